@@ -1,0 +1,193 @@
+import { parseArgs } from "@std/cli/parse-args";
+import { UsageError } from "./errors.ts";
+import { nearest } from "./nearest.ts";
+
+/** One command-line flag whose value is a `T`. */
+export interface Flag<T> {
+  /** What stands for the value in the usage text; absent for flags that take none. */
+  placeholder?: string;
+  /** The flag may stand without its value. */
+  valueOptional?: boolean;
+  /** One line for the usage text. */
+  help: string;
+  /** The value where the flag is absent. */
+  absent: T;
+  /**
+   * Turns what follows the flag into its value; `""` where nothing does.
+   *
+   * @throws {UsageError} where that is not possible
+   */
+  parse(text: string, name: string): T;
+}
+
+/** The flags of a program by name, without the leading dashes. */
+export type FlagTable = Record<string, Flag<unknown>>;
+
+/** What parsing a table gives: a value for every flag. */
+export type FlagValues<Table extends FlagTable> = {
+  [Name in keyof Table]: Table[Name] extends Flag<infer T> ? T : never;
+};
+
+/** A flag without a value. */
+export function toggle(help: string): Flag<boolean> {
+  return { help, absent: false, parse: () => true };
+}
+
+/** A flag with any text as its value. */
+export function text<T extends string | undefined>(
+  placeholder: string,
+  help: string,
+  absent: T,
+): Flag<string | T> {
+  return { placeholder, help, absent, parse: (value) => value };
+}
+
+/** A flag whose value may be left out: `""` then, `undefined` where the flag is absent. */
+export function optionalText(placeholder: string, help: string): Flag<string | undefined> {
+  return { placeholder, valueOptional: true, help, absent: undefined, parse: (value) => value };
+}
+
+/** A flag with one of a few words as its value. */
+export function choice<Word extends string, T extends Word | undefined>(
+  words: readonly Word[],
+  help: string,
+  absent: T,
+): Flag<Word | T> {
+  return {
+    placeholder: words.join("|"),
+    help,
+    absent,
+    parse(value, name) {
+      const word = words.find((candidate) => candidate === value);
+      if (word === undefined) {
+        throw new UsageError(`Cannot use --${name} "${value}": expected ${words.join(", ")}`);
+      }
+      return word;
+    },
+  };
+}
+
+/** Bounds of a {@linkcode number} flag, both included. */
+export interface NumberBounds {
+  min: number;
+  max: number;
+  integer?: boolean;
+}
+
+/** A flag with a number as its value. */
+export function number<T extends number | undefined>(
+  placeholder: string,
+  help: string,
+  { absent, bounds }: { absent: T; bounds: NumberBounds },
+): Flag<number | T> {
+  return { placeholder, help, absent, parse: (value, name) => toNumber(value, name, bounds) };
+}
+
+/**
+ * Reads a flag's value as a number.
+ *
+ * @throws {UsageError} where it is none, or outside the bounds
+ */
+export function toNumber(value: string, name: string, bounds: NumberBounds): number {
+  const { min, max, integer = false } = bounds;
+  const found = /^-?(\d+\.?\d*|\.\d+)$/.test(value) ? Number(value) : NaN;
+  if (found >= min && found <= max && (!integer || Number.isInteger(found))) return found;
+  const kind = integer ? "a whole number" : "a number";
+  const range = max === Infinity ? `of at least ${min}` : `from ${min} to ${max}`;
+  throw new UsageError(`Cannot use --${name} "${value}": expected ${kind} ${range}`);
+}
+
+/**
+ * Reads a command line by a table of flags. `--flag value` and `--flag=value` are the same.
+ *
+ * @throws {UsageError} for an unknown flag, a missing or wrong value, or a stray argument
+ */
+export function parseFlags<Table extends FlagTable>(
+  table: Table,
+  args: readonly string[],
+): FlagValues<Table> {
+  const names = Object.keys(table);
+  const parsed = parseArgs(joinValues(table, args), {
+    string: names.filter((name) => table[name].placeholder !== undefined),
+    boolean: names.filter((name) => table[name].placeholder === undefined),
+    unknown(argument, key) {
+      throw unknownArgument(argument, key, names);
+    },
+  }) as unknown as Record<string, unknown> & { _: unknown[] };
+  if (parsed._.length > 0) throw unknownArgument(String(parsed._[0]), undefined, names);
+  const values: Record<string, unknown> = {};
+  for (const [name, flag] of Object.entries(table)) {
+    const value = parsed[name];
+    values[name] = value === undefined || value === false
+      ? flag.absent
+      : flag.parse(value === true ? "" : String(value), name);
+  }
+  return values as FlagValues<Table>;
+}
+
+/**
+ * Rewrites `--flag value` to `--flag=value`, so that a value may begin with a dash (`--output -`).
+ */
+function joinValues(table: FlagTable, args: readonly string[]): string[] {
+  const joined: string[] = [];
+  for (let at = 0; at < args.length; at++) {
+    const argument = args[at];
+    const [, name, given] = argument.match(/^--([^=]+)(=[^]*)?$/) ?? [];
+    const flag = name !== undefined && Object.hasOwn(table, name) ? table[name] : undefined;
+    if (flag === undefined || (flag.placeholder !== undefined && given)) {
+      if (given === "=" && flag) throw missingValue(name, flag);
+      joined.push(argument);
+    } else if (flag.placeholder === undefined) {
+      if (given) throw new UsageError(`Cannot use "${argument}": --${name} takes no value`);
+      joined.push(argument);
+    } else {
+      const next = args[at + 1];
+      // Another flag is never taken for a value; a lone dash, and a negative number, may be one.
+      if (next !== undefined && next !== "" && !/^-[^\d.]/.test(next)) {
+        joined.push(`${argument}=${next}`);
+        at++;
+      } else if (flag.valueOptional) {
+        joined.push(argument);
+      } else {
+        throw missingValue(name, flag);
+      }
+    }
+  }
+  return joined;
+}
+
+function missingValue(name: string, flag: Flag<unknown>): UsageError {
+  return new UsageError(`Cannot use --${name}: expected ${flag.placeholder} after it`);
+}
+
+function unknownArgument(argument: string, key: string | undefined, names: string[]): UsageError {
+  if (key === undefined) {
+    return new UsageError(`Cannot use "${argument}": expected a flag such as --${names[0]}`);
+  }
+  const near = nearest(key, names);
+  const hint = near ? `, did you mean --${near}?` : ", see --help";
+  return new UsageError(`Cannot use "${argument}": no such flag${hint}`);
+}
+
+/** A titled part of a usage text: the names of the flags that stand under it. */
+export type UsageGroups<Table extends FlagTable> = Record<string, readonly (keyof Table)[]>;
+
+/** The flags of a table, one or two lines each, under their titles, at most 80 columns wide. */
+export function describeFlags<Table extends FlagTable>(
+  table: Table,
+  groups: UsageGroups<Table>,
+): string {
+  return Object.entries(groups).map(([title, names]) => {
+    const lines = names.map((name) => {
+      const { placeholder, valueOptional, help } = table[name];
+      const value = placeholder === undefined
+        ? ""
+        : valueOptional
+        ? ` [${placeholder}]`
+        : ` ${placeholder}`;
+      const left = `  --${String(name)}${value}`;
+      return left.length < 26 ? `${left.padEnd(26)}${help}` : `${left}\n${" ".repeat(26)}${help}`;
+    });
+    return `${title}:\n${lines.join("\n")}\n`;
+  }).join("\n");
+}

@@ -1,0 +1,13 @@
+import { closest, distance } from "fastest-levenshtein";
+
+/**
+ * The candidate that `word` was probably meant to be, for "did you mean" in error messages.
+ *
+ * @returns `undefined` where none is near: more than a third of the letters differ
+ */
+export function nearest(word: string, candidates: readonly string[]): string | undefined {
+  if (candidates.length === 0) return undefined;
+  const found = closest(word, candidates);
+  const allowed = Math.max(2, Math.ceil(Math.max(word.length, found.length) / 3));
+  return distance(word, found) <= allowed ? found : undefined;
+}

@@ -1,0 +1,170 @@
+#!/bin/sh
+# Finds or installs what the project needs: ffmpeg and Deno. Quiet where nothing is missing.
+# Afterwards `deno` is found on PATH, so that `sh setup.sh && deno task test` works in one line.
+set -u
+
+FFMPEG_VERSION=5.1
+DENO_VERSION=2.9
+
+cd "$(dirname "$0")" || exit 1
+
+done_so_far=
+log=$(mktemp) || exit 1
+trap 'rm -f "$log"' EXIT
+
+# fail TEXT: ends with what is wrong and what to do about it.
+fail() {
+  printf '%s\n' "$1" >&2
+  exit 1
+}
+
+# quietly COMMAND…: runs it, and shows what it said only where it fails.
+quietly() {
+  "$@" >"$log" 2>&1 </dev/null && return
+  cat "$log" >&2
+  return 1
+}
+
+# at_least HAVE WANT: whether version HAVE ("5.1") is WANT or later. Builds that do not state a
+# version by numbers are recent ones.
+at_least() {
+  [ -n "$1" ] || return 0
+  [ "${1%%.*}" -gt "${2%%.*}" ] ||
+    { [ "${1%%.*}" -eq "${2%%.*}" ] && [ "${1#*.}" -ge "${2#*.}" ]; }
+}
+
+has() { command -v "$1" >/dev/null 2>&1; }
+
+ffmpeg_version() {
+  ffmpeg -version 2>/dev/null | sed -n '1s/^ffmpeg version n\{0,1\}\([0-9]\{1,3\}\.[0-9]\{1,\}\).*/\1/p'
+}
+
+deno_version() {
+  deno --version 2>/dev/null | sed -n '1s/^deno \([0-9]\{1,\}\.[0-9]\{1,\}\).*/\1/p'
+}
+
+has_ffmpeg() {
+  has ffmpeg && has ffprobe && at_least "$(ffmpeg_version)" "$FFMPEG_VERSION"
+}
+
+has_deno() {
+  has deno && found=$(deno_version) && [ -n "$found" ] && at_least "$found" "$DENO_VERSION"
+}
+
+# How to become root: with nothing to do, by sudo if it does not ask, or not at all.
+find_root() {
+  if [ "$(id -u)" -eq 0 ]; then
+    root=
+  elif has sudo && sudo -n true 2>/dev/null; then
+    root='sudo -n'
+  else
+    return 1
+  fi
+}
+
+find_manager() {
+  for manager in apt-get dnf apk pacman brew; do
+    if has "$manager"; then return; fi
+  done
+  manager=
+  return 1
+}
+
+# add_packages NAME…: installs packages by the machine's own means, or tells how to.
+add_packages() {
+  find_manager || fail "Cannot install $*: no apt-get, dnf, apk, pacman or brew is found here; install ffmpeg $FFMPEG_VERSION or later by hand"
+  update=
+  case $manager in
+    apt-get) update='apt-get update' install='apt-get install -y' ;;
+    dnf) install='dnf install -y' ;;
+    apk) install='apk add' ;;
+    pacman) install='pacman -S --noconfirm --needed' ;;
+    brew) install='brew install' ;;
+  esac
+  # Homebrew installs for its user, and refuses to run as root.
+  if [ "$manager" = brew ]; then
+    root=
+  elif ! find_root; then
+    fail "Cannot install $*: no right to. Run: ${update:+sudo $update && }sudo $install $*"
+  fi
+  # The commands above are lists of plain words: splitting them is meant.
+  # shellcheck disable=SC2086
+  {
+    [ -z "$update" ] || quietly $root $update || fail "Cannot update the list of packages: $update failed"
+    quietly $root env DEBIAN_FRONTEND=noninteractive $install "$@" ||
+      fail "Cannot install $*: $install failed"
+  }
+}
+
+install_ffmpeg() {
+  find_manager || :
+  # Fedora's own repositories have it under another name.
+  if [ "$manager" = dnf ]; then name=ffmpeg-free; else name=ffmpeg; fi
+  add_packages "$name"
+  has_ffmpeg || fail "Cannot use ffmpeg $(ffmpeg_version): expected $FFMPEG_VERSION or later with ffprobe; see https://ffmpeg.org/download.html"
+  done_so_far="ffmpeg $(ffmpeg_version) ($manager)"
+}
+
+is_on_path() {
+  case :$PATH: in *:"$1":*) ;; *) return 1 ;; esac
+}
+
+# Where Deno goes: a folder whose bin is on PATH and can be written to, with rights if need be.
+find_prefix() {
+  root=
+  : "${HOME:=/root}"
+  if is_on_path "$HOME/.local/bin"; then mkdir -p "$HOME/.local/bin"; fi
+  for prefix in "$(npm prefix --global 2>/dev/null)" /usr/local "$HOME/.local" "$HOME/.deno"; do
+    if [ -w "$prefix/bin" ] && [ -w "$prefix" ] && is_on_path "$prefix/bin"; then return; fi
+  done
+  prefix=/usr/local
+  if is_on_path /usr/local/bin && find_root; then return; fi
+  root=
+  prefix=$HOME/.local
+}
+
+# The commands of $root are plain words: splitting them is meant.
+# shellcheck disable=SC2086
+install_deno() {
+  find_prefix
+  # Deno's own builds are for glibc, which Alpine has not; Homebrew's folder is on PATH already.
+  if find_manager && { [ "$manager" = apk ] || { [ "$manager" = brew ] && ! has npm; }; }; then
+    add_packages deno
+    by=$manager
+  elif has npm; then
+    quietly $root npm install --global --prefix "$prefix" deno ||
+      fail "Cannot install Deno: npm failed; see https://docs.deno.com/runtime/getting_started/installation/"
+    by=npm
+  else
+    has curl || add_packages curl ca-certificates
+    has unzip || add_packages unzip
+    installer=$(mktemp) || exit 1
+    quietly curl -fsSL --retry 3 -o "$installer" https://deno.land/install.sh &&
+      quietly $root env "DENO_INSTALL=$prefix" sh "$installer" -y --no-modify-path
+    status=$?
+    rm -f "$installer"
+    [ "$status" -eq 0 ] ||
+      fail "Cannot install Deno: its installer failed; see https://docs.deno.com/runtime/getting_started/installation/"
+    by=installer
+  fi
+  if ! has_deno; then
+    [ -x "$prefix/bin/deno" ] ||
+      fail "Cannot use Deno: expected $DENO_VERSION or later on PATH; see https://docs.deno.com/runtime/getting_started/installation/"
+    problem='PATH does not name that folder'
+    [ -z "$found" ] || problem="PATH finds deno $found first"
+    fail "Deno is now in $prefix/bin, but $problem. Run: export PATH=\"$prefix/bin:\$PATH\""
+  fi
+  done_so_far="${done_so_far:+$done_so_far, }deno $found ($by)"
+}
+
+found=
+has_ffmpeg || install_ffmpeg
+has_deno || install_deno
+
+# The packages that the code imports, so that later commands need no network.
+standard=$(deno run -A --quiet tools/std.ts) || fail 'Cannot look for the standard library: deno run failed'
+# shellcheck disable=SC2086
+quietly deno cache --quiet $standard lib/core/*.ts ||
+  fail 'Cannot fetch the packages that the code imports: is there a network?'
+
+[ -z "$done_so_far" ] || printf 'Installed %s\n' "$done_so_far"

@@ -1,0 +1,205 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { writeSelfExtracting } from "../../tools/self_extracting.ts";
+
+// The shell stub and its cache folder. A small script stands for the Deno that is carried.
+
+/** As many random bytes follow the script, so that packing does not make it small. */
+const RUNTIME_SIZE = 100_000;
+
+/** Nobody's identity, for what root may do and others may not. */
+const NOBODY = 65534;
+
+const IS_ROOT = Deno.uid() === 0;
+
+interface Outcome {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** A self-extracting file in a folder of its own. */
+class Fixture implements AsyncDisposable {
+  private constructor(readonly folder: string) {}
+
+  static async make(): Promise<Fixture> {
+    const folder = await Deno.realPath(await Deno.makeTempDir());
+    await Deno.chmod(folder, 0o755);
+    const script = new TextEncoder().encode("#!/bin/sh\necho it ran\nexit 0\n");
+    const bytes = new Uint8Array(RUNTIME_SIZE);
+    crypto.getRandomValues(bytes.subarray(0, 65536));
+    bytes.set(script);
+    const stream = new Blob([bytes]).stream().pipeThrough(new CompressionStream("gzip"));
+    const packed = await new Response(stream).bytes();
+    const program = { name: "probe", entry: "", output: `${folder}/probe`, permissions: [] };
+    const runtime = { hash: "0123", size: bytes.byteLength, packed };
+    await writeSelfExtracting(program, new TextEncoder().encode("no code"), runtime);
+    return new Fixture(folder);
+  }
+
+  /** Where the files go by default. */
+  get cache(): string {
+    return `${this.folder}/cache/stream-tools`;
+  }
+
+  async run(options: Deno.CommandOptions = {}): Promise<Outcome> {
+    const { code, stdout, stderr } = await this.command("exec ./probe", options);
+    return { code, stdout, stderr };
+  }
+
+  /** Runs a line of shell in the folder. */
+  async command(line: string, options: Deno.CommandOptions = {}): Promise<Outcome> {
+    const { code, stdout, stderr } = await new Deno.Command("/bin/sh", {
+      args: ["-c", line],
+      cwd: this.folder,
+      clearEnv: true,
+      ...options,
+      env: options.env ?? { PATH: "/usr/bin:/bin", XDG_CACHE_HOME: `${this.folder}/cache` },
+    }).output();
+    const decoder = new TextDecoder();
+    return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Deno.remove(this.folder, { recursive: true });
+  }
+}
+
+function assertRan(outcome: Outcome): void {
+  assertEquals(outcome, { code: 0, stdout: "it ran\n", stderr: "" });
+}
+
+/** One line that says what to do, and failure. */
+function assertRefused({ code, stdout, stderr }: Outcome, reason: RegExp): void {
+  assertMatch(stderr, /^Cannot unpack "[^"\n]*": [^\n]*(set XDG_CACHE_HOME|run: chmod)[^\n]*\n$/);
+  assertMatch(stderr, reason);
+  assertEquals([code, stdout], [1, ""]);
+}
+
+Deno.test("the stub unpacks once, for its user only", async () => {
+  await using fixture = await Fixture.make();
+  assertRan(await fixture.run());
+  const names = Array.from(Deno.readDirSync(fixture.cache), ({ name }) => name).sort();
+  assertEquals(names.length, 2);
+  assertEquals(names[0], "deno-0123");
+  const { mode } = await Deno.stat(fixture.cache);
+  assertEquals((mode ?? 0) & 0o777, 0o700);
+  const before = await Deno.stat(`${fixture.cache}/deno-0123`);
+  assertRan(await fixture.run());
+  assertEquals((await Deno.stat(`${fixture.cache}/deno-0123`)).ino, before.ino);
+});
+
+Deno.test("the stub uses .cache in HOME by default", async () => {
+  await using fixture = await Fixture.make();
+  const home = { PATH: "/usr/bin:/bin", HOME: fixture.folder };
+  for (const unusable of ["", "relative"]) {
+    const env = { ...home, XDG_CACHE_HOME: unusable };
+    assertRan(await fixture.run({ env }));
+  }
+  assertRan(await fixture.run({ env: home }));
+  assert((await Deno.stat(`${fixture.folder}/.cache/stream-tools/deno-0123`)).isFile);
+});
+
+Deno.test("the stub unpacks again what is not whole", async () => {
+  await using fixture = await Fixture.make();
+  assertRan(await fixture.run());
+  for (const size of [0, 1000]) {
+    await Deno.truncate(`${fixture.cache}/deno-0123`, size);
+    assertRan(await fixture.run());
+  }
+  await Deno.writeTextFile(`${fixture.cache}/unpack.left`, "left by a start that was killed");
+  assertRan(await fixture.run());
+});
+
+Deno.test("the stub runs from a cache that became read-only", async () => {
+  await using fixture = await Fixture.make();
+  assertRan(await fixture.run());
+  await Deno.chmod(fixture.cache, 0o500);
+  assertRan(await fixture.run());
+});
+
+Deno.test("the stub refuses where there is no HOME", async () => {
+  await using fixture = await Fixture.make();
+  assertRefused(await fixture.run({ env: { PATH: "/usr/bin:/bin" } }), /no HOME is set/);
+});
+
+Deno.test("the stub refuses where the cache folder cannot be made", async () => {
+  await using fixture = await Fixture.make();
+  await Deno.writeTextFile(`${fixture.folder}/cache`, "a file stands there");
+  assertRefused(await fixture.run(), /cannot be made/);
+});
+
+Deno.test("the stub refuses a cache folder that cannot be written to", async () => {
+  await using fixture = await Fixture.make();
+  await Deno.mkdir(fixture.cache, { recursive: true });
+  await Deno.chmod(fixture.cache, 0o500);
+  if (IS_ROOT) await Deno.chown(fixture.cache, NOBODY, NOBODY);
+  const user = IS_ROOT ? { uid: NOBODY, gid: NOBODY } : {};
+  assertRefused(await fixture.run(user), /cannot be written to/);
+});
+
+Deno.test({
+  name: IS_ROOT
+    ? "the stub refuses a cache folder of another user"
+    : "the stub refuses a cache folder of another user (ignored: only root can make one)",
+  ignore: !IS_ROOT,
+  async fn() {
+    await using fixture = await Fixture.make();
+    assertRan(await fixture.run());
+    await Deno.chown(fixture.cache, NOBODY, NOBODY);
+    assertRefused(await fixture.run(), /belongs to another user/);
+  },
+});
+
+Deno.test("the stub refuses a cache folder that others can write to", async () => {
+  await using fixture = await Fixture.make();
+  await Deno.mkdir(fixture.cache, { recursive: true });
+  for (const mode of [0o777, 0o770, 0o702]) {
+    await Deno.chmod(fixture.cache, mode);
+    assertRefused(await fixture.run(), /other users can write/);
+  }
+});
+
+Deno.test("the stub refuses where the space ends, and leaves nothing behind", async () => {
+  await using fixture = await Fixture.make();
+  // A limit on the size of files stands for a full disk: 50 blocks of 512 or 1024 bytes.
+  assertRefused(await fixture.command("ulimit -f 50; exec ./probe"), /free some space/);
+  const names = Array.from(Deno.readDirSync(fixture.cache), ({ name }) => name);
+  assert(names.every((name) => !name.startsWith("deno") && !name.startsWith("unpack")));
+  assertRan(await fixture.run());
+});
+
+Deno.test("the stub refuses when its own file is cut short or damaged", async () => {
+  await using fixture = await Fixture.make();
+  const whole = await Deno.readFile(`${fixture.folder}/probe`);
+  await Deno.truncate(`${fixture.folder}/probe`, whole.byteLength - 10);
+  assertRefused(await fixture.run(), /gzip/);
+  whole[whole.byteLength - 1000] ^= 255;
+  await Deno.writeFile(`${fixture.folder}/probe`, whole);
+  assertRefused(await fixture.run(), /gzip/);
+});
+
+/** Mounts a file system of its own over the cache folder, seen by the program alone. */
+function mounted(options: string): string {
+  return `mkdir -p cache && unshare -m sh -c 'mount -t tmpfs -o ${options} none cache || exit 99
+    exec ./probe'`;
+}
+
+Deno.test("the stub refuses what a file system of the cache does not allow", async (t) => {
+  await using fixture = await Fixture.make();
+  const ignore = (await fixture.command(mounted("size=1m"))).code !== 0;
+  const suffix = ignore ? " (ignored: no right to mount one)" : "";
+  const refusals = [
+    { name: "no execution", options: "noexec", reason: /noexec/ },
+    { name: "no writing", options: "ro", reason: /cannot be made/ },
+    { name: "no space", options: "size=64k", reason: /No space left/ },
+  ];
+  for (const { name, options, reason } of refusals) {
+    await t.step({
+      name: `${name}${suffix}`,
+      ignore,
+      async fn() {
+        assertRefused(await fixture.command(mounted(options)), reason);
+      },
+    });
+  }
+});

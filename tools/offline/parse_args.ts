@@ -1,0 +1,281 @@
+/** What a flag's names may be given as: one, or several. */
+type Names<Name extends string> = Name | readonly Name[];
+
+/** Options of {@linkcode parseArgs}. */
+export interface ParseOptions<
+  Booleans extends string = string,
+  Strings extends string = string,
+  Collected extends string = string,
+  Defaults extends Record<string, unknown> = Record<string, unknown>,
+> {
+  /** What follows `--` goes to `"--"` of the result instead of `_`. */
+  "--"?: boolean;
+  /** Other names of a flag. */
+  alias?: Record<string, string | readonly string[]>;
+  /** Flags without a value; `true` makes all long flags such. */
+  boolean?: boolean | Names<Booleans>;
+  /** Values of flags that are absent. */
+  default?: Defaults;
+  /** The first argument that is no flag ends parsing. */
+  stopEarly?: boolean;
+  /** Flags whose value stays text. */
+  string?: Names<Strings>;
+  /** Flags whose values are gathered in an array. */
+  collect?: Names<Collected>;
+  /** Flags that `--no-…` sets to false. */
+  negatable?: Names<string>;
+  /** Asked for each argument that is not declared; `false` drops it. */
+  unknown?: (arg: string, key?: string, value?: unknown) => unknown;
+}
+
+/** What {@linkcode parseArgs} gives: values by flag, and all other arguments under `_`. */
+export type Args<Values = Record<string, unknown>> = Values & {
+  [name: string]: unknown;
+  _: (string | number)[];
+  "--"?: string[];
+};
+
+/** Value of a flag by its name: required where a default stands, an array where collected. */
+type ArgValues<
+  Booleans extends string,
+  Strings extends string,
+  Collected extends string,
+  Defaults extends Record<string, unknown>,
+> = string extends Booleans | Strings | Collected ? Record<string, unknown>
+  :
+    & { [Name in Booleans]: Name extends Collected ? boolean[] : boolean }
+    & { [Name in Strings & Collected]: string[] }
+    & { [Name in Exclude<Strings, Collected> & keyof Defaults]: string | Defaults[Name] }
+    & { [Name in Exclude<Strings, Collected | keyof Defaults>]?: string }
+    & { [Name in Exclude<Collected, Booleans | Strings>]: unknown[] };
+
+type Value = string | number | boolean;
+
+/** The flags that were declared, each under all of its names. */
+interface Declared {
+  aliases: Map<string, Set<string>>;
+  booleans: Set<string>;
+  strings: Set<string>;
+  collected: Set<string>;
+  negatable: Set<string>;
+  allBooleans: boolean;
+}
+
+/**
+ * Parses command-line arguments: `--name value`, `--name=value`, `--flag`, `-abc`, `-n5`.
+ *
+ * Values that look like numbers become numbers, except those of `string` flags. A value that begins
+ * with a dash must be joined with `=`. What cannot be a flag, and all after `--`, goes to `_`.
+ *
+ * Stands in for the function of the same name in `@std/cli` 1.0.32.
+ */
+export function parseArgs<
+  const Booleans extends string = never,
+  const Strings extends string = never,
+  const Collected extends string = never,
+  Defaults extends Record<string, unknown> = Record<never, never>,
+>(
+  args: string[],
+  options: ParseOptions<Booleans, Strings, Collected, Defaults> = {},
+): Args<ArgValues<Booleans, Strings, Collected, Defaults>> {
+  const parser = new Parser(options as ParseOptions);
+  return parser.parse(args) as Args<ArgValues<Booleans, Strings, Collected, Defaults>>;
+}
+
+class Parser {
+  #options: ParseOptions;
+  #declared: Declared;
+  #result: Args = { _: [] };
+
+  constructor(options: ParseOptions) {
+    this.#options = options;
+    this.#declared = declare(options);
+  }
+
+  parse(args: string[]): Args {
+    const end = args.indexOf("--");
+    const rest = end < 0 ? [] : args.slice(end + 1);
+    const flags = end < 0 ? args : args.slice(0, end);
+    for (let at = 0; at < flags.length;) {
+      const [, dashes, key, value] = flags[at].match(/^(--?)(.+?)(?:=(.+))?$/s) ?? [];
+      if (key !== undefined) {
+        at += dashes === "--"
+          ? this.#long(key, value, flags.slice(at, at + 2))
+          : this.#short(flags.slice(at, at + 2));
+        continue;
+      }
+      if (this.#options.unknown?.(flags[at]) !== false) this.#result._.push(this.#loose(flags[at]));
+      at++;
+      if (this.#options.stopEarly) {
+        this.#result._.push(...flags.slice(at));
+        break;
+      }
+    }
+    this.#fillIn();
+    if (this.#options["--"]) this.#result["--"] = rest;
+    else this.#result._.push(...rest);
+    return this.#result;
+  }
+
+  /** Takes a long flag; gives how many arguments that were. */
+  #long(given: string, value: string | undefined, [arg, next]: string[]): number {
+    const { booleans, strings, negatable } = this.#declared;
+    const negated = /^no-./s.test(given);
+    if (value !== undefined) {
+      // As in the original, the "no-" of a flag with a value is dropped.
+      const key = negated ? given.slice(3) : given;
+      this.#set(key, booleans.has(key) ? value !== "false" : value, { arg });
+      return 1;
+    }
+    if (negated && negatable.has(given.slice(3))) {
+      this.#set(given.slice(3), false, { arg, replace: true });
+      return 1;
+    }
+    if (next && this.#takesValue(given) && !this.#declared.allBooleans && !next.startsWith("-")) {
+      this.#set(given, next, { arg });
+      return 2;
+    }
+    return this.#bare(given, { arg, next, empty: strings.has(given) });
+  }
+
+  /** Takes a run of one-letter flags; gives how many arguments that were. */
+  #short([arg, next]: string[]): number {
+    const { strings } = this.#declared;
+    for (let at = 1; at < arg.length - 1; at++) {
+      const letter = arg[at];
+      const rest = arg.slice(at + 1);
+      if (rest === "-") {
+        this.#set(letter, rest, { arg });
+        continue;
+      }
+      const joined = attached(letter, rest);
+      if (joined !== undefined) {
+        this.#set(letter, joined, { arg });
+        return 1;
+      }
+      this.#set(letter, strings.has(letter) ? "" : true, { arg });
+    }
+    const key = arg[arg.length - 1];
+    if (key === "-") return 1;
+    if (next && this.#takesValue(key) && !/^--?[^-]/.test(next)) {
+      this.#set(key, next, { arg });
+      return 2;
+    }
+    return this.#bare(key, { arg, next, empty: strings.has(key) });
+  }
+
+  /** Takes a flag that stands alone or before `true` or `false`. */
+  #bare(key: string, { arg, next, empty }: { arg: string; next?: string; empty: boolean }): number {
+    if (next === "true" || next === "false") {
+      this.#set(key, next === "true", { arg });
+      return 2;
+    }
+    this.#set(key, empty ? "" : true, { arg });
+    return 1;
+  }
+
+  #takesValue(key: string): boolean {
+    const { aliases, booleans } = this.#declared;
+    return !booleans.has(key) && ![...aliases.get(key) ?? []].some((name) => booleans.has(name));
+  }
+
+  #loose(arg: string): string | number {
+    return this.#declared.strings.has("_") || !isNumber(arg) ? arg : Number(arg);
+  }
+
+  #set(key: string, given: Value, { arg, replace = false }: { arg: string; replace?: boolean }) {
+    const { aliases, booleans, strings, collected, allBooleans } = this.#declared;
+    const known = booleans.has(key) || strings.has(key) || aliases.has(key) ||
+      (allBooleans && /^--[^=]+$/.test(arg));
+    if (!known && this.#options.unknown?.(arg, key, given) === false) return;
+    const value = typeof given === "string" && !strings.has(key) && isNumber(given)
+      ? Number(given)
+      : given;
+    const collect = !replace && collected.has(key);
+    for (const name of [key, ...aliases.get(key) ?? []]) {
+      setNested(this.#result, name.split("."), { value, collect });
+    }
+  }
+
+  /** Gives absent flags the values that stand for absence. */
+  #fillIn(): void {
+    const { aliases, booleans, strings, collected } = this.#declared;
+    const absent = (name: string, value: unknown) => {
+      const keys = name.split(".");
+      if (hasNested(this.#result, keys)) return false;
+      setNested(this.#result, keys, { value, collect: false });
+      return true;
+    };
+    for (const [name, value] of Object.entries(this.#options.default ?? {})) {
+      if (!absent(name, value)) continue;
+      for (const alias of aliases.get(name) ?? []) {
+        setNested(this.#result, alias.split("."), { value, collect: false });
+      }
+    }
+    for (const name of booleans) absent(name, collected.has(name) ? [] : false);
+    for (const name of strings) if (collected.has(name)) absent(name, []);
+  }
+}
+
+/** The value written right behind a letter, as in `-n5`, `-n=5` or `-n./x`. */
+function attached(letter: string, rest: string): string | undefined {
+  if (/[A-Za-z]/.test(letter)) {
+    const [, value] = rest.match(/=(.+)/) ?? [];
+    if (value !== undefined) return value;
+    if (/-?\d+(\.\d*)?(e-?\d+)?$/.test(rest)) return rest;
+  }
+  // The last letter of a run never counts here: it may still take the argument that follows.
+  return rest.length > 1 && /\W/.test(rest[0]) ? rest : undefined;
+}
+
+function declare(options: ParseOptions): Declared {
+  const aliases = new Map<string, Set<string>>();
+  for (const [name, given] of Object.entries(options.alias ?? {})) {
+    if (given === undefined) throw new TypeError("Alias value must be defined");
+    const names = [name, ...typeof given === "string" ? [given] : given];
+    for (const one of names) aliases.set(one, new Set(names.filter((other) => other !== one)));
+  }
+  const withAliases = (given: boolean | Names<string> | undefined) => {
+    const names = typeof given === "string" ? [given] : Array.isArray(given) ? given : [];
+    return new Set(
+      names.filter((name) => name !== "").flatMap((name) => [name, ...aliases.get(name) ?? []]),
+    );
+  };
+  return {
+    aliases,
+    booleans: withAliases(options.boolean),
+    strings: withAliases(options.string),
+    collected: withAliases(options.collect),
+    negatable: withAliases(options.negatable),
+    allBooleans: options.boolean === true,
+  };
+}
+
+function isNumber(text: string): boolean {
+  return /\S/.test(text) && Number.isFinite(Number(text));
+}
+
+type Nested = Record<string, unknown>;
+
+function setNested(
+  object: Nested,
+  keys: string[],
+  { value, collect }: { value: unknown; collect: boolean },
+): void {
+  let holder = object;
+  for (const key of keys.slice(0, -1)) holder = (holder[key] ??= {}) as Nested;
+  const key = keys[keys.length - 1];
+  const present = holder[key];
+  if (!collect) holder[key] = value;
+  else if (Array.isArray(present)) present.push(value);
+  else holder[key] = present ? [present, value] : [value];
+}
+
+function hasNested(object: Nested, keys: string[]): boolean {
+  let holder: unknown = object;
+  for (const key of keys) {
+    if (typeof holder !== "object" || holder === null || !Object.hasOwn(holder, key)) return false;
+    holder = (holder as Nested)[key];
+  }
+  return true;
+}

@@ -1,0 +1,31 @@
+/** Options of {@linkcode TextLineStream}. */
+export interface TextLineStreamOptions {
+  /** A lone carriage return ends a line, too. */
+  allowCR?: boolean;
+}
+
+/**
+ * Cuts text into lines, without their ends: line feed, or carriage return and line feed. Text after
+ * the last end is a line as well, unless empty.
+ *
+ * Stands in for the class of the same name in `@std/streams` 1.1.2.
+ */
+export class TextLineStream extends TransformStream<string, string> {
+  /** @param options which ends of line count */
+  constructor({ allowCR = false }: TextLineStreamOptions = {}) {
+    // A carriage return that ends a chunk may be half of an end of line: it waits for what follows.
+    const end = allowCR ? /\r\n|\n|\r(?=[^])/ : /\r?\n/;
+    let rest = "";
+    super({
+      transform(chunk, controller) {
+        const lines = (rest + chunk).split(end);
+        rest = lines.pop() ?? "";
+        for (const line of lines) controller.enqueue(line);
+      },
+      flush(controller) {
+        if (rest === "") return;
+        controller.enqueue(allowCR && rest.endsWith("\r") ? rest.slice(0, -1) : rest);
+      },
+    });
+  }
+}

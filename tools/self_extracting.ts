@@ -1,0 +1,81 @@
+import type { Program } from "./build_table.ts";
+
+/** The Deno that a self-extracting program carries. */
+export interface Runtime {
+  /** Names its unpacked form. */
+  hash: string;
+  /** Bytes, unpacked. */
+  size: number;
+  /** The executable, packed with gzip. */
+  packed: Uint8Array<ArrayBuffer>;
+}
+
+/** First bytes of the executables of Linux and of macOS (64 bit; or for several processors). */
+const EXECUTABLE_MAGIC = ["7f454c46", "cffaedfe", "cafebabe"];
+
+/**
+ * Packs the executable of the Deno that is running.
+ *
+ * @throws {Error} where that is a script or a link to one: it would start nothing on its own
+ */
+export async function packRuntime(path = Deno.execPath()): Promise<Runtime> {
+  const bytes = await Deno.readFile(path);
+  if (!EXECUTABLE_MAGIC.includes(bytes.subarray(0, 4).toHex())) {
+    throw new Error(`Cannot pack "${path}": no executable, expected that of Deno itself`);
+  }
+  return { hash: await hashOf(bytes), size: bytes.byteLength, packed: await pack(bytes) };
+}
+
+/**
+ * Makes a self-extracting executable: a shell stub, then the bundled program and the runtime.
+ *
+ * @param program its output is written here and now; whoever calls gives it its final name
+ * @param bundle the program as one module
+ */
+export async function writeSelfExtracting(
+  program: Program & { name: string },
+  bundle: Uint8Array<ArrayBuffer>,
+  runtime: Runtime,
+): Promise<void> {
+  const packed = await pack(bundle);
+  const template = await Deno.readTextFile(new URL("stub.sh", import.meta.url));
+  const fill = (stubSize: number) => {
+    const values: Record<string, string | number> = {
+      NAME: quote(program.name),
+      PERMISSIONS: program.permissions.map(quote).join(" "),
+      PROGRAM_HASH: programHash,
+      PROGRAM_SIZE: bundle.byteLength,
+      // `tail -c +N` counts from one. The fixed width keeps the stub's size free of its content.
+      PROGRAM_OFFSET: String(stubSize + 1).padStart(8, "0"),
+      PROGRAM_LENGTH: packed.byteLength,
+      RUNTIME_HASH: runtime.hash,
+      RUNTIME_SIZE: runtime.size,
+      RUNTIME_OFFSET: String(stubSize + 1 + packed.byteLength).padStart(8, "0"),
+      RUNTIME_LENGTH: runtime.packed.byteLength,
+    };
+    const text = template.replaceAll(/@([A-Z_]+)@/g, (_, name) => String(values[name]));
+    return new TextEncoder().encode(text);
+  };
+  const programHash = await hashOf(bundle);
+  const stub = fill(fill(0).byteLength);
+  const file = await Deno.create(program.output);
+  const parts = new Blob([stub, packed, runtime.packed]);
+  await parts.stream().pipeTo(file.writable);
+  await Deno.chmod(program.output, 0o755);
+}
+
+/** Quotes a word for a shell. */
+function quote(word: string): string {
+  return `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
+/** The first half of a SHA-256, in hexadecimal. */
+async function hashOf(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  return digest.subarray(0, 16).toHex();
+}
+
+async function pack(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+  const stream = new Blob([bytes]).stream().pipeThrough(new CompressionStream("gzip"));
+  return await new Response(stream).bytes();
+}

@@ -1,0 +1,80 @@
+#!/bin/sh
+# A self-extracting program. Behind this text stand the program and the Deno that runs it, both
+# packed with gzip. The first start unpacks them to a cache folder; every start runs them there.
+
+self=$0
+folder=
+
+refuse() {
+  printf 'Cannot unpack "%s": %s; %s\n' "${folder:-$self}" "$1" "$2" >&2
+  exit 1
+}
+elsewhere='set XDG_CACHE_HOME to a folder of your own with 150 MB free'
+
+case ${XDG_CACHE_HOME-} in
+  /*) folder=$XDG_CACHE_HOME/stream-tools ;;
+  *)
+    case ${HOME-} in
+      /*) folder=$HOME/.cache/stream-tools ;;
+      *) refuse 'no HOME is set, expected a place for the unpacked files' "$elsewhere" ;;
+    esac
+    ;;
+esac
+runtime=$folder/deno-@RUNTIME_HASH@
+program=$folder/@NAME@-@PROGRAM_HASH@.mjs
+
+# is_whole FILE SIZE: a file of the user's own and of the right size. Nothing half-written gets its
+# final name, but a crash of the machine may leave an empty one.
+is_whole() {
+  [ -f "$1" ] && [ -O "$1" ] && [ "$(wc -c <"$1")" -eq "$2" ]
+}
+
+# Code that somebody else could have put there is not run.
+check_folder() {
+  [ -O "$folder" ] || refuse 'the folder belongs to another user' "$elsewhere"
+  case $(ls -ldn "$folder") in
+    d????-??-*) ;;
+    *) refuse 'other users can write to the folder' "run: chmod 700 '$folder'" ;;
+  esac
+}
+
+# unpack FILE SIZE OFFSET LENGTH: writes a packed part of this file to FILE, with all or nothing.
+unpack() {
+  part=$(mktemp "$folder/unpack.XXXXXX" 2>/dev/null) ||
+    refuse 'the folder cannot be written to' "$elsewhere"
+  trap 'rm -f "$part"' EXIT
+  trap 'exit 129' HUP
+  trap 'exit 130' INT
+  trap 'exit 143' TERM
+  if ! reason=$({ tail -c +"$3" "$self" | head -c "$4" | gzip -dc >"$part"; } 2>&1) ||
+    ! is_whole "$part" "$2"; then
+    reason=$(printf '%s' "${reason:-writing stopped early}" | tr '\n' ' ')
+    refuse "${reason# }" "free some space there, copy this program anew if it is damaged, or $elsewhere"
+  fi
+  chmod 700 "$part" && mv -f "$part" "$1" || refuse 'moving a file there failed' "$elsewhere"
+  trap - EXIT HUP INT TERM
+}
+
+if [ ! -d "$folder" ]; then
+  (umask 077 && mkdir -p "$folder") 2>/dev/null ||
+    refuse 'the folder cannot be made' "$elsewhere"
+fi
+check_folder
+if ! is_whole "$program" @PROGRAM_SIZE@ || ! is_whole "$runtime" @RUNTIME_SIZE@; then
+  [ -r "$self" ] || refuse 'the program cannot read itself' 'run: chmod +r on it'
+  # What a start that was killed left behind a day ago or more.
+  find "$folder" -type f -name 'unpack.*' -mtime +0 -exec rm -f {} +
+  is_whole "$program" @PROGRAM_SIZE@ ||
+    unpack "$program" @PROGRAM_SIZE@ @PROGRAM_OFFSET@ @PROGRAM_LENGTH@
+  is_whole "$runtime" @RUNTIME_SIZE@ ||
+    unpack "$runtime" @RUNTIME_SIZE@ @RUNTIME_OFFSET@ @RUNTIME_LENGTH@
+fi
+[ -x "$runtime" ] || refuse 'programs cannot be run from there (noexec)' "$elsewhere"
+
+# Nothing that belongs to another Deno, or to the folder this is started in, has a say.
+unset DENO_CONDITIONS DENO_COVERAGE_DIR DENO_PERMISSION_BROKER_PATH DENO_V8_FLAGS
+DENO_DIR=$folder/deno DENO_NO_PACKAGE_JSON=1 DENO_NO_UPDATE_CHECK=1
+export DENO_DIR DENO_NO_PACKAGE_JSON DENO_NO_UPDATE_CHECK
+exec "$runtime" run --quiet --no-prompt --no-config --no-lock --no-remote --no-npm --cached-only \
+  --node-modules-dir=none @PERMISSIONS@ "$program" "$@"
+exit 126
