@@ -1,0 +1,206 @@
+/** What a server answers: descriptions, ends, errors and lists of the native wire. Pure. */
+import { ERROR_CODES, FormatError, RequestError } from "../core/errors.ts";
+import type { Description, StreamDescription, VideoStream } from "../core/frame.ts";
+import {
+  encodeJson,
+  type JsonObject,
+  optionalBoolean,
+  optionalNumber,
+  optionalRational,
+  optionalText,
+  optionalWord,
+  parseJsonObject,
+  required,
+  toList,
+  toObject,
+} from "./fields.ts";
+import { PROTOCOL_VERSION } from "./native.ts";
+
+/** The receipt at the end of a request. */
+export interface EndReport {
+  /** Frames of video that were sent. */
+  frames: number;
+  /** Frames of sound that were sent. */
+  audioFrames: number;
+  /** Bytes of frames' data, headers not counted. */
+  bytes: number;
+  /** Frames that were left out because they would have been late. */
+  dropped: number;
+  /** `end` of the media, or `stopped` by the client. */
+  reason: string;
+  /** What the decoder complained about, where the media is damaged. */
+  warning?: string;
+}
+
+/** One entry of the list of media. */
+export interface ListEntry {
+  name: string;
+  kind: "image" | "video" | "audio";
+  live: boolean;
+  /** Bytes of the file. */
+  size: number;
+  /** Seconds; absent for images, and where the file does not say. */
+  duration?: number;
+  codec: string;
+  /** Pixels, as shown; absent for sound. */
+  width?: number;
+  /** Pixels, as shown; absent for sound. */
+  height?: number;
+}
+
+const ANY_TEXT = { pattern: /^[^]{0,65536}$/, expected: "a text" };
+const WORD = { pattern: /^[\w.-]{1,64}$/, expected: "a word" };
+const COUNT = { min: 0, max: Number.MAX_SAFE_INTEGER, integer: true };
+const SECONDS = { min: 0, max: 1e10 };
+const PIXELS = { min: 1, max: 65535, integer: true };
+
+/** Streams that one connection carries at the most. */
+const MAX_STREAMS = 64;
+
+/** Writes the payload of a description. */
+export function encodeDescription(description: Description): Uint8Array<ArrayBuffer> {
+  const streams = description.streams.map((stream) => ({
+    ...stream,
+    extradata: stream.extradata.toBase64(),
+  }));
+  return encodeJson({ version: PROTOCOL_VERSION, ...description, streams });
+}
+
+/**
+ * Reads the payload of a description.
+ *
+ * @throws {FormatError} for anything malformed
+ */
+export function parseDescription(payload: Uint8Array): Description {
+  const object = parseJsonObject(payload, "description");
+  const streams = toList(object.streams, "streams").slice(0, MAX_STREAMS)
+    .map((stream) => readStream(toObject(stream, "stream")));
+  if (streams.length === 0) {
+    throw new FormatError("Cannot read the description: it names no stream");
+  }
+  return {
+    name: required(optionalText(object, "name", ANY_TEXT), "name"),
+    live: optionalBoolean(object, "live") ?? false,
+    duration: optionalNumber(object, "duration", SECONDS),
+    streams,
+  };
+}
+
+function readStream(object: JsonObject): StreamDescription {
+  const shared = {
+    id: required(optionalNumber(object, "id", { min: 0, max: 65535, integer: true }), "id"),
+    codec: required(optionalText(object, "codec", WORD), "codec"),
+    fourcc: required(
+      optionalText(object, "fourcc", { pattern: /^[\0-\xff]{4}$/, expected: "four characters" }),
+      "fourcc",
+    ),
+    timeBase: required(optionalRational(object, "timeBase"), "timeBase"),
+    extradata: readExtradata(object),
+  };
+  const type: StreamDescription["type"] = required(
+    optionalWord(object, "type", ["video", "audio"]),
+    "type",
+  );
+  if (type === "audio") {
+    const rate = optionalNumber(object, "sampleRate", { min: 1, max: 2 ** 31, integer: true });
+    const channels = optionalNumber(object, "channels", { min: 1, max: 1024, integer: true });
+    return {
+      ...shared,
+      type,
+      sampleRate: required(rate, "sampleRate"),
+      channels: required(channels, "channels"),
+    };
+  }
+  return { ...shared, type, ...readPicture(object) };
+}
+
+type Picture = Omit<VideoStream, "type" | "id" | "codec" | "fourcc" | "timeBase" | "extradata">;
+
+function readPicture(object: JsonObject): Picture {
+  return {
+    width: required(optionalNumber(object, "width", PIXELS), "width"),
+    height: required(optionalNumber(object, "height", PIXELS), "height"),
+    pixelFormat: optionalText(object, "pixelFormat", WORD),
+    frameRate: optionalRational(object, "frameRate"),
+    sampleAspectRatio: optionalRational(object, "sampleAspectRatio"),
+    colorRange: optionalText(object, "colorRange", WORD),
+    colorSpace: optionalText(object, "colorSpace", WORD),
+  };
+}
+
+function readExtradata(object: JsonObject): Uint8Array {
+  const text = optionalText(object, "extradata", {
+    pattern: /^[A-Za-z0-9+/]*={0,2}$/,
+    expected: "base64",
+  });
+  try {
+    return Uint8Array.fromBase64(text ?? "");
+  } catch (cause) {
+    throw new FormatError("Cannot use extradata: expected base64", { cause });
+  }
+}
+
+/** Writes the payload of an end. */
+export function encodeEnd(end: EndReport): Uint8Array<ArrayBuffer> {
+  return encodeJson(end);
+}
+
+/**
+ * Reads the payload of an end.
+ *
+ * @throws {FormatError} for anything malformed
+ */
+export function parseEnd(payload: Uint8Array): EndReport {
+  const object = parseJsonObject(payload, "end");
+  return {
+    frames: optionalNumber(object, "frames", COUNT) ?? 0,
+    audioFrames: optionalNumber(object, "audioFrames", COUNT) ?? 0,
+    bytes: optionalNumber(object, "bytes", COUNT) ?? 0,
+    dropped: optionalNumber(object, "dropped", COUNT) ?? 0,
+    reason: optionalText(object, "reason", ANY_TEXT) ?? "end",
+    warning: optionalText(object, "warning", ANY_TEXT),
+  };
+}
+
+/** Writes the payload of an error. */
+export function encodeError({ code, message }: RequestError): Uint8Array<ArrayBuffer> {
+  return encodeJson({ code, message });
+}
+
+/**
+ * Reads the payload of an error. A code of a later version becomes `internal`.
+ *
+ * @throws {FormatError} for anything malformed
+ */
+export function parseError(payload: Uint8Array): RequestError {
+  const object = parseJsonObject(payload, "error");
+  const code = ERROR_CODES.find((candidate) => candidate === object.code) ?? "internal";
+  return new RequestError(code, optionalText(object, "message", ANY_TEXT) ?? code);
+}
+
+/** Writes the payload of a list. */
+export function encodeList(entries: readonly ListEntry[]): Uint8Array<ArrayBuffer> {
+  return encodeJson({ version: PROTOCOL_VERSION, entries });
+}
+
+/**
+ * Reads the payload of a list.
+ *
+ * @throws {FormatError} for anything malformed
+ */
+export function parseList(payload: Uint8Array): ListEntry[] {
+  const object = parseJsonObject(payload, "list");
+  return toList(object.entries, "entries").map((value) => {
+    const entry = toObject(value, "entry");
+    return {
+      name: required(optionalText(entry, "name", ANY_TEXT), "name"),
+      kind: required(optionalWord(entry, "kind", ["image", "video", "audio"]), "kind"),
+      live: optionalBoolean(entry, "live") ?? false,
+      size: optionalNumber(entry, "size", COUNT) ?? 0,
+      duration: optionalNumber(entry, "duration", SECONDS),
+      codec: optionalText(entry, "codec", ANY_TEXT) ?? "",
+      width: optionalNumber(entry, "width", PIXELS),
+      height: optionalNumber(entry, "height", PIXELS),
+    };
+  });
+}
