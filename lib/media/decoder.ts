@@ -1,0 +1,254 @@
+import { ProcessError, RequestError, TruncatedError } from "../core/errors.ts";
+import {
+  type AudioStream,
+  type Frame,
+  type StreamDescription,
+  toSeconds,
+  type VideoStream,
+} from "../core/frame.ts";
+import type { MediaFile } from "./library.ts";
+import { type Lane, merge } from "./merge.ts";
+import type { NutStream } from "./nut_demux.ts";
+import { NutReader } from "./nut_reader.ts";
+import { rawPixelFormat } from "./pixel_format.ts";
+import type { AudioInfo, VideoInfo } from "./probe.ts";
+import { type Process, startProcess } from "./process.ts";
+import { pcmCodec, rawAudioArguments, type RawOptions, rawVideoArguments } from "./raw_arguments.ts";
+import { ReadAhead } from "./read_ahead.ts";
+
+/** Stream ids as they are sent. */
+const VIDEO_ID = 0;
+const AUDIO_ID = 1;
+
+/** Frames that are decoded beyond the one in use: pictures are large, runs of samples small. */
+const PICTURES_AHEAD = 2;
+const SOUNDS_AHEAD = 8;
+
+/** FFmpeg's names of PCM codecs, and NUT's (nut4cc.txt): `PSD` and the bits of a sample. */
+const PCM_FOURCC: Record<string, string> = { pcm_s16le: "PSD\x10", pcm_s32le: "PSD\x20" };
+
+/** Options of {@linkcode openDecoder}, besides what is wanted of the file. */
+export interface DecoderOptions extends RawOptions {
+  /** Bytes of the largest frame that may be decoded. */
+  maxFrameSize: number;
+  signal: AbortSignal;
+}
+
+/** A file being decoded to raw frames: pictures by one FFmpeg, sound by another. */
+export class Decoder implements AsyncDisposable {
+  /** What the frames are, picture before sound. */
+  readonly streams: readonly StreamDescription[];
+  #lanes: readonly FrameLane[];
+
+  constructor(lanes: readonly FrameLane[]) {
+    this.#lanes = lanes;
+    this.streams = lanes.map((lane) => lane.description);
+  }
+
+  /** What FFmpeg complained about while it went on decoding; the media is damaged then. */
+  get warning(): string | undefined {
+    return this.#lanes.map((lane) => lane.warning).find((warning) => warning !== undefined);
+  }
+
+  /**
+   * Gives all frames in the order of time. A frame is good until the next one is asked for.
+   *
+   * @throws {RequestError} `media_error` where FFmpeg fails
+   */
+  async *frames(): AsyncGenerator<Frame> {
+    for await (const frame of merge(this.#lanes)) {
+      yield frame;
+      this.#lanes.find((lane) => lane.description.id === frame.streamId)?.recycle(frame);
+    }
+  }
+
+  /** Ends FFmpeg and waits until it is gone. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#lanes.map((lane) => lane[Symbol.asyncDispose]()));
+  }
+}
+
+/**
+ * Starts decoding a file to raw frames and waits for the first of them.
+ *
+ * @throws {RequestError} where the file cannot be decoded as wanted
+ */
+export async function openDecoder(file: MediaFile, options: DecoderOptions): Promise<Decoder> {
+  const lanes: FrameLane[] = [];
+  try {
+    const { video, audio } = file.info;
+    if (video !== undefined) {
+      const lane = new FrameLane(file, options, rawVideoArguments(file, options));
+      lanes.push(lane);
+      lane.describe(toVideoStream(await lane.readStream(), video, options));
+    }
+    const silent = options.still || options.audio === false;
+    if (audio !== undefined && !silent) {
+      const lane = new FrameLane(file, options, rawAudioArguments(file, options));
+      lanes.push(lane);
+      // Known beforehand, so that the first picture need not wait until the sound is open.
+      lane.describe(toAudioStream(audio));
+    }
+    if (lanes.length > 0) return new Decoder(lanes);
+    const wanted = options.still ? "picture" : "picture, and sound was not wanted";
+    throw new RequestError("unsupported", `Cannot send "${file.name}": it has no ${wanted}`);
+  } catch (error) {
+    await Promise.all(lanes.map((lane) => lane[Symbol.asyncDispose]()));
+    throw error;
+  }
+}
+
+/** One FFmpeg and the one stream it gives. */
+class FrameLane implements Lane<Frame>, AsyncDisposable {
+  /** What FFmpeg complained about although it succeeded. */
+  warning: string | undefined;
+  #description: StreamDescription | undefined;
+  #file: MediaFile;
+  #options: DecoderOptions;
+  #process: Process;
+  #reader: NutReader;
+  #ahead: ReadAhead<Frame>;
+  #nut: NutStream | undefined;
+
+  constructor(file: MediaFile, options: DecoderOptions, args: string[]) {
+    const isVideo = args.includes("rawvideo");
+    const depth = isVideo ? PICTURES_AHEAD : SOUNDS_AHEAD;
+    this.#file = file;
+    this.#options = options;
+    this.#process = startProcess("ffmpeg", args, { signal: options.signal });
+    this.#reader = new NutReader(this.#process.stdout, {
+      pooledBuffers: depth + 1,
+      maxFrameSize: options.maxFrameSize,
+    });
+    this.#ahead = new ReadAhead(() => this.#next(), depth);
+  }
+
+  get description(): StreamDescription {
+    if (this.#description === undefined) throw new Error("Cannot use a lane: not described yet");
+    return this.#description;
+  }
+
+  describe(description: StreamDescription): void {
+    this.#description = description;
+  }
+
+  /** Reads the headers, up to the first frame. */
+  async readStream(): Promise<NutStream> {
+    if (this.#nut !== undefined) return this.#nut;
+    const [stream] = await this.#explained(() => this.#reader.readStreams());
+    if (stream === undefined) {
+      await this.#explained(() => this.#finish());
+      const { start = 0 } = this.#options;
+      const place = start > 0 ? ` at ${start} s or later` : " that can be decoded";
+      throw new RequestError("media_error", `Cannot send "${this.#file.name}": nothing${place}`);
+    }
+    this.#nut = stream;
+    return stream;
+  }
+
+  take(): Promise<Frame | undefined> {
+    return this.#ahead.take();
+  }
+
+  timeOf(frame: Frame): number {
+    return toSeconds(frame.timestamp, this.description.timeBase);
+  }
+
+  recycle(frame: Frame): void {
+    this.#reader.recycle(frame);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#process[Symbol.asyncDispose]();
+  }
+
+  /** Reads one frame, and moves it to the id and the time base it was described with. */
+  async #next(): Promise<Frame | undefined> {
+    const nut = await this.readStream();
+    const frame = await this.#explained(() => this.#reader.readFrame());
+    if (frame === undefined) {
+      await this.#explained(() => this.#finish());
+      return undefined;
+    }
+    const { id, timeBase: [numerator, denominator] } = this.description;
+    const [nutNumerator, nutDenominator] = nut.timeBase;
+    const scale = (nutNumerator * denominator) / (nutDenominator * numerator);
+    return { ...frame, streamId: id, timestamp: Math.round(frame.timestamp * scale) };
+  }
+
+  async #finish(): Promise<void> {
+    const complaints = await this.#process.finished();
+    this.warning = complaints.trim().split("\n").at(-1) || undefined;
+  }
+
+  /** Turns FFmpeg's failure into the reason why the request fails. */
+  async #explained<T>(action: () => Promise<T>): Promise<T> {
+    try {
+      return await action();
+    } catch (error) {
+      this.#options.signal.throwIfAborted();
+      const failure = error instanceof TruncatedError ? await this.#failure(error) : error;
+      if (!(failure instanceof ProcessError)) throw failure;
+      throw new RequestError(
+        "media_error",
+        `Cannot decode "${this.#file.name}": ${withoutPath(failure.message, this.#file.path)}`,
+        { cause: failure },
+      );
+    }
+  }
+
+  /** The reason behind output that ended inside a frame. */
+  async #failure(truncated: TruncatedError): Promise<unknown> {
+    try {
+      await this.#process.finished();
+      return truncated;
+    } catch (error) {
+      return error;
+    }
+  }
+}
+
+/** Where a file lies is for this side only to know. */
+function withoutPath(message: string, path: string): string {
+  return message.replaceAll(`file:${path}`, "the file").replaceAll(path, "the file");
+}
+
+function toVideoStream(nut: NutStream, info: VideoInfo, options: RawOptions): VideoStream {
+  const pixelFormat = options.pixelFormat ?? rawPixelFormat(info.pixelFormat);
+  const asIs = options.pixelFormat === undefined;
+  return {
+    id: VIDEO_ID,
+    type: "video",
+    codec: "rawvideo",
+    fourcc: nut.fourcc,
+    timeBase: options.still ? nut.timeBase : sourceTimeBase(nut, info),
+    extradata: nut.extradata,
+    width: nut.width ?? info.width,
+    height: nut.height ?? info.height,
+    pixelFormat,
+    frameRate: info.frameRate,
+    sampleAspectRatio: nut.sampleAspectRatio,
+    colorRange: asIs ? info.colorRange : undefined,
+    colorSpace: asIs ? info.colorSpace : undefined,
+  };
+}
+
+/** The source's own time base where NUT's is a refinement of it, as FFmpeg makes it. */
+function sourceTimeBase(nut: NutStream, { timeBase }: VideoInfo): VideoStream["timeBase"] {
+  const ticks = (timeBase[0] * nut.timeBase[1]) / (timeBase[1] * nut.timeBase[0]);
+  return Number.isInteger(ticks) ? timeBase : nut.timeBase;
+}
+
+function toAudioStream(info: AudioInfo): AudioStream {
+  const codec = pcmCodec(info);
+  return {
+    id: AUDIO_ID,
+    type: "audio",
+    codec,
+    fourcc: PCM_FOURCC[codec],
+    timeBase: [1, info.sampleRate],
+    extradata: new Uint8Array(0),
+    sampleRate: info.sampleRate,
+    channels: info.channels,
+  };
+}

@@ -1,0 +1,108 @@
+/**
+ * What the NUT demuxer and muxer share: start codes, flags, limits and the checksum.
+ *
+ * Facts of the format come from the NUT specification ("NUT Open Container Format") and, where it
+ * is silent, from what libavformat reads and writes.
+ */
+
+/** What every NUT file begins with, its ending zero byte included (section "file_id_string"). */
+export const FILE_ID: Uint8Array<ArrayBuffer> = new TextEncoder().encode(
+  "nut/multimedia container\0",
+);
+
+/** First byte of every start code; as a frame code it is invalid, which tells the two apart. */
+export const START_BYTE = 0x4e;
+
+/** Bytes of a start code. */
+export const START_CODE_SIZE = 8;
+
+/** A start code as two big-endian halves, which needs no 64-bit arithmetic. */
+export interface StartCode {
+  readonly high: number;
+  readonly low: number;
+}
+
+/** The start codes of the known packets (section "startcodes"). */
+export const START_CODES = {
+  main: { high: 0x4e4d7a56, low: 0x1f5f04ad },
+  stream: { high: 0x4e531140, low: 0x5bf2f9db },
+  syncpoint: { high: 0x4e4be4ad, low: 0xeeca4569 },
+  index: { high: 0x4e58dd67, low: 0x2f23e64e },
+  info: { high: 0x4e49ab68, low: 0xb596ba78 },
+} as const satisfies Record<string, StartCode>;
+
+/** Name of a known packet. */
+export type PacketName = keyof typeof START_CODES;
+
+/** Bits of a frame's flags (section "frame_flags"). */
+export const FLAGS = {
+  key: 1,
+  endOfRelevance: 2,
+  codedPts: 8,
+  streamId: 16,
+  sizeMsb: 32,
+  checksum: 64,
+  reserved: 128,
+  sideData: 256,
+  headerIndex: 1024,
+  matchTime: 2048,
+  coded: 4096,
+  invalid: 8192,
+} as const;
+
+/** Types of streams, by their class in a stream header. */
+export const STREAM_CLASSES = ["video", "audio", "subtitle", "data"] as const;
+
+/** Type of a stream. */
+export type StreamClass = typeof STREAM_CLASSES[number];
+
+/** A packet longer than this has its header checked too; a frame longer than this elides nothing. */
+export const LONG_PACKET = 4096;
+
+/** Bytes of a checksum. */
+export const CHECKSUM_SIZE = 4;
+
+/** Largest `max_distance`, in bytes, that readers go by. */
+export const MAX_DISTANCE = 65536;
+
+/** First number that no term of a fraction and no count of this format may reach. */
+export const FIELD_LIMIT = 2 ** 31;
+
+/** Set of all main header flags that mean something: wall-clock times in syncpoints. */
+export const MAIN_FLAG_BROADCAST = 1;
+
+const CRC_TABLE = makeCrcTable();
+
+function makeCrcTable(): Int32Array {
+  return Int32Array.from({ length: 256 }, (_, index) => {
+    let value = index << 24;
+    for (let bit = 0; bit < 8; bit++) value = (value << 1) ^ (value < 0 ? 0x04c11db7 : 0);
+    return value;
+  });
+}
+
+/**
+ * The checksum of NUT over `bytes[start]` … `bytes[end - 1]`: CRC-32 of polynomial 0x04C11DB7, most
+ * significant bit first, starting at zero, nothing inverted. Stored big-endian, so that the
+ * checksum of bytes followed by their own checksum is zero.
+ *
+ * @example
+ * ```ts
+ * import { checksum } from "./nut_format.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(checksum(new TextEncoder().encode("123456789")), 0x89a1897f);
+ * ```
+ */
+export function checksum(bytes: Uint8Array, start = 0, end = bytes.length): number {
+  let crc = 0;
+  for (let at = start; at < end; at++) {
+    crc = (crc << 8) ^ CRC_TABLE[(crc >>> 24) ^ bytes[at]];
+  }
+  return crc >>> 0;
+}
+
+/** Reads four bytes as an unsigned big-endian number. */
+export function readUint32(bytes: Uint8Array, at: number): number {
+  return ((bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3]) >>> 0;
+}

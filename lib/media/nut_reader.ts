@@ -1,0 +1,99 @@
+import { ByteReader, fromStream } from "../core/byte_reader.ts";
+import { BufferPool } from "../core/buffer_pool.ts";
+import { FormatError } from "../core/errors.ts";
+import { type Frame, FRAME_HEADROOM, FRAME_TAILROOM } from "../core/frame.ts";
+import { NutDemuxer, type NutElement, type NutStream, stripSideData } from "./nut_demux.ts";
+
+/** Room around a frame's data, for whatever a wire puts there. */
+const ROOM = { offset: FRAME_HEADROOM, tail: FRAME_TAILROOM };
+
+/** Options of {@linkcode NutReader}. */
+export interface NutReaderOptions {
+  /** Frame buffers kept for the next frames. */
+  pooledBuffers: number;
+  /** Bytes of the largest frame that is accepted. */
+  maxFrameSize: number;
+}
+
+/** Frames from a pipe that carries NUT, each read once, into the memory it stays in. */
+export class NutReader {
+  #reader: ByteReader;
+  #demuxer: NutDemuxer;
+  #pool: BufferPool;
+
+  constructor(
+    source: ReadableStream<Uint8Array>,
+    { pooledBuffers, maxFrameSize }: NutReaderOptions,
+  ) {
+    this.#reader = new ByteReader(fromStream(source));
+    this.#demuxer = new NutDemuxer({ maxFrameSize });
+    this.#pool = new BufferPool(pooledBuffers);
+  }
+
+  /**
+   * Reads the headers, up to the first frame.
+   *
+   * @returns the streams; none where the input is empty
+   * @throws {FormatError} for anything but NUT
+   * @throws {TruncatedError} where the input ends inside the headers
+   */
+  async readStreams(): Promise<NutStream[]> {
+    while (!this.#demuxer.headersComplete) {
+      const element = await this.#nextElement();
+      if (element === undefined) break;
+      if (element.kind === "frame") {
+        throw new FormatError("Cannot read NUT: a frame came before the stream headers");
+      }
+    }
+    return [...this.#demuxer.streams.values()];
+  }
+
+  /**
+   * Reads the next frame.
+   *
+   * @returns `undefined` at the end of input
+   * @throws {FormatError} for bytes that break the format
+   * @throws {TruncatedError} where the input ends inside a frame
+   */
+  async readFrame(): Promise<Frame | undefined> {
+    const element = await this.#nextFrame();
+    if (element === undefined) return undefined;
+    const { streamId, timestamp, keyframe, prefix, size } = element;
+    const count = prefix.byteLength + size;
+    const memory = this.#pool.take(ROOM.offset + count + ROOM.tail);
+    const room = { offset: ROOM.offset + prefix.byteLength, tail: ROOM.tail };
+    const body = await this.#reader.readGrowing(memory, size, room);
+    const whole = new Uint8Array(body.buffer, ROOM.offset, count);
+    whole.set(prefix);
+    const data = element.sideData ? stripSideData(whole) : whole;
+    return { streamId, timestamp, keyframe, data };
+  }
+
+  /** Takes a frame's memory back; nothing may look at the frame any more. */
+  recycle(frame: Frame): void {
+    this.#pool.give(frame.data.buffer);
+  }
+
+  async #nextFrame(): Promise<Extract<NutElement, { kind: "frame" }> | undefined> {
+    while (true) {
+      const element = await this.#nextElement();
+      if (element === undefined || element.kind === "frame") return element;
+    }
+  }
+
+  /** Parses one element and consumes it; of a frame, only its header. */
+  async #nextElement(): Promise<Exclude<NutElement, { kind: "more" }> | undefined> {
+    let needed = 1;
+    while (true) {
+      const bytes = await this.#reader.peek(needed);
+      if (bytes === undefined) return undefined;
+      const element = this.#demuxer.parse(bytes);
+      if (element.kind === "more") {
+        needed = element.needed;
+      } else {
+        await this.#reader.skip(element.length);
+        return element;
+      }
+    }
+  }
+}

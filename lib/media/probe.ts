@@ -1,0 +1,209 @@
+import { messageOf, ProcessError, RequestError } from "../core/errors.ts";
+import type { Rational } from "../core/frame.ts";
+import { startProcess } from "./process.ts";
+
+/** What a file's video stream is. */
+export interface VideoInfo {
+  codec: string;
+  /** Pixels, as shown: rotation applied. */
+  width: number;
+  /** Pixels, as shown: rotation applied. */
+  height: number;
+  pixelFormat: string;
+  /** Seconds a tick of the container's timestamps. */
+  timeBase: Rational;
+  /** Frames a second, as the container states it. */
+  frameRate?: Rational;
+  /** Degrees clockwise that the container asks for: 0, 90, 180 or 270. */
+  rotation: number;
+  colorRange?: string;
+  colorSpace?: string;
+}
+
+/** What a file's sound is. */
+export interface AudioInfo {
+  codec: string;
+  sampleRate: number;
+  channels: number;
+  /** FFmpeg's name of the form its decoder gives samples in, such as `fltp`. */
+  sampleFormat: string;
+}
+
+/** What FFmpeg says of a file. */
+export interface MediaInfo {
+  kind: "image" | "video" | "audio";
+  /** FFmpeg's names of the container format, separated by commas. */
+  format: string;
+  /** Seconds; absent for images, and where the file does not say. */
+  duration?: number;
+  video?: VideoInfo;
+  audio?: AudioInfo;
+}
+
+/**
+ * What library media may make FFmpeg open: the file itself. Network protocols that a playlist
+ * inside the folder may name are refused by FFmpeg.
+ */
+const PROTOCOL_WHITELIST = "file,pipe";
+
+/** Milliseconds after which a file that still tells nothing counts as broken. */
+const PROBE_DEADLINE = 20_000;
+
+/**
+ * Formats that are no media of their own: lists that name other files, which may be anywhere,
+ * and text, which FFmpeg would draw as on a terminal.
+ */
+const REFUSED_FORMATS = new Set([
+  "concat",
+  "concatf",
+  "dash",
+  "ffmetadata",
+  "hls",
+  "imf",
+  "tty",
+]);
+
+/** Names that FFmpeg would take for a numbered series of images. */
+const NUMBERED_IMAGE = /%\d*d.*\.(png|jpe?g|bmp|tiff?|webp|gif|ppm|pgm|tga|exr|dpx|jp2|jxl)$/i;
+
+/** FFmpeg's arguments that open one library file, whatever characters its path has. */
+export function inputArguments(path: string): string[] {
+  const pattern = NUMBERED_IMAGE.test(path) ? ["-f", "image2", "-pattern_type", "none"] : [];
+  return ["-protocol_whitelist", PROTOCOL_WHITELIST, ...pattern, "-i", inputUrl(path)];
+}
+
+function inputUrl(path: string): string {
+  return `file:${path}`;
+}
+
+/**
+ * Asks FFmpeg what a file is.
+ *
+ * @throws {RequestError} `media_error` where it is no media, or none that is served
+ */
+export async function probe(path: string, name: string): Promise<MediaInfo> {
+  const output = await runProbe(path, name);
+  const { streams = [], format = {} } = JSON.parse(output) as ProbeOutput;
+  const formatName = format.format_name ?? "";
+  if (formatName.split(",").some((part) => REFUSED_FORMATS.has(part))) {
+    throw new RequestError(
+      "media_error",
+      `Cannot serve "${name}": its format is ${formatName}, expected an image, a video or sound`,
+    );
+  }
+  const picture = streams.find((stream) =>
+    stream.codec_type === "video" && stream.disposition?.attached_pic !== 1
+  );
+  const sound = streams.find((stream) => stream.codec_type === "audio");
+  const video = picture && toVideo(picture);
+  const audio = sound && toAudio(sound);
+  if (video === undefined && audio === undefined) {
+    throw new RequestError("media_error", `Cannot serve "${name}": no picture and no sound in it`);
+  }
+  const kind = video === undefined ? "audio" : isStill(formatName) ? "image" : "video";
+  const duration = kind === "image" ? undefined : toPositive(format.duration);
+  return { kind, format: formatName, duration, video, audio };
+}
+
+async function runProbe(path: string, name: string): Promise<string> {
+  const args = ["-v", "error", "-show_format", "-show_streams", "-of", "json"];
+  args.push(...inputArguments(path));
+  const signal = AbortSignal.timeout(PROBE_DEADLINE);
+  await using child = startProcess("ffprobe", args, { signal });
+  try {
+    const output = await new Response(child.stdout).text();
+    await child.finished();
+    return output;
+  } catch (cause) {
+    if (!(cause instanceof ProcessError)) throw cause;
+    const reason = signal.aborted
+      ? `FFmpeg found nothing in it within ${PROBE_DEADLINE / 1000} s`
+      : lastWords(cause, path);
+    throw new RequestError("media_error", `Cannot read "${name}": ${reason}`, { cause });
+  }
+}
+
+/** FFmpeg's reason, without the path that only this side should know. */
+function lastWords(error: ProcessError, path: string): string {
+  const line = error.failure.stderr.trim().split("\n").at(-1) ?? messageOf(error);
+  return line.replaceAll(`${inputUrl(path)}: `, "").replaceAll(path, "the file");
+}
+
+/** Demuxers of still images are named after the codec, `png_pipe`, or `image2`. */
+function isStill(format: string): boolean {
+  return format.endsWith("_pipe") || format === "image2" || format === "ico" ||
+    format === "image2pipe";
+}
+
+/** The part of ffprobe's JSON that is looked at; every field may be missing. */
+interface ProbeOutput {
+  format?: { format_name?: string; duration?: string };
+  streams?: ProbeStream[];
+}
+
+interface ProbeStream {
+  codec_type?: string;
+  codec_name?: string;
+  width?: number;
+  height?: number;
+  pix_fmt?: string;
+  time_base?: string;
+  avg_frame_rate?: string;
+  r_frame_rate?: string;
+  color_range?: string;
+  color_space?: string;
+  sample_rate?: string;
+  channels?: number;
+  sample_fmt?: string;
+  disposition?: { attached_pic?: number };
+  tags?: { rotate?: string };
+  side_data_list?: { rotation?: number }[];
+}
+
+function toVideo(stream: ProbeStream): VideoInfo | undefined {
+  const { width, height, pix_fmt: pixelFormat } = stream;
+  const timeBase = toRational(stream.time_base);
+  if (!width || !height || pixelFormat === undefined || timeBase === undefined) return undefined;
+  const rotation = toRotation(stream);
+  const turned = rotation === 90 || rotation === 270;
+  return {
+    codec: stream.codec_name ?? "unknown",
+    width: turned ? height : width,
+    height: turned ? width : height,
+    pixelFormat,
+    timeBase,
+    frameRate: toRational(stream.avg_frame_rate) ?? toRational(stream.r_frame_rate),
+    rotation,
+    colorRange: stream.color_range,
+    colorSpace: stream.color_space,
+  };
+}
+
+function toAudio(stream: ProbeStream): AudioInfo | undefined {
+  const sampleRate = toPositive(stream.sample_rate);
+  if (sampleRate === undefined || !stream.channels) return undefined;
+  return {
+    codec: stream.codec_name ?? "unknown",
+    sampleRate,
+    channels: stream.channels,
+    sampleFormat: stream.sample_fmt ?? "s16",
+  };
+}
+
+/** FFmpeg tells the display matrix's angle counter-clockwise; the old tag counts clockwise. */
+function toRotation(stream: ProbeStream): number {
+  const matrix = stream.side_data_list?.find((data) => typeof data.rotation === "number");
+  const clockwise = matrix ? -(matrix.rotation ?? 0) : Number(stream.tags?.rotate ?? 0);
+  return Number.isFinite(clockwise) ? ((Math.round(clockwise / 90) * 90) % 360 + 360) % 360 : 0;
+}
+
+/** Reads `30000/1001`; `0/0` and the like, which stand for unknown, give `undefined`. */
+function toRational(text: string | undefined): Rational | undefined {
+  const [numerator, denominator] = (text ?? "").split("/").map(Number);
+  return numerator > 0 && denominator > 0 ? [numerator, denominator] : undefined;
+}
+
+function toPositive(text: string | undefined): number | undefined {
+  const value = Number(text);
+  return value > 0 && Number.isFinite(value) ? value : undefined;
+}

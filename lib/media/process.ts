@@ -1,0 +1,135 @@
+import { MissingProgramError, ProcessError } from "../core/errors.ts";
+
+/** Bytes of a child's standard error that are kept for the failure message. */
+const STDERR_TAIL = 2048;
+
+/** What a child's standard input or output is: a pipe to this program, ours, or nothing. */
+export type Stdio = "piped" | "inherit" | "null";
+
+/** Options of {@linkcode startProcess}. */
+export interface ProcessOptions {
+  stdin?: Stdio;
+  stdout?: Stdio;
+  /** Ends the child when it fires. */
+  signal?: AbortSignal;
+}
+
+/**
+ * A running child process, ended at the latest when it is disposed.
+ *
+ * Its standard error is read all the time, and the last of it kept for {@linkcode ProcessError}.
+ */
+export class Process implements AsyncDisposable {
+  #child: Deno.ChildProcess;
+  #program: string;
+  #stderr: Promise<string>;
+  #ended = false;
+  #signal: AbortSignal | undefined;
+  #status: Promise<Deno.CommandStatus>;
+
+  constructor(program: string, child: Deno.ChildProcess, signal?: AbortSignal) {
+    this.#program = program;
+    this.#child = child;
+    this.#stderr = readTail(child.stderr);
+    this.#signal = signal;
+    this.#signal?.addEventListener("abort", this.kill);
+    this.#status = child.status.then((status) => {
+      this.#ended = true;
+      this.#signal?.removeEventListener("abort", this.kill);
+      return status;
+    });
+    if (signal?.aborted) this.kill();
+  }
+
+  /** What the child writes, as bytes. Only where `stdout` is piped. */
+  get stdout(): ReadableStream<Uint8Array> {
+    return this.#child.stdout;
+  }
+
+  /** What the child reads. Only where `stdin` is piped. */
+  get stdin(): WritableStream<Uint8Array> {
+    return this.#child.stdin;
+  }
+
+  /**
+   * Waits for the end and gives the last of what the child complained about while it succeeded.
+   *
+   * @throws {ProcessError} where it did not succeed
+   */
+  async finished(): Promise<string> {
+    const [{ success, code, signal }, stderr] = await Promise.all([this.#status, this.#stderr]);
+    if (success) return stderr;
+    throw new ProcessError(this.#program, { code, signal, stderr });
+  }
+
+  /** Waits for the end, however it comes. */
+  async ended(): Promise<void> {
+    await this.#status;
+  }
+
+  /** Ends the child at once. Harmless when it has ended. */
+  kill = (): void => {
+    if (this.#ended) return;
+    try {
+      this.#child.kill("SIGKILL");
+    } catch (error) {
+      // It ended by itself a moment ago, and only the news is still under way.
+      if (!(error instanceof TypeError)) throw error;
+    }
+  };
+
+  /** Ends the child and waits until it is gone. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.kill();
+    await Promise.all([this.#status, this.#stderr]);
+  }
+}
+
+/**
+ * Starts a program with an argument array; no shell is involved. The child is in a process group
+ * of its own, so that Ctrl-C in a terminal reaches this program alone, which then ends the child
+ * in the right order.
+ *
+ * @throws {MissingProgramError} where the program is not installed
+ */
+export function startProcess(
+  program: string,
+  args: readonly string[],
+  { stdin = "null", stdout = "piped", signal }: ProcessOptions = {},
+): Process {
+  const command = new Deno.Command(program, {
+    args: [...args],
+    stdin,
+    stdout,
+    stderr: "piped",
+    detached: true,
+  });
+  try {
+    return new Process(program, command.spawn(), signal);
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotFound || cause instanceof Deno.errors.NotCapable) {
+      throw new MissingProgramError(missingProgram(program), { cause });
+    }
+    throw cause;
+  }
+}
+
+function missingProgram(program: string): string {
+  return `Cannot run ${program}: it is not installed, or not in PATH; install FFmpeg with ` +
+    "your package manager (apt install ffmpeg, dnf install ffmpeg, brew install ffmpeg)";
+}
+
+/** Reads a stream to its end and keeps the last of it, from the beginning of a line on. */
+async function readTail(stream: ReadableStream<Uint8Array>): Promise<string> {
+  let tail = new Uint8Array(0);
+  let cut = false;
+  for await (const chunk of stream) {
+    const joined = new Uint8Array(tail.byteLength + chunk.byteLength);
+    joined.set(tail);
+    joined.set(chunk, tail.byteLength);
+    cut ||= joined.byteLength > STDERR_TAIL;
+    tail = joined.slice(-STDERR_TAIL);
+  }
+  const text = new TextDecoder().decode(tail);
+  return cut ? text.slice(text.indexOf("\n") + 1) : text;
+}

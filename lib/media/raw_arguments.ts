@@ -1,0 +1,92 @@
+/** FFmpeg's arguments for turning a library file into raw frames in NUT. Pure. */
+import type { Rational } from "../core/frame.ts";
+import type { MediaFile } from "./library.ts";
+import { conversionFor } from "./pixel_format.ts";
+import { type AudioInfo, inputArguments } from "./probe.ts";
+
+/** What is wanted of a file. Absent fields leave it as it is. */
+export interface RawOptions {
+  /** Only the first picture. */
+  still?: boolean;
+  /** False to leave sound out. */
+  audio?: boolean;
+  /** FFmpeg's name of the pixel format. */
+  pixelFormat?: string;
+  /** Pixels; where only one of the two is given, the aspect is kept. */
+  width?: number;
+  /** Pixels. */
+  height?: number;
+  /** Seconds from the beginning. */
+  start?: number;
+  /** Seconds. */
+  duration?: number;
+}
+
+/** Time base of stills, which have no time. */
+const STILL_TIME_BASE: Rational = [1, 25];
+
+/**
+ * Demuxers of formats whose timestamps may jump. FFmpeg moves their timestamps by what it finds
+ * in the streams that are in use, so that picture and sound read apart would both begin at zero;
+ * each reader therefore also uses, and throws away, the packets of the other.
+ */
+const JUMPING_FORMATS = new Set(["mpegts", "mpeg", "ogg", "rm", "asf"]);
+
+/** Arguments for all pictures of a file, each with the source's own timestamp. */
+export function rawVideoArguments({ path, info }: MediaFile, options: RawOptions): string[] {
+  const { video, kind } = info;
+  const [numerator, denominator] = video === undefined || kind === "image"
+    ? STILL_TIME_BASE
+    : video.timeBase;
+  const filter = scaleFilter(options);
+  const pixelFormat = options.pixelFormat ?? (video && conversionFor(video.pixelFormat));
+  const companion = options.still ? [] : companionArguments("a", info);
+  return [
+    ...commonArguments(path, options),
+    ...["-map", "0:V:0", "-c:v", "rawvideo"],
+    ...(filter === undefined ? [] : ["-vf", filter]),
+    ...(pixelFormat === undefined ? [] : ["-pix_fmt", pixelFormat]),
+    ...(options.still ? ["-frames:v", "1"] : []),
+    ...["-fps_mode", "passthrough", "-enc_time_base", `${numerator}/${denominator}`],
+    ...["-f", "nut", "pipe:1"],
+    ...companion,
+  ];
+}
+
+/** Arguments for all sound of a file as PCM. */
+export function rawAudioArguments({ path, info }: MediaFile, options: RawOptions): string[] {
+  return [
+    ...commonArguments(path, options),
+    ...["-map", "0:a:0", "-c:a", info.audio === undefined ? "pcm_s16le" : pcmCodec(info.audio)],
+    ...["-f", "nut", "pipe:1"],
+    ...companionArguments("V", info),
+  ];
+}
+
+/** PCM that keeps every bit of integer samples; lossy codecs' floating point becomes 16 bits. */
+export function pcmCodec({ sampleFormat }: AudioInfo): string {
+  return sampleFormat.startsWith("s32") || sampleFormat.startsWith("s64")
+    ? "pcm_s32le"
+    : "pcm_s16le";
+}
+
+function commonArguments(path: string, { start, duration }: RawOptions): string[] {
+  return [
+    ...["-nostdin", "-v", "error"],
+    // Before the input, both are exact for pictures and samples, and count from its beginning.
+    ...(start ? ["-ss", String(start)] : []),
+    ...(duration === undefined ? [] : ["-t", String(duration)]),
+    ...inputArguments(path),
+  ];
+}
+
+function companionArguments(stream: "a" | "V", { video, audio, format }: MediaFile["info"]) {
+  const both = video !== undefined && audio !== undefined;
+  if (!both || !JUMPING_FORMATS.has(format)) return [];
+  return ["-map", `0:${stream}:0`, "-c", "copy", "-f", "null", "-"];
+}
+
+function scaleFilter({ width, height }: RawOptions): string | undefined {
+  if (width === undefined && height === undefined) return undefined;
+  return `scale=${width ?? -1}:${height ?? -1}`;
+}
