@@ -1,0 +1,39 @@
+import type { ByteReader } from "../core/byte_reader.ts";
+import type { ByteWriter } from "../core/byte_writer.ts";
+import type { Logger } from "../core/log.ts";
+import type { Library } from "../media/library.ts";
+import type { Defaults } from "./playback.ts";
+
+/** How long a peer may keep the server waiting. */
+export interface Timeouts {
+  /** Milliseconds for a request to arrive whole. */
+  request: number;
+  /** Milliseconds in which a peer takes nothing of what is sent. */
+  stall: number;
+  /** Milliseconds between signs of life while a request is answered. */
+  ping: number;
+}
+
+/** What every session is given. */
+export interface SessionContext {
+  library: Library;
+  defaults: Defaults;
+  timeouts: Timeouts;
+  logger: Logger;
+  /** Ends the session. */
+  signal: AbortSignal;
+  /** Reads from the peer. */
+  reader: ByteReader;
+  /** Writes to the peer. */
+  writer: ByteWriter;
+}
+
+/** Whether an error only says that the peer went away, as viewers do. */
+export function isPeerGone(error: unknown): boolean {
+  return error instanceof Deno.errors.BrokenPipe ||
+    error instanceof Deno.errors.ConnectionReset ||
+    error instanceof Deno.errors.ConnectionAborted ||
+    error instanceof Deno.errors.NotConnected ||
+    error instanceof Deno.errors.Interrupted ||
+    error instanceof Deno.errors.BadResource;
+}

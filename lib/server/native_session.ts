@@ -1,0 +1,229 @@
+import { deadline } from "../core/deadline.ts";
+import {
+  DeadlineError,
+  FormatError,
+  messageOf,
+  MissingProgramError,
+  RequestError,
+} from "../core/errors.ts";
+import { encodeError, encodeList } from "../wire/answer.ts";
+import { Connection } from "../wire/connection.ts";
+import type { Kind } from "../wire/native.ts";
+import { type Control, type MediaRequest, parseControl, parseRequest } from "../wire/request.ts";
+import { listEntry } from "./list.ts";
+import { playMedia } from "./play_media.ts";
+import { isPeerGone, type SessionContext } from "./context.ts";
+
+/** Requests that may wait behind the one being answered; then the peer is no longer read. */
+const MAX_WAITING = 16;
+
+/** What a client may send. */
+const KINDS_TAKEN: readonly Kind[] = ["request", "control", "ping", "pong"];
+
+/** What the peer sent and has to be answered in its turn. */
+type Inquiry =
+  | { kind: "request"; request: MediaRequest }
+  | { kind: "refused"; error: RequestError; last: boolean };
+
+/** Takes controls of the request that is being answered. */
+export type ControlListener = (control: Control) => void;
+
+/** Serves requests of the native wire one after another, until the peer has no more. */
+export async function runNativeSession(
+  context: SessionContext,
+  abort: AbortController,
+): Promise<void> {
+  await new NativeSession(context, abort).run();
+}
+
+class NativeSession {
+  #context: SessionContext;
+  #abort: AbortController;
+  #connection: Connection;
+  #onControl: ControlListener | undefined;
+  /** Controls that came before the request they are for could take them. */
+  #early: Control[] = [];
+  /** Requests that were received and not answered yet. */
+  #unanswered = 0;
+  #pinging = false;
+  #over = false;
+
+  constructor(context: SessionContext, abort: AbortController) {
+    this.#context = context;
+    this.#abort = abort;
+    this.#connection = new Connection(context.reader, context.writer);
+  }
+
+  async run(): Promise<void> {
+    const { readable, writable } = new TransformStream<Inquiry, Inquiry>(
+      undefined,
+      { highWaterMark: MAX_WAITING },
+    );
+    const inquiries = readable.getReader();
+    this.#receive(writable.getWriter());
+    try {
+      while (true) {
+        const { value: inquiry } = await this.#next(inquiries);
+        if (inquiry === undefined) break;
+        if (inquiry.kind === "refused") {
+          await this.#refuse(inquiry.error);
+          if (inquiry.last) break;
+        } else {
+          await this.#answer(inquiry.request);
+        }
+      }
+    } finally {
+      this.#over = true;
+      await inquiries.cancel();
+    }
+  }
+
+  /** Waits for the next inquiry, but not for longer than the deadline. */
+  async #next(
+    inquiries: ReadableStreamDefaultReader<Inquiry>,
+  ): Promise<{ value?: Inquiry }> {
+    const { request: timeout } = this.#context.timeouts;
+    const expired = Promise.withResolvers<{ value: Inquiry }>();
+    using _limit = deadline(timeout, () => {
+      const message = `Cannot wait any longer: no request within ${timeout / 1000} s`;
+      const error = new RequestError("bad_request", message);
+      expired.resolve({ value: { kind: "refused", error, last: true } });
+    });
+    return await Promise.race([inquiries.read(), expired.promise]);
+  }
+
+  /**
+   * Takes what the peer sends, also while a request is being answered, until its end. Never throws:
+   * what goes wrong here ends the session, wherever that stands.
+   */
+  async #receive(inquiries: WritableStreamDefaultWriter<Inquiry>): Promise<void> {
+    // The queue fails with the session, which tells why.
+    inquiries.closed.catch(() => {});
+    try {
+      const refusal = await this.#receiveAll(inquiries);
+      // From here on, nobody can let a paused video go on.
+      this.#control({ action: "resume" });
+      if (refusal !== undefined) await enqueue(inquiries, refusal);
+      await inquiries.close();
+    } catch (error) {
+      // What comes after the session's own end is of no interest.
+      if (this.#over) return;
+      this.#abort.abort(error);
+      await inquiries.abort(error);
+    }
+  }
+
+  /** @returns why the peer cannot be read any further; `undefined` at a clean end */
+  async #receiveAll(
+    inquiries: WritableStreamDefaultWriter<Inquiry>,
+  ): Promise<Inquiry | undefined> {
+    try {
+      while (true) {
+        const message = await this.#connection.receive({ accept: KINDS_TAKEN });
+        if (message === undefined) return undefined;
+        if (message.kind === "request") {
+          const inquiry = toInquiry(message.payload);
+          if (inquiry.kind === "request") this.#unanswered++;
+          await enqueue(inquiries, inquiry);
+        } else if (message.kind === "control") {
+          this.#control(parseControl(message.payload));
+        } else if (message.kind === "ping") {
+          await this.#connection.send("pong", message.payload);
+        }
+      }
+    } catch (error) {
+      if (!(error instanceof FormatError)) throw error;
+      const refusal = new RequestError("bad_request", error.message, { cause: error });
+      return { kind: "refused", error: refusal, last: true };
+    }
+  }
+
+  /** Hands a control to the request being answered; keeps it where that cannot take it yet. */
+  #control(control: Control): void {
+    if (this.#onControl !== undefined) this.#onControl(control);
+    else if (this.#unanswered > 0 && this.#early.length < MAX_WAITING) this.#early.push(control);
+  }
+
+  #listen(listener: ControlListener): void {
+    this.#onControl = listener;
+    for (const control of this.#early) listener(control);
+    this.#early = [];
+  }
+
+  async #answer(request: MediaRequest): Promise<void> {
+    const { timeouts, logger, library } = this.#context;
+    const alive = setInterval(() => this.#ping(), timeouts.ping);
+    try {
+      if (request.command === "list_media") {
+        const files = await library.list();
+        await this.#connection.send("list", encodeList(files.map(listEntry)));
+        logger.log("info", `list_media: ${files.length} entries`);
+      } else {
+        await playMedia(request, {
+          ...this.#context,
+          connection: this.#connection,
+          listen: (listener) => this.#listen(listener),
+        });
+      }
+    } catch (error) {
+      if (this.#context.signal.aborted) throw error;
+      await this.#refuse(toRefusal(error));
+    } finally {
+      clearInterval(alive);
+      this.#onControl = undefined;
+      this.#early = [];
+      this.#unanswered--;
+    }
+  }
+
+  async #refuse(error: RequestError): Promise<void> {
+    const { code, message, cause } = error;
+    const { logger } = this.#context;
+    if (code === "internal") logger.log("error", `${code}: ${message}: ${messageOf(cause)}`);
+    else logger.log("warn", `${code}: ${message}`);
+    await this.#connection.send("error", encodeError(error));
+  }
+
+  /** Sends a sign of life, unless the last one is still waiting for its turn. */
+  #ping(): void {
+    if (this.#pinging) return;
+    this.#pinging = true;
+    const sent = this.#connection.send("ping", new Uint8Array(0));
+    sent.then(() => this.#pinging = false, (error) => this.#abort.abort(error));
+  }
+}
+
+/**
+ * Puts an inquiry into the queue, after waiting until there is room. That it was taken out again is
+ * not waited for: controls and pings that come behind it have to be read.
+ */
+async function enqueue(
+  inquiries: WritableStreamDefaultWriter<Inquiry>,
+  inquiry: Inquiry,
+): Promise<void> {
+  await inquiries.ready;
+  // Where it fails, so does the queue, and with it the next call.
+  inquiries.write(inquiry).catch(() => {});
+}
+
+function toInquiry(payload: Uint8Array): Inquiry {
+  try {
+    return { kind: "request", request: parseRequest(payload) };
+  } catch (error) {
+    if (!(error instanceof RequestError)) throw error;
+    return { kind: "refused", error, last: false };
+  }
+}
+
+/** What a peer is told of a failure: reasons that concern it, and nothing of this side's insides. */
+function toRefusal(error: unknown): RequestError {
+  if (error instanceof RequestError) return error;
+  if (isPeerGone(error) || error instanceof DeadlineError) throw error;
+  if (error instanceof MissingProgramError) {
+    return new RequestError("internal", `Cannot serve: ${error.message}, on the server`, {
+      cause: error,
+    });
+  }
+  const message = "Cannot serve the request: the server failed, its log says why";
+  return new RequestError("internal", message, { cause: error });
+}

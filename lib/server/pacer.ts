@@ -1,0 +1,104 @@
+/** Time as the pacer sees it; injected, so that tests need not wait. */
+export interface Clock {
+  /** Milliseconds since some fixed moment; never goes back. */
+  now(): number;
+  /** Waits; rejects with the signal's reason when that fires first. */
+  sleep(milliseconds: number, signal: AbortSignal): Promise<void>;
+}
+
+/** Milliseconds that a timer can count; a longer one would fire at once. */
+const LONGEST_SLEEP = 2 ** 31 - 1;
+
+/** Real time. */
+export const MONOTONIC_CLOCK: Clock = {
+  now: () => performance.now(),
+  sleep: (milliseconds, signal) => {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const stop = () => reject(signal.reason);
+    const timer = setTimeout(resolve, milliseconds);
+    if (signal.aborted) stop();
+    signal.addEventListener("abort", stop);
+    return promise.finally(() => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", stop);
+    });
+  },
+};
+
+/** Options of {@linkcode Pacer}. */
+export interface PacerOptions {
+  /** Playing speed, 1 being real time; 0 for no waiting at all. */
+  speed: number;
+  clock?: Clock;
+}
+
+/**
+ * Tells when a frame is due: at its own timestamp's distance from the first frame's, on a clock
+ * that never goes back. Every frame is measured from the first, so that lateness of one frame
+ * never adds to the next and the stream does not drift.
+ */
+export class Pacer {
+  #clock: Clock;
+  #speed: number;
+  /** Clock time, in milliseconds, at which the moment 0 s of the media is due. */
+  #origin: number | undefined;
+  #paused: { at: number; resumed: PromiseWithResolvers<void> } | undefined;
+
+  constructor({ speed, clock = MONOTONIC_CLOCK }: PacerOptions) {
+    this.#speed = speed;
+    this.#clock = clock;
+  }
+
+  /**
+   * Waits until a frame is due, and while the stream is paused.
+   *
+   * @param moment seconds, from the frame's timestamp
+   * @throws the signal's reason when that fires
+   */
+  async waitFor(moment: number, signal: AbortSignal): Promise<void> {
+    while (true) {
+      signal.throwIfAborted();
+      if (this.#paused !== undefined) {
+        await orAborted(this.#paused.resumed.promise, signal);
+        continue;
+      }
+      const wait = this.#dueIn(moment);
+      if (wait <= 0) return;
+      await this.#clock.sleep(Math.min(wait, LONGEST_SLEEP), signal);
+    }
+  }
+
+  /** Stops the media's time. Harmless when repeated. */
+  pause(): void {
+    this.#paused ??= { at: this.#clock.now(), resumed: Promise.withResolvers() };
+  }
+
+  /** Lets the media's time go on from where it stopped. Harmless when repeated. */
+  resume(): void {
+    if (this.#paused === undefined) return;
+    const { at, resumed } = this.#paused;
+    if (this.#origin !== undefined) this.#origin += this.#clock.now() - at;
+    this.#paused = undefined;
+    resumed.resolve();
+  }
+
+  /** Milliseconds until the moment is due; the first one asked for is due at once. */
+  #dueIn(moment: number): number {
+    if (this.#speed === 0) return 0;
+    const offset = moment * 1000 / this.#speed;
+    this.#origin ??= this.#clock.now() - offset;
+    return this.#origin + offset - this.#clock.now();
+  }
+}
+
+/** Waits for a promise, or for the signal, whichever comes first. */
+async function orAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
+  const aborted = Promise.withResolvers<void>();
+  const stop = () => aborted.reject(signal.reason);
+  signal.addEventListener("abort", stop);
+  try {
+    await Promise.race([promise, aborted.promise]);
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+}

@@ -1,0 +1,96 @@
+import { RequestError } from "../core/errors.ts";
+import { type Frame, toSeconds } from "../core/frame.ts";
+import { type Decoder, openDecoder } from "../media/decoder.ts";
+import type { Library, MediaFile } from "../media/library.ts";
+import { bitsPerPixel } from "../media/pixel_format.ts";
+import type { RawOptions } from "../media/raw_arguments.ts";
+import { MAX_LENGTH } from "../wire/native.ts";
+import type { Pacer } from "./pacer.ts";
+
+/** Bytes of the largest frame that is sent, so that it fits either wire with all around it. */
+export const MAX_FRAME_SIZE = MAX_LENGTH - 1024;
+
+/** What this server shows to those who name nothing. */
+export interface Defaults {
+  /** Name of an image; absent for the first one. */
+  image?: string;
+  /** Name of a video; absent for the first one. */
+  video?: string;
+}
+
+/**
+ * Finds what a request is about.
+ *
+ * @throws {RequestError} `not_found` or `media_error`
+ */
+export async function findMedia(
+  library: Library,
+  kind: "image" | "video",
+  { name, defaults }: { name: string | undefined; defaults: Defaults },
+): Promise<MediaFile> {
+  const wanted = name ?? defaults[kind];
+  return wanted === undefined ? await library.first(kind) : await library.find(wanted);
+}
+
+/**
+ * Starts decoding for one viewer, after checking what can be checked beforehand.
+ *
+ * @throws {RequestError} for what cannot be sent as wanted
+ */
+export function startPlayback(
+  file: MediaFile,
+  options: RawOptions,
+  signal: AbortSignal,
+): Promise<Decoder> {
+  const { pixelFormat, start = 0 } = options;
+  const { video, duration } = file.info;
+  if (pixelFormat !== undefined && bitsPerPixel(pixelFormat) === undefined) {
+    throw new RequestError(
+      "bad_request",
+      `Cannot send pixel format "${pixelFormat}": expected one that FFmpeg knows, such as bgr24`,
+    );
+  }
+  if (duration !== undefined && start >= duration) {
+    throw new RequestError(
+      "bad_request",
+      `Cannot start "${file.name}" at ${start} s: it lasts ${duration} s`,
+    );
+  }
+  if (video !== undefined) {
+    const { width, height } = scaledSize(video, options);
+    const bits = bitsPerPixel(pixelFormat ?? video.pixelFormat) ?? 24;
+    if (width * height * bits / 8 > MAX_FRAME_SIZE) {
+      throw new RequestError(
+        "unsupported",
+        `Cannot send "${file.name}" raw: ${width}×${height} pixels of ${bits} bits, ` +
+          `expected at most ${MAX_FRAME_SIZE} bytes a frame`,
+      );
+    }
+  }
+  return openDecoder(file, { ...options, maxFrameSize: MAX_FRAME_SIZE, signal });
+}
+
+/** Pixels that a picture will have. Where one of the two is asked for, the other follows. */
+function scaledSize(
+  source: { width: number; height: number },
+  { width, height }: RawOptions,
+): { width: number; height: number } {
+  return {
+    width: width ?? Math.round(source.width * (height ?? source.height) / source.height),
+    height: height ?? Math.round(source.height * (width ?? source.width) / source.width),
+  };
+}
+
+/** Gives a decoder's frames, each when it is due. A frame is good until the next is asked for. */
+export async function* paced(
+  decoder: Decoder,
+  pacer: Pacer,
+  signal: AbortSignal,
+): AsyncGenerator<Frame> {
+  const timeBases = new Map(decoder.streams.map((stream) => [stream.id, stream.timeBase]));
+  for await (const frame of decoder.frames()) {
+    const timeBase = timeBases.get(frame.streamId);
+    if (timeBase !== undefined) await pacer.waitFor(toSeconds(frame.timestamp, timeBase), signal);
+    yield frame;
+  }
+}

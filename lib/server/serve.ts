@@ -1,0 +1,149 @@
+import type { Logger } from "../core/log.ts";
+import { messageOf } from "../core/errors.ts";
+import { Library } from "../media/library.ts";
+import { startProcess } from "../media/process.ts";
+import type { Defaults } from "./playback.ts";
+import type { Timeouts } from "./context.ts";
+import { runSession } from "./session.ts";
+
+/** What a server is to do. */
+export interface ServerOptions {
+  /** Address to listen on. */
+  host: string;
+  /** TCP port; 0 for any free one. */
+  port: number;
+  /** Path of the folder that is served. */
+  media: string;
+  defaults: Defaults;
+  /** Peers served at once; the next one is told that the server is full. */
+  maxClients: number;
+  timeouts?: Timeouts;
+}
+
+/** How long a peer may keep the server waiting, where nothing else is said. */
+export const DEFAULT_TIMEOUTS: Timeouts = { request: 10_000, stall: 30_000, ping: 5_000 };
+
+/** Peers beyond the limit that are told so at once; further ones are just closed. */
+const MAX_REFUSALS = 16;
+
+/** A listening server. */
+export class Server implements AsyncDisposable {
+  #listener: Deno.TcpListener;
+  #library: Library;
+  #options: ServerOptions;
+  #logger: Logger;
+  #stop = new AbortController();
+  #sessions = new Set<Promise<void>>();
+  /** How many of the sessions take nobody's place: their peers are told that the server is full. */
+  #refusals = 0;
+  #finished: Promise<void> | undefined;
+
+  constructor(
+    listener: Deno.TcpListener,
+    library: Library,
+    { options, logger }: { options: ServerOptions; logger: Logger },
+  ) {
+    this.#listener = listener;
+    this.#library = library;
+    this.#options = options;
+    this.#logger = logger;
+  }
+
+  /** Where it listens. */
+  get address(): Deno.NetAddr {
+    return this.#listener.addr;
+  }
+
+  /** Serves whoever connects, until the server is disposed. */
+  run(): Promise<void> {
+    this.#finished ??= this.#accept();
+    return this.#finished;
+  }
+
+  /** Closes the port, ends all sessions, and waits until they are over. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#stop.signal.aborted) {
+      this.#stop.abort();
+      this.#listener.close();
+    }
+    await this.#finished;
+    await Promise.all(this.#sessions);
+  }
+
+  async #accept(): Promise<void> {
+    while (true) {
+      let socket: Deno.TcpConn;
+      try {
+        socket = await this.#listener.accept();
+      } catch (error) {
+        if (this.#stop.signal.aborted) return;
+        // A peer that left before it was accepted, or no descriptor left for one more: the next
+        // session that ends makes room.
+        this.#logger.log("warn", `Cannot accept a connection: ${messageOf(error)}`);
+        await Promise.race([...this.#sessions, new Promise((done) => setTimeout(done, 100))]);
+        continue;
+      }
+      this.#admit(socket);
+    }
+  }
+
+  #admit(socket: Deno.TcpConn): void {
+    const { maxClients, defaults, timeouts = DEFAULT_TIMEOUTS } = this.#options;
+    const busy = this.#sessions.size - this.#refusals >= maxClients;
+    if (busy && this.#refusals >= MAX_REFUSALS) {
+      socket.close();
+      return;
+    }
+    const shared = {
+      library: this.#library,
+      defaults,
+      timeouts,
+      logger: this.#logger,
+      signal: this.#stop.signal,
+    };
+    const session = runSession(socket, shared, { busy });
+    this.#sessions.add(session);
+    if (busy) this.#refusals++;
+    session.finally(() => {
+      this.#sessions.delete(session);
+      if (busy) this.#refusals--;
+    });
+  }
+}
+
+/**
+ * Opens the library and the port.
+ *
+ * @throws {Error} with what to do about it, where the server cannot do its work
+ */
+export async function startServer(options: ServerOptions, logger: Logger): Promise<Server> {
+  const library = new Library(options.media);
+  for (const program of ["ffmpeg", "ffprobe"]) {
+    await using child = startProcess(program, ["-version"], { stdout: "null" });
+    await child.finished();
+  }
+  for (const name of [options.defaults.image, options.defaults.video]) {
+    if (name !== undefined) await library.find(name);
+  }
+  const listener = listen(options);
+  warnWhenOpen(listener.addr, logger);
+  return new Server(listener, library, { options, logger });
+}
+
+function listen({ host, port }: ServerOptions): Deno.TcpListener {
+  try {
+    return Deno.listen({ hostname: host, port });
+  } catch (cause) {
+    const reason = cause instanceof Deno.errors.AddrInUse
+      ? "the port is taken, choose another with --port, or --port 0 for a free one"
+      : cause instanceof Deno.errors.PermissionDenied
+      ? "not permitted, choose a port above 1023 with --port"
+      : `${messageOf(cause)}, choose an address of this machine with --host`;
+    throw new Error(`Cannot listen on ${host}:${port}: ${reason}`, { cause });
+  }
+}
+
+function warnWhenOpen({ hostname }: Deno.NetAddr, logger: Logger): void {
+  if (hostname.startsWith("127.") || hostname === "::1") return;
+  logger.log("warn", `Anybody who reaches ${hostname} can watch: there is no token and no TLS`);
+}

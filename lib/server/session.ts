@@ -1,0 +1,109 @@
+import { ByteReader, fromSocket } from "../core/byte_reader.ts";
+import { ByteWriter } from "../core/byte_writer.ts";
+import { deadline } from "../core/deadline.ts";
+import { DeadlineError, messageOf, RequestError } from "../core/errors.ts";
+import { withPrefix } from "../core/log.ts";
+import { CLASSIC_MAGIC } from "../wire/classic.ts";
+import { Connection } from "../wire/connection.ts";
+import { encodeError } from "../wire/answer.ts";
+import { runClassicSession } from "./classic_session.ts";
+import { isPeerGone, type SessionContext } from "./context.ts";
+import { runNativeSession } from "./native_session.ts";
+
+/** What the server shares with a session; the rest belongs to the session's own peer. */
+export type SharedContext = Omit<SessionContext, "reader" | "writer">;
+
+/** Milliseconds that a peer gets to take the last bytes, after all is said. */
+const LINGER = 1000;
+
+/** Bytes of unread input that are thrown away then. */
+const LINGER_BYTES = 1 << 20;
+
+/**
+ * Talks with one peer until either side is done. Never throws: what goes wrong is the peer's, or
+ * is logged.
+ *
+ * @param busy the server is full: the peer is told so, if it speaks the native wire
+ */
+export async function runSession(
+  socket: Deno.TcpConn,
+  shared: SharedContext,
+  { busy = false }: { busy?: boolean } = {},
+): Promise<void> {
+  const { hostname, port } = socket.remoteAddr;
+  const logger = withPrefix(shared.logger, `${hostname}:${port}`);
+  const own = new AbortController();
+  const signal = AbortSignal.any([shared.signal, own.signal]);
+  const close = () => closeSocket(socket);
+  signal.addEventListener("abort", close);
+  const reader = new ByteReader(fromSocket(socket));
+  const writer = new ByteWriter(socket, {
+    stallTimeout: shared.timeouts.stall,
+    onStall: () => own.abort(new DeadlineError("The peer took nothing for too long")),
+  });
+  try {
+    socket.setNoDelay();
+    await converse({ ...shared, logger, signal, reader, writer }, { busy, abort: own });
+    await linger(socket);
+  } catch (error) {
+    if (!shared.signal.aborted) {
+      const reason = own.signal.aborted ? own.signal.reason : error;
+      logger.log(isPeerGone(reason) ? "debug" : "warn", `ended: ${messageOf(reason)}`);
+    }
+  } finally {
+    signal.removeEventListener("abort", close);
+    close();
+    logger.log("debug", "disconnected");
+  }
+}
+
+async function converse(
+  context: SessionContext,
+  { busy, abort }: { busy: boolean; abort: AbortController },
+): Promise<void> {
+  const { reader, timeouts, logger } = context;
+  let magic: Uint8Array | undefined;
+  {
+    const late = new DeadlineError(`no request within ${timeouts.request / 1000} s`);
+    using _limit = deadline(timeouts.request, () => abort.abort(late));
+    magic = await reader.peek(CLASSIC_MAGIC.length);
+  }
+  if (magic === undefined) return;
+  const isClassic = new TextDecoder().decode(magic.subarray(0, 4)) === CLASSIC_MAGIC;
+  if (busy) {
+    logger.log("warn", "refused: the server is full");
+    if (isClassic) return;
+    const message = "Cannot serve now: all places are taken, try again later";
+    const connection = new Connection(reader, context.writer);
+    await connection.send("error", encodeError(new RequestError("busy", message)));
+  } else if (isClassic) {
+    await runClassicSession(context, abort);
+  } else {
+    await runNativeSession(context, abort);
+  }
+}
+
+/**
+ * Ends the sending direction and waits a moment for the peer to end its own. Closing at once could
+ * reset the connection, and with that take back bytes the peer has not read yet.
+ */
+async function linger(socket: Deno.TcpConn): Promise<void> {
+  await socket.closeWrite();
+  using _limit = deadline(LINGER, () => closeSocket(socket));
+  const scrap = new Uint8Array(16 * 1024);
+  let dropped = 0;
+  while (dropped < LINGER_BYTES) {
+    const count = await socket.read(scrap);
+    if (count === null) return;
+    dropped += count;
+  }
+}
+
+function closeSocket(socket: Deno.TcpConn): void {
+  try {
+    socket.close();
+  } catch (error) {
+    // Closed already: by a deadline, or at the end.
+    if (!(error instanceof Deno.errors.BadResource)) throw error;
+  }
+}
