@@ -1,0 +1,52 @@
+import { messageOf } from "../core/errors.ts";
+import type { Surroundings } from "./surroundings.ts";
+
+/** One line of the menu. */
+export interface MenuChoice {
+  /** What the user types. */
+  key: string;
+  title: string;
+  act: () => Promise<void>;
+}
+
+/** What the menu offers, and to whom. */
+export interface MenuOptions {
+  choices: readonly MenuChoice[];
+  surroundings: Pick<Surroundings, "lines" | "print" | "printError">;
+  signal: AbortSignal;
+}
+
+/** What ends the menu. */
+const QUIT = "0";
+
+/** Asks what to do, again and again, until the user quits or has no more to say. */
+export async function runMenu({ choices, surroundings, signal }: MenuOptions): Promise<void> {
+  const { print, printError } = surroundings;
+  const prompt = `${
+    choices.map(({ key, title }) => `${key} ${title}`).join("  ")
+  }  ${QUIT} quit\n> `;
+  const lines = surroundings.lines().getReader();
+  const stop = () => void lines.cancel();
+  signal.addEventListener("abort", stop);
+  try {
+    while (!signal.aborted) {
+      print(prompt);
+      const { value: line, done } = await lines.read();
+      if (done || line.trim() === QUIT) return;
+      const choice = choices.find(({ key }) => key === line.trim());
+      if (choice === undefined) {
+        const keys = choices.map(({ key }) => key).join(", ");
+        printError(`Cannot do "${line.trim()}": expected ${keys} or ${QUIT}\n`);
+        continue;
+      }
+      try {
+        await choice.act();
+      } catch (error) {
+        printError(`${messageOf(error)}\n`);
+      }
+    }
+  } finally {
+    signal.removeEventListener("abort", stop);
+    await lines.cancel();
+  }
+}

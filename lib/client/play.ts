@@ -1,0 +1,125 @@
+import { messageOf } from "../core/errors.ts";
+import type { Frame } from "../core/frame.ts";
+import type { Presentation, Viewer } from "../viewers/viewer.ts";
+import type { AnswerPart } from "./answer.ts";
+import type { Progress } from "./progress.ts";
+import type { Statistics } from "./statistics.ts";
+
+/** What an answer is played to. */
+export interface PlayOptions {
+  /** Each gets every frame; where one is closed or fails, the others go on. */
+  viewers: readonly Viewer[];
+  statistics: Statistics;
+  /** One picture was asked for. */
+  still: boolean;
+  progress?: Progress;
+  /** Ends it early, in good order; the answer has to end by it too. */
+  signal: AbortSignal;
+}
+
+/** How it went. */
+export interface PlayResult {
+  /** All arrived; the viewers were closed by the user; the signal fired; the answer broke off. */
+  outcome: "whole" | "closed" | "stopped" | "cut";
+  /** Why it broke off. */
+  reason?: unknown;
+  /** What the user should know: where a file is, what the server says of damaged media. */
+  notes: string[];
+}
+
+/**
+ * Plays an answer to viewers until it ends, they are closed, or the signal fires, and ends the
+ * viewers in good order.
+ *
+ * @throws whatever the last viewer failed with
+ */
+export async function play(
+  answer: AsyncIterable<AnswerPart>,
+  options: PlayOptions,
+): Promise<PlayResult> {
+  const { statistics, progress, signal, still } = options;
+  const audience = new Audience(options.viewers);
+  const result: PlayResult = { outcome: "whole", notes: audience.notes };
+  let duration: number | undefined;
+  try {
+    for await (const part of answer) {
+      if (part.kind === "describe") {
+        duration = part.description.duration;
+        statistics.describe(part.description.name, part.description.streams);
+        await audience.begin({ ...part.description, still });
+      } else if (part.kind === "frame") {
+        statistics.count(part.frame);
+        await audience.show(part.frame);
+        progress?.update(statistics, duration);
+      } else {
+        statistics.dropped = part.end.dropped;
+        const { warning } = part.end;
+        if (warning !== undefined) audience.notes.push(`the media is damaged: ${warning}`);
+      }
+      if (audience.empty) {
+        result.outcome = "closed";
+        break;
+      }
+    }
+  } catch (error) {
+    if (audience.failure !== undefined) throw audience.failure;
+    result.outcome = signal.aborted ? "stopped" : "cut";
+    result.reason = error;
+  } finally {
+    statistics.end();
+    progress?.clear();
+  }
+  await audience.finish(result.outcome === "whole");
+  return result;
+}
+
+/** The viewers that are still there. */
+class Audience {
+  readonly notes: string[] = [];
+  /** Why the last viewer left, where it did not just close. */
+  failure: unknown;
+  #viewers: Set<Viewer>;
+
+  constructor(viewers: readonly Viewer[]) {
+    this.#viewers = new Set(viewers);
+  }
+
+  get empty(): boolean {
+    return this.#viewers.size === 0;
+  }
+
+  async begin(presentation: Presentation): Promise<void> {
+    await this.#each(async (viewer) => {
+      await viewer.begin(presentation);
+      return true;
+    });
+  }
+
+  async show(frame: Frame): Promise<void> {
+    await this.#each((viewer) => viewer.show(frame));
+  }
+
+  async finish(whole: boolean): Promise<void> {
+    await this.#each(async (viewer) => {
+      const note = await viewer.finish(whole);
+      if (note !== undefined) this.notes.push(note);
+      return true;
+    });
+  }
+
+  /** Lets each viewer act; those that close or fail leave. The last one's failure is thrown. */
+  async #each(action: (viewer: Viewer) => Promise<boolean>): Promise<void> {
+    for (const viewer of this.#viewers) {
+      try {
+        if (!await action(viewer)) this.#viewers.delete(viewer);
+      } catch (error) {
+        this.#viewers.delete(viewer);
+        if (this.empty) {
+          this.failure = error;
+          throw error;
+        }
+        this.notes.push(messageOf(error));
+      }
+    }
+  }
+}

@@ -1,0 +1,52 @@
+import { TextLineStream } from "@std/streams/text-line-stream";
+import { print } from "../core/console.ts";
+
+/** What the client finds around itself: one place, so that tests can put others in. */
+export interface Surroundings {
+  stdout: WritableStream<Uint8Array>;
+  /** Prints text on standard output. */
+  print: (text: string) => void;
+  /** Prints text on standard error. */
+  printError: (text: string) => void;
+  /** Lines that the user types. */
+  lines: () => ReadableStream<string>;
+  stdoutIsTerminal: boolean;
+  stderrIsTerminal: boolean;
+  /** There is a screen that a window can open on. */
+  hasDisplay: boolean;
+  /** Columns and rows of the terminal. */
+  terminalSize: () => { columns: number; rows: number };
+}
+
+/** Size of a terminal that does not tell its own. */
+const USUAL_SIZE = { columns: 80, rows: 24 };
+
+/** The surroundings of this very process. */
+export function surroundingsOf(): Surroundings {
+  return {
+    stdout: Deno.stdout.writable,
+    print: (text) => print(Deno.stdout, text),
+    printError: (text) => print(Deno.stderr, text),
+    lines: () =>
+      Deno.stdin.readable.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream()),
+    stdoutIsTerminal: Deno.stdout.isTerminal(),
+    stderrIsTerminal: Deno.stderr.isTerminal(),
+    hasDisplay: hasDisplay(),
+    terminalSize,
+  };
+}
+
+/** X11 and Wayland name their screen in the environment; the other systems always have one. */
+function hasDisplay(): boolean {
+  if (Deno.build.os === "darwin" || Deno.build.os === "windows") return true;
+  return Boolean(Deno.env.get("DISPLAY") || Deno.env.get("WAYLAND_DISPLAY"));
+}
+
+function terminalSize(): { columns: number; rows: number } {
+  try {
+    return Deno.consoleSize();
+  } catch {
+    // None of the standard streams is a terminal; the system's own error differs by system.
+    return USUAL_SIZE;
+  }
+}

@@ -1,0 +1,153 @@
+import { messageOf, ProcessError } from "../core/errors.ts";
+import type { Frame } from "../core/frame.ts";
+import { encoderArguments } from "../media/encoder_arguments.ts";
+import { FrameSink, reasonOf } from "../media/frame_sink.ts";
+import type { Presentation, Viewer } from "./viewer.ts";
+
+/** Options of {@linkcode FileViewer}. */
+export interface FileViewerOptions {
+  /** Replace a file that exists. */
+  overwrite: boolean;
+}
+
+/** Unfinished recordings of the same name that may lie side by side. */
+const MAX_PARTS = 100;
+
+/**
+ * Has FFmpeg encode everything into a file, whose extension tells the type. It is written under
+ * another name, `x.part.mp4`, and gets its own when it is whole; what was cut short keeps the other.
+ */
+export class FileViewer implements Viewer {
+  #path: string;
+  #options: FileViewerOptions;
+  /** Where it is written to. */
+  #part: string | undefined;
+  #sink: FrameSink | undefined;
+  #frames = 0;
+  #finished = false;
+
+  constructor(path: string, options: FileViewerOptions) {
+    this.#path = path;
+    this.#options = options;
+  }
+
+  async begin(presentation: Presentation): Promise<void> {
+    await checkOutput(this.#path, this.#options);
+    const { streams, still } = presentation;
+    this.#part = await reservePart(this.#path);
+    const args = encoderArguments(presentation, this.#part ?? this.#path, { still });
+    this.#sink = new FrameSink("ffmpeg", args, { streams });
+  }
+
+  async show(frame: Frame): Promise<boolean> {
+    const taken = await this.#guarded(async () => await this.#sink?.write(frame) ?? false);
+    if (taken) this.#frames++;
+    return taken;
+  }
+
+  async finish(whole: boolean): Promise<string | undefined> {
+    await this.#guarded(async () => {
+      await this.#sink?.finish();
+      return true;
+    });
+    this.#finished = true;
+    const part = this.#part;
+    if (part === undefined) return undefined;
+    if (!whole) {
+      if (this.#frames > 0) return `what arrived is in "${part}"`;
+      await Deno.remove(part);
+      return undefined;
+    }
+    await checkOutput(this.#path, this.#options);
+    await Deno.rename(part, this.#path);
+    return `wrote "${this.#path}"`;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#sink?.[Symbol.asyncDispose]();
+    if (!this.#finished) await this.#removeUseless();
+  }
+
+  /** Removes a part that nothing usable can be in; one that FFmpeg has filled is left. */
+  async #removeUseless(): Promise<void> {
+    if (this.#part === undefined) return;
+    this.#finished = true;
+    const { size } = await Deno.stat(this.#part);
+    if (this.#frames === 0 || size === 0) await Deno.remove(this.#part);
+  }
+
+  /** Turns FFmpeg's failure into one line that names the file. */
+  async #guarded(action: () => Promise<boolean>): Promise<boolean> {
+    try {
+      return await action();
+    } catch (error) {
+      if (!(error instanceof ProcessError)) throw error;
+      await this.#removeUseless();
+      const reason = (reasonOf(error) ?? messageOf(error))
+        .replaceAll(`file:${this.#part}`, this.#path);
+      throw new Error(`Cannot write "${this.#path}": ${reason}`, { cause: error });
+    }
+  }
+}
+
+/**
+ * Finds out whether a file may be written, before anything is asked of the server.
+ *
+ * @throws {Error} where it may not
+ */
+export async function checkOutput(path: string, { overwrite }: FileViewerOptions): Promise<void> {
+  const info = await statOf(path);
+  if (info?.isDirectory) {
+    throw new Error(`Cannot write "${path}": it is a folder, name a file in it`);
+  }
+  if (info?.isFile && !overwrite) {
+    throw new Error(`Cannot write "${path}": the file exists, replace it with --overwrite`);
+  }
+  if (info === undefined && !(await statOf(folderOf(path)))?.isDirectory) {
+    throw new Error(`Cannot write "${path}": there is no folder "${folderOf(path)}"`);
+  }
+}
+
+/**
+ * Makes an empty file for the unfinished recording, next to the finished one's place.
+ *
+ * @returns its path; `undefined` where the output is a device or a named pipe, which is written
+ * directly
+ */
+async function reservePart(path: string): Promise<string | undefined> {
+  const info = await statOf(path);
+  if (info !== undefined && !info.isFile) return undefined;
+  for (let number = 1; number <= MAX_PARTS; number++) {
+    const part = partName(path, number);
+    try {
+      const file = await Deno.open(part, { createNew: true, write: true });
+      file.close();
+      return part;
+    } catch (cause) {
+      if (cause instanceof Deno.errors.AlreadyExists) continue;
+      throw new Error(`Cannot write "${path}": ${messageOf(cause)}`, { cause });
+    }
+  }
+  throw new Error(`Cannot write "${path}": ${MAX_PARTS} unfinished ones lie there, remove them`);
+}
+
+/** `clip.part.mp4`, then `clip.part2.mp4`: the extension stays, since it tells FFmpeg the type. */
+function partName(path: string, number: number): string {
+  const dot = path.lastIndexOf(".");
+  const at = dot > path.lastIndexOf("/") + 1 ? dot : path.length;
+  return `${path.slice(0, at)}.part${number === 1 ? "" : number}${path.slice(at)}`;
+}
+
+function folderOf(path: string): string {
+  const slash = path.lastIndexOf("/");
+  return slash < 0 ? "." : path.slice(0, slash + 1);
+}
+
+async function statOf(path: string): Promise<Deno.FileInfo | undefined> {
+  try {
+    return await Deno.stat(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw new Error(`Cannot write "${path}": ${messageOf(error)}`, { cause: error });
+  }
+}

@@ -1,0 +1,122 @@
+import { ByteReader, fromStream } from "../core/byte_reader.ts";
+import { ProcessError, TruncatedError } from "../core/errors.ts";
+import type { Frame, VideoStream } from "../core/frame.ts";
+import { nutInputArguments } from "../media/encoder_arguments.ts";
+import { FrameSink, reasonOf } from "../media/frame_sink.ts";
+import { fitPicture, renderHalfBlocks, type Size } from "./half_blocks.ts";
+import type { Presentation, Viewer } from "./viewer.ts";
+
+/** The terminal that pictures are drawn on. */
+export interface Terminal {
+  write: (text: string) => void;
+  size: () => { columns: number; rows: number };
+}
+
+/** To a screen of its own, and back to what was there before; the cursor hidden meanwhile. */
+const ENTER = "\x1b[?1049h\x1b[?25l\x1b[2J";
+const LEAVE = "\x1b[?25h\x1b[?1049l";
+const HOME = "\x1b[H";
+
+/** Draws pictures with coloured characters. Sound is left out. */
+export class TerminalViewer implements Viewer {
+  #terminal: Terminal;
+  #sink: FrameSink | undefined;
+  #video: VideoStream | undefined;
+  #drawing: Promise<void> = Promise.resolve();
+  #still = false;
+  #entered = false;
+
+  constructor(terminal: Terminal) {
+    this.#terminal = terminal;
+  }
+
+  begin({ streams, still }: Presentation): Promise<void> {
+    const video = streams.find((stream) => stream.type === "video");
+    if (video === undefined) throw new Error("Cannot show sound in a terminal: try --view window");
+    const { columns, rows } = this.#terminal.size();
+    // The last row stays free: a full one would scroll.
+    const size = fitPicture(shownSize(video), { width: columns, height: rows - 1 });
+    this.#video = video;
+    this.#still = still;
+    this.#sink = new FrameSink("ffmpeg", scalerArguments(video, size), {
+      streams: [video],
+      stdout: "piped",
+    });
+    this.#drawing = this.#draw(new ByteReader(fromStream(this.#sink.stdout)), size);
+    // Reported by finish(); a failure before that must not go unhandled.
+    this.#drawing.catch(() => {});
+    return Promise.resolve();
+  }
+
+  async show(frame: Frame): Promise<boolean> {
+    if (frame.streamId !== this.#video?.id) return true;
+    return await this.#guarded(async () => await this.#sink?.write(frame) ?? false);
+  }
+
+  async finish(_whole: boolean): Promise<undefined> {
+    await this.#guarded(async () => {
+      await this.#sink?.finish();
+      await this.#drawing;
+      return true;
+    });
+    this.#leave();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#sink?.[Symbol.asyncDispose]();
+    this.#leave();
+  }
+
+  /** Draws each picture as FFmpeg gives it, scaled. */
+  async #draw(reader: ByteReader, size: Size): Promise<void> {
+    let pixels = new Uint8Array(size.width * size.height * 3);
+    try {
+      while (await reader.peek(1) !== undefined) {
+        pixels = await reader.readInto(pixels);
+        const lines = renderHalfBlocks(pixels, size);
+        if (this.#still) {
+          this.#terminal.write(`${lines.join("\n")}\n`);
+        } else {
+          this.#enter();
+          this.#terminal.write(`${HOME}${lines.join("\r\n")}`);
+        }
+      }
+    } catch (error) {
+      // FFmpeg was ended in the middle of a picture, by whoever ended the viewer.
+      if (!(error instanceof TruncatedError)) throw error;
+    }
+  }
+
+  #enter(): void {
+    if (!this.#entered) this.#terminal.write(ENTER);
+    this.#entered = true;
+  }
+
+  #leave(): void {
+    if (this.#entered) this.#terminal.write(LEAVE);
+    this.#entered = false;
+  }
+
+  async #guarded(action: () => Promise<boolean>): Promise<boolean> {
+    try {
+      return await action();
+    } catch (error) {
+      if (!(error instanceof ProcessError)) throw error;
+      throw new Error(`Cannot draw in the terminal: ${reasonOf(error)}`, { cause: error });
+    }
+  }
+}
+
+/** Pixels as they look: those of a picture whose pixels are not square are stretched. */
+function shownSize({ width, height, sampleAspectRatio: [wide, high] = [1, 1] }: VideoStream): Size {
+  return { width: width * wide / high, height };
+}
+
+function scalerArguments(video: VideoStream, { width, height }: Size): string[] {
+  return [
+    ...["-v", "error", "-fpsprobesize", "0", "-analyzeduration", "200000"],
+    ...nutInputArguments([video]),
+    ...["-vf", `scale=${width}:${height}:flags=area,format=rgb24`, "-fps_mode", "passthrough"],
+    ...["-f", "rawvideo", "pipe:1"],
+  ];
+}

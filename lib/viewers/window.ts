@@ -1,0 +1,59 @@
+import { ProcessError } from "../core/errors.ts";
+import type { Frame } from "../core/frame.ts";
+import { nutInputArguments } from "../media/encoder_arguments.ts";
+import { FrameSink, reasonOf } from "../media/frame_sink.ts";
+import type { Presentation, Viewer } from "./viewer.ts";
+
+/** A window of ffplay: picture and sound, in sync. */
+export class WindowViewer implements Viewer {
+  #sink: FrameSink | undefined;
+  #still = false;
+
+  begin({ streams, name, still }: Presentation): Promise<void> {
+    this.#still = still;
+    this.#sink = new FrameSink("ffplay", windowArguments({ streams, name, still }), { streams });
+    return Promise.resolve();
+  }
+
+  async show(frame: Frame): Promise<boolean> {
+    return await this.#guarded(async () => await this.#sink?.write(frame) ?? false);
+  }
+
+  /** Waits until all is shown; for a still, until the window is closed. */
+  async finish(whole: boolean): Promise<undefined> {
+    if (!whole) return;
+    await this.#guarded(async () => {
+      await this.#sink?.finish();
+      return true;
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#sink?.[Symbol.asyncDispose]();
+  }
+
+  async #guarded(action: () => Promise<boolean>): Promise<boolean> {
+    try {
+      return await action();
+    } catch (error) {
+      if (!(error instanceof ProcessError)) throw error;
+      const reason = reasonOf(error);
+      const what = this.#still ? "the image" : "the video";
+      throw new Error(`Cannot show ${what} in a window: ${reason}; try --view terminal`, {
+        cause: error,
+      });
+    }
+  }
+}
+
+/** ffplay's arguments. All that it would find out by looking at frames is in the headers. */
+export function windowArguments(
+  { streams, name, still }: Pick<Presentation, "streams" | "name" | "still">,
+): string[] {
+  return [
+    ...["-v", "error", "-window_title", name],
+    ...(still ? [] : ["-autoexit"]),
+    ...["-fpsprobesize", "0", "-analyzeduration", "200000"],
+    ...nutInputArguments(streams),
+  ];
+}
