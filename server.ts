@@ -19,7 +19,7 @@ async function main(): Promise<number> {
     write: (line) => print(Deno.stderr, line),
   });
   using interrupt = untilInterrupted();
-  const options = { host, port, media, defaults: { image, video }, maxClients };
+  const options = { host, port, media, defaults: { image, video }, maxClients, warm: true };
   await using server = await startServer(options, logger);
   print(Deno.stdout, `Listening on ${server.address.hostname}:${server.address.port}\n`);
   server.run();

@@ -16,7 +16,7 @@ import type { Surroundings } from "./surroundings.ts";
  */
 export function chooseViewers(
   { view, output, overwrite }: Pick<ClientFlags, "view" | "output" | "overwrite">,
-  surroundings: Surroundings,
+  { surroundings, signal }: { surroundings: Surroundings; signal: AbortSignal },
 ): Viewer[] {
   const viewers: Viewer[] = [];
   if (output === "-") {
@@ -28,12 +28,15 @@ export function chooseViewers(
     viewers.push(new FileViewer(output, { overwrite }));
   }
   const chosen = view ?? (output === undefined ? defaultView(surroundings) : undefined);
-  if (chosen !== undefined) viewers.push(createViewer(chosen, surroundings));
+  if (chosen !== undefined) viewers.push(createViewer(chosen, { surroundings, signal }));
   return viewers;
 }
 
-function createViewer(view: typeof VIEWS[number], surroundings: Surroundings): Viewer {
-  if (view === "window") return new WindowViewer();
+function createViewer(
+  view: typeof VIEWS[number],
+  { surroundings, signal }: { surroundings: Surroundings; signal: AbortSignal },
+): Viewer {
+  if (view === "window") return new WindowViewer(signal);
   if (view === "none") return createNoneViewer();
   return new TerminalViewer({
     write: surroundings.print,

@@ -70,6 +70,7 @@ export async function play(
     progress?.clear();
   }
   await audience.finish(result.outcome === "whole");
+  if (signal.aborted) result.outcome = "stopped";
   return result;
 }
 

@@ -4,7 +4,7 @@ import { NutWriter } from "./nut_writer.ts";
 import { type Process, type ProcessOptions, startProcess } from "./process.ts";
 
 /** Options of {@linkcode FrameSink}. */
-export interface FrameSinkOptions extends Pick<ProcessOptions, "stdout"> {
+export interface FrameSinkOptions extends Pick<ProcessOptions, "stdout" | "signal"> {
   streams: readonly StreamDescription[];
 }
 
@@ -19,8 +19,8 @@ export class FrameSink implements AsyncDisposable {
    * @throws {MissingProgramError} where it is not installed
    */
   constructor(program: string, args: readonly string[], options: FrameSinkOptions) {
-    const { streams, stdout = "null" } = options;
-    this.#process = startProcess(program, args, { stdin: "piped", stdout });
+    const { streams, stdout = "null", signal } = options;
+    this.#process = startProcess(program, args, { stdin: "piped", stdout, signal });
     this.#writer = new NutWriter(this.#process.stdin, streams);
   }
 

@@ -56,7 +56,9 @@ export class Library {
       this.#inside = this.#root.endsWith("/") ? this.#root : `${this.#root}/`;
       if (Deno.statSync(this.#root).isDirectory) return;
     } catch (cause) {
-      const reason = cause instanceof Deno.errors.NotFound ? "no such folder" : "it is not readable";
+      const reason = cause instanceof Deno.errors.NotFound
+        ? "no such folder"
+        : "it is not readable";
       throw new Error(`Cannot serve "${folder}": ${reason}, name one with --media`, { cause });
     }
     throw new Error(`Cannot serve "${folder}": it is not a folder, name one with --media`);
@@ -99,6 +101,16 @@ export class Library {
     };
     await Promise.all(Array.from({ length: PARALLEL_PROBES }, work));
     return files.filter((file) => file !== undefined);
+  }
+
+  /**
+   * Looks into all files, one at a time, so that whoever asks for one later need not wait for it.
+   */
+  async warm(signal: AbortSignal): Promise<void> {
+    for (const candidate of await this.#candidates()) {
+      if (signal.aborted) return;
+      await this.#tryMedia(candidate);
+    }
   }
 
   /** Walks down the folder by the parts of a name; each has to be an entry's very name. */

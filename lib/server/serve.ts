@@ -18,6 +18,8 @@ export interface ServerOptions {
   /** Peers served at once; the next one is told that the server is full. */
   maxClients: number;
   timeouts?: Timeouts;
+  /** Look into the files before anybody asks for them. */
+  warm?: boolean;
 }
 
 /** How long a peer may keep the server waiting, where nothing else is said. */
@@ -56,7 +58,7 @@ export class Server implements AsyncDisposable {
 
   /** Serves whoever connects, until the server is disposed. */
   run(): Promise<void> {
-    this.#finished ??= this.#accept();
+    this.#finished ??= Promise.all([this.#accept(), this.#warm()]).then(() => {});
     return this.#finished;
   }
 
@@ -68,6 +70,15 @@ export class Server implements AsyncDisposable {
     }
     await this.#finished;
     await Promise.all(this.#sessions);
+  }
+
+  async #warm(): Promise<void> {
+    if (!this.#options.warm) return;
+    try {
+      await this.#library.warm(this.#stop.signal);
+    } catch (error) {
+      this.#logger.log("warn", `Cannot look into all files beforehand: ${messageOf(error)}`);
+    }
   }
 
   async #accept(): Promise<void> {

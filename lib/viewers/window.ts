@@ -8,10 +8,17 @@ import type { Presentation, Viewer } from "./viewer.ts";
 export class WindowViewer implements Viewer {
   #sink: FrameSink | undefined;
   #still = false;
+  #signal: AbortSignal;
+
+  /** @param signal closes the window */
+  constructor(signal: AbortSignal) {
+    this.#signal = signal;
+  }
 
   begin({ streams, name, still }: Presentation): Promise<void> {
     this.#still = still;
-    this.#sink = new FrameSink("ffplay", windowArguments({ streams, name, still }), { streams });
+    const args = windowArguments({ streams, name, still });
+    this.#sink = new FrameSink("ffplay", args, { streams, signal: this.#signal });
     return Promise.resolve();
   }
 
@@ -36,6 +43,7 @@ export class WindowViewer implements Viewer {
     try {
       return await action();
     } catch (error) {
+      if (this.#signal.aborted) return false;
       if (!(error instanceof ProcessError)) throw error;
       const reason = reasonOf(error);
       const what = this.#still ? "the image" : "the video";
