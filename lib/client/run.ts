@@ -1,7 +1,7 @@
-import { messageOf, UsageError } from "../core/errors.ts";
+import { FormatError, messageOf, UsageError } from "../core/errors.ts";
 import { checkOutput } from "../viewers/file.ts";
 import type { Viewer } from "../viewers/viewer.ts";
-import type { AnswerPart } from "./answer.ts";
+import { type AnswerPart, CutError } from "./answer.ts";
 import { chooseViewers } from "./choose_viewers.ts";
 import { requestClassic } from "./classic_request.ts";
 import { type ClientFlags, clientUsage, parseClientFlags, toRequest } from "./flags.ts";
@@ -13,6 +13,7 @@ import { play, type PlayResult } from "./play.ts";
 import { formatBytes, formatTime, Progress } from "./progress.ts";
 import { Statistics } from "./statistics.ts";
 import type { Surroundings } from "./surroundings.ts";
+import type { ListEntry } from "../wire/answer.ts";
 import type { MediaRequest } from "../wire/request.ts";
 
 /** What every part of a run is given. */
@@ -62,11 +63,19 @@ async function menu(context: RunContext): Promise<void> {
 
 async function list({ flags, surroundings, signal }: RunContext): Promise<void> {
   using link = await connect(flags, signal);
-  const entries = await requestList(link);
+  const entries = await listFrom(link, flags);
   const { print } = surroundings;
   print(
     flags.json ? `${JSON.stringify({ command: "list_media", entries })}\n` : renderList(entries),
   );
+}
+
+async function listFrom(link: Link, flags: ClientFlags): Promise<ListEntry[]> {
+  try {
+    return await requestList(link);
+  } catch (error) {
+    throw explained(error, flags);
+  }
 }
 
 async function getMedia(request: MediaRequest, context: RunContext): Promise<void> {
@@ -121,7 +130,7 @@ function report(
   { flags, surroundings }: RunContext,
 ): void {
   const { frames, audioFrames, seconds, bytes, name } = statistics;
-  if (outcome === "cut" && frames + audioFrames === 0) throw reason;
+  if (outcome === "cut" && frames + audioFrames === 0) throw explained(reason, flags);
   if (outcome === "cut") {
     const after = `after ${count(frames, "frame")} (${formatTime(statistics.position)})`;
     const message = `Cannot finish "${name}" ${after}: ${messageOf(reason)}`;
@@ -135,6 +144,16 @@ function report(
   const rate = `${formatTime(seconds)}, ${statistics.framesPerSecond.toFixed(1)} fps`;
   const amount = `${count(frames, "frame")} in ${rate}, ${formatBytes(bytes)}`;
   surroundings.printError(`${[`${what} ${amount}`, ...notes].join("; ")}\n`);
+}
+
+/** A failure before anything came may mean that something else serves there. */
+function explained(reason: unknown, { host, port, classic }: ClientFlags): unknown {
+  if (!(reason instanceof CutError) && !(reason instanceof FormatError)) return reason;
+  const hint = classic
+    ? "is that a script that pickles numpy arrays? For stream-server leave out --classic"
+    : "is that stream-server? For a script that pickles numpy arrays use --classic";
+  const message = `Cannot get anything from ${host}:${port}: ${messageOf(reason)}; ${hint}`;
+  return new Error(message, { cause: reason });
 }
 
 function count(number: number, unit: string): string {

@@ -32,7 +32,7 @@ export function serverUsage(): string {
   });
   return `Usage: stream-server [flags]
 
-Serves a folder of images and videos over TCP, decoded by FFmpeg, frame by frame,
+Serves a folder of images and videos over TCP, decoded by FFmpeg frame by frame,
 to stream-client and to scripts that send "get_image" or "get_video".
 
 ${flags}
