@@ -4,7 +4,7 @@ import { createNoneViewer } from "../viewers/none.ts";
 import { PipeViewer } from "../viewers/pipe.ts";
 import { TerminalViewer } from "../viewers/terminal.ts";
 import type { Viewer } from "../viewers/viewer.ts";
-import { WindowViewer } from "../viewers/window.ts";
+import { hasPlayer, WindowViewer } from "../viewers/window.ts";
 import type { ClientFlags, VIEWS } from "./flags.ts";
 import type { Surroundings } from "./surroundings.ts";
 
@@ -14,10 +14,10 @@ import type { Surroundings } from "./surroundings.ts";
  *
  * @throws {UsageError} where there is nothing to look at it with
  */
-export function chooseViewers(
+export async function chooseViewers(
   { view, output, overwrite }: Pick<ClientFlags, "view" | "output" | "overwrite">,
   { surroundings, signal }: { surroundings: Surroundings; signal: AbortSignal },
-): Viewer[] {
+): Promise<Viewer[]> {
   const viewers: Viewer[] = [];
   if (output === "-") {
     if (surroundings.stdoutIsTerminal) {
@@ -27,7 +27,7 @@ export function chooseViewers(
   } else if (output !== undefined) {
     viewers.push(new FileViewer(output, { overwrite }));
   }
-  const chosen = view ?? (output === undefined ? defaultView(surroundings) : undefined);
+  const chosen = view ?? (output === undefined ? await defaultView(surroundings) : undefined);
   if (chosen !== undefined) viewers.push(createViewer(chosen, { surroundings, signal }));
   return viewers;
 }
@@ -44,8 +44,8 @@ function createViewer(
   });
 }
 
-function defaultView(surroundings: Surroundings): typeof VIEWS[number] {
-  if (surroundings.hasDisplay) return "window";
+async function defaultView(surroundings: Surroundings): Promise<typeof VIEWS[number]> {
+  if (surroundings.hasDisplay && await hasPlayer()) return "window";
   if (surroundings.stdoutIsTerminal) return "terminal";
   throw new UsageError(
     "Cannot show anything: no screen and no terminal here, expected --output FILE or --view none",

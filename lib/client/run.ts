@@ -82,7 +82,7 @@ async function getMedia(request: MediaRequest, context: RunContext): Promise<voi
   const { flags, surroundings } = context;
   const statistics = new Statistics(request.command);
   try {
-    const viewers = chooseViewers(flags, context);
+    const viewers = await chooseViewers(flags, context);
     if (flags.output !== undefined && flags.output !== "-") await checkOutput(flags.output, flags);
     const result = await receive({ request, viewers, statistics }, context);
     report(result, statistics, context);

@@ -114,6 +114,18 @@ export function startProcess(
   }
 }
 
+/** Finds out whether one of FFmpeg's programs is there and can be run. */
+export async function isInstalled(program: string): Promise<boolean> {
+  try {
+    await using child = startProcess(program, ["-version"], { stdout: "null" });
+    await child.finished();
+    return true;
+  } catch (error) {
+    if (error instanceof MissingProgramError || error instanceof ProcessError) return false;
+    throw error;
+  }
+}
+
 function missingProgram(program: string): string {
   return `Cannot run ${program}: it is not installed, or not in PATH; install FFmpeg with ` +
     "your package manager (apt install ffmpeg, dnf install ffmpeg, brew install ffmpeg)";

@@ -2,6 +2,7 @@ import { ProcessError } from "../core/errors.ts";
 import type { Frame } from "../core/frame.ts";
 import { nutInputArguments } from "../media/encoder_arguments.ts";
 import { FrameSink, reasonOf } from "../media/frame_sink.ts";
+import { isInstalled } from "../media/process.ts";
 import type { Presentation, Viewer } from "./viewer.ts";
 
 /** A window of ffplay: picture and sound, in sync. */
@@ -52,6 +53,11 @@ export class WindowViewer implements Viewer {
       });
     }
   }
+}
+
+/** Whether there is an ffplay to open windows with. */
+export function hasPlayer(): Promise<boolean> {
+  return isInstalled("ffplay");
 }
 
 /** ffplay's arguments. All that it would find out by looking at frames is in the headers. */
