@@ -1,4 +1,5 @@
 /** The command line of `stream-server`: parses, serves until interrupted, sets the exit status. */
+import { formatAddress } from "./lib/core/address.ts";
 import { print } from "./lib/core/console.ts";
 import { messageOf, UsageError } from "./lib/core/errors.ts";
 import { parseFlags } from "./lib/core/flags.ts";
@@ -21,7 +22,7 @@ async function main(): Promise<number> {
   using interrupt = untilInterrupted();
   const options = { host, port, media, defaults: { image, video }, maxClients, warm: true };
   await using server = await startServer(options, logger);
-  print(Deno.stdout, `Listening on ${server.address.hostname}:${server.address.port}\n`);
+  print(Deno.stdout, `Listening on ${formatAddress(server.address)}\n`);
   server.run();
   return await interrupt.status;
 }

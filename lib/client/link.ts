@@ -1,3 +1,4 @@
+import { formatAddress } from "../core/address.ts";
 import { ByteReader, fromSocket } from "../core/byte_reader.ts";
 import { ByteWriter } from "../core/byte_writer.ts";
 import { deadline } from "../core/deadline.ts";
@@ -93,6 +94,6 @@ export async function connect(
       : cause instanceof Deno.errors.ConnectionRefused
       ? "nothing listens there, start stream-server or name it with --host and --port"
       : `${messageOf(cause)}, name the server with --host and --port`;
-    throw new Error(`Cannot connect to ${hostname}:${port}: ${reason}`, { cause });
+    throw new Error(`Cannot connect to ${formatAddress({ hostname, port })}: ${reason}`, { cause });
   }
 }

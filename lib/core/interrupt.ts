@@ -2,9 +2,16 @@
 export interface Interrupt extends Disposable {
   /** Fires at the first signal. */
   signal: AbortSignal;
+  /** Fires at the second: from there on nothing is worth a wait. */
+  forced: AbortSignal;
   /** Exit status that the signal stands for: 130 for SIGINT, 143 for SIGTERM. */
   status: Promise<number>;
+  /** The same, a moment after the second: what has not tidied up until then is left as it is. */
+  overdue: Promise<number>;
 }
+
+/** Milliseconds between the second signal and the end. */
+const LAST_MOMENT = 300;
 
 /** The exit status of programs that end by a signal is 128 and the signal's number. */
 const STATUS: readonly (readonly [Deno.Signal, number])[] = [["SIGINT", 130], ["SIGTERM", 143]];
@@ -12,9 +19,16 @@ const STATUS: readonly (readonly [Deno.Signal, number])[] = [["SIGINT", 130], ["
 /** Takes over Ctrl-C and SIGTERM until disposed. */
 export function untilInterrupted(): Interrupt {
   const controller = new AbortController();
+  const insistence = new AbortController();
   const { promise, resolve } = Promise.withResolvers<number>();
+  const overdue = Promise.withResolvers<number>();
+  let timer: ReturnType<typeof setTimeout> | undefined;
   const listeners = STATUS.map(([name, status]) => {
     const listener = () => {
+      if (controller.signal.aborted) {
+        timer ??= setTimeout(() => overdue.resolve(status), LAST_MOMENT);
+        insistence.abort();
+      }
       resolve(status);
       controller.abort();
     };
@@ -23,8 +37,11 @@ export function untilInterrupted(): Interrupt {
   });
   return {
     signal: controller.signal,
+    forced: insistence.signal,
     status: promise,
+    overdue: overdue.promise,
     [Symbol.dispose]() {
+      clearTimeout(timer);
       for (const [name, listener] of listeners) Deno.removeSignalListener(name, listener);
     },
   };

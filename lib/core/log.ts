@@ -25,7 +25,12 @@ export function createLogger({ level, write, now = () => new Date() }: LoggerOpt
   return {
     log(messageLevel, message) {
       if (LOG_LEVELS.indexOf(messageLevel) > threshold) return;
-      write(`${now().toISOString()} ${messageLevel.padEnd(5)} ${printable(message)}\n`);
+      const line = `${now().toISOString()} ${messageLevel.padEnd(5)} ${printable(message)}\n`;
+      try {
+        write(line);
+      } catch {
+        // Nobody reads the log any more. That is no reason to stop working.
+      }
     },
   };
 }

@@ -1,5 +1,6 @@
 import { deadline } from "../core/deadline.ts";
 import { DeadlineError, RequestError } from "../core/errors.ts";
+import { isWide, keepHighBytes, WIDE_BGR } from "../media/high_bytes.ts";
 import {
   CLASSIC_END,
   CLASSIC_REQUEST_LENGTH,
@@ -31,7 +32,8 @@ export async function runClassicSession(
   const file = await findMedia(library, kind, { name: undefined, defaults });
   logger.log("info", `${command} "${file.name}" (classic)`);
   const still = kind === "image" || file.info.kind === "image";
-  const options = { still, audio: false, pixelFormat: "bgr24" };
+  const wide = still && isWide(file.info.video?.pixelFormat ?? "");
+  const options = { still, audio: false, pixelFormat: wide ? WIDE_BGR : "bgr24" };
   await using decoder = await startPlayback(file, options, signal);
   const [stream] = decoder.streams;
   if (stream.type !== "video") {
@@ -40,7 +42,7 @@ export async function runClassicSession(
   const frames = new ClassicFrameWriter(stream);
   let count = 0;
   for await (const frame of paced(decoder, new Pacer({ speed: 1 }), signal)) {
-    await writer.write(frames.wrap(frame.data));
+    await writer.write(frames.wrap(wide ? keepHighBytes(frame.data) : frame.data));
     count++;
   }
   await writer.write(CLASSIC_END);

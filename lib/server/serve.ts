@@ -1,3 +1,4 @@
+import { formatAddress } from "../core/address.ts";
 import type { Logger } from "../core/log.ts";
 import { messageOf } from "../core/errors.ts";
 import { Library } from "../media/library.ts";
@@ -150,7 +151,9 @@ function listen({ host, port }: ServerOptions): Deno.TcpListener {
       : cause instanceof Deno.errors.PermissionDenied
       ? "not permitted, choose a port above 1023 with --port"
       : `${messageOf(cause)}, choose an address of this machine with --host`;
-    throw new Error(`Cannot listen on ${host}:${port}: ${reason}`, { cause });
+    throw new Error(`Cannot listen on ${formatAddress({ hostname: host, port })}: ${reason}`, {
+      cause,
+    });
   }
 }
 

@@ -1,3 +1,4 @@
+import { formatAddress } from "../core/address.ts";
 import { ByteReader, fromSocket } from "../core/byte_reader.ts";
 import { ByteWriter } from "../core/byte_writer.ts";
 import { deadline } from "../core/deadline.ts";
@@ -30,8 +31,7 @@ export async function runSession(
   shared: SharedContext,
   { busy = false }: { busy?: boolean } = {},
 ): Promise<void> {
-  const { hostname, port } = socket.remoteAddr;
-  const logger = withPrefix(shared.logger, `${hostname}:${port}`);
+  const logger = withPrefix(shared.logger, formatAddress(socket.remoteAddr));
   const own = new AbortController();
   const signal = AbortSignal.any([shared.signal, own.signal]);
   const close = () => closeSocket(socket);

@@ -1,0 +1,223 @@
+import { assert, assertEquals, assertMatch, assertStrictEquals } from "@std/assert";
+import { TextLineStream } from "@std/streams/text-line-stream";
+import { conversationMedia, hasIPv6, mediaChildren, Peer } from "./watched_server.ts";
+
+// `server.ts` as users start it: a process with arguments, two streams of text and a status.
+
+const media = await conversationMedia();
+
+const ROOT = new URL("../../", import.meta.url).pathname;
+
+/** The process takes the standard library from where the tests do. */
+const IMPORT_MAP = import.meta.resolve("@std/assert").startsWith("file:")
+  ? [`--import-map=${ROOT}tools/offline/import_map.json`]
+  : [];
+
+function command(args: readonly string[], env: Record<string, string> = {}): Deno.Command {
+  return new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--quiet", ...IMPORT_MAP, `${ROOT}server.ts`, ...args],
+    env: { NO_COLOR: "1", ...env },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  });
+}
+
+/** A server process that has begun to listen. */
+class ServerProcess {
+  readonly address: Deno.ConnectOptions;
+  readonly firstLine: string;
+  readonly #child: Deno.ChildProcess;
+  readonly #stdout: ReadableStream<string>;
+  readonly #stderr: Promise<string>;
+
+  private constructor(
+    child: Deno.ChildProcess,
+    { firstLine, stdout, stderr }: {
+      firstLine: string;
+      stdout: ReadableStream<string>;
+      stderr: Promise<string>;
+    },
+  ) {
+    const [, host, port] = firstLine.match(/^Listening on (.+):(\d+)$/) ?? [];
+    this.firstLine = firstLine;
+    this.address = { hostname: host?.replace("0.0.0.0", "127.0.0.1"), port: Number(port) };
+    this.#child = child;
+    this.#stdout = stdout;
+    this.#stderr = stderr;
+  }
+
+  static async start(...args: string[]): Promise<ServerProcess> {
+    const child = command(["--port", "0", "--media", media, ...args]).spawn();
+    const stderr = new Response(child.stderr).text();
+    const stdout = child.stdout.pipeThrough(new TextDecoderStream())
+      .pipeThrough(new TextLineStream());
+    const reader = stdout.getReader();
+    const { value: firstLine } = await reader.read();
+    reader.releaseLock();
+    if (firstLine === undefined) throw new Error(`Cannot start the server: ${await stderr}`);
+    return new ServerProcess(child, { firstLine, stdout, stderr });
+  }
+
+  get pid(): number {
+    return this.#child.pid;
+  }
+
+  async connect(): Promise<Peer> {
+    return new Peer(await Deno.connect(this.address));
+  }
+
+  /** Ends it by a signal and gives all that it left. */
+  async end(signal: Deno.Signal) {
+    this.#child.kill(signal);
+    const rest = await Array.fromAsync(this.#stdout);
+    const { code, signal: endedBy } = await this.#child.status;
+    return { rest, code, endedBy, stderr: await this.#stderr };
+  }
+}
+
+/** Runs it where it should refuse to start, and gives its status and its one line. */
+async function refusal(args: readonly string[], env?: Record<string, string>) {
+  const { code, stdout, stderr } = await command(args, env).output();
+  assertEquals(stdout, new Uint8Array(0));
+  const lines = new TextDecoder().decode(stderr).split("\n");
+  assertStrictEquals(lines.length, 2, lines.join("\n"));
+  assertStrictEquals(lines[1], "");
+  return { code, line: lines[0] };
+}
+
+for (const [signal, status] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
+  Deno.test(`server.ts ends by ${signal} with status ${status}, viewers or not`, async () => {
+    const server = await ServerProcess.start();
+    assertMatch(server.firstLine, /^Listening on 127\.0\.0\.1:\d+$/);
+    using viewer = await server.connect();
+    using _idle = await server.connect();
+    await viewer.ask({ command: "get_video", name: "long.mkv", speed: 1 });
+    await viewer.until("frame");
+    const children = await mediaChildren(server.pid);
+    assert(children.length > 0);
+    const { rest, code, endedBy, stderr } = await server.end(signal);
+    assertEquals([rest, code, endedBy], [[], status, null]);
+    assertMatch(stderr, /^\S+ info +127\.0\.0\.1:\d+ get_video "long\.mkv"\n$/);
+    // The port is free again, and FFmpeg gone with the server rather than left to the system.
+    using _listener = Deno.listen({ hostname: "127.0.0.1", port: server.address.port });
+    for (const id of children) assert(!await isRunning(id));
+  });
+}
+
+async function isRunning(id: number): Promise<boolean> {
+  try {
+    return (await Deno.stat(`/proc/${id}`)).isDirectory;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+Deno.test("server.ts warns on all addresses, and names where it listens", async () => {
+  const server = await ServerProcess.start("--host", "0.0.0.0", "--log-level", "warn");
+  assertMatch(server.firstLine, /^Listening on 0\.0\.0\.0:\d+$/);
+  {
+    using peer = await server.connect();
+    await peer.ask({ command: "get_image" });
+    assertStrictEquals((await peer.answer()).frames, 1);
+  }
+  const { code, stderr } = await server.end("SIGTERM");
+  assertStrictEquals(code, 143);
+  assertMatch(stderr, /^\S+ warn +Anybody who reaches 0\.0\.0\.0 can watch: .*\n$/);
+});
+
+Deno.test({
+  name: "server.ts listens on IPv6",
+  ignore: !hasIPv6(),
+  async fn() {
+    const server = await ServerProcess.start("--host=::1", "--image", "image.png");
+    assertMatch(server.firstLine, /^Listening on (::1|\[::1\]):\d+$/);
+    const { code, stderr } = await server.end("SIGINT");
+    assertEquals([code, stderr], [130, ""]);
+  },
+});
+
+Deno.test("server.ts prints its usage on standard output", async () => {
+  const { code, stdout, stderr } = await command(["--help"]).output();
+  assertEquals([code, stderr.length], [0, 0]);
+  const usage = new TextDecoder().decode(stdout);
+  assertMatch(usage, /^Usage: stream-server \[flags\]\n/);
+  for (const flag of ["host", "port", "media", "image", "video", "max-clients", "log-level"]) {
+    assert(usage.includes(`--${flag} `), flag);
+  }
+  for (const line of usage.split("\n")) assert(line.length <= 80, line);
+});
+
+/** Command lines that are wrong, and what they are answered with. */
+const WRONG: [args: string[], line: RegExp][] = [
+  [
+    ["--prot", "1"],
+    /^Cannot use "--prot": no such flag, did you mean --port\?; see stream-server --help$/,
+  ],
+  [
+    ["--port", "65536"],
+    /^Cannot use --port "65536": expected a whole number from 0 to 65535; see /,
+  ],
+  [["--max-clients", "0"], /^Cannot use --max-clients "0": /],
+  [
+    ["--log-level", "loud"],
+    /^Cannot use --log-level "loud": expected error, warn, info, debug; see /,
+  ],
+  [["--media"], /^Cannot use --media: expected FOLDER after it; see /],
+  [["video.mp4"], /^Cannot use "video.mp4": /],
+];
+
+for (const [args, line] of WRONG) {
+  Deno.test(`server.ts refuses ${args.join(" ")} with status 2`, async () => {
+    const refused = await refusal(args);
+    assertStrictEquals(refused.code, 2);
+    assertMatch(refused.line, line);
+  });
+}
+
+/** What keeps it from doing its work. */
+const FAILURES: [name: string, args: string[], line: RegExp][] = [
+  [
+    "a missing folder",
+    ["--media", "/no/such/folder"],
+    /^Cannot serve "\/no\/such\/folder": no such folder, name one with --media$/,
+  ],
+  [
+    "an unknown image",
+    ["--media", media, "--image", "imgae.png"],
+    /^Cannot find "imgae.png": no such media, did you mean "image.png"\?$/,
+  ],
+  [
+    "a bad host",
+    ["--media", media, "--port", "0", "--host", "192.0.2.1"],
+    /^Cannot listen on 192\.0\.2\.1:0: .*--host$/,
+  ],
+];
+
+for (const [name, args, line] of FAILURES) {
+  Deno.test(`server.ts fails on ${name} with status 1`, async () => {
+    const refused = await refusal(args);
+    assertStrictEquals(refused.code, 1);
+    assertMatch(refused.line, line);
+  });
+}
+
+Deno.test("server.ts fails on a port that is taken with status 1", async () => {
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = taken.addr as Deno.NetAddr;
+  const { code, line } = await refusal(["--media", media, "--port", String(port)]);
+  assertStrictEquals(code, 1);
+  assertMatch(line, /: the port is taken, choose another with --port/);
+});
+
+Deno.test("server.ts says how to install FFmpeg where there is none", async () => {
+  const folder = await Deno.makeTempDir();
+  const { code, line } = await refusal(["--media", media, "--port", "0"], { PATH: folder });
+  await Deno.remove(folder);
+  assertStrictEquals(code, 1);
+  assertMatch(
+    line,
+    /^Cannot run ffmpeg: it is not installed, or not in PATH; install FFmpeg with .*apt install ffmpeg/,
+  );
+});

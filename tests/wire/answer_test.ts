@@ -1,0 +1,183 @@
+import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
+import { ERROR_CODES, FormatError, RequestError } from "../../lib/core/errors.ts";
+import type { AudioStream, Description, VideoStream } from "../../lib/core/frame.ts";
+import {
+  encodeDescription,
+  encodeEnd,
+  encodeError,
+  encodeList,
+  type EndReport,
+  type ListEntry,
+  parseDescription,
+  parseEnd,
+  parseError,
+  parseList,
+} from "../../lib/wire/answer.ts";
+import { encodeJson, parseJsonObject } from "../../lib/wire/fields.ts";
+
+function test(name: string, fn: () => void): void {
+  Deno.test({ name, permissions: "none", fn });
+}
+
+const VIDEO: VideoStream = {
+  id: 0,
+  type: "video",
+  codec: "rawvideo",
+  fourcc: "\0\x0bY3",
+  timeBase: [1, 12_800],
+  extradata: Uint8Array.of(0, 255, 1),
+  width: 321,
+  height: 241,
+  pixelFormat: "yuv420p",
+  frameRate: [30_000, 1001],
+  sampleAspectRatio: [4, 3],
+  colorRange: "tv",
+  colorSpace: "bt709",
+};
+
+const AUDIO: AudioStream = {
+  id: 65535,
+  type: "audio",
+  codec: "pcm_s16le",
+  fourcc: "PSD\x10",
+  timeBase: [1, 44_100],
+  extradata: new Uint8Array(0),
+  sampleRate: 44_100,
+  channels: 6,
+};
+
+const DESCRIPTION: Description = {
+  name: "a/b ü.mkv",
+  live: true,
+  duration: 1.5,
+  streams: [VIDEO, AUDIO],
+};
+
+/** What a field of the first stream was changed to, as JSON. */
+function described(change: Record<string, unknown>): Uint8Array<ArrayBuffer> {
+  const object = parseJsonObject(encodeDescription(DESCRIPTION), "description");
+  const [first, ...others] = object.streams as Record<string, unknown>[];
+  return encodeJson({ ...object, streams: [{ ...first, ...change }, ...others] });
+}
+
+test("parseDescription() reads what encodeDescription() wrote", () => {
+  assertEquals(parseDescription(encodeDescription(DESCRIPTION)), DESCRIPTION);
+});
+
+test("parseDescription() reads the least there may be", () => {
+  const stream = { id: 1, type: "video", codec: "h264", fourcc: "H264", timeBase: [1, 25] };
+  const payload = encodeJson({ name: "", streams: [{ ...stream, width: 2, height: 1 }] });
+  const { name, live, duration, streams: [video] } = parseDescription(payload);
+  assertEquals([name, live, duration], ["", false, undefined]);
+  assertEquals(video.extradata, new Uint8Array(0));
+  assertStrictEquals(video.type === "video" && video.pixelFormat, undefined);
+});
+
+test("parseDescription() refuses wrong values of every field of a stream", () => {
+  const wrong: Partial<Record<keyof VideoStream, readonly unknown[]>> = {
+    id: [undefined, -1, 65536, 0.5, "0"],
+    type: [undefined, "subtitle", 1],
+    codec: [undefined, "", "raw video", "x".repeat(65), 1],
+    fourcc: [undefined, "", "abc", "abcde", "abc\u0100", 1],
+    timeBase: [undefined, [0, 1], [1, 0], [1], "1/25", [1, 1e12]],
+    extradata: ["%%%", "A", 1, "A=B="],
+    width: [undefined, 0, -1, 65536, "321"],
+    height: [undefined, 0, 1e9, null],
+    pixelFormat: ["", "a b", 1],
+    frameRate: [[0, 0], 25, "25"],
+    sampleAspectRatio: [[1, -1]],
+    colorRange: ["\n"],
+    colorSpace: [[]],
+  };
+  for (const [field, values] of Object.entries(wrong)) {
+    for (const value of values) {
+      const payload = described({ [field]: value });
+      assertThrows(() => parseDescription(payload), FormatError, undefined, `${field}: ${value}`);
+    }
+  }
+});
+
+test("parseDescription() refuses sound without its measures", () => {
+  for (
+    const change of [{ sampleRate: 0 }, { sampleRate: null }, { channels: 0 }, { channels: 1025 }]
+  ) {
+    const payload = described({ ...AUDIO, extradata: "", ...change });
+    assertThrows(() => parseDescription(payload), FormatError);
+  }
+});
+
+test("parseDescription() refuses descriptions without streams, or a name", () => {
+  for (const streams of [[], undefined, {}, "x", [1], [null], [[]]]) {
+    assertThrows(() => parseDescription(encodeJson({ name: "x", streams })), FormatError);
+  }
+  const { streams } = parseJsonObject(encodeDescription(DESCRIPTION), "description");
+  assertThrows(() => parseDescription(encodeJson({ streams })), FormatError, "name");
+});
+
+test("parseDescription() looks at no more streams than there may be", () => {
+  const [stream] = parseJsonObject(encodeDescription(DESCRIPTION), "x").streams as object[];
+  const streams = Array.from({ length: 1000 }, (_, id) => ({ ...stream, id }));
+  assertStrictEquals(parseDescription(encodeJson({ name: "x", streams })).streams.length, 64);
+});
+
+test("parseEnd() reads what encodeEnd() wrote", () => {
+  const end: EndReport = {
+    ...{ frames: 1, audioFrames: 2, bytes: 2 ** 40, dropped: 3, reason: "stopped" },
+    warning: "a part is damaged",
+  };
+  assertEquals(parseEnd(encodeEnd(end)), end);
+});
+
+test("parseEnd() takes absent fields for none, and refuses wrong ones", () => {
+  assertEquals(parseEnd(encodeJson({})), {
+    ...{ frames: 0, audioFrames: 0, bytes: 0, dropped: 0, reason: "end", warning: undefined },
+  });
+  for (
+    const end of [{ frames: -1 }, { bytes: 0.5 }, { dropped: "1" }, { reason: 1 }, { bytes: 1e20 }]
+  ) {
+    assertThrows(() => parseEnd(encodeJson(end)), FormatError);
+  }
+});
+
+test("parseError() reads what encodeError() wrote", () => {
+  for (const code of ERROR_CODES) {
+    const error = parseError(encodeError(new RequestError(code, "Cannot: why")));
+    assertEquals([error.code, error.message], [code, "Cannot: why"]);
+  }
+});
+
+test("parseError() takes codes of later versions for internal ones", () => {
+  const { code, message } = parseError(encodeJson({ code: "teapot", message: "short" }));
+  assertEquals([code, message], ["internal", "short"]);
+  assertStrictEquals(parseError(encodeJson({ code: "busy" })).message, "busy");
+  assertThrows(() => parseError(encodeJson({ code: "busy", message: 1 })), FormatError);
+  assertThrows(() => parseError(new Uint8Array(0)), FormatError);
+});
+
+test("parseList() reads what encodeList() wrote", () => {
+  const entries: ListEntry[] = [
+    {
+      ...{ name: "v.mp4", kind: "video", live: false, size: 2 ** 33, duration: 0.04 },
+      ...{ codec: "h264+aac", width: 1920, height: 1080 },
+    },
+    {
+      ...{ name: "s.mp3", kind: "audio", live: false, size: 0, duration: undefined },
+      ...{ codec: "mp3", width: undefined, height: undefined },
+    },
+  ];
+  assertEquals(parseList(encodeList(entries)), entries);
+  assertEquals(parseList(encodeList([])), []);
+});
+
+test("parseList() refuses malformed entries", () => {
+  const entry = { name: "x", kind: "image" };
+  assertStrictEquals(parseList(encodeJson({ entries: [entry] }))[0].codec, "");
+  const changes = [{ name: null }, { kind: "other" }, { size: -1 }, { width: 0 }, { live: "no" }];
+  for (const change of changes) {
+    const payload = encodeJson({ entries: [{ ...entry, ...change }] });
+    assertThrows(() => parseList(payload), FormatError);
+  }
+  for (const entries of [undefined, {}, [1], [null]]) {
+    assertThrows(() => parseList(encodeJson({ entries })), FormatError);
+  }
+});

@@ -1,0 +1,137 @@
+import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
+import { FormatError, RequestError } from "../../lib/core/errors.ts";
+import { encodeJson } from "../../lib/wire/fields.ts";
+import {
+  encodeControl,
+  encodeRequest,
+  type MediaRequest,
+  parseControl,
+  parseRequest,
+} from "../../lib/wire/request.ts";
+
+function test(name: string, fn: () => void): void {
+  Deno.test({ name, permissions: "none", fn });
+}
+
+/** A request with every field. */
+const FULL: MediaRequest = {
+  command: "get_video",
+  name: "clips/Größe 😀.mkv",
+  encoding: "raw",
+  pixelFormat: "bgr24",
+  width: 1,
+  height: 16384,
+  audio: false,
+  start: 0,
+  duration: 0.5,
+  speed: 0,
+  loop: true,
+  late: "drop",
+  token: "secret",
+};
+
+/** The refusal of a request with these fields. */
+function refusal(fields: Record<string, unknown>): RequestError {
+  const payload = encodeJson({ version: 1, command: "get_video", ...fields });
+  return assertThrows(() => parseRequest(payload), RequestError);
+}
+
+/** Fields that are there. */
+function present(request: MediaRequest): Partial<MediaRequest> {
+  return JSON.parse(JSON.stringify(request));
+}
+
+test("parseRequest() reads what encodeRequest() wrote", () => {
+  assertEquals(parseRequest(encodeRequest(FULL)), FULL);
+  for (const command of ["get_image", "get_video", "list_media"] as const) {
+    assertEquals(present(parseRequest(encodeRequest({ command }))), { command });
+  }
+});
+
+test("parseRequest() ignores unknown fields and takes null for absent", () => {
+  const payload = encodeJson({
+    ...{ version: 1, command: "get_image", colour: "blue", ["__proto__"]: 1, constructor: [] },
+    ...{ name: null, width: null, audio: null, late: null },
+  });
+  assertEquals(present(parseRequest(payload)), { command: "get_image" });
+});
+
+test("parseRequest() refuses wrong values of every field", () => {
+  const wrong: Record<keyof MediaRequest, readonly unknown[]> = {
+    command: ["", "GET_VIDEO", "get_", 1, [], {}, true],
+    name: ["", "a\0b", "x".repeat(1025), 1, ["video.mp4"], {}, false],
+    encoding: ["", "RAW", "vp9", 0, [], {}],
+    pixelFormat: ["", "BGR24", "a b", "yuv420p\n", "-vf", "x".repeat(33), 24, []],
+    width: [0, -1, 1.5, 16385, 1e300, "320", "NaN", true, [], {}],
+    height: [0, -1, 1.5, 16385, 1e300, "240", "NaN", true, [], {}],
+    audio: [0, 1, "false", [], {}],
+    start: [-1, 1e9, "0", "NaN", "Infinity", true, []],
+    duration: [0, -1, 1e9, "1", [], {}],
+    speed: [-1, 101, "1", "max", [], {}],
+    loop: [0, 1, "true", []],
+    late: ["", "DROP", 1, true],
+    token: ["x".repeat(4097), 1, [], {}],
+  };
+  for (const [field, values] of Object.entries(wrong)) {
+    for (const value of values) {
+      const { code, message } = refusal({ [field]: value });
+      assertStrictEquals(code, "bad_request");
+      assertStrictEquals(message.startsWith(`Cannot use ${field} `), true, message);
+      assertStrictEquals(message.length < 200, true, message);
+    }
+  }
+});
+
+test("parseRequest() refuses a request without a command", () => {
+  const { code, message } = refusal({ command: undefined });
+  assertStrictEquals(code, "bad_request");
+  assertStrictEquals(
+    message,
+    "Cannot read the request: no command, expected get_image, get_video, list_media",
+  );
+});
+
+test("parseRequest() tells other versions apart, shortly", () => {
+  const versions = [0, 2, "1", null, undefined, [1], 1.5, {}, "x".repeat(60_000)];
+  for (const version of versions) {
+    const { code, message } = refusal({ version });
+    assertStrictEquals(code, "version");
+    assertStrictEquals(message.endsWith(", expected 1"), true, message);
+    assertStrictEquals(message.length < 200, true, message);
+  }
+});
+
+test("parseRequest() refuses what is no object", () => {
+  for (const text of ["", "[]", "get_image", "null", "{"]) {
+    const payload = new TextEncoder().encode(text);
+    const { code } = assertThrows(() => parseRequest(payload), RequestError);
+    assertStrictEquals(code, "bad_request");
+  }
+});
+
+test("parseRequest() counts a name's characters, not its bytes", () => {
+  const name = "😀".repeat(1024);
+  assertStrictEquals(parseRequest(encodeRequest({ command: "get_video", name })).name, name);
+});
+
+test("parseControl() reads what encodeControl() wrote", () => {
+  assertEquals(parseControl(encodeControl({ action: "seek", to: 1.5 })), {
+    action: "seek",
+    to: 1.5,
+  });
+  assertEquals(parseControl(encodeControl({ action: "stop" })), { action: "stop", to: undefined });
+});
+
+test("parseControl() passes unknown actions on, to be ignored", () => {
+  assertStrictEquals(parseControl(encodeJson({ action: "rewind" })).action, "rewind");
+  assertStrictEquals(parseControl(encodeJson({})).action, "");
+});
+
+test("parseControl() refuses malformed ones", () => {
+  for (
+    const control of [{ action: 1 }, { action: "A B" }, { action: "seek", to: "1" }, { to: -1 }]
+  ) {
+    assertThrows(() => parseControl(encodeJson(control)), FormatError);
+  }
+  assertThrows(() => parseControl(new Uint8Array(0)), FormatError);
+});
