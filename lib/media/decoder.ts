@@ -6,6 +6,7 @@ import {
   toSeconds,
   type VideoStream,
 } from "../core/frame.ts";
+import { lastWords } from "./last_words.ts";
 import type { MediaFile } from "./library.ts";
 import { type Lane, merge } from "./merge.ts";
 import type { NutStream } from "./nut_demux.ts";
@@ -13,7 +14,12 @@ import { NutReader } from "./nut_reader.ts";
 import { rawPixelFormat } from "./pixel_format.ts";
 import type { AudioInfo, VideoInfo } from "./probe.ts";
 import { type Process, startProcess } from "./process.ts";
-import { pcmCodec, rawAudioArguments, type RawOptions, rawVideoArguments } from "./raw_arguments.ts";
+import {
+  pcmCodec,
+  rawAudioArguments,
+  type RawOptions,
+  rawVideoArguments,
+} from "./raw_arguments.ts";
 import { ReadAhead } from "./read_ahead.ts";
 
 /** Stream ids as they are sent. */
@@ -160,6 +166,8 @@ class FrameLane implements Lane<Frame>, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#process[Symbol.asyncDispose]();
+    // What nobody took is still in the pipe, and would keep it open.
+    await this.#reader.cancel();
   }
 
   /** Reads one frame, and moves it to the id and the time base it was described with. */
@@ -178,7 +186,7 @@ class FrameLane implements Lane<Frame>, AsyncDisposable {
 
   async #finish(): Promise<void> {
     const complaints = await this.#process.finished();
-    this.warning = complaints.trim().split("\n").at(-1) || undefined;
+    this.warning = lastWords(complaints, this.#file.path);
   }
 
   /** Turns FFmpeg's failure into the reason why the request fails. */
@@ -191,7 +199,7 @@ class FrameLane implements Lane<Frame>, AsyncDisposable {
       if (!(failure instanceof ProcessError)) throw failure;
       throw new RequestError(
         "media_error",
-        `Cannot decode "${this.#file.name}": ${withoutPath(failure.message, this.#file.path)}`,
+        `Cannot decode "${this.#file.name}": ${reasonOf(failure, this.#file.path)}`,
         { cause: failure },
       );
     }
@@ -208,9 +216,10 @@ class FrameLane implements Lane<Frame>, AsyncDisposable {
   }
 }
 
-/** Where a file lies is for this side only to know. */
-function withoutPath(message: string, path: string): string {
-  return message.replaceAll(`file:${path}`, "the file").replaceAll(path, "the file");
+/** How FFmpeg ended, and the last of what it said, in one line. */
+function reasonOf({ program, failure }: ProcessError, path: string): string {
+  const stderr = lastWords(failure.stderr, path) ?? "";
+  return new ProcessError(program, { ...failure, stderr }).message;
 }
 
 function toVideoStream(nut: NutStream, info: VideoInfo, options: RawOptions): VideoStream {

@@ -74,6 +74,11 @@ export class NutReader {
     this.#pool.give(frame.data.buffer);
   }
 
+  /** Ends reading and gives the pipe back. Nothing may be read afterwards. */
+  async cancel(): Promise<void> {
+    await this.#reader.cancel();
+  }
+
   async #nextFrame(): Promise<Extract<NutElement, { kind: "frame" }> | undefined> {
     while (true) {
       const element = await this.#nextElement();

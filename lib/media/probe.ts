@@ -1,5 +1,6 @@
 import { messageOf, ProcessError, RequestError } from "../core/errors.ts";
 import type { Rational } from "../core/frame.ts";
+import { lastWords } from "./last_words.ts";
 import { startProcess } from "./process.ts";
 
 /** What a file's video stream is. */
@@ -63,13 +64,23 @@ const REFUSED_FORMATS = new Set([
   "tty",
 ]);
 
-/** Names that FFmpeg would take for a numbered series of images. */
-const NUMBERED_IMAGE = /%\d*d.*\.(png|jpe?g|bmp|tiff?|webp|gif|ppm|pgm|tga|exr|dpx|jp2|jxl)$/i;
+/** Extensions by which FFmpeg's image2 demuxer knows images (libavformat/img2.c), but for GIF's. */
+const IMAGE_EXTENSION = new RegExp(
+  "\\.(" +
+    "png|jpe?g|jps|mpo|jls|ljpg|bmp|tiff?|webp|p[bgnp]m|p[afh]m|tga|exr|dpx|jp2|j2[ck]|jpc|jxl|" +
+    "pcx|sgi|ras|sun|xbm|xpm|xwd|qoi|pic|pct|pict|dds|cri|vbn|im1|im8|im24|y" +
+    ")$",
+  "i",
+);
+
+/** Characters by which image2 takes a name for that of a numbered series, or for a pattern. */
+const PATTERN = /[%*?{]/;
 
 /** FFmpeg's arguments that open one library file, whatever characters its path has. */
 export function inputArguments(path: string): string[] {
-  const pattern = NUMBERED_IMAGE.test(path) ? ["-f", "image2", "-pattern_type", "none"] : [];
-  return ["-protocol_whitelist", PROTOCOL_WHITELIST, ...pattern, "-i", inputUrl(path)];
+  const isPattern = PATTERN.test(path) && IMAGE_EXTENSION.test(path);
+  const plain = isPattern ? ["-f", "image2", "-pattern_type", "none"] : [];
+  return ["-protocol_whitelist", PROTOCOL_WHITELIST, ...plain, "-i", inputUrl(path)];
 }
 
 function inputUrl(path: string): string {
@@ -118,15 +129,9 @@ async function runProbe(path: string, name: string): Promise<string> {
     if (!(cause instanceof ProcessError)) throw cause;
     const reason = signal.aborted
       ? `FFmpeg found nothing in it within ${PROBE_DEADLINE / 1000} s`
-      : lastWords(cause, path);
+      : lastWords(cause.failure.stderr, path) ?? messageOf(cause);
     throw new RequestError("media_error", `Cannot read "${name}": ${reason}`, { cause });
   }
-}
-
-/** FFmpeg's reason, without the path that only this side should know. */
-function lastWords(error: ProcessError, path: string): string {
-  const line = error.failure.stderr.trim().split("\n").at(-1) ?? messageOf(error);
-  return line.replaceAll(`${inputUrl(path)}: `, "").replaceAll(path, "the file");
 }
 
 /** Demuxers of still images are named after the codec, `png_pipe`, or `image2`. */

@@ -12,6 +12,12 @@ import { findMedia, paced, startPlayback } from "./playback.ts";
 import type { SessionContext } from "./context.ts";
 
 /**
+ * How OpenCV's VideoCapture reads the colours of every video, also of those that state another
+ * matrix. The scripts on this wire expect its pixels.
+ */
+const OPENCV_MATRIX = "bt601";
+
+/**
  * Serves one request of the classic wire: the default image or video as numpy arrays, in real
  * time, then the end. The wire has no errors; what goes wrong closes the connection and is thrown.
  */
@@ -33,7 +39,12 @@ export async function runClassicSession(
   logger.log("info", `${command} "${file.name}" (classic)`);
   const still = kind === "image" || file.info.kind === "image";
   const wide = still && isWide(file.info.video?.pixelFormat ?? "");
-  const options = { still, audio: false, pixelFormat: wide ? WIDE_BGR : "bgr24" };
+  const options = {
+    still,
+    audio: false,
+    pixelFormat: wide ? WIDE_BGR : "bgr24",
+    colorMatrix: file.info.kind === "video" ? OPENCV_MATRIX : undefined,
+  };
   await using decoder = await startPlayback(file, options, signal);
   const [stream] = decoder.streams;
   if (stream.type !== "video") {

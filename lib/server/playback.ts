@@ -2,7 +2,7 @@ import { RequestError } from "../core/errors.ts";
 import { type Frame, toSeconds } from "../core/frame.ts";
 import { type Decoder, openDecoder } from "../media/decoder.ts";
 import type { Library, MediaFile } from "../media/library.ts";
-import { bitsPerPixel } from "../media/pixel_format.ts";
+import { bitsPerPixel, rawPixelFormat } from "../media/pixel_format.ts";
 import type { RawOptions } from "../media/raw_arguments.ts";
 import { MAX_LENGTH } from "../wire/native.ts";
 import type { Pacer } from "./pacer.ts";
@@ -58,7 +58,7 @@ export function startPlayback(
   }
   if (video !== undefined) {
     const { width, height } = scaledSize(video, options);
-    const bits = bitsPerPixel(pixelFormat ?? video.pixelFormat) ?? 24;
+    const bits = bitsPerPixel(pixelFormat ?? rawPixelFormat(video.pixelFormat)) ?? 24;
     if (width * height * bits / 8 > MAX_FRAME_SIZE) {
       throw new RequestError(
         "unsupported",

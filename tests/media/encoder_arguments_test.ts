@@ -1,0 +1,132 @@
+import { assert, assertEquals } from "@std/assert";
+import type { AudioStream, VideoStream } from "../../lib/core/frame.ts";
+import {
+  encoderArguments,
+  extensionOf,
+  holdsOnePicture,
+  nutInputArguments,
+} from "../../lib/media/encoder_arguments.ts";
+
+const VIDEO: VideoStream = {
+  type: "video",
+  id: 0,
+  codec: "rawvideo",
+  fourcc: "I420",
+  timeBase: [1001, 30000],
+  extradata: new Uint8Array(),
+  width: 64,
+  height: 48,
+  pixelFormat: "yuv420p",
+  frameRate: [30000, 1001],
+};
+
+const SOUND: AudioStream = {
+  type: "audio",
+  id: 1,
+  codec: "pcm_s16le",
+  fourcc: "PSD\x10",
+  timeBase: [1, 48_000],
+  extradata: new Uint8Array(),
+  sampleRate: 48_000,
+  channels: 2,
+};
+
+/** The arguments between the input and the output. */
+function between(path: string, video: Partial<VideoStream> = {}, still = false): string {
+  const args = encoderArguments({ streams: [{ ...VIDEO, ...video }, SOUND] }, path, { still });
+  assertEquals(args.slice(0, 7), ["-v", "error", "-y", "-f", "nut", "-i", "pipe:0"]);
+  assertEquals(args.at(-1), `file:${path}`);
+  return args.slice(7, -1).join(" ");
+}
+
+const EXACT_TIME = "-fps_mode passthrough -enc_time_base 1001/30000";
+
+/** What is asked of FFmpeg for a file name and a picture. */
+const CASES: [string, Partial<VideoStream>, string][] = [
+  ["a.mp4", {}, EXACT_TIME],
+  ["a.MP4", {}, EXACT_TIME],
+  ["a.mkv", { pixelFormat: "gbrp10le" }, EXACT_TIME],
+  ["a.ts", {}, `-c:v h264 ${EXACT_TIME}`],
+  ["a.mp4", { pixelFormat: "yuv420p10le" }, EXACT_TIME],
+  ["a.mp4", { pixelFormat: "bgr24" }, `-vf format=yuv420p ${EXACT_TIME}`],
+  ["a.mp4", { pixelFormat: undefined }, `-vf format=yuv420p ${EXACT_TIME}`],
+  ["a.webm", { pixelFormat: "yuva444p" }, `-vf format=yuv420p|yuva420p ${EXACT_TIME}`],
+  ["a.webm", { width: 65 }, EXACT_TIME],
+  [
+    "a.mp4",
+    { width: 65, height: 47, pixelFormat: "yuv420p10le" },
+    "-vf format=yuv444p10le,pad=66:48,fillborders=right=1:bottom=1:mode=smear,format=yuv420p10le " +
+    EXACT_TIME,
+  ],
+  ["a.mkv", { height: 47 }, `-vf format=yuv444p ${EXACT_TIME}`],
+  ["a.mkv", { height: 47, pixelFormat: "rgb24" }, EXACT_TIME],
+  ["a.avi", {}, ""],
+  ["a.gif", {}, ""],
+  ["a.gif", { frameRate: [60, 1] }, "-fps_mode vfr -enc_time_base 1/50"],
+  ["a.gif", { frameRate: undefined }, "-fps_mode vfr -enc_time_base 1/50"],
+  ["a.m4a", {}, "-vn"],
+  ["a.wav", {}, ""],
+];
+
+for (const [path, video, expected] of CASES) {
+  Deno.test({
+    name: `encoderArguments() for ${path} of ${JSON.stringify(video)}`,
+    permissions: "none",
+    fn: () => assertEquals(between(path, video), expected),
+  });
+}
+
+Deno.test({
+  name: "encoderArguments() writes one picture, literally to that name",
+  permissions: "none",
+  fn() {
+    assertEquals(between("a%03d.png", {}, true), "-frames:v 1 -update 1");
+    assertEquals(between("a.JPG", {}, true), "-frames:v 1 -update 1 -q:v 2");
+    assertEquals(between("a.mp4", {}, true), EXACT_TIME);
+  },
+});
+
+Deno.test({
+  name: "encoderArguments() leaves sound alone to FFmpeg",
+  permissions: "none",
+  fn() {
+    const args = encoderArguments({ streams: [SOUND] }, "a.mp4", { still: false });
+    assertEquals(args.slice(7), ["file:a.mp4"]);
+  },
+});
+
+Deno.test({
+  name: "nutInputArguments() names colours that NUT does not carry, if they are any",
+  permissions: "none",
+  fn() {
+    const colours = (colorRange?: string, colorSpace?: string) =>
+      nutInputArguments([{ ...VIDEO, colorRange, colorSpace }]).slice(0, -4).join(" ");
+    assertEquals(colours(), "");
+    assertEquals(colours("pc", "bt709"), "-color_range pc -colorspace bt709");
+    assertEquals(colours("tv", "gbr"), "-color_range tv -colorspace rgb");
+    assertEquals(colours("unknown", "unknown"), "");
+    assertEquals(colours("-i", "file"), "");
+    assertEquals(nutInputArguments([SOUND]), ["-f", "nut", "-i", "pipe:0"]);
+  },
+});
+
+Deno.test({
+  name: "extensionOf() gives what is behind the last dot of the name",
+  permissions: "none",
+  fn() {
+    for (
+      const [path, expected] of [
+        ["a.mp4", "mp4"],
+        ["a.b.MKV", "mkv"],
+        ["/x.y/a", ""],
+        ["../a", ""],
+        ["a.", ""],
+        [".png", "png"],
+        ["", ""],
+      ]
+    ) {
+      assertEquals(extensionOf(path), expected, path);
+    }
+    assert(holdsOnePicture("a.PNG") && !holdsOnePicture("a.png.mp4") && !holdsOnePicture("a.gif"));
+  },
+});

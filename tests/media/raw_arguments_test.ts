@@ -1,0 +1,101 @@
+import { assert, assertEquals } from "@std/assert";
+import type { MediaFile } from "../../lib/media/library.ts";
+import type { MediaInfo } from "../../lib/media/probe.ts";
+import { pcmCodec, rawAudioArguments, rawVideoArguments } from "../../lib/media/raw_arguments.ts";
+
+function test(name: string, fn: () => void): void {
+  Deno.test({ name, permissions: "none", fn });
+}
+
+const VIDEO = {
+  codec: "h264",
+  width: 64,
+  height: 48,
+  pixelFormat: "yuv420p",
+  timeBase: [1001, 60_000],
+  rotation: 0,
+} as const;
+const AUDIO = { codec: "aac", sampleRate: 48_000, channels: 2, sampleFormat: "fltp" };
+
+function file(info: Partial<MediaInfo> = {}): MediaFile {
+  return {
+    name: "a.mp4",
+    path: "/media/a.mp4",
+    size: 1,
+    info: { kind: "video", format: "mov,mp4", video: VIDEO, audio: AUDIO, ...info },
+  };
+}
+
+/** The argument that follows another, `undefined` where that is not there. */
+function after(args: readonly string[], name: string): string | undefined {
+  const at = args.indexOf(name);
+  return at < 0 ? undefined : args[at + 1];
+}
+
+test("rawVideoArguments() takes the source's own frames, moments and pixel format", () => {
+  const args = rawVideoArguments(file(), {});
+  assertEquals(after(args, "-i"), "file:/media/a.mp4");
+  assertEquals(after(args, "-map"), "0:V:0");
+  assertEquals(after(args, "-fps_mode"), "passthrough");
+  assertEquals(after(args, "-enc_time_base"), "1001/60000");
+  assertEquals(after(args, "-c:v"), "rawvideo");
+  for (const absent of ["-pix_fmt", "-vf", "-ss", "-t", "-frames:v"]) {
+    assert(!args.includes(absent), absent);
+  }
+  assertEquals(args.slice(-3), ["-f", "nut", "pipe:1"]);
+});
+
+test("rawVideoArguments() and rawAudioArguments() read no input but the file", () => {
+  for (const args of [rawVideoArguments(file(), {}), rawAudioArguments(file(), {})]) {
+    assert(args.includes("-nostdin"));
+    const whitelist = after(args.slice(0, args.indexOf("-i")), "-protocol_whitelist");
+    assertEquals(whitelist, "file,pipe");
+  }
+});
+
+test("rawVideoArguments() seeks in the input, not in the output", () => {
+  const args = rawVideoArguments(file(), { start: 1.5, duration: 2 });
+  const input = args.slice(0, args.indexOf("-i"));
+  assertEquals([after(input, "-ss"), after(input, "-t")], ["1.5", "2"]);
+});
+
+test("rawVideoArguments() scales only to what is asked for", () => {
+  const scale = (width?: number, height?: number) =>
+    after(rawVideoArguments(file(), { width, height }), "-vf");
+  assertEquals(scale(32, 17), "scale=32:17");
+  assertEquals(scale(32), "scale=32:-1");
+  assertEquals(scale(undefined, 17), "scale=-1:17");
+  const matrix = { colorMatrix: "bt601" };
+  assertEquals(after(rawVideoArguments(file(), matrix), "-vf"), "scale=in_color_matrix=bt601");
+  const both = rawVideoArguments(file(), { ...matrix, width: 32, height: 17 });
+  assertEquals(after(both, "-vf"), "scale=32:17:in_color_matrix=bt601");
+});
+
+test("rawVideoArguments() converts what NUT does not carry, or to what is asked for", () => {
+  const ya16 = file({ video: { ...VIDEO, pixelFormat: "ya16be" } });
+  assertEquals(after(rawVideoArguments(ya16, {}), "-pix_fmt"), "rgba64le");
+  assertEquals(after(rawVideoArguments(ya16, { pixelFormat: "gray" }), "-pix_fmt"), "gray");
+});
+
+test("rawVideoArguments() takes one frame of a still", () => {
+  const args = rawVideoArguments(file({ kind: "image", format: "png_pipe" }), { still: true });
+  assertEquals([after(args, "-frames:v"), after(args, "-enc_time_base")], ["1", "1/25"]);
+});
+
+test("rawVideoArguments() and rawAudioArguments() read both where timestamps may jump", () => {
+  const ts = file({ format: "mpegts" });
+  const beside = (args: string[]) => args.slice(args.indexOf("pipe:1") + 1);
+  assertEquals(beside(rawVideoArguments(ts, {})).slice(0, 2), ["-map", "0:a:0"]);
+  assertEquals(beside(rawAudioArguments(ts, {})).slice(0, 2), ["-map", "0:V:0"]);
+  assertEquals(beside(rawVideoArguments(ts, { still: true })), []);
+  assertEquals(beside(rawVideoArguments(file(), {})), []);
+  assertEquals(beside(rawVideoArguments(file({ format: "mpegts", audio: undefined }), {})), []);
+});
+
+test("pcmCodec() keeps every bit of integer samples", () => {
+  const codec = (sampleFormat: string) => pcmCodec({ ...AUDIO, sampleFormat });
+  for (const format of ["u8", "u8p", "s16", "s16p", "flt", "fltp", "dbl", "dblp"]) {
+    assertEquals(codec(format), "pcm_s16le");
+  }
+  for (const format of ["s32", "s32p", "s64", "s64p"]) assertEquals(codec(format), "pcm_s32le");
+});
