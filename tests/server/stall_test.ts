@@ -13,6 +13,8 @@ import { conversationMedia, mediaChildren, SHORT_FRAMES, watchedServer } from ".
 // Viewers that stop reading, and FFmpeg dying.
 
 const media = await conversationMedia();
+const classicFolder = mediaFolder();
+const largeFolder = mediaFolder();
 
 const LONG = { command: "get_video", name: "long.mkv" } as const;
 
@@ -43,11 +45,18 @@ Deno.test("runSession() gives up a peer that sends pings and reads no answer", a
 
 Deno.test("runSession() gives up a classic viewer that never reads", async () => {
   const defaults = { video: "large.mkv" };
-  const folder = mediaFolder();
   // Enough in the first second of real time to fill whatever lies between the two.
-  await folder.make("large.mkv", [...pictures({ size: "1920x1080", seconds: 1 }), "-c:v", "mpeg4"]);
-  await folder.make("image.png", [...pictures(), "-frames:v", "1"]);
-  await using server = await watchedServer({ media: folder.path, defaults, timeouts: TIMEOUTS });
+  await classicFolder.make("large.mkv", [
+    ...pictures({ size: "1920x1080", seconds: 1 }),
+    "-c:v",
+    "mpeg4",
+  ]);
+  await classicFolder.make("image.png", [...pictures(), "-frames:v", "1"]);
+  await using server = await watchedServer({
+    media: classicFolder.path,
+    defaults,
+    timeouts: TIMEOUTS,
+  });
   using peer = await server.connect();
   await peer.write(classicRequest("get_video"));
   await server.logged(/ended: The peer took nothing for too long\n$/);
@@ -56,11 +65,10 @@ Deno.test("runSession() gives up a classic viewer that never reads", async () =>
 });
 
 Deno.test("runSession() holds few frames for a viewer that stops reading", async () => {
-  const folder = mediaFolder();
   const large = pictures({ size: "1920x1080", rate: "10", seconds: 10 });
-  await folder.make("large.mkv", [...large, "-c:v", "mpeg4", "-q:v", "20"]);
+  await largeFolder.make("large.mkv", [...large, "-c:v", "mpeg4", "-q:v", "20"]);
   const timeouts = { ...TIMEOUTS, stall: 1500 };
-  await using server = await watchedServer({ media: folder.path, timeouts });
+  await using server = await watchedServer({ media: largeFolder.path, timeouts });
   // The first viewer makes the server grow to its working size.
   {
     using first = await server.connect();
