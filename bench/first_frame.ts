@@ -1,0 +1,92 @@
+import { NutReader } from "../lib/media/nut_reader.ts";
+import { startProcess } from "../lib/media/process.ts";
+import { type Bench, compared, type Goal, type Row, takeTurns } from "./measurement.ts";
+import type { ServerProcess } from "./programs.ts";
+import { watch } from "./viewer.ts";
+
+/** A round takes a tenth of a second; more of them make the median steadier. */
+const ROUNDS_FACTOR = 3;
+
+/** Seconds of the video that are asked for where a program is to end by itself. */
+const SHORT = 0.1;
+
+/** Milliseconds. */
+interface Run {
+  frame: number;
+  /** Until the process was over, where there was one. */
+  end?: number;
+}
+
+/** Milliseconds from asking for a video to its first raw frame, whole. */
+export async function measureFirstFrame(bench: Bench): Promise<Row[]> {
+  const { clips: { folder, thirty }, programs, signal, rounds } = bench;
+  await using server = await programs.startServer(folder);
+  await askHere(server, thirty.name, signal);
+  const runs = await takeTurns<"ffmpeg" | "warm" | "client" | "cold", Run>(
+    { ...bench, rounds: rounds * ROUNDS_FACTOR },
+    {
+      ffmpeg: () => askFfmpeg(thirty.path, thirty.frameSize, signal),
+      warm: () => askHere(server, thirty.name, signal),
+      client: async () => {
+        const where = ["--port", String(server.port), "--view", "none", "--duration", `${SHORT}`];
+        const report = await programs.runClient(["--video", thirty.name, ...where], signal);
+        return { frame: report.firstFrameMs };
+      },
+      cold: async (round) => {
+        const name = `cold ${round}.mp4`;
+        await Deno.link(thirty.path, `${folder}/${name}`);
+        const run = await askHere(server, name, signal);
+        await Deno.remove(`${folder}/${name}`);
+        return run;
+      },
+    },
+  );
+  const figures = (name: keyof typeof runs, key: keyof Run = "frame") =>
+    runs[name].map((run) => run[key] ?? NaN);
+  const row = (what: string, name: keyof typeof runs) =>
+    compared({ ours: figures(name), other: figures("ffmpeg") }, {
+      what,
+      unit: "ms",
+      against: "ffmpeg alone",
+    });
+  const goal: Goal = { of: "ratio", relation: "at most", value: 1.1 };
+  return [
+    { ...row("first frame", "warm"), goal },
+    { ...row("first frame at stream-client", "client"), goal },
+    row("first frame of a file new to the server", "cold"),
+    compared({ ours: figures("warm"), other: figures("ffmpeg", "end") }, {
+      ...{ what: "first frame", unit: "ms", against: "ffmpeg alone, to its exit" },
+    }),
+  ];
+}
+
+async function askHere(server: ServerProcess, name: string, signal: AbortSignal): Promise<Run> {
+  const began = performance.now();
+  let frame: number | undefined;
+  const onFrame = async ({ stop }: { stop: () => Promise<void> }) => {
+    if (frame !== undefined) return;
+    frame = performance.now() - began;
+    await stop();
+  };
+  await watch({ port: server.port, request: { name }, onFrame }, signal);
+  return { frame: frame ?? NaN };
+}
+
+async function askFfmpeg(path: string, frameSize: number, signal: AbortSignal): Promise<Run> {
+  const began = performance.now();
+  const args = ["-nostdin", "-v", "error", "-i", path, "-map", "0:v:0", "-frames:v", "1"];
+  await using ffmpeg = startProcess(
+    "ffmpeg",
+    [...args, "-c:v", "rawvideo", "-f", "nut", "pipe:1"],
+    {
+      signal,
+    },
+  );
+  const reader = new NutReader(ffmpeg.stdout, { pooledBuffers: 1, maxFrameSize: frameSize });
+  await reader.readStreams();
+  await reader.readFrame();
+  const frame = performance.now() - began;
+  await reader.readFrame();
+  await ffmpeg.finished();
+  return { frame, end: performance.now() - began };
+}

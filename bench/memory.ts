@@ -1,0 +1,95 @@
+import { type Bench, type Row, takeTurns } from "./measurement.ts";
+import { median } from "./numbers.ts";
+import type { ServerProcess } from "./programs.ts";
+import { watch } from "./viewer.ts";
+
+/** Frames after which a viewer that is to stop reading stops: the stream is well under way. */
+const STOPS_AFTER = 10;
+
+/** Seconds of video after which the memory has long stopped growing. */
+const ENOUGH = 6;
+
+/** Memory of the server's process, bytes. FFmpeg's processes are not in it. */
+interface Memory {
+  /** The largest it ever was. */
+  peak: number;
+  /** The median over the second half of the time. */
+  steady: number;
+}
+
+/** How much the server's memory grows with viewers of 1080p raw in real time, and with stuck ones. */
+export async function measureMemory(bench: Bench): Promise<Row[]> {
+  if (Deno.build.os !== "linux") {
+    bench.tell("skipped, memory is read from Linux's /proc");
+    return [];
+  }
+  const { one, five, stuck } = await takeTurns(bench, {
+    one: () => serve({ reading: 1, stuck: 0 }, bench),
+    five: () => serve({ reading: 5, stuck: 0 }, bench),
+    stuck: () => serve({ reading: 3, stuck: 2 }, bench),
+  });
+  const { frameSize } = bench.clips.thirty;
+  const middle = (runs: Memory[], key: keyof Memory) => median(runs.map((run) => run[key]));
+  const rows = (what: string, runs: Memory[]) =>
+    (["steady", "peak"] as const).flatMap((key): Row[] => {
+      const [ours, first] = [middle(runs, key), middle(one, key)];
+      return [
+        {
+          ...{ what: `${what}, ${key}`, unit: "MB", against: "one viewer" },
+          ...{ ours: ours / 1e6, other: first / 1e6 },
+        },
+        {
+          ...{ what: `${what}, ${key}, a further viewer`, unit: "frames" },
+          ours: (ours - first) / 4 / frameSize,
+          goal: { of: "ours", relation: "at most", value: 6 },
+        },
+      ];
+    });
+  return [...rows("five viewers", five), ...rows("five viewers, two stuck", stuck)];
+}
+
+/** Serves so many viewers with a new server, since the largest size of an old one would stay. */
+async function serve(
+  viewers: { reading: number; stuck: number },
+  { programs, clips, seconds: longest, signal }: Bench,
+): Promise<Memory> {
+  await using server = await programs.startServer(clips.folder);
+  const seconds = Math.min(longest, ENOUGH);
+  const over = new AbortController();
+  const either = AbortSignal.any([signal, over.signal]);
+  const request = { name: clips.thirty.name, duration: seconds };
+  const stuck = Array.from({ length: viewers.stuck }, () => {
+    let frames = 0;
+    const onFrame = () => ++frames < STOPS_AFTER ? undefined : untilAborted(either);
+    return watch({ port: server.port, request, onFrame }, either);
+  });
+  const samples: number[] = [];
+  const reading = Array.from({ length: viewers.reading }, (_, index) => {
+    const onFrame = async ({ seconds: moment }: { seconds: number }) => {
+      if (index === 0 && moment > seconds / 2) samples.push((await readMemory(server)).now);
+    };
+    return watch({ port: server.port, request, onFrame }, signal);
+  });
+  await Promise.all(reading);
+  const { peak } = await readMemory(server);
+  over.abort();
+  for (const result of await Promise.allSettled(stuck)) {
+    if (result.status === "rejected" && !over.signal.aborted) throw result.reason;
+  }
+  return { peak, steady: median(samples) };
+}
+
+/** @throws the signal's reason, when that fires */
+function untilAborted(signal: AbortSignal): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  signal.addEventListener("abort", () => reject(signal.reason));
+  return promise;
+}
+
+/** Reads the resident size, as proc(5) tells it, in bytes. */
+async function readMemory({ pid }: ServerProcess): Promise<{ now: number; peak: number }> {
+  const status = await Deno.readTextFile(`/proc/${pid}/status`);
+  const read = (key: string) =>
+    Number(status.match(new RegExp(`^${key}:\\s+(\\d+) kB$`, "m"))?.[1]) * 1024;
+  return { now: read("VmRSS"), peak: read("VmHWM") };
+}

@@ -1,0 +1,99 @@
+import { TextLineStream } from "@std/streams/text-line-stream";
+
+const ROOT = new URL("../", import.meta.url);
+
+/** The line of `stream-client --json`, as far as it is looked at. */
+export interface ClientReport {
+  frames: number;
+  seconds: number;
+  firstFrameMs: number;
+}
+
+/** The project's two programs, run from their source in processes of their own. */
+export class Programs {
+  #flags: readonly string[];
+
+  /** @param flags Deno's flags that the imports need on this network */
+  constructor(flags: readonly string[]) {
+    this.#flags = flags;
+  }
+
+  /** Starts `stream-server` on a free port and waits until it listens. */
+  async startServer(media: string): Promise<ServerProcess> {
+    const args = this.#arguments("server", ["--port", "0", "--media", media]);
+    const command = new Deno.Command(Deno.execPath(), {
+      args: [...args, "--log-level", "error"],
+      stdin: "null",
+      stdout: "piped",
+    });
+    const child = command.spawn();
+    for await (const line of linesOf(child.stdout)) {
+      return new ServerProcess(child, Number(line.slice(line.lastIndexOf(":") + 1)));
+    }
+    throw new Error("Cannot start the server: it said nothing");
+  }
+
+  /**
+   * Runs `stream-client --json` to its end.
+   *
+   * @throws {Error} where it fails
+   */
+  async runClient(args: readonly string[], signal: AbortSignal): Promise<ClientReport> {
+    const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: this.#arguments("client", [...args, "--json"]),
+      stdin: "null",
+      stderr: "piped",
+      signal,
+    }).output();
+    if (!success) throw new Error(new TextDecoder().decode(stderr).trim());
+    return JSON.parse(new TextDecoder().decode(stdout));
+  }
+
+  #arguments(name: "server" | "client", args: readonly string[]): string[] {
+    const config = decodeURIComponent(new URL("deno.json", ROOT).pathname);
+    const script = new URL(`${name}.ts`, ROOT).href;
+    return ["run", "-A", "--quiet", "--config", config, ...this.#flags, script, ...args];
+  }
+}
+
+/** A running `stream-server`. */
+export class ServerProcess implements AsyncDisposable {
+  /** TCP port on 127.0.0.1. */
+  readonly port: number;
+  #child: Deno.ChildProcess;
+  #over = false;
+
+  constructor(child: Deno.ChildProcess, port: number) {
+    this.#child = child;
+    this.port = port;
+  }
+
+  /** Number of the process. */
+  get pid(): number {
+    return this.#child.pid;
+  }
+
+  /** Ends it and waits until it is gone. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#over) this.#child.kill("SIGTERM");
+    this.#over = true;
+    await this.#child.status;
+  }
+}
+
+/** Finds out how the imports resolve on this network, the way that the project's tasks do. */
+export async function findPrograms(): Promise<Programs> {
+  const script = decodeURIComponent(new URL("tools/std.ts", ROOT).pathname);
+  const command = new Deno.Command(Deno.execPath(), { args: ["run", "-A", "--quiet", script] });
+  const { success, stdout, stderr } = await command.output();
+  if (!success) throw new Error(new TextDecoder().decode(stderr).trim());
+  const flags = new TextDecoder().decode(stdout).trim().split(/\s+/).filter((flag) => flag !== "");
+  // The paths are relative to the project's folder; the bench may be run from elsewhere.
+  const root = decodeURIComponent(ROOT.pathname);
+  return new Programs(flags.map((flag) => flag.replace("--import-map=", `--import-map=${root}`)));
+}
+
+/** Lines of a child's output, as they come. */
+export function linesOf(stream: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncIterable<string> {
+  return stream.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream());
+}
