@@ -1,3 +1,4 @@
+import { fromStream } from "../lib/core/byte_reader.ts";
 import { NutReader } from "../lib/media/nut_reader.ts";
 import { startProcess } from "../lib/media/process.ts";
 import { type Bench, compared, type Goal, type Row, takeTurns } from "./measurement.ts";
@@ -82,7 +83,10 @@ async function askFfmpeg(path: string, frameSize: number, signal: AbortSignal): 
       signal,
     },
   );
-  const reader = new NutReader(ffmpeg.stdout, { pooledBuffers: 1, maxFrameSize: frameSize });
+  const reader = new NutReader(fromStream(ffmpeg.stdout), {
+    pooledBuffers: 1,
+    maxFrameSize: frameSize,
+  });
   await reader.readStreams();
   await reader.readFrame();
   const frame = performance.now() - began;

@@ -1,3 +1,4 @@
+import { fromStream } from "../lib/core/byte_reader.ts";
 import { toSeconds } from "../lib/core/frame.ts";
 import { NutReader } from "../lib/media/nut_reader.ts";
 import { startProcess } from "../lib/media/process.ts";
@@ -86,7 +87,10 @@ async function playByFfmpeg(clip: Clip, { seconds, signal }: Bench): Promise<Lat
   const input = ["-nostdin", "-v", "error", "-re", "-t", String(seconds), "-i", clip.path];
   const output = ["-map", "0:v:0", "-c:v", "rawvideo", "-f", "nut", "pipe:1"];
   await using ffmpeg = startProcess("ffmpeg", [...input, ...output], { signal });
-  const reader = new NutReader(ffmpeg.stdout, { pooledBuffers: 1, maxFrameSize: clip.frameSize });
+  const reader = new NutReader(fromStream(ffmpeg.stdout), {
+    pooledBuffers: 1,
+    maxFrameSize: clip.frameSize,
+  });
   const [stream] = await reader.readStreams();
   const arrivals: Arrival[] = [];
   while (true) {

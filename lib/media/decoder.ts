@@ -1,3 +1,4 @@
+import { type ByteSource, fromStream } from "../core/byte_reader.ts";
 import { ProcessError, RequestError, TruncatedError } from "../core/errors.ts";
 import {
   type AudioStream,
@@ -6,6 +7,7 @@ import {
   toSeconds,
   type VideoStream,
 } from "../core/frame.ts";
+import { Feed } from "./feed.ts";
 import { lastWords } from "./last_words.ts";
 import type { MediaFile } from "./library.ts";
 import { type Lane, merge } from "./merge.ts";
@@ -84,13 +86,13 @@ export async function openDecoder(file: MediaFile, options: DecoderOptions): Pro
   try {
     const { video, audio } = file.info;
     if (video !== undefined) {
-      const lane = new FrameLane(file, options, rawVideoArguments(file, options));
+      const lane = new FrameLane("picture", file, options);
       lanes.push(lane);
       lane.describe(toVideoStream(await lane.readStream(), video, options));
     }
     const silent = options.still || options.audio === false;
     if (audio !== undefined && !silent) {
-      const lane = new FrameLane(file, options, rawAudioArguments(file, options));
+      const lane = new FrameLane("sound", file, options);
       lanes.push(lane);
       // Known beforehand, so that the first picture need not wait until the sound is open.
       lane.describe(toAudioStream(audio));
@@ -116,16 +118,16 @@ class FrameLane implements Lane<Frame>, AsyncDisposable {
   #ahead: ReadAhead<Frame>;
   #nut: NutStream | undefined;
 
-  constructor(file: MediaFile, options: DecoderOptions, args: string[]) {
-    const isVideo = args.includes("rawvideo");
-    const depth = isVideo ? PICTURES_AHEAD : SOUNDS_AHEAD;
+  constructor(kind: "picture" | "sound", file: MediaFile, options: DecoderOptions) {
+    const { maxFrameSize } = options;
+    const depth = kind === "picture" ? PICTURES_AHEAD : SOUNDS_AHEAD;
+    const { process, source } = kind === "picture"
+      ? startPictures(file, options)
+      : startSounds(file, options);
     this.#file = file;
     this.#options = options;
-    this.#process = startProcess("ffmpeg", args, { signal: options.signal });
-    this.#reader = new NutReader(this.#process.stdout, {
-      pooledBuffers: depth + 1,
-      maxFrameSize: options.maxFrameSize,
-    });
+    this.#process = process;
+    this.#reader = new NutReader(source, { pooledBuffers: depth + 1, maxFrameSize });
     this.#ahead = new ReadAhead(() => this.#next(), depth);
   }
 
@@ -166,7 +168,7 @@ class FrameLane implements Lane<Frame>, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#process[Symbol.asyncDispose]();
-    // What nobody took is still in the pipe, and would keep it open.
+    // What nobody took is still in the pipe or socket, and would keep it open.
     await this.#reader.cancel();
   }
 
@@ -214,6 +216,31 @@ class FrameLane implements Lane<Frame>, AsyncDisposable {
       return error;
     }
   }
+}
+
+/** A running FFmpeg, and what it gives. */
+interface Output {
+  process: Process;
+  source: ByteSource;
+}
+
+/** Pictures are large, and come through a socket. */
+function startPictures(file: MediaFile, options: DecoderOptions): Output {
+  const feed = new Feed();
+  try {
+    const args = rawVideoArguments(file, options, { output: feed.outputArguments });
+    const process = startProcess("ffmpeg", args, { stdout: "null", signal: options.signal });
+    return { process, source: feed.source(process.ended()) };
+  } catch (error) {
+    feed[Symbol.dispose]();
+    throw error;
+  }
+}
+
+function startSounds(file: MediaFile, options: DecoderOptions): Output {
+  const args = rawAudioArguments(file, options);
+  const process = startProcess("ffmpeg", args, { signal: options.signal });
+  return { process, source: fromStream(process.stdout) };
 }
 
 /** How FFmpeg ended, and the last of what it said, in one line. */

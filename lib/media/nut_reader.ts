@@ -1,4 +1,4 @@
-import { ByteReader, fromStream } from "../core/byte_reader.ts";
+import { ByteReader, type ByteSource } from "../core/byte_reader.ts";
 import { BufferPool } from "../core/buffer_pool.ts";
 import { FormatError } from "../core/errors.ts";
 import { type Frame, FRAME_HEADROOM, FRAME_TAILROOM } from "../core/frame.ts";
@@ -22,10 +22,10 @@ export class NutReader {
   #pool: BufferPool;
 
   constructor(
-    source: ReadableStream<Uint8Array>,
+    source: ByteSource,
     { pooledBuffers, maxFrameSize }: NutReaderOptions,
   ) {
-    this.#reader = new ByteReader(fromStream(source));
+    this.#reader = new ByteReader(source);
     this.#demuxer = new NutDemuxer({ maxFrameSize });
     this.#pool = new BufferPool(pooledBuffers);
   }

@@ -40,8 +40,19 @@ const JUMPING_FORMATS = new Set(["mpegts", "mpeg", "ogg", "rm", "asf"]);
  */
 const CAREFUL = "bicubic+accurate_rnd+full_chroma_int";
 
-/** Arguments for all pictures of a file, each with the source's own timestamp. */
-export function rawVideoArguments({ path, info }: MediaFile, options: RawOptions): string[] {
+/** Where FFmpeg writes to, unless told otherwise: its standard output. */
+const STDOUT: readonly string[] = ["pipe:1"];
+
+/**
+ * Arguments for all pictures of a file, each with the source's own timestamp.
+ *
+ * @param output FFmpeg's arguments that name where it writes to
+ */
+export function rawVideoArguments(
+  { path, info }: MediaFile,
+  options: RawOptions,
+  { output = STDOUT }: { output?: readonly string[] } = {},
+): string[] {
   const { video, kind } = info;
   const [numerator, denominator] = video === undefined || kind === "image"
     ? STILL_TIME_BASE
@@ -56,7 +67,7 @@ export function rawVideoArguments({ path, info }: MediaFile, options: RawOptions
     ...(pixelFormat === undefined ? [] : ["-pix_fmt", pixelFormat]),
     ...(options.still ? ["-frames:v", "1", "-sws_flags", CAREFUL] : []),
     ...["-fps_mode", "passthrough", "-enc_time_base", `${numerator}/${denominator}`],
-    ...["-f", "nut", "pipe:1"],
+    ...["-f", "nut", ...output],
     ...companion,
   ];
 }
@@ -66,7 +77,7 @@ export function rawAudioArguments({ path, info }: MediaFile, options: RawOptions
   return [
     ...commonArguments(path, options),
     ...["-map", "0:a:0", "-c:a", info.audio === undefined ? "pcm_s16le" : pcmCodec(info.audio)],
-    ...["-f", "nut", "pipe:1"],
+    ...["-f", "nut", ...STDOUT],
     ...companionArguments("V", info),
   ];
 }
@@ -78,9 +89,11 @@ export function pcmCodec({ sampleFormat }: AudioInfo): string {
     : "pcm_s16le";
 }
 
-function commonArguments(path: string, { start, duration }: RawOptions): string[] {
+function commonArguments(path: string, { still, start, duration }: RawOptions): string[] {
   return [
     ...["-nostdin", "-v", "error"],
+    // Several threads decode several frames, which only keeps the first one waiting.
+    ...(still && !start ? ["-threads", "1"] : []),
     // Before the input, both are exact for pictures and samples, and count from its beginning.
     ...(start ? ["-ss", String(start)] : []),
     ...(duration === undefined ? [] : ["-t", String(duration)]),
