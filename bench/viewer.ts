@@ -12,11 +12,11 @@ export type FrameListener = (arrival: {
   stop: () => Promise<void>;
 }) => void | Promise<void>;
 
-/** Watches a video in this process to its end, and waits until the server has cleaned up after it. */
+/** Watches a video, or what else is asked for, in this process to its end, and waits until the server has cleaned up after it. */
 export async function watch(
   { port, request, onFrame }: {
     port: number;
-    request: Omit<MediaRequest, "command">;
+    request: Partial<MediaRequest>;
     onFrame: FrameListener;
   },
   signal: AbortSignal,
