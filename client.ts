@@ -3,20 +3,22 @@ import { surroundingsOf } from "./lib/client/surroundings.ts";
 import { runClient, statusOf } from "./lib/client/run.ts";
 import { print } from "./lib/core/console.ts";
 import { messageOf } from "./lib/core/errors.ts";
-import { untilInterrupted } from "./lib/core/interrupt.ts";
+import { type Interrupt, untilInterrupted } from "./lib/core/interrupt.ts";
+import { printable } from "./lib/core/log.ts";
 
-async function main(): Promise<number> {
-  using interrupt = untilInterrupted();
-  const { signal } = interrupt;
+async function main({ signal, forced, status }: Interrupt): Promise<number> {
   try {
-    const done = await runClient(Deno.args, { surroundings: surroundingsOf(), signal });
-    return done ? 0 : await interrupt.status;
+    const done = await runClient(Deno.args, { surroundings: surroundingsOf(), signal, forced });
+    return done ? 0 : await status;
   } catch (error) {
-    if (signal.aborted) return await interrupt.status;
-    const status = statusOf(error);
-    print(Deno.stderr, `${messageOf(error)}${status === 2 ? "; see stream-client --help" : ""}\n`);
-    return status;
+    const code = statusOf(error);
+    const hint = code === 2 ? "; see stream-client --help" : "";
+    if (error !== signal.reason) {
+      print(Deno.stderr, `${printable(messageOf(error))}${hint}\n`);
+    }
+    return signal.aborted ? await status : code;
   }
 }
 
-Deno.exit(await main());
+const interrupt = untilInterrupted();
+Deno.exit(await Promise.race([main(interrupt), interrupt.overdue]));

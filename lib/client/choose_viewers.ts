@@ -8,16 +8,26 @@ import { hasPlayer, WindowViewer } from "../viewers/window.ts";
 import type { ClientFlags, VIEWS } from "./flags.ts";
 import type { Surroundings } from "./surroundings.ts";
 
+/** What viewers are made from. */
+export interface ViewerContext {
+  surroundings: Surroundings;
+  /** Ends everything in good order. */
+  signal: AbortSignal;
+  /** Ends everything at once. */
+  forced: AbortSignal;
+}
+
 /**
- * The viewers that the flags name; with none named, a window where there is a screen, else the
- * terminal.
+ * The viewers that the flags name; with none named, a window where there is a screen and ffplay,
+ * else the terminal.
  *
  * @throws {UsageError} where there is nothing to look at it with
  */
 export async function chooseViewers(
   { view, output, overwrite }: Pick<ClientFlags, "view" | "output" | "overwrite">,
-  { surroundings, signal }: { surroundings: Surroundings; signal: AbortSignal },
+  context: ViewerContext,
 ): Promise<Viewer[]> {
+  const { surroundings, forced } = context;
   const viewers: Viewer[] = [];
   if (output === "-") {
     if (surroundings.stdoutIsTerminal) {
@@ -25,29 +35,38 @@ export async function chooseViewers(
     }
     viewers.push(new PipeViewer(surroundings.stdout));
   } else if (output !== undefined) {
-    viewers.push(new FileViewer(output, { overwrite }));
+    viewers.push(new FileViewer(output, { overwrite, forced }));
   }
   const chosen = view ?? (output === undefined ? await defaultView(surroundings) : undefined);
-  if (chosen !== undefined) viewers.push(createViewer(chosen, { surroundings, signal }));
+  if (chosen !== undefined) viewers.push(createViewer(chosen, context));
   return viewers;
 }
 
 function createViewer(
   view: typeof VIEWS[number],
-  { surroundings, signal }: { surroundings: Surroundings; signal: AbortSignal },
+  { surroundings, signal, forced }: ViewerContext,
 ): Viewer {
-  if (view === "window") return new WindowViewer(signal);
+  if (view === "window") {
+    if (surroundings.screen !== undefined) return new WindowViewer(surroundings.screen, signal);
+    throw new UsageError(
+      "Cannot open a window: neither DISPLAY nor WAYLAND_DISPLAY names a screen, expected " +
+        "--view terminal or --output FILE",
+    );
+  }
   if (view === "none") return createNoneViewer();
   return new TerminalViewer({
     write: surroundings.print,
     size: surroundings.terminalSize,
+    forced,
   });
 }
 
 async function defaultView(surroundings: Surroundings): Promise<typeof VIEWS[number]> {
-  if (surroundings.hasDisplay && await hasPlayer()) return "window";
-  if (surroundings.stdoutIsTerminal) return "terminal";
+  const { screen, stdoutIsTerminal } = surroundings;
+  if (screen !== undefined && await hasPlayer()) return "window";
+  if (stdoutIsTerminal) return "terminal";
+  const lacking = screen === undefined ? "no screen" : "no ffplay to open a window with";
   throw new UsageError(
-    "Cannot show anything: no screen and no terminal here, expected --output FILE or --view none",
+    `Cannot show anything: ${lacking} and no terminal here, expected --output FILE or --view none`,
   );
 }

@@ -88,6 +88,8 @@ export function parseClientFlags(args: readonly string[]): ClientAction {
   if (flags.output !== undefined || flags.json) {
     throw new UsageError("Cannot tell what to get: expected --image, --video or --list");
   }
+  // Wrong values are told now, not at the first choice.
+  toRequest(flags, "video");
   return { kind: "menu", flags };
 }
 
@@ -101,6 +103,12 @@ function checkTogether(flags: ClientFlags): void {
   }
   if (flags.json && flags.output === "-") {
     throw new UsageError("Cannot use --json with --output -: both write to stdout");
+  }
+  if (flags.view === "terminal" && flags.output === "-") {
+    throw new UsageError("Cannot use --view terminal with --output -: both write to stdout");
+  }
+  if (flags.list && flags.output !== undefined) {
+    throw new UsageError("Cannot use --output with --list: the list goes to stdout");
   }
   if (!flags.classic) return;
   const used = NATIVE_ONLY.find((name) => flags[name] !== undefined && flags[name] !== false);

@@ -1,4 +1,5 @@
 import { messageOf } from "../core/errors.ts";
+import { printable } from "../core/log.ts";
 import type { Surroundings } from "./surroundings.ts";
 
 /** One line of the menu. */
@@ -36,13 +37,13 @@ export async function runMenu({ choices, surroundings, signal }: MenuOptions): P
       const choice = choices.find(({ key }) => key === line.trim());
       if (choice === undefined) {
         const keys = choices.map(({ key }) => key).join(", ");
-        printError(`Cannot do "${line.trim()}": expected ${keys} or ${QUIT}\n`);
+        printError(`Cannot do "${printable(line.trim())}": expected ${keys} or ${QUIT}\n`);
         continue;
       }
       try {
         await choice.act();
       } catch (error) {
-        printError(`${messageOf(error)}\n`);
+        if (error !== signal.reason) printError(`${printable(messageOf(error))}\n`);
       }
     }
   } finally {

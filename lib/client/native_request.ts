@@ -20,18 +20,20 @@ import type { Link } from "./link.ts";
 export async function* requestMedia(link: Link, request: MediaRequest): AsyncGenerator<AnswerPart> {
   const connection = new Connection(link.reader, link.writer);
   await connection.send("request", encodeRequest(request));
-  const known = new Set<number>();
+  let known: Set<number> | undefined;
   while (true) {
     const message = await nextMessage(connection);
     if (message.kind === "frame") {
-      if (!known.has(message.streamId)) throw unexpected(`a frame of stream ${message.streamId}`);
+      if (!known?.has(message.streamId)) throw unexpected(`a frame of stream ${message.streamId}`);
       yield { kind: "frame", frame: message, dropped: message.dropped };
       connection.recycle(message);
     } else if (message.kind === "describe") {
+      if (known !== undefined) throw unexpected("a second description");
       const description = parseDescription(message.payload);
-      for (const stream of description.streams) known.add(stream.id);
+      known = new Set(description.streams.map((stream) => stream.id));
+      if (known.size < description.streams.length) throw unexpected("two streams of one id");
       yield { kind: "describe", description };
-    } else if (message.kind === "end") {
+    } else if (message.kind === "end" && known !== undefined) {
       yield { kind: "end", end: parseEnd(message.payload) };
       return;
     } else {

@@ -1,4 +1,3 @@
-import { messageOf } from "../core/errors.ts";
 import type { Frame } from "../core/frame.ts";
 import type { Presentation, Viewer } from "../viewers/viewer.ts";
 import type { AnswerPart } from "./answer.ts";
@@ -25,6 +24,8 @@ export interface PlayResult {
   reason?: unknown;
   /** What the user should know: where a file is, what the server says of damaged media. */
   notes: string[];
+  /** What viewers failed with while others went on. */
+  failures: unknown[];
 }
 
 /**
@@ -39,7 +40,8 @@ export async function play(
 ): Promise<PlayResult> {
   const { statistics, progress, signal, still } = options;
   const audience = new Audience(options.viewers);
-  const result: PlayResult = { outcome: "whole", notes: audience.notes };
+  const { notes, failures } = audience;
+  const result: PlayResult = { outcome: "whole", notes, failures };
   let duration: number | undefined;
   try {
     for await (const part of answer) {
@@ -54,7 +56,7 @@ export async function play(
       } else {
         statistics.dropped = part.end.dropped;
         const { warning } = part.end;
-        if (warning !== undefined) audience.notes.push(`the media is damaged: ${warning}`);
+        if (warning !== undefined) notes.push(`the media is damaged: ${warning}`);
       }
       if (audience.empty) {
         result.outcome = "closed";
@@ -77,6 +79,7 @@ export async function play(
 /** The viewers that are still there. */
 class Audience {
   readonly notes: string[] = [];
+  readonly failures: unknown[] = [];
   /** Why the last viewer left, where it did not just close. */
   failure: unknown;
   #viewers: Set<Viewer>;
@@ -119,7 +122,7 @@ class Audience {
           this.failure = error;
           throw error;
         }
-        this.notes.push(messageOf(error));
+        this.failures.push(error);
       }
     }
   }

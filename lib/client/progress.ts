@@ -7,9 +7,11 @@ const INTERVAL = 250;
 /** Renders bytes with a unit: `1.4 MB`. */
 export function formatBytes(bytes: number): string {
   const units = ["B", "kB", "MB", "GB", "TB"];
-  const step = bytes < 1000 ? 0 : Math.min(Math.floor(Math.log10(bytes) / 3), units.length - 1);
-  const value = bytes / 1000 ** step;
-  return `${step === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[step]}`;
+  let value = bytes;
+  let step = 0;
+  // What would be rounded to 1000 has the next unit.
+  for (; value >= 999.5 && step < units.length - 1; step++) value /= 1000;
+  return `${step === 0 || value >= 99.95 ? Math.round(value) : value.toFixed(1)} ${units[step]}`;
 }
 
 /** Renders seconds: `01:02.3`, with hours where there are any. */

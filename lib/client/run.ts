@@ -1,5 +1,7 @@
-import { FormatError, messageOf, UsageError } from "../core/errors.ts";
+import { FormatError, messageOf, RequestError, UsageError } from "../core/errors.ts";
+import { printable } from "../core/log.ts";
 import { checkOutput } from "../viewers/file.ts";
+import { TerminalViewer } from "../viewers/terminal.ts";
 import type { Viewer } from "../viewers/viewer.ts";
 import { type AnswerPart, CutError } from "./answer.ts";
 import { chooseViewers } from "./choose_viewers.ts";
@@ -22,6 +24,8 @@ export interface RunContext {
   surroundings: Surroundings;
   /** Ends everything in good order. */
   signal: AbortSignal;
+  /** Ends everything at once. */
+  forced: AbortSignal;
 }
 
 /**
@@ -33,14 +37,15 @@ export interface RunContext {
  */
 export async function runClient(
   args: readonly string[],
-  { surroundings, signal }: Omit<RunContext, "flags">,
+  around: Omit<RunContext, "flags">,
 ): Promise<boolean> {
+  const { surroundings, signal } = around;
   const action = parseClientFlags(args);
   if (action.kind === "help") {
     surroundings.print(clientUsage());
     return true;
   }
-  const context = { flags: action.flags, surroundings, signal };
+  const context = { ...around, flags: action.flags };
   if (action.kind === "list") await list(context);
   else if (action.kind === "media") await getMedia(action.request, context);
   else await menu(context);
@@ -61,29 +66,32 @@ async function menu(context: RunContext): Promise<void> {
   });
 }
 
-async function list({ flags, surroundings, signal }: RunContext): Promise<void> {
+async function list(context: RunContext): Promise<void> {
+  const { flags, surroundings, signal } = context;
   using link = await connect(flags, signal);
-  const entries = await listFrom(link, flags);
+  const entries = await listFrom(link, context);
   const { print } = surroundings;
   print(
     flags.json ? `${JSON.stringify({ command: "list_media", entries })}\n` : renderList(entries),
   );
 }
 
-async function listFrom(link: Link, flags: ClientFlags): Promise<ListEntry[]> {
+async function listFrom(link: Link, context: RunContext): Promise<ListEntry[]> {
   try {
     return await requestList(link);
   } catch (error) {
-    throw explained(error, flags);
+    throw explained(error, context);
   }
 }
 
 async function getMedia(request: MediaRequest, context: RunContext): Promise<void> {
   const { flags, surroundings } = context;
+  const { output, overwrite } = flags;
+  const still = request.command === "get_image";
+  const viewers = await chooseViewers(flags, context);
+  if (output !== undefined && output !== "-") await checkOutput(output, { overwrite, still });
   const statistics = new Statistics(request.command);
   try {
-    const viewers = await chooseViewers(flags, context);
-    if (flags.output !== undefined && flags.output !== "-") await checkOutput(flags.output, flags);
     const result = await receive({ request, viewers, statistics }, context);
     report(result, statistics, context);
   } finally {
@@ -103,12 +111,13 @@ async function receive(
   await using everything = new AsyncDisposableStack();
   for (const viewer of viewers) everything.use(viewer);
   using link = await connect(flags, signal);
-  const progress = surroundings.stderrIsTerminal && flags.view !== "terminal"
-    ? new Progress({
-      write: surroundings.printError,
-      columns: () => surroundings.terminalSize().columns,
-    })
-    : undefined;
+  const progress =
+    surroundings.stderrIsTerminal && !viewers.some((viewer) => viewer instanceof TerminalViewer)
+      ? new Progress({
+        write: surroundings.printError,
+        columns: () => surroundings.terminalSize().columns,
+      })
+      : undefined;
   const still = request.command === "get_image";
   const answer = ask(link, request, flags);
   return await play(answer, { viewers, statistics, still, progress, signal });
@@ -125,35 +134,53 @@ function ask(
 
 /** Tells how it went, on standard error. */
 function report(
-  { outcome, reason, notes }: PlayResult,
+  { outcome, reason, notes, failures }: PlayResult,
   statistics: Statistics,
-  { flags, surroundings }: RunContext,
+  context: RunContext,
 ): void {
-  const { frames, audioFrames, seconds, bytes, name } = statistics;
-  if (outcome === "cut" && frames + audioFrames === 0) throw explained(reason, flags);
+  const { flags, surroundings } = context;
+  const said = [...failures.map(messageOf), ...notes];
+  const nothing = statistics.frames + statistics.audioFrames === 0;
+  if (outcome === "cut" && nothing) throw explained(reason, context);
   if (outcome === "cut") {
-    const after = `after ${count(frames, "frame")} (${formatTime(statistics.position)})`;
-    const message = `Cannot finish "${name}" ${after}: ${messageOf(reason)}`;
-    throw new Error([message, ...notes].join("; "), { cause: reason });
+    const { name, hasPicture, position } = statistics;
+    const moment = hasPicture ? ` (${formatTime(position)})` : "";
+    const message = `Cannot finish "${name}" after ${amount(statistics)}${moment}: ` +
+      messageOf(reason);
+    throw new Error([message, ...said].join("; "), { cause: reason });
   }
-  if (flags.json) {
-    for (const note of notes) surroundings.printError(`${note}\n`);
-    return;
+  if (outcome !== "stopped" && failures.length > 0) {
+    throw new Error(said.join("; "), { cause: failures[0] });
   }
-  const what = outcome === "stopped" ? "Stopped after" : "Received";
-  const rate = `${formatTime(seconds)}, ${statistics.framesPerSecond.toFixed(1)} fps`;
-  const amount = `${count(frames, "frame")} in ${rate}, ${formatBytes(bytes)}`;
-  surroundings.printError(`${[`${what} ${amount}`, ...notes].join("; ")}\n`);
+  if (outcome === "whole" && nothing) {
+    const message = `Cannot get "${statistics.name}": the server has nothing of it to send`;
+    throw new Error([message, ...said].join("; "));
+  }
+  const { framesPerSecond, hasPicture, seconds, bytes } = statistics;
+  const rate = hasPicture ? `, ${framesPerSecond.toFixed(1)} fps` : "";
+  const summary = `${outcome === "stopped" ? "Stopped after" : "Received"} ${amount(statistics)} ` +
+    `in ${formatTime(seconds)}${rate}, ${formatBytes(bytes)}`;
+  const lines = flags.json ? said : [[summary, ...said].join("; ")];
+  for (const line of lines) surroundings.printError(`${printable(line)}\n`);
+}
+
+/** How much has arrived: pictures, or the time of sound. */
+function amount({ frames, audioFrames, position, hasPicture }: Statistics): string {
+  const onlySound = !hasPicture && audioFrames > 0;
+  return onlySound ? `${formatTime(position)} of sound` : count(frames, "frame");
 }
 
 /** A failure before anything came may mean that something else serves there. */
-function explained(reason: unknown, { host, port, classic }: ClientFlags): unknown {
-  if (!(reason instanceof CutError) && !(reason instanceof FormatError)) return reason;
+function explained(reason: unknown, { flags, signal }: RunContext): unknown {
+  if (signal.aborted) return signal.reason;
+  if (reason instanceof RequestError) return reason;
+  const { host, port, classic } = flags;
   const hint = classic
     ? "is that a script that pickles numpy arrays? For stream-server leave out --classic"
     : "is that stream-server? For a script that pickles numpy arrays use --classic";
-  const message = `Cannot get anything from ${host}:${port}: ${messageOf(reason)}; ${hint}`;
-  return new Error(message, { cause: reason });
+  const foreign = reason instanceof CutError || reason instanceof FormatError;
+  const message = `Cannot get anything from ${host}:${port}: ${messageOf(reason)}`;
+  return new Error(foreign ? `${message}; ${hint}` : message, { cause: reason });
 }
 
 function count(number: number, unit: string): string {

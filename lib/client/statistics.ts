@@ -34,7 +34,8 @@ export class Statistics {
 
   /** Frames of video a second, over the whole time. */
   get framesPerSecond(): number {
-    return this.frames === 0 ? 0 : this.frames / this.seconds;
+    const { frames, seconds } = this;
+    return seconds > 0 ? frames / seconds : 0;
   }
 
   /** Whether there is a picture among the streams. */

@@ -1,5 +1,6 @@
 import { TextLineStream } from "@std/streams/text-line-stream";
 import { print } from "../core/console.ts";
+import type { Screen } from "../viewers/window.ts";
 
 /** What the client finds around itself: one place, so that tests can put others in. */
 export interface Surroundings {
@@ -12,8 +13,8 @@ export interface Surroundings {
   lines: () => ReadableStream<string>;
   stdoutIsTerminal: boolean;
   stderrIsTerminal: boolean;
-  /** There is a screen that a window can open on. */
-  hasDisplay: boolean;
+  /** The screen that windows can open on, where there is one. */
+  screen: Screen | undefined;
   /** Columns and rows of the terminal. */
   terminalSize: () => { columns: number; rows: number };
 }
@@ -31,15 +32,16 @@ export function surroundingsOf(): Surroundings {
       Deno.stdin.readable.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream()),
     stdoutIsTerminal: Deno.stdout.isTerminal(),
     stderrIsTerminal: Deno.stderr.isTerminal(),
-    hasDisplay: hasDisplay(),
+    screen: screen(),
     terminalSize,
   };
 }
 
 /** X11 and Wayland name their screen in the environment; the other systems always have one. */
-function hasDisplay(): boolean {
-  if (Deno.build.os === "darwin" || Deno.build.os === "windows") return true;
-  return Boolean(Deno.env.get("DISPLAY") || Deno.env.get("WAYLAND_DISPLAY"));
+function screen(): Screen | undefined {
+  if (Deno.build.os === "darwin" || Deno.build.os === "windows") return "native";
+  if (Deno.env.get("DISPLAY")) return "x11";
+  return Deno.env.get("WAYLAND_DISPLAY") ? "wayland" : undefined;
 }
 
 function terminalSize(): { columns: number; rows: number } {

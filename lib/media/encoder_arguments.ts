@@ -7,18 +7,61 @@ const KEEPS_TIMESTAMPS = new Set(["mp4", "m4v", "mov", "mkv", "webm", "nut", "ts
 /** Containers whose players mostly know H.264 with 4:2:0 sub-sampling and even sizes only. */
 const WANTS_420 = new Set(["mp4", "m4v", "mov", "flv", "ts", "m2ts"]);
 
+/** Pixel formats whose colours are coarser than the picture; in odd sizes H.264 refuses them. */
+const SUB_SAMPLED = /^(yuva?(410|411|420|422|440)p|nv|yuyv|uyvy|yvyu)/;
+
+/** Containers whose usual codec, MPEG-2 or Sorenson's H.263, knows a few frame rates only. */
+const WANTS_H264 = new Set(["ts", "m2ts", "flv"]);
+
+/** Containers for sound that FFmpeg would put pictures into all the same. */
+const SOUND_ONLY = new Set(["m4a"]);
+
 /** Still formats that lose detail unless asked not to. */
 const LOSSY_STILLS = new Set(["jpg", "jpeg"]);
+
+/** File types of one picture a file. */
+const ONE_PICTURE = new Set([
+  ...["png", "jpg", "jpeg", "bmp", "tif", "tiff", "tga", "ppm", "pgm", "pbm", "pam"],
+  ...["jp2", "xbm", "xwd", "pcx", "sgi", "ras", "exr", "qoi", "jxl", "hdr"],
+]);
+
+/** Frames a second up to which GIF players keep the time; anything faster they play very slowly. */
+const GIF_FASTEST = 50;
+
+/** FFmpeg's option for a matrix is named unlike what it calls it itself. */
+const MATRIX_OPTIONS = new Map([
+  ["gbr", "rgb"],
+  ...["bt709", "fcc", "bt470bg", "smpte170m", "smpte240m", "bt2020nc", "bt2020c", "ictcp"]
+    .map((name): [string, string] => [name, name]),
+]);
+
+const RANGE_OPTIONS = new Set(["tv", "pc"]);
+
+/** Whether files of this name hold one picture, and no video. */
+export function holdsOnePicture(path: string): boolean {
+  return ONE_PICTURE.has(extensionOf(path));
+}
+
+/**
+ * The letters behind the last dot of a file's name, in lower case; `""` where there is none, or
+ * only the one of a hidden file.
+ */
+export function extensionOf(path: string): string {
+  const name = path.slice(path.lastIndexOf("/") + 1);
+  const dot = name.lastIndexOf(".");
+  return dot <= 0 ? "" : name.slice(dot + 1).toLowerCase();
+}
 
 /**
  * FFmpeg's arguments that open standard input as the described streams. NUT does not carry the
  * colour range and matrix, so they are named here.
  */
 export function nutInputArguments(streams: readonly StreamDescription[]): string[] {
-  const { colorRange, colorSpace } = pictureOf(streams) ?? {};
+  const { colorRange = "", colorSpace = "" } = pictureOf(streams) ?? {};
+  const matrix = MATRIX_OPTIONS.get(colorSpace);
   return [
-    ...(colorRange === undefined ? [] : ["-color_range", colorRange]),
-    ...(colorSpace === undefined || colorSpace === "unknown" ? [] : ["-colorspace", colorSpace]),
+    ...(RANGE_OPTIONS.has(colorRange) ? ["-color_range", colorRange] : []),
+    ...(matrix === undefined ? [] : ["-colorspace", matrix]),
     ...["-f", "nut", "-i", "pipe:0"],
   ];
 }
@@ -29,11 +72,14 @@ export function encoderArguments(
   path: string,
   { still }: { still: boolean },
 ): string[] {
-  const extension = path.slice(path.lastIndexOf(".") + 1).toLowerCase();
+  const extension = extensionOf(path);
   return [
-    ...["-v", "error", "-y"],
+    // Without -xerror, FFmpeg reports success though the last of a file did not fit on the disk.
+    ...["-v", "error", "-xerror", "-y"],
     ...nutInputArguments(streams),
-    ...(still ? stillArguments(extension) : videoArguments(streams, extension)),
+    ...(still && holdsOnePicture(path)
+      ? stillArguments(extension)
+      : videoArguments(streams, extension)),
     `file:${path}`,
   ];
 }
@@ -46,23 +92,65 @@ function stillArguments(extension: string): string[] {
 function videoArguments(streams: readonly StreamDescription[], extension: string): string[] {
   const picture = pictureOf(streams);
   if (picture === undefined) return [];
-  const filters = WANTS_420.has(extension) ? playableFilters(picture) : [];
-  const [numerator, denominator] = picture.timeBase;
+  if (SOUND_ONLY.has(extension)) return ["-vn"];
+  const filters = filtersFor(picture, extension);
   return [
+    ...(WANTS_H264.has(extension) ? ["-c:v", "h264"] : []),
     ...(filters.length > 0 ? ["-vf", filters.join(",")] : []),
-    ...(KEEPS_TIMESTAMPS.has(extension)
-      ? ["-fps_mode", "passthrough", "-enc_time_base", `${numerator}/${denominator}`]
-      : []),
+    ...timingArguments(picture, extension),
   ];
 }
 
+function timingArguments({ timeBase, frameRate }: VideoStream, extension: string): string[] {
+  if (KEEPS_TIMESTAMPS.has(extension)) {
+    return ["-fps_mode", "passthrough", "-enc_time_base", timeBase.join("/")];
+  }
+  const isSlow = frameRate !== undefined && frameRate[0] / frameRate[1] <= GIF_FASTEST;
+  if (extension !== "gif" || isSlow) return [];
+  return ["-fps_mode", "vfr", "-enc_time_base", `1/${GIF_FASTEST}`];
+}
+
+function filtersFor(picture: VideoStream, extension: string): string[] {
+  if (WANTS_420.has(extension)) return playableFilters(picture);
+  if (extension === "mkv") return exactFilters(picture);
+  // Browsers know VP9 with 4:2:0 only; there may be alpha beside it.
+  const is420 = (picture.pixelFormat ?? "").startsWith("yuv420p");
+  return extension === "webm" && !is420 ? ["format=yuv420p|yuva420p"] : [];
+}
+
 /** 4:2:0 formats stay as they are, with all their bits; sizes grow to even by one row or column. */
-function playableFilters({ pixelFormat = "", width, height }: VideoStream): string[] {
-  const isOdd = width % 2 === 1 || height % 2 === 1;
-  return [
-    ...(isOdd ? ["pad=ceil(iw/2)*2:ceil(ih/2)*2"] : []),
-    ...(pixelFormat.startsWith("yuv420p") || pixelFormat === "nv12" ? [] : ["format=yuv420p"]),
-  ];
+function playableFilters(picture: VideoStream): string[] {
+  const { pixelFormat = "", width, height } = picture;
+  const is420 = pixelFormat.startsWith("yuv420p") || pixelFormat === "nv12";
+  const playable = is420 ? pixelFormat : "yuv420p";
+  if (isOdd(picture)) {
+    const [right, bottom] = [width % 2, height % 2];
+    return [
+      // In sub-sampled formats, padding would lose the last row and column.
+      `format=${notSubSampled(pixelFormat)}`,
+      `pad=${width + right}:${height + bottom}`,
+      `fillborders=right=${right}:bottom=${bottom}:mode=smear`,
+      `format=${playable}`,
+    ];
+  }
+  return is420 ? [] : [`format=${playable}`];
+}
+
+/** Formats and sizes stay as they are, but for those together that H.264 cannot have. */
+function exactFilters(picture: VideoStream): string[] {
+  const { pixelFormat = "" } = picture;
+  if (!isOdd(picture) || !SUB_SAMPLED.test(pixelFormat)) return [];
+  return [`format=${notSubSampled(pixelFormat)}`];
+}
+
+function isOdd({ width, height }: VideoStream): boolean {
+  return width % 2 === 1 || height % 2 === 1;
+}
+
+/** The format of the same depth whose colours are as fine as the picture. */
+function notSubSampled(pixelFormat: string): string {
+  const [, depth = ""] = pixelFormat.match(/^yuva?4\d\dp(\d+[lb]e)$/) ?? [];
+  return `yuv444p${depth}`;
 }
 
 function pictureOf(streams: readonly StreamDescription[]): VideoStream | undefined {

@@ -4,7 +4,7 @@ import { NutWriter } from "./nut_writer.ts";
 import { type Process, type ProcessOptions, startProcess } from "./process.ts";
 
 /** Options of {@linkcode FrameSink}. */
-export interface FrameSinkOptions extends Pick<ProcessOptions, "stdout" | "signal"> {
+export interface FrameSinkOptions extends Pick<ProcessOptions, "stdout" | "env" | "signal"> {
   streams: readonly StreamDescription[];
 }
 
@@ -19,8 +19,8 @@ export class FrameSink implements AsyncDisposable {
    * @throws {MissingProgramError} where it is not installed
    */
   constructor(program: string, args: readonly string[], options: FrameSinkOptions) {
-    const { streams, stdout = "null", signal } = options;
-    this.#process = startProcess(program, args, { stdin: "piped", stdout, signal });
+    const { streams, stdout = "null", env, signal } = options;
+    this.#process = startProcess(program, args, { stdin: "piped", stdout, env, signal });
     this.#writer = new NutWriter(this.#process.stdin, streams);
   }
 
@@ -57,6 +57,7 @@ export class FrameSink implements AsyncDisposable {
   /** Ends the program at once and waits until it is gone. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#process[Symbol.asyncDispose]();
+    await this.#writer.abort();
   }
 
   async #taken(action: () => Promise<void>): Promise<boolean> {
@@ -71,8 +72,15 @@ export class FrameSink implements AsyncDisposable {
   }
 }
 
-/** The reason in a program's last complaint, for an error message of one line. */
+/** Longest reason that is handed on, characters. */
+const MAX_REASON = 300;
+
+/**
+ * The reason in a program's first complaint, for an error message of one line: those that follow
+ * it are mostly its consequences. FFmpeg's own address of the part that complains is left out.
+ */
 export function reasonOf(error: unknown): string | undefined {
   if (!(error instanceof ProcessError)) return undefined;
-  return error.failure.stderr.trim().split("\n").at(-1) || error.message;
+  const [first] = error.failure.stderr.trim().split("\n");
+  return first.replace(/^\[[^\]]* @ 0x[0-9a-f]+\] */, "").slice(0, MAX_REASON) || error.message;
 }

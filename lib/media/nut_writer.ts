@@ -32,6 +32,11 @@ export class NutWriter {
     await this.#writer.close();
   }
 
+  /** Ends the output at once; what is outstanding may be lost. Harmless when it has ended. */
+  async abort(): Promise<void> {
+    await this.#writer.abort();
+  }
+
   async #begin(): Promise<void> {
     if (this.#begun) return;
     this.#begun = true;

@@ -10,6 +10,8 @@ export type Stdio = "piped" | "inherit" | "null";
 export interface ProcessOptions {
   stdin?: Stdio;
   stdout?: Stdio;
+  /** Variables of its environment, besides those of this program's own. */
+  env?: Record<string, string>;
   /** Ends the child when it fires. */
   signal?: AbortSignal;
 }
@@ -95,13 +97,14 @@ export class Process implements AsyncDisposable {
 export function startProcess(
   program: string,
   args: readonly string[],
-  { stdin = "null", stdout = "piped", signal }: ProcessOptions = {},
+  { stdin = "null", stdout = "piped", env, signal }: ProcessOptions = {},
 ): Process {
   const command = new Deno.Command(program, {
     args: [...args],
     stdin,
     stdout,
     stderr: "piped",
+    env,
     detached: true,
   });
   try {

@@ -1,6 +1,6 @@
 import { messageOf, ProcessError } from "../core/errors.ts";
 import type { Frame } from "../core/frame.ts";
-import { encoderArguments } from "../media/encoder_arguments.ts";
+import { encoderArguments, extensionOf, holdsOnePicture } from "../media/encoder_arguments.ts";
 import { FrameSink, reasonOf } from "../media/frame_sink.ts";
 import type { Presentation, Viewer } from "./viewer.ts";
 
@@ -8,6 +8,14 @@ import type { Presentation, Viewer } from "./viewer.ts";
 export interface FileViewerOptions {
   /** Replace a file that exists. */
   overwrite: boolean;
+  /** Ends FFmpeg at once, whatever becomes of the file. */
+  forced?: AbortSignal;
+}
+
+/** What {@linkcode checkOutput} has to know. */
+export interface OutputOptions extends Pick<FileViewerOptions, "overwrite"> {
+  /** One picture is to be written. */
+  still: boolean;
 }
 
 /** Unfinished recordings of the same name that may lie side by side. */
@@ -32,11 +40,12 @@ export class FileViewer implements Viewer {
   }
 
   async begin(presentation: Presentation): Promise<void> {
-    await checkOutput(this.#path, this.#options);
     const { streams, still } = presentation;
+    const { overwrite, forced } = this.#options;
+    await checkOutput(this.#path, { overwrite, still });
     this.#part = await reservePart(this.#path);
     const args = encoderArguments(presentation, this.#part ?? this.#path, { still });
-    this.#sink = new FrameSink("ffmpeg", args, { streams });
+    this.#sink = new FrameSink("ffmpeg", args, { streams, signal: forced });
   }
 
   async show(frame: Frame): Promise<boolean> {
@@ -46,20 +55,15 @@ export class FileViewer implements Viewer {
   }
 
   async finish(whole: boolean): Promise<string | undefined> {
+    if (this.#frames === 0) return undefined;
     await this.#guarded(async () => {
       await this.#sink?.finish();
       return true;
     });
     this.#finished = true;
-    const part = this.#part;
-    if (part === undefined) return undefined;
-    if (!whole) {
-      if (this.#frames > 0) return `what arrived is in "${part}"`;
-      await Deno.remove(part);
-      return undefined;
-    }
-    await checkOutput(this.#path, this.#options);
-    await Deno.rename(part, this.#path);
+    if (this.#part === undefined) return undefined;
+    if (!whole) return whatArrived(this.#part);
+    await this.#publish(this.#part);
     return `wrote "${this.#path}"`;
   }
 
@@ -68,12 +72,28 @@ export class FileViewer implements Viewer {
     if (!this.#finished) await this.#removeUseless();
   }
 
-  /** Removes a part that nothing usable can be in; one that FFmpeg has filled is left. */
-  async #removeUseless(): Promise<void> {
-    if (this.#part === undefined) return;
+  /** Gives the whole recording its name. */
+  async #publish(part: string): Promise<void> {
+    try {
+      await checkAbsent(this.#path, this.#options);
+      await rename(part, this.#path);
+    } catch (cause) {
+      throw new Error(`${messageOf(cause)}; ${whatArrived(part)}`, { cause });
+    }
+  }
+
+  /**
+   * Removes a part that nothing usable can be in; one that FFmpeg has filled is left.
+   *
+   * @returns the part where it is left
+   */
+  async #removeUseless(): Promise<string | undefined> {
+    const part = this.#part;
     this.#finished = true;
-    const { size } = await Deno.stat(this.#part);
-    if (this.#frames === 0 || size === 0) await Deno.remove(this.#part);
+    const info = part === undefined ? undefined : await statOf(part);
+    if (part === undefined || info === undefined) return undefined;
+    if (this.#frames > 0 && info.size > 0) return part;
+    await Deno.remove(part);
   }
 
   /** Turns FFmpeg's failure into one line that names the file. */
@@ -82,12 +102,26 @@ export class FileViewer implements Viewer {
       return await action();
     } catch (error) {
       if (!(error instanceof ProcessError)) throw error;
-      await this.#removeUseless();
+      const part = this.#part ?? this.#path;
       const reason = (reasonOf(error) ?? messageOf(error))
-        .replaceAll(`file:${this.#part}`, this.#path);
-      throw new Error(`Cannot write "${this.#path}": ${reason}`, { cause: error });
+        .replaceAll(`file:${part}`, this.#path).replaceAll(part, this.#path);
+      const left = await this.#removeUseless();
+      const rest = left === undefined ? "" : `; ${whatArrived(left)}`;
+      throw new Error(`Cannot write "${this.#path}": ${reason}${rest}`, { cause: error });
     }
   }
+}
+
+async function rename(part: string, path: string): Promise<void> {
+  try {
+    await Deno.rename(part, path);
+  } catch (cause) {
+    throw new Error(`Cannot write "${path}": ${messageOf(cause)}`, { cause });
+  }
+}
+
+function whatArrived(part: string): string {
+  return `what arrived is in "${part}"`;
 }
 
 /**
@@ -95,7 +129,29 @@ export class FileViewer implements Viewer {
  *
  * @throws {Error} where it may not
  */
-export async function checkOutput(path: string, { overwrite }: FileViewerOptions): Promise<void> {
+export async function checkOutput(
+  path: string,
+  { overwrite, still }: OutputOptions,
+): Promise<void> {
+  await checkAbsent(path, { overwrite });
+  const extension = extensionOf(path);
+  if (extension === "") {
+    throw new Error(
+      `Cannot write "${path}": its name tells no type, expected an extension such as .mp4 or .png`,
+    );
+  }
+  if (!still && holdsOnePicture(path)) {
+    throw new Error(
+      `Cannot write "${path}": a .${extension} holds one picture, expected a video type such as ` +
+        ".mp4, or --image",
+    );
+  }
+}
+
+async function checkAbsent(
+  path: string,
+  { overwrite }: Pick<FileViewerOptions, "overwrite">,
+): Promise<void> {
   const info = await statOf(path);
   if (info?.isDirectory) {
     throw new Error(`Cannot write "${path}": it is a folder, name a file in it`);

@@ -1,3 +1,4 @@
+import { messageOf } from "../core/errors.ts";
 import type { Frame } from "../core/frame.ts";
 import { NutWriter } from "../media/nut_writer.ts";
 import type { Presentation, Viewer } from "./viewer.ts";
@@ -18,25 +19,25 @@ export class PipeViewer implements Viewer {
   }
 
   async show(frame: Frame): Promise<boolean> {
-    try {
-      await this.#writer?.write(frame);
-      return true;
-    } catch (error) {
-      // The next program has seen enough, as `head` does.
-      if (error instanceof Deno.errors.BrokenPipe) return false;
-      throw error;
-    }
+    return await taken(async () => await this.#writer?.write(frame));
   }
 
   async finish(): Promise<undefined> {
-    try {
-      await this.#writer?.close();
-    } catch (error) {
-      if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
-    }
+    await taken(async () => await this.#writer?.close());
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return Promise.resolve();
+  }
+}
+
+/** @returns false where the next program has seen enough, as `head` does */
+async function taken(action: () => Promise<void>): Promise<boolean> {
+  try {
+    await action();
+    return true;
+  } catch (cause) {
+    if (cause instanceof Deno.errors.BrokenPipe) return false;
+    throw new Error(`Cannot write to standard output: ${messageOf(cause)}`, { cause });
   }
 }

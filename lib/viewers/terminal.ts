@@ -10,6 +10,8 @@ import type { Presentation, Viewer } from "./viewer.ts";
 export interface Terminal {
   write: (text: string) => void;
   size: () => { columns: number; rows: number };
+  /** Ends drawing at once. */
+  forced?: AbortSignal;
 }
 
 /** To a screen of its own, and back to what was there before; the cursor hidden meanwhile. */
@@ -41,6 +43,7 @@ export class TerminalViewer implements Viewer {
     this.#sink = new FrameSink("ffmpeg", scalerArguments(video, size), {
       streams: [video],
       stdout: "piped",
+      signal: this.#terminal.forced,
     });
     this.#drawing = this.#draw(new ByteReader(fromStream(this.#sink.stdout)), size);
     // Reported by finish(); a failure before that must not go unhandled.
@@ -117,6 +120,7 @@ function scalerArguments(video: VideoStream, { width, height }: Size): string[] 
     ...["-v", "error", "-fpsprobesize", "0", "-analyzeduration", "200000"],
     ...nutInputArguments([video]),
     ...["-vf", `scale=${width}:${height}:flags=area,format=rgb24`, "-fps_mode", "passthrough"],
-    ...["-f", "rawvideo", "pipe:1"],
+    // FFmpeg would else hold pictures back: one in each thread, small ones up to 32 kB of them.
+    ...["-threads", "1", "-flush_packets", "1", "-f", "rawvideo", "pipe:1"],
   ];
 }

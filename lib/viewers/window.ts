@@ -1,25 +1,33 @@
 import { ProcessError } from "../core/errors.ts";
 import type { Frame } from "../core/frame.ts";
+import { printable } from "../core/log.ts";
 import { nutInputArguments } from "../media/encoder_arguments.ts";
 import { FrameSink, reasonOf } from "../media/frame_sink.ts";
 import { isInstalled } from "../media/process.ts";
 import type { Presentation, Viewer } from "./viewer.ts";
 
+/** Who draws windows: X11, Wayland, or the system itself, as macOS and Windows do. */
+export type Screen = "x11" | "wayland" | "native";
+
 /** A window of ffplay: picture and sound, in sync. */
 export class WindowViewer implements Viewer {
   #sink: FrameSink | undefined;
   #still = false;
+  #screen: Screen;
   #signal: AbortSignal;
 
   /** @param signal closes the window */
-  constructor(signal: AbortSignal) {
+  constructor(screen: Screen, signal: AbortSignal) {
+    this.#screen = screen;
     this.#signal = signal;
   }
 
   begin({ streams, name, still }: Presentation): Promise<void> {
     this.#still = still;
     const args = windowArguments({ streams, name, still });
-    this.#sink = new FrameSink("ffplay", args, { streams, signal: this.#signal });
+    // Left to itself, SDL draws where nobody sees it when the screen cannot be reached.
+    const env = this.#screen === "native" ? undefined : { SDL_VIDEODRIVER: this.#screen };
+    this.#sink = new FrameSink("ffplay", args, { streams, env, signal: this.#signal });
     return Promise.resolve();
   }
 
@@ -65,7 +73,7 @@ export function windowArguments(
   { streams, name, still }: Pick<Presentation, "streams" | "name" | "still">,
 ): string[] {
   return [
-    ...["-v", "error", "-window_title", name],
+    ...["-v", "error", "-window_title", printable(name)],
     ...(still ? [] : ["-autoexit"]),
     ...["-fpsprobesize", "0", "-analyzeduration", "200000"],
     ...nutInputArguments(streams),

@@ -1,0 +1,177 @@
+import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
+import {
+  CLIENT_FLAGS,
+  type ClientFlags,
+  clientUsage,
+  parseClientFlags,
+} from "../../lib/client/flags.ts";
+import { statusOf } from "../../lib/client/run.ts";
+import { UsageError } from "../../lib/core/errors.ts";
+import type { MediaRequest } from "../../lib/wire/request.ts";
+
+function parse(line: string) {
+  return parseClientFlags(line === "" ? [] : line.split(" "));
+}
+
+/** What is asked of the server, without the fields that are left to it. */
+function requestOf(line: string): Partial<MediaRequest> {
+  const action = parse(line);
+  assert(action.kind === "media", `"${line}" asks for no media`);
+  return Object.fromEntries(
+    Object.entries(action.request).filter(([, value]) => value !== undefined),
+  );
+}
+
+const REQUESTS: Record<string, Partial<MediaRequest>> = {
+  "--image": { command: "get_image", speed: 1 },
+  "--image a.png": { command: "get_image", name: "a.png", speed: 1 },
+  "--image=a.png": { command: "get_image", name: "a.png", speed: 1 },
+  "--video": { command: "get_video", speed: 1 },
+  "--video sub/c.mp4": { command: "get_video", name: "sub/c.mp4", speed: 1 },
+  "--video --output x.mp4": { command: "get_video", speed: 0 },
+  "--video --output -": { command: "get_video", speed: 0 },
+  "--video --output x.mp4 --view none": { command: "get_video", speed: 1 },
+  "--video --output x.mp4 --speed 1": { command: "get_video", speed: 1 },
+  "--video --view none --speed max": { command: "get_video", speed: 0 },
+  "--video --speed 0.5": { command: "get_video", speed: 0.5 },
+  "--video --speed 100": { command: "get_video", speed: 100 },
+  "--video --no-audio": { command: "get_video", audio: false, speed: 1 },
+  "--video --start 1.5 --duration 2": { command: "get_video", start: 1.5, duration: 2, speed: 1 },
+  "--video --start 0": { command: "get_video", start: 0, speed: 1 },
+  "--video --pixel-format bgr24": { command: "get_video", pixelFormat: "bgr24", speed: 1 },
+  "--video --size 64x48": { command: "get_video", width: 64, height: 48, speed: 1 },
+  "--video --size 64X48": { command: "get_video", width: 64, height: 48, speed: 1 },
+  "--video --size 64x": { command: "get_video", width: 64, speed: 1 },
+  "--video --size x48": { command: "get_video", height: 48, speed: 1 },
+  "--classic --video": { command: "get_video", speed: 1 },
+};
+
+for (const [line, request] of Object.entries(REQUESTS)) {
+  Deno.test({
+    name: `parseClientFlags() turns "${line}" into its request`,
+    permissions: "none",
+    fn: () => assertEquals(requestOf(line), request),
+  });
+}
+
+/** Flags that ask nothing of the server, and what they come to. */
+const VALUES: Record<string, Partial<ClientFlags>> = {
+  "--list": { host: "localhost", port: 7777, json: false, overwrite: false, classic: false },
+  "--list --host robot --port 9000 --json": { host: "robot", port: 9000, json: true },
+  "--video --view window --output o.mkv --overwrite": {
+    view: "window",
+    output: "o.mkv",
+    overwrite: true,
+  },
+  "--video --view terminal": { view: "terminal", output: undefined },
+  "--classic --image": { classic: true, image: "" },
+};
+
+for (const [line, values] of Object.entries(VALUES)) {
+  Deno.test({
+    name: `parseClientFlags() reads "${line}"`,
+    permissions: "none",
+    fn() {
+      const action = parse(line);
+      assert(action.kind !== "help");
+      for (const [name, value] of Object.entries(values)) {
+        assertEquals(action.flags[name as keyof ClientFlags], value, name);
+      }
+    },
+  });
+}
+
+/** Wrong command lines, and what has to stand in the complaint. */
+const WRONG: Record<string, string> = {
+  "--port 0": 'Cannot use --port "0": expected a whole number from 1 to 65535',
+  "--port 65536": 'Cannot use --port "65536": expected a whole number from 1 to 65535',
+  "--port 80.5": 'Cannot use --port "80.5": expected a whole number from 1 to 65535',
+  "--port http": 'Cannot use --port "http": expected a whole number from 1 to 65535',
+  "--port": "Cannot use --port: expected PORT after it",
+  "--host --list": "Cannot use --host: expected ADDRESS after it",
+  "--host= --list": "Cannot use --host: expected ADDRESS after it",
+  "--video --view tv": 'Cannot use --view "tv": expected window, terminal, none',
+  "--video --view": "Cannot use --view: expected window|terminal|none after it",
+  "--video --output": "Cannot use --output: expected FILE after it",
+  "--video --size 64": 'Cannot use --size "64": expected WIDTHxHEIGHT in pixels',
+  "--video --size x": 'Cannot use --size "x": expected WIDTHxHEIGHT in pixels',
+  "--video --size 0x48": 'Cannot use --size "0": expected a whole number from 1 to 16384',
+  "--video --size 64x99999": 'Cannot use --size "99999": expected a whole number from 1 to 16384',
+  "--video --size -4x4": 'Cannot use --size "-4x4": expected WIDTHxHEIGHT in pixels',
+  "--video --speed fast": 'Cannot use --speed "fast": expected a number from 0.01 to 100',
+  "--video --speed 0": 'Cannot use --speed "0": expected a number from 0.01 to 100',
+  "--video --speed 101": 'Cannot use --speed "101": expected a number from 0.01 to 100',
+  "--video --start -1": 'Cannot use --start "-1": expected a number from 0 to 100000000',
+  "--video --start soon": 'Cannot use --start "soon": expected a number from 0 to 100000000',
+  "--video --duration 0": 'Cannot use --duration "0": expected a number from 0.001 to 100000000',
+  "--video --duration 1e3":
+    'Cannot use --duration "1e3": expected a number from 0.001 to 100000000',
+  "--image --video": "Cannot do several things at once: expected one of --image --video --list",
+  "--image a.png --list":
+    "Cannot do several things at once: expected one of --image --video --list",
+  "--output x.mp4": "Cannot tell what to get: expected --image, --video or --list",
+  "--json": "Cannot tell what to get: expected --image, --video or --list",
+  "--speed fast": 'Cannot use --speed "fast": expected a number from 0.01 to 100',
+  "--list --output x.txt": "Cannot use --output with --list: the list goes to stdout",
+  "--video --output - --json": "Cannot use --json with --output -: both write to stdout",
+  "--video --output - --view terminal":
+    "Cannot use --view terminal with --output -: both write to stdout",
+  "--classic --list": "Cannot use --list with --classic: scripts cannot be asked for it",
+  "--classic --video --size 64x48":
+    "Cannot use --size with --classic: scripts cannot be asked for it",
+  "--classic --video --pixel-format gray":
+    "Cannot use --pixel-format with --classic: scripts cannot be asked for it",
+  "--classic --video --no-audio":
+    "Cannot use --no-audio with --classic: scripts cannot be asked for it",
+  "--classic --video --start 0":
+    "Cannot use --start with --classic: scripts cannot be asked for it",
+  "--classic --video --duration 1":
+    "Cannot use --duration with --classic: scripts cannot be asked for it",
+  "--classic --video --speed max":
+    "Cannot use --speed with --classic: scripts cannot be asked for it",
+  "--classic --video clip.mp4":
+    'Cannot ask a script for "clip.mp4": with --classic it chooses itself',
+  "--classic --image p.png": 'Cannot ask a script for "p.png": with --classic it chooses itself',
+  "--vidoe": 'Cannot use "--vidoe": no such flag, did you mean --video?',
+  "--xyzzyplugh": 'Cannot use "--xyzzyplugh": no such flag, see --help',
+  "clip.mp4": 'Cannot use "clip.mp4": expected a flag such as --image',
+  "--json=yes --list": 'Cannot use "--json=yes": --json takes no value',
+};
+
+for (const [line, message] of Object.entries(WRONG)) {
+  Deno.test({
+    name: `parseClientFlags() refuses "${line}"`,
+    permissions: "none",
+    fn() {
+      const error = assertThrows(() => parse(line), UsageError);
+      assertEquals(error.message, message);
+      assertEquals(statusOf(error), 2);
+    },
+  });
+}
+
+Deno.test({
+  name: "parseClientFlags() opens the menu for no flags, and for those that say how",
+  permissions: "none",
+  fn() {
+    for (const line of ["", "--host robot", "--classic", "--view none --speed max"]) {
+      assertEquals(parse(line).kind, "menu", line);
+    }
+    assertEquals(
+      parse("--help --port nonsense --help".replace("--port nonsense ", "")).kind,
+      "help",
+    );
+  },
+});
+
+Deno.test({
+  name: "clientUsage() has every flag, within 80 columns",
+  permissions: "none",
+  fn() {
+    const usage = clientUsage();
+    for (const name of Object.keys(CLIENT_FLAGS)) {
+      assertMatch(usage, new RegExp(`^  --${name}\\b`, "m"));
+    }
+    for (const line of usage.split("\n")) assert(line.length <= 80, line);
+  },
+});

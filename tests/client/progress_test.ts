@@ -1,0 +1,134 @@
+import { assertEquals } from "@std/assert";
+import {
+  formatBytes,
+  formatTime,
+  Progress,
+  type ProgressState,
+  renderProgress,
+} from "../../lib/client/progress.ts";
+
+const STATE: ProgressState = {
+  frames: 250,
+  audioFrames: 430,
+  bytes: 40_000_000,
+  seconds: 8,
+  position: 10,
+  framesPerSecond: 31.25,
+  hasPicture: true,
+};
+
+Deno.test({
+  name: "formatBytes() gives three digits or so, and the unit",
+  permissions: "none",
+  fn() {
+    for (
+      const [bytes, text] of [
+        [0, "0 B"],
+        [1, "1 B"],
+        [999, "999 B"],
+        [1000, "1.0 kB"],
+        [1449, "1.4 kB"],
+        [99_949, "99.9 kB"],
+        [100_000, "100 kB"],
+        [1_400_000, "1.4 MB"],
+        [2.5e9, "2.5 GB"],
+        [7e12, "7.0 TB"],
+        [7.2e15, "7200 TB"],
+        [416_641_024, "417 MB"],
+        [0.4, "0 B"],
+      ] as const
+    ) {
+      assertEquals(formatBytes(bytes), text);
+    }
+  },
+});
+
+Deno.test({
+  name: "formatBytes() goes on to the next unit where rounding does",
+  permissions: "none",
+  fn() {
+    assertEquals(formatBytes(999.6), "1.0 kB");
+    assertEquals(formatBytes(999_949), "1.0 MB");
+    assertEquals(formatBytes(99_960), "100 kB");
+  },
+});
+
+Deno.test({
+  name: "formatTime() gives minutes, seconds and tenths, and hours where there are any",
+  permissions: "none",
+  fn() {
+    for (
+      const [seconds, text] of [
+        [0, "00:00.0"],
+        [0.04, "00:00.0"],
+        [0.05, "00:00.1"],
+        [9.96, "00:10.0"],
+        [59.94, "00:59.9"],
+        [59.95, "01:00.0"],
+        [62.3, "01:02.3"],
+        [3599.96, "1:00:00.0"],
+        [36_000, "10:00:00.0"],
+      ] as const
+    ) {
+      assertEquals(formatTime(seconds), text);
+    }
+  },
+});
+
+Deno.test({
+  name: "renderProgress() tells frame, time, frames a second and rate",
+  permissions: "none",
+  fn() {
+    assertEquals(renderProgress(STATE), "frame 250  00:10.0  31.3 fps  5.0 MB/s");
+    assertEquals(
+      renderProgress(STATE, 62.3),
+      "frame 250  00:10.0 of 01:02.3  31.3 fps  5.0 MB/s",
+    );
+  },
+});
+
+Deno.test({
+  name: "renderProgress() leaves frames out where there is only sound",
+  permissions: "none",
+  fn() {
+    assertEquals(
+      renderProgress({ ...STATE, hasPicture: false }, 12),
+      "00:10.0 of 00:12.0  5.0 MB/s",
+    );
+  },
+});
+
+Deno.test({
+  name: "renderProgress() gives no rate before any time has passed",
+  permissions: "none",
+  fn() {
+    assertEquals(renderProgress({ ...STATE, seconds: 0 }), "frame 250  00:10.0  31.3 fps  0 B/s");
+  },
+});
+
+Deno.test({
+  name: "Progress draws at most four times a second, within the width, and wipes its line",
+  permissions: "none",
+  fn() {
+    const drawn: string[] = [];
+    let now = 1000;
+    let columns = 80;
+    const output = { write: (text: string) => void drawn.push(text), columns: () => columns };
+    const progress = new Progress(output, () => now);
+    progress.clear();
+    assertEquals(drawn, []);
+    progress.update(STATE);
+    now += 249;
+    progress.update({ ...STATE, frames: 251 });
+    now += 1;
+    columns = 12;
+    progress.update({ ...STATE, frames: 252 });
+    progress.clear();
+    progress.clear();
+    assertEquals(drawn, [
+      "\rframe 250  00:10.0  31.3 fps  5.0 MB/s\x1b[K",
+      "\rframe 252  \x1b[K",
+      "\r\x1b[K",
+    ]);
+  },
+});

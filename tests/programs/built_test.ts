@@ -1,0 +1,121 @@
+/** The executables: what the source does, they do, with no more rights than they need. */
+import { assertEquals, assertMatch } from "@std/assert";
+import { Builder } from "../../tools/build.ts";
+import { PROGRAMS } from "../../tools/build_table.ts";
+import { mediaFolder, pictures, run, tone } from "../support/media.ts";
+import {
+  assertFailed,
+  importFlags,
+  pathOf,
+  runProgram,
+  startProgram,
+  startServerProgram,
+} from "../support/programs.ts";
+
+const media = mediaFolder();
+
+/** Builds both programs into a folder. */
+async function build(folder: string): Promise<{ server: string; client: string }> {
+  const builder = new Builder({ graphFlags: ["--config", pathOf("deno.json"), ...importFlags()] });
+  const paths = { server: `${folder}/stream-server`, client: `${folder}/stream-client` };
+  for (const name of ["server", "client"] as const) {
+    const { entry, permissions } = PROGRAMS[name];
+    await builder.build({ entry: pathOf(entry), output: paths[name], permissions });
+  }
+  return paths;
+}
+
+Deno.test("stream-server and stream-client, as executables", async (t) => {
+  const folder = media.pathOf("built");
+  await Deno.mkdir(`${folder}/home`, { recursive: true });
+  const served = `${media.path}/served`;
+  await media.make("served/p.png", [...pictures(), "-frames:v", "1"]);
+  const clip = ["-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac"];
+  await media.make("served/v.mp4", [...pictures({ seconds: 4 }), ...tone({ seconds: 4 }), ...clip]);
+  const paths = await build(folder);
+  const env = { HOME: `${folder}/home`, XDG_CACHE_HOME: "", DISPLAY: "", WAYLAND_DISPLAY: "" };
+  const client = { path: paths.client, cwd: folder, env };
+  const { program: server, port } = await startServerProgram(["--media", served], {
+    ...{ path: paths.server, cwd: folder, env },
+  });
+  await using _server = server;
+  const where = ["--host", "127.0.0.1", "--port", port];
+
+  await t.step("list what there is", async () => {
+    const { code, stdout, stderr } = await runProgram("client", ["--list", ...where], client);
+    assertEquals([code, stderr], [0, ""]);
+    assertMatch(stdout, /^p\.png +image .*\nv\.mp4 +video .* h264\+aac +64x48$/m);
+  });
+
+  await t.step("record an image and a video, by relative paths", async () => {
+    const image = await runProgram("client", ["--image", "--output", "p.png", ...where], client);
+    assertEquals([image.code, image.stdout], [0, ""], image.stderr);
+    const video = await runProgram("client", ["--video", "--output", "v.mp4", ...where], client);
+    assertMatch(video.stderr, /^Received 100 frames in [^\n]+; wrote "v\.mp4"\n$/);
+    const md5 = ["-f", "md5", "pipe:1"];
+    assertEquals(
+      await run("ffmpeg", ["-i", `${folder}/p.png`, ...md5]),
+      await run("ffmpeg", ["-i", `${served}/p.png`, ...md5]),
+    );
+  });
+
+  await t.step("speak the classic wire", async () => {
+    const args = ["--image", "--classic", "--view", "none", "--json", ...where];
+    const { code, stdout } = await runProgram("client", args, client);
+    assertEquals([code, JSON.parse(stdout).bytes], [0, 64 * 48 * 3]);
+  });
+
+  await t.step("fail with the status and the line that the source does", async () => {
+    const usage = await runProgram("client", ["--port", "x"], client);
+    assertFailed(usage, { code: 2, reason: /; see stream-client --help$/m });
+    const nobody = ["--list", "--host", "127.0.0.1", "--port", "1"];
+    assertFailed(await runProgram("client", nobody, client), {
+      code: 1,
+      reason: /^Cannot connect to 127\.0\.0\.1:1: nothing listens there/,
+    });
+    const window = ["--image", "--view", "window", ...where];
+    assertFailed(await runProgram("client", window, client), {
+      code: 2,
+      reason: /^Cannot open a window/,
+    });
+    const taken = ["--media", served, "--port", port];
+    assertFailed(await runProgram("server", taken, { ...client, path: paths.server }), {
+      code: 1,
+      reason: /the port is taken/,
+    });
+  });
+
+  await t.step("say how to install FFmpeg where there is none", async () => {
+    // What unpacks the executable is there, and nothing else.
+    const tools = `${folder}/tools`;
+    await Deno.mkdir(tools);
+    for await (const name of toolsOfStub()) {
+      await Deno.symlink(name, `${tools}/${name.split("/").at(-1)}`);
+    }
+    const args = ["--image", "--output", "none.png", ...where];
+    const ending = await runProgram("client", args, { ...client, env: { ...env, PATH: tools } });
+    assertFailed(ending, { code: 1, reason: /^Cannot run ffmpeg: it is not installed/ });
+  });
+
+  await t.step("end by signals, with what was recorded named", async () => {
+    const args = ["--video", "--output", "cut.mp4", "--view", "terminal", ...where];
+    await using program = startProgram("client", args, client);
+    await program.stdout.until(/(\[H[^]*){3}/);
+    program.kill("SIGINT");
+    const { code, stderr } = await program.ending();
+    assertEquals(code, 130);
+    assertMatch(
+      stderr,
+      /^Stopped after \d+ frames in [^\n]+; what arrived is in "cut\.part\.mp4"\n$/,
+    );
+    server.kill("SIGTERM");
+    assertEquals((await server.ending()).code, 143);
+  });
+});
+
+/** Paths of everything in the system's own folders that is not FFmpeg. */
+async function* toolsOfStub(): AsyncGenerator<string> {
+  for await (const { name } of Deno.readDir("/usr/bin")) {
+    if (!name.startsWith("ff")) yield `/usr/bin/${name}`;
+  }
+}

@@ -1,0 +1,116 @@
+/** `stream-server` as users run it: what it prints where, its exit status, and what it leaves. */
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { mediaFolder, pictures } from "../support/media.ts";
+import { assertFailed, runProgram, startProgram, startServerProgram } from "../support/programs.ts";
+
+const media = mediaFolder();
+
+async function makeClip(): Promise<void> {
+  await media.make("clip.mkv", [...pictures({ seconds: 20 }), "-c:v", "ffv1"]);
+}
+
+Deno.test("stream-server --help prints the usage, and nothing else", async () => {
+  const { code, stdout, stderr } = await runProgram("server", ["--help"]);
+  assertEquals([code, stderr], [0, ""]);
+  assertMatch(stdout, /^Usage: stream-server /);
+});
+
+Deno.test("stream-server gives status 2 for a wrong command line", async () => {
+  for (
+    const [args, reason] of [
+      [["--port", "70000"], /^Cannot use --port "70000": expected a whole number/],
+      [["--max-clients", "0"], /^Cannot use --max-clients "0": /],
+      [
+        ["--log-level", "loud"],
+        /^Cannot use --log-level "loud": expected error, warn, info, debug/,
+      ],
+      [["--prot", "1"], /did you mean --port\?; see stream-server --help$/m],
+      [["folder"], /^Cannot use "folder": expected a flag/],
+    ] as const
+  ) {
+    assertFailed(await runProgram("server", args), { code: 2, reason });
+  }
+});
+
+Deno.test("stream-server gives status 1 where it cannot serve", async () => {
+  await makeClip();
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = taken.addr as Deno.NetAddr;
+  const [good, anyPort] = [["--media", media.path], ["--port", "0"]];
+  for (
+    const [args, reason] of [
+      [[...good, "--port", String(port)], /^Cannot listen on 127\.0\.0\.1:\d+: the port is taken/],
+      [["--media", `${media.path}/none`, ...anyPort], /^Cannot serve "[^\n]+none": no such folder/],
+      [
+        ["--media", media.pathOf("clip.mkv"), ...anyPort],
+        /^Cannot serve "[^\n]+": it is not a folder/,
+      ],
+      [[...good, ...anyPort, "--host", "192.0.2.1"], /^Cannot listen on 192\.0\.2\.1:0: /],
+      [[...good, ...anyPort, "--video", "clop.mkv"], /^Cannot find "clop\.mkv": .*"clip\.mkv"/],
+    ] as const
+  ) {
+    assertFailed(await runProgram("server", args), { code: 1, reason });
+  }
+});
+
+Deno.test("stream-server says how to install what it lacks", async () => {
+  const empty = media.pathOf("empty path");
+  await Deno.mkdir(empty);
+  const args = ["--media", media.path, "--port", "0"];
+  assertFailed(await runProgram("server", args, { env: { PATH: empty } }), {
+    code: 1,
+    reason: /^Cannot run ffmpeg: it is not installed, or not in PATH; install FFmpeg with/,
+  });
+});
+
+for (const [signal, status] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
+  Deno.test(`stream-server ends by ${signal} with status ${status}, and its FFmpeg with it`, async () => {
+    await makeClip();
+    const { program: server, port } = await startServerProgram(["--media", media.path]);
+    await using _server = server;
+    const where = ["--host", "127.0.0.1", "--port", port];
+    await using client = startProgram("client", [
+      "--video",
+      "--output",
+      "-",
+      "--speed",
+      "1",
+      ...where,
+    ]);
+    await client.stdout.until(/^nut/);
+    server.kill(signal);
+    const { code, stdout, stderr } = await server.ending();
+    assertEquals([code, stdout], [status, `Listening on 127.0.0.1:${port}\n`]);
+    assert(stderr.split("\n").slice(0, -1).every((line) => /^\S+Z \w+ +\S/.test(line)), stderr);
+    const ending = await client.ending();
+    assertEquals(ending.code, 1);
+    assertMatch(
+      ending.stderr,
+      /^Cannot finish "clip\.mkv" after \d+ frames? \(.*\): the connection was cut\n$/,
+    );
+  });
+}
+
+Deno.test("stream-server keeps nothing of a viewer that is killed", async () => {
+  await makeClip();
+  const { program: server, port } = await startServerProgram(["--media", media.path]);
+  await using _server = server;
+  const where = ["--host", "127.0.0.1", "--port", port];
+  {
+    await using client = startProgram("client", [
+      "--video",
+      "--output",
+      "-",
+      "--speed",
+      "1",
+      ...where,
+    ]);
+    await client.stdout.until(/^nut/);
+    client.kill("SIGKILL");
+  }
+  // The next one is served as if nothing had been.
+  const list = await runProgram("client", ["--list", ...where]);
+  assertEquals(list.code, 0);
+  server.kill("SIGTERM");
+  assertEquals((await server.ending()).code, 143);
+});

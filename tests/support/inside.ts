@@ -1,0 +1,58 @@
+/** The client within the tests' own process: quick, and with surroundings made up. */
+import { runClient, statusOf } from "../../lib/client/run.ts";
+import type { Surroundings } from "../../lib/client/surroundings.ts";
+import { messageOf } from "../../lib/core/errors.ts";
+import type { TestServer } from "./server.ts";
+
+/** What differs from an empty world without screen and terminal. */
+export interface InsideOptions {
+  /** What the user types: lines. */
+  typed?: readonly string[];
+  surroundings?: Partial<Surroundings>;
+  signal?: AbortSignal;
+  forced?: AbortSignal;
+}
+
+/** What a run came to. */
+export interface Outcome {
+  /** Exit status; 130 where a signal ended the run. */
+  status: number;
+  /** What was printed, and written as bytes, to standard output. */
+  stdout: string;
+  stderr: string;
+  bytes: Uint8Array<ArrayBuffer>;
+}
+
+/** Runs the client with a command line. What it fails with is printed, as `client.ts` does it. */
+export async function runInside(
+  args: readonly string[],
+  { typed = [], surroundings = {}, signal, forced }: InsideOptions = {},
+): Promise<Outcome> {
+  const never = new AbortController().signal;
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  const outcome = { status: 0, stdout: "", stderr: "" };
+  const found: Surroundings = {
+    stdout: new WritableStream({ write: (chunk) => void chunks.push(chunk.slice()) }),
+    print: (text) => void (outcome.stdout += text),
+    printError: (text) => void (outcome.stderr += text),
+    lines: () => ReadableStream.from(typed),
+    stdoutIsTerminal: false,
+    stderrIsTerminal: false,
+    screen: undefined,
+    terminalSize: () => ({ columns: 80, rows: 24 }),
+    ...surroundings,
+  };
+  const around = { surroundings: found, signal: signal ?? never, forced: forced ?? never };
+  try {
+    outcome.status = await runClient(args, around) ? 0 : 130;
+  } catch (error) {
+    outcome.status = statusOf(error);
+    outcome.stderr += `${messageOf(error)}\n`;
+  }
+  return { ...outcome, bytes: await new Blob(chunks).bytes() };
+}
+
+/** The flags that lead to a server of the tests. */
+export function at(server: Pick<TestServer, "address">): string[] {
+  return ["--host", server.address.hostname, "--port", String(server.address.port)];
+}

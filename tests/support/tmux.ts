@@ -1,0 +1,122 @@
+/** A real terminal, by tmux: programs run in it, and what they draw can be looked at. */
+import { sourceCommand } from "./programs.ts";
+
+/** Milliseconds after which a terminal that does not show what it should counts as broken. */
+export const PATIENCE = 20_000;
+
+/** A character and its colours: red, green, blue. */
+export interface Cell {
+  character: string;
+  foreground?: number[];
+  background?: number[];
+}
+
+/** A terminal of 80 columns and 12 rows with a client in it. */
+export class Terminal implements AsyncDisposable {
+  #name: string;
+  #folder: string;
+
+  private constructor(name: string, folder: string) {
+    this.#name = name;
+    this.#folder = folder;
+  }
+
+  /** Opens a terminal, prints a line in it, and starts the client. */
+  static async start(args: readonly string[], env: Record<string, string> = {}): Promise<Terminal> {
+    const folder = await Deno.makeTempDir({ prefix: "stream_tmux_" });
+    const terminal = new Terminal(`stream-${crypto.randomUUID()}`, folder);
+    const variables = Object.entries(env).map(([name, value]) => `export ${name}=${quote(value)}`);
+    const script = [
+      ...["stty -echoctl", "trap : INT", "echo before", ...variables],
+      [...sourceCommand("client"), ...args].map(quote).join(" "),
+      'echo "status $?"',
+      `tmux -L ${terminal.#name} wait-for -S over`,
+      "exec cat",
+    ];
+    await Deno.writeTextFile(`${folder}/script`, script.join("\n"));
+    const size = ["-x", "80", "-y", "12"];
+    const shell = ["sh", `${folder}/script`];
+    await terminal.#tmux("-f", "/dev/null", "new-session", "-d", ...size, ...shell);
+    return terminal;
+  }
+
+  /** Waits until the client has ended. */
+  async over(): Promise<void> {
+    await this.#tmux("wait-for", "over");
+  }
+
+  /** Presses a key, by tmux's name: `C-c`. */
+  async press(key: string): Promise<void> {
+    await this.#tmux("send-keys", key);
+  }
+
+  /** The text on the screen, without empty lines at the end. */
+  async text(): Promise<string> {
+    return (await this.#tmux("capture-pane", "-p")).trimEnd();
+  }
+
+  /** Waits until the text on the screen matches. */
+  async until(pattern: RegExp): Promise<void> {
+    const limit = AbortSignal.timeout(PATIENCE);
+    while (!pattern.test(await this.text())) {
+      if (limit.aborted) throw new Error(`Cannot find ${pattern} in "${await this.text()}"`);
+    }
+  }
+
+  /** The cells on the screen, row by row. */
+  async cells(): Promise<Cell[][]> {
+    const text = await this.#tmux("capture-pane", "-p", "-e");
+    let style: Omit<Cell, "character"> = {};
+    return text.split("\n").map((line) => {
+      const row: Cell[] = [];
+      // Between two escapes there is a style, then text.
+      for (const [index, part] of line.split("\x1b[").entries()) {
+        const [, codes, rest] = index === 0 ? ["", "", part] : part.match(/^([\d;]*)m(.*)$/) ?? [];
+        if (index > 0) style = restyled(style, codes ?? "");
+        for (const character of rest ?? "") row.push({ character, ...style });
+      }
+      return row;
+    });
+  }
+
+  /** Whether the screen is the one that programs draw on, and the cursor shows. */
+  async state(): Promise<{ drawing: boolean; cursor: boolean }> {
+    const text = await this.#tmux("display-message", "-p", "#{alternate_on} #{cursor_flag}");
+    const [drawing, cursor] = text.trim().split(" ").map((flag) => flag === "1");
+    return { drawing, cursor };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#tmux("kill-server");
+    await Deno.remove(this.#folder, { recursive: true });
+  }
+
+  async #tmux(...args: string[]): Promise<string> {
+    const { success, stdout, stderr } = await new Deno.Command("tmux", {
+      args: ["-L", this.#name, ...args],
+      env: { TMUX: "", TERM: "xterm-256color", LC_ALL: "C.UTF-8" },
+      stdin: "null",
+    }).output();
+    if (success) return new TextDecoder().decode(stdout);
+    throw new Error(`tmux ${args.join(" ")} failed: ${new TextDecoder().decode(stderr)}`);
+  }
+}
+
+/** Applies one escape's codes: `0`, `38;2;R;G;B`, `48;2;R;G;B`. */
+function restyled(style: Omit<Cell, "character">, codes: string): Omit<Cell, "character"> {
+  const numbers = codes.split(";").map(Number);
+  let { foreground, background } = style;
+  for (let at = 0; at < numbers.length; at++) {
+    const colour = numbers.slice(at + 2, at + 5);
+    if (numbers[at] === 0 || numbers[at] === 39) foreground = undefined;
+    if (numbers[at] === 0 || numbers[at] === 49) background = undefined;
+    if (numbers[at] === 38) foreground = colour;
+    if (numbers[at] === 48) background = colour;
+    if (numbers[at] === 38 || numbers[at] === 48) at += 4;
+  }
+  return { foreground, background };
+}
+
+function quote(word: string): string {
+  return `'${word.replaceAll("'", `'\\''`)}'`;
+}

@@ -1,0 +1,157 @@
+/** A screen without a monitor (Xvfb), and as much of the X protocol as it takes to look at it. */
+import { ByteReader, fromSocket } from "../../lib/core/byte_reader.ts";
+import { Output } from "./programs.ts";
+
+/** Bytes of every reply and event before what follows it (X protocol, section 1). */
+const REPLY_SIZE = 32;
+
+const OPCODES = { queryTree: 15, internAtom: 16, getProperty: 20, sendEvent: 25, getImage: 73 };
+
+/** Type of the event that programs send each other. */
+const CLIENT_MESSAGE = 33;
+
+/** Everything of a pixel; four bytes each, from blue to red. */
+const [Z_PIXMAP, ALL_PLANES] = [2, 0xffffffff];
+
+/** A window that lies on the screen. */
+export interface ScreenWindow {
+  id: number;
+  title: string;
+}
+
+/** A running Xvfb. */
+export class XScreen implements AsyncDisposable {
+  /** The value for DISPLAY. */
+  readonly display: string;
+  #child: Deno.ChildProcess;
+  #outputs: readonly Output[];
+  #socket: Deno.UnixConn;
+  #reader: ByteReader;
+  #root = 0;
+
+  private constructor(
+    child: Deno.ChildProcess,
+    outputs: readonly Output[],
+    { display, socket }: { display: string; socket: Deno.UnixConn },
+  ) {
+    this.#child = child;
+    this.#outputs = outputs;
+    this.display = display;
+    this.#socket = socket;
+    this.#reader = new ByteReader(fromSocket(socket));
+  }
+
+  /** Starts it on a free number and waits until it can be used. */
+  static async start(): Promise<XScreen> {
+    const child = new Deno.Command("Xvfb", {
+      args: ["-displayfd", "1", "-screen", "0", "320x240x24", "-nolisten", "tcp", "-ac"],
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    const outputs = [new Output(child.stdout), new Output(child.stderr)];
+    const [, number] = await outputs[0].until(/^(\d+)\n/);
+    const socket = await Deno.connect({ transport: "unix", path: `/tmp/.X11-unix/X${number}` });
+    const screen = new XScreen(child, outputs, { display: `:${number}`, socket });
+    await screen.#introduce();
+    return screen;
+  }
+
+  /** The windows that lie on the screen. */
+  async windows(): Promise<ScreenWindow[]> {
+    const tree = await this.#ask(OPCODES.queryTree, [this.#root]);
+    if (tree === undefined) return [];
+    const ids = Array.from(
+      { length: tree.getUint16(16, true) },
+      (_, index) => tree.getUint32(REPLY_SIZE + 4 * index, true),
+    );
+    const name = await this.#atom("_NET_WM_NAME");
+    const windows: ScreenWindow[] = [];
+    for (const id of ids) {
+      const property = await this.#ask(OPCODES.getProperty, [id, name, 0, 0, 1000]);
+      if (property === undefined) continue;
+      const title = new Uint8Array(property.buffer, REPLY_SIZE, property.getUint32(16, true));
+      windows.push({ id, title: new TextDecoder().decode(title) });
+    }
+    return windows;
+  }
+
+  /** Colour of a pixel of a window: red, green, blue; nothing where it does not show. */
+  async colourAt({ id }: ScreenWindow, x: number, y: number): Promise<number[]> {
+    const image = await this.#ask(
+      OPCODES.getImage,
+      [id, x | y << 16, 1 | 1 << 16, ALL_PLANES],
+      Z_PIXMAP,
+    );
+    return image === undefined ? [] : [2, 1, 0].map((byte) => image.getUint8(REPLY_SIZE + byte));
+  }
+
+  /** Asks a window's program to close it, as its frame's cross does. */
+  async close({ id }: ScreenWindow): Promise<void> {
+    const [protocols, deletion] = [
+      await this.#atom("WM_PROTOCOLS"),
+      await this.#atom("WM_DELETE_WINDOW"),
+    ];
+    const event = [CLIENT_MESSAGE | REPLY_SIZE << 8, id, protocols, deletion, 0, 0, 0, 0];
+    await this.#send(OPCODES.sendEvent, [id, 0, ...event]);
+    // The answer to anything shows that the event has gone out.
+    await this.windows();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#socket.close();
+    this.#child.kill("SIGTERM");
+    await this.#child.status;
+    await Promise.all(this.#outputs.map(({ ended }) => ended));
+  }
+
+  /** Opens the connection: protocol 11.0, little-endian, without authorization. */
+  async #introduce(): Promise<void> {
+    await this.#socket.write(Uint8Array.of(0x6c, 0, 11, 0, 0, 0, 0, 0, 0, 0, 0, 0));
+    const head = await this.#read(8);
+    if (head.getUint8(0) !== 1) throw new Error("Cannot use the screen: it refuses the connection");
+    const rest = await this.#read(4 * head.getUint16(6, true));
+    const vendor = rest.getUint16(16, true);
+    const formats = rest.getUint8(21);
+    this.#root = rest.getUint32(32 + Math.ceil(vendor / 4) * 4 + 8 * formats, true);
+  }
+
+  async #atom(name: string): Promise<number> {
+    const words = new Uint32Array(Math.ceil(name.length / 4));
+    new TextEncoder().encodeInto(name, new Uint8Array(words.buffer));
+    const reply = await this.#ask(OPCODES.internAtom, [name.length, ...words]);
+    return reply?.getUint32(8, true) ?? 0;
+  }
+
+  /** Sends a request: a word of opcode, detail and length, then more words. */
+  async #send(opcode: number, words: readonly number[], detail = 0): Promise<void> {
+    const request = Uint32Array.of(opcode | detail << 8 | (words.length + 1) << 16, ...words);
+    await this.#socket.write(new Uint8Array(request.buffer));
+  }
+
+  /** @returns the answer; `undefined` where the window is gone, or does not show yet */
+  async #ask(
+    opcode: number,
+    words: readonly number[],
+    detail?: number,
+  ): Promise<DataView | undefined> {
+    await this.#send(opcode, words, detail);
+    const head = await this.#read(REPLY_SIZE);
+    if (head.getUint8(0) === 0) return undefined;
+    const rest = await this.#read(4 * head.getUint32(4, true));
+    const whole = new Uint8Array(REPLY_SIZE + rest.byteLength);
+    whole.set(new Uint8Array(head.buffer));
+    whole.set(new Uint8Array(rest.buffer), REPLY_SIZE);
+    return new DataView(whole.buffer);
+  }
+
+  async #read(count: number): Promise<DataView<ArrayBuffer>> {
+    return new DataView((await this.#reader.readInto(new Uint8Array(count))).buffer);
+  }
+}
+
+/** Whether a program is installed. */
+export async function isThere(program: string): Promise<boolean> {
+  const command = new Deno.Command("sh", { args: ["-c", `command -v ${program}`], stdout: "null" });
+  return (await command.output()).success;
+}
