@@ -3,35 +3,33 @@ import { formatAddress } from "./lib/core/address.ts";
 import { print } from "./lib/core/console.ts";
 import { messageOf, UsageError } from "./lib/core/errors.ts";
 import { parseFlags } from "./lib/core/flags.ts";
-import { untilInterrupted } from "./lib/core/interrupt.ts";
+import { type Interrupt, untilInterrupted } from "./lib/core/interrupt.ts";
 import { createLogger } from "./lib/core/log.ts";
 import { SERVER_FLAGS, serverUsage } from "./lib/server/flags.ts";
 import { startServer } from "./lib/server/serve.ts";
 
-async function main(): Promise<number> {
+async function main({ status }: Interrupt): Promise<number> {
   const flags = parseFlags(SERVER_FLAGS, Deno.args);
   if (flags.help) {
     print(Deno.stdout, serverUsage());
     return 0;
   }
   const { host, port, media, image, video, "max-clients": maxClients } = flags;
-  const logger = createLogger({
-    level: flags["log-level"],
-    write: (line) => print(Deno.stderr, line),
-  });
-  using interrupt = untilInterrupted();
+  const write = (line: string) => print(Deno.stderr, line);
+  const logger = createLogger({ level: flags["log-level"], write });
   const options = { host, port, media, defaults: { image, video }, maxClients, warm: true };
   await using server = await startServer(options, logger);
   print(Deno.stdout, `Listening on ${formatAddress(server.address)}\n`);
   server.run();
-  return await interrupt.status;
+  return await status;
 }
 
-let status: number;
-try {
-  status = await main();
-} catch (error) {
-  status = error instanceof UsageError ? 2 : 1;
-  print(Deno.stderr, `${messageOf(error)}${status === 2 ? "; see stream-server --help" : ""}\n`);
+function report(error: unknown): number {
+  const isUsage = error instanceof UsageError;
+  const hint = isUsage ? "; see stream-server --help" : "";
+  print(Deno.stderr, `${messageOf(error)}${hint}\n`);
+  return isUsage ? 2 : 1;
 }
-Deno.exit(status);
+
+const interrupt = untilInterrupted();
+Deno.exit(await Promise.race([main(interrupt).catch(report), interrupt.overdue]));

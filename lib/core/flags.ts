@@ -165,7 +165,7 @@ function unknownArgument(argument: string, key: string | undefined, names: strin
     return new UsageError(`Cannot use "${argument}": expected a flag such as --${names[0]}`);
   }
   const near = nearest(key, names);
-  const hint = near ? `, did you mean --${near}?` : ", see --help";
+  const hint = near ? `, did you mean --${near}?` : "";
   return new UsageError(`Cannot use "${argument}": no such flag${hint}`);
 }
 

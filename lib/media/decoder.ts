@@ -7,7 +7,7 @@ import {
   toSeconds,
   type VideoStream,
 } from "../core/frame.ts";
-import { Feed } from "./feed.ts";
+import { deadline } from "../core/deadline.ts";
 import { lastWords } from "./last_words.ts";
 import type { MediaFile } from "./library.ts";
 import { type Lane, merge } from "./merge.ts";
@@ -32,6 +32,9 @@ const AUDIO_ID = 1;
 const PICTURES_AHEAD = 2;
 const SOUNDS_AHEAD = 8;
 
+/** Milliseconds; a seek in a large file without an index may take a while. */
+const SILENCE_TIMEOUT = 30_000;
+
 /** FFmpeg's names of PCM codecs, and NUT's (nut4cc.txt): `PSD` and the bits of a sample. */
 const PCM_FOURCC: Record<string, string> = { pcm_s16le: "PSD\x10", pcm_s32le: "PSD\x20" };
 
@@ -39,6 +42,8 @@ const PCM_FOURCC: Record<string, string> = { pcm_s16le: "PSD\x10", pcm_s32le: "P
 export interface DecoderOptions extends RawOptions {
   /** Bytes of the largest frame that may be decoded. */
   maxFrameSize: number;
+  /** Milliseconds in which FFmpeg gives nothing before it is given up; 30 s unless told. */
+  silenceTimeout?: number;
   signal: AbortSignal;
 }
 
@@ -47,9 +52,13 @@ export class Decoder implements AsyncDisposable {
   /** What the frames are, picture before sound. */
   readonly streams: readonly StreamDescription[];
   #lanes: readonly FrameLane[];
+  #file: MediaFile;
+  #options: DecoderOptions;
 
-  constructor(lanes: readonly FrameLane[]) {
+  constructor(lanes: readonly FrameLane[], file: MediaFile, options: DecoderOptions) {
     this.#lanes = lanes;
+    this.#file = file;
+    this.#options = options;
     this.streams = lanes.map((lane) => lane.description);
   }
 
@@ -64,10 +73,14 @@ export class Decoder implements AsyncDisposable {
    * @throws {RequestError} `media_error` where FFmpeg fails
    */
   async *frames(): AsyncGenerator<Frame> {
+    let isEmpty = true;
     for await (const frame of merge(this.#lanes)) {
+      isEmpty = false;
       yield frame;
       this.#lanes.find((lane) => lane.description.id === frame.streamId)?.recycle(frame);
     }
+    // FFmpeg writes headers, and succeeds, even where nothing follows them.
+    if (isEmpty) throw nothingToSend(this.#file, this.#options);
   }
 
   /** Ends FFmpeg and waits until it is gone. */
@@ -97,7 +110,7 @@ export async function openDecoder(file: MediaFile, options: DecoderOptions): Pro
       // Known beforehand, so that the first picture need not wait until the sound is open.
       lane.describe(toAudioStream(audio));
     }
-    if (lanes.length > 0) return new Decoder(lanes);
+    if (lanes.length > 0) return new Decoder(lanes, file, options);
     const wanted = options.still ? "picture" : "picture, and sound was not wanted";
     throw new RequestError("unsupported", `Cannot send "${file.name}": it has no ${wanted}`);
   } catch (error) {
@@ -110,6 +123,8 @@ export async function openDecoder(file: MediaFile, options: DecoderOptions): Pro
 class FrameLane implements Lane<Frame>, AsyncDisposable {
   /** What FFmpeg complained about although it succeeded. */
   warning: string | undefined;
+  /** FFmpeg was given up because it gave nothing. */
+  #silent = false;
   #description: StreamDescription | undefined;
   #file: MediaFile;
   #options: DecoderOptions;
@@ -119,14 +134,13 @@ class FrameLane implements Lane<Frame>, AsyncDisposable {
   #nut: NutStream | undefined;
 
   constructor(kind: "picture" | "sound", file: MediaFile, options: DecoderOptions) {
-    const { maxFrameSize } = options;
+    const { maxFrameSize, signal } = options;
     const depth = kind === "picture" ? PICTURES_AHEAD : SOUNDS_AHEAD;
-    const { process, source } = kind === "picture"
-      ? startPictures(file, options)
-      : startSounds(file, options);
+    const toArguments = kind === "picture" ? rawVideoArguments : rawAudioArguments;
     this.#file = file;
     this.#options = options;
-    this.#process = process;
+    this.#process = startProcess("ffmpeg", toArguments(file, options), { signal });
+    const source = this.#watched(fromStream(this.#process.stdout));
     this.#reader = new NutReader(source, { pooledBuffers: depth + 1, maxFrameSize });
     this.#ahead = new ReadAhead(() => this.#next(), depth);
   }
@@ -146,9 +160,7 @@ class FrameLane implements Lane<Frame>, AsyncDisposable {
     const [stream] = await this.#explained(() => this.#reader.readStreams());
     if (stream === undefined) {
       await this.#explained(() => this.#finish());
-      const { start = 0 } = this.#options;
-      const place = start > 0 ? ` at ${start} s or later` : " that can be decoded";
-      throw new RequestError("media_error", `Cannot send "${this.#file.name}": nothing${place}`);
+      throw nothingToSend(this.#file, this.#options);
     }
     this.#nut = stream;
     return stream;
@@ -168,7 +180,7 @@ class FrameLane implements Lane<Frame>, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#process[Symbol.asyncDispose]();
-    // What nobody took is still in the pipe or socket, and would keep it open.
+    // What nobody took is still in the pipe, and would keep it open.
     await this.#reader.cancel();
   }
 
@@ -191,6 +203,22 @@ class FrameLane implements Lane<Frame>, AsyncDisposable {
     this.warning = lastWords(complaints, this.#file.path);
   }
 
+  /** Ends an FFmpeg that gives nothing for too long, as on a mount that has gone away. */
+  #watched(source: ByteSource): ByteSource {
+    const { silenceTimeout = SILENCE_TIMEOUT } = this.#options;
+    const giveUp = () => {
+      this.#silent = true;
+      this.#process.kill();
+    };
+    return {
+      read: async (target, min) => {
+        using _limit = deadline(silenceTimeout, giveUp);
+        return await source.read(target, min);
+      },
+      cancel: () => source.cancel(),
+    };
+  }
+
   /** Turns FFmpeg's failure into the reason why the request fails. */
   async #explained<T>(action: () => Promise<T>): Promise<T> {
     try {
@@ -199,9 +227,12 @@ class FrameLane implements Lane<Frame>, AsyncDisposable {
       this.#options.signal.throwIfAborted();
       const failure = error instanceof TruncatedError ? await this.#failure(error) : error;
       if (!(failure instanceof ProcessError)) throw failure;
+      const reason = this.#silent
+        ? "FFmpeg came to nothing for too long"
+        : reasonOf(failure, this.#file.path);
       throw new RequestError(
         "media_error",
-        `Cannot decode "${this.#file.name}": ${reasonOf(failure, this.#file.path)}`,
+        `Cannot decode "${this.#file.name}": ${reason}`,
         { cause: failure },
       );
     }
@@ -218,29 +249,9 @@ class FrameLane implements Lane<Frame>, AsyncDisposable {
   }
 }
 
-/** A running FFmpeg, and what it gives. */
-interface Output {
-  process: Process;
-  source: ByteSource;
-}
-
-/** Pictures are large, and come through a socket. */
-function startPictures(file: MediaFile, options: DecoderOptions): Output {
-  const feed = new Feed();
-  try {
-    const args = rawVideoArguments(file, options, { output: feed.outputArguments });
-    const process = startProcess("ffmpeg", args, { stdout: "null", signal: options.signal });
-    return { process, source: feed.source(process.ended()) };
-  } catch (error) {
-    feed[Symbol.dispose]();
-    throw error;
-  }
-}
-
-function startSounds(file: MediaFile, options: DecoderOptions): Output {
-  const args = rawAudioArguments(file, options);
-  const process = startProcess("ffmpeg", args, { signal: options.signal });
-  return { process, source: fromStream(process.stdout) };
+function nothingToSend({ name }: MediaFile, { start = 0 }: RawOptions): RequestError {
+  const place = start > 0 ? `at ${start} s or later` : "that can be decoded";
+  return new RequestError("media_error", `Cannot send "${name}": there is nothing ${place}`);
 }
 
 /** How FFmpeg ended, and the last of what it said, in one line. */

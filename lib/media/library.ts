@@ -1,6 +1,6 @@
 import { RequestError } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
-import { type MediaInfo, probe } from "./probe.ts";
+import { type MediaInfo, PassingError, probe } from "./probe.ts";
 
 /** A file of the library, known to be media. */
 export interface MediaFile {
@@ -18,8 +18,8 @@ interface Candidate {
   name: string;
   path: string;
   size: number;
-  /** Milliseconds since the epoch; with the size, tells a changed file. */
-  modified: number;
+  /** Differs once the file, or who may read it, has changed. */
+  stamp: string;
 }
 
 /** Files that a library lists at the most; further ones can still be asked for by name. */
@@ -27,6 +27,9 @@ const MAX_FILES = 10_000;
 
 /** Folders within folders that are looked into. */
 const MAX_DEPTH = 16;
+
+/** Names that are compared with one that is not there, to hint at the nearest. */
+const MAX_COMPARED = 1000;
 
 /** Probes that run at once while listing. */
 const PARALLEL_PROBES = 2;
@@ -76,14 +79,15 @@ export class Library {
   }
 
   /**
-   * Finds the first file of a kind, in the order of names.
+   * Finds the first file of a kind, in the order of names. Drawings (SVG) are left to requests by
+   * name: they are mostly a page's icons, and FFmpeg draws them only where it was built to.
    *
    * @throws {RequestError} `not_found` where there is none
    */
   async first(kind: "image" | "video"): Promise<MediaFile> {
     for (const candidate of await this.#candidates()) {
       const file = await this.#tryMedia(candidate);
-      if (file?.info.kind === kind) return file;
+      if (file?.info.kind === kind && file.info.video?.codec !== "svg") return file;
     }
     throw new RequestError("not_found", `Cannot find any ${kind} on this server`);
   }
@@ -119,7 +123,7 @@ export class Library {
     if (parts.length > MAX_DEPTH + 1) return undefined;
     let folder = this.#root;
     for (const [depth, part] of parts.entries()) {
-      const entries = await readFolder(folder);
+      const entries = await this.#read(folder);
       const entry = entries.find((candidate) => candidate.name === part);
       if (entry === undefined) return undefined;
       const found = await this.#resolve(`${folder}/${entry.name}`, entry);
@@ -142,7 +146,7 @@ export class Library {
     at: { folder: string; prefix: string; depth: number },
     found: Candidate[],
   ): Promise<void> {
-    for (const entry of await readFolder(at.folder)) {
+    for (const entry of await this.#read(at.folder)) {
       if (found.length >= MAX_FILES) return;
       const resolved = await this.#resolve(`${at.folder}/${entry.name}`, entry);
       if (resolved === undefined) continue;
@@ -156,6 +160,20 @@ export class Library {
     }
   }
 
+  /** The visible entries of a folder, in the order of names; none of a sub-folder out of reach. */
+  async #read(folder: string): Promise<Deno.DirEntry[]> {
+    try {
+      return await readFolder(folder);
+    } catch (cause) {
+      if (!isOutOfReach(cause)) throw cause;
+      if (folder !== this.#root) return [];
+      const reason = "it is gone, or not readable";
+      throw new RequestError("not_found", `Cannot look into the media folder: ${reason}`, {
+        cause,
+      });
+    }
+  }
+
   /** Follows an entry's link, if it is one and stays within the folder. */
   async #resolve(path: string, entry: Deno.DirEntry): Promise<Resolved | undefined> {
     try {
@@ -163,10 +181,7 @@ export class Library {
       if (entry.isSymlink && !real.startsWith(this.#inside)) return undefined;
       return { path: real, info: await Deno.stat(real) };
     } catch (error) {
-      // Gone since it was listed, a dangling link, or not ours to look at: as if not there.
-      if (error instanceof Deno.errors.NotFound) return undefined;
-      if (error instanceof Deno.errors.PermissionDenied) return undefined;
-      if (error instanceof Deno.errors.FilesystemLoop) return undefined;
+      if (isOutOfReach(error)) return undefined;
       throw error;
     }
   }
@@ -180,9 +195,8 @@ export class Library {
     }
   }
 
-  async #toMedia({ name, path, size, modified }: Candidate): Promise<MediaFile> {
+  async #toMedia({ name, path, size, stamp }: Candidate): Promise<MediaFile> {
     if (size === 0) throw new RequestError("media_error", `Cannot read "${name}": it is empty`);
-    const stamp = `${size} ${modified}`;
     const known = this.#probed.get(path);
     if (known?.stamp === stamp) return { name, path, size, info: await known.info };
     if (this.#probed.size >= MAX_REMEMBERED) this.#probed.clear();
@@ -191,17 +205,38 @@ export class Library {
     try {
       return { name, path, size, info: await info };
     } catch (error) {
-      // A refusal is a fact about the file; anything else, such as no FFmpeg, may pass.
-      if (!(error instanceof RequestError)) this.#probed.delete(path);
+      // What is wrong with the data stays so until the file changes. Anything else may be over the
+      // next time: a deadline on a busy machine, a killed or missing FFmpeg, a right not yet given.
+      const isLasting = error instanceof RequestError && !(error instanceof PassingError);
+      if (!isLasting && this.#probed.get(path)?.info === info) this.#probed.delete(path);
       throw error;
     }
   }
 
   async #notFound(name: string): Promise<RequestError> {
-    const names = (await this.#candidates()).map((candidate) => candidate.name);
-    const near = nearest(name, names);
-    const hint = near === undefined ? "--list shows what there is" : `did you mean "${near}"?`;
+    const near = nearest(name, await this.#someNames());
+    // Names are taken as they stand; the one that is told has to be there for this peer, too.
+    const isThere = near !== undefined && await this.#locate(near) !== undefined;
+    const hint = isThere ? `did you mean "${near}"?` : "--list shows what there is";
     return new RequestError("not_found", `Cannot find "${name}": no such media, ${hint}`);
+  }
+
+  /** Names to hint at, without a look at each file: of folders further up first, then in order. */
+  async #someNames(): Promise<string[]> {
+    const names: string[] = [];
+    const folders = [{ path: this.#root, prefix: "", depth: 0 }];
+    // The list grows while it is walked through.
+    for (const { path, prefix, depth } of folders) {
+      for (const entry of await this.#read(path)) {
+        if (names.length + folders.length > MAX_COMPARED) return names;
+        const name = prefix + entry.name;
+        if (!entry.isDirectory) names.push(name);
+        else if (depth < MAX_DEPTH) {
+          folders.push({ path: `${path}/${entry.name}`, prefix: `${name}/`, depth: depth + 1 });
+        }
+      }
+    }
+    return names;
   }
 }
 
@@ -212,7 +247,17 @@ interface Resolved {
 }
 
 function toCandidate(name: string, { path, info }: Resolved): Candidate {
-  return { name, path, size: info.size, modified: info.mtime?.getTime() ?? 0 };
+  // The mode beside the time of its change: two changes within a tick of the clock have one time.
+  const stamp = [info.size, info.mtime?.getTime(), info.ctime?.getTime(), info.mode].join(" ");
+  return { name, path, size: info.size, stamp };
+}
+
+/** Gone since it was listed, a dangling link, or not ours to look at: as if not there. */
+function isOutOfReach(error: unknown): boolean {
+  const { NotFound, PermissionDenied, FilesystemLoop, NotADirectory } = Deno.errors;
+  return [NotFound, PermissionDenied, FilesystemLoop, NotADirectory].some((type) =>
+    error instanceof type
+  );
 }
 
 /** The visible entries of a folder, in the order of names. */

@@ -31,7 +31,7 @@ const CARRIED: Record<number, string> = {
     "yuva444p12be yuva444p12le",
 };
 
-/** What takes the place of formats that NUT does not carry: the nearest that loses nothing. */
+/** What takes the place of formats that NUT does not carry: the nearest that comes close. */
 const REPLACED: readonly (readonly [RegExp, string])[] = [
   [/^p010/, "yuv420p10le"],
   [/^p012/, "yuv420p12le"],

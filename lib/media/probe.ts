@@ -1,4 +1,4 @@
-import { messageOf, ProcessError, RequestError } from "../core/errors.ts";
+import { messageOf, ProcessError, type ProcessFailure, RequestError } from "../core/errors.ts";
 import type { Rational } from "../core/frame.ts";
 import { lastWords } from "./last_words.ts";
 import { startProcess } from "./process.ts";
@@ -41,11 +41,14 @@ export interface MediaInfo {
   audio?: AudioInfo;
 }
 
+/** A refusal for no fault of the file's data: the next try may go well with the same file. */
+export class PassingError extends RequestError {}
+
 /**
  * What library media may make FFmpeg open: the file itself. Network protocols that a playlist
  * inside the folder may name are refused by FFmpeg.
  */
-const PROTOCOL_WHITELIST = "file,pipe";
+const PROTOCOL_WHITELIST = "file";
 
 /** Milliseconds after which a file that still tells nothing counts as broken. */
 const PROBE_DEADLINE = 20_000;
@@ -64,11 +67,21 @@ const REFUSED_FORMATS = new Set([
   "tty",
 ]);
 
+/**
+ * Codes of the operating system's errors are below this, FFmpeg's own, which are four letters, far
+ * above (libavutil/error.h); both are told as negative numbers.
+ */
+const MAX_SYSTEM_ERROR = 4095;
+
+/** `EINVAL`, the one of them that FFmpeg's demuxers give for data that makes no sense. */
+const INVALID_ARGUMENT = 22;
+
 /** Extensions by which FFmpeg's image2 demuxer knows images (libavformat/img2.c), but for GIF's. */
 const IMAGE_EXTENSION = new RegExp(
   "\\.(" +
     "png|jpe?g|jps|mpo|jls|ljpg|bmp|tiff?|webp|p[bgnp]m|p[afh]m|tga|exr|dpx|jp2|j2[ck]|jpc|jxl|" +
-    "pcx|sgi|ras|sun|xbm|xpm|xwd|qoi|pic|pct|pict|dds|cri|vbn|im1|im8|im24|y" +
+    "pcx|sgi|ras|rs|sun|sunras|xbm|xpm|xwd|qoi|pic|pct|pict|pix|dds|cri|vbn|im1|im8|im24|im32|y|" +
+    "svgz?|dng|mng|mpg[124]-img|pcd|pgmyuv|ptx|timg|img|xface" +
     ")$",
   "i",
 );
@@ -91,6 +104,7 @@ function inputUrl(path: string): string {
  * Asks FFmpeg what a file is.
  *
  * @throws {RequestError} `media_error` where it is no media, or none that is served
+ * @throws {PassingError} `media_error` where that could not be found out this time
  */
 export async function probe(path: string, name: string): Promise<MediaInfo> {
   const output = await runProbe(path, name);
@@ -117,12 +131,12 @@ export async function probe(path: string, name: string): Promise<MediaInfo> {
 }
 
 async function runProbe(path: string, name: string): Promise<string> {
-  const args = ["-v", "error", "-show_format", "-show_streams", "-of", "json"];
+  const args = ["-v", "error", "-show_error", "-show_format", "-show_streams", "-of", "json"];
   args.push(...inputArguments(path));
   const signal = AbortSignal.timeout(PROBE_DEADLINE);
   await using child = startProcess("ffprobe", args, { signal });
+  const output = await new Response(child.stdout).text();
   try {
-    const output = await new Response(child.stdout).text();
     await child.finished();
     return output;
   } catch (cause) {
@@ -130,7 +144,22 @@ async function runProbe(path: string, name: string): Promise<string> {
     const reason = signal.aborted
       ? `FFmpeg found nothing in it within ${PROBE_DEADLINE / 1000} s`
       : lastWords(cause.failure.stderr, path) ?? messageOf(cause);
-    throw new RequestError("media_error", `Cannot read "${name}": ${reason}`, { cause });
+    const isLasting = !signal.aborted && isAboutData(cause.failure, output);
+    const Refusal = isLasting ? RequestError : PassingError;
+    throw new Refusal("media_error", `Cannot read "${name}": ${reason}`, { cause });
+  }
+}
+
+/** Whether ffprobe ended by itself because the file's data is bad, and said so. */
+function isAboutData({ signal }: ProcessFailure, output: string): boolean {
+  if (signal !== null) return false;
+  try {
+    const code = (JSON.parse(output) as ProbeOutput).error?.code ?? 0;
+    return -code > MAX_SYSTEM_ERROR || -code === INVALID_ARGUMENT;
+  } catch (error) {
+    // It gave up before it wrote all of its answer.
+    if (error instanceof SyntaxError) return false;
+    throw error;
   }
 }
 
@@ -142,6 +171,7 @@ function isStill(format: string): boolean {
 
 /** The part of ffprobe's JSON that is looked at; every field may be missing. */
 interface ProbeOutput {
+  error?: { code?: number };
   format?: { format_name?: string; duration?: string };
   streams?: ProbeStream[];
 }

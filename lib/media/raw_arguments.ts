@@ -40,19 +40,8 @@ const JUMPING_FORMATS = new Set(["mpegts", "mpeg", "ogg", "rm", "asf"]);
  */
 const CAREFUL = "bicubic+accurate_rnd+full_chroma_int";
 
-/** Where FFmpeg writes to, unless told otherwise: its standard output. */
-const STDOUT: readonly string[] = ["pipe:1"];
-
-/**
- * Arguments for all pictures of a file, each with the source's own timestamp.
- *
- * @param output FFmpeg's arguments that name where it writes to
- */
-export function rawVideoArguments(
-  { path, info }: MediaFile,
-  options: RawOptions,
-  { output = STDOUT }: { output?: readonly string[] } = {},
-): string[] {
+/** Arguments for all pictures of a file, each with the source's own timestamp. */
+export function rawVideoArguments({ path, info }: MediaFile, options: RawOptions): string[] {
   const { video, kind } = info;
   const [numerator, denominator] = video === undefined || kind === "image"
     ? STILL_TIME_BASE
@@ -61,13 +50,14 @@ export function rawVideoArguments(
   const pixelFormat = options.pixelFormat ?? (video && conversionFor(video.pixelFormat));
   const companion = options.still ? [] : companionArguments("a", info);
   return [
-    ...commonArguments(path, options),
-    ...["-map", "0:V:0", "-c:v", "rawvideo"],
+    ...(kind === "image" ? stillInput(path) : timedInput(path, options)),
+    // The encoder only copies; with threads of its own it would hold a frame back for each.
+    ...["-map", "0:V:0", "-c:v", "rawvideo", "-threads", "1"],
     ...(filter === undefined ? [] : ["-vf", filter]),
     ...(pixelFormat === undefined ? [] : ["-pix_fmt", pixelFormat]),
     ...(options.still ? ["-frames:v", "1", "-sws_flags", CAREFUL] : []),
     ...["-fps_mode", "passthrough", "-enc_time_base", `${numerator}/${denominator}`],
-    ...["-f", "nut", ...output],
+    ...["-f", "nut", "pipe:1"],
     ...companion,
   ];
 }
@@ -75,9 +65,9 @@ export function rawVideoArguments(
 /** Arguments for all sound of a file as PCM. */
 export function rawAudioArguments({ path, info }: MediaFile, options: RawOptions): string[] {
   return [
-    ...commonArguments(path, options),
+    ...timedInput(path, options),
     ...["-map", "0:a:0", "-c:a", info.audio === undefined ? "pcm_s16le" : pcmCodec(info.audio)],
-    ...["-f", "nut", ...STDOUT],
+    ...["-f", "nut", "pipe:1"],
     ...companionArguments("V", info),
   ];
 }
@@ -89,16 +79,26 @@ export function pcmCodec({ sampleFormat }: AudioInfo): string {
     : "pcm_s16le";
 }
 
-function commonArguments(path: string, { still, start, duration }: RawOptions): string[] {
+/** An image has no time, so no part of it can be chosen. */
+function stillInput(path: string): string[] {
+  return ["-nostdin", "-v", "error", "-threads", "1", ...inputArguments(path)];
+}
+
+function timedInput(path: string, { still, start = 0, duration }: RawOptions): string[] {
   return [
     ...["-nostdin", "-v", "error"],
     // Several threads decode several frames, which only keeps the first one waiting.
-    ...(still && !start ? ["-threads", "1"] : []),
+    ...(still && start === 0 ? ["-threads", "1"] : []),
     // Before the input, both are exact for pictures and samples, and count from its beginning.
-    ...(start ? ["-ss", String(start)] : []),
-    ...(duration === undefined ? [] : ["-t", String(duration)]),
+    ...(start > 0 ? ["-ss", toDecimal(start)] : []),
+    ...(duration === undefined ? [] : ["-t", toDecimal(duration)]),
     ...inputArguments(path),
   ];
+}
+
+/** Seconds as FFmpeg reads them, to the microsecond: it knows no exponents. */
+function toDecimal(seconds: number): string {
+  return seconds.toFixed(6);
 }
 
 function companionArguments(stream: "a" | "V", { video, audio, format }: MediaFile["info"]) {

@@ -1,3 +1,4 @@
+import type { ByteReader } from "../core/byte_reader.ts";
 import { deadline } from "../core/deadline.ts";
 import { DeadlineError, RequestError } from "../core/errors.ts";
 import { isWide, keepHighBytes, WIDE_BGR } from "../media/high_bytes.ts";
@@ -8,7 +9,7 @@ import {
   parseClassicRequest,
 } from "../wire/classic.ts";
 import { Pacer } from "./pacer.ts";
-import { findMedia, paced, startPlayback } from "./playback.ts";
+import { findMedia, paced, reserveFrames, startPlayback } from "./playback.ts";
 import type { SessionContext } from "./context.ts";
 
 /**
@@ -34,6 +35,7 @@ export async function runClassicSession(
   }
   if (bytes === undefined) return;
   const command = parseClassicRequest(bytes.subarray(0, CLASSIC_REQUEST_LENGTH));
+  using _watch = watchPeer(reader, abort);
   const kind = command === "get_image" ? "image" : "video";
   const file = await findMedia(library, kind, { name: undefined, defaults });
   logger.log("info", `${command} "${file.name}" (classic)`);
@@ -45,7 +47,9 @@ export async function runClassicSession(
     pixelFormat: wide ? WIDE_BGR : "bgr24",
     colorMatrix: file.info.kind === "video" ? OPENCV_MATRIX : undefined,
   };
-  await using decoder = await startPlayback(file, options, signal);
+  using _memory = reserveFrames(file, options, context.budget);
+  const limits = { signal, silenceTimeout: timeouts.silence };
+  await using decoder = await startPlayback(file, options, limits);
   const [stream] = decoder.streams;
   if (stream.type !== "video") {
     throw new RequestError("unsupported", `Cannot send "${file.name}": it has no picture`);
@@ -58,4 +62,31 @@ export async function runClassicSession(
   }
   await writer.write(CLASSIC_END);
   logger.log("info", `sent ${count} frames of "${file.name}"`);
+}
+
+/**
+ * Notices, until disposed, when the peer resets the connection, also while nothing is due to be
+ * written. Scripts may end their own sending; whatever else they send is thrown away.
+ */
+function watchPeer(reader: ByteReader, abort: AbortController): Disposable {
+  let over = false;
+  const watch = async () => {
+    try {
+      reader.consume(reader.buffered);
+      while (!over) {
+        const scrap = await reader.peek(1);
+        if (scrap === undefined) return;
+        reader.consume(scrap.byteLength);
+      }
+    } catch (error) {
+      // What comes after the answer is of no interest.
+      if (!over) abort.abort(error);
+    }
+  };
+  watch();
+  return {
+    [Symbol.dispose]() {
+      over = true;
+    },
+  };
 }

@@ -2,6 +2,7 @@ import type { ByteReader } from "../core/byte_reader.ts";
 import type { ByteWriter } from "../core/byte_writer.ts";
 import type { Logger } from "../core/log.ts";
 import type { Library } from "../media/library.ts";
+import type { MemoryBudget } from "./memory_budget.ts";
 import type { Defaults } from "./playback.ts";
 
 /** How long a peer may keep the server waiting. */
@@ -12,12 +13,16 @@ export interface Timeouts {
   stall: number;
   /** Milliseconds between signs of life while a request is answered. */
   ping: number;
+  /** Milliseconds in which FFmpeg gives nothing; 30 s unless told. */
+  silence?: number;
 }
 
 /** What every session is given. */
 export interface SessionContext {
   library: Library;
   defaults: Defaults;
+  /** What the frames of all viewers may take of the memory. */
+  budget: MemoryBudget;
   timeouts: Timeouts;
   logger: Logger;
   /** Ends the session. */

@@ -1,4 +1,4 @@
-import { choice, describeFlags, type FlagValues, number, text, toggle } from "../core/flags.ts";
+import { choice, describeFlags, number, text, toggle } from "../core/flags.ts";
 import { LOG_LEVELS } from "../core/log.ts";
 import { DEFAULT_PORT } from "../wire/native.ts";
 
@@ -19,9 +19,6 @@ export const SERVER_FLAGS = {
   "log-level": choice(LOG_LEVELS, "how much is told on stderr (info)", "info"),
   help: toggle("print this and exit"),
 };
-
-/** Values of {@linkcode SERVER_FLAGS}. */
-export type ServerFlags = FlagValues<typeof SERVER_FLAGS>;
 
 /** What `stream-server --help` prints. */
 export function serverUsage(): string {

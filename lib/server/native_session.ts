@@ -9,9 +9,9 @@ import {
 import { encodeError, encodeList } from "../wire/answer.ts";
 import { Connection } from "../wire/connection.ts";
 import type { Kind } from "../wire/native.ts";
-import { type Control, type MediaRequest, parseControl, parseRequest } from "../wire/request.ts";
+import { type MediaRequest, parseControl, parseRequest } from "../wire/request.ts";
 import { listEntry } from "./list.ts";
-import { playMedia } from "./play_media.ts";
+import { Controls, playMedia } from "./play_media.ts";
 import { isPeerGone, type SessionContext } from "./context.ts";
 
 /** Requests that may wait behind the one being answered; then the peer is no longer read. */
@@ -22,11 +22,8 @@ const KINDS_TAKEN: readonly Kind[] = ["request", "control", "ping", "pong"];
 
 /** What the peer sent and has to be answered in its turn. */
 type Inquiry =
-  | { kind: "request"; request: MediaRequest }
+  | { kind: "request"; request: MediaRequest; controls: Controls }
   | { kind: "refused"; error: RequestError; last: boolean };
-
-/** Takes controls of the request that is being answered. */
-export type ControlListener = (control: Control) => void;
 
 /** Serves requests of the native wire one after another, until the peer has no more. */
 export async function runNativeSession(
@@ -40,11 +37,8 @@ class NativeSession {
   #context: SessionContext;
   #abort: AbortController;
   #connection: Connection;
-  #onControl: ControlListener | undefined;
-  /** Controls that came before the request they are for could take them. */
-  #early: Control[] = [];
-  /** Requests that were received and not answered yet. */
-  #unanswered = 0;
+  /** Of the request that was received last, be it answered, waiting or over. */
+  #controls: Controls | undefined;
   #pinging = false;
   #over = false;
 
@@ -69,7 +63,7 @@ class NativeSession {
           await this.#refuse(inquiry.error);
           if (inquiry.last) break;
         } else {
-          await this.#answer(inquiry.request);
+          await this.#answer(inquiry);
         }
       }
     } finally {
@@ -101,8 +95,7 @@ class NativeSession {
     inquiries.closed.catch(() => {});
     try {
       const refusal = await this.#receiveAll(inquiries);
-      // From here on, nobody can let a paused video go on.
-      this.#control({ action: "resume" });
+      this.#direct(undefined);
       if (refusal !== undefined) await enqueue(inquiries, refusal);
       await inquiries.close();
     } catch (error) {
@@ -123,10 +116,11 @@ class NativeSession {
         if (message === undefined) return undefined;
         if (message.kind === "request") {
           const inquiry = toInquiry(message.payload);
-          if (inquiry.kind === "request") this.#unanswered++;
+          this.#direct(inquiry.kind === "request" ? inquiry.controls : undefined);
           await enqueue(inquiries, inquiry);
         } else if (message.kind === "control") {
-          this.#control(parseControl(message.payload));
+          const { action } = parseControl(message.payload);
+          this.#controls?.take(action);
         } else if (message.kind === "ping") {
           await this.#connection.send("pong", message.payload);
         }
@@ -138,19 +132,14 @@ class NativeSession {
     }
   }
 
-  /** Hands a control to the request being answered; keeps it where that cannot take it yet. */
-  #control(control: Control): void {
-    if (this.#onControl !== undefined) this.#onControl(control);
-    else if (this.#unanswered > 0 && this.#early.length < MAX_WAITING) this.#early.push(control);
+  /** Names what further controls are for. */
+  #direct(controls: Controls | undefined): void {
+    // From here on, nobody could let the one before go on.
+    this.#controls?.take("resume");
+    this.#controls = controls;
   }
 
-  #listen(listener: ControlListener): void {
-    this.#onControl = listener;
-    for (const control of this.#early) listener(control);
-    this.#early = [];
-  }
-
-  async #answer(request: MediaRequest): Promise<void> {
+  async #answer({ request, controls }: Inquiry & { kind: "request" }): Promise<void> {
     const { timeouts, logger, library } = this.#context;
     const alive = setInterval(() => this.#ping(), timeouts.ping);
     try {
@@ -162,7 +151,7 @@ class NativeSession {
         await playMedia(request, {
           ...this.#context,
           connection: this.#connection,
-          listen: (listener) => this.#listen(listener),
+          controls,
         });
       }
     } catch (error) {
@@ -170,9 +159,6 @@ class NativeSession {
       await this.#refuse(toRefusal(error));
     } finally {
       clearInterval(alive);
-      this.#onControl = undefined;
-      this.#early = [];
-      this.#unanswered--;
     }
   }
 
@@ -208,7 +194,8 @@ async function enqueue(
 
 function toInquiry(payload: Uint8Array): Inquiry {
   try {
-    return { kind: "request", request: parseRequest(payload) };
+    const request = parseRequest(payload);
+    return { kind: "request", request, controls: new Controls(request) };
   } catch (error) {
     if (!(error instanceof RequestError)) throw error;
     return { kind: "refused", error, last: false };

@@ -5,10 +5,14 @@ import type { Library, MediaFile } from "../media/library.ts";
 import { bitsPerPixel, rawPixelFormat } from "../media/pixel_format.ts";
 import type { RawOptions } from "../media/raw_arguments.ts";
 import { MAX_LENGTH } from "../wire/native.ts";
+import type { MemoryBudget } from "./memory_budget.ts";
 import type { Pacer } from "./pacer.ts";
 
 /** Bytes of the largest frame that is sent, so that it fits either wire with all around it. */
 export const MAX_FRAME_SIZE = MAX_LENGTH - 1024;
+
+/** Frames of its size that one viewer makes the server hold, one more than the decoder's own. */
+const FRAMES_HELD = 4;
 
 /** What this server shows to those who name nothing. */
 export interface Defaults {
@@ -40,14 +44,14 @@ export async function findMedia(
 export function startPlayback(
   file: MediaFile,
   options: RawOptions,
-  signal: AbortSignal,
+  { signal, silenceTimeout }: { signal: AbortSignal; silenceTimeout?: number },
 ): Promise<Decoder> {
   const { pixelFormat, start = 0 } = options;
-  const { video, duration } = file.info;
+  const { duration } = file.info;
   if (pixelFormat !== undefined && bitsPerPixel(pixelFormat) === undefined) {
     throw new RequestError(
       "bad_request",
-      `Cannot send pixel format "${pixelFormat}": expected one that FFmpeg knows, such as bgr24`,
+      `Cannot send pixel format "${pixelFormat}": expected one that can be sent raw, such as bgr24`,
     );
   }
   if (duration !== undefined && start >= duration) {
@@ -56,18 +60,37 @@ export function startPlayback(
       `Cannot start "${file.name}" at ${start} s: it lasts ${duration} s`,
     );
   }
-  if (video !== undefined) {
-    const { width, height } = scaledSize(video, options);
-    const bits = bitsPerPixel(pixelFormat ?? rawPixelFormat(video.pixelFormat)) ?? 24;
-    if (width * height * bits / 8 > MAX_FRAME_SIZE) {
-      throw new RequestError(
-        "unsupported",
-        `Cannot send "${file.name}" raw: ${width}×${height} pixels of ${bits} bits, ` +
-          `expected at most ${MAX_FRAME_SIZE} bytes a frame`,
-      );
-    }
+  const size = frameSize(file, options);
+  if (size > MAX_FRAME_SIZE) {
+    throw new RequestError(
+      "unsupported",
+      `Cannot send "${file.name}" raw: frames of ${Math.ceil(size)} bytes, ` +
+        `expected at most ${MAX_FRAME_SIZE}, ask for a smaller size`,
+    );
   }
-  return openDecoder(file, { ...options, maxFrameSize: MAX_FRAME_SIZE, signal });
+  return openDecoder(file, { ...options, maxFrameSize: MAX_FRAME_SIZE, signal, silenceTimeout });
+}
+
+/**
+ * Sets aside the memory that a viewer's frames take, until disposed.
+ *
+ * @throws {RequestError} `busy` where so much is not left
+ */
+export function reserveFrames(
+  file: MediaFile,
+  options: RawOptions,
+  budget: MemoryBudget,
+): Disposable {
+  const size = Math.min(frameSize(file, options), MAX_FRAME_SIZE);
+  return budget.take(Math.ceil(size) * FRAMES_HELD);
+}
+
+/** Bytes of a raw frame; 0 for sound. */
+function frameSize({ info: { video } }: MediaFile, options: RawOptions): number {
+  if (video === undefined) return 0;
+  const { width, height } = scaledSize(video, options);
+  const bits = bitsPerPixel(options.pixelFormat ?? rawPixelFormat(video.pixelFormat)) ?? 24;
+  return width * height * bits / 8;
 }
 
 /** Pixels that a picture will have. Where one of the two is asked for, the other follows. */

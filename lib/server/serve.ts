@@ -3,6 +3,7 @@ import type { Logger } from "../core/log.ts";
 import { messageOf } from "../core/errors.ts";
 import { Library } from "../media/library.ts";
 import { startProcess } from "../media/process.ts";
+import { MemoryBudget } from "./memory_budget.ts";
 import type { Defaults } from "./playback.ts";
 import type { Timeouts } from "./context.ts";
 import { runSession } from "./session.ts";
@@ -19,6 +20,8 @@ export interface ServerOptions {
   /** Peers served at once; the next one is told that the server is full. */
   maxClients: number;
   timeouts?: Timeouts;
+  /** Bytes that the frames of all viewers together may take. */
+  maxMemory?: number;
   /** Look into the files before anybody asks for them. */
   warm?: boolean;
 }
@@ -26,8 +29,14 @@ export interface ServerOptions {
 /** How long a peer may keep the server waiting, where nothing else is said. */
 export const DEFAULT_TIMEOUTS: Timeouts = { request: 10_000, stall: 30_000, ping: 5_000 };
 
+/** Bytes; enough for 80 viewers of 4K, or 320 of 1080p, with 8 bits and 4:2:0. */
+const DEFAULT_MAX_MEMORY = 4 * 2 ** 30;
+
 /** Peers beyond the limit that are told so at once; further ones are just closed. */
 const MAX_REFUSALS = 16;
+
+/** Milliseconds before the next try where a connection could not be accepted. */
+const ACCEPT_PAUSE = 100;
 
 /** A listening server. */
 export class Server implements AsyncDisposable {
@@ -36,6 +45,7 @@ export class Server implements AsyncDisposable {
   #options: ServerOptions;
   #logger: Logger;
   #stop = new AbortController();
+  #budget: MemoryBudget;
   #sessions = new Set<Promise<void>>();
   /** How many of the sessions take nobody's place: their peers are told that the server is full. */
   #refusals = 0;
@@ -49,6 +59,7 @@ export class Server implements AsyncDisposable {
     this.#listener = listener;
     this.#library = library;
     this.#options = options;
+    this.#budget = new MemoryBudget(options.maxMemory ?? DEFAULT_MAX_MEMORY);
     this.#logger = logger;
   }
 
@@ -92,7 +103,10 @@ export class Server implements AsyncDisposable {
         // A peer that left before it was accepted, or no descriptor left for one more: the next
         // session that ends makes room.
         this.#logger.log("warn", `Cannot accept a connection: ${messageOf(error)}`);
-        await Promise.race([...this.#sessions, new Promise((done) => setTimeout(done, 100))]);
+        await Promise.race([
+          ...this.#sessions,
+          new Promise((done) => setTimeout(done, ACCEPT_PAUSE)),
+        ]);
         continue;
       }
       this.#admit(socket);
@@ -109,6 +123,7 @@ export class Server implements AsyncDisposable {
     const shared = {
       library: this.#library,
       defaults,
+      budget: this.#budget,
       timeouts,
       logger: this.#logger,
       signal: this.#stop.signal,

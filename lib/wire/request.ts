@@ -48,11 +48,10 @@ export interface MediaRequest {
   token?: string;
 }
 
-/** What a client may say while a video runs. */
+/** What a client may say of its request. */
 export interface Control {
-  action: string;
-  /** Seconds; where a seek goes. */
-  to?: number;
+  /** `pause`, `resume` or `stop`; anything else means nothing yet, and is no mistake. */
+  action: unknown;
 }
 
 /** Longest time that can be named, seconds: more than a year. */
@@ -119,17 +118,13 @@ export function encodeRequest(request: MediaRequest): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * Reads the payload of a control.
+ * Reads the payload of a control. Its fields are as they came: later versions may say more, and in
+ * other ways, than this one knows.
  *
- * @throws {FormatError} for anything malformed
+ * @throws {FormatError} where it is no JSON object
  */
 export function parseControl(payload: Uint8Array): Control {
-  const object = parseJsonObject(payload, "control");
-  const word = { pattern: /^[a-z_]{1,32}$/, expected: "a word such as pause" };
-  return {
-    action: optionalText(object, "action", word) ?? "",
-    to: optionalNumber(object, "to", { min: 0, max: MAX_TIME }),
-  };
+  return { action: parseJsonObject(payload, "control").action };
 }
 
 /** Writes the payload of a control. */

@@ -133,7 +133,7 @@ const WRONG: Record<string, string> = {
     'Cannot ask a script for "clip.mp4": with --classic it chooses itself',
   "--classic --image p.png": 'Cannot ask a script for "p.png": with --classic it chooses itself',
   "--vidoe": 'Cannot use "--vidoe": no such flag, did you mean --video?',
-  "--xyzzyplugh": 'Cannot use "--xyzzyplugh": no such flag, see --help',
+  "--xyzzyplugh": 'Cannot use "--xyzzyplugh": no such flag',
   "clip.mp4": 'Cannot use "clip.mp4": expected a flag such as --image',
   "--json=yes --list": 'Cannot use "--json=yes": --json takes no value',
 };

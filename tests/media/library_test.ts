@@ -1,4 +1,10 @@
-import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import { RequestError } from "../../lib/core/errors.ts";
 import { Library } from "../../lib/media/library.ts";
 import { mediaFolder, pictures, tone } from "../support/media.ts";
@@ -246,6 +252,129 @@ Deno.test("Library.list() of two thousand files does not look into the same one 
   const library = new Library(folder);
   const names = await namesIn(library);
   assertEquals(names, ["0.png", ...links.map((name) => `links/${name}`)]);
+});
+
+Deno.test("Library takes a sub-folder that it cannot look into for an empty one", async () => {
+  const names = ["a.png", "b/b.png", "c/c.png", "d/d.png", "e.png"];
+  const folder = await folderWith("out of reach", names);
+  const library = new Library(folder);
+  await library.list();
+  const readDir = Deno.readDir;
+  // What happens to a folder between the moments when it is listed and when it is looked into.
+  Deno.readDir = (path) => {
+    if (path === `${folder}/b`) Deno.removeSync(path, { recursive: true });
+    if (path === `${folder}/c`) throw new Deno.errors.PermissionDenied("not this one");
+    if (path === `${folder}/d`) {
+      Deno.removeSync(path, { recursive: true });
+      Deno.writeTextFileSync(path, "");
+    }
+    return readDir(path);
+  };
+  try {
+    assertEquals(await namesIn(library), ["a.png", "e.png"]);
+    assertEquals((await library.first("image")).name, "a.png");
+    assertEquals((await refusalOf(library, "c/c.png")).code, "not_found");
+    assertEquals((await refusalOf(library, "b/b.png")).code, "not_found");
+  } finally {
+    Deno.readDir = readDir;
+  }
+});
+
+Deno.test("Library says that its folder is gone, and not where it was", async () => {
+  const folder = await folderWith("leaving", ["a.png"]);
+  const library = new Library(folder);
+  await Deno.remove(folder, { recursive: true });
+  const tries = [() => library.list(), () => library.find("a.png"), () => library.first("image")];
+  for (const attempt of tries) {
+    const { code, message } = await assertRejects(attempt, RequestError);
+    assertEquals(code, "not_found");
+    assertEquals(message, "Cannot look into the media folder: it is gone, or not readable");
+  }
+});
+
+/** Stands in for ffprobe while something is tried. */
+async function withProbe<T>(script: string, attempt: () => Promise<T>): Promise<T> {
+  const program = await media.write("bin/ffprobe", `#!/bin/sh\n${script}\n`);
+  await Deno.chmod(program, 0o755);
+  const path = Deno.env.get("PATH") ?? "";
+  Deno.env.set("PATH", `${media.pathOf("bin")}:${path}`);
+  try {
+    return await attempt();
+  } finally {
+    Deno.env.set("PATH", path);
+  }
+}
+
+/** An ffprobe that refuses with one of FFmpeg's error codes. */
+function refusing(code: number): string {
+  return `echo '{"error": {"code": ${code}}}'; echo refused >&2; exit 1`;
+}
+
+const INVALID_DATA = -1094995529;
+
+Deno.test("Library does not remember a refusal that may pass", async (t) => {
+  const library = new Library(await folderWith("passing", ["a.png"]));
+  const passing = {
+    "permission denied": refusing(-13),
+    "too many open files": refusing(-24),
+    "nothing said": "exit 1",
+    "ended by a signal": "kill -9 $$",
+    "ended by a signal after its answer": `echo '{"error": {"code": ${INVALID_DATA}}}'; kill -9 $$`,
+  };
+  for (const [reason, script] of Object.entries(passing)) {
+    await t.step(reason, async () => {
+      const folder = media.pathOf("passing");
+      await Deno.copyFile(`${folder}/a.png`, `${folder}/${reason}.png`);
+      const error = await withProbe(script, () => refusalOf(library, `${reason}.png`));
+      assertEquals(error.code, "media_error");
+      assertEquals((await library.find(`${reason}.png`)).info.kind, "image");
+    });
+  }
+});
+
+Deno.test("Library remembers bad data until the file or who may read it changes", async () => {
+  const folder = await folderWith("lasting", ["a.png"]);
+  const library = new Library(folder);
+  const again = () => refusalOf(library, "a.png");
+  assertStringIncludes((await withProbe(refusing(INVALID_DATA), again)).message, "refused");
+  assertStringIncludes((await again()).message, "refused");
+  await Deno.chmod(`${folder}/a.png`, 0o640);
+  assertEquals((await library.find("a.png")).info.kind, "image");
+});
+
+Deno.test("Library.find() hints without a look at each file", async () => {
+  const folder = await folderWith("crowded", ["holiday.png"]);
+  await Deno.mkdir(`${folder}/sub`);
+  await Deno.symlink("../crowded outside.png", `${folder}/birthday.png`);
+  for (let at = 0; at < 1100; at++) Deno.writeFileSync(`${folder}/sub/${at}`, new Uint8Array(1));
+  await Deno.mkdir(`${folder}/zoo`);
+  await Deno.writeFile(`${folder}/zoo/elephant.png`, new Uint8Array(1));
+  const library = new Library(folder);
+  const stat = Deno.stat;
+  let looks = 0;
+  Deno.stat = (path) => {
+    looks++;
+    return stat(path);
+  };
+  try {
+    assertStringIncludes((await refusalOf(library, "holidy.png")).message, `"holiday.png"?`);
+    assert(looks <= 2, `${looks} files looked at`);
+  } finally {
+    Deno.stat = stat;
+  }
+  // A link out of the folder is as if not there, and so is what lies beyond the thousandth name.
+  assertStringIncludes((await refusalOf(library, "birthdy.png")).message, "--list shows");
+  assertStringIncludes((await refusalOf(library, "zoo/elephnt.png")).message, "--list shows");
+});
+
+Deno.test("Library.first() leaves drawings to requests by name", async () => {
+  const folder = await folderWith("drawn", ["b.png"]);
+  const drawing = '<svg xmlns="http://www.w3.org/2000/svg" width="20" height="10"/>';
+  await Deno.writeTextFile(`${folder}/a.svg`, drawing);
+  // By its content, not its name.
+  await Deno.writeTextFile(`${folder}/a drawing`, drawing);
+  const library = new Library(folder);
+  assertEquals((await library.first("image")).name, "b.png");
 });
 
 Deno.test("Library refuses what is no folder", () => {

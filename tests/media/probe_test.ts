@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { RequestError } from "../../lib/core/errors.ts";
-import { inputArguments, probe } from "../../lib/media/probe.ts";
+import { inputArguments, PassingError, probe } from "../../lib/media/probe.ts";
 import { mediaFolder, pictures, tone, turnClockwise } from "../support/media.ts";
 
 const media = mediaFolder();
@@ -118,16 +118,24 @@ Deno.test("probe() refuses lists that name other files", async () => {
   for (const name of names) await refusalOf(name);
 });
 
-Deno.test("probe() refuses a file that is gone", async () => {
-  await refusalOf("nowhere.mp4");
+Deno.test("probe() refuses a file that is gone, which may pass", async () => {
+  assert(await refusalOf("nowhere.mp4") instanceof PassingError);
+});
+
+Deno.test("probe() tells bad data from what may pass", async () => {
+  await media.write("still noise.mp4", new Uint8Array(3000).fill(0xa5));
+  assert(!(await refusalOf("still noise.mp4") instanceof PassingError));
+  await media.write("list of none.m3u8", "#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:1/a.ts\n");
+  assert(!(await refusalOf("list of none.m3u8") instanceof PassingError));
 });
 
 Deno.test("inputArguments() opens one file, and only by way of the file protocol", () => {
   assertEquals(
     inputArguments("/a/http:b.mp4"),
-    ["-protocol_whitelist", "file,pipe", "-i", "file:/a/http:b.mp4"],
+    ["-protocol_whitelist", "file", "-i", "file:/a/http:b.mp4"],
   );
-  for (const path of ["/a/%03d.png", "/a/50% *.JPG", "/a %d/b.webp", "/a/{1,2}.bmp", "/a/?.tif"]) {
+  const patterns = ["/a/%03d.png", "/a/50% *.JPG", "/a %d/b.webp", "/a/{1,2}.bmp", "/a/?.tif"];
+  for (const path of [...patterns, "/a/%d.svg", "/a/%d.dng", "/a/%d.mpg1-img"]) {
     assertEquals(inputArguments(path).slice(2, 6), ["-f", "image2", "-pattern_type", "none"]);
   }
   for (const path of ["/a/b.png", "/a/%03d.mp4", "/a/%03d.gif", "/a/[1].png"]) {

@@ -15,7 +15,7 @@ import {
   untilGone,
 } from "../support/scripted_server.ts";
 import { testServer } from "../support/server.ts";
-import { witness } from "../support/witness.ts";
+import { whereIs, witness } from "../support/witness.ts";
 
 const media = mediaFolder();
 const NOBODY = ["--host", "127.0.0.1", "--port", "1"];
@@ -219,21 +219,23 @@ Deno.test("stream-client ends by a second Ctrl-C although FFmpeg hangs", async (
 });
 
 Deno.test("stream-client ends by a second Ctrl-C although the program behind it hangs", async () => {
-  const [asked, stopped] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const gone = Promise.withResolvers<void>();
   await using server = new ScriptedServer(async (peer) => {
-    asked.resolve();
-    await say(peer, describe(), ...Array.from({ length: 999 }, (_, index) => frame(index)));
+    await say(peer, describe(), frame(0, { size: 1_000_000 }));
     await untilGone(peer);
-    stopped.resolve();
+    gone.resolve();
   });
-  // The shell's own pipe: nobody reads it, and it is full after 64 kB.
-  const script = '{ "$@" & pid=$!; echo $pid >&2; wait $pid; echo "status $?" >&2; } | sleep 600';
-  const args = ["--video", "--output", "-", ...at(server)];
-  await using client = startProgram("client", args, { wrapper: ["sh", "-c", script, "sh"] });
+  // What is read is less than a frame, and the rest of that is more than a pipe holds.
+  const script = '{ "$@" & pid=$!; echo $pid >&2; wait $pid; echo "status $?" >&2; } | ' +
+    "{ head -c 100000 > /dev/null; echo full >&2; sleep 600; }";
+  const wrapper = ["sh", "-c", script, "sh"];
+  await using client = startProgram("client", ["--video", "--output", "-", ...at(server)], {
+    wrapper,
+  });
   const [, pid] = await client.stderr.until(/^(\d+)\n/);
-  await asked.promise;
+  await client.stderr.until(/^full$/m);
   Deno.kill(Number(pid), "SIGINT");
-  await stopped.promise;
+  await gone.promise;
   Deno.kill(Number(pid), "SIGINT");
   await client.stderr.until(/^status 130$/m);
 });
@@ -372,12 +374,11 @@ Deno.test("stream-client tells of a limit on the size of files", async () => {
   await media.make("clip.mp4", CLIP);
   const place = await folder("limited");
   await using server = await testServer({ media: media.path });
-  const wrapper = ["sh", "-c", 'ulimit -f 8 && exec "$@"', "sh"];
+  const instead = `ulimit -f 8 && exec "${await whereIs("ffmpeg")}" "$@"`;
+  await using ffmpeg = await witness("ffmpeg", { instead });
   const args = ["--video", "clip.mp4", "--output", `${place}/x.avi`, ...at(server)];
-  const ending = await runProgram("client", args, { wrapper });
-  assertFailed(ending, {
-    code: 1,
-    reason: /^Cannot write "[^\n]+\/x\.avi": [^\n]*(SIGXFSZ|too large)/,
-  });
+  const ending = await runProgram("client", args, { env: { PATH: ffmpeg.path } });
+  const reason = /^Cannot write "[^\n]+\/x\.avi": [^\n]*(SIGXFSZ|too large)/;
+  assertFailed(ending, { code: 1, reason });
   assert(!namesIn(place).includes("x.avi"));
 });

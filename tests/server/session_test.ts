@@ -1,5 +1,7 @@
 import { assert, assertEquals, assertLess, assertStrictEquals } from "@std/assert";
 import { CLASSIC_END, classicRequest } from "../../lib/wire/classic.ts";
+import { encodeJson } from "../../lib/wire/fields.ts";
+import { encodeMessage } from "../../lib/wire/native.ts";
 import {
   controlMessage,
   conversationMedia,
@@ -112,6 +114,17 @@ for (const command of ["get_image", "get_video"] as const) {
   });
 }
 
+Deno.test("runSession() throws away what a classic peer sends behind its request", async () => {
+  await using server = await watchedServer({ media, defaults: { video: "short.mkv" } });
+  using peer = await server.connect();
+  // More than lies between the two, so that it is only taken when the server reads on.
+  const written = peer.write(classicRequest("get_video"), new Uint8Array(16 * 1024 * 1024));
+  const [answer] = await Promise.all([peer.readAll(), written]);
+  assertEquals(answer.subarray(-CLASSIC_END.length), CLASSIC_END);
+  peer.close();
+  await server.quiet();
+});
+
 Deno.test("runSession() serves classic and native peers at once, half closed or not", async () => {
   await using server = await watchedServer({ media, defaults: { video: "short.mkv" } });
   using classic = await server.connect();
@@ -161,19 +174,72 @@ Deno.test("runSession() takes a control that comes right behind its request", as
   assertStrictEquals((await peer.answer()).end?.reason, "end");
 });
 
-Deno.test("runSession() takes a control that comes behind waiting requests", async () => {
+Deno.test("runSession() takes a control for the request that came last before it", async () => {
+  await using server = await watchedServer({ media });
+  using peer = await server.connect();
+  await peer.write(
+    requestMessage({ command: "list_media" }),
+    requestMessage({ ...LONG, speed: 1 }),
+    controlMessage("stop"),
+  );
+  assertEquals((await peer.answer()).kinds, ["list"]);
+  const { frames, end } = await peer.answer();
+  assertEquals([frames, end?.reason], [0, "stopped"]);
+  // The one that is playing goes on, the one that waits is stopped.
+  await peer.ask({ ...SHORT, speed: 1 });
+  await peer.until("frame");
+  await peer.write(requestMessage({ ...LONG, speed: 1 }), controlMessage("stop"));
+  assertStrictEquals((await peer.answer()).end?.frames, SHORT_FRAMES);
+  const { kinds, end: last } = await peer.answer();
+  assertEquals([kinds, last?.reason], [["describe", "end"], "stopped"]);
+});
+
+Deno.test("runSession() takes a control behind a wrong request for that one", async () => {
+  await using server = await watchedServer({ media });
+  using peer = await server.connect();
+  await peer.write(
+    requestMessage(SHORT),
+    requestMessage({ ...SHORT, speed: -1 }),
+    controlMessage("stop"),
+  );
+  assertStrictEquals((await peer.answer()).end?.reason, "end");
+  assertStrictEquals((await peer.answer()).error?.code, "bad_request");
+});
+
+Deno.test("runSession() lets a paused video go on when another request comes", async () => {
+  await using server = await watchedServer({ media });
+  using peer = await server.connect();
+  await peer.write(requestMessage({ ...SHORT, speed: 1 }), controlMessage("pause"));
+  await peer.write(requestMessage(SHORT), controlMessage("pause"), controlMessage("resume"));
+  assertStrictEquals((await peer.answer()).frames, SHORT_FRAMES);
+  assertStrictEquals((await peer.answer()).frames, SHORT_FRAMES);
+});
+
+Deno.test("runSession() ignores controls that it does not know", async () => {
   await using server = await watchedServer({ media });
   using peer = await server.connect();
   await peer.ask({ ...LONG, speed: 1 });
   await peer.until("frame");
+  const unknown = [{ action: "STEP" }, { action: "frame-step" }, { action: "seek", to: -1 }];
+  for (const control of [...unknown, { action: 5 }, { action: ["stop"] }, { action: null }, {}]) {
+    await peer.write(encodeMessage("control", encodeJson(control)));
+  }
+  await peer.until("frame");
+  await peer.control("stop");
+  assertStrictEquals((await peer.answer()).end?.reason, "stopped");
+});
+
+Deno.test("runSession() reads no further behind a control that is no object", async () => {
+  await using server = await watchedServer({ media });
+  using peer = await server.connect();
   await peer.write(
-    requestMessage({ command: "list_media" }),
-    requestMessage(SHORT),
+    requestMessage({ ...SHORT, speed: 1 }),
+    controlMessage("pause"),
+    encodeMessage("control", encodeJson([])),
     controlMessage("stop"),
   );
-  assertStrictEquals((await peer.answer()).end?.reason, "stopped");
-  assertEquals((await peer.answer()).kinds, ["list"]);
-  assertStrictEquals((await peer.answer()).end?.reason, "end");
+  assertStrictEquals((await peer.answer()).frames, SHORT_FRAMES);
+  assertStrictEquals((await peer.farewell())?.code, "bad_request");
 });
 
 Deno.test("runSession() ignores controls when there is nothing to control", async () => {

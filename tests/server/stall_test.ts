@@ -5,16 +5,27 @@ import {
   assertRejects,
   assertStrictEquals,
 } from "@std/assert";
+import { createLogger } from "../../lib/core/log.ts";
+import { Library, type MediaFile } from "../../lib/media/library.ts";
+import { MemoryBudget } from "../../lib/server/memory_budget.ts";
+import { runSession } from "../../lib/server/session.ts";
 import { classicRequest } from "../../lib/wire/classic.ts";
 import { encodeMessage, MAX_REQUEST_LENGTH } from "../../lib/wire/native.ts";
 import { mediaFolder, pictures } from "../support/media.ts";
-import { conversationMedia, mediaChildren, SHORT_FRAMES, watchedServer } from "./watched_server.ts";
+import {
+  conversationMedia,
+  mediaChildren,
+  Peer,
+  SHORT_FRAMES,
+  watchedServer,
+} from "./watched_server.ts";
 
-// Viewers that stop reading, and FFmpeg dying.
+// Viewers that stop reading or leave meanwhile, and FFmpeg dying.
 
 const media = await conversationMedia();
 const classicFolder = mediaFolder();
 const largeFolder = mediaFolder();
+const gapFolder = mediaFolder();
 
 const LONG = { command: "get_video", name: "long.mkv" } as const;
 
@@ -62,6 +73,35 @@ Deno.test("runSession() gives up a classic viewer that never reads", async () =>
   await server.logged(/ended: The peer took nothing for too long\n$/);
   await server.quiet();
   await server.assertWell();
+});
+
+/** A classic viewer that takes one byte, says so, and then waits to be killed. */
+const KILLED_VIEWER = `
+  const socket = await Deno.connect({ hostname: "127.0.0.1", port: Number(Deno.args[0]) });
+  await socket.write(new TextEncoder().encode("get_video"));
+  await socket.read(new Uint8Array(1));
+  console.log("watching");
+  await Deno.stdin.read(new Uint8Array(1));
+`;
+
+Deno.test("runSession() notices a classic viewer's reset while nothing is written", async () => {
+  // Ten minutes between two frames.
+  const gap = ["-vf", "setpts=N*600/TB", "-fps_mode", "passthrough", "-c:v", "ffv1"];
+  await gapFolder.make("gap.mkv", [...pictures({ rate: "10", seconds: 0.3 }), ...gap]);
+  await using server = await watchedServer({ media: gapFolder.path });
+  // Only the end of a process resets a connection at once; closing it here would half close first.
+  const viewer = new Deno.Command(Deno.execPath(), {
+    args: ["eval", KILLED_VIEWER, String(server.server.address.port)],
+    stdin: "piped",
+    stdout: "piped",
+  }).spawn();
+  const said = viewer.stdout.getReader();
+  await said.read();
+  viewer.kill("SIGKILL");
+  await Promise.all([viewer.status, viewer.stdin.close(), said.cancel()]);
+  await server.logged(/ended: .*reset.*\n$/);
+  await server.logged(/ disconnected\n$/);
+  assertEquals(await mediaChildren(), []);
 });
 
 Deno.test("runSession() holds few frames for a viewer that stops reading", async () => {
@@ -115,11 +155,26 @@ Deno.test("runSession() ends a classic answer without its end when FFmpeg dies",
   await server.assertWell();
 });
 
+/** A library on a disk that fails. */
+class FailingLibrary extends Library {
+  override find(): Promise<MediaFile> {
+    return Promise.reject(new Error(`Input/output error: ${media}`));
+  }
+}
+
 Deno.test("runSession() tells a peer nothing of the server's insides, but the log", async () => {
-  const folder = Deno.makeTempDirSync({ prefix: "stream_gone_" });
-  await using server = await watchedServer({ media: folder });
-  using peer = await server.connect();
-  Deno.removeSync(folder);
+  const lines: string[] = [];
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { hostname, port } = listener.addr;
+  using peer = new Peer(await Deno.connect({ hostname, port }));
+  const session = runSession(await listener.accept(), {
+    library: new FailingLibrary(media),
+    defaults: {},
+    budget: new MemoryBudget(0),
+    timeouts: TIMEOUTS,
+    logger: createLogger({ level: "debug", write: (line) => lines.push(line) }),
+    signal: new AbortController().signal,
+  });
   await peer.ask(LONG);
   const { error } = await peer.answer();
   assertStrictEquals(error?.code, "internal");
@@ -127,5 +182,7 @@ Deno.test("runSession() tells a peer nothing of the server's insides, but the lo
     error.message,
     "Cannot serve the request: the server failed, its log says why",
   );
-  await server.logged(/ error .*its log says why: .*No such file/);
+  peer.close();
+  await session;
+  assertMatch(lines.join(""), / error .*its log says why: Input\/output error/);
 });

@@ -31,7 +31,7 @@ function assertColour(
       const { character, foreground = [], background = [] } = line[column] ?? {};
       assertEquals([character, foreground.length], ["▀", 3], `row ${y + row}, column ${column}`);
       [...foreground, ...background].forEach((value, index) =>
-        assertAlmostEquals(value, colour[index % 3], 3, `row ${y + row}, column ${column}`)
+        assertAlmostEquals(value, colour[index % 3], 16, `row ${y + row}, column ${column}`)
       );
     }
   }

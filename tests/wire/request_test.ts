@@ -115,23 +115,18 @@ test("parseRequest() counts a name's characters, not its bytes", () => {
 });
 
 test("parseControl() reads what encodeControl() wrote", () => {
-  assertEquals(parseControl(encodeControl({ action: "seek", to: 1.5 })), {
-    action: "seek",
-    to: 1.5,
-  });
-  assertEquals(parseControl(encodeControl({ action: "stop" })), { action: "stop", to: undefined });
+  assertEquals(parseControl(encodeControl({ action: "stop" })), { action: "stop" });
 });
 
-test("parseControl() passes unknown actions on, to be ignored", () => {
-  assertStrictEquals(parseControl(encodeJson({ action: "rewind" })).action, "rewind");
-  assertStrictEquals(parseControl(encodeJson({})).action, "");
-});
-
-test("parseControl() refuses malformed ones", () => {
-  for (
-    const control of [{ action: 1 }, { action: "A B" }, { action: "seek", to: "1" }, { to: -1 }]
-  ) {
-    assertThrows(() => parseControl(encodeJson(control)), FormatError);
+test("parseControl() passes any action on as it is, to be ignored", () => {
+  for (const action of ["rewind", "STEP", "frame-step", "", 5, null, true, ["stop"], {}]) {
+    assertEquals(parseControl(encodeJson({ action, to: -1 })), { action });
   }
-  assertThrows(() => parseControl(new Uint8Array(0)), FormatError);
+  assertEquals(parseControl(encodeJson({})), { action: undefined });
+});
+
+test("parseControl() refuses what is no object", () => {
+  for (const text of ["", "stop", '"stop"', "[]", "5", "null", "{"]) {
+    assertThrows(() => parseControl(new TextEncoder().encode(text)), FormatError);
+  }
 });
