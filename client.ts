@@ -1,8 +1,8 @@
 /** The command line of `stream-client`: gathers the surroundings, runs, sets the exit status. */
 import { surroundingsOf } from "./lib/client/surroundings.ts";
 import { runClient, statusOf } from "./lib/client/run.ts";
-import { print } from "./lib/core/console.ts";
-import { messageOf } from "./lib/core/errors.ts";
+import { tell } from "./lib/core/console.ts";
+import { messageOf, OutputClosedError } from "./lib/core/errors.ts";
 import { type Interrupt, untilInterrupted } from "./lib/core/interrupt.ts";
 import { printable } from "./lib/core/log.ts";
 
@@ -11,10 +11,11 @@ async function main({ signal, forced, status }: Interrupt): Promise<number> {
     const done = await runClient(Deno.args, { surroundings: surroundingsOf(), signal, forced });
     return done ? 0 : await status;
   } catch (error) {
+    if (error instanceof OutputClosedError) return 0;
     const code = statusOf(error);
     const hint = code === 2 ? "; see stream-client --help" : "";
     if (error !== signal.reason) {
-      print(Deno.stderr, `${printable(messageOf(error))}${hint}\n`);
+      tell(Deno.stderr, `${printable(messageOf(error))}${hint}\n`);
     }
     return signal.aborted ? await status : code;
   }

@@ -1,6 +1,6 @@
 /** The command line of `stream-server`: parses, serves until interrupted, sets the exit status. */
 import { formatAddress } from "./lib/core/address.ts";
-import { print } from "./lib/core/console.ts";
+import { print, tell } from "./lib/core/console.ts";
 import { messageOf, UsageError } from "./lib/core/errors.ts";
 import { parseFlags } from "./lib/core/flags.ts";
 import { type Interrupt, untilInterrupted } from "./lib/core/interrupt.ts";
@@ -15,7 +15,7 @@ async function main({ status }: Interrupt): Promise<number> {
     return 0;
   }
   const { host, port, media, image, video, "max-clients": maxClients } = flags;
-  const write = (line: string) => print(Deno.stderr, line);
+  const write = (line: string) => tell(Deno.stderr, line);
   const logger = createLogger({ level: flags["log-level"], write });
   const options = { host, port, media, defaults: { image, video }, maxClients, warm: true };
   await using server = await startServer(options, logger);
@@ -27,7 +27,7 @@ async function main({ status }: Interrupt): Promise<number> {
 function report(error: unknown): number {
   const isUsage = error instanceof UsageError;
   const hint = isUsage ? "; see stream-server --help" : "";
-  print(Deno.stderr, `${messageOf(error)}${hint}\n`);
+  tell(Deno.stderr, `${messageOf(error)}${hint}\n`);
   return isUsage ? 2 : 1;
 }
 

@@ -93,6 +93,23 @@ export function parseClientFlags(args: readonly string[]): ClientAction {
   return { kind: "menu", flags };
 }
 
+/** Flags that say what becomes of an image or a video. */
+const MEDIA_ONLY = [
+  "view",
+  "output",
+  "overwrite",
+  "pixel-format",
+  "size",
+  "no-audio",
+  "start",
+  "duration",
+  "speed",
+] as const;
+
+function isGiven(value: string | number | boolean | undefined): boolean {
+  return value !== undefined && value !== false;
+}
+
 /** @throws {UsageError} for flags that contradict each other */
 function checkTogether(flags: ClientFlags): void {
   const asked = [flags.image !== undefined, flags.video !== undefined, flags.list];
@@ -107,11 +124,18 @@ function checkTogether(flags: ClientFlags): void {
   if (flags.view === "terminal" && flags.output === "-") {
     throw new UsageError("Cannot use --view terminal with --output -: both write to stdout");
   }
-  if (flags.list && flags.output !== undefined) {
-    throw new UsageError("Cannot use --output with --list: the list goes to stdout");
+  if (flags.json && flags.view === "terminal") {
+    throw new UsageError("Cannot use --json with --view terminal: both write to stdout");
+  }
+  if (/^[^:]+:\d+$/.test(flags.host)) {
+    throw new UsageError(`Cannot use --host "${flags.host}": expected the port in --port`);
+  }
+  const unfit = flags.list ? MEDIA_ONLY.find((name) => isGiven(flags[name])) : undefined;
+  if (unfit !== undefined) {
+    throw new UsageError(`Cannot use --${unfit} with --list: it is for --image and --video`);
   }
   if (!flags.classic) return;
-  const used = NATIVE_ONLY.find((name) => flags[name] !== undefined && flags[name] !== false);
+  const used = NATIVE_ONLY.find((name) => isGiven(flags[name]));
   if (used !== undefined) {
     throw new UsageError(`Cannot use --${used} with --classic: scripts cannot be asked for it`);
   }

@@ -1,3 +1,4 @@
+import { formatAddress } from "../core/address.ts";
 import { FormatError, messageOf, RequestError, UsageError } from "../core/errors.ts";
 import { printable } from "../core/log.ts";
 import { checkOutput } from "../viewers/file.ts";
@@ -179,7 +180,9 @@ function explained(reason: unknown, { flags, signal }: RunContext): unknown {
     ? "is that a script that pickles numpy arrays? For stream-server leave out --classic"
     : "is that stream-server? For a script that pickles numpy arrays use --classic";
   const foreign = reason instanceof CutError || reason instanceof FormatError;
-  const message = `Cannot get anything from ${host}:${port}: ${messageOf(reason)}`;
+  const message = `Cannot get anything from ${formatAddress({ hostname: host, port })}: ${
+    messageOf(reason)
+  }`;
   return new Error(foreign ? `${message}; ${hint}` : message, { cause: reason });
 }
 

@@ -1,5 +1,5 @@
 import { TextLineStream } from "@std/streams/text-line-stream";
-import { print } from "../core/console.ts";
+import { print, tell } from "../core/console.ts";
 import type { Screen } from "../viewers/window.ts";
 
 /** What the client finds around itself: one place, so that tests can put others in. */
@@ -27,7 +27,7 @@ export function surroundingsOf(): Surroundings {
   return {
     stdout: Deno.stdout.writable,
     print: (text) => print(Deno.stdout, text),
-    printError: (text) => print(Deno.stderr, text),
+    printError: (text) => tell(Deno.stderr, text),
     lines: () =>
       Deno.stdin.readable.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream()),
     stdoutIsTerminal: Deno.stdout.isTerminal(),

@@ -1,4 +1,4 @@
-import { messageOf } from "./errors.ts";
+import { messageOf, OutputClosedError } from "./errors.ts";
 
 const encoder = new TextEncoder();
 
@@ -8,15 +8,27 @@ export interface TextSink {
 }
 
 /**
- * Writes text to standard output or standard error, all of it.
+ * Writes text to standard output, all of it.
  *
- * @throws {Error} where that takes no more
+ * @throws {OutputClosedError} where nobody reads it any more
+ * @throws {Error} where it takes no more
  */
 export function print(sink: TextSink, text: string): void {
   let bytes = encoder.encode(text);
   try {
     while (bytes.byteLength > 0) bytes = bytes.subarray(sink.writeSync(bytes));
   } catch (cause) {
-    throw new Error(`Cannot print what is to be told: ${messageOf(cause)}`, { cause });
+    const message = `Cannot write to standard output: ${messageOf(cause)}`;
+    if (cause instanceof Deno.errors.BrokenPipe) throw new OutputClosedError(message, { cause });
+    throw new Error(message, { cause });
+  }
+}
+
+/** Writes text to standard error, where somebody may read it, or not. */
+export function tell(sink: TextSink, text: string): void {
+  try {
+    print(sink, text);
+  } catch {
+    // The terminal is gone, or full. There is nowhere left to tell of it, and work goes on.
   }
 }

@@ -47,6 +47,11 @@ export class TruncatedError extends Error {
   }
 }
 
+/** Standard output has been closed by whoever read it, as `head` does. */
+export class OutputClosedError extends Error {
+  override name = "OutputClosedError";
+}
+
 /** A wait that took longer than its deadline. */
 export class DeadlineError extends Error {
   override name = "DeadlineError";

@@ -4,7 +4,7 @@ export interface Interrupt extends Disposable {
   signal: AbortSignal;
   /** Fires at the second: from there on nothing is worth a wait. */
   forced: AbortSignal;
-  /** Exit status that the signal stands for: 130 for SIGINT, 143 for SIGTERM. */
+  /** Exit status that the signal stands for: 130 for SIGINT, 143 for SIGTERM, 129 for SIGHUP. */
   status: Promise<number>;
   /** The same, a moment after the second: what has not tidied up until then is left as it is. */
   overdue: Promise<number>;
@@ -13,10 +13,15 @@ export interface Interrupt extends Disposable {
 /** Milliseconds between the second signal and the end. */
 const LAST_MOMENT = 300;
 
-/** The exit status of programs that end by a signal is 128 and the signal's number. */
-const STATUS: readonly (readonly [Deno.Signal, number])[] = [["SIGINT", 130], ["SIGTERM", 143]];
+/**
+ * The exit status of programs that end by a signal is 128 and the signal's number. SIGHUP comes
+ * when the terminal is closed, or the connection to it breaks.
+ */
+const STATUS: readonly (readonly [Deno.Signal, number])[] = Deno.build.os === "windows"
+  ? [["SIGINT", 130]]
+  : [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]];
 
-/** Takes over Ctrl-C and SIGTERM until disposed. */
+/** Takes over Ctrl-C, SIGTERM and the end of the terminal until disposed. */
 export function untilInterrupted(): Interrupt {
   const controller = new AbortController();
   const insistence = new AbortController();

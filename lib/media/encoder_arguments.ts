@@ -2,16 +2,21 @@
 import type { Description, StreamDescription, VideoStream } from "../core/frame.ts";
 
 /** Containers that keep each frame's own timestamp; others have a fixed frame rate. */
-const KEEPS_TIMESTAMPS = new Set(["mp4", "m4v", "mov", "mkv", "webm", "nut", "ts", "m2ts", "flv"]);
+const KEEPS_TIMESTAMPS = new Set(
+  ["mp4", "m4v", "mov", "3gp", "3g2", "mkv", "webm", "nut", "ts", "m2ts", "flv"],
+);
 
 /** Containers whose players mostly know H.264 with 4:2:0 sub-sampling and even sizes only. */
-const WANTS_420 = new Set(["mp4", "m4v", "mov", "flv", "ts", "m2ts"]);
+const WANTS_420 = new Set(["mp4", "m4v", "mov", "3gp", "3g2", "flv", "ts", "m2ts"]);
 
 /** Pixel formats whose colours are coarser than the picture; in odd sizes H.264 refuses them. */
 const SUB_SAMPLED = /^(yuva?(410|411|420|422|440)p|nv|yuyv|uyvy|yvyu)/;
 
-/** Containers whose usual codec, MPEG-2 or Sorenson's H.263, knows a few frame rates only. */
-const WANTS_H264 = new Set(["ts", "m2ts", "flv"]);
+/** Containers whose usual codec, MPEG-2 or H.263, knows a few frame rates or sizes only. */
+const WANTS_H264 = new Set(["ts", "m2ts", "flv", "3gp", "3g2"]);
+
+/** Containers whose usual codec for sound, AMR, most FFmpegs cannot write. */
+const WANTS_AAC = new Set(["3gp", "3g2"]);
 
 /** Containers for sound that FFmpeg would put pictures into all the same. */
 const SOUND_ONLY = new Set(["m4a"]);
@@ -96,6 +101,7 @@ function videoArguments(streams: readonly StreamDescription[], extension: string
   const filters = filtersFor(picture, extension);
   return [
     ...(WANTS_H264.has(extension) ? ["-c:v", "h264"] : []),
+    ...(WANTS_AAC.has(extension) ? ["-c:a", "aac"] : []),
     ...(filters.length > 0 ? ["-vf", filters.join(",")] : []),
     ...timingArguments(picture, extension),
   ];

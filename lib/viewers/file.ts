@@ -18,6 +18,9 @@ export interface OutputOptions extends Pick<FileViewerOptions, "overwrite"> {
   still: boolean;
 }
 
+/** Types that FFmpeg writes as a list, with the media in files beside it. */
+const MANY_FILES = new Set(["m3u8", "mpd", "ism", "ismc"]);
+
 /** Unfinished recordings of the same name that may lie side by side. */
 const MAX_PARTS = 100;
 
@@ -31,6 +34,7 @@ export class FileViewer implements Viewer {
   /** Where it is written to. */
   #part: string | undefined;
   #sink: FrameSink | undefined;
+  #still = false;
   #frames = 0;
   #finished = false;
 
@@ -42,6 +46,7 @@ export class FileViewer implements Viewer {
   async begin(presentation: Presentation): Promise<void> {
     const { streams, still } = presentation;
     const { overwrite, forced } = this.#options;
+    this.#still = still;
     await checkOutput(this.#path, { overwrite, still });
     this.#part = await reservePart(this.#path);
     const args = encoderArguments(presentation, this.#part ?? this.#path, { still });
@@ -92,7 +97,7 @@ export class FileViewer implements Viewer {
     this.#finished = true;
     const info = part === undefined ? undefined : await statOf(part);
     if (part === undefined || info === undefined) return undefined;
-    if (this.#frames > 0 && info.size > 0) return part;
+    if (this.#frames > 0 && info.size > 0 && !this.#still) return part;
     await Deno.remove(part);
   }
 
@@ -106,8 +111,11 @@ export class FileViewer implements Viewer {
       const reason = (reasonOf(error) ?? messageOf(error))
         .replaceAll(`file:${part}`, this.#path).replaceAll(part, this.#path);
       const left = await this.#removeUseless();
-      const rest = left === undefined ? "" : `; ${whatArrived(left)}`;
-      throw new Error(`Cannot write "${this.#path}": ${reason}${rest}`, { cause: error });
+      const rest = left === undefined ? [] : [`"${left}" is unfinished, and may not be playable`];
+      const failure = this.#options.forced?.aborted
+        ? "Stopped at once"
+        : `Cannot write "${this.#path}": ${reason}`;
+      throw new Error([failure, ...rest].join("; "), { cause: error });
     }
   }
 }
@@ -140,6 +148,12 @@ export async function checkOutput(
       `Cannot write "${path}": its name tells no type, expected an extension such as .mp4 or .png`,
     );
   }
+  if (MANY_FILES.has(extension)) {
+    throw new Error(
+      `Cannot write "${path}": a .${extension} is a list of many files, expected a type of one ` +
+        "file such as .mp4",
+    );
+  }
   if (!still && holdsOnePicture(path)) {
     throw new Error(
       `Cannot write "${path}": a .${extension} holds one picture, expected a video type such as ` +
@@ -152,6 +166,9 @@ async function checkAbsent(
   path: string,
   { overwrite }: Pick<FileViewerOptions, "overwrite">,
 ): Promise<void> {
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(path)) {
+    throw new Error(`Cannot write "${path}": addresses are not supported, expected a file`);
+  }
   const info = await statOf(path);
   if (info?.isDirectory) {
     throw new Error(`Cannot write "${path}": it is a folder, name a file in it`);

@@ -1,5 +1,5 @@
 import { ByteReader, fromStream } from "../core/byte_reader.ts";
-import { ProcessError, TruncatedError } from "../core/errors.ts";
+import { OutputClosedError, ProcessError, TruncatedError } from "../core/errors.ts";
 import type { Frame, VideoStream } from "../core/frame.ts";
 import { nutInputArguments } from "../media/encoder_arguments.ts";
 import { FrameSink, reasonOf } from "../media/frame_sink.ts";
@@ -27,6 +27,8 @@ export class TerminalViewer implements Viewer {
   #drawing: Promise<void> = Promise.resolve();
   #still = false;
   #entered = false;
+  /** Why drawing ended early. */
+  #failure: unknown;
 
   constructor(terminal: Terminal) {
     this.#terminal = terminal;
@@ -40,14 +42,19 @@ export class TerminalViewer implements Viewer {
     const size = fitPicture(shownSize(video), { width: columns, height: rows - 1 });
     this.#video = video;
     this.#still = still;
-    this.#sink = new FrameSink("ffmpeg", scalerArguments(video, size), {
+    const sink = new FrameSink("ffmpeg", scalerArguments(video, size), {
       streams: [video],
       stdout: "piped",
       signal: this.#terminal.forced,
     });
-    this.#drawing = this.#draw(new ByteReader(fromStream(this.#sink.stdout)), size);
-    // Reported by finish(); a failure before that must not go unhandled.
-    this.#drawing.catch(() => {});
+    this.#sink = sink;
+    const reader = new ByteReader(fromStream(sink.stdout));
+    this.#drawing = this.#draw(reader, size).catch(async (error) => {
+      // Nobody reads FFmpeg's pictures any more, so it would wait for ever, and with it show().
+      this.#failure = error;
+      await sink[Symbol.asyncDispose]();
+      await reader.cancel();
+    });
     return Promise.resolve();
   }
 
@@ -96,17 +103,24 @@ export class TerminalViewer implements Viewer {
   }
 
   #leave(): void {
-    if (this.#entered) this.#terminal.write(LEAVE);
+    const entered = this.#entered;
     this.#entered = false;
+    if (entered && this.#failure === undefined) this.#terminal.write(LEAVE);
   }
 
   async #guarded(action: () => Promise<boolean>): Promise<boolean> {
     try {
-      return await action();
+      const done = await action();
+      if (this.#failure === undefined) return done;
     } catch (error) {
       if (!(error instanceof ProcessError)) throw error;
-      throw new Error(`Cannot draw in the terminal: ${reasonOf(error)}`, { cause: error });
+      if (this.#failure === undefined) {
+        throw new Error(`Cannot draw in the terminal: ${reasonOf(error)}`, { cause: error });
+      }
     }
+    // Whoever looked has gone, as when a pipe is closed.
+    if (this.#failure instanceof OutputClosedError) return false;
+    throw this.#failure;
   }
 }
 

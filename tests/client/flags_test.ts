@@ -112,7 +112,11 @@ const WRONG: Record<string, string> = {
   "--output x.mp4": "Cannot tell what to get: expected --image, --video or --list",
   "--json": "Cannot tell what to get: expected --image, --video or --list",
   "--speed fast": 'Cannot use --speed "fast": expected a number from 0.01 to 100',
-  "--list --output x.txt": "Cannot use --output with --list: the list goes to stdout",
+  "--list --size 3x3": "Cannot use --size with --list: it is for --image and --video",
+  "--list --overwrite": "Cannot use --overwrite with --list: it is for --image and --video",
+  "--video --json --view terminal": "Cannot use --json with --view terminal: both write to stdout",
+  "--video --host robot:9000": 'Cannot use --host "robot:9000": expected the port in --port',
+  "--list --output x.txt": "Cannot use --output with --list: it is for --image and --video",
   "--video --output - --json": "Cannot use --json with --output -: both write to stdout",
   "--video --output - --view terminal":
     "Cannot use --view terminal with --output -: both write to stdout",

@@ -1,5 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { print } from "../../lib/core/console.ts";
+import { OutputClosedError } from "../../lib/core/errors.ts";
+import { print, tell } from "../../lib/core/console.ts";
 
 Deno.test({
   name: "print() writes all of a text, however little is taken at a time",
@@ -26,6 +27,23 @@ Deno.test({
         throw new Error("No space left on device");
       },
     };
-    assertThrows(() => print(sink, "x"), Error, "Cannot print what is to be told: No space left");
+    assertThrows(() => print(sink, "x"), Error, "Cannot write to standard output: No space left");
+  },
+});
+
+Deno.test({
+  name: "tell() goes on where nobody listens",
+  permissions: "none",
+  fn() {
+    let tries = 0;
+    const sink = {
+      writeSync(): number {
+        tries++;
+        throw new Deno.errors.BrokenPipe();
+      },
+    };
+    tell(sink, "x");
+    assertEquals(tries, 1);
+    assertThrows(() => print(sink, "x"), OutputClosedError);
   },
 });
