@@ -1,32 +1,16 @@
 import { type ByteSource, fromStream } from "../core/byte_reader.ts";
-import { ProcessError, RequestError, TruncatedError } from "../core/errors.ts";
-import {
-  type AudioStream,
-  type Frame,
-  type StreamDescription,
-  toSeconds,
-  type VideoStream,
-} from "../core/frame.ts";
 import { deadline } from "../core/deadline.ts";
+import { ProcessError, RequestError, TruncatedError } from "../core/errors.ts";
+import { type Frame, type StreamDescription, toSeconds } from "../core/frame.ts";
 import { lastWords } from "./last_words.ts";
 import type { MediaFile } from "./library.ts";
 import { type Lane, merge } from "./merge.ts";
 import type { NutStream } from "./nut_demux.ts";
 import { NutReader } from "./nut_reader.ts";
-import { rawPixelFormat } from "./pixel_format.ts";
-import type { AudioInfo, VideoInfo } from "./probe.ts";
 import { type Process, startProcess } from "./process.ts";
-import {
-  pcmCodec,
-  rawAudioArguments,
-  type RawOptions,
-  rawVideoArguments,
-} from "./raw_arguments.ts";
+import { rawAudioArguments, type RawOptions, rawVideoArguments } from "./raw_arguments.ts";
+import { toAudioStream, toVideoStream } from "./raw_streams.ts";
 import { ReadAhead } from "./read_ahead.ts";
-
-/** Stream ids as they are sent. */
-const VIDEO_ID = 0;
-const AUDIO_ID = 1;
 
 /** Frames that are decoded beyond the one in use: pictures are large, runs of samples small. */
 const PICTURES_AHEAD = 2;
@@ -34,9 +18,6 @@ const SOUNDS_AHEAD = 8;
 
 /** Milliseconds; a seek in a large file without an index may take a while. */
 const SILENCE_TIMEOUT = 30_000;
-
-/** FFmpeg's names of PCM codecs, and NUT's (nut4cc.txt): `PSD` and the bits of a sample. */
-const PCM_FOURCC: Record<string, string> = { pcm_s16le: "PSD\x10", pcm_s32le: "PSD\x20" };
 
 /** Options of {@linkcode openDecoder}, besides what is wanted of the file. */
 export interface DecoderOptions extends RawOptions {
@@ -258,44 +239,4 @@ function nothingToSend({ name }: MediaFile, { start = 0 }: RawOptions): RequestE
 function reasonOf({ program, failure }: ProcessError, path: string): string {
   const stderr = lastWords(failure.stderr, path) ?? "";
   return new ProcessError(program, { ...failure, stderr }).message;
-}
-
-function toVideoStream(nut: NutStream, info: VideoInfo, options: RawOptions): VideoStream {
-  const pixelFormat = options.pixelFormat ?? rawPixelFormat(info.pixelFormat);
-  const asIs = options.pixelFormat === undefined;
-  return {
-    id: VIDEO_ID,
-    type: "video",
-    codec: "rawvideo",
-    fourcc: nut.fourcc,
-    timeBase: options.still ? nut.timeBase : sourceTimeBase(nut, info),
-    extradata: nut.extradata,
-    width: nut.width ?? info.width,
-    height: nut.height ?? info.height,
-    pixelFormat,
-    frameRate: info.frameRate,
-    sampleAspectRatio: nut.sampleAspectRatio,
-    colorRange: asIs ? info.colorRange : undefined,
-    colorSpace: asIs ? info.colorSpace : undefined,
-  };
-}
-
-/** The source's own time base where NUT's is a refinement of it, as FFmpeg makes it. */
-function sourceTimeBase(nut: NutStream, { timeBase }: VideoInfo): VideoStream["timeBase"] {
-  const ticks = (timeBase[0] * nut.timeBase[1]) / (timeBase[1] * nut.timeBase[0]);
-  return Number.isInteger(ticks) ? timeBase : nut.timeBase;
-}
-
-function toAudioStream(info: AudioInfo): AudioStream {
-  const codec = pcmCodec(info);
-  return {
-    id: AUDIO_ID,
-    type: "audio",
-    codec,
-    fourcc: PCM_FOURCC[codec],
-    timeBase: [1, info.sampleRate],
-    extradata: new Uint8Array(0),
-    sampleRate: info.sampleRate,
-    channels: info.channels,
-  };
 }
