@@ -58,9 +58,8 @@ export type ClientAction =
   | { kind: "list"; flags: ClientFlags }
   | { kind: "media"; request: MediaRequest; flags: ClientFlags };
 
-/** Flags that ask the server for something the classic wire cannot say. */
-const NATIVE_ONLY = [
-  "list",
+/** Flags that tell the server more than a name. */
+const REQUEST_DETAILS = [
   "pixel-format",
   "size",
   "no-audio",
@@ -68,6 +67,9 @@ const NATIVE_ONLY = [
   "duration",
   "speed",
 ] as const;
+
+/** Flags that ask the server for something the classic wire cannot say. */
+const NATIVE_ONLY = ["list", ...REQUEST_DETAILS] as const;
 
 /**
  * Reads the command line.
@@ -94,17 +96,7 @@ export function parseClientFlags(args: readonly string[]): ClientAction {
 }
 
 /** Flags that say what becomes of an image or a video. */
-const MEDIA_ONLY = [
-  "view",
-  "output",
-  "overwrite",
-  "pixel-format",
-  "size",
-  "no-audio",
-  "start",
-  "duration",
-  "speed",
-] as const;
+const MEDIA_ONLY = ["view", "output", "overwrite", ...REQUEST_DETAILS] as const;
 
 function isGiven(value: string | number | boolean | undefined): boolean {
   return value !== undefined && value !== false;
