@@ -31,17 +31,17 @@ export class ByteWriter {
   }
 
   /**
-   * Writes all of `bytes`, which must stay as they are until then.
+   * Writes all of `parts`, one behind the other; they must stay as they are until then.
    *
    * @throws {DeadlineError} where the peer takes nothing for too long
    */
-  async write(bytes: Uint8Array): Promise<void> {
+  async write(...parts: readonly Uint8Array[]): Promise<void> {
     const before = this.#turn;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#turn = promise;
     await before;
     try {
-      await this.#writeAll(bytes);
+      for (const bytes of parts) await this.#writeAll(bytes);
     } catch (cause) {
       if (!this.#stalled) throw cause;
       const seconds = this.#options.stallTimeout / 1000;

@@ -3,6 +3,12 @@
 /** A fraction `[numerator, denominator]`, the denominator above zero. */
 export type Rational = readonly [numerator: number, denominator: number];
 
+/** How frames travel: pixels and samples, the file's own packets, or a compressed form. */
+export const ENCODINGS = ["raw", "copy", "h264", "mjpeg"] as const;
+
+/** One of {@linkcode ENCODINGS}. */
+export type Encoding = typeof ENCODINGS[number];
+
 /** What every kind of stream tells of itself. */
 interface StreamBase {
   /** Identifies the stream within its connection or container, 0 … 65535. */
@@ -34,6 +40,13 @@ export interface VideoStream extends StreamBase {
   colorRange?: string;
   /** FFmpeg's name of the matrix, such as `bt709`, where the source states it. */
   colorSpace?: string;
+  /** Degrees clockwise by which pictures have to be turned to be shown; absent for none. */
+  rotation?: 90 | 180 | 270;
+  /**
+   * Frames by which the order of decoding and that of showing differ at the most: 0, or absent,
+   * where frames come in the order in which they are shown.
+   */
+  decodeDelay?: number;
 }
 
 /** A stream of sound. */
@@ -55,14 +68,23 @@ export interface Description {
   /** Seconds; absent for stills, and where the source does not say. */
   duration?: number;
   streams: StreamDescription[];
+  /** What is other than was asked for, one sentence each: sound in another codec, left out. */
+  notes?: string[];
 }
 
 /** One picture, or one run of samples, or one packet of a compressed stream. */
 export interface Frame {
   streamId: number;
-  /** Presentation timestamp in ticks of the stream's time base; may be negative. */
+  /**
+   * Presentation timestamp in ticks of the stream's time base. What lies before the moment that
+   * was asked for, 0 unless there was a seek, is there for decoding only.
+   */
   timestamp: number;
   keyframe: boolean;
+  /** What comes before it in its stream does not lead up to it, as after a seek. */
+  discontinuity?: boolean;
+  /** When a live frame came into being: microseconds since 1970 by the server's clock. */
+  captured?: number;
   /**
    * The bytes. A frame that is to be sent has {@linkcode FRAME_HEADROOM} bytes free before them
    * and {@linkcode FRAME_TAILROOM} behind them in the same buffer, so that whatever a wire puts

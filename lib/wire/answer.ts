@@ -32,6 +32,32 @@ export interface EndReport {
   warning?: string;
 }
 
+/** What a notice can be about. */
+export const NOTICE_CODES = [
+  /** Frames were left out: `dropped` says how many since the request. */
+  "dropped",
+  /** The link takes less than it should: `needed` and `achieved` say how much, bytes a second. */
+  "slow_link",
+  /** A live source went away; it is being started again. */
+  "source_lost",
+  /** It is there again. */
+  "source_back",
+] as const;
+
+/** News of an answer that is under way. */
+export interface Notice {
+  /** One of {@linkcode NOTICE_CODES}, or what a later version may tell. */
+  code: string;
+  /** For people. */
+  message: string;
+  /** Frames left out since the request. */
+  dropped?: number;
+  /** Bytes a second. */
+  needed?: number;
+  /** Bytes a second. */
+  achieved?: number;
+}
+
 /** One entry of the list of media. */
 export interface ListEntry {
   name: string;
@@ -41,10 +67,11 @@ export interface ListEntry {
   size: number;
   /** Seconds; absent for images, and where the file does not say. */
   duration?: number;
+  /** FFmpeg's names of the codecs; empty for a live source that has not run yet. */
   codec: string;
-  /** Pixels, as shown; absent for sound. */
+  /** Pixels, as shown; absent for sound, and where unknown yet. */
   width?: number;
-  /** Pixels, as shown; absent for sound. */
+  /** Pixels, as shown; absent for sound, and where unknown yet. */
   height?: number;
 }
 
@@ -56,6 +83,14 @@ const PIXELS = { min: 1, max: 65535, integer: true };
 
 /** Streams that one connection carries at the most. */
 const MAX_STREAMS = 64;
+
+/** Notes of a description that are looked at. */
+const MAX_NOTES = 16;
+
+/** Frames by which decoding may be ahead of showing; H.264 and HEVC allow 16. */
+const DELAY = { min: 0, max: 64, integer: true };
+
+const BYTES_A_SECOND = { min: 0, max: Number.MAX_SAFE_INTEGER };
 
 /** Writes the payload of a description. */
 export function encodeDescription(description: Description): Uint8Array<ArrayBuffer> {
@@ -83,6 +118,8 @@ export function parseDescription(payload: Uint8Array): Description {
     live: optionalBoolean(object, "live") ?? false,
     duration: optionalNumber(object, "duration", SECONDS),
     streams,
+    notes: toList(object.notes ?? [], "notes").slice(0, MAX_NOTES)
+      .filter((note) => typeof note === "string"),
   };
 }
 
@@ -125,7 +162,14 @@ function readPicture(object: JsonObject): Picture {
     sampleAspectRatio: optionalRational(object, "sampleAspectRatio"),
     colorRange: optionalText(object, "colorRange", WORD),
     colorSpace: optionalText(object, "colorSpace", WORD),
+    rotation: readRotation(object),
+    decodeDelay: optionalNumber(object, "decodeDelay", DELAY),
   };
+}
+
+/** Quarters of a turn; whatever else stands there is as if it did not. */
+function readRotation({ rotation }: JsonObject): VideoStream["rotation"] {
+  return ([90, 180, 270] as const).find((angle) => angle === rotation);
 }
 
 function readExtradata(object: JsonObject): Uint8Array {
@@ -159,6 +203,27 @@ export function parseEnd(payload: Uint8Array): EndReport {
     dropped: optionalNumber(object, "dropped", COUNT) ?? 0,
     reason: optionalText(object, "reason", ANY_TEXT) ?? "end",
     warning: optionalText(object, "warning", ANY_TEXT),
+  };
+}
+
+/** Writes the payload of a notice. */
+export function encodeNotice(notice: Notice): Uint8Array<ArrayBuffer> {
+  return encodeJson(notice);
+}
+
+/**
+ * Reads the payload of a notice.
+ *
+ * @throws {FormatError} for anything malformed
+ */
+export function parseNotice(payload: Uint8Array): Notice {
+  const object = parseJsonObject(payload, "notice");
+  return {
+    code: required(optionalText(object, "code", WORD), "code"),
+    message: optionalText(object, "message", ANY_TEXT) ?? "",
+    dropped: optionalNumber(object, "dropped", COUNT),
+    needed: optionalNumber(object, "needed", BYTES_A_SECOND),
+    achieved: optionalNumber(object, "achieved", BYTES_A_SECOND),
   };
 }
 

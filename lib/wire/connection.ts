@@ -3,7 +3,16 @@ import type { ByteWriter } from "../core/byte_writer.ts";
 import { BufferPool } from "../core/buffer_pool.ts";
 import { FormatError } from "../core/errors.ts";
 import { type Frame, FRAME_HEADROOM, FRAME_TAILROOM } from "../core/frame.ts";
-import { encodeFrame, encodeMessage, HEADER_LENGTH, type Kind, parseHeader } from "./native.ts";
+import {
+  CAPTURE_LENGTH,
+  encodeFrame,
+  encodeMessage,
+  HEADER_LENGTH,
+  type Kind,
+  markDropped,
+  parseCapture,
+  parseHeader,
+} from "./native.ts";
 
 /** A frame as it came over the wire. */
 export interface FrameMessage extends Frame {
@@ -15,7 +24,12 @@ export interface FrameMessage extends Frame {
 /** Any message: a frame, or a payload that `wire/request.ts` or `wire/answer.ts` can read. */
 export type Message =
   | FrameMessage
-  | { kind: Exclude<Kind, "frame">; payload: Uint8Array<ArrayBuffer> };
+  | {
+    kind: Exclude<Kind, "frame">;
+    payload: Uint8Array<ArrayBuffer>;
+    /** Of a ping or a pong: microseconds since 1970 by the sender's clock, 0 where unknown. */
+    timestamp: number;
+  };
 
 /** Options of {@linkcode Connection.receive}. */
 export interface ReceiveOptions {
@@ -59,13 +73,15 @@ export class Connection {
     if (header.kind !== "frame") {
       const room = { offset: 0, tail: 0 };
       const payload = await this.#reader.readGrowing(undefined, header.payloadLength, room);
-      return { kind: header.kind, payload };
+      return { kind: header.kind, payload, timestamp: header.timestamp };
     }
     const room = { offset: FRAME_HEADROOM, tail: FRAME_TAILROOM };
     const memory = this.#pool.take(room.offset + header.payloadLength + room.tail);
     const data = await this.#reader.readGrowing(memory, header.payloadLength, room);
-    const { streamId, timestamp, keyframe, dropped } = header;
-    return { kind: "frame", streamId, timestamp, keyframe, dropped, data };
+    const { streamId, timestamp, keyframe, dropped, discontinuity } = header;
+    const shared = { kind: header.kind, streamId, timestamp, keyframe, dropped, discontinuity };
+    if (!header.captured) return { ...shared, data };
+    return { ...shared, captured: parseCapture(data), data: data.subarray(CAPTURE_LENGTH) };
   }
 
   /** Takes a received frame's memory back; nothing may look at the frame any more. */
@@ -73,13 +89,33 @@ export class Connection {
     this.#pool.give(frame.data.buffer);
   }
 
-  /** Sends a message other than a frame. */
-  async send(kind: Exclude<Kind, "frame">, payload: Uint8Array): Promise<void> {
-    await this.#writer.write(encodeMessage(kind, payload));
+  /**
+   * Sends a message other than a frame.
+   *
+   * @param timestamp of a ping or a pong, microseconds since 1970
+   */
+  async send(
+    kind: Exclude<Kind, "frame">,
+    payload: Uint8Array,
+    options?: { timestamp?: number },
+  ): Promise<void> {
+    await this.#writer.write(encodeMessage(kind, payload, options));
   }
 
   /** Sends a frame from where it lies. Its memory must stay as it is until then. */
   async sendFrame(frame: Frame, options?: { dropped?: boolean }): Promise<void> {
     await this.#writer.write(encodeFrame(frame, options));
+  }
+
+  /**
+   * Sends a frame that several connections share, as {@linkcode encodeFrame} gave it. Its memory
+   * must stay as it is until then, and is left as it is.
+   */
+  async sendShared(
+    message: Uint8Array,
+    { dropped = false }: { dropped?: boolean } = {},
+  ): Promise<void> {
+    if (!dropped) await this.#writer.write(message);
+    else await this.#writer.write(markDropped(message), message.subarray(HEADER_LENGTH));
   }
 }

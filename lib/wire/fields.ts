@@ -142,7 +142,8 @@ export function required<T>(value: T | undefined, field: string): T {
 
 /** A value as it may stand in a message: short, whatever a stranger sent. */
 export function quoteValue(value: unknown): string {
-  const json = JSON.stringify(value) ?? "nothing";
+  // JSON has numbers past all of JavaScript's, but no name for what they are read as.
+  const json = typeof value === "number" ? String(value) : JSON.stringify(value) ?? "nothing";
   return json.length > MAX_QUOTED ? `${json.slice(0, MAX_QUOTED)}…` : json;
 }
 

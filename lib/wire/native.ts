@@ -3,7 +3,8 @@
  *
  * Every message is a header of 16 bytes, integers little-endian, and a payload:
  * `length u32 | kind u8 | flags u8 | stream id u16 | timestamp i64 | payload`.
- * `length` counts what follows it: 12 and the payload.
+ * `length` counts what follows it: 12 and the payload. The payload of a live frame begins with the
+ * moment of its capture, 8 bytes.
  *
  * @module
  */
@@ -42,6 +43,7 @@ export const KINDS = {
   list: 7,
   ping: 8,
   pong: 9,
+  notice: 10,
 } as const;
 
 /** Name of a kind of message. */
@@ -53,6 +55,11 @@ const KIND_NAMES = new Map<number, Kind>(
 
 const FLAG_KEYFRAME = 1;
 const FLAG_DROPPED = 2;
+const FLAG_DISCONTINUITY = 4;
+const FLAG_CAPTURED = 8;
+
+/** Bytes in front of a live frame's data: when it was captured. */
+export const CAPTURE_LENGTH = 8;
 
 /** The header of a message, read. */
 export interface Header {
@@ -63,8 +70,15 @@ export interface Header {
   keyframe: boolean;
   /** Frames were left out before this one. */
   dropped: boolean;
+  /** What came before in the stream does not lead up to this one. */
+  discontinuity: boolean;
+  /** The payload begins with the moment of capture, {@linkcode CAPTURE_LENGTH} bytes. */
+  captured: boolean;
   streamId: number;
-  /** Ticks of the stream's time base. */
+  /**
+   * Of a frame, ticks of its stream's time base; of a ping or a pong, microseconds since 1970 by
+   * its sender's clock, 0 where that says nothing.
+   */
   timestamp: number;
 }
 
@@ -89,7 +103,7 @@ export function parseHeader(bytes: Uint8Array): Header {
   const length = view.getUint32(0, true);
   const kind = KIND_NAMES.get(bytes[4]);
   if (kind === undefined) {
-    throw new FormatError(`Cannot read a message: kind ${bytes[4]}, expected 1 to 9`);
+    throw new FormatError(`Cannot read a message: kind ${bytes[4]}, expected 1 to 10`);
   }
   const limit = maxLength(kind);
   if (length < COUNTED_HEADER || length > limit) {
@@ -97,18 +111,40 @@ export function parseHeader(bytes: Uint8Array): Header {
       `Cannot read a message of kind ${kind}: length ${length}, expected ${COUNTED_HEADER} to ${limit}`,
     );
   }
-  const timestamp = view.getInt32(12, true) * 2 ** 32 + view.getUint32(8, true);
-  if (!Number.isSafeInteger(timestamp)) {
-    throw new FormatError(`Cannot read a message: timestamp ${timestamp}, expected below 2^53`);
+  const captured = kind === "frame" && (bytes[5] & FLAG_CAPTURED) !== 0;
+  if (captured && length < COUNTED_HEADER + CAPTURE_LENGTH) {
+    throw new FormatError(
+      `Cannot read a live frame: length ${length}, expected ${COUNTED_HEADER + CAPTURE_LENGTH} ` +
+        `at least`,
+    );
   }
   return {
     kind,
     payloadLength: length - COUNTED_HEADER,
     keyframe: (bytes[5] & FLAG_KEYFRAME) !== 0,
     dropped: (bytes[5] & FLAG_DROPPED) !== 0,
+    discontinuity: (bytes[5] & FLAG_DISCONTINUITY) !== 0,
+    captured,
     streamId: view.getUint16(6, true),
-    timestamp,
+    timestamp: readTime(view, 8, "timestamp"),
   };
+}
+
+/**
+ * Reads the moment of capture at the beginning of a live frame's payload.
+ *
+ * @returns microseconds since 1970
+ * @throws {FormatError} past 2^53
+ */
+export function parseCapture(payload: Uint8Array): number {
+  const view = new DataView(payload.buffer, payload.byteOffset, CAPTURE_LENGTH);
+  return readTime(view, 0, "time of capture");
+}
+
+function readTime(view: DataView, at: number, what: string): number {
+  const time = view.getInt32(at + 4, true) * 2 ** 32 + view.getUint32(at, true);
+  if (Number.isSafeInteger(time)) return time;
+  throw new FormatError(`Cannot read a message: ${what} ${time}, expected below 2^53`);
 }
 
 /** Largest `length` a message of this kind may have. */
@@ -123,11 +159,13 @@ function maxLength(kind: Kind): number {
 /**
  * Writes a message other than a frame.
  *
+ * @param timestamp of a ping or a pong, microseconds since 1970
  * @throws {FormatError} for a payload over the kind's limit
  */
 export function encodeMessage(
   kind: Exclude<Kind, "frame">,
   payload: Uint8Array,
+  { timestamp = 0 }: { timestamp?: number } = {},
 ): Uint8Array<ArrayBuffer> {
   if (COUNTED_HEADER + payload.byteLength > maxLength(kind)) {
     throw new FormatError(
@@ -137,7 +175,7 @@ export function encodeMessage(
     );
   }
   const message = new Uint8Array(HEADER_LENGTH + payload.byteLength);
-  writeHeader(message, { kind, flags: 0, streamId: 0, timestamp: 0 });
+  writeHeader(message, { kind, flags: 0, streamId: 0, timestamp });
   message.set(payload, HEADER_LENGTH);
   return message;
 }
@@ -153,28 +191,42 @@ export function encodeFrame(
   frame: Frame,
   { dropped = false }: { dropped?: boolean } = {},
 ): Uint8Array<ArrayBuffer> {
-  const { data, streamId } = frame;
-  if (data.byteOffset < HEADER_LENGTH) {
+  const { data, streamId, captured, discontinuity } = frame;
+  const room = HEADER_LENGTH + (captured === undefined ? 0 : CAPTURE_LENGTH);
+  if (data.byteOffset < room) {
     throw new RangeError(`Cannot send a frame: no room for its header, expected ${FRAME_HEADROOM}`);
   }
   if (streamId < 0 || streamId > 0xffff) {
     throw new RangeError(`Cannot send a frame: stream id ${streamId}, expected 0 to 65535`);
   }
-  if (COUNTED_HEADER + data.byteLength > MAX_LENGTH) {
+  const limit = MAX_LENGTH + HEADER_LENGTH - COUNTED_HEADER - room;
+  if (data.byteLength > limit) {
     throw new FormatError(
-      `Cannot send a frame: ${data.byteLength} bytes, expected at most ${
-        MAX_LENGTH - COUNTED_HEADER
-      }`,
+      `Cannot send a frame: ${data.byteLength} bytes, expected at most ${limit}`,
     );
   }
-  const message = new Uint8Array(
-    data.buffer,
-    data.byteOffset - HEADER_LENGTH,
-    HEADER_LENGTH + data.byteLength,
-  );
-  const flags = (frame.keyframe ? FLAG_KEYFRAME : 0) | (dropped ? FLAG_DROPPED : 0);
+  const message = new Uint8Array(data.buffer, data.byteOffset - room, room + data.byteLength);
+  const flags = (frame.keyframe ? FLAG_KEYFRAME : 0) | (dropped ? FLAG_DROPPED : 0) |
+    (discontinuity ? FLAG_DISCONTINUITY : 0) | (captured === undefined ? 0 : FLAG_CAPTURED);
   writeHeader(message, { kind: "frame", flags, streamId, timestamp: frame.timestamp });
+  if (captured !== undefined) {
+    const view = new DataView(message.buffer, message.byteOffset + HEADER_LENGTH, CAPTURE_LENGTH);
+    writeTime(view, 0, captured);
+  }
   return message;
+}
+
+/**
+ * Gives a frame's header anew, saying that frames were left out before it. The message itself,
+ * which others may share, stays as it is.
+ *
+ * @param message as {@linkcode encodeFrame} gave it
+ * @returns {@linkcode HEADER_LENGTH} bytes
+ */
+export function markDropped(message: Uint8Array): Uint8Array<ArrayBuffer> {
+  const header = message.slice(0, HEADER_LENGTH);
+  header[5] |= FLAG_DROPPED;
+  return header;
 }
 
 function writeHeader(
@@ -182,11 +234,15 @@ function writeHeader(
   fields: { kind: Kind; flags: number; streamId: number; timestamp: number },
 ): void {
   const view = new DataView(message.buffer, message.byteOffset, HEADER_LENGTH);
-  const high = Math.floor(fields.timestamp / 2 ** 32);
   view.setUint32(0, message.byteLength - 4, true);
   view.setUint8(4, KINDS[fields.kind]);
   view.setUint8(5, fields.flags);
   view.setUint16(6, fields.streamId, true);
-  view.setUint32(8, fields.timestamp - high * 2 ** 32, true);
-  view.setInt32(12, high, true);
+  writeTime(view, 8, fields.timestamp);
+}
+
+function writeTime(view: DataView, at: number, time: number): void {
+  const high = Math.floor(time / 2 ** 32);
+  view.setUint32(at, time - high * 2 ** 32, true);
+  view.setInt32(at + 4, high, true);
 }

@@ -1,5 +1,6 @@
 /** What a client may ask for: requests and controls of the native wire. Pure. */
 import { FormatError, RequestError } from "../core/errors.ts";
+import { type Encoding, ENCODINGS } from "../core/frame.ts";
 import {
   encodeJson,
   optionalBoolean,
@@ -14,48 +15,73 @@ import { PROTOCOL_VERSION } from "./native.ts";
 /** What a request can ask for. */
 export const COMMANDS = ["get_image", "get_video", "list_media"] as const;
 
-/** How frames travel: pixels and samples, or a compressed form of them. */
-export const ENCODINGS = ["raw", "copy", "h264", "mjpeg"] as const;
-
 /** What happens to frames that cannot arrive in time. */
 export const LATE_POLICIES = ["wait", "drop"] as const;
 
 /** Largest width and height a client may ask for, pixels. */
 export const MAX_DIMENSION = 16384;
 
+/** What a client may ask for, both ends included. */
+export const LIMITS = {
+  /** Seconds; more than a year at the most. */
+  start: { min: 0, max: 1e8 },
+  /** Seconds. */
+  duration: { min: 0.001, max: 1e8 },
+  /** Playing speed, 1 being real time; 0 stands for no waiting at all. */
+  speed: { min: 0, max: 100 },
+  /** Frames a second. */
+  fps: { min: 0.01, max: 240 },
+  /** Bits a second. */
+  bitrate: { min: 10_000, max: 1e9, integer: true },
+  /** Of JPEG. */
+  quality: { min: 1, max: 100, integer: true },
+  /** Seconds from one picture of a series to the next. */
+  every: { min: 0.01, max: 1e6 },
+} as const;
+
 /** A request. Fields that are absent leave the choice to the server. */
 export interface MediaRequest {
   command: typeof COMMANDS[number];
   /** Name as listed; absent for the server's default image or video. */
   name?: string;
-  encoding?: typeof ENCODINGS[number];
+  encoding?: Encoding;
   /** FFmpeg's name of the pixel format for raw frames; absent for the source's own. */
   pixelFormat?: string;
   /** Pixels; where only one of the two is given, the aspect is kept. */
   width?: number;
   /** Pixels. */
   height?: number;
+  /** Frames a second; absent for the source's own. */
+  fps?: number;
+  /** Bits a second of `h264` pictures; absent for whatever a good quality takes. */
+  bitrate?: number;
+  /** Of `mjpeg` pictures, 1 to 100. */
+  quality?: number;
   /** False to leave sound out. */
   audio?: boolean;
   /** Seconds from the beginning. */
   start?: number;
   /** Seconds. */
   duration?: number;
+  /** Of an image: seconds after which the next one follows, as a series. */
+  every?: number;
   /** Playing speed, 1 being real time; 0 for as fast as possible. */
   speed?: number;
+  /** True to begin again at the end. */
   loop?: boolean;
   late?: typeof LATE_POLICIES[number];
   token?: string;
 }
 
-/** What a client may say of its request. */
+/** What a client may say of its request, and what the server says back of a seek. */
 export interface Control {
-  /** `pause`, `resume` or `stop`; anything else means nothing yet, and is no mistake. */
+  /** `pause`, `resume`, `seek` or `stop`; anything else means nothing yet, and is no mistake. */
   action: unknown;
+  /** Of a seek: seconds from the beginning of the media. */
+  to?: unknown;
+  /** Of a seek: a number that comes back with the answer. */
+  id?: unknown;
 }
-
-/** Longest time that can be named, seconds: more than a year. */
-const MAX_TIME = 1e8;
 
 /**
  * Reads the payload of a request.
@@ -100,9 +126,13 @@ function readRequest(payload: Uint8Array): MediaRequest {
     width: optionalNumber(object, "width", size),
     height: optionalNumber(object, "height", size),
     audio: optionalBoolean(object, "audio"),
-    start: optionalNumber(object, "start", { min: 0, max: MAX_TIME }),
-    duration: optionalNumber(object, "duration", { min: 0.001, max: MAX_TIME }),
-    speed: optionalNumber(object, "speed", { min: 0, max: 100 }),
+    fps: optionalNumber(object, "fps", LIMITS.fps),
+    bitrate: optionalNumber(object, "bitrate", LIMITS.bitrate),
+    quality: optionalNumber(object, "quality", LIMITS.quality),
+    start: optionalNumber(object, "start", LIMITS.start),
+    duration: optionalNumber(object, "duration", LIMITS.duration),
+    every: optionalNumber(object, "every", LIMITS.every),
+    speed: optionalNumber(object, "speed", LIMITS.speed),
     loop: optionalBoolean(object, "loop"),
     late: optionalWord(object, "late", LATE_POLICIES),
     token: optionalText(object, "token", {
@@ -124,7 +154,8 @@ export function encodeRequest(request: MediaRequest): Uint8Array<ArrayBuffer> {
  * @throws {FormatError} where it is no JSON object
  */
 export function parseControl(payload: Uint8Array): Control {
-  return { action: parseJsonObject(payload, "control").action };
+  const { action, to, id } = parseJsonObject(payload, "control");
+  return { action, to, id };
 }
 
 /** Writes the payload of a control. */

@@ -55,6 +55,56 @@ for (const step of [Infinity, 3, 1]) {
   });
 }
 
+for (const step of [Infinity, 3, 1]) {
+  test(`write() keeps the parts of a call together, ${step} bytes at a time`, async () => {
+    const sink = new SlowSink(step);
+    const writer = new ByteWriter(sink, { stallTimeout: NEVER, onStall: () => {} });
+    const calls = [[[1, 1], [2, 2, 2, 2, 2]], [[3]], [[], [4, 4, 4, 4], [], [5]], [], [[6], [7]]];
+    await Promise.all(
+      calls.map((parts) => writer.write(...parts.map((part) => Uint8Array.from(part)))),
+    );
+    assertEquals(sink.written, calls.flat(2));
+  });
+}
+
+test("write() copies no part", async () => {
+  const seen: ArrayBufferLike[] = [];
+  const sink: ByteSink = {
+    write(bytes) {
+      seen.push(bytes.buffer);
+      return Promise.resolve(bytes.length);
+    },
+  };
+  const parts = [sample(3), sample(5)];
+  await new ByteWriter(sink, { stallTimeout: NEVER, onStall: () => {} }).write(...parts);
+  assertEquals(seen.length, 2);
+  for (const [at, part] of parts.entries()) assertStrictEquals(seen[at], part.buffer);
+});
+
+test("write() writes no part behind one that failed", async () => {
+  const failure = new Deno.errors.BrokenPipe("gone");
+  const tried: number[] = [];
+  const sink: ByteSink = {
+    write(bytes) {
+      tried.push(bytes.length);
+      return bytes.length === 2 ? Promise.reject(failure) : Promise.resolve(bytes.length);
+    },
+  };
+  const writer = new ByteWriter(sink, { stallTimeout: NEVER, onStall: () => {} });
+  const error = await assertRejects(() => writer.write(sample(1), sample(2), sample(3)));
+  assertStrictEquals(error, failure);
+  assertEquals(tried, [1, 2]);
+});
+
+test("write() gives a peer up that takes the first part and nothing of the next", async () => {
+  const stuck = new StuckSink();
+  const sink: ByteSink = {
+    write: (bytes) => bytes.length === 1 ? Promise.resolve(1) : stuck.write(),
+  };
+  const writer = new ByteWriter(sink, { stallTimeout: 20, onStall: () => stuck.close() });
+  await assertRejects(() => writer.write(sample(1), sample(3)), DeadlineError, "0.02 s");
+});
+
 test("write() gives a peer up that takes nothing for too long", async () => {
   const sink = new StuckSink();
   let stalls = 0;

@@ -1,17 +1,26 @@
 import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { ERROR_CODES, FormatError, RequestError } from "../../lib/core/errors.ts";
-import type { AudioStream, Description, VideoStream } from "../../lib/core/frame.ts";
+import type {
+  AudioStream,
+  Description,
+  StreamDescription,
+  VideoStream,
+} from "../../lib/core/frame.ts";
 import {
   encodeDescription,
   encodeEnd,
   encodeError,
   encodeList,
+  encodeNotice,
   type EndReport,
   type ListEntry,
+  type Notice,
+  NOTICE_CODES,
   parseDescription,
   parseEnd,
   parseError,
   parseList,
+  parseNotice,
 } from "../../lib/wire/answer.ts";
 import { encodeJson, parseJsonObject } from "../../lib/wire/fields.ts";
 
@@ -33,6 +42,8 @@ const VIDEO: VideoStream = {
   sampleAspectRatio: [4, 3],
   colorRange: "tv",
   colorSpace: "bt709",
+  rotation: 270,
+  decodeDelay: 2,
 };
 
 const AUDIO: AudioStream = {
@@ -51,7 +62,14 @@ const DESCRIPTION: Description = {
   live: true,
   duration: 1.5,
   streams: [VIDEO, AUDIO],
+  notes: ["Sound is aac: alac cannot be carried", "ü 😀"],
 };
+
+/** A stream that has to be one of pictures. */
+function asVideo(stream: StreamDescription): VideoStream {
+  if (stream.type === "video") return stream;
+  throw new Error("Cannot go on: a stream of sound");
+}
 
 /** What a field of the first stream was changed to, as JSON. */
 function described(change: Record<string, unknown>): Uint8Array<ArrayBuffer> {
@@ -67,10 +85,49 @@ test("parseDescription() reads what encodeDescription() wrote", () => {
 test("parseDescription() reads the least there may be", () => {
   const stream = { id: 1, type: "video", codec: "h264", fourcc: "H264", timeBase: [1, 25] };
   const payload = encodeJson({ name: "", streams: [{ ...stream, width: 2, height: 1 }] });
-  const { name, live, duration, streams: [video] } = parseDescription(payload);
-  assertEquals([name, live, duration], ["", false, undefined]);
+  const { name, live, duration, notes, streams: [video] } = parseDescription(payload);
+  assertEquals([name, live, duration, notes], ["", false, undefined, []]);
   assertEquals(video.extradata, new Uint8Array(0));
-  assertStrictEquals(video.type === "video" && video.pixelFormat, undefined);
+  const { pixelFormat, rotation, decodeDelay } = asVideo(video);
+  assertEquals([pixelFormat, rotation, decodeDelay], [undefined, undefined, undefined]);
+});
+
+test("parseDescription() takes quarters of a turn, and whatever else for none", () => {
+  for (const rotation of [90, 180, 270]) {
+    const [video] = parseDescription(described({ rotation })).streams;
+    assertStrictEquals<number | undefined>(asVideo(video).rotation, rotation);
+  }
+  for (const rotation of [0, 45, 89.5, -90, 360, 450, 1e300, "90", "", null, true, [90], {}]) {
+    const [video] = parseDescription(described({ rotation })).streams;
+    assertStrictEquals(asVideo(video).rotation, undefined);
+  }
+});
+
+test("parseDescription() takes delays that a decoder may have", () => {
+  for (const decodeDelay of [0, 1, 16, 64]) {
+    const [video] = parseDescription(described({ decodeDelay })).streams;
+    assertStrictEquals(asVideo(video).decodeDelay, decodeDelay);
+  }
+});
+
+test("parseDescription() leaves out of sound what only pictures have", () => {
+  const picture = { rotation: 90, decodeDelay: "x", width: -1 };
+  const [audio] = parseDescription(described({ ...AUDIO, extradata: "", ...picture })).streams;
+  assertEquals<StreamDescription>(audio, AUDIO);
+});
+
+test("parseDescription() takes the notes that are texts, and no more than a few", () => {
+  const notesOf = (notes: unknown) => {
+    const object = parseJsonObject(encodeDescription(DESCRIPTION), "description");
+    return parseDescription(encodeJson({ ...object, notes })).notes;
+  };
+  assertEquals(notesOf(["a", 1, null, "", ["b"], { c: "d" }, true, "e"]), ["a", "", "e"]);
+  const many = Array.from({ length: 1000 }, (_, at) => `note ${at}`);
+  assertEquals(notesOf(many), many.slice(0, 16));
+  for (const none of [undefined, null, []]) assertEquals(notesOf(none), []);
+  for (const wrong of ["a note", 1, true, {}, { length: 3 }]) {
+    assertThrows(() => notesOf(wrong), FormatError, "Cannot use notes ");
+  }
 });
 
 test("parseDescription() refuses wrong values of every field of a stream", () => {
@@ -88,6 +145,7 @@ test("parseDescription() refuses wrong values of every field of a stream", () =>
     sampleAspectRatio: [[1, -1]],
     colorRange: ["\n"],
     colorSpace: [[]],
+    decodeDelay: [-1, 65, 1.5, 1e300, "2", true, [], {}],
   };
   for (const [field, values] of Object.entries(wrong)) {
     for (const value of values) {
@@ -136,6 +194,47 @@ test("parseEnd() takes absent fields for none, and refuses wrong ones", () => {
     const end of [{ frames: -1 }, { bytes: 0.5 }, { dropped: "1" }, { reason: 1 }, { bytes: 1e20 }]
   ) {
     assertThrows(() => parseEnd(encodeJson(end)), FormatError);
+  }
+});
+
+test("parseNotice() reads what encodeNotice() wrote", () => {
+  assertEquals([...NOTICE_CODES], ["dropped", "slow_link", "source_lost", "source_back"]);
+  for (const code of NOTICE_CODES) {
+    const notice: Notice = {
+      ...{ code, message: "Cannot keep up ü 😀", dropped: Number.MAX_SAFE_INTEGER },
+      ...{ needed: 27_648_000.5, achieved: 0 },
+    };
+    assertEquals(parseNotice(encodeNotice(notice)), notice);
+  }
+});
+
+test("parseNotice() reads the least there may be, and codes of later versions", () => {
+  for (const code of ["dropped", "low_battery", "a.b-c", "x".repeat(64)]) {
+    const numbers = { dropped: undefined, needed: undefined, achieved: undefined };
+    assertEquals(parseNotice(encodeJson({ code })), { code, message: "", ...numbers });
+    const absent = { message: null, dropped: null, needed: null, achieved: null };
+    assertEquals(parseNotice(encodeJson({ code, ...absent, other: [] })), {
+      ...{ code, message: "", ...numbers },
+    });
+  }
+});
+
+test("parseNotice() refuses wrong values of every field", () => {
+  const wrong: Record<keyof Notice, readonly unknown[]> = {
+    code: [undefined, null, "", "two words", "a\n", "x".repeat(65), 1, [], {}, true],
+    message: [1, [], {}, true, "x".repeat(65_537)],
+    dropped: [-1, 0.5, 2 ** 53, 1e300, "1", [], true],
+    needed: [-1, 1e300, "1", [], {}, true],
+    achieved: [-0.5, 1e300, "1", [], {}, true],
+  };
+  for (const [field, values] of Object.entries(wrong)) {
+    for (const value of values) {
+      const payload = encodeJson({ code: "dropped", [field]: value });
+      assertThrows(() => parseNotice(payload), FormatError, field);
+    }
+  }
+  for (const text of ["", "[]", "null", '"dropped"']) {
+    assertThrows(() => parseNotice(new TextEncoder().encode(text)), FormatError);
   }
 });
 

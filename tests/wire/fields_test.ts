@@ -87,7 +87,11 @@ test("optionalNumber() takes numbers within the bounds", () => {
   const whole = { min: -1, max: Infinity, integer: true };
   assertEquals(taken((o) => optionalNumber(o, "field", whole)), [0, 1, -1, 1e300]);
   const huge = parseJsonObject(bytes('{"field":1e400}'), "request");
-  assertThrows(() => optionalNumber(huge, "field", { min: 0, max: 1e9 }), FormatError);
+  assertThrows(
+    () => optionalNumber(huge, "field", { min: 0, max: 1e9 }),
+    FormatError,
+    "Cannot use field Infinity: expected a number from 0 to 1000000000",
+  );
 });
 
 test("optionalText() takes texts that match", () => {
@@ -145,6 +149,12 @@ test("toObject() and toList() tell objects from lists", () => {
 
 test("quoteValue() shows the beginning of anything", () => {
   assertStrictEquals(quoteValue(undefined), "nothing");
+  assertEquals([1e400, -1e400, NaN, -0.5].map(quoteValue), [
+    "Infinity",
+    "-Infinity",
+    "NaN",
+    "-0.5",
+  ]);
   assertStrictEquals(quoteValue("a\nb"), '"a\\nb"');
   assertStrictEquals(quoteValue([1, { a: null }]), '[1,{"a":null}]');
   assertStrictEquals(quoteValue("x".repeat(100_000)), `"${"x".repeat(59)}…`);

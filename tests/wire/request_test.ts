@@ -1,5 +1,6 @@
 import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { FormatError, RequestError } from "../../lib/core/errors.ts";
+import { ENCODINGS } from "../../lib/core/frame.ts";
 import { encodeJson } from "../../lib/wire/fields.ts";
 import {
   encodeControl,
@@ -21,19 +22,27 @@ const FULL: MediaRequest = {
   pixelFormat: "bgr24",
   width: 1,
   height: 16384,
+  fps: 29.97,
+  bitrate: 2_000_000,
+  quality: 80,
   audio: false,
   start: 0,
   duration: 0.5,
+  every: 0.04,
   speed: 0,
   loop: true,
   late: "drop",
   token: "secret",
 };
 
+/** The payload of a request with these fields. */
+function withFields(fields: Record<string, unknown>): Uint8Array<ArrayBuffer> {
+  return encodeJson({ version: 1, command: "get_video", ...fields });
+}
+
 /** The refusal of a request with these fields. */
 function refusal(fields: Record<string, unknown>): RequestError {
-  const payload = encodeJson({ version: 1, command: "get_video", ...fields });
-  return assertThrows(() => parseRequest(payload), RequestError);
+  return assertThrows(() => parseRequest(withFields(fields)), RequestError);
 }
 
 /** Fields that are there. */
@@ -45,6 +54,16 @@ test("parseRequest() reads what encodeRequest() wrote", () => {
   assertEquals(parseRequest(encodeRequest(FULL)), FULL);
   for (const command of ["get_image", "get_video", "list_media"] as const) {
     assertEquals(present(parseRequest(encodeRequest({ command }))), { command });
+  }
+});
+
+test("parseRequest() takes every encoding and every policy", () => {
+  assertEquals([...ENCODINGS], ["raw", "copy", "h264", "mjpeg"]);
+  for (const encoding of ENCODINGS) {
+    assertStrictEquals(parseRequest(withFields({ encoding })).encoding, encoding);
+  }
+  for (const late of ["wait", "drop"] as const) {
+    assertStrictEquals(parseRequest(withFields({ late })).late, late);
   }
 });
 
@@ -62,12 +81,16 @@ test("parseRequest() refuses wrong values of every field", () => {
     name: ["", "a\0b", "x".repeat(1025), 1, ["video.mp4"], {}, false],
     encoding: ["", "RAW", "vp9", 0, [], {}],
     pixelFormat: ["", "BGR24", "a b", "yuv420p\n", "-vf", "x".repeat(33), 24, []],
-    width: [0, -1, 1.5, 16385, 1e300, "320", "NaN", true, [], {}],
-    height: [0, -1, 1.5, 16385, 1e300, "240", "NaN", true, [], {}],
+    width: [0, "320", "NaN", true, [], {}],
+    height: [0, "240", "NaN", true, [], {}],
     audio: [0, 1, "false", [], {}],
-    start: [-1, 1e9, "0", "NaN", "Infinity", true, []],
-    duration: [0, -1, 1e9, "1", [], {}],
-    speed: [-1, 101, "1", "max", [], {}],
+    start: [-1, "0", "Infinity", true, []],
+    duration: [0, "1", [], {}],
+    fps: [0, "25", "30000/1001", [30, 1]],
+    bitrate: [0, "2M", [], {}],
+    quality: [0, "high", true, []],
+    every: [0, "1", [], {}],
+    speed: [-1, "1", "max", [], {}],
     loop: [0, 1, "true", []],
     late: ["", "DROP", 1, true],
     token: ["x".repeat(4097), 1, [], {}],
@@ -115,14 +138,32 @@ test("parseRequest() counts a name's characters, not its bytes", () => {
 });
 
 test("parseControl() reads what encodeControl() wrote", () => {
-  assertEquals(parseControl(encodeControl({ action: "stop" })), { action: "stop" });
+  assertEquals(parseControl(encodeControl({ action: "stop" })), {
+    ...{ action: "stop", to: undefined, id: undefined },
+  });
+  const seek = { action: "seek", to: 12.34, id: 7 };
+  assertEquals(parseControl(encodeControl(seek)), seek);
 });
 
 test("parseControl() passes any action on as it is, to be ignored", () => {
   for (const action of ["rewind", "STEP", "frame-step", "", 5, null, true, ["stop"], {}]) {
-    assertEquals(parseControl(encodeJson({ action, to: -1 })), { action });
+    const read = parseControl(encodeJson({ action, colour: "blue" }));
+    assertEquals(read, { action, to: undefined, id: undefined });
   }
-  assertEquals(parseControl(encodeJson({})), { action: undefined });
+  const nothing = { action: undefined, to: undefined, id: undefined };
+  assertEquals(parseControl(encodeJson({})), nothing);
+  const inherited = '{"__proto__":{"action":"stop","to":1,"id":2}}';
+  assertEquals(parseControl(new TextEncoder().encode(inherited)), nothing);
+});
+
+test("parseControl() passes any place and any id on as they are, to be checked", () => {
+  const values = [0, -1, 0.5, 1e300, "", "12", "x".repeat(60_000), null, true, [], [[1]], { a: 1 }];
+  for (const value of values) {
+    assertEquals(parseControl(encodeJson({ action: "seek", to: value, id: 1 })).to, value);
+    assertEquals(parseControl(encodeJson({ action: "seek", to: 1, id: value })).id, value);
+  }
+  const beyond = new TextEncoder().encode('{"action":"seek","to":1e400,"id":-1e400}');
+  assertEquals(parseControl(beyond), { action: "seek", to: Infinity, id: -Infinity });
 });
 
 test("parseControl() refuses what is no object", () => {
