@@ -17,7 +17,8 @@ async function main({ status }: Interrupt): Promise<number> {
   const { host, port, media, image, video, "max-clients": maxClients } = flags;
   const write = (line: string) => tell(Deno.stderr, line);
   const logger = createLogger({ level: flags["log-level"], write });
-  const options = { host, port, media, defaults: { image, video }, maxClients, warm: true };
+  const live = { sources: flags.live, loop: flags["loop-live"], linger: flags["live-linger"] };
+  const options = { host, port, media, defaults: { image, video }, live, maxClients, warm: true };
   await using server = await startServer(options, logger);
   print(Deno.stdout, `Listening on ${formatAddress(server.address)}\n`);
   server.run();

@@ -1,11 +1,22 @@
 import type { Description, Frame } from "../core/frame.ts";
-import type { EndReport } from "../wire/answer.ts";
+import type { EndReport, Notice } from "../wire/answer.ts";
+import type { Control } from "../wire/request.ts";
 
-/** What comes back for an image or a video: one description, frames, one end. */
+/** What comes back for an image or a video: one description, frames, one end, and news between. */
 export type AnswerPart =
   | { kind: "describe"; description: Description }
   /** The frame is good until the next part is asked for. */
-  | { kind: "frame"; frame: Frame; dropped: boolean }
+  | {
+    kind: "frame";
+    frame: Frame;
+    /** Frames were left out before it. */
+    dropped: boolean;
+    /** Milliseconds since a live frame was captured, where both clocks are known. */
+    latency?: number;
+  }
+  | { kind: "notice"; notice: Notice }
+  /** The server's answer to a seek: what follows comes from there. */
+  | { kind: "control"; control: Control }
   | { kind: "end"; end: EndReport };
 
 /** The connection ended before the answer did. */

@@ -2,6 +2,7 @@ import { UsageError } from "../core/errors.ts";
 import { FileViewer } from "../viewers/file.ts";
 import { createNoneViewer } from "../viewers/none.ts";
 import { PipeViewer } from "../viewers/pipe.ts";
+import { SeriesViewer } from "../viewers/series.ts";
 import { TerminalViewer } from "../viewers/terminal.ts";
 import type { Viewer } from "../viewers/viewer.ts";
 import { hasPlayer, WindowViewer } from "../viewers/window.ts";
@@ -24,7 +25,7 @@ export interface ViewerContext {
  * @throws {UsageError} where there is nothing to look at it with
  */
 export async function chooseViewers(
-  { view, output, overwrite }: Pick<ClientFlags, "view" | "output" | "overwrite">,
+  { view, output, overwrite, every }: Pick<ClientFlags, "view" | "output" | "overwrite" | "every">,
   context: ViewerContext,
 ): Promise<Viewer[]> {
   const { surroundings, forced } = context;
@@ -34,6 +35,8 @@ export async function chooseViewers(
       throw new UsageError("Cannot write NUT to a terminal: expected a pipe, as in … | ffplay -");
     }
     viewers.push(new PipeViewer(surroundings.stdout));
+  } else if (output !== undefined && every !== undefined) {
+    viewers.push(new SeriesViewer(output, { overwrite, forced }));
   } else if (output !== undefined) {
     viewers.push(new FileViewer(output, { overwrite, forced }));
   }

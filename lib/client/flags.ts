@@ -8,18 +8,15 @@ import {
   parseFlags,
   text,
   toggle,
-  toNumber,
 } from "../core/flags.ts";
+import { ENCODINGS } from "../core/frame.ts";
+import { isPattern } from "../viewers/series.ts";
 import { DEFAULT_PORT } from "../wire/native.ts";
-import { MAX_DIMENSION, type MediaRequest } from "../wire/request.ts";
+import { LATE_POLICIES, LIMITS, type MediaRequest } from "../wire/request.ts";
+import { toRequest } from "./media_request.ts";
 
 /** Ways of looking at media. */
 export const VIEWS = ["window", "terminal", "none"] as const;
-
-/** Fastest and slowest playing, 1 being real time. */
-const SPEED = { min: 0.01, max: 100 };
-
-const SECONDS = { min: 0, max: 1e8 };
 
 /** The command line of `stream-client`. */
 export const CLIENT_FLAGS = {
@@ -35,15 +32,22 @@ export const CLIENT_FLAGS = {
   view: choice(VIEWS, "where to look at it (a window, else the terminal)", undefined),
   output: text("FILE", "write a file of any type; - for NUT to stdout", undefined),
   overwrite: toggle("replace a file that exists"),
+  encoding: choice(ENCODINGS, "how it travels (raw); copy is the file's own packets", undefined),
+  bitrate: text("N", "of h264, bits a second, such as 800k or 2M", undefined),
+  quality: number("N", "of mjpeg, 1 to 100", { absent: undefined, bounds: LIMITS.quality }),
   "pixel-format": text("F", "ask for raw frames in this format, such as bgr24", undefined),
   size: text("WxH", "ask for this size; 640x or x480 keep the aspect", undefined),
+  fps: number("N", "ask for so many frames a second", { absent: undefined, bounds: LIMITS.fps }),
   "no-audio": toggle("leave the sound out"),
-  start: number("S", "begin S seconds in", { absent: undefined, bounds: SECONDS }),
-  duration: number("S", "end after S seconds", {
+  start: number("S", "begin S seconds in", { absent: undefined, bounds: LIMITS.start }),
+  duration: number("S", "end after S seconds", { absent: undefined, bounds: LIMITS.duration }),
+  every: number("S", "with --image: a series, one picture every S seconds", {
     absent: undefined,
-    bounds: { ...SECONDS, min: 0.001 },
+    bounds: LIMITS.every,
   }),
+  loop: toggle("begin again at the end"),
   speed: text("N", "playing speed, 1 is real time; max for no waiting", undefined),
+  late: choice(LATE_POLICIES, "what becomes of late frames (drop in a view)", undefined),
   json: toggle("print one line of JSON at the end"),
   help: toggle("print this and exit"),
 };
@@ -60,13 +64,9 @@ export type ClientAction =
 
 /** Flags that tell the server more than a name. */
 const REQUEST_DETAILS = [
-  "pixel-format",
-  "size",
-  "no-audio",
-  "start",
-  "duration",
-  "speed",
-] as const;
+  ...["encoding", "bitrate", "quality", "pixel-format", "size", "fps", "no-audio"],
+  ...["start", "duration", "every", "loop", "speed", "late"],
+] as (keyof ClientFlags)[];
 
 /** Flags that ask the server for something the classic wire cannot say. */
 const NATIVE_ONLY = ["list", ...REQUEST_DETAILS] as const;
@@ -126,6 +126,8 @@ function checkTogether(flags: ClientFlags): void {
   if (unfit !== undefined) {
     throw new UsageError(`Cannot use --${unfit} with --list: it is for --image and --video`);
   }
+  checkEncoding(flags);
+  checkKind(flags);
   if (!flags.classic) return;
   const used = NATIVE_ONLY.find((name) => isGiven(flags[name]));
   if (used !== undefined) {
@@ -137,39 +139,50 @@ function checkTogether(flags: ClientFlags): void {
   }
 }
 
-/** The request that the flags describe. */
-export function toRequest(flags: ClientFlags, kind: "image" | "video"): MediaRequest {
-  const name = kind === "image" ? flags.image : flags.video;
-  return {
-    command: kind === "image" ? "get_image" : "get_video",
-    name: name || undefined,
-    pixelFormat: flags["pixel-format"],
-    ...toSize(flags.size),
-    audio: flags["no-audio"] ? false : undefined,
-    start: flags.start,
-    duration: flags.duration,
-    speed: toSpeed(flags),
-  };
-}
-
-/** A recording that nobody looks at has no reason to wait for real time. */
-function toSpeed({ speed, view, output }: ClientFlags): number {
-  if (speed === "max") return 0;
-  if (speed !== undefined) return toNumber(speed, "speed", SPEED);
-  return output !== undefined && view === undefined ? 0 : 1;
-}
-
-function toSize(size: string | undefined): Pick<MediaRequest, "width" | "height"> {
-  if (size === undefined) return {};
-  const [, width, height] = size.match(/^(\d*)x(\d*)$/i) ?? [];
-  if (!width && !height) {
-    throw new UsageError(`Cannot use --size "${size}": expected WIDTHxHEIGHT in pixels`);
+/** @throws {UsageError} for flags that an encoding has no use for */
+function checkEncoding(flags: ClientFlags): void {
+  const { encoding = "raw" } = flags;
+  if (flags.bitrate !== undefined && encoding !== "h264") {
+    throw new UsageError("Cannot use --bitrate alone: expected --encoding h264 with it");
   }
-  const bounds = { min: 1, max: MAX_DIMENSION, integer: true };
-  return {
-    width: width ? toNumber(width, "size", bounds) : undefined,
-    height: height ? toNumber(height, "size", bounds) : undefined,
-  };
+  if (flags.quality !== undefined && encoding !== "mjpeg") {
+    throw new UsageError("Cannot use --quality alone: expected --encoding mjpeg with it");
+  }
+  if (flags["pixel-format"] !== undefined && encoding !== "raw") {
+    throw new UsageError(
+      `Cannot use --pixel-format with --encoding ${encoding}: it is for raw frames`,
+    );
+  }
+  if (encoding !== "copy") return;
+  const changing = (["size", "fps", "every"] as const).find((name) => isGiven(flags[name]));
+  if (changing === undefined) return;
+  throw new UsageError(
+    `Cannot use --${changing} with --encoding copy: it leaves everything as it is, expected ` +
+      (changing === "every" ? "raw or mjpeg" : "--encoding h264"),
+  );
+}
+
+/** @throws {UsageError} for flags that are for the other kind of media */
+function checkKind(flags: ClientFlags): void {
+  const { image, every, output, late, speed } = flags;
+  const moving = image === undefined
+    ? undefined
+    : (["loop", "fps", "late"] as const).find((name) => isGiven(flags[name]));
+  if (moving !== undefined) {
+    throw new UsageError(`Cannot use --${moving} with --image: it is for --video`);
+  }
+  if (late === "drop" && speed === "max") {
+    throw new UsageError("Cannot use --late drop with --speed max: nothing is late there");
+  }
+  if (every === undefined) return;
+  if (image === undefined) {
+    throw new UsageError("Cannot use --every without --image: it asks for a series of pictures");
+  }
+  if (output === undefined || output === "-" || isPattern(output)) return;
+  throw new UsageError(
+    `Cannot write a series of pictures to "${output}": expected a place for the number, as in ` +
+      "shot%03d.png",
+  );
 }
 
 /** What `stream-client --help` prints. */
@@ -178,7 +191,10 @@ export function clientUsage(): string {
     "What to get (with none of these, a menu asks)": ["image", "video", "list"],
     "From where": ["host", "port", "classic"],
     "Where to": ["view", "output", "overwrite"],
-    "How": ["pixel-format", "size", "no-audio", "start", "duration", "speed"],
+    "How it travels": [
+      ...["encoding", "bitrate", "quality", "pixel-format", "size", "fps", "no-audio"] as const,
+    ],
+    "Which part, and when": ["start", "duration", "every", "loop", "speed", "late"],
     "Also": ["json", "help"],
   });
   return `Usage: stream-client [flags]
@@ -190,6 +206,8 @@ ${flags}
 Examples:
   stream-client --image
   stream-client --video clip.mp4 --output copy.mkv
+  stream-client --video clip.mp4 --encoding copy --output clip.mp4
+  stream-client --image clip.mp4 --every 10 --output shot%03d.png
   stream-client --video --view none --speed max --json
   stream-client --host robot --classic --video
 `;

@@ -10,9 +10,9 @@ export function renderList(entries: readonly ListEntry[]): string {
     ...entries.map((entry) => [
       printable(entry.name),
       entry.live ? `${entry.kind}, live` : entry.kind,
-      formatBytes(entry.size),
-      entry.duration === undefined ? "-" : formatTime(entry.duration),
-      printable(entry.codec),
+      entry.live ? "-" : formatBytes(entry.size),
+      entry.live || entry.duration === undefined ? "-" : formatTime(entry.duration),
+      printable(entry.codec) || "-",
       entry.width === undefined ? "-" : `${entry.width}x${entry.height}`,
     ]),
   ];

@@ -5,11 +5,19 @@ import {
   parseEnd,
   parseError,
   parseList,
+  parseNotice,
 } from "../wire/answer.ts";
 import { Connection, type Message } from "../wire/connection.ts";
-import { encodeRequest, type MediaRequest } from "../wire/request.ts";
+import { encodeRequest, type MediaRequest, parseControl } from "../wire/request.ts";
 import { type AnswerPart, CutError } from "./answer.ts";
+import { ClockWatch } from "./clock_watch.ts";
 import type { Link } from "./link.ts";
+
+/** What differs from one use to another. */
+export interface RequestOptions {
+  /** Microseconds since 1970; never goes back. */
+  clock?: () => number;
+}
 
 /**
  * Asks for an image or a video and gives the answer as it comes.
@@ -17,22 +25,34 @@ import type { Link } from "./link.ts";
  * @throws {RequestError} what the server says against it
  * @throws {CutError} where the connection ends before the answer does
  */
-export async function* requestMedia(link: Link, request: MediaRequest): AsyncGenerator<AnswerPart> {
+export async function* requestMedia(
+  link: Link,
+  request: MediaRequest,
+  { clock = sinceEpoch }: RequestOptions = {},
+): AsyncGenerator<AnswerPart> {
   const connection = new Connection(link.reader, link.writer);
   await connection.send("request", encodeRequest(request));
   let known: Set<number> | undefined;
+  /** Only of live sources is it of interest what time the server has. */
+  let watch: ClockWatch | undefined;
   while (true) {
-    const message = await nextMessage(connection);
+    const message = await nextMessage(connection, watch);
     if (message.kind === "frame") {
       if (!known?.has(message.streamId)) throw unexpected(`a frame of stream ${message.streamId}`);
-      yield { kind: "frame", frame: message, dropped: message.dropped };
+      const latency = watch?.since(message.captured);
+      yield { kind: "frame", frame: message, dropped: message.dropped, latency };
       connection.recycle(message);
     } else if (message.kind === "describe") {
       if (known !== undefined) throw unexpected("a second description");
       const description = parseDescription(message.payload);
       known = new Set(description.streams.map((stream) => stream.id));
       if (known.size < description.streams.length) throw unexpected("two streams of one id");
+      if (description.live) watch = new ClockWatch(connection, clock);
       yield { kind: "describe", description };
+    } else if (message.kind === "notice") {
+      yield { kind: "notice", notice: parseNotice(message.payload) };
+    } else if (message.kind === "control") {
+      yield { kind: "control", control: parseControl(message.payload) };
     } else if (message.kind === "end" && known !== undefined) {
       yield { kind: "end", end: parseEnd(message.payload) };
       return;
@@ -57,13 +77,20 @@ export async function requestList(link: Link): Promise<ListEntry[]> {
 }
 
 /** Waits for the next message that is part of an answer; signs of life are answered here. */
-async function nextMessage(connection: Connection): Promise<Message> {
+async function nextMessage(connection: Connection, watch?: ClockWatch): Promise<Message> {
   while (true) {
+    await watch?.ask();
     const message = await orCut(() => connection.receive());
     if (message.kind === "error") throw parseError(message.payload);
     if (message.kind === "ping") await connection.send("pong", message.payload);
-    else if (message.kind !== "pong") return message;
+    else if (message.kind === "pong") watch?.hear(message);
+    else return message;
   }
+}
+
+/** Microseconds since 1970, going on evenly whatever becomes of the system's clock. */
+function sinceEpoch(): number {
+  return Math.round((performance.timeOrigin + performance.now()) * 1000);
 }
 
 async function orCut(receive: () => Promise<Message | undefined>): Promise<Message> {

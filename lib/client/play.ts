@@ -1,4 +1,5 @@
-import type { Frame } from "../core/frame.ts";
+import { type Description, type Encoding, type Frame, toSeconds } from "../core/frame.ts";
+import type { Notice } from "../wire/answer.ts";
 import type { Presentation, Viewer } from "../viewers/viewer.ts";
 import type { AnswerPart } from "./answer.ts";
 import type { Progress } from "./progress.ts";
@@ -11,7 +12,15 @@ export interface PlayOptions {
   statistics: Statistics;
   /** One picture was asked for. */
   still: boolean;
+  /** What was asked for; `raw` where absent. */
+  encoding?: Encoding;
+  /** Playing speed that was asked for, 1 where absent; 0 for as fast as possible. */
+  speed?: number;
   progress?: Progress;
+  /** Told what is other than was asked for, one sentence at a time. */
+  onNote?: (note: string) => void;
+  /** Told what the server has to say meanwhile. */
+  onNotice?: (notice: Notice) => void;
   /** Ends it early, in good order; the answer has to end by it too. */
   signal: AbortSignal;
 }
@@ -38,22 +47,42 @@ export async function play(
   answer: AsyncIterable<AnswerPart>,
   options: PlayOptions,
 ): Promise<PlayResult> {
-  const { statistics, progress, signal, still } = options;
+  const { statistics, progress, signal } = options;
   const audience = new Audience(options.viewers);
   const { notes, failures } = audience;
   const result: PlayResult = { outcome: "whole", notes, failures };
+  /** What is coming, until viewers are told. */
+  let announced: Description | undefined;
+  const begin = async (first?: Frame) => {
+    if (announced === undefined) return;
+    const presentation = present(announced, options, first);
+    announced = undefined;
+    await audience.begin(presentation);
+  };
+  let live = false;
   let duration: number | undefined;
   try {
     for await (const part of answer) {
       if (part.kind === "describe") {
-        duration = part.description.duration;
-        statistics.describe(part.description.name, part.description.streams);
-        await audience.begin({ ...part.description, still });
+        announced = part.description;
+        live = announced.live;
+        duration = live ? undefined : announced.duration;
+        statistics.describe(announced.name, announced.streams);
+        for (const note of announced.notes ?? []) options.onNote?.(note);
+        // Where encoded ones begin, only their first frame tells.
+        if (options.encoding === undefined || options.encoding === "raw") await begin();
       } else if (part.kind === "frame") {
-        statistics.count(part.frame);
+        statistics.count(part.frame, part.latency);
+        await begin(part.frame);
         await audience.show(part.frame);
         progress?.update(statistics, duration);
-      } else {
+      } else if (part.kind === "notice") {
+        const { dropped } = part.notice;
+        if (dropped !== undefined) statistics.dropped = dropped;
+        progress?.clear();
+        options.onNotice?.(part.notice);
+      } else if (part.kind === "end") {
+        await begin();
         statistics.dropped = part.end.dropped;
         const { warning } = part.end;
         if (warning !== undefined) notes.push(`the media is damaged: ${warning}`);
@@ -71,9 +100,27 @@ export async function play(
     statistics.end();
     progress?.clear();
   }
-  await audience.finish(result.outcome === "whole");
+  // What has no end of its own is whole whenever the user ends it.
+  await audience.finish(result.outcome === "whole" || (live && result.outcome === "stopped"));
   if (signal.aborted) result.outcome = "stopped";
   return result;
+}
+
+/** What viewers are told, once the first frame shows how far before the beginning frames begin. */
+function present(
+  description: Description,
+  { still, encoding = "raw", speed = 1 }: PlayOptions,
+  first?: Frame,
+): Presentation {
+  const stream = description.streams.find(({ id }) => id === first?.streamId);
+  const begin = stream === undefined || first === undefined
+    ? 0
+    : toSeconds(first.timestamp, stream.timeBase);
+  // Who joins a live source begins with what comes, wherever on its time line that lies.
+  const asItComes = encoding === "raw" || (description.live && begin >= 0);
+  // Later ones may lie before the first: packets come in the order of decoding, sound for itself.
+  const lead = asItComes ? 0 : Math.max(1, Math.ceil(-begin) + 1);
+  return { ...description, still, encoding, speed, lead };
 }
 
 /** The viewers that are still there. */

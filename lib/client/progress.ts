@@ -24,10 +24,12 @@ export function formatTime(seconds: number): string {
 }
 
 /** What a progress line tells. */
-export type ProgressState = Pick<
-  Statistics,
-  "frames" | "audioFrames" | "bytes" | "seconds" | "position" | "framesPerSecond" | "hasPicture"
->;
+export type ProgressState =
+  & Pick<
+    Statistics,
+    "frames" | "audioFrames" | "bytes" | "seconds" | "position" | "framesPerSecond" | "hasPicture"
+  >
+  & Partial<Pick<Statistics, "dropped" | "latency">>;
 
 /**
  * Renders the progress line.
@@ -36,6 +38,7 @@ export type ProgressState = Pick<
  */
 export function renderProgress(state: ProgressState, duration?: number): string {
   const { frames, bytes, seconds, position, framesPerSecond, hasPicture } = state;
+  const { dropped = 0, latency } = state;
   const whole = duration === undefined ? "" : ` of ${formatTime(duration)}`;
   const rate = seconds > 0 ? bytes / seconds : 0;
   const parts = [
@@ -43,6 +46,8 @@ export function renderProgress(state: ProgressState, duration?: number): string 
     `${formatTime(position)}${whole}`,
     ...(hasPicture ? [`${framesPerSecond.toFixed(1)} fps`] : []),
     `${formatBytes(rate)}/s`,
+    ...(latency === undefined ? [] : [`latency ${Math.round(latency.p50)} ms`]),
+    ...(dropped === 0 ? [] : [`${dropped} dropped`]),
   ];
   return parts.join("  ");
 }

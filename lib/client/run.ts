@@ -2,16 +2,19 @@ import { formatAddress } from "../core/address.ts";
 import { FormatError, messageOf, RequestError, UsageError } from "../core/errors.ts";
 import { printable } from "../core/log.ts";
 import { checkOutput } from "../viewers/file.ts";
+import { checkSeries } from "../viewers/series.ts";
 import { TerminalViewer } from "../viewers/terminal.ts";
 import type { Viewer } from "../viewers/viewer.ts";
 import { type AnswerPart, CutError } from "./answer.ts";
 import { chooseViewers } from "./choose_viewers.ts";
 import { requestClassic } from "./classic_request.ts";
-import { type ClientFlags, clientUsage, parseClientFlags, toRequest } from "./flags.ts";
+import { type ClientFlags, clientUsage, parseClientFlags } from "./flags.ts";
 import { connect, type Link } from "./link.ts";
 import { renderList } from "./list_table.ts";
+import { toRequest } from "./media_request.ts";
 import { runMenu } from "./menu.ts";
 import { requestList, requestMedia } from "./native_request.ts";
+import { describeNotice } from "./notices.ts";
 import { play, type PlayResult } from "./play.ts";
 import { formatBytes, formatTime, Progress } from "./progress.ts";
 import { Statistics } from "./statistics.ts";
@@ -87,10 +90,8 @@ async function listFrom(link: Link, context: RunContext): Promise<ListEntry[]> {
 
 async function getMedia(request: MediaRequest, context: RunContext): Promise<void> {
   const { flags, surroundings } = context;
-  const { output, overwrite } = flags;
-  const still = request.command === "get_image";
   const viewers = await chooseViewers(flags, context);
-  if (output !== undefined && output !== "-") await checkOutput(output, { overwrite, still });
+  await checkFiles(request, flags);
   const statistics = new Statistics(request.command);
   try {
     const result = await receive({ request, viewers, statistics }, context);
@@ -99,6 +100,16 @@ async function getMedia(request: MediaRequest, context: RunContext): Promise<voi
     statistics.end();
     if (flags.json) surroundings.print(`${JSON.stringify(statistics)}\n`);
   }
+}
+
+/** Finds out whether what is to be written may be, before anything is asked of the server. */
+async function checkFiles(
+  { command }: MediaRequest,
+  { output, overwrite, every }: ClientFlags,
+): Promise<void> {
+  if (output === undefined || output === "-") return;
+  if (every !== undefined) await checkSeries(output, { overwrite });
+  else await checkOutput(output, { overwrite, still: command === "get_image" });
 }
 
 async function receive(
@@ -119,9 +130,17 @@ async function receive(
         columns: () => surroundings.terminalSize().columns,
       })
       : undefined;
-  const still = request.command === "get_image";
-  const answer = ask(link, request, flags);
-  return await play(answer, { viewers, statistics, still, progress, signal });
+  const { command, encoding = "raw", speed } = request;
+  const recording = flags.output !== undefined && flags.view === undefined;
+  const say = (line: string | undefined) => {
+    if (line !== undefined) surroundings.printError(`${printable(line)}\n`);
+  };
+  return await play(ask(link, request, flags), {
+    ...{ viewers, statistics, progress, signal, encoding, speed },
+    still: command === "get_image",
+    onNote: say,
+    onNotice: (notice) => say(describeNotice(notice, { encoding, recording })),
+  });
 }
 
 function ask(

@@ -1,4 +1,13 @@
 import type { Frame, StreamDescription } from "../core/frame.ts";
+import { LatencyHistogram } from "./latency_histogram.ts";
+
+/** Milliseconds from a live frame's capture to its arrival. */
+export interface Latency {
+  /** Half of all frames were quicker. */
+  p50: number;
+  /** 95 % of all frames were quicker. */
+  p95: number;
+}
 
 /** What is counted of one answer. */
 export class Statistics {
@@ -9,7 +18,7 @@ export class Statistics {
   audioFrames = 0;
   /** Bytes of frames' data. */
   bytes = 0;
-  /** Times that the server left frames out before one it sent, or its own count at the end. */
+  /** Frames that the server left out, as far as it has told. */
   dropped = 0;
   /** Seconds of media that arrived: the newest picture's moment, or the newest sound's. */
   position = 0;
@@ -19,6 +28,7 @@ export class Statistics {
   #ended: number | undefined;
   #now: () => number;
   #streams = new Map<number, StreamDescription>();
+  #latencies = new LatencyHistogram();
 
   /** @param now milliseconds since some fixed moment; never goes back */
   constructor(command: string, now: () => number = () => performance.now()) {
@@ -38,6 +48,13 @@ export class Statistics {
     return seconds > 0 ? frames / seconds : 0;
   }
 
+  /** How old live frames are when they come; `undefined` where nothing is live. */
+  get latency(): Latency | undefined {
+    const p50 = this.#latencies.percentile(0.5);
+    const p95 = this.#latencies.percentile(0.95);
+    return p50 === undefined || p95 === undefined ? undefined : { p50, p95 };
+  }
+
   /** Whether there is a picture among the streams. */
   get hasPicture(): boolean {
     return [...this.#streams.values()].some((stream) => stream.type === "video");
@@ -49,8 +66,13 @@ export class Statistics {
     for (const stream of streams) this.#streams.set(stream.id, stream);
   }
 
-  /** Counts a frame. */
-  count(frame: Frame): void {
+  /**
+   * Counts a frame.
+   *
+   * @param latency milliseconds since it was captured, where that is known
+   */
+  count(frame: Frame, latency?: number): void {
+    if (latency !== undefined) this.#latencies.add(latency);
     this.firstFrameMs ??= this.#now() - this.#began;
     const stream = this.#streams.get(frame.streamId);
     if (stream?.type === "video") this.frames++;
@@ -68,7 +90,7 @@ export class Statistics {
 
   /** The line of `--json`: see the README for its fields. */
   toJSON(): Record<string, unknown> {
-    const { command, name, frames, audioFrames, bytes, dropped, firstFrameMs } = this;
+    const { command, name, frames, audioFrames, bytes, dropped, firstFrameMs, latency } = this;
     return {
       command,
       name,
@@ -80,6 +102,9 @@ export class Statistics {
       dropped,
       reconnects: 0,
       firstFrameMs: firstFrameMs === undefined ? null : round(firstFrameMs, 1),
+      latencyMs: latency === undefined
+        ? null
+        : { p50: round(latency.p50, 1), p95: round(latency.p95, 1) },
     };
   }
 }

@@ -24,6 +24,11 @@ export class RequestError extends Error {
   }
 }
 
+/** Media that has no frame at the moment that was asked for, nor later. */
+export class NothingToSendError extends RequestError {
+  override name = "NothingToSendError";
+}
+
 /** Wrong command line: reported with a pointer to `--help`, exit status 2. */
 export class UsageError extends Error {
   override name = "UsageError";

@@ -8,6 +8,8 @@ export interface Flag<T> {
   placeholder?: string;
   /** The flag may stand without its value. */
   valueOptional?: boolean;
+  /** The flag may stand several times; its value is a list then. */
+  repeatable?: boolean;
   /** One line for the usage text. */
   help: string;
   /** The value where the flag is absent. */
@@ -67,6 +69,21 @@ export function choice<Word extends string, T extends Word | undefined>(
   };
 }
 
+/** A flag that may stand several times: a list of what each value is read as. */
+export function list<T>(
+  placeholder: string,
+  help: string,
+  parse: (value: string) => T,
+): Flag<readonly T[]> {
+  return {
+    placeholder,
+    help,
+    repeatable: true,
+    absent: [],
+    parse: (value) => [parse(value)],
+  };
+}
+
 /** Bounds of a {@linkcode number} flag, both included. */
 export interface NumberBounds {
   min: number;
@@ -110,6 +127,7 @@ export function parseFlags<Table extends FlagTable>(
   const parsed = parseArgs(joinValues(table, args), {
     string: names.filter((name) => table[name].placeholder !== undefined),
     boolean: names.filter((name) => table[name].placeholder === undefined),
+    collect: names.filter((name) => table[name].repeatable),
     unknown(argument, key) {
       throw unknownArgument(argument, key, names);
     },
@@ -118,6 +136,10 @@ export function parseFlags<Table extends FlagTable>(
   const values: Record<string, unknown> = {};
   for (const [name, flag] of Object.entries(table)) {
     const value = parsed[name];
+    if (Array.isArray(value)) {
+      values[name] = value.flatMap((each) => flag.parse(String(each), name));
+      continue;
+    }
     values[name] = value === undefined || value === false
       ? flag.absent
       : flag.parse(value === true ? "" : String(value), name);

@@ -1,5 +1,8 @@
-/** FFmpeg's arguments for turning raw frames, as NUT on its standard input, into a file. Pure. */
+/** FFmpeg's arguments for turning frames, as NUT on its standard input, into a file. Pure. */
 import type { Description, StreamDescription, VideoStream } from "../core/frame.ts";
+import { holdsPackets, isPacket } from "./container_codecs.ts";
+import type { RotationBy } from "./ffmpeg_options.ts";
+import { pictureTrim, soundTrim, turned, turnFilters } from "./presentation_filters.ts";
 
 /** Containers that keep each frame's own timestamp; others have a fixed frame rate. */
 const KEEPS_TIMESTAMPS = new Set(
@@ -57,53 +60,168 @@ export function extensionOf(path: string): string {
   return dot <= 0 ? "" : name.slice(dot + 1).toLowerCase();
 }
 
+/** What {@linkcode encoderArguments} has to know besides the streams. */
+export interface EncoderOptions {
+  /** One picture is to be written. */
+  still: boolean;
+  /** The streams are not raw: their packets are stored as they are wherever the file takes them. */
+  encoded?: boolean;
+  /** Whole seconds by which the timestamps of the input are too late. */
+  lead?: number;
+  /** How this FFmpeg is told of a rotation; only for packets that are stored as they are. */
+  rotationBy?: RotationBy;
+}
+
 /**
  * FFmpeg's arguments that open standard input as the described streams. NUT does not carry the
  * colour range and matrix, so they are named here.
+ *
+ * @param lead whole seconds by which the timestamps of the input are too late: those from before
+ * the beginning are negative again behind this
  */
-export function nutInputArguments(streams: readonly StreamDescription[]): string[] {
+export function nutInputArguments(
+  streams: readonly StreamDescription[],
+  { lead = 0 }: { lead?: number } = {},
+): string[] {
   const { colorRange = "", colorSpace = "" } = pictureOf(streams) ?? {};
   const matrix = MATRIX_OPTIONS.get(colorSpace);
   return [
     ...(RANGE_OPTIONS.has(colorRange) ? ["-color_range", colorRange] : []),
     ...(matrix === undefined ? [] : ["-colorspace", matrix]),
+    ...(lead === 0 ? [] : ["-copyts", "-itsoffset", `-${lead}`]),
     ...["-f", "nut", "-i", "pipe:0"],
   ];
+}
+
+/** The streams whose packets a file of this name holds as they are. */
+export function keptStreams(
+  streams: readonly StreamDescription[],
+  path: string,
+  { still, encoded = false }: Pick<EncoderOptions, "still" | "encoded">,
+): StreamDescription[] {
+  if (!encoded) return [];
+  const extension = extensionOf(path);
+  return streams.filter((stream) =>
+    still && holdsOnePicture(path)
+      ? stream.type === "video" && isPacket(extension, stream)
+      : holdsPackets(extension, stream)
+  );
 }
 
 /** Arguments for writing a file whose type is told by its extension. */
 export function encoderArguments(
   { streams }: Pick<Description, "streams">,
   path: string,
-  { still }: { still: boolean },
+  options: EncoderOptions,
 ): string[] {
-  const extension = extensionOf(path);
+  const { still, lead = 0 } = options;
+  const kept = keptStreams(streams, path, options);
   return [
     // Without -xerror, FFmpeg reports success though the last of a file did not fit on the disk.
     ...["-v", "error", "-xerror", "-y"],
-    ...nutInputArguments(streams),
-    ...(still && holdsOnePicture(path)
-      ? stillArguments(extension)
-      : videoArguments(streams, extension)),
+    ...rotationOption(kept, options),
+    ...nutInputArguments(streams, { lead }),
+    ...(still && holdsOnePicture(path) ? stillArguments(streams, extensionOf(path), kept) : [
+      ...videoArguments(streams, extensionOf(path), { kept, ...options }),
+      // Packets from before the beginning are there for decoding, and have to go along.
+      ...(lead > 0 && kept.length > 0 ? ["-copypriorss", "1"] : []),
+    ]),
     `file:${path}`,
   ];
 }
 
-function stillArguments(extension: string): string[] {
-  const quality = LOSSY_STILLS.has(extension) ? ["-q:v", "2"] : [];
-  return ["-frames:v", "1", "-update", "1", ...quality];
+/**
+ * Arguments for writing a series of pictures, a file each, which appear whole.
+ *
+ * @param pattern where `%d` or the like stands for the number, which begins with 1
+ */
+export function seriesArguments(
+  { streams }: Pick<Description, "streams">,
+  pattern: string,
+  options: Pick<EncoderOptions, "encoded" | "lead">,
+): string[] {
+  const { lead = 0 } = options;
+  const kept = keptStreams(streams, pattern, { ...options, still: true });
+  return [
+    ...["-v", "error", "-xerror", "-y"],
+    ...nutInputArguments(streams, { lead }),
+    ...pictureArguments(streams, extensionOf(pattern), kept),
+    ...["-fps_mode", "passthrough", "-f", "image2", "-atomic_writing", "1", `file:${pattern}`],
+  ];
 }
 
-function videoArguments(streams: readonly StreamDescription[], extension: string): string[] {
+function stillArguments(
+  streams: readonly StreamDescription[],
+  extension: string,
+  kept: readonly StreamDescription[],
+): string[] {
+  return ["-frames:v", "1", "-update", "1", ...pictureArguments(streams, extension, kept)];
+}
+
+/** How pictures become files of their own. */
+function pictureArguments(
+  streams: readonly StreamDescription[],
+  extension: string,
+  kept: readonly StreamDescription[],
+): string[] {
+  // Left to the name, FFmpeg would take writers for some types that change the packets.
+  if (kept.length > 0) return ["-c:v", "copy", "-f", "image2"];
+  const filters = turnFilters(pictureOf(streams) ?? {});
+  return [
+    ...(filters.length > 0 ? ["-vf", filters.join(",")] : []),
+    ...(LOSSY_STILLS.has(extension) ? ["-q:v", "2"] : []),
+  ];
+}
+
+/** Says of an input which way up it is shown; FFmpeg counts against the clock, in the tag too. */
+function rotationOption(
+  kept: readonly StreamDescription[],
+  { still, rotationBy }: EncoderOptions,
+): string[] {
+  const { rotation } = pictureOf(kept) ?? {};
+  if (still || rotation === undefined || rotationBy !== "option") return [];
+  return ["-display_rotation:v:0", `${360 - rotation}`];
+}
+
+function videoArguments(
+  streams: readonly StreamDescription[],
+  extension: string,
+  options: EncoderOptions & { kept: readonly StreamDescription[] },
+): string[] {
   const picture = pictureOf(streams);
-  if (picture === undefined) return [];
-  if (SOUND_ONLY.has(extension)) return ["-vn"];
-  const filters = filtersFor(picture, extension);
+  const sound = soundArguments(streams, extension, options);
+  if (picture === undefined) return sound;
+  if (SOUND_ONLY.has(extension)) return ["-vn", ...sound];
+  const { kept, lead = 0, rotationBy } = options;
+  if (kept.includes(picture)) {
+    const { rotation } = picture;
+    const tagged = rotation !== undefined && rotationBy === "tag";
+    const tag = tagged ? ["-metadata:s:v:0", `rotate=${360 - rotation}`] : [];
+    return ["-c:v", "copy", ...tag, ...sound];
+  }
+  const filters = [
+    ...(lead > 0 ? pictureTrim(0) : []),
+    ...turnFilters(picture),
+    ...filtersFor(turned(picture), extension),
+  ];
   return [
     ...(WANTS_H264.has(extension) ? ["-c:v", "h264"] : []),
-    ...(WANTS_AAC.has(extension) ? ["-c:a", "aac"] : []),
+    ...sound,
     ...(filters.length > 0 ? ["-vf", filters.join(",")] : []),
     ...timingArguments(picture, extension),
+  ];
+}
+
+function soundArguments(
+  streams: readonly StreamDescription[],
+  extension: string,
+  { kept, lead = 0 }: EncoderOptions & { kept: readonly StreamDescription[] },
+): string[] {
+  const sound = streams.find((stream) => stream.type === "audio");
+  if (sound !== undefined && kept.includes(sound)) return ["-c:a", "copy"];
+  return [
+    ...(WANTS_AAC.has(extension) ? ["-c:a", "aac"] : []),
+    ...(lead > 0 && sound !== undefined ? ["-af", soundTrim(0).join(",")] : []),
   ];
 }
 

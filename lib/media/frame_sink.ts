@@ -1,10 +1,11 @@
 import { ProcessError } from "../core/errors.ts";
 import type { Frame, StreamDescription } from "../core/frame.ts";
-import { NutWriter } from "./nut_writer.ts";
+import { NutWriter, type NutWriterOptions } from "./nut_writer.ts";
 import { type Process, type ProcessOptions, startProcess } from "./process.ts";
 
 /** Options of {@linkcode FrameSink}. */
-export interface FrameSinkOptions extends Pick<ProcessOptions, "stdout" | "env" | "signal"> {
+export interface FrameSinkOptions
+  extends Pick<ProcessOptions, "stdout" | "env" | "signal">, NutWriterOptions {
   streams: readonly StreamDescription[];
 }
 
@@ -19,9 +20,9 @@ export class FrameSink implements AsyncDisposable {
    * @throws {MissingProgramError} where it is not installed
    */
   constructor(program: string, args: readonly string[], options: FrameSinkOptions) {
-    const { streams, stdout = "null", env, signal } = options;
+    const { streams, stdout = "null", env, signal, lead, speed } = options;
     this.#process = startProcess(program, args, { stdin: "piped", stdout, env, signal });
-    this.#writer = new NutWriter(this.#process.stdin, streams);
+    this.#writer = new NutWriter(this.#process.stdin, streams, { lead, speed });
   }
 
   /** What the program writes; only where `stdout` is piped. */

@@ -47,13 +47,16 @@ export class Library {
   #root: string;
   /** What the real path of everything inside begins with. */
   #inside: string;
+  #otherNames: readonly string[];
   #probed = new Map<string, { stamp: string; info: Promise<MediaInfo> }>();
 
   /**
    * @param folder path of the folder
+   * @param otherNames what can be asked for besides, to hint at
    * @throws {Error} where it is no folder, or cannot be read
    */
-  constructor(folder: string) {
+  constructor(folder: string, { otherNames = [] }: { otherNames?: readonly string[] } = {}) {
+    this.#otherNames = otherNames;
     try {
       this.#root = Deno.realPathSync(folder);
       this.#inside = this.#root.endsWith("/") ? this.#root : `${this.#root}/`;
@@ -76,6 +79,11 @@ export class Library {
     const candidate = await this.#locate(name);
     if (candidate === undefined) throw await this.#notFound(name);
     return await this.#toMedia(candidate);
+  }
+
+  /** Whether there is a file of this name, be it media or not. */
+  async has(name: string): Promise<boolean> {
+    return await this.#locate(name) !== undefined;
   }
 
   /**
@@ -214,9 +222,9 @@ export class Library {
   }
 
   async #notFound(name: string): Promise<RequestError> {
-    const near = nearest(name, await this.#someNames());
+    const near = nearest(name, [...this.#otherNames, ...await this.#someNames()]);
     // Names are taken as they stand; the one that is told has to be there for this peer, too.
-    const isThere = near !== undefined && await this.#locate(near) !== undefined;
+    const isThere = near !== undefined && (this.#otherNames.includes(near) || await this.has(near));
     const hint = isThere ? `did you mean "${near}"?` : "--list shows what there is";
     return new RequestError("not_found", `Cannot find "${name}": no such media, ${hint}`);
   }

@@ -19,6 +19,8 @@ export interface VideoInfo {
   rotation: number;
   colorRange?: string;
   colorSpace?: string;
+  /** Pictures come in another order than the one in which they are shown. */
+  isReordered?: boolean;
 }
 
 /** What a file's sound is. */
@@ -39,6 +41,8 @@ export interface MediaInfo {
   duration?: number;
   video?: VideoInfo;
   audio?: AudioInfo;
+  /** Streams besides these two, how many of each of FFmpeg's types; absent where there are none. */
+  further?: Record<string, number>;
 }
 
 /** A refusal for no fault of the file's data: the next try may go well with the same file. */
@@ -127,7 +131,19 @@ export async function probe(path: string, name: string): Promise<MediaInfo> {
   }
   const kind = video === undefined ? "audio" : isStill(formatName) ? "image" : "video";
   const duration = kind === "image" ? undefined : toPositive(format.duration);
-  return { kind, format: formatName, duration, video, audio };
+  const others = streams.filter((stream) => stream !== picture && stream !== sound);
+  const further = others.length === 0 ? undefined : countTypes(others);
+  return { kind, format: formatName, duration, video, audio, further };
+}
+
+function countTypes(streams: readonly ProbeStream[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { codec_type: type = "unknown", disposition } of streams) {
+    // Cover art is no stream of pictures.
+    const name = disposition?.attached_pic === 1 ? "cover" : type;
+    counts[name] = (counts[name] ?? 0) + 1;
+  }
+  return counts;
 }
 
 async function runProbe(path: string, name: string): Promise<string> {
@@ -187,6 +203,7 @@ interface ProbeStream {
   r_frame_rate?: string;
   color_range?: string;
   color_space?: string;
+  has_b_frames?: number;
   sample_rate?: string;
   channels?: number;
   sample_fmt?: string;
@@ -211,6 +228,7 @@ function toVideo(stream: ProbeStream): VideoInfo | undefined {
     rotation,
     colorRange: stream.color_range,
     colorSpace: stream.color_space,
+    isReordered: stream.has_b_frames ? true : undefined,
   };
 }
 

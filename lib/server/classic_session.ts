@@ -8,6 +8,9 @@ import {
   ClassicFrameWriter,
   parseClassicRequest,
 } from "../wire/classic.ts";
+import type { LiveSource } from "../media/live_input.ts";
+import { findLive } from "./live_play.ts";
+import { QUEUE_LIMITS } from "./live_queue.ts";
 import { Pacer } from "./pacer.ts";
 import { findMedia, paced, reserveFrames, startPlayback } from "./playback.ts";
 import type { SessionContext } from "./context.ts";
@@ -36,6 +39,8 @@ export async function runClassicSession(
   if (bytes === undefined) return;
   const command = parseClassicRequest(bytes.subarray(0, CLASSIC_REQUEST_LENGTH));
   using _watch = watchPeer(reader, abort);
+  const live = await findLive({ command }, context);
+  if (live !== undefined) return await playLiveClassic(live, command, context);
   const kind = command === "get_image" ? "image" : "video";
   const file = await findMedia(library, kind, { name: undefined, defaults });
   logger.log("info", `${command} "${file.name}" (classic)`);
@@ -62,6 +67,35 @@ export async function runClassicSession(
   }
   await writer.write(CLASSIC_END);
   logger.log("info", `sent ${count} frames of "${file.name}"`);
+}
+
+/** Sends what a live source shows, or its next picture, until the peer has seen enough. */
+async function playLiveClassic(
+  source: LiveSource,
+  command: "get_image" | "get_video",
+  { live, writer, logger, signal }: SessionContext,
+): Promise<void> {
+  logger.log("info", `${command} "${source.name}" (classic, live)`);
+  const rendition = { pixelFormat: "bgr24", colorMatrix: OPENCV_MATRIX };
+  const limits = QUEUE_LIMITS.drop;
+  using watch = await live.watch(source, rendition, { signal, limits, sound: false });
+  const [stream] = watch.streams;
+  if (stream?.type !== "video") {
+    throw new RequestError("unsupported", `Cannot send "${source.name}": it has no picture`);
+  }
+  const frames = new ClassicFrameWriter(stream);
+  for (let count = 0; command === "get_video" || count < 1;) {
+    const item = await watch.queue.take(signal);
+    if (item.kind !== "frame") continue;
+    try {
+      // The memory belongs to all viewers: the length and the pickle stay outside of it.
+      await writer.write(...frames.surround(item.frame.frame.data));
+      count++;
+    } finally {
+      item.frame.release();
+    }
+  }
+  await writer.write(CLASSIC_END);
 }
 
 /**

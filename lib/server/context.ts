@@ -2,6 +2,7 @@ import type { ByteReader } from "../core/byte_reader.ts";
 import type { ByteWriter } from "../core/byte_writer.ts";
 import type { Logger } from "../core/log.ts";
 import type { Library } from "../media/library.ts";
+import type { LiveSources } from "./live_sources.ts";
 import type { MemoryBudget } from "./memory_budget.ts";
 import type { Defaults } from "./playback.ts";
 
@@ -20,6 +21,8 @@ export interface Timeouts {
 /** What every session is given. */
 export interface SessionContext {
   library: Library;
+  /** What is shown as it happens, beside the library. */
+  live: LiveSources;
   defaults: Defaults;
   /** What the frames of all viewers may take of the memory. */
   budget: MemoryBudget;

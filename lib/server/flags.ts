@@ -1,12 +1,24 @@
-import { choice, describeFlags, number, text, toggle } from "../core/flags.ts";
+import { choice, describeFlags, list, number, text, toggle } from "../core/flags.ts";
 import { LOG_LEVELS } from "../core/log.ts";
+import { parseLiveSource } from "../media/live_input.ts";
 import { DEFAULT_PORT } from "../wire/native.ts";
+import { DEFAULT_LINGER } from "./live_sources.ts";
 
 /** The command line of `stream-server`. */
 export const SERVER_FLAGS = {
   media: text("FOLDER", "folder to serve, sub-folders included (./media)", "./media"),
   image: text("NAME", "what those get who ask for any image", undefined),
   video: text("NAME", "what those get who ask for any video", undefined),
+  live: list(
+    "NAME=[FORMAT:]INPUT",
+    "something live beside the files; several times",
+    parseLiveSource,
+  ),
+  "loop-live": toggle("begin live files again at their end"),
+  "live-linger": number("S", "seconds that it runs on without viewers (10)", {
+    absent: DEFAULT_LINGER,
+    bounds: { min: 0, max: 86_400 },
+  }),
   host: text("ADDRESS", "address to listen on (127.0.0.1); 0.0.0.0 for all", "127.0.0.1"),
   port: number("PORT", `TCP port (${DEFAULT_PORT}); 0 for any free one`, {
     absent: DEFAULT_PORT,
@@ -24,17 +36,22 @@ export const SERVER_FLAGS = {
 export function serverUsage(): string {
   const flags = describeFlags(SERVER_FLAGS, {
     "What is served": ["media", "image", "video"],
+    "What is shown live": ["live", "loop-live", "live-linger"],
     "To whom": ["host", "port", "max-clients"],
     "Also": ["log-level", "help"],
   });
   return `Usage: stream-server [flags]
 
-Serves a folder of images and videos over TCP, decoded by FFmpeg frame by frame,
-to stream-client and to scripts that send "get_image" or "get_video".
+Serves a folder of images and videos, and live sources, over TCP, read by
+FFmpeg frame by frame, to stream-client and to scripts that send "get_image" or
+"get_video".
 
 ${flags}
 Examples:
   stream-server
   stream-server --media ~/Videos --host 0.0.0.0 --port 9000
+  stream-server --live cam=v4l2:/dev/video0 --live screen=x11grab::0
+  stream-server --live door=rtsp://user:word@192.168.1.9/stream1
+  stream-server --live test=lavfi:testsrc2=size=640x360:rate=30
 `;
 }

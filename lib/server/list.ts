@@ -1,5 +1,12 @@
-import type { MediaFile } from "../media/library.ts";
+import type { Library, MediaFile } from "../media/library.ts";
 import type { ListEntry } from "../wire/answer.ts";
+import type { LiveSources } from "./live_sources.ts";
+
+/** All that can be asked for: live sources first, then the files that none of them hides. */
+export async function listMedia(library: Library, live: LiveSources): Promise<ListEntry[]> {
+  const files = (await library.list()).filter(({ name }) => live.find(name) === undefined);
+  return [...live.entries(), ...files.map(listEntry)];
+}
 
 /** What the list of media says of a file. */
 export function listEntry({ name, size, info }: MediaFile): ListEntry {

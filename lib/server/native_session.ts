@@ -6,12 +6,14 @@ import {
   MissingProgramError,
   RequestError,
 } from "../core/errors.ts";
+import { wallClock } from "../core/wall_clock.ts";
 import { encodeError, encodeList } from "../wire/answer.ts";
 import { Connection } from "../wire/connection.ts";
 import type { Kind } from "../wire/native.ts";
 import { type MediaRequest, parseControl, parseRequest } from "../wire/request.ts";
-import { listEntry } from "./list.ts";
-import { Controls, playMedia } from "./play_media.ts";
+import { listMedia } from "./list.ts";
+import { Controls } from "./controls.ts";
+import { playMedia } from "./play_media.ts";
 import { isPeerGone, type SessionContext } from "./context.ts";
 
 /** Requests that may wait behind the one being answered; then the peer is no longer read. */
@@ -119,10 +121,11 @@ class NativeSession {
           this.#direct(inquiry.kind === "request" ? inquiry.controls : undefined);
           await enqueue(inquiries, inquiry);
         } else if (message.kind === "control") {
-          const { action } = parseControl(message.payload);
-          this.#controls?.take(action);
+          // Read in any case: one that cannot be read ends the conversation.
+          const control = parseControl(message.payload);
+          this.#controls?.take(control);
         } else if (message.kind === "ping") {
-          await this.#connection.send("pong", message.payload);
+          await this.#connection.send("pong", message.payload, { timestamp: wallClock() });
         }
       }
     } catch (error) {
@@ -135,18 +138,18 @@ class NativeSession {
   /** Names what further controls are for. */
   #direct(controls: Controls | undefined): void {
     // From here on, nobody could let the one before go on.
-    this.#controls?.take("resume");
+    this.#controls?.take({ action: "resume" });
     this.#controls = controls;
   }
 
   async #answer({ request, controls }: Inquiry & { kind: "request" }): Promise<void> {
-    const { timeouts, logger, library } = this.#context;
+    const { timeouts, logger, library, live } = this.#context;
     const alive = setInterval(() => this.#ping(), timeouts.ping);
     try {
       if (request.command === "list_media") {
-        const files = await library.list();
-        await this.#connection.send("list", encodeList(files.map(listEntry)));
-        logger.log("info", `list_media: ${files.length} entries`);
+        const entries = await listMedia(library, live);
+        await this.#connection.send("list", encodeList(entries));
+        logger.log("info", `list_media: ${entries.length} entries`);
       } else {
         await playMedia(request, {
           ...this.#context,
@@ -174,7 +177,9 @@ class NativeSession {
   #ping(): void {
     if (this.#pinging) return;
     this.#pinging = true;
-    const sent = this.#connection.send("ping", new Uint8Array(0));
+    const sent = this.#connection.send("ping", new Uint8Array(0), {
+      timestamp: wallClock(),
+    });
     sent.then(() => this.#pinging = false, (error) => this.#abort.abort(error));
   }
 }

@@ -39,13 +39,14 @@ export interface PacerOptions {
  */
 export class Pacer {
   #clock: Clock;
-  #speed: number;
+  /** Playing speed, 1 being real time; 0 for no waiting at all. */
+  readonly speed: number;
   /** Clock time, in milliseconds, at which the moment 0 s of the media is due. */
   #origin: number | undefined;
   #paused: { at: number; resumed: PromiseWithResolvers<void> } | undefined;
 
   constructor({ speed, clock = MONOTONIC_CLOCK }: PacerOptions) {
-    this.#speed = speed;
+    this.speed = speed;
     this.#clock = clock;
   }
 
@@ -57,15 +58,49 @@ export class Pacer {
    */
   async waitFor(moment: number, signal: AbortSignal): Promise<void> {
     while (true) {
-      signal.throwIfAborted();
-      if (this.#paused !== undefined) {
-        await orAborted(this.#paused.resumed.promise, signal);
-        continue;
-      }
+      await this.running(signal);
       const wait = this.#dueIn(moment);
       if (wait <= 0) return;
       await this.#clock.sleep(Math.min(wait, LONGEST_SLEEP), signal);
     }
+  }
+
+  /**
+   * Waits while the stream is paused.
+   *
+   * @throws the signal's reason when that fires
+   */
+  async running(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    while (this.#paused !== undefined) {
+      await orAborted(this.#paused.resumed.promise, signal);
+      signal.throwIfAborted();
+    }
+  }
+
+  /** Whether the media's time stands still. */
+  get isPaused(): boolean {
+    return this.#paused !== undefined;
+  }
+
+  /**
+   * Tells by how much a moment is over: real seconds, below zero before it is due. At speed 0, and
+   * before the first moment, nothing is ever late.
+   */
+  lateness(moment: number): number {
+    if (this.speed === 0 || this.#origin === undefined) return 0;
+    const now = this.#paused?.at ?? this.#clock.now();
+    return (now - this.#origin) / 1000 - moment / this.speed;
+  }
+
+  /** Lets all moments that follow be due later, by real seconds. */
+  postpone(seconds: number): void {
+    if (this.#origin !== undefined) this.#origin += seconds * 1000;
+  }
+
+  /** Forgets the beginning: the next moment asked for is due at once, and the others follow it. */
+  restart(): void {
+    this.#origin = undefined;
   }
 
   /** Stops the media's time. Harmless when repeated. */
@@ -84,8 +119,8 @@ export class Pacer {
 
   /** Milliseconds until the moment is due; the first one asked for is due at once. */
   #dueIn(moment: number): number {
-    if (this.#speed === 0) return 0;
-    const offset = moment * 1000 / this.#speed;
+    if (this.speed === 0) return 0;
+    const offset = moment * 1000 / this.speed;
     this.#origin ??= this.#clock.now() - offset;
     return this.#origin + offset - this.#clock.now();
   }

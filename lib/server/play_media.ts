@@ -1,37 +1,15 @@
-import { RequestError } from "../core/errors.ts";
-import type { Decoder } from "../media/decoder.ts";
 import type { MediaFile } from "../media/library.ts";
-import { encodeDescription, encodeEnd, type EndReport } from "../wire/answer.ts";
+import type { MediaOptions } from "../media/media_options.ts";
+import type { FrameSource } from "../media/source.ts";
+import { encodeDescription, encodeEnd } from "../wire/answer.ts";
 import type { Connection } from "../wire/connection.ts";
 import type { MediaRequest } from "../wire/request.ts";
-import { Pacer } from "./pacer.ts";
-import { findMedia, paced, reserveFrames, startPlayback } from "./playback.ts";
 import type { SessionContext } from "./context.ts";
-
-/**
- * What the peer says of one of its requests. That may be before its turn: then it counts from the
- * first frame on.
- */
-export class Controls {
-  readonly pacer: Pacer;
-  #stop = new AbortController();
-
-  constructor({ speed = 1 }: MediaRequest) {
-    this.pacer = new Pacer({ speed });
-  }
-
-  /** Fires when the peer wants no more. */
-  get stopped(): AbortSignal {
-    return this.#stop.signal;
-  }
-
-  /** Does what an action asks for; nothing for those that this server does not know. */
-  take(action: unknown): void {
-    if (action === "pause") this.pacer.pause();
-    else if (action === "resume") this.pacer.resume();
-    else if (action === "stop") this.#stop.abort();
-  }
-}
+import type { Controls } from "./controls.ts";
+import { Delivery } from "./delivery.ts";
+import { findLive, playLive } from "./live_play.ts";
+import { findMedia, reserveFrames, startPlayback } from "./playback.ts";
+import { Player } from "./player.ts";
 
 /** A session's context, and the peer's side of the request. */
 export interface PlayContext extends SessionContext {
@@ -45,62 +23,60 @@ export interface PlayContext extends SessionContext {
  * @throws {RequestError} for what cannot be sent
  */
 export async function playMedia(request: MediaRequest, context: PlayContext): Promise<void> {
+  const live = await findLive(request, context);
+  if (live !== undefined) return await playLive(live, request, context);
   const { library, defaults, logger, connection, controls } = context;
-  refuseUnsupported(request);
   const kind = request.command === "get_image" ? "image" : "video";
   const file = await findMedia(library, kind, { name: request.name, defaults });
   logger.log("info", `${request.command} "${file.name}"`);
   const still = kind === "image" || file.info.kind === "image";
-  const stop = new AbortController();
-  const signal = AbortSignal.any([context.signal, stop.signal]);
-  const options = { ...request, still };
+  const options = toOptions(request, still);
   using _memory = reserveFrames(file, options, context.budget);
-  const limits = { signal, silenceTimeout: context.timeouts.silence };
-  await using decoder = await startPlayback(file, options, limits);
-  await connection.send("describe", encodeDescription(describe(file, decoder, still)));
-  // Not before: also an answer that is stopped early begins with its description.
-  if (controls.stopped.aborted) stop.abort();
-  else controls.stopped.addEventListener("abort", () => stop.abort());
-  const end: EndReport = { frames: 0, audioFrames: 0, bytes: 0, dropped: 0, reason: "end" };
-  const pictures = decoder.streams.find((stream) => stream.type === "video")?.id;
-  try {
-    for await (const frame of paced(decoder, controls.pacer, signal)) {
-      await connection.sendFrame(frame);
-      if (frame.streamId === pictures) end.frames++;
-      else end.audioFrames++;
-      end.bytes += frame.data.byteLength;
-    }
-  } catch (error) {
-    if (!stop.signal.aborted || context.signal.aborted) throw error;
-    end.reason = "stopped";
-  }
-  end.warning = decoder.warning;
-  if (end.warning !== undefined) logger.log("warn", `"${file.name}": ${end.warning}`);
-  await connection.send("end", encodeEnd(end));
-  logger.log("info", `sent ${end.frames} frames of "${file.name}", ${end.bytes} bytes`);
+  controls.attach(context.signal);
+  const open = (part: MediaOptions) =>
+    startPlayback(file, part, {
+      signal: controls.current,
+      silenceTimeout: context.timeouts.silence,
+    });
+  await using first = await open(options);
+  await connection.send("describe", encodeDescription(describe(file, first, still)));
+  controls.begin({ seekable: !still });
+  const loop = request.loop === true && !still;
+  const player = new Player(first, { file, options, loop, controls, open });
+  const delivery = new Delivery({
+    connection,
+    controls,
+    streams: first.streams,
+    drop: request.late === "drop",
+    speed: controls.pacer.speed,
+  });
+  for await (const step of player.steps()) await delivery.take(step);
+  const { report } = delivery;
+  if (controls.stopped.aborted) report.reason = "stopped";
+  report.warning = player.warning;
+  if (report.warning !== undefined) logger.log("warn", `"${file.name}": ${report.warning}`);
+  await connection.send("end", encodeEnd(report));
+  const { frames, bytes, dropped } = report;
+  const leftOut = dropped === 0 ? "" : `, ${dropped} left out`;
+  logger.log("info", `sent ${frames} frames of "${file.name}", ${bytes} bytes${leftOut}`);
 }
 
-function describe(file: MediaFile, decoder: Decoder, still: boolean) {
+/** What is wanted of the file; how it is played is another matter. */
+function toOptions(request: MediaRequest, still: boolean): MediaOptions {
+  const { encoding, audio, pixelFormat, width, height, fps, bitrate, quality } = request;
+  const { start, duration, every } = request;
+  return {
+    ...{ encoding, audio, pixelFormat, width, height, fps, bitrate, quality },
+    ...{ still, start, duration, every },
+  };
+}
+
+function describe(file: MediaFile, source: FrameSource, still: boolean) {
   return {
     name: file.name,
     live: false,
     duration: still ? undefined : file.info.duration,
-    streams: [...decoder.streams],
+    streams: [...source.streams],
+    notes: source.notes.length === 0 ? undefined : [...source.notes],
   };
-}
-
-/** Refuses what later versions of this server may do, rather than doing something else. */
-function refuseUnsupported({ encoding, loop, late }: MediaRequest): void {
-  const asked = encoding !== undefined && encoding !== "raw"
-    ? `encoding ${encoding}`
-    : loop
-    ? "loop"
-    : late === "drop"
-    ? "late drop"
-    : undefined;
-  if (asked === undefined) return;
-  throw new RequestError(
-    "unsupported",
-    `Cannot serve the request: ${asked} is not supported, expected raw frames, each once`,
-  );
 }

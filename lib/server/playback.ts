@@ -1,9 +1,9 @@
 import { RequestError } from "../core/errors.ts";
-import { type Frame, toSeconds } from "../core/frame.ts";
-import { type Decoder, openDecoder } from "../media/decoder.ts";
+import { openDecoder } from "../media/decoder.ts";
 import type { Library, MediaFile } from "../media/library.ts";
+import type { MediaOptions } from "../media/media_options.ts";
 import { bitsPerPixel, rawPixelFormat } from "../media/pixel_format.ts";
-import type { RawOptions } from "../media/raw_arguments.ts";
+import type { FrameSource, TimedFrame } from "../media/source.ts";
 import { MAX_LENGTH } from "../wire/native.ts";
 import type { MemoryBudget } from "./memory_budget.ts";
 import type { Pacer } from "./pacer.ts";
@@ -43,9 +43,9 @@ export async function findMedia(
  */
 export function startPlayback(
   file: MediaFile,
-  options: RawOptions,
+  options: MediaOptions,
   { signal, silenceTimeout }: { signal: AbortSignal; silenceTimeout?: number },
-): Promise<Decoder> {
+): Promise<FrameSource> {
   const { pixelFormat, start = 0 } = options;
   const { duration } = file.info;
   if (pixelFormat !== undefined && bitsPerPixel(pixelFormat) === undefined) {
@@ -61,11 +61,12 @@ export function startPlayback(
     );
   }
   const size = frameSize(file, options);
-  if (size > MAX_FRAME_SIZE) {
+  // Untouched packets are as large as they are, and were never decoded here.
+  if (size > MAX_FRAME_SIZE && options.encoding !== "copy") {
     throw new RequestError(
       "unsupported",
-      `Cannot send "${file.name}" raw: frames of ${Math.ceil(size)} bytes, ` +
-        `expected at most ${MAX_FRAME_SIZE}, ask for a smaller size`,
+      `Cannot send "${file.name}" as ${options.encoding ?? "raw"}: frames of ${Math.ceil(size)} ` +
+        `bytes, expected at most ${MAX_FRAME_SIZE}, ask for a smaller size`,
     );
   }
   return openDecoder(file, { ...options, maxFrameSize: MAX_FRAME_SIZE, signal, silenceTimeout });
@@ -78,15 +79,17 @@ export function startPlayback(
  */
 export function reserveFrames(
   file: MediaFile,
-  options: RawOptions,
+  options: MediaOptions,
   budget: MemoryBudget,
 ): Disposable {
   const size = Math.min(frameSize(file, options), MAX_FRAME_SIZE);
-  return budget.take(Math.ceil(size) * FRAMES_HELD);
+  // Packets are small; one of them is never larger than the frame it was made of.
+  const held = (options.encoding ?? "raw") === "raw" ? FRAMES_HELD : 1;
+  return budget.take(Math.ceil(size) * held);
 }
 
 /** Bytes of a raw frame; 0 for sound. */
-function frameSize({ info: { video } }: MediaFile, options: RawOptions): number {
+function frameSize({ info: { video } }: MediaFile, options: MediaOptions): number {
   if (video === undefined) return 0;
   const { width, height } = scaledSize(video, options);
   const bits = bitsPerPixel(options.pixelFormat ?? rawPixelFormat(video.pixelFormat)) ?? 24;
@@ -96,7 +99,7 @@ function frameSize({ info: { video } }: MediaFile, options: RawOptions): number 
 /** Pixels that a picture will have. Where one of the two is asked for, the other follows. */
 function scaledSize(
   source: { width: number; height: number },
-  { width, height }: RawOptions,
+  { width, height }: MediaOptions,
 ): { width: number; height: number } {
   return {
     width: width ?? Math.round(source.width * (height ?? source.height) / source.height),
@@ -104,16 +107,14 @@ function scaledSize(
   };
 }
 
-/** Gives a decoder's frames, each when it is due. A frame is good until the next is asked for. */
+/** Gives a source's frames, each when it is due. A frame is good until the next is asked for. */
 export async function* paced(
-  decoder: Decoder,
+  source: FrameSource,
   pacer: Pacer,
   signal: AbortSignal,
-): AsyncGenerator<Frame> {
-  const timeBases = new Map(decoder.streams.map((stream) => [stream.id, stream.timeBase]));
-  for await (const frame of decoder.frames()) {
-    const timeBase = timeBases.get(frame.streamId);
-    if (timeBase !== undefined) await pacer.waitFor(toSeconds(frame.timestamp, timeBase), signal);
+): AsyncGenerator<TimedFrame> {
+  for await (const frame of source.frames()) {
+    await pacer.waitFor(frame.due, signal);
     yield frame;
   }
 }

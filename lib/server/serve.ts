@@ -2,7 +2,10 @@ import { formatAddress } from "../core/address.ts";
 import type { Logger } from "../core/log.ts";
 import { messageOf } from "../core/errors.ts";
 import { Library } from "../media/library.ts";
+import { refuseUnknownFormats } from "../media/live_formats.ts";
+import { refuseSameNames } from "../media/live_input.ts";
 import { startProcess } from "../media/process.ts";
+import { type LiveOptions, LiveSources } from "./live_sources.ts";
 import { MemoryBudget } from "./memory_budget.ts";
 import type { Defaults } from "./playback.ts";
 import type { Timeouts } from "./context.ts";
@@ -17,6 +20,8 @@ export interface ServerOptions {
   /** Path of the folder that is served. */
   media: string;
   defaults: Defaults;
+  /** Live sources beside the folder. */
+  live?: LiveOptions;
   /** Peers served at once; the next one is told that the server is full. */
   maxClients: number;
   timeouts?: Timeouts;
@@ -46,6 +51,7 @@ export class Server implements AsyncDisposable {
   #logger: Logger;
   #stop = new AbortController();
   #budget: MemoryBudget;
+  #live: LiveSources;
   #sessions = new Set<Promise<void>>();
   /** How many of the sessions take nobody's place: their peers are told that the server is full. */
   #refusals = 0;
@@ -61,6 +67,10 @@ export class Server implements AsyncDisposable {
     this.#options = options;
     this.#budget = new MemoryBudget(options.maxMemory ?? DEFAULT_MAX_MEMORY);
     this.#logger = logger;
+    this.#live = new LiveSources(options.live ?? { sources: [] }, {
+      budget: this.#budget,
+      logger,
+    });
   }
 
   /** Where it listens. */
@@ -82,6 +92,7 @@ export class Server implements AsyncDisposable {
     }
     await this.#finished;
     await Promise.all(this.#sessions);
+    await this.#live[Symbol.asyncDispose]();
   }
 
   async #warm(): Promise<void> {
@@ -122,6 +133,7 @@ export class Server implements AsyncDisposable {
     }
     const shared = {
       library: this.#library,
+      live: this.#live,
       defaults,
       budget: this.#budget,
       timeouts,
@@ -144,13 +156,21 @@ export class Server implements AsyncDisposable {
  * @throws {Error} with what to do about it, where the server cannot do its work
  */
 export async function startServer(options: ServerOptions, logger: Logger): Promise<Server> {
-  const library = new Library(options.media);
+  const live = options.live?.sources ?? [];
+  refuseSameNames(live);
+  const names = live.map(({ name }) => name);
+  const library = new Library(options.media, { otherNames: names });
   for (const program of ["ffmpeg", "ffprobe"]) {
     await using child = startProcess(program, ["-version"], { stdout: "null" });
     await child.finished();
   }
+  await refuseUnknownFormats(live);
   for (const name of [options.defaults.image, options.defaults.video]) {
-    if (name !== undefined) await library.find(name);
+    if (name !== undefined && !names.includes(name)) await library.find(name);
+  }
+  for (const name of names) {
+    if (!await library.has(name)) continue;
+    logger.log("warn", `"${name}" is the name of a file, too: the live source is what is shown`);
   }
   const listener = listen(options);
   warnWhenOpen(listener.addr, logger);

@@ -1,6 +1,13 @@
 import { messageOf, ProcessError } from "../core/errors.ts";
-import type { Frame } from "../core/frame.ts";
-import { encoderArguments, extensionOf, holdsOnePicture } from "../media/encoder_arguments.ts";
+import { type Frame, toSeconds, type VideoStream } from "../core/frame.ts";
+import { hidesBeginning } from "../media/container_codecs.ts";
+import {
+  encoderArguments,
+  extensionOf,
+  holdsOnePicture,
+  keptStreams,
+} from "../media/encoder_arguments.ts";
+import { rotationBy } from "../media/ffmpeg_options.ts";
 import { FrameSink, reasonOf } from "../media/frame_sink.ts";
 import type { Presentation, Viewer } from "./viewer.ts";
 
@@ -21,12 +28,16 @@ export interface OutputOptions extends Pick<FileViewerOptions, "overwrite"> {
 /** Types that FFmpeg writes as a list, with the media in files beside it. */
 const MANY_FILES = new Set(["m3u8", "mpd", "ism", "ismc"]);
 
+/** Seconds by which a recording begins too early that are worth telling. */
+const NOTABLE = 0.05;
+
 /** Unfinished recordings of the same name that may lie side by side. */
 const MAX_PARTS = 100;
 
 /**
- * Has FFmpeg encode everything into a file, whose extension tells the type. It is written under
- * another name, `x.part.mp4`, and gets its own when it is whole; what was cut short keeps the other.
+ * Has FFmpeg write everything into a file, whose extension tells the type: raw frames encoded, and
+ * the packets of encoded streams as they are where the type takes them. It is written under another
+ * name, `x.part.mp4`, and gets its own when it is whole; what was cut short keeps the other.
  */
 export class FileViewer implements Viewer {
   #path: string;
@@ -36,6 +47,10 @@ export class FileViewer implements Viewer {
   #sink: FrameSink | undefined;
   #still = false;
   #frames = 0;
+  /** Pictures that are stored as they are, and shown from the first on. */
+  #shown: VideoStream | undefined;
+  /** Seconds before the beginning at which those pictures begin. */
+  #early = 0;
   #finished = false;
 
   constructor(path: string, options: FileViewerOptions) {
@@ -44,18 +59,27 @@ export class FileViewer implements Viewer {
   }
 
   async begin(presentation: Presentation): Promise<void> {
-    const { streams, still } = presentation;
+    const { streams, still, lead } = presentation;
     const { overwrite, forced } = this.#options;
     this.#still = still;
     await checkOutput(this.#path, { overwrite, still });
+    const encoded = presentation.encoding !== "raw";
+    const kept = keptStreams(streams, this.#path, { still, encoded })
+      .find((stream) => stream.type === "video");
+    const turnedBy = kept?.rotation === undefined || still ? undefined : await rotationBy(forced);
+    if (!still && !hidesBeginning(extensionOf(this.#path))) this.#shown = kept;
     this.#part = await reservePart(this.#path);
-    const args = encoderArguments(presentation, this.#part ?? this.#path, { still });
-    this.#sink = new FrameSink("ffmpeg", args, { streams, signal: forced });
+    const options = { still, encoded, lead, rotationBy: turnedBy };
+    const args = encoderArguments(presentation, this.#part ?? this.#path, options);
+    this.#sink = new FrameSink("ffmpeg", args, { streams, lead, signal: forced });
   }
 
   async show(frame: Frame): Promise<boolean> {
     const taken = await this.#guarded(async () => await this.#sink?.write(frame) ?? false);
     if (taken) this.#frames++;
+    if (this.#shown?.id === frame.streamId) {
+      this.#early = Math.max(this.#early, -toSeconds(frame.timestamp, this.#shown.timeBase));
+    }
     return taken;
   }
 
@@ -69,7 +93,10 @@ export class FileViewer implements Viewer {
     if (this.#part === undefined) return undefined;
     if (!whole) return whatArrived(this.#part);
     await this.#publish(this.#part);
-    return `wrote "${this.#path}"`;
+    const early = this.#early < NOTABLE
+      ? ""
+      : `, which begins ${this.#early.toFixed(1)} s earlier, at a keyframe`;
+    return `wrote "${this.#path}"${early}`;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -162,7 +189,8 @@ export async function checkOutput(
   }
 }
 
-async function checkAbsent(
+/** @throws {Error} where nothing may be written under this name */
+export async function checkAbsent(
   path: string,
   { overwrite }: Pick<FileViewerOptions, "overwrite">,
 ): Promise<void> {
@@ -211,7 +239,8 @@ function partName(path: string, number: number): string {
   return `${path.slice(0, at)}.part${number === 1 ? "" : number}${path.slice(at)}`;
 }
 
-function folderOf(path: string): string {
+/** The folder that a file lies in. */
+export function folderOf(path: string): string {
   const slash = path.lastIndexOf("/");
   return slash < 0 ? "." : path.slice(0, slash + 1);
 }

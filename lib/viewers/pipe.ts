@@ -13,8 +13,8 @@ export class PipeViewer implements Viewer {
     this.#sink = sink;
   }
 
-  begin({ streams }: Presentation): Promise<void> {
-    this.#writer = new NutWriter(this.#sink, streams);
+  begin({ streams, lead }: Presentation): Promise<void> {
+    this.#writer = new NutWriter(this.#sink, streams, { lead });
     return Promise.resolve();
   }
 

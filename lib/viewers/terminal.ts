@@ -3,6 +3,7 @@ import { OutputClosedError, ProcessError, TruncatedError } from "../core/errors.
 import type { Frame, VideoStream } from "../core/frame.ts";
 import { nutInputArguments } from "../media/encoder_arguments.ts";
 import { FrameSink, reasonOf } from "../media/frame_sink.ts";
+import { pictureTrim, turned, turnFilters } from "../media/presentation_filters.ts";
 import { fitPicture, renderHalfBlocks, type Size } from "./half_blocks.ts";
 import type { Presentation, Viewer } from "./viewer.ts";
 
@@ -34,16 +35,17 @@ export class TerminalViewer implements Viewer {
     this.#terminal = terminal;
   }
 
-  begin({ streams, still }: Presentation): Promise<void> {
+  begin({ streams, still, lead }: Presentation): Promise<void> {
     const video = streams.find((stream) => stream.type === "video");
     if (video === undefined) throw new Error("Cannot show sound in a terminal: try --view window");
     const { columns, rows } = this.#terminal.size();
     // The last row stays free: a full one would scroll.
-    const size = fitPicture(shownSize(video), { width: columns, height: rows - 1 });
+    const size = fitPicture(shownSize(turned(video)), { width: columns, height: rows - 1 });
     this.#video = video;
     this.#still = still;
-    const sink = new FrameSink("ffmpeg", scalerArguments(video, size), {
+    const sink = new FrameSink("ffmpeg", scalerArguments(video, size, { still, lead }), {
       streams: [video],
+      lead,
       stdout: "piped",
       signal: this.#terminal.forced,
     });
@@ -129,11 +131,20 @@ function shownSize({ width, height, sampleAspectRatio: [wide, high] = [1, 1] }: 
   return { width: width * wide / high, height };
 }
 
-function scalerArguments(video: VideoStream, { width, height }: Size): string[] {
+function scalerArguments(
+  video: VideoStream,
+  { width, height }: Size,
+  { still, lead }: Pick<Presentation, "still" | "lead">,
+): string[] {
+  const filters = [
+    ...(lead > 0 && !still ? pictureTrim(0) : []),
+    ...turnFilters(video),
+    ...[`scale=${width}:${height}:flags=area`, "format=rgb24"],
+  ];
   return [
     ...["-v", "error", "-fpsprobesize", "0", "-analyzeduration", "200000"],
-    ...nutInputArguments([video]),
-    ...["-vf", `scale=${width}:${height}:flags=area,format=rgb24`, "-fps_mode", "passthrough"],
+    ...nutInputArguments([video], { lead }),
+    ...["-vf", filters.join(","), "-fps_mode", "passthrough"],
     // FFmpeg would else hold pictures back: one in each thread, small ones up to 32 kB of them.
     ...["-threads", "1", "-flush_packets", "1", "-f", "rawvideo", "pipe:1"],
   ];

@@ -1,8 +1,18 @@
-import type { Description, Frame } from "../core/frame.ts";
+import type { Description, Encoding, Frame } from "../core/frame.ts";
 
-/** What is shown: a description, and whether it is one picture. */
+/** What is shown, and how. */
 export interface Presentation extends Description {
+  /** It is one picture, or a series of single ones. */
   still: boolean;
+  /** What was asked for. */
+  encoding: Encoding;
+  /** Playing speed, 1 being real time; 0 for as fast as possible. */
+  speed: number;
+  /**
+   * Whole seconds before the beginning in which there are frames, for decoding only; 0 where
+   * there are none.
+   */
+  lead: number;
 }
 
 /** Where frames end up. Each method is called in turn, never two at once. */

@@ -38,6 +38,8 @@ export const NOTICE_CODES = [
   "dropped",
   /** The link takes less than it should: `needed` and `achieved` say how much, bytes a second. */
   "slow_link",
+  /** The server cannot decode, or encode, as fast as it should. */
+  "slow_source",
   /** A live source went away; it is being started again. */
   "source_lost",
   /** It is there again. */

@@ -100,6 +100,22 @@ export class ClassicFrameWriter {
     message.set(ARRAY_SUFFIX, end - start);
     return message;
   }
+
+  /**
+   * Gives what stands before and behind a frame's pixels, for pixels whose memory is shared.
+   *
+   * @param data as for {@linkcode ClassicFrameWriter.wrap}; stays as it is
+   * @returns the parts of the message, to be written one behind the other
+   * @throws {RangeError} for data of another size
+   */
+  surround(data: Uint8Array): readonly Uint8Array[] {
+    if (data.byteLength !== this.#frameLength) {
+      throw new RangeError(
+        `Cannot write a classic frame: ${data.byteLength} bytes, expected ${this.#frameLength}`,
+      );
+    }
+    return [this.#prefix, data, ARRAY_SUFFIX];
+  }
 }
 
 /** Ends an answer: length and pickle of `b"end"`. */

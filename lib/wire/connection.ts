@@ -9,9 +9,10 @@ import {
   encodeMessage,
   HEADER_LENGTH,
   type Kind,
-  markDropped,
   parseCapture,
   parseHeader,
+  remarkFrame,
+  type Remarks,
 } from "./native.ts";
 
 /** A frame as it came over the wire. */
@@ -113,9 +114,13 @@ export class Connection {
    */
   async sendShared(
     message: Uint8Array,
-    { dropped = false }: { dropped?: boolean } = {},
+    { dropped = false, discontinuity = false }: Remarks = {},
   ): Promise<void> {
-    if (!dropped) await this.#writer.write(message);
-    else await this.#writer.write(markDropped(message), message.subarray(HEADER_LENGTH));
+    if (!dropped && !discontinuity) {
+      await this.#writer.write(message);
+      return;
+    }
+    const header = remarkFrame(message, { dropped, discontinuity });
+    await this.#writer.write(header, message.subarray(HEADER_LENGTH));
   }
 }

@@ -216,16 +216,27 @@ export function encodeFrame(
   return message;
 }
 
+/** What is to be said of a frame to one of those who share it. */
+export interface Remarks {
+  /** Frames were left out before this one. */
+  dropped?: boolean;
+  /** What came before in the stream does not lead up to this one. */
+  discontinuity?: boolean;
+}
+
 /**
- * Gives a frame's header anew, saying that frames were left out before it. The message itself,
- * which others may share, stays as it is.
+ * Gives a frame's header anew, with remarks for one receiver. The message itself, which others may
+ * share, stays as it is.
  *
  * @param message as {@linkcode encodeFrame} gave it
  * @returns {@linkcode HEADER_LENGTH} bytes
  */
-export function markDropped(message: Uint8Array): Uint8Array<ArrayBuffer> {
+export function remarkFrame(
+  message: Uint8Array,
+  { dropped = false, discontinuity = false }: Remarks,
+): Uint8Array<ArrayBuffer> {
   const header = message.slice(0, HEADER_LENGTH);
-  header[5] |= FLAG_DROPPED;
+  header[5] |= (dropped ? FLAG_DROPPED : 0) | (discontinuity ? FLAG_DISCONTINUITY : 0);
   return header;
 }
 

@@ -26,24 +26,72 @@ const REQUESTS: Record<string, Partial<MediaRequest>> = {
   "--image": { command: "get_image", speed: 1 },
   "--image a.png": { command: "get_image", name: "a.png", speed: 1 },
   "--image=a.png": { command: "get_image", name: "a.png", speed: 1 },
-  "--video": { command: "get_video", speed: 1 },
-  "--video sub/c.mp4": { command: "get_video", name: "sub/c.mp4", speed: 1 },
+  "--video": { command: "get_video", speed: 1, late: "drop" },
+  "--video sub/c.mp4": { command: "get_video", name: "sub/c.mp4", speed: 1, late: "drop" },
   "--video --output x.mp4": { command: "get_video", speed: 0 },
   "--video --output -": { command: "get_video", speed: 0 },
   "--video --output x.mp4 --view none": { command: "get_video", speed: 1 },
   "--video --output x.mp4 --speed 1": { command: "get_video", speed: 1 },
   "--video --view none --speed max": { command: "get_video", speed: 0 },
-  "--video --speed 0.5": { command: "get_video", speed: 0.5 },
-  "--video --speed 100": { command: "get_video", speed: 100 },
-  "--video --no-audio": { command: "get_video", audio: false, speed: 1 },
-  "--video --start 1.5 --duration 2": { command: "get_video", start: 1.5, duration: 2, speed: 1 },
-  "--video --start 0": { command: "get_video", start: 0, speed: 1 },
-  "--video --pixel-format bgr24": { command: "get_video", pixelFormat: "bgr24", speed: 1 },
-  "--video --size 64x48": { command: "get_video", width: 64, height: 48, speed: 1 },
-  "--video --size 64X48": { command: "get_video", width: 64, height: 48, speed: 1 },
-  "--video --size 64x": { command: "get_video", width: 64, speed: 1 },
-  "--video --size x48": { command: "get_video", height: 48, speed: 1 },
-  "--classic --video": { command: "get_video", speed: 1 },
+  "--video --speed 0.5": { command: "get_video", speed: 0.5, late: "drop" },
+  "--video --speed 100": { command: "get_video", speed: 100, late: "drop" },
+  "--video --no-audio": { command: "get_video", audio: false, speed: 1, late: "drop" },
+  "--video --start 1.5 --duration 2": {
+    command: "get_video",
+    start: 1.5,
+    duration: 2,
+    speed: 1,
+    late: "drop",
+  },
+  "--video --start 0": { command: "get_video", start: 0, speed: 1, late: "drop" },
+  "--video --pixel-format bgr24": {
+    command: "get_video",
+    pixelFormat: "bgr24",
+    speed: 1,
+    late: "drop",
+  },
+  "--video --size 64x48": { command: "get_video", width: 64, height: 48, speed: 1, late: "drop" },
+  "--video --size 64X48": { command: "get_video", width: 64, height: 48, speed: 1, late: "drop" },
+  "--video --size 64x": { command: "get_video", width: 64, speed: 1, late: "drop" },
+  "--video --size x48": { command: "get_video", height: 48, speed: 1, late: "drop" },
+  "--video --view window": { command: "get_video", speed: 1, late: "drop" },
+  "--video --view none": { command: "get_video", speed: 1 },
+  "--video --view window --output x.mp4": { command: "get_video", speed: 1 },
+  "--video --view window --speed max": { command: "get_video", speed: 0 },
+  "--video --late wait": { command: "get_video", speed: 1, late: "wait" },
+  "--video --view none --late drop": { command: "get_video", speed: 1, late: "drop" },
+  "--video --view none --loop": { command: "get_video", speed: 1, loop: true },
+  "--video --view none --fps 12.5": { command: "get_video", speed: 1, fps: 12.5 },
+  "--video --view none --encoding copy": { command: "get_video", speed: 1, encoding: "copy" },
+  "--video --view none --encoding h264 --bitrate 2M": {
+    ...{ command: "get_video", speed: 1, encoding: "h264" },
+    bitrate: 2_000_000,
+  },
+  "--video --view none --encoding h264 --bitrate 800k --size 64x": {
+    ...{ command: "get_video", speed: 1, encoding: "h264", width: 64 },
+    bitrate: 800_000,
+  },
+  "--video --view none --encoding h264 --bitrate 123456": {
+    ...{ command: "get_video", speed: 1, encoding: "h264" },
+    bitrate: 123_456,
+  },
+  "--video --view none --encoding mjpeg --quality 90": {
+    ...{ command: "get_video", speed: 1, encoding: "mjpeg" },
+    quality: 90,
+  },
+  "--image x.mp4 --every 0.5 --view none": {
+    ...{ command: "get_image", name: "x.mp4", speed: 1 },
+    every: 0.5,
+  },
+  "--image x.mp4 --every 2 --output a%03d.png": {
+    ...{ command: "get_image", name: "x.mp4", speed: 0 },
+    every: 2,
+  },
+  "--image x.jpg --encoding copy --output y.jpg": {
+    ...{ command: "get_image", name: "x.jpg", speed: 0 },
+    encoding: "copy",
+  },
+  "--classic --video": { command: "get_video", speed: 1, late: "drop" },
 };
 
 for (const [line, request] of Object.entries(REQUESTS)) {
@@ -133,6 +181,46 @@ const WRONG: Record<string, string> = {
     "Cannot use --duration with --classic: scripts cannot be asked for it",
   "--classic --video --speed max":
     "Cannot use --speed with --classic: scripts cannot be asked for it",
+  "--classic --video --encoding raw":
+    "Cannot use --encoding with --classic: scripts cannot be asked for it",
+  "--classic --video --loop": "Cannot use --loop with --classic: scripts cannot be asked for it",
+  "--video --encoding vp9": 'Cannot use --encoding "vp9": expected raw, copy, h264, mjpeg',
+  "--video --bitrate 2M": "Cannot use --bitrate alone: expected --encoding h264 with it",
+  "--video --encoding copy --bitrate 2M":
+    "Cannot use --bitrate alone: expected --encoding h264 with it",
+  "--video --encoding h264 --bitrate 9k":
+    'Cannot use --bitrate "9k": expected bits a second from 10k to 1000M, such as 800k or 2M',
+  "--video --encoding h264 --bitrate 2000M":
+    'Cannot use --bitrate "2000M": expected bits a second from 10k to 1000M, such as 800k or 2M',
+  "--video --encoding h264 --bitrate fast":
+    'Cannot use --bitrate "fast": expected bits a second from 10k to 1000M, such as 800k or 2M',
+  "--video --encoding h264 --quality 5":
+    "Cannot use --quality alone: expected --encoding mjpeg with it",
+  "--video --encoding mjpeg --quality 0":
+    'Cannot use --quality "0": expected a whole number from 1 to 100',
+  "--video --encoding mjpeg --pixel-format bgr24":
+    "Cannot use --pixel-format with --encoding mjpeg: it is for raw frames",
+  "--video --encoding copy --pixel-format bgr24":
+    "Cannot use --pixel-format with --encoding copy: it is for raw frames",
+  "--video --encoding copy --size 64x48":
+    "Cannot use --size with --encoding copy: it leaves everything as it is, expected --encoding h264",
+  "--video --encoding copy --fps 5":
+    "Cannot use --fps with --encoding copy: it leaves everything as it is, expected --encoding h264",
+  "--image a.mp4 --encoding copy --every 5":
+    "Cannot use --every with --encoding copy: it leaves everything as it is, expected raw or mjpeg",
+  "--video --fps 0": 'Cannot use --fps "0": expected a number from 0.01 to 240',
+  "--image --loop": "Cannot use --loop with --image: it is for --video",
+  "--image --fps 5": "Cannot use --fps with --image: it is for --video",
+  "--image --late drop": "Cannot use --late with --image: it is for --video",
+  "--video --every 5": "Cannot use --every without --image: it asks for a series of pictures",
+  "--every 5": "Cannot use --every without --image: it asks for a series of pictures",
+  "--image a.mp4 --every 0": 'Cannot use --every "0": expected a number from 0.01 to 1000000',
+  "--image a.mp4 --every 5 --output a.png":
+    'Cannot write a series of pictures to "a.png": expected a place for the number, as in shot%03d.png',
+  "--video --late drop --speed max":
+    "Cannot use --late drop with --speed max: nothing is late there",
+  "--video --late never": 'Cannot use --late "never": expected wait, drop',
+  "--list --loop": "Cannot use --loop with --list: it is for --image and --video",
   "--classic --video clip.mp4":
     'Cannot ask a script for "clip.mp4": with --classic it chooses itself',
   "--classic --image p.png": 'Cannot ask a script for "p.png": with --classic it chooses itself',

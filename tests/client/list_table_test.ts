@@ -27,7 +27,7 @@ Deno.test({
         "a.png                  image        950 B    -         png        64x48",
         "sub folder/größer.mp4  video        1.2 MB   01:02.3   h264+aac   1280x720",
         "s.wav                  audio        88.3 kB  00:01.0   pcm_s16le  -",
-        "cam                    video, live  0 B      -         mjpeg      640x480",
+        "cam                    video, live  -        -         mjpeg      640x480",
         "",
       ].join("\n"),
     );

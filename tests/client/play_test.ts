@@ -3,7 +3,7 @@ import type { AnswerPart } from "../../lib/client/answer.ts";
 import { play } from "../../lib/client/play.ts";
 import { Statistics } from "../../lib/client/statistics.ts";
 import type { Description } from "../../lib/core/frame.ts";
-import type { Viewer } from "../../lib/viewers/viewer.ts";
+import type { Presentation, Viewer } from "../../lib/viewers/viewer.ts";
 import { GREY } from "../support/scripted_server.ts";
 
 const DESCRIPTION: Description = { name: "grey", live: false, streams: [GREY] };
@@ -162,5 +162,94 @@ Deno.test({
       [statistics.name, statistics.frames, statistics.bytes, statistics.dropped],
       ["grey", 4, 4, 2],
     );
+  },
+});
+
+/** Plays frames with these timestamps, 25 a second, and gives what the viewer was told first. */
+async function beginningOf(
+  timestamps: readonly number[],
+  encoding: "raw" | "copy",
+  { calls = [], live = false }: { calls?: string[]; live?: boolean } = {},
+) {
+  let told: Presentation | undefined;
+  const viewer: Viewer = {
+    begin: (presentation) => Promise.resolve(void (told = presentation)),
+    show: () => Promise.resolve(true),
+    finish: () => Promise.resolve(undefined),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+  async function* parts(): AsyncGenerator<AnswerPart> {
+    yield { kind: "describe", description: { ...DESCRIPTION, live } };
+    calls.push(`described ${told === undefined}`);
+    for (const timestamp of timestamps) {
+      const frame = { streamId: 0, timestamp, keyframe: true, data: new Uint8Array(1) };
+      yield { kind: "frame", frame, dropped: false };
+      calls.push(`frame ${told === undefined}`);
+    }
+    yield { kind: "end", end: END };
+  }
+  const statistics = new Statistics("get_video");
+  const { signal } = new AbortController();
+  await play(parts(), { viewers: [viewer], statistics, still: false, signal, encoding, speed: 2 });
+  return told;
+}
+
+Deno.test({
+  name: "play() tells viewers how far before the beginning encoded frames begin",
+  permissions: "none",
+  async fn() {
+    for (const [first, lead] of [[0, 1], [1, 1], [-1, 2], [-25, 2], [-26, 3], [-250, 11]]) {
+      assertEquals((await beginningOf([first, 0], "copy"))?.lead, lead, `first frame at ${first}`);
+      assertEquals((await beginningOf([first, 0], "raw"))?.lead, 0);
+    }
+    const calls: string[] = [];
+    const told = await beginningOf([-1, 0], "copy", { calls });
+    assertEquals([told?.encoding, told?.speed], ["copy", 2]);
+    assertEquals(calls, ["described true", "frame false", "frame false"]);
+    assertEquals((await beginningOf([], "copy"))?.lead, 1);
+    assertEquals((await beginningOf([175, 176], "copy", { live: true }))?.lead, 0);
+    assertEquals((await beginningOf([-1, 0], "copy", { live: true }))?.lead, 2);
+  },
+});
+
+for (const live of [true, false]) {
+  Deno.test({
+    name: `play() ends ${live ? "live sources" : "videos"} as ${live ? "" : "not "}whole at a stop`,
+    permissions: "none",
+    async fn() {
+      async function* parts(): AsyncGenerator<AnswerPart> {
+        yield { kind: "describe", description: { ...DESCRIPTION, live } };
+        const data = new Uint8Array(1);
+        const frame = { streamId: 0, timestamp: 0, keyframe: true, data };
+        yield { kind: "frame", frame, dropped: false };
+        throw new Error("the link was closed");
+      }
+      const viewer = new TestViewer();
+      const { outcome } = await playTo([viewer], parts(), AbortSignal.abort());
+      assertEquals([outcome, viewer.calls.at(-1)], ["stopped", `finish ${live}`]);
+    },
+  });
+}
+
+Deno.test({
+  name: "play() hands on notes and notices, and counts what is dropped",
+  permissions: "none",
+  async fn() {
+    const said: string[] = [];
+    const statistics = new Statistics("get_video");
+    async function* parts(): AsyncGenerator<AnswerPart> {
+      yield { kind: "describe", description: { ...DESCRIPTION, notes: ["one", "two"] } };
+      yield { kind: "notice", notice: { code: "dropped", message: "three", dropped: 9 } };
+      yield { kind: "control", control: { action: "seek", to: 1 } };
+      said.push(`${statistics.dropped} dropped`);
+      yield { kind: "end", end: END };
+    }
+    await play(parts(), {
+      ...{ viewers: [new TestViewer()], statistics, still: false },
+      signal: new AbortController().signal,
+      onNote: (note) => said.push(note),
+      onNotice: ({ message }) => said.push(message),
+    });
+    assertEquals([...said, statistics.dropped], ["one", "two", "three", "9 dropped", 2]);
   },
 });

@@ -88,6 +88,22 @@ Deno.test({
 });
 
 Deno.test({
+  name: "renderProgress() tells latency and drops where there are any",
+  permissions: "none",
+  fn() {
+    const latency = { p50: 12.4, p95: 40 };
+    assertEquals(
+      renderProgress({ ...STATE, dropped: 7, latency }),
+      "frame 250  00:10.0  31.3 fps  5.0 MB/s  latency 12 ms  7 dropped",
+    );
+    assertEquals(
+      renderProgress({ ...STATE, dropped: 0, latency: undefined }),
+      "frame 250  00:10.0  31.3 fps  5.0 MB/s",
+    );
+  },
+});
+
+Deno.test({
   name: "renderProgress() leaves frames out where there is only sound",
   permissions: "none",
   fn() {

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertAlmostEquals, assertEquals } from "@std/assert";
 import { Statistics } from "../../lib/client/statistics.ts";
 import type { Frame, StreamDescription } from "../../lib/core/frame.ts";
 
@@ -59,6 +59,7 @@ Deno.test({
       dropped: 3,
       reconnects: 0,
       firstFrameMs: 12.3,
+      latencyMs: null,
     });
   },
 });
@@ -80,6 +81,7 @@ Deno.test({
       dropped: 0,
       reconnects: 0,
       firstFrameMs: null,
+      latencyMs: null,
     });
     assertEquals(statistics.hasPicture, false);
   },
@@ -97,5 +99,18 @@ Deno.test({
     still.describe("p.png", [STREAMS[0]]);
     still.count(frame(0, 0, 4));
     assertEquals(Number.isFinite(still.framesPerSecond), true);
+  },
+});
+
+Deno.test({
+  name: "Statistics tells the latency of live frames",
+  permissions: "none",
+  fn() {
+    const statistics = new Statistics("get_video", () => 0);
+    statistics.describe("cam", STREAMS);
+    for (let each = 1; each <= 100; each++) statistics.count(frame(0, each, 4), each);
+    const { latencyMs } = JSON.parse(JSON.stringify(statistics));
+    assertAlmostEquals(latencyMs.p50, 50, 1);
+    assertAlmostEquals(latencyMs.p95, 95, 1.5);
   },
 });

@@ -3,6 +3,7 @@ import { UsageError } from "../../lib/core/errors.ts";
 import {
   choice,
   describeFlags,
+  list,
   number,
   optionalText,
   parseFlags,
@@ -44,6 +45,14 @@ test("parseFlags() gives absent flags their values", () => {
     start: undefined,
     json: false,
   });
+});
+
+test("parseFlags() collects flags that may stand several times, in their order", () => {
+  const table = { part: list("A=B", "some, several times", (value) => value.split("=")), ...TABLE };
+  assertEquals(parseFlags(table, []).part, []);
+  const { part, host } = parseFlags(table, ["--part", "a=1", "--host", "h", "--part=b=--x"]);
+  assertEquals([part, host], [[["a", "1"], ["b", "--x"]], "h"]);
+  assertThrows(() => parseFlags(table, ["--part", "a", "--part"]), UsageError, "expected A=B");
 });
 
 test("parseFlags() takes --flag value and --flag=value alike", () => {

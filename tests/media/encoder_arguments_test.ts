@@ -130,3 +130,66 @@ Deno.test({
     assert(holdsOnePicture("a.PNG") && !holdsOnePicture("a.png.mp4") && !holdsOnePicture("a.gif"));
   },
 });
+
+const H264: VideoStream = { ...VIDEO, codec: "h264", fourcc: "H264", pixelFormat: undefined };
+const AAC: AudioStream = { ...SOUND, codec: "aac", fourcc: "mp4a" };
+
+/** The arguments for encoded streams, behind those that are always there. */
+function kept(path: string, video: Partial<VideoStream> = {}, options = {}): string {
+  const streams = [{ ...H264, ...video }, AAC];
+  const args = encoderArguments({ streams }, path, { still: false, encoded: true, ...options });
+  return args.slice(4, -1).join(" ");
+}
+
+const INPUT = "-f nut -i pipe:0";
+
+Deno.test({
+  name: "encoderArguments() stores packets as they are where the type takes them",
+  permissions: "none",
+  fn() {
+    assertEquals(kept("a.mp4"), `${INPUT} -c:v copy -c:a copy`);
+    assertEquals(
+      kept("a.mov", {}, { lead: 2 }),
+      `-copyts -itsoffset -2 ${INPUT} -c:v copy -c:a copy -copypriorss 1`,
+    );
+    assertEquals(kept("a.m4a"), `${INPUT} -vn -c:a copy`);
+    assertEquals(
+      kept("a.wav", {}, { lead: 1 }),
+      `-copyts -itsoffset -1 ${INPUT} -af atrim=start=0 -vf trim=start=0`,
+    );
+    assertEquals(kept("a.mp4", { codec: "mjpeg" }).includes("-c:v copy"), false);
+    assertEquals(kept("a.mkv", {}, { encoded: false }).includes("copy"), false);
+  },
+});
+
+Deno.test({
+  name: "encoderArguments() says which way up packets are shown, the way this FFmpeg has",
+  permissions: "none",
+  fn() {
+    assertEquals(
+      kept("a.mp4", { rotation: 90 }, { rotationBy: "option" }),
+      `-display_rotation:v:0 270 ${INPUT} -c:v copy -c:a copy`,
+    );
+    assertEquals(
+      kept("a.mp4", { rotation: 270 }, { rotationBy: "tag" }),
+      `${INPUT} -c:v copy -metadata:s:v:0 rotate=90 -c:a copy`,
+    );
+    assertEquals(
+      kept("a.mkv", { rotation: 180 }, { rotationBy: "tag" }),
+      `${INPUT} -c:a copy -vf hflip,vflip ${EXACT_TIME}`,
+    );
+  },
+});
+
+Deno.test({
+  name: "encoderArguments() turns pictures before it makes odd sizes even",
+  permissions: "none",
+  fn() {
+    const odd = { codec: "mjpeg", width: 65, height: 48, rotation: 90 } as const;
+    assertEquals(
+      kept("a.mp4", odd, { lead: 1 }).match(/-vf (\S+)/)?.[1],
+      "trim=start=0,transpose=clock,format=yuv444p,pad=48:66," +
+        "fillborders=right=0:bottom=1:mode=smear,format=yuv420p",
+    );
+  },
+});

@@ -153,6 +153,62 @@ test("Pacer.pause() before the first frame holds even that", async () => {
   assertEquals(clock.time, 1050);
 });
 
+test("Pacer.lateness() counts real seconds, and none while the stream is paused", async () => {
+  const clock = new FakeClock();
+  const pacer = new Pacer({ speed: 2, clock });
+  assertEquals(pacer.lateness(-5), 0);
+  await pacer.waitFor(0, NEVER);
+  clock.time += 3000;
+  assertEquals([pacer.lateness(0), pacer.lateness(2), pacer.lateness(8)], [3, 2, -1]);
+  pacer.pause();
+  clock.time += 60_000;
+  assertEquals([pacer.isPaused, pacer.lateness(2)], [true, 2]);
+  pacer.resume();
+  assertEquals([pacer.isPaused, pacer.lateness(2)], [false, 2]);
+});
+
+test("Pacer.lateness() is never above 0 at speed 0", async () => {
+  const clock = new FakeClock();
+  const pacer = new Pacer({ speed: 0, clock });
+  await pacer.waitFor(0, NEVER);
+  clock.time += 60_000;
+  assertEquals(pacer.lateness(1), 0);
+});
+
+test("Pacer.postpone() lets all that follows be due later", async () => {
+  const clock = new FakeClock();
+  const pacer = new Pacer({ speed: 1, clock });
+  pacer.postpone(1);
+  await pacer.waitFor(0, NEVER);
+  pacer.postpone(2);
+  assertEquals(await dueTimes(pacer, clock, [0.5, 1]), [3500, 4000]);
+});
+
+test("Pacer.restart() takes the next moment for the beginning, also behind a pause", async () => {
+  const clock = new FakeClock();
+  const pacer = new Pacer({ speed: 1, clock });
+  await pacer.waitFor(0, NEVER);
+  pacer.pause();
+  clock.time += 100;
+  pacer.restart();
+  clock.time += 100;
+  pacer.resume();
+  assertEquals(await dueTimes(pacer, clock, [70, 71]), [1200, 2200]);
+});
+
+test("Pacer.running() waits while the stream is paused, and ends with the signal", async () => {
+  const pacer = new Pacer({ speed: 1 });
+  await pacer.running(NEVER);
+  pacer.pause();
+  const abort = new AbortController();
+  const held = pacer.running(abort.signal);
+  abort.abort(new TypeError("enough"));
+  await assertRejects(() => held, TypeError, "enough");
+  const waiting = pacer.running(NEVER);
+  pacer.resume();
+  await waiting;
+});
+
 test("Pacer.waitFor() ends with the signal's reason, paused or not", async () => {
   const pacer = new Pacer({ speed: 1 });
   await pacer.waitFor(0, NEVER);

@@ -1,4 +1,5 @@
-import { assertEquals, assertMatch } from "@std/assert";
+import { assertEquals, assertLess, assertMatch } from "@std/assert";
+import type { MediaRequest } from "../../lib/wire/request.ts";
 import { mediaFolder, pictures, tone } from "../support/media.ts";
 import { ask } from "../support/native_client.ts";
 import { testServer } from "../support/server.ts";
@@ -23,12 +24,15 @@ Deno.test("reserveFrames() keeps large frames from taking all memory, and gives 
   }
 });
 
-Deno.test("startPlayback() refuses an image of a moment that has no picture", async () => {
+Deno.test("startPlayback() gives the last picture up to the end, and refuses what lies behind", async () => {
   await clip();
   await using server = await testServer({ media: media.path });
+  const all = await ask(server, { command: "get_video", name: "clip.mp4", audio: false });
   const late = await ask(server, { command: "get_image", name: "clip.mp4", start: 0.999 });
-  assertEquals(late.error?.code, "media_error");
-  assertMatch(late.error?.message ?? "", /nothing at 0.999 s or later/);
+  assertEquals(late.frames.map(({ md5 }) => md5), [all.frames.at(-1)?.md5]);
+  const behind = await ask(server, { command: "get_image", name: "clip.mp4", start: 2 });
+  assertEquals(behind.error?.code, "bad_request");
+  assertMatch(behind.error?.message ?? "", /^Cannot start "clip.mp4" at 2 s: it lasts 1/);
 });
 
 Deno.test("startPlayback() gives an image whatever the start, and takes tiny numbers", async () => {
@@ -55,4 +59,38 @@ Deno.test("startPlayback() gives up an FFmpeg that comes to nothing any more", a
   assertEquals(answer.error?.code, "media_error");
   assertMatch(answer.error?.message ?? "", /came to nothing for too long/);
   assertEquals(await mediaChildren(), []);
+});
+
+Deno.test("startPlayback() passes on what frames are to be turned into", async () => {
+  await clip();
+  await using server = await testServer({ media: media.path });
+  const video = { command: "get_video", name: "clip.mp4", audio: false, width: 32 } as const;
+  const raw = await ask(server, { ...video, fps: 5 });
+  assertEquals([raw.end?.frames, raw.description?.streams[0].codec], [5, "rawvideo"]);
+  const bytes = async (request: Partial<MediaRequest>) => {
+    const { end, description } = await ask(server, { ...video, ...request });
+    assertEquals(description?.streams[0].codec, request.encoding);
+    return end?.bytes ?? 0;
+  };
+  const low = await bytes({ encoding: "mjpeg", quality: 1 });
+  assertLess(low, await bytes({ encoding: "mjpeg", quality: 100 }));
+  const narrow = await bytes({ encoding: "h264", bitrate: 20_000 });
+  assertLess(narrow, await bytes({ encoding: "h264", bitrate: 2_000_000 }));
+});
+
+Deno.test("startPlayback() gives a series of pictures at once, and tells what it changed", async () => {
+  await clip();
+  await using server = await testServer({ media: media.path });
+  const series = { command: "get_image", name: "clip.mp4", every: 0.25, start: 0.1 } as const;
+  const begun = performance.now();
+  const { frames, end } = await ask(server, { ...series, speed: 0.01 });
+  assertEquals([frames.map(({ seconds }) => seconds), end?.frames], [[0, 0.25, 0.5, 0.75], 4]);
+  assertLess(performance.now() - begun, 10_000);
+  const odd = await ask(server, {
+    command: "get_video",
+    name: "clip.mp4",
+    width: 31,
+    encoding: "h264",
+  });
+  assertEquals(odd.description?.notes?.length, 1);
 });

@@ -85,11 +85,13 @@ Deno.test("runSession() goes on after an error", async () => {
   using peer = await server.connect();
   const refused: [request: Parameters<typeof requestMessage>[0], code: string][] = [
     [{ ...SHORT, name: "shrt.mkv" }, "not_found"],
-    [{ ...SHORT, encoding: "copy" }, "unsupported"],
     [{ ...SHORT, pixelFormat: "pink" }, "bad_request"],
     [{ ...SHORT, start: 100 }, "bad_request"],
     [{ ...SHORT, width: 16_384, height: 16_384, pixelFormat: "bgr24" }, "unsupported"],
     [{ ...SHORT, width: 16_384, pixelFormat: "rgba64le" }, "unsupported"],
+    [{ ...SHORT, width: 16_384, height: 16_384, encoding: "h264" }, "unsupported"],
+    [{ ...SHORT, width: 32, encoding: "copy" }, "bad_request"],
+    [{ ...SHORT, bitrate: 100_000 }, "bad_request"],
     [{ ...SHORT, speed: 101 }, "bad_request"],
   ];
   for (const [request, code] of refused) {

@@ -7,6 +7,7 @@ import {
 } from "@std/assert";
 import { createLogger } from "../../lib/core/log.ts";
 import { Library, type MediaFile } from "../../lib/media/library.ts";
+import { LiveSources } from "../../lib/server/live_sources.ts";
 import { MemoryBudget } from "../../lib/server/memory_budget.ts";
 import { runSession } from "../../lib/server/session.ts";
 import { classicRequest } from "../../lib/wire/classic.ts";
@@ -167,12 +168,15 @@ Deno.test("runSession() tells a peer nothing of the server's insides, but the lo
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { hostname, port } = listener.addr;
   using peer = new Peer(await Deno.connect({ hostname, port }));
+  const logger = createLogger({ level: "debug", write: (line) => lines.push(line) });
+  const budget = new MemoryBudget(0);
   const session = runSession(await listener.accept(), {
     library: new FailingLibrary(media),
+    live: new LiveSources({ sources: [] }, { budget, logger }),
     defaults: {},
-    budget: new MemoryBudget(0),
+    budget,
     timeouts: TIMEOUTS,
-    logger: createLogger({ level: "debug", write: (line) => lines.push(line) }),
+    logger,
     signal: new AbortController().signal,
   });
   await peer.ask(LONG);

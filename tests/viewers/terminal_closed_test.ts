@@ -17,7 +17,8 @@ async function showToFailing(failure: Error): Promise<void> {
     throw failure;
   };
   await using viewer = new TerminalViewer({ write, size: () => ({ columns: 80, rows: 24 }) });
-  await viewer.begin({ name: "x", live: false, still: false, streams: [STREAM] });
+  const how = { still: false, encoding: "raw", speed: 1, lead: 0 } as const;
+  await viewer.begin({ name: "x", live: false, streams: [STREAM], ...how });
   const bytes = SIZE.width * SIZE.height * 3;
   const memory = new ArrayBuffer(FRAME_HEADROOM + bytes + FRAME_TAILROOM);
   const data = new Uint8Array(memory, FRAME_HEADROOM, bytes);

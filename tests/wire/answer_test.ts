@@ -198,7 +198,10 @@ test("parseEnd() takes absent fields for none, and refuses wrong ones", () => {
 });
 
 test("parseNotice() reads what encodeNotice() wrote", () => {
-  assertEquals([...NOTICE_CODES], ["dropped", "slow_link", "source_lost", "source_back"]);
+  assertEquals(
+    [...NOTICE_CODES],
+    ["dropped", "slow_link", "slow_source", "source_lost", "source_back"],
+  );
   for (const code of NOTICE_CODES) {
     const notice: Notice = {
       ...{ code, message: "Cannot keep up ü 😀", dropped: Number.MAX_SAFE_INTEGER },

@@ -55,6 +55,18 @@ test("ClassicFrameWriter puts length and pickle around the pixels in place", () 
   assertStrictEquals(frame.kind === "frame" && frame.data.buffer, data.buffer);
 });
 
+test("ClassicFrameWriter.surround() gives the same message, and leaves shared memory alone", () => {
+  const data = frameData(18);
+  const before = new Uint8Array(data.buffer).slice();
+  const writer = new ClassicFrameWriter({ width: 3, height: 2 });
+  const parts = writer.surround(data);
+  assertEquals(new Uint8Array(data.buffer), before);
+  assertStrictEquals(parts[1], data);
+  const whole = new Uint8Array(parts.flatMap((part) => [...part]));
+  assertEquals(whole, writer.wrap(frameData(18)));
+  assertThrows(() => writer.surround(frameData(17)), RangeError, "17 bytes, expected 18");
+});
+
 test("ClassicFrameWriter fits in the room that frames have, at every size", () => {
   for (const [width, height] of [[1, 1], [1920, 1080], [65_535, 1], [1, 70_000]]) {
     const message = new ClassicFrameWriter({ width, height }).wrap(frameData(width * height * 3));

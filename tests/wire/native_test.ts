@@ -8,11 +8,11 @@ import {
   HEADER_LENGTH,
   type Kind,
   KINDS,
-  markDropped,
   MAX_LENGTH,
   MAX_REQUEST_LENGTH,
   parseCapture,
   parseHeader,
+  remarkFrame,
 } from "../../lib/wire/native.ts";
 
 function test(name: string, fn: () => void): void {
@@ -178,16 +178,26 @@ test("parseCapture() refuses moments that a number cannot hold", () => {
   }
 });
 
-test("markDropped() gives a header of its own, and leaves the message to the others", () => {
+test("remarkFrame() says what is new, and keeps what was said", () => {
+  const message = encodeFrame(frame({ keyframe: true, discontinuity: true, timestamp: 7 }));
+  const said = parseHeader(remarkFrame(message, { dropped: true }));
+  assertEquals([said.keyframe, said.discontinuity, said.dropped], [true, true, true]);
+  const plain = encodeFrame(frame({ timestamp: 7 }));
+  const after = parseHeader(remarkFrame(plain, { discontinuity: true }));
+  assertEquals([after.discontinuity, after.dropped, after.timestamp], [true, false, 7]);
+  assertEquals(remarkFrame(plain, {}), plain.slice(0, HEADER_LENGTH));
+});
+
+test("remarkFrame() gives a header of its own, and leaves the message to the others", () => {
   for (const captured of [undefined, 77]) {
     const shared = encodeFrame(frame({ streamId: 258, timestamp: -2, keyframe: true, captured }));
     const before = shared.slice();
-    const marked = markDropped(shared);
+    const marked = remarkFrame(shared, { dropped: true });
     assertEquals(shared, before);
     assertNotStrictEquals(marked.buffer, shared.buffer);
     assertStrictEquals(marked.byteLength, HEADER_LENGTH);
     assertEquals(parseHeader(marked), { ...parseHeader(shared), dropped: true });
-    assertEquals(markDropped(marked), marked);
+    assertEquals(remarkFrame(marked, { dropped: true }), marked);
   }
 });
 

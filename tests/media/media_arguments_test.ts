@@ -1,7 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
 import type { MediaFile } from "../../lib/media/library.ts";
 import type { MediaInfo } from "../../lib/media/probe.ts";
-import { pcmCodec, rawAudioArguments, rawVideoArguments } from "../../lib/media/raw_arguments.ts";
+import { planLanes } from "../../lib/media/lane_plan.ts";
+import { audioArguments, pcmCodec, videoArguments } from "../../lib/media/media_arguments.ts";
+import type { MediaOptions } from "../../lib/media/media_options.ts";
 
 function test(name: string, fn: () => void): void {
   Deno.test({ name, permissions: "none", fn });
@@ -26,14 +28,22 @@ function file(info: Partial<MediaInfo> = {}): MediaFile {
   };
 }
 
+function videoFor(file: MediaFile, options: MediaOptions): string[] {
+  return videoArguments({ file, options, plan: planLanes(file, options) });
+}
+
+function audioFor(file: MediaFile, options: MediaOptions): string[] {
+  return audioArguments({ file, options, plan: planLanes(file, options) });
+}
+
 /** The argument that follows another, `undefined` where that is not there. */
 function after(args: readonly string[], name: string): string | undefined {
   const at = args.indexOf(name);
   return at < 0 ? undefined : args[at + 1];
 }
 
-test("rawVideoArguments() takes the source's own frames, moments and pixel format", () => {
-  const args = rawVideoArguments(file(), {});
+test("videoArguments() takes the source's own frames, moments and pixel format", () => {
+  const args = videoFor(file(), {});
   assertEquals(after(args, "-i"), "file:/media/a.mp4");
   assertEquals(after(args, "-map"), "0:V:0");
   assertEquals(after(args, "-fps_mode"), "passthrough");
@@ -45,51 +55,52 @@ test("rawVideoArguments() takes the source's own frames, moments and pixel forma
   assertEquals(args.slice(-3), ["-f", "nut", "pipe:1"]);
 });
 
-test("rawVideoArguments() and rawAudioArguments() read no input but the file", () => {
-  for (const args of [rawVideoArguments(file(), {}), rawAudioArguments(file(), {})]) {
+test("videoArguments() and audioArguments() read no input but the file", () => {
+  for (const args of [videoFor(file(), {}), audioFor(file(), {})]) {
     assert(args.includes("-nostdin"));
     const whitelist = after(args.slice(0, args.indexOf("-i")), "-protocol_whitelist");
     assertEquals(whitelist, "file");
   }
 });
 
-test("rawVideoArguments() seeks in the input, not in the output", () => {
-  const args = rawVideoArguments(file(), { start: 1.5, duration: 2 });
+test("videoArguments() seeks in the input, not in the output", () => {
+  const args = videoFor(file(), { start: 1.5, duration: 2 });
   const input = args.slice(0, args.indexOf("-i"));
   assertEquals([after(input, "-ss"), after(input, "-t")], ["1.500000", "2.000000"]);
 });
 
-test("rawVideoArguments() scales only to what is asked for", () => {
+test("videoArguments() scales only to what is asked for", () => {
   const scale = (width?: number, height?: number) =>
-    after(rawVideoArguments(file(), { width, height }), "-vf");
+    after(videoFor(file(), { width, height }), "-vf");
   assertEquals(scale(32, 17), "scale=32:17");
   assertEquals(scale(32), "scale=32:-1");
   assertEquals(scale(undefined, 17), "scale=-1:17");
   const matrix = { colorMatrix: "bt601" };
-  assertEquals(after(rawVideoArguments(file(), matrix), "-vf"), "scale=in_color_matrix=bt601");
-  const both = rawVideoArguments(file(), { ...matrix, width: 32, height: 17 });
+  assertEquals(after(videoFor(file(), matrix), "-vf"), "scale=in_color_matrix=bt601");
+  const both = videoFor(file(), { ...matrix, width: 32, height: 17 });
   assertEquals(after(both, "-vf"), "scale=32:17:in_color_matrix=bt601");
 });
 
-test("rawVideoArguments() converts what NUT does not carry, or to what is asked for", () => {
+test("videoArguments() converts what NUT does not carry, or to what is asked for", () => {
   const ya16 = file({ video: { ...VIDEO, pixelFormat: "ya16be" } });
-  assertEquals(after(rawVideoArguments(ya16, {}), "-pix_fmt"), "rgba64le");
-  assertEquals(after(rawVideoArguments(ya16, { pixelFormat: "gray" }), "-pix_fmt"), "gray");
+  assertEquals(after(videoFor(ya16, {}), "-pix_fmt"), "rgba64le");
+  assertEquals(after(videoFor(ya16, { pixelFormat: "gray" }), "-pix_fmt"), "gray");
 });
 
-test("rawVideoArguments() takes one frame of a still", () => {
-  const args = rawVideoArguments(file({ kind: "image", format: "png_pipe" }), { still: true });
+test("videoArguments() takes one frame of a still", () => {
+  const args = videoFor(file({ kind: "image", format: "png_pipe" }), { still: true });
   assertEquals([after(args, "-frames:v"), after(args, "-enc_time_base")], ["1", "1/25"]);
 });
 
-test("rawVideoArguments() and rawAudioArguments() read both where timestamps may jump", () => {
+test("videoArguments() and audioArguments() read both where timestamps may jump", () => {
   const ts = file({ format: "mpegts" });
   const beside = (args: string[]) => args.slice(args.indexOf("pipe:1") + 1);
-  assertEquals(beside(rawVideoArguments(ts, {})).slice(0, 2), ["-map", "0:a:0"]);
-  assertEquals(beside(rawAudioArguments(ts, {})).slice(0, 2), ["-map", "0:V:0"]);
-  assertEquals(beside(rawVideoArguments(ts, { still: true })), []);
-  assertEquals(beside(rawVideoArguments(file(), {})), []);
-  assertEquals(beside(rawVideoArguments(file({ format: "mpegts", audio: undefined }), {})), []);
+  assertEquals(beside(videoFor(ts, {})).slice(0, 2), ["-map", "0:a:0"]);
+  assertEquals(beside(audioFor(ts, {})).slice(0, 2), ["-map", "0:V:0"]);
+  const still = beside(videoFor(ts, { still: true }));
+  assertEquals([after(still, "-map"), after(still, "-t")], ["0:a:0", "1.000000"]);
+  assertEquals(beside(videoFor(file(), {})), []);
+  assertEquals(beside(videoFor(file({ format: "mpegts", audio: undefined }), {})), []);
 });
 
 test("pcmCodec() keeps every bit of integer samples", () => {

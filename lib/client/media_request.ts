@@ -1,0 +1,76 @@
+import { UsageError } from "../core/errors.ts";
+import { toNumber } from "../core/flags.ts";
+import { LIMITS, MAX_DIMENSION, type MediaRequest } from "../wire/request.ts";
+import type { ClientFlags } from "./flags.ts";
+
+/** Fastest and slowest playing, 1 being real time. */
+const SPEED = { min: 0.01, max: LIMITS.speed.max };
+
+/**
+ * The request that the flags describe.
+ *
+ * @throws {UsageError} for values that mean nothing
+ */
+export function toRequest(flags: ClientFlags, kind: "image" | "video"): MediaRequest {
+  const name = kind === "image" ? flags.image : flags.video;
+  const common = {
+    name: name || undefined,
+    encoding: flags.encoding,
+    bitrate: toBitrate(flags.bitrate),
+    quality: flags.quality,
+    pixelFormat: flags["pixel-format"],
+    ...toSize(flags.size),
+    audio: flags["no-audio"] ? false : undefined,
+    start: flags.start,
+    duration: flags.duration,
+    speed: toSpeed(flags),
+  };
+  if (kind === "image") return { command: "get_image", ...common, every: flags.every };
+  return {
+    command: "get_video",
+    ...common,
+    fps: flags.fps,
+    loop: flags.loop || undefined,
+    late: toLate(flags, common.speed),
+  };
+}
+
+/** Who looks at a video wants the newest picture, who records it every one. */
+function toLate({ late, view, output }: ClientFlags, speed: number): MediaRequest["late"] {
+  if (late !== undefined) return late;
+  return output === undefined && view !== "none" && speed !== 0 ? "drop" : undefined;
+}
+
+/** A recording that nobody looks at has no reason to wait for real time. */
+function toSpeed({ speed, view, output }: ClientFlags): number {
+  if (speed === "max") return 0;
+  if (speed !== undefined) return toNumber(speed, "speed", SPEED);
+  return output !== undefined && view === undefined ? 0 : 1;
+}
+
+/** Bits a second, with k for a thousand and M for a million. */
+function toBitrate(bitrate: string | undefined): number | undefined {
+  if (bitrate === undefined) return undefined;
+  const [, digits, unit] = bitrate.match(/^(\d+(?:\.\d+)?)([kKmM]?)$/) ?? [];
+  const factor = unit === "" ? 1 : unit?.toLowerCase() === "k" ? 1e3 : 1e6;
+  const found = Math.round(Number(digits) * factor);
+  const { min, max } = LIMITS.bitrate;
+  if (found >= min && found <= max) return found;
+  throw new UsageError(
+    `Cannot use --bitrate "${bitrate}": expected bits a second from ${min / 1e3}k to ` +
+      `${max / 1e6}M, such as 800k or 2M`,
+  );
+}
+
+function toSize(size: string | undefined): Pick<MediaRequest, "width" | "height"> {
+  if (size === undefined) return {};
+  const [, width, height] = size.match(/^(\d*)x(\d*)$/i) ?? [];
+  if (!width && !height) {
+    throw new UsageError(`Cannot use --size "${size}": expected WIDTHxHEIGHT in pixels`);
+  }
+  const bounds = { min: 1, max: MAX_DIMENSION, integer: true };
+  return {
+    width: width ? toNumber(width, "size", bounds) : undefined,
+    height: height ? toNumber(height, "size", bounds) : undefined,
+  };
+}

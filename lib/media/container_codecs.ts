@@ -1,0 +1,116 @@
+/** Which files hold which packets just as they are. Pure. */
+import type { StreamDescription, VideoStream } from "../core/frame.ts";
+
+/** FFmpeg's names of the codecs that a type of file takes and its players know. */
+interface Codecs {
+  video: readonly string[];
+  audio: readonly string[];
+}
+
+const PCM_LITTLE = ["pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le", "pcm_u8"];
+const PCM_BIG = ["pcm_s16be", "pcm_s24be", "pcm_s32be"];
+
+const MP4: Codecs = {
+  video: ["h264", "hevc", "av1", "vp9", "mpeg4"],
+  audio: ["aac", "mp3", "ac3", "eac3", "opus", "flac", "alac"],
+};
+
+const MOV: Codecs = {
+  video: ["h264", "hevc", "mpeg4", "mjpeg", "prores", "dnxhd", "png"],
+  audio: [
+    "aac",
+    "mp3",
+    "ac3",
+    "alac",
+    ...PCM_LITTLE.filter((name) => name !== "pcm_u8"),
+    ...PCM_BIG,
+  ],
+};
+
+const MATROSKA: Codecs = {
+  video: [
+    ...["h264", "hevc", "av1", "vp8", "vp9", "mpeg4", "mpeg2video", "mpeg1video", "mjpeg"],
+    ...["theora", "ffv1", "prores", "huffyuv", "ffvhuff"],
+  ],
+  audio: [
+    ...["aac", "mp3", "mp2", "ac3", "eac3", "dts", "truehd", "opus", "vorbis", "flac", "alac"],
+    ...PCM_LITTLE,
+  ],
+};
+
+const TS: Codecs = {
+  video: ["h264", "hevc", "mpeg2video", "mpeg1video", "mpeg4"],
+  audio: ["aac", "mp3", "mp2", "ac3", "eac3", "opus"],
+};
+
+const OGG: Codecs = { video: ["theora", "vp8"], audio: ["vorbis", "opus", "flac"] };
+
+/** By extension. What stands in none is encoded anew. */
+const CONTAINERS = new Map<string, Codecs>(Object.entries({
+  mp4: MP4,
+  m4v: { video: ["h264", "mpeg4"], audio: ["aac", "alac", "ac3"] },
+  mov: MOV,
+  mkv: MATROSKA,
+  mka: MATROSKA,
+  webm: { video: ["vp8", "vp9", "av1"], audio: ["opus", "vorbis"] },
+  ts: TS,
+  m2ts: TS,
+  avi: {
+    video: ["mjpeg", "mpeg4", "ffv1", "huffyuv", "ffvhuff", "png"],
+    audio: ["mp3", "ac3", "mp2", "pcm_s16le", "pcm_s24le", "pcm_u8"],
+  },
+  flv: { video: ["h264"], audio: ["aac"] },
+  ogg: OGG,
+  ogv: OGG,
+  oga: { video: [], audio: OGG.audio },
+  opus: { video: [], audio: ["opus"] },
+  wav: { video: [], audio: [...PCM_LITTLE, "pcm_alaw", "pcm_mulaw"] },
+  aiff: { video: [], audio: PCM_BIG },
+  aif: { video: [], audio: PCM_BIG },
+  m4a: { video: [], audio: ["aac", "alac", "ac3"] },
+  aac: { video: [], audio: ["aac"] },
+  mp3: { video: [], audio: ["mp3"] },
+  mp2: { video: [], audio: ["mp2"] },
+  ac3: { video: [], audio: ["ac3"] },
+  flac: { video: [], audio: ["flac"] },
+}));
+
+/** Files of one picture, and the codec whose packets are such files, byte for byte. */
+const STILLS = new Map([
+  ...["jpg", "jpeg"].map((extension): [string, string] => [extension, "mjpeg"]),
+  ...["tif", "tiff"].map((extension): [string, string] => [extension, "tiff"]),
+  ...["png", "bmp", "webp", "ppm", "pgm", "pam", "qoi", "exr"]
+    .map((extension): [string, string] => [extension, extension]),
+]);
+
+/** Those built like MP4: they can say from where on they are shown, and which way up. */
+const WITH_EDIT_LIST = new Set(["mp4", "m4v", "mov", "m4a"]);
+
+/** AVI knows no order but that of decoding. */
+const IN_ORDER_ONLY = new Set(["avi"]);
+
+/**
+ * Whether a file of this type holds a stream's packets just as they are, so that it is shown as it
+ * should be.
+ *
+ * @param extension in lower case, without the dot
+ */
+export function holdsPackets(extension: string, stream: StreamDescription): boolean {
+  // What NUT carries came in NUT.
+  const codecs = extension === "nut" ? undefined : CONTAINERS.get(extension);
+  if (extension !== "nut" && !codecs?.[stream.type].includes(stream.codec)) return false;
+  if (stream.type === "audio") return true;
+  const inOrder = (stream.decodeDelay ?? 0) === 0;
+  if (IN_ORDER_ONLY.has(extension) && !inOrder) return false;
+  return stream.rotation === undefined || WITH_EDIT_LIST.has(extension);
+}
+
+/** Whether a file of one picture of this type is, byte for byte, such a stream's packet. */
+export function isPacket(extension: string, { codec }: VideoStream): boolean {
+  return STILLS.get(extension) === codec;
+}
+
+/** Whether players of this type leave out what is stored from before the beginning. */
+export function hidesBeginning(extension: string): boolean {
+  return WITH_EDIT_LIST.has(extension);
+}

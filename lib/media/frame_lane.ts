@@ -1,0 +1,210 @@
+import { type ByteSource, fromStream } from "../core/byte_reader.ts";
+import { deadline } from "../core/deadline.ts";
+import { ProcessError, RequestError, TruncatedError } from "../core/errors.ts";
+import { type Frame, type StreamDescription, toSeconds } from "../core/frame.ts";
+import { DecodeOrder } from "./decode_order.ts";
+import { lastWords } from "./last_words.ts";
+import { audioArguments, type LaneInput, leadOf, videoArguments } from "./media_arguments.ts";
+import type { Lane } from "./merge.ts";
+import type { NutStream } from "./nut_demux.ts";
+import { NutReader } from "./nut_reader.ts";
+import { PicturePreroll, SoundPreroll } from "./preroll.ts";
+import { type Process, startProcess } from "./process.ts";
+import { ReadAhead } from "./read_ahead.ts";
+import type { TimedFrame } from "./source.ts";
+
+/** Frames that are decoded beyond the one in use: pictures are large, everything else small. */
+const PICTURES_AHEAD = 2;
+const PACKETS_AHEAD = 8;
+
+/** Milliseconds; a seek in a large file without an index may take a while. */
+const SILENCE_TIMEOUT = 30_000;
+
+/** Limits of a {@linkcode FrameLane}. */
+export interface LaneLimits {
+  /** Bytes of the largest frame that may be decoded. */
+  maxFrameSize: number;
+  /** Milliseconds in which FFmpeg gives nothing before it is given up; 30 s unless told. */
+  silenceTimeout?: number;
+  signal: AbortSignal;
+}
+
+/** One FFmpeg and the one stream it gives. */
+export class FrameLane implements Lane<TimedFrame>, AsyncDisposable {
+  /** What FFmpeg complained about although it succeeded. */
+  warning: string | undefined;
+  /** FFmpeg was given up because it gave nothing. */
+  #silent = false;
+  #description: StreamDescription | undefined;
+  #input: LaneInput;
+  #limits: LaneLimits;
+  #process: Process;
+  #reader: NutReader;
+  #ahead: ReadAhead<TimedFrame>;
+  #nut: NutStream | undefined;
+  #isRaw: boolean;
+  /** Packets before the first that is worth sending; absent where all are. */
+  #preroll: PicturePreroll<Frame> | SoundPreroll<Frame> | undefined;
+  #order: DecodeOrder<Frame> | undefined;
+  #ready: TimedFrame[] = [];
+  #count = 0;
+
+  constructor(kind: "picture" | "sound", input: LaneInput, limits: LaneLimits) {
+    const { plan } = input;
+    const isPicture = kind === "picture";
+    this.#isRaw = isPicture ? plan.pictures === "raw" : plan.sound === "pcm";
+    if (isPicture && plan.pictures === "copy") this.#preroll = new PicturePreroll();
+    if (!isPicture && plan.sound === "copy") this.#preroll = new SoundPreroll();
+    this.#input = input;
+    this.#limits = limits;
+    const depth = isPicture && this.#isRaw ? PICTURES_AHEAD : PACKETS_AHEAD;
+    const args = isPicture ? videoArguments(input) : audioArguments(input);
+    this.#process = startProcess("ffmpeg", args, { signal: limits.signal });
+    const source = this.#watched(fromStream(this.#process.stdout));
+    const { maxFrameSize } = limits;
+    this.#reader = new NutReader(source, { pooledBuffers: depth + 1, maxFrameSize });
+    this.#ahead = new ReadAhead(() => this.#next(), depth);
+  }
+
+  get description(): StreamDescription {
+    if (this.#description === undefined) throw new Error("Cannot use a lane: not described yet");
+    return this.#description;
+  }
+
+  describe(description: StreamDescription): void {
+    this.#description = description;
+  }
+
+  /**
+   * Reads the headers, up to the first frame.
+   *
+   * @returns `undefined` where FFmpeg gives nothing
+   */
+  async readStream(): Promise<NutStream | undefined> {
+    if (this.#nut !== undefined) return this.#nut;
+    const [stream] = await this.#explained(() => this.#reader.readStreams());
+    if (stream === undefined) await this.#explained(() => this.#finish());
+    this.#nut = stream;
+    return stream;
+  }
+
+  take(): Promise<TimedFrame | undefined> {
+    return this.#ahead.take();
+  }
+
+  timeOf(frame: TimedFrame): number {
+    return frame.due;
+  }
+
+  recycle(frame: Frame): void {
+    this.#reader.recycle(frame);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#process[Symbol.asyncDispose]();
+    // What nobody took is still in the pipe, and would keep it open.
+    await this.#reader.cancel();
+  }
+
+  async #next(): Promise<TimedFrame | undefined> {
+    const nut = await this.readStream();
+    if (nut === undefined) return undefined;
+    this.#order ??= new DecodeOrder(nut.type === "video" ? nut.decodeDelay : 0);
+    while (this.#ready.length === 0) {
+      const frame = await this.#explained(() => this.#reader.readFrame());
+      if (frame === undefined) return await this.#last(this.#order);
+      const placed = { ...frame, ...this.#place(frame, nut) };
+      const moment = toSeconds(placed.timestamp, this.description.timeBase);
+      for (const sent of this.#preroll?.add(placed, moment) ?? [placed]) {
+        this.#addDue(this.#order.add(sent, toSeconds(sent.timestamp, this.description.timeBase)));
+      }
+    }
+    return this.#ready.shift();
+  }
+
+  /** What was held back until the end; then whether FFmpeg succeeded. */
+  async #last(order: DecodeOrder<Frame>): Promise<TimedFrame | undefined> {
+    for (const sent of this.#preroll?.end() ?? []) {
+      this.#addDue(order.add(sent, toSeconds(sent.timestamp, this.description.timeBase)));
+    }
+    this.#addDue(order.end());
+    const frame = this.#ready.shift();
+    if (frame === undefined) await this.#explained(() => this.#finish());
+    return frame;
+  }
+
+  #addDue(frames: readonly { item: Frame; due: number }[]): void {
+    for (const { item, due } of frames) this.#ready.push({ ...item, due });
+  }
+
+  /** Moves a frame to the id and the time base it was described with. */
+  #place({ timestamp }: Frame, nut: NutStream): Pick<Frame, "streamId" | "timestamp"> {
+    const { options } = this.#input;
+    const { id: streamId, timeBase: [numerator, denominator] } = this.description;
+    if (options.still) {
+      const seconds = this.#count++ * (options.every ?? 0);
+      return { streamId, timestamp: Math.round(seconds * denominator / numerator) };
+    }
+    const [nutNumerator, nutDenominator] = nut.timeBase;
+    // Rounded as FFmpeg does when it adds the lead.
+    const lead = this.#isRaw ? 0 : Math.round(leadOf(options) * nutDenominator / nutNumerator);
+    const scale = (nutNumerator * denominator) / (nutDenominator * numerator);
+    return { streamId, timestamp: Math.round((timestamp - lead) * scale) };
+  }
+
+  async #finish(): Promise<void> {
+    const complaints = await this.#process.finished();
+    this.warning = lastWords(complaints, this.#input.file.path);
+  }
+
+  /** Ends an FFmpeg that gives nothing for too long, as on a mount that has gone away. */
+  #watched(source: ByteSource): ByteSource {
+    const { silenceTimeout = SILENCE_TIMEOUT } = this.#limits;
+    const giveUp = () => {
+      this.#silent = true;
+      this.#process.kill();
+    };
+    return {
+      read: async (target, min) => {
+        using _limit = deadline(silenceTimeout, giveUp);
+        return await source.read(target, min);
+      },
+      cancel: () => source.cancel(),
+    };
+  }
+
+  /** Turns FFmpeg's failure into the reason why the request fails. */
+  async #explained<T>(action: () => Promise<T>): Promise<T> {
+    try {
+      return await action();
+    } catch (error) {
+      this.#limits.signal.throwIfAborted();
+      const failure = error instanceof TruncatedError ? await this.#failure(error) : error;
+      if (!(failure instanceof ProcessError)) throw failure;
+      const reason = this.#silent
+        ? "FFmpeg came to nothing for too long"
+        : reasonOf(failure, this.#input.file.path);
+      throw new RequestError(
+        "media_error",
+        `Cannot decode "${this.#input.file.name}": ${reason}`,
+        { cause: failure },
+      );
+    }
+  }
+
+  /** The reason behind output that ended inside a frame. */
+  async #failure(truncated: TruncatedError): Promise<unknown> {
+    try {
+      await this.#process.finished();
+      return truncated;
+    } catch (error) {
+      return error;
+    }
+  }
+}
+
+/** How FFmpeg ended, and the last of what it said, in one line. */
+function reasonOf({ program, failure }: ProcessError, path: string): string {
+  const stderr = lastWords(failure.stderr, path) ?? "";
+  return new ProcessError(program, { ...failure, stderr }).message;
+}

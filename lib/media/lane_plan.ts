@@ -1,0 +1,69 @@
+/** What each stream of a file is sent as, and what of that is other than asked for. Pure. */
+import type { Encoding } from "../core/frame.ts";
+import type { MediaFile } from "./library.ts";
+import type { MediaOptions } from "./media_options.ts";
+import { isCarried, isLosslessSound } from "./nut_codecs.ts";
+import { isClockless } from "./seek_plan.ts";
+
+/** What pictures and sound are sent as; both absent where the file has neither. */
+export interface LanePlan {
+  pictures?: Encoding;
+  /** `pcm` beside raw pictures and JPEG, `flac` in place of lossless codecs that are not carried. */
+  sound?: "copy" | "pcm" | "aac" | "flac";
+  /** What is other than was asked for, one sentence each. */
+  notes: string[];
+}
+
+/** Plans what is sent of a file. */
+export function planLanes(file: MediaFile, options: MediaOptions): LanePlan {
+  const { encoding = "raw", still, audio } = options;
+  const { video, audio: sound } = file.info;
+  const notes: string[] = [];
+  const pictures = video && (encoding === "copy" ? copiedPictures(file, notes) : encoding);
+  const silent = sound === undefined || still || audio === false;
+  const plan: LanePlan = {
+    pictures,
+    sound: silent ? undefined : soundBeside(encoding, sound.codec, notes),
+    notes,
+  };
+  if (encoding === "copy" && !still) notes.push(...leftOut(file));
+  return plan;
+}
+
+/** Pictures that cannot be copied are sent as what comes nearest to them. */
+function copiedPictures({ info: { kind, format, video } }: MediaFile, notes: string[]): Encoding {
+  const { codec, isReordered } = video!;
+  // Nothing is lost by unpacking what is raw already, and NUT knows more formats that way.
+  if (codec === "rawvideo") return "raw";
+  if (!isCarried(codec)) {
+    const instead = kind === "image" ? "raw" : "h264";
+    notes.push(`Pictures are sent as ${instead}: NUT carries no ${codec}`);
+    return instead;
+  }
+  const isUntimed = isClockless(format) ||
+    (format === "avi" && isReordered && (codec === "h264" || codec === "hevc"));
+  if (!isUntimed) return "copy";
+  notes.push("Pictures are sent as h264: the file does not say when each is shown");
+  return "h264";
+}
+
+function soundBeside(encoding: Encoding, codec: string, notes: string[]): LanePlan["sound"] {
+  if (encoding === "h264") return "aac";
+  if (encoding !== "copy") return "pcm";
+  if (isCarried(codec)) return "copy";
+  const instead = isLosslessSound(codec) ? "flac" : "aac";
+  notes.push(`Sound is sent as ${instead}: NUT carries no ${codec}`);
+  return instead;
+}
+
+function leftOut({ info: { further = {} } }: MediaFile): string[] {
+  const names: Record<string, string> = {
+    audio: "sound",
+    video: "pictures",
+    subtitle: "subtitles",
+  };
+  const parts = Object.entries(names).flatMap(([type, name]) =>
+    further[type] ? [`${further[type]} of ${name}`] : []
+  );
+  return parts.length === 0 ? [] : [`Further streams are left out: ${parts.join(", ")}`];
+}

@@ -1,0 +1,211 @@
+import { type ByteSource, fromStream } from "../core/byte_reader.ts";
+import { deadline } from "../core/deadline.ts";
+import { messageOf, ProcessError, RequestError, TruncatedError } from "../core/errors.ts";
+import { type Frame, type StreamDescription, toSeconds } from "../core/frame.ts";
+import { DecodeOrder } from "./decode_order.ts";
+import { lastWords } from "./last_words.ts";
+import { liveArguments } from "./live_arguments.ts";
+import { hideSecrets, type LiveSource, pathOf } from "./live_input.ts";
+import { describeLive, liveStreamId } from "./live_streams.ts";
+import type { NutStream } from "./nut_demux.ts";
+import { NutReader } from "./nut_reader.ts";
+import { type Process, startProcess } from "./process.ts";
+import type { Rendition } from "./rendition.ts";
+import type { TimedFrame } from "./source.ts";
+
+/** Frame buffers that go round; with more viewers that lag, more are made, and dropped again. */
+const POOLED_BUFFERS = 8;
+
+/** Milliseconds in which a source gives nothing before it is given up. */
+const SILENCE_TIMEOUT = 10_000;
+
+/** What FFmpeg says last where an output could not be begun; why, it says before. */
+const GAVE_UP = /^Error initializing output stream|Could not write header/;
+
+/** Options of {@linkcode openLiveFeed}. */
+export interface LiveFeedOptions {
+  /** Begin files again at their end. */
+  loop?: boolean;
+  /** Bytes of the largest frame. */
+  maxFrameSize: number;
+  /** Milliseconds without anything from the source after which it is given up; 10 s. */
+  silenceTimeout?: number;
+  signal: AbortSignal;
+}
+
+/** One run of FFmpeg over a live source. */
+export interface LiveFeed extends AsyncDisposable {
+  /** What the frames are, picture before sound. */
+  readonly streams: readonly StreamDescription[];
+  /**
+   * Reads the next frame, in the time base of its stream. It is the taker's until it is given to
+   * {@linkcode LiveFeed.recycle}, also when further ones are read.
+   *
+   * @throws {RequestError} `media_error` with the reason, once there are no more
+   */
+  next(): Promise<TimedFrame>;
+  /** Takes a frame's memory back; nothing may look at the frame any more. */
+  recycle(frame: Frame): void;
+}
+
+/**
+ * Starts FFmpeg for a live source and waits until it says what the streams are.
+ *
+ * @throws {RequestError} with the reason where it gives nothing
+ */
+export async function openLiveFeed(
+  source: LiveSource,
+  rendition: Rendition,
+  options: LiveFeedOptions,
+): Promise<LiveFeed> {
+  const size = source.kind === "file" ? await sizeOf(pathOf(source)) : undefined;
+  const args = liveArguments(source, rendition, { loop: options.loop, size });
+  options.signal.throwIfAborted();
+  const feed = new RunningFeed(startProcess("ffmpeg", args, { signal: options.signal }), {
+    ...options,
+    source,
+  });
+  try {
+    await feed.describe(rendition);
+    return feed;
+  } catch (error) {
+    await feed[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+class RunningFeed implements LiveFeed {
+  streams: readonly StreamDescription[] = [];
+  #process: Process;
+  #reader: NutReader;
+  #options: LiveFeedOptions & { source: LiveSource };
+  #found: readonly NutStream[] = [];
+  #order = new Map<number, DecodeOrder<Frame>>();
+  /** Frames of which it is known when they are due. */
+  #ready: TimedFrame[] = [];
+  #silent = false;
+
+  constructor(process: Process, options: LiveFeedOptions & { source: LiveSource }) {
+    this.#process = process;
+    this.#options = options;
+    const { maxFrameSize } = options;
+    const watched = this.#watched(fromStream(process.stdout));
+    this.#reader = new NutReader(watched, { pooledBuffers: POOLED_BUFFERS, maxFrameSize });
+  }
+
+  /** Reads the headers. */
+  async describe(rendition: Rendition): Promise<void> {
+    this.#found = await this.#explained(() => this.#reader.readStreams());
+    if (this.#found.length === 0) throw await this.#endReason();
+    this.streams = describeLive(this.#found, rendition);
+  }
+
+  async next(): Promise<TimedFrame> {
+    while (true) {
+      const ready = this.#ready.shift();
+      if (ready !== undefined) return ready;
+      const frame = await this.#explained(() => this.#reader.readFrame());
+      if (frame === undefined) throw await this.#endReason();
+      const streamId = liveStreamId(this.#found, frame.streamId);
+      const stream = this.streams.find(({ id }) => id === streamId);
+      if (stream === undefined) continue;
+      const moment = toSeconds(frame.timestamp, stream.timeBase);
+      const known = this.#orderOf(stream).add({ ...frame, streamId: stream.id }, moment);
+      this.#ready.push(...known.map(({ item, due }) => ({ ...item, due })));
+    }
+  }
+
+  recycle(frame: Frame): void {
+    this.#reader.recycle(frame);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#process[Symbol.asyncDispose]();
+    // What nobody took is still in the pipe, and would keep it open.
+    await this.#reader.cancel();
+  }
+
+  #orderOf(stream: StreamDescription): DecodeOrder<Frame> {
+    const known = this.#order.get(stream.id);
+    if (known !== undefined) return known;
+    const delay = stream.type === "video" ? stream.decodeDelay ?? 0 : 0;
+    const order = new DecodeOrder<Frame>(delay);
+    this.#order.set(stream.id, order);
+    return order;
+  }
+
+  #watched(source: ByteSource): ByteSource {
+    const { silenceTimeout = SILENCE_TIMEOUT } = this.#options;
+    const giveUp = () => {
+      this.#silent = true;
+      this.#process.kill();
+    };
+    return {
+      read: async (target, min) => {
+        using _limit = deadline(silenceTimeout, giveUp);
+        return await source.read(target, min);
+      },
+      cancel: () => source.cancel(),
+    };
+  }
+
+  async #explained<T>(action: () => Promise<T>): Promise<T> {
+    try {
+      return await action();
+    } catch (error) {
+      this.#options.signal.throwIfAborted();
+      if (error instanceof TruncatedError) throw await this.#endReason();
+      if (error instanceof RequestError) throw error;
+      throw this.#failure(messageOf(error), error);
+    }
+  }
+
+  /** Why there is nothing more. */
+  async #endReason(): Promise<Error> {
+    const { silenceTimeout = SILENCE_TIMEOUT, signal, source } = this.#options;
+    let complaints: string;
+    let cause: unknown;
+    try {
+      complaints = await this.#process.finished();
+    } catch (error) {
+      if (!(error instanceof ProcessError)) throw error;
+      complaints = error.failure.stderr;
+      cause = error;
+      const { code, signal: name } = error.failure;
+      complaints ||= name === null ? `FFmpeg failed (${code})` : `FFmpeg was ended by ${name}`;
+    }
+    signal.throwIfAborted();
+    if (this.#silent) return this.#failure(`nothing came for ${silenceTimeout / 1000} s`, cause);
+    return this.#failure(wordsAbout(source, complaints) ?? "it came to its end", cause);
+  }
+
+  #failure(reason: string, cause?: unknown): RequestError {
+    const { name } = this.#options.source;
+    return new RequestError("media_error", `Cannot read "${name}": ${reason}`, { cause });
+  }
+}
+
+/** The last of what FFmpeg said, without what the source's address would give away. */
+function wordsAbout(source: LiveSource, complaints: string): string | undefined {
+  const lines = complaints.trimEnd().split("\n").filter((line) => !GAVE_UP.test(line));
+  // The last line about a generator repeats all of it, and tells less than those before.
+  const isRepetition = source.kind === "generator" && lines.length > 1 &&
+    lines.at(-1)?.startsWith(`${source.input}: `);
+  const plain = (isRepetition ? lines.slice(0, -1) : lines).join("\n")
+    .replaceAll(`file:${pathOf(source)}`, source.input)
+    .replaceAll(`${source.input}: `, "")
+    .replaceAll(source.input, "the source");
+  const words = lastWords(plain, source.input);
+  return words === undefined ? undefined : hideSecrets(words);
+}
+
+/** Bytes of a file as it is now; nothing where that cannot be known. */
+async function sizeOf(path: string): Promise<number | undefined> {
+  try {
+    return (await Deno.stat(path)).size;
+  } catch (error) {
+    // FFmpeg says what is wrong with it.
+    if (error instanceof Error) return undefined;
+    throw error;
+  }
+}

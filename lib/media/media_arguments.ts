@@ -1,0 +1,226 @@
+/** FFmpeg's arguments for turning a library file into NUT, one stream at a time. Pure. */
+import type { Rational } from "../core/frame.ts";
+import type { LanePlan } from "./lane_plan.ts";
+import type { MediaFile } from "./library.ts";
+import type { MediaOptions } from "./media_options.ts";
+import { conversionFor } from "./pixel_format.ts";
+import { type AudioInfo, inputArguments, type MediaInfo } from "./probe.ts";
+import { pictureArguments, soundArguments } from "./rendition.ts";
+import {
+  isClockless,
+  isJumping,
+  planCopying,
+  planDecoding,
+  planShowing,
+  type SeekPlan,
+} from "./seek_plan.ts";
+
+/** Time base of single pictures, which have no time. */
+const STILL_TIME_BASE: Rational = [1, 25];
+
+/** Frames a second where nothing is said of it: what FFmpeg takes then. */
+const STILL_RATE: Rational = [25, 1];
+
+/** Seconds a tick while a picture out of a video is looked for. */
+const SEARCH_TIME_BASE: Rational = [1, 1_000_000];
+
+/** Seconds; the filter `fps` cuts what it is told down to microseconds, after some arithmetic. */
+const HALF_TICK = 0.5e-6;
+
+/** Seconds between the pictures of a series of which only the first is wanted: any long time. */
+const ENDLESS = 10_000;
+
+/** Seconds by which packets are moved so that none lies before 0, besides those of the start. */
+const SPARE_LEAD = 10;
+
+/**
+ * Formats that tell when packets are decoded, but not of all when they are shown: that follows from
+ * the packets behind them.
+ */
+const HALF_TIMED = new Set(["avi", "mpeg", "mpegts"]);
+
+/** Seconds for which the packets of the stream beside a single picture are read. */
+const COMPANION_TIME = 1;
+
+/**
+ * How stills are converted, where they are. It takes more time than FFmpeg's own way, in which two
+ * neighbours share a colour: a JPEG comes three times nearer to what other decoders make of it.
+ */
+const CAREFUL = "bicubic+accurate_rnd+full_chroma_int";
+
+/** A file, what is wanted of it, and what its streams are sent as. */
+export interface LaneInput {
+  file: MediaFile;
+  options: MediaOptions;
+  plan: LanePlan;
+}
+
+/**
+ * Seconds that FFmpeg adds to the timestamps of compressed streams, since NUT has none below 0:
+ * whoever reads them takes it off again.
+ */
+export function leadOf({ start = 0 }: MediaOptions): number {
+  return Math.ceil(start) + SPARE_LEAD;
+}
+
+/** Arguments for the pictures of a file, each with the source's own timestamp. */
+export function videoArguments({ file, options, plan }: LaneInput): string[] {
+  const { info } = file;
+  if (options.still) return stillArguments({ file, options, plan });
+  const encoding = plan.pictures ?? "raw";
+  if (encoding === "copy") return copyArguments({ file, options, plan }, "V");
+  const seek = planDecoding(info.format, options.start ?? 0);
+  const { input, output } = timing(seek, options);
+  return [
+    ...["-nostdin", "-v", "error"],
+    ...input,
+    ...inputArguments(file.path),
+    ...["-map", "0:V:0", ...output],
+    ...pictureArguments({ ...options, encoding }, sourceOf(info)),
+    ...(encoding === "raw" ? [] : moved(leadOf(options))),
+    ...["-f", "nut", "pipe:1"],
+    ...companionArguments("a", info),
+  ];
+}
+
+/** Arguments for the sound of a file. */
+export function audioArguments({ file, options, plan }: LaneInput): string[] {
+  const { info } = file;
+  if (plan.sound === "copy") return copyArguments({ file, options, plan }, "a");
+  const seek = planDecoding(info.format, options.start ?? 0);
+  const { input, output } = timing(seek, options);
+  const codec = plan.sound === "flac" ? "flac" : info.audio ? pcmCodec(info.audio) : "pcm_s16le";
+  return [
+    ...["-nostdin", "-v", "error"],
+    ...input,
+    ...inputArguments(file.path),
+    ...["-map", "0:a:0", ...output],
+    ...soundArguments({ encoding: plan.sound === "aac" ? "h264" : "raw" }, codec),
+    ...(plan.sound === "pcm" ? [] : moved(leadOf(options))),
+    ...["-f", "nut", "pipe:1"],
+    ...companionArguments("V", info),
+  ];
+}
+
+/** PCM that keeps every bit of integer samples; lossy codecs' floating point becomes 16 bits. */
+export function pcmCodec({ sampleFormat }: AudioInfo): string {
+  return sampleFormat.startsWith("s32") || sampleFormat.startsWith("s64")
+    ? "pcm_s32le"
+    : "pcm_s16le";
+}
+
+/** Pictures of a series; `undefined` for as many as there are. */
+export function seriesLength({ every, duration }: MediaOptions): number | undefined {
+  if (every === undefined) return 1;
+  return duration === undefined ? undefined : Math.max(1, Math.ceil(duration / every - 1e-9));
+}
+
+/**
+ * Pictures that stand for themselves. Out of a video, they are found by the filter `fps`, at whose
+ * every tick stands the last picture that had begun by then.
+ */
+function stillArguments({ file: { path, info }, options, plan }: LaneInput): string[] {
+  const encoding = plan.pictures ?? "raw";
+  const { start = 0, every = ENDLESS } = options;
+  const isImage = info.kind === "image";
+  const { seek, rest } = planShowing(info.format, start, info.video?.timeBase ?? STILL_TIME_BASE);
+  const count = seriesLength(options);
+  const input = isImage ? [] : ["-noaccurate_seek", ...(seek > 0 ? ["-ss", toDecimal(seek)] : [])];
+  const filters = [
+    ...clockOf(info),
+    // The last picture is shown until its end, and where sound lasts longer, until that.
+    ...(count === undefined || options.every !== undefined ? [] : ["tpad=stop=-1:stop_mode=clone"]),
+    `settb=${SEARCH_TIME_BASE.join("/")}`,
+    `fps=1/${toDecimal(every)}:start_time=${(rest + HALF_TICK).toFixed(7)}:round=up`,
+  ];
+  const timeBase = isImage ? STILL_TIME_BASE : SEARCH_TIME_BASE;
+  // Pictures that stand for themselves have no rate, neither of frames nor of bits.
+  const rendition = { ...options, encoding, fps: undefined, bitrate: undefined };
+  const companionTime = count === 1 ? rest + COMPANION_TIME : undefined;
+  return [
+    ...["-nostdin", "-v", "error"],
+    // Several threads decode several frames, which only keeps the first one waiting.
+    ...(isImage || start === 0 ? ["-threads", "1"] : []),
+    ...input,
+    ...inputArguments(path),
+    ...["-map", "0:V:0"],
+    ...pictureArguments(rendition, {
+      ...sourceOf(info),
+      timeBase,
+      filters: isImage ? [] : filters,
+    }),
+    ...(count === undefined ? [] : ["-frames:v", `${count}`]),
+    ...(encoding === "copy" ? [] : ["-sws_flags", CAREFUL]),
+    ...(encoding === "raw" ? [] : moved(leadOf({}))),
+    ...["-f", "nut", "pipe:1"],
+    ...(isImage ? [] : companionArguments("a", info, companionTime)),
+  ];
+}
+
+/** A stream's own packets, from the keyframe before the start on, or earlier. */
+function copyArguments({ file: { path, info }, options }: LaneInput, stream: "a" | "V"): string[] {
+  const { start = 0, duration } = options;
+  const { seek, rest } = planCopying(info.format, start);
+  const kind = stream === "V" ? "v" : "a";
+  return [
+    ...["-nostdin", "-v", "error"],
+    ...(HALF_TIMED.has(info.format) ? ["-fflags", "+genpts"] : []),
+    ...(seek > 0 ? ["-ss", toDecimal(seek)] : []),
+    ...(duration === undefined ? [] : ["-t", toDecimal(rest + duration)]),
+    ...inputArguments(path),
+    ...["-map", `0:${stream}:0`, `-c:${kind}`, "copy"],
+    ...moved(leadOf(options) - rest),
+    ...["-f", "nut", "pipe:1"],
+    ...companionArguments(stream === "V" ? "a" : "V", info),
+  ];
+}
+
+function sourceOf({ video, kind }: MediaInfo) {
+  return {
+    timeBase: video === undefined || kind === "image" ? STILL_TIME_BASE : video.timeBase,
+    conversion: video && conversionFor(video.pixelFormat),
+    pixelFormat: video?.pixelFormat,
+    colorSpace: video?.colorSpace,
+  };
+}
+
+/** Moments for pictures of formats that have none: as many a second as there are said to be. */
+function clockOf({ format, video }: MediaInfo): string[] {
+  const [numerator, denominator] = video?.frameRate ?? STILL_RATE;
+  return isClockless(format) ? [`setpts=N*${denominator}/(${numerator}*TB)`] : [];
+}
+
+/** FFmpeg would move timestamps below 0 by itself, each stream by its own. */
+function moved(seconds: number): string[] {
+  return ["-avoid_negative_ts", "disabled", "-output_ts_offset", toDecimal(seconds)];
+}
+
+/**
+ * Before the input, both are exact for pictures and samples, and count from its beginning; what is
+ * read only for decoding is cut off behind it.
+ */
+function timing({ seek, rest }: SeekPlan, { duration }: MediaOptions) {
+  return {
+    input: [
+      ...(seek > 0 ? ["-ss", toDecimal(seek)] : []),
+      ...(duration === undefined ? [] : ["-t", toDecimal(rest + duration)]),
+    ],
+    output: rest > 0 ? ["-ss", toDecimal(rest)] : [],
+  };
+}
+
+/** Seconds as FFmpeg reads them, to the microsecond: it knows no exponents. */
+function toDecimal(seconds: number): string {
+  return seconds.toFixed(6);
+}
+
+function companionArguments(
+  stream: "a" | "V",
+  { video, audio, format }: MediaInfo,
+  seconds?: number,
+): string[] {
+  const both = video !== undefined && audio !== undefined;
+  if (!both || !isJumping(format)) return [];
+  const limit = seconds === undefined ? [] : ["-t", toDecimal(seconds)];
+  return ["-map", `0:${stream}:0`, ...limit, "-c", "copy", "-f", "null", "-"];
+}

@@ -1,0 +1,38 @@
+/** Which codecs' packets travel in NUT as they are. Pure. */
+
+/**
+ * FFmpeg's names of the codecs that it copies into NUT and reads back from there unchanged, found
+ * by sending each through it. Others have no name there (QuickTime animation, ALAC, WebP), come
+ * back as something else (E-AC-3), or without what their decoder needs (Windows Media sound).
+ */
+const CARRIED = new Set(
+  [
+    "h264 hevc av1 vp8 vp9 mpeg4 mpeg2video mpeg1video mjpeg theora h261 h263 flv1 dirac snow",
+    "msmpeg4v2 msmpeg4v3 wmv1 wmv2 msvideo1 cinepak svq1 asv1 asv2 amv speedhq flashsv zmbv zlib",
+    "ffv1 ffvhuff huffyuv utvideo magicyuv png gif jpeg2000 jpegls targa dpx",
+    "prores dvvideo cfhd hap cljr r210 r10k v210 v308 v408 v410 ayuv y41p yuv4",
+    "aac mp3 mp2 ac3 dts opus vorbis flac wavpack speex g723_1 gsm_ms",
+    "adpcm_g722 adpcm_ima_wav adpcm_ms adpcm_swf adpcm_yamaha",
+    "pcm_alaw pcm_mulaw pcm_u8 pcm_s8 pcm_s16le pcm_s16be pcm_u16le pcm_u16be pcm_s24le pcm_s24be",
+    "pcm_u24le pcm_u24be pcm_s32le pcm_s32be pcm_u32le pcm_u32be pcm_s64le pcm_s64be",
+    "pcm_f32le pcm_f32be pcm_f64le pcm_f64be",
+    "pcm_s8_planar pcm_s16le_planar pcm_s16be_planar pcm_s24le_planar pcm_s32le_planar",
+  ].flatMap((names) => names.split(" ")),
+);
+
+/** Sound that loses nothing by being compressed, and that NUT does not carry. */
+const LOSSLESS_SOUND = /^(alac|ape|tta|mlp|truehd|tak|shorten|als|wmalossless|ralf|pcm_.*)$/;
+
+/**
+ * Whether packets of a codec can be sent as they are.
+ *
+ * @param codec FFmpeg's name of it
+ */
+export function isCarried(codec: string): boolean {
+  return CARRIED.has(codec);
+}
+
+/** Whether a codec that is not carried keeps every sample, so that what replaces it should too. */
+export function isLosslessSound(codec: string): boolean {
+  return LOSSLESS_SOUND.test(codec);
+}

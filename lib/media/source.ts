@@ -1,0 +1,27 @@
+import type { Frame, StreamDescription } from "../core/frame.ts";
+
+/** A frame, and when it is due. */
+export interface TimedFrame extends Frame {
+  /**
+   * Seconds on the time line of the timestamps, in the order of decoding: what the frame's moment
+   * would be if frames were sent in the order in which they are shown.
+   */
+  due: number;
+}
+
+/** Frames of some media, one stream beside the other. */
+export interface FrameSource extends AsyncDisposable {
+  /** What the frames are, picture before sound. */
+  readonly streams: readonly StreamDescription[];
+  /** What is other than was asked for, one sentence each. */
+  readonly notes: readonly string[];
+  /** What FFmpeg complained about while it went on; the media is damaged then. */
+  readonly warning: string | undefined;
+  /**
+   * Gives all frames in the order in which they are due. A frame is good until the next one is
+   * asked for.
+   *
+   * @throws {RequestError} `media_error` where FFmpeg fails
+   */
+  frames(): AsyncGenerator<TimedFrame>;
+}

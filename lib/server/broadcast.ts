@@ -1,0 +1,250 @@
+import { Backoff } from "../core/backoff.ts";
+import { deadline } from "../core/deadline.ts";
+import { messageOf, RequestError } from "../core/errors.ts";
+import type { StreamDescription } from "../core/frame.ts";
+import type { Logger } from "../core/log.ts";
+import { wallClock } from "../core/wall_clock.ts";
+import type { LiveFeed } from "../media/live_feed.ts";
+import type { LiveSource } from "../media/live_input.ts";
+import { isSameMedia } from "../media/live_streams.ts";
+import type { TimedFrame } from "../media/source.ts";
+import type { LiveQueue } from "./live_queue.ts";
+import { LiveTimeline } from "./live_timeline.ts";
+import { type Clock, Pacer } from "./pacer.ts";
+import { SharedFrame } from "./shared_frame.ts";
+
+/** Milliseconds that a viewer waits for the first frame of a source that is being started. */
+const FIRST_FRAME_TIMEOUT = 10_000;
+
+/** Milliseconds of running after which a failure counts as the first again. */
+const GOOD_RUN = 10_000;
+
+/** Milliseconds between lines in the log about frames that were left out. */
+const DROPS_LOGGED = 1000;
+
+/** Options of {@linkcode Broadcast}. */
+export interface BroadcastOptions {
+  source: LiveSource;
+  /** Frames come faster than real time, and have to be held until they are due. */
+  isPaced: boolean;
+  /** Milliseconds that it runs on without viewers. */
+  linger: number;
+  /** Starts the source. */
+  open: (signal: AbortSignal) => Promise<LiveFeed>;
+  clock: Clock;
+  logger: Logger;
+  /** Numbers from 0 up to 1. */
+  random?: () => number;
+}
+
+/** Where a broadcast stands. */
+type State =
+  | { kind: "starting" }
+  | { kind: "running" }
+  | { kind: "away"; error: RequestError };
+
+/**
+ * One live source in one rendition, read once for all its viewers, and started again whenever it
+ * fails. Each viewer has a queue of its own; a slow one holds up nobody.
+ */
+export class Broadcast {
+  #options: BroadcastOptions;
+  #viewers = new Set<LiveQueue>();
+  #stop = new AbortController();
+  #state: State = { kind: "starting" };
+  /** Settled when the first frame has come, or the first start has failed. */
+  #started = Promise.withResolvers<void>();
+  #streams: readonly StreamDescription[] = [];
+  #timeline = new LiveTimeline();
+  #backoff: Backoff;
+  #lingering: AbortController | undefined;
+  #drops = { frames: 0, loggedAt: -Infinity };
+  /** How often the source has given something. */
+  #runs = 0;
+  #finished: Promise<void>;
+
+  constructor(options: BroadcastOptions) {
+    this.#options = options;
+    this.#backoff = new Backoff(options.random);
+    // Whoever waits for it hears of a failure; nobody may.
+    this.#started.promise.catch(() => {});
+    this.#finished = this.#run();
+    this.#linger();
+  }
+
+  /** Viewers that it has now. */
+  get viewers(): number {
+    return this.#viewers.size;
+  }
+
+  /** What the frames are; empty before the first of them. */
+  get streams(): readonly StreamDescription[] {
+    return this.#streams;
+  }
+
+  /** Fires when it is over, because nobody watched for a while or the server ends. */
+  get over(): AbortSignal {
+    return this.#stop.signal;
+  }
+
+  /**
+   * Adds a viewer, once there is something to see. Frames come into the queue from here on.
+   *
+   * @throws {RequestError} `media_error` with the reason where there is nothing
+   */
+  async join(queue: LiveQueue, signal: AbortSignal): Promise<void> {
+    if (this.#state.kind === "away") throw this.#state.error;
+    this.#viewers.add(queue);
+    this.#lingering?.abort();
+    try {
+      if (this.#state.kind === "starting") await this.#firstFrame(signal);
+    } catch (error) {
+      this.leave(queue);
+      throw error;
+    }
+  }
+
+  /** Lets a viewer go. Harmless when repeated. */
+  leave(queue: LiveQueue): void {
+    queue.close();
+    if (this.#viewers.delete(queue) && this.#viewers.size === 0) this.#linger();
+  }
+
+  /** Ends it, and waits until FFmpeg is gone. */
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    this.#lingering?.abort();
+    await this.#finished;
+    for (const queue of this.#viewers) {
+      queue.fail(new RequestError("media_error", "Cannot go on: the server ends"));
+    }
+  }
+
+  async #firstFrame(signal: AbortSignal): Promise<void> {
+    const { promise, reject } = Promise.withResolvers<never>();
+    const giveUp = () => reject(signal.reason);
+    signal.addEventListener("abort", giveUp);
+    using _limit = deadline(FIRST_FRAME_TIMEOUT, () => {
+      reject(this.#failure(`nothing came within ${FIRST_FRAME_TIMEOUT / 1000} s, ask again later`));
+    });
+    try {
+      signal.throwIfAborted();
+      await Promise.race([this.#started.promise, promise]);
+    } finally {
+      signal.removeEventListener("abort", giveUp);
+    }
+  }
+
+  /** Ends it after a while, unless somebody joins. */
+  async #linger(): Promise<void> {
+    const { clock, linger } = this.#options;
+    const waiting = new AbortController();
+    this.#lingering?.abort();
+    this.#lingering = waiting;
+    try {
+      await clock.sleep(linger, waiting.signal);
+    } catch (error) {
+      if (waiting.signal.aborted) return;
+      throw error;
+    }
+    if (this.#viewers.size > 0) return;
+    this.#stop.abort();
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stop;
+    const { clock, source, logger } = this.#options;
+    while (!signal.aborted) {
+      const error = await this.#runOnce();
+      if (signal.aborted) break;
+      const wait = this.#backoff.next();
+      const isNews = this.#state.kind !== "away";
+      this.#state = { kind: "away", error };
+      this.#started.reject(error);
+      const again = `${error.message}; it is tried again in ${(wait / 1000).toFixed(1)} s`;
+      logger.log(isNews ? "warn" : "info", again);
+      for (const queue of this.#viewers) queue.tell({ code: "source_lost", message: again });
+      try {
+        await clock.sleep(wait, signal);
+      } catch (reason) {
+        if (!signal.aborted) throw reason;
+      }
+    }
+    this.#started.reject(new RequestError("media_error", `Cannot read "${source.name}": it ended`));
+  }
+
+  /** Runs the source until it fails, and tells why it did. */
+  async #runOnce(): Promise<RequestError> {
+    const { clock } = this.#options;
+    let runningSince: number | undefined;
+    try {
+      await using feed = await this.#options.open(this.#stop.signal);
+      let frame = await feed.next();
+      runningSince = clock.now();
+      this.#begin(feed, frame);
+      const pacer = new Pacer({ speed: 1, clock });
+      const unseen = new Set(this.#streams.map(({ id }) => id));
+      while (true) {
+        if (this.#options.isPaced) await pacer.waitFor(frame.due, this.#stop.signal);
+        const isNewRun = unseen.delete(frame.streamId) && this.#runs > 1;
+        this.#publish(feed, { ...frame, discontinuity: isNewRun || undefined });
+        frame = await feed.next();
+      }
+    } catch (error) {
+      if (runningSince !== undefined && clock.now() - runningSince >= GOOD_RUN) {
+        this.#backoff.reset();
+      }
+      return error instanceof RequestError ? error : this.#failure(messageOf(error), error);
+    }
+  }
+
+  /** Takes up a run: what the streams are, where it stands in time, and who has to know. */
+  #begin(feed: LiveFeed, first: TimedFrame): void {
+    const { source, logger, clock } = this.#options;
+    this.#runs++;
+    const isReturn = this.#runs > 1;
+    if (isReturn && !isSameMedia(this.#streams, feed.streams)) {
+      const error = this.#failure("it came back as something else, ask for it again");
+      for (const queue of [...this.#viewers]) queue.fail(error);
+      this.#streams = feed.streams;
+    } else if (!isReturn) {
+      this.#streams = feed.streams;
+    }
+    this.#timeline.begin(first.due, clock.now());
+    this.#state = { kind: "running" };
+    this.#started.resolve();
+    if (!isReturn) return;
+    const message = `"${source.name}" is back`;
+    logger.log("info", message);
+    for (const queue of this.#viewers) queue.tell({ code: "source_back", message });
+  }
+
+  #publish(feed: LiveFeed, { due: _due, ...frame }: TimedFrame & { discontinuity?: true }): void {
+    const own = feed.streams.find(({ id }) => id === frame.streamId);
+    const described = this.#streams.find(({ id }) => id === frame.streamId);
+    if (own === undefined || described === undefined) return;
+    const timestamp = this.#timeline.convert(frame.timestamp, own.timeBase, described.timeBase);
+    const shared = new SharedFrame({ ...frame, timestamp, captured: wallClock() }, {
+      isPicture: described.type === "video",
+      at: this.#options.clock.now(),
+      recycle: (used) => feed.recycle(used),
+    });
+    let dropped = 0;
+    for (const queue of this.#viewers) dropped += queue.offer(shared);
+    shared.release();
+    if (dropped > 0) this.#logDrops(dropped);
+  }
+
+  #logDrops(frames: number): void {
+    const { clock, logger, source } = this.#options;
+    this.#drops.frames += frames;
+    if (clock.now() - this.#drops.loggedAt < DROPS_LOGGED) return;
+    logger.log("warn", `"${source.name}": left out ${this.#drops.frames} frames of slow viewers`);
+    this.#drops = { frames: 0, loggedAt: clock.now() };
+  }
+
+  #failure(reason: string, cause?: unknown): RequestError {
+    const { name } = this.#options.source;
+    return new RequestError("media_error", `Cannot read "${name}": ${reason}`, { cause });
+  }
+}

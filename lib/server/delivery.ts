@@ -1,0 +1,165 @@
+import type { StreamDescription } from "../core/frame.ts";
+import { encodeControl } from "../wire/request.ts";
+import { encodeNotice, type EndReport, type Notice } from "../wire/answer.ts";
+import type { Connection } from "../wire/connection.ts";
+import type { Controls } from "./controls.ts";
+import { LatePolicy } from "./late_policy.ts";
+import { LinkMonitor } from "./link_monitor.ts";
+import { type Clock, MONOTONIC_CLOCK } from "./pacer.ts";
+import type { TimedFrame } from "../media/source.ts";
+import type { Step } from "./player.ts";
+
+/** Seconds by which frames that are not left out may be late before the viewer is told why. */
+const WORTH_TELLING = 2;
+
+/** Seconds between two notices of frames that were left out. */
+const NOTICE_INTERVAL = 1;
+
+/** Seconds behind a seek's moment within which a paused viewer may be sent what comes there. */
+const PREVIEW = 0.5;
+
+/** Options of {@linkcode Delivery}. */
+export interface DeliveryOptions {
+  connection: Connection;
+  controls: Controls;
+  streams: readonly StreamDescription[];
+  /** Leave frames out that come too late. */
+  drop: boolean;
+  /** Playing speed; 0 for as fast as possible. */
+  speed: number;
+  clock?: Clock;
+}
+
+/** Sends the frames of one request, each when it is due, or leaves it out. */
+export class Delivery {
+  /** What was sent so far. */
+  readonly report: EndReport = { frames: 0, audioFrames: 0, bytes: 0, dropped: 0, reason: "end" };
+  #options: DeliveryOptions;
+  #clock: Clock;
+  #late: LatePolicy | undefined;
+  #monitor: LinkMonitor | undefined;
+  /** The viewer has been told why frames are late. */
+  #explained = false;
+  #streams: Map<number, StreamDescription>;
+  /** Streams whose next frame comes behind some that were left out. */
+  #gaps = new Set<number>();
+  /** Seconds, on the clock, at which the last notice of such frames was sent. */
+  #told = -Infinity;
+  /** Pictures that a paused viewer has yet to get after a seek. */
+  #preview = 0;
+
+  constructor(options: DeliveryOptions) {
+    const { drop, speed, clock = MONOTONIC_CLOCK } = options;
+    this.#options = options;
+    this.#clock = clock;
+    this.#streams = new Map(options.streams.map((stream) => [stream.id, stream]));
+    // At speed 0 nothing is ever late.
+    if (speed > 0) {
+      this.#monitor = new LinkMonitor(speed);
+      if (drop) this.#late = new LatePolicy();
+    }
+  }
+
+  /** Does one step; nothing where the peer wants something else before it is due. */
+  async take(step: Step): Promise<void> {
+    if (step.kind === "frame") return await this.#takeFrame(step);
+    const { connection, controls } = this.#options;
+    controls.pacer.restart();
+    this.#late?.reset();
+    this.#monitor?.reset();
+    this.#gaps.clear();
+    const picture = this.#options.streams.find((stream) => stream.type === "video");
+    // Decoders give a picture once they have as many more as decoding may be ahead by.
+    this.#preview = picture === undefined ? 0 : 1 + (picture.decodeDelay ?? 0);
+    await connection.send("control", encodeControl({ action: "seek", ...step.seek }));
+  }
+
+  async #takeFrame(step: Step & { kind: "frame" }): Promise<void> {
+    const { connection } = this.#options;
+    const { frame } = step;
+    if (!await this.#isDue(step)) return;
+    const isPicture = this.#streams.get(frame.streamId)?.type === "video";
+    if (isPicture && step.isShown && this.#preview > 0) this.#preview--;
+    if (await this.#isLeftOut(step, isPicture)) {
+      this.#gaps.add(frame.streamId);
+      this.report.dropped++;
+      return await this.#tellOfGaps();
+    }
+    const dropped = this.#gaps.delete(frame.streamId);
+    const before = this.#now();
+    await connection.sendFrame(frame, { dropped });
+    this.#monitor?.sent(frame.data.byteLength, this.#now() - before);
+    if (isPicture) this.report.frames++;
+    else this.report.audioFrames++;
+    this.report.bytes += frame.data.byteLength;
+  }
+
+  /** Waits until a frame is due. */
+  async #isDue({ frame, beginning }: Step & { kind: "frame" }): Promise<boolean> {
+    const { pacer, current } = this.#options.controls;
+    const isPreviewed = this.#preview > 0 && frame.due <= beginning + PREVIEW;
+    if (pacer.isPaused && isPreviewed) return true;
+    // The time of a pause is nobody's fault.
+    if (pacer.isPaused) this.#monitor?.reset();
+    try {
+      // What lies before the beginning is needed at once for decoding what is shown there.
+      if (frame.due < beginning) await pacer.running(current);
+      else await pacer.waitFor(frame.due, current);
+      return true;
+    } catch (error) {
+      if (this.#options.controls.isInterrupted) return false;
+      throw error;
+    }
+  }
+
+  /** Decides about a frame that is due, and tells the viewer why it is late where it is. */
+  async #isLeftOut(
+    { frame, beginning }: Step & { kind: "frame" },
+    isPicture: boolean,
+  ): Promise<boolean> {
+    // What is needed for decoding has no moment of its own.
+    if (this.#monitor === undefined || frame.due < beginning) return false;
+    const { pacer } = this.#options.controls;
+    const { streamId, keyframe, due, data } = frame;
+    const lateness = pacer.lateness(due);
+    this.#monitor.offer({ due, lateness, size: data.byteLength }, this.#now());
+    const candidate = { streamId, keyframe, isPicture };
+    if (this.#late === undefined || !this.#late.leavesOut(candidate, lateness)) {
+      if (lateness > WORTH_TELLING) await this.#explain(frame);
+      return false;
+    }
+    await this.#explain(frame);
+    if (this.#monitor.isLinkSlow(this.#now())) return true;
+    // Leaving out does not help where the frames themselves come late: time has to wait for them.
+    pacer.postpone(lateness);
+    return this.#late.leavesOut(candidate, 0);
+  }
+
+  /** Tells the viewer, once, why frames are late. */
+  async #explain({ due, data }: TimedFrame): Promise<void> {
+    if (this.#explained) return;
+    const notice = this.#monitor?.explain({ due, size: data.byteLength }, this.#now());
+    if (notice === undefined) return;
+    this.#explained = true;
+    await this.#tell(notice);
+  }
+
+  /** Tells the viewer how many frames were left out, at most once a second. */
+  async #tellOfGaps(): Promise<void> {
+    const now = this.#now();
+    if (now - this.#told < NOTICE_INTERVAL) return;
+    this.#told = now;
+    const { dropped } = this.report;
+    const message = `${dropped} ${dropped === 1 ? "frame was" : "frames were"} left out so far`;
+    await this.#tell({ code: "dropped", message, dropped });
+  }
+
+  async #tell(notice: Notice): Promise<void> {
+    await this.#options.connection.send("notice", encodeNotice(notice));
+  }
+
+  /** Seconds. */
+  #now(): number {
+    return this.#clock.now() / 1000;
+  }
+}

@@ -1,0 +1,107 @@
+/** Finds out why frames come late: because of the link, or because of their source. Pure. */
+import type { Notice } from "../wire/answer.ts";
+
+/** Part of the time spent on writing from which on the link is to blame. */
+const LINK_SHARE = 0.5;
+
+/** Seconds of lateness that count as being in time. */
+const IN_TIME = 0.1;
+
+/** What has happened since the last frame that was in time. */
+interface Span {
+  /** Seconds, on any clock. */
+  since: number;
+  /** Seconds, at which the first frame was due. */
+  due: number;
+  /** Bytes of all frames, also of those that were left out. */
+  offered: number;
+  /** Bytes. */
+  sent: number;
+  /** Seconds that were spent on writing. */
+  writing: number;
+}
+
+/** Watches the frames of one request that is played at some speed. */
+export class LinkMonitor {
+  #speed: number;
+  #span: Span | undefined;
+
+  /** @param speed playing speed, above 0 */
+  constructor(speed: number) {
+    this.#speed = speed;
+  }
+
+  /**
+   * Takes note of a frame that is about to be sent or left out.
+   *
+   * @param frame when it is due and by how much it is late, seconds, and its bytes
+   * @param now seconds
+   */
+  offer(frame: { due: number; lateness: number; size: number }, now: number): void {
+    const { due, lateness, size } = frame;
+    if (this.#span === undefined || lateness < IN_TIME) {
+      this.#span = { since: now, due, offered: 0, sent: 0, writing: 0 };
+    }
+    this.#span.offered += size;
+  }
+
+  /**
+   * Takes note of a frame that was sent.
+   *
+   * @param size bytes
+   * @param seconds that the writing took
+   */
+  sent(size: number, seconds: number): void {
+    if (this.#span === undefined) return;
+    this.#span.sent += size;
+    this.#span.writing += seconds;
+  }
+
+  /** Begins anew, as after a seek. */
+  reset(): void {
+    this.#span = undefined;
+  }
+
+  /** Whether frames are late because of the link, and not because they come late themselves. */
+  isLinkSlow(now: number): boolean {
+    if (this.#span === undefined) return false;
+    return this.#span.writing >= (now - this.#span.since) * LINK_SHARE;
+  }
+
+  /**
+   * Tells why frames are late, as far as that can be told.
+   *
+   * @param frame the one that was offered last
+   * @param now seconds
+   */
+  explain({ due, size }: { due: number; size: number }, now: number): Notice | undefined {
+    if (this.#span === undefined) return undefined;
+    const elapsed = now - this.#span.since;
+    const played = (due - this.#span.due) / this.#speed;
+    if (played <= 0 || elapsed <= played) return undefined;
+    if (!this.isLinkSlow(now)) {
+      const share = Math.floor(100 * played / elapsed);
+      return {
+        code: "slow_source",
+        message: `The server makes these frames at ${share} % of the speed they are needed at: ` +
+          "ask for a smaller size, or for copy",
+      };
+    }
+    const needed = Math.round((this.#span.offered - size) / played);
+    const achieved = Math.round(this.#span.sent / elapsed);
+    return {
+      code: "slow_link",
+      message: `The link takes ${formatRate(achieved)} and these frames need ` +
+        `${formatRate(needed)}: ask for a smaller size, or for copy, h264 or mjpeg`,
+      needed,
+      achieved,
+    };
+  }
+}
+
+/** Writes a rate for people: `41 MB/s`. */
+export function formatRate(bytes: number): string {
+  const [unit, name] = bytes >= 1e6 ? [1e6, "MB"] : [1e3, "kB"];
+  const amount = bytes / unit;
+  return `${amount < 10 ? amount.toFixed(1) : Math.round(amount)} ${name}/s`;
+}

@@ -1,0 +1,101 @@
+import { RequestError } from "../core/errors.ts";
+import type { LiveSource } from "../media/live_input.ts";
+import { refuseContradictions, refuseCopiedStill } from "../media/option_checks.ts";
+import { bitsPerPixel } from "../media/pixel_format.ts";
+import { encodeDescription, encodeEnd } from "../wire/answer.ts";
+import type { MediaRequest } from "../wire/request.ts";
+import type { SessionContext } from "./context.ts";
+import { LiveDelivery } from "./live_delivery.ts";
+import { QUEUE_LIMITS } from "./live_queue.ts";
+import type { PlayContext } from "./play_media.ts";
+
+/**
+ * Tells which live source a request is about, if any. Without a name, that is the one that the
+ * server shows as its video, or the first one where there is no video in the folder.
+ */
+export async function findLive(
+  { command, name }: Pick<MediaRequest, "command" | "name">,
+  { live, defaults, library }: Pick<SessionContext, "live" | "defaults" | "library">,
+): Promise<LiveSource | undefined> {
+  if (live.names.length === 0) return undefined;
+  const wanted = name ?? (command === "get_image" ? defaults.image : defaults.video);
+  if (wanted !== undefined) return live.find(wanted);
+  if (command === "get_image") return undefined;
+  try {
+    await library.first("video");
+    return undefined;
+  } catch (error) {
+    if (error instanceof RequestError && error.code === "not_found") return live.find();
+    throw error;
+  }
+}
+
+/**
+ * Answers a request for a live source: description, frames as they come, end. For an image, that
+ * is its next picture.
+ *
+ * @throws {RequestError} for what cannot be sent, and when the source changes
+ */
+export async function playLive(
+  source: LiveSource,
+  request: MediaRequest,
+  context: PlayContext,
+): Promise<void> {
+  const { logger, connection, controls, live } = context;
+  refuseTimes(source, request);
+  refuseFormat(request);
+  const still = request.command === "get_image";
+  refuseContradictions(request);
+  refuseCopiedStill({ ...request, still }, { name: source.name, info: { kind: "video" } });
+  logger.log("info", `${request.command} "${source.name}" (live)`);
+  using watch = await live.watch(source, request, {
+    signal: context.signal,
+    limits: QUEUE_LIMITS[request.late ?? "wait"],
+    sound: !still && request.audio !== false,
+    isPaused: () => controls.pacer.isPaused && !still,
+  });
+  if (watch.streams.length === 0) {
+    throw new RequestError("unsupported", `Cannot send "${source.name}": it has no picture`);
+  }
+  const description = { name: source.name, live: true, streams: [...watch.streams] };
+  await connection.send("describe", encodeDescription(description));
+  // Not before: also an answer that is stopped early begins with its description.
+  const signal = AbortSignal.any([context.signal, controls.stopped]);
+  const { duration = Infinity } = request;
+  const delivery = new LiveDelivery(watch, { connection, duration, still });
+  try {
+    while (!delivery.isComplete) await delivery.send(await watch.queue.take(signal));
+  } catch (error) {
+    if (!controls.stopped.aborted || context.signal.aborted) throw error;
+    delivery.end.reason = "stopped";
+  }
+  const { end } = delivery;
+  end.dropped = watch.queue.dropped;
+  await connection.send("end", encodeEnd(end));
+  logger.log("info", `sent ${end.frames} frames of "${source.name}", ${end.bytes} bytes`);
+}
+
+/** @throws {RequestError} for what makes no sense where there is neither beginning nor end */
+function refuseTimes({ name }: LiveSource, { start = 0, loop, every }: MediaRequest): void {
+  const [field, reason] = start > 0
+    ? ["start", "it has no beginning, and comes as it is now"]
+    : loop
+    ? ["loop", "it has no end"]
+    : every !== undefined
+    ? ["every", "a live source gives one picture at a time, ask again for the next"]
+    : [];
+  if (field === undefined) return;
+  throw new RequestError(
+    "bad_request",
+    `Cannot use ${field} with "${name}", which is live: ${reason}`,
+  );
+}
+
+/** @throws {RequestError} for a pixel format that cannot be sent */
+function refuseFormat({ pixelFormat }: MediaRequest): void {
+  if (pixelFormat === undefined || bitsPerPixel(pixelFormat) !== undefined) return;
+  throw new RequestError(
+    "bad_request",
+    `Cannot send pixel format "${pixelFormat}": expected one that can be sent raw, such as bgr24`,
+  );
+}

@@ -1,0 +1,212 @@
+import type { StreamDescription } from "../core/frame.ts";
+import type { Logger } from "../core/log.ts";
+import { openLiveFeed } from "../media/live_feed.ts";
+import type { LiveSource } from "../media/live_input.ts";
+import { bitsPerPixel } from "../media/pixel_format.ts";
+import type { Rendition } from "../media/rendition.ts";
+import type { ListEntry } from "../wire/answer.ts";
+import { Broadcast } from "./broadcast.ts";
+import { LiveQueue, type LiveQueueOptions, MAX_QUEUED_BYTES } from "./live_queue.ts";
+import type { MemoryBudget } from "./memory_budget.ts";
+import { type Clock, MONOTONIC_CLOCK } from "./pacer.ts";
+import { MAX_FRAME_SIZE } from "./playback.ts";
+
+/** What a server is told of its live sources. */
+export interface LiveOptions {
+  sources: readonly LiveSource[];
+  /** Begin files again at their end. */
+  loop?: boolean;
+  /** Seconds that a source runs on without viewers; 10 where absent. */
+  linger?: number;
+  /** Milliseconds without anything from a source after which it is started again; 10 s. */
+  silenceTimeout?: number;
+}
+
+/** What {@linkcode LiveSources} works with. */
+export interface LiveSurroundings {
+  budget: MemoryBudget;
+  logger: Logger;
+  clock?: Clock;
+}
+
+/** A viewer's place in a broadcast, until disposed. */
+export interface LiveWatch extends Disposable {
+  streams: readonly StreamDescription[];
+  queue: LiveQueue;
+}
+
+/** A broadcast that runs, and what it was asked for. */
+interface Running {
+  source: LiveSource;
+  key: string;
+  broadcast: Broadcast;
+  memory: Disposable;
+}
+
+/** Seconds that a source runs on without viewers, where nothing else is said. */
+export const DEFAULT_LINGER = 10;
+
+/** Renditions of one source that run on without viewers at the most. */
+const MAX_LINGERING = 4;
+
+/** The live sources of a server, each read once for every rendition that is being watched. */
+export class LiveSources implements AsyncDisposable {
+  #options: LiveOptions;
+  #surroundings: LiveSurroundings;
+  #running = new Map<string, Running>();
+  /** What has been stopped, and may still be going. */
+  #ending = new Map<string, Promise<void>>();
+  /** What the streams of a source were when it was last seen. */
+  #seen = new Map<string, readonly StreamDescription[]>();
+
+  constructor(options: LiveOptions, surroundings: LiveSurroundings) {
+    this.#options = options;
+    this.#surroundings = surroundings;
+  }
+
+  /** Their names, in the order of the command line. */
+  get names(): string[] {
+    return this.#options.sources.map(({ name }) => name);
+  }
+
+  /** The source of a name; the first one for none. */
+  find(name?: string): LiveSource | undefined {
+    const { sources } = this.#options;
+    return name === undefined ? sources[0] : sources.find((source) => source.name === name);
+  }
+
+  /** What the list of media says of them. */
+  entries(): ListEntry[] {
+    return this.#options.sources.map(({ name }) => {
+      const streams = this.#seen.get(name) ?? [];
+      const picture = streams.find((stream) => stream.type === "video");
+      const isSound = streams.length > 0 && picture === undefined;
+      return {
+        name,
+        kind: isSound ? "audio" : "video",
+        live: true,
+        size: 0,
+        codec: streams.map(({ codec }) => codec).join("+"),
+        width: picture?.width,
+        height: picture?.height,
+      };
+    });
+  }
+
+  /**
+   * Joins a source, which is started where it does not run in that rendition, and waits for its
+   * first frame.
+   *
+   * @throws {RequestError} `media_error` with the reason where it gives nothing, `busy` where
+   * there is no memory for it
+   */
+  async watch(
+    source: LiveSource,
+    rendition: Rendition,
+    { signal, ...options }: LiveQueueOptions & { signal: AbortSignal },
+  ): Promise<LiveWatch> {
+    const { broadcast } = this.#find(source, rendition) ?? this.#start(source, rendition);
+    const queue = new LiveQueue(options);
+    await broadcast.join(queue, signal);
+    const { streams } = broadcast;
+    try {
+      // One frame may be on its way to this viewer alone, while all the others are further.
+      const memory = this.#surroundings.budget.take(frameSize(streams));
+      this.#seen.set(source.name, streams);
+      return {
+        streams: options.sound === false ? streams.filter(isPicture) : streams,
+        queue,
+        [Symbol.dispose]() {
+          broadcast.leave(queue);
+          memory[Symbol.dispose]();
+        },
+      };
+    } catch (error) {
+      broadcast.leave(queue);
+      throw error;
+    }
+  }
+
+  /** Ends all of them and waits until no FFmpeg is left. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const running of [...this.#running.values()]) this.#end(running);
+    await Promise.all(this.#ending.values());
+  }
+
+  #find(source: LiveSource, rendition: Rendition): Running | undefined {
+    return this.#running.get(keyOf(source, rendition));
+  }
+
+  #start(source: LiveSource, rendition: Rendition): Running {
+    const { loop = false, linger = DEFAULT_LINGER, silenceTimeout } = this.#options;
+    const { budget, logger, clock = MONOTONIC_CLOCK } = this.#surroundings;
+    const memory = budget.take(MAX_QUEUED_BYTES);
+    this.#endUnwatched(source);
+    const before = [...this.#ending.values()];
+    const key = keyOf(source, rendition);
+    const limits = { maxFrameSize: MAX_FRAME_SIZE, silenceTimeout };
+    const broadcast = new Broadcast({
+      source,
+      isPaced: source.kind === "generator" || (source.kind === "file" && loop),
+      linger: linger * 1000,
+      open: async (signal) => {
+        await Promise.all(before);
+        return await openLiveFeed(source, rendition, { ...limits, loop, signal });
+      },
+      clock,
+      logger,
+    });
+    const running = { source, key, broadcast, memory };
+    this.#running.set(key, running);
+    logger.log("info", `"${source.name}" is started: ${rendition.encoding ?? "raw"}`);
+    broadcast.over.addEventListener("abort", () => this.#end(running));
+    return running;
+  }
+
+  /** Ends what lingers of a source, the oldest first, where another rendition is to be started. */
+  #endUnwatched({ name, kind }: LiveSource): void {
+    const unwatched = [...this.#running.values()]
+      .filter(({ source, broadcast }) => source.name === name && broadcast.viewers === 0);
+    // Most devices can be opened once only.
+    const kept = kind === "device" ? 0 : MAX_LINGERING - 1;
+    for (const running of unwatched.slice(0, Math.max(0, unwatched.length - kept))) {
+      this.#end(running);
+    }
+  }
+
+  #end({ key, source, broadcast, memory }: Running): void {
+    if (this.#running.get(key)?.broadcast !== broadcast) return;
+    this.#running.delete(key);
+    memory[Symbol.dispose]();
+    const { logger } = this.#surroundings;
+    const gone = broadcast.stop()
+      .then(() => logger.log("info", `"${source.name}" is stopped`));
+    this.#ending.set(key, gone);
+    gone.finally(() => {
+      if (this.#ending.get(key) === gone) this.#ending.delete(key);
+    });
+  }
+}
+
+/**
+ * Names what is read from a source. Sound makes no difference: it is read with the pictures, and
+ * those who do not want it are not given it.
+ */
+function keyOf({ name }: LiveSource, rendition: Rendition): string {
+  const { encoding = "raw", pixelFormat, width, height, fps } = rendition;
+  const { bitrate, quality, colorMatrix } = rendition;
+  const fields = [pixelFormat, width, height, fps, bitrate, quality, colorMatrix];
+  return JSON.stringify([name, encoding, ...fields]);
+}
+
+/** Bytes of a raw picture; of compressed ones, what they would be with 4:2:0. */
+function frameSize(streams: readonly StreamDescription[]): number {
+  const picture = streams.find(isPicture);
+  if (picture?.type !== "video") return 0;
+  const bits = bitsPerPixel(picture.pixelFormat ?? "yuv420p") ?? 24;
+  return Math.ceil(picture.width * picture.height * bits / 8);
+}
+
+function isPicture({ type }: StreamDescription): boolean {
+  return type === "video";
+}

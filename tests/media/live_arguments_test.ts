@@ -1,0 +1,61 @@
+import { assert, assertEquals, assertFalse } from "@std/assert";
+import { liveArguments, type LiveInputOptions } from "../../lib/media/live_arguments.ts";
+import { parseLiveSource } from "../../lib/media/live_input.ts";
+import type { Rendition } from "../../lib/media/rendition.ts";
+
+function test(name: string, fn: () => void): void {
+  Deno.test({ name, permissions: "none", fn });
+}
+
+/** The arguments for a source, as they would be typed. */
+function line(
+  input: string,
+  { rendition = {}, ...options }: LiveInputOptions & { rendition?: Rendition } = {},
+): string {
+  return liveArguments(parseLiveSource(`cam=${input}`), rendition, options).join(" ");
+}
+
+test("liveArguments() names the device's format in front of the input", () => {
+  assert(/-f v4l2 .*-i \/dev\/video0 /.test(line("v4l2:/dev/video0")));
+  assert(/-f lavfi -i testsrc2=rate=5 /.test(line("lavfi:testsrc2=rate=5")));
+});
+
+test("liveArguments() does not hold back what comes over the network", () => {
+  const rtsp = line("rtsp://host/a");
+  assert(rtsp.includes("-fflags nobuffer"), rtsp);
+  assert(rtsp.includes("-rtsp_transport tcp"), rtsp);
+  const copied = line("rtsp://host/a", { rendition: { encoding: "copy" } });
+  assert(copied.includes("-analyzeduration 4000000 -rtsp_transport tcp -i rtsp://host/a"), copied);
+  assertFalse(line("http://host/a").includes("-rtsp_transport"));
+  assert(line("mpegts:udp://host:1").includes("-f mpegts -i udp://host:1"));
+});
+
+test("liveArguments() begins near the end of a growing file where that can be", () => {
+  const size = 10_000_000;
+  assert(line("/a.ts", { size }).includes(`-skip_initial_bytes ${size - 512 * 1024}`));
+  assert(line("/a.ts", { size }).includes("-follow 1 -seekable 0 -i file:/a.ts"));
+  assertFalse(line("/a.ts", { size: 100 }).includes("skip"));
+  assertFalse(line("/a.mkv", { size }).includes("skip"));
+});
+
+test("liveArguments() begins a file again at its end where that is wanted", () => {
+  const looped = line("/a.ts", { loop: true, size: 10_000_000 });
+  assert(looped.includes("-stream_loop -1 -i file:/a.ts"), looped);
+  assertFalse(looped.includes("follow"));
+  assert(line("file:///a.ts", { loop: true }).includes("-i file:/a.ts "));
+});
+
+test("liveArguments() takes sound only where there is some, and each frame at once", () => {
+  const args = liveArguments(parseLiveSource("cam=/a.ts"), { encoding: "h264" });
+  assertEquals(args.slice(-4), ["1", "-f", "nut", "pipe:1"]);
+  assert(args.includes("-flush_packets"));
+  assert(args.includes("0:a:0?") && args.includes("0:V:0?"));
+  assert(args.includes("expr:gte(t,n_forced*1)"));
+});
+
+test("liveArguments() lets raw pictures only have formats that NUT tells apart", () => {
+  assert(/-vf format=yuv420p\|/.test(line("/a.ts")));
+  assertFalse(line("/a.ts").includes("yuvj"));
+  assertFalse(line("/a.ts", { rendition: { pixelFormat: "bgr24" } }).includes("format=yuv420p"));
+  assertFalse(line("/a.ts", { rendition: { encoding: "copy" } }).includes("-vf"));
+});

@@ -1,0 +1,88 @@
+import { assert, assertEquals, assertFalse, assertThrows } from "@std/assert";
+import { RequestError } from "../../lib/core/errors.ts";
+import type { VideoStream } from "../../lib/core/frame.ts";
+import { openLiveFeed } from "../../lib/media/live_feed.ts";
+import { parseLiveSource } from "../../lib/media/live_input.ts";
+import { describeLive, isSameMedia, SENT_RAW } from "../../lib/media/live_streams.ts";
+import type { NutStream } from "../../lib/media/nut_demux.ts";
+import { bitsPerPixel } from "../../lib/media/pixel_format.ts";
+import type { Rendition } from "../../lib/media/rendition.ts";
+import { mediaFolder, pictures, tone } from "../support/media.ts";
+
+const media = mediaFolder();
+
+/** What the streams of an input are, and the bytes of the first frame. */
+async function seen(input: string, rendition: Rendition = {}, { loop = false } = {}) {
+  const options = { maxFrameSize: 1e8, signal: new AbortController().signal, loop };
+  await using feed = await openLiveFeed(parseLiveSource(`cam=${input}`), rendition, options);
+  const { data } = await feed.next();
+  return { streams: feed.streams, size: data.byteLength };
+}
+
+Deno.test("raw pictures are described in the format they have", async () => {
+  for (const format of SENT_RAW) {
+    const { streams, size } = await seen(`lavfi:testsrc=size=16x16:d=1,format=${format}`);
+    const [picture] = streams;
+    assert(picture.type === "video");
+    assertEquals(picture.pixelFormat, format);
+    assertEquals(size, 16 * 16 * (bitsPerPixel(format) ?? 0) / 8, format);
+  }
+});
+
+Deno.test("raw pictures in other formats become one that can be told", async () => {
+  for (const format of ["yuvj420p", "yuvj422p", "p010le", "ya16le"]) {
+    const { streams: [picture] } = await seen(`lavfi:testsrc=size=16x16:d=1,format=${format}`);
+    assert(picture.type === "video" && SENT_RAW.includes(picture.pixelFormat ?? ""), format);
+  }
+});
+
+Deno.test("copied packets are described by their codecs", async () => {
+  const cases: [string, string[], string[]][] = [
+    ["a.mp4", ["libx264", "aac"], ["h264", "aac"]],
+    ["a.mkv", ["libvpx", "libopus"], ["vp8", "opus"]],
+    ["b.mkv", ["libx265", "flac"], ["hevc", "flac"]],
+    ["c.mkv", ["mpeg2video", "ac3"], ["mpeg2video", "ac3"]],
+    ["d.mkv", ["mjpeg", "pcm_s16le"], ["mjpeg", "pcm_s16le"]],
+    ["b.ts", ["libx264", "mp2"], ["h264", "mp2"]],
+    ["e.avi", ["mpeg4", "libmp3lame"], ["mpeg4", "mp3"]],
+    ["f.mkv", ["libvpx-vp9", "libvorbis"], ["vp9", "vorbis"]],
+  ];
+  for (const [name, [video, audio], expected] of cases) {
+    const path = await media.make(name, [
+      ...[...pictures({ seconds: 0.4 }), ...tone({ seconds: 0.4 })],
+      ...["-c:v", video, "-c:a", audio],
+    ]);
+    const { streams } = await seen(path, { encoding: "copy" }, { loop: true });
+    assertEquals(streams.map(({ codec }) => codec), expected, name);
+  }
+});
+
+const PICTURE: NutStream = {
+  ...{ id: 3, type: "video", fourcc: "H264", timeBase: [1, 90_000], decodeDelay: 2 },
+  ...{ extradata: Uint8Array.of(1, 2), width: 16, height: 8 },
+};
+
+Deno.test("describeLive() puts the picture first, and refuses codecs that have no name", () => {
+  const sound: NutStream = {
+    ...{ id: 0, type: "audio", fourcc: "Opus", timeBase: [1, 48_000], decodeDelay: 0 },
+    ...{ extradata: new Uint8Array(), sampleRate: 48_000, channels: 2 },
+  };
+  const streams = describeLive([sound, PICTURE], { encoding: "copy" });
+  assertEquals(streams.map(({ id, type }) => [id, type]), [[0, "video"], [1, "audio"]]);
+  assertEquals((streams[0] as VideoStream).decodeDelay, 2);
+  const odd = { ...PICTURE, fourcc: "????" };
+  for (const encoding of ["raw", "copy"] as const) {
+    assertThrows(() => describeLive([odd], { encoding }), RequestError, "????");
+  }
+});
+
+Deno.test("isSameMedia() looks at what a decoder has to know, and not at the time base", () => {
+  const [before] = describeLive([PICTURE], { encoding: "copy" });
+  assert(isSameMedia([before], [{ ...before, timeBase: [1, 25] }]));
+  for (
+    const change of [{ width: 18 }, { codec: "hevc" }, { extradata: Uint8Array.of(1, 3) }]
+  ) {
+    assertFalse(isSameMedia([before], [{ ...before, ...change } as VideoStream]));
+  }
+  assertFalse(isSameMedia([before], []));
+});
