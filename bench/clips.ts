@@ -1,3 +1,4 @@
+import type { Rational } from "../lib/core/frame.ts";
 import { startProcess } from "../lib/media/process.ts";
 
 /** A video made for measuring. */
@@ -7,6 +8,8 @@ export interface Clip {
   path: string;
   /** Frames in it. */
   frames: number;
+  /** Length. */
+  seconds: number;
   /** Bytes of one raw frame. */
   frameSize: number;
 }
@@ -42,17 +45,17 @@ export async function makeClips(
   signal: AbortSignal,
 ): Promise<Clips> {
   const frames = Math.round(seconds * 60_000 / 1001);
-  const thirty = await make({ folder, name: "thirty.mp4", rate: "30", frames: 300 }, signal);
-  const sixty = await make({ folder, name: "sixty.mp4", rate: "60000/1001", frames }, signal);
+  const thirty = await make({ folder, name: "thirty.mp4", rate: [30, 1], frames: 300 }, signal);
+  const sixty = await make({ folder, name: "sixty.mp4", rate: [60000, 1001], frames }, signal);
   return { folder, thirty, sixty };
 }
 
 async function make(
-  { folder, name, rate, frames }: { folder: string; name: string; rate: string; frames: number },
+  { folder, name, rate, frames }: { folder: string; name: string; rate: Rational; frames: number },
   signal: AbortSignal,
 ): Promise<Clip> {
   const path = `${folder}/${name}`;
-  const source = `testsrc2=size=${WIDTH}x${HEIGHT}:rate=${rate}:d=${LONGEST}`;
+  const source = `testsrc2=size=${WIDTH}x${HEIGHT}:rate=${rate.join("/")}:d=${LONGEST}`;
   const codec = ["-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p"];
   const args = ["-nostdin", "-v", "error", "-f", "lavfi", "-i", source, "-frames:v", `${frames}`];
   await using ffmpeg = startProcess("ffmpeg", [...args, ...codec, path], {
@@ -60,5 +63,5 @@ async function make(
     signal,
   });
   await ffmpeg.finished();
-  return { name, path, frames, frameSize: FRAME_SIZE };
+  return { name, path, frames, seconds: frames * rate[1] / rate[0], frameSize: FRAME_SIZE };
 }

@@ -4,7 +4,9 @@ import { messageOf, UsageError } from "../lib/core/errors.ts";
 import { choice, describeFlags, parseFlags, text, toggle } from "../lib/core/flags.ts";
 import { untilInterrupted } from "../lib/core/interrupt.ts";
 import { makeClips } from "./clips.ts";
+import { measureEncodings } from "./encodings.ts";
 import { measureFirstFrame } from "./first_frame.ts";
+import { measureLive } from "./live.ts";
 import { isMet, type Measurement, type Row } from "./measurement.ts";
 import { measureMemory } from "./memory.ts";
 import { measureSixty, measureThirty } from "./pacing.ts";
@@ -18,6 +20,8 @@ const MEASUREMENTS = {
   "pacing-30": measureThirty,
   "pacing-60": measureSixty,
   "memory": measureMemory,
+  "encodings": measureEncodings,
+  "live": measureLive,
 } satisfies Record<string, Measurement>;
 
 type Name = keyof typeof MEASUREMENTS;
@@ -26,14 +30,14 @@ const NAMES = Object.keys(MEASUREMENTS) as Name[];
 
 const FLAGS = {
   only: choice(NAMES, "the one thing to measure", undefined),
-  quick: toggle("fewer and shorter rounds, within a minute"),
+  quick: toggle("fewer and shorter rounds, within a minute and a half"),
   json: text("FILE", "write the figures there as well", undefined),
   help: toggle("print this and exit"),
 };
 
-/** Rounds, and seconds of what is played in real time. */
-const THOROUGH = { rounds: 5, seconds: 10 };
-const QUICK = { rounds: 2, seconds: 2 };
+/** Rounds, seconds of what is played in real time, and of what is live. */
+const THOROUGH = { rounds: 5, seconds: 10, liveSeconds: 20 };
+const QUICK = { rounds: 2, seconds: 2, liveSeconds: 8 };
 
 const USAGE = `Usage: deno task bench [flags]
 
@@ -55,7 +59,14 @@ async function main(signal: AbortSignal): Promise<void> {
     const rows: (Row & { measurement: Name; met: boolean | undefined })[] = [];
     for (const name of only === undefined ? NAMES : [only]) {
       const report = (line: string) => tell(`${name}: ${line}`);
-      const found = await MEASUREMENTS[name]({ clips, programs, signal, ...extent, tell: report });
+      const found = await MEASUREMENTS[name]({
+        clips,
+        programs,
+        signal,
+        quick,
+        ...extent,
+        tell: report,
+      });
       rows.push(...found.map((row) => ({ measurement: name, ...row, met: isMet(row) })));
     }
     const cores = navigator.hardwareConcurrency;

@@ -10,6 +10,10 @@ export interface Bench {
   rounds: number;
   /** Seconds of each clip that are played where that takes real time. */
   seconds: number;
+  /** Comparisons that take long may be left out. */
+  quick: boolean;
+  /** Seconds that a live source is watched by each audience. */
+  liveSeconds: number;
   /** Ends everything. */
   signal: AbortSignal;
   /** Tells how far things are. */
@@ -34,7 +38,7 @@ export interface Row {
 /** What is to be reached, and by which of a row's figures. */
 export interface Goal {
   of: "ratio" | "ours";
-  relation: "at least" | "at most" | "below";
+  relation: "at least" | "above" | "at most" | "below";
   value: number;
 }
 
@@ -46,6 +50,7 @@ export function isMet({ ours, ratio, goal }: Row): boolean | undefined {
   if (goal === undefined) return undefined;
   const reached = goal.of === "ratio" ? ratio ?? NaN : ours;
   if (goal.relation === "at least") return reached >= goal.value;
+  if (goal.relation === "above") return reached > goal.value;
   return goal.relation === "below" ? reached < goal.value : reached <= goal.value;
 }
 

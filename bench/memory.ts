@@ -1,6 +1,6 @@
 import { type Bench, type Row, takeTurns } from "./measurement.ts";
 import { median } from "./numbers.ts";
-import type { ServerProcess } from "./programs.ts";
+import { hasProc, readMemory } from "./proc.ts";
 import { watch } from "./viewer.ts";
 
 /** Frames after which a viewer that is to stop reading stops: the stream is well under way. */
@@ -19,7 +19,7 @@ interface Memory {
 
 /** How much the server's memory grows with viewers of 1080p raw in real time, and with stuck ones. */
 export async function measureMemory(bench: Bench): Promise<Row[]> {
-  if (Deno.build.os !== "linux") {
+  if (!hasProc()) {
     bench.tell("skipped, memory is read from Linux's /proc");
     return [];
   }
@@ -66,12 +66,12 @@ async function serve(
   const samples: number[] = [];
   const reading = Array.from({ length: viewers.reading }, (_, index) => {
     const onFrame = async ({ seconds: moment }: { seconds: number }) => {
-      if (index === 0 && moment > seconds / 2) samples.push((await readMemory(server)).now);
+      if (index === 0 && moment > seconds / 2) samples.push((await readMemory(server.pid)).now);
     };
     return watch({ port: server.port, request, onFrame }, signal);
   });
   await Promise.all(reading);
-  const { peak } = await readMemory(server);
+  const { peak } = await readMemory(server.pid);
   over.abort();
   for (const result of await Promise.allSettled(stuck)) {
     if (result.status === "rejected" && !over.signal.aborted) throw result.reason;
@@ -84,12 +84,4 @@ function untilAborted(signal: AbortSignal): Promise<never> {
   const { promise, reject } = Promise.withResolvers<never>();
   signal.addEventListener("abort", () => reject(signal.reason));
   return promise;
-}
-
-/** Reads the resident size, as proc(5) tells it, in bytes. */
-async function readMemory({ pid }: ServerProcess): Promise<{ now: number; peak: number }> {
-  const status = await Deno.readTextFile(`/proc/${pid}/status`);
-  const read = (key: string) =>
-    Number(status.match(new RegExp(`^${key}:\\s+(\\d+) kB$`, "m"))?.[1]) * 1024;
-  return { now: read("VmRSS"), peak: read("VmHWM") };
 }

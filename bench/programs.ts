@@ -18,9 +18,13 @@ export class Programs {
     this.#flags = flags;
   }
 
-  /** Starts `stream-server` on a free port and waits until it listens. */
-  async startServer(media: string): Promise<ServerProcess> {
-    const args = this.#arguments("server", ["--port", "0", "--media", media]);
+  /**
+   * Starts `stream-server` on a free port and waits until it listens.
+   *
+   * @param flags besides those for the port and the folder
+   */
+  async startServer(media: string, flags: readonly string[] = []): Promise<ServerProcess> {
+    const args = this.#arguments("server", ["--port", "0", "--media", media, ...flags]);
     const command = new Deno.Command(Deno.execPath(), {
       args: [...args, "--log-level", "error"],
       stdin: "null",
@@ -49,7 +53,22 @@ export class Programs {
     return JSON.parse(new TextDecoder().decode(stdout));
   }
 
-  #arguments(name: "server" | "client", args: readonly string[]): string[] {
+  /**
+   * Starts viewers in a process of their own.
+   *
+   * @param order what `live_viewers.ts` is told
+   */
+  startViewers(order: string, signal: AbortSignal): ViewersProcess {
+    const command = new Deno.Command(Deno.execPath(), {
+      args: this.#arguments("bench/live_viewers", [order]),
+      stdin: "piped",
+      stdout: "piped",
+      signal,
+    });
+    return new ViewersProcess(command.spawn());
+  }
+
+  #arguments(name: "server" | "client" | "bench/live_viewers", args: readonly string[]): string[] {
     const config = decodeURIComponent(new URL("deno.json", ROOT).pathname);
     const script = new URL(`${name}.ts`, ROOT).href;
     return ["run", "-A", "--quiet", "--config", config, ...this.#flags, script, ...args];
@@ -77,6 +96,51 @@ export class ServerProcess implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.#over) this.#child.kill("SIGTERM");
     this.#over = true;
+    await this.#child.status;
+  }
+}
+
+/** A running `live_viewers.ts`. */
+export class ViewersProcess implements AsyncDisposable {
+  #child: Deno.ChildProcess;
+  #lines: AsyncIterator<string>;
+  #words: WritableStreamDefaultWriter<Uint8Array>;
+  #over = false;
+
+  constructor(child: Deno.ChildProcess) {
+    this.#child = child;
+    this.#lines = linesOf(child.stdout)[Symbol.asyncIterator]();
+    this.#words = child.stdin.getWriter();
+    // Until it ends by itself, which is when there is nothing left to end.
+    child.status.then(() => this.#over = true);
+  }
+
+  /** Number of the process. */
+  get pid(): number {
+    return this.#child.pid;
+  }
+
+  /** Waits for the next line that it prints. */
+  async nextLine(): Promise<string> {
+    const { value, done } = await this.#lines.next();
+    if (done) throw new Error("Cannot measure viewers: they ended early");
+    return value;
+  }
+
+  /** Waits for a certain line. */
+  async expect(line: string): Promise<void> {
+    const found = await this.nextLine();
+    if (found !== line) throw new Error(`Cannot measure viewers: "${found}", expected "${line}"`);
+  }
+
+  /** Sends a line. */
+  async say(line: string): Promise<void> {
+    await this.#words.write(new TextEncoder().encode(`${line}\n`));
+  }
+
+  /** Ends it and waits until it is gone. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#over) this.#child.kill("SIGTERM");
     await this.#child.status;
   }
 }

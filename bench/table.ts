@@ -31,7 +31,7 @@ function toCells(row: Row): string[] {
   ];
 }
 
-const SIGNS = { "at least": "≥", "at most": "≤", "below": "<" };
+const SIGNS = { "at least": "≥", "above": ">", "at most": "≤", "below": "<" };
 
 /** Three figures that count, as far as there are so many. */
 function format(value: number): string {

@@ -1,0 +1,83 @@
+import { type Encoding, ENCODINGS } from "../lib/core/frame.ts";
+import { type Bench, compared, type Row, takeTurns } from "./measurement.ts";
+import { MessageScanner } from "./message_scanner.ts";
+import { median } from "./numbers.ts";
+import { hasProc, readProcessorTime } from "./proc.ts";
+import type { ServerProcess } from "./programs.ts";
+
+/** What one encoding took. */
+interface Run {
+  /** Frames a second, from asking to the end. */
+  rate: number;
+  /** Bytes from the server, a second of video. */
+  bytes: number;
+  /** Processor time, seconds a second of video: of the server's process, and of its FFmpegs. */
+  server: number;
+  ffmpeg: number;
+}
+
+/** What each encoding of a 1080p file costs, sent as fast as possible. */
+export async function measureEncodings(bench: Bench): Promise<Row[]> {
+  if (!hasProc()) {
+    bench.tell("skipped, processor time is read from Linux's /proc");
+    return [];
+  }
+  await using server = await bench.programs.startServer(bench.clips.folder);
+  await receive("copy", server, bench);
+  const sides = ENCODINGS.map((name) => [name, () => receive(name, server, bench)] as const);
+  const runs = await takeTurns<Encoding, Run>(
+    bench,
+    Object.fromEntries(sides) as Record<Encoding, () => Promise<Run>>,
+  );
+  const row = (name: Encoding, what: string, unit: string, pick: (run: Run) => number): Row => {
+    const [ours, other] = [runs[name].map(pick), runs.raw.map(pick)];
+    const titled = { what: `1080p ${name}, ${what}`, unit };
+    if (name === "raw") return { ...titled, ours: median(ours) };
+    return compared({ ours, other }, { ...titled, against: "raw" });
+  };
+  return ENCODINGS.flatMap((name) => [
+    row(name, "sent", "frames/s", ({ rate }) => rate),
+    row(name, "a second of video", "MB", ({ bytes }) => bytes / 1e6),
+    row(name, "processor for it, server", "s", (run) => run.server),
+    row(name, "processor for it, FFmpeg", "s", (run) => run.ffmpeg),
+  ]);
+}
+
+async function receive(
+  encoding: Encoding,
+  server: ServerProcess,
+  { clips: { thirty } }: Bench,
+): Promise<Run> {
+  const before = await readProcessorTime(server.pid);
+  const began = performance.now();
+  using scanner = await MessageScanner.connect(server.port);
+  await scanner.ask({ command: "get_video", name: thirty.name, encoding, speed: 0 });
+  const frames = await countFrames(scanner);
+  const seconds = (performance.now() - began) / 1000;
+  if (frames !== thirty.frames) {
+    throw new Error(
+      `Cannot measure ${encoding}: it gave ${frames} frames, expected ${thirty.frames}`,
+    );
+  }
+  const { bytes } = scanner;
+  // Answered in its turn: when the FFmpeg of the video is gone, and what it took has been counted.
+  await scanner.ask({ command: "list_media" });
+  await scanner.next();
+  const after = await readProcessorTime(server.pid);
+  return {
+    rate: frames / seconds,
+    bytes: bytes / thirty.seconds,
+    server: (after.own - before.own) / thirty.seconds,
+    ffmpeg: (after.children - before.children) / thirty.seconds,
+  };
+}
+
+async function countFrames(scanner: MessageScanner): Promise<number> {
+  let frames = 0;
+  while (true) {
+    const message = await scanner.next();
+    if (message === undefined) throw new Error("Cannot go on: the server hung up");
+    if (message.kind === "end") return frames;
+    if (message.kind === "frame") frames++;
+  }
+}

@@ -1,0 +1,127 @@
+import {
+  CAPTURE_LENGTH,
+  encodeMessage,
+  type Header,
+  HEADER_LENGTH,
+  type Kind,
+  parseCapture,
+  parseHeader,
+} from "../lib/wire/native.ts";
+import { encodeRequest, type MediaRequest } from "../lib/wire/request.ts";
+
+/** Bytes read at once: few enough to stay in the processor's cache, with many viewers, too. */
+const BUFFER_SIZE = 128 * 1024;
+
+/** A frame that has come, whole; its bytes are gone. */
+export interface ScannedFrame extends Header {
+  kind: "frame";
+  /** When the server had it, microseconds since 1970; of live frames. */
+  capturedAt?: number;
+}
+
+/** A message that has come, whole. */
+export type Scanned =
+  | ScannedFrame
+  | { kind: Exclude<Kind, "frame">; payload: Uint8Array<ArrayBuffer> };
+
+/**
+ * A viewer that looks at headers only, and reads frames into one small buffer, over and over: it
+ * takes as little as can be of the processor that it shares with what is measured.
+ */
+export class MessageScanner implements Disposable {
+  /** Bytes that have come, headers included. */
+  bytes = 0;
+  #socket: Deno.TcpConn;
+  #buffer = new Uint8Array(BUFFER_SIZE);
+  #start = 0;
+  #end = 0;
+
+  constructor(socket: Deno.TcpConn) {
+    this.#socket = socket;
+  }
+
+  /** Connects to a server on this machine. */
+  static async connect(port: number): Promise<MessageScanner> {
+    return new MessageScanner(await Deno.connect({ hostname: "127.0.0.1", port }));
+  }
+
+  /** Asks for something. */
+  async ask(request: MediaRequest): Promise<void> {
+    await this.#send("request", encodeRequest(request));
+  }
+
+  /**
+   * Waits for the next message that is part of an answer. Signs of life are answered here.
+   *
+   * @returns `undefined` where the server has ended the connection
+   * @throws {Error} what the server says against the request
+   */
+  async next(): Promise<Scanned | undefined> {
+    while (true) {
+      if (!await this.#fill(HEADER_LENGTH)) return undefined;
+      const header = parseHeader(this.#buffer.subarray(this.#start, this.#end));
+      const { kind } = header;
+      if (kind === "frame") return await this.#frame({ ...header, kind });
+      if (!await this.#fill(HEADER_LENGTH + header.payloadLength)) return undefined;
+      this.#start += HEADER_LENGTH;
+      const payload = this.#buffer.slice(this.#start, this.#start += header.payloadLength);
+      if (kind === "error") throw new Error(new TextDecoder().decode(payload));
+      if (kind === "ping") await this.#send("pong", payload);
+      else return { kind, payload };
+    }
+  }
+
+  /** Closes the connection. */
+  [Symbol.dispose](): void {
+    this.#socket.close();
+  }
+
+  async #frame(header: Header & { kind: "frame" }): Promise<ScannedFrame | undefined> {
+    let capturedAt: number | undefined;
+    if (header.captured) {
+      if (!await this.#fill(HEADER_LENGTH + CAPTURE_LENGTH)) return undefined;
+      capturedAt = parseCapture(this.#buffer.subarray(this.#start + HEADER_LENGTH));
+    }
+    if (!await this.#skip(HEADER_LENGTH + header.payloadLength)) return undefined;
+    return { ...header, capturedAt };
+  }
+
+  async #skip(count: number): Promise<boolean> {
+    let left = count;
+    while (left > this.#end - this.#start) {
+      left -= this.#end - this.#start;
+      this.#start = this.#end = 0;
+      if (!await this.#read()) return false;
+    }
+    this.#start += left;
+    return true;
+  }
+
+  /** Waits until so many bytes are at hand. */
+  async #fill(count: number): Promise<boolean> {
+    if (count > BUFFER_SIZE) throw new Error(`Cannot take a message of ${count} bytes`);
+    if (this.#start + count > BUFFER_SIZE) {
+      this.#buffer.copyWithin(0, this.#start, this.#end);
+      this.#end -= this.#start;
+      this.#start = 0;
+    }
+    while (this.#end - this.#start < count) {
+      if (!await this.#read()) return false;
+    }
+    return true;
+  }
+
+  async #read(): Promise<boolean> {
+    const count = await this.#socket.read(this.#buffer.subarray(this.#end));
+    if (count === null) return false;
+    this.#end += count;
+    this.bytes += count;
+    return true;
+  }
+
+  async #send(kind: "request" | "pong", payload: Uint8Array): Promise<void> {
+    const message = encodeMessage(kind, payload);
+    let sent = 0;
+    while (sent < message.byteLength) sent += await this.#socket.write(message.subarray(sent));
+  }
+}
