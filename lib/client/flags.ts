@@ -45,8 +45,8 @@ export const CLIENT_FLAGS = {
     absent: undefined,
     bounds: LIMITS.every,
   }),
-  loop: toggle("begin again at the end"),
-  speed: text("N", "playing speed, 1 is real time; max for no waiting", undefined),
+  loop: toggle("begin again at the end, until stopped"),
+  speed: text("N", "playing speed, 0.25 to 8 (1); max for no waiting", undefined),
   late: choice(LATE_POLICIES, "what becomes of late frames (drop in a view)", undefined),
   json: toggle("print one line of JSON at the end"),
   help: toggle("print this and exit"),
@@ -164,7 +164,7 @@ function checkEncoding(flags: ClientFlags): void {
 
 /** @throws {UsageError} for flags that are for the other kind of media */
 function checkKind(flags: ClientFlags): void {
-  const { image, every, output, late, speed } = flags;
+  const { image, every, output, late, speed, loop, encoding = "raw" } = flags;
   const moving = image === undefined
     ? undefined
     : (["loop", "fps", "late"] as const).find((name) => isGiven(flags[name]));
@@ -173,6 +173,13 @@ function checkKind(flags: ClientFlags): void {
   }
   if (late === "drop" && speed === "max") {
     throw new UsageError("Cannot use --late drop with --speed max: nothing is late there");
+  }
+  const stored = output !== undefined && output !== "-";
+  if (loop && stored && (encoding === "copy" || encoding === "h264")) {
+    throw new UsageError(
+      `Cannot record --loop with --encoding ${encoding}: its packets cannot follow each other from ` +
+        "round to round, expected raw or mjpeg",
+    );
   }
   if (every === undefined) return;
   if (image === undefined) {

@@ -3,8 +3,8 @@ import { toNumber } from "../core/flags.ts";
 import { LIMITS, MAX_DIMENSION, type MediaRequest } from "../wire/request.ts";
 import type { ClientFlags } from "./flags.ts";
 
-/** Fastest and slowest playing, 1 being real time. */
-const SPEED = { min: 0.01, max: LIMITS.speed.max };
+/** Slowest and fastest playing that can still be followed, 1 being real time. */
+const SPEED = { min: 0.25, max: 8 };
 
 /**
  * The request that the flags describe.
@@ -41,11 +41,11 @@ function toLate({ late, view, output }: ClientFlags, speed: number): MediaReques
   return output === undefined && view !== "none" && speed !== 0 ? "drop" : undefined;
 }
 
-/** A recording that nobody looks at has no reason to wait for real time. */
-function toSpeed({ speed, view, output }: ClientFlags): number {
+/** A recording that nobody looks at has no reason to wait for real time, unless it never ends. */
+function toSpeed({ speed, view, output, loop }: ClientFlags): number {
   if (speed === "max") return 0;
   if (speed !== undefined) return toNumber(speed, "speed", SPEED);
-  return output !== undefined && view === undefined ? 0 : 1;
+  return output !== undefined && view === undefined && !loop ? 0 : 1;
 }
 
 /** Bits a second, with k for a thousand and M for a million. */

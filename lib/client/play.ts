@@ -14,6 +14,10 @@ export interface PlayOptions {
   still: boolean;
   /** What was asked for; `raw` where absent. */
   encoding?: Encoding;
+  /** It was asked to begin again at its end, for ever. */
+  loop?: boolean;
+  /** Seconds from the beginning, and of what follows, that were asked for. */
+  part?: { start?: number; duration?: number };
   /** Playing speed that was asked for, 1 where absent; 0 for as fast as possible. */
   speed?: number;
   progress?: Progress;
@@ -53,28 +57,37 @@ export async function play(
   const result: PlayResult = { outcome: "whole", notes, failures };
   /** What is coming, until viewers are told. */
   let announced: Description | undefined;
-  const begin = async (first?: Frame) => {
+  /** What came before viewers could be told. */
+  const held: Frame[] = [];
+  const begin = async () => {
     if (announced === undefined) return;
-    const presentation = present(announced, options, first);
+    const presentation = present(announced, options, held);
     announced = undefined;
     await audience.begin(presentation);
+    for (const frame of held.splice(0)) await audience.show(frame);
   };
-  let live = false;
+  let endless = options.loop ?? false;
   let duration: number | undefined;
   try {
     for await (const part of answer) {
       if (part.kind === "describe") {
         announced = part.description;
-        live = announced.live;
-        duration = live ? undefined : announced.duration;
+        endless ||= announced.live;
+        duration = endless ? undefined : lengthOf(announced, options.part);
         statistics.describe(announced.name, announced.streams);
         for (const note of announced.notes ?? []) options.onNote?.(note);
         // Where encoded ones begin, only their first frame tells.
         if (options.encoding === undefined || options.encoding === "raw") await begin();
       } else if (part.kind === "frame") {
         statistics.count(part.frame, part.latency);
-        await begin(part.frame);
-        await audience.show(part.frame);
+        if (announced === undefined) {
+          await audience.show(part.frame);
+        } else {
+          // The next frame comes where this one lies.
+          held.push({ ...part.frame, data: part.frame.data.slice() });
+          const waits = leadsPicture(part.frame, announced) && held.length < MAX_HELD;
+          if (!waits) await begin();
+        }
         progress?.update(statistics, duration);
       } else if (part.kind === "notice") {
         const { dropped } = part.notice;
@@ -101,26 +114,50 @@ export async function play(
     progress?.clear();
   }
   // What has no end of its own is whole whenever the user ends it.
-  await audience.finish(result.outcome === "whole" || (live && result.outcome === "stopped"));
+  await audience.finish(result.outcome === "whole" || (endless && result.outcome === "stopped"));
   if (signal.aborted) result.outcome = "stopped";
   return result;
 }
 
-/** What viewers are told, once the first frame shows how far before the beginning frames begin. */
+/** Seconds that a part of what is described lasts; `undefined` where nobody knows. */
+function lengthOf(
+  { duration: whole = Infinity }: Pick<Description, "duration">,
+  { start = 0, duration = Infinity }: { start?: number; duration?: number } = {},
+): number | undefined {
+  const length = Math.min(Math.max(0, whole - start), duration);
+  return length === Infinity ? undefined : length;
+}
+
+/** Seconds of sound at the beginning that may come before the first picture; a bit more. */
+const SOUND_AHEAD = 0.5;
+
+/** Frames of sound that are kept for as long as no picture has come. */
+const MAX_HELD = 500;
+
+/** Whether a frame is sound that the first picture may still follow, from long before it. */
+function leadsPicture(frame: Frame, { streams, live }: Description): boolean {
+  const stream = streams.find(({ id }) => id === frame.streamId);
+  return !live && stream?.type === "audio" && streams.some(({ type }) => type === "video") &&
+    toSeconds(frame.timestamp, stream.timeBase) < SOUND_AHEAD;
+}
+
+/** What viewers are told, once the first frames show how far before the beginning they begin. */
 function present(
   description: Description,
   { still, encoding = "raw", speed = 1 }: PlayOptions,
-  first?: Frame,
+  first: readonly Frame[],
 ): Presentation {
-  const stream = description.streams.find(({ id }) => id === first?.streamId);
-  const begin = stream === undefined || first === undefined
-    ? 0
-    : toSeconds(first.timestamp, stream.timeBase);
+  const moments = first.flatMap(({ streamId, timestamp }) =>
+    description.streams.filter(({ id }) => id === streamId)
+      .map(({ type, timeBase }) => ({ type, seconds: toSeconds(timestamp, timeBase) }))
+  );
+  const begin = moments.length === 0 ? 0 : Math.min(...moments.map(({ seconds }) => seconds));
+  const firstPicture = moments.find(({ type }) => type === "video")?.seconds ?? 0;
   // Who joins a live source begins with what comes, wherever on its time line that lies.
   const asItComes = encoding === "raw" || (description.live && begin >= 0);
   // Later ones may lie before the first: packets come in the order of decoding, sound for itself.
   const lead = asItComes ? 0 : Math.max(1, Math.ceil(-begin) + 1);
-  return { ...description, still, encoding, speed, lead };
+  return { ...description, still, encoding, speed, lead, firstPicture };
 }
 
 /** The viewers that are still there. */

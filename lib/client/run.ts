@@ -121,25 +121,33 @@ async function receive(
   { flags, surroundings, signal }: RunContext,
 ): Promise<PlayResult> {
   await using everything = new AsyncDisposableStack();
+  const say = (line: string) => surroundings.printError(`${printable(line)}\n`);
+  /** What is told while the screen is the picture's, to be read afterwards, too. */
+  const told: string[] = [];
+  everything.defer(() => told.forEach(say));
   for (const viewer of viewers) everything.use(viewer);
   using link = await connect(flags, signal);
-  const progress =
-    surroundings.stderrIsTerminal && !viewers.some((viewer) => viewer instanceof TerminalViewer)
-      ? new Progress({
-        write: surroundings.printError,
-        columns: () => surroundings.terminalSize().columns,
-      })
-      : undefined;
-  const { command, encoding = "raw", speed } = request;
+  const terminal = viewers.find((viewer) => viewer instanceof TerminalViewer);
+  const progress = surroundings.stderrIsTerminal && terminal === undefined
+    ? new Progress({
+      write: surroundings.printError,
+      columns: () => surroundings.terminalSize().columns,
+    })
+    : undefined;
+  const { command, encoding = "raw", loop, speed } = request;
   const recording = flags.output !== undefined && flags.view === undefined;
-  const say = (line: string | undefined) => {
-    if (line !== undefined) surroundings.printError(`${printable(line)}\n`);
+  const tell = (line: string | undefined) => {
+    if (line === undefined) return;
+    if (terminal === undefined) return say(line);
+    terminal.tell(printable(line));
+    told.push(line);
   };
   return await play(ask(link, request, flags), {
-    ...{ viewers, statistics, progress, signal, encoding, speed },
+    ...{ viewers, statistics, progress, signal, encoding, loop, speed },
     still: command === "get_image",
-    onNote: say,
-    onNotice: (notice) => say(describeNotice(notice, { encoding, recording })),
+    part: request,
+    onNote: tell,
+    onNotice: (notice) => tell(describeNotice(notice, { encoding, recording })),
   });
 }
 
@@ -176,8 +184,9 @@ function report(
     const message = `Cannot get "${statistics.name}": the server has nothing of it to send`;
     throw new Error([message, ...said].join("; "));
   }
-  const { framesPerSecond, hasPicture, seconds, bytes } = statistics;
-  const rate = hasPicture ? `, ${framesPerSecond.toFixed(1)} fps` : "";
+  const { framesPerSecond, hasPicture, seconds, bytes, dropped } = statistics;
+  const rate = (hasPicture ? `, ${framesPerSecond.toFixed(1)} fps` : "") +
+    (dropped > 0 ? `, ${dropped} dropped` : "");
   const summary = `${outcome === "stopped" ? "Stopped after" : "Received"} ${amount(statistics)} ` +
     `in ${formatTime(seconds)}${rate}, ${formatBytes(bytes)}`;
   const lines = flags.json ? said : [[summary, ...said].join("; ")];

@@ -30,7 +30,10 @@ export interface VideoStream extends StreamBase {
   width: number;
   /** Pixels. */
   height: number;
-  /** FFmpeg's name of the pixel format, where frames are raw: `yuv420p`, `bgr24`. */
+  /**
+   * FFmpeg's name of the pixel format, such as `yuv420p` or `bgr24`: of raw frames always, of
+   * compressed ones that which decoding gives, where it is known.
+   */
   pixelFormat?: string;
   /** Frames a second, as the container states it; absent where it does not. */
   frameRate?: Rational;

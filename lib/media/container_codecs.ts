@@ -90,24 +90,57 @@ const WITH_EDIT_LIST = new Set(["mp4", "m4v", "mov", "m4a"]);
 const IN_ORDER_ONLY = new Set(["avi"]);
 
 /**
- * Whether a file of this type holds a stream's packets just as they are, so that it is shown as it
- * should be.
+ * Why a file of this type cannot hold a stream's packets just as they are, and be shown as it
+ * should be; `undefined` where it can.
  *
  * @param extension in lower case, without the dot
  */
-export function holdsPackets(extension: string, stream: StreamDescription): boolean {
+export function whyNotPackets(extension: string, stream: StreamDescription): string | undefined {
   // What NUT carries came in NUT.
-  const codecs = extension === "nut" ? undefined : CONTAINERS.get(extension);
-  if (extension !== "nut" && !codecs?.[stream.type].includes(stream.codec)) return false;
-  if (stream.type === "audio") return true;
-  const inOrder = (stream.decodeDelay ?? 0) === 0;
-  if (IN_ORDER_ONLY.has(extension) && !inOrder) return false;
-  return stream.rotation === undefined || WITH_EDIT_LIST.has(extension);
+  const taken = extension === "nut" ||
+    CONTAINERS.get(extension)?.[stream.type].includes(stream.codec);
+  if (!taken) return notStored(extension, stream);
+  if (stream.type === "audio") return undefined;
+  if (IN_ORDER_ONLY.has(extension) && (stream.decodeDelay ?? 0) > 0) {
+    return `.${extension} keeps no other order than that of showing`;
+  }
+  if (stream.rotation === undefined || WITH_EDIT_LIST.has(extension)) return undefined;
+  return `.${extension} does not say which way up they are`;
 }
 
-/** Whether a file of one picture of this type is, byte for byte, such a stream's packet. */
-export function isPacket(extension: string, { codec }: VideoStream): boolean {
-  return STILLS.get(extension) === codec;
+/**
+ * Why a file of one picture of this type is not, byte for byte, such a stream's packet; `undefined`
+ * where it is.
+ */
+export function whyNotPacket(extension: string, stream: VideoStream): string | undefined {
+  return STILLS.get(extension) === stream.codec ? undefined : notStored(extension, stream);
+}
+
+function notStored(extension: string, { codec }: StreamDescription): string {
+  return `${codec} is not stored in .${extension}`;
+}
+
+/** Whether files of this type are for sound alone. */
+export function isForSound(extension: string): boolean {
+  return CONTAINERS.get(extension)?.video.length === 0;
+}
+
+/** Seconds that a file begins before its first picture, lest rounding leaves that one out. */
+const SPARE = 0.001;
+
+/**
+ * Where a file has to begin that hides what lies before: together with the picture that is shown at
+ * the beginning. FFmpeg's readers would show a later one from there on, and be out of sync by it.
+ *
+ * @param first seconds at which the first picture lies
+ * @returns seconds, 0 or less; 0 also where pictures come at no even pace
+ */
+export function hiddenBeginning({ frameRate }: VideoStream, first: number): number {
+  if (frameRate === undefined || first >= 0) return 0;
+  const [numerator, denominator] = frameRate;
+  // Timestamps may be rounded to milliseconds.
+  const count = Math.floor((SPARE - first) * numerator / denominator);
+  return Math.min(0, first + count * denominator / numerator - SPARE);
 }
 
 /** Whether players of this type leave out what is stored from before the beginning. */

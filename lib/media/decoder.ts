@@ -103,7 +103,9 @@ async function openPictures(
   const wanted: PictureDescription = { info: video, options, encoding };
   const description = toVideoStream(nut, wanted);
   lane.describe(description);
-  notes.push(...sizeNotes(description, wanted));
+  const { width, height } = options;
+  const asked = width === undefined && height === undefined ? video : { width, height };
+  notes.push(...sizeNotes(description, asked, encoding));
 }
 
 async function openSound(
@@ -130,10 +132,14 @@ async function openSound(
   }
 }
 
-function nothingToSend({ name }: MediaFile, { start = 0 }: MediaOptions): RequestError {
-  const place = start > 0 ? `at ${start} s or later` : "that can be decoded";
-  return new NothingToSendError(
-    "media_error",
-    `Cannot send "${name}": there is nothing ${place}`,
-  );
+function nothingToSend(
+  { name }: MediaFile,
+  { start = 0, duration }: MediaOptions,
+): RequestError {
+  const place = duration !== undefined
+    ? `that begins within ${duration} s from ${start} s on`
+    : start > 0
+    ? `at ${start} s or later`
+    : "that can be decoded";
+  return new NothingToSendError("media_error", `Cannot send "${name}": there is nothing ${place}`);
 }

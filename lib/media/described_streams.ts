@@ -46,13 +46,18 @@ export function toVideoStream(
   };
 }
 
-/** What is other than asked for of the size; nothing where it is as it should be. */
+/**
+ * What is other than asked for of the size; nothing where it is as it should be.
+ *
+ * @param wanted pixels; absent where any do
+ */
 export function sizeNotes(
   { width, height }: VideoStream,
-  { info, options, encoding }: PictureDescription,
+  wanted: { width?: number; height?: number },
+  encoding: Encoding,
 ): string[] {
   if (encoding !== "h264") return [];
-  const isOdd = [options.width ?? info.width, options.height ?? info.height].some((n) => n % 2 > 0);
+  const isOdd = [wanted.width, wanted.height].some((pixels = 0) => pixels % 2 > 0);
   return isOdd ? [`Pictures are ${width}×${height}: H.264 has even sizes only`] : [];
 }
 

@@ -1,6 +1,6 @@
 /** FFmpeg's arguments for turning frames, as NUT on its standard input, into a file. Pure. */
 import type { Description, StreamDescription, VideoStream } from "../core/frame.ts";
-import { holdsPackets, isPacket } from "./container_codecs.ts";
+import { hidesBeginning, isForSound, whyNotPacket, whyNotPackets } from "./container_codecs.ts";
 import type { RotationBy } from "./ffmpeg_options.ts";
 import { pictureTrim, soundTrim, turned, turnFilters } from "./presentation_filters.ts";
 
@@ -20,6 +20,18 @@ const WANTS_H264 = new Set(["ts", "m2ts", "flv", "3gp", "3g2"]);
 
 /** Containers whose usual codec for sound, AMR, most FFmpegs cannot write. */
 const WANTS_AAC = new Set(["3gp", "3g2"]);
+
+/** Containers in which everything begins at once and goes on without gaps. */
+const WITHOUT_TIMESTAMPS = new Set(["avi"]);
+
+/** FFmpeg's filter that puts silence where there is no sound, from the beginning on. */
+const FROM_THE_BEGINNING = "aresample=async=1:first_pts=0";
+
+/**
+ * FFmpeg 5 calls it experimental, though players have known it for long; and the last packet, whose
+ * length NUT does not tell, would have none, and so not be played.
+ */
+const FLAC_IN_MP4 = ["-strict", "experimental", "-bsf:a", "setts=duration=if(N\\,PTS-PREV_INPTS)"];
 
 /** Containers for sound that FFmpeg would put pictures into all the same. */
 const SOUND_ONLY = new Set(["m4a"]);
@@ -68,6 +80,11 @@ export interface EncoderOptions {
   encoded?: boolean;
   /** Whole seconds by which the timestamps of the input are too late. */
   lead?: number;
+  /**
+   * Seconds from the beginning, 0 or less, at which the file begins instead; only for packets that
+   * are stored as they are.
+   */
+  beginning?: number;
   /** How this FFmpeg is told of a rotation; only for packets that are stored as they are. */
   rotationBy?: RotationBy;
 }
@@ -76,8 +93,8 @@ export interface EncoderOptions {
  * FFmpeg's arguments that open standard input as the described streams. NUT does not carry the
  * colour range and matrix, so they are named here.
  *
- * @param lead whole seconds by which the timestamps of the input are too late: those from before
- * the beginning are negative again behind this
+ * @param lead seconds by which the timestamps of the input are too late: those from before the
+ * beginning are negative again behind this
  */
 export function nutInputArguments(
   streams: readonly StreamDescription[],
@@ -100,12 +117,32 @@ export function keptStreams(
   { still, encoded = false }: Pick<EncoderOptions, "still" | "encoded">,
 ): StreamDescription[] {
   if (!encoded) return [];
+  return streams.filter((stream) => whyEncodedAnew(stream, path, still) === undefined);
+}
+
+/** What a file of this name does not hold as it is sent, and why: a sentence each. */
+export function recodingNotes(
+  streams: readonly StreamDescription[],
+  path: string,
+  { still }: Pick<EncoderOptions, "still">,
+): string[] {
+  return streams.flatMap((stream) => {
+    const why = whyEncodedAnew(stream, path, still);
+    const isLeftOut = stream.type === "video" ? isForSound(extensionOf(path)) : still;
+    if (why === undefined || isLeftOut) return [];
+    const what = stream.type === "audio" ? "sound is" : still ? "the picture is" : "pictures are";
+    return [`${what} encoded anew: ${why}`];
+  });
+}
+
+function whyEncodedAnew(
+  stream: StreamDescription,
+  path: string,
+  still: boolean,
+): string | undefined {
   const extension = extensionOf(path);
-  return streams.filter((stream) =>
-    still && holdsOnePicture(path)
-      ? stream.type === "video" && isPacket(extension, stream)
-      : holdsPackets(extension, stream)
-  );
+  const alone = still && holdsOnePicture(path) && stream.type === "video";
+  return alone ? whyNotPacket(extension, stream) : whyNotPackets(extension, stream);
 }
 
 /** Arguments for writing a file whose type is told by its extension. */
@@ -114,13 +151,13 @@ export function encoderArguments(
   path: string,
   options: EncoderOptions,
 ): string[] {
-  const { still, lead = 0 } = options;
+  const { still, lead = 0, beginning = 0 } = options;
   const kept = keptStreams(streams, path, options);
   return [
     // Without -xerror, FFmpeg reports success though the last of a file did not fit on the disk.
     ...["-v", "error", "-xerror", "-y"],
     ...rotationOption(kept, options),
-    ...nutInputArguments(streams, { lead }),
+    ...nutInputArguments(streams, { lead: lead + beginning }),
     ...(still && holdsOnePicture(path) ? stillArguments(streams, extensionOf(path), kept) : [
       ...videoArguments(streams, extensionOf(path), { kept, ...options }),
       // Packets from before the beginning are there for decoding, and have to go along.
@@ -218,20 +255,30 @@ function soundArguments(
   { kept, lead = 0 }: EncoderOptions & { kept: readonly StreamDescription[] },
 ): string[] {
   const sound = streams.find((stream) => stream.type === "audio");
-  if (sound !== undefined && kept.includes(sound)) return ["-c:a", "copy"];
+  if (sound !== undefined && kept.includes(sound)) {
+    if (WITHOUT_TIMESTAMPS.has(extension) && sound.codec.startsWith("pcm_")) {
+      return ["-c:a", sound.codec, "-af", FROM_THE_BEGINNING];
+    }
+    const isFlacInMp4 = sound.codec === "flac" && hidesBeginning(extension);
+    return ["-c:a", "copy", ...(isFlacInMp4 ? FLAC_IN_MP4 : [])];
+  }
+  const filters = sound === undefined ? [] : [
+    ...(lead > 0 ? soundTrim(0) : []),
+    ...(WITHOUT_TIMESTAMPS.has(extension) ? [FROM_THE_BEGINNING] : []),
+  ];
   return [
     ...(WANTS_AAC.has(extension) ? ["-c:a", "aac"] : []),
-    ...(lead > 0 && sound !== undefined ? ["-af", soundTrim(0).join(",")] : []),
+    ...(filters.length > 0 ? ["-af", filters.join(",")] : []),
   ];
 }
 
 function timingArguments({ timeBase, frameRate }: VideoStream, extension: string): string[] {
   if (KEEPS_TIMESTAMPS.has(extension)) {
-    return ["-fps_mode", "passthrough", "-enc_time_base", timeBase.join("/")];
+    return ["-fps_mode", "passthrough", "-enc_time_base:v", timeBase.join("/")];
   }
   const isSlow = frameRate !== undefined && frameRate[0] / frameRate[1] <= GIF_FASTEST;
   if (extension !== "gif" || isSlow) return [];
-  return ["-fps_mode", "vfr", "-enc_time_base", `1/${GIF_FASTEST}`];
+  return ["-fps_mode", "vfr", "-enc_time_base:v", `1/${GIF_FASTEST}`];
 }
 
 function filtersFor(picture: VideoStream, extension: string): string[] {

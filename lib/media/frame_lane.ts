@@ -3,6 +3,7 @@ import { deadline } from "../core/deadline.ts";
 import { ProcessError, RequestError, TruncatedError } from "../core/errors.ts";
 import { type Frame, type StreamDescription, toSeconds } from "../core/frame.ts";
 import { DecodeOrder } from "./decode_order.ts";
+import { cutAt } from "./end_cut.ts";
 import { lastWords } from "./last_words.ts";
 import { audioArguments, type LaneInput, leadOf, videoArguments } from "./media_arguments.ts";
 import type { Lane } from "./merge.ts";
@@ -46,6 +47,10 @@ export class FrameLane implements Lane<TimedFrame>, AsyncDisposable {
   /** Packets before the first that is worth sending; absent where all are. */
   #preroll: PicturePreroll<Frame> | SoundPreroll<Frame> | undefined;
   #order: DecodeOrder<Frame> | undefined;
+  /** Seconds at which the part that is wanted ends; absent where packets come out of order. */
+  #end: number | undefined;
+  /** All that is wanted has come, whatever FFmpeg would give yet. */
+  #isComplete = false;
   #ready: TimedFrame[] = [];
   #count = 0;
 
@@ -55,6 +60,8 @@ export class FrameLane implements Lane<TimedFrame>, AsyncDisposable {
     this.#isRaw = isPicture ? plan.pictures === "raw" : plan.sound === "pcm";
     if (isPicture && plan.pictures === "copy") this.#preroll = new PicturePreroll();
     if (!isPicture && plan.sound === "copy") this.#preroll = new SoundPreroll();
+    const isInOrder = !(isPicture && plan.pictures === "copy") && !input.options.still;
+    this.#end = isInOrder ? input.options.duration : undefined;
     this.#input = input;
     this.#limits = limits;
     const depth = isPicture && this.#isRaw ? PICTURES_AHEAD : PACKETS_AHEAD;
@@ -111,9 +118,8 @@ export class FrameLane implements Lane<TimedFrame>, AsyncDisposable {
     if (nut === undefined) return undefined;
     this.#order ??= new DecodeOrder(nut.type === "video" ? nut.decodeDelay : 0);
     while (this.#ready.length === 0) {
-      const frame = await this.#explained(() => this.#reader.readFrame());
-      if (frame === undefined) return await this.#last(this.#order);
-      const placed = { ...frame, ...this.#place(frame, nut) };
+      const placed = await this.#readPlaced(nut);
+      if (placed === undefined) return await this.#last(this.#order);
       const moment = toSeconds(placed.timestamp, this.description.timeBase);
       for (const sent of this.#preroll?.add(placed, moment) ?? [placed]) {
         this.#addDue(this.#order.add(sent, toSeconds(sent.timestamp, this.description.timeBase)));
@@ -122,14 +128,28 @@ export class FrameLane implements Lane<TimedFrame>, AsyncDisposable {
     return this.#ready.shift();
   }
 
-  /** What was held back until the end; then whether FFmpeg succeeded. */
+  /** Reads the next frame that is wanted; `undefined` at the end. */
+  async #readPlaced(nut: NutStream): Promise<Frame | undefined> {
+    if (this.#isComplete) return undefined;
+    const frame = await this.#explained(() => this.#reader.readFrame());
+    if (frame === undefined) return undefined;
+    const placed = { ...frame, ...this.#place(frame, nut) };
+    if (this.#end === undefined) return placed;
+    // FFmpeg counts a duration from the first frame, and so may give more.
+    const wanted = cutAt(this.#end, placed, this.description);
+    this.#isComplete = wanted === undefined;
+    if (this.#isComplete) this.#process.kill();
+    return wanted;
+  }
+
+  /** What was held back until the end; then whether FFmpeg succeeded, where it went on to its end. */
   async #last(order: DecodeOrder<Frame>): Promise<TimedFrame | undefined> {
     for (const sent of this.#preroll?.end() ?? []) {
       this.#addDue(order.add(sent, toSeconds(sent.timestamp, this.description.timeBase)));
     }
     this.#addDue(order.end());
     const frame = this.#ready.shift();
-    if (frame === undefined) await this.#explained(() => this.#finish());
+    if (frame === undefined && !this.#isComplete) await this.#explained(() => this.#finish());
     return frame;
   }
 

@@ -32,7 +32,7 @@ export function planLanes(file: MediaFile, options: MediaOptions): LanePlan {
 
 /** Pictures that cannot be copied are sent as what comes nearest to them. */
 function copiedPictures({ info: { kind, format, video } }: MediaFile, notes: string[]): Encoding {
-  const { codec, isReordered } = video!;
+  const { codec, decodeDelay = 0 } = video!;
   // Nothing is lost by unpacking what is raw already, and NUT knows more formats that way.
   if (codec === "rawvideo") return "raw";
   if (!isCarried(codec)) {
@@ -41,7 +41,7 @@ function copiedPictures({ info: { kind, format, video } }: MediaFile, notes: str
     return instead;
   }
   const isUntimed = isClockless(format) ||
-    (format === "avi" && isReordered && (codec === "h264" || codec === "hevc"));
+    (format === "avi" && decodeDelay > 0 && (codec === "h264" || codec === "hevc"));
   if (!isUntimed) return "copy";
   notes.push("Pictures are sent as h264: the file does not say when each is shown");
   return "h264";

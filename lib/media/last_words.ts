@@ -5,7 +5,8 @@ const EMPTY_WORDS =
   /^(Last message repeated \d+ times|Conversion failed!|Error marking filters as finished)$/;
 
 /** Words that fit everything; what was said before them tells more. */
-const COMMON_WORDS = /^(Error while decoding .*: )?Invalid data found when processing input$/;
+const COMMON_WORDS =
+  /(^|: )(Invalid data found when processing input|Inappropriate ioctl for device)$/;
 
 /** Which part of FFmpeg complains, and where in its memory that is: `[h264 @ 0x55d0c2]`. */
 const SPEAKER = /^(\[[^\]@]* @ 0x[0-9a-f]+\] )+/;

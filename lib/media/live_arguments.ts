@@ -9,6 +9,8 @@ export interface LiveInputOptions {
   loop?: boolean;
   /** Bytes that a growing file has by now. */
   size?: number;
+  /** The source's frames come as NUT on the standard input; it is not opened. */
+  isFed?: boolean;
 }
 
 /**
@@ -43,27 +45,42 @@ export function liveArguments(
   const filters = isRaw && rendition.pixelFormat === undefined
     ? [`format=${SENT_RAW.join("|")}`]
     : [];
+  const pictureSource = {
+    filters,
+    keyframeInterval: KEYFRAME_INTERVAL,
+    restatesColors: restatesColors(source, rendition),
+  };
   return [
     ...["-hide_banner", "-nostdin", "-v", "error"],
     ...inputArguments(source, {
       ...options,
       analysis: rendition.encoding === "copy" ? ANALYSIS.copied : ANALYSIS.decoded,
     }),
-    ...["-map", "0:V:0?", ...pictureArguments(rendition, pictureSource(filters))],
+    ...["-map", "0:V:0?", ...pictureArguments(rendition, pictureSource)],
     ...["-map", "0:a:0?", ...soundArguments(rendition, "pcm_s16le")],
     ...["-max_interleave_delta", INTERLEAVE_DELTA, "-flush_packets", "1"],
     ...["-f", "nut", "pipe:1"],
   ];
 }
 
-function pictureSource(filters: readonly string[]) {
-  return { filters, keyframeInterval: KEYFRAME_INTERVAL };
+/**
+ * Whether pictures get the matrix and the range that their encoding is described with, whatever
+ * they had: of JPEG, which has no other, and of what may be RGB. H.264 of other sources states
+ * theirs by itself, and turning all colours takes as long as encoding them.
+ */
+export function restatesColors({ kind }: LiveSource, { encoding }: Rendition): boolean {
+  return encoding === "mjpeg" ||
+    (encoding === "h264" && (kind === "device" || kind === "generator"));
 }
 
 function inputArguments(
   source: LiveSource,
-  { loop, size = 0, analysis }: LiveInputOptions & { analysis: string },
+  { loop, size = 0, isFed, analysis }: LiveInputOptions & { analysis: string },
 ): string[] {
+  // The frame rate, for which FFmpeg would wait for 20 frames, is of no use.
+  if (isFed) {
+    return ["-fpsprobesize", "0", "-analyzeduration", analysis, "-f", "nut", "-i", "pipe:0"];
+  }
   const { kind, format, input } = source;
   const asFormat = format === undefined ? [] : ["-f", format];
   if (kind === "device" || kind === "generator") return [...asFormat, "-i", input];

@@ -3,8 +3,9 @@ import { deadline } from "../core/deadline.ts";
 import { messageOf, ProcessError, RequestError, TruncatedError } from "../core/errors.ts";
 import { type Frame, type StreamDescription, toSeconds } from "../core/frame.ts";
 import { DecodeOrder } from "./decode_order.ts";
+import { FrameFeeder, type FrameInput } from "./frame_input.ts";
 import { lastWords } from "./last_words.ts";
-import { liveArguments } from "./live_arguments.ts";
+import { liveArguments, restatesColors } from "./live_arguments.ts";
 import { hideSecrets, type LiveSource, pathOf } from "./live_input.ts";
 import { describeLive, liveStreamId } from "./live_streams.ts";
 import type { NutStream } from "./nut_demux.ts";
@@ -19,6 +20,9 @@ const POOLED_BUFFERS = 8;
 /** Milliseconds in which a source gives nothing before it is given up. */
 const SILENCE_TIMEOUT = 10_000;
 
+/** How much longer that is where the frames come from elsewhere, where the silence is told of. */
+const FED_PATIENCE = 2;
+
 /** What FFmpeg says last where an output could not be begun; why, it says before. */
 const GAVE_UP = /^Error initializing output stream|Could not write header/;
 
@@ -30,6 +34,13 @@ export interface LiveFeedOptions {
   maxFrameSize: number;
   /** Milliseconds without anything from the source after which it is given up; 10 s. */
   silenceTimeout?: number;
+  /**
+   * Where the source's frames come from, which then belongs to the feed; absent where FFmpeg is to
+   * open the source itself.
+   */
+  input?: FrameInput;
+  /** Also take streams of which no viewer could be told what they are. */
+  isCapture?: boolean;
   signal: AbortSignal;
 }
 
@@ -58,46 +69,69 @@ export async function openLiveFeed(
   rendition: Rendition,
   options: LiveFeedOptions,
 ): Promise<LiveFeed> {
-  const size = source.kind === "file" ? await sizeOf(pathOf(source)) : undefined;
-  const args = liveArguments(source, rendition, { loop: options.loop, size });
-  options.signal.throwIfAborted();
-  const feed = new RunningFeed(startProcess("ffmpeg", args, { signal: options.signal }), {
-    ...options,
-    source,
-  });
+  const { loop, signal, input, silenceTimeout = SILENCE_TIMEOUT } = options;
+  const isFed = input !== undefined;
+  let feed: RunningFeed | undefined;
   try {
+    const size = source.kind === "file" ? await sizeOf(pathOf(source)) : undefined;
+    const args = liveArguments(source, rendition, { loop, size, isFed });
+    signal.throwIfAborted();
+    const process = startProcess("ffmpeg", args, { stdin: isFed ? "piped" : "null", signal });
+    const patience = silenceTimeout * (isFed ? FED_PATIENCE : 1);
+    feed = new RunningFeed(process, { ...options, source, silenceTimeout: patience });
     await feed.describe(rendition);
     return feed;
   } catch (error) {
-    await feed[Symbol.asyncDispose]();
+    await feed?.[Symbol.asyncDispose]();
+    input?.[Symbol.dispose]();
     throw error;
   }
+}
+
+interface RunningFeedOptions extends LiveFeedOptions {
+  source: LiveSource;
+  silenceTimeout: number;
 }
 
 class RunningFeed implements LiveFeed {
   streams: readonly StreamDescription[] = [];
   #process: Process;
   #reader: NutReader;
-  #options: LiveFeedOptions & { source: LiveSource };
+  #options: RunningFeedOptions;
   #found: readonly NutStream[] = [];
   #order = new Map<number, DecodeOrder<Frame>>();
   /** Frames of which it is known when they are due. */
   #ready: TimedFrame[] = [];
   #silent = false;
+  #feeder: FrameFeeder | undefined;
+  /** What the frames that it is made from failed with. */
+  #inputFailure: Error | undefined;
 
-  constructor(process: Process, options: LiveFeedOptions & { source: LiveSource }) {
+  constructor(process: Process, options: RunningFeedOptions) {
     this.#process = process;
     this.#options = options;
     const { maxFrameSize } = options;
     const watched = this.#watched(fromStream(process.stdout));
     this.#reader = new NutReader(watched, { pooledBuffers: POOLED_BUFFERS, maxFrameSize });
+    this.#feeder = options.input && new FrameFeeder(options.input, {
+      sink: process.stdin,
+      onFailure: (error) => {
+        this.#inputFailure = error instanceof Error ? error : new Error(String(error));
+        process.kill();
+      },
+    });
   }
 
   /** Reads the headers. */
   async describe(rendition: Rendition): Promise<void> {
     this.#found = await this.#explained(() => this.#reader.readStreams());
     if (this.#found.length === 0) throw await this.#endReason();
-    this.streams = describeLive(this.#found, rendition);
+    const { source, isCapture } = this.#options;
+    const restated = restatesColors(source, rendition);
+    this.streams = describeLive(this.#found, rendition, {
+      restatesColors: restated,
+      isCapture,
+    });
   }
 
   async next(): Promise<TimedFrame> {
@@ -110,7 +144,9 @@ class RunningFeed implements LiveFeed {
       const stream = this.streams.find(({ id }) => id === streamId);
       if (stream === undefined) continue;
       const moment = toSeconds(frame.timestamp, stream.timeBase);
-      const known = this.#orderOf(stream).add({ ...frame, streamId: stream.id }, moment);
+      const captured = this.#feeder?.capturedAt(stream.id, moment);
+      const own = { ...frame, streamId: stream.id, captured };
+      const known = this.#orderOf(stream).add(own, moment);
       this.#ready.push(...known.map(({ item, due }) => ({ ...item, due })));
     }
   }
@@ -121,6 +157,7 @@ class RunningFeed implements LiveFeed {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#process[Symbol.asyncDispose]();
+    await this.#feeder?.[Symbol.asyncDispose]();
     // What nobody took is still in the pipe, and would keep it open.
     await this.#reader.cancel();
   }
@@ -135,7 +172,7 @@ class RunningFeed implements LiveFeed {
   }
 
   #watched(source: ByteSource): ByteSource {
-    const { silenceTimeout = SILENCE_TIMEOUT } = this.#options;
+    const { silenceTimeout } = this.#options;
     const giveUp = () => {
       this.#silent = true;
       this.#process.kill();
@@ -162,7 +199,7 @@ class RunningFeed implements LiveFeed {
 
   /** Why there is nothing more. */
   async #endReason(): Promise<Error> {
-    const { silenceTimeout = SILENCE_TIMEOUT, signal, source } = this.#options;
+    const { silenceTimeout, signal, source, input } = this.#options;
     let complaints: string;
     let cause: unknown;
     try {
@@ -175,8 +212,10 @@ class RunningFeed implements LiveFeed {
       complaints ||= name === null ? `FFmpeg failed (${code})` : `FFmpeg was ended by ${name}`;
     }
     signal.throwIfAborted();
+    if (this.#inputFailure !== undefined) return this.#inputFailure;
     if (this.#silent) return this.#failure(`nothing came for ${silenceTimeout / 1000} s`, cause);
-    return this.#failure(wordsAbout(source, complaints) ?? "it came to its end", cause);
+    const opened = input === undefined ? source : { ...source, input: "pipe:0" };
+    return this.#failure(wordsAbout(opened, complaints) ?? "it came to its end", cause);
   }
 
   #failure(reason: string, cause?: unknown): RequestError {

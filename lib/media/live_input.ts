@@ -81,6 +81,14 @@ export function refuseSameNames(sources: readonly LiveSource[]): void {
   }
 }
 
+/**
+ * Whether an input can be opened once only, as most devices, and a port that others send to. What
+ * it gives is then captured once, and everything else made from that.
+ */
+export function isExclusive({ kind, input }: Pick<LiveSource, "kind" | "input">): boolean {
+  return kind === "device" || /^(udp|rtp):/i.test(input);
+}
+
 /** The path that a source of kind `file` stands for: `file:` and `file://` are left out. */
 export function pathOf({ input }: LiveSource): string {
   return input.replace(/^file:(\/\/(?=\/))?/i, "");

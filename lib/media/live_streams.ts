@@ -1,6 +1,6 @@
 /** What the streams of a live source are, by what NUT says of them. Pure. */
 import { RequestError } from "../core/errors.ts";
-import type { StreamDescription, VideoStream } from "../core/frame.ts";
+import type { Encoding, StreamDescription, VideoStream } from "../core/frame.ts";
 import type { NutStream } from "./nut_demux.ts";
 import type { Rendition } from "./rendition.ts";
 
@@ -105,6 +105,23 @@ const CODECS: Record<string, string> = {
   ...named("adpcm_ms", "\x02\0\0\0"),
 };
 
+/** Stands for the name of a codec that has none here. */
+const UNKNOWN = "unknown";
+
+/** The range and the matrix of encodings whose colours are restated. */
+const USUAL_COLORS: Partial<Record<Encoding, Pick<VideoStream, "colorRange" | "colorSpace">>> = {
+  h264: { colorRange: "tv", colorSpace: "smpte170m" },
+  mjpeg: { colorRange: "pc", colorSpace: "bt470bg" },
+};
+
+/** Options of {@linkcode describeLive}. */
+export interface LiveDescriptionOptions {
+  /** Compressed pictures have the usual colours of their encoding. */
+  restatesColors?: boolean;
+  /** Also codecs that have no known name in NUT are wanted: for FFmpeg, which may know them. */
+  isCapture?: boolean;
+}
+
 /**
  * Describes the streams that FFmpeg gives, picture before sound.
  *
@@ -113,13 +130,24 @@ const CODECS: Record<string, string> = {
 export function describeLive(
   found: readonly NutStream[],
   rendition: Rendition,
+  { restatesColors = false, isCapture = false }: LiveDescriptionOptions = {},
 ): StreamDescription[] {
   const picture = found.find(({ type }) => type === "video");
   const sound = found.find(({ type }) => type === "audio");
-  return [
-    ...(picture === undefined ? [] : [describePicture(picture, rendition)]),
+  const colors = restatesColors ? USUAL_COLORS[rendition.encoding ?? "raw"] : undefined;
+  const streams = [
+    ...(picture === undefined ? [] : [{ ...describePicture(picture, rendition), ...colors }]),
     ...(sound === undefined ? [] : [describeSound(sound)]),
   ];
+  if (!isCapture) refuseUnknown(streams);
+  return streams;
+}
+
+/** @throws {RequestError} `unsupported` for a codec of which no viewer could be told what it is */
+export function refuseUnknown(streams: readonly StreamDescription[]): void {
+  for (const { codec, fourcc } of streams) {
+    if (codec === UNKNOWN) throw unknownCodec("codec", fourcc);
+  }
 }
 
 /** The id that frames of one of FFmpeg's streams are sent with; nothing for other streams. */
@@ -152,7 +180,7 @@ function describePicture(nut: NutStream, rendition: Rendition): VideoStream {
   const isRaw = encoding === "raw" || (encoding === "copy" && found !== undefined);
   const codec = isRaw ? "rawvideo" : codecOf(nut);
   const isKnown = pixelFormat ?? found;
-  if (isRaw && isKnown === undefined) throw unknownCodec("pixel format", nut);
+  if (isRaw && isKnown === undefined) throw unknownCodec("pixel format", nut.fourcc);
   return {
     ...baseOf(nut, codec),
     id: VIDEO_ID,
@@ -176,9 +204,7 @@ function baseOf({ fourcc, timeBase, extradata }: NutStream, codec: string) {
 }
 
 function codecOf(nut: NutStream): string {
-  const codec = CODECS[fourBytes(nut.fourcc)];
-  if (codec === undefined) throw unknownCodec("codec", nut);
-  return codec;
+  return CODECS[fourBytes(nut.fourcc)] ?? UNKNOWN;
 }
 
 /** NUT may name codecs of sound by two bytes, the numbers of WAVE. */
@@ -186,7 +212,7 @@ function fourBytes(fourcc: string): string {
   return fourcc.padEnd(4, "\0");
 }
 
-function unknownCodec(what: string, { fourcc }: NutStream): RequestError {
+function unknownCodec(what: string, fourcc: string): RequestError {
   const shown = JSON.stringify(fourcc);
   return new RequestError(
     "unsupported",

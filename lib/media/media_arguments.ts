@@ -18,6 +18,8 @@ import {
 /** Time base of single pictures, which have no time. */
 const STILL_TIME_BASE: Rational = [1, 25];
 
+const STILL_TIMING = { timeBase: STILL_TIME_BASE };
+
 /** Frames a second where nothing is said of it: what FFmpeg takes then. */
 const STILL_RATE: Rational = [25, 1];
 
@@ -29,6 +31,15 @@ const HALF_TICK = 0.5e-6;
 
 /** Seconds between the pictures of a series of which only the first is wanted: any long time. */
 const ENDLESS = 10_000;
+
+/**
+ * How long the last picture of a series is shown at the most: not for as long as the header of a
+ * file that was cut off says.
+ */
+const LAST_SHOWN = "stop_duration=30";
+
+/** Part of a series' period; what users write down of a period is rounded. */
+const PRECISION = 1e-6;
 
 /** Seconds by which packets are moved so that none lies before 0, besides those of the start. */
 const SPARE_LEAD = 10;
@@ -69,14 +80,13 @@ export function videoArguments({ file, options, plan }: LaneInput): string[] {
   if (options.still) return stillArguments({ file, options, plan });
   const encoding = plan.pictures ?? "raw";
   if (encoding === "copy") return copyArguments({ file, options, plan }, "V");
-  const seek = planDecoding(info.format, options.start ?? 0);
-  const { input, output } = timing(seek, options);
+  const seek = planDecoding(info.format, options.start ?? 0, info.video);
   return [
     ...["-nostdin", "-v", "error"],
-    ...input,
+    ...inputTiming(seek, options),
     ...inputArguments(file.path),
-    ...["-map", "0:V:0", ...output],
-    ...pictureArguments({ ...options, encoding }, sourceOf(info)),
+    ...["-map", "0:V:0"],
+    ...pictureArguments({ ...options, encoding }, { ...sourceOf(info), filters: beginAt(seek) }),
     ...(encoding === "raw" ? [] : moved(leadOf(options))),
     ...["-f", "nut", "pipe:1"],
     ...companionArguments("a", info),
@@ -88,13 +98,12 @@ export function audioArguments({ file, options, plan }: LaneInput): string[] {
   const { info } = file;
   if (plan.sound === "copy") return copyArguments({ file, options, plan }, "a");
   const seek = planDecoding(info.format, options.start ?? 0);
-  const { input, output } = timing(seek, options);
   const codec = plan.sound === "flac" ? "flac" : info.audio ? pcmCodec(info.audio) : "pcm_s16le";
   return [
     ...["-nostdin", "-v", "error"],
-    ...input,
+    ...inputTiming(seek, options),
     ...inputArguments(file.path),
-    ...["-map", "0:a:0", ...output],
+    ...["-map", "0:a:0", ...(seek.rest > 0 ? ["-ss", toDecimal(seek.rest)] : [])],
     ...soundArguments({ encoding: plan.sound === "aac" ? "h264" : "raw" }, codec),
     ...(plan.sound === "pcm" ? [] : moved(leadOf(options))),
     ...["-f", "nut", "pipe:1"],
@@ -109,10 +118,18 @@ export function pcmCodec({ sampleFormat }: AudioInfo): string {
     : "pcm_s16le";
 }
 
-/** Pictures of a series; `undefined` for as many as there are. */
-export function seriesLength({ every, duration }: MediaOptions): number | undefined {
+/**
+ * Pictures of a series; `undefined` for as many as there are.
+ *
+ * @param total seconds that the media lasts, where that is known
+ */
+export function seriesLength(
+  { every, start = 0, duration = Infinity }: MediaOptions,
+  total = Infinity,
+): number | undefined {
   if (every === undefined) return 1;
-  return duration === undefined ? undefined : Math.max(1, Math.ceil(duration / every - 1e-9));
+  const length = Math.min(duration, total - start);
+  return length === Infinity ? undefined : Math.max(1, Math.ceil(length / every - PRECISION));
 }
 
 /**
@@ -123,13 +140,15 @@ function stillArguments({ file: { path, info }, options, plan }: LaneInput): str
   const encoding = plan.pictures ?? "raw";
   const { start = 0, every = ENDLESS } = options;
   const isImage = info.kind === "image";
-  const { seek, rest } = planShowing(info.format, start, info.video?.timeBase ?? STILL_TIME_BASE);
-  const count = seriesLength(options);
+  const { seek, rest } = planShowing(info.format, start, info.video ?? STILL_TIMING);
+  const count = seriesLength(options, info.duration);
   const input = isImage ? [] : ["-noaccurate_seek", ...(seek > 0 ? ["-ss", toDecimal(seek)] : [])];
   const filters = [
     ...clockOf(info),
     // The last picture is shown until its end, and where sound lasts longer, until that.
-    ...(count === undefined || options.every !== undefined ? [] : ["tpad=stop=-1:stop_mode=clone"]),
+    ...(count === undefined
+      ? []
+      : [`tpad=stop_mode=clone:${options.every ? LAST_SHOWN : "stop=-1"}`]),
     `settb=${SEARCH_TIME_BASE.join("/")}`,
     `fps=1/${toDecimal(every)}:start_time=${(rest + HALF_TICK).toFixed(7)}:round=up`,
   ];
@@ -160,7 +179,7 @@ function stillArguments({ file: { path, info }, options, plan }: LaneInput): str
 /** A stream's own packets, from the keyframe before the start on, or earlier. */
 function copyArguments({ file: { path, info }, options }: LaneInput, stream: "a" | "V"): string[] {
   const { start = 0, duration } = options;
-  const { seek, rest } = planCopying(info.format, start);
+  const { seek, rest } = planCopying(info.format, start, stream === "V" ? info.video : undefined);
   const kind = stream === "V" ? "v" : "a";
   return [
     ...["-nostdin", "-v", "error"],
@@ -195,18 +214,21 @@ function moved(seconds: number): string[] {
   return ["-avoid_negative_ts", "disabled", "-output_ts_offset", toDecimal(seconds)];
 }
 
+/** Before the input, both are exact for pictures and samples, and count from its beginning. */
+function inputTiming({ seek, rest }: SeekPlan, { duration }: MediaOptions): string[] {
+  return [
+    ...(seek > 0 ? ["-ss", toDecimal(seek)] : []),
+    ...(duration === undefined ? [] : ["-t", toDecimal(rest + duration)]),
+  ];
+}
+
 /**
- * Before the input, both are exact for pictures and samples, and count from its beginning; what is
- * read only for decoding is cut off behind it.
+ * Filters that cut off what is read only for decoding, before all others, so that those count
+ * from the start.
  */
-function timing({ seek, rest }: SeekPlan, { duration }: MediaOptions) {
-  return {
-    input: [
-      ...(seek > 0 ? ["-ss", toDecimal(seek)] : []),
-      ...(duration === undefined ? [] : ["-t", toDecimal(rest + duration)]),
-    ],
-    output: rest > 0 ? ["-ss", toDecimal(rest)] : [],
-  };
+function beginAt({ rest }: SeekPlan): string[] {
+  if (rest === 0) return [];
+  return [`trim=start=${toDecimal(rest)}`, `setpts=PTS-round(${toDecimal(rest)}/TB)`];
 }
 
 /** Seconds as FFmpeg reads them, to the microsecond: it knows no exponents. */

@@ -21,6 +21,8 @@ export class NutWriter {
   #muxer: NutMuxer;
   #options: NutWriterOptions;
   #timeBases: Map<number, Rational>;
+  /** Timestamp of each stream's first frame. */
+  #first = new Map<number, number>();
   #begun = false;
 
   constructor(
@@ -28,25 +30,27 @@ export class NutWriter {
     streams: readonly StreamDescription[],
     options: NutWriterOptions = {},
   ) {
-    this.#writer = sink.getWriter();
     this.#options = options;
     this.#timeBases = new Map(streams.map(({ id, timeBase }) => [id, timeBase]));
     this.#muxer = new NutMuxer(
       streams.map((stream) => ({ ...stream, timeBase: writtenTimeBase(stream.timeBase, options) })),
     );
+    this.#writer = sink.getWriter();
     // The write that fails tells of it; the stream's own notice would come on top.
     this.#writer.closed.catch(() => {});
   }
 
   /**
-   * Writes a frame, which must stay as it is until then.
+   * Writes a frame, which must stay as it is until then. Empty ones, with which some encoders end,
+   * hold nothing that FFmpeg could decode, and are left out.
    *
    * @throws {RangeError} for a frame of a stream that was not announced
    */
   async write(frame: Frame): Promise<void> {
     await this.#begin();
     const timestamp = this.#written(frame);
-    if (timestamp < 0 && frame.timestamp < 0) return;
+    if (timestamp < 0 && frame.timestamp < 0 || frame.data.byteLength === 0) return;
+    if (this.#leadsNowhere(frame)) return;
     const header = this.#writer.write(this.#muxer.frameHeader({ ...frame, timestamp }));
     const body = this.#writer.write(frame.data);
     await Promise.all([header, body]);
@@ -61,6 +65,16 @@ export class NutWriter {
   /** Ends the output at once; what is outstanding may be lost. Harmless when it has ended. */
   async abort(): Promise<void> {
     await this.#writer.abort();
+  }
+
+  /**
+   * Whether a frame from before the beginning is to be shown before its stream's first one: it
+   * refers to pictures that have not come, and nothing that is shown refers to it.
+   */
+  #leadsNowhere({ streamId, timestamp }: Frame): boolean {
+    const first = this.#first.get(streamId) ?? timestamp;
+    this.#first.set(streamId, first);
+    return timestamp < 0 && timestamp < first;
   }
 
   /** The timestamp of a frame in ticks of the time base that is written. */

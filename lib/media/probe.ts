@@ -1,6 +1,7 @@
 import { messageOf, ProcessError, type ProcessFailure, RequestError } from "../core/errors.ts";
 import type { Rational } from "../core/frame.ts";
 import { lastWords } from "./last_words.ts";
+import { type Extent, mediaDuration } from "./media_duration.ts";
 import { startProcess } from "./process.ts";
 
 /** What a file's video stream is. */
@@ -19,8 +20,8 @@ export interface VideoInfo {
   rotation: number;
   colorRange?: string;
   colorSpace?: string;
-  /** Pictures come in another order than the one in which they are shown. */
-  isReordered?: boolean;
+  /** Frames by which the order of decoding and that of showing differ; absent for none. */
+  decodeDelay?: number;
 }
 
 /** What a file's sound is. */
@@ -130,7 +131,10 @@ export async function probe(path: string, name: string): Promise<MediaInfo> {
     throw new RequestError("media_error", `Cannot serve "${name}": no picture and no sound in it`);
   }
   const kind = video === undefined ? "audio" : isStill(formatName) ? "image" : "video";
-  const duration = kind === "image" ? undefined : toPositive(format.duration);
+  const parts = [picture, sound].filter((stream) => stream !== undefined).map(toExtent);
+  const duration = kind === "image"
+    ? undefined
+    : mediaDuration(formatName, toExtent(format), parts);
   const others = streams.filter((stream) => stream !== picture && stream !== sound);
   const further = others.length === 0 ? undefined : countTypes(others);
   return { kind, format: formatName, duration, video, audio, further };
@@ -188,7 +192,7 @@ function isStill(format: string): boolean {
 /** The part of ffprobe's JSON that is looked at; every field may be missing. */
 interface ProbeOutput {
   error?: { code?: number };
-  format?: { format_name?: string; duration?: string };
+  format?: { format_name?: string; start_time?: string; duration?: string };
   streams?: ProbeStream[];
 }
 
@@ -199,6 +203,8 @@ interface ProbeStream {
   height?: number;
   pix_fmt?: string;
   time_base?: string;
+  start_time?: string;
+  duration?: string;
   avg_frame_rate?: string;
   r_frame_rate?: string;
   color_range?: string;
@@ -228,7 +234,7 @@ function toVideo(stream: ProbeStream): VideoInfo | undefined {
     rotation,
     colorRange: stream.color_range,
     colorSpace: stream.color_space,
-    isReordered: stream.has_b_frames ? true : undefined,
+    decodeDelay: stream.has_b_frames || undefined,
   };
 }
 
@@ -254,6 +260,13 @@ function toRotation(stream: ProbeStream): number {
 function toRational(text: string | undefined): Rational | undefined {
   const [numerator, denominator] = (text ?? "").split("/").map(Number);
   return numerator > 0 && denominator > 0 ? [numerator, denominator] : undefined;
+}
+
+function toExtent(
+  { start_time: text, duration }: { start_time?: string; duration?: string },
+): Extent {
+  const start = Number(text);
+  return { start: Number.isFinite(start) ? start : undefined, duration: toPositive(duration) };
 }
 
 function toPositive(text: string | undefined): number | undefined {

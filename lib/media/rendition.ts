@@ -35,6 +35,8 @@ export interface PictureSource {
   pixelFormat?: string;
   /** FFmpeg's name of the matrix of their colours, where it is known. */
   colorSpace?: string;
+  /** Have the colours turned to the matrix that is stated, whatever theirs is. */
+  restatesColors?: boolean;
   /** Seconds from one keyframe of `h264` to the next; 2 where absent. */
   keyframeInterval?: number;
 }
@@ -70,7 +72,7 @@ export function pictureArguments(rendition: Rendition, source: PictureSource): s
     ...(filters.length === 0 ? [] : ["-vf", filters.join(",")]),
     ...codecArguments(rendition, source),
     // Every picture keeps its own timestamp. -1 stands for the time base of the input.
-    ...["-fps_mode", "passthrough", "-enc_time_base", timeBase?.join("/") ?? "-1"],
+    ...["-fps_mode", "passthrough", "-enc_time_base:v", timeBase?.join("/") ?? "-1"],
   ];
 }
 
@@ -93,7 +95,7 @@ function codecArguments(rendition: Rendition, source: PictureSource): string[] {
       ...["-c:v", "libx264", "-preset", "veryfast", "-tune", "zerolatency", "-pix_fmt", "yuv420p"],
       ...["-force_key_frames", `expr:gte(t,n_forced*${interval})`],
       // What was RGB would otherwise still be said to be.
-      ...(isRgb(source.pixelFormat) ? ["-colorspace", "smpte170m", "-color_range", "tv"] : []),
+      ...(isRestated(source) ? ["-colorspace", "smpte170m", "-color_range", "tv"] : []),
       ...(bitrate === undefined
         ? ["-crf", USUAL_CRF]
         : ["-b:v", `${bitrate}`, "-maxrate", `${bitrate}`, "-bufsize", `${bitrate}`]),
@@ -133,11 +135,16 @@ function sizeOf({ encoding, width, height }: Rendition): string[] {
 }
 
 /** JPEG has one matrix only; and what was RGB has to get the one that it is said to have. */
-function colorsOf({ encoding }: Rendition, { pixelFormat, colorSpace }: PictureSource): string[] {
-  const rgb = isRgb(pixelFormat);
-  if (encoding === "h264") return rgb ? ["out_color_matrix=bt601:out_range=tv"] : [];
-  const isJpegs = colorSpace === undefined || JPEG_MATRICES.has(colorSpace);
-  return encoding === "mjpeg" && (rgb || !isJpegs) ? ["out_color_matrix=bt601:out_range=pc"] : [];
+function colorsOf({ encoding }: Rendition, source: PictureSource): string[] {
+  const { colorSpace } = source;
+  const restated = isRestated(source);
+  if (encoding === "h264") return restated ? ["out_color_matrix=bt601:out_range=tv"] : [];
+  const isOther = restated || !(colorSpace === undefined || JPEG_MATRICES.has(colorSpace));
+  return encoding === "mjpeg" && isOther ? ["out_color_matrix=bt601:out_range=pc"] : [];
+}
+
+function isRestated({ pixelFormat, restatesColors = false }: PictureSource): boolean {
+  return restatesColors || isRgb(pixelFormat);
 }
 
 /** Whether a pixel format, by FFmpeg's name, has no matrix. */

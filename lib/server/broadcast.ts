@@ -8,7 +8,7 @@ import type { LiveFeed } from "../media/live_feed.ts";
 import type { LiveSource } from "../media/live_input.ts";
 import { isSameMedia } from "../media/live_streams.ts";
 import type { TimedFrame } from "../media/source.ts";
-import type { LiveQueue } from "./live_queue.ts";
+import { LiveQueue, QUEUE_LIMITS } from "./live_queue.ts";
 import { LiveTimeline } from "./live_timeline.ts";
 import { type Clock, Pacer } from "./pacer.ts";
 import { SharedFrame } from "./shared_frame.ts";
@@ -31,17 +31,24 @@ export interface BroadcastOptions {
   linger: number;
   /** Starts the source. */
   open: (signal: AbortSignal) => Promise<LiveFeed>;
+  /** What it is made from, where that is a broadcast, too: it goes away and comes back with it. */
+  capture?: Broadcast;
   clock: Clock;
   logger: Logger;
   /** Numbers from 0 up to 1. */
   random?: () => number;
 }
 
+/** Why there is nothing to see for now. */
+export interface Absence {
+  kind: "away";
+  error: RequestError;
+  /** What viewers are told of it. */
+  message: string;
+}
+
 /** Where a broadcast stands. */
-type State =
-  | { kind: "starting" }
-  | { kind: "running" }
-  | { kind: "away"; error: RequestError };
+type State = { kind: "starting" } | { kind: "running" } | Absence;
 
 /**
  * One live source in one rendition, read once for all its viewers, and started again whenever it
@@ -50,6 +57,8 @@ type State =
 export class Broadcast {
   #options: BroadcastOptions;
   #viewers = new Set<LiveQueue>();
+  /** Broadcasts that are made from this one. */
+  #holders = 0;
   #stop = new AbortController();
   #state: State = { kind: "starting" };
   /** Settled when the first frame has come, or the first start has failed. */
@@ -72,9 +81,14 @@ export class Broadcast {
     this.#linger();
   }
 
-  /** Viewers that it has now. */
+  /** Viewers that it has now, and broadcasts that are made from it. */
   get viewers(): number {
-    return this.#viewers.size;
+    return this.#viewers.size + this.#holders;
+  }
+
+  /** Why there is nothing to see for now; nothing while it runs, or is being started. */
+  get absence(): Absence | undefined {
+    return this.#state.kind === "away" ? this.#state : undefined;
   }
 
   /** What the frames are; empty before the first of them. */
@@ -94,8 +108,7 @@ export class Broadcast {
    */
   async join(queue: LiveQueue, signal: AbortSignal): Promise<void> {
     if (this.#state.kind === "away") throw this.#state.error;
-    this.#viewers.add(queue);
-    this.#lingering?.abort();
+    this.follow(queue);
     try {
       if (this.#state.kind === "starting") await this.#firstFrame(signal);
     } catch (error) {
@@ -104,10 +117,28 @@ export class Broadcast {
     }
   }
 
+  /** Adds a viewer at once, also while there is nothing but news. */
+  follow(queue: LiveQueue): void {
+    this.#viewers.add(queue);
+    this.#lingering?.abort();
+  }
+
   /** Lets a viewer go. Harmless when repeated. */
   leave(queue: LiveQueue): void {
     queue.close();
-    if (this.#viewers.delete(queue) && this.#viewers.size === 0) this.#linger();
+    if (this.#viewers.delete(queue) && this.viewers === 0) this.#linger();
+  }
+
+  /** Keeps it running for another that is made from it, until what is returned is disposed. */
+  hold(): Disposable {
+    this.#holders++;
+    this.#lingering?.abort();
+    return {
+      [Symbol.dispose]: () => {
+        this.#holders--;
+        if (this.viewers === 0) this.#linger();
+      },
+    };
   }
 
   /** Ends it, and waits until FFmpeg is gone. */
@@ -141,36 +172,65 @@ export class Broadcast {
     const waiting = new AbortController();
     this.#lingering?.abort();
     this.#lingering = waiting;
+    if (this.#stop.signal.aborted) return;
     try {
       await clock.sleep(linger, waiting.signal);
     } catch (error) {
       if (waiting.signal.aborted) return;
       throw error;
     }
-    if (this.#viewers.size > 0) return;
+    if (this.viewers > 0) return;
     this.#stop.abort();
   }
 
   async #run(): Promise<void> {
     const { signal } = this.#stop;
-    const { clock, source, logger } = this.#options;
+    const { source, capture } = this.#options;
+    using _hold = capture?.hold();
     while (!signal.aborted) {
       const error = await this.#runOnce();
       if (signal.aborted) break;
-      const wait = this.#backoff.next();
-      const isNews = this.#state.kind !== "away";
-      this.#state = { kind: "away", error };
-      this.#started.reject(error);
-      const again = `${error.message}; it is tried again in ${(wait / 1000).toFixed(1)} s`;
-      logger.log(isNews ? "warn" : "info", again);
-      for (const queue of this.#viewers) queue.tell({ code: "source_lost", message: again });
       try {
-        await clock.sleep(wait, signal);
+        await (capture?.absence === undefined ? this.#pause(error) : this.#await(capture));
       } catch (reason) {
         if (!signal.aborted) throw reason;
       }
     }
     this.#started.reject(new RequestError("media_error", `Cannot read "${source.name}": it ended`));
+  }
+
+  /** Lets some time pass after a failure. */
+  async #pause(error: RequestError): Promise<void> {
+    const { clock, logger } = this.#options;
+    const wait = this.#backoff.next();
+    const message = `${error.message}; it is tried again in ${(wait / 1000).toFixed(1)} s`;
+    logger.log(this.absence === undefined ? "warn" : "info", message);
+    this.#lose({ kind: "away", error, message });
+    await clock.sleep(wait, this.#stop.signal);
+  }
+
+  /** Waits until what it is made from is there again, and passes on what is said of it. */
+  async #await(capture: Broadcast): Promise<void> {
+    const news = new LiveQueue({ limits: QUEUE_LIMITS.drop, isPaused: () => true });
+    capture.follow(news);
+    try {
+      while (capture.absence !== undefined) {
+        this.#lose(capture.absence);
+        await news.take(this.#stop.signal);
+      }
+    } catch (error) {
+      // It came back as something else, of which those who are made from it have a say of their own.
+      if (this.#stop.signal.aborted || !(error instanceof RequestError)) throw error;
+    } finally {
+      capture.leave(news);
+    }
+  }
+
+  #lose(absence: Absence): void {
+    this.#state = absence;
+    this.#started.reject(absence.error);
+    const { message } = absence;
+    for (const queue of this.#viewers) queue.tell({ code: "source_lost", message });
   }
 
   /** Runs the source until it fails, and tells why it did. */
@@ -224,7 +284,8 @@ export class Broadcast {
     const described = this.#streams.find(({ id }) => id === frame.streamId);
     if (own === undefined || described === undefined) return;
     const timestamp = this.#timeline.convert(frame.timestamp, own.timeBase, described.timeBase);
-    const shared = new SharedFrame({ ...frame, timestamp, captured: wallClock() }, {
+    const { captured = wallClock() } = frame;
+    const shared = new SharedFrame({ ...frame, timestamp, captured }, {
       isPicture: described.type === "video",
       at: this.#options.clock.now(),
       recycle: (used) => feed.recycle(used),

@@ -43,6 +43,8 @@ export class Delivery {
   #streams: Map<number, StreamDescription>;
   /** Streams whose next frame comes behind some that were left out. */
   #gaps = new Set<number>();
+  /** Streams of which a frame was left out that did not follow upon what came before. */
+  #breaks = new Set<number>();
   /** Seconds, on the clock, at which the last notice of such frames was sent. */
   #told = -Infinity;
   /** Pictures that a paused viewer has yet to get after a seek. */
@@ -68,6 +70,7 @@ export class Delivery {
     this.#late?.reset();
     this.#monitor?.reset();
     this.#gaps.clear();
+    this.#breaks.clear();
     const picture = this.#options.streams.find((stream) => stream.type === "video");
     // Decoders give a picture once they have as many more as decoding may be ahead by.
     this.#preview = picture === undefined ? 0 : 1 + (picture.decodeDelay ?? 0);
@@ -82,10 +85,12 @@ export class Delivery {
     if (isPicture && step.isShown && this.#preview > 0) this.#preview--;
     if (await this.#isLeftOut(step, isPicture)) {
       this.#gaps.add(frame.streamId);
+      if (frame.discontinuity) this.#breaks.add(frame.streamId);
       this.report.dropped++;
       return await this.#tellOfGaps();
     }
     const dropped = this.#gaps.delete(frame.streamId);
+    if (this.#breaks.delete(frame.streamId)) frame.discontinuity = true;
     const before = this.#now();
     await connection.sendFrame(frame, { dropped });
     this.#monitor?.sent(frame.data.byteLength, this.#now() - before);

@@ -1,4 +1,7 @@
+import { deadline } from "../core/deadline.ts";
 import { RequestError } from "../core/errors.ts";
+import type { StreamDescription } from "../core/frame.ts";
+import { sizeNotes } from "../media/described_streams.ts";
 import type { LiveSource } from "../media/live_input.ts";
 import { refuseContradictions, refuseCopiedStill } from "../media/option_checks.ts";
 import { bitsPerPixel } from "../media/pixel_format.ts";
@@ -7,7 +10,11 @@ import type { MediaRequest } from "../wire/request.ts";
 import type { SessionContext } from "./context.ts";
 import { LiveDelivery } from "./live_delivery.ts";
 import { QUEUE_LIMITS } from "./live_queue.ts";
+import { LONGEST_SLEEP } from "./pacer.ts";
 import type { PlayContext } from "./play_media.ts";
+
+/** Seconds for which the frame is waited for that comes after the duration. */
+const PATIENCE = 1;
 
 /**
  * Tells which live source a request is about, if any. Without a name, that is the one that the
@@ -57,22 +64,68 @@ export async function playLive(
   if (watch.streams.length === 0) {
     throw new RequestError("unsupported", `Cannot send "${source.name}": it has no picture`);
   }
-  const description = { name: source.name, live: true, streams: [...watch.streams] };
+  const description = {
+    name: source.name,
+    live: true,
+    streams: [...watch.streams],
+    notes: notesOf(watch.streams, request),
+  };
   await connection.send("describe", encodeDescription(description));
   // Not before: also an answer that is stopped early begins with its description.
-  const signal = AbortSignal.any([context.signal, controls.stopped]);
+  using over = new LateEnd(request.duration);
+  const signal = AbortSignal.any([context.signal, controls.stopped, over.signal]);
   const { duration = Infinity } = request;
   const delivery = new LiveDelivery(watch, { connection, duration, still });
   try {
-    while (!delivery.isComplete) await delivery.send(await watch.queue.take(signal));
+    while (!delivery.isComplete) {
+      const item = await watch.queue.take(signal);
+      if (item.kind === "frame") over.begin();
+      await delivery.send(item);
+    }
   } catch (error) {
-    if (!controls.stopped.aborted || context.signal.aborted) throw error;
-    delivery.end.reason = "stopped";
+    if (!signal.aborted || context.signal.aborted) throw error;
+    if (controls.stopped.aborted) delivery.end.reason = "stopped";
   }
   const { end } = delivery;
   end.dropped = watch.queue.dropped;
   await connection.send("end", encodeEnd(end));
   logger.log("info", `sent ${end.frames} frames of "${source.name}", ${end.bytes} bytes`);
+}
+
+/** Fires when a duration is over for sure, and no frame came that would have told so. */
+class LateEnd implements Disposable {
+  #over = new AbortController();
+  #milliseconds: number;
+  #limit: Disposable | undefined;
+
+  /** @param duration seconds; absent for no end */
+  constructor(duration = Infinity) {
+    this.#milliseconds = (duration + PATIENCE) * 1000;
+  }
+
+  get signal(): AbortSignal {
+    return this.#over.signal;
+  }
+
+  /** Says that the first frame is there. Harmless when repeated. */
+  begin(): void {
+    if (this.#milliseconds > LONGEST_SLEEP) return;
+    this.#limit ??= deadline(this.#milliseconds, () => this.#over.abort());
+  }
+
+  [Symbol.dispose](): void {
+    this.#limit?.[Symbol.dispose]();
+  }
+}
+
+/** What is other than asked for; nothing is known of the size that a source has by itself. */
+function notesOf(
+  [stream]: readonly StreamDescription[],
+  { encoding = "raw", width, height }: MediaRequest,
+): string[] | undefined {
+  if (stream.type !== "video") return undefined;
+  const notes = sizeNotes(stream, { width, height }, encoding);
+  return notes.length === 0 ? undefined : notes;
 }
 
 /** @throws {RequestError} for what makes no sense where there is neither beginning nor end */

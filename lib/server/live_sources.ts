@@ -1,11 +1,13 @@
 import type { StreamDescription } from "../core/frame.ts";
 import type { Logger } from "../core/log.ts";
 import { openLiveFeed } from "../media/live_feed.ts";
-import type { LiveSource } from "../media/live_input.ts";
+import { isExclusive, type LiveSource } from "../media/live_input.ts";
+import { refuseUnknown } from "../media/live_streams.ts";
 import { bitsPerPixel } from "../media/pixel_format.ts";
 import type { Rendition } from "../media/rendition.ts";
 import type { ListEntry } from "../wire/answer.ts";
 import { Broadcast } from "./broadcast.ts";
+import { CaptureInput } from "./capture_input.ts";
 import { LiveQueue, type LiveQueueOptions, MAX_QUEUED_BYTES } from "./live_queue.ts";
 import type { MemoryBudget } from "./memory_budget.ts";
 import { type Clock, MONOTONIC_CLOCK } from "./pacer.ts";
@@ -41,7 +43,12 @@ interface Running {
   key: string;
   broadcast: Broadcast;
   memory: Disposable;
+  /** What it is made from, where that is not the source itself. */
+  capture?: Running;
 }
+
+/** What a source that can be opened once only is read as: all else is made from that. */
+const CAPTURED: Rendition = { encoding: "copy" };
 
 /** Seconds that a source runs on without viewers, where nothing else is said. */
 export const DEFAULT_LINGER = 10;
@@ -105,11 +112,12 @@ export class LiveSources implements AsyncDisposable {
     rendition: Rendition,
     { signal, ...options }: LiveQueueOptions & { signal: AbortSignal },
   ): Promise<LiveWatch> {
-    const { broadcast } = this.#find(source, rendition) ?? this.#start(source, rendition);
+    const { broadcast } = this.#find(source, rendition);
     const queue = new LiveQueue(options);
     await broadcast.join(queue, signal);
     const { streams } = broadcast;
     try {
+      refuseUnknown(streams);
       // One frame may be on its way to this viewer alone, while all the others are further.
       const memory = this.#surroundings.budget.take(frameSize(streams));
       this.#seen.set(source.name, streams);
@@ -133,13 +141,16 @@ export class LiveSources implements AsyncDisposable {
     await Promise.all(this.#ending.values());
   }
 
-  #find(source: LiveSource, rendition: Rendition): Running | undefined {
-    return this.#running.get(keyOf(source, rendition));
+  /** What runs in a rendition, which is started where nothing does. */
+  #find(source: LiveSource, rendition: Rendition): Running {
+    return this.#running.get(keyOf(source, rendition)) ?? this.#start(source, rendition);
   }
 
   #start(source: LiveSource, rendition: Rendition): Running {
     const { loop = false, linger = DEFAULT_LINGER, silenceTimeout } = this.#options;
     const { budget, logger, clock = MONOTONIC_CLOCK } = this.#surroundings;
+    const isCapture = isExclusive(source) && rendition.encoding === CAPTURED.encoding;
+    const capture = isExclusive(source) && !isCapture ? this.#find(source, CAPTURED) : undefined;
     const memory = budget.take(MAX_QUEUED_BYTES);
     this.#endUnwatched(source);
     const before = [...this.#ending.values()];
@@ -151,12 +162,15 @@ export class LiveSources implements AsyncDisposable {
       linger: linger * 1000,
       open: async (signal) => {
         await Promise.all(before);
-        return await openLiveFeed(source, rendition, { ...limits, loop, signal });
+        const input = capture && await CaptureInput.join(capture.broadcast, signal);
+        const options = { ...limits, loop, input, isCapture, signal };
+        return await openLiveFeed(source, rendition, options);
       },
+      capture: capture?.broadcast,
       clock,
       logger,
     });
-    const running = { source, key, broadcast, memory };
+    const running = { source, key, broadcast, memory, capture };
     this.#running.set(key, running);
     logger.log("info", `"${source.name}" is started: ${rendition.encoding ?? "raw"}`);
     broadcast.over.addEventListener("abort", () => this.#end(running));
@@ -164,23 +178,23 @@ export class LiveSources implements AsyncDisposable {
   }
 
   /** Ends what lingers of a source, the oldest first, where another rendition is to be started. */
-  #endUnwatched({ name, kind }: LiveSource): void {
+  #endUnwatched({ name }: LiveSource): void {
     const unwatched = [...this.#running.values()]
       .filter(({ source, broadcast }) => source.name === name && broadcast.viewers === 0);
-    // Most devices can be opened once only.
-    const kept = kind === "device" ? 0 : MAX_LINGERING - 1;
-    for (const running of unwatched.slice(0, Math.max(0, unwatched.length - kept))) {
-      this.#end(running);
-    }
+    const surplus = Math.max(0, unwatched.length - MAX_LINGERING + 1);
+    for (const running of unwatched.slice(0, surplus)) this.#end(running);
   }
 
-  #end({ key, source, broadcast, memory }: Running): void {
+  #end({ key, source, broadcast, memory, capture }: Running): void {
     if (this.#running.get(key)?.broadcast !== broadcast) return;
     this.#running.delete(key);
     memory[Symbol.dispose]();
     const { logger } = this.#surroundings;
-    const gone = broadcast.stop()
-      .then(() => logger.log("info", `"${source.name}" is stopped`));
+    const gone = broadcast.stop().then(() => {
+      logger.log("info", `"${source.name}" is stopped`);
+      // It has lingered already; nobody waits for the capture on top of that.
+      if (capture?.broadcast.viewers === 0) this.#end(capture);
+    });
     this.#ending.set(key, gone);
     gone.finally(() => {
       if (this.#ending.get(key) === gone) this.#ending.delete(key);

@@ -7,7 +7,7 @@ export interface Clock {
 }
 
 /** Milliseconds that a timer can count; a longer one would fire at once. */
-const LONGEST_SLEEP = 2 ** 31 - 1;
+export const LONGEST_SLEEP = 2 ** 31 - 1;
 
 /** Real time. */
 export const MONOTONIC_CLOCK: Clock = {

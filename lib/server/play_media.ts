@@ -67,7 +67,7 @@ function toOptions(request: MediaRequest, still: boolean): MediaOptions {
   const { start, duration, every } = request;
   return {
     ...{ encoding, audio, pixelFormat, width, height, fps, bitrate, quality },
-    ...{ still, start, duration, every },
+    ...{ still, start, duration, every: still ? every : undefined },
   };
 }
 

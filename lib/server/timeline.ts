@@ -7,6 +7,7 @@ import {
   toSeconds,
   type VideoStream,
 } from "../core/frame.ts";
+import { sampleSize } from "../media/end_cut.ts";
 import type { TimedFrame } from "../media/source.ts";
 
 /** A run of frames whose own timestamps count from somewhere in the media. */
@@ -132,9 +133,8 @@ class StreamMeter {
 
 /** Seconds of a run of PCM; `undefined` for other codecs. */
 function soundLength(stream: AudioStream, bytes: number): number | undefined {
-  const bits = stream.codec.match(/^pcm_[suf](\d+)/)?.[1];
-  if (bits === undefined) return undefined;
-  return bytes / (Number(bits) / 8 * stream.channels) / stream.sampleRate;
+  const size = sampleSize(stream.codec);
+  return size && bytes / (size * stream.channels) / stream.sampleRate;
 }
 
 function periodOf({ frameRate }: VideoStream): number {

@@ -1,11 +1,12 @@
 import { messageOf, ProcessError } from "../core/errors.ts";
 import { type Frame, toSeconds, type VideoStream } from "../core/frame.ts";
-import { hidesBeginning } from "../media/container_codecs.ts";
+import { hiddenBeginning, hidesBeginning } from "../media/container_codecs.ts";
 import {
   encoderArguments,
   extensionOf,
   holdsOnePicture,
   keptStreams,
+  recodingNotes,
 } from "../media/encoder_arguments.ts";
 import { rotationBy } from "../media/ffmpeg_options.ts";
 import { FrameSink, reasonOf } from "../media/frame_sink.ts";
@@ -51,6 +52,8 @@ export class FileViewer implements Viewer {
   #shown: VideoStream | undefined;
   /** Seconds before the beginning at which those pictures begin. */
   #early = 0;
+  /** What is other in the file than what was sent. */
+  #notes: string[] = [];
   #finished = false;
 
   constructor(path: string, options: FileViewerOptions) {
@@ -59,17 +62,22 @@ export class FileViewer implements Viewer {
   }
 
   async begin(presentation: Presentation): Promise<void> {
-    const { streams, still, lead } = presentation;
+    const { streams, still, lead, firstPicture } = presentation;
     const { overwrite, forced } = this.#options;
     this.#still = still;
     await checkOutput(this.#path, { overwrite, still });
     const encoded = presentation.encoding !== "raw";
     const kept = keptStreams(streams, this.#path, { still, encoded })
       .find((stream) => stream.type === "video");
+    if (presentation.encoding === "copy") {
+      this.#notes = recodingNotes(streams, this.#path, { still });
+    }
     const turnedBy = kept?.rotation === undefined || still ? undefined : await rotationBy(forced);
-    if (!still && !hidesBeginning(extensionOf(this.#path))) this.#shown = kept;
+    const hides = !still && hidesBeginning(extensionOf(this.#path));
+    if (!still && !hides) this.#shown = kept;
+    const beginning = kept !== undefined && hides ? hiddenBeginning(kept, firstPicture) : 0;
     this.#part = await reservePart(this.#path);
-    const options = { still, encoded, lead, rotationBy: turnedBy };
+    const options = { still, encoded, lead, beginning, rotationBy: turnedBy };
     const args = encoderArguments(presentation, this.#part ?? this.#path, options);
     this.#sink = new FrameSink("ffmpeg", args, { streams, lead, signal: forced });
   }
@@ -96,7 +104,7 @@ export class FileViewer implements Viewer {
     const early = this.#early < NOTABLE
       ? ""
       : `, which begins ${this.#early.toFixed(1)} s earlier, at a keyframe`;
-    return `wrote "${this.#path}"${early}`;
+    return [`wrote "${this.#path}"${early}`, ...this.#notes].join("; ");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

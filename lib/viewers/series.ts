@@ -29,7 +29,9 @@ export class SeriesViewer implements Viewer {
   #options: FileViewerOptions;
   #sink: FrameSink | undefined;
   #pictures = new Set<number>();
+  /** How many FFmpeg was given. */
   #written = 0;
+  #finished = false;
 
   /** @param pattern a path with one place for the number in its last part */
   constructor(pattern: string, options: FileViewerOptions) {
@@ -60,6 +62,7 @@ export class SeriesViewer implements Viewer {
       await this.#sink?.finish();
       return true;
     });
+    this.#finished = true;
     const first = numberedName(this.#pattern, 1);
     if (this.#written === 1) return `wrote 1 file, "${first}"`;
     return `wrote ${this.#written} files, "${first}" to ` +
@@ -68,6 +71,20 @@ export class SeriesViewer implements Viewer {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#sink?.[Symbol.asyncDispose]();
+    if (!this.#finished) await this.#removeUnfinished();
+  }
+
+  /** Removes what FFmpeg has left of a picture that it was ended in the middle of. */
+  async #removeUnfinished(): Promise<void> {
+    this.#finished = true;
+    for (let number = this.#written; number > 0; number--) {
+      try {
+        await Deno.remove(`${numberedName(this.#pattern, number)}.tmp`);
+        return;
+      } catch (error) {
+        if (!(error instanceof Deno.errors.NotFound)) throw error;
+      }
+    }
   }
 
   async #guarded(action: () => Promise<boolean>): Promise<boolean> {

@@ -28,6 +28,8 @@ export class TerminalViewer implements Viewer {
   #drawing: Promise<void> = Promise.resolve();
   #still = false;
   #entered = false;
+  /** What stands below the picture. */
+  #told = "";
   /** Why drawing ended early. */
   #failure: unknown;
 
@@ -65,6 +67,12 @@ export class TerminalViewer implements Viewer {
     return await this.#guarded(async () => await this.#sink?.write(frame) ?? false);
   }
 
+  /** Puts a line below the picture, for as long as it is drawn. */
+  tell(line: string): void {
+    this.#told = line;
+    if (this.#entered) this.#drawTold();
+  }
+
   async finish(_whole: boolean): Promise<undefined> {
     await this.#guarded(async () => {
       await this.#sink?.finish();
@@ -100,8 +108,15 @@ export class TerminalViewer implements Viewer {
   }
 
   #enter(): void {
-    if (!this.#entered) this.#terminal.write(ENTER);
+    if (this.#entered) return;
     this.#entered = true;
+    this.#terminal.write(ENTER);
+    this.#drawTold();
+  }
+
+  #drawTold(): void {
+    const { columns, rows } = this.#terminal.size();
+    this.#terminal.write(`\x1b[${rows};1H\x1b[K${this.#told.slice(0, columns - 1)}`);
   }
 
   #leave(): void {

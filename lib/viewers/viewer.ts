@@ -13,6 +13,8 @@ export interface Presentation extends Description {
    * there are none.
    */
   lead: number;
+  /** Seconds at which the first picture lies, below 0 where it is for decoding only. */
+  firstPicture: number;
 }
 
 /** Where frames end up. Each method is called in turn, never two at once. */

@@ -34,7 +34,9 @@ const REQUESTS: Record<string, Partial<MediaRequest>> = {
   "--video --output x.mp4 --speed 1": { command: "get_video", speed: 1 },
   "--video --view none --speed max": { command: "get_video", speed: 0 },
   "--video --speed 0.5": { command: "get_video", speed: 0.5, late: "drop" },
-  "--video --speed 100": { command: "get_video", speed: 100, late: "drop" },
+  "--video --speed 0.25": { command: "get_video", speed: 0.25, late: "drop" },
+  "--video --speed 8": { command: "get_video", speed: 8, late: "drop" },
+  "--video --loop --output x.mp4": { command: "get_video", speed: 1, loop: true },
   "--video --no-audio": { command: "get_video", audio: false, speed: 1, late: "drop" },
   "--video --start 1.5 --duration 2": {
     command: "get_video",
@@ -146,9 +148,9 @@ const WRONG: Record<string, string> = {
   "--video --size 0x48": 'Cannot use --size "0": expected a whole number from 1 to 16384',
   "--video --size 64x99999": 'Cannot use --size "99999": expected a whole number from 1 to 16384',
   "--video --size -4x4": 'Cannot use --size "-4x4": expected WIDTHxHEIGHT in pixels',
-  "--video --speed fast": 'Cannot use --speed "fast": expected a number from 0.01 to 100',
-  "--video --speed 0": 'Cannot use --speed "0": expected a number from 0.01 to 100',
-  "--video --speed 101": 'Cannot use --speed "101": expected a number from 0.01 to 100',
+  "--video --speed fast": 'Cannot use --speed "fast": expected a number from 0.25 to 8',
+  "--video --speed 0": 'Cannot use --speed "0": expected a number from 0.25 to 8',
+  "--video --speed 8.1": 'Cannot use --speed "8.1": expected a number from 0.25 to 8',
   "--video --start -1": 'Cannot use --start "-1": expected a number from 0 to 100000000',
   "--video --start soon": 'Cannot use --start "soon": expected a number from 0 to 100000000',
   "--video --duration 0": 'Cannot use --duration "0": expected a number from 0.001 to 100000000',
@@ -159,7 +161,7 @@ const WRONG: Record<string, string> = {
     "Cannot do several things at once: expected one of --image --video --list",
   "--output x.mp4": "Cannot tell what to get: expected --image, --video or --list",
   "--json": "Cannot tell what to get: expected --image, --video or --list",
-  "--speed fast": 'Cannot use --speed "fast": expected a number from 0.01 to 100',
+  "--speed fast": 'Cannot use --speed "fast": expected a number from 0.25 to 8',
   "--list --size 3x3": "Cannot use --size with --list: it is for --image and --video",
   "--list --overwrite": "Cannot use --overwrite with --list: it is for --image and --video",
   "--video --json --view terminal": "Cannot use --json with --view terminal: both write to stdout",
@@ -217,6 +219,9 @@ const WRONG: Record<string, string> = {
   "--image a.mp4 --every 0": 'Cannot use --every "0": expected a number from 0.01 to 1000000',
   "--image a.mp4 --every 5 --output a.png":
     'Cannot write a series of pictures to "a.png": expected a place for the number, as in shot%03d.png',
+  "--video --loop --encoding copy --output x.mp4":
+    "Cannot record --loop with --encoding copy: its packets cannot follow each other from round " +
+    "to round, expected raw or mjpeg",
   "--video --late drop --speed max":
     "Cannot use --late drop with --speed max: nothing is late there",
   "--video --late never": 'Cannot use --late "never": expected wait, drop',

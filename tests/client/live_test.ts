@@ -1,5 +1,5 @@
 /** What servers tell while frames come: live sources, notices, seeks, notes. */
-import { assertAlmostEquals, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals, assertMatch } from "@std/assert";
 import { requestMedia } from "../../lib/client/native_request.ts";
 import { connect } from "../../lib/client/link.ts";
 import { ByteReader, fromSocket } from "../../lib/core/byte_reader.ts";
@@ -64,9 +64,9 @@ Deno.test("stream-client --json tells how old live frames are, whatever the serv
   });
   const { latencyMs, frames } = JSON.parse(stdout);
   assertEquals([status, frames], [0, 20]);
-  assertAlmostEquals(latencyMs.p50, 1000, 200);
-  assertAlmostEquals(latencyMs.p95, 1000, 200);
-  assertMatch(drawn, /frame 1 {2}00:00\.0 {2}[^\n]*\/s {2}latency 1\d\d\d ms/);
+  // A busy machine makes them older, but never by as much as the clocks are apart.
+  assert(latencyMs.p50 > 900 && latencyMs.p95 < AHEAD / 2, JSON.stringify(latencyMs));
+  assertMatch(drawn, /frame 1 {2}00:00\.0 {2}[^\n]*\/s {2}latency [1-9]\d{3,} ms/);
 });
 
 Deno.test("stream-client --json knows no latency of what is not live", async () => {
@@ -134,6 +134,36 @@ Deno.test("stream-client prints what the server has to say, a line each", async 
     "Whatever that is",
     "",
   ]);
+});
+
+Deno.test("stream-client tells below the picture in a terminal, and once more behind it", async () => {
+  await using server = new ScriptedServer((peer) =>
+    say(
+      peer,
+      describe({ live: false }),
+      frame(0),
+      notice({ code: "source_lost", message: "The camera\x1b went away" }),
+      frame(1),
+      encodeMessage(
+        "end",
+        encodeEnd({ frames: 2, audioFrames: 0, bytes: 0, dropped: 5, reason: "end" }),
+      ),
+    )
+  );
+  let screen = "";
+  const write = (text: string) => void (screen += text);
+  const { status } = await runInside(["--video", "--view", "terminal", ...at(server)], {
+    surroundings: {
+      stdoutIsTerminal: true,
+      stderrIsTerminal: true,
+      print: write,
+      printError: write,
+    },
+  });
+  assertEquals(status, 0);
+  const [during, after] = screen.split("\x1b[?1049l");
+  assert(during.includes("\x1b[24;1H\x1b[KThe camera? went away"));
+  assertMatch(after, /^The camera\? went away\nReceived 2 frames [^\n]+ fps, 5 dropped, [^\n]+\n$/);
 });
 
 Deno.test("stream-client counts frames that are left out of a video that is cut", async () => {

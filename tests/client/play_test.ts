@@ -1,6 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import type { AnswerPart } from "../../lib/client/answer.ts";
 import { play } from "../../lib/client/play.ts";
+import { Progress } from "../../lib/client/progress.ts";
 import { Statistics } from "../../lib/client/statistics.ts";
 import type { Description } from "../../lib/core/frame.ts";
 import type { Presentation, Viewer } from "../../lib/viewers/viewer.ts";
@@ -205,6 +206,7 @@ Deno.test({
     const calls: string[] = [];
     const told = await beginningOf([-1, 0], "copy", { calls });
     assertEquals([told?.encoding, told?.speed], ["copy", 2]);
+    assertEquals([told?.firstPicture, (await beginningOf([], "copy"))?.firstPicture], [-0.04, 0]);
     assertEquals(calls, ["described true", "frame false", "frame false"]);
     assertEquals((await beginningOf([], "copy"))?.lead, 1);
     assertEquals((await beginningOf([175, 176], "copy", { live: true }))?.lead, 0);
@@ -212,9 +214,88 @@ Deno.test({
   },
 });
 
-for (const live of [true, false]) {
+Deno.test({
+  name: "play() tells progress how long the part lasts that was asked for",
+  permissions: "none",
+  async fn() {
+    const told = async (part: { start?: number; duration?: number }, duration?: number) => {
+      let line = "";
+      const progress = new Progress({ write: (text) => void (line ||= text), columns: () => 80 });
+      async function* parts(): AsyncGenerator<AnswerPart> {
+        for await (const each of answer()) {
+          const isFirst = each.kind === "describe";
+          yield isFirst ? { ...each, description: { ...DESCRIPTION, duration } } : each;
+        }
+      }
+      await play(parts(), {
+        ...{ viewers: [new TestViewer()], statistics: new Statistics("get_video"), still: false },
+        ...{ progress, part, signal: new AbortController().signal },
+      });
+      return line.match(/00:00\.0( of \S+)?/)?.[1];
+    };
+    assertEquals(await told({}, 20), " of 00:20.0");
+    assertEquals(await told({ start: 18 }, 20), " of 00:02.0");
+    assertEquals(await told({ start: 5, duration: 3 }, 20), " of 00:03.0");
+    assertEquals(await told({ start: 18, duration: 3 }, 20), " of 00:02.0");
+    assertEquals(await told({ start: 18 }), undefined);
+  },
+});
+
+Deno.test({
+  name: "play() looks for the first picture behind the first sound, and keeps their order",
+  permissions: "none",
+  async fn() {
+    const sound = { ...GREY, type: "audio", id: 1, sampleRate: 48_000, channels: 1 } as const;
+    const data = Uint8Array.of(0);
+    const beginning = async (frames: readonly [number, number][], live = false) => {
+      let told: number[] = [];
+      const shown: string[] = [];
+      const viewer: Viewer = {
+        begin: ({ lead, firstPicture }) => Promise.resolve(void (told = [lead, firstPicture])),
+        show({ streamId, timestamp, data: [value] }) {
+          shown.push(`${streamId}: ${timestamp} ${value}`);
+          return Promise.resolve(true);
+        },
+        finish: () => Promise.resolve(undefined),
+        [Symbol.asyncDispose]: () => Promise.resolve(),
+      };
+      async function* parts(): AsyncGenerator<AnswerPart> {
+        yield { kind: "describe", description: { ...DESCRIPTION, live, streams: [GREY, sound] } };
+        for (const [index, [streamId, timestamp]] of frames.entries()) {
+          // The memory is used again, as on a connection.
+          data[0] = index;
+          yield {
+            kind: "frame",
+            frame: { streamId, timestamp, keyframe: true, data },
+            dropped: false,
+          };
+        }
+        yield { kind: "end", end: END };
+      }
+      await play(parts(), {
+        ...{ viewers: [viewer], statistics: new Statistics("get_video"), still: false },
+        ...{ encoding: "copy", signal: new AbortController().signal },
+      });
+      assertEquals(shown, frames.map(([id, time], index) => `${id}: ${time} ${index}`));
+      return told;
+    };
+    assertEquals(await beginning([[1, 5], [1, 6], [0, -26], [0, -25]]), [3, -1.04]);
+    assertEquals(await beginning([[1, 0], [1, 13], [0, -26]]), [1, 0]);
+    assertEquals(await beginning([[1, -30], [1, 1]]), [3, 0]);
+    assertEquals(await beginning([[1, -1], [0, 0]]), [2, 0]);
+    assertEquals(await beginning([[1, 5], [0, -26]], true), [0, 0]);
+  },
+});
+
+for (
+  const [what, { live, loop }, whole] of [
+    ["live sources as whole", { live: true, loop: false }, true],
+    ["endless rounds as whole", { live: false, loop: true }, true],
+    ["videos as not whole", { live: false, loop: false }, false],
+  ] as const
+) {
   Deno.test({
-    name: `play() ends ${live ? "live sources" : "videos"} as ${live ? "" : "not "}whole at a stop`,
+    name: `play() ends ${what} at a stop`,
     permissions: "none",
     async fn() {
       async function* parts(): AsyncGenerator<AnswerPart> {
@@ -225,8 +306,12 @@ for (const live of [true, false]) {
         throw new Error("the link was closed");
       }
       const viewer = new TestViewer();
-      const { outcome } = await playTo([viewer], parts(), AbortSignal.abort());
-      assertEquals([outcome, viewer.calls.at(-1)], ["stopped", `finish ${live}`]);
+      const statistics = new Statistics("get_video");
+      const { outcome } = await play(parts(), {
+        ...{ viewers: [viewer], statistics, still: false, loop },
+        signal: AbortSignal.abort(),
+      });
+      assertEquals([outcome, viewer.calls.at(-1)], ["stopped", `finish ${whole}`]);
     },
   });
 }

@@ -1,6 +1,12 @@
-import { assert, assertEquals, assertGreater, assertRejects } from "@std/assert";
+import {
+  assert,
+  assertAlmostEquals,
+  assertEquals,
+  assertGreater,
+  assertRejects,
+} from "@std/assert";
 import { FormatError, RequestError } from "../../lib/core/errors.ts";
-import { FRAME_HEADROOM, FRAME_TAILROOM } from "../../lib/core/frame.ts";
+import { FRAME_HEADROOM, FRAME_TAILROOM, toSeconds } from "../../lib/core/frame.ts";
 import { type Decoder, type DecoderOptions, openDecoder } from "../../lib/media/decoder.ts";
 import { Library } from "../../lib/media/library.ts";
 import { mediaFolder, pictures, tone } from "../support/media.ts";
@@ -8,6 +14,8 @@ import { mediaFolder, pictures, tone } from "../support/media.ts";
 const media = mediaFolder();
 const TALKIE = [...pictures({ size: "320x240", seconds: 2 }), ...tone({ seconds: 2 })];
 TALKIE.push("-c:v", "mjpeg", "-c:a", "pcm_s16le");
+const LATE_SOUND = [...pictures({ seconds: 3 }), "-itsoffset", "1", ...tone({ seconds: 3 })];
+LATE_SOUND.push("-c:v", "mpeg4", "-c:a", "pcm_s16le");
 
 async function open(name: string, options: Partial<DecoderOptions> = {}): Promise<Decoder> {
   const file = await new Library(media.path).find(name);
@@ -100,6 +108,44 @@ Deno.test("openDecoder() says media_error for a file that cannot be decoded", as
   const gone = await assertRejects(opening, RequestError, `Cannot decode "wiped.mp4"`);
   assertEquals(gone.code, "media_error");
   assert(!gone.message.includes(media.path), gone.message);
+});
+
+Deno.test("Decoder.frames() ends at the end of the duration, however late a stream begins", async () => {
+  await media.make("late sound.mkv", LATE_SOUND);
+  for (const encoding of ["raw", "h264", "mjpeg"] as const) {
+    for (const part of [{ start: 0, duration: 1.5 }, { start: 0.05, duration: 0.1 }]) {
+      await using decoder = await open("late sound.mkv", { ...part, encoding });
+      const ends = new Map<number, number>();
+      for await (const { streamId, timestamp, data } of decoder.frames()) {
+        const stream = decoder.streams.find(({ id }) => id === streamId)!;
+        const samples = stream.codec === "pcm_s16le" ? data.byteLength / 4 - 1 : 0;
+        ends.set(streamId, toSeconds(timestamp + samples, stream.timeBase));
+      }
+      const latest = Math.max(...ends.values());
+      assert(latest < part.duration && latest > part.duration - 0.05, `${encoding}: ${latest} s`);
+    }
+  }
+});
+
+Deno.test("Decoder.frames() begins with the first picture, wherever the next keyframe is", async () => {
+  // Of an uneven video, keyframes are decoded longer before they are shown than MP4 expects.
+  const thinned = ["-vf", "select='lt(n,20)+not(mod(n,5))'", "-fps_mode", "vfr"];
+  const coded = ["-c:v", "libx264", "-g", "5", "-bf", "2", "-sc_threshold", "0"];
+  await media.make("uneven.mp4", [...pictures({ seconds: 4 }), ...thinned, ...coded]);
+  for (let start = 1.01; start < 3.6; start += 0.1) {
+    await using decoder = await open("uneven.mp4", { start });
+    const [stream] = decoder.streams;
+    const { value: frame } = await decoder.frames().next();
+    const moment = start + toSeconds(frame?.timestamp ?? NaN, stream.timeBase);
+    assertAlmostEquals(moment, Math.ceil(start * 5) / 5, 1e-3, `from ${start} s`);
+  }
+});
+
+Deno.test("Decoder.frames() says so where nothing begins within the duration", async () => {
+  await media.make("late sound.mkv", LATE_SOUND);
+  const wanted = { start: 0.05, duration: 0.01 };
+  const opening = () => open("late sound.mkv", wanted).then(all);
+  await assertRejects(opening, RequestError, "nothing that begins within 0.01 s from 0.05 s on");
 });
 
 async function all(decoder: Decoder): Promise<void> {

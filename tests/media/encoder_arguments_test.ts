@@ -5,6 +5,7 @@ import {
   extensionOf,
   holdsOnePicture,
   nutInputArguments,
+  recodingNotes,
 } from "../../lib/media/encoder_arguments.ts";
 
 const VIDEO: VideoStream = {
@@ -39,7 +40,7 @@ function between(path: string, video: Partial<VideoStream> = {}, still = false):
   return args.slice(8, -1).join(" ");
 }
 
-const EXACT_TIME = "-fps_mode passthrough -enc_time_base 1001/30000";
+const EXACT_TIME = "-fps_mode passthrough -enc_time_base:v 1001/30000";
 
 /** What is asked of FFmpeg for a file name and a picture. */
 const CASES: [string, Partial<VideoStream>, string][] = [
@@ -60,10 +61,10 @@ const CASES: [string, Partial<VideoStream>, string][] = [
   ],
   ["a.mkv", { height: 47 }, `-vf format=yuv444p ${EXACT_TIME}`],
   ["a.mkv", { height: 47, pixelFormat: "rgb24" }, EXACT_TIME],
-  ["a.avi", {}, ""],
+  ["a.avi", {}, "-af aresample=async=1:first_pts=0"],
   ["a.gif", {}, ""],
-  ["a.gif", { frameRate: [60, 1] }, "-fps_mode vfr -enc_time_base 1/50"],
-  ["a.gif", { frameRate: undefined }, "-fps_mode vfr -enc_time_base 1/50"],
+  ["a.gif", { frameRate: [60, 1] }, "-fps_mode vfr -enc_time_base:v 1/50"],
+  ["a.gif", { frameRate: undefined }, "-fps_mode vfr -enc_time_base:v 1/50"],
   ["a.m4a", {}, "-vn"],
   ["a.wav", {}, ""],
 ];
@@ -157,6 +158,13 @@ Deno.test({
       kept("a.wav", {}, { lead: 1 }),
       `-copyts -itsoffset -1 ${INPUT} -af atrim=start=0 -vf trim=start=0`,
     );
+    const flac = encoderArguments({ streams: [{ ...AAC, codec: "flac" }] }, "a.mp4", {
+      ...{ still: false, encoded: true },
+    });
+    assertEquals(
+      flac.slice(8, -1).join(" "),
+      "-c:a copy -strict experimental -bsf:a setts=duration=if(N\\,PTS-PREV_INPTS)",
+    );
     assertEquals(kept("a.mp4", { codec: "mjpeg" }).includes("-c:v copy"), false);
     assertEquals(kept("a.mkv", {}, { encoded: false }).includes("copy"), false);
   },
@@ -178,6 +186,32 @@ Deno.test({
       kept("a.mkv", { rotation: 180 }, { rotationBy: "tag" }),
       `${INPUT} -c:a copy -vf hflip,vflip ${EXACT_TIME}`,
     );
+  },
+});
+
+Deno.test({
+  name: "recodingNotes() tells why packets are not stored as they are",
+  permissions: "none",
+  fn() {
+    const notes = (path: string, video: Partial<VideoStream> = {}, still = false) =>
+      recodingNotes([{ ...H264, ...video }, AAC], path, { still });
+    assertEquals(notes("a.mp4", { rotation: 90 }), []);
+    assertEquals(notes("a.webm"), [
+      "pictures are encoded anew: h264 is not stored in .webm",
+      "sound is encoded anew: aac is not stored in .webm",
+    ]);
+    assertEquals(notes("a.mkv", { rotation: 90 }), [
+      "pictures are encoded anew: .mkv does not say which way up they are",
+    ]);
+    assertEquals(notes("a.avi", { codec: "mpeg4", decodeDelay: 1 }), [
+      "pictures are encoded anew: .avi keeps no other order than that of showing",
+      "sound is encoded anew: aac is not stored in .avi",
+    ]);
+    assertEquals(notes("a.wav"), ["sound is encoded anew: aac is not stored in .wav"]);
+    assertEquals(notes("a.png", { codec: "mjpeg" }, true), [
+      "the picture is encoded anew: mjpeg is not stored in .png",
+    ]);
+    assertEquals(notes("a.png", { codec: "png" }, true), []);
   },
 });
 

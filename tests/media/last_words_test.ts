@@ -23,6 +23,9 @@ test("lastWords() prefers a reason to words that fit everything", () => {
   assertEquals(lastWords(stderr, "/a"), "moov atom not found");
   const alone = "Error while decoding stream #0:0: Invalid data found when processing input";
   assertEquals(lastWords(alone, "/a"), alone);
+  const port =
+    "[udp @ 0x5f] bind failed: Address already in use\nudp://:9: Inappropriate ioctl for device";
+  assertEquals(lastWords(port, "/a"), "bind failed: Address already in use");
 });
 
 test("lastWords() gives nothing where there is nothing", () => {

@@ -1,5 +1,9 @@
 import { assert, assertEquals, assertFalse } from "@std/assert";
-import { liveArguments, type LiveInputOptions } from "../../lib/media/live_arguments.ts";
+import {
+  liveArguments,
+  type LiveInputOptions,
+  restatesColors,
+} from "../../lib/media/live_arguments.ts";
 import { parseLiveSource } from "../../lib/media/live_input.ts";
 import type { Rendition } from "../../lib/media/rendition.ts";
 
@@ -53,9 +57,32 @@ test("liveArguments() takes sound only where there is some, and each frame at on
   assert(args.includes("expr:gte(t,n_forced*1)"));
 });
 
+test("liveArguments() does not name a source whose frames come from elsewhere", () => {
+  const fed = line("v4l2:/dev/video0", { isFed: true });
+  assert(fed.includes(" -f nut -i pipe:0 -map 0:V:0?"), fed);
+  assertFalse(/v4l2|video0/.test(fed));
+  // What is sent is as it would be from the source itself.
+  const outputOf = (line: string) => line.slice(line.indexOf("-map"));
+  assertEquals(outputOf(fed), outputOf(line("v4l2:/dev/video0")));
+});
+
 test("liveArguments() lets raw pictures only have formats that NUT tells apart", () => {
   assert(/-vf format=yuv420p\|/.test(line("/a.ts")));
   assertFalse(line("/a.ts").includes("yuvj"));
   assertFalse(line("/a.ts", { rendition: { pixelFormat: "bgr24" } }).includes("format=yuv420p"));
   assertFalse(line("/a.ts", { rendition: { encoding: "copy" } }).includes("-vf"));
+});
+
+test("restatesColors() says of what the colours have to be turned to what is described", () => {
+  const isRestated = (input: string, encoding: Rendition["encoding"]) =>
+    restatesColors(parseLiveSource(`cam=${input}`), { encoding });
+  for (const input of ["x11grab::0", "lavfi:testsrc"]) {
+    assert(isRestated(input, "h264") && isRestated(input, "mjpeg"), input);
+    assertFalse(isRestated(input, "raw") || isRestated(input, "copy"), input);
+  }
+  assert(isRestated("rtsp://host/a", "mjpeg"));
+  assertFalse(isRestated("rtsp://host/a", "h264"));
+  const h264 = line("x11grab::0", { rendition: { encoding: "h264" } });
+  assert(h264.includes("out_color_matrix=bt601:out_range=tv"), h264);
+  assert(h264.includes("-colorspace smpte170m -color_range tv"), h264);
 });

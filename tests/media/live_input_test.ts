@@ -1,6 +1,11 @@
 import { assert, assertEquals, assertFalse, assertThrows } from "@std/assert";
 import { UsageError } from "../../lib/core/errors.ts";
-import { hideSecrets, parseLiveSource, refuseSameNames } from "../../lib/media/live_input.ts";
+import {
+  hideSecrets,
+  isExclusive,
+  parseLiveSource,
+  refuseSameNames,
+} from "../../lib/media/live_input.ts";
 
 function test(name: string, fn: () => void): void {
   Deno.test({ name, permissions: "none", fn });
@@ -63,6 +68,13 @@ test("parseLiveSource() refuses what is none, in one line", () => {
 test("parseLiveSource() does not repeat a password", () => {
   const { message } = assertThrows(() => parseLiveSource("=rtsp://me:word@host/"), UsageError);
   assertFalse(message.includes("word"), message);
+});
+
+test("isExclusive() tells what can be opened once only", () => {
+  const once = ["v4l2:/dev/video0", "x11grab::0", "udp://:5000", "mpegts:UDP://h:1", "rtp://h:1"];
+  const often = ["lavfi:testsrc", "rtsp://h/a", "http://h/a", "srt://h:1", "/a.ts", "/udp:/a"];
+  const told = (input: string) => isExclusive(parseLiveSource(`cam=${input}`));
+  assertEquals([once.map(told), often.map(told)], [Array(5).fill(true), Array(6).fill(false)]);
 });
 
 test("refuseSameNames() refuses names that stand twice", () => {

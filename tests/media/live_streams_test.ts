@@ -1,13 +1,18 @@
 import { assert, assertEquals, assertFalse, assertThrows } from "@std/assert";
 import { RequestError } from "../../lib/core/errors.ts";
-import type { VideoStream } from "../../lib/core/frame.ts";
+import type { Encoding, VideoStream } from "../../lib/core/frame.ts";
 import { openLiveFeed } from "../../lib/media/live_feed.ts";
 import { parseLiveSource } from "../../lib/media/live_input.ts";
-import { describeLive, isSameMedia, SENT_RAW } from "../../lib/media/live_streams.ts";
+import {
+  describeLive,
+  isSameMedia,
+  refuseUnknown,
+  SENT_RAW,
+} from "../../lib/media/live_streams.ts";
 import type { NutStream } from "../../lib/media/nut_demux.ts";
 import { bitsPerPixel } from "../../lib/media/pixel_format.ts";
 import type { Rendition } from "../../lib/media/rendition.ts";
-import { mediaFolder, pictures, tone } from "../support/media.ts";
+import { mediaFolder, pictures, run, tone } from "../support/media.ts";
 
 const media = mediaFolder();
 
@@ -16,7 +21,7 @@ async function seen(input: string, rendition: Rendition = {}, { loop = false } =
   const options = { maxFrameSize: 1e8, signal: new AbortController().signal, loop };
   await using feed = await openLiveFeed(parseLiveSource(`cam=${input}`), rendition, options);
   const { data } = await feed.next();
-  return { streams: feed.streams, size: data.byteLength };
+  return { streams: feed.streams, size: data.byteLength, data: data.slice() };
 }
 
 Deno.test("raw pictures are described in the format they have", async () => {
@@ -57,6 +62,34 @@ Deno.test("copied packets are described by their codecs", async () => {
   }
 });
 
+Deno.test("compressed pictures have the colours that they are described with", async (t) => {
+  const red = ["-f", "lavfi", "-i", "color=red:size=32x32:d=0.2"];
+  const bt709 = ["-vf", "scale=out_color_matrix=bt709", "-colorspace", "bt709"];
+  const path = await media.make("red.ts", [...red, ...bt709, "-c:v", "libx264", "-qp", "0"]);
+  const cases: [string, Encoding, string | undefined][] = [
+    ["lavfi:color=red:size=32x32,format=rgb24", "h264", "smpte170m"],
+    ["lavfi:color=red:size=32x32,format=rgb24", "mjpeg", "bt470bg"],
+    [path, "mjpeg", "bt470bg"],
+    // What H.264 itself says is right, and not described again.
+    [path, "h264", undefined],
+  ];
+  for (const [input, encoding, matrix] of cases) {
+    await t.step(`${encoding} of ${input.split("/").at(-1)}`, async () => {
+      const { streams: [stream], data } = await seen(input, { encoding }, { loop: true });
+      assert(stream.type === "video");
+      assertEquals(stream.colorSpace, matrix);
+      const bytes = new Uint8Array([...stream.extradata, ...data]);
+      const packet = await media.write(`packet.${encoding}`, bytes);
+      const shown = ["-show_entries", "stream=color_space", "-of", "csv=p=0", packet];
+      const told = new TextDecoder().decode(await run("ffprobe", shown)).trim();
+      assertEquals(told, matrix ?? "bt709");
+      const pixel = ["-frames:v", "1", "-vf", "crop=2:2", "-f", "rawvideo", "-pix_fmt", "rgb24"];
+      const [r, g, b] = await run("ffmpeg", ["-i", packet, ...pixel, "pipe:1"]);
+      assert(r > 245 && g < 10 && b < 10, `${r} ${g} ${b}`);
+    });
+  }
+});
+
 const PICTURE: NutStream = {
   ...{ id: 3, type: "video", fourcc: "H264", timeBase: [1, 90_000], decodeDelay: 2 },
   ...{ extradata: Uint8Array.of(1, 2), width: 16, height: 8 },
@@ -74,6 +107,10 @@ Deno.test("describeLive() puts the picture first, and refuses codecs that have n
   for (const encoding of ["raw", "copy"] as const) {
     assertThrows(() => describeLive([odd], { encoding }), RequestError, "????");
   }
+  // FFmpeg, which gave it, can make something else of it.
+  const captured = describeLive([odd], { encoding: "copy" }, { isCapture: true });
+  assertEquals(captured[0].fourcc, "????");
+  assertThrows(() => refuseUnknown(captured), RequestError, "????");
 });
 
 Deno.test("isSameMedia() looks at what a decoder has to know, and not at the time base", () => {

@@ -2,7 +2,12 @@ import { assert, assertEquals } from "@std/assert";
 import type { MediaFile } from "../../lib/media/library.ts";
 import type { MediaInfo } from "../../lib/media/probe.ts";
 import { planLanes } from "../../lib/media/lane_plan.ts";
-import { audioArguments, pcmCodec, videoArguments } from "../../lib/media/media_arguments.ts";
+import {
+  audioArguments,
+  pcmCodec,
+  seriesLength,
+  videoArguments,
+} from "../../lib/media/media_arguments.ts";
 import type { MediaOptions } from "../../lib/media/media_options.ts";
 
 function test(name: string, fn: () => void): void {
@@ -47,7 +52,7 @@ test("videoArguments() takes the source's own frames, moments and pixel format",
   assertEquals(after(args, "-i"), "file:/media/a.mp4");
   assertEquals(after(args, "-map"), "0:V:0");
   assertEquals(after(args, "-fps_mode"), "passthrough");
-  assertEquals(after(args, "-enc_time_base"), "1001/60000");
+  assertEquals(after(args, "-enc_time_base:v"), "1001/60000");
   assertEquals(after(args, "-c:v"), "rawvideo");
   for (const absent of ["-pix_fmt", "-vf", "-ss", "-t", "-frames:v"]) {
     assert(!args.includes(absent), absent);
@@ -67,6 +72,13 @@ test("videoArguments() seeks in the input, not in the output", () => {
   const args = videoFor(file(), { start: 1.5, duration: 2 });
   const input = args.slice(0, args.indexOf("-i"));
   assertEquals([after(input, "-ss"), after(input, "-t")], ["1.500000", "2.000000"]);
+});
+
+test("videoArguments() cuts off what is read for decoding before anything else is done", () => {
+  const ts = file({ format: "mpegts", video: { ...VIDEO, timeBase: [1, 90_000] } });
+  const args = videoFor(ts, { start: 15.5, fps: 10 });
+  const cut = "trim=start=12.000000,setpts=PTS-round(12.000000/TB)";
+  assertEquals(after(args, "-vf"), `${cut},fps=10000/1000`);
 });
 
 test("videoArguments() scales only to what is asked for", () => {
@@ -89,7 +101,18 @@ test("videoArguments() converts what NUT does not carry, or to what is asked for
 
 test("videoArguments() takes one frame of a still", () => {
   const args = videoFor(file({ kind: "image", format: "png_pipe" }), { still: true });
-  assertEquals([after(args, "-frames:v"), after(args, "-enc_time_base")], ["1", "1/25"]);
+  assertEquals([after(args, "-frames:v"), after(args, "-enc_time_base:v")], ["1", "1/25"]);
+});
+
+test("seriesLength() counts the pictures until the media ends, or the duration", () => {
+  assertEquals(seriesLength({}, 10), 1);
+  assertEquals(seriesLength({ every: 2.5 }, 10), 4);
+  assertEquals(seriesLength({ every: 2.5, start: 0.5 }, 10), 4);
+  assertEquals(seriesLength({ every: 2.5, start: 2.5 }, 10), 3);
+  assertEquals(seriesLength({ every: 1 / 3 }, 4), 12);
+  assertEquals(seriesLength({ every: 2.5, start: 9, duration: 5 }, 10), 1);
+  assertEquals(seriesLength({ every: 2.5, duration: 5.1 }), 3);
+  assertEquals(seriesLength({ every: 2.5 }), undefined);
 });
 
 test("videoArguments() and audioArguments() read both where timestamps may jump", () => {

@@ -79,6 +79,28 @@ Deno.test({
 });
 
 Deno.test({
+  name: "NutWriter leaves out what is empty, as encoders' last words are",
+  permissions: "none",
+  async fn() {
+    const empty = { ...frame(1, 5), data: new Uint8Array() };
+    assertEquals((await written([frame(0, 0), empty])).times, ["0/30000"]);
+  },
+});
+
+Deno.test({
+  name: "NutWriter leaves out pictures from before the first one that are not shown",
+  permissions: "none",
+  async fn() {
+    const { times } = await written([frame(0, -3), frame(0, -5), frame(0, -4), frame(0, 0)], {
+      lead: 1,
+    });
+    assertEquals(times, [`${30000 - 3003}/30000`, "30000/30000"]);
+    const shown = await written([frame(0, 3), frame(0, 1), frame(0, 2)]);
+    assertEquals(shown.times, ["3003/30000", "1001/30000", "2002/30000"]);
+  },
+});
+
+Deno.test({
   name: "NutWriter lets time go by faster or slower, for all streams alike",
   permissions: "none",
   async fn() {

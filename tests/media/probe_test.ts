@@ -36,7 +36,7 @@ Deno.test("probe() tells what a video is", async () => {
     rotation: 0,
     colorRange: "tv",
     colorSpace: "bt709",
-    isReordered: true,
+    decodeDelay: 2,
   });
   const expected = { codec: "aac", sampleRate: 48_000, channels: 2, sampleFormat: "fltp" };
   assertEquals(audio, expected);

@@ -71,10 +71,11 @@ Deno.test("openDecoder() gives a series, each picture as it is shown at its mome
     { name: "b-frames.ts", start: 0.5, every: 0.7, count: 4 },
     { name: "uneven.mkv", start: 0, every: 0.25, count: undefined },
     { name: "slides.mp4", start: 3, every: 2.5, count: 11 },
+    { name: "slides.mp4", start: 0.5, every: 2.5, count: 12 },
     { name: "gif.gif", start: 0.1, every: 1 / 3, count: 6 },
   ];
   for (const { name, start, every, count } of cases) {
-    await t.step(name, async () => {
+    await t.step(`${name} from ${start} s`, async () => {
       const frames = await framesOf(name);
       const opened = await readAll(media, name, { still: true, start, every });
       const found = sumsOf(opened, "video");
@@ -128,7 +129,8 @@ Deno.test("openDecoder() begins exactly where it is told to, in formats without 
       const frames = (await framesOf(name)).filter(({ seconds }) => seconds >= start);
       const found = sumsOf(await readAll(media, name, { start }), "video");
       assertEquals(found.map(({ md5 }) => md5), frames.map(({ md5 }) => md5));
-      assertAlmostEquals(found[0].seconds, frames[0].seconds - start, 0.02);
+      // To the nearest tick, of which some formats have no more than pictures.
+      assertAlmostEquals(found[0].seconds, frames[0].seconds - start, 0.0201);
     });
   }
 });

@@ -35,7 +35,8 @@ Deno.test("stream-server and stream-client, as executables", async (t) => {
   const paths = await build(folder);
   const env = { HOME: `${folder}/home`, XDG_CACHE_HOME: "", DISPLAY: "", WAYLAND_DISPLAY: "" };
   const client = { path: paths.client, cwd: folder, env };
-  const { program: server, port } = await startServerProgram(["--media", served], {
+  const live = ["--live", "cam=lavfi:testsrc=size=64x48:rate=25"];
+  const { program: server, port } = await startServerProgram(["--media", served, ...live], {
     ...{ path: paths.server, cwd: folder, env },
   });
   await using _server = server;
@@ -44,7 +45,10 @@ Deno.test("stream-server and stream-client, as executables", async (t) => {
   await t.step("list what there is", async () => {
     const { code, stdout, stderr } = await runProgram("client", ["--list", ...where], client);
     assertEquals([code, stderr], [0, ""]);
-    assertMatch(stdout, /^p\.png +image .*\nv\.mp4 +video .* h264\+aac +64x48$/m);
+    assertMatch(
+      stdout,
+      /^cam +video, live .*\np\.png +image .*\nv\.mp4 +video .* h264\+aac +64x48$/m,
+    );
   });
 
   await t.step("record an image and a video, by relative paths", async () => {
@@ -57,6 +61,28 @@ Deno.test("stream-server and stream-client, as executables", async (t) => {
       await run("ffmpeg", ["-i", `${folder}/p.png`, ...md5]),
       await run("ffmpeg", ["-i", `${served}/p.png`, ...md5]),
     );
+  });
+
+  await t.step("record packets untouched, a series, and a live source", async () => {
+    const copy = ["--video", "v.mp4", "--encoding", "copy", "--output", "copy.mp4", ...where];
+    const copied = await runProgram("client", copy, client);
+    assertMatch(copied.stderr, /^Received 100 frames in [^\n]+; wrote "copy\.mp4"\n$/);
+    const packets = ["-map", "0:v", "-c", "copy", "-f", "framemd5", "pipe:1"];
+    assertEquals(
+      await run("ffmpeg", ["-i", `${folder}/copy.mp4`, ...packets]),
+      await run("ffmpeg", ["-i", `${served}/v.mp4`, ...packets]),
+    );
+    const shots = ["--image", "v.mp4", "--every", "1.5", "--output", "shot%d.png", ...where];
+    const series = await runProgram("client", shots, client);
+    assertMatch(series.stderr, /; wrote 3 files, "shot1\.png" to "shot3\.png"\n$/);
+    for (const encoding of ["raw", "h264"]) {
+      const output = ["--duration", "0.4", "--output", `${encoding}.mkv`, "--encoding", encoding];
+      const args = ["--video", "cam", ...output, "--json", ...where];
+      const { code, stdout, stderr } = await runProgram("client", args, client);
+      assertEquals([code, stderr], [0, `wrote "${encoding}.mkv"\n`]);
+      const { frames, latencyMs } = JSON.parse(stdout);
+      assertEquals([frames, typeof latencyMs.p95], [10, "number"]);
+    }
   });
 
   await t.step("speak the classic wire", async () => {

@@ -4,7 +4,7 @@ import { encodeError } from "../../lib/wire/answer.ts";
 import { RequestError } from "../../lib/core/errors.ts";
 import { encodeMessage } from "../../lib/wire/native.ts";
 import { at } from "../support/inside.ts";
-import { mediaFolder, pictures, run, tone } from "../support/media.ts";
+import { mediaFolder, namesIn, pictures, run, tone } from "../support/media.ts";
 import { assertFailed, runProgram, startProgram, startServerProgram } from "../support/programs.ts";
 import {
   describe,
@@ -32,16 +32,6 @@ async function countFrames(path: string): Promise<number> {
 }
 
 /** A folder of its own for what is recorded. */
-async function folder(name: string): Promise<string> {
-  const path = media.pathOf(name);
-  await Deno.mkdir(path);
-  return path;
-}
-
-function namesIn(path: string): string[] {
-  return Array.from(Deno.readDirSync(path), ({ name }) => name).sort();
-}
-
 Deno.test("stream-client --help prints the usage, and nothing else", async () => {
   const { code, stdout, stderr } = await runProgram("client", ["--help"]);
   assertEquals([code, stderr], [0, ""]);
@@ -146,7 +136,7 @@ Deno.test("stream-client takes choices from a pipe", async () => {
 for (const [signal, status] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]] as const) {
   Deno.test(`stream-client ends by ${signal} with status ${status} in the middle of a recording`, async () => {
     await media.make("clip.mp4", CLIP);
-    const place = await folder(signal);
+    const place = await media.folder(signal);
     await using server = await testServer({ media: media.path });
     const args = ["--video", "clip.mp4", "--output", `${place}/x.mp4`, "--view", "terminal"];
     await using client = startProgram("client", [...args, ...at(server)]);
@@ -198,7 +188,7 @@ Deno.test("stream-client ends by Ctrl-C out of the menu, in the middle of a vide
 });
 
 Deno.test("stream-client ends by a second Ctrl-C although FFmpeg hangs", async () => {
-  const place = await folder("hanging");
+  const place = await media.folder("hanging");
   await using ffmpeg = await witness("ffmpeg", { instead: "exec sleep 600" });
   const stopped = Promise.withResolvers<void>();
   await using server = new ScriptedServer(async (peer) => {
@@ -241,7 +231,7 @@ Deno.test("stream-client ends by a second Ctrl-C although the program behind it 
 });
 
 Deno.test("stream-client tells that the encoder died, and names what it left", async () => {
-  const place = await folder("killed");
+  const place = await media.folder("killed");
   await using ffmpeg = await witness("ffmpeg");
   await using server = new ScriptedServer(async (peer) => {
     await say(peer, describe(), frame(0), frame(1));
@@ -262,7 +252,7 @@ Deno.test("stream-client tells that the encoder died, and names what it left", a
 
 Deno.test("stream-client tells that the server died, and names what it got", async () => {
   await media.make("clip.mp4", CLIP);
-  const place = await folder("alone");
+  const place = await media.folder("alone");
   const { program: server, port } = await startServerProgram(["--media", media.path]);
   await using _server = server;
   const args = ["--video", "clip.mp4", "--output", `${place}/x.mp4`, "--view", "terminal"];
@@ -279,7 +269,7 @@ Deno.test("stream-client tells that the server died, and names what it got", asy
 });
 
 Deno.test("stream-client says how to install what it lacks", async () => {
-  const place = await folder("empty path");
+  const place = await media.folder("empty path");
   await using server = new ScriptedServer((peer) => say(peer, describe(), frame(0)));
   const env = { PATH: place, DISPLAY: ":0" };
   const record = ["--video", "--output", media.pathOf("x.mkv"), ...at(server)];
@@ -341,7 +331,7 @@ for (const type of ["mp4", "mkv"]) {
       const name = "noise.mkv";
       const noise = ["-f", "lavfi", "-i", "nullsrc=size=320x240:rate=25:d=1,geq=random(1)*255"];
       await media.make(name, [...noise, "-c:v", "ffv1", "-pix_fmt", "yuv420p"]);
-      const place = await folder(`full ${type}`);
+      const place = await media.folder(`full ${type}`);
       await using server = await testServer({ media: media.path });
       const wrapper = mounting("size=200k", place);
       const args = ["--video", name, "--output", `${place}/x.${type}`, ...at(server)];
@@ -359,7 +349,7 @@ Deno.test({
   ignore: !MOUNTS,
   async fn() {
     await media.make("still.png", [...pictures(), "-frames:v", "1"]);
-    const place = await folder("read-only");
+    const place = await media.folder("read-only");
     await using server = await testServer({ media: media.path });
     const args = ["--image", "still.png", "--output", `${place}/x.png`, ...at(server)];
     const ending = await runProgram("client", args, { wrapper: mounting("ro", place) });
@@ -372,7 +362,7 @@ Deno.test({
 
 Deno.test("stream-client tells of a limit on the size of files", async () => {
   await media.make("clip.mp4", CLIP);
-  const place = await folder("limited");
+  const place = await media.folder("limited");
   await using server = await testServer({ media: media.path });
   const instead = `ulimit -f 8 && exec "${await whereIs("ffmpeg")}" "$@"`;
   await using ffmpeg = await witness("ffmpeg", { instead });

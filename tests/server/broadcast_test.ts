@@ -98,13 +98,14 @@ class HandFeed implements LiveFeed {
 
 /** A broadcast whose source, clock and chance are the test's. */
 class Studio implements AsyncDisposable {
-  readonly clock = new HandClock();
+  readonly clock: HandClock = new HandClock();
   readonly lines: string[] = [];
   readonly feeds: HandFeed[] = [];
   readonly broadcast: Broadcast;
   #started = Promise.withResolvers<HandFeed>();
 
-  constructor({ isPaced = false } = {}) {
+  constructor({ isPaced = false, capture }: { isPaced?: boolean; capture?: Studio } = {}) {
+    if (capture !== undefined) this.clock = capture.clock;
     this.broadcast = new Broadcast({
       source: parseLiveSource("cam=v4l2:/dev/video0"),
       isPaced,
@@ -117,6 +118,7 @@ class Studio implements AsyncDisposable {
         this.#started = Promise.withResolvers();
         return Promise.resolve(feed);
       },
+      capture: capture?.broadcast,
       clock: this.clock,
       random: () => 0.5,
       logger: { log: (level, message) => void this.lines.push(`${level} ${message}`) },
@@ -282,6 +284,76 @@ test("Broadcast holds frames back until they are due, where they come all at onc
   assertEquals(await studio.clock.asleep(), [100]);
   studio.clock.pass(100);
   assertEquals(await taken(queue), "1");
+});
+
+test("Broadcast that is made from another goes away and comes back with it", async () => {
+  await using capture = new Studio();
+  await using studio = new Studio({ capture });
+  const joining = [capture.join(), studio.join()];
+  capture.feeds[0].show(0);
+  studio.feeds[0].show(0);
+  const [, queue] = await Promise.all(joining);
+  assertEquals(await taken(queue), "0");
+  // Viewers hear what the capture says, each time, while nothing is started but the capture.
+  let start = capture.nextStart;
+  capture.feeds[0].break("gone");
+  await capture.clock.asleep();
+  studio.feeds[0].break("nothing comes");
+  assertEquals(await taken(queue), "source_lost: gone; it is tried again in 1.0 s");
+  await assertRejects(() => studio.join(), RequestError, "gone");
+  capture.clock.pass(1000);
+  (await start).break("still gone");
+  assertEquals(await taken(queue), "source_lost: still gone; it is tried again in 2.0 s");
+  assertEquals(studio.feeds.length, 1);
+  start = capture.nextStart;
+  const again = studio.nextStart;
+  capture.clock.pass(2000);
+  (await start).show(0);
+  (await again).show(0);
+  assertEquals(await taken(queue), `source_back: "cam" is back`);
+  assertEquals(await taken(queue), "~30");
+  // A failure of its own is the first of its own.
+  studio.feeds[1].break("it broke");
+  assertEquals(await taken(queue), "source_lost: it broke; it is tried again in 1.0 s");
+});
+
+test("Broadcast comes back with a capture that has become something else", async () => {
+  await using capture = new Studio();
+  await using studio = new Studio({ capture });
+  const joining = [capture.join(), studio.join()];
+  capture.feeds[0].show(0);
+  studio.feeds[0].show(0);
+  const [, queue] = await Promise.all(joining);
+  const start = capture.nextStart;
+  const again = studio.nextStart;
+  capture.feeds[0].break("gone");
+  await capture.clock.asleep();
+  studio.feeds[0].break("nothing comes");
+  assertEquals(await taken(queue), "0");
+  assert((await taken(queue)).startsWith("source_lost: gone"));
+  capture.clock.pass(1000);
+  const feed = await start;
+  feed.streams = [{ ...GREY, id: 0, width: 999 }];
+  feed.show(0);
+  (await again).show(0);
+  assertEquals(await taken(queue), `source_back: "cam" is back`);
+});
+
+test("Broadcast runs as long as another is made from it, with viewers or without", async () => {
+  await using capture = new Studio();
+  {
+    await using studio = new Studio({ capture });
+    const joining = studio.join();
+    studio.feeds[0].show(0);
+    capture.clock.pass(60_000);
+    await joining;
+    assertEquals([capture.broadcast.viewers, capture.broadcast.over.aborted], [1, false]);
+  }
+  assertEquals(capture.broadcast.viewers, 0);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  capture.broadcast.over.addEventListener("abort", () => resolve());
+  capture.clock.pass(10_000);
+  await promise;
 });
 
 test("Broadcast.stop() ends the source, and is harmless when repeated", async () => {

@@ -39,6 +39,8 @@ interface Scene {
   speed?: number;
   /** Seconds of a pause in the middle. */
   pause?: number;
+  /** The picture that does not follow upon the one before. */
+  breakAt?: number;
 }
 
 interface Outcome {
@@ -86,7 +88,8 @@ async function play(scene: Scene): Promise<Outcome> {
     for (const streamId of scene.sound ? [0, 1] : [0]) {
       const data = new Uint8Array(FRAME_HEADROOM + SIZE).subarray(FRAME_HEADROOM);
       const keyframe = streamId === 1 || at % interval === 0;
-      const frame = { streamId, timestamp: at, keyframe, due: at / RATE, data };
+      const discontinuity = streamId === 0 && at === scene.breakAt;
+      const frame = { streamId, timestamp: at, keyframe, due: at / RATE, data, discontinuity };
       await delivery.take({ kind: "frame", frame, beginning: 0, isShown: true });
     }
   }
@@ -166,6 +169,17 @@ test("Delivery.take() goes on with a keyframe where pictures build upon each oth
   assertLess(2, behind.length);
   assert(behind.every(({ keyframe }) => keyframe));
   assertEquals(frames.length + report.dropped, 500);
+});
+
+test("Delivery.take() tells of a break though the frame that says so is left out", async () => {
+  const scene: Scene = { count: 100, link: () => HALF, late: "drop" };
+  const sent = (await play(scene)).frames.map(({ timestamp }) => timestamp);
+  const breakAt = sent.findIndex((timestamp, at) => timestamp !== at);
+  const { frames } = await play({ ...scene, breakAt });
+  const broken = frames.filter(({ discontinuity }) => discontinuity);
+  assertEquals(broken.map(({ timestamp, dropped }) => [timestamp, dropped]), [
+    [sent[breakAt], true],
+  ]);
 });
 
 test("Delivery.take() keeps sound where leaving pictures out is enough", async () => {

@@ -50,6 +50,18 @@ Deno.test("get_image gives a series in one answer", async () => {
   assertEquals(answer.end?.frames, 4);
 });
 
+Deno.test("get_video knows no series", async () => {
+  await makeTalkie();
+  await using server = await testServer({ media: media.path });
+  const plain = await ask(server, { command: "get_video", name: NAME });
+  const asked = await ask(server, { command: "get_video", name: NAME, every: 0.5 });
+  assertEquals(asked.description, plain.description);
+  // One stream may be ahead of the other for a moment.
+  for (const type of ["video", "audio"] as const) {
+    assertEquals(framesOf(asked, type), framesOf(plain, type));
+  }
+});
+
 Deno.test("get_video refuses wishes that contradict each other", async () => {
   await makeTalkie();
   await using server = await testServer({ media: media.path });

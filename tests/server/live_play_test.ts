@@ -223,3 +223,20 @@ Deno.test("the classic wire shows a live source where there is no video, or it i
     assertGreater(JSON.parse(stdout).frames, 0);
   }
 });
+
+Deno.test("playLive() says where H.264 has another size than was asked for", async () => {
+  await using server = await liveServer([`cam=${CAMERA}`]);
+  using viewer = await watchLive(server, { encoding: "h264", width: 33 });
+  const { description } = await viewer.until("describe");
+  assertEquals(description.notes, ["Pictures are 34×26: H.264 has even sizes only"]);
+  await stop(viewer);
+});
+
+Deno.test("playLive() ends after the duration, also where no frame comes to tell so", async () => {
+  await using server = await liveServer(["cam=lavfi:testsrc2=size=64x48:rate=25"]);
+  const begun = performance.now();
+  using viewer = await watchLive(server, { fps: 0.02, duration: 0.1 });
+  const { end } = await viewer.until("end");
+  assertEquals([end.frames, end.reason], [1, "end"]);
+  assertLess(performance.now() - begun, 10_000);
+});

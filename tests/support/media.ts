@@ -71,12 +71,24 @@ export class MediaFolder {
     return path;
   }
 
+  /** Makes an empty folder and gives its path. */
+  async folder(name: string): Promise<string> {
+    const path = this.pathOf(name);
+    await Deno.mkdir(path);
+    return path;
+  }
+
   async #make(name: string, args: readonly string[]): Promise<string> {
     const path = this.pathOf(name);
     await Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true });
     await run("ffmpeg", ["-y", ...args, `file:${path}`]);
     return path;
   }
+}
+
+/** Names of what lies in a folder, in their order. */
+export function namesIn(path: string): string[] {
+  return Array.from(Deno.readDirSync(path), ({ name }) => name).sort();
 }
 
 /** Makes an empty folder of media for the tests of one file. Call it once, outside of the tests. */

@@ -129,10 +129,19 @@ export class RunningProgram implements AsyncDisposable {
 
   /** Ends it at once, with all that it started. */
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const { pid } of descendants(this.#mark)) Deno.kill(pid, "SIGKILL");
+    for (const { pid } of descendants(this.#mark)) end(pid);
     await this.#status;
     await Promise.all([this.stdout.ended, this.stderr.ended]);
     await this.#input.abort();
+  }
+}
+
+/** Ends a process, which may have ended by itself meanwhile. */
+function end(pid: number): void {
+  try {
+    Deno.kill(pid, "SIGKILL");
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }
 

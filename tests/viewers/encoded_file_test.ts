@@ -79,7 +79,7 @@ const KEPT: Record<string, string[]> = {
   "theora+vorbis.ogv": ["ogv", "mkv"],
   "aac.m4a": ["m4a", "mp4", "mka"],
   "mp3.mp3": ["mp3", "mkv", "avi"],
-  "flac.flac": ["flac", "mka", "oga"],
+  "flac.flac": ["flac", "mka", "oga", "mp4"],
   "opus.opus": ["opus", "ogg", "webm"],
   "pcm.wav": ["wav", "mov", "nut"],
 };
@@ -105,6 +105,9 @@ const SIGNAL = [
 
 /** Two keyframes a file, at 0 and at 3 seconds. */
 const SPARSE = [...SIGNAL, ...X264, "-g", "150", "-sc_threshold", "0", "-c:a", "aac"];
+
+/** Samples just as they are decoded, 96000 bytes a second. */
+const PLAIN_SOUND = ["-ac", "1", "-ar", "48000", "-f", "s16le"];
 
 /** Seconds from the beginning, as a player shows it, to light and sound, and to the end. */
 async function signalIn(path: string) {
@@ -141,12 +144,29 @@ for (
   });
 }
 
+Deno.test("FileViewer begins with a whole picture where it hides what lies before", async () => {
+  const slow = SPARSE.map((argument) => argument.replace("r=50", "r=10"));
+  const path = await media.make("slow.mp4", slow);
+  for (const type of ["mp4", "mov"]) {
+    const options = { begin: 1.53, picture: { frameRate: [10, 1] } } as const;
+    const { target } = await record(path, `slow.${type}`, options);
+    const { light, sound } = await signalIn(target);
+    assertAlmostEquals(sound, light, 0.03, `light at ${light} s, sound at ${sound} s`);
+    assertAlmostEquals(light, 0.5, 0.05);
+  }
+});
+
 for (const type of ["webm", "avi", "gif"]) {
   Deno.test(`FileViewer leaves out what lies before the beginning where ${type} is encoded anew`, async () => {
     const path = await media.make("sparse.mp4", SPARSE);
     const { target, stderr } = await record(path, `sparse.${type}`, { begin: 1.5 });
-    assertMatch(stderr, /; wrote "[^"]+"\n$/);
+    assertMatch(
+      stderr,
+      new RegExp(`"; pictures are encoded anew: h264 is not stored in .${type};`),
+    );
     if (type === "gif") return;
+    const plain = await decodedBytes(target, ["-map", "0:a:0", ...PLAIN_SOUND]);
+    assertAlmostEquals(plain.byteLength / 96_000, 2.5, 0.1);
     const { light, sound, seconds } = await signalIn(target);
     // AVI counts frames, and has no other time.
     assertAlmostEquals(light, 0.5, 0.045);
@@ -155,11 +175,22 @@ for (const type of ["webm", "avi", "gif"]) {
   });
 }
 
+for (const codec of ["aac", "pcm_s16le"]) {
+  Deno.test(`FileViewer writes silence into AVI until ${codec} begins`, async () => {
+    const late = [...SIGNAL.slice(0, 4), "-itsoffset", "1.5", ...SIGNAL.slice(4)];
+    const path = await media.make(`late ${codec}.mkv`, [...late, ...X264, "-c:a", codec]);
+    const { target } = await record(path, `late ${codec}.avi`);
+    const { light, sound } = await signalIn(target);
+    assertAlmostEquals(light, 2, 0.06);
+    assertAlmostEquals(sound, 3.5, 0.06);
+  });
+}
+
 for (const type of ["wav", "mp3", "flac", "m4a"]) {
   Deno.test(`FileViewer writes the sound of an encoded video from the beginning on as ${type}`, async () => {
     const path = await media.make("sparse.mp4", SPARSE);
     const { target } = await record(path, `sparse.${type}`, { begin: 1.5 });
-    const bytes = await decodedBytes(target, ["-ac", "1", "-ar", "48000", "-f", "s16le"]);
+    const bytes = await decodedBytes(target, PLAIN_SOUND);
     const samples = new Int16Array(bytes.buffer, 0, bytes.byteLength >> 1);
     const sound = samples.findIndex((value) => Math.abs(value) > 8000) / 48_000;
     assertAlmostEquals(sound, 0.5, 0.06);
@@ -197,9 +228,10 @@ for (const rotation of [90, 180, 270] as const) {
   Deno.test(`FileViewer records pictures that are turned by ${rotation} the right way up`, async () => {
     const path = await media.make("stripe.mp4", [...STRIPE, ...X264, "-pix_fmt", "yuv420p"]);
     for (const [type, kept] of [["mp4", true], ["mov", true], ["mkv", false], ["avi", false]]) {
-      const { target } = await record(path, `turned ${rotation}.${type}`, {
+      const { target, stderr } = await record(path, `turned ${rotation}.${type}`, {
         picture: { rotation },
       });
+      assertEquals(stderr.includes("; pictures are encoded anew: "), !kept, stderr);
       const size = rotation === 180 ? "64x48" : "48x64";
       assertEquals(await brightSide(target), { side: SIDES[rotation], size }, String(type));
       if (kept) assertEquals(await packets(target, "v"), await packets(path, "v"), String(type));

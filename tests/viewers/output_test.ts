@@ -1,7 +1,7 @@
 /** Which files are written, and what is left where that goes wrong. */
 import { assertEquals, assertMatch } from "@std/assert";
 import { at, type Outcome, runInside } from "../support/inside.ts";
-import { mediaFolder, run } from "../support/media.ts";
+import { mediaFolder, namesIn, run } from "../support/media.ts";
 import { describe, end, frame, say, ScriptedServer } from "../support/scripted_server.ts";
 
 const media = mediaFolder();
@@ -13,16 +13,6 @@ function greyServer({ frames = 30, whole = true } = {}): ScriptedServer {
 }
 
 /** An empty folder of its own. */
-async function folder(name: string): Promise<string> {
-  const path = media.pathOf(name);
-  await Deno.mkdir(path);
-  return path;
-}
-
-function namesIn(path: string): string[] {
-  return Array.from(Deno.readDirSync(path), ({ name }) => name).sort();
-}
-
 function record(server: ScriptedServer, path: string, ...more: string[]): Promise<Outcome> {
   return runInside(["--video", "--output", path, ...more, ...at(server)]);
 }
@@ -34,7 +24,7 @@ async function countFrames(path: string): Promise<number> {
 }
 
 Deno.test("FileViewer replaces a file only with --overwrite", async () => {
-  const place = await folder("existing");
+  const place = await media.folder("existing");
   const path = `${place}/x.mkv`;
   await Deno.writeTextFile(path, "before");
   await using server = greyServer();
@@ -51,7 +41,7 @@ Deno.test("FileViewer replaces a file only with --overwrite", async () => {
 });
 
 Deno.test("FileViewer leaves the old file until the new one is whole", async () => {
-  const place = await folder("kept");
+  const place = await media.folder("kept");
   const path = `${place}/x.mkv`;
   await Deno.writeTextFile(path, "before");
   await using server = greyServer({ whole: false });
@@ -73,7 +63,7 @@ for (
   ] as const
 ) {
   Deno.test(`FileViewer refuses to write ${what}`, async () => {
-    const place = await folder(`refuses ${what}`);
+    const place = await media.folder(`refuses ${what}`);
     await Deno.writeTextFile(`${place}/file`, "");
     await using server = greyServer();
     const { status, stdout, stderr } = await record(server, `${place}/${name}`);
@@ -97,7 +87,7 @@ Deno.test("FileViewer says what it cannot write before it asks the server for an
 });
 
 Deno.test("FileViewer keeps what arrived of a video that is cut, and names it", async () => {
-  const place = await folder("cut");
+  const place = await media.folder("cut");
   await using server = greyServer({ frames: 40, whole: false });
   for (const [number, type] of [["", "mp4"], ["2", "mp4"], ["", "mkv"]]) {
     const { status, stderr } = await record(server, `${place}/x.${type}`);
@@ -114,7 +104,7 @@ Deno.test("FileViewer keeps what arrived of a video that is cut, and names it", 
 
 for (const whole of [true, false]) {
   Deno.test(`FileViewer leaves nothing where no frame came and the end is ${whole ? "said" : "not said"}`, async () => {
-    const place = await folder(`empty ${whole}`);
+    const place = await media.folder(`empty ${whole}`);
     await using server = greyServer({ frames: 0, whole });
     const { status, stderr } = await record(server, `${place}/x.mp4`);
     assertMatch(stderr, /^Cannot get [^\n]+\n$/);
@@ -123,7 +113,7 @@ for (const whole of [true, false]) {
 }
 
 Deno.test("FileViewer says why a picture cannot be encoded", async () => {
-  const place = await folder("unfit");
+  const place = await media.folder("unfit");
   const short = [describe(), frame(0, { size: 10 }), end()];
   await using server = new ScriptedServer((peer) => say(peer, ...short));
   const { status, stderr } = await record(server, `${place}/x.mp4`);
@@ -135,7 +125,7 @@ Deno.test("FileViewer says why a picture cannot be encoded", async () => {
 });
 
 Deno.test("FileViewer refuses streams that FFmpeg does not know", async () => {
-  const place = await folder("unknown");
+  const place = await media.folder("unknown");
   for (const stream of [{ fourcc: "\0\0\0\0" }, { width: 65535, height: 65535 }]) {
     await using server = new ScriptedServer((peer) => say(peer, describe(stream), frame(0), end()));
     const { status, stderr } = await record(server, `${place}/x.mp4`);
@@ -145,7 +135,7 @@ Deno.test("FileViewer refuses streams that FFmpeg does not know", async () => {
 });
 
 Deno.test("FileViewer takes no notice of colours that it does not know", async () => {
-  const place = await folder("colours");
+  const place = await media.folder("colours");
   const odd = { colorRange: "very", colorSpace: "pretty", sampleAspectRatio: [3, 2] };
   await using server = new ScriptedServer((peer) => say(peer, describe(odd), frame(0), end()));
   const { status, stderr } = await record(server, `${place}/x.mkv`);
@@ -153,7 +143,7 @@ Deno.test("FileViewer takes no notice of colours that it does not know", async (
 });
 
 Deno.test("FileViewer writes straight into a named pipe, and leaves it there", async () => {
-  const place = await folder("pipe");
+  const place = await media.folder("pipe");
   const path = `${place}/x.mkv`;
   await new Deno.Command("mkfifo", { args: [path] }).output();
   await using server = greyServer();
@@ -174,7 +164,7 @@ Deno.test("FileViewer writes straight into a named pipe, and leaves it there", a
 });
 
 Deno.test("FileViewer writes into a device through a link, and leaves both there", async () => {
-  const place = await folder("device");
+  const place = await media.folder("device");
   const path = `${place}/null.mkv`;
   await Deno.symlink("/dev/null", path);
   await using server = greyServer();
@@ -183,7 +173,7 @@ Deno.test("FileViewer writes into a device through a link, and leaves both there
 });
 
 Deno.test("FileViewer fails the whole run, though another viewer goes on", async () => {
-  const place = await folder("beside");
+  const place = await media.folder("beside");
   await using server = greyServer();
   const { status, stderr } = await record(server, `${place}/x.xyz`, "--view", "none");
   assertEquals([status, namesIn(place)], [1, []]);

@@ -1,10 +1,19 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { isPattern, numberedName } from "../../lib/viewers/series.ts";
 import { at, runInside } from "../support/inside.ts";
-import { mediaFolder, pictures } from "../support/media.ts";
+import { mediaFolder, namesIn, pictures } from "../support/media.ts";
 import { packetMessages } from "../support/packets.ts";
+import { startProgram } from "../support/programs.ts";
 import { decodedBytes } from "../support/reference.ts";
-import { describe, end, frame, say, ScriptedServer } from "../support/scripted_server.ts";
+import {
+  describe,
+  end,
+  frame,
+  say,
+  ScriptedServer,
+  untilGone,
+} from "../support/scripted_server.ts";
+import { witness } from "../support/witness.ts";
 
 const media = mediaFolder();
 
@@ -15,16 +24,6 @@ function greyServer(count: number, { whole = true } = {}): ScriptedServer {
   return new ScriptedServer((peer) =>
     say(peer, describe({ timeBase }), ...all, ...(whole ? [end()] : []))
   );
-}
-
-async function folder(name: string): Promise<string> {
-  const path = media.pathOf(name);
-  await Deno.mkdir(path);
-  return path;
-}
-
-function namesIn(path: string): string[] {
-  return Array.from(Deno.readDirSync(path), ({ name }) => name).sort();
 }
 
 function series(server: Pick<ScriptedServer, "address">, pattern: string, ...more: string[]) {
@@ -51,7 +50,7 @@ Deno.test({
 });
 
 Deno.test("SeriesViewer writes a file a picture, numbered from 1, and says how many", async () => {
-  const place = await folder("50%d percent");
+  const place = await media.folder("50%d percent");
   await using server = greyServer(4);
   const { status, stderr } = await series(server, `${place}/shot%03d.png`);
   assertEquals(status, 0, stderr);
@@ -67,7 +66,7 @@ Deno.test("SeriesViewer writes a file a picture, numbered from 1, and says how m
 });
 
 Deno.test("SeriesViewer keeps what arrived of a series that is cut", async () => {
-  const place = await folder("cut");
+  const place = await media.folder("cut");
   await using server = greyServer(2, { whole: false });
   const { status, stderr } = await series(server, `${place}/%d.bmp`);
   assertEquals([status, namesIn(place)], [1, ["1.bmp", "2.bmp"]]);
@@ -75,7 +74,7 @@ Deno.test("SeriesViewer keeps what arrived of a series that is cut", async () =>
 });
 
 Deno.test("SeriesViewer stores JPEGs as they are sent", async () => {
-  const place = await folder("as they are");
+  const place = await media.folder("as they are");
   const path = await media.make("one.jpg", [...pictures(), "-frames:v", "1"]);
   const messages = await packetMessages(path);
   await using server = new ScriptedServer((peer) => say(peer, ...messages));
@@ -86,7 +85,7 @@ Deno.test("SeriesViewer stores JPEGs as they are sent", async () => {
 });
 
 Deno.test("SeriesViewer refuses before it asks for anything", async () => {
-  const place = await folder("refused");
+  const place = await media.folder("refused");
   await Deno.writeTextFile(`${place}/shot12.png`, "before");
   const nobody = ["--image", "--every", "1", "--host", "127.0.0.1", "--port", "1"];
   for (
@@ -106,6 +105,28 @@ Deno.test("SeriesViewer refuses before it asks for anything", async () => {
   await using server = greyServer(1);
   assertEquals((await series(server, `${place}/shot%02d.png`, "--overwrite")).status, 0);
   assertEquals(namesIn(place), ["shot01.png", "shot12.png"]);
+});
+
+Deno.test("SeriesViewer leaves no unfinished picture behind when it is ended at once", async () => {
+  const place = await media.folder("hanging");
+  const changes = Deno.watchFs(place);
+  const instead = `touch "${place}/1.png" "${place}/2.png.tmp" && exec sleep 600`;
+  await using ffmpeg = await witness("ffmpeg", { instead });
+  const stopped = Promise.withResolvers<void>();
+  await using server = new ScriptedServer(async (peer) => {
+    await say(peer, describe(), frame(0), frame(1), frame(2));
+    await untilGone(peer);
+    stopped.resolve();
+  });
+  const what = ["--image", "--every", "0.5", "--output", `${place}/%d.png`];
+  const env = { PATH: ffmpeg.path };
+  await using client = startProgram("client", [...what, ...at(server)], { env });
+  for await (const { paths } of changes) if (paths.some((path) => path.endsWith(".tmp"))) break;
+  client.kill("SIGINT");
+  await stopped.promise;
+  client.kill("SIGINT");
+  assertEquals((await client.ending()).code, 130);
+  assertEquals(namesIn(place), ["1.png"]);
 });
 
 Deno.test("stream-client --image --every shows one picture after the other in a terminal", async () => {

@@ -17,7 +17,7 @@ async function showToFailing(failure: Error): Promise<void> {
     throw failure;
   };
   await using viewer = new TerminalViewer({ write, size: () => ({ columns: 80, rows: 24 }) });
-  const how = { still: false, encoding: "raw", speed: 1, lead: 0 } as const;
+  const how = { still: false, encoding: "raw", speed: 1, lead: 0, firstPicture: 0 } as const;
   await viewer.begin({ name: "x", live: false, streams: [STREAM], ...how });
   const bytes = SIZE.width * SIZE.height * 3;
   const memory = new ArrayBuffer(FRAME_HEADROOM + bytes + FRAME_TAILROOM);
