@@ -1,7 +1,7 @@
-import { type ByteSource, fromStream } from "../core/byte_reader.ts";
-import { deadline } from "../core/deadline.ts";
+import { fromStream } from "../core/byte_reader.ts";
 import { ProcessError, RequestError, TruncatedError } from "../core/errors.ts";
 import { type Frame, type StreamDescription, toSeconds } from "../core/frame.ts";
+import { limitSilence } from "../core/silence.ts";
 import { DecodeOrder } from "./decode_order.ts";
 import { cutAt } from "./end_cut.ts";
 import { lastWords } from "./last_words.ts";
@@ -67,8 +67,9 @@ export class FrameLane implements Lane<TimedFrame>, AsyncDisposable {
     const depth = isPicture && this.#isRaw ? PICTURES_AHEAD : PACKETS_AHEAD;
     const args = isPicture ? videoArguments(input) : audioArguments(input);
     this.#process = startProcess("ffmpeg", args, { signal: limits.signal });
-    const source = this.#watched(fromStream(this.#process.stdout));
-    const { maxFrameSize } = limits;
+    const { maxFrameSize, silenceTimeout = SILENCE_TIMEOUT } = limits;
+    const output = fromStream(this.#process.stdout);
+    const source = limitSilence(output, silenceTimeout, this.#giveUp);
     this.#reader = new NutReader(source, { pooledBuffers: depth + 1, maxFrameSize });
     this.#ahead = new ReadAhead(() => this.#next(), depth);
   }
@@ -178,20 +179,10 @@ export class FrameLane implements Lane<TimedFrame>, AsyncDisposable {
   }
 
   /** Ends an FFmpeg that gives nothing for too long, as on a mount that has gone away. */
-  #watched(source: ByteSource): ByteSource {
-    const { silenceTimeout = SILENCE_TIMEOUT } = this.#limits;
-    const giveUp = () => {
-      this.#silent = true;
-      this.#process.kill();
-    };
-    return {
-      read: async (target, min) => {
-        using _limit = deadline(silenceTimeout, giveUp);
-        return await source.read(target, min);
-      },
-      cancel: () => source.cancel(),
-    };
-  }
+  #giveUp = (): void => {
+    this.#silent = true;
+    this.#process.kill();
+  };
 
   /** Turns FFmpeg's failure into the reason why the request fails. */
   async #explained<T>(action: () => Promise<T>): Promise<T> {

@@ -1,7 +1,7 @@
-import { type ByteSource, fromStream } from "../core/byte_reader.ts";
-import { deadline } from "../core/deadline.ts";
+import { fromStream } from "../core/byte_reader.ts";
 import { messageOf, ProcessError, RequestError, TruncatedError } from "../core/errors.ts";
 import { type Frame, type StreamDescription, toSeconds } from "../core/frame.ts";
+import { limitSilence } from "../core/silence.ts";
 import { DecodeOrder } from "./decode_order.ts";
 import { FrameFeeder, type FrameInput } from "./frame_input.ts";
 import { lastWords } from "./last_words.ts";
@@ -111,8 +111,8 @@ class RunningFeed implements LiveFeed {
     this.#process = process;
     this.#options = options;
     const { maxFrameSize } = options;
-    const watched = this.#watched(fromStream(process.stdout));
-    this.#reader = new NutReader(watched, { pooledBuffers: POOLED_BUFFERS, maxFrameSize });
+    const output = limitSilence(fromStream(process.stdout), options.silenceTimeout, this.#giveUp);
+    this.#reader = new NutReader(output, { pooledBuffers: POOLED_BUFFERS, maxFrameSize });
     this.#feeder = options.input && new FrameFeeder(options.input, {
       sink: process.stdin,
       onFailure: (error) => {
@@ -171,20 +171,10 @@ class RunningFeed implements LiveFeed {
     return order;
   }
 
-  #watched(source: ByteSource): ByteSource {
-    const { silenceTimeout } = this.#options;
-    const giveUp = () => {
-      this.#silent = true;
-      this.#process.kill();
-    };
-    return {
-      read: async (target, min) => {
-        using _limit = deadline(silenceTimeout, giveUp);
-        return await source.read(target, min);
-      },
-      cancel: () => source.cancel(),
-    };
-  }
+  #giveUp = (): void => {
+    this.#silent = true;
+    this.#process.kill();
+  };
 
   async #explained<T>(action: () => Promise<T>): Promise<T> {
     try {

@@ -130,20 +130,26 @@ export class Delivery {
     this.#monitor.offer({ due, lateness, size: data.byteLength }, this.#now());
     const candidate = { streamId, keyframe, isPicture };
     if (this.#late === undefined || !this.#late.leavesOut(candidate, lateness)) {
-      if (lateness > WORTH_TELLING) await this.#explain(frame);
+      await this.#explainLate(frame, lateness);
       return false;
     }
-    await this.#explain(frame);
-    if (this.#monitor.isLinkSlow(this.#now())) return true;
+    if (!this.#explained) this.#monitor.hold(this.#now());
+    const isLinkSlow = this.#monitor.isLinkSlow(this.#now());
+    await this.#explainLate(frame, lateness);
+    if (isLinkSlow) return true;
     // Leaving out does not help where the frames themselves come late: time has to wait for them.
     pacer.postpone(lateness);
     return this.#late.leavesOut(candidate, 0);
   }
 
-  /** Tells the viewer, once, why frames are late. */
-  async #explain({ due, data }: TimedFrame): Promise<void> {
+  /** Tells the viewer, once, why frames are late, after they have been for a while. */
+  async #explainLate({ due, data }: TimedFrame, lateness: number): Promise<void> {
     if (this.#explained) return;
+    const heldFor = this.#monitor?.heldFor(this.#now()) ?? 0;
+    if (lateness <= WORTH_TELLING && heldFor <= WORTH_TELLING) return;
     const notice = this.#monitor?.explain({ due, size: data.byteLength }, this.#now());
+    // What was held for is told, or was nothing that lasted.
+    if (heldFor > WORTH_TELLING) this.#monitor?.reset();
     if (notice === undefined) return;
     this.#explained = true;
     await this.#tell(notice);

@@ -6,6 +6,9 @@ const PICTURES_LATE = 0.5;
 /** The same for sound, whose gaps are heard. */
 const SOUND_LATE = 1;
 
+/** Seconds up to which a frame counts as due now: more than timers are late by. */
+const DUE = 0.05;
+
 /** What has to be known of a frame. */
 export interface Candidate {
   streamId: number;
@@ -35,7 +38,7 @@ export class LatePolicy {
     this.#streams.set(streamId, state);
     state.isMixed ||= !keyframe;
     const limit = isPicture ? PICTURES_LATE : SOUND_LATE;
-    if (state.isLeaving) state.isLeaving = !keyframe || lateness > (state.isMixed ? limit : 0);
+    if (state.isLeaving) state.isLeaving = !keyframe || lateness > (state.isMixed ? limit : DUE);
     else state.isLeaving = lateness > limit;
     return state.isLeaving;
   }

@@ -7,6 +7,9 @@ const LINK_SHARE = 0.5;
 /** Seconds of lateness that count as being in time. */
 const IN_TIME = 0.1;
 
+/** Percent of the speed at which a source counts as quick enough. */
+const FAST_ENOUGH = 95;
+
 /** What has happened since the last frame that was in time. */
 interface Span {
   /** Seconds, on any clock. */
@@ -25,6 +28,8 @@ interface Span {
 export class LinkMonitor {
   #speed: number;
   #span: Span | undefined;
+  /** Since when frames have been left out, seconds; what is in time since then is so for that. */
+  #heldSince: number | undefined;
 
   /** @param speed playing speed, above 0 */
   constructor(speed: number) {
@@ -39,7 +44,8 @@ export class LinkMonitor {
    */
   offer(frame: { due: number; lateness: number; size: number }, now: number): void {
     const { due, lateness, size } = frame;
-    if (this.#span === undefined || lateness < IN_TIME) {
+    const isInTime = lateness < IN_TIME && this.#heldSince === undefined;
+    if (this.#span === undefined || isInTime) {
       this.#span = { since: now, due, offered: 0, sent: 0, writing: 0 };
     }
     this.#span.offered += size;
@@ -57,9 +63,20 @@ export class LinkMonitor {
     this.#span.writing += seconds;
   }
 
+  /** Takes note that frames are left out: from here on, being in time means nothing. */
+  hold(now: number): void {
+    this.#heldSince ??= now;
+  }
+
+  /** Seconds since frames were left out first; 0 where none were. */
+  heldFor(now: number): number {
+    return this.#heldSince === undefined ? 0 : now - this.#heldSince;
+  }
+
   /** Begins anew, as after a seek. */
   reset(): void {
     this.#span = undefined;
+    this.#heldSince = undefined;
   }
 
   /** Whether frames are late because of the link, and not because they come late themselves. */
@@ -78,9 +95,10 @@ export class LinkMonitor {
     if (this.#span === undefined) return undefined;
     const elapsed = now - this.#span.since;
     const played = (due - this.#span.due) / this.#speed;
-    if (played <= 0 || elapsed <= played) return undefined;
+    if (played <= 0) return undefined;
     if (!this.isLinkSlow(now)) {
       const share = Math.floor(100 * played / elapsed);
+      if (share >= FAST_ENOUGH) return undefined;
       return {
         code: "slow_source",
         message: `The server makes these frames at ${share} % of the speed they are needed at: ` +

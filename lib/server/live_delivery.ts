@@ -75,7 +75,7 @@ export class LiveDelivery {
     const now = performance.now();
     if (dropped === this.#told.dropped || now - this.#told.at < DROPS_TOLD) return;
     this.#told = { dropped, at: now };
-    const message = `${dropped} frames were left out so far`;
+    const message = `${dropped} ${dropped === 1 ? "frame was" : "frames were"} left out so far`;
     const notice = { code: "dropped", message, dropped };
     await this.#options.connection.send("notice", encodeNotice(notice));
     await this.#tellSlowLink(now);
