@@ -49,6 +49,7 @@ export function liveArguments(
     filters,
     keyframeInterval: KEYFRAME_INTERVAL,
     restatesColors: restatesColors(source, rendition),
+    isLive: true,
   };
   return [
     ...["-hide_banner", "-nostdin", "-v", "error"],

@@ -32,7 +32,10 @@ export interface LiveFeedOptions {
   loop?: boolean;
   /** Bytes of the largest frame. */
   maxFrameSize: number;
-  /** Milliseconds without anything from the source after which it is given up; 10 s. */
+  /**
+   * Milliseconds without anything from the source after which it is given up, besides those from
+   * one frame to the next of a rendition that has few; 10 s.
+   */
   silenceTimeout?: number;
   /**
    * Where the source's frames come from, which then belongs to the feed; absent where FFmpeg is to
@@ -77,7 +80,8 @@ export async function openLiveFeed(
     const args = liveArguments(source, rendition, { loop, size, isFed });
     signal.throwIfAborted();
     const process = startProcess("ffmpeg", args, { stdin: isFed ? "piped" : "null", signal });
-    const patience = silenceTimeout * (isFed ? FED_PATIENCE : 1);
+    const { fps = Infinity } = rendition;
+    const patience = silenceTimeout * (isFed ? FED_PATIENCE : 1) + 1000 / fps;
     feed = new RunningFeed(process, { ...options, source, silenceTimeout: patience });
     await feed.describe(rendition);
     return feed;
@@ -203,7 +207,8 @@ class RunningFeed implements LiveFeed {
     }
     signal.throwIfAborted();
     if (this.#inputFailure !== undefined) return this.#inputFailure;
-    if (this.#silent) return this.#failure(`nothing came for ${silenceTimeout / 1000} s`, cause);
+    const seconds = Math.round(silenceTimeout / 100) / 10;
+    if (this.#silent) return this.#failure(`nothing came for ${seconds} s`, cause);
     const opened = input === undefined ? source : { ...source, input: "pipe:0" };
     return this.#failure(wordsAbout(opened, complaints) ?? "it came to its end", cause);
   }

@@ -25,6 +25,9 @@ const DEVICES = new Set([
   ...["libdc1394", "libcdio", "android_camera", "bktr"],
 ]);
 
+/** The part of a URL's query by which FFmpeg waits for a connection, in place of making one. */
+const LISTENS = /[?&](mode=listener|listen(=[12])?)(&|$)/;
+
 /** Parts of a URL's query that are nobody's business. */
 const SECRET_FIELDS =
   /([?&](?:pass(?:word|phrase|wd)?|pwd|token|key|api_?key|secret|sig(?:nature)?|auth)=)[^&\s"']*/gi;
@@ -82,11 +85,12 @@ export function refuseSameNames(sources: readonly LiveSource[]): void {
 }
 
 /**
- * Whether an input can be opened once only, as most devices, and a port that others send to. What
- * it gives is then captured once, and everything else made from that.
+ * Whether an input can be opened once only, as most devices, and a port that others send or connect
+ * to. What it gives is then captured once, and everything else made from that.
  */
 export function isExclusive({ kind, input }: Pick<LiveSource, "kind" | "input">): boolean {
-  return kind === "device" || /^(udp|rtp):/i.test(input);
+  return kind === "device" || /^(udp|rtp):/i.test(input) ||
+    (kind === "network" && LISTENS.test(input));
 }
 
 /** The path that a source of kind `file` stands for: `file:` and `file://` are left out. */

@@ -39,7 +39,16 @@ export interface PictureSource {
   restatesColors?: boolean;
   /** Seconds from one keyframe of `h264` to the next; 2 where absent. */
   keyframeInterval?: number;
+  /** Pictures come in real time, so that waiting for the next one takes as long as it lasts. */
+  isLive?: boolean;
 }
+
+/**
+ * Frames a second up to which a live picture is the last one that had begun, as for a still. Above,
+ * it is the nearest, of which nothing is lost where the source has the same rate but not evenly;
+ * which that is, is known half a frame later only.
+ */
+const PROMPT_RATE = 1;
 
 /** JPEG's quality where nothing is said. */
 const USUAL_QUALITY = 75;
@@ -118,11 +127,16 @@ function filtersOf(rendition: Rendition, source: PictureSource): string[] {
   const matrix = colorMatrix === undefined ? [] : [`in_color_matrix=${colorMatrix}`];
   const settings = [...sizeOf(rendition), ...matrix, ...colorsOf(rendition, source)];
   return [
-    ...(fps === undefined ? [] : [`fps=${frameRate(fps).join("/")}`]),
+    ...(fps === undefined ? [] : [rateFilter(fps, source)]),
     ...(settings.length === 0 ? [] : [`scale=${settings.join(":")}`]),
     ...(encoding === "h264" ? ["format=yuv420p"] : []),
     ...(encoding === "mjpeg" ? [`format=${jpegPixelFormat(source.pixelFormat)}`] : []),
   ];
+}
+
+function rateFilter(fps: number, { isLive = false }: PictureSource): string {
+  const rounding = isLive && fps <= PROMPT_RATE ? ":round=up" : "";
+  return `fps=${frameRate(fps).join("/")}${rounding}`;
 }
 
 /** The colours of H.264 are half as fine as its pictures, which therefore have even sizes. */

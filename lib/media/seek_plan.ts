@@ -58,6 +58,9 @@ const PRECISION = 1e-6;
 /** Ticks by which a moment may be missed where ticks are finer than the precision. */
 const FINEST = 0.4;
 
+/** Seconds by which reading begins earlier, at the most, for a place that can be named exactly. */
+const LONGEST_STEP = 1;
+
 /** Part of a step that computing may be wrong by. */
 const FINEST_STEP = 1e-6;
 
@@ -130,9 +133,13 @@ function goBack(start: number, seconds: number, step?: number): SeekPlan {
   return { seek, rest: start - seek };
 }
 
-/** The shortest time that is a whole number of ticks, and of the microseconds FFmpeg counts in. */
+/**
+ * The shortest time that is a whole number of ticks, and of the microseconds FFmpeg counts in; where
+ * that is long, a tick: such ticks, as of AVI, last so long that half a microsecond is of no matter.
+ */
 function exactStep([n, d]: Rational): number {
-  return n / greatestDivisor(d, n * 1e6);
+  const exact = n / greatestDivisor(d, n * 1e6);
+  return exact <= LONGEST_STEP ? exact : n / d;
 }
 
 function greatestDivisor(a: number, b: number): number {

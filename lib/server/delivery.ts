@@ -139,7 +139,9 @@ export class Delivery {
     if (isLinkSlow) return true;
     // Leaving out does not help where the frames themselves come late: time has to wait for them.
     pacer.postpone(lateness);
-    return this.#late.leavesOut(candidate, 0);
+    if (this.#gaps.has(streamId)) return this.#late.leavesOut(candidate, 0);
+    this.#late.keep(streamId);
+    return false;
   }
 
   /** Tells the viewer, once, why frames are late, after they have been for a while. */

@@ -43,6 +43,12 @@ export class LatePolicy {
     return state.isLeaving;
   }
 
+  /** Takes back that a stream's frames are left out from the last one on: it is sent after all. */
+  keep(streamId: number): void {
+    const state = this.#streams.get(streamId);
+    if (state !== undefined) state.isLeaving = false;
+  }
+
   /** Begins anew, as after a seek. */
   reset(): void {
     this.#streams.clear();

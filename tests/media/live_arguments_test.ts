@@ -57,6 +57,11 @@ test("liveArguments() takes sound only where there is some, and each frame at on
   assert(args.includes("expr:gte(t,n_forced*1)"));
 });
 
+test("liveArguments() does not wait for half of the time that a picture lasts long", () => {
+  assert(line("lavfi:testsrc2", { rendition: { fps: 0.1 } }).includes("fps=100/1000:round=up"));
+  assertFalse(line("lavfi:testsrc2", { rendition: { fps: 30 } }).includes("round="));
+});
+
 test("liveArguments() does not name a source whose frames come from elsewhere", () => {
   const fed = line("v4l2:/dev/video0", { isFed: true });
   assert(fed.includes(" -f nut -i pipe:0 -map 0:V:0?"), fed);

@@ -24,6 +24,18 @@ Deno.test("LiveFeed.next() fails with the reason once there are no more frames",
   await assertRejects(() => feed.next(), RequestError, "it came to its end");
 });
 
+Deno.test("LiveFeed.next() waits for frames of which few were asked for", async () => {
+  const source = "lavfi:testsrc2=size=16x16:rate=25,realtime";
+  await using feed = await open(source, { fps: 0.8 }, { silenceTimeout: 600 });
+  const [stream] = feed.streams;
+  const moments: number[] = [];
+  for (let count = 0; count < 2; count++) {
+    const { timestamp } = await feed.next();
+    moments.push(timestamp * stream.timeBase[0] / stream.timeBase[1]);
+  }
+  assertEquals(moments, [0, 1.25]);
+});
+
 Deno.test("LiveFeed.next() gives frames that stay as they are while further ones are read", async () => {
   await using feed = await open("lavfi:testsrc2=size=320x240:rate=25:d=1");
   const kept = await feed.next();

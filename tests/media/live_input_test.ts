@@ -72,9 +72,11 @@ test("parseLiveSource() does not repeat a password", () => {
 
 test("isExclusive() tells what can be opened once only", () => {
   const once = ["v4l2:/dev/video0", "x11grab::0", "udp://:5000", "mpegts:UDP://h:1", "rtp://h:1"];
+  once.push("srt://:5000?mode=listener&latency=9", "tcp://:5000?listen", "http://:80?a=b&listen=1");
   const often = ["lavfi:testsrc", "rtsp://h/a", "http://h/a", "srt://h:1", "/a.ts", "/udp:/a"];
+  often.push("srt://h:1?mode=caller", "tcp://h:1?listen=0", "http://h/listen", "/a?listen");
   const told = (input: string) => isExclusive(parseLiveSource(`cam=${input}`));
-  assertEquals([once.map(told), often.map(told)], [Array(5).fill(true), Array(6).fill(false)]);
+  assertEquals([once.map(told), often.map(told)], [once.map(() => true), often.map(() => false)]);
 });
 
 test("refuseSameNames() refuses names that stand twice", () => {

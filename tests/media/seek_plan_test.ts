@@ -45,6 +45,19 @@ test("planDecoding() begins at a whole number of ticks and of microseconds", () 
   }
 });
 
+test("planDecoding() begins near the start where no near moment is a whole number of both", () => {
+  // AVI at 23.976 and 29.97 frames a second, as many programs write it.
+  const bases = [[1_000_000, 23_976_023], [2419, 57_998], [100, 2997]] as const;
+  for (const timeBase of bases) {
+    const timing = { timeBase, frameRate: [24, 1], decodeDelay: 1 } as const;
+    const { seek, rest } = planDecoding("avi", 3600, timing);
+    const ticks = seek * timeBase[1] / timeBase[0];
+    assertAlmostEquals(ticks, Math.round(ticks), 1e-4, `${timeBase}`);
+    assertAlmostEquals(seek + rest, 3600, 1e-9);
+    assert(rest >= 0.125 && rest < 0.2, `${rest} s in ${timeBase}`);
+  }
+});
+
 test("planCopying() begins early enough to meet the keyframe", () => {
   assertEquals(planCopying("matroska,webm", 0.5), { seek: 0, rest: 0.5 });
   assertEquals(planCopying("matroska,webm", 5), { seek: 4, rest: 1 });

@@ -210,9 +210,11 @@ test("Delivery.take() blames nobody for what did not last", async () => {
 
 test("Delivery.take() lets time wait where it is the source that is slow", async () => {
   for (const late of ["wait", "drop"] as const) {
-    const { frames, notices, report } = await play({ count: 300, coming: 0.06, late });
-    assertEquals([frames.length, report.dropped], [300, 0]);
-    assertEquals(notices.map(({ code }) => code), ["slow_source"]);
+    for (const interval of [1, 50]) {
+      const { frames, notices, report } = await play({ count: 300, interval, coming: 0.06, late });
+      assertEquals([frames.length, report.dropped], [300, 0]);
+      assertEquals(notices.map(({ code }) => code), ["slow_source"]);
+    }
   }
 });
 

@@ -37,6 +37,14 @@ test("LatePolicy.leavesOut() keeps sound for longer, and its streams apart", () 
   assertEquals(policy.leavesOut(SOUND, 0), false);
 });
 
+test("LatePolicy.keep() takes back that frames are left out", () => {
+  const policy = new LatePolicy();
+  assertEquals(policy.leavesOut(PICTURE, 0), false);
+  assertEquals(policy.leavesOut(BETWEEN, 0.6), true);
+  policy.keep(BETWEEN.streamId);
+  assertEquals(policy.leavesOut(BETWEEN, 0), false);
+});
+
 test("LatePolicy.reset() forgets what was left out", () => {
   const policy = new LatePolicy();
   assertEquals(policy.leavesOut(BETWEEN, 0.9), true);
