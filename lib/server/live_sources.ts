@@ -151,8 +151,9 @@ export class LiveSources implements AsyncDisposable {
     const { budget, logger, clock = MONOTONIC_CLOCK } = this.#surroundings;
     const isCapture = isExclusive(source) && rendition.encoding === CAPTURED.encoding;
     const capture = isExclusive(source) && !isCapture ? this.#find(source, CAPTURED) : undefined;
-    const memory = budget.take(MAX_QUEUED_BYTES);
+    // First, since it gives memory back.
     this.#endUnwatched(source);
+    const memory = budget.take(MAX_QUEUED_BYTES);
     const before = [...this.#ending.values()];
     const key = keyOf(source, rendition);
     const limits = { maxFrameSize: MAX_FRAME_SIZE, silenceTimeout };

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertGreater, assertLess, assertMatch } from "@std/assert";
 import { parseLiveSource } from "../../lib/media/live_input.ts";
+import { MAX_QUEUED_BYTES } from "../../lib/server/live_queue.ts";
 import type { LiveOptions } from "../../lib/server/live_sources.ts";
 import type { MediaRequest } from "../../lib/wire/request.ts";
 import { runInside } from "../support/inside.ts";
@@ -109,6 +110,24 @@ Deno.test("get_image of a live source is its next picture, in every encoding but
     assert(frame.keyframe);
     const { end } = await viewer.until("end");
     assertEquals([end.frames, end.audioFrames, end.reason], [1, 0, "end"]);
+  }
+});
+
+Deno.test("what lingers of a source gives its memory back to what is wanted of it now", async () => {
+  // Four renditions may linger, and take all that there is.
+  const live = { sources: [parseLiveSource(`cam=${CAMERA}`)], linger: 60 };
+  const maxMemory = 4 * MAX_QUEUED_BYTES + 1e6;
+  await using server = await watchedServer({ media: mediaFolder().path, live, maxMemory });
+  using peer = await server.connect();
+  for (const width of [16, 32, 48, 64, 80]) {
+    await peer.ask({ command: "get_image", name: "cam", width });
+    const kinds: string[] = [];
+    while (!["end", "error"].includes(kinds.at(-1) ?? "")) {
+      const message = await peer.connection.receive();
+      assert(message !== undefined);
+      kinds.push(message.kind);
+    }
+    assertEquals(kinds.filter((kind) => kind !== "ping"), ["describe", "frame", "end"]);
   }
 });
 
