@@ -77,7 +77,8 @@ export class SeriesViewer implements Viewer {
   /** Removes what FFmpeg has left of a picture that it was ended in the middle of. */
   async #removeUnfinished(): Promise<void> {
     this.#finished = true;
-    for (let number = this.#written; number > 0; number--) {
+    // It may have the next one already, whose writing nobody has waited for.
+    for (let number = this.#written + 1; number > 0; number--) {
       try {
         await Deno.remove(`${numberedName(this.#pattern, number)}.tmp`);
         return;

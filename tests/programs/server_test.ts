@@ -63,20 +63,16 @@ Deno.test("stream-server says how to install what it lacks", async () => {
   });
 });
 
+/** In real time, so that it goes on for a while. */
+const TO_PIPE = ["--output", "-", "--speed", "1"];
+
 for (const [signal, status] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
   Deno.test(`stream-server ends by ${signal} with status ${status}, and its FFmpeg with it`, async () => {
     await makeClip();
     const { program: server, port } = await startServerProgram(["--media", media.path]);
     await using _server = server;
     const where = ["--host", "127.0.0.1", "--port", port];
-    await using client = startProgram("client", [
-      "--video",
-      "--output",
-      "-",
-      "--speed",
-      "1",
-      ...where,
-    ]);
+    await using client = startProgram("client", ["--video", ...TO_PIPE, ...where]);
     await client.stdout.until(/^nut/);
     server.kill(signal);
     const { code, stdout, stderr } = await server.ending();
@@ -97,14 +93,7 @@ Deno.test("stream-server keeps nothing of a viewer that is killed", async () => 
   await using _server = server;
   const where = ["--host", "127.0.0.1", "--port", port];
   {
-    await using client = startProgram("client", [
-      "--video",
-      "--output",
-      "-",
-      "--speed",
-      "1",
-      ...where,
-    ]);
+    await using client = startProgram("client", ["--video", ...TO_PIPE, ...where]);
     await client.stdout.until(/^nut/);
     client.kill("SIGKILL");
   }
