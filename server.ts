@@ -2,18 +2,18 @@
 import { formatAddress } from "./lib/core/address.ts";
 import { print, tell } from "./lib/core/console.ts";
 import { messageOf, UsageError } from "./lib/core/errors.ts";
-import { parseFlags } from "./lib/core/flags.ts";
 import { type Interrupt, untilInterrupted } from "./lib/core/interrupt.ts";
 import { createLogger } from "./lib/core/log.ts";
-import { SERVER_FLAGS, serverUsage } from "./lib/server/flags.ts";
+import { parseServerFlags } from "./lib/server/flags.ts";
 import { startServer } from "./lib/server/serve.ts";
 
 async function main({ status }: Interrupt): Promise<number> {
-  const flags = parseFlags(SERVER_FLAGS, Deno.args);
-  if (flags.help) {
-    print(Deno.stdout, serverUsage());
+  const action = parseServerFlags(Deno.args);
+  if (action.kind === "print") {
+    print(Deno.stdout, action.text);
     return 0;
   }
+  const { flags } = action;
   const { host, port, media, image, video, "max-clients": maxClients } = flags;
   const write = (line: string) => tell(Deno.stderr, line);
   const logger = createLogger({ level: flags["log-level"], write });

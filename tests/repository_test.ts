@@ -113,7 +113,9 @@ test("packages are imported by the names that deno.json gives them", () => {
   const { imports } = readConfig();
   const names = Object.keys(imports);
   for (const source of SOURCES) {
-    const packages = importsOf(source).filter((target) => !/\.(ts|json)$/.test(target));
+    const packages = importsOf(source).filter((target) =>
+      !/\.(ts|json|js|css|html|svg)$/.test(target)
+    );
     for (const name of packages.filter((name) => !name.startsWith("node:"))) {
       const known = names.some((known) => name === known || name.startsWith(`${known}/`));
       assert(known, `${source.path} imports ${name}`);

@@ -10,6 +10,10 @@ export interface Program {
   permissions: readonly string[];
 }
 
+/** What opens an address in a browser, on this kind of system; one that is missing would be told. */
+const OPENERS: Partial<Record<string, string>> = { darwin: "open", windows: "cmd" };
+const OPENER = OPENERS[Deno.build.os] ?? "xdg-open";
+
 /** The programs by the name that `deno task build` takes. */
 export const PROGRAMS: Readonly<Record<string, Program>> = {
   server: {
@@ -24,8 +28,10 @@ export const PROGRAMS: Readonly<Record<string, Program>> = {
       "--allow-net",
       "--allow-read",
       "--allow-write",
-      "--allow-run=ffmpeg,ffplay,ffprobe",
-      "--allow-env=DISPLAY,WAYLAND_DISPLAY,TERM,COLORTERM,NO_COLOR",
+      `--allow-run=ffmpeg,ffplay,ffprobe,ps,sh,${OPENER}`,
+      // X11 finds its password file by the last two of the first line.
+      "--allow-env=DISPLAY,WAYLAND_DISPLAY,XAUTHORITY,HOME," +
+      "TERM,COLORTERM,NO_COLOR,LC_ALL,LC_CTYPE,LANG",
     ],
   },
 };

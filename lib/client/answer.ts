@@ -19,6 +19,14 @@ export type AnswerPart =
   | { kind: "control"; control: Control }
   | { kind: "end"; end: EndReport };
 
+/** An answer as it comes, and what can be done about it meanwhile. */
+export interface MediaAnswer extends AsyncIterable<AnswerPart> {
+  /** Tells the server to pause, go on, seek or stop; absent where the wire has no such message. */
+  control?(control: Control): Promise<void>;
+  /** Ends the connection at once, and so the answer; harmless when it has ended. */
+  abandon?(): void;
+}
+
 /** The connection ended before the answer did. */
 export class CutError extends Error {
   override name = "CutError";

@@ -1,9 +1,11 @@
 import { UsageError } from "../core/errors.ts";
-import { FileViewer } from "../viewers/file.ts";
+import { BesideViewer } from "../viewers/beside.ts";
 import { createNoneViewer } from "../viewers/none.ts";
-import { PipeViewer } from "../viewers/pipe.ts";
-import { SeriesViewer } from "../viewers/series.ts";
+import { createOutput, type Destination } from "../viewers/output.ts";
+import { isSeries } from "../viewers/series.ts";
+import type { PlayAction } from "../viewers/play_action.ts";
 import { TerminalViewer } from "../viewers/terminal.ts";
+import { canBeAsked, lookOf } from "../viewers/terminal_look.ts";
 import type { Viewer } from "../viewers/viewer.ts";
 import { hasPlayer, WindowViewer } from "../viewers/window.ts";
 import type { ClientFlags, VIEWS } from "./flags.ts";
@@ -12,64 +14,112 @@ import type { Surroundings } from "./surroundings.ts";
 /** What viewers are made from. */
 export interface ViewerContext {
   surroundings: Surroundings;
-  /** Ends everything in good order. */
+  /** Ends everything in good order, also when the user ends what is played. */
   signal: AbortSignal;
   /** Ends everything at once. */
   forced: AbortSignal;
+  /** Told what the user does in a viewer. */
+  onAction: (action: PlayAction) => void;
+  /** Told what the user should read at once. */
+  tell?: (line: string) => void;
+  /** Told now and then how many bytes a file has that is written. */
+  onSize?: (bytes: number) => void;
+  /** Told that a viewer is gone, which it finds out itself only when it is given a frame. */
+  onClosed: () => void;
+}
+
+/** Ways of looking at what one answer brings; a browser asks for itself. */
+type View = Exclude<typeof VIEWS[number], "browser">;
+
+/** What {@linkcode chooseViewers} has to know. */
+export interface Choice {
+  view?: View;
+  /** Where it is written to. */
+  destination?: Destination;
+}
+
+/** Where a media's frames go: as the flags say, one of both or both. */
+export function choiceOf(flags: ClientFlags, { still }: { still: boolean }): Choice {
+  const { view } = flags;
+  return {
+    view: view === "browser" ? undefined : view,
+    destination: destinationOf(flags, { still }),
+  };
+}
+
+/** Where the flags say that it is written to. */
+export function destinationOf(
+  { output, overwrite, format, codec, ffmpeg, every }: ClientFlags,
+  { still }: { still: boolean },
+): Destination | undefined {
+  if (output === undefined) return undefined;
+  const series = every !== undefined || (!still && isSeries(output));
+  return { output, overwrite, format, codec, ffmpeg, still, series };
 }
 
 /**
- * The viewers that the flags name; with none named, a window where there is a screen and ffplay,
+ * The viewers that are asked for; with none named, a window where there is a screen and ffplay,
  * else the terminal.
  *
  * @throws {UsageError} where there is nothing to look at it with
  */
 export async function chooseViewers(
-  { view, output, overwrite, every }: Pick<ClientFlags, "view" | "output" | "overwrite" | "every">,
+  { view, destination }: Choice,
   context: ViewerContext,
 ): Promise<Viewer[]> {
-  const { surroundings, forced } = context;
+  const { surroundings, forced, tell, onSize } = context;
   const viewers: Viewer[] = [];
-  if (output === "-") {
-    if (surroundings.stdoutIsTerminal) {
-      throw new UsageError("Cannot write NUT to a terminal: expected a pipe, as in … | ffplay -");
-    }
-    viewers.push(new PipeViewer(surroundings.stdout));
-  } else if (output !== undefined && every !== undefined) {
-    viewers.push(new SeriesViewer(output, { overwrite, forced }));
-  } else if (output !== undefined) {
-    viewers.push(new FileViewer(output, { overwrite, forced }));
+  if (destination?.output === "-" && surroundings.stdoutIsTerminal) {
+    throw new UsageError("Cannot write media to a terminal: expected a pipe, as in … | ffplay -");
   }
-  const chosen = view ?? (output === undefined ? await defaultView(surroundings) : undefined);
-  if (chosen !== undefined) viewers.push(createViewer(chosen, context));
+  if (destination !== undefined) {
+    viewers.push(createOutput(destination, { stdout: surroundings.stdout, forced, onSize }));
+  }
+  const chosen = view ?? (destination === undefined ? await defaultView(surroundings) : undefined);
+  if (chosen !== undefined) {
+    const viewer = createViewer(chosen, context);
+    // What is written must not suffer from who looks at it.
+    const alone = destination === undefined || chosen === "none";
+    viewers.push(alone ? viewer : new BesideViewer(viewer, { tell }));
+  }
   return viewers;
 }
 
 function createViewer(
-  view: typeof VIEWS[number],
-  { surroundings, signal, forced }: ViewerContext,
+  view: View,
+  { surroundings, signal, forced, onAction, onClosed }: ViewerContext,
 ): Viewer {
   if (view === "window") {
-    if (surroundings.screen !== undefined) return new WindowViewer(surroundings.screen, signal);
+    if (surroundings.screen !== undefined) {
+      return new WindowViewer(surroundings.screen, { signal, onAction, onClosed });
+    }
     throw new UsageError(
       "Cannot open a window: neither DISPLAY nor WAYLAND_DISPLAY names a screen, expected " +
-        "--view terminal or --output FILE",
+        "--view terminal, --view browser or --output FILE",
     );
   }
   if (view === "none") return createNoneViewer();
+  const { draw, terminalSize, terminalSettings, environment } = surroundings;
   return new TerminalViewer({
-    write: surroundings.print,
-    size: surroundings.terminalSize,
+    write: draw,
+    writeNow: surroundings.print,
+    size: terminalSize,
+    look: lookOf(environment),
+    isTerminal: surroundings.stdoutIsTerminal,
+    canBeAsked: canBeAsked(environment),
+    keyboard: surroundings.keyboard,
+    settings: terminalSettings,
     forced,
   });
 }
 
-async function defaultView(surroundings: Surroundings): Promise<typeof VIEWS[number]> {
+async function defaultView(surroundings: Surroundings): Promise<View> {
   const { screen, stdoutIsTerminal } = surroundings;
   if (screen !== undefined && await hasPlayer()) return "window";
   if (stdoutIsTerminal) return "terminal";
   const lacking = screen === undefined ? "no screen" : "no ffplay to open a window with";
   throw new UsageError(
-    `Cannot show anything: ${lacking} and no terminal here, expected --output FILE or --view none`,
+    `Cannot show anything: ${lacking} and no terminal here, expected --output FILE, ` +
+      "--view browser or --view none",
   );
 }

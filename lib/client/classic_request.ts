@@ -15,7 +15,7 @@ import {
   parseClassicLength,
   parseClassicMessage,
 } from "../wire/classic.ts";
-import { type AnswerPart, CutError } from "./answer.ts";
+import { type AnswerPart, CutError, type MediaAnswer } from "./answer.ts";
 import type { Link } from "./link.ts";
 
 /** The classic wire has no timestamps: frames get their moment of arrival, in microseconds. */
@@ -38,15 +38,26 @@ export interface ClassicOptions {
 
 /**
  * Asks a script that speaks the classic wire for its image or video, and gives the answer in the
- * form that the native wire's has.
+ * form that the native wire's has. Iterating throws
  *
- * @throws {FormatError} for anything but arrays and an end
- * @throws {CutError} where the connection ends before the answer does
+ * - {@linkcode FormatError}: for anything but arrays and an end
+ * - {@linkcode CutError}: the connection ended before the answer did
  */
-export async function* requestClassic(
+export function requestClassic(
   link: Link,
   command: ClassicCommand,
   { now = () => performance.now() }: ClassicOptions = {},
+): MediaAnswer {
+  return {
+    [Symbol.asyncIterator]: () => parts(link, command, now),
+    abandon: () => link[Symbol.dispose](),
+  };
+}
+
+async function* parts(
+  link: Link,
+  command: ClassicCommand,
+  now: () => number,
 ): AsyncGenerator<AnswerPart> {
   const pool = new BufferPool(2);
   await link.writer.write(classicRequest(command));

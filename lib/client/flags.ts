@@ -1,4 +1,5 @@
 import { UsageError } from "../core/errors.ts";
+import { completionScript, SHELLS } from "../core/completions.ts";
 import {
   choice,
   describeFlags,
@@ -6,6 +7,7 @@ import {
   number,
   optionalText,
   parseFlags,
+  splitArguments,
   text,
   toggle,
 } from "../core/flags.ts";
@@ -13,10 +15,12 @@ import { ENCODINGS } from "../core/frame.ts";
 import { isPattern } from "../viewers/series.ts";
 import { DEFAULT_PORT } from "../wire/native.ts";
 import { LATE_POLICIES, LIMITS, type MediaRequest } from "../wire/request.ts";
+import { parseHttpAddress } from "./http_address.ts";
 import { toRequest } from "./media_request.ts";
+import { checkOutput } from "./output_flags.ts";
 
 /** Ways of looking at media. */
-export const VIEWS = ["window", "terminal", "none"] as const;
+export const VIEWS = ["window", "terminal", "browser", "none"] as const;
 
 /** The command line of `stream-client`. */
 export const CLIENT_FLAGS = {
@@ -30,8 +34,11 @@ export const CLIENT_FLAGS = {
   }),
   classic: toggle("the server is a script that sends pickled arrays"),
   view: choice(VIEWS, "where to look at it (a window, else the terminal)", undefined),
-  output: text("FILE", "write a file of any type; - for NUT to stdout", undefined),
+  http: text("[ADDR:]PORT", "of --view browser: where its page is (a free port)", undefined),
+  output: text("FILE|URL|-", "record, or pass on; - for stdout", undefined),
   overwrite: toggle("replace a file that exists"),
+  format: text("NAME", "of the output, by FFmpeg's name (by its extension)", undefined),
+  codec: text("V[,A]", "FFmpeg's encoder of pictures, and sound", undefined),
   encoding: choice(ENCODINGS, "how it travels (raw); copy is the file's own packets", undefined),
   bitrate: text("N", "of h264, bits a second, such as 800k or 2M", undefined),
   quality: number("N", "of mjpeg, 1 to 100", { absent: undefined, bounds: LIMITS.quality }),
@@ -49,16 +56,23 @@ export const CLIENT_FLAGS = {
   speed: text("N", "playing speed, 0.25 to 8 (1); max for no waiting", undefined),
   late: choice(LATE_POLICIES, "what becomes of late frames (drop in a view)", undefined),
   json: toggle("print one line of JSON at the end"),
+  completions: choice(SHELLS, "print what the shell completes flags by", undefined),
   help: toggle("print this and exit"),
 };
 
 /** Values of {@linkcode CLIENT_FLAGS}. */
-export type ClientFlags = FlagValues<typeof CLIENT_FLAGS>;
+export type ClientFlags = FlagValues<typeof CLIENT_FLAGS> & {
+  /** What stands behind `--`: arguments of the FFmpeg that writes the output. */
+  ffmpeg: readonly string[];
+};
 
 /** What a command line asks for. */
 export type ClientAction =
-  | { kind: "help" }
+  /** A text is to be printed. */
+  | { kind: "print"; text: string }
   | { kind: "menu"; flags: ClientFlags }
+  /** A page with everything that the server has. */
+  | { kind: "browse"; flags: ClientFlags }
   | { kind: "list"; flags: ClientFlags }
   | { kind: "media"; request: MediaRequest; flags: ClientFlags };
 
@@ -77,8 +91,13 @@ const NATIVE_ONLY = ["list", ...REQUEST_DETAILS] as const;
  * @throws {UsageError} where it asks for nothing that can be done
  */
 export function parseClientFlags(args: readonly string[]): ClientAction {
-  const flags = parseFlags(CLIENT_FLAGS, args);
-  if (flags.help) return { kind: "help" };
+  const [own, ffmpeg] = splitArguments(args);
+  const flags = { ...parseFlags(CLIENT_FLAGS, own), ffmpeg };
+  if (flags.help) return { kind: "print", text: clientUsage() };
+  if (flags.completions !== undefined) {
+    const text = completionScript(flags.completions, "stream-client", CLIENT_FLAGS);
+    return { kind: "print", text };
+  }
   checkTogether(flags);
   if (flags.list) return { kind: "list", flags };
   if (flags.image !== undefined) {
@@ -92,13 +111,17 @@ export function parseClientFlags(args: readonly string[]): ClientAction {
   }
   // Wrong values are told now, not at the first choice.
   toRequest(flags, "video");
+  if (flags.view === "browser" || flags.http !== undefined) return { kind: "browse", flags };
   return { kind: "menu", flags };
 }
 
 /** Flags that say what becomes of an image or a video. */
-const MEDIA_ONLY = ["view", "output", "overwrite", ...REQUEST_DETAILS] as const;
+const MEDIA_ONLY = [
+  ...["view", "http", "output", "overwrite", "format", "codec"] as const,
+  ...REQUEST_DETAILS,
+] as const;
 
-function isGiven(value: string | number | boolean | undefined): boolean {
+function isGiven(value: unknown): boolean {
   return value !== undefined && value !== false;
 }
 
@@ -119,6 +142,7 @@ function checkTogether(flags: ClientFlags): void {
   if (flags.json && flags.view === "terminal") {
     throw new UsageError("Cannot use --json with --view terminal: both write to stdout");
   }
+  checkPage(flags);
   if (/^[^:]+:\d+$/.test(flags.host)) {
     throw new UsageError(`Cannot use --host "${flags.host}": expected the port in --port`);
   }
@@ -126,6 +150,7 @@ function checkTogether(flags: ClientFlags): void {
   if (unfit !== undefined) {
     throw new UsageError(`Cannot use --${unfit} with --list: it is for --image and --video`);
   }
+  checkOutput(flags);
   checkEncoding(flags);
   checkKind(flags);
   if (!flags.classic) return;
@@ -136,6 +161,21 @@ function checkTogether(flags: ClientFlags): void {
   const name = flags.image || flags.video;
   if (name) {
     throw new UsageError(`Cannot ask a script for "${name}": with --classic it chooses itself`);
+  }
+}
+
+/** @throws {UsageError} for a page that cannot be served as it is asked for */
+function checkPage({ view, http, output, json }: ClientFlags): void {
+  parseHttpAddress(http);
+  if (http !== undefined && view !== undefined && view !== "browser") {
+    throw new UsageError(`Cannot use --http with --view ${view}: it is for --view browser`);
+  }
+  const served = view === "browser" || http !== undefined;
+  if (served && json && output === undefined) {
+    throw new UsageError(
+      "Cannot use --json with --view browser: a page has no end to count to, expected --output " +
+        "with it",
+    );
   }
 }
 
@@ -197,12 +237,12 @@ export function clientUsage(): string {
   const flags = describeFlags(CLIENT_FLAGS, {
     "What to get (with none of these, a menu asks)": ["image", "video", "list"],
     "From where": ["host", "port", "classic"],
-    "Where to": ["view", "output", "overwrite"],
+    "Where to": ["view", "http", "output", "overwrite", "format", "codec"],
     "How it travels": [
       ...["encoding", "bitrate", "quality", "pixel-format", "size", "fps", "no-audio"] as const,
     ],
     "Which part, and when": ["start", "duration", "every", "loop", "speed", "late"],
-    "Also": ["json", "help"],
+    "Also": ["json", "completions", "help"],
   });
   return `Usage: stream-client [flags]
 

@@ -1,5 +1,6 @@
 import { UsageError } from "../core/errors.ts";
 import { toNumber } from "../core/flags.ts";
+import { isWatched } from "../viewers/output.ts";
 import { LIMITS, MAX_DIMENSION, type MediaRequest } from "../wire/request.ts";
 import type { ClientFlags } from "./flags.ts";
 
@@ -35,9 +36,10 @@ export function toRequest(flags: ClientFlags, kind: "image" | "video"): MediaReq
   };
 }
 
-/** Who looks at a video wants the newest picture, who records it every one. */
+/** Who looks at a video wants the newest picture, wherever that is, who records it every one. */
 function toLate({ late, view, output }: ClientFlags, speed: number): MediaRequest["late"] {
   if (late !== undefined) return late;
+  if (output !== undefined && isWatched({ output }) && speed !== 0) return "drop";
   return output === undefined && view !== "none" && speed !== 0 ? "drop" : undefined;
 }
 
@@ -45,7 +47,10 @@ function toLate({ late, view, output }: ClientFlags, speed: number): MediaReques
 function toSpeed({ speed, view, output, loop }: ClientFlags): number {
   if (speed === "max") return 0;
   if (speed !== undefined) return toNumber(speed, "speed", SPEED);
-  return output !== undefined && view === undefined && !loop ? 0 : 1;
+  if (output !== undefined && isWatched({ output })) return 1;
+  // A browser asks for itself: nobody looks at what is recorded beside it.
+  const unseen = view === undefined || view === "browser";
+  return output !== undefined && unseen && !loop ? 0 : 1;
 }
 
 /** Bits a second, with k for a thousand and M for a million. */

@@ -8,8 +8,8 @@ import {
   parseNotice,
 } from "../wire/answer.ts";
 import { Connection, type Message } from "../wire/connection.ts";
-import { encodeRequest, type MediaRequest, parseControl } from "../wire/request.ts";
-import { type AnswerPart, CutError } from "./answer.ts";
+import { encodeControl, encodeRequest, type MediaRequest, parseControl } from "../wire/request.ts";
+import { type AnswerPart, CutError, type MediaAnswer } from "./answer.ts";
 import { ClockWatch } from "./clock_watch.ts";
 import type { Link } from "./link.ts";
 
@@ -20,17 +20,32 @@ export interface RequestOptions {
 }
 
 /**
- * Asks for an image or a video and gives the answer as it comes.
+ * Asks for an image or a video and gives the answer as it comes. Iterating throws
  *
- * @throws {RequestError} what the server says against it
- * @throws {CutError} where the connection ends before the answer does
+ * - {@linkcode RequestError}: what the server says against it
+ * - {@linkcode CutError}: the connection ended before the answer did
  */
-export async function* requestMedia(
+export function requestMedia(
   link: Link,
   request: MediaRequest,
   { clock = sinceEpoch }: RequestOptions = {},
-): AsyncGenerator<AnswerPart> {
+): MediaAnswer {
   const connection = new Connection(link.reader, link.writer);
+  const answer = { connection, request, clock };
+  return {
+    [Symbol.asyncIterator]: () => parts(answer),
+    control: (control) => connection.send("control", encodeControl(control)),
+    abandon: () => link[Symbol.dispose](),
+  };
+}
+
+async function* parts(
+  { connection, request, clock }: {
+    connection: Connection;
+    request: MediaRequest;
+    clock: () => number;
+  },
+): AsyncGenerator<AnswerPart> {
   await connection.send("request", encodeRequest(request));
   let known: Set<number> | undefined;
   /** Only of live sources is it of interest what time the server has. */

@@ -1,7 +1,8 @@
 import { type Description, type Encoding, type Frame, toSeconds } from "../core/frame.ts";
 import type { Notice } from "../wire/answer.ts";
 import type { Presentation, Viewer } from "../viewers/viewer.ts";
-import type { AnswerPart } from "./answer.ts";
+import type { MediaAnswer } from "./answer.ts";
+import type { PlayerControls } from "./player_controls.ts";
 import type { Progress } from "./progress.ts";
 import type { Statistics } from "./statistics.ts";
 
@@ -21,6 +22,8 @@ export interface PlayOptions {
   /** Playing speed that was asked for, 1 where absent; 0 for as fast as possible. */
   speed?: number;
   progress?: Progress;
+  /** Where the user goes about in it. */
+  controls?: PlayerControls;
   /** Told what is other than was asked for, one sentence at a time. */
   onNote?: (note: string) => void;
   /** Told what the server has to say meanwhile. */
@@ -48,10 +51,10 @@ export interface PlayResult {
  * @throws whatever the last viewer failed with
  */
 export async function play(
-  answer: AsyncIterable<AnswerPart>,
+  answer: MediaAnswer,
   options: PlayOptions,
 ): Promise<PlayResult> {
-  const { statistics, progress, signal } = options;
+  const { statistics, progress, controls, signal } = options;
   const audience = new Audience(options.viewers);
   const { notes, failures } = audience;
   const result: PlayResult = { outcome: "whole", notes, failures };
@@ -72,12 +75,16 @@ export async function play(
     for await (const part of answer) {
       if (part.kind === "describe") {
         announced = part.description;
+        controls?.attach(answer, announced);
         endless ||= announced.live;
         duration = endless ? undefined : lengthOf(announced, options.part);
         statistics.describe(announced.name, announced.streams);
         for (const note of announced.notes ?? []) options.onNote?.(note);
         // Where encoded ones begin, only their first frame tells.
         if (options.encoding === undefined || options.encoding === "raw") await begin();
+      } else if (audience.empty) {
+        // Nobody looks any more. What is still under way is let go by, up to the end.
+        if (part.kind === "end") break;
       } else if (part.kind === "frame") {
         statistics.count(part.frame, part.latency);
         if (announced === undefined) {
@@ -88,7 +95,13 @@ export async function play(
           const waits = leadsPicture(part.frame, announced) && held.length < MAX_HELD;
           if (!waits) await begin();
         }
+        controls?.moved(statistics.position);
         progress?.update(statistics, duration);
+      } else if (part.kind === "control" && controls !== undefined) {
+        await begin();
+        const to = controls.arrived(part.control);
+        statistics.jump(to);
+        await audience.jump(to);
       } else if (part.kind === "notice") {
         const { dropped } = part.notice;
         if (dropped !== undefined) statistics.dropped = dropped;
@@ -101,8 +114,8 @@ export async function play(
         if (warning !== undefined) notes.push(`the media is damaged: ${warning}`);
       }
       if (audience.empty) {
-        result.outcome = "closed";
-        break;
+        if (controls === undefined) break;
+        controls.quit();
       }
     }
   } catch (error) {
@@ -113,8 +126,10 @@ export async function play(
     statistics.end();
     progress?.clear();
   }
+  if (audience.empty || controls?.quitting) result.outcome = "closed";
   // What has no end of its own is whole whenever the user ends it.
-  await audience.finish(result.outcome === "whole" || (endless && result.outcome === "stopped"));
+  const ended = result.outcome === "stopped" || result.outcome === "closed";
+  await audience.finish(result.outcome === "whole" || (endless && ended));
   if (signal.aborted) result.outcome = "stopped";
   return result;
 }
@@ -144,7 +159,7 @@ function leadsPicture(frame: Frame, { streams, live }: Description): boolean {
 /** What viewers are told, once the first frames show how far before the beginning they begin. */
 function present(
   description: Description,
-  { still, encoding = "raw", speed = 1 }: PlayOptions,
+  { still, encoding = "raw", speed = 1, loop = false }: PlayOptions,
   first: readonly Frame[],
 ): Presentation {
   const moments = first.flatMap(({ streamId, timestamp }) =>
@@ -157,7 +172,8 @@ function present(
   const asItComes = encoding === "raw" || (description.live && begin >= 0);
   // Later ones may lie before the first: packets come in the order of decoding, sound for itself.
   const lead = asItComes ? 0 : Math.max(1, Math.ceil(-begin) + 1);
-  return { ...description, still, encoding, speed, lead, firstPicture };
+  const endless = description.live || loop;
+  return { ...description, still, endless, encoding, speed, lead, firstPicture };
 }
 
 /** The viewers that are still there. */
@@ -185,6 +201,13 @@ class Audience {
 
   async show(frame: Frame): Promise<void> {
     await this.#each((viewer) => viewer.show(frame));
+  }
+
+  async jump(to: number): Promise<void> {
+    await this.#each(async (viewer) => {
+      await viewer.jump?.(to);
+      return true;
+    });
   }
 
   async finish(whole: boolean): Promise<void> {

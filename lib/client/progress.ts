@@ -29,42 +29,101 @@ export type ProgressState =
     Statistics,
     "frames" | "audioFrames" | "bytes" | "seconds" | "position" | "framesPerSecond" | "hasPicture"
   >
-  & Partial<Pick<Statistics, "dropped" | "latency">>;
+  & Partial<Pick<Statistics, "dropped" | "latency" | "recording" | "written">>;
+
+/** Columns of a terminal that is no wider than most; the last one stays free. */
+const USUAL_WIDTH = 79;
+
+/** Seconds that have to pass before the rest can be estimated. */
+const SETTLING = 1;
+
+/** A part of the line, and how soon it gives way where the line is too long: 0 for never. */
+type Part = readonly [text: string, giveWay: number];
 
 /**
  * Renders the progress line.
  *
  * @param duration seconds of the whole, where known
+ * @param width characters that it may have
  */
-export function renderProgress(state: ProgressState, duration?: number): string {
-  const { frames, bytes, seconds, position, framesPerSecond, hasPicture } = state;
-  const { dropped = 0, latency } = state;
+export function renderProgress(
+  state: ProgressState,
+  duration?: number,
+  { width = USUAL_WIDTH }: { width?: number } = {},
+): string {
+  const { frames, position, framesPerSecond, hasPicture } = state;
+  const { dropped = 0, latency, recording = false } = state;
   const whole = duration === undefined ? "" : ` of ${formatTime(duration)}`;
-  const rate = seconds > 0 ? bytes / seconds : 0;
-  const parts = [
-    ...(hasPicture ? [`frame ${frames}`] : []),
-    `${formatTime(position)}${whole}`,
-    ...(hasPicture ? [`${framesPerSecond.toFixed(1)} fps`] : []),
-    `${formatBytes(rate)}/s`,
-    ...(latency === undefined ? [] : [`latency ${Math.round(latency.p50)} ms`]),
-    ...(dropped === 0 ? [] : [`${dropped} dropped`]),
+  const parts: Part[] = [
+    ...(hasPicture ? [[`frame ${frames}`, 2] as const] : []),
+    [`${formatTime(position)}${whole}`, 0],
+    ...(hasPicture ? [[`${framesPerSecond.toFixed(1)} fps`, 3] as const] : []),
+    ...(recording ? recordingParts(state, duration) : [[`${rateOf(state)}/s`, 4] as const]),
+    ...(latency === undefined ? [] : [[`latency ${Math.round(latency.p50)} ms`, 0] as const]),
+    ...(dropped === 0 ? [] : [[`${dropped} dropped`, 0] as const]),
   ];
-  return parts.join("  ");
+  return fitted(parts, width);
 }
 
-/** Where a progress line is drawn: a terminal. */
+/** What has been written, how fast that goes, and how long it will still take. */
+function recordingParts(
+  { bytes, written, seconds, position, latency }: ProgressState,
+  duration: number | undefined,
+): Part[] {
+  const size: Part = [formatBytes(written ?? bytes), 0];
+  if (latency !== undefined || seconds < SETTLING || position <= 0) return [size];
+  const speed = position / seconds;
+  const left = duration === undefined ? undefined : Math.max(0, duration - position) / speed;
+  return [
+    size,
+    [`${speed < 10 ? speed.toFixed(1) : Math.round(speed)}x`, 1],
+    ...(left === undefined ? [] : [[`${formatLeft(left)} left`, 0] as const]),
+  ];
+}
+
+/** Renders seconds without tenths, rounded up: what is left is never nothing. */
+function formatLeft(seconds: number): string {
+  return formatTime(Math.ceil(seconds)).replace(/\.\d$/, "");
+}
+
+function rateOf({ bytes, seconds }: ProgressState): string {
+  return formatBytes(seconds > 0 ? bytes / seconds : 0);
+}
+
+/** The parts in one line; where they do not fit, some give way, one after the other. */
+function fitted(parts: readonly Part[], width: number): string {
+  const line = parts.map(([text]) => text).join("  ");
+  const next = parts.filter(([, giveWay]) => giveWay > 0).toSorted((a, b) => a[1] - b[1]).at(0);
+  if (line.length <= width || next === undefined) return line;
+  return fitted(parts.filter((part) => part !== next), width);
+}
+
+/** Where a progress line is drawn: a terminal, or a viewer that has it. */
 export interface ProgressOutput {
-  write(text: string): void;
-  /** Width in columns. */
-  columns(): number;
+  /** Draws the line in the place of the one before. */
+  draw(line: string): void;
+  /** Wipes the line, so that what is printed next stands alone. */
+  clear(): void;
 }
 
-/** Keeps one line of a terminal up to date, a few times a second. */
+/** Draws a progress line on a terminal, where it stays the last line. */
+export function lineOutput(
+  { write, columns }: { write: (text: string) => void; columns: () => number },
+): ProgressOutput {
+  return {
+    draw: (line) => write(`\r${line.slice(0, columns() - 1)}\x1b[K`),
+    clear: () => write("\r\x1b[K"),
+  };
+}
+
+/** Keeps one line up to date, a few times a second. */
 export class Progress {
   #output: ProgressOutput;
   #now: () => number;
   #drawn = -Infinity;
   #visible = false;
+  #line = "";
+  #paused = false;
 
   /** @param now milliseconds since some fixed moment; never goes back */
   constructor(output: ProgressOutput, now: () => number = () => performance.now()) {
@@ -74,16 +133,26 @@ export class Progress {
 
   /** Draws the line anew, unless it was drawn just now. */
   update(state: ProgressState, duration?: number): void {
+    this.#line = renderProgress(state, duration);
     if (this.#now() - this.#drawn < INTERVAL) return;
-    this.#drawn = this.#now();
-    this.#visible = true;
-    const line = renderProgress(state, duration).slice(0, this.#output.columns() - 1);
-    this.#output.write(`\r${line}\x1b[K`);
+    this.#draw();
+  }
+
+  /** Says that it pauses, or goes on. */
+  pause(paused: boolean): void {
+    this.#paused = paused;
+    this.#draw();
   }
 
   /** Wipes the line, so that what is printed next stands alone. */
   clear(): void {
-    if (this.#visible) this.#output.write("\r\x1b[K");
+    if (this.#visible) this.#output.clear();
     this.#visible = false;
+  }
+
+  #draw(): void {
+    this.#drawn = this.#now();
+    this.#visible = true;
+    this.#output.draw(this.#paused ? `${this.#line}  paused` : this.#line);
   }
 }

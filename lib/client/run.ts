@@ -1,22 +1,24 @@
-import { formatAddress } from "../core/address.ts";
-import { FormatError, messageOf, RequestError, UsageError } from "../core/errors.ts";
+import { messageOf, UsageError } from "../core/errors.ts";
 import { printable } from "../core/log.ts";
-import { checkOutput } from "../viewers/file.ts";
-import { checkSeries } from "../viewers/series.ts";
-import { TerminalViewer } from "../viewers/terminal.ts";
+import { checkDestination } from "../viewers/output.ts";
+import { actionOf } from "../viewers/play_action.ts";
 import type { Viewer } from "../viewers/viewer.ts";
-import { type AnswerPart, CutError } from "./answer.ts";
-import { chooseViewers } from "./choose_viewers.ts";
+import type { MediaAnswer } from "./answer.ts";
+import { browse } from "./browse.ts";
+import { choiceOf, chooseViewers } from "./choose_viewers.ts";
 import { requestClassic } from "./classic_request.ts";
-import { type ClientFlags, clientUsage, parseClientFlags } from "./flags.ts";
+import { explained } from "./explain.ts";
+import { type ClientFlags, parseClientFlags } from "./flags.ts";
 import { connect, type Link } from "./link.ts";
 import { renderList } from "./list_table.ts";
 import { toRequest } from "./media_request.ts";
+import { Messages } from "./messages.ts";
 import { runMenu } from "./menu.ts";
 import { requestList, requestMedia } from "./native_request.ts";
 import { describeNotice } from "./notices.ts";
 import { play, type PlayResult } from "./play.ts";
-import { formatBytes, formatTime, Progress } from "./progress.ts";
+import { PlayerControls } from "./player_controls.ts";
+import { formatBytes, formatTime } from "./progress.ts";
 import { Statistics } from "./statistics.ts";
 import type { Surroundings } from "./surroundings.ts";
 import type { ListEntry } from "../wire/answer.ts";
@@ -45,12 +47,13 @@ export async function runClient(
 ): Promise<boolean> {
   const { surroundings, signal } = around;
   const action = parseClientFlags(args);
-  if (action.kind === "help") {
-    surroundings.print(clientUsage());
+  if (action.kind === "print") {
+    surroundings.print(action.text);
     return true;
   }
   const context = { ...around, flags: action.flags };
   if (action.kind === "list") await list(context);
+  else if (action.kind === "browse") await openPage(context);
   else if (action.kind === "media") await getMedia(action.request, context);
   else await menu(context);
   return !signal.aborted;
@@ -68,6 +71,12 @@ async function menu(context: RunContext): Promise<void> {
       ...(flags.classic ? [] : [{ key: "3", title: "list", act: () => list(context) }]),
     ],
   });
+}
+
+/** Serves a page with everything that the server has, until the signal fires. */
+async function openPage(context: RunContext): Promise<void> {
+  await using page = await browse(context);
+  await page.closed;
 }
 
 async function list(context: RunContext): Promise<void> {
@@ -89,73 +98,95 @@ async function listFrom(link: Link, context: RunContext): Promise<ListEntry[]> {
 }
 
 async function getMedia(request: MediaRequest, context: RunContext): Promise<void> {
-  const { flags, surroundings } = context;
-  const viewers = await chooseViewers(flags, context);
-  await checkFiles(request, flags);
-  const statistics = new Statistics(request.command);
+  const { flags } = context;
+  const wantsPage = flags.view === "browser" || flags.http !== undefined;
+  if (!wantsPage) return await getForViewers(request, context);
+  // The page asks for itself; what is recorded meanwhile is an answer of its own.
+  await using page = await browse(context, request);
+  if (flags.output !== undefined) await getForViewers(request, context);
+  await page.closed;
+}
+
+async function getForViewers(request: MediaRequest, context: RunContext): Promise<void> {
+  const { flags, surroundings, signal } = context;
+  const { command, loop } = request;
+  const choice = choiceOf(flags, { still: command === "get_image" });
+  const screen = new Messages(context);
+  using controls = new PlayerControls({
+    recording: flags.output !== undefined,
+    part: request,
+    loop,
+    tell: (line) => screen.tell(line),
+    onPause: (paused) => {
+      screen.pause(paused);
+      viewers.forEach((viewer) => viewer.pause?.(paused));
+    },
+  });
+  const viewers = await chooseViewers(choice, {
+    ...context,
+    signal: AbortSignal.any([signal, controls.signal]),
+    onAction: (action) => controls.act(action),
+    // Where nobody else looks, nothing needs to come for it to end.
+    onClosed: () => viewers.length > 1 ? controls.wake() : controls.quit(),
+    tell: (line) => screen.tell(line),
+    onSize: (bytes) => statistics.written = bytes,
+  });
+  screen.attach(viewers);
+  if (choice.destination !== undefined) await checkDestination(choice.destination);
+  const statistics = new Statistics(command);
+  statistics.recording = flags.output !== undefined;
   try {
-    const result = await receive({ request, viewers, statistics }, context);
+    using _keys = await listen(viewers, controls, context);
+    const result = await receive({ request, viewers, statistics, controls, screen }, context);
+    screen.end();
     report(result, statistics, context);
   } finally {
+    screen.end();
     statistics.end();
     if (flags.json) surroundings.print(`${JSON.stringify(statistics)}\n`);
   }
 }
 
-/** Finds out whether what is to be written may be, before anything is asked of the server. */
-async function checkFiles(
-  { command }: MediaRequest,
-  { output, overwrite, every }: ClientFlags,
-): Promise<void> {
-  if (output === undefined || output === "-") return;
-  if (every !== undefined) await checkSeries(output, { overwrite });
-  else await checkOutput(output, { overwrite, still: command === "get_image" });
-}
-
-async function receive(
-  { request, viewers, statistics }: {
-    request: MediaRequest;
-    viewers: Viewer[];
-    statistics: Statistics;
-  },
-  { flags, surroundings, signal }: RunContext,
-): Promise<PlayResult> {
-  await using everything = new AsyncDisposableStack();
-  const say = (line: string) => surroundings.printError(`${printable(line)}\n`);
-  /** What is told while the screen is the picture's, to be read afterwards, too. */
-  const told: string[] = [];
-  everything.defer(() => told.forEach(say));
-  for (const viewer of viewers) everything.use(viewer);
-  using link = await connect(flags, signal);
-  const terminal = viewers.find((viewer) => viewer instanceof TerminalViewer);
-  const progress = surroundings.stderrIsTerminal && terminal === undefined
-    ? new Progress({
-      write: surroundings.printError,
-      columns: () => surroundings.terminalSize().columns,
-    })
-    : undefined;
-  const { command, encoding = "raw", loop, speed } = request;
-  const recording = flags.output !== undefined && flags.view === undefined;
-  const tell = (line: string | undefined) => {
-    if (line === undefined) return;
-    if (terminal === undefined) return say(line);
-    terminal.tell(printable(line));
-    told.push(line);
-  };
-  return await play(ask(link, request, flags), {
-    ...{ viewers, statistics, progress, signal, encoding, loop, speed },
-    still: command === "get_image",
-    part: request,
-    onNote: tell,
-    onNotice: (notice) => tell(describeNotice(notice, { encoding, recording })),
+/** Has the keys that are pressed in the terminal control what is looked at. */
+async function listen(
+  viewers: readonly Viewer[],
+  controls: PlayerControls,
+  { flags, surroundings }: RunContext,
+): Promise<Disposable | undefined> {
+  const looks = viewers.some((viewer) => viewer.jump !== undefined);
+  if (!looks || flags.output === "-") return undefined;
+  return (await surroundings.keyboard())?.listen((key) => {
+    const action = actionOf(key);
+    if (action !== undefined) controls.act(action);
   });
 }
 
-function ask(
-  link: Link,
-  request: MediaRequest,
-  { classic }: ClientFlags,
-): AsyncIterable<AnswerPart> {
+async function receive(
+  { request, viewers, statistics, controls, screen }: {
+    request: MediaRequest;
+    viewers: Viewer[];
+    statistics: Statistics;
+    controls: PlayerControls;
+    screen: Messages;
+  },
+  { flags, signal }: RunContext,
+): Promise<PlayResult> {
+  await using everything = new AsyncDisposableStack();
+  for (const viewer of viewers) everything.use(viewer);
+  using link = await connect(flags, signal);
+  const { command, encoding = "raw", loop, speed } = request;
+  const recording = flags.output !== undefined && flags.view === undefined;
+  return await play(ask(link, request, flags), {
+    ...{ viewers, statistics, controls, signal, encoding, loop, speed },
+    progress: screen.progress,
+    still: command === "get_image",
+    part: request,
+    onNote: (note) => screen.tell(note),
+    onNotice: (notice) => screen.tell(describeNotice(notice, { encoding, recording })),
+  });
+}
+
+function ask(link: Link, request: MediaRequest, { classic }: ClientFlags): MediaAnswer {
   if (!classic) return requestMedia(link, request);
   return requestClassic(link, request.command === "get_image" ? "get_image" : "get_video");
 }
@@ -197,21 +228,6 @@ function report(
 function amount({ frames, audioFrames, position, hasPicture }: Statistics): string {
   const onlySound = !hasPicture && audioFrames > 0;
   return onlySound ? `${formatTime(position)} of sound` : count(frames, "frame");
-}
-
-/** A failure before anything came may mean that something else serves there. */
-function explained(reason: unknown, { flags, signal }: RunContext): unknown {
-  if (signal.aborted) return signal.reason;
-  if (reason instanceof RequestError) return reason;
-  const { host, port, classic } = flags;
-  const hint = classic
-    ? "is that a script that pickles numpy arrays? For stream-server leave out --classic"
-    : "is that stream-server? For a script that pickles numpy arrays use --classic";
-  const foreign = reason instanceof CutError || reason instanceof FormatError;
-  const message = `Cannot get anything from ${formatAddress({ hostname: host, port })}: ${
-    messageOf(reason)
-  }`;
-  return new Error(foreign ? `${message}; ${hint}` : message, { cause: reason });
 }
 
 function count(number: number, unit: string): string {

@@ -20,6 +20,10 @@ export class Statistics {
   bytes = 0;
   /** Frames that the server left out, as far as it has told. */
   dropped = 0;
+  /** It is written somewhere, and not only looked at. */
+  recording = false;
+  /** Bytes of the file that is written, where there is one. */
+  written: number | undefined;
   /** Seconds of media that arrived: the newest picture's moment, or the newest sound's. */
   position = 0;
   /** Milliseconds from the request to the first frame. */
@@ -81,6 +85,11 @@ export class Statistics {
     if (stream === undefined) return;
     const moment = frame.timestamp * stream.timeBase[0] / stream.timeBase[1];
     this.position = Math.max(this.position, moment);
+  }
+
+  /** What follows comes from elsewhere: `position` seconds on the time line of the timestamps. */
+  jump(position: number): void {
+    this.position = Math.max(0, position);
   }
 
   /** Stops the time. */

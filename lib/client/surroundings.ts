@@ -1,6 +1,8 @@
 import { TextLineStream } from "@std/streams/text-line-stream";
 import { print, tell } from "../core/console.ts";
 import type { Screen } from "../viewers/window.ts";
+import { Keyboard } from "./keyboard.ts";
+import { TerminalOutput } from "./terminal_output.ts";
 
 /** What the client finds around itself: one place, so that tests can put others in. */
 export interface Surroundings {
@@ -9,8 +11,19 @@ export interface Surroundings {
   print: (text: string) => void;
   /** Prints text on standard error. */
   printError: (text: string) => void;
+  /** Writes text to standard output, behind what was drawn before; done when it is taken. */
+  draw: (text: string) => Promise<void>;
   /** Lines that the user types. */
   lines: () => ReadableStream<string>;
+  /**
+   * The keys that the user presses; nothing where standard input is no terminal, or another program
+   * has it now.
+   */
+  keyboard: () => Promise<Keyboard | undefined>;
+  /** Settings of the terminal before keys were listened to, as `stty -g` prints them. */
+  terminalSettings: () => string | undefined;
+  /** Reads a variable of the environment. */
+  environment: (name: string) => string | undefined;
   stdoutIsTerminal: boolean;
   stderrIsTerminal: boolean;
   /** The screen that windows can open on, where there is one. */
@@ -24,14 +37,38 @@ const USUAL_SIZE = { columns: 80, rows: 24 };
 
 /** The surroundings of this very process. */
 export function surroundingsOf(): Surroundings {
+  const output = new TerminalOutput(Deno.stdout);
+  const keyboard = Deno.stdin.isTerminal()
+    ? new Keyboard({
+      read: (target) => Deno.stdin.read(target),
+      setRaw(raw) {
+        // The system would wait for what a terminal does not take any more; the guard sees to it.
+        if (raw || !output.busy) Deno.stdin.setRaw(raw, { cbreak: true });
+      },
+    })
+    : undefined;
+  const stderrIsTerminal = Deno.stderr.isTerminal();
+  let settings: string | undefined;
   return {
     stdout: Deno.stdout.writable,
     print: (text) => print(Deno.stdout, text),
-    printError: (text) => tell(Deno.stderr, text),
+    printError: (text) => {
+      // A terminal that takes no more pictures takes no text, either: it would be waited for.
+      if (!output.busy || !stderrIsTerminal) tell(Deno.stderr, text);
+    },
+    draw: output.draw,
     lines: () =>
-      Deno.stdin.readable.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream()),
+      keyboard?.lines() ??
+        Deno.stdin.readable.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream()),
+    keyboard: async () => {
+      if (!await isInForeground()) return undefined;
+      settings ??= await terminalSettings();
+      return keyboard;
+    },
+    terminalSettings: () => settings,
+    environment,
     stdoutIsTerminal: Deno.stdout.isTerminal(),
-    stderrIsTerminal: Deno.stderr.isTerminal(),
+    stderrIsTerminal,
     screen: screen(),
     terminalSize,
   };
@@ -44,11 +81,50 @@ function screen(): Screen | undefined {
   return Deno.env.get("WAYLAND_DISPLAY") ? "wayland" : undefined;
 }
 
+/** Windows has other ways to tell of its terminal, which shows any colour and character. */
+function environment(name: string): string | undefined {
+  const usual = Deno.build.os === "windows" && name === "COLORTERM" ? "truecolor" : undefined;
+  return Deno.env.get(name) ?? usual;
+}
+
 function terminalSize(): { columns: number; rows: number } {
   try {
     return Deno.consoleSize();
   } catch {
     // None of the standard streams is a terminal; the system's own error differs by system.
     return USUAL_SIZE;
+  }
+}
+
+/**
+ * Whether keys that are pressed are meant for this program. The system stops one that takes the
+ * terminal while it runs in the background.
+ */
+async function isInForeground(): Promise<boolean> {
+  if (!Deno.stdin.isTerminal()) return false;
+  // Windows has neither the notion nor the program.
+  if (Deno.build.os === "windows") return true;
+  const state = await say("ps", ["-o", "stat=", "-p", String(Deno.pid)]);
+  return state?.includes("+") ?? false;
+}
+
+async function terminalSettings(): Promise<string | undefined> {
+  return Deno.build.os === "windows" ? undefined : (await say("sh", ["-c", "stty -g"]))?.trim();
+}
+
+/** What a small program of the system says; nothing where there is none. */
+async function say(program: string, args: string[]): Promise<string | undefined> {
+  try {
+    const { stdout } = await new Deno.Command(program, {
+      args,
+      stdin: "inherit",
+      stderr: "null",
+    }).output();
+    return new TextDecoder().decode(stdout);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotCapable) {
+      return undefined;
+    }
+    throw error;
   }
 }

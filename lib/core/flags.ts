@@ -6,6 +6,8 @@ import { nearest } from "./nearest.ts";
 export interface Flag<T> {
   /** What stands for the value in the usage text; absent for flags that take none. */
   placeholder?: string;
+  /** The words of which the value is one. */
+  words?: readonly string[];
   /** The flag may stand without its value. */
   valueOptional?: boolean;
   /** The flag may stand several times; its value is a list then. */
@@ -57,6 +59,7 @@ export function choice<Word extends string, T extends Word | undefined>(
 ): Flag<Word | T> {
   return {
     placeholder: words.join("|"),
+    words,
     help,
     absent,
     parse(value, name) {
@@ -112,6 +115,12 @@ export function toNumber(value: string, name: string, bounds: NumberBounds): num
   const kind = integer ? "a whole number" : "a number";
   const range = max === Infinity ? `of at least ${min}` : `from ${min} to ${max}`;
   throw new UsageError(`Cannot use --${name} "${value}": expected ${kind} ${range}`);
+}
+
+/** What stands before a lone `--`, and what stands behind it, for another program. */
+export function splitArguments(args: readonly string[]): [own: string[], other: string[]] {
+  const at = args.indexOf("--");
+  return at < 0 ? [[...args], []] : [args.slice(0, at), args.slice(at + 1)];
 }
 
 /**

@@ -45,6 +45,9 @@ const TS: Codecs = {
 
 const OGG: Codecs = { video: ["theora", "vp8"], audio: ["vorbis", "opus", "flac"] };
 
+/** Types that are no files, so that their names are no extensions. */
+const STREAMED = new Set(["rtsp", "hls", "dash"]);
+
 /** By extension. What stands in none is encoded anew. */
 const CONTAINERS = new Map<string, Codecs>(Object.entries({
   mp4: MP4,
@@ -60,6 +63,11 @@ const CONTAINERS = new Map<string, Codecs>(Object.entries({
     audio: ["mp3", "ac3", "mp2", "pcm_s16le", "pcm_s24le", "pcm_u8"],
   },
   flv: { video: ["h264"], audio: ["aac"] },
+  f4v: { video: ["h264"], audio: ["aac"] },
+  // For those who watch meanwhile: what all of their players know.
+  rtsp: { video: ["h264", "hevc"], audio: ["aac", "opus"] },
+  hls: { video: ["h264"], audio: ["aac", "mp3", "ac3"] },
+  dash: { video: ["h264"], audio: ["aac"] },
   ogg: OGG,
   ogv: OGG,
   oga: { video: [], audio: OGG.audio },
@@ -73,6 +81,12 @@ const CONTAINERS = new Map<string, Codecs>(Object.entries({
   mp2: { video: [], audio: ["mp2"] },
   ac3: { video: [], audio: ["ac3"] },
   flac: { video: [], audio: ["flac"] },
+  // Pictures alone.
+  h264: { video: ["h264"], audio: [] },
+  hevc: { video: ["hevc"], audio: [] },
+  y4m: { video: ["wrapped_avframe"], audio: [] },
+  rawvideo: { video: ["rawvideo"], audio: [] },
+  image2pipe: { video: ["mjpeg", "png"], audio: [] },
 }));
 
 /** Files of one picture, and the codec whose packets are such files, byte for byte. */
@@ -102,10 +116,10 @@ export function whyNotPackets(extension: string, stream: StreamDescription): str
   if (!taken) return notStored(extension, stream);
   if (stream.type === "audio") return undefined;
   if (IN_ORDER_ONLY.has(extension) && (stream.decodeDelay ?? 0) > 0) {
-    return `.${extension} keeps no other order than that of showing`;
+    return `${shown(extension)} keeps no other order than that of showing`;
   }
   if (stream.rotation === undefined || WITH_EDIT_LIST.has(extension)) return undefined;
-  return `.${extension} does not say which way up they are`;
+  return `${shown(extension)} does not say which way up they are`;
 }
 
 /**
@@ -117,12 +131,21 @@ export function whyNotPacket(extension: string, stream: VideoStream): string | u
 }
 
 function notStored(extension: string, { codec }: StreamDescription): string {
-  return `${codec} is not stored in .${extension}`;
+  return `${codec} is not stored in ${shown(extension)}`;
+}
+
+function shown(type: string): string {
+  return STREAMED.has(type) ? type.toUpperCase() : `.${type}`;
 }
 
 /** Whether files of this type are for sound alone. */
 export function isForSound(extension: string): boolean {
   return CONTAINERS.get(extension)?.video.length === 0;
+}
+
+/** Whether files of this type are for pictures alone. */
+export function isForPictures(extension: string): boolean {
+  return CONTAINERS.get(extension)?.audio.length === 0;
 }
 
 /** Seconds that a file begins before its first picture, lest rounding leaves that one out. */

@@ -1,15 +1,18 @@
 import { ProcessError } from "../core/errors.ts";
 import type { Frame, StreamDescription } from "../core/frame.ts";
 import { NutWriter, type NutWriterOptions } from "./nut_writer.ts";
+import type { PrivateSocket } from "./private_socket.ts";
 import { type Process, type ProcessOptions, startProcess } from "./process.ts";
 
 /** Options of {@linkcode FrameSink}. */
 export interface FrameSinkOptions
   extends Pick<ProcessOptions, "stdout" | "env" | "signal">, NutWriterOptions {
   streams: readonly StreamDescription[];
+  /** Where the program reads from instead of its standard input. */
+  socket?: PrivateSocket;
 }
 
-/** A child program that takes frames as NUT on its standard input: FFmpeg or ffplay. */
+/** A child program that takes frames as NUT, on its standard input or a socket: FFmpeg, ffplay. */
 export class FrameSink implements AsyncDisposable {
   #process: Process;
   #writer: NutWriter;
@@ -20,9 +23,22 @@ export class FrameSink implements AsyncDisposable {
    * @throws {MissingProgramError} where it is not installed
    */
   constructor(program: string, args: readonly string[], options: FrameSinkOptions) {
-    const { streams, stdout = "null", env, signal, lead, speed } = options;
-    this.#process = startProcess(program, args, { stdin: "piped", stdout, env, signal });
-    this.#writer = new NutWriter(this.#process.stdin, streams, { lead, speed });
+    const { streams, socket, stdout = "null", env, signal, lead, timeLine } = options;
+    const stdin = socket === undefined ? "piped" : "null";
+    try {
+      this.#process = startProcess(program, args, { stdin, stdout, env, signal });
+    } catch (error) {
+      socket?.withdraw();
+      throw error;
+    }
+    const input = socket?.writable ?? this.#process.stdin;
+    this.#writer = new NutWriter(input, streams, { lead, timeLine });
+    if (socket !== undefined) this.#process.ended().then(() => socket.withdraw());
+  }
+
+  /** Number of the program's process. */
+  get pid(): number {
+    return this.#process.pid;
   }
 
   /** What the program writes; only where `stdout` is piped. */
@@ -50,6 +66,15 @@ export class FrameSink implements AsyncDisposable {
     await this.#process.finished();
   }
 
+  /**
+   * Waits until the program ends.
+   *
+   * @throws {ProcessError} where it fails
+   */
+  async finished(): Promise<void> {
+    await this.#process.finished();
+  }
+
   /** Waits until the program ends, however it does. */
   async ended(): Promise<void> {
     await this.#process.ended();
@@ -66,12 +91,17 @@ export class FrameSink implements AsyncDisposable {
       await action();
       return true;
     } catch (error) {
-      if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+      const isGone = error instanceof Deno.errors.BrokenPipe ||
+        error instanceof Deno.errors.ConnectionReset;
+      if (!isGone) throw error;
       await this.#process.finished();
       return false;
     }
   }
 }
+
+/** What encoders tell of themselves before anything is wrong. */
+const CHATTER = /^\w+ \[(info|warning)\]: /;
 
 /** Longest reason that is handed on, characters. */
 const MAX_REASON = 300;
@@ -82,6 +112,9 @@ const MAX_REASON = 300;
  */
 export function reasonOf(error: unknown): string | undefined {
   if (!(error instanceof ProcessError)) return undefined;
-  const [first] = error.failure.stderr.trim().split("\n");
+  const { stderr, signal } = error.failure;
+  const first = stderr.trim().split("\n").find((line) => !CHATTER.test(line)) ?? "";
+  // What was said before a crash has nothing to do with it.
+  if (signal !== null) return `${error.program} was ended by ${signal}`;
   return first.replace(/^\[[^\]]* @ 0x[0-9a-f]+\] */, "").slice(0, MAX_REASON) || error.message;
 }

@@ -1,6 +1,12 @@
 import type { Frame, Rational, StreamDescription } from "../core/frame.ts";
 import { NutMuxer } from "./nut_mux.ts";
 
+/** A time line of its own that frames are written on. */
+export interface TimeLine {
+  /** Microseconds at which a frame lies, 0 or more; `undefined` for those to leave out. */
+  place(frame: Frame): number | undefined;
+}
+
 /** How the time line that is written differs from the frames' own. */
 export interface NutWriterOptions {
   /**
@@ -8,12 +14,12 @@ export interface NutWriterOptions {
    * have to be earlier still are left out.
    */
   lead?: number;
-  /** Time goes by that much faster; 1 where absent. */
-  speed?: number;
+  /** Says where frames lie instead. */
+  timeLine?: TimeLine;
 }
 
-/** Ticks a second where the speed is another: all streams get the same, so that they stay together. */
-const SCALED_TICKS = 1_000_000;
+/** Ticks a second of a {@linkcode TimeLine}. */
+const MICROSECONDS = 1_000_000;
 
 /** Writes frames as NUT to a pipe, each from where it lies. */
 export class NutWriter {
@@ -48,9 +54,9 @@ export class NutWriter {
    */
   async write(frame: Frame): Promise<void> {
     await this.#begin();
+    if (frame.data.byteLength === 0) return;
     const timestamp = this.#written(frame);
-    if (timestamp < 0 && frame.timestamp < 0 || frame.data.byteLength === 0) return;
-    if (this.#leadsNowhere(frame)) return;
+    if (timestamp === undefined) return;
     const header = this.#writer.write(this.#muxer.frameHeader({ ...frame, timestamp }));
     const body = this.#writer.write(frame.data);
     await Promise.all([header, body]);
@@ -77,15 +83,15 @@ export class NutWriter {
     return timestamp < 0 && timestamp < first;
   }
 
-  /** The timestamp of a frame in ticks of the time base that is written. */
-  #written({ streamId, timestamp }: Frame): number {
-    const { lead = 0, speed = 1 } = this.#options;
+  /** The timestamp of a frame in ticks of the time base that is written, where it is written. */
+  #written(frame: Frame): number | undefined {
+    const { lead = 0, timeLine } = this.#options;
+    if (timeLine !== undefined) return timeLine.place(frame);
+    const { streamId, timestamp } = frame;
     const [numerator, denominator] = this.#timeBases.get(streamId) ?? [1, 1];
-    if (speed !== 1) {
-      const seconds = timestamp * numerator / denominator + lead;
-      return Math.round(seconds / speed * SCALED_TICKS);
-    }
-    return lead === 0 ? timestamp : timestamp * numerator + lead * denominator;
+    const shifted = lead === 0 ? timestamp : timestamp * numerator + lead * denominator;
+    if (shifted < 0 && timestamp < 0 || this.#leadsNowhere(frame)) return undefined;
+    return shifted;
   }
 
   async #begin(): Promise<void> {
@@ -98,8 +104,8 @@ export class NutWriter {
 /** A time base in which the shifted timestamps are whole numbers. */
 function writtenTimeBase(
   timeBase: Rational,
-  { lead = 0, speed = 1 }: NutWriterOptions,
+  { lead = 0, timeLine }: NutWriterOptions,
 ): Rational {
-  if (speed !== 1) return [1, SCALED_TICKS];
+  if (timeLine !== undefined) return [1, MICROSECONDS];
   return lead === 0 ? timeBase : [1, timeBase[1]];
 }

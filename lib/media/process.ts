@@ -43,6 +43,11 @@ export class Process implements AsyncDisposable {
     if (signal?.aborted) this.kill();
   }
 
+  /** Number of the child's process. */
+  get pid(): number {
+    return this.#child.pid;
+  }
+
   /** What the child writes, as bytes. Only where `stdout` is piped. */
   get stdout(): ReadableStream<Uint8Array> {
     return this.#child.stdout;

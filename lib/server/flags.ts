@@ -1,4 +1,14 @@
-import { choice, describeFlags, list, number, text, toggle } from "../core/flags.ts";
+import { completionScript, SHELLS } from "../core/completions.ts";
+import {
+  choice,
+  describeFlags,
+  type FlagValues,
+  list,
+  number,
+  parseFlags,
+  text,
+  toggle,
+} from "../core/flags.ts";
 import { LOG_LEVELS } from "../core/log.ts";
 import { parseLiveSource } from "../media/live_input.ts";
 import { DEFAULT_PORT } from "../wire/native.ts";
@@ -29,8 +39,28 @@ export const SERVER_FLAGS = {
     bounds: { min: 1, max: 100_000, integer: true },
   }),
   "log-level": choice(LOG_LEVELS, "how much is told on stderr (info)", "info"),
+  completions: choice(SHELLS, "print what the shell completes flags by", undefined),
   help: toggle("print this and exit"),
 };
+
+/** What a command line asks for. */
+export type ServerAction =
+  /** A text is to be printed. */
+  | { kind: "print"; text: string }
+  | { kind: "serve"; flags: FlagValues<typeof SERVER_FLAGS> };
+
+/**
+ * Reads the command line.
+ *
+ * @throws {UsageError} where it asks for nothing that can be done
+ */
+export function parseServerFlags(args: readonly string[]): ServerAction {
+  const flags = parseFlags(SERVER_FLAGS, args);
+  if (flags.help) return { kind: "print", text: serverUsage() };
+  if (flags.completions === undefined) return { kind: "serve", flags };
+  const text = completionScript(flags.completions, "stream-server", SERVER_FLAGS);
+  return { kind: "print", text };
+}
 
 /** What `stream-server --help` prints. */
 export function serverUsage(): string {
@@ -38,7 +68,7 @@ export function serverUsage(): string {
     "What is served": ["media", "image", "video"],
     "What is shown live": ["live", "loop-live", "live-linger"],
     "To whom": ["host", "port", "max-clients"],
-    "Also": ["log-level", "help"],
+    "Also": ["log-level", "completions", "help"],
   });
   return `Usage: stream-server [flags]
 

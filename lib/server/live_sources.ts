@@ -120,7 +120,8 @@ export class LiveSources implements AsyncDisposable {
       refuseUnknown(streams);
       // One frame may be on its way to this viewer alone, while all the others are further.
       const memory = this.#surroundings.budget.take(frameSize(streams));
-      this.#seen.set(source.name, streams);
+      const isScaled = rendition.width !== undefined || rendition.height !== undefined;
+      if (!isScaled || !this.#seen.has(source.name)) this.#seen.set(source.name, streams);
       return {
         streams: options.sound === false ? streams.filter(isPicture) : streams,
         queue,

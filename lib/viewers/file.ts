@@ -1,15 +1,13 @@
 import { messageOf, ProcessError } from "../core/errors.ts";
 import { type Frame, toSeconds, type VideoStream } from "../core/frame.ts";
 import { hiddenBeginning, hidesBeginning } from "../media/container_codecs.ts";
-import {
-  encoderArguments,
-  extensionOf,
-  holdsOnePicture,
-  keptStreams,
-  recodingNotes,
-} from "../media/encoder_arguments.ts";
+import type { CodecChoice } from "../media/codec_choice.ts";
+import { encoderArguments } from "../media/encoder_arguments.ts";
 import { rotationBy } from "../media/ffmpeg_options.ts";
 import { FrameSink, reasonOf } from "../media/frame_sink.ts";
+import { keptStreams, recodingNotes } from "../media/kept_streams.ts";
+import { fileTarget, type OutputTarget } from "../media/output_target.ts";
+import { checkAbsent, checkOutput, reservePart, statOf } from "./file_checks.ts";
 import type { Presentation, Viewer } from "./viewer.ts";
 
 /** Options of {@linkcode FileViewer}. */
@@ -18,22 +16,21 @@ export interface FileViewerOptions {
   overwrite: boolean;
   /** Ends FFmpeg at once, whatever becomes of the file. */
   forced?: AbortSignal;
+  /** FFmpeg's name of the format, where the name's extension is not to tell it. */
+  format?: string;
+  /** Encoders that the user chooses. */
+  codec?: CodecChoice;
+  /** Arguments for FFmpeg of the user's own, which win. */
+  more?: readonly string[];
+  /** Told now and then how many bytes the file has. */
+  onSize?: (bytes: number) => void;
 }
 
-/** What {@linkcode checkOutput} has to know. */
-export interface OutputOptions extends Pick<FileViewerOptions, "overwrite"> {
-  /** One picture is to be written. */
-  still: boolean;
-}
-
-/** Types that FFmpeg writes as a list, with the media in files beside it. */
-const MANY_FILES = new Set(["m3u8", "mpd", "ism", "ismc"]);
+/** Milliseconds from one look at the file's size to the next. */
+const LOOK_INTERVAL = 250;
 
 /** Seconds by which a recording begins too early that are worth telling. */
 const NOTABLE = 0.05;
-
-/** Unfinished recordings of the same name that may lie side by side. */
-const MAX_PARTS = 100;
 
 /**
  * Has FFmpeg write everything into a file, whose extension tells the type: raw frames encoded, and
@@ -55,6 +52,8 @@ export class FileViewer implements Viewer {
   /** What is other in the file than what was sent. */
   #notes: string[] = [];
   #finished = false;
+  /** When the size was looked at, milliseconds. */
+  #lookedAt = -Infinity;
 
   constructor(path: string, options: FileViewerOptions) {
     this.#path = path;
@@ -63,28 +62,31 @@ export class FileViewer implements Viewer {
 
   async begin(presentation: Presentation): Promise<void> {
     const { streams, still, lead, firstPicture } = presentation;
-    const { overwrite, forced } = this.#options;
+    const { overwrite, forced, format, codec, more } = this.#options;
     this.#still = still;
-    await checkOutput(this.#path, { overwrite, still });
+    await checkOutput(this.#path, { overwrite, still, format });
     const encoded = presentation.encoding !== "raw";
-    const kept = keptStreams(streams, this.#path, { still, encoded })
+    const target = fileTarget(this.#path, format);
+    const kept = keptStreams(streams, target, { still, encoded, codec })
       .find((stream) => stream.type === "video");
     if (presentation.encoding === "copy") {
-      this.#notes = recodingNotes(streams, this.#path, { still });
+      this.#notes = recodingNotes(streams, target, { still, codec });
     }
     const turnedBy = kept?.rotation === undefined || still ? undefined : await rotationBy(forced);
-    const hides = !still && hidesBeginning(extensionOf(this.#path));
+    const hides = !still && hidesBeginning(target.type);
     if (!still && !hides) this.#shown = kept;
     const beginning = kept !== undefined && hides ? hiddenBeginning(kept, firstPicture) : 0;
     this.#part = await reservePart(this.#path);
-    const options = { still, encoded, lead, beginning, rotationBy: turnedBy };
-    const args = encoderArguments(presentation, this.#part ?? this.#path, options);
+    const options = { still, encoded, lead, beginning, rotationBy: turnedBy, codec, more };
+    const place: OutputTarget = { ...target, name: `file:${this.#part ?? this.#path}` };
+    const args = encoderArguments(presentation, place, options);
     this.#sink = new FrameSink("ffmpeg", args, { streams, lead, signal: forced });
   }
 
   async show(frame: Frame): Promise<boolean> {
     const taken = await this.#guarded(async () => await this.#sink?.write(frame) ?? false);
     if (taken) this.#frames++;
+    await this.#lookAtSize();
     if (this.#shown?.id === frame.streamId) {
       this.#early = Math.max(this.#early, -toSeconds(frame.timestamp, this.#shown.timeBase));
     }
@@ -99,7 +101,9 @@ export class FileViewer implements Viewer {
     });
     this.#finished = true;
     if (this.#part === undefined) return undefined;
-    if (!whole) return whatArrived(this.#part);
+    if (!whole) {
+      return this.#still ? whatArrived(this.#part) : `${whatArrived(this.#part)}, playable`;
+    }
     await this.#publish(this.#part);
     const early = this.#early < NOTABLE
       ? ""
@@ -110,6 +114,16 @@ export class FileViewer implements Viewer {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#sink?.[Symbol.asyncDispose]();
     if (!this.#finished) await this.#removeUseless();
+  }
+
+  /** Tells how large the file has become. */
+  async #lookAtSize(): Promise<void> {
+    const { onSize } = this.#options;
+    const now = performance.now();
+    if (onSize === undefined || this.#part === undefined) return;
+    if (now - this.#lookedAt < LOOK_INTERVAL) return;
+    this.#lookedAt = now;
+    onSize((await statOf(this.#part))?.size ?? 0);
   }
 
   /** Gives the whole recording its name. */
@@ -144,7 +158,7 @@ export class FileViewer implements Viewer {
       if (!(error instanceof ProcessError)) throw error;
       const part = this.#part ?? this.#path;
       const reason = (reasonOf(error) ?? messageOf(error))
-        .replaceAll(`file:${part}`, this.#path).replaceAll(part, this.#path);
+        .replaceAll(`file:${part}`, this.#path).replaceAll(part, this.#path).replace(/\.$/, "");
       const left = await this.#removeUseless();
       const rest = left === undefined ? [] : [`"${left}" is unfinished, and may not be playable`];
       const failure = this.#options.forced?.aborted
@@ -165,99 +179,4 @@ async function rename(part: string, path: string): Promise<void> {
 
 function whatArrived(part: string): string {
   return `what arrived is in "${part}"`;
-}
-
-/**
- * Finds out whether a file may be written, before anything is asked of the server.
- *
- * @throws {Error} where it may not
- */
-export async function checkOutput(
-  path: string,
-  { overwrite, still }: OutputOptions,
-): Promise<void> {
-  await checkAbsent(path, { overwrite });
-  const extension = extensionOf(path);
-  if (extension === "") {
-    throw new Error(
-      `Cannot write "${path}": its name tells no type, expected an extension such as .mp4 or .png`,
-    );
-  }
-  if (MANY_FILES.has(extension)) {
-    throw new Error(
-      `Cannot write "${path}": a .${extension} is a list of many files, expected a type of one ` +
-        "file such as .mp4",
-    );
-  }
-  if (!still && holdsOnePicture(path)) {
-    throw new Error(
-      `Cannot write "${path}": a .${extension} holds one picture, expected a video type such as ` +
-        ".mp4, or --image",
-    );
-  }
-}
-
-/** @throws {Error} where nothing may be written under this name */
-export async function checkAbsent(
-  path: string,
-  { overwrite }: Pick<FileViewerOptions, "overwrite">,
-): Promise<void> {
-  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(path)) {
-    throw new Error(`Cannot write "${path}": addresses are not supported, expected a file`);
-  }
-  const info = await statOf(path);
-  if (info?.isDirectory) {
-    throw new Error(`Cannot write "${path}": it is a folder, name a file in it`);
-  }
-  if (info?.isFile && !overwrite) {
-    throw new Error(`Cannot write "${path}": the file exists, replace it with --overwrite`);
-  }
-  if (info === undefined && !(await statOf(folderOf(path)))?.isDirectory) {
-    throw new Error(`Cannot write "${path}": there is no folder "${folderOf(path)}"`);
-  }
-}
-
-/**
- * Makes an empty file for the unfinished recording, next to the finished one's place.
- *
- * @returns its path; `undefined` where the output is a device or a named pipe, which is written
- * directly
- */
-async function reservePart(path: string): Promise<string | undefined> {
-  const info = await statOf(path);
-  if (info !== undefined && !info.isFile) return undefined;
-  for (let number = 1; number <= MAX_PARTS; number++) {
-    const part = partName(path, number);
-    try {
-      const file = await Deno.open(part, { createNew: true, write: true });
-      file.close();
-      return part;
-    } catch (cause) {
-      if (cause instanceof Deno.errors.AlreadyExists) continue;
-      throw new Error(`Cannot write "${path}": ${messageOf(cause)}`, { cause });
-    }
-  }
-  throw new Error(`Cannot write "${path}": ${MAX_PARTS} unfinished ones lie there, remove them`);
-}
-
-/** `clip.part.mp4`, then `clip.part2.mp4`: the extension stays, since it tells FFmpeg the type. */
-function partName(path: string, number: number): string {
-  const dot = path.lastIndexOf(".");
-  const at = dot > path.lastIndexOf("/") + 1 ? dot : path.length;
-  return `${path.slice(0, at)}.part${number === 1 ? "" : number}${path.slice(at)}`;
-}
-
-/** The folder that a file lies in. */
-export function folderOf(path: string): string {
-  const slash = path.lastIndexOf("/");
-  return slash < 0 ? "." : path.slice(0, slash + 1);
-}
-
-async function statOf(path: string): Promise<Deno.FileInfo | undefined> {
-  try {
-    return await Deno.stat(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw new Error(`Cannot write "${path}": ${messageOf(error)}`, { cause: error });
-  }
 }

@@ -6,6 +6,9 @@ export interface Size {
   height: number;
 }
 
+/** Writes a colour as the parameters of an escape, behind the `38;` or `48;`. */
+export type ColourCode = (red: number, green: number, blue: number) => string;
+
 const ESC = "\x1b";
 
 /** Picture above, colour of the upper pixel as foreground, of the lower one as background. */
@@ -32,15 +35,20 @@ export function fitPicture(picture: Size, terminal: Size): Size {
  *
  * @param pixels height × width × 3, RGB; the height even
  */
-export function renderHalfBlocks(pixels: Uint8Array, { width, height }: Size): string[] {
+export function renderHalfBlocks(
+  pixels: Uint8Array,
+  { width, height }: Size,
+  code: ColourCode = trueColour,
+): string[] {
   const lines: string[] = [];
+  const colourAt = (at: number) => code(pixels[at], pixels[at + 1], pixels[at + 2]);
   for (let y = 0; y < height; y += 2) {
     let line = "";
     let colours = "";
     for (let x = 0; x < width; x++) {
-      const upper = colourAt(pixels, (y * width + x) * 3);
-      const lower = colourAt(pixels, ((y + 1) * width + x) * 3);
-      const wanted = `${ESC}[38;2;${upper};48;2;${lower}m`;
+      const upper = colourAt((y * width + x) * 3);
+      const lower = colourAt(((y + 1) * width + x) * 3);
+      const wanted = `${ESC}[38;${upper};48;${lower}m`;
       // Neighbours are often alike, and each change of colours is some forty bytes.
       line += wanted === colours ? UPPER_HALF_BLOCK : wanted + UPPER_HALF_BLOCK;
       colours = wanted;
@@ -50,6 +58,7 @@ export function renderHalfBlocks(pixels: Uint8Array, { width, height }: Size): s
   return lines;
 }
 
-function colourAt(pixels: Uint8Array, at: number): string {
-  return `${pixels[at]};${pixels[at + 1]};${pixels[at + 2]}`;
+/** A colour as it is. */
+export function trueColour(red: number, green: number, blue: number): string {
+  return `2;${red};${green};${blue}`;
 }

@@ -1,8 +1,10 @@
 import { messageOf, ProcessError } from "../core/errors.ts";
 import type { Frame } from "../core/frame.ts";
-import { holdsOnePicture, seriesArguments } from "../media/encoder_arguments.ts";
 import { FrameSink, reasonOf } from "../media/frame_sink.ts";
-import { checkAbsent, type FileViewerOptions, folderOf } from "./file.ts";
+import { extensionOf, holdsOnePicture } from "../media/output_target.ts";
+import { seriesArguments } from "../media/still_arguments.ts";
+import type { FileViewerOptions } from "./file.ts";
+import { checkAbsent, folderOf, type OverwriteOptions } from "./file_checks.ts";
 import type { Presentation, Viewer } from "./viewer.ts";
 
 /** Where the number stands in the name of a series, by its width: `%d`, `%3d`, `%03d`. */
@@ -21,6 +23,11 @@ export function numberedName(pattern: string, number: number): string {
     (_, width) => String(number).padStart(Number(width), "0"),
   );
   return pattern.slice(0, slash) + name;
+}
+
+/** Whether a name is that of a series of files, one picture each. */
+export function isSeries(path: string): boolean {
+  return isPattern(path) && holdsOnePicture(extensionOf(path));
 }
 
 /** Has FFmpeg write each picture into a file of its own, numbered from 1, which appears whole. */
@@ -44,8 +51,12 @@ export class SeriesViewer implements Viewer {
     const pictures = streams.filter((stream) => stream.type === "video");
     this.#pictures = new Set(pictures.map(({ id }) => id));
     const encoded = encoding !== "raw";
-    const args = seriesArguments({ streams: pictures }, literal(this.#pattern), { encoded, lead });
-    const signal = this.#options.forced;
+    if (pictures.length === 0) {
+      throw new Error(`Cannot write "${this.#pattern}": there is only sound, expected pictures`);
+    }
+    const { codec, more, forced: signal } = this.#options;
+    const options = { encoded, lead, codec, more };
+    const args = seriesArguments({ streams: pictures }, literal(this.#pattern), options);
     this.#sink = new FrameSink("ffmpeg", args, { streams: pictures, lead, signal });
   }
 
@@ -108,7 +119,7 @@ export class SeriesViewer implements Viewer {
  */
 export async function checkSeries(
   pattern: string,
-  { overwrite }: Pick<FileViewerOptions, "overwrite">,
+  { overwrite }: OverwriteOptions,
 ): Promise<void> {
   const name = pattern.slice(pattern.lastIndexOf("/") + 1);
   if (name.match(NUMBER)?.length !== 1 || name.replace(NUMBER, "").includes("%")) {
@@ -117,7 +128,7 @@ export async function checkSeries(
         "shot%03d.png",
     );
   }
-  if (!holdsOnePicture(name)) {
+  if (!holdsOnePicture(extensionOf(name))) {
     throw new Error(
       `Cannot write "${pattern}": expected a type of one picture, such as shot%03d.png`,
     );

@@ -1,35 +1,52 @@
-import { ByteReader, fromStream } from "../core/byte_reader.ts";
-import { OutputClosedError, ProcessError, TruncatedError } from "../core/errors.ts";
+import { OutputClosedError, ProcessError } from "../core/errors.ts";
 import type { Frame, VideoStream } from "../core/frame.ts";
-import { nutInputArguments } from "../media/encoder_arguments.ts";
-import { FrameSink, reasonOf } from "../media/frame_sink.ts";
-import { pictureTrim, turned, turnFilters } from "../media/presentation_filters.ts";
-import { fitPicture, renderHalfBlocks, type Size } from "./half_blocks.ts";
+import { reasonOf } from "../media/frame_sink.ts";
+import { turned, turnFilters } from "../media/presentation_filters.ts";
+import { NewestDrawn } from "./newest_drawn.ts";
+import { PausedPicture } from "./paused_picture.ts";
+import {
+  decodedStream,
+  PictureDecoder,
+  type PictureDecoderOptions,
+  shownSize,
+} from "./picture_decoder.ts";
+import { chooseForm, type FormOptions } from "./picture_form.ts";
+import { PictureScaler } from "./picture_scaler.ts";
+import { abilitiesOf, ANSWERS, isWholeAnswer, QUESTION } from "./terminal_answers.ts";
+import type { Terminal, TerminalKeyboard } from "./terminal_device.ts";
+import { TerminalScreen } from "./terminal_screen.ts";
+import { watchTerminal } from "./terminal_signals.ts";
 import type { Presentation, Viewer } from "./viewer.ts";
 
-/** The terminal that pictures are drawn on. */
-export interface Terminal {
-  write: (text: string) => void;
-  size: () => { columns: number; rows: number };
-  /** Ends drawing at once. */
-  forced?: AbortSignal;
-}
+/** Milliseconds that a terminal has to say what it is, over a slow link too. */
+const PATIENCE = 1000;
 
-/** To a screen of its own, and back to what was there before; the cursor hidden meanwhile. */
-const ENTER = "\x1b[?1049h\x1b[?25l\x1b[2J";
-const LEAVE = "\x1b[?25h\x1b[?1049l";
-const HOME = "\x1b[H";
+/** Milliseconds that the last picture of a video may take to be drawn. */
+const LAST_PICTURE = 3000;
 
-/** Draws pictures with coloured characters. Sound is left out. */
+/** Told at the beginning. */
+const HINT = "space: pause   left/right: 10 s   up/down: 60 s   q: quit";
+
+/** Draws pictures in a terminal, in the best form that it knows. Sound is left out. */
 export class TerminalViewer implements Viewer {
   #terminal: Terminal;
-  #sink: FrameSink | undefined;
+  #keyboard: TerminalKeyboard | undefined;
+  #presentation: Presentation | undefined;
   #video: VideoStream | undefined;
-  #drawing: Promise<void> = Promise.resolve();
-  #still = false;
-  #entered = false;
-  /** What stands below the picture. */
-  #told = "";
+  /** What the decoder gives, where there is one. */
+  #decoded: VideoStream | undefined;
+  #decoder: PictureDecoder | undefined;
+  #scaler: PictureScaler | undefined;
+  #screen: TerminalScreen | undefined;
+  #drawn: NewestDrawn | undefined;
+  #watch: Disposable | undefined;
+  #resting: Disposable | undefined;
+  #paused = false;
+  #preview: PausedPicture | undefined;
+  /** Memory for the next raw picture. */
+  #memory: Uint8Array<ArrayBuffer> | undefined;
+  /** Told before there was a screen. */
+  #early: string[] = [];
   /** Why drawing ended early. */
   #failure: unknown;
 
@@ -37,92 +54,171 @@ export class TerminalViewer implements Viewer {
     this.#terminal = terminal;
   }
 
-  begin({ streams, still, lead }: Presentation): Promise<void> {
+  async begin(presentation: Presentation): Promise<void> {
+    const { streams, still, encoding } = presentation;
     const video = streams.find((stream) => stream.type === "video");
     if (video === undefined) throw new Error("Cannot show sound in a terminal: try --view window");
-    const { columns, rows } = this.#terminal.size();
-    // The last row stays free: a full one would scroll.
-    const size = fitPicture(shownSize(turned(video)), { width: columns, height: rows - 1 });
+    const { write, writeNow, size, isTerminal = false, settings, forced: signal } = this.#terminal;
+    this.#keyboard = await this.#terminal.keyboard?.();
+    const form = chooseForm(await this.#formOptions());
+    const screen = new TerminalScreen({
+      ...{ write, writeNow, size, form, inline: still },
+      guarded: isTerminal && Deno.build.os !== "windows",
+      settings: settings?.(),
+    });
+    this.#presentation = presentation;
     this.#video = video;
-    this.#still = still;
-    const sink = new FrameSink("ffmpeg", scalerArguments(video, size, { still, lead }), {
-      streams: [video],
-      lead,
-      stdout: "piped",
-      signal: this.#terminal.forced,
+    this.#screen = screen;
+    const drawn = new NewestDrawn((picture, layout) => screen.draw(picture, layout));
+    this.#drawn = drawn;
+    const isRaw = encoding === "raw";
+    const raw = isRaw ? video : decodedStream(video, form);
+    const shown = shownSize(turned(video));
+    this.#scaler = new PictureScaler({
+      video: raw,
+      filters: isRaw ? turnFilters(video) : [],
+      layout: () => {
+        const { columns, rows } = size();
+        // The last row is for text, or stays free: a full one would scroll.
+        return form.fit(shown, { width: columns, height: rows - 1 });
+      },
+      onPicture: (picture, layout) => drawn.put(picture, layout),
+      ...{ form, signal },
     });
-    this.#sink = sink;
-    const reader = new ByteReader(fromStream(sink.stdout));
-    this.#drawing = this.#draw(reader, size).catch(async (error) => {
-      // Nobody reads FFmpeg's pictures any more, so it would wait for ever, and with it show().
-      this.#failure = error;
-      await sink[Symbol.asyncDispose]();
-      await reader.cancel();
-    });
-    return Promise.resolve();
+    drawn.failed.then((error) => this.#fail(error));
+    this.#scaler.done.catch((error) => this.#fail(error));
+    if (!isRaw) {
+      this.#decoded = raw;
+      this.#decoder = this.#decode();
+    }
+    if (!still && this.#keyboard !== undefined) screen.tell(HINT);
+    this.#early.splice(0).forEach((line) => screen.tell(line));
+    if (isTerminal && !still) this.#watch = this.#follow(screen);
   }
 
   async show(frame: Frame): Promise<boolean> {
-    if (frame.streamId !== this.#video?.id) return true;
-    return await this.#guarded(async () => await this.#sink?.write(frame) ?? false);
-  }
-
-  /** Puts a line below the picture, for as long as it is drawn. */
-  tell(line: string): void {
-    this.#told = line;
-    if (this.#entered) this.#drawTold();
-  }
-
-  async finish(_whole: boolean): Promise<undefined> {
-    await this.#guarded(async () => {
-      await this.#sink?.finish();
-      await this.#drawing;
+    const scaler = this.#scaler;
+    if (frame.streamId !== this.#video?.id || scaler === undefined) return true;
+    return await this.#guarded(async () => {
+      this.#scaler?.refresh();
+      if (this.#decoder !== undefined) {
+        await this.#preview?.add(frame);
+        return await this.#decoder.write(frame);
+      }
+      const { byteLength } = frame.data;
+      const memory = this.#memory?.byteLength === byteLength
+        ? this.#memory
+        : new Uint8Array(byteLength);
+      memory.set(frame.data);
+      this.#memory = scaler.put(memory);
       return true;
     });
-    this.#leave();
+  }
+
+  /** Goes elsewhere: a decoder has to begin anew there. */
+  async jump(to: number): Promise<void> {
+    if (this.#decoder === undefined) return;
+    await this.#decoder[Symbol.asyncDispose]();
+    this.#decoder = this.#decode(to);
+    const options = this.#paused ? this.#decoderOptions(to) : undefined;
+    this.#preview = options && new PausedPicture({ ...options, from: to });
+  }
+
+  /** Puts a line below the picture, for a while. */
+  tell(line: string): void {
+    if (this.#screen === undefined) this.#early.push(line);
+    else this.#screen.tell(line);
+  }
+
+  /** Puts a line below the picture that tells how far it is. */
+  showStatus(line: string): void {
+    const skipped = (this.#scaler?.skipped ?? 0) + (this.#drawn?.skipped ?? 0);
+    this.#screen?.showStatus(skipped === 0 ? line : `${line}  ${skipped} not drawn`);
+  }
+
+  /** Shows that it pauses, or goes on, which is part of the status. */
+  pause(paused: boolean): void {
+    this.#paused = paused;
+    this.#preview = undefined;
+    this.#screen?.hush();
+  }
+
+  async finish(whole: boolean): Promise<undefined> {
+    await this.#guarded(async () => {
+      if (!whole && this.#presentation?.still !== true) return true;
+      await this.#decoder?.finish();
+      await this.#scaler?.finish();
+      await this.#drawn?.finish(this.#presentation?.still ? undefined : LAST_PICTURE);
+      return true;
+    });
+    await this.#leave();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#sink?.[Symbol.asyncDispose]();
-    this.#leave();
+    await this.#decoder?.[Symbol.asyncDispose]();
+    await this.#scaler?.[Symbol.asyncDispose]();
+    await this.#leave();
   }
 
-  /** Draws each picture as FFmpeg gives it, scaled. */
-  async #draw(reader: ByteReader, size: Size): Promise<void> {
-    let pixels = new Uint8Array(size.width * size.height * 3);
-    try {
-      while (await reader.peek(1) !== undefined) {
-        pixels = await reader.readInto(pixels);
-        const lines = renderHalfBlocks(pixels, size);
-        if (this.#still) {
-          this.#terminal.write(`${lines.join("\n")}\n`);
-        } else {
-          this.#enter();
-          this.#terminal.write(`${HOME}${lines.join("\r\n")}`);
-        }
-      }
-    } catch (error) {
-      // FFmpeg was ended in the middle of a picture, by whoever ended the viewer.
-      if (!(error instanceof TruncatedError)) throw error;
-    }
+  /** Asks the terminal what it is, where it may be asked. */
+  async #formOptions(): Promise<FormOptions> {
+    const { look = "truecolour", canBeAsked, isTerminal, size, write } = this.#terminal;
+    const id = crypto.getRandomValues(new Uint32Array(1))[0] || 1;
+    if (!canBeAsked || !isTerminal || this.#keyboard === undefined) return { look, id };
+    const answer = await this.#keyboard.ask(() => {
+      // A terminal that takes nothing answers nothing, either; drawing finds it out.
+      write(QUESTION).catch(() => {});
+    }, { isWhole: isWholeAnswer, answers: ANSWERS, patience: PATIENCE });
+    return { look, id, abilities: abilitiesOf(answer, size()) };
   }
 
-  #enter(): void {
-    if (this.#entered) return;
-    this.#entered = true;
-    this.#terminal.write(ENTER);
-    this.#drawTold();
+  #decode(from?: number): PictureDecoder | undefined {
+    const options = this.#decoderOptions(from);
+    return options && new PictureDecoder(options);
   }
 
-  #drawTold(): void {
-    const { columns, rows } = this.#terminal.size();
-    this.#terminal.write(`\x1b[${rows};1H\x1b[K${this.#told.slice(0, columns - 1)}`);
+  #decoderOptions(from?: number): PictureDecoderOptions | undefined {
+    const { still, lead = 0 } = this.#presentation ?? {};
+    const [video, decoded] = [this.#video, this.#decoded];
+    if (video === undefined || decoded === undefined) return undefined;
+    return {
+      ...{ video, decoded, lead },
+      from: from ?? (lead > 0 && !still ? 0 : undefined),
+      onPicture: (picture) => this.#scaler?.put(picture) ?? new Uint8Array(picture.byteLength),
+      signal: this.#terminal.forced,
+    };
   }
 
-  #leave(): void {
-    const entered = this.#entered;
-    this.#entered = false;
-    if (entered && this.#failure === undefined) this.#terminal.write(LEAVE);
+  /** Follows the size of the terminal, and gives it back while the program is stopped. */
+  #follow(screen: TerminalScreen): Disposable {
+    return watchTerminal({
+      onFailure: () => screen.leaveNow(),
+      onResize: () => this.#scaler?.refresh(),
+      onStop: async () => {
+        await screen.rest();
+        this.#resting ??= this.#keyboard?.rest();
+      },
+      onContinue: () => {
+        this.#resting?.[Symbol.dispose]();
+        this.#resting = undefined;
+        screen.resume();
+        this.#scaler?.again();
+      },
+    });
+  }
+
+  async #leave(): Promise<void> {
+    this.#watch?.[Symbol.dispose]();
+    this.#watch = undefined;
+    this.#drawn?.stop();
+    await this.#screen?.leave();
+  }
+
+  /** Ends FFmpeg, since nobody looks at its pictures any more. */
+  async #fail(error: unknown): Promise<void> {
+    this.#failure ??= error;
+    await this.#decoder?.[Symbol.asyncDispose]();
+    await this.#scaler?.[Symbol.asyncDispose]();
   }
 
   async #guarded(action: () => Promise<boolean>): Promise<boolean> {
@@ -131,36 +227,13 @@ export class TerminalViewer implements Viewer {
       if (this.#failure === undefined) return done;
     } catch (error) {
       if (!(error instanceof ProcessError)) throw error;
-      if (this.#failure === undefined) {
-        throw new Error(`Cannot draw in the terminal: ${reasonOf(error)}`, { cause: error });
-      }
+      this.#failure ??= error;
     }
     // Whoever looked has gone, as when a pipe is closed.
     if (this.#failure instanceof OutputClosedError) return false;
-    throw this.#failure;
+    if (!(this.#failure instanceof ProcessError)) throw this.#failure;
+    throw new Error(`Cannot draw in the terminal: ${reasonOf(this.#failure)}`, {
+      cause: this.#failure,
+    });
   }
-}
-
-/** Pixels as they look: those of a picture whose pixels are not square are stretched. */
-function shownSize({ width, height, sampleAspectRatio: [wide, high] = [1, 1] }: VideoStream): Size {
-  return { width: width * wide / high, height };
-}
-
-function scalerArguments(
-  video: VideoStream,
-  { width, height }: Size,
-  { still, lead }: Pick<Presentation, "still" | "lead">,
-): string[] {
-  const filters = [
-    ...(lead > 0 && !still ? pictureTrim(0) : []),
-    ...turnFilters(video),
-    ...[`scale=${width}:${height}:flags=area`, "format=rgb24"],
-  ];
-  return [
-    ...["-v", "error", "-fpsprobesize", "0", "-analyzeduration", "200000"],
-    ...nutInputArguments([video], { lead }),
-    ...["-vf", filters.join(","), "-fps_mode", "passthrough"],
-    // FFmpeg would else hold pictures back: one in each thread, small ones up to 32 kB of them.
-    ...["-threads", "1", "-flush_packets", "1", "-f", "rawvideo", "pipe:1"],
-  ];
 }

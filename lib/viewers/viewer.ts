@@ -4,6 +4,8 @@ import type { Description, Encoding, Frame } from "../core/frame.ts";
 export interface Presentation extends Description {
   /** It is one picture, or a series of single ones. */
   still: boolean;
+  /** It has no end of its own, being live, or beginning again for ever; as `live` where absent. */
+  endless?: boolean;
   /** What was asked for. */
   encoding: Encoding;
   /** Playing speed, 1 being real time; 0 for as fast as possible. */
@@ -34,4 +36,18 @@ export interface Viewer extends AsyncDisposable {
    * @returns what the user should know, such as where the file is
    */
   finish(whole: boolean): Promise<string | undefined>;
+  /**
+   * Says that what follows comes from elsewhere, since the user went there. Absent where that makes
+   * no difference.
+   *
+   * @param to seconds on the time line of the frames' timestamps; what lies before is for decoding
+   * only, and not to be shown, where frames are not raw
+   */
+  jump?(to: number): Promise<void>;
+  /** Says that the user has paused, and nothing more comes, or that it goes on. */
+  pause?(paused: boolean): void;
+  /** Takes a line that the user should read, where the viewer has the terminal to itself. */
+  tell?(line: string): void;
+  /** Takes how far it is, in a line that replaces the one before, where it has the terminal. */
+  showStatus?(line: string): void;
 }

@@ -36,6 +36,14 @@ const REQUESTS: Record<string, Partial<MediaRequest>> = {
   "--video --speed 0.5": { command: "get_video", speed: 0.5, late: "drop" },
   "--video --speed 0.25": { command: "get_video", speed: 0.25, late: "drop" },
   "--video --speed 8": { command: "get_video", speed: 8, late: "drop" },
+  "--video --output rtmp://host/app/key": { command: "get_video", speed: 1, late: "drop" },
+  "--video --output srt://host:9 --speed max": { command: "get_video", speed: 0 },
+  "--video --output udp://host:9 --late wait": { command: "get_video", speed: 1, late: "wait" },
+  "--video --output site/": { command: "get_video", speed: 0 },
+  "--video --output sftp://host/x.mp4": { command: "get_video", speed: 0 },
+  "--video --output a%05d.png": { command: "get_video", speed: 0 },
+  "--video --output x.mkv --codec ffv1,flac": { command: "get_video", speed: 0 },
+  "--video --output x.mkv -- -crf 20": { command: "get_video", speed: 0 },
   "--video --loop --output x.mp4": { command: "get_video", speed: 1, loop: true },
   "--video --no-audio": { command: "get_video", audio: false, speed: 1, late: "drop" },
   "--video --start 1.5 --duration 2": {
@@ -123,7 +131,7 @@ for (const [line, values] of Object.entries(VALUES)) {
     permissions: "none",
     fn() {
       const action = parse(line);
-      assert(action.kind !== "help");
+      assert(action.kind !== "print");
       for (const [name, value] of Object.entries(values)) {
         assertEquals(action.flags[name as keyof ClientFlags], value, name);
       }
@@ -140,9 +148,9 @@ const WRONG: Record<string, string> = {
   "--port": "Cannot use --port: expected PORT after it",
   "--host --list": "Cannot use --host: expected ADDRESS after it",
   "--host= --list": "Cannot use --host: expected ADDRESS after it",
-  "--video --view tv": 'Cannot use --view "tv": expected window, terminal, none',
-  "--video --view": "Cannot use --view: expected window|terminal|none after it",
-  "--video --output": "Cannot use --output: expected FILE after it",
+  "--video --view tv": 'Cannot use --view "tv": expected window, terminal, browser, none',
+  "--video --view": "Cannot use --view: expected window|terminal|browser|none after it",
+  "--video --output": "Cannot use --output: expected FILE|URL|- after it",
   "--video --size 64": 'Cannot use --size "64": expected WIDTHxHEIGHT in pixels',
   "--video --size x": 'Cannot use --size "x": expected WIDTHxHEIGHT in pixels',
   "--video --size 0x48": 'Cannot use --size "0": expected a whole number from 1 to 16384',
@@ -224,6 +232,36 @@ const WRONG: Record<string, string> = {
     "to round, expected raw or mjpeg",
   "--video --late drop --speed max":
     "Cannot use --late drop with --speed max: nothing is late there",
+  "--video --format mkv": "Cannot use --format without --output: it says how that is written",
+  "--video --codec ffv1": "Cannot use --codec without --output: it says how that is written",
+  "--video -- -crf 20":
+    "Cannot use -- and what follows it without --output: it says how that is written",
+  "--video --output - --codec libx264":
+    "Cannot use --codec with --output - alone, which hands NUT on as it is: expected --format as " +
+    "well, such as --format matroska",
+  "--video --output - -- -crf 20":
+    "Cannot use -- with --output - alone, which hands NUT on as it is: expected --format as well, " +
+    "such as --format matroska",
+  "--video --output x.mkv --codec a,b,c":
+    'Cannot use --codec "a,b,c": expected an encoder of pictures, sound, or both, such as libx265 ' +
+    "or libvpx-vp9,libopus or ,flac",
+  "--video --output x.mkv --codec ,":
+    'Cannot use --codec ",": expected an encoder of pictures, sound, or both, such as libx265 or ' +
+    "libvpx-vp9,libopus or ,flac",
+  "--video --output x.mkv --codec copy":
+    "Cannot use --codec copy with raw frames, which are no packets: expected --encoding copy as well",
+  "--image --every 1 --output x%d.png --format png":
+    "Cannot use --format with a series of pictures: expected their type in the name, such as " +
+    "shot%03d.png",
+  "--image --output rtmp://host/app/key":
+    "Cannot feed a single picture: expected --video, or a file",
+  "--image --output site/": "Cannot feed a single picture: expected --video, or a file",
+  "--video --output gopher://host/x":
+    'Cannot write to "gopher://host/x": gopher:// is not supported, expected a file or one of rtmp ' +
+    "rtmps rtsp srt udp tcp rtp http https icecast ftp sftp",
+  "--video --output http://me:secret@host/x?key=hidden":
+    'Cannot write to "http://me:***@host/x?***": its name tells no type, expected --format as ' +
+    "well, such as mpegts",
   "--video --late never": 'Cannot use --late "never": expected wait, drop',
   "--list --loop": "Cannot use --loop with --list: it is for --image and --video",
   "--classic --video clip.mp4":
@@ -256,7 +294,7 @@ Deno.test({
     }
     assertEquals(
       parse("--help --port nonsense --help".replace("--port nonsense ", "")).kind,
-      "help",
+      "print",
     );
   },
 });

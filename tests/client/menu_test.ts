@@ -64,7 +64,8 @@ Deno.test("stream-client without flags says what it lacks to show anything", asy
   const { stderr } = await runInside([], { typed: ["1", "0"] });
   assertEquals(
     stderr,
-    "Cannot show anything: no screen and no terminal here, expected --output FILE or --view none\n",
+    "Cannot show anything: no screen and no terminal here, expected --output FILE, --view browser " +
+      "or --view none\n",
   );
 });
 

@@ -3,63 +3,9 @@ import type { AnswerPart } from "../../lib/client/answer.ts";
 import { play } from "../../lib/client/play.ts";
 import { Progress } from "../../lib/client/progress.ts";
 import { Statistics } from "../../lib/client/statistics.ts";
-import type { Description } from "../../lib/core/frame.ts";
 import type { Presentation, Viewer } from "../../lib/viewers/viewer.ts";
 import { GREY } from "../support/scripted_server.ts";
-
-const DESCRIPTION: Description = { name: "grey", live: false, streams: [GREY] };
-const END = { frames: 3, audioFrames: 0, bytes: 3, dropped: 2, reason: "end" };
-
-/** What a viewer of the tests does at its third frame. */
-type Behaviour = "watches" | "closes" | "fails" | "fails to begin" | "fails to finish";
-
-class TestViewer implements Viewer {
-  readonly calls: string[] = [];
-  #behaviour: Behaviour;
-
-  constructor(behaviour: Behaviour = "watches") {
-    this.#behaviour = behaviour;
-  }
-
-  begin({ name, still }: { name: string; still: boolean }): Promise<void> {
-    this.calls.push(`begin ${name} ${still}`);
-    return this.#failAs("fails to begin");
-  }
-
-  async show({ timestamp }: { timestamp: number }): Promise<boolean> {
-    this.calls.push(`show ${timestamp}`);
-    if (timestamp < 2) return true;
-    await this.#failAs("fails");
-    return this.#behaviour !== "closes";
-  }
-
-  async finish(whole: boolean): Promise<string> {
-    this.calls.push(`finish ${whole}`);
-    await this.#failAs("fails to finish");
-    return "it is done";
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return Promise.resolve();
-  }
-
-  #failAs(behaviour: Behaviour): Promise<void> {
-    if (this.#behaviour !== behaviour) return Promise.resolve();
-    return Promise.reject(new Error(`Cannot go on: it ${behaviour}`));
-  }
-}
-
-async function* answer(
-  { until = 4, then = "end" }: { until?: number; then?: "end" | "cut" } = {},
-): AsyncGenerator<AnswerPart> {
-  yield { kind: "describe", description: DESCRIPTION };
-  for (let timestamp = 0; timestamp < until; timestamp++) {
-    const frame = { streamId: 0, timestamp, keyframe: true, data: new Uint8Array(1) };
-    yield { kind: "frame", frame, dropped: false };
-  }
-  if (then === "cut") throw new Error("the connection was cut");
-  yield { kind: "end", end: { ...END, warning: "a block is missing" } };
-}
+import { answer, DESCRIPTION, END, TestViewer } from "./played.ts";
 
 function playTo(
   viewers: readonly Viewer[],
@@ -220,7 +166,7 @@ Deno.test({
   async fn() {
     const told = async (part: { start?: number; duration?: number }, duration?: number) => {
       let line = "";
-      const progress = new Progress({ write: (text) => void (line ||= text), columns: () => 80 });
+      const progress = new Progress({ draw: (text) => void (line ||= text), clear() {} });
       async function* parts(): AsyncGenerator<AnswerPart> {
         for await (const each of answer()) {
           const isFirst = each.kind === "describe";

@@ -2,6 +2,7 @@ import { assertEquals } from "@std/assert";
 import {
   formatBytes,
   formatTime,
+  lineOutput,
   Progress,
   type ProgressState,
   renderProgress,
@@ -104,6 +105,49 @@ Deno.test({
 });
 
 Deno.test({
+  name: "renderProgress() tells of a recording what is written, how fast, and what is left",
+  permissions: "none",
+  fn() {
+    const recording = { ...STATE, recording: true };
+    const begin = "frame 250  00:10.0 of 01:02.3  31.3 fps  ";
+    assertEquals(renderProgress(recording, 62.3), `${begin}40.0 MB  1.3x  00:42 left`);
+    assertEquals(
+      renderProgress({ ...recording, written: 1_234_567 }, 62.3),
+      `${begin}1.2 MB  1.3x  00:42 left`,
+    );
+    assertEquals(renderProgress(recording), "frame 250  00:10.0  31.3 fps  40.0 MB  1.3x");
+    assertEquals(renderProgress({ ...recording, seconds: 0.5 }, 62.3), `${begin}40.0 MB`);
+    assertEquals(
+      renderProgress({ ...recording, latency: { p50: 12.4, p95: 40 } }),
+      "frame 250  00:10.0  31.3 fps  40.0 MB  latency 12 ms",
+    );
+    assertEquals(
+      renderProgress({ ...recording, position: 500 }, 500),
+      "frame 250  08:20.0 of 08:20.0  31.3 fps  40.0 MB  63x  00:00 left",
+    );
+  },
+});
+
+Deno.test({
+  name: "renderProgress() fits the usual width, the least telling parts giving way",
+  permissions: "none",
+  fn() {
+    const long = {
+      ...{ ...STATE, recording: true, frames: 12_345_678, bytes: 123_400_000_000 },
+      ...{ position: 36_000, seconds: 3600, framesPerSecond: 1234.5, dropped: 1234 },
+    };
+    assertEquals(
+      renderProgress(long, 72_000),
+      "10:00:00.0 of 20:00:00.0  1234.5 fps  123 GB  1:00:00 left  1234 dropped",
+    );
+    assertEquals(
+      renderProgress(long, 72_000, { width: 60 }),
+      "10:00:00.0 of 20:00:00.0  123 GB  1:00:00 left  1234 dropped",
+    );
+  },
+});
+
+Deno.test({
   name: "renderProgress() leaves frames out where there is only sound",
   permissions: "none",
   fn() {
@@ -129,7 +173,8 @@ Deno.test({
     const drawn: string[] = [];
     let now = 1000;
     let columns = 80;
-    const output = { write: (text: string) => void drawn.push(text), columns: () => columns };
+    const write = (text: string) => void drawn.push(text);
+    const output = lineOutput({ write, columns: () => columns });
     const progress = new Progress(output, () => now);
     progress.clear();
     assertEquals(drawn, []);

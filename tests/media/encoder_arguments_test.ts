@@ -1,12 +1,9 @@
-import { assert, assertEquals } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import type { AudioStream, VideoStream } from "../../lib/core/frame.ts";
-import {
-  encoderArguments,
-  extensionOf,
-  holdsOnePicture,
-  nutInputArguments,
-  recodingNotes,
-} from "../../lib/media/encoder_arguments.ts";
+import { encoderArguments, type EncoderOptions } from "../../lib/media/encoder_arguments.ts";
+import { nutInputArguments } from "../../lib/media/input_arguments.ts";
+import { recodingNotes } from "../../lib/media/kept_streams.ts";
+import { fileTarget } from "../../lib/media/output_target.ts";
 
 const VIDEO: VideoStream = {
   type: "video",
@@ -34,7 +31,9 @@ const SOUND: AudioStream = {
 
 /** The arguments between the input and the output. */
 function between(path: string, video: Partial<VideoStream> = {}, still = false): string {
-  const args = encoderArguments({ streams: [{ ...VIDEO, ...video }, SOUND] }, path, { still });
+  const args = encoderArguments({ streams: [{ ...VIDEO, ...video }, SOUND] }, fileTarget(path), {
+    still,
+  });
   assertEquals(args.slice(0, 8).join(" "), "-v error -xerror -y -f nut -i pipe:0");
   assertEquals(args.at(-1), `file:${path}`);
   return args.slice(8, -1).join(" ");
@@ -91,7 +90,7 @@ Deno.test({
   name: "encoderArguments() leaves sound alone to FFmpeg",
   permissions: "none",
   fn() {
-    const args = encoderArguments({ streams: [SOUND] }, "a.mp4", { still: false });
+    const args = encoderArguments({ streams: [SOUND] }, fileTarget("a.mp4"), { still: false });
     assertEquals(args.slice(8), ["file:a.mp4"]);
   },
 });
@@ -111,34 +110,17 @@ Deno.test({
   },
 });
 
-Deno.test({
-  name: "extensionOf() gives what is behind the last dot of the name",
-  permissions: "none",
-  fn() {
-    for (
-      const [path, expected] of [
-        ["a.mp4", "mp4"],
-        ["a.b.MKV", "mkv"],
-        ["/x.y/a", ""],
-        ["../a", ""],
-        ["a.", ""],
-        [".png", ""],
-        ["", ""],
-      ]
-    ) {
-      assertEquals(extensionOf(path), expected, path);
-    }
-    assert(holdsOnePicture("a.PNG") && !holdsOnePicture("a.png.mp4") && !holdsOnePicture("a.gif"));
-  },
-});
-
 const H264: VideoStream = { ...VIDEO, codec: "h264", fourcc: "H264", pixelFormat: undefined };
 const AAC: AudioStream = { ...SOUND, codec: "aac", fourcc: "mp4a" };
 
 /** The arguments for encoded streams, behind those that are always there. */
 function kept(path: string, video: Partial<VideoStream> = {}, options = {}): string {
   const streams = [{ ...H264, ...video }, AAC];
-  const args = encoderArguments({ streams }, path, { still: false, encoded: true, ...options });
+  const args = encoderArguments({ streams }, fileTarget(path), {
+    still: false,
+    encoded: true,
+    ...options,
+  });
   return args.slice(4, -1).join(" ");
 }
 
@@ -158,7 +140,7 @@ Deno.test({
       kept("a.wav", {}, { lead: 1 }),
       `-copyts -itsoffset -1 ${INPUT} -af atrim=start=0 -vf trim=start=0`,
     );
-    const flac = encoderArguments({ streams: [{ ...AAC, codec: "flac" }] }, "a.mp4", {
+    const flac = encoderArguments({ streams: [{ ...AAC, codec: "flac" }] }, fileTarget("a.mp4"), {
       ...{ still: false, encoded: true },
     });
     assertEquals(
@@ -194,7 +176,7 @@ Deno.test({
   permissions: "none",
   fn() {
     const notes = (path: string, video: Partial<VideoStream> = {}, still = false) =>
-      recodingNotes([{ ...H264, ...video }, AAC], path, { still });
+      recodingNotes([{ ...H264, ...video }, AAC], fileTarget(path), { still });
     assertEquals(notes("a.mp4", { rotation: 90 }), []);
     assertEquals(notes("a.webm"), [
       "pictures are encoded anew: h264 is not stored in .webm",
@@ -224,6 +206,72 @@ Deno.test({
       kept("a.mp4", odd, { lead: 1 }).match(/-vf (\S+)/)?.[1],
       "trim=start=0,transpose=clock,format=yuv444p,pad=48:66," +
         "fillborders=right=0:bottom=1:mode=smear,format=yuv420p",
+    );
+  },
+});
+
+/** What a target and the user's choices add up to, between input and output. */
+function chosen(path: string, options: Partial<EncoderOptions>, video: Partial<VideoStream> = {}) {
+  const streams = [{ ...VIDEO, ...video }, SOUND];
+  const args = encoderArguments({ streams }, fileTarget(path), { still: false, ...options });
+  return args.slice(8, -1).join(" ");
+}
+
+Deno.test({
+  name: "encoderArguments() leaves to chosen encoders what is theirs, and keeps the rest",
+  permissions: "none",
+  fn() {
+    const rgb = { pixelFormat: "gbrp" };
+    const odd = { width: 33 };
+    for (
+      const [path, codec, video, expected] of [
+        ["a.mp4", { video: "libx265" }, rgb, `-c:v libx265 ${EXACT_TIME}`],
+        ["a.mp4", { video: "libx264" }, odd, `-c:v libx264 -vf format=yuv444p ${EXACT_TIME}`],
+        ["a.mp4", { video: "ffv1" }, odd, `-c:v ffv1 ${EXACT_TIME}`],
+        ["a.mp4", { video: "mpeg4" }, {}, "-c:v mpeg4"],
+        ["a.mp4", { video: "none" }, {}, "-vn"],
+        ["a.m4a", { video: "mjpeg" }, {}, "-c:v mjpeg"],
+        ["a.mp4", { audio: "flac" }, {}, `-c:a flac -strict experimental ${EXACT_TIME}`],
+        ["a.mkv", { audio: "none" }, {}, `-an ${EXACT_TIME}`],
+        [
+          "a.avi",
+          { audio: "libmp3lame" },
+          {},
+          "-c:a libmp3lame -af aresample=async=1:first_pts=0",
+        ],
+      ] as const
+    ) {
+      assertEquals(chosen(path, { codec }, video), expected, `${path} ${JSON.stringify(codec)}`);
+    }
+  },
+});
+
+Deno.test({
+  name: "encoderArguments() puts the user's own arguments last, and says nothing against them",
+  permissions: "none",
+  fn() {
+    assertEquals(chosen("a.mkv", { more: ["-crf", "40"] }), `${EXACT_TIME} -crf 40`);
+    assertEquals(chosen("a.mkv", { more: ["-r:v", "5"] }), "-r:v 5");
+  },
+});
+
+Deno.test({
+  name: "encoderArguments() has keyframes come often where somebody watches meanwhile",
+  permissions: "none",
+  fn() {
+    const feed = { name: "rtmp://h/a/b", type: "flv", muxer: "flv", watched: "live" as const };
+    const args = encoderArguments({ streams: [VIDEO, SOUND] }, feed, { still: false });
+    const quick = "-c:v libx264 -preset veryfast -tune zerolatency";
+    const often = "-force_key_frames expr:gte(t,n_forced*2)";
+    const sound = "-c:a aac -b:a 160k";
+    assertEquals(
+      args.slice(8).join(" "),
+      `${quick} ${often} ${sound} ${EXACT_TIME} -f flv rtmp://h/a/b`,
+    );
+    const own = { still: false, codec: { video: "h264_nvenc", audio: "mp3" } };
+    assertEquals(
+      encoderArguments({ streams: [VIDEO, SOUND] }, feed, own).slice(8).join(" "),
+      `-c:v h264_nvenc ${often} -c:a mp3 -f flv rtmp://h/a/b`,
     );
   },
 });

@@ -101,13 +101,14 @@ Deno.test({
 });
 
 Deno.test({
-  name: "NutWriter lets time go by faster or slower, for all streams alike",
+  name: "NutWriter writes frames where a time line says, in microseconds, or not at all",
   permissions: "none",
   async fn() {
-    const frames = [frame(0, 0), frame(1, 44100), frame(0, 30)];
-    const { times } = await written(frames, { lead: 1, speed: 2 });
-    assertEquals(times, ["500000/1000000", "1000000/1000000", "1000500/1000000"]);
-    const slow = await written(frames, { speed: 0.25 });
-    assertEquals(slow.times, ["0/1000000", "4000000/1000000", "4004000/1000000"]);
+    const frames = [frame(0, 0), frame(1, 44100), frame(0, -1), frame(0, 30)];
+    const place = ({ streamId, timestamp }: Frame) =>
+      timestamp < 0 ? undefined : 1000 * timestamp + streamId;
+    const { times, streams } = await written(frames, { timeLine: { place } });
+    assertEquals(times, ["0/1000000", "44100001/1000000", "30000/1000000"]);
+    assertEquals(streams.map(({ timeBase }) => timeBase), [[1, 1_000_000], [1, 1_000_000]]);
   },
 });

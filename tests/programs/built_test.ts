@@ -132,7 +132,7 @@ Deno.test("stream-server and stream-client, as executables", async (t) => {
     assertEquals(code, 130);
     assertMatch(
       stderr,
-      /^Stopped after \d+ frames in [^\n]+; what arrived is in "cut\.part\.mp4"\n$/,
+      /^Stopped after \d+ frames in [^\n]+; what arrived is in "cut\.part\.mp4", playable\n$/,
     );
     server.kill("SIGTERM");
     assertEquals((await server.ending()).code, 143);

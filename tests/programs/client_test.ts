@@ -146,7 +146,7 @@ for (const [signal, status] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 12
     const { code, stderr } = await client.ending();
     assertEquals(code, status);
     const [, frames] = stderr.match(
-      /^Stopped after (\d+) frames in [^\n]+; what arrived is in "[^\n]+x\.part\.mp4"\n$/,
+      /^Stopped after (\d+) frames in [^\n]+; what arrived is in "[^\n]+x\.part\.mp4", playable\n$/,
     ) ?? [];
     assertEquals(namesIn(place), ["x.part.mp4"]);
     assertEquals(await countFrames(`${place}/x.part.mp4`), Number(frames), stderr);
@@ -262,7 +262,7 @@ Deno.test("stream-client tells that the server died, and names what it got", asy
   const { code, stderr } = await client.ending();
   assertEquals(code, 1);
   const [, frames] = stderr.match(
-    /^Cannot finish "clip\.mp4" after (\d+) frames \([\d:.]+\): the connection was cut; what arrived is in "[^\n]+x\.part\.mp4"\n$/,
+    /^Cannot finish "clip\.mp4" after (\d+) frames \([\d:.]+\): the connection was cut; what arrived is in "[^\n]+x\.part\.mp4", playable\n$/,
   ) ?? [];
   assertEquals(namesIn(place), ["x.part.mp4"]);
   assertEquals(await countFrames(`${place}/x.part.mp4`), Number(frames), stderr);

@@ -206,6 +206,9 @@ Deno.test("the list shows live sources first, and in place of files of their nam
   await server.logged(/warn .*"both\.mkv" is the name of a file, too/);
   using viewer = await watchLive(server, { name: "cam" });
   await viewer.frames(1);
+  // What somebody has made smaller says nothing of the source.
+  using thumbnail = await watchLive(server, { name: "cam", width: 32 });
+  await thumbnail.frames(1);
   using peer = await server.connect();
   const { parseList } = await import("../../lib/wire/answer.ts");
   await peer.ask({ command: "list_media" });

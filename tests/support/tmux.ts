@@ -4,7 +4,7 @@ import { sourceCommand } from "./programs.ts";
 /** Milliseconds after which a terminal that does not show what it should counts as broken. */
 export const PATIENCE = 20_000;
 
-/** A character and its colours: red, green, blue. */
+/** A character and its colours: red, green, blue, or the number of one of 256. */
 export interface Cell {
   character: string;
   foreground?: number[];
@@ -25,9 +25,13 @@ export class Terminal implements AsyncDisposable {
   static async start(args: readonly string[], env: Record<string, string> = {}): Promise<Terminal> {
     const folder = await Deno.makeTempDir({ prefix: "stream_tmux_" });
     const terminal = new Terminal(`stream-${crypto.randomUUID()}`, folder);
-    const variables = Object.entries(env).map(([name, value]) => `export ${name}=${quote(value)}`);
+    // Terminals say this of themselves; tmux does not.
+    const variables = Object.entries({ COLORTERM: "truecolor", ...env }).map(([name, value]) =>
+      `export ${name}=${quote(value)}`
+    );
     const script = [
       ...["stty -echoctl", "trap : INT", "echo before", ...variables],
+      `sh -c 'echo $$ > "$0"; exec "$@"' ${quote(`${folder}/pid`)} ` +
       [...sourceCommand("client"), ...args].map(quote).join(" "),
       'echo "status $?"',
       `tmux -L ${terminal.#name} wait-for -S over`,
@@ -50,6 +54,29 @@ export class Terminal implements AsyncDisposable {
     await this.#tmux("send-keys", key);
   }
 
+  /** Types something, as it is. */
+  async type(text: string): Promise<void> {
+    await this.#tmux("send-keys", "-l", text);
+  }
+
+  /** Gives the window another size. */
+  async resize(columns: number, rows: number): Promise<void> {
+    await this.#tmux("resize-window", "-x", String(columns), "-y", String(rows));
+  }
+
+  /** Sends the client a signal. */
+  async signal(name: Deno.Signal): Promise<void> {
+    Deno.kill(Number(await Deno.readTextFile(`${this.#folder}/pid`)), name);
+  }
+
+  /** How the system treats what is typed: whether it shows it, and waits for whole lines. */
+  async settings(): Promise<{ echo: boolean; lines: boolean }> {
+    const tty = (await this.#tmux("display-message", "-p", "#{pane_tty}")).trim();
+    const { stdout } = await new Deno.Command("stty", { args: ["-a", "-F", tty] }).output();
+    const settings = new TextDecoder().decode(stdout).split(/[\s;]+/);
+    return { echo: settings.includes("echo"), lines: settings.includes("icanon") };
+  }
+
   /** The text on the screen, without empty lines at the end. */
   async text(): Promise<string> {
     return (await this.#tmux("capture-pane", "-p")).trimEnd();
@@ -60,6 +87,16 @@ export class Terminal implements AsyncDisposable {
     const limit = AbortSignal.timeout(PATIENCE);
     while (!pattern.test(await this.text())) {
       if (limit.aborted) throw new Error(`Cannot find ${pattern} in "${await this.text()}"`);
+    }
+  }
+
+  /** Waits until what is on the screen is as it should be. */
+  async untilCells(isRight: (cells: Cell[][]) => boolean): Promise<Cell[][]> {
+    const limit = AbortSignal.timeout(PATIENCE);
+    while (true) {
+      const cells = await this.cells();
+      if (isRight(cells)) return cells;
+      if (limit.aborted) throw new Error(`Cannot find it in "${await this.text()}"`);
     }
   }
 
@@ -86,6 +123,16 @@ export class Terminal implements AsyncDisposable {
     return { drawing, cursor };
   }
 
+  /** Waits for a {@linkcode state}. */
+  async untilState(wanted: { drawing: boolean; cursor: boolean }): Promise<void> {
+    await until(() => this.state(), wanted);
+  }
+
+  /** Waits for {@linkcode settings}. */
+  async untilSettings(wanted: { echo: boolean; lines: boolean }): Promise<void> {
+    await until(() => this.settings(), wanted);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#tmux("kill-server");
     await Deno.remove(this.#folder, { recursive: true });
@@ -102,17 +149,28 @@ export class Terminal implements AsyncDisposable {
   }
 }
 
-/** Applies one escape's codes: `0`, `38;2;R;G;B`, `48;2;R;G;B`. */
+/** Looks at something until it is as it should be. */
+async function until<T>(look: () => Promise<T>, wanted: T): Promise<void> {
+  const limit = AbortSignal.timeout(PATIENCE);
+  while (true) {
+    const seen = JSON.stringify(await look());
+    if (seen === JSON.stringify(wanted)) return;
+    if (limit.aborted) throw new Error(`Cannot see ${JSON.stringify(wanted)}: ${seen}`);
+  }
+}
+
+/** Applies one escape's codes: `0`, `38;2;R;G;B`, `48;2;R;G;B`, `38;5;N`, `48;5;N`. */
 function restyled(style: Omit<Cell, "character">, codes: string): Omit<Cell, "character"> {
   const numbers = codes.split(";").map(Number);
   let { foreground, background } = style;
   for (let at = 0; at < numbers.length; at++) {
-    const colour = numbers.slice(at + 2, at + 5);
+    const count = numbers[at + 1] === 5 ? 1 : 3;
+    const colour = numbers.slice(at + 2, at + 2 + count);
     if (numbers[at] === 0 || numbers[at] === 39) foreground = undefined;
     if (numbers[at] === 0 || numbers[at] === 49) background = undefined;
     if (numbers[at] === 38) foreground = colour;
     if (numbers[at] === 48) background = colour;
-    if (numbers[at] === 38 || numbers[at] === 48) at += 4;
+    if (numbers[at] === 38 || numbers[at] === 48) at += 1 + count;
   }
   return { foreground, background };
 }

@@ -35,6 +35,11 @@ export class Witness implements AsyncDisposable {
     return Number(pid);
   }
 
+  /** What it has told so far: its process id, and what it wrote to descriptor 9. */
+  get text(): string {
+    return this.#heard.text;
+  }
+
   /** Waits until the program has ended, however it does. */
   async ended(): Promise<void> {
     await this.#heard.ended;

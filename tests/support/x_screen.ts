@@ -5,7 +5,22 @@ import { Output } from "./programs.ts";
 /** Bytes of every reply and event before what follows it (X protocol, section 1). */
 const REPLY_SIZE = 32;
 
-const OPCODES = { queryTree: 15, internAtom: 16, getProperty: 20, sendEvent: 25, getImage: 73 };
+/** The kind of packet that is a reply; 0 is an error, and what is above an event. */
+const REPLY = 1;
+
+const OPCODES = {
+  ...{ queryTree: 15, internAtom: 16, getProperty: 20, sendEvent: 25, setInputFocus: 42 },
+  ...{ getImage: 73, queryExtension: 98, getKeyboardMapping: 101 },
+};
+
+/** What a request of XTEST's does: keys and buttons as if a hand had pressed them. */
+const FAKE_INPUT = 2;
+
+/** Kinds of events: that something is pressed, and that it is let go of. */
+const [KEY, BUTTON] = [[2, 3], [4, 5]];
+
+/** The codes of keys: all that a keyboard can have. */
+const [FIRST_KEY, KEY_COUNT] = [8, 248];
 
 /** Type of the event that programs send each other. */
 const CLIENT_MESSAGE = 33;
@@ -86,6 +101,27 @@ export class XScreen implements AsyncDisposable {
     return image === undefined ? [] : [2, 1, 0].map((byte) => image.getUint8(REPLY_SIZE + byte));
   }
 
+  /** Presses a key, by its X symbol (keysymdef.h), and lets it go; those of `held` stay down. */
+  async press(symbol: number, { held = [] }: { held?: readonly number[] } = {}): Promise<void> {
+    for (const modifier of held) await this.#fake(KEY[0], await this.#keycode(modifier));
+    const keycode = await this.#keycode(symbol);
+    for (const kind of KEY) await this.#fake(kind, keycode);
+    for (const modifier of held) await this.#fake(KEY[1], await this.#keycode(modifier));
+    await this.#settle();
+  }
+
+  /** Clicks with a button of the mouse, in the middle of the screen. */
+  async click(button: number): Promise<void> {
+    for (const kind of BUTTON) await this.#fake(kind, button);
+    await this.#settle();
+  }
+
+  /** Has keys go to a window. */
+  async focus({ id }: ScreenWindow): Promise<void> {
+    await this.#send(OPCODES.setInputFocus, [id, 0]);
+    await this.#settle();
+  }
+
   /** Asks a window's program to close it, as its frame's cross does. */
   async close({ id }: ScreenWindow): Promise<void> {
     const [protocols, deletion] = [
@@ -94,8 +130,7 @@ export class XScreen implements AsyncDisposable {
     ];
     const event = [CLIENT_MESSAGE | REPLY_SIZE << 8, id, protocols, deletion, 0, 0, 0, 0];
     await this.#send(OPCODES.sendEvent, [id, 0, ...event]);
-    // The answer to anything shows that the event has gone out.
-    await this.windows();
+    await this.#settle();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -117,10 +152,30 @@ export class XScreen implements AsyncDisposable {
   }
 
   async #atom(name: string): Promise<number> {
-    const words = new Uint32Array(Math.ceil(name.length / 4));
-    new TextEncoder().encodeInto(name, new Uint8Array(words.buffer));
-    const reply = await this.#ask(OPCODES.internAtom, [name.length, ...words]);
+    const reply = await this.#ask(OPCODES.internAtom, named(name));
     return reply?.getUint32(8, true) ?? 0;
+  }
+
+  async #fake(kind: number, detail: number): Promise<void> {
+    const extension = await this.#ask(OPCODES.queryExtension, named("XTEST"));
+    const opcode = extension?.getUint8(9) ?? 0;
+    await this.#send(opcode, [kind | detail << 8, 0, 0, 0, 0, 0, 0, 0], FAKE_INPUT);
+  }
+
+  /** Code of the key that a symbol stands on. */
+  async #keycode(symbol: number): Promise<number> {
+    const reply = await this.#ask(OPCODES.getKeyboardMapping, [FIRST_KEY | KEY_COUNT << 8]);
+    if (reply === undefined) throw new Error("Cannot use the screen: it has no keyboard");
+    const each = reply.getUint8(1);
+    const place = Array.from({ length: KEY_COUNT * each }, (_, index) => index)
+      .find((index) => reply.getUint32(REPLY_SIZE + 4 * index, true) === symbol);
+    if (place === undefined) throw new Error(`Cannot press "${symbol}": no key has it`);
+    return FIRST_KEY + Math.floor(place / each);
+  }
+
+  /** Waits until all that was sent is done: the answer to anything shows it. */
+  async #settle(): Promise<void> {
+    await this.windows();
   }
 
   /** Sends a request: a word of opcode, detail and length, then more words. */
@@ -136,8 +191,10 @@ export class XScreen implements AsyncDisposable {
     detail?: number,
   ): Promise<DataView | undefined> {
     await this.#send(opcode, words, detail);
-    const head = await this.#read(REPLY_SIZE);
-    if (head.getUint8(0) === 0) return undefined;
+    let head = await this.#read(REPLY_SIZE);
+    // Everybody is told when what stands on the keys changes.
+    while (head.getUint8(0) > REPLY) head = await this.#read(REPLY_SIZE);
+    if (head.getUint8(0) !== REPLY) return undefined;
     const rest = await this.#read(4 * head.getUint32(4, true));
     const whole = new Uint8Array(REPLY_SIZE + rest.byteLength);
     whole.set(new Uint8Array(head.buffer));
@@ -148,6 +205,13 @@ export class XScreen implements AsyncDisposable {
   async #read(count: number): Promise<DataView<ArrayBuffer>> {
     return new DataView((await this.#reader.readInto(new Uint8Array(count))).buffer);
   }
+}
+
+/** A name in a request: its length, then its letters. */
+function named(name: string): number[] {
+  const words = new Uint32Array(Math.ceil(name.length / 4));
+  new TextEncoder().encodeInto(name, new Uint8Array(words.buffer));
+  return [name.length, ...words];
 }
 
 /** Whether a program is installed. */

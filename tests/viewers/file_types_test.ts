@@ -1,6 +1,6 @@
 /** Outputs that are not one file. */
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { checkOutput } from "../../lib/viewers/file.ts";
+import { checkOutput } from "../../lib/viewers/file_checks.ts";
 import { at, runInside } from "../support/inside.ts";
 import { mediaFolder, pictures, run, tone } from "../support/media.ts";
 import { testServer } from "../support/server.ts";
@@ -8,9 +8,9 @@ import { testServer } from "../support/server.ts";
 const media = mediaFolder();
 
 const REFUSED = {
-  "x.m3u8": "a .m3u8 is a list of many files",
-  "x.mpd": "a .mpd is a list of many files",
-  "tcp://x/y.mp4": "addresses are not supported",
+  "x.ism": "a .ism is a list of many files",
+  "x.xyz": "FFmpeg knows no type .xyz",
+  "x": "its name tells no type",
 };
 
 for (const [path, reason] of Object.entries(REFUSED)) {

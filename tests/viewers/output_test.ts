@@ -53,11 +53,14 @@ Deno.test("FileViewer leaves the old file until the new one is whole", async () 
 for (
   const [what, name, reason] of [
     ["a folder that is missing", "none/x.mp4", 'there is no folder ".*/none/"'],
-    ["a folder", "", "it is a folder, name a file in it"],
     ["a file as if it were a folder", "file/x.mp4", "Not a directory|there is no folder"],
     ["a name without a type", "recording", "its name tells no type, expected an extension"],
     ["a hidden name without a type", "..", "it is a folder"],
-    ["a type that FFmpeg does not know", "x.xyz", "Unable to find a suitable output format"],
+    [
+      "a type that FFmpeg does not know",
+      "x.xyz",
+      "FFmpeg knows no type .xyz, expected one such as .mp4",
+    ],
     ["a video as a picture", "x.png", "a .png holds one picture, expected a video type"],
     ["a picture as sound", "x.wav", "does not contain any stream"],
   ] as const
@@ -79,7 +82,7 @@ for (
 
 Deno.test("FileViewer says what it cannot write before it asks the server for anything", async () => {
   const nobody = ["--host", "127.0.0.1", "--port", "1"];
-  for (const name of ["none/x.mp4", "recording", "x.png"]) {
+  for (const name of ["none/x.mp4", "recording", "x.png", "x.xyz"]) {
     const path = `${media.path}/${name}`;
     const { stderr } = await runInside(["--video", "--output", path, ...nobody]);
     assertMatch(stderr, /^Cannot write "/);
@@ -95,7 +98,7 @@ Deno.test("FileViewer keeps what arrived of a video that is cut, and names it", 
     assertEquals([status, stderr], [
       1,
       `Cannot finish "grey" after 40 frames (00:01.6): the connection was cut; ` +
-      `what arrived is in "${part}"\n`,
+      `what arrived is in "${part}", playable\n`,
     ]);
     assertEquals(await countFrames(part), 40);
   }
@@ -118,7 +121,7 @@ Deno.test("FileViewer says why a picture cannot be encoded", async () => {
   await using server = new ScriptedServer((peer) => say(peer, ...short));
   const { status, stderr } = await record(server, `${place}/x.mp4`);
   const [, left] = stderr.match(
-    /^Cannot write "[^\n]+\/x\.mp4": [^\n;]*(; what arrived is in "[^\n]+\.part\.mp4")?\n$/,
+    /^Cannot write "[^\n]+\/x\.mp4": [^\n;]*(; what arrived is in "[^\n]+\.part\.mp4", playable)?\n$/,
   ) ?? [stderr, stderr];
   // What FFmpeg has written when it gives up is left, and then it is named.
   assertEquals([status, namesIn(place)], [1, left === undefined ? [] : ["x.part.mp4"]]);

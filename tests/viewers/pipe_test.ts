@@ -88,5 +88,5 @@ Deno.test("PipeViewer refuses a terminal", async () => {
   const args = ["--video", "--output", "-", "--host", "127.0.0.1", "--port", "1"];
   const outcome = await runInside(args, { surroundings: { stdoutIsTerminal: true } });
   assertEquals(outcome.status, 2);
-  assertMatch(outcome.stderr, /^Cannot write NUT to a terminal: expected a pipe/);
+  assertMatch(outcome.stderr, /^Cannot write media to a terminal: expected a pipe/);
 });

@@ -137,5 +137,8 @@ Deno.test("stream-client --image --every shows one picture after the other in a 
   const { status, stdout } = await runInside(args, { surroundings: { stdoutIsTerminal: true } });
   assertEquals(status, 0);
   const shown = [0, 40, 80].map((value) => stdout.indexOf(`38;2;${value};${value};${value}`));
-  assertEquals(shown.every((place, index) => place > (shown[index - 1] ?? -1)), true, `${shown}`);
+  // Those that come faster than they can be drawn are left out, but for the last.
+  const drawn = shown.filter((place) => place >= 0);
+  assertEquals(drawn, drawn.toSorted((a, b) => a - b));
+  assertEquals(shown[2] >= 0, true, `${shown}`);
 });

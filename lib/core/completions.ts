@@ -1,0 +1,95 @@
+/** What shells complete flags by. Pure. */
+import type { Flag, FlagTable } from "./flags.ts";
+
+/** Shells that completions can be written for. */
+export const SHELLS = ["bash", "zsh", "fish"] as const;
+
+/** One of {@linkcode SHELLS}. */
+export type Shell = typeof SHELLS[number];
+
+/** What a flag's value stands for, where it is no list of words. */
+const FILES = /\b(FILE|FOLDER)\b/;
+
+/**
+ * A script that teaches a shell the flags of a program, to be read by it: `source <(… --completions
+ * bash)`.
+ */
+export function completionScript(shell: Shell, program: string, table: FlagTable): string {
+  const flags = Object.entries(table);
+  if (shell === "bash") return bashScript(program, flags);
+  return shell === "zsh" ? zshScript(program, flags) : fishScript(program, flags);
+}
+
+type NamedFlag = readonly [name: string, flag: Flag<unknown>];
+
+/** Where values are completed, in the manner of bash: by words, by files, or not at all. */
+function bashScript(program: string, flags: readonly NamedFlag[]): string {
+  const name = `_${program.replaceAll("-", "_")}`;
+  const all = flags.map(([flag]) => `--${flag}`).join(" ");
+  const cases = flags.flatMap(([flag, { placeholder, words, valueOptional }]) => {
+    if (placeholder === undefined || valueOptional) return [];
+    const reply = words !== undefined
+      ? `COMPREPLY=($(compgen -W "${words.join(" ")}" -- "$word"))`
+      : FILES.test(placeholder)
+      ? 'compopt -o filenames; COMPREPLY=($(compgen -f -- "$word"))'
+      : "COMPREPLY=()";
+    return [`    --${flag}) ${reply}; return ;;`];
+  });
+  return `# bash completion of ${program}
+${name}() {
+  local word=\${COMP_WORDS[COMP_CWORD]} before=\${COMP_WORDS[COMP_CWORD - 1]}
+  case $before in
+${cases.join("\n")}
+  esac
+  COMPREPLY=($(compgen -W "${all}" -- "$word"))
+}
+complete -F ${name} ${program}
+`;
+}
+
+function zshScript(program: string, flags: readonly NamedFlag[]): string {
+  const name = `_${program}`;
+  const lines = flags.map(([flag, { placeholder, words, valueOptional, repeatable, help }]) => {
+    const value = placeholder === undefined
+      ? ""
+      : `:${valueOptional ? ":" : ""}${inZsh(placeholder)}:${
+        words !== undefined ? `(${words.join(" ")})` : FILES.test(placeholder) ? "_files" : ""
+      }`;
+    const spec = `${repeatable ? "*" : ""}--${flag}[${inZsh(help)}]${value}`;
+    return `    '${spec.replaceAll("'", `'\\''`)}'`;
+  });
+  return `#compdef ${program}
+${name}() {
+  _arguments \\
+${lines.join(" \\\n")}
+}
+if [ "$funcstack[1]" = "${name}" ]; then
+  ${name} "$@"
+else
+  compdef ${name} ${program}
+fi
+`;
+}
+
+/** Text in which nothing ends a part of a specification before its time. */
+function inZsh(text: string): string {
+  return text.replaceAll(/[\\[\]:]/g, (character) => `\\${character}`);
+}
+
+function fishScript(program: string, flags: readonly NamedFlag[]): string {
+  const lines = flags.map(([flag, { placeholder, words, valueOptional, help }]) => {
+    const value = placeholder === undefined || valueOptional
+      ? ""
+      : words !== undefined
+      ? ` -x -a ${inFish(words.join(" "))}`
+      : FILES.test(placeholder)
+      ? " -r -F"
+      : " -x";
+    return `complete -c ${program} -l ${flag}${value} -d ${inFish(help)}`;
+  });
+  return `# fish completion of ${program}\ncomplete -c ${program} -f\n${lines.join("\n")}\n`;
+}
+
+function inFish(text: string): string {
+  return `'${text.replaceAll(/[\\']/g, (character) => `\\${character}`)}'`;
+}

@@ -1,0 +1,46 @@
+/** Numbers as people read them. Pure. */
+
+/**
+ * Renders seconds: `1:02`, with hours where there are any.
+ *
+ * @param {number} seconds
+ */
+export function formatTime(seconds) {
+  const whole = Math.max(0, Math.floor(Number.isFinite(seconds) ? seconds : 0));
+  const hours = Math.floor(whole / 3600);
+  const minutes = Math.floor(whole / 60) % 60;
+  const rest = String(whole % 60).padStart(2, "0");
+  return hours > 0 ? `${hours}:${String(minutes).padStart(2, "0")}:${rest}` : `${minutes}:${rest}`;
+}
+
+/**
+ * Renders bytes with a unit, from which no line parts them: `1.4 MB`.
+ *
+ * @param {number} bytes
+ */
+export function formatBytes(bytes) {
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  let value = bytes;
+  let step = 0;
+  // What would be rounded to 1000 has the next unit.
+  for (; value >= 999.5 && step < units.length - 1; step++) value /= 1000;
+  const number = step === 0 || value >= 99.95 ? Math.round(value) : value.toFixed(1);
+  return `${number}\u00a0${units[step]}`;
+}
+
+/** What one entry of the list is, and of what size. */
+const KINDS = { image: "Image", video: "Video", audio: "Sound" };
+
+/**
+ * Renders what is known of an entry: `Video · 1280×720 · 0:10 · 590 kB`.
+ *
+ * @param {import("./api.js").Entry} entry
+ */
+export function formatDetails({ kind, live, width, height, duration, size }) {
+  return [
+    live ? `${KINDS[kind]}, live` : KINDS[kind],
+    ...(width === undefined ? [] : [`${width}×${height}`]),
+    ...(duration === undefined || live ? [] : [formatTime(duration)]),
+    ...(size > 0 && !live ? [formatBytes(size)] : []),
+  ].join(" · ");
+}

@@ -1,0 +1,38 @@
+/** What a terminal can show, by what the environment says of it. Pure. */
+
+/** How pictures are put into cells: half blocks in any colour, in one of 256, or characters. */
+export type TerminalLook = "truecolour" | "256 colours" | "ascii";
+
+/** Terminals that show any colour and say so in TERM alone, which is what ssh hands on. */
+const TRUE_COLOUR = /-direct\d*$|^(xterm-)?(kitty|ghostty)$|^(alacritty|foot|wezterm|contour)(-|$)/;
+
+/** Terminals that would print what they do not understand, instead of leaving it out. */
+const MUTE = /^(|dumb|unknown|linux|cons25|emacs|eterm.*)$/;
+
+/** Reads a variable of the environment. */
+export type Environment = (name: string) => string | undefined;
+
+/** How pictures look best in the terminal. */
+export function lookOf(environment: Environment): TerminalLook {
+  const term = environment("TERM") ?? "";
+  if (!isColoured(environment) || !isUnicode(environment)) return "ascii";
+  if (/^(truecolor|24bit)$/i.test(environment("COLORTERM") ?? "")) return "truecolour";
+  if (TRUE_COLOUR.test(term)) return "truecolour";
+  return /256colou?r/.test(term) ? "256 colours" : "ascii";
+}
+
+/** Whether the terminal can be asked what it is: one that does not know the question is silent. */
+export function canBeAsked(environment: Environment): boolean {
+  return isColoured(environment) && !MUTE.test(environment("TERM") ?? "");
+}
+
+/** @see https://no-color.org */
+function isColoured(environment: Environment): boolean {
+  return !environment("NO_COLOR") && environment("TERM") !== "dumb";
+}
+
+/** Whether text is UTF-8: what is not set says nothing, and most terminals are. */
+function isUnicode(environment: Environment): boolean {
+  const locale = ["LC_ALL", "LC_CTYPE", "LANG"].map(environment).find((value) => value);
+  return locale === undefined || /utf-?8/i.test(locale);
+}

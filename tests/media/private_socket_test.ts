@@ -1,0 +1,68 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { PrivateSocket } from "../../lib/media/private_socket.ts";
+
+const [IGNORED, WHY] = PrivateSocket.exists
+  ? [false, ""]
+  : [true, " (ignored: this system has no local sockets)"];
+
+/** Path of the socket. */
+function pathOf({ url }: PrivateSocket): string {
+  return url.replace("unix:", "");
+}
+
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await Deno.lstat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+Deno.test({
+  name: `PrivateSocket hands all bytes to the one that connects, and is gone by then${WHY}`,
+  ignore: IGNORED,
+  async fn() {
+    const socket = await PrivateSocket.open();
+    const path = pathOf(socket);
+    const folder = path.slice(0, path.lastIndexOf("/"));
+    assertEquals(((await Deno.stat(folder)).mode ?? 0) & 0o777, 0o700);
+    const writer = socket.writable.getWriter();
+    using peer = await Deno.connect({ transport: "unix", path });
+    const sent = crypto.getRandomValues(new Uint8Array(65_536));
+    const writing = Promise.all(Array.from({ length: 20 }, () => writer.write(sent)))
+      .then(() => writer.close());
+    let count = 0;
+    const buffer = new Uint8Array(65_536);
+    for (let read; (read = await peer.read(buffer)) !== null;) count += read;
+    await writing;
+    assertEquals(count, 20 * 65_536);
+    assertEquals(await isThere(folder), false);
+    socket.withdraw();
+  },
+});
+
+Deno.test({
+  name: `PrivateSocket fails like a broken pipe where nobody connects, or goes away${WHY}`,
+  ignore: IGNORED,
+  async fn() {
+    const lonely = await PrivateSocket.open();
+    const writer = lonely.writable.getWriter();
+    writer.closed.catch(() => {});
+    const writing = writer.write(new Uint8Array(1));
+    lonely.withdraw();
+    await assertRejects(() => writing, Deno.errors.BrokenPipe);
+    assertEquals(await isThere(pathOf(lonely)), false);
+
+    const left = await PrivateSocket.open();
+    const leftWriter = left.writable.getWriter();
+    leftWriter.closed.catch(() => {});
+    const peer = await Deno.connect({ transport: "unix", path: pathOf(left) });
+    await leftWriter.write(new Uint8Array(1));
+    await peer.read(new Uint8Array(1));
+    peer.close();
+    await assertRejects(() => leftWriter.write(new Uint8Array(1)), Deno.errors.BrokenPipe);
+    await leftWriter.abort();
+  },
+});
