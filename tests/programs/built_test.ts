@@ -11,8 +11,19 @@ import {
   startProgram,
   startServerProgram,
 } from "../support/programs.ts";
+import { PseudoTerminal, PYTHON } from "../support/pseudo_terminal.ts";
+import { isThere, XScreen } from "../support/x_screen.ts";
 
 const media = mediaFolder();
+const lacking = (await Promise.all(
+  ["Xvfb", "ffplay"].map(async (program) => await isThere(program) ? [] : [program]),
+)).flat();
+
+/** Milliseconds after which a window that does not show, or close, counts as broken. */
+const PATIENCE = 20_000;
+
+/** The X symbol of a key. */
+const Q = 0x71;
 
 /** Builds both programs into a folder. */
 async function build(folder: string): Promise<{ server: string; client: string }> {
@@ -83,6 +94,77 @@ Deno.test("stream-server and stream-client, as executables", async (t) => {
       const { frames, latencyMs } = JSON.parse(stdout);
       assertEquals([frames, typeof latencyMs.p95], [10, "number"]);
     }
+  });
+
+  await t.step("make a list of pieces, with the encoders that are named", async () => {
+    const codec = ["--codec", "libx264,aac", "--", "-metadata", "title=Pieces"];
+    const args = ["--video", "v.mp4", "--output", "site/", ...where, ...codec];
+    const { code, stderr } = await runProgram("client", args, client);
+    assertMatch(stderr, /^Received 100 frames in [^\n]+; wrote "site\/index\.m3u8"\n$/);
+    assertEquals(code, 0);
+    const list = await Deno.readTextFile(`${folder}/site/index.m3u8`);
+    assertMatch(list, /#EXT-X-ENDLIST\n$/);
+  });
+
+  await t.step("serve a page that plays", async () => {
+    const args = ["--view", "browser", "--http", "0", ...where];
+    await using program = startProgram("client", args, client);
+    const [, address] = await program.stdout.until(/^Watch at (http:\/\/127\.0\.0\.1:\d+\/)\n/);
+    assertMatch(await (await fetch(address)).text(), /^<!doctype html>/i);
+    const { entries } = await (await fetch(`${address}api/list`)).json();
+    assertEquals(entries.map(({ name }: { name: string }) => name), ["cam", "p.png", "v.mp4"]);
+    const play = await fetch(`${address}api/play?name=v.mp4&can=h264,aac`);
+    assertMatch(play.headers.get("Content-Type") ?? "", /^video\/mp4; codecs="avc1\.\w{6}, mp4a/);
+    const body = await play.bytes();
+    assertEquals(new TextDecoder().decode(body.subarray(4, 8)), "ftyp");
+    const image = await fetch(`${address}api/image?name=p.png`);
+    assertEquals((await image.bytes()).subarray(1, 4), new TextEncoder().encode("PNG"));
+    program.kill("SIGINT");
+    assertEquals((await program.ending()).code, 130);
+  });
+
+  await t.step("take keys in a terminal, and complete flags in a shell", async (t) => {
+    const { code, stdout } = await runProgram("client", ["--completions", "bash"], client);
+    assertEquals(code, 0);
+    assertMatch(stdout, /complete -F _stream_client stream-client\n$/);
+    await t.step({
+      name: `in a terminal${PYTHON ? "" : " (ignored: no Python)"}`,
+      ignore: PYTHON === undefined,
+      async fn() {
+        const args = ["--video", "v.mp4", "--loop", "--view", "terminal", ...where];
+        await using terminal = new PseudoTerminal(args, { answer: "", path: paths.client, env });
+        await terminal.drawn.until(/▀/);
+        await terminal.does("keys q");
+        assertEquals(await terminal.ended(), 0);
+        assertMatch(terminal.drawn.text, /Received \d+ frames in /);
+      },
+    });
+  });
+
+  await t.step({
+    name: `take keys in a window${
+      lacking.length > 0 ? ` (ignored: no ${lacking.join(", ")})` : ""
+    }`,
+    ignore: lacking.length > 0,
+    async fn() {
+      await using screen = await XScreen.start();
+      const shown = { ...env, DISPLAY: screen.display, SDL_AUDIODRIVER: "dummy" };
+      const args = ["--video", "v.mp4", "--loop", "--view", "window", ...where];
+      await using program = startProgram("client", args, { ...client, env: shown });
+      const limit = AbortSignal.timeout(PATIENCE);
+      const isShown = async () => (await screen.windows()).some(({ title }) => title === "v.mp4");
+      while (!await isShown()) limit.throwIfAborted();
+      const ended = program.ending();
+      // The keys are its own a moment after it shows.
+      let over = false;
+      ended.then(() => over = true);
+      while (!over) {
+        limit.throwIfAborted();
+        await screen.press(Q);
+      }
+      const { code, stderr } = await ended;
+      assertEquals([code, /^Received \d+ frames in /.test(stderr)], [0, true], stderr);
+    },
   });
 
   await t.step("speak the classic wire", async () => {

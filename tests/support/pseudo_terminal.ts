@@ -14,6 +14,8 @@ export interface PseudoTerminalOptions {
   env?: Record<string, string>;
   /** A program, with its first arguments, that starts the client. */
   wrapper?: readonly string[];
+  /** An executable to start instead of the client's source. */
+  path?: string;
 }
 
 /** A client in a terminal of which every byte is seen. */
@@ -27,11 +29,12 @@ export class PseudoTerminal implements AsyncDisposable {
   /** Starts the client in it. */
   constructor(
     args: readonly string[],
-    { answer, columns = 80, rows = 24, env = {}, wrapper = [] }: PseudoTerminalOptions,
+    { answer, columns = 80, rows = 24, env = {}, wrapper = [], path }: PseudoTerminalOptions,
   ) {
     const escaped = answer.replaceAll("\\", "\\\\").replaceAll("\x1b", "\\x1b");
     const size = [String(columns), String(rows)];
-    const command = [...wrapper, ...sourceCommand("client"), ...args];
+    const client = path === undefined ? sourceCommand("client") : [path];
+    const command = [...wrapper, ...client, ...args];
     this.#child = new Deno.Command(PYTHON ?? "", {
       args: [pathOf("tests/peers/terminal.py"), escaped, ...size, ...command],
       env: { TERM: "xterm-256color", COLORTERM: "truecolor", LC_ALL: "C.UTF-8", ...env },
