@@ -40,6 +40,7 @@ export async function browse(context: RunContext, request?: MediaRequest): Promi
   const server = listen(wished, {
     onListen: listening.resolve,
     answer: async (request) => await (await ready.promise).answer(request),
+    signal: ended,
   });
   const { port } = await listening.promise;
   const access = new Access({ hostname: wished.hostname, port }, token);
@@ -47,7 +48,7 @@ export async function browse(context: RunContext, request?: MediaRequest): Promi
   ready.resolve(gateway);
   const close = async () => {
     await gateway[Symbol.asyncDispose]();
-    await server.shutdown();
+    await server.finished;
   };
   const { promise: closed, resolve } = Promise.withResolvers<void>();
   const end = () => void close().then(resolve);
@@ -74,16 +75,22 @@ export async function browse(context: RunContext, request?: MediaRequest): Promi
   };
 }
 
-/** @throws {Error} with what to do, where something else listens there, or nobody may */
+/**
+ * Answers until the signal fires, which closes all connections at once: whoever reads slowly, or
+ * not at all, would be waited for without end.
+ *
+ * @throws {Error} with what to do, where something else listens there, or nobody may
+ */
 function listen(
   { hostname, port }: { hostname: string; port: number },
-  { onListen, answer }: {
+  { onListen, answer, signal }: {
     onListen: (address: Deno.NetAddr) => void;
     answer: (request: Request) => Promise<Response>;
+    signal: AbortSignal;
   },
 ): Deno.HttpServer<Deno.NetAddr> {
   try {
-    return Deno.serve({ hostname, port, onListen, onError: errorResponse }, answer);
+    return Deno.serve({ hostname, port, signal, onListen, onError: errorResponse }, answer);
   } catch (cause) {
     const reason = cause instanceof Deno.errors.AddrInUse
       ? "something listens there already, expected a free port in --http"

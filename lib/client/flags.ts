@@ -244,7 +244,7 @@ export function clientUsage(): string {
     "Which part, and when": ["start", "duration", "every", "loop", "speed", "late"],
     "Also": ["json", "completions", "help"],
   });
-  return `Usage: stream-client [flags]
+  return `Usage: stream-client [flags] [-- FFmpeg's arguments for the output]
 
 Gets images and videos from stream-server, or from a script that sends pickled
 numpy arrays, and shows or records them with FFmpeg.

@@ -44,7 +44,9 @@ export class Gateway implements AsyncDisposable {
 
   /** Answers a request. */
   async answer(request: Request): Promise<Response> {
-    const url = new URL(request.url);
+    // It has the name in it that the request calls the page by, whatever that is.
+    const url = URL.parse(request.url);
+    if (url === null) return plain(400, "Cannot show the page by this name: expected its address");
     const verdict = this.#options.access.judge({
       method: request.method,
       url,

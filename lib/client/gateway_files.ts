@@ -7,6 +7,7 @@ import imageView from "../viewers/page/image_view.js" with { type: "text" };
 import index from "../viewers/page/index.html" with { type: "text" };
 import listView from "../viewers/page/list_view.js" with { type: "text" };
 import mediaFeed from "../viewers/page/media_feed.js" with { type: "text" };
+import mediaSource from "../viewers/page/media_source.js" with { type: "text" };
 import style from "../viewers/page/page.css" with { type: "text" };
 import page from "../viewers/page/page.js" with { type: "text" };
 import playLink from "../viewers/page/play_link.js" with { type: "text" };
@@ -27,6 +28,7 @@ const SCRIPTS: Record<string, string> = {
   "image_view.js": imageView,
   "list_view.js": listView,
   "media_feed.js": mediaFeed,
+  "media_source.js": mediaSource,
   "page.js": page,
   "play_link.js": playLink,
   "player_bar.js": playerBar,

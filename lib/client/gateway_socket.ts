@@ -1,5 +1,6 @@
-import { codeOf } from "./gateway_errors.ts";
+import { deadline } from "../core/deadline.ts";
 import { messageOf } from "../core/errors.ts";
+import { codeOf } from "./gateway_errors.ts";
 import type { PlayEnd, PlayHead, PlayTarget } from "./gateway_play.ts";
 import { statsOf } from "./gateway_stats.ts";
 import { Statistics } from "./statistics.ts";
@@ -9,6 +10,9 @@ const WINDOW = 2 << 20;
 
 /** Milliseconds from one count to the next. */
 const STATS_INTERVAL = 500;
+
+/** Milliseconds that the page has to answer when the socket is closed. */
+const FAREWELL = 1000;
 
 /** Statuses with which a socket is closed (RFC 6455, section 7.4.1). */
 const CLOSE = { done: 1000, away: 1001, broken: 1011 };
@@ -56,7 +60,7 @@ export class PlaySocket implements PlayTarget {
   }
 
   /**
-   * Plays until the end, and closes the socket.
+   * Plays until the end, and closes the socket once the page has used all.
    *
    * @param action plays to this, and ends by the signal
    */
@@ -78,9 +82,13 @@ export class PlaySocket implements PlayTarget {
       }
     } finally {
       clearInterval(interval);
-      signal.removeEventListener("abort", leave);
     }
+    // A socket that is closed loses what is still under way.
+    while (this.#used < this.#sent && !signal.aborted) await this.#moreUsed();
+    signal.removeEventListener("abort", leave);
     if (this.#socket.readyState === WebSocket.OPEN) this.#socket.close(status);
+    // A page that stands still must not keep the program from its end.
+    using _limit = deadline(FAREWELL, () => this.#closed.resolve());
     await this.#closed.promise;
   }
 
@@ -99,10 +107,15 @@ export class PlaySocket implements PlayTarget {
         this.#sent += part.byteLength;
         at += part.byteLength;
       } else {
-        this.#credit = Promise.withResolvers();
-        await this.#credit.promise;
+        await this.#moreUsed();
       }
     }
+  }
+
+  /** Waits until the page has used more, or has left. */
+  async #moreUsed(): Promise<void> {
+    this.#credit = Promise.withResolvers();
+    await this.#credit.promise;
   }
 
   note(message: string): void {

@@ -6,6 +6,11 @@ export interface KeyInput {
   read(target: Uint8Array): Promise<number | null>;
   /** Has keys come as they are pressed, and not shown; Ctrl-C stays what it is. */
   setRaw(raw: boolean): void;
+  /**
+   * Calls back when the program goes on after a stop, and has the terminal again, until disposed:
+   * shells set it to what they like meanwhile.
+   */
+  onContinue?(callback: () => void): Disposable;
 }
 
 /** Keys that are sent as a few bytes, by what follows the escape. */
@@ -49,6 +54,7 @@ export class Keyboard {
   #listeners: ((text: string) => void)[] = [];
   /** How many of them want keys, and not lines. */
   #raw = 0;
+  #continuing: Disposable | undefined;
 
   constructor(input: KeyInput) {
     this.#input = input;
@@ -142,16 +148,25 @@ export class Keyboard {
   }
 
   #listenRaw(onText: (text: string) => void): Disposable {
-    if (this.#raw++ === 0) this.#input.setRaw(true);
+    if (this.#raw++ === 0) this.#takeKeys();
     this.#listeners.unshift(onText);
     this.#pump();
     return {
       [Symbol.dispose]: () => {
         if (!this.#listeners.includes(onText)) return;
         this.#listeners = this.#listeners.filter((listener) => listener !== onText);
-        if (--this.#raw === 0) this.#input.setRaw(false);
+        if (--this.#raw > 0) return;
+        this.#continuing?.[Symbol.dispose]();
+        this.#input.setRaw(false);
       },
     };
+  }
+
+  #takeKeys(): void {
+    this.#input.setRaw(true);
+    this.#continuing = this.#input.onContinue?.(() => {
+      if (this.#raw > 0) this.#input.setRaw(true);
+    });
   }
 
   /** Reads for as long as somebody listens; one read more may stay under way. */

@@ -9,7 +9,7 @@ import type { ClientFlags } from "./flags.ts";
  * @throws {UsageError} where something does
  */
 export function checkOutput(flags: ClientFlags): void {
-  const { image, output, format, codec, ffmpeg, encoding = "raw" } = flags;
+  const { image, output, overwrite, format, codec, ffmpeg, encoding = "raw" } = flags;
   if (output === undefined) {
     const alone = format !== undefined
       ? "--format"
@@ -17,6 +17,8 @@ export function checkOutput(flags: ClientFlags): void {
       ? "--codec"
       : ffmpeg.length > 0
       ? "-- and what follows it"
+      : overwrite
+      ? "--overwrite"
       : undefined;
     if (alone === undefined) return;
     throw new UsageError(`Cannot use ${alone} without --output: it says how that is written`);

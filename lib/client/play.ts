@@ -1,3 +1,4 @@
+import { messageOf } from "../core/errors.ts";
 import { type Description, type Encoding, type Frame, toSeconds } from "../core/frame.ts";
 import type { Notice } from "../wire/answer.ts";
 import type { Presentation, Viewer } from "../viewers/viewer.ts";
@@ -24,7 +25,7 @@ export interface PlayOptions {
   progress?: Progress;
   /** Where the user goes about in it. */
   controls?: PlayerControls;
-  /** Told what is other than was asked for, one sentence at a time. */
+  /** Told what is other than was asked for, as it turns out: one sentence at a time. */
   onNote?: (note: string) => void;
   /** Told what the server has to say meanwhile. */
   onNotice?: (notice: Notice) => void;
@@ -55,7 +56,7 @@ export async function play(
   options: PlayOptions,
 ): Promise<PlayResult> {
   const { statistics, progress, controls, signal } = options;
-  const audience = new Audience(options.viewers);
+  const audience = new Audience(options.viewers, options.onNote);
   const { notes, failures } = audience;
   const result: PlayResult = { outcome: "whole", notes, failures };
   /** What is coming, until viewers are told. */
@@ -183,9 +184,14 @@ class Audience {
   /** Why the last viewer left, where it did not just close. */
   failure: unknown;
   #viewers: Set<Viewer>;
+  #tell: (line: string) => void;
+  /** What fails now is told at the end, which this is. */
+  #finishing = false;
 
-  constructor(viewers: readonly Viewer[]) {
+  /** @param tell told at once of a viewer that fails while others go on, perhaps for hours */
+  constructor(viewers: readonly Viewer[], tell: (line: string) => void = () => {}) {
     this.#viewers = new Set(viewers);
+    this.#tell = tell;
   }
 
   get empty(): boolean {
@@ -211,6 +217,7 @@ class Audience {
   }
 
   async finish(whole: boolean): Promise<void> {
+    this.#finishing = true;
     await this.#each(async (viewer) => {
       const note = await viewer.finish(whole);
       if (note !== undefined) this.notes.push(note);
@@ -230,6 +237,7 @@ class Audience {
           throw error;
         }
         this.failures.push(error);
+        if (!this.#finishing) this.#tell(`${messageOf(error)}; the rest goes on`);
       }
     }
   }

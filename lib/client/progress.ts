@@ -102,6 +102,8 @@ function fitted(parts: readonly Part[], width: number): string {
 export interface ProgressOutput {
   /** Draws the line in the place of the one before. */
   draw(line: string): void;
+  /** Characters that a line may have; as on most terminals where absent. */
+  width?(): number;
   /** Wipes the line, so that what is printed next stands alone. */
   clear(): void;
 }
@@ -111,6 +113,8 @@ export function lineOutput(
   { write, columns }: { write: (text: string) => void; columns: () => number },
 ): ProgressOutput {
   return {
+    // The last column stays free.
+    width: () => columns() - 1,
     draw: (line) => write(`\r${line.slice(0, columns() - 1)}\x1b[K`),
     clear: () => write("\r\x1b[K"),
   };
@@ -133,7 +137,7 @@ export class Progress {
 
   /** Draws the line anew, unless it was drawn just now. */
   update(state: ProgressState, duration?: number): void {
-    this.#line = renderProgress(state, duration);
+    this.#line = renderProgress(state, duration, { width: this.#output.width?.() });
     if (this.#now() - this.#drawn < INTERVAL) return;
     this.#draw();
   }

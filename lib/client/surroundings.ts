@@ -43,8 +43,9 @@ export function surroundingsOf(): Surroundings {
       read: (target) => Deno.stdin.read(target),
       setRaw(raw) {
         // The system would wait for what a terminal does not take any more; the guard sees to it.
-        if (raw || !output.busy) Deno.stdin.setRaw(raw, { cbreak: true });
+        if (raw || !output.busy) setRaw(raw);
       },
+      onContinue,
     })
     : undefined;
   const stderrIsTerminal = Deno.stderr.isTerminal();
@@ -89,11 +90,32 @@ function environment(name: string): string | undefined {
 
 function terminalSize(): { columns: number; rows: number } {
   try {
-    return Deno.consoleSize();
+    const { columns, rows } = Deno.consoleSize();
+    // Those that nobody has told, as on a serial line, say 0.
+    return { columns: columns || USUAL_SIZE.columns, rows: rows || USUAL_SIZE.rows };
   } catch {
     // None of the standard streams is a terminal; the system's own error differs by system.
     return USUAL_SIZE;
   }
+}
+
+function setRaw(raw: boolean): void {
+  try {
+    Deno.stdin.setRaw(raw, { cbreak: true });
+  } catch {
+    // A terminal that is gone has no keys, and nothing that could be given back.
+    return;
+  }
+}
+
+/** Windows stops no programs. */
+function onContinue(callback: () => void): Disposable {
+  const listener = async () => {
+    if (await isInForeground()) callback();
+  };
+  if (Deno.build.os === "windows") return { [Symbol.dispose]: () => {} };
+  Deno.addSignalListener("SIGCONT", listener);
+  return { [Symbol.dispose]: () => Deno.removeSignalListener("SIGCONT", listener) };
 }
 
 /**

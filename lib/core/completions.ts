@@ -31,7 +31,8 @@ function bashScript(program: string, flags: readonly NamedFlag[]): string {
     const reply = words !== undefined
       ? `COMPREPLY=($(compgen -W "${words.join(" ")}" -- "$word"))`
       : FILES.test(placeholder)
-      ? 'compopt -o filenames; COMPREPLY=($(compgen -f -- "$word"))'
+      // Names have spaces, at which the words of lists are told apart.
+      ? `local IFS=$'\\n'; compopt -o filenames; COMPREPLY=($(compgen -f -- "$word"))`
       : "COMPREPLY=()";
     return [`    --${flag}) ${reply}; return ;;`];
   });

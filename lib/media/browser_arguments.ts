@@ -114,7 +114,8 @@ export function fragmentArguments(
   const audio = streams.find((stream) => stream.type === "audio");
   const flags = ["empty_moov", "delay_moov", "default_base_moof", "frag_discont", "frag_keyframe"];
   return [
-    ...["-v", "error", "-xerror", "-nostdin"],
+    // Without -xerror, so that it goes on behind what is damaged.
+    ...["-v", "error", "-nostdin"],
     ...(video === undefined ? [] : rotationOption(video, options)),
     ...["-copyts", "-fpsprobesize", "0", "-analyzeduration", "200000"],
     ...nutInputArguments(streams),
@@ -146,11 +147,10 @@ function videoArguments(video: VideoStream, options: FragmentOptions): string[] 
     ...evenFilters(turned(video)),
   ];
   const { pixelFormat, colorSpace } = video;
-  const every = live ? KEYFRAMES.live : KEYFRAMES.file;
+  const keyframeInterval = live ? KEYFRAMES.live : KEYFRAMES.file;
+  const source = { filters, pixelFormat, colorSpace, keyframeInterval, isLive: live };
   return [
-    ...pictureArguments({ encoding: "h264" }, { filters, pixelFormat, colorSpace, isLive: live }),
-    // Wherever on the time line it begins.
-    ...["-force_key_frames", `expr:if(isnan(prev_forced_t),1,gte(t,prev_forced_t+${every}))`],
+    ...pictureArguments({ encoding: "h264" }, source),
     ...["-level:v", levelOf(video), ...(live ? ["-bsf:v", LIVE_LENGTHS] : [])],
   ];
 }

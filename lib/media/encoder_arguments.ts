@@ -3,6 +3,7 @@ import type { Description, StreamDescription, VideoStream } from "../core/frame.
 import { type CodecChoice, keepsMoments, wantsEvenSizes } from "./codec_choice.ts";
 import { hidesBeginning } from "./container_codecs.ts";
 import type { RotationBy } from "./ffmpeg_options.ts";
+import { keyframesEvery } from "./keyframes.ts";
 import { nutInputArguments, pictureOf } from "./input_arguments.ts";
 import { keptStreams } from "./kept_streams.ts";
 import { holdsOnePicture, type OutputTarget } from "./output_target.ts";
@@ -57,8 +58,8 @@ const QUICK_H264 = ["-c:v", "libx264", "-preset", "veryfast"];
 /** Nothing is held back for a better order of pictures. */
 const WITHOUT_DELAY = ["-tune", "zerolatency"];
 
-/** Two seconds from keyframe to keyframe: what who joins has to wait for at the most. */
-const FREQUENT_KEYFRAMES = ["-force_key_frames", "expr:gte(t,n_forced*2)"];
+/** Seconds from keyframe to keyframe: what who joins has to wait for at the most. */
+const KEYFRAME_INTERVAL = 2;
 
 /** Enough for stereo. */
 const USUAL_AAC = ["-c:a", "aac", "-b:a", "160k"];
@@ -93,7 +94,7 @@ export function encoderArguments(
   target: OutputTarget,
   options: EncoderOptions,
 ): string[] {
-  const { still, lead = 0, beginning = 0, more = [] } = options;
+  const { lead = 0, beginning = 0, more = [] } = options;
   const kept = keptStreams(streams, target, options);
   const { type, muxer } = target;
   return [
@@ -101,7 +102,7 @@ export function encoderArguments(
     ...["-v", "error", "-xerror", "-y"],
     ...rotationOption(kept, options),
     ...nutInputArguments(streams, { lead: lead + beginning }),
-    ...(still && holdsOnePicture(type) ? stillArguments(streams, target, { ...options, kept }) : [
+    ...(holdsOnePicture(type) ? stillArguments(streams, target, { ...options, kept }) : [
       ...videoArguments(streams, target, { ...options, kept }),
       // Packets from before the beginning are there for decoding, and have to go along.
       ...(lead > 0 && kept.length > 0 ? ["-copypriorss", "1"] : []),
@@ -164,7 +165,7 @@ function pictureEncoderArguments(
   { type, watched }: OutputTarget,
   chosen: string | undefined,
 ): string[] {
-  const keyframes = watched === undefined ? [] : FREQUENT_KEYFRAMES;
+  const keyframes = watched === undefined ? [] : keyframesEvery(KEYFRAME_INTERVAL);
   if (chosen !== undefined) return ["-c:v", chosen, ...keyframes];
   if (watched !== undefined) {
     return [...QUICK_H264, ...(watched === "live" ? WITHOUT_DELAY : []), ...keyframes];

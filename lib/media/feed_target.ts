@@ -1,7 +1,14 @@
 /** Addresses, and lists of pieces, that media is fed to. Pure. */
 import { UsageError } from "../core/errors.ts";
 import { hideSecrets } from "./live_input.ts";
-import { extensionOf, muxerOf, type OutputTarget, typeOf } from "./output_target.ts";
+import {
+  extensionOf,
+  holdsOnePicture,
+  inOneRun,
+  muxerOf,
+  type OutputTarget,
+  typeOf,
+} from "./output_target.ts";
 
 /** Seconds that a piece lasts at least; pieces begin with keyframes. */
 const PIECE = 2;
@@ -89,12 +96,13 @@ export function feedTarget(url: string, format?: string): OutputTarget {
   return {
     name: withPacketSize(url, type),
     type,
-    muxer: muxerOf(chosen),
+    muxer: holdsOnePicture(type) ? "image2pipe" : muxerOf(chosen),
     // Sound formats, and what else players of H.264 do not read, have codecs of their own.
     watched: IS_WATCHED.has(type) && isFeed(url) ? "live" : undefined,
     options: [
       ...(isRtsp ? ["-rtsp_transport", "tcp"] : PATIENCE),
       ...(isList ? ["-method", "PUT"] : ["-flush_packets", "1"]),
+      ...(isFeed(url) ? inOneRun(type) : []),
     ],
   };
 }

@@ -75,6 +75,11 @@ export class FrameSink implements AsyncDisposable {
     await this.#process.finished();
   }
 
+  /** Ends the program at once. Harmless when it has ended. */
+  kill(): void {
+    this.#process.kill();
+  }
+
   /** Waits until the program ends, however it does. */
   async ended(): Promise<void> {
     await this.#process.ended();
@@ -103,6 +108,12 @@ export class FrameSink implements AsyncDisposable {
 /** What encoders tell of themselves before anything is wrong. */
 const CHATTER = /^\w+ \[(info|warning)\]: /;
 
+/** What FFmpeg says, by the name of its function, in front of a reason. */
+const FUNCTION = /^av_\w+\(\): /;
+
+/** What FFmpeg says, in one version with a number, where nothing of what came is for a type. */
+const NO_STREAM = /^Output file (#\d+ )?does not contain any stream$/;
+
 /** Longest reason that is handed on, characters. */
 const MAX_REASON = 300;
 
@@ -116,5 +127,9 @@ export function reasonOf(error: unknown): string | undefined {
   const first = stderr.trim().split("\n").find((line) => !CHATTER.test(line)) ?? "";
   // What was said before a crash has nothing to do with it.
   if (signal !== null) return `${error.program} was ended by ${signal}`;
-  return first.replace(/^\[[^\]]* @ 0x[0-9a-f]+\] */, "").slice(0, MAX_REASON) || error.message;
+  const said = first.replace(/^\[[^\]]* @ 0x[0-9a-f]+\] */, "").replace(FUNCTION, "");
+  if (NO_STREAM.test(said)) {
+    return "this type takes nothing of what came, expected one for sound, or for pictures";
+  }
+  return said.slice(0, MAX_REASON) || error.message;
 }

@@ -18,13 +18,13 @@ export interface KeptOptions {
 export function keptStreams(
   streams: readonly StreamDescription[],
   target: OutputTarget,
-  { still, encoded = false, codec = {} }: KeptOptions,
+  { encoded = false, codec = {} }: KeptOptions,
 ): StreamDescription[] {
   if (!encoded) return [];
   return streams.filter((stream) => {
     const chosen = codec[stream.type];
     if (chosen !== undefined) return chosen === "copy";
-    return whyEncodedAnew(stream, target, still) === undefined;
+    return whyEncodedAnew(stream, target) === undefined;
   });
 }
 
@@ -36,10 +36,11 @@ export function recodingNotes(
 ): string[] {
   return streams.flatMap((stream) => {
     if (codec[stream.type] !== undefined) return [];
-    const why = whyEncodedAnew(stream, target, still);
+    const why = whyEncodedAnew(stream, target);
+    const { type } = target;
     const isLeftOut = stream.type === "video"
-      ? isForSound(target.type)
-      : still || isForPictures(target.type);
+      ? isForSound(type)
+      : still || holdsOnePicture(type) || isForPictures(type);
     if (why === undefined || isLeftOut) return [];
     const what = stream.type === "audio" ? "sound is" : still ? "the picture is" : "pictures are";
     return [`${what} encoded anew: ${why}`];
@@ -49,8 +50,7 @@ export function recodingNotes(
 function whyEncodedAnew(
   stream: StreamDescription,
   { type }: OutputTarget,
-  still: boolean,
 ): string | undefined {
-  const alone = still && holdsOnePicture(type) && stream.type === "video";
+  const alone = holdsOnePicture(type) && stream.type === "video";
   return alone ? whyNotPacket(type, stream) : whyNotPackets(type, stream);
 }

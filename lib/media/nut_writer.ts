@@ -68,9 +68,12 @@ export class NutWriter {
     await this.#writer.close();
   }
 
-  /** Ends the output at once; what is outstanding may be lost. Harmless when it has ended. */
+  /**
+   * Ends the output at once; what is outstanding may be lost, and what is still written fails, as
+   * where nobody reads it. Harmless when it has ended.
+   */
   async abort(): Promise<void> {
-    await this.#writer.abort();
+    await this.#writer.abort(new Deno.errors.BrokenPipe("The output has been ended"));
   }
 
   /**

@@ -119,13 +119,17 @@ export function fileTarget(path: string, format?: string): OutputTarget {
   return { name, type, muxer: holdsOnePicture(type) ? "image2" : muxerOf(format) };
 }
 
+/** Arguments for a type where nobody can go back in what is written. */
+export function inOneRun(type: string): readonly string[] {
+  return LIKE_MP4.has(type) ? IN_FRAGMENTS : [];
+}
+
 /** Standard output. */
 export function pipeTarget(format: string): OutputTarget {
   const type = typeOf(format);
   const muxer = holdsOnePicture(type) ? "image2pipe" : muxerOf(format);
-  const fragments = LIKE_MP4.has(type) ? IN_FRAGMENTS : [];
   // Whoever reads on should not wait until FFmpeg has 32 kB together.
-  return { name: "pipe:1", type, muxer, options: [...fragments, "-flush_packets", "1"] };
+  return { name: "pipe:1", type, muxer, options: [...inOneRun(type), "-flush_packets", "1"] };
 }
 
 /** Why a name is none of those that FFmpeg knows, with one that may be meant; for a message. */

@@ -1,3 +1,5 @@
+import { messageOf } from "../core/errors.ts";
+
 /**
  * A local socket for one program that this one starts, in a folder that nobody else can look into.
  *
@@ -23,9 +25,23 @@ export class PrivateSocket {
     return Deno.build.os !== "windows";
   }
 
-  /** Makes one, and waits for nobody yet. */
+  /**
+   * Makes one, and waits for nobody yet.
+   *
+   * @throws {Error} where there is no place for it
+   */
   static async open(): Promise<PrivateSocket> {
-    return new PrivateSocket(await Deno.makeTempDir({ prefix: "stream_" }));
+    let folder: string | undefined;
+    try {
+      folder = await Deno.makeTempDir({ prefix: "stream_" });
+      return new PrivateSocket(folder);
+    } catch (cause) {
+      if (folder !== undefined) await Deno.remove(folder);
+      const message =
+        `Cannot open a socket in the folder for temporary files: ${messageOf(cause)}, ` +
+        "expected TMPDIR to name one that can be written to, by a path of at most 80 characters";
+      throw new Error(message, { cause });
+    }
   }
 
   /**

@@ -1,5 +1,6 @@
 /** What streams are turned into before they are sent, and FFmpeg's arguments for it. Pure. */
 import type { Encoding, Rational } from "../core/frame.ts";
+import { keyframesEvery } from "./keyframes.ts";
 
 /** What is wanted of the streams of a source. Absent fields leave them as they are. */
 export interface Rendition {
@@ -102,7 +103,7 @@ function codecArguments(rendition: Rendition, source: PictureSource): string[] {
     const interval = source.keyframeInterval ?? KEYFRAME_INTERVAL;
     return [
       ...["-c:v", "libx264", "-preset", "veryfast", "-tune", "zerolatency", "-pix_fmt", "yuv420p"],
-      ...["-force_key_frames", `expr:gte(t,n_forced*${interval})`],
+      ...keyframesEvery(interval),
       // What was RGB would otherwise still be said to be.
       ...(isRestated(source) ? ["-colorspace", "smpte170m", "-color_range", "tv"] : []),
       ...(bitrate === undefined

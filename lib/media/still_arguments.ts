@@ -4,7 +4,7 @@ import type { EncoderOptions } from "./encoder_arguments.ts";
 import { nutInputArguments, pictureOf } from "./input_arguments.ts";
 import { keptStreams } from "./kept_streams.ts";
 import { extensionOf, type OutputTarget, pictureEncoder } from "./output_target.ts";
-import { turnFilters } from "./presentation_filters.ts";
+import { pictureTrim, turnFilters } from "./presentation_filters.ts";
 
 /** Still formats that lose detail unless asked not to. */
 const LOSSY_STILLS = new Set(["jpg", "jpeg"]);
@@ -33,25 +33,34 @@ export function seriesArguments(
   ];
 }
 
-/** Arguments for writing one picture into one file, but for the input and the file's name. */
+/**
+ * Arguments for writing one picture into one file, or all that come into a pipe, one behind the
+ * other; but for the input and the output's name.
+ */
 export function stillArguments(
   streams: readonly StreamDescription[],
   target: OutputTarget,
   options: StillOptions & { kept: readonly StreamDescription[] },
 ): string[] {
-  const update = target.muxer === "image2pipe" ? [] : ["-update", "1"];
-  return ["-frames:v", "1", ...update, ...pictureArguments(streams, target, options)];
+  const count = target.muxer === "image2pipe"
+    ? ["-fps_mode", "passthrough"]
+    : ["-frames:v", "1", "-update", "1"];
+  return [...count, ...pictureArguments(streams, target, options)];
 }
 
 /** How pictures become files of their own. */
 function pictureArguments(
   streams: readonly StreamDescription[],
   { type, muxer }: OutputTarget,
-  { kept, codec = {} }: StillOptions & { kept: readonly StreamDescription[] },
+  { kept, lead = 0, codec = {} }: StillOptions & { kept: readonly StreamDescription[] },
 ): string[] {
-  // Left to the name, FFmpeg would take writers for some types that change the packets.
-  if (kept.length > 0) return ["-c:v", "copy", "-f", muxer ?? "image2"];
-  const filters = turnFilters(pictureOf(streams) ?? {});
+  // What lies before the beginning is for decoding only.
+  const isLate = lead > 0;
+  if (kept.length > 0) {
+    // Left to the name, FFmpeg would take writers for some types that change the packets.
+    return ["-c:v", "copy", ...(isLate ? ["-copypriorss", "0"] : []), "-f", muxer ?? "image2"];
+  }
+  const filters = [...(isLate ? pictureTrim(0) : []), ...turnFilters(pictureOf(streams) ?? {})];
   const encoder = codec.video ?? (muxer === undefined ? undefined : pictureEncoder(type));
   return [
     ...(encoder === undefined ? [] : ["-c:v", encoder]),

@@ -81,6 +81,11 @@ export class EncodedOutput implements AsyncDisposable {
     return taken;
   }
 
+  /** Ends FFmpeg at once, which whoever waits for it learns as its failure. */
+  kill(): void {
+    this.#sink.kill();
+  }
+
   /** Ends the output in good order. */
   async finish(): Promise<void> {
     await this.#guarded(() => this.#sink.finish());

@@ -1,3 +1,4 @@
+import { deadline } from "../core/deadline.ts";
 import type { Frame } from "../core/frame.ts";
 import { feedTarget, shownAddress, withoutSecrets } from "../media/feed_target.ts";
 import { EncodedOutput, type EncodedOutputOptions } from "./encoded_output.ts";
@@ -7,14 +8,22 @@ import type { Presentation, Viewer } from "./viewer.ts";
 export interface FeedOptions extends Omit<EncodedOutputOptions, "stdout"> {
   /** FFmpeg's name of the format, where the address does not tell it. */
   format?: string;
+  /** Milliseconds in which FFmpeg has to take a frame, or to come to its end. */
+  patience?: number;
 }
+
+/** FFmpeg waits for some servers, such as those of RTSP, for as long as they say nothing. */
+const PATIENCE = 30_000;
 
 /** What FFmpeg says of a connection that it could not make, in front of the reason. */
 const CONNECTION = /^(Connection to \S+ failed|Could not write header [^:]*|[a-z0-9+]+:\/\/\S+): /;
 
 /** Reasons that mean that nobody listens, or that whoever listens does not want it. */
 const NOBODY = /refused|timed out|resolve|unreachable/i;
-const NOT_TAKEN = /Input\/output error|Broken pipe|reset by peer/i;
+const NOT_TAKEN = /nothing was taken|Input\/output error|Broken pipe|reset by peer/i;
+
+/** Addresses whose answers FFmpeg does not read, even where they say that nothing was taken. */
+const UNHEARD = /^https?:/i;
 
 /**
  * Has FFmpeg send everything to an address, where a media server, a CDN, or another program takes
@@ -39,17 +48,40 @@ export class FeedViewer implements Viewer {
   }
 
   async show(frame: Frame): Promise<boolean> {
-    return await this.#output?.write(frame) ?? false;
+    return await this.#inTime((output) => output.write(frame)) ?? false;
   }
 
   async finish(_whole: boolean): Promise<string | undefined> {
     if (this.#output === undefined || this.#output.frames === 0) return undefined;
-    await this.#output.finish();
-    return [`fed "${shownAddress(this.#url)}"`, ...this.#output.notes].join("; ");
+    await this.#inTime((output) => output.finish());
+    const unheard = UNHEARD.test(this.#url)
+      ? ["FFmpeg does not hear it where a web server refuses"]
+      : [];
+    const fed = `fed "${shownAddress(this.#url)}"`;
+    return [fed, ...unheard, ...this.#output.notes].join("; ");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#output?.[Symbol.asyncDispose]();
+  }
+
+  /** Has FFmpeg do something, and ends it where the other side stalls. */
+  async #inTime<T>(act: (output: EncodedOutput) => Promise<T>): Promise<T | undefined> {
+    const output = this.#output;
+    if (output === undefined) return undefined;
+    const { patience = PATIENCE } = this.#options;
+    let stalled = false;
+    using _limit = deadline(patience, () => {
+      stalled = true;
+      output.kill();
+    });
+    try {
+      return await act(output);
+    } catch (cause) {
+      if (!stalled) throw cause;
+      const reason = `nothing was taken for ${patience / 1000} s`;
+      throw new Error(this.#explain(reason), { cause });
+    }
   }
 
   #explain(reason: string): string {

@@ -1,5 +1,5 @@
 import { ProcessError } from "../core/errors.ts";
-import { type Frame, toSeconds } from "../core/frame.ts";
+import { type Frame, type StreamDescription, toSeconds } from "../core/frame.ts";
 import { browserNotes, fragmentArguments } from "../media/browser_arguments.ts";
 import { rotationBy } from "../media/ffmpeg_options.ts";
 import { FrameSink, reasonOf } from "../media/frame_sink.ts";
@@ -44,12 +44,16 @@ export interface FragmentViewerOptions {
 /** Bytes that the description of all streams may take. */
 const MAX_HEAD = 1 << 20;
 
+/** Seconds of pictures, and bytes, that wait for the first sound; then it is left out. */
+const PATIENCE = { file: 10, live: 2, bytes: 128 << 20 };
+
 /** Whole seconds of the MP4 before the beginning: encoded packets may be decoded before it. */
 const LEAD = 1;
 
 /**
  * Has FFmpeg turn everything into fragmented MP4, as browsers play it: packets that the browser
- * knows as they are, the rest as H.264 and AAC.
+ * knows as they are, the rest as H.264 and AAC. Sound of which nothing comes is left out: FFmpeg
+ * would hold all pictures back for it, up to the end.
  */
 export class FragmentViewer implements Viewer {
   #target: FragmentTarget;
@@ -58,6 +62,10 @@ export class FragmentViewer implements Viewer {
   #presentation: Presentation | undefined;
   #lead = LEAD;
   #notes: string[] = [];
+  /** What came before all streams had something. */
+  #held: Frame[] = [];
+  /** Streams that are passed on. */
+  #used: readonly StreamDescription[] = [];
   /** Settled when all that FFmpeg wrote is handed over; gives what went wrong with that. */
   #handed: Promise<unknown> = Promise.resolve();
   /** Seconds at which the first picture, and the first frame, lie. */
@@ -70,15 +78,78 @@ export class FragmentViewer implements Viewer {
   }
 
   async begin(presentation: Presentation): Promise<void> {
-    const { can, signal } = this.#options;
-    const { streams } = presentation;
-    const live = this.#options.live ?? presentation.live;
     this.#presentation = presentation;
     this.#lead = Math.max(LEAD, presentation.lead);
-    this.#notes = browserNotes(streams, { can });
+    // Raw pictures are too large to wait here.
+    if (presentation.encoding === "raw") await this.#start(presentation);
+  }
+
+  async show(frame: Frame): Promise<boolean> {
+    const stream = this.#presentation?.streams.find(({ id }) => id === frame.streamId);
+    if (stream === undefined) return true;
+    const moment = toSeconds(frame.timestamp, stream.timeBase);
+    this.#firstFrame ??= moment;
+    if (stream.type === "video") this.#firstPicture ??= moment;
+    if (this.#sink !== undefined) return !this.#used.includes(stream) || await this.#write(frame);
+    // The next frame comes where this one lies.
+    this.#held.push({ ...frame, data: frame.data.slice() });
+    return this.#awaits(stream, moment) || await this.#open();
+  }
+
+  async #write(frame: Frame): Promise<boolean> {
+    return await this.#guarded(async () => await this.#sink?.write(frame) ?? false);
+  }
+
+  /** Whether the first frames of other streams may still come, after one of a stream. */
+  #awaits({ type }: StreamDescription, moment: number): boolean {
+    if (this.#missing.length === 0) return false;
+    // Nothing else comes before the beginning of a file than what is decoded for it.
+    const begin = this.#isLive ? this.#firstPicture ?? moment : 0;
+    const patience = this.#isLive ? PATIENCE.live : PATIENCE.file;
+    if (type === "video" && moment - begin > patience) return false;
+    return this.#held.reduce((sum, { data }) => sum + data.byteLength, 0) < PATIENCE.bytes;
+  }
+
+  /** Streams of which nothing has come that is to be shown. */
+  get #missing(): StreamDescription[] {
+    return (this.#presentation?.streams ?? []).filter(({ id, timeBase }) =>
+      !this.#held.some(({ streamId, timestamp }) =>
+        streamId === id && (this.#isLive || toSeconds(timestamp, timeBase) >= 0)
+      )
+    );
+  }
+
+  get #isLive(): boolean {
+    return this.#options.live ?? this.#presentation?.live ?? false;
+  }
+
+  /** Starts FFmpeg for what has come, and hands that over. */
+  async #open(): Promise<boolean> {
+    const presentation = this.#presentation;
+    if (presentation === undefined) return false;
+    await this.#start(presentation, this.#missing.filter(({ type }) => type === "audio"));
+    for (const frame of this.#held.splice(0)) {
+      const isUsed = this.#used.some(({ id }) => id === frame.streamId);
+      if (isUsed && !await this.#write(frame)) return false;
+    }
+    return true;
+  }
+
+  /** @param silent streams that are left out */
+  async #start(
+    presentation: Presentation,
+    silent: readonly StreamDescription[] = [],
+  ): Promise<void> {
+    const { can, signal } = this.#options;
+    const streams = presentation.streams.filter((stream) => !silent.includes(stream));
+    this.#used = streams;
+    this.#notes = [
+      ...browserNotes(streams, { can }),
+      ...silent.map(() => "sound is left out: none of it comes here"),
+    ];
     const turns = streams.some((stream) => stream.type === "video" && stream.rotation);
     const args = fragmentArguments(streams, {
-      ...{ can, live, lead: this.#lead, trims: presentation.lead > 0 },
+      ...{ can, live: this.#isLive, lead: this.#lead, trims: presentation.lead > 0 },
       rotationBy: turns ? await rotationBy(signal) : undefined,
     });
     const sink = new FrameSink("ffmpeg", args, {
@@ -95,17 +166,8 @@ export class FragmentViewer implements Viewer {
     );
   }
 
-  async show(frame: Frame): Promise<boolean> {
-    const stream = this.#presentation?.streams.find(({ id }) => id === frame.streamId);
-    if (stream !== undefined) {
-      const moment = toSeconds(frame.timestamp, stream.timeBase);
-      this.#firstFrame ??= moment;
-      if (stream.type === "video") this.#firstPicture ??= moment;
-    }
-    return await this.#guarded(async () => await this.#sink?.write(frame) ?? false);
-  }
-
   async finish(): Promise<undefined> {
+    if (this.#held.length > 0) await this.#open();
     await this.#guarded(async () => {
       await this.#sink?.finish();
       return true;

@@ -33,6 +33,7 @@ export class ListViewer implements Viewer {
     this.#endless = endless;
     await makeFolder(this.#path);
     await checkList(this.#path, this.#options);
+    await removeOld(this.#path);
     this.#output = await EncodedOutput.start(
       presentation,
       listTarget(this.#path, { format, endless }),
@@ -47,6 +48,7 @@ export class ListViewer implements Viewer {
   async finish(whole: boolean): Promise<string | undefined> {
     if (this.#output === undefined || this.#output.frames === 0) return undefined;
     await this.#output.finish();
+    await checkWritten(this.#path);
     const what = !whole
       ? `what arrived is in "${this.#path}", playable`
       : this.#endless
@@ -81,4 +83,27 @@ async function makeFolder(path: string): Promise<void> {
   } catch (cause) {
     throw new Error(`Cannot write "${path}": ${messageOf(cause)}`, { cause });
   }
+}
+
+/** An older list would name pieces that are written over meanwhile, and look whole. */
+async function removeOld(path: string): Promise<void> {
+  try {
+    await Deno.remove(path);
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotFound) return;
+    throw new Error(`Cannot write "${path}": ${messageOf(cause)}`, { cause });
+  }
+}
+
+/** FFmpeg reports success though neither a piece nor the list did fit on the disk. */
+async function checkWritten(path: string): Promise<void> {
+  const list = (await statOf(path))?.size ? await Deno.readTextFile(path) : "";
+  // Those in other places are the user's own wish, and may be no files.
+  const pieces = list.split("\n").filter((line) => /^[^#<][^/]*\.ts$/.test(line));
+  const sizes = await Promise.all(pieces.map(async (name) => {
+    const slash = path.lastIndexOf("/") + 1;
+    return (await statOf(path.slice(0, slash) + name))?.size;
+  }));
+  if (list !== "" && !sizes.includes(0)) return;
+  throw new Error(`Cannot write "${path}": parts of it are empty, expected room on the disk`);
 }

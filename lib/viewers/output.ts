@@ -93,7 +93,7 @@ export function checkWording(destination: Destination): void {
     );
   }
   if (isAddress(output)) feedTarget(output, format);
-  if (series && format !== undefined) {
+  if (series && format !== undefined && output !== "-") {
     throw new UsageError(
       "Cannot use --format with a series of pictures: expected their type in the name, such as " +
         "shot%03d.png",

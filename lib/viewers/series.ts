@@ -36,7 +36,7 @@ export class SeriesViewer implements Viewer {
   #options: FileViewerOptions;
   #sink: FrameSink | undefined;
   #pictures = new Set<number>();
-  /** How many FFmpeg was given. */
+  /** How many FFmpeg was given to write. */
   #written = 0;
   #finished = false;
 
@@ -63,7 +63,8 @@ export class SeriesViewer implements Viewer {
   async show(frame: Frame): Promise<boolean> {
     if (!this.#pictures.has(frame.streamId)) return true;
     const taken = await this.#guarded(async () => await this.#sink?.write(frame) ?? false);
-    if (taken) this.#written++;
+    // What lies before the beginning is for decoding only.
+    if (taken && frame.timestamp >= 0) this.#written++;
     return taken;
   }
 

@@ -57,7 +57,11 @@ export class TerminalViewer implements Viewer {
   async begin(presentation: Presentation): Promise<void> {
     const { streams, still, encoding } = presentation;
     const video = streams.find((stream) => stream.type === "video");
-    if (video === undefined) throw new Error("Cannot show sound in a terminal: try --view window");
+    if (video === undefined) {
+      throw new Error(
+        "Cannot show sound in a terminal: expected --view window, --view browser or --output FILE",
+      );
+    }
     const { write, writeNow, size, isTerminal = false, settings, forced: signal } = this.#terminal;
     this.#keyboard = await this.#terminal.keyboard?.();
     const form = chooseForm(await this.#formOptions());
@@ -193,7 +197,10 @@ export class TerminalViewer implements Viewer {
   #follow(screen: TerminalScreen): Disposable {
     return watchTerminal({
       onFailure: () => screen.leaveNow(),
-      onResize: () => this.#scaler?.refresh(),
+      onResize: () => {
+        screen.forget();
+        this.#scaler?.again();
+      },
       onStop: async () => {
         await screen.rest();
         this.#resting ??= this.#keyboard?.rest();

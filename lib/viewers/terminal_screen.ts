@@ -104,6 +104,14 @@ export class TerminalScreen {
     await this.#write(this.#farewell());
   }
 
+  /**
+   * Has the next picture be drawn as a whole: a terminal that gets another size leaves parts out,
+   * and moves the others.
+   */
+  forget(): void {
+    this.#layout = undefined;
+  }
+
   /** Draws again. */
   resume(): void {
     this.#resting = false;

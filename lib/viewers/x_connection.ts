@@ -25,6 +25,8 @@ const FIRST_PORT = 6000;
 /** What {@linkcode XConnection} tells. */
 export interface XConnectionOptions {
   onEvent: (event: XEvent) => void;
+  /** Milliseconds until a screen that does not answer counts as none; a few seconds where absent. */
+  patience?: number;
 }
 
 /** A connection to an X screen, for looking at what other programs do there. */
@@ -68,9 +70,10 @@ export class XConnection implements AsyncDisposable {
       throw new Error(`Cannot find the screen "${named}": expected HOST:NUMBER`);
     }
     const cookie = await readCookie(display);
-    const socket = await connect(display);
+    const { patience = PATIENCE } = options;
+    const socket = await connect(display, patience);
     let late = false;
-    using _limit = deadline(PATIENCE, () => {
+    using _limit = deadline(patience, () => {
       late = true;
       socket.close();
     });
@@ -151,9 +154,13 @@ export class XConnection implements AsyncDisposable {
   }
 }
 
-async function connect({ host, number }: XDisplay): Promise<Deno.Conn> {
-  if (host !== "") return await Deno.connect({ hostname: host, port: FIRST_PORT + number });
-  return await Deno.connect({ transport: "unix", path: `/tmp/.X11-unix/X${number}` });
+async function connect({ host, number }: XDisplay, patience: number): Promise<Deno.Conn> {
+  if (host === "") {
+    return await Deno.connect({ transport: "unix", path: `/tmp/.X11-unix/X${number}` });
+  }
+  const late = new AbortController();
+  using _limit = deadline(patience, () => late.abort());
+  return await Deno.connect({ hostname: host, port: FIRST_PORT + number, signal: late.signal });
 }
 
 /** @throws {Error} where the screen does not let this program in */

@@ -234,6 +234,7 @@ const WRONG: Record<string, string> = {
     "Cannot use --late drop with --speed max: nothing is late there",
   "--video --format mkv": "Cannot use --format without --output: it says how that is written",
   "--video --codec ffv1": "Cannot use --codec without --output: it says how that is written",
+  "--video --overwrite": "Cannot use --overwrite without --output: it says how that is written",
   "--video -- -crf 20":
     "Cannot use -- and what follows it without --output: it says how that is written",
   "--video --output - --codec libx264":

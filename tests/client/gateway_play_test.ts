@@ -88,6 +88,41 @@ Deno.test("a play of what no browser knows is encoded from the very moment on", 
   assertEquals(notes[0], "pictures are encoded anew: this browser does not play mpeg4");
 });
 
+Deno.test("a play of damaged media goes on behind the damage", async () => {
+  const args = [...pictures(FOUR), ...tone(FOUR), "-c:v", "mpeg2video", "-c:a", "mp2"];
+  const path = await media.make("old.ts", args);
+  const bytes = await Deno.readFile(path);
+  const from = Math.floor(bytes.byteLength / 2);
+  // Noise in the middle of some packets of MPEG-TS, whose headers stay as they are.
+  for (let at = from - from % 188; at < from + 188 * 20; at += 188) {
+    bytes.fill(0x55, at + 60, at + 90);
+  }
+  await media.write("damaged.ts", bytes);
+  await using server = await testServer({ media: media.path });
+  await using page = await testPage(server);
+  const query = "name=damaged.ts&can=h264,aac";
+  const play = await played(await page.fetch(`/api/play?${query}`), "out/damaged.mp4");
+  const all = await momentsOf(path, "v");
+  const length = all[all.length - 1] - all[0];
+  assertAlmostEquals(play.video[play.video.length - 1] - play.video[0], length, 0.2);
+});
+
+for (const start of [2, 3]) {
+  Deno.test(`a play from ${start} s, behind the end of the sound, is of pictures alone`, async () => {
+    await media.make("short.mp4", [...pictures(FOUR), ...tone({ seconds: 2 }), ...CODED]);
+    await using server = await testServer({ media: media.path });
+    await using page = await testPage(server);
+    const response = await page.fetch(`/api/play?name=short.mp4&start=${start}&can=h264,aac`);
+    const { headers, video, audio } = await played(response, `out/short${start}.mp4`);
+    assertMatch(headers.get("Content-Type") ?? "", /^video\/mp4; codecs="avc1\.\w+"$/);
+    assertEquals(JSON.parse(decodeURIComponent(headers.get("X-Notes") ?? "")), [
+      "sound is left out: none of it comes here",
+    ]);
+    assertAlmostEquals(video[video.length - 1], 3.96, EXACT);
+    assertEquals(audio, []);
+  });
+}
+
 Deno.test("a play with keep=0 encodes what could have stayed", async () => {
   await media.make("b.mp4", [...pictures(FOUR), ...tone(FOUR), ...CODED]);
   await using server = await testServer({ media: media.path });
@@ -253,6 +288,28 @@ Deno.test("a page that does not read pauses the server, and one that reads on re
   await closed;
 });
 
+Deno.test("a page that reads nothing does not keep the program from its end", async () => {
+  let paused = 0;
+  let news = Promise.withResolvers<void>();
+  await using server = endlessServer([], () => {
+    paused++;
+    news.resolve();
+    news = Promise.withResolvers();
+  });
+  await using page = await testPage(server);
+  const [hostname, port] = page.host.split(":");
+  const upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n" +
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+  using connections = new DisposableStack();
+  for (const headers of ["", upgrade]) {
+    const socket = connections.use(await Deno.connect({ hostname, port: Number(port) }));
+    const request = `GET /api/play?name=grey HTTP/1.1\r\nHost: ${page.host}\r\n${headers}\r\n`;
+    await socket.write(new TextEncoder().encode(request));
+  }
+  while (paused < 2) await news.promise;
+  assertEquals((await page.end()).status, 130);
+});
+
 Deno.test("a play that the server cuts breaks, and says so over a socket", async () => {
   await using server = new ScriptedServer(async (peer) => {
     await say(peer, describe(), ...Array.from({ length: 50 }, (_, at) => frame(at)));
@@ -309,4 +366,25 @@ Deno.test("a socket tells what comes, counts, and the end", async () => {
   assertEquals(stats?.latencyMs, null);
   assertEquals(said.at(-1)?.kind, "end");
   assertEquals(said.at(-1)?.frames, stats?.frames);
+});
+
+Deno.test("a socket is closed when the page has used all, lest it loses the rest", async () => {
+  await media.make("b.mp4", [...pictures(FOUR), ...tone(FOUR), ...CODED]);
+  await using server = await testServer({ media: media.path });
+  await using page = await testPage(server);
+  const socket = new WebSocket(`ws://${page.host}/api/play?name=b.mp4&can=h264,aac`);
+  socket.binaryType = "arraybuffer";
+  const closed = new Promise<CloseEvent>((resolve) => socket.addEventListener("close", resolve));
+  let taken = 0;
+  await new Promise<void>((resolve) =>
+    socket.addEventListener("message", ({ data }) => {
+      if (typeof data !== "string") taken += data.byteLength;
+      else if (JSON.parse(data).kind === "end") resolve();
+    })
+  );
+  // Time enough for a close to come.
+  for (let visit = 0; visit < 5; visit++) await (await page.fetch("/")).bytes();
+  assertEquals(socket.readyState, WebSocket.OPEN);
+  socket.send(`${taken}`);
+  assertEquals((await closed).code, 1000);
 });

@@ -140,6 +140,7 @@ Deno.test("strange pages, names and methods are refused", async () => {
   assertEquals(await statusOf({ headers: { Origin: "https://evil.example" } }), 403);
   assertEquals(await statusOf({ method: "POST", body: "x" }), 405);
   assertEquals(await statusByHost(page.host, "evil.example"), 403);
+  assertEquals(await statusByHost(page.host, "["), 400);
   assertEquals(await statusByHost(page.host, page.host), 200);
 });
 

@@ -7,6 +7,8 @@ const ANSWERS = new RegExp("\x1b\\[\\?[\\d;]*c", "g");
 /** A terminal on which the test types. */
 class TypedInput {
   readonly modes: boolean[] = [];
+  /** Called when the program goes on after a stop. */
+  readonly continuing = new Set<() => void>();
   #typed: Uint8Array[] = [];
   #news = Promise.withResolvers<void>();
   #over = false;
@@ -34,6 +36,11 @@ class TypedInput {
 
   setRaw(raw: boolean): void {
     this.modes.push(raw);
+  }
+
+  onContinue(callback: () => void): Disposable {
+    this.continuing.add(callback);
+    return { [Symbol.dispose]: () => void this.continuing.delete(callback) };
   }
 }
 
@@ -66,6 +73,19 @@ test("keysIn() finds arrows in both of their forms, and characters", () => {
 
 test("keysIn() leaves out what it has no name for", () => {
   assertEquals(keysIn("\x1b[3~x\x1bOP\x1b[1;5Cy\x1b[?62;4cz"), ["x", "y", "z"]);
+});
+
+test("Keyboard.listen() has keys come as before when the program goes on after a stop", () => {
+  const input = new TypedInput();
+  {
+    using _listening = new Keyboard(input).listen(() => {});
+    assertEquals(input.modes, [true]);
+    for (const goOn of input.continuing) goOn();
+    assertEquals(input.modes, [true, true]);
+  }
+  assertEquals(input.modes, [true, true, false]);
+  assertEquals(input.continuing.size, 0);
+  input.end();
 });
 
 test("Keyboard.listen() gives keys as they come, and the terminal back", async () => {

@@ -57,7 +57,20 @@ for (const behaviour of ["fails", "fails to begin", "fails to finish"] as const)
     permissions: "none",
     async fn() {
       const watching = new TestViewer();
-      const result = await playTo([new TestViewer(behaviour), watching]);
+      const told: string[] = [];
+      const result = await play(answer(), {
+        viewers: [new TestViewer(behaviour), watching],
+        statistics: new Statistics("get_video"),
+        still: false,
+        onNote: (note) => told.push(`${note}, after ${watching.calls.length}`),
+        signal: new AbortController().signal,
+      });
+      const atOnce = {
+        "fails": ["Cannot go on: it fails; the rest goes on, after 3"],
+        "fails to begin": ["Cannot go on: it fails to begin; the rest goes on, after 0"],
+        "fails to finish": [],
+      };
+      assertEquals(told, atOnce[behaviour]);
       assertEquals(result.failures.map(String), [`Error: Cannot go on: it ${behaviour}`]);
       assertEquals([result.outcome, watching.calls.at(-1)], ["whole", "finish true"]);
     },

@@ -172,7 +172,7 @@ Deno.test({
   fn() {
     const drawn: string[] = [];
     let now = 1000;
-    let columns = 80;
+    let columns = 81;
     const write = (text: string) => void drawn.push(text);
     const output = lineOutput({ write, columns: () => columns });
     const progress = new Progress(output, () => now);
@@ -182,13 +182,17 @@ Deno.test({
     now += 249;
     progress.update({ ...STATE, frames: 251 });
     now += 1;
-    columns = 12;
+    columns = 24;
     progress.update({ ...STATE, frames: 252 });
+    now += 250;
+    columns = 6;
+    progress.update({ ...STATE, frames: 253 });
     progress.clear();
     progress.clear();
     assertEquals(drawn, [
       "\rframe 250  00:10.0  31.3 fps  5.0 MB/s\x1b[K",
-      "\rframe 252  \x1b[K",
+      "\r00:10.0  5.0 MB/s\x1b[K",
+      "\r00:10\x1b[K",
       "\r\x1b[K",
     ]);
   },

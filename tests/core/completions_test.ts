@@ -38,10 +38,11 @@ const CASES: readonly (readonly [typed: string, completed: readonly string[]])[]
   ["--view w", ["window"]],
   ["--host ", []],
   ["--token-file s", ["secret.txt"]],
+  ["--token-file t", ["two words.txt"]],
   ["--view none --t", ["--token-file"]],
 ];
 
-/** Runs a shell in a folder with one file, which is there to be completed. */
+/** Runs a shell in a folder with files that are there to be completed. */
 async function shellSays(
   shell: keyof typeof COMMANDS,
   script: string,
@@ -50,6 +51,7 @@ async function shellSays(
   const folder = await Deno.makeTempDir();
   try {
     await Deno.writeTextFile(`${folder}/secret.txt`, "");
+    await Deno.writeTextFile(`${folder}/two words.txt`, "");
     await Deno.writeTextFile(`${folder}/completions`, script);
     const { stdout, stderr } = await new Deno.Command(shell, {
       args: [...COMMANDS[shell].args, COMMANDS[shell].script, "_", typed],

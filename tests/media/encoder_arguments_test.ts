@@ -262,7 +262,7 @@ Deno.test({
     const feed = { name: "rtmp://h/a/b", type: "flv", muxer: "flv", watched: "live" as const };
     const args = encoderArguments({ streams: [VIDEO, SOUND] }, feed, { still: false });
     const quick = "-c:v libx264 -preset veryfast -tune zerolatency";
-    const often = "-force_key_frames expr:gte(t,n_forced*2)";
+    const often = "-force_key_frames expr:if(isnan(prev_forced_t),1,gte(t,prev_forced_t+2))";
     const sound = "-c:a aac -b:a 160k";
     assertEquals(
       args.slice(8).join(" "),

@@ -28,6 +28,7 @@ Deno.test({
         ["icecast://h/x", undefined, "mp3", undefined],
         ["icecast://h/x", "ogg", "ogg", undefined],
         ["sftp://h/x.mp4", undefined, "mp4", undefined],
+        ["http://h/x.png", undefined, "image2pipe", undefined],
       ]
     ) {
       const target = feedTarget(`${url}`, format);
@@ -36,6 +37,10 @@ Deno.test({
     assertEquals(feedTarget("udp://h:9").name, "udp://h:9?pkt_size=1316");
     assertEquals(feedTarget("srt://h:9?mode=caller").name, "srt://h:9?mode=caller&pkt_size=1316");
     assertEquals(feedTarget("udp://h:9?pkt_size=188").name, "udp://h:9?pkt_size=188");
+    assertEquals(feedTarget("http://h/x.mp4").options?.slice(-2), [
+      "-movflags",
+      "frag_keyframe+empty_moov+default_base_moof",
+    ]);
     assertEquals(feedTarget("rtsp://h/x").options?.slice(0, 2), ["-rtsp_transport", "tcp"]);
   },
 });

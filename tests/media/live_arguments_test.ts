@@ -54,7 +54,7 @@ test("liveArguments() takes sound only where there is some, and each frame at on
   assertEquals(args.slice(-4), ["1", "-f", "nut", "pipe:1"]);
   assert(args.includes("-flush_packets"));
   assert(args.includes("0:a:0?") && args.includes("0:V:0?"));
-  assert(args.includes("expr:gte(t,n_forced*1)"));
+  assert(args.includes("expr:if(isnan(prev_forced_t),1,gte(t,prev_forced_t+1))"));
 });
 
 test("liveArguments() does not wait for half of the time that a picture lasts long", () => {

@@ -112,3 +112,15 @@ Deno.test({
     assertEquals(streams.map(({ timeBase }) => timeBase), [[1, 1_000_000], [1, 1_000_000]]);
   },
 });
+
+Deno.test({
+  name: "NutWriter.abort() has what is still written fail as where nobody reads it",
+  permissions: "none",
+  async fn() {
+    const writer = new NutWriter(new WritableStream(), STREAMS);
+    await writer.write(frame(0, 0));
+    await writer.abort();
+    await assertRejects(() => writer.write(frame(0, 1)), Deno.errors.BrokenPipe);
+    await writer.abort();
+  },
+});

@@ -1,5 +1,8 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { PrivateSocket } from "../../lib/media/private_socket.ts";
+import { mediaFolder, namesIn } from "../support/media.ts";
+
+const media = mediaFolder();
 
 const [IGNORED, WHY] = PrivateSocket.exists
   ? [false, ""]
@@ -64,5 +67,25 @@ Deno.test({
     peer.close();
     await assertRejects(() => leftWriter.write(new Uint8Array(1)), Deno.errors.BrokenPipe);
     await leftWriter.abort();
+  },
+});
+
+Deno.test({
+  name: `PrivateSocket.open() tells where it has no place, and leaves nothing there${WHY}`,
+  ignore: IGNORED,
+  async fn() {
+    // Longer than the name of a socket may be.
+    const long = await media.folder("x".repeat(100));
+    const before = Deno.env.get("TMPDIR");
+    try {
+      for (const place of [long, `${long}/none`]) {
+        Deno.env.set("TMPDIR", place);
+        await assertRejects(() => PrivateSocket.open(), Error, "expected TMPDIR to name one");
+      }
+    } finally {
+      if (before === undefined) Deno.env.delete("TMPDIR");
+      else Deno.env.set("TMPDIR", before);
+    }
+    assertEquals(namesIn(long), []);
   },
 });

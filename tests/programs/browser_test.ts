@@ -188,6 +188,31 @@ Deno.test({
 });
 
 Deno.test({
+  name: `the page plays on where the sound ends long before the pictures${WHY}`,
+  ignore: IGNORED,
+  async fn() {
+    const second = await media.make("noise.mp4", [
+      ...["-f", "lavfi", "-i", "testsrc2=size=640x480:rate=25:d=1,noise=alls=90:allf=t"],
+      ...["-c:v", "libx264", "-preset", "ultrafast", "-g", "25", "-b:v", "20M"],
+    ]);
+    await media.make("short sound.mp4", [
+      ...["-stream_loop", "11", "-i", second, "-f", "lavfi", "-i", "sine=440:d=2"],
+      ...["-map", "0:v", "-map", "1", "-c:v", "copy", "-c:a", "aac"],
+    ]);
+    await using site = await startSite();
+    // As on a small device.
+    await using browser = await Chromium.start("--mse-video-buffer-size-limit-mb=6");
+    const page = await browser.open(`${site.address}#/play/short%20sound.mp4`);
+    await page.until(`!${VIDEO}.paused && ${VIDEO}.currentTime > 3`);
+    assertMatch(await page.evaluate("document.querySelector('#notes').innerText"), /left out/);
+    await page.press("0");
+    await page.until(`${VIDEO}.currentTime < 1 && !${VIDEO}.seeking && !${VIDEO}.paused`);
+    await page.until(`!${VIDEO}.paused && ${VIDEO}.currentTime > 3`);
+    assertCalm(page, site);
+  },
+});
+
+Deno.test({
   name: `the page says what is wrong, and goes on from where it was${WHY}`,
   ignore: IGNORED,
   async fn() {

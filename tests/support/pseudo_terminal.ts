@@ -37,7 +37,11 @@ export class PseudoTerminal implements AsyncDisposable {
     const command = [...wrapper, ...client, ...args];
     this.#child = new Deno.Command(PYTHON ?? "", {
       args: [pathOf("tests/peers/terminal.py"), escaped, ...size, ...command],
-      env: { TERM: "xterm-256color", COLORTERM: "truecolor", LC_ALL: "C.UTF-8", ...env },
+      env: {
+        ...{ TERM: "xterm-256color", COLORTERM: "truecolor", LC_ALL: "C.UTF-8" },
+        // Whoever runs the tests may want none.
+        ...{ NO_COLOR: "", ...env },
+      },
       ...{ stdin: "piped", stdout: "piped", stderr: "piped" },
     }).spawn();
     this.#input = this.#child.stdin.getWriter();

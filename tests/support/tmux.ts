@@ -30,6 +30,8 @@ export class Terminal implements AsyncDisposable {
       `export ${name}=${quote(value)}`
     );
     const script = [
+      // Whoever runs the tests may want none.
+      "unset NO_COLOR",
       ...["stty -echoctl", "trap : INT", "echo before", ...variables],
       `sh -c 'echo $$ > "$0"; exec "$@"' ${quote(`${folder}/pid`)} ` +
       [...sourceCommand("client"), ...args].map(quote).join(" "),
@@ -71,10 +73,15 @@ export class Terminal implements AsyncDisposable {
 
   /** How the system treats what is typed: whether it shows it, and waits for whole lines. */
   async settings(): Promise<{ echo: boolean; lines: boolean }> {
-    const tty = (await this.#tmux("display-message", "-p", "#{pane_tty}")).trim();
-    const { stdout } = await new Deno.Command("stty", { args: ["-a", "-F", tty] }).output();
-    const settings = new TextDecoder().decode(stdout).split(/[\s;]+/);
+    const settings = (await this.set("-a")).split(/[\s;]+/);
     return { echo: settings.includes("echo"), lines: settings.includes("icanon") };
+  }
+
+  /** Sets the terminal, as `stty` does it, and gives what that prints. */
+  async set(setting: string): Promise<string> {
+    const tty = (await this.#tmux("display-message", "-p", "#{pane_tty}")).trim();
+    const { stdout } = await new Deno.Command("stty", { args: ["-F", tty, setting] }).output();
+    return new TextDecoder().decode(stdout);
   }
 
   /** The text on the screen, without empty lines at the end. */

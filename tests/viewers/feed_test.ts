@@ -1,9 +1,11 @@
 /** Feeds: a viewer as the source of a media server, or of whoever listens. */
-import { assertEquals, assertMatch } from "@std/assert";
+import { assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { FeedViewer } from "../../lib/viewers/feed.ts";
 import { at, runInside } from "../support/inside.ts";
 import { mediaFolder, pictures, run, tone } from "../support/media.ts";
 import { freePort, isMediaServerThere, MediaServer } from "../support/nginx.ts";
 import { Output, startProgram } from "../support/programs.ts";
+import { GREY } from "../support/scripted_server.ts";
 import { testServer } from "../support/server.ts";
 
 const media = mediaFolder();
@@ -218,4 +220,21 @@ Deno.test("FeedViewer says that nobody listens, and keeps what is secret to itse
       "that listens there\n",
     ]);
   }
+});
+
+Deno.test("FeedViewer gives up a server that never says anything", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const url = `rtsp://127.0.0.1:${(listener.addr as Deno.NetAddr).port}/x`;
+  await using viewer = new FeedViewer(url, { patience: 500 });
+  await viewer.begin({
+    ...{ name: "grey", live: false, streams: [GREY], still: false, encoding: "raw" },
+    ...{ speed: 1, lead: 0, firstPicture: 0 },
+  });
+  const frame = { streamId: 0, keyframe: true, data: new Uint8Array(256) };
+  await viewer.show({ ...frame, timestamp: 0 });
+  await assertRejects(
+    () => viewer.finish(true),
+    Error,
+    `Cannot feed "${url}": nothing was taken for 0.5 s, expected a server that takes it`,
+  );
 });

@@ -112,6 +112,16 @@ Deno.test("stream-client --video writes a series of pictures, every frame a file
   assertMatch(missing.stderr, /there is no folder/);
 });
 
+Deno.test("stream-client --video writes no pictures from before the start, however they come", async () => {
+  await using server = await serverOfClip();
+  const place = await results.folder("frames of a part");
+  const part = ["--start", "0.6", "--encoding", "copy"];
+  const { status, stderr } = await record(server, "clip.mp4", `${place}/%02d.png`, part);
+  assertEquals(status, 0, stderr);
+  assertMatch(stderr, /; wrote 10 files, "[^"]+\/01\.png" to "[^"]+\/10\.png"\n$/);
+  assertEquals(namesIn(place).length, 10);
+});
+
 for (const type of ["mp4", "mkv", "mov"]) {
   Deno.test(`stream-client leaves a playable .${type} when it is stopped, and says so`, async () => {
     await using server = await serverOfClip();

@@ -3,7 +3,9 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { at, runInside } from "../support/inside.ts";
 import { mediaFolder, namesIn, pictures, run, tone } from "../support/media.ts";
 import { startProgram } from "../support/programs.ts";
+import { describe, end, frame, say, ScriptedServer } from "../support/scripted_server.ts";
 import { type TestServer, testServer } from "../support/server.ts";
+import { witness } from "../support/witness.ts";
 
 const media = mediaFolder();
 
@@ -137,4 +139,58 @@ Deno.test("ListViewer refuses what it cannot write before it asks for anything",
     assertMatch(stderr, new RegExp(`^Cannot write "${place}[^\\n]*: [^\\n]*${reason}[^\\n]*\\n$`));
   }
   assertEquals(namesIn(place), ["x.m3u8"]);
+});
+
+for (
+  const [what, list] of [
+    ["the list", ""],
+    ["a piece", "#EXTM3U\\n#EXTINF:2,\\nx00000.ts\\n#EXT-X-ENDLIST\\n"],
+  ]
+) {
+  Deno.test(`ListViewer fails where there was no room for ${what}, and FFmpeg succeeds`, async () => {
+    await using server = await serverOfClips();
+    const place = await media.folder(`full of ${what}`);
+    // On a full disk FFmpeg says nothing, and leaves this.
+    const files = `: > '${place}/x00000.ts'; printf '${list}' > '${place}/x.m3u8'`;
+    await using ffmpeg = await witness("ffmpeg", { instead: `cat > /dev/null; ${files}` });
+    const args = ["--video", "clip.mp4", "--encoding", "copy", "--output", `${place}/x.m3u8`];
+    const env = { PATH: ffmpeg.path };
+    await using client = startProgram("client", [...args, ...at(server)], { env });
+    const { code } = await client.ending();
+    assertEquals([code, client.stderr.text], [
+      1,
+      `Cannot write "${place}/x.m3u8": parts of it are empty, expected room on the disk\n`,
+    ]);
+  });
+}
+
+Deno.test("ListViewer leaves no older list beside pieces that are not its own", async () => {
+  await using server = await serverOfClips();
+  const place = await media.folder("older");
+  await Deno.writeTextFile(`${place}/x.m3u8`, "before");
+  await using ffmpeg = await witness("ffmpeg", { instead: "cat > /dev/null; exit 1" });
+  const args = ["--video", "clip.mp4", "--encoding", "copy", "--overwrite", "--output"];
+  const env = { PATH: ffmpeg.path };
+  const words = [...args, `${place}/x.m3u8`, ...at(server)];
+  await using client = startProgram("client", words, { env });
+  assertEquals((await client.ending()).code, 1);
+  assertEquals(namesIn(place), []);
+});
+
+Deno.test("ListViewer makes up for no keyframes where nothing came for a while", async () => {
+  const place = await media.folder("gap");
+  const tenths = [...Array(10).keys()].flatMap((tenth) => [tenth, 300 + tenth]).sort((a, b) =>
+    a - b
+  );
+  const all = tenths.map((tenth) => frame(tenth));
+  await using server = new ScriptedServer((peer) =>
+    say(peer, describe({ timeBase: [1, 10] }), ...all, end())
+  );
+  const { status, stderr } = await runInside([
+    ...["--video", "--output", `${place}/x.m3u8`, ...at(server)],
+  ]);
+  assertEquals(status, 0, stderr);
+  const args = ["-select_streams", "v", "-show_entries", "packet=flags", "-of", "csv=p=0"];
+  const flags = new TextDecoder().decode(await run("ffprobe", [...args, `${place}/x.m3u8`]));
+  assertEquals([flags.match(/[K_]_/g)?.length, flags.match(/K_/g)?.length], [20, 2]);
 });

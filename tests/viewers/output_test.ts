@@ -62,7 +62,11 @@ for (
       "FFmpeg knows no type .xyz, expected one such as .mp4",
     ],
     ["a video as a picture", "x.png", "a .png holds one picture, expected a video type"],
-    ["a picture as sound", "x.wav", "does not contain any stream"],
+    [
+      "a picture as sound",
+      "x.wav",
+      "this type takes nothing of what came, expected one for sound, or for pictures",
+    ],
   ] as const
 ) {
   Deno.test(`FileViewer refuses to write ${what}`, async () => {

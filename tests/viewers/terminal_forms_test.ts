@@ -130,6 +130,28 @@ Deno.test({
 });
 
 Deno.test({
+  name: `TerminalViewer draws all anew where the picture stays as large as it was${WHY}`,
+  ignore: IGNORED,
+  async fn() {
+    await using server = new ScriptedServer(async (peer) => {
+      await say(peer, describe(), frame(0), frame(1));
+      await untilGone(peer);
+    });
+    await using terminal = await Terminal.start([...LOOK, ...at(server)]);
+    /** The rows of the picture, then free ones, then the one for text. */
+    const drawnIn = (rows: number) =>
+      new RegExp(`^(▀{22} *\n){11}\n{${rows - 12}}(space: pause|frame) [^\n]*$`);
+    await terminal.until(drawnIn(12));
+    // As wide as the picture, which no other height makes larger.
+    await terminal.resize(22, 12);
+    for (const rows of [30, 15]) {
+      await terminal.resize(22, rows);
+      await terminal.until(drawnIn(rows));
+    }
+  },
+});
+
+Deno.test({
   name: `TerminalViewer ends at q, and pauses at a space${WHY}`,
   ignore: IGNORED,
   async fn() {

@@ -114,6 +114,20 @@ Deno.test({
 });
 
 Deno.test({
+  name: `TerminalViewer draws for a usual size where the terminal does not know its own${WHY}`,
+  ignore: IGNORED,
+  async fn() {
+    await using server = new ScriptedServer((peer) => say(peer, describe(), frame(0), end()));
+    const args = ["--video", "--view", "terminal", ...at(server)];
+    const nothing = { columns: 0, rows: 0 };
+    await using terminal = new PseudoTerminal(args, { answer: WITHOUT, ...nothing });
+    assertEquals(await terminal.ended(), 0);
+    // A square, 23 rows high, as 24 rows leave.
+    assertMatch(terminal.drawn.text, pattern(String.raw`ESC\[23;1H[^▀\r]+▀{46}ESC`));
+  },
+});
+
+Deno.test({
   name: `TerminalViewer goes without where the terminal says nothing, and keeps the keys${WHY}`,
   ignore: IGNORED,
   async fn() {
@@ -197,6 +211,29 @@ Deno.test({
     // As soon as it takes something again, it is as it was.
     await terminal.does("go");
     await terminal.drawn.until(pattern(String.raw`ESC\[\?1049l`));
+  },
+});
+
+Deno.test({
+  name: `TerminalViewer ends in good order when the terminal is closed${WHY}`,
+  ignore: IGNORED,
+  async fn() {
+    await using server = new ScriptedServer(async (peer) => {
+      await say(peer, describe(), frame(0), frame(1));
+      await untilGone(peer);
+    });
+    const place = await media.folder("closed");
+    // The first shell ends with the terminal, and so tells the others; the second writes it down.
+    const script = `trap : HUP; exec 2> "$0/said"; ${WATCHED.replace('"$0"', '"$0/status"')}`;
+    const wrapper = ["sh", "-c", '"$0" "$@"; :', "sh", "-c", script, place];
+    const args = ["--video", "--view", "terminal", ...at(server)];
+    {
+      await using terminal = new PseudoTerminal(args, { answer: WITHOUT, wrapper });
+      await terminal.drawn.until(/▀/);
+    }
+    while (!await isThere(`${place}/status`)) await new Promise((go) => setTimeout(go, 20));
+    assertMatch(await Deno.readTextFile(`${place}/said`), /^Stopped after 2 frames in [^\n]*\n$/);
+    assertEquals((await Deno.readTextFile(`${place}/status`)).trim(), "129");
   },
 });
 

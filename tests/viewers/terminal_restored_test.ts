@@ -91,3 +91,21 @@ Deno.test({
     assertEquals(await terminal.state(), RESTORED);
   },
 });
+
+Deno.test({
+  name: `Keyboard has the keys again after a stop, whatever a shell did meanwhile${WHY}`,
+  ignore: IGNORED,
+  async fn() {
+    await using server = picture();
+    await using terminal = await showing(server);
+    // The one that nobody hears of.
+    await terminal.signal("SIGSTOP");
+    await terminal.set("sane");
+    await terminal.untilSettings(USUAL);
+    await terminal.signal("SIGCONT");
+    await terminal.untilSettings({ echo: false, lines: false });
+    await terminal.press("C-c");
+    await terminal.over();
+    assertEquals(await terminal.settings(), USUAL);
+  },
+});

@@ -1,4 +1,5 @@
 /** Feeds a media element with what comes over a connection, no faster than it is played. */
+import { Source } from "./media_source.js";
 import { openPlay } from "./play_link.js";
 
 /**
@@ -10,6 +11,9 @@ import { openPlay } from "./play_link.js";
  * @property {() => void} data more is there to be played
  * @property {(end: { dropped: number, warning: string | null }) => void} end all is there
  * @property {(error: Error, undecodable: boolean) => void} failed no more comes
+ * @property {(moment: number) => void} stuck it cannot be played beyond a moment, in seconds, though
+ *   more comes
+ * @property {() => void} interrupted what played has been paused for something of another kind
  */
 
 /** Seconds that are kept ready. */
@@ -23,6 +27,12 @@ const BEHIND = 60;
 
 /** The same, when the browser has no more room. */
 const BEHIND_IN_NEED = 5;
+
+/** Bytes that come, and do not make longer what can be played, before that counts as stuck. */
+const STUCK_BYTES = 8 * 2 ** 20;
+
+/** Seconds ahead with which a browser does not go on. */
+const STUCK_AHEAD = 0.1;
 
 /** Seconds behind the newest at which what is live is shown, and from which on it catches up. */
 const LIVE_AHEAD = 0.3;
@@ -41,31 +51,13 @@ class UndecodableError extends Error {
   name = "UndecodableError";
 }
 
-/** What a browser's way of feeding media is called there; iPhones have the second alone. */
-const Source = globalThis.MediaSource ??
-  /** @type {typeof MediaSource | undefined} */ (Reflect.get(globalThis, "ManagedMediaSource"));
-
-/** Names of codecs, and a type that whoever plays them accepts. */
-const PROBES = {
-  h264: 'video/mp4; codecs="avc1.640028"',
-  vp9: 'video/mp4; codecs="vp09.00.10.08"',
-  av1: 'video/mp4; codecs="av01.0.05M.08"',
-  hevc: 'video/mp4; codecs="hvc1.1.6.L93.B0"',
-  aac: 'audio/mp4; codecs="mp4a.40.2"',
-  opus: 'audio/mp4; codecs="opus"',
-  flac: 'audio/mp4; codecs="flac"',
-  mp3: 'audio/mp4; codecs="mp4a.6B"',
-};
-
-/** Whether this browser can be fed at all. */
-export function canFeed() {
-  return Source !== undefined;
-}
-
-/** The codecs that this browser plays, as the query of a play names them. */
-export function playableCodecs() {
-  return Object.entries(PROBES).filter(([, type]) => Source?.isTypeSupported(type))
-    .map(([name]) => name).join(",");
+/**
+ * What comes does not make longer what can be played: the sound has ended before the pictures, and
+ * a browser waits for both.
+ */
+class StuckError extends Error {
+  /** @override */
+  name = "StuckError";
 }
 
 /** Feeds one media element. */
@@ -84,6 +76,8 @@ export class MediaFeed {
   #rate = 1;
   /** Bytes, and seconds, since the last beginning. */
   #run = { bytes: 0, begin: 0 };
+  /** Seconds up to which it can be played, and how many of the bytes had come for that. */
+  #grown = { end: 0, bytes: 0 };
   /** @type {AbortController | undefined} */
   #control;
   #over = Promise.resolve();
@@ -131,7 +125,8 @@ export class MediaFeed {
     this.#over = this.#over.then(() => this.#feed(question, control.signal)).catch((error) => {
       if (control.signal.aborted) return;
       this.#control = undefined;
-      this.#on.failed(error, error instanceof UndecodableError);
+      if (error instanceof StuckError) this.#on.stuck(this.#grown.end);
+      else this.#on.failed(error, error instanceof UndecodableError);
     });
   }
 
@@ -173,6 +168,7 @@ export class MediaFeed {
         this.#run.bytes += part.data.byteLength;
         await this.#append(part.data, signal);
         this.#follow();
+        this.#checkGrowth();
         this.#on.data();
         await this.#room(signal);
       } else {
@@ -203,6 +199,7 @@ export class MediaFeed {
     source.duration = live || duration === null ? Infinity : duration;
     this.#live = live;
     this.#run = { bytes: 0, begin };
+    this.#grown = { end: 0, bytes: 0 };
     this.#video.playbackRate = this.#rate;
     if (Math.abs(this.#video.currentTime - start) > 0.01) this.#video.currentTime = start;
   }
@@ -231,8 +228,10 @@ export class MediaFeed {
     const opened = once(source, ["sourceopen"], signal);
     // A managed source is opened only where it cannot be sent on to a television.
     this.#video.disableRemotePlayback = true;
+    const { paused } = this.#video;
     this.#video.src = this.#address;
     await opened;
+    if (!paused && this.#video.paused) this.#on.interrupted();
     this.#buffer = source.addSourceBuffer(type);
     this.#type = type;
   }
@@ -249,7 +248,7 @@ export class MediaFeed {
    * @param {AbortSignal} signal
    */
   async #append(data, signal) {
-    while (true) {
+    for (let refusals = 0;; refusals++) {
       signal.throwIfAborted();
       try {
         this.#buffer?.appendBuffer(data);
@@ -262,8 +261,23 @@ export class MediaFeed {
         if (!full) throw error;
       }
       await this.#removeBehind(BEHIND_IN_NEED);
+      if (refusals > 0) this.#checkGrowth({ full: true });
       await pause(signal);
     }
+  }
+
+  /**
+   * @param {{ full?: boolean }} [options] whether there is no room for more
+   * @throws {StuckError} where nothing is left to be played, though enough has come
+   */
+  #checkGrowth({ full = false } = {}) {
+    const { buffered } = this.#video;
+    const end = buffered.length === 0 ? 0 : buffered.end(buffered.length - 1);
+    if (end !== this.#grown.end) this.#grown = { end, bytes: this.#run.bytes };
+    const ahead = this.ahead();
+    const starved = !this.#live && ahead >= 0 && ahead < STUCK_AHEAD;
+    const enough = full || this.#run.bytes - this.#grown.bytes > STUCK_BYTES;
+    if (starved && enough) throw new StuckError();
   }
 
   /** Waits while there is enough to play. */

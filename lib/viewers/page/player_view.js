@@ -1,7 +1,8 @@
 /** The player of the page: one media at a time. */
 import { find, findButton, make, say } from "./elements.js";
 import { formatBytes } from "./format.js";
-import { canFeed, MediaFeed, playableCodecs } from "./media_feed.js";
+import { MediaFeed } from "./media_feed.js";
+import { canFeed, playableCodecs } from "./media_source.js";
 import { PlayerBar } from "./player_bar.js";
 
 /**
@@ -52,6 +53,8 @@ export class PlayerView {
       if (warning !== null) this.#note(`The media is damaged: ${warning}`);
     },
     failed: (error, undecodable) => this.#onFailed(error, undecodable),
+    stuck: (moment) => this.#goOver(moment),
+    interrupted: () => this.#play(),
   });
   #bar = new PlayerBar({
     toggle: () => this.#toggle(),
@@ -201,12 +204,12 @@ export class PlayerView {
 
   /** @param {import("./play_link.js").Beginning} begin */
   #onBegin(begin) {
-    const first = this.#begin === undefined;
+    const known = this.#begin?.notes ?? [];
     this.#begin = begin;
     this.#onTitle(begin.title);
     find("sound-only", HTMLElement).hidden = !begin.type.startsWith("audio/");
     find("live-mark", HTMLElement).hidden = !begin.live;
-    if (first) begin.notes.forEach((note) => this.#note(note));
+    begin.notes.filter((note) => !known.includes(note)).forEach((note) => this.#note(note));
     this.#show();
   }
 
@@ -246,6 +249,12 @@ export class PlayerView {
     button.textContent = way;
     button.hidden = way === "";
     this.#problem.hidden = false;
+  }
+
+  /** @param {number} moment seconds at which it cannot go on as it is */
+  #goOver(moment) {
+    this.#video.currentTime = moment;
+    this.#open(moment);
   }
 
   #goOn() {
