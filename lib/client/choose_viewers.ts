@@ -1,13 +1,13 @@
 import { UsageError } from "../core/errors.ts";
 import { BesideViewer } from "../viewers/beside.ts";
 import { createNoneViewer } from "../viewers/none.ts";
-import { createOutput, type Destination } from "../viewers/output.ts";
-import { isSeries } from "../viewers/series.ts";
+import { createOutput, type Destination } from "../viewers/output/output.ts";
+import { isSeries } from "../viewers/output/series.ts";
 import type { PlayAction } from "../viewers/play_action.ts";
-import { TerminalViewer } from "../viewers/terminal.ts";
-import { canBeAsked, lookOf } from "../viewers/terminal_look.ts";
+import { TerminalViewer } from "../viewers/terminal/terminal.ts";
+import { canBeAsked, lookOf } from "../viewers/terminal/look.ts";
 import type { Viewer } from "../viewers/viewer.ts";
-import { hasPlayer, WindowViewer } from "../viewers/window.ts";
+import { hasPlayer, WindowViewer } from "../viewers/window/window.ts";
 import type { ClientFlags, VIEWS } from "./flags.ts";
 import type { Surroundings } from "./surroundings.ts";
 

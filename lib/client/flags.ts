@@ -12,10 +12,10 @@ import {
   toggle,
 } from "../core/flags.ts";
 import { ENCODINGS } from "../core/frame.ts";
-import { isPattern } from "../viewers/series.ts";
+import { isPattern } from "../viewers/output/series.ts";
 import { DEFAULT_PORT } from "../wire/native.ts";
 import { LATE_POLICIES, LIMITS, type MediaRequest } from "../wire/request.ts";
-import { parseHttpAddress } from "./http_address.ts";
+import { parseHttpAddress } from "./gateway/http_address.ts";
 import { toRequest } from "./media_request.ts";
 import { checkOutput } from "./output_flags.ts";
 
@@ -250,11 +250,17 @@ Gets images and videos from stream-server, or from a script that sends pickled
 numpy arrays, and shows or records them with FFmpeg.
 
 ${flags}
+In a window and in the terminal: space pauses, left and right go 10 s, up and
+down a minute, q quits.
+
 Examples:
   stream-client --image
+  stream-client --view browser
   stream-client --video clip.mp4 --output copy.mkv
   stream-client --video clip.mp4 --encoding copy --output clip.mp4
   stream-client --image clip.mp4 --every 10 --output shot%03d.png
+  stream-client --video cam --output rtmp://host/live/key
+  stream-client --video --output - | ffplay -
   stream-client --video --view none --speed max --json
   stream-client --host robot --classic --video
 `;

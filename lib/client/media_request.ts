@@ -1,6 +1,6 @@
 import { UsageError } from "../core/errors.ts";
 import { toNumber } from "../core/flags.ts";
-import { isWatched } from "../viewers/output.ts";
+import { isWatched } from "../viewers/output/output.ts";
 import { LIMITS, MAX_DIMENSION, type MediaRequest } from "../wire/request.ts";
 import type { ClientFlags } from "./flags.ts";
 

@@ -1,5 +1,5 @@
 import { UsageError } from "../core/errors.ts";
-import { checkWording } from "../viewers/output.ts";
+import { checkWording } from "../viewers/output/output.ts";
 import { destinationOf } from "./choose_viewers.ts";
 import type { ClientFlags } from "./flags.ts";
 

@@ -1,10 +1,10 @@
 import { messageOf, UsageError } from "../core/errors.ts";
 import { printable } from "../core/log.ts";
-import { checkDestination } from "../viewers/output.ts";
+import { checkDestination } from "../viewers/output/output.ts";
 import { actionOf } from "../viewers/play_action.ts";
 import type { Viewer } from "../viewers/viewer.ts";
 import type { MediaAnswer } from "./answer.ts";
-import { browse } from "./browse.ts";
+import { browse } from "./gateway/browse.ts";
 import { choiceOf, chooseViewers } from "./choose_viewers.ts";
 import { requestClassic } from "./classic_request.ts";
 import { explained } from "./explain.ts";

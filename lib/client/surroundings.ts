@@ -1,6 +1,6 @@
 import { TextLineStream } from "@std/streams/text-line-stream";
 import { print, tell } from "../core/console.ts";
-import type { Screen } from "../viewers/window.ts";
+import type { Screen } from "../viewers/window/window.ts";
 import { Keyboard } from "./keyboard.ts";
 import { TerminalOutput } from "./terminal_output.ts";
 

@@ -1,6 +1,6 @@
 /** Encoded streams in a window, in a terminal and in a pipe. */
 import { assert, assertAlmostEquals, assertEquals, assertGreater, assertMatch } from "@std/assert";
-import { windowArguments } from "../../lib/viewers/window.ts";
+import { windowArguments } from "../../lib/viewers/window/window.ts";
 import { at, runInside } from "../support/inside.ts";
 import { mediaFolder, pictures, tone } from "../support/media.ts";
 import { packetServer } from "../support/packets.ts";

@@ -1,0 +1,109 @@
+import { messageOf, ProcessError } from "../../core/errors.ts";
+import type { Frame } from "../../core/frame.ts";
+import type { CodecChoice } from "../../media/codec_choice.ts";
+import { encoderArguments } from "../../media/encoder_arguments.ts";
+import { FrameSink, type FrameSinkOptions, reasonOf } from "../../media/frame_sink.ts";
+import { keptStreams, recodingNotes } from "../../media/kept_streams.ts";
+import { rotationBy } from "../../media/ffmpeg_options.ts";
+import type { OutputTarget } from "../../media/output_target.ts";
+import type { Presentation } from "../viewer.ts";
+
+/** Options of {@linkcode EncodedOutput}. */
+export interface EncodedOutputOptions {
+  /** Ends FFmpeg at once. */
+  forced?: AbortSignal;
+  /** Encoders that the user chooses. */
+  codec?: CodecChoice;
+  /** Arguments for FFmpeg of the user's own, which win. */
+  more?: readonly string[];
+  /** What its standard output is. */
+  stdout?: FrameSinkOptions["stdout"];
+}
+
+/** FFmpeg, which writes what it is given to a target: the part that outputs have in common. */
+export class EncodedOutput implements AsyncDisposable {
+  /** What is other than what was sent, a sentence each. */
+  readonly notes: readonly string[];
+  /** How many frames it was given. */
+  frames = 0;
+  #sink: FrameSink;
+  #forced: AbortSignal | undefined;
+  #explain: (reason: string) => string;
+
+  private constructor(
+    sink: FrameSink,
+    explain: (reason: string) => string,
+    { notes, forced }: { notes: readonly string[]; forced: AbortSignal | undefined },
+  ) {
+    this.#sink = sink;
+    this.#explain = explain;
+    this.notes = notes;
+    this.#forced = forced;
+  }
+
+  /**
+   * Starts FFmpeg.
+   *
+   * @param explain turns the reason of a failure into one line
+   */
+  static async start(
+    presentation: Presentation,
+    target: OutputTarget,
+    { explain, forced, codec, more, stdout }: EncodedOutputOptions & {
+      explain: (reason: string) => string;
+    },
+  ): Promise<EncodedOutput> {
+    const { streams, still, lead, encoding } = presentation;
+    const encoded = encoding !== "raw";
+    const options = { still, encoded, lead, codec, more };
+    const isTurned = keptStreams(streams, target, options)
+      .some((stream) => stream.type === "video" && stream.rotation !== undefined);
+    const turnedBy = isTurned && !still ? await rotationBy(forced) : undefined;
+    const args = encoderArguments(presentation, target, { ...options, rotationBy: turnedBy });
+    const sink = new FrameSink("ffmpeg", args, { streams, lead, stdout, signal: forced });
+    const notes = encoding === "copy" ? recodingNotes(streams, target, options) : [];
+    return new EncodedOutput(sink, explain, { notes, forced });
+  }
+
+  /** What FFmpeg writes to its standard output; only where that is piped. */
+  get stdout(): ReadableStream<Uint8Array> {
+    return this.#sink.stdout;
+  }
+
+  /**
+   * Hands a frame over.
+   *
+   * @returns false where FFmpeg has ended by its own wish
+   */
+  async write(frame: Frame): Promise<boolean> {
+    const taken = await this.#guarded(() => this.#sink.write(frame));
+    if (taken) this.frames++;
+    return taken;
+  }
+
+  /** Ends FFmpeg at once, which whoever waits for it learns as its failure. */
+  kill(): void {
+    this.#sink.kill();
+  }
+
+  /** Ends the output in good order. */
+  async finish(): Promise<void> {
+    await this.#guarded(() => this.#sink.finish());
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#sink[Symbol.asyncDispose]();
+  }
+
+  /** Turns FFmpeg's failure into one line. */
+  async #guarded<T>(action: () => Promise<T>): Promise<T> {
+    try {
+      return await action();
+    } catch (cause) {
+      if (!(cause instanceof ProcessError)) throw cause;
+      if (this.#forced?.aborted) throw new Error("Stopped at once", { cause });
+      const reason = (reasonOf(cause) ?? messageOf(cause)).replace(/\.$/, "");
+      throw new Error(this.#explain(reason), { cause });
+    }
+  }
+}

@@ -1,0 +1,36 @@
+import { assertEquals } from "@std/assert";
+import { canBeAsked, lookOf } from "../../../lib/viewers/terminal/look.ts";
+
+/** An environment, what pictures look like in it, and whether the terminal can be asked. */
+const CASES: [Record<string, string>, string, boolean][] = [
+  [{ TERM: "xterm-256color", COLORTERM: "truecolor" }, "truecolour", true],
+  [{ TERM: "xterm-256color", COLORTERM: "24bit", LANG: "de_DE.UTF-8" }, "truecolour", true],
+  [{ TERM: "xterm-direct" }, "truecolour", true],
+  [{ TERM: "xterm-kitty" }, "truecolour", true],
+  [{ TERM: "alacritty" }, "truecolour", true],
+  [{ TERM: "foot" }, "truecolour", true],
+  [{ TERM: "xterm-256color" }, "256 colours", true],
+  [{ TERM: "tmux-256color", LC_CTYPE: "C.utf8" }, "256 colours", true],
+  [{ TERM: "xterm" }, "ascii", true],
+  [{ TERM: "vt340" }, "ascii", true],
+  [{ TERM: "linux" }, "ascii", false],
+  [{ TERM: "dumb", COLORTERM: "truecolor" }, "ascii", false],
+  [{}, "ascii", false],
+  [{ TERM: "xterm-256color", COLORTERM: "truecolor", NO_COLOR: "1" }, "ascii", false],
+  [{ TERM: "xterm-256color", NO_COLOR: "" }, "256 colours", true],
+  [{ TERM: "xterm-256color", LANG: "C" }, "ascii", true],
+  [{ TERM: "xterm-256color", LC_ALL: "", LANG: "de_DE@euro" }, "ascii", true],
+  [{ TERM: "xterm-256color", LC_ALL: "POSIX", LANG: "C.UTF-8" }, "ascii", true],
+];
+
+Deno.test({
+  name: "lookOf() and canBeAsked() go by what the environment says of the terminal",
+  permissions: "none",
+  fn() {
+    for (const [variables, look, asked] of CASES) {
+      const environment = (name: string) => variables[name];
+      const seen = [lookOf(environment), canBeAsked(environment)];
+      assertEquals(seen, [look, asked], JSON.stringify(variables));
+    }
+  },
+});
