@@ -44,16 +44,24 @@ export interface FragmentViewerOptions {
 /** Bytes that the description of all streams may take. */
 const MAX_HEAD = 1 << 20;
 
-/** Seconds of pictures, and bytes, that wait for the first sound; then it is left out. */
-const PATIENCE = { file: 10, live: 2, bytes: 128 << 20 };
+/** Seconds of one kind that wait for the first of the other, which is left out then; and bytes. */
+const PATIENCE = {
+  file: { video: 10, audio: 60 },
+  // Pictures of what is live come with its next keyframe, whenever that is.
+  live: { video: 2, audio: Infinity },
+  bytes: 128 << 20,
+};
+
+/** Seconds for which the last picture stays, where nothing but sound comes behind it. */
+const LAST = 10;
 
 /** Whole seconds of the MP4 before the beginning: encoded packets may be decoded before it. */
 const LEAD = 1;
 
 /**
  * Has FFmpeg turn everything into fragmented MP4, as browsers play it: packets that the browser
- * knows as they are, the rest as H.264 and AAC. Sound of which nothing comes is left out: FFmpeg
- * would hold all pictures back for it, up to the end.
+ * knows as they are, the rest as H.264 and AAC. Sound, or pictures, of which nothing comes is
+ * left out: FFmpeg would hold all the rest back for it, up to the end.
  */
 export class FragmentViewer implements Viewer {
   #target: FragmentTarget;
@@ -102,21 +110,26 @@ export class FragmentViewer implements Viewer {
 
   /** Whether the first frames of other streams may still come, after one of a stream. */
   #awaits({ type }: StreamDescription, moment: number): boolean {
-    if (this.#missing.length === 0) return false;
+    if (this.#missing().length === 0) return false;
     // Nothing else comes before the beginning of a file than what is decoded for it.
     const begin = this.#isLive ? this.#firstPicture ?? moment : 0;
     const patience = this.#isLive ? PATIENCE.live : PATIENCE.file;
-    if (type === "video" && moment - begin > patience) return false;
+    if (moment - begin > patience[type]) return false;
     return this.#held.reduce((sum, { data }) => sum + data.byteLength, 0) < PATIENCE.bytes;
   }
 
-  /** Streams of which nothing has come that is to be shown. */
-  get #missing(): StreamDescription[] {
-    return (this.#presentation?.streams ?? []).filter(({ id, timeBase }) =>
-      !this.#held.some(({ streamId, timestamp }) =>
-        streamId === id && (this.#isLive || toSeconds(timestamp, timeBase) >= 0)
-      )
-    );
+  /**
+   * Streams of which nothing has come that is to be shown.
+   *
+   * @param pictures seconds from which on pictures are: one stays until the next
+   */
+  #missing({ pictures = 0 } = {}): StreamDescription[] {
+    return (this.#presentation?.streams ?? []).filter(({ id, type, timeBase }) => {
+      const from = this.#isLive ? -Infinity : type === "video" ? pictures : 0;
+      return !this.#held.some(({ streamId, timestamp }) =>
+        streamId === id && toSeconds(timestamp, timeBase) >= from
+      );
+    });
   }
 
   get #isLive(): boolean {
@@ -124,10 +137,11 @@ export class FragmentViewer implements Viewer {
   }
 
   /** Starts FFmpeg for what has come, and hands that over. */
-  async #open(): Promise<boolean> {
+  async #open(missing = this.#missing()): Promise<boolean> {
     const presentation = this.#presentation;
     if (presentation === undefined) return false;
-    await this.#start(presentation, this.#missing.filter(({ type }) => type === "audio"));
+    // Something has to be there, be it from before the beginning.
+    await this.#start(presentation, missing.length < presentation.streams.length ? missing : []);
     for (const frame of this.#held.splice(0)) {
       const isUsed = this.#used.some(({ id }) => id === frame.streamId);
       if (isUsed && !await this.#write(frame)) return false;
@@ -135,17 +149,21 @@ export class FragmentViewer implements Viewer {
     return true;
   }
 
-  /** @param silent streams that are left out */
+  /** @param absent streams that are left out */
   async #start(
     presentation: Presentation,
-    silent: readonly StreamDescription[] = [],
+    absent: readonly StreamDescription[] = [],
   ): Promise<void> {
     const { can, signal } = this.#options;
-    const streams = presentation.streams.filter((stream) => !silent.includes(stream));
+    const streams = presentation.streams.filter((stream) => !absent.includes(stream));
     this.#used = streams;
     this.#notes = [
       ...browserNotes(streams, { can }),
-      ...silent.map(() => "sound is left out: none of it comes here"),
+      ...absent.map(({ type }) =>
+        type === "audio"
+          ? "sound is left out: none of it comes here"
+          : "pictures are left out: none of them come here"
+      ),
     ];
     const turns = streams.some((stream) => stream.type === "video" && stream.rotation);
     const args = fragmentArguments(streams, {
@@ -167,7 +185,7 @@ export class FragmentViewer implements Viewer {
   }
 
   async finish(): Promise<undefined> {
-    if (this.#held.length > 0) await this.#open();
+    if (this.#held.length > 0) await this.#open(this.#missing({ pictures: -LAST }));
     await this.#guarded(async () => {
       await this.#sink?.finish();
       return true;

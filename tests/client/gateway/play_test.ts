@@ -3,33 +3,14 @@ import { parseLiveSource } from "../../../lib/media/live_input.ts";
 import { HEADER_LENGTH } from "../../../lib/wire/native.ts";
 import { mediaFolder, pictures, run, tone } from "../../support/media.ts";
 import { testPage } from "../../support/page.ts";
+import { EXACT, momentsOf, playedIn } from "../../support/played.ts";
 import { describe, frame, message, say, ScriptedServer } from "../../support/scripted_server.ts";
 import { testServer } from "../../support/server.ts";
 
 const media = mediaFolder();
+const played = playedIn(media);
 const FOUR = { seconds: 4 };
 const CODED = ["-c:v", "libx264", "-pix_fmt", "yuv420p", "-bf", "3", "-g", "40", "-c:a", "aac"];
-
-/** Timestamps are rounded to ticks of the MP4, and ffprobe's to microseconds. */
-const EXACT = 0.0001;
-
-/** Seconds at which the packets of a stream are shown, in their order. */
-async function momentsOf(path: string, stream: "v" | "a"): Promise<number[]> {
-  const args = ["-select_streams", stream, "-show_entries", "packet=pts_time", "-of", "json", path];
-  const { packets } = JSON.parse(new TextDecoder().decode(await run("ffprobe", args)));
-  return packets.map(({ pts_time }: { pts_time: string }) => Number(pts_time))
-    .sort((a: number, b: number) => a - b);
-}
-
-/** What a play gives: its headers, and its packets' moments on the media's time line. */
-async function played(response: Response, name: string) {
-  assertEquals(response.status, 200);
-  const path = await media.write(name, await response.bytes());
-  const begin = Number(response.headers.get("X-Begin"));
-  const onMedia = async (stream: "v" | "a") =>
-    (await momentsOf(path, stream)).map((moment) => moment + begin);
-  return { headers: response.headers, path, video: await onMedia("v"), audio: await onMedia("a") };
-}
 
 /** Checks that moments are a whole run out of others, to their end. */
 function assertRun(moments: readonly number[], all: readonly number[]) {
@@ -106,22 +87,6 @@ Deno.test("a play of damaged media goes on behind the damage", async () => {
   const length = all[all.length - 1] - all[0];
   assertAlmostEquals(play.video[play.video.length - 1] - play.video[0], length, 0.2);
 });
-
-for (const start of [2, 3]) {
-  Deno.test(`a play from ${start} s, behind the end of the sound, is of pictures alone`, async () => {
-    await media.make("short.mp4", [...pictures(FOUR), ...tone({ seconds: 2 }), ...CODED]);
-    await using server = await testServer({ media: media.path });
-    await using page = await testPage(server);
-    const response = await page.fetch(`/api/play?name=short.mp4&start=${start}&can=h264,aac`);
-    const { headers, video, audio } = await played(response, `out/short${start}.mp4`);
-    assertMatch(headers.get("Content-Type") ?? "", /^video\/mp4; codecs="avc1\.\w+"$/);
-    assertEquals(JSON.parse(decodeURIComponent(headers.get("X-Notes") ?? "")), [
-      "sound is left out: none of it comes here",
-    ]);
-    assertAlmostEquals(video[video.length - 1], 3.96, EXACT);
-    assertEquals(audio, []);
-  });
-}
 
 Deno.test("a play with keep=0 encodes what could have stayed", async () => {
   await media.make("b.mp4", [...pictures(FOUR), ...tone(FOUR), ...CODED]);
