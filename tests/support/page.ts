@@ -2,17 +2,40 @@
 import { at, type Outcome, runInside } from "./inside.ts";
 import type { TestServer } from "./server.ts";
 
+/** What was printed on standard error so far. */
+class Said {
+  text = "";
+  #news = Promise.withResolvers<void>();
+
+  /** Takes more. */
+  add(text: string): void {
+    this.text += text;
+    this.#news.resolve();
+    this.#news = Promise.withResolvers();
+  }
+
+  /** Waits for more. */
+  async more(): Promise<void> {
+    await this.#news.promise;
+  }
+}
+
 /** A page that is served until it is disposed. */
 export class TestPage implements AsyncDisposable {
   /** Its address as it was told, with the token if there is one. */
   readonly address: string;
   #end: AbortController;
   #outcome: Promise<Outcome>;
+  #said: Said;
 
-  constructor(address: string, end: AbortController, outcome: Promise<Outcome>) {
+  constructor(
+    address: string,
+    { end, outcome, said }: { end: AbortController; outcome: Promise<Outcome>; said: Said },
+  ) {
     this.address = address;
     this.#end = end;
     this.#outcome = outcome;
+    this.#said = said;
   }
 
   /** Host and port. */
@@ -25,10 +48,16 @@ export class TestPage implements AsyncDisposable {
     return fetch(`http://${this.host}${path}`, init);
   }
 
+  /** Waits until standard error matches. */
+  async until(pattern: RegExp): Promise<void> {
+    while (!pattern.test(this.#said.text)) await this.#said.more();
+  }
+
   /** Ends it, as Ctrl-C does, and tells how that went. */
   async end(): Promise<Outcome> {
     this.#end.abort();
-    return await this.#outcome;
+    const outcome = await this.#outcome;
+    return { ...outcome, stderr: this.#said.text + outcome.stderr };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -42,16 +71,18 @@ export async function testPage(
   flags: readonly string[] = [],
 ): Promise<TestPage> {
   const end = new AbortController();
+  const said = new Said();
   const told = Promise.withResolvers<string>();
   const print = (text: string) => told.resolve(text.match(/^Watch at (\S+)$/m)?.[1] ?? text);
   const outcome = runInside(["--view", "browser", ...at(server), ...flags], {
     signal: end.signal,
-    surroundings: { print },
+    surroundings: { print, printError: (text) => said.add(text) },
   });
   const failed = outcome.then(({ stderr }) => {
-    throw new Error(`Cannot serve the page: ${stderr}`);
+    throw new Error(`Cannot serve the page: ${said.text}${stderr}`);
   });
   // Who waits for the address learns it; afterwards it ends as it should.
   failed.catch(() => {});
-  return new TestPage(await Promise.race([told.promise, failed]), end, outcome);
+  const address = await Promise.race([told.promise, failed]);
+  return new TestPage(address, { end, outcome, said });
 }
