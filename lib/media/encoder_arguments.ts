@@ -11,8 +11,6 @@ import { exactFilters, fittingFilters } from "./picture_fit.ts";
 import { pictureTrim, soundTrim, turned, turnFilters } from "./presentation_filters.ts";
 import { stillArguments } from "./still_arguments.ts";
 
-export { nutInputArguments };
-
 /** Types that keep each frame's own timestamp, or none; others have a fixed frame rate. */
 const KEEPS_FRAMES = new Set([
   ...["mp4", "m4v", "mov", "3gp", "3g2", "mkv", "webm", "nut", "ts", "m2ts", "flv", "f4v"],

@@ -1,5 +1,5 @@
 import { messageOf, ProcessError } from "../../core/errors.ts";
-import type { Frame } from "../../core/frame.ts";
+import type { Frame, VideoStream } from "../../core/frame.ts";
 import type { CodecChoice } from "../../media/codec_choice.ts";
 import { encoderArguments } from "../../media/encoder_arguments.ts";
 import { FrameSink, type FrameSinkOptions, reasonOf } from "../../media/frame_sink.ts";
@@ -18,12 +18,19 @@ export interface EncodedOutputOptions {
   more?: readonly string[];
   /** What its standard output is. */
   stdout?: FrameSinkOptions["stdout"];
+  /**
+   * Seconds from the beginning, 0 or less, at which the output begins instead, where these pictures
+   * are stored as they are.
+   */
+  beginning?: (kept: VideoStream) => number;
 }
 
 /** FFmpeg, which writes what it is given to a target: the part that outputs have in common. */
 export class EncodedOutput implements AsyncDisposable {
   /** What is other than what was sent, a sentence each. */
   readonly notes: readonly string[];
+  /** Pictures that are stored as they are. */
+  readonly kept: VideoStream | undefined;
   /** How many frames it was given. */
   frames = 0;
   #sink: FrameSink;
@@ -33,11 +40,16 @@ export class EncodedOutput implements AsyncDisposable {
   private constructor(
     sink: FrameSink,
     explain: (reason: string) => string,
-    { notes, forced }: { notes: readonly string[]; forced: AbortSignal | undefined },
+    { notes, kept, forced }: {
+      notes: readonly string[];
+      kept: VideoStream | undefined;
+      forced: AbortSignal | undefined;
+    },
   ) {
     this.#sink = sink;
     this.#explain = explain;
     this.notes = notes;
+    this.kept = kept;
     this.#forced = forced;
   }
 
@@ -49,20 +61,22 @@ export class EncodedOutput implements AsyncDisposable {
   static async start(
     presentation: Presentation,
     target: OutputTarget,
-    { explain, forced, codec, more, stdout }: EncodedOutputOptions & {
+    { explain, forced, codec, more, stdout, beginning }: EncodedOutputOptions & {
       explain: (reason: string) => string;
     },
   ): Promise<EncodedOutput> {
     const { streams, still, lead, encoding } = presentation;
     const encoded = encoding !== "raw";
     const options = { still, encoded, lead, codec, more };
-    const isTurned = keptStreams(streams, target, options)
-      .some((stream) => stream.type === "video" && stream.rotation !== undefined);
-    const turnedBy = isTurned && !still ? await rotationBy(forced) : undefined;
-    const args = encoderArguments(presentation, target, { ...options, rotationBy: turnedBy });
+    const kept = keptStreams(streams, target, options).find((stream) => stream.type === "video");
+    const args = encoderArguments(presentation, target, {
+      ...options,
+      rotationBy: kept?.rotation === undefined || still ? undefined : await rotationBy(forced),
+      beginning: kept === undefined ? undefined : beginning?.(kept),
+    });
     const sink = new FrameSink("ffmpeg", args, { streams, lead, stdout, signal: forced });
     const notes = encoding === "copy" ? recodingNotes(streams, target, options) : [];
-    return new EncodedOutput(sink, explain, { notes, forced });
+    return new EncodedOutput(sink, explain, { notes, kept, forced });
   }
 
   /** What FFmpeg writes to its standard output; only where that is piped. */

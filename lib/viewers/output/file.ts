@@ -2,11 +2,8 @@ import { messageOf, ProcessError } from "../../core/errors.ts";
 import { type Frame, toSeconds, type VideoStream } from "../../core/frame.ts";
 import { hiddenBeginning, hidesBeginning } from "../../media/container_codecs.ts";
 import type { CodecChoice } from "../../media/codec_choice.ts";
-import { encoderArguments } from "../../media/encoder_arguments.ts";
-import { rotationBy } from "../../media/ffmpeg_options.ts";
-import { FrameSink, reasonOf } from "../../media/frame_sink.ts";
-import { keptStreams, recodingNotes } from "../../media/kept_streams.ts";
-import { fileTarget, type OutputTarget } from "../../media/output_target.ts";
+import { fileTarget } from "../../media/output_target.ts";
+import { EncodedOutput } from "./encoded_output.ts";
 import { checkAbsent, checkOutput, reservePart, statOf } from "./file_checks.ts";
 import type { Presentation, Viewer } from "../viewer.ts";
 
@@ -42,15 +39,12 @@ export class FileViewer implements Viewer {
   #options: FileViewerOptions;
   /** Where it is written to. */
   #part: string | undefined;
-  #sink: FrameSink | undefined;
+  #output: EncodedOutput | undefined;
   #still = false;
-  #frames = 0;
   /** Pictures that are stored as they are, and shown from the first on. */
   #shown: VideoStream | undefined;
   /** Seconds before the beginning at which those pictures begin. */
   #early = 0;
-  /** What is other in the file than what was sent. */
-  #notes: string[] = [];
   #finished = false;
   /** When the size was looked at, milliseconds. */
   #lookedAt = -Infinity;
@@ -61,31 +55,28 @@ export class FileViewer implements Viewer {
   }
 
   async begin(presentation: Presentation): Promise<void> {
-    const { streams, still, lead, firstPicture } = presentation;
+    const { still } = presentation;
     const { overwrite, forced, format, codec, more } = this.#options;
     this.#still = still;
     await checkOutput(this.#path, { overwrite, still, format });
-    const encoded = presentation.encoding !== "raw";
     const target = fileTarget(this.#path, format);
-    const kept = keptStreams(streams, target, { still, encoded, codec })
-      .find((stream) => stream.type === "video");
-    if (presentation.encoding === "copy") {
-      this.#notes = recodingNotes(streams, target, { still, codec });
-    }
-    const turnedBy = kept?.rotation === undefined || still ? undefined : await rotationBy(forced);
     const hides = !still && hidesBeginning(target.type);
-    if (!still && !hides) this.#shown = kept;
-    const beginning = kept !== undefined && hides ? hiddenBeginning(kept, firstPicture) : 0;
     this.#part = await reservePart(this.#path);
-    const options = { still, encoded, lead, beginning, rotationBy: turnedBy, codec, more };
-    const place: OutputTarget = { ...target, name: `file:${this.#part ?? this.#path}` };
-    const args = encoderArguments(presentation, place, options);
-    this.#sink = new FrameSink("ffmpeg", args, { streams, lead, signal: forced });
+    const place = this.#part ?? this.#path;
+    const output = await EncodedOutput.start(presentation, { ...target, name: `file:${place}` }, {
+      ...{ forced, codec, more },
+      beginning: (kept) => hides ? hiddenBeginning(kept, presentation.firstPicture) : 0,
+      explain: (reason) => {
+        const named = reason.replaceAll(`file:${place}`, this.#path).replaceAll(place, this.#path);
+        return `Cannot write "${this.#path}": ${named}`;
+      },
+    });
+    this.#output = output;
+    if (!still && !hides) this.#shown = output.kept;
   }
 
   async show(frame: Frame): Promise<boolean> {
-    const taken = await this.#guarded(async () => await this.#sink?.write(frame) ?? false);
-    if (taken) this.#frames++;
+    const taken = await this.#guarded(async () => await this.#output?.write(frame) ?? false);
     await this.#lookAtSize();
     if (this.#shown?.id === frame.streamId) {
       this.#early = Math.max(this.#early, -toSeconds(frame.timestamp, this.#shown.timeBase));
@@ -94,11 +85,9 @@ export class FileViewer implements Viewer {
   }
 
   async finish(whole: boolean): Promise<string | undefined> {
-    if (this.#frames === 0) return undefined;
-    await this.#guarded(async () => {
-      await this.#sink?.finish();
-      return true;
-    });
+    const output = this.#output;
+    if (output === undefined || output.frames === 0) return undefined;
+    await this.#guarded(() => output.finish());
     this.#finished = true;
     if (this.#part === undefined) return undefined;
     if (!whole) {
@@ -108,11 +97,11 @@ export class FileViewer implements Viewer {
     const early = this.#early < NOTABLE
       ? ""
       : `, which begins ${this.#early.toFixed(1)} s earlier, at a keyframe`;
-    return [`wrote "${this.#path}"${early}`, ...this.#notes].join("; ");
+    return [`wrote "${this.#path}"${early}`, ...output.notes].join("; ");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#sink?.[Symbol.asyncDispose]();
+    await this.#output?.[Symbol.asyncDispose]();
     if (!this.#finished) await this.#removeUseless();
   }
 
@@ -146,25 +135,21 @@ export class FileViewer implements Viewer {
     this.#finished = true;
     const info = part === undefined ? undefined : await statOf(part);
     if (part === undefined || info === undefined) return undefined;
-    if (this.#frames > 0 && info.size > 0 && !this.#still) return part;
+    const hasFrames = this.#output !== undefined && this.#output.frames > 0;
+    if (hasFrames && info.size > 0 && !this.#still) return part;
     await Deno.remove(part);
   }
 
-  /** Turns FFmpeg's failure into one line that names the file. */
-  async #guarded(action: () => Promise<boolean>): Promise<boolean> {
+  /** Says of FFmpeg's failure what it leaves behind, too. */
+  async #guarded<T>(action: () => Promise<T>): Promise<T> {
     try {
       return await action();
     } catch (error) {
-      if (!(error instanceof ProcessError)) throw error;
-      const part = this.#part ?? this.#path;
-      const reason = (reasonOf(error) ?? messageOf(error))
-        .replaceAll(`file:${part}`, this.#path).replaceAll(part, this.#path).replace(/\.$/, "");
+      if (!(error instanceof Error && error.cause instanceof ProcessError)) throw error;
       const left = await this.#removeUseless();
-      const rest = left === undefined ? [] : [`"${left}" is unfinished, and may not be playable`];
-      const failure = this.#options.forced?.aborted
-        ? "Stopped at once"
-        : `Cannot write "${this.#path}": ${reason}`;
-      throw new Error([failure, ...rest].join("; "), { cause: error });
+      if (left === undefined) throw error;
+      const message = `${error.message}; "${left}" is unfinished, and may not be playable`;
+      throw new Error(message, { cause: error.cause });
     }
   }
 }

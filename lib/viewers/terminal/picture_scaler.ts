@@ -1,7 +1,7 @@
 import { ByteReader, fromStream } from "../../core/byte_reader.ts";
 import { TruncatedError } from "../../core/errors.ts";
 import type { VideoStream } from "../../core/frame.ts";
-import { nutInputArguments } from "../../media/encoder_arguments.ts";
+import { nutInputArguments } from "../../media/input_arguments.ts";
 import { FrameSink } from "../../media/frame_sink.ts";
 import type { Layout, PictureForm } from "./picture_form.ts";
 
