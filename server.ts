@@ -4,25 +4,23 @@ import { print, tell } from "./lib/core/console.ts";
 import { messageOf, UsageError } from "./lib/core/errors.ts";
 import { type Interrupt, untilInterrupted } from "./lib/core/interrupt.ts";
 import { createLogger } from "./lib/core/log.ts";
-import { parseServerFlags } from "./lib/server/flags.ts";
+import { takeToken } from "./lib/core/token.ts";
+import { parseServerFlags, toServerOptions } from "./lib/server/flags.ts";
 import { startServer } from "./lib/server/serve.ts";
 
-async function main({ status }: Interrupt): Promise<number> {
+async function main(interrupt: Interrupt): Promise<number> {
   const action = parseServerFlags(Deno.args);
   if (action.kind === "print") {
     print(Deno.stdout, action.text);
     return 0;
   }
-  const { flags } = action;
-  const { host, port, media, image, video, "max-clients": maxClients } = flags;
   const write = (line: string) => tell(Deno.stderr, line);
-  const logger = createLogger({ level: flags["log-level"], write });
-  const live = { sources: flags.live, loop: flags["loop-live"], linger: flags["live-linger"] };
-  const options = { host, port, media, defaults: { image, video }, live, maxClients, warm: true };
-  await using server = await startServer(options, logger);
+  const logger = createLogger({ level: action.flags["log-level"], write });
+  await using server = await startServer(toServerOptions(action.flags, takeToken()), logger);
+  interrupt.onHangup = () => void server.reload();
   print(Deno.stdout, `Listening on ${formatAddress(server.address)}\n`);
   server.run();
-  return await status;
+  return await interrupt.status;
 }
 
 function report(error: unknown): number {

@@ -19,7 +19,12 @@ export const PROGRAMS: Readonly<Record<string, Program>> = {
   server: {
     entry: "server.ts",
     output: "stream-server",
-    permissions: ["--allow-net", "--allow-read", "--allow-run=ffmpeg,ffprobe"],
+    permissions: [
+      "--allow-net",
+      "--allow-read",
+      "--allow-run=ffmpeg,ffprobe",
+      "--allow-env=STREAM_TOKEN",
+    ],
   },
   client: {
     entry: "client.ts",
@@ -31,7 +36,9 @@ export const PROGRAMS: Readonly<Record<string, Program>> = {
       `--allow-run=ffmpeg,ffplay,ffprobe,ps,sh,${OPENER}`,
       // X11 finds its password file by the last two of the first line.
       "--allow-env=DISPLAY,WAYLAND_DISPLAY,XAUTHORITY,HOME," +
-      "TERM,COLORTERM,NO_COLOR,LC_ALL,LC_CTYPE,LANG",
+      "TERM,COLORTERM,NO_COLOR,LC_ALL,LC_CTYPE,LANG,STREAM_TOKEN",
+      // The authorities that this machine trusts.
+      "--allow-sys=ca",
     ],
   },
 };

@@ -12,8 +12,14 @@ export interface ExplainContext {
 /** A failure before anything came may mean that something else serves there. */
 export function explained(reason: unknown, { flags, signal }: ExplainContext): unknown {
   if (signal.aborted) return signal.reason;
-  if (reason instanceof RequestError) return reason;
-  const { host, port, classic } = flags;
+  const { host, port, classic, credentials } = flags;
+  if (reason instanceof RequestError) {
+    if (reason.code !== "unauthorized") return reason;
+    const hint = credentials?.token === undefined
+      ? "name a file with it in --token-file, or set STREAM_TOKEN"
+      : "look at --token-file or STREAM_TOKEN, and ask who keeps the server for the right one";
+    return new RequestError(reason.code, `${reason.message}; ${hint}`, { cause: reason });
+  }
   const hint = classic
     ? "is that a script that pickles numpy arrays? For stream-server leave out --classic"
     : "is that stream-server? For a script that pickles numpy arrays use --classic";

@@ -11,10 +11,12 @@ import {
   text,
   toggle,
 } from "../core/flags.ts";
+import { parseFingerprint } from "../core/fingerprint.ts";
 import { ENCODINGS } from "../core/frame.ts";
 import { isPattern } from "../viewers/output/series.ts";
 import { DEFAULT_PORT } from "../wire/native.ts";
 import { LATE_POLICIES, LIMITS, type MediaRequest } from "../wire/request.ts";
+import type { Credentials } from "./credentials.ts";
 import { parseHttpAddress } from "./gateway/http_address.ts";
 import { toRequest } from "./media_request.ts";
 import { checkOutput } from "./output_flags.ts";
@@ -32,6 +34,10 @@ export const CLIENT_FLAGS = {
     absent: DEFAULT_PORT,
     bounds: { min: 1, max: 65535, integer: true },
   }),
+  "token-file": text("FILE", "the token that the server wants: its first line", undefined),
+  tls: toggle("encrypt; this machine trusts the certificate"),
+  "ca-cert": text("FILE", "encrypt; whom to trust instead, or the very one (PEM)", undefined),
+  "tls-fingerprint": text("sha256:HEX", "encrypt; exactly that certificate", undefined),
   classic: toggle("the server is a script that sends pickled arrays"),
   view: choice(VIEWS, "where to look at it (a window, else the terminal)", undefined),
   http: text("[ADDR:]PORT", "of --view browser: where its page is (a free port)", undefined),
@@ -64,6 +70,8 @@ export const CLIENT_FLAGS = {
 export type ClientFlags = FlagValues<typeof CLIENT_FLAGS> & {
   /** What stands behind `--`: arguments of the FFmpeg that writes the output. */
   ffmpeg: readonly string[];
+  /** What the files that flags name, and the environment, have for the server. */
+  credentials?: Credentials;
 };
 
 /** What a command line asks for. */
@@ -83,7 +91,7 @@ const REQUEST_DETAILS = [
 ] as (keyof ClientFlags)[];
 
 /** Flags that ask the server for something the classic wire cannot say. */
-const NATIVE_ONLY = ["list", ...REQUEST_DETAILS] as const;
+const NATIVE_ONLY = ["list", "token-file", ...REQUEST_DETAILS] as const;
 
 /**
  * Reads the command line.
@@ -143,6 +151,7 @@ function checkTogether(flags: ClientFlags): void {
     throw new UsageError("Cannot use --json with --view terminal: both write to stdout");
   }
   checkPage(flags);
+  checkTrust(flags);
   if (/^[^:]+:\d+$/.test(flags.host)) {
     throw new UsageError(`Cannot use --host "${flags.host}": expected the port in --port`);
   }
@@ -162,6 +171,17 @@ function checkTogether(flags: ClientFlags): void {
   if (name) {
     throw new UsageError(`Cannot ask a script for "${name}": with --classic it chooses itself`);
   }
+}
+
+/** @throws {UsageError} where two flags say who the server is */
+function checkTrust(flags: ClientFlags): void {
+  const fingerprint = flags["tls-fingerprint"];
+  if (fingerprint === undefined) return;
+  parseFingerprint(fingerprint);
+  if (flags["ca-cert"] === undefined) return;
+  throw new UsageError(
+    "Cannot use --ca-cert with --tls-fingerprint: each says which certificate is right",
+  );
 }
 
 /** @throws {UsageError} for a page that cannot be served as it is asked for */
@@ -236,7 +256,9 @@ function checkKind(flags: ClientFlags): void {
 export function clientUsage(): string {
   const flags = describeFlags(CLIENT_FLAGS, {
     "What to get (with none of these, a menu asks)": ["image", "video", "list"],
-    "From where": ["host", "port", "classic"],
+    "From where": [
+      ...["host", "port", "token-file", "tls", "ca-cert", "tls-fingerprint", "classic"] as const,
+    ],
     "Where to": ["view", "http", "output", "overwrite", "format", "codec"],
     "How it travels": [
       ...["encoding", "bitrate", "quality", "pixel-format", "size", "fps", "no-audio"] as const,
@@ -252,6 +274,7 @@ numpy arrays, and shows or records them with FFmpeg.
 ${flags}
 In a window and in the terminal: space pauses, left and right go 10 s, up and
 down a minute, q quits.
+The environment may hold the token, too, in STREAM_TOKEN.
 
 Examples:
   stream-client --image
@@ -262,6 +285,7 @@ Examples:
   stream-client --video cam --output rtmp://host/live/key
   stream-client --video --output - | ffplay -
   stream-client --video --view none --speed max --json
+  stream-client --host lab --token-file t --tls-fingerprint sha256:6f… --list
   stream-client --host robot --classic --video
 `;
 }

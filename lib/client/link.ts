@@ -3,11 +3,16 @@ import { ByteReader, fromSocket } from "../core/byte_reader.ts";
 import { ByteWriter } from "../core/byte_writer.ts";
 import { deadline } from "../core/deadline.ts";
 import { DeadlineError, messageOf } from "../core/errors.ts";
+import type { Secret } from "../core/secret.ts";
+import { closeSocket, type Socket } from "../core/socket.ts";
+import type { Credentials } from "./credentials.ts";
+import { connectSecurely } from "./secure_connect.ts";
 
 /** Where a server is. */
 export interface Target {
   host: string;
   port: number;
+  credentials?: Credentials;
 }
 
 /** How long the server may keep the client waiting, milliseconds. */
@@ -25,12 +30,19 @@ export const DEFAULT_LINK_TIMEOUTS: LinkTimeouts = { connect: 10_000, silence: 3
 export class Link implements Disposable {
   readonly reader: ByteReader;
   readonly writer: ByteWriter;
-  #socket: Deno.TcpConn;
+  /** Goes with every request. */
+  readonly token: Secret | undefined;
+  #socket: Socket;
   #signal: AbortSignal;
   #closed = false;
 
-  constructor(socket: Deno.TcpConn, signal: AbortSignal, timeouts: LinkTimeouts) {
+  constructor(
+    socket: Socket,
+    signal: AbortSignal,
+    { timeouts, token }: { timeouts: LinkTimeouts; token?: Secret },
+  ) {
     this.#socket = socket;
+    this.token = token;
     this.#signal = signal;
     const { silence } = timeouts;
     let silent = false;
@@ -77,16 +89,42 @@ export async function connect(
   signal: AbortSignal,
   timeouts: LinkTimeouts = DEFAULT_LINK_TIMEOUTS,
 ): Promise<Link> {
-  const { host: hostname, port } = target;
+  const { token, trust } = target.credentials ?? {};
   const timeout = AbortSignal.timeout(timeouts.connect);
+  const limit = AbortSignal.any([signal, timeout]);
+  const raw = await connectPlainly(target, { signal, timeout, limit, timeouts });
+  raw.setNoDelay();
+  if (trust === undefined) return new Link(raw, signal, { timeouts, token });
+  const { host: hostname, port } = target;
+  const close = () => closeSocket(raw);
+  limit.addEventListener("abort", close);
   try {
-    const socket = await Deno.connect({
-      hostname,
-      port,
-      signal: AbortSignal.any([signal, timeout]),
-    });
-    socket.setNoDelay();
-    return new Link(socket, signal, timeouts);
+    if (limit.aborted) close();
+    const socket = await connectSecurely(raw, { hostname, port }, trust);
+    return new Link(socket, signal, { timeouts, token });
+  } catch (cause) {
+    signal.throwIfAborted();
+    if (!timeout.aborted) throw cause;
+    const reason = `no TLS within ${timeouts.connect / 1000} s, is that stream-server with ` +
+      "--tls-cert and --tls-key?";
+    throw new Error(`Cannot connect to ${formatAddress({ hostname, port })}: ${reason}`, { cause });
+  } finally {
+    limit.removeEventListener("abort", close);
+  }
+}
+
+async function connectPlainly(
+  { host: hostname, port }: Target,
+  { signal, timeout, limit, timeouts }: {
+    signal: AbortSignal;
+    timeout: AbortSignal;
+    /** Of both, the one that fires first. */
+    limit: AbortSignal;
+    timeouts: LinkTimeouts;
+  },
+): Promise<Deno.TcpConn> {
+  try {
+    return await Deno.connect({ hostname, port, signal: limit });
   } catch (cause) {
     signal.throwIfAborted();
     const reason = timeout.aborted

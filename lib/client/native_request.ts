@@ -31,7 +31,7 @@ export function requestMedia(
   { clock = sinceEpoch }: RequestOptions = {},
 ): MediaAnswer {
   const connection = new Connection(link.reader, link.writer);
-  const answer = { connection, request, clock };
+  const answer = { connection, request: { ...request, token: link.token?.reveal() }, clock };
   return {
     [Symbol.asyncIterator]: () => parts(answer),
     control: (control) => connection.send("control", encodeControl(control)),
@@ -85,7 +85,10 @@ async function* parts(
  */
 export async function requestList(link: Link): Promise<ListEntry[]> {
   const connection = new Connection(link.reader, link.writer);
-  await connection.send("request", encodeRequest({ command: "list_media" }));
+  await connection.send(
+    "request",
+    encodeRequest({ command: "list_media", token: link.token?.reveal() }),
+  );
   const message = await nextMessage(connection);
   if (message.kind !== "list") throw unexpected(`a message of kind ${message.kind}`);
   return parseList(message.payload);

@@ -7,6 +7,7 @@ import type { MediaAnswer } from "./answer.ts";
 import { browse } from "./gateway/browse.ts";
 import { choiceOf, chooseViewers } from "./choose_viewers.ts";
 import { requestClassic } from "./classic_request.ts";
+import { openCredentials } from "./credentials.ts";
 import { explained } from "./explain.ts";
 import { type ClientFlags, parseClientFlags } from "./flags.ts";
 import { connect, type Link } from "./link.ts";
@@ -51,7 +52,12 @@ export async function runClient(
     surroundings.print(action.text);
     return true;
   }
-  const context = { ...around, flags: action.flags };
+  const credentials = await openCredentials({
+    flags: action.flags,
+    token: surroundings.token,
+    tell: (line) => surroundings.printError(`${printable(line)}\n`),
+  });
+  const context = { ...around, flags: { ...action.flags, credentials } };
   if (action.kind === "list") await list(context);
   else if (action.kind === "browse") await openPage(context);
   else if (action.kind === "media") await getMedia(action.request, context);

@@ -1,5 +1,7 @@
 import { TextLineStream } from "@std/streams/text-line-stream";
 import { print, tell } from "../core/console.ts";
+import type { Secret } from "../core/secret.ts";
+import { takeToken } from "../core/token.ts";
 import type { Screen } from "../viewers/window/window.ts";
 import { Keyboard } from "./keyboard.ts";
 import { TerminalOutput } from "./terminal_output.ts";
@@ -24,6 +26,8 @@ export interface Surroundings {
   terminalSettings: () => string | undefined;
   /** Reads a variable of the environment. */
   environment: (name: string) => string | undefined;
+  /** Takes the token out of the environment, once. */
+  token: () => Secret | undefined;
   stdoutIsTerminal: boolean;
   stderrIsTerminal: boolean;
   /** The screen that windows can open on, where there is one. */
@@ -68,6 +72,7 @@ export function surroundingsOf(): Surroundings {
     },
     terminalSettings: () => settings,
     environment,
+    token: takeToken,
     stdoutIsTerminal: Deno.stdout.isTerminal(),
     stderrIsTerminal,
     screen: screen(),

@@ -1,5 +1,10 @@
 /** A wait for the user, or the system, to end the program. */
 export interface Interrupt extends Disposable {
+  /**
+   * Where it is set, SIGHUP calls it and ends nothing, unless the terminal is gone: those who keep a
+   * service have it read its files again in this way.
+   */
+  onHangup?: () => void;
   /** Fires at the first signal. */
   signal: AbortSignal;
   /** Fires at the second: from there on nothing is worth a wait. */
@@ -21,6 +26,9 @@ const STATUS: readonly (readonly [Deno.Signal, number])[] = Deno.build.os === "w
   ? [["SIGINT", 130]]
   : [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]];
 
+/** What a terminal may be at the other end of. */
+const STREAMS = [Deno.stdin, Deno.stdout, Deno.stderr];
+
 /** Takes over Ctrl-C, SIGTERM and the end of the terminal until disposed. */
 export function untilInterrupted(): Interrupt {
   const controller = new AbortController();
@@ -28,8 +36,13 @@ export function untilInterrupted(): Interrupt {
   const { promise, resolve } = Promise.withResolvers<number>();
   const overdue = Promise.withResolvers<number>();
   let timer: ReturnType<typeof setTimeout> | undefined;
+  const isAttached = () => STREAMS.map((stream) => stream.isTerminal());
+  const attached = isAttached();
   const listeners = STATUS.map(([name, status]) => {
     const listener = () => {
+      // A terminal that is closed is none any more.
+      const isAlone = attached.some((was, at) => was && !isAttached()[at]);
+      if (name === "SIGHUP" && !isAlone && interrupt.onHangup) return interrupt.onHangup();
       if (controller.signal.aborted) {
         timer ??= setTimeout(() => overdue.resolve(status), LAST_MOMENT);
         insistence.abort();
@@ -40,7 +53,7 @@ export function untilInterrupted(): Interrupt {
     Deno.addSignalListener(name, listener);
     return [name, listener] as const;
   });
-  return {
+  const interrupt: Interrupt = {
     signal: controller.signal,
     forced: insistence.signal,
     status: promise,
@@ -50,4 +63,5 @@ export function untilInterrupted(): Interrupt {
       for (const [name, listener] of listeners) Deno.removeSignalListener(name, listener);
     },
   };
+  return interrupt;
 }

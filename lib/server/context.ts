@@ -2,6 +2,7 @@ import type { ByteReader } from "../core/byte_reader.ts";
 import type { ByteWriter } from "../core/byte_writer.ts";
 import type { Logger } from "../core/log.ts";
 import type { Library } from "../media/library.ts";
+import type { Access } from "./access.ts";
 import type { LiveSources } from "./live_sources.ts";
 import type { MemoryBudget } from "./memory_budget.ts";
 import type { Defaults } from "./playback.ts";
@@ -24,12 +25,18 @@ export interface SessionContext {
   /** What is shown as it happens, beside the library. */
   live: LiveSources;
   defaults: Defaults;
+  /** Who may watch. */
+  access: Access;
+  /** Scripts, which know no token, may watch where one is needed. */
+  classicOpen?: boolean;
   /** What the frames of all viewers may take of the memory. */
   budget: MemoryBudget;
   timeouts: Timeouts;
   logger: Logger;
   /** Ends the session. */
   signal: AbortSignal;
+  /** IP address of the peer. */
+  address: string;
   /** Reads from the peer. */
   reader: ByteReader;
   /** Writes to the peer. */

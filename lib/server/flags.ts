@@ -1,3 +1,4 @@
+import { UsageError } from "../core/errors.ts";
 import { completionScript, SHELLS } from "../core/completions.ts";
 import {
   choice,
@@ -10,9 +11,11 @@ import {
   toggle,
 } from "../core/flags.ts";
 import { LOG_LEVELS } from "../core/log.ts";
+import type { Secret } from "../core/secret.ts";
 import { parseLiveSource } from "../media/live_input.ts";
 import { DEFAULT_PORT } from "../wire/native.ts";
 import { DEFAULT_LINGER } from "./live_sources.ts";
+import type { ServerOptions } from "./serve.ts";
 
 /** The command line of `stream-server`. */
 export const SERVER_FLAGS = {
@@ -38,6 +41,10 @@ export const SERVER_FLAGS = {
     absent: 64,
     bounds: { min: 1, max: 100_000, integer: true },
   }),
+  "token-file": text("FILE", "only for those with the token: its first line", undefined),
+  "tls-cert": text("FILE", "encrypt, with this certificate (PEM)", undefined),
+  "tls-key": text("FILE", "its private key (PEM)", undefined),
+  "classic-open": toggle("scripts need no token"),
   "log-level": choice(LOG_LEVELS, "how much is told on stderr (info)", "info"),
   completions: choice(SHELLS, "print what the shell completes flags by", undefined),
   help: toggle("print this and exit"),
@@ -57,9 +64,47 @@ export type ServerAction =
 export function parseServerFlags(args: readonly string[]): ServerAction {
   const flags = parseFlags(SERVER_FLAGS, args);
   if (flags.help) return { kind: "print", text: serverUsage() };
-  if (flags.completions === undefined) return { kind: "serve", flags };
+  if (flags.completions === undefined) {
+    checkTogether(flags);
+    return { kind: "serve", flags };
+  }
   const text = completionScript(flags.completions, "stream-server", SERVER_FLAGS);
   return { kind: "print", text };
+}
+
+/** @throws {UsageError} for flags that need each other */
+function checkTogether(flags: FlagValues<typeof SERVER_FLAGS>): void {
+  for (const [one, other] of [["tls-cert", "tls-key"], ["tls-key", "tls-cert"]] as const) {
+    if (flags[one] === undefined || flags[other] !== undefined) continue;
+    throw new UsageError(`Cannot use --${one} alone: expected --${other} with it`);
+  }
+}
+
+/**
+ * What the server is to do, by its flags.
+ *
+ * @param token that of the environment; a file that a flag names counts more
+ */
+export function toServerOptions(
+  flags: FlagValues<typeof SERVER_FLAGS>,
+  token: Secret | undefined,
+): ServerOptions {
+  const { host, port, media, image, video } = flags;
+  const { "token-file": tokenFile, "tls-cert": cert, "tls-key": key } = flags;
+  const isEncrypted = cert !== undefined && key !== undefined;
+  return {
+    ...{ host, port, media },
+    defaults: { image, video },
+    live: { sources: flags.live, loop: flags["loop-live"], linger: flags["live-linger"] },
+    maxClients: flags["max-clients"],
+    credentials: {
+      tokenFile,
+      token: tokenFile === undefined ? token : undefined,
+      certificate: isEncrypted ? { cert, key } : undefined,
+    },
+    classicOpen: flags["classic-open"],
+    warm: true,
+  };
 }
 
 /** What `stream-server --help` prints. */
@@ -67,7 +112,10 @@ export function serverUsage(): string {
   const flags = describeFlags(SERVER_FLAGS, {
     "What is served": ["media", "image", "video"],
     "What is shown live": ["live", "loop-live", "live-linger"],
-    "To whom": ["host", "port", "max-clients"],
+    "To whom": [
+      ...["host", "port", "max-clients"] as const,
+      ...["token-file", "tls-cert", "tls-key", "classic-open"] as const,
+    ],
     "Also": ["log-level", "completions", "help"],
   });
   return `Usage: stream-server [flags]
@@ -77,9 +125,13 @@ FFmpeg frame by frame, to stream-client and to scripts that send "get_image" or
 "get_video".
 
 ${flags}
+The environment may hold the token, too, in STREAM_TOKEN. On SIGHUP the token
+file, the certificate and its key are read again.
+
 Examples:
   stream-server
   stream-server --media ~/Videos --host 0.0.0.0 --port 9000
+  stream-server --host 0.0.0.0 --token-file t --tls-cert c.pem --tls-key k.pem
   stream-server --live cam=v4l2:/dev/video0 --live screen=x11grab::0
   stream-server --live door=rtsp://user:word@192.168.1.9/stream1
   stream-server --live test=lavfi:testsrc2=size=640x360:rate=30

@@ -143,9 +143,10 @@ class NativeSession {
   }
 
   async #answer({ request, controls }: Inquiry & { kind: "request" }): Promise<void> {
-    const { timeouts, logger, library, live } = this.#context;
+    const { timeouts, logger, library, live, access } = this.#context;
     const alive = setInterval(() => this.#ping(), timeouts.ping);
     try {
+      await access.admit(request.token, this.#context);
       if (request.command === "list_media") {
         const entries = await listMedia(library, live);
         await this.#connection.send("list", encodeList(entries));

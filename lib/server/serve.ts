@@ -5,6 +5,8 @@ import { Library } from "../media/library.ts";
 import { refuseUnknownFormats } from "../media/live_formats.ts";
 import { refuseSameNames } from "../media/live_input.ts";
 import { startProcess } from "../media/process.ts";
+import { type CredentialOptions, Credentials } from "./credentials.ts";
+import { exposureOf } from "./exposure.ts";
 import { type LiveOptions, LiveSources } from "./live_sources.ts";
 import { MemoryBudget } from "./memory_budget.ts";
 import type { Defaults } from "./playback.ts";
@@ -24,6 +26,10 @@ export interface ServerOptions {
   live?: LiveOptions;
   /** Peers served at once; the next one is told that the server is full. */
   maxClients: number;
+  /** Who may watch, and TLS; everybody may, without it, where nothing is said. */
+  credentials?: CredentialOptions;
+  /** Scripts, which know no token, may watch where one is needed. */
+  classicOpen?: boolean;
   timeouts?: Timeouts;
   /** Bytes that the frames of all viewers together may take. */
   maxMemory?: number;
@@ -47,6 +53,7 @@ const ACCEPT_PAUSE = 100;
 export class Server implements AsyncDisposable {
   #listener: Deno.TcpListener;
   #library: Library;
+  #credentials: Credentials;
   #options: ServerOptions;
   #logger: Logger;
   #stop = new AbortController();
@@ -59,11 +66,12 @@ export class Server implements AsyncDisposable {
 
   constructor(
     listener: Deno.TcpListener,
-    library: Library,
+    { library, credentials }: { library: Library; credentials: Credentials },
     { options, logger }: { options: ServerOptions; logger: Logger },
   ) {
     this.#listener = listener;
     this.#library = library;
+    this.#credentials = credentials;
     this.#options = options;
     this.#budget = new MemoryBudget(options.maxMemory ?? DEFAULT_MAX_MEMORY);
     this.#logger = logger;
@@ -82,6 +90,11 @@ export class Server implements AsyncDisposable {
   run(): Promise<void> {
     this.#finished ??= Promise.all([this.#accept(), this.#warm()]).then(() => {});
     return this.#finished;
+  }
+
+  /** Reads the token and the certificate again, for whoever connects and asks from then on. */
+  async reload(): Promise<void> {
+    await this.#credentials.reload();
   }
 
   /** Closes the port, ends all sessions, and waits until they are over. */
@@ -125,22 +138,25 @@ export class Server implements AsyncDisposable {
   }
 
   #admit(socket: Deno.TcpConn): void {
-    const { maxClients, defaults, timeouts = DEFAULT_TIMEOUTS } = this.#options;
+    const { maxClients, defaults, classicOpen, timeouts = DEFAULT_TIMEOUTS } = this.#options;
     const busy = this.#sessions.size - this.#refusals >= maxClients;
     if (busy && this.#refusals >= MAX_REFUSALS) {
       socket.close();
       return;
     }
+    const { access, certificate } = this.#credentials;
     const shared = {
       library: this.#library,
       live: this.#live,
       defaults,
+      access,
+      classicOpen,
       budget: this.#budget,
       timeouts,
       logger: this.#logger,
       signal: this.#stop.signal,
     };
-    const session = runSession(socket, shared, { busy });
+    const session = runSession(socket, shared, { busy, certificate });
     this.#sessions.add(session);
     if (busy) this.#refusals++;
     session.finally(() => {
@@ -172,9 +188,16 @@ export async function startServer(options: ServerOptions, logger: Logger): Promi
     if (!await library.has(name)) continue;
     logger.log("warn", `"${name}" is the name of a file, too: the live source is what is shown`);
   }
+  const { classicOpen = false } = options;
+  const credentials = await Credentials.open(options.credentials ?? {}, logger);
   const listener = listen(options);
-  warnWhenOpen(listener.addr, logger);
-  return new Server(listener, library, { options, logger });
+  const guards = {
+    token: credentials.access.isGuarded,
+    tls: credentials.certificate !== undefined,
+    classicOpen,
+  };
+  for (const line of exposureOf(listener.addr.hostname, guards)) logger.log("warn", line);
+  return new Server(listener, { library, credentials }, { options, logger });
 }
 
 function listen({ host, port }: ServerOptions): Deno.TcpListener {
@@ -190,9 +213,4 @@ function listen({ host, port }: ServerOptions): Deno.TcpListener {
       cause,
     });
   }
-}
-
-function warnWhenOpen({ hostname }: Deno.NetAddr, logger: Logger): void {
-  if (hostname.startsWith("127.") || hostname === "::1") return;
-  logger.log("warn", `Anybody who reaches ${hostname} can watch: there is no token and no TLS`);
 }

@@ -4,15 +4,18 @@ import { ByteWriter } from "../core/byte_writer.ts";
 import { deadline } from "../core/deadline.ts";
 import { DeadlineError, messageOf, RequestError } from "../core/errors.ts";
 import { withPrefix } from "../core/log.ts";
+import { closeSocket, type Socket } from "../core/socket.ts";
 import { CLASSIC_MAGIC } from "../wire/classic.ts";
 import { Connection } from "../wire/connection.ts";
 import { encodeError } from "../wire/answer.ts";
+import type { Certificate } from "./certificate.ts";
 import { runClassicSession } from "./classic_session.ts";
 import { isPeerGone, type SessionContext } from "./context.ts";
 import { runNativeSession } from "./native_session.ts";
+import { acceptSecurely, isTls } from "./secure_accept.ts";
 
 /** What the server shares with a session; the rest belongs to the session's own peer. */
-export type SharedContext = Omit<SessionContext, "reader" | "writer">;
+export type SharedContext = Omit<SessionContext, "address" | "reader" | "writer">;
 
 /** Milliseconds that a peer gets to take the last bytes, after all is said. */
 const LINGER = 1000;
@@ -25,25 +28,34 @@ const LINGER_BYTES = 1 << 20;
  * is logged.
  *
  * @param busy the server is full: the peer is told so, if it speaks the native wire
+ * @param certificate what TLS is spoken with; the peer speaks plainly where there is none
  */
 export async function runSession(
-  socket: Deno.TcpConn,
+  raw: Deno.TcpConn,
   shared: SharedContext,
-  { busy = false }: { busy?: boolean } = {},
+  { busy = false, certificate }: { busy?: boolean; certificate?: Certificate } = {},
 ): Promise<void> {
-  const logger = withPrefix(shared.logger, formatAddress(socket.remoteAddr));
+  const logger = withPrefix(shared.logger, formatAddress(raw.remoteAddr));
   const own = new AbortController();
   const signal = AbortSignal.any([shared.signal, own.signal]);
+  let socket: Socket = raw;
   const close = () => closeSocket(socket);
   signal.addEventListener("abort", close);
-  const reader = new ByteReader(fromSocket(socket));
-  const writer = new ByteWriter(socket, {
-    stallTimeout: shared.timeouts.stall,
-    onStall: () => own.abort(new DeadlineError("The peer took nothing for too long")),
-  });
   try {
-    socket.setNoDelay();
-    await converse({ ...shared, logger, signal, reader, writer }, { busy, abort: own });
+    raw.setNoDelay();
+    if (certificate !== undefined) {
+      const { timeouts } = shared;
+      const secured = await acceptSecurely(raw, { certificate, timeouts, logger });
+      if (secured === undefined) return await linger(raw);
+      socket = secured;
+    }
+    const reader = new ByteReader(fromSocket(socket));
+    const writer = new ByteWriter(socket, {
+      stallTimeout: shared.timeouts.stall,
+      onStall: () => own.abort(new DeadlineError("The peer took nothing for too long")),
+    });
+    const address = raw.remoteAddr.hostname;
+    await converse({ ...shared, logger, signal, address, reader, writer }, { busy, abort: own });
     await linger(socket);
   } catch (error) {
     if (!shared.signal.aborted) {
@@ -69,6 +81,10 @@ async function converse(
     magic = await reader.peek(CLASSIC_MAGIC.length);
   }
   if (magic === undefined) return;
+  if (isTls(magic)) {
+    logger.log("warn", "refused: the peer speaks TLS, and there is no certificate; see --tls-cert");
+    return;
+  }
   const isClassic = new TextDecoder().decode(magic.subarray(0, 4)) === CLASSIC_MAGIC;
   if (busy) {
     logger.log("warn", "refused: the server is full");
@@ -76,6 +92,8 @@ async function converse(
     const message = "Cannot serve now: all places are taken, try again later";
     const connection = new Connection(reader, context.writer);
     await connection.send("error", encodeError(new RequestError("busy", message)));
+  } else if (isClassic && context.access.isGuarded && !context.classicOpen) {
+    logger.log("warn", "refused: scripts know no token; --classic-open lets them in");
   } else if (isClassic) {
     await runClassicSession(context, abort);
   } else {
@@ -87,23 +105,14 @@ async function converse(
  * Ends the sending direction and waits a moment for the peer to end its own. Closing at once could
  * reset the connection, and with that take back bytes the peer has not read yet.
  */
-async function linger(socket: Deno.TcpConn): Promise<void> {
-  await socket.closeWrite();
+async function linger(socket: Socket): Promise<void> {
   using _limit = deadline(LINGER, () => closeSocket(socket));
+  await socket.closeWrite();
   const scrap = new Uint8Array(16 * 1024);
   let dropped = 0;
   while (dropped < LINGER_BYTES) {
     const count = await socket.read(scrap);
     if (count === null) return;
     dropped += count;
-  }
-}
-
-function closeSocket(socket: Deno.TcpConn): void {
-  try {
-    socket.close();
-  } catch (error) {
-    // Closed already: by a deadline, or at the end.
-    if (!(error instanceof Deno.errors.BadResource)) throw error;
   }
 }

@@ -60,7 +60,8 @@ Deno.test("startServer() warns when strangers can reach it", async () => {
   const { server, log } = await start({ host: "0.0.0.0" });
   await using _server = server;
   assertEquals(log, [
-    "warn Anybody who reaches 0.0.0.0 can watch: there is no token and no TLS",
+    "warn Anybody who reaches 0.0.0.0 can watch: there is no token and no TLS; see " +
+    "--token-file, --tls-cert and --tls-key",
   ]);
 });
 

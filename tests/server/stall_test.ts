@@ -7,6 +7,7 @@ import {
 } from "@std/assert";
 import { createLogger } from "../../lib/core/log.ts";
 import { Library, type MediaFile } from "../../lib/media/library.ts";
+import { Access } from "../../lib/server/access.ts";
 import { LiveSources } from "../../lib/server/live_sources.ts";
 import { MemoryBudget } from "../../lib/server/memory_budget.ts";
 import { runSession } from "../../lib/server/session.ts";
@@ -174,6 +175,7 @@ Deno.test("runSession() tells a peer nothing of the server's insides, but the lo
     library: new FailingLibrary(media),
     live: new LiveSources({ sources: [] }, { budget, logger }),
     defaults: {},
+    access: new Access(),
     budget,
     timeouts: TIMEOUTS,
     logger,

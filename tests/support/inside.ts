@@ -39,6 +39,7 @@ export async function runInside(
     lines: () => ReadableStream.from(typed),
     keyboard: () => Promise.resolve(undefined),
     environment: (name) => name === "COLORTERM" ? "truecolor" : undefined,
+    token: () => undefined,
     terminalSettings: () => undefined,
     stdoutIsTerminal: false,
     stderrIsTerminal: false,

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { ByteReader, fromSocket } from "../../lib/core/byte_reader.ts";
 import { ByteWriter } from "../../lib/core/byte_writer.ts";
 import type { RequestError } from "../../lib/core/errors.ts";
+import type { Socket } from "../../lib/core/socket.ts";
 import {
   type Description,
   type Rational,
@@ -50,9 +51,9 @@ export interface Watch {
 /** A client for tests: asks, and keeps what comes. */
 export class NativeClient implements Disposable {
   readonly connection: Connection;
-  #socket: Deno.TcpConn;
+  #socket: Socket;
 
-  constructor(socket: Deno.TcpConn) {
+  constructor(socket: Socket) {
     this.#socket = socket;
     const sink = new ByteWriter(socket, { stallTimeout: 20_000, onStall: () => socket.close() });
     this.connection = new Connection(new ByteReader(fromSocket(socket)), sink);

@@ -1,0 +1,96 @@
+import type { Logger } from "../core/log.ts";
+import { messageOf } from "../core/errors.ts";
+import type { Secret } from "../core/secret.ts";
+import { readToken } from "../core/token.ts";
+import { Access } from "./access.ts";
+import { type Certificate, type CertificateFiles, readCertificate } from "./certificate.ts";
+
+/** Who may watch, and how the server shows that it is itself. */
+export interface CredentialOptions {
+  /** A file whose first line is the token. */
+  tokenFile?: string;
+  /** The token, where no file is named. */
+  token?: Secret;
+  /** Where these are named, TLS is all that is spoken. */
+  certificate?: CertificateFiles;
+}
+
+/** The token and the certificate, which may change while the server runs. */
+export class Credentials {
+  readonly access: Access;
+  #options: CredentialOptions;
+  #logger: Logger;
+  #certificate: Certificate | undefined;
+  #reading: Promise<void> = Promise.resolve();
+
+  private constructor(options: CredentialOptions, logger: Logger) {
+    this.#options = options;
+    this.#logger = logger;
+    this.access = new Access(options.token);
+  }
+
+  /**
+   * Reads the files for the first time.
+   *
+   * @throws {Error} where one of them cannot be used
+   */
+  static async open(options: CredentialOptions, logger: Logger): Promise<Credentials> {
+    const credentials = new Credentials(options, logger);
+    await credentials.#readToken();
+    await credentials.#readCertificate();
+    return credentials;
+  }
+
+  /** What TLS is spoken with from now on; `undefined` where none is. */
+  get certificate(): Certificate | undefined {
+    return this.#certificate;
+  }
+
+  /**
+   * Reads the files again. What connects and asks from then on gets what is in them; of a file that
+   * cannot be used, what was good before is kept, and the log says so.
+   */
+  reload(): Promise<void> {
+    this.#reading = this.#reading.then(async () => {
+      const { tokenFile, certificate } = this.#options;
+      if (tokenFile === undefined && certificate === undefined) {
+        this.#logger.log(
+          "info",
+          "nothing to read again: there is no token file and no certificate",
+        );
+      }
+      await this.#orKeep("token", () => this.#readToken());
+      await this.#orKeep("certificate", () => this.#readCertificate());
+    });
+    return this.#reading;
+  }
+
+  async #orKeep(what: string, read: () => Promise<boolean>): Promise<void> {
+    try {
+      if (await read()) this.#logger.log("info", `read the ${what} again`);
+    } catch (error) {
+      this.#logger.log("error", `${messageOf(error)}; the ${what} from before is kept`);
+    }
+  }
+
+  /** @returns whether there is one to read */
+  async #readToken(): Promise<boolean> {
+    const { tokenFile } = this.#options;
+    if (tokenFile === undefined) return false;
+    const { token, warning } = await readToken(tokenFile);
+    if (warning !== undefined) this.#logger.log("warn", warning);
+    this.access.expect(token);
+    return true;
+  }
+
+  /** @returns whether there is one to read */
+  async #readCertificate(): Promise<boolean> {
+    const { certificate } = this.#options;
+    if (certificate === undefined) return false;
+    const found = await readCertificate(certificate);
+    if (found.warning !== undefined) this.#logger.log("warn", found.warning);
+    this.#certificate = found;
+    this.#logger.log("info", `TLS certificate ${found.fingerprint}`);
+    return true;
+  }
+}

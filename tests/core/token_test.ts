@@ -1,0 +1,54 @@
+import { assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
+import { MAX_TOKEN_LENGTH, readToken, takeToken, TOKEN_VARIABLE } from "../../lib/core/token.ts";
+import { MAX_TOKEN_LENGTH as ON_THE_WIRE } from "../../lib/wire/request.ts";
+
+/** A file with a text and a mode. */
+async function fileOf(text: string, mode: number): Promise<AsyncDisposable & { path: string }> {
+  const path = await Deno.makeTempFile();
+  await Deno.writeTextFile(path, text);
+  await Deno.chmod(path, mode);
+  return { path, [Symbol.asyncDispose]: () => Deno.remove(path) };
+}
+
+Deno.test("readToken() gives the first line, trimmed", async () => {
+  for (const text of ["a b", " a b \n", "a b\r\nsecond\n", "a b\nsecond"]) {
+    await using file = await fileOf(text, 0o600);
+    const { token, warning } = await readToken(file.path);
+    assertEquals([token.reveal(), warning], ["a b", undefined]);
+  }
+});
+
+Deno.test("readToken() warns of a file that everybody can read", async () => {
+  await using file = await fileOf("sesame\n", 0o644);
+  const { token, warning = "" } = await readToken(file.path);
+  assertEquals(token.reveal(), "sesame");
+  assertMatch(warning, /^Everybody on this machine can read ".+": chmod 600 keeps it$/);
+  await using group = await fileOf("sesame\n", 0o640);
+  assertEquals((await readToken(group.path)).warning, undefined);
+});
+
+Deno.test("readToken() refuses a file without a token, and quotes nothing of it", async () => {
+  for (const text of ["", "\n", "  \t\nsesame\n"]) {
+    await using file = await fileOf(text, 0o600);
+    const error = await assertRejects(() => readToken(file.path), Error);
+    assertMatch(error.message, /^Cannot use the token in ".+": its first line is empty, expected/);
+  }
+  await using long = await fileOf("s".repeat(MAX_TOKEN_LENGTH + 1), 0o600);
+  const error = await assertRejects(() => readToken(long.path), Error);
+  assertMatch(error.message, /: its first line has 4097 characters, expected at most 4096$/);
+  await assertRejects(() => readToken(`${long.path}.none`), Error, "no such file, expected");
+});
+
+Deno.test("takeToken() takes it out of the environment", () => {
+  Deno.env.delete(TOKEN_VARIABLE);
+  assertEquals(takeToken(), undefined);
+  Deno.env.set(TOKEN_VARIABLE, " sesame ");
+  assertEquals(takeToken()?.reveal(), "sesame");
+  assertEquals(Deno.env.get(TOKEN_VARIABLE), undefined);
+  Deno.env.set(TOKEN_VARIABLE, "  ");
+  assertThrows(takeToken, Error, "Cannot use STREAM_TOKEN: it is empty, expected the token");
+});
+
+Deno.test("what readToken() takes can be sent", () => {
+  assertEquals(MAX_TOKEN_LENGTH, ON_THE_WIRE);
+});

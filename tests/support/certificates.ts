@@ -1,0 +1,110 @@
+/** Certificates for tests, made by openssl. */
+import { Output } from "./programs.ts";
+
+/** Why tests with certificates cannot run here; empty where they can. */
+export const NO_OPENSSL = await hasOpenssl() ? "" : " (openssl is not installed)";
+
+/** A certificate and its key, as files. */
+export interface CertificatePair {
+  /** Path of the certificate, in PEM. */
+  cert: string;
+  /** Path of its key, in PEM. */
+  key: string;
+  /** By openssl's own account: `sha256:` and digits. */
+  fingerprint: string;
+}
+
+/** What a certificate says. */
+export interface CertificateOptions {
+  /** Names it is for, as `DNS:…` and `IP:…`. */
+  names?: string;
+  /** Who signs it; itself otherwise. */
+  issuer?: CertificatePair;
+  /** Days from now on for which it is good; may be below zero. */
+  days?: number;
+}
+
+/** Makes a certificate. */
+export async function makeCertificate(
+  folder: string,
+  name: string,
+  { names = "DNS:localhost,IP:127.0.0.1", issuer, days = 2 }: CertificateOptions = {},
+): Promise<CertificatePair> {
+  const [cert, key, request] = ["crt", "key", "csr"].map((type) => `${folder}/${name}.${type}`);
+  const fresh = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key];
+  const subject = ["-subj", `/CN=${name}`];
+  const extension = `subjectAltName=${names}`;
+  if (issuer === undefined && days > 0) {
+    const length = ["-days", String(days)];
+    await openssl(
+      "req",
+      "-x509",
+      ...fresh,
+      "-out",
+      cert,
+      ...subject,
+      ...length,
+      "-addext",
+      extension,
+    );
+  } else {
+    const extensions = `${folder}/${name}.ext`;
+    await Deno.writeTextFile(extensions, extension);
+    await openssl("req", ...fresh, "-out", request, ...subject);
+    const signer = issuer === undefined
+      ? ["-signkey", key]
+      : ["-CA", issuer.cert, "-CAkey", issuer.key, "-CAcreateserial"];
+    const paths = ["-in", request, "-out", cert, "-extfile", extensions];
+    await openssl("x509", "-req", ...signer, ...paths, "-days", String(days));
+  }
+  const said = await openssl("x509", "-in", cert, "-noout", "-fingerprint", "-sha256");
+  const fingerprint = said.trim().replace(/^.*=/, "").replaceAll(":", "").toLowerCase();
+  return { cert, key, fingerprint: `sha256:${fingerprint}` };
+}
+
+/** Runs openssl and gives what it prints. */
+export async function openssl(...args: string[]): Promise<string> {
+  const { success, stdout, stderr } = await new Deno.Command("openssl", { args }).output();
+  if (success) return new TextDecoder().decode(stdout);
+  throw new Error(`Cannot run openssl ${args[0]}: ${new TextDecoder().decode(stderr)}`);
+}
+
+/** A TLS server of openssl's own. */
+export class OpensslServer implements AsyncDisposable {
+  readonly port: number;
+  #child: Deno.ChildProcess;
+  #ended: Promise<unknown>;
+
+  private constructor(child: Deno.ChildProcess, port: number, ended: Promise<unknown>) {
+    this.#child = child;
+    this.port = port;
+    this.#ended = ended;
+  }
+
+  /** Starts one that shows a certificate, with whatever key. */
+  static async start({ cert, key }: { cert: string; key: string }): Promise<OpensslServer> {
+    const child = new Deno.Command("openssl", {
+      args: ["s_server", "-accept", "127.0.0.1:0", "-cert", cert, "-key", key],
+      ...{ stdin: "piped", stdout: "piped", stderr: "piped" },
+    }).spawn();
+    const stdout = new Output(child.stdout);
+    const stderr = new Output(child.stderr);
+    const [, port] = await stdout.until(/ACCEPT \S+:(\d+)\n/);
+    const ended = Promise.all([child.status, stdout.ended, stderr.ended, child.stdin.abort()]);
+    return new OpensslServer(child, Number(port), ended);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#child.kill("SIGKILL");
+    await this.#ended;
+  }
+}
+
+async function hasOpenssl(): Promise<boolean> {
+  try {
+    return (await new Deno.Command("openssl", { args: ["version"] }).output()).success;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
