@@ -10,7 +10,28 @@ import {
 import { closeSocket, type Socket } from "./socket.ts";
 
 /** Bytes that are passed from one layer to the next in one piece. */
-const STEP = 256 * 1024;
+const STEP = 64 * 1024;
+
+/**
+ * Holds up reading while what came before has not been taken. Node's TLS over a stream that is not
+ * a socket of its own would read on and on.
+ */
+class Gate {
+  /** Whether it is open; looked at before each read. */
+  isOpen = (): boolean => true;
+  #opened = Promise.withResolvers<void>();
+
+  /** Waits until it is open. */
+  async pass(): Promise<void> {
+    while (!this.isOpen()) await this.#opened.promise;
+  }
+
+  /** Has those who wait look again. */
+  look(): void {
+    this.#opened.resolve();
+    this.#opened = Promise.withResolvers();
+  }
+}
 
 /**
  * TLS over a TCP connection. Deno's own TLS can neither take a new certificate while it listens nor
@@ -18,6 +39,7 @@ const STEP = 256 * 1024;
  */
 export class TlsSocket implements Socket {
   #raw: Deno.TcpConn;
+  #gate: Gate;
   #stream: TLSSocket;
   /** What came and did not fit into the memory that was read into. */
   #rest = new Uint8Array(0);
@@ -31,10 +53,21 @@ export class TlsSocket implements Socket {
   /** Called when there may be something to read. */
   #onNews = (): void => {};
 
-  private constructor(raw: Deno.TcpConn, below: Duplex, stream: TLSSocket) {
+  private constructor(
+    raw: Deno.TcpConn,
+    { below, gate, stream, securedBy }: {
+      below: Duplex;
+      gate: Gate;
+      stream: TLSSocket;
+      /** A client's is "secureConnect": with "secure", the server's name has not been looked at. */
+      securedBy: "secure" | "secureConnect";
+    },
+  ) {
     this.#raw = raw;
     this.#stream = stream;
-    stream.on("secure", () => {
+    this.#gate = gate;
+    gate.isOpen = () => stream.readableLength < stream.readableHighWaterMark || stream.destroyed;
+    stream.on(securedBy, () => {
       this.#isSecure = true;
       this.#secured.resolve();
     });
@@ -61,9 +94,11 @@ export class TlsSocket implements Socket {
     raw: Deno.TcpConn,
     { context, first }: { context: SecureContext; first: Uint8Array },
   ): Promise<TlsSocket> {
-    const below = toDuplex(raw, first);
+    const gate = new Gate();
+    const below = toDuplex(raw, gate, first);
     const options = { isServer: true, secureContext: context, allowHalfOpen: true };
-    return await new TlsSocket(raw, below, new TLSSocket(below, options)).#handshake();
+    const stream = new TLSSocket(below, options);
+    return await new TlsSocket(raw, { below, gate, stream, securedBy: "secure" }).#handshake();
   }
 
   /**
@@ -72,9 +107,11 @@ export class TlsSocket implements Socket {
    * @throws {Error} where the peer does not speak TLS, or is not whom it is expected to be
    */
   static async connect(raw: Deno.TcpConn, options: ConnectionOptions): Promise<TlsSocket> {
-    const below = toDuplex(raw, new Uint8Array(0));
+    const gate = new Gate();
+    const below = toDuplex(raw, gate);
     const stream = connect({ ...options, socket: below, allowHalfOpen: true } as ConnectionOptions);
-    return await new TlsSocket(raw, below, stream).#handshake();
+    return await new TlsSocket(raw, { below, gate, stream, securedBy: "secureConnect" })
+      .#handshake();
   }
 
   get remoteAddr(): Deno.NetAddr {
@@ -89,6 +126,7 @@ export class TlsSocket implements Socket {
   async read(target: Uint8Array): Promise<number | null> {
     while (this.#rest.byteLength === 0) {
       const chunk: Uint8Array<ArrayBuffer> | null = this.#stream.read();
+      this.#gate.look();
       if (chunk !== null) this.#rest = chunk;
       else if (this.#ended) return null;
       else await this.#until((done) => this.#onNews = done);
@@ -118,6 +156,7 @@ export class TlsSocket implements Socket {
   close(): void {
     this.#fail(new Deno.errors.Interrupted("connection closed"));
     this.#stream.destroy();
+    this.#gate.look();
     closeSocket(this.#raw);
   }
 
@@ -155,7 +194,7 @@ export class TlsSocket implements Socket {
  *
  * @param first bytes that were read from it already
  */
-function toDuplex(raw: Deno.TcpConn, first: Uint8Array): Duplex {
+function toDuplex(raw: Deno.TcpConn, gate: Gate, first: Uint8Array = new Uint8Array(0)): Duplex {
   let ahead = first;
   const readNext = async () => {
     if (ahead.byteLength > 0) {
@@ -163,6 +202,7 @@ function toDuplex(raw: Deno.TcpConn, first: Uint8Array): Duplex {
       ahead = new Uint8Array(0);
       return bytes;
     }
+    await gate.pass();
     const memory = Buffer.allocUnsafe(STEP);
     const count = await raw.read(memory);
     return count === null ? null : memory.subarray(0, count);

@@ -59,7 +59,8 @@ export class Attempts {
   ): Promise<boolean> {
     const key = toKey(address);
     const known = this.#recall(key);
-    if (known === undefined && isRight()) return true;
+    let found = known === undefined ? isRight() : undefined;
+    if (found) return true;
     const record = known ?? this.#remember(key);
     if (record.waiting >= MAX_WAITING.each || this.#waiting >= MAX_WAITING.all) {
       throw new RequestError("busy", "Cannot serve now: too many wait for a look at their token");
@@ -72,7 +73,8 @@ export class Attempts {
     try {
       await orAborted(before, signal);
       await this.#sleepUntil(record.free, signal);
-      if (isRight()) return true;
+      found ??= isRight();
+      if (found) return true;
       this.#punish(key, record);
       await this.#sleepUntil(record.free, signal);
       return false;

@@ -83,15 +83,18 @@ async function converse(
   if (magic === undefined) return;
   if (isTls(magic)) {
     logger.log("warn", "refused: the peer speaks TLS, and there is no certificate; see --tls-cert");
-    return;
+    // To show in a capture, if nowhere else, why it ends.
+    return await refuse(
+      context,
+      new RequestError("bad_request", "Cannot read TLS: there is no certificate, expected none"),
+    );
   }
   const isClassic = new TextDecoder().decode(magic.subarray(0, 4)) === CLASSIC_MAGIC;
   if (busy) {
     logger.log("warn", "refused: the server is full");
     if (isClassic) return;
     const message = "Cannot serve now: all places are taken, try again later";
-    const connection = new Connection(reader, context.writer);
-    await connection.send("error", encodeError(new RequestError("busy", message)));
+    await refuse(context, new RequestError("busy", message));
   } else if (isClassic && context.access.isGuarded && !context.classicOpen) {
     logger.log("warn", "refused: scripts know no token; --classic-open lets them in");
   } else if (isClassic) {
@@ -99,6 +102,11 @@ async function converse(
   } else {
     await runNativeSession(context, abort);
   }
+}
+
+/** Tells a peer why nothing follows. */
+async function refuse({ reader, writer }: SessionContext, error: RequestError): Promise<void> {
+  await new Connection(reader, writer).send("error", encodeError(error));
 }
 
 /**

@@ -148,7 +148,7 @@ function readToken({ token }: JsonObject): string | undefined {
   if (token === undefined || token === null) return undefined;
   if (typeof token === "string" && token.length <= MAX_TOKEN_LENGTH) return token;
   throw new FormatError(
-    `Cannot use the token: expected a text of at most ${MAX_TOKEN_LENGTH} characters`,
+    `Cannot use token (not shown): expected a text of at most ${MAX_TOKEN_LENGTH} characters`,
   );
 }
 

@@ -1,7 +1,9 @@
 import { assertEquals } from "@std/assert";
 import { TextLineStream } from "@std/streams/text-line-stream";
+import { findPython } from "../peers/python.ts";
 
 const PROBE = new URL("./interrupt_probe.ts", import.meta.url).pathname;
+const HANGUP_PROBE = new URL("./hangup_probe.ts", import.meta.url).pathname;
 
 // In a process of its own: the test runner takes SIGINT for itself.
 for (const [signal, status] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
@@ -21,3 +23,49 @@ for (const [signal, status] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
     assertEquals((await child.status).code, 0);
   });
 }
+
+Deno.test({
+  name: "untilInterrupted() ends nothing at SIGHUP where something else is to be done then",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    const child = new Deno.Command(Deno.execPath(), {
+      args: ["run", "--no-config", HANGUP_PROBE],
+      ...{ stdin: "null", stdout: "piped" },
+    }).spawn();
+    const lines: string[] = [];
+    const next = { ready: "SIGHUP", again: "SIGTERM" } as const;
+    const text = child.stdout.pipeThrough(new TextDecoderStream());
+    for await (const line of text.pipeThrough(new TextLineStream())) {
+      lines.push(line);
+      if (line === "ready" || line === "again") child.kill(next[line]);
+    }
+    assertEquals([lines, (await child.status).code], [["ready", "again"], 143]);
+  },
+});
+
+/** Runs a program in a terminal of its own, closes that once it is ready, and takes its status. */
+const CLOSING = `
+import os, pty, sys
+child, terminal = pty.fork()
+if child == 0:
+    os.execvp(sys.argv[1], sys.argv[1:])
+said = b""
+while b"ready" not in said:
+    said += os.read(terminal, 1024)
+os.close(terminal)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+`;
+
+const python = await findPython(["pty"]);
+
+Deno.test({
+  name: `untilInterrupted() ends with its terminal, whatever is to be done at SIGHUP${
+    python === undefined ? " (Python is missing)" : ""
+  }`,
+  ignore: python === undefined,
+  async fn() {
+    const probe = [Deno.execPath(), "run", "--no-config", "--quiet", HANGUP_PROBE];
+    const command = new Deno.Command(python ?? "", { args: ["-c", CLOSING, ...probe] });
+    assertEquals((await command.output()).code, 129);
+  },
+});

@@ -2,6 +2,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { Builder } from "../../tools/build.ts";
 import { PROGRAMS } from "../../tools/build_table.ts";
+import { makeCertificate, NO_OPENSSL } from "../support/certificates.ts";
 import { mediaFolder, pictures, run, tone } from "../support/media.ts";
 import {
   assertFailed,
@@ -104,6 +105,27 @@ Deno.test("stream-server and stream-client, as executables", async (t) => {
     assertEquals(code, 0);
     const list = await Deno.readTextFile(`${folder}/site/index.m3u8`);
     assertMatch(list, /#EXT-X-ENDLIST\n$/);
+  });
+
+  await t.step({
+    name: `keep to a token and TLS${NO_OPENSSL}`,
+    ignore: NO_OPENSSL !== "",
+    async fn() {
+      const { cert, key, fingerprint } = await makeCertificate(folder, "own");
+      const secret = { ...env, STREAM_TOKEN: "open sesame" };
+      const { program, port } = await startServerProgram(
+        ["--media", served, "--tls-cert", cert, "--tls-key", key],
+        { path: paths.server, cwd: folder, env: secret },
+      );
+      await using _program = program;
+      const own = { SSL_CERT_FILE: cert, SSL_CERT_DIR: folder };
+      const options = { ...client, env: { ...secret, ...own } };
+      for (const trust of [["--tls-fingerprint", fingerprint], ["--ca-cert", cert], ["--tls"]]) {
+        const args = ["--list", "--host", "localhost", "--port", port, ...trust];
+        const { code, stderr } = await runProgram("client", args, options);
+        assertEquals([code, stderr], [0, ""]);
+      }
+    },
   });
 
   await t.step("serve a page that plays", async () => {

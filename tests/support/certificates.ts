@@ -90,13 +90,14 @@ export class OpensslServer implements AsyncDisposable {
     const stdout = new Output(child.stdout);
     const stderr = new Output(child.stderr);
     const [, port] = await stdout.until(/ACCEPT \S+:(\d+)\n/);
-    const ended = Promise.all([child.status, stdout.ended, stderr.ended, child.stdin.abort()]);
+    const ended = Promise.all([child.status, stdout.ended, stderr.ended]);
     return new OpensslServer(child, Number(port), ended);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#child.kill("SIGKILL");
     await this.#ended;
+    await this.#child.stdin.abort();
   }
 }
 

@@ -1,4 +1,5 @@
 /** The page of `--view browser`, served within the tests' own process. */
+import type { Secret } from "../../lib/core/secret.ts";
 import { at, type Outcome, runInside } from "./inside.ts";
 import type { TestServer } from "./server.ts";
 
@@ -65,10 +66,11 @@ export class TestPage implements AsyncDisposable {
   }
 }
 
-/** Serves the page for a server, with more flags. */
+/** Serves the page for a server, with more flags, and a token of the environment. */
 export async function testPage(
   server: Pick<TestServer, "address">,
   flags: readonly string[] = [],
+  { token }: { token?: Secret } = {},
 ): Promise<TestPage> {
   const end = new AbortController();
   const said = new Said();
@@ -76,7 +78,7 @@ export async function testPage(
   const print = (text: string) => told.resolve(text.match(/^Watch at (\S+)$/m)?.[1] ?? text);
   const outcome = runInside(["--view", "browser", ...at(server), ...flags], {
     signal: end.signal,
-    surroundings: { print, printError: (text) => said.add(text) },
+    surroundings: { print, printError: (text) => said.add(text), token: () => token },
   });
   const failed = outcome.then(({ stderr }) => {
     throw new Error(`Cannot serve the page: ${said.text}${stderr}`);

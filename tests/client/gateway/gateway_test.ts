@@ -3,6 +3,7 @@ import { mediaFolder, pictures, run, tone, turnPhoto } from "../../support/media
 import { testPage } from "../../support/page.ts";
 import { describe, end, frame, say, ScriptedServer } from "../../support/scripted_server.ts";
 import { testServer } from "../../support/server.ts";
+import { Secret } from "../../../lib/core/secret.ts";
 
 const media = mediaFolder();
 
@@ -215,4 +216,20 @@ Deno.test("more plays than can be are refused, until one ends", async () => {
   assertEquals(refused.status, 503);
   assertEquals((await refused.json()).code, "busy");
   for (const controller of leave) controller.abort();
+});
+
+Deno.test("the page shows what the server gives for the token of the command line", async () => {
+  const token = new Secret("open sesame");
+  await using server = await testServer({ media: await folder(), credentials: { token } });
+  await using page = await testPage(server, [], { token });
+  assertEquals((await (await page.fetch("/api/list")).json()).entries.length, 3);
+  for (const what of ["image?name=photo.jpg", "thumbnail?name=b.mp4", "play?name=tone.flac"]) {
+    const response = await page.fetch(`/api/${what}`);
+    assertEquals([what, response.status], [what, 200]);
+    assert((await response.bytes()).byteLength > 0);
+  }
+  await using stranger = await testPage(server);
+  const refused = await stranger.fetch("/api/list");
+  assertEquals(refused.status, 401);
+  assertMatch((await refused.json()).message, /; name a file with it in --token-file, or set /);
 });
