@@ -14,9 +14,10 @@ async function main(interrupt: Interrupt): Promise<number> {
     print(Deno.stdout, action.text);
     return 0;
   }
+  const { flags } = action;
   const write = (line: string) => tell(Deno.stderr, line);
-  const logger = createLogger({ level: action.flags["log-level"], write });
-  await using server = await startServer(toServerOptions(action.flags, takeToken()), logger);
+  const logger = createLogger({ level: flags["log-level"], format: flags["log-format"], write });
+  await using server = await startServer(toServerOptions(flags, takeToken()), logger);
   interrupt.onHangup = () => void server.reload();
   print(Deno.stdout, `Listening on ${formatAddress(server.address)}\n`);
   server.run();

@@ -4,9 +4,18 @@ export const LOG_LEVELS = ["error", "warn", "info", "debug"] as const;
 /** One of {@linkcode LOG_LEVELS}. */
 export type LogLevel = typeof LOG_LEVELS[number];
 
+/** How lines are written: for people, or one JSON object each. */
+export const LOG_FORMATS = ["human", "json"] as const;
+
+/** One of {@linkcode LOG_FORMATS}. */
+export type LogFormat = typeof LOG_FORMATS[number];
+
+/** What is known of an event besides its message; what is `undefined` is left out. */
+export type LogFields = Readonly<Record<string, string | number | undefined>>;
+
 /** Where events are told: one method, passed to whoever has something to tell. */
 export interface Logger {
-  log(level: LogLevel, message: string): void;
+  log(level: LogLevel, message: string, fields?: LogFields): void;
 }
 
 /** Options of {@linkcode createLogger}. */
@@ -15,17 +24,34 @@ export interface LoggerOptions {
   level: LogLevel;
   /** Takes one line, its end of line included. */
   write: (line: string) => void;
+  /** For people where absent. */
+  format?: LogFormat;
   /** The time stamped on each line. */
   now?: () => Date;
 }
 
-/** Makes a logger that writes one line an event: time, level, message. */
-export function createLogger({ level, write, now = () => new Date() }: LoggerOptions): Logger {
+/** An event on its way to a line. */
+interface Event {
+  time: string;
+  level: LogLevel;
+  message: string;
+  fields: LogFields;
+}
+
+/** Fields that tell whose an event is: they stand in front of what it is. */
+const LEADING = ["peer", "request"];
+
+/** Makes a logger that writes one line an event: time, level, message, fields. */
+export function createLogger(
+  { level, write, format = "human", now = () => new Date() }: LoggerOptions,
+): Logger {
   const threshold = LOG_LEVELS.indexOf(level);
+  const render = format === "json" ? renderJson : renderHuman;
   return {
-    log(messageLevel, message) {
+    log(messageLevel, message, fields = {}) {
       if (LOG_LEVELS.indexOf(messageLevel) > threshold) return;
-      const line = `${now().toISOString()} ${messageLevel.padEnd(5)} ${printable(message)}\n`;
+      const time = now().toISOString();
+      const line = `${render({ time, level: messageLevel, message, fields })}\n`;
       try {
         write(line);
       } catch {
@@ -35,12 +61,40 @@ export function createLogger({ level, write, now = () => new Date() }: LoggerOpt
   };
 }
 
-/** Makes a logger whose every message begins with `prefix`, such as a peer's address. */
-export function withPrefix(logger: Logger, prefix: string): Logger {
-  return { log: (level, message) => logger.log(level, `${prefix} ${message}`) };
+/** Makes a logger whose every event has these fields, such as a peer's address. */
+export function withFields(logger: Logger, fields: LogFields): Logger {
+  return {
+    log: (level, message, own) => logger.log(level, message, { ...fields, ...own }),
+  };
 }
 
 /** Keeps a peer's bytes from moving the cursor or forging a line: control characters become `?`. */
 export function printable(text: string): string {
-  return text.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, "?");
+  return text.replaceAll(UNPRINTABLE, "?");
+}
+
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\u2028\u2029]/gu;
+
+function renderHuman({ time, level, message, fields }: Event): string {
+  const given = Object.entries(fields).filter(([, value]) => value !== undefined);
+  const write = ([name, value]: [string, string | number | undefined]) =>
+    `${name}=${typeof value === "string" ? quoted(printable(value)) : value}`;
+  const before = given.filter(([name]) => LEADING.includes(name)).map(write);
+  const behind = given.filter(([name]) => !LEADING.includes(name)).map(write);
+  return [time, level.padEnd(5), ...before, printable(message), ...behind].join(" ");
+}
+
+/** Text as one word; in quotes where it would not be one. */
+function quoted(text: string): string {
+  return /^[\p{L}\p{N}_.:/@+[\]-]+$/u.test(text) ? text : JSON.stringify(text);
+}
+
+/** JSON keeps every character, and shows none that a terminal would obey. */
+function renderJson({ time, level, message, fields }: Event): string {
+  return JSON.stringify({ time, level, message, ...fields }).replaceAll(UNPRINTABLE, escaped);
+}
+
+function escaped(character: string): string {
+  const units = Array.from({ length: character.length }, (_, at) => character.charCodeAt(at));
+  return units.map((unit) => `\\u${unit.toString(16).padStart(4, "0")}`).join("");
 }

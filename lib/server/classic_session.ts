@@ -13,7 +13,9 @@ import { findLive } from "./live_play.ts";
 import { QUEUE_LIMITS } from "./live_queue.ts";
 import { Pacer } from "./pacer.ts";
 import { findMedia, paced, reserveFrames, startPlayback } from "./playback.ts";
-import type { SessionContext } from "./context.ts";
+import { type SessionContext, toRefusal } from "./context.ts";
+import type { Counts } from "./metrics.ts";
+import type { RequestRecord } from "./request_record.ts";
 
 /**
  * How OpenCV's VideoCapture reads the colours of every video, also of those that state another
@@ -29,7 +31,7 @@ export async function runClassicSession(
   context: SessionContext,
   abort: AbortController,
 ): Promise<void> {
-  const { reader, writer, library, defaults, timeouts, logger, signal } = context;
+  const { reader, timeouts, records } = context;
   let bytes: Uint8Array | undefined;
   {
     const late = new DeadlineError(`no request within ${timeouts.request / 1000} s`);
@@ -39,11 +41,38 @@ export async function runClassicSession(
   if (bytes === undefined) return;
   const command = parseClassicRequest(bytes.subarray(0, CLASSIC_REQUEST_LENGTH));
   using _watch = watchPeer(reader, abort);
+  const record = records.begin({ command, wire: "classic" }, context);
+  try {
+    await playClassic(command, { ...context, logger: record.logger, record });
+    record.done();
+  } catch (error) {
+    if (context.signal.aborted) {
+      record.broken(context.isEnding() ? "shutdown" : "cut");
+      throw error;
+    }
+    const refusal = toRefusal(error);
+    if (refusal === undefined) record.broken("cut");
+    else record.refused(refusal);
+    // The wire has no errors: the end of the connection says it.
+    if (refusal === undefined) throw error;
+  }
+}
+
+/** A session's context, and the record of its request. */
+interface ClassicContext extends SessionContext {
+  record: RequestRecord;
+}
+
+type ClassicCommand = "get_image" | "get_video";
+
+async function playClassic(command: ClassicCommand, context: ClassicContext): Promise<void> {
+  const { writer, library, defaults, timeouts, signal, record } = context;
+  const counts = { frames: 0, audioFrames: 0, bytes: 0, dropped: 0 };
   const live = await findLive({ command }, context);
-  if (live !== undefined) return await playLiveClassic(live, command, context);
+  if (live !== undefined) return await playLiveClassic(live, { command, counts }, context);
   const kind = command === "get_image" ? "image" : "video";
   const file = await findMedia(library, kind, { name: undefined, defaults });
-  logger.log("info", `${command} "${file.name}" (classic)`);
+  record.named(file.name);
   const still = kind === "image" || file.info.kind === "image";
   const wide = still && isWide(file.info.video?.pixelFormat ?? "");
   const options = {
@@ -60,22 +89,25 @@ export async function runClassicSession(
     throw new RequestError("unsupported", `Cannot send "${file.name}": it has no picture`);
   }
   const frames = new ClassicFrameWriter(stream);
-  let count = 0;
-  for await (const frame of paced(decoder, new Pacer({ speed: 1 }), signal)) {
-    await writer.write(frames.wrap(wide ? keepHighBytes(frame.data) : frame.data));
-    count++;
+  record.follow(() => counts);
+  const pacer = new Pacer({ speed: 1 });
+  for await (const frame of paced(decoder, pacer, signal)) {
+    const data = wide ? keepHighBytes(frame.data) : frame.data;
+    record.sending("file", pacer.lateness(frame.due));
+    await writer.write(frames.wrap(data));
+    counts.frames++;
+    counts.bytes += data.byteLength;
   }
   await writer.write(CLASSIC_END);
-  logger.log("info", `sent ${count} frames of "${file.name}"`);
 }
 
 /** Sends what a live source shows, or its next picture, until the peer has seen enough. */
 async function playLiveClassic(
   source: LiveSource,
-  command: "get_image" | "get_video",
-  { live, writer, logger, signal }: SessionContext,
+  { command, counts }: { command: ClassicCommand; counts: Counts },
+  { live, writer, record, signal }: ClassicContext,
 ): Promise<void> {
-  logger.log("info", `${command} "${source.name}" (classic, live)`);
+  record.named(source.name);
   const rendition = { pixelFormat: "bgr24", colorMatrix: OPENCV_MATRIX };
   const limits = QUEUE_LIMITS.drop;
   using watch = await live.watch(source, rendition, { signal, limits, sound: false });
@@ -84,13 +116,16 @@ async function playLiveClassic(
     throw new RequestError("unsupported", `Cannot send "${source.name}": it has no picture`);
   }
   const frames = new ClassicFrameWriter(stream);
-  for (let count = 0; command === "get_video" || count < 1;) {
+  record.follow(() => ({ ...counts, dropped: watch.queue.dropped }));
+  while (command === "get_video" || counts.frames < 1) {
     const item = await watch.queue.take(signal);
     if (item.kind !== "frame") continue;
     try {
+      record.sending("live", item.frame.age);
       // The memory belongs to all viewers: the length and the pickle stay outside of it.
       await writer.write(...frames.surround(item.frame.frame.data));
-      count++;
+      counts.frames++;
+      counts.bytes += item.frame.size;
     } finally {
       item.frame.release();
     }

@@ -1,3 +1,4 @@
+import { DeadlineError, MissingProgramError, RequestError } from "../core/errors.ts";
 import type { ByteReader } from "../core/byte_reader.ts";
 import type { ByteWriter } from "../core/byte_writer.ts";
 import type { Logger } from "../core/log.ts";
@@ -6,6 +7,7 @@ import type { Access } from "./access.ts";
 import type { LiveSources } from "./live_sources.ts";
 import type { MemoryBudget } from "./memory_budget.ts";
 import type { Defaults } from "./playback.ts";
+import type { Records } from "./request_record.ts";
 
 /** How long a peer may keep the server waiting. */
 export interface Timeouts {
@@ -32,11 +34,15 @@ export interface SessionContext {
   /** What the frames of all viewers may take of the memory. */
   budget: MemoryBudget;
   timeouts: Timeouts;
+  /** What becomes of requests is told here. */
+  records: Records;
+  /** IP address of the peer. */
+  address: string;
   logger: Logger;
   /** Ends the session. */
   signal: AbortSignal;
-  /** IP address of the peer. */
-  address: string;
+  /** Whether that is because the server ends. */
+  isEnding: () => boolean;
   /** Reads from the peer. */
   reader: ByteReader;
   /** Writes to the peer. */
@@ -51,4 +57,21 @@ export function isPeerGone(error: unknown): boolean {
     error instanceof Deno.errors.NotConnected ||
     error instanceof Deno.errors.Interrupted ||
     error instanceof Deno.errors.BadResource;
+}
+
+/**
+ * What a peer is told of a failure: reasons that concern it, and nothing of this side's insides.
+ *
+ * @returns `undefined` where it cannot be told anything any more
+ */
+export function toRefusal(error: unknown): RequestError | undefined {
+  if (error instanceof RequestError) return error;
+  if (isPeerGone(error) || error instanceof DeadlineError) return undefined;
+  if (error instanceof MissingProgramError) {
+    return new RequestError("internal", `Cannot serve: ${error.message}, on the server`, {
+      cause: error,
+    });
+  }
+  const message = "Cannot serve the request: the server failed, its log says why";
+  return new RequestError("internal", message, { cause: error });
 }

@@ -3,6 +3,7 @@ import { encodeControl } from "../wire/request.ts";
 import { encodeNotice, type EndReport, type Notice } from "../wire/answer.ts";
 import type { Connection } from "../wire/connection.ts";
 import type { Controls } from "./controls.ts";
+import type { RequestRecord } from "./request_record.ts";
 import { LatePolicy } from "./late_policy.ts";
 import { LinkMonitor } from "./link_monitor.ts";
 import { type Clock, MONOTONIC_CLOCK } from "./pacer.ts";
@@ -27,6 +28,8 @@ export interface DeliveryOptions {
   drop: boolean;
   /** Playing speed; 0 for as fast as possible. */
   speed: number;
+  /** Told how late frames are. */
+  record?: Pick<RequestRecord, "sending">;
   clock?: Clock;
 }
 
@@ -91,6 +94,7 @@ export class Delivery {
     }
     const dropped = this.#gaps.delete(frame.streamId);
     if (this.#breaks.delete(frame.streamId)) frame.discontinuity = true;
+    this.#recordLateness(step);
     const before = this.#now();
     await connection.sendFrame(frame, { dropped });
     this.#monitor?.sent(frame.data.byteLength, this.#now() - before);
@@ -142,6 +146,13 @@ export class Delivery {
     if (this.#gaps.has(streamId)) return this.#late.leavesOut(candidate, 0);
     this.#late.keep(streamId);
     return false;
+  }
+
+  /** Takes note of how late a frame is that has a moment at which it is due. */
+  #recordLateness({ frame: { due }, beginning }: Step & { kind: "frame" }): void {
+    const { record, speed, controls: { pacer } } = this.#options;
+    if (speed === 0 || due < beginning || pacer.isPaused) return;
+    record?.sending("file", pacer.lateness(due));
   }
 
   /** Tells the viewer, once, why frames are late, after they have been for a while. */

@@ -1,4 +1,5 @@
 /** What strangers can do to a server, by where it listens and how it is guarded. Pure. */
+import { isLoopback } from "../core/listen_address.ts";
 
 /** How a server is guarded. */
 export interface Guards {
@@ -16,7 +17,7 @@ export interface Guards {
  * @returns sentences, none where the server is safe
  */
 export function exposureOf(hostname: string, { token, tls, classicOpen }: Guards): string[] {
-  if (hostname.startsWith("127.") || hostname === "::1") return [];
+  if (isLoopback(hostname)) return [];
   const said: string[] = [];
   if (!token && !tls) {
     said.push(

@@ -10,7 +10,8 @@ import {
   text,
   toggle,
 } from "../core/flags.ts";
-import { LOG_LEVELS } from "../core/log.ts";
+import { LOG_FORMATS, LOG_LEVELS } from "../core/log.ts";
+import { parseListenAddress } from "../core/listen_address.ts";
 import type { Secret } from "../core/secret.ts";
 import { parseLiveSource } from "../media/live_input.ts";
 import { DEFAULT_PORT } from "../wire/native.ts";
@@ -45,16 +46,21 @@ export const SERVER_FLAGS = {
   "tls-cert": text("FILE", "encrypt, with this certificate (PEM)", undefined),
   "tls-key": text("FILE", "its private key (PEM)", undefined),
   "classic-open": toggle("scripts need no token"),
+  metrics: text("[ADDR:]PORT", "tell over HTTP: /metrics /healthz /readyz", undefined),
   "log-level": choice(LOG_LEVELS, "how much is told on stderr (info)", "info"),
+  "log-format": choice(LOG_FORMATS, "how it is written, json for machines (human)", "human"),
   completions: choice(SHELLS, "print what the shell completes flags by", undefined),
   help: toggle("print this and exit"),
 };
+
+/** Values of {@linkcode SERVER_FLAGS}. */
+export type ServerFlags = FlagValues<typeof SERVER_FLAGS>;
 
 /** What a command line asks for. */
 export type ServerAction =
   /** A text is to be printed. */
   | { kind: "print"; text: string }
-  | { kind: "serve"; flags: FlagValues<typeof SERVER_FLAGS> };
+  | { kind: "serve"; flags: ServerFlags };
 
 /**
  * Reads the command line.
@@ -73,7 +79,7 @@ export function parseServerFlags(args: readonly string[]): ServerAction {
 }
 
 /** @throws {UsageError} for flags that need each other */
-function checkTogether(flags: FlagValues<typeof SERVER_FLAGS>): void {
+function checkTogether(flags: ServerFlags): void {
   for (const [one, other] of [["tls-cert", "tls-key"], ["tls-key", "tls-cert"]] as const) {
     if (flags[one] === undefined || flags[other] !== undefined) continue;
     throw new UsageError(`Cannot use --${one} alone: expected --${other} with it`);
@@ -84,12 +90,13 @@ function checkTogether(flags: FlagValues<typeof SERVER_FLAGS>): void {
  * What the server is to do, by its flags.
  *
  * @param token that of the environment; a file that a flag names counts more
+ * @throws {UsageError} for a place for metrics that is none
  */
 export function toServerOptions(
-  flags: FlagValues<typeof SERVER_FLAGS>,
+  flags: ServerFlags,
   token: Secret | undefined,
 ): ServerOptions {
-  const { host, port, media, image, video } = flags;
+  const { host, port, media, image, video, metrics } = flags;
   const { "token-file": tokenFile, "tls-cert": cert, "tls-key": key } = flags;
   const isEncrypted = cert !== undefined && key !== undefined;
   return {
@@ -104,6 +111,7 @@ export function toServerOptions(
     },
     classicOpen: flags["classic-open"],
     warm: true,
+    metrics: metrics === undefined ? undefined : parseListenAddress(metrics, "metrics"),
   };
 }
 
@@ -116,7 +124,8 @@ export function serverUsage(): string {
       ...["host", "port", "max-clients"] as const,
       ...["token-file", "tls-cert", "tls-key", "classic-open"] as const,
     ],
-    "Also": ["log-level", "completions", "help"],
+    "What is told of it": ["metrics", "log-level", "log-format"],
+    "Also": ["completions", "help"],
   });
   return `Usage: stream-server [flags]
 

@@ -4,6 +4,7 @@ import type { Connection } from "../wire/connection.ts";
 import { formatRate } from "./link_monitor.ts";
 import type { LiveItem } from "./live_queue.ts";
 import type { LiveWatch } from "./live_sources.ts";
+import type { RequestRecord } from "./request_record.ts";
 
 /** Milliseconds between notices about frames that were left out. */
 const DROPS_TOLD = 1000;
@@ -18,6 +19,8 @@ export interface LiveDeliveryOptions {
   duration: number;
   /** End with the first picture. */
   still: boolean;
+  /** Told how old frames are. */
+  record?: Pick<RequestRecord, "sending">;
 }
 
 /** Sends what comes from a queue, and counts it. */
@@ -51,6 +54,7 @@ export class LiveDelivery {
       this.isComplete = this.#isBeyond(frame.frame);
       if (this.isComplete) return;
       this.#measure(frame.size);
+      this.#options.record?.sending("live", frame.age);
       await connection.sendShared(frame.message, { dropped, discontinuity });
     } finally {
       frame.release();

@@ -5,7 +5,7 @@ import { sizeNotes } from "../media/described_streams.ts";
 import type { LiveSource } from "../media/live_input.ts";
 import { refuseContradictions, refuseCopiedStill } from "../media/option_checks.ts";
 import { bitsPerPixel } from "../media/pixel_format.ts";
-import { encodeDescription, encodeEnd } from "../wire/answer.ts";
+import { encodeDescription, encodeEnd, type EndReport } from "../wire/answer.ts";
 import type { MediaRequest } from "../wire/request.ts";
 import type { SessionContext } from "./context.ts";
 import { LiveDelivery } from "./live_delivery.ts";
@@ -41,20 +41,21 @@ export async function findLive(
  * Answers a request for a live source: description, frames as they come, end. For an image, that
  * is its next picture.
  *
+ * @returns what was sent
  * @throws {RequestError} for what cannot be sent, and when the source changes
  */
 export async function playLive(
   source: LiveSource,
   request: MediaRequest,
   context: PlayContext,
-): Promise<void> {
-  const { logger, connection, controls, live } = context;
+): Promise<EndReport> {
+  const { connection, controls, live, record } = context;
+  record.named(source.name);
   refuseTimes(source, request);
   refuseFormat(request);
   const still = request.command === "get_image";
   refuseContradictions(request);
   refuseCopiedStill({ ...request, still }, { name: source.name, info: { kind: "video" } });
-  logger.log("info", `${request.command} "${source.name}" (live)`);
   using watch = await live.watch(source, request, {
     signal: context.signal,
     limits: QUEUE_LIMITS[request.late ?? "wait"],
@@ -75,7 +76,8 @@ export async function playLive(
   using over = new LateEnd(request.duration);
   const signal = AbortSignal.any([context.signal, controls.stopped, over.signal]);
   const { duration = Infinity } = request;
-  const delivery = new LiveDelivery(watch, { connection, duration, still });
+  const delivery = new LiveDelivery(watch, { connection, duration, still, record });
+  record.follow(() => ({ ...delivery.end, dropped: watch.queue.dropped }));
   try {
     while (!delivery.isComplete) {
       const item = await watch.queue.take(signal);
@@ -89,7 +91,7 @@ export async function playLive(
   const { end } = delivery;
   end.dropped = watch.queue.dropped;
   await connection.send("end", encodeEnd(end));
-  logger.log("info", `sent ${end.frames} frames of "${source.name}", ${end.bytes} bytes`);
+  return end;
 }
 
 /** Fires when a duration is over for sure, and no frame came that would have told so. */

@@ -76,6 +76,11 @@ export class LiveSources implements AsyncDisposable {
     return this.#options.sources.map(({ name }) => name);
   }
 
+  /** How many are being read, once for each rendition. */
+  get running(): number {
+    return this.#running.size;
+  }
+
   /** The source of a name; the first one for none. */
   find(name?: string): LiveSource | undefined {
     const { sources } = this.#options;

@@ -13,6 +13,11 @@ export class MemoryBudget {
     this.#limit = limit;
   }
 
+  /** Bytes that are taken now. */
+  get taken(): number {
+    return this.#taken;
+  }
+
   /**
    * Takes a part, until what is returned is disposed.
    *

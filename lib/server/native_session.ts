@@ -1,11 +1,5 @@
 import { deadline } from "../core/deadline.ts";
-import {
-  DeadlineError,
-  FormatError,
-  messageOf,
-  MissingProgramError,
-  RequestError,
-} from "../core/errors.ts";
+import { FormatError, RequestError } from "../core/errors.ts";
 import { wallClock } from "../core/wall_clock.ts";
 import { encodeError, encodeList } from "../wire/answer.ts";
 import { Connection } from "../wire/connection.ts";
@@ -14,7 +8,7 @@ import { type MediaRequest, parseControl, parseRequest } from "../wire/request.t
 import { listMedia } from "./list.ts";
 import { Controls } from "./controls.ts";
 import { playMedia } from "./play_media.ts";
-import { isPeerGone, type SessionContext } from "./context.ts";
+import { type SessionContext, toRefusal } from "./context.ts";
 
 /** Requests that may wait behind the one being answered; then the peer is no longer read. */
 const MAX_WAITING = 16;
@@ -62,7 +56,7 @@ class NativeSession {
         const { value: inquiry } = await this.#next(inquiries);
         if (inquiry === undefined) break;
         if (inquiry.kind === "refused") {
-          await this.#refuse(inquiry.error);
+          await this.#refuse(inquiry);
           if (inquiry.last) break;
         } else {
           await this.#answer(inquiry);
@@ -142,36 +136,40 @@ class NativeSession {
     this.#controls = controls;
   }
 
+  async #refuse({ error, last }: Inquiry & { kind: "refused" }): Promise<void> {
+    const { records, logger } = this.#context;
+    // What ends the conversation was no request, or none that came whole.
+    if (!last) records.begin({}, this.#context).refused(error);
+    else if (records.isTold(this.#context)) logger.log("warn", `refused: ${error.message}`);
+    await this.#connection.send("error", encodeError(error));
+  }
+
   async #answer({ request, controls }: Inquiry & { kind: "request" }): Promise<void> {
-    const { timeouts, logger, library, live, access } = this.#context;
+    const { timeouts, library, live, access, records } = this.#context;
+    const { command, name } = request;
+    const record = records.begin({ command, name }, this.#context);
     const alive = setInterval(() => this.#ping(), timeouts.ping);
     try {
       await access.admit(request.token, this.#context);
-      if (request.command === "list_media") {
-        const entries = await listMedia(library, live);
-        await this.#connection.send("list", encodeList(entries));
-        logger.log("info", `list_media: ${entries.length} entries`);
+      if (command === "list_media") {
+        await this.#connection.send("list", encodeList(await listMedia(library, live)));
+        record.done();
       } else {
-        await playMedia(request, {
-          ...this.#context,
-          connection: this.#connection,
-          controls,
-        });
+        const context = { ...this.#context, connection: this.#connection, controls };
+        const end = await playMedia(request, { ...context, logger: record.logger, record });
+        record.done(end.reason);
       }
     } catch (error) {
-      if (this.#context.signal.aborted) throw error;
-      await this.#refuse(toRefusal(error));
+      const refusal = this.#context.signal.aborted ? undefined : toRefusal(error);
+      if (refusal === undefined) {
+        record.broken(this.#context.isEnding() ? "shutdown" : "cut");
+        throw error;
+      }
+      record.refused(refusal);
+      await this.#connection.send("error", encodeError(refusal));
     } finally {
       clearInterval(alive);
     }
-  }
-
-  async #refuse(error: RequestError): Promise<void> {
-    const { code, message, cause } = error;
-    const { logger } = this.#context;
-    if (code === "internal") logger.log("error", `${code}: ${message}: ${messageOf(cause)}`);
-    else logger.log("warn", `${code}: ${message}`);
-    await this.#connection.send("error", encodeError(error));
   }
 
   /** Sends a sign of life, unless the last one is still waiting for its turn. */
@@ -206,17 +204,4 @@ function toInquiry(payload: Uint8Array): Inquiry {
     if (!(error instanceof RequestError)) throw error;
     return { kind: "refused", error, last: false };
   }
-}
-
-/** What a peer is told of a failure: reasons that concern it, and nothing of this side's insides. */
-function toRefusal(error: unknown): RequestError {
-  if (error instanceof RequestError) return error;
-  if (isPeerGone(error) || error instanceof DeadlineError) throw error;
-  if (error instanceof MissingProgramError) {
-    return new RequestError("internal", `Cannot serve: ${error.message}, on the server`, {
-      cause: error,
-    });
-  }
-  const message = "Cannot serve the request: the server failed, its log says why";
-  return new RequestError("internal", message, { cause: error });
 }

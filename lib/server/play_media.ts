@@ -1,7 +1,7 @@
 import type { MediaFile } from "../media/library.ts";
 import type { MediaOptions } from "../media/media_options.ts";
 import type { FrameSource } from "../media/source.ts";
-import { encodeDescription, encodeEnd } from "../wire/answer.ts";
+import { encodeDescription, encodeEnd, type EndReport } from "../wire/answer.ts";
 import type { Connection } from "../wire/connection.ts";
 import type { MediaRequest } from "../wire/request.ts";
 import type { SessionContext } from "./context.ts";
@@ -10,25 +10,28 @@ import { Delivery } from "./delivery.ts";
 import { findLive, playLive } from "./live_play.ts";
 import { findMedia, reserveFrames, startPlayback } from "./playback.ts";
 import { Player } from "./player.ts";
+import type { RequestRecord } from "./request_record.ts";
 
 /** A session's context, and the peer's side of the request. */
 export interface PlayContext extends SessionContext {
   connection: Connection;
   controls: Controls;
+  record: RequestRecord;
 }
 
 /**
  * Answers a request for an image or a video: description, frames when they are due, end.
  *
+ * @returns what was sent
  * @throws {RequestError} for what cannot be sent
  */
-export async function playMedia(request: MediaRequest, context: PlayContext): Promise<void> {
+export async function playMedia(request: MediaRequest, context: PlayContext): Promise<EndReport> {
   const live = await findLive(request, context);
   if (live !== undefined) return await playLive(live, request, context);
-  const { library, defaults, logger, connection, controls } = context;
+  const { library, defaults, logger, connection, controls, record } = context;
   const kind = request.command === "get_image" ? "image" : "video";
   const file = await findMedia(library, kind, { name: request.name, defaults });
-  logger.log("info", `${request.command} "${file.name}"`);
+  record.named(file.name);
   const still = kind === "image" || file.info.kind === "image";
   const options = toOptions(request, still);
   using _memory = reserveFrames(file, options, context.budget);
@@ -49,16 +52,16 @@ export async function playMedia(request: MediaRequest, context: PlayContext): Pr
     streams: first.streams,
     drop: request.late === "drop",
     speed: controls.pacer.speed,
+    record,
   });
+  record.follow(() => delivery.report);
   for await (const step of player.steps()) await delivery.take(step);
   const { report } = delivery;
   if (controls.stopped.aborted) report.reason = "stopped";
   report.warning = player.warning;
   if (report.warning !== undefined) logger.log("warn", `"${file.name}": ${report.warning}`);
   await connection.send("end", encodeEnd(report));
-  const { frames, bytes, dropped } = report;
-  const leftOut = dropped === 0 ? "" : `, ${dropped} left out`;
-  logger.log("info", `sent ${frames} frames of "${file.name}", ${bytes} bytes${leftOut}`);
+  return report;
 }
 
 /** What is wanted of the file; how it is played is another matter. */

@@ -2,7 +2,6 @@ import { ByteWriter } from "../core/byte_writer.ts";
 import { ByteReader, fromSocket } from "../core/byte_reader.ts";
 import { deadline } from "../core/deadline.ts";
 import { DeadlineError, messageOf, RequestError } from "../core/errors.ts";
-import type { Logger } from "../core/log.ts";
 import { closeSocket } from "../core/socket.ts";
 import { TlsSocket } from "../core/tls_socket.ts";
 import { encodeError } from "../wire/answer.ts";
@@ -21,7 +20,8 @@ const TLS_START = [22, 3];
 export interface AcceptOptions {
   certificate: Certificate;
   timeouts: Timeouts;
-  logger: Logger;
+  /** Takes a line for the log, why there is nobody to talk to. */
+  warn: (line: string) => void;
 }
 
 /**
@@ -41,7 +41,7 @@ export function isTls(first: Uint8Array): boolean {
  */
 export async function acceptSecurely(
   raw: Deno.TcpConn,
-  { certificate, timeouts, logger }: AcceptOptions,
+  { certificate, timeouts, warn }: AcceptOptions,
 ): Promise<TlsSocket | undefined> {
   let isLate = false;
   let isAgreeing = false;
@@ -56,7 +56,7 @@ export async function acceptSecurely(
       isAgreeing = true;
       return await TlsSocket.accept(raw, { context: certificate.context, first });
     }
-    logger.log("warn", "refused: the peer does not speak TLS");
+    warn("refused: the peer does not speak TLS");
     if (new TextDecoder().decode(first.subarray(0, MAGIC_LENGTH)) !== CLASSIC_MAGIC) {
       await sayInTheOpen(raw);
     }

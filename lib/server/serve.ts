@@ -1,4 +1,6 @@
-import { formatAddress } from "../core/address.ts";
+import { type Address, formatAddress } from "../core/address.ts";
+import { isLoopback } from "../core/listen_address.ts";
+import { LogQuota } from "../core/log_quota.ts";
 import type { Logger } from "../core/log.ts";
 import { messageOf } from "../core/errors.ts";
 import { Library } from "../media/library.ts";
@@ -9,9 +11,13 @@ import { type CredentialOptions, Credentials } from "./credentials.ts";
 import { exposureOf } from "./exposure.ts";
 import { type LiveOptions, LiveSources } from "./live_sources.ts";
 import { MemoryBudget } from "./memory_budget.ts";
+import { type Metrics, NO_METRICS } from "./metrics.ts";
 import type { Defaults } from "./playback.ts";
 import type { Timeouts } from "./context.ts";
+import { PrometheusMetrics } from "./prometheus.ts";
+import { Records } from "./request_record.ts";
 import { runSession } from "./session.ts";
+import { startStatusServer, type StatusServer } from "./status_server.ts";
 
 /** What a server is to do. */
 export interface ServerOptions {
@@ -35,6 +41,8 @@ export interface ServerOptions {
   maxMemory?: number;
   /** Look into the files before anybody asks for them. */
   warm?: boolean;
+  /** Where it tells over HTTP what it does; nowhere where absent. */
+  metrics?: Address;
 }
 
 /** How long a peer may keep the server waiting, where nothing else is said. */
@@ -63,22 +71,43 @@ export class Server implements AsyncDisposable {
   /** How many of the sessions take nobody's place: their peers are told that the server is full. */
   #refusals = 0;
   #finished: Promise<void> | undefined;
+  #status: StatusServer | undefined;
+  #metrics: Metrics;
+  #quota: LogQuota;
+  #records: Records;
 
   constructor(
     listener: Deno.TcpListener,
     { library, credentials }: { library: Library; credentials: Credentials },
-    { options, logger }: { options: ServerOptions; logger: Logger },
+    { options, logger, metrics = NO_METRICS }: {
+      options: ServerOptions;
+      logger: Logger;
+      metrics?: Metrics;
+    },
   ) {
     this.#listener = listener;
     this.#library = library;
     this.#credentials = credentials;
     this.#options = options;
+    this.#metrics = metrics;
+    this.#quota = new LogQuota(logger);
+    this.#records = new Records({ metrics, quota: this.#quota });
     this.#budget = new MemoryBudget(options.maxMemory ?? DEFAULT_MAX_MEMORY);
     this.#logger = logger;
     this.#live = new LiveSources(options.live ?? { sources: [] }, {
       budget: this.#budget,
       logger,
     });
+    metrics.watch({
+      viewers: () => this.#sessions.size - this.#refusals,
+      liveFeeds: () => this.#live.running,
+      frameMemory: () => this.#budget.taken,
+    });
+  }
+
+  /** Whether whoever connects now is listened to. */
+  get isReady(): boolean {
+    return this.#finished !== undefined && !this.#stop.signal.aborted;
   }
 
   /** Where it listens. */
@@ -106,6 +135,21 @@ export class Server implements AsyncDisposable {
     await this.#finished;
     await Promise.all(this.#sessions);
     await this.#live[Symbol.asyncDispose]();
+    this.#quota[Symbol.dispose]();
+    // Last, since it tells that the server is ending.
+    await this.#status?.[Symbol.asyncDispose]();
+  }
+
+  /** Tells over HTTP what it does, until it is over. */
+  tellStatus(address: Address, metrics: PrometheusMetrics): void {
+    this.#status = startStatusServer(address, {
+      metrics: async () => ({ text: await metrics.text(), type: metrics.contentType }),
+      isReady: () => this.isReady,
+    });
+    const where = this.#status.address;
+    this.#logger.log("info", `Metrics are at http://${formatAddress(where)}/metrics`);
+    if (isLoopback(where.hostname)) return;
+    this.#logger.log("warn", `Anybody who reaches ${where.hostname} can read the metrics`);
   }
 
   async #warm(): Promise<void> {
@@ -140,6 +184,7 @@ export class Server implements AsyncDisposable {
   #admit(socket: Deno.TcpConn): void {
     const { maxClients, defaults, classicOpen, timeouts = DEFAULT_TIMEOUTS } = this.#options;
     const busy = this.#sessions.size - this.#refusals >= maxClients;
+    if (busy) this.#metrics.refused("full");
     if (busy && this.#refusals >= MAX_REFUSALS) {
       socket.close();
       return;
@@ -153,6 +198,7 @@ export class Server implements AsyncDisposable {
       classicOpen,
       budget: this.#budget,
       timeouts,
+      records: this.#records,
       logger: this.#logger,
       signal: this.#stop.signal,
     };
@@ -197,7 +243,17 @@ export async function startServer(options: ServerOptions, logger: Logger): Promi
     classicOpen,
   };
   for (const line of exposureOf(listener.addr.hostname, guards)) logger.log("warn", line);
-  return new Server(listener, { library, credentials }, { options, logger });
+  const sources = { library, credentials };
+  if (options.metrics === undefined) return new Server(listener, sources, { options, logger });
+  const metrics = new PrometheusMetrics();
+  const server = new Server(listener, sources, { options, logger, metrics });
+  try {
+    server.tellStatus(options.metrics, metrics);
+    return server;
+  } catch (error) {
+    await server[Symbol.asyncDispose]();
+    throw error;
+  }
 }
 
 function listen({ host, port }: ServerOptions): Deno.TcpListener {

@@ -3,7 +3,7 @@ import { ByteReader, fromSocket } from "../core/byte_reader.ts";
 import { ByteWriter } from "../core/byte_writer.ts";
 import { deadline } from "../core/deadline.ts";
 import { DeadlineError, messageOf, RequestError } from "../core/errors.ts";
-import { withPrefix } from "../core/log.ts";
+import { withFields } from "../core/log.ts";
 import { closeSocket, type Socket } from "../core/socket.ts";
 import { CLASSIC_MAGIC } from "../wire/classic.ts";
 import { Connection } from "../wire/connection.ts";
@@ -15,7 +15,7 @@ import { runNativeSession } from "./native_session.ts";
 import { acceptSecurely, isTls } from "./secure_accept.ts";
 
 /** What the server shares with a session; the rest belongs to the session's own peer. */
-export type SharedContext = Omit<SessionContext, "address" | "reader" | "writer">;
+export type SharedContext = Omit<SessionContext, "address" | "isEnding" | "reader" | "writer">;
 
 /** Milliseconds that a peer gets to take the last bytes, after all is said. */
 const LINGER = 1000;
@@ -35,7 +35,8 @@ export async function runSession(
   shared: SharedContext,
   { busy = false, certificate }: { busy?: boolean; certificate?: Certificate } = {},
 ): Promise<void> {
-  const logger = withPrefix(shared.logger, formatAddress(raw.remoteAddr));
+  const address = raw.remoteAddr.hostname;
+  const logger = withFields(shared.logger, { peer: formatAddress(raw.remoteAddr) });
   const own = new AbortController();
   const signal = AbortSignal.any([shared.signal, own.signal]);
   let socket: Socket = raw;
@@ -44,8 +45,11 @@ export async function runSession(
   try {
     raw.setNoDelay();
     if (certificate !== undefined) {
+      const warn = (line: string) => {
+        if (shared.records.isTold({ address })) logger.log("warn", line);
+      };
       const { timeouts } = shared;
-      const secured = await acceptSecurely(raw, { certificate, timeouts, logger });
+      const secured = await acceptSecurely(raw, { certificate, timeouts, warn });
       if (secured === undefined) return await linger(raw);
       socket = secured;
     }
@@ -54,13 +58,16 @@ export async function runSession(
       stallTimeout: shared.timeouts.stall,
       onStall: () => own.abort(new DeadlineError("The peer took nothing for too long")),
     });
-    const address = raw.remoteAddr.hostname;
-    await converse({ ...shared, logger, signal, address, reader, writer }, { busy, abort: own });
+    const isEnding = () => shared.signal.aborted;
+    const context = { ...shared, address, logger, signal, isEnding, reader, writer };
+    await converse(context, { busy, abort: own });
     await linger(socket);
   } catch (error) {
     if (!shared.signal.aborted) {
       const reason = own.signal.aborted ? own.signal.reason : error;
-      logger.log(isPeerGone(reason) ? "debug" : "warn", `ended: ${messageOf(reason)}`);
+      const message = `ended: ${messageOf(reason)}`;
+      if (isPeerGone(reason)) logger.log("debug", message);
+      else if (shared.records.isTold({ address })) logger.log("warn", message);
     }
   } finally {
     signal.removeEventListener("abort", close);
@@ -73,7 +80,7 @@ async function converse(
   context: SessionContext,
   { busy, abort }: { busy: boolean; abort: AbortController },
 ): Promise<void> {
-  const { reader, timeouts, logger } = context;
+  const { reader, timeouts, logger, records } = context;
   let magic: Uint8Array | undefined;
   {
     const late = new DeadlineError(`no request within ${timeouts.request / 1000} s`);
@@ -81,8 +88,10 @@ async function converse(
     magic = await reader.peek(CLASSIC_MAGIC.length);
   }
   if (magic === undefined) return;
+  const isTold = () => records.isTold(context);
   if (isTls(magic)) {
-    logger.log("warn", "refused: the peer speaks TLS, and there is no certificate; see --tls-cert");
+    const reason = "the peer speaks TLS, and there is no certificate; see --tls-cert";
+    if (isTold()) logger.log("warn", `refused: ${reason}`);
     // To show in a capture, if nowhere else, why it ends.
     return await refuse(
       context,
@@ -91,12 +100,13 @@ async function converse(
   }
   const isClassic = new TextDecoder().decode(magic.subarray(0, 4)) === CLASSIC_MAGIC;
   if (busy) {
-    logger.log("warn", "refused: the server is full");
+    if (isTold()) logger.log("warn", "refused: the server is full");
     if (isClassic) return;
     const message = "Cannot serve now: all places are taken, try again later";
     await refuse(context, new RequestError("busy", message));
   } else if (isClassic && context.access.isGuarded && !context.classicOpen) {
-    logger.log("warn", "refused: scripts know no token; --classic-open lets them in");
+    const reason = "refused: scripts know no token; --classic-open lets them in";
+    records.begin({ wire: "classic" }, context).refused(new RequestError("unauthorized", reason));
   } else if (isClassic) {
     await runClassicSession(context, abort);
   } else {

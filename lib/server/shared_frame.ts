@@ -1,4 +1,5 @@
 import type { Frame } from "../core/frame.ts";
+import { wallClock } from "../core/wall_clock.ts";
 import { encodeFrame } from "../wire/native.ts";
 
 /** What a {@linkcode SharedFrame} is made with. */
@@ -36,6 +37,12 @@ export class SharedFrame {
   /** Bytes of its data. */
   get size(): number {
     return this.frame.data.byteLength;
+  }
+
+  /** Seconds since it was captured. */
+  get age(): number {
+    const now = wallClock();
+    return (now - (this.frame.captured ?? now)) / 1e6;
   }
 
   /** Holds it once more. */

@@ -96,7 +96,7 @@ Deno.test("the token is taken from a file or the environment, and seen nowhere",
   server.kill("SIGTERM");
   said.push((await server.ending()).stderr, without.stderr, wrong.stderr, own.stderr);
   assertEquals(said.join("").includes(TOKEN), false);
-  assertMatch(said[1], / warn +127\.0\.0\.1:\d+ unauthorized: /);
+  assertMatch(said[1], / warn +peer=127\.0\.0\.1:\d+ .* command=list_media result=unauthorized /);
 });
 
 Deno.test("a server takes its token from the environment, and gives it to no child", async () => {

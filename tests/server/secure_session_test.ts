@@ -45,6 +45,7 @@ Deno.test("runSession() answers every command with the token, and none without i
   }
   await peer.ask({ ...IMAGE, token: "a-token-that-somebody-guesses" });
   assertEquals((await peer.answer()).error?.code, "unauthorized");
+  await server.logged(/ warn .* result=unauthorized /, COMMANDS.length + 1);
   for (const request of COMMANDS) {
     await peer.ask({ ...request, token: TOKEN });
     assertEquals((await peer.answer()).error, undefined);
@@ -76,7 +77,9 @@ Deno.test("runSession() keeps scripts out where there is a token, unless it is t
     using peer = await server.connect();
     await peer.write(classicRequest("get_image"));
     assertEquals((await peer.readAll()).byteLength, 0);
-    await server.logged(/ warn .* refused: scripts know no token; --classic-open lets them in\n$/);
+    await server.logged(
+      / warn .* refused: scripts know no token; --classic-open lets them in wire=classic result=unauthorized seconds=\S+\n$/,
+    );
   }
   await using server = await watchedServer({ media, credentials, classicOpen: true });
   using peer = await server.connect();

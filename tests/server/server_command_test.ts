@@ -98,7 +98,10 @@ for (const [signal, status] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
     assert(children.length > 0);
     const { rest, code, endedBy, stderr } = await server.end(signal);
     assertEquals([rest, code, endedBy], [[], status, null]);
-    assertMatch(stderr, /^\S+ info +127\.0\.0\.1:\d+ get_video "long\.mkv"\n$/);
+    assertMatch(
+      stderr,
+      /^\S+ info {2}peer=127\.0\.0\.1:\d+ request=1 request begins command=get_video name=long\.mkv\n\S+ info {2}.* request ends .* result=shutdown .*\n$/,
+    );
     // The port is free again, and FFmpeg gone with the server rather than left to the system.
     using _listener = Deno.listen({ hostname: "127.0.0.1", port: server.address.port });
     for (const id of children) assert(!await isRunning(id));
@@ -220,4 +223,35 @@ Deno.test("server.ts says how to install FFmpeg where there is none", async () =
     line,
     /^Cannot run ffmpeg: it is not installed, or not in PATH; install FFmpeg with .*apt install ffmpeg/,
   );
+});
+
+Deno.test("server.ts --metrics and --log-format tell programs what it does", async () => {
+  const server = await ServerProcess.start("--metrics", "0", "--log-format", "json");
+  {
+    using peer = await server.connect();
+    await peer.ask({ command: "get_video", name: "none.mkv" });
+    await peer.answer();
+  }
+  const { code, stderr } = await server.end("SIGTERM");
+  assertStrictEquals(code, 143);
+  const events = stderr.trimEnd().split("\n").map((line) => JSON.parse(line));
+  assertMatch(events[0].message, /^Metrics are at http:\/\/127\.0\.0\.1:\d+\/metrics$/);
+  assertEquals(events.map(({ result }) => result), [undefined, undefined, "not_found"]);
+});
+
+Deno.test("server.ts refuses a place for metrics that is none, or is taken", async () => {
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { code, line } = await refusal(["--metrics", "x"]);
+  assertEquals(code, 2);
+  assertMatch(line, /^Cannot use --metrics "x": expected a port from 0 to 65535/);
+  const second = await refusal([
+    "--media",
+    media,
+    "--port",
+    "0",
+    "--metrics",
+    `${taken.addr.port}`,
+  ]);
+  assertEquals(second.code, 1);
+  assertMatch(second.line, /for metrics: the port is taken, choose another with --metrics$/);
 });

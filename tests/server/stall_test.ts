@@ -6,10 +6,13 @@ import {
   assertStrictEquals,
 } from "@std/assert";
 import { createLogger } from "../../lib/core/log.ts";
+import { LogQuota } from "../../lib/core/log_quota.ts";
 import { Library, type MediaFile } from "../../lib/media/library.ts";
 import { Access } from "../../lib/server/access.ts";
 import { LiveSources } from "../../lib/server/live_sources.ts";
 import { MemoryBudget } from "../../lib/server/memory_budget.ts";
+import { NO_METRICS } from "../../lib/server/metrics.ts";
+import { Records } from "../../lib/server/request_record.ts";
 import { runSession } from "../../lib/server/session.ts";
 import { classicRequest } from "../../lib/wire/classic.ts";
 import { encodeMessage, MAX_REQUEST_LENGTH } from "../../lib/wire/native.ts";
@@ -153,7 +156,9 @@ Deno.test("runSession() ends a classic answer without its end when FFmpeg dies",
   for (const id of await mediaChildren()) Deno.kill(id, "SIGKILL");
   const rest = await peer.readAll();
   assertStrictEquals(new TextDecoder("latin1").decode(rest.subarray(-40)).includes("end"), false);
-  await server.logged(/ended: Cannot decode "long.mkv": ffmpeg was ended by SIGKILL/);
+  await server.logged(
+    / warn .* Cannot decode "long.mkv": ffmpeg was ended by SIGKILL.* result=media_error /,
+  );
   await server.assertWell();
 });
 
@@ -171,6 +176,7 @@ Deno.test("runSession() tells a peer nothing of the server's insides, but the lo
   using peer = new Peer(await Deno.connect({ hostname, port }));
   const logger = createLogger({ level: "debug", write: (line) => lines.push(line) });
   const budget = new MemoryBudget(0);
+  using quota = new LogQuota(logger);
   const session = runSession(await listener.accept(), {
     library: new FailingLibrary(media),
     live: new LiveSources({ sources: [] }, { budget, logger }),
@@ -178,6 +184,7 @@ Deno.test("runSession() tells a peer nothing of the server's insides, but the lo
     access: new Access(),
     budget,
     timeouts: TIMEOUTS,
+    records: new Records({ metrics: NO_METRICS, quota }),
     logger,
     signal: new AbortController().signal,
   });

@@ -3,7 +3,7 @@ import { type Server, type ServerOptions, startServer } from "../../lib/server/s
 
 /** A server of the tests' own process, on a free port of this machine. */
 export class TestServer implements AsyncDisposable {
-  /** What the server logged, one event each: the level and the message. */
+  /** What the server logged, one event each: the level, the message, its fields as JSON. */
   readonly log: readonly string[];
   #server: Server;
 
@@ -33,7 +33,11 @@ export async function testServer(
   options: Partial<ServerOptions> & { media: string },
 ): Promise<TestServer> {
   const log: string[] = [];
-  const logger: Logger = { log: (level, message) => void log.push(`${level} ${message}`) };
+  const logger: Logger = {
+    log: (level, message, fields) => {
+      log.push([level, message, ...fields === undefined ? [] : [JSON.stringify(fields)]].join(" "));
+    },
+  };
   const server = await startServer(
     { host: "127.0.0.1", port: 0, defaults: {}, maxClients: 16, ...options },
     logger,

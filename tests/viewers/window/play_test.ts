@@ -153,7 +153,11 @@ Deno.test({
     const { code, stderr } = await watched.client.ending();
     assertEquals(code, 0, stderr);
     assertMatch(stderr, /^Received \d+ frames in [^\n]+\n$/);
-    assert(server.log.some((line) => /^info .* sent \d+ frames of "ffv1.mkv"/.test(line)));
+    assert(
+      server.log.some((line) =>
+        /^info request ends .*"name":"ffv1.mkv","result":"(done|stopped)"/.test(line)
+      ),
+    );
   },
 });
 

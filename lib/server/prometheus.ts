@@ -1,0 +1,128 @@
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { Counts, Gauges, Metrics, Refusal } from "./metrics.ts";
+
+/** Seconds that requests take: a list, a picture, a short video, a long one, a camera all day. */
+const REQUEST_BUCKETS = [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 600, 3600, 36_000];
+
+/** Seconds that frames are late by; from half a second on, viewers may have them left out. */
+const LATENESS_BUCKETS = [0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+/** An answer, and what of it has been counted. */
+interface Followed {
+  counts: () => Counts;
+  counted: Counts;
+}
+
+/** Metrics in the text format of Prometheus. */
+export class PrometheusMetrics implements Metrics {
+  #registry = new Registry();
+  #followed = new Set<Followed>();
+  #frames = this.#counter("stream_frames_sent_total", "Frames of pictures and sound sent", "type");
+  #dropped = this.#counter("stream_frames_dropped_total", "Frames left out for slow viewers");
+  #bytes = this.#counter("stream_bytes_sent_total", "Bytes of frames sent, without headers");
+  #refused = this.#counter(
+    "stream_connections_refused_total",
+    "Connections that were turned away",
+    "reason",
+  );
+  #requests = new Histogram({
+    name: "stream_request_seconds",
+    help: "Seconds from a request to the end of its answer",
+    labelNames: ["result"],
+    buckets: REQUEST_BUCKETS,
+    registers: [this.#registry],
+  });
+  #lateness = {
+    file: this.#histogram(
+      "stream_frame_lateness_seconds",
+      "Seconds between the moment at which a frame of a file is due and its being written",
+    ),
+    live: this.#histogram(
+      "stream_live_frame_age_seconds",
+      "Seconds between the capture of a live frame and its being written",
+    ),
+  };
+
+  constructor() {
+    // Present from the beginning, so that a rate has something to begin from.
+    for (const type of ["video", "audio"]) this.#frames.inc({ type }, 0);
+    this.#refused.inc({ reason: "full" }, 0);
+    const memory = (kind: "rss" | "heapUsed") => () => Deno.memoryUsage()[kind];
+    this.#gauge("stream_resident_memory_bytes", "Memory that the process takes", memory("rss"));
+    this.#gauge("stream_heap_bytes", "Memory of JavaScript objects", memory("heapUsed"));
+  }
+
+  watch(gauges: Gauges): void {
+    this.#gauge("stream_viewers", "Peers that are connected and have a place", gauges.viewers);
+    this.#gauge("stream_live_feeds", "Live sources being read, by rendition", gauges.liveFeeds);
+    this.#gauge(
+      "stream_frame_memory_bytes",
+      "Memory that is set aside for frames",
+      gauges.frameMemory,
+    );
+  }
+
+  follow(counts: () => Counts): Disposable {
+    const nothing = { frames: 0, audioFrames: 0, bytes: 0, dropped: 0 };
+    const followed = { counts, counted: nothing };
+    this.#followed.add(followed);
+    return {
+      [Symbol.dispose]: () => {
+        if (this.#followed.delete(followed)) this.#count(followed);
+      },
+    };
+  }
+
+  sending(source: "file" | "live", seconds: number): void {
+    this.#lateness[source].observe(Math.max(0, seconds));
+  }
+
+  answered(result: string, seconds: number): void {
+    this.#requests.observe({ result }, seconds);
+  }
+
+  refused(reason: Refusal): void {
+    this.#refused.inc({ reason });
+  }
+
+  /** The type of {@linkcode PrometheusMetrics.text}, as a header says it. */
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
+  /** All that is known now. */
+  async text(): Promise<string> {
+    for (const followed of this.#followed) this.#count(followed);
+    return await this.#registry.metrics();
+  }
+
+  /** Adds what an answer has sent since it was looked at last. */
+  #count(followed: Followed): void {
+    const { counted } = followed;
+    const { frames, audioFrames, bytes, dropped } = followed.counts();
+    this.#frames.inc({ type: "video" }, frames - counted.frames);
+    this.#frames.inc({ type: "audio" }, audioFrames - counted.audioFrames);
+    this.#bytes.inc(bytes - counted.bytes);
+    this.#dropped.inc(dropped - counted.dropped);
+    followed.counted = { frames, audioFrames, bytes, dropped };
+  }
+
+  #counter(name: string, help: string, ...labelNames: string[]): Counter {
+    return new Counter({ name, help, labelNames, registers: [this.#registry] });
+  }
+
+  #histogram(name: string, help: string): Histogram {
+    return new Histogram({ name, help, buckets: LATENESS_BUCKETS, registers: [this.#registry] });
+  }
+
+  #gauge(name: string, help: string, value: () => number): void {
+    new Gauge({
+      name,
+      help,
+      registers: [this.#registry],
+      collect() {
+        this.set(value());
+      },
+    });
+  }
+}

@@ -1,0 +1,97 @@
+import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
+import { startStatusServer } from "../../lib/server/status_server.ts";
+import { conversationMedia, watchedServer } from "./watched_server.ts";
+
+const media = await conversationMedia();
+
+const HERE = { hostname: "127.0.0.1", port: 0 };
+
+/** Asks, and gives the status and the text. */
+async function get({ port }: Deno.NetAddr, path: string, init?: RequestInit) {
+  const response = await fetch(`http://127.0.0.1:${port}${path}`, init);
+  return [response.status, await response.text()] as const;
+}
+
+/** The address that the log of a server names. */
+function metricsAddress(server: { lines: readonly string[] }): Deno.NetAddr {
+  const [, port] = server.lines.join("").match(/Metrics are at http:\/\/127\.0\.0\.1:(\d+)\//) ??
+    [];
+  return { transport: "tcp", hostname: "127.0.0.1", port: Number(port) };
+}
+
+/** A sample of the metrics. */
+async function sample(address: Deno.NetAddr, name: string): Promise<number> {
+  const [, text] = await get(address, "/metrics");
+  return Number(text.split("\n").find((line) => line.startsWith(`${name} `))?.split(" ")[1]);
+}
+
+Deno.test("startStatusServer() answers what is asked, and nothing else", async () => {
+  let isReady = true;
+  const metrics = () => Promise.resolve({ text: "a 1\n", type: "text/plain; version=0.0.4" });
+  await using server = startStatusServer(HERE, { metrics, isReady: () => isReady });
+  const { address } = server;
+  const response = await fetch(`http://127.0.0.1:${address.port}/metrics`);
+  assertEquals(response.headers.get("content-type"), "text/plain; version=0.0.4");
+  assertEquals(await response.text(), "a 1\n");
+  assertEquals(await get(address, "/healthz"), [200, "ok\n"]);
+  assertEquals(await get(address, "/readyz"), [200, "ready\n"]);
+  isReady = false;
+  assertEquals(await get(address, "/readyz"), [503, "not ready: the server is ending\n"]);
+  assertEquals((await get(address, "/healthz"))[0], 200);
+  assertEquals((await get(address, "/"))[0], 404);
+  assertEquals((await get(address, "/metrics", { method: "POST" }))[0], 405);
+  assertEquals(await get(address, "/readyz", { method: "HEAD" }), [503, ""]);
+});
+
+Deno.test("startStatusServer() says what to do where the port is taken", () => {
+  using taken = Deno.listen(HERE);
+  const address = { hostname: "127.0.0.1", port: taken.addr.port };
+  const status = { metrics: () => Promise.reject(new Error()), isReady: () => true };
+  assertThrows(
+    () => startStatusServer(address, status),
+    Error,
+    `Cannot listen on 127.0.0.1:${address.port} for metrics: the port is taken, choose another`,
+  );
+});
+
+Deno.test("startStatusServer() ends although somebody never finishes asking", async () => {
+  const status = { metrics: () => Promise.reject(new Error()), isReady: () => true };
+  const server = startStatusServer(HERE, status);
+  using socket = await Deno.connect({ hostname: "127.0.0.1", port: server.address.port });
+  await socket.write(new TextEncoder().encode("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /"));
+  await socket.read(new Uint8Array(1000));
+  await server[Symbol.asyncDispose]();
+});
+
+Deno.test("a server counts what it sends, while it does", async () => {
+  await using server = await watchedServer({ media, metrics: HERE });
+  const address = metricsAddress(server);
+  using peer = await server.connect();
+  await peer.ask({ command: "get_video", name: "long.mkv", speed: 1 });
+  await peer.until("frame", 3);
+  assertEquals(await sample(address, "stream_viewers"), 1);
+  const sent = await sample(address, 'stream_frames_sent_total{type="video"}');
+  assert(sent >= 3, String(sent));
+  assert(await sample(address, "stream_bytes_sent_total") >= 3 * 115_200);
+  assert(await sample(address, "stream_frame_memory_bytes") > 0);
+  assert(await sample(address, "stream_frame_lateness_seconds_count") >= 3);
+  peer.close();
+  await server.logged(/ result=cut /);
+  assertEquals(await sample(address, 'stream_request_seconds_count{result="cut"}'), 1);
+  await server.quiet();
+  assertEquals(await sample(address, "stream_viewers"), 0);
+});
+
+Deno.test("a server is ready while it listens, and tells when it no longer is", async () => {
+  const server = await watchedServer({ media, metrics: HERE });
+  const address = metricsAddress(server);
+  assertEquals(await get(address, "/readyz"), [200, "ready\n"]);
+  using peer = await server.connect();
+  await peer.ask({ command: "get_video", name: "long.mkv", speed: 1 });
+  await peer.until("frame");
+  const ending = server[Symbol.asyncDispose]();
+  assertEquals((await get(address, "/readyz"))[0], 503);
+  await ending;
+  await assertRejects(() => get(address, "/healthz"), TypeError);
+  assertMatch(server.lines.join(""), / result=shutdown /);
+});
