@@ -28,7 +28,7 @@ SMALL, LARGE = 64 << 10, 16 << 20
 LIMITS = {DESCRIBE: LARGE, FRAME: (1 << 28) - 12, END: SMALL, ERROR: SMALL, CONTROL: SMALL,
           LIST: LARGE, PING: SMALL, PONG: SMALL, NOTICE: SMALL}
 DISCONTINUITY, LIVE = 4, 8  # flags of a frame
-SILENCE = 30  # seconds without a byte after which the connection is taken for dead
+SILENCE = 15  # seconds without a byte after which the connection is taken for dead
 
 
 class Failure(Exception):

@@ -13,6 +13,8 @@ export interface Target {
   host: string;
   port: number;
   credentials?: Credentials;
+  /** It is a script, which gives no signs of life in between. */
+  classic?: boolean;
 }
 
 /** How long the server may keep the client waiting, milliseconds. */
@@ -23,8 +25,11 @@ export interface LinkTimeouts {
   silence: number;
 }
 
-/** Waits of the client, where nothing else is said. A server gives signs of life in between. */
-export const DEFAULT_LINK_TIMEOUTS: LinkTimeouts = { connect: 10_000, silence: 30_000 };
+/** Waits of the client, where nothing else is said. A server pings every 5 seconds. */
+export const DEFAULT_LINK_TIMEOUTS: LinkTimeouts = { connect: 10_000, silence: 15_000 };
+
+/** Waits for a script, which may have nothing to send for a while. */
+const CLASSIC_LINK_TIMEOUTS: LinkTimeouts = { connect: 10_000, silence: 30_000 };
 
 /** A connection to a server. Every wait on it has a deadline. */
 export class Link implements Disposable {
@@ -87,13 +92,14 @@ export class Link implements Disposable {
 export async function connect(
   target: Target,
   signal: AbortSignal,
-  timeouts: LinkTimeouts = DEFAULT_LINK_TIMEOUTS,
+  timeouts: LinkTimeouts = target.classic ? CLASSIC_LINK_TIMEOUTS : DEFAULT_LINK_TIMEOUTS,
 ): Promise<Link> {
   const { token, trust } = target.credentials ?? {};
   const timeout = AbortSignal.timeout(timeouts.connect);
   const limit = AbortSignal.any([signal, timeout]);
   const raw = await connectPlainly(target, { signal, timeout, limit, timeouts });
   raw.setNoDelay();
+  raw.setKeepAlive();
   if (trust === undefined) return new Link(raw, signal, { timeouts, token });
   const { host: hostname, port } = target;
   const close = () => closeSocket(raw);

@@ -12,11 +12,14 @@ import { encodeControl, encodeRequest, type MediaRequest, parseControl } from ".
 import { type AnswerPart, CutError, type MediaAnswer } from "./answer.ts";
 import { ClockWatch } from "./clock_watch.ts";
 import type { Link } from "./link.ts";
+import { giveSignsOfLife } from "./sign_of_life.ts";
 
 /** What differs from one use to another. */
 export interface RequestOptions {
   /** Microseconds since 1970; never goes back. */
   clock?: () => number;
+  /** Milliseconds between signs of life; 5 s unless told. */
+  signs?: number;
 }
 
 /**
@@ -28,10 +31,11 @@ export interface RequestOptions {
 export function requestMedia(
   link: Link,
   request: MediaRequest,
-  { clock = sinceEpoch }: RequestOptions = {},
+  { clock = sinceEpoch, signs }: RequestOptions = {},
 ): MediaAnswer {
   const connection = new Connection(link.reader, link.writer);
-  const answer = { connection, request: { ...request, token: link.token?.reveal() }, clock };
+  const own = { ...request, token: link.token?.reveal() };
+  const answer = { connection, request: own, clock, signs };
   return {
     [Symbol.asyncIterator]: () => parts(answer),
     control: (control) => connection.send("control", encodeControl(control)),
@@ -40,13 +44,15 @@ export function requestMedia(
 }
 
 async function* parts(
-  { connection, request, clock }: {
+  { connection, request, clock, signs }: {
     connection: Connection;
     request: MediaRequest;
     clock: () => number;
+    signs?: number;
   },
 ): AsyncGenerator<AnswerPart> {
   await connection.send("request", encodeRequest(request));
+  using _signs = giveSignsOfLife(connection, signs);
   let known: Set<number> | undefined;
   /** Only of live sources is it of interest what time the server has. */
   let watch: ClockWatch | undefined;

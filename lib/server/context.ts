@@ -4,6 +4,7 @@ import type { ByteWriter } from "../core/byte_writer.ts";
 import type { Logger } from "../core/log.ts";
 import type { Library } from "../media/library.ts";
 import type { Access } from "./access.ts";
+import type { LifeSigns } from "./life_signs.ts";
 import type { LiveSources } from "./live_sources.ts";
 import type { MemoryBudget } from "./memory_budget.ts";
 import type { Defaults } from "./playback.ts";
@@ -17,6 +18,11 @@ export interface Timeouts {
   stall: number;
   /** Milliseconds between signs of life while a request is answered. */
   ping: number;
+  /**
+   * Milliseconds without a sign of life from a peer that is answered, and pinged, on the native
+   * wire; 15 s unless told.
+   */
+  life?: number;
   /** Milliseconds in which FFmpeg gives nothing; 30 s unless told. */
   silence?: number;
 }
@@ -43,6 +49,8 @@ export interface SessionContext {
   signal: AbortSignal;
   /** Whether that is because the server ends. */
   isEnding: () => boolean;
+  /** Tells whether the peer is still there. */
+  lifeSigns: LifeSigns;
   /** Reads from the peer. */
   reader: ByteReader;
   /** Writes to the peer. */

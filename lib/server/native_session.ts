@@ -1,5 +1,5 @@
 import { deadline } from "../core/deadline.ts";
-import { FormatError, RequestError } from "../core/errors.ts";
+import { DeadlineError, FormatError, RequestError } from "../core/errors.ts";
 import { wallClock } from "../core/wall_clock.ts";
 import { encodeError, encodeList } from "../wire/answer.ts";
 import { Connection } from "../wire/connection.ts";
@@ -12,6 +12,9 @@ import { type SessionContext, toRefusal } from "./context.ts";
 
 /** Requests that may wait behind the one being answered; then the peer is no longer read. */
 const MAX_WAITING = 16;
+
+/** Milliseconds: three pings that nothing comes back for. */
+const LIFE_TIMEOUT = 15_000;
 
 /** What a client may send. */
 const KINDS_TAKEN: readonly Kind[] = ["request", "control", "ping", "pong"];
@@ -145,10 +148,15 @@ class NativeSession {
   }
 
   async #answer({ request, controls }: Inquiry & { kind: "request" }): Promise<void> {
-    const { timeouts, library, live, access, records } = this.#context;
+    const { timeouts, library, live, access, records, lifeSigns } = this.#context;
     const { command, name } = request;
     const record = records.begin({ command, name }, this.#context);
     const alive = setInterval(() => this.#ping(), timeouts.ping);
+    const limit = timeouts.life ?? LIFE_TIMEOUT;
+    using _dead = lifeSigns.watch(limit, () => {
+      const message = `The peer gave no sign of life for ${limit / 1000} s`;
+      this.#abort.abort(new DeadlineError(message));
+    });
     try {
       await access.admit(request.token, this.#context);
       if (command === "list_media") {

@@ -11,11 +11,15 @@ import { encodeError } from "../wire/answer.ts";
 import type { Certificate } from "./certificate.ts";
 import { runClassicSession } from "./classic_session.ts";
 import { isPeerGone, type SessionContext } from "./context.ts";
+import { LifeSigns } from "./life_signs.ts";
 import { runNativeSession } from "./native_session.ts";
 import { acceptSecurely, isTls } from "./secure_accept.ts";
 
 /** What the server shares with a session; the rest belongs to the session's own peer. */
-export type SharedContext = Omit<SessionContext, "address" | "isEnding" | "reader" | "writer">;
+export type SharedContext = Omit<
+  SessionContext,
+  "address" | "isEnding" | "lifeSigns" | "reader" | "writer"
+>;
 
 /** Milliseconds that a peer gets to take the last bytes, after all is said. */
 const LINGER = 1000;
@@ -44,6 +48,8 @@ export async function runSession(
   signal.addEventListener("abort", close);
   try {
     raw.setNoDelay();
+    // All that tells of a classic peer that it is gone, while nothing is due to be written.
+    raw.setKeepAlive();
     if (certificate !== undefined) {
       const warn = (line: string) => {
         if (shared.records.isTold({ address })) logger.log("warn", line);
@@ -53,13 +59,14 @@ export async function runSession(
       if (secured === undefined) return await linger(raw);
       socket = secured;
     }
-    const reader = new ByteReader(fromSocket(socket));
-    const writer = new ByteWriter(socket, {
+    const lifeSigns = new LifeSigns(socket);
+    const reader = new ByteReader(fromSocket(lifeSigns));
+    const writer = new ByteWriter(lifeSigns, {
       stallTimeout: shared.timeouts.stall,
       onStall: () => own.abort(new DeadlineError("The peer took nothing for too long")),
     });
     const isEnding = () => shared.signal.aborted;
-    const context = { ...shared, address, logger, signal, isEnding, reader, writer };
+    const context = { ...shared, address, logger, signal, isEnding, lifeSigns, reader, writer };
     await converse(context, { busy, abort: own });
     await linger(socket);
   } catch (error) {
