@@ -1,3 +1,4 @@
+import { networkOf } from "../core/address.ts";
 import { RequestError } from "../core/errors.ts";
 import { type Clock, MONOTONIC_CLOCK } from "./pacer.ts";
 
@@ -57,7 +58,7 @@ export class Attempts {
     isRight: () => boolean,
     { signal }: { signal: AbortSignal },
   ): Promise<boolean> {
-    const key = toKey(address);
+    const key = networkOf(address);
     const known = this.#recall(key);
     let found = known === undefined ? isRight() : undefined;
     if (found) return true;
@@ -117,19 +118,6 @@ export class Attempts {
     }
     return record;
   }
-}
-
-/** What counts as one address: of IPv6 the network, of which a peer has all addresses. */
-function toKey(address: string): string {
-  const inside = address.match(/^::ffff:(\d+\.\d+\.\d+\.\d+)$/i)?.[1];
-  if (inside !== undefined) return inside;
-  if (!address.includes(":")) return address;
-  const [head, tail] = address.split("::");
-  const start = head === "" ? [] : head.split(":");
-  const end = tail === undefined || tail === "" ? [] : tail.split(":");
-  const missing = tail === undefined ? 0 : 8 - start.length - end.length;
-  const groups = [...start, ...Array(Math.max(0, missing)).fill("0"), ...end];
-  return groups.slice(0, 4).map((group) => parseInt(group, 16).toString(16)).join(":");
 }
 
 /** Waits, but not beyond the signal. */

@@ -42,6 +42,10 @@ export const SERVER_FLAGS = {
     absent: 64,
     bounds: { min: 1, max: 100_000, integer: true },
   }),
+  "max-per-address": number("N", "of them from one address (0: as many as there are)", {
+    absent: 0,
+    bounds: { min: 0, max: 100_000, integer: true },
+  }),
   "token-file": text("FILE", "only for those with the token: its first line", undefined),
   "tls-cert": text("FILE", "encrypt, with this certificate (PEM)", undefined),
   "tls-key": text("FILE", "its private key (PEM)", undefined),
@@ -104,6 +108,7 @@ export function toServerOptions(
     defaults: { image, video },
     live: { sources: flags.live, loop: flags["loop-live"], linger: flags["live-linger"] },
     maxClients: flags["max-clients"],
+    maxPerAddress: flags["max-per-address"],
     credentials: {
       tokenFile,
       token: tokenFile === undefined ? token : undefined,
@@ -121,7 +126,7 @@ export function serverUsage(): string {
     "What is served": ["media", "image", "video"],
     "What is shown live": ["live", "loop-live", "live-linger"],
     "To whom": [
-      ...["host", "port", "max-clients"] as const,
+      ...["host", "port", "max-clients", "max-per-address"] as const,
       ...["token-file", "tls-cert", "tls-key", "classic-open"] as const,
     ],
     "What is told of it": ["metrics", "log-level", "log-format"],

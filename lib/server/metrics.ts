@@ -20,8 +20,11 @@ export interface Gauges {
   frameMemory: () => number;
 }
 
-/** Why a connection was turned away. */
-export type Refusal = "full";
+/** Why connections are turned away: the server is full, or has enough of one address. */
+export const REFUSALS = ["full", "address"] as const;
+
+/** One of {@linkcode REFUSALS}. */
+export type Refusal = typeof REFUSALS[number];
 
 /** Takes note of what a server does. */
 export interface Metrics {

@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
-import type { Counts, Gauges, Metrics, Refusal } from "./metrics.ts";
+import { type Counts, type Gauges, type Metrics, type Refusal, REFUSALS } from "./metrics.ts";
 
 /** Seconds that requests take: a list, a picture, a short video, a long one, a camera all day. */
 const REQUEST_BUCKETS = [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 600, 3600, 36_000];
@@ -46,7 +46,7 @@ export class PrometheusMetrics implements Metrics {
   constructor() {
     // Present from the beginning, so that a rate has something to begin from.
     for (const type of ["video", "audio"]) this.#frames.inc({ type }, 0);
-    this.#refused.inc({ reason: "full" }, 0);
+    for (const reason of REFUSALS) this.#refused.inc({ reason }, 0);
     const memory = (kind: "rss" | "heapUsed") => () => Deno.memoryUsage()[kind];
     this.#gauge("stream_resident_memory_bytes", "Memory that the process takes", memory("rss"));
     this.#gauge("stream_heap_bytes", "Memory of JavaScript objects", memory("heapUsed"));

@@ -1,3 +1,4 @@
+import { networkOf } from "../core/address.ts";
 import { messageOf, type RequestError } from "../core/errors.ts";
 import type { LogQuota } from "../core/log_quota.ts";
 import { type Logger, withFields } from "../core/log.ts";
@@ -35,7 +36,7 @@ export class Records {
 
   /** Whether one more event of a peer is told. */
   isTold({ address }: Pick<PeerOfRecord, "address">): boolean {
-    return this.#quota.take(address);
+    return this.#quota.take(networkOf(address));
   }
 
   /** Begins the record of a request. */

@@ -14,6 +14,7 @@ import { MemoryBudget } from "./memory_budget.ts";
 import { type Metrics, NO_METRICS } from "./metrics.ts";
 import type { Defaults } from "./playback.ts";
 import type { Timeouts } from "./context.ts";
+import { Places } from "./places.ts";
 import { PrometheusMetrics } from "./prometheus.ts";
 import { Records } from "./request_record.ts";
 import { runSession } from "./session.ts";
@@ -32,6 +33,8 @@ export interface ServerOptions {
   live?: LiveOptions;
   /** Peers served at once; the next one is told that the server is full. */
   maxClients: number;
+  /** The same for those of one address; 0, and absent, for no limit of its own. */
+  maxPerAddress?: number;
   /** Who may watch, and TLS; everybody may, without it, where nothing is said. */
   credentials?: CredentialOptions;
   /** Scripts, which know no token, may watch where one is needed. */
@@ -51,9 +54,6 @@ export const DEFAULT_TIMEOUTS: Timeouts = { request: 10_000, stall: 30_000, ping
 /** Bytes; enough for 80 viewers of 4K, or 320 of 1080p, with 8 bits and 4:2:0. */
 const DEFAULT_MAX_MEMORY = 4 * 2 ** 30;
 
-/** Peers beyond the limit that are told so at once; further ones are just closed. */
-const MAX_REFUSALS = 16;
-
 /** Milliseconds before the next try where a connection could not be accepted. */
 const ACCEPT_PAUSE = 100;
 
@@ -68,8 +68,7 @@ export class Server implements AsyncDisposable {
   #budget: MemoryBudget;
   #live: LiveSources;
   #sessions = new Set<Promise<void>>();
-  /** How many of the sessions take nobody's place: their peers are told that the server is full. */
-  #refusals = 0;
+  #places: Places;
   #finished: Promise<void> | undefined;
   #status: StatusServer | undefined;
   #metrics: Metrics;
@@ -89,6 +88,10 @@ export class Server implements AsyncDisposable {
     this.#library = library;
     this.#credentials = credentials;
     this.#options = options;
+    this.#places = new Places({
+      total: options.maxClients,
+      perAddress: options.maxPerAddress ?? 0,
+    });
     this.#metrics = metrics;
     this.#quota = new LogQuota(logger);
     this.#records = new Records({ metrics, quota: this.#quota });
@@ -99,7 +102,7 @@ export class Server implements AsyncDisposable {
       logger,
     });
     metrics.watch({
-      viewers: () => this.#sessions.size - this.#refusals,
+      viewers: () => this.#places.taken,
       liveFeeds: () => this.#live.running,
       frameMemory: () => this.#budget.taken,
     });
@@ -182,10 +185,12 @@ export class Server implements AsyncDisposable {
   }
 
   #admit(socket: Deno.TcpConn): void {
-    const { maxClients, defaults, classicOpen, timeouts = DEFAULT_TIMEOUTS } = this.#options;
-    const busy = this.#sessions.size - this.#refusals >= maxClients;
-    if (busy) this.#metrics.refused("full");
-    if (busy && this.#refusals >= MAX_REFUSALS) {
+    const { defaults, classicOpen, timeouts = DEFAULT_TIMEOUTS } = this.#options;
+    const place = this.#places.take(socket.remoteAddr.hostname);
+    if (place === undefined || place.refusal !== undefined) {
+      this.#metrics.refused(place?.refusal ?? "full");
+    }
+    if (place === undefined) {
       socket.close();
       return;
     }
@@ -202,12 +207,11 @@ export class Server implements AsyncDisposable {
       logger: this.#logger,
       signal: this.#stop.signal,
     };
-    const session = runSession(socket, shared, { busy, certificate });
+    const session = runSession(socket, shared, { refusal: place.refusal, certificate });
     this.#sessions.add(session);
-    if (busy) this.#refusals++;
     session.finally(() => {
       this.#sessions.delete(session);
-      if (busy) this.#refusals--;
+      place[Symbol.dispose]();
     });
   }
 }

@@ -12,6 +12,7 @@ import type { Certificate } from "./certificate.ts";
 import { runClassicSession } from "./classic_session.ts";
 import { isPeerGone, type SessionContext } from "./context.ts";
 import { LifeSigns } from "./life_signs.ts";
+import type { Refusal } from "./metrics.ts";
 import { runNativeSession } from "./native_session.ts";
 import { acceptSecurely, isTls } from "./secure_accept.ts";
 
@@ -20,6 +21,20 @@ export type SharedContext = Omit<
   SessionContext,
   "address" | "isEnding" | "lifeSigns" | "reader" | "writer"
 >;
+
+/** What is said where a peer gets no place. */
+const REFUSED: Record<Refusal, { logged: string; message: string }> = {
+  full: {
+    logged: "the server is full",
+    message: "Cannot serve now: all places are taken, try again later",
+  },
+  address: {
+    logged: "too many connections of this address",
+    message:
+      "Cannot serve now: your address has all the connections that it may have, close one, " +
+      "or try again later",
+  },
+};
 
 /** Milliseconds that a peer gets to take the last bytes, after all is said. */
 const LINGER = 1000;
@@ -31,13 +46,13 @@ const LINGER_BYTES = 1 << 20;
  * Talks with one peer until either side is done. Never throws: what goes wrong is the peer's, or
  * is logged.
  *
- * @param busy the server is full: the peer is told so, if it speaks the native wire
+ * @param refusal why the peer has no place: it is told so, if it speaks the native wire
  * @param certificate what TLS is spoken with; the peer speaks plainly where there is none
  */
 export async function runSession(
   raw: Deno.TcpConn,
   shared: SharedContext,
-  { busy = false, certificate }: { busy?: boolean; certificate?: Certificate } = {},
+  { refusal, certificate }: { refusal?: Refusal; certificate?: Certificate } = {},
 ): Promise<void> {
   const address = raw.remoteAddr.hostname;
   const logger = withFields(shared.logger, { peer: formatAddress(raw.remoteAddr) });
@@ -67,7 +82,7 @@ export async function runSession(
     });
     const isEnding = () => shared.signal.aborted;
     const context = { ...shared, address, logger, signal, isEnding, lifeSigns, reader, writer };
-    await converse(context, { busy, abort: own });
+    await converse(context, { refusal, abort: own });
     await linger(socket);
   } catch (error) {
     if (!shared.signal.aborted) {
@@ -85,7 +100,7 @@ export async function runSession(
 
 async function converse(
   context: SessionContext,
-  { busy, abort }: { busy: boolean; abort: AbortController },
+  { refusal, abort }: { refusal?: Refusal; abort: AbortController },
 ): Promise<void> {
   const { reader, timeouts, logger, records } = context;
   let magic: Uint8Array | undefined;
@@ -106,10 +121,10 @@ async function converse(
     );
   }
   const isClassic = new TextDecoder().decode(magic.subarray(0, 4)) === CLASSIC_MAGIC;
-  if (busy) {
-    if (isTold()) logger.log("warn", "refused: the server is full");
+  if (refusal !== undefined) {
+    const { logged, message } = REFUSED[refusal];
+    if (isTold()) logger.log("warn", `refused: ${logged}`);
     if (isClassic) return;
-    const message = "Cannot serve now: all places are taken, try again later";
     await refuse(context, new RequestError("busy", message));
   } else if (isClassic && context.access.isGuarded && !context.classicOpen) {
     const reason = "refused: scripts know no token; --classic-open lets them in";

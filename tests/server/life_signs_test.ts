@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { LifeSigns } from "../../lib/server/life_signs.ts";
-import { conversationMedia, SHORT_FRAMES, watchedServer } from "./watched_server.ts";
+import { conversationMedia, type Peer, SHORT_FRAMES, watchedServer } from "./watched_server.ts";
 
 const media = await conversationMedia();
 
@@ -21,6 +21,16 @@ function peer() {
     if (count !== undefined) settle.resolve(count);
   };
   return { signs, at };
+}
+
+/** Waits for a frame, which FFmpeg may take a while for, and is alive meanwhile. */
+async function untilFrame({ connection }: Peer): Promise<void> {
+  while (true) {
+    const message = await connection.receive();
+    if (message === undefined) throw new Error("Cannot find a frame: the server hung up");
+    if (message.kind === "ping") await connection.send("pong", new Uint8Array(0));
+    if (message.kind === "frame") return;
+  }
 }
 
 Deno.test("LifeSigns counts from what came last, and only while it listens", async () => {
@@ -58,27 +68,27 @@ Deno.test("LifeSigns takes bytes that the peer was waited for as a sign, and no 
 });
 
 Deno.test("runSession() ends a peer that gives no sign of life, also a paused one", async () => {
-  const timeouts = { request: 10_000, stall: 10_000, ping: 50, life: 300 };
+  const timeouts = { request: 10_000, stall: 10_000, ping: 50, life: 500 };
   await using server = await watchedServer({ media, timeouts });
   using peer = await server.connect();
   await peer.ask(LONG);
-  await peer.until("frame");
+  await untilFrame(peer);
   await peer.control("pause");
-  await server.logged(/ ended: The peer gave no sign of life for 0\.3 s\n$/);
+  await server.logged(/ ended: The peer gave no sign of life for 0\.5 s\n$/);
   await server.logged(/ result=cut /);
   await server.quiet();
   await server.assertWell();
 });
 
 Deno.test("runSession() keeps a paused peer that answers pings", async () => {
-  const timeouts = { request: 10_000, stall: 10_000, ping: 50, life: 300 };
+  const timeouts = { request: 10_000, stall: 10_000, ping: 50, life: 500 };
   await using server = await watchedServer({ media, timeouts });
   using peer = await server.connect();
   await peer.ask(LONG);
-  await peer.until("frame");
+  await untilFrame(peer);
   await peer.control("pause");
   // Three times as long as it may be silent.
-  for (let count = 0; count < 18; count++) {
+  for (let count = 0; count < 30; count++) {
     await peer.until("ping");
     await peer.connection.send("pong", new Uint8Array(0));
   }

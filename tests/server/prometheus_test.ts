@@ -67,7 +67,7 @@ test("PrometheusMetrics sorts requests by result, and frames by how late they ar
   const age = await samples(metrics, "stream_live_frame_age_seconds");
   assertEquals([age['_bucket{le="0.01"}'], age['_bucket{le="0.02"}']], [0, 1]);
   const refused = await samples(metrics, "stream_connections_refused_total");
-  assertEquals(refused, { '{reason="full"}': 1 });
+  assertEquals(refused, { '{reason="full"}': 1, '{reason="address"}': 0 });
 });
 
 test("PrometheusMetrics says of every metric what it is", async () => {

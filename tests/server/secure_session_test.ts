@@ -6,7 +6,7 @@ import { makeCertificate, NO_OPENSSL } from "../support/certificates.ts";
 import { NativeClient } from "../support/native_client.ts";
 import { conversationMedia, Peer, type WatchedServer, watchedServer } from "./watched_server.ts";
 import { classicRequest } from "../../lib/wire/classic.ts";
-import { encodeRequest } from "../../lib/wire/request.ts";
+import { encodeControl, encodeRequest } from "../../lib/wire/request.ts";
 import { encodeMessage, MAX_REQUEST_LENGTH } from "../../lib/wire/native.ts";
 
 // Whole conversations with a server that wants a token, or speaks TLS.
@@ -173,6 +173,41 @@ withTls("runSession() gives up a viewer over TLS that stops reading", async () =
   await client.connection.send("request", encodeRequest(request));
   await server.logged(/ended: The peer took nothing for too long\n$/);
 });
+
+withTls(
+  "runSession() counts a viewer over TLS from its connecting on, and says that all are taken",
+  async () => {
+    await using server = await watchedServer({
+      media,
+      credentials: { certificate },
+      maxClients: 1,
+    });
+    using silent = await server.connect();
+    using client = new NativeClient(await connectTls(server));
+    assertEquals((await client.ask({ command: "list_media" })).error?.code, "busy");
+    silent.close();
+  },
+);
+
+withTls(
+  "runSession() ends a peer over TLS that gives no sign of life, and keeps others",
+  async () => {
+    const timeouts = { request: 10_000, stall: 10_000, ping: 50, life: 500 };
+    await using server = await watchedServer({ media, credentials: { certificate }, timeouts });
+    using client = new NativeClient(await connectTls(server));
+    const { connection } = client;
+    const request = { command: "get_video", name: "long.mkv", speed: 1 } as const;
+    await connection.send("request", encodeRequest(request));
+    await connection.send("control", encodeControl({ action: "pause" }));
+    // Three times as long as it may be silent.
+    for (let pings = 0; pings < 30;) {
+      if ((await connection.receive())?.kind !== "ping") continue;
+      await connection.send("pong", new Uint8Array(0));
+      pings++;
+    }
+    await server.logged(/ ended: The peer gave no sign of life for 0\.5 s\n$/);
+  },
+);
 
 withTls("runSession() says when TLS cannot be agreed on", async () => {
   await using server = await watchedServer({ media, credentials: { certificate } });
