@@ -7,6 +7,7 @@ import { cutAt } from "./end_cut.ts";
 import { lastWords } from "./last_words.ts";
 import { audioArguments, type LaneInput, leadOf, videoArguments } from "./media_arguments.ts";
 import type { Lane } from "./merge.ts";
+import { pixelLimit } from "./probe.ts";
 import type { NutStream } from "./nut_demux.ts";
 import { NutReader } from "./nut_reader.ts";
 import { PicturePreroll, SoundPreroll } from "./preroll.ts";
@@ -65,7 +66,9 @@ export class FrameLane implements Lane<TimedFrame>, AsyncDisposable {
     this.#input = input;
     this.#limits = limits;
     const depth = isPicture && this.#isRaw ? PICTURES_AHEAD : PACKETS_AHEAD;
-    const args = isPicture ? videoArguments(input) : audioArguments(input);
+    const args = isPicture
+      ? [...pixelLimit(input.file.maxPixels), ...videoArguments(input)]
+      : audioArguments(input);
     this.#process = startProcess("ffmpeg", args, { signal: limits.signal });
     const { maxFrameSize, silenceTimeout = SILENCE_TIMEOUT } = limits;
     const output = fromStream(this.#process.stdout);

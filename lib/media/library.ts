@@ -11,6 +11,16 @@ export interface MediaFile {
   /** Bytes. */
   size: number;
   info: MediaInfo;
+  /** Pixels of a picture that may be decoded; as FFmpeg has it where absent. */
+  maxPixels?: number;
+}
+
+/** Options of {@linkcode Library}. */
+export interface LibraryOptions {
+  /** What can be asked for besides, to hint at. */
+  otherNames?: readonly string[];
+  /** Pixels of the largest picture that is taken. */
+  maxPixels?: number;
 }
 
 /** A file that may or may not be media: found, not looked into. */
@@ -48,15 +58,16 @@ export class Library {
   /** What the real path of everything inside begins with. */
   #inside: string;
   #otherNames: readonly string[];
+  #maxPixels: number | undefined;
   #probed = new Map<string, { stamp: string; info: Promise<MediaInfo> }>();
 
   /**
    * @param folder path of the folder
-   * @param otherNames what can be asked for besides, to hint at
    * @throws {Error} where it is no folder, or cannot be read
    */
-  constructor(folder: string, { otherNames = [] }: { otherNames?: readonly string[] } = {}) {
+  constructor(folder: string, { otherNames = [], maxPixels }: LibraryOptions = {}) {
     this.#otherNames = otherNames;
+    this.#maxPixels = maxPixels;
     try {
       this.#root = Deno.realPathSync(folder);
       this.#inside = this.#root.endsWith("/") ? this.#root : `${this.#root}/`;
@@ -206,12 +217,13 @@ export class Library {
   async #toMedia({ name, path, size, stamp }: Candidate): Promise<MediaFile> {
     if (size === 0) throw new RequestError("media_error", `Cannot read "${name}": it is empty`);
     const known = this.#probed.get(path);
-    if (known?.stamp === stamp) return { name, path, size, info: await known.info };
+    const maxPixels = this.#maxPixels;
+    if (known?.stamp === stamp) return { name, path, size, info: await known.info, maxPixels };
     if (this.#probed.size >= MAX_REMEMBERED) this.#probed.clear();
-    const info = probe(path, name);
+    const info = probe(path, name, { maxPixels });
     this.#probed.set(path, { stamp, info });
     try {
-      return { name, path, size, info: await info };
+      return { name, path, size, info: await info, maxPixels };
     } catch (error) {
       // What is wrong with the data stays so until the file changes. Anything else may be over the
       // next time: a deadline on a busy machine, a killed or missing FFmpeg, a right not yet given.

@@ -101,6 +101,14 @@ export function inputArguments(path: string): string[] {
   return ["-protocol_whitelist", PROTOCOL_WHITELIST, ...plain, "-i", inputUrl(path)];
 }
 
+/** What FFmpeg says of a picture that is larger than it may be. */
+const TOO_LARGE = /Picture size (\d+x\d+) exceeds specified max pixel count/;
+
+/** FFmpeg's arguments, in front of an input, that bound the pictures it decodes. */
+export function pixelLimit(maxPixels = Infinity): string[] {
+  return maxPixels === Infinity ? [] : ["-max_pixels", `${maxPixels}`];
+}
+
 function inputUrl(path: string): string {
   return `file:${path}`;
 }
@@ -108,11 +116,16 @@ function inputUrl(path: string): string {
 /**
  * Asks FFmpeg what a file is.
  *
+ * @param maxPixels of a picture; larger ones are not decoded to find out more
  * @throws {RequestError} `media_error` where it is no media, or none that is served
  * @throws {PassingError} `media_error` where that could not be found out this time
  */
-export async function probe(path: string, name: string): Promise<MediaInfo> {
-  const output = await runProbe(path, name);
+export async function probe(
+  path: string,
+  name: string,
+  { maxPixels = Infinity }: { maxPixels?: number } = {},
+): Promise<MediaInfo> {
+  const { output, complaints } = await runProbe(path, name, maxPixels);
   const { streams = [], format = {} } = JSON.parse(output) as ProbeOutput;
   const formatName = format.format_name ?? "";
   if (formatName.split(",").some((part) => REFUSED_FORMATS.has(part))) {
@@ -127,6 +140,10 @@ export async function probe(path: string, name: string): Promise<MediaInfo> {
   const sound = streams.find((stream) => stream.codec_type === "audio");
   const video = picture && toVideo(picture);
   const audio = sound && toAudio(sound);
+  const claimed = video === undefined
+    ? picture && complaints.match(TOO_LARGE)?.[1]
+    : video.width * video.height > maxPixels && `${video.width}x${video.height}`;
+  if (claimed) throw tooLarge(name, claimed, maxPixels);
   if (video === undefined && audio === undefined) {
     throw new RequestError("media_error", `Cannot serve "${name}": no picture and no sound in it`);
   }
@@ -140,6 +157,14 @@ export async function probe(path: string, name: string): Promise<MediaInfo> {
   return { kind, format: formatName, duration, video, audio, further };
 }
 
+function tooLarge(name: string, claimed: string, maxPixels: number): RequestError {
+  return new RequestError(
+    "media_error",
+    `Cannot serve "${name}": its pictures have ${claimed} pixels, expected at most ${maxPixels} ` +
+      "in all",
+  );
+}
+
 function countTypes(streams: readonly ProbeStream[]): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const { codec_type: type = "unknown", disposition } of streams) {
@@ -150,17 +175,22 @@ function countTypes(streams: readonly ProbeStream[]): Record<string, number> {
   return counts;
 }
 
-async function runProbe(path: string, name: string): Promise<string> {
+async function runProbe(
+  path: string,
+  name: string,
+  maxPixels: number,
+): Promise<{ output: string; complaints: string }> {
   const args = ["-v", "error", "-show_error", "-show_format", "-show_streams", "-of", "json"];
-  args.push(...inputArguments(path));
+  args.push(...pixelLimit(maxPixels), ...inputArguments(path));
   const signal = AbortSignal.timeout(PROBE_DEADLINE);
   await using child = startProcess("ffprobe", args, { signal });
   const output = await new Response(child.stdout).text();
   try {
-    await child.finished();
-    return output;
+    return { output, complaints: await child.finished() };
   } catch (cause) {
     if (!(cause instanceof ProcessError)) throw cause;
+    const claimed = cause.failure.stderr.match(TOO_LARGE)?.[1];
+    if (claimed !== undefined) throw tooLarge(name, claimed, maxPixels);
     const reason = signal.aborted
       ? `FFmpeg found nothing in it within ${PROBE_DEADLINE / 1000} s`
       : lastWords(cause.failure.stderr, path) ?? messageOf(cause);

@@ -16,7 +16,7 @@ import type { Secret } from "../core/secret.ts";
 import { parseLiveSource } from "../media/live_input.ts";
 import { DEFAULT_PORT } from "../wire/native.ts";
 import { DEFAULT_LINGER } from "./live_sources.ts";
-import type { ServerOptions } from "./serve.ts";
+import { DEFAULT_MAX_PIXELS, type ServerOptions } from "./serve.ts";
 
 /** The command line of `stream-server`. */
 export const SERVER_FLAGS = {
@@ -50,6 +50,10 @@ export const SERVER_FLAGS = {
   "tls-cert": text("FILE", "encrypt, with this certificate (PEM)", undefined),
   "tls-key": text("FILE", "its private key (PEM)", undefined),
   "classic-open": toggle("scripts need no token"),
+  "max-pixels": number("N", `of a picture in a file (${DEFAULT_MAX_PIXELS})`, {
+    absent: DEFAULT_MAX_PIXELS,
+    bounds: { min: 1, max: 2 ** 31 - 1, integer: true },
+  }),
   metrics: text("[ADDR:]PORT", "tell over HTTP: /metrics /healthz /readyz", undefined),
   "log-level": choice(LOG_LEVELS, "how much is told on stderr (info)", "info"),
   "log-format": choice(LOG_FORMATS, "how it is written, json for machines (human)", "human"),
@@ -109,6 +113,7 @@ export function toServerOptions(
     live: { sources: flags.live, loop: flags["loop-live"], linger: flags["live-linger"] },
     maxClients: flags["max-clients"],
     maxPerAddress: flags["max-per-address"],
+    maxPixels: flags["max-pixels"],
     credentials: {
       tokenFile,
       token: tokenFile === undefined ? token : undefined,
@@ -129,6 +134,7 @@ export function serverUsage(): string {
       ...["host", "port", "max-clients", "max-per-address"] as const,
       ...["token-file", "tls-cert", "tls-key", "classic-open"] as const,
     ],
+    "How much at most": ["max-pixels"],
     "What is told of it": ["metrics", "log-level", "log-format"],
     "Also": ["completions", "help"],
   });

@@ -40,6 +40,8 @@ export interface ServerOptions {
   /** Scripts, which know no token, may watch where one is needed. */
   classicOpen?: boolean;
   timeouts?: Timeouts;
+  /** Pixels of the largest picture that is decoded; 2^27 unless told. */
+  maxPixels?: number;
   /** Bytes that the frames of all viewers together may take. */
   maxMemory?: number;
   /** Look into the files before anybody asks for them. */
@@ -53,6 +55,9 @@ export const DEFAULT_TIMEOUTS: Timeouts = { request: 10_000, stall: 30_000, ping
 
 /** Bytes; enough for 80 viewers of 4K, or 320 of 1080p, with 8 bits and 4:2:0. */
 const DEFAULT_MAX_MEMORY = 4 * 2 ** 30;
+
+/** Pixels; as RGB, such a picture takes 400 MB while it is decoded. */
+export const DEFAULT_MAX_PIXELS = 2 ** 27;
 
 /** Milliseconds before the next try where a connection could not be accepted. */
 const ACCEPT_PAUSE = 100;
@@ -225,7 +230,10 @@ export async function startServer(options: ServerOptions, logger: Logger): Promi
   const live = options.live?.sources ?? [];
   refuseSameNames(live);
   const names = live.map(({ name }) => name);
-  const library = new Library(options.media, { otherNames: names });
+  const library = new Library(options.media, {
+    otherNames: names,
+    maxPixels: options.maxPixels ?? DEFAULT_MAX_PIXELS,
+  });
   for (const program of ["ffmpeg", "ffprobe"]) {
     await using child = startProcess(program, ["-version"], { stdout: "null" });
     await child.finished();
