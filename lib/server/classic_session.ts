@@ -81,6 +81,7 @@ async function playClassic(command: ClassicCommand, context: ClassicContext): Pr
     pixelFormat: wide ? WIDE_BGR : "bgr24",
     colorMatrix: file.info.kind === "video" ? OPENCV_MATRIX : undefined,
   };
+  using _slot = await context.slots.take({ signal });
   using _memory = reserveFrames(file, options, context.budget);
   const limits = { signal, silenceTimeout: timeouts.silence };
   await using decoder = await startPlayback(file, options, limits);

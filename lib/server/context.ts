@@ -4,6 +4,7 @@ import type { ByteWriter } from "../core/byte_writer.ts";
 import type { Logger } from "../core/log.ts";
 import type { Library } from "../media/library.ts";
 import type { Access } from "./access.ts";
+import type { DecoderSlots } from "./decoder_slots.ts";
 import type { LifeSigns } from "./life_signs.ts";
 import type { LiveSources } from "./live_sources.ts";
 import type { MemoryBudget } from "./memory_budget.ts";
@@ -39,6 +40,8 @@ export interface SessionContext {
   classicOpen?: boolean;
   /** What the frames of all viewers may take of the memory. */
   budget: MemoryBudget;
+  /** How many decoders may run at once. */
+  slots: DecoderSlots;
   timeouts: Timeouts;
   /** What becomes of requests is told here. */
   records: Records;

@@ -50,6 +50,10 @@ export const SERVER_FLAGS = {
   "tls-cert": text("FILE", "encrypt, with this certificate (PEM)", undefined),
   "tls-key": text("FILE", "its private key (PEM)", undefined),
   "classic-open": toggle("scripts need no token"),
+  "max-decoders": number<number | undefined>("N", "at once; others wait in line (4 a core)", {
+    absent: undefined,
+    bounds: { min: 1, max: 10_000, integer: true },
+  }),
   "max-pixels": number("N", `of a picture in a file (${DEFAULT_MAX_PIXELS})`, {
     absent: DEFAULT_MAX_PIXELS,
     bounds: { min: 1, max: 2 ** 31 - 1, integer: true },
@@ -113,6 +117,7 @@ export function toServerOptions(
     live: { sources: flags.live, loop: flags["loop-live"], linger: flags["live-linger"] },
     maxClients: flags["max-clients"],
     maxPerAddress: flags["max-per-address"],
+    maxDecoders: flags["max-decoders"],
     maxPixels: flags["max-pixels"],
     credentials: {
       tokenFile,
@@ -134,7 +139,7 @@ export function serverUsage(): string {
       ...["host", "port", "max-clients", "max-per-address"] as const,
       ...["token-file", "tls-cert", "tls-key", "classic-open"] as const,
     ],
-    "How much at most": ["max-pixels"],
+    "How much at most": ["max-decoders", "max-pixels"],
     "What is told of it": ["metrics", "log-level", "log-format"],
     "Also": ["completions", "help"],
   });

@@ -8,6 +8,7 @@ import { bitsPerPixel } from "../media/pixel_format.ts";
 import { encodeDescription, encodeEnd, type EndReport } from "../wire/answer.ts";
 import type { MediaRequest } from "../wire/request.ts";
 import type { SessionContext } from "./context.ts";
+import { inLine } from "./decoder_line.ts";
 import { LiveDelivery } from "./live_delivery.ts";
 import { QUEUE_LIMITS } from "./live_queue.ts";
 import { LONGEST_SLEEP } from "./pacer.ts";
@@ -56,11 +57,13 @@ export async function playLive(
   const still = request.command === "get_image";
   refuseContradictions(request);
   refuseCopiedStill({ ...request, still }, { name: source.name, info: { kind: "video" } });
-  using watch = await live.watch(source, request, {
-    signal: context.signal,
+  const queueOptions = {
     limits: QUEUE_LIMITS[request.late ?? "wait"],
     sound: !still && request.audio !== false,
     isPaused: () => controls.pacer.isPaused && !still,
+  };
+  using watch = await inLine(context, (line) => {
+    return live.watch(source, request, { ...queueOptions, line, signal: context.signal });
   });
   if (watch.streams.length === 0) {
     throw new RequestError("unsupported", `Cannot send "${source.name}": it has no picture`);

@@ -8,6 +8,7 @@ import type { Rendition } from "../media/rendition.ts";
 import type { ListEntry } from "../wire/answer.ts";
 import { Broadcast } from "./broadcast.ts";
 import { CaptureInput } from "./capture_input.ts";
+import { DecoderSlots, type SlotOptions } from "./decoder_slots.ts";
 import { LiveQueue, type LiveQueueOptions, MAX_QUEUED_BYTES } from "./live_queue.ts";
 import type { MemoryBudget } from "./memory_budget.ts";
 import { type Clock, MONOTONIC_CLOCK } from "./pacer.ts";
@@ -28,6 +29,8 @@ export interface LiveOptions {
 export interface LiveSurroundings {
   budget: MemoryBudget;
   logger: Logger;
+  /** Decoders that may run at once; without end where absent. */
+  slots?: DecoderSlots;
   clock?: Clock;
 }
 
@@ -45,6 +48,8 @@ interface Running {
   memory: Disposable;
   /** What it is made from, where that is not the source itself. */
   capture?: Running;
+  /** The decoder that it takes, if any. */
+  slot?: Disposable;
 }
 
 /** What a source that can be opened once only is read as: all else is made from that. */
@@ -60,6 +65,7 @@ const MAX_LINGERING = 4;
 export class LiveSources implements AsyncDisposable {
   #options: LiveOptions;
   #surroundings: LiveSurroundings;
+  #slots: DecoderSlots;
   #running = new Map<string, Running>();
   /** What has been stopped, and may still be going. */
   #ending = new Map<string, Promise<void>>();
@@ -69,6 +75,8 @@ export class LiveSources implements AsyncDisposable {
   constructor(options: LiveOptions, surroundings: LiveSurroundings) {
     this.#options = options;
     this.#surroundings = surroundings;
+    this.#slots = surroundings.slots ?? new DecoderSlots(Infinity);
+    this.#slots.onFull = () => this.#endLingering();
   }
 
   /** Their names, in the order of the command line. */
@@ -115,10 +123,18 @@ export class LiveSources implements AsyncDisposable {
   async watch(
     source: LiveSource,
     rendition: Rendition,
-    { signal, ...options }: LiveQueueOptions & { signal: AbortSignal },
+    { signal, line = { signal }, ...options }: LiveQueueOptions & {
+      signal: AbortSignal;
+      /** How a decoder is waited for; until the signal fires where absent. */
+      line?: SlotOptions;
+    },
   ): Promise<LiveWatch> {
-    const { broadcast } = this.#find(source, rendition);
+    const slot = await this.#takeSlot(source, rendition, line);
+    const { broadcast } = this.#find(source, rendition, slot);
     const queue = new LiveQueue(options);
+    const makeRoom = () => {
+      if (this.#slots.waiting > 0) this.#endLingering();
+    };
     await broadcast.join(queue, signal);
     const { streams } = broadcast;
     try {
@@ -133,6 +149,7 @@ export class LiveSources implements AsyncDisposable {
         [Symbol.dispose]() {
           broadcast.leave(queue);
           memory[Symbol.dispose]();
+          makeRoom();
         },
       };
     } catch (error) {
@@ -147,12 +164,32 @@ export class LiveSources implements AsyncDisposable {
     await Promise.all(this.#ending.values());
   }
 
-  /** What runs in a rendition, which is started where nothing does. */
-  #find(source: LiveSource, rendition: Rendition): Running {
-    return this.#running.get(keyOf(source, rendition)) ?? this.#start(source, rendition);
+  /** Waits for a decoder where one has to be started; packets are copied without. */
+  async #takeSlot(
+    source: LiveSource,
+    rendition: Rendition,
+    line: SlotOptions,
+  ): Promise<Disposable | undefined> {
+    const key = keyOf(source, rendition);
+    const isNeedless = () => this.#running.has(key);
+    if (rendition.encoding === "copy" || isNeedless()) return undefined;
+    return await this.#slots.take({ ...line, isNeedless });
   }
 
-  #start(source: LiveSource, rendition: Rendition): Running {
+  /** What runs in a rendition, which is started where nothing does. */
+  #find(source: LiveSource, rendition: Rendition, slot?: Disposable): Running {
+    const running = this.#running.get(keyOf(source, rendition));
+    try {
+      if (running === undefined) return this.#start(source, rendition, slot);
+    } catch (error) {
+      slot?.[Symbol.dispose]();
+      throw error;
+    }
+    slot?.[Symbol.dispose]();
+    return running;
+  }
+
+  #start(source: LiveSource, rendition: Rendition, slot?: Disposable): Running {
     const { loop = false, linger = DEFAULT_LINGER, silenceTimeout } = this.#options;
     const { budget, logger, clock = MONOTONIC_CLOCK } = this.#surroundings;
     const isCapture = isExclusive(source) && rendition.encoding === CAPTURED.encoding;
@@ -177,8 +214,9 @@ export class LiveSources implements AsyncDisposable {
       clock,
       logger,
     });
-    const running = { source, key, broadcast, memory, capture };
+    const running = { source, key, broadcast, memory, capture, slot };
     this.#running.set(key, running);
+    this.#slots.review();
     logger.log("info", `"${source.name}" is started: ${rendition.encoding ?? "raw"}`);
     broadcast.over.addEventListener("abort", () => this.#end(running));
     return running;
@@ -192,13 +230,21 @@ export class LiveSources implements AsyncDisposable {
     for (const running of unwatched.slice(0, surplus)) this.#end(running);
   }
 
-  #end({ key, source, broadcast, memory, capture }: Running): void {
+  /** Ends what lingers with a decoder that somebody waits for, the oldest first. */
+  #endLingering(): void {
+    const unwatched = [...this.#running.values()]
+      .find(({ broadcast, slot }) => slot !== undefined && broadcast.viewers === 0);
+    if (unwatched !== undefined) this.#end(unwatched);
+  }
+
+  #end({ key, source, broadcast, memory, capture, slot }: Running): void {
     if (this.#running.get(key)?.broadcast !== broadcast) return;
     this.#running.delete(key);
     memory[Symbol.dispose]();
     const { logger } = this.#surroundings;
     const gone = broadcast.stop().then(() => {
       logger.log("info", `"${source.name}" is stopped`);
+      slot?.[Symbol.dispose]();
       // It has lingered already; nobody waits for the capture on top of that.
       if (capture?.broadcast.viewers === 0) this.#end(capture);
     });

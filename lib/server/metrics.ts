@@ -14,6 +14,10 @@ export interface Counts {
 export interface Gauges {
   /** Peers that have a place. */
   viewers: () => number;
+  /** Decoders that run. */
+  decoders: () => number;
+  /** Requests that wait for one. */
+  waiting: () => number;
   /** Live sources that are being read, once for each rendition. */
   liveFeeds: () => number;
   /** Bytes that are set aside for frames. */

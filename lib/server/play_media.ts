@@ -6,6 +6,7 @@ import type { Connection } from "../wire/connection.ts";
 import type { MediaRequest } from "../wire/request.ts";
 import type { SessionContext } from "./context.ts";
 import type { Controls } from "./controls.ts";
+import { inLine } from "./decoder_line.ts";
 import { Delivery } from "./delivery.ts";
 import { findLive, playLive } from "./live_play.ts";
 import { findMedia, reserveFrames, startPlayback } from "./playback.ts";
@@ -34,6 +35,10 @@ export async function playMedia(request: MediaRequest, context: PlayContext): Pr
   record.named(file.name);
   const still = kind === "image" || file.info.kind === "image";
   const options = toOptions(request, still);
+  // Untouched packets need no decoder.
+  using _slot = options.encoding === "copy"
+    ? undefined
+    : await inLine(context, (line) => context.slots.take(line));
   using _memory = reserveFrames(file, options, context.budget);
   controls.attach(context.signal);
   const open = (part: MediaOptions) =>

@@ -54,6 +54,8 @@ export class PrometheusMetrics implements Metrics {
 
   watch(gauges: Gauges): void {
     this.#gauge("stream_viewers", "Peers that are connected and have a place", gauges.viewers);
+    this.#gauge("stream_decoders", "Decoders that run", gauges.decoders);
+    this.#gauge("stream_decoders_waiting", "Requests that wait for a decoder", gauges.waiting);
     this.#gauge("stream_live_feeds", "Live sources being read, by rendition", gauges.liveFeeds);
     this.#gauge(
       "stream_frame_memory_bytes",

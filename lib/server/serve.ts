@@ -9,6 +9,7 @@ import { refuseSameNames } from "../media/live_input.ts";
 import { startProcess } from "../media/process.ts";
 import { type CredentialOptions, Credentials } from "./credentials.ts";
 import { exposureOf } from "./exposure.ts";
+import { DecoderSlots } from "./decoder_slots.ts";
 import { type LiveOptions, LiveSources } from "./live_sources.ts";
 import { MemoryBudget } from "./memory_budget.ts";
 import { type Metrics, NO_METRICS } from "./metrics.ts";
@@ -35,6 +36,8 @@ export interface ServerOptions {
   maxClients: number;
   /** The same for those of one address; 0, and absent, for no limit of its own. */
   maxPerAddress?: number;
+  /** Decoders that run at once; four for each core where absent, and eight at least. */
+  maxDecoders?: number;
   /** Who may watch, and TLS; everybody may, without it, where nothing is said. */
   credentials?: CredentialOptions;
   /** Scripts, which know no token, may watch where one is needed. */
@@ -59,6 +62,11 @@ const DEFAULT_MAX_MEMORY = 4 * 2 ** 30;
 /** Pixels; as RGB, such a picture takes 400 MB while it is decoded. */
 export const DEFAULT_MAX_PIXELS = 2 ** 27;
 
+/** How many decoders may run at once, where nothing is said. */
+export function defaultMaxDecoders(): number {
+  return Math.max(8, 4 * navigator.hardwareConcurrency);
+}
+
 /** Milliseconds before the next try where a connection could not be accepted. */
 const ACCEPT_PAUSE = 100;
 
@@ -74,6 +82,7 @@ export class Server implements AsyncDisposable {
   #live: LiveSources;
   #sessions = new Set<Promise<void>>();
   #places: Places;
+  #slots: DecoderSlots;
   #finished: Promise<void> | undefined;
   #status: StatusServer | undefined;
   #metrics: Metrics;
@@ -93,6 +102,7 @@ export class Server implements AsyncDisposable {
     this.#library = library;
     this.#credentials = credentials;
     this.#options = options;
+    this.#slots = new DecoderSlots(options.maxDecoders ?? defaultMaxDecoders());
     this.#places = new Places({
       total: options.maxClients,
       perAddress: options.maxPerAddress ?? 0,
@@ -104,10 +114,13 @@ export class Server implements AsyncDisposable {
     this.#logger = logger;
     this.#live = new LiveSources(options.live ?? { sources: [] }, {
       budget: this.#budget,
+      slots: this.#slots,
       logger,
     });
     metrics.watch({
       viewers: () => this.#places.taken,
+      decoders: () => this.#slots.taken,
+      waiting: () => this.#slots.waiting,
       liveFeeds: () => this.#live.running,
       frameMemory: () => this.#budget.taken,
     });
@@ -207,6 +220,7 @@ export class Server implements AsyncDisposable {
       access,
       classicOpen,
       budget: this.#budget,
+      slots: this.#slots,
       timeouts,
       records: this.#records,
       logger: this.#logger,

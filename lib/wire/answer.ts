@@ -44,6 +44,8 @@ export const NOTICE_CODES = [
   "source_lost",
   /** It is there again. */
   "source_back",
+  /** The answer begins when a decoder is free: `position` is the place in line, from 1 on. */
+  "waiting",
 ] as const;
 
 /** News of an answer that is under way. */
@@ -58,6 +60,8 @@ export interface Notice {
   needed?: number;
   /** Bytes a second. */
   achieved?: number;
+  /** Place in line, from 1 on. */
+  position?: number;
 }
 
 /** One entry of the list of media. */
@@ -226,6 +230,7 @@ export function parseNotice(payload: Uint8Array): Notice {
     dropped: optionalNumber(object, "dropped", COUNT),
     needed: optionalNumber(object, "needed", BYTES_A_SECOND),
     achieved: optionalNumber(object, "achieved", BYTES_A_SECOND),
+    position: optionalNumber(object, "position", COUNT),
   };
 }
 

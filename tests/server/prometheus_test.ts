@@ -5,6 +5,12 @@ function test(name: string, fn: () => Promise<void>): void {
   Deno.test({ name, permissions: "none", fn });
 }
 
+const zero = () => 0;
+
+const NOTHING = {
+  ...{ viewers: zero, decoders: zero, waiting: zero, liveFeeds: zero, frameMemory: zero },
+};
+
 /** The samples of the text whose names begin with something, by name and labels. */
 async function samples(metrics: PrometheusMetrics, prefix: string) {
   const lines = (await metrics.text()).split("\n").filter((line) => line.startsWith(prefix));
@@ -40,11 +46,11 @@ test("PrometheusMetrics counts an answer whenever somebody looks, and each frame
 test("PrometheusMetrics asks for numbers when somebody looks", async () => {
   const metrics = new PrometheusMetrics();
   let viewers = 2;
-  metrics.watch({ viewers: () => viewers, liveFeeds: () => 1, frameMemory: () => 4096 });
+  metrics.watch({ ...NOTHING, viewers: () => viewers, frameMemory: () => 4096 });
   assertEquals(await samples(metrics, "stream_viewers"), { "": 2 });
   viewers = 3;
   assertEquals(await samples(metrics, "stream_viewers"), { "": 3 });
-  assertEquals(await samples(metrics, "stream_live_feeds"), { "": 1 });
+  assertEquals(await samples(metrics, "stream_decoders"), { "": 0, "_waiting": 0 });
   assertEquals(await samples(metrics, "stream_frame_memory_bytes"), { "": 4096 });
   const memory = await samples(metrics, "stream_resident_memory_bytes");
   assertEquals(memory[""] > 1e6, true);
@@ -72,7 +78,7 @@ test("PrometheusMetrics sorts requests by result, and frames by how late they ar
 
 test("PrometheusMetrics says of every metric what it is", async () => {
   const metrics = new PrometheusMetrics();
-  metrics.watch({ viewers: () => 0, liveFeeds: () => 0, frameMemory: () => 0 });
+  metrics.watch(NOTHING);
   const text = await metrics.text();
   const named = (kind: string) =>
     [...text.matchAll(new RegExp(`^# ${kind} (stream_\\w+) \\S`, "gm"))].map(([, name]) => name);

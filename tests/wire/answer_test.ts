@@ -200,12 +200,12 @@ test("parseEnd() takes absent fields for none, and refuses wrong ones", () => {
 test("parseNotice() reads what encodeNotice() wrote", () => {
   assertEquals(
     [...NOTICE_CODES],
-    ["dropped", "slow_link", "slow_source", "source_lost", "source_back"],
+    ["dropped", "slow_link", "slow_source", "source_lost", "source_back", "waiting"],
   );
   for (const code of NOTICE_CODES) {
     const notice: Notice = {
       ...{ code, message: "Cannot keep up ü 😀", dropped: Number.MAX_SAFE_INTEGER },
-      ...{ needed: 27_648_000.5, achieved: 0 },
+      ...{ needed: 27_648_000.5, achieved: 0, position: 3 },
     };
     assertEquals(parseNotice(encodeNotice(notice)), notice);
   }
@@ -213,9 +213,10 @@ test("parseNotice() reads what encodeNotice() wrote", () => {
 
 test("parseNotice() reads the least there may be, and codes of later versions", () => {
   for (const code of ["dropped", "low_battery", "a.b-c", "x".repeat(64)]) {
-    const numbers = { dropped: undefined, needed: undefined, achieved: undefined };
+    const rates = { needed: undefined, achieved: undefined };
+    const numbers = { ...rates, dropped: undefined, position: undefined };
     assertEquals(parseNotice(encodeJson({ code })), { code, message: "", ...numbers });
-    const absent = { message: null, dropped: null, needed: null, achieved: null };
+    const absent = { message: null, dropped: null, needed: null, achieved: null, position: null };
     assertEquals(parseNotice(encodeJson({ code, ...absent, other: [] })), {
       ...{ code, message: "", ...numbers },
     });
@@ -227,6 +228,7 @@ test("parseNotice() refuses wrong values of every field", () => {
     code: [undefined, null, "", "two words", "a\n", "x".repeat(65), 1, [], {}, true],
     message: [1, [], {}, true, "x".repeat(65_537)],
     dropped: [-1, 0.5, 2 ** 53, 1e300, "1", [], true],
+    position: [-1, 0.5, 2 ** 53, 1e300, "1", [], true],
     needed: [-1, 1e300, "1", [], {}, true],
     achieved: [-0.5, 1e300, "1", [], {}, true],
   };
