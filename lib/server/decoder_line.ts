@@ -18,10 +18,11 @@ export async function inLine<T>(
   let sending = false;
   const tell = async () => {
     sending = true;
-    for (; latest !== undefined;) {
+    while (latest !== undefined) {
       const position = latest;
       latest = undefined;
-      const message = `All ${slots.total} decoders are in use: waiting in line, place ${position}`;
+      const message =
+        `Waiting in line for a decoder: place ${position}; ${slots.total} may run at once`;
       await connection.send("notice", encodeNotice({ code: "waiting", message, position }));
     }
     sending = false;
