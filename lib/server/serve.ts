@@ -34,7 +34,7 @@ export interface ServerOptions {
   live?: LiveOptions;
   /** Peers served at once; the next one is told that the server is full. */
   maxClients: number;
-  /** The same for those of one address; 0, and absent, for no limit of its own. */
+  /** The same for those of one address, of IPv6 one network; 0, and absent, for no limit of its own. */
   maxPerAddress?: number;
   /** Decoders that run at once; four for each core where absent, and eight at least. */
   maxDecoders?: number;
