@@ -162,8 +162,8 @@ export class Server implements AsyncDisposable {
   }
 
   /** Tells over HTTP what it does, until it is over. */
-  tellStatus(address: Address, metrics: PrometheusMetrics): void {
-    this.#status = startStatusServer(address, {
+  async tellStatus(address: Address, metrics: PrometheusMetrics): Promise<void> {
+    this.#status = await startStatusServer(address, {
       metrics: async () => ({ text: await metrics.text(), type: metrics.contentType }),
       isReady: () => this.isReady,
     });
@@ -274,7 +274,7 @@ export async function startServer(options: ServerOptions, logger: Logger): Promi
   const metrics = new PrometheusMetrics();
   const server = new Server(listener, sources, { options, logger, metrics });
   try {
-    server.tellStatus(options.metrics, metrics);
+    await server.tellStatus(options.metrics, metrics);
     return server;
   } catch (error) {
     await server[Symbol.asyncDispose]();
