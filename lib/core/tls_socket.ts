@@ -215,7 +215,8 @@ function toDuplex(raw: Deno.TcpConn, gate: Gate, first: Uint8Array = new Uint8Ar
     writableHighWaterMark: STEP,
     allowHalfOpen: true,
     read() {
-      readNext().then((bytes) => this.push(bytes), (error) => this.destroy(error));
+      // What is passed on is looked at in there, and what is wrong with it thrown here.
+      readNext().then((bytes) => this.push(bytes)).catch((error) => this.destroy(error));
     },
     write(chunk: Uint8Array, _encoding, done) {
       writeAll(chunk).then(() => done(), done);

@@ -138,3 +138,18 @@ test("TlsSocket.connect() fails where the other end has no TLS", async () => {
     await connecting;
   }
 });
+
+test("TlsSocket.connect() refuses a server that shows something broken", async () => {
+  assert(pair !== undefined);
+  const rubbish = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+  const broken = createSecureContext({
+    cert: Deno.readTextFileSync(pair.cert) + rubbish,
+    key: Deno.readTextFileSync(pair.key),
+  });
+  const [far, near] = await rawEnds();
+  const accepted = TlsSocket.accept(far, { context: broken, first: new Uint8Array(0) })
+    .then((server) => server.close(), () => {});
+  const ca = Deno.readTextFileSync(pair.cert);
+  await assertRejects(() => TlsSocket.connect(near, { ca, host: "localhost" }), Error);
+  await accepted;
+});
