@@ -1,4 +1,5 @@
 import { messageOf } from "./errors.ts";
+import { type PrivateText, readPrivateText } from "./private_file.ts";
 import { Secret } from "./secret.ts";
 
 /** Variable of the environment that holds the token where no file is named. */
@@ -7,8 +8,8 @@ export const TOKEN_VARIABLE = "STREAM_TOKEN";
 /** Characters that a token may have. */
 export const MAX_TOKEN_LENGTH = 4096;
 
-/** Bit of a file's mode: whoever has a name on the machine may read it. */
-const READABLE_BY_OTHERS = 0o004;
+/** What no text has: control characters, and what stands for bytes that are no UTF-8. */
+const NO_TEXT = /[\p{Cc}\uFFFD]/u;
 
 /** A token out of a file, and what is wrong with the file. */
 export interface FoundToken {
@@ -23,11 +24,9 @@ export interface FoundToken {
  * @throws {Error} where there is none
  */
 export async function readToken(path: string): Promise<FoundToken> {
-  let text: string;
-  let mode: number | null;
+  let file: PrivateText;
   try {
-    ({ mode } = await Deno.stat(path));
-    text = await Deno.readTextFile(path);
+    file = await readPrivateText(path);
   } catch (cause) {
     const reason = cause instanceof Deno.errors.NotFound ? "no such file" : messageOf(cause);
     throw new Error(
@@ -35,16 +34,15 @@ export async function readToken(path: string): Promise<FoundToken> {
       { cause },
     );
   }
-  const token = toToken(text.split(/\r?\n/, 1)[0], `the token in "${path}"`, "its first line");
-  const isOpen = mode !== null && (mode & READABLE_BY_OTHERS) !== 0;
-  if (!isOpen || Deno.build.os === "windows") return { token };
-  return { token, warning: `Everybody on this machine can read "${path}": chmod 600 keeps it` };
+  const [line] = file.text.split(/\r?\n/, 1);
+  const token = toToken(line, `the token in "${path}"`, "its first line");
+  return { token, warning: file.warning };
 }
 
 /**
  * Takes the token out of the environment, so that the programs that are started do not inherit it.
  *
- * @throws {Error} where the variable is there and empty
+ * @throws {Error} where the variable is there, and is no token
  */
 export function takeToken(): Secret | undefined {
   const text = Deno.env.get(TOKEN_VARIABLE);
@@ -57,6 +55,12 @@ export function takeToken(): Secret | undefined {
 function toToken(text: string, what: string, subject: string): Secret {
   const token = text.trim();
   if (token === "") throw new Error(`Cannot use ${what}: ${subject} is empty, expected the token`);
+  // Other bytes would all be read as the same character, and leave little to guess.
+  if (NO_TEXT.test(token)) {
+    throw new Error(
+      `Cannot use ${what}: ${subject} is no text, expected one in UTF-8, as of openssl rand -hex 32`,
+    );
+  }
   if (token.length <= MAX_TOKEN_LENGTH) return new Secret(token);
   throw new Error(
     `Cannot use ${what}: ${subject} has ${token.length} characters, expected at most ` +

@@ -1,7 +1,8 @@
-import { createPrivateKey, X509Certificate } from "node:crypto";
+import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { createSecureContext, type SecureContext } from "node:tls";
 import { messageOf } from "../core/errors.ts";
 import { toFingerprint } from "../core/fingerprint.ts";
+import { type PrivateText, readPrivateText } from "../core/private_file.ts";
 
 /** Files of a certificate, in PEM. */
 export interface CertificateFiles {
@@ -16,9 +17,12 @@ export interface Certificate {
   context: SecureContext;
   /** `sha256:` and 64 hexadecimal digits. */
   fingerprint: string;
-  /** A sentence on what is wrong with it, for the one who keeps it. */
-  warning?: string;
+  /** Sentences on what is wrong with it, or its key, for the one who keeps them. */
+  warnings: string[];
 }
+
+/** Keys that Deno's TLS can sign with; with others, it would agree with nobody. */
+const KEY_KINDS: readonly string[] = ["rsa", "prime256v1", "secp384r1", "secp521r1", "ed25519"];
 
 /**
  * Reads a certificate and its key.
@@ -30,13 +34,20 @@ export async function readCertificate(
   { cert, key }: CertificateFiles,
   now: number = Date.now(),
 ): Promise<Certificate> {
-  const certText = await read(cert, "certificate");
-  const keyText = await read(key, "key");
-  const first = parse(cert, "a certificate", () => new X509Certificate(certText));
+  const { text: certText } = await read(cert, "certificate");
+  const { text: keyText, warning } = await read(key, "key");
+  const [first] = parse(cert, "a certificate and its issuers'", () => toCertificates(certText));
   const own = parse(key, "a private key without a passphrase", () => createPrivateKey(keyText));
   if (!first.checkPrivateKey(own)) {
     throw new Error(
       `Cannot use the key in "${key}": it is another certificate's, expected that of "${cert}"`,
+    );
+  }
+  const kind = kindOf(own);
+  if (!KEY_KINDS.includes(kind)) {
+    throw new Error(
+      `Cannot use the key in "${key}": TLS here knows none of kind ${kind}, expected ` +
+        KEY_KINDS.join(", "),
     );
   }
   const context = parse(
@@ -47,13 +58,31 @@ export async function readCertificate(
   return {
     context,
     fingerprint: toFingerprint(first.fingerprint256),
-    warning: ageOf(first, cert, now),
+    warnings: [ageOf(first, cert, now), warning].filter((line) => line !== undefined),
   };
 }
 
-async function read(path: string, what: string): Promise<string> {
+/**
+ * Reads all certificates of a file. TLS itself would show them unread, for each peer to stumble on.
+ *
+ * @throws {Error} where one is broken, or there is none
+ */
+function toCertificates(text: string): [X509Certificate, ...X509Certificate[]] {
+  const [first, ...others] = text.match(/-----BEGIN CERTIFICATE-----.*?(?=-----BEGIN|$)/gs) ?? [];
+  return [
+    new X509Certificate(first ?? text),
+    ...others.map((issuer) => new X509Certificate(issuer)),
+  ];
+}
+
+/** The kind of a key: of elliptic curves, the curve. */
+function kindOf({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): string {
+  return asymmetricKeyDetails?.namedCurve ?? asymmetricKeyType ?? "secret";
+}
+
+async function read(path: string, what: string): Promise<PrivateText> {
   try {
-    return await Deno.readTextFile(path);
+    return await readPrivateText(path);
   } catch (cause) {
     const reason = cause instanceof Deno.errors.NotFound ? "no such file" : messageOf(cause);
     throw new Error(`Cannot read the ${what} in "${path}": ${reason}, expected a file in PEM`, {

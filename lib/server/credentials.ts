@@ -88,7 +88,7 @@ export class Credentials {
     const { certificate } = this.#options;
     if (certificate === undefined) return false;
     const found = await readCertificate(certificate);
-    if (found.warning !== undefined) this.#logger.log("warn", found.warning);
+    for (const warning of found.warnings) this.#logger.log("warn", warning);
     this.#certificate = found;
     this.#logger.log("info", `TLS certificate ${found.fingerprint}`);
     return true;

@@ -39,6 +39,20 @@ Deno.test("readToken() refuses a file without a token, and quotes nothing of it"
   await assertRejects(() => readToken(`${long.path}.none`), Error, "no such file, expected");
 });
 
+Deno.test("readToken() refuses bytes that are no text, which would all be read as the same", async () => {
+  for (const bytes of [[0xe9, 0x80, 0x41], [0xff, 0xfe, 0x73, 0, 0x65, 0], [0x73, 0, 0x65]]) {
+    await using file = await fileOf("", 0o600);
+    await Deno.writeFile(file.path, Uint8Array.from(bytes));
+    const error = await assertRejects(() => readToken(file.path), Error);
+    assertMatch(
+      error.message,
+      /^Cannot use the token in ".+": its first line is no text, expected/,
+    );
+  }
+  await using marked = await fileOf("\uFEFFs\u00e9same\r\n", 0o600);
+  assertEquals((await readToken(marked.path)).token.reveal(), "s\u00e9same");
+});
+
 Deno.test("takeToken() takes it out of the environment", () => {
   Deno.env.delete(TOKEN_VARIABLE);
   assertEquals(takeToken(), undefined);

@@ -11,17 +11,47 @@ function test(name: string, fn: () => Promise<void>): void {
 
 test("readCertificate() gives the fingerprint that openssl gives", async () => {
   const pair = await makeCertificate(folder, "good");
-  const { fingerprint, warning } = await readCertificate(pair);
-  assertEquals([fingerprint, warning], [pair.fingerprint, undefined]);
+  const { fingerprint, warnings } = await readCertificate(pair);
+  assertEquals([fingerprint, warnings], [pair.fingerprint, []]);
 });
 
 test("readCertificate() warns of one that is not good now", async () => {
   const pair = await makeCertificate(folder, "aging");
   const day = 86_400_000;
   const late = await readCertificate(pair, Date.now() + 3 * day);
-  assertMatch(late.warning ?? "", /^The certificate in ".+aging\.crt" has expired: /);
+  assertMatch(late.warnings[0], /^The certificate in ".+aging\.crt" has expired: /);
   const early = await readCertificate(pair, Date.now() - day);
-  assertMatch(early.warning ?? "", /^The certificate in ".+aging\.crt" is not yet good: /);
+  assertMatch(early.warnings[0], /^The certificate in ".+aging\.crt" is not yet good: /);
+});
+
+test("readCertificate() warns of a key that everybody can read", async () => {
+  const pair = await makeCertificate(folder, "open");
+  await Deno.chmod(pair.key, 0o644);
+  const { warnings } = await readCertificate(pair);
+  assertEquals(warnings.length, 1);
+  assertMatch(
+    warnings[0],
+    /^Everybody on this machine can read ".+open\.key": chmod 600 keeps it$/,
+  );
+});
+
+test("readCertificate() refuses what peers would stumble on", async () => {
+  const pair = await makeCertificate(folder, "chain");
+  const rubbish = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+  await Deno.writeTextFile(pair.cert, rubbish, { append: true });
+  await assertRejects(
+    () => readCertificate(pair),
+    Error,
+    `Cannot use "${pair.cert}": it is broken, expected a certificate and its issuers' in PEM`,
+  );
+  const [cert, key] = [`${folder}/odd.crt`, `${folder}/odd.key`];
+  await openssl("ecparam", "-name", "secp256k1", "-genkey", "-noout", "-out", key);
+  await openssl("req", "-x509", "-key", key, "-out", cert, "-subj", "/CN=odd");
+  await assertRejects(
+    () => readCertificate({ cert, key }),
+    Error,
+    `Cannot use the key in "${key}": TLS here knows none of kind secp256k1, expected rsa, `,
+  );
 });
 
 test("readCertificate() says which file cannot be used, and why", async () => {
@@ -37,7 +67,7 @@ test("readCertificate() says which file cannot be used, and why", async () => {
     [{ cert: one.cert, key: none }, /^Cannot read the key in ".+none": no such file/],
     [
       { cert: one.key, key: one.key },
-      /^Cannot use ".+one\.key": it is broken, expected a certificate in PEM$/,
+      /^Cannot use ".+one\.key": it is broken, expected a certificate and its issuers' in PEM$/,
     ],
     [
       { cert: one.cert, key: one.cert },
