@@ -78,6 +78,22 @@ test("merge() puts two lanes into one order of time, up to the lead", async () =
   }
 });
 
+test("merge() keeps the exact order of items that take a moment to come", async () => {
+  const pictures = Array.from({ length: 30 }, (_, at) => at / 30);
+  const sounds = Array.from({ length: 47 }, (_, at) => at * 1024 / 48_000);
+  const slowly = ({ take, timeOf }: Lane<Item>): Lane<Item> => ({
+    timeOf,
+    take: async () => {
+      for (let turn = 0; turn < 20; turn++) await Promise.resolve();
+      return await take();
+    },
+  });
+  const lanes = [slowly(lane("p", pictures)), slowly(lane("s", sounds))];
+  const times: number[] = [];
+  for await (const [, time] of merge(lanes, { patience: 1000 })) times.push(time);
+  assertEquals(times, times.toSorted((a, b) => a - b));
+});
+
 test("merge() goes on with one lane when the other has ended", async () => {
   const items = await Array.fromAsync(merge([lane("a", [0, 0.1]), lane("b", [0, 5, 10])]));
   assertEquals(items.filter(([name]) => name === "b").map(([, time]) => time), [0, 5, 10]);
