@@ -22,7 +22,7 @@ export const PROGRAMS: Readonly<Record<string, Program>> = {
     permissions: [
       "--allow-net",
       "--allow-read",
-      "--allow-run=ffmpeg,ffprobe",
+      "--allow-run=ffmpeg,ffprobe,sh",
       "--allow-env=STREAM_TOKEN",
     ],
   },

@@ -73,6 +73,11 @@ export interface Description {
   streams: StreamDescription[];
   /** What is other than was asked for, one sentence each: sound in another codec, left out. */
   notes?: string[];
+  /**
+   * Stands for the very bytes of the file, on whichever server it lies; the answer can be resumed
+   * where there is one.
+   */
+  etag?: string;
 }
 
 /** One picture, or one run of samples, or one packet of a compressed stream. */

@@ -5,7 +5,8 @@ import { deadline } from "./deadline.ts";
  * Gives a source up when a read of it takes too long.
  *
  * @param milliseconds that a read may take
- * @param giveUp has to end the source, as killing the process that writes it does
+ * @param giveUp ends what writes to the source; what has not come by then is not waited for, as
+ * something else may hold the other end of the pipe
  */
 export function limitSilence(
   source: ByteSource,
@@ -14,7 +15,11 @@ export function limitSilence(
 ): ByteSource {
   return {
     read: async (target, min) => {
-      using _limit = deadline(milliseconds, giveUp);
+      using _limit = deadline(milliseconds, () => {
+        giveUp();
+        // Where it fails, the read does, too.
+        source.cancel().catch(() => {});
+      });
       return await source.read(target, min);
     },
     cancel: () => source.cancel(),

@@ -76,7 +76,8 @@ export async function openDecoder(file: MediaFile, options: DecoderOptions): Pro
   const input: LaneInput = { file, options, plan: planLanes(file, options) };
   const lanes: FrameLane[] = [];
   try {
-    const { video, audio } = file.info;
+    const { audio } = file.info;
+    const video = options.pictures === false ? undefined : file.info.video;
     if (video !== undefined) await openPictures(lanes, input, { options, video });
     if (audio !== undefined && input.plan.sound !== undefined) {
       await openSound(lanes, input, { options, audio });

@@ -1,5 +1,6 @@
 /** Where a part of some media ends. Pure. */
 import { type Frame, type StreamDescription, toSeconds } from "../core/frame.ts";
+import { sampleSize } from "../core/pcm.ts";
 
 /** Seconds; what users write down of a moment is rounded to this. */
 const PRECISION = 1e-6;
@@ -20,10 +21,4 @@ export function cutAt(end: number, frame: Frame, stream: StreamDescription): Fra
   const bytes = Math.ceil((left - PRECISION) * stream.sampleRate) * size * stream.channels;
   if (bytes >= frame.data.byteLength) return frame;
   return { ...frame, data: frame.data.subarray(0, bytes) };
-}
-
-/** Bytes of one sample of PCM; `undefined` for other codecs. */
-export function sampleSize(codec: string): number | undefined {
-  const bits = codec.match(/^pcm_[suf](\d+)/)?.[1];
-  return bits === undefined ? undefined : Number(bits) / 8;
 }

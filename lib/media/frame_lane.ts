@@ -1,17 +1,19 @@
 import { fromStream } from "../core/byte_reader.ts";
+import { deadline } from "../core/deadline.ts";
 import { ProcessError, RequestError, TruncatedError } from "../core/errors.ts";
 import { type Frame, type StreamDescription, toSeconds } from "../core/frame.ts";
 import { limitSilence } from "../core/silence.ts";
+import { outOfMemory, startConfined } from "./confinement.ts";
 import { DecodeOrder } from "./decode_order.ts";
 import { cutAt } from "./end_cut.ts";
+import { pixelLimit } from "./file_input.ts";
 import { lastWords } from "./last_words.ts";
 import { audioArguments, type LaneInput, leadOf, videoArguments } from "./media_arguments.ts";
 import type { Lane } from "./merge.ts";
-import { pixelLimit } from "./probe.ts";
 import type { NutStream } from "./nut_demux.ts";
 import { NutReader } from "./nut_reader.ts";
 import { PicturePreroll, SoundPreroll } from "./preroll.ts";
-import { type Process, startProcess } from "./process.ts";
+import type { Process } from "./process.ts";
 import { ReadAhead } from "./read_ahead.ts";
 import type { TimedFrame } from "./source.ts";
 
@@ -67,9 +69,9 @@ export class FrameLane implements Lane<TimedFrame>, AsyncDisposable {
     this.#limits = limits;
     const depth = isPicture && this.#isRaw ? PICTURES_AHEAD : PACKETS_AHEAD;
     const args = isPicture
-      ? [...pixelLimit(input.file.maxPixels), ...videoArguments(input)]
+      ? [...pixelLimit(input.file.maxPixels, input.file.info.video), ...videoArguments(input)]
       : audioArguments(input);
-    this.#process = startProcess("ffmpeg", args, { signal: limits.signal });
+    this.#process = startConfined("ffmpeg", args, { ...input.file, signal: limits.signal });
     const { maxFrameSize, silenceTimeout = SILENCE_TIMEOUT } = limits;
     const output = fromStream(this.#process.stdout);
     const source = limitSilence(output, silenceTimeout, this.#giveUp);
@@ -177,6 +179,8 @@ export class FrameLane implements Lane<TimedFrame>, AsyncDisposable {
   }
 
   async #finish(): Promise<void> {
+    // It has nothing more to give, and may still be held up.
+    using _limit = deadline(this.#limits.silenceTimeout ?? SILENCE_TIMEOUT, this.#giveUp);
     const complaints = await this.#process.finished();
     this.warning = lastWords(complaints, this.#input.file.path);
   }
@@ -194,10 +198,15 @@ export class FrameLane implements Lane<TimedFrame>, AsyncDisposable {
     } catch (error) {
       this.#limits.signal.throwIfAborted();
       const failure = error instanceof TruncatedError ? await this.#failure(error) : error;
+      if (failure instanceof TruncatedError) {
+        const message = `Cannot decode "${this.#input.file.name}": FFmpeg ended inside a frame`;
+        throw new RequestError("media_error", message, { cause: failure });
+      }
       if (!(failure instanceof ProcessError)) throw failure;
       const reason = this.#silent
         ? "FFmpeg came to nothing for too long"
-        : reasonOf(failure, this.#input.file.path);
+        : outOfMemory(failure.failure.stderr, this.#input.file.maxMemory) ??
+          reasonOf(failure, this.#input.file.path);
       throw new RequestError(
         "media_error",
         `Cannot decode "${this.#input.file.name}": ${reason}`,
@@ -209,6 +218,7 @@ export class FrameLane implements Lane<TimedFrame>, AsyncDisposable {
   /** The reason behind output that ended inside a frame. */
   async #failure(truncated: TruncatedError): Promise<unknown> {
     try {
+      using _limit = deadline(this.#limits.silenceTimeout ?? SILENCE_TIMEOUT, this.#giveUp);
       await this.#process.finished();
       return truncated;
     } catch (error) {

@@ -1,8 +1,14 @@
 /** Which of FFmpeg's complaints tells most. Pure. */
+import { withoutPath } from "./file_input.ts";
 
-/** Lines that say only that something was said, or that FFmpeg gave up. */
-const EMPTY_WORDS =
-  /^(Last message repeated \d+ times|Conversion failed!|Error marking filters as finished)$/;
+/**
+ * Lines that say only that something was said, or that FFmpeg gave up. The last is of libgcrypt,
+ * which it loads: containers may not lock memory.
+ */
+const EMPTY_WORDS = new RegExp(
+  "^(Last message repeated \\d+ times|Conversion failed!|Error marking filters as finished|" +
+    "Warning: using insecure memory!)$",
+);
 
 /** Words that fit everything; what was said before them tells more. */
 const COMMON_WORDS =
@@ -20,10 +26,7 @@ const SPEAKER = /^(\[[^\]@]* @ 0x[0-9a-f]+\] )+/;
  * @returns `undefined` where there is none
  */
 export function lastWords(stderr: string, path: string): string | undefined {
-  const lines = stderr
-    .replaceAll(`file:${path}: `, "")
-    .replaceAll(`file:${path}`, "the file")
-    .replaceAll(path, "the file")
+  const lines = withoutPath(stderr, path)
     .split("\n")
     .map((line) => line.trim().replace(SPEAKER, ""))
     .filter((line) => line !== "" && !EMPTY_WORDS.test(line));

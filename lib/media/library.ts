@@ -1,5 +1,7 @@
 import { RequestError } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
+import { type FileState, stateOf } from "./file_change.ts";
+import { memoryLimit } from "./confinement.ts";
 import { type MediaInfo, PassingError, probe } from "./probe.ts";
 
 /** A file of the library, known to be media. */
@@ -8,11 +10,17 @@ export interface MediaFile {
   name: string;
   /** Where FFmpeg finds it. Never sent to a peer. */
   path: string;
+  /** Real path of the folder in which it has to lie, still when it is opened. */
+  folder?: string;
   /** Bytes. */
   size: number;
+  /** What it was when it was found; absent where nobody looks for changes. */
+  state?: FileState;
   info: MediaInfo;
   /** Pixels of a picture that may be decoded; as FFmpeg has it where absent. */
   maxPixels?: number;
+  /** Bytes of memory that FFmpeg may take for it; as many as there are where absent. */
+  maxMemory?: number;
 }
 
 /** Options of {@linkcode Library}. */
@@ -21,6 +29,8 @@ export interface LibraryOptions {
   otherNames?: readonly string[];
   /** Pixels of the largest picture that is taken. */
   maxPixels?: number;
+  /** Milliseconds in which FFmpeg has to say what a file is; 20 s unless told. */
+  probeTimeout?: number;
 }
 
 /** A file that may or may not be media: found, not looked into. */
@@ -28,6 +38,7 @@ interface Candidate {
   name: string;
   path: string;
   size: number;
+  state: FileState;
   /** Differs once the file, or who may read it, has changed. */
   stamp: string;
 }
@@ -58,19 +69,22 @@ export class Library {
   /** What the real path of everything inside begins with. */
   #inside: string;
   #otherNames: readonly string[];
-  #maxPixels: number | undefined;
+  #limits: Pick<MediaFile, "folder" | "maxPixels" | "maxMemory">;
+  #probeTimeout: number | undefined;
   #probed = new Map<string, { stamp: string; info: Promise<MediaInfo> }>();
 
   /**
    * @param folder path of the folder
    * @throws {Error} where it is no folder, or cannot be read
    */
-  constructor(folder: string, { otherNames = [], maxPixels }: LibraryOptions = {}) {
+  constructor(folder: string, { otherNames = [], maxPixels, probeTimeout }: LibraryOptions = {}) {
     this.#otherNames = otherNames;
-    this.#maxPixels = maxPixels;
+    this.#probeTimeout = probeTimeout;
     try {
       this.#root = Deno.realPathSync(folder);
       this.#inside = this.#root.endsWith("/") ? this.#root : `${this.#root}/`;
+      const maxMemory = maxPixels === undefined ? undefined : memoryLimit(maxPixels);
+      this.#limits = { folder: this.#root, maxPixels, maxMemory };
       if (Deno.statSync(this.#root).isDirectory) return;
     } catch (cause) {
       const reason = cause instanceof Deno.errors.NotFound
@@ -104,7 +118,7 @@ export class Library {
    * @throws {RequestError} `not_found` where there is none
    */
   async first(kind: "image" | "video"): Promise<MediaFile> {
-    for (const candidate of await this.#candidates()) {
+    for await (const candidate of this.#files()) {
       const file = await this.#tryMedia(candidate);
       if (file?.info.kind === kind && file.info.video?.codec !== "svg") return file;
     }
@@ -156,25 +170,28 @@ export class Library {
 
   /** All regular files, in the order of names. */
   async #candidates(): Promise<Candidate[]> {
-    const found: Candidate[] = [];
-    await this.#collect({ folder: this.#root, prefix: "", depth: 0 }, found);
-    return found;
+    return await Array.fromAsync(this.#files());
   }
 
-  async #collect(
-    at: { folder: string; prefix: string; depth: number },
-    found: Candidate[],
-  ): Promise<void> {
+  async *#files(): AsyncGenerator<Candidate> {
+    let count = 0;
+    for await (const candidate of this.#walk({ folder: this.#root, prefix: "", depth: 0 })) {
+      yield candidate;
+      if (++count >= MAX_FILES) return;
+    }
+  }
+
+  /** Regular files, in the order of names, looked at one by one. */
+  async *#walk(at: Place): AsyncGenerator<Candidate> {
     for (const entry of await this.#read(at.folder)) {
-      if (found.length >= MAX_FILES) return;
       const resolved = await this.#resolve(`${at.folder}/${entry.name}`, entry);
       if (resolved === undefined) continue;
       const name = at.prefix + entry.name;
-      if (resolved.info.isFile) found.push(toCandidate(name, resolved));
+      if (resolved.info.isFile) yield toCandidate(name, resolved);
       // A link to a folder could lead in circles; what it holds can still be asked for by name.
       if (entry.isDirectory && at.depth < MAX_DEPTH) {
         const inside = { folder: resolved.path, prefix: `${name}/`, depth: at.depth + 1 };
-        await this.#collect(inside, found);
+        yield* this.#walk(inside);
       }
     }
   }
@@ -214,16 +231,17 @@ export class Library {
     }
   }
 
-  async #toMedia({ name, path, size, stamp }: Candidate): Promise<MediaFile> {
+  async #toMedia({ name, path, size, state, stamp }: Candidate): Promise<MediaFile> {
     if (size === 0) throw new RequestError("media_error", `Cannot read "${name}": it is empty`);
     const known = this.#probed.get(path);
-    const maxPixels = this.#maxPixels;
-    if (known?.stamp === stamp) return { name, path, size, info: await known.info, maxPixels };
+    const limits = this.#limits;
+    const found = { name, path, size, state, ...limits };
+    if (known?.stamp === stamp) return { ...found, info: await known.info };
     if (this.#probed.size >= MAX_REMEMBERED) this.#probed.clear();
-    const info = probe(path, name, { maxPixels });
+    const info = probe(path, name, { ...limits, timeout: this.#probeTimeout });
     this.#probed.set(path, { stamp, info });
     try {
-      return { name, path, size, info: await info, maxPixels };
+      return { ...found, info: await info };
     } catch (error) {
       // What is wrong with the data stays so until the file changes. Anything else may be over the
       // next time: a deadline on a busy machine, a killed or missing FFmpeg, a right not yet given.
@@ -260,6 +278,14 @@ export class Library {
   }
 }
 
+/** A folder within the library's. */
+interface Place {
+  folder: string;
+  /** What the names of what is in it begin with. */
+  prefix: string;
+  depth: number;
+}
+
 /** An entry with its link followed. */
 interface Resolved {
   path: string;
@@ -269,7 +295,7 @@ interface Resolved {
 function toCandidate(name: string, { path, info }: Resolved): Candidate {
   // The mode beside the time of its change: two changes within a tick of the clock have one time.
   const stamp = [info.size, info.mtime?.getTime(), info.ctime?.getTime(), info.mode].join(" ");
-  return { name, path, size: info.size, stamp };
+  return { name, path, size: info.size, state: stateOf(info), stamp };
 }
 
 /** Gone since it was listed, a dangling link, or not ours to look at: as if not there. */

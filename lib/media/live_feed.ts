@@ -1,4 +1,5 @@
 import { fromStream } from "../core/byte_reader.ts";
+import { deadline } from "../core/deadline.ts";
 import { messageOf, ProcessError, RequestError, TruncatedError } from "../core/errors.ts";
 import { type Frame, type StreamDescription, toSeconds } from "../core/frame.ts";
 import { limitSilence } from "../core/silence.ts";
@@ -197,6 +198,8 @@ class RunningFeed implements LiveFeed {
     let complaints: string;
     let cause: unknown;
     try {
+      // It has nothing more to give, and may still be held up.
+      using _limit = deadline(silenceTimeout, this.#giveUp);
       complaints = await this.#process.finished();
     } catch (error) {
       if (!(error instanceof ProcessError)) throw error;

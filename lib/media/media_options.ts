@@ -4,6 +4,8 @@ import type { Rendition } from "./rendition.ts";
 export interface MediaOptions extends Rendition {
   /** Only pictures that stand for themselves: one, or a series where `every` is given. */
   still?: boolean;
+  /** False to leave pictures out. */
+  pictures?: boolean;
   /** Seconds from the beginning. */
   start?: number;
   /** Seconds. */

@@ -53,21 +53,21 @@ interface Entry {
 }
 
 function nameOf(type: string, entry: Uint8Array): Entry {
-  const inVideo = (box: string) => need(entry.subarray(VISUAL_ENTRY), box);
-  const inAudio = (box: string) => need(entry.subarray(AUDIO_ENTRY), box);
+  const inVideo = (box: string, size: number) => need(entry.subarray(VISUAL_ENTRY), box, size);
+  const inAudio = (box: string, size: number) => need(entry.subarray(AUDIO_ENTRY), box, size);
   switch (type) {
     case "avc1":
     case "avc3":
-      return { kind: "video", name: `${type}.${hex(inVideo("avcC").subarray(1, 4))}` };
+      return { kind: "video", name: `${type}.${hex(inVideo("avcC", 4).subarray(1, 4))}` };
     case "hvc1":
     case "hev1":
-      return { kind: "video", name: `${type}.${hevcName(inVideo("hvcC"))}` };
+      return { kind: "video", name: `${type}.${hevcName(inVideo("hvcC", 13))}` };
     case "vp09":
-      return { kind: "video", name: vp9Name(inVideo("vpcC").subarray(FULL)) };
+      return { kind: "video", name: vp9Name(inVideo("vpcC", FULL + 6).subarray(FULL)) };
     case "av01":
-      return { kind: "video", name: av1Name(inVideo("av1C")) };
+      return { kind: "video", name: av1Name(inVideo("av1C", 3)) };
     case "mp4a":
-      return { kind: "audio", name: `mp4a.${mpegAudioName(inAudio("esds").subarray(FULL))}` };
+      return { kind: "audio", name: `mp4a.${mpegAudioName(inAudio("esds", FULL).subarray(FULL))}` };
     case "Opus":
       return { kind: "audio", name: "opus" };
     case "fLaC":
@@ -78,10 +78,18 @@ function nameOf(type: string, entry: Uint8Array): Entry {
   throw new FormatError(`Cannot name the codec "${type}": expected one that browsers play`);
 }
 
-function need(bytes: Uint8Array, type: string): Uint8Array {
+/** @param size bytes of the box that are looked at */
+function need(bytes: Uint8Array, type: string, size: number): Uint8Array {
   const found = findBox(bytes, type);
-  if (found !== undefined) return found;
+  if (found !== undefined) return atLeast(size, found, type);
   throw new FormatError(`Cannot read MP4 "${type}": it is missing, expected it in "stsd"`);
+}
+
+function atLeast(size: number, bytes: Uint8Array, name: string): Uint8Array {
+  if (bytes.byteLength >= size) return bytes;
+  throw new FormatError(
+    `Cannot read MP4 "${name}": ${bytes.byteLength} bytes, expected ${size} at least`,
+  );
 }
 
 /** As ISO/IEC 14496-15, annex E.3 has it: profile, compatibility, tier and level, constraints. */
@@ -128,16 +136,17 @@ function av1Name(config: Uint8Array): string {
 
 /** Object type, and for MPEG-4 audio the kind of it, from the descriptors of `esds`. */
 function mpegAudioName(esds: Uint8Array): string {
-  const es = readDescriptor(esds, DESCRIPTOR.es);
+  const es = atLeast(4, readDescriptor(esds, DESCRIPTOR.es), "esds");
   // Id, and flags that announce more, each of a size of its own.
   const flags = es[2];
   const skipped = 3 + (flags & 0x80 ? 2 : 0) + (flags & 0x40 ? 1 + es[3] : 0) +
     (flags & 0x20 ? 2 : 0);
-  const config = readDescriptor(es.subarray(skipped), DESCRIPTOR.config);
+  const config = atLeast(1, readDescriptor(es.subarray(skipped), DESCRIPTOR.config), "esds");
   const [objectType] = config;
   if (objectType !== MPEG4_AUDIO) return hex(Uint8Array.of(objectType)).toUpperCase();
   // Object type, stream type, buffer size, two bit rates.
-  const [first, second] = readDescriptor(config.subarray(13), DESCRIPTOR.specific);
+  const specific = readDescriptor(config.subarray(13), DESCRIPTOR.specific);
+  const [first, second] = atLeast(2, specific, "esds");
   const kind = first >> 3;
   return `40.${kind === 31 ? 32 + ((first & 7) << 3 | second >> 5) : kind}`;
 }

@@ -1,8 +1,10 @@
 import { messageOf, ProcessError, type ProcessFailure, RequestError } from "../core/errors.ts";
 import type { Rational } from "../core/frame.ts";
+import { type Confinement, outOfMemory, startConfined } from "./confinement.ts";
+import { inputArguments, nameless, pixelLimit } from "./file_input.ts";
 import { lastWords } from "./last_words.ts";
 import { type Extent, mediaDuration } from "./media_duration.ts";
-import { startProcess } from "./process.ts";
+import type { Process } from "./process.ts";
 
 /** What a file's video stream is. */
 export interface VideoInfo {
@@ -49,28 +51,11 @@ export interface MediaInfo {
 /** A refusal for no fault of the file's data: the next try may go well with the same file. */
 export class PassingError extends RequestError {}
 
-/**
- * What library media may make FFmpeg open: the file itself. Network protocols that a playlist
- * inside the folder may name are refused by FFmpeg.
- */
-const PROTOCOL_WHITELIST = "file";
-
 /** Milliseconds after which a file that still tells nothing counts as broken. */
 const PROBE_DEADLINE = 20_000;
 
-/**
- * Formats that are no media of their own: lists that name other files, which may be anywhere,
- * and text, which FFmpeg would draw as on a terminal.
- */
-const REFUSED_FORMATS = new Set([
-  "concat",
-  "concatf",
-  "dash",
-  "ffmetadata",
-  "hls",
-  "imf",
-  "tty",
-]);
+/** Bytes of what ffprobe says that are read; files with thousands of streams stay below. */
+const MAX_OUTPUT = 16 * 2 ** 20;
 
 /**
  * Codes of the operating system's errors are below this, FFmpeg's own, which are four letters, far
@@ -81,59 +66,35 @@ const MAX_SYSTEM_ERROR = 4095;
 /** `EINVAL`, the one of them that FFmpeg's demuxers give for data that makes no sense. */
 const INVALID_ARGUMENT = 22;
 
-/** Extensions by which FFmpeg's image2 demuxer knows images (libavformat/img2.c), but for GIF's. */
-const IMAGE_EXTENSION = new RegExp(
-  "\\.(" +
-    "png|jpe?g|jps|mpo|jls|ljpg|bmp|tiff?|webp|p[bgnp]m|p[afh]m|tga|exr|dpx|jp2|j2[ck]|jpc|jxl|" +
-    "pcx|sgi|ras|rs|sun|sunras|xbm|xpm|xwd|qoi|pic|pct|pict|pix|dds|cri|vbn|im1|im8|im24|im32|y|" +
-    "svgz?|dng|mng|mpg[124]-img|pcd|pgmyuv|ptx|timg|img|xface" +
-    ")$",
-  "i",
-);
-
-/** Characters by which image2 takes a name for that of a numbered series, or for a pattern. */
-const PATTERN = /[%*?{]/;
-
-/** FFmpeg's arguments that open one library file, whatever characters its path has. */
-export function inputArguments(path: string): string[] {
-  const isPattern = PATTERN.test(path) && IMAGE_EXTENSION.test(path);
-  const plain = isPattern ? ["-f", "image2", "-pattern_type", "none"] : [];
-  return ["-protocol_whitelist", PROTOCOL_WHITELIST, ...plain, "-i", inputUrl(path)];
-}
-
 /** What FFmpeg says of a picture that is larger than it may be. */
 const TOO_LARGE = /Picture size (\d+x\d+) exceeds specified max pixel count/;
 
-/** FFmpeg's arguments, in front of an input, that bound the pictures it decodes. */
-export function pixelLimit(maxPixels = Infinity): string[] {
-  return maxPixels === Infinity ? [] : ["-max_pixels", `${maxPixels}`];
-}
+/** What FFmpeg says of a format that it is not to open: which one. */
+const REFUSED = /^\[(\S+) @ 0x[0-9a-f]+\] Format not on whitelist/m;
 
-function inputUrl(path: string): string {
-  return `file:${path}`;
-}
+/** What a file may be and take, and where it has to lie. */
+export type ProbeOptions = Pick<Confinement, "folder" | "maxMemory"> & {
+  /** Pixels of a picture; larger ones are not decoded to find out more. */
+  maxPixels?: number;
+  /** Milliseconds that it may take; 20 s unless told. */
+  timeout?: number;
+};
 
 /**
  * Asks FFmpeg what a file is.
  *
- * @param maxPixels of a picture; larger ones are not decoded to find out more
  * @throws {RequestError} `media_error` where it is no media, or none that is served
  * @throws {PassingError} `media_error` where that could not be found out this time
  */
 export async function probe(
   path: string,
   name: string,
-  { maxPixels = Infinity }: { maxPixels?: number } = {},
+  options: ProbeOptions = {},
 ): Promise<MediaInfo> {
-  const { output, complaints } = await runProbe(path, name, maxPixels);
-  const { streams = [], format = {} } = JSON.parse(output) as ProbeOutput;
+  const { maxPixels = Infinity } = options;
+  const { output, complaints } = await runProbe(path, name, options);
+  const { streams = [], format = {} } = parseOutput(output, name);
   const formatName = format.format_name ?? "";
-  if (formatName.split(",").some((part) => REFUSED_FORMATS.has(part))) {
-    throw new RequestError(
-      "media_error",
-      `Cannot serve "${name}": its format is ${formatName}, expected an image, a video or sound`,
-    );
-  }
   const picture = streams.find((stream) =>
     stream.codec_type === "video" && stream.disposition?.attached_pic !== 1
   );
@@ -157,11 +118,30 @@ export async function probe(
   return { kind, format: formatName, duration, video, audio, further };
 }
 
+/** @throws {PassingError} where it is not what ffprobe says */
+function parseOutput(output: string, name: string): ProbeOutput {
+  try {
+    const parsed: unknown = JSON.parse(output);
+    if (typeof parsed === "object" && parsed !== null) return parsed;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+  }
+  const reason = "ffprobe gave an answer that makes no sense";
+  throw new PassingError("media_error", `Cannot read "${name}": ${reason}`);
+}
+
 function tooLarge(name: string, claimed: string, maxPixels: number): RequestError {
   return new RequestError(
     "media_error",
     `Cannot serve "${name}": its pictures have ${claimed} pixels, expected at most ${maxPixels} ` +
       "in all",
+  );
+}
+
+function unserved(name: string, format: string): RequestError {
+  return new RequestError(
+    "media_error",
+    `Cannot serve "${name}": its format is ${format}, expected an image, a video or sound`,
   );
 }
 
@@ -178,26 +158,56 @@ function countTypes(streams: readonly ProbeStream[]): Record<string, number> {
 async function runProbe(
   path: string,
   name: string,
-  maxPixels: number,
+  options: ProbeOptions,
 ): Promise<{ output: string; complaints: string }> {
+  const { maxPixels } = options;
   const args = ["-v", "error", "-show_error", "-show_format", "-show_streams", "-of", "json"];
   args.push(...pixelLimit(maxPixels), ...inputArguments(path));
-  const signal = AbortSignal.timeout(PROBE_DEADLINE);
-  await using child = startProcess("ffprobe", args, { signal });
-  const output = await new Response(child.stdout).text();
+  const { timeout = PROBE_DEADLINE } = options;
+  const signal = AbortSignal.timeout(timeout);
+  await using child = startConfined("ffprobe", args, { ...options, path, signal });
+  const output = await readOutput(child, signal);
   try {
     return { output, complaints: await child.finished() };
   } catch (cause) {
     if (!(cause instanceof ProcessError)) throw cause;
-    const claimed = cause.failure.stderr.match(TOO_LARGE)?.[1];
-    if (claimed !== undefined) throw tooLarge(name, claimed, maxPixels);
+    const { stderr } = cause.failure;
+    const claimed = stderr.match(TOO_LARGE)?.[1];
+    if (claimed !== undefined) throw tooLarge(name, claimed, maxPixels ?? Infinity);
+    const refused = stderr.match(REFUSED)?.[1];
+    if (refused !== undefined) throw unserved(name, refused);
+    const tooMuch = outOfMemory(stderr, options.maxMemory);
     const reason = signal.aborted
-      ? `FFmpeg found nothing in it within ${PROBE_DEADLINE / 1000} s`
-      : lastWords(cause.failure.stderr, path) ?? messageOf(cause);
-    const isLasting = !signal.aborted && isAboutData(cause.failure, output);
+      ? `FFmpeg found nothing in it within ${timeout / 1000} s`
+      : tooMuch ?? nameless(path, stderr) ?? lastWords(stderr, path) ?? messageOf(cause);
+    const isLasting = !signal.aborted &&
+      (tooMuch !== undefined || isAboutData(cause.failure, output));
     const Refusal = isLasting ? RequestError : PassingError;
     throw new Refusal("media_error", `Cannot read "${name}": ${reason}`, { cause });
   }
+}
+
+/** Reads what ffprobe says, and ends it where that is too much. */
+async function readOutput(child: Process, signal: AbortSignal): Promise<string> {
+  const reader = child.stdout.getReader();
+  // Whatever else may hold the other end of the pipe.
+  const stop = () => void reader.cancel();
+  signal.addEventListener("abort", stop);
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  let size = 0;
+  try {
+    while (size <= MAX_OUTPUT) {
+      const { value: chunk } = await reader.read();
+      if (chunk === undefined) return await new Blob(chunks).text();
+      chunks.push(chunk.slice());
+      size += chunk.byteLength;
+    }
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+  child.kill();
+  await reader.cancel();
+  return "";
 }
 
 /** Whether ffprobe ended by itself because the file's data is bad, and said so. */

@@ -1,7 +1,14 @@
+import { deadline } from "../core/deadline.ts";
 import { MissingProgramError, ProcessError } from "../core/errors.ts";
 
 /** Bytes of a child's standard error that are kept for the failure message. */
-const STDERR_TAIL = 2048;
+const STDERR_TAIL = 8192;
+
+/**
+ * Milliseconds in which the rest of its standard error has to come once a child is gone. What it
+ * started itself, as scripts in FFmpeg's place do, may live on, and hold the pipe open.
+ */
+const LAST_WORDS = 1000;
 
 /** What a child's standard input or output is: a pipe to this program, ours, or nothing. */
 export type Stdio = "piped" | "inherit" | "null";
@@ -14,7 +21,12 @@ export interface ProcessOptions {
   env?: Record<string, string>;
   /** Ends the child when it fires. */
   signal?: AbortSignal;
+  /** What the child turns into by `exec`, and is called then; with status 127 where it is missing. */
+  becomes?: string;
 }
+
+/** Status by which shells tell that a program is not there. */
+const NOT_FOUND = 127;
 
 /**
  * A running child process, ended at the latest when it is disposed.
@@ -24,15 +36,20 @@ export interface ProcessOptions {
 export class Process implements AsyncDisposable {
   #child: Deno.ChildProcess;
   #program: string;
+  #becomes: string | undefined;
   #stderr: Promise<string>;
   #ended = false;
   #signal: AbortSignal | undefined;
   #status: Promise<Deno.CommandStatus>;
 
-  constructor(program: string, child: Deno.ChildProcess, signal?: AbortSignal) {
-    this.#program = program;
+  constructor(
+    program: string,
+    child: Deno.ChildProcess,
+    { signal, becomes }: Pick<ProcessOptions, "signal" | "becomes"> = {},
+  ) {
+    this.#program = becomes ?? program;
+    this.#becomes = becomes;
     this.#child = child;
-    this.#stderr = readTail(child.stderr);
     this.#signal = signal;
     this.#signal?.addEventListener("abort", this.kill);
     this.#status = child.status.then((status) => {
@@ -40,6 +57,7 @@ export class Process implements AsyncDisposable {
       this.#signal?.removeEventListener("abort", this.kill);
       return status;
     });
+    this.#stderr = readTail(child.stderr, this.#status);
     if (signal?.aborted) this.kill();
   }
 
@@ -62,10 +80,14 @@ export class Process implements AsyncDisposable {
    * Waits for the end and gives the last of what the child complained about while it succeeded.
    *
    * @throws {ProcessError} where it did not succeed
+   * @throws {MissingProgramError} where what it was to become is not installed
    */
   async finished(): Promise<string> {
     const [{ success, code, signal }, stderr] = await Promise.all([this.#status, this.#stderr]);
     if (success) return stderr;
+    if (code === NOT_FOUND && this.#becomes !== undefined) {
+      throw new MissingProgramError(missingProgram(this.#becomes));
+    }
     throw new ProcessError(this.#program, { code, signal, stderr });
   }
 
@@ -102,7 +124,7 @@ export class Process implements AsyncDisposable {
 export function startProcess(
   program: string,
   args: readonly string[],
-  { stdin = "null", stdout = "piped", env, signal }: ProcessOptions = {},
+  { stdin = "null", stdout = "piped", env, signal, becomes }: ProcessOptions = {},
 ): Process {
   const command = new Deno.Command(program, {
     args: [...args],
@@ -113,7 +135,7 @@ export function startProcess(
     detached: true,
   });
   try {
-    return new Process(program, command.spawn(), signal);
+    return new Process(program, command.spawn(), { signal, becomes });
   } catch (cause) {
     if (cause instanceof Deno.errors.NotFound || cause instanceof Deno.errors.NotCapable) {
       throw new MissingProgramError(missingProgram(program), { cause });
@@ -139,11 +161,24 @@ function missingProgram(program: string): string {
     "your package manager (apt install ffmpeg, dnf install ffmpeg, brew install ffmpeg)";
 }
 
-/** Reads a stream to its end and keeps the last of it, from the beginning of a line on. */
-async function readTail(stream: ReadableStream<Uint8Array>): Promise<string> {
+/**
+ * Reads a stream to its end, or to a moment after its writer's, and keeps the last of it, from the
+ * beginning of a line on.
+ */
+async function readTail(
+  stream: ReadableStream<Uint8Array>,
+  ended: Promise<unknown>,
+): Promise<string> {
+  const reader = stream.getReader();
+  using limits = new DisposableStack();
+  ended.then(() => {
+    if (!limits.disposed) limits.use(deadline(LAST_WORDS, () => void reader.cancel()));
+  });
   let tail = new Uint8Array(0);
   let cut = false;
-  for await (const chunk of stream) {
+  while (true) {
+    const { value: chunk } = await reader.read();
+    if (chunk === undefined) break;
     const joined = new Uint8Array(tail.byteLength + chunk.byteLength);
     joined.set(tail);
     joined.set(chunk, tail.byteLength);

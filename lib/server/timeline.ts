@@ -7,7 +7,7 @@ import {
   toSeconds,
   type VideoStream,
 } from "../core/frame.ts";
-import { sampleSize } from "../media/end_cut.ts";
+import { sampleSize } from "../core/pcm.ts";
 import type { TimedFrame } from "../media/source.ts";
 
 /** A run of frames whose own timestamps count from somewhere in the media. */

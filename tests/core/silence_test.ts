@@ -26,3 +26,13 @@ Deno.test("limitSilence() leaves a source alone that gives something, and is not
   assertStrictEquals((await limited.read(new Uint8Array(4), 1)).length, 1);
   await limited.cancel();
 });
+
+Deno.test("limitSilence() does not wait for what somebody else may hold back", async () => {
+  const given = Promise.withResolvers<Uint8Array<ArrayBuffer>>();
+  const source: ByteSource = {
+    read: () => given.promise,
+    cancel: () => Promise.resolve(given.resolve(new Uint8Array(0))),
+  };
+  const limited = limitSilence(source, 1, () => {});
+  assertEquals(await limited.read(new Uint8Array(4), 1), new Uint8Array(0));
+});

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import type { AudioStream, Frame, VideoStream } from "../../lib/core/frame.ts";
-import { cutAt, sampleSize } from "../../lib/media/end_cut.ts";
+import { cutAt } from "../../lib/media/end_cut.ts";
 
 const PICTURES: VideoStream = {
   ...{ id: 0, type: "video", codec: "rawvideo", fourcc: "I420", timeBase: [1, 1000] },
@@ -35,9 +35,4 @@ Deno.test("cutAt() keeps the whole of compressed sound that begins before the en
   const stream: AudioStream = { ...SOUND, codec: "aac" };
   assertEquals(cutAt(0.101, frame(1, 4800), stream)?.data.byteLength, 12);
   assertEquals(cutAt(0.1, frame(1, 4800), stream), undefined);
-});
-
-Deno.test("sampleSize() knows PCM by its name", () => {
-  const sizes = ["pcm_s16le", "pcm_s32le", "pcm_u8", "aac", "pcm_alaw"].map(sampleSize);
-  assertEquals(sizes, [2, 4, 1, undefined, undefined]);
 });

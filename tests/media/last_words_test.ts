@@ -31,6 +31,7 @@ test("lastWords() prefers a reason to words that fit everything", () => {
 test("lastWords() gives nothing where there is nothing", () => {
   assertEquals(lastWords("", "/a"), undefined);
   assertEquals(lastWords("\n Conversion failed!\n", "/a"), undefined);
+  assertEquals(lastWords("Warning: using insecure memory!\n", "/a"), undefined);
 });
 
 test("lastWords() does not tell where a file lies", () => {

@@ -367,14 +367,21 @@ Deno.test("Library.find() hints without a look at each file", async () => {
   assertStringIncludes((await refusalOf(library, "zoo/elephnt.png")).message, "--list shows");
 });
 
-Deno.test("Library.first() leaves drawings to requests by name", async () => {
-  const folder = await folderWith("drawn", ["b.png"]);
-  const drawing = '<svg xmlns="http://www.w3.org/2000/svg" width="20" height="10"/>';
-  await Deno.writeTextFile(`${folder}/a.svg`, drawing);
-  // By its content, not its name.
-  await Deno.writeTextFile(`${folder}/a drawing`, drawing);
-  const library = new Library(folder);
-  assertEquals((await library.first("image")).name, "b.png");
+Deno.test("Library.first() looks no further than it has to", async () => {
+  const names = Array.from({ length: 30 }, (_, at) => `${at + 10}.png`);
+  const library = new Library(await folderWith("first of many", names));
+  const stat = Deno.stat;
+  let looks = 0;
+  Deno.stat = (path) => {
+    looks++;
+    return stat(path);
+  };
+  try {
+    assertEquals((await library.first("image")).name, "10.png");
+  } finally {
+    Deno.stat = stat;
+  }
+  assertEquals(looks, 1);
 });
 
 Deno.test("Library refuses what is no folder", () => {

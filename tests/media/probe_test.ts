@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { RequestError } from "../../lib/core/errors.ts";
-import { inputArguments, PassingError, probe } from "../../lib/media/probe.ts";
+import { PassingError, probe } from "../../lib/media/probe.ts";
 import { mediaFolder, pictures, tone, turnClockwise } from "../support/media.ts";
 
 const media = mediaFolder();
@@ -128,18 +128,4 @@ Deno.test("probe() tells bad data from what may pass", async () => {
   assert(!(await refusalOf("still noise.mp4") instanceof PassingError));
   await media.write("list of none.m3u8", "#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:1/a.ts\n");
   assert(!(await refusalOf("list of none.m3u8") instanceof PassingError));
-});
-
-Deno.test("inputArguments() opens one file, and only by way of the file protocol", () => {
-  assertEquals(
-    inputArguments("/a/http:b.mp4"),
-    ["-protocol_whitelist", "file", "-i", "file:/a/http:b.mp4"],
-  );
-  const patterns = ["/a/%03d.png", "/a/50% *.JPG", "/a %d/b.webp", "/a/{1,2}.bmp", "/a/?.tif"];
-  for (const path of [...patterns, "/a/%d.svg", "/a/%d.dng", "/a/%d.mpg1-img"]) {
-    assertEquals(inputArguments(path).slice(2, 6), ["-f", "image2", "-pattern_type", "none"]);
-  }
-  for (const path of ["/a/b.png", "/a/%03d.mp4", "/a/%03d.gif", "/a/[1].png"]) {
-    assertEquals(inputArguments(path).slice(2), ["-i", `file:${path}`]);
-  }
 });

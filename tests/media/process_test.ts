@@ -60,7 +60,7 @@ Deno.test("Process keeps the last of much standard error, from a line's beginnin
   const { failure } = await failureOf(child);
   const lines = failure.stderr.trim().split("\n");
   assertEquals(lines.at(-1), "line 2999");
-  assert(failure.stderr.length <= 2048 && lines.length > 100, `${lines.length} lines`);
+  assert(failure.stderr.length <= 8192 && lines.length > 400, `${lines.length} lines`);
   assert(lines.every((line) => /^line \d+$/.test(line)));
 });
 
@@ -110,4 +110,11 @@ Deno.test("startProcess() says how to install what is missing", () => {
   assertInstanceOf(error, MissingProgramError);
   assertStringIncludes(error.message, "Cannot run no-such-ffmpeg: it is not installed");
   assertStringIncludes(error.message, "apt install ffmpeg");
+});
+
+Deno.test("Process is gone although what it started itself holds its pipes", async () => {
+  await using child = startProcess("sh", ["-c", "echo why >&2; sleep 5 & exit 3"]);
+  const error = await assertRejects(() => child.finished(), ProcessError);
+  assertEquals([error.failure.code, error.failure.stderr], [3, "why\n"]);
+  await child.stdout.cancel();
 });

@@ -1,0 +1,36 @@
+import { assertEquals } from "@std/assert";
+import { changeOf, stateOf } from "../../lib/media/file_change.ts";
+import { mediaFolder } from "../support/media.ts";
+
+const folder = mediaFolder();
+
+/** What is noticed of something that is done to a file. */
+async function noticed(name: string, act: (path: string) => Promise<void>) {
+  const path = await folder.write(name, "0123456789");
+  await Deno.utime(path, 1000, 1000);
+  const before = stateOf(await Deno.stat(path));
+  await act(path);
+  return await changeOf(path, before);
+}
+
+Deno.test("changeOf() tells what happened to a file", async () => {
+  const shorter = { isShorter: true, what: "was cut short" };
+  assertEquals(await noticed("shorter", (path) => Deno.truncate(path, 5)), shorter);
+  const grown = { isShorter: false, what: "has grown" };
+  assertEquals(await noticed("grown", (path) => Deno.truncate(path, 15)), grown);
+  const written = { isShorter: false, what: "was written to" };
+  assertEquals(await noticed("written", (path) => Deno.writeTextFile(path, "9876543210")), written);
+  const replaced = { isShorter: false, what: "was replaced" };
+  const replace = async (path: string) => {
+    await Deno.writeTextFile(`${path}.new`, "0");
+    await Deno.rename(`${path}.new`, path);
+  };
+  assertEquals(await noticed("replaced", replace), replaced);
+});
+
+Deno.test("changeOf() tells nothing of a file that is read, renamed or deleted", async () => {
+  assertEquals(await noticed("read", async (path) => void await Deno.readFile(path)), undefined);
+  assertEquals(await noticed("renamed", (path) => Deno.rename(path, `${path}2`)), undefined);
+  assertEquals(await noticed("deleted", (path) => Deno.remove(path)), undefined);
+  assertEquals(await noticed("locked", (path) => Deno.chmod(path, 0o400)), undefined);
+});
