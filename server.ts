@@ -2,7 +2,7 @@
 import { formatAddress } from "./lib/core/address.ts";
 import { print, tell } from "./lib/core/console.ts";
 import { messageOf, UsageError } from "./lib/core/errors.ts";
-import { type Interrupt, untilInterrupted } from "./lib/core/interrupt.ts";
+import { type Interrupt, TERMINATED, untilInterrupted } from "./lib/core/interrupt.ts";
 import { createLogger } from "./lib/core/log.ts";
 import { takeToken } from "./lib/core/token.ts";
 import { parseServerFlags, toServerOptions } from "./lib/server/flags.ts";
@@ -21,7 +21,10 @@ async function main(interrupt: Interrupt): Promise<number> {
   interrupt.onHangup = () => void server.reload();
   print(Deno.stdout, `Listening on ${formatAddress(server.address)}\n`);
   server.run();
-  return await interrupt.status;
+  const status = await interrupt.status;
+  const grace = flags.grace * 1000;
+  if (status === TERMINATED) await server.drain({ grace, signal: interrupt.forced });
+  return status;
 }
 
 function report(error: unknown): number {

@@ -1,4 +1,4 @@
-import { MONOTONIC_CLOCK } from "../lib/server/pacer.ts";
+import { MONOTONIC_CLOCK } from "../lib/core/clock.ts";
 import type { MediaRequest } from "../lib/wire/request.ts";
 import type { Order, Seen } from "./live_viewers.ts";
 import type { Bench, Goal, Row } from "./measurement.ts";

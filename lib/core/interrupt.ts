@@ -15,6 +15,9 @@ export interface Interrupt extends Disposable {
   overdue: Promise<number>;
 }
 
+/** Status of a program that the system, or whoever keeps it as a service, told to end. */
+export const TERMINATED = 143;
+
 /** Milliseconds between the second signal and the end. */
 const LAST_MOMENT = 300;
 
@@ -24,7 +27,7 @@ const LAST_MOMENT = 300;
  */
 const STATUS: readonly (readonly [Deno.Signal, number])[] = Deno.build.os === "windows"
   ? [["SIGINT", 130]]
-  : [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]];
+  : [["SIGINT", 130], ["SIGTERM", TERMINATED], ["SIGHUP", 129]];
 
 /** What a terminal may be at the other end of. */
 const STREAMS = [Deno.stdin, Deno.stdout, Deno.stderr];

@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import { RequestError } from "../core/errors.ts";
 import type { Secret } from "../core/secret.ts";
 import { Attempts } from "./attempts.ts";
-import type { Clock } from "./pacer.ts";
+import type { Clock } from "../core/clock.ts";
 
 /** What {@linkcode Access.admit} has to know of a peer. */
 export interface Visitor {

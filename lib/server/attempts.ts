@@ -1,6 +1,6 @@
 import { networkOf } from "../core/address.ts";
 import { RequestError } from "../core/errors.ts";
-import { type Clock, MONOTONIC_CLOCK } from "./pacer.ts";
+import { type Clock, MONOTONIC_CLOCK } from "../core/clock.ts";
 
 /** Milliseconds that the first wrong answer takes; each further one takes twice as long. */
 const FIRST_DELAY = 250;

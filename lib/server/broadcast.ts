@@ -1,4 +1,5 @@
 import { Backoff } from "../core/backoff.ts";
+import type { Clock } from "../core/clock.ts";
 import { deadline } from "../core/deadline.ts";
 import { messageOf, RequestError } from "../core/errors.ts";
 import type { StreamDescription } from "../core/frame.ts";
@@ -10,7 +11,7 @@ import { isSameMedia } from "../media/live_streams.ts";
 import type { TimedFrame } from "../media/source.ts";
 import { LiveQueue, QUEUE_LIMITS } from "./live_queue.ts";
 import { LiveTimeline } from "./live_timeline.ts";
-import { type Clock, Pacer } from "./pacer.ts";
+import { Pacer } from "./pacer.ts";
 import { SharedFrame } from "./shared_frame.ts";
 
 /** Milliseconds that a viewer waits for the first frame of a source that is being started. */

@@ -12,7 +12,7 @@ import type { LiveSource } from "../media/live_input.ts";
 import { findLive } from "./live_play.ts";
 import { QUEUE_LIMITS } from "./live_queue.ts";
 import { Pacer } from "./pacer.ts";
-import { findMedia, paced, reserveFrames, startPlayback } from "./playback.ts";
+import { findMedia, paced, refuseShortened, reserveFrames, startPlayback } from "./playback.ts";
 import { type SessionContext, toRefusal } from "./context.ts";
 import type { Counts } from "./metrics.ts";
 import type { RequestRecord } from "./request_record.ts";
@@ -36,6 +36,7 @@ export async function runClassicSession(
   {
     const late = new DeadlineError(`no request within ${timeouts.request / 1000} s`);
     using _limit = deadline(timeouts.request, () => abort.abort(late));
+    using _unasked = context.ending.whenBegun((reason) => abort.abort(reason));
     bytes = await reader.peek(CLASSIC_REQUEST_LENGTH);
   }
   if (bytes === undefined) return;
@@ -43,6 +44,8 @@ export async function runClassicSession(
   using _watch = watchPeer(reader, abort);
   const record = records.begin({ command, wire: "classic" }, context);
   try {
+    // A script that is told of an end takes the video for whole: the connection is cut instead.
+    using _answer = context.ending.answer(() => abort.abort(context.ending.over.reason));
     await playClassic(command, { ...context, logger: record.logger, record });
     record.done();
   } catch (error) {
@@ -99,6 +102,8 @@ async function playClassic(command: ClassicCommand, context: ClassicContext): Pr
     counts.frames++;
     counts.bytes += data.byteLength;
   }
+  const change = await refuseShortened(file);
+  if (change !== undefined) record.logger.log("warn", `"${file.name}": ${change}`);
   await writer.write(CLASSIC_END);
 }
 

@@ -5,6 +5,7 @@ import type { Logger } from "../core/log.ts";
 import type { Library } from "../media/library.ts";
 import type { Access } from "./access.ts";
 import type { DecoderSlots } from "./decoder_slots.ts";
+import type { Ending } from "./ending.ts";
 import type { LifeSigns } from "./life_signs.ts";
 import type { LiveSources } from "./live_sources.ts";
 import type { MemoryBudget } from "./memory_budget.ts";
@@ -26,6 +27,8 @@ export interface Timeouts {
   life?: number;
   /** Milliseconds in which FFmpeg gives nothing; 30 s unless told. */
   silence?: number;
+  /** Milliseconds in which FFmpeg has to say what a file is; 20 s unless told. */
+  probe?: number;
 }
 
 /** What every session is given. */
@@ -50,7 +53,9 @@ export interface SessionContext {
   logger: Logger;
   /** Ends the session. */
   signal: AbortSignal;
-  /** Whether that is because the server ends. */
+  /** How the server ends. */
+  ending: Ending;
+  /** Whether the server's end is what breaks off the session. */
   isEnding: () => boolean;
   /** Tells whether the peer is still there. */
   lifeSigns: LifeSigns;
@@ -70,6 +75,19 @@ export function isPeerGone(error: unknown): boolean {
     error instanceof Deno.errors.BadResource;
 }
 
+/** What the system may have no more of, by the names of its errors (errno(3)). */
+const LACKS: Record<string, string> = {
+  EMFILE: "file descriptors",
+  ENFILE: "file descriptors",
+  EAGAIN: "processes",
+  ENOMEM: "memory",
+};
+
+/** What the system had no more of when an action failed; `undefined` where it failed otherwise. */
+function lackOf(error: unknown): string | undefined {
+  return error instanceof Error && "code" in error ? LACKS[String(error.code)] : undefined;
+}
+
 /**
  * What a peer is told of a failure: reasons that concern it, and nothing of this side's insides.
  *
@@ -82,6 +100,11 @@ export function toRefusal(error: unknown): RequestError | undefined {
     return new RequestError("internal", `Cannot serve: ${error.message}, on the server`, {
       cause: error,
     });
+  }
+  const lacking = lackOf(error);
+  if (lacking !== undefined) {
+    const message = `Cannot serve now: the server has no ${lacking} left, try again later`;
+    return new RequestError("busy", message, { cause: error });
   }
   const message = "Cannot serve the request: the server failed, its log says why";
   return new RequestError("internal", message, { cause: error });

@@ -1,5 +1,6 @@
+import type { Clock } from "../core/clock.ts";
 import { type Control, LIMITS, type MediaRequest } from "../wire/request.ts";
-import { type Clock, Pacer } from "./pacer.ts";
+import { Pacer } from "./pacer.ts";
 
 /** Where the peer wants to go on. */
 export interface Seek {
@@ -8,6 +9,9 @@ export interface Seek {
   /** What the peer calls it; comes back with the answer. */
   id?: number;
 }
+
+/** Why an answer ends before the media does. */
+export type StopReason = "stopped" | "shutdown";
 
 /**
  * What the peer says of one of its requests. That may be before its turn: then it counts from the
@@ -30,9 +34,19 @@ export class Controls {
     this.pacer = new Pacer({ speed: command === "get_image" ? 0 : speed, clock });
   }
 
-  /** Fires when the peer wants no more. */
+  /** Fires when the peer wants no more, or the server ends. */
   get stopped(): AbortSignal {
     return this.#stop.signal;
+  }
+
+  /** Which of the two it was; `undefined` before. */
+  get stopReason(): StopReason | undefined {
+    return this.#stop.signal.reason;
+  }
+
+  /** Whether the answer has begun, so that stops take effect. */
+  get hasBegun(): boolean {
+    return this.#begun !== undefined;
   }
 
   /** Fires when what is being played now is no longer wanted, or the session ends. */
@@ -66,10 +80,16 @@ export class Controls {
   take({ action, to, id }: Control): void {
     if (action === "pause") this.pacer.pause();
     else if (action === "resume") this.pacer.resume();
-    else if (action === "stop") this.#stop.abort();
+    else if (action === "stop") this.#stop.abort("stopped" satisfies StopReason);
     else if (action === "seek" && typeof to === "number" && to >= 0) {
       this.#seek = { to: Math.min(to, LIMITS.start.max), id: isNumber(id) ? id : undefined };
     }
+    this.#act();
+  }
+
+  /** Stops it since the server ends, as a stop of the peer does. */
+  shutDown(): void {
+    this.#stop.abort("shutdown" satisfies StopReason);
     this.#act();
   }
 

@@ -22,6 +22,8 @@ export class Credentials {
   #logger: Logger;
   #certificate: Certificate | undefined;
   #reading: Promise<void> = Promise.resolve();
+  /** Files will be read that nobody has begun with: that does for all who ask meanwhile. */
+  #isPending = false;
 
   private constructor(options: CredentialOptions, logger: Logger) {
     this.#options = options;
@@ -51,7 +53,10 @@ export class Credentials {
    * cannot be used, what was good before is kept, and the log says so.
    */
   reload(): Promise<void> {
+    if (this.#isPending) return this.#reading;
+    this.#isPending = true;
     this.#reading = this.#reading.then(async () => {
+      this.#isPending = false;
       const { tokenFile, certificate } = this.#options;
       if (tokenFile === undefined && certificate === undefined) {
         this.#logger.log(

@@ -3,10 +3,11 @@ import { encodeControl } from "../wire/request.ts";
 import { encodeNotice, type EndReport, type Notice } from "../wire/answer.ts";
 import type { Connection } from "../wire/connection.ts";
 import type { Controls } from "./controls.ts";
+import { Receipts } from "./receipts.ts";
 import type { RequestRecord } from "./request_record.ts";
 import { LatePolicy } from "./late_policy.ts";
 import { LinkMonitor } from "./link_monitor.ts";
-import { type Clock, MONOTONIC_CLOCK } from "./pacer.ts";
+import { type Clock, MONOTONIC_CLOCK } from "../core/clock.ts";
 import type { TimedFrame } from "../media/source.ts";
 import type { Step } from "./player.ts";
 
@@ -37,6 +38,7 @@ export interface DeliveryOptions {
 export class Delivery {
   /** What was sent so far. */
   readonly report: EndReport = { frames: 0, audioFrames: 0, bytes: 0, dropped: 0, reason: "end" };
+  #receipts: Receipts;
   #options: DeliveryOptions;
   #clock: Clock;
   #late: LatePolicy | undefined;
@@ -57,6 +59,8 @@ export class Delivery {
     const { drop, speed, clock = MONOTONIC_CLOCK } = options;
     this.#options = options;
     this.#clock = clock;
+    this.#receipts = new Receipts(options.streams);
+    this.report.streams = this.#receipts.all;
     this.#streams = new Map(options.streams.map((stream) => [stream.id, stream]));
     // At speed 0 nothing is ever late.
     if (speed > 0) {
@@ -68,6 +72,7 @@ export class Delivery {
   /** Does one step; nothing where the peer wants something else before it is due. */
   async take(step: Step): Promise<void> {
     if (step.kind === "frame") return await this.#takeFrame(step);
+    if (step.kind === "notice") return await this.#tell(step.notice);
     const { connection, controls } = this.#options;
     controls.pacer.restart();
     this.#late?.reset();
@@ -101,6 +106,7 @@ export class Delivery {
     if (isPicture) this.report.frames++;
     else this.report.audioFrames++;
     this.report.bytes += frame.data.byteLength;
+    this.#receipts.add(frame.streamId, frame.data.byteLength);
   }
 
   /** Waits until a frame is due. */

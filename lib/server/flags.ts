@@ -16,7 +16,7 @@ import type { Secret } from "../core/secret.ts";
 import { parseLiveSource } from "../media/live_input.ts";
 import { DEFAULT_PORT } from "../wire/native.ts";
 import { DEFAULT_LINGER } from "./live_sources.ts";
-import { DEFAULT_MAX_PIXELS, type ServerOptions } from "./serve.ts";
+import { DEFAULT_GRACE, DEFAULT_MAX_PIXELS, type ServerOptions } from "./serve.ts";
 
 /** The command line of `stream-server`. */
 export const SERVER_FLAGS = {
@@ -57,6 +57,10 @@ export const SERVER_FLAGS = {
   "max-pixels": number("N", `of a picture in a file (${DEFAULT_MAX_PIXELS})`, {
     absent: DEFAULT_MAX_PIXELS,
     bounds: { min: 1, max: 2 ** 31 - 1, integer: true },
+  }),
+  grace: number("S", "seconds that answers may take when SIGTERM ends it (5)", {
+    absent: DEFAULT_GRACE,
+    bounds: { min: 0, max: 86_400 },
   }),
   metrics: text("[ADDR:]PORT", "tell over HTTP: /metrics /healthz /readyz", undefined),
   "log-level": choice(LOG_LEVELS, "how much is told on stderr (info)", "info"),
@@ -139,7 +143,7 @@ export function serverUsage(): string {
       ...["host", "port", "max-clients", "max-per-address"] as const,
       ...["token-file", "tls-cert", "tls-key", "classic-open"] as const,
     ],
-    "How much at most": ["max-decoders", "max-pixels"],
+    "How much at most": ["max-decoders", "max-pixels", "grace"],
     "What is told of it": ["metrics", "log-level", "log-format"],
     "Also": ["completions", "help"],
   });
@@ -151,7 +155,8 @@ FFmpeg frame by frame, to stream-client and to scripts that send "get_image" or
 
 ${flags}
 The environment may hold the token, too, in STREAM_TOKEN. On SIGHUP the token
-file, the certificate and its key are read again.
+file, the certificate and its key are read again. SIGTERM ends the server when
+all are served, or the time for that is over; Ctrl-C ends it at once.
 
 Examples:
   stream-server

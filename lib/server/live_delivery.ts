@@ -4,6 +4,7 @@ import type { Connection } from "../wire/connection.ts";
 import { formatRate } from "./link_monitor.ts";
 import type { LiveItem } from "./live_queue.ts";
 import type { LiveWatch } from "./live_sources.ts";
+import { Receipts } from "./receipts.ts";
 import type { RequestRecord } from "./request_record.ts";
 
 /** Milliseconds between notices about frames that were left out. */
@@ -26,6 +27,7 @@ export interface LiveDeliveryOptions {
 /** Sends what comes from a queue, and counts it. */
 export class LiveDelivery {
   readonly end: EndReport = { frames: 0, audioFrames: 0, bytes: 0, dropped: 0, reason: "end" };
+  #receipts: Receipts;
   /** All that was wanted has been sent. */
   isComplete = false;
   #watch: LiveWatch;
@@ -40,6 +42,8 @@ export class LiveDelivery {
   constructor(watch: LiveWatch, options: LiveDeliveryOptions) {
     this.#watch = watch;
     this.#options = options;
+    this.#receipts = new Receipts(watch.streams);
+    this.end.streams = this.#receipts.all;
   }
 
   /** Sends one item, with news of what was left out where there is any. */
@@ -62,6 +66,7 @@ export class LiveDelivery {
     if (frame.isPicture) this.end.frames++;
     else this.end.audioFrames++;
     this.end.bytes += frame.size;
+    this.#receipts.add(frame.frame.streamId, frame.size);
     this.isComplete = still;
     await this.#tellDrops();
   }

@@ -76,6 +76,7 @@ export async function playLive(
   };
   await connection.send("describe", encodeDescription(description));
   // Not before: also an answer that is stopped early begins with its description.
+  controls.begin({ seekable: false });
   using over = new LateEnd(request.duration);
   const signal = AbortSignal.any([context.signal, controls.stopped, over.signal]);
   const { duration = Infinity } = request;
@@ -89,7 +90,7 @@ export async function playLive(
     }
   } catch (error) {
     if (!signal.aborted || context.signal.aborted) throw error;
-    if (controls.stopped.aborted) delivery.end.reason = "stopped";
+    if (controls.stopReason !== undefined) delivery.end.reason = controls.stopReason;
   }
   const { end } = delivery;
   end.dropped = watch.queue.dropped;
@@ -134,13 +135,15 @@ function notesOf(
 }
 
 /** @throws {RequestError} for what makes no sense where there is neither beginning nor end */
-function refuseTimes({ name }: LiveSource, { start = 0, loop, every }: MediaRequest): void {
+function refuseTimes({ name }: LiveSource, { start = 0, loop, every, resume }: MediaRequest): void {
   const [field, reason] = start > 0
     ? ["start", "it has no beginning, and comes as it is now"]
     : loop
     ? ["loop", "it has no end"]
     : every !== undefined
     ? ["every", "a live source gives one picture at a time, ask again for the next"]
+    : resume !== undefined
+    ? ["resume", "what came while nobody took it is gone, ask anew"]
     : [];
   if (field === undefined) return;
   throw new RequestError(

@@ -11,7 +11,7 @@ import { CaptureInput } from "./capture_input.ts";
 import { DecoderSlots, type SlotOptions } from "./decoder_slots.ts";
 import { LiveQueue, type LiveQueueOptions, MAX_QUEUED_BYTES } from "./live_queue.ts";
 import type { MemoryBudget } from "./memory_budget.ts";
-import { type Clock, MONOTONIC_CLOCK } from "./pacer.ts";
+import { type Clock, MONOTONIC_CLOCK } from "../core/clock.ts";
 import { MAX_FRAME_SIZE } from "./playback.ts";
 
 /** What a server is told of its live sources. */

@@ -38,6 +38,8 @@ class NativeSession {
   #connection: Connection;
   /** Of the request that was received last, be it answered, waiting or over. */
   #controls: Controls | undefined;
+  /** Inquiries that have come and wait for their turn. */
+  #waiting = 0;
   #pinging = false;
   #over = false;
 
@@ -58,6 +60,7 @@ class NativeSession {
       while (true) {
         const { value: inquiry } = await this.#next(inquiries);
         if (inquiry === undefined) break;
+        this.#waiting--;
         if (inquiry.kind === "refused") {
           await this.#refuse(inquiry);
           if (inquiry.last) break;
@@ -71,16 +74,20 @@ class NativeSession {
     }
   }
 
-  /** Waits for the next inquiry, but not for longer than the deadline. */
+  /** Waits for the next inquiry, but not for longer than the deadline, or the server, lasts. */
   async #next(
     inquiries: ReadableStreamDefaultReader<Inquiry>,
   ): Promise<{ value?: Inquiry }> {
     const { request: timeout } = this.#context.timeouts;
-    const expired = Promise.withResolvers<{ value: Inquiry }>();
+    const expired = Promise.withResolvers<{ value?: Inquiry }>();
     using _limit = deadline(timeout, () => {
       const message = `Cannot wait any longer: no request within ${timeout / 1000} s`;
       const error = new RequestError("bad_request", message);
       expired.resolve({ value: { kind: "refused", error, last: true } });
+    });
+    using _ending = this.#context.ending.whenBegun(() => {
+      // What has come is answered, if only with a refusal.
+      if (this.#waiting === 0) expired.resolve({});
     });
     return await Promise.race([inquiries.read(), expired.promise]);
   }
@@ -95,7 +102,7 @@ class NativeSession {
     try {
       const refusal = await this.#receiveAll(inquiries);
       this.#direct(undefined);
-      if (refusal !== undefined) await enqueue(inquiries, refusal);
+      if (refusal !== undefined) await this.#enqueue(inquiries, refusal);
       await inquiries.close();
     } catch (error) {
       // What comes after the session's own end is of no interest.
@@ -116,7 +123,7 @@ class NativeSession {
         if (message.kind === "request") {
           const inquiry = toInquiry(message.payload);
           this.#direct(inquiry.kind === "request" ? inquiry.controls : undefined);
-          await enqueue(inquiries, inquiry);
+          await this.#enqueue(inquiries, inquiry);
         } else if (message.kind === "control") {
           // Read in any case: one that cannot be read ends the conversation.
           const control = parseControl(message.payload);
@@ -130,6 +137,20 @@ class NativeSession {
       const refusal = new RequestError("bad_request", error.message, { cause: error });
       return { kind: "refused", error: refusal, last: true };
     }
+  }
+
+  /**
+   * Puts an inquiry into the queue, after waiting until there is room. That it was taken out again
+   * is not waited for: controls and pings that come behind it have to be read.
+   */
+  async #enqueue(
+    inquiries: WritableStreamDefaultWriter<Inquiry>,
+    inquiry: Inquiry,
+  ): Promise<void> {
+    this.#waiting++;
+    await inquiries.ready;
+    // Where it fails, so does the queue, and with it the next call.
+    inquiries.write(inquiry).catch(() => {});
   }
 
   /** Names what further controls are for. */
@@ -148,7 +169,7 @@ class NativeSession {
   }
 
   async #answer({ request, controls }: Inquiry & { kind: "request" }): Promise<void> {
-    const { timeouts, library, live, access, records, lifeSigns } = this.#context;
+    const { timeouts, library, live, access, records, lifeSigns, ending } = this.#context;
     const { command, name } = request;
     const record = records.begin({ command, name }, this.#context);
     const alive = setInterval(() => this.#ping(), timeouts.ping);
@@ -157,13 +178,20 @@ class NativeSession {
       const message = `The peer gave no sign of life for ${limit / 1000} s`;
       this.#abort.abort(new DeadlineError(message));
     });
+    // What ends the answer alone, before it has begun.
+    const vain = new AbortController();
+    const signal = AbortSignal.any([this.#context.signal, vain.signal]);
     try {
-      await access.admit(request.token, this.#context);
+      using _answer = ending.answer(() => {
+        if (controls.hasBegun) controls.shutDown();
+        else vain.abort(ending.over.reason);
+      });
+      await access.admit(request.token, { ...this.#context, signal });
       if (command === "list_media") {
         await this.#connection.send("list", encodeList(await listMedia(library, live)));
         record.done();
       } else {
-        const context = { ...this.#context, connection: this.#connection, controls };
+        const context = { ...this.#context, signal, connection: this.#connection, controls };
         const end = await playMedia(request, { ...context, logger: record.logger, record });
         record.done(end.reason);
       }
@@ -189,19 +217,6 @@ class NativeSession {
     });
     sent.then(() => this.#pinging = false, (error) => this.#abort.abort(error));
   }
-}
-
-/**
- * Puts an inquiry into the queue, after waiting until there is room. That it was taken out again is
- * not waited for: controls and pings that come behind it have to be read.
- */
-async function enqueue(
-  inquiries: WritableStreamDefaultWriter<Inquiry>,
-  inquiry: Inquiry,
-): Promise<void> {
-  await inquiries.ready;
-  // Where it fails, so does the queue, and with it the next call.
-  inquiries.write(inquiry).catch(() => {});
 }
 
 function toInquiry(payload: Uint8Array): Inquiry {

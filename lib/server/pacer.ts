@@ -1,29 +1,7 @@
-/** Time as the pacer sees it; injected, so that tests need not wait. */
-export interface Clock {
-  /** Milliseconds since some fixed moment; never goes back. */
-  now(): number;
-  /** Waits; rejects with the signal's reason when that fires first. */
-  sleep(milliseconds: number, signal: AbortSignal): Promise<void>;
-}
+import { type Clock, MONOTONIC_CLOCK } from "../core/clock.ts";
 
 /** Milliseconds that a timer can count; a longer one would fire at once. */
 export const LONGEST_SLEEP = 2 ** 31 - 1;
-
-/** Real time. */
-export const MONOTONIC_CLOCK: Clock = {
-  now: () => performance.now(),
-  sleep: (milliseconds, signal) => {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const stop = () => reject(signal.reason);
-    const timer = setTimeout(resolve, milliseconds);
-    if (signal.aborted) stop();
-    signal.addEventListener("abort", stop);
-    return promise.finally(() => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", stop);
-    });
-  },
-};
 
 /** Options of {@linkcode Pacer}. */
 export interface PacerOptions {

@@ -1,4 +1,5 @@
 import type { MediaFile } from "../media/library.ts";
+import { mediaEtag } from "../media/media_etag.ts";
 import type { MediaOptions } from "../media/media_options.ts";
 import type { FrameSource } from "../media/source.ts";
 import { encodeDescription, encodeEnd, type EndReport } from "../wire/answer.ts";
@@ -9,9 +10,11 @@ import type { Controls } from "./controls.ts";
 import { inLine } from "./decoder_line.ts";
 import { Delivery } from "./delivery.ts";
 import { findLive, playLive } from "./live_play.ts";
-import { findMedia, reserveFrames, startPlayback } from "./playback.ts";
+import { findMedia, refuseShortened, reserveFrames, startPlayback } from "./playback.ts";
 import { Player } from "./player.ts";
+import { Resumption } from "./resumption.ts";
 import type { RequestRecord } from "./request_record.ts";
+import { Search } from "./search.ts";
 
 /** A session's context, and the peer's side of the request. */
 export interface PlayContext extends SessionContext {
@@ -47,10 +50,16 @@ export async function playMedia(request: MediaRequest, context: PlayContext): Pr
       silenceTimeout: context.timeouts.silence,
     });
   await using first = await open(options);
-  await connection.send("describe", encodeDescription(describe(file, first, still)));
+  const { resume } = request;
+  const resumption = resume && new Resumption(resume, first.streams);
+  const etag = await mediaEtag(file.path, file.state?.identity);
+  const description = { ...describe(file, first, still), etag };
+  await connection.send("describe", encodeDescription(description));
   controls.begin({ seekable: !still });
   const loop = request.loop === true && !still;
-  const player = new Player(first, { file, options, loop, controls, open });
+  const search = resumption &&
+    new Search(resumption, { file, options, loop, streams: first.streams });
+  const player = new Player(first, { file, options, loop, controls, open, search });
   const delivery = new Delivery({
     connection,
     controls,
@@ -62,8 +71,9 @@ export async function playMedia(request: MediaRequest, context: PlayContext): Pr
   record.follow(() => delivery.report);
   for await (const step of player.steps()) await delivery.take(step);
   const { report } = delivery;
-  if (controls.stopped.aborted) report.reason = "stopped";
-  report.warning = player.warning;
+  report.reason = controls.stopReason ?? "end";
+  const change = report.reason === "end" ? await refuseShortened(file) : undefined;
+  report.warning = player.warning ?? change;
   if (report.warning !== undefined) logger.log("warn", `"${file.name}": ${report.warning}`);
   await connection.send("end", encodeEnd(report));
   return report;

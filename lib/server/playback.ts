@@ -1,5 +1,6 @@
 import { RequestError } from "../core/errors.ts";
 import { openDecoder } from "../media/decoder.ts";
+import { changeOf } from "../media/file_change.ts";
 import type { Library, MediaFile } from "../media/library.ts";
 import type { MediaOptions } from "../media/media_options.ts";
 import { bitsPerPixel, rawPixelFormat } from "../media/pixel_format.ts";
@@ -70,6 +71,23 @@ export function startPlayback(
     );
   }
   return openDecoder(file, { ...options, maxFrameSize: MAX_FRAME_SIZE, signal, silenceTimeout });
+}
+
+/**
+ * Looks, when all has been sent, whether the file is still what it was. One that was replaced or
+ * written to may have been sent as a mixture, which nobody could tell from the frames.
+ *
+ * @returns what is to be told of it, if anything
+ * @throws {RequestError} `media_error` where part of it went away, and cannot have been sent
+ */
+export async function refuseShortened(
+  { name, path, state }: MediaFile,
+): Promise<string | undefined> {
+  const change = state && await changeOf(path, state);
+  if (change === undefined) return undefined;
+  const what = `the file ${change.what} while it was sent`;
+  if (!change.isShorter) return what;
+  throw new RequestError("media_error", `Cannot send all of "${name}": ${what}, ask again`);
 }
 
 /**

@@ -3,13 +3,16 @@ import type { StreamDescription } from "../core/frame.ts";
 import type { MediaFile } from "../media/library.ts";
 import type { MediaOptions } from "../media/media_options.ts";
 import type { FrameSource, TimedFrame } from "../media/source.ts";
+import type { Notice } from "../wire/answer.ts";
 import type { Controls, Seek } from "./controls.ts";
+import type { Search } from "./search.ts";
+import { openShortcut, type Part } from "./shortcut.ts";
 import { beginningOf, EndMeter, moveFrame, movesTo, type Place, roundLength } from "./timeline.ts";
 
 /** Seconds before the end of a round at which the next one is opened, so that no gap is heard. */
 const AHEAD = 1;
 
-/** What comes next in an answer: a frame, or the beginning of what a seek asked for. */
+/** What comes next in an answer: a frame, the beginning of what a seek asked for, or news. */
 export type Step =
   | {
     kind: "frame";
@@ -19,7 +22,8 @@ export type Step =
     /** Whether it is shown, and not only needed for decoding what is. */
     isShown: boolean;
   }
-  | { kind: "seek"; seek: Seek };
+  | { kind: "seek"; seek: Seek }
+  | { kind: "notice"; notice: Notice };
 
 /** Options of {@linkcode Player}. */
 export interface PlayerOptions {
@@ -30,11 +34,17 @@ export interface PlayerOptions {
   controls: Controls;
   /** Opens the file anew. */
   open: (options: MediaOptions) => Promise<FrameSource>;
+  /** Looks for the place where the answer goes on; absent where it begins. */
+  search?: Search;
 }
 
 /** A run of frames from one source, and how it came about. */
 interface Run extends Place {
   cause: "start" | "seek" | "loop";
+  /** Rounds that went before. */
+  round: number;
+  /** What is read instead of all from the start. */
+  parts?: Part[];
   /** The source where it is open already. */
   source?: FrameSource;
 }
@@ -50,19 +60,25 @@ export class Player {
   #end = 0;
   /** The source of the next round. */
   #next: Promise<FrameSource> | undefined;
+  /** Looks for the place where the answer goes on; absent once it does, and after a seek. */
+  #search: Search | undefined;
+  /** The place was not found where it should have been, reading only a part. */
+  #isAstray = false;
 
   /** @param first the source that the answer is described by */
   constructor(first: FrameSource, options: PlayerOptions) {
     this.#first = first;
     this.#streams = first.streams;
     this.#options = options;
+    this.#search = options.search;
   }
 
   /** Gives what is to be sent until the end, or a stop. A frame is good until the next step. */
   async *steps(): AsyncGenerator<Step> {
     const { controls, loop } = this.#options;
     const { start = 0 } = this.#options.options;
-    let run: Run = { cause: "start", source: this.#first, from: start, start, shift: 0 };
+    const beginning = { from: start, start, shift: 0, round: 0 };
+    let run: Run = { cause: "start", ...beginning, ...this.#way() };
     try {
       while (true) {
         yield* this.#run(run);
@@ -70,11 +86,19 @@ export class Player {
         if (seek !== undefined) {
           await this.#discardNext();
           yield { kind: "seek", seek };
-          run = { cause: "seek", from: Math.min(seek.to, this.#mediaEnd()), start, shift: 0 };
+          this.#search = undefined;
+          run = { cause: "seek", ...beginning, from: Math.min(seek.to, this.#mediaEnd()) };
         } else if (controls.stopped.aborted) {
           return;
+        } else if (this.#isAstray) {
+          this.#isAstray = false;
+          this.#search?.restart();
+          run = { cause: "start", ...beginning };
         } else if (loop) {
-          run = { cause: "loop", from: start, start, shift: run.shift + this.#roundLength() };
+          const length = this.#roundLength();
+          const { round } = run;
+          const next = this.#search?.roundAfter({ round, length }) ?? round + 1;
+          run = { cause: "loop", ...beginning, shift: next * length, round: next };
         } else if (await this.#isOver()) {
           return;
         }
@@ -87,12 +111,12 @@ export class Player {
   /** Gives the frames of one source; ends early where the peer wants something else. */
   async *#run(run: Run): AsyncGenerator<Step> {
     if (run.from >= this.#mediaEnd()) return;
-    const { controls } = this.#options;
+    const { controls, loop } = this.#options;
     const moves = movesTo(run, this.#streams);
     const meter = new EndMeter(this.#streams);
     const begun = new Set<number>();
     try {
-      await using source = run.source ?? await this.#takeNext(run);
+      await using source = await this.#sourceOf(run);
       for await (const own of source.frames()) {
         const move = moves.get(own.streamId);
         if (move === undefined) continue;
@@ -106,12 +130,23 @@ export class Player {
           const isApart = run.cause === "seek" || (run.cause === "loop" && !isShown);
           if (isApart) frame.discontinuity = true;
         }
-        yield { kind: "frame", frame, beginning: beginningOf(run), isShown };
-        if (controls.isInterrupted) return;
+        const rest = this.#search === undefined ? frame : this.#search.take(frame, run);
+        if (this.#search?.isOver) this.#search = undefined;
+        if (rest !== undefined) {
+          yield { kind: "frame", frame: rest, beginning: beginningOf(run), isShown };
+        } else {
+          const notice = this.#search?.news();
+          if (notice !== undefined) yield { kind: "notice", notice };
+        }
+        if (controls.isInterrupted || this.#isLost(run, frame.due)) return;
       }
+      if (!loop && this.#isLost(run, Infinity)) return;
       this.warning ??= source.warning;
     } catch (error) {
       if (controls.isInterrupted) return;
+      this.#isAstray = this.#search !== undefined && run.parts !== undefined &&
+        !controls.current.aborted;
+      if (this.#isAstray) return;
       // Behind the last frame, although the file said that it lasts longer.
       if (error instanceof NothingToSendError && run.cause === "seek") return;
       throw error;
@@ -131,7 +166,13 @@ export class Player {
   }
 
   /** Gives the source of a run, which may be open already. */
-  async #takeNext({ cause, from }: Run): Promise<FrameSource> {
+  async #sourceOf({ cause, from, source, parts }: Run): Promise<FrameSource> {
+    if (source !== undefined) return source;
+    if (parts !== undefined) {
+      await this.#first[Symbol.asyncDispose]();
+      const open = (from: number, streams: Part["streams"]) => this.#open(from, streams);
+      return await openShortcut(parts, { open, start: this.#options.options.start ?? 0 });
+    }
     const next = cause === "loop" ? this.#next : undefined;
     this.#next = undefined;
     return await (next ?? this.#open(from));
@@ -146,11 +187,11 @@ export class Player {
   }
 
   /** Opens the file at a moment, up to where the request ends. */
-  async #open(from: number): Promise<FrameSource> {
+  async #open(from: number, streams: Partial<MediaOptions> = {}): Promise<FrameSource> {
     const { open, options, file } = this.#options;
     const { start = 0, duration } = options;
     const rest = duration === undefined ? undefined : start + duration - from;
-    const source = await open({ ...options, start: from, duration: rest });
+    const source = await open({ ...options, ...streams, start: from, duration: rest });
     if (source.streams.every((stream) => this.#isKnown(stream))) return source;
     await source[Symbol.asyncDispose]();
     throw new RequestError(
@@ -181,6 +222,26 @@ export class Player {
   #mediaEnd(): number {
     const { file, options: { start = 0, duration = Infinity } } = this.#options;
     return Math.min(file.info.duration ?? Infinity, start + duration);
+  }
+
+  /** The source that is open already, or a shorter way to where the answer goes on. */
+  #way(): Pick<Run, "source" | "parts"> {
+    const parts = this.#search?.parts;
+    return parts === undefined ? { source: this.#first } : { parts };
+  }
+
+  /**
+   * Looks whether the place where the answer goes on should have come.
+   *
+   * @param due seconds that a run has come to
+   * @returns whether it has to be looked for from the beginning on
+   * @throws {RequestError} `media_error` where that was done already
+   */
+  #isLost({ round, parts }: Run, due: number): boolean {
+    if (!this.#search?.isMissed(due, { round, length: this.#roundLength() })) return false;
+    if (parts === undefined) throw this.#search.failure();
+    this.#isAstray = true;
+    return true;
   }
 
   #roundLength(): number {

@@ -89,9 +89,9 @@ export class RequestRecord {
     this.#metrics.sending(source, seconds);
   }
 
-  /** Ends it with an answer that came to its end, or was stopped by the peer. */
+  /** Ends it with an answer that came to its end, or was stopped by the peer or the server's end. */
   done(reason: EndReport["reason"] = "end"): void {
-    this.#end(reason === "stopped" ? "stopped" : "done");
+    this.#end(reason === "end" ? "done" : reason);
   }
 
   /** Ends it with a refusal. */

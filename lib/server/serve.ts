@@ -1,4 +1,5 @@
 import { type Address, formatAddress } from "../core/address.ts";
+import { deadline } from "../core/deadline.ts";
 import { isLoopback } from "../core/listen_address.ts";
 import { LogQuota } from "../core/log_quota.ts";
 import type { Logger } from "../core/log.ts";
@@ -10,6 +11,7 @@ import { startProcess } from "../media/process.ts";
 import { type CredentialOptions, Credentials } from "./credentials.ts";
 import { exposureOf } from "./exposure.ts";
 import { DecoderSlots } from "./decoder_slots.ts";
+import { Ending } from "./ending.ts";
 import { type LiveOptions, LiveSources } from "./live_sources.ts";
 import { MemoryBudget } from "./memory_budget.ts";
 import { type Metrics, NO_METRICS } from "./metrics.ts";
@@ -62,13 +64,22 @@ const DEFAULT_MAX_MEMORY = 4 * 2 ** 30;
 /** Pixels; as RGB, such a picture takes 400 MB while it is decoded. */
 export const DEFAULT_MAX_PIXELS = 2 ** 27;
 
+/** Seconds that answers may take when the server is told to end, where nothing else is said. */
+export const DEFAULT_GRACE = 5;
+
 /** How many decoders may run at once, where nothing is said. */
 export function defaultMaxDecoders(): number {
   return Math.max(8, 4 * navigator.hardwareConcurrency);
 }
 
+/** Milliseconds that peers get, when time is over, to take what is said at the end. */
+const FAREWELL = 1000;
+
 /** Milliseconds before the next try where a connection could not be accepted. */
 const ACCEPT_PAUSE = 100;
+
+/** Milliseconds between lines in the log about that: it may last, and be tried many times. */
+const ACCEPT_TOLD = 60_000;
 
 /** A listening server. */
 export class Server implements AsyncDisposable {
@@ -78,6 +89,7 @@ export class Server implements AsyncDisposable {
   #options: ServerOptions;
   #logger: Logger;
   #stop = new AbortController();
+  #ending = new Ending();
   #budget: MemoryBudget;
   #live: LiveSources;
   #sessions = new Set<Promise<void>>();
@@ -128,7 +140,7 @@ export class Server implements AsyncDisposable {
 
   /** Whether whoever connects now is listened to. */
   get isReady(): boolean {
-    return this.#finished !== undefined && !this.#stop.signal.aborted;
+    return this.#finished !== undefined && !this.#ending.begun.aborted;
   }
 
   /** Where it listens. */
@@ -147,12 +159,50 @@ export class Server implements AsyncDisposable {
     await this.#credentials.reload();
   }
 
+  /**
+   * Closes the port, and lets the answers go on that are under way. Those that are not over in time
+   * are broken off, and their peers told so. What is left then goes when the server is disposed.
+   *
+   * @param grace milliseconds that they may take
+   * @param signal ends the waiting
+   */
+  async drain({ grace, signal }: { grace: number; signal: AbortSignal }): Promise<void> {
+    if (this.#ending.begun.aborted) return;
+    this.#closePort();
+    const { answers } = this.#ending;
+    const viewers = `${answers} ${answers === 1 ? "viewer" : "viewers"}`;
+    const wait = answers > 0 && grace > 0 ? `, waiting up to ${grace / 1000} s` : "";
+    this.#logger.log("info", `ending: ${viewers}${wait}`);
+    await this.#untilQuiet(answers > 0 ? grace : 0, signal);
+    const late = this.#ending.answers;
+    this.#ending.breakOff();
+    await this.#untilQuiet(FAREWELL, signal);
+    const broken = late === 1 ? "1 answer was" : `${late === 0 ? "no" : late} answers were`;
+    this.#logger.log("info", `ended: ${broken} broken off`);
+  }
+
+  /** Waits until all sessions are over, but not for longer than so many milliseconds. */
+  async #untilQuiet(milliseconds: number, signal: AbortSignal): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const stop = () => resolve();
+    using _limit = deadline(milliseconds, stop);
+    signal.addEventListener("abort", stop);
+    if (signal.aborted) stop();
+    await Promise.race([promise, Promise.all(this.#sessions)]);
+    signal.removeEventListener("abort", stop);
+  }
+
+  /** From here on, nothing new is begun. Harmless when repeated. */
+  #closePort(): void {
+    if (this.#ending.begun.aborted) return;
+    this.#ending.begin();
+    this.#listener.close();
+  }
+
   /** Closes the port, ends all sessions, and waits until they are over. */
   async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.#stop.signal.aborted) {
-      this.#stop.abort();
-      this.#listener.close();
-    }
+    this.#closePort();
+    this.#stop.abort();
     await this.#finished;
     await Promise.all(this.#sessions);
     await this.#live[Symbol.asyncDispose]();
@@ -176,26 +226,30 @@ export class Server implements AsyncDisposable {
   async #warm(): Promise<void> {
     if (!this.#options.warm) return;
     try {
-      await this.#library.warm(this.#stop.signal);
+      await this.#library.warm(this.#ending.begun);
     } catch (error) {
       this.#logger.log("warn", `Cannot look into all files beforehand: ${messageOf(error)}`);
     }
   }
 
   async #accept(): Promise<void> {
+    let toldAt = -Infinity;
     while (true) {
       let socket: Deno.TcpConn;
       try {
         socket = await this.#listener.accept();
       } catch (error) {
-        if (this.#stop.signal.aborted) return;
+        if (this.#ending.begun.aborted) return;
         // A peer that left before it was accepted, or no descriptor left for one more: the next
         // session that ends makes room.
-        this.#logger.log("warn", `Cannot accept a connection: ${messageOf(error)}`);
-        await Promise.race([
-          ...this.#sessions,
-          new Promise((done) => setTimeout(done, ACCEPT_PAUSE)),
-        ]);
+        const now = performance.now();
+        if (now - toldAt >= ACCEPT_TOLD) {
+          toldAt = now;
+          this.#logger.log("warn", `Cannot accept a connection: ${messageOf(error)}`);
+        }
+        const { promise, resolve } = Promise.withResolvers<void>();
+        using _pause = deadline(ACCEPT_PAUSE, resolve);
+        await Promise.race([...this.#sessions, promise]);
         continue;
       }
       this.#admit(socket);
@@ -224,6 +278,7 @@ export class Server implements AsyncDisposable {
       timeouts,
       records: this.#records,
       logger: this.#logger,
+      ending: this.#ending,
       signal: this.#stop.signal,
     };
     const session = runSession(socket, shared, { refusal: place.refusal, certificate });
@@ -247,6 +302,7 @@ export async function startServer(options: ServerOptions, logger: Logger): Promi
   const library = new Library(options.media, {
     otherNames: names,
     maxPixels: options.maxPixels ?? DEFAULT_MAX_PIXELS,
+    probeTimeout: options.timeouts?.probe,
   });
   for (const program of ["ffmpeg", "ffprobe"]) {
     await using child = startProcess(program, ["-version"], { stdout: "null" });

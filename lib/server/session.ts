@@ -66,6 +66,7 @@ export async function runSession(
     // All that tells of a classic peer that it is gone, while nothing is due to be written.
     raw.setKeepAlive();
     if (certificate !== undefined) {
+      using _unasked = shared.ending.whenBegun((reason) => own.abort(reason));
       const warn = (line: string) => {
         if (shared.records.isTold({ address })) logger.log("warn", line);
       };
@@ -80,13 +81,13 @@ export async function runSession(
       stallTimeout: shared.timeouts.stall,
       onStall: () => own.abort(new DeadlineError("The peer took nothing for too long")),
     });
-    const isEnding = () => shared.signal.aborted;
+    const isEnding = () => shared.signal.aborted || shared.ending.over.aborted;
     const context = { ...shared, address, logger, signal, isEnding, lifeSigns, reader, writer };
     await converse(context, { refusal, abort: own });
     await linger(socket);
   } catch (error) {
-    if (!shared.signal.aborted) {
-      const reason = own.signal.aborted ? own.signal.reason : error;
+    const reason = own.signal.aborted ? own.signal.reason : error;
+    if (!shared.signal.aborted && reason !== shared.ending.begun.reason) {
       const message = `ended: ${messageOf(reason)}`;
       if (isPeerGone(reason)) logger.log("debug", message);
       else if (shared.records.isTold({ address })) logger.log("warn", message);
@@ -107,6 +108,7 @@ async function converse(
   {
     const late = new DeadlineError(`no request within ${timeouts.request / 1000} s`);
     using _limit = deadline(timeouts.request, () => abort.abort(late));
+    using _unasked = context.ending.whenBegun((reason) => abort.abort(reason));
     magic = await reader.peek(CLASSIC_MAGIC.length);
   }
   if (magic === undefined) return;

@@ -39,10 +39,10 @@ export class SharedFrame {
     return this.frame.data.byteLength;
   }
 
-  /** Seconds since it was captured. */
+  /** Seconds since it was captured; none where somebody has set the clock back since. */
   get age(): number {
     const now = wallClock();
-    return (now - (this.frame.captured ?? now)) / 1e6;
+    return Math.max(0, now - (this.frame.captured ?? now)) / 1e6;
   }
 
   /** Holds it once more. */

@@ -16,6 +16,15 @@ import {
 } from "./fields.ts";
 import { PROTOCOL_VERSION } from "./native.ts";
 
+/** What was sent of one stream. */
+export interface StreamReceipt {
+  id: number;
+  /** Frames; of sound they are messages, not samples. */
+  frames: number;
+  /** Bytes of the frames' data, headers and moments of capture not counted. */
+  bytes: number;
+}
+
 /** The receipt at the end of a request. */
 export interface EndReport {
   /** Frames of video that were sent. */
@@ -26,8 +35,12 @@ export interface EndReport {
   bytes: number;
   /** Frames that were left out because they would have been late. */
   dropped: number;
-  /** `end` of the media, or `stopped` by the client. */
+  /**
+   * `end` of the media, `stopped` by the client, or `shutdown` of the server before all was sent.
+   */
   reason: string;
+  /** What was sent of each stream that was described; absent where nobody counted. */
+  streams?: StreamReceipt[];
   /** What the decoder complained about, where the media is damaged. */
   warning?: string;
 }
@@ -46,6 +59,8 @@ export const NOTICE_CODES = [
   "source_back",
   /** The answer begins when a decoder is free: `position` is the place in line, from 1 on. */
   "waiting",
+  /** It takes a while to find the place where a resumed answer goes on. */
+  "resuming",
 ] as const;
 
 /** News of an answer that is under way. */
@@ -82,8 +97,10 @@ export interface ListEntry {
 }
 
 const ANY_TEXT = { pattern: /^[^]{0,65536}$/, expected: "a text" };
+const ETAG = { pattern: /^[\w-]{1,64}$/, expected: "up to 64 letters, digits, _ and -" };
 const WORD = { pattern: /^[\w.-]{1,64}$/, expected: "a word" };
 const COUNT = { min: 0, max: Number.MAX_SAFE_INTEGER, integer: true };
+const STREAM_ID = { min: 0, max: 65535, integer: true };
 const SECONDS = { min: 0, max: 1e10 };
 const PIXELS = { min: 1, max: 65535, integer: true };
 
@@ -126,12 +143,13 @@ export function parseDescription(payload: Uint8Array): Description {
     streams,
     notes: toList(object.notes ?? [], "notes").slice(0, MAX_NOTES)
       .filter((note) => typeof note === "string"),
+    etag: optionalText(object, "etag", ETAG),
   };
 }
 
 function readStream(object: JsonObject): StreamDescription {
   const shared = {
-    id: required(optionalNumber(object, "id", { min: 0, max: 65535, integer: true }), "id"),
+    id: required(optionalNumber(object, "id", STREAM_ID), "id"),
     codec: required(optionalText(object, "codec", WORD), "codec"),
     fourcc: required(
       optionalText(object, "fourcc", { pattern: /^[\0-\xff]{4}$/, expected: "four characters" }),
@@ -208,8 +226,21 @@ export function parseEnd(payload: Uint8Array): EndReport {
     bytes: optionalNumber(object, "bytes", COUNT) ?? 0,
     dropped: optionalNumber(object, "dropped", COUNT) ?? 0,
     reason: optionalText(object, "reason", ANY_TEXT) ?? "end",
+    streams: readReceipts(object),
     warning: optionalText(object, "warning", ANY_TEXT),
   };
+}
+
+function readReceipts({ streams }: JsonObject): StreamReceipt[] | undefined {
+  if (streams === undefined || streams === null) return undefined;
+  return toList(streams, "streams").slice(0, MAX_STREAMS).map((value) => {
+    const receipt = toObject(value, "receipt");
+    return {
+      id: required(optionalNumber(receipt, "id", STREAM_ID), "id"),
+      frames: required(optionalNumber(receipt, "frames", COUNT), "frames"),
+      bytes: required(optionalNumber(receipt, "bytes", COUNT), "bytes"),
+    };
+  });
 }
 
 /** Writes the payload of a notice. */

@@ -143,8 +143,22 @@ export function required<T>(value: T | undefined, field: string): T {
 /** A value as it may stand in a message: short, whatever a stranger sent. */
 export function quoteValue(value: unknown): string {
   // JSON has numbers past all of JavaScript's, but no name for what they are read as.
-  const json = typeof value === "number" ? String(value) : JSON.stringify(value) ?? "nothing";
+  const json = typeof value === "number"
+    ? String(value)
+    : JSON.stringify(beginningOf(value, MAX_QUOTED)) ?? "nothing";
   return json.length > MAX_QUOTED ? `${json.slice(0, MAX_QUOTED)}…` : json;
+}
+
+/**
+ * A value without what lies too deep in it to be quoted: writing JSON takes a time that grows with
+ * the square of the depth.
+ */
+function beginningOf(value: unknown, depth: number): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  if (depth === 0) return null;
+  if (Array.isArray(value)) return value.map((item) => beginningOf(item, depth - 1));
+  const entries = Object.entries(value).map(([key, item]) => [key, beginningOf(item, depth - 1)]);
+  return Object.fromEntries(entries);
 }
 
 function unexpected(field: string, value: unknown, expected: string): FormatError {

@@ -10,6 +10,9 @@ import {
   optionalWord,
   parseJsonObject,
   quoteValue,
+  required,
+  toList,
+  toObject,
 } from "./fields.ts";
 import { PROTOCOL_VERSION } from "./native.ts";
 
@@ -24,6 +27,13 @@ export const MAX_DIMENSION = 16384;
 
 /** Characters that a token may have. */
 export const MAX_TOKEN_LENGTH = 4096;
+
+/** A timestamp of a frame, ticks. */
+const TIMESTAMP = {
+  min: Number.MIN_SAFE_INTEGER,
+  max: Number.MAX_SAFE_INTEGER,
+  integer: true,
+};
 
 /** What a client may ask for, both ends included. */
 export const LIMITS = {
@@ -42,6 +52,21 @@ export const LIMITS = {
   /** Seconds from one picture of a series to the next. */
   every: { min: 0.01, max: 1e6 },
 } as const;
+
+/** Streams of which a request may say how much came. */
+export const MAX_RESUMED = 64;
+
+/** How much of one stream came before an answer was cut. At least one of the two moments is there. */
+export interface ResumePoint {
+  /** The stream's, as it was described. */
+  id: number;
+  /** Timestamp of the last frame that came, ticks of the stream's time base. */
+  after?: number;
+  /** Of PCM: the timestamp that follows upon the last sample that came. */
+  next?: number;
+  /** How many frames came that did not follow upon what was before them; 0 where absent. */
+  breaks?: number;
+}
 
 /** A request. Fields that are absent leave the choice to the server. */
 export interface MediaRequest {
@@ -74,6 +99,8 @@ export interface MediaRequest {
   /** True to begin again at the end. */
   loop?: boolean;
   late?: typeof LATE_POLICIES[number];
+  /** What came already of the same request's answer, which was cut: only the rest is wanted. */
+  resume?: ResumePoint[];
   token?: string;
 }
 
@@ -139,8 +166,34 @@ function readRequest(payload: Uint8Array): MediaRequest {
     speed: optionalNumber(object, "speed", LIMITS.speed),
     loop: optionalBoolean(object, "loop"),
     late: optionalWord(object, "late", LATE_POLICIES),
+    resume: readResume(object),
     token: readToken(object),
   };
+}
+
+function readResume({ resume }: JsonObject): ResumePoint[] | undefined {
+  if (resume === undefined || resume === null) return undefined;
+  const entries = toList(resume, "resume");
+  if (entries.length > MAX_RESUMED) {
+    throw new FormatError(
+      `Cannot use resume: ${entries.length} streams, expected at most ${MAX_RESUMED}`,
+    );
+  }
+  const points = entries.map((entry) => readPoint(toObject(entry, "resume")));
+  const ids = new Set(points.map(({ id }) => id));
+  if (ids.size === points.length) return points;
+  throw new FormatError("Cannot use resume: a stream stands there twice, expected each once");
+}
+
+function readPoint(object: JsonObject): ResumePoint {
+  const point = {
+    id: required(optionalNumber(object, "id", { min: 0, max: 65535, integer: true }), "id"),
+    after: optionalNumber(object, "after", TIMESTAMP),
+    next: optionalNumber(object, "next", TIMESTAMP),
+    breaks: optionalNumber(object, "breaks", { ...TIMESTAMP, min: 0 }),
+  };
+  if (point.after !== undefined || point.next !== undefined) return point;
+  throw new FormatError(`Cannot resume stream ${point.id}: expected after or next`);
 }
 
 /** @throws {FormatError} that does not quote what it finds, which may be nearly right */

@@ -6,7 +6,7 @@ import { parseLiveSource } from "../../lib/media/live_input.ts";
 import type { TimedFrame } from "../../lib/media/source.ts";
 import { Broadcast } from "../../lib/server/broadcast.ts";
 import { type LiveItem, LiveQueue, QUEUE_LIMITS } from "../../lib/server/live_queue.ts";
-import type { Clock } from "../../lib/server/pacer.ts";
+import type { Clock } from "../../lib/core/clock.ts";
 import { GREY } from "../support/scripted_server.ts";
 
 function test(name: string, fn: () => Promise<void>): void {

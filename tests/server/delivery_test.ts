@@ -4,7 +4,7 @@ import { ByteWriter } from "../../lib/core/byte_writer.ts";
 import { FRAME_HEADROOM, type StreamDescription } from "../../lib/core/frame.ts";
 import { Controls } from "../../lib/server/controls.ts";
 import { Delivery } from "../../lib/server/delivery.ts";
-import type { Clock } from "../../lib/server/pacer.ts";
+import type { Clock } from "../../lib/core/clock.ts";
 import { type EndReport, type Notice, parseNotice } from "../../lib/wire/answer.ts";
 import { Connection, type FrameMessage, type Message } from "../../lib/wire/connection.ts";
 import { socketOf } from "../core/byte_sources.ts";
@@ -41,6 +41,8 @@ interface Scene {
   pause?: number;
   /** The picture that does not follow upon the one before. */
   breakAt?: number;
+  /** What the player has to tell at first. */
+  news?: Notice;
 }
 
 interface Outcome {
@@ -76,6 +78,7 @@ async function play(scene: Scene): Promise<Outcome> {
     connection: new Connection(new ByteReader(fromSocket(socketOf(new Uint8Array(0)))), writer),
     ...{ controls, streams: STREAMS, drop: scene.late === "drop", speed, clock },
   });
+  if (scene.news !== undefined) await delivery.take({ kind: "notice", notice: scene.news });
   for (let at = 0; at < count; at++) {
     time += coming * 1000;
     if (at === count / 2 && scene.pause !== undefined) {
@@ -125,8 +128,17 @@ test("Delivery.take() sends every frame in its own time over a link that takes t
       late,
     });
     assertEquals([frames.length, notices, report.dropped], [100, [], 0]);
+    const nothing = { id: 1, frames: 0, bytes: 0 };
+    assertEquals(report.streams, [{ id: 0, frames: 100, bytes: 100 * SIZE }, nothing]);
     assertLess(Math.abs(seconds - 99.5 / RATE), 0.03);
   }
+});
+
+test("Delivery.take() passes on what the player has to tell", async () => {
+  const news = { code: "resuming", message: "Going on where it broke off" };
+  const { messages, notices } = await play({ count: 1, news });
+  assertEquals(messages.map(({ kind }) => kind), ["notice", "frame"]);
+  assertEquals([notices[0].code, notices[0].message], [news.code, news.message]);
 });
 
 test("Delivery.take() sends every frame over a slow link, and says once that it is slow", async () => {

@@ -110,6 +110,7 @@ Deno.test("get_image of a live source is its next picture, in every encoding but
     assert(frame.keyframe);
     const { end } = await viewer.until("end");
     assertEquals([end.frames, end.audioFrames, end.reason], [1, 0, "end"]);
+    assertEquals(end.streams?.map(({ frames, bytes }) => [frames, bytes]), [[1, end.bytes]]);
   }
 });
 
@@ -143,6 +144,8 @@ Deno.test("playLive() refuses what only makes sense for files", async () => {
   assert(/^bad_request: Cannot use start with "cam"/.test(await refusal(server, { start: 2 })));
   assert(/^bad_request: Cannot use loop with "cam"/.test(await refusal(server, { loop: true })));
   assert(/^bad_request: Cannot use every/.test(await refusal(server, { every: 1 })));
+  const resume = [{ id: 0, after: 1 }];
+  assert(/^bad_request: Cannot use resume/.test(await refusal(server, { resume })));
   assert(/^bad_request: .*"x1" *:/.test(await refusal(server, { pixelFormat: "x1" })));
   const copy = { encoding: "copy" as const };
   assert(/^bad_request: .* copy with a size/.test(await refusal(server, { ...copy, width: 9 })));

@@ -1,5 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { type Clock, Pacer } from "../../lib/server/pacer.ts";
+import type { Clock } from "../../lib/core/clock.ts";
+import { Pacer } from "../../lib/server/pacer.ts";
 
 function test(name: string, fn: () => Promise<void>): void {
   Deno.test({ name, permissions: "none", fn });

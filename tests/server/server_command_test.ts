@@ -88,7 +88,7 @@ async function refusal(args: readonly string[], env?: Record<string, string>) {
 
 for (const [signal, status] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
   Deno.test(`server.ts ends by ${signal} with status ${status}, viewers or not`, async () => {
-    const server = await ServerProcess.start();
+    const server = await ServerProcess.start("--grace", "0");
     assertMatch(server.firstLine, /^Listening on 127\.0\.0\.1:\d+$/);
     using viewer = await server.connect();
     using _idle = await server.connect();
@@ -98,10 +98,16 @@ for (const [signal, status] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
     assert(children.length > 0);
     const { rest, code, endedBy, stderr } = await server.end(signal);
     assertEquals([rest, code, endedBy], [[], status, null]);
-    assertMatch(
-      stderr,
-      /^\S+ info {2}peer=127\.0\.0\.1:\d+ request=1 request begins command=get_video name=long\.mkv\n\S+ info {2}.* request ends .* result=shutdown .*\n$/,
-    );
+    const messages = [
+      / info {2}peer=127\.0\.0\.1:\d+ request=1 request begins command=get_video name=long\.mkv$/,
+      / info {2}.* request ends .* result=shutdown /,
+      ...signal === "SIGTERM" ? [/ ending: 1 viewer$/, / ended: 1 answer was broken off$/] : [],
+    ];
+    const lines = stderr.trimEnd().split("\n");
+    for (const message of messages) {
+      assertStrictEquals(lines.filter((line) => message.test(line)).length, 1, stderr);
+    }
+    assertStrictEquals(lines.length, messages.length, stderr);
     // The port is free again, and FFmpeg gone with the server rather than left to the system.
     using _listener = Deno.listen({ hostname: "127.0.0.1", port: server.address.port });
     for (const id of children) assert(!await isRunning(id));
@@ -235,6 +241,8 @@ Deno.test("server.ts --metrics and --log-format tell programs what it does", asy
   const { code, stderr } = await server.end("SIGTERM");
   assertStrictEquals(code, 143);
   const events = stderr.trimEnd().split("\n").map((line) => JSON.parse(line));
+  const ending = events.splice(-2).map(({ message }) => message);
+  assertEquals(ending, ["ending: 0 viewers", "ended: no answers were broken off"]);
   assertMatch(events[0].message, /^Metrics are at http:\/\/127\.0\.0\.1:\d+\/metrics$/);
   assertEquals(events.map(({ result }) => result), [undefined, undefined, "not_found"]);
 });

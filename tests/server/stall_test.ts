@@ -10,6 +10,7 @@ import { LogQuota } from "../../lib/core/log_quota.ts";
 import { Library, type MediaFile } from "../../lib/media/library.ts";
 import { Access } from "../../lib/server/access.ts";
 import { DecoderSlots } from "../../lib/server/decoder_slots.ts";
+import { Ending } from "../../lib/server/ending.ts";
 import { LiveSources } from "../../lib/server/live_sources.ts";
 import { MemoryBudget } from "../../lib/server/memory_budget.ts";
 import { NO_METRICS } from "../../lib/server/metrics.ts";
@@ -187,6 +188,7 @@ Deno.test("runSession() tells a peer nothing of the server's insides, but the lo
     slots: new DecoderSlots(1),
     timeouts: TIMEOUTS,
     records: new Records({ metrics: NO_METRICS, quota }),
+    ending: new Ending(),
     logger,
     signal: new AbortController().signal,
   });

@@ -63,6 +63,7 @@ const DESCRIPTION: Description = {
   duration: 1.5,
   streams: [VIDEO, AUDIO],
   notes: ["Sound is aac: alac cannot be carried", "ü 😀"],
+  etag: "aZ09_-",
 };
 
 /** A stream that has to be one of pictures. */
@@ -181,6 +182,7 @@ test("parseDescription() looks at no more streams than there may be", () => {
 test("parseEnd() reads what encodeEnd() wrote", () => {
   const end: EndReport = {
     ...{ frames: 1, audioFrames: 2, bytes: 2 ** 40, dropped: 3, reason: "stopped" },
+    streams: [{ id: 0, frames: 1, bytes: 2 ** 40 }, { id: 65535, frames: 2, bytes: 0 }],
     warning: "a part is damaged",
   };
   assertEquals(parseEnd(encodeEnd(end)), end);
@@ -189,6 +191,7 @@ test("parseEnd() reads what encodeEnd() wrote", () => {
 test("parseEnd() takes absent fields for none, and refuses wrong ones", () => {
   assertEquals(parseEnd(encodeJson({})), {
     ...{ frames: 0, audioFrames: 0, bytes: 0, dropped: 0, reason: "end", warning: undefined },
+    streams: undefined,
   });
   for (
     const end of [{ frames: -1 }, { bytes: 0.5 }, { dropped: "1" }, { reason: 1 }, { bytes: 1e20 }]
@@ -197,10 +200,35 @@ test("parseEnd() takes absent fields for none, and refuses wrong ones", () => {
   }
 });
 
+test("parseEnd() takes receipts for absent where they are null, and refuses wrong ones", () => {
+  assertStrictEquals(parseEnd(encodeJson({ streams: null })).streams, undefined);
+  assertEquals(parseEnd(encodeJson({ streams: [] })).streams, []);
+  const receipt = { id: 0, frames: 1, bytes: 1 };
+  const wrong = [{ id: -1 }, { id: 65536 }, { frames: 0.5 }, { frames: null }, { bytes: "1" }];
+  for (const change of wrong) {
+    const payload = encodeJson({ streams: [{ ...receipt, ...change }] });
+    assertThrows(() => parseEnd(payload), FormatError);
+  }
+  for (const streams of [{}, "x", 1, [1], [null], [[]]]) {
+    assertThrows(() => parseEnd(encodeJson({ streams })), FormatError);
+  }
+  const many = Array.from({ length: 1000 }, (_, id) => ({ ...receipt, id }));
+  assertStrictEquals(parseEnd(encodeJson({ streams: many })).streams?.length, 64);
+});
+
+test("parseDescription() refuses what is no etag", () => {
+  const object = parseJsonObject(encodeDescription(DESCRIPTION), "description");
+  for (const etag of ["", "two words", "x".repeat(65), "a\n", "ü", 1, [], {}, true]) {
+    const payload = encodeJson({ ...object, etag });
+    assertThrows(() => parseDescription(payload), FormatError, "Cannot use etag ");
+  }
+  assertStrictEquals(parseDescription(encodeJson({ ...object, etag: null })).etag, undefined);
+});
+
 test("parseNotice() reads what encodeNotice() wrote", () => {
   assertEquals(
     [...NOTICE_CODES],
-    ["dropped", "slow_link", "slow_source", "source_lost", "source_back", "waiting"],
+    ["dropped", "slow_link", "slow_source", "source_lost", "source_back", "waiting", "resuming"],
   );
   for (const code of NOTICE_CODES) {
     const notice: Notice = {

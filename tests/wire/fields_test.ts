@@ -1,4 +1,4 @@
-import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertMatch, assertStrictEquals, assertThrows } from "@std/assert";
 import { FormatError } from "../../lib/core/errors.ts";
 import {
   encodeJson,
@@ -145,6 +145,16 @@ test("toObject() and toList() tell objects from lists", () => {
   for (const value of [null, undefined, {}, "[]"]) {
     assertThrows(() => toList(value, "x"), FormatError, "expected a list");
   }
+});
+
+test("quoteValue() does not look at what lies deeper than it shows", () => {
+  let value: unknown = {
+    toJSON() {
+      throw new Error("looked at");
+    },
+  };
+  for (let depth = 0; depth < 100; depth++) value = depth % 2 === 0 ? [value] : { a: value };
+  assertMatch(quoteValue(value), /^\{"a":\[\{"a":\[.{48}…$/);
 });
 
 test("quoteValue() shows the beginning of anything", () => {

@@ -32,6 +32,10 @@ const FULL: MediaRequest = {
   speed: 0,
   loop: true,
   late: "drop",
+  resume: [
+    { id: 0, after: -512, next: undefined, breaks: 3 },
+    { id: 65535, after: undefined, next: Number.MAX_SAFE_INTEGER, breaks: undefined },
+  ],
   token: "secret",
 };
 
@@ -93,6 +97,7 @@ test("parseRequest() refuses wrong values of every field", () => {
     speed: [-1, "1", "max", [], {}],
     loop: [0, 1, "true", []],
     late: ["", "DROP", 1, true],
+    resume: ["", "x", 1, {}, true, { id: 0, after: 1 }],
     token: ["x".repeat(4097), 1, [], {}],
   };
   for (const [field, values] of Object.entries(wrong)) {
@@ -103,6 +108,32 @@ test("parseRequest() refuses wrong values of every field", () => {
       assertStrictEquals(message.length < 200, true, message);
     }
   }
+});
+
+test("parseRequest() refuses wrong entries of resume", () => {
+  const entries: unknown[] = [
+    ...[null, 1, "0", [], {}, { id: 0 }, { after: 1 }, { id: null, after: 1 }],
+    ...[{ id: -1, after: 1 }, { id: 65_536, after: 1 }, { id: 0.5, after: 1 }],
+    ...[{ id: 0, after: 0.5 }, { id: 0, after: 2 ** 53 }, { id: 0, after: -(2 ** 53) }],
+    ...[{ id: 0, next: "1" }, { id: 0, next: 1e300 }, { id: 0, after: null, next: null }],
+    ...[{ id: 0, after: 1, breaks: -1 }, { id: 0, after: 1, breaks: 1.5 }],
+  ];
+  for (const entry of entries) {
+    const { code, message } = refusal({ resume: [entry] });
+    assertStrictEquals(code, "bad_request");
+    assertStrictEquals(message.startsWith("Cannot "), true, message);
+  }
+  const many = Array.from({ length: 65 }, (_, id) => ({ id, after: 1 }));
+  assertEquals(
+    [refusal({ resume: many }).message, parseRequest(withFields({ resume: [] })).resume],
+    ["Cannot use resume: 65 streams, expected at most 64", []],
+  );
+  assertStrictEquals(parseRequest(withFields({ resume: many.slice(1) })).resume?.length, 64);
+  const twice = [{ id: 3, after: 1 }, { id: 3, next: 2 }];
+  assertStrictEquals(
+    refusal({ resume: twice }).message,
+    "Cannot use resume: a stream stands there twice, expected each once",
+  );
 });
 
 test("parseRequest() refuses a request without a command", () => {

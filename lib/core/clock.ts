@@ -1,0 +1,23 @@
+/** Time that goes on evenly; passed in, so that tests need not wait. */
+export interface Clock {
+  /** Milliseconds since some fixed moment; never goes back. */
+  now(): number;
+  /** Waits; rejects with the signal's reason when that fires first. */
+  sleep(milliseconds: number, signal: AbortSignal): Promise<void>;
+}
+
+/** Real time. */
+export const MONOTONIC_CLOCK: Clock = {
+  now: () => performance.now(),
+  sleep: (milliseconds, signal) => {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const stop = () => reject(signal.reason);
+    const timer = setTimeout(resolve, milliseconds);
+    if (signal.aborted) stop();
+    signal.addEventListener("abort", stop);
+    return promise.finally(() => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", stop);
+    });
+  },
+};

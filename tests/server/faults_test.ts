@@ -1,0 +1,262 @@
+/** What goes wrong around a server: FFmpeg, files. After each, it works, and nothing is left. */
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import type { Timeouts } from "../../lib/server/context.ts";
+import { parseList } from "../../lib/wire/answer.ts";
+import { classicRequest } from "../../lib/wire/classic.ts";
+import { mediaFolder, pictures } from "../support/media.ts";
+import { standIn } from "../support/stand_in.ts";
+import {
+  conversationMedia,
+  mediaChildren,
+  type Peer,
+  type PeerAnswer,
+  type WatchedServer,
+  watchedServer,
+} from "./watched_server.ts";
+
+const media = await conversationMedia();
+const folder = mediaFolder();
+
+const TIMEOUTS = { request: 10_000, stall: 10_000, ping: 5_000 };
+
+/** Waits for FFmpeg, milliseconds, that are about as short as can be told from work. */
+const IMPATIENT = { silence: 700, probe: 1500 };
+
+const LONG = { command: "get_video", name: "long.mkv" } as const;
+
+function faultyServer(path = media, timeouts: Partial<Timeouts> = {}): Promise<WatchedServer> {
+  return watchedServer({
+    media: path,
+    timeouts: { ...TIMEOUTS, ...timeouts },
+    metrics: { hostname: "127.0.0.1", port: 0 },
+  });
+}
+
+/** Checks that the server does its work, and has given back all that it took. */
+async function assertUnharmed(server: WatchedServer): Promise<void> {
+  await server.assertWell();
+  const [, where] = server.lines.join("").match(/Metrics are at (\S+)/) ?? [];
+  const text = await (await fetch(where)).text();
+  for (const name of ["viewers", "decoders", "decoders_waiting", "frame_memory_bytes"]) {
+    assertMatch(text, new RegExp(`^stream_${name} 0$`, "m"));
+  }
+}
+
+async function ask(server: WatchedServer, name: string): Promise<PeerAnswer> {
+  using peer = await server.connect();
+  await peer.ask({ command: "get_video", name });
+  return await peer.answer();
+}
+
+/** Begins to watch, twice as fast as in life, and gives what follows what `event` does. */
+async function meanwhile(
+  server: WatchedServer,
+  name: string,
+  event: (peer: Peer) => Promise<void> | void,
+): Promise<PeerAnswer> {
+  using peer = await server.connect();
+  await peer.ask({ command: "get_video", name, speed: 2 });
+  await peer.until("frame", 3);
+  await event(peer);
+  return await peer.answer();
+}
+
+async function signalFfmpeg(signal: Deno.Signal): Promise<void> {
+  const children = await mediaChildren();
+  assertEquals(children.length, 1);
+  Deno.kill(children[0], signal);
+}
+
+for (const signal of ["SIGKILL", "SIGTERM", "SIGSEGV"] as const) {
+  Deno.test(`FFmpeg that is ended by ${signal} ends the answer, and nothing else`, async () => {
+    await using server = await faultyServer();
+    const { error, end } = await meanwhile(server, "long.mkv", () => signalFfmpeg(signal));
+    assertEquals([error?.code, end], ["media_error", undefined]);
+    assertMatch(error?.message ?? "", /^Cannot decode "long\.mkv": ffmpeg \S/);
+    await assertUnharmed(server);
+  });
+}
+
+Deno.test("FFmpeg that is frozen is given up, on either wire", async () => {
+  await using server = await faultyServer(media, IMPATIENT);
+  const { error } = await meanwhile(server, "long.mkv", () => signalFfmpeg("SIGSTOP"));
+  assertEquals(error?.message, `Cannot decode "long.mkv": FFmpeg came to nothing for too long`);
+  using peer = await server.connect();
+  await peer.write(classicRequest("get_video"));
+  await server.logged(/wire=classic\n/);
+  await peer.socket.read(new Uint8Array(1000));
+  await signalFfmpeg("SIGSTOP");
+  await peer.readAll();
+  await server.logged(/came to nothing for too long .*wire=classic/);
+  peer.close();
+  await assertUnharmed(server);
+});
+
+/** What FFmpeg might do instead of its work, and what the peer is told. */
+const MISDEEDS: Record<string, { script: string; code: string; reason: RegExp }> = {
+  "gives garbage without end": {
+    script: `exec cat /dev/zero`,
+    code: "internal",
+    reason: /^Cannot serve the request: the server failed, its log says why$/,
+  },
+  "gives nothing": {
+    script: "exit 0",
+    code: "media_error",
+    reason: /^Cannot send "long\.mkv": there is nothing that can be decoded$/,
+  },
+  "gives a part of a frame": {
+    script: `"$REAL" "$@" | head -c 300000; exit 1`,
+    code: "media_error",
+    reason: /^Cannot decode "long\.mkv": ffmpeg failed \(1\)/,
+  },
+  "gives a part of a frame, and succeeds": {
+    script: `"$REAL" "$@" | head -c 300000`,
+    code: "media_error",
+    reason: /^Cannot decode "long\.mkv": FFmpeg ended inside a frame$/,
+  },
+  "complains without end": {
+    script: `exec yes "so much to say" >&2`,
+    code: "media_error",
+    reason: /^Cannot decode "long\.mkv": FFmpeg came to nothing for too long$/,
+  },
+  "closes its output, and stays": {
+    script: `"$REAL" "$@" | head -c 300000; exec >&- sleep 60`,
+    code: "media_error",
+    reason: /^Cannot decode "long\.mkv": FFmpeg came to nothing for too long$/,
+  },
+  "leaves a process that holds its pipes": {
+    script: `sleep 5 & exit 3`,
+    code: "media_error",
+    reason: /^Cannot decode "long\.mkv": FFmpeg came to nothing for too long$/,
+  },
+  "cannot be run": {
+    script: "exit 126",
+    code: "media_error",
+    reason: /^Cannot decode "long\.mkv": ffmpeg failed \(126\)$/,
+  },
+};
+
+for (const [misdeed, { script, code, reason }] of Object.entries(MISDEEDS)) {
+  Deno.test(`FFmpeg that ${misdeed} ends the answer, and nothing else`, async () => {
+    await using server = await faultyServer(media, IMPATIENT);
+    {
+      using _ffmpeg = await standIn("ffmpeg", script);
+      const { error } = await ask(server, LONG.name);
+      assertEquals(error?.code, code, error?.message);
+      assertMatch(error?.message ?? "", reason);
+    }
+    await assertUnharmed(server);
+    assert(server.lines.length < 20, server.lines.join(""));
+  });
+}
+
+for (
+  const [misdeed, script, reason] of [
+    ["gives garbage", "echo garbage", /ffprobe gave an answer that makes no sense$/],
+    ["gives garbage without end", "exec cat /dev/zero", /ended by SIGKILL/],
+    ["gives nothing", "exit 0", /ffprobe gave an answer that makes no sense$/],
+    ["hangs", "exec sleep 60", /found nothing in it within 1\.5 s$/],
+    ["leaves a process that holds its pipes", "sleep 5 & exit 1", /found nothing in it within/],
+    ["is killed", "kill -9 $$", /ffprobe was ended by SIGKILL/],
+  ] as const
+) {
+  Deno.test(`ffprobe that ${misdeed} fails one request, and the next one finds the file`, async () => {
+    await using server = await faultyServer(media, IMPATIENT);
+    {
+      using _ffprobe = await standIn("ffprobe", script);
+      const { error } = await ask(server, "short.mkv");
+      assertEquals(error?.code, "media_error", error?.message);
+      assertMatch(error?.message ?? "", reason);
+    }
+    assertEquals((await ask(server, "short.mkv")).end?.reason, "end");
+    await assertUnharmed(server);
+  });
+}
+
+/** A video of 50 frames, of which FFmpeg cannot have read all when the first frames come. */
+async function makeVideo(name: string): Promise<string> {
+  await Deno.remove(folder.pathOf(name)).catch(() => {});
+  const source = pictures({ size: "160x120", seconds: 2 });
+  const noise = ["-vf", "noise=alls=100:allf=t", "-pix_fmt", "yuv420p", "-c:v", "ffv1"];
+  await folder.make("whole.mkv", [...source, ...noise]);
+  await folder.make("image.png", [...pictures(), "-frames:v", "1"]);
+  await Deno.copyFile(folder.pathOf("whole.mkv"), folder.pathOf(name));
+  return folder.pathOf(name);
+}
+
+Deno.test("ffprobe that gives garbage leaves the list of media empty, and no more", async () => {
+  await using server = await faultyServer();
+  const list = async () => {
+    using peer = await server.connect();
+    await peer.ask({ command: "list_media" });
+    const message = await peer.connection.receive();
+    assert(message?.kind === "list");
+    return parseList(message.payload).map(({ name }) => name);
+  };
+  {
+    using _ffprobe = await standIn("ffprobe", "echo garbage");
+    assertEquals(await list(), []);
+  }
+  assertEquals(await list(), ["image.png", "long.mkv", "short.mkv"]);
+  await assertUnharmed(server);
+});
+
+Deno.test("a file that is cut short while it is sent is not said to be whole", async () => {
+  const path = await makeVideo("cut.mkv");
+  await using server = await faultyServer(folder.path);
+  const { size } = await Deno.stat(path);
+  const { error, frames } = await meanwhile(server, "cut.mkv", () => Deno.truncate(path, size / 2));
+  assertEquals(error?.code, "media_error");
+  assertMatch(error?.message ?? "", /the file was cut short while it was sent, ask again$/);
+  assert(frames < 45);
+  await assertUnharmed(server);
+});
+
+Deno.test("a file that is written to, or replaced, while it is sent, comes with a warning", async () => {
+  await using server = await faultyServer(folder.path);
+  for (
+    const [name, what, change] of [
+      ["grown.mkv", "has grown", (path: string) => Deno.writeFile(path, new Uint8Array(9), APPEND)],
+      ["touched.mkv", "was written to", (path: string) => Deno.utime(path, 1, 1)],
+      ["replaced.mkv", "was replaced", async (path: string) => {
+        await Deno.copyFile(folder.pathOf("image.png"), `${path}.new`);
+        await Deno.rename(`${path}.new`, path);
+      }],
+    ] as const
+  ) {
+    const path = await makeVideo(name);
+    const { end } = await meanwhile(server, name, () => change(path));
+    assertEquals([end?.reason, end?.warning], ["end", `the file ${what} while it was sent`]);
+    await server.logged(new RegExp(`warn .*"${name}": the file ${what} while it was sent`));
+  }
+  // The next one gets what is there now.
+  assertEquals((await ask(server, "replaced.mkv")).frames, 1);
+  await assertUnharmed(server);
+});
+
+const APPEND = { append: true };
+
+Deno.test("a file that is deleted while it is sent comes whole, and is gone then", async () => {
+  const path = await makeVideo("gone.mkv");
+  await using server = await faultyServer(folder.path);
+  const { end } = await meanwhile(server, "gone.mkv", () => Deno.remove(path));
+  assertEquals([end?.frames, end?.warning], [50, undefined]);
+  assertEquals((await ask(server, "gone.mkv")).error?.code, "not_found");
+  await assertUnharmed(server);
+});
+
+Deno.test("a media folder may go away, and come back", async () => {
+  await makeVideo("clip.mkv");
+  const away = `${folder.path}.away`;
+  await using server = await faultyServer(folder.path);
+  await Deno.rename(folder.path, away);
+  try {
+    const { error } = await ask(server, "clip.mkv");
+    assertEquals(error?.code, "not_found");
+    assertMatch(error?.message ?? "", /the media folder: it is gone, or not readable$/);
+  } finally {
+    await Deno.rename(away, folder.path);
+  }
+  assertEquals((await ask(server, "clip.mkv")).end?.frames, 50);
+  await assertUnharmed(server);
+});

@@ -1,0 +1,35 @@
+/** Scripts in the place of FFmpeg's programs, for when these do what they never should. */
+
+/** Where a program is that can be run by its name. */
+function whereIs(program: string): string {
+  const folders = (Deno.env.get("PATH") ?? "").split(":");
+  for (const folder of folders) {
+    const path = `${folder}/${program}`;
+    try {
+      if (Deno.statSync(path).isFile) return path;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+  throw new Error(`Cannot find "${program}" in PATH`);
+}
+
+/**
+ * Puts a script in a program's place, for this process and its children, until it is disposed.
+ *
+ * @param script of a shell; `"$REAL" "$@"` is what it stands in for
+ */
+export async function standIn(program: "ffmpeg" | "ffprobe", script: string): Promise<Disposable> {
+  const folder = await Deno.makeTempDir({ prefix: "stream_stand_in_" });
+  const path = `${folder}/${program}`;
+  await Deno.writeTextFile(path, `#!/bin/sh\nREAL=${whereIs(program)}\n${script}\n`);
+  await Deno.chmod(path, 0o755);
+  const before = Deno.env.get("PATH") ?? "";
+  Deno.env.set("PATH", `${folder}:${before}`);
+  return {
+    [Symbol.dispose]() {
+      Deno.env.set("PATH", before);
+      Deno.removeSync(folder, { recursive: true });
+    },
+  };
+}
