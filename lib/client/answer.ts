@@ -31,3 +31,8 @@ export interface MediaAnswer extends AsyncIterable<AnswerPart> {
 export class CutError extends Error {
   override name = "CutError";
 }
+
+/** The server ended, and said so, before the answer did. */
+export class ShutdownError extends CutError {
+  override name = "ShutdownError";
+}

@@ -1,4 +1,4 @@
-import { FormatError, TruncatedError } from "../core/errors.ts";
+import { FormatError } from "../core/errors.ts";
 import {
   type Description,
   type Frame,
@@ -16,6 +16,7 @@ import {
   parseClassicMessage,
 } from "../wire/classic.ts";
 import { type AnswerPart, CutError, type MediaAnswer } from "./answer.ts";
+import { isBreak } from "./failures.ts";
 import type { Link } from "./link.ts";
 
 /** The classic wire has no timestamps: frames get their moment of arrival, in microseconds. */
@@ -107,8 +108,7 @@ async function nextPickle(
     const memory = pool.take(ROOM.offset + length + ROOM.tail);
     return await reader.readGrowing(memory, length, ROOM);
   } catch (cause) {
-    const reset = cause instanceof TruncatedError || cause instanceof Deno.errors.ConnectionReset;
-    if (!reset) throw cause;
+    if (!isBreak(cause)) throw cause;
     throw new CutError("the connection was cut", { cause });
   }
 }

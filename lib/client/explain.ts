@@ -1,6 +1,7 @@
 import { formatAddress } from "../core/address.ts";
 import { FormatError, messageOf, RequestError } from "../core/errors.ts";
 import { CutError } from "./answer.ts";
+import { ConnectError } from "./failures.ts";
 import type { ClientFlags } from "./flags.ts";
 
 /** What {@linkcode explained} has to know. */
@@ -20,6 +21,7 @@ export function explained(reason: unknown, { flags, signal }: ExplainContext): u
       : "look at --token-file or STREAM_TOKEN, and ask who keeps the server for the right one";
     return new RequestError(reason.code, `${reason.message}; ${hint}`, { cause: reason });
   }
+  if (reason instanceof ConnectError) return reason;
   const hint = classic
     ? "is that a script that pickles numpy arrays? For stream-server leave out --classic"
     : "is that stream-server? For a script that pickles numpy arrays use --classic";

@@ -38,6 +38,10 @@ export const CLIENT_FLAGS = {
   tls: toggle("encrypt; this machine trusts the certificate"),
   "ca-cert": text("FILE", "encrypt; whom to trust instead, or the very one (PEM)", undefined),
   "tls-fingerprint": text("sha256:HEX", "encrypt; exactly that certificate", undefined),
+  retries: number("N", "tries in a row to connect again (5; at first none)", {
+    absent: undefined,
+    bounds: { min: 0, max: 1e6, integer: true },
+  }),
   classic: toggle("the server is a script that sends pickled arrays"),
   view: choice(VIEWS, "where to look at it (a window, else the terminal)", undefined),
   http: text("[ADDR:]PORT", "of --view browser: where its page is (a free port)", undefined),
@@ -257,7 +261,8 @@ export function clientUsage(): string {
   const flags = describeFlags(CLIENT_FLAGS, {
     "What to get (with none of these, a menu asks)": ["image", "video", "list"],
     "From where": [
-      ...["host", "port", "token-file", "tls", "ca-cert", "tls-fingerprint", "classic"] as const,
+      ...["host", "port", "token-file", "tls", "ca-cert", "tls-fingerprint"] as const,
+      ...["retries", "classic"] as const,
     ],
     "Where to": ["view", "http", "output", "overwrite", "format", "codec"],
     "How it travels": [

@@ -6,6 +6,7 @@ import { DeadlineError, messageOf } from "../core/errors.ts";
 import type { Secret } from "../core/secret.ts";
 import { closeSocket, type Socket } from "../core/socket.ts";
 import type { Credentials } from "./credentials.ts";
+import { ConnectError, isBreak } from "./failures.ts";
 import { connectSecurely } from "./secure_connect.ts";
 
 /** Where a server is. */
@@ -87,7 +88,7 @@ export class Link implements Disposable {
 /**
  * Connects to a server.
  *
- * @throws {Error} with what to do, where that is not possible
+ * @throws {ConnectError} with what to do, where that is not possible
  */
 export async function connect(
   target: Target,
@@ -110,10 +111,15 @@ export async function connect(
     return new Link(socket, signal, { timeouts, token });
   } catch (cause) {
     signal.throwIfAborted();
-    if (!timeout.aborted) throw cause;
+    if (!timeout.aborted) {
+      const lasting = !(cause instanceof Error && isBreak(cause.cause));
+      throw new ConnectError(messageOf(cause), { cause, lasting });
+    }
     const reason = `no TLS within ${timeouts.connect / 1000} s, is that stream-server with ` +
       "--tls-cert and --tls-key?";
-    throw new Error(`Cannot connect to ${formatAddress({ hostname, port })}: ${reason}`, { cause });
+    throw new ConnectError(`Cannot connect to ${formatAddress({ hostname, port })}: ${reason}`, {
+      cause,
+    });
   } finally {
     limit.removeEventListener("abort", close);
   }
@@ -133,11 +139,12 @@ async function connectPlainly(
     return await Deno.connect({ hostname, port, signal: limit });
   } catch (cause) {
     signal.throwIfAborted();
-    const reason = timeout.aborted
-      ? `no answer within ${timeouts.connect / 1000} s, check the address and the firewall`
+    const [reason, advice] = timeout.aborted
+      ? [`no answer within ${timeouts.connect / 1000} s`, "check the address and the firewall"]
       : cause instanceof Deno.errors.ConnectionRefused
-      ? "nothing listens there, start stream-server or name it with --host and --port"
-      : `${messageOf(cause)}, name the server with --host and --port`;
-    throw new Error(`Cannot connect to ${formatAddress({ hostname, port })}: ${reason}`, { cause });
+      ? ["nothing listens there", "start stream-server or name it with --host and --port"]
+      : [messageOf(cause), "name the server with --host and --port"];
+    const brief = `Cannot connect to ${formatAddress({ hostname, port })}: ${reason}`;
+    throw new ConnectError(`${brief}, ${advice}`, { brief, cause });
   }
 }

@@ -1,4 +1,4 @@
-import { FormatError, RequestError, TruncatedError } from "../core/errors.ts";
+import { FormatError } from "../core/errors.ts";
 import {
   type ListEntry,
   parseDescription,
@@ -11,6 +11,7 @@ import { Connection, type Message } from "../wire/connection.ts";
 import { encodeControl, encodeRequest, type MediaRequest, parseControl } from "../wire/request.ts";
 import { type AnswerPart, CutError, type MediaAnswer } from "./answer.ts";
 import { ClockWatch } from "./clock_watch.ts";
+import { isBreak } from "./failures.ts";
 import type { Link } from "./link.ts";
 import { giveSignsOfLife } from "./sign_of_life.ts";
 
@@ -51,7 +52,7 @@ async function* parts(
     signs?: number;
   },
 ): AsyncGenerator<AnswerPart> {
-  await connection.send("request", encodeRequest(request));
+  await orCut(() => connection.send("request", encodeRequest(request)));
   using _signs = giveSignsOfLife(connection, signs);
   let known: Set<number> | undefined;
   /** Only of live sources is it of interest what time the server has. */
@@ -91,10 +92,8 @@ async function* parts(
  */
 export async function requestList(link: Link): Promise<ListEntry[]> {
   const connection = new Connection(link.reader, link.writer);
-  await connection.send(
-    "request",
-    encodeRequest({ command: "list_media", token: link.token?.reveal() }),
-  );
+  const request = { command: "list_media", token: link.token?.reveal() } as const;
+  await orCut(() => connection.send("request", encodeRequest(request)));
   const message = await nextMessage(connection);
   if (message.kind !== "list") throw unexpected(`a message of kind ${message.kind}`);
   return parseList(message.payload);
@@ -103,10 +102,13 @@ export async function requestList(link: Link): Promise<ListEntry[]> {
 /** Waits for the next message that is part of an answer; signs of life are answered here. */
 async function nextMessage(connection: Connection, watch?: ClockWatch): Promise<Message> {
   while (true) {
-    await watch?.ask();
-    const message = await orCut(() => connection.receive());
+    const message = await orCut(async () => {
+      await watch?.ask();
+      return await connection.receive();
+    });
+    if (message === undefined) throw new CutError("the connection was cut");
     if (message.kind === "error") throw parseError(message.payload);
-    if (message.kind === "ping") await connection.send("pong", message.payload);
+    if (message.kind === "ping") await orCut(() => connection.send("pong", message.payload));
     else if (message.kind === "pong") watch?.hear(message);
     else return message;
   }
@@ -117,17 +119,14 @@ function sinceEpoch(): number {
   return Math.round((performance.timeOrigin + performance.now()) * 1000);
 }
 
-async function orCut(receive: () => Promise<Message | undefined>): Promise<Message> {
+/** @throws {CutError} where the connection breaks off */
+async function orCut<Result>(action: () => Promise<Result>): Promise<Result> {
   try {
-    const message = await receive();
-    if (message !== undefined) return message;
+    return await action();
   } catch (cause) {
-    if (cause instanceof RequestError || cause instanceof FormatError) throw cause;
-    const reset = cause instanceof TruncatedError || cause instanceof Deno.errors.ConnectionReset;
-    if (!reset) throw cause;
+    if (!isBreak(cause)) throw cause;
     throw new CutError("the connection was cut", { cause });
   }
-  throw new CutError("the connection was cut");
 }
 
 function unexpected(what: string): FormatError {

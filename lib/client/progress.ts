@@ -4,6 +4,11 @@ import type { Statistics } from "./statistics.ts";
 /** Milliseconds between two renderings. */
 const INTERVAL = 250;
 
+/** Renders a number of things: `1 frame`, `2 frames`. */
+export function formatCount(number: number, unit: string): string {
+  return `${number} ${unit}${number === 1 ? "" : "s"}`;
+}
+
 /** Renders bytes with a unit: `1.4 MB`. */
 export function formatBytes(bytes: number): string {
   const units = ["B", "kB", "MB", "GB", "TB"];

@@ -3,23 +3,23 @@ import { printable } from "../core/log.ts";
 import { checkDestination } from "../viewers/output/output.ts";
 import { actionOf } from "../viewers/play_action.ts";
 import type { Viewer } from "../viewers/viewer.ts";
-import type { MediaAnswer } from "./answer.ts";
+import { ask, limitsOf } from "./ask.ts";
 import { browse } from "./gateway/browse.ts";
 import { choiceOf, chooseViewers } from "./choose_viewers.ts";
-import { requestClassic } from "./classic_request.ts";
 import { openCredentials } from "./credentials.ts";
 import { explained } from "./explain.ts";
 import { type ClientFlags, parseClientFlags } from "./flags.ts";
-import { connect, type Link } from "./link.ts";
+import { connect } from "./link.ts";
 import { renderList } from "./list_table.ts";
 import { toRequest } from "./media_request.ts";
 import { Messages } from "./messages.ts";
 import { runMenu } from "./menu.ts";
-import { requestList, requestMedia } from "./native_request.ts";
+import { requestList } from "./native_request.ts";
 import { describeNotice } from "./notices.ts";
 import { play, type PlayResult } from "./play.ts";
 import { PlayerControls } from "./player_controls.ts";
-import { formatBytes, formatTime } from "./progress.ts";
+import { Retries } from "./retries.ts";
+import { formatBytes, formatCount, formatTime } from "./progress.ts";
 import { Statistics } from "./statistics.ts";
 import type { Surroundings } from "./surroundings.ts";
 import type { ListEntry } from "../wire/answer.ts";
@@ -86,18 +86,23 @@ async function openPage(context: RunContext): Promise<void> {
 }
 
 async function list(context: RunContext): Promise<void> {
-  const { flags, surroundings, signal } = context;
-  using link = await connect(flags, signal);
-  const entries = await listFrom(link, context);
-  const { print } = surroundings;
+  const { flags, surroundings } = context;
+  const { clock, print, printError } = surroundings;
+  const tell = (line: string) => printError(`${printable(line)}\n`);
+  const retries = new Retries({ limits: limitsOf(flags), tell, clock });
+  const entries = await getList(context, retries);
   print(
     flags.json ? `${JSON.stringify({ command: "list_media", entries })}\n` : renderList(entries),
   );
 }
 
-async function listFrom(link: Link, context: RunContext): Promise<ListEntry[]> {
+async function getList(context: RunContext, retries: Retries): Promise<ListEntry[]> {
+  const { flags, signal } = context;
   try {
-    return await requestList(link);
+    return await retries.persist(async () => {
+      using link = await connect(flags, signal);
+      return await requestList(link);
+    }, signal);
   } catch (error) {
     throw explained(error, context);
   }
@@ -175,26 +180,30 @@ async function receive(
     controls: PlayerControls;
     screen: Messages;
   },
-  { flags, signal }: RunContext,
+  { flags, surroundings, signal }: RunContext,
 ): Promise<PlayResult> {
   await using everything = new AsyncDisposableStack();
   for (const viewer of viewers) everything.use(viewer);
-  using link = await connect(flags, signal);
   const { command, encoding = "raw", loop, speed } = request;
+  const tell = (line: string) => screen.tell(line);
+  using answer = await ask(request, {
+    flags,
+    signal,
+    tell,
+    quit: controls.signal,
+    seekable: flags.output === undefined,
+    clock: surroundings.clock,
+    onReconnect: () => statistics.reconnects++,
+  });
   const recording = flags.output !== undefined && flags.view === undefined;
-  return await play(ask(link, request, flags), {
+  return await play(answer, {
     ...{ viewers, statistics, controls, signal, encoding, loop, speed },
     progress: screen.progress,
     still: command === "get_image",
     part: request,
-    onNote: (note) => screen.tell(note),
+    onNote: tell,
     onNotice: (notice) => screen.tell(describeNotice(notice, { encoding, recording })),
   });
-}
-
-function ask(link: Link, request: MediaRequest, { classic }: ClientFlags): MediaAnswer {
-  if (!classic) return requestMedia(link, request);
-  return requestClassic(link, request.command === "get_image" ? "get_image" : "get_video");
 }
 
 /** Tells how it went, on standard error. */
@@ -221,9 +230,10 @@ function report(
     const message = `Cannot get "${statistics.name}": the server has nothing of it to send`;
     throw new Error([message, ...said].join("; "));
   }
-  const { framesPerSecond, hasPicture, seconds, bytes, dropped } = statistics;
+  const { framesPerSecond, hasPicture, seconds, bytes, dropped, reconnects } = statistics;
   const rate = (hasPicture ? `, ${framesPerSecond.toFixed(1)} fps` : "") +
-    (dropped > 0 ? `, ${dropped} dropped` : "");
+    (dropped > 0 ? `, ${dropped} dropped` : "") +
+    (reconnects > 0 ? `, ${formatCount(reconnects, "reconnect")}` : "");
   const summary = `${outcome === "stopped" ? "Stopped after" : "Received"} ${amount(statistics)} ` +
     `in ${formatTime(seconds)}${rate}, ${formatBytes(bytes)}`;
   const lines = flags.json ? said : [[summary, ...said].join("; ")];
@@ -233,11 +243,7 @@ function report(
 /** How much has arrived: pictures, or the time of sound. */
 function amount({ frames, audioFrames, position, hasPicture }: Statistics): string {
   const onlySound = !hasPicture && audioFrames > 0;
-  return onlySound ? `${formatTime(position)} of sound` : count(frames, "frame");
-}
-
-function count(number: number, unit: string): string {
-  return `${number} ${unit}${number === 1 ? "" : "s"}`;
+  return onlySound ? `${formatTime(position)} of sound` : formatCount(frames, "frame");
 }
 
 /** The exit status that stands for an error: 2 for wrong usage, else 1. */

@@ -20,6 +20,8 @@ export class Statistics {
   bytes = 0;
   /** Frames that the server left out, as far as it has told. */
   dropped = 0;
+  /** Connections that were made again. */
+  reconnects = 0;
   /** It is written somewhere, and not only looked at. */
   recording = false;
   /** Bytes of the file that is written, where there is one. */
@@ -99,7 +101,8 @@ export class Statistics {
 
   /** The line of `--json`: see the README for its fields. */
   toJSON(): Record<string, unknown> {
-    const { command, name, frames, audioFrames, bytes, dropped, firstFrameMs, latency } = this;
+    const { command, name, frames, audioFrames, bytes, dropped, reconnects } = this;
+    const { firstFrameMs, latency } = this;
     return {
       command,
       name,
@@ -109,7 +112,7 @@ export class Statistics {
       seconds: round(this.seconds, 3),
       fps: round(this.framesPerSecond, 2),
       dropped,
-      reconnects: 0,
+      reconnects,
       firstFrameMs: firstFrameMs === undefined ? null : round(firstFrameMs, 1),
       latencyMs: latency === undefined
         ? null

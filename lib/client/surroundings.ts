@@ -1,4 +1,5 @@
 import { TextLineStream } from "@std/streams/text-line-stream";
+import { type Clock, MONOTONIC_CLOCK } from "../core/clock.ts";
 import { print, tell } from "../core/console.ts";
 import type { Secret } from "../core/secret.ts";
 import { takeToken } from "../core/token.ts";
@@ -26,6 +27,8 @@ export interface Surroundings {
   terminalSettings: () => string | undefined;
   /** Reads a variable of the environment. */
   environment: (name: string) => string | undefined;
+  /** Time, also that which is waited for. */
+  clock: Clock;
   /** Takes the token out of the environment, once. */
   token: () => Secret | undefined;
   stdoutIsTerminal: boolean;
@@ -72,6 +75,7 @@ export function surroundingsOf(): Surroundings {
     },
     terminalSettings: () => settings,
     environment,
+    clock: MONOTONIC_CLOCK,
     token: takeToken,
     stdoutIsTerminal: Deno.stdout.isTerminal(),
     stderrIsTerminal,

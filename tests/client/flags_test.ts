@@ -146,6 +146,8 @@ const WRONG: Record<string, string> = {
   "--port 80.5": 'Cannot use --port "80.5": expected a whole number from 1 to 65535',
   "--port http": 'Cannot use --port "http": expected a whole number from 1 to 65535',
   "--port": "Cannot use --port: expected PORT after it",
+  "--retries -1": 'Cannot use --retries "-1": expected a whole number from 0 to 1000000',
+  "--retries 1.5": 'Cannot use --retries "1.5": expected a whole number from 0 to 1000000',
   "--host --list": "Cannot use --host: expected ADDRESS after it",
   "--host= --list": "Cannot use --host: expected ADDRESS after it",
   "--video --view tv": 'Cannot use --view "tv": expected window, terminal, browser, none',

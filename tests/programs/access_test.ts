@@ -191,7 +191,7 @@ withTls("a viewer over TLS is told when the server dies", async () => {
   await using _server = server;
   const what = ["--video", "clip.mkv", "--output", "-", "--speed", "1"];
   await using client = startProgram("client", [
-    ...[...what, "--tls-fingerprint", fingerprint],
+    ...[...what, "--tls-fingerprint", fingerprint, "--retries", "0"],
     ...at(port),
   ]);
   await client.stdout.until(/^nut/);

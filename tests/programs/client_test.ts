@@ -256,13 +256,14 @@ Deno.test("stream-client tells that the server died, and names what it got", asy
   const { program: server, port } = await startServerProgram(["--media", media.path]);
   await using _server = server;
   const args = ["--video", "clip.mp4", "--output", `${place}/x.mp4`, "--view", "terminal"];
-  await using client = startProgram("client", [...args, "--host", "127.0.0.1", "--port", port]);
+  const where = ["--host", "127.0.0.1", "--port", port, "--retries", "1"];
+  await using client = startProgram("client", [...args, ...where]);
   await client.stdout.until(/(\[H[^]*){3}/);
   server.kill("SIGKILL");
   const { code, stderr } = await client.ending();
   assertEquals(code, 1);
   const [, frames] = stderr.match(
-    /^Cannot finish "clip\.mp4" after (\d+) frames \([\d:.]+\): the connection was cut; what arrived is in "[^\n]+x\.part\.mp4", playable\n$/,
+    /^Connection lost at [^\n]+\nCannot finish "clip\.mp4" after (\d+) frames \([\d:.]+\): Cannot connect to [^\n]+: nothing listens there; tried again once; what arrived is in "[^\n]+x\.part\.mp4", playable\n$/,
   ) ?? [];
   assertEquals(namesIn(place), ["x.part.mp4"]);
   assertEquals(await countFrames(`${place}/x.part.mp4`), Number(frames), stderr);

@@ -1,6 +1,7 @@
 /** The client within the tests' own process: quick, and with surroundings made up. */
 import { runClient, statusOf } from "../../lib/client/run.ts";
 import type { Surroundings } from "../../lib/client/surroundings.ts";
+import { MONOTONIC_CLOCK } from "../../lib/core/clock.ts";
 import { messageOf } from "../../lib/core/errors.ts";
 import type { TestServer } from "./server.ts";
 
@@ -39,6 +40,7 @@ export async function runInside(
     lines: () => ReadableStream.from(typed),
     keyboard: () => Promise.resolve(undefined),
     environment: (name) => name === "COLORTERM" ? "truecolor" : undefined,
+    clock: MONOTONIC_CLOCK,
     token: () => undefined,
     terminalSettings: () => undefined,
     stdoutIsTerminal: false,

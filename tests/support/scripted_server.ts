@@ -4,7 +4,15 @@ import type { VideoStream } from "../../lib/core/frame.ts";
 import { encodeFrame, encodeMessage, HEADER_LENGTH } from "../../lib/wire/native.ts";
 
 /** What a server does with a connection, once something was asked. It is closed afterwards. */
-export type Script = (peer: Deno.TcpConn) => void | Promise<void>;
+export type Script = (peer: Deno.TcpConn, asked: Asked) => void | Promise<void>;
+
+/** What somebody asked. */
+export interface Asked {
+  /** How many connected before. */
+  index: number;
+  /** The first bytes. */
+  bytes: Uint8Array;
+}
 
 /** A listener that follows a script with everybody who connects and asks. */
 export class ScriptedServer implements AsyncDisposable {
@@ -32,19 +40,22 @@ export class ScriptedServer implements AsyncDisposable {
 
   async #accept(script: Script): Promise<void> {
     const following: Promise<void>[] = [];
+    let index = 0;
     try {
       for await (const peer of this.#listener) {
         this.#peers.add(peer);
-        following.push(this.#follow(peer, script));
+        following.push(this.#follow(peer, script, index++));
       }
     } finally {
       await Promise.all(following);
     }
   }
 
-  async #follow(peer: Deno.TcpConn, script: Script): Promise<void> {
+  async #follow(peer: Deno.TcpConn, script: Script, index: number): Promise<void> {
     try {
-      if (await peer.read(new Uint8Array(65536)) !== null) await script(peer);
+      const memory = new Uint8Array(65536);
+      const count = await peer.read(memory);
+      if (count !== null) await script(peer, { index, bytes: memory.subarray(0, count) });
     } catch (error) {
       if (!isGone(error)) throw error;
     } finally {

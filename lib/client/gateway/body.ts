@@ -65,7 +65,8 @@ function headersOf({ type, begin, start, duration, live, title, notes }: PlayHea
     "X-Start": String(start),
     ...(duration === null ? {} : { "X-Duration": String(duration) }),
     "X-Live": live ? "1" : "0",
-    "X-Title": encodeURIComponent(title),
+    // Half a character, as a server may send, has no form in an address.
+    "X-Title": encodeURIComponent(title.toWellFormed()),
     "X-Notes": encodeURIComponent(JSON.stringify(notes)),
   };
 }

@@ -2,12 +2,10 @@ import { messageOf, RequestError } from "../../core/errors.ts";
 import { type FragmentHead, FragmentViewer } from "../../viewers/browser/fragments.ts";
 import type { MediaRequest } from "../../wire/request.ts";
 import { BufferedAnswer } from "./buffered_answer.ts";
-import { requestClassic } from "../classic_request.ts";
+import { ask } from "../ask.ts";
 import { explained } from "../explain.ts";
 import type { PlayQuery } from "./query.ts";
-import { connect } from "../link.ts";
 import { toRequest } from "../media_request.ts";
-import { requestMedia } from "../native_request.ts";
 import { describeNotice } from "../notices.ts";
 import { play } from "../play.ts";
 import type { RunContext } from "../run.ts";
@@ -82,8 +80,9 @@ export async function playInPage(
   };
   const live = classic ? true : undefined;
   await using viewer = new FragmentViewer(fragments, { can: query.can, live, signal });
-  using link = await connect(flags, signal);
-  const answer = classic ? requestClassic(link, "get_video") : requestMedia(link, request);
+  const tell = (line: string) => target.note(line);
+  // Who seeks in the page asks anew.
+  using answer = await ask(request, { flags, signal, seekable: false, tell });
   const result = await play(new BufferedAnswer(answer), {
     ...{ viewers: [viewer], statistics, encoding, signal, speed: 0, still: false, part: request },
     onNotice: (notice) => {

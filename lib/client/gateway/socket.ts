@@ -135,7 +135,8 @@ export class PlaySocket implements PlayTarget {
   /** Takes the bytes that the page has used so far. */
   #hear(data: unknown): void {
     const used = typeof data === "string" ? Number(data) : NaN;
-    if (!(used > this.#used && used <= this.#sent)) return;
+    // A fraction of a byte would leave room that no byte fits into.
+    if (!(Number.isInteger(used) && used > this.#used && used <= this.#sent)) return;
     this.#used = used;
     this.#credit.resolve();
   }

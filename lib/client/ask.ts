@@ -1,0 +1,64 @@
+import type { Clock } from "../core/clock.ts";
+import type { MediaRequest } from "../wire/request.ts";
+import type { MediaAnswer } from "./answer.ts";
+import { requestClassic } from "./classic_request.ts";
+import type { ClientFlags } from "./flags.ts";
+import { connect } from "./link.ts";
+import { requestMedia } from "./native_request.ts";
+import { ResumingAnswer } from "./resuming_answer.ts";
+import { Retries, type RetryLimits, USUAL_RETRIES } from "./retries.ts";
+
+/** What {@linkcode ask} has to know. */
+export interface AskOptions {
+  flags: ClientFlags;
+  /** It is looked at, so that the user may seek in it. */
+  seekable: boolean;
+  /** Ends it. */
+  signal: AbortSignal;
+  /** Fires when the user ends it. */
+  quit?: AbortSignal;
+  /** Told of connections that are lost, and made again. */
+  tell: (line: string) => void;
+  /** Told that a connection was made again. */
+  onReconnect?: () => void;
+  clock?: Clock;
+}
+
+/**
+ * Connects, and asks for an image or a video. Where the connection is lost later, the answer goes on
+ * over another one, unless it comes from a script, which cannot be asked for the rest.
+ *
+ * @throws {Error} where there is no connection, with what to do about it
+ */
+export async function ask(
+  request: MediaRequest,
+  options: AskOptions,
+): Promise<MediaAnswer & Disposable> {
+  const { flags, signal, tell, clock } = options;
+  const limits = limitsOf(flags);
+  if (flags.classic) {
+    const retries = new Retries({ limits, tell, clock });
+    const link = await retries.persist(() => connect(flags, signal), signal);
+    const command = request.command === "get_image" ? "get_image" : "get_video";
+    const dispose = () => link[Symbol.dispose]();
+    return { ...requestClassic(link, command), [Symbol.dispose]: dispose };
+  }
+  const answer = new ResumingAnswer(request, {
+    ...options,
+    limits,
+    ask: async (request, signal) => {
+      const link = await connect(flags, signal);
+      return {
+        answer: requestMedia(link, request),
+        [Symbol.dispose]: () => link[Symbol.dispose](),
+      };
+    },
+  });
+  await answer.connect();
+  return answer;
+}
+
+/** Who names a number wants it from the beginning; else a mistake in the address is told at once. */
+export function limitsOf({ retries }: Pick<ClientFlags, "retries">): RetryLimits {
+  return { first: retries ?? 0, later: retries ?? USUAL_RETRIES };
+}
