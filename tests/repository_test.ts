@@ -155,7 +155,7 @@ test("codecs import only what is pure too", () => {
 });
 
 test("tests mirror the rooms", () => {
-  const beside = ["peers", "programs", "support", "tools", "bench"];
+  const beside = ["peers", "programs", "support", "tools", "bench", "fuzz"];
   const folders = [...Deno.readDirSync(new URL("tests", ROOT))]
     .filter(({ isDirectory }) => isDirectory)
     .map(({ name }) => name);
@@ -221,7 +221,7 @@ test("deno.json has the agreed parts", () => {
     ...["lock", "nodeModulesDir", "imports", "tasks", "test", "fmt", "lint"],
   ]);
   assertEquals(Object.keys(readConfig().tasks), [
-    ...["test", "check", "ok", "build", "demo", "bench", "media"],
+    ...["test", "check", "ok", "build", "demo", "bench", "fuzz", "soak", "media"],
   ]);
 });
 

@@ -1,0 +1,163 @@
+/** Whole conversations with a server, over sockets. */
+import { deadline } from "../../lib/core/deadline.ts";
+import { FormatError, TruncatedError } from "../../lib/core/errors.ts";
+import type { ServerOptions } from "../../lib/server/serve.ts";
+import { encodeMessage } from "../../lib/wire/native.ts";
+import { encodeControl, encodeRequest, type MediaRequest } from "../../lib/wire/request.ts";
+import { pictures, tone } from "../support/media.ts";
+import type { MediaFolder } from "../support/media.ts";
+import { Peer, type WatchedServer, watchedServer } from "../server/watched_server.ts";
+import { joined, mutateBytes, type Mutator } from "./mutate_bytes.ts";
+import { mutateJson } from "./mutate_json.ts";
+import { checkSame } from "./properties.ts";
+import { Random } from "./random.ts";
+import type { Outcome, Target } from "./target.ts";
+
+/** Bytes that a peer reads before it leaves, and milliseconds that it takes for it. */
+const MOST_READ = 1 << 20;
+const MOST_TIME = 500;
+
+/** Requests and controls, each a message; a conversation is some of them. */
+const MESSAGES: readonly Uint8Array[] = [
+  request({ command: "get_image", name: "image.png" }),
+  request({ command: "get_video", name: "short.mkv" }),
+  request({ command: "get_video", name: "short.mkv", encoding: "copy", start: 0.2 }),
+  request({ command: "get_video", name: "short.mkv", speed: 4, duration: 0.3, late: "drop" }),
+  request({ command: "get_image", name: "short.mkv", every: 0.1, width: 32 }),
+  request({ command: "list_media" }),
+  control({ action: "pause" }),
+  control({ action: "resume" }),
+  control({ action: "seek", to: 0.2, id: 1 }),
+  control({ action: "stop" }),
+  encodeMessage("ping", new Uint8Array(3), { timestamp: 5 }),
+  new TextEncoder().encode("get_image"),
+  new TextEncoder().encode("get_video"),
+];
+
+function request(fields: MediaRequest): Uint8Array {
+  return encodeMessage("request", encodeRequest({ speed: 0, ...fields }));
+}
+
+function control(fields: { action: string; to?: number; id?: number }): Uint8Array {
+  return encodeMessage("control", encodeControl(fields));
+}
+
+/** Lines of the log in which a conversation that went wrong has left its trace. */
+const RECENT = 50;
+
+/** Bytes of a message before its payload. */
+const HEADER = 16;
+
+/** Says several things, of which some are wrong. */
+const mutateConversation: Mutator = (input, _others, random) => {
+  const said = [input, ...Array.from({ length: random.below(4) }, () => random.pick(MESSAGES))];
+  return joined(...said.map((message) => random.once(3) ? message : changed(message, random)));
+};
+
+function changed(message: Uint8Array, random: Random): Uint8Array {
+  if (random.once(3)) return mutateBytes(message, MESSAGES, random);
+  const payload = message.subarray(HEADER);
+  const others = MESSAGES.slice(0, 6).map((other) => other.subarray(HEADER));
+  const json = mutateJson(payload, others, random);
+  const kind = message[4] === 6 ? "control" : "request";
+  return json.byteLength > 60_000 ? message : encodeMessage(kind, json);
+}
+
+/** The files that conversations are about. */
+export async function sessionMedia(folder: MediaFolder): Promise<string> {
+  await Promise.all([
+    folder.make("session/image.png", [...pictures({ size: "16x12" }), "-frames:v", "1"]),
+    folder.make("session/short.mkv", [
+      ...pictures({ size: "16x12", rate: "10", seconds: 0.5 }),
+      ...tone({ seconds: 0.5, rate: 8000 }),
+      ...["-c:v", "ffv1", "-c:a", "pcm_s16le"],
+    ]),
+  ]);
+  return folder.pathOf("session");
+}
+
+/** A server that is talked to, until it is disposed. */
+export class SessionTarget implements Target, AsyncDisposable {
+  readonly name = "runSession()";
+  readonly corpus = MESSAGES;
+  readonly mutate = mutateConversation;
+  #server: WatchedServer;
+
+  private constructor(server: WatchedServer) {
+    this.#server = server;
+  }
+
+  /** Starts it. */
+  static async open(
+    media: string,
+    options: Partial<ServerOptions> = {},
+  ): Promise<SessionTarget> {
+    const timeouts = { request: 2000, stall: 2000, ping: 200 };
+    return new SessionTarget(await watchedServer({ media, timeouts, ...options }));
+  }
+
+  /** Says all at once or in pieces, and leaves in one of the ways there are. */
+  async check(input: Uint8Array, random: Random): Promise<Outcome> {
+    using peer = await this.#server.connect();
+    await say(peer, input, random);
+    if (random.once(4)) return "refused"; // Unread bytes make this a reset.
+    await peer.socket.closeWrite();
+    const outcome = await hear(peer);
+    const recent = this.#server.lines.slice(-RECENT);
+    if (recent.some((line) => /\b(TypeError|RangeError|at file:)/.test(line))) {
+      throw new Error(`The server failed:\n${recent.join("")}`);
+    }
+    return outcome;
+  }
+
+  /** Makes sure that all is well, and that nothing is left of all that was. */
+  async assertWell(): Promise<void> {
+    await this.#server.assertWell();
+    for (const line of this.#server.lines) {
+      checkSame("failures in the log", /^\S+ error |the server failed/.test(line) ? line : "", "");
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#server[Symbol.asyncDispose]();
+  }
+}
+
+/** Writes to a peer that may hang up meanwhile. */
+async function say(peer: Peer, input: Uint8Array, random: Random): Promise<void> {
+  const step = random.pick([Infinity, 1 + random.size(64)]);
+  try {
+    for (let at = 0; at < input.byteLength; at += step) {
+      await peer.write(input.subarray(at, at + step));
+    }
+  } catch (error) {
+    if (!isGone(error)) throw error;
+  }
+}
+
+/** Reads what comes, but not without end, and tells whether anything was of use. */
+async function hear(peer: Peer): Promise<Outcome> {
+  let outcome: Outcome = "refused";
+  // What is asked for may be played as slowly as it likes.
+  using _limit = deadline(MOST_TIME, () => peer.close());
+  try {
+    for (let heard = 0; heard < MOST_READ;) {
+      const message = await peer.connection.receive();
+      if (message === undefined) break;
+      if (message.kind === "describe" || message.kind === "list") outcome = "taken";
+      heard += message.kind === "frame" ? message.data.byteLength : message.payload.byteLength;
+    }
+  } catch (error) {
+    // A script is answered with what is no message.
+    if (!(error instanceof FormatError || error instanceof TruncatedError || isGone(error))) {
+      throw error;
+    }
+  }
+  return outcome;
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.BrokenPipe ||
+    error instanceof Deno.errors.NotConnected || error instanceof Deno.errors.BadResource ||
+    error instanceof Deno.errors.Interrupted;
+}

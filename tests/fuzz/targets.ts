@@ -1,0 +1,24 @@
+/** All that is fuzzed. */
+import type { MediaFolder } from "../support/media.ts";
+import { FRAMING_TARGETS } from "./framing_targets.ts";
+import { GATEWAY_TARGETS } from "./gateway_targets.ts";
+import { MESSAGE_TARGETS } from "./message_targets.ts";
+import { mp4Target } from "./mp4_targets.ts";
+import { nutTarget } from "./nut_targets.ts";
+import { PICKLE_TARGETS } from "./pickle_targets.ts";
+import type { Target } from "./target.ts";
+
+/**
+ * All targets that need no server.
+ *
+ * @param folder for the files that FFmpeg makes for some of them
+ */
+export async function openTargets(folder: MediaFolder): Promise<Target[]> {
+  return [
+    ...MESSAGE_TARGETS,
+    ...FRAMING_TARGETS,
+    ...PICKLE_TARGETS,
+    ...GATEWAY_TARGETS,
+    ...await Promise.all([nutTarget(folder), mp4Target(folder)]),
+  ];
+}

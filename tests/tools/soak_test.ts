@@ -1,0 +1,77 @@
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { importFlags, pathOf } from "../support/programs.ts";
+import { judge, type Sample } from "../../tools/soak/verdict.ts";
+
+const MEBIBYTE = 2 ** 20;
+
+/** Looks at a server, of which the memory is told in MiB. */
+function samples(memory: readonly number[], last: Partial<Sample> = {}): Sample[] {
+  const found = memory.map((size, at) => ({
+    ...{ at: 10 * at, memory: size * MEBIBYTE, descriptors: 20, children: 0 },
+  }));
+  return [...found.slice(0, -1), { ...found[found.length - 1], ...last }];
+}
+
+/** Memory that goes up and down, and stays where it is. */
+const FLAT = [90, 130, 128, 135, 131, 129, 140, 127, 133, 130, 136, 129];
+
+function test(name: string, fn: () => void): void {
+  Deno.test({ name, permissions: "none", fn });
+}
+
+test("judge() is content with what goes up and down, and with warming up", () => {
+  assertEquals(judge(samples(FLAT)).complaints, []);
+  assertEquals(judge(samples([40, 60, 90, ...FLAT])).complaints, []);
+});
+
+test("judge() finds memory that grows, however slowly", () => {
+  const growing = FLAT.map((size, at) => size + 5 * at);
+  const { complaints, table } = judge(samples(growing));
+  assertEquals(complaints.length, 1);
+  assertMatch(complaints[0], /^Memory grew by \d+\.\d MiB, expected 24\.0 MiB at most$/);
+  assertMatch(table[2], /^memory +\d+\.\d MiB in the first third, \d+\.\d MiB in the last$/);
+});
+
+test("judge() does not judge memory by a few looks", () => {
+  const { complaints, table } = judge(samples([100, 200, 300]));
+  assertEquals(complaints, []);
+  assertStringIncludes(table[2], "too short a time");
+});
+
+test("judge() finds a single descriptor, and a single process", () => {
+  assertEquals(judge(samples(FLAT, { descriptors: 21 })).complaints, [
+    "Descriptors grew from 20 to 21",
+  ]);
+  assertEquals(judge(samples(FLAT, { children: 1 })).complaints, [
+    "Processes are left: 1, expected none",
+  ]);
+  assertEquals(judge([]).complaints.length, 1);
+});
+
+Deno.test({
+  name: "the soak has viewers of all kinds come and go, and finds all well",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: [
+        ...["run", "-A", "--quiet", "--config", pathOf("deno.json"), ...importFlags()],
+        ...[pathOf("tools/soak.ts"), "--minutes", "0.05", "--viewers", "12", "--seed", "1"],
+      ],
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+      env: { NO_COLOR: "1" },
+    }).output();
+    const [said, failed] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+    assertEquals([code, failed], [0, ""], said);
+    assertMatch(said, /^3 s, 12 viewers, seed 1\n/);
+    for (
+      const visit of ["whole", "resume", "leave", "stall", "control", "live", "script", "crowd"]
+    ) {
+      assertMatch(said, new RegExp(`^visits .*\\b${visit} \\d`, "m"));
+    }
+    assertMatch(said, /^descriptors +(\d+) after the first round, \1 at the end$/m);
+    assertMatch(said, /^processes +0 after the first round, 0 at the end$/m);
+    assertMatch(said, /\nall is well\n$/);
+  },
+});
