@@ -61,6 +61,12 @@ const BEST_JPEG = 2;
 /** Seconds between keyframes: what a seek, or a late joiner, has to wait for at the most. */
 const KEYFRAME_INTERVAL = 2;
 
+/**
+ * x264 cuts pictures into a slice for each thread: with a number of its own for each machine, an
+ * answer that is resumed on another one would go on with other bytes than it began with.
+ */
+const ENCODER_THREADS = "4";
+
 /** Constant quality of x264 where no bitrate is asked for: its own default. */
 const USUAL_CRF = "23";
 
@@ -103,6 +109,7 @@ function codecArguments(rendition: Rendition, source: PictureSource): string[] {
     const interval = source.keyframeInterval ?? KEYFRAME_INTERVAL;
     return [
       ...["-c:v", "libx264", "-preset", "veryfast", "-tune", "zerolatency", "-pix_fmt", "yuv420p"],
+      ...["-threads", ENCODER_THREADS],
       ...keyframesEvery(interval),
       // What was RGB would otherwise still be said to be.
       ...(isRestated(source) ? ["-colorspace", "smpte170m", "-color_range", "tv"] : []),

@@ -119,6 +119,20 @@ Deno.test("openDecoder() gives the frames of ffmpeg's own rate filter", async (t
   }
 });
 
+Deno.test("openDecoder() cuts h264 into as many slices on every machine", async () => {
+  await media.make("slices.mkv", [...pictures(), "-c:v", "ffv1"]);
+  const { frames } = await readAll(media, "slices.mkv", { encoding: "h264", height: 256 });
+  for (const { data } of frames) assertEquals(countSlices(data), 4);
+});
+
+/** Slices of a picture of H.264 that has start codes. */
+function countSlices(data: Uint8Array): number {
+  return [...data.keys()].filter((at) =>
+    data[at] === 0 && data[at + 1] === 0 && data[at + 2] === 1 &&
+    [1, 5].includes(data[at + 3] & 31)
+  ).length;
+}
+
 Deno.test("openDecoder() describes what it encodes", async () => {
   await media.make("both.mp4", [...pictures(), ...tone(), ...BY_X264, "-c:a", "aac"]);
   const codecs = async (encoding: Encoding) =>
