@@ -1,27 +1,15 @@
-import type { Clock } from "../core/clock.ts";
 import type { MediaRequest } from "../wire/request.ts";
 import type { MediaAnswer } from "./answer.ts";
 import { requestClassic } from "./classic_request.ts";
 import type { ClientFlags } from "./flags.ts";
 import { connect } from "./link.ts";
 import { requestMedia } from "./native_request.ts";
-import { ResumingAnswer } from "./resuming_answer.ts";
+import { ResumingAnswer, type ResumingOptions } from "./resuming_answer.ts";
 import { Retries, type RetryLimits, USUAL_RETRIES } from "./retries.ts";
 
 /** What {@linkcode ask} has to know. */
-export interface AskOptions {
+export interface AskOptions extends Omit<ResumingOptions, "ask" | "limits" | "random"> {
   flags: ClientFlags;
-  /** It is looked at, so that the user may seek in it. */
-  seekable: boolean;
-  /** Ends it. */
-  signal: AbortSignal;
-  /** Fires when the user ends it. */
-  quit?: AbortSignal;
-  /** Told of connections that are lost, and made again. */
-  tell: (line: string) => void;
-  /** Told that a connection was made again. */
-  onReconnect?: () => void;
-  clock?: Clock;
 }
 
 /**

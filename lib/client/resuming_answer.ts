@@ -1,5 +1,5 @@
 import { type Clock, MONOTONIC_CLOCK } from "../core/clock.ts";
-import { DeadlineError } from "../core/errors.ts";
+import { DeadlineError, RequestError } from "../core/errors.ts";
 import type { Description } from "../core/frame.ts";
 import type { EndReport } from "../wire/answer.ts";
 import type { Control, MediaRequest } from "../wire/request.ts";
@@ -64,6 +64,8 @@ export class ResumingAnswer implements MediaAnswer, Disposable {
   #left = new AbortController();
   #opened: OpenAnswer | undefined;
   #first: Description | undefined;
+  /** Something came, if only the place in line: there is a server at the address. */
+  #heard = false;
   #reception = new Reception([]);
   /** Of live sources. */
   #line: LiveLine | undefined;
@@ -149,6 +151,7 @@ export class ResumingAnswer implements MediaAnswer, Disposable {
   async *#parts(answer: MediaAnswer): AsyncGenerator<AnswerPart> {
     const turn: Turn = { answer, receipt: new Receipt(), seeking: false, used: false };
     for await (const part of answer) {
+      this.#heard = true;
       if (part.kind === "describe") {
         if (this.#first !== undefined) this.#goOn(part.description, turn);
         else yield this.#begin(part);
@@ -239,10 +242,10 @@ export class ResumingAnswer implements MediaAnswer, Disposable {
     this.#lost ??= this.#clock.now();
     const { before, now } = this.#dropped;
     this.#dropped = { before: before + now, now: 0 };
-    const begun = this.#first !== undefined;
-    const at = begun ? ` at ${formatTime(this.#reception.position)}` : "";
+    const at = this.#first === undefined ? "" : ` at ${formatTime(this.#reception.position)}`;
     const told = isLoss(error) ? `Connection lost${at}${reasonOf(error)}` : undefined;
-    await this.#retries.wait({ error, told, begun }, this.#ended);
+    const passing = this.#line !== undefined && isAway(error);
+    await this.#retries.wait({ error, told, begun: this.#heard, passing }, this.#ended);
   }
 
   /** Whether the server can take up the thread. */
@@ -252,7 +255,8 @@ export class ResumingAnswer implements MediaAnswer, Disposable {
 
   /** The request for what has not come yet; `undefined` where that is nothing. */
   get #rest(): MediaRequest | undefined {
-    const request = this.#request;
+    // Who leaves the choice to the server goes on with what it chose at first.
+    const request = { ...this.#request, name: this.#first?.name ?? this.#request.name };
     if (this.#line !== undefined && request.duration !== undefined) {
       const duration = request.duration - this.#line.length;
       return duration < SHORTEST ? undefined : { ...request, duration };
@@ -276,6 +280,11 @@ export class ResumingAnswer implements MediaAnswer, Disposable {
 /** Whether an error ended a connection that stood. */
 function isLoss(error: unknown): error is Error {
   return error instanceof CutError || error instanceof DeadlineError;
+}
+
+/** Whether the source of a server is not there yet, as a camera that was without power as well. */
+function isAway(error: unknown): boolean {
+  return error instanceof RequestError && error.code === "media_error";
 }
 
 /** What there is to say of a loss besides that it is one. */

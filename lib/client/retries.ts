@@ -32,6 +32,8 @@ export interface Failure {
   told?: string;
   /** Something had come before: in this row or an earlier one. */
   begun: boolean;
+  /** It may well be over the next time, although others of its kind are not. */
+  passing?: boolean;
 }
 
 /** How often, and after how long, the client tries again what failed. */
@@ -53,9 +55,9 @@ export class Retries {
    * @throws the failure, where it is of no use to try again, or has been tried often enough; the
    * signal's reason where that fires
    */
-  async wait({ error, told, begun }: Failure, signal: AbortSignal): Promise<void> {
+  async wait({ error, told, begun, passing }: Failure, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    if (!mayPass(error)) throw error;
+    if (!passing && !mayPass(error)) throw error;
     const { limits, tell } = this.#options;
     const most = begun ? limits.later : limits.first;
     const message = begun && error instanceof ConnectError ? error.brief : messageOf(error);

@@ -1,5 +1,5 @@
 import { messageOf, UsageError } from "../core/errors.ts";
-import { printable } from "../core/log.ts";
+import { printable, printableJson } from "../core/log.ts";
 import { checkDestination } from "../viewers/output/output.ts";
 import { actionOf } from "../viewers/play_action.ts";
 import type { Viewer } from "../viewers/viewer.ts";
@@ -92,7 +92,7 @@ async function list(context: RunContext): Promise<void> {
   const retries = new Retries({ limits: limitsOf(flags), tell, clock });
   const entries = await getList(context, retries);
   print(
-    flags.json ? `${JSON.stringify({ command: "list_media", entries })}\n` : renderList(entries),
+    flags.json ? `${printableJson({ command: "list_media", entries })}\n` : renderList(entries),
   );
 }
 
@@ -154,7 +154,7 @@ async function getForViewers(request: MediaRequest, context: RunContext): Promis
   } finally {
     screen.end();
     statistics.end();
-    if (flags.json) surroundings.print(`${JSON.stringify(statistics)}\n`);
+    if (flags.json) surroundings.print(`${printableJson(statistics)}\n`);
   }
 }
 

@@ -80,7 +80,7 @@ export async function* merge<T>(
   const heads = lanes.map((lane) => new Head(lane));
   // Whichever fails first is reported by the race below; the others must not go unhandled.
   for (const head of heads) head.arrival.catch(() => {});
-  /** The item for whose predecessors it has been waited. */
+  /** The item for whose predecessors it has been waited, since the last one was given on. */
   let waitedFor: T | undefined;
   while (true) {
     const open = heads.filter((head) => !head.ended);
@@ -94,6 +94,8 @@ export async function* merge<T>(
       waitedFor = earliest.item;
       await arrivalWithin(patience, behind);
     } else {
+      // Whoever is behind gives one item at a time, and may have many more.
+      waitedFor = undefined;
       yield earliest.give();
       earliest.fetchNext();
       earliest.arrival.catch(() => {});

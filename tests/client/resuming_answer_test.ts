@@ -2,6 +2,7 @@ import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { type AnswerPart, CutError, type MediaAnswer } from "../../lib/client/answer.ts";
 import { ConnectError } from "../../lib/client/failures.ts";
 import { ResumingAnswer, type ResumingOptions } from "../../lib/client/resuming_answer.ts";
+import { RequestError } from "../../lib/core/errors.ts";
 import type { AudioStream, Description, Frame } from "../../lib/core/frame.ts";
 import type { Control, MediaRequest } from "../../lib/wire/request.ts";
 import { GREY } from "../support/scripted_server.ts";
@@ -18,8 +19,11 @@ const FILE: Description = {
 
 const END = { frames: 0, audioFrames: 0, bytes: 0, dropped: 0, reason: "end" };
 
-/** What a connection brings: parts; a cut; a wait for a control; something that is done. */
-type Step = AnswerPart | "cut" | "control" | (() => void);
+/**
+ * What a connection brings: parts; a cut; what the server has against it; a wait for a control;
+ * something that is done.
+ */
+type Step = AnswerPart | "cut" | RequestError | "control" | (() => void);
 
 const DESCRIBED: Step = { kind: "describe", description: FILE };
 const ENDED: Step = { kind: "end", end: END };
@@ -82,6 +86,7 @@ class Connections {
   async *#parts(steps: readonly Step[]): AsyncGenerator<AnswerPart> {
     for (const step of steps) {
       if (step === "cut") throw new CutError("the connection was cut");
+      if (step instanceof Error) throw step;
       if (step === "control") {
         await this.#heard.promise;
         this.#heard = Promise.withResolvers();
@@ -287,6 +292,32 @@ test("ResumingAnswer leaves what it is disposed with", async () => {
   assertEquals(connections.open, 1);
   answer[Symbol.dispose]();
   assertEquals(connections.open, 0);
+});
+
+test("ResumingAnswer asks again where it was cut while it waited in line", async () => {
+  const notice = { code: "waiting", message: "place 2", position: 2 } as const;
+  const connections = new Connections([{ kind: "notice", notice }, "cut"], [DESCRIBED, ENDED]);
+  assertEquals(await take(connections.answer()), ["notice", "describe", "end"]);
+  assertEquals(connections.told, ["Connection lost; trying again in 1 s (1 of 5)"]);
+});
+
+test("ResumingAnswer goes on with what the server chose at first", async () => {
+  const connections = new Connections([DESCRIBED, picture(0), "cut"], [DESCRIBED, ENDED]);
+  await take(connections.answer());
+  assertEquals(connections.requests.map(({ name }) => name), [undefined, "grey"]);
+});
+
+test("ResumingAnswer waits for a live source that is not back yet", async () => {
+  const live: Step = { kind: "describe", description: { ...FILE, live: true, etag: undefined } };
+  const away = new RequestError("media_error", "Cannot show the camera: it gives nothing");
+  const connections = new Connections([live, picture(0), "cut"], [away], [live, picture(0), ENDED]);
+  const taken = await take(connections.answer());
+  assertEquals(taken.map((part) => part.split(":")[0]), ["describe", "0", "0", "end"]);
+  assertMatch(connections.told[1], /^Cannot show the camera: .*; trying again in 2 s \(2 of 5\)$/);
+  // What cannot be read of a file will not be readable the next time.
+  const file = new Connections([DESCRIBED, picture(0), "cut"], [away]);
+  await assertRejects(() => take(file.answer()), RequestError);
+  assertEquals(file.requests.length, 2);
 });
 
 test("ResumingAnswer asks for no more of a live part that is over", async () => {

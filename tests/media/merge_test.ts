@@ -78,8 +78,15 @@ test("merge() puts two lanes into one order of time, up to the lead", async () =
   }
 });
 
-test("merge() keeps the exact order of items that take a moment to come", async () => {
-  const pictures = Array.from({ length: 30 }, (_, at) => at / 30);
+for (const rate of [30, 4]) {
+  test(`merge() keeps the exact order of items that take a moment to come: ${rate} a second`, () => {
+    return keepsOrder(rate);
+  });
+}
+
+/** Merges sound with so many pictures a second. */
+async function keepsOrder(rate: number): Promise<void> {
+  const pictures = Array.from({ length: rate }, (_, at) => at / rate);
   const sounds = Array.from({ length: 47 }, (_, at) => at * 1024 / 48_000);
   const slowly = ({ take, timeOf }: Lane<Item>): Lane<Item> => ({
     timeOf,
@@ -92,7 +99,7 @@ test("merge() keeps the exact order of items that take a moment to come", async 
   const times: number[] = [];
   for await (const [, time] of merge(lanes, { patience: 1000 })) times.push(time);
   assertEquals(times, times.toSorted((a, b) => a - b));
-});
+}
 
 test("merge() goes on with one lane when the other has ended", async () => {
   const items = await Array.fromAsync(merge([lane("a", [0, 0.1]), lane("b", [0, 5, 10])]));
