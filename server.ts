@@ -17,11 +17,12 @@ async function main(interrupt: Interrupt): Promise<number> {
   const { flags } = action;
   const write = (line: string) => tell(Deno.stderr, line);
   const logger = createLogger({ level: flags["log-level"], format: flags["log-format"], write });
-  await using server = await startServer(toServerOptions(flags, takeToken()), logger);
+  const options = toServerOptions(flags, takeToken(flags["token-file"]));
+  await using server = await startServer(options, logger);
   interrupt.onHangup = () => void server.reload();
   print(Deno.stdout, `Listening on ${formatAddress(server.address)}\n`);
-  server.run();
-  const status = await interrupt.status;
+  const over = server.run().then(() => interrupt.status);
+  const status = await Promise.race([interrupt.status, over]);
   const grace = flags.grace * 1000;
   if (status === TERMINATED) await server.drain({ grace, signal: interrupt.forced });
   return status;

@@ -17,7 +17,7 @@ export interface Credentials {
 export interface CredentialSources {
   flags: Pick<ClientFlags, "token-file" | "tls" | "ca-cert" | "tls-fingerprint" | "classic">;
   /** The token of the environment; a file that a flag names counts more. */
-  token: () => Secret | undefined;
+  token: (file?: string) => Secret | undefined;
   /** Takes a line for the user. */
   tell: (line: string) => void;
 }
@@ -32,8 +32,8 @@ export async function openCredentials(
 ): Promise<Credentials> {
   const trust = await toTrust(flags);
   // It is taken out of the environment in any case.
-  const found = token();
   const file = flags["token-file"];
+  const found = token(file);
   if (flags.classic) return { trust };
   if (file === undefined) return { token: found, trust };
   const { token: own, warning } = await readToken(file);

@@ -30,7 +30,7 @@ export interface Surroundings {
   /** Time, also that which is waited for. */
   clock: Clock;
   /** Takes the token out of the environment, once. */
-  token: () => Secret | undefined;
+  token: (file?: string) => Secret | undefined;
   stdoutIsTerminal: boolean;
   stderrIsTerminal: boolean;
   /** The screen that windows can open on, where there is one. */

@@ -42,13 +42,14 @@ export async function readToken(path: string): Promise<FoundToken> {
 /**
  * Takes the token out of the environment, so that the programs that are started do not inherit it.
  *
+ * @param file a file with the token, where one is named: then whatever the variable holds is dropped
  * @throws {Error} where the variable is there, and is no token
  */
-export function takeToken(): Secret | undefined {
+export function takeToken(file?: string): Secret | undefined {
   const text = Deno.env.get(TOKEN_VARIABLE);
   if (text === undefined) return undefined;
   Deno.env.delete(TOKEN_VARIABLE);
-  return toToken(text, TOKEN_VARIABLE, "it");
+  return file === undefined ? toToken(text, TOKEN_VARIABLE, "it") : undefined;
 }
 
 /** The message names what is wrong, and never the text itself. */

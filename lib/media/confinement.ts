@@ -1,4 +1,4 @@
-import { MissingProgramError } from "../core/errors.ts";
+import { MissingProgramError, ProcessError } from "../core/errors.ts";
 import { type Process, startProcess } from "./process.ts";
 import { openedUrl } from "./file_input.ts";
 
@@ -53,6 +53,7 @@ command -v nice >/dev/null && set -- nice -n "$niceness" "$@"
 exec 3<"$path" || exit 1
 [ -f /proc/self/fd/3 ] || refuse 'it is no regular file any more'
 [ -n "$folder" ] || exec "$@"
+command -v readlink >/dev/null || refuse 'readlink is not installed'
 opened=$(readlink /proc/self/fd/3; echo .)
 while case $opened in */*) ;; *) false ;; esac; do
   opened=\${opened%/*}
@@ -63,6 +64,42 @@ refuse 'it has left the folder'
 
 /** Whether the kernel tells what a descriptor has open, and FFmpeg can read from that. */
 const KNOWS_DESCRIPTORS = Deno.build.os === "linux";
+
+/** Names what {@linkcode SCRIPT} would not find. */
+const SEARCH = `
+command -v nice >/dev/null || echo nice
+(ulimit -d "$(ulimit -d)") 2>/dev/null || echo ulimit
+[ "$1" = true ] || exit 0
+[ -d /proc/self/fd ] || echo proc
+command -v readlink >/dev/null || echo readlink
+`;
+
+/** What it means that one of them is missing. */
+const LACKING: Readonly<Record<string, string>> = {
+  sh: "Cannot confine FFmpeg: sh is not there, or may not be run, so that FFmpeg has no limit to " +
+    "its memory, no lower priority, and follows links that take a file's place while it is opened",
+  nice: "Cannot give FFmpeg a lower priority: nice is not installed; it comes with coreutils",
+  ulimit: "Cannot limit the memory of FFmpeg: ulimit -d of sh fails",
+  proc: "Cannot serve any file: the system has no /proc/self/fd, expected /proc to be mounted",
+  readlink: "Cannot serve any file: readlink is not installed; it comes with coreutils",
+};
+
+/**
+ * Looks whether all is there that {@linkcode startConfined} needs.
+ *
+ * @returns a sentence for each thing that is missing
+ */
+export async function findLacks(): Promise<string[]> {
+  try {
+    await using child = startProcess("sh", ["-c", SEARCH, "sh", String(KNOWS_DESCRIPTORS)]);
+    const missing = await new Response(child.stdout).text();
+    await child.finished();
+    return missing.split("\n").filter((name) => name !== "").map((name) => LACKING[name]);
+  } catch (error) {
+    if (error instanceof MissingProgramError || error instanceof ProcessError) return [LACKING.sh];
+    throw error;
+  }
+}
 
 /**
  * Bytes of memory that FFmpeg may take for files with pictures of so many pixels at the most; half

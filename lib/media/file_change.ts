@@ -20,7 +20,12 @@ export interface FileChange {
 
 /** The state of a file, from what the system tells of it. */
 export function stateOf({ size, mtime, dev, ino }: Deno.FileInfo): FileState {
-  return { size, modified: mtime?.getTime(), identity: `${dev} ${ino}` };
+  return { size, modified: mtime?.getTime(), identity: identityOf({ dev, ino }) };
+}
+
+/** Which file of the system's it is, whatever its name. */
+export function identityOf({ dev, ino }: Pick<Deno.FileInfo, "dev" | "ino">): string {
+  return `${dev} ${ino}`;
 }
 
 /**

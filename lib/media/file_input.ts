@@ -1,4 +1,5 @@
 /** FFmpeg's arguments that open one file, and nothing besides. Pure. */
+import { NAMED_CODECS } from "./format_by_name.ts";
 import { SERVED_FORMATS } from "./served_formats.ts";
 
 /** What library media may make FFmpeg open: a file, and nothing by way of a network. */
@@ -6,31 +7,6 @@ const PROTOCOL_WHITELIST = "file";
 
 /** Where FFmpeg finds a file that was opened for it, as descriptor 3. */
 const OPENED_PATH = "/proc/self/fd/3";
-
-/**
- * Formats that FFmpeg does not know by their content, by the extension of their files. Its name is
- * no longer there to tell when a file is opened for FFmpeg.
- */
-const BY_EXTENSION = new Map([
-  ["g722", "g722"],
-  ["gsm", "gsm"],
-  ["pam", "pam_pipe"],
-  ["sbc", "sbc"],
-  ["svg", "svg_pipe"],
-  ["svgz", "svg_pipe"],
-]);
-
-/**
- * Says why FFmpeg makes nothing of a file of a format that it knows by its name alone, and of which
- * no demuxer can be told.
- *
- * @param stderr what FFmpeg wrote to its standard error
- */
-export function nameless(path: string, stderr: string): string | undefined {
-  return /\.tga$/i.test(path) && /Invalid (data|argument)/.test(stderr)
-    ? "FFmpeg knows TGA by its name alone, which does not count here, expected a PNG of it"
-    : undefined;
-}
 
 /** Extensions by which FFmpeg's image2 demuxer knows images (libavformat/img2.c), but for GIF's. */
 const IMAGE_EXTENSION = new RegExp(
@@ -48,15 +24,22 @@ const PATTERN = /[%*?{]/;
 /** The demuxer that takes names for patterns, unless told not to. */
 const NAMED_IMAGES = ["-f", "image2", "-pattern_type", "none"];
 
+/** What is known of a file's format. */
+export interface KnownFormat {
+  /** FFmpeg's names of the container format, separated by commas. */
+  format: string;
+  video?: { codec: string };
+}
+
 /**
  * FFmpeg's arguments that open one library file, whatever characters its path has.
  *
- * @param format FFmpeg's names of the format, where it is known by now: then FFmpeg guesses no more
+ * @param known what it is, where that is known by now: then FFmpeg guesses no more
  */
-export function inputArguments(path: string, format?: string): string[] {
+export function inputArguments(path: string, known?: KnownFormat): string[] {
   return [
     ...["-protocol_whitelist", PROTOCOL_WHITELIST],
-    ...(format === undefined ? guessArguments(path) : knownArguments(format)),
+    ...(known === undefined ? guessArguments(path) : knownArguments(known)),
     ...["-i", fileUrl(path)],
   ];
 }
@@ -97,16 +80,17 @@ export function withoutPath(said: string, path: string): string {
 /** FFmpeg decides before it opens what a format names, so that lists of other files do no harm. */
 function guessArguments(path: string): string[] {
   const isPattern = PATTERN.test(path) && IMAGE_EXTENSION.test(path);
-  const byExtension = BY_EXTENSION.get(path.slice(path.lastIndexOf(".") + 1).toLowerCase());
   return [
     ...["-format_whitelist", SERVED_FORMATS.join(",")],
-    ...(isPattern ? NAMED_IMAGES : byExtension === undefined ? [] : ["-f", byExtension]),
+    ...(isPattern ? NAMED_IMAGES : []),
   ];
 }
 
-function knownArguments(format: string): string[] {
+function knownArguments({ format, video }: KnownFormat): string[] {
   const [name] = format.split(",");
-  return name === "image2" ? NAMED_IMAGES : ["-f", name];
+  if (name !== "image2") return ["-f", name];
+  const isNamed = video !== undefined && NAMED_CODECS.includes(video.codec);
+  return [...NAMED_IMAGES, ...(isNamed ? ["-c:v", video.codec] : [])];
 }
 
 function fileUrl(path: string): string {

@@ -85,7 +85,7 @@ export function videoArguments({ file, options, plan }: LaneInput): string[] {
   return [
     ...["-nostdin", "-v", "error"],
     ...inputTiming(seek, options),
-    ...inputArguments(file.path, info.format),
+    ...inputArguments(file.path, info),
     ...["-map", "0:V:0"],
     ...pictureArguments({ ...options, encoding }, { ...sourceOf(info), filters: beginAt(seek) }),
     ...(encoding === "raw" ? [] : moved(leadOf(options))),
@@ -103,7 +103,7 @@ export function audioArguments({ file, options, plan }: LaneInput): string[] {
   return [
     ...["-nostdin", "-v", "error"],
     ...inputTiming(seek, options),
-    ...inputArguments(file.path, info.format),
+    ...inputArguments(file.path, info),
     ...["-map", "0:a:0", ...(seek.rest > 0 ? ["-ss", toDecimal(seek.rest)] : [])],
     ...soundArguments({ encoding: plan.sound === "aac" ? "h264" : "raw" }, codec),
     ...(plan.sound === "pcm" ? [] : moved(leadOf(options))),
@@ -162,7 +162,7 @@ function stillArguments({ file: { path, info }, options, plan }: LaneInput): str
     // Several threads decode several frames, which only keeps the first one waiting.
     ...(isImage || start === 0 ? ["-threads", "1"] : []),
     ...input,
-    ...inputArguments(path, info.format),
+    ...inputArguments(path, info),
     ...["-map", "0:V:0"],
     ...pictureArguments(rendition, {
       ...sourceOf(info),
@@ -187,7 +187,7 @@ function copyArguments({ file: { path, info }, options }: LaneInput, stream: "a"
     ...(HALF_TIMED.has(info.format) ? ["-fflags", "+genpts"] : []),
     ...(seek > 0 ? ["-ss", toDecimal(seek)] : []),
     ...(duration === undefined ? [] : ["-t", toDecimal(rest + duration)]),
-    ...inputArguments(path, info.format),
+    ...inputArguments(path, info),
     ...["-map", `0:${stream}:0`, `-c:${kind}`, "copy"],
     ...moved(leadOf(options) - rest),
     ...["-f", "nut", "pipe:1"],

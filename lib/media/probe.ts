@@ -1,7 +1,8 @@
 import { messageOf, ProcessError, type ProcessFailure, RequestError } from "../core/errors.ts";
 import type { Rational } from "../core/frame.ts";
 import { type Confinement, outOfMemory, startConfined } from "./confinement.ts";
-import { inputArguments, nameless, pixelLimit } from "./file_input.ts";
+import { inputArguments, pixelLimit } from "./file_input.ts";
+import { formatByName, type NamedFormat } from "./format_by_name.ts";
 import { lastWords } from "./last_words.ts";
 import { type Extent, mediaDuration } from "./media_duration.ts";
 import type { Process } from "./process.ts";
@@ -72,6 +73,15 @@ const TOO_LARGE = /Picture size (\d+x\d+) exceeds specified max pixel count/;
 /** What FFmpeg says of a format that it is not to open: which one. */
 const REFUSED = /^\[(\S+) @ 0x[0-9a-f]+\] Format not on whitelist/m;
 
+/**
+ * The most, of 100, by which FFmpeg still goes by a name: what it gives a name's extension, and the
+ * few bytes of the plainest pictures (libavformat/img2dec.c).
+ */
+const NAME_SCORE = 52;
+
+/** What the filter `showinfo` says of a picture: its pixel format and size. */
+const SHOWN = / fmt:(\w+) .*? s:(\d+)x(\d+) /;
+
 /** What a file may be and take, and where it has to lie. */
 export type ProbeOptions = Pick<Confinement, "folder" | "maxMemory"> & {
   /** Pixels of a picture; larger ones are not decoded to find out more. */
@@ -92,8 +102,8 @@ export async function probe(
   options: ProbeOptions = {},
 ): Promise<MediaInfo> {
   const { maxPixels = Infinity } = options;
-  const { output, complaints } = await runProbe(path, name, options);
-  const { streams = [], format = {} } = parseOutput(output, name);
+  const { told, complaints } = await ask({ ...options, path, name });
+  const { streams = [], format = {} } = told;
   const formatName = format.format_name ?? "";
   const picture = streams.find((stream) =>
     stream.codec_type === "video" && stream.disposition?.attached_pic !== 1
@@ -155,17 +165,70 @@ function countTypes(streams: readonly ProbeStream[]): Record<string, number> {
   return counts;
 }
 
-async function runProbe(
-  path: string,
-  name: string,
-  options: ProbeOptions,
+/** A file, and how it may be looked into. */
+type Asked = ProbeOptions & { path: string; name: string };
+
+/** What FFmpeg says of a file, and what it complains about besides. */
+interface Told {
+  told: ProbeOutput;
+  complaints: string;
+}
+
+/** Goes by the content; where that tells little, as FFmpeg itself does, by the extension. */
+async function ask(asked: Asked): Promise<Told> {
+  const named = formatByName(asked.path);
+  if (named === undefined) return await askFfprobe(asked);
+  let guessed: Told | undefined;
+  try {
+    guessed = await askFfprobe(asked);
+    if ((guessed.told.format?.probe_score ?? 0) > NAME_SCORE) return guessed;
+  } catch (error) {
+    if (!(error instanceof RequestError) || error instanceof PassingError) throw error;
+  }
+  try {
+    return await (named.codec === undefined
+      ? askFfprobe({ ...asked, named })
+      : decodePicture(asked, named));
+  } catch (error) {
+    if (guessed === undefined || !(error instanceof RequestError)) throw error;
+    return guessed;
+  }
+}
+
+async function askFfprobe({ named, ...asked }: Asked & { named?: NamedFormat }): Promise<Told> {
+  const { output, complaints } = await run("ffprobe", [
+    ...["-v", "error", "-show_error", "-show_format", "-show_streams", "-of", "json"],
+    ...pixelLimit(asked.maxPixels),
+    ...inputArguments(asked.path, named && { format: named.demuxer }),
+  ], asked);
+  return { told: parseOutput(output, asked.name), complaints };
+}
+
+/** Of pictures whose decoder has to be named, ffprobe can tell nothing: they are decoded instead. */
+async function decodePicture(asked: Asked, { demuxer, codec = "" }: NamedFormat): Promise<Told> {
+  const { complaints } = await run("ffmpeg", [
+    ...["-nostdin", "-hide_banner", "-nostats", ...pixelLimit(asked.maxPixels)],
+    ...inputArguments(asked.path, { format: demuxer, video: { codec } }),
+    ...["-vf", "showinfo=checksum=0", "-frames:v", "1", "-f", "null", "-"],
+  ], asked);
+  const [, pixelFormat, width, height] = complaints.match(SHOWN) ?? [];
+  const picture = {
+    ...{ codec_type: "video", codec_name: codec, pix_fmt: pixelFormat, time_base: "1/25" },
+    ...{ width: Number(width), height: Number(height) },
+  };
+  const streams = pixelFormat === undefined ? [] : [picture];
+  return { told: { format: { format_name: demuxer }, streams }, complaints: "" };
+}
+
+/** Has one of FFmpeg's programs look into a file, and gives what it wrote. */
+async function run(
+  program: "ffmpeg" | "ffprobe",
+  args: readonly string[],
+  { path, name, ...options }: Asked,
 ): Promise<{ output: string; complaints: string }> {
-  const { maxPixels } = options;
-  const args = ["-v", "error", "-show_error", "-show_format", "-show_streams", "-of", "json"];
-  args.push(...pixelLimit(maxPixels), ...inputArguments(path));
   const { timeout = PROBE_DEADLINE } = options;
   const signal = AbortSignal.timeout(timeout);
-  await using child = startConfined("ffprobe", args, { ...options, path, signal });
+  await using child = startConfined(program, args, { ...options, path, signal });
   const output = await readOutput(child, signal);
   try {
     return { output, complaints: await child.finished() };
@@ -173,13 +236,13 @@ async function runProbe(
     if (!(cause instanceof ProcessError)) throw cause;
     const { stderr } = cause.failure;
     const claimed = stderr.match(TOO_LARGE)?.[1];
-    if (claimed !== undefined) throw tooLarge(name, claimed, maxPixels ?? Infinity);
+    if (claimed !== undefined) throw tooLarge(name, claimed, options.maxPixels ?? Infinity);
     const refused = stderr.match(REFUSED)?.[1];
     if (refused !== undefined) throw unserved(name, refused);
     const tooMuch = outOfMemory(stderr, options.maxMemory);
     const reason = signal.aborted
       ? `FFmpeg found nothing in it within ${timeout / 1000} s`
-      : tooMuch ?? nameless(path, stderr) ?? lastWords(stderr, path) ?? messageOf(cause);
+      : tooMuch ?? lastWords(stderr, path) ?? messageOf(cause);
     const isLasting = !signal.aborted &&
       (tooMuch !== undefined || isAboutData(cause.failure, output));
     const Refusal = isLasting ? RequestError : PassingError;
@@ -232,7 +295,13 @@ function isStill(format: string): boolean {
 /** The part of ffprobe's JSON that is looked at; every field may be missing. */
 interface ProbeOutput {
   error?: { code?: number };
-  format?: { format_name?: string; start_time?: string; duration?: string };
+  format?: {
+    format_name?: string;
+    /** How sure FFmpeg is, of 100. */
+    probe_score?: number;
+    start_time?: string;
+    duration?: string;
+  };
   streams?: ProbeStream[];
 }
 

@@ -119,7 +119,7 @@ export class Process implements AsyncDisposable {
  * of its own, so that Ctrl-C in a terminal reaches this program alone, which then ends the child
  * in the right order.
  *
- * @throws {MissingProgramError} where the program is not installed
+ * @throws {MissingProgramError} where the program is not installed, or may not be executed
  */
 export function startProcess(
   program: string,
@@ -137,6 +137,10 @@ export function startProcess(
   try {
     return new Process(program, command.spawn(), { signal, becomes });
   } catch (cause) {
+    if (cause instanceof Deno.errors.PermissionDenied) {
+      const reason = "it is there, but may not be executed; see to its mode";
+      throw new MissingProgramError(`Cannot run ${program}: ${reason}`, { cause });
+    }
     if (cause instanceof Deno.errors.NotFound || cause instanceof Deno.errors.NotCapable) {
       throw new MissingProgramError(missingProgram(program), { cause });
     }

@@ -16,6 +16,8 @@ import type { Records } from "./request_record.ts";
 export interface Timeouts {
   /** Milliseconds for a request to arrive whole. */
   request: number;
+  /** Milliseconds for the same where the peer gets no place; 3 s unless told. */
+  refusal?: number;
   /** Milliseconds in which a peer takes nothing of what is sent. */
   stall: number;
   /** Milliseconds between signs of life while a request is answered. */

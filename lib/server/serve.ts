@@ -4,6 +4,7 @@ import { isLoopback } from "../core/listen_address.ts";
 import { LogQuota } from "../core/log_quota.ts";
 import type { Logger } from "../core/log.ts";
 import { messageOf } from "../core/errors.ts";
+import { findLacks } from "../media/confinement.ts";
 import { Library } from "../media/library.ts";
 import { refuseUnknownFormats } from "../media/live_formats.ts";
 import { refuseSameNames } from "../media/live_input.ts";
@@ -148,7 +149,11 @@ export class Server implements AsyncDisposable {
     return this.#listener.addr;
   }
 
-  /** Serves whoever connects, until the server is disposed. */
+  /**
+   * Serves whoever connects, until the server is disposed.
+   *
+   * @throws {Error} where nobody can be served any more
+   */
   run(): Promise<void> {
     this.#finished ??= Promise.all([this.#accept(), this.#warm()]).then(() => {});
     return this.#finished;
@@ -203,7 +208,8 @@ export class Server implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closePort();
     this.#stop.abort();
-    await this.#finished;
+    // Why it failed, if it did, is for whoever runs it.
+    await this.#finished?.catch(() => {});
     await Promise.all(this.#sessions);
     await this.#live[Symbol.asyncDispose]();
     this.#quota[Symbol.dispose]();
@@ -308,6 +314,7 @@ export async function startServer(options: ServerOptions, logger: Logger): Promi
     await using child = startProcess(program, ["-version"], { stdout: "null" });
     await child.finished();
   }
+  for (const line of await findLacks()) logger.log("warn", line);
   await refuseUnknownFormats(live);
   for (const name of [options.defaults.image, options.defaults.video]) {
     if (name !== undefined && !names.includes(name)) await library.find(name);

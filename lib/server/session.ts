@@ -10,7 +10,7 @@ import { Connection } from "../wire/connection.ts";
 import { encodeError } from "../wire/answer.ts";
 import type { Certificate } from "./certificate.ts";
 import { runClassicSession } from "./classic_session.ts";
-import { isPeerGone, type SessionContext } from "./context.ts";
+import { isPeerGone, type SessionContext, type Timeouts } from "./context.ts";
 import { LifeSigns } from "./life_signs.ts";
 import type { Refusal } from "./metrics.ts";
 import { runNativeSession } from "./native_session.ts";
@@ -36,6 +36,12 @@ const REFUSED: Record<Refusal, { logged: string; message: string }> = {
   },
 };
 
+/**
+ * Milliseconds in which a peer without a place has to begin, so that it can be told: while it says
+ * nothing, it keeps others from being told.
+ */
+const REFUSAL_TIMEOUT = 3000;
+
 /** Milliseconds that a peer gets to take the last bytes, after all is said. */
 const LINGER = 1000;
 
@@ -58,6 +64,7 @@ export async function runSession(
   const logger = withFields(shared.logger, { peer: formatAddress(raw.remoteAddr) });
   const own = new AbortController();
   const signal = AbortSignal.any([shared.signal, own.signal]);
+  const timeouts = refusal === undefined ? shared.timeouts : briefly(shared.timeouts);
   let socket: Socket = raw;
   const close = () => closeSocket(socket);
   signal.addEventListener("abort", close);
@@ -70,7 +77,6 @@ export async function runSession(
       const warn = (line: string) => {
         if (shared.records.isTold({ address })) logger.log("warn", line);
       };
-      const { timeouts } = shared;
       const secured = await acceptSecurely(raw, { certificate, timeouts, warn });
       if (secured === undefined) return await linger(raw);
       socket = secured;
@@ -78,11 +84,12 @@ export async function runSession(
     const lifeSigns = new LifeSigns(socket);
     const reader = new ByteReader(fromSocket(lifeSigns));
     const writer = new ByteWriter(lifeSigns, {
-      stallTimeout: shared.timeouts.stall,
+      stallTimeout: timeouts.stall,
       onStall: () => own.abort(new DeadlineError("The peer took nothing for too long")),
     });
     const isEnding = () => shared.signal.aborted || shared.ending.over.aborted;
-    const context = { ...shared, address, logger, signal, isEnding, lifeSigns, reader, writer };
+    const peer = { address, logger, signal, isEnding, lifeSigns, reader, writer };
+    const context = { ...shared, ...peer, timeouts };
     await converse(context, { refusal, abort: own });
     await linger(socket);
   } catch (error) {
@@ -97,6 +104,11 @@ export async function runSession(
     close();
     logger.log("debug", "disconnected");
   }
+}
+
+/** The waits for a peer to whom nothing is to be said but that. */
+function briefly({ refusal = REFUSAL_TIMEOUT, ...timeouts }: Timeouts): Timeouts {
+  return { ...timeouts, request: Math.min(refusal, timeouts.request) };
 }
 
 async function converse(

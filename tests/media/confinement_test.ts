@@ -2,6 +2,7 @@ import { assertEquals, assertMatch, assertRejects, assertStringIncludes } from "
 import { MissingProgramError, ProcessError } from "../../lib/core/errors.ts";
 import {
   type Confinement,
+  findLacks,
   memoryLimit,
   outOfMemory,
   startConfined,
@@ -115,6 +116,33 @@ Deno.test("startConfined() says what is not installed", ON_LINUX, async () => {
   const bin = await programs("without");
   const attempt = () => outputOf(bin, [], { path });
   assertStringIncludes((await assertRejects(attempt, MissingProgramError)).message, "ffprobe");
+});
+
+/** What is found missing where the programs are in one folder. */
+async function lacksIn(folder: string): Promise<string[]> {
+  const before = Deno.env.get("PATH") ?? "";
+  Deno.env.set("PATH", folder);
+  try {
+    return await findLacks();
+  } finally {
+    Deno.env.set("PATH", before);
+  }
+}
+
+Deno.test("findLacks() tells what is missing, and what comes of it", ON_LINUX, async () => {
+  const bin = await programs("whole");
+  assertEquals(await lacksIn(bin), []);
+  await Deno.remove(`${bin}/nice`);
+  await Deno.remove(`${bin}/readlink`);
+  const [nice, readlink, ...more] = await lacksIn(bin);
+  assertMatch(nice, /^Cannot give FFmpeg a lower priority: nice is not installed; /);
+  assertMatch(readlink, /^Cannot serve any file: readlink is not installed; /);
+  assertEquals(more, []);
+  await Deno.remove(`${bin}/sh`);
+  const [shell] = await lacksIn(bin);
+  assertMatch(shell, /^Cannot confine FFmpeg: sh is not there, or may not be run, so that /);
+  await Deno.writeTextFile(`${bin}/sh`, "", { mode: 0o644 });
+  assertEquals(await lacksIn(bin), [shell]);
 });
 
 Deno.test("startConfined() makes do without a shell", async () => {

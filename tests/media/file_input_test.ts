@@ -25,13 +25,16 @@ Deno.test("inputArguments() takes no name for a pattern", PURE, () => {
 
 Deno.test("inputArguments() leaves nothing to guess where the format is known", PURE, () => {
   const expected = ["-protocol_whitelist", "file", "-f", "mov", "-i", "file:/a/b.avi"];
-  assertEquals(inputArguments("/a/b.avi", "mov,mp4,m4a,3gp,3g2,mj2"), expected);
-  assert(inputArguments("/a/%d.png", "image2").includes("-pattern_type"));
+  assertEquals(inputArguments("/a/b.avi", { format: "mov,mp4,m4a,3gp,3g2,mj2" }), expected);
+  assert(inputArguments("/a/%d.png", { format: "image2" }).includes("-pattern_type"));
 });
 
-Deno.test("inputArguments() names the format of what only its extension tells", PURE, () => {
-  assertEquals(inputArguments("/a/b.G722").slice(4, 6), ["-f", "g722"]);
-  assertEquals(inputArguments("/a/b.pam").slice(4, 6), ["-f", "pam_pipe"]);
+Deno.test("inputArguments() names the decoder that nothing else tells", PURE, () => {
+  const image = { format: "image2", video: { codec: "targa" } };
+  const named = ["-f", "image2", "-pattern_type", "none", "-c:v", "targa", "-i", "file:/a/b.tga"];
+  assertEquals(inputArguments("/a/b.tga", image).slice(2), named);
+  const told = { format: "image2", video: { codec: "png" } };
+  assert(!inputArguments("/a/%d.png", told).includes("-c:v"));
 });
 
 Deno.test(

@@ -40,6 +40,18 @@ Deno.test("mediaEtag() says nothing of a file that has taken another's place", a
   assertEquals(await mediaEtag(path, identity), undefined);
 });
 
+const ON_LINUX = { ignore: Deno.build.os !== "linux" };
+
+Deno.test(
+  "mediaEtag() does not wait for a pipe that has taken a file's place",
+  ON_LINUX,
+  async () => {
+    const path = media.pathOf("pipe");
+    await new Deno.Command("mkfifo", { args: [path] }).output();
+    assertEquals(await mediaEtag(path), undefined);
+  },
+);
+
 Deno.test("mediaEtag() has nothing to say of what is not there", async () => {
   assertEquals(await mediaEtag(media.pathOf("gone")), undefined);
 });

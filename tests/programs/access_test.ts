@@ -45,14 +45,31 @@ async function processList(): Promise<string> {
   return new TextDecoder().decode(stdout);
 }
 
-/** The environment of a process and all that it started. */
+/** The environments of all that a process started, and that started; some end meanwhile. */
 function environments(pid: number): string[] {
-  const children = Deno.readTextFileSync(`/proc/${pid}/task/${pid}/children`).trim().split(" ");
-  return children.filter((child) => child !== "")
-    .flatMap((child) => [
-      Deno.readTextFileSync(`/proc/${child}/environ`),
-      ...environments(Number(child)),
-    ]);
+  try {
+    const children = Deno.readTextFileSync(`/proc/${pid}/task/${pid}/children`).trim().split(" ");
+    return children.filter((child) => child !== "")
+      .flatMap((child) => [environmentOf(child), ...environments(Number(child))]);
+  } catch (error) {
+    if (isGone(error)) return [];
+    throw error;
+  }
+}
+
+function environmentOf(pid: string): string {
+  try {
+    return Deno.readTextFileSync(`/proc/${pid}/environ`);
+  } catch (error) {
+    if (isGone(error)) return "";
+    throw error;
+  }
+}
+
+/** Whether a process ended before, or while, it was read about. */
+function isGone(error: unknown): boolean {
+  return error instanceof Deno.errors.NotFound ||
+    (error instanceof Error && error.message.includes("os error 3"));
 }
 
 Deno.test("the token is taken from a file or the environment, and seen nowhere", async () => {

@@ -1,7 +1,9 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { RequestError } from "../../lib/core/errors.ts";
 import type { Logger } from "../../lib/core/log.ts";
-import { type ServerOptions, startServer } from "../../lib/server/serve.ts";
+import { Library } from "../../lib/media/library.ts";
+import { Credentials } from "../../lib/server/credentials.ts";
+import { Server, type ServerOptions, startServer } from "../../lib/server/serve.ts";
 import { classicRequest } from "../../lib/wire/classic.ts";
 import {
   conversationMedia,
@@ -184,6 +186,30 @@ Deno.test("a full server refuses only so many at once, and none takes a place", 
   await server.logged(/ disconnected\n$/);
   using next = await server.connect();
   assertStrictEquals(await refusedWith(next), undefined);
+});
+
+Deno.test("a full server does not wait for long for peers that say nothing", async () => {
+  const timeouts = { request: 60_000, refusal: 50, stall: 10_000, ping: 5000 };
+  await using server = await watchedServer({ media, maxClients: 1, timeouts });
+  using first = await server.connect();
+  assertStrictEquals(await refusedWith(first), undefined);
+  using silent = await server.connect();
+  assertEquals(await silent.readAll(), new Uint8Array(0));
+  await server.logged(/ ended: no request within 0\.05 s\n$/);
+  assertStrictEquals(await refusedWith(first), undefined);
+});
+
+Deno.test("run() throws what keeps the server from serving, which can be disposed then", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const broken = Object.create(listener, {
+    accept: { value: () => Promise.resolve(Object.create(null)) },
+    close: { value: () => listener.close() },
+  });
+  const logger: Logger = { log: () => {} };
+  const sources = { library: new Library(media), credentials: await Credentials.open({}, logger) };
+  const options = { host: "127.0.0.1", port: 0, media, defaults: {}, maxClients: 1 };
+  await using server = new Server(broken, sources, { options, logger });
+  await assertRejects(() => server.run(), TypeError);
 });
 
 Deno.test("a server serves several peers at once", async () => {
