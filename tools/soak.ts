@@ -8,6 +8,7 @@ import { messageOf, UsageError } from "../lib/core/errors.ts";
 import { describeFlags, number, parseFlags, toggle } from "../lib/core/flags.ts";
 import { untilInterrupted } from "../lib/core/interrupt.ts";
 import { Random } from "../tests/fuzz/random.ts";
+import { makeAccess } from "./soak/access.ts";
 import { makeMedia } from "./soak/media.ts";
 import { ServerProcess } from "./soak/server_process.ts";
 import { judge, megabytes, type Sample } from "./soak/verdict.ts";
@@ -27,6 +28,7 @@ const FLAGS = {
     absent: undefined,
     bounds: { min: 0, max: 2 ** 32 - 1, integer: true },
   }),
+  secure: toggle("with a token, and TLS"),
   help: toggle("print this and exit"),
 };
 
@@ -36,7 +38,9 @@ Starts a server and has viewers come, go, stall, reset and send nonsense. Fails
 where memory, descriptors or processes grow, or where the server does not answer
 as it should.
 
-${describeFlags(FLAGS, { What: ["minutes", "hours", "viewers", "seed"], Also: ["help"] })}`;
+${
+  describeFlags(FLAGS, { What: ["minutes", "hours", "viewers", "seed", "secure"], Also: ["help"] })
+}`;
 
 /** Seconds of viewers, after each of which the server is left alone until it is at rest. */
 const ROUND = 10;
@@ -60,7 +64,7 @@ interface Soak {
 }
 
 async function main(signal: AbortSignal): Promise<boolean> {
-  const { minutes, hours, viewers, seed = Date.now() % 2 ** 32, help } = parseFlags(
+  const { minutes, hours, viewers, seed = Date.now() % 2 ** 32, secure, help } = parseFlags(
     FLAGS,
     Deno.args,
   );
@@ -72,11 +76,13 @@ async function main(signal: AbortSignal): Promise<boolean> {
   const folder = await Deno.makeTempDir({ prefix: "stream_soak_" });
   try {
     const { path, pictures } = await makeMedia(folder);
+    const access = secure ? await makeAccess(folder) : { flags: [] };
     await using server = await ServerProcess.start([
       ...["--media", path, "--live", `${LIVE}=lavfi:testsrc2=size=160x120:rate=15`],
       ...["--live-linger", "1", "--max-clients", String(viewers + 8), "--max-decoders", "6"],
+      ...access.flags,
     ]);
-    const place = { port: server.port, pictures, crowd: viewers + 16 };
+    const place = { port: server.port, token: access.token, pictures, crowd: viewers + 16 };
     const soak: Soak = { server, place, signal, visits: new Map(), complaints: [] };
     const seconds = hours === undefined ? 60 * minutes : 3600 * hours;
     print(Deno.stdout, `${seconds} s, ${viewers} viewers, seed ${seed}\n`);

@@ -139,6 +139,7 @@ class Answer:
         for note in self.description.get("notes", []):
             print(f"note: {printable(note)}", file=sys.stderr)
         self.counts = {"frames": 0, "audioFrames": 0, "bytes": 0}
+        self.receipt = {}  # what came of each stream: frames, bytes
 
     def __iter__(self):
         """Every Frame, and every control that the server sends back as a dict, up to the end."""
@@ -157,6 +158,8 @@ class Answer:
         if flags & LIVE:
             captured, payload = MOMENT.unpack_from(payload)[0], payload[MOMENT.size:]
         self.counts["bytes"] += len(payload)
+        frames, size = self.receipt.get(stream, (0, 0))
+        self.receipt[stream] = frames + 1, size + len(payload)
         return Frame(stream, picture, flags, timestamp * base, captured, payload)
 
     def _end(self, report: dict) -> None:
@@ -167,6 +170,12 @@ class Answer:
         for name, count in self.counts.items():
             if report.get(name, 0) != count:
                 raise Failure(f"{count} {name} came, the server counts {report.get(name, 0)}")
+        for entry in report.get("streams") or []:
+            stream, sent = entry["id"], (entry["frames"], entry["bytes"])
+            came = self.receipt.get(stream, (0, 0))
+            if came != sent:
+                raise Failure("%d frames of %d bytes" % came + f" of stream {stream} came, "
+                              "the server counts %d of %d bytes" % sent)
 
 
 def run_list(connection: Connection, _: argparse.Namespace) -> None:

@@ -89,9 +89,13 @@ function quoted(text: string): string {
   return /^[\p{L}\p{N}_.:/@+[\]-]+$/u.test(text) ? text : JSON.stringify(text);
 }
 
-/** JSON keeps every character, and shows none that a terminal would obey. */
 function renderJson({ time, level, message, fields }: Event): string {
-  return JSON.stringify({ time, level, message, ...fields }).replaceAll(UNPRINTABLE, escaped);
+  return printableJson({ time, level, message, ...fields });
+}
+
+/** JSON on one line that keeps every character, and shows none that a terminal would obey. */
+export function printableJson(value: unknown): string {
+  return JSON.stringify(value).replaceAll(UNPRINTABLE, escaped);
 }
 
 function escaped(character: string): string {

@@ -278,7 +278,7 @@ export function encodeError({ code, message }: RequestError): Uint8Array<ArrayBu
 export function parseError(payload: Uint8Array): RequestError {
   const object = parseJsonObject(payload, "error");
   const code = ERROR_CODES.find((candidate) => candidate === object.code) ?? "internal";
-  return new RequestError(code, optionalText(object, "message", ANY_TEXT) ?? code);
+  return new RequestError(code, optionalText(object, "message", ANY_TEXT) || code);
 }
 
 /** Writes the payload of a list. */

@@ -90,6 +90,19 @@ Deno.test("stream-client tells that the list was cut, or is none", async () => {
   await refuses((peer) => say(peer, nameless), /Cannot read name: it is missing/, list);
 });
 
+Deno.test("stream-client --json keeps what a terminal would obey from it, and loses nothing", async () => {
+  const name = "a\u009b2J\u202e\u2028\u001b[2Jz";
+  const script: Script = (peer) => {
+    const entry = { name, kind: "video", live: false, size: 5, codec: "h264" } as const;
+    return say(peer, encodeMessage("list", encodeList([entry])));
+  };
+  await using server = new ScriptedServer(script);
+  const { status, stdout } = await runInside(["--list", "--json", ...at(server)]);
+  assertEquals(status, 0);
+  assertMatch(stdout, /^[\x20-\x7e]+\n$/);
+  assertEquals(JSON.parse(stdout).entries[0].name, name);
+});
+
 function errorOf(text: string): Uint8Array {
   return encodeMessage("error", encodeError(new RequestError("media_error", text)));
 }

@@ -7,6 +7,7 @@ import { messageOf, UsageError } from "../../lib/core/errors.ts";
 import { describeFlags, number, parseFlags, text, toggle } from "../../lib/core/flags.ts";
 import { untilInterrupted } from "../../lib/core/interrupt.ts";
 import { MediaFolder } from "../support/media.ts";
+import { clientTarget } from "./client_target.ts";
 import { sessionMedia, SessionTarget } from "./session_target.ts";
 import { type Counts, fuzz, type Target } from "./target.ts";
 import { openTargets } from "./targets.ts";
@@ -45,7 +46,7 @@ async function main(signal: AbortSignal): Promise<void> {
   try {
     const folder = new MediaFolder(path);
     await using session = await SessionTarget.open(await sessionMedia(folder));
-    const targets = [...await openTargets(folder), session]
+    const targets = [...await openTargets(folder), clientTarget, session]
       .filter(({ name }) => name.toLowerCase().includes((wanted ?? "").toLowerCase()));
     if (targets.length === 0) {
       throw new UsageError(`Cannot find a target "${wanted}": expected a part of a name`);

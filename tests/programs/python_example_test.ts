@@ -299,6 +299,11 @@ example("the example gives status 1 for an answer that is not whole", async () =
     [/kind 99 and length/, message(99, "{}")],
     [/the stream 5, which was not described/, frame(0, { streamId: 5 })],
     [/1 frames came, the server counts 2/, frame(0), message(END, JSON.stringify(report(2)))],
+    [
+      /1 frames of 256 bytes of stream 0 came, the server counts 1 of 255 bytes/,
+      frame(0),
+      message(END, JSON.stringify({ ...report(1), streams: [{ id: 0, frames: 1, bytes: 255 }] })),
+    ],
     [/not a JSON object/, message(END, "[]")],
     [/JSONDecodeError/, message(END, "{")],
     [/RecursionError/, message(END, "[".repeat(large))],

@@ -3,6 +3,7 @@ import { runClient, statusOf } from "../../lib/client/run.ts";
 import type { Surroundings } from "../../lib/client/surroundings.ts";
 import { MONOTONIC_CLOCK } from "../../lib/core/clock.ts";
 import { messageOf } from "../../lib/core/errors.ts";
+import { printable } from "../../lib/core/log.ts";
 import type { TestServer } from "./server.ts";
 
 /** What differs from an empty world without screen and terminal. */
@@ -54,7 +55,7 @@ export async function runInside(
     outcome.status = await runClient(args, around) ? 0 : 130;
   } catch (error) {
     outcome.status = statusOf(error);
-    outcome.stderr += `${messageOf(error)}\n`;
+    outcome.stderr += `${printable(messageOf(error))}\n`;
   }
   return { ...outcome, bytes: await new Blob(chunks).bytes() };
 }

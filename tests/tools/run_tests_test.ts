@@ -1,5 +1,5 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { findTests, readSummary } from "../../tools/run_tests.ts";
+import { findTests, readArguments, readSummary } from "../../tools/run_tests.ts";
 
 const PROGRAM = new URL("../../tools/run_tests.ts", import.meta.url).pathname;
 
@@ -21,12 +21,17 @@ async function withFolder(
   }
 }
 
-async function runTests(...args: string[]): Promise<{ code: number; output: string }> {
-  const command = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", PROGRAM, "--no-config", ...args],
+function startRun(...args: string[]): Deno.ChildProcess {
+  return new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--quiet", PROGRAM, "--no-config", "--no-check", ...args],
     stdin: "null",
-  });
-  const { code, stdout } = await command.output();
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+}
+
+async function runTests(...args: string[]): Promise<{ code: number; output: string }> {
+  const { code, stdout } = await startRun(...args).output();
   return { code, output: new TextDecoder().decode(stdout) };
 }
 
@@ -85,5 +90,95 @@ Deno.test("run_tests fails where a test fails, or a file does not run", async ()
     const { code, output } = await runTests(folder);
     assertEquals(code, 1);
     assertMatch(output, /^Did not end in .*a_test\.ts/m);
+  });
+});
+
+Deno.test({
+  name: "readArguments() tells flags from paths",
+  permissions: "none",
+  fn() {
+    const args = [
+      "--no-check",
+      "tests/core",
+      "--filter",
+      "some words",
+      "--patience=7",
+      "a_test.ts",
+    ];
+    assertEquals(readArguments(args), {
+      flags: ["--no-check", "--filter=some words"],
+      paths: ["tests/core", "a_test.ts"],
+      patience: 7,
+    });
+  },
+});
+
+Deno.test("run_tests fails where there are no tests, and says which path is none", async () => {
+  await withFolder({ "in/probe.ts": PASSES }, async (folder) => {
+    const { code, output } = await runTests(folder);
+    assertEquals(code, 1);
+    assertMatch(output, /^There were no tests: expected one at least\nFAILED \| 0 passed /m);
+    const missing = await runTests(`${folder}/none`);
+    assertEquals(missing.code, 1);
+    assertMatch(
+      missing.output,
+      /^Cannot find ".*\/none": expected a test file or a folder; [^\n]*\n$/,
+    );
+  });
+});
+
+/** A test without end, whose child tells its number and outlives it. */
+function hanging(folder: string): string {
+  return `Deno.test("hangs", async () => {
+  const child = new Deno.Command("sleep", { args: ["1000"], detached: true }).spawn();
+  await Deno.writeTextFile("${folder}/new", String(child.pid));
+  await Deno.rename("${folder}/new", "${folder}/pid");
+  await child.status;
+});
+`;
+}
+
+/** Where the processes of a run can be told from others. */
+function linuxTest(name: string, fn: () => Promise<void>): void {
+  Deno.test({ name, ignore: Deno.build.os !== "linux", fn });
+}
+
+async function assertGone(folder: string): Promise<void> {
+  const pid = await Deno.readTextFile(`${folder}/pid`);
+  // What has ended, and was not waited for, is there without a command line.
+  const { stdout } = await new Deno.Command("cat", { args: [`/proc/${pid}/cmdline`] }).output();
+  assertEquals(new TextDecoder().decode(stdout), "");
+}
+
+linuxTest("run_tests ends what hangs, with all that it has started", async () => {
+  await withFolder({}, async (folder) => {
+    await Deno.writeTextFile(`${folder}/a_test.ts`, hanging(folder));
+    const { code, output } = await runTests("--patience=4", folder);
+    assertEquals(code, 1);
+    assertMatch(output, /^hangs \.\.\.\nDid not end in .*a_test\.ts\nFAILED /m);
+    await assertGone(folder);
+  });
+});
+
+linuxTest("run_tests leaves nothing behind when it is told to end", async () => {
+  await withFolder({}, async (folder) => {
+    await Deno.writeTextFile(`${folder}/a_test.ts`, hanging(folder));
+    using watcher = Deno.watchFs(folder);
+    const run = startRun(folder);
+    for await (const { paths } of watcher) if (paths.includes(`${folder}/pid`)) break;
+    run.kill("SIGTERM");
+    assertEquals((await run.output()).code, 143);
+    await assertGone(folder);
+  });
+});
+
+linuxTest("run_tests tells what a test has left behind, and ends it", async () => {
+  const leaks =
+    'Deno.test({ name: "leaks", sanitizeOps: false, sanitizeResources: false, fn() {\n' +
+    '  new Deno.Command("sleep", { args: ["1000"], detached: true }).spawn();\n} });\n';
+  await withFolder({ "a_test.ts": leaks }, async (folder) => {
+    const { code, output } = await runTests(folder);
+    assertEquals(code, 0);
+    assertMatch(output, /^Left \S*sleep 1000 in .*a_test\.ts$/m);
   });
 });

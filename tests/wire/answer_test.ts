@@ -282,6 +282,7 @@ test("parseError() takes codes of later versions for internal ones", () => {
   const { code, message } = parseError(encodeJson({ code: "teapot", message: "short" }));
   assertEquals([code, message], ["internal", "short"]);
   assertStrictEquals(parseError(encodeJson({ code: "busy" })).message, "busy");
+  assertStrictEquals(parseError(encodeJson({ code: "busy", message: "" })).message, "busy");
   assertThrows(() => parseError(encodeJson({ code: "busy", message: 1 })), FormatError);
   assertThrows(() => parseError(new Uint8Array(0)), FormatError);
 });

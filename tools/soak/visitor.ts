@@ -4,7 +4,8 @@ import { ByteReader, fromSocket } from "../../lib/core/byte_reader.ts";
 import { ByteWriter } from "../../lib/core/byte_writer.ts";
 import { deadline } from "../../lib/core/deadline.ts";
 import { RequestError } from "../../lib/core/errors.ts";
-import { closeSocket } from "../../lib/core/socket.ts";
+import { closeSocket, type Socket } from "../../lib/core/socket.ts";
+import { TlsSocket } from "../../lib/core/tls_socket.ts";
 import type { Description } from "../../lib/core/frame.ts";
 import { type EndReport, parseDescription, parseEnd, parseError } from "../../lib/wire/answer.ts";
 import { Connection, type FrameMessage, type Message } from "../../lib/wire/connection.ts";
@@ -12,6 +13,13 @@ import { encodeControl, encodeRequest, type MediaRequest } from "../../lib/wire/
 
 /** Milliseconds for which nothing may come that is waited for. */
 const PATIENCE = 30_000;
+
+/** Where the server is, and what it wants of its viewers. */
+export interface Address {
+  port: number;
+  /** Where it is there, the server speaks TLS. */
+  token?: string;
+}
 
 /** What came of a request. */
 export interface Got {
@@ -25,27 +33,31 @@ export interface Got {
 
 /** A connection to the server. */
 export class Visitor implements Disposable {
-  readonly socket: Deno.TcpConn;
+  readonly socket: Socket;
   readonly connection: Connection;
+  #token: string | undefined;
   #limit: Disposable;
   /** Something has come: it has a place. */
   #isServed = false;
 
-  private constructor(socket: Deno.TcpConn) {
+  private constructor(socket: Socket, token: string | undefined) {
     this.socket = socket;
+    this.#token = token;
     const close = () => closeSocket(socket);
     this.#limit = deadline(PATIENCE, close);
     const writer = new ByteWriter(socket, { stallTimeout: PATIENCE, onStall: close });
     this.connection = new Connection(new ByteReader(fromSocket(socket)), writer);
   }
 
-  static async connect(port: number): Promise<Visitor> {
-    return new Visitor(await Deno.connect({ hostname: "127.0.0.1", port }));
+  static async connect({ port, token }: Address): Promise<Visitor> {
+    const raw = await Deno.connect({ hostname: "127.0.0.1", port });
+    if (token === undefined) return new Visitor(raw, token);
+    return new Visitor(await TlsSocket.connect(raw, { rejectUnauthorized: false }), token);
   }
 
   /** Sends a request. */
   async ask(request: MediaRequest): Promise<void> {
-    await this.connection.send("request", encodeRequest(request));
+    await this.connection.send("request", encodeRequest({ ...request, token: this.#token }));
   }
 
   /** Sends a control. */

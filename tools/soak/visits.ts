@@ -5,11 +5,10 @@ import { encodeMessage } from "../../lib/wire/native.ts";
 import { encodeRequest } from "../../lib/wire/request.ts";
 import { mutateBytes } from "../../tests/fuzz/mutate_bytes.ts";
 import type { Random } from "../../tests/fuzz/random.ts";
-import { Visitor } from "./visitor.ts";
+import { type Address, Visitor } from "./visitor.ts";
 
 /** Where it is done, and by which chance. */
-export interface Place {
-  port: number;
+export interface Place extends Address {
   random: Random;
   /** MD5 of each picture of the short video, as FFmpeg decodes it. */
   pictures: readonly string[];
@@ -31,8 +30,8 @@ const rest = (milliseconds: number) => new Promise((done) => setTimeout(done, mi
 const moment = (random: Random) => random.size(2048);
 
 /** @throws {Error} where the short video is not what FFmpeg decodes */
-export async function checkExact({ port, pictures }: Pick<Place, "port" | "pictures">) {
-  using visitor = await Visitor.connect(port);
+export async function checkExact({ pictures, ...place }: Address & Pick<Place, "pictures">) {
+  using visitor = await Visitor.connect(place);
   await visitor.ask({ command: "get_video", name: SHORT, speed: 0 });
   const got = await visitor.take();
   const isExact = got.pictures.join() === pictures.join() &&
@@ -45,12 +44,12 @@ export async function checkExact({ port, pictures }: Pick<Place, "port" | "pictu
 }
 
 /** Is cut somewhere, and asks another time for the rest: together it is all, and nothing twice. */
-async function resume({ port, random, pictures }: Place): Promise<void> {
+async function resume({ random, pictures, ...place }: Place): Promise<void> {
   const request = { command: "get_video", name: SHORT, speed: 0, audio: false } as const;
   const got: string[] = [];
   let after: number | undefined;
   const take = async (count: number) => {
-    using visitor = await Visitor.connect(port);
+    using visitor = await Visitor.connect(place);
     await visitor.ask({ ...request, resume: after === undefined ? undefined : [{ id: 0, after }] });
     const { pictures } = await visitor.take(({ timestamp }) => {
       after = timestamp;
@@ -65,16 +64,16 @@ async function resume({ port, random, pictures }: Place): Promise<void> {
 }
 
 /** Watches for a while in real time, and goes without a word: what is unread makes it a reset. */
-async function leave({ port, random }: Place): Promise<void> {
-  using visitor = await Visitor.connect(port);
+async function leave({ random, ...place }: Place): Promise<void> {
+  using visitor = await Visitor.connect(place);
   await visitor.ask({ command: "get_video", name: LONG, encoding: random.pick(ENCODINGS) });
   let left = 1 + random.size(30);
   await visitor.take(() => --left > 0);
 }
 
 /** Asks for all at once, and takes nothing, or little, of it. */
-async function stall({ port, random }: Place): Promise<void> {
-  using visitor = await Visitor.connect(port);
+async function stall({ random, ...place }: Place): Promise<void> {
+  using visitor = await Visitor.connect(place);
   await visitor.ask({ command: "get_video", name: LONG, speed: 0 });
   let left = random.size(8);
   if (left > 0) await visitor.take(() => --left > 0);
@@ -82,8 +81,8 @@ async function stall({ port, random }: Place): Promise<void> {
 }
 
 /** Seeks, pauses and goes on at random, then stops. */
-async function control({ port, random }: Place): Promise<void> {
-  using visitor = await Visitor.connect(port);
+async function control({ random, ...place }: Place): Promise<void> {
+  using visitor = await Visitor.connect(place);
   await visitor.ask({ command: "get_video", name: LONG, encoding: random.pick(["raw", "copy"]) });
   let left = 1 + random.size(6);
   await visitor.take(async () => {
@@ -99,8 +98,8 @@ async function control({ port, random }: Place): Promise<void> {
 }
 
 /** One picture, or a few, of anything. */
-async function picture({ port, random }: Place): Promise<void> {
-  using visitor = await Visitor.connect(port);
+async function picture({ random, ...place }: Place): Promise<void> {
+  using visitor = await Visitor.connect(place);
   const name = random.pick(["image.png", SHORT, LONG, LIVE]);
   const every = name === SHORT && random.once(2) ? 0.2 : undefined;
   const width = random.once(2) ? 16 + 2 * random.below(40) : undefined;
@@ -109,8 +108,8 @@ async function picture({ port, random }: Place): Promise<void> {
 }
 
 /** The list, several times over one connection. */
-async function list({ port, random }: Place): Promise<void> {
-  using visitor = await Visitor.connect(port);
+async function list({ random, ...place }: Place): Promise<void> {
+  using visitor = await Visitor.connect(place);
   for (let left = 1 + random.size(8); left > 0; left--) {
     await visitor.ask({ command: "list_media" });
     await visitor.take();
@@ -118,8 +117,8 @@ async function list({ port, random }: Place): Promise<void> {
 }
 
 /** The live source, for a while, taken quickly or slowly. */
-async function live({ port, random }: Place): Promise<void> {
-  using visitor = await Visitor.connect(port);
+async function live({ random, ...place }: Place): Promise<void> {
+  using visitor = await Visitor.connect(place);
   const late = random.pick(["drop", "wait"] as const);
   await visitor.ask({ command: "get_video", name: LIVE, encoding: random.pick(ENCODINGS), late });
   let left = 1 + random.size(16);
@@ -132,17 +131,22 @@ async function live({ port, random }: Place): Promise<void> {
 }
 
 /** An old script: asks, reads some of it or all, goes. */
-async function script({ port, random }: Place): Promise<void> {
-  using visitor = await Visitor.connect(port);
+async function script({ random, ...place }: Place): Promise<void> {
+  using visitor = await Visitor.connect(place);
   await visitor.write(new TextEncoder().encode(random.pick(["get_image", "get_video"])));
+  await readOn(visitor, random);
+}
+
+/** Reads whatever comes for a moment, or to its end. */
+async function readOn(visitor: Visitor, random: Random): Promise<void> {
   const part = new Uint8Array(32 * 1024);
   const end = performance.now() + moment(random);
   while (performance.now() < end && await visitor.socket.read(part) !== null);
 }
 
 /** Half of a request, and then nothing, or the end. */
-async function half({ port, random }: Place): Promise<void> {
-  using visitor = await Visitor.connect(port);
+async function half({ random, ...place }: Place): Promise<void> {
+  using visitor = await Visitor.connect(place);
   const request = encodeMessage("request", encodeRequest({ command: "get_video", name: SHORT }));
   await visitor.write(request.subarray(0, random.below(request.byteLength)));
   if (random.once(2)) await visitor.socket.closeWrite();
@@ -150,19 +154,19 @@ async function half({ port, random }: Place): Promise<void> {
 }
 
 /** Something that is no request any more. */
-async function garbage({ port, random }: Place): Promise<void> {
-  using visitor = await Visitor.connect(port);
+async function garbage({ random, ...place }: Place): Promise<void> {
+  using visitor = await Visitor.connect(place);
   const request = encodeMessage("request", encodeRequest({ command: "get_video", name: SHORT }));
   await visitor.write(mutateBytes(request, [request], random));
   await visitor.socket.closeWrite();
-  const part = new Uint8Array(32 * 1024);
-  while (await visitor.socket.read(part) !== null);
+  // Where the name alone is lost, it is a request for the default video, which is long.
+  await readOn(visitor, random);
 }
 
 /** More than may be there at once: all are served, or told that the server is full. */
-async function crowd({ port, random, crowd }: Place): Promise<void> {
+async function crowd({ random, crowd, ...place }: Place): Promise<void> {
   await Promise.allSettled(Array.from({ length: crowd }, async () => {
-    using visitor = await Visitor.connect(port);
+    using visitor = await Visitor.connect(place);
     await rest(random.size(256));
     await visitor.ask({ command: "get_image", name: "image.png" });
     await visitor.take();

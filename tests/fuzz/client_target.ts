@@ -1,0 +1,141 @@
+/** The whole client, asked of a server that says wrong things, over sockets. */
+import { deadline } from "../../lib/core/deadline.ts";
+import { encodeMessage, HEADER_LENGTH } from "../../lib/wire/native.ts";
+import { at, type Outcome as Ended, runInside } from "../support/inside.ts";
+import { describe, end, frame, message, say, ScriptedServer } from "../support/scripted_server.ts";
+import { joined, mutateBytes, type Mutator } from "./mutate_bytes.ts";
+import { mutateJson } from "./mutate_json.ts";
+import { checkAtMost, checkSame } from "./properties.ts";
+import type { Random } from "./random.ts";
+import type { Outcome, Target } from "./target.ts";
+
+/** Milliseconds in which a client has to end once the server has hung up. */
+const PATIENCE = 20_000;
+
+/** Characters that a client may print, and how many more for each byte that the server says. */
+const MAX_PRINTED = 5000;
+const PRINTED_A_BYTE = 6;
+
+const json = (value: unknown) => JSON.stringify(value);
+
+const SOUND = {
+  ...{ id: 1, type: "audio", codec: "pcm_s16le", fourcc: "PSD\u0010", timeBase: [1, 8000] },
+  ...{ sampleRate: 8000, channels: 1 },
+};
+
+/** What servers say, in an order that makes sense. */
+const SAYINGS: readonly Uint8Array[] = [
+  describe(),
+  describe({}, SOUND),
+  describe({ codec: "h264", fourcc: "H264", decodeDelay: 2, rotation: 90 }),
+  frame(0),
+  frame(1),
+  frame(800, { streamId: 1, size: 320 }),
+  message(4, json({ frames: 2, audioFrames: 0, bytes: 512, dropped: 0, reason: "end" })),
+  message(4, json({ ...{ frames: 2, audioFrames: 0, bytes: 512, dropped: 0, reason: "end" } })),
+  message(5, json({ code: "media_error", message: "the disk \u001b[2J is gone" })),
+  message(6, json({ action: "seek", to: 2.5, id: 1 })),
+  message(7, json({ version: 1, entries: [{ name: "a", kind: "video", size: 5, codec: "h264" }] })),
+  message(8, "ping"),
+  message(9, ""),
+  message(10, json({ code: "slow_link", message: "slow", needed: 9e7, achieved: 1e6 })),
+];
+
+const [DESCRIBE, TWO_STREAMS, PACKETS] = SAYINGS;
+const LIST = SAYINGS[10];
+
+/** Whole answers. */
+const ANSWERS: readonly Uint8Array[] = [
+  joined(DESCRIBE, frame(0), frame(1), end()),
+  joined(TWO_STREAMS, frame(0), frame(0, { streamId: 1, size: 320 }), frame(1), SAYINGS[6]),
+  joined(PACKETS, frame(-1, { size: 40 }), frame(1, { size: 9 }), end()),
+  joined(SAYINGS[11], LIST),
+];
+
+/** How the client is asked; what it shows needs no other program. */
+const COMMANDS: readonly (readonly string[])[] = [
+  ["--video", "--view", "none", "--json"],
+  ["--video", "--view", "none", "--late", "drop", "--json"],
+  ["--video", "--output", "-"],
+  ["--image", "--view", "none", "--json"],
+  ["--list"],
+  ["--list", "--json"],
+];
+
+/** Messages one behind the other. */
+function split(answer: Uint8Array): Uint8Array[] {
+  const parts: Uint8Array[] = [];
+  for (let from = 0; from + HEADER_LENGTH <= answer.byteLength;) {
+    const length = 4 + new DataView(answer.buffer, answer.byteOffset + from).getUint32(0, true);
+    parts.push(answer.subarray(from, from + length));
+    from += length;
+  }
+  return parts;
+}
+
+/** Leaves out messages, says others, and changes what is in them. */
+const mutateAnswer: Mutator = (input, _others, random) => {
+  const said = split(input).filter(() => !random.once(12));
+  for (let more = random.below(3); more > 0; more--) {
+    said.splice(random.below(said.length + 1), 0, random.pick(SAYINGS));
+  }
+  return joined(...said.map((part) => random.once(3) ? changed(part, random) : part));
+};
+
+function changed(part: Uint8Array, random: Random): Uint8Array {
+  const [head, payload] = [part.subarray(0, HEADER_LENGTH), part.subarray(HEADER_LENGTH)];
+  if (payload[0] !== 0x7b || random.once(4)) return mutateBytes(part, SAYINGS, random);
+  const others = SAYINGS.map((other) => other.subarray(HEADER_LENGTH));
+  const body = mutateJson(payload, others, random);
+  if (body.byteLength > 60_000) return part;
+  const bytes = encodeMessage("end", body);
+  bytes[4] = head[4];
+  return bytes;
+}
+
+async function ask(server: ScriptedServer, command: readonly string[]): Promise<Ended> {
+  const stop = new AbortController();
+  using _limit = deadline(PATIENCE, () => stop.abort());
+  const ended = await runInside([...command, "--retries", "0", ...at(server)], {
+    signal: stop.signal,
+  });
+  if (stop.signal.aborted) throw new Error("the client did not end");
+  return ended;
+}
+
+/** Nothing that a terminal obeys, and no fault of the client's own. */
+function checkPrinted(what: string, printed: string, said: number): void {
+  const most = MAX_PRINTED + PRINTED_A_BYTE * said;
+  checkAtMost(`characters of ${what}`, printed.length, most);
+  const obeyed = printed.replaceAll("\n", "").match(/[\p{Cc}\p{Cf}\u2028\u2029]/u)?.[0] ?? "";
+  checkSame(`controls in ${what}`, obeyed, "");
+  const fault = printed.match(/.*\b(?:TypeError|RangeError|ReferenceError|at file:).*/)?.[0] ?? "";
+  checkSame(`faults in ${what}`, fault, "");
+}
+
+/** A client that is asked, and answered with whatever there is. */
+export const clientTarget: Target = {
+  name: "runClient()",
+  corpus: ANSWERS,
+  mutate: mutateAnswer,
+  async check(input, random): Promise<Outcome> {
+    const command = random.pick(COMMANDS);
+    const step = random.pick([Infinity, 1 + random.size(512)]);
+    await using server = new ScriptedServer(async (peer) => {
+      for (let from = 0; from < input.byteLength; from += step) {
+        await say(peer, input.subarray(from, from + step));
+      }
+    });
+    const { status, stdout, stderr } = await ask(server, command);
+    checkPrinted("standard output", stdout, input.byteLength);
+    checkPrinted("standard error", stderr, input.byteLength);
+    if (status === 0) {
+      if (command.includes("--json")) JSON.parse(stdout);
+      return "taken";
+    }
+    checkSame("status", String(status), "1");
+    // It is the client's own, or the server's, which may be any.
+    if (!/[^\n]\n$/.test(stderr)) throw new Error(`no reason is told: ${stderr}`);
+    return "refused";
+  },
+};
