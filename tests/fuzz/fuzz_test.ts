@@ -10,7 +10,7 @@ import { openTargets } from "./targets.ts";
 const SEED = 20_240_229;
 
 /** Turns of each target, so that all together take less than a minute on a slow machine. */
-const TURNS = 20_000;
+const TURNS = 40_000;
 const FEWER: Record<string, number> = {
   "requestClassic()": 3000,
   "NutReader": 12_000,

@@ -134,9 +134,12 @@ Deno.test("a server is ready while it listens, and tells when it no longer is", 
   using peer = await server.connect();
   await peer.ask({ command: "get_video", name: "long.mkv", speed: 1 });
   await peer.until("frame");
-  const ending = server[Symbol.asyncDispose]();
+  const patience = new AbortController();
+  const drained = server.server.drain({ grace: 60_000, signal: patience.signal });
   assertEquals((await get(address, "/readyz"))[0], 503);
-  await ending;
+  patience.abort();
+  await drained;
+  await server[Symbol.asyncDispose]();
   await assertRejects(() => get(address, "/healthz"), TypeError);
   assertMatch(server.lines.join(""), / result=shutdown /);
 });
