@@ -26,8 +26,8 @@ const PATIENCE = 360;
 /** What stands in the environment of everything that a `deno test` starts, by which it is found. */
 const MARK = "RUN_TESTS_BATCH";
 
-/** Tests that look at what is on a screen at every moment: they get the machine for themselves. */
-const IS_ALONE = /\/window\//;
+/** Tests of what happens when, on a screen or in real time: they get the machine for themselves. */
+const IS_ALONE = /\/window\/|\/(pause|late|timing)_test\.ts$/;
 
 /**
  * Finds the line with which `deno test` ends, such as `ok | 12 passed (3 steps) | 0 failed (2s)`.
