@@ -6,6 +6,9 @@ export interface Clip {
   /** Name in the folder, as a client asks for it. */
   name: string;
   path: string;
+  /** Pixels. */
+  width: number;
+  height: number;
   /** Frames in it. */
   frames: number;
   /** Length. */
@@ -14,54 +17,96 @@ export interface Clip {
   frameSize: number;
 }
 
-/** The videos that all measurements use. */
-export interface Clips {
+interface Recipe {
+  size: readonly [width: number, height: number];
+  rate: Rational;
+  frames: number;
+}
+
+const THIRTY: Rational = [30, 1];
+const SIXTY: Rational = [60000, 1001];
+
+/** The videos that are sent as fast as possible. A raw frame of 4K is four times as large. */
+const CLIPS = {
+  hd: { size: [1280, 720], rate: THIRTY, frames: 300 },
+  thirty: { size: [1920, 1080], rate: THIRTY, frames: 300 },
+  uhd: { size: [3840, 2160], rate: THIRTY, frames: 100 },
+} satisfies Record<string, Recipe>;
+
+/** The videos that are played in real time, as long as is played of them. */
+const PLAYED = { steady: THIRTY, sixty: SIXTY } satisfies Record<string, Rational>;
+
+/** A name of a video. */
+export type ClipName = keyof typeof CLIPS | keyof typeof PLAYED;
+
+/** Bytes of a raw frame a pixel: 4:2:0 subsampling takes one and a half. */
+const BYTES_PER_PIXEL = 1.5;
+
+/** All videos: H.264 4:2:0 in MP4, without sound, each made by FFmpeg when it is first asked for. */
+export class Clips {
   /** The folder they are in, the only things there. */
-  folder: string;
-  /** 1080p H.264, 300 frames, 30 a second. */
-  thirty: Clip;
-  /** The same at 59.94 frames a second, as long as is played of it. */
-  sixty: Clip;
-}
+  readonly folder: string;
+  #seconds: number;
+  #tell: (line: string) => void;
+  #made = new Map<ClipName, Promise<Clip>>();
 
-/** Seconds; the source stops by itself even where FFmpeg does not. */
-const LONGEST = 11;
+  /**
+   * @param folder path of an empty folder
+   * @param seconds that are played of a video where that takes real time
+   */
+  constructor(
+    folder: string,
+    { seconds, tell }: { seconds: number; tell: (line: string) => void },
+  ) {
+    this.folder = folder;
+    this.#seconds = seconds;
+    this.#tell = tell;
+  }
 
-/** Pixels. */
-const [WIDTH, HEIGHT] = [1920, 1080];
+  /**
+   * Gives a video, of 1080p unless its name says otherwise, at 30 frames a second, or at 59.94.
+   *
+   * @throws {Error} where FFmpeg fails
+   */
+  get(name: ClipName, signal: AbortSignal): Promise<Clip> {
+    const made = this.#made.get(name) ?? this.#make(name, signal);
+    this.#made.set(name, made);
+    return made;
+  }
 
-/** Bytes of a raw frame: 4:2:0 subsampling takes one and a half bytes a pixel. */
-const FRAME_SIZE = WIDTH * HEIGHT * 3 / 2;
+  async #make(name: ClipName, signal: AbortSignal): Promise<Clip> {
+    const { size: [width, height], rate, frames } = this.#recipe(name);
+    this.#tell(`making ${frames} frames of ${width}×${height}`);
+    const path = `${this.folder}/${name}.mp4`;
+    const seconds = frames * rate[1] / rate[0];
+    // The source stops by itself even where FFmpeg does not.
+    const source = `testsrc2=size=${width}x${height}:rate=${rate.join("/")}:d=${seconds + 1}`;
+    const input = [
+      "-nostdin",
+      "-v",
+      "error",
+      "-f",
+      "lavfi",
+      "-i",
+      source,
+      "-frames:v",
+      `${frames}`,
+    ];
+    // The index goes to the front: GStreamer is fed through a pipe, in which it cannot go back.
+    const output = ["-pix_fmt", "yuv420p", "-movflags", "+faststart", path];
+    await using ffmpeg = startProcess(
+      "ffmpeg",
+      [...input, "-c:v", "libx264", "-preset", "veryfast", ...output],
+      { stdout: "null", signal },
+    );
+    await ffmpeg.finished();
+    const frameSize = width * height * BYTES_PER_PIXEL;
+    return { name: `${name}.mp4`, path, width, height, frames, seconds, frameSize };
+  }
 
-/**
- * Makes the videos.
- *
- * @param folder path of an empty folder
- * @param seconds of a video that are played where that takes real time, at most 10
- * @throws {Error} where FFmpeg fails
- */
-export async function makeClips(
-  { folder, seconds }: { folder: string; seconds: number },
-  signal: AbortSignal,
-): Promise<Clips> {
-  const frames = Math.round(seconds * 60_000 / 1001);
-  const thirty = await make({ folder, name: "thirty.mp4", rate: [30, 1], frames: 300 }, signal);
-  const sixty = await make({ folder, name: "sixty.mp4", rate: [60000, 1001], frames }, signal);
-  return { folder, thirty, sixty };
-}
-
-async function make(
-  { folder, name, rate, frames }: { folder: string; name: string; rate: Rational; frames: number },
-  signal: AbortSignal,
-): Promise<Clip> {
-  const path = `${folder}/${name}`;
-  const source = `testsrc2=size=${WIDTH}x${HEIGHT}:rate=${rate.join("/")}:d=${LONGEST}`;
-  const codec = ["-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p"];
-  const args = ["-nostdin", "-v", "error", "-f", "lavfi", "-i", source, "-frames:v", `${frames}`];
-  await using ffmpeg = startProcess("ffmpeg", [...args, ...codec, path], {
-    stdout: "null",
-    signal,
-  });
-  await ffmpeg.finished();
-  return { name, path, frames, seconds: frames * rate[1] / rate[0], frameSize: FRAME_SIZE };
+  #recipe(name: ClipName): Recipe {
+    if (name !== "steady" && name !== "sixty") return CLIPS[name];
+    const rate = PLAYED[name];
+    return { size: CLIPS.thirty.size, rate, frames: Math.round(this.#seconds * rate[0] / rate[1]) };
+  }
 }

@@ -1,8 +1,9 @@
 import { type Encoding, ENCODINGS } from "../lib/core/frame.ts";
+import type { Clip } from "./clips.ts";
 import { type Bench, compared, type Row, takeTurns } from "./measurement.ts";
 import { MessageScanner } from "./message_scanner.ts";
 import { median } from "./numbers.ts";
-import { hasProc, readProcessorTime } from "./proc.ts";
+import { readProcessorTime } from "./proc.ts";
 import type { ServerProcess } from "./programs.ts";
 
 /** What one encoding took. */
@@ -18,13 +19,10 @@ interface Run {
 
 /** What each encoding of a 1080p file costs, sent as fast as possible. */
 export async function measureEncodings(bench: Bench): Promise<Row[]> {
-  if (!hasProc()) {
-    bench.tell("skipped, processor time is read from Linux's /proc");
-    return [];
-  }
   await using server = await bench.programs.startServer(bench.clips.folder);
-  await receive("copy", server, bench);
-  const sides = ENCODINGS.map((name) => [name, () => receive(name, server, bench)] as const);
+  const clip = await bench.clips.get("thirty", bench.signal);
+  await receive("copy", server, clip);
+  const sides = ENCODINGS.map((name) => [name, () => receive(name, server, clip)] as const);
   const runs = await takeTurns<Encoding, Run>(
     bench,
     Object.fromEntries(sides) as Record<Encoding, () => Promise<Run>>,
@@ -46,17 +44,17 @@ export async function measureEncodings(bench: Bench): Promise<Row[]> {
 async function receive(
   encoding: Encoding,
   server: ServerProcess,
-  { clips: { thirty } }: Bench,
+  clip: Clip,
 ): Promise<Run> {
   const before = await readProcessorTime(server.pid);
   const began = performance.now();
   using scanner = await MessageScanner.connect(server.port);
-  await scanner.ask({ command: "get_video", name: thirty.name, encoding, speed: 0 });
+  await scanner.ask({ command: "get_video", name: clip.name, encoding, speed: 0 });
   const frames = await countFrames(scanner);
   const seconds = (performance.now() - began) / 1000;
-  if (frames !== thirty.frames) {
+  if (frames !== clip.frames) {
     throw new Error(
-      `Cannot measure ${encoding}: it gave ${frames} frames, expected ${thirty.frames}`,
+      `Cannot measure ${encoding}: it gave ${frames} frames, expected ${clip.frames}`,
     );
   }
   const { bytes } = scanner;
@@ -66,9 +64,9 @@ async function receive(
   const after = await readProcessorTime(server.pid);
   return {
     rate: frames / seconds,
-    bytes: bytes / thirty.seconds,
-    server: (after.own - before.own) / thirty.seconds,
-    ffmpeg: (after.children - before.children) / thirty.seconds,
+    bytes: bytes / clip.seconds,
+    server: (after.own - before.own) / clip.seconds,
+    ffmpeg: (after.children - before.children) / clip.seconds,
   };
 }
 

@@ -1,19 +1,23 @@
 import { MONOTONIC_CLOCK } from "../lib/core/clock.ts";
 import type { MediaRequest } from "../lib/wire/request.ts";
+import { Camera, CAMERA_FRAME_SIZE } from "./camera.ts";
 import type { Order, Seen } from "./live_viewers.ts";
 import type { Bench, Goal, Row } from "./measurement.ts";
 import { quantile } from "./numbers.ts";
-import { findChildren, hasProc, readMemory, readProcessorTime } from "./proc.ts";
+import { findChildren, readMemory, readProcessorTime } from "./proc.ts";
 import type { ServerProcess, ViewersProcess } from "./programs.ts";
 
-/** The name of the source, and the source. */
-const [NAME, INPUT] = ["live", "lavfi:testsrc2=size=640x360:rate=30"];
+/** The name of the source. */
+const NAME = "live";
 
 /** Processes that viewers are spread over, where there are many. */
 const PROCESSES = 2;
 
 /** Milliseconds between looks at what runs. */
 const LOOKS = 500;
+
+/** What a row with the share of lost frames is called. */
+const DROPPED = "frames that did not come";
 
 /** Who watches. */
 interface Audience {
@@ -32,6 +36,10 @@ interface Outcome {
   gaps: number;
   /** Milliseconds from the capture of a frame until a viewer had it, over all of theirs. */
   latency: { p50: number; p99: number };
+  /** The same from the camera on, through FFmpeg. */
+  age: { p50: number; p99: number };
+  /** Percent of the frames between the first and the last that did not come, over all viewers. */
+  dropped: number;
   /** FFmpeg processes of the server, all that there ever were. */
   decoders: number;
   /** Seconds of processor time a second. */
@@ -42,30 +50,46 @@ interface Outcome {
 
 const SIXTY: Audience = { viewers: 60, stuck: 0, late: "drop" };
 const STUCK: Audience = { ...SIXTY, stuck: 2 };
+const MANY: Audience = { ...SIXTY, viewers: 200 };
+
+/** Viewers whom the server lets in. */
+const PLACES = "300";
+
+/** Milliseconds: the time of one frame, which FFmpeg holds until the next one comes, and 5. */
+const SOON = 1000 / 30 + 5;
 
 /** How one live source reaches many viewers, raw, some of whom do not read what they asked for. */
 export async function measureLive(bench: Bench): Promise<Row[]> {
-  if (!hasProc()) {
-    bench.tell("skipped, processes are looked at in Linux's /proc");
-    return [];
-  }
   const run = async (audience: Audience, name: string) => {
     bench.tell(`${name}, ${audience.late}, ${bench.liveSeconds} s`);
     return await watchLive(audience, bench);
   };
-  const one = rowsOf("1 viewer", await run({ ...SIXTY, viewers: 1 }, "1 viewer"));
+  const alone = await run({ ...SIXTY, viewers: 1 }, "1 viewer");
+  const one = rowsOf("1 viewer", alone);
   const stuck = "60 viewers, 2 stuck";
   if (bench.quick) return [...one, ...rowsOf(stuck, await run(STUCK, stuck))];
   const ten = rowsOf("10 viewers", await run({ ...SIXTY, viewers: 10 }, "10 viewers"));
   const none = await run(SIXTY, "60 viewers");
   const dropped = rowsOf(stuck, await run(STUCK, stuck), none);
   const waiting = rowsOf(`${stuck}, wait`, await run({ ...STUCK, late: "wait" }, stuck));
-  return [...one, ...ten, ...dropped, ...waiting];
+  const crowd = await run(MANY, "200 viewers");
+  const many = rowsOf("200 viewers", crowd).map((row): Row =>
+    row.what.endsWith(DROPPED) ? { ...row, goal: { of: "ours", relation: "below", value: 1 } } : row
+  );
+  const further = (crowd.memory.after - alone.memory.after) / (MANY.viewers - 1);
+  const memory: Row = {
+    ...{ what: "200 viewers: server's memory, a further viewer", unit: "frames" },
+    ours: further / CAMERA_FRAME_SIZE,
+    goal: { of: "ours", relation: "at most", value: 3 },
+  };
+  return [...one, ...ten, ...dropped, ...waiting, ...many, memory];
 }
 
 async function watchLive(audience: Audience, bench: Bench): Promise<Outcome> {
   const { programs, clips, signal, liveSeconds: seconds } = bench;
-  await using server = await programs.startServer(clips.folder, ["--live", `${NAME}=${INPUT}`]);
+  await using camera = new Camera();
+  const flags = ["--live", `${NAME}=${camera.input}`, "--max-clients", PLACES];
+  await using server = await programs.startServer(clips.folder, flags);
   await using stack = new AsyncDisposableStack();
   const processes = ordersOf(audience, { port: server.port, seconds }).map((order) =>
     stack.use(programs.startViewers(JSON.stringify(order), signal))
@@ -86,14 +110,19 @@ async function watchLive(audience: Audience, bench: Bench): Promise<Outcome> {
   const elapsed = (performance.now() - began) / 1000;
   const seen = (await results).flatMap((line): Seen[] => JSON.parse(line));
   const rates = seen.map(({ frames }) => frames / seconds);
-  const latencies = seen.flatMap((viewer) => viewer.latencies);
+  const tail = (values: readonly number[]) => ({
+    p50: quantile(values, 0.5),
+    p99: quantile(values, 0.99),
+  });
   const perSecond = (key: "server" | "decoders" | "viewers") =>
     (after[key] - before[key]) / elapsed;
   return {
     slowest: Math.min(...rates),
     middle: quantile(rates, 0.5),
     gaps: seen.reduce((sum, { gaps }) => sum + gaps, 0),
-    latency: { p50: quantile(latencies, 0.5), p99: quantile(latencies, 0.99) },
+    latency: tail(seen.flatMap(({ latencies }) => latencies)),
+    age: tail(seen.flatMap(({ ages }) => ages)),
+    dropped: droppedOf(seen),
     decoders: decoders.size,
     processor: {
       server: perSecond("server"),
@@ -102,6 +131,14 @@ async function watchLive(audience: Audience, bench: Bench): Promise<Outcome> {
     },
     memory: { before: before.memory, after: after.memory },
   };
+}
+
+/** Percent of what a source gave between a viewer's first and last frame that did not come. */
+function droppedOf(seen: readonly Seen[]): number {
+  const step = Math.min(...seen.map((viewer) => viewer.step));
+  const given = seen.map(({ first, last }) => Math.round((last - first) / step) + 1);
+  const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
+  return (1 - sum(seen.map(({ frames }) => frames)) / sum(given)) * 100;
 }
 
 /** Spreads the viewers over processes, so that reading is not what bounds them. */
@@ -144,12 +181,16 @@ function rowsOf(name: string, ours: Outcome, other?: Outcome): Row[] {
   });
   const fast: Goal = { of: "ours", relation: "above", value: 29 };
   const single: Goal = { of: "ours", relation: "at most", value: 1 };
+  const soon: Goal = { of: "ours", relation: "below", value: SOON };
   return [
     row("the slowest that reads", "frames/s", ({ slowest }) => slowest, fast),
     row("the median", "frames/s", ({ middle }) => middle),
     row("gaps, of all that read", "count", ({ gaps }) => gaps),
-    row("capture to viewer, p50", "ms", ({ latency }) => latency.p50),
-    row("capture to viewer, p99", "ms", ({ latency }) => latency.p99),
+    row(DROPPED, "%", ({ dropped }) => dropped),
+    row("server to viewer, p50", "ms", ({ latency }) => latency.p50),
+    row("server to viewer, p99", "ms", ({ latency }) => latency.p99),
+    row("camera to viewer, p50", "ms", ({ age }) => age.p50),
+    row("camera to viewer, p99", "ms", ({ age }) => age.p99, soon),
     row("FFmpeg processes", "count", ({ decoders }) => decoders, single),
     row("processor, server", "s/s", ({ processor }) => processor.server),
     row("processor, FFmpeg", "s/s", ({ processor }) => processor.decoders),

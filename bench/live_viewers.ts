@@ -5,8 +5,9 @@
  */
 import { TextLineStream } from "@std/streams/text-line-stream";
 import { print } from "../lib/core/console.ts";
+import { MARK_LENGTH, parseMark, wallClock } from "./camera.ts";
 import type { MediaRequest } from "../lib/wire/request.ts";
-import { MessageScanner } from "./message_scanner.ts";
+import { MessageScanner, type ScannedFrame } from "./message_scanner.ts";
 
 /** What the viewers are to do. */
 export interface Order {
@@ -25,12 +26,21 @@ export interface Seen {
   frames: number;
   /** Frames in front of which others were left out. */
   gaps: number;
-  /** Milliseconds from a frame's capture until it was there, whole; one a frame. */
+  /** Milliseconds from when the server had a frame until it was there, whole; one a frame. */
   latencies: number[];
+  /** The same from when the camera gave it. */
+  ages: number[];
+  /** Timestamps of the first and the last frame, and how far the nearest two were apart; ticks. */
+  first: number;
+  last: number;
+  step: number;
 }
 
 class Viewer {
-  readonly seen: Seen = { frames: 0, gaps: 0, latencies: [] };
+  readonly seen: Seen = {
+    ...{ frames: 0, gaps: 0, latencies: [], ages: [] },
+    ...{ first: NaN, last: NaN, step: Infinity },
+  };
   readonly joined = Promise.withResolvers<void>();
   /** Whether frames count. */
   isMeasured = false;
@@ -50,20 +60,24 @@ class Viewer {
       if (message.kind !== "frame") continue;
       this.joined.resolve();
       if (!this.isMeasured) continue;
-      this.seen.frames++;
-      if (message.dropped) this.seen.gaps++;
-      this.seen.latencies.push(now() - (message.capturedAt ?? NaN) / 1000);
+      this.#look(message);
     }
+  }
+
+  #look({ dropped, timestamp, capturedAt, head }: ScannedFrame): void {
+    const now = wallClock();
+    const { seen } = this;
+    if (seen.frames++ === 0) seen.first = Number(timestamp);
+    else seen.step = Math.min(seen.step, Number(timestamp) - seen.last);
+    seen.last = Number(timestamp);
+    if (dropped) seen.gaps++;
+    seen.latencies.push(now - (capturedAt ?? NaN) / 1000);
+    seen.ages.push(now - (head === undefined ? NaN : parseMark(head)));
   }
 }
 
-/** Milliseconds since 1970, with more digits than `Date.now()`. */
-function now(): number {
-  return performance.timeOrigin + performance.now();
-}
-
 async function ask({ port, request }: Order): Promise<MessageScanner> {
-  const scanner = await MessageScanner.connect(port);
+  const scanner = await MessageScanner.connect(port, { headLength: MARK_LENGTH });
   await scanner.ask(request);
   return scanner;
 }

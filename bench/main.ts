@@ -1,81 +1,120 @@
 /** `deno task bench`: measures against other tools, each against the other in the same run. */
 import { print } from "../lib/core/console.ts";
 import { messageOf, UsageError } from "../lib/core/errors.ts";
-import { choice, describeFlags, parseFlags, text, toggle } from "../lib/core/flags.ts";
+import { choice, describeFlags, number, parseFlags, text, toggle } from "../lib/core/flags.ts";
 import { untilInterrupted } from "../lib/core/interrupt.ts";
-import { makeClips } from "./clips.ts";
+import { Clips } from "./clips.ts";
 import { measureEncodings } from "./encodings.ts";
 import { measureFirstFrame } from "./first_frame.ts";
 import { measureLive } from "./live.ts";
+import { readMachine } from "./machine.ts";
 import { isMet, type Measurement, type Row } from "./measurement.ts";
 import { measureMemory } from "./memory.ts";
 import { measureSixty, measureThirty } from "./pacing.ts";
+import { hasProc } from "./proc.ts";
 import { findPrograms } from "./programs.ts";
+import { readRecorded, withRecorded, writeRecorded } from "./recorded.ts";
+import { measureStartup } from "./startup.ts";
 import { renderTable } from "./table.ts";
-import { measureThroughput } from "./throughput.ts";
+import { measureCopy, measureThroughput } from "./throughput.ts";
 
 const MEASUREMENTS = {
   "throughput": measureThroughput,
+  "copy": measureCopy,
   "first-frame": measureFirstFrame,
   "pacing-30": measureThirty,
   "pacing-60": measureSixty,
   "memory": measureMemory,
   "encodings": measureEncodings,
   "live": measureLive,
+  "startup": measureStartup,
 } satisfies Record<string, Measurement>;
 
 type Name = keyof typeof MEASUREMENTS;
 
 const NAMES = Object.keys(MEASUREMENTS) as Name[];
 
+/** What shows soon whether something has become slower. */
+const QUICK_NAMES: readonly Name[] = ["throughput", "first-frame", "pacing-30", "live"];
+
 const FLAGS = {
   only: choice(NAMES, "the one thing to measure", undefined),
-  quick: toggle("fewer and shorter rounds, within a minute and a half"),
+  quick: toggle("less of it, within a minute"),
+  rounds: number("N", "how often each side is measured (5; 2 with --quick)", {
+    absent: undefined,
+    bounds: { min: 1, max: 1000, integer: true },
+  }),
   json: text("FILE", "write the figures there as well", undefined),
+  record: toggle("keep the figures, to be shown beside those of later runs"),
   help: toggle("print this and exit"),
 };
 
 /** Rounds, seconds of what is played in real time, and of what is live. */
-const THOROUGH = { rounds: 5, seconds: 10, liveSeconds: 20 };
-const QUICK = { rounds: 2, seconds: 2, liveSeconds: 8 };
+const THOROUGH = { rounds: 5, seconds: 30, liveSeconds: 20 };
+const QUICK = { rounds: 2, seconds: 2, liveSeconds: 4 };
 
 const USAGE = `Usage: deno task bench [flags]
 
-Measures this project's numbers against FFmpeg's own, in turn, in one run.
+Measures this project's numbers against other tools, in turn, in one run.
 
-${describeFlags(FLAGS, { What: ["only", "quick"], Also: ["json", "help"] })}`;
+${describeFlags(FLAGS, { What: ["only", "quick", "rounds"], Also: ["json", "record", "help"] })}`;
 
-async function main(signal: AbortSignal): Promise<void> {
-  const { only, quick, json, help } = parseFlags(FLAGS, Deno.args);
-  if (help) return print(Deno.stdout, USAGE);
-  const [load] = Deno.loadavg();
-  const extent = quick ? QUICK : THOROUGH;
+interface Result {
+  rows: (Row & { measurement: Name; met: boolean | undefined })[];
+  skipped: string[];
+}
+
+async function measure(
+  names: readonly Name[],
+  { quick, rounds, signal }: { quick: boolean; rounds: number | undefined; signal: AbortSignal },
+): Promise<Result> {
+  const usual = quick ? QUICK : THOROUGH;
+  const extent = { ...usual, rounds: rounds ?? usual.rounds };
   const folder = await Deno.makeTempDir({ prefix: "stream_bench_" });
   try {
     const tell = (line: string) => print(Deno.stderr, `${line}\n`);
-    tell("making two videos");
-    const clips = await makeClips({ folder, seconds: extent.seconds }, signal);
+    const clips = new Clips(folder, { ...extent, tell });
     const programs = await findPrograms();
-    const rows: (Row & { measurement: Name; met: boolean | undefined })[] = [];
-    for (const name of only === undefined ? NAMES : [only]) {
+    const result: Result = { rows: [], skipped: [] };
+    for (const name of names) {
+      const skip = (what: string) => {
+        result.skipped.push(what);
+        tell(`${name}: skipped, ${what}`);
+      };
       const report = (line: string) => tell(`${name}: ${line}`);
-      const found = await MEASUREMENTS[name]({
-        clips,
-        programs,
-        signal,
-        quick,
-        ...extent,
-        tell: report,
-      });
-      rows.push(...found.map((row) => ({ measurement: name, ...row, met: isMet(row) })));
+      const bench = { clips, programs, signal, quick, ...extent, tell: report, skip };
+      const rows = await MEASUREMENTS[name](bench);
+      result.rows.push(...rows.map((row) => ({ measurement: name, ...row, met: isMet(row) })));
     }
-    const cores = navigator.hardwareConcurrency;
-    tell(`${cores} cores; average load of the minute before: ${load.toFixed(1)}`);
-    print(Deno.stdout, renderTable(rows));
-    if (json !== undefined) await Deno.writeTextFile(json, `${JSON.stringify(rows, null, 2)}\n`);
+    return result;
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+}
+
+async function main(signal: AbortSignal): Promise<void> {
+  const { only, quick, rounds, json, record, help } = parseFlags(FLAGS, Deno.args);
+  if (help) return print(Deno.stdout, USAGE);
+  if (record && (quick || only !== undefined || rounds !== undefined)) {
+    throw new UsageError(
+      "Cannot record a part: expected --record without --quick, --only and --rounds",
+    );
+  }
+  if (!hasProc()) {
+    throw new Error(
+      `Cannot measure on ${Deno.build.os}: processor time and memory are read from Linux's /proc`,
+    );
+  }
+  const machine = await readMachine();
+  const names = only !== undefined ? [only] : quick ? QUICK_NAMES : NAMES;
+  const { rows, skipped } = await measure(names, { quick, rounds, signal });
+  print(Deno.stdout, renderTable(withRecorded(rows, await readRecorded())));
+  for (const what of skipped) print(Deno.stdout, `skipped: ${what}\n`);
+  const { processor, cores, load } = machine;
+  print(Deno.stdout, `${processor}, ${cores} cores, load before: ${load.toFixed(1)}\n`);
+  const result = { date: new Date().toISOString(), machine, quick, skipped, rows };
+  if (json !== undefined) await Deno.writeTextFile(json, `${JSON.stringify(result, null, 2)}\n`);
+  if (record) await writeRecorded(rows);
 }
 
 using interrupt = untilInterrupted();

@@ -6,11 +6,13 @@ import type { Programs } from "./programs.ts";
 export interface Bench {
   clips: Clips;
   programs: Programs;
+  /** Tells what is left out, and why. */
+  skip(what: string): void;
   /** How often each side is measured; the sides take turns. */
   rounds: number;
   /** Seconds of each clip that are played where that takes real time. */
   seconds: number;
-  /** Comparisons that take long may be left out. */
+  /** Only what shows soon whether something has become slower. */
   quick: boolean;
   /** Seconds that a live source is watched by each audience. */
   liveSeconds: number;
@@ -33,6 +35,8 @@ export interface Row {
   /** Ours divided by the other. */
   ratio?: number;
   goal?: Goal;
+  /** The ratio, or ours where there is none, of the last full run that was recorded. */
+  recorded?: number;
 }
 
 /** What is to be reached, and by which of a row's figures. */

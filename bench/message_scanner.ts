@@ -17,6 +17,8 @@ export interface ScannedFrame extends Header {
   kind: "frame";
   /** When the server had it, microseconds since 1970; of live frames. */
   capturedAt?: number;
+  /** The first bytes of it, of live frames, as many as are looked at. */
+  head?: Uint8Array;
 }
 
 /** A message that has come, whole. */
@@ -32,17 +34,23 @@ export class MessageScanner implements Disposable {
   /** Bytes that have come, headers included. */
   bytes = 0;
   #socket: Deno.TcpConn;
+  #headLength: number;
   #buffer = new Uint8Array(BUFFER_SIZE);
   #start = 0;
   #end = 0;
 
-  constructor(socket: Deno.TcpConn) {
+  /** @param headLength bytes that are looked at of each live frame */
+  constructor(socket: Deno.TcpConn, { headLength = 0 }: { headLength?: number } = {}) {
     this.#socket = socket;
+    this.#headLength = headLength;
   }
 
   /** Connects to a server on this machine. */
-  static async connect(port: number): Promise<MessageScanner> {
-    return new MessageScanner(await Deno.connect({ hostname: "127.0.0.1", port }));
+  static async connect(
+    port: number,
+    options?: { headLength?: number },
+  ): Promise<MessageScanner> {
+    return new MessageScanner(await Deno.connect({ hostname: "127.0.0.1", port }), options);
   }
 
   /** Asks for something. */
@@ -78,12 +86,16 @@ export class MessageScanner implements Disposable {
 
   async #frame(header: Header & { kind: "frame" }): Promise<ScannedFrame | undefined> {
     let capturedAt: number | undefined;
+    let head: Uint8Array | undefined;
     if (header.captured) {
-      if (!await this.#fill(HEADER_LENGTH + CAPTURE_LENGTH)) return undefined;
+      const length = HEADER_LENGTH + CAPTURE_LENGTH + this.#headLength;
+      if (!await this.#fill(length)) return undefined;
       capturedAt = parseCapture(this.#buffer.subarray(this.#start + HEADER_LENGTH));
+      const end = this.#start + length;
+      if (this.#headLength > 0) head = this.#buffer.slice(end - this.#headLength, end);
     }
     if (!await this.#skip(HEADER_LENGTH + header.payloadLength)) return undefined;
-    return { ...header, capturedAt };
+    return { ...header, capturedAt, head };
   }
 
   async #skip(count: number): Promise<boolean> {

@@ -2,7 +2,7 @@ import { fromStream } from "../lib/core/byte_reader.ts";
 import { toSeconds } from "../lib/core/frame.ts";
 import { NutReader } from "../lib/media/nut_reader.ts";
 import { startProcess } from "../lib/media/process.ts";
-import type { Clip } from "./clips.ts";
+import type { Clip, ClipName } from "./clips.ts";
 import { type Bench, type Row, takeTurns } from "./measurement.ts";
 import { median, quantile, slope } from "./numbers.ts";
 import { watch } from "./viewer.ts";
@@ -25,15 +25,16 @@ interface Lateness {
 
 /** How well 30 frames a second keep to their timestamps, in real time over loopback. */
 export function measureThirty(bench: Bench): Promise<Row[]> {
-  return measureRate(bench, "30 fps", bench.clips.thirty);
+  return measureRate(bench, "30 fps", "steady");
 }
 
 /** The same of 59.94 frames a second. */
 export function measureSixty(bench: Bench): Promise<Row[]> {
-  return measureRate(bench, "59.94 fps", bench.clips.sixty);
+  return measureRate(bench, "59.94 fps", "sixty");
 }
 
-async function measureRate(bench: Bench, rate: string, clip: Clip): Promise<Row[]> {
+async function measureRate(bench: Bench, rate: string, name: ClipName): Promise<Row[]> {
+  const clip = await bench.clips.get(name, bench.signal);
   await using server = await bench.programs.startServer(bench.clips.folder);
   const { ffmpeg, ours } = await takeTurns(bench, {
     ffmpeg: () => playByFfmpeg(clip, bench),

@@ -1,21 +1,24 @@
-import { TextLineStream } from "@std/streams/text-line-stream";
+import { linesOf } from "./lines.ts";
+import { TimedProcess } from "./timed_process.ts";
 
 const ROOT = new URL("../", import.meta.url);
 
 /** The line of `stream-client --json`, as far as it is looked at. */
 export interface ClientReport {
   frames: number;
+  /** Of all frames. */
+  bytes: number;
   seconds: number;
   firstFrameMs: number;
 }
 
 /** The project's two programs, run from their source in processes of their own. */
 export class Programs {
-  #flags: readonly string[];
+  /** Deno's flags that the imports need on this network. */
+  readonly flags: readonly string[];
 
-  /** @param flags Deno's flags that the imports need on this network */
   constructor(flags: readonly string[]) {
-    this.#flags = flags;
+    this.flags = flags;
   }
 
   /**
@@ -40,17 +43,18 @@ export class Programs {
   /**
    * Runs `stream-client --json` to its end.
    *
+   * @returns what it prints, and its processor time in seconds
    * @throws {Error} where it fails
    */
-  async runClient(args: readonly string[], signal: AbortSignal): Promise<ClientReport> {
-    const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: this.#arguments("client", [...args, "--json"]),
-      stdin: "null",
-      stderr: "piped",
-      signal,
-    }).output();
-    if (!success) throw new Error(new TextDecoder().decode(stderr).trim());
-    return JSON.parse(new TextDecoder().decode(stdout));
+  async runClient(
+    args: readonly string[],
+    signal: AbortSignal,
+  ): Promise<ClientReport & { processor: number }> {
+    const all = this.#arguments("client", [...args, "--json"]);
+    await using client = await TimedProcess.start(Deno.execPath(), all, { signal });
+    const printed = await new Response(client.stdout).text();
+    const processor = await client.finished();
+    return { ...JSON.parse(printed), processor };
   }
 
   /**
@@ -68,10 +72,19 @@ export class Programs {
     return new ViewersProcess(command.spawn());
   }
 
+  /** Deno's arguments that run one of the two from its source, with permissions of its own. */
+  source(name: "server" | "client", permissions: readonly string[]): string[] {
+    return this.#command(name, permissions);
+  }
+
   #arguments(name: "server" | "client" | "bench/live_viewers", args: readonly string[]): string[] {
+    return [...this.#command(name, ["-A"]), ...args];
+  }
+
+  #command(name: string, permissions: readonly string[]): string[] {
     const config = decodeURIComponent(new URL("deno.json", ROOT).pathname);
     const script = new URL(`${name}.ts`, ROOT).href;
-    return ["run", "-A", "--quiet", "--config", config, ...this.#flags, script, ...args];
+    return ["run", ...permissions, "--quiet", "--config", config, ...this.flags, script];
   }
 }
 
@@ -155,9 +168,4 @@ export async function findPrograms(): Promise<Programs> {
   // The paths are relative to the project's folder; the bench may be run from elsewhere.
   const root = decodeURIComponent(ROOT.pathname);
   return new Programs(flags.map((flag) => flag.replace("--import-map=", `--import-map=${root}`)));
-}
-
-/** Lines of a child's output, as they come. */
-export function linesOf(stream: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncIterable<string> {
-  return stream.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream());
 }

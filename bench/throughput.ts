@@ -1,161 +1,167 @@
-import { startProcess } from "../lib/media/process.ts";
+import type { Clip, ClipName } from "./clips.ts";
 import { type Bench, compared, type Goal, type Row, takeTurns } from "./measurement.ts";
-import { linesOf, type ServerProcess } from "./programs.ts";
+import { median } from "./numbers.ts";
+import { type Order, type OwnTransfer, transferOurs } from "./own_transfer.ts";
+import { FfmpegPeer } from "./peers/ffmpeg.ts";
+import { GstreamerPeer } from "./peers/gstreamer.ts";
+import { PICKLE, PythonPeer, ZMQ } from "./peers/python.ts";
+import type { ServerProcess } from "./programs.ts";
+import type { Peer, Transfer } from "./transfer.ts";
 
-/** What FFmpeg says, on the level `verbose`, at the moment when it begins to connect. */
-const CONNECTING = "Starting connection attempt";
+/** Our ways of sending raw frames: as they are decoded, or as OpenCV has them. */
+const FORMS = { raw: 1.5, bgr24: 3 };
 
-/** What it says when nobody listens yet. */
-const REFUSED = "Connection refused";
+type Form = keyof typeof FORMS;
 
-/** Takes every packet as it is. */
-const NOWHERE = ["-c", "copy", "-f", "null", "-"];
-
-/** Attempts to connect to a sender that is still opening its input. */
-const MAX_ATTEMPTS = 100;
-
-/** Seconds between FFmpeg's reports: the first one comes with the first frame. */
-const REPORT_PERIOD = 0.02;
-
-/** Frames a second of one receiver. */
-interface Rates {
-  /** From the beginning of its connection to its end. */
-  connected: number;
-  /** From its first frame to its end. */
-  flowing: number;
-  /** From its start as a process to its end as one. */
-  process: number;
+/** Another program, and what of ours it is held against: what is as large on the wire comes first. */
+interface Rival {
+  peer: Peer;
+  forms: readonly Form[];
+  /** Of our default form, at 1080p: how many times as fast it is to be. */
+  goal?: number;
 }
 
-/**
- * Frames a second of raw 1080p from a file at one process to another over loopback, unpaced.
- * Both receivers take every frame and throw it away.
- */
-export async function measureThroughput(bench: Bench): Promise<Row[]> {
-  await using server = await bench.programs.startServer(bench.clips.folder);
-  await receive(bench, server);
-  const runs = await takeTurns(bench, {
-    ffmpeg: () => receiveByFfmpeg(bench),
-    ours: () => receive(bench, server),
-  });
-  const row = (what: string, key: keyof Rates) =>
-    compared(
-      { ours: runs.ours.map((run) => run[key]), other: runs.ffmpeg.map((run) => run[key]) },
-      {
-        what: `1080p raw, ${what}`,
-        unit: "frames/s",
-        against: "ffmpeg to ffmpeg",
-      },
-    );
-  const goal: Goal = { of: "ratio", relation: "at least", value: 0.85 };
+/** All that there are. */
+function allRivals(): Rival[] {
   return [
-    { ...row("from connecting on", "connected"), goal },
-    row("from the first frame on", "flowing"),
-    row("from process start on", "process"),
+    { peer: new FfmpegPeer("rawvideo"), forms: ["raw"], goal: 1 },
+    { peer: new GstreamerPeer(), forms: ["raw"] },
+    { peer: new PythonPeer("Python pickle", PICKLE), forms: ["bgr24", "raw"], goal: 2.5 },
+    { peer: new PythonPeer("pyzmq", ZMQ), forms: ["bgr24", "raw"], goal: 1.4 },
   ];
 }
 
-async function receive({ clips, programs, signal }: Bench, server: ServerProcess): Promise<Rates> {
-  const { name, frames } = clips.thirty;
-  const began = performance.now();
-  const where = ["--port", String(server.port), "--view", "none", "--speed", "max"];
-  const report = await programs.runClient(["--video", name, ...where], signal);
-  expectFrames("stream-client", report.frames, frames);
-  return {
-    connected: frames / report.seconds,
-    flowing: (frames - 1) / (report.seconds - report.firstFrameMs / 1000),
-    process: frames / secondsSince(began),
-  };
-}
+/** Frames after which what a process takes to start has been taken. */
+const FEW = 3;
 
-async function receiveByFfmpeg({ clips, signal }: Bench): Promise<Rates> {
-  const { path, frames } = clips.thirty;
-  const address = `tcp://127.0.0.1:${freePort()}`;
-  const input = ["-nostdin", "-v", "error", "-i", path, "-map", "0:v:0"];
-  const output = ["-c:v", "rawvideo", "-f", "nut", `${address}?listen`];
-  await using sender = startProcess("ffmpeg", [...input, ...output], { stdout: "null", signal });
-  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-    const run = await tryReceive(address, frames, signal);
-    if (run === undefined) continue;
-    await sender.finished();
-    return run;
+/** Seconds of processor time for 1,000 frames of 1080p that our two programs may take. */
+const AFFORDABLE = 0.7;
+
+/** Raw frames of a file from one process to another over loopback, unpaced, by all programs. */
+export async function measureThroughput(bench: Bench): Promise<Row[]> {
+  const rivals: Rival[] = [];
+  for (const rival of allRivals()) {
+    const missing = await rival.peer.missing();
+    if (missing === undefined) rivals.push(rival);
+    else bench.skip(`${rival.peer.name}: ${missing} is not installed`);
   }
-  throw new Error("Cannot measure FFmpeg: its sender does not listen");
-}
-
-/** @returns `undefined` where nobody listens yet */
-async function tryReceive(
-  address: string,
-  frames: number,
-  signal: AbortSignal,
-): Promise<Rates | undefined> {
-  const began = performance.now();
-  const reports = ["-nostats", "-progress", "pipe:1", "-stats_period", String(REPORT_PERIOD)];
-  const child = new Deno.Command("ffmpeg", {
-    args: [...["-nostdin", "-v", "verbose"], ...reports, "-i", address, ...NOWHERE],
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-    signal,
-  }).spawn();
-  const [progress, log] = await Promise.all([readProgress(child), readLog(child)]);
-  const { success } = await child.status;
-  const ended = performance.now();
-  if (log.refused) return undefined;
-  const { first } = progress;
-  if (!success || log.connecting === undefined || first === undefined) {
-    throw new Error("Cannot measure FFmpeg: its receiver failed");
+  const rows: Row[] = [];
+  const sizes = { "1080p": "thirty", "720p": "hd", "4K": "uhd" } as const;
+  for (const [size, name] of Object.entries(sizes) as [string, ClipName][]) {
+    if (bench.quick && name !== "thirty") continue;
+    rows.push(...await measureSize({ size, name, rivals }, bench));
   }
-  expectFrames("ffmpeg", progress.frames, frames);
-  return {
-    connected: frames * 1000 / (ended - log.connecting),
-    flowing: (frames - first.frames) * 1000 / (ended - first.at),
-    process: frames * 1000 / (ended - began),
-  };
+  return rows;
 }
 
-/** What FFmpeg reports of its frames: how many there were, and when it had the first. */
-interface Progress {
-  frames: number;
-  first?: { at: number; frames: number };
+async function measureSize(
+  { size, name, rivals }: { size: string; name: ClipName; rivals: readonly Rival[] },
+  bench: Bench,
+): Promise<Row[]> {
+  await using server = await bench.programs.startServer(bench.clips.folder);
+  const clip = await bench.clips.get(name, bench.signal);
+  const own = (form: Form) => transferOurs(server, orderOf(clip, form), bench);
+  // Not counted: what is done once in a server's life.
+  await own("raw");
+  const { few, ...rounds } = await takeTurns<string, Transfer | OwnTransfer>(
+    { ...bench, tell: (line) => bench.tell(`${size}, ${line}`) },
+    Object.fromEntries([
+      ["raw", () => own("raw")],
+      ["bgr24", () => own("bgr24")],
+      ["few", () => transferOurs(server, { clip, frames: FEW }, bench)],
+      ...rivals.map(({ peer }) => [peer.name, () => peer.transfer(clip, bench.signal)]),
+    ]),
+  );
+  const raw = rounds.raw as OwnTransfer[];
+  return [
+    ...rivals.flatMap((rival) => rival.forms.map((form) => ({ rival, form }))).flatMap((
+      { rival: { peer, goal }, form },
+    ) => {
+      const pair = { ours: rounds[form], other: rounds[peer.name] };
+      const title = { size, form, against: peer.name, clip };
+      const value = form === "raw" && name === "thirty" ? goal : undefined;
+      return rowsOf(pair, title, value);
+    }),
+    ...ownRows({ size, clip, raw, few: few as OwnTransfer[] }),
+  ];
 }
 
-/** Reads `key=value` lines; each `frame` counts the frames so far. */
-async function readProgress(child: Deno.ChildProcess): Promise<Progress> {
-  const progress: Progress = { frames: 0 };
-  for await (const line of linesOf(child.stdout)) {
-    const [key, value] = line.split("=");
-    if (key !== "frame") continue;
-    progress.frames = Number(value);
-    if (progress.frames === 0) continue;
-    progress.first ??= { at: performance.now(), frames: progress.frames };
-  }
-  return progress;
+function orderOf(clip: Clip, form: Form): Order {
+  const bytes = clip.frames * clip.width * clip.height * FORMS[form];
+  return { clip, bytes, flags: form === "raw" ? [] : ["--pixel-format", form] };
 }
 
-async function readLog(
-  child: Deno.ChildProcess,
-): Promise<{ connecting: number | undefined; refused: boolean }> {
-  let connecting: number | undefined;
-  let refused = false;
-  for await (const line of linesOf(child.stderr)) {
-    if (line.includes(CONNECTING)) connecting ??= performance.now();
-    refused ||= line.includes(REFUSED);
-  }
-  return { connecting, refused };
+function rowsOf(
+  { ours, other }: { ours: readonly Transfer[]; other: readonly Transfer[] },
+  { size, form, against, clip }: { size: string; form: Form; against: string; clip: Clip },
+  goal: number | undefined,
+): Row[] {
+  const row = (what: string, unit: string, pick: (transfer: Transfer) => number) =>
+    compared({ ours: ours.map(pick), other: other.map(pick) }, {
+      ...{ what: `${size} ${form}, ${what}`, unit, against },
+    });
+  const atLeast: { goal?: Goal } = goal === undefined
+    ? {}
+    : { goal: { of: "ratio", relation: "at least", value: goal } };
+  const perThousand = 1000 / clip.frames;
+  return [
+    { ...row("from connecting on", "frames/s", ({ connected }) => connected), ...atLeast },
+    row("from the first frame on", "frames/s", ({ flowing }) => flowing),
+    row("from process start on", "frames/s", ({ process }) => process),
+    row("processor for 1,000, both ends", "s", ({ processor }) => processor * perThousand),
+  ];
 }
 
-/** A port that was free a moment ago. FFmpeg cannot choose one itself. */
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
+/** What of our processor time is our own, and what of that is left once all has started. */
+function ownRows(
+  { size, clip, raw, few }: {
+    size: string;
+    clip: Clip;
+    raw: readonly OwnTransfer[];
+    few: readonly OwnTransfer[];
+  },
+): Row[] {
+  const own = ({ processor, ffmpeg }: OwnTransfer) => processor - ffmpeg;
+  const perThousand = 1000 / clip.frames;
+  const beyond = raw.map((run, round) => (own(run) - own(few[round])) / (clip.frames - FEW));
+  const affordable: Goal = { of: "ours", relation: "at most", value: AFFORDABLE };
+  const title = (what: string) => ({
+    what: `${size} raw, processor for 1,000, ${what}`,
+    unit: "s",
+  });
+  return [
+    { ...title("FFmpeg's own"), ours: median(raw.map(({ ffmpeg }) => ffmpeg * perThousand)) },
+    { ...title("ours alone"), ours: median(raw.map((run) => own(run) * perThousand)) },
+    {
+      ...title("ours alone, once started"),
+      ours: median(beyond) * 1000,
+      ...(size === "1080p" ? { goal: affordable } : {}),
+    },
+  ];
 }
 
-function expectFrames(program: string, frames: number, expected: number): void {
-  if (frames === expected) return;
-  throw new Error(`Cannot measure ${program}: it took ${frames} frames, expected ${expected}`);
-}
-
-function secondsSince(began: number): number {
-  return (performance.now() - began) / 1000;
+/** Packets as they are in the file, from one process to another over loopback, unpaced. */
+export async function measureCopy(bench: Bench): Promise<Row[]> {
+  await using server: ServerProcess = await bench.programs.startServer(bench.clips.folder);
+  const clip = await bench.clips.get("steady", bench.signal);
+  const order = { clip, flags: ["--encoding", "copy"] };
+  await transferOurs(server, order, bench);
+  const peer = new FfmpegPeer("copy");
+  const { ours, other } = await takeTurns<"ours" | "other", Transfer>(bench, {
+    ours: () => transferOurs(server, order, bench),
+    other: () => peer.transfer(clip, bench.signal),
+  });
+  const row = (what: string, unit: string, pick: (transfer: Transfer) => number) =>
+    compared({ ours: ours.map(pick), other: other.map(pick) }, {
+      ...{ what: `1080p copy, ${what}`, unit, against: peer.name },
+    });
+  return [
+    row("from connecting on", "frames/s", ({ connected }) => connected),
+    row("from process start on", "frames/s", ({ process }) => process),
+    row(
+      "processor for 1,000, both ends",
+      "s",
+      ({ processor }) => processor * 1000 / clip.frames,
+    ),
+  ];
 }

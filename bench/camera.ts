@@ -1,0 +1,89 @@
+import { MONOTONIC_CLOCK } from "../lib/core/clock.ts";
+
+/** Pixels, and frames a second. */
+const [WIDTH, HEIGHT, RATE] = [640, 360, 30];
+
+/** Bytes of a frame in which its moment stands: the first pixels of its luma. */
+export const MARK_LENGTH = 8;
+
+/** Bytes of a raw frame, 4:2:0. */
+export const CAMERA_FRAME_SIZE = WIDTH * HEIGHT * 3 / 2;
+
+/** Before the first frame, and before each: YUV4MPEG2, as yuv4mpeg(5) describes it. */
+const HEAD = `YUV4MPEG2 W${WIDTH} H${HEIGHT} F${RATE}:1 Ip A1:1 C420jpeg\n`;
+const FRAME_HEAD = "FRAME\n";
+
+/** Milliseconds since 1970, with more digits than `Date.now()`. */
+export function wallClock(): number {
+  return performance.timeOrigin + performance.now();
+}
+
+/** Reads when a frame was made, milliseconds since 1970. */
+export function parseMark(bytes: Uint8Array): number {
+  return new DataView(bytes.buffer, bytes.byteOffset, MARK_LENGTH).getFloat64(0, true);
+}
+
+/**
+ * Stands in for a camera: gives 640×360 at 30 frames a second to whoever connects, each frame at
+ * its moment, with that moment in its pixels, so that a viewer of raw frames can tell how old what
+ * it sees is.
+ */
+export class Camera implements AsyncDisposable {
+  #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  #over = new AbortController();
+  #sockets = new Set<Deno.Conn>();
+  #running: Promise<void>[];
+
+  constructor() {
+    this.#running = [this.#accept()];
+  }
+
+  /** What `--live` takes for it, behind the name. */
+  get input(): string {
+    return `yuv4mpegpipe:tcp://127.0.0.1:${this.#listener.addr.port}`;
+  }
+
+  /** Ends it. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#over.signal.aborted) return;
+    this.#over.abort();
+    this.#listener.close();
+    for (const socket of this.#sockets) socket.close();
+    await Promise.all(this.#running);
+  }
+
+  async #accept(): Promise<void> {
+    try {
+      for await (const socket of this.#listener) {
+        this.#sockets.add(socket);
+        this.#running.push(this.#film(socket));
+      }
+    } catch (error) {
+      if (!this.#over.signal.aborted) throw error;
+    }
+  }
+
+  async #film(socket: Deno.Conn): Promise<void> {
+    const frame = new Uint8Array(FRAME_HEAD.length + CAMERA_FRAME_SIZE).fill(128);
+    new TextEncoder().encodeInto(FRAME_HEAD, frame);
+    const mark = new DataView(frame.buffer, FRAME_HEAD.length, MARK_LENGTH);
+    try {
+      await writeAll(socket, new TextEncoder().encode(HEAD));
+      const began = performance.now();
+      for (let count = 0;; count++) {
+        const due = began + count * 1000 / RATE;
+        await MONOTONIC_CLOCK.sleep(Math.max(0, due - performance.now()), this.#over.signal);
+        mark.setFloat64(0, wallClock(), true);
+        await writeAll(socket, frame);
+      }
+    } catch {
+      // Whoever looked has gone, or it is over.
+      if (this.#sockets.delete(socket) && !this.#over.signal.aborted) socket.close();
+    }
+  }
+}
+
+async function writeAll(socket: Deno.Conn, bytes: Uint8Array): Promise<void> {
+  let sent = 0;
+  while (sent < bytes.byteLength) sent += await socket.write(bytes.subarray(sent));
+}

@@ -1,0 +1,40 @@
+import { firstLineOf } from "./installed.ts";
+
+/** On what a run was made, and by which versions. */
+export interface Machine {
+  processor: string;
+  cores: number;
+  /** Bytes. */
+  memory: number;
+  system: string;
+  /** Average number of processes that wanted to run, in the minute before. */
+  load: number;
+  versions: Record<string, string>;
+}
+
+/** Programs that tell their version, and how they are asked. */
+const PROGRAMS: Record<string, readonly [program: string, ...args: string[]]> = {
+  ffmpeg: ["ffmpeg", "-version"],
+  gstreamer: ["gst-launch-1.0", "--version"],
+  opencv: ["/usr/bin/python3", "-c", "import cv2; print(cv2.__version__)"],
+  pyzmq: ["/usr/bin/python3", "-c", "import zmq; print(zmq.__version__)"],
+};
+
+/** Looks at what this machine is, before it has been made busy. */
+export async function readMachine(): Promise<Machine> {
+  const [load] = Deno.loadavg();
+  const processors = await Deno.readTextFile("/proc/cpuinfo");
+  const versions: Record<string, string> = { deno: Deno.version.deno };
+  for (const [name, [program, ...args]] of Object.entries(PROGRAMS)) {
+    const line = await firstLineOf(program, args);
+    if (line !== undefined) versions[name] = line.replace(/ Copyright.*/, "");
+  }
+  return {
+    processor: processors.match(/^model name\s*: (.*)$/m)?.[1] ?? Deno.build.arch,
+    cores: navigator.hardwareConcurrency,
+    memory: Deno.systemMemoryInfo().total,
+    system: `${Deno.build.os} ${Deno.osRelease()}`,
+    load,
+    versions,
+  };
+}

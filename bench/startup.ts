@@ -1,0 +1,84 @@
+import { Builder } from "../tools/build.ts";
+import { PROGRAMS } from "../tools/build_table.ts";
+import { type Bench, compared, type Goal, type Row, takeTurns } from "./measurement.ts";
+import { median } from "./numbers.ts";
+import { succeeds } from "./installed.ts";
+
+/** A round takes a twentieth of a second; more of them make the median steadier. */
+const ROUNDS_FACTOR = 4;
+
+/** The shortest thing that they do. */
+const ARGUMENTS = ["--help"];
+
+/** Milliseconds that the two executables take to start, against `deno run` of the same file. */
+export async function measureStartup(bench: Bench): Promise<Row[]> {
+  const folder = await Deno.makeTempDir({ prefix: "stream_bench_build_" });
+  try {
+    const rows: Row[] = [];
+    const builder = new Builder({ graphFlags: bench.programs.flags, tell: bench.tell });
+    for (const [name, program] of Object.entries(PROGRAMS)) {
+      const entry = new URL(`../${program.entry}`, import.meta.url).href;
+      const output = `${folder}/stream-${name}`;
+      await builder.build({ ...program, entry, output });
+      rows.push(...await measureProgram({ name, output, folder, program }, bench));
+    }
+    return rows;
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+async function measureProgram(
+  { name, output, folder, program }: {
+    name: string;
+    output: string;
+    folder: string;
+    program: { permissions: readonly string[] };
+  },
+  bench: Bench,
+): Promise<Row[]> {
+  const { programs, rounds } = bench;
+  const first: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    bench.signal.throwIfAborted();
+    first.push(await startUnpacking(output, `${folder}/first ${round}`));
+  }
+  const source = programs.source(name === "server" ? "server" : "client", program.permissions);
+  const kept = { XDG_CACHE_HOME: `${folder}/kept` };
+  const built = () => timeStart(output, ARGUMENTS, kept);
+  await built();
+  const { ours, other } = await takeTurns<"ours" | "other", number>(
+    { ...bench, rounds: rounds * ROUNDS_FACTOR },
+    { ours: built, other: () => timeStart(Deno.execPath(), [...source, ...ARGUMENTS]) },
+  );
+  const goal: Goal = { of: "ratio", relation: "at most", value: 1.3 };
+  return [
+    {
+      ...compared({ ours, other }, {
+        what: `stream-${name} --help`,
+        unit: "ms",
+        against: "deno run",
+      }),
+      goal,
+    },
+    { what: `stream-${name} --help, the first time`, unit: "ms", ours: median(first) },
+  ];
+}
+
+/** Starts a program whose cache is empty, and empties it again. */
+async function startUnpacking(output: string, cache: string): Promise<number> {
+  await Deno.mkdir(cache);
+  const taken = await timeStart(output, ARGUMENTS, { XDG_CACHE_HOME: cache });
+  await Deno.remove(cache, { recursive: true });
+  return taken;
+}
+
+async function timeStart(
+  program: string,
+  args: readonly string[],
+  env: Record<string, string> = {},
+): Promise<number> {
+  const began = performance.now();
+  if (await succeeds(program, args, env)) return performance.now() - began;
+  throw new Error(`Cannot measure "${program}": it does not start`);
+}
