@@ -1,7 +1,10 @@
 import { MONOTONIC_CLOCK } from "../lib/core/clock.ts";
 
-/** Pixels, and frames a second. */
-const [WIDTH, HEIGHT, RATE] = [640, 360, 30];
+/** Pixels. */
+const [WIDTH, HEIGHT] = [640, 360];
+
+/** Frames a second. */
+export const CAMERA_RATE = 30;
 
 /** Bytes of a frame in which its moment stands: the first pixels of its luma. */
 export const MARK_LENGTH = 8;
@@ -10,7 +13,7 @@ export const MARK_LENGTH = 8;
 export const CAMERA_FRAME_SIZE = WIDTH * HEIGHT * 3 / 2;
 
 /** Before the first frame, and before each: YUV4MPEG2, as yuv4mpeg(5) describes it. */
-const HEAD = `YUV4MPEG2 W${WIDTH} H${HEIGHT} F${RATE}:1 Ip A1:1 C420jpeg\n`;
+const HEAD = `YUV4MPEG2 W${WIDTH} H${HEIGHT} F${CAMERA_RATE}:1 Ip A1:1 C420jpeg\n`;
 const FRAME_HEAD = "FRAME\n";
 
 /** Milliseconds since 1970, with more digits than `Date.now()`. */
@@ -71,7 +74,10 @@ export class Camera implements AsyncDisposable {
       await writeAll(socket, new TextEncoder().encode(HEAD));
       const began = performance.now();
       for (let count = 0;; count++) {
-        const due = began + count * 1000 / RATE;
+        const passed = Math.floor((performance.now() - began) * CAMERA_RATE / 1000);
+        // As a camera does that nobody reads from: what has passed is lost.
+        count = Math.max(count, passed);
+        const due = began + count * 1000 / CAMERA_RATE;
         await MONOTONIC_CLOCK.sleep(Math.max(0, due - performance.now()), this.#over.signal);
         mark.setFloat64(0, wallClock(), true);
         await writeAll(socket, frame);

@@ -1,6 +1,6 @@
 import { MONOTONIC_CLOCK } from "../lib/core/clock.ts";
 import type { MediaRequest } from "../lib/wire/request.ts";
-import { Camera, CAMERA_FRAME_SIZE } from "./camera.ts";
+import { Camera, CAMERA_FRAME_SIZE, CAMERA_RATE } from "./camera.ts";
 import type { Order, Seen } from "./live_viewers.ts";
 import type { Bench, Goal, Row } from "./measurement.ts";
 import { quantile } from "./numbers.ts";
@@ -38,7 +38,7 @@ interface Outcome {
   latency: { p50: number; p99: number };
   /** The same from the camera on, through FFmpeg. */
   age: { p50: number; p99: number };
-  /** Percent of the frames between the first and the last that did not come, over all viewers. */
+  /** Percent of the frames due between the first and the last that did not come, of all viewers. */
   dropped: number;
   /** FFmpeg processes of the server, all that there ever were. */
   decoders: number;
@@ -133,10 +133,9 @@ async function watchLive(audience: Audience, bench: Bench): Promise<Outcome> {
   };
 }
 
-/** Percent of what a source gave between a viewer's first and last frame that did not come. */
+/** Percent of what the camera's clock says was to be seen that did not come. */
 function droppedOf(seen: readonly Seen[]): number {
-  const step = Math.min(...seen.map((viewer) => viewer.step));
-  const given = seen.map(({ first, last }) => Math.round((last - first) / step) + 1);
+  const given = seen.map(({ first, last }) => Math.round((last - first) * CAMERA_RATE / 1000) + 1);
   const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
   return (1 - sum(seen.map(({ frames }) => frames)) / sum(given)) * 100;
 }

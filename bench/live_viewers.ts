@@ -30,16 +30,15 @@ export interface Seen {
   latencies: number[];
   /** The same from when the camera gave it. */
   ages: number[];
-  /** Timestamps of the first and the last frame, and how far the nearest two were apart; ticks. */
+  /** When the camera gave the first frame and the last, milliseconds since 1970. */
   first: number;
   last: number;
-  step: number;
 }
 
 class Viewer {
   readonly seen: Seen = {
     ...{ frames: 0, gaps: 0, latencies: [], ages: [] },
-    ...{ first: NaN, last: NaN, step: Infinity },
+    ...{ first: NaN, last: NaN },
   };
   readonly joined = Promise.withResolvers<void>();
   /** Whether frames count. */
@@ -64,15 +63,15 @@ class Viewer {
     }
   }
 
-  #look({ dropped, timestamp, capturedAt, head }: ScannedFrame): void {
+  #look({ dropped, capturedAt, head }: ScannedFrame): void {
     const now = wallClock();
     const { seen } = this;
-    if (seen.frames++ === 0) seen.first = Number(timestamp);
-    else seen.step = Math.min(seen.step, Number(timestamp) - seen.last);
-    seen.last = Number(timestamp);
+    const made = head === undefined ? NaN : parseMark(head);
+    if (seen.frames++ === 0) seen.first = made;
+    seen.last = made;
     if (dropped) seen.gaps++;
     seen.latencies.push(now - (capturedAt ?? NaN) / 1000);
-    seen.ages.push(now - (head === undefined ? NaN : parseMark(head)));
+    seen.ages.push(now - made);
   }
 }
 
