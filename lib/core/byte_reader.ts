@@ -3,7 +3,7 @@ import { TruncatedError } from "./errors.ts";
 /** Bytes read ahead to find out what comes next. Frames' own bytes bypass this buffer. */
 const LOOK_AHEAD = 16 * 1024;
 
-/** Largest size that is allocated on somebody's word; above it, memory follows the input. */
+/** Largest size that is allocated on anybody's word; above it, memory follows the input. */
 const TRUSTED_SIZE = 1 << 20;
 
 /** Where a {@linkcode ByteReader} reads from. */
@@ -130,20 +130,22 @@ export class ByteReader {
    * suffice. More is only allocated as the bytes for it arrive, whatever `count` claims.
    *
    * @param memory taken over where it is large enough
-   * @param room `offset` bytes are left free before the bytes, `tail` behind them
+   * @param room `offset` bytes are left free before the bytes, `tail` behind them; up to `trusted`
+   * bytes are allocated at once, 1 MiB where absent
    * @throws {TruncatedError} where the input ends first
    */
   async readGrowing(
     memory: ArrayBuffer | undefined,
     count: number,
-    room: { offset: number; tail: number },
+    room: { offset: number; tail: number; trusted?: number },
   ): Promise<Uint8Array<ArrayBuffer>> {
+    const { trusted = TRUSTED_SIZE } = room;
     const needed = room.offset + count + room.tail;
     if (memory !== undefined && memory.byteLength >= needed) {
       return await this.readInto(new Uint8Array(memory, room.offset, count));
     }
     let have = 0;
-    let buffer = new Uint8Array(Math.min(needed, room.offset + room.tail + TRUSTED_SIZE));
+    let buffer = new Uint8Array(Math.min(needed, room.offset + room.tail + trusted));
     while (true) {
       const end = Math.min(count, buffer.byteLength - room.offset - room.tail);
       try {

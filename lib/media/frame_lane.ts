@@ -17,8 +17,8 @@ import type { Process } from "./process.ts";
 import { ReadAhead } from "./read_ahead.ts";
 import type { TimedFrame } from "./source.ts";
 
-/** Frames that are decoded beyond the one in use: pictures are large, everything else small. */
-const PICTURES_AHEAD = 2;
+/** Frames that are read beyond the one in use: pictures are large, everything else small. */
+const PICTURES_AHEAD = 1;
 const PACKETS_AHEAD = 8;
 
 /** Milliseconds; a seek in a large file without an index may take a while. */
@@ -30,6 +30,8 @@ export interface LaneLimits {
   maxFrameSize: number;
   /** Milliseconds in which FFmpeg gives nothing before it is given up; 30 s unless told. */
   silenceTimeout?: number;
+  /** Threads by which pictures are decoded; as many as FFmpeg takes by itself where absent. */
+  threads?: number;
   signal: AbortSignal;
 }
 
@@ -68,14 +70,14 @@ export class FrameLane implements Lane<TimedFrame>, AsyncDisposable {
     this.#input = input;
     this.#limits = limits;
     const depth = isPicture && this.#isRaw ? PICTURES_AHEAD : PACKETS_AHEAD;
-    const args = isPicture
-      ? [...pixelLimit(input.file.maxPixels, input.file.info.video), ...videoArguments(input)]
-      : audioArguments(input);
+    const args = isPicture ? pictureArguments(input, limits) : audioArguments(input);
     this.#process = startConfined("ffmpeg", args, { ...input.file, signal: limits.signal });
     const { maxFrameSize, silenceTimeout = SILENCE_TIMEOUT } = limits;
     const output = fromStream(this.#process.stdout);
     const source = limitSilence(output, silenceTimeout, this.#giveUp);
-    this.#reader = new NutReader(source, { pooledBuffers: depth + 1, maxFrameSize });
+    // FFmpeg holds a picture of that size itself when it says so; of a packet, a file says it.
+    const trustedSize = this.#isRaw ? maxFrameSize : undefined;
+    this.#reader = new NutReader(source, { pooledBuffers: depth + 1, maxFrameSize, trustedSize });
     this.#ahead = new ReadAhead(() => this.#next(), depth);
   }
 
@@ -225,6 +227,16 @@ export class FrameLane implements Lane<TimedFrame>, AsyncDisposable {
       return error;
     }
   }
+}
+
+/** What stands first is said of the input, unless that has a say of its own. */
+function pictureArguments(input: LaneInput, { threads }: LaneLimits): string[] {
+  const { maxPixels, info } = input.file;
+  return [
+    ...pixelLimit(maxPixels, info.video),
+    ...(threads === undefined ? [] : ["-threads", String(threads)]),
+    ...videoArguments(input),
+  ];
 }
 
 /** How FFmpeg ended, and the last of what it said, in one line. */

@@ -13,6 +13,8 @@ export interface NutReaderOptions {
   pooledBuffers: number;
   /** Bytes of the largest frame that is accepted. */
   maxFrameSize: number;
+  /** Bytes of a frame that are allocated before they have come; few where absent. */
+  trustedSize?: number;
 }
 
 /** Frames from a pipe that carries NUT, each read once, into the memory it stays in. */
@@ -20,14 +22,16 @@ export class NutReader {
   #reader: ByteReader;
   #demuxer: NutDemuxer;
   #pool: BufferPool;
+  #trustedSize: number | undefined;
 
   constructor(
     source: ByteSource,
-    { pooledBuffers, maxFrameSize }: NutReaderOptions,
+    { pooledBuffers, maxFrameSize, trustedSize }: NutReaderOptions,
   ) {
     this.#reader = new ByteReader(source);
     this.#demuxer = new NutDemuxer({ maxFrameSize });
     this.#pool = new BufferPool(pooledBuffers);
+    this.#trustedSize = trustedSize;
   }
 
   /**
@@ -61,7 +65,8 @@ export class NutReader {
     const { streamId, timestamp, keyframe, prefix, size } = element;
     const count = prefix.byteLength + size;
     const memory = this.#pool.take(ROOM.offset + count + ROOM.tail);
-    const room = { offset: ROOM.offset + prefix.byteLength, tail: ROOM.tail };
+    const trusted = this.#trustedSize;
+    const room = { offset: ROOM.offset + prefix.byteLength, tail: ROOM.tail, trusted };
     const body = await this.#reader.readGrowing(memory, size, room);
     const whole = new Uint8Array(body.buffer, ROOM.offset, count);
     whole.set(prefix);

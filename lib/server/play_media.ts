@@ -10,7 +10,13 @@ import type { Controls } from "./controls.ts";
 import { inLine } from "./decoder_line.ts";
 import { Delivery } from "./delivery.ts";
 import { findLive, playLive } from "./live_play.ts";
-import { findMedia, refuseShortened, reserveFrames, startPlayback } from "./playback.ts";
+import {
+  decodingThreads,
+  findMedia,
+  refuseShortened,
+  reserveFrames,
+  startPlayback,
+} from "./playback.ts";
 import { Player } from "./player.ts";
 import { Resumption } from "./resumption.ts";
 import type { RequestRecord } from "./request_record.ts";
@@ -48,6 +54,7 @@ export async function playMedia(request: MediaRequest, context: PlayContext): Pr
     startPlayback(file, part, {
       signal: controls.current,
       silenceTimeout: context.timeouts.silence,
+      threads: decodingThreads(controls.pacer.speed, context.slots.taken),
     });
   await using first = await open(options);
   const { resume } = request;

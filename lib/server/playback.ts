@@ -1,6 +1,7 @@
 import { RequestError } from "../core/errors.ts";
 import { openDecoder } from "../media/decoder.ts";
 import { changeOf } from "../media/file_change.ts";
+import type { LaneLimits } from "../media/frame_lane.ts";
 import type { Library, MediaFile } from "../media/library.ts";
 import type { MediaOptions } from "../media/media_options.ts";
 import { bitsPerPixel, rawPixelFormat } from "../media/pixel_format.ts";
@@ -12,8 +13,17 @@ import type { Pacer } from "./pacer.ts";
 /** Bytes of the largest frame that is sent, so that it fits either wire with all around it. */
 export const MAX_FRAME_SIZE = MAX_LENGTH - 1024;
 
+/**
+ * Threads for each core where frames are wanted as fast as they can be had: with more of them
+ * decoding, the cores have work also while frames wait to be written.
+ */
+const THREADS_A_CORE = 3;
+
+/** Threads beyond which FFmpeg warns. */
+const MAX_THREADS = 16;
+
 /** Frames of its size that one viewer makes the server hold, one more than the decoder's own. */
-const FRAMES_HELD = 4;
+const FRAMES_HELD = 3;
 
 /** What this server shows to those who name nothing. */
 export interface Defaults {
@@ -45,7 +55,7 @@ export async function findMedia(
 export function startPlayback(
   file: MediaFile,
   options: MediaOptions,
-  { signal, silenceTimeout }: { signal: AbortSignal; silenceTimeout?: number },
+  limits: Pick<LaneLimits, "signal" | "silenceTimeout" | "threads">,
 ): Promise<FrameSource> {
   const { pixelFormat, start = 0 } = options;
   const { duration } = file.info;
@@ -70,7 +80,19 @@ export function startPlayback(
         `bytes, expected at most ${MAX_FRAME_SIZE}, ask for a smaller size`,
     );
   }
-  return openDecoder(file, { ...options, maxFrameSize: MAX_FRAME_SIZE, signal, silenceTimeout });
+  return openDecoder(file, { ...options, ...limits, maxFrameSize: MAX_FRAME_SIZE });
+}
+
+/**
+ * Threads by which a viewer's pictures are decoded.
+ *
+ * @param speed playing speed; 0 for as fast as possible
+ * @param decoders that run at once, this one among them
+ * @returns `undefined` for as many as FFmpeg takes by itself
+ */
+export function decodingThreads(speed: number, decoders: number): number | undefined {
+  if (speed > 0 || decoders > 1) return undefined;
+  return Math.min(MAX_THREADS, THREADS_A_CORE * navigator.hardwareConcurrency);
 }
 
 /**

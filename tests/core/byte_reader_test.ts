@@ -141,6 +141,26 @@ Deno.test({
 });
 
 Deno.test({
+  name: "readGrowing() makes room at once for what is trusted",
+  permissions: "none",
+  async fn() {
+    const rooms: number[] = [];
+    const socket = socketOf(sample(3 * MEBIBYTE));
+    const reader = new ByteReader({
+      read(target, min) {
+        rooms.push(target.buffer.byteLength);
+        return fromSocket(socket).read(target, min);
+      },
+      cancel: () => Promise.resolve(),
+    });
+    const room = { ...NO_ROOM, trusted: 3 * MEBIBYTE };
+    const read = await reader.readGrowing(undefined, 3 * MEBIBYTE, room);
+    assertStrictEquals(indexOfDifference(read, sample(3 * MEBIBYTE)), -1);
+    assertEquals(rooms, [3 * MEBIBYTE]);
+  },
+});
+
+Deno.test({
   name: "consume() refuses more than is at hand",
   permissions: "none",
   async fn() {

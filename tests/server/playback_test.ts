@@ -1,7 +1,8 @@
-import { assertEquals, assertLess, assertMatch } from "@std/assert";
-import type { MediaRequest } from "../../lib/wire/request.ts";
+import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
+import { decodingThreads } from "../../lib/server/playback.ts";
+import { encodeRequest, type MediaRequest } from "../../lib/wire/request.ts";
 import { mediaFolder, pictures, tone } from "../support/media.ts";
-import { ask } from "../support/native_client.ts";
+import { ask, connectClient } from "../support/native_client.ts";
 import { testServer } from "../support/server.ts";
 import { mediaChildren } from "./watched_server.ts";
 
@@ -93,4 +94,33 @@ Deno.test("startPlayback() gives a series of pictures at once, and tells what it
     encoding: "h264",
   });
   assertEquals(odd.description?.notes?.length, 1);
+});
+
+Deno.test("decodingThreads() lets a decoder take more where it is alone, and in a hurry", () => {
+  const hurried = decodingThreads(0, 1) ?? 0;
+  assert(hurried >= 3 && hurried <= 16, `${hurried} threads`);
+  assertEquals([decodingThreads(1, 1), decodingThreads(0, 2)], [undefined, undefined]);
+});
+
+Deno.test({
+  name: "startPlayback() tells FFmpeg by how many threads to decode",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    await media.make("long.mkv", [...pictures({ rate: "25", seconds: 60 }), "-c:v", "mpeg4"]);
+    const threadsFor = async (speed: number) => {
+      await using server = await testServer({ media: media.path });
+      using client = await connectClient(server);
+      const request = { command: "get_video", name: "long.mkv", speed } as const;
+      await client.connection.send("request", encodeRequest(request));
+      // As it is not read any further, it goes on.
+      assertEquals((await client.connection.receive())?.kind, "describe");
+      const [id] = await mediaChildren();
+      const words = (await Deno.readTextFile(`/proc/${id}/cmdline`)).split("\0");
+      const ofInput = words.slice(0, words.indexOf("-i"));
+      const at = ofInput.indexOf("-threads");
+      return at < 0 ? undefined : ofInput[at + 1];
+    };
+    assertEquals(await threadsFor(0), `${decodingThreads(0, 1)}`);
+    assertEquals(await threadsFor(1), undefined);
+  },
 });
