@@ -39,8 +39,6 @@ interface Candidate {
   path: string;
   size: number;
   state: FileState;
-  /** Differs once the file, or who may read it, has changed. */
-  stamp: string;
 }
 
 /** Files that a library lists at the most; further ones can still be asked for by name. */
@@ -231,11 +229,12 @@ export class Library {
     }
   }
 
-  async #toMedia({ name, path, size, state, stamp }: Candidate): Promise<MediaFile> {
+  async #toMedia({ name, path, size, state }: Candidate): Promise<MediaFile> {
     if (size === 0) throw new RequestError("media_error", `Cannot read "${name}": it is empty`);
     const known = this.#probed.get(path);
     const limits = this.#limits;
     const found = { name, path, size, state, ...limits };
+    const { stamp } = state;
     if (known?.stamp === stamp) return { ...found, info: await known.info };
     if (this.#probed.size >= MAX_REMEMBERED) this.#probed.clear();
     const info = probe(path, name, { ...limits, timeout: this.#probeTimeout });
@@ -293,9 +292,7 @@ interface Resolved {
 }
 
 function toCandidate(name: string, { path, info }: Resolved): Candidate {
-  // The mode beside the time of its change: two changes within a tick of the clock have one time.
-  const stamp = [info.size, info.mtime?.getTime(), info.ctime?.getTime(), info.mode].join(" ");
-  return { name, path, size: info.size, state: stateOf(info), stamp };
+  return { name, path, size: info.size, state: stateOf(info) };
 }
 
 /** Gone since it was listed, a dangling link, or not ours to look at: as if not there. */

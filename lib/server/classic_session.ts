@@ -69,7 +69,7 @@ interface ClassicContext extends SessionContext {
 type ClassicCommand = "get_image" | "get_video";
 
 async function playClassic(command: ClassicCommand, context: ClassicContext): Promise<void> {
-  const { writer, library, defaults, timeouts, signal, record } = context;
+  const { writer, library, heads, defaults, timeouts, signal, record } = context;
   const counts = { frames: 0, audioFrames: 0, bytes: 0, dropped: 0 };
   const live = await findLive({ command }, context);
   if (live !== undefined) return await playLiveClassic(live, { command, counts }, context);
@@ -84,18 +84,23 @@ async function playClassic(command: ClassicCommand, context: ClassicContext): Pr
     pixelFormat: wide ? WIDE_BGR : "bgr24",
     colorMatrix: file.info.kind === "video" ? OPENCV_MATRIX : undefined,
   };
-  using _slot = await context.slots.take({ signal });
+  const pacer = new Pacer({ speed: 1 });
+  await using known = heads.whole({ file, options });
+  using _slot = known === undefined ? await context.slots.take({ signal }) : undefined;
   using _memory = reserveFrames(file, options, context.budget);
-  const limits = { signal, silenceTimeout: timeouts.silence };
-  await using decoder = await startPlayback(file, options, limits);
-  const [stream] = decoder.streams;
+  const open = (unwanted?: AbortSignal) =>
+    startPlayback(file, options, {
+      signal: unwanted ? AbortSignal.any([signal, unwanted]) : signal,
+      silenceTimeout: timeouts.silence,
+    });
+  await using source = known ?? await heads.open({ file, options }, { open, pacer });
+  const [stream] = source.streams;
   if (stream.type !== "video") {
     throw new RequestError("unsupported", `Cannot send "${file.name}": it has no picture`);
   }
   const frames = new ClassicFrameWriter(stream);
   record.follow(() => counts);
-  const pacer = new Pacer({ speed: 1 });
-  for await (const frame of paced(decoder, pacer, signal)) {
+  for await (const frame of paced(source, pacer, signal)) {
     const data = wide ? keepHighBytes(frame.data) : frame.data;
     record.sending("file", pacer.lateness(frame.due));
     await writer.write(frames.wrap(data));

@@ -6,6 +6,7 @@ import type { Library } from "../media/library.ts";
 import type { Access } from "./access.ts";
 import type { DecoderSlots } from "./decoder_slots.ts";
 import type { Ending } from "./ending.ts";
+import type { Heads } from "./heads.ts";
 import type { LifeSigns } from "./life_signs.ts";
 import type { LiveSources } from "./live_sources.ts";
 import type { MemoryBudget } from "./memory_budget.ts";
@@ -47,6 +48,8 @@ export interface SessionContext {
   budget: MemoryBudget;
   /** How many decoders may run at once. */
   slots: DecoderSlots;
+  /** How recent answers began. */
+  heads: Heads;
   timeouts: Timeouts;
   /** What becomes of requests is told here. */
   records: Records;

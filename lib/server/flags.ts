@@ -16,7 +16,15 @@ import type { Secret } from "../core/secret.ts";
 import { parseLiveSource } from "../media/live_input.ts";
 import { DEFAULT_PORT } from "../wire/native.ts";
 import { DEFAULT_LINGER } from "./live_sources.ts";
-import { DEFAULT_GRACE, DEFAULT_MAX_PIXELS, type ServerOptions } from "./serve.ts";
+import {
+  DEFAULT_GRACE,
+  DEFAULT_HEAD_CACHE,
+  DEFAULT_MAX_PIXELS,
+  type ServerOptions,
+} from "./serve.ts";
+
+/** Bytes. */
+const MEGABYTE = 1e6;
 
 /** The command line of `stream-server`. */
 export const SERVER_FLAGS = {
@@ -57,6 +65,10 @@ export const SERVER_FLAGS = {
   "max-pixels": number("N", `of a picture in a file (${DEFAULT_MAX_PIXELS})`, {
     absent: DEFAULT_MAX_PIXELS,
     bounds: { min: 1, max: 2 ** 31 - 1, integer: true },
+  }),
+  cache: number("MB", "for how recent answers began (64); 0 for nothing", {
+    absent: DEFAULT_HEAD_CACHE / MEGABYTE,
+    bounds: { min: 0, max: 1_000_000 },
   }),
   grace: number("S", "seconds that answers may take when SIGTERM ends it (5)", {
     absent: DEFAULT_GRACE,
@@ -123,6 +135,7 @@ export function toServerOptions(
     maxPerAddress: flags["max-per-address"],
     maxDecoders: flags["max-decoders"],
     maxPixels: flags["max-pixels"],
+    headCacheSize: flags.cache * MEGABYTE,
     credentials: {
       tokenFile,
       token: tokenFile === undefined ? token : undefined,
@@ -143,7 +156,7 @@ export function serverUsage(): string {
       ...["host", "port", "max-clients", "max-per-address"] as const,
       ...["token-file", "tls-cert", "tls-key", "classic-open"] as const,
     ],
-    "How much at most": ["max-decoders", "max-pixels", "grace"],
+    "How much at most": ["max-decoders", "max-pixels", "cache", "grace"],
     "What is told of it": ["metrics", "log-level", "log-format"],
     "Also": ["completions", "help"],
   });

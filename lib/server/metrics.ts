@@ -22,6 +22,8 @@ export interface Gauges {
   liveFeeds: () => number;
   /** Bytes that are set aside for frames. */
   frameMemory: () => number;
+  /** Bytes that how recent answers began takes. */
+  headMemory: () => number;
 }
 
 /** Why connections are turned away: the server is full, or has enough of one address. */
@@ -48,6 +50,8 @@ export interface Metrics {
    * @param result one of few words
    */
   answered(result: string, seconds: number): void;
+  /** Takes note of an answer that begins with what was remembered of one before. */
+  remembered(): void;
   /** Takes note of a connection that was turned away. */
   refused(reason: Refusal): void;
 }
@@ -58,5 +62,6 @@ export const NO_METRICS: Metrics = {
   follow: () => ({ [Symbol.dispose]() {} }),
   sending() {},
   answered() {},
+  remembered() {},
   refused() {},
 };

@@ -38,26 +38,33 @@ export interface PlayContext extends SessionContext {
 export async function playMedia(request: MediaRequest, context: PlayContext): Promise<EndReport> {
   const live = await findLive(request, context);
   if (live !== undefined) return await playLive(live, request, context);
-  const { library, defaults, logger, connection, controls, record } = context;
+  const { library, heads, defaults, logger, connection, controls, record } = context;
   const kind = request.command === "get_image" ? "image" : "video";
   const file = await findMedia(library, kind, { name: request.name, defaults });
   record.named(file.name);
   const still = kind === "image" || file.info.kind === "image";
   const options = toOptions(request, still);
-  // Untouched packets need no decoder.
-  using _slot = options.encoding === "copy"
+  const { resume } = request;
+  // Where somebody may seek, or all begins again, a decoder is needed all the same.
+  await using known = still && resume === undefined ? heads.whole({ file, options }) : undefined;
+  // Untouched packets need none.
+  using _slot = options.encoding === "copy" || known !== undefined
     ? undefined
     : await inLine(context, (line) => context.slots.take(line));
   using _memory = reserveFrames(file, options, context.budget);
   controls.attach(context.signal);
-  const open = (part: MediaOptions) =>
+  const open = (part: MediaOptions, unwanted?: AbortSignal) =>
     startPlayback(file, part, {
-      signal: controls.current,
+      signal: unwanted ? AbortSignal.any([controls.current, unwanted]) : controls.current,
       silenceTimeout: context.timeouts.silence,
       threads: decodingThreads(controls.pacer.speed, context.slots.taken),
     });
-  await using first = await open(options);
-  const { resume } = request;
+  const opening = {
+    open: (unwanted?: AbortSignal) => open(options, unwanted),
+    pacer: controls.pacer,
+  };
+  await using first = known ??
+    await (resume === undefined ? heads.open({ file, options }, opening) : open(options));
   const resumption = resume && new Resumption(resume, first.streams);
   const etag = await mediaEtag(file.path, file.state?.identity);
   const description = { ...describe(file, first, still), etag };

@@ -25,6 +25,10 @@ export class PrometheusMetrics implements Metrics {
     "Connections that were turned away",
     "reason",
   );
+  #remembered = this.#counter(
+    "stream_head_hits_total",
+    "Answers that began with what was remembered of one before",
+  );
   #requests = new Histogram({
     name: "stream_request_seconds",
     help: "Seconds from a request to the end of its answer",
@@ -62,6 +66,11 @@ export class PrometheusMetrics implements Metrics {
       "Memory that is set aside for frames",
       gauges.frameMemory,
     );
+    this.#gauge(
+      "stream_head_memory_bytes",
+      "Memory that the remembered beginnings of answers take",
+      gauges.headMemory,
+    );
   }
 
   follow(counts: () => Counts): Disposable {
@@ -81,6 +90,10 @@ export class PrometheusMetrics implements Metrics {
 
   answered(result: string, seconds: number): void {
     this.#requests.observe({ result }, seconds);
+  }
+
+  remembered(): void {
+    this.#remembered.inc();
   }
 
   refused(reason: Refusal): void {

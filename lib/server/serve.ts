@@ -13,6 +13,7 @@ import { type CredentialOptions, Credentials } from "./credentials.ts";
 import { exposureOf } from "./exposure.ts";
 import { DecoderSlots } from "./decoder_slots.ts";
 import { Ending } from "./ending.ts";
+import { Heads } from "./heads.ts";
 import { type LiveOptions, LiveSources } from "./live_sources.ts";
 import { MemoryBudget } from "./memory_budget.ts";
 import { type Metrics, NO_METRICS } from "./metrics.ts";
@@ -50,6 +51,8 @@ export interface ServerOptions {
   maxPixels?: number;
   /** Bytes that the frames of all viewers together may take. */
   maxMemory?: number;
+  /** Bytes for how recent answers began, beside that; 64 MB where absent, 0 for none. */
+  headCacheSize?: number;
   /** Look into the files before anybody asks for them. */
   warm?: boolean;
   /** Where it tells over HTTP what it does; nowhere where absent. */
@@ -61,6 +64,9 @@ export const DEFAULT_TIMEOUTS: Timeouts = { request: 10_000, stall: 30_000, ping
 
 /** Bytes; enough for 80 viewers of 4K, or 320 of 1080p, with 8 bits and 4:2:0. */
 const DEFAULT_MAX_MEMORY = 4 * 2 ** 30;
+
+/** Bytes that how recent answers began may take, where nothing is said. */
+export const DEFAULT_HEAD_CACHE = 64e6;
 
 /** Pixels; as RGB, such a picture takes 400 MB while it is decoded. */
 export const DEFAULT_MAX_PIXELS = 2 ** 27;
@@ -96,6 +102,7 @@ export class Server implements AsyncDisposable {
   #sessions = new Set<Promise<void>>();
   #places: Places;
   #slots: DecoderSlots;
+  #heads: Heads;
   #finished: Promise<void> | undefined;
   #status: StatusServer | undefined;
   #metrics: Metrics;
@@ -121,6 +128,8 @@ export class Server implements AsyncDisposable {
       perAddress: options.maxPerAddress ?? 0,
     });
     this.#metrics = metrics;
+    const { headCacheSize = DEFAULT_HEAD_CACHE } = options;
+    this.#heads = new Heads(headCacheSize, () => metrics.remembered());
     this.#quota = new LogQuota(logger);
     this.#records = new Records({ metrics, quota: this.#quota });
     this.#budget = new MemoryBudget(options.maxMemory ?? DEFAULT_MAX_MEMORY);
@@ -136,6 +145,7 @@ export class Server implements AsyncDisposable {
       waiting: () => this.#slots.waiting,
       liveFeeds: () => this.#live.running,
       frameMemory: () => this.#budget.taken,
+      headMemory: () => this.#heads.taken,
     });
   }
 
@@ -281,6 +291,7 @@ export class Server implements AsyncDisposable {
       classicOpen,
       budget: this.#budget,
       slots: this.#slots,
+      heads: this.#heads,
       timeouts,
       records: this.#records,
       logger: this.#logger,

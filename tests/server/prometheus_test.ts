@@ -8,7 +8,8 @@ function test(name: string, fn: () => Promise<void>): void {
 const zero = () => 0;
 
 const NOTHING = {
-  ...{ viewers: zero, decoders: zero, waiting: zero, liveFeeds: zero, frameMemory: zero },
+  ...{ viewers: zero, decoders: zero, waiting: zero, liveFeeds: zero },
+  ...{ frameMemory: zero, headMemory: zero },
 };
 
 /** The samples of the text whose names begin with something, by name and labels. */
@@ -46,12 +47,18 @@ test("PrometheusMetrics counts an answer whenever somebody looks, and each frame
 test("PrometheusMetrics asks for numbers when somebody looks", async () => {
   const metrics = new PrometheusMetrics();
   let viewers = 2;
-  metrics.watch({ ...NOTHING, viewers: () => viewers, frameMemory: () => 4096 });
+  metrics.watch({
+    ...NOTHING,
+    viewers: () => viewers,
+    frameMemory: () => 4096,
+    headMemory: () => 512,
+  });
   assertEquals(await samples(metrics, "stream_viewers"), { "": 2 });
   viewers = 3;
   assertEquals(await samples(metrics, "stream_viewers"), { "": 3 });
   assertEquals(await samples(metrics, "stream_decoders"), { "": 0, "_waiting": 0 });
   assertEquals(await samples(metrics, "stream_frame_memory_bytes"), { "": 4096 });
+  assertEquals(await samples(metrics, "stream_head_memory_bytes"), { "": 512 });
   const memory = await samples(metrics, "stream_resident_memory_bytes");
   assertEquals(memory[""] > 1e6, true);
 });
@@ -64,6 +71,7 @@ test("PrometheusMetrics sorts requests by result, and frames by how late they ar
   metrics.sending("file", 0.3);
   metrics.sending("live", 0.015);
   metrics.refused("full");
+  metrics.remembered();
   const requests = await samples(metrics, "stream_request_seconds_count");
   assertEquals(requests, { '{result="done"}': 1, '{result="not_found"}': 1 });
   const late = await samples(metrics, "stream_frame_lateness_seconds");
@@ -72,6 +80,7 @@ test("PrometheusMetrics sorts requests by result, and frames by how late they ar
   assertEquals(late._sum, 0.3);
   const age = await samples(metrics, "stream_live_frame_age_seconds");
   assertEquals([age['_bucket{le="0.01"}'], age['_bucket{le="0.02"}']], [0, 1]);
+  assertEquals(await samples(metrics, "stream_head_hits_total"), { "": 1 });
   const refused = await samples(metrics, "stream_connections_refused_total");
   assertEquals(refused, { '{reason="full"}': 1, '{reason="address"}': 0 });
 });

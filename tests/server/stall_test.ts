@@ -12,6 +12,7 @@ import { Access } from "../../lib/server/access.ts";
 import { DecoderSlots } from "../../lib/server/decoder_slots.ts";
 import { Ending } from "../../lib/server/ending.ts";
 import { LiveSources } from "../../lib/server/live_sources.ts";
+import { Heads } from "../../lib/server/heads.ts";
 import { MemoryBudget } from "../../lib/server/memory_budget.ts";
 import { NO_METRICS } from "../../lib/server/metrics.ts";
 import { Records } from "../../lib/server/request_record.ts";
@@ -186,6 +187,7 @@ Deno.test("runSession() tells a peer nothing of the server's insides, but the lo
     access: new Access(),
     budget,
     slots: new DecoderSlots(1),
+    heads: new Heads(0),
     timeouts: TIMEOUTS,
     records: new Records({ metrics: NO_METRICS, quota }),
     ending: new Ending(),
