@@ -66,7 +66,7 @@ export const SERVER_FLAGS = {
     absent: DEFAULT_MAX_PIXELS,
     bounds: { min: 1, max: 2 ** 31 - 1, integer: true },
   }),
-  cache: number("MB", "for how recent answers began (64); 0 for nothing", {
+  cache: number("MB", "for how recent answers began (128); 0 for nothing", {
     absent: DEFAULT_HEAD_CACHE / MEGABYTE,
     bounds: { min: 0, max: 1_000_000 },
   }),
