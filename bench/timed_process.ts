@@ -41,7 +41,11 @@ export class TimedProcess implements AsyncDisposable {
     child.status.then(() => this.#over = true);
   }
 
-  /** Starts a program. */
+  /**
+   * Starts a program.
+   *
+   * @throws {Error} where there is no bash
+   */
   static async start(
     program: string,
     args: readonly string[],
@@ -50,7 +54,7 @@ export class TimedProcess implements AsyncDisposable {
     const { signal, stdin = "null" } = options;
     signal.throwIfAborted();
     const file = await Deno.makeTempFile({ prefix: "stream_bench_times_" });
-    const child = new Deno.Command("bash", {
+    const command = new Deno.Command("bash", {
       args: ["-c", TIMED, "timed", file, program, ...args],
       env: { NO_COLOR: "1" },
       stdin,
@@ -58,8 +62,16 @@ export class TimedProcess implements AsyncDisposable {
       stderr: "piped",
       // A group of its own, which can be ended as a whole.
       detached: true,
-    }).spawn();
-    return new TimedProcess({ program, child, file }, options);
+    });
+    try {
+      return new TimedProcess({ program, child: command.spawn(), file }, options);
+    } catch (cause) {
+      await Deno.remove(file);
+      if (!(cause instanceof Deno.errors.NotFound)) throw cause;
+      throw new Error("Cannot measure: bash, which counts processor time, is not installed", {
+        cause,
+      });
+    }
   }
 
   /** What it prints. To be read to its end, or cancelled. */
@@ -79,10 +91,11 @@ export class TimedProcess implements AsyncDisposable {
    * @throws {Error} where it failed
    */
   async finished(): Promise<number> {
-    const { success } = await this.#child.status;
+    const { success, code, signal } = await this.#child.status;
     if (!success) {
-      const complaints = (await this.#complaints).trim();
-      throw new Error(`Cannot measure ${this.#program}: it failed: ${complaints}`);
+      const complaints = (await this.#complaints).trim().replaceAll("\n", "; ");
+      const end = complaints === "" ? "" : `: ${complaints}`;
+      throw new Error(`Cannot measure ${this.#program}: it failed (${signal ?? code})${end}`);
     }
     return parseTimes(await Deno.readTextFile(this.#file));
   }

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { linesOf } from "../../bench/lines.ts";
 import { firstLine, TimedProcess } from "../../bench/timed_process.ts";
+import { importFlags, pathOf } from "../support/programs.ts";
 
 /** Never fires. */
 const { signal } = new AbortController();
@@ -23,7 +24,7 @@ Deno.test("TimedProcess.finished() tells of what a program complained", async ()
     signal,
     onComplaint,
   });
-  await assertRejects(() => broken.finished(), Error, "Cannot measure sh: it failed: it broke");
+  await assertRejects(() => broken.finished(), Error, "Cannot measure sh: it failed (3): it broke");
   assertEquals(complaints, ["it broke"]);
 });
 
@@ -38,4 +39,26 @@ Deno.test("TimedProcess takes a program and its children along when it is dispos
   }
   // Their standard output ends with the last of them.
   assertEquals((await lines.next()).done, true);
+});
+
+Deno.test("TimedProcess.start() says that bash is missing, and leaves no file behind", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const module = import.meta.resolve("../../bench/timed_process.ts");
+    const code = `import { TimedProcess } from "${module}";
+      const { signal } = new AbortController();
+      await TimedProcess.start("sh", [], { signal }).catch((error) => console.log(error.message));`;
+    const { stdout } = await new Deno.Command(Deno.execPath(), {
+      args: ["eval", "--quiet", "--config", pathOf("deno.json"), ...importFlags(), code],
+      env: { PATH: folder, TMPDIR: folder },
+      stderr: "inherit",
+    }).output();
+    assertEquals(
+      new TextDecoder().decode(stdout),
+      "Cannot measure: bash, which counts processor time, is not installed\n",
+    );
+    assertEquals([...Deno.readDirSync(folder)], []);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });
