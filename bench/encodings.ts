@@ -1,8 +1,7 @@
 import { type Encoding, ENCODINGS } from "../lib/core/frame.ts";
 import type { Clip } from "./clips.ts";
-import { type Bench, compared, type Row, takeTurns } from "./measurement.ts";
+import { type Bench, compared, measured, type Row, takeTurns } from "./measurement.ts";
 import { MessageScanner } from "./message_scanner.ts";
-import { median } from "./numbers.ts";
 import { readProcessorTime } from "./proc.ts";
 import type { ServerProcess } from "./programs.ts";
 
@@ -19,7 +18,7 @@ interface Run {
 
 /** What each encoding of a 1080p file costs, sent as fast as possible. */
 export async function measureEncodings(bench: Bench): Promise<Row[]> {
-  await using server = await bench.programs.startServer(bench.clips.folder);
+  await using server = await bench.programs.startServer(bench.clips.folder, bench);
   const clip = await bench.clips.get("thirty", bench.signal);
   await receive("copy", server, clip);
   const sides = ENCODINGS.map((name) => [name, () => receive(name, server, clip)] as const);
@@ -30,14 +29,14 @@ export async function measureEncodings(bench: Bench): Promise<Row[]> {
   const row = (name: Encoding, what: string, unit: string, pick: (run: Run) => number): Row => {
     const [ours, other] = [runs[name].map(pick), runs.raw.map(pick)];
     const titled = { what: `1080p ${name}, ${what}`, unit };
-    if (name === "raw") return { ...titled, ours: median(ours) };
+    if (name === "raw") return measured({ ours }, titled);
     return compared({ ours, other }, { ...titled, against: "raw" });
   };
   return ENCODINGS.flatMap((name) => [
-    row(name, "sent", "frames/s", ({ rate }) => rate),
+    row(name, "sent", "fps", ({ rate }) => rate),
     row(name, "a second of video", "MB", ({ bytes }) => bytes / 1e6),
-    row(name, "processor for it, server", "s", (run) => run.server),
-    row(name, "processor for it, FFmpeg", "s", (run) => run.ffmpeg),
+    row(name, "CPU for it, server", "s", (run) => run.server),
+    row(name, "CPU for it, FFmpeg", "s", (run) => run.ffmpeg),
   ]);
 }
 

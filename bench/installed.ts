@@ -1,3 +1,6 @@
+/** Where Debian's Python is, which has Debian's packages; then whatever comes first. */
+const PYTHONS = ["/usr/bin/python3", "python3"];
+
 /**
  * Finds out whether a program is there, and says that it can do something.
  *
@@ -39,5 +42,16 @@ export async function firstLineOf(
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;
+  }
+}
+
+/**
+ * Finds a Python that can do something.
+ *
+ * @param code that fails in one that cannot, such as an `import`
+ */
+export async function findPython(code: string): Promise<string | undefined> {
+  for (const python of PYTHONS) {
+    if (await succeeds(python, ["-c", code])) return python;
   }
 }

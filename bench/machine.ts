@@ -1,4 +1,4 @@
-import { firstLineOf } from "./installed.ts";
+import { findPython, firstLineOf } from "./installed.ts";
 
 /** On what a run was made, and by which versions. */
 export interface Machine {
@@ -16,9 +16,10 @@ export interface Machine {
 const PROGRAMS: Record<string, readonly [program: string, ...args: string[]]> = {
   ffmpeg: ["ffmpeg", "-version"],
   gstreamer: ["gst-launch-1.0", "--version"],
-  opencv: ["/usr/bin/python3", "-c", "import cv2; print(cv2.__version__)"],
-  pyzmq: ["/usr/bin/python3", "-c", "import zmq; print(zmq.__version__)"],
 };
+
+/** Python's modules that tell it. */
+const MODULES: Record<string, string> = { opencv: "cv2", pyzmq: "zmq" };
 
 /** Looks at what this machine is, before it has been made busy. */
 export async function readMachine(): Promise<Machine> {
@@ -28,6 +29,12 @@ export async function readMachine(): Promise<Machine> {
   for (const [name, [program, ...args]] of Object.entries(PROGRAMS)) {
     const line = await firstLineOf(program, args);
     if (line !== undefined) versions[name] = line.replace(/ Copyright.*/, "");
+  }
+  for (const [name, module] of Object.entries(MODULES)) {
+    const python = await findPython(`import ${module}`);
+    if (python === undefined) continue;
+    const code = `import ${module}; print(${module}.__version__)`;
+    versions[name] = await firstLineOf(python, ["-c", code]) ?? "unknown";
   }
   return {
     processor: processors.match(/^model name\s*: (.*)$/m)?.[1] ?? Deno.build.arch,

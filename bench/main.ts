@@ -4,11 +4,12 @@ import { messageOf, UsageError } from "../lib/core/errors.ts";
 import { choice, describeFlags, number, parseFlags, text, toggle } from "../lib/core/flags.ts";
 import { untilInterrupted } from "../lib/core/interrupt.ts";
 import { Clips } from "./clips.ts";
+import { measureCopy } from "./copy.ts";
 import { measureEncodings } from "./encodings.ts";
 import { measureFirstFrame } from "./first_frame.ts";
 import { measureLive } from "./live.ts";
 import { readMachine } from "./machine.ts";
-import { isMet, type Measurement, type Row } from "./measurement.ts";
+import { isMet, type Measurement, type Row, spreadOf } from "./measurement.ts";
 import { measureMemory } from "./memory.ts";
 import { measureSixty, measureThirty } from "./pacing.ts";
 import { hasProc } from "./proc.ts";
@@ -16,7 +17,7 @@ import { findPrograms } from "./programs.ts";
 import { readRecorded, withRecorded, writeRecorded } from "./recorded.ts";
 import { measureStartup } from "./startup.ts";
 import { renderTable } from "./table.ts";
-import { measureCopy, measureThroughput } from "./throughput.ts";
+import { measureThroughput } from "./throughput.ts";
 
 const MEASUREMENTS = {
   "throughput": measureThroughput,
@@ -50,7 +51,7 @@ const FLAGS = {
 };
 
 /** Rounds, seconds of what is played in real time, and of what is live. */
-const THOROUGH = { rounds: 5, seconds: 30, liveSeconds: 20 };
+const THOROUGH = { rounds: 5, seconds: 30, liveSeconds: 10 };
 const QUICK = { rounds: 2, seconds: 2, liveSeconds: 4 };
 
 const USAGE = `Usage: deno task bench [flags]
@@ -59,9 +60,18 @@ Measures this project's numbers against other tools, in turn, in one run.
 
 ${describeFlags(FLAGS, { What: ["only", "quick", "rounds"], Also: ["json", "record", "help"] })}`;
 
+/** A row as it stands in the file. */
+interface ResultRow extends Row {
+  measurement: Name;
+  met: boolean | undefined;
+  spread: ReturnType<typeof spreadOf>;
+}
+
 interface Result {
-  rows: (Row & { measurement: Name; met: boolean | undefined })[];
+  rows: ResultRow[];
   skipped: string[];
+  /** What of ours, or of what is needed for it, broke. */
+  failed: string[];
 }
 
 async function measure(
@@ -75,7 +85,7 @@ async function measure(
     const tell = (line: string) => print(Deno.stderr, `${line}\n`);
     const clips = new Clips(folder, { ...extent, tell });
     const programs = await findPrograms();
-    const result: Result = { rows: [], skipped: [] };
+    const result: Result = { rows: [], skipped: [], failed: [] };
     for (const name of names) {
       const skip = (what: string) => {
         result.skipped.push(what);
@@ -83,8 +93,16 @@ async function measure(
       };
       const report = (line: string) => tell(`${name}: ${line}`);
       const bench = { clips, programs, signal, quick, ...extent, tell: report, skip };
-      const rows = await MEASUREMENTS[name](bench);
-      result.rows.push(...rows.map((row) => ({ measurement: name, ...row, met: isMet(row) })));
+      try {
+        const rows = await MEASUREMENTS[name](bench);
+        result.rows.push(...rows.map((row) => ({
+          ...{ measurement: name, ...row, met: isMet(row), spread: spreadOf(row) },
+        })));
+      } catch (error) {
+        signal.throwIfAborted();
+        // What takes minutes is not thrown away for what has nothing to do with it.
+        result.failed.push(`${name}: ${messageOf(error)}`);
+      }
     }
     return result;
   } finally {
@@ -105,16 +123,32 @@ async function main(signal: AbortSignal): Promise<void> {
       `Cannot measure on ${Deno.build.os}: processor time and memory are read from Linux's /proc`,
     );
   }
+  if (json !== undefined) await checkWritable(json);
   const machine = await readMachine();
   const names = only !== undefined ? [only] : quick ? QUICK_NAMES : NAMES;
-  const { rows, skipped } = await measure(names, { quick, rounds, signal });
-  print(Deno.stdout, renderTable(withRecorded(rows, await readRecorded())));
+  const { rows, skipped, failed } = await measure(names, { quick, rounds, signal });
+  if (rows.length > 0) {
+    print(Deno.stdout, renderTable(withRecorded(rows, await readRecorded())));
+  }
   for (const what of skipped) print(Deno.stdout, `skipped: ${what}\n`);
   const { processor, cores, load } = machine;
   print(Deno.stdout, `${processor}, ${cores} cores, load before: ${load.toFixed(1)}\n`);
-  const result = { date: new Date().toISOString(), machine, quick, skipped, rows };
+  const result = { date: new Date().toISOString(), machine, quick, skipped, failed, rows };
   if (json !== undefined) await Deno.writeTextFile(json, `${JSON.stringify(result, null, 2)}\n`);
+  if (failed.length > 0) throw new Error(failed.join("\n"));
   if (record) await writeRecorded(rows);
+}
+
+/** Finds out that a file cannot be written before minutes have been spent on what it is to hold. */
+async function checkWritable(path: string): Promise<void> {
+  try {
+    (await Deno.open(path, { write: true, create: true })).close();
+  } catch (cause) {
+    throw new UsageError(
+      `Cannot write "${path}": ${messageOf(cause)}, expected a file in a folder that is there`,
+      { cause },
+    );
+  }
 }
 
 using interrupt = untilInterrupted();

@@ -1,5 +1,5 @@
 import type { Clips } from "./clips.ts";
-import { median } from "./numbers.ts";
+import { median, quantile } from "./numbers.ts";
 import type { Programs } from "./programs.ts";
 
 /** What a measurement is given. */
@@ -37,6 +37,8 @@ export interface Row {
   goal?: Goal;
   /** The ratio, or ours where there is none, of the last full run that was recorded. */
   recorded?: number;
+  /** The figures of all rounds. */
+  rounds: Figures;
 }
 
 /** What is to be reached, and by which of a row's figures. */
@@ -61,16 +63,55 @@ export function isMet({ ours, ratio, goal }: Row): boolean | undefined {
 /** The figures of all rounds, ours and another's. */
 export interface Figures {
   ours: readonly number[];
-  other: readonly number[];
+  other?: readonly number[];
+}
+
+/** What a row says beside its figures. */
+export type Title = Pick<Row, "what" | "unit" | "against" | "goal">;
+
+/** A row of medians. */
+export function measured(rounds: Figures, title: Title): Row {
+  const { ours, other } = rounds;
+  return { ...title, ours: median(ours), other: other && median(other), rounds };
 }
 
 /**
- * A row of medians. Its ratio is the median of the rounds' own ratios: a moment when the machine is
- * busy lasts longer than a round, and slows both sides of it.
+ * A row of medians with a ratio, which is the median of the rounds' own ratios: a moment when the
+ * machine is busy lasts longer than a round, and slows both sides of it.
  */
-export function compared({ ours, other }: Figures, row: Omit<Row, "ours" | "other">): Row {
-  const ratios = ours.map((figure, round) => figure / other[round]);
-  return { ...row, ours: median(ours), other: median(other), ratio: median(ratios) };
+export function compared(rounds: Required<Figures>, title: Title): Row {
+  return { ...measured(rounds, title), ratio: median(ratiosOf(rounds)) };
+}
+
+function ratiosOf({ ours, other }: Required<Figures>): number[] {
+  return ours.map((figure, round) => figure / other[round]);
+}
+
+/** How far some figures lie apart. */
+export interface Spread {
+  min: number;
+  /** A quarter of them is at most as large. */
+  lower: number;
+  /** A quarter of them is at least as large. */
+  upper: number;
+  max: number;
+}
+
+/** How far the rounds of a row lie apart, of each of its figures. */
+export function spreadOf(
+  { ratio, rounds }: Pick<Row, "ratio" | "rounds">,
+): { ours: Spread; other?: Spread; ratio?: Spread } {
+  const { ours, other } = rounds;
+  return {
+    ours: spread(ours),
+    ...(other && { other: spread(other) }),
+    ...(other && ratio !== undefined && { ratio: spread(ratiosOf({ ours, other })) }),
+  };
+}
+
+function spread(values: readonly number[]): Spread {
+  const at = (share: number) => quantile(values, share);
+  return { min: at(0), lower: at(0.25), upper: at(0.75), max: at(1) };
 }
 
 /** Lets each side run once a round, in turn, so that a busy moment of the machine hits them alike. */

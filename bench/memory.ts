@@ -1,4 +1,4 @@
-import { type Bench, type Row, takeTurns } from "./measurement.ts";
+import { type Bench, measured, type Row, takeTurns } from "./measurement.ts";
 import { median } from "./numbers.ts";
 import { readMemory } from "./proc.ts";
 import { watch } from "./viewer.ts";
@@ -8,6 +8,9 @@ const STOPS_AFTER = 10;
 
 /** Seconds of video after which the memory has long stopped growing. */
 const ENOUGH = 6;
+
+/** Viewers beyond the first. */
+const FURTHER = 4;
 
 /** Memory of the server's process, bytes. FFmpeg's processes are not in it. */
 interface Memory {
@@ -25,23 +28,26 @@ export async function measureMemory(bench: Bench): Promise<Row[]> {
     five: () => serve({ reading: 5, stuck: 0 }, bench),
     stuck: () => serve({ reading: 3, stuck: 2 }, bench),
   });
-  const middle = (runs: Memory[], key: keyof Memory) => median(runs.map((run) => run[key]));
-  const rows = (what: string, runs: Memory[]) =>
-    (["steady", "peak"] as const).flatMap((key): Row[] => {
-      const [ours, first] = [middle(runs, key), middle(one, key)];
-      return [
-        {
-          ...{ what: `${what}, ${key}`, unit: "MB", against: "one viewer" },
-          ...{ ours: ours / 1e6, other: first / 1e6 },
-        },
-        {
-          ...{ what: `${what}, ${key}, a further viewer`, unit: "frames" },
-          ours: (ours - first) / 4 / frameSize,
-          goal: { of: "ours", relation: "at most", value: 3 },
-        },
-      ];
-    });
-  return [...rows("five viewers", five), ...rows("five viewers, two stuck", stuck)];
+  const rows = (what: string, runs: Memory[], pick: (memory: Memory) => number): Row[] => {
+    const [ours, other] = [runs.map(pick), one.map(pick)];
+    const further = ours.map((bytes, round) => (bytes - other[round]) / FURTHER / frameSize);
+    const inMegabytes = (bytes: number) => bytes / 1e6;
+    return [
+      measured({ ours: ours.map(inMegabytes), other: other.map(inMegabytes) }, {
+        ...{ what, unit: "MB", against: "1 viewer" },
+      }),
+      measured({ ours: further }, {
+        ...{ what: `${what}, a further viewer`, unit: "frames", against: "1 viewer" },
+        goal: { of: "ours", relation: "at most", value: 3 },
+      }),
+    ];
+  };
+  return [
+    ...rows("5 viewers, steady", five, ({ steady }) => steady),
+    ...rows("5 viewers, peak", five, ({ peak }) => peak),
+    ...rows("5 viewers, 2 stuck, steady", stuck, ({ steady }) => steady),
+    ...rows("5 viewers, 2 stuck, peak", stuck, ({ peak }) => peak),
+  ];
 }
 
 /** Serves so many viewers with a new server, since the largest size of an old one would stay. */
@@ -49,7 +55,7 @@ async function serve(
   viewers: { reading: number; stuck: number },
   { programs, clips, seconds: longest, signal }: Bench,
 ): Promise<Memory> {
-  await using server = await programs.startServer(clips.folder);
+  await using server = await programs.startServer(clips.folder, { signal });
   const { name } = await clips.get("steady", signal);
   const seconds = Math.min(longest, ENOUGH);
   const over = new AbortController();

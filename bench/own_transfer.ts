@@ -3,7 +3,7 @@ import type { Bench } from "./measurement.ts";
 import { findChildren, readProcessorTime } from "./proc.ts";
 import type { ServerProcess } from "./programs.ts";
 import type { Clip } from "./clips.ts";
-import { expectBytes, expectFrames, toTransfer, type Transfer } from "./transfer.ts";
+import { expectBytes, expectFrames, type SplitTransfer, toTransfer } from "./transfer.ts";
 
 /** Milliseconds between looks at whether the server's FFmpeg is gone. */
 const LOOKS = 10;
@@ -19,18 +19,15 @@ export interface Order {
   bytes?: number;
 }
 
-/** A transfer by this project's two programs. */
-export interface OwnTransfer extends Transfer {
-  /** Processor time of the server's FFmpeg, which is part of the whole, seconds. */
-  ffmpeg: number;
-}
-
-/** Takes a video from a running server by a `stream-client` that throws it away. */
+/**
+ * Takes a video from a running server by a `stream-client` that throws it away. What the server
+ * took for its own start counts, as it does with the others, whose senders are started anew.
+ */
 export async function transferOurs(
   server: ServerProcess,
   { clip, frames, flags = [], bytes }: Order,
   { programs, signal }: Bench,
-): Promise<OwnTransfer> {
+): Promise<SplitTransfer> {
   const before = await readProcessorTime(server.pid);
   const expected = frames ?? clip.frames;
   // To the middle of the last frame.
@@ -45,8 +42,8 @@ export async function transferOurs(
   const gone = performance.now();
   expectFrames("stream-client", report.frames, { ...clip, frames: expected });
   if (bytes !== undefined) expectBytes("stream-client", report.bytes, bytes);
-  // What its FFmpeg took is counted when that is gone.
-  while ((await findChildren(server.pid, "ffmpeg")).length > 0) {
+  // What its FFmpeg took is counted when that is gone, and the server has taken note of it.
+  while ((await findChildren(server.pid, "ffmpeg", { ended: true })).length > 0) {
     await MONOTONIC_CLOCK.sleep(LOOKS, signal);
   }
   const after = await readProcessorTime(server.pid);
@@ -56,7 +53,8 @@ export async function transferOurs(
     first: { at: report.firstFrameMs, frames: 1 },
   }, {
     frames: expected,
-    processor: report.processor + after.own - before.own + ffmpeg,
+    bytes: report.bytes,
+    processor: server.starting + report.processor + after.own - before.own + ffmpeg,
   });
   return { ...transfer, ffmpeg };
 }

@@ -3,8 +3,9 @@ import { toSeconds } from "../lib/core/frame.ts";
 import { NutReader } from "../lib/media/nut_reader.ts";
 import { startProcess } from "../lib/media/process.ts";
 import type { Clip, ClipName } from "./clips.ts";
-import { type Bench, type Row, takeTurns } from "./measurement.ts";
+import { type Bench, measured, type Row, takeTurns } from "./measurement.ts";
 import { median, quantile, slope } from "./numbers.ts";
+import { expectFrames } from "./transfer.ts";
 import { watch } from "./viewer.ts";
 
 /** When a frame came, and when it was due; both in seconds, from moments of their own. */
@@ -35,7 +36,7 @@ export function measureSixty(bench: Bench): Promise<Row[]> {
 
 async function measureRate(bench: Bench, rate: string, name: ClipName): Promise<Row[]> {
   const clip = await bench.clips.get(name, bench.signal);
-  await using server = await bench.programs.startServer(bench.clips.folder);
+  await using server = await bench.programs.startServer(bench.clips.folder, bench);
   const { ffmpeg, ours } = await takeTurns(bench, {
     ffmpeg: () => playByFfmpeg(clip, bench),
     ours: async () => {
@@ -45,14 +46,14 @@ async function measureRate(bench: Bench, rate: string, name: ClipName): Promise<
       };
       const request = { name: clip.name, duration: bench.seconds };
       await watch({ port: server.port, request, onFrame }, bench.signal);
+      expectFrames("stream-server", arrivals.length, clip);
       return latenessOf(arrivals);
     },
   });
-  const row = (what: string, unit: string, pick: (lateness: Lateness) => number): Row => ({
-    ...{ what: `${rate}, ${what}`, unit, against: "ffmpeg -re" },
-    ours: median(ours.map(pick)),
-    other: median(ffmpeg.map(pick)),
-  });
+  const row = (what: string, unit: string, pick: (lateness: Lateness) => number): Row =>
+    measured({ ours: ours.map(pick), other: ffmpeg.map(pick) }, {
+      ...{ what: `${rate}, ${what}`, unit, against: "ffmpeg -re" },
+    });
   const below = (value: number) => ({ of: "ours", relation: "below", value } as const);
   return [
     row("lateness after the first, p50", "ms", ({ fromFirst }) => fromFirst.p50),
@@ -102,5 +103,6 @@ async function playByFfmpeg(clip: Clip, { seconds, signal }: Bench): Promise<Lat
     reader.recycle(frame);
   }
   await ffmpeg.finished();
+  expectFrames("ffmpeg", arrivals.length, clip);
   return latenessOf(arrivals);
 }

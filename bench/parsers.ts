@@ -49,3 +49,15 @@ export function parseChainLine(line: string): number | undefined {
   const [, size] = line.match(/ last-message = chain .*?\((\d+) bytes, /) ?? [];
   return size === undefined ? undefined : Number(size);
 }
+
+/**
+ * Reads a line of `ffmpeg -v verbose` in which an output tells, at its end, what it was given.
+ *
+ * @returns frames and their bytes, `undefined` where the line tells something else
+ */
+export function parseMuxed(line: string): { frames: number; bytes: number } | undefined {
+  const [, frames, bytes] = line.match(
+    /^ *Output stream #0:0 \(video\): (\d+) packets muxed \((\d+) bytes\)/,
+  ) ?? [];
+  return frames === undefined ? undefined : { frames: Number(frames), bytes: Number(bytes) };
+}

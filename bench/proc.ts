@@ -31,14 +31,23 @@ export async function readProcessorTime(pid: number): Promise<ProcessorTime> {
   return { own: seconds(11) + seconds(12), children: seconds(13) + seconds(14) };
 }
 
-/** Finds the running children of a process that have a certain name. */
-export async function findChildren(parent: number, name: string): Promise<number[]> {
+/**
+ * Finds the children of a process that have a certain name.
+ *
+ * @param ended also those that have ended, and of which the process has not taken note yet: what
+ * they took is not among its children's time until then
+ */
+export async function findChildren(
+  parent: number,
+  name: string,
+  { ended = false }: { ended?: boolean } = {},
+): Promise<number[]> {
   const found: number[] = [];
   for await (const entry of Deno.readDir("/proc")) {
     if (!/^\d+$/.test(entry.name)) continue;
     try {
       const [state, ppid] = await readStat(Number(entry.name));
-      if (Number(ppid) !== parent || state === "Z") continue;
+      if (Number(ppid) !== parent || (state === "Z" && !ended)) continue;
       const comm = await Deno.readTextFile(`/proc/${entry.name}/comm`);
       if (comm.trimEnd() === name) found.push(Number(entry.name));
     } catch (error) {

@@ -1,4 +1,5 @@
 import { linesOf } from "./lines.ts";
+import { readProcessorTime } from "./proc.ts";
 import { TimedProcess } from "./timed_process.ts";
 
 const ROOT = new URL("../", import.meta.url);
@@ -25,19 +26,27 @@ export class Programs {
    * Starts `stream-server` on a free port and waits until it listens.
    *
    * @param flags besides those for the port and the folder
+   * @throws {Error} where it does not get so far
    */
-  async startServer(media: string, flags: readonly string[] = []): Promise<ServerProcess> {
+  async startServer(
+    media: string,
+    { flags = [], signal }: { flags?: readonly string[]; signal: AbortSignal },
+  ): Promise<ServerProcess> {
     const args = this.#arguments("server", ["--port", "0", "--media", media, ...flags]);
     const command = new Deno.Command(Deno.execPath(), {
       args: [...args, "--log-level", "error"],
       stdin: "null",
       stdout: "piped",
+      signal,
     });
     const child = command.spawn();
     for await (const line of linesOf(child.stdout)) {
-      return new ServerProcess(child, Number(line.slice(line.lastIndexOf(":") + 1)));
+      const { own, children } = await readProcessorTime(child.pid);
+      const port = Number(line.slice(line.lastIndexOf(":") + 1));
+      return new ServerProcess(child, { port, starting: own + children });
     }
-    throw new Error("Cannot start the server: it said nothing");
+    const { code } = await child.status;
+    throw new Error(`Cannot start the server: it ended (${code}) before it listened`);
   }
 
   /**
@@ -92,12 +101,17 @@ export class Programs {
 export class ServerProcess implements AsyncDisposable {
   /** TCP port on 127.0.0.1. */
   readonly port: number;
+  /** Processor time that it had taken, with its children, when it listened, seconds. */
+  readonly starting: number;
   #child: Deno.ChildProcess;
   #over = false;
 
-  constructor(child: Deno.ChildProcess, port: number) {
+  constructor(child: Deno.ChildProcess, { port, starting }: { port: number; starting: number }) {
     this.#child = child;
     this.port = port;
+    this.starting = starting;
+    // Until it ends by itself, which is when there is nothing left to end.
+    child.status.then(() => this.#over = true);
   }
 
   /** Number of the process. */
@@ -108,7 +122,6 @@ export class ServerProcess implements AsyncDisposable {
   /** Ends it and waits until it is gone. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.#over) this.#child.kill("SIGTERM");
-    this.#over = true;
     await this.#child.status;
   }
 }

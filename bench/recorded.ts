@@ -5,9 +5,12 @@ export type Recorded = Record<string, number>;
 
 const FILE = new URL("recorded.json", import.meta.url);
 
-/** What a row is known by. */
-export function keyOf({ what, against }: Row): string {
-  return against === undefined ? what : `${what} (other: ${against})`;
+/**
+ * What a row is known by. What ours alone is recorded of is the same whatever it was held against,
+ * which may be less where only a part is measured.
+ */
+export function keyOf({ what, against, ratio }: Row): string {
+  return ratio === undefined ? what : `${what} (other: ${against})`;
 }
 
 /** Of a row's figures, the one that says most about another run: its ratio, where it has one. */

@@ -1,7 +1,6 @@
 import { Builder } from "../tools/build.ts";
 import { PROGRAMS } from "../tools/build_table.ts";
-import { type Bench, compared, type Goal, type Row, takeTurns } from "./measurement.ts";
-import { median } from "./numbers.ts";
+import { type Bench, compared, type Goal, measured, type Row, takeTurns } from "./measurement.ts";
 import { succeeds } from "./installed.ts";
 
 /** A round takes a twentieth of a second; more of them make the median steadier. */
@@ -61,7 +60,7 @@ async function measureProgram(
       }),
       goal,
     },
-    { what: `stream-${name} --help, the first time`, unit: "ms", ours: median(first) },
+    measured({ ours: first }, { what: `stream-${name} --help, the first time`, unit: "ms" }),
   ];
 }
 

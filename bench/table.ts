@@ -1,30 +1,46 @@
 import { isMet, type Row } from "./measurement.ts";
-import { keyOf } from "./recorded.ts";
 
 const TITLES = ["what", "unit", "ours", "other", "ratio", "goal", "met", "recorded"];
 
 /** How many of the columns are text, and begin at the left. */
 const TEXT_COLUMNS = 2;
 
-/** Writes rows as a table with aligned columns, one line each, and what ours is held against. */
+/** How to read it, for who sees it for the first time. */
+const LEGEND = [
+  "Medians of all rounds. ratio: ours divided by the other's, in the same run. Of fps more is better,",
+  "of everything else less. goal: for the ratio where there is one, else for ours.",
+];
+
+/**
+ * Writes rows as a table with aligned columns, one line each. What ours is held against stands in a
+ * line of its own, above all rows that have it.
+ */
 export function renderTable(rows: readonly Row[]): string {
   const isRecorded = rows.some(({ recorded }) => recorded !== undefined);
   const titles = isRecorded ? TITLES : TITLES.slice(0, -1);
   const cells = [titles, ...rows.map(toCells)];
   const widths = titles.map((_, column) => Math.max(...cells.map((line) => line[column].length)));
-  const lines = cells.map((line) =>
+  const [head, ...lines] = cells.map((line) =>
     widths.map((width, column) =>
       column < TEXT_COLUMNS ? line[column].padEnd(width) : line[column].padStart(width)
     ).join("  ").trimEnd()
   );
-  return lines.map((line) => `${line}\n`).join("");
+  const body = lines.flatMap((line, index) => {
+    const [heading, before] = [headingOf(rows[index]), index > 0 && headingOf(rows[index - 1])];
+    return heading === before ? [line] : [heading, line];
+  });
+  return [head, ...body, "", ...LEGEND].map((line) => `${line}\n`).join("");
+}
+
+function headingOf({ against }: Row): string {
+  return against === undefined ? "by itself" : `other: ${against}`;
 }
 
 function toCells(row: Row): string[] {
-  const { unit, ours, other, ratio, goal, recorded } = row;
+  const { what, unit, ours, other, ratio, goal, recorded } = row;
   const met = isMet(row);
   return [
-    keyOf(row),
+    `  ${what}`,
     unit,
     format(ours),
     other === undefined ? "" : format(other),

@@ -10,10 +10,18 @@ export interface Transfer {
   process: number;
   /** Processor time of both ends with all their children, seconds. */
   processor: number;
+  /** Bytes of all frames. */
+  bytes: number;
+}
+
+/** A transfer in which an FFmpeg decodes that is part of neither program. */
+export interface SplitTransfer extends Transfer {
+  /** Its processor time, which is part of the whole, seconds. */
+  ffmpeg: number;
 }
 
 /** Another program, or a pair of them, that takes a file from one process to another. */
-export interface Peer {
+export interface Peer<T extends Transfer = Transfer> {
   name: string;
   /** What is not installed of it; `undefined` where it can be measured. */
   missing(): Promise<string | undefined>;
@@ -22,7 +30,7 @@ export interface Peer {
    *
    * @throws {Error} where not all came, or not whole
    */
-  transfer(clip: Clip, signal: AbortSignal): Promise<Transfer>;
+  transfer(clip: Clip, signal: AbortSignal): Promise<T>;
 }
 
 /** Moments of a transfer, by `performance.now()`. */
@@ -42,13 +50,13 @@ export interface Moments {
 /** Reckons what a transfer of a whole video comes to. */
 export function toTransfer(
   { began, connected, first, ended, gone }: Moments,
-  { frames, processor }: { frames: number; processor: number },
+  { frames, ...counted }: { frames: number; bytes: number; processor: number },
 ): Transfer {
   return {
     connected: frames * 1000 / (ended - connected),
     flowing: (frames - first.frames) * 1000 / (ended - first.at),
     process: frames * 1000 / (gone - began),
-    processor,
+    ...counted,
   };
 }
 

@@ -1,8 +1,16 @@
 import type { Clip } from "../clips.ts";
-import { freePort, untilListening } from "../ports.ts";
 import { linesOf } from "../lines.ts";
+import { parseMuxed } from "../parsers.ts";
+import { freePort, untilListening } from "../ports.ts";
 import { TimedProcess } from "../timed_process.ts";
-import { expectFrames, type Moments, type Peer, toTransfer, type Transfer } from "../transfer.ts";
+import {
+  expectBytes,
+  expectFrames,
+  type Moments,
+  type Peer,
+  toTransfer,
+  type Transfer,
+} from "../transfer.ts";
 
 /** What FFmpeg says, on the level `verbose`, at the moment when it begins to connect. */
 const CONNECTING = "Starting connection attempt";
@@ -37,8 +45,10 @@ export class FfmpegPeer implements Peer {
     await using sender = await TimedProcess.start("ffmpeg", [...input, ...output], { signal });
     await untilListening(port, signal);
     let connected: number | undefined;
+    let muxed: ReturnType<typeof parseMuxed>;
     const onComplaint = (line: string) => {
       if (line.includes(CONNECTING)) connected ??= performance.now();
+      muxed ??= parseMuxed(line);
     };
     const began = performance.now();
     const reports = ["-nostats", "-progress", "pipe:1", "-stats_period", String(REPORT_PERIOD)];
@@ -47,29 +57,32 @@ export class FfmpegPeer implements Peer {
       [...["-nostdin", "-v", "verbose"], ...reports, "-i", address, ...NOWHERE],
       { signal, onComplaint },
     );
-    const { frames, first } = await readProgress(receiver);
+    const { first, ended } = await readProgress(receiver);
     let processor = await receiver.finished();
-    const ended = performance.now();
+    const gone = performance.now();
     processor += await sender.finished();
-    if (connected === undefined || first === undefined) {
-      throw new Error("Cannot measure FFmpeg: its receiver took nothing");
+    if (connected === undefined || first === undefined || ended === undefined || !muxed) {
+      throw new Error("Cannot measure ffmpeg: its receiver took nothing");
     }
+    const { frames, bytes } = muxed;
     expectFrames("ffmpeg", frames, clip);
-    return toTransfer({ began, connected, first, ended, gone: ended }, { frames, processor });
+    if (this.#codec === "rawvideo") expectBytes("ffmpeg", bytes, clip.frames * clip.frameSize);
+    return toTransfer({ began, connected, first, ended, gone }, { frames, bytes, processor });
   }
 }
 
-/** Reads `key=value` lines; each `frame` counts the frames so far. */
+/** Reads `key=value` lines: `frame` counts the frames so far, and `progress` tells of the end. */
 async function readProgress(
   receiver: TimedProcess,
-): Promise<{ frames: number } & Partial<Pick<Moments, "first">>> {
-  let frames = 0;
+): Promise<Partial<Pick<Moments, "first" | "ended">>> {
   let first: Moments["first"] | undefined;
+  let ended: number | undefined;
   for await (const line of linesOf(receiver.stdout)) {
     const [key, value] = line.split("=");
-    if (key !== "frame") continue;
-    frames = Number(value);
-    if (frames > 0) first ??= { at: performance.now(), frames };
+    if (key === "frame" && Number(value) > 0) {
+      first ??= { at: performance.now(), frames: Number(value) };
+    }
+    if (key === "progress" && value === "end") ended = performance.now();
   }
-  return { frames, first };
+  return { first, ended };
 }

@@ -64,7 +64,7 @@ export class GstreamerPeer implements Peer {
     expectBytes(PROGRAM, total, clip.frames * clip.frameSize);
     const moments = { began, connected, first: { at: frames[0], frames: 1 }, gone };
     const ended = frames[frames.length - 1];
-    return toTransfer({ ...moments, ended }, { frames: frames.length, processor });
+    return toTransfer({ ...moments, ended }, { frames: frames.length, bytes: total, processor });
   }
 }
 

@@ -1,10 +1,7 @@
 import type { Clip } from "../clips.ts";
-import { succeeds } from "../installed.ts";
+import { findPython } from "../installed.ts";
 import { firstLine, TimedProcess } from "../timed_process.ts";
 import { expectBytes, expectFrames, type Peer, toTransfer, type Transfer } from "../transfer.ts";
-
-/** Where Debian's Python is, which has Debian's packages; then whatever comes first. */
-const CANDIDATES = ["/usr/bin/python3", "python3"];
 
 /** Bytes of a pixel in OpenCV's frames, BGR. */
 const BYTES_PER_PIXEL = 3;
@@ -53,12 +50,8 @@ export class PythonPeer implements Peer {
   /** Looks for a Python that has the modules. */
   async missing(): Promise<string | undefined> {
     const { modules } = this.#scripts;
-    for (const python of CANDIDATES) {
-      if (!await succeeds(python, ["-c", `import ${modules.join(", ")}`])) continue;
-      this.#python = python;
-      return undefined;
-    }
-    return `Python with ${modules.join(", ")}`;
+    this.#python = await findPython(`import ${modules.join(", ")}`);
+    return this.#python === undefined ? `Python with ${modules.join(", ")}` : undefined;
   }
 
   /** Sends a video. */
@@ -78,11 +71,16 @@ export class PythonPeer implements Peer {
     return toTransfer({
       ...{ began, gone, connected: 0, ended: seconds * 1000 },
       first: { at: first * 1000, frames: 1 },
-    }, { frames, processor });
+    }, { frames, bytes, processor });
   }
 
   #start(end: "sender" | "receiver", argument: string, signal: AbortSignal): Promise<TimedProcess> {
-    const script = decodeURIComponent(new URL(this.#scripts[end], import.meta.url).pathname);
-    return TimedProcess.start(this.#python ?? "python3", [script, argument], { signal });
+    const order = [scriptPath(this.#scripts[end]), argument];
+    return TimedProcess.start(this.#python ?? "python3", order, { signal });
   }
+}
+
+/** Path of a script that stands beside this module. */
+export function scriptPath(name: string): string {
+  return decodeURIComponent(new URL(name, import.meta.url).pathname);
 }

@@ -1,5 +1,5 @@
 import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
-import { parseChainLine, parseTcpTable, parseTimes } from "../../bench/parsers.ts";
+import { parseChainLine, parseMuxed, parseTcpTable, parseTimes } from "../../bench/parsers.ts";
 
 function test(name: string, fn: () => void): void {
   Deno.test({ name, permissions: "none", fn });
@@ -43,4 +43,10 @@ test("parseChainLine() gives the bytes of a buffer", () => {
     undefined,
   );
   assertEquals(parseChainLine("Setting pipeline to PLAYING ..."), undefined);
+});
+
+test("parseMuxed() gives what an output was given", () => {
+  const line = "  Output stream #0:0 (video): 300 packets muxed (933120000 bytes); ";
+  assertEquals(parseMuxed(line), { frames: 300, bytes: 933_120_000 });
+  assertEquals(parseMuxed("  Total: 300 packets (933120000 bytes) muxed"), undefined);
 });

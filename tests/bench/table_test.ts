@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
 import type { Row } from "../../bench/measurement.ts";
 import { keyOf, withRecorded } from "../../bench/recorded.ts";
 import { renderTable } from "../../bench/table.ts";
@@ -7,29 +7,50 @@ function test(name: string, fn: () => void): void {
   Deno.test({ name, permissions: "none", fn });
 }
 
+const RAW: Row = {
+  ...{ what: "raw", unit: "fps", ours: 247.4, other: 341.2, ratio: 0.725, against: "it" },
+  goal: { of: "ratio", relation: "at least", value: 1 },
+  rounds: { ours: [247.4], other: [341.2] },
+};
+
 const ROWS: Row[] = [
+  RAW,
+  { ...RAW, what: "bgr24", goal: undefined },
   {
-    ...{ what: "raw", unit: "frames/s", ours: 247.4, other: 341.2, ratio: 0.725, against: "it" },
-    goal: { of: "ratio", relation: "at least", value: 1 },
+    ...{ what: "latency", unit: "ms", ours: 1.234, rounds: { ours: [1.234] } },
+    goal: { of: "ours", relation: "below", value: 5 },
   },
-  { what: "latency", unit: "ms", ours: 1.234, goal: { of: "ours", relation: "below", value: 5 } },
 ];
 
 test("renderTable() aligns columns, and says what is compared and whether goals are met", () => {
+  const [table, legend] = renderTable(ROWS).split("\n\n");
   assertEquals(
-    renderTable(ROWS),
-    "what             unit      ours  other  ratio  goal  met\n" +
-      "raw (other: it)  frames/s   247    341   0.72   ≥ 1   no\n" +
-      "latency          ms        1.23                 < 5  yes\n",
+    table,
+    "what       unit  ours  other  ratio  goal  met\n" +
+      "other: it\n" +
+      "  raw      fps    247    341   0.72   ≥ 1   no\n" +
+      "  bgr24    fps    247    341   0.72\n" +
+      "by itself\n" +
+      "  latency  ms    1.23                 < 5  yes",
   );
+  assertStringIncludes(legend, "Of fps more is better");
 });
 
 test("renderTable() shows beside each row what was recorded of it, where there is any", () => {
-  const rows = withRecorded(ROWS, { [keyOf(ROWS[0])]: 0.9, "gone": 1 });
+  const rows = withRecorded(ROWS, { [keyOf(RAW)]: 0.9, "gone": 1 });
   assertEquals(
-    renderTable(rows),
-    "what             unit      ours  other  ratio  goal  met  recorded\n" +
-      "raw (other: it)  frames/s   247    341   0.72   ≥ 1   no      0.90\n" +
-      "latency          ms        1.23                 < 5  yes\n",
+    renderTable(rows).split("\n\n")[0],
+    "what       unit  ours  other  ratio  goal  met  recorded\n" +
+      "other: it\n" +
+      "  raw      fps    247    341   0.72   ≥ 1   no      0.90\n" +
+      "  bgr24    fps    247    341   0.72\n" +
+      "by itself\n" +
+      "  latency  ms    1.23                 < 5  yes",
   );
+});
+
+test("keyOf() knows what ours alone is recorded of, whatever it was held against", () => {
+  const alone: Row = { what: "memory", unit: "MB", ours: 1, rounds: { ours: [1] } };
+  assertEquals(keyOf({ ...alone, other: 2, against: "it" }), keyOf(alone));
+  assertNotEquals(keyOf({ ...RAW, against: "another" }), keyOf(RAW));
 });

@@ -1,4 +1,4 @@
-import { assertAlmostEquals, assertThrows } from "@std/assert";
+import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { expectBytes, expectFrames, toTransfer } from "../../bench/transfer.ts";
 
 function test(name: string, fn: () => void): void {
@@ -7,10 +7,11 @@ function test(name: string, fn: () => void): void {
 
 test("toTransfer() reckons rates over the three stretches", () => {
   const moments = { began: 0, connected: 1000, first: { at: 1500, frames: 10 }, ended: 3000 };
-  const transfer = toTransfer({ ...moments, gone: 4000 }, { frames: 100, processor: 2 });
+  const transfer = toTransfer({ ...moments, gone: 4000 }, { frames: 100, bytes: 9, processor: 2 });
   assertAlmostEquals(transfer.connected, 50);
   assertAlmostEquals(transfer.flowing, 60);
   assertAlmostEquals(transfer.process, 25);
+  assertEquals([transfer.bytes, transfer.processor], [9, 2]);
 });
 
 test("expectFrames() and expectBytes() refuse a video that did not come whole", () => {

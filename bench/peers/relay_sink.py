@@ -1,0 +1,31 @@
+"""The receiver of relay.py: reads from a port into one buffer, over and over, and says how much came,
+and when the first so many bytes had come, as JSON.
+"""
+
+import json
+import socket
+import sys
+import time
+
+BUFFER_SIZE = 1 << 20
+
+
+def main(port, first_size):
+    buffer = bytearray(BUFFER_SIZE)
+    size, first = 0, None
+    began = time.monotonic()
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        while True:
+            count = connection.recv_into(buffer)
+            if count == 0:
+                break
+            size += count
+            if first is None and size >= first_size:
+                first = time.monotonic()
+    ended = time.monotonic()
+    if first is None:
+        raise SystemExit("the connection was cut")
+    print(json.dumps({"bytes": size, "first": first - began, "seconds": ended - began}))
+
+
+main(int(sys.argv[1]), int(sys.argv[2]))
