@@ -6,8 +6,16 @@ const [WIDTH, HEIGHT] = [640, 360];
 /** Frames a second. */
 export const CAMERA_RATE = 30;
 
-/** Bytes of a frame in which its moment stands: the first pixels of its luma. */
-export const MARK_LENGTH = 8;
+/** Bytes of a frame in which its mark stands: the first pixels of its luma. */
+export const MARK_LENGTH = 16;
+
+/** What a frame says of itself. */
+export interface Mark {
+  /** When it was made, milliseconds since 1970. */
+  madeAt: number;
+  /** How many were due before it since there was a camera, whether anybody took them or not. */
+  number: number;
+}
 
 /** Bytes of a raw frame, 4:2:0. */
 export const CAMERA_FRAME_SIZE = WIDTH * HEIGHT * 3 / 2;
@@ -21,17 +29,19 @@ export function wallClock(): number {
   return performance.timeOrigin + performance.now();
 }
 
-/** Reads when a frame was made, milliseconds since 1970. */
-export function parseMark(bytes: Uint8Array): number {
-  return new DataView(bytes.buffer, bytes.byteOffset, MARK_LENGTH).getFloat64(0, true);
+/** Reads the mark out of the first bytes of a frame. */
+export function parseMark(bytes: Uint8Array): Mark {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, MARK_LENGTH);
+  return { madeAt: view.getFloat64(0, true), number: view.getFloat64(8, true) };
 }
 
 /**
  * Stands in for a camera: gives 640×360 at 30 frames a second to whoever connects, each frame at
- * its moment, with that moment in its pixels, so that a viewer of raw frames can tell how old what
- * it sees is.
+ * its moment, with that moment and its number in its pixels, so that a viewer of raw frames can tell
+ * how old what it sees is, and what it did not see.
  */
 export class Camera implements AsyncDisposable {
+  #began = performance.now();
   #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   #over = new AbortController();
   #sockets = new Set<Deno.Conn>();
@@ -44,6 +54,11 @@ export class Camera implements AsyncDisposable {
   /** What `--live` takes for it, behind the name. */
   get input(): string {
     return `yuv4mpegpipe:tcp://127.0.0.1:${this.#listener.addr.port}`;
+  }
+
+  /** The number of the frame that is due next. */
+  get next(): number {
+    return Math.ceil((performance.now() - this.#began) * CAMERA_RATE / 1000);
   }
 
   /** Ends it. */
@@ -72,14 +87,13 @@ export class Camera implements AsyncDisposable {
     const mark = new DataView(frame.buffer, FRAME_HEAD.length, MARK_LENGTH);
     try {
       await writeAll(socket, new TextEncoder().encode(HEAD));
-      const began = performance.now();
-      for (let count = 0;; count++) {
-        const passed = Math.floor((performance.now() - began) * CAMERA_RATE / 1000);
+      for (let number = this.next;; number++) {
         // As a camera does that nobody reads from: what has passed is lost.
-        count = Math.max(count, passed);
-        const due = began + count * 1000 / CAMERA_RATE;
+        number = Math.max(number, this.next - 1);
+        const due = this.#began + number * 1000 / CAMERA_RATE;
         await MONOTONIC_CLOCK.sleep(Math.max(0, due - performance.now()), this.#over.signal);
         mark.setFloat64(0, wallClock(), true);
+        mark.setFloat64(8, number, true);
         await writeAll(socket, frame);
       }
     } catch {

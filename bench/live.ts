@@ -2,7 +2,8 @@ import { MONOTONIC_CLOCK } from "../lib/core/clock.ts";
 import type { MediaRequest } from "../lib/wire/request.ts";
 import { Camera, CAMERA_FRAME_SIZE, CAMERA_RATE } from "./camera.ts";
 import type { Order, Seen } from "./live_viewers.ts";
-import type { Bench, Goal, Row } from "./measurement.ts";
+import { lostOf } from "./lost.ts";
+import { type Bench, type Goal, measured, type Row, takeTurns } from "./measurement.ts";
 import { quantile } from "./numbers.ts";
 import { findChildren, readMemory, readProcessorTime } from "./proc.ts";
 import type { ServerProcess, ViewersProcess } from "./programs.ts";
@@ -16,8 +17,8 @@ const PROCESSES = 2;
 /** Milliseconds between looks at what runs. */
 const LOOKS = 500;
 
-/** What a row with the share of lost frames is called. */
-const DROPPED = "frames that did not come";
+/** Frames at either edge of the time that may have gone by unseen: half a second of them. */
+const EDGE = CAMERA_RATE / 2;
 
 /** Who watches. */
 interface Audience {
@@ -38,8 +39,8 @@ interface Outcome {
   latency: { p50: number; p99: number };
   /** The same from the camera on, through FFmpeg. */
   age: { p50: number; p99: number };
-  /** Percent of the frames due between the first and the last that did not come, of all viewers. */
-  dropped: number;
+  /** Percent of the frames due to all viewers that did not come. */
+  lost: number;
   /** FFmpeg processes of the server, all that there ever were. */
   decoders: number;
   /** Seconds of processor time a second. */
@@ -48,9 +49,23 @@ interface Outcome {
   memory: { before: number; after: number };
 }
 
-const SIXTY: Audience = { viewers: 60, stuck: 0, late: "drop" };
-const STUCK: Audience = { ...SIXTY, stuck: 2 };
-const MANY: Audience = { ...SIXTY, viewers: 200 };
+const MANY = 200;
+
+const ONE_NAME = "1 viewer";
+const SIXTY_NAME = "60 viewers";
+const STUCK_NAME = "60 viewers, 2 stuck";
+const MANY_NAME = `${MANY} viewers`;
+
+const AUDIENCES: Record<string, Audience> = {
+  [ONE_NAME]: { viewers: 1, stuck: 0, late: "drop" },
+  "10 viewers": { viewers: 10, stuck: 0, late: "drop" },
+  [SIXTY_NAME]: { viewers: 60, stuck: 0, late: "drop" },
+  [STUCK_NAME]: { viewers: 60, stuck: 2, late: "drop" },
+  [`${STUCK_NAME}, wait`]: { viewers: 60, stuck: 2, late: "wait" },
+  [MANY_NAME]: { viewers: MANY, stuck: 0, late: "drop" },
+};
+
+const QUICK_AUDIENCES: readonly string[] = [ONE_NAME, STUCK_NAME];
 
 /** Viewers whom the server lets in. */
 const PLACES = "300";
@@ -60,36 +75,37 @@ const SOON = 1000 / 30 + 5;
 
 /** How one live source reaches many viewers, raw, some of whom do not read what they asked for. */
 export async function measureLive(bench: Bench): Promise<Row[]> {
-  const run = async (audience: Audience, name: string) => {
-    bench.tell(`${name}, ${audience.late}, ${bench.liveSeconds} s`);
-    return await watchLive(audience, bench);
-  };
-  const alone = await run({ ...SIXTY, viewers: 1 }, "1 viewer");
-  const one = rowsOf("1 viewer", alone);
-  const stuck = "60 viewers, 2 stuck";
-  if (bench.quick) return [...one, ...rowsOf(stuck, await run(STUCK, stuck))];
-  const ten = rowsOf("10 viewers", await run({ ...SIXTY, viewers: 10 }, "10 viewers"));
-  const none = await run(SIXTY, "60 viewers");
-  const dropped = rowsOf(stuck, await run(STUCK, stuck), none);
-  const waiting = rowsOf(`${stuck}, wait`, await run({ ...STUCK, late: "wait" }, stuck));
-  const crowd = await run(MANY, "200 viewers");
-  const many = rowsOf("200 viewers", crowd).map((row): Row =>
-    row.what.endsWith(DROPPED) ? { ...row, goal: { of: "ours", relation: "below", value: 1 } } : row
+  const rounds = bench.quick ? 1 : bench.rounds;
+  const watched = await takeTurns<string, Outcome>(
+    { ...bench, rounds },
+    Object.fromEntries(
+      Object.entries(AUDIENCES)
+        .filter(([name]) => !bench.quick || QUICK_AUDIENCES.includes(name))
+        .map(([name, audience]) => [name, () => watchLive(audience, bench)]),
+    ),
   );
-  const further = (crowd.memory.after - alone.memory.after) / (MANY.viewers - 1);
-  const memory: Row = {
-    ...{ what: "200 viewers: server's memory, a further viewer", unit: "frames" },
-    ours: further / CAMERA_FRAME_SIZE,
-    goal: { of: "ours", relation: "at most", value: 3 },
-  };
-  return [...one, ...ten, ...dropped, ...waiting, ...many, memory];
+  const rows = Object.entries(watched).flatMap(([name, ours]) =>
+    rowsOf(name, ours, name === STUCK_NAME ? watched[SIXTY_NAME] : undefined)
+  );
+  if (bench.quick) return rows;
+  const [one, many] = [watched[ONE_NAME], watched[MANY_NAME]];
+  const further = many.map(({ memory }, round) =>
+    (memory.after - one[round].memory.after) / (MANY - 1) / CAMERA_FRAME_SIZE
+  );
+  return [
+    ...rows,
+    measured({ ours: further }, {
+      ...{ what: `${MANY_NAME}: memory, a further viewer`, unit: "frames" },
+      goal: { of: "ours", relation: "at most", value: 3 },
+    }),
+  ];
 }
 
 async function watchLive(audience: Audience, bench: Bench): Promise<Outcome> {
   const { programs, clips, signal, liveSeconds: seconds } = bench;
   await using camera = new Camera();
   const flags = ["--live", `${NAME}=${camera.input}`, "--max-clients", PLACES];
-  await using server = await programs.startServer(clips.folder, flags);
+  await using server = await programs.startServer(clips.folder, { flags, signal });
   await using stack = new AsyncDisposableStack();
   const processes = ordersOf(audience, { port: server.port, seconds }).map((order) =>
     stack.use(programs.startViewers(JSON.stringify(order), signal))
@@ -99,6 +115,8 @@ async function watchLive(audience: Audience, bench: Bench): Promise<Outcome> {
   const decoders = new Set(await findChildren(server.pid, "ffmpeg"));
   const began = performance.now();
   for (const viewers of processes) await viewers.say("go");
+  const from = camera.next + EDGE;
+  const to = from + Math.max(1, Math.floor(seconds * CAMERA_RATE) - 2 * EDGE);
   const results = Promise.all(processes.map((viewers) => viewers.nextLine()));
   // It is awaited below, where a failure is told.
   results.catch(() => {});
@@ -122,7 +140,7 @@ async function watchLive(audience: Audience, bench: Bench): Promise<Outcome> {
     gaps: seen.reduce((sum, { gaps }) => sum + gaps, 0),
     latency: tail(seen.flatMap(({ latencies }) => latencies)),
     age: tail(seen.flatMap(({ ages }) => ages)),
-    dropped: droppedOf(seen),
+    lost: lostOf(seen.map(({ numbers }) => numbers), { from, to }),
     decoders: decoders.size,
     processor: {
       server: perSecond("server"),
@@ -131,13 +149,6 @@ async function watchLive(audience: Audience, bench: Bench): Promise<Outcome> {
     },
     memory: { before: before.memory, after: after.memory },
   };
-}
-
-/** Percent of what the camera's clock says was to be seen that did not come. */
-function droppedOf(seen: readonly Seen[]): number {
-  const given = seen.map(({ first, last }) => Math.round((last - first) * CAMERA_RATE / 1000) + 1);
-  const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
-  return (1 - sum(seen.map(({ frames }) => frames)) / sum(given)) * 100;
 }
 
 /** Spreads the viewers over processes, so that reading is not what bounds them. */
@@ -168,33 +179,32 @@ async function look(server: ServerProcess, processes: readonly ViewersProcess[])
   };
 }
 
-function rowsOf(name: string, ours: Outcome, other?: Outcome): Row[] {
-  const row = (
-    what: string,
-    unit: string,
-    pick: (outcome: Outcome) => number,
-    goal?: Goal,
-  ): Row => ({
-    ...{ what: `${name}: ${what}`, unit, ours: pick(ours), goal },
-    ...(other === undefined ? {} : { other: pick(other), against: "none stuck" }),
-  });
+function rowsOf(name: string, ours: readonly Outcome[], other?: readonly Outcome[]): Row[] {
+  const row = (what: string, unit: string, pick: (outcome: Outcome) => number, goal?: Goal): Row =>
+    measured({ ours: ours.map(pick), other: other?.map(pick) }, {
+      ...{ what: `${name}: ${what}`, unit, goal },
+      ...(other && { against: "the same, none stuck" }),
+    });
   const fast: Goal = { of: "ours", relation: "above", value: 29 };
   const single: Goal = { of: "ours", relation: "at most", value: 1 };
   const soon: Goal = { of: "ours", relation: "below", value: SOON };
+  const few: Goal | undefined = name === MANY_NAME
+    ? { of: "ours", relation: "below", value: 1 }
+    : undefined;
   return [
-    row("the slowest that reads", "frames/s", ({ slowest }) => slowest, fast),
-    row("the median", "frames/s", ({ middle }) => middle),
-    row("gaps, of all that read", "count", ({ gaps }) => gaps),
-    row(DROPPED, "%", ({ dropped }) => dropped),
-    row("server to viewer, p50", "ms", ({ latency }) => latency.p50),
-    row("server to viewer, p99", "ms", ({ latency }) => latency.p99),
-    row("camera to viewer, p50", "ms", ({ age }) => age.p50),
-    row("camera to viewer, p99", "ms", ({ age }) => age.p99, soon),
-    row("FFmpeg processes", "count", ({ decoders }) => decoders, single),
-    row("processor, server", "s/s", ({ processor }) => processor.server),
-    row("processor, FFmpeg", "s/s", ({ processor }) => processor.decoders),
-    row("processor, viewers", "s/s", ({ processor }) => processor.viewers),
-    row("server's memory, at first", "MB", ({ memory }) => memory.before / 1e6),
-    row("server's memory, at the end", "MB", ({ memory }) => memory.after / 1e6),
+    row("slowest reader", "fps", ({ slowest }) => slowest, fast),
+    row("median reader", "fps", ({ middle }) => middle),
+    row("gaps of all", "count", ({ gaps }) => gaps),
+    row("frames lost", "%", ({ lost }) => lost, few),
+    row("from server, p50", "ms", ({ latency }) => latency.p50),
+    row("from server, p99", "ms", ({ latency }) => latency.p99),
+    row("from camera, p50", "ms", ({ age }) => age.p50),
+    row("from camera, p99", "ms", ({ age }) => age.p99, soon),
+    row("FFmpegs", "count", ({ decoders }) => decoders, single),
+    row("CPU, server", "s/s", ({ processor }) => processor.server),
+    row("CPU, FFmpeg", "s/s", ({ processor }) => processor.decoders),
+    row("CPU, viewers", "s/s", ({ processor }) => processor.viewers),
+    row("memory at first", "MB", ({ memory }) => memory.before / 1e6),
+    row("memory at the end", "MB", ({ memory }) => memory.after / 1e6),
   ];
 }

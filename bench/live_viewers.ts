@@ -30,16 +30,12 @@ export interface Seen {
   latencies: number[];
   /** The same from when the camera gave it. */
   ages: number[];
-  /** When the camera gave the first frame and the last, milliseconds since 1970. */
-  first: number;
-  last: number;
+  /** The camera's numbers of the frames. */
+  numbers: number[];
 }
 
 class Viewer {
-  readonly seen: Seen = {
-    ...{ frames: 0, gaps: 0, latencies: [], ages: [] },
-    ...{ first: NaN, last: NaN },
-  };
+  readonly seen: Seen = { frames: 0, gaps: 0, latencies: [], ages: [], numbers: [] };
   readonly joined = Promise.withResolvers<void>();
   /** Whether frames count. */
   isMeasured = false;
@@ -66,12 +62,12 @@ class Viewer {
   #look({ dropped, capturedAt, head }: ScannedFrame): void {
     const now = wallClock();
     const { seen } = this;
-    const made = head === undefined ? NaN : parseMark(head);
-    if (seen.frames++ === 0) seen.first = made;
-    seen.last = made;
+    const { madeAt, number } = head === undefined ? { madeAt: NaN, number: NaN } : parseMark(head);
+    seen.frames++;
     if (dropped) seen.gaps++;
     seen.latencies.push(now - (capturedAt ?? NaN) / 1000);
-    seen.ages.push(now - made);
+    seen.ages.push(now - madeAt);
+    seen.numbers.push(number);
   }
 }
 

@@ -7,7 +7,7 @@ import {
   wallClock,
 } from "../../bench/camera.ts";
 
-Deno.test("Camera gives frames that hold the moments at which they were made", async () => {
+Deno.test("Camera gives frames that hold their numbers, and the moments at which they were made", async () => {
   const began = wallClock();
   await using camera = new Camera();
   const port = Number(camera.input.split(":").at(-1));
@@ -21,7 +21,9 @@ Deno.test("Camera gives frames that hold the moments at which they were made", a
     assertEquals(new TextDecoder().decode(bytes.subarray(at, at + 6)), "FRAME\n");
     return parseMark(bytes.subarray(at + 6, at + 6 + MARK_LENGTH));
   });
-  assert(began <= marks[0] && marks[0] < marks[1] && marks[1] <= ended);
+  const [first, second] = marks;
+  assert(began <= first.madeAt && first.madeAt < second.madeAt && second.madeAt <= ended);
+  assert(first.number < second.number && second.number <= camera.next);
 });
 
 async function read(socket: Deno.Conn, count: number): Promise<Uint8Array> {
