@@ -26,33 +26,37 @@ interface ProcessorSamples {
 
 /**
  * What of the processor time was FFmpeg's, what the two ends took themselves, and what is left of
- * that once all has started. Pure.
+ * that once all has started; then the same against the bare relay. Pure.
  */
 export function processorRows(
   { title, clip, ours, relay, few, hasGoal }: ProcessorSamples,
 ): Row[] {
   const perThousand = 1000 / clip.frames;
-  const row = (what: string, pick: (sample: Sample) => number[]) => {
-    const titled = { what: `${title}, CPU for 1,000, ${what}`, unit: "s" };
-    if (relay === undefined) return measured({ ours: pick(ours) }, titled);
-    return compared({ ours: pick(ours), other: pick(relay) }, { ...titled, against: "bare relay" });
-  };
   const own = ({ processor, ffmpeg }: SplitTransfer) => processor - ffmpeg;
-  const goal: Goal | undefined = hasGoal
-    ? { of: "ours", relation: "at most", value: AFFORDABLE }
-    : undefined;
-  return [
-    row("FFmpeg's own", ({ raw }) => raw.map(({ ffmpeg }) => ffmpeg * perThousand)),
-    row("without FFmpeg", ({ raw }) => raw.map((run) => own(run) * perThousand)),
+  const goal: Goal = { of: "ours", relation: "at most", value: AFFORDABLE };
+  const parts: { what: string; pick: (sample: Sample) => number[]; goal?: Goal }[] = [
+    { what: "FFmpeg's own", pick: ({ raw }) => raw.map(({ ffmpeg }) => ffmpeg * perThousand) },
+    { what: "without FFmpeg", pick: ({ raw }) => raw.map((run) => own(run) * perThousand) },
     {
-      ...row(
-        "once started",
-        (sample) =>
-          sample.raw.map((run, round) =>
-            (own(run) - own(sample.few[round])) * 1000 / (clip.frames - few)
-          ),
-      ),
-      goal,
+      what: "once started",
+      pick: (sample) =>
+        sample.raw.map((run, round) =>
+          (own(run) - own(sample.few[round])) * 1000 / (clip.frames - few)
+        ),
+      ...(hasGoal ? { goal } : {}),
     },
   ];
+  const titleOf = (what: string) => ({ what: `${title}, CPU for 1,000, ${what}`, unit: "s" });
+  // Rows of ours alone are there with or without a relay, so that they have something recorded.
+  const alone = parts.map(({ what, pick, goal }) =>
+    measured({ ours: pick(ours) }, { ...titleOf(what), goal })
+  );
+  if (relay === undefined) return alone;
+  const beside = parts.map(({ what, pick }) =>
+    compared({ ours: pick(ours), other: pick(relay) }, {
+      ...titleOf(what),
+      against: "bare relay",
+    })
+  );
+  return [...beside, ...alone];
 }

@@ -13,7 +13,7 @@ Deno.test({
   name: "toServerOptions() takes the memory for how answers began in megabytes",
   permissions: "none",
   fn() {
-    assertStrictEquals(optionsOf().headCacheSize, 64_000_000);
+    assertStrictEquals(optionsOf().headCacheSize, 128e6);
     assertStrictEquals(optionsOf("--cache", "0").headCacheSize, 0);
     assertStrictEquals(optionsOf("--cache", "1.5").headCacheSize, 1_500_000);
     assertThrows(() => optionsOf("--cache=-1"), UsageError, "--cache");
