@@ -143,6 +143,9 @@ async function main(signal: AbortSignal): Promise<void> {
 async function checkWritable(path: string): Promise<void> {
   try {
     (await Deno.open(path, { write: true, create: true })).close();
+    const { isFile, size } = await Deno.stat(path);
+    // A run that is broken off leaves no empty file behind.
+    if (isFile && size === 0) await Deno.remove(path);
   } catch (cause) {
     throw new UsageError(
       `Cannot write "${path}": ${messageOf(cause)}, expected a file in a folder that is there`,
