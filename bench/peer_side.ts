@@ -4,7 +4,7 @@ import type { Clip } from "./clips.ts";
 import type { Peer, Transfer } from "./transfer.ts";
 
 /** Milliseconds after which a transfer, of some seconds, is taken for one that never ends. */
-const LONGEST = 120_000;
+const LONGEST = 60_000;
 
 /** Options of {@linkcode PeerSide}. */
 interface PeerSideOptions {
