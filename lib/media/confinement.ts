@@ -26,8 +26,10 @@ const MEMORY_PER_PIXEL = 48;
 const NICENESS = 5;
 
 /**
- * Sets the limits, opens the file as descriptor 3, has a look at where what it opened really lies,
- * and becomes the program: no process more, and nothing that could be exchanged in between.
+ * Sets the limits, leaves the process group, where there is a program for that, so that Ctrl-C in a
+ * terminal reaches the server alone, opens the file as descriptor 3, has a look at where what it
+ * opened really lies, and becomes the program: no process more, and nothing that could be exchanged
+ * in between.
  *
  * By what the kernel says of the descriptor, not by names: one of the folders above the file has to
  * be the one that is served. `readlink` cuts no newline off that stands before the dot.
@@ -45,6 +47,7 @@ if [ "$memory" -gt 0 ]; then
   ulimit -d "$memory" 2>/dev/null
 fi
 command -v nice >/dev/null && set -- nice -n "$niceness" "$@"
+command -v setsid >/dev/null && set -- setsid "$@"
 [ "$opens" = true ] || exec "$@"
 [ -d /proc/self/fd ] || refuse 'the system has no /proc/self/fd, expected /proc to be mounted'
 [ -e "$path" ] || refuse 'No such file or directory'
@@ -149,7 +152,7 @@ export function startConfined(
   const settings = [memory, NICENESS, KNOWS_DESCRIPTORS, folder, path].map(String);
   try {
     const script = ["-c", SCRIPT, "sh", ...settings, program, ...given];
-    return startProcess("sh", script, { signal, becomes: program });
+    return startProcess("sh", script, { signal, becomes: program, leavesGroup: true });
   } catch (error) {
     if (!(error instanceof MissingProgramError)) throw error;
     return startProcess(program, args, { signal });

@@ -18,7 +18,7 @@ const ENOUGH = 2 ** 30;
 /** A folder with a program in the place of `ffprobe`, and those that every system has. */
 async function programs(name: string, script?: string): Promise<string> {
   const folder = await media.folder(name);
-  for (const program of ["sh", "readlink", "nice", "cat"]) {
+  for (const program of ["sh", "readlink", "nice", "setsid", "cat"]) {
     const found = await new Deno.Command("sh", { args: ["-c", `command -v ${program}`] }).output();
     await Deno.symlink(new TextDecoder().decode(found.stdout).trim(), `${folder}/${program}`);
   }
@@ -59,6 +59,14 @@ Deno.test("startConfined() sets limits and becomes the program", ON_LINUX, async
   const args = ["-a b", "$(c)", "file:x"];
   const output = await outputOf(bin, args, { path, maxMemory: ENOUGH });
   assertEquals(output.trim().split("\n"), ["1048576", "5", "ffprobe", ...args]);
+});
+
+Deno.test("startConfined() keeps Ctrl-C in a terminal from the program", ON_LINUX, async () => {
+  const bin = await programs("group", 'read -r _ _ _ _ group _ </proc/$$/stat; echo "$$ $group"');
+  const path = await media.write("group.txt", "");
+  const [id, group] = (await outputOf(bin, [], { path })).trim().split(" ");
+  assertMatch(id, /^\d+$/);
+  assertEquals(group, id);
 });
 
 Deno.test("startConfined() gives at most half of the machine's memory", ON_LINUX, async () => {
