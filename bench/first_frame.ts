@@ -9,6 +9,9 @@ import { watch } from "./viewer.ts";
 /** A round takes a tenth of a second; more of them make the median steadier. */
 const ROUNDS_FACTOR = 3;
 
+/** Seconds, longer than the video. */
+const LONG = 100;
+
 /** Seconds of the video that are asked for where a program is to end by itself. */
 const SHORT = 0.1;
 
@@ -33,7 +36,7 @@ export async function measureFirstFrame(bench: Bench): Promise<Row[]> {
     request: { name: thirty.name },
     onFrame: ({ seconds, stop }) => seconds < KNOWN ? undefined : stop(),
   }, signal);
-  const runs = await takeTurns<"ffmpeg" | "image" | "warm" | "client" | "cold", Run>(
+  const runs = await takeTurns<"ffmpeg" | "image" | "warm" | "client" | "known" | "cold", Run>(
     { ...bench, rounds: rounds * ROUNDS_FACTOR },
     {
       ffmpeg: () => askFfmpeg(thirty.path, thirty.frameSize, signal),
@@ -45,6 +48,8 @@ export async function measureFirstFrame(bench: Bench): Promise<Row[]> {
         const report = await programs.runClient(["--video", thirty.name, ...where], signal);
         return { frame: report.firstFrameMs, end: performance.now() - began };
       },
+      // Not what was asked for before: another end is another answer.
+      known: (round) => askHere(server, { name: thirty.name, duration: LONG + round }, signal),
       cold: async (round) => {
         const name = `cold ${round}.mp4`;
         // No link: that would change the file that the server knows.
@@ -72,6 +77,7 @@ export async function measureFirstFrame(bench: Bench): Promise<Row[]> {
     { ...row("one frame, as an image", "image"), goal },
     { ...row("first frame of the video", "warm"), goal },
     { ...row("first frame of the video at stream-client", "client"), goal },
+    { ...row("first frame of what nobody asked for yet", "known"), goal },
     { ...row("first frame of a file new to the server", "cold"), goal },
     toExit("first frame of the video", figures("warm")),
     toExit("stream-client, from start to exit", figures("client", "end")),
@@ -80,7 +86,7 @@ export async function measureFirstFrame(bench: Bench): Promise<Row[]> {
 
 async function askHere(
   server: ServerProcess,
-  { name, command }: Pick<MediaRequest, "name"> & Partial<MediaRequest>,
+  { name, duration, command = "get_video" }: Pick<MediaRequest, "name"> & Partial<MediaRequest>,
   signal: AbortSignal,
 ): Promise<Run> {
   const began = performance.now();
@@ -90,10 +96,7 @@ async function askHere(
     frame = performance.now() - began;
     await stop();
   };
-  await watch(
-    { port: server.port, request: { name, command: command ?? "get_video" }, onFrame },
-    signal,
-  );
+  await watch({ port: server.port, request: { name, duration, command }, onFrame }, signal);
   return { frame: frame ?? NaN };
 }
 
@@ -103,9 +106,8 @@ async function askFfmpeg(path: string, frameSize: number, signal: AbortSignal): 
   await using ffmpeg = startProcess(
     "ffmpeg",
     [...args, "-c:v", "rawvideo", "-f", "nut", "pipe:1"],
-    {
-      signal,
-    },
+    // As others start it, and as the server does.
+    { signal, leavesGroup: true },
   );
   const reader = new NutReader(fromStream(ffmpeg.stdout), {
     pooledBuffers: 1,
