@@ -67,6 +67,12 @@ const KEYFRAME_INTERVAL = 2;
  */
 const ENCODER_THREADS = "4";
 
+/**
+ * Where x264 has to keep to a bitrate, it divides each picture's bits among its threads by how far
+ * those happen to be: only one gives the same bytes every time, on which resuming relies.
+ */
+const REPEATABLE_THREADS = "1";
+
 /** Constant quality of x264 where no bitrate is asked for: its own default. */
 const USUAL_CRF = "23";
 
@@ -107,9 +113,11 @@ function codecArguments(rendition: Rendition, source: PictureSource): string[] {
   const { encoding, pixelFormat = source.conversion, bitrate, quality = USUAL_QUALITY } = rendition;
   if (encoding === "h264") {
     const interval = source.keyframeInterval ?? KEYFRAME_INTERVAL;
+    // What is live is never made a second time.
+    const isFree = bitrate === undefined || source.isLive;
     return [
       ...["-c:v", "libx264", "-preset", "veryfast", "-tune", "zerolatency", "-pix_fmt", "yuv420p"],
-      ...["-threads", ENCODER_THREADS],
+      ...["-threads", isFree ? ENCODER_THREADS : REPEATABLE_THREADS],
       ...keyframesEvery(interval),
       // What was RGB would otherwise still be said to be.
       ...(isRestated(source) ? ["-colorspace", "smpte170m", "-color_range", "tv"] : []),

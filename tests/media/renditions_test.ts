@@ -125,6 +125,17 @@ Deno.test("openDecoder() cuts h264 into as many slices on every machine", async 
   for (const { data } of frames) assertEquals(countSlices(data), 4);
 });
 
+Deno.test("openDecoder() makes the same h264 again, also of a given bitrate", async () => {
+  const noisy = ["-f", "lavfi", "-i", "nullsrc=size=320x240:d=2,geq=random(1)*255:128:128"];
+  await media.make("noisy.mkv", [...noisy, "-c:v", "ffv1", "-slices", "1"]);
+  const sums = new Set<string>();
+  for (let round = 0; round < 4; round++) {
+    const opened = await readAll(media, "noisy.mkv", { encoding: "h264", bitrate: 300_000 });
+    sums.add(sumsOf(opened, "video").map(({ md5 }) => md5).join(" "));
+  }
+  assertEquals(sums.size, 1);
+});
+
 /** Slices of a picture of H.264 that has start codes. */
 function countSlices(data: Uint8Array): number {
   return [...data.keys()].filter((at) =>
