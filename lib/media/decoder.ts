@@ -37,7 +37,7 @@ export class Decoder implements FrameSource {
     this.notes = plan.notes;
   }
 
-  /** What FFmpeg complained about while it went on decoding; the media is damaged then. */
+  /** What FFmpeg has complained about so far while it went on; the media is damaged then. */
   get warning(): string | undefined {
     return this.#lanes.map((lane) => lane.warning).find((warning) => warning !== undefined);
   }

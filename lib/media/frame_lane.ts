@@ -37,8 +37,6 @@ export interface LaneLimits {
 
 /** One FFmpeg and the one stream it gives. */
 export class FrameLane implements Lane<TimedFrame>, AsyncDisposable {
-  /** What FFmpeg complained about although it succeeded. */
-  warning: string | undefined;
   /** FFmpeg was given up because it gave nothing. */
   #silent = false;
   #description: StreamDescription | undefined;
@@ -84,6 +82,12 @@ export class FrameLane implements Lane<TimedFrame>, AsyncDisposable {
   get description(): StreamDescription {
     if (this.#description === undefined) throw new Error("Cannot use a lane: not described yet");
     return this.#description;
+  }
+
+  /** What FFmpeg has complained about so far; nothing once more has come than is wanted. */
+  get warning(): string | undefined {
+    if (this.#isComplete) return undefined;
+    return lastWords(this.#process.complaints, this.#input.file.path);
   }
 
   describe(description: StreamDescription): void {
@@ -183,8 +187,7 @@ export class FrameLane implements Lane<TimedFrame>, AsyncDisposable {
   async #finish(): Promise<void> {
     // It has nothing more to give, and may still be held up.
     using _limit = deadline(this.#limits.silenceTimeout ?? SILENCE_TIMEOUT, this.#giveUp);
-    const complaints = await this.#process.finished();
-    this.warning = lastWords(complaints, this.#input.file.path);
+    await this.#process.finished();
   }
 
   /** Ends an FFmpeg that gives nothing for too long, as on a mount that has gone away. */

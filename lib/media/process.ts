@@ -43,6 +43,7 @@ export class Process implements AsyncDisposable {
   #child: Deno.ChildProcess;
   #program: string;
   #becomes: string | undefined;
+  #tail = new Tail();
   #stderr: Promise<string>;
   #ended = false;
   #signal: AbortSignal | undefined;
@@ -63,7 +64,7 @@ export class Process implements AsyncDisposable {
       this.#signal?.removeEventListener("abort", this.kill);
       return status;
     });
-    this.#stderr = readTail(child.stderr, this.#status);
+    this.#stderr = this.#tail.fill(child.stderr, this.#status);
     if (signal?.aborted) this.kill();
   }
 
@@ -80,6 +81,11 @@ export class Process implements AsyncDisposable {
   /** What the child reads. Only where `stdin` is piped. */
   get stdin(): WritableStream<Uint8Array> {
     return this.#child.stdin;
+  }
+
+  /** The last of what the child has complained about so far, as much of it as has come. */
+  get complaints(): string {
+    return this.#tail.text;
   }
 
   /**
@@ -172,30 +178,32 @@ function missingProgram(program: string): string {
     "your package manager (apt install ffmpeg, dnf install ffmpeg, brew install ffmpeg)";
 }
 
-/**
- * Reads a stream to its end, or to a moment after its writer's, and keeps the last of it, from the
- * beginning of a line on.
- */
-async function readTail(
-  stream: ReadableStream<Uint8Array>,
-  ended: Promise<unknown>,
-): Promise<string> {
-  const reader = stream.getReader();
-  using limits = new DisposableStack();
-  ended.then(() => {
-    if (!limits.disposed) limits.use(deadline(LAST_WORDS, () => void reader.cancel()));
-  });
-  let tail = new Uint8Array(0);
-  let cut = false;
-  while (true) {
-    const { value: chunk } = await reader.read();
-    if (chunk === undefined) break;
-    const joined = new Uint8Array(tail.byteLength + chunk.byteLength);
-    joined.set(tail);
-    joined.set(chunk, tail.byteLength);
-    cut ||= joined.byteLength > STDERR_TAIL;
-    tail = joined.slice(-STDERR_TAIL);
+/** The last of a stream of text. */
+class Tail {
+  #bytes = new Uint8Array(0);
+  #isCut = false;
+
+  /** What has come so far, from the beginning of a line on. */
+  get text(): string {
+    const text = new TextDecoder().decode(this.#bytes);
+    return this.#isCut ? text.slice(text.indexOf("\n") + 1) : text;
   }
-  const text = new TextDecoder().decode(tail);
-  return cut ? text.slice(text.indexOf("\n") + 1) : text;
+
+  /** Reads a stream to its end, or to a moment after its writer's, and gives the last of it. */
+  async fill(stream: ReadableStream<Uint8Array>, ended: Promise<unknown>): Promise<string> {
+    const reader = stream.getReader();
+    using limits = new DisposableStack();
+    ended.then(() => {
+      if (!limits.disposed) limits.use(deadline(LAST_WORDS, () => void reader.cancel()));
+    });
+    while (true) {
+      const { value: chunk } = await reader.read();
+      if (chunk === undefined) return this.text;
+      const joined = new Uint8Array(this.#bytes.byteLength + chunk.byteLength);
+      joined.set(this.#bytes);
+      joined.set(chunk, this.#bytes.byteLength);
+      this.#isCut ||= joined.byteLength > STDERR_TAIL;
+      this.#bytes = joined.slice(-STDERR_TAIL);
+    }
+  }
 }

@@ -15,7 +15,7 @@ export interface FrameSource extends AsyncDisposable {
   readonly streams: readonly StreamDescription[];
   /** What is other than was asked for, one sentence each. */
   readonly notes: readonly string[];
-  /** What FFmpeg complained about while it went on; the media is damaged then. */
+  /** What FFmpeg has complained about so far while it went on; the media is damaged then. */
   readonly warning: string | undefined;
   /**
    * Gives all frames in the order in which they are due. A frame is good until the next one is

@@ -47,7 +47,7 @@ export class RecordedSource implements FrameSource {
         yield* frames;
         return;
       }
-      if (this.warning === undefined) await this.#keep(true);
+      await this.#keep(true);
     } finally {
       recording.drop();
     }
@@ -60,7 +60,9 @@ export class RecordedSource implements FrameSource {
 
   async #keep(isWhole: boolean): Promise<void> {
     const { streams, notes } = this;
-    if (await this.#isLasting()) this.#recording.keep({ streams, notes, isWhole });
+    // What is damaged may well be decoded to something else the next time.
+    const isSound = this.warning === undefined;
+    if (isSound && await this.#isLasting()) this.#recording.keep({ streams, notes, isWhole });
     else this.#recording.drop();
   }
 }

@@ -41,6 +41,19 @@ Deno.test("Process.finished() gives what was complained about while it succeeded
   assertEquals(await child.finished(), "careful\n");
 });
 
+Deno.test("Process.complaints tells what has come so far", async () => {
+  await using child = sh("echo one >&2; read line; echo two >&2", {
+    stdin: "piped",
+    stdout: "null",
+  });
+  while (child.complaints === "") await new Promise((done) => setTimeout(done));
+  assertEquals(child.complaints, "one\n");
+  await child.stdin.close();
+  await child.ended();
+  await child.finished().catch(() => {});
+  assertEquals(child.complaints, "one\ntwo\n");
+});
+
 Deno.test("Process.finished() throws the status and the last words", async () => {
   await using child = sh("echo one >&2; echo two >&2; exit 3", { stdout: "null" });
   const { failure, message } = await failureOf(child);

@@ -171,6 +171,18 @@ Deno.test("a file that has changed is never answered out of memory", async () =>
   assertStrictEquals(error?.code, "not_found");
 });
 
+Deno.test("what FFmpeg complains about is made anew each time, and never fails for that", async () => {
+  await makeMedia();
+  await using server = await testServer({ media: media.path });
+  const request = { ...TALKIE, encoding: "h264" } as const;
+  {
+    using _complaining = await standIn("ffmpeg", `echo damaged >&2; exec "$REAL" "$@"`);
+    assertStrictEquals((await ask(server, request)).end?.warning, "damaged");
+  }
+  const { error, frames } = await remembered(server, request);
+  assertEquals([error?.code, frames], ["media_error", []]);
+});
+
 Deno.test("a server that may remember nothing asks FFmpeg each time", async () => {
   await makeMedia();
   await using server = await testServer({ media: media.path, headCacheSize: 0 });
