@@ -1,4 +1,5 @@
-import { isSettled } from "../media/file_change.ts";
+import { RequestError } from "../core/errors.ts";
+import { changeOf, isSettled } from "../media/file_change.ts";
 import type { MediaFile } from "../media/library.ts";
 import type { MediaOptions } from "../media/media_options.ts";
 import type { FrameSource } from "../media/source.ts";
@@ -70,7 +71,7 @@ export class Heads {
         held,
         held.head.isWhole ? undefined : {
           name: file.name,
-          open,
+          open: async (unwanted) => await refuseChanged(file, await open(unwanted)),
           onOther: () => this.#cache.refuse(key),
           // FFmpeg may be slow to come to its first frame; what follows is not late for that.
           onWait: (due, seconds) => {
@@ -84,6 +85,20 @@ export class Heads {
     if (recording === undefined) return source;
     return new RecordedSource(source, recording, () => isSettled(file.path, state));
   }
+}
+
+/** Gives what was opened behind a head, unless it may be of another file than the head is. */
+async function refuseChanged(
+  { name, path, state }: MediaFile,
+  source: FrameSource,
+): Promise<FrameSource> {
+  const change = state && await changeOf(path, state);
+  if (change === undefined) return source;
+  await source[Symbol.asyncDispose]();
+  throw new RequestError(
+    "media_error",
+    `Cannot go on with "${name}": the file ${change.what} while it was sent, ask again`,
+  );
 }
 
 /** What stands for an answer: the very state of the file, and all that is wanted of it. */

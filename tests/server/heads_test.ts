@@ -1,4 +1,5 @@
-import { assert, assertEquals, assertLess, assertStrictEquals } from "@std/assert";
+import { assert, assertEquals, assertLess, assertRejects, assertStrictEquals } from "@std/assert";
+import { RequestError } from "../../lib/core/errors.ts";
 import { stateOf } from "../../lib/media/file_change.ts";
 import type { MediaFile } from "../../lib/media/library.ts";
 import type { MediaOptions } from "../../lib/media/media_options.ts";
@@ -130,6 +131,29 @@ Deno.test("Heads.open() refuses to remember what does not begin the same twice",
     assertStrictEquals(await ask(), 10);
     begins = 1 - begins;
   }
+});
+
+Deno.test("Heads.open() does not go on with a file that has taken the place of its own", async () => {
+  using _old = changedAt(() => LONG_AGO);
+  const heads = new Heads(100_000);
+  const file = await oldFile("replaced.mkv");
+  await played(heads, file);
+  const source = new FakeSource(TEN);
+  const open = async () => {
+    await Deno.rename(await folder.write("new.mkv", "media"), file.path);
+    return source;
+  };
+  await using replayed = await heads.open({ file, options: {} }, { open, pacer: PACER });
+  const given: number[] = [];
+  const error = await assertRejects(async () => {
+    for await (const { timestamp } of replayed.frames()) given.push(timestamp);
+  }, RequestError);
+  assertEquals(given, [0, 1, 2]);
+  assertEquals([error.code, source.isOpen], ["media_error", false]);
+  assertStrictEquals(
+    error.message,
+    'Cannot go on with "replaced.mkv": the file was replaced while it was sent, ask again',
+  );
 });
 
 Deno.test("Heads.open() lets what follows be due later, where it had to be waited for", async () => {
