@@ -234,10 +234,12 @@ export class FrameLane implements Lane<TimedFrame>, AsyncDisposable {
 
 /** What stands first is said of the input, unless that has a say of its own. */
 function pictureArguments(input: LaneInput, { threads }: LaneLimits): string[] {
-  const { maxPixels, info } = input.file;
+  const { file: { maxPixels, info }, plan, options } = input;
+  // Several threads decode several pictures, and where there is one, it would wait for the others.
+  const isRun = plan.pictures !== "copy" && !options.still;
   return [
     ...pixelLimit(maxPixels, info.video),
-    ...(threads === undefined ? [] : ["-threads", String(threads)]),
+    ...(isRun && threads !== undefined ? ["-threads", String(threads)] : []),
     ...videoArguments(input),
   ];
 }
