@@ -68,6 +68,9 @@ refuse 'it has left the folder'
 /** Whether the kernel tells what a descriptor has open, and FFmpeg can read from that. */
 const KNOWS_DESCRIPTORS = Deno.build.os === "linux";
 
+/** Whether systems of this kind have `setsid`. */
+const HAS_SETSID = Deno.build.os === "linux";
+
 /** Names what {@linkcode SCRIPT} would not find. */
 const SEARCH = `
 command -v nice >/dev/null || echo nice
@@ -152,7 +155,7 @@ export function startConfined(
   const settings = [memory, NICENESS, KNOWS_DESCRIPTORS, folder, path].map(String);
   try {
     const script = ["-c", SCRIPT, "sh", ...settings, program, ...given];
-    return startProcess("sh", script, { signal, becomes: program, leavesGroup: true });
+    return startProcess("sh", script, { signal, becomes: program, leavesGroup: HAS_SETSID });
   } catch (error) {
     if (!(error instanceof MissingProgramError)) throw error;
     return startProcess(program, args, { signal });
