@@ -14,6 +14,9 @@ const NAME = "live";
 /** Processes that viewers are spread over, where there are many. */
 const PROCESSES = 2;
 
+/** Milliseconds in which so many joins at once are got over, before anything is measured. */
+const SETTLING = 2000;
+
 /** Milliseconds between looks at what runs. */
 const LOOKS = 500;
 
@@ -111,6 +114,7 @@ async function watchLive(audience: Audience, bench: Bench): Promise<Outcome> {
     stack.use(programs.startViewers(JSON.stringify(order), signal))
   );
   for (const viewers of processes) await viewers.expect("joined");
+  await MONOTONIC_CLOCK.sleep(SETTLING, signal);
   const before = await look(server, processes);
   const decoders = new Set(await findChildren(server.pid, "ffmpeg"));
   const began = performance.now();
