@@ -27,7 +27,7 @@ const PATIENCE = 360;
 const MARK = "RUN_TESTS_BATCH";
 
 /** Tests of what happens when, on a screen or in real time: they get the machine for themselves. */
-const IS_ALONE = /\/window\/|\/(pause|late|timing)_test\.ts$/;
+const IS_ALONE = /\/window\/|\/(pause|late|timing|browser)_test\.ts$/;
 
 /**
  * Finds the line with which `deno test` ends, such as `ok | 12 passed (3 steps) | 0 failed (2s)`.
