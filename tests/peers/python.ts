@@ -1,3 +1,5 @@
+import { succeeds } from "../../bench/installed.ts";
+
 /** Where users have Python with Debian's packages; then whatever comes first. */
 const CANDIDATES = ["/usr/bin/python3", "python3"];
 
@@ -21,17 +23,6 @@ export async function findPython(modules: string[]): Promise<string | undefined>
   return (await findPythons(modules))[0];
 }
 
-async function canImport(python: string, modules: string[]): Promise<boolean> {
-  try {
-    const { success } = await new Deno.Command(python, {
-      args: ["-c", `import ${["sys", ...modules].join(", ")}`],
-      stdin: "null",
-      stdout: "null",
-      stderr: "null",
-    }).output();
-    return success;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
+function canImport(python: string, modules: string[]): Promise<boolean> {
+  return succeeds(python, ["-c", `import ${["sys", ...modules].join(", ")}`]);
 }
