@@ -6,9 +6,10 @@ import { messageOf, OutputClosedError } from "./lib/core/errors.ts";
 import { type Interrupt, untilInterrupted } from "./lib/core/interrupt.ts";
 import { printable } from "./lib/core/log.ts";
 
-async function main({ signal, forced, status }: Interrupt): Promise<number> {
+async function main({ signal, forced, status, hangUp }: Interrupt): Promise<number> {
   try {
-    const done = await runClient(Deno.args, { surroundings: surroundingsOf(), signal, forced });
+    const surroundings = surroundingsOf(hangUp);
+    const done = await runClient(Deno.args, { surroundings, signal, forced });
     return done ? 0 : await status;
   } catch (error) {
     if (error instanceof OutputClosedError) return 0;

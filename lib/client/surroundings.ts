@@ -42,9 +42,13 @@ export interface Surroundings {
 /** Size of a terminal that does not tell its own. */
 const USUAL_SIZE = { columns: 80, rows: 24 };
 
-/** The surroundings of this very process. */
-export function surroundingsOf(): Surroundings {
-  const output = new TerminalOutput(Deno.stdout);
+/**
+ * The surroundings of this very process.
+ *
+ * @param onTerminalGone called where a write finds that the terminal is gone
+ */
+export function surroundingsOf(onTerminalGone: () => void): Surroundings {
+  const output = new TerminalOutput(Deno.stdout, onTerminalGone);
   const keyboard = Deno.stdin.isTerminal()
     ? new Keyboard({
       read: (target) => Deno.stdin.read(target),

@@ -5,6 +5,8 @@ export interface Interrupt extends Disposable {
    * service have it read its files again in this way.
    */
   onHangup?: () => void;
+  /** Does what SIGHUP does that ends the program: a write has found out that the terminal is gone. */
+  hangUp: () => void;
   /** Fires at the first signal. */
   signal: AbortSignal;
   /** Fires at the second: from there on nothing is worth a wait. */
@@ -18,6 +20,9 @@ export interface Interrupt extends Disposable {
 /** Status of a program that the system, or whoever keeps it as a service, told to end. */
 export const TERMINATED = 143;
 
+/** Status of a program whose terminal was closed, or lost. */
+const HUNG_UP = 129;
+
 /** Milliseconds between the second signal and the end. */
 const LAST_MOMENT = 300;
 
@@ -27,12 +32,15 @@ const LAST_MOMENT = 300;
  */
 const STATUS: readonly (readonly [Deno.Signal, number])[] = Deno.build.os === "windows"
   ? [["SIGINT", 130]]
-  : [["SIGINT", 130], ["SIGTERM", TERMINATED], ["SIGHUP", 129]];
+  : [["SIGINT", 130], ["SIGTERM", TERMINATED], ["SIGHUP", HUNG_UP]];
 
 /** What a terminal may be at the other end of. */
 const STREAMS = [Deno.stdin, Deno.stdout, Deno.stderr];
 
-/** Takes over Ctrl-C, SIGTERM and the end of the terminal until disposed. */
+/** Where Linux tells which signals were ignored when the program began, as one bit each. */
+const PROCESS_STATUS = "/proc/self/status";
+
+/** Takes over Ctrl-C, SIGTERM and the end of the terminal until disposed; `nohup` keeps that away. */
 export function untilInterrupted(): Interrupt {
   const controller = new AbortController();
   const insistence = new AbortController();
@@ -41,22 +49,32 @@ export function untilInterrupted(): Interrupt {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const isAttached = () => STREAMS.map((stream) => stream.isTerminal());
   const attached = isAttached();
+  const outlivesTerminal = ignoresHangup();
+  const end = (status: number) => {
+    resolve(status);
+    controller.abort();
+  };
+  const onHangup = () => {
+    // A terminal that is closed is none any more.
+    const isAlone = attached.some((was, at) => was && !isAttached()[at]);
+    if (interrupt.onHangup && (outlivesTerminal || !isAlone)) interrupt.onHangup();
+    // It comes from the shell and from the system: the second of it insists on nothing.
+    else if (!outlivesTerminal) end(HUNG_UP);
+  };
   const listeners = STATUS.map(([name, status]) => {
-    const listener = () => {
-      // A terminal that is closed is none any more.
-      const isAlone = attached.some((was, at) => was && !isAttached()[at]);
-      if (name === "SIGHUP" && !isAlone && interrupt.onHangup) return interrupt.onHangup();
+    const onSignal = () => {
       if (controller.signal.aborted) {
         timer ??= setTimeout(() => overdue.resolve(status), LAST_MOMENT);
         insistence.abort();
       }
-      resolve(status);
-      controller.abort();
+      end(status);
     };
+    const listener = status === HUNG_UP ? onHangup : onSignal;
     Deno.addSignalListener(name, listener);
     return [name, listener] as const;
   });
   const interrupt: Interrupt = {
+    hangUp: () => end(HUNG_UP),
     signal: controller.signal,
     forced: insistence.signal,
     status: promise,
@@ -67,4 +85,16 @@ export function untilInterrupted(): Interrupt {
     },
   };
   return interrupt;
+}
+
+/** Whether it was started to outlive its terminal, as `nohup` does; known on Linux alone. */
+function ignoresHangup(): boolean {
+  if (Deno.build.os !== "linux") return false;
+  try {
+    const ignored = Deno.readTextFileSync(PROCESS_STATUS).match(/^SigIgn:\s*([0-9a-f]+)$/m)?.[1];
+    return (BigInt(`0x${ignored ?? "0"}`) & 1n) === 1n;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
 }

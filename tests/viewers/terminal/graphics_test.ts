@@ -214,28 +214,46 @@ Deno.test({
   },
 });
 
-Deno.test({
-  name: `TerminalViewer ends in good order when the terminal is closed${WHY}`,
-  ignore: IGNORED,
-  async fn() {
-    await using server = new ScriptedServer(async (peer) => {
-      await say(peer, describe(), frame(0), frame(1));
-      await untilGone(peer);
-    });
-    const place = await media.folder("closed");
-    // The first shell ends with the terminal, and so tells the others; the second writes it down.
-    const script = `trap : HUP; exec 2> "$0/said"; ${WATCHED.replace('"$0"', '"$0/status"')}`;
-    const wrapper = ["sh", "-c", '"$0" "$@"; :', "sh", "-c", script, place];
-    const args = ["--video", "--view", "terminal", ...at(server)];
-    {
-      await using terminal = new PseudoTerminal(args, { answer: WITHOUT, wrapper });
-      await terminal.drawn.until(/▀/);
-    }
-    while (!await isThere(`${place}/status`)) await new Promise((go) => setTimeout(go, 20));
-    assertMatch(await Deno.readTextFile(`${place}/said`), /^Stopped after 2 frames in [^\n]*\n$/);
-    assertEquals((await Deno.readTextFile(`${place}/status`)).trim(), "129");
-  },
-});
+/** Has a program run in a session of its own, which the system tells nothing of the terminal. */
+const APART = [
+  ...[PYTHON ?? "", "-c"],
+  "import os, sys; os.setsid(); os.execvp(sys.argv[1], sys.argv[1:])",
+];
+
+for (
+  const [name, how, apart] of [
+    ["told", "and is told of it", []],
+    ["found", "and finds it out by drawing", APART],
+  ] as const
+) {
+  Deno.test({
+    name: `TerminalViewer ends in good order when the terminal is closed, ${how}${WHY}`,
+    ignore: IGNORED,
+    async fn() {
+      const closed = Promise.withResolvers<void>();
+      await using server = new ScriptedServer(async (peer) => {
+        await say(peer, describe(), frame(0), frame(1));
+        await closed.promise;
+        await say(peer, frame(2, { value: 20 }));
+        await untilGone(peer);
+      });
+      const place = await media.folder(name);
+      // The first shell ends with the terminal, and so tells the others; the second writes it down.
+      const script = `trap : HUP; exec 2> "$0/said"; ${WATCHED.replace('"$0"', '"$0/status"')}`;
+      const wrapper = ["sh", "-c", '"$0" "$@"; :', ...apart, "sh", "-c", script, place];
+      const args = ["--video", "--view", "terminal", ...at(server)];
+      {
+        await using terminal = new PseudoTerminal(args, { answer: WITHOUT, wrapper });
+        await terminal.drawn.until(/▀/);
+      }
+      closed.resolve();
+      while (!await isThere(`${place}/status`)) await new Promise((go) => setTimeout(go, 20));
+      const said = await Deno.readTextFile(`${place}/said`);
+      assertMatch(said, /^Stopped after [23] frames in [^\n]*\n$/);
+      assertEquals((await Deno.readTextFile(`${place}/status`)).trim(), "129");
+    },
+  });
+}
 
 async function isThere(path: string): Promise<boolean> {
   try {
