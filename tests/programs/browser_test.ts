@@ -187,27 +187,48 @@ Deno.test({
   },
 });
 
+/** Twelve seconds of many bytes, with a keyframe each second, and sound in the first two. */
+async function makeShortSound(): Promise<void> {
+  const second = await media.make("noise.mp4", [
+    ...["-f", "lavfi", "-i", "testsrc2=size=640x480:rate=25:d=1,noise=alls=90:allf=t"],
+    ...["-c:v", "libx264", "-preset", "ultrafast", "-g", "25", "-b:v", "20M"],
+  ]);
+  await media.make("short sound.mp4", [
+    ...["-stream_loop", "11", "-i", second, "-f", "lavfi", "-i", "sine=440:d=2"],
+    ...["-map", "0:v", "-map", "1", "-c:v", "copy", "-c:a", "aac"],
+  ]);
+}
+
+const NOTES = "document.querySelector('#notes').innerText";
+
 Deno.test({
   name: `the page plays on where the sound ends long before the pictures${WHY}`,
   ignore: IGNORED,
   async fn() {
-    const second = await media.make("noise.mp4", [
-      ...["-f", "lavfi", "-i", "testsrc2=size=640x480:rate=25:d=1,noise=alls=90:allf=t"],
-      ...["-c:v", "libx264", "-preset", "ultrafast", "-g", "25", "-b:v", "20M"],
-    ]);
-    await media.make("short sound.mp4", [
-      ...["-stream_loop", "11", "-i", second, "-f", "lavfi", "-i", "sine=440:d=2"],
-      ...["-map", "0:v", "-map", "1", "-c:v", "copy", "-c:a", "aac"],
-    ]);
+    await makeShortSound();
     await using site = await startSite();
     // As on a small device.
     await using browser = await Chromium.start("--mse-video-buffer-size-limit-mb=6");
     const page = await browser.open(`${site.address}#/play/short%20sound.mp4`);
     await page.until(`!${VIDEO}.paused && ${VIDEO}.currentTime > 3`);
-    assertMatch(await page.evaluate("document.querySelector('#notes').innerText"), /left out/);
+    assertMatch(await page.evaluate(NOTES), /left out/);
     await page.press("0");
     await page.until(`${VIDEO}.currentTime < 1 && !${VIDEO}.seeking && !${VIDEO}.paused`);
     await page.until(`!${VIDEO}.paused && ${VIDEO}.currentTime > 3`);
+    assertCalm(page, site);
+  },
+});
+
+Deno.test({
+  name: `the page plays on where the browser has no room from one keyframe to the next${WHY}`,
+  ignore: IGNORED,
+  async fn() {
+    await makeShortSound();
+    await using site = await startSite();
+    await using browser = await Chromium.start("--mse-video-buffer-size-limit-mb=4");
+    const page = await browser.open(`${site.address}#/play/short%20sound.mp4`);
+    await page.until(`!${VIDEO}.paused && ${VIDEO}.currentTime > 3`);
+    assertMatch(await page.evaluate(NOTES), /cannot play it as it is/);
     assertCalm(page, site);
   },
 });

@@ -13,6 +13,7 @@ import page from "../../viewers/browser/page/page.js" with { type: "text" };
 import playLink from "../../viewers/browser/page/play_link.js" with { type: "text" };
 import playerBar from "../../viewers/browser/page/player_bar.js" with { type: "text" };
 import playerView from "../../viewers/browser/page/player_view.js" with { type: "text" };
+import stallWatch from "../../viewers/browser/page/stall_watch.js" with { type: "text" };
 
 /** A file of the page. */
 export interface PageFile {
@@ -31,6 +32,7 @@ const SCRIPTS: Record<string, string> = {
   "media_source.js": mediaSource,
   "page.js": page,
   "play_link.js": playLink,
+  "stall_watch.js": stallWatch,
   "player_bar.js": playerBar,
   "player_view.js": playerView,
 };

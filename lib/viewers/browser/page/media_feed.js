@@ -1,6 +1,7 @@
 /** Feeds a media element with what comes over a connection, no faster than it is played. */
 import { Source } from "./media_source.js";
 import { openPlay } from "./play_link.js";
+import { secondsAhead, StallWatch, StuckError, UndecodableError } from "./stall_watch.js";
 
 /**
  * Told how it goes.
@@ -28,12 +29,6 @@ const BEHIND = 60;
 /** The same, when the browser has no more room. */
 const BEHIND_IN_NEED = 5;
 
-/** Bytes that come, and do not make longer what can be played, before that counts as stuck. */
-const STUCK_BYTES = 8 * 2 ** 20;
-
-/** Seconds ahead with which a browser does not go on. */
-const STUCK_AHEAD = 0.1;
-
 /** Seconds behind the newest at which what is live is shown, and from which on it catches up. */
 const LIVE_AHEAD = 0.3;
 const LIVE_SLOW = 0.8;
@@ -44,21 +39,6 @@ const CATCH_UP = 1.05;
 
 /** Milliseconds between two looks at whether there is room again. */
 const INTERVAL = 200;
-
-/** The browser cannot decode what came. */
-class UndecodableError extends Error {
-  /** @override */
-  name = "UndecodableError";
-}
-
-/**
- * What comes does not make longer what can be played: the sound has ended before the pictures, and
- * a browser waits for both.
- */
-class StuckError extends Error {
-  /** @override */
-  name = "StuckError";
-}
 
 /** Feeds one media element. */
 export class MediaFeed {
@@ -74,10 +54,9 @@ export class MediaFeed {
   #address = "";
   #live = false;
   #rate = 1;
-  /** Bytes, and seconds, since the last beginning. */
+  /** Bytes since the last beginning, and seconds at which they begin. */
   #run = { bytes: 0, begin: 0 };
-  /** Seconds up to which it can be played, and how many of the bytes had come for that. */
-  #grown = { end: 0, bytes: 0 };
+  #stalls;
   /** @type {AbortController | undefined} */
   #control;
   #over = Promise.resolve();
@@ -89,6 +68,7 @@ export class MediaFeed {
   constructor(video, on) {
     this.#video = video;
     this.#on = on;
+    this.#stalls = new StallWatch(video);
   }
 
   /** Whether more is to come. */
@@ -102,13 +82,7 @@ export class MediaFeed {
    * @param {number} moment seconds
    */
   ahead(moment = this.#video.currentTime) {
-    const { buffered } = this.#video;
-    for (let at = 0; at < buffered.length; at++) {
-      if (buffered.start(at) <= moment && moment <= buffered.end(at)) {
-        return buffered.end(at) - moment;
-      }
-    }
-    return -1;
+    return secondsAhead(this.#video, moment);
   }
 
   /**
@@ -125,7 +99,7 @@ export class MediaFeed {
     this.#over = this.#over.then(() => this.#feed(question, control.signal)).catch((error) => {
       if (control.signal.aborted) return;
       this.#control = undefined;
-      if (error instanceof StuckError) this.#on.stuck(this.#grown.end);
+      if (error instanceof StuckError) this.#on.stuck(error.moment);
       else this.#on.failed(error, error instanceof UndecodableError);
     });
   }
@@ -168,7 +142,7 @@ export class MediaFeed {
         this.#run.bytes += part.data.byteLength;
         await this.#append(part.data, signal);
         this.#follow();
-        this.#checkGrowth();
+        this.#checkStall();
         this.#on.data();
         await this.#room(signal);
       } else {
@@ -199,7 +173,7 @@ export class MediaFeed {
     source.duration = live || duration === null ? Infinity : duration;
     this.#live = live;
     this.#run = { bytes: 0, begin };
-    this.#grown = { end: 0, bytes: 0 };
+    this.#stalls.begin(start);
     this.#video.playbackRate = this.#rate;
     if (Math.abs(this.#video.currentTime - start) > 0.01) this.#video.currentTime = start;
   }
@@ -261,23 +235,14 @@ export class MediaFeed {
         if (!full) throw error;
       }
       await this.#removeBehind(BEHIND_IN_NEED);
-      if (refusals > 0) this.#checkGrowth({ full: true });
+      if (refusals > 0) this.#checkStall({ full: true });
       await pause(signal);
     }
   }
 
-  /**
-   * @param {{ full?: boolean }} [options] whether there is no room for more
-   * @throws {StuckError} where nothing is left to be played, though enough has come
-   */
-  #checkGrowth({ full = false } = {}) {
-    const { buffered } = this.#video;
-    const end = buffered.length === 0 ? 0 : buffered.end(buffered.length - 1);
-    if (end !== this.#grown.end) this.#grown = { end, bytes: this.#run.bytes };
-    const ahead = this.ahead();
-    const starved = !this.#live && ahead >= 0 && ahead < STUCK_AHEAD;
-    const enough = full || this.#run.bytes - this.#grown.bytes > STUCK_BYTES;
-    if (starved && enough) throw new StuckError();
+  #checkStall({ full = false } = {}) {
+    // What is live goes to its newest instead.
+    if (!this.#live) this.#stalls.check({ bytes: this.#run.bytes, full });
   }
 
   /** Waits while there is enough to play. */

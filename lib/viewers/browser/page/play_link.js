@@ -65,12 +65,16 @@ export async function* openPlay(question, { onNews, signal }) {
   address.protocol = address.protocol.replace("http", "ws");
   const socket = new WebSocket(address);
   socket.binaryType = "arraybuffer";
-  const close = () => socket.close();
+  const close = () => {
+    // A browser complains of one that is closed before it is open.
+    if (socket.readyState !== WebSocket.CONNECTING) socket.close();
+    else socket.onopen = () => socket.close();
+  };
   signal.addEventListener("abort", close);
   try {
     let taken = 0;
     let begun = false;
-    for await (const part of partsOf(socket, onNews)) {
+    for await (const part of partsOf(socket, { onNews, signal })) {
       signal.throwIfAborted();
       if (part.kind === "problem") throw new CutError(part.message);
       begun ||= part.kind === "begin";
@@ -91,13 +95,13 @@ export async function* openPlay(question, { onNews, signal }) {
 }
 
 /**
- * What comes over a socket, until it is closed.
+ * What comes over a socket, until it is closed, or the signal fires.
  *
  * @param {WebSocket} socket
- * @param {(news: News) => void} onNews
+ * @param {{ onNews: (news: News) => void, signal: AbortSignal }} options
  * @returns {AsyncGenerator<Part | { kind: "problem", message: string }, void>}
  */
-async function* partsOf(socket, onNews) {
+async function* partsOf(socket, { onNews, signal }) {
   /** @type {(Part | { kind: "problem", message: string })[]} */
   const waiting = [];
   let bytes = 0;
@@ -116,10 +120,12 @@ async function* partsOf(socket, onNews) {
     if (bytes > MAX_WAITING) socket.close();
     wake();
   };
-  socket.onclose = () => {
+  const end = () => {
     closed = true;
     wake();
   };
+  socket.onclose = end;
+  signal.addEventListener("abort", end, { once: true });
   while (true) {
     const next = waiting.shift();
     if (next !== undefined) {

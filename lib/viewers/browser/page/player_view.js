@@ -227,7 +227,7 @@ export class PlayerView {
   #onFailed(error, undecodable) {
     if (undecodable && this.#keep) {
       this.#keep = false;
-      this.#note("This browser cannot decode it as it is, so that it is encoded anew");
+      this.#note("This browser cannot play it as it is, so that it is encoded anew");
       const moment = this.#live ? 0 : this.#video.currentTime;
       this.#feed.clear();
       this.#open(moment);
@@ -266,6 +266,8 @@ export class PlayerView {
   /** @param {string} note */
   #note(note) {
     const text = note.charAt(0).toUpperCase() + note.slice(1);
+    // What is said again takes the place of what was said.
+    [...this.#notes.children].find(({ textContent }) => textContent === text)?.remove();
     this.#notes.append(make("li", {}, text));
     while (this.#notes.childElementCount > MAX_NOTES) this.#notes.firstElementChild?.remove();
     this.#notes.hidden = false;
