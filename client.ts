@@ -1,5 +1,5 @@
 /** The command line of `stream-client`: gathers the surroundings, runs, sets the exit status. */
-import { surroundingsOf } from "./lib/client/surroundings.ts";
+import { outlivesTerminal, surroundingsOf } from "./lib/client/surroundings.ts";
 import { runClient, statusOf } from "./lib/client/run.ts";
 import { tell } from "./lib/core/console.ts";
 import { messageOf, OutputClosedError } from "./lib/core/errors.ts";
@@ -22,5 +22,5 @@ async function main({ signal, forced, status, hangUp }: Interrupt): Promise<numb
   }
 }
 
-const interrupt = untilInterrupted();
+const interrupt = untilInterrupted({ outlivesTerminal: outlivesTerminal() });
 Deno.exit(await Promise.race([main(interrupt), interrupt.overdue]));

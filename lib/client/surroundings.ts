@@ -39,6 +39,9 @@ export interface Surroundings {
   terminalSize: () => { columns: number; rows: number };
 }
 
+/** For children of which nothing but the status counts. */
+const SILENT = { stdin: "null", stdout: "null", stderr: "null" } as const;
+
 /** Size of a terminal that does not tell its own. */
 const USUAL_SIZE = { columns: 80, rows: 24 };
 
@@ -86,6 +89,23 @@ export function surroundingsOf(onTerminalGone: () => void): Surroundings {
     screen: screen(),
     terminalSize,
   };
+}
+
+/**
+ * Whether the program was started to outlive its terminal, as `nohup` does: by ignoring SIGHUP, and
+ * giving it no terminal. What is ignored is ignored by children, too, and one of them tries it.
+ */
+export function outlivesTerminal(): boolean {
+  const isAttached = [Deno.stdin, Deno.stdout, Deno.stderr].some((stream) => stream.isTerminal());
+  if (isAttached || Deno.build.os === "windows") return false;
+  try {
+    const { success } = new Deno.Command("sh", { args: ["-c", "kill -HUP $$"], ...SILENT })
+      .outputSync();
+    return success;
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw error;
+  }
 }
 
 /** X11 and Wayland name their screen in the environment; the other systems always have one. */
@@ -157,9 +177,12 @@ async function say(program: string, args: string[]): Promise<string | undefined>
     }).output();
     return new TextDecoder().decode(stdout);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotCapable) {
-      return undefined;
-    }
+    if (isMissing(error)) return undefined;
     throw error;
   }
+}
+
+/** Whether a program is not there, or not to be used. */
+function isMissing(error: unknown): boolean {
+  return error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotCapable;
 }

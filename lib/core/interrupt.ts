@@ -37,11 +37,12 @@ const STATUS: readonly (readonly [Deno.Signal, number])[] = Deno.build.os === "w
 /** What a terminal may be at the other end of. */
 const STREAMS = [Deno.stdin, Deno.stdout, Deno.stderr];
 
-/** Where Linux tells which signals were ignored when the program began, as one bit each. */
-const PROCESS_STATUS = "/proc/self/status";
-
-/** Takes over Ctrl-C, SIGTERM and the end of the terminal until disposed; `nohup` keeps that away. */
-export function untilInterrupted(): Interrupt {
+/**
+ * Takes over Ctrl-C, SIGTERM and the end of the terminal until disposed.
+ *
+ * @param options `outlivesTerminal`: SIGHUP ends nothing, wherever it comes from
+ */
+export function untilInterrupted({ outlivesTerminal = false } = {}): Interrupt {
   const controller = new AbortController();
   const insistence = new AbortController();
   const { promise, resolve } = Promise.withResolvers<number>();
@@ -49,7 +50,6 @@ export function untilInterrupted(): Interrupt {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const isAttached = () => STREAMS.map((stream) => stream.isTerminal());
   const attached = isAttached();
-  const outlivesTerminal = ignoresHangup();
   const end = (status: number) => {
     resolve(status);
     controller.abort();
@@ -85,16 +85,4 @@ export function untilInterrupted(): Interrupt {
     },
   };
   return interrupt;
-}
-
-/** Whether it was started to outlive its terminal, as `nohup` does; known on Linux alone. */
-function ignoresHangup(): boolean {
-  if (Deno.build.os !== "linux") return false;
-  try {
-    const ignored = Deno.readTextFileSync(PROCESS_STATUS).match(/^SigIgn:\s*([0-9a-f]+)$/m)?.[1];
-    return (BigInt(`0x${ignored ?? "0"}`) & 1n) === 1n;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }

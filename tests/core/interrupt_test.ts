@@ -9,7 +9,7 @@ const HANGUP_PROBE = new URL("./hangup_probe.ts", import.meta.url).pathname;
 for (const [signal, status] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
   Deno.test(`untilInterrupted() takes ${signal} for status ${status}, and lets the program end`, async () => {
     const child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "--no-config", PROBE],
+      args: ["run", "--no-config", PROBE],
       stdin: "null",
       stdout: "piped",
     }).spawn();
@@ -29,7 +29,7 @@ Deno.test({
   ignore: Deno.build.os === "windows",
   async fn() {
     const child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "--no-config", HANGUP_PROBE],
+      args: ["run", "--no-config", HANGUP_PROBE],
       ...{ stdin: "null", stdout: "piped" },
     }).spawn();
     const lines: string[] = [];
@@ -64,7 +64,7 @@ Deno.test({
   }`,
   ignore: python === undefined,
   async fn() {
-    const probe = [Deno.execPath(), "run", "-A", "--no-config", "--quiet", HANGUP_PROBE];
+    const probe = [Deno.execPath(), "run", "--no-config", "--quiet", HANGUP_PROBE];
     const command = new Deno.Command(python ?? "", { args: ["-c", CLOSING, ...probe] });
     assertEquals((await command.output()).code, 129);
   },

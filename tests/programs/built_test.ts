@@ -145,6 +145,16 @@ Deno.test("stream-server and stream-client, as executables", async (t) => {
     assertEquals((await program.ending()).code, 130);
   });
 
+  await t.step("outlive the terminal where nohup starts them", async () => {
+    const args = ["--video", "v.mp4", "--view", "terminal", ...where];
+    const wrapper = ["sh", "-c", 'trap "" HUP; exec "$0" "$@"'];
+    await using program = startProgram("client", args, { ...client, wrapper });
+    await program.stdout.until(/▀|\[H/);
+    program.kill("SIGHUP");
+    const { code, stderr } = await program.ending();
+    assertEquals([code, /^Received 100 frames in /.test(stderr)], [0, true], stderr);
+  });
+
   await t.step("take keys in a terminal, and complete flags in a shell", async (t) => {
     const { code, stdout } = await runProgram("client", ["--completions", "bash"], client);
     assertEquals(code, 0);
