@@ -54,7 +54,8 @@ Deno.test("startPlayback() gives up an FFmpeg that comes to nothing any more", a
     if (frozen++ > 0) return;
     for (const child of await mediaChildren()) Deno.kill(child, "SIGSTOP");
   };
-  const answer = await ask(server, { command: "get_video", name: "long.mkv" }, {
+  // In real time, so that FFmpeg is not through with it before it is stopped.
+  const answer = await ask(server, { command: "get_video", name: "long.mkv", speed: 1 }, {
     onFrame: () => void onFrame(),
   });
   assertEquals(answer.error?.code, "media_error");
