@@ -56,6 +56,7 @@ export function secondsAhead({ buffered }, moment) {
 /** Finds out that a media element plays no further, though it is fed. */
 export class StallWatch {
   #video;
+  #now;
   /** Seconds from which on it is shown. */
   #start = 0;
   /** Seconds up to which it can be played, and how many of the bytes had come for that. */
@@ -63,9 +64,13 @@ export class StallWatch {
   /** Where it stood still when it was last looked at, in seconds, and since when, milliseconds. */
   #still = { at: 0, since: 0 };
 
-  /** @param {HTMLVideoElement} video */
-  constructor(video) {
+  /**
+   * @param {HTMLVideoElement} video
+   * @param {() => number} now the time in milliseconds
+   */
+  constructor(video, now = () => performance.now()) {
     this.#video = video;
+    this.#now = now;
   }
 
   /**
@@ -76,7 +81,7 @@ export class StallWatch {
   begin(start) {
     this.#start = start;
     this.#grown = { end: 0, bytes: 0 };
-    this.#still = { at: this.#video.currentTime, since: performance.now() };
+    this.#still = { at: this.#video.currentTime, since: this.#now() };
   }
 
   /**
@@ -92,9 +97,11 @@ export class StallWatch {
     const ahead = secondsAhead(this.#video, currentTime);
     // It may stand a microsecond behind the end, where nothing is ahead that could be counted.
     const dry = (ahead >= 0 && ahead < STUCK_AHEAD) || this.#stillFor(ahead) > STUCK_TIME;
-    const enough = full || bytes - this.#grown.bytes > STUCK_BYTES;
+    const begun = end > this.#start;
+    // Before it has begun, much may come that cannot be played yet: the sound may begin later.
+    const enough = full || (begun && bytes - this.#grown.bytes > STUCK_BYTES);
     if (!dry || !enough) return;
-    if (full && end <= this.#start) {
+    if (!begun) {
       throw new UndecodableError("This browser has no room for what is needed to show it");
     }
     throw new StuckError(Math.max(end, currentTime));
@@ -106,9 +113,9 @@ export class StallWatch {
    * @param {number} ahead seconds
    */
   #stillFor(ahead) {
-    const { currentTime, paused, readyState } = this.#video;
-    const waits = readyState < HTMLMediaElement.HAVE_FUTURE_DATA && ahead < STILL_AHEAD;
-    const now = performance.now();
+    const { currentTime, paused, readyState, HAVE_FUTURE_DATA } = this.#video;
+    const waits = readyState < HAVE_FUTURE_DATA && ahead < STILL_AHEAD;
+    const now = this.#now();
     if (paused || !waits || currentTime !== this.#still.at) {
       this.#still = { at: currentTime, since: now };
     }
