@@ -93,10 +93,11 @@ export function surroundingsOf(onTerminalGone: () => void): Surroundings {
 
 /**
  * Whether the program was started to outlive its terminal, as `nohup` does: by ignoring SIGHUP, and
- * giving it no terminal. What is ignored is ignored by children, too, and one of them tries it.
+ * having it write to no terminal; not every `nohup` keeps it from reading from one. What is ignored
+ * is ignored by children, too, and one of them tries it.
  */
 export function outlivesTerminal(): boolean {
-  const isAttached = [Deno.stdin, Deno.stdout, Deno.stderr].some((stream) => stream.isTerminal());
+  const isAttached = [Deno.stdout, Deno.stderr].some((stream) => stream.isTerminal());
   if (isAttached || Deno.build.os === "windows") return false;
   try {
     const { success } = new Deno.Command("sh", { args: ["-c", "kill -HUP $$"], ...SILENT })
