@@ -29,6 +29,9 @@ const CLIP = [
   ...["-bf", "2", "-c:a", "aac", "-b:a", "32k", "-t", String(LENGTH)],
 ];
 
+/** Keys that come one upon the other, an even number. */
+const HELD = 60;
+
 /** With the two others, more tabs than a browser has connections to one place. */
 const MORE_TABS = 5;
 
@@ -60,6 +63,11 @@ async function startSite(...args: string[]): Promise<Site> {
 
 /** A part of the one media element, as JavaScript. */
 const VIDEO = "document.querySelector('video')";
+
+/** JavaScript that presses a key, which is an expression. */
+function pressing(key: string): string {
+  return `document.body.dispatchEvent(new KeyboardEvent("keydown", { key: ${key}, bubbles: true }))`;
+}
 
 /** Waits until what is shown, at the middle of the picture, has the colour of a second. */
 async function untilColour(page: Page, second: number): Promise<void> {
@@ -124,6 +132,26 @@ Deno.test({
       await page.evaluate("document.querySelector('#seek').ariaValueText"),
       "0:00 of 1:40",
     );
+    // Who comes back at once, to what is still there, stays there.
+    let asked = page.requests.length;
+    await page.evaluate(`${pressing("'8'")} && ${pressing("'0'")}`);
+    while (page.requests.length === asked) await page.evaluate("document.title");
+    assertEquals(page.requests.slice(asked).filter((url) => url.includes("start=")), []);
+    await page.until(`${VIDEO}.currentTime === 0 && !${VIDEO}.seeking`);
+    // Who holds a key down asks the server for little of what lies between.
+    asked = page.requests.length;
+    await page.evaluate(`(async () => {
+      for (let count = 0; count < ${HELD}; count++) {
+        ${pressing("count % 2 === 0 ? '5' : '8'")};
+        await new Promise((resolve) => setTimeout(resolve));
+      }
+    })()`);
+    await page.until(`${VIDEO}.currentTime === 80 && !${VIDEO}.seeking`);
+    await untilColour(page, 80);
+    assertLess(page.requests.length - asked, HELD / 2);
+    await page.press("0");
+    await page.until(`${VIDEO}.currentTime === 0 && !${VIDEO}.seeking`);
+    await untilColour(page, 0);
     // No more is fetched than is needed soon.
     assertLess(await page.evaluate<number>(`${VIDEO}.buffered.end(0)`), 40);
 

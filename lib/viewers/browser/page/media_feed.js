@@ -37,7 +37,7 @@ const LIVE_LOST = 1.5;
 /** Speed at which it catches up: too little to be heard. */
 const CATCH_UP = 1.05;
 
-/** Milliseconds between two looks at whether there is room again. */
+/** Milliseconds between two looks at whether there is room again, and between two questions. */
 const INTERVAL = 200;
 
 /** Feeds one media element. */
@@ -57,6 +57,10 @@ export class MediaFeed {
   /** Bytes since the last beginning, and seconds at which they begin. */
   #run = { bytes: 0, begin: 0 };
   #stalls;
+  /** When it was last asked for something, in milliseconds. */
+  #asked = -Infinity;
+  /** Of what was asked for, the beginning has come. */
+  #begun = false;
   /** @type {AbortController | undefined} */
   #control;
   #over = Promise.resolve();
@@ -74,6 +78,11 @@ export class MediaFeed {
   /** Whether more is to come. */
   get isOpen() {
     return this.#control !== undefined;
+  }
+
+  /** Whether what is there will give way to what was asked for. */
+  get isLeaving() {
+    return this.isOpen && !this.#begun;
   }
 
   /**
@@ -95,6 +104,7 @@ export class MediaFeed {
     this.close();
     const control = new AbortController();
     this.#control = control;
+    this.#begun = false;
     this.#rate = rate;
     this.#over = this.#over.then(() => this.#feed(question, control.signal)).catch((error) => {
       if (control.signal.aborted) return;
@@ -132,10 +142,15 @@ export class MediaFeed {
    */
   async #feed(question, signal) {
     signal.throwIfAborted();
+    // Who holds a key down wants to get far, and nothing of what lies between.
+    if (performance.now() - this.#asked < INTERVAL) await pause(signal);
+    this.#asked = performance.now();
     const onNews = this.#on.news;
     for await (const part of openPlay(question, { onNews, signal })) {
       if (part.kind === "begin") {
         await this.#prepare(part, signal);
+        signal.throwIfAborted();
+        this.#begun = true;
         this.#on.begin(part);
       } else if (part.kind === "data") {
         this.bytes += part.data.byteLength;

@@ -198,7 +198,7 @@ export class PlayerView {
     this.#video.currentTime = to;
     const ahead = this.#feed.ahead(to);
     const there = ahead > LAST / 2 || (ahead >= 0 && !this.#feed.isOpen && to === last);
-    if (!there) this.#open(to);
+    if (!there || this.#feed.isLeaving) this.#open(to);
     this.#show();
   }
 
