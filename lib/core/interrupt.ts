@@ -7,9 +7,9 @@ export interface Interrupt extends Disposable {
   onHangup?: () => void;
   /** Does what SIGHUP does that ends the program: a write has found out that the terminal is gone. */
   hangUp: () => void;
-  /** Fires at the first signal. */
+  /** Fires at the first signal, or where the terminal is found to be gone. */
   signal: AbortSignal;
-  /** Fires at the second: from there on nothing is worth a wait. */
+  /** Fires at the second, unless that is SIGHUP: from there on nothing is worth a wait. */
   forced: AbortSignal;
   /** Exit status that the signal stands for: 130 for SIGINT, 143 for SIGTERM, 129 for SIGHUP. */
   status: Promise<number>;

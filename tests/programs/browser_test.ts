@@ -138,6 +138,20 @@ Deno.test({
     while (page.requests.length === asked) await page.evaluate("document.title");
     assertEquals(page.requests.slice(asked).filter((url) => url.includes("start=")), []);
     await page.until(`${VIDEO}.currentTime === 0 && !${VIDEO}.seeking`);
+    // A connection that is not wanted any more before it is there.
+    await page.evaluate(`{
+      const Usual = WebSocket;
+      WebSocket = class extends Usual {
+        constructor(address) {
+          super(address);
+          WebSocket = Usual;
+          queueMicrotask(() => ${pressing("'5'")});
+        }
+      };
+      ${pressing("'8'")};
+    }`);
+    await page.until(`${VIDEO}.currentTime === 50 && !${VIDEO}.seeking`);
+    await untilColour(page, 50);
     // Who holds a key down asks the server for little of what lies between.
     asked = page.requests.length;
     await page.evaluate(`(async () => {
