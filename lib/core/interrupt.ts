@@ -9,7 +9,7 @@ export interface Interrupt extends Disposable {
   hangUp: () => void;
   /** Fires at the first signal, or where the terminal is found to be gone. */
   signal: AbortSignal;
-  /** Fires at the second, unless that is SIGHUP: from there on nothing is worth a wait. */
+  /** Fires at the second, unless both are SIGHUP: from there on nothing is worth a wait. */
   forced: AbortSignal;
   /** Exit status that the signal stands for: 130 for SIGINT, 143 for SIGTERM, 129 for SIGHUP. */
   status: Promise<number>;
@@ -50,31 +50,33 @@ export function untilInterrupted({ outlivesTerminal = false } = {}): Interrupt {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const isAttached = () => STREAMS.map((stream) => stream.isTerminal());
   const attached = isAttached();
-  const end = (status: number) => {
+  let hungUp = false;
+  const end = (status: number, { insists = true } = {}) => {
+    if (controller.signal.aborted && insists) {
+      timer ??= setTimeout(() => overdue.resolve(status), LAST_MOMENT);
+      insistence.abort();
+    }
     resolve(status);
     controller.abort();
+  };
+  const hangUp = () => {
+    // The shell and the system tell of it, and writes find it out: that is one end, told often.
+    end(HUNG_UP, { insists: !hungUp });
+    hungUp = true;
   };
   const onHangup = () => {
     // A terminal that is closed is none any more.
     const isAlone = attached.some((was, at) => was && !isAttached()[at]);
     if (interrupt.onHangup && (outlivesTerminal || !isAlone)) interrupt.onHangup();
-    // It comes from the shell and from the system: the second of it insists on nothing.
-    else if (!outlivesTerminal) end(HUNG_UP);
+    else if (!outlivesTerminal) hangUp();
   };
   const listeners = STATUS.map(([name, status]) => {
-    const onSignal = () => {
-      if (controller.signal.aborted) {
-        timer ??= setTimeout(() => overdue.resolve(status), LAST_MOMENT);
-        insistence.abort();
-      }
-      end(status);
-    };
-    const listener = status === HUNG_UP ? onHangup : onSignal;
+    const listener = status === HUNG_UP ? onHangup : () => end(status);
     Deno.addSignalListener(name, listener);
     return [name, listener] as const;
   });
   const interrupt: Interrupt = {
-    hangUp: () => end(HUNG_UP),
+    hangUp,
     signal: controller.signal,
     forced: insistence.signal,
     status: promise,

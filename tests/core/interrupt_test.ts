@@ -3,6 +3,7 @@ import { TextLineStream } from "@std/streams/text-line-stream";
 import { findPython } from "../peers/python.ts";
 
 const PROBE = new URL("./interrupt_probe.ts", import.meta.url).pathname;
+const INSISTENCE_PROBE = new URL("./insistence_probe.ts", import.meta.url).pathname;
 const HANGUP_PROBE = new URL("./hangup_probe.ts", import.meta.url).pathname;
 
 // In a process of its own: the test runner takes SIGINT for itself.
@@ -42,6 +43,31 @@ Deno.test({
     assertEquals([lines, (await child.status).code], [["ready", "again"], 143]);
   },
 });
+
+for (
+  const [what, first, then, status] of [
+    ["a second Ctrl-C", "SIGINT", ["SIGINT"], 130],
+    ["SIGHUP after Ctrl-C", "SIGINT", ["SIGHUP"], 129],
+    ["SIGTERM after SIGHUP, but not SIGHUP once more", "SIGHUP", ["SIGHUP", "SIGTERM"], 143],
+  ] as const
+) {
+  Deno.test({
+    name: `untilInterrupted() takes ${what} for insistence`,
+    ignore: Deno.build.os === "windows",
+    async fn() {
+      const child = new Deno.Command(Deno.execPath(), {
+        args: ["run", "--no-config", INSISTENCE_PROBE],
+        ...{ stdin: "null", stdout: "piped" },
+      }).spawn();
+      const text = child.stdout.pipeThrough(new TextDecoderStream());
+      for await (const line of text.pipeThrough(new TextLineStream())) {
+        if (line === "ready") child.kill(first);
+        if (line === "aborted") { for (const signal of then) child.kill(signal); }
+      }
+      assertEquals((await child.status).code, status);
+    },
+  });
+}
 
 /** Runs a program in a terminal of its own, closes that once it is ready, and takes its status. */
 const CLOSING = `
