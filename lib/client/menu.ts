@@ -32,7 +32,7 @@ export async function runMenu({ choices, surroundings, signal }: MenuOptions): P
   try {
     while (!signal.aborted) {
       print(prompt);
-      const { value: line, done } = await lines.read();
+      const { value: line, done } = await read(lines);
       if (done || line.trim() === QUIT) return;
       const choice = choices.find(({ key }) => key === line.trim());
       if (choice === undefined) {
@@ -48,6 +48,20 @@ export async function runMenu({ choices, surroundings, signal }: MenuOptions): P
     }
   } finally {
     signal.removeEventListener("abort", stop);
-    await lines.cancel();
+    // Where reading failed, that has been told.
+    await lines.cancel().catch(() => {});
+  }
+}
+
+/** Reads a line; nohup leaves programs a standard input that none can be read from. */
+async function read(
+  lines: ReadableStreamDefaultReader<string>,
+): Promise<ReadableStreamReadResult<string>> {
+  try {
+    return await lines.read();
+  } catch (cause) {
+    const message = `Cannot read from standard input what to do: ${messageOf(cause)}, ` +
+      "expected a terminal, or --image, --video or --list";
+    throw new Error(message, { cause });
   }
 }

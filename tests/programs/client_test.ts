@@ -31,7 +31,6 @@ async function countFrames(path: string): Promise<number> {
   return parseInt(new TextDecoder().decode(found));
 }
 
-/** A folder of its own for what is recorded. */
 Deno.test("stream-client --help prints the usage, and nothing else", async () => {
   const { code, stdout, stderr } = await runProgram("client", ["--help"]);
   assertEquals([code, stderr], [0, ""]);
@@ -152,30 +151,6 @@ for (const [signal, status] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 12
     assertEquals(await countFrames(`${place}/x.part.mp4`), Number(frames), stderr);
   });
 }
-
-Deno.test({
-  name: "stream-client outlives its terminal where it was told to, as nohup does",
-  ignore: Deno.build.os !== "linux",
-  async fn() {
-    const drawn = (pictures: number) => new RegExp(String.raw`(\[H[^]*?){${pictures}}`);
-    await using server = new ScriptedServer(async (peer) => {
-      await say(peer, describe(), frame(0));
-      await client.stdout.until(drawn(1));
-      client.kill("SIGHUP");
-      for (let index = 1; index < 5; index++) {
-        await say(peer, frame(index, { value: index % 2 === 0 ? 128 : 16 }));
-        await client.stdout.until(drawn(index + 1));
-      }
-      await say(peer, end());
-    });
-    const args = ["--video", "--view", "terminal", ...at(server)];
-    const wrapper = ["sh", "-c", 'trap "" HUP; exec "$0" "$@"'];
-    await using client = startProgram("client", args, { wrapper });
-    const { code, stderr } = await client.ending();
-    assertEquals(code, 0);
-    assertMatch(stderr, /^Received 5 frames in [^\n]+\n$/);
-  },
-});
 
 Deno.test("stream-client ends by Ctrl-C while it waits for the server, or for a choice", async () => {
   const asked = Promise.withResolvers<void>();

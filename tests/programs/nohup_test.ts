@@ -3,6 +3,7 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { at } from "../support/inside.ts";
 import { mediaFolder, namesIn } from "../support/media.ts";
 import { PseudoTerminal, PYTHON } from "../support/pseudo_terminal.ts";
+import { runProgram, startProgram } from "../support/programs.ts";
 import { describe, end, frame, say, ScriptedServer } from "../support/scripted_server.ts";
 
 const media = mediaFolder();
@@ -38,5 +39,42 @@ Deno.test({
     while (!namesIn(place).includes("status")) await new Promise((go) => setTimeout(go, 20));
     assertMatch(await Deno.readTextFile(`${place}/said`), /^Received 2 frames in [^\n]*\n$/);
     assertEquals(await Deno.readTextFile(`${place}/status`), "0\n");
+  },
+});
+
+Deno.test({
+  name: "stream-client outlives its terminal where it was told to, as nohup does",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    const drawn = (pictures: number) => new RegExp(String.raw`(\[H[^]*?){${pictures}}`);
+    await using server = new ScriptedServer(async (peer) => {
+      await say(peer, describe(), frame(0));
+      await client.stdout.until(drawn(1));
+      client.kill("SIGHUP");
+      for (let index = 1; index < 5; index++) {
+        await say(peer, frame(index, { value: index % 2 === 0 ? 128 : 16 }));
+        await client.stdout.until(drawn(index + 1));
+      }
+      await say(peer, end());
+    });
+    const args = ["--video", "--view", "terminal", ...at(server)];
+    const wrapper = ["sh", "-c", 'trap "" HUP; exec "$0" "$@"'];
+    await using client = startProgram("client", args, { wrapper });
+    const { code, stderr } = await client.ending();
+    assertEquals(code, 0);
+    assertMatch(stderr, /^Received 5 frames in [^\n]+\n$/);
+  },
+});
+
+Deno.test({
+  name: "stream-client says what it expects where it cannot ask, as under nohup",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    const wrapper = ["sh", "-c", 'exec "$0" "$@" 0>/dev/null'];
+    const ending = await runProgram("client", [], { wrapper });
+    const reason =
+      /^Cannot read from standard input what to do: Bad file descriptor [^\n]*, expected a terminal, or --image, --video or --list$/m;
+    assertEquals(ending.code, 1);
+    assertMatch(ending.stderr, reason);
   },
 });
