@@ -85,11 +85,15 @@ export function isPlayable(stream: StreamDescription, can: ReadonlySet<string>):
   return PLAIN.has(pixelFormat) || (codec !== "h264" && DEEP.has(pixelFormat));
 }
 
-/** What is encoded anew for the browser, one sentence each. */
+/**
+ * What is encoded anew for the browser, one sentence each; nothing where nothing may stay as it is,
+ * since whoever wants that knows why.
+ */
 export function browserNotes(
   streams: readonly StreamDescription[],
   { can }: Pick<FragmentOptions, "can">,
 ): string[] {
+  if (can.size === 0) return [];
   return streams.filter((stream) => !isPlayable(stream, can) && !isRaw(stream)).map((stream) => {
     const format = stream.type === "video" && can.has(stream.codec) ? ` ${stream.pixelFormat}` : "";
     const what = stream.type === "video" ? "pictures are" : "sound is";

@@ -98,6 +98,8 @@ test("browserNotes() tells what is encoded anew, and why", () => {
     "sound is encoded anew: this browser does not play ac3",
   ]);
   assertEquals(browserNotes([PICTURE, { ...SOUND, codec: "pcm_s16le" }], { can: ALL }), []);
+  // Whoever lets nothing stay as it is knows why.
+  assertEquals(browserNotes(streams, { can: new Set() }), []);
 });
 
 test("browserPictureArguments() makes one upright picture with square pixels", () => {
