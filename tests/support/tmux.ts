@@ -35,7 +35,8 @@ export class Terminal implements AsyncDisposable {
       ...["stty -echoctl", "trap : INT", "echo before", ...variables],
       `sh -c 'echo $$ > "$0"; exec "$@"' ${quote(`${folder}/pid`)} ` +
       [...sourceCommand("client"), ...args].map(quote).join(" "),
-      'echo "status $?"',
+      // What is pressed from now on comes too late for the client, and ends nothing else.
+      'status=$?; trap "" INT; echo "status $status"',
       `tmux -L ${terminal.#name} wait-for -S over`,
       "exec cat",
     ];
