@@ -6,22 +6,29 @@ const PROBE = new URL("./interrupt_probe.ts", import.meta.url).pathname;
 const INSISTENCE_PROBE = new URL("./insistence_probe.ts", import.meta.url).pathname;
 const HANGUP_PROBE = new URL("./hangup_probe.ts", import.meta.url).pathname;
 
-// In a process of its own: the test runner takes SIGINT for itself.
+/** Runs a probe, in a process of its own since the test runner takes SIGINT for itself. */
+async function runProbe(
+  path: string,
+  signals: Partial<Record<string, readonly Deno.Signal[]>>,
+): Promise<{ lines: string[]; code: number }> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-config", path],
+    ...{ stdin: "null", stdout: "piped" },
+  }).spawn();
+  const lines: string[] = [];
+  const text = child.stdout.pipeThrough(new TextDecoderStream());
+  for await (const line of text.pipeThrough(new TextLineStream())) {
+    lines.push(line);
+    for (const signal of signals[line] ?? []) child.kill(signal);
+  }
+  return { lines, code: (await child.status).code };
+}
+
 for (const [signal, status] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
   Deno.test(`untilInterrupted() takes ${signal} for status ${status}, and lets the program end`, async () => {
-    const child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "--no-config", PROBE],
-      stdin: "null",
-      stdout: "piped",
-    }).spawn();
-    const lines: string[] = [];
-    const text = child.stdout.pipeThrough(new TextDecoderStream());
-    for await (const line of text.pipeThrough(new TextLineStream())) {
-      lines.push(line);
-      if (line === "ready") child.kill(signal);
-    }
+    const { lines, code } = await runProbe(PROBE, { ready: [signal] });
     assertEquals(lines, ["ready", "aborted", `status ${status}`]);
-    assertEquals((await child.status).code, 0);
+    assertEquals(code, 0);
   });
 }
 
@@ -29,18 +36,8 @@ Deno.test({
   name: "untilInterrupted() ends nothing at SIGHUP where something else is to be done then",
   ignore: Deno.build.os === "windows",
   async fn() {
-    const child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "--no-config", HANGUP_PROBE],
-      ...{ stdin: "null", stdout: "piped" },
-    }).spawn();
-    const lines: string[] = [];
-    const next = { ready: "SIGHUP", again: "SIGTERM" } as const;
-    const text = child.stdout.pipeThrough(new TextDecoderStream());
-    for await (const line of text.pipeThrough(new TextLineStream())) {
-      lines.push(line);
-      if (line === "ready" || line === "again") child.kill(next[line]);
-    }
-    assertEquals([lines, (await child.status).code], [["ready", "again"], 143]);
+    const ending = await runProbe(HANGUP_PROBE, { ready: ["SIGHUP"], again: ["SIGTERM"] });
+    assertEquals(ending, { lines: ["ready", "again"], code: 143 });
   },
 });
 
@@ -55,16 +52,8 @@ for (
     name: `untilInterrupted() takes ${what} for insistence`,
     ignore: Deno.build.os === "windows",
     async fn() {
-      const child = new Deno.Command(Deno.execPath(), {
-        args: ["run", "--no-config", INSISTENCE_PROBE],
-        ...{ stdin: "null", stdout: "piped" },
-      }).spawn();
-      const text = child.stdout.pipeThrough(new TextDecoderStream());
-      for await (const line of text.pipeThrough(new TextLineStream())) {
-        if (line === "ready") child.kill(first);
-        if (line === "aborted") { for (const signal of then) child.kill(signal); }
-      }
-      assertEquals((await child.status).code, status);
+      const { code } = await runProbe(INSISTENCE_PROBE, { ready: [first], aborted: then });
+      assertEquals(code, status);
     },
   });
 }
