@@ -1,6 +1,6 @@
 import { ProcessError } from "../core/errors.ts";
 import type { Frame, StreamDescription } from "../core/frame.ts";
-import { NutWriter, type NutWriterOptions } from "./nut_writer.ts";
+import { isGone, NutWriter, type NutWriterOptions } from "./nut_writer.ts";
 import type { PrivateSocket } from "./private_socket.ts";
 import { type Process, type ProcessOptions, startProcess } from "./process.ts";
 
@@ -96,9 +96,7 @@ export class FrameSink implements AsyncDisposable {
       await action();
       return true;
     } catch (error) {
-      const isGone = error instanceof Deno.errors.BrokenPipe ||
-        error instanceof Deno.errors.ConnectionReset;
-      if (!isGone) throw error;
+      if (!isGone(error)) throw error;
       await this.#process.finished();
       return false;
     }

@@ -73,7 +73,12 @@ export class NutWriter {
    * where nobody reads it. Harmless when it has ended.
    */
   async abort(): Promise<void> {
-    await this.#writer.abort(new Deno.errors.BrokenPipe("The output has been ended"));
+    try {
+      await this.#writer.abort(new Deno.errors.BrokenPipe("The output has been ended"));
+    } catch (error) {
+      // A write that was under way has found out that nobody reads any more: it has ended by that.
+      if (!isGone(error)) throw error;
+    }
   }
 
   /**
@@ -102,6 +107,11 @@ export class NutWriter {
     this.#begun = true;
     await this.#writer.write(this.#muxer.header());
   }
+}
+
+/** Whether an error says that nobody reads what is written any more. */
+export function isGone(error: unknown): boolean {
+  return error instanceof Deno.errors.BrokenPipe || error instanceof Deno.errors.ConnectionReset;
 }
 
 /** A time base in which the shifted timestamps are whole numbers. */

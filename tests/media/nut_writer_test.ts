@@ -124,3 +124,11 @@ Deno.test({
     await writer.abort();
   },
 });
+
+Deno.test("NutWriter.abort() is an end where nobody reads any more, and fails by what else there is", async () => {
+  const aborted = (failure: Error) =>
+    new NutWriter(new WritableStream({ abort: () => Promise.reject(failure) }), STREAMS).abort();
+  await aborted(new Deno.errors.BrokenPipe("Broken pipe"));
+  await aborted(new Deno.errors.ConnectionReset("Connection reset"));
+  await assertRejects(() => aborted(new Error("the disk is full")), Error, "the disk is full");
+});
