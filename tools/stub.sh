@@ -20,8 +20,6 @@ case ${XDG_CACHE_HOME-} in
     esac
     ;;
 esac
-runtime=$folder/deno-@RUNTIME_HASH@
-program=$folder/@NAME@-@PROGRAM_HASH@.mjs
 
 # is_whole FILE SIZE: a file of the user's own and of the right size. Nothing half-written gets its
 # final name, but a crash of the machine may leave an empty one.
@@ -29,13 +27,35 @@ is_whole() {
   [ -f "$1" ] && [ -O "$1" ] && [ "$(wc -c <"$1")" -eq "$2" ]
 }
 
-# Code that somebody else could have put there is not run.
+# Code that somebody else could have put there is not run. check_folder checks each folder from the
+# root down, so that nobody else can move one that has passed: it belongs to root or to this user,
+# and others cannot write to it, or can add to it only (the sticky bit, as of /tmp).
 check_folder() {
-  [ -O "$folder" ] || refuse 'the folder belongs to another user' "$elsewhere"
-  case $(ls -ldn "$folder") in
-    d????-??-*) ;;
-    *) refuse 'other users can write to the folder' "run: chmod 700 '$folder'" ;;
+  case $1 in
+    / | '') set -- / ;;
+    *) check_folder "${1%/*}" ;;
   esac
+  # shellcheck disable=SC2046
+  set -- "$1" $(ls -ldn "$1")
+  case $2 in d*) ;; *) refuse "\"$1\" is no folder" "$elsewhere" ;; esac
+  case $4 in
+    0 | "$user") ;;
+    *) refuse "\"$1\" belongs to another user" "$elsewhere" ;;
+  esac
+  case $2 in d????-??-*) return ;; esac
+  [ "$1" != "$folder" ] ||
+    refuse 'other users can write to the folder, and may have put files there' "run: rm -r '$1'"
+  case $2 in
+    d????????[tT]*) return ;;
+    d????w??-*) ! is_own_group "$5" || return 0 ;;
+  esac
+  refuse "other users can write to \"$1\"" "$elsewhere"
+}
+
+# is_own_group GID: the group of this user alone, which many systems give each user.
+is_own_group() {
+  [ "$1" = "$(id -g)" ] && [ "$(id -gn)" = "$(id -un)" ] &&
+    case $(getent group "$1" 2>/dev/null) in *:"$1":) ;; *) return 1 ;; esac
 }
 
 # unpack FILE SIZE OFFSET LENGTH: writes a packed part of this file to FILE, with all or nothing.
@@ -59,7 +79,17 @@ if [ ! -d "$folder" ]; then
   (umask 077 && mkdir -p "$folder") 2>/dev/null ||
     refuse 'the folder cannot be made' "$elsewhere"
 fi
-check_folder
+# A link of the user's own may lead there. What is checked is where it leads, and that is used.
+place=$(CDPATH='' cd -P "$folder" 2>/dev/null && pwd -P) ||
+  refuse 'the folder cannot be entered' "$elsewhere"
+folder=$place
+user=$(id -u)
+[ -O "$folder" ] || refuse 'the folder belongs to another user' "$elsewhere"
+set -f
+check_folder "$folder"
+set +f
+runtime=$folder/deno-@RUNTIME_HASH@
+program=$folder/@NAME@-@PROGRAM_HASH@.mjs
 if ! is_whole "$program" @PROGRAM_SIZE@ || ! is_whole "$runtime" @RUNTIME_SIZE@; then
   [ -r "$self" ] || refuse 'the program cannot read itself' 'run: chmod +r on it'
   # What a start that was killed left behind a day ago or more.
@@ -71,8 +101,10 @@ if ! is_whole "$program" @PROGRAM_SIZE@ || ! is_whole "$runtime" @RUNTIME_SIZE@;
 fi
 [ -x "$runtime" ] || refuse 'programs cannot be run from there (noexec)' "$elsewhere"
 
-# Nothing that belongs to another Deno, or to the folder this is started in, has a say.
-unset DENO_CONDITIONS DENO_COVERAGE_DIR DENO_PERMISSION_BROKER_PATH DENO_V8_FLAGS
+# Nothing that is meant for another Deno, or for Node.js, has a say: code to load, files to write,
+# permissions, where to report to.
+# shellcheck disable=SC2046
+unset -v $(env | sed -nE 's/^((DENO|NODE|NPM|OTEL)_[A-Za-z0-9_]*)=.*/\1/p')
 DENO_DIR=$folder/deno DENO_NO_PACKAGE_JSON=1 DENO_NO_UPDATE_CHECK=1
 export DENO_DIR DENO_NO_PACKAGE_JSON DENO_NO_UPDATE_CHECK
 exec "$runtime" run --quiet --no-prompt --no-config --no-lock --no-remote --no-npm --cached-only \

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { writeSelfExtracting } from "../../tools/self_extracting.ts";
 
 // The shell stub and its cache folder. A small script stands for the Deno that is carried.
@@ -70,7 +70,10 @@ function assertRan(outcome: Outcome): void {
 
 /** One line that says what to do, and failure. */
 function assertRefused({ code, stdout, stderr }: Outcome, reason: RegExp): void {
-  assertMatch(stderr, /^Cannot unpack "[^"\n]*": [^\n]*(set XDG_CACHE_HOME|run: chmod)[^\n]*\n$/);
+  assertMatch(
+    stderr,
+    /^Cannot unpack "[^"\n]*": [^\n]*(set XDG_CACHE_HOME|run: (chmod|rm -r))[^\n]*\n$/,
+  );
   assertMatch(stderr, reason);
   assertEquals([code, stdout], [1, ""]);
 }
@@ -150,13 +153,83 @@ Deno.test({
   },
 });
 
-Deno.test("the stub refuses a cache folder that others can write to", async () => {
+Deno.test("the stub refuses a cache folder that others can write to, and says to delete it", async () => {
   await using fixture = await Fixture.make();
   await Deno.mkdir(fixture.cache, { recursive: true });
-  for (const mode of [0o777, 0o770, 0o702]) {
+  for (const mode of [0o777, 0o770, 0o702, 0o1777]) {
     await Deno.chmod(fixture.cache, mode);
-    assertRefused(await fixture.run(), /other users can write/);
+    assertRefused(await fixture.run(), /other users can write .* run: rm -r '/);
   }
+});
+
+Deno.test({
+  name: IS_ROOT
+    ? "the stub refuses a cache folder below a folder of another user"
+    : "the stub refuses a cache folder below a folder of another user (ignored: only root can make one)",
+  ignore: !IS_ROOT,
+  async fn() {
+    await using fixture = await Fixture.make();
+    assertRan(await fixture.run());
+    // Its owner could put another folder in the place of the one that was checked.
+    const parent = `${fixture.folder}/cache`;
+    await Deno.chown(parent, NOBODY, NOBODY);
+    const outcome = await fixture.run();
+    assertRefused(outcome, /belongs to another user; set XDG_CACHE_HOME/);
+    assertStringIncludes(outcome.stderr, `"${parent}"`);
+  },
+});
+
+Deno.test("the stub refuses folders above the cache that others can write to", async () => {
+  await using fixture = await Fixture.make();
+  assertRan(await fixture.run());
+  for (const above of ["cache", "."]) {
+    const folder = `${fixture.folder}/${above}`;
+    for (const mode of [0o777, 0o757]) {
+      await Deno.chmod(folder, mode);
+      assertRefused(await fixture.run(), /other users can write to .* set XDG_CACHE_HOME/);
+    }
+    // As in /tmp: others may add, but not move what is there.
+    await Deno.chmod(folder, 0o1777);
+    assertRan(await fixture.run());
+    await Deno.chmod(folder, 0o755);
+  }
+});
+
+Deno.test("the stub lets the group of the user alone write to folders above the cache", async () => {
+  await using fixture = await Fixture.make();
+  assertRan(await fixture.run());
+  const parent = `${fixture.folder}/cache`;
+  await Deno.chmod(parent, 0o775);
+  const groups = (answer: string) => ({
+    PATH: `${fixture.folder}/bin:/usr/bin:/bin`,
+    XDG_CACHE_HOME: parent,
+    GROUP: answer,
+  });
+  await Deno.mkdir(`${fixture.folder}/bin`);
+  const { gid } = await Deno.stat(parent);
+  const write = async (name: string, text: string) => {
+    await Deno.writeTextFile(`${fixture.folder}/bin/${name}`, `#!/bin/sh\n${text}\n`);
+    await Deno.chmod(`${fixture.folder}/bin/${name}`, 0o755);
+  };
+  await write(
+    "id",
+    `case $1 in -g) echo ${gid} ;; -gn | -un) echo me ;; *) exec /usr/bin/id "$@" ;; esac`,
+  );
+  await write("getent", 'printf "%s\\n" "$GROUP"');
+  assertRan(await fixture.run({ env: groups(`me:x:${gid}:`) }));
+  assertRefused(await fixture.run({ env: groups(`me:x:${gid}:someone`) }), /other users can write/);
+  assertRefused(await fixture.run({ env: groups("") }), /other users can write/);
+});
+
+Deno.test("the stub follows a link of the user's own", async () => {
+  await using fixture = await Fixture.make();
+  await Deno.mkdir(`${fixture.folder}/elsewhere`);
+  await Deno.symlink("elsewhere", `${fixture.folder}/cache`);
+  assertRan(await fixture.run());
+  assert((await Deno.stat(`${fixture.folder}/elsewhere/stream-tools/deno-0123`)).isFile);
+  // The folder is checked that the link leads to.
+  await Deno.chmod(`${fixture.folder}/elsewhere`, 0o777);
+  assertRefused(await fixture.run(), /elsewhere" *; set XDG_CACHE_HOME/);
 });
 
 Deno.test("the stub refuses where the space ends, and leaves nothing behind", async () => {
