@@ -1,5 +1,5 @@
 import { Builder } from "../tools/build.ts";
-import { PROGRAMS } from "../tools/build_table.ts";
+import { hostSystem, programsFor } from "../tools/build_table.ts";
 import { type Bench, compared, type Goal, measured, type Row, takeTurns } from "./measurement.ts";
 import { succeeds } from "./installed.ts";
 
@@ -15,7 +15,7 @@ export async function measureStartup(bench: Bench): Promise<Row[]> {
   try {
     const rows: Row[] = [];
     const builder = new Builder({ graphFlags: bench.programs.flags, tell: bench.tell });
-    for (const [name, program] of Object.entries(PROGRAMS)) {
+    for (const [name, program] of Object.entries(programsFor(hostSystem()))) {
       const entry = new URL(`../${program.entry}`, import.meta.url).href;
       const output = `${folder}/stream-${name}`;
       await builder.build({ ...program, entry, output });

@@ -1,11 +1,13 @@
 /**
- * Makes executables that need neither Deno nor this source tree where they run:
- * `deno task build [server] [client]`.
+ * Makes executables that need neither Deno nor this source tree where they run: `deno task build`.
  *
- * By `deno compile` where its runtime `denort` can be downloaded or `DENORT_BIN` names one, else as
- * self-extracting files (`stub.sh`). Both take the same arguments and have the same permissions.
+ * By `deno compile` if its runtime `denort` can be downloaded or `DENORT_BIN` names one, else as
+ * self-extracting files (`stub.sh`). Both forms hold the program as one bundled module, take the
+ * same arguments and have the same permissions.
  */
-import { type Program, PROGRAMS } from "./build_table.ts";
+import { untilInterrupted } from "../lib/core/interrupt.ts";
+import { hostSystem, type Program, programsFor, TARGETS } from "./build_table.ts";
+import { readOrders } from "./build_orders.ts";
 import { packRuntime, type Runtime, writeSelfExtracting } from "./self_extracting.ts";
 
 /** The two kinds of executable. */
@@ -17,11 +19,15 @@ export interface BuilderOptions {
   graphFlags?: readonly string[];
   /** Makes this form or fails, instead of the best that is possible. */
   form?: Form;
+  /** Environment of `deno`, besides that of this process. */
+  env?: Record<string, string>;
   /** Takes one line of progress, without its end. */
   tell?: (line: string) => void;
+  /** Ends the build, and removes what it has written so far. */
+  signal?: AbortSignal;
 }
 
-/** What the building of one program gave. */
+/** The executable that was built. */
 export interface Built {
   path: string;
   /** Bytes. */
@@ -29,128 +35,202 @@ export interface Built {
   form: Form;
 }
 
-/** Builds programs; what several have in common is made once. */
-export class Builder {
-  #graphFlags: readonly string[];
-  #form: Form | undefined;
-  #tell: (line: string) => void;
-  #runtime: Promise<Runtime> | undefined;
+/** A `deno` that has failed. */
+class DenoError extends Error {
+  override name = "DenoError";
 
-  constructor({ graphFlags = [], form, tell = () => {} }: BuilderOptions = {}) {
-    this.#graphFlags = graphFlags;
-    this.#form = form;
-    this.#tell = tell;
+  /**
+   * @param action the subcommand and its object, such as `compile server.ts`
+   * @param causes the causes that Deno lists, outermost first
+   */
+  constructor(action: string, said: string, readonly causes: readonly string[]) {
+    super(`Cannot ${action}: ${causes.length > 0 ? causes.join(": ") : said}`);
+  }
+
+  /** Whether `deno compile` cannot download its runtime: it names the archive then. */
+  get isRuntimeUnreachable(): boolean {
+    return this.causes.some((cause) => /denort-[\w-]+\.zip/.test(cause));
+  }
+
+  /** The innermost cause. */
+  get root(): string {
+    return this.causes.at(-1) ?? this.message;
+  }
+}
+
+/** Builds programs; parts that several have in common are made once. */
+export class Builder {
+  #options: BuilderOptions;
+  #form: Form | undefined;
+  #runtime: Promise<Runtime> | undefined;
+  /** Each program as one module, by its entry. */
+  #bundles = new Map<string, Promise<Uint8Array<ArrayBuffer>>>();
+
+  constructor(options: BuilderOptions = {}) {
+    this.#options = options;
+    this.#form = options.form;
   }
 
   /**
-   * Makes an executable. Until it is whole, nothing stands at its path but what stood there before.
+   * Makes an executable. Until it is whole, its path keeps what stood there before.
    *
-   * @throws {Error} where the program has a fault, or cannot be written
+   * @param target Deno's name of the system to build for; default: this one
+   * @throws {Error} if the program has a fault, cannot be compiled, or cannot be written
    */
-  async build(program: Program): Promise<Built> {
-    const name = program.output.replace(/^.*\//, "");
-    const draft = { ...program, name, output: `${program.output}.${crypto.randomUUID()}.part` };
+  async build(program: Program, target?: string): Promise<Built> {
+    const { entry, output } = program;
+    const [, folder = ".", name = output] = output.match(/^(.*)\/([^/]*)$/) ?? [];
+    const bundle = await this.#bundle(entry);
+    // `deno compile` leaves a draft beside its output if it fails. Here it goes with the folder.
+    const work = await Deno.makeTempDir({ dir: folder || "/", prefix: ".build-" });
     try {
-      const form = await this.#make(draft);
+      const module = `${work}/${entry.replace(/^.*\/|\.ts$/g, "")}.mjs`;
+      await Deno.writeFile(module, bundle);
+      const draft = { ...program, entry: module, output: `${work}/${name}` };
+      const form = await this.#make(draft, { target, name, bundle });
       const { size } = await Deno.stat(draft.output);
-      await Deno.rename(draft.output, program.output);
-      return { path: program.output, size, form };
+      this.#options.signal?.throwIfAborted();
+      await Deno.rename(draft.output, output);
+      return { path: output, size, form };
     } finally {
-      await removeIfThere(draft.output);
+      await Deno.remove(work, { recursive: true });
     }
   }
 
-  async #make(program: Program & { name: string }): Promise<Form> {
-    const { entry } = program;
-    this.#tell(`Checking ${entry}`);
-    await this.#deno("check", [entry]);
+  async #make(
+    draft: Program,
+    { target, name, bundle }: { target?: string; name: string; bundle: Uint8Array<ArrayBuffer> },
+  ): Promise<Form> {
     if (this.#form !== "self-extracting") {
-      this.#tell(`Compiling ${entry}`);
-      const problem = await this.#compile(program);
+      this.#tell(`Compiling ${name}${target ? ` for ${target}` : ""}`);
+      const problem = await this.#compile(draft, target);
       if (problem === undefined) return "compiled";
-      // A runtime that was named, or a form that was asked for, is not silently replaced.
-      if (this.#form === "compiled" || Deno.env.get("DENORT_BIN")) throw problem;
+      if (!problem.isRuntimeUnreachable || this.#form === "compiled") throw problem;
+      if (target !== undefined && target !== Deno.build.target) {
+        throw new Error(
+          `Cannot build ${name} for ${target}: its runtime cannot be downloaded ` +
+            `(${problem.root}); set DENORT_BIN to the denort of that system`,
+        );
+      }
       this.#form = "self-extracting";
-      this.#tell(`Making self-extracting files, as deno compile failed: ${rootCause(problem)}`);
+      this.#tell(
+        "Making self-extracting files, as the runtime of deno compile cannot be downloaded: " +
+          problem.root,
+      );
     }
-    this.#tell(`Packing ${entry}`);
+    this.#tell(`Packing ${name}`);
     this.#runtime ??= packRuntime();
-    const bundle = await this.#bundle(entry);
-    await writeSelfExtracting(program, bundle, await this.#runtime);
+    await writeSelfExtracting({ ...draft, name }, bundle, await this.#runtime);
     return "self-extracting";
   }
 
-  /** Gives the problem where there is one. */
-  async #compile({ entry, output, permissions }: Program): Promise<Error | undefined> {
+  /** Gives the problem if there is one. */
+  async #compile(
+    { entry, output, permissions }: Program,
+    target: string | undefined,
+  ): Promise<DenoError | undefined> {
+    const flags = ["--no-check", "--no-config", "--no-lock", "--no-remote", "--no-npm"];
+    if (target !== undefined) flags.push("--target", target);
     try {
-      const flags = ["--no-check", "--no-prompt", "--output", output, ...permissions];
-      await this.#deno("compile", [...flags, entry]);
+      const args = [...flags, "--no-prompt", ...permissions, "--output", output, entry];
+      await this.#deno("compile", args, output);
     } catch (error) {
-      if (error instanceof Error) return error;
+      if (error instanceof DenoError) return error;
       throw error;
     }
   }
 
-  async #bundle(entry: string): Promise<Uint8Array<ArrayBuffer>> {
+  /** Checks a program, and gives it as one module. */
+  #bundle(entry: string): Promise<Uint8Array<ArrayBuffer>> {
+    const known = this.#bundles.get(entry);
+    if (known !== undefined) return known;
+    const made = this.#makeBundle(entry);
+    this.#bundles.set(entry, made);
+    return made;
+  }
+
+  async #makeBundle(entry: string): Promise<Uint8Array<ArrayBuffer>> {
+    const { graphFlags = [] } = this.#options;
+    this.#tell(`Checking ${entry.replace(/^.*\//, "")}`);
+    await this.#deno("check", [...graphFlags, entry], entry);
     const folder = await Deno.makeTempDir();
     try {
       const output = `${folder}/bundle.mjs`;
-      await this.#deno("bundle", ["--platform", "deno", "--output", output, entry]);
+      const args = ["--platform", "deno", ...graphFlags, "--output", output, entry];
+      await this.#deno("bundle", args, entry);
       return await Deno.readFile(output);
     } finally {
       await Deno.remove(folder, { recursive: true });
     }
   }
 
-  async #deno(command: string, args: string[]): Promise<void> {
-    const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: [command, "--quiet", ...this.#graphFlags, ...args],
-      env: { NO_COLOR: "1" },
+  /** Runs a subcommand of Deno on a file. */
+  async #deno(command: string, args: string[], file: string): Promise<void> {
+    const { signal, env } = this.#options;
+    signal?.throwIfAborted();
+    const { success, signal: ended, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: [command, "--quiet", ...args],
+      env: { ...env, NO_COLOR: "1" },
       stdin: "null",
       stdout: "null",
       stderr: "piped",
+      signal,
     }).output();
+    signal?.throwIfAborted();
     if (success) return;
-    const reason = new TextDecoder().decode(stderr).replace(/\n+Stack backtrace:[^]*/, "").trim();
-    throw new Error(`Cannot ${command} "${args.at(-1)}": ${reason}`);
+    const said = new TextDecoder().decode(stderr).replace(/\n+Stack backtrace:[^]*/, "").trim();
+    const causes = [...said.matchAll(/^ +\d+: (.*)$/gm)].map(([, cause]) => cause);
+    const reason = ended === null ? said : `deno was ended by ${ended} ${said}`.trim();
+    throw new DenoError(`${command} ${file.replace(/^.*\//, "")}`, reason, causes);
+  }
+
+  #tell(line: string): void {
+    this.#options.tell?.(line);
   }
 }
 
-/** The innermost of the causes that Deno lists under an error, or its first line. */
-function rootCause({ message }: Error): string {
-  const causes = [...message.matchAll(/^ +\d+: (.*)$/gm)];
-  return causes.at(-1)?.[1] ?? message.split("\n")[0];
-}
-
-async function removeIfThere(path: string): Promise<void> {
-  try {
-    await Deno.remove(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+/** Builds what the command line names; gives the exit status. */
+async function main(args: readonly string[], signal: AbortSignal): Promise<number> {
+  const tell = (line: string) => void Deno.stderr.writeSync(new TextEncoder().encode(`${line}\n`));
+  const orders = readOrders(args);
+  if (orders.kind === "print") {
+    await Deno.stdout.write(new TextEncoder().encode(orders.text));
+    return 0;
   }
-}
-
-/** Builds what is named, all by default; gives the exit status. */
-async function main(args: readonly string[]): Promise<number> {
-  const tell = (line: string) => Deno.stderr.writeSync(new TextEncoder().encode(`${line}\n`));
-  const graphFlags = args.filter((arg) => arg.startsWith("--"));
-  const names = args.filter((arg) => !arg.startsWith("--"));
-  const unknown = names.find((name) => !Object.hasOwn(PROGRAMS, name));
-  if (unknown !== undefined) {
-    tell(`Cannot build "${unknown}": expected ${Object.keys(PROGRAMS).join(" or ")}`);
+  if (orders.kind === "wrong") {
+    tell(`${orders.message}; see deno task build --help`);
     return 2;
   }
-  const builder = new Builder({ graphFlags, tell });
+  const { graphFlags, names, targets } = orders;
+  const builder = new Builder({ graphFlags, tell, signal });
+  const make = async (program: Program, target?: string) => {
+    const { path, size, form } = await builder.build(program, target);
+    tell(`${path.includes("/") ? path : `./${path}`}: ${(size / 1e6).toFixed(1)} MB, ${form}`);
+  };
   try {
-    for (const name of names.length > 0 ? names : Object.keys(PROGRAMS)) {
-      const { path, size, form } = await builder.build(PROGRAMS[name]);
-      tell(`./${path}: ${(size / 1e6).toFixed(1)} MB, ${form}`);
+    if (targets.length === 0) {
+      const programs = programsFor(hostSystem());
+      for (const name of names) await make(programs[name]);
+      return 0;
+    }
+    await Deno.mkdir("dist", { recursive: true });
+    for (const target of targets) {
+      const programs = programsFor(TARGETS[target]);
+      for (const name of names) {
+        const program = programs[name];
+        const [base, suffix = ""] = program.output.split(/(?=\.exe$)/);
+        await make({ ...program, output: `dist/${base}-${target}${suffix}` }, target);
+      }
     }
     return 0;
   } catch (error) {
-    tell(error instanceof Error ? error.message : String(error));
+    if (!signal.aborted) tell(error instanceof Error ? error.message : String(error));
     return 1;
   }
 }
 
-if (import.meta.main) Deno.exit(await main(Deno.args));
+if (import.meta.main) {
+  using interrupt = untilInterrupted();
+  const status = await main(Deno.args, interrupt.signal);
+  Deno.exit(interrupt.signal.aborted ? await interrupt.status : status);
+}

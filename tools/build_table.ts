@@ -1,4 +1,4 @@
-/** What `deno task build` makes. */
+/** The programs that `deno task build` makes, and the systems that it makes them for. */
 
 /** One program to build. */
 export interface Program {
@@ -6,39 +6,88 @@ export interface Program {
   entry: string;
   /** Path of the executable. */
   output: string;
-  /** The `--allow-…` flags it runs with, whoever starts it and wherever. */
+  /** The permission flags it runs with, whoever starts it and wherever. */
   permissions: readonly string[];
 }
 
-/** What opens an address in a browser, on this kind of system; one that is missing would be told. */
-const OPENERS: Partial<Record<string, string>> = { darwin: "open", windows: "cmd" };
-const OPENER = OPENERS[Deno.build.os] ?? "xdg-open";
+/** A kind of operating system, by Deno's name. */
+export type System = "linux" | "darwin" | "windows";
 
-/** The programs by the name that `deno task build` takes. */
-export const PROGRAMS: Readonly<Record<string, Program>> = {
-  server: {
-    entry: "server.ts",
-    output: "stream-server",
-    permissions: [
-      "--allow-net",
-      "--allow-read",
-      "--allow-run=ffmpeg,ffprobe,sh",
-      "--allow-env=STREAM_TOKEN",
-    ],
-  },
-  client: {
-    entry: "client.ts",
-    output: "stream-client",
-    permissions: [
-      "--allow-net",
-      "--allow-read",
-      "--allow-write",
-      `--allow-run=ffmpeg,ffplay,ffprobe,ps,sh,${OPENER}`,
-      // X11 finds its password file by the last two of the first line.
-      "--allow-env=DISPLAY,WAYLAND_DISPLAY,XAUTHORITY,HOME," +
-      "TERM,COLORTERM,NO_COLOR,LC_ALL,LC_CTYPE,LANG,STREAM_TOKEN",
-      // For the authorities that this machine trusts, which have no name of their own there.
-      "--allow-sys",
-    ],
-  },
+/** Targets of `deno compile`, by Deno's names, and the system of each. */
+export const TARGETS: Readonly<Record<string, System>> = {
+  "x86_64-unknown-linux-gnu": "linux",
+  "aarch64-unknown-linux-gnu": "linux",
+  "x86_64-apple-darwin": "darwin",
+  "aarch64-apple-darwin": "darwin",
+  "x86_64-pc-windows-msvc": "windows",
+  "aarch64-pc-windows-msvc": "windows",
 };
+
+/** The program that opens an address in a browser. A name that is missing makes Deno warn. */
+const OPENERS: Readonly<Record<System, string>> = {
+  linux: "xdg-open",
+  darwin: "open",
+  windows: "cmd",
+};
+
+/**
+ * Refuses modules from any host. Deno allows some hosts by default, and `--deny-import` alone does
+ * not take them back: the list has to be replaced, by a name that never resolves (RFC 2606).
+ */
+const NO_REMOTE_IMPORTS = ["--allow-import=none.invalid", "--deny-import"];
+
+/**
+ * Grants the certificate authorities that the system trusts, and nothing else about the system.
+ * Deno checks them under a name that `--allow-sys` does not take, so all other names are denied.
+ */
+const SYSTEM_CERTIFICATES = [
+  "--allow-sys",
+  "--deny-sys=cpus,getegid,getPriority,gid,homedir,hostname,loadavg,networkInterfaces,osRelease," +
+  "osUptime,setPriority,statfs,systemMemoryInfo,uid,userInfo,username",
+];
+
+/** The programs for a system, by the names that `deno task build` takes. */
+export function programsFor(system: System): Readonly<Record<string, Program>> {
+  const suffix = system === "windows" ? ".exe" : "";
+  const shell = system === "windows" ? "" : ",sh";
+  const processes = system === "windows" ? "" : ",ps,sh";
+  return {
+    server: {
+      entry: "server.ts",
+      output: `stream-server${suffix}`,
+      permissions: [
+        "--allow-net",
+        "--allow-read",
+        `--allow-run=ffmpeg,ffprobe${shell}`,
+        "--allow-env=STREAM_TOKEN",
+        ...NO_REMOTE_IMPORTS,
+      ],
+    },
+    client: {
+      entry: "client.ts",
+      output: `stream-client${suffix}`,
+      permissions: [
+        "--allow-net",
+        "--allow-read",
+        "--allow-write",
+        `--allow-run=ffmpeg,ffplay,ffprobe${processes},${OPENERS[system]}`,
+        // X11 finds its password file by the last two of the first line.
+        "--allow-env=DISPLAY,WAYLAND_DISPLAY,XAUTHORITY,HOME," +
+        "TERM,COLORTERM,NO_COLOR,LC_ALL,LC_CTYPE,LANG,STREAM_TOKEN",
+        ...SYSTEM_CERTIFICATES,
+        ...NO_REMOTE_IMPORTS,
+      ],
+    },
+  };
+}
+
+/**
+ * The system that this runs on.
+ *
+ * @throws {Error} if the programs cannot be built for it
+ */
+export function hostSystem(): System {
+  const { os } = Deno.build;
+  if (os === "linux" || os === "darwin" || os === "windows") return os;
+  throw new Error(`Cannot build on ${os}: expected linux, darwin or windows`);
+}

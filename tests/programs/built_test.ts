@@ -1,7 +1,7 @@
 /** The executables: what the source does, they do, with no more rights than they need. */
 import { assertEquals, assertMatch } from "@std/assert";
 import { Builder } from "../../tools/build.ts";
-import { PROGRAMS } from "../../tools/build_table.ts";
+import { hostSystem, programsFor } from "../../tools/build_table.ts";
 import { makeCertificate, NO_OPENSSL } from "../support/certificates.ts";
 import { mediaFolder, pictures, run, tone } from "../support/media.ts";
 import {
@@ -31,7 +31,7 @@ async function build(folder: string): Promise<{ server: string; client: string }
   const builder = new Builder({ graphFlags: ["--config", pathOf("deno.json"), ...importFlags()] });
   const paths = { server: `${folder}/stream-server`, client: `${folder}/stream-client` };
   for (const name of ["server", "client"] as const) {
-    const { entry, permissions } = PROGRAMS[name];
+    const { entry, permissions } = programsFor(hostSystem())[name];
     await builder.build({ entry: pathOf(entry), output: paths[name], permissions });
   }
   return paths;

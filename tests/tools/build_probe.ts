@@ -22,9 +22,16 @@ const commands: Record<string, () => Promise<void>> = {
     Deno.exit(7);
   },
   async permissions() {
-    const names = ["read", "write", "net", "env", "run", "sys", "ffi"] as const;
+    const names = ["read", "write", "net", "env", "run", "sys", "ffi", "import"] as const;
     const states = names.map((name) => `${name} ${Deno.permissions.querySync({ name }).state}`);
     await print(states.join(", "));
+  },
+  async import() {
+    try {
+      await import(rest[0]);
+    } catch (error) {
+      await Deno.stderr.write(new TextEncoder().encode(String((error as Error).message)));
+    }
   },
   async folder() {
     await print(Deno.cwd());

@@ -1,7 +1,21 @@
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import { Builder, type Form } from "../../tools/build.ts";
+import { hostSystem, programsFor, type System, TARGETS } from "../../tools/build_table.ts";
+import { readCompiled, type StoredPermissions } from "../support/compiled.ts";
+import { importFlags, pathOf } from "../support/programs.ts";
 
 const PROBE = new URL("build_probe.ts", import.meta.url).href;
+
+/** The flags by which the programs refuse modules from any host. */
+const NO_REMOTE_IMPORTS = programsFor("linux").server.permissions.filter((flag) =>
+  /^--(allow|deny)-import/.test(flag)
+);
 
 /** How one run of a program ended. */
 interface Outcome {
@@ -24,7 +38,7 @@ class Fixture implements AsyncDisposable {
       await new Builder({ form }).build({
         entry: PROBE,
         output: path,
-        permissions: ["--allow-read"],
+        permissions: ["--allow-read", ...NO_REMOTE_IMPORTS],
       });
     } catch (error) {
       await Deno.remove(folder, { recursive: true });
@@ -113,6 +127,13 @@ const PASSES: Record<string, (fixture: Fixture) => Promise<void>> = {
     const states = text(await fixture.run(["permissions"]));
     assertMatch(states, /read granted/);
     assertEquals(states.match(/granted/g)?.length, 1);
+    assertMatch(states, /import denied/);
+  },
+  async "modules from hosts are refused, also from those that Deno allows"(fixture) {
+    for (const host of ["jsr.io", "deno.land", "127.0.0.1:9"]) {
+      const { stderr } = await fixture.run(["import", `https://${host}/module.js`]);
+      assertMatch(stderr, /^Requires import access to "[^"]+"|A remote specifier was requested/);
+    }
   },
   async "it starts by a link, by PATH and by a relative path"(fixture) {
     const { folder } = fixture;
@@ -149,6 +170,21 @@ Deno.test("build() makes self-extracting programs", async (t) => {
     assertEquals(names.sort(), ["deno", "deno-…", "it's a probe-….mjs"]);
   });
   for (const [name, fn] of Object.entries(PASSES)) await t.step(name, () => fn(fixture));
+  await t.step("the environment of another Deno has no say", async () => {
+    const env = {
+      DENO_AUDIT_PERMISSIONS: `${fixture.folder}/audit.jsonl`,
+      DENO_COVERAGE_DIR: `${fixture.folder}/coverage`,
+      DENO_LOG: "debug",
+      DENO_TRACE_PERMISSIONS: "1",
+      DENO_V8_FLAGS: "--no-such-flag",
+      NODE_OPTIONS: "--no-such-option",
+      OTEL_DENO: "true",
+    };
+    const before = await namesIn(fixture.folder);
+    const outcome = await fixture.run(["args", "x"], { env });
+    assertEquals([text(outcome), outcome.stderr, outcome.code], [`["x"]\n`, "", 0]);
+    assertEquals(await namesIn(fixture.folder), before);
+  });
 });
 
 Deno.test("build() makes compiled programs", async (t) => {
@@ -173,26 +209,236 @@ async function tryBuilding(t: Deno.TestContext): Promise<string | undefined> {
   for (const [name, fn] of Object.entries(PASSES)) await t.step(name, () => fn(built));
 }
 
-Deno.test("build() leaves what stood there where the program has a fault", async () => {
-  const folder = await Deno.makeTempDir();
-  try {
-    const output = `${folder}/probe`;
-    await Deno.writeTextFile(output, "before");
-    await Deno.writeTextFile(`${folder}/faulty.ts`, `const x: number = "text";\n`);
-    const builder = new Builder({ form: "self-extracting" });
-    const program = { entry: `${folder}/faulty.ts`, output, permissions: [] };
-    let message = "";
-    try {
-      await builder.build(program);
-    } catch (error) {
-      message = String(error);
-    }
-    assertStringIncludes(message, "Cannot check");
-    assertStringIncludes(message, "TS2322");
-    assertEquals(await Deno.readTextFile(output), "before");
-    const names = Array.from(Deno.readDirSync(folder), (entry) => entry.name);
-    assert(names.every((name) => !name.endsWith(".part")));
-  } finally {
-    await Deno.remove(folder, { recursive: true });
+/** The folder of a test, with names of what lies in it. */
+class Output implements AsyncDisposable {
+  private constructor(readonly folder: string) {}
+
+  static async make(): Promise<Output> {
+    return new Output(await Deno.makeTempDir());
   }
+
+  get path(): string {
+    return `${this.folder}/probe`;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Deno.remove(this.folder, { recursive: true });
+  }
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  return (await Array.fromAsync(Deno.readDir(folder), ({ name }) => name)).sort();
+}
+
+/** A runtime to put programs behind, which here are only read, not run. */
+const ANY_RUNTIME = { DENORT_BIN: Deno.execPath() };
+
+const PROBE_PROGRAM = { entry: PROBE, permissions: ["--allow-read"] };
+
+/** The permissions that `deno compile` stores for flags: every kind that is not given is `null`. */
+function stored(flags: readonly string[]): StoredPermissions {
+  const kinds = ["env", "net", "ffi", "read", "run", "sys", "write", "import"];
+  const lists = new Map(flags.map((flag) => {
+    const [, key, list] = flag.match(/^--([^=]*)(?:=(.*))?$/) ?? [];
+    return [key.replace("-", "_"), list?.split(",") ?? []];
+  }));
+  const names = kinds.flatMap((kind) => [`allow_${kind}`, `deny_${kind}`]);
+  return Object.fromEntries(names.map((name) => [name, lists.get(name) ?? null]));
+}
+
+Deno.test("build() compiles each program as one module, with its permissions and no more", async () => {
+  await using output = await Output.make();
+  const graphFlags = ["--config", pathOf("deno.json"), ...importFlags()];
+  const builder = new Builder({ form: "compiled", graphFlags, env: ANY_RUNTIME });
+  for (const [name, program] of Object.entries(programsFor(hostSystem()))) {
+    const path = `${output.folder}/${program.output}`;
+    const entry = pathOf(program.entry);
+    const built = await builder.build({ ...program, entry, output: path });
+    assertEquals(built.form, "compiled");
+    const { permissions, files, ...compiled } = await readCompiled(path);
+    const { prompt, ignore_env, ignore_read, ...given } = permissions;
+    assertEquals([prompt, ignore_env, ignore_read], [false, null, null]);
+    const expected = stored(program.permissions);
+    assertEquals(given, expected);
+    assertEquals(files, [`${name}.mjs`]);
+    assertEquals(compiled, { entry: `${name}.mjs`, preloaded: [], packages: null });
+  }
+  assertEquals(await namesIn(output.folder), ["stream-client", "stream-server"]);
+});
+
+Deno.test("build() compiles for another target", async () => {
+  await using output = await Output.make();
+  const other = Deno.build.target === "aarch64-unknown-linux-gnu"
+    ? "x86_64-unknown-linux-gnu"
+    : "aarch64-unknown-linux-gnu";
+  const ignore = Deno.build.os !== "linux";
+  if (ignore) return;
+  const lines: string[] = [];
+  const builder = new Builder({
+    form: "compiled",
+    env: ANY_RUNTIME,
+    tell: (line) => lines.push(line),
+  });
+  await builder.build({ ...PROBE_PROGRAM, output: output.path }, other);
+  const { permissions } = await readCompiled(output.path);
+  assertEquals(permissions.allow_read, []);
+  assert(lines.includes(`Compiling probe for ${other}`), lines.join());
+});
+
+Deno.test("programsFor() gives each system its own names", () => {
+  const opener = (system: System) =>
+    programsFor(system).client.permissions.find((flag) => flag.startsWith("--allow-run"))
+      ?.split(",").at(-1);
+  assertEquals(Object.values(TARGETS).map(opener), [
+    ...["xdg-open", "xdg-open", "open", "open", "cmd", "cmd"],
+  ]);
+  for (const system of ["linux", "darwin"] as const) {
+    for (const { permissions, output } of Object.values(programsFor(system))) {
+      assert(permissions.some((flag) => /^--allow-run=.*\bsh\b/.test(flag)));
+      assert(!output.endsWith(".exe"));
+    }
+  }
+  for (const { permissions, output } of Object.values(programsFor("windows"))) {
+    assert(!permissions.some((flag) => /^--allow-run=.*\b(sh|ps)\b/.test(flag)));
+    assert(output.endsWith(".exe"));
+  }
+});
+
+Deno.test("the client may ask the system for its certificates, and for nothing else", async () => {
+  const flags = programsFor(hostSystem()).client.permissions.filter((flag) => /sys/.test(flag));
+  const script = `
+    import { getCACertificates } from "node:tls";
+    const asked = ["hostname", "osRelease", "osUptime", "loadavg", "networkInterfaces",
+      "systemMemoryInfo", "uid", "gid"];
+    const states = asked.map((name) => {
+      try { Deno[name](); } catch (error) { return error.name; }
+    });
+    getCACertificates("system");
+    console.log(JSON.stringify(states));`;
+  const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      "run",
+      "--quiet",
+      "--no-prompt",
+      "--no-config",
+      ...flags,
+      "data:text/javascript," + encodeURIComponent(script),
+    ],
+  }).output();
+  const expected = JSON.stringify(Array(8).fill("NotCapable"));
+  assertEquals(new TextDecoder().decode(stdout), `${expected}\n`, new TextDecoder().decode(stderr));
+});
+
+/** A folder for Deno that holds what this one's does, but no runtime for `deno compile`. */
+async function denoFolderWithoutRuntime(folder: string): Promise<string> {
+  const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
+  const { denoDir }: { denoDir: string } = JSON.parse(new TextDecoder().decode(stdout));
+  const made = `${folder}/deno`;
+  await Deno.mkdir(`${made}/dl`, { recursive: true });
+  for (const name of await namesIn(denoDir)) {
+    if (name !== "dl") await Deno.symlink(`${denoDir}/${name}`, `${made}/${name}`);
+  }
+  for (const name of await namesIn(`${denoDir}/dl`)) {
+    if (/^esbuild/.test(name)) await Deno.symlink(`${denoDir}/dl/${name}`, `${made}/dl/${name}`);
+  }
+  return made;
+}
+
+/** Until disposed, no runtime is named in the environment of this process. */
+function withoutNamedRuntime(): Disposable {
+  const named = Deno.env.get("DENORT_BIN");
+  Deno.env.delete("DENORT_BIN");
+  return {
+    [Symbol.dispose]() {
+      if (named !== undefined) Deno.env.set("DENORT_BIN", named);
+    },
+  };
+}
+
+/** The environment of a network that nothing can be downloaded from. */
+async function unreachable(folder: string): Promise<Record<string, string>> {
+  const listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
+  const proxy = `http://127.0.0.1:${listener.addr.port}`;
+  listener.close();
+  const denoFolder = await denoFolderWithoutRuntime(folder);
+  return { DENO_DIR: denoFolder, HTTPS_PROXY: proxy, https_proxy: proxy };
+}
+
+Deno.test("build() falls back in one line if the runtime cannot be downloaded, and for that alone", async (t) => {
+  // The bundler may have to be fetched, which the steps below could not.
+  {
+    await using first = await Output.make();
+    const builder = new Builder({ form: "self-extracting" });
+    await builder.build({ ...PROBE_PROGRAM, output: first.path });
+  }
+  using _ = withoutNamedRuntime();
+  await using place = await Output.make();
+  const env = await unreachable(place.folder);
+  await t.step("for this system", async () => {
+    await using output = await Output.make();
+    const lines: string[] = [];
+    const builder = new Builder({ env, tell: (line) => lines.push(line) });
+    const { form } = await builder.build({ ...PROBE_PROGRAM, output: output.path });
+    assertEquals(form, "self-extracting");
+    const told = lines.filter((line) => line.includes("cannot be downloaded"));
+    assertEquals(told.length, 1);
+    assert(!told[0].includes("\n"));
+    assertEquals(await namesIn(output.folder), ["probe"]);
+  });
+  await t.step("not for another system", async () => {
+    await using output = await Output.make();
+    const target = Object.keys(TARGETS).find((name) => name !== Deno.build.target);
+    const error = await assertRejects(
+      () => new Builder({ env }).build({ ...PROBE_PROGRAM, output: output.path }, target),
+      Error,
+    );
+    assertMatch(error.message, /^Cannot build probe for [^\n]* set DENORT_BIN to [^\n]*$/);
+    assertEquals(await namesIn(output.folder), []);
+  });
+  await t.step("not if a runtime is named that is not there", async () => {
+    await using output = await Output.make();
+    await Deno.writeTextFile(output.path, "before");
+    const missing = { ...env, DENORT_BIN: `${output.folder}/missing` };
+    const error = await assertRejects(
+      () => new Builder({ env: missing }).build({ ...PROBE_PROGRAM, output: output.path }),
+      Error,
+    );
+    assertMatch(error.message, /^Cannot compile probe: Could not find denort at '[^\n]*$/);
+    assertEquals(await Deno.readTextFile(output.path), "before");
+    assertEquals(await namesIn(output.folder), ["probe"]);
+  });
+});
+
+Deno.test("build() leaves nothing behind when it is interrupted", async () => {
+  await using output = await Output.make();
+  const interrupt = new AbortController();
+  const tell = (line: string) => {
+    if (line.startsWith("Compiling")) queueMicrotask(() => interrupt.abort());
+  };
+  const builder = new Builder({
+    form: "compiled",
+    env: ANY_RUNTIME,
+    tell,
+    signal: interrupt.signal,
+  });
+  await assertRejects(
+    () => builder.build({ ...PROBE_PROGRAM, output: output.path }),
+    DOMException,
+  );
+  assertEquals(await namesIn(output.folder), []);
+});
+
+Deno.test("build() leaves what stood there where the program has a fault", async () => {
+  await using output = await Output.make();
+  const entry = `${output.folder}/faulty.ts`;
+  await Deno.writeTextFile(output.path, "before");
+  await Deno.writeTextFile(entry, `const x: number = "text";\n`);
+  const { message } = await assertRejects(
+    () => new Builder().build({ entry, output: output.path, permissions: [] }),
+    Error,
+  );
+  assertStringIncludes(message, "Cannot check");
+  assertStringIncludes(message, "TS2322");
+  assertEquals(await Deno.readTextFile(output.path), "before");
+  assertEquals(await namesIn(output.folder), ["faulty.ts", "probe"]);
 });

@@ -1,6 +1,6 @@
 /** A server in a process of its own, and what can be seen of it from outside (proc(5)). */
 import { TextLineStream } from "@std/streams/text-line-stream";
-import { PROGRAMS } from "../build_table.ts";
+import { hostSystem, programsFor } from "../build_table.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 
@@ -60,7 +60,7 @@ export class ServerProcess implements AsyncDisposable {
     const child = new Deno.Command(Deno.execPath(), {
       args: [
         ...["run", "--quiet", "--config", pathOf("deno.json"), ...importFlags()],
-        ...PROGRAMS.server.permissions,
+        ...programsFor(hostSystem()).server.permissions,
         ...[pathOf("server.ts"), "--port", "0", "--metrics", "0", ...flags],
       ],
       stdin: "null",
