@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertLess } from "@std/assert";
+import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
 
 // The rules of the house (docs/ARCHITECTURE.md), read from the sources.
 
@@ -210,6 +210,7 @@ interface Config {
   imports: Record<string, string>;
   tasks: Record<string, { description: string; command: string }>;
   test: Record<string, boolean>;
+  version: string;
 }
 
 function readConfig(): Config {
@@ -218,11 +219,19 @@ function readConfig(): Config {
 
 test("deno.json has the agreed parts", () => {
   assertEquals(Object.keys(readConfig()), [
-    ...["lock", "nodeModulesDir", "imports", "tasks", "test", "fmt", "lint"],
+    ...["version", "lock", "nodeModulesDir", "imports", "tasks", "test", "fmt", "lint"],
   ]);
   assertEquals(Object.keys(readConfig().tasks), [
     ...["test", "check", "ok", "build", "demo", "bench", "fuzz", "soak", "media"],
   ]);
+});
+
+test("the version is one, and the changelog begins with it", () => {
+  const { version } = readConfig();
+  assertMatch(version, /^\d+\.\d+\.\d+$/);
+  const changelog = Deno.readTextFileSync(new URL("CHANGELOG.md", ROOT));
+  const [, newest] = changelog.match(/^## \[(\d[^\]]*)\]/m) ?? [];
+  assertEquals(newest, version);
 });
 
 test("deno.json pins every package, and keeps the sanitizers on", () => {

@@ -13,6 +13,7 @@ import {
 } from "../core/flags.ts";
 import { parseFingerprint } from "../core/fingerprint.ts";
 import { ENCODINGS } from "../core/frame.ts";
+import { VERSION } from "../core/version.ts";
 import { isPattern } from "../viewers/output/series.ts";
 import { DEFAULT_PORT } from "../wire/native.ts";
 import { LATE_POLICIES, LIMITS, type MediaRequest } from "../wire/request.ts";
@@ -67,6 +68,7 @@ export const CLIENT_FLAGS = {
   late: choice(LATE_POLICIES, "what becomes of late frames (drop in a view)", undefined),
   json: toggle("print one line of JSON at the end"),
   completions: choice(SHELLS, "print what the shell completes flags by", undefined),
+  version: toggle("print the version and exit"),
   help: toggle("print this and exit"),
 };
 
@@ -106,6 +108,7 @@ export function parseClientFlags(args: readonly string[]): ClientAction {
   const [own, ffmpeg] = splitArguments(args);
   const flags = { ...parseFlags(CLIENT_FLAGS, own), ffmpeg };
   if (flags.help) return { kind: "print", text: clientUsage() };
+  if (flags.version) return { kind: "print", text: `stream-client ${VERSION}\n` };
   if (flags.completions !== undefined) {
     const text = completionScript(flags.completions, "stream-client", CLIENT_FLAGS);
     return { kind: "print", text };
@@ -269,7 +272,7 @@ export function clientUsage(): string {
       ...["encoding", "bitrate", "quality", "pixel-format", "size", "fps", "no-audio"] as const,
     ],
     "Which part, and when": ["start", "duration", "every", "loop", "speed", "late"],
-    "Also": ["json", "completions", "help"],
+    "Also": ["json", "completions", "version", "help"],
   });
   return `Usage: stream-client [flags] [-- FFmpeg's arguments for the output]
 

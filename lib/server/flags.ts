@@ -13,6 +13,7 @@ import {
 import { LOG_FORMATS, LOG_LEVELS } from "../core/log.ts";
 import { parseListenAddress } from "../core/listen_address.ts";
 import type { Secret } from "../core/secret.ts";
+import { VERSION } from "../core/version.ts";
 import { parseLiveSource } from "../media/live_input.ts";
 import { DEFAULT_PORT } from "../wire/native.ts";
 import { DEFAULT_LINGER } from "./live_sources.ts";
@@ -78,6 +79,7 @@ export const SERVER_FLAGS = {
   "log-level": choice(LOG_LEVELS, "how much is told on stderr (info)", "info"),
   "log-format": choice(LOG_FORMATS, "how it is written, json for machines (human)", "human"),
   completions: choice(SHELLS, "print what the shell completes flags by", undefined),
+  version: toggle("print the version and exit"),
   help: toggle("print this and exit"),
 };
 
@@ -98,6 +100,7 @@ export type ServerAction =
 export function parseServerFlags(args: readonly string[]): ServerAction {
   const flags = parseFlags(SERVER_FLAGS, args);
   if (flags.help) return { kind: "print", text: serverUsage() };
+  if (flags.version) return { kind: "print", text: `stream-server ${VERSION}\n` };
   if (flags.completions === undefined) {
     checkTogether(flags);
     return { kind: "serve", flags };
@@ -158,7 +161,7 @@ export function serverUsage(): string {
     ],
     "How much at most": ["max-decoders", "max-pixels", "cache", "grace"],
     "What is told of it": ["metrics", "log-level", "log-format"],
-    "Also": ["completions", "help"],
+    "Also": ["completions", "version", "help"],
   });
   return `Usage: stream-server [flags]
 

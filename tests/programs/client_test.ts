@@ -1,4 +1,5 @@
 /** `stream-client` as users run it: what it prints where, its exit status, and what it leaves. */
+import config from "../../deno.json" with { type: "json" };
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { encodeError } from "../../lib/wire/answer.ts";
 import { RequestError } from "../../lib/core/errors.ts";
@@ -30,6 +31,12 @@ async function countFrames(path: string): Promise<number> {
   const found = await run("ffprobe", [...args, "-of", "csv=p=0", `file:${path}`]);
   return parseInt(new TextDecoder().decode(found));
 }
+
+Deno.test("stream-client --version prints the version, and nothing else", async () => {
+  const { code, stdout, stderr } = await runProgram("client", ["--version"]);
+  assertEquals([code, stderr], [0, ""]);
+  assertEquals(stdout, `stream-client ${config.version}\n`);
+});
 
 Deno.test("stream-client --help prints the usage, and nothing else", async () => {
   const { code, stdout, stderr } = await runProgram("client", ["--help"]);

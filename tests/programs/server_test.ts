@@ -1,4 +1,5 @@
 /** `stream-server` as users run it: what it prints where, its exit status, and what it leaves. */
+import config from "../../deno.json" with { type: "json" };
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { mediaFolder, pictures } from "../support/media.ts";
 import { assertFailed, runProgram, startProgram, startServerProgram } from "../support/programs.ts";
@@ -8,6 +9,12 @@ const media = mediaFolder();
 async function makeClip(): Promise<void> {
   await media.make("clip.mkv", [...pictures({ seconds: 20 }), "-c:v", "ffv1"]);
 }
+
+Deno.test("stream-server --version prints the version, and nothing else", async () => {
+  const { code, stdout, stderr } = await runProgram("server", ["--version"]);
+  assertEquals([code, stderr], [0, ""]);
+  assertEquals(stdout, `stream-server ${config.version}\n`);
+});
 
 Deno.test("stream-server --help prints the usage, and nothing else", async () => {
   const { code, stdout, stderr } = await runProgram("server", ["--help"]);

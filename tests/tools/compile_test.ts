@@ -1,0 +1,191 @@
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
+import { Builder } from "../../tools/build.ts";
+import { hostSystem, programsFor, TARGETS } from "../../tools/build_table.ts";
+import { readCompiled, type StoredPermissions } from "../support/compiled.ts";
+import { namesIn, OutputFolder } from "../support/output_folder.ts";
+import { importFlags, pathOf } from "../support/programs.ts";
+
+// What `deno compile` gets and makes. The runtime is a plain Deno here, so that the files are read.
+
+const PROBE = new URL("build_probe.ts", import.meta.url).href;
+
+const IS_LINUX = Deno.build.os === "linux";
+
+/** A runtime to put programs behind, which here are only read, not run. */
+const ANY_RUNTIME = { DENORT_BIN: Deno.execPath() };
+
+const PROBE_PROGRAM = { entry: PROBE, permissions: ["--allow-read"] };
+
+/** The permissions that `deno compile` stores for flags: every kind that is not given is `null`. */
+function stored(flags: readonly string[]): StoredPermissions {
+  const kinds = ["env", "net", "ffi", "read", "run", "sys", "write", "import"];
+  const lists = new Map(flags.map((flag) => {
+    const [, key, list] = flag.match(/^--([^=]*)(?:=(.*))?$/) ?? [];
+    return [key.replace("-", "_"), list?.split(",") ?? []];
+  }));
+  const names = kinds.flatMap((kind) => [`allow_${kind}`, `deny_${kind}`]);
+  return Object.fromEntries(names.map((name) => [name, lists.get(name) ?? null]));
+}
+
+Deno.test("build() compiles each program as one module, with its permissions and no more", async () => {
+  await using output = await OutputFolder.make();
+  const graphFlags = ["--config", pathOf("deno.json"), ...importFlags()];
+  const builder = new Builder({ form: "compiled", graphFlags, env: ANY_RUNTIME });
+  for (const [name, program] of Object.entries(programsFor(hostSystem()))) {
+    const path = `${output.folder}/${program.output}`;
+    const entry = pathOf(program.entry);
+    const built = await builder.build({ ...program, entry, output: path });
+    assertEquals(built.form, "compiled");
+    const { permissions, files, ...compiled } = await readCompiled(path);
+    const { prompt, ignore_env, ignore_read, ...given } = permissions;
+    assertEquals([prompt, ignore_env, ignore_read], [false, null, null]);
+    const expected = stored(program.permissions);
+    assertEquals(given, expected);
+    assertEquals(files, [`${name}.mjs`]);
+    assertEquals(compiled, { entry: `${name}.mjs`, preloaded: [], packages: null });
+  }
+  assertEquals(await namesIn(output.folder), ["stream-client", "stream-server"]);
+});
+
+Deno.test({
+  name: IS_LINUX
+    ? "build() compiles for another target"
+    : "build() compiles for another target (ignored: there is a runtime for two targets on Linux only)",
+  ignore: !IS_LINUX,
+  async fn() {
+    await using output = await OutputFolder.make();
+    const other = Deno.build.target === "aarch64-unknown-linux-gnu"
+      ? "x86_64-unknown-linux-gnu"
+      : "aarch64-unknown-linux-gnu";
+    const lines: string[] = [];
+    const builder = new Builder({
+      form: "compiled",
+      env: ANY_RUNTIME,
+      tell: (line) => lines.push(line),
+    });
+    await builder.build({ ...PROBE_PROGRAM, output: output.path }, other);
+    const { permissions } = await readCompiled(output.path);
+    assertEquals(permissions.allow_read, []);
+    assert(lines.includes(`Compiling probe for ${other}`), lines.join());
+  },
+});
+
+/** A folder for Deno that holds what this one's does, but no runtime for `deno compile`. */
+async function denoFolderWithoutRuntime(folder: string): Promise<string> {
+  const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
+  const { denoDir }: { denoDir: string } = JSON.parse(new TextDecoder().decode(stdout));
+  const made = `${folder}/deno`;
+  await Deno.mkdir(`${made}/dl`, { recursive: true });
+  for (const name of await namesIn(denoDir)) {
+    if (name !== "dl") await Deno.symlink(`${denoDir}/${name}`, `${made}/${name}`);
+  }
+  for (const name of await namesIn(`${denoDir}/dl`)) {
+    if (/^esbuild/.test(name)) await Deno.symlink(`${denoDir}/dl/${name}`, `${made}/dl/${name}`);
+  }
+  return made;
+}
+
+/** Until disposed, no runtime is named in the environment of this process. */
+function withoutNamedRuntime(): Disposable {
+  const named = Deno.env.get("DENORT_BIN");
+  Deno.env.delete("DENORT_BIN");
+  return {
+    [Symbol.dispose]() {
+      if (named !== undefined) Deno.env.set("DENORT_BIN", named);
+    },
+  };
+}
+
+/** The environment of a network that nothing can be downloaded from. */
+async function unreachable(folder: string): Promise<Record<string, string>> {
+  const listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
+  const proxy = `http://127.0.0.1:${listener.addr.port}`;
+  listener.close();
+  const denoFolder = await denoFolderWithoutRuntime(folder);
+  return { DENO_DIR: denoFolder, HTTPS_PROXY: proxy, https_proxy: proxy };
+}
+
+Deno.test("build() falls back in one line if the runtime cannot be downloaded, and for that alone", async (t) => {
+  // The bundler may have to be fetched, which the steps below could not.
+  {
+    await using first = await OutputFolder.make();
+    const builder = new Builder({ form: "self-extracting" });
+    await builder.build({ ...PROBE_PROGRAM, output: first.path });
+  }
+  using _ = withoutNamedRuntime();
+  await using place = await OutputFolder.make();
+  const env = await unreachable(place.folder);
+  await t.step("for this system", async () => {
+    await using output = await OutputFolder.make();
+    const lines: string[] = [];
+    const builder = new Builder({ env, tell: (line) => lines.push(line) });
+    const { form } = await builder.build({ ...PROBE_PROGRAM, output: output.path });
+    assertEquals(form, "self-extracting");
+    const told = lines.filter((line) => line.includes("cannot be downloaded"));
+    assertEquals(told.length, 1);
+    assert(!told[0].includes("\n"));
+    assertEquals(await namesIn(output.folder), ["probe"]);
+  });
+  await t.step("not for another system", async () => {
+    await using output = await OutputFolder.make();
+    const target = Object.keys(TARGETS).find((name) => name !== Deno.build.target);
+    const error = await assertRejects(
+      () => new Builder({ env }).build({ ...PROBE_PROGRAM, output: output.path }, target),
+      Error,
+    );
+    assertMatch(error.message, /^Cannot build probe for [^\n]* set DENORT_BIN to [^\n]*$/);
+    assertEquals(await namesIn(output.folder), []);
+  });
+  await t.step("not if a runtime is named that is not there", async () => {
+    await using output = await OutputFolder.make();
+    await Deno.writeTextFile(output.path, "before");
+    const missing = { ...env, DENORT_BIN: `${output.folder}/missing` };
+    const error = await assertRejects(
+      () => new Builder({ env: missing }).build({ ...PROBE_PROGRAM, output: output.path }),
+      Error,
+    );
+    assertMatch(error.message, /^Cannot compile probe: Could not find denort at '[^\n]*$/);
+    assertEquals(await Deno.readTextFile(output.path), "before");
+    assertEquals(await namesIn(output.folder), ["probe"]);
+  });
+});
+
+Deno.test("build() leaves nothing behind when it is interrupted", async () => {
+  await using output = await OutputFolder.make();
+  const interrupt = new AbortController();
+  const tell = (line: string) => {
+    if (line.startsWith("Compiling")) queueMicrotask(() => interrupt.abort());
+  };
+  const builder = new Builder({
+    form: "compiled",
+    env: ANY_RUNTIME,
+    tell,
+    signal: interrupt.signal,
+  });
+  await assertRejects(
+    () => builder.build({ ...PROBE_PROGRAM, output: output.path }),
+    DOMException,
+  );
+  assertEquals(await namesIn(output.folder), []);
+});
+
+Deno.test("build() leaves what stood there where the program has a fault", async () => {
+  await using output = await OutputFolder.make();
+  const entry = `${output.folder}/faulty.ts`;
+  await Deno.writeTextFile(output.path, "before");
+  await Deno.writeTextFile(entry, `const x: number = "text";\n`);
+  const { message } = await assertRejects(
+    () => new Builder().build({ entry, output: output.path, permissions: [] }),
+    Error,
+  );
+  assertStringIncludes(message, "Cannot check");
+  assertStringIncludes(message, "TS2322");
+  assertEquals(await Deno.readTextFile(output.path), "before");
+  assertEquals(await namesIn(output.folder), ["faulty.ts", "probe"]);
+});
