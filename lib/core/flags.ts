@@ -133,15 +133,11 @@ export function parseFlags<Table extends FlagTable>(
   args: readonly string[],
 ): FlagValues<Table> {
   const names = Object.keys(table);
-  const parsed = parseArgs(joinValues(table, args), {
+  const parsed = parseArgs(checkArguments(table, args), {
     string: names.filter((name) => table[name].placeholder !== undefined),
     boolean: names.filter((name) => table[name].placeholder === undefined),
     collect: names.filter((name) => table[name].repeatable),
-    unknown(argument, key) {
-      throw unknownArgument(argument, key, names);
-    },
-  }) as unknown as Record<string, unknown> & { _: unknown[] };
-  if (parsed._.length > 0) throw unknownArgument(String(parsed._[0]), undefined, names);
+  }) as unknown as Record<string, unknown>;
   const values: Record<string, unknown> = {};
   for (const [name, flag] of Object.entries(table)) {
     const value = parsed[name];
@@ -157,47 +153,68 @@ export function parseFlags<Table extends FlagTable>(
 }
 
 /**
+ * Refuses every argument that is neither a flag of the table nor the value of one, because
+ * `parseArgs` accepts more than this command line does: it reads `--no-port=1` as `--port=1` and
+ * takes the `false` of `--json false` for a value.
+ *
  * Rewrites `--flag value` to `--flag=value`, so that a value may begin with a dash (`--output -`).
  */
-function joinValues(table: FlagTable, args: readonly string[]): string[] {
-  const joined: string[] = [];
+function checkArguments(table: FlagTable, args: readonly string[]): string[] {
+  const checked: string[] = [];
   for (let at = 0; at < args.length; at++) {
     const argument = args[at];
+    const next = args[at + 1];
+    if (argument === "--") {
+      if (next !== undefined) throw strayArgument(table, next);
+      break;
+    }
+    if (!/^-./s.test(argument)) throw strayArgument(table, argument);
     const [, name, given] = argument.match(/^--([^=]+)(=[^]*)?$/) ?? [];
-    const flag = name !== undefined && Object.hasOwn(table, name) ? table[name] : undefined;
-    if (flag === undefined || (flag.placeholder !== undefined && given)) {
-      if (given === "=" && flag) throw missingValue(name, flag);
-      joined.push(argument);
-    } else if (flag.placeholder === undefined) {
+    if (name === undefined || !Object.hasOwn(table, name)) throw unknownFlag(table, argument);
+    const flag = table[name];
+    if (flag.placeholder === undefined) {
       if (given) throw new UsageError(`Cannot use "${argument}": --${name} takes no value`);
-      joined.push(argument);
-    } else {
-      const next = args[at + 1];
+      checked.push(argument);
+    } else if (given) {
+      if (given === "=") throw missingValue(name, flag);
+      checked.push(argument);
+    } else if (next !== undefined && next !== "" && !/^-[^\d.]/.test(next)) {
       // Another flag is never taken for a value; a lone dash, and a negative number, may be one.
-      if (next !== undefined && next !== "" && !/^-[^\d.]/.test(next)) {
-        joined.push(`${argument}=${next}`);
-        at++;
-      } else if (flag.valueOptional) {
-        joined.push(argument);
-      } else {
-        throw missingValue(name, flag);
-      }
+      checked.push(`${argument}=${next}`);
+      at++;
+    } else if (flag.valueOptional && next !== "") {
+      checked.push(argument);
+    } else {
+      throw missingValue(name, flag);
     }
   }
-  return joined;
+  return checked;
 }
 
 function missingValue(name: string, flag: Flag<unknown>): UsageError {
   return new UsageError(`Cannot use --${name}: expected ${flag.placeholder} after it`);
 }
 
-function unknownArgument(argument: string, key: string | undefined, names: string[]): UsageError {
-  if (key === undefined) {
-    return new UsageError(`Cannot use "${argument}": expected a flag such as --${names[0]}`);
+function strayArgument(table: FlagTable, argument: string): UsageError {
+  const [example] = Object.keys(table);
+  return new UsageError(`Cannot use "${argument}": expected a flag such as --${example}`);
+}
+
+function unknownFlag(table: FlagTable, argument: string): UsageError {
+  const [name] = argument.replace(/^-+/, "").split("=");
+  return new UsageError(`Cannot use "${argument}": no such flag${suggestion(table, name)}`);
+}
+
+/** What to write instead of an unknown flag; nothing if no flag resembles it. */
+function suggestion(table: FlagTable, name: string): string {
+  const positive = name.replace(/^no-/, "");
+  const isNegated = positive !== name && Object.hasOwn(table, positive);
+  if (isNegated && table[positive].placeholder === undefined) {
+    return `, leave out --${positive} instead`;
   }
-  const near = nearest(key, names);
-  const hint = near ? `, did you mean --${near}?` : "";
-  return new UsageError(`Cannot use "${argument}": no such flag${hint}`);
+  // Every short flag is within a few letters of one or two letters.
+  const near = name.length > 2 ? nearest(name.toLowerCase(), Object.keys(table)) : undefined;
+  return near ? `, did you mean --${near}?` : "";
 }
 
 /** A titled part of a usage text: the names of the flags that stand under it. */

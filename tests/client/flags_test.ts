@@ -8,6 +8,7 @@ import {
 import { statusOf } from "../../lib/client/run.ts";
 import { UsageError } from "../../lib/core/errors.ts";
 import type { MediaRequest } from "../../lib/wire/request.ts";
+import { wrongForms } from "../support/flag_forms.ts";
 
 function parse(line: string) {
   return parseClientFlags(line === "" ? [] : line.split(" "));
@@ -274,6 +275,19 @@ const WRONG: Record<string, string> = {
   "--xyzzyplugh": 'Cannot use "--xyzzyplugh": no such flag',
   "clip.mp4": 'Cannot use "clip.mp4": expected a flag such as --image',
   "--json=yes --list": 'Cannot use "--json=yes": --json takes no value',
+  "--json false --list": 'Cannot use "false": expected a flag such as --image',
+  "--video --loop=false": 'Cannot use "--loop=false": --loop takes no value',
+  "--video --loop true": 'Cannot use "true": expected a flag such as --image',
+  "--video --no-loop": 'Cannot use "--no-loop": no such flag, leave out --loop instead',
+  "--video --no-loop=": 'Cannot use "--no-loop=": no such flag, leave out --loop instead',
+  "--no-video=clip.mp4": 'Cannot use "--no-video=clip.mp4": no such flag, did you mean --video?',
+  "--video --no-audio=false": 'Cannot use "--no-audio=false": --no-audio takes no value',
+  "--video --audio=false": 'Cannot use "--audio=false": no such flag',
+  "--image=": "Cannot use --image: expected NAME after it",
+  "-video clip.mp4": 'Cannot use "-video": no such flag, did you mean --video?',
+  "-v": 'Cannot use "-v": no such flag',
+  "--__proto__": 'Cannot use "--__proto__": no such flag',
+  "--constructor=1": 'Cannot use "--constructor=1": no such flag',
 };
 
 for (const [line, message] of Object.entries(WRONG)) {
@@ -311,5 +325,17 @@ Deno.test({
       assertMatch(usage, new RegExp(`^  --${name}\\b`, "m"));
     }
     for (const line of usage.split("\n")) assert(line.length <= 80, line);
+  },
+});
+
+Deno.test({
+  name: "parseClientFlags() refuses every flag in every wrong form",
+  permissions: "none",
+  fn() {
+    for (const args of wrongForms(CLIENT_FLAGS)) {
+      const what = JSON.stringify(args);
+      const { message } = assertThrows(() => parseClientFlags(args), UsageError, undefined, what);
+      assertMatch(message, /^Cannot use [^\n]+$/, what);
+    }
   },
 });

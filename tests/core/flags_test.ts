@@ -72,7 +72,12 @@ test("parseFlags() keeps values as they are written", () => {
   assertStrictEquals(parse("--host", "true").host, "true");
   assertStrictEquals(parse("--image", "line\nbreak").image, "line\nbreak");
   assertStrictEquals(parse("--image=line\nbreak").image, "line\nbreak");
+  assertStrictEquals(parse("--host", "false").host, "false");
+  assertStrictEquals(parse("--host=false").host, "false");
+  assertStrictEquals(parse("--host==").host, "=");
   assertStrictEquals(parse("--start", "-2.5").start, -2.5);
+  assertStrictEquals(parse("--start", "-.5").start, -0.5);
+  assertStrictEquals(parse("--start=-2.5").start, -2.5);
 });
 
 test("parseFlags() lets the last of several win", () => {
@@ -90,10 +95,29 @@ test("parseFlags() refuses a flag whose value is missing", () => {
     assertStrictEquals(refusal(...args), "Cannot use --host: expected ADDRESS after it");
   }
   assertStrictEquals(refusal("--output", "-x"), "Cannot use --output: expected FILE after it");
+  assertStrictEquals(refusal("--port", "--5"), "Cannot use --port: expected PORT after it");
+  assertStrictEquals(refusal("--port", "1", "--port"), "Cannot use --port: expected PORT after it");
+});
+
+test("parseFlags() refuses an optional value that is empty, instead of leaving it out", () => {
+  for (const args of [["--image="], ["--image", ""]]) {
+    assertStrictEquals(refusal(...args), "Cannot use --image: expected NAME after it");
+  }
 });
 
 test("parseFlags() refuses a value where none belongs", () => {
-  assertStrictEquals(refusal("--json=yes"), 'Cannot use "--json=yes": --json takes no value');
+  for (const value of ["", "0", "1", "true", "false", "yes", "no", "\n"]) {
+    assertStrictEquals(
+      refusal(`--json=${value}`),
+      `Cannot use "--json=${value}": --json takes no value`,
+    );
+  }
+  for (const value of ["0", "true", "false", "yes", ""]) {
+    assertStrictEquals(
+      refusal("--json", value),
+      `Cannot use "${value}": expected a flag such as --host`,
+    );
+  }
 });
 
 test("parseFlags() refuses unknown flags and offers the nearest", () => {
@@ -102,7 +126,64 @@ test("parseFlags() refuses unknown flags and offers the nearest", () => {
     'Cannot use "--prot": no such flag, did you mean --port?',
   );
   assertStrictEquals(refusal("--colour"), 'Cannot use "--colour": no such flag');
-  for (const flag of ["--__proto__", "--constructor", "--toString=1", "--no-json", "-p", "-7"]) {
+  assertStrictEquals(
+    refusal("--PORT=1"),
+    'Cannot use "--PORT=1": no such flag, did you mean --port?',
+  );
+});
+
+test("parseFlags() refuses single dashes, and reads them as a whole word", () => {
+  assertStrictEquals(
+    refusal("-port", "1"),
+    'Cannot use "-port": no such flag, did you mean --port?',
+  );
+  for (const flag of ["-p", "-p=1", "-p1", "-jv", "-jxyz", "-7", "-=", "-=1", "-p\n"]) {
+    assertStrictEquals(refusal(flag, "1"), `Cannot use "${flag}": no such flag`);
+  }
+  assertStrictEquals(refusal("-"), 'Cannot use "-": expected a flag such as --host');
+});
+
+test("parseFlags() refuses the opposite of a flag, whatever it is given", () => {
+  for (const flag of ["--no-json", "--no-json=", "--no-json=1", "--no-json=false"]) {
+    assertStrictEquals(
+      refusal(flag),
+      `Cannot use "${flag}": no such flag, leave out --json instead`,
+    );
+  }
+  for (const flag of ["--no-host", "--no-host=", "--no-host=h", "--no-host=a\nb"]) {
+    assertStrictEquals(
+      refusal(flag),
+      `Cannot use "${flag}": no such flag, did you mean --host?`,
+    );
+  }
+  const table = { part: list("A", "some", (value) => value), "no-audio": toggle("silent") };
+  for (const flag of ["--no-part=a", "--no-part", "--no-no-audio", "--audio"]) {
+    assertThrows(() => parseFlags(table, [flag]), UsageError, `Cannot use "${flag}": no such flag`);
+  }
+  assertEquals(parseFlags(table, ["--no-audio"]), { part: [], "no-audio": true });
+});
+
+test("parseFlags() refuses flags without a name", () => {
+  for (const flag of ["--=", "--=1", "--=host", "---", "--no-", "--no-=", "--e=", "--no-=json"]) {
+    assertStrictEquals(refusal(flag), `Cannot use "${flag}": no such flag`);
+  }
+});
+
+test("parseFlags() refuses the names of what every object has, and changes no object", () => {
+  const before = Reflect.ownKeys(Object.prototype);
+  for (const name of ["__proto__", "constructor", "hasOwnProperty", "toString", "valueOf"]) {
+    for (const flag of [name, `no-${name}`, `${name}.json`, `constructor.prototype.${name}`]) {
+      for (const argument of [`--${flag}`, `--${flag}=1`, `--${flag}=`, `-${flag}`]) {
+        assertStrictEquals(refusal(argument, "x"), `Cannot use "${argument}": no such flag`);
+      }
+    }
+  }
+  assertEquals(Reflect.ownKeys(Object.prototype), before);
+  assertStrictEquals(Reflect.get({}, "json"), undefined);
+});
+
+test("parseFlags() refuses the parts of a flag", () => {
+  for (const flag of ["--host.x", "--host.x=1", "--json.x", "--host."]) {
     assert(refusal(flag).startsWith(`Cannot use "${flag}": no such flag`), refusal(flag));
   }
 });
@@ -111,6 +192,11 @@ test("parseFlags() refuses stray arguments", () => {
   for (const args of [["video"], ["--json", "video"], ["--", "video"], ["--host", "a", "video"]]) {
     assertStrictEquals(refusal(...args), 'Cannot use "video": expected a flag such as --host');
   }
+  assertStrictEquals(
+    refusal("--", "--json"),
+    'Cannot use "--json": expected a flag such as --host',
+  );
+  assertStrictEquals(parse("--json", "--").json, true);
 });
 
 test("parseFlags() refuses words that are not among the choices", () => {

@@ -49,6 +49,9 @@ Deno.test("stream-client gives status 2 for a wrong command line", async () => {
     const [args, reason] of [
       [["--port", "x"], /^Cannot use --port "x": .*; see stream-client --help$/m],
       [["--vidoe"], /did you mean --video\?; see stream-client --help$/m],
+      [["--video", "--no-loop="], /^Cannot use "--no-loop=": no such flag, leave out --loop /],
+      [["--video", "--loop", "false"], /^Cannot use "false": expected a flag such as /],
+      [["--constructor=a\nb"], /^Cannot use "--constructor=a\?b": no such flag; see /],
       [["--image", "--view", "none", "--size", "big"], /^Cannot use --size "big": /],
       [["--video", "--output", "-", "--json"], /both write to stdout/],
       [["--video"], /^Cannot show anything: no screen and no terminal here/],

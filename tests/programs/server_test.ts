@@ -33,6 +33,8 @@ Deno.test("stream-server gives status 2 for a wrong command line", async () => {
       ],
       [["--prot", "1"], /did you mean --port\?; see stream-server --help$/m],
       [["folder"], /^Cannot use "folder": expected a flag/],
+      [["--no-media=/x"], /^Cannot use "--no-media=\/x": no such flag, did you mean --media\?/],
+      [["--no-loop-live="], /^Cannot use "--no-loop-live=": no such flag, leave out --loop-live /],
     ] as const
   ) {
     assertFailed(await runProgram("server", args), { code: 2, reason });

@@ -1,6 +1,7 @@
-import { assertStrictEquals, assertThrows } from "@std/assert";
+import { assertMatch, assertStrictEquals, assertThrows } from "@std/assert";
 import { UsageError } from "../../lib/core/errors.ts";
-import { parseServerFlags, toServerOptions } from "../../lib/server/flags.ts";
+import { parseServerFlags, SERVER_FLAGS, toServerOptions } from "../../lib/server/flags.ts";
+import { wrongForms } from "../support/flag_forms.ts";
 
 /** What a command line makes of the server. */
 function optionsOf(...args: string[]) {
@@ -17,5 +18,39 @@ Deno.test({
     assertStrictEquals(optionsOf("--cache", "0").headCacheSize, 0);
     assertStrictEquals(optionsOf("--cache", "1.5").headCacheSize, 1_500_000);
     assertThrows(() => optionsOf("--cache=-1"), UsageError, "--cache");
+  },
+});
+
+Deno.test({
+  name: "parseServerFlags() refuses every flag in every wrong form",
+  permissions: "none",
+  fn() {
+    for (const args of wrongForms(SERVER_FLAGS)) {
+      const what = JSON.stringify(args);
+      const { message } = assertThrows(() => parseServerFlags(args), UsageError, undefined, what);
+      assertMatch(message, /^Cannot use [^\n]+$/, what);
+    }
+  },
+});
+
+Deno.test({
+  name: "parseServerFlags() refuses to take the opposite of a flag for the flag",
+  permissions: "none",
+  fn() {
+    assertThrows(
+      () => parseServerFlags(["--no-media=/x"]),
+      UsageError,
+      'Cannot use "--no-media=/x": no such flag, did you mean --media?',
+    );
+    assertThrows(
+      () => parseServerFlags(["--no-loop-live="]),
+      UsageError,
+      'Cannot use "--no-loop-live=": no such flag, leave out --loop-live instead',
+    );
+    assertThrows(
+      () => parseServerFlags(["--no-live=cam=lavfi:testsrc"]),
+      UsageError,
+      'Cannot use "--no-live=cam=lavfi:testsrc": no such flag',
+    );
   },
 });
