@@ -3,7 +3,7 @@ import { formatAddress } from "./lib/core/address.ts";
 import { print, tell } from "./lib/core/console.ts";
 import { messageOf, UsageError } from "./lib/core/errors.ts";
 import { type Interrupt, TERMINATED, untilInterrupted } from "./lib/core/interrupt.ts";
-import { createLogger } from "./lib/core/log.ts";
+import { createLogger, printable } from "./lib/core/log.ts";
 import { takeToken } from "./lib/core/token.ts";
 import { parseServerFlags, toServerOptions } from "./lib/server/flags.ts";
 import { startServer } from "./lib/server/serve.ts";
@@ -31,7 +31,7 @@ async function main(interrupt: Interrupt): Promise<number> {
 function report(error: unknown): number {
   const isUsage = error instanceof UsageError;
   const hint = isUsage ? "; see stream-server --help" : "";
-  tell(Deno.stderr, `${messageOf(error)}${hint}\n`);
+  tell(Deno.stderr, `${printable(messageOf(error))}${hint}\n`);
   return isUsage ? 2 : 1;
 }
 

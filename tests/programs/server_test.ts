@@ -35,6 +35,7 @@ Deno.test("stream-server gives status 2 for a wrong command line", async () => {
       [["folder"], /^Cannot use "folder": expected a flag/],
       [["--no-media=/x"], /^Cannot use "--no-media=\/x": no such flag, did you mean --media\?/],
       [["--no-loop-live="], /^Cannot use "--no-loop-live=": no such flag, leave out --loop-live /],
+      [["--__proto__=a\nb"], /^Cannot use "--__proto__=a\?b": no such flag; see /],
     ] as const
   ) {
     assertFailed(await runProgram("server", args), { code: 2, reason });
