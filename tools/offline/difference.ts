@@ -14,7 +14,8 @@ export function format(value: unknown): string {
     sorted: true,
     trailingComma: true,
     compact: false,
-    iterableLimit: 1000,
+    iterableLimit: Infinity,
+    getters: true,
     strAbbreviateSize: Infinity,
   });
 }
@@ -23,14 +24,10 @@ export function format(value: unknown): string {
  * Shows how two values differ, line by line: `-` is found only in the actual value, `+` only in the
  * expected one.
  */
-export function describeDifference(
-  actual: unknown,
-  expected: unknown,
-  formatter: (value: unknown) => string,
-): string {
+export function describeDifference(actual: unknown, expected: unknown): string {
   const [before, after] = typeof actual === "string" && typeof expected === "string"
     ? [quoteLines(actual), quoteLines(expected)]
-    : [formatter(actual).split("\n"), formatter(expected).split("\n")];
+    : [format(actual).split("\n"), format(expected).split("\n")];
   const all = shorten(diffLines(before, after));
   const lines = all.slice(0, MOST_SHOWN);
   if (lines.length < all.length) lines.push(`    … ${all.length - lines.length} more lines`);

@@ -1,6 +1,14 @@
 /** Pairs under comparison, so that cycles end. */
 type Seen = Map<unknown, unknown>;
 
+/** Classes whose instances are compared by their text. */
+const TEXTUAL: readonly unknown[] = [
+  ...[Intl.Locale, RegExp, URL, URLSearchParams],
+  ...[Temporal.Duration, Temporal.Instant, Temporal.ZonedDateTime],
+  ...[Temporal.PlainDate, Temporal.PlainDateTime, Temporal.PlainTime],
+  ...[Temporal.PlainMonthDay, Temporal.PlainYearMonth],
+].map((constructor) => constructor.prototype);
+
 /**
  * Whether two values are equal in depth: same prototype, same content.
  *
@@ -16,25 +24,21 @@ export function equal(a: unknown, b: unknown): boolean {
 }
 
 function compare(a: unknown, b: unknown, seen: Seen): boolean {
-  if (Object.is(a, b) || (typeof a === "number" && a === b)) return true;
-  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
+  if (a === b || Object.is(a, b)) return true;
   if (a instanceof Date && b instanceof Date) return Object.is(a.getTime(), b.getTime());
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
   if (!samePrototype(a, b)) return false;
-  if (a instanceof RegExp || a instanceof URL || a instanceof URLSearchParams) {
-    return String(a) === String(b);
-  }
+  if (isTypedArray(a) && isTypedArray(b)) return sameElements(a, b);
+  if (isBuffer(a) && isBuffer(b)) return sameElements(new Uint8Array(a), new Uint8Array(b));
   for (const weak of [WeakMap, WeakSet]) {
     if (a instanceof weak) throw new TypeError(`Cannot compare ${weak.name} instances`);
   }
   if (a instanceof WeakRef && b instanceof WeakRef) return compare(a.deref(), b.deref(), seen);
-  if (ArrayBuffer.isView(a) && ArrayBuffer.isView(b)) return sameView(a, b);
-  if (a instanceof ArrayBuffer && b instanceof ArrayBuffer) {
-    return sameElements(new Uint8Array(a), new Uint8Array(b));
-  }
   if (seen.get(a) === b) return true;
+  if (Object.keys(a).length !== Object.keys(b).length) return false;
   seen.set(a, b);
-  if (a instanceof Set && b instanceof Set) return sameMembers(a, b, seen);
-  if (a instanceof Map && b instanceof Map) return sameMembers(a, b, seen);
+  if (isCollection(a) && isCollection(b)) return sameMembers(a, b, seen);
+  if (TEXTUAL.includes(Object.getPrototypeOf(a))) return String(a) === String(b);
   return sameProperties(a, b, seen);
 }
 
@@ -44,41 +48,51 @@ function samePrototype(a: object, b: object): boolean {
     (Object.getPrototypeOf(b) ?? Object.prototype);
 }
 
-function sameView(a: ArrayBufferView, b: ArrayBufferView): boolean {
-  if (a instanceof DataView) {
-    return sameElements(
-      new Uint8Array(a.buffer, a.byteOffset, a.byteLength),
-      new Uint8Array(b.buffer, b.byteOffset, b.byteLength),
-    );
-  }
-  return sameElements(
-    a as unknown as ArrayLike<number | bigint>,
-    b as unknown as ArrayLike<number | bigint>,
-  );
+type Elements = ArrayLike<number | bigint>;
+
+function isTypedArray(value: object): value is object & Elements {
+  return ArrayBuffer.isView(value) && !(value instanceof DataView);
 }
 
-function sameElements(a: ArrayLike<number | bigint>, b: ArrayLike<number | bigint>): boolean {
+function isBuffer(value: object): value is ArrayBufferLike {
+  return value instanceof ArrayBuffer || value instanceof SharedArrayBuffer;
+}
+
+function sameElements(a: Elements, b: Elements): boolean {
   if (a.length !== b.length) return false;
   for (let at = 0; at < a.length; at++) {
-    if (a[at] !== b[at] && !(Number.isNaN(a[at]) && Number.isNaN(b[at]))) return false;
+    if (a[at] !== b[at] && !Object.is(a[at], b[at])) return false;
   }
   return true;
 }
 
 type Collection = Set<unknown> | Map<unknown, unknown>;
 
+function isCollection(value: object): value is Collection {
+  return value instanceof Set || value instanceof Map;
+}
+
+/**
+ * Whether each member has an equal in the other collection. As in the original, several members may
+ * have the same one.
+ */
 function sameMembers(a: Collection, b: Collection, seen: Seen): boolean {
   if (a.size !== b.size) return false;
-  const left = new Map(b.entries());
-  return [...a.entries()].every(([key, value]) => {
-    const candidates = isObject(key) ? left : left.has(key) ? [[key, left.get(key)]] : [];
+  const others = new Map<unknown, unknown>(b.entries());
+  for (const [key, value] of a.entries()) {
+    const candidates = isObject(key)
+      ? others
+      : others.has(key)
+      ? [[key, others.get(key)] as const]
+      : [];
+    let found = false;
     for (const [otherKey, otherValue] of candidates) {
-      if (compare(key, otherKey, seen) && compare(value, otherValue, seen)) {
-        return left.delete(otherKey);
-      }
+      found = compare(key, otherKey, seen) && compare(value, otherValue, seen);
+      if (found) break;
     }
-    return false;
-  });
+    if (!found) return false;
+  }
+  return true;
 }
 
 function isObject(value: unknown): value is object {
@@ -87,7 +101,6 @@ function isObject(value: unknown): value is object {
 
 /** Plain objects and arrays by what they own; others by all they have, getters of classes too. */
 function sameProperties(a: object, b: object, seen: Seen): boolean {
-  if (Object.keys(a).length !== Object.keys(b).length) return false;
   const isPlain = [null, Object.prototype, Array.prototype].includes(Object.getPrototypeOf(a));
   const keysOf = isPlain ? enumerableKeys : inheritedKeys;
   const keys = new Set([...keysOf(a), ...keysOf(b)]);

@@ -75,7 +75,7 @@ export function parseArgs<
   const Collected extends string = never,
   Defaults extends Record<string, unknown> = Record<never, never>,
 >(
-  args: string[],
+  args: readonly string[],
   options: ParseOptions<Booleans, Strings, Collected, Defaults> = {},
 ): Args<ArgValues<Booleans, Strings, Collected, Defaults>> {
   const parser = new Parser(options as ParseOptions);
@@ -92,16 +92,14 @@ class Parser {
     this.#declared = declare(options);
   }
 
-  parse(args: string[]): Args {
+  parse(args: readonly string[]): Args {
     const end = args.indexOf("--");
     const rest = end < 0 ? [] : args.slice(end + 1);
     const flags = end < 0 ? args : args.slice(0, end);
     for (let at = 0; at < flags.length;) {
-      const [, dashes, key, value] = flags[at].match(/^(--?)(.+?)(?:=(.+))?$/s) ?? [];
-      if (key !== undefined) {
-        at += dashes === "--"
-          ? this.#long(key, value, flags.slice(at, at + 2))
-          : this.#short(flags.slice(at, at + 2));
+      if (/^-./s.test(flags[at])) {
+        const following = flags.slice(at, at + 2);
+        at += flags[at].startsWith("--") ? this.#long(following) : this.#short(following);
         continue;
       }
       if (this.#options.unknown?.(flags[at]) !== false) this.#result._.push(this.#loose(flags[at]));
@@ -118,15 +116,20 @@ class Parser {
   }
 
   /** Takes a long flag; gives how many arguments that were. */
-  #long(given: string, value: string | undefined, [arg, next]: string[]): number {
+  #long([arg, next]: string[]): number {
     const { booleans, strings, negatable } = this.#declared;
-    const negated = /^no-./s.test(given);
-    if (value !== undefined) {
+    const negated = /^--no-./s.test(arg);
+    const start = negated ? 5 : 2;
+    // A name has at least one character: in "--=" it is the "=".
+    const end = arg.indexOf("=", start + 1);
+    if (end >= 0) {
       // As in the original, the "no-" of a flag with a value is dropped.
-      const key = negated ? given.slice(3) : given;
+      const key = arg.slice(start, end);
+      const value = arg.slice(end + 1);
       this.#set(key, booleans.has(key) ? value !== "false" : value, { arg });
       return 1;
     }
+    const given = arg.slice(2);
     if (negated && negatable.has(given.slice(3))) {
       this.#set(given.slice(3), false, { arg, replace: true });
       return 1;
@@ -147,6 +150,10 @@ class Parser {
       if (rest === "-") {
         this.#set(letter, rest, { arg });
         continue;
+      }
+      if (rest === "=") {
+        this.#set(letter, "", { arg });
+        return 1;
       }
       const joined = attached(letter, rest);
       if (joined !== undefined) {
@@ -186,6 +193,7 @@ class Parser {
   #set(key: string, given: Value, { arg, replace = false }: { arg: string; replace?: boolean }) {
     const { aliases, booleans, strings, collected, allBooleans } = this.#declared;
     const known = booleans.has(key) || strings.has(key) || aliases.has(key) ||
+      collected.has(key) ||
       (allBooleans && /^--[^=]+$/.test(arg));
     if (!known && this.#options.unknown?.(arg, key, given) === false) return;
     const value = typeof given === "string" && !strings.has(key) && isNumber(given)
@@ -200,20 +208,15 @@ class Parser {
   /** Gives absent flags the values that stand for absence. */
   #fillIn(): void {
     const { aliases, booleans, strings, collected } = this.#declared;
-    const absent = (name: string, value: unknown) => {
-      const keys = name.split(".");
-      if (hasNested(this.#result, keys)) return false;
-      setNested(this.#result, keys, { value, collect: false });
-      return true;
-    };
+    const isAbsent = (name: string) => !hasNested(this.#result, name.split("."));
+    const fill = (name: string, value: unknown) =>
+      setNested(this.#result, name.split("."), { value, collect: false });
     for (const [name, value] of Object.entries(this.#options.default ?? {})) {
-      if (!absent(name, value)) continue;
-      for (const alias of aliases.get(name) ?? []) {
-        setNested(this.#result, alias.split("."), { value, collect: false });
-      }
+      if (!isAbsent(name)) continue;
+      for (const one of [name, ...aliases.get(name) ?? []]) fill(one, value);
     }
-    for (const name of booleans) absent(name, collected.has(name) ? [] : false);
-    for (const name of strings) if (collected.has(name)) absent(name, []);
+    for (const name of booleans) if (isAbsent(name)) fill(name, collected.has(name) ? [] : false);
+    for (const name of strings) if (isAbsent(name) && collected.has(name)) fill(name, []);
   }
 }
 
@@ -232,8 +235,11 @@ function declare(options: ParseOptions): Declared {
   const aliases = new Map<string, Set<string>>();
   for (const [name, given] of Object.entries(options.alias ?? {})) {
     if (given === undefined) throw new TypeError("Alias value must be defined");
-    const names = [name, ...typeof given === "string" ? [given] : given];
-    for (const one of names) aliases.set(one, new Set(names.filter((other) => other !== one)));
+    const others = typeof given === "string" ? [given] : given;
+    aliases.set(name, new Set(others));
+    for (const other of others) {
+      aliases.set(other, new Set([name, ...others.filter((one) => one !== other)]));
+    }
   }
   const withAliases = (given: boolean | Names<string> | undefined) => {
     const names = typeof given === "string" ? [given] : Array.isArray(given) ? given : [];
@@ -263,19 +269,28 @@ function setNested(
   { value, collect }: { value: unknown; collect: boolean },
 ): void {
   let holder = object;
-  for (const key of keys.slice(0, -1)) holder = (holder[key] ??= {}) as Nested;
+  for (const key of keys.slice(0, -1)) {
+    if (isReserved(holder, key)) return;
+    holder = (holder[key] ??= {}) as Nested;
+  }
   const key = keys[keys.length - 1];
+  if (isReserved(holder, key)) return;
   const present = holder[key];
   if (!collect) holder[key] = value;
   else if (Array.isArray(present)) present.push(value);
   else holder[key] = present ? [present, value] : [value];
 }
 
+/** Whether setting a key would reach the prototype of an object. */
+function isReserved(holder: Nested, key: string): boolean {
+  return key === "__proto__" || (key === "constructor" && typeof holder[key] === "function");
+}
+
 function hasNested(object: Nested, keys: string[]): boolean {
-  let holder: unknown = object;
+  let holder = object;
   for (const key of keys) {
-    if (typeof holder !== "object" || holder === null || !Object.hasOwn(holder, key)) return false;
-    holder = (holder as Nested)[key];
+    if (!Object.hasOwn(holder, key)) return false;
+    holder = holder[key] as Nested;
   }
   return true;
 }
