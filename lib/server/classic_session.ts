@@ -69,7 +69,7 @@ interface ClassicContext extends SessionContext {
 type ClassicCommand = "get_image" | "get_video";
 
 async function playClassic(command: ClassicCommand, context: ClassicContext): Promise<void> {
-  const { writer, library, heads, defaults, timeouts, signal, record } = context;
+  const { writer, library, heads, defaults, timeouts, clock, signal, record } = context;
   const counts = { frames: 0, audioFrames: 0, bytes: 0, dropped: 0 };
   const live = await findLive({ command }, context);
   if (live !== undefined) return await playLiveClassic(live, { command, counts }, context);
@@ -84,7 +84,7 @@ async function playClassic(command: ClassicCommand, context: ClassicContext): Pr
     pixelFormat: wide ? WIDE_BGR : "bgr24",
     colorMatrix: file.info.kind === "video" ? OPENCV_MATRIX : undefined,
   };
-  const pacer = new Pacer({ speed: 1 });
+  const pacer = new Pacer({ speed: 1, clock });
   await using known = heads.whole({ file, options });
   using _slot = known === undefined ? await context.slots.take({ signal }) : undefined;
   using _memory = reserveFrames(file, options, context.budget);

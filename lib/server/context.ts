@@ -1,3 +1,4 @@
+import type { Clock } from "../core/clock.ts";
 import { DeadlineError, MissingProgramError, RequestError } from "../core/errors.ts";
 import type { ByteReader } from "../core/byte_reader.ts";
 import type { ByteWriter } from "../core/byte_writer.ts";
@@ -51,6 +52,8 @@ export interface SessionContext {
   /** How recent answers began. */
   heads: Heads;
   timeouts: Timeouts;
+  /** Paces the frames of files; see `ServerOptions`. */
+  clock?: Clock;
   /** What becomes of requests is told here. */
   records: Records;
   /** IP address of the peer. */

@@ -121,7 +121,7 @@ class NativeSession {
         const message = await this.#connection.receive({ accept: KINDS_TAKEN });
         if (message === undefined) return undefined;
         if (message.kind === "request") {
-          const inquiry = toInquiry(message.payload);
+          const inquiry = toInquiry(message.payload, this.#context);
           this.#direct(inquiry.kind === "request" ? inquiry.controls : undefined);
           await this.#enqueue(inquiries, inquiry);
         } else if (message.kind === "control") {
@@ -219,10 +219,10 @@ class NativeSession {
   }
 }
 
-function toInquiry(payload: Uint8Array): Inquiry {
+function toInquiry(payload: Uint8Array, { clock }: Pick<SessionContext, "clock">): Inquiry {
   try {
     const request = parseRequest(payload);
-    return { kind: "request", request, controls: new Controls(request) };
+    return { kind: "request", request, controls: new Controls(request, { clock }) };
   } catch (error) {
     if (!(error instanceof RequestError)) throw error;
     return { kind: "refused", error, last: false };

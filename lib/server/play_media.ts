@@ -38,7 +38,7 @@ export interface PlayContext extends SessionContext {
 export async function playMedia(request: MediaRequest, context: PlayContext): Promise<EndReport> {
   const live = await findLive(request, context);
   if (live !== undefined) return await playLive(live, request, context);
-  const { library, heads, defaults, logger, connection, controls, record } = context;
+  const { library, heads, defaults, logger, connection, controls, clock, record } = context;
   const kind = request.command === "get_image" ? "image" : "video";
   const file = await findMedia(library, kind, { name: request.name, defaults });
   record.named(file.name);
@@ -81,6 +81,7 @@ export async function playMedia(request: MediaRequest, context: PlayContext): Pr
     drop: request.late === "drop",
     speed: controls.pacer.speed,
     record,
+    clock,
   });
   record.follow(() => delivery.report);
   for await (const step of player.steps()) await delivery.take(step);

@@ -1,4 +1,5 @@
 import { type Address, formatAddress } from "../core/address.ts";
+import type { Clock } from "../core/clock.ts";
 import { deadline } from "../core/deadline.ts";
 import { isLoopback } from "../core/listen_address.ts";
 import { LogQuota } from "../core/log_quota.ts";
@@ -47,6 +48,12 @@ export interface ServerOptions {
   /** Scripts, which know no token, may watch where one is needed. */
   classicOpen?: boolean;
   timeouts?: Timeouts;
+  /**
+   * Paces the frames of files.
+   *
+   * @default MONOTONIC_CLOCK
+   */
+  clock?: Clock;
   /** Pixels of the largest picture that is decoded; 2^27 unless told. */
   maxPixels?: number;
   /** Bytes that the frames of all viewers together may take. */
@@ -276,7 +283,7 @@ export class Server implements AsyncDisposable {
   }
 
   #admit(socket: Deno.TcpConn): void {
-    const { defaults, classicOpen, timeouts = DEFAULT_TIMEOUTS } = this.#options;
+    const { defaults, classicOpen, timeouts = DEFAULT_TIMEOUTS, clock } = this.#options;
     const place = this.#places.take(socket.remoteAddr.hostname);
     if (place === undefined || place.refusal !== undefined) {
       this.#metrics.refused(place?.refusal ?? "full");
@@ -296,6 +303,7 @@ export class Server implements AsyncDisposable {
       slots: this.#slots,
       heads: this.#heads,
       timeouts,
+      clock,
       records: this.#records,
       logger: this.#logger,
       ending: this.#ending,
