@@ -1,3 +1,4 @@
+import { deadline } from "../core/deadline.ts";
 import { messageOf, ProcessError, type ProcessFailure, RequestError } from "../core/errors.ts";
 import type { Rational } from "../core/frame.ts";
 import { type Confinement, outOfMemory, startConfined } from "./confinement.ts";
@@ -227,7 +228,9 @@ async function run(
   { path, name, ...options }: Asked,
 ): Promise<{ output: string; complaints: string }> {
   const { timeout = PROBE_DEADLINE } = options;
-  const signal = AbortSignal.timeout(timeout);
+  const late = new AbortController();
+  using _limit = deadline(timeout, () => late.abort());
+  const { signal } = late;
   await using child = startConfined(program, args, { ...options, path, signal });
   const output = await readOutput(child, signal);
   try {

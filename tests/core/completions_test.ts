@@ -3,10 +3,8 @@ import { CLIENT_FLAGS } from "../../lib/client/flags.ts";
 import { completionScript } from "../../lib/core/completions.ts";
 import { choice, list, optionalText, text, toggle } from "../../lib/core/flags.ts";
 import { SERVER_FLAGS } from "../../lib/server/flags.ts";
+import { PATIENCE } from "../support/patience.ts";
 import { isThere } from "../support/x_screen.ts";
-
-/** Milliseconds after which a shell that does not complete counts as broken. */
-const PATIENCE = 20_000;
 
 const TABLE = {
   view: choice(["window", "none"], "where it's shown", undefined),

@@ -2,15 +2,13 @@
 import { deadline } from "../../lib/core/deadline.ts";
 import { encodeMessage, HEADER_LENGTH } from "../../lib/wire/native.ts";
 import { at, type Outcome as Ended, runInside } from "../support/inside.ts";
+import { PATIENCE } from "../support/patience.ts";
 import { describe, end, frame, message, say, ScriptedServer } from "../support/scripted_server.ts";
 import { joined, mutateBytes, type Mutator } from "./mutate_bytes.ts";
 import { mutateJson } from "./mutate_json.ts";
 import { checkAtMost, checkSame } from "./properties.ts";
 import type { Random } from "./random.ts";
 import type { Outcome, Target } from "./target.ts";
-
-/** Milliseconds in which a client has to end once the server has hung up. */
-const PATIENCE = 20_000;
 
 /** Characters that a client may print, and how many more for each byte that the server says. */
 const MAX_PRINTED = 5000;

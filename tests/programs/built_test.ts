@@ -4,6 +4,7 @@ import { Builder } from "../../tools/build.ts";
 import { hostSystem, programsFor } from "../../tools/build_table.ts";
 import { makeCertificate, NO_OPENSSL } from "../support/certificates.ts";
 import { mediaFolder, pictures, run, tone } from "../support/media.ts";
+import { PATIENCE } from "../support/patience.ts";
 import {
   assertFailed,
   importFlags,
@@ -19,9 +20,6 @@ const media = mediaFolder();
 const lacking = (await Promise.all(
   ["Xvfb", "ffplay"].map(async (program) => await isThere(program) ? [] : [program]),
 )).flat();
-
-/** Milliseconds after which a window that does not show, or close, counts as broken. */
-const PATIENCE = 20_000;
 
 /** The X symbol of a key. */
 const Q = 0x71;

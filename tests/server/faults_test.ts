@@ -1,9 +1,9 @@
 /** What goes wrong around a server: FFmpeg, files. After each, it works, and nothing is left. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import type { Timeouts } from "../../lib/server/context.ts";
 import { parseList } from "../../lib/wire/answer.ts";
 import { classicRequest } from "../../lib/wire/classic.ts";
-import { mediaFolder, pictures } from "../support/media.ts";
+import { LeapingTime } from "../support/leaping_time.ts";
+import { mediaFolder, namesIn, pictures } from "../support/media.ts";
 import { standIn } from "../support/stand_in.ts";
 import {
   conversationMedia,
@@ -17,19 +17,44 @@ import {
 const media = await conversationMedia();
 const folder = mediaFolder();
 
-const TIMEOUTS = { request: 10_000, stall: 10_000, ping: 5_000 };
-
-/** Waits for FFmpeg, milliseconds, that are about as short as can be told from work. */
-const IMPATIENT = { silence: 700, probe: 1500 };
+/** Milliseconds; a busy machine reaches none of them, and a test the last two by a leap. */
+const TIMEOUTS = {
+  ...{ request: 600_000, stall: 600_000, life: 600_000, ping: 600_000 },
+  ...{ silence: 30_000, probe: 31_000 },
+};
 
 const LONG = { command: "get_video", name: "long.mkv" } as const;
 
-function faultyServer(path = media, timeouts: Partial<Timeouts> = {}): Promise<WatchedServer> {
-  return watchedServer({
-    media: path,
-    timeouts: { ...TIMEOUTS, ...timeouts },
-    metrics: { hostname: "127.0.0.1", port: 0 },
-  });
+function faultyServer(path = media): Promise<WatchedServer> {
+  const metrics = { hostname: "127.0.0.1", port: 0 };
+  return watchedServer({ media: path, timeouts: TIMEOUTS, metrics });
+}
+
+/** A line of a script with which it says that it does nothing useful from there on. */
+const IDLE = `: > "${folder.pathOf("idle")}"`;
+
+/** Waits until a script has come to {@linkcode IDLE}. */
+async function untilIdle(): Promise<void> {
+  while (!namesIn(folder.path).includes("idle")) await new Promise((go) => setTimeout(go, 20));
+  await Deno.remove(folder.pathOf("idle"));
+}
+
+/**
+ * Waits for an answer that comes only when FFmpeg is given up, and lets the time pass until then.
+ *
+ * @param timeout milliseconds
+ */
+async function givenUp<Answer>(
+  time: LeapingTime,
+  { answer, timeout }: { answer: Promise<Answer>; timeout: number },
+): Promise<Answer> {
+  let isOver = false;
+  const over = answer.finally(() => isOver = true);
+  while (!isOver) {
+    await Promise.race([time.running(timeout), over]);
+    if (!isOver) await time.leap(timeout);
+  }
+  return await over;
 }
 
 /** Checks that the server does its work, and has given back all that it took. */
@@ -78,22 +103,32 @@ for (const signal of ["SIGKILL", "SIGTERM", "SIGSEGV"] as const) {
 }
 
 Deno.test("FFmpeg that is frozen is given up, on either wire", async () => {
-  await using server = await faultyServer(media, IMPATIENT);
-  const { error } = await meanwhile(server, "long.mkv", () => signalFfmpeg("SIGSTOP"));
+  using time = new LeapingTime();
+  await using server = await faultyServer();
+  const frozen = Promise.withResolvers<void>();
+  const answer = meanwhile(server, "long.mkv", async () => {
+    await signalFfmpeg("SIGSTOP");
+    frozen.resolve();
+  });
+  await Promise.race([frozen.promise, answer]);
+  const { error } = await givenUp(time, { answer, timeout: TIMEOUTS.silence });
   assertEquals(error?.message, `Cannot decode "long.mkv": FFmpeg came to nothing for too long`);
   using peer = await server.connect();
   await peer.write(classicRequest("get_video"));
   await server.logged(/wire=classic\n/);
   await peer.socket.read(new Uint8Array(1000));
   await signalFfmpeg("SIGSTOP");
-  await peer.readAll();
+  await givenUp(time, { answer: peer.readAll(), timeout: TIMEOUTS.silence });
   await server.logged(/came to nothing for too long .*wire=classic/);
   peer.close();
   await assertUnharmed(server);
 });
 
 /** What FFmpeg might do instead of its work, and what the peer is told. */
-const MISDEEDS: Record<string, { script: string; code: string; reason: RegExp }> = {
+const MISDEEDS: Record<
+  string,
+  { script: string; code: string; reason: RegExp; isIdle?: boolean }
+> = {
   "gives garbage without end": {
     script: `exec cat /dev/zero`,
     code: "internal",
@@ -115,17 +150,20 @@ const MISDEEDS: Record<string, { script: string; code: string; reason: RegExp }>
     reason: /^Cannot decode "long\.mkv": FFmpeg ended inside a frame$/,
   },
   "complains without end": {
-    script: `exec yes "so much to say" >&2`,
+    script: `${IDLE}; exec yes "so much to say" >&2`,
+    isIdle: true,
     code: "media_error",
     reason: /^Cannot decode "long\.mkv": FFmpeg came to nothing for too long$/,
   },
   "closes its output, and stays": {
-    script: `"$REAL" "$@" | head -c 300000; exec >&- sleep 60`,
+    script: `"$REAL" "$@" | head -c 300000; exec >&-; ${IDLE}; exec sleep 60`,
+    isIdle: true,
     code: "media_error",
     reason: /^Cannot decode "long\.mkv": FFmpeg came to nothing for too long$/,
   },
   "leaves a process that holds its pipes": {
-    script: `sleep 5 & exit 3`,
+    script: `sleep 5 & ${IDLE}; exit 3`,
+    isIdle: true,
     code: "media_error",
     reason: /^Cannot decode "long\.mkv": FFmpeg came to nothing for too long$/,
   },
@@ -136,12 +174,16 @@ const MISDEEDS: Record<string, { script: string; code: string; reason: RegExp }>
   },
 };
 
-for (const [misdeed, { script, code, reason }] of Object.entries(MISDEEDS)) {
+for (const [misdeed, { script, code, reason, isIdle = false }] of Object.entries(MISDEEDS)) {
   Deno.test(`FFmpeg that ${misdeed} ends the answer, and nothing else`, async () => {
-    await using server = await faultyServer(media, IMPATIENT);
+    using time = new LeapingTime();
+    await using server = await faultyServer();
     {
       using _ffmpeg = await standIn("ffmpeg", script);
-      const { error } = await ask(server, LONG.name);
+      const answer = ask(server, LONG.name);
+      if (isIdle) await untilIdle();
+      const { error } =
+        await (isIdle ? givenUp(time, { answer, timeout: TIMEOUTS.silence }) : answer);
       assertEquals(error?.code, code, error?.message);
       assertMatch(error?.message ?? "", reason);
     }
@@ -155,16 +197,25 @@ for (
     ["gives garbage", "echo garbage", /ffprobe gave an answer that makes no sense$/],
     ["gives garbage without end", "exec cat /dev/zero", /ended by SIGKILL/],
     ["gives nothing", "exit 0", /ffprobe gave an answer that makes no sense$/],
-    ["hangs", "exec sleep 60", /found nothing in it within 1\.5 s$/],
-    ["leaves a process that holds its pipes", "sleep 5 & exit 1", /found nothing in it within/],
+    ["hangs", `${IDLE}; exec sleep 60`, /found nothing in it within 31 s$/],
+    [
+      "leaves a process that holds its pipes",
+      `sleep 5 & ${IDLE}; exit 1`,
+      /found nothing in it within 31 s$/,
+    ],
     ["is killed", "kill -9 $$", /ffprobe was ended by SIGKILL/],
   ] as const
 ) {
   Deno.test(`ffprobe that ${misdeed} fails one request, and the next one finds the file`, async () => {
-    await using server = await faultyServer(media, IMPATIENT);
+    using time = new LeapingTime();
+    await using server = await faultyServer();
     {
       using _ffprobe = await standIn("ffprobe", script);
-      const { error } = await ask(server, "short.mkv");
+      const answer = ask(server, "short.mkv");
+      const isIdle = script.includes(IDLE);
+      if (isIdle) await untilIdle();
+      const { error } =
+        await (isIdle ? givenUp(time, { answer, timeout: TIMEOUTS.probe }) : answer);
       assertEquals(error?.code, "media_error", error?.message);
       assertMatch(error?.message ?? "", reason);
     }

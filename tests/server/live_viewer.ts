@@ -12,10 +12,8 @@ import {
 } from "../../lib/wire/answer.ts";
 import type { FrameMessage } from "../../lib/wire/connection.ts";
 import { encodeControl, encodeRequest, type MediaRequest } from "../../lib/wire/request.ts";
+import { PATIENCE } from "../support/patience.ts";
 import { Peer, type WatchedServer } from "./watched_server.ts";
-
-/** Milliseconds after which something counts as missing. */
-const PATIENCE = 20_000;
 
 /** A frame as it came; its bytes belong to the connection. */
 export interface LiveFrame extends FrameMessage {

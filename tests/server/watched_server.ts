@@ -11,9 +11,7 @@ import { Connection, type Message } from "../../lib/wire/connection.ts";
 import { encodeMessage } from "../../lib/wire/native.ts";
 import { encodeControl, encodeRequest, type MediaRequest } from "../../lib/wire/request.ts";
 import { mediaFolder, pictures } from "../support/media.ts";
-
-/** Milliseconds after which an event counts as missed. No test is this slow that works. */
-const PATIENCE = 20_000;
+import { PATIENCE } from "../support/patience.ts";
 
 /** Frames of the short video. */
 export const SHORT_FRAMES = 5;

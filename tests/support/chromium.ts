@@ -1,8 +1,6 @@
 /** Chromium without a screen, steered by the DevTools protocol. */
+import { PATIENCE } from "./patience.ts";
 import { Output } from "./programs.ts";
-
-/** Milliseconds after which a page that does not come to what it should counts as broken. */
-const PATIENCE = 20_000;
 
 /** Milliseconds that Chromium has to end by itself. */
 const FAREWELL = 5_000;

@@ -1,12 +1,10 @@
 /** A real load balancer: HAProxy with the configuration that `deploy/` holds. */
 import { freePort } from "./nginx.ts";
+import { PATIENCE } from "./patience.ts";
 import { Output, pathOf } from "./programs.ts";
 
 /** Why tests behind a balancer cannot run here; empty where they can. */
 export const NO_HAPROXY = await hasHaproxy() ? "" : " (haproxy is not installed)";
-
-/** Milliseconds after which a balancer that does not listen counts as broken. */
-const PATIENCE = 20_000;
 
 /** Milliseconds between two looks at whether it listens. */
 const LOOK_INTERVAL = 20;

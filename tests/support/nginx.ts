@@ -1,11 +1,9 @@
 /** A real media server: nginx with its RTMP module, which publishes HLS. */
+import { PATIENCE } from "./patience.ts";
 import { Output } from "./programs.ts";
 
 /** Where Debian has the module; other systems have it elsewhere, or built in. */
 const MODULE = "/usr/lib/nginx/modules/ngx_rtmp_module.so";
-
-/** Milliseconds after which something that does not appear counts as missing. */
-const PATIENCE = 20_000;
 
 /** Milliseconds between two looks at what the server hands out. */
 const LOOK_INTERVAL = 100;

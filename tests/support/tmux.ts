@@ -1,8 +1,6 @@
 /** A real terminal, by tmux: programs run in it, and what they draw can be looked at. */
+import { PATIENCE } from "./patience.ts";
 import { sourceCommand } from "./programs.ts";
-
-/** Milliseconds after which a terminal that does not show what it should counts as broken. */
-export const PATIENCE = 20_000;
 
 /** A character and its colours: red, green, blue, or the number of one of 256. */
 export interface Cell {

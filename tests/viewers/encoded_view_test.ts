@@ -4,6 +4,7 @@ import { windowArguments } from "../../lib/viewers/window/window.ts";
 import { at, runInside } from "../support/inside.ts";
 import { mediaFolder, pictures, tone } from "../support/media.ts";
 import { packetServer } from "../support/packets.ts";
+import { PATIENCE } from "../support/patience.ts";
 import { type RunningProgram, runProgram, startProgram } from "../support/programs.ts";
 import { decodedBy, decodedBytes } from "../support/reference.ts";
 import { GREY, type ScriptedServer } from "../support/scripted_server.ts";
@@ -16,9 +17,6 @@ const lacking = (await Promise.all(
 )).flat();
 const IGNORED = lacking.length > 0;
 const WHY = IGNORED ? ` (ignored: no ${lacking.join(" and ")})` : "";
-
-/** Milliseconds after which a window that shows nothing counts as broken. */
-const PATIENCE = 20_000;
 
 const X264 = ["-c:v", "libx264", "-preset", "veryfast", "-bf", "2", "-g", "250", "-c:a", "aac"];
 

@@ -3,6 +3,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { deadline } from "../../../lib/core/deadline.ts";
 import { at } from "../../support/inside.ts";
 import { mediaFolder } from "../../support/media.ts";
+import { PATIENCE } from "../../support/patience.ts";
 import { type RunningProgram, startProgram } from "../../support/programs.ts";
 import { describe, end, frame, say, ScriptedServer } from "../../support/scripted_server.ts";
 import { testServer } from "../../support/server.ts";
@@ -14,9 +15,6 @@ const lacking = (await Promise.all(
 )).flat();
 const IGNORED = lacking.length > 0;
 const WHY = IGNORED ? ` (ignored: no ${lacking.join(" and ")})` : "";
-
-/** Milliseconds after which a window that shows nothing counts as broken. */
-const PATIENCE = 20_000;
 
 /** Milliseconds from one look at a window to the next. */
 const LOOK_INTERVAL = 10;

@@ -2,6 +2,7 @@
 import { assertEquals, assertGreater, assertMatch } from "@std/assert";
 import { at } from "../../support/inside.ts";
 import { mediaFolder } from "../../support/media.ts";
+import { PATIENCE } from "../../support/patience.ts";
 import { type RunningProgram, startProgram, startServerProgram } from "../../support/programs.ts";
 import { testServer } from "../../support/server.ts";
 import { isThere, type ScreenWindow, XScreen } from "../../support/x_screen.ts";
@@ -14,9 +15,6 @@ const [IGNORED, WHY] = [
   lacking.length > 0,
   lacking.length > 0 ? ` (ignored: no ${lacking.join(" and ")})` : "",
 ];
-
-/** Milliseconds after which a window that shows nothing counts as broken. */
-const PATIENCE = 20_000;
 
 /** A red and a green quarter above a blue and a white one. */
 const QUARTERS = ["red", "lime", "blue", "white"].flatMap((colour) => [
