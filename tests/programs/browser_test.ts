@@ -5,6 +5,7 @@ import { Chromium, type Page } from "../support/chromium.ts";
 import { colourAt, isNear, PICTURE } from "../support/page_colours.ts";
 import { at } from "../support/inside.ts";
 import { mediaFolder } from "../support/media.ts";
+import { PATIENCE } from "../support/patience.ts";
 import { type RunningProgram, startProgram } from "../support/programs.ts";
 import { type TestServer, testServer } from "../support/server.ts";
 import { isThere } from "../support/x_screen.ts";
@@ -77,7 +78,7 @@ async function untilColour(page: Page, second: number): Promise<void> {
     const { x, y, width, height } = ${VIDEO}.getBoundingClientRect();
     return { x: Math.round(x + width / 2), y: Math.round(y + height / 2) };
   })()`);
-  const limit = AbortSignal.timeout(10_000);
+  const limit = AbortSignal.timeout(PATIENCE);
   let seen: number[] = [];
   while (!limit.aborted) {
     seen = await colourAt(page, { x, y, media });

@@ -281,7 +281,7 @@ Deno.test("stream-client tells that the server died, and names what it got", asy
 Deno.test("stream-client says how to install what it lacks", async () => {
   const place = await media.folder("empty path");
   await using server = new ScriptedServer((peer) => say(peer, describe(), frame(0)));
-  const env = { PATH: place, DISPLAY: ":0" };
+  const env = { PATH: place, DISPLAY: ":none" };
   const record = ["--video", "--output", media.pathOf("x.mkv"), ...at(server)];
   const reason = /^Cannot run ffmpeg: it is not installed, or not in PATH; install FFmpeg with/;
   assertFailed(await runProgram("client", record, { env }), { code: 1, reason });

@@ -1,5 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStrictEquals } from "@std/assert";
 import { type Kind, KINDS, MAX_LENGTH } from "../../lib/wire/native.ts";
+import { HandClock } from "../support/hand_clock.ts";
+import { LeapingTime } from "../support/leaping_time.ts";
 import {
   concat,
   conversationMedia,
@@ -185,6 +187,12 @@ function assertClean(server: WatchedServer): void {
   }
 }
 
+/** Milliseconds; a busy machine reaches none of them, and a test the first by a leap. */
+const TIMEOUTS = {
+  ...{ request: 60_000, stall: 600_000, ping: 600_000 },
+  ...{ life: 600_000, silence: 600_000 },
+};
+
 /** Peers that are slow on purpose, and what the log says of each. */
 const SLOW: [name: string, bytes: Uint8Array][] = [
   ["nothing", new Uint8Array(0)],
@@ -196,11 +204,14 @@ const SLOW: [name: string, bytes: Uint8Array][] = [
 
 for (const [name, bytes] of SLOW) {
   Deno.test(`runSession() waits only so long after ${name}`, async () => {
-    const timeouts = { request: 100, stall: 10_000, ping: 5_000 };
-    await using server = await watchedServer({ media, timeouts });
+    using time = new LeapingTime();
+    await using server = await watchedServer({ media, timeouts: TIMEOUTS });
     using peer = await server.connect();
     await peer.write(bytes);
-    await server.logged(/no request within 0\.1 s\n$/);
+    await time.running(TIMEOUTS.request);
+    // What was written arrives meanwhile.
+    for (let part = 0; part < 10; part++) await time.leap(TIMEOUTS.request / 10);
+    await server.logged(/no request within 60 s\n$/);
     await peer.readAll();
     peer.close();
     await server.quiet();
@@ -209,14 +220,20 @@ for (const [name, bytes] of SLOW) {
 }
 
 Deno.test("runSession() waits only so long for the next request", async () => {
-  const timeouts = { request: 100, stall: 10_000, ping: 5_000 };
-  await using server = await watchedServer({ media, timeouts });
+  using time = new LeapingTime();
+  const clock = new HandClock();
+  await using server = await watchedServer({ media, timeouts: TIMEOUTS, clock });
   using peer = await server.connect();
   // Takes longer than the deadline, which is for requests alone.
   await peer.ask({ ...SHORT, speed: 1 });
-  assertStrictEquals((await peer.answer()).frames, SHORT_FRAMES);
+  await peer.until("frame");
+  await time.leap(2 * TIMEOUTS.request);
+  for (let frame = 1; frame < SHORT_FRAMES; frame++) await clock.passToNext();
+  assertStrictEquals((await peer.answer()).frames, SHORT_FRAMES - 1);
+  await time.running(TIMEOUTS.request);
+  await time.leap(TIMEOUTS.request);
   const error = await peer.farewell();
-  assertMatch(error?.message ?? "", /no request within 0\.1 s/);
+  assertMatch(error?.message ?? "", /no request within 60 s/);
   peer.close();
   await server.quiet();
 });

@@ -1,10 +1,17 @@
 import { assertEquals } from "@std/assert";
 import { LifeSigns } from "../../lib/server/life_signs.ts";
+import { LeapingTime } from "../support/leaping_time.ts";
 import { conversationMedia, type Peer, SHORT_FRAMES, watchedServer } from "./watched_server.ts";
 
 const media = await conversationMedia();
 
 const LONG = { command: "get_video", name: "long.mkv", speed: 1 } as const;
+
+/** Milliseconds; a busy machine never comes close to the limit, and a test by leaps. */
+const TIMEOUTS = {
+  ...{ request: 600_000, stall: 600_000, silence: 600_000 },
+  ...{ ping: 50_000, life: 150_000 },
+};
 
 /** A peer that can be told to let a read come to its end, at a time that is set. */
 function peer() {
@@ -68,29 +75,35 @@ Deno.test("LifeSigns takes bytes that the peer was waited for as a sign, and no 
 });
 
 Deno.test("runSession() ends a peer that gives no sign of life, also a paused one", async () => {
-  const timeouts = { request: 10_000, stall: 10_000, ping: 50, life: 500 };
-  await using server = await watchedServer({ media, timeouts });
+  using time = new LeapingTime();
+  await using server = await watchedServer({ media, timeouts: TIMEOUTS });
   using peer = await server.connect();
   await peer.ask(LONG);
   await untilFrame(peer);
   await peer.control("pause");
-  await server.logged(/ ended: The peer gave no sign of life for 0\.5 s\n$/);
+  // It counts from the last sign, which came a little later than the request.
+  await time.leap(TIMEOUTS.life + TIMEOUTS.ping);
+  await server.logged(/ ended: The peer gave no sign of life for 150 s\n$/);
   await server.logged(/ result=cut /);
   await server.quiet();
   await server.assertWell();
 });
 
 Deno.test("runSession() keeps a paused peer that answers pings", async () => {
-  const timeouts = { request: 10_000, stall: 10_000, ping: 50, life: 500 };
-  await using server = await watchedServer({ media, timeouts });
+  using time = new LeapingTime();
+  await using server = await watchedServer({ media, timeouts: TIMEOUTS });
   using peer = await server.connect();
   await peer.ask(LONG);
   await untilFrame(peer);
   await peer.control("pause");
   // Three times as long as it may be silent.
-  for (let count = 0; count < 30; count++) {
+  for (let passed = 0; passed < 3 * TIMEOUTS.life; passed += TIMEOUTS.ping) {
+    await time.leap(TIMEOUTS.ping);
     await peer.until("ping");
     await peer.connection.send("pong", new Uint8Array(0));
+    // Once this is answered, the server has read that.
+    await peer.connection.send("ping", new Uint8Array(0));
+    await peer.until("pong");
   }
   await peer.control("stop");
   assertEquals((await peer.answer()).end?.reason, "stopped");

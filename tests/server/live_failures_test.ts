@@ -3,6 +3,7 @@ import { parseLiveSource } from "../../lib/media/live_input.ts";
 import type { LiveOptions } from "../../lib/server/live_sources.ts";
 import { mediaFolder } from "../support/media.ts";
 import { assertFailed, runProgram } from "../support/programs.ts";
+import { standIn } from "../support/stand_in.ts";
 import { watchLive } from "./live_viewer.ts";
 import { mediaChildren, type WatchedServer, watchedServer } from "./watched_server.ts";
 
@@ -42,12 +43,15 @@ Deno.test("ten viewers stay while FFmpeg is killed, are told, and go on when it 
     await using server = await liveServer(`cam=${CAMERA}`);
     const viewers = await Promise.all(Array.from({ length: 10 }, () => watchLive(server)));
     const before = await Promise.all(viewers.map((viewer) => viewer.frames(3)));
+    // It does not come back before all have heard, and one more has asked.
+    const dead = await standIn("ffmpeg", "kill -9 $$");
     await crash();
     const lost = await Promise.all(viewers.map((viewer) => viewer.news("source_lost")));
     for (const { message } of lost) {
       assertMatch(message, /^Cannot read "cam": .*SIGKILL; it is tried again in 1\.\d s$/);
     }
     assertMatch(await refusal(server), /^media_error: Cannot read "cam": .*SIGKILL/);
+    dead[Symbol.dispose]();
     await Promise.all(viewers.map((viewer) => viewer.news("source_back")));
     const after = await Promise.all(viewers.map((viewer) => viewer.frames(3)));
     for (const [at, [first, second]] of after.entries()) {
@@ -61,12 +65,14 @@ Deno.test("ten viewers stay while FFmpeg is killed, are told, and go on when it 
 });
 
 Deno.test("a viewer is told why a source cannot be started", async () => {
+  // Nothing has these names: the folder belongs to this test.
+  const place = mediaFolder().path;
   const cases: [string, RegExp][] = [
-    ["v4l2:/dev/video77", /^media_error: Cannot read "cam": No such file or directory$/],
-    ["/nowhere/at/all.ts", /^media_error: Cannot read "cam": No such file or directory$/],
+    [`v4l2:${place}/video0`, /^media_error: Cannot read "cam": No such file or directory$/],
+    [`${place}/nothing.ts`, /^media_error: Cannot read "cam": No such file or directory$/],
     ["rtsp://me:word@127.0.0.1:9/a", /^media_error: Cannot read "cam": Connection refused$/],
     ["lavfi:testsrc2=size=0x0", /^media_error: Cannot read "cam": ./],
-    ["x11grab::77", /^media_error: Cannot read "cam": ./],
+    [`x11grab:${place}/screen:0`, /^media_error: Cannot read "cam": ./],
   ];
   for (const [input, expected] of cases) {
     await using server = await liveServer(`cam=${input}`);

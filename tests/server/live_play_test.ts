@@ -35,6 +35,7 @@ async function stop(viewer: LiveViewer) {
 
 Deno.test("playLive() describes a live source, and sends picture and sound as they come", async () => {
   {
+    const before = Date.now() * 1000;
     await using server = await liveServer([`cam=${CAMERA}`]);
     using viewer = await watchLive(server, { name: "cam" });
     const { description } = await viewer.until("describe");
@@ -49,8 +50,8 @@ Deno.test("playLive() describes a live source, and sends picture and sound as th
     const [picture] = description.streams;
     assert(picture.type === "video");
     assertEquals([picture.width, picture.height, picture.pixelFormat], [64, 48, "yuv420p"]);
-    const before = Date.now() * 1000;
     const frames = await viewer.frames(40);
+    const after = (Date.now() + 1) * 1000;
     const pictures = frames.filter(({ streamId }) => streamId === 0);
     const sounds = frames.filter(({ streamId }) => streamId === 1);
     assertEquals(pictures[0].data.byteLength, 64 * 48 * 1.5);
@@ -58,7 +59,7 @@ Deno.test("playLive() describes a live source, and sends picture and sound as th
     assertLess(Math.abs(pictures[0].seconds - sounds[0].seconds), 0.1);
     for (const [at, { seconds, captured }] of pictures.entries()) {
       assertLess(Math.abs(seconds - pictures[0].seconds - at / 25), 0.001);
-      assertLess(Math.abs((captured ?? 0) - before), 5e6);
+      assert(captured !== undefined && captured >= before && captured <= after, `${captured}`);
     }
     const end = await stop(viewer);
     assertEquals([end.reason, end.dropped], ["stopped", 0]);
@@ -263,5 +264,6 @@ Deno.test("playLive() ends after the duration, also where no frame comes to tell
   using viewer = await watchLive(server, { fps: 0.02, duration: 0.1 });
   const { end } = await viewer.until("end");
   assertEquals([end.frames, end.reason], [1, "end"]);
-  assertLess(performance.now() - begun, 10_000);
+  // The next frame is 50 seconds away.
+  assertLess(performance.now() - begun, 40_000);
 });

@@ -87,7 +87,8 @@ Deno.test("startPlayback() gives a series of pictures at once, and tells what it
   const begun = performance.now();
   const { frames, end } = await ask(server, { ...series, speed: 0.01 });
   assertEquals([frames.map(({ seconds }) => seconds), end?.frames], [[0, 0.25, 0.5, 0.75], 4]);
-  assertLess(performance.now() - begun, 10_000);
+  // In real time they would take 75 seconds.
+  assertLess(performance.now() - begun, 60_000);
   const odd = await ask(server, {
     command: "get_video",
     name: "clip.mp4",

@@ -3,9 +3,11 @@ import { TlsSocket } from "../../lib/core/tls_socket.ts";
 import { Secret } from "../../lib/core/secret.ts";
 import { isTls } from "../../lib/server/secure_accept.ts";
 import { makeCertificate, NO_OPENSSL } from "../support/certificates.ts";
+import { LeapingTime } from "../support/leaping_time.ts";
 import { NativeClient } from "../support/native_client.ts";
 import { conversationMedia, Peer, type WatchedServer, watchedServer } from "./watched_server.ts";
 import { classicRequest } from "../../lib/wire/classic.ts";
+import type { Message } from "../../lib/wire/connection.ts";
 import { encodeControl, encodeRequest } from "../../lib/wire/request.ts";
 import { encodeMessage, MAX_REQUEST_LENGTH } from "../../lib/wire/native.ts";
 
@@ -150,7 +152,8 @@ Deno.test("runSession() says in its log that a peer speaks TLS and it does not",
 });
 
 withTls("runSession() waits only so long for TLS, and serves others meanwhile", async () => {
-  const timeouts = { request: 400, stall: 10_000, ping: 5_000 };
+  using time = new LeapingTime();
+  const timeouts = { request: 60_000, stall: 61_000, ping: 5_000 };
   await using server = await watchedServer({ media, credentials: { certificate }, timeouts });
   const silent: Peer[] = [];
   // Before the first byte, and in the middle of the handshake.
@@ -161,7 +164,8 @@ withTls("runSession() waits only so long for TLS, and serves others meanwhile", 
   }
   using client = new NativeClient(await connectTls(server));
   assertEquals((await client.ask({ command: "list_media" })).error, undefined);
-  await server.logged(/ warn .* ended: no TLS within 0\.4 s\n$/, 3);
+  await time.leap(timeouts.request);
+  await server.logged(/ warn .* ended: no TLS within 60 s\n$/, 3);
   for (const peer of silent) peer.close();
 });
 
@@ -192,20 +196,36 @@ withTls(
 withTls(
   "runSession() ends a peer over TLS that gives no sign of life, and keeps others",
   async () => {
-    const timeouts = { request: 10_000, stall: 10_000, ping: 50, life: 500 };
+    using time = new LeapingTime();
+    const timeouts = {
+      ...{ request: 600_000, stall: 600_000, silence: 600_000 },
+      ...{ ping: 50_000, life: 150_000 },
+    };
     await using server = await watchedServer({ media, credentials: { certificate }, timeouts });
     using client = new NativeClient(await connectTls(server));
     const { connection } = client;
     const request = { command: "get_video", name: "long.mkv", speed: 1 } as const;
     await connection.send("request", encodeRequest(request));
     await connection.send("control", encodeControl({ action: "pause" }));
+    const until = async (kind: Message["kind"]) => {
+      let message: Message | undefined;
+      while (message?.kind !== kind) {
+        message = await connection.receive();
+        assert(message !== undefined);
+      }
+    };
+    await until("describe");
     // Three times as long as it may be silent.
-    for (let pings = 0; pings < 30;) {
-      if ((await connection.receive())?.kind !== "ping") continue;
+    for (let passed = 0; passed < 3 * timeouts.life; passed += timeouts.ping) {
+      await time.leap(timeouts.ping);
+      await until("ping");
       await connection.send("pong", new Uint8Array(0));
-      pings++;
+      // Once this is answered, the server has read that.
+      await connection.send("ping", new Uint8Array(0));
+      await until("pong");
     }
-    await server.logged(/ ended: The peer gave no sign of life for 0\.5 s\n$/);
+    await time.leap(timeouts.life + timeouts.ping);
+    await server.logged(/ ended: The peer gave no sign of life for 150 s\n$/);
   },
 );
 

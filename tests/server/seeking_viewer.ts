@@ -16,6 +16,7 @@ import {
   type MediaRequest,
   parseControl,
 } from "../../lib/wire/request.ts";
+import type { HandClock } from "../support/hand_clock.ts";
 import { connectClient, type NativeClient } from "../support/native_client.ts";
 import { exactSeconds } from "../support/reference.ts";
 import type { TestServer } from "../support/server.ts";
@@ -41,6 +42,7 @@ export type Seen =
   | { kind: "frame"; frame: SeenFrame }
   | { kind: "control"; control: Control }
   | { kind: "notice"; notice: Notice }
+  | { kind: "pong" }
   | { kind: "end"; end: EndReport };
 
 /** One request, and what comes of it. */
@@ -90,6 +92,7 @@ export class SeekingViewer implements Disposable {
       if (message.kind === "notice") {
         return { kind: "notice", notice: parseNotice(message.payload) };
       }
+      if (message.kind === "pong") return { kind: "pong" };
       if (message.kind === "control") {
         return { kind: "control", control: parseControl(message.payload) };
       }
@@ -103,6 +106,18 @@ export class SeekingViewer implements Disposable {
       if (seen.kind !== "frame") throw new Error(`Cannot find a frame: ${JSON.stringify(seen)}`);
       if (type === undefined || seen.frame.type === type) return seen.frame;
     }
+  }
+
+  /** Takes the frames that come before the server waits for the clock that it sends them by. */
+  async due(clock: HandClock): Promise<SeenFrame[]> {
+    await clock.asleep();
+    await this.client.connection.send("ping", new Uint8Array());
+    const frames: SeenFrame[] = [];
+    for (let seen = await this.next(); seen.kind !== "pong"; seen = await this.next()) {
+      if (seen.kind !== "frame") throw new Error(`Cannot find a frame: ${JSON.stringify(seen)}`);
+      frames.push(seen.frame);
+    }
+    return frames;
   }
 
   /** Seeks and waits for the answer, over what is still under way. */

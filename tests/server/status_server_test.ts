@@ -89,7 +89,7 @@ Deno.test("startStatusServer() takes whatever is asked, and tells nothing of its
 
 Deno.test("startStatusServer() lets nobody hold its connections", async () => {
   const status = { metrics: () => Promise.reject(new Error()), isReady: () => true };
-  const timeouts = { headersTimeout: 200, requestTimeout: 200, keepAliveTimeout: 200 };
+  const timeouts = { headersTimeout: 2000, requestTimeout: 2000, keepAliveTimeout: 2000 };
   const options = { maxConnections: 3, timeouts };
   await using server = await startStatusServer(HERE, status, options);
   const open = () => Deno.connect({ hostname: "127.0.0.1", port: server.address.port });

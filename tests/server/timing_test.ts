@@ -184,19 +184,11 @@ for (const { speed, step } of [{ speed: undefined, step: 40 }, { speed: 4, step:
     const clock = new HandClock();
     await using server = await testServer({ media: media.path, clock });
     using viewer = await watch(server, { name: "second.mp4", speed });
-    const { connection } = viewer.client;
-    await viewer.frame();
     for (let count = 1; count < 25; count++) {
-      await clock.asleep();
-      // No frame comes before its time.
-      await connection.send("ping", new Uint8Array());
-      let message = await connection.receive();
-      while (message?.kind === "ping") message = await connection.receive();
-      assertEquals(message?.kind, "pong");
+      assertEquals((await viewer.due(clock)).length, 1);
       assertAlmostEquals(await clock.passToNext(), step, 1e-6);
-      await viewer.frame();
     }
-    assertEquals((await viewer.rest()).frames, []);
+    assertEquals((await viewer.rest()).frames.length, 1);
   });
 }
 
@@ -210,12 +202,11 @@ Deno.test("get_video never waits at speed 0", async () => {
 Deno.test("get_video lasts as long as the video in real time", async () => {
   await media.make("second.mp4", video({ seconds: 1 }));
   await using server = await testServer({ media: media.path });
-  for (const [speed, seconds] of [[1, 0.96], [4, 0.24]]) {
-    const begun = performance.now();
-    await ask(server, { command: "get_video", name: "second.mp4", speed });
-    // The last of 25 frames is due 0.96 s after the first. A busy machine takes longer.
-    assertGreater((performance.now() - begun) / 1000, seconds - 0.01);
-  }
+  const begun = performance.now();
+  await ask(server, { command: "get_video", name: "second.mp4", speed: 0.25 });
+  // The last of 25 frames is due 0.96 s of the video after the first. However busy the machine is,
+  // it cannot be quicker.
+  assertGreater((performance.now() - begun) / 1000, 4 * 0.96 - 0.01);
 });
 
 Deno.test("get_video converts to the pixel format and the size that are asked for", async () => {

@@ -1,4 +1,6 @@
 import type { Clock } from "../../lib/core/clock.ts";
+import { deadline } from "../../lib/core/deadline.ts";
+import { PATIENCE } from "./patience.ts";
 
 /** A clock that stands still until a test lets time pass. */
 export class HandClock implements Clock {
@@ -34,7 +36,9 @@ export class HandClock implements Clock {
    * @returns the times at which they wake, milliseconds
    */
   async asleep(): Promise<number[]> {
-    while (this.#sleepers.size === 0) await this.#news.promise;
+    const missed = Promise.withResolvers<never>();
+    using _limit = deadline(PATIENCE, () => missed.reject(new Error("Nobody waits for the clock")));
+    while (this.#sleepers.size === 0) await Promise.race([this.#news.promise, missed.promise]);
     return [...this.#sleepers].map(({ until }) => until);
   }
 
@@ -54,6 +58,10 @@ export class HandClock implements Clock {
   /** Moves the time forward and wakes the callers whose time has come. */
   pass(milliseconds: number): void {
     this.time += milliseconds;
-    for (const { until, wake } of this.#sleepers) if (until <= this.time) wake();
+    for (const sleeper of this.#sleepers) {
+      if (sleeper.until > this.time) continue;
+      this.#sleepers.delete(sleeper);
+      sleeper.wake();
+    }
   }
 }

@@ -1,3 +1,6 @@
+import { deadline } from "../../lib/core/deadline.ts";
+import { PATIENCE } from "./patience.ts";
+
 /** What the system calls a timer. */
 type Handle = ReturnType<typeof setTimeout>;
 
@@ -17,12 +20,12 @@ interface Timer {
 /**
  * Replaces the timers and the monotonic clock of this process until disposed: time passes as
  * always, and in addition by leaps. A test keeps the timeouts of a program as long as a busy machine
- * needs them, and reaches their end at once.
+ * needs them, and reaches their end at once. Timers of {@linkcode PATIENCE} stay the system's.
  */
 export class LeapingTime implements Disposable {
   #timers = new Map<unknown, Timer>();
-  /** Milliseconds of all leaps so far. */
-  #leapt = 0;
+  /** Milliseconds by which the time is ahead of the system's. */
+  #ahead = 0;
   #news = Promise.withResolvers<void>();
   readonly #system = {
     setTimeout: globalThis.setTimeout.bind(globalThis),
@@ -51,7 +54,7 @@ export class LeapingTime implements Disposable {
    * @param delay milliseconds
    */
   async running(delay: number): Promise<void> {
-    while (!this.#runs(delay)) await this.#news.promise;
+    while (!this.#runs(delay)) await this.#change();
   }
 
   /**
@@ -62,7 +65,7 @@ export class LeapingTime implements Disposable {
    */
   async idle(delay: number): Promise<void> {
     do {
-      while (this.#runs(delay)) await this.#news.promise;
+      while (this.#runs(delay)) await this.#change();
       await this.#turn();
     } while (this.#runs(delay));
   }
@@ -77,12 +80,13 @@ export class LeapingTime implements Disposable {
     while (true) {
       const [next] = [...this.#timers.values()].sort((one, other) => one.due - other.due);
       if (next === undefined || next.due > end) break;
-      this.#leapt += Math.max(0, next.due - this.#now());
+      this.#ahead += Math.max(0, next.due - this.#now());
       next.fire();
       await this.#turn();
     }
-    this.#leapt += Math.max(0, end - this.#now());
+    this.#ahead += Math.max(0, end - this.#now());
     for (const timer of this.#timers.values()) this.#start(timer);
+    await this.#turn();
   }
 
   [Symbol.dispose](): void {
@@ -92,11 +96,18 @@ export class LeapingTime implements Disposable {
   }
 
   #now(): number {
-    return this.#system.now() + this.#leapt;
+    return this.#system.now() + this.#ahead;
   }
 
   #runs(delay: number): boolean {
     return [...this.#timers.values()].some((timer) => timer.delay === delay);
+  }
+
+  /** Waits until a timer is set, or none any more. */
+  async #change(): Promise<void> {
+    const missed = Promise.withResolvers<never>();
+    using _limit = deadline(PATIENCE, () => missed.reject(new Error("No timer is set, or ends")));
+    await Promise.race([this.#news.promise, missed.promise]);
   }
 
   /** Waits for what happens by itself: one turn of the event loop. */
@@ -105,6 +116,7 @@ export class LeapingTime implements Disposable {
   }
 
   #set(action: () => void, { delay, repeats }: Pick<Timer, "delay" | "repeats">): Handle {
+    if (delay === PATIENCE) return this.#system.setTimeout(action, delay);
     const fire = () => {
       if (repeats) {
         timer.due += Math.max(1, delay);

@@ -118,7 +118,7 @@ for (const { seconds, begin, flags, taken } of LENGTHS) {
     await using server = await packetServer(await clip(seconds), { begin });
     await using ffplay = await witness("ffplay", { instead: SHOWN });
     const shown = media.pathOf(`${seconds} shown.txt`);
-    const env = { PATH: ffplay.path, SHOWN: shown, DISPLAY: ":0" };
+    const env = { PATH: ffplay.path, SHOWN: shown, DISPLAY: ":none" };
     const args = ["--video", "--encoding", "copy", "--view", "window", ...flags, ...at(server)];
     const { code, stderr } = await runProgram("client", args, { env });
     assertEquals(code, 0, stderr);

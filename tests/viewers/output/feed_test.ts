@@ -4,6 +4,7 @@ import { FeedViewer } from "../../../lib/viewers/output/feed.ts";
 import { at, runInside } from "../../support/inside.ts";
 import { mediaFolder, pictures, run, tone } from "../../support/media.ts";
 import { freePort, isMediaServerThere, MediaServer } from "../../support/nginx.ts";
+import { PATIENCE } from "../../support/patience.ts";
 import { Output, startProgram } from "../../support/programs.ts";
 import { GREY } from "../../support/scripted_server.ts";
 import { testServer } from "../../support/server.ts";
@@ -145,7 +146,7 @@ class Listener implements AsyncDisposable {
 /** Waits until somebody listens on a port, by what the system says of its sockets. */
 async function untilListening(port: number, protocol: "tcp" | "udp"): Promise<void> {
   const hex = port.toString(16).toUpperCase().padStart(4, "0");
-  const limit = AbortSignal.timeout(20_000);
+  const limit = AbortSignal.timeout(PATIENCE);
   while (!limit.aborted) {
     const sockets = await Deno.readTextFile(`/proc/net/${protocol}`);
     if (sockets.includes(`:${hex} `)) return;

@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { at, runInside } from "../../support/inside.ts";
 import { mediaFolder, namesIn, pictures, run, tone } from "../../support/media.ts";
+import { PATIENCE } from "../../support/patience.ts";
 import { startProgram } from "../../support/programs.ts";
 import { describe, end, frame, say, ScriptedServer } from "../../support/scripted_server.ts";
 import { type TestServer, testServer } from "../../support/server.ts";
@@ -80,7 +81,7 @@ Deno.test("ListViewer names the newest pieces of what is live, and ends the list
   await using client = startProgram("client", args);
   // Seven pieces have been made, of which it names six.
   const pieces = () => namesIn(place).filter((name) => name.endsWith(".ts"));
-  const limit = AbortSignal.timeout(30_000);
+  const limit = AbortSignal.timeout(PATIENCE);
   const changes = Deno.watchFs(place);
   for await (const _ of changes) {
     const text = await readIfThere(list);
