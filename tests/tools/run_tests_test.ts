@@ -1,5 +1,5 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { findTests, readArguments, readSummary } from "../../tools/run_tests.ts";
+import { findTests, readArguments, readSummary, toBatches } from "../../tools/run_tests.ts";
 
 const PROGRAM = new URL("../../tools/run_tests.ts", import.meta.url).pathname;
 
@@ -50,6 +50,18 @@ Deno.test({
       ignored: 0,
     });
     assertEquals(readSummary("error: Module not found\n"), undefined);
+  },
+});
+
+Deno.test({
+  name: "toBatches() gives every file to one batch, and neighbours to different ones",
+  permissions: "none",
+  fn() {
+    const files = Array.from({ length: 12 }, (_, at) => `${at}`);
+    assertEquals(toBatches(files), [
+      ...[["0", "3", "6", "9"], ["1", "4", "7", "10"], ["2", "5", "8", "11"]],
+    ]);
+    assertEquals(toBatches([]), []);
   },
 });
 
