@@ -1,19 +1,22 @@
 import { UsageError } from "../core/errors.ts";
 import { BesideViewer } from "../viewers/beside.ts";
 import { createNoneViewer } from "../viewers/none.ts";
-import { createOutput, type Destination } from "../viewers/output/output.ts";
+import { createOutput, type Destination, needsFfmpeg } from "../viewers/output/output.ts";
 import { isSeries } from "../viewers/output/series.ts";
 import type { PlayAction } from "../viewers/play_action.ts";
+import { type FfmpegProgram, hasPlayer, type InstalledFfmpeg } from "../viewers/programs.ts";
 import { TerminalViewer } from "../viewers/terminal/terminal.ts";
 import { canBeAsked, lookOf } from "../viewers/terminal/look.ts";
 import type { Viewer } from "../viewers/viewer.ts";
-import { hasPlayer, WindowViewer } from "../viewers/window/window.ts";
+import { WindowViewer } from "../viewers/window/window.ts";
 import type { ClientFlags, VIEWS } from "./flags.ts";
 import type { Surroundings } from "./surroundings.ts";
 
 /** What viewers are made from. */
 export interface ViewerContext {
   surroundings: Surroundings;
+  /** The FFmpeg of this machine. */
+  ffmpeg: InstalledFfmpeg;
   /** Ends everything in good order, also when the user ends what is played. */
   signal: AbortSignal;
   /** Ends everything at once. */
@@ -36,6 +39,12 @@ export interface Choice {
   view?: View;
   /** Where it is written to. */
   destination?: Destination;
+}
+
+/** Viewers, and the programs of FFmpeg without which none of them works. */
+export interface Chosen {
+  viewers: Viewer[];
+  programs: FfmpegProgram[];
 }
 
 /** Where a media's frames go: as the flags say, one of both or both. */
@@ -66,23 +75,30 @@ export function destinationOf(
 export async function chooseViewers(
   { view, destination }: Choice,
   context: ViewerContext,
-): Promise<Viewer[]> {
-  const { surroundings, forced, tell, onSize } = context;
+): Promise<Chosen> {
+  const { surroundings, ffmpeg, forced, tell, onSize } = context;
   const viewers: Viewer[] = [];
+  const programs: FfmpegProgram[] = [];
   if (destination?.output === "-" && surroundings.stdoutIsTerminal) {
     throw new UsageError("Cannot write media to a terminal: expected a pipe, as in … | ffplay -");
   }
   if (destination !== undefined) {
-    viewers.push(createOutput(destination, { stdout: surroundings.stdout, forced, onSize }));
+    const { stdout } = surroundings;
+    const dialect = () => ffmpeg.dialect();
+    viewers.push(createOutput(destination, { stdout, forced, dialect, onSize }));
+    if (needsFfmpeg(destination)) programs.push("ffmpeg");
   }
-  const chosen = view ?? (destination === undefined ? await defaultView(surroundings) : undefined);
+  const chosen = view ?? (destination === undefined ? await defaultView(context) : undefined);
   if (chosen !== undefined) {
     const viewer = createViewer(chosen, context);
     // What is written must not suffer from who looks at it.
     const alone = destination === undefined || chosen === "none";
     viewers.push(alone ? viewer : new BesideViewer(viewer, { tell }));
+    if (destination === undefined && chosen !== "none") {
+      programs.push(chosen === "window" ? "ffplay" : "ffmpeg");
+    }
   }
-  return viewers;
+  return { viewers, programs };
 }
 
 function createViewer(
@@ -113,9 +129,9 @@ function createViewer(
   });
 }
 
-async function defaultView(surroundings: Surroundings): Promise<View> {
+async function defaultView({ surroundings, ffmpeg }: ViewerContext): Promise<View> {
   const { screen, stdoutIsTerminal } = surroundings;
-  if (screen !== undefined && await hasPlayer()) return "window";
+  if (screen !== undefined && await hasPlayer(ffmpeg)) return "window";
   if (stdoutIsTerminal) return "terminal";
   const lacking = screen === undefined ? "no screen" : "no ffplay to open a window with";
   throw new UsageError(

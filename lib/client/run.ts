@@ -1,6 +1,7 @@
 import { messageOf, UsageError } from "../core/errors.ts";
 import { printable, printableJson } from "../core/log.ts";
 import { checkDestination } from "../viewers/output/output.ts";
+import { InstalledFfmpeg } from "../viewers/programs.ts";
 import { actionOf } from "../viewers/play_action.ts";
 import type { Viewer } from "../viewers/viewer.ts";
 import { ask, limitsOf } from "./ask.ts";
@@ -29,6 +30,8 @@ import type { MediaRequest } from "../wire/request.ts";
 export interface RunContext {
   flags: ClientFlags;
   surroundings: Surroundings;
+  /** The FFmpeg of this machine. */
+  ffmpeg: InstalledFfmpeg;
   /** Ends everything in good order. */
   signal: AbortSignal;
   /** Ends everything at once. */
@@ -44,7 +47,7 @@ export interface RunContext {
  */
 export async function runClient(
   args: readonly string[],
-  around: Omit<RunContext, "flags">,
+  around: Omit<RunContext, "flags" | "ffmpeg">,
 ): Promise<boolean> {
   const { surroundings, signal } = around;
   const action = parseClientFlags(args);
@@ -57,7 +60,8 @@ export async function runClient(
     token: surroundings.token,
     tell: (line) => surroundings.printError(`${printable(line)}\n`),
   });
-  const context = { ...around, flags: { ...action.flags, credentials } };
+  await using ffmpeg = new InstalledFfmpeg();
+  const context = { ...around, ffmpeg, flags: { ...action.flags, credentials } };
   if (action.kind === "list") await list(context);
   else if (action.kind === "browse") await openPage(context);
   else if (action.kind === "media") await getMedia(action.request, context);
@@ -119,7 +123,7 @@ async function getMedia(request: MediaRequest, context: RunContext): Promise<voi
 }
 
 async function getForViewers(request: MediaRequest, context: RunContext): Promise<void> {
-  const { flags, surroundings, signal } = context;
+  const { flags, surroundings, ffmpeg, signal } = context;
   const { command, loop } = request;
   const choice = choiceOf(flags, { still: command === "get_image" });
   const screen = new Messages(context);
@@ -133,7 +137,7 @@ async function getForViewers(request: MediaRequest, context: RunContext): Promis
       viewers.forEach((viewer) => viewer.pause?.(paused));
     },
   });
-  const viewers = await chooseViewers(choice, {
+  const { viewers, programs } = await chooseViewers(choice, {
     ...context,
     signal: AbortSignal.any([signal, controls.signal]),
     onAction: (action) => controls.act(action),
@@ -143,12 +147,16 @@ async function getForViewers(request: MediaRequest, context: RunContext): Promis
     onSize: (bytes) => statistics.written = bytes,
   });
   screen.attach(viewers);
+  // Their versions are found out while the server is asked, so that no frame waits for them.
+  const checked = Promise.all(programs.map((program) => ffmpeg.version(program)));
+  checked.catch(() => {});
   if (choice.destination !== undefined) await checkDestination(choice.destination);
   const statistics = new Statistics(command);
   statistics.recording = flags.output !== undefined;
   try {
     using _keys = await listen(viewers, controls, context);
-    const result = await receive({ request, viewers, statistics, controls, screen }, context);
+    const parts = { request, viewers, checked, statistics, controls, screen };
+    const result = await receive(parts, context);
     screen.end();
     report(result, statistics, context);
   } finally {
@@ -173,9 +181,11 @@ async function listen(
 }
 
 async function receive(
-  { request, viewers, statistics, controls, screen }: {
+  { request, viewers, checked, statistics, controls, screen }: {
     request: MediaRequest;
     viewers: Viewer[];
+    /** Rejected if a program that the viewers need is missing or too old. */
+    checked: Promise<unknown>;
     statistics: Statistics;
     controls: PlayerControls;
     screen: Messages;
@@ -196,6 +206,7 @@ async function receive(
     onReconnect: () => statistics.reconnects++,
   });
   const recording = flags.output !== undefined && flags.view === undefined;
+  await checked;
   return await play(answer, {
     ...{ viewers, statistics, controls, signal, encoding, loop, speed },
     progress: screen.progress,

@@ -1,6 +1,6 @@
 /** FFmpeg's arguments for turning frames, as NUT on its standard input, into what browsers play. Pure. */
 import type { AudioStream, StreamDescription, VideoStream } from "../core/frame.ts";
-import type { RotationBy } from "./ffmpeg_options.ts";
+import type { FfmpegDialect } from "./ffmpeg_version.ts";
 import { nutInputArguments } from "./input_arguments.ts";
 import { pictureTrim, soundTrim, turned, turnFilters } from "./presentation_filters.ts";
 import { pictureArguments } from "./rendition.ts";
@@ -72,7 +72,7 @@ export interface FragmentOptions {
   /** Some frames are from before the beginning, for decoding only. */
   trims: boolean;
   /** How this FFmpeg is told of a rotation. */
-  rotationBy?: RotationBy;
+  rotationBy?: FfmpegDialect["rotationBy"];
 }
 
 /** Whether a browser that knows some codecs plays a stream's packets as they are. */
@@ -150,9 +150,12 @@ function videoArguments(video: VideoStream, options: FragmentOptions): string[] 
     ...turnFilters(video),
     ...evenFilters(turned(video)),
   ];
-  const { pixelFormat, colorSpace } = video;
+  const { pixelFormat, colorSpace, timeBase, frameRate } = video;
   const keyframeInterval = live ? KEYFRAMES.live : KEYFRAMES.file;
-  const source = { filters, pixelFormat, colorSpace, keyframeInterval, isLive: live };
+  const source = {
+    ...{ filters, pixelFormat, colorSpace, timeBase, frameRate },
+    ...{ keyframeInterval, isLive: live },
+  };
   return [
     ...pictureArguments({ encoding: "h264" }, source),
     ...["-level:v", levelOf(video), ...(live ? ["-bsf:v", LIVE_LENGTHS] : [])],

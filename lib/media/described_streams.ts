@@ -65,7 +65,7 @@ function colorsOf(info: VideoInfo, { pixelFormat }: MediaOptions, encoding: Enco
   const { colorRange, colorSpace } = info;
   if (encoding === "h264") {
     const colors = isRgb(info.pixelFormat) ? { colorRange: "tv", colorSpace: "smpte170m" } : {
-      colorRange: /^(yuvj|gray|ya\d|mono)/.test(info.pixelFormat) ? "tv" : colorRange,
+      colorRange: isFullRange(info) ? "tv" : colorRange,
       colorSpace,
     };
     return { pixelFormat: "yuv420p", ...colors };
@@ -77,6 +77,11 @@ function colorsOf(info: VideoInfo, { pixelFormat }: MediaOptions, encoding: Enco
   if (encoding === "copy") return { pixelFormat: info.pixelFormat, colorRange, colorSpace };
   if (pixelFormat !== undefined) return { pixelFormat };
   return { pixelFormat: rawPixelFormat(info.pixelFormat), colorRange, colorSpace };
+}
+
+/** Whether pictures use all values of their bytes; those of H.264 as it is sent never do. */
+function isFullRange({ pixelFormat, colorRange }: VideoInfo): boolean {
+  return colorRange === "pc" || /^(yuvj|gray|ya\d|mono)/.test(pixelFormat);
 }
 
 function toRotation(degrees: number): VideoStream["rotation"] {

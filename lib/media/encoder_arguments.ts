@@ -2,7 +2,7 @@
 import type { Description, StreamDescription, VideoStream } from "../core/frame.ts";
 import { type CodecChoice, keepsMoments, wantsEvenSizes } from "./codec_choice.ts";
 import { hidesBeginning } from "./container_codecs.ts";
-import type { RotationBy } from "./ffmpeg_options.ts";
+import type { FfmpegDialect } from "./ffmpeg_version.ts";
 import { keyframesEvery } from "./keyframes.ts";
 import { nutInputArguments, pictureOf } from "./input_arguments.ts";
 import { keptStreams } from "./kept_streams.ts";
@@ -76,7 +76,7 @@ export interface EncoderOptions {
    */
   beginning?: number;
   /** How this FFmpeg is told of a rotation; only for packets that are stored as they are. */
-  rotationBy?: RotationBy;
+  rotationBy?: FfmpegDialect["rotationBy"];
   /** Encoders that the user chooses. */
   codec?: CodecChoice;
   /** Arguments of the user's own, which win. */

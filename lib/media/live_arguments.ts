@@ -1,4 +1,5 @@
 /** FFmpeg's arguments for turning a live source into NUT. Pure. */
+import type { FfmpegDialect } from "./ffmpeg_version.ts";
 import { type LiveSource, pathOf } from "./live_input.ts";
 import { SENT_RAW } from "./live_streams.ts";
 import { pictureArguments, type Rendition, soundArguments } from "./rendition.ts";
@@ -11,6 +12,8 @@ export interface LiveInputOptions {
   size?: number;
   /** The source's frames come as NUT on the standard input; it is not opened. */
   isFed?: boolean;
+  /** How the installed FFmpeg is told to keep the time base of the input. */
+  inputTimeBase: FfmpegDialect["inputTimeBase"];
 }
 
 /**
@@ -38,9 +41,10 @@ const INTERLEAVE_DELTA = "300000";
 export function liveArguments(
   source: LiveSource,
   rendition: Rendition,
-  options: LiveInputOptions = {},
+  options: LiveInputOptions,
 ): string[] {
-  const isRaw = (rendition.encoding ?? "raw") === "raw";
+  const isGenerated = rendition.encoding === "copy" && source.kind === "generator";
+  const isRaw = isGenerated || (rendition.encoding ?? "raw") === "raw";
   // Of raw pictures NUT tells the format by four bytes only, so it has to be one that they tell.
   const filters = isRaw && rendition.pixelFormat === undefined
     ? [`format=${SENT_RAW.join("|")}`]
@@ -49,15 +53,18 @@ export function liveArguments(
     filters,
     keyframeInterval: KEYFRAME_INTERVAL,
     restatesColors: restatesColors(source, rendition),
+    timeBase: options.inputTimeBase,
     isLive: true,
   };
+  // Since 7.0, a generator gives no packets that could be copied into NUT, but FFmpeg's own frames.
+  const pictures: Rendition = isGenerated ? { encoding: "raw" } : rendition;
   return [
     ...["-hide_banner", "-nostdin", "-v", "error"],
     ...inputArguments(source, {
       ...options,
       analysis: rendition.encoding === "copy" ? ANALYSIS.copied : ANALYSIS.decoded,
     }),
-    ...["-map", "0:V:0?", ...pictureArguments(rendition, pictureSource)],
+    ...["-map", "0:V:0?", ...pictureArguments(pictures, pictureSource)],
     ...["-map", "0:a:0?", ...soundArguments(rendition, "pcm_s16le")],
     ...["-max_interleave_delta", INTERLEAVE_DELTA, "-flush_packets", "1"],
     ...["-f", "nut", "pipe:1"],

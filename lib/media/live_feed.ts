@@ -4,6 +4,7 @@ import { messageOf, ProcessError, RequestError, TruncatedError } from "../core/e
 import { type Frame, type StreamDescription, toSeconds } from "../core/frame.ts";
 import { limitSilence } from "../core/silence.ts";
 import { DecodeOrder } from "./decode_order.ts";
+import type { FfmpegDialect } from "./ffmpeg_version.ts";
 import { FrameFeeder, type FrameInput } from "./frame_input.ts";
 import { lastWords } from "./last_words.ts";
 import { liveArguments, restatesColors } from "./live_arguments.ts";
@@ -43,6 +44,8 @@ export interface LiveFeedOptions {
    * open the source itself.
    */
   input?: FrameInput;
+  /** The spelling of arguments that the installed FFmpeg needs. */
+  dialect: FfmpegDialect;
   /** Also take streams of which no viewer could be told what they are. */
   isCapture?: boolean;
   signal: AbortSignal;
@@ -73,12 +76,13 @@ export async function openLiveFeed(
   rendition: Rendition,
   options: LiveFeedOptions,
 ): Promise<LiveFeed> {
-  const { loop, signal, input, silenceTimeout = SILENCE_TIMEOUT } = options;
+  const { loop, signal, input, silenceTimeout = SILENCE_TIMEOUT, dialect } = options;
   const isFed = input !== undefined;
   let feed: RunningFeed | undefined;
   try {
     const size = source.kind === "file" ? await sizeOf(pathOf(source)) : undefined;
-    const args = liveArguments(source, rendition, { loop, size, isFed });
+    const { inputTimeBase } = dialect;
+    const args = liveArguments(source, rendition, { loop, size, isFed, inputTimeBase });
     signal.throwIfAborted();
     const process = startProcess("ffmpeg", args, { stdin: isFed ? "piped" : "null", signal });
     const { fps = Infinity } = rendition;

@@ -198,6 +198,7 @@ function copyArguments({ file: { path, info }, options }: LaneInput, stream: "a"
 function sourceOf({ video, kind }: MediaInfo) {
   return {
     timeBase: video === undefined || kind === "image" ? STILL_TIME_BASE : video.timeBase,
+    frameRate: kind === "image" ? undefined : video?.frameRate,
     conversion: video && conversionFor(video.pixelFormat),
     pixelFormat: video?.pixelFormat,
     colorSpace: video?.colorSpace,

@@ -161,21 +161,11 @@ export function startProcess(
   }
 }
 
-/** Finds out whether one of FFmpeg's programs is there and can be run. */
-export async function isInstalled(program: string): Promise<boolean> {
-  try {
-    await using child = startProcess(program, ["-version"], { stdout: "null" });
-    await child.finished();
-    return true;
-  } catch (error) {
-    if (error instanceof MissingProgramError || error instanceof ProcessError) return false;
-    throw error;
-  }
-}
-
 function missingProgram(program: string): string {
+  // Recent Debians have ffplay in a package of its own.
+  const name = program === "ffplay" ? "ffplay" : "ffmpeg";
   return `Cannot run ${program}: it is not installed, or not in PATH; install FFmpeg with ` +
-    "your package manager (apt install ffmpeg, dnf install ffmpeg, brew install ffmpeg)";
+    `your package manager (apt install ${name}, dnf install ffmpeg, brew install ffmpeg)`;
 }
 
 /** The last of a stream of text. */

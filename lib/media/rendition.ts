@@ -1,5 +1,6 @@
 /** What streams are turned into before they are sent, and FFmpeg's arguments for it. Pure. */
 import type { Encoding, Rational } from "../core/frame.ts";
+import type { FfmpegDialect } from "./ffmpeg_version.ts";
 import { keyframesEvery } from "./keyframes.ts";
 
 /** What is wanted of the streams of a source. Absent fields leave them as they are. */
@@ -26,8 +27,13 @@ export interface Rendition {
 
 /** What has to be known of the pictures that are turned into a {@linkcode Rendition}. */
 export interface PictureSource {
-  /** Seconds a tick of the source's timestamps; absent where FFmpeg is to find it out. */
-  timeBase?: Rational;
+  /** Seconds a tick of the source's timestamps, or FFmpeg's word for whatever the input has. */
+  timeBase: Rational | FfmpegDialect["inputTimeBase"];
+  /**
+   * Frames a second, as H.264 states them and reckons its level from them. Not used for live
+   * pictures, nor if the rendition has a rate of its own. @default 25
+   */
+  frameRate?: Rational;
   /** Filters before all others. */
   filters?: readonly string[];
   /** FFmpeg's name of the pixel format that raw pictures become, where they cannot stay. */
@@ -73,6 +79,12 @@ const ENCODER_THREADS = "4";
  */
 const REPEATABLE_THREADS = "1";
 
+/**
+ * Frames a second of pictures whose rate is not known: what FFmpeg assumes. Without a rate, x264
+ * takes each tick of the time base for a frame, and states a level that decoders refuse.
+ */
+const ASSUMED_RATE: Rational = [25, 1];
+
 /** Constant quality of x264 where no bitrate is asked for: its own default. */
 const USUAL_CRF = "23";
 
@@ -93,8 +105,9 @@ export function pictureArguments(rendition: Rendition, source: PictureSource): s
   return [
     ...(filters.length === 0 ? [] : ["-vf", filters.join(",")]),
     ...codecArguments(rendition, source),
-    // Every picture keeps its own timestamp. -1 stands for the time base of the input.
-    ...["-fps_mode", "passthrough", "-enc_time_base:v", timeBase?.join("/") ?? "-1"],
+    // Every picture keeps its own timestamp.
+    ...["-fps_mode", "passthrough", "-enc_time_base:v"],
+    typeof timeBase === "string" ? timeBase : timeBase.join("/"),
   ];
 }
 
@@ -118,6 +131,7 @@ function codecArguments(rendition: Rendition, source: PictureSource): string[] {
     return [
       ...["-c:v", "libx264", "-preset", "veryfast", "-tune", "zerolatency", "-pix_fmt", "yuv420p"],
       ...["-threads", isFree ? ENCODER_THREADS : REPEATABLE_THREADS],
+      ...statedRate(rendition, source),
       ...keyframesEvery(interval),
       // What was RGB would otherwise still be said to be.
       ...(isRestated(source) ? ["-colorspace", "smpte170m", "-color_range", "tv"] : []),
@@ -136,6 +150,17 @@ function codecArguments(rendition: Rendition, source: PictureSource): string[] {
     ...["-c:v", "rawvideo", "-threads", "1"],
     ...(pixelFormat === undefined ? [] : ["-pix_fmt", pixelFormat]),
   ];
+}
+
+/**
+ * The frame rate that x264 states. FFmpeg 7.1 forgets it behind the filter `setpts`, which only
+ * pictures behind a seek go through, so that those would have another header than the first.
+ */
+function statedRate(
+  { fps }: Rendition,
+  { frameRate = ASSUMED_RATE, isLive = false }: PictureSource,
+): string[] {
+  return isLive || fps !== undefined ? [] : ["-x264-params", `fps=${frameRate.join("/")}`];
 }
 
 function filtersOf(rendition: Rendition, source: PictureSource): string[] {
@@ -164,11 +189,16 @@ function sizeOf({ encoding, width, height }: Rendition): string[] {
   return [`${even(width)}:${even(height)}`];
 }
 
-/** JPEG has one matrix only; and what was RGB has to get the one that it is said to have. */
+/**
+ * JPEG has one matrix only; and what was RGB has to get the one that it is said to have. H.264 always
+ * gets the usual range: by the pixel format alone, FFmpeg 7.1 and later keep the full one.
+ */
 function colorsOf({ encoding }: Rendition, source: PictureSource): string[] {
   const { colorSpace } = source;
   const restated = isRestated(source);
-  if (encoding === "h264") return restated ? ["out_color_matrix=bt601:out_range=tv"] : [];
+  if (encoding === "h264") {
+    return [...(restated ? ["out_color_matrix=bt601"] : []), "out_range=tv"];
+  }
   const isOther = restated || !(colorSpace === undefined || JPEG_MATRICES.has(colorSpace));
   return encoding === "mjpeg" && isOther ? ["out_color_matrix=bt601:out_range=pc"] : [];
 }

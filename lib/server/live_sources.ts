@@ -1,5 +1,6 @@
 import type { StreamDescription } from "../core/frame.ts";
 import type { Logger } from "../core/log.ts";
+import type { FfmpegDialect } from "../media/ffmpeg_version.ts";
 import { openLiveFeed } from "../media/live_feed.ts";
 import { isExclusive, type LiveSource } from "../media/live_input.ts";
 import { refuseUnknown } from "../media/live_streams.ts";
@@ -29,6 +30,8 @@ export interface LiveOptions {
 export interface LiveSurroundings {
   budget: MemoryBudget;
   logger: Logger;
+  /** The spelling of arguments that the installed FFmpeg needs. */
+  dialect: FfmpegDialect;
   /** Decoders that may run at once; without end where absent. */
   slots?: DecoderSlots;
   clock?: Clock;
@@ -191,7 +194,7 @@ export class LiveSources implements AsyncDisposable {
 
   #start(source: LiveSource, rendition: Rendition, slot?: Disposable): Running {
     const { loop = false, linger = DEFAULT_LINGER, silenceTimeout } = this.#options;
-    const { budget, logger, clock = MONOTONIC_CLOCK } = this.#surroundings;
+    const { budget, logger, dialect, clock = MONOTONIC_CLOCK } = this.#surroundings;
     const isCapture = isExclusive(source) && rendition.encoding === CAPTURED.encoding;
     const capture = isExclusive(source) && !isCapture ? this.#find(source, CAPTURED) : undefined;
     // First, since it gives memory back.
@@ -199,7 +202,7 @@ export class LiveSources implements AsyncDisposable {
     const memory = budget.take(MAX_QUEUED_BYTES);
     const before = [...this.#ending.values()];
     const key = keyOf(source, rendition);
-    const limits = { maxFrameSize: MAX_FRAME_SIZE, silenceTimeout };
+    const limits = { maxFrameSize: MAX_FRAME_SIZE, silenceTimeout, dialect };
     const broadcast = new Broadcast({
       source,
       isPaced: source.kind === "generator" || (source.kind === "file" && loop),

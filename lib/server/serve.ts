@@ -6,10 +6,10 @@ import { LogQuota } from "../core/log_quota.ts";
 import type { Logger } from "../core/log.ts";
 import { messageOf } from "../core/errors.ts";
 import { findLacks } from "../media/confinement.ts";
+import { type FfmpegDialect, InstalledFfmpeg } from "../media/ffmpeg_version.ts";
 import { Library } from "../media/library.ts";
 import { refuseUnknownFormats } from "../media/live_formats.ts";
 import { refuseSameNames } from "../media/live_input.ts";
-import { startProcess } from "../media/process.ts";
 import { type CredentialOptions, Credentials } from "./credentials.ts";
 import { exposureOf } from "./exposure.ts";
 import { DecoderSlots } from "./decoder_slots.ts";
@@ -121,7 +121,11 @@ export class Server implements AsyncDisposable {
 
   constructor(
     listener: Deno.TcpListener,
-    { library, credentials }: { library: Library; credentials: Credentials },
+    { library, credentials, dialect }: {
+      library: Library;
+      credentials: Credentials;
+      dialect: FfmpegDialect;
+    },
     { options, logger, metrics = NO_METRICS }: {
       options: ServerOptions;
       logger: Logger;
@@ -147,6 +151,7 @@ export class Server implements AsyncDisposable {
     this.#live = new LiveSources(options.live ?? { sources: [] }, {
       budget: this.#budget,
       slots: this.#slots,
+      dialect,
       logger,
     });
     metrics.watch({
@@ -332,10 +337,9 @@ export async function startServer(options: ServerOptions, logger: Logger): Promi
     maxPixels: options.maxPixels ?? DEFAULT_MAX_PIXELS,
     probeTimeout: options.timeouts?.probe,
   });
-  for (const program of ["ffmpeg", "ffprobe"]) {
-    await using child = startProcess(program, ["-version"], { stdout: "null" });
-    await child.finished();
-  }
+  await using installed = new InstalledFfmpeg();
+  logger.log("info", await installed.describe("ffmpeg", "ffprobe"));
+  const dialect = await installed.dialect();
   for (const line of await findLacks()) logger.log("warn", line);
   await refuseUnknownFormats(live);
   for (const name of [options.defaults.image, options.defaults.video]) {
@@ -354,7 +358,7 @@ export async function startServer(options: ServerOptions, logger: Logger): Promi
     classicOpen,
   };
   for (const line of exposureOf(listener.addr.hostname, guards)) logger.log("warn", line);
-  const sources = { library, credentials };
+  const sources = { library, credentials, dialect };
   if (options.metrics === undefined) return new Server(listener, sources, { options, logger });
   const metrics = new PrometheusMetrics();
   const server = new Server(listener, sources, { options, logger, metrics });

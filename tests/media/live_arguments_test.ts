@@ -14,9 +14,10 @@ function test(name: string, fn: () => void): void {
 /** The arguments for a source, as they would be typed. */
 function line(
   input: string,
-  { rendition = {}, ...options }: LiveInputOptions & { rendition?: Rendition } = {},
+  { rendition = {}, ...options }: Partial<LiveInputOptions> & { rendition?: Rendition } = {},
 ): string {
-  return liveArguments(parseLiveSource(`cam=${input}`), rendition, options).join(" ");
+  const whole = { inputTimeBase: "demux", ...options } as const;
+  return liveArguments(parseLiveSource(`cam=${input}`), rendition, whole).join(" ");
 }
 
 test("liveArguments() names the device's format in front of the input", () => {
@@ -50,7 +51,9 @@ test("liveArguments() begins a file again at its end where that is wanted", () =
 });
 
 test("liveArguments() takes sound only where there is some, and each frame at once", () => {
-  const args = liveArguments(parseLiveSource("cam=/a.ts"), { encoding: "h264" });
+  const args = liveArguments(parseLiveSource("cam=/a.ts"), { encoding: "h264" }, {
+    inputTimeBase: "demux",
+  });
   assertEquals(args.slice(-4), ["1", "-f", "nut", "pipe:1"]);
   assert(args.includes("-flush_packets"));
   assert(args.includes("0:a:0?") && args.includes("0:V:0?"));

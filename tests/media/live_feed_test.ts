@@ -3,14 +3,20 @@ import { RequestError } from "../../lib/core/errors.ts";
 import { type LiveFeedOptions, openLiveFeed } from "../../lib/media/live_feed.ts";
 import { parseLiveSource } from "../../lib/media/live_input.ts";
 import type { Rendition } from "../../lib/media/rendition.ts";
+import { installedDialect } from "../support/ffmpeg.ts";
 import { mediaFolder, pictures } from "../support/media.ts";
 
 const media = mediaFolder();
 
-function open(input: string, rendition: Rendition = {}, options: Partial<LiveFeedOptions> = {}) {
+async function open(
+  input: string,
+  rendition: Rendition = {},
+  options: Partial<LiveFeedOptions> = {},
+) {
   const never = new AbortController().signal;
-  const whole = { maxFrameSize: 1e8, signal: never, ...options };
-  return openLiveFeed(parseLiveSource(`cam=${input}`), rendition, whole);
+  const dialect = await installedDialect();
+  const whole = { maxFrameSize: 1e8, signal: never, dialect, ...options };
+  return await openLiveFeed(parseLiveSource(`cam=${input}`), rendition, whole);
 }
 
 Deno.test("openLiveFeed() tells of a generator what is wrong with it", async () => {

@@ -12,13 +12,15 @@ import {
 import type { NutStream } from "../../lib/media/nut_demux.ts";
 import { bitsPerPixel } from "../../lib/media/pixel_format.ts";
 import type { Rendition } from "../../lib/media/rendition.ts";
+import { installedDialect } from "../support/ffmpeg.ts";
 import { mediaFolder, pictures, run, tone } from "../support/media.ts";
 
 const media = mediaFolder();
 
 /** What the streams of an input are, and the bytes of the first frame. */
 async function seen(input: string, rendition: Rendition = {}, { loop = false } = {}) {
-  const options = { maxFrameSize: 1e8, signal: new AbortController().signal, loop };
+  const { signal } = new AbortController();
+  const options = { maxFrameSize: 1e8, signal, loop, dialect: await installedDialect() };
   await using feed = await openLiveFeed(parseLiveSource(`cam=${input}`), rendition, options);
   const { data } = await feed.next();
   return { streams: feed.streams, size: data.byteLength, data: data.slice() };

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { RequestError } from "../../lib/core/errors.ts";
 import type { Logger } from "../../lib/core/log.ts";
+import { dialectOf } from "../../lib/media/ffmpeg_version.ts";
 import { Library } from "../../lib/media/library.ts";
 import { Credentials } from "../../lib/server/credentials.ts";
 import { Server, type ServerOptions, startServer } from "../../lib/server/serve.ts";
@@ -206,7 +207,11 @@ Deno.test("run() throws what keeps the server from serving, which can be dispose
     close: { value: () => listener.close() },
   });
   const logger: Logger = { log: () => {} };
-  const sources = { library: new Library(media), credentials: await Credentials.open({}, logger) };
+  const sources = {
+    library: new Library(media),
+    credentials: await Credentials.open({}, logger),
+    dialect: dialectOf({ name: "5.1", release: [5, 1] }),
+  };
   const options = { host: "127.0.0.1", port: 0, media, defaults: {}, maxClients: 1 };
   await using server = new Server(broken, sources, { options, logger });
   await assertRejects(() => server.run(), TypeError);

@@ -19,6 +19,7 @@ import { Records } from "../../lib/server/request_record.ts";
 import { runSession } from "../../lib/server/session.ts";
 import { classicRequest } from "../../lib/wire/classic.ts";
 import { encodeMessage, MAX_REQUEST_LENGTH } from "../../lib/wire/native.ts";
+import { installedDialect } from "../support/ffmpeg.ts";
 import { mediaFolder, pictures } from "../support/media.ts";
 import {
   conversationMedia,
@@ -182,7 +183,7 @@ Deno.test("runSession() tells a peer nothing of the server's insides, but the lo
   using quota = new LogQuota(logger);
   const session = runSession(await listener.accept(), {
     library: new FailingLibrary(media),
-    live: new LiveSources({ sources: [] }, { budget, logger }),
+    live: new LiveSources({ sources: [] }, { budget, logger, dialect: await installedDialect() }),
     defaults: {},
     access: new Access(),
     budget,

@@ -21,10 +21,11 @@ const TOKEN_SIZE = 16;
  * Serves the page of `--view browser` until the signal fires, or it is disposed: tells its address
  * and opens it. Other machines need the token in it.
  *
- * @throws {Error} where it cannot listen there
+ * @throws {Error} where it cannot listen there, or FFmpeg is missing or too old
  */
 export async function browse(context: RunContext, request?: MediaRequest): Promise<ServedPage> {
-  const { flags, surroundings, signal } = context;
+  const { flags, surroundings, ffmpeg, signal } = context;
+  await ffmpeg.version("ffmpeg");
   const wished = parseHttpAddress(flags.http);
   const isOpen = !isLoopback(wished.hostname);
   const token = isOpen

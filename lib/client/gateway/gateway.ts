@@ -28,14 +28,14 @@ export interface GatewayOptions {
 
 /** Answers the page: its files, lists and pictures, and plays, each over a connection of its own. */
 export class Gateway implements AsyncDisposable {
-  #context: Pick<RunContext, "flags">;
+  #context: Pick<RunContext, "flags" | "ffmpeg">;
   #options: GatewayOptions;
   #catalog: Catalog;
   #pictures: GatewayPictures;
   #plays = new Set<Promise<void>>();
   #over = new AbortController();
 
-  constructor(context: Pick<RunContext, "flags">, options: GatewayOptions) {
+  constructor(context: Pick<RunContext, "flags" | "ffmpeg">, options: GatewayOptions) {
     this.#context = context;
     this.#options = options;
     this.#catalog = new Catalog(context);

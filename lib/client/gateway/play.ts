@@ -49,7 +49,7 @@ export interface PlayTarget {
 
 /** What {@linkcode playInPage} has to know besides the query. */
 export interface PlayInPageOptions {
-  context: Pick<RunContext, "flags">;
+  context: Pick<RunContext, "flags" | "ffmpeg">;
   /** What the command line asks for, if anything. */
   wanted: MediaRequest | undefined;
   /** It is known to be live. */
@@ -70,7 +70,7 @@ export async function playInPage(
   target: PlayTarget,
   options: PlayInPageOptions,
 ): Promise<PlayEnd> {
-  const { context: { flags }, statistics, signal } = options;
+  const { context: { flags, ffmpeg }, statistics, signal } = options;
   const request = requestFor(query, options);
   const { encoding = "raw", start = 0, duration } = request;
   const { classic } = flags;
@@ -79,7 +79,8 @@ export async function playInPage(
     write: (bytes: Uint8Array) => target.write(bytes),
   };
   const live = classic ? true : undefined;
-  await using viewer = new FragmentViewer(fragments, { can: query.can, live, signal });
+  const dialect = () => ffmpeg.dialect();
+  await using viewer = new FragmentViewer(fragments, { can: query.can, live, dialect, signal });
   const tell = (line: string) => target.note(line);
   // Who seeks in the page asks anew.
   using answer = await ask(request, { flags, signal, seekable: false, tell });

@@ -1,7 +1,7 @@
 import { ProcessError } from "../../core/errors.ts";
 import { type Frame, type StreamDescription, toSeconds } from "../../core/frame.ts";
 import { browserNotes, fragmentArguments } from "../../media/browser_arguments.ts";
-import { rotationBy } from "../../media/ffmpeg_options.ts";
+import type { FfmpegDialect } from "../../media/ffmpeg_version.ts";
 import { FrameSink, reasonOf } from "../../media/frame_sink.ts";
 import { readBoxHeader } from "../../media/mp4_boxes.ts";
 import { mimeTypeOf } from "../../media/mp4_codecs.ts";
@@ -37,6 +37,8 @@ export interface FragmentViewerOptions {
   can: ReadonlySet<string>;
   /** Frames come as they come into being, whatever is said of the media. */
   live?: boolean;
+  /** The spelling of arguments that the installed FFmpeg needs. */
+  dialect: () => Promise<FfmpegDialect>;
   /** Ends it at once. */
   signal: AbortSignal;
 }
@@ -154,7 +156,7 @@ export class FragmentViewer implements Viewer {
     presentation: Presentation,
     absent: readonly StreamDescription[] = [],
   ): Promise<void> {
-    const { can, signal } = this.#options;
+    const { can, dialect, signal } = this.#options;
     const streams = presentation.streams.filter((stream) => !absent.includes(stream));
     this.#used = streams;
     this.#notes = [
@@ -168,7 +170,7 @@ export class FragmentViewer implements Viewer {
     const turns = streams.some((stream) => stream.type === "video" && stream.rotation);
     const args = fragmentArguments(streams, {
       ...{ can, live: this.#isLive, lead: this.#lead, trims: presentation.lead > 0 },
-      rotationBy: turns ? await rotationBy(signal) : undefined,
+      rotationBy: turns ? (await dialect()).rotationBy : undefined,
     });
     const sink = new FrameSink("ffmpeg", args, {
       ...{ streams, stdout: "piped", lead: this.#lead, signal },

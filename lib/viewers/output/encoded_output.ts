@@ -2,9 +2,9 @@ import { messageOf, ProcessError } from "../../core/errors.ts";
 import type { Frame, VideoStream } from "../../core/frame.ts";
 import type { CodecChoice } from "../../media/codec_choice.ts";
 import { encoderArguments } from "../../media/encoder_arguments.ts";
+import type { FfmpegDialect } from "../../media/ffmpeg_version.ts";
 import { FrameSink, type FrameSinkOptions, reasonOf } from "../../media/frame_sink.ts";
 import { keptStreams, recodingNotes } from "../../media/kept_streams.ts";
-import { rotationBy } from "../../media/ffmpeg_options.ts";
 import type { OutputTarget } from "../../media/output_target.ts";
 import type { Presentation } from "../viewer.ts";
 
@@ -16,6 +16,8 @@ export interface EncodedOutputOptions {
   codec?: CodecChoice;
   /** Arguments for FFmpeg of the user's own, which win. */
   more?: readonly string[];
+  /** The spelling of arguments that the installed FFmpeg needs. */
+  dialect: () => Promise<FfmpegDialect>;
   /** What its standard output is. */
   stdout?: FrameSinkOptions["stdout"];
   /**
@@ -61,7 +63,7 @@ export class EncodedOutput implements AsyncDisposable {
   static async start(
     presentation: Presentation,
     target: OutputTarget,
-    { explain, forced, codec, more, stdout, beginning }: EncodedOutputOptions & {
+    { explain, forced, codec, more, dialect, stdout, beginning }: EncodedOutputOptions & {
       explain: (reason: string) => string;
     },
   ): Promise<EncodedOutput> {
@@ -69,9 +71,10 @@ export class EncodedOutput implements AsyncDisposable {
     const encoded = encoding !== "raw";
     const options = { still, encoded, lead, codec, more };
     const kept = keptStreams(streams, target, options).find((stream) => stream.type === "video");
+    const turns = kept?.rotation !== undefined && !still;
     const args = encoderArguments(presentation, target, {
       ...options,
-      rotationBy: kept?.rotation === undefined || still ? undefined : await rotationBy(forced),
+      rotationBy: turns ? (await dialect()).rotationBy : undefined,
       beginning: kept === undefined ? undefined : beginning?.(kept),
     });
     const sink = new FrameSink("ffmpeg", args, { streams, lead, stdout, signal: forced });

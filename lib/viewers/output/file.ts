@@ -2,6 +2,7 @@ import { messageOf, ProcessError } from "../../core/errors.ts";
 import { type Frame, toSeconds, type VideoStream } from "../../core/frame.ts";
 import { hiddenBeginning, hidesBeginning } from "../../media/container_codecs.ts";
 import type { CodecChoice } from "../../media/codec_choice.ts";
+import type { FfmpegDialect } from "../../media/ffmpeg_version.ts";
 import { fileTarget } from "../../media/output_target.ts";
 import { EncodedOutput } from "./encoded_output.ts";
 import { checkAbsent, checkOutput, reservePart, statOf } from "./file_checks.ts";
@@ -13,6 +14,8 @@ export interface FileViewerOptions {
   overwrite: boolean;
   /** Ends FFmpeg at once, whatever becomes of the file. */
   forced?: AbortSignal;
+  /** The spelling of arguments that the installed FFmpeg needs. */
+  dialect: () => Promise<FfmpegDialect>;
   /** FFmpeg's name of the format, where the name's extension is not to tell it. */
   format?: string;
   /** Encoders that the user chooses. */
@@ -56,7 +59,7 @@ export class FileViewer implements Viewer {
 
   async begin(presentation: Presentation): Promise<void> {
     const { still } = presentation;
-    const { overwrite, forced, format, codec, more } = this.#options;
+    const { overwrite, forced, dialect, format, codec, more } = this.#options;
     this.#still = still;
     await checkOutput(this.#path, { overwrite, still, format });
     const target = fileTarget(this.#path, format);
@@ -64,7 +67,7 @@ export class FileViewer implements Viewer {
     this.#part = await reservePart(this.#path);
     const place = this.#part ?? this.#path;
     const output = await EncodedOutput.start(presentation, { ...target, name: `file:${place}` }, {
-      ...{ forced, codec, more },
+      ...{ forced, dialect, codec, more },
       beginning: (kept) => hides ? hiddenBeginning(kept, presentation.firstPicture) : 0,
       explain: (reason) => {
         const named = reason.replaceAll(`file:${place}`, this.#path).replaceAll(place, this.#path);

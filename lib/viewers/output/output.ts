@@ -3,6 +3,7 @@ import { parseCodecChoice } from "../../media/codec_choice.ts";
 import { feedTarget, isAddress, isFeed, listPath } from "../../media/feed_target.ts";
 import { checkCodecs, checkFormat } from "../../media/ffmpeg_names.ts";
 import { muxerOf } from "../../media/output_target.ts";
+import type { FfmpegDialect } from "../../media/ffmpeg_version.ts";
 import { FeedViewer } from "./feed.ts";
 import { FileViewer } from "./file.ts";
 import { checkOutput } from "./file_checks.ts";
@@ -36,6 +37,8 @@ export interface OutputContext {
   stdout: WritableStream<Uint8Array>;
   /** Ends FFmpeg at once. */
   forced: AbortSignal;
+  /** The spelling of arguments that the installed FFmpeg needs. */
+  dialect: () => Promise<FfmpegDialect>;
   /** Told now and then how many bytes a file has. */
   onSize?: (bytes: number) => void;
 }
@@ -43,11 +46,11 @@ export interface OutputContext {
 /** The viewer that writes to a destination. */
 export function createOutput(
   destination: Destination,
-  { stdout, forced, onSize }: OutputContext,
+  { stdout, forced, dialect, onSize }: OutputContext,
 ): Viewer {
   const { output, overwrite, series, format, ffmpeg: more } = destination;
   const codec = codecOf(destination);
-  const options = { overwrite, forced, format, codec, more };
+  const options = { overwrite, forced, dialect, format, codec, more };
   if (output === "-") {
     if (isPlain(destination)) return new PipeViewer(stdout);
     return new FormattedPipeViewer(stdout, { ...options, format: format ?? "nut" });
@@ -104,6 +107,11 @@ export function checkWording(destination: Destination): void {
   if (still && isMoving && !isPut) {
     throw new UsageError("Cannot feed a single picture: expected --video, or a file");
   }
+}
+
+/** Whether it takes an FFmpeg to write to a destination. */
+export function needsFfmpeg(destination: Destination): boolean {
+  return destination.output !== "-" || !isPlain(destination);
 }
 
 /** Whether an output takes media in real time, since somebody watches it there. */

@@ -5,7 +5,6 @@ import { nutInputArguments } from "../../media/input_arguments.ts";
 import { FrameSink, reasonOf } from "../../media/frame_sink.ts";
 import { tempoFilters, turnFilters } from "../../media/presentation_filters.ts";
 import { PrivateSocket } from "../../media/private_socket.ts";
-import { isInstalled } from "../../media/process.ts";
 import type { PlayAction } from "../play_action.ts";
 import { ONLY_SHOWN, ShownTimeLine } from "./shown_time_line.ts";
 import { WindowKeys } from "./keys.ts";
@@ -130,11 +129,6 @@ export class WindowViewer implements Viewer {
       });
     }
   }
-}
-
-/** Whether there is an ffplay to open windows with. */
-export function hasPlayer(): Promise<boolean> {
-  return isInstalled("ffplay");
 }
 
 /** What a window is made for. */

@@ -7,6 +7,7 @@ import {
   FragmentViewer,
 } from "../../../lib/viewers/browser/fragments.ts";
 import type { Presentation } from "../../../lib/viewers/viewer.ts";
+import { installedDialect } from "../../support/ffmpeg.ts";
 import { GREY } from "../../support/scripted_server.ts";
 
 const never = new AbortController().signal;
@@ -44,7 +45,11 @@ class Kept implements FragmentTarget {
 
 Deno.test("FragmentViewer tells the type before the first byte, then gives the MP4", async () => {
   const target = new Kept();
-  await using viewer = new FragmentViewer(target, { can: new Set(["h264"]), signal: never });
+  await using viewer = new FragmentViewer(target, {
+    can: new Set(["h264"]),
+    dialect: installedDialect,
+    signal: never,
+  });
   await viewer.begin(present([GREY]));
   for (let timestamp = 5; timestamp < 30; timestamp++) {
     assertEquals(await viewer.show(grey(timestamp)), true);
@@ -63,7 +68,7 @@ Deno.test("FragmentViewer tells the type before the first byte, then gives the M
 
 Deno.test("FragmentViewer gives every live picture a fragment of its own", async () => {
   const target = new Kept();
-  const options = { can: new Set<string>(), live: true, signal: never };
+  const options = { can: new Set<string>(), live: true, dialect: installedDialect, signal: never };
   await using viewer = new FragmentViewer(target, options);
   await viewer.begin(present([GREY]));
   for (let timestamp = 0; timestamp < 10; timestamp++) await viewer.show(grey(timestamp));
@@ -74,7 +79,11 @@ Deno.test("FragmentViewer gives every live picture a fragment of its own", async
 
 Deno.test("FragmentViewer says why FFmpeg cannot do it", async () => {
   const target = new Kept();
-  await using viewer = new FragmentViewer(target, { can: new Set(), signal: never });
+  await using viewer = new FragmentViewer(target, {
+    can: new Set(),
+    dialect: installedDialect,
+    signal: never,
+  });
   const broken = { ...GREY, codec: "h264", fourcc: "H264", pixelFormat: "yuv420p" };
   await viewer.begin(present([broken], { encoding: "copy", lead: 1 }));
   const error = await assertRejects(async () => {
@@ -90,7 +99,12 @@ Deno.test("FragmentViewer ends FFmpeg where nobody takes what it writes", async 
     begin() {},
     write: () => Promise.reject(new Error("the page has left")),
   };
-  await using viewer = new FragmentViewer(target, { can: new Set(), live: true, signal: never });
+  await using viewer = new FragmentViewer(target, {
+    can: new Set(),
+    live: true,
+    dialect: installedDialect,
+    signal: never,
+  });
   await viewer.begin(present([GREY]));
   await assertRejects(
     async () => {
@@ -102,9 +116,17 @@ Deno.test("FragmentViewer ends FFmpeg where nobody takes what it writes", async 
 });
 
 Deno.test("FragmentViewer is disposed of at any time, twice", async () => {
-  const untouched = new FragmentViewer(new Kept(), { can: new Set(), signal: never });
+  const untouched = new FragmentViewer(new Kept(), {
+    can: new Set(),
+    dialect: installedDialect,
+    signal: never,
+  });
   await untouched[Symbol.asyncDispose]();
-  const begun = new FragmentViewer(new Kept(), { can: new Set(), signal: never });
+  const begun = new FragmentViewer(new Kept(), {
+    can: new Set(),
+    dialect: installedDialect,
+    signal: never,
+  });
   await begun.begin(present([GREY]));
   await begun.show(grey(0));
   await begun[Symbol.asyncDispose]();

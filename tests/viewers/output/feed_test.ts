@@ -1,6 +1,7 @@
 /** Feeds: a viewer as the source of a media server, or of whoever listens. */
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { FeedViewer } from "../../../lib/viewers/output/feed.ts";
+import { installedDialect } from "../../support/ffmpeg.ts";
 import { at, runInside } from "../../support/inside.ts";
 import { mediaFolder, pictures, run, tone } from "../../support/media.ts";
 import { freePort, isMediaServerThere, MediaServer } from "../../support/nginx.ts";
@@ -226,7 +227,7 @@ Deno.test("FeedViewer says that nobody listens, and keeps what is secret to itse
 Deno.test("FeedViewer gives up a server that never says anything", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const url = `rtsp://127.0.0.1:${(listener.addr as Deno.NetAddr).port}/x`;
-  await using viewer = new FeedViewer(url, { patience: 500 });
+  await using viewer = new FeedViewer(url, { patience: 500, dialect: installedDialect });
   await viewer.begin({
     ...{ name: "grey", live: false, streams: [GREY], still: false, encoding: "raw" },
     ...{ speed: 1, lead: 0, firstPicture: 0 },

@@ -1,0 +1,7 @@
+import { type FfmpegDialect, InstalledFfmpeg } from "../../lib/media/ffmpeg_version.ts";
+
+/** The spelling of arguments that the FFmpeg of this machine needs. */
+export async function installedDialect(): Promise<FfmpegDialect> {
+  await using installed = new InstalledFfmpeg();
+  return await installed.dialect();
+}
