@@ -1,5 +1,6 @@
 import { ProcessError } from "../core/errors.ts";
 import type { Frame, StreamDescription } from "../core/frame.ts";
+import { plainLines } from "./last_words.ts";
 import { isGone, NutWriter, type NutWriterOptions } from "./nut_writer.ts";
 import type { PrivateSocket } from "./private_socket.ts";
 import { type Process, type ProcessOptions, startProcess } from "./process.ts";
@@ -122,10 +123,10 @@ const MAX_REASON = 300;
 export function reasonOf(error: unknown): string | undefined {
   if (!(error instanceof ProcessError)) return undefined;
   const { stderr, signal } = error.failure;
-  const first = stderr.trim().split("\n").find((line) => !CHATTER.test(line)) ?? "";
+  const first = plainLines(stderr).find((line) => !CHATTER.test(line)) ?? "";
   // What was said before a crash has nothing to do with it.
   if (signal !== null) return `${error.program} was ended by ${signal}`;
-  const said = first.replace(/^\[[^\]]* @ 0x[0-9a-f]+\] */, "").replace(FUNCTION, "");
+  const said = first.replace(FUNCTION, "");
   if (NO_STREAM.test(said)) {
     return "this type takes nothing of what came, expected one for sound, or for pictures";
   }

@@ -25,8 +25,8 @@ const SILENCE_TIMEOUT = 10_000;
 /** How much longer that is where the frames come from elsewhere, where the silence is told of. */
 const FED_PATIENCE = 2;
 
-/** What FFmpeg says last where an output could not be begun; why, it says before. */
-const GAVE_UP = /^Error initializing output stream|Could not write header/;
+/** What FFmpeg says of a host that it does not find, which is not for viewers to know. */
+const HOST_NAME = /(Failed to resolve hostname) \S+(?=: )/g;
 
 /** Options of {@linkcode openLiveFeed}. */
 export interface LiveFeedOptions {
@@ -228,14 +228,15 @@ class RunningFeed implements LiveFeed {
 
 /** The last of what FFmpeg said, without what the source's address would give away. */
 function wordsAbout(source: LiveSource, complaints: string): string | undefined {
-  const lines = complaints.trimEnd().split("\n").filter((line) => !GAVE_UP.test(line));
+  const lines = complaints.trimEnd().split("\n");
   // The last line about a generator repeats all of it, and tells less than those before.
   const isRepetition = source.kind === "generator" && lines.length > 1 &&
     lines.at(-1)?.startsWith(`${source.input}: `);
   const plain = (isRepetition ? lines.slice(0, -1) : lines).join("\n")
     .replaceAll(`file:${pathOf(source)}`, source.input)
     .replaceAll(`${source.input}: `, "")
-    .replaceAll(source.input, "the source");
+    .replaceAll(source.input, "the source")
+    .replace(HOST_NAME, "$1 ***");
   const words = lastWords(plain, source.input);
   return words === undefined ? undefined : hideSecrets(words);
 }

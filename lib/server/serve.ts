@@ -338,7 +338,7 @@ export async function startServer(options: ServerOptions, logger: Logger): Promi
     probeTimeout: options.timeouts?.probe,
   });
   await using installed = new InstalledFfmpeg();
-  logger.log("info", await installed.describe("ffmpeg", "ffprobe"));
+  const versions = await installed.describe("ffmpeg", "ffprobe");
   const dialect = await installed.dialect();
   for (const line of await findLacks()) logger.log("warn", line);
   await refuseUnknownFormats(live);
@@ -352,6 +352,8 @@ export async function startServer(options: ServerOptions, logger: Logger): Promi
   const { classicOpen = false } = options;
   const credentials = await Credentials.open(options.credentials ?? {}, logger);
   const listener = listen(options);
+  // Not before, since a server that cannot start says why in one line.
+  logger.log("info", versions);
   const guards = {
     token: credentials.access.isGuarded,
     tls: credentials.certificate !== undefined,

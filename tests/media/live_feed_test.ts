@@ -20,7 +20,7 @@ async function open(
 }
 
 Deno.test("openLiveFeed() tells of a generator what is wrong with it", async () => {
-  const { message } = await assertRejects(() => open("lavfi:no_such_filter=1"), RequestError);
+  const { message } = await assertRejects(() => open("lavfi:no_such_filter,null"), RequestError);
   assertEquals(message, `Cannot read "cam": No such filter: 'no_such_filter'`);
 });
 
