@@ -1,4 +1,5 @@
-import type { Frame, StreamDescription } from "../core/frame.ts";
+import { type Frame, type StreamDescription, toSeconds } from "../core/frame.ts";
+import { sampleSize } from "../core/pcm.ts";
 import { LatencyHistogram } from "./latency_histogram.ts";
 
 /** Milliseconds from a live frame's capture to its arrival. */
@@ -26,7 +27,7 @@ export class Statistics {
   recording = false;
   /** Bytes of the file that is written, where there is one. */
   written: number | undefined;
-  /** Seconds of media that arrived: the newest picture's moment, or the newest sound's. */
+  /** Seconds of media that arrived: up to the newest frame; of sound alone, up to its end. */
   position = 0;
   /** Milliseconds from the request to the first frame. */
   firstFrameMs: number | undefined;
@@ -85,8 +86,9 @@ export class Statistics {
     else this.audioFrames++;
     this.bytes += frame.data.byteLength;
     if (stream === undefined) return;
-    const moment = frame.timestamp * stream.timeBase[0] / stream.timeBase[1];
-    this.position = Math.max(this.position, moment);
+    const length = this.hasPicture ? 0 : lengthOf(frame, stream);
+    const reached = toSeconds(frame.timestamp, stream.timeBase) + length;
+    this.position = Math.max(this.position, reached);
   }
 
   /** What follows comes from elsewhere: `position` seconds on the time line of the timestamps. */
@@ -119,6 +121,13 @@ export class Statistics {
         : { p50: round(latency.p50, 1), p95: round(latency.p95, 1) },
     };
   }
+}
+
+/** Seconds that a frame of PCM lasts; 0 for all others, whose bytes do not tell. */
+function lengthOf({ data }: Frame, stream: StreamDescription): number {
+  const size = stream.type === "audio" ? sampleSize(stream.codec) : undefined;
+  if (stream.type !== "audio" || size === undefined) return 0;
+  return data.byteLength / (size * stream.channels * stream.sampleRate);
 }
 
 function round(value: number, digits: number): number {

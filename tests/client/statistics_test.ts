@@ -93,8 +93,13 @@ Deno.test({
   fn() {
     const statistics = new Statistics("get_video", () => 0);
     statistics.describe("s.wav", [STREAMS[1]]);
-    statistics.count(frame(1, 48_000, 4));
+    // A tenth of a second of stereo, as FFmpeg 7.1 cuts WAV.
+    statistics.count(frame(1, 43_200, 4_800 * 4));
     assertEquals([statistics.hasPicture, statistics.position], [false, 1]);
+    const coded = new Statistics("get_video", () => 0);
+    coded.describe("s.mp3", [{ ...STREAMS[1], codec: "mp3" }]);
+    coded.count(frame(1, 43_200, 417));
+    assertEquals(coded.position, 0.9);
     const still = new Statistics("get_image", () => 0);
     still.describe("p.png", [STREAMS[0]]);
     still.count(frame(0, 0, 4));

@@ -13,6 +13,16 @@ export async function momentsOf(path: string, stream: "v" | "a"): Promise<number
     .sort((a: number, b: number) => a - b);
 }
 
+/**
+ * The same, counted from the beginning of the media: where its earliest stream begins, which some
+ * FFmpegs write below 0, for what an encoder of sound puts in front.
+ */
+export async function mediaMomentsOf(path: string, stream: "v" | "a"): Promise<number[]> {
+  const args = ["-show_entries", "format=start_time", "-of", "json", path];
+  const { format } = JSON.parse(new TextDecoder().decode(await run("ffprobe", args)));
+  return (await momentsOf(path, stream)).map((moment) => moment - Number(format.start_time));
+}
+
 /** Keeps plays in a folder, and tells their headers, and their packets' moments in the media. */
 export function playedIn(media: MediaFolder) {
   return async (response: Response, name: string) => {

@@ -3,7 +3,7 @@ import { parseLiveSource } from "../../../lib/media/live_input.ts";
 import { HEADER_LENGTH } from "../../../lib/wire/native.ts";
 import { mediaFolder, pictures, run, tone } from "../../support/media.ts";
 import { testPage } from "../../support/page.ts";
-import { EXACT, momentsOf, playedIn } from "../../support/played.ts";
+import { EXACT, mediaMomentsOf, playedIn } from "../../support/played.ts";
 import { describe, frame, message, say, ScriptedServer } from "../../support/scripted_server.ts";
 import { testServer } from "../../support/server.ts";
 
@@ -31,9 +31,9 @@ for (const start of [0, 1.3, 1.6, 3.3]) {
     assertEquals(Number(play.headers.get("X-Start")), start);
     assertEquals(play.headers.get("X-Duration"), "4");
     assertEquals(play.headers.get("X-Live"), "0");
-    assertRun(play.video, await momentsOf(path, "v"));
+    assertRun(play.video, await mediaMomentsOf(path, "v"));
     assert(play.video[0] <= start && play.audio[0] <= start + 0.05);
-    assertRun(play.audio, await momentsOf(path, "a"));
+    assertRun(play.audio, await mediaMomentsOf(path, "a"));
   });
 }
 
@@ -46,7 +46,7 @@ for (const start of [1.5, 3.9, 4, 5]) {
     await using page = await testPage(server);
     const query = `name=b.mkv&start=${start}&can=h264,aac`;
     const play = await played(await page.fetch(`/api/play?${query}`), `out/mkv${start}.mp4`);
-    const all = await momentsOf(path, "v");
+    const all = await mediaMomentsOf(path, "v");
     assert(play.video[0] <= start);
     assertAlmostEquals(play.video.at(-1) ?? 0, all.at(-1) ?? NaN, 0.001);
     const from = all.findIndex((moment) => Math.abs(moment - play.video[0]) < 0.001);
@@ -62,7 +62,7 @@ Deno.test("a play of what no browser knows is encoded from the very moment on", 
   const query = "name=old.mkv&start=1.5&can=h264,aac";
   const play = await played(await page.fetch(`/api/play?${query}`), "out/old.mp4");
   assertMatch(play.headers.get("Content-Type") ?? "", /"avc1\.64002a, mp4a\.40\.2"$/);
-  const expected = (await momentsOf(path, "v")).filter((moment) => moment >= 1.5 - EXACT);
+  const expected = (await mediaMomentsOf(path, "v")).filter((moment) => moment >= 1.5 - EXACT);
   assertRun(play.video, expected);
   assertEquals(play.video.length, expected.length);
   const notes = JSON.parse(decodeURIComponent(play.headers.get("X-Notes") ?? "[]"));
@@ -83,7 +83,7 @@ Deno.test("a play of damaged media goes on behind the damage", async () => {
   await using page = await testPage(server);
   const query = "name=damaged.ts&can=h264,aac";
   const play = await played(await page.fetch(`/api/play?${query}`), "out/damaged.mp4");
-  const all = await momentsOf(path, "v");
+  const all = await mediaMomentsOf(path, "v");
   const length = all[all.length - 1] - all[0];
   assertAlmostEquals(play.video[play.video.length - 1] - play.video[0], length, 0.2);
 });
