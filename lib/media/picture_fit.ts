@@ -6,6 +6,12 @@ const WANTS_420 = new Set(
   ["mp4", "m4v", "mov", "3gp", "3g2", "flv", "ts", "m2ts", "f4v", "rtsp", "hls", "dash"],
 );
 
+/**
+ * Converts to the usual range. Behind `format` alone, FFmpeg 7.1 and later keep the full one, which
+ * the older ones convert, and which not all players know.
+ */
+const TO_USUAL_RANGE = "scale=out_range=tv";
+
 /** Pixel formats whose colours are coarser than the picture; in odd sizes H.264 refuses them. */
 const SUB_SAMPLED = /^(yuva?(410|411|420|422|440)p|nv|yuyv|uyvy|yvyu)/;
 
@@ -23,7 +29,7 @@ export function fittingFilters(picture: VideoStream, type: string): string[] {
   if (type === "y4m") return [`format=${OF_Y4M.join("|")}`];
   // Browsers know VP9 with 4:2:0 only; there may be alpha beside it.
   const is420 = (picture.pixelFormat ?? "").startsWith("yuv420p");
-  return type === "webm" && !is420 ? ["format=yuv420p|yuva420p"] : [];
+  return type === "webm" && !is420 ? [...inUsualRange(picture), "format=yuv420p|yuva420p"] : [];
 }
 
 /** Formats and sizes stay as they are, but for those together that H.264 cannot have. */
@@ -41,6 +47,7 @@ function playableFilters(picture: VideoStream): string[] {
   if (isOdd(picture)) {
     const [right, bottom] = [width % 2, height % 2];
     return [
+      ...inUsualRange(picture),
       // In sub-sampled formats, padding would lose the last row and column.
       `format=${notSubSampled(pixelFormat)}`,
       `pad=${width + right}:${height + bottom}`,
@@ -48,7 +55,11 @@ function playableFilters(picture: VideoStream): string[] {
       `format=${playable}`,
     ];
   }
-  return is420 ? [] : [`format=${playable}`];
+  return is420 ? inUsualRange(picture) : [...inUsualRange(picture), `format=${playable}`];
+}
+
+function inUsualRange({ pixelFormat = "", colorRange }: VideoStream): string[] {
+  return colorRange === "pc" || pixelFormat.startsWith("yuvj") ? [TO_USUAL_RANGE] : [];
 }
 
 function isOdd({ width, height }: VideoStream): boolean {

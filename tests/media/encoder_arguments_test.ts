@@ -49,6 +49,11 @@ const CASES: [string, Partial<VideoStream>, string][] = [
   ["a.ts", {}, `-c:v h264 ${EXACT_TIME}`],
   ["a.mp4", { pixelFormat: "yuv420p10le" }, EXACT_TIME],
   ["a.mp4", { pixelFormat: "bgr24" }, `-vf format=yuv420p ${EXACT_TIME}`],
+  [
+    "a.mp4",
+    { pixelFormat: "yuvj420p" },
+    `-vf scale=out_range=tv,format=yuv420p ${EXACT_TIME}`,
+  ],
   ["a.mp4", { pixelFormat: undefined }, `-vf format=yuv420p ${EXACT_TIME}`],
   ["a.webm", { pixelFormat: "yuva444p" }, `-vf format=yuv420p|yuva420p ${EXACT_TIME}`],
   ["a.webm", { width: 65 }, EXACT_TIME],
