@@ -115,7 +115,7 @@ function createViewer(
     );
   }
   if (view === "none") return createNoneViewer();
-  const { draw, terminalSize, terminalSettings, environment } = surroundings;
+  const { draw, terminalSize, terminalSettings, passesSixel, environment } = surroundings;
   return new TerminalViewer({
     write: draw,
     writeNow: surroundings.print,
@@ -123,6 +123,7 @@ function createViewer(
     look: lookOf(environment),
     isTerminal: surroundings.stdoutIsTerminal,
     canBeAsked: canBeAsked(environment),
+    passesSixel,
     keyboard: surroundings.keyboard,
     settings: terminalSettings,
     forced,

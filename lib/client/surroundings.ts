@@ -3,6 +3,7 @@ import { type Clock, MONOTONIC_CLOCK } from "../core/clock.ts";
 import { print, tell } from "../core/console.ts";
 import type { Secret } from "../core/secret.ts";
 import { takeToken } from "../core/token.ts";
+import { knowsSixel } from "../viewers/terminal/look.ts";
 import type { Screen } from "../viewers/window/window.ts";
 import { Keyboard } from "./keyboard.ts";
 import { TerminalOutput } from "./terminal_output.ts";
@@ -25,6 +26,8 @@ export interface Surroundings {
   keyboard: () => Promise<Keyboard | undefined>;
   /** Settings of the terminal before keys were listened to, as `stty -g` prints them. */
   terminalSettings: () => string | undefined;
+  /** Whether sixels reach the screen if the terminal says that it knows them. */
+  passesSixel: () => Promise<boolean>;
   /** Reads a variable of the environment. */
   environment: (name: string) => string | undefined;
   /** Time, also that which is waited for. */
@@ -41,6 +44,15 @@ export interface Surroundings {
 
 /** For children of which nothing but the status counts. */
 const SILENT = { stdin: "null", stdout: "null", stderr: "null" } as const;
+
+/**
+ * Prints what the terminal knows that tmux is drawn in: tmux itself says that it knows sixels,
+ * whatever that is. Over ssh, only `TERM` tells of tmux, and nobody can be asked.
+ */
+const FEATURES = `
+if [ -n "$TMUX" ]; then tmux display-message -p '#{client_termfeatures}'
+else case $TERM in tmux*|screen*) ;; *) echo sixel ;; esac
+fi`;
 
 /** Size of a terminal that does not tell its own. */
 const USUAL_SIZE = { columns: 80, rows: 24 };
@@ -81,6 +93,7 @@ export function surroundingsOf(onTerminalGone: () => void): Surroundings {
       return keyboard;
     },
     terminalSettings: () => settings,
+    passesSixel: async () => knowsSixel(await say("sh", ["-c", FEATURES]) ?? "sixel"),
     environment,
     clock: MONOTONIC_CLOCK,
     token: takeToken,

@@ -44,6 +44,7 @@ export async function runInside(
     clock: MONOTONIC_CLOCK,
     token: () => undefined,
     terminalSettings: () => undefined,
+    passesSixel: () => Promise.resolve(true),
     stdoutIsTerminal: false,
     stderrIsTerminal: false,
     screen: undefined,

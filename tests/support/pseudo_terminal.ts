@@ -40,7 +40,7 @@ export class PseudoTerminal implements AsyncDisposable {
       env: {
         ...{ TERM: "xterm-256color", COLORTERM: "truecolor", LC_ALL: "C.UTF-8" },
         // Whoever runs the tests may want none.
-        ...{ NO_COLOR: "", ...env },
+        ...{ NO_COLOR: "", TMUX: "", ...env },
       },
       ...{ stdin: "piped", stdout: "piped", stderr: "piped" },
     }).spawn();

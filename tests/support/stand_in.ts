@@ -1,6 +1,6 @@
-/** Scripts in the place of FFmpeg's programs, for when these do what they never should. */
+/** Scripts in the place of other programs, mostly FFmpeg's, for when these do what they never should. */
 
-/** Where a program is that can be run by its name. */
+/** Where a program is that can be run by its name; a name that leads nowhere if there is none. */
 function whereIs(program: string): string {
   const folders = (Deno.env.get("PATH") ?? "").split(":");
   for (const folder of folders) {
@@ -11,7 +11,7 @@ function whereIs(program: string): string {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
     }
   }
-  throw new Error(`Cannot find "${program}" in PATH`);
+  return `/nowhere/${program}`;
 }
 
 /**
@@ -19,7 +19,10 @@ function whereIs(program: string): string {
  *
  * @param script of a shell; `"$REAL" "$@"` is what it stands in for
  */
-export async function standIn(program: "ffmpeg" | "ffprobe", script: string): Promise<Disposable> {
+export async function standIn(
+  program: "ffmpeg" | "ffprobe" | "ffplay" | "tmux",
+  script: string,
+): Promise<Disposable> {
   const folder = await Deno.makeTempDir({ prefix: "stream_stand_in_" });
   const path = `${folder}/${program}`;
   await Deno.writeTextFile(path, `#!/bin/sh\nREAL=${whereIs(program)}\n${script}\n`);

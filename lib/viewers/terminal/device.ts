@@ -29,6 +29,11 @@ export interface Terminal {
   isTerminal?: boolean;
   /** It answers when it is asked what it is. */
   canBeAsked?: boolean;
+  /**
+   * Finds out whether sixels reach the screen though the terminal says that it knows them: tmux says
+   * so whatever it is drawn in. They do if absent.
+   */
+  passesSixel?: () => Promise<boolean>;
   /** The keys, where there are some. */
   keyboard?: () => Promise<TerminalKeyboard | undefined>;
   /** Its settings before keys were listened to, as `stty -g` prints them. */

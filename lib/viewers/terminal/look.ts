@@ -9,6 +9,9 @@ const TRUE_COLOUR = /-direct\d*$|^(xterm-)?(kitty|ghostty)$|^(alacritty|foot|wez
 /** Terminals that would print what they do not understand, instead of leaving it out. */
 const MUTE = /^(|dumb|unknown|linux|cons25|emacs|eterm.*)$/;
 
+/** Terminals, or those they stand in for, that show one colour and no pixels. */
+const COLOURLESS = /^vt(52|1\d\d|2[02]0|320|4[02]0|5[12]0)\b|-(m|mono)$/;
+
 /** Reads a variable of the environment. */
 export type Environment = (name: string) => string | undefined;
 
@@ -26,9 +29,20 @@ export function canBeAsked(environment: Environment): boolean {
   return isColoured(environment) && !MUTE.test(environment("TERM") ?? "");
 }
 
-/** @see https://no-color.org */
+/**
+ * Whether the features of tmux's client, the terminal that tmux itself is drawn in, have sixels.
+ *
+ * @param features as tmux prints `#{client_termfeatures}`: `256,RGB,sixel`
+ */
+export function knowsSixel(features: string): boolean {
+  return features.trim().split(",").includes("sixel");
+}
+
+/** What the user says of the terminal counts more than what it says of itself. */
 function isColoured(environment: Environment): boolean {
-  return !environment("NO_COLOR") && environment("TERM") !== "dumb";
+  const term = environment("TERM") ?? "";
+  // See https://no-color.org
+  return !environment("NO_COLOR") && term !== "dumb" && !COLOURLESS.test(term);
 }
 
 /** Whether text is UTF-8: what is not set says nothing, and most terminals are. */

@@ -166,14 +166,19 @@ export class TerminalViewer implements Viewer {
 
   /** Asks the terminal what it is, where it may be asked. */
   async #formOptions(): Promise<FormOptions> {
-    const { look = "truecolour", canBeAsked, isTerminal, size, write } = this.#terminal;
+    const { look = "truecolour", canBeAsked, isTerminal, size, write, passesSixel } =
+      this.#terminal;
     const id = crypto.getRandomValues(new Uint32Array(1))[0] || 1;
     if (!canBeAsked || !isTerminal || this.#keyboard === undefined) return { look, id };
     const answer = await this.#keyboard.ask(() => {
       // A terminal that takes nothing answers nothing, either; drawing finds it out.
       write(QUESTION).catch(() => {});
     }, { isWhole: isWholeAnswer, answers: ANSWERS, patience: PATIENCE });
-    return { look, id, abilities: abilitiesOf(answer, size()) };
+    const abilities = abilitiesOf(answer, size());
+    if (abilities.graphics === "sixel" && !(await passesSixel?.() ?? true)) {
+      return { look, id, abilities: { ...abilities, graphics: undefined } };
+    }
+    return { look, id, abilities };
   }
 
   #decode(from?: number): PictureDecoder | undefined {

@@ -11,6 +11,7 @@ import {
   ScriptedServer,
   untilGone,
 } from "../../support/scripted_server.ts";
+import { standIn } from "../../support/stand_in.ts";
 import { testServer } from "../../support/server.ts";
 import { decodeKitty, decodeSixel, type Drawing, pattern } from "./drawings.ts";
 
@@ -71,6 +72,28 @@ Deno.test({
     assertMatch(terminal.drawn.text, pattern(String.raw`ESC\[20B\r[^ESC]*Received 1 frame `));
   },
 });
+
+for (
+  const [where, env, features, isDrawn] of [
+    ["tmux in a terminal that knows them", { TMUX: "x" }, "256,RGB,sixel", true],
+    ["tmux in a terminal that does not", { TMUX: "x" }, "256,RGB", false],
+    ["a tmux that cannot be asked", { TERM: "tmux-256color", TMUX: "" }, "", false],
+    ["a terminal that is named as one without colours", { TERM: "vt100", TMUX: "" }, "", false],
+  ] as const
+) {
+  Deno.test({
+    name: `TerminalViewer draws ${isDrawn ? "sixels" : "characters"} in ${where}${WHY}`,
+    ignore: IGNORED,
+    async fn() {
+      using _tmux = await standIn("tmux", `echo ${features}`);
+      await using server = await testServer({ media: media.path });
+      const args = ["--image", await halves(), "--view", "terminal", ...at(server)];
+      await using terminal = new PseudoTerminal(args, { answer: WITH_SIXEL, env });
+      assertEquals(await terminal.ended(), 0);
+      assertEquals(terminal.drawn.text.includes("\x1bP0;1;0q"), isDrawn);
+    },
+  });
+}
 
 Deno.test({
   name: `TerminalViewer draws by kitty's protocol where the terminal says that it knows it${WHY}`,

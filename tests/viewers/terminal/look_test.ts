@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { canBeAsked, lookOf } from "../../../lib/viewers/terminal/look.ts";
+import { canBeAsked, knowsSixel, lookOf } from "../../../lib/viewers/terminal/look.ts";
 
 /** An environment, what pictures look like in it, and whether the terminal can be asked. */
 const CASES: [Record<string, string>, string, boolean][] = [
@@ -13,6 +13,9 @@ const CASES: [Record<string, string>, string, boolean][] = [
   [{ TERM: "tmux-256color", LC_CTYPE: "C.utf8" }, "256 colours", true],
   [{ TERM: "xterm" }, "ascii", true],
   [{ TERM: "vt340" }, "ascii", true],
+  [{ TERM: "vt100", COLORTERM: "truecolor" }, "ascii", false],
+  [{ TERM: "vt220" }, "ascii", false],
+  [{ TERM: "xterm-mono" }, "ascii", false],
   [{ TERM: "linux" }, "ascii", false],
   [{ TERM: "dumb", COLORTERM: "truecolor" }, "ascii", false],
   [{}, "ascii", false],
@@ -32,5 +35,14 @@ Deno.test({
       const seen = [lookOf(environment), canBeAsked(environment)];
       assertEquals(seen, [look, asked], JSON.stringify(variables));
     }
+  },
+});
+
+Deno.test({
+  name: "knowsSixel() reads the features that tmux prints of the terminal it is drawn in",
+  permissions: "none",
+  fn() {
+    assertEquals(["256,RGB,sixel,title\n", "sixel"].map(knowsSixel), [true, true]);
+    assertEquals(["", "\n", "256,RGB\n", "nosixel"].map(knowsSixel), [false, false, false, false]);
   },
 });
