@@ -83,7 +83,9 @@ function explain(error: unknown, trust: Trust): string {
   if (code === "CERT_NOT_YET_VALID") return "its certificate is not yet good, is the clock right?";
   if (/SELF_SIGNED|UNABLE_TO|CERT_/.test(code)) {
     const whom = trust.kind === "authority" ? `"${trust.file}"` : "anybody this machine trusts";
-    return `its certificate is not signed by ${whom}, expected ${others}`;
+    // Deno says the same of one that has expired.
+    const expiry = code === "UNABLE_TO_VERIFY_LEAF_SIGNATURE" ? ", or has expired" : "";
+    return `its certificate is not signed by ${whom}${expiry}, expected ${others}`;
   }
   const what = error instanceof Deno.errors.ConnectionReset ? "it broke off" : messageOf(error);
   return `it does not speak TLS (${what}); stream-server does with --tls-cert and --tls-key`;

@@ -60,7 +60,10 @@ async function shellSays(
     const decoder = new TextDecoder();
     assertEquals(decoder.decode(stderr), "");
     const words = decoder.decode(stdout).split("\n").map((line) => line.split("\t")[0]);
-    return words.filter((word) => word !== "").sort();
+    // Some versions of fish also tell what merely contains the letters, for when nothing fits.
+    const begun = typed.slice(typed.lastIndexOf(" ") + 1);
+    const isDash = begun.startsWith("--");
+    return words.filter((word) => word !== "" && (!isDash || word.startsWith(begun))).sort();
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { NutMuxer, type NutMuxStream } from "../../lib/media/nut_mux.ts";
 import {
   concat,
@@ -42,7 +42,7 @@ const MEDIA: Record<string, readonly string[]> = {
     ...["-strict", "experimental", "-syncpoints", "timestamped"],
   ],
   "variable frame rate": [
-    ...[...PICTURES, "-vf", "setpts=N*N*N/10/TB", "-vsync", "passthrough"],
+    ...[...PICTURES, "-vf", "setpts=N*N*N/10/TB", "-fps_mode", "passthrough"],
     ...["-c:v", "rawvideo", "-enc_time_base", "1:90000"],
   ],
 };
@@ -88,12 +88,23 @@ for (const [name, args] of Object.entries(MEDIA)) {
       const again = muxAll(read, [10, 1]);
       assertEquals(demuxAll(again).frames, read.frames);
       const [expected, actual] = [await frameMd5(nut), await frameMd5(again)];
-      // Side data stays behind, and the checksums of it with that.
-      const withoutSideData = (list: string) => list.replaceAll(/, S=.*$/gm, "");
-      assertEquals(withoutSideData(actual.list), withoutSideData(expected.list));
-      assertEquals(actual.said, expected.said);
+      assertEquals(comparable(actual.list), comparable(expected.list));
+      assertEquals(withoutAddresses(actual.said), withoutAddresses(expected.said));
     },
   );
+}
+
+/**
+ * A list of frames without what differs though the frames are the same: side data, which stays
+ * behind, and lengths, which FFmpeg reckons from a frame rate that it may have forgotten.
+ */
+function comparable(list: string): string {
+  return list.replaceAll(/, S=.*$/gm, "").replaceAll(/^(\d+(?:, +-?\d+){2}), +\d+,/gm, "$1,");
+}
+
+/** Complaints without where in its memory FFmpeg has what complains. */
+function withoutAddresses(said: string): string {
+  return said.replaceAll(/ @ 0x[0-9a-f]+/g, "");
 }
 
 real("NutMuxer makes 1080p and PCM that ffmpeg reads without a warning", async () => {
@@ -137,7 +148,7 @@ real("NutMuxer makes 1080p and PCM that ffmpeg reads without a warning", async (
   }
   const { list, said } = await frameMd5(concat(parts));
   // NUT has no channel layout: ffmpeg says this of its own files as well.
-  assertEquals(said, "Guessed Channel Layout for Input Stream #0.1 : stereo");
+  assertMatch(said, /^(\[[^\]]*\] )?Guessed Channel Layout[^:\n]*: stereo$/);
   const rows = list.split("\n").filter((line) => /^\d/.test(line)).map((line) => line.split(","));
   const times = (stream: string) => rows.filter((row) => row[0] === stream).map((row) => +row[2]);
   assertEquals(times("0"), [0, 3000, 7500, 277500, 280500]);

@@ -55,11 +55,24 @@ export async function makeCertificate(
       ? ["-signkey", key]
       : ["-CA", issuer.cert, "-CAkey", issuer.key, "-CAcreateserial"];
     const paths = ["-in", request, "-out", cert, "-extfile", extensions];
-    await openssl("x509", "-req", ...signer, ...paths, "-days", String(days));
+    await openssl("x509", "-req", ...signer, ...paths, ...await validity(days));
   }
   const said = await openssl("x509", "-in", cert, "-noout", "-fingerprint", "-sha256");
   const fingerprint = said.trim().replace(/^.*=/, "").replaceAll(":", "").toLowerCase();
   return { cert, key, fingerprint: `sha256:${fingerprint}` };
+}
+
+/** Arguments for how long a certificate is good: OpenSSL 3.4 and later refuse days below 0. */
+async function validity(days: number): Promise<string[]> {
+  const [, major, minor] = (await openssl("version")).match(/^OpenSSL (\d+)\.(\d+)/) ?? [];
+  const hasDates = Number(major) > 3 || (Number(major) === 3 && Number(minor) >= 4);
+  if (days > 0 || !hasDates) return ["-days", String(days)];
+  // With two digits for the year, as certificates before 2050 have it (RFC 5280, 4.1.2.5).
+  const dateOf = (day: number) => {
+    const date = new Date(Date.now() + day * 86_400_000).toISOString();
+    return date.slice(2).replace(/\.\d+/, "").replaceAll(/[-T:]/g, "");
+  };
+  return ["-not_before", dateOf(days - 1), "-not_after", dateOf(days)];
 }
 
 /** Runs openssl and gives what it prints. */

@@ -17,7 +17,7 @@ function whereIs(program: string): string {
 /**
  * Puts a script in a program's place, for this process and its children, until it is disposed.
  *
- * @param script of a shell; `"$REAL" "$@"` is what it stands in for
+ * @param script of a shell; `"$REAL" "$@"` is what it stands in for, which states its own version
  */
 export async function standIn(
   program: "ffmpeg" | "ffprobe" | "ffplay" | "tmux",
@@ -25,7 +25,9 @@ export async function standIn(
 ): Promise<Disposable> {
   const folder = await Deno.makeTempDir({ prefix: "stream_stand_in_" });
   const path = `${folder}/${program}`;
-  await Deno.writeTextFile(path, `#!/bin/sh\nREAL=${whereIs(program)}\n${script}\n`);
+  const version = `[ "$1" != -version ] || exec "$REAL" "$@"`;
+  const lines = ["#!/bin/sh", `REAL=${whereIs(program)}`, version, script, ""];
+  await Deno.writeTextFile(path, lines.join("\n"));
   await Deno.chmod(path, 0o755);
   const before = Deno.env.get("PATH") ?? "";
   Deno.env.set("PATH", `${folder}:${before}`);

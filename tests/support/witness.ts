@@ -65,9 +65,12 @@ export async function witness(
 ): Promise<Witness> {
   const folder = await Deno.makeTempDir({ prefix: "stream_witness_" });
   await output("mkfifo", [`${folder}/told`]);
-  const rest = instead ?? `exec "${await whereIs(program)}" "$@"`;
+  const real = instead === undefined ? `exec "${await whereIs(program)}" "$@"` : undefined;
+  // Who only asks for the version is answered, and not told of.
+  const version = `[ "$1" != -version ] || ${real ?? `{ echo "${program} version 9.0"; exit; }`}`;
   // The pipe stays open for as long as the program lives, whose end is that of the pipe.
-  const script = `#!/bin/sh\nexec 9>"${folder}/told"\necho $$ >&9\n${rest}\n`;
+  const lines = [version, `exec 9>"${folder}/told"`, "echo $$ >&9", instead ?? real];
+  const script = ["#!/bin/sh", ...lines, ""].join("\n");
   await Deno.writeTextFile(`${folder}/${program}`, script, { mode: 0o755 });
   return new Witness(folder);
 }

@@ -28,7 +28,10 @@ async function serverOfClips(): Promise<TestServer> {
 async function found(path: string): Promise<string[]> {
   const entries = "stream=codec_name,nb_read_frames,width,height";
   const args = ["-count_frames", "-select_streams", "v", "-show_entries", entries, "-of", "json"];
-  const { streams } = JSON.parse(new TextDecoder().decode(await run("ffprobe", [...args, path])));
+  // Recent FFmpegs take no list for HLS whose name has another extension.
+  const format = /\.(m3u8|mpd)$/.test(path) ? [] : ["-f", "hls"];
+  const said = await run("ffprobe", [...args, ...format, path]);
+  const { streams } = JSON.parse(new TextDecoder().decode(said));
   return streams.map((stream: Record<string, unknown>) =>
     `${stream.codec_name} ${stream.width}x${stream.height} ${stream.nb_read_frames}`
   );
