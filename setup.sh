@@ -1,5 +1,5 @@
 #!/bin/sh
-# Finds or installs what the project needs: ffmpeg and Deno. Quiet where nothing is missing.
+# Finds or installs what the project needs: FFmpeg and Deno. Prints one line that names both.
 # Afterwards `deno` is found on PATH, so that `sh setup.sh && deno task test` works in one line.
 set -u
 
@@ -8,7 +8,8 @@ DENO_VERSION=2.9
 
 cd "$(dirname "$0")" || exit 1
 
-done_so_far=
+ffmpeg_by=
+deno_by=
 log=$(mktemp) || exit 1
 trap 'rm -f "$log"' EXIT
 
@@ -25,22 +26,31 @@ quietly() {
   return 1
 }
 
-# at_least HAVE WANT: whether version HAVE ("5.1") is WANT or later. Builds that do not state a
-# version by numbers are recent ones.
+# at_least HAVE WANT: whether version HAVE ("5.1.9") is WANT ("5.1") or later. Builds that do not
+# state a version by numbers are recent ones.
 at_least() {
   [ -n "$1" ] || return 0
+  minor=${1#*.}
   [ "${1%%.*}" -gt "${2%%.*}" ] ||
-    { [ "${1%%.*}" -eq "${2%%.*}" ] && [ "${1#*.}" -ge "${2#*.}" ]; }
+    { [ "${1%%.*}" -eq "${2%%.*}" ] && [ "${minor%%.*}" -ge "${2#*.}" ]; }
 }
 
 has() { command -v "$1" >/dev/null 2>&1; }
 
 ffmpeg_version() {
-  ffmpeg -version 2>/dev/null | sed -n '1s/^ffmpeg version n\{0,1\}\([0-9]\{1,3\}\.[0-9]\{1,\}\).*/\1/p'
+  ffmpeg -version 2>/dev/null |
+    sed -n '1s/^ffmpeg version n\{0,1\}\([0-9]\{1,3\}\.[0-9][0-9.]*\).*/\1/p'
+}
+
+# ffmpeg_name: the version, or what a build states that has none.
+ffmpeg_name() {
+  name=$(ffmpeg_version)
+  [ -n "$name" ] || name=$(ffmpeg -version 2>/dev/null | sed -n '1s/^ffmpeg version \([^ ]*\).*/\1/p')
+  printf '%s' "${name:-of an unknown version}"
 }
 
 deno_version() {
-  deno --version 2>/dev/null | sed -n '1s/^deno \([0-9]\{1,\}\.[0-9]\{1,\}\).*/\1/p'
+  deno --version 2>/dev/null | sed -n '1s/^deno \([0-9]\{1,\}\.[0-9][0-9.]*\).*/\1/p'
 }
 
 has_ffmpeg() {
@@ -101,8 +111,8 @@ install_ffmpeg() {
   # Fedora's own repositories have it under another name.
   if [ "$manager" = dnf ]; then name=ffmpeg-free; else name=ffmpeg; fi
   add_packages "$name"
-  has_ffmpeg || fail "Cannot use ffmpeg $(ffmpeg_version): expected $FFMPEG_VERSION or later with ffprobe; see https://ffmpeg.org/download.html"
-  done_so_far="ffmpeg $(ffmpeg_version) ($manager)"
+  has_ffmpeg || fail "Cannot use FFmpeg $(ffmpeg_name): expected $FFMPEG_VERSION or later with ffprobe; see https://ffmpeg.org/download.html"
+  ffmpeg_by=" ($manager)"
 }
 
 is_on_path() {
@@ -154,7 +164,7 @@ install_deno() {
     [ -z "$found" ] || problem="PATH finds deno $found first"
     fail "Deno is now in $prefix/bin, but $problem. Run: export PATH=\"$prefix/bin:\$PATH\""
   fi
-  done_so_far="${done_so_far:+$done_so_far, }deno $found ($by)"
+  deno_by=" ($by)"
 }
 
 found=
@@ -167,4 +177,5 @@ standard=$(deno run -A --quiet tools/std.ts) || fail 'Cannot look for the standa
 quietly deno cache --quiet $standard lib/core/*.ts ||
   fail 'Cannot fetch the packages that the code imports: is there a network?'
 
-[ -z "$done_so_far" ] || printf 'Installed %s\n' "$done_so_far"
+# What is named with a program in parentheses was installed by it just now.
+printf 'Found FFmpeg %s%s, Deno %s%s\n' "$(ffmpeg_name)" "$ffmpeg_by" "$found" "$deno_by"

@@ -97,17 +97,23 @@ class FakeMachine implements AsyncDisposable {
   }
 }
 
-Deno.test("setup.sh says nothing where nothing is missing", async () => {
+Deno.test("setup.sh names what it finds, and installs nothing if nothing is missing", async () => {
   await using machine = await FakeMachine.make(["ffmpeg 5.1.6-0+deb12u1", "deno 2.9.6", "npm"]);
   const { code, stdout, stderr, calls } = await machine.sh("sh setup.sh");
-  assertEquals([code, stdout, stderr], [0, "", ""]);
+  assertEquals([code, stdout, stderr], [0, "Found FFmpeg 5.1.6, Deno 2.9.6\n", ""]);
   assertEquals(calls.includes("npm"), false);
 });
 
 Deno.test("setup.sh takes the ways in which ffmpeg states its version", async () => {
-  for (const version of ["n7.1", "8.0", "10.0.1", "N-109000-gabcdef", "2026-01-01-git-abc"]) {
+  for (
+    const [version, name] of [
+      ...[["n7.1", "7.1"], ["7.1.5-0+deb13u1", "7.1.5"], ["8.0", "8.0"], ["10.0.1", "10.0.1"]],
+      ...["N-109000-gabcdef", "2026-01-01-git-abc"].map((build) => [build, build]),
+    ]
+  ) {
     await using machine = await FakeMachine.make([`ffmpeg ${version}`, "deno 2.9.6"]);
-    assertEquals((await machine.sh("sh setup.sh")).code, 0, version);
+    const { code, stdout } = await machine.sh("sh setup.sh");
+    assertEquals([code, stdout], [0, `Found FFmpeg ${name}, Deno 2.9.6\n`], version);
   }
 });
 
@@ -117,14 +123,14 @@ Deno.test("setup.sh installs what is missing, and tells in one line", async () =
   assertEquals(
     [stdout, stderr],
     [
-      `Installed ffmpeg 5.1 (apt-get), deno 2.9 (npm)\n${machine.folder}/bin/deno\n`,
+      `Found FFmpeg 5.1.6 (apt-get), Deno 2.9.6 (npm)\n${machine.folder}/bin/deno\n`,
       "",
     ],
   );
   assertEquals(code, 0);
   assertMatch(calls, /^apt-get update\napt-get install -y ffmpeg\n/);
   const again = await machine.sh("sh setup.sh");
-  assertEquals([again.code, again.stdout], [0, ""]);
+  assertEquals([again.code, again.stdout], [0, "Found FFmpeg 5.1.6, Deno 2.9.6\n"]);
 });
 
 Deno.test("setup.sh takes Deno's installer where there is no npm", async () => {
@@ -132,14 +138,14 @@ Deno.test("setup.sh takes Deno's installer where there is no npm", async () => {
   const { code, stdout, stderr, calls } = await machine.sh("sh setup.sh && command -v deno");
   assertEquals(stderr, "");
   assertEquals(code, 0);
-  assertStringIncludes(stdout, "Installed deno 2.9 (installer)\n");
+  assertStringIncludes(stdout, "Found FFmpeg 5.1, Deno 2.9.6 (installer)\n");
   assertStringIncludes(calls, "https://deno.land/install.sh");
 });
 
 Deno.test("setup.sh replaces a Deno that is too old", async () => {
   await using machine = await FakeMachine.make(["ffmpeg 5.1", "deno 1.46.3", "npm"]);
   const { code, stdout } = await machine.sh("sh setup.sh");
-  assertEquals([code, stdout], [0, "Installed deno 2.9 (npm)\n"]);
+  assertEquals([code, stdout], [0, "Found FFmpeg 5.1, Deno 2.9.6 (npm)\n"]);
 });
 
 Deno.test("setup.sh refuses an ffmpeg that stays too old", async () => {
@@ -147,7 +153,7 @@ Deno.test("setup.sh refuses an ffmpeg that stays too old", async () => {
   await machine.add("apt-get", "exit 0");
   const { code, stderr } = await machine.sh("sh setup.sh");
   assertEquals(code, 1);
-  assertMatch(stderr, /^Cannot use ffmpeg 4\.4: expected 5\.1 or later.*\n$/);
+  assertMatch(stderr, /^Cannot use FFmpeg 4\.4\.2: expected 5\.1 or later[^\n]*\n$/);
 });
 
 Deno.test("setup.sh gives the command to run where it has no right to install", async () => {
@@ -164,7 +170,7 @@ Deno.test("setup.sh uses a sudo that does not ask", async () => {
   await using machine = await FakeMachine.make(["deno 2.9.6", "apt-get"], { uid: 1000 });
   await machine.add("sudo", `[ "$1" = -n ] && shift && exec "$@"`);
   const { code, stdout, stderr } = await machine.sh("sh setup.sh");
-  assertEquals([code, stdout, stderr], [0, "Installed ffmpeg 5.1 (apt-get)\n", ""]);
+  assertEquals([code, stdout, stderr], [0, "Found FFmpeg 5.1.6 (apt-get), Deno 2.9.6\n", ""]);
 });
 
 Deno.test("setup.sh shows why an installation failed", async () => {
