@@ -167,8 +167,9 @@ Deno.test("drain() leaves the metrics to be read, and tells that the server is n
 
 Deno.test("drain() does nothing to a server that ends already", async () => {
   const server = await watchedServer({ media });
+  const before = server.lines.length;
   await server[Symbol.asyncDispose]();
   await server.server.drain({ grace: LONG_GRACE, signal: never });
   await server[Symbol.asyncDispose]();
-  assertEquals(server.lines, []);
+  assertEquals(server.lines.slice(before), []);
 });

@@ -162,7 +162,8 @@ const PROTOCOLS: Record<string, [string, string[], "tcp" | "udp"]> = {
   "tcp": ["tcp://127.0.0.1:PORT", ["-i", "tcp://127.0.0.1:PORT?listen"], "tcp"],
   "rtsp": [
     "rtsp://127.0.0.1:PORT/show",
-    ["-rtsp_flags", "listen", "-i", "rtsp://127.0.0.1:PORT/show"],
+    // FFmpeg 9.0 refuses its own default for how long to listen.
+    ["-rtsp_flags", "listen", "-listen_timeout", "20", "-i", "rtsp://127.0.0.1:PORT/show"],
     "tcp",
   ],
   "http": [
