@@ -57,15 +57,15 @@ export function liveArguments(
     isLive: true,
   };
   // Since 7.0, a generator gives no packets that could be copied into NUT, but FFmpeg's own frames.
-  const pictures: Rendition = isGenerated ? { encoding: "raw" } : rendition;
+  const wanted: Rendition = isGenerated ? { encoding: "raw" } : rendition;
   return [
     ...["-hide_banner", "-nostdin", "-v", "error"],
     ...inputArguments(source, {
       ...options,
       analysis: rendition.encoding === "copy" ? ANALYSIS.copied : ANALYSIS.decoded,
     }),
-    ...["-map", "0:V:0?", ...pictureArguments(pictures, pictureSource)],
-    ...["-map", "0:a:0?", ...soundArguments(rendition, "pcm_s16le")],
+    ...["-map", "0:V:0?", ...pictureArguments(wanted, pictureSource)],
+    ...["-map", "0:a:0?", ...soundArguments(wanted, "pcm_s16le")],
     ...["-max_interleave_delta", INTERLEAVE_DELTA, "-flush_packets", "1"],
     ...["-f", "nut", "pipe:1"],
   ];

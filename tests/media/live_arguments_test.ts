@@ -81,6 +81,22 @@ test("liveArguments() lets raw pictures only have formats that NUT tells apart",
   assertFalse(line("/a.ts", { rendition: { encoding: "copy" } }).includes("-vf"));
 });
 
+test("liveArguments() has the time base of the input kept as the installed FFmpeg knows it", () => {
+  for (const inputTimeBase of ["-1", "demux"] as const) {
+    assert(line("rtsp://host/a", { inputTimeBase }).includes(`-enc_time_base:v ${inputTimeBase} `));
+  }
+  const slower = line("rtsp://host/a", { rendition: { fps: 5 } });
+  assert(slower.includes("-enc_time_base:v 1000/5000 "), slower);
+  // Nothing is encoded that could have one.
+  assertFalse(line("rtsp://host/a", { rendition: { encoding: "copy" } }).includes("enc_time_base"));
+});
+
+test("liveArguments() has a generator make raw frames, also as a copy", () => {
+  const copied = line("lavfi:testsrc2", { rendition: { encoding: "copy" } });
+  assertEquals(copied, line("lavfi:testsrc2"));
+  assert(line("v4l2:/dev/video0", { rendition: { encoding: "copy" } }).includes("-c:v copy"));
+});
+
 test("restatesColors() says of what the colours have to be turned to what is described", () => {
   const isRestated = (input: string, encoding: Rendition["encoding"]) =>
     restatesColors(parseLiveSource(`cam=${input}`), { encoding });

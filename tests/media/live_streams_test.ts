@@ -43,6 +43,13 @@ Deno.test("raw pictures in other formats become one that can be told", async () 
   }
 });
 
+Deno.test("what a generator makes is raw also as a copy", async () => {
+  const source = "lavfi:testsrc=size=16x16:d=1,format=yuvj420p[out0];anoisesrc=d=1[out1]";
+  const copied = await seen(source, { encoding: "copy" });
+  assertEquals(copied.streams.map(({ codec }) => codec), ["rawvideo", "pcm_s16le"]);
+  assertEquals(copied.streams, (await seen(source)).streams);
+});
+
 Deno.test("copied packets are described by their codecs", async () => {
   const cases: [string, string[], string[]][] = [
     ["a.mp4", ["libx264", "aac"], ["h264", "aac"]],
