@@ -73,7 +73,9 @@ export function programsFor(system: System): Readonly<Record<string, Program>> {
         `--allow-run=ffmpeg,ffplay,ffprobe${processes},${OPENERS[system]}`,
         // X11 finds its password file by the last two of the first line.
         "--allow-env=DISPLAY,WAYLAND_DISPLAY,XAUTHORITY,HOME," +
-        "TERM,COLORTERM,NO_COLOR,LC_ALL,LC_CTYPE,LANG,STREAM_TOKEN",
+        "TERM,COLORTERM,NO_COLOR,LC_ALL,LC_CTYPE,LANG,STREAM_TOKEN," +
+        // The page is served without them.
+        "DENO_SERVE_ADDRESS,DENO_TRUST_PROXY_HEADERS",
         ...SYSTEM_CERTIFICATES,
         ...NO_REMOTE_IMPORTS,
       ],

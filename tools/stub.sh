@@ -80,9 +80,9 @@ if [ ! -d "$folder" ]; then
     refuse 'the folder cannot be made' "$elsewhere"
 fi
 # A link of the user's own may lead there. What is checked is where it leads, and that is used.
-place=$(CDPATH='' cd -P "$folder" 2>/dev/null && pwd -P) ||
+place=$(CDPATH='' cd -P "$folder" 2>/dev/null && pwd -P && echo .) ||
   refuse 'the folder cannot be entered' "$elsewhere"
-folder=$place
+folder=${place%?.}
 user=$(id -u)
 [ -O "$folder" ] || refuse 'the folder belongs to another user' "$elsewhere"
 set -f
@@ -101,10 +101,11 @@ if ! is_whole "$program" @PROGRAM_SIZE@ || ! is_whole "$runtime" @RUNTIME_SIZE@;
 fi
 [ -x "$runtime" ] || refuse 'programs cannot be run from there (noexec)' "$elsewhere"
 
-# Nothing that is meant for another Deno, or for Node.js, has a say: code to load, files to write,
-# permissions, where to report to.
+# Variables that Deno reads for itself change nothing: code to load, files to write, permissions,
+# reports, completions. Those that name the authorities of the machine, SSL_CERT_FILE and
+# SSL_CERT_DIR, stay.
 # shellcheck disable=SC2046
-unset -v $(env | sed -nE 's/^((DENO|NODE|NPM|OTEL)_[A-Za-z0-9_]*)=.*/\1/p')
+unset -v COMPLETE $(env | sed -nE 's/^((DENO|JSR|NODE|NPM|OTEL|RUST|npm)_[A-Za-z0-9_]*)=.*/\1/p')
 DENO_DIR=$folder/deno DENO_NO_PACKAGE_JSON=1 DENO_NO_UPDATE_CHECK=1
 export DENO_DIR DENO_NO_PACKAGE_JSON DENO_NO_UPDATE_CHECK
 exec "$runtime" run --quiet --no-prompt --no-config --no-lock --no-remote --no-npm --cached-only \

@@ -382,3 +382,15 @@ Deno.test("stream-client tells of a limit on the size of files", async () => {
   assertFailed(ending, { code: 1, reason });
   assert(!namesIn(place).includes("x.avi"));
 });
+
+Deno.test("stream-client serves its page at the address of --http, whatever Deno is told to do", async () => {
+  // Deno would listen at this address, and find it taken.
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const env = { DENO_SERVE_ADDRESS: `tcp:127.0.0.1:${taken.addr.port}` };
+  const args = ["--view", "browser", "--http", "127.0.0.1:0", ...NOBODY];
+  await using program = startProgram("client", args, { env });
+  const [, address] = await program.stdout.until(/^Watch at (http:\/\/127\.0\.0\.1:\d+\/)\n/);
+  assertMatch(await (await fetch(address)).text(), /^<!doctype html>/i);
+  program.kill("SIGINT");
+  assertEquals((await program.ending()).code, 130);
+});

@@ -14,6 +14,12 @@ export interface ServedPage extends AsyncDisposable {
   closed: Promise<void>;
 }
 
+/**
+ * Variables by which Deno listens somewhere else than it is asked to, or believes a request about
+ * where it comes from.
+ */
+const SERVE_VARIABLES = ["DENO_SERVE_ADDRESS", "DENO_TRUST_PROXY_HEADERS"];
+
 /** Bytes of chance in a token. */
 const TOKEN_SIZE = 16;
 
@@ -90,6 +96,7 @@ function listen(
     signal: AbortSignal;
   },
 ): Deno.HttpServer<Deno.NetAddr> {
+  for (const name of SERVE_VARIABLES) Deno.env.delete(name);
   try {
     return Deno.serve({ hostname, port, signal, onListen, onError: errorResponse }, answer);
   } catch (cause) {
