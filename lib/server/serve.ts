@@ -352,8 +352,6 @@ export async function startServer(options: ServerOptions, logger: Logger): Promi
   const { classicOpen = false } = options;
   const credentials = await Credentials.open(options.credentials ?? {}, logger);
   const listener = listen(options);
-  // Not before, since a server that cannot start says why in one line.
-  logger.log("info", versions);
   const guards = {
     token: credentials.access.isGuarded,
     tls: credentials.certificate !== undefined,
@@ -361,16 +359,19 @@ export async function startServer(options: ServerOptions, logger: Logger): Promi
   };
   for (const line of exposureOf(listener.addr.hostname, guards)) logger.log("warn", line);
   const sources = { library, credentials, dialect };
-  if (options.metrics === undefined) return new Server(listener, sources, { options, logger });
-  const metrics = new PrometheusMetrics();
+  const metrics = options.metrics === undefined ? undefined : new PrometheusMetrics();
   const server = new Server(listener, sources, { options, logger, metrics });
   try {
-    await server.tellStatus(options.metrics, metrics);
-    return server;
+    if (options.metrics !== undefined && metrics !== undefined) {
+      await server.tellStatus(options.metrics, metrics);
+    }
   } catch (error) {
     await server[Symbol.asyncDispose]();
     throw error;
   }
+  // Last, since a server that cannot start says why in one line.
+  logger.log("info", versions);
+  return server;
 }
 
 function listen({ host, port }: ServerOptions): Deno.TcpListener {

@@ -104,6 +104,8 @@ for (const format of LOG_FORMATS) {
     const logger = createLogger({ level: "debug", format, write: (line) => lines.push(line) });
     const options = { host: "127.0.0.1", port: 0, media, defaults: {}, maxClients: 4 };
     const server = await startServer(options, logger);
+    // Of the server itself, not of a session.
+    lines.splice(0);
     server.run();
     const { hostname, port } = server.address;
     {
