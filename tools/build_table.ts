@@ -6,7 +6,7 @@ export interface Program {
   entry: string;
   /** Path of the executable. */
   output: string;
-  /** The permission flags it runs with, whoever starts it and wherever. */
+  /** The permission flags it runs with. */
   permissions: readonly string[];
 }
 

@@ -3,6 +3,7 @@
 # packed with gzip. The first start unpacks them to a cache folder; every start runs them there.
 
 self=$0
+case $self in -*) self=./$self ;; esac
 folder=
 
 refuse() {
@@ -36,30 +37,26 @@ check_folder() {
     *) check_folder "${1%/*}" ;;
   esac
   # shellcheck disable=SC2046
-  set -- "$1" $(ls -ldn "$1")
-  case $2 in d*) ;; *) refuse "\"$1\" is no folder" "$elsewhere" ;; esac
+  set -- "$1" $(LC_ALL=C TIME_STYLE=locale ls -ldn "$1" 2>/dev/null)
+  case ${2-} in d*) ;; *) refuse "\"$1\" cannot be checked as a folder" "$elsewhere" ;; esac
   case $4 in
     0 | "$user") ;;
     *) refuse "\"$1\" belongs to another user" "$elsewhere" ;;
   esac
-  case $2 in d????-??-*) return ;; esac
-  [ "$1" != "$folder" ] ||
-    refuse 'other users can write to the folder, and may have put files there' "run: rm -r '$1'"
   case $2 in
-    d????????[tT]*) return ;;
-    d????w??-*) ! is_own_group "$5" || return 0 ;;
+    d????-??-*) return ;;
+    d????????[tT]*) [ "$1" = "$folder" ] || return 0 ;;
   esac
-  refuse "other users can write to \"$1\"" "$elsewhere"
-}
-
-# is_own_group GID: the group of this user alone, which many systems give each user.
-is_own_group() {
-  [ "$1" = "$(id -g)" ] && [ "$(id -gn)" = "$(id -un)" ] &&
-    case $(getent group "$1" 2>/dev/null) in *:"$1":) ;; *) return 1 ;; esac
+  [ "$1" = "$folder" ] || refuse "other users can write to \"$1\"" "$elsewhere"
+  # A link may lead to a folder that holds more than this program's files.
+  [ "$folder" = "$asked" ] || refuse 'other users can write to the folder' "$elsewhere"
+  quoted=$(printf '%s' "$1" | sed "s/'/'\\\\''/g")
+  refuse 'other users can write to the folder, and may have put files there' "run: rm -r '$quoted'"
 }
 
 # unpack FILE SIZE OFFSET LENGTH: writes a packed part of this file to FILE, with all or nothing.
 unpack() {
+  [ ! -d "$1" ] || refuse 'a folder has the name of a file in it' "$elsewhere"
   part=$(mktemp "$folder/unpack.XXXXXX" 2>/dev/null) ||
     refuse 'the folder cannot be written to' "$elsewhere"
   trap 'rm -f "$part"' EXIT
@@ -76,24 +73,24 @@ unpack() {
 }
 
 if [ ! -d "$folder" ]; then
-  (umask 077 && mkdir -p "$folder") 2>/dev/null ||
+  (umask 077 && mkdir -p "$folder" && chmod 700 "$folder") 2>/dev/null ||
     refuse 'the folder cannot be made' "$elsewhere"
 fi
 # A link of the user's own may lead there. What is checked is where it leads, and that is used.
 place=$(CDPATH='' cd -P "$folder" 2>/dev/null && pwd -P && echo .) ||
   refuse 'the folder cannot be entered' "$elsewhere"
+asked=$folder
 folder=${place%?.}
 user=$(id -u)
 [ -O "$folder" ] || refuse 'the folder belongs to another user' "$elsewhere"
 set -f
 check_folder "$folder"
-set +f
 runtime=$folder/deno-@RUNTIME_HASH@
 program=$folder/@NAME@-@PROGRAM_HASH@.mjs
 if ! is_whole "$program" @PROGRAM_SIZE@ || ! is_whole "$runtime" @RUNTIME_SIZE@; then
   [ -r "$self" ] || refuse 'the program cannot read itself' 'run: chmod +r on it'
   # What a start that was killed left behind a day ago or more.
-  find "$folder" -type f -name 'unpack.*' -mtime +0 -exec rm -f {} +
+  find "$folder/." ! -name . -prune -type f -name 'unpack.??????' -mtime +0 -exec rm -f {} +
   is_whole "$program" @PROGRAM_SIZE@ ||
     unpack "$program" @PROGRAM_SIZE@ @PROGRAM_OFFSET@ @PROGRAM_LENGTH@
   is_whole "$runtime" @RUNTIME_SIZE@ ||
@@ -101,11 +98,10 @@ if ! is_whole "$program" @PROGRAM_SIZE@ || ! is_whole "$runtime" @RUNTIME_SIZE@;
 fi
 [ -x "$runtime" ] || refuse 'programs cannot be run from there (noexec)' "$elsewhere"
 
-# Variables that Deno reads for itself change nothing: code to load, files to write, permissions,
-# reports, completions. Those that name the authorities of the machine, SSL_CERT_FILE and
-# SSL_CERT_DIR, stay.
+# Variables that only Deno and Node.js read change nothing: code to load, permissions, reports,
+# completions. Those that other programs read too stay, such as SSL_CERT_FILE.
 # shellcheck disable=SC2046
-unset -v COMPLETE $(env | sed -nE 's/^((DENO|JSR|NODE|NPM|OTEL|RUST|npm)_[A-Za-z0-9_]*)=.*/\1/p')
+unset -v COMPLETE $(env | LC_ALL=C sed -nE 's/^((DENO|JSR|NODE|NPM|OTEL|RUST|npm)_[A-Za-z0-9_]*)=.*/\1/p')
 DENO_DIR=$folder/deno DENO_NO_PACKAGE_JSON=1 DENO_NO_UPDATE_CHECK=1
 export DENO_DIR DENO_NO_PACKAGE_JSON DENO_NO_UPDATE_CHECK
 exec "$runtime" run --quiet --no-prompt --no-config --no-lock --no-remote --no-npm --cached-only \
