@@ -14,7 +14,7 @@ export async function measureStartup(bench: Bench): Promise<Row[]> {
   const folder = await Deno.makeTempDir({ prefix: "stream_bench_build_" });
   try {
     const rows: Row[] = [];
-    const builder = new Builder({ graphFlags: bench.programs.flags, tell: bench.tell });
+    const builder = new Builder({ graphFlags: bench.programs.flags, log: bench.tell });
     for (const [name, program] of Object.entries(programsFor(hostSystem()))) {
       const entry = new URL(`../${program.entry}`, import.meta.url).href;
       const output = `${folder}/stream-${name}`;

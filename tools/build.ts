@@ -7,7 +7,7 @@
  */
 import { untilInterrupted } from "../lib/core/interrupt.ts";
 import { hostSystem, type Program, programsFor, TARGETS } from "./build_table.ts";
-import { readOrders } from "./build_orders.ts";
+import { readBuildAction } from "./build_action.ts";
 import { packRuntime, type Runtime, writeSelfExtracting } from "./self_extracting.ts";
 
 /** The two kinds of executable. */
@@ -22,7 +22,7 @@ export interface BuilderOptions {
   /** Environment of `deno`, besides that of this process. */
   env?: Record<string, string>;
   /** Takes one line of progress, without its end. */
-  tell?: (line: string) => void;
+  log?: (line: string) => void;
   /** Ends the build, and removes what it has written so far. */
   signal?: AbortSignal;
 }
@@ -47,9 +47,14 @@ class DenoError extends Error {
     super(`Cannot ${action}: ${causes.length > 0 ? causes.join(": ") : said}`);
   }
 
-  /** Whether `deno compile` cannot download its runtime: it names the archive then. */
+  /**
+   * Whether `deno compile` cannot reach the host of its runtime. An answer of that host, such as
+   * status 404 or 500, and an archive that cannot be read are other failures.
+   */
   get isRuntimeUnreachable(): boolean {
-    return this.causes.some((cause) => /denort-[\w-]+\.zip/.test(cause));
+    return this.causes.some((cause) =>
+      /error sending request for url \(\S*denort-[\w-]+\.zip\)/.test(cause)
+    );
   }
 
   /** The innermost cause. */
@@ -64,7 +69,7 @@ export class Builder {
   #form: Form | undefined;
   #runtime: Promise<Runtime> | undefined;
   /** Each program as one module, by its entry. */
-  #bundles = new Map<string, Promise<Uint8Array<ArrayBuffer>>>();
+  #bundles = new Map<string, Uint8Array<ArrayBuffer>>();
 
   constructor(options: BuilderOptions = {}) {
     this.#options = options;
@@ -78,14 +83,26 @@ export class Builder {
    * @throws {Error} if the program has a fault, cannot be compiled, or cannot be written
    */
   async build(program: Program, target?: string): Promise<Built> {
+    try {
+      return await this.#build(program, target);
+    } catch (cause) {
+      // Errors of the system have a code, such as ENOSPC or EROFS.
+      if (!(cause instanceof Error && "code" in cause && typeof cause.code === "string")) {
+        throw cause;
+      }
+      const expected = "expected a folder that can be written to, with 300 MB free";
+      throw new Error(`Cannot write "${program.output}": ${cause.message}, ${expected}`, { cause });
+    }
+  }
+
+  async #build(program: Program, target: string | undefined): Promise<Built> {
     const { entry, output } = program;
     const [, folder = ".", name = output] = output.match(/^(.*)\/([^/]*)$/) ?? [];
-    const bundle = await this.#bundle(entry);
     // `deno compile` leaves a draft beside its output if it fails. Here it goes with the folder.
     const work = await Deno.makeTempDir({ dir: folder || "/", prefix: ".build-" });
     try {
       const module = `${work}/${entry.replace(/^.*\/|\.ts$/g, "")}.mjs`;
-      await Deno.writeFile(module, bundle);
+      const bundle = await this.#bundle(entry, module);
       const draft = { ...program, entry: module, output: `${work}/${name}` };
       const form = await this.#make(draft, { target, name, bundle });
       const { size } = await Deno.stat(draft.output);
@@ -101,26 +118,28 @@ export class Builder {
     draft: Program,
     { target, name, bundle }: { target?: string; name: string; bundle: Uint8Array<ArrayBuffer> },
   ): Promise<Form> {
-    if (this.#form !== "self-extracting") {
-      this.#tell(`Compiling ${name}${target ? ` for ${target}` : ""}`);
+    if (this.#form !== "self-extracting" || target !== undefined) {
+      this.#log(`Compiling ${name}${target ? ` for ${target}` : ""}`);
       const problem = await this.#compile(draft, target);
       if (problem === undefined) return "compiled";
       if (!problem.isRuntimeUnreachable || this.#form === "compiled") throw problem;
-      if (target !== undefined && target !== Deno.build.target) {
+      // The self-extracting form holds the Deno of this system, and cannot stand for a target.
+      if (target !== undefined) {
         throw new Error(
           `Cannot build ${name} for ${target}: its runtime cannot be downloaded ` +
-            `(${problem.root}); set DENORT_BIN to the denort of that system`,
+            `(${problem.root}), expected a network or DENORT_BIN with the denort of that system`,
         );
       }
       this.#form = "self-extracting";
-      this.#tell(
+      this.#log(
         "Making self-extracting files, as the runtime of deno compile cannot be downloaded: " +
           problem.root,
       );
     }
-    this.#tell(`Packing ${name}`);
-    this.#runtime ??= packRuntime();
-    await writeSelfExtracting({ ...draft, name }, bundle, await this.#runtime);
+    this.#log(`Packing ${name}`);
+    const { signal } = this.#options;
+    this.#runtime ??= packRuntime({ signal });
+    await writeSelfExtracting({ ...draft, name }, bundle, { runtime: await this.#runtime, signal });
     return "self-extracting";
   }
 
@@ -140,28 +159,21 @@ export class Builder {
     }
   }
 
-  /** Checks a program, and gives it as one module. */
-  #bundle(entry: string): Promise<Uint8Array<ArrayBuffer>> {
+  /** Checks a program, and writes it as one module. */
+  async #bundle(entry: string, module: string): Promise<Uint8Array<ArrayBuffer>> {
     const known = this.#bundles.get(entry);
-    if (known !== undefined) return known;
-    const made = this.#makeBundle(entry);
-    this.#bundles.set(entry, made);
-    return made;
-  }
-
-  async #makeBundle(entry: string): Promise<Uint8Array<ArrayBuffer>> {
-    const { graphFlags = [] } = this.#options;
-    this.#tell(`Checking ${entry.replace(/^.*\//, "")}`);
-    await this.#deno("check", [...graphFlags, entry], entry);
-    const folder = await Deno.makeTempDir();
-    try {
-      const output = `${folder}/bundle.mjs`;
-      const args = ["--platform", "deno", ...graphFlags, "--output", output, entry];
-      await this.#deno("bundle", args, entry);
-      return await Deno.readFile(output);
-    } finally {
-      await Deno.remove(folder, { recursive: true });
+    if (known !== undefined) {
+      await Deno.writeFile(module, known);
+      return known;
     }
+    const { graphFlags = [] } = this.#options;
+    this.#log(`Checking ${entry.replace(/^.*\//, "")}`);
+    await this.#deno("check", [...graphFlags, entry], entry);
+    const args = ["--platform", "deno", ...graphFlags, "--output", module, entry];
+    await this.#deno("bundle", args, entry);
+    const bundle = await Deno.readFile(module);
+    this.#bundles.set(entry, bundle);
+    return bundle;
   }
 
   /** Runs a subcommand of Deno on a file. */
@@ -179,33 +191,40 @@ export class Builder {
     signal?.throwIfAborted();
     if (success) return;
     const said = new TextDecoder().decode(stderr).replace(/\n+Stack backtrace:[^]*/, "").trim();
-    const causes = [...said.matchAll(/^ +\d+: (.*)$/gm)].map(([, cause]) => cause);
+    const causes = readCauses(said);
     const reason = ended === null ? said : `deno was ended by ${ended} ${said}`.trim();
     throw new DenoError(`${command} ${file.replace(/^.*\//, "")}`, reason, causes);
   }
 
-  #tell(line: string): void {
-    this.#options.tell?.(line);
+  #log(line: string): void {
+    this.#options.log?.(line);
   }
+}
+
+/** The causes of a failure of Deno, outermost first. One that stands alone has no number. */
+function readCauses(said: string): string[] {
+  const numbered = [...said.matchAll(/^ +\d+: (.*)$/gm)].map(([, cause]) => cause);
+  const [, only] = said.match(/^Caused by:\n +(.*)$/m) ?? [];
+  return numbered.length > 0 || only === undefined ? numbered : [only];
 }
 
 /** Builds what the command line names; gives the exit status. */
 async function main(args: readonly string[], signal: AbortSignal): Promise<number> {
-  const tell = (line: string) => void Deno.stderr.writeSync(new TextEncoder().encode(`${line}\n`));
-  const orders = readOrders(args);
-  if (orders.kind === "print") {
-    await Deno.stdout.write(new TextEncoder().encode(orders.text));
+  const log = (line: string) => void Deno.stderr.writeSync(new TextEncoder().encode(`${line}\n`));
+  const action = readBuildAction(args, { hasRuntime: Deno.env.get("DENORT_BIN") !== undefined });
+  if (action.kind === "print") {
+    await Deno.stdout.write(new TextEncoder().encode(action.text));
     return 0;
   }
-  if (orders.kind === "wrong") {
-    tell(`${orders.message}; see deno task build --help`);
+  if (action.kind === "wrong") {
+    log(`${action.message}; see deno task build --help`);
     return 2;
   }
-  const { graphFlags, names, targets } = orders;
-  const builder = new Builder({ graphFlags, tell, signal });
+  const { graphFlags, names, targets } = action;
+  const builder = new Builder({ graphFlags, log, signal });
   const make = async (program: Program, target?: string) => {
     const { path, size, form } = await builder.build(program, target);
-    tell(`${path.includes("/") ? path : `./${path}`}: ${(size / 1e6).toFixed(1)} MB, ${form}`);
+    log(`${path.includes("/") ? path : `./${path}`}: ${(size / 1e6).toFixed(1)} MB, ${form}`);
   };
   try {
     if (targets.length === 0) {
@@ -213,7 +232,7 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<numbe
       for (const name of names) await make(programs[name]);
       return 0;
     }
-    await Deno.mkdir("dist", { recursive: true });
+    await makeFolder("dist");
     for (const target of targets) {
       const programs = programsFor(TARGETS[target]);
       for (const name of names) {
@@ -224,8 +243,19 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<numbe
     }
     return 0;
   } catch (error) {
-    if (!signal.aborted) tell(error instanceof Error ? error.message : String(error));
+    if (!signal.aborted) log(error instanceof Error ? error.message : String(error));
     return 1;
+  }
+}
+
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await Deno.mkdir(path, { recursive: true });
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`Cannot make "${path}": ${reason}, expected a folder or nothing there`, {
+      cause,
+    });
   }
 }
 

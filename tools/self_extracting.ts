@@ -16,14 +16,23 @@ const EXECUTABLE_MAGIC = ["7f454c46", "cffaedfe", "cafebabe"];
 /**
  * Packs the executable of the Deno that is running.
  *
- * @throws {Error} where that is a script or a link to one: it would start nothing on its own
+ * @throws {Error} if that is a script or a link to one, which would start nothing on its own, or if
+ * this system has no `sh`
  */
-export async function packRuntime(path = Deno.execPath()): Promise<Runtime> {
-  const bytes = await Deno.readFile(path);
+export async function packRuntime(
+  { path = Deno.execPath(), signal }: { path?: string; signal?: AbortSignal } = {},
+): Promise<Runtime> {
+  if (Deno.build.os === "windows") {
+    throw new Error(
+      "Cannot make a self-extracting file on Windows: it needs sh, expected a network or " +
+        "DENORT_BIN with the denort of Deno's release",
+    );
+  }
+  const bytes = await Deno.readFile(path, { signal });
   if (!EXECUTABLE_MAGIC.includes(bytes.subarray(0, 4).toHex())) {
     throw new Error(`Cannot pack "${path}": no executable, expected that of Deno itself`);
   }
-  return { hash: await hashOf(bytes), size: bytes.byteLength, packed: await pack(bytes) };
+  return { hash: await hashOf(bytes), size: bytes.byteLength, packed: await pack(bytes, signal) };
 }
 
 /**
@@ -35,9 +44,9 @@ export async function packRuntime(path = Deno.execPath()): Promise<Runtime> {
 export async function writeSelfExtracting(
   program: Program & { name: string },
   bundle: Uint8Array<ArrayBuffer>,
-  runtime: Runtime,
+  { runtime, signal }: { runtime: Runtime; signal?: AbortSignal },
 ): Promise<void> {
-  const packed = await pack(bundle);
+  const packed = await pack(bundle, signal);
   const template = await Deno.readTextFile(new URL("stub.sh", import.meta.url));
   const fill = (stubSize: number) => {
     const values: Record<string, string | number> = {
@@ -60,7 +69,7 @@ export async function writeSelfExtracting(
   const stub = fill(fill(0).byteLength);
   const file = await Deno.create(program.output);
   const parts = new Blob([stub, packed, runtime.packed]);
-  await parts.stream().pipeTo(file.writable);
+  await parts.stream().pipeTo(file.writable, { signal });
   await Deno.chmod(program.output, 0o755);
 }
 
@@ -75,7 +84,11 @@ async function hashOf(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
   return digest.subarray(0, 16).toHex();
 }
 
-async function pack(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
-  const stream = new Blob([bytes]).stream().pipeThrough(new CompressionStream("gzip"));
+async function pack(
+  bytes: Uint8Array<ArrayBuffer>,
+  signal?: AbortSignal,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const stream = new Blob([bytes]).stream()
+    .pipeThrough(new CompressionStream("gzip"), { signal });
   return await new Response(stream).bytes();
 }

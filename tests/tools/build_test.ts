@@ -10,6 +10,8 @@ const NO_REMOTE_IMPORTS = programsFor("linux").server.permissions.filter((flag) 
   /^--(allow|deny)-import/.test(flag)
 );
 
+const IS_WINDOWS = Deno.build.os === "windows";
+
 /** How one run of a program ended. */
 interface Outcome {
   code: number;
@@ -150,7 +152,15 @@ const PASSES: Record<string, (fixture: Fixture) => Promise<void>> = {
   },
 };
 
-Deno.test("build() makes self-extracting programs", async (t) => {
+Deno.test({
+  name: IS_WINDOWS
+    ? "build() makes self-extracting programs (ignored: Windows has no sh)"
+    : "build() makes self-extracting programs",
+  ignore: IS_WINDOWS,
+  fn: testSelfExtracting,
+});
+
+async function testSelfExtracting(t: Deno.TestContext): Promise<void> {
   await using fixture = await Fixture.build("self-extracting");
   await t.step("two first starts at once both work", async () => {
     const outcomes = await Promise.all([1, 2].map(() => fixture.run(["args"])));
@@ -178,7 +188,7 @@ Deno.test("build() makes self-extracting programs", async (t) => {
     assertEquals([text(outcome), outcome.stderr, outcome.code], [`["x"]\n`, "", 0]);
     assertEquals(await namesIn(fixture.folder), before);
   });
-});
+}
 
 Deno.test("build() makes compiled programs", async (t) => {
   const problem = await tryBuilding(t);

@@ -67,7 +67,7 @@ Deno.test({
     const builder = new Builder({
       form: "compiled",
       env: ANY_RUNTIME,
-      tell: (line) => lines.push(line),
+      log: (line) => lines.push(line),
     });
     await builder.build({ ...PROBE_PROGRAM, output: output.path }, other);
     const { permissions } = await readCompiled(output.path);
@@ -124,7 +124,7 @@ Deno.test("build() falls back in one line if the runtime cannot be downloaded, a
   await t.step("for this system", async () => {
     await using output = await OutputFolder.make();
     const lines: string[] = [];
-    const builder = new Builder({ env, tell: (line) => lines.push(line) });
+    const builder = new Builder({ env, log: (line) => lines.push(line) });
     const { form } = await builder.build({ ...PROBE_PROGRAM, output: output.path });
     assertEquals(form, "self-extracting");
     const told = lines.filter((line) => line.includes("cannot be downloaded"));
@@ -132,14 +132,28 @@ Deno.test("build() falls back in one line if the runtime cannot be downloaded, a
     assert(!told[0].includes("\n"));
     assertEquals(await namesIn(output.folder), ["probe"]);
   });
-  await t.step("not for another system", async () => {
+  await t.step("not for a target, this system's neither, whatever was built before", async () => {
     await using output = await OutputFolder.make();
-    const target = Object.keys(TARGETS).find((name) => name !== Deno.build.target);
-    const error = await assertRejects(
-      () => new Builder({ env }).build({ ...PROBE_PROGRAM, output: output.path }, target),
+    const builder = new Builder({ env });
+    await builder.build({ ...PROBE_PROGRAM, output: output.path });
+    for (const target of Object.keys(TARGETS)) {
+      const { message } = await assertRejects(
+        () => builder.build({ ...PROBE_PROGRAM, output: `${output.path}-${target}` }, target),
+        Error,
+      );
+      assertMatch(message, /^Cannot build [^\n]*, expected a network or DENORT_BIN with [^\n]*$/);
+    }
+    assertEquals(await namesIn(output.folder), ["probe"]);
+  });
+  await t.step("not if an archive of the runtime is there and cannot be read", async () => {
+    await using output = await OutputFolder.make();
+    const release = `${env.DENO_DIR}/dl/release/v${Deno.version.deno}`;
+    await Deno.mkdir(`${release}/denort-${Deno.build.target}.zip`, { recursive: true });
+    const { message } = await assertRejects(
+      () => new Builder({ env }).build({ ...PROBE_PROGRAM, output: output.path }),
       Error,
     );
-    assertMatch(error.message, /^Cannot build probe for [^\n]* set DENORT_BIN to [^\n]*$/);
+    assertMatch(message, /^Cannot compile probe: [^\n]*$/);
     assertEquals(await namesIn(output.folder), []);
   });
   await t.step("not if a runtime is named that is not there", async () => {
@@ -156,23 +170,40 @@ Deno.test("build() falls back in one line if the runtime cannot be downloaded, a
   });
 });
 
-Deno.test("build() leaves nothing behind when it is interrupted", async () => {
-  await using output = await OutputFolder.make();
-  const interrupt = new AbortController();
-  const tell = (line: string) => {
-    if (line.startsWith("Compiling")) queueMicrotask(() => interrupt.abort());
-  };
-  const builder = new Builder({
-    form: "compiled",
-    env: ANY_RUNTIME,
-    tell,
-    signal: interrupt.signal,
+for (
+  const [step, form] of [
+    ["Checking", "compiled"],
+    ["Compiling", "compiled"],
+    ["Packing", "self-extracting"],
+  ] as const
+) {
+  Deno.test(`build() leaves nothing behind when it is interrupted: ${step}`, async () => {
+    await using output = await OutputFolder.make();
+    const interrupt = new AbortController();
+    const log = (line: string) => {
+      if (line.startsWith(step)) queueMicrotask(() => interrupt.abort());
+    };
+    const builder = new Builder({ form, env: ANY_RUNTIME, log, signal: interrupt.signal });
+    await assertRejects(
+      () => builder.build({ ...PROBE_PROGRAM, output: output.path }),
+      DOMException,
+    );
+    assertEquals(await namesIn(output.folder), []);
   });
-  await assertRejects(
-    () => builder.build({ ...PROBE_PROGRAM, output: output.path }),
-    DOMException,
-  );
-  assertEquals(await namesIn(output.folder), []);
+}
+
+Deno.test("build() says in one line what cannot be written", async () => {
+  await using output = await OutputFolder.make();
+  await Deno.mkdir(`${output.path}/inside`, { recursive: true });
+  const builder = new Builder({ form: "compiled", env: ANY_RUNTIME });
+  for (const path of [output.path, `${output.folder}/missing/probe`]) {
+    const { message } = await assertRejects(
+      () => builder.build({ ...PROBE_PROGRAM, output: path }),
+      Error,
+    );
+    assertMatch(message, /^Cannot write "[^\n]*": [^\n]*, expected a folder [^\n]*$/);
+  }
+  assertEquals(await namesIn(output.folder), ["probe"]);
 });
 
 Deno.test("build() leaves what stood there where the program has a fault", async () => {

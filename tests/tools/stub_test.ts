@@ -17,6 +17,14 @@ const NOBODY = 65534;
 
 const IS_ROOT = Deno.uid() === 0;
 
+/** The stub is for systems with a shell. */
+const IS_WINDOWS = Deno.build.os === "windows";
+
+function test(name: string, fn: (t: Deno.TestContext) => Promise<void>): void {
+  const reason = IS_WINDOWS ? " (ignored: Windows has no sh)" : "";
+  Deno.test({ name: `${name}${reason}`, ignore: IS_WINDOWS, fn });
+}
+
 interface Outcome {
   code: number;
   stdout: string;
@@ -38,7 +46,7 @@ class Fixture implements AsyncDisposable {
     const packed = await new Response(stream).bytes();
     const program = { name: "probe", entry: "", output: `${folder}/probe`, permissions: [] };
     const runtime = { hash: "0123", size: bytes.byteLength, packed };
-    await writeSelfExtracting(program, new TextEncoder().encode("no code"), runtime);
+    await writeSelfExtracting(program, new TextEncoder().encode("no code"), { runtime });
     return new Fixture(folder);
   }
 
@@ -84,7 +92,7 @@ function assertRefused({ code, stdout, stderr }: Outcome, reason: RegExp): void 
   assertEquals([code, stdout], [1, ""]);
 }
 
-Deno.test("the stub unpacks once, for its user only", async () => {
+test("the stub unpacks once, for its user only", async () => {
   await using fixture = await Fixture.make();
   assertRan(await fixture.run());
   const names = Array.from(Deno.readDirSync(fixture.cache), ({ name }) => name).sort();
@@ -97,7 +105,7 @@ Deno.test("the stub unpacks once, for its user only", async () => {
   assertEquals((await Deno.stat(`${fixture.cache}/deno-0123`)).ino, before.ino);
 });
 
-Deno.test("the stub uses .cache in HOME by default", async () => {
+test("the stub uses .cache in HOME by default", async () => {
   await using fixture = await Fixture.make();
   const home = { PATH: "/usr/bin:/bin", HOME: fixture.folder };
   for (const unusable of ["", "relative"]) {
@@ -108,7 +116,7 @@ Deno.test("the stub uses .cache in HOME by default", async () => {
   assert((await Deno.stat(`${fixture.folder}/.cache/stream-tools/deno-0123`)).isFile);
 });
 
-Deno.test("the stub unpacks again what is not whole", async () => {
+test("the stub unpacks again what is not whole", async () => {
   await using fixture = await Fixture.make();
   assertRan(await fixture.run());
   for (const size of [0, 1000]) {
@@ -128,25 +136,25 @@ Deno.test("the stub unpacks again what is not whole", async () => {
   for (const path of others) assert((await Deno.stat(path)).isFile, path);
 });
 
-Deno.test("the stub runs from a cache that became read-only", async () => {
+test("the stub runs from a cache that became read-only", async () => {
   await using fixture = await Fixture.make();
   assertRan(await fixture.run());
   await Deno.chmod(fixture.cache, 0o500);
   assertRan(await fixture.run());
 });
 
-Deno.test("the stub refuses where there is no HOME", async () => {
+test("the stub refuses where there is no HOME", async () => {
   await using fixture = await Fixture.make();
   assertRefused(await fixture.run({ env: { PATH: "/usr/bin:/bin" } }), /no HOME is set/);
 });
 
-Deno.test("the stub refuses where the cache folder cannot be made", async () => {
+test("the stub refuses where the cache folder cannot be made", async () => {
   await using fixture = await Fixture.make();
   await Deno.writeTextFile(`${fixture.folder}/cache`, "a file stands there");
   assertRefused(await fixture.run(), /cannot be made/);
 });
 
-Deno.test("the stub refuses a cache folder that cannot be written to", async () => {
+test("the stub refuses a cache folder that cannot be written to", async () => {
   await using fixture = await Fixture.make();
   await Deno.mkdir(fixture.cache, { recursive: true });
   await Deno.chmod(fixture.cache, 0o500);
@@ -168,7 +176,7 @@ Deno.test({
   },
 });
 
-Deno.test("the stub refuses a cache folder that others can write to, and says to delete it", async () => {
+test("the stub refuses a cache folder that others can write to, and says to delete it", async () => {
   await using fixture = await Fixture.make();
   await Deno.mkdir(fixture.cache, { recursive: true });
   for (const mode of [0o777, 0o770, 0o702, 0o1777]) {
@@ -194,7 +202,7 @@ Deno.test({
   },
 });
 
-Deno.test("the stub refuses folders above the cache that others can write to", async () => {
+test("the stub refuses folders above the cache that others can write to", async () => {
   await using fixture = await Fixture.make();
   assertRan(await fixture.run());
   for (const above of ["cache", "."]) {
@@ -210,7 +218,7 @@ Deno.test("the stub refuses folders above the cache that others can write to", a
   }
 });
 
-Deno.test("the stub follows a link of the user's own", async () => {
+test("the stub follows a link of the user's own", async () => {
   await using fixture = await Fixture.make();
   await Deno.mkdir(`${fixture.folder}/elsewhere`);
   await Deno.symlink("elsewhere", `${fixture.folder}/cache`);
@@ -228,7 +236,7 @@ Deno.test("the stub follows a link of the user's own", async () => {
   assertRefused(await fixture.run(), /other users can write to the folder; set XDG_CACHE_HOME/);
 });
 
-Deno.test("the stub runs whatever bytes the environment holds", async () => {
+test("the stub runs whatever bytes the environment holds", async () => {
   await using fixture = await Fixture.make();
   for (const value of ["a\\377b PATH", "*", "a\\nDENO_X=b"]) {
     const line = `LC_ALL=C.UTF-8 DENO_LOG="$(printf '${value}')" TIME_STYLE=bogus exec ./probe`;
@@ -236,7 +244,7 @@ Deno.test("the stub runs whatever bytes the environment holds", async () => {
   }
 });
 
-Deno.test("the stub quotes a folder with an apostrophe", async () => {
+test("the stub quotes a folder with an apostrophe", async () => {
   await using fixture = await Fixture.make();
   const parent = `${fixture.folder}/it's`;
   await Deno.mkdir(`${parent}/stream-tools`, { recursive: true });
@@ -249,7 +257,7 @@ Deno.test("the stub quotes a folder with an apostrophe", async () => {
   assertRan(await fixture.run({ env }));
 });
 
-Deno.test("the stub refuses where the space ends, and leaves nothing behind", async () => {
+test("the stub refuses where the space ends, and leaves nothing behind", async () => {
   await using fixture = await Fixture.make();
   // A limit on the size of files stands for a full disk: 50 blocks of 512 or 1024 bytes.
   assertRefused(await fixture.command("ulimit -f 50; exec ./probe"), /free some space/);
@@ -258,7 +266,7 @@ Deno.test("the stub refuses where the space ends, and leaves nothing behind", as
   assertRan(await fixture.run());
 });
 
-Deno.test("the stub refuses when its own file is cut short or damaged", async () => {
+test("the stub refuses when its own file is cut short or damaged", async () => {
   await using fixture = await Fixture.make();
   const whole = await Deno.readFile(`${fixture.folder}/probe`);
   await Deno.truncate(`${fixture.folder}/probe`, whole.byteLength - 10);
@@ -274,7 +282,7 @@ function mounted(options: string): string {
     exec ./probe'`;
 }
 
-Deno.test("the stub refuses what a file system of the cache does not allow", async (t) => {
+test("the stub refuses what a file system of the cache does not allow", async (t) => {
   await using fixture = await Fixture.make();
   const ignore = (await fixture.command(mounted("size=1m"))).code !== 0;
   const suffix = ignore ? " (ignored: no right to mount one)" : "";

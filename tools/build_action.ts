@@ -1,4 +1,4 @@
-/** The command line of `deno task build`. Pure. */
+/** The command line of `deno task build`. */
 import { programsFor, TARGETS } from "./build_table.ts";
 
 const NAMES = Object.keys(programsFor("linux"));
@@ -13,13 +13,13 @@ Makes ./stream-server and ./stream-client for this system, or the one that is na
 
 Targets:
 ${Object.keys(TARGETS).map((target) => `  ${target}\n`).join("")}
-deno compile downloads its runtime, denort, for each target. DENORT_BIN names one to
-use instead. If the runtime for this system cannot be downloaded, and DENORT_BIN is not
-set, the executables are self-extracting files, which need sh.
+deno compile downloads its runtime, denort, for each target. DENORT_BIN names the one of
+a single system to use instead. If the host of the runtime cannot be reached and no target
+is named, the executables are self-extracting files, which need sh.
 `;
 
 /** The meaning of a command line. */
-export type Orders =
+export type BuildAction =
   | { kind: "print"; text: string }
   | { kind: "wrong"; message: string }
   | {
@@ -32,13 +32,23 @@ export type Orders =
     targets: readonly string[];
   };
 
-/** Reads the command line of `deno task build`. */
-export function readOrders(args: readonly string[]): Orders {
+/**
+ * Reads the command line of `deno task build`.
+ *
+ * @param hasRuntime whether DENORT_BIN names a runtime, which fits a single target
+ */
+export function readBuildAction(
+  args: readonly string[],
+  { hasRuntime }: { hasRuntime: boolean },
+): BuildAction {
   const graphFlags: string[] = [];
   const names = new Set<string>();
   const targets = new Set<string>();
   for (let at = 0; at < args.length; at++) {
     const [argument, given] = splitFlag(args[at]);
+    if (given !== undefined && ["--help", "--all"].includes(argument)) {
+      return { kind: "wrong", message: `Cannot use "${args[at]}": ${argument} takes no value` };
+    }
     if (argument === "--help") return { kind: "print", text: USAGE };
     if (argument === "--all") Object.keys(TARGETS).forEach((target) => targets.add(target));
     else if (argument === "--target") {
@@ -47,9 +57,13 @@ export function readOrders(args: readonly string[]): Orders {
         return wrong(`--target "${target}"`, Object.keys(TARGETS));
       }
       targets.add(target);
-    } else if (argument === "--import-map") graphFlags.push(args[at]);
+    } else if (argument === "--import-map" && given !== undefined) graphFlags.push(args[at]);
     else if (NAMES.includes(argument)) names.add(argument);
     else return wrong(`"${args[at]}"`, [...NAMES, "--target", "--all", "--help"]);
+  }
+  if (hasRuntime && targets.size > 1) {
+    const message = "Cannot use DENORT_BIN for several targets: expected one, or DENORT_BIN unset";
+    return { kind: "wrong", message };
   }
   return {
     kind: "build",
@@ -64,6 +78,6 @@ function splitFlag(argument: string): [name: string, value: string | undefined] 
   return name === undefined ? [argument, undefined] : [name, value];
 }
 
-function wrong(what: string, expected: readonly string[]): Orders {
+function wrong(what: string, expected: readonly string[]): BuildAction {
   return { kind: "wrong", message: `Cannot build ${what}: expected ${expected.join(", ")}` };
 }
