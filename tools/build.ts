@@ -148,7 +148,11 @@ export class Builder {
     { entry, output, permissions }: Program,
     target: string | undefined,
   ): Promise<DenoError | undefined> {
-    const flags = ["--no-check", "--no-config", "--no-lock", "--no-remote", "--no-npm"];
+    const flags = [
+      ...["--no-check", "--no-config", "--no-lock", "--no-remote", "--no-npm"],
+      // The cache would be a file in the folder for temporary files, which any user can put there.
+      "--no-code-cache",
+    ];
     if (target !== undefined) flags.push("--target", target);
     try {
       const args = [...flags, "--no-prompt", ...permissions, "--output", output, entry];
@@ -182,7 +186,8 @@ export class Builder {
     signal?.throwIfAborted();
     const { success, signal: ended, stderr } = await new Deno.Command(Deno.execPath(), {
       args: [command, "--quiet", ...args],
-      env: { ...env, NO_COLOR: "1" },
+      clearEnv: true,
+      env: { ...environmentOf(Deno.env.toObject()), ...env, NO_COLOR: "1" },
       stdin: "null",
       stdout: "null",
       stderr: "piped",
@@ -199,6 +204,14 @@ export class Builder {
   #log(line: string): void {
     this.#options.log?.(line);
   }
+}
+
+/** The environment without the settings that Deno would store in the executables. */
+function environmentOf(all: Record<string, string>): Record<string, string> {
+  const kept = Object.entries(all).filter(([name]) =>
+    !/^(OTEL_|DENO_UNSTABLE_|DENO_V8_)/.test(name)
+  );
+  return Object.fromEntries(kept);
 }
 
 /** The causes of a failure of Deno, outermost first. One that stands alone has no number. */

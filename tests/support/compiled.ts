@@ -11,6 +11,10 @@ export interface Compiled {
   /** Flags and packages that could bring in further code. */
   preloaded: readonly string[];
   packages: unknown;
+  /** Names the cache of compiled code in the folder for temporary files; `null` without one. */
+  codeCache: unknown;
+  /** Whether the program reports what it does over the network. */
+  reports: boolean;
 }
 
 /** Marks the beginning of what `deno compile` embeds; a length and JSON follow. */
@@ -29,14 +33,17 @@ export async function readCompiled(path: string): Promise<Compiled> {
   for (let at = find(bytes, MAGIC, 0); at >= 0; at = find(bytes, MAGIC, at + 1)) {
     const settings = readJson(bytes, at + MAGIC.byteLength);
     if (settings === undefined || !("permissions" in settings.value)) continue;
-    const { permissions, entrypoint_key, preload_modules, require_modules, node_modules } = settings
-      .value as Record<string, never>;
+    const stored = settings.value as Record<string, never>;
+    const { permissions, entrypoint_key, preload_modules, require_modules } = stored;
+    const { tracing_enabled, metrics_enabled } = stored.otel_config as Record<string, boolean>;
     return {
       permissions,
       entry: entrypoint_key,
       files: readFileNames(bytes.subarray(settings.end)),
       preloaded: [...preload_modules, ...require_modules],
-      packages: node_modules,
+      packages: stored.node_modules,
+      codeCache: stored.code_cache_key,
+      reports: tracing_enabled || metrics_enabled,
     };
   }
   throw new Error(`Cannot read "${path}": it holds no settings of deno compile`);

@@ -34,6 +34,9 @@ function stored(flags: readonly string[]): StoredPermissions {
 }
 
 Deno.test("build() compiles each program as one module, with its permissions and no more", async () => {
+  // Deno would store that it reports.
+  Deno.env.set("OTEL_DENO", "true");
+  using _ = { [Symbol.dispose]: () => Deno.env.delete("OTEL_DENO") };
   await using output = await OutputFolder.make();
   const graphFlags = ["--config", pathOf("deno.json"), ...importFlags()];
   const builder = new Builder({ form: "compiled", graphFlags, env: ANY_RUNTIME });
@@ -48,7 +51,13 @@ Deno.test("build() compiles each program as one module, with its permissions and
     const expected = stored(program.permissions);
     assertEquals(given, expected);
     assertEquals(files, [`${name}.mjs`]);
-    assertEquals(compiled, { entry: `${name}.mjs`, preloaded: [], packages: null });
+    assertEquals(compiled, {
+      entry: `${name}.mjs`,
+      preloaded: [],
+      packages: null,
+      codeCache: null,
+      reports: false,
+    });
   }
   assertEquals(await namesIn(output.folder), ["stream-client", "stream-server"]);
 });

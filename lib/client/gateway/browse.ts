@@ -31,7 +31,6 @@ const TOKEN_SIZE = 16;
  */
 export async function browse(context: RunContext, request?: MediaRequest): Promise<ServedPage> {
   const { flags, surroundings, ffmpeg, signal } = context;
-  await ffmpeg.version("ffmpeg");
   const wished = parseHttpAddress(flags.http);
   const isOpen = !isLoopback(wished.hostname);
   const token = isOpen
@@ -44,12 +43,21 @@ export async function browse(context: RunContext, request?: MediaRequest): Promi
   const ended = AbortSignal.any([signal, over.signal]);
   const listening = Promise.withResolvers<Deno.NetAddr>();
   const ready = Promise.withResolvers<Gateway>();
+  // With a signal that has fired already, Deno would neither listen nor end.
+  signal.throwIfAborted();
   const server = listen(wished, {
     onListen: listening.resolve,
     answer: async (request) => await (await ready.promise).answer(request),
     signal: ended,
   });
   const { port } = await listening.promise;
+  try {
+    await ffmpeg.version("ffmpeg");
+  } catch (error) {
+    over.abort();
+    await server.finished;
+    throw error;
+  }
   const access = new Access({ hostname: wished.hostname, port }, token);
   const gateway = new Gateway(context, { access, wanted: request, signal: ended });
   ready.resolve(gateway);

@@ -40,6 +40,15 @@ Deno.test("--http alone serves the page, too", async () => {
   assertMatch(stdout, /^Watch at http:\/\/127\.0\.0\.1:\d+\/\n$/);
 });
 
+Deno.test("a page that is interrupted before it is served ends, and is not announced", async () => {
+  await using server = await testServer({ media: await folder() });
+  const reason = new Error("interrupted");
+  const { stdout, stderr } = await runInside([...at(server), "--http", "0"], {
+    signal: AbortSignal.abort(reason),
+  });
+  assertEquals([stdout, stderr], ["", "interrupted\n"]);
+});
+
 Deno.test("browse() says that a port is taken", async () => {
   await using server = await testServer({ media: await folder() });
   using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
