@@ -31,6 +31,7 @@ const TOKEN_SIZE = 16;
  */
 export async function browse(context: RunContext, request?: MediaRequest): Promise<ServedPage> {
   const { flags, surroundings, ffmpeg, signal } = context;
+  const checked = ffmpeg.version("ffmpeg");
   const wished = parseHttpAddress(flags.http);
   const isOpen = !isLoopback(wished.hostname);
   const token = isOpen
@@ -52,7 +53,7 @@ export async function browse(context: RunContext, request?: MediaRequest): Promi
   });
   const { port } = await listening.promise;
   try {
-    await ffmpeg.version("ffmpeg");
+    await checked;
   } catch (error) {
     over.abort();
     await server.finished;
