@@ -6,55 +6,14 @@ import { parseLiveSource } from "../../lib/media/live_input.ts";
 import type { TimedFrame } from "../../lib/media/source.ts";
 import { Broadcast } from "../../lib/server/broadcast.ts";
 import { type LiveItem, LiveQueue, QUEUE_LIMITS } from "../../lib/server/live_queue.ts";
-import type { Clock } from "../../lib/core/clock.ts";
 import { GREY } from "../support/scripted_server.ts";
+import { HandClock } from "../support/hand_clock.ts";
 
 function test(name: string, fn: () => Promise<void>): void {
   Deno.test({ name, permissions: "none", fn });
 }
 
 const NEVER = new AbortController().signal;
-
-/** Time that stands still until a test lets it pass. */
-class HandClock implements Clock {
-  /** Milliseconds. */
-  time = 0;
-  #sleepers = new Set<{ until: number; wake: () => void }>();
-  #watcher: (() => void) | undefined;
-
-  now(): number {
-    return this.time;
-  }
-
-  async sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const sleeper = { until: this.time + milliseconds, wake: resolve };
-    const stop = () => reject(signal.reason);
-    signal.addEventListener("abort", stop);
-    if (signal.aborted) stop();
-    this.#sleepers.add(sleeper);
-    this.#watcher?.();
-    try {
-      await promise;
-    } finally {
-      signal.removeEventListener("abort", stop);
-      this.#sleepers.delete(sleeper);
-    }
-  }
-
-  /** Waits until somebody sleeps, and tells until when. */
-  async asleep(): Promise<number[]> {
-    while (this.#sleepers.size === 0) {
-      await new Promise<void>((resolve) => this.#watcher = resolve);
-    }
-    return [...this.#sleepers].map(({ until }) => until);
-  }
-
-  pass(milliseconds: number): void {
-    this.time += milliseconds;
-    for (const { until, wake } of this.#sleepers) if (until <= this.time) wake();
-  }
-}
 
 /** A source whose frames a test makes one by one. */
 class HandFeed implements LiveFeed {
