@@ -1,10 +1,9 @@
 /** The command line of `stream-client`: gathers the surroundings, runs, sets the exit status. */
-import { outlivesTerminal, surroundingsOf } from "./lib/client/surroundings.ts";
+import { outlivesTerminal, surroundingsOf } from "./lib/client/terminal/environment.ts";
 import { runClient, statusOf } from "./lib/client/run.ts";
-import { tell } from "./lib/core/console.ts";
-import { messageOf, OutputClosedError } from "./lib/core/errors.ts";
-import { type Interrupt, untilInterrupted } from "./lib/core/interrupt.ts";
-import { printable } from "./lib/core/log.ts";
+import { printable, tell } from "./lib/base/log.ts";
+import { messageOf, OutputClosedError } from "./lib/base/errors.ts";
+import { type Interrupt, untilInterrupted } from "./lib/cli/signals.ts";
 
 async function main({ signal, forced, status, hangUp }: Interrupt): Promise<number> {
   try {

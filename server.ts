@@ -1,12 +1,11 @@
 /** The command line of `stream-server`: parses, serves until interrupted, sets the exit status. */
-import { formatAddress } from "./lib/core/address.ts";
-import { print, tell } from "./lib/core/console.ts";
-import { messageOf, UsageError } from "./lib/core/errors.ts";
-import { type Interrupt, TERMINATED, untilInterrupted } from "./lib/core/interrupt.ts";
-import { createLogger, printable } from "./lib/core/log.ts";
-import { takeToken } from "./lib/core/token.ts";
+import { formatAddress } from "./lib/net/address.ts";
+import { createLogger, print, printable, tell } from "./lib/base/log.ts";
+import { messageOf, UsageError } from "./lib/base/errors.ts";
+import { type Interrupt, TERMINATED, untilInterrupted } from "./lib/cli/signals.ts";
+import { takeToken } from "./lib/net/token.ts";
 import { parseServerFlags, toServerOptions } from "./lib/server/flags.ts";
-import { startServer } from "./lib/server/serve.ts";
+import { startServer } from "./lib/server/server.ts";
 
 async function main(interrupt: Interrupt): Promise<number> {
   const action = parseServerFlags(Deno.args);

@@ -174,7 +174,7 @@ has_deno || install_deno
 # The packages that the code imports, so that later commands need no network.
 standard=$(deno run -A --quiet tools/std.ts) || fail 'Cannot look for the standard library: deno run failed'
 # shellcheck disable=SC2086
-quietly deno cache --quiet $standard lib/core/*.ts ||
+quietly deno cache --quiet $standard lib/base/*.ts lib/server/metrics/*.ts ||
   fail 'Cannot fetch the packages that the code imports: is there a network?'
 
 # What is named with a program in parentheses was installed by it just now.

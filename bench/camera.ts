@@ -1,4 +1,4 @@
-import { MONOTONIC_CLOCK } from "../lib/core/clock.ts";
+import { MONOTONIC_CLOCK } from "../lib/base/clock.ts";
 
 /** Pixels. */
 const [WIDTH, HEIGHT] = [640, 360];

@@ -1,5 +1,5 @@
-import type { Rational } from "../lib/core/frame.ts";
-import { startProcess } from "../lib/media/process.ts";
+import type { Rational } from "../lib/media/frame.ts";
+import { startProcess } from "../lib/ffmpeg/process.ts";
 
 /** A video made for measuring. */
 export interface Clip {

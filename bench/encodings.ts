@@ -1,4 +1,4 @@
-import { type Encoding, ENCODINGS } from "../lib/core/frame.ts";
+import { type Encoding, ENCODINGS } from "../lib/media/frame.ts";
 import type { Clip } from "./clips.ts";
 import { type Bench, compared, measured, type Row, takeTurns } from "./measurement.ts";
 import { MessageScanner } from "./message_scanner.ts";

@@ -1,8 +1,8 @@
-import { fromStream } from "../lib/core/byte_reader.ts";
-import { NutReader } from "../lib/media/nut_reader.ts";
-import { startProcess } from "../lib/media/process.ts";
+import { fromStream } from "../lib/base/byte_reader.ts";
+import { NutReader } from "../lib/nut/reader.ts";
+import { startProcess } from "../lib/ffmpeg/process.ts";
 import { type Bench, compared, type Goal, type Row, takeTurns } from "./measurement.ts";
-import type { MediaRequest } from "../lib/wire/request.ts";
+import type { MediaRequest } from "../lib/protocol/native/request.ts";
 import type { ServerProcess } from "./programs.ts";
 import { watch } from "./viewer.ts";
 

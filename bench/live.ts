@@ -1,5 +1,5 @@
-import { MONOTONIC_CLOCK } from "../lib/core/clock.ts";
-import type { MediaRequest } from "../lib/wire/request.ts";
+import { MONOTONIC_CLOCK } from "../lib/base/clock.ts";
+import type { MediaRequest } from "../lib/protocol/native/request.ts";
 import { Camera, CAMERA_FRAME_SIZE, CAMERA_RATE } from "./camera.ts";
 import type { Order, Seen } from "./live_viewers.ts";
 import { lostOf } from "./lost.ts";

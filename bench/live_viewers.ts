@@ -4,9 +4,9 @@
  * they saw as JSON. They go on until the input ends.
  */
 import { TextLineStream } from "@std/streams/text-line-stream";
-import { print } from "../lib/core/console.ts";
+import { print } from "../lib/base/log.ts";
 import { MARK_LENGTH, parseMark, wallClock } from "./camera.ts";
-import type { MediaRequest } from "../lib/wire/request.ts";
+import type { MediaRequest } from "../lib/protocol/native/request.ts";
 import { MessageScanner, type ScannedFrame } from "./message_scanner.ts";
 
 /** What the viewers are to do. */

@@ -1,8 +1,8 @@
 /** `deno task bench`: measures against other tools, each against the other in the same run. */
-import { print } from "../lib/core/console.ts";
-import { messageOf, UsageError } from "../lib/core/errors.ts";
-import { choice, describeFlags, number, parseFlags, text, toggle } from "../lib/core/flags.ts";
-import { untilInterrupted } from "../lib/core/interrupt.ts";
+import { print } from "../lib/base/log.ts";
+import { messageOf, UsageError } from "../lib/base/errors.ts";
+import { choice, describeFlags, number, parseFlags, text, toggle } from "../lib/cli/flags.ts";
+import { untilInterrupted } from "../lib/cli/signals.ts";
 import { Clips } from "./clips.ts";
 import { measureCopy } from "./copy.ts";
 import { measureEncodings } from "./encodings.ts";

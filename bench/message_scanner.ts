@@ -6,8 +6,8 @@ import {
   type Kind,
   parseCapture,
   parseHeader,
-} from "../lib/wire/native.ts";
-import { encodeRequest, type MediaRequest } from "../lib/wire/request.ts";
+} from "../lib/protocol/native/framing.ts";
+import { encodeRequest, type MediaRequest } from "../lib/protocol/native/request.ts";
 
 /** Bytes read at once: few enough to stay in the processor's cache, with many viewers, too. */
 const BUFFER_SIZE = 128 * 1024;

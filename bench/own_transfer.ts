@@ -1,4 +1,4 @@
-import { MONOTONIC_CLOCK } from "../lib/core/clock.ts";
+import { MONOTONIC_CLOCK } from "../lib/base/clock.ts";
 import type { Bench } from "./measurement.ts";
 import { findChildren, readProcessorTime } from "./proc.ts";
 import type { ServerProcess } from "./programs.ts";

@@ -1,7 +1,7 @@
-import { fromStream } from "../lib/core/byte_reader.ts";
-import { toSeconds } from "../lib/core/frame.ts";
-import { NutReader } from "../lib/media/nut_reader.ts";
-import { startProcess } from "../lib/media/process.ts";
+import { fromStream } from "../lib/base/byte_reader.ts";
+import { toSeconds } from "../lib/media/frame.ts";
+import { NutReader } from "../lib/nut/reader.ts";
+import { startProcess } from "../lib/ffmpeg/process.ts";
 import type { Clip, ClipName } from "./clips.ts";
 import { type Bench, measured, type Row, takeTurns } from "./measurement.ts";
 import { median, quantile, slope } from "./numbers.ts";

@@ -1,5 +1,5 @@
-import { deadline } from "../lib/core/deadline.ts";
-import { messageOf } from "../lib/core/errors.ts";
+import { deadline } from "../lib/base/async.ts";
+import { messageOf } from "../lib/base/errors.ts";
 import type { Clip } from "./clips.ts";
 import type { Peer, Transfer } from "./transfer.ts";
 

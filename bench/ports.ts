@@ -1,4 +1,4 @@
-import { MONOTONIC_CLOCK } from "../lib/core/clock.ts";
+import { MONOTONIC_CLOCK } from "../lib/base/clock.ts";
 import { parseTcpTable, type TcpEntry } from "./parsers.ts";
 
 /** Milliseconds between looks at what listens and who is connected. */

@@ -1,8 +1,8 @@
-import { connect } from "../lib/client/link.ts";
-import { requestList, requestMedia } from "../lib/client/native_request.ts";
-import { type Rational, toSeconds } from "../lib/core/frame.ts";
-import { Connection } from "../lib/wire/connection.ts";
-import { encodeControl, type MediaRequest } from "../lib/wire/request.ts";
+import { connect } from "../lib/client/connection/connection.ts";
+import { requestList, requestMedia } from "../lib/client/request/native.ts";
+import { type Rational, toSeconds } from "../lib/media/frame.ts";
+import { Connection } from "../lib/protocol/native/connection.ts";
+import { encodeControl, type MediaRequest } from "../lib/protocol/native/request.ts";
 
 /** Called with each frame that arrives. */
 export type FrameListener = (arrival: {

@@ -4,14 +4,20 @@ import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
 
 const ROOT = new URL("../", import.meta.url);
 
-/** The rooms of `lib/`, and which others each may import. */
+/** The rooms of `lib/`, and which others each may import (docs/ARCHITECTURE.md). */
 const ROOMS: Record<string, readonly string[]> = {
-  server: ["wire", "media", "core"],
-  client: ["wire", "viewers", "core"],
-  viewers: ["media", "core"],
-  wire: ["core"],
-  media: ["core"],
-  core: [],
+  base: [],
+  cli: ["base"],
+  net: ["base"],
+  media: ["base"],
+  nut: ["media", "base"],
+  ffmpeg: ["nut", "media", "base"],
+  protocol: ["net", "media", "base"],
+  sources: ["ffmpeg", "nut", "media", "base"],
+  sinks: ["ffmpeg", "nut", "media", "base"],
+  web: ["sinks", "protocol", "net", "media", "base"],
+  server: ["sources", "protocol", "web", "ffmpeg", "net", "cli", "media", "base"],
+  client: ["sources", "sinks", "web", "protocol", "ffmpeg", "net", "cli", "media", "base"],
 };
 
 const ENTRIES = ["server.ts", "client.ts"];
@@ -20,8 +26,14 @@ const ENTRIES = ["server.ts", "client.ts"];
 const LONGEST_ENTRY = 40;
 const LONGEST_FILE = 400;
 
-/** Modules of `wire`, and those of NUT, that deal with streams; all others are pure. */
-const NOT_PURE = ["wire/connection.ts", "media/nut_reader.ts", "media/nut_writer.ts"];
+/** Files that a folder of `lib/` may have. */
+const LARGEST_FOLDER = 15;
+
+/** Codecs: bytes in, values out. */
+const CODECS = /^lib\/(protocol|nut)\//;
+
+/** The modules beside the codecs that read and write streams. */
+const NOT_PURE = ["protocol/native/connection.ts", "nut/reader.ts", "nut/writer.ts"];
 
 /** What pure code does without: the system, streams, clocks, chance. */
 const IMPURE =
@@ -43,19 +55,27 @@ function test(name: string, fn: () => void): void {
 }
 
 function readSources(): Source[] {
-  const paths = [...ENTRIES, ...["lib", "tests", "tools", "bench"].flatMap(findModules)];
-  return paths.map((path) => {
-    const text = Deno.readTextFileSync(new URL(path, ROOT));
-    const code = text.replaceAll(/\/\*[^]*?\*\//g, "").replaceAll(/(^|\s)\/\/.*$/gm, "");
-    return { path, text, code };
-  });
+  return ["lib", "tests", "tools", "bench"].reduce<Source[]>(
+    (sources, folder) => [...sources, ...readModules(folder, /\.ts$/)],
+    ENTRIES.map(readSource),
+  );
 }
 
-function findModules(folder: string): string[] {
+function readModules(folder: string, names: RegExp): Source[] {
+  return findFiles(folder, names).map(readSource);
+}
+
+function readSource(path: string): Source {
+  const text = Deno.readTextFileSync(new URL(path, ROOT));
+  const code = text.replaceAll(/\/\*[^]*?\*\//g, "").replaceAll(/(^|\s)\/\/.*$/gm, "");
+  return { path, text, code };
+}
+
+function findFiles(folder: string, names: RegExp): string[] {
   const entries = [...Deno.readDirSync(new URL(folder, ROOT))];
   return entries.flatMap(({ name, isDirectory }) => {
     const path = `${folder}/${name}`;
-    return isDirectory ? findModules(path) : name.endsWith(".ts") ? [path] : [];
+    return isDirectory ? findFiles(path, names) : names.test(name) ? [path] : [];
   });
 }
 
@@ -92,15 +112,12 @@ test("lib has the rooms of the house, and nothing beside them", () => {
   assertEquals(entries.sort(), Object.keys(ROOMS).sort());
 });
 
-test("imports go one way, and wire and media never meet", () => {
-  const forbidden = IN_LIB.flatMap((source) => {
-    const room = roomOf(source.path) ?? "";
-    const allowed = [room, ...ROOMS[room]];
-    return importsOf(source)
-      .filter((target) => target.endsWith(".ts") && !allowed.includes(roomOf(target) ?? ""))
-      .map((target) => `${source.path} imports ${target}`);
-  });
-  assertEquals(forbidden, []);
+test("no folder of lib is large", () => {
+  const folders = findFiles("lib", /./).map((path) => path.slice(0, path.lastIndexOf("/")));
+  for (const folder of new Set(folders)) {
+    const size = folders.filter((other) => other === folder).length;
+    assertLess(size, 1 + LARGEST_FOLDER, folder);
+  }
 });
 
 test("the entries import from lib alone", () => {
@@ -136,22 +153,23 @@ test("entries are short, and no file is long", () => {
   }
 });
 
+const PURE = IN_LIB.filter(({ path }) =>
+  CODECS.test(path) && !NOT_PURE.includes(path.slice("lib/".length))
+);
+
 test("codecs are pure", () => {
-  const codecs = IN_LIB.filter(({ path }) => /^lib\/(wire\/|media\/nut_)/.test(path))
-    .filter(({ path }) => !NOT_PURE.includes(path.slice("lib/".length)));
-  assert(codecs.length > 10);
-  assertEquals(findIn(codecs, IMPURE, "code"), []);
+  assert(PURE.length > 10);
+  assertEquals(findIn(PURE, IMPURE, "code"), []);
 });
 
 test("codecs import only what is pure too", () => {
-  const pure = /^lib\/(core\/(errors|frame)\.ts|wire\/|media\/nut_)/;
-  for (const source of IN_LIB.filter(({ path }) => /^lib\/(wire\/|media\/nut_)/.test(path))) {
-    if (NOT_PURE.includes(source.path.slice("lib/".length))) continue;
-    for (const target of importsOf(source)) {
-      const isPure = pure.test(target) && !NOT_PURE.includes(target.slice("lib/".length));
-      assert(isPure, `${source.path} imports ${target}`);
-    }
-  }
+  const pure = [...PURE.map(({ path }) => path), "lib/base/errors.ts", "lib/media/frame.ts"];
+  const forbidden = PURE.flatMap((source) =>
+    importsOf(source)
+      .filter((target) => !pure.includes(target))
+      .map((target) => `${source.path} imports ${target}`)
+  );
+  assertEquals(forbidden, []);
 });
 
 test("tests mirror the rooms", () => {
@@ -163,16 +181,17 @@ test("tests mirror the rooms", () => {
   assertEquals(rooms.sort(), Object.keys(ROOMS).sort());
 });
 
-test("a test of one module stands under its name in its own room", () => {
-  const modules = new Map(IN_LIB.map(({ path }) => [path.split("/").at(-1) ?? "", path]));
-  const names = IN_LIB.map(({ path }) => path.split("/").at(-1));
-  for (const { path } of SOURCES.filter(({ path }) => path.endsWith("_test.ts"))) {
-    const [, room, name] = path.match(/^tests\/(\w+)\/(\w+)_test\.ts$/) ?? [];
-    const module = modules.get(`${name}.ts`);
-    // Some names occur in several rooms: flags, request.
-    const isUnique = names.filter((other) => other === `${name}.ts`).length === 1;
-    if (module === undefined || !isUnique || ROOMS[room] === undefined) continue;
-    assertEquals(roomOf(module), room, path);
+test("a test of one module stands under its name in its own folder", () => {
+  const folders = new Map<string, string[]>();
+  for (const { path } of IN_LIB) {
+    const [, folder, name] = path.match(/^lib\/(.+)\/(\w+)\.ts$/) ?? [];
+    folders.set(name, [...folders.get(name) ?? [], folder]);
+  }
+  for (const { path } of SOURCES) {
+    const [, folder, name] = path.match(/^tests\/(.+)\/(\w+)_test\.ts$/) ?? [];
+    const homes = folders.get(name);
+    if (homes === undefined || ROOMS[folder.split("/")[0]] === undefined) continue;
+    assert(homes.includes(folder), `${path}, expected in ${homes.join(" or ")}`);
   }
 });
 

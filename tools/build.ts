@@ -5,7 +5,7 @@
  * self-extracting files (`stub.sh`). Both forms hold the program as one bundled module, take the
  * same arguments and have the same permissions.
  */
-import { untilInterrupted } from "../lib/core/interrupt.ts";
+import { untilInterrupted } from "../lib/cli/signals.ts";
 import { hostSystem, type Program, programsFor, TARGETS } from "./build_table.ts";
 import { readBuildAction } from "./build_action.ts";
 import { packRuntime, type Runtime, writeSelfExtracting } from "./self_extracting.ts";

@@ -4,7 +4,7 @@
  * screen or a terminal.
  */
 import { TextLineStream } from "@std/streams/text-line-stream";
-import { print } from "../lib/core/console.ts";
+import { print } from "../lib/base/log.ts";
 
 const ROOT = new URL("../", import.meta.url);
 

@@ -12,7 +12,7 @@ against the FFmpeg of that release. A root is made once and kept in the cache fo
 RELEASE    bookworm (FFmpeg 5.1), trixie (7.1) or sid (9); default: all three
 --part     run the tests that depend on the version of FFmpeg most, in all releases at once
 --cache    folder for the roots and logs; default: ~/.cache/stream-matrix; 3 GB a release
-ARGUMENT   arguments of tools/run_tests.ts instead, such as tests/server/seek_test.ts
+ARGUMENT   arguments of tools/run_tests.ts instead, such as tests/server/playback/seeking_test.ts
 
 Needs Linux, root or sudo without a password, debootstrap, unshare, ip and Deno, and a network when
 a root is made. Prints a table at the end. Exit status: 0 all passed, 1 a test failed or a root
@@ -23,17 +23,17 @@ TEXT
 # The tests of --part, in this order: list, image, video in each encoding, sound, start, seek, live,
 # page, recording, reasons of errors, Python.
 PART=(
-  tests/server/serve_test.ts tests/media/library_formats_test.ts
-  tests/media/stills_test.ts
-  tests/server/encodings_test.ts tests/media/copied_test.ts tests/viewers/output/full_range_test.ts
-  tests/server/sound_test.ts
-  tests/server/formats_test.ts
-  tests/server/seek_test.ts
-  tests/media/live_streams_test.ts tests/server/live_inputs_test.ts tests/server/live_play_test.ts
-  tests/client/gateway/play_test.ts
-  tests/viewers/output/file_test.ts
-  tests/media/live_feed_test.ts tests/server/live_failures_test.ts
-  tests/server/classic_interop_test.ts tests/programs/python_example_test.ts
+  tests/server/server_test.ts tests/sources/file/library_formats_test.ts
+  tests/sources/file/stills_test.ts
+  tests/server/playback/encodings_test.ts tests/sources/file/copied_test.ts tests/sinks/output/full_range_test.ts
+  tests/server/playback/sound_test.ts
+  tests/server/playback/media_formats_test.ts
+  tests/server/playback/seeking_test.ts
+  tests/sources/live/stream_info_test.ts tests/sources/live/inputs_test.ts tests/server/playback/play_live_test.ts
+  tests/client/web_service_test.ts
+  tests/sinks/output/file_test.ts
+  tests/sources/live/feed_test.ts tests/sources/live/failures_test.ts
+  tests/server/session/script_interop_test.ts tests/programs/python_example_test.ts
 )
 
 # Packages that the tests of --part need, besides ffmpeg.

@@ -6,7 +6,7 @@
  * They run in processes, not in the threads of `deno test --parallel`: many of them look for what
  * their own process has left behind. A `deno test` that takes longer than the patience is ended.
  */
-import { untilInterrupted } from "../lib/core/interrupt.ts";
+import { untilInterrupted } from "../lib/cli/signals.ts";
 
 /** What `deno test` says of a run in its last line. */
 export interface Summary {

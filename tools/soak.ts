@@ -3,10 +3,10 @@
  * for as long as is wanted. In the end nothing may have grown, and the server has to be as exact
  * as at the beginning.
  */
-import { print } from "../lib/core/console.ts";
-import { messageOf, UsageError } from "../lib/core/errors.ts";
-import { describeFlags, number, parseFlags, toggle } from "../lib/core/flags.ts";
-import { untilInterrupted } from "../lib/core/interrupt.ts";
+import { print } from "../lib/base/log.ts";
+import { messageOf, UsageError } from "../lib/base/errors.ts";
+import { describeFlags, number, parseFlags, toggle } from "../lib/cli/flags.ts";
+import { untilInterrupted } from "../lib/cli/signals.ts";
 import { Random } from "../tests/fuzz/random.ts";
 import { makeAccess } from "./soak/access.ts";
 import { makeMedia } from "./soak/media.ts";

@@ -1,5 +1,6 @@
-import { UsageError } from "../core/errors.ts";
-import { completionScript, SHELLS } from "../core/completions.ts";
+import { UsageError } from "../base/errors.ts";
+import { VERSION } from "../base/version.ts";
+import { completionScript, SHELLS } from "../cli/completions.ts";
 import {
   choice,
   describeFlags,
@@ -10,17 +11,15 @@ import {
   splitArguments,
   text,
   toggle,
-} from "../core/flags.ts";
-import { parseFingerprint } from "../core/fingerprint.ts";
-import { ENCODINGS } from "../core/frame.ts";
-import { VERSION } from "../core/version.ts";
-import { isPattern } from "../viewers/output/series.ts";
-import { DEFAULT_PORT } from "../wire/native.ts";
-import { LATE_POLICIES, LIMITS, type MediaRequest } from "../wire/request.ts";
-import type { Credentials } from "./credentials.ts";
-import { parseHttpAddress } from "./gateway/http_address.ts";
-import { toRequest } from "./media_request.ts";
-import { checkOutput } from "./output_flags.ts";
+} from "../cli/flags.ts";
+import { ENCODINGS } from "../media/frame.ts";
+import { parseHttpAddress } from "../net/address.ts";
+import { parseFingerprint } from "../net/certificate.ts";
+import { DEFAULT_PORT } from "../protocol/native/framing.ts";
+import { LATE_POLICIES, LIMITS, type MediaRequest } from "../protocol/native/request.ts";
+import { isPattern } from "../sinks/output/image_sequence.ts";
+import type { Credentials } from "./connection/credentials.ts";
+import { checkOutput, toRequest } from "./options.ts";
 
 /** Ways of looking at media. */
 export const VIEWS = ["window", "terminal", "browser", "none"] as const;

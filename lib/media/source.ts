@@ -1,4 +1,4 @@
-import type { Frame, StreamDescription } from "../core/frame.ts";
+import type { Frame, StreamDescription } from "./frame.ts";
 
 /** A frame, and when it is due. */
 export interface TimedFrame extends Frame {

@@ -1,5 +1,7 @@
-import { UsageError } from "../core/errors.ts";
-import { completionScript, SHELLS } from "../core/completions.ts";
+import { UsageError } from "../base/errors.ts";
+import { LOG_FORMATS, LOG_LEVELS } from "../base/log.ts";
+import { VERSION } from "../base/version.ts";
+import { completionScript, SHELLS } from "../cli/completions.ts";
 import {
   choice,
   describeFlags,
@@ -9,20 +11,18 @@ import {
   parseFlags,
   text,
   toggle,
-} from "../core/flags.ts";
-import { LOG_FORMATS, LOG_LEVELS } from "../core/log.ts";
-import { parseListenAddress } from "../core/listen_address.ts";
-import type { Secret } from "../core/secret.ts";
-import { VERSION } from "../core/version.ts";
-import { parseLiveSource } from "../media/live_input.ts";
-import { DEFAULT_PORT } from "../wire/native.ts";
-import { DEFAULT_LINGER } from "./live_sources.ts";
+} from "../cli/flags.ts";
+import { parseListenAddress } from "../net/address.ts";
+import type { Secret } from "../net/token.ts";
+import { DEFAULT_PORT } from "../protocol/native/framing.ts";
+import { DEFAULT_LINGER } from "../sources/live/registry.ts";
+import { parseLiveSource } from "../sources/live/source_spec.ts";
 import {
   DEFAULT_GRACE,
   DEFAULT_HEAD_CACHE,
   DEFAULT_MAX_PIXELS,
   type ServerOptions,
-} from "./serve.ts";
+} from "./server.ts";
 
 /** Bytes. */
 const MEGABYTE = 1e6;

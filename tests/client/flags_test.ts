@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
+import { UsageError } from "../../lib/base/errors.ts";
 import {
   CLIENT_FLAGS,
   type ClientFlags,
@@ -6,8 +7,7 @@ import {
   parseClientFlags,
 } from "../../lib/client/flags.ts";
 import { statusOf } from "../../lib/client/run.ts";
-import { UsageError } from "../../lib/core/errors.ts";
-import type { MediaRequest } from "../../lib/wire/request.ts";
+import type { MediaRequest } from "../../lib/protocol/native/request.ts";
 import { wrongForms } from "../support/flag_forms.ts";
 
 function parse(line: string) {

@@ -1,6 +1,6 @@
 /** The whole client, asked of a server that says wrong things, over sockets. */
-import { deadline } from "../../lib/core/deadline.ts";
-import { encodeMessage, HEADER_LENGTH } from "../../lib/wire/native.ts";
+import { deadline } from "../../lib/base/async.ts";
+import { encodeMessage, HEADER_LENGTH } from "../../lib/protocol/native/framing.ts";
 import { at, type Outcome as Ended, runInside } from "../support/inside.ts";
 import { PATIENCE } from "../support/patience.ts";
 import { describe, end, frame, message, say, ScriptedServer } from "../support/scripted_server.ts";

@@ -1,10 +1,10 @@
 /** The native wire as it comes through a socket, and how it is told from others. Pure but for reads. */
-import { ByteReader } from "../../lib/core/byte_reader.ts";
-import { ByteWriter } from "../../lib/core/byte_writer.ts";
-import { FRAME_HEADROOM } from "../../lib/core/frame.ts";
-import { isTls } from "../../lib/server/secure_accept.ts";
-import { CLASSIC_MAGIC, parseClassicRequest } from "../../lib/wire/classic.ts";
-import { Connection, type Message } from "../../lib/wire/connection.ts";
+import { ByteReader } from "../../lib/base/byte_reader.ts";
+import { ByteWriter } from "../../lib/base/byte_writer.ts";
+import { FRAME_HEADROOM } from "../../lib/media/frame.ts";
+import { isTls } from "../../lib/server/session/tls_accept.ts";
+import { CLASSIC_MAGIC, parseClassicRequest } from "../../lib/protocol/script/framing.ts";
+import { Connection, type Message } from "../../lib/protocol/native/connection.ts";
 import {
   encodeFrame,
   encodeMessage,
@@ -12,7 +12,7 @@ import {
   type Kind,
   KINDS,
   parseHeader,
-} from "../../lib/wire/native.ts";
+} from "../../lib/protocol/native/framing.ts";
 import { joined, mutateBytes, type Mutator } from "./mutate_bytes.ts";
 import { MESSAGE_TARGETS } from "./message_targets.ts";
 import { checkAtMost, checkRefusal, checkSame, digest, readOrRefuse } from "./properties.ts";

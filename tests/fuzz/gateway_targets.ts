@@ -1,10 +1,10 @@
 /** What a browser, or whoever pretends to be one, sends to the page's side. */
-import { Access } from "../../lib/client/gateway/access.ts";
-import { PlayBody } from "../../lib/client/gateway/body.ts";
-import { parsePictureQuery, parsePlayQuery } from "../../lib/client/gateway/query.ts";
-import { PlaySocket } from "../../lib/client/gateway/socket.ts";
-import { parseDescription } from "../../lib/wire/answer.ts";
-import { encodeJson } from "../../lib/wire/fields.ts";
+import { Access } from "../../lib/web/access.ts";
+import { PlayBody } from "../../lib/web/play_response.ts";
+import { parsePictureQuery, parsePlayQuery } from "../../lib/web/query.ts";
+import { PlaySocket } from "../../lib/web/play_socket.ts";
+import { parseDescription } from "../../lib/protocol/native/response.ts";
+import { encodeJson } from "../../lib/protocol/native/json.ts";
 import { DESCRIPTIONS } from "./message_targets.ts";
 import { mutateBytes } from "./mutate_bytes.ts";
 import { mutateJson } from "./mutate_json.ts";

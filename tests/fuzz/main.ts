@@ -2,10 +2,10 @@
  * `deno task fuzz`: has everything that reads strangers' bytes read wrong ones, with new seeds all
  * the time, until the time is over or something fails.
  */
-import { print } from "../../lib/core/console.ts";
-import { messageOf, UsageError } from "../../lib/core/errors.ts";
-import { describeFlags, number, parseFlags, text, toggle } from "../../lib/core/flags.ts";
-import { untilInterrupted } from "../../lib/core/interrupt.ts";
+import { print } from "../../lib/base/log.ts";
+import { messageOf, UsageError } from "../../lib/base/errors.ts";
+import { describeFlags, number, parseFlags, text, toggle } from "../../lib/cli/flags.ts";
+import { untilInterrupted } from "../../lib/cli/signals.ts";
 import { MediaFolder } from "../support/media.ts";
 import { clientTarget } from "./client_target.ts";
 import { sessionMedia, SessionTarget } from "./session_target.ts";

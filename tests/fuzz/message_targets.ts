@@ -1,5 +1,5 @@
 /** The payloads of the native wire: what a client says, and what a server answers. Pure. */
-import { RequestError } from "../../lib/core/errors.ts";
+import { RequestError } from "../../lib/base/errors.ts";
 import {
   encodeDescription,
   encodeEnd,
@@ -11,15 +11,15 @@ import {
   parseError,
   parseList,
   parseNotice,
-} from "../../lib/wire/answer.ts";
-import { encodeJson } from "../../lib/wire/fields.ts";
+} from "../../lib/protocol/native/response.ts";
+import { encodeJson } from "../../lib/protocol/native/json.ts";
 import {
   encodeControl,
   encodeRequest,
   type MediaRequest,
   parseControl,
   parseRequest,
-} from "../../lib/wire/request.ts";
+} from "../../lib/protocol/native/request.ts";
 import { mutateJson } from "./mutate_json.ts";
 import { checkSame, digest, outcomeOf, readOrRefuse } from "./properties.ts";
 import type { Target } from "./target.ts";

@@ -1,6 +1,5 @@
 /** What FFmpeg says of the MP4 that browsers get. */
-import { readBoxes } from "../../lib/media/mp4_boxes.ts";
-import { mimeTypeOf } from "../../lib/media/mp4_codecs.ts";
+import { mimeTypeOf, readBoxes } from "../../lib/sinks/browser/mp4_codecs.ts";
 import type { MediaFolder } from "../support/media.ts";
 import { joined, mutateBytes, type Mutator } from "./mutate_bytes.ts";
 import { checkSame, outcomeOf, readOrRefuse } from "./properties.ts";

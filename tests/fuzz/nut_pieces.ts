@@ -1,8 +1,8 @@
 /** NUT taken apart, so that it can be changed behind its checksums. Pure. */
-import { NutDemuxer } from "../../lib/media/nut_demux.ts";
-import { FieldWriter } from "../../lib/media/nut_fields.ts";
-import { checksum, CHECKSUM_SIZE, readUint32 } from "../../lib/media/nut_format.ts";
-import { readPacketHeader } from "../../lib/media/nut_packet.ts";
+import { NutDemuxer } from "../../lib/nut/demuxer.ts";
+import { FieldWriter } from "../../lib/nut/fields.ts";
+import { checksum, CHECKSUM_SIZE, readUint32 } from "../../lib/nut/format.ts";
+import { readPacketHeader } from "../../lib/nut/packets.ts";
 import { joined, mutateBytes, type Mutator } from "./mutate_bytes.ts";
 import type { Random } from "./random.ts";
 

@@ -1,8 +1,8 @@
 /** What FFmpeg, and whoever takes its place, writes into the pipe. */
-import type { Frame } from "../../lib/core/frame.ts";
-import { NutMuxer, type NutMuxStream } from "../../lib/media/nut_mux.ts";
-import { NutReader } from "../../lib/media/nut_reader.ts";
-import type { NutStream } from "../../lib/media/nut_demux.ts";
+import type { Frame } from "../../lib/media/frame.ts";
+import { NutMuxer, type NutMuxStream } from "../../lib/nut/muxer.ts";
+import { NutReader } from "../../lib/nut/reader.ts";
+import type { NutStream } from "../../lib/nut/demuxer.ts";
 import type { MediaFolder } from "../support/media.ts";
 import { mutateNut } from "./nut_pieces.ts";
 import { joined } from "./mutate_bytes.ts";

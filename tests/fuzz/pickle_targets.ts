@@ -1,11 +1,15 @@
 /** The classic wire: pickles, and the stream of them that a client reads. */
-import { FRAME_HEADROOM, FRAME_TAILROOM } from "../../lib/core/frame.ts";
-import { CutError } from "../../lib/client/answer.ts";
-import { requestClassic } from "../../lib/client/classic_request.ts";
-import { Link } from "../../lib/client/link.ts";
-import { CLASSIC_END, ClassicFrameWriter, parseClassicMessage } from "../../lib/wire/classic.ts";
-import { bytesPickle, readPickle } from "../../lib/wire/pickle.ts";
-import { numpyPickle } from "../wire/pickle_fixtures.ts";
+import { FRAME_HEADROOM, FRAME_TAILROOM } from "../../lib/media/frame.ts";
+import { CutError } from "../../lib/client/request/request.ts";
+import { requestClassic } from "../../lib/client/request/script.ts";
+import { Link } from "../../lib/client/connection/connection.ts";
+import {
+  CLASSIC_END,
+  ClassicFrameWriter,
+  parseClassicMessage,
+} from "../../lib/protocol/script/framing.ts";
+import { bytesPickle, readPickle } from "../../lib/protocol/script/unpickler.ts";
+import { numpyPickle } from "../support/pickle_fixtures.ts";
 import { joined, mutateBytes, type Mutator } from "./mutate_bytes.ts";
 import { checkAtMost, checkRefusal, checkSame, digest, readOrRefuse } from "./properties.ts";
 import type { Target } from "./target.ts";

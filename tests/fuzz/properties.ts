@@ -1,5 +1,5 @@
 /** What is true of everything that reads what strangers send. Pure. */
-import { FormatError, RequestError, TruncatedError } from "../../lib/core/errors.ts";
+import { FormatError, RequestError, TruncatedError } from "../../lib/base/errors.ts";
 import type { Outcome } from "./target.ts";
 
 /** Characters of a refusal, which goes to the peer, and into a log. */

@@ -1,12 +1,15 @@
 /** Whole conversations with a server, over sockets. */
-import { deadline } from "../../lib/core/deadline.ts";
-import { FormatError, TruncatedError } from "../../lib/core/errors.ts";
-import type { ServerOptions } from "../../lib/server/serve.ts";
-import { encodeMessage } from "../../lib/wire/native.ts";
-import { encodeControl, encodeRequest, type MediaRequest } from "../../lib/wire/request.ts";
-import { pictures, tone } from "../support/media.ts";
-import type { MediaFolder } from "../support/media.ts";
-import { Peer, type WatchedServer, watchedServer } from "../server/watched_server.ts";
+import { deadline } from "../../lib/base/async.ts";
+import { FormatError, TruncatedError } from "../../lib/base/errors.ts";
+import type { ServerOptions } from "../../lib/server/server.ts";
+import { encodeMessage } from "../../lib/protocol/native/framing.ts";
+import {
+  encodeControl,
+  encodeRequest,
+  type MediaRequest,
+} from "../../lib/protocol/native/request.ts";
+import { type MediaFolder, pictures, tone } from "../support/media.ts";
+import { Peer, type WatchedServer, watchedServer } from "../support/watched_server.ts";
 import { joined, mutateBytes, type Mutator } from "./mutate_bytes.ts";
 import { mutateJson } from "./mutate_json.ts";
 import { checkSame } from "./properties.ts";

@@ -1,8 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
-import { TlsSocket } from "../../lib/core/tls_socket.ts";
+import { TlsSocket } from "../../lib/net/socket.ts";
 import { makeCertificate, NO_OPENSSL } from "../support/certificates.ts";
 import { mediaFolder } from "../support/media.ts";
-import { watchedServer } from "../server/watched_server.ts";
+import { watchedServer } from "../support/watched_server.ts";
 import { mutateBytes } from "./mutate_bytes.ts";
 import { Random } from "./random.ts";
 import { sessionMedia, SessionTarget } from "./session_target.ts";

@@ -1,5 +1,5 @@
 /** What is fuzzed, and how that is done. Pure. */
-import { messageOf } from "../../lib/core/errors.ts";
+import { messageOf } from "../../lib/base/errors.ts";
 import type { Mutator } from "./mutate_bytes.ts";
 import { Random } from "./random.ts";
 

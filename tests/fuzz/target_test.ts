@@ -4,8 +4,8 @@ import { readOrRefuse } from "./properties.ts";
 import { Random } from "./random.ts";
 import { fuzz, FuzzFailure, type Target } from "./target.ts";
 import { splitsOf, WatchedSource } from "./watched_source.ts";
-import { ByteReader } from "../../lib/core/byte_reader.ts";
-import { FormatError } from "../../lib/core/errors.ts";
+import { ByteReader } from "../../lib/base/byte_reader.ts";
+import { FormatError } from "../../lib/base/errors.ts";
 
 function test(name: string, fn: () => void | Promise<void>): void {
   Deno.test({ name, permissions: "none", fn });

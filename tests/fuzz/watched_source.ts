@@ -1,6 +1,6 @@
 /** Input in pieces, and what is asked of it. Pure. */
-import type { ByteSource } from "../../lib/core/byte_reader.ts";
-import type { Socket } from "../../lib/core/socket.ts";
+import type { ByteSource } from "../../lib/base/byte_reader.ts";
+import type { Socket } from "../../lib/net/socket.ts";
 import type { Random } from "./random.ts";
 import { checkAtMost } from "./properties.ts";
 

@@ -1,6 +1,6 @@
 /** The page of `--view browser`, in Chromium without a screen. */
 import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
-import { parseLiveSource } from "../../lib/media/live_input.ts";
+import { parseLiveSource } from "../../lib/sources/live/source_spec.ts";
 import { Chromium, type Page } from "../support/chromium.ts";
 import { colourAt, isNear, PICTURE } from "../support/page_colours.ts";
 import { at } from "../support/inside.ts";

@@ -1,9 +1,9 @@
 /** `stream-client` as users run it: what it prints where, its exit status, and what it leaves. */
 import config from "../../deno.json" with { type: "json" };
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { encodeError } from "../../lib/wire/answer.ts";
-import { RequestError } from "../../lib/core/errors.ts";
-import { encodeMessage } from "../../lib/wire/native.ts";
+import { encodeError } from "../../lib/protocol/native/response.ts";
+import { RequestError } from "../../lib/base/errors.ts";
+import { encodeMessage } from "../../lib/protocol/native/framing.ts";
 import { at } from "../support/inside.ts";
 import { mediaFolder, namesIn, pictures, run, tone } from "../support/media.ts";
 import { assertFailed, runProgram, startProgram, startServerProgram } from "../support/programs.ts";

@@ -1,6 +1,6 @@
 /** The programs where the system has no more to give: file descriptors, room on a disk. */
 import { assert, assertEquals } from "@std/assert";
-import type { RequestError } from "../../lib/core/errors.ts";
+import type { RequestError } from "../../lib/base/errors.ts";
 import { mediaFolder, namesIn, pictures } from "../support/media.ts";
 import { NativeClient } from "../support/native_client.ts";
 import { assertFailed, runProgram, startServerProgram } from "../support/programs.ts";

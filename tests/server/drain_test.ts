@@ -1,8 +1,8 @@
 /** How a server ends when it is told to: what goes on, what is broken off, and who is told. */
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { parseLiveSource } from "../../lib/media/live_input.ts";
-import { classicRequest } from "../../lib/wire/classic.ts";
-import { conversationMedia, SHORT_FRAMES, watchedServer } from "./watched_server.ts";
+import { classicRequest } from "../../lib/protocol/script/framing.ts";
+import { parseLiveSource } from "../../lib/sources/live/source_spec.ts";
+import { conversationMedia, SHORT_FRAMES, watchedServer } from "../support/watched_server.ts";
 
 const media = await conversationMedia();
 

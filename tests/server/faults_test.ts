@@ -1,7 +1,7 @@
 /** What goes wrong around a server: FFmpeg, files. After each, it works, and nothing is left. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { parseList } from "../../lib/wire/answer.ts";
-import { classicRequest } from "../../lib/wire/classic.ts";
+import { parseList } from "../../lib/protocol/native/response.ts";
+import { classicRequest } from "../../lib/protocol/script/framing.ts";
 import { LeapingTime } from "../support/leaping_time.ts";
 import { mediaFolder, namesIn, pictures } from "../support/media.ts";
 import { standIn } from "../support/stand_in.ts";
@@ -12,7 +12,7 @@ import {
   type PeerAnswer,
   type WatchedServer,
   watchedServer,
-} from "./watched_server.ts";
+} from "../support/watched_server.ts";
 
 const media = await conversationMedia();
 const folder = mediaFolder();

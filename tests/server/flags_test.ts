@@ -1,5 +1,5 @@
 import { assertMatch, assertStrictEquals, assertThrows } from "@std/assert";
-import { UsageError } from "../../lib/core/errors.ts";
+import { UsageError } from "../../lib/base/errors.ts";
 import { parseServerFlags, SERVER_FLAGS, toServerOptions } from "../../lib/server/flags.ts";
 import { wrongForms } from "../support/flag_forms.ts";
 

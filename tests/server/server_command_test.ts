@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStrictEquals } from "@std/assert";
 import { TextLineStream } from "@std/streams/text-line-stream";
-import { conversationMedia, hasIPv6, mediaChildren, Peer } from "./watched_server.ts";
+import { conversationMedia, hasIPv6, mediaChildren, Peer } from "../support/watched_server.ts";
 
 // `server.ts` as users start it: a process with arguments, two streams of text and a status.
 

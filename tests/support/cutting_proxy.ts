@@ -1,5 +1,5 @@
 /** A bad network between a client and a server. */
-import { closeSocket } from "../../lib/core/socket.ts";
+import { closeSocket } from "../../lib/net/socket.ts";
 import { say } from "./scripted_server.ts";
 
 /** What becomes of a connection. */

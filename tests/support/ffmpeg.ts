@@ -1,4 +1,4 @@
-import { type FfmpegDialect, InstalledFfmpeg } from "../../lib/media/ffmpeg_version.ts";
+import { type FfmpegDialect, InstalledFfmpeg } from "../../lib/ffmpeg/version.ts";
 
 /** The spelling of arguments that the FFmpeg of this machine needs. */
 export async function installedDialect(): Promise<FfmpegDialect> {

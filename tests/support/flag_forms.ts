@@ -1,4 +1,4 @@
-import type { FlagTable } from "../../lib/core/flags.ts";
+import type { FlagTable } from "../../lib/cli/flags.ts";
 
 /** Command lines that get a flag wrong, for every flag of a table. */
 export function wrongForms(table: FlagTable): string[][] {

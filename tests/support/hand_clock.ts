@@ -1,5 +1,5 @@
-import type { Clock } from "../../lib/core/clock.ts";
-import { deadline } from "../../lib/core/deadline.ts";
+import type { Clock } from "../../lib/base/clock.ts";
+import { deadline } from "../../lib/base/async.ts";
 import { PATIENCE } from "./patience.ts";
 
 /** A clock that stands still until a test lets time pass. */

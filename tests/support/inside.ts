@@ -1,9 +1,9 @@
 /** The client within the tests' own process: quick, and with surroundings made up. */
 import { runClient, statusOf } from "../../lib/client/run.ts";
-import type { Surroundings } from "../../lib/client/surroundings.ts";
-import { MONOTONIC_CLOCK } from "../../lib/core/clock.ts";
-import { messageOf } from "../../lib/core/errors.ts";
-import { printable } from "../../lib/core/log.ts";
+import type { Surroundings } from "../../lib/client/terminal/environment.ts";
+import { MONOTONIC_CLOCK } from "../../lib/base/clock.ts";
+import { messageOf } from "../../lib/base/errors.ts";
+import { printable } from "../../lib/base/log.ts";
 import type { TestServer } from "./server.ts";
 
 /** What differs from an empty world without screen and terminal. */

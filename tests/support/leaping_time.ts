@@ -1,4 +1,4 @@
-import { deadline } from "../../lib/core/deadline.ts";
+import { deadline } from "../../lib/base/async.ts";
 import { PATIENCE } from "./patience.ts";
 
 /** What the system calls a timer. */

@@ -1,14 +1,14 @@
 import { createHash } from "node:crypto";
-import { ByteReader, fromSocket } from "../../lib/core/byte_reader.ts";
-import { ByteWriter } from "../../lib/core/byte_writer.ts";
-import type { RequestError } from "../../lib/core/errors.ts";
-import type { Socket } from "../../lib/core/socket.ts";
+import { ByteReader, fromSocket } from "../../lib/base/byte_reader.ts";
+import { ByteWriter } from "../../lib/base/byte_writer.ts";
+import type { RequestError } from "../../lib/base/errors.ts";
+import type { Socket } from "../../lib/net/socket.ts";
 import {
   type Description,
   type Rational,
   type StreamDescription,
   toSeconds,
-} from "../../lib/core/frame.ts";
+} from "../../lib/media/frame.ts";
 import {
   type EndReport,
   type ListEntry,
@@ -16,9 +16,9 @@ import {
   parseEnd,
   parseError,
   parseList,
-} from "../../lib/wire/answer.ts";
-import { Connection, type FrameMessage } from "../../lib/wire/connection.ts";
-import { encodeRequest, type MediaRequest } from "../../lib/wire/request.ts";
+} from "../../lib/protocol/native/response.ts";
+import { Connection, type FrameMessage } from "../../lib/protocol/native/connection.ts";
+import { encodeRequest, type MediaRequest } from "../../lib/protocol/native/request.ts";
 import { exactSeconds, type FrameSum } from "./reference.ts";
 import type { TestServer } from "./server.ts";
 

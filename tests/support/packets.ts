@@ -1,10 +1,10 @@
 /** The packets of a file, as a server sends them that copies: ffmpeg's own, over the native wire. */
-import { fromStream } from "../../lib/core/byte_reader.ts";
-import type { Description, Frame, StreamDescription, VideoStream } from "../../lib/core/frame.ts";
-import type { NutStream } from "../../lib/media/nut_demux.ts";
-import { NutReader } from "../../lib/media/nut_reader.ts";
-import { encodeDescription, encodeEnd } from "../../lib/wire/answer.ts";
-import { encodeFrame, encodeMessage } from "../../lib/wire/native.ts";
+import { fromStream } from "../../lib/base/byte_reader.ts";
+import type { Description, Frame, StreamDescription, VideoStream } from "../../lib/media/frame.ts";
+import type { NutStream } from "../../lib/nut/demuxer.ts";
+import { NutReader } from "../../lib/nut/reader.ts";
+import { encodeDescription, encodeEnd } from "../../lib/protocol/native/response.ts";
+import { encodeFrame, encodeMessage } from "../../lib/protocol/native/framing.ts";
 import { run } from "./media.ts";
 import { say, ScriptedServer } from "./scripted_server.ts";
 

@@ -1,5 +1,5 @@
 /** What ffmpeg itself makes of a file: the measure of everything that is sent. */
-import type { Rational } from "../../lib/core/frame.ts";
+import type { Rational } from "../../lib/media/frame.ts";
 import { run } from "./media.ts";
 
 /** A frame, by its moment and by the checksum of its bytes. */

@@ -1,7 +1,7 @@
 /** A server that says whatever a test wants it to. */
-import { encodeDescription, encodeEnd } from "../../lib/wire/answer.ts";
-import type { VideoStream } from "../../lib/core/frame.ts";
-import { encodeFrame, encodeMessage, HEADER_LENGTH } from "../../lib/wire/native.ts";
+import { encodeDescription, encodeEnd } from "../../lib/protocol/native/response.ts";
+import type { VideoStream } from "../../lib/media/frame.ts";
+import { encodeFrame, encodeMessage, HEADER_LENGTH } from "../../lib/protocol/native/framing.ts";
 
 /** What a server does with a connection, once something was asked. It is closed afterwards. */
 export type Script = (peer: Deno.TcpConn, asked: Asked) => void | Promise<void>;

@@ -1,5 +1,5 @@
-import type { Logger } from "../../lib/core/log.ts";
-import { type Server, type ServerOptions, startServer } from "../../lib/server/serve.ts";
+import type { Logger } from "../../lib/base/log.ts";
+import { type Server, type ServerOptions, startServer } from "../../lib/server/server.ts";
 
 /** A server of the tests' own process, on a free port of this machine. */
 export class TestServer implements AsyncDisposable {

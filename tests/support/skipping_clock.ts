@@ -1,4 +1,4 @@
-import type { Clock } from "../../lib/core/clock.ts";
+import type { Clock } from "../../lib/base/clock.ts";
 
 /** A clock on which every wait is over at once, and has taken its time. */
 export class SkippingClock implements Clock {

@@ -1,5 +1,5 @@
 /** A screen without a monitor (Xvfb), and as much of the X protocol as it takes to look at it. */
-import { ByteReader, fromSocket } from "../../lib/core/byte_reader.ts";
+import { ByteReader, fromSocket } from "../../lib/base/byte_reader.ts";
 import { Output } from "./programs.ts";
 
 /** Bytes of every reply and event before what follows it (X protocol, section 1). */

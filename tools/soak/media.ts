@@ -1,5 +1,5 @@
 /** Media to be served, made by FFmpeg. */
-import { startProcess } from "../../lib/media/process.ts";
+import { startProcess } from "../../lib/ffmpeg/process.ts";
 import { LONG, SHORT } from "./visits.ts";
 
 /** What was made. */

@@ -1,15 +1,27 @@
 /** One end of a connection to a server, with no manners of its own. */
 import { createHash } from "node:crypto";
-import { ByteReader, fromSocket } from "../../lib/core/byte_reader.ts";
-import { ByteWriter } from "../../lib/core/byte_writer.ts";
-import { deadline } from "../../lib/core/deadline.ts";
-import { RequestError } from "../../lib/core/errors.ts";
-import { closeSocket, type Socket } from "../../lib/core/socket.ts";
-import { TlsSocket } from "../../lib/core/tls_socket.ts";
-import type { Description } from "../../lib/core/frame.ts";
-import { type EndReport, parseDescription, parseEnd, parseError } from "../../lib/wire/answer.ts";
-import { Connection, type FrameMessage, type Message } from "../../lib/wire/connection.ts";
-import { encodeControl, encodeRequest, type MediaRequest } from "../../lib/wire/request.ts";
+import { ByteReader, fromSocket } from "../../lib/base/byte_reader.ts";
+import { ByteWriter } from "../../lib/base/byte_writer.ts";
+import { deadline } from "../../lib/base/async.ts";
+import { RequestError } from "../../lib/base/errors.ts";
+import { closeSocket, type Socket, TlsSocket } from "../../lib/net/socket.ts";
+import type { Description } from "../../lib/media/frame.ts";
+import {
+  type EndReport,
+  parseDescription,
+  parseEnd,
+  parseError,
+} from "../../lib/protocol/native/response.ts";
+import {
+  Connection,
+  type FrameMessage,
+  type Message,
+} from "../../lib/protocol/native/connection.ts";
+import {
+  encodeControl,
+  encodeRequest,
+  type MediaRequest,
+} from "../../lib/protocol/native/request.ts";
 
 /** Milliseconds for which nothing may come that is waited for. */
 const PATIENCE = 30_000;

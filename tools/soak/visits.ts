@@ -1,8 +1,8 @@
 /** What viewers do, good ones and bad ones. */
-import { RequestError } from "../../lib/core/errors.ts";
-import { ENCODINGS } from "../../lib/core/frame.ts";
-import { encodeMessage } from "../../lib/wire/native.ts";
-import { encodeRequest } from "../../lib/wire/request.ts";
+import { RequestError } from "../../lib/base/errors.ts";
+import { ENCODINGS } from "../../lib/media/frame.ts";
+import { encodeMessage } from "../../lib/protocol/native/framing.ts";
+import { encodeRequest } from "../../lib/protocol/native/request.ts";
 import { mutateBytes } from "../../tests/fuzz/mutate_bytes.ts";
 import type { Random } from "../../tests/fuzz/random.ts";
 import { type Address, Visitor } from "./visitor.ts";

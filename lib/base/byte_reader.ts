@@ -1,0 +1,225 @@
+import { deadline } from "./async.ts";
+import { TruncatedError } from "./errors.ts";
+
+/** Bytes read ahead to find out what comes next. Frames' own bytes bypass this buffer. */
+const LOOK_AHEAD = 16 * 1024;
+
+/** Largest size that is allocated on anybody's word; above it, memory follows the input. */
+const TRUSTED_SIZE = 1 << 20;
+
+/** Where a {@linkcode ByteReader} reads from. */
+export interface ByteSource {
+  /**
+   * Reads at least `min` bytes into `target`, fewer only where the input ends.
+   *
+   * @returns what was read, in memory that took over from `target`'s
+   */
+  read(target: Uint8Array<ArrayBuffer>, min: number): Promise<Uint8Array<ArrayBuffer>>;
+  /** Ends reading. */
+  cancel(): Promise<void>;
+}
+
+/**
+ * Reads from a byte stream (`type: "bytes"`), such as a child's standard output. The memory moves
+ * to the stream and back with every read.
+ */
+export function fromStream(stream: ReadableStream<Uint8Array>): ByteSource {
+  const reader = stream.getReader({ mode: "byob" });
+  return {
+    async read(target, min) {
+      const { value } = await reader.read(target, { min });
+      // There is no value only after a cancel, which keeps the memory.
+      return value ?? new Uint8Array(0);
+    },
+    cancel: () => reader.cancel(),
+  };
+}
+
+/**
+ * Reads from a socket. Unlike the socket's own stream, this leaves it open for writing when the
+ * peer has finished sending.
+ */
+export function fromSocket(socket: Pick<Deno.Conn, "read">): ByteSource {
+  return {
+    async read(target, min) {
+      let have = 0;
+      while (have < min) {
+        const count = await socket.read(target.subarray(have));
+        if (count === null) break;
+        have += count;
+      }
+      return target.subarray(0, have);
+    },
+    // Whoever opened the socket closes it, and with that ends a pending read.
+    cancel: () => Promise.resolve(),
+  };
+}
+
+/**
+ * Exact reads from a socket or a child's standard output.
+ *
+ * Small things are looked at with {@linkcode ByteReader.peek} and dropped with
+ * {@linkcode ByteReader.skip}; large ones are read straight into the memory they stay in with
+ * {@linkcode ByteReader.readInto}. The end of input has three outcomes: whole (the bytes), a clean
+ * end between two units (`undefined`), or an end inside one ({@linkcode TruncatedError}).
+ *
+ * One call at a time: a reader belongs to one loop.
+ */
+export class ByteReader {
+  #source: ByteSource;
+  #memory: Uint8Array<ArrayBuffer> = new Uint8Array(LOOK_AHEAD);
+  #start = 0;
+  #end = 0;
+
+  constructor(source: ByteSource) {
+    this.#source = source;
+  }
+
+  /** Bytes at hand without reading. */
+  get buffered(): number {
+    return this.#end - this.#start;
+  }
+
+  /**
+   * Waits until at least `count` bytes are at hand and gives all that are, without consuming them.
+   * The view is good until the next call.
+   *
+   * @returns `undefined` where the input ends before the first byte
+   * @throws {TruncatedError} where it ends after some but fewer than `count`
+   */
+  async peek(count: number): Promise<Uint8Array | undefined> {
+    if (this.buffered < count) {
+      this.#makeRoom(count);
+      const filled = this.#end;
+      const memory = await this.#source.read(this.#memory.subarray(filled), count - this.buffered);
+      this.#memory = new Uint8Array(memory.buffer);
+      this.#end = filled + memory.byteLength;
+      if (this.buffered === 0) return undefined;
+      if (this.buffered < count) throw new TruncatedError(count, this.buffered);
+    }
+    return this.#memory.subarray(this.#start, this.#end);
+  }
+
+  /** Drops bytes that were peeked at. */
+  consume(count: number): void {
+    if (count > this.buffered) {
+      throw new RangeError(`Cannot consume ${count} bytes: ${this.buffered} are at hand`);
+    }
+    this.#start += count;
+  }
+
+  /**
+   * Fills `target`. Its buffer is taken over and comes back under the returned view.
+   *
+   * @throws {TruncatedError} where the input ends first
+   */
+  async readInto(target: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+    const { byteOffset, byteLength } = target;
+    const ready = Math.min(this.buffered, byteLength);
+    target.set(this.#memory.subarray(this.#start, this.#start + ready));
+    this.#start += ready;
+    if (ready === byteLength) return target;
+    const rest = await this.#source.read(target.subarray(ready), byteLength - ready);
+    if (ready + rest.byteLength < byteLength) {
+      throw new TruncatedError(byteLength, ready + rest.byteLength);
+    }
+    return new Uint8Array(rest.buffer, byteOffset, byteLength);
+  }
+
+  /**
+   * Reads `count` bytes into `memory` from `offset` on, or into more memory where it does not
+   * suffice. More is only allocated as the bytes for it arrive, whatever `count` claims.
+   *
+   * @param memory taken over where it is large enough
+   * @param room `offset` bytes are left free before the bytes, `tail` behind them; up to `trusted`
+   * bytes are allocated at once, 1 MiB where absent
+   * @throws {TruncatedError} where the input ends first
+   */
+  async readGrowing(
+    memory: ArrayBuffer | undefined,
+    count: number,
+    room: { offset: number; tail: number; trusted?: number },
+  ): Promise<Uint8Array<ArrayBuffer>> {
+    const { trusted = TRUSTED_SIZE } = room;
+    const needed = room.offset + count + room.tail;
+    if (memory !== undefined && memory.byteLength >= needed) {
+      return await this.readInto(new Uint8Array(memory, room.offset, count));
+    }
+    let have = 0;
+    let buffer = new Uint8Array(Math.min(needed, room.offset + room.tail + trusted));
+    while (true) {
+      const end = Math.min(count, buffer.byteLength - room.offset - room.tail);
+      try {
+        const part = await this.readInto(buffer.subarray(room.offset + have, room.offset + end));
+        buffer = new Uint8Array(part.buffer);
+      } catch (error) {
+        if (!(error instanceof TruncatedError)) throw error;
+        throw new TruncatedError(count, have + error.received);
+      }
+      have = end;
+      if (have === count) return buffer.subarray(room.offset, room.offset + count);
+      const larger = new Uint8Array(Math.min(needed, buffer.byteLength * 2));
+      larger.set(buffer.subarray(0, room.offset + have));
+      buffer = larger;
+    }
+  }
+
+  /**
+   * Drops `count` bytes, read or not.
+   *
+   * @throws {TruncatedError} where the input ends first
+   */
+  async skip(count: number): Promise<void> {
+    let left = count;
+    while (left > 0) {
+      const step = Math.min(left, LOOK_AHEAD);
+      if (await this.peek(step) === undefined) throw new TruncatedError(count, count - left);
+      this.consume(step);
+      left -= step;
+    }
+  }
+
+  /** Ends reading. Nothing may be read afterwards. */
+  async cancel(): Promise<void> {
+    await this.#source.cancel();
+  }
+
+  /** Moves what is at hand to the front, into more memory where `count` bytes do not fit. */
+  #makeRoom(count: number): void {
+    const held = this.#memory.subarray(this.#start, this.#end);
+    if (count > this.#memory.byteLength) {
+      const larger = new Uint8Array(Math.max(count, this.#memory.byteLength * 2));
+      larger.set(held);
+      this.#memory = larger;
+    } else {
+      this.#memory.copyWithin(0, this.#start, this.#end);
+    }
+    this.#end = held.byteLength;
+    this.#start = 0;
+  }
+}
+
+/**
+ * Gives a source up when a read of it takes too long.
+ *
+ * @param milliseconds that a read may take
+ * @param giveUp ends what writes to the source; what has not come by then is not waited for, as
+ * something else may hold the other end of the pipe
+ */
+export function limitSilence(
+  source: ByteSource,
+  milliseconds: number,
+  giveUp: () => void,
+): ByteSource {
+  return {
+    read: async (target, min) => {
+      using _limit = deadline(milliseconds, () => {
+        giveUp();
+        // Where it fails, the read does, too.
+        source.cancel().catch(() => {});
+      });
+      return await source.read(target, min);
+    },
+    cancel: () => source.cancel(),
+  };
+}

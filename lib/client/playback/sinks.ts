@@ -1,0 +1,140 @@
+import { UsageError } from "../../base/errors.ts";
+import { BesideViewer } from "../../sinks/lossy_sink.ts";
+import { createOutput, type Destination, needsFfmpeg } from "../../sinks/output/create.ts";
+import { isSeries } from "../../sinks/output/image_sequence.ts";
+import { type FfmpegProgram, hasPlayer, type InstalledFfmpeg } from "../../sinks/programs.ts";
+import { createNoneViewer, type PlayAction, type Viewer } from "../../sinks/sink.ts";
+import { canBeAsked, lookOf } from "../../sinks/terminal/capabilities.ts";
+import { TerminalViewer } from "../../sinks/terminal/terminal.ts";
+import { WindowViewer } from "../../sinks/window/window.ts";
+import type { ClientFlags, VIEWS } from "../flags.ts";
+import type { Surroundings } from "../terminal/environment.ts";
+
+/** What viewers are made from. */
+export interface ViewerContext {
+  surroundings: Surroundings;
+  /** The FFmpeg of this machine. */
+  ffmpeg: InstalledFfmpeg;
+  /** Ends everything in good order, also when the user ends what is played. */
+  signal: AbortSignal;
+  /** Ends everything at once. */
+  forced: AbortSignal;
+  /** Told what the user does in a viewer. */
+  onAction: (action: PlayAction) => void;
+  /** Told what the user should read at once. */
+  tell?: (line: string) => void;
+  /** Told now and then how many bytes a file has that is written. */
+  onSize?: (bytes: number) => void;
+  /** Told that a viewer is gone, which it finds out itself only when it is given a frame. */
+  onClosed: () => void;
+}
+
+/** Ways of looking at what one answer brings; a browser asks for itself. */
+type View = Exclude<typeof VIEWS[number], "browser">;
+
+/** What {@linkcode chooseViewers} has to know. */
+export interface Choice {
+  view?: View;
+  /** Where it is written to. */
+  destination?: Destination;
+}
+
+/** Viewers, and the programs of FFmpeg without which none of them works. */
+export interface Chosen {
+  viewers: Viewer[];
+  programs: FfmpegProgram[];
+}
+
+/** Where a media's frames go: as the flags say, one of both or both. */
+export function choiceOf(flags: ClientFlags, { still }: { still: boolean }): Choice {
+  const { view } = flags;
+  return {
+    view: view === "browser" ? undefined : view,
+    destination: destinationOf(flags, { still }),
+  };
+}
+
+/** Where the flags say that it is written to. */
+export function destinationOf(
+  { output, overwrite, format, codec, ffmpeg, every }: ClientFlags,
+  { still }: { still: boolean },
+): Destination | undefined {
+  if (output === undefined) return undefined;
+  const series = every !== undefined || (!still && isSeries(output));
+  return { output, overwrite, format, codec, ffmpeg, still, series };
+}
+
+/**
+ * The viewers that are asked for; with none named, a window where there is a screen and ffplay,
+ * else the terminal.
+ *
+ * @throws {UsageError} where there is nothing to look at it with
+ */
+export async function chooseViewers(
+  { view, destination }: Choice,
+  context: ViewerContext,
+): Promise<Chosen> {
+  const { surroundings, ffmpeg, forced, tell, onSize } = context;
+  const viewers: Viewer[] = [];
+  const programs: FfmpegProgram[] = [];
+  if (destination?.output === "-" && surroundings.stdoutIsTerminal) {
+    throw new UsageError("Cannot write media to a terminal: expected a pipe, as in … | ffplay -");
+  }
+  if (destination !== undefined) {
+    const { stdout } = surroundings;
+    const dialect = () => ffmpeg.dialect();
+    viewers.push(createOutput(destination, { stdout, forced, dialect, onSize }));
+    if (needsFfmpeg(destination)) programs.push("ffmpeg");
+  }
+  const chosen = view ?? (destination === undefined ? await defaultView(context) : undefined);
+  if (chosen !== undefined) {
+    const viewer = createViewer(chosen, context);
+    // What is written must not suffer from who looks at it.
+    const alone = destination === undefined || chosen === "none";
+    viewers.push(alone ? viewer : new BesideViewer(viewer, { tell }));
+    if (destination === undefined && chosen !== "none") {
+      programs.push(chosen === "window" ? "ffplay" : "ffmpeg");
+    }
+  }
+  return { viewers, programs };
+}
+
+function createViewer(
+  view: View,
+  { surroundings, signal, forced, onAction, onClosed }: ViewerContext,
+): Viewer {
+  if (view === "window") {
+    if (surroundings.screen !== undefined) {
+      return new WindowViewer(surroundings.screen, { signal, onAction, onClosed });
+    }
+    throw new UsageError(
+      "Cannot open a window: neither DISPLAY nor WAYLAND_DISPLAY names a screen, expected " +
+        "--view terminal, --view browser or --output FILE",
+    );
+  }
+  if (view === "none") return createNoneViewer();
+  const { draw, terminalSize, terminalSettings, passesSixel, environment } = surroundings;
+  return new TerminalViewer({
+    write: draw,
+    writeNow: surroundings.print,
+    size: terminalSize,
+    look: lookOf(environment),
+    isTerminal: surroundings.stdoutIsTerminal,
+    canBeAsked: canBeAsked(environment),
+    passesSixel,
+    keyboard: surroundings.keyboard,
+    settings: terminalSettings,
+    forced,
+  });
+}
+
+async function defaultView({ surroundings, ffmpeg }: ViewerContext): Promise<View> {
+  const { screen, stdoutIsTerminal } = surroundings;
+  if (screen !== undefined && await hasPlayer(ffmpeg)) return "window";
+  if (stdoutIsTerminal) return "terminal";
+  const lacking = screen === undefined ? "no screen" : "no ffplay to open a window with";
+  throw new UsageError(
+    `Cannot show anything: ${lacking} and no terminal here, expected --output FILE, ` +
+      "--view browser or --view none",
+  );
+}

@@ -1,0 +1,88 @@
+import type { Description, Frame } from "../../media/frame.ts";
+import type { Control, MediaRequest } from "../../protocol/native/request.ts";
+import type { EndReport, Notice } from "../../protocol/native/response.ts";
+import { connect } from "../connection/connection.ts";
+import { Retries, type RetryLimits, USUAL_RETRIES } from "../connection/retry.ts";
+import type { ClientFlags } from "../flags.ts";
+import { requestMedia } from "./native.ts";
+import { ResumingAnswer, type ResumingOptions } from "./resuming.ts";
+import { requestClassic } from "./script.ts";
+
+/** What {@linkcode ask} has to know. */
+export interface AskOptions extends Omit<ResumingOptions, "ask" | "limits" | "random"> {
+  flags: ClientFlags;
+}
+
+/**
+ * Connects, and asks for an image or a video. Where the connection is lost later, the answer goes on
+ * over another one, unless it comes from a script, which cannot be asked for the rest.
+ *
+ * @throws {Error} where there is no connection, with what to do about it
+ */
+export async function ask(
+  request: MediaRequest,
+  options: AskOptions,
+): Promise<MediaAnswer & Disposable> {
+  const { flags, signal, tell, clock } = options;
+  const limits = limitsOf(flags);
+  if (flags.classic) {
+    const retries = new Retries({ limits, tell, clock });
+    const link = await retries.persist(() => connect(flags, signal), signal);
+    const command = request.command === "get_image" ? "get_image" : "get_video";
+    const dispose = () => link[Symbol.dispose]();
+    return { ...requestClassic(link, command), [Symbol.dispose]: dispose };
+  }
+  const answer = new ResumingAnswer(request, {
+    ...options,
+    limits,
+    ask: async (request, signal) => {
+      const link = await connect(flags, signal);
+      return {
+        answer: requestMedia(link, request),
+        [Symbol.dispose]: () => link[Symbol.dispose](),
+      };
+    },
+  });
+  await answer.connect();
+  return answer;
+}
+
+/** Who names a number wants it from the beginning; else a mistake in the address is told at once. */
+export function limitsOf({ retries }: Pick<ClientFlags, "retries">): RetryLimits {
+  return { first: retries ?? 0, later: retries ?? USUAL_RETRIES };
+}
+
+/** What comes back for an image or a video: one description, frames, one end, and news between. */
+export type AnswerPart =
+  | { kind: "describe"; description: Description }
+  /** The frame is good until the next part is asked for. */
+  | {
+    kind: "frame";
+    frame: Frame;
+    /** Frames were left out before it. */
+    dropped: boolean;
+    /** Milliseconds since a live frame was captured, where both clocks are known. */
+    latency?: number;
+  }
+  | { kind: "notice"; notice: Notice }
+  /** The server's answer to a seek: what follows comes from there. */
+  | { kind: "control"; control: Control }
+  | { kind: "end"; end: EndReport };
+
+/** An answer as it comes, and what can be done about it meanwhile. */
+export interface MediaAnswer extends AsyncIterable<AnswerPart> {
+  /** Tells the server to pause, go on, seek or stop; absent where the wire has no such message. */
+  control?(control: Control): Promise<void>;
+  /** Ends the connection at once, and so the answer; harmless when it has ended. */
+  abandon?(): void;
+}
+
+/** The connection ended before the answer did. */
+export class CutError extends Error {
+  override name = "CutError";
+}
+
+/** The server ended, and said so, before the answer did. */
+export class ShutdownError extends CutError {
+  override name = "ShutdownError";
+}

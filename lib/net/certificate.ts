@@ -1,0 +1,129 @@
+/** Fingerprints of certificates: `sha256:` and 64 hexadecimal digits. */
+import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
+import { createSecureContext, type SecureContext } from "node:tls";
+import { messageOf, UsageError } from "../base/errors.ts";
+import { type PrivateText, readPrivateText } from "./token.ts";
+
+/**
+ * The fingerprint in the form that OpenSSL and Node write, `AB:CD:…`, in that of the programs.
+ */
+export function toFingerprint(digest: string): string {
+  return `sha256:${digest.replaceAll(":", "").toLowerCase()}`;
+}
+
+/**
+ * Reads a fingerprint as people pass it on: with colons between the bytes or without, in either
+ * case.
+ *
+ * @throws {UsageError} for anything else
+ */
+export function parseFingerprint(text: string): string {
+  const [, digits] = text.match(/^sha256:((?:[\da-f]{2}:?){31}[\da-f]{2})$/i) ?? [];
+  if (digits !== undefined) return toFingerprint(digits);
+  throw new UsageError(
+    `Cannot use --tls-fingerprint "${text}": expected sha256: and 64 hexadecimal digits, as the ` +
+      "server tells at its start",
+  );
+}
+
+/** Files of a certificate, in PEM. */
+export interface CertificateFiles {
+  /** The certificate, with those of its issuers behind it. */
+  cert: string;
+  /** Its private key, without a passphrase. */
+  key: string;
+}
+
+/** What a server shows that it is itself by. */
+export interface Certificate {
+  context: SecureContext;
+  /** `sha256:` and 64 hexadecimal digits. */
+  fingerprint: string;
+  /** Sentences on what is wrong with it, or its key, for the one who keeps them. */
+  warnings: string[];
+}
+
+/** Keys that Deno's TLS can sign with; with others, it would agree with nobody. */
+const KEY_KINDS: readonly string[] = ["rsa", "prime256v1", "secp384r1", "secp521r1", "ed25519"];
+
+/**
+ * Reads a certificate and its key.
+ *
+ * @param now milliseconds since 1970
+ * @throws {Error} where they cannot be used
+ */
+export async function readCertificate(
+  { cert, key }: CertificateFiles,
+  now: number = Date.now(),
+): Promise<Certificate> {
+  const { text: certText } = await read(cert, "certificate");
+  const { text: keyText, warning } = await read(key, "key");
+  const [first] = parse(cert, "a certificate and its issuers'", () => toCertificates(certText));
+  const own = parse(key, "a private key without a passphrase", () => createPrivateKey(keyText));
+  if (!first.checkPrivateKey(own)) {
+    throw new Error(
+      `Cannot use the key in "${key}": it is another certificate's, expected that of "${cert}"`,
+    );
+  }
+  const kind = kindOf(own);
+  if (!KEY_KINDS.includes(kind)) {
+    throw new Error(
+      `Cannot use the key in "${key}": TLS here knows none of kind ${kind}, expected ` +
+        KEY_KINDS.join(", "),
+    );
+  }
+  const context = parse(
+    cert,
+    "a certificate and its issuers'",
+    () => createSecureContext({ cert: certText, key: keyText }),
+  );
+  return {
+    context,
+    fingerprint: toFingerprint(first.fingerprint256),
+    warnings: [ageOf(first, cert, now), warning].filter((line) => line !== undefined),
+  };
+}
+
+/**
+ * Reads all certificates of a file. TLS itself would show them unread, for each peer to stumble on.
+ *
+ * @throws {Error} where one is broken, or there is none
+ */
+function toCertificates(text: string): [X509Certificate, ...X509Certificate[]] {
+  const [first, ...others] = text.match(/-----BEGIN CERTIFICATE-----.*?(?=-----BEGIN|$)/gs) ?? [];
+  return [
+    new X509Certificate(first ?? text),
+    ...others.map((issuer) => new X509Certificate(issuer)),
+  ];
+}
+
+/** The kind of a key: of elliptic curves, the curve. */
+function kindOf({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): string {
+  return asymmetricKeyDetails?.namedCurve ?? asymmetricKeyType ?? "secret";
+}
+
+async function read(path: string, what: string): Promise<PrivateText> {
+  try {
+    return await readPrivateText(path);
+  } catch (cause) {
+    const reason = cause instanceof Deno.errors.NotFound ? "no such file" : messageOf(cause);
+    throw new Error(`Cannot read the ${what} in "${path}": ${reason}, expected a file in PEM`, {
+      cause,
+    });
+  }
+}
+
+function parse<T>(path: string, expected: string, make: () => T): T {
+  try {
+    return make();
+  } catch (cause) {
+    // What the parsers say of a key may quote it.
+    throw new Error(`Cannot use "${path}": it is broken, expected ${expected} in PEM`, { cause });
+  }
+}
+
+function ageOf({ validFrom, validTo }: X509Certificate, path: string, now: number) {
+  if (Date.parse(validTo) < now) return `The certificate in "${path}" has expired: ${validTo}`;
+  if (Date.parse(validFrom) <= now) return undefined;
+  return `The certificate in "${path}" is not yet good: ${validFrom}`;
+}

@@ -1,0 +1,184 @@
+import { FormatError } from "../base/errors.ts";
+import { checksum, CHECKSUM_SIZE, LONG_PACKET, type StartCode } from "./format.ts";
+
+/** Longest number that is read, in bytes: 64 bits, seven a byte. */
+export const MAX_VARINT_SIZE = 10;
+
+/**
+ * Reads the fields of NUT one after another: numbers of variable length (seven bits a byte, most
+ * significant first, the top bit set in all but the last) and byte strings.
+ *
+ * It never fails for want of bytes: past the end every field is zero or empty and
+ * {@linkcode FieldReader.short} is set, so that a caller checks once after several fields.
+ */
+export class FieldReader {
+  /** Whether a field was asked for that did not end within the bytes. */
+  short = false;
+
+  /**
+   * @param at position of the next byte
+   * @param end position behind the last byte that may be read
+   */
+  constructor(
+    readonly bytes: Uint8Array,
+    public at = 0,
+    readonly end = bytes.length,
+  ) {}
+
+  /** Bytes not yet read. */
+  get left(): number {
+    return this.end - this.at;
+  }
+
+  /**
+   * Reads a number, rounded where it is beyond 2^53: for fields that are not used.
+   *
+   * @throws {FormatError} where it does not end within {@linkcode MAX_VARINT_SIZE} bytes
+   */
+  loose(): number {
+    const { bytes, end } = this;
+    const limit = Math.min(end, this.at + MAX_VARINT_SIZE);
+    let value = 0;
+    for (let at = this.at; at < limit; at++) {
+      const byte = bytes[at];
+      if (byte < 128) {
+        this.at = at + 1;
+        return value * 128 + byte;
+      }
+      value = value * 128 + byte - 128;
+    }
+    if (limit === this.at + MAX_VARINT_SIZE) {
+      throw new FormatError(
+        `Cannot read a NUT number: it goes on after ${MAX_VARINT_SIZE} bytes, expected its end`,
+      );
+    }
+    this.at = end;
+    this.short = true;
+    return 0;
+  }
+
+  /**
+   * Reads a number.
+   *
+   * @param name what the number is, for the error
+   * @throws {FormatError} where it is beyond 2^53
+   */
+  exact(name: string): number {
+    const value = this.loose();
+    if (value > Number.MAX_SAFE_INTEGER) {
+      throw new FormatError(`Cannot read NUT "${name}": ${value}, expected less than 2^53`);
+    }
+    return value;
+  }
+
+  /**
+   * Reads a number that may be negative: 0, 1, -1, 2, -2 … are stored as 0, 1, 2, 3, 4 …
+   *
+   * @throws {FormatError} where it is beyond 2^53
+   */
+  signed(name: string): number {
+    const value = this.exact(name);
+    return value % 2 === 1 ? (value + 1) / 2 : -value / 2;
+  }
+
+  /** Takes `count` bytes, not copied. */
+  take(count: number): Uint8Array {
+    if (count > this.left) {
+      this.at = this.end;
+      this.short = true;
+      return this.bytes.subarray(this.end, this.end);
+    }
+    this.at += count;
+    return this.bytes.subarray(this.at - count, this.at);
+  }
+
+  /**
+   * @param name what ended too early, for the error
+   * @throws {FormatError} where a field did not end within the bytes
+   */
+  refuseShort(name: string): void {
+    if (this.short) {
+      throw new FormatError(
+        `Cannot read NUT "${name}": it ends inside a field, expected more bytes`,
+      );
+    }
+  }
+}
+
+/** Writes the fields that {@linkcode FieldReader} reads. */
+export class FieldWriter {
+  #bytes = new Uint8Array(64);
+  #length = 0;
+
+  /** Bytes written. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Writes a whole number from 0 to 2^53 - 1. */
+  varint(value: number): void {
+    let size = 1;
+    for (let rest = value; rest >= 128; rest = Math.floor(rest / 128)) size++;
+    this.#makeRoom(size);
+    let rest = value;
+    for (let at = this.#length + size - 1; at >= this.#length; at--) {
+      const last = at === this.#length + size - 1;
+      this.#bytes[at] = (rest % 128) | (last ? 0 : 128);
+      rest = Math.floor(rest / 128);
+    }
+    this.#length += size;
+  }
+
+  /** Writes a whole number that may be negative. */
+  signed(value: number): void {
+    this.varint(value > 0 ? value * 2 - 1 : -value * 2);
+  }
+
+  /** Writes four bytes, big-endian. */
+  uint32(value: number): void {
+    this.raw([value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255]);
+  }
+
+  /** Writes bytes as they are. */
+  raw(bytes: ArrayLike<number>): void {
+    this.#makeRoom(bytes.length);
+    this.#bytes.set(bytes, this.#length);
+    this.#length += bytes.length;
+  }
+
+  /** Writes bytes with their number in front. */
+  string(bytes: ArrayLike<number>): void {
+    this.varint(bytes.length);
+    this.raw(bytes);
+  }
+
+  /** Writes the checksum of everything from `start` on. */
+  checksum(start: number): void {
+    this.uint32(checksum(this.#bytes, start, this.#length));
+  }
+
+  /** Writes a packet: its header, the body, and the checksums. */
+  packet(startCode: StartCode, body: Uint8Array): void {
+    const start = this.#length;
+    const forward = body.length + CHECKSUM_SIZE;
+    this.uint32(startCode.high);
+    this.uint32(startCode.low);
+    this.varint(forward);
+    if (forward > LONG_PACKET) this.checksum(start);
+    const bodyStart = this.#length;
+    this.raw(body);
+    this.checksum(bodyStart);
+  }
+
+  /** Everything written, not copied. */
+  finish(): Uint8Array<ArrayBuffer> {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  #makeRoom(count: number): void {
+    if (this.#length + count <= this.#bytes.length) return;
+    const larger = new Uint8Array(Math.max(this.#length + count, this.#bytes.length * 2));
+    larger.set(this.finish());
+    this.#bytes = larger;
+  }
+}

@@ -1,0 +1,284 @@
+import type {
+  AudioStream,
+  Frame,
+  Rational,
+  StreamDescription,
+  VideoStream,
+} from "../media/frame.ts";
+import { FieldWriter } from "./fields.ts";
+import { FILE_ID, FLAGS, START_CODES } from "./format.ts";
+
+/** Bytes that a syncpoint and a frame header take at the most, rounded up. */
+const MAX_OVERHEAD = 64;
+
+/** What the muxer remembers of a stream. */
+interface StreamState {
+  /** Number of the stream in the file. */
+  index: number;
+  timeBaseIndex: number;
+  /** Whether the last frame was a keyframe. */
+  keyframe: boolean;
+  /** Position, in bytes, of the syncpoint before the last keyframe; -1 before the first. */
+  keySyncpoint: number;
+}
+
+/**
+ * Writes NUT, version 3 of the format, that ffmpeg and ffplay read from a pipe: gives the bytes
+ * that go between the frames, so that the frames' own bytes need no copy.
+ *
+ * First {@linkcode NutMuxer.header}, then for every frame {@linkcode NutMuxer.frameHeader} and the
+ * frame's data. There is nothing to write at the end. See `NutDemuxer` for an example.
+ */
+export class NutMuxer {
+  #header: Uint8Array<ArrayBuffer>;
+  #states = new Map<number, StreamState>();
+  #timeBases: Rational[] = [];
+  #position: number;
+  #lastSyncpoint = -1;
+
+  /**
+   * @param streams what the frames belong to; in the file they are numbered 0, 1 … in this order
+   * @throws {RangeError} where NUT cannot tell what a stream is
+   */
+  constructor(streams: readonly NutMuxStream[]) {
+    if (streams.length === 0) {
+      throw new RangeError(`Cannot write NUT "streams": none, expected at least one`);
+    }
+    const timeBaseIndexes: number[] = [];
+    for (const [index, stream] of streams.entries()) {
+      if (this.#states.has(stream.id)) {
+        throw new RangeError(
+          `Cannot write NUT "stream ${stream.id}": it occurs twice, expected ids that differ`,
+        );
+      }
+      const timeBaseIndex = this.#addTimeBase(stream.timeBase);
+      timeBaseIndexes.push(timeBaseIndex);
+      this.#states.set(stream.id, { index, timeBaseIndex, keyframe: false, keySyncpoint: -1 });
+    }
+    this.#header = fileHeader(streams, this.#timeBases, timeBaseIndexes);
+    this.#position = this.#header.length;
+  }
+
+  /** The first bytes of the file: file id, main header, stream headers. */
+  header(): Uint8Array<ArrayBuffer> {
+    return this.#header;
+  }
+
+  /**
+   * What goes before a frame's data: a syncpoint where one is due, and the frame header.
+   *
+   * @throws {RangeError} where the stream is not of this file, or the timestamp not of 0 … 2^53
+   */
+  frameHeader(frame: Frame): Uint8Array<ArrayBuffer> {
+    const { streamId, timestamp, keyframe, data } = frame;
+    const state = this.#states.get(streamId);
+    if (state === undefined) {
+      throw new RangeError(
+        `Cannot write NUT "stream ${streamId}": no such stream, expected ` +
+          `${[...this.#states.keys()].join(", ")}`,
+      );
+    }
+    // A syncpoint stores the time base along with the ticks, in one number.
+    const limit = Math.floor(Number.MAX_SAFE_INTEGER / this.#timeBases.length) - 1;
+    if (!Number.isInteger(timestamp) || timestamp < 0 || timestamp > limit) {
+      throw new RangeError(
+        `Cannot write NUT "timestamp": ${timestamp}, expected a whole number from 0 to ${limit}`,
+      );
+    }
+    const out = new FieldWriter();
+    const reach = this.#position + MAX_OVERHEAD + data.length;
+    const due = this.#lastSyncpoint < 0 || reach > this.#lastSyncpoint + SYNCPOINT_DISTANCE;
+    if (due || (keyframe && !state.keyframe)) this.#writeSyncpoint(out, state, timestamp);
+    writeFrameHeader(out, state, frame);
+    state.keyframe = keyframe;
+    if (keyframe) state.keySyncpoint = this.#lastSyncpoint;
+    this.#position += out.length + data.length;
+    return out.finish();
+  }
+
+  /** Index of a time base, in lowest terms, among those of the file. */
+  #addTimeBase([numerator, denominator]: Rational): number {
+    for (const term of [numerator, denominator]) {
+      if (!Number.isInteger(term) || term < 1 || term >= 2 ** 31) {
+        throw new RangeError(
+          `Cannot write NUT "time base": ${numerator}/${denominator}, ` +
+            `expected whole numbers from 1 to 2^31 - 1`,
+        );
+      }
+    }
+    const divisor = greatestDivisor(numerator, denominator);
+    const [n, d] = [numerator / divisor, denominator / divisor];
+    const known = this.#timeBases.findIndex((base) => base[0] === n && base[1] === d);
+    return known >= 0 ? known : this.#timeBases.push([n, d]) - 1;
+  }
+
+  #writeSyncpoint(out: FieldWriter, { timeBaseIndex }: StreamState, timestamp: number): void {
+    this.#lastSyncpoint = this.#position;
+    // From where a reader has to begin to meet a keyframe of every stream.
+    let back = this.#position;
+    for (const { keySyncpoint } of this.#states.values()) {
+      if (keySyncpoint >= 0) back = Math.min(back, keySyncpoint);
+    }
+    const body = new FieldWriter();
+    body.varint(timestamp * this.#timeBases.length + timeBaseIndex);
+    body.varint(Math.floor((this.#position - back) / 16));
+    out.packet(START_CODES.syncpoint, body.finish());
+  }
+}
+
+/** A frame header (specification, section "frame_header"). */
+function writeFrameHeader(out: FieldWriter, { index }: StreamState, frame: Frame): void {
+  const start = out.length;
+  out.varint(frame.keyframe ? KEYFRAME_CODE : FRAME_CODE);
+  out.varint(index);
+  // Stored timestamps below 2^shift are short ones; the shift is 0, so that only 0 is.
+  out.varint(frame.timestamp + 1);
+  out.varint(frame.data.length);
+  out.checksum(start);
+}
+
+function greatestDivisor(a: number, b: number): number {
+  return b === 0 ? a : greatestDivisor(b, a % b);
+}
+
+/** Bytes from one syncpoint to the next at the most; the specification recommends 32768. */
+export const SYNCPOINT_DISTANCE = 32768;
+
+/** Every frame header carries all of its fields and a checksum; a key frame has one flag more. */
+const FRAME_FLAGS = FLAGS.codedPts | FLAGS.streamId | FLAGS.sizeMsb | FLAGS.checksum;
+
+/** Frame code of frames that depend on others. */
+export const FRAME_CODE = 1;
+
+/** Frame code of keyframes. */
+export const KEYFRAME_CODE = 2;
+
+/** A stream to write. */
+export type NutMuxStream = StreamDescription & {
+  /**
+   * Frames by which decoding order and presentation order differ at the most, 0 where absent.
+   * Readers find it out themselves for H.264 and HEVC, not for MPEG-2 and MPEG-4.
+   */
+  decodeDelay?: number;
+};
+
+/**
+ * The first bytes of a file: file id, main header, stream headers, frame rates.
+ *
+ * @param streams in the order of their numbers in the file
+ * @param timeBases those of all streams, in lowest terms
+ * @param timeBaseIndexes for every stream, which of them is its own
+ * @throws {RangeError} where NUT cannot tell what a stream is
+ */
+export function fileHeader(
+  streams: readonly NutMuxStream[],
+  timeBases: readonly Rational[],
+  timeBaseIndexes: readonly number[],
+): Uint8Array<ArrayBuffer> {
+  const out = new FieldWriter();
+  out.raw(FILE_ID);
+  out.packet(START_CODES.main, mainHeader(streams.length, timeBases));
+  for (const [index, stream] of streams.entries()) {
+    out.packet(START_CODES.stream, streamHeader(stream, index, timeBaseIndexes[index]));
+  }
+  for (const [index, stream] of streams.entries()) {
+    if (stream.type === "video" && stream.frameRate !== undefined) {
+      out.packet(START_CODES.info, frameRateInfo(index, stream.frameRate));
+    }
+  }
+  return out.finish();
+}
+
+/** Body of the main header (specification, section "main header"). */
+function mainHeader(streamCount: number, timeBases: readonly Rational[]): Uint8Array {
+  const body = new FieldWriter();
+  body.varint(3); // version
+  body.varint(streamCount);
+  body.varint(SYNCPOINT_DISTANCE);
+  body.varint(timeBases.length);
+  for (const [numerator, denominator] of timeBases) {
+    body.varint(numerator);
+    body.varint(denominator);
+  }
+  frameCodes(body, FLAGS.invalid, 1);
+  frameCodes(body, FRAME_FLAGS, 1);
+  frameCodes(body, FRAME_FLAGS | FLAGS.key, 1);
+  frameCodes(body, FLAGS.invalid, 252); // 256 but for these three and the one of the start byte
+  body.varint(0); // elision headers
+  return body.finish();
+}
+
+/** A run of `count` rows of the frame-code table, differing in nothing but the flags. */
+function frameCodes(body: FieldWriter, flags: number, count: number): void {
+  body.varint(flags);
+  body.varint(6); // fields that follow
+  body.signed(0); // timestamp delta
+  body.varint(1); // size factor
+  body.varint(0); // stream id
+  body.varint(0); // size remainder
+  body.varint(0); // reserved fields
+  body.varint(count);
+}
+
+/** Body of a stream header (specification, section "stream header"). */
+function streamHeader(stream: NutMuxStream, index: number, timeBase: number): Uint8Array {
+  const body = new FieldWriter();
+  body.varint(index);
+  body.varint(stream.type === "video" ? 0 : 1);
+  body.string(fourccBytes(stream.fourcc));
+  body.varint(timeBase);
+  body.varint(0); // no short timestamps: every one is stored whole
+  body.varint(0); // the step from which on a frame has a checksum: they all have
+  body.varint(stream.decodeDelay ?? 0);
+  body.varint(0); // stream flags
+  body.string(stream.extradata);
+  if (stream.type === "video") pictureFields(body, stream);
+  else soundFields(body, stream);
+  return body.finish();
+}
+
+function fourccBytes(fourcc: string): number[] {
+  const bytes = Array.from(fourcc, (letter) => letter.charCodeAt(0));
+  if ((bytes.length !== 2 && bytes.length !== 4) || bytes.some((byte) => byte > 255)) {
+    throw new RangeError(
+      `Cannot write NUT "fourcc": ${JSON.stringify(fourcc)}, expected 2 or 4 Latin-1 characters`,
+    );
+  }
+  return bytes;
+}
+
+function pictureFields(body: FieldWriter, stream: VideoStream): void {
+  const { width, height, sampleAspectRatio = [0, 0] } = stream;
+  body.varint(positive("width", width));
+  body.varint(positive("height", height));
+  const known = sampleAspectRatio[0] > 0 && sampleAspectRatio[1] > 0;
+  body.varint(known ? sampleAspectRatio[0] : 0);
+  body.varint(known ? sampleAspectRatio[1] : 0);
+  body.varint(0); // colorspace type: unknown
+}
+
+function soundFields(body: FieldWriter, { sampleRate, channels }: AudioStream): void {
+  body.varint(positive("sample rate", sampleRate));
+  body.varint(1); // denominator of the sample rate
+  body.varint(positive("channels", channels));
+}
+
+function positive(name: string, value: number): number {
+  if (Number.isInteger(value) && value > 0 && value < 2 ** 31) return value;
+  throw new RangeError(`Cannot write NUT "${name}": ${value}, expected a whole number above 0`);
+}
+
+/** Body of an info packet that tells a stream's frame rate the way libavformat does. */
+function frameRateInfo(index: number, [numerator, denominator]: Rational): Uint8Array {
+  const text = new TextEncoder();
+  const body = new FieldWriter();
+  body.varint(index + 1);
+  body.signed(0); // chapter: none
+  body.varint(0); // its start
+  body.varint(0); // its length
+  body.varint(1); // entries
+  body.string(text.encode("r_frame_rate"));
+  body.signed(-1); // type: text
+  body.string(text.encode(`${numerator}/${denominator}`));
+  return body.finish();
+}

@@ -1,0 +1,259 @@
+/**
+ * The native wire's framing: how a message stands in bytes (docs/PROTOCOL.md). Pure.
+ *
+ * Every message is a header of 16 bytes, integers little-endian, and a payload:
+ * `length u32 | kind u8 | flags u8 | stream id u16 | timestamp i64 | payload`.
+ * `length` counts what follows it: 12 and the payload. The payload of a live frame begins with the
+ * moment of its capture, 8 bytes.
+ *
+ * @module
+ */
+import { FormatError } from "../../base/errors.ts";
+import { type Frame, FRAME_HEADROOM } from "../../media/frame.ts";
+
+/** Version of the protocol, named in requests and descriptions. */
+export const PROTOCOL_VERSION = 1;
+
+/** TCP port where nothing else is said. */
+export const DEFAULT_PORT = 7777;
+
+/** Bytes of a message before its payload. */
+export const HEADER_LENGTH = 16;
+
+/** Bytes that `length` counts before the payload. */
+const COUNTED_HEADER = 12;
+
+/** Largest value of `length`. The classic wire's `get_` read as a length is above it. */
+export const MAX_LENGTH = 2 ** 28;
+
+/** Largest payload of a request, and of every other message that is neither media nor a list. */
+export const MAX_REQUEST_LENGTH = 64 * 1024;
+
+/** Largest payload of a description or a list. */
+const MAX_DESCRIPTION_LENGTH = 16 * 1024 * 1024;
+
+/** The kinds of message and the numbers that stand for them. */
+export const KINDS = {
+  request: 1,
+  describe: 2,
+  frame: 3,
+  end: 4,
+  error: 5,
+  control: 6,
+  list: 7,
+  ping: 8,
+  pong: 9,
+  notice: 10,
+} as const;
+
+/** Name of a kind of message. */
+export type Kind = keyof typeof KINDS;
+
+const KIND_NAMES = new Map<number, Kind>(
+  Object.entries(KINDS).map(([name, number]) => [number, name as Kind]),
+);
+
+const FLAG_KEYFRAME = 1;
+const FLAG_DROPPED = 2;
+const FLAG_DISCONTINUITY = 4;
+const FLAG_CAPTURED = 8;
+
+/** Bytes in front of a live frame's data: when it was captured. */
+export const CAPTURE_LENGTH = 8;
+
+/** The header of a message, read. */
+export interface Header {
+  kind: Kind;
+  /** Bytes of payload that follow. */
+  payloadLength: number;
+  /** The frame can be decoded by itself. */
+  keyframe: boolean;
+  /** Frames were left out before this one. */
+  dropped: boolean;
+  /** What came before in the stream does not lead up to this one. */
+  discontinuity: boolean;
+  /** The payload begins with the moment of capture, {@linkcode CAPTURE_LENGTH} bytes. */
+  captured: boolean;
+  streamId: number;
+  /**
+   * Of a frame, ticks of its stream's time base; of a ping or a pong, microseconds since 1970 by
+   * its sender's clock, 0 where that says nothing.
+   */
+  timestamp: number;
+}
+
+/**
+ * Reads a header.
+ *
+ * @param bytes at least {@linkcode HEADER_LENGTH} bytes
+ * @throws {FormatError} for a length out of bounds, an unknown kind, or a timestamp past 2^53
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { encodeMessage, parseHeader } from "./native.ts";
+ *
+ * const message = encodeMessage("ping", new Uint8Array([1, 2]));
+ * assertEquals(parseHeader(message).kind, "ping");
+ * assertEquals(parseHeader(message).payloadLength, 2);
+ * ```
+ */
+export function parseHeader(bytes: Uint8Array): Header {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const length = view.getUint32(0, true);
+  const kind = KIND_NAMES.get(bytes[4]);
+  if (kind === undefined) {
+    throw new FormatError(`Cannot read a message: kind ${bytes[4]}, expected 1 to 10`);
+  }
+  const limit = maxLength(kind);
+  if (length < COUNTED_HEADER || length > limit) {
+    throw new FormatError(
+      `Cannot read a message of kind ${kind}: length ${length}, expected ${COUNTED_HEADER} to ${limit}`,
+    );
+  }
+  const captured = kind === "frame" && (bytes[5] & FLAG_CAPTURED) !== 0;
+  if (captured && length < COUNTED_HEADER + CAPTURE_LENGTH) {
+    throw new FormatError(
+      `Cannot read a live frame: length ${length}, expected ${COUNTED_HEADER + CAPTURE_LENGTH} ` +
+        `at least`,
+    );
+  }
+  return {
+    kind,
+    payloadLength: length - COUNTED_HEADER,
+    keyframe: (bytes[5] & FLAG_KEYFRAME) !== 0,
+    dropped: (bytes[5] & FLAG_DROPPED) !== 0,
+    discontinuity: (bytes[5] & FLAG_DISCONTINUITY) !== 0,
+    captured,
+    streamId: view.getUint16(6, true),
+    timestamp: readTime(view, 8, "timestamp"),
+  };
+}
+
+/**
+ * Reads the moment of capture at the beginning of a live frame's payload.
+ *
+ * @returns microseconds since 1970
+ * @throws {FormatError} past 2^53
+ */
+export function parseCapture(payload: Uint8Array): number {
+  const view = new DataView(payload.buffer, payload.byteOffset, CAPTURE_LENGTH);
+  return readTime(view, 0, "time of capture");
+}
+
+function readTime(view: DataView, at: number, what: string): number {
+  const time = view.getInt32(at + 4, true) * 2 ** 32 + view.getUint32(at, true);
+  if (Number.isSafeInteger(time)) return time;
+  throw new FormatError(`Cannot read a message: ${what} ${time}, expected below 2^53`);
+}
+
+/** Largest `length` a message of this kind may have. */
+function maxLength(kind: Kind): number {
+  if (kind === "frame") return MAX_LENGTH;
+  const payload = kind === "describe" || kind === "list"
+    ? MAX_DESCRIPTION_LENGTH
+    : MAX_REQUEST_LENGTH;
+  return COUNTED_HEADER + payload;
+}
+
+/**
+ * Writes a message other than a frame.
+ *
+ * @param timestamp of a ping or a pong, microseconds since 1970
+ * @throws {FormatError} for a payload over the kind's limit
+ */
+export function encodeMessage(
+  kind: Exclude<Kind, "frame">,
+  payload: Uint8Array,
+  { timestamp = 0 }: { timestamp?: number } = {},
+): Uint8Array<ArrayBuffer> {
+  if (COUNTED_HEADER + payload.byteLength > maxLength(kind)) {
+    throw new FormatError(
+      `Cannot send a message of kind ${kind}: ${payload.byteLength} bytes, expected at most ${
+        maxLength(kind) - COUNTED_HEADER
+      }`,
+    );
+  }
+  const message = new Uint8Array(HEADER_LENGTH + payload.byteLength);
+  writeHeader(message, { kind, flags: 0, streamId: 0, timestamp });
+  message.set(payload, HEADER_LENGTH);
+  return message;
+}
+
+/**
+ * Writes a frame's header into the room in front of its data and gives the whole message, which
+ * shares the frame's memory.
+ *
+ * @throws {RangeError} where there is no room in front of the data, or an id is out of range
+ * @throws {FormatError} for data over the limit of a message
+ */
+export function encodeFrame(
+  frame: Frame,
+  { dropped = false }: { dropped?: boolean } = {},
+): Uint8Array<ArrayBuffer> {
+  const { data, streamId, captured, discontinuity } = frame;
+  const room = HEADER_LENGTH + (captured === undefined ? 0 : CAPTURE_LENGTH);
+  if (data.byteOffset < room) {
+    throw new RangeError(`Cannot send a frame: no room for its header, expected ${FRAME_HEADROOM}`);
+  }
+  if (streamId < 0 || streamId > 0xffff) {
+    throw new RangeError(`Cannot send a frame: stream id ${streamId}, expected 0 to 65535`);
+  }
+  const limit = MAX_LENGTH + HEADER_LENGTH - COUNTED_HEADER - room;
+  if (data.byteLength > limit) {
+    throw new FormatError(
+      `Cannot send a frame: ${data.byteLength} bytes, expected at most ${limit}`,
+    );
+  }
+  const message = new Uint8Array(data.buffer, data.byteOffset - room, room + data.byteLength);
+  const flags = (frame.keyframe ? FLAG_KEYFRAME : 0) | (dropped ? FLAG_DROPPED : 0) |
+    (discontinuity ? FLAG_DISCONTINUITY : 0) | (captured === undefined ? 0 : FLAG_CAPTURED);
+  writeHeader(message, { kind: "frame", flags, streamId, timestamp: frame.timestamp });
+  if (captured !== undefined) {
+    const view = new DataView(message.buffer, message.byteOffset + HEADER_LENGTH, CAPTURE_LENGTH);
+    writeTime(view, 0, captured);
+  }
+  return message;
+}
+
+/** What is to be said of a frame to one of those who share it. */
+export interface Remarks {
+  /** Frames were left out before this one. */
+  dropped?: boolean;
+  /** What came before in the stream does not lead up to this one. */
+  discontinuity?: boolean;
+}
+
+/**
+ * Gives a frame's header anew, with remarks for one receiver. The message itself, which others may
+ * share, stays as it is.
+ *
+ * @param message as {@linkcode encodeFrame} gave it
+ * @returns {@linkcode HEADER_LENGTH} bytes
+ */
+export function remarkFrame(
+  message: Uint8Array,
+  { dropped = false, discontinuity = false }: Remarks,
+): Uint8Array<ArrayBuffer> {
+  const header = message.slice(0, HEADER_LENGTH);
+  header[5] |= (dropped ? FLAG_DROPPED : 0) | (discontinuity ? FLAG_DISCONTINUITY : 0);
+  return header;
+}
+
+function writeHeader(
+  message: Uint8Array<ArrayBuffer>,
+  fields: { kind: Kind; flags: number; streamId: number; timestamp: number },
+): void {
+  const view = new DataView(message.buffer, message.byteOffset, HEADER_LENGTH);
+  view.setUint32(0, message.byteLength - 4, true);
+  view.setUint8(4, KINDS[fields.kind]);
+  view.setUint8(5, fields.flags);
+  view.setUint16(6, fields.streamId, true);
+  writeTime(view, 8, fields.timestamp);
+}
+
+function writeTime(view: DataView, at: number, time: number): void {
+  const high = Math.floor(time / 2 ** 32);
+  view.setUint32(at, time - high * 2 ** 32, true);
+  view.setInt32(at + 4, high, true);
+}

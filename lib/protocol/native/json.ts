@@ -1,0 +1,166 @@
+/** Typed reading of the JSON that strangers send. Pure. */
+import { FormatError } from "../../base/errors.ts";
+import type { Rational } from "../../media/frame.ts";
+
+/** A JSON object whose fields nobody has looked at. */
+export type JsonObject = Record<string, unknown>;
+
+const decoder = new TextDecoder("utf-8", { fatal: true });
+const encoder = new TextEncoder();
+
+/** Longest text that a refusal quotes. */
+const MAX_QUOTED = 60;
+
+/**
+ * Reads a payload as a JSON object.
+ *
+ * @throws {FormatError} where it is anything else
+ */
+export function parseJsonObject(payload: Uint8Array, what: string): JsonObject {
+  let value: unknown;
+  try {
+    value = JSON.parse(decoder.decode(payload));
+  } catch (cause) {
+    throw new FormatError(`Cannot read the ${what}: no JSON in UTF-8`, { cause });
+  }
+  return toObject(value, what);
+}
+
+/** Writes an object as JSON in UTF-8. */
+export function encodeJson(value: object): Uint8Array<ArrayBuffer> {
+  return encoder.encode(JSON.stringify(value));
+}
+
+/**
+ * Checks that a value is a JSON object.
+ *
+ * @throws {FormatError} otherwise
+ */
+export function toObject(value: unknown, what: string): JsonObject {
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+    return value as JsonObject;
+  }
+  throw unexpected(what, value, "an object");
+}
+
+/**
+ * Checks that a value is a list.
+ *
+ * @throws {FormatError} otherwise
+ */
+export function toList(value: unknown, what: string): unknown[] {
+  if (Array.isArray(value)) return value;
+  throw unexpected(what, value, "a list");
+}
+
+/**
+ * Gives the number in a field, `undefined` where the field is missing.
+ *
+ * @throws {FormatError} for anything but a number within the bounds
+ */
+export function optionalNumber(
+  object: JsonObject,
+  field: string,
+  { min, max, integer = false }: { min: number; max: number; integer?: boolean },
+): number | undefined {
+  const value = object[field];
+  if (value === undefined || value === null) return undefined;
+  const fits = typeof value === "number" && value >= min && value <= max &&
+    (!integer || Number.isInteger(value));
+  if (fits) return value;
+  throw unexpected(field, value, `a ${integer ? "whole " : ""}number from ${min} to ${max}`);
+}
+
+/**
+ * Gives the text in a field, `undefined` where the field is missing.
+ *
+ * @throws {FormatError} for anything but a text that the pattern matches
+ */
+export function optionalText(
+  object: JsonObject,
+  field: string,
+  { pattern, expected }: { pattern: RegExp; expected: string },
+): string | undefined {
+  const value = object[field];
+  if (value === undefined || value === null) return undefined;
+  if (typeof value === "string" && pattern.test(value)) return value;
+  throw unexpected(field, value, expected);
+}
+
+/**
+ * Gives the truth value in a field, `undefined` where the field is missing.
+ *
+ * @throws {FormatError} for anything but true or false
+ */
+export function optionalBoolean(object: JsonObject, field: string): boolean | undefined {
+  const value = object[field];
+  if (value === undefined || value === null) return undefined;
+  if (typeof value === "boolean") return value;
+  throw unexpected(field, value, "true or false");
+}
+
+/**
+ * Gives the one of a few words that stands in a field, `undefined` where the field is missing.
+ *
+ * @throws {FormatError} for anything else
+ */
+export function optionalWord<Word extends string>(
+  object: JsonObject,
+  field: string,
+  words: readonly Word[],
+): Word | undefined {
+  const value = object[field];
+  if (value === undefined || value === null) return undefined;
+  const word = words.find((candidate) => candidate === value);
+  if (word !== undefined) return word;
+  throw unexpected(field, value, `one of ${words.join(", ")}`);
+}
+
+/**
+ * Gives the fraction `[numerator, denominator]` in a field, `undefined` where it is missing.
+ *
+ * @throws {FormatError} for anything but two whole numbers above zero
+ */
+export function optionalRational(object: JsonObject, field: string): Rational | undefined {
+  const value = object[field];
+  if (value === undefined || value === null) return undefined;
+  const fits = Array.isArray(value) && value.length === 2 &&
+    value.every((part) => Number.isInteger(part) && part > 0 && part < 2 ** 31);
+  if (fits) return [value[0], value[1]];
+  throw unexpected(field, value, "two whole numbers above zero");
+}
+
+/**
+ * Gives the value of a field that has to be there.
+ *
+ * @throws {FormatError} where it is missing
+ */
+export function required<T>(value: T | undefined, field: string): T {
+  if (value !== undefined) return value;
+  throw new FormatError(`Cannot read ${field}: it is missing`);
+}
+
+/** A value as it may stand in a message: short, whatever a stranger sent. */
+export function quoteValue(value: unknown): string {
+  // JSON has numbers past all of JavaScript's, but no name for what they are read as.
+  const json = typeof value === "number"
+    ? String(value)
+    : JSON.stringify(beginningOf(value, MAX_QUOTED)) ?? "nothing";
+  return json.length > MAX_QUOTED ? `${json.slice(0, MAX_QUOTED)}…` : json;
+}
+
+/**
+ * A value without what lies too deep in it to be quoted: writing JSON takes a time that grows with
+ * the square of the depth.
+ */
+function beginningOf(value: unknown, depth: number): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  if (depth === 0) return null;
+  if (Array.isArray(value)) return value.map((item) => beginningOf(item, depth - 1));
+  const entries = Object.entries(value).map(([key, item]) => [key, beginningOf(item, depth - 1)]);
+  return Object.fromEntries(entries);
+}
+
+function unexpected(field: string, value: unknown, expected: string): FormatError {
+  return new FormatError(`Cannot use ${field} ${quoteValue(value)}: expected ${expected}`);
+}

@@ -1,0 +1,309 @@
+/** What a server answers: descriptions, ends, errors and lists of the native wire. Pure. */
+import { ERROR_CODES, FormatError, RequestError } from "../../base/errors.ts";
+import type { Description, StreamDescription, VideoStream } from "../../media/frame.ts";
+import { PROTOCOL_VERSION } from "./framing.ts";
+import {
+  encodeJson,
+  type JsonObject,
+  optionalBoolean,
+  optionalNumber,
+  optionalRational,
+  optionalText,
+  optionalWord,
+  parseJsonObject,
+  required,
+  toList,
+  toObject,
+} from "./json.ts";
+
+/** What was sent of one stream. */
+export interface StreamReceipt {
+  id: number;
+  /** Frames; of sound they are messages, not samples. */
+  frames: number;
+  /** Bytes of the frames' data, headers and moments of capture not counted. */
+  bytes: number;
+}
+
+/** The receipt at the end of a request. */
+export interface EndReport {
+  /** Frames of video that were sent. */
+  frames: number;
+  /** Frames of sound that were sent. */
+  audioFrames: number;
+  /** Bytes of frames' data, headers not counted. */
+  bytes: number;
+  /** Frames that were left out because they would have been late. */
+  dropped: number;
+  /**
+   * `end` of the media, `stopped` by the client, or `shutdown` of the server before all was sent.
+   */
+  reason: string;
+  /** What was sent of each stream that was described; absent where nobody counted. */
+  streams?: StreamReceipt[];
+  /** What the decoder complained about, where the media is damaged. */
+  warning?: string;
+}
+
+/** What a notice can be about. */
+export const NOTICE_CODES = [
+  /** Frames were left out: `dropped` says how many since the request. */
+  "dropped",
+  /** The link takes less than it should: `needed` and `achieved` say how much, bytes a second. */
+  "slow_link",
+  /** The server cannot decode, or encode, as fast as it should. */
+  "slow_source",
+  /** A live source went away; it is being started again. */
+  "source_lost",
+  /** It is there again. */
+  "source_back",
+  /** The answer begins when a decoder is free: `position` is the place in line, from 1 on. */
+  "waiting",
+  /** It takes a while to find the place where a resumed answer goes on. */
+  "resuming",
+] as const;
+
+/** News of an answer that is under way. */
+export interface Notice {
+  /** One of {@linkcode NOTICE_CODES}, or what a later version may tell. */
+  code: string;
+  /** For people. */
+  message: string;
+  /** Frames left out since the request. */
+  dropped?: number;
+  /** Bytes a second. */
+  needed?: number;
+  /** Bytes a second. */
+  achieved?: number;
+  /** Place in line, from 1 on. */
+  position?: number;
+}
+
+/** One entry of the list of media. */
+export interface ListEntry {
+  name: string;
+  kind: "image" | "video" | "audio";
+  live: boolean;
+  /** Bytes of the file. */
+  size: number;
+  /** Seconds; absent for images, and where the file does not say. */
+  duration?: number;
+  /** FFmpeg's names of the codecs; empty for a live source that has not run yet. */
+  codec: string;
+  /** Pixels, as shown; absent for sound, and where unknown yet. */
+  width?: number;
+  /** Pixels, as shown; absent for sound, and where unknown yet. */
+  height?: number;
+}
+
+const ANY_TEXT = { pattern: /^[^]{0,65536}$/, expected: "a text" };
+const ETAG = { pattern: /^[\w-]{1,64}$/, expected: "up to 64 letters, digits, _ and -" };
+const WORD = { pattern: /^[\w.-]{1,64}$/, expected: "a word" };
+const COUNT = { min: 0, max: Number.MAX_SAFE_INTEGER, integer: true };
+const STREAM_ID = { min: 0, max: 65535, integer: true };
+const SECONDS = { min: 0, max: 1e10 };
+const PIXELS = { min: 1, max: 65535, integer: true };
+
+/** Streams that one connection carries at the most. */
+const MAX_STREAMS = 64;
+
+/** Notes of a description that are looked at. */
+const MAX_NOTES = 16;
+
+/** Frames by which decoding may be ahead of showing; H.264 and HEVC allow 16. */
+const DELAY = { min: 0, max: 64, integer: true };
+
+const BYTES_A_SECOND = { min: 0, max: Number.MAX_SAFE_INTEGER };
+
+/** Writes the payload of a description. */
+export function encodeDescription(description: Description): Uint8Array<ArrayBuffer> {
+  const streams = description.streams.map((stream) => ({
+    ...stream,
+    extradata: stream.extradata.toBase64(),
+  }));
+  return encodeJson({ version: PROTOCOL_VERSION, ...description, streams });
+}
+
+/**
+ * Reads the payload of a description.
+ *
+ * @throws {FormatError} for anything malformed
+ */
+export function parseDescription(payload: Uint8Array): Description {
+  const object = parseJsonObject(payload, "description");
+  const streams = toList(object.streams, "streams").slice(0, MAX_STREAMS)
+    .map((stream) => readStream(toObject(stream, "stream")));
+  if (streams.length === 0) {
+    throw new FormatError("Cannot read the description: it names no stream");
+  }
+  return {
+    name: required(optionalText(object, "name", ANY_TEXT), "name"),
+    live: optionalBoolean(object, "live") ?? false,
+    duration: optionalNumber(object, "duration", SECONDS),
+    streams,
+    notes: toList(object.notes ?? [], "notes").slice(0, MAX_NOTES)
+      .filter((note) => typeof note === "string"),
+    etag: optionalText(object, "etag", ETAG),
+  };
+}
+
+function readStream(object: JsonObject): StreamDescription {
+  const shared = {
+    id: required(optionalNumber(object, "id", STREAM_ID), "id"),
+    codec: required(optionalText(object, "codec", WORD), "codec"),
+    fourcc: required(
+      optionalText(object, "fourcc", { pattern: /^[\0-\xff]{4}$/, expected: "four characters" }),
+      "fourcc",
+    ),
+    timeBase: required(optionalRational(object, "timeBase"), "timeBase"),
+    extradata: readExtradata(object),
+  };
+  const type: StreamDescription["type"] = required(
+    optionalWord(object, "type", ["video", "audio"]),
+    "type",
+  );
+  if (type === "audio") {
+    const rate = optionalNumber(object, "sampleRate", { min: 1, max: 2 ** 31, integer: true });
+    const channels = optionalNumber(object, "channels", { min: 1, max: 1024, integer: true });
+    return {
+      ...shared,
+      type,
+      sampleRate: required(rate, "sampleRate"),
+      channels: required(channels, "channels"),
+    };
+  }
+  return { ...shared, type, ...readPicture(object) };
+}
+
+type Picture = Omit<VideoStream, "type" | "id" | "codec" | "fourcc" | "timeBase" | "extradata">;
+
+function readPicture(object: JsonObject): Picture {
+  return {
+    width: required(optionalNumber(object, "width", PIXELS), "width"),
+    height: required(optionalNumber(object, "height", PIXELS), "height"),
+    pixelFormat: optionalText(object, "pixelFormat", WORD),
+    frameRate: optionalRational(object, "frameRate"),
+    sampleAspectRatio: optionalRational(object, "sampleAspectRatio"),
+    colorRange: optionalText(object, "colorRange", WORD),
+    colorSpace: optionalText(object, "colorSpace", WORD),
+    rotation: readRotation(object),
+    decodeDelay: optionalNumber(object, "decodeDelay", DELAY),
+  };
+}
+
+/** Quarters of a turn; whatever else stands there is as if it did not. */
+function readRotation({ rotation }: JsonObject): VideoStream["rotation"] {
+  return ([90, 180, 270] as const).find((angle) => angle === rotation);
+}
+
+function readExtradata(object: JsonObject): Uint8Array {
+  const text = optionalText(object, "extradata", {
+    pattern: /^[A-Za-z0-9+/]*={0,2}$/,
+    expected: "base64",
+  });
+  try {
+    return Uint8Array.fromBase64(text ?? "");
+  } catch (cause) {
+    throw new FormatError("Cannot use extradata: expected base64", { cause });
+  }
+}
+
+/** Writes the payload of an end. */
+export function encodeEnd(end: EndReport): Uint8Array<ArrayBuffer> {
+  return encodeJson(end);
+}
+
+/**
+ * Reads the payload of an end.
+ *
+ * @throws {FormatError} for anything malformed
+ */
+export function parseEnd(payload: Uint8Array): EndReport {
+  const object = parseJsonObject(payload, "end");
+  return {
+    frames: optionalNumber(object, "frames", COUNT) ?? 0,
+    audioFrames: optionalNumber(object, "audioFrames", COUNT) ?? 0,
+    bytes: optionalNumber(object, "bytes", COUNT) ?? 0,
+    dropped: optionalNumber(object, "dropped", COUNT) ?? 0,
+    reason: optionalText(object, "reason", ANY_TEXT) ?? "end",
+    streams: readReceipts(object),
+    warning: optionalText(object, "warning", ANY_TEXT),
+  };
+}
+
+function readReceipts({ streams }: JsonObject): StreamReceipt[] | undefined {
+  if (streams === undefined || streams === null) return undefined;
+  return toList(streams, "streams").slice(0, MAX_STREAMS).map((value) => {
+    const receipt = toObject(value, "receipt");
+    return {
+      id: required(optionalNumber(receipt, "id", STREAM_ID), "id"),
+      frames: required(optionalNumber(receipt, "frames", COUNT), "frames"),
+      bytes: required(optionalNumber(receipt, "bytes", COUNT), "bytes"),
+    };
+  });
+}
+
+/** Writes the payload of a notice. */
+export function encodeNotice(notice: Notice): Uint8Array<ArrayBuffer> {
+  return encodeJson(notice);
+}
+
+/**
+ * Reads the payload of a notice.
+ *
+ * @throws {FormatError} for anything malformed
+ */
+export function parseNotice(payload: Uint8Array): Notice {
+  const object = parseJsonObject(payload, "notice");
+  return {
+    code: required(optionalText(object, "code", WORD), "code"),
+    message: optionalText(object, "message", ANY_TEXT) ?? "",
+    dropped: optionalNumber(object, "dropped", COUNT),
+    needed: optionalNumber(object, "needed", BYTES_A_SECOND),
+    achieved: optionalNumber(object, "achieved", BYTES_A_SECOND),
+    position: optionalNumber(object, "position", COUNT),
+  };
+}
+
+/** Writes the payload of an error. */
+export function encodeError({ code, message }: RequestError): Uint8Array<ArrayBuffer> {
+  return encodeJson({ code, message });
+}
+
+/**
+ * Reads the payload of an error. A code of a later version becomes `internal`.
+ *
+ * @throws {FormatError} for anything malformed
+ */
+export function parseError(payload: Uint8Array): RequestError {
+  const object = parseJsonObject(payload, "error");
+  const code = ERROR_CODES.find((candidate) => candidate === object.code) ?? "internal";
+  return new RequestError(code, optionalText(object, "message", ANY_TEXT) || code);
+}
+
+/** Writes the payload of a list. */
+export function encodeList(entries: readonly ListEntry[]): Uint8Array<ArrayBuffer> {
+  return encodeJson({ version: PROTOCOL_VERSION, entries });
+}
+
+/**
+ * Reads the payload of a list.
+ *
+ * @throws {FormatError} for anything malformed
+ */
+export function parseList(payload: Uint8Array): ListEntry[] {
+  const object = parseJsonObject(payload, "list");
+  return toList(object.entries, "entries").map((value) => {
+    const entry = toObject(value, "entry");
+    return {
+      name: required(optionalText(entry, "name", ANY_TEXT), "name"),
+      kind: required(optionalWord(entry, "kind", ["image", "video", "audio"]), "kind"),
+      live: optionalBoolean(entry, "live") ?? false,
+      size: optionalNumber(entry, "size", COUNT) ?? 0,
+      duration: optionalNumber(entry, "duration", SECONDS),
+      codec: optionalText(entry, "codec", ANY_TEXT) ?? "",
+      width: optionalNumber(entry, "width", PIXELS),
+      height: optionalNumber(entry, "height", PIXELS),
+    };
+  });
+}

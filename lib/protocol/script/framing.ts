@@ -1,0 +1,213 @@
+import { FormatError, RequestError } from "../../base/errors.ts";
+import { FRAME_HEADROOM, FRAME_TAILROOM } from "../../media/frame.ts";
+import {
+  ARRAY_SUFFIX,
+  arrayPrefix,
+  bytesPickle,
+  type NumpyArray,
+  readPickle,
+} from "./unpickler.ts";
+import { asciiOf, quotable } from "./values.ts";
+
+/** The first bytes of every classic request; read as a native length they are over its limit. */
+export const CLASSIC_MAGIC = "get_";
+
+/** Bytes of a classic request. */
+export const CLASSIC_REQUEST_LENGTH = 9;
+
+/** What a classic request may ask for. */
+export type ClassicCommand = "get_image" | "get_video";
+
+/** Largest pickle on the classic wire, in bytes. */
+export const CLASSIC_MAX_LENGTH = 2 ** 28;
+
+/** Bytes of the length in front of a pickle: what Python's `struct.pack("i", …)` gives. */
+const LENGTH_SIZE = 4;
+
+/** What closes an answer. */
+const END = "end";
+
+/** Blue, green, red. */
+const CHANNELS = 3;
+
+/**
+ * Reads the nine bytes of a classic request.
+ *
+ * @throws {FormatError} for anything but `get_image` and `get_video`
+ */
+export function parseClassicRequest(bytes: Uint8Array): ClassicCommand {
+  const text = asciiOf(bytes.subarray(0, CLASSIC_REQUEST_LENGTH + 1));
+  if (text === "get_image" || text === "get_video") return text;
+  throw new FormatError(
+    `Cannot serve "${quotable(bytes)}": unknown request, expected get_image or get_video`,
+  );
+}
+
+/** The nine bytes of a classic request. */
+export function classicRequest(command: ClassicCommand): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(command);
+}
+
+/**
+ * Writes frames of one size for the classic wire: an int32 length, little-endian, and the pickle of
+ * a numpy `uint8` array of height × width × 3, BGR.
+ */
+export class ClassicFrameWriter {
+  #frameLength: number;
+  /** Length and pickle up to the pixels. */
+  #prefix: Uint8Array;
+
+  /**
+   * @param size pixels
+   * @throws {RequestError} `unsupported` where a frame is too large for this wire
+   * @throws {RangeError} where the size is not made of positive integers
+   */
+  constructor({ width, height }: { width: number; height: number }) {
+    this.#frameLength = width * height * CHANNELS;
+    if (this.#frameLength + FRAME_HEADROOM + FRAME_TAILROOM > CLASSIC_MAX_LENGTH) {
+      throw new RequestError(
+        "unsupported",
+        `Cannot send frames of ${width}x${height} to a classic client: ${this.#frameLength} ` +
+          `bytes, expected less than ${CLASSIC_MAX_LENGTH}`,
+      );
+    }
+    const prefix = arrayPrefix([height, width, CHANNELS]);
+    const length = prefix.byteLength + this.#frameLength + ARRAY_SUFFIX.byteLength;
+    this.#prefix = new Uint8Array(LENGTH_SIZE + prefix.byteLength);
+    new DataView(this.#prefix.buffer).setInt32(0, length, true);
+    this.#prefix.set(prefix, LENGTH_SIZE);
+  }
+
+  /**
+   * Puts length and pickle around a frame's pixels, in place: in the {@linkcode FRAME_HEADROOM}
+   * before and the {@linkcode FRAME_TAILROOM} behind them in the same buffer.
+   *
+   * @param data height × width × 3 bytes, BGR, rows without padding
+   * @returns a view on the same buffer with the whole message
+   * @throws {RangeError} for data of another size, or without that room around it
+   */
+  wrap(data: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+    if (data.byteLength !== this.#frameLength) {
+      throw new RangeError(
+        `Cannot write a classic frame: ${data.byteLength} bytes, expected ${this.#frameLength}`,
+      );
+    }
+    const start = data.byteOffset - this.#prefix.byteLength;
+    const end = data.byteOffset + data.byteLength;
+    const length = this.#prefix.byteLength + data.byteLength + ARRAY_SUFFIX.byteLength;
+    if (start < 0 || start + length > data.buffer.byteLength) {
+      throw new RangeError(
+        "Cannot write a classic frame: too little room around it, " +
+          `expected ${FRAME_HEADROOM} bytes before and ${FRAME_TAILROOM} behind`,
+      );
+    }
+    const message = new Uint8Array(data.buffer, start, length);
+    message.set(this.#prefix);
+    message.set(ARRAY_SUFFIX, end - start);
+    return message;
+  }
+
+  /**
+   * Gives what stands before and behind a frame's pixels, for pixels whose memory is shared.
+   *
+   * @param data as for {@linkcode ClassicFrameWriter.wrap}; stays as it is
+   * @returns the parts of the message, to be written one behind the other
+   * @throws {RangeError} for data of another size
+   */
+  surround(data: Uint8Array): readonly Uint8Array[] {
+    if (data.byteLength !== this.#frameLength) {
+      throw new RangeError(
+        `Cannot write a classic frame: ${data.byteLength} bytes, expected ${this.#frameLength}`,
+      );
+    }
+    return [this.#prefix, data, ARRAY_SUFFIX];
+  }
+}
+
+/** Ends an answer: length and pickle of `b"end"`. */
+export const CLASSIC_END: Uint8Array<ArrayBuffer> = endMessage();
+
+/**
+ * Reads the length in front of a pickle: an int32, little-endian.
+ *
+ * @returns bytes of the pickle that follows, 1 … {@linkcode CLASSIC_MAX_LENGTH}
+ * @throws {FormatError} for any other length
+ */
+export function parseClassicLength(fourBytes: Uint8Array): number {
+  const { buffer, byteOffset, byteLength } = fourBytes;
+  const length = new DataView(buffer, byteOffset, byteLength).getInt32(0, true);
+  if (length < 1 || length > CLASSIC_MAX_LENGTH) {
+    throw new FormatError(
+      `Cannot read a classic message: length ${length}, expected 1 to ${CLASSIC_MAX_LENGTH}`,
+    );
+  }
+  return length;
+}
+
+/** What a classic server sends. */
+export type ClassicMessage =
+  | {
+    kind: "frame";
+    /** Pixels. */
+    width: number;
+    /** Pixels. */
+    height: number;
+    /** Height × width × 3 bytes, BGR; a view on the pickle where it holds them like that. */
+    data: Uint8Array;
+  }
+  | { kind: "end" };
+
+/**
+ * Reads the pickle of a classic message. What OpenCV gives for grey images (height × width, or
+ * height × width × 1) and for ones with alpha (height × width × 4, BGRA) becomes BGR too.
+ *
+ * @throws {FormatError} for any other value, dtype or shape, and for every pickle that
+ * {@linkcode readPickle} refuses
+ */
+export function parseClassicMessage(pickle: Uint8Array): ClassicMessage {
+  const value = readPickle(pickle);
+  if (value.kind === "array") return toFrame(value.array);
+  if (asciiOf(value.bytes.subarray(0, END.length + 1)) === END) return { kind: "end" };
+  throw new FormatError(
+    `Cannot read a classic message: ${value.bytes.byteLength} bytes "${quotable(value.bytes)}", ` +
+      `expected an array or "${END}"`,
+  );
+}
+
+function toFrame({ shape, dtype, data }: NumpyArray): ClassicMessage {
+  const [height, width, channels = 1] = shape;
+  const found = `${dtype} array of shape (${shape.join(", ")})`;
+  const known = (shape.length === 2 || shape.length === 3) && [1, CHANNELS, 4].includes(channels);
+  if (dtype !== "uint8" || !known || width === 0 || height === 0) {
+    throw new FormatError(
+      `Cannot read a classic frame: ${found}, expected uint8 of height × width × ${CHANNELS}`,
+    );
+  }
+  if (width * height * CHANNELS > CLASSIC_MAX_LENGTH) {
+    throw new FormatError(
+      `Cannot read a classic frame: ${found}, expected at most ${CLASSIC_MAX_LENGTH} bytes as BGR`,
+    );
+  }
+  return { kind: "frame", width, height, data: toBgr(data, channels) };
+}
+
+/** Repeats grey for each colour; leaves alpha out. */
+function toBgr(data: Uint8Array, channels: number): Uint8Array {
+  if (channels === CHANNELS) return data;
+  const [green, red] = channels === 1 ? [0, 0] : [1, 2];
+  const bgr = new Uint8Array(data.byteLength / channels * CHANNELS);
+  for (let from = 0, to = 0; from < data.byteLength; from += channels, to += CHANNELS) {
+    bgr[to] = data[from];
+    bgr[to + 1] = data[from + green];
+    bgr[to + 2] = data[from + red];
+  }
+  return bgr;
+}
+
+function endMessage(): Uint8Array<ArrayBuffer> {
+  const pickle = bytesPickle(new TextEncoder().encode(END));
+  const message = new Uint8Array(LENGTH_SIZE + pickle.byteLength);
+  new DataView(message.buffer).setInt32(0, pickle.byteLength, true);
+  message.set(pickle, LENGTH_SIZE);
+  return message;
+}

@@ -1,0 +1,100 @@
+import { messageOf } from "../../base/errors.ts";
+import type { Logger } from "../../base/log.ts";
+import { type Certificate, type CertificateFiles, readCertificate } from "../../net/certificate.ts";
+import { readToken, type Secret } from "../../net/token.ts";
+import { Access } from "./authenticator.ts";
+
+/** Who may watch, and how the server shows that it is itself. */
+export interface CredentialOptions {
+  /** A file whose first line is the token. */
+  tokenFile?: string;
+  /** The token, where no file is named. */
+  token?: Secret;
+  /** Where these are named, TLS is all that is spoken. */
+  certificate?: CertificateFiles;
+}
+
+/** The token and the certificate, which may change while the server runs. */
+export class Credentials {
+  readonly access: Access;
+  #options: CredentialOptions;
+  #logger: Logger;
+  #certificate: Certificate | undefined;
+  #reading: Promise<void> = Promise.resolve();
+  /** Files will be read that nobody has begun with: that does for all who ask meanwhile. */
+  #isPending = false;
+
+  private constructor(options: CredentialOptions, logger: Logger) {
+    this.#options = options;
+    this.#logger = logger;
+    this.access = new Access(options.token);
+  }
+
+  /**
+   * Reads the files for the first time.
+   *
+   * @throws {Error} where one of them cannot be used
+   */
+  static async open(options: CredentialOptions, logger: Logger): Promise<Credentials> {
+    const credentials = new Credentials(options, logger);
+    await credentials.#readToken();
+    await credentials.#readCertificate();
+    return credentials;
+  }
+
+  /** What TLS is spoken with from now on; `undefined` where none is. */
+  get certificate(): Certificate | undefined {
+    return this.#certificate;
+  }
+
+  /**
+   * Reads the files again. What connects and asks from then on gets what is in them; of a file that
+   * cannot be used, what was good before is kept, and the log says so.
+   */
+  reload(): Promise<void> {
+    if (this.#isPending) return this.#reading;
+    this.#isPending = true;
+    this.#reading = this.#reading.then(async () => {
+      this.#isPending = false;
+      const { tokenFile, certificate } = this.#options;
+      if (tokenFile === undefined && certificate === undefined) {
+        this.#logger.log(
+          "info",
+          "nothing to read again: there is no token file and no certificate",
+        );
+      }
+      await this.#orKeep("token", () => this.#readToken());
+      await this.#orKeep("certificate", () => this.#readCertificate());
+    });
+    return this.#reading;
+  }
+
+  async #orKeep(what: string, read: () => Promise<boolean>): Promise<void> {
+    try {
+      if (await read()) this.#logger.log("info", `read the ${what} again`);
+    } catch (error) {
+      this.#logger.log("error", `${messageOf(error)}; the ${what} from before is kept`);
+    }
+  }
+
+  /** @returns whether there is one to read */
+  async #readToken(): Promise<boolean> {
+    const { tokenFile } = this.#options;
+    if (tokenFile === undefined) return false;
+    const { token, warning } = await readToken(tokenFile);
+    if (warning !== undefined) this.#logger.log("warn", warning);
+    this.access.expect(token);
+    return true;
+  }
+
+  /** @returns whether there is one to read */
+  async #readCertificate(): Promise<boolean> {
+    const { certificate } = this.#options;
+    if (certificate === undefined) return false;
+    const found = await readCertificate(certificate);
+    for (const warning of found.warnings) this.#logger.log("warn", warning);
+    this.#certificate = found;
+    this.#logger.log("info", `TLS certificate ${found.fingerprint}`);
+    return true;
+  }
+}

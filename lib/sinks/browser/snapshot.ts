@@ -1,0 +1,57 @@
+import { ProcessError } from "../../base/errors.ts";
+import type { Frame, StreamDescription } from "../../media/frame.ts";
+import { FrameSink, reasonOf } from "../ffmpeg_sink.ts";
+import { browserPictureArguments } from "./fmp4_args.ts";
+
+/** How {@linkcode toBrowserPicture} writes a picture. */
+export interface BrowserPictureOptions {
+  /** `png` keeps everything, `jpeg` is small. */
+  format: "png" | "jpeg";
+  /** Ends it at once. */
+  signal: AbortSignal;
+}
+
+/** A file of one picture. */
+export interface PictureFile {
+  /** Its media type. */
+  type: string;
+  bytes: Uint8Array<ArrayBuffer>;
+}
+
+/** FFmpeg's names of the codecs whose packets are such files. */
+const FILES = { png: "png", jpeg: "mjpeg" } as const;
+
+/**
+ * Turns a frame into a file that browsers show, upright and with square pixels.
+ *
+ * @throws {Error} where FFmpeg cannot
+ */
+export async function toBrowserPicture(
+  frame: Frame,
+  streams: readonly StreamDescription[],
+  { format, signal }: BrowserPictureOptions,
+): Promise<PictureFile> {
+  const type = `image/${format}`;
+  const stream = streams.find(({ id }) => id === frame.streamId);
+  if (stream !== undefined && isFile(stream, format)) return { type, bytes: frame.data.slice() };
+  const args = browserPictureArguments(streams, format);
+  await using sink = new FrameSink("ffmpeg", args, { streams, stdout: "piped", signal });
+  const written = new Response(sink.stdout).bytes();
+  try {
+    await sink.write(frame);
+    await sink.finish();
+  } catch (error) {
+    await written;
+    signal.throwIfAborted();
+    if (!(error instanceof ProcessError)) throw error;
+    throw new Error(`Cannot make a picture for the browser: ${reasonOf(error)}`, { cause: error });
+  }
+  return { type, bytes: await written };
+}
+
+/** Whether a stream's packets are such files, and shown as they are. */
+function isFile(stream: StreamDescription, format: "png" | "jpeg"): boolean {
+  if (stream.type !== "video" || stream.codec !== FILES[format]) return false;
+  const { rotation, sampleAspectRatio: ratio } = stream;
+  return rotation === undefined && (ratio === undefined || ratio[0] === ratio[1]);
+}

@@ -1,0 +1,117 @@
+import { messageOf } from "../../base/errors.ts";
+import type { Frame } from "../../media/frame.ts";
+import { NutWriter } from "../../nut/writer.ts";
+import type { Presentation, Viewer } from "../sink.ts";
+import { EncodedOutput, type EncodedOutputOptions } from "./encoder.ts";
+import { pipeTarget } from "./target.ts";
+
+/** Hands everything on as NUT, for the next program in a pipe. */
+export class PipeViewer implements Viewer {
+  #sink: WritableStream<Uint8Array>;
+  #writer: NutWriter | undefined;
+
+  /** @param sink standard output */
+  constructor(sink: WritableStream<Uint8Array>) {
+    this.#sink = sink;
+  }
+
+  begin({ streams, lead }: Presentation): Promise<void> {
+    this.#writer = new NutWriter(this.#sink, streams, { lead });
+    return Promise.resolve();
+  }
+
+  async show(frame: Frame): Promise<boolean> {
+    return await taken(async () => await this.#writer?.write(frame));
+  }
+
+  async finish(): Promise<undefined> {
+    await taken(async () => await this.#writer?.close());
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+/** @returns false where the next program has seen enough, as `head` does */
+async function taken(action: () => Promise<void>): Promise<boolean> {
+  try {
+    await action();
+    return true;
+  } catch (cause) {
+    if (cause instanceof Deno.errors.BrokenPipe) return false;
+    throw new Error(`Cannot write to standard output: ${messageOf(cause)}`, { cause });
+  }
+}
+
+/** Options of {@linkcode FormattedPipeViewer}. */
+export interface FormattedPipeOptions extends Omit<EncodedOutputOptions, "stdout"> {
+  /** FFmpeg's name of the format, or its extension. */
+  format: string;
+}
+
+/** Hands everything on in a format of FFmpeg's, for the next program in a pipe. */
+export class FormattedPipeViewer implements Viewer {
+  #sink: WritableStream<Uint8Array>;
+  #options: FormattedPipeOptions;
+  #output: EncodedOutput | undefined;
+  /** What FFmpeg writes, on its way to standard output. */
+  #passing: Promise<void> = Promise.resolve();
+  /** Why the next program takes no more. */
+  #failure: unknown;
+
+  /** @param sink standard output */
+  constructor(sink: WritableStream<Uint8Array>, options: FormattedPipeOptions) {
+    this.#sink = sink;
+    this.#options = options;
+  }
+
+  async begin(presentation: Presentation): Promise<void> {
+    const { format } = this.#options;
+    const output = await EncodedOutput.start(presentation, pipeTarget(format), {
+      ...this.#options,
+      stdout: "piped",
+      explain: (reason) => `Cannot write ${format} to standard output: ${reason}`,
+    });
+    this.#output = output;
+    this.#passing = output.stdout.pipeTo(this.#sink).catch(async (error) => {
+      // Nobody reads what FFmpeg writes any more, so it would wait for ever, and with it show().
+      this.#failure = error;
+      await output[Symbol.asyncDispose]();
+    });
+  }
+
+  async show(frame: Frame): Promise<boolean> {
+    return await this.#taken(async () => await this.#output?.write(frame) ?? false);
+  }
+
+  async finish(_whole: boolean): Promise<string | undefined> {
+    if (this.#output === undefined || this.#output.frames === 0) return undefined;
+    const { notes } = this.#output;
+    await this.#taken(async () => {
+      await this.#output?.finish();
+      await this.#passing;
+      return true;
+    });
+    return notes.length === 0 ? undefined : notes.join("; ");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#output?.[Symbol.asyncDispose]();
+    await this.#passing;
+  }
+
+  /** @returns false where the next program has seen enough, as `head` does */
+  async #taken(action: () => Promise<boolean>): Promise<boolean> {
+    try {
+      const done = await action();
+      if (this.#failure === undefined) return done;
+    } catch (error) {
+      if (this.#failure === undefined) throw error;
+    }
+    if (this.#failure instanceof Deno.errors.BrokenPipe) return false;
+    throw new Error(`Cannot write to standard output: ${messageOf(this.#failure)}`, {
+      cause: this.#failure,
+    });
+  }
+}

@@ -1,0 +1,109 @@
+import { messageOf } from "../../base/errors.ts";
+import type { Frame } from "../../media/frame.ts";
+import type { Presentation, Viewer } from "../sink.ts";
+import { EncodedOutput, type EncodedOutputOptions } from "./encoder.ts";
+import { checkAbsent, folderOf, type OverwriteOptions, statOf } from "./overwrite.ts";
+import { listTarget } from "./url_target.ts";
+
+/** Options of {@linkcode ListViewer}. */
+export interface ListOptions extends Omit<EncodedOutputOptions, "stdout">, OverwriteOptions {
+  /** FFmpeg's name of the format, `hls` or `dash`, where the extension is not to tell it. */
+  format?: string;
+}
+
+/**
+ * Has FFmpeg write pieces of two seconds and a list of them, HLS or DASH, for a web server to hand
+ * out: all of them, or, where there is no end, the newest ones.
+ */
+export class ListViewer implements Viewer {
+  #path: string;
+  #options: ListOptions;
+  #output: EncodedOutput | undefined;
+  #endless = false;
+
+  /** @param path of the list */
+  constructor(path: string, options: ListOptions) {
+    this.#path = path;
+    this.#options = options;
+  }
+
+  async begin(presentation: Presentation): Promise<void> {
+    const { format } = this.#options;
+    const endless = presentation.endless ?? presentation.live;
+    this.#endless = endless;
+    await makeFolder(this.#path);
+    await checkList(this.#path, this.#options);
+    await removeOld(this.#path);
+    this.#output = await EncodedOutput.start(
+      presentation,
+      listTarget(this.#path, { format, endless }),
+      { ...this.#options, explain: (reason) => `Cannot write "${this.#path}": ${reason}` },
+    );
+  }
+
+  async show(frame: Frame): Promise<boolean> {
+    return await this.#output?.write(frame) ?? false;
+  }
+
+  async finish(whole: boolean): Promise<string | undefined> {
+    if (this.#output === undefined || this.#output.frames === 0) return undefined;
+    await this.#output.finish();
+    await checkWritten(this.#path);
+    const what = !whole
+      ? `what arrived is in "${this.#path}", playable`
+      : this.#endless
+      ? `ended "${this.#path}", which names the newest pieces`
+      : `wrote "${this.#path}"`;
+    return [what, ...this.#output.notes].join("; ");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#output?.[Symbol.asyncDispose]();
+  }
+}
+
+/** @throws {Error} where the list exists, or what its folder should be is none */
+export async function checkList(path: string, { overwrite }: OverwriteOptions): Promise<void> {
+  if (path.includes("%")) {
+    throw new Error(
+      `Cannot write "${path}": a list of pieces has no % in its name, or its folders'`,
+    );
+  }
+  // The folder itself is made, the ones around it are not.
+  if (await statOf(folderOf(path)) === undefined) {
+    return await checkAbsent(folderOf(path).replace(/\/+$/, ""), { overwrite });
+  }
+  await checkAbsent(path, { overwrite });
+}
+
+async function makeFolder(path: string): Promise<void> {
+  const folder = folderOf(path);
+  try {
+    if (await statOf(folder) === undefined) await Deno.mkdir(folder);
+  } catch (cause) {
+    throw new Error(`Cannot write "${path}": ${messageOf(cause)}`, { cause });
+  }
+}
+
+/** An older list would name pieces that are written over meanwhile, and look whole. */
+async function removeOld(path: string): Promise<void> {
+  try {
+    await Deno.remove(path);
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotFound) return;
+    throw new Error(`Cannot write "${path}": ${messageOf(cause)}`, { cause });
+  }
+}
+
+/** FFmpeg reports success though neither a piece nor the list did fit on the disk. */
+async function checkWritten(path: string): Promise<void> {
+  const list = (await statOf(path))?.size ? await Deno.readTextFile(path) : "";
+  // Those in other places are the user's own wish, and may be no files.
+  const pieces = list.split("\n").filter((line) => /^[^#<][^/]*\.ts$/.test(line));
+  const sizes = await Promise.all(pieces.map(async (name) => {
+    const slash = path.lastIndexOf("/") + 1;
+    return (await statOf(path.slice(0, slash) + name))?.size;
+  }));
+  if (list !== "" && !sizes.includes(0)) return;
+  throw new Error(`Cannot write "${path}": parts of it are empty, expected room on the disk`);
+}

@@ -1,0 +1,171 @@
+/** Addresses, and lists of pieces, that media is fed to. Pure. */
+import { UsageError } from "../../base/errors.ts";
+import { hideSecrets } from "../../sources/live/source_spec.ts";
+import {
+  extensionOf,
+  holdsOnePicture,
+  inOneRun,
+  muxerOf,
+  type OutputTarget,
+  typeOf,
+} from "./target.ts";
+
+/** Seconds that a piece lasts at least; pieces begin with keyframes. */
+const PIECE = 2;
+
+/** Pieces that a list without end names. */
+const WINDOW = 6;
+
+/** Microseconds without any progress after which the other side counts as gone. */
+const PATIENCE = ["-rw_timeout", "15000000"];
+
+/** MPEG-TS in as few packets of the network as there can be, without one that is cut. */
+const IN_DATAGRAMS = "pkt_size=1316";
+
+/** Formats by what an address begins with. */
+const SCHEMES = new Map<string, string | undefined>([
+  ...["rtmp", "rtmps", "rtmpt", "rtmpts", "rtmpe"].map((name): [string, string] => [name, "flv"]),
+  ["rtsp", "rtsp"],
+  ...["srt", "udp", "tcp", "rist"].map((name): [string, string] => [name, "mpegts"]),
+  ["rtp", "rtp_mpegts"],
+  ["icecast", "mp3"],
+  // Those whose name tells, as a file's does.
+  ...["http", "https", "ftp", "sftp"].map((name): [string, undefined] => [name, undefined]),
+]);
+
+/** Addresses of files, which nobody watches while they are written. */
+const OF_FILES = /^s?ftp:/i;
+
+/** Lists of pieces, by extension. */
+const LISTS = new Set(["m3u8", "mpd"]);
+
+/** Types in which H.264 and AAC are fed. */
+const IS_WATCHED = new Set(["flv", "rtsp", "ts", "mp4", "mkv", "hls", "dash"]);
+
+/** Whether an output is an address, and no file. */
+export function isAddress(output: string): boolean {
+  return /^[a-z][a-z0-9+.-]*:\/\//i.test(output);
+}
+
+/** Whether an output is an address that takes media in real time. */
+export function isFeed(output: string): boolean {
+  return isAddress(output) && !OF_FILES.test(output);
+}
+
+/**
+ * The path of the list, where an output is a list of pieces; `undefined` where it is none.
+ *
+ * @param format FFmpeg's name of the format, where the user gives one
+ */
+export function listPath(output: string, format?: string): string | undefined {
+  if (isAddress(output) || output === "-") return undefined;
+  const muxer = format === undefined ? undefined : muxerOf(format);
+  const isList = muxer === "hls" || muxer === "dash";
+  if (output.endsWith("/") && (isList || muxer === undefined)) {
+    return `${output}index.${muxer === "dash" ? "mpd" : "m3u8"}`;
+  }
+  return isList || (muxer === undefined && LISTS.has(extensionOf(output))) ? output : undefined;
+}
+
+/**
+ * An address.
+ *
+ * @throws {UsageError} where FFmpeg cannot write to such a one, or its format is not told
+ */
+export function feedTarget(url: string, format?: string): OutputTarget {
+  const [, scheme = ""] = url.match(/^([a-z0-9+.-]+):/i) ?? [];
+  const known = SCHEMES.get(scheme.toLowerCase());
+  if (!SCHEMES.has(scheme.toLowerCase())) {
+    throw new UsageError(
+      `Cannot write to "${shownAddress(url)}": ${scheme}:// is not supported, expected a file or ` +
+        "one of rtmp rtmps rtsp srt udp tcp rtp http https icecast ftp sftp",
+    );
+  }
+  const chosen = format ?? known ?? extensionOf(url.replace(/[?#][^]*$/, ""));
+  const type = typeOf(chosen);
+  if (type === "" || !url.replace(/^\w+:\/\//, "").includes("/") && known === undefined) {
+    throw new UsageError(
+      `Cannot write to "${
+        shownAddress(url)
+      }": its name tells no type, expected --format as well, ` +
+        "such as mpegts",
+    );
+  }
+  const isRtsp = type === "rtsp";
+  const isList = type === "hls" || type === "dash";
+  return {
+    name: withPacketSize(url, type),
+    type,
+    muxer: holdsOnePicture(type) ? "image2pipe" : muxerOf(chosen),
+    // Sound formats, and what else players of H.264 do not read, have codecs of their own.
+    watched: IS_WATCHED.has(type) && isFeed(url) ? "live" : undefined,
+    options: [
+      ...(isRtsp ? ["-rtsp_transport", "tcp"] : PATIENCE),
+      ...(isList ? ["-method", "PUT"] : ["-flush_packets", "1"]),
+      ...(isFeed(url) ? inOneRun(type) : []),
+    ],
+  };
+}
+
+/**
+ * A list of pieces beside it, HLS (RFC 8216) or DASH.
+ *
+ * @param endless it has no end of its own: the list names the newest pieces only, others are removed
+ */
+export function listTarget(
+  path: string,
+  { format, endless }: { format?: string; endless: boolean },
+): OutputTarget {
+  const muxer = format === undefined ? muxerOf(extensionOf(path)) : muxerOf(format);
+  const target = { name: `file:${path}`, type: muxer, muxer, watched: "in pieces" as const };
+  const slash = path.lastIndexOf("/") + 1;
+  const stem = path.slice(slash).replace(/\.[^.]*$/, "");
+  if (muxer === "dash") {
+    const names = stem.replaceAll("$", "$$$$");
+    return {
+      ...target,
+      options: [
+        ...["-seg_duration", String(PIECE)],
+        ...["-init_seg_name", `${names}-$RepresentationID$-init.m4s`],
+        ...["-media_seg_name", `${names}-$RepresentationID$-$Number%05d$.m4s`],
+        ...(endless ? ["-window_size", String(WINDOW), "-extra_window_size", "2"] : []),
+      ],
+    };
+  }
+  const pieces = `file:${path.slice(0, slash)}${stem}`;
+  const flags = ["independent_segments", "temp_file", ...(endless ? ["delete_segments"] : [])];
+  return {
+    ...target,
+    options: [
+      ...["-hls_time", String(PIECE), "-hls_segment_filename", `${pieces}%05d.ts`],
+      ...["-hls_flags", flags.join("+")],
+      ...(endless ? ["-hls_list_size", String(WINDOW)] : ["-hls_playlist_type", "vod"]),
+    ],
+  };
+}
+
+/** An address as it may be shown: without its password, and without its query. */
+export function shownAddress(url: string): string {
+  return hideSecrets(url).replace(/\?[^]*$/, "?***");
+}
+
+/** A text about an address in which nothing stands that is nobody's business. */
+export function withoutSecrets(text: string, url: string): string {
+  const { password, query } = secretsOf(url);
+  const hidden = [password, query].reduce(
+    (rest, secret) => secret.length > 2 ? rest.replaceAll(secret, "***") : rest,
+    text.replaceAll(url, shownAddress(url)),
+  );
+  return hideSecrets(hidden);
+}
+
+function secretsOf(url: string): { password: string; query: string } {
+  const [, password = ""] = url.match(/\/\/[^/?#\s:@]*:([^/?#\s]*)@/) ?? [];
+  const [, query = ""] = url.match(/\?([^]*)$/) ?? [];
+  return { password, query };
+}
+
+function withPacketSize(url: string, type: string): string {
+  if (type !== "ts" || !/^(udp|srt):/i.test(url) || /[?&]pkt_size=/.test(url)) return url;
+  return `${url}${url.includes("?") ? "&" : "?"}${IN_DATAGRAMS}`;
+}

@@ -1,0 +1,140 @@
+/** What a terminal is asked about itself, and what its answers say. Pure. */
+import type { Size } from "./text_renderer.ts";
+
+/** What a terminal says of itself. */
+export interface TerminalAbilities {
+  /** The best way to draw pixels that it knows; nothing where it draws characters alone. */
+  graphics?: "kitty" | "sixel";
+  /** Pixels of a cell. */
+  cell: Size;
+  /** Colours that a sixel picture may have. */
+  colours: number;
+}
+
+/** Pixels of a cell, where the terminal does not say. */
+export const USUAL_CELL: Size = { width: 8, height: 16 };
+
+/** Colours of sixel pictures: the most that are of use, and what the first terminals had. */
+const COLOURS = { most: 256, usual: 256, least: 2 };
+
+/** Pixels of a cell that can be true. */
+const CELL_LIMITS = { min: 2, max: 200 };
+
+/**
+ * The question: size of the text area and of a cell in pixels, colours of sixel pictures (all of
+ * them xterm's), whether kitty's graphics are known (kitty's graphics protocol, "Querying
+ * support"), and the primary device attributes, which every terminal answers, and so last. What a
+ * terminal prints of it all the same is wiped.
+ */
+export const QUESTION = "\x1b[14t\x1b[16t\x1b[?1;1;0S" +
+  "\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\\x1b[c\r\x1b[K";
+
+/** All that a terminal may answer to {@linkcode QUESTION}, piece by piece. */
+export const ANSWERS = pattern("ESC(?:\\[[46];\\d+;\\d+t|\\[\\?[\\d;]*[Sc]|_G[^ESC]*ESC\\\\)", "g");
+
+/** What the answer ends with, which is what the terminal can do. */
+const ATTRIBUTES = pattern("ESC\\[\\?([\\d;]*)c");
+const KNOWS_KITTY = pattern("ESC_Gi=31;OKESC\\\\");
+const CELL_SIZE = pattern("ESC\\[6;(\\d+);(\\d+)t");
+const AREA_SIZE = pattern("ESC\\[4;(\\d+);(\\d+)t");
+const REGISTERS = pattern("ESC\\[\\?1;0;(\\d+)S");
+
+/** Whether the answer is complete. */
+export function isWholeAnswer(answer: string): boolean {
+  return ATTRIBUTES.test(answer);
+}
+
+/**
+ * Reads the answer, or as much of it as there is.
+ *
+ * @param size columns and rows of the terminal
+ */
+export function abilitiesOf(answer: string, { columns, rows }: Grid): TerminalAbilities {
+  const [, attributes = ""] = answer.match(ATTRIBUTES) ?? [];
+  const isKitty = KNOWS_KITTY.test(answer);
+  const isSixel = attributes.split(";").slice(1).includes("4");
+  const [, height, width] = answer.match(CELL_SIZE) ?? [];
+  const [, areaHeight, areaWidth] = answer.match(AREA_SIZE) ?? [];
+  const [, registers] = answer.match(REGISTERS) ?? [];
+  const colours = Number(registers ?? COLOURS.usual);
+  return {
+    graphics: isKitty ? "kitty" : isSixel ? "sixel" : undefined,
+    cell: credible({ width: Number(width), height: Number(height) }) ??
+      credible({
+        width: Math.floor(Number(areaWidth) / columns),
+        height: Math.floor(Number(areaHeight) / rows),
+      }) ?? USUAL_CELL,
+    colours: Math.min(COLOURS.most, Math.max(COLOURS.least, colours)),
+  };
+}
+
+/** Columns and rows of a terminal. */
+export interface Grid {
+  columns: number;
+  rows: number;
+}
+
+/** A size that a cell may have; some terminals answer with zeros. */
+function credible({ width, height }: Size): Size | undefined {
+  const { min, max } = CELL_LIMITS;
+  const isIn = (pixels: number) => pixels >= min && pixels <= max;
+  return isIn(width) && isIn(height) ? { width, height } : undefined;
+}
+
+/** A pattern in which \`ESC\` stands for the escape character. */
+function pattern(text: string, flags?: string): RegExp {
+  return new RegExp(text.replaceAll("ESC", "\x1b"), flags);
+}
+
+/** What a terminal can show, by what the environment says of it. Pure. */
+
+/** How pictures are put into cells: half blocks in any colour, in one of 256, or characters. */
+export type TerminalLook = "truecolour" | "256 colours" | "ascii";
+
+/** Terminals that show any colour and say so in TERM alone, which is what ssh hands on. */
+const TRUE_COLOUR = /-direct\d*$|^(xterm-)?(kitty|ghostty)$|^(alacritty|foot|wezterm|contour)(-|$)/;
+
+/** Terminals that would print what they do not understand, instead of leaving it out. */
+const MUTE = /^(|dumb|unknown|linux|cons25|emacs|eterm.*)$/;
+
+/** Terminals, or those they stand in for, that show one colour and no pixels. */
+const COLOURLESS = /^vt(52|1\d\d|2[02]0|320|4[02]0|5[12]0)\b|-(m|mono)$/;
+
+/** Reads a variable of the environment. */
+export type Environment = (name: string) => string | undefined;
+
+/** How pictures look best in the terminal. */
+export function lookOf(environment: Environment): TerminalLook {
+  const term = environment("TERM") ?? "";
+  if (!isColoured(environment) || !isUnicode(environment)) return "ascii";
+  if (/^(truecolor|24bit)$/i.test(environment("COLORTERM") ?? "")) return "truecolour";
+  if (TRUE_COLOUR.test(term)) return "truecolour";
+  return /256colou?r/.test(term) ? "256 colours" : "ascii";
+}
+
+/** Whether the terminal can be asked what it is: one that does not know the question is silent. */
+export function canBeAsked(environment: Environment): boolean {
+  return isColoured(environment) && !MUTE.test(environment("TERM") ?? "");
+}
+
+/**
+ * Whether the features of tmux's client, the terminal that tmux itself is drawn in, have sixels.
+ *
+ * @param features as tmux prints `#{client_termfeatures}`: `256,RGB,sixel`
+ */
+export function knowsSixel(features: string): boolean {
+  return features.trim().split(",").includes("sixel");
+}
+
+/** What the user says of the terminal counts more than what it says of itself. */
+function isColoured(environment: Environment): boolean {
+  const term = environment("TERM") ?? "";
+  // See https://no-color.org
+  return !environment("NO_COLOR") && term !== "dumb" && !COLOURLESS.test(term);
+}
+
+/** Whether text is UTF-8: what is not set says nothing, and most terminals are. */
+function isUnicode(environment: Environment): boolean {
+  const locale = ["LC_ALL", "LC_CTYPE", "LANG"].map(environment).find((value) => value);
+  return locale === undefined || /utf-?8/i.test(locale);
+}

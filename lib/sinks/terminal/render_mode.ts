@@ -1,0 +1,150 @@
+/** The forms in which a terminal shows pictures, and what FFmpeg has to make for each. Pure. */
+import { type TerminalAbilities, type TerminalLook, USUAL_CELL } from "./capabilities.ts";
+import { deleteKitty, encodeKitty, encodeSixel, PALETTE_BYTES } from "./graphics_renderer.ts";
+import {
+  colourOf256,
+  fitPicture,
+  renderAscii,
+  renderHalfBlocks,
+  type Size,
+} from "./text_renderer.ts";
+
+/** How large a picture is. */
+export interface Layout {
+  /** What FFmpeg scales it to. */
+  pixels: Size;
+  /** Columns and rows that it fills. */
+  cells: Size;
+}
+
+/** A way to show pictures. */
+export interface PictureForm {
+  /** FFmpeg's filters behind the scaling one, which give what {@linkcode render} takes. */
+  filters: readonly string[];
+  /** How large a picture of so many pixels is in so many columns and rows. */
+  fit(picture: Size, room: Size): Layout;
+  /** Bytes of a scaled picture. */
+  bytes(pixels: Size): number;
+  /**
+   * Renders a picture, as text for each row of the terminal; as one text where it is drawn as a
+   * whole, from the cursor's place on.
+   */
+  render(picture: Uint8Array, layout: Layout): string[];
+  /** It consists of characters, row by row, and so of few pixels. */
+  isText: boolean;
+  /** What takes the last picture away. */
+  wipe: string;
+}
+
+/** Sixel pictures of more pixels take longer to encode than they are seen. */
+const SIXEL_LIMIT: Size = { width: 800, height: 480 };
+
+/** Kitty stretches pictures to the cells that they fill, so that less will do. */
+const KITTY_LIMIT: Size = { width: 1280, height: 720 };
+
+/** What is known of the terminal. */
+export interface FormOptions {
+  look: TerminalLook;
+  /** What it says of itself, where it was asked. */
+  abilities?: TerminalAbilities;
+  /** Number that the picture gets where pictures have one, above 0. */
+  id: number;
+}
+
+/** The best form that the terminal knows. */
+export function chooseForm({ look, abilities, id }: FormOptions): PictureForm {
+  if (abilities?.graphics === "kitty") return kittyForm(abilities, id);
+  if (abilities?.graphics === "sixel") return sixelForm(abilities);
+  const cell = abilities?.cell ?? USUAL_CELL;
+  return look === "ascii" ? asciiForm(cell) : halfBlockForm(look, cell);
+}
+
+function halfBlockForm(look: TerminalLook, cell: Size): PictureForm {
+  const code = look === "256 colours" ? colourOf256 : undefined;
+  return {
+    filters: ["format=rgb24"],
+    fit(picture, room) {
+      const pixels = fitPicture(inHalfCells(picture, cell), room);
+      return { pixels, cells: { width: pixels.width, height: pixels.height / 2 } };
+    },
+    bytes: ({ width, height }) => width * height * 3,
+    render: (picture, { pixels }) => renderHalfBlocks(picture, pixels, code),
+    isText: true,
+    wipe: "",
+  };
+}
+
+function asciiForm(cell: Size): PictureForm {
+  return {
+    filters: ["format=gray"],
+    fit(picture, room) {
+      const { width, height } = fitPicture(inHalfCells(picture, cell), room);
+      const pixels = { width, height: height / 2 };
+      return { pixels, cells: pixels };
+    },
+    bytes: ({ width, height }) => width * height,
+    render: (picture, { pixels }) => renderAscii(picture, pixels),
+    isText: true,
+    wipe: "",
+  };
+}
+
+function sixelForm({ cell, colours }: TerminalAbilities): PictureForm {
+  return {
+    filters: [
+      // A palette for each picture.
+      "split[a][b];" +
+      `[a]palettegen=max_colors=${colours}:reserve_transparent=0:stats_mode=single[p];` +
+      "[b][p]paletteuse=new=1:dither=bayer:bayer_scale=3",
+    ],
+    fit: (picture, room) => fitGraphics(picture, { room, cell, limit: SIXEL_LIMIT }),
+    bytes: ({ width, height }) => width * height + PALETTE_BYTES,
+    render: (picture, { pixels }) => [encodeSixel(picture, pixels)],
+    isText: false,
+    wipe: "",
+  };
+}
+
+function kittyForm({ cell }: TerminalAbilities, id: number): PictureForm {
+  return {
+    filters: ["format=rgb24"],
+    fit(picture, room) {
+      const { pixels: { width, height }, cells } = fitGraphics(picture, { room, cell });
+      const scale = Math.min(1, KITTY_LIMIT.width / width, KITTY_LIMIT.height / height);
+      return { pixels: scaled({ width, height }, scale), cells };
+    },
+    bytes: ({ width, height }) => width * height * 3,
+    render: (picture, { pixels, cells }) => [encodeKitty(picture, { size: pixels, cells, id })],
+    isText: false,
+    wipe: deleteKitty(id),
+  };
+}
+
+/** A picture measured in halves of cells, which are squares in most terminals. */
+function inHalfCells(picture: Size, cell: Size): Size {
+  return { width: picture.width / cell.width, height: picture.height / (cell.height / 2) };
+}
+
+/** The largest size at which a picture fits into cells, aspect kept. */
+function fitGraphics(
+  picture: Size,
+  { room, cell, limit }: { room: Size; cell: Size; limit?: Size },
+): Layout {
+  const width = Math.min(Math.max(1, room.width) * cell.width, limit?.width ?? Infinity);
+  const height = Math.min(Math.max(1, room.height) * cell.height, limit?.height ?? Infinity);
+  const scale = Math.min(width / picture.width, height / picture.height);
+  const pixels = scaled(picture, scale);
+  const cells = {
+    width: Math.ceil(pixels.width / cell.width),
+    height: Math.ceil(pixels.height / cell.height),
+  };
+  return { pixels, cells };
+}
+
+function scaled({ width, height }: Size, scale: number): Size {
+  // What is exact but for the arithmetic must not grow by a pixel, and so by a cell.
+  return {
+    width: Math.max(1, Math.floor(width * scale + 1e-6)),
+    height: Math.max(1, Math.floor(height * scale + 1e-6)),
+  };
+}

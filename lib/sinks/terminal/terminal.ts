@@ -1,0 +1,298 @@
+/** What a terminal is to those who draw on it. */
+import { OutputClosedError, ProcessError } from "../../base/errors.ts";
+import type { Frame, VideoStream } from "../../media/frame.ts";
+import { reasonOf } from "../ffmpeg_sink.ts";
+import { turned, turnFilters } from "../filters.ts";
+import type { Presentation, Viewer } from "../sink.ts";
+import {
+  abilitiesOf,
+  ANSWERS,
+  isWholeAnswer,
+  QUESTION,
+  type TerminalLook,
+} from "./capabilities.ts";
+import {
+  decodedStream,
+  PausedPicture,
+  PictureDecoder,
+  type PictureDecoderOptions,
+  shownSize,
+} from "./decoder.ts";
+import { NewestDrawn } from "./latest_picture.ts";
+import { chooseForm, type FormOptions } from "./render_mode.ts";
+import { watchTerminal } from "./restore.ts";
+import { PictureScaler } from "./scaler.ts";
+import { TerminalScreen } from "./screen.ts";
+
+/** Milliseconds that a terminal has to say what it is, over a slow link too. */
+const PATIENCE = 1000;
+
+/** Milliseconds that the last picture of a video may take to be drawn. */
+const LAST_PICTURE = 3000;
+
+/** Told at the beginning. */
+const HINT = "space: pause   left/right: 10 s   up/down: 60 s   q: quit";
+
+/** Draws pictures in a terminal, in the best form that it knows. Sound is left out. */
+export class TerminalViewer implements Viewer {
+  #terminal: Terminal;
+  #keyboard: TerminalKeyboard | undefined;
+  #presentation: Presentation | undefined;
+  #video: VideoStream | undefined;
+  /** What the decoder gives, where there is one. */
+  #decoded: VideoStream | undefined;
+  #decoder: PictureDecoder | undefined;
+  #scaler: PictureScaler | undefined;
+  #screen: TerminalScreen | undefined;
+  #drawn: NewestDrawn | undefined;
+  #watch: Disposable | undefined;
+  #resting: Disposable | undefined;
+  #paused = false;
+  #preview: PausedPicture | undefined;
+  /** Memory for the next raw picture. */
+  #memory: Uint8Array<ArrayBuffer> | undefined;
+  /** Told before there was a screen. */
+  #early: string[] = [];
+  /** Why drawing ended early. */
+  #failure: unknown;
+
+  constructor(terminal: Terminal) {
+    this.#terminal = terminal;
+  }
+
+  async begin(presentation: Presentation): Promise<void> {
+    const { streams, still, encoding } = presentation;
+    const video = streams.find((stream) => stream.type === "video");
+    if (video === undefined) {
+      throw new Error(
+        "Cannot show sound in a terminal: expected --view window, --view browser or --output FILE",
+      );
+    }
+    const { write, writeNow, size, isTerminal = false, settings, forced: signal } = this.#terminal;
+    this.#keyboard = await this.#terminal.keyboard?.();
+    const form = chooseForm(await this.#formOptions());
+    const screen = new TerminalScreen({
+      ...{ write, writeNow, size, form, inline: still },
+      guarded: isTerminal && Deno.build.os !== "windows",
+      settings: settings?.(),
+    });
+    this.#presentation = presentation;
+    this.#video = video;
+    this.#screen = screen;
+    const drawn = new NewestDrawn((picture, layout) => screen.draw(picture, layout));
+    this.#drawn = drawn;
+    const isRaw = encoding === "raw";
+    const raw = isRaw ? video : decodedStream(video, form);
+    const shown = shownSize(turned(video));
+    this.#scaler = new PictureScaler({
+      video: raw,
+      filters: isRaw ? turnFilters(video) : [],
+      layout: () => {
+        const { columns, rows } = size();
+        // The last row is for text, or stays free: a full one would scroll.
+        return form.fit(shown, { width: columns, height: rows - 1 });
+      },
+      onPicture: (picture, layout) => drawn.put(picture, layout),
+      ...{ form, signal },
+    });
+    drawn.failed.then((error) => this.#fail(error));
+    this.#scaler.done.catch((error) => this.#fail(error));
+    if (!isRaw) {
+      this.#decoded = raw;
+      this.#decoder = this.#decode();
+    }
+    if (!still && this.#keyboard !== undefined) screen.tell(HINT);
+    this.#early.splice(0).forEach((line) => screen.tell(line));
+    if (isTerminal && !still) this.#watch = this.#follow(screen);
+  }
+
+  async show(frame: Frame): Promise<boolean> {
+    const scaler = this.#scaler;
+    if (frame.streamId !== this.#video?.id || scaler === undefined) return true;
+    return await this.#guarded(async () => {
+      this.#scaler?.refresh();
+      if (this.#decoder !== undefined) {
+        await this.#preview?.add(frame);
+        return await this.#decoder.write(frame);
+      }
+      const { byteLength } = frame.data;
+      const memory = this.#memory?.byteLength === byteLength
+        ? this.#memory
+        : new Uint8Array(byteLength);
+      memory.set(frame.data);
+      this.#memory = scaler.put(memory);
+      return true;
+    });
+  }
+
+  /** Goes elsewhere: a decoder has to begin anew there. */
+  async jump(to: number): Promise<void> {
+    if (this.#decoder === undefined) return;
+    await this.#decoder[Symbol.asyncDispose]();
+    this.#decoder = this.#decode(to);
+    const options = this.#paused ? this.#decoderOptions(to) : undefined;
+    this.#preview = options && new PausedPicture({ ...options, from: to });
+  }
+
+  /** Puts a line below the picture, for a while. */
+  tell(line: string): void {
+    if (this.#screen === undefined) this.#early.push(line);
+    else this.#screen.tell(line);
+  }
+
+  /** Puts a line below the picture that tells how far it is. */
+  showStatus(line: string): void {
+    const skipped = (this.#scaler?.skipped ?? 0) + (this.#drawn?.skipped ?? 0);
+    this.#screen?.showStatus(skipped === 0 ? line : `${line}  ${skipped} not drawn`);
+  }
+
+  /** Shows that it pauses, or goes on, which is part of the status. */
+  pause(paused: boolean): void {
+    this.#paused = paused;
+    this.#preview = undefined;
+    this.#screen?.hush();
+  }
+
+  async finish(whole: boolean): Promise<undefined> {
+    await this.#guarded(async () => {
+      if (!whole && this.#presentation?.still !== true) return true;
+      await this.#decoder?.finish();
+      await this.#scaler?.finish();
+      await this.#drawn?.finish(this.#presentation?.still ? undefined : LAST_PICTURE);
+      return true;
+    });
+    await this.#leave();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#decoder?.[Symbol.asyncDispose]();
+    await this.#scaler?.[Symbol.asyncDispose]();
+    await this.#leave();
+  }
+
+  /** Asks the terminal what it is, where it may be asked. */
+  async #formOptions(): Promise<FormOptions> {
+    const { look = "truecolour", canBeAsked, isTerminal, size, write, passesSixel } =
+      this.#terminal;
+    const id = crypto.getRandomValues(new Uint32Array(1))[0] || 1;
+    if (!canBeAsked || !isTerminal || this.#keyboard === undefined) return { look, id };
+    const answer = await this.#keyboard.ask(() => {
+      // A terminal that takes nothing answers nothing, either; drawing finds it out.
+      write(QUESTION).catch(() => {});
+    }, { isWhole: isWholeAnswer, answers: ANSWERS, patience: PATIENCE });
+    const abilities = abilitiesOf(answer, size());
+    if (abilities.graphics === "sixel" && !(await passesSixel?.() ?? true)) {
+      return { look, id, abilities: { ...abilities, graphics: undefined } };
+    }
+    return { look, id, abilities };
+  }
+
+  #decode(from?: number): PictureDecoder | undefined {
+    const options = this.#decoderOptions(from);
+    return options && new PictureDecoder(options);
+  }
+
+  #decoderOptions(from?: number): PictureDecoderOptions | undefined {
+    const { still, lead = 0 } = this.#presentation ?? {};
+    const [video, decoded] = [this.#video, this.#decoded];
+    if (video === undefined || decoded === undefined) return undefined;
+    return {
+      ...{ video, decoded, lead },
+      from: from ?? (lead > 0 && !still ? 0 : undefined),
+      onPicture: (picture) => this.#scaler?.put(picture) ?? new Uint8Array(picture.byteLength),
+      signal: this.#terminal.forced,
+    };
+  }
+
+  /** Follows the size of the terminal, and gives it back while the program is stopped. */
+  #follow(screen: TerminalScreen): Disposable {
+    return watchTerminal({
+      onFailure: () => screen.leaveNow(),
+      onResize: () => {
+        screen.forget();
+        this.#scaler?.again();
+      },
+      onStop: async () => {
+        await screen.rest();
+        this.#resting ??= this.#keyboard?.rest();
+      },
+      onContinue: () => {
+        this.#resting?.[Symbol.dispose]();
+        this.#resting = undefined;
+        screen.resume();
+        this.#scaler?.again();
+      },
+    });
+  }
+
+  async #leave(): Promise<void> {
+    this.#watch?.[Symbol.dispose]();
+    this.#watch = undefined;
+    this.#drawn?.stop();
+    await this.#screen?.leave();
+  }
+
+  /** Ends FFmpeg, since nobody looks at its pictures any more. */
+  async #fail(error: unknown): Promise<void> {
+    this.#failure ??= error;
+    await this.#decoder?.[Symbol.asyncDispose]();
+    await this.#scaler?.[Symbol.asyncDispose]();
+  }
+
+  async #guarded(action: () => Promise<boolean>): Promise<boolean> {
+    try {
+      const done = await action();
+      if (this.#failure === undefined) return done;
+    } catch (error) {
+      if (!(error instanceof ProcessError)) throw error;
+      this.#failure ??= error;
+    }
+    // Whoever looked has gone, as when a pipe is closed.
+    if (this.#failure instanceof OutputClosedError) return false;
+    if (!(this.#failure instanceof ProcessError)) throw this.#failure;
+    throw new Error(`Cannot draw in the terminal: ${reasonOf(this.#failure)}`, {
+      cause: this.#failure,
+    });
+  }
+}
+
+/** The keyboard of a terminal, from which its own answers come, too. */
+export interface TerminalKeyboard {
+  /**
+   * Asks the terminal itself something; keys that are pressed meanwhile stay keys.
+   *
+   * @returns what came within the patience, milliseconds
+   */
+  ask(
+    ask: () => void,
+    options: { isWhole: (answer: string) => boolean; answers: RegExp; patience: number },
+  ): Promise<string>;
+  /** Has the terminal treat keys as it did before, until disposed. */
+  rest(): Disposable;
+}
+
+/** The terminal that pictures are drawn on. */
+export interface Terminal {
+  /** Writes text, whole and in order; resolved when the terminal has taken it. */
+  write: (text: string) => Promise<void>;
+  /** Writes text at once, whoever has to wait for it. */
+  writeNow?: (text: string) => void;
+  size: () => { columns: number; rows: number };
+  /** How it shows pictures by characters; in any colour where absent. */
+  look?: TerminalLook;
+  /** It is one, and not a pipe or a file in its place. */
+  isTerminal?: boolean;
+  /** It answers when it is asked what it is. */
+  canBeAsked?: boolean;
+  /**
+   * Finds out whether sixels reach the screen though the terminal says that it knows them: tmux says
+   * so whatever it is drawn in. They do if absent.
+   */
+  passesSixel?: () => Promise<boolean>;
+  /** The keys, where there are some. */
+  keyboard?: () => Promise<TerminalKeyboard | undefined>;
+  /** Its settings before keys were listened to, as `stty -g` prints them. */
+  settings?: () => string | undefined;
+  /** Ends drawing at once. */
+  forced?: AbortSignal;
+}

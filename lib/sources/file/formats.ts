@@ -1,0 +1,205 @@
+/** FFmpeg's arguments that open one file, and nothing besides. Pure. */
+
+/** What library media may make FFmpeg open: a file, and nothing by way of a network. */
+const PROTOCOL_WHITELIST = "file";
+
+/** Where FFmpeg finds a file that was opened for it, as descriptor 3. */
+const OPENED_PATH = "/proc/self/fd/3";
+
+/** Extensions by which FFmpeg's image2 demuxer knows images (libavformat/img2.c), but for GIF's. */
+const IMAGE_EXTENSION = new RegExp(
+  "\\.(" +
+    "png|jpe?g|jps|mpo|jls|ljpg|bmp|tiff?|webp|p[bgnp]m|p[afh]m|tga|exr|dpx|jp2|j2[ck]|jpc|jxl|" +
+    "pcx|sgi|ras|rs|sun|sunras|xbm|xpm|xwd|qoi|pic|pct|pict|pix|dds|cri|vbn|im1|im8|im24|im32|y|" +
+    "svgz?|dng|mng|mpg[124]-img|pcd|pgmyuv|ptx|timg|img|xface" +
+    ")$",
+  "i",
+);
+
+/** Characters by which image2 takes a name for that of a numbered series, or for a pattern. */
+const PATTERN = /[%*?{]/;
+
+/** The demuxer that takes names for patterns, unless told not to. */
+const NAMED_IMAGES = ["-f", "image2", "-pattern_type", "none"];
+
+/** What is known of a file's format. */
+export interface KnownFormat {
+  /** FFmpeg's names of the container format, separated by commas. */
+  format: string;
+  video?: { codec: string };
+}
+
+/**
+ * FFmpeg's arguments that open one library file, whatever characters its path has.
+ *
+ * @param known what it is, where that is known by now: then FFmpeg guesses no more
+ */
+export function inputArguments(path: string, known?: KnownFormat): string[] {
+  return [
+    ...["-protocol_whitelist", PROTOCOL_WHITELIST],
+    ...(known === undefined ? guessArguments(path) : knownArguments(known)),
+    ...["-i", fileUrl(path)],
+  ];
+}
+
+/** Pixels that FFmpeg adds to the width and the height of pictures where it sets aside memory. */
+const MARGIN = { width: 128, height: 64 };
+
+/**
+ * FFmpeg's arguments, in front of an input, that bound the pictures it decodes.
+ *
+ * @param known size of the file's pictures, in pixels, where that was found out
+ */
+export function pixelLimit(
+  maxPixels = Infinity,
+  known?: { width: number; height: number },
+): string[] {
+  if (maxPixels === Infinity) return [];
+  const isWithin = known !== undefined && known.width * known.height <= maxPixels;
+  const needed = isWithin ? (known.width + MARGIN.width) * (known.height + MARGIN.height) : 0;
+  return ["-max_pixels", `${Math.max(maxPixels, needed)}`];
+}
+
+/** The input's address by which FFmpeg finds the file of this path that was opened for it. */
+export function openedUrl(url: string, path: string): string {
+  return url === fileUrl(path) ? fileUrl(OPENED_PATH) : url;
+}
+
+/** What FFmpeg says, without where the file lies. */
+export function withoutPath(said: string, path: string): string {
+  return [path, OPENED_PATH].reduce(
+    (rest, name) =>
+      rest.replaceAll(`${fileUrl(name)}: `, "").replaceAll(fileUrl(name), "the file")
+        .replaceAll(name, "the file"),
+    said,
+  );
+}
+
+/** FFmpeg decides before it opens what a format names, so that lists of other files do no harm. */
+function guessArguments(path: string): string[] {
+  const isPattern = PATTERN.test(path) && IMAGE_EXTENSION.test(path);
+  return [
+    ...["-format_whitelist", SERVED_FORMATS.join(",")],
+    ...(isPattern ? NAMED_IMAGES : []),
+  ];
+}
+
+function knownArguments({ format, video }: KnownFormat): string[] {
+  const [name] = format.split(",");
+  if (name !== "image2") return ["-f", name];
+  const isNamed = video !== undefined && NAMED_CODECS.includes(video.codec);
+  return [...NAMED_IMAGES, ...(isNamed ? ["-c:v", video.codec] : [])];
+}
+
+function fileUrl(path: string): string {
+  return `file:${path}`;
+}
+
+/**
+ * What FFmpeg would take a file for by the extension of its name, which it does not see where the
+ * file was opened for it. Pure.
+ */
+
+/** A format that a name stands for. */
+export interface NamedFormat {
+  /** FFmpeg's name of the demuxer. */
+  demuxer: string;
+  /** The decoder, of pictures that nothing in them tells. */
+  codec?: string;
+}
+
+/**
+ * FFmpeg's demuxers that go by the name alone, or tell little from the content, with the extensions
+ * that it knows them by (`AVInputFormat.extensions`); not those that need to be told a size.
+ */
+const DEMUXERS: Record<string, string> = {
+  adf: "adf",
+  afc: "afc",
+  aptx: "aptx",
+  aptx_hd: "aptxhd",
+  bmv: "bmv",
+  cdg: "cdg",
+  daud: "302 daud",
+  dfpwm: "dfpwm",
+  filmstrip: "flm",
+  g722: "g722 722",
+  g723_1: "tco rco g723_1",
+  g729: "g729",
+  gsm: "gsm",
+  mvi: "mvi",
+  mxg: "mxg",
+  mlp: "mlp",
+  truehd: "thd",
+  alaw: "al",
+  mulaw: "ul",
+  s16le: "sw",
+  s8: "sb",
+  u16le: "uw",
+  u8: "ub",
+  rso: "rso",
+  sbc: "sbc msbc",
+  sln: "sln",
+  pam_pipe: "pam",
+  pgmyuv_pipe: "pgmyuv",
+  svg_pipe: "svg svgz",
+};
+
+/** The same of decoders for pictures that FFmpeg knows by the name alone (libavformat/img2.c). */
+const DECODERS: Record<string, string> = {
+  targa: "tga",
+  xface: "xface",
+  mpeg1video: "mpg1-img",
+  mpeg2video: "mpg2-img",
+  mpeg4: "mpg4-img",
+};
+
+/** Those decoders, which have to be named where such pictures are decoded. */
+export const NAMED_CODECS: readonly string[] = Object.keys(DECODERS);
+
+const BY_EXTENSION = new Map<string, NamedFormat>([
+  ...extensionsOf(DEMUXERS, (demuxer) => ({ demuxer })),
+  ...extensionsOf(DECODERS, (codec) => ({ demuxer: "image2", codec })),
+]);
+
+/** The format that the extension of a name stands for; `undefined` where the content tells it. */
+export function formatByName(path: string): NamedFormat | undefined {
+  return BY_EXTENSION.get(path.slice(path.lastIndexOf(".") + 1).toLowerCase());
+}
+
+function extensionsOf(
+  table: Record<string, string>,
+  toFormat: (name: string) => NamedFormat,
+): [string, NamedFormat][] {
+  return Object.entries(table).flatMap(([name, extensions]) =>
+    extensions.split(" ").map((extension): [string, NamedFormat] => [extension, toFormat(name)])
+  );
+}
+
+/**
+ * FFmpeg's demuxers, up to version 9.0, for what is media by itself: those whose files name no other
+ * files or addresses to open, nor text that FFmpeg would draw as on a terminal, nor subtitles
+ * alone. What is not known to be so is left out: lists (HLS, DASH, concat, IMF), session
+ * descriptions (SDP), scripts, formats in several files (VobSub, Magic Lantern), devices.
+ */
+export const SERVED_FORMATS: readonly string[] = `
+  3dostr 4xm aa aac aax ac3 ace acm act adf adp ads adx aea afc aiff aix alaw alias_pix alp amr
+  amrnb amrwb anm apac apc ape apm apng aptx aptx_hd apv argo_asf argo_brp argo_cvg asf asf_o ast au
+  av1 avi avr avs avs2 avs3 bethsoftvid bfi bfstm bin bink binka bit bmp_pipe bmv boa bonk
+  brender_pix brstm c93 caf cavsvideo cdg cdxl cine codec2 codec2raw cri_pipe daud dcstr dds_pipe
+  derf dfa dfpwm dhav dirac dnxhd dpx_pipe dsf dsicin dss dts dtshd dv dxa ea ea_cdata eac3 epaf evc
+  exr_pipe f32be f32le f64be f64le film_cpk filmstrip fits flac flic flv frm fsb fwse g722 g723_1
+  g726 g726le g728 g729 gdv gem_pipe genh gif gif_pipe gsm gxf h261 h263 h264 hca hcom hdr_pipe hevc
+  hnm hxvs iamf ico idcin idf iff ifv ilbc image2 ingenient ipmovie ipu ircam iss iv8 ivf ivr
+  j2k_pipe jpeg_pipe jpegls_pipe jpegxl_anim jpegxl_pipe jpegxs_pipe jv kux kvag laf lc3 libgme
+  libmodplug libopenmpt live_flv lmlm4 loas luodat lvf lxf m4v matroska mca mgsts mjpeg mjpeg_2000
+  mlp mm mmf mods moflex mov mp3 mpc mpc8 mpeg mpegts mpegtsraw mpegvideo mpjpeg msf msnwctcp msp
+  mtaf mtv mulaw musx mv mvi mxf mxg nc nistsphere nsp nsv nut nuv obu ogg oma osq paf pam_pipe
+  pbm_pipe pcx_pipe pdv pfm_pipe pgm_pipe pgmyuv_pipe pgx_pipe phm_pipe photocd_pipe pictor_pipe pmp
+  png_pipe pp_bnk ppm_pipe psd_pipe psxstr pva pvf qcp qdraw_pipe qoa qoi_pipe r3d rawvideo redspark
+  rka rl2 rm roq rpl rsd rso s16be s16le s24be s24le s32be s32le s337m s8 sbc sbg scd sdns sdr2 sds
+  sdx ser sga sgi_pipe shn siff simbiosis_imx sln smjpeg smk smush sol sox spdif sunrast_pipe svag
+  svg_pipe svs swf tak thp tiertexseq tiff_pipe tmv truehd tta txd ty u16be u16le u24be u24le u32be
+  u32le u8 usm v210 v210x vag vbn_pipe vc1 vc1test vidc vividas vivo vmd voc vpk vqf vvc w64 wady
+  wav wavarc wc3movie webp_anim webp_pipe wsaud wsd wsvqa wtv wv wve xa xbin xbm_pipe xmd xmv
+  xpm_pipe xvag xwd_pipe xwma yop yuv4mpegpipe
+`.trim().split(/\s+/);

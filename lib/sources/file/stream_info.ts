@@ -1,0 +1,149 @@
+/** What the streams of a file are as they are sent. Pure. */
+import { rawPixelFormat } from "../../ffmpeg/pixel_formats.ts";
+import { isRgb, jpegPixelFormat } from "../../ffmpeg/rendition.ts";
+import type { AudioStream, Encoding, Rational, VideoStream } from "../../media/frame.ts";
+import type { NutStream } from "../../nut/demuxer.ts";
+import { pcmCodec } from "./ffmpeg_args.ts";
+import type { MediaOptions } from "./plan.ts";
+import type { AudioInfo, VideoInfo } from "./probe.ts";
+
+/** Stream ids as they are sent. */
+const VIDEO_ID = 0;
+const AUDIO_ID = 1;
+
+/** FFmpeg's names of PCM codecs, and NUT's (nut4cc.txt): `PSD` and the bits of a sample. */
+const PCM_FOURCC: Record<string, string> = { pcm_s16le: "PSD\x10", pcm_s32le: "PSD\x20" };
+
+/** Ticks a second of a series: enough for what milliseconds tell, or else for microseconds. */
+const SERIES_TICKS = [1000, 1_000_000];
+
+/** What is sent of a stream's pictures. */
+export interface PictureDescription {
+  info: VideoInfo;
+  options: MediaOptions;
+  encoding: Encoding;
+}
+
+/** Describes pictures: what NUT says of them, and what only the file says. */
+export function toVideoStream(
+  nut: NutStream,
+  { info, options, encoding }: PictureDescription,
+): VideoStream {
+  return {
+    id: VIDEO_ID,
+    type: "video",
+    codec: { raw: "rawvideo", copy: info.codec, h264: "h264", mjpeg: "mjpeg" }[encoding],
+    fourcc: nut.fourcc,
+    timeBase: timeBaseOf(nut, info, options),
+    extradata: nut.extradata,
+    width: nut.width ?? info.width,
+    height: nut.height ?? info.height,
+    frameRate: options.every !== undefined ? undefined : frameRateOf(info, options),
+    sampleAspectRatio: nut.sampleAspectRatio,
+    ...colorsOf(info, options, encoding),
+    rotation: encoding === "copy" ? toRotation(info.rotation) : undefined,
+    decodeDelay: encoding === "copy" && nut.decodeDelay > 0 ? nut.decodeDelay : undefined,
+  };
+}
+
+/**
+ * What is other than asked for of the size; nothing where it is as it should be.
+ *
+ * @param wanted pixels; absent where any do
+ */
+export function sizeNotes(
+  { width, height }: VideoStream,
+  wanted: { width?: number; height?: number },
+  encoding: Encoding,
+): string[] {
+  if (encoding !== "h264") return [];
+  const isOdd = [wanted.width, wanted.height].some((pixels = 0) => pixels % 2 > 0);
+  return isOdd ? [`Pictures are ${width}×${height}: H.264 has even sizes only`] : [];
+}
+
+function colorsOf(info: VideoInfo, { pixelFormat }: MediaOptions, encoding: Encoding) {
+  const { colorRange, colorSpace } = info;
+  if (encoding === "h264") {
+    const colors = isRgb(info.pixelFormat) ? { colorRange: "tv", colorSpace: "smpte170m" } : {
+      colorRange: isFullRange(info) ? "tv" : colorRange,
+      colorSpace,
+    };
+    return { pixelFormat: "yuv420p", ...colors };
+  }
+  if (encoding === "mjpeg") {
+    const format = jpegPixelFormat(info.pixelFormat);
+    return { pixelFormat: format, colorRange: "pc", colorSpace: "bt470bg" };
+  }
+  if (encoding === "copy") return { pixelFormat: info.pixelFormat, colorRange, colorSpace };
+  if (pixelFormat !== undefined) return { pixelFormat };
+  return { pixelFormat: rawPixelFormat(info.pixelFormat), colorRange, colorSpace };
+}
+
+/** Whether pictures use all values of their bytes; those of H.264 as it is sent never do. */
+function isFullRange({ pixelFormat, colorRange }: VideoInfo): boolean {
+  return colorRange === "pc" || /^(yuvj|gray|ya\d|mono)/.test(pixelFormat);
+}
+
+function toRotation(degrees: number): VideoStream["rotation"] {
+  return degrees === 90 || degrees === 180 || degrees === 270 ? degrees : undefined;
+}
+
+function frameRateOf({ frameRate }: VideoInfo, { fps }: MediaOptions): Rational | undefined {
+  return fps === undefined ? frameRate : lowest(Math.round(fps * 1000), 1000);
+}
+
+function timeBaseOf(nut: NutStream, info: VideoInfo, options: MediaOptions): Rational {
+  if (options.every !== undefined) return seriesTimeBase(options.every);
+  if (options.still) return nut.timeBase;
+  if (options.fps === undefined) return coarsest(nut, info.timeBase);
+  return coarsest(nut, lowest(1000, Math.round(options.fps * 1000)));
+}
+
+/** The source's own time base where NUT's is a refinement of it, as FFmpeg makes it. */
+function coarsest(nut: NutStream, timeBase: Rational): Rational {
+  const ticks = (timeBase[0] * nut.timeBase[1]) / (timeBase[1] * nut.timeBase[0]);
+  return Number.isInteger(ticks) ? timeBase : nut.timeBase;
+}
+
+function seriesTimeBase(every: number): Rational {
+  const isExact = (ticks: number) => Math.abs(every * ticks - Math.round(every * ticks)) < 1e-6;
+  return [1, SERIES_TICKS.find(isExact) ?? SERIES_TICKS[1]];
+}
+
+/** Describes PCM before FFmpeg does. */
+export function toPcmStream(info: AudioInfo): AudioStream {
+  const codec = pcmCodec(info);
+  return {
+    id: AUDIO_ID,
+    type: "audio",
+    codec,
+    fourcc: PCM_FOURCC[codec],
+    timeBase: [1, info.sampleRate],
+    extradata: new Uint8Array(0),
+    sampleRate: info.sampleRate,
+    channels: info.channels,
+  };
+}
+
+/** Describes compressed sound. */
+export function toAudioStream(nut: NutStream, info: AudioInfo, codec: string): AudioStream {
+  return {
+    id: AUDIO_ID,
+    type: "audio",
+    codec,
+    fourcc: nut.fourcc,
+    timeBase: nut.timeBase,
+    extradata: nut.extradata,
+    sampleRate: nut.sampleRate ?? info.sampleRate,
+    channels: nut.channels ?? info.channels,
+  };
+}
+
+function lowest(numerator: number, denominator: number): Rational {
+  const divisor = greatestDivisor(numerator, denominator);
+  return [numerator / divisor, denominator / divisor];
+}
+
+function greatestDivisor(a: number, b: number): number {
+  return b === 0 ? a : greatestDivisor(b, a % b);
+}

@@ -1,0 +1,54 @@
+import { assertStrictEquals } from "@std/assert";
+import { BufferPool } from "../../lib/base/buffer_pool.ts";
+
+const LARGE = 100_000;
+
+function test(name: string, fn: () => void): void {
+  Deno.test({ name, permissions: "none", fn });
+}
+
+test("take() gives back what was given, once", () => {
+  const pool = new BufferPool(2);
+  const buffer = new ArrayBuffer(LARGE);
+  assertStrictEquals(pool.take(LARGE), undefined);
+  pool.give(buffer);
+  assertStrictEquals(pool.take(LARGE), buffer);
+  assertStrictEquals(pool.take(LARGE), undefined);
+});
+
+test("take() gives a larger buffer, never a smaller one", () => {
+  const pool = new BufferPool(2);
+  const [small, large] = [new ArrayBuffer(LARGE), new ArrayBuffer(2 * LARGE)];
+  pool.give(small);
+  pool.give(large);
+  assertStrictEquals(pool.take(LARGE + 1), large);
+  assertStrictEquals(pool.take(LARGE), small);
+});
+
+test("take() drops a buffer that has become too small", () => {
+  const pool = new BufferPool(1);
+  pool.give(new ArrayBuffer(LARGE));
+  assertStrictEquals(pool.take(2 * LARGE), undefined);
+  const larger = new ArrayBuffer(2 * LARGE);
+  pool.give(larger);
+  assertStrictEquals(pool.take(2 * LARGE), larger);
+});
+
+test("give() keeps no more than the capacity", () => {
+  const pool = new BufferPool(1);
+  const [first, second] = [new ArrayBuffer(LARGE), new ArrayBuffer(LARGE)];
+  pool.give(first);
+  pool.give(second);
+  assertStrictEquals(pool.take(LARGE), first);
+  assertStrictEquals(pool.take(LARGE), undefined);
+});
+
+test("give() keeps neither small buffers nor such that were moved elsewhere", () => {
+  const pool = new BufferPool(2);
+  pool.give(new ArrayBuffer(1000));
+  assertStrictEquals(pool.take(500), undefined);
+  const moved = new ArrayBuffer(LARGE);
+  structuredClone(moved, { transfer: [moved] });
+  pool.give(moved);
+  assertStrictEquals(pool.take(LARGE), undefined);
+});

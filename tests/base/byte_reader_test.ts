@@ -1,0 +1,219 @@
+import {
+  assertEquals,
+  assertLess,
+  assertRejects,
+  assertStrictEquals,
+  assertThrows,
+} from "@std/assert";
+import { ByteReader, fromSocket, fromStream } from "../../lib/base/byte_reader.ts";
+import { TruncatedError } from "../../lib/base/errors.ts";
+import { sample, socketOf, sourcesOf, STEPS, streamOf } from "../support/byte_sources.ts";
+
+const MEBIBYTE = 1 << 20;
+
+const NO_ROOM = { offset: 0, tail: 0 };
+
+/** Runs a test over both kinds of source, each whole, split and byte by byte. */
+function test(
+  name: string,
+  bytes: Uint8Array,
+  check: (reader: ByteReader) => Promise<void>,
+): void {
+  for (const step of STEPS) {
+    for (const [kind, source] of sourcesOf(bytes, step)) {
+      const steps = step === Infinity ? "whole" : `by ${step}`;
+      const fn = () => check(new ByteReader(source));
+      Deno.test({ name: `${name} (${kind}, ${steps})`, permissions: "none", fn });
+    }
+  }
+}
+
+test("peek() gives what is at hand without consuming it", sample(20), async (reader) => {
+  assertEquals((await reader.peek(3))?.subarray(0, 3), sample(20).subarray(0, 3));
+  assertEquals((await reader.peek(5))?.subarray(0, 5), sample(20).subarray(0, 5));
+  reader.consume(4);
+  assertEquals((await reader.peek(16))?.subarray(0, 16), sample(20).subarray(4));
+});
+
+test("peek() tells a clean end from a truncated one", sample(5), async (reader) => {
+  const error = await assertRejects(() => reader.peek(6), TruncatedError);
+  assertEquals([error.expected, error.received], [6, 5]);
+  reader.consume(5);
+  assertStrictEquals(await reader.peek(1), undefined);
+  assertStrictEquals(await reader.peek(1), undefined);
+});
+
+test("peek() holds more than it reads ahead", sample(40_000), async (reader) => {
+  assertEquals((await reader.peek(2))?.subarray(0, 2), sample(2));
+  reader.consume(1);
+  assertEquals((await reader.peek(39_999))?.length, 39_999);
+});
+
+test(
+  "readInto() fills memory from what was peeked at and from the source",
+  sample(50),
+  async (reader) => {
+    await reader.peek(3);
+    reader.consume(2);
+    const memory = new Uint8Array(40);
+    const read = await reader.readInto(memory.subarray(10, 30));
+    assertEquals(read, sample(50).subarray(2, 22));
+    assertEquals([read.byteOffset, read.buffer.byteLength], [10, 40]);
+    assertEquals(await reader.readInto(new Uint8Array(28)), sample(50).subarray(22));
+    assertEquals(await reader.readInto(new Uint8Array(0)), new Uint8Array(0));
+  },
+);
+
+test("readInto() says how much came before the end", sample(9), async (reader) => {
+  await reader.peek(2);
+  const error = await assertRejects(() => reader.readInto(new Uint8Array(10)), TruncatedError);
+  assertEquals([error.expected, error.received], [10, 9]);
+});
+
+test("readGrowing() leaves room around the bytes", sample(9), async (reader) => {
+  const read = await reader.readGrowing(undefined, 9, { offset: 5, tail: 3 });
+  assertEquals(read, sample(9));
+  assertEquals([read.byteOffset, read.buffer.byteLength], [5, 17]);
+});
+
+test("readGrowing() takes memory that is large enough", sample(9), async (reader) => {
+  const read = await reader.readGrowing(new ArrayBuffer(100), 9, { offset: 5, tail: 3 });
+  assertEquals(read, sample(9));
+  assertEquals([read.byteOffset, read.buffer.byteLength], [5, 100]);
+});
+
+test("readGrowing() makes more where memory does not suffice", sample(9), async (reader) => {
+  const read = await reader.readGrowing(new ArrayBuffer(16), 9, { offset: 5, tail: 3 });
+  assertEquals([read.byteOffset, read.buffer.byteLength], [5, 17]);
+});
+
+test("readGrowing() reads nothing where nothing is wanted", sample(3), async (reader) => {
+  assertEquals(await reader.readGrowing(undefined, 0, NO_ROOM), new Uint8Array(0));
+  assertEquals(await reader.readInto(new Uint8Array(3)), sample(3));
+});
+
+test("skip() drops bytes, read or not", sample(40_000), async (reader) => {
+  await reader.peek(2);
+  await reader.skip(39_990);
+  assertEquals(await reader.readInto(new Uint8Array(10)), sample(40_000).subarray(39_990));
+});
+
+test("skip() refuses to go past the end", sample(5), async (reader) => {
+  await assertRejects(() => reader.skip(6), TruncatedError);
+});
+
+for (const step of [Infinity, 70_001]) {
+  for (const [kind, source] of sourcesOf(sample(5 * MEBIBYTE), step)) {
+    Deno.test({
+      name: `readGrowing() puts large input together (${kind}, by ${step})`,
+      permissions: "none",
+      async fn() {
+        const reader = new ByteReader(source);
+        const read = await reader.readGrowing(undefined, 5 * MEBIBYTE, { offset: 256, tail: 16 });
+        assertStrictEquals(read.byteOffset, 256);
+        // Compared in one go: an equality assertion would look at each of the bytes.
+        assertStrictEquals(indexOfDifference(read, sample(5 * MEBIBYTE)), -1);
+      },
+    });
+  }
+}
+
+Deno.test({
+  name: "readGrowing() allocates no more than the input pays for",
+  permissions: "none",
+  async fn() {
+    let largest = 0;
+    const socket = socketOf(sample(3 * MEBIBYTE));
+    const reader = new ByteReader({
+      read(target, min) {
+        largest = Math.max(largest, target.buffer.byteLength);
+        return fromSocket(socket).read(target, min);
+      },
+      cancel: () => Promise.resolve(),
+    });
+    const error = await assertRejects(
+      () => reader.readGrowing(undefined, 2 ** 28, NO_ROOM),
+      TruncatedError,
+    );
+    assertEquals([error.expected, error.received], [2 ** 28, 3 * MEBIBYTE]);
+    assertLess(largest, 4 * MEBIBYTE + 1);
+  },
+});
+
+Deno.test({
+  name: "readGrowing() makes room at once for what is trusted",
+  permissions: "none",
+  async fn() {
+    const rooms: number[] = [];
+    const socket = socketOf(sample(3 * MEBIBYTE));
+    const reader = new ByteReader({
+      read(target, min) {
+        rooms.push(target.buffer.byteLength);
+        return fromSocket(socket).read(target, min);
+      },
+      cancel: () => Promise.resolve(),
+    });
+    const room = { ...NO_ROOM, trusted: 3 * MEBIBYTE };
+    const read = await reader.readGrowing(undefined, 3 * MEBIBYTE, room);
+    assertStrictEquals(indexOfDifference(read, sample(3 * MEBIBYTE)), -1);
+    assertEquals(rooms, [3 * MEBIBYTE]);
+  },
+});
+
+Deno.test({
+  name: "consume() refuses more than is at hand",
+  permissions: "none",
+  async fn() {
+    const reader = new ByteReader(fromSocket(socketOf(sample(4))));
+    await reader.peek(1);
+    assertThrows(() => reader.consume(5), RangeError, "Cannot consume 5 bytes: 4 are at hand");
+    assertStrictEquals(reader.buffered, 4);
+  },
+});
+
+Deno.test({
+  name: "cancel() ends the stream it reads from",
+  permissions: "none",
+  async fn() {
+    let cancelled = false;
+    const stream = new ReadableStream({ type: "bytes", cancel: () => void (cancelled = true) });
+    await new ByteReader(fromStream(stream)).cancel();
+    assertStrictEquals(cancelled, true);
+  },
+});
+
+Deno.test({
+  name: "cancel() makes a pending read end like the input",
+  permissions: "none",
+  async fn() {
+    const stream = new ReadableStream<Uint8Array>({ type: "bytes" });
+    const reader = new ByteReader(fromStream(stream));
+    const pending = reader.peek(1);
+    await reader.cancel();
+    assertStrictEquals(await pending, undefined);
+  },
+});
+
+Deno.test({
+  name: "peek() passes the source's failure on",
+  permissions: "none",
+  async fn() {
+    const failure = new Error("reset");
+    const reader = new ByteReader(fromSocket({ read: () => Promise.reject(failure) }));
+    assertStrictEquals(await assertRejects(() => reader.peek(1)), failure);
+  },
+});
+
+Deno.test({
+  name: "fromStream() reads no further than it is asked to",
+  permissions: "none",
+  async fn() {
+    const source = fromStream(streamOf(sample(10), 4));
+    assertEquals(await source.read(new Uint8Array(6), 5), sample(6));
+    assertEquals(await source.read(new Uint8Array(6), 1), sample(10).subarray(6, 8));
+  },
+});
+
+function indexOfDifference(a: Uint8Array, b: Uint8Array): number {
+  return a.length === b.length ? a.findIndex((byte, at) => byte !== b[at]) : 0;
+}

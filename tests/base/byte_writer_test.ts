@@ -1,0 +1,150 @@
+import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
+import { type ByteSink, ByteWriter } from "../../lib/base/byte_writer.ts";
+import { DeadlineError } from "../../lib/base/errors.ts";
+import { sample } from "../support/byte_sources.ts";
+
+/** Long enough to be of no concern. */
+const NEVER = 1_000_000;
+
+function test(name: string, fn: () => Promise<void>): void {
+  Deno.test({ name, permissions: "none", fn });
+}
+
+/** A sink that takes at most `step` bytes at a time, after a turn of the event loop. */
+class SlowSink implements ByteSink {
+  readonly written: number[] = [];
+
+  constructor(readonly step: number) {}
+
+  async write(bytes: Uint8Array): Promise<number> {
+    await Promise.resolve();
+    const part = bytes.subarray(0, this.step);
+    this.written.push(...part);
+    return part.length;
+  }
+}
+
+/** A sink that takes nothing until it is closed. */
+class StuckSink implements ByteSink {
+  readonly #closed = Promise.withResolvers<number>();
+
+  write(): Promise<number> {
+    return this.#closed.promise;
+  }
+
+  close(): void {
+    this.#closed.reject(new Deno.errors.BadResource("closed"));
+  }
+}
+
+for (const step of [Infinity, 3, 1]) {
+  test(`write() writes all, ${step} bytes at a time`, async () => {
+    const sink = new SlowSink(step);
+    const writer = new ByteWriter(sink, { stallTimeout: NEVER, onStall: () => {} });
+    await writer.write(sample(10));
+    await writer.write(new Uint8Array(0));
+    assertEquals(sink.written, [...sample(10)]);
+  });
+
+  test(`write() never mixes calls that overlap, ${step} bytes at a time`, async () => {
+    const sink = new SlowSink(step);
+    const writer = new ByteWriter(sink, { stallTimeout: NEVER, onStall: () => {} });
+    const messages = [[1, 1, 1, 1], [2, 2, 2, 2, 2], [3], [4, 4]];
+    await Promise.all(messages.map((message) => writer.write(Uint8Array.from(message))));
+    assertEquals(sink.written, messages.flat());
+  });
+}
+
+for (const step of [Infinity, 3, 1]) {
+  test(`write() keeps the parts of a call together, ${step} bytes at a time`, async () => {
+    const sink = new SlowSink(step);
+    const writer = new ByteWriter(sink, { stallTimeout: NEVER, onStall: () => {} });
+    const calls = [[[1, 1], [2, 2, 2, 2, 2]], [[3]], [[], [4, 4, 4, 4], [], [5]], [], [[6], [7]]];
+    await Promise.all(
+      calls.map((parts) => writer.write(...parts.map((part) => Uint8Array.from(part)))),
+    );
+    assertEquals(sink.written, calls.flat(2));
+  });
+}
+
+test("write() copies no part", async () => {
+  const seen: ArrayBufferLike[] = [];
+  const sink: ByteSink = {
+    write(bytes) {
+      seen.push(bytes.buffer);
+      return Promise.resolve(bytes.length);
+    },
+  };
+  const parts = [sample(3), sample(5)];
+  await new ByteWriter(sink, { stallTimeout: NEVER, onStall: () => {} }).write(...parts);
+  assertEquals(seen.length, 2);
+  for (const [at, part] of parts.entries()) assertStrictEquals(seen[at], part.buffer);
+});
+
+test("write() writes no part behind one that failed", async () => {
+  const failure = new Deno.errors.BrokenPipe("gone");
+  const tried: number[] = [];
+  const sink: ByteSink = {
+    write(bytes) {
+      tried.push(bytes.length);
+      return bytes.length === 2 ? Promise.reject(failure) : Promise.resolve(bytes.length);
+    },
+  };
+  const writer = new ByteWriter(sink, { stallTimeout: NEVER, onStall: () => {} });
+  const error = await assertRejects(() => writer.write(sample(1), sample(2), sample(3)));
+  assertStrictEquals(error, failure);
+  assertEquals(tried, [1, 2]);
+});
+
+test("write() gives a peer up that takes the first part and nothing of the next", async () => {
+  const stuck = new StuckSink();
+  const sink: ByteSink = {
+    write: (bytes) => bytes.length === 1 ? Promise.resolve(1) : stuck.write(),
+  };
+  const writer = new ByteWriter(sink, { stallTimeout: 20, onStall: () => stuck.close() });
+  await assertRejects(() => writer.write(sample(1), sample(3)), DeadlineError, "0.02 s");
+});
+
+test("write() gives a peer up that takes nothing for too long", async () => {
+  const sink = new StuckSink();
+  let stalls = 0;
+  const onStall = () => {
+    stalls++;
+    sink.close();
+  };
+  const writer = new ByteWriter(sink, { stallTimeout: 20, onStall });
+  const error = await assertRejects(() => writer.write(sample(3)), DeadlineError, "0.02 s");
+  assertStrictEquals(error.cause instanceof Deno.errors.BadResource, true);
+  assertStrictEquals(stalls, 1);
+  await assertRejects(() => writer.write(sample(3)), DeadlineError);
+});
+
+test("write() lets progress begin the wait anew", async () => {
+  let stalled = false;
+  const onStall = () => void (stalled = true);
+  // Five steps of 10 ms each take longer than the deadline; none of them does by itself. However
+  // slow the machine, a step's timer is due, and fires, before the deadline's.
+  const sink: ByteSink = {
+    async write() {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      return 1;
+    },
+  };
+  const writer = new ByteWriter(sink, { stallTimeout: 30, onStall });
+  await writer.write(sample(5));
+  assertStrictEquals(stalled, false);
+});
+
+test("write() passes other failures on, and the next call goes its own way", async () => {
+  let calls = 0;
+  const failure = new Deno.errors.BrokenPipe("gone");
+  const sink: ByteSink = {
+    write: (bytes) => calls++ === 0 ? Promise.reject(failure) : Promise.resolve(bytes.length),
+  };
+  const writer = new ByteWriter(sink, { stallTimeout: NEVER, onStall: () => {} });
+  const first = writer.write(sample(1));
+  const second = writer.write(sample(2));
+  assertStrictEquals(await assertRejects(() => first), failure);
+  await second;
+  assertStrictEquals(calls, 2);
+});

@@ -1,0 +1,46 @@
+import { assertEquals } from "@std/assert";
+import { type LogFields, type Logger, LogQuota } from "../../lib/base/log.ts";
+
+function test(name: string, fn: () => void | Promise<void>): void {
+  Deno.test({ name, permissions: "none", fn });
+}
+
+/** A logger, what it was told, and the next event. */
+function recorder() {
+  const events: [string, LogFields | undefined][] = [];
+  const { promise: next, resolve } = Promise.withResolvers<void>();
+  const logger: Logger = {
+    log(level, _message, fields) {
+      events.push([level, fields]);
+      resolve();
+    },
+  };
+  return { logger, events, next };
+}
+
+test("LogQuota takes so many events of a peer, whatever others do", () => {
+  const { logger, events } = recorder();
+  using quota = new LogQuota(logger, { limit: 2, window: 60_000 });
+  assertEquals(["a", "a", "a", "b", "a", "b"].map((peer) => quota.take(peer)), [
+    ...[true, true, false, true, false, true],
+  ]);
+  assertEquals(events, []);
+});
+
+test("LogQuota tells in one line what was left out, and begins anew", async () => {
+  const { logger, events, next } = recorder();
+  using quota = new LogQuota(logger, { limit: 1, window: 1 });
+  for (let count = 0; count < 5; count++) quota.take("a");
+  await next;
+  assertEquals(events, [["warn", { peer: "a", requests: 4 }]]);
+  assertEquals(quota.take("a"), true);
+});
+
+test("LogQuota tells what was left out when it is disposed, and once", () => {
+  const { logger, events } = recorder();
+  const quota = new LogQuota(logger, { limit: 1, window: 60_000 });
+  for (const peer of ["a", "a", "b"]) quota.take(peer);
+  quota[Symbol.dispose]();
+  quota[Symbol.dispose]();
+  assertEquals(events, [["warn", { peer: "a", requests: 1 }]]);
+});

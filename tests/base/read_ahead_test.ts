@@ -1,0 +1,83 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { ReadAhead } from "../../lib/base/async.ts";
+
+function test(name: string, fn: () => Promise<void>): void {
+  Deno.test({ name, permissions: "none", fn });
+}
+
+/** A source whose items come when a test lets them. */
+class Source {
+  asked = 0;
+  #waiting: PromiseWithResolvers<number | undefined>[] = [];
+
+  next = (): Promise<number | undefined> => {
+    this.asked++;
+    const item = Promise.withResolvers<number | undefined>();
+    this.#waiting.push(item);
+    return item.promise;
+  };
+
+  async give(item: number | undefined | Error): Promise<void> {
+    const waiting = this.#waiting.shift()!;
+    if (item instanceof Error) waiting.reject(item);
+    else waiting.resolve(item);
+    // Whoever waits for it, and whoever waits for that, goes on.
+    for (let turn = 0; turn < 10; turn++) await Promise.resolve();
+  }
+}
+
+test("ReadAhead.take() gives all items in their order, then the end for ever", async () => {
+  const items = [1, 2, 3, 4, 5];
+  const ahead = new ReadAhead(() => Promise.resolve(items.shift()), 2);
+  const taken: (number | undefined)[] = [];
+  for (let at = 0; at < 8; at++) taken.push(await ahead.take());
+  assertEquals(taken, [1, 2, 3, 4, 5, undefined, undefined, undefined]);
+});
+
+test("ReadAhead asks one at a time, and no further than its depth", async () => {
+  const source = new Source();
+  const ahead = new ReadAhead(source.next, 2);
+  assertEquals(source.asked, 0);
+  const first = ahead.take();
+  assertEquals(source.asked, 1);
+  await source.give(1);
+  assertEquals(source.asked, 2);
+  await source.give(2);
+  await source.give(3);
+  assertEquals(source.asked, 3);
+  assertEquals(await first, 1);
+  assertEquals(await ahead.take(), 2);
+  await Promise.resolve();
+  assertEquals(source.asked, 4);
+});
+
+test("ReadAhead does not ask again after the end", async () => {
+  const source = new Source();
+  const ahead = new ReadAhead(source.next, 3);
+  const taken = [ahead.take(), ahead.take()];
+  await source.give(undefined);
+  assertEquals(await Promise.all(taken), [undefined, undefined]);
+  assertEquals(await ahead.take(), undefined);
+  assertEquals(source.asked, 1);
+});
+
+test("ReadAhead.take() gives what came before a failure, then fails for ever", async () => {
+  const source = new Source();
+  const ahead = new ReadAhead(source.next, 2);
+  const first = ahead.take();
+  await source.give(1);
+  await source.give(new TypeError("broken"));
+  assertEquals(await first, 1);
+  await assertRejects(() => ahead.take(), TypeError, "broken");
+  await assertRejects(() => ahead.take(), TypeError, "broken");
+  assertEquals(source.asked, 2);
+});
+
+test("ReadAhead keeps a failure to itself that nobody takes", async () => {
+  const source = new Source();
+  const ahead = new ReadAhead(source.next, 2);
+  const first = ahead.take();
+  await source.give(1);
+  await source.give(new TypeError("broken"));
+  assertEquals(await first, 1);
+});

@@ -1,0 +1,53 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { Turns } from "../../lib/base/async.ts";
+
+function test(name: string, fn: () => Promise<void>): void {
+  Deno.test({ name, permissions: "none", fn });
+}
+
+const { signal } = new AbortController();
+
+test("Turns.take() lets so many act at once, and the next in their order", async () => {
+  const turns = new Turns(2);
+  const gates = Array.from({ length: 4 }, () => Promise.withResolvers<void>());
+  const began: number[] = [];
+  const all = gates.map(({ promise }, index) =>
+    turns.take(async () => {
+      began.push(index);
+      await promise;
+      return index;
+    }, { signal })
+  );
+  await Promise.resolve();
+  assertEquals(began, [0, 1]);
+  gates[1].resolve();
+  assertEquals(await all[1], 1);
+  gates[2].resolve();
+  assertEquals(await all[2], 2);
+  gates[3].resolve();
+  assertEquals(await all[3], 3);
+  assertEquals(began, [0, 1, 2, 3]);
+  gates[0].resolve();
+  assertEquals(await all[0], 0);
+});
+
+test("Turns.take() gives the turn on where the action fails", async () => {
+  const turns = new Turns(1);
+  await assertRejects(() => turns.take(() => Promise.reject(new Error("no")), { signal }), "no");
+  assertEquals(await turns.take(() => Promise.resolve(1), { signal }), 1);
+});
+
+test("Turns.take() forgets who gave up", async () => {
+  const turns = new Turns(1);
+  const gate = Promise.withResolvers<void>();
+  const first = turns.take(() => gate.promise, { signal });
+  const leaving = new AbortController();
+  const second = turns.take(() => Promise.resolve("second"), leaving);
+  const third = turns.take(() => Promise.resolve("third"), { signal });
+  leaving.abort(new Error("left"));
+  await assertRejects(() => second, Error, "left");
+  gate.resolve();
+  await first;
+  assertEquals(await third, "third");
+  await assertRejects(() => turns.take(() => Promise.resolve(), leaving), Error, "left");
+});

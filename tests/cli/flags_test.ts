@@ -1,0 +1,241 @@
+import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
+import { UsageError } from "../../lib/base/errors.ts";
+import {
+  choice,
+  describeFlags,
+  list,
+  number,
+  optionalText,
+  parseFlags,
+  text,
+  toggle,
+  toNumber,
+} from "../../lib/cli/flags.ts";
+
+function test(name: string, fn: () => void): void {
+  Deno.test({ name, permissions: "none", fn });
+}
+
+const TABLE = {
+  host: text("ADDRESS", "where", "localhost"),
+  output: text("FILE", "whereto", undefined),
+  image: optionalText("NAME", "which"),
+  view: choice(["window", "none"], "how", undefined),
+  level: choice(["low", "high"], "how much", "low"),
+  port: number("PORT", "door", { absent: 7777, bounds: { min: 0, max: 65535, integer: true } }),
+  start: number("S", "when", { absent: undefined, bounds: { min: -10, max: Infinity } }),
+  json: toggle("as JSON"),
+};
+
+const parse = (...args: string[]) => parseFlags(TABLE, args);
+
+/** The message of the refusal of a command line. */
+function refusal(...args: string[]): string {
+  return assertThrows(() => parse(...args), UsageError).message;
+}
+
+test("parseFlags() gives absent flags their values", () => {
+  assertEquals(parse(), {
+    host: "localhost",
+    output: undefined,
+    image: undefined,
+    view: undefined,
+    level: "low",
+    port: 7777,
+    start: undefined,
+    json: false,
+  });
+});
+
+test("parseFlags() collects flags that may stand several times, in their order", () => {
+  const table = { part: list("A=B", "some, several times", (value) => value.split("=")), ...TABLE };
+  assertEquals(parseFlags(table, []).part, []);
+  const { part, host } = parseFlags(table, ["--part", "a=1", "--host", "h", "--part=b=--x"]);
+  assertEquals([part, host], [[["a", "1"], ["b", "--x"]], "h"]);
+  assertThrows(() => parseFlags(table, ["--part", "a", "--part"]), UsageError, "expected A=B");
+});
+
+test("parseFlags() takes --flag value and --flag=value alike", () => {
+  const spaced = parse("--host", "h", "--view", "none", "--port", "0", "--json", "--image", "a b");
+  const joined = parse("--host=h", "--view=none", "--port=0", "--json", "--image=a b");
+  assertEquals(spaced, joined);
+  assertEquals([joined.host, joined.view, joined.port], ["h", "none", 0]);
+  assertEquals([joined.json, joined.image], [true, "a b"]);
+});
+
+test("parseFlags() keeps values as they are written", () => {
+  assertStrictEquals(parse("--output", "-").output, "-");
+  assertStrictEquals(parse("--output=--odd=name").output, "--odd=name");
+  assertStrictEquals(parse("--output", "a=b").output, "a=b");
+  assertStrictEquals(parse("--host", "007").host, "007");
+  assertStrictEquals(parse("--host", "1e3").host, "1e3");
+  assertStrictEquals(parse("--host", "true").host, "true");
+  assertStrictEquals(parse("--image", "line\nbreak").image, "line\nbreak");
+  assertStrictEquals(parse("--image=line\nbreak").image, "line\nbreak");
+  assertStrictEquals(parse("--host", "false").host, "false");
+  assertStrictEquals(parse("--host=false").host, "false");
+  assertStrictEquals(parse("--host==").host, "=");
+  assertStrictEquals(parse("--start", "-2.5").start, -2.5);
+  assertStrictEquals(parse("--start", "-.5").start, -0.5);
+  assertStrictEquals(parse("--start=-2.5").start, -2.5);
+});
+
+test("parseFlags() lets the last of several win", () => {
+  assertStrictEquals(parse("--port", "1", "--port", "2").port, 2);
+  assertStrictEquals(parse("--host=a", "--host=b").host, "b");
+});
+
+test("parseFlags() gives an optional value that is left out as an empty text", () => {
+  assertStrictEquals(parse("--image").image, "");
+  assertEquals(parse("--image", "--json"), { ...parse("--json"), image: "" });
+});
+
+test("parseFlags() refuses a flag whose value is missing", () => {
+  for (const args of [["--host"], ["--host="], ["--host", ""], ["--host", "--json"]]) {
+    assertStrictEquals(refusal(...args), "Cannot use --host: expected ADDRESS after it");
+  }
+  assertStrictEquals(refusal("--output", "-x"), "Cannot use --output: expected FILE after it");
+  assertStrictEquals(refusal("--port", "--5"), "Cannot use --port: expected PORT after it");
+  assertStrictEquals(refusal("--port", "1", "--port"), "Cannot use --port: expected PORT after it");
+});
+
+test("parseFlags() refuses an optional value that is empty, instead of leaving it out", () => {
+  for (const args of [["--image="], ["--image", ""]]) {
+    assertStrictEquals(refusal(...args), "Cannot use --image: expected NAME after it");
+  }
+});
+
+test("parseFlags() refuses a value where none belongs", () => {
+  for (const value of ["", "0", "1", "true", "false", "yes", "no", "\n"]) {
+    assertStrictEquals(
+      refusal(`--json=${value}`),
+      `Cannot use "--json=${value}": --json takes no value`,
+    );
+  }
+  for (const value of ["0", "true", "false", "yes", ""]) {
+    assertStrictEquals(
+      refusal("--json", value),
+      `Cannot use "${value}": expected a flag such as --host`,
+    );
+  }
+});
+
+test("parseFlags() refuses unknown flags and offers the nearest", () => {
+  assertStrictEquals(
+    refusal("--prot", "1"),
+    'Cannot use "--prot": no such flag, did you mean --port?',
+  );
+  assertStrictEquals(refusal("--colour"), 'Cannot use "--colour": no such flag');
+  assertStrictEquals(
+    refusal("--PORT=1"),
+    'Cannot use "--PORT=1": no such flag, did you mean --port?',
+  );
+});
+
+test("parseFlags() refuses single dashes, and reads them as a whole word", () => {
+  assertStrictEquals(
+    refusal("-port", "1"),
+    'Cannot use "-port": no such flag, did you mean --port?',
+  );
+  for (const flag of ["-p", "-p=1", "-p1", "-jv", "-jxyz", "-7", "-=", "-=1", "-p\n"]) {
+    assertStrictEquals(refusal(flag, "1"), `Cannot use "${flag}": no such flag`);
+  }
+  assertStrictEquals(refusal("-"), 'Cannot use "-": expected a flag such as --host');
+});
+
+test("parseFlags() refuses the opposite of a flag, whatever it is given", () => {
+  for (const flag of ["--no-json", "--no-json=", "--no-json=1", "--no-json=false"]) {
+    assertStrictEquals(
+      refusal(flag),
+      `Cannot use "${flag}": no such flag, leave out --json instead`,
+    );
+  }
+  for (const flag of ["--no-host", "--no-host=", "--no-host=h", "--no-host=a\nb"]) {
+    assertStrictEquals(
+      refusal(flag),
+      `Cannot use "${flag}": no such flag, did you mean --host?`,
+    );
+  }
+  const table = { part: list("A", "some", (value) => value), "no-audio": toggle("silent") };
+  for (const flag of ["--no-part=a", "--no-part", "--no-no-audio", "--audio"]) {
+    assertThrows(() => parseFlags(table, [flag]), UsageError, `Cannot use "${flag}": no such flag`);
+  }
+  assertEquals(parseFlags(table, ["--no-audio"]), { part: [], "no-audio": true });
+});
+
+test("parseFlags() refuses flags without a name", () => {
+  for (const flag of ["--=", "--=1", "--=host", "---", "--no-", "--no-=", "--e=", "--no-=json"]) {
+    assertStrictEquals(refusal(flag), `Cannot use "${flag}": no such flag`);
+  }
+});
+
+test("parseFlags() refuses the names of what every object has, and changes no object", () => {
+  const before = Reflect.ownKeys(Object.prototype);
+  for (const name of ["__proto__", "constructor", "hasOwnProperty", "toString", "valueOf"]) {
+    for (const flag of [name, `no-${name}`, `${name}.json`, `constructor.prototype.${name}`]) {
+      for (const argument of [`--${flag}`, `--${flag}=1`, `--${flag}=`, `-${flag}`]) {
+        assertStrictEquals(refusal(argument, "x"), `Cannot use "${argument}": no such flag`);
+      }
+    }
+  }
+  assertEquals(Reflect.ownKeys(Object.prototype), before);
+  assertStrictEquals(Reflect.get({}, "json"), undefined);
+});
+
+test("parseFlags() refuses the parts of a flag", () => {
+  for (const flag of ["--host.x", "--host.x=1", "--json.x", "--host."]) {
+    assert(refusal(flag).startsWith(`Cannot use "${flag}": no such flag`), refusal(flag));
+  }
+});
+
+test("parseFlags() refuses stray arguments", () => {
+  for (const args of [["video"], ["--json", "video"], ["--", "video"], ["--host", "a", "video"]]) {
+    assertStrictEquals(refusal(...args), 'Cannot use "video": expected a flag such as --host');
+  }
+  assertStrictEquals(
+    refusal("--", "--json"),
+    'Cannot use "--json": expected a flag such as --host',
+  );
+  assertStrictEquals(parse("--json", "--").json, true);
+});
+
+test("parseFlags() refuses words that are not among the choices", () => {
+  assertStrictEquals(refusal("--view", "tv"), 'Cannot use --view "tv": expected window, none');
+  assertStrictEquals(refusal("--level=LOW"), 'Cannot use --level "LOW": expected low, high');
+});
+
+test("toNumber() takes decimal numbers within the bounds", () => {
+  const bounds = { min: -1, max: 10 };
+  const read = ["-1", "10", "0.5", ".5", "5.", "007"].map((value) => toNumber(value, "n", bounds));
+  assertEquals(read, [-1, 10, 0.5, 0.5, 5, 7]);
+});
+
+test("toNumber() refuses everything else and says what it takes", () => {
+  const bounds = { min: 0, max: 10, integer: true };
+  for (const value of ["", "a", "1e1", "0x1", "1 ", "+1", "NaN", "Infinity", "1.5", "11", "-1"]) {
+    assertThrows(
+      () => toNumber(value, "n", bounds),
+      UsageError,
+      `Cannot use --n "${value}": expected a whole number from 0 to 10`,
+    );
+  }
+  const open = { min: 1, max: Infinity };
+  assertThrows(() => toNumber("0", "n", open), UsageError, "expected a number of at least 1");
+  assertThrows(() => toNumber("9".repeat(400), "n", { min: 0, max: 1e9 }), UsageError);
+});
+
+test("describeFlags() shows every flag with its value under its title, in 80 columns", () => {
+  const shown = describeFlags(TABLE, {
+    "First": ["host", "output", "image", "view"],
+    "Second": ["level", "port", "start", "json"],
+  });
+  assertEquals(shown.split("\n").slice(0, 4), [
+    "First:",
+    "  --host ADDRESS          where",
+    "  --output FILE           whereto",
+    "  --image [NAME]          which",
+  ]);
+  assert(shown.includes("\n\nSecond:\n  --level low|high        how much\n"), shown);
+  assert(shown.endsWith("  --json                  as JSON\n"), shown);
+  for (const line of shown.split("\n")) assert(line.length <= 80, line);
+});

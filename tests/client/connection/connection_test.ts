@@ -1,0 +1,119 @@
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
+import { DeadlineError } from "../../../lib/base/errors.ts";
+import { connect } from "../../../lib/client/connection/connection.ts";
+import { requestMedia } from "../../../lib/client/request/native.ts";
+import type { AnswerPart } from "../../../lib/client/request/request.ts";
+import { describe, frame, say, ScriptedServer, untilGone } from "../../support/scripted_server.ts";
+
+const NEVER = new AbortController().signal;
+
+/** Milliseconds; as long as tests want to wait for a deadline. */
+const SHORT = { connect: 50, silence: 50 };
+
+function target({ address: { hostname, port } }: Pick<ScriptedServer, "address">) {
+  return { host: hostname, port };
+}
+
+async function takeAll(answer: AsyncIterable<AnswerPart>): Promise<string[]> {
+  const kinds: string[] = [];
+  for await (const { kind } of answer) kinds.push(kind);
+  return kinds;
+}
+
+Deno.test("connect() says what to do where nothing listens", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr as Deno.NetAddr;
+  listener.close();
+  const error = await assertRejects(() => connect({ host: "127.0.0.1", port }, NEVER), Error);
+  assertEquals(
+    error.message,
+    `Cannot connect to 127.0.0.1:${port}: nothing listens there, start stream-server or name it ` +
+      "with --host and --port",
+  );
+});
+
+Deno.test("connect() says what to do where there is no such host", async () => {
+  const error = await assertRejects(
+    () => connect({ host: "no.host.invalid", port: 7 }, NEVER),
+    Error,
+  );
+  assertMatch(error.message, /^Cannot connect to no\.host\.invalid:7: /);
+  assertStringIncludes(error.message, "name the server with --host and --port");
+});
+
+Deno.test("connect() stops with the signal's reason", async () => {
+  const reason = new Error("enough");
+  const signal = AbortSignal.abort(reason);
+  await using server = new ScriptedServer(untilGone);
+  assertEquals(await assertRejects(() => connect(target(server), signal)), reason);
+});
+
+Deno.test("connect() stops while it waits for an answer", async () => {
+  const controller = new AbortController();
+  const reason = new Error("enough");
+  await using server = new ScriptedServer(untilGone);
+  const connecting = connect(target(server), controller.signal);
+  controller.abort(reason);
+  assertEquals(await assertRejects(() => connecting), reason);
+});
+
+Deno.test("Link gives a server up that is silent", async () => {
+  await using server = new ScriptedServer(untilGone);
+  using link = await connect(target(server), NEVER, SHORT);
+  const answer = requestMedia(link, { command: "get_video" });
+  const error = await assertRejects(() => takeAll(answer), DeadlineError);
+  assertEquals(error.message, "the server was silent for 0.05 s");
+});
+
+Deno.test("Link gives a server up that falls silent inside a frame", async () => {
+  await using server = new ScriptedServer(async (peer) => {
+    await say(peer, describe(), frame(0), frame(1).subarray(0, 100));
+    await untilGone(peer);
+  });
+  using link = await connect(target(server), NEVER, SHORT);
+  const kinds: string[] = [];
+  const error = await assertRejects(async () => {
+    for await (const { kind } of requestMedia(link, { command: "get_video" })) kinds.push(kind);
+  }, DeadlineError);
+  assertEquals(kinds, ["describe", "frame"]);
+  assertEquals(error.message, "the server was silent for 0.05 s");
+});
+
+Deno.test("Link gives a server up that takes nothing", async () => {
+  const asked = Promise.withResolvers<void>();
+  await using server = new ScriptedServer(() => asked.promise);
+  using link = await connect(target(server), NEVER, SHORT);
+  const error = await assertRejects(async () => {
+    while (true) await link.writer.write(new Uint8Array(1 << 20));
+  }, DeadlineError);
+  asked.resolve();
+  assertEquals(error.message, "The peer took nothing for 0.05 s");
+});
+
+Deno.test("Link ends a wait when its signal fires", async () => {
+  const controller = new AbortController();
+  const reason = new Error("enough");
+  await using server = new ScriptedServer(async (peer) => {
+    controller.abort(reason);
+    await untilGone(peer);
+  });
+  using link = await connect(target(server), controller.signal);
+  const answer = requestMedia(link, { command: "get_video" });
+  assertEquals(await assertRejects(() => takeAll(answer)), reason);
+});
+
+Deno.test("Link can be disposed twice, and leaves its signal alone afterwards", async () => {
+  const controller = new AbortController();
+  await using server = new ScriptedServer(untilGone);
+  const link = await connect(target(server), controller.signal);
+  link[Symbol.dispose]();
+  link[Symbol.dispose]();
+  controller.abort();
+  assert(controller.signal.aborted);
+});

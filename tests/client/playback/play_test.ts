@@ -1,0 +1,299 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { play } from "../../../lib/client/playback/play.ts";
+import { Statistics } from "../../../lib/client/playback/statistics.ts";
+import type { AnswerPart } from "../../../lib/client/request/request.ts";
+import { Progress } from "../../../lib/client/terminal/progress.ts";
+import type { Presentation, Viewer } from "../../../lib/sinks/sink.ts";
+import { answer, DESCRIPTION, END, TestViewer } from "../../support/client_played.ts";
+import { GREY } from "../../support/scripted_server.ts";
+
+function playTo(
+  viewers: readonly Viewer[],
+  parts = answer(),
+  signal = new AbortController().signal,
+) {
+  const statistics = new Statistics("get_video");
+  return play(parts, { viewers, statistics, still: false, signal });
+}
+
+Deno.test({
+  name: "play() shows everything to all viewers, and finishes them",
+  permissions: "none",
+  async fn() {
+    const viewers = [new TestViewer(), new TestViewer()];
+    const result = await playTo(viewers);
+    assertEquals(result.outcome, "whole");
+    assertEquals(result.notes, [
+      "the media is damaged: a block is missing",
+      "it is done",
+      "it is done",
+    ]);
+    for (const { calls } of viewers) {
+      assertEquals(calls, [
+        "begin grey false",
+        ...["show 0", "show 1", "show 2", "show 3"],
+        "finish true",
+      ]);
+    }
+  },
+});
+
+Deno.test({
+  name: "play() goes on without a viewer that was closed, and ends with the last",
+  permissions: "none",
+  async fn() {
+    const [closing, watching] = [new TestViewer("closes"), new TestViewer()];
+    const both = await playTo([closing, watching]);
+    assertEquals([both.outcome, both.failures], ["whole", []]);
+    assertEquals(closing.calls.at(-1), "show 2");
+    assertEquals(watching.calls.at(-1), "finish true");
+    assertEquals((await playTo([new TestViewer("closes")])).outcome, "closed");
+  },
+});
+
+for (const behaviour of ["fails", "fails to begin", "fails to finish"] as const) {
+  Deno.test({
+    name: `play() goes on without a viewer that ${behaviour}, and tells of it`,
+    permissions: "none",
+    async fn() {
+      const watching = new TestViewer();
+      const told: string[] = [];
+      const result = await play(answer(), {
+        viewers: [new TestViewer(behaviour), watching],
+        statistics: new Statistics("get_video"),
+        still: false,
+        onNote: (note) => told.push(`${note}, after ${watching.calls.length}`),
+        signal: new AbortController().signal,
+      });
+      const atOnce = {
+        "fails": ["Cannot go on: it fails; the rest goes on, after 3"],
+        "fails to begin": ["Cannot go on: it fails to begin; the rest goes on, after 0"],
+        "fails to finish": [],
+      };
+      assertEquals(told, atOnce[behaviour]);
+      assertEquals(result.failures.map(String), [`Error: Cannot go on: it ${behaviour}`]);
+      assertEquals([result.outcome, watching.calls.at(-1)], ["whole", "finish true"]);
+    },
+  });
+
+  Deno.test({
+    name: `play() fails where the last viewer ${behaviour}`,
+    permissions: "none",
+    async fn() {
+      await assertRejects(
+        () => playTo([new TestViewer(behaviour)]),
+        Error,
+        `Cannot go on: it ${behaviour}`,
+      );
+    },
+  });
+}
+
+Deno.test({
+  name: "play() finishes viewers of an answer that is cut, as not whole",
+  permissions: "none",
+  async fn() {
+    const viewer = new TestViewer();
+    const result = await playTo([viewer], answer({ until: 2, then: "cut" }));
+    assertEquals([result.outcome, String(result.reason)], ["cut", "Error: the connection was cut"]);
+    assertEquals(viewer.calls.at(-1), "finish false");
+  },
+});
+
+Deno.test({
+  name: "play() tells a stop from a cut",
+  permissions: "none",
+  async fn() {
+    const viewer = new TestViewer();
+    const parts = answer({ until: 2, then: "cut" });
+    const result = await playTo([viewer], parts, AbortSignal.abort());
+    assertEquals([result.outcome, viewer.calls.at(-1)], ["stopped", "finish false"]);
+  },
+});
+
+Deno.test({
+  name: "play() counts what came and what the server left out",
+  permissions: "none",
+  async fn() {
+    const statistics = new Statistics("get_video", () => 0);
+    const signal = new AbortController().signal;
+    await play(answer(), { viewers: [new TestViewer()], statistics, still: false, signal });
+    assertEquals(
+      [statistics.name, statistics.frames, statistics.bytes, statistics.dropped],
+      ["grey", 4, 4, 2],
+    );
+  },
+});
+
+/** Plays frames with these timestamps, 25 a second, and gives what the viewer was told first. */
+async function beginningOf(
+  timestamps: readonly number[],
+  encoding: "raw" | "copy",
+  { calls = [], live = false }: { calls?: string[]; live?: boolean } = {},
+) {
+  let told: Presentation | undefined;
+  const viewer: Viewer = {
+    begin: (presentation) => Promise.resolve(void (told = presentation)),
+    show: () => Promise.resolve(true),
+    finish: () => Promise.resolve(undefined),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+  async function* parts(): AsyncGenerator<AnswerPart> {
+    yield { kind: "describe", description: { ...DESCRIPTION, live } };
+    calls.push(`described ${told === undefined}`);
+    for (const timestamp of timestamps) {
+      const frame = { streamId: 0, timestamp, keyframe: true, data: new Uint8Array(1) };
+      yield { kind: "frame", frame, dropped: false };
+      calls.push(`frame ${told === undefined}`);
+    }
+    yield { kind: "end", end: END };
+  }
+  const statistics = new Statistics("get_video");
+  const { signal } = new AbortController();
+  await play(parts(), { viewers: [viewer], statistics, still: false, signal, encoding, speed: 2 });
+  return told;
+}
+
+Deno.test({
+  name: "play() tells viewers how far before the beginning encoded frames begin",
+  permissions: "none",
+  async fn() {
+    for (const [first, lead] of [[0, 1], [1, 1], [-1, 2], [-25, 2], [-26, 3], [-250, 11]]) {
+      assertEquals((await beginningOf([first, 0], "copy"))?.lead, lead, `first frame at ${first}`);
+      assertEquals((await beginningOf([first, 0], "raw"))?.lead, 0);
+    }
+    const calls: string[] = [];
+    const told = await beginningOf([-1, 0], "copy", { calls });
+    assertEquals([told?.encoding, told?.speed], ["copy", 2]);
+    assertEquals([told?.firstPicture, (await beginningOf([], "copy"))?.firstPicture], [-0.04, 0]);
+    assertEquals(calls, ["described true", "frame false", "frame false"]);
+    assertEquals((await beginningOf([], "copy"))?.lead, 1);
+    assertEquals((await beginningOf([175, 176], "copy", { live: true }))?.lead, 0);
+    assertEquals((await beginningOf([-1, 0], "copy", { live: true }))?.lead, 2);
+  },
+});
+
+Deno.test({
+  name: "play() tells progress how long the part lasts that was asked for",
+  permissions: "none",
+  async fn() {
+    const told = async (part: { start?: number; duration?: number }, duration?: number) => {
+      let line = "";
+      const progress = new Progress({ draw: (text) => void (line ||= text), clear() {} });
+      async function* parts(): AsyncGenerator<AnswerPart> {
+        for await (const each of answer()) {
+          const isFirst = each.kind === "describe";
+          yield isFirst ? { ...each, description: { ...DESCRIPTION, duration } } : each;
+        }
+      }
+      await play(parts(), {
+        ...{ viewers: [new TestViewer()], statistics: new Statistics("get_video"), still: false },
+        ...{ progress, part, signal: new AbortController().signal },
+      });
+      return line.match(/00:00\.0( of \S+)?/)?.[1];
+    };
+    assertEquals(await told({}, 20), " of 00:20.0");
+    assertEquals(await told({ start: 18 }, 20), " of 00:02.0");
+    assertEquals(await told({ start: 5, duration: 3 }, 20), " of 00:03.0");
+    assertEquals(await told({ start: 18, duration: 3 }, 20), " of 00:02.0");
+    assertEquals(await told({ start: 18 }), undefined);
+  },
+});
+
+Deno.test({
+  name: "play() looks for the first picture behind the first sound, and keeps their order",
+  permissions: "none",
+  async fn() {
+    const sound = { ...GREY, type: "audio", id: 1, sampleRate: 48_000, channels: 1 } as const;
+    const data = Uint8Array.of(0);
+    const beginning = async (frames: readonly [number, number][], live = false) => {
+      let told: number[] = [];
+      const shown: string[] = [];
+      const viewer: Viewer = {
+        begin: ({ lead, firstPicture }) => Promise.resolve(void (told = [lead, firstPicture])),
+        show({ streamId, timestamp, data: [value] }) {
+          shown.push(`${streamId}: ${timestamp} ${value}`);
+          return Promise.resolve(true);
+        },
+        finish: () => Promise.resolve(undefined),
+        [Symbol.asyncDispose]: () => Promise.resolve(),
+      };
+      async function* parts(): AsyncGenerator<AnswerPart> {
+        yield { kind: "describe", description: { ...DESCRIPTION, live, streams: [GREY, sound] } };
+        for (const [index, [streamId, timestamp]] of frames.entries()) {
+          // The memory is used again, as on a connection.
+          data[0] = index;
+          yield {
+            kind: "frame",
+            frame: { streamId, timestamp, keyframe: true, data },
+            dropped: false,
+          };
+        }
+        yield { kind: "end", end: END };
+      }
+      await play(parts(), {
+        ...{ viewers: [viewer], statistics: new Statistics("get_video"), still: false },
+        ...{ encoding: "copy", signal: new AbortController().signal },
+      });
+      assertEquals(shown, frames.map(([id, time], index) => `${id}: ${time} ${index}`));
+      return told;
+    };
+    assertEquals(await beginning([[1, 5], [1, 6], [0, -26], [0, -25]]), [3, -1.04]);
+    assertEquals(await beginning([[1, 0], [1, 13], [0, -26]]), [1, 0]);
+    assertEquals(await beginning([[1, -30], [1, 1]]), [3, 0]);
+    assertEquals(await beginning([[1, -1], [0, 0]]), [2, 0]);
+    assertEquals(await beginning([[1, 5], [0, -26]], true), [0, 0]);
+  },
+});
+
+for (
+  const [what, { live, loop }, whole] of [
+    ["live sources as whole", { live: true, loop: false }, true],
+    ["endless rounds as whole", { live: false, loop: true }, true],
+    ["videos as not whole", { live: false, loop: false }, false],
+  ] as const
+) {
+  Deno.test({
+    name: `play() ends ${what} at a stop`,
+    permissions: "none",
+    async fn() {
+      async function* parts(): AsyncGenerator<AnswerPart> {
+        yield { kind: "describe", description: { ...DESCRIPTION, live } };
+        const data = new Uint8Array(1);
+        const frame = { streamId: 0, timestamp: 0, keyframe: true, data };
+        yield { kind: "frame", frame, dropped: false };
+        throw new Error("the link was closed");
+      }
+      const viewer = new TestViewer();
+      const statistics = new Statistics("get_video");
+      const { outcome } = await play(parts(), {
+        ...{ viewers: [viewer], statistics, still: false, loop },
+        signal: AbortSignal.abort(),
+      });
+      assertEquals([outcome, viewer.calls.at(-1)], ["stopped", `finish ${whole}`]);
+    },
+  });
+}
+
+Deno.test({
+  name: "play() hands on notes and notices, and counts what is dropped",
+  permissions: "none",
+  async fn() {
+    const said: string[] = [];
+    const statistics = new Statistics("get_video");
+    async function* parts(): AsyncGenerator<AnswerPart> {
+      yield { kind: "describe", description: { ...DESCRIPTION, notes: ["one", "two"] } };
+      yield { kind: "notice", notice: { code: "dropped", message: "three", dropped: 9 } };
+      yield { kind: "control", control: { action: "seek", to: 1 } };
+      said.push(`${statistics.dropped} dropped`);
+      yield { kind: "end", end: END };
+    }
+    await play(parts(), {
+      ...{ viewers: [new TestViewer()], statistics, still: false },
+      signal: new AbortController().signal,
+      onNote: (note) => said.push(note),
+      onNotice: ({ message }) => said.push(message),
+    });
+    assertEquals([...said, statistics.dropped], ["one", "two", "three", "9 dropped", 2]);
+  },
+});

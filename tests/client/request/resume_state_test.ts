@@ -1,0 +1,62 @@
+import { assertEquals } from "@std/assert";
+import { Reception } from "../../../lib/client/request/resume_state.ts";
+import type { AudioStream, Frame } from "../../../lib/media/frame.ts";
+import { GREY } from "../../support/scripted_server.ts";
+
+const PCM: AudioStream = {
+  ...{ type: "audio", id: 1, codec: "pcm_s24le", fourcc: "PSD\x18", timeBase: [1, 1000] },
+  ...{ extradata: new Uint8Array(), sampleRate: 48_000, channels: 2 },
+};
+
+function frame(timestamp: number, more: Partial<Frame> = {}): Frame {
+  return { streamId: 0, timestamp, keyframe: true, data: new Uint8Array(6), ...more };
+}
+
+function test(name: string, fn: () => void): void {
+  Deno.test({ name, permissions: "none", fn });
+}
+
+test("Reception.points name the last frame that came of each stream, in the order of arrival", () => {
+  const reception = new Reception([GREY, PCM, { ...PCM, id: 2, codec: "aac" }]);
+  assertEquals(reception.points, []);
+  reception.take(frame(-3));
+  reception.take(frame(8));
+  reception.take(frame(5));
+  assertEquals(reception.points, [{ id: 0, after: 5 }]);
+  reception.take(frame(20, { streamId: 2 }));
+  assertEquals(reception.points, [{ id: 0, after: 5 }, { id: 2, after: 20 }]);
+});
+
+test("Reception.points tell where PCM goes on, in ticks of its time base", () => {
+  const reception = new Reception([PCM]);
+  // 100 samples of 3 bytes in 2 channels, 2.08 ms.
+  reception.take(frame(7, { streamId: 1, data: new Uint8Array(600) }));
+  assertEquals(reception.points, [{ id: 1, after: 7, next: 9 }]);
+});
+
+test("Reception.points count breaks", () => {
+  const reception = new Reception([GREY]);
+  reception.take(frame(0));
+  reception.take(frame(0, { discontinuity: true }));
+  reception.take(frame(0, { discontinuity: true }));
+  assertEquals(reception.points, [{ id: 0, after: 0, breaks: 2 }]);
+});
+
+test("Reception.position is that of the newest picture, or of sound alone", () => {
+  const both = new Reception([GREY, PCM]);
+  both.take(frame(50));
+  both.take(frame(25));
+  both.take(frame(9000, { streamId: 1 }));
+  assertEquals(both.position, 2);
+  both.jump(0.5);
+  assertEquals(both.position, 0.5);
+  const sound = new Reception([PCM]);
+  sound.take(frame(9000, { streamId: 1 }));
+  assertEquals(sound.position, 9);
+});
+
+test("Reception.totals add up what came, but for unknown streams", () => {
+  const reception = new Reception([GREY, PCM]);
+  for (const streamId of [0, 1, 1, 7]) reception.take(frame(0, { streamId }));
+  assertEquals(reception.totals, { frames: 1, audioFrames: 2, bytes: 18 });
+});

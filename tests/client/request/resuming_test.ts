@@ -1,0 +1,347 @@
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { RequestError } from "../../../lib/base/errors.ts";
+import { ConnectError } from "../../../lib/client/connection/errors.ts";
+import {
+  type AnswerPart,
+  CutError,
+  type MediaAnswer,
+} from "../../../lib/client/request/request.ts";
+import { ResumingAnswer, type ResumingOptions } from "../../../lib/client/request/resuming.ts";
+import type { AudioStream, Description, Frame } from "../../../lib/media/frame.ts";
+import type { Control, MediaRequest } from "../../../lib/protocol/native/request.ts";
+import { GREY } from "../../support/scripted_server.ts";
+import { SkippingClock } from "../../support/skipping_clock.ts";
+
+const SOUND: AudioStream = {
+  ...{ type: "audio", id: 1, codec: "pcm_s16le", fourcc: "PSD\x10", timeBase: [1, 48_000] },
+  ...{ extradata: new Uint8Array(), sampleRate: 48_000, channels: 2 },
+};
+
+const FILE: Description = {
+  ...{ name: "grey", live: false, duration: 10, etag: "one", streams: [GREY, SOUND] },
+};
+
+const END = { frames: 0, audioFrames: 0, bytes: 0, dropped: 0, reason: "end" };
+
+/**
+ * What a connection brings: parts; a cut; what the server has against it; a wait for a control;
+ * something that is done.
+ */
+type Step = AnswerPart | "cut" | RequestError | "control" | (() => void);
+
+const DESCRIBED: Step = { kind: "describe", description: FILE };
+const ENDED: Step = { kind: "end", end: END };
+
+function picture(timestamp: number, more: Partial<Frame> = {}): Step {
+  const data = new Uint8Array(1);
+  const frame = { streamId: 0, timestamp, keyframe: true, data, ...more };
+  return { kind: "frame", frame, dropped: false };
+}
+
+/** Connections that bring what they are told, one after the other, and what was asked of them. */
+class Connections {
+  readonly requests: MediaRequest[] = [];
+  readonly controls: (Control & { connection: number })[] = [];
+  readonly told: string[] = [];
+  readonly clock = new SkippingClock();
+  /** How many are open. */
+  open = 0;
+  reconnects = 0;
+  #turns: (readonly Step[])[];
+  #heard = Promise.withResolvers<void>();
+
+  constructor(...turns: (readonly Step[])[]) {
+    this.#turns = turns;
+  }
+
+  answer(
+    request: Partial<MediaRequest> = {},
+    options: Partial<ResumingOptions> = {},
+  ): ResumingAnswer {
+    return new ResumingAnswer({ command: "get_video", ...request }, {
+      ask: (request, signal) => this.#ask(request, signal),
+      limits: { first: 0, later: 5 },
+      seekable: false,
+      signal: new AbortController().signal,
+      tell: (line) => void this.told.push(line),
+      onReconnect: () => this.reconnects++,
+      clock: this.clock,
+      ...options,
+    });
+  }
+
+  #ask(request: MediaRequest, signal: AbortSignal) {
+    signal.throwIfAborted();
+    const connection = this.requests.push(request) - 1;
+    const steps = this.#turns[connection];
+    if (steps === undefined) return Promise.reject(new ConnectError("nobody is there"));
+    this.open++;
+    const answer: MediaAnswer = {
+      control: (control) => {
+        this.controls.push({ ...control, connection });
+        this.#heard.resolve();
+        return Promise.resolve();
+      },
+      [Symbol.asyncIterator]: () => this.#parts(steps),
+    };
+    return Promise.resolve({ answer, [Symbol.dispose]: () => void this.open-- });
+  }
+
+  async *#parts(steps: readonly Step[]): AsyncGenerator<AnswerPart> {
+    for (const step of steps) {
+      if (step === "cut") throw new CutError("the connection was cut");
+      if (step instanceof Error) throw step;
+      if (step === "control") {
+        await this.#heard.promise;
+        this.#heard = Promise.withResolvers();
+      } else if (typeof step === "function") {
+        step();
+      } else {
+        yield step;
+      }
+    }
+  }
+}
+
+/** Takes all of an answer, in short. */
+async function take(answer: AsyncIterable<AnswerPart>): Promise<string[]> {
+  const taken: string[] = [];
+  for await (const part of answer) taken.push(inShort(part));
+  return taken;
+}
+
+function inShort(part: AnswerPart): string {
+  if (part.kind === "frame") {
+    const { streamId, timestamp, discontinuity } = part.frame;
+    return `${streamId}:${timestamp}${discontinuity ? " new" : ""}`;
+  }
+  if (part.kind === "control") return `to ${part.control.to}`;
+  return part.kind;
+}
+
+function test(name: string, fn: () => Promise<void>): void {
+  Deno.test({ name, permissions: "none", fn });
+}
+
+test("ResumingAnswer asks for the rest of each stream, PCM by its samples", async () => {
+  const connections = new Connections(
+    [
+      ...[DESCRIBED, picture(-2), picture(3)],
+      picture(480, { streamId: 1, data: new Uint8Array(40) }),
+      ...[picture(1), "cut"] as const,
+    ],
+    [DESCRIBED, picture(2, { discontinuity: true }), "cut"],
+    [DESCRIBED, picture(4), ENDED],
+  );
+  const request = { start: 5, duration: 3, encoding: "copy" } as const;
+  using answer = connections.answer(request);
+  const end: AnswerPart[] = [];
+  const taken: string[] = [];
+  for await (const part of answer) {
+    taken.push(inShort(part));
+    if (part.kind === "end") end.push(part);
+  }
+  assertEquals(taken, ["describe", "0:-2", "0:3", "1:480", "0:1", "0:2 new", "0:4", "end"]);
+  assertEquals(connections.requests.map(({ resume }) => resume), [
+    undefined,
+    [{ id: 0, after: 1 }, { id: 1, after: 480, next: 490 }],
+    [{ id: 0, after: 2, breaks: 1 }, { id: 1, after: 480, next: 490 }],
+  ]);
+  assert(connections.requests.every(({ start, duration }) => start === 5 && duration === 3));
+  assertEquals(end, [{ kind: "end", end: { ...END, frames: 5, audioFrames: 1, bytes: 45 } }]);
+  assertEquals([connections.reconnects, connections.open], [2, 0]);
+});
+
+test("ResumingAnswer adds up what was left out over all connections", async () => {
+  const notice = (dropped: number): Step => ({
+    kind: "notice",
+    notice: { code: "dropped", message: "", dropped },
+  });
+  const connections = new Connections(
+    [DESCRIBED, picture(0), notice(3), notice(5), "cut"],
+    [DESCRIBED, notice(2), { kind: "end", end: { ...END, dropped: 4 } }],
+  );
+  const told: unknown[] = [];
+  for await (const part of connections.answer()) {
+    if (part.kind === "notice") told.push(part.notice.dropped);
+    if (part.kind === "end") told.push(part.end.dropped);
+  }
+  assertEquals(told, [3, 5, 7, 9]);
+});
+
+test("ResumingAnswer finds the place again that the user has sought", async () => {
+  const echo = (to: number, id: number): Step => ({
+    kind: "control",
+    control: { action: "seek", to, id },
+  });
+  const connections = new Connections(
+    [DESCRIBED, picture(0), "control", echo(4, 1), picture(50), picture(75), "cut"],
+    // What comes before the answer is from the beginning.
+    [DESCRIBED, picture(0), "control", picture(1), echo(5, 1), picture(76), "cut"],
+    [DESCRIBED, "control", echo(5.04, 1), picture(77), ENDED],
+  );
+  using answer = connections.answer({ start: 2 }, { seekable: true });
+  const taken: string[] = [];
+  for await (const part of answer) {
+    taken.push(inShort(part));
+    if (taken.length === 2) await answer.control({ action: "seek", to: 4, id: 1 });
+  }
+  assertEquals(
+    taken,
+    ["describe", "0:0", "to 4", "0:50", "0:75", "to 5", "0:76", "to 5.04", "0:77", "end"],
+  );
+  assertEquals(connections.controls, [
+    { action: "seek", to: 4, id: 1, connection: 0 },
+    { action: "seek", to: 5, id: 1, connection: 1 },
+    { action: "seek", to: 5.04, id: 1, connection: 2 },
+  ]);
+  assert(connections.requests.every(({ resume }) => resume === undefined));
+});
+
+test("ResumingAnswer repeats a seek that was not answered, and a pause", async () => {
+  const connections = new Connections(
+    [DESCRIBED, picture(0), "cut"],
+    [DESCRIBED, "control", ENDED],
+  );
+  using answer = connections.answer({}, { seekable: true });
+  for await (const part of answer) {
+    if (part.kind !== "frame") continue;
+    await answer.control({ action: "pause" });
+    await answer.control({ action: "resume" });
+    await answer.control({ action: "pause" });
+    await answer.control({ action: "seek", to: 7, id: 3 });
+  }
+  assertEquals(connections.controls.filter(({ connection }) => connection === 1), [
+    { action: "seek", to: 7, id: 3, connection: 1 },
+    { action: "pause", connection: 1 },
+  ]);
+});
+
+test("ResumingAnswer goes on with a pause without a seek where the next frame was", async () => {
+  const connections = new Connections(
+    [DESCRIBED, picture(0), picture(1), "cut"],
+    ...Array.from({ length: 9 }, () => [DESCRIBED, "cut"] as const),
+    [DESCRIBED, "control", picture(2), ENDED],
+  );
+  using answer = connections.answer({}, { seekable: true });
+  const taken: string[] = [];
+  for await (const part of answer) {
+    taken.push(inShort(part));
+    if (taken.length === 3) await answer.control({ action: "pause" });
+  }
+  // In a pause, no frame could show that all is well: cuts do not add up.
+  assertEquals(taken, ["describe", "0:0", "0:1", "0:2", "end"]);
+  assertEquals(connections.requests.at(-1)?.resume, [{ id: 0, after: 1 }]);
+  assertEquals(connections.controls.at(-1), { action: "pause", connection: 10 });
+});
+
+test("ResumingAnswer goes on with a round of a view that begins again at its end", async () => {
+  const echo: Step = { kind: "control", control: { action: "seek", to: 4, id: 0 } };
+  const view = new Connections(
+    [DESCRIBED, picture(0), picture(25 * 18), "cut"],
+    [DESCRIBED, "control", echo, picture(50), ENDED],
+  );
+  // Eight seconds a round, since it begins at 2 s.
+  await take(view.answer({ loop: true, start: 2 }, { seekable: true }));
+  assertEquals(view.controls, [{ action: "seek", to: 4, id: 0, connection: 1 }]);
+  const recording = new Connections(
+    [DESCRIBED, picture(0), picture(25 * 18, { discontinuity: true }), "cut"],
+    [DESCRIBED, ENDED],
+  );
+  await take(recording.answer({ loop: true }));
+  assertEquals(recording.controls, []);
+  assertEquals(recording.requests[1].resume, [{ id: 0, after: 450, breaks: 1 }]);
+});
+
+test("ResumingAnswer begins nothing new when the user has ended it", async () => {
+  const quit = new AbortController();
+  const connections = new Connections([DESCRIBED, picture(0), "cut"], [DESCRIBED, ENDED]);
+  const sleep = (_: number, signal: AbortSignal) =>
+    new Promise<void>((_, reject) => {
+      signal.addEventListener("abort", () => reject(signal.reason));
+      quit.abort();
+    });
+  using answer = connections.answer({}, {
+    quit: quit.signal,
+    clock: { now: () => 0, sleep },
+  });
+  await assertRejects(() => take(answer));
+  assertEquals([connections.requests.length, connections.open], [1, 0]);
+  // A cut behind that is the end.
+  const ended = new AbortController();
+  const cut = new Connections([DESCRIBED, picture(0), () => ended.abort(), "cut"], [ENDED]);
+  await assertRejects(() => take(cut.answer({}, { quit: ended.signal })), CutError);
+  assertEquals([cut.requests.length, cut.told], [1, []]);
+});
+
+test("ResumingAnswer.connect() tries as often as it is told before anything has come", async () => {
+  const nobody = new Connections();
+  const limits = { first: 2, later: 9 };
+  using answer = nobody.answer({}, { limits });
+  const error = await assertRejects(() => answer.connect(), ConnectError);
+  assertEquals(error.message, "nobody is there; tried again 2 times");
+  assertEquals(nobody.requests.length, 3);
+  const quit = new AbortController();
+  using left = nobody.answer({}, { limits, quit: quit.signal });
+  quit.abort();
+  await left.connect();
+  await assertRejects(() => take(left));
+  assertEquals(nobody.requests.length, 3);
+});
+
+test("ResumingAnswer leaves what it is disposed with", async () => {
+  const connections = new Connections([DESCRIBED]);
+  const answer = connections.answer();
+  await answer.connect();
+  assertEquals(connections.open, 1);
+  answer[Symbol.dispose]();
+  assertEquals(connections.open, 0);
+});
+
+test("ResumingAnswer asks again where it was cut while it waited in line", async () => {
+  const notice = { code: "waiting", message: "place 2", position: 2 } as const;
+  const connections = new Connections([{ kind: "notice", notice }, "cut"], [DESCRIBED, ENDED]);
+  assertEquals(await take(connections.answer()), ["notice", "describe", "end"]);
+  assertEquals(connections.told, ["Connection lost; trying again in 1 s (1 of 5)"]);
+});
+
+test("ResumingAnswer goes on with what the server chose at first", async () => {
+  const connections = new Connections([DESCRIBED, picture(0), "cut"], [DESCRIBED, ENDED]);
+  await take(connections.answer());
+  assertEquals(connections.requests.map(({ name }) => name), [undefined, "grey"]);
+});
+
+test("ResumingAnswer waits for a live source that is not back yet", async () => {
+  const live: Step = { kind: "describe", description: { ...FILE, live: true, etag: undefined } };
+  const away = new RequestError("media_error", "Cannot show the camera: it gives nothing");
+  const connections = new Connections([live, picture(0), "cut"], [away], [live, picture(0), ENDED]);
+  const taken = await take(connections.answer());
+  assertEquals(taken.map((part) => part.split(":")[0]), ["describe", "0", "0", "end"]);
+  assertMatch(connections.told[1], /^Cannot show the camera: .*; trying again in 2 s \(2 of 5\)$/);
+  // What cannot be read of a file will not be readable the next time.
+  const file = new Connections([DESCRIBED, picture(0), "cut"], [away]);
+  await assertRejects(() => take(file.answer()), RequestError);
+  assertEquals(file.requests.length, 2);
+});
+
+test("ResumingAnswer asks for no more of a live part that is over", async () => {
+  const live: Step = { kind: "describe", description: { ...FILE, live: true, etag: undefined } };
+  const connections = new Connections(
+    [live, picture(0), () => connections.clock.pass(5000), "cut"],
+    [live, ENDED],
+  );
+  const taken = await take(connections.answer({ duration: 5 }));
+  assertEquals(taken, ["describe", "0:0", "end"]);
+  assertEquals(connections.requests.length, 1);
+  assertMatch(
+    connections.told.at(-1) ?? "",
+    /^What was asked for is over: its last [56]\.\d s are/,
+  );
+});
+
+test("ResumingAnswer asks a server for nothing more that cannot take up the thread", async () => {
+  const description = { ...FILE, etag: undefined };
+  const connections = new Connections([{ kind: "describe", description }, picture(0), "cut"]);
+  await assertRejects(() => take(connections.answer()), CutError, "the connection was cut");
+  assertEquals(connections.requests.length, 1);
+});

@@ -1,0 +1,147 @@
+import { assertEquals } from "@std/assert";
+import { Keyboard, keysIn } from "../../../lib/client/terminal/keyboard.ts";
+
+/** What the terminal says of itself. */
+const ANSWERS = new RegExp("\x1b\\[\\?[\\d;]*c", "g");
+
+/** A terminal on which the test types. */
+class TypedInput {
+  readonly modes: boolean[] = [];
+  /** Called when the program goes on after a stop. */
+  readonly continuing = new Set<() => void>();
+  #typed: Uint8Array[] = [];
+  #news = Promise.withResolvers<void>();
+  #over = false;
+
+  type(...texts: string[]): void {
+    for (const text of texts) this.#typed.push(new TextEncoder().encode(text));
+    this.#news.resolve();
+  }
+
+  end(): void {
+    this.#over = true;
+    this.#news.resolve();
+  }
+
+  async read(target: Uint8Array): Promise<number | null> {
+    while (this.#typed.length === 0) {
+      if (this.#over) return null;
+      await this.#news.promise;
+      this.#news = Promise.withResolvers();
+    }
+    const bytes = this.#typed.shift() ?? new Uint8Array();
+    target.set(bytes);
+    return bytes.byteLength;
+  }
+
+  setRaw(raw: boolean): void {
+    this.modes.push(raw);
+  }
+
+  onContinue(callback: () => void): Disposable {
+    this.continuing.add(callback);
+    return { [Symbol.dispose]: () => void this.continuing.delete(callback) };
+  }
+}
+
+/** Waits for so many keys. */
+function keys(keyboard: Keyboard, count: number): { found: Promise<string[]>; stop: Disposable } {
+  const { promise, resolve } = Promise.withResolvers<string[]>();
+  const pressed: string[] = [];
+  const stop = keyboard.listen((key) => {
+    pressed.push(key);
+    if (pressed.length === count) resolve(pressed);
+  });
+  return { found: promise, stop };
+}
+
+function test(name: string, fn: () => void | Promise<void>): void {
+  Deno.test({ name, permissions: "none", fn });
+}
+
+test("keysIn() finds arrows in both of their forms, and characters", () => {
+  assertEquals(keysIn("a \x1b[A\x1bOB\x1b[C\x1b[DQ"), [
+    "a",
+    " ",
+    "up",
+    "down",
+    "right",
+    "left",
+    "Q",
+  ]);
+});
+
+test("keysIn() leaves out what it has no name for", () => {
+  assertEquals(keysIn("\x1b[3~x\x1bOP\x1b[1;5Cy\x1b[?62;4cz"), ["x", "y", "z"]);
+});
+
+test("Keyboard.listen() has keys come as before when the program goes on after a stop", () => {
+  const input = new TypedInput();
+  {
+    using _listening = new Keyboard(input).listen(() => {});
+    assertEquals(input.modes, [true]);
+    for (const goOn of input.continuing) goOn();
+    assertEquals(input.modes, [true, true]);
+  }
+  assertEquals(input.modes, [true, true, false]);
+  assertEquals(input.continuing.size, 0);
+  input.end();
+});
+
+test("Keyboard.listen() gives keys as they come, and the terminal back", async () => {
+  const input = new TypedInput();
+  const keyboard = new Keyboard(input);
+  const { found, stop } = keys(keyboard, 3);
+  input.type("q", "\x1b[C ");
+  assertEquals(await found, ["q", "right", " "]);
+  assertEquals(input.modes, [true]);
+  stop[Symbol.dispose]();
+  stop[Symbol.dispose]();
+  assertEquals(input.modes, [true, false]);
+});
+
+test("Keyboard.lines() gives whole lines, and leaves the rest to whoever listens next", async () => {
+  const input = new TypedInput();
+  const keyboard = new Keyboard(input);
+  input.type("fir", "st\nsecond\n");
+  const lines = keyboard.lines().getReader();
+  assertEquals((await lines.read()).value, "first");
+  assertEquals((await lines.read()).value, "second");
+  const { found, stop } = keys(keyboard, 1);
+  input.type("q");
+  assertEquals(await found, ["q"]);
+  stop[Symbol.dispose]();
+  input.type("third\n");
+  assertEquals((await lines.read()).value, "third");
+  input.end();
+  assertEquals((await lines.read()).done, true);
+});
+
+test("Keyboard.ask() gives the terminal's answer, and keys go to who listens otherwise", async () => {
+  const input = new TypedInput();
+  const keyboard = new Keyboard(input);
+  const { found, stop } = keys(keyboard, 1);
+  const answer = await keyboard.ask(() => input.type("\x1b[?62", ";4c"), {
+    isWhole: (text) => text.endsWith("c"),
+    answers: ANSWERS,
+    patience: 20_000,
+  });
+  assertEquals(answer, "\x1b[?62;4c");
+  assertEquals(input.modes, [true]);
+  input.type("k");
+  assertEquals(await found, ["k"]);
+  stop[Symbol.dispose]();
+});
+
+test("Keyboard.ask() gives up on a terminal that does not answer", async () => {
+  const input = new TypedInput();
+  const how = { isWhole: () => false, answers: ANSWERS, patience: 1 };
+  const answer = await new Keyboard(input).ask(() => {}, how);
+  assertEquals([answer, input.modes], ["", [true, false]]);
+});
+
+test("Keyboard survives a terminal that is gone", async () => {
+  const failing = { read: () => Promise.reject(new Error("gone")), setRaw: () => {} };
+  const lines = new Keyboard(failing).lines().getReader();
+  assertEquals((await lines.read()).done, true);
+});

@@ -1,8 +1,0 @@
-/** Reads again at SIGHUP, as the server does, until it is interrupted. Run by interrupt_test.ts. */
-import { tell } from "../../lib/core/console.ts";
-import { untilInterrupted } from "../../lib/core/interrupt.ts";
-
-const interrupt = untilInterrupted();
-interrupt.onHangup = () => tell(Deno.stdout, "again\n");
-tell(Deno.stdout, "ready\n");
-Deno.exit(await interrupt.status);

@@ -1,0 +1,245 @@
+import {
+  assertEquals,
+  assertNotStrictEquals,
+  assertRejects,
+  assertStrictEquals,
+} from "@std/assert";
+import { ByteReader, fromSocket } from "../../../lib/base/byte_reader.ts";
+import { ByteWriter } from "../../../lib/base/byte_writer.ts";
+import { FormatError, TruncatedError } from "../../../lib/base/errors.ts";
+import { type Frame, FRAME_HEADROOM, FRAME_TAILROOM } from "../../../lib/media/frame.ts";
+import { Connection, type Message } from "../../../lib/protocol/native/connection.ts";
+import { encodeFrame, encodeMessage, HEADER_LENGTH } from "../../../lib/protocol/native/framing.ts";
+import { sample, socketOf, STEPS } from "../../support/byte_sources.ts";
+
+function test(name: string, fn: () => Promise<void>): void {
+  Deno.test({ name, permissions: "none", fn });
+}
+
+/** Writes to nowhere, at most `step` bytes a turn, and keeps what was written. */
+function recorder(step: number = Infinity): { writer: ByteWriter; written: number[] } {
+  const written: number[] = [];
+  const write = async (bytes: Uint8Array) => {
+    await Promise.resolve();
+    const part = bytes.subarray(0, step);
+    written.push(...part);
+    return part.length;
+  };
+  return { writer: new ByteWriter({ write }, { stallTimeout: 10_000, onStall() {} }), written };
+}
+
+/** The receiving end of a connection whose peer sent some bytes and ended. */
+function receiver(bytes: Uint8Array, step?: number): Connection {
+  return new Connection(new ByteReader(fromSocket(socketOf(bytes, step))), recorder().writer);
+}
+
+/** The sending end of a connection whose peer says nothing. */
+function sender(writer: ByteWriter): Connection {
+  return new Connection(new ByteReader(fromSocket(socketOf(sample(0)))), writer);
+}
+
+function frameOf(size: number, fields: Partial<Frame> = {}): Frame {
+  const data = new Uint8Array(FRAME_HEADROOM + size + FRAME_TAILROOM)
+    .subarray(FRAME_HEADROOM, FRAME_HEADROOM + size);
+  data.set(sample(size));
+  return { streamId: 1, timestamp: -3, keyframe: true, data, ...fields };
+}
+
+async function receiveAll(connection: Connection): Promise<Message[]> {
+  const messages: Message[] = [];
+  while (true) {
+    const message = await connection.receive();
+    if (message === undefined) return messages;
+    messages.push(message);
+  }
+}
+
+function concat(...parts: Uint8Array[]): Uint8Array {
+  return Uint8Array.from(parts.flatMap((part) => [...part]));
+}
+
+for (const step of [...STEPS, 17]) {
+  test(`receive() gives messages one after another, by ${step}`, async () => {
+    const bytes = concat(
+      encodeMessage("ping", new Uint8Array(0), { timestamp: 1_767_225_600_000_000 }),
+      encodeFrame(frameOf(100), { dropped: true }),
+      encodeMessage("error", sample(300)),
+      encodeFrame(frameOf(50, { captured: 2 ** 50, discontinuity: true })),
+      encodeMessage("notice", sample(2)),
+      encodeFrame(frameOf(0, { captured: 0 })),
+      encodeFrame(frameOf(0, { streamId: 0, timestamp: 2 ** 40, keyframe: false })),
+    );
+    assertEquals<unknown>(await receiveAll(receiver(bytes, step)), [
+      { kind: "ping", payload: new Uint8Array(0), timestamp: 1_767_225_600_000_000 },
+      {
+        ...{ kind: "frame", streamId: 1, timestamp: -3, keyframe: true, dropped: true },
+        ...{ discontinuity: false, data: sample(100) },
+      },
+      { kind: "error", payload: sample(300), timestamp: 0 },
+      {
+        ...{ kind: "frame", streamId: 1, timestamp: -3, keyframe: true, dropped: false },
+        ...{ discontinuity: true, captured: 2 ** 50, data: sample(50) },
+      },
+      { kind: "notice", payload: sample(2), timestamp: 0 },
+      {
+        ...{ kind: "frame", streamId: 1, timestamp: -3, keyframe: true, dropped: false },
+        ...{ discontinuity: false, captured: 0, data: new Uint8Array(0) },
+      },
+      {
+        ...{ kind: "frame", streamId: 0, timestamp: 2 ** 40, keyframe: false, dropped: false },
+        ...{ discontinuity: false, data: new Uint8Array(0) },
+      },
+    ]);
+  });
+
+  test(`receive() tells a cut connection from an ended one, by ${step}`, async () => {
+    const whole = encodeMessage("error", sample(30));
+    for (let length = 1; length < whole.length; length++) {
+      const connection = receiver(whole.subarray(0, length), step);
+      await assertRejects(() => connection.receive(), TruncatedError);
+    }
+    assertStrictEquals(await receiver(new Uint8Array(0), step).receive(), undefined);
+  });
+}
+
+test("receive() leaves room around a frame's data", async () => {
+  for (const [captured, extra] of [[undefined, 0], [1, 8]] as const) {
+    const message = await receiver(encodeFrame(frameOf(100, { captured }))).receive();
+    const data = message?.kind === "frame" ? message.data : new Uint8Array(0);
+    assertStrictEquals(data.byteOffset, FRAME_HEADROOM + extra);
+    assertStrictEquals(data.buffer.byteLength, FRAME_HEADROOM + extra + 100 + FRAME_TAILROOM);
+  }
+});
+
+test("recycle() lets the next frame use the memory", async () => {
+  const size = 70_000;
+  const captures = [5, 6, undefined];
+  const sent = concat(...captures.map((captured) => encodeFrame(frameOf(size, { captured }))));
+  const connection = receiver(sent);
+  const frames: ArrayBuffer[] = [];
+  for (const [at, recycled] of [true, false, false].entries()) {
+    const message = await connection.receive();
+    if (message?.kind !== "frame") throw new Error("Cannot go on: no frame came");
+    assertStrictEquals(message.data.byteLength, size);
+    assertStrictEquals(message.captured, captures[at]);
+    frames.push(message.data.buffer);
+    if (recycled) connection.recycle(message);
+  }
+  assertStrictEquals(frames[1], frames[0]);
+  assertNotStrictEquals(frames[2], frames[1]);
+});
+
+test("receive() refuses kinds that are not taken before it reads their payload", async () => {
+  let wanted = 0;
+  const header = encodeFrame(frameOf(50_000)).subarray(0, HEADER_LENGTH);
+  const socket = fromSocket(socketOf(header));
+  const reader = new ByteReader({
+    read(target, min) {
+      wanted += min;
+      return socket.read(target, min);
+    },
+    cancel: () => Promise.resolve(),
+  });
+  const connection = new Connection(reader, recorder().writer);
+  const error = await assertRejects(
+    () => connection.receive({ accept: ["request", "ping"] }),
+    FormatError,
+  );
+  assertStrictEquals(error.message, "Cannot take a message of kind frame: expected request, ping");
+  assertStrictEquals(wanted, HEADER_LENGTH);
+});
+
+test("receive() refuses bytes that are no message", async () => {
+  const connection = receiver(new TextEncoder().encode("GET / HTTP/1.1\r\n\r\n"));
+  await assertRejects(() => connection.receive(), FormatError, "kind 47, expected 1 to 10");
+});
+
+test("receive() refuses live frames without a moment of capture that can be read", async () => {
+  const message = encodeFrame(frameOf(0, { captured: 0 }));
+  for (let length = 12; length < 20; length++) {
+    const short = message.slice();
+    short[0] = length;
+    await assertRejects(() => receiver(short).receive(), FormatError, `length ${length}`);
+  }
+  // 2^53 microseconds and more.
+  for (const high of [0x20, 0x7f, 0x80]) {
+    const far = message.slice();
+    far[HEADER_LENGTH + (high === 0x20 ? 6 : 7)] = high;
+    await assertRejects(() => receiver(far).receive(), FormatError, "time of capture");
+  }
+});
+
+test("receive() tells a live frame that was cut from an ended connection", async () => {
+  const whole = encodeFrame(frameOf(3, { captured: 9 }));
+  for (let length = 1; length < whole.length; length++) {
+    await assertRejects(() => receiver(whole.subarray(0, length)).receive(), TruncatedError);
+  }
+});
+
+test("send() and sendFrame() never mix, however they overlap", async () => {
+  const { writer, written } = recorder();
+  const connection = sender(writer);
+  await Promise.all([
+    connection.sendFrame(frameOf(500)),
+    connection.send("ping", new Uint8Array(0), { timestamp: 12 }),
+    connection.sendFrame(frameOf(3), { dropped: true }),
+    connection.send("end", sample(9)),
+  ]);
+  const messages = await receiveAll(receiver(Uint8Array.from(written)));
+  assertEquals(messages.map(({ kind }) => kind), ["frame", "ping", "frame", "end"]);
+  assertEquals(messages.map(({ timestamp }) => timestamp), [-3, 12, -3, 0]);
+});
+
+for (const step of [Infinity, 19, 1]) {
+  test(`sendShared() mixes with no other writer, by ${step}`, async () => {
+    const { writer, written } = recorder(step);
+    const connection = sender(writer);
+    const live = encodeFrame(frameOf(300, { captured: 5, keyframe: false }));
+    const stored = encodeFrame(frameOf(40, { streamId: 2 }));
+    await Promise.all([
+      connection.sendShared(live, { dropped: true }),
+      connection.send("ping", sample(8)),
+      connection.sendShared(live),
+      connection.sendShared(stored, { dropped: true }),
+      connection.send("notice", sample(20)),
+      connection.sendFrame(frameOf(7)),
+      connection.sendShared(stored, { dropped: false }),
+    ]);
+    const messages = await receiveAll(receiver(Uint8Array.from(written)));
+    const seen = messages.map((message) =>
+      message.kind === "frame"
+        ? [message.streamId, message.dropped, message.captured, message.data]
+        : [message.kind, message.payload]
+    );
+    assertEquals<unknown>(seen, [
+      [1, true, 5, sample(300)],
+      ["ping", sample(8)],
+      [1, false, 5, sample(300)],
+      [2, true, undefined, sample(40)],
+      ["notice", sample(20)],
+      [1, false, undefined, sample(7)],
+      [2, false, undefined, sample(40)],
+    ]);
+  });
+}
+
+test("sendShared() leaves the message as it is, for the connections that share it", async () => {
+  const shared = encodeFrame(frameOf(60_000, { captured: 5 }));
+  const before = shared.slice();
+  const viewers = [true, false, true, false].map((dropped) => ({ dropped, ...recorder(1000) }));
+  await Promise.all(
+    viewers.map(({ dropped, writer }) => sender(writer).sendShared(shared, { dropped })),
+  );
+  assertEquals(shared, before);
+  for (const { dropped, written } of viewers) {
+    const [message] = await receiveAll(receiver(Uint8Array.from(written)));
+    assertStrictEquals(message.kind === "frame" && message.dropped, dropped);
+    assertEquals(written.slice(HEADER_LENGTH), [...before.subarray(HEADER_LENGTH)]);
+  }
+});
+
+test("send() refuses a payload over the limit and sends nothing of it", async () => {
+  const { writer, written } = recorder();
+  await assertRejects(() => sender(writer).send("request", new Uint8Array(65_537)), FormatError);
+  assertEquals(written, []);
+});

@@ -1,0 +1,249 @@
+import { assert, assertInstanceOf, assertStringIncludes, assertThrows } from "@std/assert";
+import { FormatError } from "../../../lib/base/errors.ts";
+import { readPickle } from "../../../lib/protocol/script/unpickler.ts";
+import { concat, latin1, numpyPickle, text, uint32 } from "../../support/pickle_fixtures.ts";
+
+const SHELL = text("touch /tmp/owned");
+const NEVER = "\xff\xff\xff\xff\xff\xff\xff\x7f";
+
+/** Pickles that no numpy writes, and what the refusal has to name. */
+const HOSTILE: [what: string, pickle: string, named: string][] = [
+  ["os.system by GLOBAL", `\x80\x02cos\nsystem\n${SHELL}\x85R.`, "os.system"],
+  ["posix.system by GLOBAL", `\x80\x03cposix\nsystem\n${SHELL}\x85R.`, "posix.system"],
+  ["nt.system by GLOBAL", `\x80\x03cnt\nsystem\n${SHELL}\x85R.`, "nt.system"],
+  [
+    "posix.system by STACK_GLOBAL",
+    `\x80\x04${text("posix")}${text("system")}\x93${SHELL}\x85R.`,
+    "posix.system",
+  ],
+  [
+    "builtins.eval by STACK_GLOBAL",
+    `\x80\x04${text("builtins")}${text("eval")}\x93${text("1")}\x85R.`,
+    "builtins.eval",
+  ],
+  ["__builtin__.exec by GLOBAL", `\x80\x02c__builtin__\nexec\n${SHELL}\x85R.`, "__builtin__.exec"],
+  ["builtins.getattr", `\x80\x02cbuiltins\ngetattr\n`, "builtins.getattr"],
+  [
+    "a chain of attributes in a name",
+    `\x80\x04${text("numpy")}${text("ndarray.__class__.__subclasses__")}\x93.`,
+    "numpy.ndarray.__class__.__subclasses__",
+  ],
+  [
+    "a function that numpy offers beside its constructors",
+    `\x80\x04${text("numpy.core.multiarray")}${text("fromfile")}\x93.`,
+    "numpy.core.multiarray.fromfile",
+  ],
+  [
+    "an object that numpy imports",
+    `\x80\x04${text("numpy.testing._private.utils")}${text("runstring")}\x93.`,
+    "runstring",
+  ],
+  [
+    "a split between module and name that numpy does not use",
+    `\x80\x04${text("numpy.core")}${text("multiarray._reconstruct")}\x93.`,
+    "numpy.core.multiarray._reconstruct",
+  ],
+  ["numpy.matrix", "\x80\x02cnumpy\nmatrix\n", "numpy.matrix"],
+  ["numpy.core.multiarray.scalar", "\x80\x02cnumpy.core.multiarray\nscalar\n", "scalar"],
+  ["subprocess.Popen", `\x80\x04${text("subprocess")}${text("Popen")}\x93.`, "subprocess.Popen"],
+  ["os.system by INST", `\x80\x02(X\x02\0\0\0lsios\nsystem\n.`, "opcode INST at byte 10"],
+  ["os.system by OBJ", `\x80\x02(cnumpy\nndarray\n${SHELL}o.`, "opcode OBJ"],
+  ["NEWOBJ", "\x80\x04cnumpy\nndarray\n)\x81.", "opcode NEWOBJ"],
+  ["NEWOBJ_EX", "\x80\x04cnumpy\nndarray\n)}\x92.", "opcode EMPTY_DICT"],
+  ["EXT1", "\x80\x02\x82\x01.", "opcode EXT1"],
+  ["EXT2", "\x80\x02\x83\x01\x01.", "opcode EXT2"],
+  ["EXT4", "\x80\x02\x84\x01\x01\x01\x01.", "opcode EXT4"],
+  ["a persistent id in text", "\x80\x02Pid\n.", "opcode PERSID"],
+  ["a persistent id on the stack", "\x80\x02K\x01Q.", "opcode BINPERSID"],
+  ["a buffer from outside", "\x80\x05\x97.", "opcode NEXT_BUFFER"],
+  ["a list", "\x80\x02]q\x00(K\x01K\x02e.", "opcode EMPTY_LIST"],
+  ["billion laughs", "\x80\x02(lp0\n(g0\ng0\nlp1\n.", "opcode LIST"],
+  ["a long integer", "\x80\x02\x8a\x08\x01\x01\x01\x01\x01\x01\x01\x01.", "opcode LONG1"],
+  ["an opcode that there is not", "\x80\x04\xf7.", "opcode 0xf7"],
+  ["protocol 0", "cos\nsystem\n(S'ls'\ntR.", "opcode GLOBAL at its start (protocol 0 or 1"],
+  ["protocol 1", "(K\x01K\x02t.", "protocol 0 or 1"],
+  ["protocol 1 in its header", "\x80\x01N.", "protocol 1, expected protocol 2 to 5"],
+  ["protocol 6", "\x80\x06N.", "protocol 6"],
+  ["protocol 255", "\x80\xffN.", "protocol 255"],
+  ["two headers", "\x80\x04\x80\x04N.", "opcode PROTO at byte 2"],
+  ["a call of ndarray", "\x80\x02cnumpy\nndarray\nK\xff\x85R.", "numpy.ndarray"],
+  ["bytes of a length", "\x80\x02c__builtin__\nbytes\nJ\xff\xff\xff\x7f\x85R.", "bytes"],
+  ["a call of a call", "\x80\x04cbuiltins\nbytes\n)R)R.", "call of bytes"],
+  ["a call of a number", "\x80\x04K\x01)R.", "call of int 1"],
+  ["a call with a number", "\x80\x04cnumpy\ndtype\nK\x01R.", "arguments of numpy.dtype: int 1"],
+  [
+    "another codec",
+    `\x80\x02c_codecs\nencode\n${text("x")}${text("zip")}\x86R.`,
+    'text "x", text "zip"',
+  ],
+  [
+    "characters beyond Latin-1",
+    `\x80\x02c_codecs\nencode\n${text("\xc4\x80")}${text("latin1")}\x86R.`,
+    "byte 196",
+  ],
+  [
+    "half a character",
+    `\x80\x02c_codecs\nencode\n${text("a\xc3")}${text("latin1")}\x86R.`,
+    "byte 195",
+  ],
+  ["a state for a global", "\x80\x04cnumpy\nndarray\nNb.", 'state for global "numpy.ndarray"'],
+  ["a state for bytes", "\x80\x04C\x01aNb.", 'state for bytes "a"'],
+  [
+    "a subclass under _reconstruct",
+    "\x80\x04cnumpy.core.multiarray\n_reconstruct\ncnumpy\ndtype\nK\x00\x85C\x01b\x87R.",
+    "numpy.dtype",
+  ],
+  [
+    "an array without state",
+    "\x80\x04cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85C\x01b\x87R.",
+    "array without content",
+  ],
+  [
+    "a first size for an array",
+    "\x80\x04cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nJ\0\0\0\x7f\x85C\x01b\x87R.",
+    "_reconstruct(",
+  ],
+  [
+    "metadata in a dtype",
+    `\x80\x04cnumpy\ndtype\n${text("u1")}\x89\x88\x87R(K\x04${text("|")}NNNNNK\x00tb.`,
+    "dtype",
+  ],
+  ["text", `\x80\x04${text("end")}.`, 'text "end", expected an array or bytes'],
+  ["None", "\x80\x04N.", "None"],
+  ["nothing", "\x80\x04.", "too few values"],
+  ["no bytes", "", "0 bytes left"],
+  ["several values", "\x80\x04C\x01aC\x01b.", "several values"],
+  ["an open mark", "\x80\x04(C\x01a.", "several values"],
+  ["values under a mark", "\x80\x04C\x01a(\x85.", "too few values"],
+  ["a tuple without mark", "\x80\x04NNt.", "no mark"],
+  ["bytes after its end", "\x80\x04C\x01a.N", "1 bytes after its end"],
+  ["a memo slot that is empty", "\x80\x04h\x07.", "empty memo slot 7"],
+  ["a memo slot that is far", "\x80\x04Nj\xff\xff\xff\xff.", "memo slot 4294967295"],
+  ["a memo that is huge", "\x80\x04Nr\xff\xff\xff\x7f.", "memo slot 2147483647"],
+  ["nothing to memoize", "\x80\x04\x94.", "too few values"],
+  ["a giant text", `\x80\x04X${uint32(2 ** 32 - 1)}abc.`, "expected 4294967295 more"],
+  ["giant bytes", `\x80\x04B${uint32(2 ** 32 - 1)}abc.`, "expected 4294967295 more"],
+  ["giant bytes with 8 of length", `\x80\x04\x8e${NEVER}abc.`, "4 bytes left"],
+  ["a giant bytearray", `\x80\x05\x96${NEVER}abc.`, "4 bytes left"],
+  ["a bytearray of 2^64 - 1", `\x80\x05\x96${"\xff".repeat(8)}abc.`, "4 bytes left"],
+  ["a giant text with 8 of length", `\x80\x04\x8d${NEVER}abc.`, "opcode BINUNICODE8"],
+  ["a giant frame", `\x80\x04\x95${NEVER}N.`, "2 bytes left"],
+  ["a name without an end", `\x80\x02c${"x".repeat(10_000)}`, "name without an end"],
+  ["deep nesting", `\x80\x04N${"\x85".repeat(10_000)}.`, "more than 256 opcodes"],
+  ["many marks", `\x80\x04${"(".repeat(100_000)}.`, "more than 256 opcodes"],
+  ["a full memo", `\x80\x04N${"\x94".repeat(100_000)}.`, "more than 256 opcodes"],
+  ["doubling tuples", `\x80\x04)${"\x94h\x00\x86".repeat(40)}.`, "tuple of 2"],
+];
+
+for (const [what, pickle, named] of HOSTILE) {
+  Deno.test({
+    name: `readPickle() refuses ${what}`,
+    permissions: "none",
+    fn() {
+      const { message } = assertThrows(() => readPickle(latin1(pickle)), FormatError);
+      assertStringIncludes(message, named);
+      assert(/^Cannot read pickle: [ -~]{1,300}$/.test(message), message);
+    },
+  });
+}
+
+Deno.test({
+  name: "readPickle() refuses a call put in anywhere",
+  permissions: "none",
+  fn() {
+    const system = `${text("os")}${text("system")}\x93${SHELL}\x85R`;
+    const array = numpyPickle();
+    for (let at = 2; at < array.byteLength; at++) {
+      const spiked = concat(array.subarray(0, at), system, array.subarray(at));
+      assertThrows(() => readPickle(spiked), FormatError);
+    }
+  },
+});
+
+Deno.test({
+  name: "readPickle() keeps a peer's control characters out of its messages",
+  permissions: "none",
+  fn() {
+    const named = text("\x1b[2J\r\n\xe2\x80\xae".repeat(20));
+    const { message } = assertThrows(
+      () => readPickle(latin1(`\x80\x04${named}${named}\x93.`)),
+      FormatError,
+    );
+    assert(/^[ -~]{1,300}$/.test(message), message);
+  },
+});
+
+Deno.test({
+  name: "readPickle() gives a value or FormatError for any mutation",
+  permissions: "none",
+  fn() {
+    const random = generator(20_240_229);
+    const seeds = [
+      ...[2, 3, 4, 5].map((protocol) => numpyPickle({ protocol })),
+      numpyPickle({ shape: [2, 3], fortran: true }),
+      ...HOSTILE.filter(([, pickle]) => pickle.length < 1000).map(([, pickle]) => latin1(pickle)),
+    ];
+    const outcomes = { value: 0, refused: 0 };
+    for (let round = 0; round < 150_000; round++) {
+      // The whole pickles of arrays are the better half of the material.
+      const seed = seeds[random(round % 2 ? 5 : seeds.length)];
+      const other = seeds[random(seeds.length)];
+      const mutant = mutate(seed, other, random);
+      try {
+        const value = readPickle(mutant);
+        const data = value.kind === "array" ? value.array.data : value.bytes;
+        assert(data.byteLength <= mutant.byteLength);
+        outcomes.value++;
+      } catch (error) {
+        assertInstanceOf(error, FormatError);
+        outcomes.refused++;
+      }
+    }
+    assert(outcomes.value > 100 && outcomes.refused > 1000, JSON.stringify(outcomes));
+  },
+});
+
+/** Numbers below a limit, the same ones in every run (mulberry32). */
+function generator(seed: number): (limit: number) => number {
+  let state = seed;
+  return (limit) => {
+    state = state + 0x6d2b79f5 | 0;
+    let mixed = Math.imul(state ^ state >>> 15, 1 | state);
+    mixed = mixed + Math.imul(mixed ^ mixed >>> 7, 61 | mixed) ^ mixed;
+    return ((mixed ^ mixed >>> 14) >>> 0) % limit;
+  };
+}
+
+/** Changes, cuts, repeats or splices a few bytes. */
+function mutate(
+  seed: Uint8Array,
+  other: Uint8Array,
+  random: (limit: number) => number,
+): Uint8Array {
+  let mutant = seed.slice();
+  for (let count = 1 + random(3); count > 0; count--) {
+    const at = random(mutant.byteLength + 1);
+    const end = at + random(9);
+    switch (random(5)) {
+      case 0:
+        if (at < mutant.byteLength) mutant[at] = random(256);
+        break;
+      case 1:
+        if (at < mutant.byteLength) mutant[at] ^= 1 << random(8);
+        break;
+      case 2:
+        mutant = concat(mutant.subarray(0, at), mutant.subarray(end));
+        break;
+      case 3:
+        mutant = concat(mutant.subarray(0, end), mutant.subarray(at));
+        break;
+      default:
+        mutant = concat(
+          mutant.subarray(0, at),
+          other.subarray(random(other.byteLength + 1)).subarray(0, 40),
+          mutant.subarray(end),
+        );
+    }
+  }
+  return mutant;
+}

@@ -1,0 +1,19 @@
+import { assertEquals } from "@std/assert";
+import { Credentials } from "../../../lib/server/auth/credentials.ts";
+import { mediaFolder } from "../../support/media.ts";
+
+const folder = mediaFolder();
+
+Deno.test("Credentials.reload() reads once more for all who ask while it reads", async () => {
+  const tokenFile = await folder.write("token", "sesame\n");
+  const told: string[] = [];
+  const logger = { log: (_level: string, message: string) => void told.push(message) };
+  const credentials = await Credentials.open({ tokenFile }, logger);
+  const first = credentials.reload();
+  await Promise.resolve();
+  await Promise.all([first, ...Array.from({ length: 99 }, () => credentials.reload())]);
+  const times = () => told.filter((line) => line === "read the token again").length;
+  assertEquals(times(), 2);
+  await credentials.reload();
+  assertEquals(times(), 3);
+});

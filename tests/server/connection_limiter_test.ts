@@ -1,0 +1,70 @@
+import { assertEquals } from "@std/assert";
+import { classicRequest } from "../../lib/protocol/script/framing.ts";
+import { Places } from "../../lib/server/connection_limiter.ts";
+import { conversationMedia, watchedServer } from "../support/watched_server.ts";
+
+const media = await conversationMedia();
+
+function test(name: string, fn: () => void): void {
+  Deno.test({ name, permissions: "none", fn });
+}
+
+test("Places gives each address so many, and all together so many", () => {
+  const places = new Places({ total: 3, perAddress: 2 });
+  const taken = ["a", "a", "a", "b", "c"].map((hostname) => places.take(hostname));
+  assertEquals(taken.map((place) => place?.refusal), [
+    ...[undefined, undefined, "address", undefined, "full"],
+  ]);
+  assertEquals(places.taken, 3);
+  taken[0]?.[Symbol.dispose]();
+  taken[0]?.[Symbol.dispose]();
+  assertEquals(places.take("a")?.refusal, undefined);
+  assertEquals(places.take("b")?.refusal, "full");
+});
+
+test("Places takes a network of IPv6 for one address", () => {
+  const places = new Places({ total: 9, perAddress: 1 });
+  const taken = ["2001:db8::1", "2001:db8::2:1", "2001:db8:0:1::1", "::ffff:10.0.0.1", "10.0.0.1"];
+  assertEquals(taken.map((address) => places.take(address)?.refusal), [
+    ...[undefined, "address", undefined, undefined, "address"],
+  ]);
+});
+
+test("Places has no limit for an address where none is set", () => {
+  const places = new Places({ total: 100, perAddress: 0 });
+  for (let count = 0; count < 100; count++) assertEquals(places.take("a")?.refusal, undefined);
+});
+
+test("Places tells only so many that there is none", () => {
+  const places = new Places({ total: 1, perAddress: 0 });
+  places.take("a");
+  const refused = Array.from({ length: 16 }, () => places.take("b"));
+  assertEquals(places.take("b"), undefined);
+  refused[3]?.[Symbol.dispose]();
+  assertEquals(places.take("b")?.refusal, "full");
+  assertEquals(places.taken, 1);
+});
+
+Deno.test("a server says that an address has enough, and serves it when one has left", async () => {
+  await using server = await watchedServer({ media, maxPerAddress: 1 });
+  {
+    using first = await server.connect();
+    await first.ask({ command: "get_image" });
+    await first.answer();
+    using second = await server.connect();
+    await second.ask({ command: "get_image" });
+    const { error } = await second.answer();
+    assertEquals(error?.code, "busy");
+    assertEquals(
+      error?.message,
+      "Cannot serve now: your address has all the connections that it may have, close one, or try " +
+        "again later",
+    );
+    using classic = await server.connect();
+    await classic.write(classicRequest("get_image"));
+    assertEquals(await classic.readAll(), new Uint8Array(0));
+    await server.logged(/refused: too many connections of this address\n$/, 2);
+  }
+  await server.quiet();
+  await server.assertWell();
+});

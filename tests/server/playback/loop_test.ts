@@ -1,0 +1,127 @@
+import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
+import { HandClock } from "../../support/hand_clock.ts";
+import { mediaFolder, pictures, tone } from "../../support/media.ts";
+import { ask } from "../../support/native_client.ts";
+import { type SeekingViewer, type SeenFrame, watch } from "../../support/seeking_viewer.ts";
+import { testServer } from "../../support/server.ts";
+import { mediaChildren } from "../../support/watched_server.ts";
+
+const media = mediaFolder();
+
+/** Twelve pictures of a rate that milliseconds cannot hold, and sound that lasts a little longer. */
+async function clip(name: string): Promise<void> {
+  await media.make(name, [
+    ...pictures({ rate: "30000/1001", seconds: 0.4 }),
+    ...tone({ seconds: 0.5, layout: "mono" }),
+    ...["-c:v", "mpeg4", "-g", "6", "-c:a", "pcm_s16le"],
+  ]);
+}
+
+/** Takes frames of one type. */
+async function take(viewer: SeekingViewer, type: "video" | "audio", count: number) {
+  const frames: SeenFrame[] = [];
+  while (frames.length < count) frames.push(await viewer.frame(type));
+  return frames;
+}
+
+Deno.test("a loop goes on without a gap, every round as the first", async () => {
+  await clip("clip.mov");
+  await using server = await testServer({ media: media.path });
+  using viewer = await watch(server, { name: "clip.mov", loop: true, speed: 0 });
+  const frames = await take(viewer, "video", 60);
+  for (let at = 12; at < 60; at++) {
+    assertEquals(frames[at].md5, frames[at - 12].md5);
+    // The sound is what lasts longest: half a second, which is a whole number of ticks of neither.
+    const round = Math.floor(at / 12);
+    assertAlmostEquals(frames[at].seconds, frames[at % 12].seconds + round * 0.5, 1 / 30_000);
+    assertEquals([frames[at].discontinuity, frames[at].dropped], [false, false]);
+  }
+  await viewer.control({ action: "stop" });
+  assertEquals((await viewer.rest()).end.reason, "stopped");
+  assertEquals(await mediaChildren(), []);
+});
+
+Deno.test("a loop's sound has no gap of a single sample", async () => {
+  await clip("clip.mov");
+  await using server = await testServer({ media: media.path });
+  using viewer = await watch(server, { name: "clip.mov", loop: true, speed: 0 });
+  let next = 0;
+  while (next < 5 * 24_000) {
+    const { timestamp, size } = await viewer.frame("audio");
+    assertEquals(timestamp, next);
+    next += size / 2;
+  }
+});
+
+Deno.test("a loop repeats the part that was asked for", async () => {
+  await clip("clip.mov");
+  await using server = await testServer({ media: media.path });
+  const part = { start: 0.1, duration: 0.2, audio: false };
+  const once = await ask(server, { command: "get_video", name: "clip.mov", ...part });
+  using viewer = await watch(server, { name: "clip.mov", ...part, loop: true, speed: 0 });
+  const each = once.frames.length;
+  const frames = await take(viewer, "video", 4 * each);
+  for (const [at, { md5, seconds }] of frames.entries()) {
+    const first = once.frames[at % each];
+    assertEquals(md5, first.md5);
+    assertAlmostEquals(seconds, first.seconds + 0.2 * Math.floor(at / each), 1 / 30_000);
+  }
+});
+
+Deno.test("a loop keeps the time of its frames across the seam", async () => {
+  await clip("clip.mov");
+  const clock = new HandClock();
+  await using server = await testServer({ media: media.path, clock });
+  // Sound comes from an FFmpeg of its own, which may be late.
+  using viewer = await watch(server, { name: "clip.mov", loop: true, audio: false });
+  // Five rounds and more.
+  for (let last = 0; last < 2.1;) {
+    for (const { seconds } of await viewer.due(clock)) {
+      assertAlmostEquals(seconds, clock.time / 1000, 1e-3);
+      last = seconds;
+    }
+    await clock.passToNext();
+  }
+  await viewer.control({ action: "stop" });
+  await viewer.rest();
+});
+
+Deno.test("a loop after a seek goes on from there, then from the start", async () => {
+  await clip("clip.mov");
+  await using server = await testServer({ media: media.path });
+  using viewer = await watch(server, { name: "clip.mov", loop: true });
+  await take(viewer, "video", 15);
+  await viewer.seek(0.3, 1);
+  const frames = await take(viewer, "video", 5);
+  // Pictures 9, 10 and 11, then the next round.
+  const expected = [9, 10, 11].map((at) => at * 1001 / 30_000).concat([0.5, 0.5 + 1001 / 30_000]);
+  for (const [at, { seconds }] of frames.entries()) {
+    assertAlmostEquals(seconds, expected[at], 1 / 30_000);
+  }
+  await viewer.seek(100, 2);
+  assertAlmostEquals((await viewer.frame("video")).seconds, 0.5, 1 / 30_000);
+});
+
+Deno.test("a loop of untouched packets goes on by the length of its media", async () => {
+  await clip("clip.mov");
+  await using server = await testServer({ media: media.path });
+  using viewer = await watch(server, { name: "clip.mov", loop: true, speed: 0, encoding: "copy" });
+  const frames = await take(viewer, "video", 60);
+  for (let at = 12; at < 60; at++) {
+    assertEquals(frames[at].md5, frames[at - 12].md5);
+    const round = Math.floor(at / 12);
+    assertAlmostEquals(frames[at].seconds, frames[at % 12].seconds + round * 0.5, 0.001);
+  }
+});
+
+Deno.test("a loop of nothing ends with the reason, and one of a picture with the picture", async () => {
+  await clip("clip.mov");
+  await media.make("image.png", [...pictures(), "-frames:v", "1"]);
+  await using server = await testServer({ media: media.path });
+  const nothing = { command: "get_video", name: "clip.mov", audio: false, start: 0.45 } as const;
+  const empty = await ask(server, { ...nothing, loop: true });
+  assertEquals([empty.error?.code, empty.frames.length], ["media_error", 0]);
+  const image = await ask(server, { command: "get_video", name: "image.png", loop: true });
+  assertEquals([image.end?.reason, image.frames.length], ["end", 1]);
+  assert(image.error === undefined);
+});

@@ -1,0 +1,94 @@
+import { assert, assertAlmostEquals, assertEquals, assertLess } from "@std/assert";
+import { LeapingTime } from "../../support/leaping_time.ts";
+import { mediaFolder, pictures, tone } from "../../support/media.ts";
+import { type SeekingViewer, watch } from "../../support/seeking_viewer.ts";
+import { testServer } from "../../support/server.ts";
+
+const media = mediaFolder();
+
+/** Milliseconds; a busy machine reaches none of them, and a test by a leap. */
+const TIMEOUTS = { request: 40_000, stall: 41_000, silence: 42_000, life: 43_000, ping: 20_000 };
+
+/** Milliseconds: twice the longest of the timeouts, and more. */
+const LONG = 100_000;
+
+/** Lets a pause last, in which nothing comes but pings, which the viewer answers. */
+async function pauseLasts(viewer: SeekingViewer, time: LeapingTime): Promise<void> {
+  const { connection } = viewer.client;
+  // What is read of FFmpeg beforehand has been read.
+  await time.idle(TIMEOUTS.silence);
+  for (let passed = 0; passed < LONG; passed += TIMEOUTS.ping) {
+    await time.leap(TIMEOUTS.ping);
+    await viewer.onlyPings(1);
+    await connection.send("pong", new Uint8Array());
+    // Once this is answered, the server has read that.
+    await connection.send("ping", new Uint8Array());
+    const message = await connection.receive();
+    assertEquals(message?.kind, "pong");
+  }
+}
+
+async function clip(): Promise<void> {
+  await media.make("clip.mp4", [
+    ...pictures({ size: "320x240", seconds: 10 }),
+    ...tone({ seconds: 10 }),
+  ]);
+}
+
+for (const encoding of ["raw", "copy", "h264"] as const) {
+  Deno.test(`a pause may last for longer than all that ends a connection: ${encoding}`, async () => {
+    await clip();
+    using time = new LeapingTime();
+    await using server = await testServer({ media: media.path, timeouts: TIMEOUTS });
+    using viewer = await watch(server, { name: "clip.mp4", encoding, late: "drop" });
+    const before = await viewer.frame("video");
+    await viewer.control({ action: "pause" });
+    // Some frames may be under way; behind this there is silence.
+    await viewer.client.connection.send("ping", new Uint8Array());
+    while ((await viewer.client.connection.receive())?.kind !== "pong");
+    await pauseLasts(viewer, time);
+    await viewer.control({ action: "resume" });
+    const after = await viewer.frame("video");
+    assertEquals([after.dropped, after.discontinuity], [false, false]);
+    assertLess(after.seconds - before.seconds, 0.5);
+    await viewer.control({ action: "stop" });
+    const { end, notices } = await viewer.rest();
+    assertEquals([end.reason, end.dropped, notices], ["stopped", 0, []]);
+  });
+}
+
+Deno.test("a pause at the end holds the end back", async () => {
+  await clip();
+  using time = new LeapingTime();
+  await using server = await testServer({ media: media.path, timeouts: TIMEOUTS });
+  using viewer = await watch(server, { name: "clip.mp4", audio: false });
+  await viewer.control({ action: "pause" });
+  await viewer.seek(9.95, 1);
+  assertAlmostEquals((await viewer.frame()).seconds, 9.96, 0.001);
+  await pauseLasts(viewer, time);
+  await viewer.control({ action: "stop" });
+  assertEquals((await viewer.rest()).end.reason, "stopped");
+});
+
+Deno.test("pings and pongs tell the time of the server's clock", async () => {
+  await clip();
+  using time = new LeapingTime();
+  await using server = await testServer({ media: media.path, timeouts: TIMEOUTS });
+  const begun = Date.now();
+  using viewer = await watch(server, { name: "clip.mp4", audio: false });
+  const { connection } = viewer.client;
+  await connection.send("ping", Uint8Array.of(1, 2, 3));
+  let pong = await connection.receive();
+  while (pong?.kind !== "pong") pong = await connection.receive();
+  assertEquals(pong.payload, Uint8Array.of(1, 2, 3));
+  await viewer.control({ action: "pause" });
+  await viewer.seek(1, 1);
+  await viewer.frame();
+  await time.leap(TIMEOUTS.ping);
+  await viewer.onlyPings(1);
+  await time.leap(TIMEOUTS.ping);
+  await viewer.onlyPings(1);
+  for (const told of [pong.timestamp, ...viewer.pings]) {
+    assert(told >= begun * 1000 && told <= (Date.now() + 1) * 1000, `${told}`);
+  }
+});

@@ -1,0 +1,128 @@
+import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
+import { encodeRequest, type MediaRequest } from "../../../lib/protocol/native/request.ts";
+import { decodingThreads } from "../../../lib/server/playback/play_file.ts";
+import { mediaFolder, pictures, tone } from "../../support/media.ts";
+import { ask, connectClient } from "../../support/native_client.ts";
+import { testServer } from "../../support/server.ts";
+import { mediaChildren } from "../../support/watched_server.ts";
+
+const media = mediaFolder();
+
+async function clip(): Promise<void> {
+  await media.make("clip.mp4", [...pictures({ seconds: 1 }), ...tone({ seconds: 1 }), "-shortest"]);
+  await media.make("image.png", [...pictures(), "-frames:v", "1"]);
+}
+
+Deno.test("reserveFrames() keeps large frames from taking all memory, and gives it back", async () => {
+  await clip();
+  await using server = await testServer({ media: media.path, maxMemory: 8e6 });
+  const large = { command: "get_video", name: "clip.mp4", width: 2000, height: 2000 } as const;
+  for (let round = 0; round < 2; round++) {
+    const refused = await ask(server, large);
+    assertEquals(refused.error?.code, "busy");
+    const served = await ask(server, { ...large, width: 200, height: 200, speed: 0 });
+    assertEquals(served.error, undefined);
+  }
+});
+
+Deno.test("startPlayback() gives the last picture up to the end, and refuses what lies behind", async () => {
+  await clip();
+  await using server = await testServer({ media: media.path });
+  const all = await ask(server, { command: "get_video", name: "clip.mp4", audio: false });
+  const late = await ask(server, { command: "get_image", name: "clip.mp4", start: 0.999 });
+  assertEquals(late.frames.map(({ md5 }) => md5), [all.frames.at(-1)?.md5]);
+  const behind = await ask(server, { command: "get_image", name: "clip.mp4", start: 2 });
+  assertEquals(behind.error?.code, "bad_request");
+  assertMatch(behind.error?.message ?? "", /^Cannot start "clip.mp4" at 2 s: it lasts 1/);
+});
+
+Deno.test("startPlayback() gives an image whatever the start, and takes tiny numbers", async () => {
+  await clip();
+  await using server = await testServer({ media: media.path });
+  const image = await ask(server, { command: "get_image", name: "image.png", start: 3 });
+  assertEquals(image.end?.frames, 1);
+  const tiny = { command: "get_video", name: "clip.mp4", start: 1e-7, speed: 0 } as const;
+  assertEquals((await ask(server, tiny)).end?.frames, 25);
+});
+
+Deno.test("startPlayback() gives up an FFmpeg that comes to nothing any more", async () => {
+  await media.make("long.mkv", [...pictures({ rate: "25", seconds: 60 }), "-c:v", "mpeg4"]);
+  const timeouts = { request: 10_000, stall: 10_000, ping: 5_000, silence: 2_000 };
+  await using server = await testServer({ media: media.path, timeouts });
+  let frozen = 0;
+  const onFrame = async () => {
+    if (frozen++ > 0) return;
+    for (const child of await mediaChildren()) Deno.kill(child, "SIGSTOP");
+  };
+  // In real time, so that FFmpeg is not through with it before it is stopped.
+  const answer = await ask(server, { command: "get_video", name: "long.mkv", speed: 1 }, {
+    onFrame: () => void onFrame(),
+  });
+  assertEquals(answer.error?.code, "media_error");
+  assertMatch(answer.error?.message ?? "", /came to nothing for too long/);
+  assertEquals(await mediaChildren(), []);
+});
+
+Deno.test("startPlayback() passes on what frames are to be turned into", async () => {
+  await clip();
+  await using server = await testServer({ media: media.path });
+  const video = { command: "get_video", name: "clip.mp4", audio: false, width: 32 } as const;
+  const raw = await ask(server, { ...video, fps: 5 });
+  assertEquals([raw.end?.frames, raw.description?.streams[0].codec], [5, "rawvideo"]);
+  const bytes = async (request: Partial<MediaRequest>) => {
+    const { end, description } = await ask(server, { ...video, ...request });
+    assertEquals(description?.streams[0].codec, request.encoding);
+    return end?.bytes ?? 0;
+  };
+  const low = await bytes({ encoding: "mjpeg", quality: 1 });
+  assertLess(low, await bytes({ encoding: "mjpeg", quality: 100 }));
+  const narrow = await bytes({ encoding: "h264", bitrate: 20_000 });
+  assertLess(narrow, await bytes({ encoding: "h264", bitrate: 2_000_000 }));
+});
+
+Deno.test("startPlayback() gives a series of pictures at once, and tells what it changed", async () => {
+  await clip();
+  await using server = await testServer({ media: media.path });
+  const series = { command: "get_image", name: "clip.mp4", every: 0.25, start: 0.1 } as const;
+  const begun = performance.now();
+  const { frames, end } = await ask(server, { ...series, speed: 0.01 });
+  assertEquals([frames.map(({ seconds }) => seconds), end?.frames], [[0, 0.25, 0.5, 0.75], 4]);
+  // In real time they would take 75 seconds.
+  assertLess(performance.now() - begun, 60_000);
+  const odd = await ask(server, {
+    command: "get_video",
+    name: "clip.mp4",
+    width: 31,
+    encoding: "h264",
+  });
+  assertEquals(odd.description?.notes?.length, 1);
+});
+
+Deno.test("decodingThreads() lets a decoder take more where it is alone, and in a hurry", () => {
+  const hurried = decodingThreads(0, 1) ?? 0;
+  assert(hurried >= 3 && hurried <= 16, `${hurried} threads`);
+  assertEquals([decodingThreads(1, 1), decodingThreads(0, 2)], [undefined, undefined]);
+});
+
+Deno.test({
+  name: "startPlayback() tells FFmpeg by how many threads to decode",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    await media.make("long.mkv", [...pictures({ rate: "25", seconds: 60 }), "-c:v", "mpeg4"]);
+    const threadsFor = async (speed: number) => {
+      await using server = await testServer({ media: media.path });
+      using client = await connectClient(server);
+      const request = { command: "get_video", name: "long.mkv", speed } as const;
+      await client.connection.send("request", encodeRequest(request));
+      // As it is not read any further, it goes on.
+      assertEquals((await client.connection.receive())?.kind, "describe");
+      const [id] = await mediaChildren();
+      const words = (await Deno.readTextFile(`/proc/${id}/cmdline`)).split("\0");
+      const ofInput = words.slice(0, words.indexOf("-i"));
+      const at = ofInput.indexOf("-threads");
+      return at < 0 ? undefined : ofInput[at + 1];
+    };
+    assertEquals(await threadsFor(0), `${decodingThreads(0, 1)}`);
+    assertEquals(await threadsFor(1), undefined);
+  },
+});

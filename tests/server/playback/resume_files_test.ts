@@ -1,0 +1,188 @@
+import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
+import { RequestError } from "../../../lib/base/errors.ts";
+import type { Control, MediaRequest, ResumePoint } from "../../../lib/protocol/native/request.ts";
+import { Library } from "../../../lib/sources/file/library.ts";
+import { askWhole, comparable, pointsOf } from "../../support/cut_answers.ts";
+import { mediaFolder, pictures, tone } from "../../support/media.ts";
+import { immediate, play } from "../../support/played_media.ts";
+import { testServer } from "../../support/server.ts";
+import { mediaChildren } from "../../support/watched_server.ts";
+
+const media = mediaFolder();
+
+/** H.264 whose pictures build upon later ones, a keyframe every 8. */
+const H264 = [
+  ...["-c:v", "libx264", "-preset", "veryfast", "-bf", "2", "-g", "8", "-sc_threshold", "0"],
+  ...["-pix_fmt", "yuv420p"],
+];
+
+/** Makes a file; those of pictures have sound that is longer or shorter. */
+function make(name: string): Promise<string> {
+  const sound = tone({ seconds: name.startsWith("short") ? 0.5 : 1.3, layout: "mono" });
+  if (name === "tone.ogg") return media.make(name, [...sound, "-c:a", "libvorbis"]);
+  if (name === "tone.wav") return media.make(name, sound);
+  if (name === "image.png") return media.make(name, [...pictures(), "-frames:v", "1"]);
+  const uneven = name === "shorter_sound.mkv"
+    ? ["-vf", "setpts=PTS+mod(N\\,3)*0.004/TB", "-fps_mode", "passthrough"]
+    : [];
+  return media.make(name, [
+    ...[...pictures({ seconds: 1 }), ...sound, "-map", "0", "-map", "1", ...H264, ...uneven],
+  ]);
+}
+
+type Request = Omit<MediaRequest, "command"> & Partial<MediaRequest>;
+
+/** Cuts an answer behind the frames of these places, and checks what follows. */
+async function checkCuts(request: Request, cuts: (count: number) => number[]) {
+  await make(request.name!);
+  await using server = await testServer({ media: media.path });
+  const whole = await askWhole(server, request);
+  const { streams } = whole.description;
+  for (const cut of new Set(cuts(whole.frames.length))) {
+    const resume = pointsOf(whole.frames.slice(0, cut), streams);
+    const { description, frames, end } = await askWhole(server, { ...request, resume });
+    const said = `behind ${cut} of ${whole.frames.length}: ${JSON.stringify(resume)}`;
+    assertEquals(description, whole.description);
+    const expected = comparable(whole.frames.slice(cut), streams);
+    assertEquals(comparable(frames, streams), expected, said);
+    assertEquals([end.reason, end.warning], ["end", undefined]);
+    // The receipt is of this connection alone.
+    const receipts = streams.map(({ id }) => {
+      const own = frames.filter(({ streamId }) => streamId === id);
+      return { id, frames: own.length, bytes: own.reduce((sum, { size }) => sum + size, 0) };
+    });
+    assertEquals(end.streams, receipts);
+  }
+}
+
+/** The first frame, the middle of a group of pictures, the last frames, and behind the last. */
+const SPREAD = (count: number) => [1, Math.floor(count / 2), count - 2, count];
+
+const FILES = {
+  raw: ["longer_sound.mp4", "shorter_sound.mkv", "longer_sound.ts"],
+  copy: ["longer_sound.mp4", "shorter_sound.mkv", "longer_sound.ts"],
+  h264: ["longer_sound.mp4"],
+  mjpeg: ["shorter_sound.mkv"],
+};
+
+for (const encoding of ["raw", "copy", "h264", "mjpeg"] as const) {
+  for (const name of FILES[encoding]) {
+    Deno.test(`an answer that is cut goes on as if it were not: ${encoding} of ${name}`, async () => {
+      await checkCuts({ name, encoding }, SPREAD);
+    });
+  }
+  Deno.test(`a part that is cut goes on as if it were not: ${encoding}`, async () => {
+    const part = { start: 0.37, duration: 0.51 };
+    await checkCuts({ name: "longer_sound.mp4", encoding, ...part }, (count) => [2, count - 3]);
+  });
+}
+
+for (const name of ["tone.wav", "tone.ogg"]) {
+  for (const encoding of ["raw", "copy"] as const) {
+    Deno.test(`sound alone that is cut goes on as if it were not: ${encoding} of ${name}`, async () => {
+      await checkCuts({ name, encoding }, (count) => [1, Math.floor(count / 2), count]);
+    });
+  }
+}
+
+Deno.test("a series of pictures that is cut goes on as if it were not", async () => {
+  const series = { command: "get_image", name: "longer_sound.mp4", every: 0.17 } as const;
+  await checkCuts({ ...series, start: 0.2 }, (count) => [1, 3, count]);
+});
+
+Deno.test("an image that came is not sent again", async () => {
+  await checkCuts({ command: "get_image", name: "image.png" }, () => [1]);
+});
+
+Deno.test("PCM goes on at the very sample, wherever that is", async () => {
+  await make("tone.wav");
+  await using server = await testServer({ media: media.path });
+  const whole = await askWhole(server, { name: "tone.wav" });
+  const all = whole.frames.flatMap(({ data }) => [...data!]);
+  for (const next of [1, 1023, 20_001, 62_399]) {
+    const resume = [{ id: whole.description.streams[0].id, next }];
+    const { frames } = await askWhole(server, { name: "tone.wav", resume });
+    assertEquals(frames[0].timestamp, next);
+    assertEquals(frames.flatMap(({ data }) => [...data!]), all.slice(2 * next));
+  }
+});
+
+Deno.test("streams of which nothing came begin at their beginning", async () => {
+  await make("longer_sound.mp4");
+  await using server = await testServer({ media: media.path });
+  const whole = await askWhole(server, { name: "longer_sound.mp4" });
+  const [picture, sound] = whole.description.streams;
+  const pictures = whole.frames.filter(({ streamId }) => streamId === picture.id);
+  const resume = [{ id: picture.id, after: pictures[9].timestamp }];
+  const { frames } = await askWhole(server, { name: "longer_sound.mp4", resume });
+  const [restOfPictures, allSound] = comparable(frames, [picture, sound]);
+  assertEquals(restOfPictures, comparable(pictures.slice(10), [picture])[0]);
+  assertEquals(allSound, comparable(whole.frames, [sound])[0]);
+});
+
+Deno.test("an entry that names no place in the media is refused, whatever it says", async () => {
+  await make("longer_sound.mp4");
+  await make("tone.wav");
+  await using server = await testServer({ media: media.path });
+  const refusals: [Request, ResumePoint[], string, string][] = [
+    [{}, [{ id: 0, after: 1 }], "media_error", "the last frame that came is not in it"],
+    [{}, [{ id: 0, after: -512 }], "media_error", "the last frame that came is not in it"],
+    [{}, [{ id: 0, after: 1e9 }], "media_error", "the last frame that came is not in it"],
+    [{}, [{ id: 1, next: 1e9 }], "media_error", "the last frame that came is not in it"],
+    [{ encoding: "copy" }, [{ id: 1, after: 7 }], "media_error", "is not in it"],
+    [{ name: "tone.wav" }, [{ id: 1, next: 62_401 }], "media_error", "is not in it"],
+    // A loop has no end at which it would be missed.
+    [{ loop: true }, [{ id: 0, after: 1 }], "media_error", "is not in it"],
+    [{ loop: true, audio: false }, [{ id: 0, after: 1e12 + 1 }], "media_error", "is not in it"],
+    [{}, [{ id: 0, after: 2 ** 53 - 1 }], "bad_request", "expected at most 1000000000 s"],
+    [{ loop: true }, [{ id: 1, next: 2 ** 53 - 1 }], "bad_request", "expected at most"],
+    [{}, [{ id: 0, after: 1 - 2 ** 53 }], "bad_request", "expected at most"],
+    [{}, [{ id: 7, after: 1 }], "bad_request", "no stream 7, expected one of 0 and 1"],
+    [{ audio: false }, [{ id: 1, next: 1 }], "bad_request", "no stream 1, expected one of 0"],
+    [{}, [{ id: 0, next: 1 }], "bad_request", "expected after"],
+  ];
+  for (const [request, resume, code, reason] of refusals) {
+    const asked = { name: "longer_sound.mp4", ...request, resume };
+    const error = await assertRejects(() => askWhole(server, asked), RequestError, reason);
+    assertStrictEquals(error.code, code, error.message);
+  }
+  assertEquals(await mediaChildren(), []);
+});
+
+Deno.test("a viewer is told once where the place takes a while to be found", async () => {
+  await make("longer_sound.mp4");
+  const file = await new Library(media.path).find("longer_sound.mp4");
+  const options = { audio: false };
+  const { frames, streams } = await play(file, options);
+  const resume = pointsOf(frames.slice(0, 20), streams);
+  let now = 0;
+  const slow = await play(file, options, { resume, now: () => now += 100 });
+  assertEquals(slow.notices.map(({ code }) => code), ["resuming"]);
+  assertEquals(slow.frames.length, 5);
+  const quick = await play(file, options, { resume, now: () => now += 10 });
+  assertEquals(quick.notices, []);
+});
+
+Deno.test("a stop, or a seek, ends the search for the place", async () => {
+  await make("longer_sound.mp4");
+  const file = await new Library(media.path).find("longer_sound.mp4");
+  const options = { audio: false };
+  const { frames, streams } = await play(file, options);
+  const resume = pointsOf(frames.slice(0, 20), streams);
+  // The clock is asked when the search begins.
+  const said = (control: Control) => {
+    const controls = immediate();
+    return { resume, controls, now: () => (controls.take(control), 0) };
+  };
+  assertEquals((await play(file, options, said({ action: "stop" }))).frames, []);
+  const seek = { action: "seek", to: 0.4 };
+  let isSaid = false;
+  const controls = immediate();
+  const now = () => {
+    if (!isSaid) controls.take(seek);
+    isSaid = true;
+    return 0;
+  };
+  const after = await play(file, options, { resume, controls, now });
+  assertEquals(after.frames.map(({ md5 }) => md5), frames.slice(10).map(({ md5 }) => md5));
+});

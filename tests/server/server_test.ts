@@ -1,0 +1,233 @@
+import { assert, assertEquals, assertMatch, assertRejects, assertStrictEquals } from "@std/assert";
+import { RequestError } from "../../lib/base/errors.ts";
+import type { Logger } from "../../lib/base/log.ts";
+import { dialectOf } from "../../lib/ffmpeg/version.ts";
+import { classicRequest } from "../../lib/protocol/script/framing.ts";
+import { Credentials } from "../../lib/server/auth/credentials.ts";
+import { Server, type ServerOptions, startServer } from "../../lib/server/server.ts";
+import { Library } from "../../lib/sources/file/library.ts";
+import {
+  conversationMedia,
+  hasIPv6,
+  mediaChildren,
+  type Peer,
+  SHORT_FRAMES,
+  watchedServer,
+} from "../support/watched_server.ts";
+
+const media = await conversationMedia();
+
+const SHORT = { command: "get_video", name: "short.mkv" } as const;
+const LONG = { command: "get_video", name: "long.mkv", speed: 1 } as const;
+
+/** Starts a server that is not run, and gives the warnings that it logged. */
+async function start(options: Partial<ServerOptions>) {
+  const log: string[] = [];
+  const logger: Logger = { log: (level, message) => void log.push(`${level} ${message}`) };
+  const given = { host: "127.0.0.1", port: 0, media, defaults: {}, maxClients: 1, ...options };
+  const server = await startServer(given, logger);
+  // Last, since nothing may fail after it.
+  assertMatch(log.pop() ?? "", /^info FFmpeg \S+/);
+  return { server, warnings: log };
+}
+
+/** Why a server does not start. */
+async function refusal(options: Partial<ServerOptions>): Promise<Error> {
+  return await assertRejects(() => start(options), Error);
+}
+
+/** The code of the error that answers a request for the short video; `undefined` where it came. */
+async function refusedWith(peer: Peer): Promise<string | undefined> {
+  await peer.ask(SHORT);
+  const { error } = await peer.answer();
+  return error?.code;
+}
+
+/** Whether nothing listens there any more. */
+async function isFree({ hostname, port }: Deno.NetAddr): Promise<boolean> {
+  try {
+    using _socket = await Deno.connect({ hostname, port });
+    return false;
+  } catch (error) {
+    if (error instanceof Deno.errors.ConnectionRefused) return true;
+    throw error;
+  }
+}
+
+Deno.test("startServer() tells the port it was given", async () => {
+  const { server, warnings } = await start({});
+  await using _server = server;
+  assertStrictEquals(server.address.hostname, "127.0.0.1");
+  assert(server.address.port > 0);
+  assertEquals(warnings, []);
+});
+
+Deno.test("startServer() warns when strangers can reach it", async () => {
+  const { server, warnings } = await start({ host: "0.0.0.0" });
+  await using _server = server;
+  assertEquals(warnings, [
+    "warn Anybody who reaches 0.0.0.0 can watch: there is no token and no TLS; see " +
+    "--token-file, --tls-cert and --tls-key",
+  ]);
+});
+
+Deno.test({
+  name: "startServer() does not warn on IPv6's loopback",
+  ignore: !hasIPv6(),
+  async fn() {
+    const { server, warnings } = await start({ host: "::1" });
+    await using _server = server;
+    assertStrictEquals(server.address.hostname, "::1");
+    assertEquals(warnings, []);
+  },
+});
+
+Deno.test("startServer() refuses a port that is taken", async () => {
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = taken.addr as Deno.NetAddr;
+  assertStrictEquals(
+    (await refusal({ port })).message,
+    `Cannot listen on 127.0.0.1:${port}: the port is taken, ` +
+      "choose another with --port, or --port 0 for a free one",
+  );
+});
+
+Deno.test("startServer() refuses an address that is not of this machine", async () => {
+  // TEST-NET-1 of RFC 5737 belongs to nobody.
+  const { message } = await refusal({ host: "192.0.2.1" });
+  assert(message.startsWith("Cannot listen on 192.0.2.1:0: "), message);
+  assert(message.endsWith(", choose an address of this machine with --host"), message);
+});
+
+Deno.test("startServer() refuses a folder that is none", async () => {
+  assertStrictEquals(
+    (await refusal({ media: `${media}/missing` })).message,
+    `Cannot serve "${media}/missing": no such folder, name one with --media`,
+  );
+  assertStrictEquals(
+    (await refusal({ media: `${media}/image.png` })).message,
+    `Cannot serve "${media}/image.png": it is not a folder, name one with --media`,
+  );
+});
+
+Deno.test("startServer() refuses defaults that are not there, and offers the nearest", async () => {
+  const image = await refusal({ defaults: { image: "imgae.png" } });
+  assert(image instanceof RequestError);
+  assert(image.message.endsWith('did you mean "image.png"?'), image.message);
+  const video = await refusal({ defaults: { video: "holiday.webm" } });
+  assert(video.message.startsWith('Cannot find "holiday.webm": no such media'), video.message);
+});
+
+Deno.test("run() is the same however often it is called, and ends with the server", async () => {
+  const { server } = await start({});
+  const running = server.run();
+  assertStrictEquals(server.run(), running);
+  await server[Symbol.asyncDispose]();
+  await running;
+});
+
+Deno.test("a server that never ran can be disposed, and twice", async () => {
+  const { server } = await start({});
+  const { address } = server;
+  await server[Symbol.asyncDispose]();
+  await server[Symbol.asyncDispose]();
+  assert(await isFree(address));
+});
+
+Deno.test("a disposed server has ended its sessions and their FFmpeg, and freed the port", async () => {
+  const server = await watchedServer({ media });
+  const { address } = server.server;
+  using watching = await server.connect();
+  using idle = await server.connect();
+  using classic = await server.connect();
+  await watching.ask(LONG);
+  await classic.write(classicRequest("get_video"));
+  await watching.until("frame");
+  // While the first is still ending them, the second waits for the same.
+  await Promise.all([server[Symbol.asyncDispose](), server[Symbol.asyncDispose]()]);
+  assertEquals(await mediaChildren(), []);
+  assertStrictEquals(server.lines.filter((line) => line.endsWith(" disconnected\n")).length, 3);
+  assert(await isFree(address));
+  await idle.readAll();
+});
+
+Deno.test("a full server says so, and serves when a place is free", async () => {
+  await using server = await watchedServer({ media, maxClients: 2 });
+  using first = await server.connect();
+  using second = await server.connect();
+  using third = await server.connect();
+  assertStrictEquals(await refusedWith(first), undefined);
+  await second.ask(LONG);
+  await second.until("frame");
+  assertStrictEquals(await refusedWith(third), "busy");
+  // The refused one may linger; the place that becomes free is not its.
+  second.close();
+  await server.logged(/ disconnected\n$/);
+  using fourth = await server.connect();
+  assertStrictEquals(await refusedWith(fourth), undefined);
+});
+
+Deno.test("a full server just closes classic connections", async () => {
+  await using server = await watchedServer({ media, maxClients: 1 });
+  using first = await server.connect();
+  assertStrictEquals(await refusedWith(first), undefined);
+  using classic = await server.connect();
+  await classic.write(classicRequest("get_image"));
+  assertEquals(await classic.readAll(), new Uint8Array(0));
+  await server.logged(/refused: the server is full\n$/);
+});
+
+Deno.test("a full server refuses only so many at once, and none takes a place", async () => {
+  await using server = await watchedServer({ media, maxClients: 1 });
+  using first = await server.connect();
+  assertStrictEquals(await refusedWith(first), undefined);
+  using crowd = new DisposableStack();
+  // They say nothing, so that the server cannot even refuse them.
+  for (let count = 0; count < 16; count++) crowd.use(await server.connect());
+  using tooMany = await server.connect();
+  assertEquals(await tooMany.readAll(), new Uint8Array(0));
+  first.close();
+  await server.logged(/ disconnected\n$/);
+  using next = await server.connect();
+  assertStrictEquals(await refusedWith(next), undefined);
+});
+
+Deno.test("a full server does not wait for long for peers that say nothing", async () => {
+  const timeouts = { request: 60_000, refusal: 50, stall: 10_000, ping: 5000 };
+  await using server = await watchedServer({ media, maxClients: 1, timeouts });
+  using first = await server.connect();
+  assertStrictEquals(await refusedWith(first), undefined);
+  using silent = await server.connect();
+  assertEquals(await silent.readAll(), new Uint8Array(0));
+  await server.logged(/ ended: no request within 0\.05 s\n$/);
+  assertStrictEquals(await refusedWith(first), undefined);
+});
+
+Deno.test("run() throws what keeps the server from serving, which can be disposed then", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const broken = Object.create(listener, {
+    accept: { value: () => Promise.resolve(Object.create(null)) },
+    close: { value: () => listener.close() },
+  });
+  const logger: Logger = { log: () => {} };
+  const sources = {
+    library: new Library(media),
+    credentials: await Credentials.open({}, logger),
+    dialect: dialectOf({ name: "5.1", release: [5, 1] }),
+  };
+  const options = { host: "127.0.0.1", port: 0, media, defaults: {}, maxClients: 1 };
+  await using server = new Server(broken, sources, { options, logger });
+  await assertRejects(() => server.run(), TypeError);
+});
+
+Deno.test("a server serves several peers at once", async () => {
+  await using server = await watchedServer({ media });
+  const peers = await Promise.all(Array.from({ length: 6 }, () => server.connect()));
+  using stack = new DisposableStack();
+  for (const peer of peers) stack.use(peer);
+  await Promise.all(peers.map((peer) => peer.ask({ ...SHORT, speed: 1 })));
+  const answers = await Promise.all(peers.map((peer) => peer.answer()));
+  assertEquals(answers.map(({ frames }) => frames), Array(6).fill(SHORT_FRAMES));
+  stack.dispose();
+  await server.quiet();
+});

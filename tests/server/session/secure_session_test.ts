@@ -1,0 +1,260 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { TlsSocket } from "../../../lib/net/socket.ts";
+import { Secret } from "../../../lib/net/token.ts";
+import type { Message } from "../../../lib/protocol/native/connection.ts";
+import { encodeMessage, MAX_REQUEST_LENGTH } from "../../../lib/protocol/native/framing.ts";
+import { encodeControl, encodeRequest } from "../../../lib/protocol/native/request.ts";
+import { classicRequest } from "../../../lib/protocol/script/framing.ts";
+import { isTls } from "../../../lib/server/session/tls_accept.ts";
+import { makeCertificate, NO_OPENSSL } from "../../support/certificates.ts";
+import { LeapingTime } from "../../support/leaping_time.ts";
+import { NativeClient } from "../../support/native_client.ts";
+import {
+  conversationMedia,
+  Peer,
+  type WatchedServer,
+  watchedServer,
+} from "../../support/watched_server.ts";
+
+// Whole conversations with a server that wants a token, or speaks TLS.
+
+const media = await conversationMedia();
+
+const certificate = NO_OPENSSL === "" ? await makeCertificate(media, "own") : undefined;
+
+const TOKEN = "a-token-that-nobody-guesses";
+const credentials = { token: new Secret(TOKEN) };
+const IMAGE = { command: "get_image", name: "image.png" } as const;
+const COMMANDS = [
+  IMAGE,
+  { command: "get_video", name: "short.mkv" },
+  { command: "list_media" },
+] as const;
+
+function withTls(name: string, fn: () => Promise<void>): void {
+  Deno.test({ name: `${name}${NO_OPENSSL}`, ignore: NO_OPENSSL !== "", fn });
+}
+
+async function connectTls(server: WatchedServer): Promise<TlsSocket> {
+  const { hostname, port } = server.server.address;
+  return await TlsSocket.connect(await Deno.connect({ hostname, port }), {
+    rejectUnauthorized: false,
+  });
+}
+
+Deno.test("runSession() answers every command with the token, and none without it", async () => {
+  await using server = await watchedServer({ media, credentials });
+  using peer = await server.connect();
+  for (const request of COMMANDS) {
+    await peer.ask(request);
+    const { kinds, error } = await peer.answer();
+    assertEquals([kinds, error?.code], [["error"], "unauthorized"]);
+  }
+  await peer.ask({ ...IMAGE, token: "a-token-that-somebody-guesses" });
+  assertEquals((await peer.answer()).error?.code, "unauthorized");
+  await server.logged(/ warn .* result=unauthorized /, COMMANDS.length + 1);
+  for (const request of COMMANDS) {
+    await peer.ask({ ...request, token: TOKEN });
+    assertEquals((await peer.answer()).error, undefined);
+  }
+  peer.close();
+  await server.quiet();
+  assertEquals(server.lines.join("").includes("a-token"), false);
+});
+
+Deno.test("runSession() quotes no token that it cannot read", async () => {
+  await using server = await watchedServer({ media, credentials });
+  using peer = await server.connect();
+  for (const token of [123454321, "s3cr3t".repeat(1000), ["s3cr3t"]]) {
+    const request = JSON.stringify({ version: 1, command: "list_media", token });
+    await peer.write(encodeMessage("request", new TextEncoder().encode(request)));
+    const { error } = await peer.answer();
+    assertEquals(error?.code, "bad_request");
+    assertEquals(
+      error?.message,
+      "Cannot use token (not shown): expected a text of at most 4096 characters",
+    );
+  }
+  assertEquals(/s3cr3t|123454321/.test(server.lines.join("")), false);
+});
+
+Deno.test("runSession() keeps scripts out where there is a token, unless it is told otherwise", async () => {
+  {
+    await using server = await watchedServer({ media, credentials });
+    using peer = await server.connect();
+    await peer.write(classicRequest("get_image"));
+    assertEquals((await peer.readAll()).byteLength, 0);
+    await server.logged(
+      / warn .* refused: scripts know no token; --classic-open lets them in wire=classic result=unauthorized seconds=\S+\n$/,
+    );
+  }
+  await using server = await watchedServer({ media, credentials, classicOpen: true });
+  using peer = await server.connect();
+  await peer.write(classicRequest("get_image"));
+  assert((await peer.readAll()).byteLength > 64 * 48 * 3);
+});
+
+Deno.test("runSession() goes on reading while a wrong token waits for its answer", async () => {
+  await using server = await watchedServer({ media, credentials });
+  using guesser = await server.connect();
+  using friend = await server.connect();
+  await guesser.ask({ ...IMAGE, token: "wrong" });
+  await guesser.write(encodeMessage("ping", new Uint8Array(1)));
+  // It comes at once; the refusal only after its delay.
+  assertEquals(await guesser.until("pong"), []);
+  assertEquals((await guesser.answer()).error?.code, "unauthorized");
+  await friend.ask({ ...IMAGE, token: TOKEN });
+  assertEquals((await friend.answer()).frames, 1);
+});
+
+withTls("runSession() says the same over TLS as without it", async () => {
+  await using server = await watchedServer({ media, credentials: { ...credentials, certificate } });
+  using client = new NativeClient(await connectTls(server));
+  const { frames, end } = await client.ask({
+    ...{ command: "get_video", name: "short.mkv", speed: 0 },
+    token: TOKEN,
+  });
+  await using plain = await watchedServer({ media });
+  const { hostname, port } = plain.server.address;
+  using other = new NativeClient(await Deno.connect({ hostname, port }));
+  const expected = await other.ask({ command: "get_video", name: "short.mkv", speed: 0 });
+  assertEquals(frames, expected.frames);
+  assertEquals(end, expected.end);
+  assertEquals((await client.ask({ command: "list_media" })).error?.code, "unauthorized");
+});
+
+withTls("runSession() tells who does not speak TLS that it has to", async () => {
+  await using server = await watchedServer({ media, credentials: { certificate } });
+  using peer = await server.connect();
+  await peer.ask(IMAGE);
+  const error = await peer.farewell();
+  assertEquals(error?.code, "bad_request");
+  assertMatch(
+    error?.message ?? "",
+    /^Cannot serve without TLS: .* --tls-fingerprint, --ca-cert or --tls$/,
+  );
+  using script = await server.connect();
+  await script.write(classicRequest("get_image"));
+  assertEquals((await script.readAll()).byteLength, 0);
+  await server.logged(/ warn .* refused: the peer does not speak TLS\n$/, 2);
+});
+
+withTls("runSession() serves scripts through TLS", async () => {
+  await using server = await watchedServer({ media, credentials: { certificate } });
+  const socket = await connectTls(server);
+  await socket.write(classicRequest("get_image"));
+  const length = new Uint8Array(4);
+  assertEquals(await socket.read(length), 4);
+  socket.close();
+});
+
+Deno.test("runSession() says in its log that a peer speaks TLS and it does not", async () => {
+  await using server = await watchedServer({ media });
+  using peer = await server.connect();
+  await peer.write(new Uint8Array([22, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3]));
+  assertEquals((await peer.farewell())?.code, "bad_request");
+  await server.logged(/ warn .* refused: the peer speaks TLS, .* see --tls-cert\n$/);
+});
+
+withTls("runSession() waits only so long for TLS, and serves others meanwhile", async () => {
+  using time = new LeapingTime();
+  const timeouts = { request: 60_000, stall: 61_000, ping: 5_000 };
+  await using server = await watchedServer({ media, credentials: { certificate }, timeouts });
+  const silent: Peer[] = [];
+  // Before the first byte, and in the middle of the handshake.
+  for (const start of [[], [22, 3, 1, 2, 0], [22, 3]]) {
+    const peer = await server.connect();
+    silent.push(peer);
+    if (start.length > 0) await peer.write(new Uint8Array(start));
+  }
+  using client = new NativeClient(await connectTls(server));
+  assertEquals((await client.ask({ command: "list_media" })).error, undefined);
+  await time.leap(timeouts.request);
+  await server.logged(/ warn .* ended: no TLS within 60 s\n$/, 3);
+  for (const peer of silent) peer.close();
+});
+
+withTls("runSession() gives up a viewer over TLS that stops reading", async () => {
+  const timeouts = { request: 10_000, stall: 300, ping: 50 };
+  await using server = await watchedServer({ media, credentials: { certificate }, timeouts });
+  using client = new NativeClient(await connectTls(server));
+  const request = { command: "get_video", name: "long.mkv", speed: 0, loop: true } as const;
+  await client.connection.send("request", encodeRequest(request));
+  await server.logged(/ended: The peer took nothing for too long\n$/);
+});
+
+withTls(
+  "runSession() counts a viewer over TLS from its connecting on, and says that all are taken",
+  async () => {
+    await using server = await watchedServer({
+      media,
+      credentials: { certificate },
+      maxClients: 1,
+    });
+    using silent = await server.connect();
+    using client = new NativeClient(await connectTls(server));
+    assertEquals((await client.ask({ command: "list_media" })).error?.code, "busy");
+    silent.close();
+  },
+);
+
+withTls(
+  "runSession() ends a peer over TLS that gives no sign of life, and keeps others",
+  async () => {
+    using time = new LeapingTime();
+    const timeouts = {
+      ...{ request: 600_000, stall: 600_000, silence: 600_000 },
+      ...{ ping: 50_000, life: 150_000 },
+    };
+    await using server = await watchedServer({ media, credentials: { certificate }, timeouts });
+    using client = new NativeClient(await connectTls(server));
+    const { connection } = client;
+    const request = { command: "get_video", name: "long.mkv", speed: 1 } as const;
+    await connection.send("request", encodeRequest(request));
+    await connection.send("control", encodeControl({ action: "pause" }));
+    const until = async (kind: Message["kind"]) => {
+      let message: Message | undefined;
+      while (message?.kind !== kind) {
+        message = await connection.receive();
+        assert(message !== undefined);
+      }
+    };
+    await until("describe");
+    // Three times as long as it may be silent.
+    for (let passed = 0; passed < 3 * timeouts.life; passed += timeouts.ping) {
+      await time.leap(timeouts.ping);
+      await until("ping");
+      await connection.send("pong", new Uint8Array(0));
+      // Once this is answered, the server has read that.
+      await connection.send("ping", new Uint8Array(0));
+      await until("pong");
+    }
+    await time.leap(timeouts.life + timeouts.ping);
+    await server.logged(/ ended: The peer gave no sign of life for 150 s\n$/);
+  },
+);
+
+withTls("runSession() says when TLS cannot be agreed on", async () => {
+  await using server = await watchedServer({ media, credentials: { certificate } });
+  using leaver = await server.connect();
+  await leaver.write(new Uint8Array([22, 3, 1, 2, 0]));
+  leaver.close();
+  await server.logged(/ warn .* ended: no TLS could be agreed on: the peer broke off/);
+  using other = await server.connect();
+  await other.write(new Uint8Array([22, 3, 1, 0, 4, 9, 9, 9, 9, 9]));
+  await server.logged(/ warn .* ended: no TLS could be agreed on: /, 2);
+});
+
+Deno.test({
+  name: "isTls() takes no request for TLS, however long",
+  permissions: "none",
+  fn() {
+    assertEquals(isTls(new Uint8Array([22, 3, 1, 0])), true);
+    assertEquals(isTls(new Uint8Array([22, 3, 3, 1])), true);
+    for (let length = 12; length <= 12 + MAX_REQUEST_LENGTH; length++) {
+      const bytes = new Uint8Array(4);
+      new DataView(bytes.buffer).setUint32(0, length, true);
+      if (isTls(bytes)) throw new Error(`a length of ${length} looks like TLS`);
+    }
+  },
+});

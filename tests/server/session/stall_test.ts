@@ -1,0 +1,206 @@
+import {
+  assertEquals,
+  assertLess,
+  assertMatch,
+  assertRejects,
+  assertStrictEquals,
+} from "@std/assert";
+import { createLogger, LogQuota } from "../../../lib/base/log.ts";
+import { encodeMessage, MAX_REQUEST_LENGTH } from "../../../lib/protocol/native/framing.ts";
+import { classicRequest } from "../../../lib/protocol/script/framing.ts";
+import { Access } from "../../../lib/server/auth/authenticator.ts";
+import { NO_METRICS } from "../../../lib/server/metrics/metrics.ts";
+import { Records } from "../../../lib/server/metrics/request_log.ts";
+import { runSession } from "../../../lib/server/session/session.ts";
+import { Ending } from "../../../lib/server/shutdown.ts";
+import { Heads } from "../../../lib/sources/cache/start_cache.ts";
+import { Library, type MediaFile } from "../../../lib/sources/file/library.ts";
+import { DecoderSlots, MemoryBudget } from "../../../lib/sources/limits.ts";
+import { LiveSources } from "../../../lib/sources/live/registry.ts";
+import { installedDialect } from "../../support/ffmpeg.ts";
+import { mediaFolder, pictures } from "../../support/media.ts";
+import {
+  conversationMedia,
+  mediaChildren,
+  Peer,
+  SHORT_FRAMES,
+  watchedServer,
+} from "../../support/watched_server.ts";
+
+// Viewers that stop reading or leave meanwhile, and FFmpeg dying.
+
+const media = await conversationMedia();
+const classicFolder = mediaFolder();
+const largeFolder = mediaFolder();
+const gapFolder = mediaFolder();
+
+const LONG = { command: "get_video", name: "long.mkv" } as const;
+
+const TIMEOUTS = { request: 10_000, stall: 300, ping: 50 };
+
+Deno.test("runSession() gives up a native viewer that stops reading", async () => {
+  await using server = await watchedServer({ media, timeouts: TIMEOUTS });
+  using peer = await server.connect();
+  await peer.ask(LONG);
+  await peer.until("frame");
+  await server.logged(/ended: The peer took nothing for too long\n$/);
+  await server.quiet();
+  await server.assertWell();
+});
+
+Deno.test("runSession() gives up a peer that sends pings and reads no answer", async () => {
+  await using server = await watchedServer({ media, timeouts: TIMEOUTS });
+  using peer = await server.connect();
+  const ping = encodeMessage("ping", new Uint8Array(MAX_REQUEST_LENGTH));
+  const flood = async () => {
+    while (true) await peer.write(ping);
+  };
+  // Until the server takes no more, and then hangs up.
+  await assertRejects(flood);
+  await server.logged(/ended: The peer took nothing for too long\n$/);
+  await server.assertWell();
+});
+
+Deno.test("runSession() gives up a classic viewer that never reads", async () => {
+  const defaults = { video: "large.mkv" };
+  // Enough in the first second of real time to fill whatever lies between the two.
+  await classicFolder.make("large.mkv", [
+    ...pictures({ size: "1920x1080", seconds: 1 }),
+    "-c:v",
+    "mpeg4",
+  ]);
+  await classicFolder.make("image.png", [...pictures(), "-frames:v", "1"]);
+  await using server = await watchedServer({
+    media: classicFolder.path,
+    defaults,
+    timeouts: TIMEOUTS,
+  });
+  using peer = await server.connect();
+  await peer.write(classicRequest("get_video"));
+  await server.logged(/ended: The peer took nothing for too long\n$/);
+  await server.quiet();
+  await server.assertWell();
+});
+
+/** A classic viewer that takes one byte, says so, and then waits to be killed. */
+const KILLED_VIEWER = `
+  const socket = await Deno.connect({ hostname: "127.0.0.1", port: Number(Deno.args[0]) });
+  await socket.write(new TextEncoder().encode("get_video"));
+  await socket.read(new Uint8Array(1));
+  console.log("watching");
+  await Deno.stdin.read(new Uint8Array(1));
+`;
+
+Deno.test("runSession() notices a classic viewer's reset while nothing is written", async () => {
+  // Ten minutes between two frames.
+  const gap = ["-vf", "setpts=N*600/TB", "-fps_mode", "passthrough", "-c:v", "ffv1"];
+  await gapFolder.make("gap.mkv", [...pictures({ rate: "10", seconds: 0.3 }), ...gap]);
+  await using server = await watchedServer({ media: gapFolder.path });
+  // Only the end of a process resets a connection at once; closing it here would half close first.
+  const viewer = new Deno.Command(Deno.execPath(), {
+    args: ["eval", KILLED_VIEWER, String(server.server.address.port)],
+    stdin: "piped",
+    stdout: "piped",
+  }).spawn();
+  const said = viewer.stdout.getReader();
+  await said.read();
+  viewer.kill("SIGKILL");
+  await Promise.all([viewer.status, viewer.stdin.close(), said.cancel()]);
+  await server.logged(/ended: .*reset.*\n$/);
+  await server.logged(/ disconnected\n$/);
+  assertEquals(await mediaChildren(), []);
+});
+
+Deno.test("runSession() holds few frames for a viewer that stops reading", async () => {
+  const large = pictures({ size: "1920x1080", rate: "10", seconds: 10 });
+  await largeFolder.make("large.mkv", [...large, "-c:v", "mpeg4", "-q:v", "20"]);
+  const timeouts = { ...TIMEOUTS, stall: 1500 };
+  await using server = await watchedServer({ media: largeFolder.path, timeouts });
+  // The first viewer makes the server grow to its working size.
+  {
+    using first = await server.connect();
+    await first.ask({ command: "get_video", duration: 1 });
+    assertStrictEquals((await first.answer()).frames, 10);
+  }
+  const before = Deno.memoryUsage().rss;
+  using peer = await server.connect();
+  await peer.ask({ command: "get_video" });
+  await peer.until("frame");
+  // Until then FFmpeg could have decoded all of the hundred frames, 311 MB.
+  await server.logged(/ended: The peer took nothing for too long\n$/);
+  const frames = (Deno.memoryUsage().rss - before) / (1920 * 1080 * 1.5);
+  assertLess(frames, 12);
+  await server.quiet();
+});
+
+Deno.test("runSession() reports FFmpeg's end in the middle and goes on", async () => {
+  await using server = await watchedServer({ media });
+  using peer = await server.connect();
+  await peer.ask({ ...LONG, speed: 1 });
+  await peer.until("frame", 3);
+  for (const id of await mediaChildren()) Deno.kill(id, "SIGKILL");
+  const { kinds, error } = await peer.answer();
+  assertEquals([kinds.at(-1), error?.code], ["error", "media_error"]);
+  assertMatch(error?.message ?? "", /^Cannot decode "long.mkv": ffmpeg was ended by SIGKILL/);
+  await peer.ask({ command: "get_video", name: "short.mkv" });
+  assertStrictEquals((await peer.answer()).frames, SHORT_FRAMES);
+  peer.close();
+  await server.assertWell();
+});
+
+Deno.test("runSession() ends a classic answer without its end when FFmpeg dies", async () => {
+  const defaults = { video: "long.mkv" };
+  await using server = await watchedServer({ media, defaults });
+  using peer = await server.connect();
+  await peer.write(classicRequest("get_video"));
+  const some = new Uint8Array(100_000);
+  await peer.socket.read(some);
+  for (const id of await mediaChildren()) Deno.kill(id, "SIGKILL");
+  const rest = await peer.readAll();
+  assertStrictEquals(new TextDecoder("latin1").decode(rest.subarray(-40)).includes("end"), false);
+  await server.logged(
+    / warn .* Cannot decode "long.mkv": ffmpeg was ended by SIGKILL.* result=media_error /,
+  );
+  await server.assertWell();
+});
+
+/** A library on a disk that fails. */
+class FailingLibrary extends Library {
+  override find(): Promise<MediaFile> {
+    return Promise.reject(new Error(`Input/output error: ${media}`));
+  }
+}
+
+Deno.test("runSession() tells a peer nothing of the server's insides, but the log", async () => {
+  const lines: string[] = [];
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { hostname, port } = listener.addr;
+  using peer = new Peer(await Deno.connect({ hostname, port }));
+  const logger = createLogger({ level: "debug", write: (line) => lines.push(line) });
+  const budget = new MemoryBudget(0);
+  using quota = new LogQuota(logger);
+  const session = runSession(await listener.accept(), {
+    library: new FailingLibrary(media),
+    live: new LiveSources({ sources: [] }, { budget, logger, dialect: await installedDialect() }),
+    defaults: {},
+    access: new Access(),
+    budget,
+    slots: new DecoderSlots(1),
+    heads: new Heads(0),
+    timeouts: TIMEOUTS,
+    records: new Records({ metrics: NO_METRICS, quota }),
+    ending: new Ending(),
+    logger,
+    signal: new AbortController().signal,
+  });
+  await peer.ask(LONG);
+  const { error } = await peer.answer();
+  assertStrictEquals(error?.code, "internal");
+  assertStrictEquals(
+    error.message,
+    "Cannot serve the request: the server failed, its log says why",
+  );
+  peer.close();
+  await session;
+  assertMatch(lines.join(""), / error .*its log says why: Input\/output error/);
+});

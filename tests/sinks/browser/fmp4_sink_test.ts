@@ -1,0 +1,134 @@
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import type { Frame, StreamDescription } from "../../../lib/media/frame.ts";
+import {
+  type FragmentHead,
+  type FragmentTarget,
+  FragmentViewer,
+} from "../../../lib/sinks/browser/fmp4_sink.ts";
+import { findBox, readBoxes } from "../../../lib/sinks/browser/mp4_codecs.ts";
+import type { Presentation } from "../../../lib/sinks/sink.ts";
+import { installedDialect } from "../../support/ffmpeg.ts";
+import { GREY } from "../../support/scripted_server.ts";
+
+const never = new AbortController().signal;
+
+/** What is shown, of some streams. */
+function present(streams: StreamDescription[], more: Partial<Presentation> = {}): Presentation {
+  const about = { name: "grey", live: false, streams, still: false, speed: 0 };
+  return { ...about, encoding: "raw", lead: 0, firstPicture: 0, ...more };
+}
+
+function grey(timestamp: number): Frame {
+  const data = new Uint8Array(256).fill(timestamp);
+  return { streamId: 0, timestamp, keyframe: true, data };
+}
+
+/** Keeps all that comes. */
+class Kept implements FragmentTarget {
+  readonly heads: FragmentHead[] = [];
+  readonly chunks: Uint8Array<ArrayBuffer>[] = [];
+
+  begin(head: FragmentHead): void {
+    assertEquals(this.chunks, []);
+    this.heads.push(head);
+  }
+
+  write(bytes: Uint8Array): Promise<void> {
+    this.chunks.push(new Uint8Array(bytes));
+    return Promise.resolve();
+  }
+
+  bytes(): Promise<Uint8Array> {
+    return new Blob(this.chunks).bytes();
+  }
+}
+
+Deno.test("FragmentViewer tells the type before the first byte, then gives the MP4", async () => {
+  const target = new Kept();
+  await using viewer = new FragmentViewer(target, {
+    can: new Set(["h264"]),
+    dialect: installedDialect,
+    signal: never,
+  });
+  await viewer.begin(present([GREY]));
+  for (let timestamp = 5; timestamp < 30; timestamp++) {
+    assertEquals(await viewer.show(grey(timestamp)), true);
+  }
+  await viewer.finish();
+  assertEquals(target.heads.length, 1);
+  const [{ type, zero, first, notes }] = target.heads;
+  assertEquals([type, zero, first, notes], ['video/mp4; codecs="avc1.64002a"', -1, 0.2, []]);
+  const boxes = readBoxes(await target.bytes());
+  const names = boxes.map((box) => box.type);
+  assertEquals(names.slice(0, 4), ["ftyp", "moov", "moof", "mdat"]);
+  // A second is five fragments.
+  assert(names.filter((name) => name === "moof").length >= 5);
+  assertEquals(findBox(await target.bytes(), "moov/trak/edts"), undefined);
+});
+
+Deno.test("FragmentViewer gives every live picture a fragment of its own", async () => {
+  const target = new Kept();
+  const options = { can: new Set<string>(), live: true, dialect: installedDialect, signal: never };
+  await using viewer = new FragmentViewer(target, options);
+  await viewer.begin(present([GREY]));
+  for (let timestamp = 0; timestamp < 10; timestamp++) await viewer.show(grey(timestamp));
+  await viewer.finish();
+  const boxes = readBoxes(await target.bytes());
+  assertEquals(boxes.filter(({ type }) => type === "moof").length, 10);
+});
+
+Deno.test("FragmentViewer says why FFmpeg cannot do it", async () => {
+  const target = new Kept();
+  await using viewer = new FragmentViewer(target, {
+    can: new Set(),
+    dialect: installedDialect,
+    signal: never,
+  });
+  const broken = { ...GREY, codec: "h264", fourcc: "H264", pixelFormat: "yuv420p" };
+  await viewer.begin(present([broken], { encoding: "copy", lead: 1 }));
+  const error = await assertRejects(async () => {
+    for (let timestamp = 0; timestamp < 50; timestamp++) await viewer.show(grey(timestamp));
+    await viewer.finish();
+  }, Error);
+  assertMatch(error.message, /^Cannot make it playable for the browser: [^\n]+$/);
+  assertEquals(target.heads, []);
+});
+
+Deno.test("FragmentViewer ends FFmpeg where nobody takes what it writes", async () => {
+  const target = {
+    begin() {},
+    write: () => Promise.reject(new Error("the page has left")),
+  };
+  await using viewer = new FragmentViewer(target, {
+    can: new Set(),
+    live: true,
+    dialect: installedDialect,
+    signal: never,
+  });
+  await viewer.begin(present([GREY]));
+  await assertRejects(
+    async () => {
+      for (let timestamp = 0; timestamp < 100_000; timestamp++) await viewer.show(grey(timestamp));
+    },
+    Error,
+    "the page has left",
+  );
+});
+
+Deno.test("FragmentViewer is disposed of at any time, twice", async () => {
+  const untouched = new FragmentViewer(new Kept(), {
+    can: new Set(),
+    dialect: installedDialect,
+    signal: never,
+  });
+  await untouched[Symbol.asyncDispose]();
+  const begun = new FragmentViewer(new Kept(), {
+    can: new Set(),
+    dialect: installedDialect,
+    signal: never,
+  });
+  await begun.begin(present([GREY]));
+  await begun.show(grey(0));
+  await begun[Symbol.asyncDispose]();
+  await begun[Symbol.asyncDispose]();
+});

@@ -1,0 +1,186 @@
+/** Views beside a recording: whatever becomes of them, it goes on. */
+import { assertEquals, assertMatch } from "@std/assert";
+import type { Frame } from "../../lib/media/frame.ts";
+import { BesideViewer } from "../../lib/sinks/lossy_sink.ts";
+import type { Presentation, Viewer } from "../../lib/sinks/sink.ts";
+import { at } from "../support/inside.ts";
+import { mediaFolder, namesIn, pictures, run } from "../support/media.ts";
+import { startProgram } from "../support/programs.ts";
+import { GREY } from "../support/scripted_server.ts";
+import { testServer } from "../support/server.ts";
+import { witness } from "../support/witness.ts";
+
+const media = mediaFolder();
+
+const GREYS: Presentation = {
+  ...{ name: "grey", live: false, streams: [GREY], still: false, encoding: "raw" },
+  ...{ speed: 1, lead: 0, firstPicture: 0 },
+};
+
+function frame(timestamp: number): Frame {
+  return { streamId: 0, timestamp, keyframe: true, data: new Uint8Array([timestamp]) };
+}
+
+/** A view that does as it is told, and keeps the timestamps of what it is shown. */
+function view(show: Viewer["show"], more: Partial<Viewer> = {}): Viewer & { shown: number[] } {
+  const shown: number[] = [];
+  return {
+    shown,
+    begin: () => Promise.resolve(),
+    show(frame) {
+      shown.push(frame.timestamp);
+      return show(frame);
+    },
+    finish: () => Promise.resolve(undefined),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+    ...more,
+  };
+}
+
+Deno.test({
+  name: "BesideViewer hands everything to a view that takes it",
+  permissions: "none",
+  async fn() {
+    const inner = view(() => Promise.resolve(true));
+    await using beside = new BesideViewer(inner);
+    await beside.begin(GREYS);
+    for (let time = 0; time < 20; time++) assertEquals(await beside.show(frame(time)), true);
+    assertEquals(await beside.finish(true), undefined);
+    assertEquals(inner.shown, Array.from({ length: 20 }, (_, time) => time));
+  },
+});
+
+Deno.test({
+  name: "BesideViewer leaves out what a view does not take in time, and says how much",
+  permissions: "none",
+  async fn() {
+    const free = Promise.withResolvers<boolean>();
+    const inner = view(({ timestamp }) => timestamp === 0 ? free.promise : Promise.resolve(true));
+    await using beside = new BesideViewer(inner);
+    await beside.begin(GREYS);
+    await beside.show(frame(0));
+    // By then the view has the first one.
+    await Promise.resolve();
+    for (let time = 1; time < 100; time++) assertEquals(await beside.show(frame(time)), true);
+    free.resolve(true);
+    assertMatch(`${await beside.finish(true)}`, /^the view left out 6\d frames$/);
+    assertEquals(inner.shown.at(-1), 99);
+  },
+});
+
+Deno.test({
+  name: "BesideViewer gives up a view that takes nothing any more",
+  permissions: "none",
+  async fn() {
+    const stuck = Promise.withResolvers<boolean>();
+    const told: string[] = [];
+    const inner = view(() => stuck.promise, {
+      [Symbol.asyncDispose]: () => {
+        stuck.resolve(false);
+        return Promise.resolve();
+      },
+    });
+    const options = { patience: 10, tell: (line: string) => void told.push(line) };
+    await using beside = new BesideViewer(inner, options);
+    await beside.begin(GREYS);
+    for (let time = 0; time < 3; time++) assertEquals(await beside.show(frame(time)), true);
+    await beside.finish(true);
+    assertEquals(told, ["The view took nothing any more, and was closed; the recording goes on"]);
+    assertEquals(inner.shown, [0]);
+  },
+});
+
+for (
+  const [what, show, line] of [
+    ["fails", () => Promise.reject(new Error("Cannot show it: why")), "Cannot show it: why"],
+    ["is closed", () => Promise.resolve(false), "The view is closed"],
+  ] as const
+) {
+  Deno.test({
+    name: `BesideViewer says at once that a view ${what}, and takes no more`,
+    permissions: "none",
+    async fn() {
+      const told: string[] = [];
+      const gone = Promise.withResolvers<void>();
+      const tell = (line: string) => {
+        told.push(line);
+        gone.resolve();
+      };
+      await using beside = new BesideViewer(view(show), { tell });
+      await beside.begin(GREYS);
+      assertEquals(await beside.show(frame(0)), true);
+      await gone.promise;
+      assertEquals(await beside.show(frame(1)), false);
+      assertEquals(await beside.finish(true), undefined);
+      assertEquals(told, [`${line}; the recording goes on`]);
+    },
+  });
+}
+
+Deno.test({
+  name: "BesideViewer takes it as a loss when a view cannot begin",
+  permissions: "none",
+  async fn() {
+    const told: string[] = [];
+    const inner = view(() => Promise.resolve(true), {
+      begin: () => Promise.reject(new Error("Cannot run ffplay")),
+    });
+    await using beside = new BesideViewer(inner, { tell: (line) => void told.push(line) });
+    await beside.begin(GREYS);
+    assertEquals([await beside.show(frame(0)), inner.shown], [false, []]);
+    assertEquals(told, ["Cannot run ffplay; the recording goes on"]);
+  },
+});
+
+Deno.test({
+  name: "BesideViewer has what its view has for the terminal and the keys",
+  permissions: "none",
+  async fn() {
+    const told: string[] = [];
+    const plain = new BesideViewer(view(() => Promise.resolve(true)));
+    assertEquals([plain.tell, plain.showStatus, plain.jump], [undefined, undefined, undefined]);
+    const inner = view(() => Promise.resolve(true), {
+      tell: (line) => void told.push(`tell ${line}`),
+      showStatus: (line) => void told.push(`status ${line}`),
+      pause: (paused) => void told.push(`pause ${paused}`),
+      jump: () => Promise.resolve(),
+    });
+    const beside = new BesideViewer(inner);
+    beside.tell?.("a");
+    beside.showStatus?.("b");
+    beside.pause?.(true);
+    await beside.jump?.(1);
+    assertEquals(told, ["tell a", "status b", "pause true"]);
+  },
+});
+
+/** A program in ffplay's place that takes a bit, and then what the test says. */
+for (
+  const [what, instead, said] of [
+    [
+      "dies",
+      "head -c 3000 > /dev/null; echo Broken window >&2; exit 1",
+      /Broken window[^\n]*; the recording goes on\n/,
+    ],
+    ["is killed", "head -c 3000 > /dev/null; kill -9 $$", /; the recording goes on\n/],
+    ["hangs", "head -c 3000 > /dev/null; kill -STOP $$", /The view took nothing any more/],
+  ] as const
+) {
+  Deno.test(`stream-client records everything though the window beside it ${what}`, async () => {
+    await media.make("clip.mkv", [...pictures({ size: "320x240", seconds: 4 }), "-c:v", "ffv1"]);
+    const place = await media.folder(`window ${what}`);
+    await using ffplay = await witness("ffplay", { instead });
+    await using server = await testServer({ media: media.path });
+    const asked = ["--video", "clip.mkv", "--view", "window", "--speed", "max"];
+    const args = [...asked, "--output", `${place}/x.mkv`, "--json", ...at(server)];
+    const env = { PATH: ffplay.path, DISPLAY: ":none", WAYLAND_DISPLAY: "" };
+    await using client = startProgram("client", args, { env });
+    const { code, stderr, stdout } = await client.ending();
+    assertEquals([code, JSON.parse(stdout).frames], [0, 100], stderr);
+    assertMatch(stderr, said);
+    assertEquals(namesIn(place), ["x.mkv"]);
+    const count = ["-count_frames", "-show_entries", "stream=nb_read_frames", "-of", "csv=p=0"];
+    const found = await run("ffprobe", [...count, `file:${place}/x.mkv`]);
+    assertEquals(new TextDecoder().decode(found).trim(), "100");
+  });
+}

@@ -1,0 +1,56 @@
+import { assertEquals } from "@std/assert";
+import { abilitiesOf, ANSWERS, isWholeAnswer } from "../../../lib/sinks/terminal/capabilities.ts";
+
+const GRID = { columns: 80, rows: 24 };
+const OK = "\x1b_Gi=31;OK\x1b\\";
+const USUAL = { graphics: undefined, cell: { width: 8, height: 16 }, colours: 256 };
+
+/** An answer, and what differs from the usual in it. */
+const CASES: [string, object][] = [
+  ["", {}],
+  ["\x1b[?62;22c", {}],
+  ["\x1b[?1;2c", {}],
+  // 4 as the class of the terminal is none of its attributes.
+  ["\x1b[?4;6c", {}],
+  ["\x1b[?62;4;22c", { graphics: "sixel" }],
+  [`${OK}\x1b[?62;4;22c`, { graphics: "kitty" }],
+  ["\x1b_Gi=31;ENOTSUPPORTED:no\x1b\\\x1b[?62;4c", { graphics: "sixel" }],
+  ["\x1b[4;480;720t\x1b[6;21;9t\x1b[?62c", { cell: { width: 9, height: 21 } }],
+  ["\x1b[4;480;720t\x1b[?62c", { cell: { width: 9, height: 20 } }],
+  ["\x1b[4;0;0t\x1b[6;0;0t\x1b[?62c", {}],
+  ["\x1b[6;99999;99999t\x1b[?62c", {}],
+  ["\x1b[?1;0;16S\x1b[?62;4c", { graphics: "sixel", colours: 16 }],
+  ["\x1b[?1;0;65536S\x1b[?62;4c", { graphics: "sixel" }],
+  ["\x1b[?1;0;0S\x1b[?62;4c", { graphics: "sixel", colours: 2 }],
+];
+
+Deno.test({
+  name: "abilitiesOf() reads what a terminal says of itself, and does without the rest",
+  permissions: "none",
+  fn() {
+    for (const [answer, differing] of CASES) {
+      assertEquals(abilitiesOf(answer, GRID), { ...USUAL, ...differing }, answer);
+    }
+  },
+});
+
+Deno.test({
+  name: "isWholeAnswer() waits for the device attributes, which come last",
+  permissions: "none",
+  fn() {
+    const answer = `\x1b[4;480;720t\x1b[?1;0;16S${OK}\x1b[?62;4c`;
+    for (let length = 0; length < answer.length; length++) {
+      assertEquals(isWholeAnswer(answer.slice(0, length)), false);
+    }
+    assertEquals(isWholeAnswer(answer), true);
+  },
+});
+
+Deno.test({
+  name: "ANSWERS leaves keys that were pressed in between",
+  permissions: "none",
+  fn() {
+    const answer = `a\x1b[4;480;720t\x1b[C\x1b[?1;0;16S${OK} \x1b[?62;4cq`;
+    assertEquals(answer.replaceAll(ANSWERS, ""), "a\x1b[C q");
+  },
+});

@@ -1,0 +1,62 @@
+/** A terminal, or a pipe in its place, that takes no more. */
+import { assertEquals, assertRejects } from "@std/assert";
+import { OutputClosedError } from "../../../lib/base/errors.ts";
+import { FRAME_HEADROOM, FRAME_TAILROOM, type VideoStream } from "../../../lib/media/frame.ts";
+import { TerminalViewer } from "../../../lib/sinks/terminal/terminal.ts";
+
+const SIZE = { width: 64, height: 48 };
+
+const STREAM: VideoStream = {
+  ...{ id: 0, type: "video", codec: "rawvideo", fourcc: "RGB\x18", timeBase: [1, 25] },
+  ...{ extradata: new Uint8Array(0), pixelFormat: "rgb24", ...SIZE },
+};
+
+const HOW = { still: false, encoding: "raw", speed: 1, lead: 0, firstPicture: 0 } as const;
+
+function picture(): Uint8Array<ArrayBuffer> {
+  const bytes = SIZE.width * SIZE.height * 3;
+  const memory = new ArrayBuffer(FRAME_HEADROOM + bytes + FRAME_TAILROOM);
+  return new Uint8Array(memory, FRAME_HEADROOM, bytes);
+}
+
+/** Shows pictures until the viewer wants no more, which it does since writing fails. */
+async function showToFailing(failure: Error): Promise<void> {
+  const write = () => Promise.reject(failure);
+  await using viewer = new TerminalViewer({ write, size: () => ({ columns: 80, rows: 24 }) });
+  await viewer.begin({ name: "x", live: false, streams: [STREAM], ...HOW });
+  const data = picture();
+  let timestamp = 0;
+  while (await viewer.show({ streamId: 0, timestamp: timestamp++, keyframe: true, data })) {
+    // Pictures that are not drawn yet hold nobody up, so that this loop would do nothing else.
+    await new Promise((resolve) => setTimeout(resolve, 0));
+  }
+}
+
+Deno.test("TerminalViewer.show() wants no more once its output is closed", async () => {
+  assertEquals(await showToFailing(new OutputClosedError("closed")), undefined);
+});
+
+Deno.test("TerminalViewer.show() throws what drawing failed with", async () => {
+  await assertRejects(() => showToFailing(new Error("the terminal is full")), Error, "is full");
+});
+
+Deno.test("TerminalViewer gives the screen back before an error ends the program", async () => {
+  let drawn = "";
+  const entered = Promise.withResolvers<void>();
+  await using viewer = new TerminalViewer({
+    write: (text) => {
+      drawn += text;
+      if (text.includes("▀")) entered.resolve();
+      return Promise.resolve();
+    },
+    writeNow: (text) => void (drawn += `now:${text}`),
+    size: () => ({ columns: 80, rows: 24 }),
+    isTerminal: true,
+  });
+  await viewer.begin({ name: "x", live: false, streams: [STREAM], ...HOW });
+  await viewer.show({ streamId: 0, timestamp: 0, keyframe: true, data: picture() });
+  await entered.promise;
+  globalThis.dispatchEvent(new Event("unhandledrejection"));
+  const [, now] = drawn.split("now:");
+  assertEquals(now, "\x1b\\\x1b[?2026l\x1b[0m\x1b[?7h\x1b[?25h\x1b[?1049l");
+});

@@ -1,0 +1,282 @@
+/** Going about in what a window of ffplay shows, by keys that are pressed in it. */
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { deadline } from "../../../lib/base/async.ts";
+import { at } from "../../support/inside.ts";
+import { mediaFolder } from "../../support/media.ts";
+import { PATIENCE } from "../../support/patience.ts";
+import { type RunningProgram, startProgram } from "../../support/programs.ts";
+import { describe, end, frame, say, ScriptedServer } from "../../support/scripted_server.ts";
+import { testServer } from "../../support/server.ts";
+import { isThere, type ScreenWindow, XScreen } from "../../support/x_screen.ts";
+
+const media = mediaFolder();
+const lacking = (await Promise.all(
+  ["Xvfb", "ffplay"].map(async (program) => await isThere(program) ? [] : [program]),
+)).flat();
+const IGNORED = lacking.length > 0;
+const WHY = IGNORED ? ` (ignored: no ${lacking.join(" and ")})` : "";
+
+/** Milliseconds from one look at a window to the next. */
+const LOOK_INTERVAL = 10;
+
+/** X symbols of keys (keysymdef.h). */
+const [SPACE, LEFT, UP, RIGHT, NUM_LOCK, SHIFT] = [0x20, 0xff51, 0xff52, 0xff53, 0xff7f, 0xffe1];
+const [Q, S] = [0x71, 0x73];
+
+/** The right button of the mouse. */
+const RIGHT_BUTTON = 3;
+
+/** How much redder each second is. */
+const STEP = 6;
+
+/** What each codec needs to keep colours as they are, and one keyframe only. */
+const CODECS = {
+  ffv1: ["-c:v", "ffv1"],
+  h264: ["-c:v", "libx264rgb", "-qp", "2", "-preset", "veryfast", "-bf", "2", "-g", "9999"],
+};
+
+/** Media of 40 seconds, each of which has its own colour, with sound. */
+async function seconds(codec: keyof typeof CODECS): Promise<string> {
+  const name = `${codec}.mkv`;
+  await media.make(name, [
+    ...["-f", "lavfi", "-i", "color=black:size=64x48:rate=10:d=40"],
+    ...["-f", "lavfi", "-i", "sine=440:d=40"],
+    ...["-vf", `format=gbrp,geq=r=${STEP}*floor(T):g=200:b=100`],
+    ...[...CODECS[codec], "-sc_threshold", "0", "-c:a", codec === "ffv1" ? "pcm_s16le" : "aac"],
+  ]);
+  return name;
+}
+
+/** A client with its window, on a screen of its own. */
+class Watched implements AsyncDisposable {
+  readonly screen: XScreen;
+  readonly client: RunningProgram;
+  /** What was shown so far: numbers of seconds, each once in a row. */
+  readonly seen: number[] = [];
+  #window: ScreenWindow | undefined;
+
+  constructor(screen: XScreen, client: RunningProgram) {
+    this.screen = screen;
+    this.client = client;
+  }
+
+  static async start(
+    args: readonly string[],
+    more: Record<string, string> = {},
+  ): Promise<Watched> {
+    const screen = await XScreen.start();
+    const { display: DISPLAY } = screen;
+    const env = { DISPLAY, WAYLAND_DISPLAY: "", SDL_AUDIODRIVER: "dummy", ...more };
+    return new Watched(screen, startProgram("client", [...args, "--view", "window"], { env }));
+  }
+
+  /** The window that shows. */
+  get window(): ScreenWindow {
+    assert(this.#window !== undefined);
+    return this.#window;
+  }
+
+  /** Waits until a colour shows that is wanted. */
+  async untilColour(isWanted: (colour: readonly number[]) => boolean): Promise<void> {
+    const limit = AbortSignal.timeout(PATIENCE);
+    while (!limit.aborted) {
+      // SDL makes a window, and another in its place.
+      for (const window of await this.screen.windows()) {
+        const colour = await this.screen.colourAt(window, 20, 20);
+        if (colour.length === 0 || !isWanted(colour)) continue;
+        this.#window = window;
+        return;
+      }
+      // Looking all the time would take the machine from what is looked at.
+      await new Promise((resolve) => setTimeout(resolve, LOOK_INTERVAL));
+    }
+    throw new Error(`Cannot see what is wanted: ${this.seen}; ${this.client.stderr.text}`);
+  }
+
+  /** Waits until a second shows that is wanted. */
+  async until(isWanted: (second: number) => boolean): Promise<void> {
+    await this.untilColour(([red, green, blue]) => {
+      if (Math.abs(green - 200) > 8 || Math.abs(blue - 100) > 8) return false;
+      const second = Math.round(red / STEP);
+      if (this.seen.at(-1) !== second) this.seen.push(second);
+      return isWanted(second);
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.client[Symbol.asyncDispose]();
+    await this.screen[Symbol.asyncDispose]();
+  }
+}
+
+for (const [codec, flags] of [["ffv1", []], ["h264", ["--encoding", "copy"]]] as const) {
+  Deno.test({
+    name: `WindowViewer goes where its keys lead, in the same window, with ${codec}${WHY}`,
+    ignore: IGNORED,
+    async fn() {
+      const name = await seconds(codec);
+      await using server = await testServer({ media: media.path });
+      await using watched = await Watched.start(["--video", name, ...flags, ...at(server)]);
+      const { screen, seen, client } = watched;
+      await watched.until((second) => second === 1);
+      const { id } = watched.window;
+      // It stays locked from now on.
+      await screen.press(RIGHT, { held: [NUM_LOCK] });
+      await watched.until((second) => second > (seen.at(-2) ?? second) + 2);
+      const [before, first] = seen.slice(-2);
+      // Nothing is shown of the seconds before, which have to be decoded for it. What was shown last
+      // may be behind what had come, and is so where the machine is busy.
+      assert(first >= before + 8 && first <= before + 13, `${seen}`);
+      await watched.until((second) => second >= first + 2);
+      await screen.press(LEFT, { held: [SHIFT] });
+      await watched.until((second) => second < (seen.at(-2) ?? 0));
+      const [last, back] = seen.slice(-2);
+      assert(back >= last - 13 && back <= last - 8, `${seen}`);
+      await watched.until((second) => second >= back + 2);
+      await screen.press(UP);
+      await watched.until((second) => second >= 38);
+      assertEquals(watched.window.id, id);
+      // Until the end, and no further.
+      const { code, stderr } = await client.ending();
+      assertEquals(code, 0, stderr);
+      assertMatch(stderr, /^Received \d+ frames in [^\n]+\n$/);
+      assertEquals(server.log.filter((line) => line.startsWith("error")), []);
+    },
+  });
+}
+
+Deno.test({
+  name: `WindowViewer ends both sides in good order at q, and leaves no process${WHY}`,
+  ignore: IGNORED,
+  async fn() {
+    const name = await seconds("ffv1");
+    await using server = await testServer({ media: media.path });
+    await using watched = await Watched.start(["--video", name, ...at(server)]);
+    await watched.until((second) => second === 0);
+    await watched.screen.focus(watched.window);
+    await watched.screen.press(Q);
+    const { code, stderr } = await watched.client.ending();
+    assertEquals(code, 0, stderr);
+    assertMatch(stderr, /^Received \d+ frames in [^\n]+\n$/);
+    assert(
+      server.log.some((line) =>
+        /^info request ends .*"name":"ffv1.mkv","result":"(done|stopped)"/.test(line)
+      ),
+    );
+  },
+});
+
+/** A server that shows one picture, and tells what it is asked to do; it says farewell at the end. */
+function listeningServer(): {
+  server: ScriptedServer;
+  untilAsked: (count: number) => Promise<void>;
+  asked: string[];
+} {
+  const asked: string[] = [];
+  let news = Promise.withResolvers<void>();
+  const server = new ScriptedServer(async (peer) => {
+    const [width, height] = [64, 48];
+    const pictures = [0, 1].map((at) => frame(at, { size: width * height, value: 77 }));
+    await say(peer, describe({ width, height }), ...pictures);
+    const chunk = new Uint8Array(65536);
+    for (let count; (count = await peer.read(chunk)) !== null;) {
+      const text = new TextDecoder("latin1").decode(chunk.subarray(0, count));
+      asked.push(...[...text.matchAll(/"action":"(\w+)"/g)].map(([, action]) => action));
+      news.resolve();
+      news = Promise.withResolvers();
+      if (asked.includes("stop")) await say(peer, end());
+    }
+  });
+  const untilAsked = async (count: number) => {
+    const late = Promise.withResolvers<never>();
+    using _limit = deadline(PATIENCE, () => late.reject(new Error(`Only asked to: ${asked}`)));
+    while (asked.length < count) await Promise.race([news.promise, late.promise]);
+  };
+  return { server, untilAsked, asked };
+}
+
+/** Whether it is the one picture of a {@linkcode listeningServer}. */
+function isGrey(colour: readonly number[]): boolean {
+  return colour.every((value) => Math.abs(value - 77) < 20) && new Set(colour).size === 1;
+}
+
+Deno.test({
+  name: `WindowViewer pauses and goes on by the space bar, and keeps from ffplay what harms${WHY}`,
+  ignore: IGNORED,
+  async fn() {
+    const { server, untilAsked, asked } = listeningServer();
+    await using _server = server;
+    await using watched = await Watched.start(["--video", ...at(server)]);
+    const { screen, client } = watched;
+    await watched.untilColour(isGrey);
+    await screen.press(SPACE);
+    await untilAsked(1);
+    await screen.press(S);
+    await screen.click(RIGHT_BUTTON);
+    await screen.press(SPACE);
+    await untilAsked(2);
+    await screen.press(Q);
+    const { code, stderr } = await client.ending();
+    assertEquals([code, asked], [0, ["pause", "resume", "stop"]], stderr);
+  },
+});
+
+for (const state of ["nothing comes", "it pauses"]) {
+  Deno.test({
+    name: `WindowViewer ends both sides when it is closed while ${state}${WHY}`,
+    ignore: IGNORED,
+    async fn() {
+      const { server, untilAsked, asked } = listeningServer();
+      await using _server = server;
+      await using watched = await Watched.start(["--video", ...at(server)]);
+      await watched.untilColour(isGrey);
+      if (state === "it pauses") {
+        await watched.screen.press(SPACE);
+        await untilAsked(1);
+      }
+      await watched.screen.close(watched.window);
+      const { code, stderr } = await watched.client.ending();
+      assertEquals([code, asked.at(-1)], [0, "stop"], stderr);
+      assertMatch(stderr, /^Received 2 frames in [^\n]+\n$/);
+    },
+  });
+}
+
+Deno.test({
+  name: `WindowViewer closes a still at q${WHY}`,
+  ignore: IGNORED,
+  async fn() {
+    await media.make("still.png", [
+      "-f",
+      "lavfi",
+      "-i",
+      "color=0x00C864:size=64x48",
+      "-frames:v",
+      "1",
+    ]);
+    await using server = await testServer({ media: media.path });
+    await using watched = await Watched.start(["--image", "still.png", ...at(server)]);
+    await watched.until((second) => second === 0);
+    await watched.screen.press(Q);
+    const { code, stderr } = await watched.client.ending();
+    assertEquals(code, 0, stderr);
+    assertMatch(stderr, /^Received 1 frame in [^\n]+\n$/);
+  },
+});
+
+Deno.test({
+  name: `WindowViewer shows its window also where nobody can tell the keys that are pressed${WHY}`,
+  ignore: IGNORED,
+  async fn() {
+    const { server, untilAsked, asked } = listeningServer();
+    await using _server = server;
+    // A folder is no file of passwords.
+    await using watched = await Watched.start(["--video", ...at(server)], { XAUTHORITY: "/" });
+    await watched.untilColour(isGrey);
+    // So it is ffplay that gets the key, and ends by it.
+    await watched.screen.press(Q);
+    await untilAsked(1);
+    const { code, stderr } = await watched.client.ending();
+    assertEquals([code, asked], [0, ["stop"]], stderr);
+  },
+});

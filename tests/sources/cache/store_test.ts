@@ -1,0 +1,147 @@
+import { assert, assertEquals, assertLess, assertStrictEquals } from "@std/assert";
+import { HeadCache } from "../../../lib/sources/cache/store.ts";
+import { frameAt, PICTURES } from "../../support/fake_source.ts";
+
+const LIMIT = 10_000;
+
+function test(name: string, fn: () => void): void {
+  Deno.test({ name, permissions: "none", fn });
+}
+
+const about = { streams: [PICTURES], notes: [], isWhole: false };
+
+/** Keeps a head of one frame. */
+function keep(cache: HeadCache, key: string, size: number): void {
+  const recording = cache.record(key);
+  recording?.add(frameAt(1, { size }));
+  recording?.keep(about);
+}
+
+/** Which of some keys are kept, without using them. */
+function kept(cache: HeadCache, ...keys: string[]): string[] {
+  // In the order in which they would go: looking at all of them leaves that as it is.
+  return keys.filter((key) => {
+    using held = cache.take(key);
+    return held !== undefined;
+  });
+}
+
+test("HeadCache gives what was recorded, in memory of its own", () => {
+  const cache = new HeadCache(LIMIT);
+  const recording = cache.record("a");
+  const frames = [frameAt(1), frameAt(2)];
+  for (const frame of frames) recording?.add(frame);
+  assertStrictEquals(cache.take("a"), undefined);
+  assertStrictEquals(recording?.isOver, false);
+  recording.keep({ ...about, notes: ["A note"], isWhole: true });
+  assertStrictEquals(recording.isOver, true);
+  frames[0].data.fill(0);
+  using held = cache.take("a");
+  assertEquals(held?.head, {
+    ...{ streams: [PICTURES], notes: ["A note"], isWhole: true },
+    frames: [frameAt(1), frameAt(2)],
+  });
+  assertStrictEquals(cache.take("b"), undefined);
+});
+
+test("HeadCache records a key once at a time, and not what it keeps", () => {
+  const cache = new HeadCache(LIMIT);
+  const first = cache.record("a");
+  assertStrictEquals(cache.record("a"), undefined);
+  first?.drop();
+  assertStrictEquals(cache.taken, 0);
+  const second = cache.record("a");
+  first?.add(frameAt(1));
+  first?.keep(about);
+  assertStrictEquals(cache.take("a"), undefined);
+  second?.keep(about);
+  second?.drop();
+  assertStrictEquals(cache.record("a"), undefined);
+  assertEquals(kept(cache, "a"), ["a"]);
+});
+
+test("HeadCache lets go of what was not used for the longest time", () => {
+  const cache = new HeadCache(LIMIT);
+  keep(cache, "a", 1000);
+  keep(cache, "b", 1000);
+  keep(cache, "c", 1000);
+  cache.take("a")?.[Symbol.dispose]();
+  keep(cache, "d", 3000);
+  assertEquals(kept(cache, "b"), []);
+  assertEquals(kept(cache, "a", "c", "d"), ["a", "c", "d"]);
+  assertLess(cache.taken, LIMIT + 1);
+  keep(cache, "e", 3000);
+  assertEquals(kept(cache, "a", "c", "d", "e"), ["d", "e"]);
+  assertLess(cache.taken, LIMIT + 1);
+});
+
+test("HeadCache keeps nothing that is larger than half of it, nor tries again", () => {
+  const cache = new HeadCache(LIMIT);
+  keep(cache, "small", 100);
+  const recording = cache.record("large");
+  for (let count = 0; count < 10; count++) recording?.add(frameAt(count, { size: 1000 }));
+  assertStrictEquals(recording?.isOver, true);
+  recording.keep(about);
+  assertStrictEquals(cache.take("large"), undefined);
+  assertStrictEquals(cache.record("large"), undefined);
+  assertEquals(kept(cache, "small"), ["small"]);
+  assertLess(cache.taken, 4000);
+});
+
+test("HeadCache counts what is being recorded, which makes room, too", () => {
+  const cache = new HeadCache(LIMIT);
+  const first = cache.record("a");
+  first?.add(frameAt(1, { size: 3000 }));
+  const second = cache.record("b");
+  second?.add(frameAt(1, { size: 3000 }));
+  assertStrictEquals(first?.isOver, false);
+  const third = cache.record("c");
+  third?.add(frameAt(1, { size: 3000 }));
+  assertEquals([first.isOver, second?.isOver, third?.isOver], [true, false, false]);
+  assertLess(cache.taken, LIMIT + 1);
+  assert(cache.record("a") !== undefined);
+});
+
+test("HeadCache counts what is held until it is let go, and keeps it", () => {
+  const cache = new HeadCache(LIMIT);
+  keep(cache, "a", 3000);
+  keep(cache, "b", 3000);
+  const held = ["a", "b"].map((key) => cache.take(key));
+  keep(cache, "c", 3000);
+  assertEquals(kept(cache, "c"), []);
+  assertEquals(held.map((hold) => hold?.head.frames.length), [1, 1]);
+  cache.refuse("a");
+  assertEquals(kept(cache, "a", "b"), ["b"]);
+  assertEquals(held[0]?.head.frames.length, 1);
+  const before = cache.taken;
+  for (const hold of [...held, ...held]) hold?.[Symbol.dispose]();
+  assertLess(cache.taken, before - 2999);
+  keep(cache, "c", 3000);
+  assertEquals(kept(cache, "b", "c"), ["b", "c"]);
+  // Refused: it is not recorded again.
+  assertStrictEquals(cache.record("a"), undefined);
+});
+
+test("HeadCache counts what sets decoders up, too", () => {
+  const cache = new HeadCache(LIMIT);
+  const set = (size: number) => [{ ...PICTURES, extradata: new Uint8Array(size) }];
+  cache.record("a")?.keep({ ...about, streams: set(5000) });
+  assert(cache.taken > 5000);
+  cache.record("b")?.keep({ ...about, streams: set(LIMIT) });
+  assertEquals(kept(cache, "a", "b"), []);
+  assertStrictEquals(cache.taken, 0);
+});
+
+test("HeadCache of no size keeps nothing", () => {
+  const cache = new HeadCache(0);
+  assertStrictEquals(cache.record("a"), undefined);
+  cache.refuse("a");
+  assertStrictEquals(cache.taken, 0);
+});
+
+test("HeadCache remembers but so many keys", () => {
+  const cache = new HeadCache(LIMIT);
+  for (let count = 0; count < 1000; count++) cache.refuse(`key ${count}`);
+  assertLess(cache.taken, LIMIT + 1);
+  assert(cache.record("key 1") !== undefined);
+});

@@ -1,0 +1,134 @@
+import { assert, assertEquals } from "@std/assert";
+import {
+  audioArguments,
+  pcmCodec,
+  seriesLength,
+  videoArguments,
+} from "../../../lib/sources/file/ffmpeg_args.ts";
+import type { MediaFile } from "../../../lib/sources/file/library.ts";
+import { type MediaOptions, planLanes } from "../../../lib/sources/file/plan.ts";
+import type { MediaInfo } from "../../../lib/sources/file/probe.ts";
+
+function test(name: string, fn: () => void): void {
+  Deno.test({ name, permissions: "none", fn });
+}
+
+const VIDEO = {
+  codec: "h264",
+  width: 64,
+  height: 48,
+  pixelFormat: "yuv420p",
+  timeBase: [1001, 60_000],
+  rotation: 0,
+} as const;
+const AUDIO = { codec: "aac", sampleRate: 48_000, channels: 2, sampleFormat: "fltp" };
+
+function file(info: Partial<MediaInfo> = {}): MediaFile {
+  return {
+    name: "a.mp4",
+    path: "/media/a.mp4",
+    size: 1,
+    info: { kind: "video", format: "mov,mp4", video: VIDEO, audio: AUDIO, ...info },
+  };
+}
+
+function videoFor(file: MediaFile, options: MediaOptions): string[] {
+  return videoArguments({ file, options, plan: planLanes(file, options) });
+}
+
+function audioFor(file: MediaFile, options: MediaOptions): string[] {
+  return audioArguments({ file, options, plan: planLanes(file, options) });
+}
+
+/** The argument that follows another, `undefined` where that is not there. */
+function after(args: readonly string[], name: string): string | undefined {
+  const at = args.indexOf(name);
+  return at < 0 ? undefined : args[at + 1];
+}
+
+test("videoArguments() takes the source's own frames, moments and pixel format", () => {
+  const args = videoFor(file(), {});
+  assertEquals(after(args, "-i"), "file:/media/a.mp4");
+  assertEquals(after(args, "-map"), "0:V:0");
+  assertEquals(after(args, "-fps_mode"), "passthrough");
+  assertEquals(after(args, "-enc_time_base:v"), "1001/60000");
+  assertEquals(after(args, "-c:v"), "rawvideo");
+  for (const absent of ["-pix_fmt", "-vf", "-ss", "-t", "-frames:v"]) {
+    assert(!args.includes(absent), absent);
+  }
+  assertEquals(args.slice(-3), ["-f", "nut", "pipe:1"]);
+});
+
+test("videoArguments() and audioArguments() read no input but the file", () => {
+  for (const args of [videoFor(file(), {}), audioFor(file(), {})]) {
+    assert(args.includes("-nostdin"));
+    const whitelist = after(args.slice(0, args.indexOf("-i")), "-protocol_whitelist");
+    assertEquals(whitelist, "file");
+  }
+});
+
+test("videoArguments() seeks in the input, not in the output", () => {
+  const args = videoFor(file(), { start: 1.5, duration: 2 });
+  const input = args.slice(0, args.indexOf("-i"));
+  assertEquals([after(input, "-ss"), after(input, "-t")], ["1.500000", "2.000000"]);
+});
+
+test("videoArguments() cuts off what is read for decoding before anything else is done", () => {
+  const ts = file({ format: "mpegts", video: { ...VIDEO, timeBase: [1, 90_000] } });
+  const args = videoFor(ts, { start: 15.5, fps: 10 });
+  const cut = "trim=start=12.000000,setpts=PTS-round(12.000000/TB)";
+  assertEquals(after(args, "-vf"), `${cut},fps=10000/1000`);
+});
+
+test("videoArguments() scales only to what is asked for", () => {
+  const scale = (width?: number, height?: number) =>
+    after(videoFor(file(), { width, height }), "-vf");
+  assertEquals(scale(32, 17), "scale=32:17");
+  assertEquals(scale(32), "scale=32:-1");
+  assertEquals(scale(undefined, 17), "scale=-1:17");
+  const matrix = { colorMatrix: "bt601" };
+  assertEquals(after(videoFor(file(), matrix), "-vf"), "scale=in_color_matrix=bt601");
+  const both = videoFor(file(), { ...matrix, width: 32, height: 17 });
+  assertEquals(after(both, "-vf"), "scale=32:17:in_color_matrix=bt601");
+});
+
+test("videoArguments() converts what NUT does not carry, or to what is asked for", () => {
+  const ya16 = file({ video: { ...VIDEO, pixelFormat: "ya16be" } });
+  assertEquals(after(videoFor(ya16, {}), "-pix_fmt"), "rgba64le");
+  assertEquals(after(videoFor(ya16, { pixelFormat: "gray" }), "-pix_fmt"), "gray");
+});
+
+test("videoArguments() takes one frame of a still", () => {
+  const args = videoFor(file({ kind: "image", format: "png_pipe" }), { still: true });
+  assertEquals([after(args, "-frames:v"), after(args, "-enc_time_base:v")], ["1", "1/25"]);
+});
+
+test("seriesLength() counts the pictures until the media ends, or the duration", () => {
+  assertEquals(seriesLength({}, 10), 1);
+  assertEquals(seriesLength({ every: 2.5 }, 10), 4);
+  assertEquals(seriesLength({ every: 2.5, start: 0.5 }, 10), 4);
+  assertEquals(seriesLength({ every: 2.5, start: 2.5 }, 10), 3);
+  assertEquals(seriesLength({ every: 1 / 3 }, 4), 12);
+  assertEquals(seriesLength({ every: 2.5, start: 9, duration: 5 }, 10), 1);
+  assertEquals(seriesLength({ every: 2.5, duration: 5.1 }), 3);
+  assertEquals(seriesLength({ every: 2.5 }), undefined);
+});
+
+test("videoArguments() and audioArguments() read both where timestamps may jump", () => {
+  const ts = file({ format: "mpegts" });
+  const beside = (args: string[]) => args.slice(args.indexOf("pipe:1") + 1);
+  assertEquals(beside(videoFor(ts, {})).slice(0, 2), ["-map", "0:a:0"]);
+  assertEquals(beside(audioFor(ts, {})).slice(0, 2), ["-map", "0:V:0"]);
+  const still = beside(videoFor(ts, { still: true }));
+  assertEquals([after(still, "-map"), after(still, "-t")], ["0:a:0", "1.000000"]);
+  assertEquals(beside(videoFor(file(), {})), []);
+  assertEquals(beside(videoFor(file({ format: "mpegts", audio: undefined }), {})), []);
+});
+
+test("pcmCodec() keeps every bit of integer samples", () => {
+  const codec = (sampleFormat: string) => pcmCodec({ ...AUDIO, sampleFormat });
+  for (const format of ["u8", "u8p", "s16", "s16p", "flt", "fltp", "dbl", "dblp"]) {
+    assertEquals(codec(format), "pcm_s16le");
+  }
+  for (const format of ["s32", "s32p", "s64", "s64p"]) assertEquals(codec(format), "pcm_s32le");
+});

@@ -1,0 +1,66 @@
+import { assertEquals, assertStrictEquals } from "@std/assert";
+import { changeOf, isSettled, stateOf } from "../../../lib/sources/file/file_state.ts";
+import { mediaFolder } from "../../support/media.ts";
+
+const folder = mediaFolder();
+
+/** What is noticed of something that is done to a file. */
+async function noticed(name: string, act: (path: string) => Promise<void>) {
+  const path = await folder.write(name, "0123456789");
+  await Deno.utime(path, 1000, 1000);
+  const before = stateOf(await Deno.stat(path));
+  await act(path);
+  return await changeOf(path, before);
+}
+
+Deno.test("changeOf() tells what happened to a file", async () => {
+  const shorter = { isShorter: true, what: "was cut short" };
+  assertEquals(await noticed("shorter", (path) => Deno.truncate(path, 5)), shorter);
+  const grown = { isShorter: false, what: "has grown" };
+  assertEquals(await noticed("grown", (path) => Deno.truncate(path, 15)), grown);
+  const written = { isShorter: false, what: "was written to" };
+  assertEquals(await noticed("written", (path) => Deno.writeTextFile(path, "9876543210")), written);
+  const replaced = { isShorter: false, what: "was replaced" };
+  const replace = async (path: string) => {
+    await Deno.writeTextFile(`${path}.new`, "0");
+    await Deno.rename(`${path}.new`, path);
+  };
+  assertEquals(await noticed("replaced", replace), replaced);
+});
+
+Deno.test("changeOf() tells nothing of a file that is read, renamed or deleted", async () => {
+  assertEquals(await noticed("read", async (path) => void await Deno.readFile(path)), undefined);
+  assertEquals(await noticed("renamed", (path) => Deno.rename(path, `${path}2`)), undefined);
+  assertEquals(await noticed("deleted", (path) => Deno.remove(path)), undefined);
+  assertEquals(await noticed("locked", (path) => Deno.chmod(path, 0o400)), undefined);
+});
+
+Deno.test("isSettled() is true of a file only that has not changed, nor only just was", async () => {
+  const { stat } = Deno;
+  const path = await folder.write("settled", "0123456789");
+  const now = Date.now();
+  let ctime: Date | null = new Date(now - 60_000);
+  Deno.stat = async (path) => ({ ...await stat(path), ctime });
+  using _real = { [Symbol.dispose]: () => void (Deno.stat = stat) };
+  const before = stateOf(await Deno.stat(path));
+  assertStrictEquals(await isSettled(path, before), true);
+  await Deno.writeTextFile(path, "01234567890");
+  assertStrictEquals(await isSettled(path, before), false);
+  const longer = stateOf(await Deno.stat(path));
+  assertStrictEquals(await isSettled(path, longer), true);
+  assertStrictEquals(await isSettled(path, { ...longer, identity: "another" }), false);
+  await Deno.chmod(path, 0o400);
+  assertStrictEquals(await isSettled(path, longer), false);
+  // A change that follows within the same tick of the clock would not show.
+  for (const time of [new Date(now + 60_000), new Date(Date.now())]) {
+    ctime = time;
+    assertStrictEquals(await isSettled(path, stateOf(await Deno.stat(path))), false);
+  }
+  // Where the system tells no such time, that of the content counts.
+  ctime = null;
+  await Deno.utime(path, 1000, 1000);
+  const old = stateOf(await Deno.stat(path));
+  assertStrictEquals(await isSettled(path, old), true);
+  await Deno.remove(path);
+  assertStrictEquals(await isSettled(path, old), false);
+});

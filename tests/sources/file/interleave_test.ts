@@ -1,0 +1,165 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { type Lane, merge } from "../../../lib/sources/file/interleave.ts";
+
+function test(name: string, fn: () => Promise<void>): void {
+  Deno.test({ name, permissions: "none", fn });
+}
+
+/** An item: whose it is, and its moment in seconds. */
+type Item = readonly [lane: string, time: number];
+
+/** A lane whose items are there from the beginning. */
+function lane(name: string, times: readonly number[]): Lane<Item> {
+  const rest = times.map((time): Item => [name, time]);
+  return { take: () => Promise.resolve(rest.shift()), timeOf: ([, time]) => time };
+}
+
+/** A lane whose items come when a test lets them. */
+class SlowLane implements Lane<Item> {
+  taken = 0;
+  #name: string;
+  #waiting: PromiseWithResolvers<Item | undefined> | undefined;
+
+  constructor(name: string) {
+    this.#name = name;
+  }
+
+  take(): Promise<Item | undefined> {
+    this.taken++;
+    this.#waiting = Promise.withResolvers();
+    return this.#waiting.promise;
+  }
+
+  timeOf([, time]: Item): number {
+    return time;
+  }
+
+  give(time: number | undefined): void {
+    this.#waiting?.resolve(time === undefined ? undefined : [this.#name, time]);
+  }
+
+  fail(error: Error): void {
+    this.#waiting?.reject(error);
+  }
+}
+
+/** Whether a promise is settled once all that can go on has gone on. */
+async function isSettled(promise: Promise<unknown>): Promise<boolean> {
+  let settled = false;
+  const note = () => settled = true;
+  promise.then(note, note);
+  for (let turn = 0; turn < 50; turn++) await Promise.resolve();
+  return settled;
+}
+
+test("merge() gives a single lane as it is", async () => {
+  const items = await Array.fromAsync(merge([lane("a", [0, 2, 1, 3])]));
+  assertEquals(items.map(([, time]) => time), [0, 2, 1, 3]);
+});
+
+test("merge() gives nothing where there is nothing", async () => {
+  assertEquals(await Array.fromAsync(merge<Item>([])), []);
+  assertEquals(await Array.fromAsync(merge([lane("a", []), lane("b", [])])), []);
+});
+
+test("merge() puts two lanes into one order of time, up to the lead", async () => {
+  const pictures = Array.from({ length: 75 }, (_, at) => at / 25);
+  const sounds = Array.from({ length: 141 }, (_, at) => at * 1024 / 48_000);
+  const items = await Array.fromAsync(merge([lane("p", pictures), lane("s", sounds)]));
+  assertEquals(items.length, 75 + 141);
+  for (const name of ["p", "s"]) {
+    const own = items.filter(([owner]) => owner === name).map(([, time]) => time);
+    assertEquals(own, name === "p" ? pictures : sounds);
+  }
+  let newest = 0;
+  for (const [, time] of items) {
+    assert(newest - time < 0.25, `${time} after ${newest}`);
+    newest = Math.max(newest, time);
+  }
+});
+
+for (const rate of [30, 4]) {
+  test(`merge() keeps the exact order of items that take a moment to come: ${rate} a second`, () => {
+    return keepsOrder(rate);
+  });
+}
+
+/** Merges sound with so many pictures a second. */
+async function keepsOrder(rate: number): Promise<void> {
+  const pictures = Array.from({ length: rate }, (_, at) => at / rate);
+  const sounds = Array.from({ length: 47 }, (_, at) => at * 1024 / 48_000);
+  const slowly = ({ take, timeOf }: Lane<Item>): Lane<Item> => ({
+    timeOf,
+    take: async () => {
+      for (let turn = 0; turn < 20; turn++) await Promise.resolve();
+      return await take();
+    },
+  });
+  const lanes = [slowly(lane("p", pictures)), slowly(lane("s", sounds))];
+  const times: number[] = [];
+  for await (const [, time] of merge(lanes, { patience: 1000 })) times.push(time);
+  assertEquals(times, times.toSorted((a, b) => a - b));
+}
+
+test("merge() goes on with one lane when the other has ended", async () => {
+  const items = await Array.fromAsync(merge([lane("a", [0, 0.1]), lane("b", [0, 5, 10])]));
+  assertEquals(items.filter(([name]) => name === "b").map(([, time]) => time), [0, 5, 10]);
+  assertEquals(items.length, 5);
+});
+
+test("merge() lets the first item go while the other lane is still being opened", async () => {
+  const slow = new SlowLane("slow");
+  await using items = merge([lane("fast", [0, 0.1, 0.3, 0.4]), slow]);
+  assertEquals((await items.next()).value, ["fast", 0]);
+  assertEquals((await items.next()).value, ["fast", 0.1]);
+  const third = items.next();
+  assertEquals(await isSettled(third), false);
+  slow.give(0.05);
+  assertEquals((await third).value, ["slow", 0.05]);
+  assertEquals((await items.next()).value, ["fast", 0.3]);
+  slow.give(undefined);
+  assertEquals((await items.next()).value, ["fast", 0.4]);
+  assertEquals((await items.next()).done, true);
+});
+
+test("merge() waits for a lane that lags, and takes it up when it ends", async () => {
+  const slow = new SlowLane("slow");
+  await using items = merge([lane("fast", [10, 20]), slow]);
+  const first = items.next();
+  assertEquals(await isSettled(first), false);
+  slow.give(undefined);
+  assertEquals((await first).value, ["fast", 10]);
+  assertEquals((await items.next()).value, ["fast", 20]);
+});
+
+test("merge() takes an item's successor only when the next item is asked for", async () => {
+  const slow = new SlowLane("slow");
+  await using items = merge([slow]);
+  const first = items.next();
+  slow.give(0);
+  assertEquals((await first).value, ["slow", 0]);
+  assertEquals(await isSettled(Promise.resolve()), true);
+  assertEquals(slow.taken, 1);
+  const second = items.next();
+  await isSettled(second);
+  assertEquals(slow.taken, 2);
+  slow.give(undefined);
+  assertEquals((await second).done, true);
+});
+
+test("merge() fails as its lanes do, once they are needed", async () => {
+  const slow = new SlowLane("slow");
+  await using items = merge([lane("fast", [0, 1]), slow]);
+  assertEquals((await items.next()).value, ["fast", 0]);
+  const second = items.next();
+  slow.fail(new TypeError("broken"));
+  await assertRejects(() => second, TypeError, "broken");
+});
+
+test("merge() reports the failure of a lane that is not waited for", async () => {
+  const slow = new SlowLane("slow");
+  const items = merge([lane("fast", [0, 0.1, 0.2]), slow]);
+  assertEquals((await items.next()).value, ["fast", 0]);
+  slow.fail(new TypeError("broken"));
+  await assertRejects(async () => await Array.fromAsync(items), TypeError, "broken");
+});

@@ -1,0 +1,62 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { RequestError } from "../../../lib/base/errors.ts";
+import { type Encoding, ENCODINGS } from "../../../lib/media/frame.ts";
+import {
+  type MediaOptions,
+  refuseContradictions,
+  refuseCopiedStill,
+} from "../../../lib/sources/file/plan.ts";
+
+function test(name: string, fn: () => void): void {
+  Deno.test({ name, permissions: "none", fn });
+}
+
+const WISHES: MediaOptions = {
+  pixelFormat: "bgr24",
+  width: 32,
+  height: 24,
+  fps: 10,
+  bitrate: 100_000,
+  quality: 50,
+};
+
+/** Wishes that each encoding takes; all others are refused. */
+const TAKEN: Record<Encoding, readonly (keyof MediaOptions)[]> = {
+  raw: ["pixelFormat", "width", "height", "fps"],
+  copy: [],
+  h264: ["width", "height", "fps", "bitrate"],
+  mjpeg: ["width", "height", "fps", "quality"],
+};
+
+for (const encoding of ENCODINGS) {
+  for (const [field, value] of Object.entries(WISHES)) {
+    const isTaken = TAKEN[encoding].includes(field as keyof MediaOptions);
+    test(`refuseContradictions() ${isTaken ? "takes" : "refuses"} ${encoding} with ${field}`, () => {
+      const check = () => refuseContradictions({ encoding, [field]: value });
+      if (isTaken) return check();
+      const error = assertThrows(check, RequestError, `Cannot send ${encoding} with a `);
+      assertEquals(error.code, "bad_request");
+      assertEquals(
+        /, ask for (raw|h264|mjpeg)( or \w+)*$/.test(error.message),
+        true,
+        error.message,
+      );
+    });
+  }
+}
+
+test("refuseContradictions() takes raw for what says nothing", () => {
+  refuseContradictions({ pixelFormat: "bgr24" });
+  assertThrows(() => refuseContradictions({ quality: 5 }), RequestError, "ask for mjpeg");
+});
+
+test("refuseCopiedStill() refuses a copy of one picture of a video, and nothing else", () => {
+  const video = { name: "a.mp4", info: { kind: "video" } };
+  const image = { name: "a.png", info: { kind: "image" } };
+  const still = { encoding: "copy", still: true } as const;
+  const error = assertThrows(() => refuseCopiedStill(still, video), RequestError, `"a.mp4"`);
+  assertEquals(error.code, "unsupported");
+  refuseCopiedStill(still, image);
+  refuseCopiedStill({ encoding: "copy" }, video);
+  refuseCopiedStill({ encoding: "h264", still: true }, video);
+});

@@ -1,0 +1,332 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { RequestError } from "../../../lib/base/errors.ts";
+import { FRAME_HEADROOM, type StreamDescription } from "../../../lib/media/frame.ts";
+import type { TimedFrame } from "../../../lib/media/source.ts";
+import { Broadcast } from "../../../lib/sources/live/broadcast.ts";
+import type { LiveFeed } from "../../../lib/sources/live/feed.ts";
+import { parseLiveSource } from "../../../lib/sources/live/source_spec.ts";
+import {
+  type LiveItem,
+  LiveQueue,
+  QUEUE_LIMITS,
+} from "../../../lib/sources/live/subscriber_queue.ts";
+import { HandClock } from "../../support/hand_clock.ts";
+import { GREY } from "../../support/scripted_server.ts";
+
+function test(name: string, fn: () => Promise<void>): void {
+  Deno.test({ name, permissions: "none", fn });
+}
+
+const NEVER = new AbortController().signal;
+
+/** A source whose frames a test makes one by one. */
+class HandFeed implements LiveFeed {
+  streams: readonly StreamDescription[] = [{ ...GREY, id: 0, timeBase: [1, 10] }];
+  recycled = 0;
+  isDisposed = false;
+  #frames: TimedFrame[] = [];
+  #error: Error | undefined;
+  #waiting = Promise.withResolvers<void>();
+
+  show(timestamp: number): void {
+    const data = new Uint8Array(FRAME_HEADROOM + 4).subarray(FRAME_HEADROOM);
+    this.#frames.push({ streamId: 0, timestamp, keyframe: true, data, due: timestamp / 10 });
+    this.#waiting.resolve();
+  }
+
+  break(reason: string): void {
+    this.#error = new RequestError("media_error", reason);
+    this.#waiting.resolve();
+  }
+
+  async next(): Promise<TimedFrame> {
+    while (true) {
+      const frame = this.#frames.shift();
+      if (frame !== undefined) return frame;
+      if (this.#error !== undefined) throw this.#error;
+      this.#waiting = Promise.withResolvers();
+      await this.#waiting.promise;
+    }
+  }
+
+  recycle(): void {
+    this.recycled++;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.isDisposed = true;
+    return Promise.resolve();
+  }
+}
+
+/** A broadcast whose source, clock and chance are the test's. */
+class Studio implements AsyncDisposable {
+  readonly clock: HandClock = new HandClock();
+  readonly lines: string[] = [];
+  readonly feeds: HandFeed[] = [];
+  readonly broadcast: Broadcast;
+  #started = Promise.withResolvers<HandFeed>();
+
+  constructor({ isPaced = false, capture }: { isPaced?: boolean; capture?: Studio } = {}) {
+    if (capture !== undefined) this.clock = capture.clock;
+    this.broadcast = new Broadcast({
+      source: parseLiveSource("cam=v4l2:/dev/video0"),
+      isPaced,
+      linger: 10_000,
+      open: (signal) => {
+        const feed = new HandFeed();
+        signal.addEventListener("abort", () => feed.break("aborted"));
+        this.feeds.push(feed);
+        this.#started.resolve(feed);
+        this.#started = Promise.withResolvers();
+        return Promise.resolve(feed);
+      },
+      capture: capture?.broadcast,
+      clock: this.clock,
+      random: () => 0.5,
+      logger: { log: (level, message) => void this.lines.push(`${level} ${message}`) },
+    });
+  }
+
+  /** The source's next start. */
+  get nextStart(): Promise<HandFeed> {
+    return this.#started.promise;
+  }
+
+  async join(): Promise<LiveQueue> {
+    const queue = new LiveQueue({ limits: QUEUE_LIMITS.wait });
+    await this.broadcast.join(queue, NEVER);
+    return queue;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.broadcast.stop();
+  }
+}
+
+/** Takes one item and says what it is. */
+async function taken(queue: LiveQueue): Promise<string> {
+  const item: LiveItem = await queue.take(NEVER);
+  if (item.kind === "notice") return `${item.notice.code}: ${item.notice.message}`;
+  item.frame.release();
+  const { timestamp, discontinuity } = item.frame.frame;
+  return `${discontinuity ? "~" : ""}${timestamp}`;
+}
+
+test("Broadcast stops when nobody has watched for as long as it lingers", async () => {
+  await using studio = new Studio();
+  const joining = studio.join();
+  studio.feeds[0].show(0);
+  const queue = await joining;
+  studio.clock.pass(20_000);
+  assert(!studio.broadcast.over.aborted);
+  studio.broadcast.leave(queue);
+  studio.clock.pass(9_999);
+  // Somebody comes back just in time, and the wait begins anew with the last who leaves.
+  const again = await studio.join();
+  studio.clock.pass(5_000);
+  assert(!studio.broadcast.over.aborted);
+  studio.broadcast.leave(again);
+  assertEquals(await studio.clock.asleep(), [44_999]);
+  studio.clock.pass(10_000);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  studio.broadcast.over.addEventListener("abort", () => resolve());
+  await promise;
+  await studio.broadcast.stop();
+  assertEquals(studio.feeds.map(({ isDisposed }) => isDisposed), [true]);
+});
+
+test("Broadcast gives every viewer the same memory, and takes it back once", async () => {
+  await using studio = new Studio();
+  const joining = Promise.all([studio.join(), studio.join(), studio.join()]);
+  const [feed] = studio.feeds;
+  feed.show(100);
+  const queues = await joining;
+  feed.show(101);
+  const items = await Promise.all(queues.map((queue) => queue.take(NEVER)));
+  const seconds = await Promise.all(queues.map((queue) => queue.take(NEVER)));
+  const buffers = new Set<ArrayBuffer>();
+  for (const item of items) {
+    assert(item.kind === "frame");
+    assertEquals(item.frame.frame.timestamp, 0);
+    buffers.add(item.frame.message.buffer);
+    assertEquals(feed.recycled, 0);
+    item.frame.release();
+  }
+  assertEquals([buffers.size, feed.recycled], [1, 1]);
+  for (const item of seconds) if (item.kind === "frame") item.frame.release();
+  assertEquals([feed.recycled, studio.feeds.length], [2, 1]);
+});
+
+test("Broadcast starts a failed source again, tells the viewers, and goes on", async () => {
+  await using studio = new Studio();
+  const joining = studio.join();
+  studio.feeds[0].show(50);
+  const queue = await joining;
+  assertEquals(await taken(queue), "0");
+  studio.feeds[0].break("it broke");
+  assertEquals(await taken(queue), "source_lost: it broke; it is tried again in 1.0 s");
+  await assertRejects(() => studio.join(), RequestError, "it broke");
+  assertEquals(await studio.clock.asleep(), [1000]);
+  // The second try comes to nothing, and the third after twice the time.
+  let start = studio.nextStart;
+  studio.clock.pass(1000);
+  (await start).break("still broken");
+  assertEquals(await taken(queue), "source_lost: still broken; it is tried again in 2.0 s");
+  start = studio.nextStart;
+  studio.clock.pass(2000);
+  (await start).show(7);
+  assertEquals(await taken(queue), `source_back: "cam" is back`);
+  assertEquals(await taken(queue), "~30");
+  (await studio.join()).close();
+  assertEquals(studio.feeds.map(({ isDisposed }) => isDisposed), [true, true, false]);
+});
+
+test("Broadcast takes a failure after a good run for the first", async () => {
+  await using studio = new Studio();
+  const joining = studio.join();
+  studio.feeds[0].show(0);
+  const queue = await joining;
+  assertEquals(await taken(queue), "0");
+  let [feed] = studio.feeds;
+  for (const [run, wait] of [[0, "1.0"], [5000, "2.0"], [10_000, "1.0"]] as const) {
+    studio.clock.pass(run);
+    feed.break("no");
+    assertEquals(await taken(queue), `source_lost: no; it is tried again in ${wait} s`);
+    const start = studio.nextStart;
+    studio.clock.pass(Number(wait) * 1000);
+    feed = await start;
+    feed.show(0);
+    assertEquals(await taken(queue), `source_back: "cam" is back`);
+    assert((await taken(queue)).startsWith("~"));
+  }
+});
+
+test("Broadcast that fails at its first start takes viewers once it runs", async () => {
+  await using studio = new Studio();
+  const waiting = [studio.join(), studio.join()];
+  studio.feeds[0].break("not yet");
+  for (const joining of waiting) await assertRejects(() => joining, RequestError, "not yet");
+  const start = studio.nextStart;
+  // Beside the wait for the next try, there is the one for viewers.
+  while ((await studio.clock.asleep()).length < 2) await Promise.resolve();
+  studio.clock.pass(1000);
+  (await start).show(5);
+  while (studio.broadcast.streams.length === 0) await Promise.resolve();
+  const queue = await studio.join();
+  studio.feeds[1].show(6);
+  assertEquals(await taken(queue), "1");
+});
+
+test("Broadcast ends viewers whose source comes back as something else", async () => {
+  await using studio = new Studio();
+  const joining = studio.join();
+  studio.feeds[0].show(0);
+  const queue = await joining;
+  const start = studio.nextStart;
+  studio.feeds[0].break("gone");
+  await studio.clock.asleep();
+  studio.clock.pass(1000);
+  const feed = await start;
+  feed.streams = [{ ...GREY, id: 0, width: 999 }];
+  feed.show(0);
+  assertEquals(await taken(queue), "0");
+  assert((await taken(queue)).startsWith("source_lost"));
+  await assertRejects(() => taken(queue), RequestError, "came back as something else");
+  const next = await studio.join();
+  assertEquals(studio.broadcast.streams, feed.streams);
+  next.close();
+});
+
+test("Broadcast holds frames back until they are due, where they come all at once", async () => {
+  await using studio = new Studio({ isPaced: true });
+  const joining = studio.join();
+  for (const timestamp of [0, 1, 2]) studio.feeds[0].show(timestamp);
+  const queue = await joining;
+  assertEquals(await taken(queue), "0");
+  assertEquals(await studio.clock.asleep(), [100]);
+  studio.clock.pass(100);
+  assertEquals(await taken(queue), "1");
+});
+
+test("Broadcast that is made from another goes away and comes back with it", async () => {
+  await using capture = new Studio();
+  await using studio = new Studio({ capture });
+  const joining = [capture.join(), studio.join()];
+  capture.feeds[0].show(0);
+  studio.feeds[0].show(0);
+  const [, queue] = await Promise.all(joining);
+  assertEquals(await taken(queue), "0");
+  // Viewers hear what the capture says, each time, while nothing is started but the capture.
+  let start = capture.nextStart;
+  capture.feeds[0].break("gone");
+  await capture.clock.asleep();
+  studio.feeds[0].break("nothing comes");
+  assertEquals(await taken(queue), "source_lost: gone; it is tried again in 1.0 s");
+  await assertRejects(() => studio.join(), RequestError, "gone");
+  capture.clock.pass(1000);
+  (await start).break("still gone");
+  assertEquals(await taken(queue), "source_lost: still gone; it is tried again in 2.0 s");
+  assertEquals(studio.feeds.length, 1);
+  start = capture.nextStart;
+  const again = studio.nextStart;
+  capture.clock.pass(2000);
+  (await start).show(0);
+  (await again).show(0);
+  assertEquals(await taken(queue), `source_back: "cam" is back`);
+  assertEquals(await taken(queue), "~30");
+  // A failure of its own is the first of its own.
+  studio.feeds[1].break("it broke");
+  assertEquals(await taken(queue), "source_lost: it broke; it is tried again in 1.0 s");
+});
+
+test("Broadcast comes back with a capture that has become something else", async () => {
+  await using capture = new Studio();
+  await using studio = new Studio({ capture });
+  const joining = [capture.join(), studio.join()];
+  capture.feeds[0].show(0);
+  studio.feeds[0].show(0);
+  const [, queue] = await Promise.all(joining);
+  const start = capture.nextStart;
+  const again = studio.nextStart;
+  capture.feeds[0].break("gone");
+  await capture.clock.asleep();
+  studio.feeds[0].break("nothing comes");
+  assertEquals(await taken(queue), "0");
+  assert((await taken(queue)).startsWith("source_lost: gone"));
+  capture.clock.pass(1000);
+  const feed = await start;
+  feed.streams = [{ ...GREY, id: 0, width: 999 }];
+  feed.show(0);
+  (await again).show(0);
+  assertEquals(await taken(queue), `source_back: "cam" is back`);
+});
+
+test("Broadcast runs as long as another is made from it, with viewers or without", async () => {
+  await using capture = new Studio();
+  {
+    await using studio = new Studio({ capture });
+    const joining = studio.join();
+    studio.feeds[0].show(0);
+    capture.clock.pass(60_000);
+    await joining;
+    assertEquals([capture.broadcast.viewers, capture.broadcast.over.aborted], [1, false]);
+  }
+  assertEquals(capture.broadcast.viewers, 0);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  capture.broadcast.over.addEventListener("abort", () => resolve());
+  capture.clock.pass(10_000);
+  await promise;
+});
+
+test("Broadcast.stop() ends the source, and is harmless when repeated", async () => {
+  const studio = new Studio();
+  const joining = studio.join();
+  studio.feeds[0].show(0);
+  const queue = await joining;
+  await studio.broadcast.stop();
+  await studio.broadcast.stop();
+  assertEquals(await taken(queue), "0");
+  await assertRejects(() => queue.take(NEVER), RequestError, "the server ends");
+  assert(studio.feeds[0].isDisposed);
+});

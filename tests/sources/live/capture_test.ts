@@ -1,0 +1,185 @@
+import { assert, assertEquals, assertGreater, assertMatch } from "@std/assert";
+import type { LiveOptions } from "../../../lib/sources/live/registry.ts";
+import { parseLiveSource } from "../../../lib/sources/live/source_spec.ts";
+import { type LiveViewer, watchLive } from "../../support/live_viewer.ts";
+import { mediaFolder, pictures, tone } from "../../support/media.ts";
+import { mediaChildren, type WatchedServer, watchedServer } from "../../support/watched_server.ts";
+import { isThere, XScreen } from "../../support/x_screen.ts";
+
+// Sources that can be opened once only, watched in many ways at the same time.
+
+/** Requests whose answers differ. */
+const RENDITIONS = [
+  {},
+  { width: 160 },
+  { encoding: "h264" },
+  { encoding: "copy" },
+] as const;
+
+function liveServer(
+  source: string,
+  options: Partial<LiveOptions> = {},
+): Promise<WatchedServer> {
+  const live = { sources: [parseLiveSource(source)], linger: 0, ...options };
+  return watchedServer({ media: mediaFolder().path, live });
+}
+
+/** The server's FFmpegs that read an input: the source's, or `pipe:0`. */
+async function readersOf(input: string): Promise<number[]> {
+  const found: number[] = [];
+  for (const id of await mediaChildren()) {
+    const words = (await Deno.readTextFile(`/proc/${id}/cmdline`)).split("\0");
+    if (words.includes(input)) found.push(id);
+  }
+  return found;
+}
+
+/** How many FFmpegs read the source itself, and how many what it gave. */
+async function readerCounts(input: string): Promise<[number, number]> {
+  return [(await readersOf(input)).length, (await readersOf("pipe:0")).length];
+}
+
+/** A port that somebody sends a transport stream to, with a keyframe every half second. */
+class Sender implements AsyncDisposable {
+  readonly url: string;
+  #child: Deno.ChildProcess;
+
+  constructor() {
+    // What is free for TCP is mostly free for UDP, too.
+    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const { port } = listener.addr as Deno.NetAddr;
+    this.url = `udp://127.0.0.1:${port}`;
+    this.#child = new Deno.Command("ffmpeg", {
+      args: [
+        ...["-v", "error", "-nostdin", "-re", ...pictures({ seconds: 60 }), "-re"],
+        ...[...tone({ seconds: 60 }), "-t", "60", "-c:v", "libx264", "-preset", "ultrafast"],
+        ...["-tune", "zerolatency", "-g", "12", "-c:a", "aac"],
+        ...["-f", "mpegts", `${this.url}?pkt_size=1316`],
+      ],
+      stdin: "null",
+      stdout: "null",
+      stderr: "null",
+    }).spawn();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#child.kill("SIGKILL");
+    await this.#child.status;
+  }
+}
+
+/** Seconds of a viewer's next frame. */
+async function lastSeen(viewer: LiveViewer): Promise<number> {
+  return (await viewer.frames(1))[0].seconds;
+}
+
+Deno.test("a port is read once for viewers in every encoding and size", async () => {
+  await using sender = new Sender();
+  await using server = await liveServer(`cam=${sender.url}`);
+  const viewers = await Promise.all(RENDITIONS.map((wish) => watchLive(server, wish)));
+  const compressed = ["h264", "aac"];
+  const raw = ["rawvideo", "pcm_s16le"];
+  for (const [at, expected] of [raw, raw, compressed, compressed].entries()) {
+    const { description } = await viewers[at].until("describe");
+    assertEquals(description.streams.map(({ codec }) => codec), expected);
+    const [picture] = await viewers[at].frames(1, 0);
+    assert(picture.keyframe && !picture.discontinuity);
+    assertGreater((await viewers[at].frames(2, 1))[1].seconds, 0);
+  }
+  assertEquals(await readerCounts(sender.url), [1, 3]);
+  const late = await watchLive(server, { encoding: "mjpeg", fps: 5 });
+  assertEquals((await late.frames(2, 0)).map(({ data }) => data[0]), [0xff, 0xff]);
+  assertEquals(await readerCounts(sender.url), [1, 4]);
+  for (const viewer of [...viewers, late]) viewer[Symbol.dispose]();
+  await server.logged(/"cam" is stopped/, 5);
+  assertEquals(await readerCounts(sender.url), [0, 0]);
+});
+
+Deno.test({
+  name: "a screen is captured once, and the frames tell when that was",
+  ignore: !await isThere("Xvfb"),
+  async fn() {
+    await using screen = await XScreen.start();
+    await using server = await liveServer(`cam=x11grab:${screen.display}`);
+    const viewers = await Promise.all(RENDITIONS.map((wish) => watchLive(server, wish)));
+    const [whole, small, , copied] = await Promise.all(viewers.map(async (viewer) => {
+      const [frame] = await viewer.frames(1);
+      const [stream] = viewer.description?.streams ?? [];
+      return { stream, size: frame.data.byteLength, captured: frame.captured ?? 0 };
+    }));
+    assert(whole.stream.type === "video" && copied.stream.type === "video");
+    assertEquals([whole.stream.pixelFormat, copied.stream.pixelFormat], ["bgr0", "bgr0"]);
+    assertEquals([whole.size, small.size], [320 * 240 * 4, 160 * 120 * 4]);
+    assertEquals(await readerCounts(screen.display), [1, 3]);
+    // The same picture came at the same moment, whatever it was made into.
+    let captured = whole.captured;
+    while (captured <= copied.captured) captured = (await viewers[0].frames(1))[0].captured ?? 0;
+    const moments = new Set<number>();
+    while (Math.max(...moments, 0) < captured) {
+      moments.add((await viewers[3].frames(1))[0].captured ?? 0);
+    }
+    assert(moments.has(captured));
+    for (const viewer of viewers) viewer[Symbol.dispose]();
+    await server.logged(/"cam" is stopped/, 4);
+    assertEquals(await mediaChildren(), []);
+  },
+});
+
+Deno.test({
+  name: "viewers of what is made from a capture stay while it is away, and go on with it",
+  ignore: !await isThere("Xvfb"),
+  async fn() {
+    await using screen = await XScreen.start();
+    await using server = await liveServer(`cam=x11grab:${screen.display}`);
+    const viewers = await Promise.all(RENDITIONS.map((wish) => watchLive(server, wish)));
+    const before = await Promise.all(viewers.map(lastSeen));
+    // Twice: only what failed by itself waits longer each time.
+    for (const wait of ["1\\.\\d", "[12]\\.\\d"]) {
+      const [capture, ...others] = await readersOf(screen.display);
+      assertEquals(others, []);
+      Deno.kill(capture, "SIGKILL");
+      const lost = await Promise.all(viewers.map((viewer) => viewer.news("source_lost")));
+      const reason = new RegExp(`^Cannot read "cam": .*SIGKILL; it is tried again in ${wait} s$`);
+      assertMatch(lost[0].message, reason);
+      assertEquals(new Set(lost.map(({ message }) => message)).size, 1);
+      using late = await watchLive(server, { width: 80 });
+      const { error } = await late.until("error");
+      assertMatch(`${error.code} ${error.message}`, /^media_error Cannot read "cam": .*SIGKILL$/);
+      await Promise.all(viewers.map((viewer) => viewer.news("source_back")));
+    }
+    const after = await Promise.all(viewers.map((viewer) => viewer.frames(1)));
+    for (const [at, [frame]] of after.entries()) {
+      assert(frame.discontinuity);
+      assertGreater(frame.seconds, before[at] + 1);
+    }
+    using late = await watchLive(server, { width: 80 });
+    assertEquals((await late.frames(1))[0].data.byteLength, 80 * 60 * 4);
+    for (const viewer of viewers) viewer[Symbol.dispose]();
+  },
+});
+
+Deno.test({
+  name: "what is made from a capture is started again by itself, and nobody else hears of it",
+  ignore: !await isThere("Xvfb"),
+  async fn() {
+    await using screen = await XScreen.start();
+    await using server = await liveServer(`cam=x11grab:${screen.display}`);
+    using small = await watchLive(server, { width: 160 });
+    await small.frames(1);
+    const [maker] = await readersOf("pipe:0");
+    using copied = await watchLive(server, { encoding: "copy" });
+    await copied.frames(1);
+    Deno.kill(maker, "SIGKILL");
+    assertMatch(
+      (await small.news("source_lost")).message,
+      /SIGKILL; it is tried again in 1\.\d s$/,
+    );
+    await small.news("source_back");
+    assert((await small.frames(1))[0].discontinuity);
+    assertEquals(await readerCounts(screen.display), [1, 1]);
+    await copied.say("stop");
+    for (let event = await copied.next(); event.kind !== "end"; event = await copied.next()) {
+      assertEquals(event.kind, "frame");
+    }
+  },
+});

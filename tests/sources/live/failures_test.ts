@@ -1,0 +1,149 @@
+import { assert, assertEquals, assertFalse, assertGreater, assertMatch } from "@std/assert";
+import type { LiveOptions } from "../../../lib/sources/live/registry.ts";
+import { parseLiveSource } from "../../../lib/sources/live/source_spec.ts";
+import { watchLive } from "../../support/live_viewer.ts";
+import { mediaFolder } from "../../support/media.ts";
+import { assertFailed, runProgram } from "../../support/programs.ts";
+import { standIn } from "../../support/stand_in.ts";
+import { mediaChildren, type WatchedServer, watchedServer } from "../../support/watched_server.ts";
+
+const CAMERA = "lavfi:testsrc2=size=64x48:rate=25";
+
+function liveServer(
+  source: string,
+  options: Partial<LiveOptions> = {},
+): Promise<WatchedServer> {
+  const live = { sources: [parseLiveSource(source)], linger: 10, ...options };
+  return watchedServer({ media: mediaFolder().path, live });
+}
+
+/** Ends the only FFmpeg there is, as a crash would. */
+async function crash(): Promise<void> {
+  const children = await mediaChildren();
+  assertEquals(children.length, 1);
+  Deno.kill(children[0], "SIGKILL");
+}
+
+/** What somebody is told who comes now. */
+async function refusal(server: WatchedServer): Promise<string> {
+  using viewer = await watchLive(server);
+  const { error } = await viewer.until("error");
+  return `${error.code}: ${error.message}`;
+}
+
+/** A host that takes calls and says nothing. */
+function silentHost(): { url: string } & Disposable {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const url = `tcp://127.0.0.1:${(listener.addr as Deno.NetAddr).port}`;
+  return { url, [Symbol.dispose]: () => listener.close() };
+}
+
+Deno.test("ten viewers stay while FFmpeg is killed, are told, and go on when it is back", async () => {
+  {
+    await using server = await liveServer(`cam=${CAMERA}`);
+    const viewers = await Promise.all(Array.from({ length: 10 }, () => watchLive(server)));
+    const before = await Promise.all(viewers.map((viewer) => viewer.frames(3)));
+    // It does not come back before all have heard, and one more has asked.
+    const dead = await standIn("ffmpeg", "kill -9 $$");
+    await crash();
+    const lost = await Promise.all(viewers.map((viewer) => viewer.news("source_lost")));
+    for (const { message } of lost) {
+      assertMatch(message, /^Cannot read "cam": .*SIGKILL; it is tried again in 1\.\d s$/);
+    }
+    assertMatch(await refusal(server), /^media_error: Cannot read "cam": .*SIGKILL/);
+    dead[Symbol.dispose]();
+    await Promise.all(viewers.map((viewer) => viewer.news("source_back")));
+    const after = await Promise.all(viewers.map((viewer) => viewer.frames(3)));
+    for (const [at, [first, second]] of after.entries()) {
+      assert(first.discontinuity && !first.dropped && !second.discontinuity);
+      assertGreater(first.seconds, before[at][2].seconds + 0.9);
+    }
+    assertEquals((await mediaChildren()).length, 1);
+    for (const viewer of viewers) viewer[Symbol.dispose]();
+  }
+  assertEquals(await mediaChildren(), []);
+});
+
+Deno.test("a viewer is told why a source cannot be started", async () => {
+  // Nothing has these names: the folder belongs to this test.
+  const place = mediaFolder().path;
+  const cases: [string, RegExp][] = [
+    [`v4l2:${place}/video0`, /^media_error: Cannot read "cam": No such file or directory$/],
+    [`${place}/nothing.ts`, /^media_error: Cannot read "cam": No such file or directory$/],
+    ["rtsp://me:word@127.0.0.1:9/a", /^media_error: Cannot read "cam": Connection refused$/],
+    ["lavfi:testsrc2=size=0x0", /^media_error: Cannot read "cam": ./],
+    [`x11grab:${place}/screen:0`, /^media_error: Cannot read "cam": ./],
+  ];
+  for (const [input, expected] of cases) {
+    await using server = await liveServer(`cam=${input}`);
+    assertMatch(await refusal(server), expected);
+    assertFalse(server.lines.join("").includes("word"), server.lines.join(""));
+  }
+  assertEquals(await mediaChildren(), []);
+});
+
+Deno.test("a source that gives nothing is ended, and started again", async () => {
+  using silent = silentHost();
+  await using server = await liveServer(`cam=${silent.url}`, { silenceTimeout: 200, linger: 60 });
+  assertMatch(await refusal(server), /^media_error: Cannot read "cam": nothing came for 0\.2 s$/);
+  await server.logged(/nothing came for 0\.2 s; it is tried again in/, 2);
+});
+
+Deno.test("a source that is no media ends with the reason", async () => {
+  const folder = mediaFolder();
+  const path = folder.pathOf("noise.bin");
+  await Deno.writeFile(path, new Uint8Array(100_000).fill(7));
+  await using server = await liveServer(`cam=${path}`, { loop: true });
+  assertMatch(await refusal(server), /^media_error: Cannot read "cam": Invalid data found/);
+});
+
+Deno.test("viewers whose source comes back in another size have to ask again", async () => {
+  const folder = mediaFolder();
+  const make = (size: string) => [
+    ...["-f", "lavfi", "-i", `testsrc=size=${size}:rate=25:d=1`],
+    ...["-c:v", "ffv1", "-f", "matroska"],
+  ];
+  const path = await folder.make("source.mkv", make("64x48"));
+  const other = await folder.make("other.mkv", make("32x16"));
+  await using server = await liveServer(`cam=${path}`, { loop: true });
+  using viewer = await watchLive(server);
+  await viewer.frames(2);
+  await Deno.rename(other, path);
+  await crash();
+  await viewer.news("source_lost");
+  const { error } = await viewer.until("error");
+  assertMatch(error.message, /^Cannot read "cam": it came back as something else, ask/);
+  using next = await watchLive(server);
+  assertEquals((await next.frames(1))[0].data.byteLength, 32 * 16 * 4);
+});
+
+Deno.test("a server that ends leaves nothing behind, whatever its sources do", async () => {
+  {
+    await using server = await liveServer(`cam=${CAMERA}`);
+    using viewer = await watchLive(server);
+    await viewer.frames(1);
+    await crash();
+    await viewer.news("source_lost");
+  }
+  {
+    using silent = silentHost();
+    await using server = await liveServer(`cam=${silent.url}`);
+    using _viewer = await watchLive(server);
+    await server.logged(/"cam" is started/);
+  }
+  assertEquals(await mediaChildren(), []);
+});
+
+Deno.test("stream-server refuses sources that cannot be, with one line", async () => {
+  const cases: [string[], RegExp][] = [
+    [["cam"], /^Cannot use --live "cam": there is no =/],
+    [["cam=v4l3:/dev/video0"], /FFmpeg knows no format "v4l3", did you mean v4l2\?/],
+    [["a=/x", "a=/y"], /^Cannot use --live "a=…" twice/],
+  ];
+  const { path } = mediaFolder();
+  for (const [sources, reason] of cases) {
+    const flags = sources.flatMap((source) => ["--live", source]);
+    const ending = await runProgram("server", ["--port", "0", "--media", path, ...flags]);
+    assertFailed(ending, { code: 2, reason });
+  }
+});

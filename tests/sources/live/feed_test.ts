@@ -1,0 +1,85 @@
+import { assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { RequestError } from "../../../lib/base/errors.ts";
+import type { Rendition } from "../../../lib/ffmpeg/rendition.ts";
+import { type LiveFeedOptions, openLiveFeed } from "../../../lib/sources/live/feed.ts";
+import { parseLiveSource } from "../../../lib/sources/live/source_spec.ts";
+import { installedDialect } from "../../support/ffmpeg.ts";
+import { mediaFolder, pictures } from "../../support/media.ts";
+
+const media = mediaFolder();
+
+async function open(
+  input: string,
+  rendition: Rendition = {},
+  options: Partial<LiveFeedOptions> = {},
+) {
+  const never = new AbortController().signal;
+  const dialect = await installedDialect();
+  const whole = { maxFrameSize: 1e8, signal: never, dialect, ...options };
+  return await openLiveFeed(parseLiveSource(`cam=${input}`), rendition, whole);
+}
+
+Deno.test("openLiveFeed() tells of a generator what is wrong with it", async () => {
+  const { message } = await assertRejects(() => open("lavfi:no_such_filter,null"), RequestError);
+  assertEquals(message, `Cannot read "cam": No such filter: 'no_such_filter'`);
+});
+
+Deno.test("LiveFeed.next() fails with the reason once there are no more frames", async () => {
+  await using feed = await open("lavfi:testsrc2=size=16x16:rate=25:d=0.2");
+  for (let count = 0; count < 5; count++) feed.recycle(await feed.next());
+  await assertRejects(() => feed.next(), RequestError, "it came to its end");
+});
+
+Deno.test("LiveFeed.next() waits for frames of which few were asked for", async () => {
+  const source = "lavfi:testsrc2=size=16x16:rate=25,realtime";
+  await using feed = await open(source, { fps: 0.25 }, { silenceTimeout: 3500 });
+  const [stream] = feed.streams;
+  const moments: number[] = [];
+  for (let count = 0; count < 2; count++) {
+    const { timestamp } = await feed.next();
+    moments.push(timestamp * stream.timeBase[0] / stream.timeBase[1]);
+  }
+  assertEquals(moments, [0, 4]);
+});
+
+Deno.test("LiveFeed.next() gives frames that stay as they are while further ones are read", async () => {
+  await using feed = await open("lavfi:testsrc2=size=320x240:rate=25:d=1");
+  const kept = await feed.next();
+  const before = kept.data.slice();
+  for (let count = 0; count < 10; count++) feed.recycle(await feed.next());
+  assertEquals(kept.data, before);
+});
+
+Deno.test("LiveFeed.next() tells when frames are due that come out of order", async () => {
+  const path = await media.make("order.mp4", [
+    ...[...pictures(), "-c:v", "libx264", "-bf", "2", "-g", "12"],
+  ]);
+  await using feed = await open(path, { encoding: "copy" }, { loop: true });
+  const dues: number[] = [];
+  const moments: number[] = [];
+  const [stream] = feed.streams;
+  for (let count = 0; count < 60; count++) {
+    const { due, timestamp } = await feed.next();
+    dues.push(due);
+    moments.push(timestamp * stream.timeBase[0] / stream.timeBase[1]);
+  }
+  assertEquals(dues, dues.toSorted((a, b) => a - b));
+  assertEquals(moments.every((moment, at) => moment >= dues[at]), true);
+  assertEquals(moments.some((moment, at) => at > 0 && moment < moments[at - 1]), true);
+});
+
+Deno.test("openLiveFeed() ends FFmpeg when it is aborted, and when frames are too large", async () => {
+  const stop = new AbortController();
+  await using feed = await open("lavfi:testsrc2=size=16x16", {}, { signal: stop.signal });
+  stop.abort(new Error("enough"));
+  await assertRejects(
+    async () => {
+      while (true) await feed.next();
+    },
+    Error,
+    "enough",
+  );
+  await using large = await open("lavfi:testsrc2=size=64x64", {}, { maxFrameSize: 100 });
+  const { message } = await assertRejects(() => large.next(), RequestError);
+  assertMatch(message, /^Cannot read "cam": .*frame size.*at most 100/);
+});

@@ -1,0 +1,96 @@
+import { assertEquals } from "@std/assert";
+import type { Frame, StreamDescription } from "../../../lib/media/frame.ts";
+import {
+  CaptureMoments,
+  FrameFeeder,
+  type FrameInput,
+} from "../../../lib/sources/live/relay_feed.ts";
+import { GREY } from "../../support/scripted_server.ts";
+
+function test(name: string, fn: () => void | Promise<void>): void {
+  Deno.test({ name, permissions: "none", fn });
+}
+
+const STREAMS: StreamDescription[] = [
+  { ...GREY, timeBase: [1, 10] },
+  {
+    ...{ id: 1, type: "audio", codec: "aac", fourcc: "mp4a", timeBase: [1, 1000] },
+    ...{ extradata: new Uint8Array(), sampleRate: 1000, channels: 2 },
+  },
+];
+
+/** Frames that are there at once, each with one byte, and then an end. */
+class Frames implements FrameInput {
+  streams = STREAMS;
+  released = 0;
+  isDisposed = false;
+  #frames: Frame[];
+  #error: Error;
+
+  constructor(frames: readonly Partial<Frame>[], error: Error) {
+    const data = Uint8Array.of(7);
+    this.#frames = frames.map((frame) => ({
+      ...{ streamId: 0, timestamp: 0, keyframe: true, data },
+      ...frame,
+    }));
+    this.#error = error;
+  }
+
+  take() {
+    const frame = this.#frames.shift();
+    if (frame === undefined) return Promise.reject(this.#error);
+    return Promise.resolve({ frame, release: () => this.released++ });
+  }
+
+  [Symbol.dispose](): void {
+    this.isDisposed = true;
+  }
+}
+
+/** Feeds frames to nobody, until there are no more. */
+async function feed(frames: Frames, write: (chunk: Uint8Array) => void = () => {}) {
+  const { promise, resolve } = Promise.withResolvers<unknown>();
+  const sink = new WritableStream<Uint8Array>({ write });
+  const feeder = new FrameFeeder(frames, { sink, onFailure: resolve });
+  return { feeder, failure: await promise };
+}
+
+test("FrameFeeder begins at 0, and tells what failed", async () => {
+  const end = new Error("it is over");
+  const frames = new Frames([
+    { timestamp: 105, captured: 1_000_000 },
+    { streamId: 1, timestamp: 10_400 },
+    { streamId: 1, timestamp: 10_600, captured: 1_100_000 },
+    { timestamp: 107, captured: 1_200_000 },
+    { streamId: 5 },
+  ], end);
+  let written = 0;
+  const { feeder, failure } = await feed(frames, ({ length }) => written += length === 1 ? 1 : 0);
+  assertEquals([failure, frames.released], [end, 5]);
+  // The sound before the first picture is left out, and so is what belongs to no stream.
+  assertEquals(written, 3);
+  assertEquals(feeder.capturedAt(0, 0), 1_000_000);
+  assertEquals(feeder.capturedAt(0, 0.2), 1_200_000);
+  assertEquals(feeder.capturedAt(1, 0.1), 1_100_000);
+  await feeder[Symbol.asyncDispose]();
+  assertEquals(frames.isDisposed, true);
+});
+
+test("FrameFeeder tells of streams that cannot be written", async () => {
+  const frames = new Frames([], new Error("never asked for"));
+  frames.streams = [];
+  const { feeder, failure } = await feed(frames);
+  assertEquals(failure instanceof RangeError, true);
+  await feeder[Symbol.asyncDispose]();
+});
+
+test("CaptureMoments.find() gives the last frame that had begun, also in decoding order", () => {
+  const moments = new CaptureMoments();
+  for (const seconds of [0, 0.3, 0.1, 0.2]) moments.add(0, seconds, seconds * 10);
+  assertEquals([0, 0.15, 0.2, 5].map((at) => moments.find(0, at)), [0, 1, 2, 3]);
+  // Rounded to milliseconds, a moment may lie a little before itself.
+  assertEquals(moments.find(0, 0.299), 3);
+  assertEquals([moments.find(0, -1), moments.find(1, 0)], [undefined, undefined]);
+  moments.add(0, 20, 200);
+  assertEquals([moments.find(0, 0.3), moments.find(0, 20)], [undefined, 200]);
+});

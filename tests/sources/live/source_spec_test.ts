@@ -1,0 +1,100 @@
+import { assert, assertEquals, assertFalse, assertThrows } from "@std/assert";
+import { UsageError } from "../../../lib/base/errors.ts";
+import {
+  hideSecrets,
+  isExclusive,
+  parseLiveSource,
+  refuseSameNames,
+} from "../../../lib/sources/live/source_spec.ts";
+
+function test(name: string, fn: () => void): void {
+  Deno.test({ name, permissions: "none", fn });
+}
+
+/** What stands behind the name, read. */
+function parsed(text: string): unknown[] {
+  const { kind, format, input } = parseLiveSource(`name=${text}`);
+  return [kind, format, input];
+}
+
+test("parseLiveSource() tells format and input apart", () => {
+  assertEquals(parsed("v4l2:/dev/video0"), ["device", "v4l2", "/dev/video0"]);
+  assertEquals(parsed("x11grab::0"), ["device", "x11grab", ":0"]);
+  assertEquals(parsed("lavfi:testsrc2=size=640x360:rate=30[out0];sine=f=440[out1]"), [
+    ...["generator", "lavfi", "testsrc2=size=640x360:rate=30[out0];sine=f=440[out1]"],
+  ]);
+  assertEquals(parsed("mpegts:udp://239.0.0.1:5000?fifo_size=1000"), [
+    ...["network", "mpegts", "udp://239.0.0.1:5000?fifo_size=1000"],
+  ]);
+  assertEquals(parsed("mjpeg:/tmp/a:b"), ["file", "mjpeg", "/tmp/a:b"]);
+});
+
+test("parseLiveSource() takes addresses and paths without a format", () => {
+  for (const scheme of ["rtsp", "rtsps", "http", "https", "srt", "udp", "tcp", "rtmp"]) {
+    const url = `${scheme}://user:word@host:1/path?a=b`;
+    assertEquals(parsed(url), ["network", undefined, url]);
+  }
+  for (const path of ["/tmp/growing.ts", "folder/it's 5:30.ts", "../a.mkv", "Film.mp4"]) {
+    assertEquals(parsed(path), ["file", undefined, path]);
+  }
+  assertEquals(parsed("file:odd:name.ts"), ["file", undefined, "odd:name.ts"]);
+  assertEquals(parsed("file:///tmp/a.ts"), ["file", undefined, "file:///tmp/a.ts"]);
+});
+
+test("parseLiveSource() takes the first = for the end of the name", () => {
+  assertEquals(parseLiveSource("front door=lavfi:testsrc=size=2x2").name, "front door");
+  assertEquals(parseLiveSource(`${"n".repeat(1024)}=/a`).name.length, 1024);
+});
+
+test("parseLiveSource() refuses what is none, in one line", () => {
+  const cases: [string, RegExp][] = [
+    ["camera", /there is no =/],
+    ["=v4l2:/dev/video0", /the name is empty/],
+    ["cam=", /the input is empty/],
+    ["cam=v4l2:", /the input is empty/],
+    ["a\nb=/dev/video0", /control character/],
+    ["a\0b=/dev/video0", /control character/],
+    ["cam=/dev/\0", /NUL/],
+    [`${"n".repeat(1025)}=/a`, /1025 characters, more than 1024/],
+  ];
+  for (const [text, reason] of cases) {
+    const { message } = assertThrows(() => parseLiveSource(text), UsageError);
+    assert(reason.test(message), message);
+    assert(message.includes("expected NAME=[FORMAT:]INPUT"), message);
+    assertFalse(message.includes("\n"), message);
+  }
+});
+
+test("parseLiveSource() does not repeat a password", () => {
+  const { message } = assertThrows(() => parseLiveSource("=rtsp://me:word@host/"), UsageError);
+  assertFalse(message.includes("word"), message);
+});
+
+test("isExclusive() tells what can be opened once only", () => {
+  const once = ["v4l2:/dev/video0", "x11grab::0", "udp://:5000", "mpegts:UDP://h:1", "rtp://h:1"];
+  once.push("srt://:5000?mode=listener&latency=9", "tcp://:5000?listen", "http://:80?a=b&listen=1");
+  const often = ["lavfi:testsrc", "rtsp://h/a", "http://h/a", "srt://h:1", "/a.ts", "/udp:/a"];
+  often.push("srt://h:1?mode=caller", "tcp://h:1?listen=0", "http://h/listen", "/a?listen");
+  const told = (input: string) => isExclusive(parseLiveSource(`cam=${input}`));
+  assertEquals([once.map(told), often.map(told)], [once.map(() => true), often.map(() => false)]);
+});
+
+test("refuseSameNames() refuses names that stand twice", () => {
+  const [a, b] = [parseLiveSource("a=/x"), parseLiveSource("b=/x")];
+  refuseSameNames([a, b]);
+  assertThrows(() => refuseSameNames([a, b, a]), UsageError, `"a=…" twice`);
+});
+
+test("hideSecrets() hides passwords, and nothing else", () => {
+  const cases = [
+    ["rtsp://me:word@host:554/a", "rtsp://me:***@host:554/a"],
+    [
+      "see rtsp://me:w@rd@host, srt://h?passphrase=x&mode=a",
+      "see rtsp://me:***@host, srt://h?passphrase=***&mode=a",
+    ],
+    ["http://host:80/a@b:c@d?token=abc&x=1", "http://host:80/a@b:c@d?token=***&x=1"],
+    ["http://:word@host", "http://:***@host"],
+    ["rtsp://host:554/stream", "rtsp://host:554/stream"],
+  ];
+  for (const [text, hidden] of cases) assertEquals(hideSecrets(text), hidden);
+});

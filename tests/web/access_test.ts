@@ -1,0 +1,103 @@
+import { assertEquals } from "@std/assert";
+import { Access } from "../../lib/web/access.ts";
+
+const HERE = { hostname: "127.0.0.1", port: 8080 };
+const EVERYWHERE = { hostname: "0.0.0.0", port: 8080 };
+const TOKEN = "Zm9vYmFyYmF6cXV4MTIzNA";
+
+function test(name: string, fn: () => void): void {
+  Deno.test({ name, permissions: "none", fn });
+}
+
+/** What becomes of a request: `enter`, `welcome`, or the status. */
+function verdict(
+  access: Access,
+  headers: Record<string, string> = {},
+  { method = "GET", path = "/" } = {},
+): string | number {
+  const all: Record<string, string> = { host: "localhost:8080", ...headers };
+  const url = new URL(path, "http://localhost:8080");
+  const found = access.judge({ method, url, header: (name) => all[name] ?? null });
+  return found.kind === "refused" ? found.status : found.kind;
+}
+
+test("Access.judge() lets nobody do anything but read", () => {
+  const access = new Access(HERE, undefined);
+  const results = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"]
+    .map((method) => verdict(access, {}, { method }));
+  assertEquals(results, ["enter", "enter", 405, 405, 405, 405]);
+});
+
+test("Access.judge() takes the names of this machine alone", () => {
+  const access = new Access(HERE, undefined);
+  for (
+    const host of ["localhost:8080", "127.0.0.1:8080", "LOCALHOST:1", "[::1]:8080", "127.9.9.9"]
+  ) {
+    assertEquals(verdict(access, { host }), "enter", host);
+  }
+  for (const host of ["evil.example", "localhost.evil.example:8080", "", "192.168.0.2", "a]b"]) {
+    assertEquals(verdict(access, { host }), 403, host);
+  }
+});
+
+test("Access.judge() takes the name that was given, and any where the token guards all", () => {
+  const named = new Access({ hostname: "robot", port: 8080 }, undefined);
+  assertEquals(verdict(named, { host: "Robot:8080" }), "enter");
+  assertEquals(verdict(named, { host: "robot.example" }), 403);
+  const cookie = `stream_8080=${TOKEN}`;
+  const any = new Access(EVERYWHERE, TOKEN);
+  assertEquals(verdict(any, { host: "robot:8080", cookie }), "enter");
+  assertEquals(verdict(any, { host: "robot:8080" }), 401);
+});
+
+test("Access.judge() does not answer the pages of others, but lets them link here", () => {
+  const access = new Access(HERE, undefined);
+  const site = (name: string, dest = "empty") => ({
+    "sec-fetch-site": name,
+    "sec-fetch-dest": dest,
+  });
+  const list = { path: "/api/list" };
+  assertEquals(verdict(access, site("same-origin"), list), "enter");
+  assertEquals(verdict(access, site("none"), list), "enter");
+  assertEquals(verdict(access, site("cross-site"), list), 403);
+  assertEquals(verdict(access, site("same-site"), list), 403);
+  assertEquals(verdict(access, site("cross-site", "document"), list), 403);
+  assertEquals(verdict(access, site("cross-site", "document")), "enter");
+  assertEquals(verdict(access, site("cross-site", "iframe")), 403);
+});
+
+test("Access.judge() refuses sockets of other pages", () => {
+  const access = new Access(HERE, undefined);
+  const play = { path: "/api/play" };
+  assertEquals(verdict(access, { origin: "http://localhost:8080" }, play), "enter");
+  assertEquals(verdict(access, { origin: "http://127.0.0.1:8080" }, play), 403);
+  assertEquals(verdict(access, { origin: "https://evil.example" }, play), 403);
+  assertEquals(verdict(access, { origin: "null" }, play), 403);
+});
+
+test("Access.judge() asks for the token where there is one", () => {
+  const access = new Access(EVERYWHERE, TOKEN);
+  const given = (token: string) => verdict(access, {}, { path: `/?token=${token}` });
+  assertEquals(given(TOKEN), "welcome");
+  for (
+    const wrong of ["", TOKEN.slice(1), `${TOKEN}x`, TOKEN.toLowerCase(), `x${TOKEN.slice(1)}`]
+  ) {
+    assertEquals(given(wrong), 401, wrong);
+  }
+  assertEquals(verdict(access, {}, { path: `/api/list?token=${TOKEN}` }), 401);
+  const kept = (cookie: string) => verdict(access, { cookie }, { path: "/api/list" });
+  assertEquals(kept(`other=1; stream_8080=${TOKEN}`), "enter");
+  assertEquals(kept(`stream_8081=${TOKEN}`), 401);
+  assertEquals(kept("stream_8080=x"), 401);
+});
+
+test("Access.judge() keeps the token from scripts and from other sites", () => {
+  const access = new Access(EVERYWHERE, TOKEN);
+  const url = new URL(`http://localhost:8080/?token=${TOKEN}`);
+  const header = (name: string) => name === "host" ? "localhost:8080" : null;
+  assertEquals(access.judge({ method: "GET", url, header }), {
+    kind: "welcome",
+    cookie: `stream_8080=${TOKEN}; Path=/; HttpOnly; SameSite=Strict`,
+    isCrossSite: false,
+  });
+});

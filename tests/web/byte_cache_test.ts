@@ -1,0 +1,35 @@
+import { assertEquals } from "@std/assert";
+import { ByteCache } from "../../lib/web/thumbnails.ts";
+
+function test(name: string, fn: () => void): void {
+  Deno.test({ name, permissions: "none", fn });
+}
+
+const item = (size: number) => ({ bytes: new Uint8Array(size) });
+
+test("ByteCache drops what was used longest ago", () => {
+  const cache = new ByteCache(10);
+  cache.set("a", item(4));
+  cache.set("b", item(4));
+  cache.get("a");
+  cache.set("c", item(4));
+  assertEquals(["a", "b", "c"].map((key) => cache.get(key) !== undefined), [true, false, true]);
+});
+
+test("ByteCache counts what is replaced or deleted no more", () => {
+  const cache = new ByteCache(10);
+  cache.set("a", item(9));
+  cache.set("a", item(2));
+  cache.set("b", item(8));
+  assertEquals(cache.get("a")?.bytes.byteLength, 2);
+  cache.delete("b");
+  cache.set("c", item(8));
+  assertEquals(["a", "b", "c"].map((key) => cache.get(key) !== undefined), [true, false, true]);
+});
+
+test("ByteCache keeps nothing that is larger than all of it", () => {
+  const cache = new ByteCache(10);
+  cache.set("a", item(4));
+  cache.set("b", item(11));
+  assertEquals(["a", "b"].map((key) => cache.get(key) !== undefined), [true, false]);
+});
