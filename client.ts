@@ -1,5 +1,5 @@
 /** The command line of `stream-client`: gathers the surroundings, runs, sets the exit status. */
-import { outlivesTerminal, surroundingsOf } from "./lib/client/terminal/environment.ts";
+import { outlivesTerminal, readEnvironment } from "./lib/client/terminal/environment.ts";
 import { runClient, statusOf } from "./lib/client/run.ts";
 import { printable, tell } from "./lib/base/log.ts";
 import { messageOf, OutputClosedError } from "./lib/base/errors.ts";
@@ -7,8 +7,8 @@ import { type Interrupt, untilInterrupted } from "./lib/cli/signals.ts";
 
 async function main({ signal, forced, status, hangUp }: Interrupt): Promise<number> {
   try {
-    const surroundings = surroundingsOf(hangUp);
-    const done = await runClient(Deno.args, { surroundings, signal, forced });
+    const environment = readEnvironment(hangUp);
+    const done = await runClient(Deno.args, { environment, signal, forced });
     return done ? 0 : await status;
   } catch (error) {
     if (error instanceof OutputClosedError) return 0;

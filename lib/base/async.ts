@@ -15,7 +15,7 @@ export function deadline(milliseconds: number, onExpiry: () => void): Disposable
 }
 
 /** Lets a bounded number of things happen at once; others wait in their order. */
-export class Turns {
+export class Semaphore {
   #free: number;
   #waiting: (() => void)[] = [];
 

@@ -206,7 +206,7 @@ export class ByteReader {
  * @param giveUp ends what writes to the source; what has not come by then is not waited for, as
  * something else may hold the other end of the pipe
  */
-export function limitSilence(
+export function limitReadTime(
   source: ByteSource,
   milliseconds: number,
   giveUp: () => void,

@@ -4,7 +4,7 @@ import type { MediaRequest } from "../protocol/native/request.ts";
 import type { ListEntry } from "../protocol/native/response.ts";
 import { checkDestination } from "../sinks/output/create.ts";
 import { InstalledFfmpeg } from "../sinks/programs.ts";
-import { actionOf, type Viewer } from "../sinks/sink.ts";
+import { actionOf, type Sink } from "../sinks/sink.ts";
 import { browse } from "../web/serve.ts";
 import { connect } from "./connection/connection.ts";
 import { openCredentials } from "./connection/credentials.ts";
@@ -14,11 +14,11 @@ import { type ClientFlags, parseClientFlags } from "./flags.ts";
 import { toRequest } from "./options.ts";
 import { PlayerControls } from "./playback/controls.ts";
 import { play, type PlayResult } from "./playback/play.ts";
-import { choiceOf, chooseViewers } from "./playback/sinks.ts";
+import { choiceOf, chooseSinks } from "./playback/sinks.ts";
 import { Statistics } from "./playback/statistics.ts";
 import { requestList } from "./request/native.ts";
 import { ask, limitsOf } from "./request/request.ts";
-import type { Surroundings } from "./terminal/environment.ts";
+import type { Environment } from "./terminal/environment.ts";
 import { runMenu } from "./terminal/menu.ts";
 import { formatBytes, formatCount, formatTime } from "./terminal/progress.ts";
 import { describeNotice, Messages, renderList } from "./terminal/status.ts";
@@ -26,7 +26,7 @@ import { describeNotice, Messages, renderList } from "./terminal/status.ts";
 /** What every part of a run is given. */
 export interface RunContext {
   flags: ClientFlags;
-  surroundings: Surroundings;
+  environment: Environment;
   /** The FFmpeg of this machine. */
   ffmpeg: InstalledFfmpeg;
   /** Ends everything in good order. */
@@ -46,16 +46,16 @@ export async function runClient(
   args: readonly string[],
   around: Omit<RunContext, "flags" | "ffmpeg">,
 ): Promise<boolean> {
-  const { surroundings, signal } = around;
+  const { environment, signal } = around;
   const action = parseClientFlags(args);
   if (action.kind === "print") {
-    surroundings.print(action.text);
+    environment.print(action.text);
     return true;
   }
   const credentials = await openCredentials({
     flags: action.flags,
-    token: surroundings.token,
-    tell: (line) => surroundings.printError(`${printable(line)}\n`),
+    token: environment.token,
+    tell: (line) => environment.printError(`${printable(line)}\n`),
   });
   await using ffmpeg = new InstalledFfmpeg();
   const context = { ...around, ffmpeg, flags: { ...action.flags, credentials } };
@@ -67,10 +67,10 @@ export async function runClient(
 }
 
 async function menu(context: RunContext): Promise<void> {
-  const { flags, surroundings, signal } = context;
+  const { flags, environment, signal } = context;
   const get = (kind: "image" | "video") => getMedia(toRequest(flags, kind), context);
   await runMenu({
-    surroundings,
+    environment,
     signal,
     choices: [
       { key: "1", title: "image", act: () => get("image") },
@@ -87,8 +87,8 @@ async function openPage(context: RunContext): Promise<void> {
 }
 
 async function list(context: RunContext): Promise<void> {
-  const { flags, surroundings } = context;
-  const { clock, print, printError } = surroundings;
+  const { flags, environment } = context;
+  const { clock, print, printError } = environment;
   const tell = (line: string) => printError(`${printable(line)}\n`);
   const retries = new Retries({ limits: limitsOf(flags), tell, clock });
   const entries = await getList(context, retries);
@@ -112,15 +112,15 @@ async function getList(context: RunContext, retries: Retries): Promise<ListEntry
 async function getMedia(request: MediaRequest, context: RunContext): Promise<void> {
   const { flags } = context;
   const wantsPage = flags.view === "browser" || flags.http !== undefined;
-  if (!wantsPage) return await getForViewers(request, context);
+  if (!wantsPage) return await getForSinks(request, context);
   // The page asks for itself; what is recorded meanwhile is an answer of its own.
   await using page = await browse(context, request);
-  if (flags.output !== undefined) await getForViewers(request, context);
+  if (flags.output !== undefined) await getForSinks(request, context);
   await page.closed;
 }
 
-async function getForViewers(request: MediaRequest, context: RunContext): Promise<void> {
-  const { flags, surroundings, ffmpeg, signal } = context;
+async function getForSinks(request: MediaRequest, context: RunContext): Promise<void> {
+  const { flags, environment, ffmpeg, signal } = context;
   const { command, loop } = request;
   const choice = choiceOf(flags, { still: command === "get_image" });
   const screen = new Messages(context);
@@ -131,19 +131,19 @@ async function getForViewers(request: MediaRequest, context: RunContext): Promis
     tell: (line) => screen.tell(line),
     onPause: (paused) => {
       screen.pause(paused);
-      viewers.forEach((viewer) => viewer.pause?.(paused));
+      sinks.forEach((sink) => sink.pause?.(paused));
     },
   });
-  const { viewers, programs } = await chooseViewers(choice, {
+  const { sinks, programs } = await chooseSinks(choice, {
     ...context,
     signal: AbortSignal.any([signal, controls.signal]),
     onAction: (action) => controls.act(action),
     // Where nobody else looks, nothing needs to come for it to end.
-    onClosed: () => viewers.length > 1 ? controls.wake() : controls.quit(),
+    onClosed: () => sinks.length > 1 ? controls.wake() : controls.quit(),
     tell: (line) => screen.tell(line),
     onSize: (bytes) => statistics.written = bytes,
   });
-  screen.attach(viewers);
+  screen.attach(sinks);
   // Their versions are found out while the server is asked, so that no frame waits for them.
   const checked = Promise.all(programs.map((program) => ffmpeg.version(program)));
   checked.catch(() => {});
@@ -151,61 +151,61 @@ async function getForViewers(request: MediaRequest, context: RunContext): Promis
   const statistics = new Statistics(command);
   statistics.recording = flags.output !== undefined;
   try {
-    using _keys = await listen(viewers, controls, context);
-    const parts = { request, viewers, checked, statistics, controls, screen };
+    using _keys = await listen(sinks, controls, context);
+    const parts = { request, sinks, checked, statistics, controls, screen };
     const result = await receive(parts, context);
     screen.end();
     report(result, statistics, context);
   } finally {
     screen.end();
     statistics.end();
-    if (flags.json) surroundings.print(`${printableJson(statistics)}\n`);
+    if (flags.json) environment.print(`${printableJson(statistics)}\n`);
   }
 }
 
 /** Has the keys that are pressed in the terminal control what is looked at. */
 async function listen(
-  viewers: readonly Viewer[],
+  sinks: readonly Sink[],
   controls: PlayerControls,
-  { flags, surroundings }: RunContext,
+  { flags, environment }: RunContext,
 ): Promise<Disposable | undefined> {
-  const looks = viewers.some((viewer) => viewer.jump !== undefined);
+  const looks = sinks.some((sink) => sink.jump !== undefined);
   if (!looks || flags.output === "-") return undefined;
-  return (await surroundings.keyboard())?.listen((key) => {
+  return (await environment.keyboard())?.listen((key) => {
     const action = actionOf(key);
     if (action !== undefined) controls.act(action);
   });
 }
 
 async function receive(
-  { request, viewers, checked, statistics, controls, screen }: {
+  { request, sinks, checked, statistics, controls, screen }: {
     request: MediaRequest;
-    viewers: Viewer[];
+    sinks: Sink[];
     /** Rejected if a program that the viewers need is missing or too old. */
     checked: Promise<unknown>;
     statistics: Statistics;
     controls: PlayerControls;
     screen: Messages;
   },
-  { flags, surroundings, signal }: RunContext,
+  { flags, environment, signal }: RunContext,
 ): Promise<PlayResult> {
   await using everything = new AsyncDisposableStack();
-  for (const viewer of viewers) everything.use(viewer);
+  for (const sink of sinks) everything.use(sink);
   const { command, encoding = "raw", loop, speed } = request;
   const tell = (line: string) => screen.tell(line);
-  using answer = await ask(request, {
+  using response = await ask(request, {
     flags,
     signal,
     tell,
     quit: controls.signal,
     seekable: flags.output === undefined,
-    clock: surroundings.clock,
+    clock: environment.clock,
     onReconnect: () => statistics.reconnects++,
   });
   const recording = flags.output !== undefined && flags.view === undefined;
   await checked;
-  return await play(answer, {
-    ...{ viewers, statistics, controls, signal, encoding, loop, speed },
+  return await play(response, {
+    ...{ sinks, statistics, controls, signal, encoding, loop, speed },
     progress: screen.progress,
     still: command === "get_image",
     part: request,
@@ -220,7 +220,7 @@ function report(
   statistics: Statistics,
   context: RunContext,
 ): void {
-  const { flags, surroundings } = context;
+  const { flags, environment } = context;
   const said = [...failures.map(messageOf), ...notes];
   const nothing = statistics.frames + statistics.audioFrames === 0;
   if (outcome === "cut" && nothing) throw explained(reason, context);
@@ -245,7 +245,7 @@ function report(
   const summary = `${outcome === "stopped" ? "Stopped after" : "Received"} ${amount(statistics)} ` +
     `in ${formatTime(seconds)}${rate}, ${formatBytes(bytes)}`;
   const lines = flags.json ? said : [[summary, ...said].join("; ")];
-  for (const line of lines) surroundings.printError(`${printable(line)}\n`);
+  for (const line of lines) environment.printError(`${printable(line)}\n`);
 }
 
 /** How much has arrived: pictures, or the time of sound. */

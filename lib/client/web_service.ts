@@ -1,14 +1,14 @@
 import { messageOf, RequestError } from "../base/errors.ts";
 import type { MediaRequest } from "../protocol/native/request.ts";
 import type { ListEntry } from "../protocol/native/response.ts";
-import { type FragmentHead, FragmentViewer } from "../sinks/browser/fmp4_sink.ts";
+import { type Fmp4Header, Fmp4Sink } from "../sinks/browser/fmp4_sink.ts";
 import type { PlayQuery } from "../web/query.ts";
 import { connect } from "./connection/connection.ts";
 import { explained } from "./connection/errors.ts";
 import { toRequest } from "./options.ts";
 import { play } from "./playback/play.ts";
 import type { Statistics } from "./playback/statistics.ts";
-import { BufferedAnswer } from "./request/flow_control.ts";
+import { BufferedResponse } from "./request/flow_control.ts";
 import { requestList } from "./request/native.ts";
 import { ask } from "./request/request.ts";
 import type { RunContext } from "./run.ts";
@@ -78,17 +78,17 @@ export async function playInPage(
   const { encoding = "raw", start = 0, duration } = request;
   const { classic } = flags;
   const fragments = {
-    begin: (head: FragmentHead) => target.begin(headOf(head, { start, duration, classic })),
+    begin: (head: Fmp4Header) => target.begin(headOf(head, { start, duration, classic })),
     write: (bytes: Uint8Array) => target.write(bytes),
   };
   const live = classic ? true : undefined;
   const dialect = () => ffmpeg.dialect();
-  await using viewer = new FragmentViewer(fragments, { can: query.can, live, dialect, signal });
+  await using sink = new Fmp4Sink(fragments, { can: query.can, live, dialect, signal });
   const tell = (line: string) => target.note(line);
   // Who seeks in the page asks anew.
-  using answer = await ask(request, { flags, signal, seekable: false, tell });
-  const result = await play(new BufferedAnswer(answer), {
-    ...{ viewers: [viewer], statistics, encoding, signal, speed: 0, still: false, part: request },
+  using response = await ask(request, { flags, signal, seekable: false, tell });
+  const result = await play(new BufferedResponse(response), {
+    ...{ sinks: [sink], statistics, encoding, signal, speed: 0, still: false, part: request },
     onNotice: (notice) => {
       const message = describeNotice(notice, { encoding, recording: false });
       if (message !== undefined) target.note(message);
@@ -148,7 +148,7 @@ function restOf(
 }
 
 function headOf(
-  { type, zero, first, notes, presentation }: FragmentHead,
+  { type, zero, first, notes, presentation }: Fmp4Header,
   { start, duration = Infinity, classic }: { start: number; duration?: number; classic: boolean },
 ): PlayHead {
   const live = presentation.live || classic;
@@ -169,7 +169,7 @@ function headOf(
 const FRESH = 5_000;
 
 /** What a script has that pickles arrays: one image, one video. */
-const CLASSIC: readonly ListEntry[] = (["image", "video"] as const)
+const SCRIPT: readonly ListEntry[] = (["image", "video"] as const)
   .map((kind) => ({ name: kind, kind, live: false, size: 0, codec: "" }));
 
 /** Knows what the server has. */
@@ -193,7 +193,7 @@ export class Catalog {
    */
   async list(signal: AbortSignal): Promise<readonly ListEntry[]> {
     const { flags } = this.#context;
-    if (flags.classic) return CLASSIC;
+    if (flags.classic) return SCRIPT;
     using link = await connect(flags, signal);
     try {
       this.#entries = await requestList(link);

@@ -8,7 +8,7 @@ const STDERR_TAIL = 8192;
  * Milliseconds in which the rest of its standard error has to come once a child is gone. What it
  * started itself, as scripts in FFmpeg's place do, may live on, and hold the pipe open.
  */
-const LAST_WORDS = 1000;
+const STDERR_KEPT = 1000;
 
 /** What a child's standard input or output is: a pipe to this program, ours, or nothing. */
 export type Stdio = "piped" | "inherit" | "null";
@@ -184,7 +184,7 @@ class Tail {
     const reader = stream.getReader();
     using limits = new DisposableStack();
     ended.then(() => {
-      if (!limits.disposed) limits.use(deadline(LAST_WORDS, () => void reader.cancel()));
+      if (!limits.disposed) limits.use(deadline(STDERR_KEPT, () => void reader.cancel()));
     });
     while (true) {
       const { value: chunk } = await reader.read();

@@ -66,7 +66,7 @@ export function plainLines(stderr: string): string[] {
  * @param path of the file it was reading
  * @returns `undefined` if there is none
  */
-export function lastWords(stderr: string, path: string): string | undefined {
+export function stderrReason(stderr: string, path: string): string | undefined {
   const lines = plainLines(withoutPath(stderr, path));
   return lines.findLast((line) => !COMMON_WORDS.test(line) && !FAILED_STEP.test(line)) ??
     lines.at(-1);

@@ -11,7 +11,7 @@ export interface Wire {
  * Tells when a peer has last given a sign of life: bytes that came, or that it took where it had
  * been waited for. What the system takes at once goes into its own memory, and says nothing.
  */
-export class LifeSigns implements Wire {
+export class IdleTimeout implements Wire {
   #wire: Wire;
   #now: () => number;
   #last: number;

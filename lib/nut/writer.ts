@@ -2,7 +2,7 @@ import type { Frame, Rational, StreamDescription } from "../media/frame.ts";
 import { NutMuxer } from "./muxer.ts";
 
 /** A time line of its own that frames are written on. */
-export interface TimeLine {
+export interface Timeline {
   /** Microseconds at which a frame lies, 0 or more; `undefined` for those to leave out. */
   place(frame: Frame): number | undefined;
 }
@@ -15,10 +15,10 @@ export interface NutWriterOptions {
    */
   lead?: number;
   /** Says where frames lie instead. */
-  timeLine?: TimeLine;
+  timeline?: Timeline;
 }
 
-/** Ticks a second of a {@linkcode TimeLine}. */
+/** Ticks a second of a {@linkcode Timeline}. */
 const MICROSECONDS = 1_000_000;
 
 /** Writes frames as NUT to a pipe, each from where it lies. */
@@ -93,8 +93,8 @@ export class NutWriter {
 
   /** The timestamp of a frame in ticks of the time base that is written, where it is written. */
   #written(frame: Frame): number | undefined {
-    const { lead = 0, timeLine } = this.#options;
-    if (timeLine !== undefined) return timeLine.place(frame);
+    const { lead = 0, timeline } = this.#options;
+    if (timeline !== undefined) return timeline.place(frame);
     const { streamId, timestamp } = frame;
     const [numerator, denominator] = this.#timeBases.get(streamId) ?? [1, 1];
     const shifted = lead === 0 ? timestamp : timestamp * numerator + lead * denominator;
@@ -117,8 +117,8 @@ export function isGone(error: unknown): boolean {
 /** A time base in which the shifted timestamps are whole numbers. */
 function writtenTimeBase(
   timeBase: Rational,
-  { lead = 0, timeLine }: NutWriterOptions,
+  { lead = 0, timeline }: NutWriterOptions,
 ): Rational {
-  if (timeLine !== undefined) return [1, MICROSECONDS];
+  if (timeline !== undefined) return [1, MICROSECONDS];
   return lead === 0 ? timeBase : [1, timeBase[1]];
 }

@@ -2,7 +2,7 @@ import { networkOf } from "../net/address.ts";
 import type { Refusal } from "./metrics/metrics.ts";
 
 /** How many peers may be served at once. */
-export interface PlaceLimits {
+export interface ConnectionLimits {
   /** All together. */
   total: number;
   /** From one address; 0 for no limit of its own. */
@@ -10,7 +10,7 @@ export interface PlaceLimits {
 }
 
 /** A peer's place, or why it has none, until disposed. */
-export interface Place extends Disposable {
+export interface ConnectionSlot extends Disposable {
   refusal?: Refusal;
 }
 
@@ -18,14 +18,14 @@ export interface Place extends Disposable {
 const MAX_REFUSALS = 16;
 
 /** The places of a server. Those who are told that there is none take nobody's. */
-export class Places {
-  #limits: PlaceLimits;
+export class ConnectionLimiter {
+  #limits: ConnectionLimits;
   #taken = 0;
   #refusals = 0;
   /** By what counts as one address, of those who have a place. */
   #byNetwork = new Map<string, number>();
 
-  constructor(limits: PlaceLimits) {
+  constructor(limits: ConnectionLimits) {
     this.#limits = limits;
   }
 
@@ -39,7 +39,7 @@ export class Places {
    *
    * @returns `undefined` where there are too many already who are being told such a reason
    */
-  take(address: string): Place | undefined {
+  take(address: string): ConnectionSlot | undefined {
     const network = networkOf(address);
     const refusal = this.#refusalOf(network);
     if (refusal !== undefined && this.#refusals >= MAX_REFUSALS) return undefined;

@@ -144,7 +144,7 @@ export function toServerOptions(
       token: tokenFile === undefined ? token : undefined,
       certificate: isEncrypted ? { cert, key } : undefined,
     },
-    classicOpen: flags["classic-open"],
+    scriptsOpen: flags["classic-open"],
     warm: true,
     metrics: metrics === undefined ? undefined : parseListenAddress(metrics, "metrics"),
   };

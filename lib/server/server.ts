@@ -5,13 +5,13 @@ import { type Logger, LogQuota } from "../base/log.ts";
 import { findLacks } from "../ffmpeg/sandbox.ts";
 import { type FfmpegDialect, InstalledFfmpeg } from "../ffmpeg/version.ts";
 import { type Address, formatAddress, isLoopback } from "../net/address.ts";
-import { Heads } from "../sources/cache/start_cache.ts";
+import { StartCache } from "../sources/cache/start_cache.ts";
 import { Library } from "../sources/file/library.ts";
 import { DecoderSlots, MemoryBudget } from "../sources/limits.ts";
 import { type LiveOptions, LiveSources } from "../sources/live/registry.ts";
 import { refuseSameNames, refuseUnknownFormats } from "../sources/live/source_spec.ts";
 import { type CredentialOptions, Credentials } from "./auth/credentials.ts";
-import { Places } from "./connection_limiter.ts";
+import { ConnectionLimiter } from "./connection_limiter.ts";
 import { startStatusServer, type StatusServer } from "./metrics/http.ts";
 import { type Metrics, NO_METRICS } from "./metrics/metrics.ts";
 import { PrometheusMetrics } from "./metrics/prometheus.ts";
@@ -19,8 +19,8 @@ import { Records } from "./metrics/request_log.ts";
 import type { Defaults } from "./playback/play_file.ts";
 import type { Timeouts } from "./session/context.ts";
 import { runSession } from "./session/session.ts";
-import { Ending } from "./shutdown.ts";
-import { exposureOf } from "./start.ts";
+import { Shutdown } from "./shutdown.ts";
+import { startupWarnings } from "./start.ts";
 
 /** What a server is to do. */
 export interface ServerOptions {
@@ -42,7 +42,7 @@ export interface ServerOptions {
   /** Who may watch, and TLS; everybody may, without it, where nothing is said. */
   credentials?: CredentialOptions;
   /** Scripts, which know no token, may watch where one is needed. */
-  classicOpen?: boolean;
+  scriptsOpen?: boolean;
   timeouts?: Timeouts;
   /**
    * Paces the frames of files.
@@ -102,13 +102,13 @@ export class Server implements AsyncDisposable {
   #options: ServerOptions;
   #logger: Logger;
   #stop = new AbortController();
-  #ending = new Ending();
+  #shutdown = new Shutdown();
   #budget: MemoryBudget;
   #live: LiveSources;
   #sessions = new Set<Promise<void>>();
-  #places: Places;
+  #connections: ConnectionLimiter;
   #slots: DecoderSlots;
-  #heads: Heads;
+  #startCache: StartCache;
   #finished: Promise<void> | undefined;
   #status: StatusServer | undefined;
   #metrics: Metrics;
@@ -133,13 +133,13 @@ export class Server implements AsyncDisposable {
     this.#credentials = credentials;
     this.#options = options;
     this.#slots = new DecoderSlots(options.maxDecoders ?? defaultMaxDecoders());
-    this.#places = new Places({
+    this.#connections = new ConnectionLimiter({
       total: options.maxClients,
       perAddress: options.maxPerAddress ?? 0,
     });
     this.#metrics = metrics;
     const { headCacheSize = DEFAULT_HEAD_CACHE } = options;
-    this.#heads = new Heads(headCacheSize, () => metrics.remembered());
+    this.#startCache = new StartCache(headCacheSize, () => metrics.remembered());
     this.#quota = new LogQuota(logger);
     this.#records = new Records({ metrics, quota: this.#quota });
     this.#budget = new MemoryBudget(options.maxMemory ?? DEFAULT_MAX_MEMORY);
@@ -151,18 +151,18 @@ export class Server implements AsyncDisposable {
       logger,
     });
     metrics.watch({
-      viewers: () => this.#places.taken,
+      viewers: () => this.#connections.taken,
       decoders: () => this.#slots.taken,
       waiting: () => this.#slots.waiting,
       liveFeeds: () => this.#live.running,
       frameMemory: () => this.#budget.taken,
-      headMemory: () => this.#heads.taken,
+      headMemory: () => this.#startCache.taken,
     });
   }
 
   /** Whether whoever connects now is listened to. */
   get isReady(): boolean {
-    return this.#finished !== undefined && !this.#ending.begun.aborted;
+    return this.#finished !== undefined && !this.#shutdown.begun.aborted;
   }
 
   /** Where it listens. */
@@ -193,15 +193,15 @@ export class Server implements AsyncDisposable {
    * @param signal ends the waiting
    */
   async drain({ grace, signal }: { grace: number; signal: AbortSignal }): Promise<void> {
-    if (this.#ending.begun.aborted) return;
+    if (this.#shutdown.begun.aborted) return;
     this.#closePort();
-    const { answers } = this.#ending;
-    const viewers = `${answers} ${answers === 1 ? "viewer" : "viewers"}`;
-    const wait = answers > 0 && grace > 0 ? `, waiting up to ${grace / 1000} s` : "";
+    const { responses } = this.#shutdown;
+    const viewers = `${responses} ${responses === 1 ? "viewer" : "viewers"}`;
+    const wait = responses > 0 && grace > 0 ? `, waiting up to ${grace / 1000} s` : "";
     this.#logger.log("info", `ending: ${viewers}${wait}`);
-    await this.#untilQuiet(answers > 0 ? grace : 0, signal);
-    const late = this.#ending.answers;
-    this.#ending.breakOff();
+    await this.#untilQuiet(responses > 0 ? grace : 0, signal);
+    const late = this.#shutdown.responses;
+    this.#shutdown.breakOff();
     await this.#untilQuiet(FAREWELL, signal);
     const broken = late === 1 ? "1 answer was" : `${late === 0 ? "no" : late} answers were`;
     this.#logger.log("info", `ended: ${broken} broken off`);
@@ -220,8 +220,8 @@ export class Server implements AsyncDisposable {
 
   /** From here on, nothing new is begun. Harmless when repeated. */
   #closePort(): void {
-    if (this.#ending.begun.aborted) return;
-    this.#ending.begin();
+    if (this.#shutdown.begun.aborted) return;
+    this.#shutdown.begin();
     this.#listener.close();
   }
 
@@ -253,7 +253,7 @@ export class Server implements AsyncDisposable {
   async #warm(): Promise<void> {
     if (!this.#options.warm) return;
     try {
-      await this.#library.warm(this.#ending.begun);
+      await this.#library.warm(this.#shutdown.begun);
     } catch (error) {
       this.#logger.log("warn", `Cannot look into all files beforehand: ${messageOf(error)}`);
     }
@@ -266,7 +266,7 @@ export class Server implements AsyncDisposable {
       try {
         socket = await this.#listener.accept();
       } catch (error) {
-        if (this.#ending.begun.aborted) return;
+        if (this.#shutdown.begun.aborted) return;
         // A peer that left before it was accepted, or no descriptor left for one more: the next
         // session that ends makes room.
         const now = performance.now();
@@ -284,8 +284,8 @@ export class Server implements AsyncDisposable {
   }
 
   #admit(socket: Deno.TcpConn): void {
-    const { defaults, classicOpen, timeouts = DEFAULT_TIMEOUTS, clock } = this.#options;
-    const place = this.#places.take(socket.remoteAddr.hostname);
+    const { defaults, scriptsOpen, timeouts = DEFAULT_TIMEOUTS, clock } = this.#options;
+    const place = this.#connections.take(socket.remoteAddr.hostname);
     if (place === undefined || place.refusal !== undefined) {
       this.#metrics.refused(place?.refusal ?? "full");
     }
@@ -299,15 +299,15 @@ export class Server implements AsyncDisposable {
       live: this.#live,
       defaults,
       access,
-      classicOpen,
+      scriptsOpen,
       budget: this.#budget,
       slots: this.#slots,
-      heads: this.#heads,
+      startCache: this.#startCache,
       timeouts,
       clock,
       records: this.#records,
       logger: this.#logger,
-      ending: this.#ending,
+      shutdown: this.#shutdown,
       signal: this.#stop.signal,
     };
     const session = runSession(socket, shared, { refusal: place.refusal, certificate });
@@ -345,15 +345,15 @@ export async function startServer(options: ServerOptions, logger: Logger): Promi
     if (!await library.has(name)) continue;
     logger.log("warn", `"${name}" is the name of a file, too: the live source is what is shown`);
   }
-  const { classicOpen = false } = options;
+  const { scriptsOpen = false } = options;
   const credentials = await Credentials.open(options.credentials ?? {}, logger);
   const listener = listen(options);
   const guards = {
     token: credentials.access.isGuarded,
     tls: credentials.certificate !== undefined,
-    classicOpen,
+    scriptsOpen,
   };
-  for (const line of exposureOf(listener.addr.hostname, guards)) logger.log("warn", line);
+  for (const line of startupWarnings(listener.addr.hostname, guards)) logger.log("warn", line);
   const sources = { library, credentials, dialect };
   const metrics = options.metrics === undefined ? undefined : new PrometheusMetrics();
   const server = new Server(listener, sources, { options, logger, metrics });

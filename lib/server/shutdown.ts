@@ -7,10 +7,10 @@ const ENDING = "Cannot serve now: the server is ending, try again later, or anot
  * How a server ends, as its sessions see it: first nothing new is begun, then what is still under
  * way is broken off. Both may come at once.
  */
-export class Ending {
+export class Shutdown {
   #begun = new AbortController();
   #over = new AbortController();
-  #answers = new Set<() => void>();
+  #responses = new Set<() => void>();
 
   /** Fires when nothing new is begun any more. Its reason is what a request is answered with. */
   get begun(): AbortSignal {
@@ -32,8 +32,8 @@ export class Ending {
   }
 
   /** How many answers are under way. */
-  get answers(): number {
-    return this.#answers.size;
+  get responses(): number {
+    return this.#responses.size;
   }
 
   /**
@@ -42,10 +42,10 @@ export class Ending {
    * @param breakOff called where time is over before the answer is
    * @throws {RequestError} `busy` where nothing new is begun
    */
-  answer(breakOff: () => void): Disposable {
+  response(breakOff: () => void): Disposable {
     this.#begun.signal.throwIfAborted();
-    this.#answers.add(breakOff);
-    return { [Symbol.dispose]: () => void this.#answers.delete(breakOff) };
+    this.#responses.add(breakOff);
+    return { [Symbol.dispose]: () => void this.#responses.delete(breakOff) };
   }
 
   /** Lets nothing new begin. Harmless when repeated. */
@@ -58,6 +58,6 @@ export class Ending {
     this.begin();
     if (this.#over.signal.aborted) return;
     this.#over.abort(this.#begun.signal.reason);
-    for (const breakOff of [...this.#answers]) breakOff();
+    for (const breakOff of [...this.#responses]) breakOff();
   }
 }

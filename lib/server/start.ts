@@ -8,7 +8,7 @@ export interface Guards {
   /** Nothing is sent that others can read. */
   tls: boolean;
   /** Scripts are served whatever the token. */
-  classicOpen: boolean;
+  scriptsOpen: boolean;
 }
 
 /**
@@ -16,7 +16,7 @@ export interface Guards {
  *
  * @returns sentences, none where the server is safe
  */
-export function exposureOf(hostname: string, { token, tls, classicOpen }: Guards): string[] {
+export function startupWarnings(hostname: string, { token, tls, scriptsOpen }: Guards): string[] {
   if (isLoopback(hostname)) return [];
   const said: string[] = [];
   if (!token && !tls) {
@@ -32,7 +32,7 @@ export function exposureOf(hostname: string, { token, tls, classicOpen }: Guards
         "see --tls-cert and --tls-key",
     );
   }
-  if (token && classicOpen) {
+  if (token && scriptsOpen) {
     said.push(`Any script that reaches ${hostname} can watch without the token: --classic-open`);
   }
   return said;

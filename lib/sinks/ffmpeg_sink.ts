@@ -24,7 +24,7 @@ export class FrameSink implements AsyncDisposable {
    * @throws {MissingProgramError} where it is not installed
    */
   constructor(program: string, args: readonly string[], options: FrameSinkOptions) {
-    const { streams, socket, stdout = "null", env, signal, lead, timeLine } = options;
+    const { streams, socket, stdout = "null", env, signal, lead, timeline } = options;
     const stdin = socket === undefined ? "piped" : "null";
     try {
       this.#process = startProcess(program, args, { stdin, stdout, env, signal });
@@ -33,7 +33,7 @@ export class FrameSink implements AsyncDisposable {
       throw error;
     }
     const input = socket?.writable ?? this.#process.stdin;
-    this.#writer = new NutWriter(input, streams, { lead, timeLine });
+    this.#writer = new NutWriter(input, streams, { lead, timeline });
     if (socket !== undefined) this.#process.ended().then(() => socket.withdraw());
   }
 

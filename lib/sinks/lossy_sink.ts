@@ -1,10 +1,10 @@
 import { deadline } from "../base/async.ts";
 import { messageOf } from "../base/errors.ts";
 import type { Frame, StreamDescription } from "../media/frame.ts";
-import type { Presentation, Viewer } from "./sink.ts";
+import type { Presentation, Sink } from "./sink.ts";
 
-/** Options of {@linkcode BesideViewer}. */
-export interface BesideOptions {
+/** Options of {@linkcode LossySink}. */
+export interface LossySinkOptions {
   /** Told what has become of the view, where it leaves early. */
   tell?: (line: string) => void;
   /** Milliseconds that a view may take for one frame when everything else is over. */
@@ -19,30 +19,30 @@ const PATIENCE = 5_000;
  * recording: what the view does not take in time is left out, and whatever becomes of the view,
  * the rest goes on.
  */
-export class BesideViewer implements Viewer {
+export class LossySink implements Sink {
   /** There where the view's is: whoever looks has keys. Nobody seeks while this looks on. */
   readonly jump?: (to: number) => Promise<void>;
   readonly tell?: (line: string) => void;
   readonly showStatus?: (line: string) => void;
-  #viewer: Viewer;
-  #options: Required<BesideOptions>;
+  #sink: Sink;
+  #options: Required<LossySinkOptions>;
   #queue = new FrameQueue();
   /** Settled when the view is done with all that it gets. */
   #looking: Promise<void> = Promise.resolve();
   #gone = false;
 
-  constructor(viewer: Viewer, { tell = () => {}, patience = PATIENCE }: BesideOptions = {}) {
-    this.#viewer = viewer;
+  constructor(sink: Sink, { tell = () => {}, patience = PATIENCE }: LossySinkOptions = {}) {
+    this.#sink = sink;
     this.#options = { tell, patience };
     // Who has the terminal is told by these being there.
-    if (viewer.jump !== undefined) this.jump = () => Promise.resolve();
-    if (viewer.tell !== undefined) this.tell = (line) => viewer.tell?.(line);
-    if (viewer.showStatus !== undefined) this.showStatus = (line) => viewer.showStatus?.(line);
+    if (sink.jump !== undefined) this.jump = () => Promise.resolve();
+    if (sink.tell !== undefined) this.tell = (line) => sink.tell?.(line);
+    if (sink.showStatus !== undefined) this.showStatus = (line) => sink.showStatus?.(line);
   }
 
   async begin(presentation: Presentation): Promise<void> {
     this.#queue = new FrameQueue(presentation.streams, { raw: presentation.encoding === "raw" });
-    await this.#attempt(() => this.#viewer.begin(presentation));
+    await this.#attempt(() => this.#sink.begin(presentation));
     if (!this.#gone) this.#looking = this.#look();
   }
 
@@ -57,7 +57,7 @@ export class BesideViewer implements Viewer {
     await this.#drained();
     if (!this.#gone) {
       await this.#attempt(async () => {
-        await this.#viewer.finish(whole);
+        await this.#sink.finish(whole);
       });
     }
     const { dropped } = this.#queue;
@@ -66,13 +66,13 @@ export class BesideViewer implements Viewer {
   }
 
   pause(paused: boolean): void {
-    this.#viewer.pause?.(paused);
+    this.#sink.pause?.(paused);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#gone = true;
     this.#queue.end();
-    await this.#viewer[Symbol.asyncDispose]();
+    await this.#sink[Symbol.asyncDispose]();
     await this.#looking;
   }
 
@@ -81,7 +81,7 @@ export class BesideViewer implements Viewer {
     for await (const frame of this.#queue) {
       if (this.#gone) return;
       await this.#attempt(async () => {
-        if (!await this.#viewer.show(frame)) this.#lose("The view is closed");
+        if (!await this.#sink.show(frame)) this.#lose("The view is closed");
       });
     }
   }
@@ -96,7 +96,7 @@ export class BesideViewer implements Viewer {
       if (outcome !== "late") return;
       if (this.#queue.length < length) continue;
       this.#lose("The view took nothing any more, and was closed");
-      await this.#viewer[Symbol.asyncDispose]();
+      await this.#sink[Symbol.asyncDispose]();
     }
     await this.#looking;
   }

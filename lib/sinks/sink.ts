@@ -20,7 +20,7 @@ export interface Presentation extends Description {
 }
 
 /** Where frames end up. Each method is called in turn, never two at once. */
-export interface Viewer extends AsyncDisposable {
+export interface Sink extends AsyncDisposable {
   /** Gets ready, before the first frame. */
   begin(presentation: Presentation): Promise<void>;
   /**
@@ -53,7 +53,7 @@ export interface Viewer extends AsyncDisposable {
 }
 
 /** Looks at nothing: for measuring, and for seeing whether media arrives. */
-export function createNoneViewer(): Viewer {
+export function createNullSink(): Sink {
   return {
     begin: () => Promise.resolve(),
     show: () => Promise.resolve(true),

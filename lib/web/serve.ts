@@ -1,6 +1,6 @@
 import { messageOf } from "../base/errors.ts";
 import type { RunContext } from "../client/run.ts";
-import type { Surroundings } from "../client/terminal/environment.ts";
+import type { Environment } from "../client/terminal/environment.ts";
 import { formatAddress, isAnyAddress, isLoopback, parseHttpAddress } from "../net/address.ts";
 import type { MediaRequest } from "../protocol/native/request.ts";
 import { Access } from "./access.ts";
@@ -29,7 +29,7 @@ const TOKEN_SIZE = 16;
  * @throws {Error} where it cannot listen there, or FFmpeg is missing or too old
  */
 export async function browse(context: RunContext, request?: MediaRequest): Promise<ServedPage> {
-  const { flags, surroundings, ffmpeg, signal } = context;
+  const { flags, environment, ffmpeg, signal } = context;
   const checked = ffmpeg.version("ffmpeg");
   const wished = parseHttpAddress(flags.http);
   const isOpen = !isLoopback(wished.hostname);
@@ -73,14 +73,14 @@ export async function browse(context: RunContext, request?: MediaRequest): Promi
   const reached = isAnyAddress(wished.hostname) ? "127.0.0.1" : wished.hostname;
   const address = `http://${formatAddress({ hostname: reached, port })}/${query}`;
   // Where standard output takes the media, it takes nothing else.
-  const tell = flags.output === "-" ? surroundings.printError : surroundings.print;
+  const tell = flags.output === "-" ? environment.printError : environment.print;
   tell(`Watch at ${address}\n`);
   if (isAnyAddress(wished.hostname)) {
-    surroundings.printError(
+    environment.printError(
       "From other machines: the same, with this one's name or address for 127.0.0.1\n",
     );
   }
-  openAddress(address, surroundings);
+  openAddress(address, environment);
   return {
     closed,
     [Symbol.asyncDispose]: async () => {
@@ -128,7 +128,7 @@ const OPENERS: Partial<Record<typeof Deno.build.os, readonly [string, ...string[
  * user still has the address to read. The browser may be this very child, and goes on without this
  * program.
  */
-export function openAddress(address: string, { screen }: Pick<Surroundings, "screen">): void {
+export function openAddress(address: string, { screen }: Pick<Environment, "screen">): void {
   if (screen === undefined) return;
   const [program, ...args] = OPENERS[Deno.build.os] ?? ["xdg-open"];
   try {

@@ -1,10 +1,10 @@
-import { Turns } from "../base/async.ts";
+import { Semaphore } from "../base/async.ts";
 import { RequestError } from "../base/errors.ts";
 import { connect } from "../client/connection/connection.ts";
 import { explained } from "../client/connection/errors.ts";
 import { toRequest } from "../client/options.ts";
 import { requestMedia } from "../client/request/native.ts";
-import { requestClassic } from "../client/request/script.ts";
+import { requestScript } from "../client/request/script.ts";
 import type { RunContext } from "../client/run.ts";
 import type { Catalog } from "../client/web_service.ts";
 import type { Frame, StreamDescription } from "../media/frame.ts";
@@ -49,7 +49,7 @@ export class GatewayPictures {
   #catalog: Catalog;
   #now: () => number;
   #small = new ByteCache<Small>(CACHE);
-  #turns = new Turns(AT_ONCE);
+  #turns = new Semaphore(AT_ONCE);
 
   constructor({ context, catalog, now = () => performance.now() }: GatewayPicturesOptions) {
     this.#context = context;
@@ -126,7 +126,7 @@ export class GatewayPictures {
   ): Promise<{ frame: Frame; streams: readonly StreamDescription[] }> {
     const { flags } = this.#context;
     using link = await connect(flags, signal);
-    const answer = flags.classic ? requestClassic(link, "get_image") : requestMedia(link, request);
+    const answer = flags.classic ? requestScript(link, "get_image") : requestMedia(link, request);
     let streams: readonly StreamDescription[] = [];
     try {
       for await (const part of answer) {

@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { Turns } from "../../lib/base/async.ts";
+import { Semaphore } from "../../lib/base/async.ts";
 
 function test(name: string, fn: () => Promise<void>): void {
   Deno.test({ name, permissions: "none", fn });
@@ -8,7 +8,7 @@ function test(name: string, fn: () => Promise<void>): void {
 const { signal } = new AbortController();
 
 test("Turns.take() lets so many act at once, and the next in their order", async () => {
-  const turns = new Turns(2);
+  const turns = new Semaphore(2);
   const gates = Array.from({ length: 4 }, () => Promise.withResolvers<void>());
   const began: number[] = [];
   const all = gates.map(({ promise }, index) =>
@@ -32,13 +32,13 @@ test("Turns.take() lets so many act at once, and the next in their order", async
 });
 
 test("Turns.take() gives the turn on where the action fails", async () => {
-  const turns = new Turns(1);
+  const turns = new Semaphore(1);
   await assertRejects(() => turns.take(() => Promise.reject(new Error("no")), { signal }), "no");
   assertEquals(await turns.take(() => Promise.resolve(1), { signal }), 1);
 });
 
 test("Turns.take() forgets who gave up", async () => {
-  const turns = new Turns(1);
+  const turns = new Semaphore(1);
   const gate = Promise.withResolvers<void>();
   const first = turns.take(() => gate.promise, { signal });
   const leaving = new AbortController();

@@ -31,8 +31,8 @@ async function look(server: TestServer, name: string): Promise<Answer & { color?
   const onFrame = ({ data }: { data: Uint8Array }) => {
     color = data[0] > 200 && data[2] < 50 ? "red" : data[0] < 50 && data[2] > 200 ? "blue" : "?";
   };
-  const answer = await ask(server, { command: "get_image", name }, { onFrame });
-  return { ...answer, color };
+  const response = await ask(server, { command: "get_image", name }, { onFrame });
+  return { ...response, color };
 }
 
 /** Somebody whom nothing is to call: whether anybody did. */

@@ -1,45 +1,45 @@
 import { assertEquals } from "@std/assert";
 import { ProcessError } from "../../lib/base/errors.ts";
-import { lastWords } from "../../lib/ffmpeg/stderr.ts";
+import { stderrReason } from "../../lib/ffmpeg/stderr.ts";
 import { reasonOf } from "../../lib/sinks/ffmpeg_sink.ts";
 
 function test(name: string, fn: () => void): void {
   Deno.test({ name, permissions: "none", fn });
 }
 
-test("lastWords() gives the last complaint without who said it", () => {
+test("stderrReason() gives the last complaint without who said it", () => {
   const stderr = "[h264 @ 0x55cd2b2ebcc0] one\n[mov,mp4 @ 0x1f] [hevc @ 0x2] moov atom not found\n";
-  assertEquals(lastWords(stderr, "/a"), "moov atom not found");
-  assertEquals(lastWords("[h264 @ 0x55cd2b2ebcc0] one", "/a"), "one");
+  assertEquals(stderrReason(stderr, "/a"), "moov atom not found");
+  assertEquals(stderrReason("[h264 @ 0x55cd2b2ebcc0] one", "/a"), "one");
 });
 
-test("lastWords() passes over lines that say nothing", () => {
+test("stderrReason() passes over lines that say nothing", () => {
   const stderr = "Decoder (codec av1) not found\n    Last message repeated 2 times\n" +
     "Error marking filters as finished\nConversion failed!\n\n";
-  assertEquals(lastWords(stderr, "/a"), "Decoder (codec av1) not found");
+  assertEquals(stderrReason(stderr, "/a"), "Decoder (codec av1) not found");
 });
 
-test("lastWords() prefers a reason to words that fit everything", () => {
+test("stderrReason() prefers a reason to words that fit everything", () => {
   const stderr =
     "[mov @ 0x1f] moov atom not found\nfile:/a: Invalid data found when processing input";
-  assertEquals(lastWords(stderr, "/a"), "moov atom not found");
+  assertEquals(stderrReason(stderr, "/a"), "moov atom not found");
   const alone = "Error while decoding stream #0:0: Invalid data found when processing input";
-  assertEquals(lastWords(alone, "/a"), alone);
+  assertEquals(stderrReason(alone, "/a"), alone);
   const port =
     "[udp @ 0x5f] bind failed: Address already in use\nudp://:9: Inappropriate ioctl for device";
-  assertEquals(lastWords(port, "/a"), "bind failed: Address already in use");
+  assertEquals(stderrReason(port, "/a"), "bind failed: Address already in use");
 });
 
-test("lastWords() gives nothing where there is nothing", () => {
-  assertEquals(lastWords("", "/a"), undefined);
-  assertEquals(lastWords("\n Conversion failed!\n", "/a"), undefined);
-  assertEquals(lastWords("Warning: using insecure memory!\n", "/a"), undefined);
+test("stderrReason() gives nothing where there is nothing", () => {
+  assertEquals(stderrReason("", "/a"), undefined);
+  assertEquals(stderrReason("\n Conversion failed!\n", "/a"), undefined);
+  assertEquals(stderrReason("Warning: using insecure memory!\n", "/a"), undefined);
 });
 
-test("lastWords() does not tell where a file lies", () => {
+test("stderrReason() does not tell where a file lies", () => {
   const path = "/home/me/films/a.mp4";
-  assertEquals(lastWords(`file:${path}: Invalid data found`, path), "Invalid data found");
-  const said = lastWords(`Cannot open file:${path} or ${path}`, path);
+  assertEquals(stderrReason(`file:${path}: Invalid data found`, path), "Invalid data found");
+  const said = stderrReason(`Cannot open file:${path} or ${path}`, path);
   assertEquals(said, "Cannot open the file or the file");
 });
 
@@ -118,12 +118,12 @@ for (const [at, version] of VERSIONS.entries()) {
     typeof reason === "string" ? reason : reason[at];
 
   Deno.test({
-    name: `lastWords() finds the reason in what FFmpeg ${version} says`,
+    name: `stderrReason() finds the reason in what FFmpeg ${version} says`,
     permissions,
     fn() {
       const failures = readFailures(version);
       for (const [kind, reason] of Object.entries(INPUT_REASONS)) {
-        const said = lastWords(failures.get(kind) ?? "", "/nowhere");
+        const said = stderrReason(failures.get(kind) ?? "", "/nowhere");
         assertEquals(withoutName(said), expectedOf(reason), kind);
       }
     },
@@ -143,10 +143,10 @@ for (const [at, version] of VERSIONS.entries()) {
   });
 }
 
-test("lastWords() gives words that say little if there are no others", () => {
+test("stderrReason() gives words that say little if there are no others", () => {
   const stderr = "[vf#0:0 @ 0x1] Task finished with error code: -22 (Invalid argument)\n" +
     "[out#0/nut @ 0x2] Could not write header (incorrect codec parameters ?): Broken pipe\n" +
     "Error opening output files: Invalid argument\n";
   const said = "Could not write header (incorrect codec parameters ?): Broken pipe";
-  assertEquals(lastWords(stderr, "/a"), said);
+  assertEquals(stderrReason(stderr, "/a"), said);
 });

@@ -61,18 +61,18 @@ const COMMANDS: readonly (readonly string[])[] = [
 ];
 
 /** Messages one behind the other. */
-function split(answer: Uint8Array): Uint8Array[] {
+function split(response: Uint8Array): Uint8Array[] {
   const parts: Uint8Array[] = [];
-  for (let from = 0; from + HEADER_LENGTH <= answer.byteLength;) {
-    const length = 4 + new DataView(answer.buffer, answer.byteOffset + from).getUint32(0, true);
-    parts.push(answer.subarray(from, from + length));
+  for (let from = 0; from + HEADER_LENGTH <= response.byteLength;) {
+    const length = 4 + new DataView(response.buffer, response.byteOffset + from).getUint32(0, true);
+    parts.push(response.subarray(from, from + length));
     from += length;
   }
   return parts;
 }
 
 /** Leaves out messages, says others, and changes what is in them. */
-const mutateAnswer: Mutator = (input, _others, random) => {
+const mutateResponse: Mutator = (input, _others, random) => {
   const said = split(input).filter(() => !random.once(12));
   for (let more = random.below(3); more > 0; more--) {
     said.splice(random.below(said.length + 1), 0, random.pick(SAYINGS));
@@ -115,7 +115,7 @@ function checkPrinted(what: string, printed: string, said: number): void {
 export const clientTarget: Target = {
   name: "runClient()",
   corpus: ANSWERS,
-  mutate: mutateAnswer,
+  mutate: mutateResponse,
   async check(input, random): Promise<Outcome> {
     const command = random.pick(COMMANDS);
     const step = random.pick([Infinity, 1 + random.size(512)]);

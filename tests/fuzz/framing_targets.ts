@@ -3,7 +3,7 @@ import { ByteReader } from "../../lib/base/byte_reader.ts";
 import { ByteWriter } from "../../lib/base/byte_writer.ts";
 import { FRAME_HEADROOM } from "../../lib/media/frame.ts";
 import { isTls } from "../../lib/server/session/tls_accept.ts";
-import { CLASSIC_MAGIC, parseClassicRequest } from "../../lib/protocol/script/framing.ts";
+import { parseScriptRequest, SCRIPT_MAGIC } from "../../lib/protocol/script/framing.ts";
 import { Connection, type Message } from "../../lib/protocol/native/connection.ts";
 import {
   encodeFrame,
@@ -69,12 +69,12 @@ const ACCEPTED: readonly (readonly Kind[] | undefined)[] = [
 const mutateMessages: Mutator = (input, others, random) => {
   if (random.once(2)) return mutateBytes(input, others, random);
   const bytes = new Uint8Array(input);
-  const heads: number[] = [];
+  const startCache: number[] = [];
   for (let at = 0; at + HEADER_LENGTH <= bytes.byteLength;) {
-    heads.push(at);
+    startCache.push(at);
     at += 4 + new DataView(bytes.buffer, at).getUint32(0, true);
   }
-  const head = heads.length === 0 ? 0 : random.pick(heads);
+  const head = startCache.length === 0 ? 0 : random.pick(startCache);
   const part = mutateBytes(bytes.subarray(head, head + HEADER_LENGTH), others, random);
   return joined(bytes.subarray(0, head), part, bytes.subarray(head + HEADER_LENGTH));
 };
@@ -160,7 +160,7 @@ const greetingTarget: Target = {
   ],
   mutate: (input, others, random) => mutateBytes(input.subarray(0, 24), others, random),
   check(input) {
-    const classic = new TextDecoder().decode(input.subarray(0, 4)) === CLASSIC_MAGIC;
+    const classic = new TextDecoder().decode(input.subarray(0, 4)) === SCRIPT_MAGIC;
     const header = input.byteLength < HEADER_LENGTH
       ? undefined
       : readOrRefuse(() => parseHeader(input));
@@ -168,7 +168,7 @@ const greetingTarget: Target = {
       ACCEPTED[1]?.includes(header.kind);
     const kinds = [isTls(input), classic, isRequest].filter((is) => is === true);
     checkAtMost("kinds of peer that one is", kinds.length, 1);
-    const command = readOrRefuse(() => parseClassicRequest(input));
+    const command = readOrRefuse(() => parseScriptRequest(input));
     if (command !== undefined && !classic) throw new Error(`${command} without its beginning`);
     return kinds.length === 1 ? "taken" : "refused";
   },

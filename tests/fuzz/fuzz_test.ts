@@ -12,7 +12,7 @@ const SEED = 20_240_229;
 /** Turns of each target, so that all together take less than a minute on a slow machine. */
 const TURNS = 40_000;
 const FEWER: Record<string, number> = {
-  "requestClassic()": 3000,
+  "requestScript()": 3000,
   "NutReader": 12_000,
   "PlaySocket": 5000,
 };

@@ -1,12 +1,12 @@
 /** The classic wire: pickles, and the stream of them that a client reads. */
 import { FRAME_HEADROOM, FRAME_TAILROOM } from "../../lib/media/frame.ts";
 import { CutError } from "../../lib/client/request/request.ts";
-import { requestClassic } from "../../lib/client/request/script.ts";
-import { Link } from "../../lib/client/connection/connection.ts";
+import { requestScript } from "../../lib/client/request/script.ts";
+import { ServerConnection } from "../../lib/client/connection/connection.ts";
 import {
-  CLASSIC_END,
-  ClassicFrameWriter,
-  parseClassicMessage,
+  parseScriptMessage,
+  SCRIPT_END,
+  ScriptFrameWriter,
 } from "../../lib/protocol/script/framing.ts";
 import { bytesPickle, readPickle } from "../../lib/protocol/script/unpickler.ts";
 import { numpyPickle } from "../support/pickle_fixtures.ts";
@@ -62,7 +62,7 @@ const pickleTarget: Target = {
   mutate: mutatePickle,
   check(input) {
     const value = readOrRefuse(() => readPickle(input));
-    const message = readOrRefuse(() => parseClassicMessage(input));
+    const message = readOrRefuse(() => parseScriptMessage(input));
     if (message !== undefined && value === undefined) throw new Error("a message of no pickle");
     if (value === undefined) return "refused";
     const data = value.kind === "array" ? value.array.data : value.bytes;
@@ -71,7 +71,7 @@ const pickleTarget: Target = {
     const { width, height } = message;
     checkAtMost("bytes of a picture", message.data.byteLength, MAX_GROWTH * input.byteLength);
     checkSame("sizes", String(message.data.byteLength), String(width * height * 3));
-    const again = parseClassicMessage(wrapped(message.data, { width, height }).subarray(4));
+    const again = parseScriptMessage(wrapped(message.data, { width, height }).subarray(4));
     const found = again.kind === "frame" ? digest(again.data) : again.kind;
     checkSame("pixels sent again", found, digest(message.data));
     return "taken";
@@ -86,7 +86,7 @@ function wrapped(
   const memory = new Uint8Array(FRAME_HEADROOM + pixels.byteLength + FRAME_TAILROOM);
   memory.set(pixels, FRAME_HEADROOM);
   const data = memory.subarray(FRAME_HEADROOM, FRAME_HEADROOM + pixels.byteLength);
-  return new ClassicFrameWriter(size).wrap(data).slice();
+  return new ScriptFrameWriter(size).wrap(data).slice();
 }
 
 /** A pickle with its length in front. */
@@ -97,14 +97,14 @@ function framed(pickle: Uint8Array): Uint8Array {
 }
 
 const ANSWERS = [
-  joined(wrapped(new Uint8Array(6), { width: 2, height: 1 }), CLASSIC_END),
+  joined(wrapped(new Uint8Array(6), { width: 2, height: 1 }), SCRIPT_END),
   joined(
     wrapped(new Uint8Array(600), { width: 20, height: 10 }),
     wrapped(new Uint8Array(600).fill(7), { width: 20, height: 10 }),
-    CLASSIC_END,
+    SCRIPT_END,
   ),
-  joined(...PICKLES.slice(0, 4).map(framed), CLASSIC_END),
-  joined(framed(numpyPickle({ protocol: 5 })), framed(numpyPickle({ protocol: 2 })), CLASSIC_END),
+  joined(...PICKLES.slice(0, 4).map(framed), SCRIPT_END),
+  joined(framed(numpyPickle({ protocol: 5 })), framed(numpyPickle({ protocol: 2 })), SCRIPT_END),
 ];
 
 /** Nothing ends these. */
@@ -112,12 +112,12 @@ const NEVER = new AbortController().signal;
 
 /** What a client makes of a server's bytes: a line for each part, and one for what ended it. */
 async function answerOf(bytes: Uint8Array, split: Split): Promise<string[]> {
-  using link = new Link(watchedSocket(new WatchedSource(bytes, split)), NEVER, {
+  using link = new ServerConnection(watchedSocket(new WatchedSource(bytes, split)), NEVER, {
     timeouts: { connect: 10_000, silence: 10_000 },
   });
   const lines: string[] = [];
   try {
-    for await (const part of requestClassic(link, "get_video", { now: () => 0 })) {
+    for await (const part of requestScript(link, "get_video", { now: () => 0 })) {
       lines.push(part.kind === "frame" ? `frame ${digest(part.frame.data)}` : part.kind);
       checkAtMost("parts", lines.length, 2 + bytes.byteLength);
     }
@@ -128,8 +128,8 @@ async function answerOf(bytes: Uint8Array, split: Split): Promise<string[]> {
   return lines;
 }
 
-const classicTarget: Target = {
-  name: "requestClassic()",
+const scriptTarget: Target = {
+  name: "requestScript()",
   corpus: ANSWERS,
   mutate: mutateBytes,
   async check(input, random) {
@@ -144,4 +144,4 @@ const classicTarget: Target = {
 };
 
 /** What comes of scripts. */
-export const PICKLE_TARGETS: readonly Target[] = [pickleTarget, classicTarget];
+export const PICKLE_TARGETS: readonly Target[] = [pickleTarget, scriptTarget];

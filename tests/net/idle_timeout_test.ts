@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { LifeSigns } from "../../lib/net/idle_timeout.ts";
+import { IdleTimeout } from "../../lib/net/idle_timeout.ts";
 import { LeapingTime } from "../support/leaping_time.ts";
 import {
   conversationMedia,
@@ -27,7 +27,7 @@ function peer() {
     return await settle.promise;
   };
   const write = () => Promise.resolve(1);
-  const signs = new LifeSigns({ read: wait, write }, { now: () => time });
+  const signs = new IdleTimeout({ read: wait, write }, { now: () => time });
   const at = (moment: number, count?: number | null) => {
     time = moment;
     if (count !== undefined) settle.resolve(count);
@@ -45,7 +45,7 @@ async function untilFrame({ connection }: Peer): Promise<void> {
   }
 }
 
-Deno.test("LifeSigns counts from what came last, and only while it listens", async () => {
+Deno.test("IdleTimeout counts from what came last, and only while it listens", async () => {
   const { signs, at } = peer();
   at(1000);
   assertEquals(signs.silence, 0);
@@ -61,7 +61,7 @@ Deno.test("LifeSigns counts from what came last, and only while it listens", asy
   assertEquals(signs.silence, 100);
 });
 
-Deno.test("LifeSigns takes bytes that the peer was waited for as a sign, and no others", async () => {
+Deno.test("IdleTimeout takes bytes that the peer was waited for as a sign, and no others", async () => {
   let time = 0;
   let takes = 0;
   const write = () => {
@@ -69,7 +69,7 @@ Deno.test("LifeSigns takes bytes that the peer was waited for as a sign, and no 
     return Promise.resolve(1);
   };
   const { promise: never } = Promise.withResolvers<number>();
-  const signs = new LifeSigns({ read: () => never, write }, { now: () => time });
+  const signs = new IdleTimeout({ read: () => never, write }, { now: () => time });
   signs.read(new Uint8Array(1));
   time = 400;
   await signs.write(new Uint8Array(1));
@@ -111,7 +111,7 @@ Deno.test("runSession() keeps a paused peer that answers pings", async () => {
     await peer.until("pong");
   }
   await peer.control("stop");
-  assertEquals((await peer.answer()).end?.reason, "stopped");
+  assertEquals((await peer.response()).end?.reason, "stopped");
 });
 
 Deno.test("runSession() expects no sign of life from who has ended its sending", async () => {
@@ -120,5 +120,5 @@ Deno.test("runSession() expects no sign of life from who has ended its sending",
   using peer = await server.connect();
   await peer.ask({ command: "get_video", name: "short.mkv", speed: 0.5 });
   await peer.socket.closeWrite();
-  assertEquals((await peer.answer()).frames, SHORT_FRAMES);
+  assertEquals((await peer.response()).frames, SHORT_FRAMES);
 });

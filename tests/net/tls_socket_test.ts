@@ -129,11 +129,11 @@ test("TlsSocket.accept() fails with what is no TLS, and with who leaves", async 
 });
 
 test("TlsSocket.connect() fails where the other end has no TLS", async () => {
-  for (const answer of ["", "HTTP/1.0 400 Bad Request\r\n\r\n"]) {
+  for (const response of ["", "HTTP/1.0 400 Bad Request\r\n\r\n"]) {
     const [far, near] = await rawEnds();
     const connecting = assertRejects(() => TlsSocket.connect(near, {}), Error);
     await far.read(new Uint8Array(1));
-    await far.write(new TextEncoder().encode(answer));
+    await far.write(new TextEncoder().encode(response));
     far.close();
     await connecting;
   }

@@ -162,7 +162,7 @@ Deno.test("stream-server and stream-client, as executables", async (t) => {
       ignore: PYTHON === undefined,
       async fn() {
         const args = ["--video", "v.mp4", "--loop", "--view", "terminal", ...where];
-        await using terminal = new PseudoTerminal(args, { answer: "", path: paths.client, env });
+        await using terminal = new PseudoTerminal(args, { reply: "", path: paths.client, env });
         await terminal.drawn.until(/▀/);
         await terminal.does("keys q");
         assertEquals(await terminal.ended(), 0);

@@ -26,8 +26,8 @@ async function startStation(media: string): Promise<Station> {
 
 /** How many viewers a server has, by its own account. */
 async function viewersOf({ metrics }: Station): Promise<number> {
-  const answer = await fetch(`http://127.0.0.1:${metrics}/metrics`);
-  const [, count] = (await answer.text()).match(/^stream_viewers (\d+)$/m) ?? [];
+  const response = await fetch(`http://127.0.0.1:${metrics}/metrics`);
+  const [, count] = (await response.text()).match(/^stream_viewers (\d+)$/m) ?? [];
   return Number(count);
 }
 
@@ -49,14 +49,14 @@ function play(
   { signal }: { signal?: AbortSignal } = {},
 ) {
   const begun = Promise.withResolvers<void>();
-  const surroundings = {
+  const environment = {
     stderrIsTerminal: true,
     printError: (text: string) => {
       if (/frame [1-9]/.test(text)) begun.resolve();
     },
   };
   const line = [...at(server), "--video", "--json", ...args];
-  const over = runInside(line, { surroundings, signal });
+  const over = runInside(line, { environment, signal });
   return { begun: Promise.race([begun.promise, over]), over };
 }
 

@@ -32,7 +32,7 @@ Deno.test({
     {
       // The first shell ends with the terminal, and so tells the others.
       const wrapper = ["sh", "-c", '"$0" "$@"; :', "sh", "-c", NOHUP, place];
-      await using _terminal = new PseudoTerminal(args, { answer: "", wrapper });
+      await using _terminal = new PseudoTerminal(args, { reply: "", wrapper });
       await asked.promise;
     }
     closed.resolve();

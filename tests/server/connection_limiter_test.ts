@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { classicRequest } from "../../lib/protocol/script/framing.ts";
-import { Places } from "../../lib/server/connection_limiter.ts";
+import { scriptRequest } from "../../lib/protocol/script/framing.ts";
+import { ConnectionLimiter } from "../../lib/server/connection_limiter.ts";
 import { conversationMedia, watchedServer } from "../support/watched_server.ts";
 
 const media = await conversationMedia();
@@ -10,39 +10,39 @@ function test(name: string, fn: () => void): void {
 }
 
 test("Places gives each address so many, and all together so many", () => {
-  const places = new Places({ total: 3, perAddress: 2 });
-  const taken = ["a", "a", "a", "b", "c"].map((hostname) => places.take(hostname));
+  const connections = new ConnectionLimiter({ total: 3, perAddress: 2 });
+  const taken = ["a", "a", "a", "b", "c"].map((hostname) => connections.take(hostname));
   assertEquals(taken.map((place) => place?.refusal), [
     ...[undefined, undefined, "address", undefined, "full"],
   ]);
-  assertEquals(places.taken, 3);
+  assertEquals(connections.taken, 3);
   taken[0]?.[Symbol.dispose]();
   taken[0]?.[Symbol.dispose]();
-  assertEquals(places.take("a")?.refusal, undefined);
-  assertEquals(places.take("b")?.refusal, "full");
+  assertEquals(connections.take("a")?.refusal, undefined);
+  assertEquals(connections.take("b")?.refusal, "full");
 });
 
 test("Places takes a network of IPv6 for one address", () => {
-  const places = new Places({ total: 9, perAddress: 1 });
+  const connections = new ConnectionLimiter({ total: 9, perAddress: 1 });
   const taken = ["2001:db8::1", "2001:db8::2:1", "2001:db8:0:1::1", "::ffff:10.0.0.1", "10.0.0.1"];
-  assertEquals(taken.map((address) => places.take(address)?.refusal), [
+  assertEquals(taken.map((address) => connections.take(address)?.refusal), [
     ...[undefined, "address", undefined, undefined, "address"],
   ]);
 });
 
 test("Places has no limit for an address where none is set", () => {
-  const places = new Places({ total: 100, perAddress: 0 });
-  for (let count = 0; count < 100; count++) assertEquals(places.take("a")?.refusal, undefined);
+  const connections = new ConnectionLimiter({ total: 100, perAddress: 0 });
+  for (let count = 0; count < 100; count++) assertEquals(connections.take("a")?.refusal, undefined);
 });
 
 test("Places tells only so many that there is none", () => {
-  const places = new Places({ total: 1, perAddress: 0 });
-  places.take("a");
-  const refused = Array.from({ length: 16 }, () => places.take("b"));
-  assertEquals(places.take("b"), undefined);
+  const connections = new ConnectionLimiter({ total: 1, perAddress: 0 });
+  connections.take("a");
+  const refused = Array.from({ length: 16 }, () => connections.take("b"));
+  assertEquals(connections.take("b"), undefined);
   refused[3]?.[Symbol.dispose]();
-  assertEquals(places.take("b")?.refusal, "full");
-  assertEquals(places.taken, 1);
+  assertEquals(connections.take("b")?.refusal, "full");
+  assertEquals(connections.taken, 1);
 });
 
 Deno.test("a server says that an address has enough, and serves it when one has left", async () => {
@@ -50,10 +50,10 @@ Deno.test("a server says that an address has enough, and serves it when one has 
   {
     using first = await server.connect();
     await first.ask({ command: "get_image" });
-    await first.answer();
+    await first.response();
     using second = await server.connect();
     await second.ask({ command: "get_image" });
-    const { error } = await second.answer();
+    const { error } = await second.response();
     assertEquals(error?.code, "busy");
     assertEquals(
       error?.message,
@@ -61,7 +61,7 @@ Deno.test("a server says that an address has enough, and serves it when one has 
         "again later",
     );
     using classic = await server.connect();
-    await classic.write(classicRequest("get_image"));
+    await classic.write(scriptRequest("get_image"));
     assertEquals(await classic.readAll(), new Uint8Array(0));
     await server.logged(/refused: too many connections of this address\n$/, 2);
   }

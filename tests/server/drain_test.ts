@@ -1,6 +1,6 @@
 /** How a server ends when it is told to: what goes on, what is broken off, and who is told. */
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { classicRequest } from "../../lib/protocol/script/framing.ts";
+import { scriptRequest } from "../../lib/protocol/script/framing.ts";
 import { parseLiveSource } from "../../lib/sources/live/source_spec.ts";
 import { conversationMedia, SHORT_FRAMES, watchedServer } from "../support/watched_server.ts";
 
@@ -24,7 +24,7 @@ Deno.test("drain() closes the port at once, and lets the answer that is under wa
   // The system takes a moment to close it for good.
   await peer.until("frame");
   await assertRejects(() => server.connect(), Deno.errors.ConnectionRefused);
-  const { frames, end } = await peer.answer();
+  const { frames, end } = await peer.response();
   assertEquals([frames, end?.reason, end?.frames], [SHORT_FRAMES - 2, "end", SHORT_FRAMES]);
   assertEquals(await peer.farewell(), undefined);
   peer.close();
@@ -44,9 +44,9 @@ Deno.test("drain() answers further requests of open connections with busy, in th
   await peer.until("pong");
   const drained = server.server.drain({ grace: LONG_GRACE, signal: never });
   await peer.ask({ command: "list_media" });
-  assertEquals((await peer.answer()).end?.reason, "end");
+  assertEquals((await peer.response()).end?.reason, "end");
   for (let request = 0; request < 2; request++) {
-    const { error } = await peer.answer();
+    const { error } = await peer.response();
     assertEquals(error?.code, "busy");
     assertMatch(error?.message ?? "", /^Cannot serve now: the server is ending/);
   }
@@ -68,7 +68,7 @@ Deno.test("drain() ends answers that last longer with reason shutdown: played, p
   await paused.control("pause");
   await server.server.drain({ grace: 10, signal: AbortSignal.abort() });
   for (const peer of [played, paused, watched]) {
-    const { frames, end, kinds } = await peer.answer();
+    const { frames, end, kinds } = await peer.response();
     assertEquals([end?.reason, end?.frames], ["shutdown", frames + 1]);
     assert(kinds.every((kind) => kind === "frame" || kind === "end"), `${kinds}`);
     assertEquals(await peer.farewell(), undefined);
@@ -95,7 +95,7 @@ Deno.test("drain() tells those in line for a decoder, and those who wait for a l
     await second.until("notice");
     await server.server.drain({ grace: 0, signal: AbortSignal.abort() });
     for (const peer of [second, visitor]) {
-      const { error } = await peer.answer();
+      const { error } = await peer.response();
       assertEquals(error?.code, "busy");
       assertMatch(error?.message ?? "", /the server is ending/);
     }
@@ -110,9 +110,9 @@ Deno.test("drain() closes connections on which nothing is answered, without a wo
   await idle.ask({ command: "list_media" });
   await idle.until("list");
   using half = await server.connect();
-  await half.write(classicRequest("get_video").subarray(0, 6));
+  await half.write(scriptRequest("get_video").subarray(0, 6));
   using scripted = await server.connect();
-  await scripted.write(classicRequest("get_video"));
+  await scripted.write(scriptRequest("get_video"));
   await server.logged(/request=2 request begins/);
   const drained = server.server.drain({ grace: LONG_GRACE, signal: never });
   for (const peer of [silent, idle, half]) assertEquals(await peer.readAll(), new Uint8Array());
@@ -125,7 +125,7 @@ Deno.test("drain() closes connections on which nothing is answered, without a wo
 Deno.test("drain() cuts a script's video off: the end that the wire has would tell that it is whole", async () => {
   await using server = await watchedServer({ media, defaults: { video: "long.mkv" } });
   using peer = await server.connect();
-  await peer.write(classicRequest("get_video"));
+  await peer.write(scriptRequest("get_video"));
   const length = new Uint8Array(4);
   await peer.socket.read(length);
   await server.server.drain({ grace: 0, signal: never });

@@ -1,7 +1,7 @@
 /** What goes wrong around a server: FFmpeg, files. After each, it works, and nothing is left. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { parseList } from "../../lib/protocol/native/response.ts";
-import { classicRequest } from "../../lib/protocol/script/framing.ts";
+import { scriptRequest } from "../../lib/protocol/script/framing.ts";
 import { LeapingTime } from "../support/leaping_time.ts";
 import { mediaFolder, namesIn, pictures } from "../support/media.ts";
 import { standIn } from "../support/stand_in.ts";
@@ -9,7 +9,7 @@ import {
   conversationMedia,
   mediaChildren,
   type Peer,
-  type PeerAnswer,
+  type PeerResponse,
   type WatchedServer,
   watchedServer,
 } from "../support/watched_server.ts";
@@ -46,10 +46,10 @@ async function untilIdle(): Promise<void> {
  */
 async function givenUp<Answer>(
   time: LeapingTime,
-  { answer, timeout }: { answer: Promise<Answer>; timeout: number },
+  { response, timeout }: { response: Promise<Answer>; timeout: number },
 ): Promise<Answer> {
   let isOver = false;
-  const over = answer.finally(() => isOver = true);
+  const over = response.finally(() => isOver = true);
   while (!isOver) {
     await Promise.race([time.running(timeout), over]);
     if (!isOver) await time.leap(timeout);
@@ -67,10 +67,10 @@ async function assertUnharmed(server: WatchedServer): Promise<void> {
   }
 }
 
-async function ask(server: WatchedServer, name: string): Promise<PeerAnswer> {
+async function ask(server: WatchedServer, name: string): Promise<PeerResponse> {
   using peer = await server.connect();
   await peer.ask({ command: "get_video", name });
-  return await peer.answer();
+  return await peer.response();
 }
 
 /** Begins to watch, twice as fast as in life, and gives what follows what `event` does. */
@@ -78,12 +78,12 @@ async function meanwhile(
   server: WatchedServer,
   name: string,
   event: (peer: Peer) => Promise<void> | void,
-): Promise<PeerAnswer> {
+): Promise<PeerResponse> {
   using peer = await server.connect();
   await peer.ask({ command: "get_video", name, speed: 2 });
   await peer.until("frame", 3);
   await event(peer);
-  return await peer.answer();
+  return await peer.response();
 }
 
 async function signalFfmpeg(signal: Deno.Signal): Promise<void> {
@@ -106,19 +106,19 @@ Deno.test("FFmpeg that is frozen is given up, on either wire", async () => {
   using time = new LeapingTime();
   await using server = await faultyServer();
   const frozen = Promise.withResolvers<void>();
-  const answer = meanwhile(server, "long.mkv", async () => {
+  const response = meanwhile(server, "long.mkv", async () => {
     await signalFfmpeg("SIGSTOP");
     frozen.resolve();
   });
-  await Promise.race([frozen.promise, answer]);
-  const { error } = await givenUp(time, { answer, timeout: TIMEOUTS.silence });
+  await Promise.race([frozen.promise, response]);
+  const { error } = await givenUp(time, { response, timeout: TIMEOUTS.silence });
   assertEquals(error?.message, `Cannot decode "long.mkv": FFmpeg came to nothing for too long`);
   using peer = await server.connect();
-  await peer.write(classicRequest("get_video"));
+  await peer.write(scriptRequest("get_video"));
   await server.logged(/wire=classic\n/);
   await peer.socket.read(new Uint8Array(1000));
   await signalFfmpeg("SIGSTOP");
-  await givenUp(time, { answer: peer.readAll(), timeout: TIMEOUTS.silence });
+  await givenUp(time, { response: peer.readAll(), timeout: TIMEOUTS.silence });
   await server.logged(/came to nothing for too long .*wire=classic/);
   peer.close();
   await assertUnharmed(server);
@@ -180,10 +180,10 @@ for (const [misdeed, { script, code, reason, isIdle = false }] of Object.entries
     await using server = await faultyServer();
     {
       using _ffmpeg = await standIn("ffmpeg", script);
-      const answer = ask(server, LONG.name);
+      const response = ask(server, LONG.name);
       if (isIdle) await untilIdle();
       const { error } =
-        await (isIdle ? givenUp(time, { answer, timeout: TIMEOUTS.silence }) : answer);
+        await (isIdle ? givenUp(time, { response, timeout: TIMEOUTS.silence }) : response);
       assertEquals(error?.code, code, error?.message);
       assertMatch(error?.message ?? "", reason);
     }
@@ -211,11 +211,11 @@ for (
     await using server = await faultyServer();
     {
       using _ffprobe = await standIn("ffprobe", script);
-      const answer = ask(server, "short.mkv");
+      const response = ask(server, "short.mkv");
       const isIdle = script.includes(IDLE);
       if (isIdle) await untilIdle();
       const { error } =
-        await (isIdle ? givenUp(time, { answer, timeout: TIMEOUTS.probe }) : answer);
+        await (isIdle ? givenUp(time, { response, timeout: TIMEOUTS.probe }) : response);
       assertEquals(error?.code, "media_error", error?.message);
       assertMatch(error?.message ?? "", reason);
     }

@@ -130,7 +130,7 @@ Deno.test("server.ts warns on all addresses, and names where it listens", async 
   {
     using peer = await server.connect();
     await peer.ask({ command: "get_image" });
-    assertStrictEquals((await peer.answer()).frames, 1);
+    assertStrictEquals((await peer.response()).frames, 1);
   }
   const { code, stderr } = await server.end("SIGTERM");
   assertStrictEquals(code, 143);
@@ -238,13 +238,13 @@ Deno.test("server.ts --metrics and --log-format tell programs what it does", asy
   {
     using peer = await server.connect();
     await peer.ask({ command: "get_video", name: "none.mkv" });
-    await peer.answer();
+    await peer.response();
   }
   const { code, stderr } = await server.end("SIGTERM");
   assertStrictEquals(code, 143);
   const events = stderr.trimEnd().split("\n").map((line) => JSON.parse(line));
-  const ending = events.splice(-2).map(({ message }) => message);
-  assertEquals(ending, ["ending: 0 viewers", "ended: no answers were broken off"]);
+  const shutdown = events.splice(-2).map(({ message }) => message);
+  assertEquals(shutdown, ["ending: 0 viewers", "ended: no answers were broken off"]);
   assertMatch(events[0].message, /^Metrics are at http:\/\/127\.0\.0\.1:\d+\/metrics$/);
   assertMatch(events[1].message, /^FFmpeg \S+$/);
   assertEquals(events.slice(2).map(({ result }) => result), [undefined, "not_found"]);

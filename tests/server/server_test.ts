@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch, assertRejects, assertStrictEquals } 
 import { RequestError } from "../../lib/base/errors.ts";
 import type { Logger } from "../../lib/base/log.ts";
 import { dialectOf } from "../../lib/ffmpeg/version.ts";
-import { classicRequest } from "../../lib/protocol/script/framing.ts";
+import { scriptRequest } from "../../lib/protocol/script/framing.ts";
 import { Credentials } from "../../lib/server/auth/credentials.ts";
 import { Server, type ServerOptions, startServer } from "../../lib/server/server.ts";
 import { Library } from "../../lib/sources/file/library.ts";
@@ -39,7 +39,7 @@ async function refusal(options: Partial<ServerOptions>): Promise<Error> {
 /** The code of the error that answers a request for the short video; `undefined` where it came. */
 async function refusedWith(peer: Peer): Promise<string | undefined> {
   await peer.ask(SHORT);
-  const { error } = await peer.answer();
+  const { error } = await peer.response();
   return error?.code;
 }
 
@@ -141,7 +141,7 @@ Deno.test("a disposed server has ended its sessions and their FFmpeg, and freed 
   using idle = await server.connect();
   using classic = await server.connect();
   await watching.ask(LONG);
-  await classic.write(classicRequest("get_video"));
+  await classic.write(scriptRequest("get_video"));
   await watching.until("frame");
   // While the first is still ending them, the second waits for the same.
   await Promise.all([server[Symbol.asyncDispose](), server[Symbol.asyncDispose]()]);
@@ -172,7 +172,7 @@ Deno.test("a full server just closes classic connections", async () => {
   using first = await server.connect();
   assertStrictEquals(await refusedWith(first), undefined);
   using classic = await server.connect();
-  await classic.write(classicRequest("get_image"));
+  await classic.write(scriptRequest("get_image"));
   assertEquals(await classic.readAll(), new Uint8Array(0));
   await server.logged(/refused: the server is full\n$/);
 });
@@ -226,8 +226,8 @@ Deno.test("a server serves several peers at once", async () => {
   using stack = new DisposableStack();
   for (const peer of peers) stack.use(peer);
   await Promise.all(peers.map((peer) => peer.ask({ ...SHORT, speed: 1 })));
-  const answers = await Promise.all(peers.map((peer) => peer.answer()));
-  assertEquals(answers.map(({ frames }) => frames), Array(6).fill(SHORT_FRAMES));
+  const responses = await Promise.all(peers.map((peer) => peer.response()));
+  assertEquals(responses.map(({ frames }) => frames), Array(6).fill(SHORT_FRAMES));
   stack.dispose();
   await server.quiet();
 });

@@ -1,19 +1,21 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { exposureOf } from "../../lib/server/start.ts";
+import { startupWarnings } from "../../lib/server/start.ts";
 
-const CLOSED = { token: true, tls: true, classicOpen: false };
+const CLOSED = { token: true, tls: true, scriptsOpen: false };
 
 function test(name: string, fn: () => void): void {
   Deno.test({ name, permissions: "none", fn });
 }
 
-test("exposureOf() says nothing on this machine alone, and nothing where all is closed", () => {
-  const open = { token: false, tls: false, classicOpen: true };
-  for (const host of ["127.0.0.1", "127.1.2.3", "::1"]) assertEquals(exposureOf(host, open), []);
-  assertEquals(exposureOf("0.0.0.0", CLOSED), []);
+test("startupWarnings() says nothing on this machine alone, and nothing where all is closed", () => {
+  const open = { token: false, tls: false, scriptsOpen: true };
+  for (const host of ["127.0.0.1", "127.1.2.3", "::1"]) {
+    assertEquals(startupWarnings(host, open), []);
+  }
+  assertEquals(startupWarnings("0.0.0.0", CLOSED), []);
 });
 
-test("exposureOf() names what is missing, and the flags", () => {
+test("startupWarnings() names what is missing, and the flags", () => {
   const cases = [
     [
       { token: false, tls: false },
@@ -24,10 +26,10 @@ test("exposureOf() names what is missing, and the flags", () => {
       { tls: false },
       /can read the token and what is sent: there is no TLS; see --tls-cert and --tls-key$/,
     ],
-    [{ classicOpen: true }, /^Any script .* without the token: --classic-open$/],
+    [{ scriptsOpen: true }, /^Any script .* without the token: --classic-open$/],
   ] as const;
   for (const [guards, line] of cases) {
-    const said = exposureOf("192.0.2.1", { ...CLOSED, ...guards });
+    const said = startupWarnings("192.0.2.1", { ...CLOSED, ...guards });
     assertEquals(said.length, 1);
     assertMatch(said[0], line);
     assertMatch(said[0], / 192\.0\.2\.1 /);

@@ -58,7 +58,7 @@ function look(screen: XScreen, server: ScriptedServer, ...more: string[]): Runni
 }
 
 Deno.test({
-  name: `WindowViewer turns pictures the right way up${WHY}`,
+  name: `WindowSink turns pictures the right way up${WHY}`,
   ignore: IGNORED,
   async fn() {
     const source = ["red", "blue"].flatMap((colour) => [
@@ -114,7 +114,7 @@ const LENGTHS = [
 ];
 
 for (const { seconds, begin, flags, taken } of LENGTHS) {
-  Deno.test(`WindowViewer shows ${seconds} s from ${begin} s on ${flags.join(" ")}, all of it`, async () => {
+  Deno.test(`WindowSink shows ${seconds} s from ${begin} s on ${flags.join(" ")}, all of it`, async () => {
     await using server = await packetServer(await clip(seconds), { begin });
     await using ffplay = await witness("ffplay", { instead: SHOWN });
     const shown = media.pathOf(`${seconds} shown.txt`);
@@ -139,7 +139,7 @@ for (const { seconds, begin, flags, taken } of LENGTHS) {
 }
 
 Deno.test({
-  name: `WindowViewer plays as slowly as it is asked to${WHY}`,
+  name: `WindowSink plays as slowly as it is asked to${WHY}`,
   ignore: IGNORED,
   async fn() {
     const path = await clip(1);
@@ -154,7 +154,7 @@ Deno.test({
   },
 });
 
-Deno.test("TerminalViewer turns pictures, and shows none from before the beginning", async () => {
+Deno.test("TerminalSink turns pictures, and shows none from before the beginning", async () => {
   const path = await media.make("change.mp4", [
     ...["-f", "lavfi", "-i", "color=red:s=32x96:r=25:d=1"],
     ...["-f", "lavfi", "-i", "color=blue:s=32x96:r=25:d=0.2"],
@@ -163,7 +163,7 @@ Deno.test("TerminalViewer turns pictures, and shows none from before the beginni
   await using server = await packetServer(path, { begin: 1, picture: { rotation: 270 } });
   const { status, stdout } = await runInside(
     ["--video", "--encoding", "copy", "--view", "terminal", ...at(server)],
-    { surroundings: { stdoutIsTerminal: true } },
+    { environment: { stdoutIsTerminal: true } },
   );
   assertEquals(status, 0);
   assertMatch(stdout, /38;2;\d;\d;25\d;/);
@@ -175,7 +175,7 @@ Deno.test("TerminalViewer turns pictures, and shows none from before the beginni
   assertEquals([rows.length, rows[0]], [13, 80]);
 });
 
-Deno.test("PipeViewer hands packets on that refer to later ones, with all of their moments", async () => {
+Deno.test("PipeSink hands packets on that refer to later ones, with all of their moments", async () => {
   const path = await media.make("b frames.mp4", [
     ...[...pictures({ rate: "30000/1001" }), ...tone(), ...X264, "-pix_fmt", "yuv420p"],
   ]);

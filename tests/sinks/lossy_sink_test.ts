@@ -1,8 +1,8 @@
 /** Views beside a recording: whatever becomes of them, it goes on. */
 import { assertEquals, assertMatch } from "@std/assert";
 import type { Frame } from "../../lib/media/frame.ts";
-import { BesideViewer } from "../../lib/sinks/lossy_sink.ts";
-import type { Presentation, Viewer } from "../../lib/sinks/sink.ts";
+import { LossySink } from "../../lib/sinks/lossy_sink.ts";
+import type { Presentation, Sink } from "../../lib/sinks/sink.ts";
 import { at } from "../support/inside.ts";
 import { mediaFolder, namesIn, pictures, run } from "../support/media.ts";
 import { startProgram } from "../support/programs.ts";
@@ -22,7 +22,7 @@ function frame(timestamp: number): Frame {
 }
 
 /** A view that does as it is told, and keeps the timestamps of what it is shown. */
-function view(show: Viewer["show"], more: Partial<Viewer> = {}): Viewer & { shown: number[] } {
+function view(show: Sink["show"], more: Partial<Sink> = {}): Sink & { shown: number[] } {
   const shown: number[] = [];
   return {
     shown,
@@ -38,11 +38,11 @@ function view(show: Viewer["show"], more: Partial<Viewer> = {}): Viewer & { show
 }
 
 Deno.test({
-  name: "BesideViewer hands everything to a view that takes it",
+  name: "LossySink hands everything to a view that takes it",
   permissions: "none",
   async fn() {
     const inner = view(() => Promise.resolve(true));
-    await using beside = new BesideViewer(inner);
+    await using beside = new LossySink(inner);
     await beside.begin(GREYS);
     for (let time = 0; time < 20; time++) assertEquals(await beside.show(frame(time)), true);
     assertEquals(await beside.finish(true), undefined);
@@ -51,12 +51,12 @@ Deno.test({
 });
 
 Deno.test({
-  name: "BesideViewer leaves out what a view does not take in time, and says how much",
+  name: "LossySink leaves out what a view does not take in time, and says how much",
   permissions: "none",
   async fn() {
     const free = Promise.withResolvers<boolean>();
     const inner = view(({ timestamp }) => timestamp === 0 ? free.promise : Promise.resolve(true));
-    await using beside = new BesideViewer(inner);
+    await using beside = new LossySink(inner);
     await beside.begin(GREYS);
     await beside.show(frame(0));
     // By then the view has the first one.
@@ -69,7 +69,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "BesideViewer gives up a view that takes nothing any more",
+  name: "LossySink gives up a view that takes nothing any more",
   permissions: "none",
   async fn() {
     const stuck = Promise.withResolvers<boolean>();
@@ -81,7 +81,7 @@ Deno.test({
       },
     });
     const options = { patience: 10, tell: (line: string) => void told.push(line) };
-    await using beside = new BesideViewer(inner, options);
+    await using beside = new LossySink(inner, options);
     await beside.begin(GREYS);
     for (let time = 0; time < 3; time++) assertEquals(await beside.show(frame(time)), true);
     await beside.finish(true);
@@ -97,7 +97,7 @@ for (
   ] as const
 ) {
   Deno.test({
-    name: `BesideViewer says at once that a view ${what}, and takes no more`,
+    name: `LossySink says at once that a view ${what}, and takes no more`,
     permissions: "none",
     async fn() {
       const told: string[] = [];
@@ -106,7 +106,7 @@ for (
         told.push(line);
         gone.resolve();
       };
-      await using beside = new BesideViewer(view(show), { tell });
+      await using beside = new LossySink(view(show), { tell });
       await beside.begin(GREYS);
       assertEquals(await beside.show(frame(0)), true);
       await gone.promise;
@@ -118,14 +118,14 @@ for (
 }
 
 Deno.test({
-  name: "BesideViewer takes it as a loss when a view cannot begin",
+  name: "LossySink takes it as a loss when a view cannot begin",
   permissions: "none",
   async fn() {
     const told: string[] = [];
     const inner = view(() => Promise.resolve(true), {
       begin: () => Promise.reject(new Error("Cannot run ffplay")),
     });
-    await using beside = new BesideViewer(inner, { tell: (line) => void told.push(line) });
+    await using beside = new LossySink(inner, { tell: (line) => void told.push(line) });
     await beside.begin(GREYS);
     assertEquals([await beside.show(frame(0)), inner.shown], [false, []]);
     assertEquals(told, ["Cannot run ffplay; the recording goes on"]);
@@ -133,11 +133,11 @@ Deno.test({
 });
 
 Deno.test({
-  name: "BesideViewer has what its view has for the terminal and the keys",
+  name: "LossySink has what its view has for the terminal and the keys",
   permissions: "none",
   async fn() {
     const told: string[] = [];
-    const plain = new BesideViewer(view(() => Promise.resolve(true)));
+    const plain = new LossySink(view(() => Promise.resolve(true)));
     assertEquals([plain.tell, plain.showStatus, plain.jump], [undefined, undefined, undefined]);
     const inner = view(() => Promise.resolve(true), {
       tell: (line) => void told.push(`tell ${line}`),
@@ -145,7 +145,7 @@ Deno.test({
       pause: (paused) => void told.push(`pause ${paused}`),
       jump: () => Promise.resolve(),
     });
-    const beside = new BesideViewer(inner);
+    const beside = new LossySink(inner);
     beside.tell?.("a");
     beside.showStatus?.("b");
     beside.pause?.(true);

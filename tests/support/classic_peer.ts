@@ -6,7 +6,7 @@ import { Output, pathOf } from "./programs.ts";
 export const PYTHON = await findPython(["numpy", "cv2"]);
 
 /** A Python server that runs, on a free port. */
-export class ClassicServer implements AsyncDisposable {
+export class ScriptServer implements AsyncDisposable {
   readonly port: string;
   #child: Deno.ChildProcess;
   #outputs: readonly Output[];
@@ -18,7 +18,7 @@ export class ClassicServer implements AsyncDisposable {
   }
 
   /** Starts it and waits until it listens. */
-  static async start(media: string, args: readonly string[]): Promise<ClassicServer> {
+  static async start(media: string, args: readonly string[]): Promise<ScriptServer> {
     const child = new Deno.Command(PYTHON ?? "python3", {
       args: [pathOf("tests/peers/classic_server.py"), media, ...args],
       stdin: "null",
@@ -27,7 +27,7 @@ export class ClassicServer implements AsyncDisposable {
     }).spawn();
     const outputs = [new Output(child.stdout), new Output(child.stderr)];
     const [, port] = await outputs[0].until(/^Listening on [\d.]+:(\d+)\n/);
-    return new ClassicServer(child, outputs, port);
+    return new ScriptServer(child, outputs, port);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

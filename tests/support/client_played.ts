@@ -1,7 +1,7 @@
 /** What tests of playing have in common: a small answer, and viewers that misbehave. */
-import type { AnswerPart } from "../../lib/client/request/request.ts";
+import type { ResponsePart } from "../../lib/client/request/request.ts";
 import type { Description } from "../../lib/media/frame.ts";
-import type { Viewer } from "../../lib/sinks/sink.ts";
+import type { Sink } from "../../lib/sinks/sink.ts";
 import { GREY } from "./scripted_server.ts";
 
 /** One grey stream. */
@@ -13,7 +13,7 @@ export const END = { frames: 3, audioFrames: 0, bytes: 3, dropped: 2, reason: "e
 type Behaviour = "watches" | "closes" | "fails" | "fails to begin" | "fails to finish";
 
 /** A viewer that writes down what it is told. */
-export class TestViewer implements Viewer {
+export class TestSink implements Sink {
   readonly calls: string[] = [];
   #behaviour: Behaviour;
 
@@ -50,9 +50,9 @@ export class TestViewer implements Viewer {
 }
 
 /** Some grey frames, and the end, or none. */
-export async function* answer(
+export async function* response(
   { until = 4, then = "end" }: { until?: number; then?: "end" | "cut" } = {},
-): AsyncGenerator<AnswerPart> {
+): AsyncGenerator<ResponsePart> {
   yield { kind: "describe", description: DESCRIPTION };
   for (let timestamp = 0; timestamp < until; timestamp++) {
     const frame = { streamId: 0, timestamp, keyframe: true, data: new Uint8Array(1) };

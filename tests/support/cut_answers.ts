@@ -20,7 +20,7 @@ export interface WholeFrame {
 }
 
 /** An answer with all that its frames say. */
-export interface WholeAnswer {
+export interface WholeResponse {
   description: Description;
   frames: WholeFrame[];
   end: EndReport;
@@ -33,9 +33,9 @@ export type Comparable = Omit<WholeFrame, "data">[] | { from: number | undefined
 export async function askWhole(
   server: TestServer,
   request: Omit<MediaRequest, "command"> & Partial<Pick<MediaRequest, "command">>,
-): Promise<WholeAnswer> {
+): Promise<WholeResponse> {
   const frames: WholeFrame[] = [];
-  const answer = await ask(server, { command: "get_video", ...request }, {
+  const response = await ask(server, { command: "get_video", ...request }, {
     onFrame: ({ streamId, timestamp, keyframe, dropped, discontinuity = false, data }) => {
       const size = data.byteLength;
       const md5 = createHash("md5").update(data).digest("hex");
@@ -43,8 +43,8 @@ export async function askWhole(
       frames.push({ streamId, timestamp, keyframe, dropped, discontinuity, size, md5, data: kept });
     },
   });
-  if (answer.error !== undefined) throw answer.error;
-  return { description: answer.description!, frames, end: answer.end! };
+  if (response.error !== undefined) throw response.error;
+  return { description: response.description!, frames, end: response.end! };
 }
 
 /** What a client says of the frames that it has. */

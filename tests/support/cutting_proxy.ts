@@ -77,14 +77,14 @@ export class CuttingProxy implements AsyncDisposable {
     try {
       await Promise.all([
         pass(client, server).finally(close),
-        this.#answer(server, client, { fate, index }).finally(close),
+        this.#response(server, client, { fate, index }).finally(close),
       ]);
     } finally {
       close();
     }
   }
 
-  async #answer(
+  async #response(
     server: Deno.TcpConn,
     client: Deno.TcpConn,
     { fate, index }: { fate: Exclude<Fate, "refused">; index: number },

@@ -1,6 +1,6 @@
 /** The client within the tests' own process: quick, and with surroundings made up. */
 import { runClient, statusOf } from "../../lib/client/run.ts";
-import type { Surroundings } from "../../lib/client/terminal/environment.ts";
+import type { Environment } from "../../lib/client/terminal/environment.ts";
 import { MONOTONIC_CLOCK } from "../../lib/base/clock.ts";
 import { messageOf } from "../../lib/base/errors.ts";
 import { printable } from "../../lib/base/log.ts";
@@ -10,7 +10,7 @@ import type { TestServer } from "./server.ts";
 export interface InsideOptions {
   /** What the user types: lines. */
   typed?: readonly string[];
-  surroundings?: Partial<Surroundings>;
+  environment?: Partial<Environment>;
   signal?: AbortSignal;
   forced?: AbortSignal;
 }
@@ -28,19 +28,19 @@ export interface Outcome {
 /** Runs the client with a command line. What it fails with is printed, as `client.ts` does it. */
 export async function runInside(
   args: readonly string[],
-  { typed = [], surroundings = {}, signal, forced }: InsideOptions = {},
+  { typed = [], environment = {}, signal, forced }: InsideOptions = {},
 ): Promise<Outcome> {
   const never = new AbortController().signal;
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   const outcome = { status: 0, stdout: "", stderr: "" };
-  const found: Surroundings = {
+  const found: Environment = {
     stdout: new WritableStream({ write: (chunk) => void chunks.push(chunk.slice()) }),
     print: (text) => void (outcome.stdout += text),
     printError: (text) => void (outcome.stderr += text),
     draw: (text) => Promise.resolve(found.print(text)),
     lines: () => ReadableStream.from(typed),
     keyboard: () => Promise.resolve(undefined),
-    environment: (name) => name === "COLORTERM" ? "truecolor" : undefined,
+    variable: (name) => name === "COLORTERM" ? "truecolor" : undefined,
     clock: MONOTONIC_CLOCK,
     token: () => undefined,
     terminalSettings: () => undefined,
@@ -49,9 +49,9 @@ export async function runInside(
     stderrIsTerminal: false,
     screen: undefined,
     terminalSize: () => ({ columns: 80, rows: 24 }),
-    ...surroundings,
+    ...environment,
   };
-  const around = { surroundings: found, signal: signal ?? never, forced: forced ?? never };
+  const around = { environment: found, signal: signal ?? never, forced: forced ?? never };
   try {
     outcome.status = await runClient(args, around) ? 0 : 130;
   } catch (error) {

@@ -66,27 +66,27 @@ export class NativeClient implements Disposable {
    */
   async ask(request: MediaRequest, { onFrame }: Watch = {}): Promise<Answer> {
     await this.connection.send("request", encodeRequest(request));
-    const answer: Answer = { frames: [] };
+    const response: Answer = { frames: [] };
     const timeBases = new Map<number, Rational>();
     while (true) {
       const message = await this.connection.receive();
       if (message === undefined) throw new Error("Cannot finish the answer: the server hung up");
       if (message.kind === "frame") {
-        answer.frames.push(toReceived(message, timeBases));
+        response.frames.push(toReceived(message, timeBases));
         onFrame?.(message);
         this.connection.recycle(message);
       } else if (message.kind === "describe") {
-        answer.description = parseDescription(message.payload);
-        for (const { id, timeBase } of answer.description.streams) timeBases.set(id, timeBase);
+        response.description = parseDescription(message.payload);
+        for (const { id, timeBase } of response.description.streams) timeBases.set(id, timeBase);
       } else if (message.kind === "list") {
-        answer.list = parseList(message.payload);
-        return answer;
+        response.list = parseList(message.payload);
+        return response;
       } else if (message.kind === "end") {
-        answer.end = parseEnd(message.payload);
-        return answer;
+        response.end = parseEnd(message.payload);
+        return response;
       } else if (message.kind === "error") {
-        answer.error = parseError(message.payload);
-        return answer;
+        response.error = parseError(message.payload);
+        return response;
       }
     }
   }
@@ -113,16 +113,16 @@ export async function ask(
 }
 
 /** The frames of one stream, as they compare with ffmpeg's own. */
-export function framesOf(answer: Answer, type: "video" | "audio"): FrameSum[] {
-  const id = streamOf(answer, type)?.id;
-  const frames = answer.frames.filter((frame) => frame.streamId === id);
+export function framesOf(response: Answer, type: "video" | "audio"): FrameSum[] {
+  const id = streamOf(response, type)?.id;
+  const frames = response.frames.filter((frame) => frame.streamId === id);
   return frames.map(({ time, size, md5 }) => ({ time, size, md5 }));
 }
 
 /** The description of one stream. */
-export function streamOf<Type extends "video" | "audio">(answer: Answer, type: Type) {
+export function streamOf<Type extends "video" | "audio">(response: Answer, type: Type) {
   type Wanted = Extract<StreamDescription, { type: Type }>;
-  return answer.description?.streams.find((stream): stream is Wanted => stream.type === type);
+  return response.description?.streams.find((stream): stream is Wanted => stream.type === type);
 }
 
 function toReceived(message: FrameMessage, timeBases: Map<number, Rational>): ReceivedFrame {

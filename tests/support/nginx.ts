@@ -95,8 +95,8 @@ export function freePort(): number {
 
 async function textAt(address: string): Promise<string | undefined> {
   try {
-    const answer = await fetch(address);
-    return await answer.text();
+    const response = await fetch(address);
+    return await response.text();
   } catch (error) {
     // It does not listen yet.
     if (error instanceof TypeError) return undefined;

@@ -78,7 +78,7 @@ export async function testPage(
   const print = (text: string) => told.resolve(text.match(/^Watch at (\S+)$/m)?.[1] ?? text);
   const outcome = runInside(["--view", "browser", ...at(server), ...flags], {
     signal: end.signal,
-    surroundings: { print, printError: (text) => said.add(text), token: () => token },
+    environment: { print, printError: (text) => said.add(text), token: () => token },
   });
   const failed = outcome.then(({ stderr }) => {
     throw new Error(`Cannot serve the page: ${said.text}${stderr}`);

@@ -6,8 +6,8 @@ import type { Notice } from "../../lib/protocol/native/response.ts";
 import { Controls } from "../../lib/server/playback/controls.ts";
 import { MAX_FRAME_SIZE } from "../../lib/server/playback/play_file.ts";
 import { Player } from "../../lib/server/playback/player.ts";
-import { Resumption } from "../../lib/server/playback/resume.ts";
-import { Search } from "../../lib/server/playback/resume_search.ts";
+import { Resume } from "../../lib/server/playback/resume.ts";
+import { ResumeSearch } from "../../lib/server/playback/resume_search.ts";
 import { openDecoder } from "../../lib/sources/file/decoder.ts";
 import type { MediaFile } from "../../lib/sources/file/library.ts";
 import type { MediaOptions } from "../../lib/sources/file/plan.ts";
@@ -56,7 +56,7 @@ export async function play(
   };
   await using first = await open(options);
   const { streams } = first;
-  const search = resume && new Search(new Resumption(resume, streams), {
+  const search = resume && new ResumeSearch(new Resume(resume, streams), {
     ...{ file, options, loop, streams },
     clock: now && { now },
   });

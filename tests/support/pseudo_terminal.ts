@@ -8,7 +8,7 @@ export const PYTHON = await findPython(["pty", "termios"]);
 /** What a terminal is like. */
 export interface PseudoTerminalOptions {
   /** What it says when it is asked what it is; nothing where empty. */
-  answer: string;
+  reply: string;
   columns?: number;
   rows?: number;
   env?: Record<string, string>;
@@ -29,9 +29,9 @@ export class PseudoTerminal implements AsyncDisposable {
   /** Starts the client in it. */
   constructor(
     args: readonly string[],
-    { answer, columns = 80, rows = 24, env = {}, wrapper = [], path }: PseudoTerminalOptions,
+    { reply, columns = 80, rows = 24, env = {}, wrapper = [], path }: PseudoTerminalOptions,
   ) {
-    const escaped = answer.replaceAll("\\", "\\\\").replaceAll("\x1b", "\\x1b");
+    const escaped = reply.replaceAll("\\", "\\\\").replaceAll("\x1b", "\\x1b");
     const size = [String(columns), String(rows)];
     const client = path === undefined ? sourceCommand("client") : [path];
     const command = [...wrapper, ...client, ...args];

@@ -84,7 +84,7 @@ export class WatchedServer implements AsyncDisposable {
     {
       using peer = await this.connect();
       await peer.ask({ command: "get_image" });
-      const { frames, end } = await peer.answer();
+      const { frames, end } = await peer.response();
       assertEquals([frames, end?.reason], [1, "end"]);
     }
     await this.quiet();
@@ -118,7 +118,7 @@ export async function watchedServer(
 }
 
 /** All that a server said to one request. */
-export interface PeerAnswer {
+export interface PeerResponse {
   /** Kinds of the messages in the order of arrival; runs of frames once, pings left out. */
   kinds: string[];
   frames: number;
@@ -168,17 +168,17 @@ export class Peer implements Disposable {
   }
 
   /** Collects the answer to one request. */
-  async answer(): Promise<PeerAnswer> {
-    const answer: PeerAnswer = { kinds: [], frames: 0 };
+  async response(): Promise<PeerResponse> {
+    const response: PeerResponse = { kinds: [], frames: 0 };
     while (true) {
       const message = await this.#receive();
       if (message === undefined) throw new Error("Cannot finish the answer: the server hung up");
       if (message.kind === "ping") continue;
-      if (answer.kinds.at(-1) !== message.kind) answer.kinds.push(message.kind);
-      if (message.kind === "frame") answer.frames++;
-      else if (message.kind === "end") answer.end = parseEnd(message.payload);
-      else if (message.kind === "error") answer.error = parseError(message.payload);
-      if (["end", "error", "list"].includes(message.kind)) return answer;
+      if (response.kinds.at(-1) !== message.kind) response.kinds.push(message.kind);
+      if (message.kind === "frame") response.frames++;
+      else if (message.kind === "end") response.end = parseEnd(message.payload);
+      else if (message.kind === "error") response.error = parseError(message.payload);
+      if (["end", "error", "list"].includes(message.kind)) return response;
     }
   }
 

@@ -19,7 +19,7 @@ export interface Target {
 }
 
 /** How long the server may keep the client waiting, milliseconds. */
-export interface LinkTimeouts {
+export interface ConnectionTimeouts {
   /** Until the connection stands. */
   connect: number;
   /** Without a byte in either direction that something is expected in. */
@@ -27,13 +27,13 @@ export interface LinkTimeouts {
 }
 
 /** Waits of the client, where nothing else is said. A server pings every 5 seconds. */
-export const DEFAULT_LINK_TIMEOUTS: LinkTimeouts = { connect: 10_000, silence: 15_000 };
+export const DEFAULT_CONNECTION_TIMEOUTS: ConnectionTimeouts = { connect: 10_000, silence: 15_000 };
 
 /** Waits for a script, which may have nothing to send for a while. */
-const CLASSIC_LINK_TIMEOUTS: LinkTimeouts = { connect: 10_000, silence: 30_000 };
+const SCRIPT_CONNECTION_TIMEOUTS: ConnectionTimeouts = { connect: 10_000, silence: 30_000 };
 
 /** A connection to a server. Every wait on it has a deadline. */
-export class Link implements Disposable {
+export class ServerConnection implements Disposable {
   readonly reader: ByteReader;
   readonly writer: ByteWriter;
   /** Goes with every request. */
@@ -45,7 +45,7 @@ export class Link implements Disposable {
   constructor(
     socket: Socket,
     signal: AbortSignal,
-    { timeouts, token }: { timeouts: LinkTimeouts; token?: Secret },
+    { timeouts, token }: { timeouts: ConnectionTimeouts; token?: Secret },
   ) {
     this.#socket = socket;
     this.token = token;
@@ -93,22 +93,24 @@ export class Link implements Disposable {
 export async function connect(
   target: Target,
   signal: AbortSignal,
-  timeouts: LinkTimeouts = target.classic ? CLASSIC_LINK_TIMEOUTS : DEFAULT_LINK_TIMEOUTS,
-): Promise<Link> {
+  timeouts: ConnectionTimeouts = target.classic
+    ? SCRIPT_CONNECTION_TIMEOUTS
+    : DEFAULT_CONNECTION_TIMEOUTS,
+): Promise<ServerConnection> {
   const { token, trust } = target.credentials ?? {};
   const timeout = AbortSignal.timeout(timeouts.connect);
   const limit = AbortSignal.any([signal, timeout]);
   const raw = await connectPlainly(target, { signal, timeout, limit, timeouts });
   raw.setNoDelay();
   raw.setKeepAlive();
-  if (trust === undefined) return new Link(raw, signal, { timeouts, token });
+  if (trust === undefined) return new ServerConnection(raw, signal, { timeouts, token });
   const { host: hostname, port } = target;
   const close = () => closeSocket(raw);
   limit.addEventListener("abort", close);
   try {
     if (limit.aborted) close();
     const socket = await connectSecurely(raw, { hostname, port }, trust);
-    return new Link(socket, signal, { timeouts, token });
+    return new ServerConnection(socket, signal, { timeouts, token });
   } catch (cause) {
     signal.throwIfAborted();
     if (!timeout.aborted) {
@@ -132,7 +134,7 @@ async function connectPlainly(
     timeout: AbortSignal;
     /** Of both, the one that fires first. */
     limit: AbortSignal;
-    timeouts: LinkTimeouts;
+    timeouts: ConnectionTimeouts;
   },
 ): Promise<Deno.TcpConn> {
   try {

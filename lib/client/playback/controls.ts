@@ -2,7 +2,7 @@ import { deadline } from "../../base/async.ts";
 import type { Description } from "../../media/frame.ts";
 import type { Control } from "../../protocol/native/request.ts";
 import type { PlayAction } from "../../sinks/sink.ts";
-import type { MediaAnswer } from "../request/request.ts";
+import type { MediaResponse } from "../request/request.ts";
 
 /** Seconds that the arrow keys go, as in most players. */
 const STEPS: Partial<Record<PlayAction, number>> = {
@@ -37,7 +37,7 @@ export interface PlayerControlsOptions {
 /** Turns what the user does into the control messages of one answer. */
 export class PlayerControls implements Disposable {
   #options: PlayerControlsOptions;
-  #answer: MediaAnswer | undefined;
+  #response: MediaResponse | undefined;
   #description: Description | undefined;
   #paused = false;
   #quit = new AbortController();
@@ -67,8 +67,8 @@ export class PlayerControls implements Disposable {
   }
 
   /** Begins to act, when it is known what is coming. */
-  attach(answer: MediaAnswer, description: Description): void {
-    this.#answer = answer;
+  attach(response: MediaResponse, description: Description): void {
+    this.#response = response;
     this.#description = description;
     if (this.quitting) this.#stop();
   }
@@ -120,16 +120,16 @@ export class PlayerControls implements Disposable {
   }
 
   #stop(): void {
-    const answer = this.#answer;
-    if (answer === undefined) return;
-    if (answer.control === undefined) return answer.abandon?.();
+    const response = this.#response;
+    if (response === undefined) return;
+    if (response.control === undefined) return response.abandon?.();
     const { farewell = FAREWELL } = this.#options;
-    this.#farewell = deadline(farewell, () => answer.abandon?.());
+    this.#farewell = deadline(farewell, () => response.abandon?.());
     this.#send({ action: "stop" });
   }
 
   #togglePause(): void {
-    if (this.#answer?.control === undefined) return this.#tell("Cannot pause a classic server");
+    if (this.#response?.control === undefined) return this.#tell("Cannot pause a classic server");
     this.#paused = !this.#paused;
     this.#send({ action: this.#paused ? "pause" : "resume" });
     this.#options.onPause?.(this.#paused);
@@ -138,7 +138,7 @@ export class PlayerControls implements Disposable {
   #seekBy(seconds: number): void {
     const { recording, loop } = this.#options;
     if (recording) return this.#tell("Cannot seek while it is recorded");
-    if (this.#answer?.control === undefined) return this.#tell("Cannot seek in a classic server");
+    if (this.#response?.control === undefined) return this.#tell("Cannot seek in a classic server");
     if (this.#description?.live) return this.#tell("Cannot seek in what is live");
     const end = this.#end;
     const position = this.#start + this.#position;
@@ -174,6 +174,6 @@ export class PlayerControls implements Disposable {
 
   #send(control: Control): void {
     // Where the connection is gone, whoever reads the answer learns it, too, and tells of it.
-    this.#answer?.control?.(control).catch(() => {});
+    this.#response?.control?.(control).catch(() => {});
   }
 }

@@ -1,8 +1,8 @@
 import { messageOf } from "../../base/errors.ts";
 import { type Description, type Encoding, type Frame, toSeconds } from "../../media/frame.ts";
 import type { Notice } from "../../protocol/native/response.ts";
-import type { Presentation, Viewer } from "../../sinks/sink.ts";
-import type { MediaAnswer } from "../request/request.ts";
+import type { Presentation, Sink } from "../../sinks/sink.ts";
+import type { MediaResponse } from "../request/request.ts";
 import type { Progress } from "../terminal/progress.ts";
 import type { PlayerControls } from "./controls.ts";
 import type { Statistics } from "./statistics.ts";
@@ -10,7 +10,7 @@ import type { Statistics } from "./statistics.ts";
 /** What an answer is played to. */
 export interface PlayOptions {
   /** Each gets every frame; where one is closed or fails, the others go on. */
-  viewers: readonly Viewer[];
+  sinks: readonly Sink[];
   statistics: Statistics;
   /** One picture was asked for. */
   still: boolean;
@@ -52,11 +52,11 @@ export interface PlayResult {
  * @throws whatever the last viewer failed with
  */
 export async function play(
-  answer: MediaAnswer,
+  response: MediaResponse,
   options: PlayOptions,
 ): Promise<PlayResult> {
   const { statistics, progress, controls, signal } = options;
-  const audience = new Audience(options.viewers, options.onNote);
+  const audience = new Audience(options.sinks, options.onNote);
   const { notes, failures } = audience;
   const result: PlayResult = { outcome: "whole", notes, failures };
   /** What is coming, until viewers are told. */
@@ -73,10 +73,10 @@ export async function play(
   let endless = options.loop ?? false;
   let duration: number | undefined;
   try {
-    for await (const part of answer) {
+    for await (const part of response) {
       if (part.kind === "describe") {
         announced = part.description;
-        controls?.attach(answer, announced);
+        controls?.attach(response, announced);
         endless ||= announced.live;
         duration = endless ? undefined : lengthOf(announced, options.part);
         statistics.describe(announced.name, announced.streams);
@@ -183,55 +183,55 @@ class Audience {
   readonly failures: unknown[] = [];
   /** Why the last viewer left, where it did not just close. */
   failure: unknown;
-  #viewers: Set<Viewer>;
+  #sinks: Set<Sink>;
   #tell: (line: string) => void;
   /** What fails now is told at the end, which this is. */
   #finishing = false;
 
   /** @param tell told at once of a viewer that fails while others go on, perhaps for hours */
-  constructor(viewers: readonly Viewer[], tell: (line: string) => void = () => {}) {
-    this.#viewers = new Set(viewers);
+  constructor(sinks: readonly Sink[], tell: (line: string) => void = () => {}) {
+    this.#sinks = new Set(sinks);
     this.#tell = tell;
   }
 
   get empty(): boolean {
-    return this.#viewers.size === 0;
+    return this.#sinks.size === 0;
   }
 
   async begin(presentation: Presentation): Promise<void> {
-    await this.#each(async (viewer) => {
-      await viewer.begin(presentation);
+    await this.#each(async (sink) => {
+      await sink.begin(presentation);
       return true;
     });
   }
 
   async show(frame: Frame): Promise<void> {
-    await this.#each((viewer) => viewer.show(frame));
+    await this.#each((sink) => sink.show(frame));
   }
 
   async jump(to: number): Promise<void> {
-    await this.#each(async (viewer) => {
-      await viewer.jump?.(to);
+    await this.#each(async (sink) => {
+      await sink.jump?.(to);
       return true;
     });
   }
 
   async finish(whole: boolean): Promise<void> {
     this.#finishing = true;
-    await this.#each(async (viewer) => {
-      const note = await viewer.finish(whole);
+    await this.#each(async (sink) => {
+      const note = await sink.finish(whole);
       if (note !== undefined) this.notes.push(note);
       return true;
     });
   }
 
   /** Lets each viewer act; those that close or fail leave. The last one's failure is thrown. */
-  async #each(action: (viewer: Viewer) => Promise<boolean>): Promise<void> {
-    for (const viewer of this.#viewers) {
+  async #each(action: (sink: Sink) => Promise<boolean>): Promise<void> {
+    for (const sink of this.#sinks) {
       try {
-        if (!await action(viewer)) this.#viewers.delete(viewer);
+        if (!await action(sink)) this.#sinks.delete(sink);
       } catch (error) {
-        this.#viewers.delete(viewer);
+        this.#sinks.delete(sink);
         if (this.empty) {
           this.failure = error;
           throw error;

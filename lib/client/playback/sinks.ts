@@ -1,18 +1,18 @@
 import { UsageError } from "../../base/errors.ts";
-import { BesideViewer } from "../../sinks/lossy_sink.ts";
+import { LossySink } from "../../sinks/lossy_sink.ts";
 import { createOutput, type Destination, needsFfmpeg } from "../../sinks/output/create.ts";
-import { isSeries } from "../../sinks/output/image_sequence.ts";
+import { isImageSequence } from "../../sinks/output/image_sequence.ts";
 import { type FfmpegProgram, hasPlayer, type InstalledFfmpeg } from "../../sinks/programs.ts";
-import { createNoneViewer, type PlayAction, type Viewer } from "../../sinks/sink.ts";
+import { createNullSink, type PlayAction, type Sink } from "../../sinks/sink.ts";
 import { canBeAsked, lookOf } from "../../sinks/terminal/capabilities.ts";
-import { TerminalViewer } from "../../sinks/terminal/terminal.ts";
-import { WindowViewer } from "../../sinks/window/window.ts";
+import { TerminalSink } from "../../sinks/terminal/terminal.ts";
+import { WindowSink } from "../../sinks/window/window.ts";
 import type { ClientFlags, VIEWS } from "../flags.ts";
-import type { Surroundings } from "../terminal/environment.ts";
+import type { Environment } from "../terminal/environment.ts";
 
 /** What viewers are made from. */
-export interface ViewerContext {
-  surroundings: Surroundings;
+export interface SinkContext {
+  environment: Environment;
   /** The FFmpeg of this machine. */
   ffmpeg: InstalledFfmpeg;
   /** Ends everything in good order, also when the user ends what is played. */
@@ -32,7 +32,7 @@ export interface ViewerContext {
 /** Ways of looking at what one answer brings; a browser asks for itself. */
 type View = Exclude<typeof VIEWS[number], "browser">;
 
-/** What {@linkcode chooseViewers} has to know. */
+/** What {@linkcode chooseSinks} has to know. */
 export interface Choice {
   view?: View;
   /** Where it is written to. */
@@ -41,7 +41,7 @@ export interface Choice {
 
 /** Viewers, and the programs of FFmpeg without which none of them works. */
 export interface Chosen {
-  viewers: Viewer[];
+  sinks: Sink[];
   programs: FfmpegProgram[];
 }
 
@@ -60,7 +60,7 @@ export function destinationOf(
   { still }: { still: boolean },
 ): Destination | undefined {
   if (output === undefined) return undefined;
-  const series = every !== undefined || (!still && isSeries(output));
+  const series = every !== undefined || (!still && isImageSequence(output));
   return { output, overwrite, format, codec, ffmpeg, still, series };
 }
 
@@ -70,66 +70,66 @@ export function destinationOf(
  *
  * @throws {UsageError} where there is nothing to look at it with
  */
-export async function chooseViewers(
+export async function chooseSinks(
   { view, destination }: Choice,
-  context: ViewerContext,
+  context: SinkContext,
 ): Promise<Chosen> {
-  const { surroundings, ffmpeg, forced, tell, onSize } = context;
-  const viewers: Viewer[] = [];
+  const { environment, ffmpeg, forced, tell, onSize } = context;
+  const sinks: Sink[] = [];
   const programs: FfmpegProgram[] = [];
-  if (destination?.output === "-" && surroundings.stdoutIsTerminal) {
+  if (destination?.output === "-" && environment.stdoutIsTerminal) {
     throw new UsageError("Cannot write media to a terminal: expected a pipe, as in … | ffplay -");
   }
   if (destination !== undefined) {
-    const { stdout } = surroundings;
+    const { stdout } = environment;
     const dialect = () => ffmpeg.dialect();
-    viewers.push(createOutput(destination, { stdout, forced, dialect, onSize }));
+    sinks.push(createOutput(destination, { stdout, forced, dialect, onSize }));
     if (needsFfmpeg(destination)) programs.push("ffmpeg");
   }
   const chosen = view ?? (destination === undefined ? await defaultView(context) : undefined);
   if (chosen !== undefined) {
-    const viewer = createViewer(chosen, context);
+    const sink = createSink(chosen, context);
     // What is written must not suffer from who looks at it.
     const alone = destination === undefined || chosen === "none";
-    viewers.push(alone ? viewer : new BesideViewer(viewer, { tell }));
+    sinks.push(alone ? sink : new LossySink(sink, { tell }));
     if (destination === undefined && chosen !== "none") {
       programs.push(chosen === "window" ? "ffplay" : "ffmpeg");
     }
   }
-  return { viewers, programs };
+  return { sinks, programs };
 }
 
-function createViewer(
+function createSink(
   view: View,
-  { surroundings, signal, forced, onAction, onClosed }: ViewerContext,
-): Viewer {
+  { environment, signal, forced, onAction, onClosed }: SinkContext,
+): Sink {
   if (view === "window") {
-    if (surroundings.screen !== undefined) {
-      return new WindowViewer(surroundings.screen, { signal, onAction, onClosed });
+    if (environment.screen !== undefined) {
+      return new WindowSink(environment.screen, { signal, onAction, onClosed });
     }
     throw new UsageError(
       "Cannot open a window: neither DISPLAY nor WAYLAND_DISPLAY names a screen, expected " +
         "--view terminal, --view browser or --output FILE",
     );
   }
-  if (view === "none") return createNoneViewer();
-  const { draw, terminalSize, terminalSettings, passesSixel, environment } = surroundings;
-  return new TerminalViewer({
+  if (view === "none") return createNullSink();
+  const { draw, terminalSize, terminalSettings, passesSixel, variable } = environment;
+  return new TerminalSink({
     write: draw,
-    writeNow: surroundings.print,
+    writeNow: environment.print,
     size: terminalSize,
-    look: lookOf(environment),
-    isTerminal: surroundings.stdoutIsTerminal,
-    canBeAsked: canBeAsked(environment),
+    look: lookOf(variable),
+    isTerminal: environment.stdoutIsTerminal,
+    canBeAsked: canBeAsked(variable),
     passesSixel,
-    keyboard: surroundings.keyboard,
+    keyboard: environment.keyboard,
     settings: terminalSettings,
     forced,
   });
 }
 
-async function defaultView({ surroundings, ffmpeg }: ViewerContext): Promise<View> {
-  const { screen, stdoutIsTerminal } = surroundings;
+async function defaultView({ environment, ffmpeg }: SinkContext): Promise<View> {
+  const { screen, stdoutIsTerminal } = environment;
   if (screen !== undefined && await hasPlayer(ffmpeg)) return "window";
   if (stdoutIsTerminal) return "terminal";
   const lacking = screen === undefined ? "no screen" : "no ffplay to open a window with";

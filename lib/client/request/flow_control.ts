@@ -1,5 +1,5 @@
 import type { Control } from "../../protocol/native/request.ts";
-import type { AnswerPart, MediaAnswer } from "./request.ts";
+import type { MediaResponse, ResponsePart } from "./request.ts";
 
 /** Bytes of frames that wait at once, and how many have to be left before more are asked for. */
 export interface BufferLimits {
@@ -18,10 +18,10 @@ const USUAL: BufferLimits = { pause: 8 << 20, resume: 2 << 20, full: 32 << 20 };
  * An answer that may be taken as slowly as one likes: it is read all the time, so that the server's
  * signs of life are answered, and the server is told to pause while nobody takes what has come.
  */
-export class BufferedAnswer implements MediaAnswer {
-  #answer: MediaAnswer;
+export class BufferedResponse implements MediaResponse {
+  #response: MediaResponse;
   #limits: BufferLimits;
-  #waiting: AnswerPart[] = [];
+  #waiting: ResponsePart[] = [];
   /** Bytes of the frames that wait. */
   #size = 0;
   #paused = false;
@@ -30,12 +30,12 @@ export class BufferedAnswer implements MediaAnswer {
   #news = Promise.withResolvers<void>();
   #room = Promise.withResolvers<void>();
 
-  constructor(answer: MediaAnswer, limits: BufferLimits = USUAL) {
-    this.#answer = answer;
+  constructor(response: MediaResponse, limits: BufferLimits = USUAL) {
+    this.#response = response;
     this.#limits = limits;
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<AnswerPart> {
+  async *[Symbol.asyncIterator](): AsyncGenerator<ResponsePart> {
     const reading = this.#read();
     try {
       while (true) {
@@ -61,13 +61,13 @@ export class BufferedAnswer implements MediaAnswer {
 
   /** Ends the connection at once, and so the answer. */
   abandon(): void {
-    this.#answer.abandon?.();
+    this.#response.abandon?.();
   }
 
   /** Reads to the end, whatever that is; a failure waits for its turn behind what came before. */
   async #read(): Promise<void> {
     try {
-      for await (const part of this.#answer) {
+      for await (const part of this.#response) {
         this.#waiting.push(kept(part));
         if (part.kind === "frame") this.#size += part.frame.data.byteLength;
         this.#tell();
@@ -84,7 +84,7 @@ export class BufferedAnswer implements MediaAnswer {
   }
 
   async #pause(): Promise<void> {
-    if (this.#answer.control === undefined) {
+    if (this.#response.control === undefined) {
       // TCP alone can hold such a server up.
       while (this.#size > this.#limits.resume && !this.#over) await this.#roomMade();
     } else if (!this.#paused) {
@@ -98,7 +98,7 @@ export class BufferedAnswer implements MediaAnswer {
     await this.#room.promise;
   }
 
-  #taken(part: AnswerPart): void {
+  #taken(part: ResponsePart): void {
     if (part.kind !== "frame") return;
     this.#size -= part.frame.data.byteLength;
     this.#room.resolve();
@@ -109,7 +109,7 @@ export class BufferedAnswer implements MediaAnswer {
 
   #send(control: Control): void {
     // Where the connection is gone, whoever reads the answer learns it, too, and tells of it.
-    this.#answer.control?.(control).catch(() => {});
+    this.#response.control?.(control).catch(() => {});
   }
 
   #tell(): void {
@@ -119,7 +119,7 @@ export class BufferedAnswer implements MediaAnswer {
 }
 
 /** The same with memory of its own: the next frame comes where the one before lay. */
-function kept(part: AnswerPart): AnswerPart {
+function kept(part: ResponsePart): ResponsePart {
   if (part.kind !== "frame") return part;
   return { ...part, frame: { ...part.frame, data: part.frame.data.slice() } };
 }

@@ -7,7 +7,7 @@ import { toTicks } from "./resume_state.ts";
  * time that has passed: whoever asks again may get another server, or the same one started anew,
  * whose timestamps have nothing to do with those before.
  */
-export class LiveLine {
+export class LiveTimeline {
   #now: () => number;
   /** By its id, each stream as it was described first. */
   #streams: Map<number, StreamDescription>;

@@ -14,10 +14,10 @@ import {
   parseList,
   parseNotice,
 } from "../../protocol/native/response.ts";
-import type { Link } from "../connection/connection.ts";
+import type { ServerConnection } from "../connection/connection.ts";
 import { isBreak } from "../connection/errors.ts";
 import { ClockWatch } from "./clock_sync.ts";
-import { type AnswerPart, CutError, type MediaAnswer } from "./request.ts";
+import { CutError, type MediaResponse, type ResponsePart } from "./request.ts";
 
 /** What differs from one use to another. */
 export interface RequestOptions {
@@ -34,15 +34,15 @@ export interface RequestOptions {
  * - {@linkcode CutError}: the connection ended before the answer did
  */
 export function requestMedia(
-  link: Link,
+  link: ServerConnection,
   request: MediaRequest,
   { clock = sinceEpoch, signs }: RequestOptions = {},
-): MediaAnswer {
+): MediaResponse {
   const connection = new Connection(link.reader, link.writer);
   const own = { ...request, token: link.token?.reveal() };
-  const answer = { connection, request: own, clock, signs };
+  const response = { connection, request: own, clock, signs };
   return {
-    [Symbol.asyncIterator]: () => parts(answer),
+    [Symbol.asyncIterator]: () => parts(response),
     control: (control) => connection.send("control", encodeControl(control)),
     abandon: () => link[Symbol.dispose](),
   };
@@ -55,9 +55,9 @@ async function* parts(
     clock: () => number;
     signs?: number;
   },
-): AsyncGenerator<AnswerPart> {
+): AsyncGenerator<ResponsePart> {
   await orCut(() => connection.send("request", encodeRequest(request)));
-  using _signs = giveSignsOfLife(connection, signs);
+  using _signs = sendKeepAlives(connection, signs);
   let known: Set<number> | undefined;
   /** Only of live sources is it of interest what time the server has. */
   let watch: ClockWatch | undefined;
@@ -94,7 +94,7 @@ async function* parts(
  * @throws {RequestError} what the server says against it
  * @throws {CutError} where the connection ends before the list came
  */
-export async function requestList(link: Link): Promise<ListEntry[]> {
+export async function requestList(link: ServerConnection): Promise<ListEntry[]> {
   const connection = new Connection(link.reader, link.writer);
   const request = { command: "list_media", token: link.token?.reveal() } as const;
   await orCut(() => connection.send("request", encodeRequest(request)));
@@ -144,7 +144,7 @@ const INTERVAL = 5000;
  * Tells the server, until disposed, that the client is there, also while a viewer that takes nothing
  * for a while keeps it from reading the server's pings.
  */
-export function giveSignsOfLife(connection: Connection, interval = INTERVAL): Disposable {
+export function sendKeepAlives(connection: Connection, interval = INTERVAL): Disposable {
   let sending = false;
   const stop = () => clearInterval(timer);
   const timer = setInterval(() => {

@@ -5,8 +5,8 @@ import { connect } from "../connection/connection.ts";
 import { Retries, type RetryLimits, USUAL_RETRIES } from "../connection/retry.ts";
 import type { ClientFlags } from "../flags.ts";
 import { requestMedia } from "./native.ts";
-import { ResumingAnswer, type ResumingOptions } from "./resuming.ts";
-import { requestClassic } from "./script.ts";
+import { type ResumingOptions, ResumingResponse } from "./resuming.ts";
+import { requestScript } from "./script.ts";
 
 /** What {@linkcode ask} has to know. */
 export interface AskOptions extends Omit<ResumingOptions, "ask" | "limits" | "random"> {
@@ -22,7 +22,7 @@ export interface AskOptions extends Omit<ResumingOptions, "ask" | "limits" | "ra
 export async function ask(
   request: MediaRequest,
   options: AskOptions,
-): Promise<MediaAnswer & Disposable> {
+): Promise<MediaResponse & Disposable> {
   const { flags, signal, tell, clock } = options;
   const limits = limitsOf(flags);
   if (flags.classic) {
@@ -30,21 +30,21 @@ export async function ask(
     const link = await retries.persist(() => connect(flags, signal), signal);
     const command = request.command === "get_image" ? "get_image" : "get_video";
     const dispose = () => link[Symbol.dispose]();
-    return { ...requestClassic(link, command), [Symbol.dispose]: dispose };
+    return { ...requestScript(link, command), [Symbol.dispose]: dispose };
   }
-  const answer = new ResumingAnswer(request, {
+  const response = new ResumingResponse(request, {
     ...options,
     limits,
     ask: async (request, signal) => {
       const link = await connect(flags, signal);
       return {
-        answer: requestMedia(link, request),
+        response: requestMedia(link, request),
         [Symbol.dispose]: () => link[Symbol.dispose](),
       };
     },
   });
-  await answer.connect();
-  return answer;
+  await response.connect();
+  return response;
 }
 
 /** Who names a number wants it from the beginning; else a mistake in the address is told at once. */
@@ -53,7 +53,7 @@ export function limitsOf({ retries }: Pick<ClientFlags, "retries">): RetryLimits
 }
 
 /** What comes back for an image or a video: one description, frames, one end, and news between. */
-export type AnswerPart =
+export type ResponsePart =
   | { kind: "describe"; description: Description }
   /** The frame is good until the next part is asked for. */
   | {
@@ -70,7 +70,7 @@ export type AnswerPart =
   | { kind: "end"; end: EndReport };
 
 /** An answer as it comes, and what can be done about it meanwhile. */
-export interface MediaAnswer extends AsyncIterable<AnswerPart> {
+export interface MediaResponse extends AsyncIterable<ResponsePart> {
   /** Tells the server to pause, go on, seek or stop; absent where the wire has no such message. */
   control?(control: Control): Promise<void>;
   /** Ends the connection at once, and so the answer; harmless when it has ended. */

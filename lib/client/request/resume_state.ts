@@ -13,7 +13,7 @@ import {
   toSeconds,
 } from "../../media/frame.ts";
 import type { Control, MediaRequest, ResumePoint } from "../../protocol/native/request.ts";
-import type { EndReport, StreamReceipt } from "../../protocol/native/response.ts";
+import type { EndReport, StreamTotals } from "../../protocol/native/response.ts";
 import { formatCount } from "../terminal/progress.ts";
 
 /** What has come of one stream. */
@@ -25,7 +25,7 @@ interface Received {
 }
 
 /** Knows of each stream what came last, so that the rest can be asked for. */
-export class Reception {
+export class ResumeState {
   #streams: Map<number, Received>;
   #hasPicture: boolean;
   #position = 0;
@@ -94,8 +94,8 @@ export function toTicks(seconds: number, [numerator, denominator]: Rational): nu
 }
 
 /** What came over one connection, to be compared with what the server says that it sent. */
-export class Receipt {
-  #streams = new Map<number, StreamReceipt>();
+export class Totals {
+  #streams = new Map<number, StreamTotals>();
 
   /** Counts a frame, whatever becomes of it. */
   count({ streamId, data }: Frame): void {
@@ -142,26 +142,26 @@ export class Receipt {
     );
   }
 
-  #of(id: number): StreamReceipt {
+  #of(id: number): StreamTotals {
     return this.#streams.get(id) ?? { id, frames: 0, bytes: 0 };
   }
 }
 
 /** What {@linkcode Steering} has to know. */
-export interface SteeringOptions {
+export interface PlaybackStateOptions {
   /** It is looked at, so that the user may seek in it. */
   seekable: boolean;
 }
 
 /** Remembers seeks and pauses. */
-export class Steering {
+export class PlaybackState {
   #request: MediaRequest;
   #seekable: boolean;
   #paused = false;
   /** The newest seek: where to, and by which number; and whether it was answered. */
   #seek: { to: unknown; id: unknown; arrived: boolean } | undefined;
 
-  constructor(request: MediaRequest, { seekable }: SteeringOptions) {
+  constructor(request: MediaRequest, { seekable }: PlaybackStateOptions) {
     this.#request = request;
     this.#seekable = seekable;
   }

@@ -5,19 +5,19 @@ import type { Control, MediaRequest } from "../../protocol/native/request.ts";
 import type { EndReport } from "../../protocol/native/response.ts";
 import { Retries, type RetryLimits } from "../connection/retry.ts";
 import { formatTime } from "../terminal/progress.ts";
-import { LiveLine } from "./live_timeline.ts";
-import { type AnswerPart, CutError, type MediaAnswer, ShutdownError } from "./request.ts";
-import { checkSame, Receipt, Reception, Steering } from "./resume_state.ts";
+import { LiveTimeline } from "./live_timeline.ts";
+import { CutError, type MediaResponse, type ResponsePart, ShutdownError } from "./request.ts";
+import { checkSame, PlaybackState, ResumeState, Totals } from "./resume_state.ts";
 
 /** The answer to one request, over a connection of its own. */
-export interface OpenAnswer extends Disposable {
-  answer: MediaAnswer;
+export interface OpenResponse extends Disposable {
+  response: MediaResponse;
 }
 
-/** What {@linkcode ResumingAnswer} has to know. */
+/** What {@linkcode ResumingResponse} has to know. */
 export interface ResumingOptions {
   /** Connects and asks; the signal ends the connection, too. */
-  ask: (request: MediaRequest, signal: AbortSignal) => Promise<OpenAnswer>;
+  ask: (request: MediaRequest, signal: AbortSignal) => Promise<OpenResponse>;
   limits: RetryLimits;
   /** It is looked at, so that the user may seek in it. */
   seekable: boolean;
@@ -36,8 +36,8 @@ export interface ResumingOptions {
 
 /** A connection that is asked over. */
 interface Turn {
-  answer: MediaAnswer;
-  receipt: Receipt;
+  response: MediaResponse;
+  receipt: Totals;
   /** What comes is let go by, up to the answer to the seek. */
   seeking: boolean;
   /** Something of it was passed on. */
@@ -53,20 +53,20 @@ interface Turn {
  * {@linkcode Retries.wait}, or an `Error` where the media is another one now, or less came than was
  * sent.
  */
-export class ResumingAnswer implements MediaAnswer, Disposable {
+export class ResumingResponse implements MediaResponse, Disposable {
   #options: ResumingOptions;
   #request: MediaRequest;
   #clock: Clock;
   #retries: Retries;
   #left = new AbortController();
-  #opened: OpenAnswer | undefined;
+  #opened: OpenResponse | undefined;
   #first: Description | undefined;
   /** Something came, if only the place in line: there is a server at the address. */
   #heard = false;
-  #reception = new Reception([]);
+  #resumeState = new ResumeState([]);
   /** Of live sources. */
-  #line: LiveLine | undefined;
-  #steering: Steering;
+  #line: LiveTimeline | undefined;
+  #playbackState: PlaybackState;
   /** When the connection was lost that is made again now, milliseconds. */
   #lost: number | undefined;
   /** Frames that the server has left out, over connections that are gone, and over this one. */
@@ -76,7 +76,7 @@ export class ResumingAnswer implements MediaAnswer, Disposable {
     const { limits, tell, clock = MONOTONIC_CLOCK, random, quit } = options;
     this.#request = request;
     this.#options = options;
-    this.#steering = new Steering(request, options);
+    this.#playbackState = new PlaybackState(request, options);
     this.#clock = clock;
     this.#retries = new Retries({ limits, tell, clock, random });
     const onQuit = () => {
@@ -99,7 +99,7 @@ export class ResumingAnswer implements MediaAnswer, Disposable {
     }
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<AnswerPart> {
+  async *[Symbol.asyncIterator](): AsyncGenerator<ResponsePart> {
     while (true) {
       const request = this.#rest;
       if (request === undefined) {
@@ -111,7 +111,7 @@ export class ResumingAnswer implements MediaAnswer, Disposable {
       try {
         using opened = this.#opened ?? await this.#ask(request);
         this.#opened = opened;
-        yield* this.#parts(opened.answer);
+        yield* this.#parts(opened.response);
         return;
       } catch (error) {
         this.#opened = undefined;
@@ -122,8 +122,8 @@ export class ResumingAnswer implements MediaAnswer, Disposable {
 
   /** Passes a control on; what it asks for holds for later connections, too. */
   async control(control: Control): Promise<void> {
-    this.#steering.act(control);
-    await this.#opened?.answer.control?.(control);
+    this.#playbackState.act(control);
+    await this.#opened?.response.control?.(control);
   }
 
   abandon(): void {
@@ -140,14 +140,14 @@ export class ResumingAnswer implements MediaAnswer, Disposable {
     return AbortSignal.any([this.#options.signal, this.#left.signal]);
   }
 
-  #ask(request = this.#request): Promise<OpenAnswer> {
+  #ask(request = this.#request): Promise<OpenResponse> {
     return this.#options.ask(request, this.#ended);
   }
 
   /** What comes over one connection, as parts of the whole. */
-  async *#parts(answer: MediaAnswer): AsyncGenerator<AnswerPart> {
-    const turn: Turn = { answer, receipt: new Receipt(), seeking: false, used: false };
-    for await (const part of answer) {
+  async *#parts(response: MediaResponse): AsyncGenerator<ResponsePart> {
+    const turn: Turn = { response, receipt: new Totals(), seeking: false, used: false };
+    for await (const part of response) {
       this.#heard = true;
       if (part.kind === "describe") {
         if (this.#first !== undefined) this.#goOn(part.description, turn);
@@ -157,7 +157,7 @@ export class ResumingAnswer implements MediaAnswer, Disposable {
         if (placed !== undefined) yield placed;
       } else if (part.kind === "control") {
         turn.seeking = false;
-        this.#reception.jump(this.#steering.arrive(part.control));
+        this.#resumeState.jump(this.#playbackState.arrive(part.control));
         yield part;
       } else if (part.kind === "notice") {
         yield this.#countDropped(part);
@@ -171,19 +171,19 @@ export class ResumingAnswer implements MediaAnswer, Disposable {
     }
   }
 
-  #begin(part: Extract<AnswerPart, { kind: "describe" }>): AnswerPart {
+  #begin(part: Extract<ResponsePart, { kind: "describe" }>): ResponsePart {
     const { description } = part;
     const { live, streams } = description;
     this.#first = description;
-    this.#reception = new Reception(streams);
-    if (live) this.#line = new LiveLine(streams, () => this.#clock.now());
+    this.#resumeState = new ResumeState(streams);
+    if (live) this.#line = new LiveTimeline(streams, () => this.#clock.now());
     return part;
   }
 
   /** Goes on over a new connection. */
   #goOn(description: Description, turn: Turn): void {
-    const { position } = this.#reception;
-    const { paused } = this.#steering;
+    const { position } = this.#resumeState;
+    const { paused } = this.#playbackState;
     if (this.#first !== undefined) checkSame(this.#first, description);
     this.#options.onReconnect?.();
     const now = this.#clock.now();
@@ -198,12 +198,12 @@ export class ResumingAnswer implements MediaAnswer, Disposable {
     if (paused) this.#retries.reset();
     if (this.#seeks) {
       turn.seeking = true;
-      this.#send(turn.answer, this.#steering.seekTo(position, description.duration));
+      this.#send(turn.response, this.#playbackState.seekTo(position, description.duration));
     }
-    if (paused) this.#send(turn.answer, { action: "pause" });
+    if (paused) this.#send(turn.response, { action: "pause" });
   }
 
-  #take(part: Extract<AnswerPart, { kind: "frame" }>, turn: Turn): AnswerPart | undefined {
+  #take(part: Extract<ResponsePart, { kind: "frame" }>, turn: Turn): ResponsePart | undefined {
     turn.receipt.count(part.frame);
     if (turn.seeking) return undefined;
     const frame = this.#line === undefined ? part.frame : this.#line.place(part.frame);
@@ -214,11 +214,11 @@ export class ResumingAnswer implements MediaAnswer, Disposable {
       this.#options.tell(`Connected again, going on with the newest: ${gap} s are missing`);
     }
     turn.used = true;
-    this.#reception.take(frame);
+    this.#resumeState.take(frame);
     return { ...part, frame };
   }
 
-  #countDropped(part: Extract<AnswerPart, { kind: "notice" }>): AnswerPart {
+  #countDropped(part: Extract<ResponsePart, { kind: "notice" }>): ResponsePart {
     const { dropped } = part.notice;
     if (dropped === undefined) return part;
     this.#dropped.now = dropped;
@@ -228,7 +228,7 @@ export class ResumingAnswer implements MediaAnswer, Disposable {
   /** The end of the whole, from that of the last connection. */
   #totals(end: Partial<EndReport> & Pick<EndReport, "reason">): EndReport {
     const dropped = this.#dropped.before + (end.dropped ?? 0);
-    return { ...end, ...this.#reception.totals, dropped };
+    return { ...end, ...this.#resumeState.totals, dropped };
   }
 
   /** Waits until it is time for the next connection. */
@@ -239,7 +239,7 @@ export class ResumingAnswer implements MediaAnswer, Disposable {
     this.#lost ??= this.#clock.now();
     const { before, now } = this.#dropped;
     this.#dropped = { before: before + now, now: 0 };
-    const at = this.#first === undefined ? "" : ` at ${formatTime(this.#reception.position)}`;
+    const at = this.#first === undefined ? "" : ` at ${formatTime(this.#resumeState.position)}`;
     const told = isLoss(error) ? `Connection lost${at}${reasonOf(error)}` : undefined;
     const passing = this.#line !== undefined && isAway(error);
     await this.#retries.wait({ error, told, begun: this.#heard, passing }, this.#ended);
@@ -258,19 +258,19 @@ export class ResumingAnswer implements MediaAnswer, Disposable {
       const duration = request.duration - this.#line.length;
       return duration < SHORTEST ? undefined : { ...request, duration };
     }
-    const { points } = this.#reception;
+    const { points } = this.#resumeState;
     const isWhole = this.#line !== undefined || this.#seeks || points.length === 0;
     return isWhole ? request : { ...request, resume: points };
   }
 
   /** Whether the place is found by a seek. */
   get #seeks(): boolean {
-    return this.#line === undefined && this.#steering.seeks;
+    return this.#line === undefined && this.#playbackState.seeks;
   }
 
-  #send(answer: MediaAnswer, control: Control): void {
+  #send(response: MediaResponse, control: Control): void {
     // Where the connection is gone again, reading the answer tells.
-    answer.control?.(control).catch(() => {});
+    response.control?.(control).catch(() => {});
   }
 }
 

@@ -9,15 +9,15 @@ import {
 } from "../../media/frame.ts";
 import type { EndReport } from "../../protocol/native/response.ts";
 import {
-  type ClassicCommand,
-  type ClassicMessage,
-  classicRequest,
-  parseClassicLength,
-  parseClassicMessage,
+  parseScriptLength,
+  parseScriptMessage,
+  type ScriptCommand,
+  type ScriptMessage,
+  scriptRequest,
 } from "../../protocol/script/framing.ts";
-import type { Link } from "../connection/connection.ts";
+import type { ServerConnection } from "../connection/connection.ts";
 import { isBreak } from "../connection/errors.ts";
-import { type AnswerPart, CutError, type MediaAnswer } from "./request.ts";
+import { CutError, type MediaResponse, type ResponsePart } from "./request.ts";
 
 /** The classic wire has no timestamps: frames get their moment of arrival, in microseconds. */
 const TIME_BASE: Rational = [1, 1_000_000];
@@ -32,7 +32,7 @@ const LENGTH_SIZE = 4;
 const ROOM = { offset: FRAME_HEADROOM, tail: FRAME_TAILROOM };
 
 /** What differs from one use to another. */
-export interface ClassicOptions {
+export interface ScriptOptions {
   /** Milliseconds since some fixed moment; never goes back. */
   now?: () => number;
 }
@@ -44,11 +44,11 @@ export interface ClassicOptions {
  * - {@linkcode FormatError}: for anything but arrays and an end
  * - {@linkcode CutError}: the connection ended before the answer did
  */
-export function requestClassic(
-  link: Link,
-  command: ClassicCommand,
-  { now = () => performance.now() }: ClassicOptions = {},
-): MediaAnswer {
+export function requestScript(
+  link: ServerConnection,
+  command: ScriptCommand,
+  { now = () => performance.now() }: ScriptOptions = {},
+): MediaResponse {
   return {
     [Symbol.asyncIterator]: () => parts(link, command, now),
     abandon: () => link[Symbol.dispose](),
@@ -56,12 +56,12 @@ export function requestClassic(
 }
 
 async function* parts(
-  link: Link,
-  command: ClassicCommand,
+  link: ServerConnection,
+  command: ScriptCommand,
   now: () => number,
-): AsyncGenerator<AnswerPart> {
+): AsyncGenerator<ResponsePart> {
   const pool = new BufferPool(2);
-  await link.writer.write(classicRequest(command));
+  await link.writer.write(scriptRequest(command));
   const end: EndReport = { frames: 0, audioFrames: 0, bytes: 0, dropped: 0, reason: "end" };
   let description: Description | undefined;
   let begin = 0;
@@ -73,7 +73,7 @@ async function* parts(
       if (command === "get_image" && end.frames > 0) break;
       throw new CutError("the connection was cut");
     }
-    const message = parseClassicMessage(received);
+    const message = parseScriptMessage(received);
     if (message.kind === "end") break;
     if (description === undefined) {
       description = describe(command, message);
@@ -97,13 +97,13 @@ async function* parts(
 
 /** Reads one length and the pickle behind it; `undefined` where the connection ends instead. */
 async function nextPickle(
-  { reader }: Link,
+  { reader }: ServerConnection,
   pool: BufferPool,
 ): Promise<Uint8Array<ArrayBuffer> | undefined> {
   try {
     const bytes = await reader.peek(LENGTH_SIZE);
     if (bytes === undefined) return undefined;
-    const length = parseClassicLength(bytes.subarray(0, LENGTH_SIZE));
+    const length = parseScriptLength(bytes.subarray(0, LENGTH_SIZE));
     reader.consume(LENGTH_SIZE);
     const memory = pool.take(ROOM.offset + length + ROOM.tail);
     return await reader.readGrowing(memory, length, ROOM);
@@ -114,8 +114,8 @@ async function nextPickle(
 }
 
 function describe(
-  command: ClassicCommand,
-  { width, height }: Extract<ClassicMessage, { kind: "frame" }>,
+  command: ScriptCommand,
+  { width, height }: Extract<ScriptMessage, { kind: "frame" }>,
 ): Description {
   return {
     name: command === "get_image" ? "image" : "video",
@@ -137,7 +137,7 @@ function describe(
 /** @throws {FormatError} where a frame has another size than the first */
 function checkSize(
   { streams: [stream] }: Description,
-  { width, height }: Extract<ClassicMessage, { kind: "frame" }>,
+  { width, height }: Extract<ScriptMessage, { kind: "frame" }>,
 ): void {
   if (stream.type !== "video" || (stream.width === width && stream.height === height)) return;
   throw new FormatError(

@@ -8,7 +8,7 @@ import type { Screen } from "../../sinks/window/window.ts";
 import { Keyboard } from "./keyboard.ts";
 
 /** What the client finds around itself: one place, so that tests can put others in. */
-export interface Surroundings {
+export interface Environment {
   stdout: WritableStream<Uint8Array>;
   /** Prints text on standard output. */
   print: (text: string) => void;
@@ -28,7 +28,7 @@ export interface Surroundings {
   /** Whether sixels reach the screen if the terminal says that it knows them. */
   passesSixel: () => Promise<boolean>;
   /** Reads a variable of the environment. */
-  environment: (name: string) => string | undefined;
+  variable: (name: string) => string | undefined;
   /** Time, also that which is waited for. */
   clock: Clock;
   /** Takes the token out of the environment, once. */
@@ -61,7 +61,7 @@ const USUAL_SIZE = { columns: 80, rows: 24 };
  *
  * @param onTerminalGone called where a write finds that the terminal is gone
  */
-export function surroundingsOf(onTerminalGone: () => void): Surroundings {
+export function readEnvironment(onTerminalGone: () => void): Environment {
   const output = new TerminalOutput(Deno.stdout, onTerminalGone);
   const keyboard = Deno.stdin.isTerminal()
     ? new Keyboard({
@@ -93,7 +93,7 @@ export function surroundingsOf(onTerminalGone: () => void): Surroundings {
     },
     terminalSettings: () => settings,
     passesSixel: async () => knowsSixel(await say("sh", ["-c", FEATURES]) ?? "sixel"),
-    environment,
+    variable,
     clock: MONOTONIC_CLOCK,
     token: takeToken,
     stdoutIsTerminal: Deno.stdout.isTerminal(),
@@ -129,7 +129,7 @@ function screen(): Screen | undefined {
 }
 
 /** Windows has other ways to tell of its terminal, which shows any colour and character. */
-function environment(name: string): string | undefined {
+function variable(name: string): string | undefined {
   const usual = Deno.build.os === "windows" && name === "COLORTERM" ? "truecolor" : undefined;
   return Deno.env.get(name) ?? usual;
 }

@@ -79,32 +79,32 @@ export class Keyboard {
    *
    * @param ask sends the question
    * @param isWhole whether the answer is
-   * @param answers finds all that the terminal may say
+   * @param replies finds all that the terminal may say
    * @param patience milliseconds after which there is no more of it
    * @returns what came until then
    */
   async ask(
     ask: () => void,
-    { isWhole, answers, patience }: {
-      isWhole: (answer: string) => boolean;
-      answers: RegExp;
+    { isWhole, replies, patience }: {
+      isWhole: (reply: string) => boolean;
+      replies: RegExp;
       patience: number;
     },
   ): Promise<string> {
-    let answer = "";
+    let reply = "";
     const { promise, resolve } = Promise.withResolvers<void>();
     {
       using _listening = this.#listenRaw((text) => {
-        answer += text;
-        if (isWhole(answer) || this.#ended) resolve();
+        reply += text;
+        if (isWhole(reply) || this.#ended) resolve();
       });
       using _limit = deadline(patience, resolve);
       ask();
       await promise;
     }
-    const keys = answer.replaceAll(answers, "");
+    const keys = reply.replaceAll(replies, "");
     if (keys !== "") this.#hand(keys);
-    return answer;
+    return reply;
   }
 
   /** Has the terminal treat keys as it did before anybody listened, until disposed. */

@@ -1,6 +1,6 @@
 import { messageOf } from "../../base/errors.ts";
 import { printable } from "../../base/log.ts";
-import type { Surroundings } from "./environment.ts";
+import type { Environment } from "./environment.ts";
 
 /** One line of the menu. */
 export interface MenuChoice {
@@ -13,7 +13,7 @@ export interface MenuChoice {
 /** What the menu offers, and to whom. */
 export interface MenuOptions {
   choices: readonly MenuChoice[];
-  surroundings: Pick<Surroundings, "lines" | "print" | "printError">;
+  environment: Pick<Environment, "lines" | "print" | "printError">;
   signal: AbortSignal;
 }
 
@@ -21,12 +21,12 @@ export interface MenuOptions {
 const QUIT = "0";
 
 /** Asks what to do, again and again, until the user quits or has no more to say. */
-export async function runMenu({ choices, surroundings, signal }: MenuOptions): Promise<void> {
-  const { print, printError } = surroundings;
+export async function runMenu({ choices, environment, signal }: MenuOptions): Promise<void> {
+  const { print, printError } = environment;
   const prompt = `${
     choices.map(({ key, title }) => `${key} ${title}`).join("  ")
   }  ${QUIT} quit\n> `;
-  const lines = surroundings.lines().getReader();
+  const lines = environment.lines().getReader();
   const stop = () => void lines.cancel();
   signal.addEventListener("abort", stop);
   try {

@@ -1,25 +1,25 @@
 import { printable } from "../../base/log.ts";
 import type { Encoding } from "../../media/frame.ts";
 import type { ListEntry, Notice } from "../../protocol/native/response.ts";
-import type { Viewer } from "../../sinks/sink.ts";
-import type { Surroundings } from "./environment.ts";
+import type { Sink } from "../../sinks/sink.ts";
+import type { Environment } from "./environment.ts";
 import { formatBytes, formatTime, lineOutput, Progress } from "./progress.ts";
 
 /** Where a run tells how it goes. */
 export interface MessagesContext {
-  surroundings: Pick<
-    Surroundings,
+  environment: Pick<
+    Environment,
     "printError" | "terminalSize" | "stderrIsTerminal" | "stdoutIsTerminal"
   >;
 }
 
 /**
- * What the user reads while something is played: on standard error, or, where a viewer has the
+ * What the user reads while something is played: on standard error, or, where a sink has the
  * terminal to itself, on that, and on standard error afterwards.
  */
 export class Messages {
   #context: MessagesContext;
-  #viewer: Viewer | undefined;
+  #sink: Sink | undefined;
   #told: string[] = [];
   #progress: Progress | undefined;
 
@@ -33,12 +33,12 @@ export class Messages {
   }
 
   /** Finds out which of the viewers has the terminal. */
-  attach(viewers: readonly Viewer[]): void {
-    const { stderrIsTerminal, printError, terminalSize } = this.#context.surroundings;
-    const viewer = viewers.find(({ showStatus }) => showStatus !== undefined);
-    this.#viewer = viewer;
-    if (viewer !== undefined) {
-      this.#progress = new Progress({ draw: (line) => viewer.showStatus?.(line), clear() {} });
+  attach(sinks: readonly Sink[]): void {
+    const { stderrIsTerminal, printError, terminalSize } = this.#context.environment;
+    const sink = sinks.find(({ showStatus }) => showStatus !== undefined);
+    this.#sink = sink;
+    if (sink !== undefined) {
+      this.#progress = new Progress({ draw: (line) => sink.showStatus?.(line), clear() {} });
     } else if (stderrIsTerminal) {
       const columns = () => terminalSize().columns;
       this.#progress = new Progress(lineOutput({ write: printError, columns }));
@@ -48,11 +48,11 @@ export class Messages {
   /** Tells a line; nothing where there is none. */
   tell(line: string | undefined): void {
     if (line === undefined) return;
-    if (this.#viewer?.tell === undefined) {
+    if (this.#sink?.tell === undefined) {
       this.#progress?.clear();
       return this.#say(line);
     }
-    this.#viewer.tell(printable(line));
+    this.#sink.tell(printable(line));
     this.#told.push(line);
   }
 
@@ -67,7 +67,7 @@ export class Messages {
   }
 
   #say(line: string): void {
-    this.#context.surroundings.printError(`${printable(line)}\n`);
+    this.#context.environment.printError(`${printable(line)}\n`);
   }
 }
 
@@ -81,11 +81,11 @@ export interface Asked {
 /** What a notice says to the user; `undefined` where the progress line tells it. */
 export function describeNotice(notice: Notice, asked: Asked): string | undefined {
   if (notice.code === "dropped") return undefined;
-  if (notice.code === "slow_link") return describeSlowLink(notice, asked);
+  if (notice.code === "slow_link") return describeSlowConnection(notice, asked);
   return notice.message || notice.code;
 }
 
-function describeSlowLink({ message, needed, achieved }: Notice, asked: Asked): string {
+function describeSlowConnection({ message, needed, achieved }: Notice, asked: Asked): string {
   const said = needed === undefined || achieved === undefined
     ? message || "The link is too slow"
     : `The link is too slow: ${formatBytes(needed)}/s needed, ${formatBytes(achieved)}/s achieved`;

@@ -17,7 +17,7 @@ import {
 } from "./json.ts";
 
 /** What was sent of one stream. */
-export interface StreamReceipt {
+export interface StreamTotals {
   id: number;
   /** Frames; of sound they are messages, not samples. */
   frames: number;
@@ -40,7 +40,7 @@ export interface EndReport {
    */
   reason: string;
   /** What was sent of each stream that was described; absent where nobody counted. */
-  streams?: StreamReceipt[];
+  streams?: StreamTotals[];
   /** What the decoder complained about, where the media is damaged. */
   warning?: string;
 }
@@ -226,12 +226,12 @@ export function parseEnd(payload: Uint8Array): EndReport {
     bytes: optionalNumber(object, "bytes", COUNT) ?? 0,
     dropped: optionalNumber(object, "dropped", COUNT) ?? 0,
     reason: optionalText(object, "reason", ANY_TEXT) ?? "end",
-    streams: readReceipts(object),
+    streams: readTotals(object),
     warning: optionalText(object, "warning", ANY_TEXT),
   };
 }
 
-function readReceipts({ streams }: JsonObject): StreamReceipt[] | undefined {
+function readTotals({ streams }: JsonObject): StreamTotals[] | undefined {
   if (streams === undefined || streams === null) return undefined;
   return toList(streams, "streams").slice(0, MAX_STREAMS).map((value) => {
     const receipt = toObject(value, "receipt");

@@ -10,16 +10,16 @@ import {
 import { asciiOf, quotable } from "./values.ts";
 
 /** The first bytes of every classic request; read as a native length they are over its limit. */
-export const CLASSIC_MAGIC = "get_";
+export const SCRIPT_MAGIC = "get_";
 
 /** Bytes of a classic request. */
-export const CLASSIC_REQUEST_LENGTH = 9;
+export const SCRIPT_REQUEST_LENGTH = 9;
 
 /** What a classic request may ask for. */
-export type ClassicCommand = "get_image" | "get_video";
+export type ScriptCommand = "get_image" | "get_video";
 
 /** Largest pickle on the classic wire, in bytes. */
-export const CLASSIC_MAX_LENGTH = 2 ** 28;
+export const SCRIPT_MAX_LENGTH = 2 ** 28;
 
 /** Bytes of the length in front of a pickle: what Python's `struct.pack("i", …)` gives. */
 const LENGTH_SIZE = 4;
@@ -35,8 +35,8 @@ const CHANNELS = 3;
  *
  * @throws {FormatError} for anything but `get_image` and `get_video`
  */
-export function parseClassicRequest(bytes: Uint8Array): ClassicCommand {
-  const text = asciiOf(bytes.subarray(0, CLASSIC_REQUEST_LENGTH + 1));
+export function parseScriptRequest(bytes: Uint8Array): ScriptCommand {
+  const text = asciiOf(bytes.subarray(0, SCRIPT_REQUEST_LENGTH + 1));
   if (text === "get_image" || text === "get_video") return text;
   throw new FormatError(
     `Cannot serve "${quotable(bytes)}": unknown request, expected get_image or get_video`,
@@ -44,7 +44,7 @@ export function parseClassicRequest(bytes: Uint8Array): ClassicCommand {
 }
 
 /** The nine bytes of a classic request. */
-export function classicRequest(command: ClassicCommand): Uint8Array<ArrayBuffer> {
+export function scriptRequest(command: ScriptCommand): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(command);
 }
 
@@ -52,7 +52,7 @@ export function classicRequest(command: ClassicCommand): Uint8Array<ArrayBuffer>
  * Writes frames of one size for the classic wire: an int32 length, little-endian, and the pickle of
  * a numpy `uint8` array of height × width × 3, BGR.
  */
-export class ClassicFrameWriter {
+export class ScriptFrameWriter {
   #frameLength: number;
   /** Length and pickle up to the pixels. */
   #prefix: Uint8Array;
@@ -64,11 +64,11 @@ export class ClassicFrameWriter {
    */
   constructor({ width, height }: { width: number; height: number }) {
     this.#frameLength = width * height * CHANNELS;
-    if (this.#frameLength + FRAME_HEADROOM + FRAME_TAILROOM > CLASSIC_MAX_LENGTH) {
+    if (this.#frameLength + FRAME_HEADROOM + FRAME_TAILROOM > SCRIPT_MAX_LENGTH) {
       throw new RequestError(
         "unsupported",
         `Cannot send frames of ${width}x${height} to a classic client: ${this.#frameLength} ` +
-          `bytes, expected less than ${CLASSIC_MAX_LENGTH}`,
+          `bytes, expected less than ${SCRIPT_MAX_LENGTH}`,
       );
     }
     const prefix = arrayPrefix([height, width, CHANNELS]);
@@ -110,7 +110,7 @@ export class ClassicFrameWriter {
   /**
    * Gives what stands before and behind a frame's pixels, for pixels whose memory is shared.
    *
-   * @param data as for {@linkcode ClassicFrameWriter.wrap}; stays as it is
+   * @param data as for {@linkcode ScriptFrameWriter.wrap}; stays as it is
    * @returns the parts of the message, to be written one behind the other
    * @throws {RangeError} for data of another size
    */
@@ -125,27 +125,27 @@ export class ClassicFrameWriter {
 }
 
 /** Ends an answer: length and pickle of `b"end"`. */
-export const CLASSIC_END: Uint8Array<ArrayBuffer> = endMessage();
+export const SCRIPT_END: Uint8Array<ArrayBuffer> = endMessage();
 
 /**
  * Reads the length in front of a pickle: an int32, little-endian.
  *
- * @returns bytes of the pickle that follows, 1 … {@linkcode CLASSIC_MAX_LENGTH}
+ * @returns bytes of the pickle that follows, 1 … {@linkcode SCRIPT_MAX_LENGTH}
  * @throws {FormatError} for any other length
  */
-export function parseClassicLength(fourBytes: Uint8Array): number {
+export function parseScriptLength(fourBytes: Uint8Array): number {
   const { buffer, byteOffset, byteLength } = fourBytes;
   const length = new DataView(buffer, byteOffset, byteLength).getInt32(0, true);
-  if (length < 1 || length > CLASSIC_MAX_LENGTH) {
+  if (length < 1 || length > SCRIPT_MAX_LENGTH) {
     throw new FormatError(
-      `Cannot read a classic message: length ${length}, expected 1 to ${CLASSIC_MAX_LENGTH}`,
+      `Cannot read a classic message: length ${length}, expected 1 to ${SCRIPT_MAX_LENGTH}`,
     );
   }
   return length;
 }
 
 /** What a classic server sends. */
-export type ClassicMessage =
+export type ScriptMessage =
   | {
     kind: "frame";
     /** Pixels. */
@@ -164,7 +164,7 @@ export type ClassicMessage =
  * @throws {FormatError} for any other value, dtype or shape, and for every pickle that
  * {@linkcode readPickle} refuses
  */
-export function parseClassicMessage(pickle: Uint8Array): ClassicMessage {
+export function parseScriptMessage(pickle: Uint8Array): ScriptMessage {
   const value = readPickle(pickle);
   if (value.kind === "array") return toFrame(value.array);
   if (asciiOf(value.bytes.subarray(0, END.length + 1)) === END) return { kind: "end" };
@@ -174,7 +174,7 @@ export function parseClassicMessage(pickle: Uint8Array): ClassicMessage {
   );
 }
 
-function toFrame({ shape, dtype, data }: NumpyArray): ClassicMessage {
+function toFrame({ shape, dtype, data }: NumpyArray): ScriptMessage {
   const [height, width, channels = 1] = shape;
   const found = `${dtype} array of shape (${shape.join(", ")})`;
   const known = (shape.length === 2 || shape.length === 3) && [1, CHANNELS, 4].includes(channels);
@@ -183,9 +183,9 @@ function toFrame({ shape, dtype, data }: NumpyArray): ClassicMessage {
       `Cannot read a classic frame: ${found}, expected uint8 of height × width × ${CHANNELS}`,
     );
   }
-  if (width * height * CHANNELS > CLASSIC_MAX_LENGTH) {
+  if (width * height * CHANNELS > SCRIPT_MAX_LENGTH) {
     throw new FormatError(
-      `Cannot read a classic frame: ${found}, expected at most ${CLASSIC_MAX_LENGTH} bytes as BGR`,
+      `Cannot read a classic frame: ${found}, expected at most ${SCRIPT_MAX_LENGTH} bytes as BGR`,
     );
   }
   return { kind: "frame", width, height, data: toBgr(data, channels) };

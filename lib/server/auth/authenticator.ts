@@ -16,10 +16,10 @@ export interface Visitor {
 export class Access {
   /** Of the token: it has the same length whatever the token's is. */
   #digest: Uint8Array | undefined;
-  #attempts: Attempts;
+  #throttle: Throttle;
 
   constructor(token?: Secret, clock?: Clock) {
-    this.#attempts = new Attempts(clock);
+    this.#throttle = new Throttle(clock);
     this.expect(token);
   }
 
@@ -45,7 +45,7 @@ export class Access {
     }
     const given = digestOf(token);
     const isRight = () => this.#digest === undefined || timingSafeEqual(given, this.#digest);
-    if (await this.#attempts.judge(address, isRight, { signal })) return;
+    if (await this.#throttle.judge(address, isRight, { signal })) return;
     throw new RequestError("unauthorized", "Cannot serve with that token: it is not the right one");
   }
 }
@@ -82,7 +82,7 @@ interface Record {
 }
 
 /** Slows those down who guess, each address by itself. Where nothing was wrong, nobody waits. */
-export class Attempts {
+export class Throttle {
   #clock: Clock;
   /** The one that tried longest ago comes first. */
   #records = new Map<string, Record>();

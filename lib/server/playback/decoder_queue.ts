@@ -2,7 +2,7 @@ import { RequestError } from "../../base/errors.ts";
 import { encodeNotice } from "../../protocol/native/response.ts";
 import type { PlayContext } from "./play_file.ts";
 
-type LineContext = Pick<PlayContext, "slots" | "connection" | "controls" | "signal">;
+type QueueContext = Pick<PlayContext, "slots" | "connection" | "controls" | "signal">;
 
 /**
  * Does what needs a decoder, which may have to be waited for: the viewer is told its place in line.
@@ -11,7 +11,7 @@ type LineContext = Pick<PlayContext, "slots" | "connection" | "controls" | "sign
  * @throws {RequestError} `busy` where the viewer wants no more before its turn comes
  */
 export async function inLine<T>(
-  { slots, connection, controls, signal }: LineContext,
+  { slots, connection, controls, signal }: QueueContext,
   take: (options: { signal: AbortSignal; onWait: (position: number) => void }) => Promise<T>,
 ): Promise<T> {
   let latest: number | undefined;

@@ -82,7 +82,7 @@ interface Span {
 }
 
 /** Watches the frames of one request that is played at some speed. */
-export class LinkMonitor {
+export class ThroughputMonitor {
   #speed: number;
   #span: Span | undefined;
   /** Since when frames have been left out, seconds; what is in time since then is so for that. */
@@ -137,7 +137,7 @@ export class LinkMonitor {
   }
 
   /** Whether frames are late because of the link, and not because they come late themselves. */
-  isLinkSlow(now: number): boolean {
+  isConnectionSlow(now: number): boolean {
     if (this.#span === undefined) return false;
     return this.#span.writing >= (now - this.#span.since) * LINK_SHARE;
   }
@@ -153,7 +153,7 @@ export class LinkMonitor {
     const elapsed = now - this.#span.since;
     const played = (due - this.#span.due) / this.#speed;
     if (played <= 0) return undefined;
-    if (!this.isLinkSlow(now)) {
+    if (!this.isConnectionSlow(now)) {
       const share = Math.floor(100 * played / elapsed);
       if (share >= FAST_ENOUGH) return undefined;
       return {

@@ -10,7 +10,7 @@ import { openDecoder } from "../../sources/file/decoder.ts";
 import { changeOf, mediaEtag } from "../../sources/file/file_state.ts";
 import type { Library, MediaFile } from "../../sources/file/library.ts";
 import type { MediaOptions } from "../../sources/file/plan.ts";
-import type { LaneLimits } from "../../sources/file/track.ts";
+import type { TrackLimits } from "../../sources/file/track.ts";
 import type { MemoryBudget } from "../../sources/limits.ts";
 import type { RequestRecord } from "../metrics/request_log.ts";
 import type { SessionContext } from "../session/context.ts";
@@ -18,8 +18,8 @@ import type { Controls } from "./controls.ts";
 import { inLine } from "./decoder_queue.ts";
 import { findLive, playLive } from "./play_live.ts";
 import { Player } from "./player.ts";
-import { Resumption } from "./resume.ts";
-import { Search } from "./resume_search.ts";
+import { Resume } from "./resume.ts";
+import { ResumeSearch } from "./resume_search.ts";
 import { Delivery } from "./sender.ts";
 
 /** A session's context, and the peer's side of the request. */
@@ -38,7 +38,7 @@ export interface PlayContext extends SessionContext {
 export async function playMedia(request: MediaRequest, context: PlayContext): Promise<EndReport> {
   const live = await findLive(request, context);
   if (live !== undefined) return await playLive(live, request, context);
-  const { library, heads, defaults, logger, connection, controls, clock, record } = context;
+  const { library, startCache, defaults, logger, connection, controls, clock, record } = context;
   const kind = request.command === "get_image" ? "image" : "video";
   const file = await findMedia(library, kind, { name: request.name, defaults });
   record.named(file.name);
@@ -46,7 +46,9 @@ export async function playMedia(request: MediaRequest, context: PlayContext): Pr
   const options = toOptions(request, still);
   const { resume } = request;
   // Where somebody may seek, or all begins again, a decoder is needed all the same.
-  await using known = still && resume === undefined ? heads.whole({ file, options }) : undefined;
+  await using known = still && resume === undefined
+    ? startCache.whole({ file, options })
+    : undefined;
   // Untouched packets need none.
   using _slot = options.encoding === "copy" || known !== undefined
     ? undefined
@@ -56,7 +58,7 @@ export async function playMedia(request: MediaRequest, context: PlayContext): Pr
   const open = (part: MediaOptions, unwanted?: AbortSignal) =>
     startPlayback(file, part, {
       signal: unwanted ? AbortSignal.any([controls.current, unwanted]) : controls.current,
-      silenceTimeout: context.timeouts.silence,
+      readTimeout: context.timeouts.silence,
       threads: decodingThreads(controls.pacer.speed, context.slots.taken),
     });
   const opening = {
@@ -64,15 +66,15 @@ export async function playMedia(request: MediaRequest, context: PlayContext): Pr
     pacer: controls.pacer,
   };
   await using first = known ??
-    await (resume === undefined ? heads.open({ file, options }, opening) : open(options));
-  const resumption = resume && new Resumption(resume, first.streams);
+    await (resume === undefined ? startCache.open({ file, options }, opening) : open(options));
+  const resumption = resume && new Resume(resume, first.streams);
   const etag = await mediaEtag(file.path, file.state?.identity);
   const description = { ...describe(file, first, still), etag };
   await connection.send("describe", encodeDescription(description));
   controls.begin({ seekable: !still });
   const loop = request.loop === true && !still;
   const search = resumption &&
-    new Search(resumption, { file, options, loop, streams: first.streams });
+    new ResumeSearch(resumption, { file, options, loop, streams: first.streams });
   const player = new Player(first, { file, options, loop, controls, open, search });
   const delivery = new Delivery({
     connection,
@@ -159,7 +161,7 @@ export async function findMedia(
 export function startPlayback(
   file: MediaFile,
   options: MediaOptions,
-  limits: Pick<LaneLimits, "signal" | "silenceTimeout" | "threads">,
+  limits: Pick<TrackLimits, "signal" | "readTimeout" | "threads">,
 ): Promise<FrameSource> {
   const { pixelFormat, start = 0 } = options;
   const { duration } = file.info;

@@ -21,7 +21,7 @@ import type { SessionContext } from "../session/context.ts";
 import { inLine } from "./decoder_queue.ts";
 import { formatRate } from "./lateness.ts";
 import type { PlayContext } from "./play_file.ts";
-import { Receipts } from "./sender.ts";
+import { SentTotals } from "./sender.ts";
 
 /** Seconds for which the frame is waited for that comes after the duration. */
 const PATIENCE = 1;
@@ -190,7 +190,7 @@ export interface LiveDeliveryOptions {
 /** Sends what comes from a queue, and counts it. */
 export class LiveDelivery {
   readonly end: EndReport = { frames: 0, audioFrames: 0, bytes: 0, dropped: 0, reason: "end" };
-  #receipts: Receipts;
+  #totals: SentTotals;
   /** All that was wanted has been sent. */
   isComplete = false;
   #watch: LiveWatch;
@@ -205,8 +205,8 @@ export class LiveDelivery {
   constructor(watch: LiveWatch, options: LiveDeliveryOptions) {
     this.#watch = watch;
     this.#options = options;
-    this.#receipts = new Receipts(watch.streams);
-    this.end.streams = this.#receipts.all;
+    this.#totals = new SentTotals(watch.streams);
+    this.end.streams = this.#totals.all;
   }
 
   /** Sends one item, with news of what was left out where there is any. */
@@ -229,7 +229,7 @@ export class LiveDelivery {
     if (frame.isPicture) this.end.frames++;
     else this.end.audioFrames++;
     this.end.bytes += frame.size;
-    this.#receipts.add(frame.frame.streamId, frame.size);
+    this.#totals.add(frame.frame.streamId, frame.size);
     this.isComplete = still;
     await this.#tellDrops();
   }
@@ -250,7 +250,7 @@ export class LiveDelivery {
     const message = `${dropped} ${dropped === 1 ? "frame was" : "frames were"} left out so far`;
     const notice = { code: "dropped", message, dropped };
     await this.#options.connection.send("notice", encodeNotice(notice));
-    await this.#tellSlowLink(now);
+    await this.#notifySlowConnection(now);
   }
 
   /** Takes note of a frame that is about to be sent: where none waits behind it, it is in time. */
@@ -261,7 +261,7 @@ export class LiveDelivery {
   }
 
   /** Tells once what the link takes, and what it should. */
-  async #tellSlowLink(now: number): Promise<void> {
+  async #notifySlowConnection(now: number): Promise<void> {
     if (this.#isSlowTold || this.#span === undefined) return;
     const { since, offered, sent } = this.#span;
     const seconds = (now - since) / 1000;

@@ -5,8 +5,8 @@ import type { Notice } from "../../protocol/native/response.ts";
 import type { MediaFile } from "../../sources/file/library.ts";
 import type { MediaOptions } from "../../sources/file/plan.ts";
 import type { Controls, Seek } from "./controls.ts";
-import { openShortcut, type Part } from "./resume.ts";
-import type { Search } from "./resume_search.ts";
+import { openResumePlan, type Part } from "./resume.ts";
+import type { ResumeSearch } from "./resume_search.ts";
 import { beginningOf, EndMeter, moveFrame, movesTo, type Place, roundLength } from "./timeline.ts";
 
 /** Seconds before the end of a round at which the next one is opened, so that no gap is heard. */
@@ -35,7 +35,7 @@ export interface PlayerOptions {
   /** Opens the file anew. */
   open: (options: MediaOptions) => Promise<FrameSource>;
   /** Looks for the place where the answer goes on; absent where it begins. */
-  search?: Search;
+  search?: ResumeSearch;
 }
 
 /** A run of frames from one source, and how it came about. */
@@ -61,7 +61,7 @@ export class Player {
   /** The source of the next round. */
   #next: Promise<FrameSource> | undefined;
   /** Looks for the place where the answer goes on; absent once it does, and after a seek. */
-  #search: Search | undefined;
+  #search: ResumeSearch | undefined;
   /** The place was not found where it should have been, reading only a part. */
   #isAstray = false;
 
@@ -171,7 +171,7 @@ export class Player {
     if (parts !== undefined) {
       await this.#first[Symbol.asyncDispose]();
       const open = (from: number, streams: Part["streams"]) => this.#open(from, streams);
-      return await openShortcut(parts, { open, start: this.#options.options.start ?? 0 });
+      return await openResumePlan(parts, { open, start: this.#options.options.start ?? 0 });
     }
     const next = cause === "loop" ? this.#next : undefined;
     this.#next = undefined;

@@ -8,9 +8,9 @@ import {
 } from "../../media/frame.ts";
 import type { FrameSource, TimedFrame } from "../../media/source.ts";
 import type { ResumePoint } from "../../protocol/native/request.ts";
-import { type Lane, merge } from "../../sources/file/interleave.ts";
+import { merge, type Track } from "../../sources/file/interleave.ts";
 import type { MediaFile } from "../../sources/file/library.ts";
-import { type MediaOptions, planLanes } from "../../sources/file/plan.ts";
+import { type MediaOptions, planTracks } from "../../sources/file/plan.ts";
 import { type Move, moveFrame, movesTo } from "./timeline.ts";
 
 /** Seconds from the beginning at which an answer may be resumed: thirty years of a loop. */
@@ -29,7 +29,7 @@ interface Progress {
 }
 
 /** Lets go by what came before a cut, and lets through what follows, for each stream apart. */
-export class Resumption {
+export class Resume {
   #progress: Map<number, Progress>;
 
   /**
@@ -89,8 +89,8 @@ export class Resumption {
   }
 
   /** The same for another try, behind what was let through in this one. */
-  again(): Resumption {
-    return new Resumption(
+  again(): Resume {
+    return new Resume(
       this.#all.map(({ point }) => point),
       this.#all.map(({ stream }) => stream),
     );
@@ -206,8 +206,8 @@ export interface Part {
  *
  * @returns `undefined` where nothing would be gained
  */
-export function planShortcut(
-  resumption: Resumption,
+export function planResume(
+  resumption: Resume,
   { file, options, streams }: {
     file: MediaFile;
     options: MediaOptions;
@@ -218,7 +218,7 @@ export function planShortcut(
   const { format, audio } = file.info;
   // The filter for another rate counts from where it begins.
   if (still || fps !== undefined) return undefined;
-  const { pictures, sound } = planLanes(file, options);
+  const { pictures, sound } = planTracks(file, options);
   const isWave = format === "wav" && (audio?.codec.startsWith("pcm_") ?? false);
   const parts = streams.map(({ id, type }): Part => {
     const isExact = type === "video"
@@ -240,7 +240,7 @@ export function planShortcut(
  * @param open opens the file at a moment
  * @param start seconds; the zero of the request's time line
  */
-export async function openShortcut(
+export async function openResumePlan(
   parts: readonly Part[],
   { open, start }: {
     open: (from: number, streams: Part["streams"]) => Promise<FrameSource>;
@@ -278,7 +278,7 @@ class JoinedSource implements FrameSource {
   }
 
   frames(): AsyncGenerator<TimedFrame> {
-    return merge(this.#sources.map(({ source, moves }) => new MovedLane(source.frames(), moves)));
+    return merge(this.#sources.map(({ source, moves }) => new MovedTrack(source.frames(), moves)));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -287,7 +287,7 @@ class JoinedSource implements FrameSource {
 }
 
 /** The frames of one source on the time line of the request. */
-class MovedLane implements Lane<TimedFrame> {
+class MovedTrack implements Track<TimedFrame> {
   #frames: AsyncGenerator<TimedFrame>;
   #moves: ReadonlyMap<number, Move>;
 

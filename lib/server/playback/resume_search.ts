@@ -5,7 +5,7 @@ import type { TimedFrame } from "../../media/source.ts";
 import type { Notice } from "../../protocol/native/response.ts";
 import type { MediaFile } from "../../sources/file/library.ts";
 import type { MediaOptions } from "../../sources/file/plan.ts";
-import { type Part, planShortcut, type Resumption } from "./resume.ts";
+import { type Part, planResume, type Resume } from "./resume.ts";
 
 /** Milliseconds after which a viewer is told that the place is being looked for. */
 const WORTH_TELLING = 1000;
@@ -14,7 +14,7 @@ const WORTH_TELLING = 1000;
 const LATEST = 10;
 
 /** Options of {@linkcode Search}. */
-export interface SearchOptions {
+export interface ResumeSearchOptions {
   file: MediaFile;
   options: MediaOptions;
   /** The media begins again at its end. */
@@ -33,11 +33,11 @@ export interface Round {
 }
 
 /** Looks for the place where an answer goes on that was cut, among frames from its beginning. */
-export class Search {
+export class ResumeSearch {
   /** What is read of the file at first; absent where that is all. */
   readonly parts: Part[] | undefined;
-  #resumption: Resumption;
-  #options: SearchOptions;
+  #resumption: Resume;
+  #options: ResumeSearchOptions;
   #clock: Pick<Clock, "now">;
   /** Milliseconds on the clock at which it began; absent once the viewer was told. */
   #since: number | undefined;
@@ -46,13 +46,13 @@ export class Search {
   /** Streams of which each further round begins with what is for decoding only. */
   #broken = new Set<number>();
 
-  constructor(resumption: Resumption, options: SearchOptions) {
+  constructor(resumption: Resume, options: ResumeSearchOptions) {
     const { loop, clock = MONOTONIC_CLOCK } = options;
     this.#resumption = resumption;
     this.#options = options;
     this.#clock = clock;
     this.#since = clock.now();
-    this.parts = loop ? undefined : planShortcut(resumption, options);
+    this.parts = loop ? undefined : planResume(resumption, options);
   }
 
   /** Whether all streams are past the place. */

@@ -7,11 +7,11 @@ import {
   encodeNotice,
   type EndReport,
   type Notice,
-  type StreamReceipt,
+  type StreamTotals,
 } from "../../protocol/native/response.ts";
 import type { RequestRecord } from "../metrics/request_log.ts";
 import type { Controls } from "./controls.ts";
-import { LatePolicy, LinkMonitor } from "./lateness.ts";
+import { LatePolicy, ThroughputMonitor } from "./lateness.ts";
 import type { Step } from "./player.ts";
 
 /** Seconds by which frames that are not left out may be late before the viewer is told why. */
@@ -41,11 +41,11 @@ export interface DeliveryOptions {
 export class Delivery {
   /** What was sent so far. */
   readonly report: EndReport = { frames: 0, audioFrames: 0, bytes: 0, dropped: 0, reason: "end" };
-  #receipts: Receipts;
+  #totals: SentTotals;
   #options: DeliveryOptions;
   #clock: Clock;
   #late: LatePolicy | undefined;
-  #monitor: LinkMonitor | undefined;
+  #monitor: ThroughputMonitor | undefined;
   /** The viewer has been told why frames are late. */
   #explained = false;
   #streams: Map<number, StreamDescription>;
@@ -62,12 +62,12 @@ export class Delivery {
     const { drop, speed, clock = MONOTONIC_CLOCK } = options;
     this.#options = options;
     this.#clock = clock;
-    this.#receipts = new Receipts(options.streams);
-    this.report.streams = this.#receipts.all;
+    this.#totals = new SentTotals(options.streams);
+    this.report.streams = this.#totals.all;
     this.#streams = new Map(options.streams.map((stream) => [stream.id, stream]));
     // At speed 0 nothing is ever late.
     if (speed > 0) {
-      this.#monitor = new LinkMonitor(speed);
+      this.#monitor = new ThroughputMonitor(speed);
       if (drop) this.#late = new LatePolicy();
     }
   }
@@ -109,7 +109,7 @@ export class Delivery {
     if (isPicture) this.report.frames++;
     else this.report.audioFrames++;
     this.report.bytes += frame.data.byteLength;
-    this.#receipts.add(frame.streamId, frame.data.byteLength);
+    this.#totals.add(frame.streamId, frame.data.byteLength);
   }
 
   /** Waits until a frame is due. */
@@ -147,9 +147,9 @@ export class Delivery {
       return false;
     }
     if (!this.#explained) this.#monitor.hold(this.#now());
-    const isLinkSlow = this.#monitor.isLinkSlow(this.#now());
+    const isConnectionSlow = this.#monitor.isConnectionSlow(this.#now());
     await this.#explainLate(frame, lateness);
-    if (isLinkSlow) return true;
+    if (isConnectionSlow) return true;
     // Leaving out does not help where the frames themselves come late: time has to wait for them.
     pacer.postpone(lateness);
     if (this.#gaps.has(streamId)) return this.#late.leavesOut(candidate, 0);
@@ -198,9 +198,9 @@ export class Delivery {
 }
 
 /** Counts what is sent of each stream. */
-export class Receipts {
+export class SentTotals {
   /** One for each stream, in the order of the description; they grow. */
-  readonly all: StreamReceipt[];
+  readonly all: StreamTotals[];
 
   constructor(streams: readonly StreamDescription[]) {
     this.all = streams.map(({ id }) => ({ id, frames: 0, bytes: 0 }));

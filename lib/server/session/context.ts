@@ -3,15 +3,15 @@ import type { ByteWriter } from "../../base/byte_writer.ts";
 import type { Clock } from "../../base/clock.ts";
 import { DeadlineError, MissingProgramError, RequestError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
-import type { LifeSigns } from "../../net/idle_timeout.ts";
-import type { Heads } from "../../sources/cache/start_cache.ts";
+import type { IdleTimeout } from "../../net/idle_timeout.ts";
+import type { StartCache } from "../../sources/cache/start_cache.ts";
 import type { Library } from "../../sources/file/library.ts";
 import type { DecoderSlots, MemoryBudget } from "../../sources/limits.ts";
 import type { LiveSources } from "../../sources/live/registry.ts";
 import type { Access } from "../auth/authenticator.ts";
 import type { Records } from "../metrics/request_log.ts";
 import type { Defaults } from "../playback/play_file.ts";
-import type { Ending } from "../shutdown.ts";
+import type { Shutdown } from "../shutdown.ts";
 
 /** How long a peer may keep the server waiting. */
 export interface Timeouts {
@@ -43,13 +43,13 @@ export interface SessionContext {
   /** Who may watch. */
   access: Access;
   /** Scripts, which know no token, may watch where one is needed. */
-  classicOpen?: boolean;
+  scriptsOpen?: boolean;
   /** What the frames of all viewers may take of the memory. */
   budget: MemoryBudget;
   /** How many decoders may run at once. */
   slots: DecoderSlots;
   /** How recent answers began. */
-  heads: Heads;
+  startCache: StartCache;
   timeouts: Timeouts;
   /** Paces the frames of files; see `ServerOptions`. */
   clock?: Clock;
@@ -61,11 +61,11 @@ export interface SessionContext {
   /** Ends the session. */
   signal: AbortSignal;
   /** How the server ends. */
-  ending: Ending;
+  shutdown: Shutdown;
   /** Whether the server's end is what breaks off the session. */
-  isEnding: () => boolean;
+  isDraining: () => boolean;
   /** Tells whether the peer is still there. */
-  lifeSigns: LifeSigns;
+  idleTimeout: IdleTimeout;
   /** Reads from the peer. */
   reader: ByteReader;
   /** Writes to the peer. */

@@ -14,7 +14,7 @@ import { type SessionContext, toRefusal } from "./context.ts";
 const MAX_WAITING = 16;
 
 /** Milliseconds: three pings that nothing comes back for. */
-const LIFE_TIMEOUT = 15_000;
+const IDLE_TIMEOUT = 15_000;
 
 /** What a client may send. */
 const KINDS_TAKEN: readonly Kind[] = ["request", "control", "ping", "pong"];
@@ -65,7 +65,7 @@ class NativeSession {
           await this.#refuse(inquiry);
           if (inquiry.last) break;
         } else {
-          await this.#answer(inquiry);
+          await this.#response(inquiry);
         }
       }
     } finally {
@@ -85,7 +85,7 @@ class NativeSession {
       const error = new RequestError("bad_request", message);
       expired.resolve({ value: { kind: "refused", error, last: true } });
     });
-    using _ending = this.#context.ending.whenBegun(() => {
+    using _ending = this.#context.shutdown.whenBegun(() => {
       // What has come is answered, if only with a refusal.
       if (this.#waiting === 0) expired.resolve({});
     });
@@ -168,13 +168,13 @@ class NativeSession {
     await this.#connection.send("error", encodeError(error));
   }
 
-  async #answer({ request, controls }: Inquiry & { kind: "request" }): Promise<void> {
-    const { timeouts, library, live, access, records, lifeSigns, ending } = this.#context;
+  async #response({ request, controls }: Inquiry & { kind: "request" }): Promise<void> {
+    const { timeouts, library, live, access, records, idleTimeout, shutdown } = this.#context;
     const { command, name } = request;
     const record = records.begin({ command, name }, this.#context);
     const alive = setInterval(() => this.#ping(), timeouts.ping);
-    const limit = timeouts.life ?? LIFE_TIMEOUT;
-    using _dead = lifeSigns.watch(limit, () => {
+    const limit = timeouts.life ?? IDLE_TIMEOUT;
+    using _dead = idleTimeout.watch(limit, () => {
       const message = `The peer gave no sign of life for ${limit / 1000} s`;
       this.#abort.abort(new DeadlineError(message));
     });
@@ -182,9 +182,9 @@ class NativeSession {
     const vain = new AbortController();
     const signal = AbortSignal.any([this.#context.signal, vain.signal]);
     try {
-      using _answer = ending.answer(() => {
+      using _answer = shutdown.response(() => {
         if (controls.hasBegun) controls.shutDown();
-        else vain.abort(ending.over.reason);
+        else vain.abort(shutdown.over.reason);
       });
       await access.admit(request.token, { ...this.#context, signal });
       if (command === "list_media") {
@@ -198,7 +198,7 @@ class NativeSession {
     } catch (error) {
       const refusal = this.#context.signal.aborted ? undefined : toRefusal(error);
       if (refusal === undefined) {
-        record.broken(this.#context.isEnding() ? "shutdown" : "cut");
+        record.broken(this.#context.isDraining() ? "shutdown" : "cut");
         throw error;
       }
       record.refused(refusal);

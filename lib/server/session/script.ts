@@ -3,10 +3,10 @@ import type { ByteReader } from "../../base/byte_reader.ts";
 import { DeadlineError, RequestError } from "../../base/errors.ts";
 import { Pacer } from "../../media/pacer.ts";
 import {
-  CLASSIC_END,
-  CLASSIC_REQUEST_LENGTH,
-  ClassicFrameWriter,
-  parseClassicRequest,
+  parseScriptRequest,
+  SCRIPT_END,
+  SCRIPT_REQUEST_LENGTH,
+  ScriptFrameWriter,
 } from "../../protocol/script/framing.ts";
 import type { LiveSource } from "../../sources/live/source_spec.ts";
 import { QUEUE_LIMITS } from "../../sources/live/subscriber_queue.ts";
@@ -32,7 +32,7 @@ const OPENCV_MATRIX = "bt601";
  * Serves one request of the classic wire: the default image or video as numpy arrays, in real
  * time, then the end. The wire has no errors; what goes wrong closes the connection and is thrown.
  */
-export async function runClassicSession(
+export async function runScriptSession(
   context: SessionContext,
   abort: AbortController,
 ): Promise<void> {
@@ -41,21 +41,21 @@ export async function runClassicSession(
   {
     const late = new DeadlineError(`no request within ${timeouts.request / 1000} s`);
     using _limit = deadline(timeouts.request, () => abort.abort(late));
-    using _unasked = context.ending.whenBegun((reason) => abort.abort(reason));
-    bytes = await reader.peek(CLASSIC_REQUEST_LENGTH);
+    using _unasked = context.shutdown.whenBegun((reason) => abort.abort(reason));
+    bytes = await reader.peek(SCRIPT_REQUEST_LENGTH);
   }
   if (bytes === undefined) return;
-  const command = parseClassicRequest(bytes.subarray(0, CLASSIC_REQUEST_LENGTH));
+  const command = parseScriptRequest(bytes.subarray(0, SCRIPT_REQUEST_LENGTH));
   using _watch = watchPeer(reader, abort);
   const record = records.begin({ command, wire: "classic" }, context);
   try {
     // A script that is told of an end takes the video for whole: the connection is cut instead.
-    using _answer = context.ending.answer(() => abort.abort(context.ending.over.reason));
-    await playClassic(command, { ...context, logger: record.logger, record });
+    using _answer = context.shutdown.response(() => abort.abort(context.shutdown.over.reason));
+    await playScript(command, { ...context, logger: record.logger, record });
     record.done();
   } catch (error) {
     if (context.signal.aborted) {
-      record.broken(context.isEnding() ? "shutdown" : "cut");
+      record.broken(context.isDraining() ? "shutdown" : "cut");
       throw error;
     }
     const refusal = toRefusal(error);
@@ -67,17 +67,17 @@ export async function runClassicSession(
 }
 
 /** A session's context, and the record of its request. */
-interface ClassicContext extends SessionContext {
+interface ScriptContext extends SessionContext {
   record: RequestRecord;
 }
 
-type ClassicCommand = "get_image" | "get_video";
+type ScriptCommand = "get_image" | "get_video";
 
-async function playClassic(command: ClassicCommand, context: ClassicContext): Promise<void> {
-  const { writer, library, heads, defaults, timeouts, clock, signal, record } = context;
+async function playScript(command: ScriptCommand, context: ScriptContext): Promise<void> {
+  const { writer, library, startCache, defaults, timeouts, clock, signal, record } = context;
   const counts = { frames: 0, audioFrames: 0, bytes: 0, dropped: 0 };
   const live = await findLive({ command }, context);
-  if (live !== undefined) return await playLiveClassic(live, { command, counts }, context);
+  if (live !== undefined) return await playLiveScript(live, { command, counts }, context);
   const kind = command === "get_image" ? "image" : "video";
   const file = await findMedia(library, kind, { name: undefined, defaults });
   record.named(file.name);
@@ -90,20 +90,20 @@ async function playClassic(command: ClassicCommand, context: ClassicContext): Pr
     colorMatrix: file.info.kind === "video" ? OPENCV_MATRIX : undefined,
   };
   const pacer = new Pacer({ speed: 1, clock });
-  await using known = heads.whole({ file, options });
+  await using known = startCache.whole({ file, options });
   using _slot = known === undefined ? await context.slots.take({ signal }) : undefined;
   using _memory = reserveFrames(file, options, context.budget);
   const open = (unwanted?: AbortSignal) =>
     startPlayback(file, options, {
       signal: unwanted ? AbortSignal.any([signal, unwanted]) : signal,
-      silenceTimeout: timeouts.silence,
+      readTimeout: timeouts.silence,
     });
-  await using source = known ?? await heads.open({ file, options }, { open, pacer });
+  await using source = known ?? await startCache.open({ file, options }, { open, pacer });
   const [stream] = source.streams;
   if (stream.type !== "video") {
     throw new RequestError("unsupported", `Cannot send "${file.name}": it has no picture`);
   }
-  const frames = new ClassicFrameWriter(stream);
+  const frames = new ScriptFrameWriter(stream);
   record.follow(() => counts);
   for await (const frame of paced(source, pacer, signal)) {
     const data = wide ? keepHighBytes(frame.data) : frame.data;
@@ -114,14 +114,14 @@ async function playClassic(command: ClassicCommand, context: ClassicContext): Pr
   }
   const change = await refuseShortened(file);
   if (change !== undefined) record.logger.log("warn", `"${file.name}": ${change}`);
-  await writer.write(CLASSIC_END);
+  await writer.write(SCRIPT_END);
 }
 
 /** Sends what a live source shows, or its next picture, until the peer has seen enough. */
-async function playLiveClassic(
+async function playLiveScript(
   source: LiveSource,
-  { command, counts }: { command: ClassicCommand; counts: Counts },
-  { live, writer, record, signal }: ClassicContext,
+  { command, counts }: { command: ScriptCommand; counts: Counts },
+  { live, writer, record, signal }: ScriptContext,
 ): Promise<void> {
   record.named(source.name);
   const rendition = { pixelFormat: "bgr24", colorMatrix: OPENCV_MATRIX };
@@ -131,7 +131,7 @@ async function playLiveClassic(
   if (stream?.type !== "video") {
     throw new RequestError("unsupported", `Cannot send "${source.name}": it has no picture`);
   }
-  const frames = new ClassicFrameWriter(stream);
+  const frames = new ScriptFrameWriter(stream);
   record.follow(() => ({ ...counts, dropped: watch.queue.dropped }));
   while (command === "get_video" || counts.frames < 1) {
     const item = await watch.queue.take(signal);
@@ -146,7 +146,7 @@ async function playLiveClassic(
       item.frame.release();
     }
   }
-  await writer.write(CLASSIC_END);
+  await writer.write(SCRIPT_END);
 }
 
 /**

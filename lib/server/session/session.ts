@@ -5,21 +5,21 @@ import { DeadlineError, messageOf, RequestError } from "../../base/errors.ts";
 import { withFields } from "../../base/log.ts";
 import { formatAddress } from "../../net/address.ts";
 import type { Certificate } from "../../net/certificate.ts";
-import { LifeSigns } from "../../net/idle_timeout.ts";
+import { IdleTimeout } from "../../net/idle_timeout.ts";
 import { closeSocket, type Socket } from "../../net/socket.ts";
 import { Connection } from "../../protocol/native/connection.ts";
 import { encodeError } from "../../protocol/native/response.ts";
-import { CLASSIC_MAGIC } from "../../protocol/script/framing.ts";
+import { SCRIPT_MAGIC } from "../../protocol/script/framing.ts";
 import type { Refusal } from "../metrics/metrics.ts";
 import { isPeerGone, type SessionContext, type Timeouts } from "./context.ts";
 import { runNativeSession } from "./native.ts";
-import { runClassicSession } from "./script.ts";
+import { runScriptSession } from "./script.ts";
 import { acceptSecurely, isTls } from "./tls_accept.ts";
 
 /** What the server shares with a session; the rest belongs to the session's own peer. */
 export type SharedContext = Omit<
   SessionContext,
-  "address" | "isEnding" | "lifeSigns" | "reader" | "writer"
+  "address" | "isDraining" | "idleTimeout" | "reader" | "writer"
 >;
 
 /** What is said where a peer gets no place. */
@@ -73,7 +73,7 @@ export async function runSession(
     // All that tells of a classic peer that it is gone, while nothing is due to be written.
     raw.setKeepAlive();
     if (certificate !== undefined) {
-      using _unasked = shared.ending.whenBegun((reason) => own.abort(reason));
+      using _unasked = shared.shutdown.whenBegun((reason) => own.abort(reason));
       const warn = (line: string) => {
         if (shared.records.isTold({ address })) logger.log("warn", line);
       };
@@ -81,20 +81,20 @@ export async function runSession(
       if (secured === undefined) return await linger(raw);
       socket = secured;
     }
-    const lifeSigns = new LifeSigns(socket);
-    const reader = new ByteReader(fromSocket(lifeSigns));
-    const writer = new ByteWriter(lifeSigns, {
+    const idleTimeout = new IdleTimeout(socket);
+    const reader = new ByteReader(fromSocket(idleTimeout));
+    const writer = new ByteWriter(idleTimeout, {
       stallTimeout: timeouts.stall,
       onStall: () => own.abort(new DeadlineError("The peer took nothing for too long")),
     });
-    const isEnding = () => shared.signal.aborted || shared.ending.over.aborted;
-    const peer = { address, logger, signal, isEnding, lifeSigns, reader, writer };
+    const isDraining = () => shared.signal.aborted || shared.shutdown.over.aborted;
+    const peer = { address, logger, signal, isDraining, idleTimeout, reader, writer };
     const context = { ...shared, ...peer, timeouts };
     await converse(context, { refusal, abort: own });
     await linger(socket);
   } catch (error) {
     const reason = own.signal.aborted ? own.signal.reason : error;
-    if (!shared.signal.aborted && reason !== shared.ending.begun.reason) {
+    if (!shared.signal.aborted && reason !== shared.shutdown.begun.reason) {
       const message = `ended: ${messageOf(reason)}`;
       if (isPeerGone(reason)) logger.log("debug", message);
       else if (shared.records.isTold({ address })) logger.log("warn", message);
@@ -120,8 +120,8 @@ async function converse(
   {
     const late = new DeadlineError(`no request within ${timeouts.request / 1000} s`);
     using _limit = deadline(timeouts.request, () => abort.abort(late));
-    using _unasked = context.ending.whenBegun((reason) => abort.abort(reason));
-    magic = await reader.peek(CLASSIC_MAGIC.length);
+    using _unasked = context.shutdown.whenBegun((reason) => abort.abort(reason));
+    magic = await reader.peek(SCRIPT_MAGIC.length);
   }
   if (magic === undefined) return;
   const isTold = () => records.isTold(context);
@@ -134,17 +134,17 @@ async function converse(
       new RequestError("bad_request", "Cannot read TLS: there is no certificate, expected none"),
     );
   }
-  const isClassic = new TextDecoder().decode(magic.subarray(0, 4)) === CLASSIC_MAGIC;
+  const isScript = new TextDecoder().decode(magic.subarray(0, 4)) === SCRIPT_MAGIC;
   if (refusal !== undefined) {
     const { logged, message } = REFUSED[refusal];
     if (isTold()) logger.log("warn", `refused: ${logged}`);
-    if (isClassic) return;
+    if (isScript) return;
     await refuse(context, new RequestError("busy", message));
-  } else if (isClassic && context.access.isGuarded && !context.classicOpen) {
+  } else if (isScript && context.access.isGuarded && !context.scriptsOpen) {
     const reason = "refused: scripts know no token; --classic-open lets them in";
     records.begin({ wire: "classic" }, context).refused(new RequestError("unauthorized", reason));
-  } else if (isClassic) {
-    await runClassicSession(context, abort);
+  } else if (isScript) {
+    await runScriptSession(context, abort);
   } else {
     await runNativeSession(context, abort);
   }

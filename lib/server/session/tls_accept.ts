@@ -6,7 +6,7 @@ import type { Certificate } from "../../net/certificate.ts";
 import { closeSocket, TlsSocket } from "../../net/socket.ts";
 import { Connection } from "../../protocol/native/connection.ts";
 import { encodeError } from "../../protocol/native/response.ts";
-import { CLASSIC_MAGIC } from "../../protocol/script/framing.ts";
+import { SCRIPT_MAGIC } from "../../protocol/script/framing.ts";
 import { isPeerGone, type Timeouts } from "./context.ts";
 
 /** Bytes that tell what a peer speaks. */
@@ -56,7 +56,7 @@ export async function acceptSecurely(
       return await TlsSocket.accept(raw, { context: certificate.context, first });
     }
     warn("refused: the peer does not speak TLS");
-    if (new TextDecoder().decode(first.subarray(0, MAGIC_LENGTH)) !== CLASSIC_MAGIC) {
+    if (new TextDecoder().decode(first.subarray(0, MAGIC_LENGTH)) !== SCRIPT_MAGIC) {
       await sayInTheOpen(raw);
     }
     return undefined;

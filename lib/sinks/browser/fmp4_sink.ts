@@ -2,14 +2,14 @@ import { ProcessError } from "../../base/errors.ts";
 import type { FfmpegDialect } from "../../ffmpeg/version.ts";
 import { type Frame, type StreamDescription, toSeconds } from "../../media/frame.ts";
 import { FrameSink, reasonOf } from "../ffmpeg_sink.ts";
-import type { Presentation, Viewer } from "../sink.ts";
+import type { Presentation, Sink } from "../sink.ts";
 import { browserNotes, fragmentArguments } from "./fmp4_args.ts";
 import { mimeTypeOf, readBoxHeader } from "./mp4_codecs.ts";
 
 export { BROWSER_CODECS } from "./fmp4_args.ts";
 
 /** What is known of fragmented MP4 before its first byte. */
-export interface FragmentHead {
+export interface Fmp4Header {
   /** The type with exact names of the codecs. */
   type: string;
   /** Seconds on the time line of the frames' timestamps at which the time 0 of the MP4 lies. */
@@ -25,13 +25,13 @@ export interface FragmentHead {
 /** Where fragmented MP4 goes. Each method is called in turn, never two at once. */
 export interface FragmentTarget {
   /** Takes what is known, once, before the first byte. */
-  begin(head: FragmentHead): void;
+  begin(head: Fmp4Header): void;
   /** Takes bytes, and its time for them: the next come when these are done with. */
   write(bytes: Uint8Array): Promise<void>;
 }
 
-/** Options of {@linkcode FragmentViewer}. */
-export interface FragmentViewerOptions {
+/** Options of {@linkcode Fmp4Sink}. */
+export interface Fmp4SinkOptions {
   /** FFmpeg's names of the codecs that the browser plays. */
   can: ReadonlySet<string>;
   /** Frames come as they come into being, whatever is said of the media. */
@@ -64,9 +64,9 @@ const LEAD = 1;
  * knows as they are, the rest as H.264 and AAC. Sound, or pictures, of which nothing comes is
  * left out: FFmpeg would hold all the rest back for it, up to the end.
  */
-export class FragmentViewer implements Viewer {
+export class Fmp4Sink implements Sink {
   #target: FragmentTarget;
-  #options: FragmentViewerOptions;
+  #options: Fmp4SinkOptions;
   #sink: FrameSink | undefined;
   #presentation: Presentation | undefined;
   #lead = LEAD;
@@ -81,7 +81,7 @@ export class FragmentViewer implements Viewer {
   #firstPicture: number | undefined;
   #firstFrame: number | undefined;
 
-  constructor(target: FragmentTarget, options: FragmentViewerOptions) {
+  constructor(target: FragmentTarget, options: Fmp4SinkOptions) {
     this.#target = target;
     this.#options = options;
   }

@@ -1,15 +1,15 @@
 import { UsageError } from "../../base/errors.ts";
 import type { FfmpegDialect } from "../../ffmpeg/version.ts";
-import type { Viewer } from "../sink.ts";
+import type { Sink } from "../sink.ts";
 import { checkCodecs, checkFormat } from "./ffmpeg_names.ts";
-import { FileViewer } from "./file.ts";
-import { checkSeries, SeriesViewer } from "./image_sequence.ts";
+import { FileSink } from "./file.ts";
+import { checkImageSequence, ImageSequenceSink } from "./image_sequence.ts";
 import { checkOutput } from "./overwrite.ts";
-import { FormattedPipeViewer, PipeViewer } from "./pipe.ts";
-import { checkList, ListViewer } from "./playlist.ts";
+import { FormattedPipeSink, PipeSink } from "./pipe.ts";
+import { checkList, PlaylistSink } from "./playlist.ts";
 import { muxerOf, parseCodecChoice } from "./target.ts";
-import { FeedViewer } from "./url.ts";
-import { feedTarget, isAddress, isFeed, listPath } from "./url_target.ts";
+import { UrlSink } from "./url.ts";
+import { isAddress, isUrlOutput, listPath, urlTarget } from "./url_target.ts";
 
 /** Where to, and how, as the user says it. */
 export interface Destination {
@@ -45,19 +45,19 @@ export interface OutputContext {
 export function createOutput(
   destination: Destination,
   { stdout, forced, dialect, onSize }: OutputContext,
-): Viewer {
+): Sink {
   const { output, overwrite, series, format, ffmpeg: more } = destination;
   const codec = codecOf(destination);
   const options = { overwrite, forced, dialect, format, codec, more };
   if (output === "-") {
-    if (isPlain(destination)) return new PipeViewer(stdout);
-    return new FormattedPipeViewer(stdout, { ...options, format: format ?? "nut" });
+    if (isPlain(destination)) return new PipeSink(stdout);
+    return new FormattedPipeSink(stdout, { ...options, format: format ?? "nut" });
   }
-  if (isAddress(output)) return new FeedViewer(output, options);
-  if (series) return new SeriesViewer(output, options);
+  if (isAddress(output)) return new UrlSink(output, options);
+  if (series) return new ImageSequenceSink(output, options);
   const list = listPath(output, format);
-  if (list !== undefined) return new ListViewer(list, options);
-  return new FileViewer(output, { ...options, onSize });
+  if (list !== undefined) return new PlaylistSink(list, options);
+  return new FileSink(output, { ...options, onSize });
 }
 
 /**
@@ -72,7 +72,7 @@ export async function checkDestination(destination: Destination): Promise<void> 
   if (codec !== undefined) await checkCodecs(codec);
   if (output === "-" || isAddress(output)) return;
   const list = listPath(output, format);
-  if (series) await checkSeries(output, { overwrite });
+  if (series) await checkImageSequence(output, { overwrite });
   else if (list !== undefined) await checkList(list, { overwrite });
   else await checkOutput(output, { overwrite, still, format });
 }
@@ -93,14 +93,14 @@ export function checkWording(destination: Destination): void {
         "on as it is: expected --format as well, such as --format matroska",
     );
   }
-  if (isAddress(output)) feedTarget(output, format);
+  if (isAddress(output)) urlTarget(output, format);
   if (series && format !== undefined && output !== "-") {
     throw new UsageError(
       "Cannot use --format with a series of pictures: expected their type in the name, such as " +
         "shot%03d.png",
     );
   }
-  const isMoving = isAddress(output) ? isFeed(output) : listPath(output, format) !== undefined;
+  const isMoving = isAddress(output) ? isUrlOutput(output) : listPath(output, format) !== undefined;
   const isPut = /^https?:/i.test(output);
   if (still && isMoving && !isPut) {
     throw new UsageError("Cannot feed a single picture: expected --video, or a file");
@@ -114,7 +114,7 @@ export function needsFfmpeg(destination: Destination): boolean {
 
 /** Whether an output takes media in real time, since somebody watches it there. */
 export function isWatched({ output }: Pick<Destination, "output">): boolean {
-  return isFeed(output);
+  return isUrlOutput(output);
 }
 
 /** NUT as it comes, which needs no FFmpeg. */

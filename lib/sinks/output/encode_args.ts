@@ -245,7 +245,7 @@ function timingArguments(
 /** Still formats that lose detail unless asked not to. */
 const LOSSY_STILLS = new Set(["jpg", "jpeg"]);
 
-/** What {@linkcode stillArguments} and {@linkcode seriesArguments} have to know. */
+/** What {@linkcode stillArguments} and {@linkcode imageSequenceArguments} have to know. */
 export type StillOptions = Pick<EncoderOptions, "encoded" | "lead" | "codec" | "more">;
 
 /**
@@ -253,7 +253,7 @@ export type StillOptions = Pick<EncoderOptions, "encoded" | "lead" | "codec" | "
  *
  * @param pattern where `%d` or the like stands for the number, which begins with 1
  */
-export function seriesArguments(
+export function imageSequenceArguments(
   { streams }: Pick<Description, "streams">,
   pattern: string,
   options: StillOptions,

@@ -1,14 +1,14 @@
 import { messageOf, ProcessError } from "../../base/errors.ts";
 import type { FfmpegDialect } from "../../ffmpeg/version.ts";
 import { type Frame, toSeconds, type VideoStream } from "../../media/frame.ts";
-import type { Presentation, Viewer } from "../sink.ts";
+import type { Presentation, Sink } from "../sink.ts";
 import { hiddenBeginning, hidesBeginning } from "./containers.ts";
 import { EncodedOutput } from "./encoder.ts";
 import { checkAbsent, checkOutput, reservePart, statOf } from "./overwrite.ts";
 import { type CodecChoice, fileTarget } from "./target.ts";
 
-/** Options of {@linkcode FileViewer}. */
-export interface FileViewerOptions {
+/** Options of {@linkcode FileSink}. */
+export interface FileSinkOptions {
   /** Replace a file that exists. */
   overwrite: boolean;
   /** Ends FFmpeg at once, whatever becomes of the file. */
@@ -36,9 +36,9 @@ const NOTABLE = 0.05;
  * the packets of encoded streams as they are where the type takes them. It is written under another
  * name, `x.part.mp4`, and gets its own when it is whole; what was cut short keeps the other.
  */
-export class FileViewer implements Viewer {
+export class FileSink implements Sink {
   #path: string;
-  #options: FileViewerOptions;
+  #options: FileSinkOptions;
   /** Where it is written to. */
   #part: string | undefined;
   #output: EncodedOutput | undefined;
@@ -51,7 +51,7 @@ export class FileViewer implements Viewer {
   /** When the size was looked at, milliseconds. */
   #lookedAt = -Infinity;
 
-  constructor(path: string, options: FileViewerOptions) {
+  constructor(path: string, options: FileSinkOptions) {
     this.#path = path;
     this.#options = options;
   }

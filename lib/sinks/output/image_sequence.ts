@@ -1,9 +1,9 @@
 import { messageOf, ProcessError } from "../../base/errors.ts";
 import type { Frame } from "../../media/frame.ts";
 import { FrameSink, reasonOf } from "../ffmpeg_sink.ts";
-import type { Presentation, Viewer } from "../sink.ts";
-import { seriesArguments } from "./encode_args.ts";
-import type { FileViewerOptions } from "./file.ts";
+import type { Presentation, Sink } from "../sink.ts";
+import { imageSequenceArguments } from "./encode_args.ts";
+import type { FileSinkOptions } from "./file.ts";
 import { checkAbsent, folderOf, type OverwriteOptions } from "./overwrite.ts";
 import { extensionOf, holdsOnePicture } from "./target.ts";
 
@@ -26,14 +26,14 @@ export function numberedName(pattern: string, number: number): string {
 }
 
 /** Whether a name is that of a series of files, one picture each. */
-export function isSeries(path: string): boolean {
+export function isImageSequence(path: string): boolean {
   return isPattern(path) && holdsOnePicture(extensionOf(path));
 }
 
 /** Has FFmpeg write each picture into a file of its own, numbered from 1, which appears whole. */
-export class SeriesViewer implements Viewer {
+export class ImageSequenceSink implements Sink {
   #pattern: string;
-  #options: FileViewerOptions;
+  #options: FileSinkOptions;
   #sink: FrameSink | undefined;
   #pictures = new Set<number>();
   /** How many FFmpeg was given to write. */
@@ -41,13 +41,13 @@ export class SeriesViewer implements Viewer {
   #finished = false;
 
   /** @param pattern a path with one place for the number in its last part */
-  constructor(pattern: string, options: FileViewerOptions) {
+  constructor(pattern: string, options: FileSinkOptions) {
     this.#pattern = pattern;
     this.#options = options;
   }
 
   async begin({ streams, lead, encoding }: Presentation): Promise<void> {
-    await checkSeries(this.#pattern, this.#options);
+    await checkImageSequence(this.#pattern, this.#options);
     const pictures = streams.filter((stream) => stream.type === "video");
     this.#pictures = new Set(pictures.map(({ id }) => id));
     const encoded = encoding !== "raw";
@@ -56,7 +56,7 @@ export class SeriesViewer implements Viewer {
     }
     const { codec, more, forced: signal } = this.#options;
     const options = { encoded, lead, codec, more };
-    const args = seriesArguments({ streams: pictures }, literal(this.#pattern), options);
+    const args = imageSequenceArguments({ streams: pictures }, literal(this.#pattern), options);
     this.#sink = new FrameSink("ffmpeg", args, { streams: pictures, lead, signal });
   }
 
@@ -118,7 +118,7 @@ export class SeriesViewer implements Viewer {
  *
  * @throws {Error} where it may not
  */
-export async function checkSeries(
+export async function checkImageSequence(
   pattern: string,
   { overwrite }: OverwriteOptions,
 ): Promise<void> {

@@ -1,12 +1,12 @@
 import { messageOf } from "../../base/errors.ts";
 import type { Frame } from "../../media/frame.ts";
 import { NutWriter } from "../../nut/writer.ts";
-import type { Presentation, Viewer } from "../sink.ts";
+import type { Presentation, Sink } from "../sink.ts";
 import { EncodedOutput, type EncodedOutputOptions } from "./encoder.ts";
 import { pipeTarget } from "./target.ts";
 
 /** Hands everything on as NUT, for the next program in a pipe. */
-export class PipeViewer implements Viewer {
+export class PipeSink implements Sink {
   #sink: WritableStream<Uint8Array>;
   #writer: NutWriter | undefined;
 
@@ -44,14 +44,14 @@ async function taken(action: () => Promise<void>): Promise<boolean> {
   }
 }
 
-/** Options of {@linkcode FormattedPipeViewer}. */
+/** Options of {@linkcode FormattedPipeSink}. */
 export interface FormattedPipeOptions extends Omit<EncodedOutputOptions, "stdout"> {
   /** FFmpeg's name of the format, or its extension. */
   format: string;
 }
 
 /** Hands everything on in a format of FFmpeg's, for the next program in a pipe. */
-export class FormattedPipeViewer implements Viewer {
+export class FormattedPipeSink implements Sink {
   #sink: WritableStream<Uint8Array>;
   #options: FormattedPipeOptions;
   #output: EncodedOutput | undefined;

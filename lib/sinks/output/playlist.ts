@@ -1,11 +1,11 @@
 import { messageOf } from "../../base/errors.ts";
 import type { Frame } from "../../media/frame.ts";
-import type { Presentation, Viewer } from "../sink.ts";
+import type { Presentation, Sink } from "../sink.ts";
 import { EncodedOutput, type EncodedOutputOptions } from "./encoder.ts";
 import { checkAbsent, folderOf, type OverwriteOptions, statOf } from "./overwrite.ts";
 import { listTarget } from "./url_target.ts";
 
-/** Options of {@linkcode ListViewer}. */
+/** Options of {@linkcode PlaylistSink}. */
 export interface ListOptions extends Omit<EncodedOutputOptions, "stdout">, OverwriteOptions {
   /** FFmpeg's name of the format, `hls` or `dash`, where the extension is not to tell it. */
   format?: string;
@@ -15,7 +15,7 @@ export interface ListOptions extends Omit<EncodedOutputOptions, "stdout">, Overw
  * Has FFmpeg write pieces of two seconds and a list of them, HLS or DASH, for a web server to hand
  * out: all of them, or, where there is no end, the newest ones.
  */
-export class ListViewer implements Viewer {
+export class PlaylistSink implements Sink {
   #path: string;
   #options: ListOptions;
   #output: EncodedOutput | undefined;

@@ -1,10 +1,10 @@
 import { deadline } from "../../base/async.ts";
 import type { Frame } from "../../media/frame.ts";
-import type { Presentation, Viewer } from "../sink.ts";
+import type { Presentation, Sink } from "../sink.ts";
 import { EncodedOutput, type EncodedOutputOptions } from "./encoder.ts";
-import { feedTarget, shownAddress, withoutSecrets } from "./url_target.ts";
+import { shownAddress, urlTarget, withoutSecrets } from "./url_target.ts";
 
-/** Options of {@linkcode FeedViewer}. */
+/** Options of {@linkcode UrlSink}. */
 export interface FeedOptions extends Omit<EncodedOutputOptions, "stdout"> {
   /** FFmpeg's name of the format, where the address does not tell it. */
   format?: string;
@@ -29,7 +29,7 @@ const UNHEARD = /^https?:/i;
  * Has FFmpeg send everything to an address, where a media server, a CDN, or another program takes
  * it: as H.264 and AAC, unless the packets fit as they are.
  */
-export class FeedViewer implements Viewer {
+export class UrlSink implements Sink {
   #url: string;
   #options: FeedOptions;
   #output: EncodedOutput | undefined;
@@ -40,7 +40,7 @@ export class FeedViewer implements Viewer {
   }
 
   async begin(presentation: Presentation): Promise<void> {
-    const target = feedTarget(this.#url, this.#options.format);
+    const target = urlTarget(this.#url, this.#options.format);
     this.#output = await EncodedOutput.start(presentation, target, {
       ...this.#options,
       explain: (reason) => this.#explain(reason),

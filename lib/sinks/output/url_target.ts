@@ -48,7 +48,7 @@ export function isAddress(output: string): boolean {
 }
 
 /** Whether an output is an address that takes media in real time. */
-export function isFeed(output: string): boolean {
+export function isUrlOutput(output: string): boolean {
   return isAddress(output) && !OF_FILES.test(output);
 }
 
@@ -72,7 +72,7 @@ export function listPath(output: string, format?: string): string | undefined {
  *
  * @throws {UsageError} where FFmpeg cannot write to such a one, or its format is not told
  */
-export function feedTarget(url: string, format?: string): OutputTarget {
+export function urlTarget(url: string, format?: string): OutputTarget {
   const [, scheme = ""] = url.match(/^([a-z0-9+.-]+):/i) ?? [];
   const known = SCHEMES.get(scheme.toLowerCase());
   if (!SCHEMES.has(scheme.toLowerCase())) {
@@ -98,11 +98,11 @@ export function feedTarget(url: string, format?: string): OutputTarget {
     type,
     muxer: holdsOnePicture(type) ? "image2pipe" : muxerOf(chosen),
     // Sound formats, and what else players of H.264 do not read, have codecs of their own.
-    watched: IS_WATCHED.has(type) && isFeed(url) ? "live" : undefined,
+    watched: IS_WATCHED.has(type) && isUrlOutput(url) ? "live" : undefined,
     options: [
       ...(isRtsp ? ["-rtsp_transport", "tcp"] : PATIENCE),
       ...(isList ? ["-method", "PUT"] : ["-flush_packets", "1"]),
-      ...(isFeed(url) ? inOneRun(type) : []),
+      ...(isUrlOutput(url) ? inOneRun(type) : []),
     ],
   };
 }

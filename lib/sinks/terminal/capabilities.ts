@@ -30,7 +30,7 @@ export const QUESTION = "\x1b[14t\x1b[16t\x1b[?1;1;0S" +
   "\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\\x1b[c\r\x1b[K";
 
 /** All that a terminal may answer to {@linkcode QUESTION}, piece by piece. */
-export const ANSWERS = pattern("ESC(?:\\[[46];\\d+;\\d+t|\\[\\?[\\d;]*[Sc]|_G[^ESC]*ESC\\\\)", "g");
+export const REPLIES = pattern("ESC(?:\\[[46];\\d+;\\d+t|\\[\\?[\\d;]*[Sc]|_G[^ESC]*ESC\\\\)", "g");
 
 /** What the answer ends with, which is what the terminal can do. */
 const ATTRIBUTES = pattern("ESC\\[\\?([\\d;]*)c");
@@ -40,8 +40,8 @@ const AREA_SIZE = pattern("ESC\\[4;(\\d+);(\\d+)t");
 const REGISTERS = pattern("ESC\\[\\?1;0;(\\d+)S");
 
 /** Whether the answer is complete. */
-export function isWholeAnswer(answer: string): boolean {
-  return ATTRIBUTES.test(answer);
+export function isWholeReply(reply: string): boolean {
+  return ATTRIBUTES.test(reply);
 }
 
 /**
@@ -49,13 +49,13 @@ export function isWholeAnswer(answer: string): boolean {
  *
  * @param size columns and rows of the terminal
  */
-export function abilitiesOf(answer: string, { columns, rows }: Grid): TerminalAbilities {
-  const [, attributes = ""] = answer.match(ATTRIBUTES) ?? [];
-  const isKitty = KNOWS_KITTY.test(answer);
+export function abilitiesOf(reply: string, { columns, rows }: Grid): TerminalAbilities {
+  const [, attributes = ""] = reply.match(ATTRIBUTES) ?? [];
+  const isKitty = KNOWS_KITTY.test(reply);
   const isSixel = attributes.split(";").slice(1).includes("4");
-  const [, height, width] = answer.match(CELL_SIZE) ?? [];
-  const [, areaHeight, areaWidth] = answer.match(AREA_SIZE) ?? [];
-  const [, registers] = answer.match(REGISTERS) ?? [];
+  const [, height, width] = reply.match(CELL_SIZE) ?? [];
+  const [, areaHeight, areaWidth] = reply.match(AREA_SIZE) ?? [];
+  const [, registers] = reply.match(REGISTERS) ?? [];
   const colours = Number(registers ?? COLOURS.usual);
   return {
     graphics: isKitty ? "kitty" : isSixel ? "sixel" : undefined,
@@ -101,20 +101,20 @@ const MUTE = /^(|dumb|unknown|linux|cons25|emacs|eterm.*)$/;
 const COLOURLESS = /^vt(52|1\d\d|2[02]0|320|4[02]0|5[12]0)\b|-(m|mono)$/;
 
 /** Reads a variable of the environment. */
-export type Environment = (name: string) => string | undefined;
+export type EnvironmentReader = (name: string) => string | undefined;
 
 /** How pictures look best in the terminal. */
-export function lookOf(environment: Environment): TerminalLook {
-  const term = environment("TERM") ?? "";
-  if (!isColoured(environment) || !isUnicode(environment)) return "ascii";
-  if (/^(truecolor|24bit)$/i.test(environment("COLORTERM") ?? "")) return "truecolour";
+export function lookOf(variable: EnvironmentReader): TerminalLook {
+  const term = variable("TERM") ?? "";
+  if (!isColoured(variable) || !isUnicode(variable)) return "ascii";
+  if (/^(truecolor|24bit)$/i.test(variable("COLORTERM") ?? "")) return "truecolour";
   if (TRUE_COLOUR.test(term)) return "truecolour";
   return /256colou?r/.test(term) ? "256 colours" : "ascii";
 }
 
 /** Whether the terminal can be asked what it is: one that does not know the question is silent. */
-export function canBeAsked(environment: Environment): boolean {
-  return isColoured(environment) && !MUTE.test(environment("TERM") ?? "");
+export function canBeAsked(variable: EnvironmentReader): boolean {
+  return isColoured(variable) && !MUTE.test(variable("TERM") ?? "");
 }
 
 /**
@@ -127,14 +127,14 @@ export function knowsSixel(features: string): boolean {
 }
 
 /** What the user says of the terminal counts more than what it says of itself. */
-function isColoured(environment: Environment): boolean {
-  const term = environment("TERM") ?? "";
+function isColoured(variable: EnvironmentReader): boolean {
+  const term = variable("TERM") ?? "";
   // See https://no-color.org
-  return !environment("NO_COLOR") && term !== "dumb" && !COLOURLESS.test(term);
+  return !variable("NO_COLOR") && term !== "dumb" && !COLOURLESS.test(term);
 }
 
 /** Whether text is UTF-8: what is not set says nothing, and most terminals are. */
-function isUnicode(environment: Environment): boolean {
-  const locale = ["LC_ALL", "LC_CTYPE", "LANG"].map(environment).find((value) => value);
+function isUnicode(variable: EnvironmentReader): boolean {
+  const locale = ["LC_ALL", "LC_CTYPE", "LANG"].map(variable).find((value) => value);
   return locale === undefined || /utf-?8/i.test(locale);
 }

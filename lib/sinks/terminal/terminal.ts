@@ -3,14 +3,8 @@ import { OutputClosedError, ProcessError } from "../../base/errors.ts";
 import type { Frame, VideoStream } from "../../media/frame.ts";
 import { reasonOf } from "../ffmpeg_sink.ts";
 import { turned, turnFilters } from "../filters.ts";
-import type { Presentation, Viewer } from "../sink.ts";
-import {
-  abilitiesOf,
-  ANSWERS,
-  isWholeAnswer,
-  QUESTION,
-  type TerminalLook,
-} from "./capabilities.ts";
+import type { Presentation, Sink } from "../sink.ts";
+import { abilitiesOf, isWholeReply, QUESTION, REPLIES, type TerminalLook } from "./capabilities.ts";
 import {
   decodedStream,
   PausedPicture,
@@ -34,7 +28,7 @@ const LAST_PICTURE = 3000;
 const HINT = "space: pause   left/right: 10 s   up/down: 60 s   q: quit";
 
 /** Draws pictures in a terminal, in the best form that it knows. Sound is left out. */
-export class TerminalViewer implements Viewer {
+export class TerminalSink implements Sink {
   #terminal: Terminal;
   #keyboard: TerminalKeyboard | undefined;
   #presentation: Presentation | undefined;
@@ -176,11 +170,11 @@ export class TerminalViewer implements Viewer {
       this.#terminal;
     const id = crypto.getRandomValues(new Uint32Array(1))[0] || 1;
     if (!canBeAsked || !isTerminal || this.#keyboard === undefined) return { look, id };
-    const answer = await this.#keyboard.ask(() => {
+    const reply = await this.#keyboard.ask(() => {
       // A terminal that takes nothing answers nothing, either; drawing finds it out.
       write(QUESTION).catch(() => {});
-    }, { isWhole: isWholeAnswer, answers: ANSWERS, patience: PATIENCE });
-    const abilities = abilitiesOf(answer, size());
+    }, { isWhole: isWholeReply, replies: REPLIES, patience: PATIENCE });
+    const abilities = abilitiesOf(reply, size());
     if (abilities.graphics === "sixel" && !(await passesSixel?.() ?? true)) {
       return { look, id, abilities: { ...abilities, graphics: undefined } };
     }
@@ -265,7 +259,7 @@ export interface TerminalKeyboard {
    */
   ask(
     ask: () => void,
-    options: { isWhole: (answer: string) => boolean; answers: RegExp; patience: number },
+    options: { isWhole: (reply: string) => boolean; replies: RegExp; patience: number },
   ): Promise<string>;
   /** Has the terminal treat keys as it did before, until disposed. */
   rest(): Disposable;

@@ -1,8 +1,8 @@
 import { type Frame, type StreamDescription, toSeconds } from "../../media/frame.ts";
-import type { TimeLine } from "../../nut/writer.ts";
+import type { Timeline } from "../../nut/writer.ts";
 
-/** What {@linkcode ShownTimeLine} has to know. */
-export interface ShownTimeLineOptions {
+/** What {@linkcode PlayerTimeline} has to know. */
+export interface PlayerTimelineOptions {
   streams: readonly StreamDescription[];
   /** Playing speed, 1 being real time; 0 where frames come as fast as they can. */
   speed: number;
@@ -24,7 +24,7 @@ const STEP = 50_000;
 const HIDDEN_SECOND = 1000;
 
 /**
- * FFmpeg's filter that leaves out the pictures that {@linkcode ShownTimeLine} hides.
+ * FFmpeg's filter that leaves out the pictures that {@linkcode PlayerTimeline} hides.
  */
 export const ONLY_SHOWN = "select=not(mod(pts\\,2))";
 
@@ -35,8 +35,8 @@ export const ONLY_SHOWN = "select=not(mod(pts\\,2))";
  * Pictures that are shown lie at even microseconds. Those for decoding only lie at odd ones, so that
  * a filter tells them apart, and close together, so that nobody waits for them.
  */
-export class ShownTimeLine implements TimeLine {
-  #options: ShownTimeLineOptions;
+export class PlayerTimeline implements Timeline {
+  #options: PlayerTimelineOptions;
   #streams: Map<number, StreamDescription>;
   /** Seconds on the frames' time line that lie at {@linkcode #base}. */
   #origin = 0;
@@ -49,7 +49,7 @@ export class ShownTimeLine implements TimeLine {
   /** Timestamp of each stream's first frame since the last jump. */
   #first = new Map<number, number>();
 
-  constructor(options: ShownTimeLineOptions) {
+  constructor(options: PlayerTimelineOptions) {
     this.#options = options;
     this.#streams = new Map(options.streams.map((stream) => [stream.id, stream]));
   }

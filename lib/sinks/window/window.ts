@@ -3,15 +3,15 @@ import { printable } from "../../base/log.ts";
 import type { Frame } from "../../media/frame.ts";
 import { FrameSink, reasonOf } from "../ffmpeg_sink.ts";
 import { nutInputArguments, tempoFilters, turnFilters } from "../filters.ts";
-import type { PlayAction, Presentation, Viewer } from "../sink.ts";
-import { ONLY_SHOWN, ShownTimeLine } from "./player_timeline.ts";
+import type { PlayAction, Presentation, Sink } from "../sink.ts";
+import { ONLY_SHOWN, PlayerTimeline } from "./player_timeline.ts";
 import { PrivateSocket } from "./socket.ts";
 import { WindowKeys } from "./x11_keys.ts";
 
 /** Who draws windows: X11, Wayland, or the system itself, as macOS and Windows do. */
 export type Screen = "x11" | "wayland" | "native";
 
-/** What {@linkcode WindowViewer} has to know. */
+/** What {@linkcode WindowSink} has to know. */
 export interface WindowOptions {
   /** Closes the window. */
   signal: AbortSignal;
@@ -22,9 +22,9 @@ export interface WindowOptions {
 }
 
 /** A window of ffplay: picture and sound, in sync. */
-export class WindowViewer implements Viewer {
+export class WindowSink implements Sink {
   #sink: FrameSink | undefined;
-  #timeLine: ShownTimeLine | undefined;
+  #timeline: PlayerTimeline | undefined;
   #keys: WindowKeys | undefined;
   #still = false;
   /** ffplay has been told that nothing more comes, so that its end is no news. */
@@ -46,7 +46,7 @@ export class WindowViewer implements Viewer {
     const args = windowArguments(presentation, { input: socket?.url });
     // Left to itself, SDL draws where nobody sees it when the screen cannot be reached.
     const env = this.#screen === "native" ? undefined : { SDL_VIDEODRIVER: this.#screen };
-    this.#timeLine = new ShownTimeLine({
+    this.#timeline = new PlayerTimeline({
       ...{ streams, live },
       speed: still ? 1 : speed,
       hides: lead > 0,
@@ -56,7 +56,7 @@ export class WindowViewer implements Viewer {
     this.#keys = await this.#openKeys();
     this.#sink = new FrameSink("ffplay", args, {
       ...{ streams, socket, env },
-      timeLine: this.#timeLine,
+      timeline: this.#timeline,
       signal: this.#options.signal,
     });
     this.#keys?.watch(this.#sink.pid);
@@ -68,12 +68,12 @@ export class WindowViewer implements Viewer {
   }
 
   jump(to: number): Promise<void> {
-    this.#timeLine?.jump(to);
+    this.#timeline?.jump(to);
     return Promise.resolve();
   }
 
   pause(paused: boolean): void {
-    this.#timeLine?.pause(paused);
+    this.#timeline?.pause(paused);
   }
 
   /** Waits until all is shown; for a still, until the window is closed. */

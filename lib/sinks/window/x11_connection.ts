@@ -102,10 +102,10 @@ export class XConnection implements AsyncDisposable {
    * @throws {Error} where the connection ends first
    */
   async ask(request: Uint8Array): Promise<DataView | undefined> {
-    const answer = Promise.withResolvers<DataView>();
+    const response = Promise.withResolvers<DataView>();
     const sent = this.send(request);
-    this.#waiting.set(this.#sequence, answer);
-    const [reply] = await Promise.all([answer.promise, sent]);
+    this.#waiting.set(this.#sequence, response);
+    const [reply] = await Promise.all([response.promise, sent]);
     return reply.getUint8(0) === ERROR ? undefined : reply;
   }
 

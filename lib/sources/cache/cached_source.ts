@@ -1,7 +1,7 @@
 import { RequestError } from "../../base/errors.ts";
 import { FRAME_HEADROOM, FRAME_TAILROOM, type StreamDescription } from "../../media/frame.ts";
 import type { FrameSource, TimedFrame } from "../../media/source.ts";
-import type { Head, HeldHead, Recording } from "./store.ts";
+import type { CachedStart, Recording, StoredStart } from "./store.ts";
 
 /** Seconds of raw pictures that are recorded: in less, FFmpeg starts and gives as many again. */
 const RAW_SPAN = 0.3;
@@ -90,7 +90,7 @@ export class ReplayedSource implements FrameSource {
   readonly streams: readonly StreamDescription[];
   readonly notes: readonly string[];
   /** Absent once it is used up, so that nothing keeps its memory. */
-  #held: HeldHead | undefined;
+  #held: StoredStart | undefined;
   #rest: Rest | undefined;
   #continuation: Continuation | undefined;
 
@@ -98,7 +98,7 @@ export class ReplayedSource implements FrameSource {
    * @param held disposed of as soon as it is used up
    * @param continuation absent where the head is all there is
    */
-  constructor(held: HeldHead, continuation?: Continuation) {
+  constructor(held: StoredStart, continuation?: Continuation) {
     this.streams = held.head.streams;
     this.notes = held.head.notes;
     this.#held = held;
@@ -162,7 +162,7 @@ class Rest implements AsyncDisposable {
   #opening: Promise<FrameSource>;
   #source: FrameSource | undefined;
 
-  constructor({ streams, frames }: Head, continuation: Continuation) {
+  constructor({ streams, frames }: CachedStart, continuation: Continuation) {
     this.#continuation = continuation;
     this.#streams = streams;
     this.#known = Map.groupBy(

@@ -5,10 +5,10 @@ import { changeOf, isSettled } from "../file/file_state.ts";
 import type { MediaFile } from "../file/library.ts";
 import type { MediaOptions } from "../file/plan.ts";
 import { RecordedSource, ReplayedSource } from "./cached_source.ts";
-import { HeadCache } from "./store.ts";
+import { StartStore } from "./store.ts";
 
 /** What an answer is made of. */
-export interface AnswerParts {
+export interface ResponseParts {
   file: MediaFile;
   options: MediaOptions;
 }
@@ -25,8 +25,8 @@ export interface Opening {
  * Remembers how recent answers began, so that the same request again begins at once, while FFmpeg
  * starts: that takes longer than all else.
  */
-export class Heads {
-  #cache: HeadCache;
+export class StartCache {
+  #cache: StartStore;
   #onHit: () => void;
 
   /**
@@ -34,7 +34,7 @@ export class Heads {
    * @param onHit told whenever an answer begins with what is remembered
    */
   constructor(size: number, onHit: () => void = () => {}) {
-    this.#cache = new HeadCache(size);
+    this.#cache = new StartStore(size);
     this.#onHit = onHit;
   }
 
@@ -44,7 +44,7 @@ export class Heads {
   }
 
   /** Gives an answer where all of it is remembered; nothing has to be decoded for it. */
-  whole({ file, options }: AnswerParts): FrameSource | undefined {
+  whole({ file, options }: ResponseParts): FrameSource | undefined {
     const key = keyOf(file, options);
     const held = key === undefined ? undefined : this.#cache.take(key);
     if (held?.head.isWhole) {
@@ -59,7 +59,7 @@ export class Heads {
    *
    * @throws whatever the opening throws where nothing is remembered
    */
-  async open({ file, options }: AnswerParts, { open, pacer }: Opening): Promise<FrameSource> {
+  async open({ file, options }: ResponseParts, { open, pacer }: Opening): Promise<FrameSource> {
     const { state } = file;
     const key = keyOf(file, options);
     if (state === undefined || key === undefined) return await open();

@@ -9,7 +9,7 @@ const ENTRY_SIZE = 1024;
 const FRAME_SIZE = 256;
 
 /** The beginning of an answer, or all of it. */
-export interface Head {
+export interface CachedStart {
   streams: readonly StreamDescription[];
   /** What is other than was asked for, one sentence each. */
   notes: readonly string[];
@@ -20,8 +20,8 @@ export interface Head {
 }
 
 /** A head that stays in memory until it is disposed of. */
-export interface HeldHead extends Disposable {
-  readonly head: Head;
+export interface StoredStart extends Disposable {
+  readonly head: CachedStart;
 }
 
 /** What is known of one key. */
@@ -30,7 +30,7 @@ interface Entry {
   /** `refused`: what the key stands for is not to be recorded; `gone`: there is no such entry. */
   state: "recording" | "kept" | "refused" | "gone";
   frames: TimedFrame[];
-  head?: Head;
+  head?: CachedStart;
   /** Bytes that are counted for it. */
   size: number;
   /** Those who hold it. */
@@ -41,7 +41,7 @@ interface Entry {
  * Heads by their keys, and those that are being recorded. All of them together take no more than
  * the limit: what was not used for the longest time goes first, and what is held goes never.
  */
-export class HeadCache {
+export class StartStore {
   #limit: number;
   /** Least recently used first. */
   #entries = new Map<string, Entry>();
@@ -58,7 +58,7 @@ export class HeadCache {
   }
 
   /** Gives what is kept under a key, as something that was used just now. */
-  take(key: string): HeldHead | undefined {
+  take(key: string): StoredStart | undefined {
     const entry = this.#entries.get(key);
     if (entry?.head === undefined) return undefined;
     this.#touch(entry);
@@ -123,7 +123,7 @@ export class HeadCache {
     else this.#remove(entry);
   }
 
-  #keep(entry: Entry, about: Omit<Head, "frames">): void {
+  #keep(entry: Entry, about: Omit<CachedStart, "frames">): void {
     if (entry.state !== "recording") return;
     for (const { extradata } of about.streams) this.#grow(entry, extradata.byteLength);
     if (!this.#makeRoom(entry)) return this.#remove(entry);
@@ -171,7 +171,7 @@ export class HeadCache {
 interface RecordingActions {
   isOver: () => boolean;
   add: (frame: TimedFrame) => void;
-  keep: (about: Omit<Head, "frames">) => void;
+  keep: (about: Omit<CachedStart, "frames">) => void;
   drop: () => void;
 }
 
@@ -194,7 +194,7 @@ export class Recording {
   }
 
   /** Ends it, and keeps it. Does nothing where it is over. */
-  keep(about: Omit<Head, "frames">): void {
+  keep(about: Omit<CachedStart, "frames">): void {
     this.#actions.keep(about);
   }
 

@@ -1,10 +1,10 @@
 import { NothingToSendError, RequestError } from "../../base/errors.ts";
 import type { StreamDescription } from "../../media/frame.ts";
 import type { FrameSource, TimedFrame } from "../../media/source.ts";
-import type { LaneInput } from "./ffmpeg_args.ts";
+import type { TrackInput } from "./ffmpeg_args.ts";
 import { merge } from "./interleave.ts";
 import type { MediaFile } from "./library.ts";
-import { type MediaOptions, planLanes, refuseContradictions, refuseCopiedStill } from "./plan.ts";
+import { type MediaOptions, planTracks, refuseContradictions, refuseCopiedStill } from "./plan.ts";
 import type { AudioInfo, VideoInfo } from "./probe.ts";
 import {
   type PictureDescription,
@@ -13,31 +13,31 @@ import {
   toPcmStream,
   toVideoStream,
 } from "./stream_info.ts";
-import { FrameLane, type LaneLimits } from "./track.ts";
+import { FrameTrack, type TrackLimits } from "./track.ts";
 
 /** Options of {@linkcode openDecoder}: what is wanted of the file, and limits. */
-export interface DecoderOptions extends MediaOptions, LaneLimits {}
+export interface DecoderOptions extends MediaOptions, TrackLimits {}
 
 /** A file on its way to frames: pictures by one FFmpeg, sound by another. */
 export class Decoder implements FrameSource {
   /** What the frames are, picture before sound. */
   readonly streams: readonly StreamDescription[];
   readonly notes: readonly string[];
-  #lanes: readonly FrameLane[];
+  #tracks: readonly FrameTrack[];
   #file: MediaFile;
   #options: DecoderOptions;
 
-  constructor(lanes: readonly FrameLane[], { file, plan }: LaneInput, options: DecoderOptions) {
-    this.#lanes = lanes;
+  constructor(tracks: readonly FrameTrack[], { file, plan }: TrackInput, options: DecoderOptions) {
+    this.#tracks = tracks;
     this.#file = file;
     this.#options = options;
-    this.streams = lanes.map((lane) => lane.description);
+    this.streams = tracks.map((track) => track.description);
     this.notes = plan.notes;
   }
 
   /** What FFmpeg has complained about so far while it went on; the media is damaged then. */
   get warning(): string | undefined {
-    return this.#lanes.map((lane) => lane.warning).find((warning) => warning !== undefined);
+    return this.#tracks.map((track) => track.warning).find((warning) => warning !== undefined);
   }
 
   /**
@@ -48,10 +48,10 @@ export class Decoder implements FrameSource {
    */
   async *frames(): AsyncGenerator<TimedFrame> {
     let isEmpty = true;
-    for await (const frame of merge(this.#lanes)) {
+    for await (const frame of merge(this.#tracks)) {
       isEmpty = false;
       yield frame;
-      this.#lanes.find((lane) => lane.description.id === frame.streamId)?.recycle(frame);
+      this.#tracks.find((track) => track.description.id === frame.streamId)?.recycle(frame);
     }
     // FFmpeg writes headers, and succeeds, even where nothing follows them.
     if (isEmpty) throw nothingToSend(this.#file, this.#options);
@@ -59,7 +59,7 @@ export class Decoder implements FrameSource {
 
   /** Ends FFmpeg and waits until it is gone. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.#lanes.map((lane) => lane[Symbol.asyncDispose]()));
+    await Promise.all(this.#tracks.map((track) => track[Symbol.asyncDispose]()));
   }
 }
 
@@ -71,63 +71,63 @@ export class Decoder implements FrameSource {
 export async function openDecoder(file: MediaFile, options: DecoderOptions): Promise<Decoder> {
   refuseContradictions(options);
   refuseCopiedStill(options, file);
-  const input: LaneInput = { file, options, plan: planLanes(file, options) };
-  const lanes: FrameLane[] = [];
+  const input: TrackInput = { file, options, plan: planTracks(file, options) };
+  const tracks: FrameTrack[] = [];
   try {
     const { audio } = file.info;
     const video = options.pictures === false ? undefined : file.info.video;
-    if (video !== undefined) await openPictures(lanes, input, { options, video });
+    if (video !== undefined) await openPictures(tracks, input, { options, video });
     if (audio !== undefined && input.plan.sound !== undefined) {
-      await openSound(lanes, input, { options, audio });
+      await openSound(tracks, input, { options, audio });
     }
-    if (lanes.length > 0) return new Decoder(lanes, input, options);
+    if (tracks.length > 0) return new Decoder(tracks, input, options);
     const wanted = options.still ? "picture" : "picture, and sound was not wanted";
     throw new RequestError("unsupported", `Cannot send "${file.name}": it has no ${wanted}`);
   } catch (error) {
-    await Promise.all(lanes.map((lane) => lane[Symbol.asyncDispose]()));
+    await Promise.all(tracks.map((track) => track[Symbol.asyncDispose]()));
     throw error;
   }
 }
 
 async function openPictures(
-  lanes: FrameLane[],
-  input: LaneInput,
+  tracks: FrameTrack[],
+  input: TrackInput,
   { options, video }: { options: DecoderOptions; video: VideoInfo },
 ): Promise<void> {
-  const lane = new FrameLane("picture", input, options);
-  lanes.push(lane);
-  const nut = await lane.readStream();
+  const track = new FrameTrack("picture", input, options);
+  tracks.push(track);
+  const nut = await track.readStream();
   if (nut === undefined) throw nothingToSend(input.file, options);
   const { pictures: encoding = "raw", notes } = input.plan;
   const wanted: PictureDescription = { info: video, options, encoding };
   const description = toVideoStream(nut, wanted);
-  lane.describe(description);
+  track.describe(description);
   const { width, height } = options;
   const asked = width === undefined && height === undefined ? video : { width, height };
   notes.push(...sizeNotes(description, asked, encoding));
 }
 
 async function openSound(
-  lanes: FrameLane[],
-  input: LaneInput,
+  tracks: FrameTrack[],
+  input: TrackInput,
   { options, audio }: { options: DecoderOptions; audio: AudioInfo },
 ): Promise<void> {
-  const lane = new FrameLane("sound", input, options);
-  lanes.push(lane);
+  const track = new FrameTrack("sound", input, options);
+  tracks.push(track);
   const { sound } = input.plan;
   if (sound === "pcm") {
     // Known beforehand, so that the first picture need not wait until the sound is open.
-    lane.describe(toPcmStream(audio));
+    track.describe(toPcmStream(audio));
     return;
   }
-  const nut = await lane.readStream();
+  const nut = await track.readStream();
   if (nut !== undefined) {
-    lane.describe(toAudioStream(nut, audio, sound === "copy" ? audio.codec : sound ?? ""));
+    track.describe(toAudioStream(nut, audio, sound === "copy" ? audio.codec : sound ?? ""));
   } else {
     // It is over before the start, and the pictures are not.
-    lanes.splice(lanes.indexOf(lane), 1);
-    await lane[Symbol.asyncDispose]();
-    if (lanes.length === 0) throw nothingToSend(input.file, options);
+    tracks.splice(tracks.indexOf(track), 1);
+    await track[Symbol.asyncDispose]();
+    if (tracks.length === 0) throw nothingToSend(input.file, options);
   }
 }
 

@@ -4,7 +4,7 @@ import { pictureArguments, soundArguments } from "../../ffmpeg/rendition.ts";
 import type { Rational } from "../../media/frame.ts";
 import { inputArguments } from "./formats.ts";
 import type { MediaFile } from "./library.ts";
-import type { LanePlan, MediaOptions } from "./plan.ts";
+import type { MediaOptions, TrackPlan } from "./plan.ts";
 import type { AudioInfo, MediaInfo } from "./probe.ts";
 import {
   isClockless,
@@ -60,10 +60,10 @@ const COMPANION_TIME = 1;
 const CAREFUL = "bicubic+accurate_rnd+full_chroma_int";
 
 /** A file, what is wanted of it, and what its streams are sent as. */
-export interface LaneInput {
+export interface TrackInput {
   file: MediaFile;
   options: MediaOptions;
-  plan: LanePlan;
+  plan: TrackPlan;
 }
 
 /**
@@ -75,7 +75,7 @@ export function leadOf({ start = 0 }: MediaOptions): number {
 }
 
 /** Arguments for the pictures of a file, each with the source's own timestamp. */
-export function videoArguments({ file, options, plan }: LaneInput): string[] {
+export function videoArguments({ file, options, plan }: TrackInput): string[] {
   const { info } = file;
   if (options.still) return stillArguments({ file, options, plan });
   const encoding = plan.pictures ?? "raw";
@@ -94,7 +94,7 @@ export function videoArguments({ file, options, plan }: LaneInput): string[] {
 }
 
 /** Arguments for the sound of a file. */
-export function audioArguments({ file, options, plan }: LaneInput): string[] {
+export function audioArguments({ file, options, plan }: TrackInput): string[] {
   const { info } = file;
   if (plan.sound === "copy") return copyArguments({ file, options, plan }, "a");
   const seek = planDecoding(info.format, options.start ?? 0);
@@ -136,7 +136,7 @@ export function seriesLength(
  * Pictures that stand for themselves. Out of a video, they are found by the filter `fps`, at whose
  * every tick stands the last picture that had begun by then.
  */
-function stillArguments({ file: { path, info }, options, plan }: LaneInput): string[] {
+function stillArguments({ file: { path, info }, options, plan }: TrackInput): string[] {
   const encoding = plan.pictures ?? "raw";
   const { start = 0, every = ENDLESS } = options;
   const isImage = info.kind === "image";
@@ -177,7 +177,7 @@ function stillArguments({ file: { path, info }, options, plan }: LaneInput): str
 }
 
 /** A stream's own packets, from the keyframe before the start on, or earlier. */
-function copyArguments({ file: { path, info }, options }: LaneInput, stream: "a" | "V"): string[] {
+function copyArguments({ file: { path, info }, options }: TrackInput, stream: "a" | "V"): string[] {
   const { start = 0, duration } = options;
   const { seek, rest } = planCopying(info.format, start, stream === "V" ? info.video : undefined);
   const kind = stream === "V" ? "v" : "a";

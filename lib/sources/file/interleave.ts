@@ -2,7 +2,7 @@
 import { deadline } from "../../base/async.ts";
 
 /** A source of items that each have a moment. */
-export interface Lane<T> {
+export interface Track<T> {
   /** Gives the next item; `undefined` at the end. Items come in about the order of time. */
   take(): Promise<T | undefined>;
   /** Seconds at which an item is due. */
@@ -23,7 +23,7 @@ const LEAD = 0.25;
 const PATIENCE = 10;
 
 /** A lane, and the item it has ready, if any. */
-class Head<T> {
+class CachedStart<T> {
   /** Ready to be given on; `undefined` while under way, and at the end. */
   item: T | undefined;
   ended = false;
@@ -31,16 +31,16 @@ class Head<T> {
   arrival: Promise<void>;
   /** Seconds; the moment of the newest item given on. */
   #position = 0;
-  #lane: Lane<T>;
+  #track: Track<T>;
 
-  constructor(lane: Lane<T>) {
-    this.#lane = lane;
+  constructor(track: Track<T>) {
+    this.#track = track;
     this.arrival = this.#fetch();
   }
 
   /** Seconds at which the ready item is due. */
   get time(): number {
-    return this.item === undefined ? Infinity : this.#lane.timeOf(this.item);
+    return this.item === undefined ? Infinity : this.#track.timeOf(this.item);
   }
 
   /** Whether what this lane has yet to give might belong before that moment, by more than so much. */
@@ -61,7 +61,7 @@ class Head<T> {
   }
 
   async #fetch(): Promise<void> {
-    this.item = await this.#lane.take();
+    this.item = await this.#track.take();
     this.ended = this.item === undefined;
   }
 }
@@ -74,16 +74,16 @@ class Head<T> {
  * @param patience milliseconds that an item waits for others that may belong before it
  */
 export async function* merge<T>(
-  lanes: readonly Lane<T>[],
+  tracks: readonly Track<T>[],
   { patience = PATIENCE }: { patience?: number } = {},
 ): AsyncGenerator<T> {
-  const heads = lanes.map((lane) => new Head(lane));
+  const startCache = tracks.map((track) => new CachedStart(track));
   // Whichever fails first is reported by the race below; the others must not go unhandled.
-  for (const head of heads) head.arrival.catch(() => {});
+  for (const head of startCache) head.arrival.catch(() => {});
   /** The item for whose predecessors it has been waited, since the last one was given on. */
   let waitedFor: T | undefined;
   while (true) {
-    const open = heads.filter((head) => !head.ended);
+    const open = startCache.filter((head) => !head.ended);
     if (open.length === 0) return;
     const earliest = open.reduce((a, b) => b.time < a.time ? b : a);
     const held = open.filter((head) => head.lags(earliest.time, LEAD));
@@ -104,8 +104,11 @@ export async function* merge<T>(
 }
 
 /** Waits until one of them has its item, but not for long. */
-async function arrivalWithin<T>(milliseconds: number, heads: readonly Head<T>[]): Promise<void> {
+async function arrivalWithin<T>(
+  milliseconds: number,
+  startCache: readonly CachedStart<T>[],
+): Promise<void> {
   const over = Promise.withResolvers<void>();
   using _limit = deadline(milliseconds, over.resolve);
-  await Promise.race([over.promise, ...heads.map((head) => head.arrival)]);
+  await Promise.race([over.promise, ...startCache.map((head) => head.arrival)]);
 }

@@ -66,7 +66,7 @@ export function refuseCopiedStill(
 }
 
 /** What pictures and sound are sent as; both absent where the file has neither. */
-export interface LanePlan {
+export interface TrackPlan {
   pictures?: Encoding;
   /** `pcm` beside raw pictures and JPEG, `flac` in place of lossless codecs that are not carried. */
   sound?: "copy" | "pcm" | "aac" | "flac";
@@ -75,13 +75,13 @@ export interface LanePlan {
 }
 
 /** Plans what is sent of a file. */
-export function planLanes(file: MediaFile, options: MediaOptions): LanePlan {
+export function planTracks(file: MediaFile, options: MediaOptions): TrackPlan {
   const { encoding = "raw", still, audio } = options;
   const { video, audio: sound } = file.info;
   const notes: string[] = [];
   const pictures = video && (encoding === "copy" ? copiedPictures(file, notes) : encoding);
   const silent = sound === undefined || still || audio === false;
-  const plan: LanePlan = {
+  const plan: TrackPlan = {
     pictures,
     sound: silent ? undefined : soundBeside(encoding, sound.codec, notes),
     notes,
@@ -107,7 +107,7 @@ function copiedPictures({ info: { kind, format, video } }: MediaFile, notes: str
   return "h264";
 }
 
-function soundBeside(encoding: Encoding, codec: string, notes: string[]): LanePlan["sound"] {
+function soundBeside(encoding: Encoding, codec: string, notes: string[]): TrackPlan["sound"] {
   if (encoding === "h264") return "aac";
   if (encoding !== "copy") return "pcm";
   if (isCarried(codec)) return "copy";

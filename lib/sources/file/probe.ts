@@ -2,7 +2,7 @@ import { deadline } from "../../base/async.ts";
 import { messageOf, ProcessError, type ProcessFailure, RequestError } from "../../base/errors.ts";
 import type { Process } from "../../ffmpeg/process.ts";
 import { type Confinement, outOfMemory, startConfined } from "../../ffmpeg/sandbox.ts";
-import { lastWords } from "../../ffmpeg/stderr.ts";
+import { stderrReason } from "../../ffmpeg/stderr.ts";
 import type { Rational } from "../../media/frame.ts";
 import { type Extent, mediaDuration } from "./duration.ts";
 import { formatByName, inputArguments, type NamedFormat, pixelLimit } from "./formats.ts";
@@ -244,7 +244,7 @@ async function run(
     const tooMuch = outOfMemory(stderr, options.maxMemory);
     const reason = signal.aborted
       ? `FFmpeg found nothing in it within ${timeout / 1000} s`
-      : tooMuch ?? lastWords(stderr, path) ?? messageOf(cause);
+      : tooMuch ?? stderrReason(stderr, path) ?? messageOf(cause);
     const isLasting = !signal.aborted &&
       (tooMuch !== undefined || isAboutData(cause.failure, output));
     const Refusal = isLasting ? RequestError : PassingError;

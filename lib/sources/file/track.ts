@@ -1,44 +1,44 @@
 /** Where a part of some media ends. Pure. */
 import { deadline, ReadAhead } from "../../base/async.ts";
-import { fromStream, limitSilence } from "../../base/byte_reader.ts";
+import { fromStream, limitReadTime } from "../../base/byte_reader.ts";
 import { ProcessError, RequestError, TruncatedError } from "../../base/errors.ts";
 import type { Process } from "../../ffmpeg/process.ts";
 import { outOfMemory, startConfined } from "../../ffmpeg/sandbox.ts";
-import { lastWords } from "../../ffmpeg/stderr.ts";
+import { stderrReason } from "../../ffmpeg/stderr.ts";
 import { DecodeOrder } from "../../media/decode_order.ts";
 import { type Frame, sampleSize, type StreamDescription, toSeconds } from "../../media/frame.ts";
 import type { TimedFrame } from "../../media/source.ts";
 import type { NutStream } from "../../nut/demuxer.ts";
 import { NutReader } from "../../nut/reader.ts";
-import { audioArguments, type LaneInput, leadOf, videoArguments } from "./ffmpeg_args.ts";
+import { audioArguments, leadOf, type TrackInput, videoArguments } from "./ffmpeg_args.ts";
 import { pixelLimit } from "./formats.ts";
-import type { Lane } from "./interleave.ts";
+import type { Track } from "./interleave.ts";
 
 /** Frames that are read beyond the one in use: pictures are large, everything else small. */
 const PICTURES_AHEAD = 1;
 const PACKETS_AHEAD = 8;
 
 /** Milliseconds; a seek in a large file without an index may take a while. */
-const SILENCE_TIMEOUT = 30_000;
+const READ_TIMEOUT = 30_000;
 
-/** Limits of a {@linkcode FrameLane}. */
-export interface LaneLimits {
+/** Limits of a {@linkcode FrameTrack}. */
+export interface TrackLimits {
   /** Bytes of the largest frame that may be decoded. */
   maxFrameSize: number;
   /** Milliseconds in which FFmpeg gives nothing before it is given up; 30 s unless told. */
-  silenceTimeout?: number;
+  readTimeout?: number;
   /** Threads by which pictures are decoded; as many as FFmpeg takes by itself where absent. */
   threads?: number;
   signal: AbortSignal;
 }
 
 /** One FFmpeg and the one stream it gives. */
-export class FrameLane implements Lane<TimedFrame>, AsyncDisposable {
+export class FrameTrack implements Track<TimedFrame>, AsyncDisposable {
   /** FFmpeg was given up because it gave nothing. */
   #silent = false;
   #description: StreamDescription | undefined;
-  #input: LaneInput;
-  #limits: LaneLimits;
+  #input: TrackInput;
+  #limits: TrackLimits;
   #process: Process;
   #reader: NutReader;
   #ahead: ReadAhead<TimedFrame>;
@@ -54,7 +54,7 @@ export class FrameLane implements Lane<TimedFrame>, AsyncDisposable {
   #ready: TimedFrame[] = [];
   #count = 0;
 
-  constructor(kind: "picture" | "sound", input: LaneInput, limits: LaneLimits) {
+  constructor(kind: "picture" | "sound", input: TrackInput, limits: TrackLimits) {
     const { plan } = input;
     const isPicture = kind === "picture";
     this.#isRaw = isPicture ? plan.pictures === "raw" : plan.sound === "pcm";
@@ -67,9 +67,9 @@ export class FrameLane implements Lane<TimedFrame>, AsyncDisposable {
     const depth = isPicture && this.#isRaw ? PICTURES_AHEAD : PACKETS_AHEAD;
     const args = isPicture ? pictureArguments(input, limits) : audioArguments(input);
     this.#process = startConfined("ffmpeg", args, { ...input.file, signal: limits.signal });
-    const { maxFrameSize, silenceTimeout = SILENCE_TIMEOUT } = limits;
+    const { maxFrameSize, readTimeout = READ_TIMEOUT } = limits;
     const output = fromStream(this.#process.stdout);
-    const source = limitSilence(output, silenceTimeout, this.#giveUp);
+    const source = limitReadTime(output, readTimeout, this.#giveUp);
     // FFmpeg holds a picture of that size itself when it says so; of a packet, a file says it.
     const trustedSize = this.#isRaw ? maxFrameSize : undefined;
     this.#reader = new NutReader(source, { pooledBuffers: depth + 1, maxFrameSize, trustedSize });
@@ -84,7 +84,7 @@ export class FrameLane implements Lane<TimedFrame>, AsyncDisposable {
   /** What FFmpeg has complained about so far; nothing once more has come than is wanted. */
   get warning(): string | undefined {
     if (this.#isComplete) return undefined;
-    return lastWords(this.#process.complaints, this.#input.file.path);
+    return stderrReason(this.#process.complaints, this.#input.file.path);
   }
 
   describe(description: StreamDescription): void {
@@ -183,7 +183,7 @@ export class FrameLane implements Lane<TimedFrame>, AsyncDisposable {
 
   async #finish(): Promise<void> {
     // It has nothing more to give, and may still be held up.
-    using _limit = deadline(this.#limits.silenceTimeout ?? SILENCE_TIMEOUT, this.#giveUp);
+    using _limit = deadline(this.#limits.readTimeout ?? READ_TIMEOUT, this.#giveUp);
     await this.#process.finished();
   }
 
@@ -220,7 +220,7 @@ export class FrameLane implements Lane<TimedFrame>, AsyncDisposable {
   /** The reason behind output that ended inside a frame. */
   async #failure(truncated: TruncatedError): Promise<unknown> {
     try {
-      using _limit = deadline(this.#limits.silenceTimeout ?? SILENCE_TIMEOUT, this.#giveUp);
+      using _limit = deadline(this.#limits.readTimeout ?? READ_TIMEOUT, this.#giveUp);
       await this.#process.finished();
       return truncated;
     } catch (error) {
@@ -230,7 +230,7 @@ export class FrameLane implements Lane<TimedFrame>, AsyncDisposable {
 }
 
 /** What stands first is said of the input, unless that has a say of its own. */
-function pictureArguments(input: LaneInput, { threads }: LaneLimits): string[] {
+function pictureArguments(input: TrackInput, { threads }: TrackLimits): string[] {
   const { file: { maxPixels, info }, plan, options } = input;
   // Several threads decode several pictures, and where there is one, it would wait for the others.
   const isRun = plan.pictures !== "copy" && !options.still;
@@ -243,7 +243,7 @@ function pictureArguments(input: LaneInput, { threads }: LaneLimits): string[] {
 
 /** How FFmpeg ended, and the last of what it said, in one line. */
 function reasonOf({ program, failure }: ProcessError, path: string): string {
-  const stderr = lastWords(failure.stderr, path) ?? "";
+  const stderr = stderrReason(failure.stderr, path) ?? "";
   return new ProcessError(program, { ...failure, stderr }).message;
 }
 

@@ -1,9 +1,9 @@
 import { deadline } from "../../base/async.ts";
-import { fromStream, limitSilence } from "../../base/byte_reader.ts";
+import { fromStream, limitReadTime } from "../../base/byte_reader.ts";
 import { messageOf, ProcessError, RequestError, TruncatedError } from "../../base/errors.ts";
 import { type Process, startProcess } from "../../ffmpeg/process.ts";
 import type { Rendition } from "../../ffmpeg/rendition.ts";
-import { lastWords } from "../../ffmpeg/stderr.ts";
+import { stderrReason } from "../../ffmpeg/stderr.ts";
 import type { FfmpegDialect } from "../../ffmpeg/version.ts";
 import { DecodeOrder } from "../../media/decode_order.ts";
 import { type Frame, type StreamDescription, toSeconds } from "../../media/frame.ts";
@@ -19,7 +19,7 @@ import { describeLive, liveStreamId } from "./stream_info.ts";
 const POOLED_BUFFERS = 8;
 
 /** Milliseconds in which a source gives nothing before it is given up. */
-const SILENCE_TIMEOUT = 10_000;
+const READ_TIMEOUT = 10_000;
 
 /** How much longer that is where the frames come from elsewhere, where the silence is told of. */
 const FED_PATIENCE = 2;
@@ -37,7 +37,7 @@ export interface LiveFeedOptions {
    * Milliseconds without anything from the source after which it is given up, besides those from
    * one frame to the next of a rendition that has few; 10 s.
    */
-  silenceTimeout?: number;
+  readTimeout?: number;
   /**
    * Where the source's frames come from, which then belongs to the feed; absent where FFmpeg is to
    * open the source itself.
@@ -75,7 +75,7 @@ export async function openLiveFeed(
   rendition: Rendition,
   options: LiveFeedOptions,
 ): Promise<LiveFeed> {
-  const { loop, signal, input, silenceTimeout = SILENCE_TIMEOUT, dialect } = options;
+  const { loop, signal, input, readTimeout = READ_TIMEOUT, dialect } = options;
   const isFed = input !== undefined;
   let feed: RunningFeed | undefined;
   try {
@@ -85,8 +85,8 @@ export async function openLiveFeed(
     signal.throwIfAborted();
     const process = startProcess("ffmpeg", args, { stdin: isFed ? "piped" : "null", signal });
     const { fps = Infinity } = rendition;
-    const patience = silenceTimeout * (isFed ? FED_PATIENCE : 1) + 1000 / fps;
-    feed = new RunningFeed(process, { ...options, source, silenceTimeout: patience });
+    const patience = readTimeout * (isFed ? FED_PATIENCE : 1) + 1000 / fps;
+    feed = new RunningFeed(process, { ...options, source, readTimeout: patience });
     await feed.describe(rendition);
     return feed;
   } catch (error) {
@@ -98,7 +98,7 @@ export async function openLiveFeed(
 
 interface RunningFeedOptions extends LiveFeedOptions {
   source: LiveSource;
-  silenceTimeout: number;
+  readTimeout: number;
 }
 
 class RunningFeed implements LiveFeed {
@@ -119,7 +119,7 @@ class RunningFeed implements LiveFeed {
     this.#process = process;
     this.#options = options;
     const { maxFrameSize } = options;
-    const output = limitSilence(fromStream(process.stdout), options.silenceTimeout, this.#giveUp);
+    const output = limitReadTime(fromStream(process.stdout), options.readTimeout, this.#giveUp);
     this.#reader = new NutReader(output, { pooledBuffers: POOLED_BUFFERS, maxFrameSize });
     this.#feeder = options.input && new FrameFeeder(options.input, {
       sink: process.stdin,
@@ -197,12 +197,12 @@ class RunningFeed implements LiveFeed {
 
   /** Why there is nothing more. */
   async #endReason(): Promise<Error> {
-    const { silenceTimeout, signal, source, input } = this.#options;
+    const { readTimeout, signal, source, input } = this.#options;
     let complaints: string;
     let cause: unknown;
     try {
       // It has nothing more to give, and may still be held up.
-      using _limit = deadline(silenceTimeout, this.#giveUp);
+      using _limit = deadline(readTimeout, this.#giveUp);
       complaints = await this.#process.finished();
     } catch (error) {
       if (!(error instanceof ProcessError)) throw error;
@@ -213,7 +213,7 @@ class RunningFeed implements LiveFeed {
     }
     signal.throwIfAborted();
     if (this.#inputFailure !== undefined) return this.#inputFailure;
-    const seconds = Math.round(silenceTimeout / 100) / 10;
+    const seconds = Math.round(readTimeout / 100) / 10;
     if (this.#silent) return this.#failure(`nothing came for ${seconds} s`, cause);
     const opened = input === undefined ? source : { ...source, input: "pipe:0" };
     return this.#failure(wordsAbout(opened, complaints) ?? "it came to its end", cause);
@@ -236,7 +236,7 @@ function wordsAbout(source: LiveSource, complaints: string): string | undefined 
     .replaceAll(`${source.input}: `, "")
     .replaceAll(source.input, "the source")
     .replace(HOST_NAME, "$1 ***");
-  const words = lastWords(plain, source.input);
+  const words = stderrReason(plain, source.input);
   return words === undefined ? undefined : hideSecrets(words);
 }
 

@@ -29,11 +29,11 @@ export interface LiveOptions {
   /** Seconds that a source runs on without viewers; 10 where absent. */
   linger?: number;
   /** Milliseconds without anything from a source after which it is started again; 10 s. */
-  silenceTimeout?: number;
+  readTimeout?: number;
 }
 
 /** What {@linkcode LiveSources} works with. */
-export interface LiveSurroundings {
+export interface LiveEnvironment {
   budget: MemoryBudget;
   logger: Logger;
   /** The spelling of arguments that the installed FFmpeg needs. */
@@ -73,7 +73,7 @@ const MAX_LINGERING = 4;
 /** The live sources of a server, each read once for every rendition that is being watched. */
 export class LiveSources implements AsyncDisposable {
   #options: LiveOptions;
-  #surroundings: LiveSurroundings;
+  #environment: LiveEnvironment;
   #slots: DecoderSlots;
   #running = new Map<string, Running>();
   /** What has been stopped, and may still be going. */
@@ -81,10 +81,10 @@ export class LiveSources implements AsyncDisposable {
   /** What the streams of a source were when it was last seen. */
   #seen = new Map<string, readonly StreamDescription[]>();
 
-  constructor(options: LiveOptions, surroundings: LiveSurroundings) {
+  constructor(options: LiveOptions, environment: LiveEnvironment) {
     this.#options = options;
-    this.#surroundings = surroundings;
-    this.#slots = surroundings.slots ?? new DecoderSlots(Infinity);
+    this.#environment = environment;
+    this.#slots = environment.slots ?? new DecoderSlots(Infinity);
     this.#slots.onFull = () => this.#endLingering();
   }
 
@@ -149,7 +149,7 @@ export class LiveSources implements AsyncDisposable {
     try {
       refuseUnknown(streams);
       // One frame may be on its way to this viewer alone, while all the others are further.
-      const memory = this.#surroundings.budget.take(frameSize(streams));
+      const memory = this.#environment.budget.take(frameSize(streams));
       const isScaled = rendition.width !== undefined || rendition.height !== undefined;
       if (!isScaled || !this.#seen.has(source.name)) this.#seen.set(source.name, streams);
       return {
@@ -199,8 +199,8 @@ export class LiveSources implements AsyncDisposable {
   }
 
   #start(source: LiveSource, rendition: Rendition, slot?: Disposable): Running {
-    const { loop = false, linger = DEFAULT_LINGER, silenceTimeout } = this.#options;
-    const { budget, logger, dialect, clock = MONOTONIC_CLOCK } = this.#surroundings;
+    const { loop = false, linger = DEFAULT_LINGER, readTimeout } = this.#options;
+    const { budget, logger, dialect, clock = MONOTONIC_CLOCK } = this.#environment;
     const isCapture = isExclusive(source) && rendition.encoding === CAPTURED.encoding;
     const capture = isExclusive(source) && !isCapture ? this.#find(source, CAPTURED) : undefined;
     // First, since it gives memory back.
@@ -208,7 +208,7 @@ export class LiveSources implements AsyncDisposable {
     const memory = budget.take(MAX_QUEUED_BYTES);
     const before = [...this.#ending.values()];
     const key = keyOf(source, rendition);
-    const limits = { maxFrameSize: MAX_FRAME_SIZE, silenceTimeout, dialect };
+    const limits = { maxFrameSize: MAX_FRAME_SIZE, readTimeout, dialect };
     const broadcast = new Broadcast({
       source,
       isPaced: source.kind === "generator" || (source.kind === "file" && loop),
@@ -250,7 +250,7 @@ export class LiveSources implements AsyncDisposable {
     if (this.#running.get(key)?.broadcast !== broadcast) return;
     this.#running.delete(key);
     memory[Symbol.dispose]();
-    const { logger } = this.#surroundings;
+    const { logger } = this.#environment;
     const gone = broadcast.stop().then(() => {
       logger.log("info", `"${source.name}" is stopped`);
       slot?.[Symbol.dispose]();

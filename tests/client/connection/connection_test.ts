@@ -8,7 +8,7 @@ import {
 import { DeadlineError } from "../../../lib/base/errors.ts";
 import { connect } from "../../../lib/client/connection/connection.ts";
 import { requestMedia } from "../../../lib/client/request/native.ts";
-import type { AnswerPart } from "../../../lib/client/request/request.ts";
+import type { ResponsePart } from "../../../lib/client/request/request.ts";
 import { describe, frame, say, ScriptedServer, untilGone } from "../../support/scripted_server.ts";
 
 const NEVER = new AbortController().signal;
@@ -20,9 +20,9 @@ function target({ address: { hostname, port } }: Pick<ScriptedServer, "address">
   return { host: hostname, port };
 }
 
-async function takeAll(answer: AsyncIterable<AnswerPart>): Promise<string[]> {
+async function takeAll(response: AsyncIterable<ResponsePart>): Promise<string[]> {
   const kinds: string[] = [];
-  for await (const { kind } of answer) kinds.push(kind);
+  for await (const { kind } of response) kinds.push(kind);
   return kinds;
 }
 
@@ -66,8 +66,8 @@ Deno.test("connect() stops while it waits for an answer", async () => {
 Deno.test("Link gives a server up that is silent", async () => {
   await using server = new ScriptedServer(untilGone);
   using link = await connect(target(server), NEVER, SHORT);
-  const answer = requestMedia(link, { command: "get_video" });
-  const error = await assertRejects(() => takeAll(answer), DeadlineError);
+  const response = requestMedia(link, { command: "get_video" });
+  const error = await assertRejects(() => takeAll(response), DeadlineError);
   assertEquals(error.message, "the server was silent for 0.05 s");
 });
 
@@ -104,8 +104,8 @@ Deno.test("Link ends a wait when its signal fires", async () => {
     await untilGone(peer);
   });
   using link = await connect(target(server), controller.signal);
-  const answer = requestMedia(link, { command: "get_video" });
-  assertEquals(await assertRejects(() => takeAll(answer)), reason);
+  const response = requestMedia(link, { command: "get_video" });
+  assertEquals(await assertRejects(() => takeAll(response)), reason);
 });
 
 Deno.test("Link can be disposed twice, and leaves its signal alone afterwards", async () => {

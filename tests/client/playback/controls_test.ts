@@ -3,7 +3,7 @@ import {
   PlayerControls,
   type PlayerControlsOptions,
 } from "../../../lib/client/playback/controls.ts";
-import type { MediaAnswer } from "../../../lib/client/request/request.ts";
+import type { MediaResponse } from "../../../lib/client/request/request.ts";
 import type { Description } from "../../../lib/media/frame.ts";
 import type { Control } from "../../../lib/protocol/native/request.ts";
 import { GREY } from "../../support/scripted_server.ts";
@@ -21,7 +21,7 @@ function watched(
   const sent: Control[] = [];
   const told: string[] = [];
   let abandoned = 0;
-  const answer: MediaAnswer = {
+  const response: MediaResponse = {
     async *[Symbol.asyncIterator]() {},
     control: classic ? undefined : (control) => {
       sent.push(control);
@@ -34,7 +34,7 @@ function watched(
     tell: (line) => void told.push(line),
     ...options,
   });
-  const attach = () => controls.attach(answer, { ...DESCRIPTION, ...description });
+  const attach = () => controls.attach(response, { ...DESCRIPTION, ...description });
   return { controls, sent, told, attach, abandoned: () => abandoned };
 }
 

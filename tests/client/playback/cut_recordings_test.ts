@@ -38,7 +38,7 @@ async function record(name: string, flags: readonly string[]) {
   const fates = Array.from({ length: CUTS }, () => ({ cutAfter: step }));
   await using proxy = new CuttingProxy(server, fates);
   const clock = new SkippingClock();
-  const second = await runInside([...args, cut, ...at(proxy)], { surroundings: { clock } });
+  const second = await runInside([...args, cut, ...at(proxy)], { environment: { clock } });
   assertEquals(second.status, 0, second.stderr);
   const [before, after] = [first, second].map(({ stdout }) => JSON.parse(stdout));
   return { whole, cut, before, after, said: second.stderr, proxy };

@@ -2,12 +2,12 @@ import { assertEquals } from "@std/assert";
 import { PlayerControls } from "../../../lib/client/playback/controls.ts";
 import { play } from "../../../lib/client/playback/play.ts";
 import { Statistics } from "../../../lib/client/playback/statistics.ts";
-import type { AnswerPart, MediaAnswer } from "../../../lib/client/request/request.ts";
-import type { Viewer } from "../../../lib/sinks/sink.ts";
-import { answer, DESCRIPTION, END, TestViewer } from "../../support/client_played.ts";
+import type { MediaResponse, ResponsePart } from "../../../lib/client/request/request.ts";
+import type { Sink } from "../../../lib/sinks/sink.ts";
+import { DESCRIPTION, END, response, TestSink } from "../../support/client_played.ts";
 
 /** An answer that goes on until it is stopped, and what it was told. */
-function controlled({ farewell = true } = {}): MediaAnswer & { told: unknown[] } {
+function controlled({ farewell = true } = {}): MediaResponse & { told: unknown[] } {
   const told: unknown[] = [];
   const stopped = Promise.withResolvers<void>();
   return {
@@ -30,25 +30,25 @@ function controlled({ farewell = true } = {}): MediaAnswer & { told: unknown[] }
   };
 }
 
-function withControls(answer: MediaAnswer, viewers: readonly Viewer[]) {
+function withControls(response: MediaResponse, sinks: readonly Sink[]) {
   const statistics = new Statistics("get_video");
   const controls = new PlayerControls({ recording: false, tell: () => {}, farewell: 1 });
   const { signal } = new AbortController();
-  const options = { viewers, statistics, controls, still: false, signal };
-  return { controls, statistics, result: play(answer, options) };
+  const options = { sinks, statistics, controls, still: false, signal };
+  return { controls, statistics, result: play(response, options) };
 }
 
 Deno.test({
   name: "play() takes leave of the server when the last viewer is closed",
   permissions: "none",
   async fn() {
-    const answer = controlled();
-    const viewer = new TestViewer("closes");
-    const { controls, result } = withControls(answer, [viewer]);
+    const response = controlled();
+    const sink = new TestSink("closes");
+    const { controls, result } = withControls(response, [sink]);
     assertEquals((await result).outcome, "closed");
     controls[Symbol.dispose]();
-    assertEquals(answer.told, ["stop"]);
-    assertEquals(viewer.calls.slice(-1), ["show 2"]);
+    assertEquals(response.told, ["stop"]);
+    assertEquals(sink.calls.slice(-1), ["show 2"]);
   },
 });
 
@@ -56,11 +56,11 @@ Deno.test({
   name: "play() leaves a server that does not answer the farewell",
   permissions: "none",
   async fn() {
-    const answer = controlled({ farewell: false });
-    const { controls, result } = withControls(answer, [new TestViewer("closes")]);
+    const response = controlled({ farewell: false });
+    const { controls, result } = withControls(response, [new TestSink("closes")]);
     assertEquals((await result).outcome, "closed");
     controls[Symbol.dispose]();
-    assertEquals(answer.told, ["stop"]);
+    assertEquals(response.told, ["stop"]);
   },
 });
 
@@ -69,16 +69,16 @@ Deno.test({
   permissions: "none",
   async fn() {
     const jumps: number[] = [];
-    const viewer = Object.assign(new TestViewer(), {
+    const sink = Object.assign(new TestSink(), {
       jump: (to: number) => Promise.resolve(void jumps.push(to)),
     });
-    async function* sought(): AsyncGenerator<AnswerPart> {
-      for await (const part of answer({ until: 2 })) {
+    async function* sought(): AsyncGenerator<ResponsePart> {
+      for await (const part of response({ until: 2 })) {
         if (part.kind === "end") yield { kind: "control", control: { action: "seek", to: 40 } };
         yield part;
       }
     }
-    const { controls, statistics, result } = withControls(sought(), [viewer]);
+    const { controls, statistics, result } = withControls(sought(), [sink]);
     assertEquals((await result).outcome, "whole");
     controls[Symbol.dispose]();
     assertEquals([jumps, statistics.position], [[40], 40]);

@@ -1,34 +1,34 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { play } from "../../../lib/client/playback/play.ts";
 import { Statistics } from "../../../lib/client/playback/statistics.ts";
-import type { AnswerPart } from "../../../lib/client/request/request.ts";
+import type { ResponsePart } from "../../../lib/client/request/request.ts";
 import { Progress } from "../../../lib/client/terminal/progress.ts";
-import type { Presentation, Viewer } from "../../../lib/sinks/sink.ts";
-import { answer, DESCRIPTION, END, TestViewer } from "../../support/client_played.ts";
+import type { Presentation, Sink } from "../../../lib/sinks/sink.ts";
+import { DESCRIPTION, END, response, TestSink } from "../../support/client_played.ts";
 import { GREY } from "../../support/scripted_server.ts";
 
 function playTo(
-  viewers: readonly Viewer[],
-  parts = answer(),
+  sinks: readonly Sink[],
+  parts = response(),
   signal = new AbortController().signal,
 ) {
   const statistics = new Statistics("get_video");
-  return play(parts, { viewers, statistics, still: false, signal });
+  return play(parts, { sinks, statistics, still: false, signal });
 }
 
 Deno.test({
   name: "play() shows everything to all viewers, and finishes them",
   permissions: "none",
   async fn() {
-    const viewers = [new TestViewer(), new TestViewer()];
-    const result = await playTo(viewers);
+    const sinks = [new TestSink(), new TestSink()];
+    const result = await playTo(sinks);
     assertEquals(result.outcome, "whole");
     assertEquals(result.notes, [
       "the media is damaged: a block is missing",
       "it is done",
       "it is done",
     ]);
-    for (const { calls } of viewers) {
+    for (const { calls } of sinks) {
       assertEquals(calls, [
         "begin grey false",
         ...["show 0", "show 1", "show 2", "show 3"],
@@ -42,12 +42,12 @@ Deno.test({
   name: "play() goes on without a viewer that was closed, and ends with the last",
   permissions: "none",
   async fn() {
-    const [closing, watching] = [new TestViewer("closes"), new TestViewer()];
+    const [closing, watching] = [new TestSink("closes"), new TestSink()];
     const both = await playTo([closing, watching]);
     assertEquals([both.outcome, both.failures], ["whole", []]);
     assertEquals(closing.calls.at(-1), "show 2");
     assertEquals(watching.calls.at(-1), "finish true");
-    assertEquals((await playTo([new TestViewer("closes")])).outcome, "closed");
+    assertEquals((await playTo([new TestSink("closes")])).outcome, "closed");
   },
 });
 
@@ -56,10 +56,10 @@ for (const behaviour of ["fails", "fails to begin", "fails to finish"] as const)
     name: `play() goes on without a viewer that ${behaviour}, and tells of it`,
     permissions: "none",
     async fn() {
-      const watching = new TestViewer();
+      const watching = new TestSink();
       const told: string[] = [];
-      const result = await play(answer(), {
-        viewers: [new TestViewer(behaviour), watching],
+      const result = await play(response(), {
+        sinks: [new TestSink(behaviour), watching],
         statistics: new Statistics("get_video"),
         still: false,
         onNote: (note) => told.push(`${note}, after ${watching.calls.length}`),
@@ -81,7 +81,7 @@ for (const behaviour of ["fails", "fails to begin", "fails to finish"] as const)
     permissions: "none",
     async fn() {
       await assertRejects(
-        () => playTo([new TestViewer(behaviour)]),
+        () => playTo([new TestSink(behaviour)]),
         Error,
         `Cannot go on: it ${behaviour}`,
       );
@@ -93,10 +93,10 @@ Deno.test({
   name: "play() finishes viewers of an answer that is cut, as not whole",
   permissions: "none",
   async fn() {
-    const viewer = new TestViewer();
-    const result = await playTo([viewer], answer({ until: 2, then: "cut" }));
+    const sink = new TestSink();
+    const result = await playTo([sink], response({ until: 2, then: "cut" }));
     assertEquals([result.outcome, String(result.reason)], ["cut", "Error: the connection was cut"]);
-    assertEquals(viewer.calls.at(-1), "finish false");
+    assertEquals(sink.calls.at(-1), "finish false");
   },
 });
 
@@ -104,10 +104,10 @@ Deno.test({
   name: "play() tells a stop from a cut",
   permissions: "none",
   async fn() {
-    const viewer = new TestViewer();
-    const parts = answer({ until: 2, then: "cut" });
-    const result = await playTo([viewer], parts, AbortSignal.abort());
-    assertEquals([result.outcome, viewer.calls.at(-1)], ["stopped", "finish false"]);
+    const sink = new TestSink();
+    const parts = response({ until: 2, then: "cut" });
+    const result = await playTo([sink], parts, AbortSignal.abort());
+    assertEquals([result.outcome, sink.calls.at(-1)], ["stopped", "finish false"]);
   },
 });
 
@@ -117,7 +117,7 @@ Deno.test({
   async fn() {
     const statistics = new Statistics("get_video", () => 0);
     const signal = new AbortController().signal;
-    await play(answer(), { viewers: [new TestViewer()], statistics, still: false, signal });
+    await play(response(), { sinks: [new TestSink()], statistics, still: false, signal });
     assertEquals(
       [statistics.name, statistics.frames, statistics.bytes, statistics.dropped],
       ["grey", 4, 4, 2],
@@ -132,13 +132,13 @@ async function beginningOf(
   { calls = [], live = false }: { calls?: string[]; live?: boolean } = {},
 ) {
   let told: Presentation | undefined;
-  const viewer: Viewer = {
+  const sink: Sink = {
     begin: (presentation) => Promise.resolve(void (told = presentation)),
     show: () => Promise.resolve(true),
     finish: () => Promise.resolve(undefined),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
-  async function* parts(): AsyncGenerator<AnswerPart> {
+  async function* parts(): AsyncGenerator<ResponsePart> {
     yield { kind: "describe", description: { ...DESCRIPTION, live } };
     calls.push(`described ${told === undefined}`);
     for (const timestamp of timestamps) {
@@ -150,7 +150,7 @@ async function beginningOf(
   }
   const statistics = new Statistics("get_video");
   const { signal } = new AbortController();
-  await play(parts(), { viewers: [viewer], statistics, still: false, signal, encoding, speed: 2 });
+  await play(parts(), { sinks: [sink], statistics, still: false, signal, encoding, speed: 2 });
   return told;
 }
 
@@ -180,14 +180,14 @@ Deno.test({
     const told = async (part: { start?: number; duration?: number }, duration?: number) => {
       let line = "";
       const progress = new Progress({ draw: (text) => void (line ||= text), clear() {} });
-      async function* parts(): AsyncGenerator<AnswerPart> {
-        for await (const each of answer()) {
+      async function* parts(): AsyncGenerator<ResponsePart> {
+        for await (const each of response()) {
           const isFirst = each.kind === "describe";
           yield isFirst ? { ...each, description: { ...DESCRIPTION, duration } } : each;
         }
       }
       await play(parts(), {
-        ...{ viewers: [new TestViewer()], statistics: new Statistics("get_video"), still: false },
+        ...{ sinks: [new TestSink()], statistics: new Statistics("get_video"), still: false },
         ...{ progress, part, signal: new AbortController().signal },
       });
       return line.match(/00:00\.0( of \S+)?/)?.[1];
@@ -209,7 +209,7 @@ Deno.test({
     const beginning = async (frames: readonly [number, number][], live = false) => {
       let told: number[] = [];
       const shown: string[] = [];
-      const viewer: Viewer = {
+      const sink: Sink = {
         begin: ({ lead, firstPicture }) => Promise.resolve(void (told = [lead, firstPicture])),
         show({ streamId, timestamp, data: [value] }) {
           shown.push(`${streamId}: ${timestamp} ${value}`);
@@ -218,7 +218,7 @@ Deno.test({
         finish: () => Promise.resolve(undefined),
         [Symbol.asyncDispose]: () => Promise.resolve(),
       };
-      async function* parts(): AsyncGenerator<AnswerPart> {
+      async function* parts(): AsyncGenerator<ResponsePart> {
         yield { kind: "describe", description: { ...DESCRIPTION, live, streams: [GREY, sound] } };
         for (const [index, [streamId, timestamp]] of frames.entries()) {
           // The memory is used again, as on a connection.
@@ -232,7 +232,7 @@ Deno.test({
         yield { kind: "end", end: END };
       }
       await play(parts(), {
-        ...{ viewers: [viewer], statistics: new Statistics("get_video"), still: false },
+        ...{ sinks: [sink], statistics: new Statistics("get_video"), still: false },
         ...{ encoding: "copy", signal: new AbortController().signal },
       });
       assertEquals(shown, frames.map(([id, time], index) => `${id}: ${time} ${index}`));
@@ -257,20 +257,20 @@ for (
     name: `play() ends ${what} at a stop`,
     permissions: "none",
     async fn() {
-      async function* parts(): AsyncGenerator<AnswerPart> {
+      async function* parts(): AsyncGenerator<ResponsePart> {
         yield { kind: "describe", description: { ...DESCRIPTION, live } };
         const data = new Uint8Array(1);
         const frame = { streamId: 0, timestamp: 0, keyframe: true, data };
         yield { kind: "frame", frame, dropped: false };
         throw new Error("the link was closed");
       }
-      const viewer = new TestViewer();
+      const sink = new TestSink();
       const statistics = new Statistics("get_video");
       const { outcome } = await play(parts(), {
-        ...{ viewers: [viewer], statistics, still: false, loop },
+        ...{ sinks: [sink], statistics, still: false, loop },
         signal: AbortSignal.abort(),
       });
-      assertEquals([outcome, viewer.calls.at(-1)], ["stopped", `finish ${whole}`]);
+      assertEquals([outcome, sink.calls.at(-1)], ["stopped", `finish ${whole}`]);
     },
   });
 }
@@ -281,7 +281,7 @@ Deno.test({
   async fn() {
     const said: string[] = [];
     const statistics = new Statistics("get_video");
-    async function* parts(): AsyncGenerator<AnswerPart> {
+    async function* parts(): AsyncGenerator<ResponsePart> {
       yield { kind: "describe", description: { ...DESCRIPTION, notes: ["one", "two"] } };
       yield { kind: "notice", notice: { code: "dropped", message: "three", dropped: 9 } };
       yield { kind: "control", control: { action: "seek", to: 1 } };
@@ -289,7 +289,7 @@ Deno.test({
       yield { kind: "end", end: END };
     }
     await play(parts(), {
-      ...{ viewers: [new TestViewer()], statistics, still: false },
+      ...{ sinks: [new TestSink()], statistics, still: false },
       signal: new AbortController().signal,
       onNote: (note) => said.push(note),
       onNotice: ({ message }) => said.push(message),

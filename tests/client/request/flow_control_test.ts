@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { BufferedAnswer } from "../../../lib/client/request/flow_control.ts";
-import type { AnswerPart, MediaAnswer } from "../../../lib/client/request/request.ts";
+import { BufferedResponse } from "../../../lib/client/request/flow_control.ts";
+import type { MediaResponse, ResponsePart } from "../../../lib/client/request/request.ts";
 import type { Control } from "../../../lib/protocol/native/request.ts";
 
 function test(name: string, fn: () => Promise<void>): void {
@@ -10,7 +10,7 @@ function test(name: string, fn: () => Promise<void>): void {
 const LIMITS = { pause: 30, resume: 20, full: 60 };
 
 /** An answer of frames of ten bytes, in memory that is used again and again. */
-class Frames implements MediaAnswer {
+class Frames implements MediaResponse {
   readonly controls: unknown[] = [];
   given = 0;
   abandoned = false;
@@ -33,7 +33,7 @@ class Frames implements MediaAnswer {
     this.abandoned = true;
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<AnswerPart> {
+  async *[Symbol.asyncIterator](): AsyncGenerator<ResponsePart> {
     const data = new Uint8Array(10);
     while (this.given < this.#count) {
       data.fill(++this.given);
@@ -50,22 +50,22 @@ async function settle(): Promise<void> {
 }
 
 /** The first byte of the next frame; `undefined` at the end. */
-async function take(parts: AsyncIterator<AnswerPart>): Promise<number | undefined> {
+async function take(parts: AsyncIterator<ResponsePart>): Promise<number | undefined> {
   const { value, done } = await parts.next();
   return done || value.kind !== "frame" ? undefined : value.frame.data[0];
 }
 
-test("BufferedAnswer gives what came, in memory of its own", async () => {
-  const parts = new BufferedAnswer(new Frames({ count: 3 }), LIMITS)[Symbol.asyncIterator]();
+test("BufferedResponse gives what came, in memory of its own", async () => {
+  const parts = new BufferedResponse(new Frames({ count: 3 }), LIMITS)[Symbol.asyncIterator]();
   const first = await parts.next();
   await settle();
   assertEquals(first.value.frame.data[0], 1);
   assertEquals([await take(parts), await take(parts), await take(parts)], [2, 3, undefined]);
 });
 
-test("BufferedAnswer pauses the server while nobody takes, and reads on all the same", async () => {
+test("BufferedResponse pauses the server while nobody takes, and reads on all the same", async () => {
   const frames = new Frames({ count: 5 });
-  const parts = new BufferedAnswer(frames, LIMITS)[Symbol.asyncIterator]();
+  const parts = new BufferedResponse(frames, LIMITS)[Symbol.asyncIterator]();
   assertEquals(await take(parts), 1);
   await settle();
   assertEquals([frames.given, frames.controls], [5, ["pause"]]);
@@ -77,9 +77,9 @@ test("BufferedAnswer pauses the server while nobody takes, and reads on all the 
   assertEquals([await take(parts), await take(parts)], [5, undefined]);
 });
 
-test("BufferedAnswer reads no more from a server that does not pause", async () => {
+test("BufferedResponse reads no more from a server that does not pause", async () => {
   const frames = new Frames({ count: 50 });
-  const parts = new BufferedAnswer(frames, LIMITS)[Symbol.asyncIterator]();
+  const parts = new BufferedResponse(frames, LIMITS)[Symbol.asyncIterator]();
   await take(parts);
   await settle();
   // One was taken, six are full, one is too much.
@@ -88,27 +88,27 @@ test("BufferedAnswer reads no more from a server that does not pause", async () 
   assertEquals(await take(parts), undefined);
 });
 
-test("BufferedAnswer stops reading where there is no way to pause", async () => {
+test("BufferedResponse stops reading where there is no way to pause", async () => {
   const frames = new Frames({ count: 50, controls: false });
-  const parts = new BufferedAnswer(frames, LIMITS)[Symbol.asyncIterator]();
+  const parts = new BufferedResponse(frames, LIMITS)[Symbol.asyncIterator]();
   await take(parts);
   await settle();
   assertEquals(frames.given, 5);
   for (let frame = 2; frame <= 50; frame++) assertEquals(await take(parts), frame);
 });
 
-test("BufferedAnswer gives what came before it tells of a failure", async () => {
+test("BufferedResponse gives what came before it tells of a failure", async () => {
   const frames = new Frames({ count: 2, failure: new Error("it was cut") });
-  const parts = new BufferedAnswer(frames, LIMITS)[Symbol.asyncIterator]();
+  const parts = new BufferedResponse(frames, LIMITS)[Symbol.asyncIterator]();
   await settle();
   assertEquals([await take(parts), await take(parts)], [1, 2]);
   await assertRejects(() => take(parts), Error, "it was cut");
 });
 
-test("BufferedAnswer ends the connection when it is left", async () => {
+test("BufferedResponse ends the connection when it is left", async () => {
   for (const controls of [true, false]) {
     const frames = new Frames({ count: 50, controls });
-    for await (const part of new BufferedAnswer(frames, LIMITS)) {
+    for await (const part of new BufferedResponse(frames, LIMITS)) {
       if (part.kind === "frame" && part.frame.timestamp === 3) break;
     }
     assertEquals(frames.abandoned, true);

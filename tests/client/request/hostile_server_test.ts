@@ -160,7 +160,7 @@ Deno.test("stream-client stops in good order when it is told to", async () => {
   });
   const { status, stderr } = await runInside(["--video", "--output", "-", ...at(server)], {
     signal: controller.signal,
-    surroundings: { stdout },
+    environment: { stdout },
   });
   assertEquals(status, 130);
   assertMatch(stderr, /^Stopped after 1 frame in [^\n]+\n$/);

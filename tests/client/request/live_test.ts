@@ -48,7 +48,7 @@ function liveFrame(timestamp: number, age: number): Uint8Array {
 }
 
 /** Waits for a ping and answers it. */
-async function answerPing(peer: Deno.TcpConn): Promise<void> {
+async function replyToPing(peer: Deno.TcpConn): Promise<void> {
   const reader = new ByteReader(fromSocket(peer));
   const header = parseHeader(await reader.peek(HEADER_LENGTH) ?? new Uint8Array(HEADER_LENGTH));
   assertEquals(header.kind, "ping");
@@ -61,7 +61,7 @@ async function answerPing(peer: Deno.TcpConn): Promise<void> {
 Deno.test("stream-client --json tells how old live frames are, whatever the server's clock", async () => {
   await using server = new ScriptedServer(async (peer) => {
     await say(peer, describe({ duration: 99 }));
-    await answerPing(peer);
+    await replyToPing(peer);
     for (let index = 0; index < 20; index++) {
       await say(peer, liveFrame(index, index === 19 ? 4000 : 1000));
     }
@@ -70,7 +70,7 @@ Deno.test("stream-client --json tells how old live frames are, whatever the serv
   const args = ["--video", "cam", "--view", "none", "--json", ...at(server)];
   let drawn = "";
   const { status, stdout } = await runInside(args, {
-    surroundings: { stderrIsTerminal: true, printError: (text) => void (drawn += text) },
+    environment: { stderrIsTerminal: true, printError: (text) => void (drawn += text) },
   });
   const { latencyMs, frames } = JSON.parse(stdout);
   assertEquals([status, frames], [0, 20]);
@@ -98,7 +98,7 @@ Deno.test("stream-client keeps a live recording that Ctrl-C ends under its name"
     ["--video", "cam", "--output", path, ...at(server)],
     {
       signal: stop.signal,
-      surroundings: {
+      environment: {
         stderrIsTerminal: true,
         terminalSize: () => {
           // The progress line is drawn: frames have come.
@@ -163,7 +163,7 @@ Deno.test("stream-client tells below the picture in a terminal, and once more be
   let screen = "";
   const write = (text: string) => void (screen += text);
   const { status } = await runInside(["--video", "--view", "terminal", ...at(server)], {
-    surroundings: {
+    environment: {
       stdoutIsTerminal: true,
       stderrIsTerminal: true,
       print: write,

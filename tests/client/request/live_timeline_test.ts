@@ -1,5 +1,5 @@
 import { assertAlmostEquals, assertEquals } from "@std/assert";
-import { LiveLine } from "../../../lib/client/request/live_timeline.ts";
+import { LiveTimeline } from "../../../lib/client/request/live_timeline.ts";
 import type { AudioStream, Frame } from "../../../lib/media/frame.ts";
 import { GREY } from "../../support/scripted_server.ts";
 
@@ -16,16 +16,16 @@ function test(name: string, fn: () => void): void {
   Deno.test({ name, permissions: "none", fn });
 }
 
-test("LiveLine.place() leaves the frames of the first connection as they are", () => {
-  const line = new LiveLine([GREY, SOUND], () => 0);
+test("LiveTimeline.place() leaves the frames of the first connection as they are", () => {
+  const line = new LiveTimeline([GREY, SOUND], () => 0);
   for (const each of [frame(1000), frame(990), frame(40_000, 1)]) {
     assertEquals(line.place(each) === each, true);
   }
 });
 
-test("LiveLine.place() goes on by the time that has passed, picture and sound together", () => {
+test("LiveTimeline.place() goes on by the time that has passed, picture and sound together", () => {
   let now = 0;
-  const line = new LiveLine([GREY, SOUND], () => now);
+  const line = new LiveTimeline([GREY, SOUND], () => now);
   line.place(frame(1000));
   line.place(frame(40_020, 1));
   now = 2500;
@@ -40,8 +40,8 @@ test("LiveLine.place() goes on by the time that has passed, picture and sound to
   assertAlmostEquals(line.length, 3.56, 1e-9);
 });
 
-test("LiveLine.place() takes another time base", () => {
-  const line = new LiveLine([GREY], () => 0);
+test("LiveTimeline.place() takes another time base", () => {
+  const line = new LiveTimeline([GREY], () => 0);
   line.place(frame(25));
   line.resume([{ ...GREY, timeBase: [1, 1000] }]);
   assertEquals(line.place(frame(0)), undefined);
@@ -49,8 +49,8 @@ test("LiveLine.place() takes another time base", () => {
   assertEquals(line.place(frame(120)), frame(28));
 });
 
-test("LiveLine.place() leaves out what would lie before what came", () => {
-  const line = new LiveLine([GREY, SOUND], () => 0);
+test("LiveTimeline.place() leaves out what would lie before what came", () => {
+  const line = new LiveTimeline([GREY, SOUND], () => 0);
   line.place(frame(1000, 1));
   line.place(frame(25));
   line.resume([GREY, SOUND]);
@@ -61,8 +61,8 @@ test("LiveLine.place() leaves out what would lie before what came", () => {
   assertEquals(line.place(frame(20, 1)), { ...frame(1020, 1), discontinuity: true });
 });
 
-test("LiveLine.length is nothing before anything came", () => {
-  const line = new LiveLine([GREY], () => 9000);
+test("LiveTimeline.length is nothing before anything came", () => {
+  const line = new LiveTimeline([GREY], () => 9000);
   assertEquals(line.length, 0);
   line.resume([GREY]);
   assertEquals(line.place(frame(5)), { ...frame(5), discontinuity: true });

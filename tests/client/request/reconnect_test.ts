@@ -60,7 +60,7 @@ async function runAgainst(
   } = {},
 ) {
   await using server = new ScriptedServer(script);
-  return await runInside([...args, ...at(server)], { surroundings: { clock } });
+  return await runInside([...args, ...at(server)], { environment: { clock } });
 }
 
 Deno.test("stream-client asks for what follows the last frame that came, and tells of it", async () => {
@@ -139,7 +139,7 @@ Deno.test("stream-client tries 5 times in a row where the server is gone", async
     },
   };
   const { status, stderr } = await runInside([...VIDEO, ...at(server)], {
-    surroundings: { clock: gone },
+    environment: { clock: gone },
   });
   assertEquals([status, clock.waits.length], [1, 5]);
   const lines = stderr.trimEnd().split("\n");
@@ -297,7 +297,7 @@ Deno.test("stream-client ends at once where it is told to while it waits", async
   };
   const { status, stderr } = await runInside([...VIDEO, ...at(server)], {
     signal: controller.signal,
-    surroundings: { clock },
+    environment: { clock },
   });
   assertEquals(status, 130);
   assertMatch(stderr, /\(1 of 5\)\nStopped after 1 frame in [^\n]+\n$/);
@@ -316,7 +316,7 @@ Deno.test("stream-client goes on with the newest of a live source, on one time l
   const folder = await Deno.makeTempDir();
   const path = `${folder}/cam.nut`;
   const args = ["--video", "cam", "--output", path, "--duration", "60", ...at(server)];
-  const { status, stderr } = await runInside(args, { surroundings: { clock } });
+  const { status, stderr } = await runInside(args, { environment: { clock } });
   assertEquals(status, 0, stderr);
   const [gap] = clock.waits.map((wait) => (wait / 1000).toFixed(1));
   assertMatch(
@@ -353,11 +353,11 @@ Deno.test("stream-client reconnects to no script, but waits for one where it is 
   const server = new ScriptedServer(() => {});
   const clock = new SkippingClock();
   const args = ["--classic", ...VIDEO, "--retries", "2"];
-  const cut = await runInside([...args, ...at(server)], { surroundings: { clock } });
+  const cut = await runInside([...args, ...at(server)], { environment: { clock } });
   assertEquals([cut.status, clock.waits], [1, []]);
   const address = server.address;
   await server[Symbol.asyncDispose]();
-  const gone = await runInside([...args, ...at({ address })], { surroundings: { clock } });
+  const gone = await runInside([...args, ...at({ address })], { environment: { clock } });
   assertEquals([gone.status, clock.waits.length], [1, 2]);
   assertMatch(gone.stderr, /tried again 2 times\n$/);
 });

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { Reception } from "../../../lib/client/request/resume_state.ts";
+import { ResumeState } from "../../../lib/client/request/resume_state.ts";
 import type { AudioStream, Frame } from "../../../lib/media/frame.ts";
 import { GREY } from "../../support/scripted_server.ts";
 
@@ -17,46 +17,46 @@ function test(name: string, fn: () => void): void {
 }
 
 test("Reception.points name the last frame that came of each stream, in the order of arrival", () => {
-  const reception = new Reception([GREY, PCM, { ...PCM, id: 2, codec: "aac" }]);
-  assertEquals(reception.points, []);
-  reception.take(frame(-3));
-  reception.take(frame(8));
-  reception.take(frame(5));
-  assertEquals(reception.points, [{ id: 0, after: 5 }]);
-  reception.take(frame(20, { streamId: 2 }));
-  assertEquals(reception.points, [{ id: 0, after: 5 }, { id: 2, after: 20 }]);
+  const resumeState = new ResumeState([GREY, PCM, { ...PCM, id: 2, codec: "aac" }]);
+  assertEquals(resumeState.points, []);
+  resumeState.take(frame(-3));
+  resumeState.take(frame(8));
+  resumeState.take(frame(5));
+  assertEquals(resumeState.points, [{ id: 0, after: 5 }]);
+  resumeState.take(frame(20, { streamId: 2 }));
+  assertEquals(resumeState.points, [{ id: 0, after: 5 }, { id: 2, after: 20 }]);
 });
 
 test("Reception.points tell where PCM goes on, in ticks of its time base", () => {
-  const reception = new Reception([PCM]);
+  const resumeState = new ResumeState([PCM]);
   // 100 samples of 3 bytes in 2 channels, 2.08 ms.
-  reception.take(frame(7, { streamId: 1, data: new Uint8Array(600) }));
-  assertEquals(reception.points, [{ id: 1, after: 7, next: 9 }]);
+  resumeState.take(frame(7, { streamId: 1, data: new Uint8Array(600) }));
+  assertEquals(resumeState.points, [{ id: 1, after: 7, next: 9 }]);
 });
 
 test("Reception.points count breaks", () => {
-  const reception = new Reception([GREY]);
-  reception.take(frame(0));
-  reception.take(frame(0, { discontinuity: true }));
-  reception.take(frame(0, { discontinuity: true }));
-  assertEquals(reception.points, [{ id: 0, after: 0, breaks: 2 }]);
+  const resumeState = new ResumeState([GREY]);
+  resumeState.take(frame(0));
+  resumeState.take(frame(0, { discontinuity: true }));
+  resumeState.take(frame(0, { discontinuity: true }));
+  assertEquals(resumeState.points, [{ id: 0, after: 0, breaks: 2 }]);
 });
 
 test("Reception.position is that of the newest picture, or of sound alone", () => {
-  const both = new Reception([GREY, PCM]);
+  const both = new ResumeState([GREY, PCM]);
   both.take(frame(50));
   both.take(frame(25));
   both.take(frame(9000, { streamId: 1 }));
   assertEquals(both.position, 2);
   both.jump(0.5);
   assertEquals(both.position, 0.5);
-  const sound = new Reception([PCM]);
+  const sound = new ResumeState([PCM]);
   sound.take(frame(9000, { streamId: 1 }));
   assertEquals(sound.position, 9);
 });
 
 test("Reception.totals add up what came, but for unknown streams", () => {
-  const reception = new Reception([GREY, PCM]);
-  for (const streamId of [0, 1, 1, 7]) reception.take(frame(0, { streamId }));
-  assertEquals(reception.totals, { frames: 1, audioFrames: 2, bytes: 18 });
+  const resumeState = new ResumeState([GREY, PCM]);
+  for (const streamId of [0, 1, 1, 7]) resumeState.take(frame(0, { streamId }));
+  assertEquals(resumeState.totals, { frames: 1, audioFrames: 2, bytes: 18 });
 });

@@ -2,8 +2,8 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { connect } from "../../../lib/client/connection/connection.ts";
 import { requestMedia } from "../../../lib/client/request/native.ts";
-import type { AnswerPart } from "../../../lib/client/request/request.ts";
-import { ResumingAnswer } from "../../../lib/client/request/resuming.ts";
+import type { ResponsePart } from "../../../lib/client/request/request.ts";
+import { ResumingResponse } from "../../../lib/client/request/resuming.ts";
 import { Secret } from "../../../lib/net/token.ts";
 import type { MediaRequest } from "../../../lib/protocol/native/request.ts";
 import { makeCertificate, NO_OPENSSL } from "../../support/certificates.ts";
@@ -31,29 +31,29 @@ async function view(
   request: Partial<MediaRequest>,
   { silence = 5000, onPart }: {
     silence?: number;
-    onPart?: (part: AnswerPart, answer: ResumingAnswer) => void;
+    onPart?: (part: ResponsePart, response: ResumingResponse) => void;
   } = {},
 ) {
   const told: string[] = [];
-  using answer = new ResumingAnswer(
+  using response = new ResumingResponse(
     { command: "get_video", name: "clip.mkv", speed: 0, ...request },
     {
       ask: async (request, signal) => {
         const link = await connect({ host, port }, signal, { connect: 5000, silence });
         const dispose = () => link[Symbol.dispose]();
-        return { answer: requestMedia(link, request), [Symbol.dispose]: dispose };
+        return { response: requestMedia(link, request), [Symbol.dispose]: dispose };
       },
       ...{ limits: { first: 99, later: 99 }, seekable: true, signal: NEVER },
       tell: (line) => void told.push(line),
       clock: new SkippingClock(),
     },
   );
-  await answer.connect();
+  await response.connect();
   const timestamps: (number | string)[] = [];
-  for await (const part of answer) {
+  for await (const part of response) {
     if (part.kind === "frame") timestamps.push(part.frame.timestamp);
     if (part.kind === "control") timestamps.push(`to ${part.control.to}`);
-    onPart?.(part, answer);
+    onPart?.(part, response);
   }
   return { timestamps, told };
 }
@@ -84,10 +84,10 @@ Deno.test("a view that was sought in goes on from where it was", async () => {
   await using network = await through([{ cutAfter: 30 * PICTURE }]);
   let sought = false;
   const { timestamps } = await view(network.proxy, { speed: 1 }, {
-    onPart(part, answer) {
+    onPart(part, response) {
       if (part.kind !== "frame" || sought) return;
       sought = true;
-      answer.control({ action: "seek", to: 0.5, id: 1 });
+      response.control({ action: "seek", to: 0.5, id: 1 });
     },
   });
   assertEquals(network.proxy.connections, 2);
@@ -116,7 +116,7 @@ Deno.test({
     const args = ["--video", "clip.mkv", "--view", "none", "--speed", "max", "--json"];
     const trust = ["--tls-fingerprint", certificate.fingerprint];
     const { status, stdout, stderr } = await runInside([...args, ...trust, ...at(proxy)], {
-      surroundings: { clock, token: () => token },
+      environment: { clock, token: () => token },
     });
     assertEquals(status, 0, stderr);
     const { frames, reconnects } = JSON.parse(stdout);

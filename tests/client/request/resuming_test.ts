@@ -2,11 +2,11 @@ import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { RequestError } from "../../../lib/base/errors.ts";
 import { ConnectError } from "../../../lib/client/connection/errors.ts";
 import {
-  type AnswerPart,
   CutError,
-  type MediaAnswer,
+  type MediaResponse,
+  type ResponsePart,
 } from "../../../lib/client/request/request.ts";
-import { ResumingAnswer, type ResumingOptions } from "../../../lib/client/request/resuming.ts";
+import { type ResumingOptions, ResumingResponse } from "../../../lib/client/request/resuming.ts";
 import type { AudioStream, Description, Frame } from "../../../lib/media/frame.ts";
 import type { Control, MediaRequest } from "../../../lib/protocol/native/request.ts";
 import { GREY } from "../../support/scripted_server.ts";
@@ -27,7 +27,7 @@ const END = { frames: 0, audioFrames: 0, bytes: 0, dropped: 0, reason: "end" };
  * What a connection brings: parts; a cut; what the server has against it; a wait for a control;
  * something that is done.
  */
-type Step = AnswerPart | "cut" | RequestError | "control" | (() => void);
+type Step = ResponsePart | "cut" | RequestError | "control" | (() => void);
 
 const DESCRIBED: Step = { kind: "describe", description: FILE };
 const ENDED: Step = { kind: "end", end: END };
@@ -54,11 +54,11 @@ class Connections {
     this.#turns = turns;
   }
 
-  answer(
+  response(
     request: Partial<MediaRequest> = {},
     options: Partial<ResumingOptions> = {},
-  ): ResumingAnswer {
-    return new ResumingAnswer({ command: "get_video", ...request }, {
+  ): ResumingResponse {
+    return new ResumingResponse({ command: "get_video", ...request }, {
       ask: (request, signal) => this.#ask(request, signal),
       limits: { first: 0, later: 5 },
       seekable: false,
@@ -76,7 +76,7 @@ class Connections {
     const steps = this.#turns[connection];
     if (steps === undefined) return Promise.reject(new ConnectError("nobody is there"));
     this.open++;
-    const answer: MediaAnswer = {
+    const response: MediaResponse = {
       control: (control) => {
         this.controls.push({ ...control, connection });
         this.#heard.resolve();
@@ -84,10 +84,10 @@ class Connections {
       },
       [Symbol.asyncIterator]: () => this.#parts(steps),
     };
-    return Promise.resolve({ answer, [Symbol.dispose]: () => void this.open-- });
+    return Promise.resolve({ response, [Symbol.dispose]: () => void this.open-- });
   }
 
-  async *#parts(steps: readonly Step[]): AsyncGenerator<AnswerPart> {
+  async *#parts(steps: readonly Step[]): AsyncGenerator<ResponsePart> {
     for (const step of steps) {
       if (step === "cut") throw new CutError("the connection was cut");
       if (step instanceof Error) throw step;
@@ -104,13 +104,13 @@ class Connections {
 }
 
 /** Takes all of an answer, in short. */
-async function take(answer: AsyncIterable<AnswerPart>): Promise<string[]> {
+async function take(response: AsyncIterable<ResponsePart>): Promise<string[]> {
   const taken: string[] = [];
-  for await (const part of answer) taken.push(inShort(part));
+  for await (const part of response) taken.push(inShort(part));
   return taken;
 }
 
-function inShort(part: AnswerPart): string {
+function inShort(part: ResponsePart): string {
   if (part.kind === "frame") {
     const { streamId, timestamp, discontinuity } = part.frame;
     return `${streamId}:${timestamp}${discontinuity ? " new" : ""}`;
@@ -123,7 +123,7 @@ function test(name: string, fn: () => Promise<void>): void {
   Deno.test({ name, permissions: "none", fn });
 }
 
-test("ResumingAnswer asks for the rest of each stream, PCM by its samples", async () => {
+test("ResumingResponse asks for the rest of each stream, PCM by its samples", async () => {
   const connections = new Connections(
     [
       ...[DESCRIBED, picture(-2), picture(3)],
@@ -134,10 +134,10 @@ test("ResumingAnswer asks for the rest of each stream, PCM by its samples", asyn
     [DESCRIBED, picture(4), ENDED],
   );
   const request = { start: 5, duration: 3, encoding: "copy" } as const;
-  using answer = connections.answer(request);
-  const end: AnswerPart[] = [];
+  using response = connections.response(request);
+  const end: ResponsePart[] = [];
   const taken: string[] = [];
-  for await (const part of answer) {
+  for await (const part of response) {
     taken.push(inShort(part));
     if (part.kind === "end") end.push(part);
   }
@@ -152,7 +152,7 @@ test("ResumingAnswer asks for the rest of each stream, PCM by its samples", asyn
   assertEquals([connections.reconnects, connections.open], [2, 0]);
 });
 
-test("ResumingAnswer adds up what was left out over all connections", async () => {
+test("ResumingResponse adds up what was left out over all connections", async () => {
   const notice = (dropped: number): Step => ({
     kind: "notice",
     notice: { code: "dropped", message: "", dropped },
@@ -162,14 +162,14 @@ test("ResumingAnswer adds up what was left out over all connections", async () =
     [DESCRIBED, notice(2), { kind: "end", end: { ...END, dropped: 4 } }],
   );
   const told: unknown[] = [];
-  for await (const part of connections.answer()) {
+  for await (const part of connections.response()) {
     if (part.kind === "notice") told.push(part.notice.dropped);
     if (part.kind === "end") told.push(part.end.dropped);
   }
   assertEquals(told, [3, 5, 7, 9]);
 });
 
-test("ResumingAnswer finds the place again that the user has sought", async () => {
+test("ResumingResponse finds the place again that the user has sought", async () => {
   const echo = (to: number, id: number): Step => ({
     kind: "control",
     control: { action: "seek", to, id },
@@ -180,11 +180,11 @@ test("ResumingAnswer finds the place again that the user has sought", async () =
     [DESCRIBED, picture(0), "control", picture(1), echo(5, 1), picture(76), "cut"],
     [DESCRIBED, "control", echo(5.04, 1), picture(77), ENDED],
   );
-  using answer = connections.answer({ start: 2 }, { seekable: true });
+  using response = connections.response({ start: 2 }, { seekable: true });
   const taken: string[] = [];
-  for await (const part of answer) {
+  for await (const part of response) {
     taken.push(inShort(part));
-    if (taken.length === 2) await answer.control({ action: "seek", to: 4, id: 1 });
+    if (taken.length === 2) await response.control({ action: "seek", to: 4, id: 1 });
   }
   assertEquals(
     taken,
@@ -198,18 +198,18 @@ test("ResumingAnswer finds the place again that the user has sought", async () =
   assert(connections.requests.every(({ resume }) => resume === undefined));
 });
 
-test("ResumingAnswer repeats a seek that was not answered, and a pause", async () => {
+test("ResumingResponse repeats a seek that was not answered, and a pause", async () => {
   const connections = new Connections(
     [DESCRIBED, picture(0), "cut"],
     [DESCRIBED, "control", ENDED],
   );
-  using answer = connections.answer({}, { seekable: true });
-  for await (const part of answer) {
+  using response = connections.response({}, { seekable: true });
+  for await (const part of response) {
     if (part.kind !== "frame") continue;
-    await answer.control({ action: "pause" });
-    await answer.control({ action: "resume" });
-    await answer.control({ action: "pause" });
-    await answer.control({ action: "seek", to: 7, id: 3 });
+    await response.control({ action: "pause" });
+    await response.control({ action: "resume" });
+    await response.control({ action: "pause" });
+    await response.control({ action: "seek", to: 7, id: 3 });
   }
   assertEquals(connections.controls.filter(({ connection }) => connection === 1), [
     { action: "seek", to: 7, id: 3, connection: 1 },
@@ -217,17 +217,17 @@ test("ResumingAnswer repeats a seek that was not answered, and a pause", async (
   ]);
 });
 
-test("ResumingAnswer goes on with a pause without a seek where the next frame was", async () => {
+test("ResumingResponse goes on with a pause without a seek where the next frame was", async () => {
   const connections = new Connections(
     [DESCRIBED, picture(0), picture(1), "cut"],
     ...Array.from({ length: 9 }, () => [DESCRIBED, "cut"] as const),
     [DESCRIBED, "control", picture(2), ENDED],
   );
-  using answer = connections.answer({}, { seekable: true });
+  using response = connections.response({}, { seekable: true });
   const taken: string[] = [];
-  for await (const part of answer) {
+  for await (const part of response) {
     taken.push(inShort(part));
-    if (taken.length === 3) await answer.control({ action: "pause" });
+    if (taken.length === 3) await response.control({ action: "pause" });
   }
   // In a pause, no frame could show that all is well: cuts do not add up.
   assertEquals(taken, ["describe", "0:0", "0:1", "0:2", "end"]);
@@ -235,25 +235,25 @@ test("ResumingAnswer goes on with a pause without a seek where the next frame wa
   assertEquals(connections.controls.at(-1), { action: "pause", connection: 10 });
 });
 
-test("ResumingAnswer goes on with a round of a view that begins again at its end", async () => {
+test("ResumingResponse goes on with a round of a view that begins again at its end", async () => {
   const echo: Step = { kind: "control", control: { action: "seek", to: 4, id: 0 } };
   const view = new Connections(
     [DESCRIBED, picture(0), picture(25 * 18), "cut"],
     [DESCRIBED, "control", echo, picture(50), ENDED],
   );
   // Eight seconds a round, since it begins at 2 s.
-  await take(view.answer({ loop: true, start: 2 }, { seekable: true }));
+  await take(view.response({ loop: true, start: 2 }, { seekable: true }));
   assertEquals(view.controls, [{ action: "seek", to: 4, id: 0, connection: 1 }]);
   const recording = new Connections(
     [DESCRIBED, picture(0), picture(25 * 18, { discontinuity: true }), "cut"],
     [DESCRIBED, ENDED],
   );
-  await take(recording.answer({ loop: true }));
+  await take(recording.response({ loop: true }));
   assertEquals(recording.controls, []);
   assertEquals(recording.requests[1].resume, [{ id: 0, after: 450, breaks: 1 }]);
 });
 
-test("ResumingAnswer begins nothing new when the user has ended it", async () => {
+test("ResumingResponse begins nothing new when the user has ended it", async () => {
   const quit = new AbortController();
   const connections = new Connections([DESCRIBED, picture(0), "cut"], [DESCRIBED, ENDED]);
   const sleep = (_: number, signal: AbortSignal) =>
@@ -261,76 +261,76 @@ test("ResumingAnswer begins nothing new when the user has ended it", async () =>
       signal.addEventListener("abort", () => reject(signal.reason));
       quit.abort();
     });
-  using answer = connections.answer({}, {
+  using response = connections.response({}, {
     quit: quit.signal,
     clock: { now: () => 0, sleep },
   });
-  await assertRejects(() => take(answer));
+  await assertRejects(() => take(response));
   assertEquals([connections.requests.length, connections.open], [1, 0]);
   // A cut behind that is the end.
   const ended = new AbortController();
   const cut = new Connections([DESCRIBED, picture(0), () => ended.abort(), "cut"], [ENDED]);
-  await assertRejects(() => take(cut.answer({}, { quit: ended.signal })), CutError);
+  await assertRejects(() => take(cut.response({}, { quit: ended.signal })), CutError);
   assertEquals([cut.requests.length, cut.told], [1, []]);
 });
 
-test("ResumingAnswer.connect() tries as often as it is told before anything has come", async () => {
+test("ResumingResponse.connect() tries as often as it is told before anything has come", async () => {
   const nobody = new Connections();
   const limits = { first: 2, later: 9 };
-  using answer = nobody.answer({}, { limits });
-  const error = await assertRejects(() => answer.connect(), ConnectError);
+  using response = nobody.response({}, { limits });
+  const error = await assertRejects(() => response.connect(), ConnectError);
   assertEquals(error.message, "nobody is there; tried again 2 times");
   assertEquals(nobody.requests.length, 3);
   const quit = new AbortController();
-  using left = nobody.answer({}, { limits, quit: quit.signal });
+  using left = nobody.response({}, { limits, quit: quit.signal });
   quit.abort();
   await left.connect();
   await assertRejects(() => take(left));
   assertEquals(nobody.requests.length, 3);
 });
 
-test("ResumingAnswer leaves what it is disposed with", async () => {
+test("ResumingResponse leaves what it is disposed with", async () => {
   const connections = new Connections([DESCRIBED]);
-  const answer = connections.answer();
-  await answer.connect();
+  const response = connections.response();
+  await response.connect();
   assertEquals(connections.open, 1);
-  answer[Symbol.dispose]();
+  response[Symbol.dispose]();
   assertEquals(connections.open, 0);
 });
 
-test("ResumingAnswer asks again where it was cut while it waited in line", async () => {
+test("ResumingResponse asks again where it was cut while it waited in line", async () => {
   const notice = { code: "waiting", message: "place 2", position: 2 } as const;
   const connections = new Connections([{ kind: "notice", notice }, "cut"], [DESCRIBED, ENDED]);
-  assertEquals(await take(connections.answer()), ["notice", "describe", "end"]);
+  assertEquals(await take(connections.response()), ["notice", "describe", "end"]);
   assertEquals(connections.told, ["Connection lost; trying again in 1 s (1 of 5)"]);
 });
 
-test("ResumingAnswer goes on with what the server chose at first", async () => {
+test("ResumingResponse goes on with what the server chose at first", async () => {
   const connections = new Connections([DESCRIBED, picture(0), "cut"], [DESCRIBED, ENDED]);
-  await take(connections.answer());
+  await take(connections.response());
   assertEquals(connections.requests.map(({ name }) => name), [undefined, "grey"]);
 });
 
-test("ResumingAnswer waits for a live source that is not back yet", async () => {
+test("ResumingResponse waits for a live source that is not back yet", async () => {
   const live: Step = { kind: "describe", description: { ...FILE, live: true, etag: undefined } };
   const away = new RequestError("media_error", "Cannot show the camera: it gives nothing");
   const connections = new Connections([live, picture(0), "cut"], [away], [live, picture(0), ENDED]);
-  const taken = await take(connections.answer());
+  const taken = await take(connections.response());
   assertEquals(taken.map((part) => part.split(":")[0]), ["describe", "0", "0", "end"]);
   assertMatch(connections.told[1], /^Cannot show the camera: .*; trying again in 2 s \(2 of 5\)$/);
   // What cannot be read of a file will not be readable the next time.
   const file = new Connections([DESCRIBED, picture(0), "cut"], [away]);
-  await assertRejects(() => take(file.answer()), RequestError);
+  await assertRejects(() => take(file.response()), RequestError);
   assertEquals(file.requests.length, 2);
 });
 
-test("ResumingAnswer asks for no more of a live part that is over", async () => {
+test("ResumingResponse asks for no more of a live part that is over", async () => {
   const live: Step = { kind: "describe", description: { ...FILE, live: true, etag: undefined } };
   const connections = new Connections(
     [live, picture(0), () => connections.clock.pass(5000), "cut"],
     [live, ENDED],
   );
-  const taken = await take(connections.answer({ duration: 5 }));
+  const taken = await take(connections.response({ duration: 5 }));
   assertEquals(taken, ["describe", "0:0", "end"]);
   assertEquals(connections.requests.length, 1);
   assertMatch(
@@ -339,9 +339,9 @@ test("ResumingAnswer asks for no more of a live part that is over", async () => 
   );
 });
 
-test("ResumingAnswer asks a server for nothing more that cannot take up the thread", async () => {
+test("ResumingResponse asks a server for nothing more that cannot take up the thread", async () => {
   const description = { ...FILE, etag: undefined };
   const connections = new Connections([{ kind: "describe", description }, picture(0), "cut"]);
-  await assertRejects(() => take(connections.answer()), CutError, "the connection was cut");
+  await assertRejects(() => take(connections.response()), CutError, "the connection was cut");
   assertEquals(connections.requests.length, 1);
 });

@@ -1,7 +1,7 @@
 /** `--classic`: scripts that send pickled arrays, our own server among them. */
 import { assertEquals, assertMatch } from "@std/assert";
-import { CLASSIC_END } from "../../../lib/protocol/script/framing.ts";
-import { ClassicServer, PYTHON } from "../../support/classic_peer.ts";
+import { SCRIPT_END } from "../../../lib/protocol/script/framing.ts";
+import { PYTHON, ScriptServer } from "../../support/classic_peer.ts";
 import { at, runInside } from "../../support/inside.ts";
 import { mediaFolder, pictures } from "../../support/media.ts";
 import { concat, latin1, numpyPickle, text, uint32 } from "../../support/pickle_fixtures.ts";
@@ -43,12 +43,12 @@ async function receive(args: readonly string[]): Promise<string[]> {
 
 for (const protocol of [2, 3, 4, 5]) {
   Deno.test({
-    name: `requestClassic() takes every pixel from a Python server with protocol ${protocol}` +
+    name: `requestScript() takes every pixel from a Python server with protocol ${protocol}` +
       (PYTHON === undefined ? " (ignored: no Python with numpy and OpenCV)" : ""),
     ignore: PYTHON === undefined,
     async fn() {
       const { image, video } = await sources();
-      await using server = await ClassicServer.start(media.path, ["--protocol", String(protocol)]);
+      await using server = await ScriptServer.start(media.path, ["--protocol", String(protocol)]);
       const where = ["--host", "127.0.0.1", "--port", server.port];
       assertEquals(await receive(["--image", ...where]), image);
       assertEquals(await receive(["--video", ...where]), video);
@@ -56,14 +56,14 @@ for (const protocol of [2, 3, 4, 5]) {
   });
 }
 
-Deno.test("requestClassic() takes every pixel from stream-server", async () => {
+Deno.test("requestScript() takes every pixel from stream-server", async () => {
   const { image, video } = await sources();
   await using server = await testServer({ media: media.path });
   assertEquals(await receive(["--image", ...at(server)]), image);
   assertEquals(await receive(["--video", ...at(server)]), video);
 });
 
-Deno.test("requestClassic() counts, names and records what comes", async () => {
+Deno.test("requestScript() counts, names and records what comes", async () => {
   const { video } = await sources();
   await using server = await testServer({ media: media.path });
   const path = results.pathOf("copy.mkv");
@@ -82,7 +82,7 @@ function classic(pickle: Uint8Array): Uint8Array {
 /** Two pixels, over and over. */
 const FRAME = classic(numpyPickle());
 
-Deno.test("requestClassic() takes an image from a script that closes without an end", async () => {
+Deno.test("requestScript() takes an image from a script that closes without an end", async () => {
   await using server = new ScriptedServer((peer) => say(peer, FRAME));
   const { status, stderr } = await runInside([
     "--image",
@@ -97,7 +97,7 @@ Deno.test("requestClassic() takes an image from a script that closes without an 
 /** What a script does, and what has to be said of it. */
 const SCRIPTS: [string, Script, RegExp][] = [
   ["says nothing", () => {}, /the connection was cut; is that a script that pickles/],
-  ["says only that it ends", (peer) => say(peer, CLASSIC_END), /the server had nothing to send/],
+  ["says only that it ends", (peer) => say(peer, SCRIPT_END), /the server had nothing to send/],
   [
     "ends without saying so",
     (peer) => say(peer, FRAME, FRAME),
@@ -142,7 +142,7 @@ const SCRIPTS: [string, Script, RegExp][] = [
 ];
 
 for (const [what, script, reason] of SCRIPTS) {
-  Deno.test(`requestClassic() refuses a script that ${what}`, async () => {
+  Deno.test(`requestScript() refuses a script that ${what}`, async () => {
     await using server = new ScriptedServer(script);
     const args = ["--video", "--classic", "--view", "none", ...at(server)];
     const { status, stdout, stderr } = await runInside(args);
@@ -152,7 +152,7 @@ for (const [what, script, reason] of SCRIPTS) {
   });
 }
 
-Deno.test("requestClassic() stops when it is told to", async () => {
+Deno.test("requestScript() stops when it is told to", async () => {
   const controller = new AbortController();
   await using server = new ScriptedServer(async (peer) => {
     await say(peer, FRAME);

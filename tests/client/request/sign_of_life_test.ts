@@ -8,7 +8,7 @@ import { describe, end, frame, say, ScriptedServer } from "../../support/scripte
 
 const NEVER = new AbortController().signal;
 
-Deno.test("giveSignsOfLife() tells the server of the client while a viewer keeps it from reading", async () => {
+Deno.test("sendKeepAlives() tells the server of the client while a viewer keeps it from reading", async () => {
   const heard = Promise.withResolvers<string[]>();
   await using server = new ScriptedServer(async (peer) => {
     await say(peer, describe(), frame(0));
@@ -21,8 +21,8 @@ Deno.test("giveSignsOfLife() tells the server of the client while a viewer keeps
   });
   const { hostname: host, port } = server.address;
   using link = await connect({ host, port }, NEVER);
-  const answer = requestMedia(link, { command: "get_video" }, { signs: 20 });
-  for await (const part of answer) {
+  const response = requestMedia(link, { command: "get_video" }, { signs: 20 });
+  for await (const part of response) {
     // The viewer takes the frame only once the server has heard of the client.
     if (part.kind === "frame") assertEquals(await heard.promise, ["pong", "pong"]);
   }

@@ -27,8 +27,8 @@ function test(name: string, fn: () => Promise<void> | void): void {
 
 /** Ends with the letter c. */
 const END = {
-  isWhole: (answer: string) => answer.endsWith("c"),
-  answers: new RegExp("\x1b\\[\\?\\d*c", "g"),
+  isWhole: (reply: string) => reply.endsWith("c"),
+  replies: new RegExp("\x1b\\[\\?\\d*c", "g"),
 };
 
 test("keysIn() names arrows, and leaves out what it does not know", () => {
@@ -58,13 +58,13 @@ test("Keyboard.ask() gives the answer, and leaves keys to those who listen", asy
   const heard: string[] = [];
   using _listening = keys.listen((key) => heard.push(key));
   const asked = Promise.withResolvers<void>();
-  const answer = keys.ask(asked.resolve, { ...END, patience: 60_000 });
+  const reply = keys.ask(asked.resolve, { ...END, patience: 60_000 });
   await asked.promise;
   await press(" ");
   await press("\x1b[?6");
   assertEquals(heard, []);
   await press("2c");
-  assertEquals(await answer, " \x1b[?62c");
+  assertEquals(await reply, " \x1b[?62c");
   assertEquals(heard, [" "]);
   await press("q");
   assertEquals(heard, [" ", "q"]);

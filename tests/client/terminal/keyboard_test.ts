@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { Keyboard, keysIn } from "../../../lib/client/terminal/keyboard.ts";
 
 /** What the terminal says of itself. */
-const ANSWERS = new RegExp("\x1b\\[\\?[\\d;]*c", "g");
+const REPLIES = new RegExp("\x1b\\[\\?[\\d;]*c", "g");
 
 /** A terminal on which the test types. */
 class TypedInput {
@@ -121,12 +121,12 @@ test("Keyboard.ask() gives the terminal's answer, and keys go to who listens oth
   const input = new TypedInput();
   const keyboard = new Keyboard(input);
   const { found, stop } = keys(keyboard, 1);
-  const answer = await keyboard.ask(() => input.type("\x1b[?62", ";4c"), {
+  const reply = await keyboard.ask(() => input.type("\x1b[?62", ";4c"), {
     isWhole: (text) => text.endsWith("c"),
-    answers: ANSWERS,
+    replies: REPLIES,
     patience: 20_000,
   });
-  assertEquals(answer, "\x1b[?62;4c");
+  assertEquals(reply, "\x1b[?62;4c");
   assertEquals(input.modes, [true]);
   input.type("k");
   assertEquals(await found, ["k"]);
@@ -135,9 +135,9 @@ test("Keyboard.ask() gives the terminal's answer, and keys go to who listens oth
 
 test("Keyboard.ask() gives up on a terminal that does not answer", async () => {
   const input = new TypedInput();
-  const how = { isWhole: () => false, answers: ANSWERS, patience: 1 };
-  const answer = await new Keyboard(input).ask(() => {}, how);
-  assertEquals([answer, input.modes], ["", [true, false]]);
+  const how = { isWhole: () => false, replies: REPLIES, patience: 1 };
+  const reply = await new Keyboard(input).ask(() => {}, how);
+  assertEquals([reply, input.modes], ["", [true, false]]);
 });
 
 test("Keyboard survives a terminal that is gone", async () => {

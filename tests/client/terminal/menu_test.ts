@@ -43,8 +43,8 @@ Deno.test("stream-client without flags survives a server that is away, and comes
     yield "0";
   }
   const args = ["--view", "none", "--host", "127.0.0.1", "--port", String(port)];
-  const surroundings = { lines: () => ReadableStream.from(typed()) };
-  const { status, stdout, stderr } = await runInside(args, { surroundings });
+  const environment = { lines: () => ReadableStream.from(typed()) };
+  const { status, stdout, stderr } = await runInside(args, { environment });
   assertEquals([status, stdout], [0, PROMPT.repeat(5)]);
   const away =
     `Cannot connect to 127.0.0.1:${port}: nothing listens there, start stream-server or ` +
@@ -97,7 +97,7 @@ Deno.test({
           title: "wait",
           act: () => Promise.reject((controller.abort(), controller.signal.reason)),
         }],
-        surroundings: {
+        environment: {
           lines: () => lines,
           print: () => {},
           printError: (text) => void said.push(text),

@@ -3,10 +3,10 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { FormatError } from "../../../lib/base/errors.ts";
 import { FRAME_HEADROOM, FRAME_TAILROOM } from "../../../lib/media/frame.ts";
 import {
-  CLASSIC_END,
-  ClassicFrameWriter,
-  parseClassicLength,
-  parseClassicMessage,
+  parseScriptLength,
+  parseScriptMessage,
+  SCRIPT_END,
+  ScriptFrameWriter,
 } from "../../../lib/protocol/script/framing.ts";
 import { readPickle } from "../../../lib/protocol/script/unpickler.ts";
 import { findPythons } from "../../peers/python.ts";
@@ -170,7 +170,7 @@ interopTest("readPickle() refuses everything else that Python writes", async (py
   }
 });
 
-interopTest("ClassicFrameWriter and CLASSIC_END write what numpy loads", async (python) => {
+interopTest("ScriptFrameWriter and CLASSIC_END write what numpy loads", async (python) => {
   const sizes = [[1, 1], [2, 3], [321, 241], [256, 70], [1, 66_000]];
   const messages: Uint8Array<ArrayBuffer>[] = [];
   const expected: unknown[] = [];
@@ -179,7 +179,7 @@ interopTest("ClassicFrameWriter and CLASSIC_END write what numpy loads", async (
     const data = new Uint8Array(FRAME_HEADROOM + length + FRAME_TAILROOM)
       .subarray(FRAME_HEADROOM, FRAME_HEADROOM + length);
     data.forEach((_, index) => data[index] = index * 7 + (index >> 8));
-    messages.push(new ClassicFrameWriter({ width, height }).wrap(data));
+    messages.push(new ScriptFrameWriter({ width, height }).wrap(data));
     expected.push({
       shape: [height, width, 3],
       dtype: "uint8",
@@ -187,11 +187,11 @@ interopTest("ClassicFrameWriter and CLASSIC_END write what numpy loads", async (
       usable: true,
     });
   }
-  messages.push(CLASSIC_END);
+  messages.push(SCRIPT_END);
   expected.push({ bytes: "end" });
   for (const message of messages) {
-    assertEquals(parseClassicLength(message.subarray(0, 4)), message.byteLength - 4);
-    parseClassicMessage(message.subarray(4));
+    assertEquals(parseScriptLength(message.subarray(0, 4)), message.byteLength - 4);
+    parseScriptMessage(message.subarray(4));
   }
   assertEquals(await runPython(python, LOAD, new Blob(messages)), expected);
 });

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { createLogger, LOG_FORMATS } from "../../../lib/base/log.ts";
-import { classicRequest } from "../../../lib/protocol/script/framing.ts";
+import { scriptRequest } from "../../../lib/protocol/script/framing.ts";
 import { startServer } from "../../../lib/server/server.ts";
 import {
   conversationMedia,
@@ -25,9 +25,9 @@ Deno.test("a request is told when it begins and when it ends, and no frame in be
   await using server = await watchedServer({ media });
   using peer = await server.connect();
   await peer.ask(SHORT);
-  await peer.answer();
+  await peer.response();
   await peer.ask({ command: "get_image" });
-  await peer.answer();
+  await peer.response();
   await peer.ask({ command: "list_media" });
   await peer.until("list");
   await server.logged(/ request=3 request ends /);
@@ -55,11 +55,11 @@ Deno.test("a request that is refused, stopped or left is told with that result",
   {
     using peer = await server.connect();
     await peer.ask({ command: "get_video", name: "none such" });
-    await peer.answer();
+    await peer.response();
     await peer.ask({ ...SHORT, name: "long.mkv", speed: 1 });
     await peer.until("frame");
     await peer.control("stop");
-    await peer.answer();
+    await peer.response();
     await peer.ask({ ...SHORT, name: "long.mkv", speed: 1 });
     await peer.until("frame");
   }
@@ -76,7 +76,7 @@ Deno.test("a request that is refused, stopped or left is told with that result",
 Deno.test("a classic request is told as such", async () => {
   await using server = await watchedServer({ media, defaults: { video: "short.mkv" } });
   using peer = await server.connect();
-  await peer.write(classicRequest("get_video"));
+  await peer.write(scriptRequest("get_video"));
   await peer.readAll();
   await server.logged(/ request=1 request ends .* result=done /);
   const [begins, ends] = linesOf(server.lines, 1);
@@ -91,7 +91,7 @@ Deno.test("a flood of requests fills no log, and says how much was left out", as
     using peer = await server.connect();
     for (let count = 0; count < asked; count++) {
       await peer.ask({ command: "get_video", name: "none" });
-      await peer.answer();
+      await peer.response();
     }
   }
   await server.quiet();
@@ -116,7 +116,7 @@ for (const format of LOG_FORMATS) {
     {
       using peer = new Peer(await Deno.connect({ hostname, port }));
       await peer.ask(SHORT);
-      await peer.answer();
+      await peer.response();
     }
     await server[Symbol.asyncDispose]();
     assertEquals(lines.length, 3);

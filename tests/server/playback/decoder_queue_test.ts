@@ -1,5 +1,5 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { classicRequest } from "../../../lib/protocol/script/framing.ts";
+import { scriptRequest } from "../../../lib/protocol/script/framing.ts";
 import { parseLiveSource } from "../../../lib/sources/live/source_spec.ts";
 import { conversationMedia, SHORT_FRAMES, watchedServer } from "../../support/watched_server.ts";
 
@@ -17,14 +17,14 @@ Deno.test("a request waits in line for a decoder, is told so, and then is answer
   await second.ask(SHORT);
   assertEquals(await second.until("notice"), []);
   using classic = await server.connect();
-  await classic.write(classicRequest("get_image"));
+  await classic.write(scriptRequest("get_image"));
   // What is only copied needs none.
   using third = await server.connect();
   await third.ask({ ...SHORT, encoding: "copy" });
-  assertEquals((await third.answer()).end?.reason, "end");
+  assertEquals((await third.response()).end?.reason, "end");
   await first.control("stop");
-  assertEquals((await first.answer()).end?.reason, "stopped");
-  assertEquals((await second.answer()).frames, SHORT_FRAMES);
+  assertEquals((await first.response()).end?.reason, "stopped");
+  assertEquals((await second.response()).frames, SHORT_FRAMES);
   assertEquals((await classic.readAll()).length > 1000, true);
 });
 
@@ -43,11 +43,11 @@ Deno.test("a request may be stopped, or its peer leave, while it waits in line",
   }
   await server.logged(/ request=3 request ends .* result=cut /);
   await second.control("stop");
-  const { error } = await second.answer();
+  const { error } = await second.response();
   assertEquals(error?.code, "busy");
   assertMatch(error?.message ?? "", /stopped while it waited in line$/);
   await second.ask({ ...SHORT, encoding: "copy" });
-  assertEquals((await second.answer()).end?.reason, "end");
+  assertEquals((await second.response()).end?.reason, "end");
   second.close();
   first.close();
   await server.quiet();
@@ -65,15 +65,15 @@ Deno.test("a live source takes a decoder for all its viewers, and gives it back 
   await first.until("frame");
   using second = await server.connect();
   await second.ask({ command: "get_video", name: "cam", duration: 0.2 });
-  assertEquals((await second.answer()).end?.reason, "end");
+  assertEquals((await second.response()).end?.reason, "end");
   // Another rendition is another decoder.
   await second.ask({ command: "get_video", name: "cam", width: 32, duration: 0.2 });
   await second.until("notice");
   // Without viewers it would go on for ten minutes.
   await first.control("stop");
-  await first.answer();
-  assertEquals((await second.answer()).end?.reason, "end");
+  await first.response();
+  assertEquals((await second.response()).end?.reason, "end");
   // The same for one that nobody watches any more when the waiting begins.
   await first.ask(SHORT);
-  assertEquals((await first.answer()).frames, SHORT_FRAMES);
+  assertEquals((await first.response()).frames, SHORT_FRAMES);
 });

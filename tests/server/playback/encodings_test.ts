@@ -20,13 +20,13 @@ async function makeTalkie(): Promise<string> {
 Deno.test("get_video copies the file's own packets", async () => {
   const path = await makeTalkie();
   await using server = await testServer({ media: media.path });
-  const answer = await ask(server, { command: "get_video", name: NAME, encoding: "copy" });
+  const response = await ask(server, { command: "get_video", name: NAME, encoding: "copy" });
   const expected = await decodedBy(path, { stream: "V:0", output: ["-c", "copy"] });
-  assertEquals(framesOf(answer, "video"), expected);
-  const video = streamOf(answer, "video");
-  assertEquals([video?.codec, video?.width, answer.end?.frames], ["h264", 65, 25]);
+  assertEquals(framesOf(response, "video"), expected);
+  const video = streamOf(response, "video");
+  assertEquals([video?.codec, video?.width, response.end?.frames], ["h264", 65, 25]);
   assertGreater(video?.decodeDelay ?? 0, 0);
-  assertEquals(streamOf(answer, "audio")?.codec, "aac");
+  assertEquals(streamOf(response, "audio")?.codec, "aac");
 });
 
 Deno.test("get_video encodes h264 and mjpeg, and says what is other than asked for", async () => {
@@ -45,9 +45,9 @@ Deno.test("get_image gives a series in one answer", async () => {
   await makeTalkie();
   await using server = await testServer({ media: media.path });
   const request: MediaRequest = { command: "get_image", name: NAME, start: 0.1, every: 0.25 };
-  const answer = await ask(server, { ...request, encoding: "mjpeg" });
-  assertEquals(answer.frames.map(({ seconds }) => seconds), [0, 0.25, 0.5, 0.75]);
-  assertEquals(answer.end?.frames, 4);
+  const response = await ask(server, { ...request, encoding: "mjpeg" });
+  assertEquals(response.frames.map(({ seconds }) => seconds), [0, 0.25, 0.5, 0.75]);
+  assertEquals(response.end?.frames, 4);
 });
 
 Deno.test("get_video knows no series", async () => {

@@ -1,5 +1,5 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { LinkMonitor } from "../../../lib/server/playback/lateness.ts";
+import { ThroughputMonitor } from "../../../lib/server/playback/lateness.ts";
 
 function test(name: string, fn: () => void): void {
   Deno.test({ name, permissions: "none", fn });
@@ -7,7 +7,7 @@ function test(name: string, fn: () => void): void {
 
 /** Frames of a megabyte, 25 a second, of which each takes some time to come and to be written. */
 function play(frames: number, { coming = 0, writing = 0 }: { coming?: number; writing?: number }) {
-  const monitor = new LinkMonitor(1);
+  const monitor = new ThroughputMonitor(1);
   let now = 100;
   for (let at = 0; at < frames; at++) {
     now = Math.max(now + coming, 100 + at * 0.04);
@@ -21,27 +21,27 @@ function play(frames: number, { coming = 0, writing = 0 }: { coming?: number; wr
   return { monitor, notice: monitor.explain({ due, size: 1e6 }, now), now };
 }
 
-test("LinkMonitor.explain() names the rates of a slow link", () => {
+test("ThroughputMonitor.explain() names the rates of a slow link", () => {
   const { monitor, notice, now } = play(50, { writing: 0.1 });
   assertEquals([notice?.code, notice?.needed, notice?.achieved], ["slow_link", 25e6, 10e6]);
   assertMatch(notice!.message, /^The link takes 10 MB\/s and these frames need 25 MB\/s: /);
-  assertEquals(monitor.isLinkSlow(now), true);
+  assertEquals(monitor.isConnectionSlow(now), true);
 });
 
-test("LinkMonitor.explain() blames the source where that is what takes the time", () => {
+test("ThroughputMonitor.explain() blames the source where that is what takes the time", () => {
   const { monitor, notice, now } = play(50, { coming: 0.08, writing: 0.01 });
   assertEquals(notice?.code, "slow_source");
   assertMatch(notice!.message, /at 4\d % of the speed/);
-  assertEquals(monitor.isLinkSlow(now), false);
+  assertEquals(monitor.isConnectionSlow(now), false);
 });
 
-test("LinkMonitor.explain() has nothing to say where frames are in time", () => {
+test("ThroughputMonitor.explain() has nothing to say where frames are in time", () => {
   assertEquals(play(50, { coming: 0.01, writing: 0.01 }).notice, undefined);
-  assertEquals(new LinkMonitor(1).explain({ due: 0, size: 1 }, 5), undefined);
+  assertEquals(new ThroughputMonitor(1).explain({ due: 0, size: 1 }, 5), undefined);
 });
 
-test("LinkMonitor.explain() takes the speed into account, and small rates", () => {
-  const monitor = new LinkMonitor(4);
+test("ThroughputMonitor.explain() takes the speed into account, and small rates", () => {
+  const monitor = new ThroughputMonitor(4);
   monitor.offer({ due: 0, lateness: 0, size: 2000 }, 0);
   monitor.sent(2000, 2);
   monitor.offer({ due: 1, lateness: 1.75, size: 2000 }, 2);
@@ -50,9 +50,9 @@ test("LinkMonitor.explain() takes the speed into account, and small rates", () =
   assertMatch(notice!.message, /takes 1.0 kB\/s and these frames need 8.0 kB\/s/);
 });
 
-test("LinkMonitor.reset() forgets what was", () => {
+test("ThroughputMonitor.reset() forgets what was", () => {
   const { monitor, now } = play(50, { writing: 0.1 });
   monitor.reset();
-  assertEquals(monitor.isLinkSlow(now), false);
+  assertEquals(monitor.isConnectionSlow(now), false);
   assertEquals(monitor.explain({ due: 99, size: 1 }, now), undefined);
 });

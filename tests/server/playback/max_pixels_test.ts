@@ -23,7 +23,7 @@ Deno.test("files with larger pictures than allowed are refused before they are d
   for (const name of ["large.png", "large.mp4", "large.mkv"]) {
     for (const encoding of ["raw", "copy"] as const) {
       await peer.ask({ command: "get_video", name, encoding });
-      const { error } = await peer.answer();
+      const { error } = await peer.response();
       assertEquals(error?.code, "media_error", name);
       assertEquals(
         error?.message,
@@ -32,7 +32,7 @@ Deno.test("files with larger pictures than allowed are refused before they are d
     }
   }
   await peer.ask({ command: "get_image" });
-  assertEquals((await peer.answer()).frames, 1);
+  assertEquals((await peer.response()).frames, 1);
   peer.close();
   await server.quiet();
 });

@@ -160,8 +160,8 @@ Deno.test("get_video sends every frame as ffmpeg decodes it", async (t) => {
   await using server = await testServer({ media: media.path });
   for (const sample of VIDEOS) {
     await t.step(sample.name, async () => {
-      const answer = await compare(server, "get_video", sample);
-      assertEquals(answer.end?.frames, sample.frames ?? 10);
+      const response = await compare(server, "get_video", sample);
+      assertEquals(response.end?.frames, sample.frames ?? 10);
     });
   }
 });
@@ -170,9 +170,9 @@ Deno.test("get_image sends the picture as ffmpeg decodes it", async (t) => {
   await using server = await testServer({ media: media.path });
   for (const sample of STILLS) {
     await t.step(sample.name, async () => {
-      const answer = await compare(server, "get_image", sample);
-      assertEquals(answer.end?.frames, 1);
-      assertEquals(answer.description?.duration, undefined);
+      const response = await compare(server, "get_image", sample);
+      assertEquals(response.end?.frames, 1);
+      assertEquals(response.description?.duration, undefined);
     });
   }
 });
@@ -184,16 +184,16 @@ async function compare(
   { name, args = SHORT, reference, expected }: Sample,
 ): Promise<Answer> {
   const path = await media.make(name, args);
-  const [answer, frames] = await Promise.all([
+  const [response, frames] = await Promise.all([
     ask(server, { command, name }),
     decodedBy(path, { stream: "V:0", output: reference }),
   ]);
-  assertEquals(answer.error, undefined);
-  assertEquals(part(streamOf(answer, "video"), expected), expected);
-  assertEquals(framesOf(answer, "video"), frames);
-  assertEquals(answer.end?.reason, "end");
-  assertEquals(answer.end?.warning, undefined);
-  return answer;
+  assertEquals(response.error, undefined);
+  assertEquals(part(streamOf(response, "video"), expected), expected);
+  assertEquals(framesOf(response, "video"), frames);
+  assertEquals(response.end?.reason, "end");
+  assertEquals(response.end?.warning, undefined);
+  return response;
 }
 
 /** The fields that are expected, for one comparison. */

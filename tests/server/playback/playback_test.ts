@@ -55,11 +55,11 @@ Deno.test("startPlayback() gives up an FFmpeg that comes to nothing any more", a
     for (const child of await mediaChildren()) Deno.kill(child, "SIGSTOP");
   };
   // In real time, so that FFmpeg is not through with it before it is stopped.
-  const answer = await ask(server, { command: "get_video", name: "long.mkv", speed: 1 }, {
+  const response = await ask(server, { command: "get_video", name: "long.mkv", speed: 1 }, {
     onFrame: () => void onFrame(),
   });
-  assertEquals(answer.error?.code, "media_error");
-  assertMatch(answer.error?.message ?? "", /came to nothing for too long/);
+  assertEquals(response.error?.code, "media_error");
+  assertMatch(response.error?.message ?? "", /came to nothing for too long/);
   assertEquals(await mediaChildren(), []);
 });
 

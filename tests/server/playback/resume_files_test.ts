@@ -47,11 +47,11 @@ async function checkCuts(request: Request, cuts: (count: number) => number[]) {
     assertEquals(comparable(frames, streams), expected, said);
     assertEquals([end.reason, end.warning], ["end", undefined]);
     // The receipt is of this connection alone.
-    const receipts = streams.map(({ id }) => {
+    const totals = streams.map(({ id }) => {
       const own = frames.filter(({ streamId }) => streamId === id);
       return { id, frames: own.length, bytes: own.reduce((sum, { size }) => sum + size, 0) };
     });
-    assertEquals(end.streams, receipts);
+    assertEquals(end.streams, totals);
   }
 }
 

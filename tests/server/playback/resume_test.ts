@@ -3,7 +3,7 @@ import { RequestError } from "../../../lib/base/errors.ts";
 import type { AudioStream, VideoStream } from "../../../lib/media/frame.ts";
 import type { TimedFrame } from "../../../lib/media/source.ts";
 import type { ResumePoint } from "../../../lib/protocol/native/request.ts";
-import { Resumption } from "../../../lib/server/playback/resume.ts";
+import { Resume } from "../../../lib/server/playback/resume.ts";
 
 function test(name: string, fn: () => void): void {
   Deno.test({ name, permissions: "none", fn });
@@ -28,7 +28,7 @@ function frame(streamId: number, timestamp: number, size = 4): TimedFrame {
 }
 
 /** The timestamps of what is let through. */
-function taken(resumption: Resumption, frames: readonly TimedFrame[]) {
+function taken(resumption: Resume, frames: readonly TimedFrame[]) {
   return frames.flatMap((frame) => resumption.take(frame)?.timestamp ?? []);
 }
 
@@ -38,7 +38,7 @@ const DECODED = [0, 3, 1, 2, 6, 4, 5].map((timestamp) => frame(0, timestamp));
 test("take() lets go by all up to the frame that came last, in the order of sending", () => {
   const rests: [number, number[]][] = [[0, [3, 1, 2, 6, 4, 5]], [1, [2, 6, 4, 5]], [5, []]];
   for (const [after, rest] of rests) {
-    const resumption = new Resumption([{ id: 0, after }], [PICTURES, PCM]);
+    const resumption = new Resume([{ id: 0, after }], [PICTURES, PCM]);
     assertStrictEquals(resumption.isOver, false);
     assertEquals(taken(resumption, DECODED), rest);
     assertStrictEquals(resumption.isOver, true);
@@ -46,7 +46,7 @@ test("take() lets go by all up to the frame that came last, in the order of send
 });
 
 test("take() lets through streams of which nothing is said", () => {
-  const resumption = new Resumption([{ id: 0, after: 1 }], [PICTURES, PCM]);
+  const resumption = new Resume([{ id: 0, after: 1 }], [PICTURES, PCM]);
   assertEquals(taken(resumption, [frame(1, 0), frame(0, 0), frame(1, 2), frame(0, 1)]), [0, 2]);
 });
 
@@ -58,23 +58,23 @@ test("take() cuts samples off to the tick", () => {
     ...[[20, 25, 0], [22, 25, 0], [26, 26, 4]] as const,
   ].map(([next, timestamp, first]) => [next, timestamp, first]);
   for (const [next, timestamp, first] of cuts) {
-    const resumption = new Resumption([{ id: 1, next }], [PCM]);
+    const resumption = new Resume([{ id: 1, next }], [PCM]);
     const rest = runs().map((run) => resumption.take(run)).find((left) => left !== undefined);
     assertEquals([rest?.timestamp, rest?.data[0]], [timestamp, first], `next ${next}`);
   }
-  const behind = new Resumption([{ id: 1, next: 35 }], [PCM]);
+  const behind = new Resume([{ id: 1, next: 35 }], [PCM]);
   assertEquals([taken(behind, runs()), behind.isOver], [[], true]);
-  const further = new Resumption([{ id: 1, next: 36 }], [PCM]);
+  const further = new Resume([{ id: 1, next: 36 }], [PCM]);
   assertEquals([taken(further, runs()), further.isOver], [[], false]);
 });
 
 test("take() goes by the moment of a packet where its samples are no ticks", () => {
   const coarse: AudioStream = { ...PCM, timeBase: [1, 10] };
   const runs = [frame(1, 0), frame(1, 5), frame(1, 10)];
-  assertEquals(taken(new Resumption([{ id: 1, after: 5 }], [coarse]), runs), [10]);
-  assertEquals(taken(new Resumption([{ id: 1, after: 0, next: 5 }], [coarse]), runs), [5, 10]);
+  assertEquals(taken(new Resume([{ id: 1, after: 5 }], [coarse]), runs), [10]);
+  assertEquals(taken(new Resume([{ id: 1, after: 0, next: 5 }], [coarse]), runs), [5, 10]);
   // Where that ends, is known to the nearest tick.
-  assertEquals(taken(new Resumption([{ id: 1, next: 6 }], [coarse]), runs), [5, 10]);
+  assertEquals(taken(new Resume([{ id: 1, next: 6 }], [coarse]), runs), [5, 10]);
 });
 
 test("take() tells rounds apart by what does not follow upon what was before", () => {
@@ -85,18 +85,18 @@ test("take() tells rounds apart by what does not follow upon what was before", (
     }));
   const frames = [...round(0), ...round(1), ...round(2)];
   const rest = (point: Partial<ResumePoint>) =>
-    taken(new Resumption([{ id: 0, ...point }], [PICTURES]), frames);
+    taken(new Resume([{ id: 0, ...point }], [PICTURES]), frames);
   assertEquals(rest({ after: 4 }), [3, 4, 5, 4, 5, 6]);
   assertEquals(rest({ after: 4, breaks: 1 }), [5, 4, 5, 6]);
   assertEquals(rest({ after: 4, breaks: 2 }), [5, 6]);
-  const skipping = new Resumption([{ id: 0, after: 4, breaks: 7 }], [PICTURES]);
+  const skipping = new Resume([{ id: 0, after: 4, breaks: 7 }], [PICTURES]);
   skipping.skip(5, [0]);
   assertEquals(taken(skipping, frames), [5, 6]);
 });
 
 test("again() goes on behind what was let through", () => {
   const points = [{ id: 0, after: 3 }, { id: 1, next: 8 }];
-  const resumption = new Resumption(points, [PICTURES, PCM]);
+  const resumption = new Resume(points, [PICTURES, PCM]);
   assertEquals(taken(resumption, [frame(1, 0, 40), frame(1, 10, 40)]), [8, 10]);
   const again = resumption.again();
   const both = [frame(1, 0, 40), ...DECODED, frame(1, 10, 40), frame(1, 20, 40)];
@@ -104,7 +104,7 @@ test("again() goes on behind what was let through", () => {
 });
 
 test("isMissed() says that a place should have come", () => {
-  const resumption = new Resumption([{ id: 0, after: 7 }], [PICTURES]);
+  const resumption = new Resume([{ id: 0, after: 7 }], [PICTURES]);
   assertEquals([0, 0.7, 0.71].map((due) => resumption.isMissed(due)), [false, false, true]);
   resumption.take(frame(0, 7));
   assertStrictEquals(resumption.isMissed(Infinity), false);
@@ -118,7 +118,7 @@ test("Resumption refuses what cannot be said of the streams", () => {
     [{ id: 1, next: -1e12 }, "expected at most 1000000000 s"],
   ];
   for (const [point, reason] of wrong) {
-    const error = assertThrows(() => new Resumption([point], [PICTURES, PCM]), RequestError);
+    const error = assertThrows(() => new Resume([point], [PICTURES, PCM]), RequestError);
     assertEquals([error.code, error.message.endsWith(reason)], ["bad_request", true]);
   }
 });

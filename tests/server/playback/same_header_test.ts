@@ -36,9 +36,9 @@ for (const [name, args] of Object.entries(SOURCES)) {
     for (const bitrate of [undefined, 200_000]) {
       const request = { command: "get_video", name, encoding: "h264", bitrate } as const;
       const [first, ...others] = await Promise.all([0, 1.3, 2.5].map(async (start) => {
-        const answer = await ask(server, { ...request, start });
-        assertEquals(answer.error, undefined);
-        return streamOf(answer, "video")?.extradata ?? new Uint8Array();
+        const response = await ask(server, { ...request, start });
+        assertEquals(response.error, undefined);
+        return streamOf(response, "video")?.extradata ?? new Uint8Array();
       }));
       for (const other of others) assertEquals(other, first);
       assertLess(levelOf(first), SMALL_LEVEL + 1);

@@ -119,8 +119,8 @@ Deno.test("get_video sends every sample as ffmpeg decodes it", async (t) => {
     await t.step(sample.name, async () => {
       const path = await media.make(sample.name, sample.args);
       const { name, codec, sampleRate, channels } = sample;
-      const { answer, samples } = await listen(server, name);
-      const stream = streamOf(answer, "audio");
+      const { response, samples } = await listen(server, name);
+      const stream = streamOf(response, "audio");
       assertEquals(
         [stream?.codec, stream?.sampleRate, stream?.channels, stream?.timeBase],
         [codec, sampleRate, channels, [1, sampleRate]],
@@ -131,13 +131,13 @@ Deno.test("get_video sends every sample as ffmpeg decodes it", async (t) => {
       assert(isSame(samples, expected), "samples differ");
       const beside = sample.pictures ? "V:0" : undefined;
       const frames = await decodedBy(path, { stream: "a:0", beside, output: ["-c:a", codec] });
-      assertEquals(framesOf(answer, "audio"), frames);
-      assertEquals(answer.end?.audioFrames, frames.length);
+      assertEquals(framesOf(response, "audio"), frames);
+      assertEquals(response.end?.audioFrames, frames.length);
       if (sample.pictures) {
         const shown = await decodedBy(path, { stream: "V:0", beside: "a:0" });
-        assertEquals(framesOf(answer, "video"), shown);
+        assertEquals(framesOf(response, "video"), shown);
       } else {
-        assertEquals(streamOf(answer, "video"), undefined);
+        assertEquals(streamOf(response, "video"), undefined);
       }
     });
   }
@@ -168,9 +168,9 @@ Deno.test("get_video leaves sound out when it is not wanted", async () => {
   await media.make("aac.mp4", SAMPLES[0].args);
   await media.make("mono.wav", SAMPLES[5].args);
   await using server = await testServer({ media: media.path });
-  const answer = await ask(server, { command: "get_video", name: "aac.mp4", audio: false });
-  assertEquals(answer.description?.streams.map(({ type }) => type), ["video"]);
-  assertEquals([answer.end?.frames, answer.end?.audioFrames], [25, 0]);
+  const response = await ask(server, { command: "get_video", name: "aac.mp4", audio: false });
+  assertEquals(response.description?.streams.map(({ type }) => type), ["video"]);
+  assertEquals([response.end?.frames, response.end?.audioFrames], [25, 0]);
   const nothing = await ask(server, { command: "get_video", name: "mono.wav", audio: false });
   assertEquals(nothing.error?.code, "unsupported");
   const still = await ask(server, { command: "get_image", name: "mono.wav" });
@@ -185,9 +185,9 @@ Deno.test("get_video sends no picture for the cover of an album", async () => {
     ...["-disposition:v", "attached_pic"],
   ]);
   await using server = await testServer({ media: media.path });
-  const answer = await ask(server, { command: "get_video", name: "album.mp3" });
-  assertEquals(answer.description?.streams.map(({ type }) => type), ["audio"]);
-  assertEquals(framesOf(answer, "audio"), await decodedBy(path, { stream: "a:0" }));
+  const response = await ask(server, { command: "get_video", name: "album.mp3" });
+  assertEquals(response.description?.streams.map(({ type }) => type), ["audio"]);
+  assertEquals(framesOf(response, "audio"), await decodedBy(path, { stream: "a:0" }));
   const { list } = await ask(server, { command: "list_media" });
   assertEquals(list?.find(({ name }) => name === "album.mp3")?.kind, "audio");
 });
@@ -196,17 +196,17 @@ Deno.test("get_video with a start takes pictures and sound from the same moment"
   const args = [...pictures({ seconds: 2 }), ...tone({ seconds: 2 }), ...PICTURES.slice(4)];
   const path = await media.make("seek.mov", [...args, "-g", "10", "-c:a", "pcm_s16le"]);
   await using server = await testServer({ media: media.path });
-  const { answer, samples } = await listen(server, "seek.mov", 1.2);
+  const { response, samples } = await listen(server, "seek.mov", 1.2);
   const all = await decodedBytes(path, ["-map", "0:a:0", "-f", "s16le"]);
   const rest = all.subarray(1.2 * 48_000 * 4);
   assertEquals(samples.length, rest.length);
   assert(isSame(samples, rest), "samples differ");
   const shown: FrameSum[] = await decodedBy(path, { stream: "V:0" });
   assertEquals(
-    framesOf(answer, "video").map(({ md5 }) => md5),
+    framesOf(response, "video").map(({ md5 }) => md5),
     shown.slice(30).map(({ md5 }) => md5),
   );
-  assertGreater(answer.end?.audioFrames ?? 0, 0);
+  assertGreater(response.end?.audioFrames ?? 0, 0);
 });
 
 /** Compares many bytes without listing them. */
@@ -219,10 +219,10 @@ async function listen(
   server: TestServer,
   name: string,
   start?: number,
-): Promise<{ answer: Answer; samples: Uint8Array<ArrayBuffer> }> {
+): Promise<{ response: Answer; samples: Uint8Array<ArrayBuffer> }> {
   const parts: Uint8Array<ArrayBuffer>[] = [];
-  const answer = await ask(server, { command: "get_video", name, start }, {
+  const response = await ask(server, { command: "get_video", name, start }, {
     onFrame: ({ streamId, data }) => void (streamId === 1 && parts.push(data.slice())),
   });
-  return { answer, samples: new Uint8Array(await new Blob(parts).arrayBuffer()) };
+  return { response, samples: new Uint8Array(await new Blob(parts).arrayBuffer()) };
 }

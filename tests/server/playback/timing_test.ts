@@ -32,11 +32,11 @@ Deno.test("get_video keeps the moments of a variable frame rate", async () => {
     ...MILLISECONDS,
   ]);
   await using server = await testServer({ media: media.path });
-  const answer = await ask(server, { command: "get_video", name: "uneven.mkv" });
-  const frames = framesOf(answer, "video");
+  const response = await ask(server, { command: "get_video", name: "uneven.mkv" });
+  const frames = framesOf(response, "video");
   assertEquals(frames, await decodedBy(path, { stream: "V:0" }));
   assertEquals(frames.map((frame) => frame.time), await presentedBy(path, "V:0"));
-  const moments = answer.frames.map((frame) => Math.round(frame.seconds * 1000));
+  const moments = response.frames.map((frame) => Math.round(frame.seconds * 1000));
   const steps = moments.slice(1).map((moment, index) => moment - moments[index]);
   assertEquals(new Set(steps), new Set([33, 34, 40]));
 });
@@ -51,14 +51,14 @@ for (
   Deno.test(`get_video keeps ${rate} frames a second exactly, in ${name}`, async () => {
     const path = await media.make(name, video({ rate }));
     await using server = await testServer({ media: media.path });
-    const answer = await ask(server, { command: "get_video", name });
-    const [frames, perSecond] = [framesOf(answer, "video"), Number(rate.split("/")[0])];
+    const response = await ask(server, { command: "get_video", name });
+    const [frames, perSecond] = [framesOf(response, "video"), Number(rate.split("/")[0])];
     assertEquals(frames, await decodedBy(path, { stream: "V:0" }));
     assertEquals(
       frames.map((frame) => frame.time),
       frames.map((_, index) => exactSeconds(index * step, [1, perSecond])),
     );
-    assertEquals(streamOf(answer, "video")?.frameRate, [perSecond, step]);
+    assertEquals(streamOf(response, "video")?.frameRate, [perSecond, step]);
   });
 }
 
@@ -66,12 +66,12 @@ Deno.test("get_video turns what a phone filmed upright, without losing a bit", a
   const path = await media.make("phone.mp4", video({ size: "64x48", seconds: 0.4 }));
   await turnClockwise(path, { height: 48 });
   await using server = await testServer({ media: media.path });
-  const answer = await ask(server, { command: "get_video", name: "phone.mp4" });
-  const stream = streamOf(answer, "video");
+  const response = await ask(server, { command: "get_video", name: "phone.mp4" });
+  const stream = streamOf(response, "video");
   assertEquals([stream?.width, stream?.height], [48, 64]);
   // Turned by a filter of its own, not by what ffmpeg does of itself.
   const turned = { input: ["-noautorotate"], output: ["-vf", "transpose=clock"] };
-  assertEquals(framesOf(answer, "video"), await decodedBy(path, { stream: "V:0", ...turned }));
+  assertEquals(framesOf(response, "video"), await decodedBy(path, { stream: "V:0", ...turned }));
   const { list } = await ask(server, { command: "list_media" });
   const entry = list?.find(({ name }) => name === "phone.mp4");
   assertEquals([entry?.width, entry?.height], [48, 64]);
@@ -83,21 +83,21 @@ Deno.test("get_image turns a photo as its camera was held", async () => {
   const turned = await decodedBy(path, { stream: "V:0", output });
   await turnPhoto(path, 6);
   await using server = await testServer({ media: media.path });
-  const answer = await ask(server, { command: "get_image", name: "photo.jpg" });
-  const stream = streamOf(answer, "video");
+  const response = await ask(server, { command: "get_image", name: "photo.jpg" });
+  const stream = streamOf(response, "video");
   assertEquals([stream?.width, stream?.height], [48, 64]);
-  assertEquals(framesOf(answer, "video"), turned);
+  assertEquals(framesOf(response, "video"), turned);
 });
 
 Deno.test("get_video begins at zero where the file begins later", async () => {
   const args = [...pictures(), ...tone(), ...BY_X264, "-bf", "2", "-c:a", "mp2"];
   const path = await media.make("begins later.ts", [...args, "-output_ts_offset", "5000"]);
   await using server = await testServer({ media: media.path });
-  const answer = await ask(server, { command: "get_video", name: "begins later.ts" });
-  const frames = framesOf(answer, "video");
+  const response = await ask(server, { command: "get_video", name: "begins later.ts" });
+  const frames = framesOf(response, "video");
   assertEquals(frames, await decodedBy(path, { stream: "V:0", beside: "a:0" }));
   assertEquals(frames.map((frame) => frame.time), await presentedBy(path, "V:0"));
-  assertLess(Math.min(...answer.frames.map((frame) => frame.seconds)), 0.1);
+  assertLess(Math.min(...response.frames.map((frame) => frame.seconds)), 0.1);
 });
 
 Deno.test("get_video says no duration where the file has none", async () => {
@@ -114,21 +114,21 @@ Deno.test("get_video says no duration where the file has none", async () => {
 Deno.test("get_video sends a still image once", async () => {
   const path = await media.make("still.png", [...pictures(), "-frames:v", "1"]);
   await using server = await testServer({ media: media.path });
-  const answer = await ask(server, { command: "get_video", name: "still.png" });
-  assertEquals(framesOf(answer, "video"), await decodedBy(path, { stream: "V:0" }));
-  assertEquals(answer.frames.length, 1);
-  assertEquals(answer.description?.duration, undefined);
-  assertEquals(answer.end?.reason, "end");
+  const response = await ask(server, { command: "get_video", name: "still.png" });
+  assertEquals(framesOf(response, "video"), await decodedBy(path, { stream: "V:0" }));
+  assertEquals(response.frames.length, 1);
+  assertEquals(response.description?.duration, undefined);
+  assertEquals(response.end?.reason, "end");
 });
 
 Deno.test("get_image sends a video's first frame, and no sound", async () => {
   const args = [...pictures(), ...tone(), ...BY_X264, "-c:a", "aac"];
   const path = await media.make("talkie.mp4", args);
   await using server = await testServer({ media: media.path });
-  const answer = await ask(server, { command: "get_image", name: "talkie.mp4" });
+  const response = await ask(server, { command: "get_image", name: "talkie.mp4" });
   const [first] = await decodedBy(path, { stream: "V:0" });
-  assertEquals(answer.frames.map(({ md5 }) => md5), [first.md5]);
-  assertEquals(answer.description?.streams.length, 1);
+  assertEquals(response.frames.map(({ md5 }) => md5), [first.md5]);
+  assertEquals(response.description?.streams.length, 1);
 });
 
 Deno.test("get_image with a start sends the frame that is shown then", async () => {
@@ -136,8 +136,8 @@ Deno.test("get_image with a start sends the frame that is shown then", async () 
   await using server = await testServer({ media: media.path });
   const all = await decodedBy(path, { stream: "V:0" });
   for (const [start, index] of [[0, 0], [1, 25], [1.24, 31], [1.96, 49]]) {
-    const answer = await ask(server, { command: "get_image", name: "frames.mp4", start });
-    assertEquals(answer.frames.map(({ md5 }) => md5), [all[index].md5], `start ${start}`);
+    const response = await ask(server, { command: "get_image", name: "frames.mp4", start });
+    assertEquals(response.frames.map(({ md5 }) => md5), [all[index].md5], `start ${start}`);
   }
 });
 
@@ -146,12 +146,12 @@ Deno.test("get_video with start and duration sends just that part", async () => 
   const path = await media.make("part.mkv", [...args, "-c:a", "pcm_s16le"]);
   await using server = await testServer({ media: media.path });
   const wanted = { start: 0.6, duration: 0.4 };
-  const answer = await ask(server, { command: "get_video", name: "part.mkv", ...wanted });
+  const response = await ask(server, { command: "get_video", name: "part.mkv", ...wanted });
   const all = await decodedBy(path, { stream: "V:0" });
-  const frames = framesOf(answer, "video");
+  const frames = framesOf(response, "video");
   assertEquals(frames.map(({ md5 }) => md5), all.slice(15, 25).map(({ md5 }) => md5));
   assertEquals(frames[0].time, "0/1");
-  const samples = framesOf(answer, "audio").reduce((sum, { size }) => sum + size / 4, 0);
+  const samples = framesOf(response, "audio").reduce((sum, { size }) => sum + size / 4, 0);
   assertEquals(samples, 0.4 * 48_000);
 });
 
@@ -229,11 +229,11 @@ Deno.test("get_video converts to the pixel format and the size that are asked fo
       },
     ]
   ) {
-    const answer = await ask(server, { command: "get_video", name: "source.mp4", ...request });
-    const stream = streamOf(answer, "video");
+    const response = await ask(server, { command: "get_video", name: "source.mp4", ...request });
+    const stream = streamOf(response, "video");
     assertEquals([stream?.width, stream?.height], size);
     assertEquals(stream?.pixelFormat, request.pixelFormat ?? "yuv420p");
-    assertEquals(framesOf(answer, "video"), await decodedBy(path, { stream: "V:0", output }));
+    assertEquals(framesOf(response, "video"), await decodedBy(path, { stream: "V:0", output }));
   }
 });
 

@@ -39,12 +39,12 @@ Deno.test("a server refuses strange numbers in every field, and goes on", async 
       assertMatch(await askFor(client, field, value), /^\{"code":"bad_request","message":"Cannot /);
     }
   }
-  const answer = await client.ask({ command: "get_video", name: "clip.mp4", speed: 0 });
-  assertEquals(answer.end?.frames, 25);
+  const response = await client.ask({ command: "get_video", name: "clip.mp4", speed: 0 });
+  assertEquals(response.end?.frames, 25);
 });
 
 /** Requests at the very edge of what is allowed, and what has to come of them. */
-const EDGES: [Partial<MediaRequest>, (answer: Answer) => boolean][] = [
+const EDGES: [Partial<MediaRequest>, (response: Answer) => boolean][] = [
   [{ width: 16384, height: 16384 }, ({ error }) => error?.code === "unsupported"],
   [
     { width: 16384, height: 16384, encoding: "mjpeg" },
@@ -72,10 +72,10 @@ Deno.test("a server answers requests at the edge of every limit", async () => {
   await clip();
   await using server = await testServer({ media: media.path });
   for (const [fields, isRight] of EDGES) {
-    const answer = await ask(server, { command: "get_video", name: "clip.mp4", ...fields });
-    const { end, error } = answer;
+    const response = await ask(server, { command: "get_video", name: "clip.mp4", ...fields });
+    const { end, error } = response;
     assert(
-      isRight(answer),
+      isRight(response),
       `${JSON.stringify(fields)}: ${JSON.stringify({ end, error })} ${error}`,
     );
   }

@@ -122,7 +122,7 @@ Deno.test("runSession() refuses wrong requests and takes the next one", async (t
   for (const [name, bytes, code] of WRONG) {
     await t.step(name, async () => {
       await peer.write(bytes);
-      const { error } = await peer.answer();
+      const { error } = await peer.response();
       assertStrictEquals(error?.code, code);
       assert(error.message.length < 300, error.message);
       assert(!error.message.includes(media), error.message);
@@ -130,7 +130,7 @@ Deno.test("runSession() refuses wrong requests and takes the next one", async (t
   }
   await t.step("and a right one with unknown fields", async () => {
     await peer.write(requestWith('"name":"short.mkv","speed":0,"colour":{"a":[1]},"__proto__":1'));
-    assertStrictEquals((await peer.answer()).frames, SHORT_FRAMES);
+    assertStrictEquals((await peer.response()).frames, SHORT_FRAMES);
   });
   peer.close();
   await server.assertWell();
@@ -171,10 +171,10 @@ Deno.test("runSession() lets no peer forge a line of the log", async () => {
   const line = "2024-01-01T00:00:00.000Z error forged";
   for (const name of [`a\n${line}`, `\r${line}\x1b[2J`, `\u2028${line}\u202e\x9b`]) {
     await peer.ask({ command: "get_video", name });
-    assertStrictEquals((await peer.answer()).error?.code, "not_found");
+    assertStrictEquals((await peer.response()).error?.code, "not_found");
   }
   await peer.write(request('{"version":"\\n\\u001b","command":"x"}'));
-  assertStrictEquals((await peer.answer()).error?.code, "version");
+  assertStrictEquals((await peer.response()).error?.code, "version");
   assertClean(server);
 });
 
@@ -229,7 +229,7 @@ Deno.test("runSession() waits only so long for the next request", async () => {
   await peer.until("frame");
   await time.leap(2 * TIMEOUTS.request);
   for (let frame = 1; frame < SHORT_FRAMES; frame++) await clock.passToNext();
-  assertStrictEquals((await peer.answer()).frames, SHORT_FRAMES - 1);
+  assertStrictEquals((await peer.response()).frames, SHORT_FRAMES - 1);
   await time.running(TIMEOUTS.request);
   await time.leap(TIMEOUTS.request);
   const error = await peer.farewell();
@@ -273,7 +273,7 @@ Deno.test("runSession() ends at once when an idle peer leaves in the middle of a
   await using server = await watchedServer({ media, timeouts });
   using peer = await server.connect();
   await peer.ask({ command: "get_image" });
-  await peer.answer();
+  await peer.response();
   await peer.write(Uint8Array.of(12, 0, 0, 0, 8));
   peer.close();
   await server.logged(/ended: Input ended after 5 bytes, expected 16\n$/);

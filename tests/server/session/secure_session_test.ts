@@ -4,7 +4,7 @@ import { Secret } from "../../../lib/net/token.ts";
 import type { Message } from "../../../lib/protocol/native/connection.ts";
 import { encodeMessage, MAX_REQUEST_LENGTH } from "../../../lib/protocol/native/framing.ts";
 import { encodeControl, encodeRequest } from "../../../lib/protocol/native/request.ts";
-import { classicRequest } from "../../../lib/protocol/script/framing.ts";
+import { scriptRequest } from "../../../lib/protocol/script/framing.ts";
 import { isTls } from "../../../lib/server/session/tls_accept.ts";
 import { makeCertificate, NO_OPENSSL } from "../../support/certificates.ts";
 import { LeapingTime } from "../../support/leaping_time.ts";
@@ -47,15 +47,15 @@ Deno.test("runSession() answers every command with the token, and none without i
   using peer = await server.connect();
   for (const request of COMMANDS) {
     await peer.ask(request);
-    const { kinds, error } = await peer.answer();
+    const { kinds, error } = await peer.response();
     assertEquals([kinds, error?.code], [["error"], "unauthorized"]);
   }
   await peer.ask({ ...IMAGE, token: "a-token-that-somebody-guesses" });
-  assertEquals((await peer.answer()).error?.code, "unauthorized");
+  assertEquals((await peer.response()).error?.code, "unauthorized");
   await server.logged(/ warn .* result=unauthorized /, COMMANDS.length + 1);
   for (const request of COMMANDS) {
     await peer.ask({ ...request, token: TOKEN });
-    assertEquals((await peer.answer()).error, undefined);
+    assertEquals((await peer.response()).error, undefined);
   }
   peer.close();
   await server.quiet();
@@ -68,7 +68,7 @@ Deno.test("runSession() quotes no token that it cannot read", async () => {
   for (const token of [123454321, "s3cr3t".repeat(1000), ["s3cr3t"]]) {
     const request = JSON.stringify({ version: 1, command: "list_media", token });
     await peer.write(encodeMessage("request", new TextEncoder().encode(request)));
-    const { error } = await peer.answer();
+    const { error } = await peer.response();
     assertEquals(error?.code, "bad_request");
     assertEquals(
       error?.message,
@@ -82,15 +82,15 @@ Deno.test("runSession() keeps scripts out where there is a token, unless it is t
   {
     await using server = await watchedServer({ media, credentials });
     using peer = await server.connect();
-    await peer.write(classicRequest("get_image"));
+    await peer.write(scriptRequest("get_image"));
     assertEquals((await peer.readAll()).byteLength, 0);
     await server.logged(
       / warn .* refused: scripts know no token; --classic-open lets them in wire=classic result=unauthorized seconds=\S+\n$/,
     );
   }
-  await using server = await watchedServer({ media, credentials, classicOpen: true });
+  await using server = await watchedServer({ media, credentials, scriptsOpen: true });
   using peer = await server.connect();
-  await peer.write(classicRequest("get_image"));
+  await peer.write(scriptRequest("get_image"));
   assert((await peer.readAll()).byteLength > 64 * 48 * 3);
 });
 
@@ -102,9 +102,9 @@ Deno.test("runSession() goes on reading while a wrong token waits for its answer
   await guesser.write(encodeMessage("ping", new Uint8Array(1)));
   // It comes at once; the refusal only after its delay.
   assertEquals(await guesser.until("pong"), []);
-  assertEquals((await guesser.answer()).error?.code, "unauthorized");
+  assertEquals((await guesser.response()).error?.code, "unauthorized");
   await friend.ask({ ...IMAGE, token: TOKEN });
-  assertEquals((await friend.answer()).frames, 1);
+  assertEquals((await friend.response()).frames, 1);
 });
 
 withTls("runSession() says the same over TLS as without it", async () => {
@@ -134,7 +134,7 @@ withTls("runSession() tells who does not speak TLS that it has to", async () => 
     /^Cannot serve without TLS: .* --tls-fingerprint, --ca-cert or --tls$/,
   );
   using script = await server.connect();
-  await script.write(classicRequest("get_image"));
+  await script.write(scriptRequest("get_image"));
   assertEquals((await script.readAll()).byteLength, 0);
   await server.logged(/ warn .* refused: the peer does not speak TLS\n$/, 2);
 });
@@ -142,7 +142,7 @@ withTls("runSession() tells who does not speak TLS that it has to", async () => 
 withTls("runSession() serves scripts through TLS", async () => {
   await using server = await watchedServer({ media, credentials: { certificate } });
   const socket = await connectTls(server);
-  await socket.write(classicRequest("get_image"));
+  await socket.write(scriptRequest("get_image"));
   const length = new Uint8Array(4);
   assertEquals(await socket.read(length), 4);
   socket.close();

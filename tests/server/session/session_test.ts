@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertLess, assertStrictEquals } from "@std/assert";
 import { encodeMessage } from "../../../lib/protocol/native/framing.ts";
 import { encodeJson } from "../../../lib/protocol/native/json.ts";
-import { CLASSIC_END, classicRequest } from "../../../lib/protocol/script/framing.ts";
+import { SCRIPT_END, scriptRequest } from "../../../lib/protocol/script/framing.ts";
 import {
   controlMessage,
   conversationMedia,
@@ -27,7 +27,7 @@ Deno.test("runSession() reads a request that comes byte by byte", async () => {
   await using server = await watchedServer({ media });
   using peer = await server.connect();
   await trickle(peer, requestMessage(SHORT));
-  const { kinds, frames, end } = await peer.answer();
+  const { kinds, frames, end } = await peer.response();
   assertEquals([kinds, frames, end?.frames], [["describe", "frame", "end"], 5, SHORT_FRAMES]);
 });
 
@@ -40,10 +40,10 @@ Deno.test("runSession() reads a request that is split inside its length", async 
   {
     using other = await server.connect();
     await other.ask({ command: "list_media" });
-    await other.answer();
+    await other.response();
   }
   await peer.write(request.subarray(2));
-  assertStrictEquals((await peer.answer()).frames, SHORT_FRAMES);
+  assertStrictEquals((await peer.response()).frames, SHORT_FRAMES);
 });
 
 Deno.test("runSession() answers several requests of one packet in their order", async () => {
@@ -58,7 +58,7 @@ Deno.test("runSession() answers several requests of one packet in their order", 
   );
   await peer.socket.closeWrite();
   const kinds: string[][] = [];
-  for (let left = 5; left > 0; left--) kinds.push((await peer.answer()).kinds);
+  for (let left = 5; left > 0; left--) kinds.push((await peer.response()).kinds);
   const played = ["describe", "frame", "end"];
   assertEquals(kinds, [played, ["list"], played, ["error"], played]);
   assertStrictEquals(await peer.farewell(), undefined);
@@ -71,12 +71,12 @@ Deno.test("runSession() answers more waiting requests than it reads ahead", asyn
   const names = Array.from({ length: 50 }, (_, at) => `no such name ${at}`);
   const requests = names.map((name) => requestMessage({ command: "get_video", name }));
   const asked = peer.write(requestMessage(SHORT), ...requests, requestMessage(SHORT));
-  assertStrictEquals((await peer.answer()).frames, SHORT_FRAMES);
+  assertStrictEquals((await peer.response()).frames, SHORT_FRAMES);
   for (const name of names) {
-    const { error } = await peer.answer();
+    const { error } = await peer.response();
     assert(error?.message.includes(`"${name}"`), error?.message);
   }
-  assertStrictEquals((await peer.answer()).frames, SHORT_FRAMES);
+  assertStrictEquals((await peer.response()).frames, SHORT_FRAMES);
   await asked;
 });
 
@@ -96,21 +96,21 @@ Deno.test("runSession() goes on after an error", async () => {
   ];
   for (const [request, code] of refused) {
     await peer.ask(request);
-    assertStrictEquals((await peer.answer()).error?.code, code);
+    assertStrictEquals((await peer.response()).error?.code, code);
   }
   await peer.ask(SHORT);
-  assertStrictEquals((await peer.answer()).end?.frames, SHORT_FRAMES);
+  assertStrictEquals((await peer.response()).end?.frames, SHORT_FRAMES);
 });
 
 for (const command of ["get_image", "get_video"] as const) {
   Deno.test(`runSession() reads a classic ${command} that comes byte by byte`, async () => {
     await using server = await watchedServer({ media, defaults: { video: "short.mkv" } });
     using peer = await server.connect();
-    await trickle(peer, classicRequest(command));
-    const answer = await peer.readAll();
-    assertEquals(answer.subarray(-CLASSIC_END.length), CLASSIC_END);
+    await trickle(peer, scriptRequest(command));
+    const response = await peer.readAll();
+    assertEquals(response.subarray(-SCRIPT_END.length), SCRIPT_END);
     const frames = command === "get_image" ? 1 : SHORT_FRAMES;
-    assertStrictEquals(Math.floor(answer.length / (64 * 48 * 3)), frames);
+    assertStrictEquals(Math.floor(response.length / (64 * 48 * 3)), frames);
     peer.close();
     await server.quiet();
   });
@@ -120,9 +120,9 @@ Deno.test("runSession() throws away what a classic peer sends behind its request
   await using server = await watchedServer({ media, defaults: { video: "short.mkv" } });
   using peer = await server.connect();
   // More than lies between the two, so that it is only taken when the server reads on.
-  const written = peer.write(classicRequest("get_video"), new Uint8Array(16 * 1024 * 1024));
-  const [answer] = await Promise.all([peer.readAll(), written]);
-  assertEquals(answer.subarray(-CLASSIC_END.length), CLASSIC_END);
+  const written = peer.write(scriptRequest("get_video"), new Uint8Array(16 * 1024 * 1024));
+  const [response] = await Promise.all([peer.readAll(), written]);
+  assertEquals(response.subarray(-SCRIPT_END.length), SCRIPT_END);
   peer.close();
   await server.quiet();
 });
@@ -131,12 +131,12 @@ Deno.test("runSession() serves classic and native peers at once, half closed or 
   await using server = await watchedServer({ media, defaults: { video: "short.mkv" } });
   using classic = await server.connect();
   using native = await server.connect();
-  await classic.write(classicRequest("get_video"));
+  await classic.write(scriptRequest("get_video"));
   await native.ask({ ...SHORT, speed: 1 });
   await classic.socket.closeWrite();
   await native.socket.closeWrite();
-  const [answer, { frames }] = await Promise.all([classic.readAll(), native.answer()]);
-  assertEquals(answer.subarray(-CLASSIC_END.length), CLASSIC_END);
+  const [response, { frames }] = await Promise.all([classic.readAll(), native.response()]);
+  assertEquals(response.subarray(-SCRIPT_END.length), SCRIPT_END);
   assertStrictEquals(frames, SHORT_FRAMES);
   assertStrictEquals(await native.farewell(), undefined);
   await server.quiet();
@@ -160,20 +160,20 @@ Deno.test("runSession() pauses, goes on and stops as the peer says", async () =>
   await peer.control("dance");
   await peer.until("frame", 3);
   await peer.control("stop");
-  const { end } = await peer.answer();
+  const { end } = await peer.response();
   assertStrictEquals(end?.reason, "stopped");
   await peer.ask(SHORT);
-  assertStrictEquals((await peer.answer()).end?.reason, "end");
+  assertStrictEquals((await peer.response()).end?.reason, "end");
 });
 
 Deno.test("runSession() takes a control that comes right behind its request", async () => {
   await using server = await watchedServer({ media });
   using peer = await server.connect();
   await peer.write(requestMessage({ ...LONG, speed: 1 }), controlMessage("stop"));
-  const { kinds, end } = await peer.answer();
+  const { kinds, end } = await peer.response();
   assertEquals([kinds[0], kinds.at(-1), end?.reason], ["describe", "end", "stopped"]);
   await peer.ask(SHORT);
-  assertStrictEquals((await peer.answer()).end?.reason, "end");
+  assertStrictEquals((await peer.response()).end?.reason, "end");
 });
 
 Deno.test("runSession() takes a control for the request that came last before it", async () => {
@@ -184,15 +184,15 @@ Deno.test("runSession() takes a control for the request that came last before it
     requestMessage({ ...LONG, speed: 1 }),
     controlMessage("stop"),
   );
-  assertEquals((await peer.answer()).kinds, ["list"]);
-  const { frames, end } = await peer.answer();
+  assertEquals((await peer.response()).kinds, ["list"]);
+  const { frames, end } = await peer.response();
   assertEquals([frames, end?.reason], [0, "stopped"]);
   // The one that is playing goes on, the one that waits is stopped.
   await peer.ask({ ...SHORT, speed: 1 });
   await peer.until("frame");
   await peer.write(requestMessage({ ...LONG, speed: 1 }), controlMessage("stop"));
-  assertStrictEquals((await peer.answer()).end?.frames, SHORT_FRAMES);
-  const { kinds, end: last } = await peer.answer();
+  assertStrictEquals((await peer.response()).end?.frames, SHORT_FRAMES);
+  const { kinds, end: last } = await peer.response();
   assertEquals([kinds, last?.reason], [["describe", "end"], "stopped"]);
 });
 
@@ -204,8 +204,8 @@ Deno.test("runSession() takes a control behind a wrong request for that one", as
     requestMessage({ ...SHORT, speed: -1 }),
     controlMessage("stop"),
   );
-  assertStrictEquals((await peer.answer()).end?.reason, "end");
-  assertStrictEquals((await peer.answer()).error?.code, "bad_request");
+  assertStrictEquals((await peer.response()).end?.reason, "end");
+  assertStrictEquals((await peer.response()).error?.code, "bad_request");
 });
 
 Deno.test("runSession() lets a paused video go on when another request comes", async () => {
@@ -213,8 +213,8 @@ Deno.test("runSession() lets a paused video go on when another request comes", a
   using peer = await server.connect();
   await peer.write(requestMessage({ ...SHORT, speed: 1 }), controlMessage("pause"));
   await peer.write(requestMessage(SHORT), controlMessage("pause"), controlMessage("resume"));
-  assertStrictEquals((await peer.answer()).frames, SHORT_FRAMES);
-  assertStrictEquals((await peer.answer()).frames, SHORT_FRAMES);
+  assertStrictEquals((await peer.response()).frames, SHORT_FRAMES);
+  assertStrictEquals((await peer.response()).frames, SHORT_FRAMES);
 });
 
 Deno.test("runSession() ignores controls that it does not know", async () => {
@@ -228,7 +228,7 @@ Deno.test("runSession() ignores controls that it does not know", async () => {
   }
   await peer.until("frame");
   await peer.control("stop");
-  assertStrictEquals((await peer.answer()).end?.reason, "stopped");
+  assertStrictEquals((await peer.response()).end?.reason, "stopped");
 });
 
 Deno.test("runSession() reads no further behind a control that is no object", async () => {
@@ -240,7 +240,7 @@ Deno.test("runSession() reads no further behind a control that is no object", as
     encodeMessage("control", encodeJson([])),
     controlMessage("stop"),
   );
-  assertStrictEquals((await peer.answer()).frames, SHORT_FRAMES);
+  assertStrictEquals((await peer.response()).frames, SHORT_FRAMES);
   assertStrictEquals((await peer.farewell())?.code, "bad_request");
 });
 
@@ -248,7 +248,7 @@ Deno.test("runSession() ignores controls when there is nothing to control", asyn
   await using server = await watchedServer({ media });
   using peer = await server.connect();
   await peer.write(controlMessage("stop"), controlMessage("pause"), requestMessage(SHORT));
-  assertStrictEquals((await peer.answer()).end?.reason, "end");
+  assertStrictEquals((await peer.response()).end?.reason, "end");
 });
 
 Deno.test("runSession() lets a paused video go on when the peer can say no more", async () => {
@@ -256,7 +256,7 @@ Deno.test("runSession() lets a paused video go on when the peer can say no more"
   using peer = await server.connect();
   await peer.write(requestMessage({ ...SHORT, speed: 1 }), controlMessage("pause"));
   await peer.socket.closeWrite();
-  assertStrictEquals((await peer.answer()).frames, SHORT_FRAMES);
+  assertStrictEquals((await peer.response()).frames, SHORT_FRAMES);
 });
 
 Deno.test("runSession() answers pings while a video runs", async () => {
@@ -275,6 +275,6 @@ Deno.test("runSession() serves at any speed, however slow", async () => {
   await peer.ask({ ...SHORT, speed: 1e-300 });
   await peer.until("frame");
   await peer.control("stop");
-  const { frames, end } = await peer.answer();
+  const { frames, end } = await peer.response();
   assertEquals([frames, end?.frames], [0, 1]);
 });

@@ -7,13 +7,13 @@ import {
 } from "@std/assert";
 import { createLogger, LogQuota } from "../../../lib/base/log.ts";
 import { encodeMessage, MAX_REQUEST_LENGTH } from "../../../lib/protocol/native/framing.ts";
-import { classicRequest } from "../../../lib/protocol/script/framing.ts";
+import { scriptRequest } from "../../../lib/protocol/script/framing.ts";
 import { Access } from "../../../lib/server/auth/authenticator.ts";
 import { NO_METRICS } from "../../../lib/server/metrics/metrics.ts";
 import { Records } from "../../../lib/server/metrics/request_log.ts";
 import { runSession } from "../../../lib/server/session/session.ts";
-import { Ending } from "../../../lib/server/shutdown.ts";
-import { Heads } from "../../../lib/sources/cache/start_cache.ts";
+import { Shutdown } from "../../../lib/server/shutdown.ts";
+import { StartCache } from "../../../lib/sources/cache/start_cache.ts";
 import { Library, type MediaFile } from "../../../lib/sources/file/library.ts";
 import { DecoderSlots, MemoryBudget } from "../../../lib/sources/limits.ts";
 import { LiveSources } from "../../../lib/sources/live/registry.ts";
@@ -30,7 +30,7 @@ import {
 // Viewers that stop reading or leave meanwhile, and FFmpeg dying.
 
 const media = await conversationMedia();
-const classicFolder = mediaFolder();
+const scriptFolder = mediaFolder();
 const largeFolder = mediaFolder();
 const gapFolder = mediaFolder();
 
@@ -64,19 +64,19 @@ Deno.test("runSession() gives up a peer that sends pings and reads no answer", a
 Deno.test("runSession() gives up a classic viewer that never reads", async () => {
   const defaults = { video: "large.mkv" };
   // Enough in the first second of real time to fill whatever lies between the two.
-  await classicFolder.make("large.mkv", [
+  await scriptFolder.make("large.mkv", [
     ...pictures({ size: "1920x1080", seconds: 1 }),
     "-c:v",
     "mpeg4",
   ]);
-  await classicFolder.make("image.png", [...pictures(), "-frames:v", "1"]);
+  await scriptFolder.make("image.png", [...pictures(), "-frames:v", "1"]);
   await using server = await watchedServer({
-    media: classicFolder.path,
+    media: scriptFolder.path,
     defaults,
     timeouts: TIMEOUTS,
   });
   using peer = await server.connect();
-  await peer.write(classicRequest("get_video"));
+  await peer.write(scriptRequest("get_video"));
   await server.logged(/ended: The peer took nothing for too long\n$/);
   await server.quiet();
   await server.assertWell();
@@ -120,7 +120,7 @@ Deno.test("runSession() holds few frames for a viewer that stops reading", async
   {
     using first = await server.connect();
     await first.ask({ command: "get_video", duration: 1 });
-    assertStrictEquals((await first.answer()).frames, 10);
+    assertStrictEquals((await first.response()).frames, 10);
   }
   const before = Deno.memoryUsage().rss;
   using peer = await server.connect();
@@ -139,11 +139,11 @@ Deno.test("runSession() reports FFmpeg's end in the middle and goes on", async (
   await peer.ask({ ...LONG, speed: 1 });
   await peer.until("frame", 3);
   for (const id of await mediaChildren()) Deno.kill(id, "SIGKILL");
-  const { kinds, error } = await peer.answer();
+  const { kinds, error } = await peer.response();
   assertEquals([kinds.at(-1), error?.code], ["error", "media_error"]);
   assertMatch(error?.message ?? "", /^Cannot decode "long.mkv": ffmpeg was ended by SIGKILL/);
   await peer.ask({ command: "get_video", name: "short.mkv" });
-  assertStrictEquals((await peer.answer()).frames, SHORT_FRAMES);
+  assertStrictEquals((await peer.response()).frames, SHORT_FRAMES);
   peer.close();
   await server.assertWell();
 });
@@ -152,7 +152,7 @@ Deno.test("runSession() ends a classic answer without its end when FFmpeg dies",
   const defaults = { video: "long.mkv" };
   await using server = await watchedServer({ media, defaults });
   using peer = await server.connect();
-  await peer.write(classicRequest("get_video"));
+  await peer.write(scriptRequest("get_video"));
   const some = new Uint8Array(100_000);
   await peer.socket.read(some);
   for (const id of await mediaChildren()) Deno.kill(id, "SIGKILL");
@@ -186,15 +186,15 @@ Deno.test("runSession() tells a peer nothing of the server's insides, but the lo
     access: new Access(),
     budget,
     slots: new DecoderSlots(1),
-    heads: new Heads(0),
+    startCache: new StartCache(0),
     timeouts: TIMEOUTS,
     records: new Records({ metrics: NO_METRICS, quota }),
-    ending: new Ending(),
+    shutdown: new Shutdown(),
     logger,
     signal: new AbortController().signal,
   });
   await peer.ask(LONG);
-  const { error } = await peer.answer();
+  const { error } = await peer.response();
   assertStrictEquals(error?.code, "internal");
   assertStrictEquals(
     error.message,

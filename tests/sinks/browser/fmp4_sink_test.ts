@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import type { Frame, StreamDescription } from "../../../lib/media/frame.ts";
 import {
-  type FragmentHead,
+  type Fmp4Header,
+  Fmp4Sink,
   type FragmentTarget,
-  FragmentViewer,
 } from "../../../lib/sinks/browser/fmp4_sink.ts";
 import { findBox, readBoxes } from "../../../lib/sinks/browser/mp4_codecs.ts";
 import type { Presentation } from "../../../lib/sinks/sink.ts";
@@ -25,12 +25,12 @@ function grey(timestamp: number): Frame {
 
 /** Keeps all that comes. */
 class Kept implements FragmentTarget {
-  readonly heads: FragmentHead[] = [];
+  readonly startCache: Fmp4Header[] = [];
   readonly chunks: Uint8Array<ArrayBuffer>[] = [];
 
-  begin(head: FragmentHead): void {
+  begin(head: Fmp4Header): void {
     assertEquals(this.chunks, []);
-    this.heads.push(head);
+    this.startCache.push(head);
   }
 
   write(bytes: Uint8Array): Promise<void> {
@@ -43,20 +43,20 @@ class Kept implements FragmentTarget {
   }
 }
 
-Deno.test("FragmentViewer tells the type before the first byte, then gives the MP4", async () => {
+Deno.test("Fmp4Sink tells the type before the first byte, then gives the MP4", async () => {
   const target = new Kept();
-  await using viewer = new FragmentViewer(target, {
+  await using sink = new Fmp4Sink(target, {
     can: new Set(["h264"]),
     dialect: installedDialect,
     signal: never,
   });
-  await viewer.begin(present([GREY]));
+  await sink.begin(present([GREY]));
   for (let timestamp = 5; timestamp < 30; timestamp++) {
-    assertEquals(await viewer.show(grey(timestamp)), true);
+    assertEquals(await sink.show(grey(timestamp)), true);
   }
-  await viewer.finish();
-  assertEquals(target.heads.length, 1);
-  const [{ type, zero, first, notes }] = target.heads;
+  await sink.finish();
+  assertEquals(target.startCache.length, 1);
+  const [{ type, zero, first, notes }] = target.startCache;
   assertEquals([type, zero, first, notes], ['video/mp4; codecs="avc1.64002a"', -1, 0.2, []]);
   const boxes = readBoxes(await target.bytes());
   const names = boxes.map((box) => box.type);
@@ -66,63 +66,63 @@ Deno.test("FragmentViewer tells the type before the first byte, then gives the M
   assertEquals(findBox(await target.bytes(), "moov/trak/edts"), undefined);
 });
 
-Deno.test("FragmentViewer gives every live picture a fragment of its own", async () => {
+Deno.test("Fmp4Sink gives every live picture a fragment of its own", async () => {
   const target = new Kept();
   const options = { can: new Set<string>(), live: true, dialect: installedDialect, signal: never };
-  await using viewer = new FragmentViewer(target, options);
-  await viewer.begin(present([GREY]));
-  for (let timestamp = 0; timestamp < 10; timestamp++) await viewer.show(grey(timestamp));
-  await viewer.finish();
+  await using sink = new Fmp4Sink(target, options);
+  await sink.begin(present([GREY]));
+  for (let timestamp = 0; timestamp < 10; timestamp++) await sink.show(grey(timestamp));
+  await sink.finish();
   const boxes = readBoxes(await target.bytes());
   assertEquals(boxes.filter(({ type }) => type === "moof").length, 10);
 });
 
-Deno.test("FragmentViewer says why FFmpeg cannot do it", async () => {
+Deno.test("Fmp4Sink says why FFmpeg cannot do it", async () => {
   const target = new Kept();
-  await using viewer = new FragmentViewer(target, {
+  await using sink = new Fmp4Sink(target, {
     can: new Set(),
     dialect: installedDialect,
     signal: never,
   });
   const broken = { ...GREY, codec: "h264", fourcc: "H264", pixelFormat: "yuv420p" };
-  await viewer.begin(present([broken], { encoding: "copy", lead: 1 }));
+  await sink.begin(present([broken], { encoding: "copy", lead: 1 }));
   const error = await assertRejects(async () => {
-    for (let timestamp = 0; timestamp < 50; timestamp++) await viewer.show(grey(timestamp));
-    await viewer.finish();
+    for (let timestamp = 0; timestamp < 50; timestamp++) await sink.show(grey(timestamp));
+    await sink.finish();
   }, Error);
   assertMatch(error.message, /^Cannot make it playable for the browser: [^\n]+$/);
-  assertEquals(target.heads, []);
+  assertEquals(target.startCache, []);
 });
 
-Deno.test("FragmentViewer ends FFmpeg where nobody takes what it writes", async () => {
+Deno.test("Fmp4Sink ends FFmpeg where nobody takes what it writes", async () => {
   const target = {
     begin() {},
     write: () => Promise.reject(new Error("the page has left")),
   };
-  await using viewer = new FragmentViewer(target, {
+  await using sink = new Fmp4Sink(target, {
     can: new Set(),
     live: true,
     dialect: installedDialect,
     signal: never,
   });
-  await viewer.begin(present([GREY]));
+  await sink.begin(present([GREY]));
   await assertRejects(
     async () => {
-      for (let timestamp = 0; timestamp < 100_000; timestamp++) await viewer.show(grey(timestamp));
+      for (let timestamp = 0; timestamp < 100_000; timestamp++) await sink.show(grey(timestamp));
     },
     Error,
     "the page has left",
   );
 });
 
-Deno.test("FragmentViewer is disposed of at any time, twice", async () => {
-  const untouched = new FragmentViewer(new Kept(), {
+Deno.test("Fmp4Sink is disposed of at any time, twice", async () => {
+  const untouched = new Fmp4Sink(new Kept(), {
     can: new Set(),
     dialect: installedDialect,
     signal: never,
   });
   await untouched[Symbol.asyncDispose]();
-  const begun = new FragmentViewer(new Kept(), {
+  const begun = new Fmp4Sink(new Kept(), {
     can: new Set(),
     dialect: installedDialect,
     signal: never,

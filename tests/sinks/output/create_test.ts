@@ -23,7 +23,7 @@ async function countFrames(path: string): Promise<number> {
   return Number(new TextDecoder().decode(await run("ffprobe", [...args, `file:${path}`])));
 }
 
-Deno.test("FileViewer replaces a file only with --overwrite", async () => {
+Deno.test("FileSink replaces a file only with --overwrite", async () => {
   const place = await media.folder("existing");
   const path = `${place}/x.mkv`;
   await Deno.writeTextFile(path, "before");
@@ -40,7 +40,7 @@ Deno.test("FileViewer replaces a file only with --overwrite", async () => {
   assertEquals(namesIn(place), ["x.mkv"]);
 });
 
-Deno.test("FileViewer leaves the old file until the new one is whole", async () => {
+Deno.test("FileSink leaves the old file until the new one is whole", async () => {
   const place = await media.folder("kept");
   const path = `${place}/x.mkv`;
   await Deno.writeTextFile(path, "before");
@@ -69,7 +69,7 @@ for (
     ],
   ] as const
 ) {
-  Deno.test(`FileViewer refuses to write ${what}`, async () => {
+  Deno.test(`FileSink refuses to write ${what}`, async () => {
     const place = await media.folder(`refuses ${what}`);
     await Deno.writeTextFile(`${place}/file`, "");
     await using server = greyServer();
@@ -84,7 +84,7 @@ for (
   });
 }
 
-Deno.test("FileViewer says what it cannot write before it asks the server for anything", async () => {
+Deno.test("FileSink says what it cannot write before it asks the server for anything", async () => {
   const nobody = ["--host", "127.0.0.1", "--port", "1"];
   for (const name of ["none/x.mp4", "recording", "x.png", "x.xyz"]) {
     const path = `${media.path}/${name}`;
@@ -93,7 +93,7 @@ Deno.test("FileViewer says what it cannot write before it asks the server for an
   }
 });
 
-Deno.test("FileViewer keeps what arrived of a video that is cut, and names it", async () => {
+Deno.test("FileSink keeps what arrived of a video that is cut, and names it", async () => {
   const place = await media.folder("cut");
   await using server = greyServer({ frames: 40, whole: false });
   for (const [number, type] of [["", "mp4"], ["2", "mp4"], ["", "mkv"]]) {
@@ -110,7 +110,7 @@ Deno.test("FileViewer keeps what arrived of a video that is cut, and names it", 
 });
 
 for (const whole of [true, false]) {
-  Deno.test(`FileViewer leaves nothing where no frame came and the end is ${whole ? "said" : "not said"}`, async () => {
+  Deno.test(`FileSink leaves nothing where no frame came and the end is ${whole ? "said" : "not said"}`, async () => {
     const place = await media.folder(`empty ${whole}`);
     await using server = greyServer({ frames: 0, whole });
     const { status, stderr } = await record(server, `${place}/x.mp4`);
@@ -119,7 +119,7 @@ for (const whole of [true, false]) {
   });
 }
 
-Deno.test("FileViewer says why a picture cannot be encoded", async () => {
+Deno.test("FileSink says why a picture cannot be encoded", async () => {
   const place = await media.folder("unfit");
   const short = [describe(), frame(0, { size: 10 }), end()];
   await using server = new ScriptedServer((peer) => say(peer, ...short));
@@ -131,7 +131,7 @@ Deno.test("FileViewer says why a picture cannot be encoded", async () => {
   assertEquals([status, namesIn(place)], [1, left === undefined ? [] : ["x.part.mp4"]]);
 });
 
-Deno.test("FileViewer refuses streams that FFmpeg does not know", async () => {
+Deno.test("FileSink refuses streams that FFmpeg does not know", async () => {
   const place = await media.folder("unknown");
   for (const stream of [{ fourcc: "\0\0\0\0" }, { width: 65535, height: 65535 }]) {
     await using server = new ScriptedServer((peer) => say(peer, describe(stream), frame(0), end()));
@@ -141,7 +141,7 @@ Deno.test("FileViewer refuses streams that FFmpeg does not know", async () => {
   }
 });
 
-Deno.test("FileViewer takes no notice of colours that it does not know", async () => {
+Deno.test("FileSink takes no notice of colours that it does not know", async () => {
   const place = await media.folder("colours");
   const odd = { colorRange: "very", colorSpace: "pretty", sampleAspectRatio: [3, 2] };
   await using server = new ScriptedServer((peer) => say(peer, describe(odd), frame(0), end()));
@@ -149,7 +149,7 @@ Deno.test("FileViewer takes no notice of colours that it does not know", async (
   assertEquals(status, 0, stderr);
 });
 
-Deno.test("FileViewer writes straight into a named pipe, and leaves it there", async () => {
+Deno.test("FileSink writes straight into a named pipe, and leaves it there", async () => {
   const place = await media.folder("pipe");
   const path = `${place}/x.mkv`;
   await new Deno.Command("mkfifo", { args: [path] }).output();
@@ -170,7 +170,7 @@ Deno.test("FileViewer writes straight into a named pipe, and leaves it there", a
   assertEquals([(await Deno.stat(path)).isFifo, namesIn(place)], [true, ["x.mkv"]]);
 });
 
-Deno.test("FileViewer writes into a device through a link, and leaves both there", async () => {
+Deno.test("FileSink writes into a device through a link, and leaves both there", async () => {
   const place = await media.folder("device");
   const path = `${place}/null.mkv`;
   await Deno.symlink("/dev/null", path);
@@ -179,7 +179,7 @@ Deno.test("FileViewer writes into a device through a link, and leaves both there
   assertEquals([await Deno.readLink(path), namesIn(place)], ["/dev/null", ["null.mkv"]]);
 });
 
-Deno.test("FileViewer fails the whole run, though another viewer goes on", async () => {
+Deno.test("FileSink fails the whole run, though another viewer goes on", async () => {
   const place = await media.folder("beside");
   await using server = greyServer();
   const { status, stderr } = await record(server, `${place}/x.xyz`, "--view", "none");

@@ -85,7 +85,7 @@ const KEPT: Record<string, string[]> = {
 };
 
 for (const [name, types] of Object.entries(KEPT)) {
-  Deno.test(`FileViewer stores the packets of ${name} as they are in ${types}`, async () => {
+  Deno.test(`FileSink stores the packets of ${name} as they are in ${types}`, async () => {
     const path = await source(name);
     const kinds = (["v", "a"] as const).slice(SOURCES[name][0] === "-vn" ? 1 : 0);
     for (const type of types) {
@@ -130,7 +130,7 @@ async function signalIn(path: string) {
 for (
   const [type, hidden] of [["mp4", true], ["mov", true], ["mkv", false], ["ts", false]] as const
 ) {
-  Deno.test(`FileViewer ${hidden ? "hides" : "tells of"} what lies before the beginning in ${type}`, async () => {
+  Deno.test(`FileSink ${hidden ? "hides" : "tells of"} what lies before the beginning in ${type}`, async () => {
     const path = await media.make("sparse.mp4", SPARSE);
     const { target, stderr } = await record(path, `sparse.${type}`, { begin: 1.5 });
     const { light, sound, seconds } = await signalIn(target);
@@ -144,7 +144,7 @@ for (
   });
 }
 
-Deno.test("FileViewer begins with a whole picture where it hides what lies before", async () => {
+Deno.test("FileSink begins with a whole picture where it hides what lies before", async () => {
   const slow = SPARSE.map((argument) => argument.replace("r=50", "r=10"));
   const path = await media.make("slow.mp4", slow);
   for (const type of ["mp4", "mov"]) {
@@ -157,7 +157,7 @@ Deno.test("FileViewer begins with a whole picture where it hides what lies befor
 });
 
 for (const type of ["webm", "avi", "gif"]) {
-  Deno.test(`FileViewer leaves out what lies before the beginning where ${type} is encoded anew`, async () => {
+  Deno.test(`FileSink leaves out what lies before the beginning where ${type} is encoded anew`, async () => {
     const path = await media.make("sparse.mp4", SPARSE);
     const { target, stderr } = await record(path, `sparse.${type}`, { begin: 1.5 });
     assertMatch(
@@ -176,7 +176,7 @@ for (const type of ["webm", "avi", "gif"]) {
 }
 
 for (const codec of ["aac", "pcm_s16le"]) {
-  Deno.test(`FileViewer writes silence into AVI until ${codec} begins`, async () => {
+  Deno.test(`FileSink writes silence into AVI until ${codec} begins`, async () => {
     const late = [...SIGNAL.slice(0, 4), "-itsoffset", "1.5", ...SIGNAL.slice(4)];
     const path = await media.make(`late ${codec}.mkv`, [...late, ...X264, "-c:a", codec]);
     const { target } = await record(path, `late ${codec}.avi`);
@@ -187,7 +187,7 @@ for (const codec of ["aac", "pcm_s16le"]) {
 }
 
 for (const type of ["wav", "mp3", "flac", "m4a"]) {
-  Deno.test(`FileViewer writes the sound of an encoded video from the beginning on as ${type}`, async () => {
+  Deno.test(`FileSink writes the sound of an encoded video from the beginning on as ${type}`, async () => {
     const path = await media.make("sparse.mp4", SPARSE);
     const { target } = await record(path, `sparse.${type}`, { begin: 1.5 });
     const bytes = await decodedBytes(target, PLAIN_SOUND);
@@ -225,7 +225,7 @@ async function brightSide(path: string): Promise<{ side: string; size: string }>
 }
 
 for (const rotation of [90, 180, 270] as const) {
-  Deno.test(`FileViewer records pictures that are turned by ${rotation} the right way up`, async () => {
+  Deno.test(`FileSink records pictures that are turned by ${rotation} the right way up`, async () => {
     const path = await media.make("stripe.mp4", [...STRIPE, ...X264, "-pix_fmt", "yuv420p"]);
     for (const [type, kept] of [["mp4", true], ["mov", true], ["mkv", false], ["avi", false]]) {
       const { target, stderr } = await record(path, `turned ${rotation}.${type}`, {
@@ -239,7 +239,7 @@ for (const rotation of [90, 180, 270] as const) {
   });
 }
 
-Deno.test("FileViewer writes an image that is sent as it is byte for byte", async () => {
+Deno.test("FileSink writes an image that is sent as it is byte for byte", async () => {
   for (const [name, output] of [["a.jpg", "b.jpeg"], ["a.png", "b.png"]]) {
     const path = await media.make(name, [...pictures(), "-frames:v", "1"]);
     await using server = await packetServer(path);
@@ -250,7 +250,7 @@ Deno.test("FileViewer writes an image that is sent as it is byte for byte", asyn
   }
 });
 
-Deno.test("FileViewer turns an image that is sent as it is into another type", async () => {
+Deno.test("FileSink turns an image that is sent as it is into another type", async () => {
   const path = await media.make("turned.jpg", [...STRIPE, "-frames:v", "1"]);
   await using server = await packetServer(path, { picture: { rotation: 90 } });
   const target = results.pathOf("turned.png");
@@ -259,7 +259,7 @@ Deno.test("FileViewer turns an image that is sent as it is into another type", a
   assertEquals(await brightSide(target), { side: "right", size: "48x64" });
 });
 
-Deno.test("FileViewer begins with what comes of a live source, whenever that is", async () => {
+Deno.test("FileSink begins with what comes of a live source, whenever that is", async () => {
   const path = await source("h264+aac.mp4");
   for (const type of ["mp4", "mkv", "webm"]) {
     const options = { begin: -7, description: { live: true } };

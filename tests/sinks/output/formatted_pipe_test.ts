@@ -48,7 +48,7 @@ for (
     ["apng", "mjpeg", ["apng 25"]],
   ] as const
 ) {
-  Deno.test(`FormattedPipeViewer writes ${format} of ${encoding} frames`, async () => {
+  Deno.test(`FormattedPipeSink writes ${format} of ${encoding} frames`, async () => {
     await using server = await serverOfClip();
     const how = ["--encoding", encoding, "--output", "-", "--format", format];
     const { status, bytes, stderr } = await runInside([
@@ -63,7 +63,7 @@ for (
   });
 }
 
-Deno.test("FormattedPipeViewer writes every pixel, and nothing else, as rawvideo", async () => {
+Deno.test("FormattedPipeSink writes every pixel, and nothing else, as rawvideo", async () => {
   await using server = await serverOfClip();
   const how = ["--pixel-format", "bgr24", "--output", "-", "--format", "rawvideo"];
   const { bytes } = await runInside(["--video", "clip.mp4", ...how, ...at(server)]);
@@ -74,7 +74,7 @@ Deno.test("FormattedPipeViewer writes every pixel, and nothing else, as rawvideo
   assertEquals(difference / bytes.length < 2, true);
 });
 
-Deno.test("FormattedPipeViewer writes the sound alone as WAV", async () => {
+Deno.test("FormattedPipeSink writes the sound alone as WAV", async () => {
   await using server = await serverOfClip();
   const args = ["--video", "clip.mp4", "--output", "-", "--format", "wav", ...at(server)];
   const { bytes } = await runInside(args);
@@ -83,7 +83,7 @@ Deno.test("FormattedPipeViewer writes the sound alone as WAV", async () => {
 });
 
 for (const [format, begin] of [["png", "\x89PNG"], ["jpg", "\xff\xd8\xff"], ["bmp", "BM"]]) {
-  Deno.test(`FormattedPipeViewer writes one picture as ${format}`, async () => {
+  Deno.test(`FormattedPipeSink writes one picture as ${format}`, async () => {
     await using server = await serverOfClip();
     const args = ["--image", "clip.mp4", "--output", "-", "--format", format, ...at(server)];
     const { status, bytes, stderr } = await runInside(args);
@@ -100,7 +100,7 @@ for (
     [["--image", "clip.mp4", "--every", "0.5"], 2],
   ] as const
 ) {
-  Deno.test(`FormattedPipeViewer writes one PNG behind the other of ${what.join(" ")}`, async () => {
+  Deno.test(`FormattedPipeSink writes one PNG behind the other of ${what.join(" ")}`, async () => {
     await using server = await serverOfClip();
     const { status, bytes, stderr } = await runInside([
       ...[...what, "--output", "-", "--format", "png", ...at(server)],
@@ -115,7 +115,7 @@ function latin1(text: string): Uint8Array {
   return Uint8Array.from(text, (letter) => letter.charCodeAt(0));
 }
 
-Deno.test("FormattedPipeViewer takes encoders and arguments of the user's", async () => {
+Deno.test("FormattedPipeSink takes encoders and arguments of the user's", async () => {
   await using server = await serverOfClip();
   const how = ["--output", "-", "--format", "matroska", "--codec", "ffv1,none"];
   const more = ["--", "-metadata", "title=hello"];
@@ -129,7 +129,7 @@ Deno.test("FormattedPipeViewer takes encoders and arguments of the user's", asyn
   assertEquals(new TextDecoder().decode(found).trim(), "hello");
 });
 
-Deno.test("FormattedPipeViewer is closed by a reader that has seen enough", async () => {
+Deno.test("FormattedPipeSink is closed by a reader that has seen enough", async () => {
   await using server = await serverOfClip();
   let chunks = 0;
   const stdout = new WritableStream<Uint8Array>({
@@ -139,12 +139,12 @@ Deno.test("FormattedPipeViewer is closed by a reader that has seen enough", asyn
   });
   const how = ["--loop", "--output", "-", "--format", "rawvideo"];
   const args = ["--video", "clip.mp4", ...how, "--speed", "max", ...at(server)];
-  const outcome = await runInside(args, { surroundings: { stdout } });
+  const outcome = await runInside(args, { environment: { stdout } });
   assertEquals(outcome.status, 0);
   assertMatch(outcome.stderr, /^Received \d+ frames? in [^\n]+\n$/);
 });
 
-Deno.test("FormattedPipeViewer fails with any other failure of its output", async () => {
+Deno.test("FormattedPipeSink fails with any other failure of its output", async () => {
   await using server = await serverOfClip();
   const stdout = new WritableStream<Uint8Array>({
     write() {
@@ -152,12 +152,12 @@ Deno.test("FormattedPipeViewer fails with any other failure of its output", asyn
     },
   });
   const args = ["--video", "clip.mp4", "--output", "-", "--format", "y4m", ...at(server)];
-  const outcome = await runInside(args, { surroundings: { stdout } });
+  const outcome = await runInside(args, { environment: { stdout } });
   assertEquals(outcome.status, 1);
   assertMatch(outcome.stderr, /^Cannot write to standard output: No space left [^\n]+\n$/);
 });
 
-Deno.test("FormattedPipeViewer says what cannot be written in a format", async () => {
+Deno.test("FormattedPipeSink says what cannot be written in a format", async () => {
   await using server = await serverOfClip();
   const how = ["--no-audio", "--output", "-", "--format", "wav"];
   const { status, stderr } = await runInside(["--video", "clip.mp4", ...how, ...at(server)]);

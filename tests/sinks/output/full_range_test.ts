@@ -41,8 +41,8 @@ for (const [name, args] of Object.entries(SOURCES)) {
   Deno.test(`H.264 of the full-range ${name} is in the usual range, and said to be`, async () => {
     await media.make(name, args);
     await using server = await testServer({ media: media.path });
-    const answer = await ask(server, { command: "get_video", name, encoding: "h264" });
-    const video = streamOf(answer, "video");
+    const response = await ask(server, { command: "get_video", name, encoding: "h264" });
+    const video = streamOf(response, "video");
     assertEquals(video?.type === "video" && video.colorRange, "tv");
     const recordings = { h264: ["mp4", "mkv"], raw: ["mp4", "ts"], mjpeg: ["mp4", "flv"] };
     const all = Object.entries(recordings).flatMap(([encoding, types]) =>

@@ -49,7 +49,7 @@ Deno.test({
   },
 });
 
-Deno.test("SeriesViewer writes a file a picture, numbered from 1, and says how many", async () => {
+Deno.test("ImageSequenceSink writes a file a picture, numbered from 1, and says how many", async () => {
   const place = await media.folder("50%d percent");
   await using server = greyServer(4);
   const { status, stderr } = await series(server, `${place}/shot%03d.png`);
@@ -65,7 +65,7 @@ Deno.test("SeriesViewer writes a file a picture, numbered from 1, and says how m
   }
 });
 
-Deno.test("SeriesViewer keeps what arrived of a series that is cut", async () => {
+Deno.test("ImageSequenceSink keeps what arrived of a series that is cut", async () => {
   const place = await media.folder("cut");
   await using server = greyServer(2, { whole: false });
   const { status, stderr } = await series(server, `${place}/%d.bmp`);
@@ -73,7 +73,7 @@ Deno.test("SeriesViewer keeps what arrived of a series that is cut", async () =>
   assertMatch(stderr, /^Cannot finish "grey" after 2 frames [^\n]+; wrote 2 files, [^\n]+\n$/);
 });
 
-Deno.test("SeriesViewer stores JPEGs as they are sent", async () => {
+Deno.test("ImageSequenceSink stores JPEGs as they are sent", async () => {
   const place = await media.folder("as they are");
   const path = await media.make("one.jpg", [...pictures(), "-frames:v", "1"]);
   const messages = await packetMessages(path);
@@ -84,7 +84,7 @@ Deno.test("SeriesViewer stores JPEGs as they are sent", async () => {
   assertEquals(await Deno.readFile(`${place}/1.jpg`), await Deno.readFile(path));
 });
 
-Deno.test("SeriesViewer refuses before it asks for anything", async () => {
+Deno.test("ImageSequenceSink refuses before it asks for anything", async () => {
   const place = await media.folder("refused");
   await Deno.writeTextFile(`${place}/shot12.png`, "before");
   const nobody = ["--image", "--every", "1", "--host", "127.0.0.1", "--port", "1"];
@@ -107,7 +107,7 @@ Deno.test("SeriesViewer refuses before it asks for anything", async () => {
   assertEquals(namesIn(place), ["shot01.png", "shot12.png"]);
 });
 
-Deno.test("SeriesViewer leaves no unfinished picture behind when it is ended at once", async () => {
+Deno.test("ImageSequenceSink leaves no unfinished picture behind when it is ended at once", async () => {
   const place = await media.folder("hanging");
   const changes = Deno.watchFs(place);
   // It has the first picture, of 256 bytes behind as many of headers at the most, and more.
@@ -135,7 +135,7 @@ Deno.test("SeriesViewer leaves no unfinished picture behind when it is ended at 
 Deno.test("stream-client --image --every shows one picture after the other in a terminal", async () => {
   await using server = greyServer(3);
   const args = ["--image", "--every", "0.5", "--view", "terminal", ...at(server)];
-  const { status, stdout } = await runInside(args, { surroundings: { stdoutIsTerminal: true } });
+  const { status, stdout } = await runInside(args, { environment: { stdoutIsTerminal: true } });
   assertEquals(status, 0);
   const shown = [0, 40, 80].map((value) => stdout.indexOf(`38;2;${value};${value};${value}`));
   // Those that come faster than they can be drawn are left out, but for the last.

@@ -17,7 +17,7 @@ const SOURCES: Record<string, string[]> = {
 };
 
 for (const [name, args] of Object.entries(SOURCES)) {
-  Deno.test(`PipeViewer gives ffmpeg the frames, moments and samples of ${name}`, async () => {
+  Deno.test(`PipeSink gives ffmpeg the frames, moments and samples of ${name}`, async () => {
     const path = await media.make(name, args);
     await using server = await testServer({ media: media.path });
     const { status, bytes, stdout } = await runInside([
@@ -43,7 +43,7 @@ for (const [name, args] of Object.entries(SOURCES)) {
   });
 }
 
-Deno.test("PipeViewer gives ffmpeg the very pixels of an image", async () => {
+Deno.test("PipeSink gives ffmpeg the very pixels of an image", async () => {
   const path = await media.make("still.png", [...pictures(), "-frames:v", "1"]);
   await using server = await testServer({ media: media.path });
   const { bytes } = await runInside(["--image", "still.png", "--output", "-", ...at(server)]);
@@ -52,7 +52,7 @@ Deno.test("PipeViewer gives ffmpeg the very pixels of an image", async () => {
   assertEquals(await decodedBytes(nut, pixels), await decodedBytes(path, pixels));
 });
 
-Deno.test("PipeViewer is closed by a reader that has seen enough", async () => {
+Deno.test("PipeSink is closed by a reader that has seen enough", async () => {
   await media.make("clip.mp4", SOURCES["clip.mp4"]);
   await using server = await testServer({ media: media.path });
   let chunks = 0;
@@ -62,12 +62,12 @@ Deno.test("PipeViewer is closed by a reader that has seen enough", async () => {
     },
   });
   const args = ["--video", "clip.mp4", "--output", "-", ...at(server)];
-  const outcome = await runInside(args, { surroundings: { stdout } });
+  const outcome = await runInside(args, { environment: { stdout } });
   assertEquals(outcome.status, 0);
   assertMatch(outcome.stderr, /^Received \d+ frames? in [^\n]+\n$/);
 });
 
-Deno.test("PipeViewer fails with any other failure of its output", async () => {
+Deno.test("PipeSink fails with any other failure of its output", async () => {
   await media.make("clip.mp4", SOURCES["clip.mp4"]);
   await using server = await testServer({ media: media.path });
   const stdout = new WritableStream<Uint8Array>({
@@ -76,7 +76,7 @@ Deno.test("PipeViewer fails with any other failure of its output", async () => {
     },
   });
   const args = ["--video", "clip.mp4", "--output", "-", ...at(server)];
-  const outcome = await runInside(args, { surroundings: { stdout } });
+  const outcome = await runInside(args, { environment: { stdout } });
   assertEquals(outcome.status, 1);
   assertMatch(
     outcome.stderr,
@@ -84,9 +84,9 @@ Deno.test("PipeViewer fails with any other failure of its output", async () => {
   );
 });
 
-Deno.test("PipeViewer refuses a terminal", async () => {
+Deno.test("PipeSink refuses a terminal", async () => {
   const args = ["--video", "--output", "-", "--host", "127.0.0.1", "--port", "1"];
-  const outcome = await runInside(args, { surroundings: { stdoutIsTerminal: true } });
+  const outcome = await runInside(args, { environment: { stdoutIsTerminal: true } });
   assertEquals(outcome.status, 2);
   assertMatch(outcome.stderr, /^Cannot write media to a terminal: expected a pipe/);
 });

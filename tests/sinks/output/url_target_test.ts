@@ -1,17 +1,17 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { UsageError } from "../../../lib/base/errors.ts";
 import {
-  feedTarget,
   isAddress,
-  isFeed,
+  isUrlOutput,
   listPath,
   listTarget,
   shownAddress,
+  urlTarget,
   withoutSecrets,
 } from "../../../lib/sinks/output/url_target.ts";
 
 Deno.test({
-  name: "feedTarget() takes the format from the scheme, the name, or the user",
+  name: "urlTarget() takes the format from the scheme, the name, or the user",
   permissions: "none",
   fn() {
     for (
@@ -31,22 +31,22 @@ Deno.test({
         ["http://h/x.png", undefined, "image2pipe", undefined],
       ]
     ) {
-      const target = feedTarget(`${url}`, format);
+      const target = urlTarget(`${url}`, format);
       assertEquals([target.muxer, target.watched], [muxer, watched], url);
     }
-    assertEquals(feedTarget("udp://h:9").name, "udp://h:9?pkt_size=1316");
-    assertEquals(feedTarget("srt://h:9?mode=caller").name, "srt://h:9?mode=caller&pkt_size=1316");
-    assertEquals(feedTarget("udp://h:9?pkt_size=188").name, "udp://h:9?pkt_size=188");
-    assertEquals(feedTarget("http://h/x.mp4").options?.slice(-2), [
+    assertEquals(urlTarget("udp://h:9").name, "udp://h:9?pkt_size=1316");
+    assertEquals(urlTarget("srt://h:9?mode=caller").name, "srt://h:9?mode=caller&pkt_size=1316");
+    assertEquals(urlTarget("udp://h:9?pkt_size=188").name, "udp://h:9?pkt_size=188");
+    assertEquals(urlTarget("http://h/x.mp4").options?.slice(-2), [
       "-movflags",
       "frag_keyframe+empty_moov+default_base_moof",
     ]);
-    assertEquals(feedTarget("rtsp://h/x").options?.slice(0, 2), ["-rtsp_transport", "tcp"]);
+    assertEquals(urlTarget("rtsp://h/x").options?.slice(0, 2), ["-rtsp_transport", "tcp"]);
   },
 });
 
 Deno.test({
-  name: "feedTarget() refuses what FFmpeg cannot write to, or what has no type",
+  name: "urlTarget() refuses what FFmpeg cannot write to, or what has no type",
   permissions: "none",
   fn() {
     for (
@@ -57,13 +57,13 @@ Deno.test({
         ["https://example.com", "its name tells no type"],
       ]
     ) {
-      assertThrows(() => feedTarget(url), UsageError, reason);
+      assertThrows(() => urlTarget(url), UsageError, reason);
     }
   },
 });
 
 Deno.test({
-  name: "isAddress() and isFeed() tell addresses from files, and those that somebody watches",
+  name: "isAddress() and isUrlOutput() tell addresses from files, and those that somebody watches",
   permissions: "none",
   fn() {
     for (
@@ -74,7 +74,7 @@ Deno.test({
         ["-", false, false],
       ] as const
     ) {
-      assertEquals([isAddress(output), isFeed(output)], [address, feed], output);
+      assertEquals([isAddress(output), isUrlOutput(output)], [address, feed], output);
     }
   },
 });

@@ -1,6 +1,6 @@
 /** Feeds: a viewer as the source of a media server, or of whoever listens. */
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { FeedViewer } from "../../../lib/sinks/output/url.ts";
+import { UrlSink } from "../../../lib/sinks/output/url.ts";
 import { installedDialect } from "../../support/ffmpeg.ts";
 import { at, runInside } from "../../support/inside.ts";
 import { mediaFolder, pictures, run, tone } from "../../support/media.ts";
@@ -47,7 +47,7 @@ for (
   ] as const
 ) {
   Deno.test({
-    name: `FeedViewer feeds nginx, which publishes ${name} as HLS (${encoding})${WHY}`,
+    name: `UrlSink feeds nginx, which publishes ${name} as HLS (${encoding})${WHY}`,
     ignore: !hasMediaServer,
     async fn() {
       await source(name);
@@ -66,7 +66,7 @@ for (
 }
 
 Deno.test({
-  name: `FeedViewer feeds what is live until Ctrl-C, and ends in good order${WHY}`,
+  name: `UrlSink feeds what is live until Ctrl-C, and ends in good order${WHY}`,
   ignore: !hasMediaServer,
   async fn() {
     const sources = [{
@@ -88,7 +88,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: `FeedViewer fails with one line when the media server is gone${WHY}`,
+  name: `UrlSink fails with one line when the media server is gone${WHY}`,
   ignore: !hasMediaServer,
   async fn() {
     await source("clip.mp4");
@@ -175,7 +175,7 @@ const PROTOCOLS: Record<string, [string, string[], "tcp" | "udp"]> = {
 
 for (const [name, [address, input, transport]] of Object.entries(PROTOCOLS)) {
   Deno.test({
-    name: `FeedViewer feeds whoever listens by ${name}`,
+    name: `UrlSink feeds whoever listens by ${name}`,
     // Only Linux tells of the sockets of others in files.
     ignore: Deno.build.os !== "linux",
     async fn() {
@@ -197,7 +197,7 @@ for (const [name, [address, input, transport]] of Object.entries(PROTOCOLS)) {
   });
 }
 
-Deno.test("FeedViewer says that nobody listens, and keeps what is secret to itself", async () => {
+Deno.test("UrlSink says that nobody listens, and keeps what is secret to itself", async () => {
   await source("clip.mp4");
   await using server = await testServer({ media: media.path });
   const port = freePort();
@@ -225,18 +225,18 @@ Deno.test("FeedViewer says that nobody listens, and keeps what is secret to itse
   }
 });
 
-Deno.test("FeedViewer gives up a server that never says anything", async () => {
+Deno.test("UrlSink gives up a server that never says anything", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const url = `rtsp://127.0.0.1:${(listener.addr as Deno.NetAddr).port}/x`;
-  await using viewer = new FeedViewer(url, { patience: 500, dialect: installedDialect });
-  await viewer.begin({
+  await using sink = new UrlSink(url, { patience: 500, dialect: installedDialect });
+  await sink.begin({
     ...{ name: "grey", live: false, streams: [GREY], still: false, encoding: "raw" },
     ...{ speed: 1, lead: 0, firstPicture: 0 },
   });
   const frame = { streamId: 0, keyframe: true, data: new Uint8Array(256) };
-  await viewer.show({ ...frame, timestamp: 0 });
+  await sink.show({ ...frame, timestamp: 0 });
   await assertRejects(
-    () => viewer.finish(true),
+    () => sink.finish(true),
     Error,
     `Cannot feed "${url}": nothing was taken for 0.5 s, expected a server that takes it`,
   );

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { abilitiesOf, ANSWERS, isWholeAnswer } from "../../../lib/sinks/terminal/capabilities.ts";
+import { abilitiesOf, isWholeReply, REPLIES } from "../../../lib/sinks/terminal/capabilities.ts";
 
 const GRID = { columns: 80, rows: 24 };
 const OK = "\x1b_Gi=31;OK\x1b\\";
@@ -28,21 +28,21 @@ Deno.test({
   name: "abilitiesOf() reads what a terminal says of itself, and does without the rest",
   permissions: "none",
   fn() {
-    for (const [answer, differing] of CASES) {
-      assertEquals(abilitiesOf(answer, GRID), { ...USUAL, ...differing }, answer);
+    for (const [reply, differing] of CASES) {
+      assertEquals(abilitiesOf(reply, GRID), { ...USUAL, ...differing }, reply);
     }
   },
 });
 
 Deno.test({
-  name: "isWholeAnswer() waits for the device attributes, which come last",
+  name: "isWholeReply() waits for the device attributes, which come last",
   permissions: "none",
   fn() {
-    const answer = `\x1b[4;480;720t\x1b[?1;0;16S${OK}\x1b[?62;4c`;
-    for (let length = 0; length < answer.length; length++) {
-      assertEquals(isWholeAnswer(answer.slice(0, length)), false);
+    const reply = `\x1b[4;480;720t\x1b[?1;0;16S${OK}\x1b[?62;4c`;
+    for (let length = 0; length < reply.length; length++) {
+      assertEquals(isWholeReply(reply.slice(0, length)), false);
     }
-    assertEquals(isWholeAnswer(answer), true);
+    assertEquals(isWholeReply(reply), true);
   },
 });
 
@@ -50,7 +50,7 @@ Deno.test({
   name: "ANSWERS leaves keys that were pressed in between",
   permissions: "none",
   fn() {
-    const answer = `a\x1b[4;480;720t\x1b[C\x1b[?1;0;16S${OK} \x1b[?62;4cq`;
-    assertEquals(answer.replaceAll(ANSWERS, ""), "a\x1b[C q");
+    const reply = `a\x1b[4;480;720t\x1b[C\x1b[?1;0;16S${OK} \x1b[?62;4cq`;
+    assertEquals(reply.replaceAll(REPLIES, ""), "a\x1b[C q");
   },
 });

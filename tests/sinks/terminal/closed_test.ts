@@ -2,7 +2,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { OutputClosedError } from "../../../lib/base/errors.ts";
 import { FRAME_HEADROOM, FRAME_TAILROOM, type VideoStream } from "../../../lib/media/frame.ts";
-import { TerminalViewer } from "../../../lib/sinks/terminal/terminal.ts";
+import { TerminalSink } from "../../../lib/sinks/terminal/terminal.ts";
 
 const SIZE = { width: 64, height: 48 };
 
@@ -22,28 +22,28 @@ function picture(): Uint8Array<ArrayBuffer> {
 /** Shows pictures until the viewer wants no more, which it does since writing fails. */
 async function showToFailing(failure: Error): Promise<void> {
   const write = () => Promise.reject(failure);
-  await using viewer = new TerminalViewer({ write, size: () => ({ columns: 80, rows: 24 }) });
-  await viewer.begin({ name: "x", live: false, streams: [STREAM], ...HOW });
+  await using sink = new TerminalSink({ write, size: () => ({ columns: 80, rows: 24 }) });
+  await sink.begin({ name: "x", live: false, streams: [STREAM], ...HOW });
   const data = picture();
   let timestamp = 0;
-  while (await viewer.show({ streamId: 0, timestamp: timestamp++, keyframe: true, data })) {
+  while (await sink.show({ streamId: 0, timestamp: timestamp++, keyframe: true, data })) {
     // Pictures that are not drawn yet hold nobody up, so that this loop would do nothing else.
     await new Promise((resolve) => setTimeout(resolve, 0));
   }
 }
 
-Deno.test("TerminalViewer.show() wants no more once its output is closed", async () => {
+Deno.test("TerminalSink.show() wants no more once its output is closed", async () => {
   assertEquals(await showToFailing(new OutputClosedError("closed")), undefined);
 });
 
-Deno.test("TerminalViewer.show() throws what drawing failed with", async () => {
+Deno.test("TerminalSink.show() throws what drawing failed with", async () => {
   await assertRejects(() => showToFailing(new Error("the terminal is full")), Error, "is full");
 });
 
-Deno.test("TerminalViewer gives the screen back before an error ends the program", async () => {
+Deno.test("TerminalSink gives the screen back before an error ends the program", async () => {
   let drawn = "";
   const entered = Promise.withResolvers<void>();
-  await using viewer = new TerminalViewer({
+  await using sink = new TerminalSink({
     write: (text) => {
       drawn += text;
       if (text.includes("▀")) entered.resolve();
@@ -53,8 +53,8 @@ Deno.test("TerminalViewer gives the screen back before an error ends the program
     size: () => ({ columns: 80, rows: 24 }),
     isTerminal: true,
   });
-  await viewer.begin({ name: "x", live: false, streams: [STREAM], ...HOW });
-  await viewer.show({ streamId: 0, timestamp: 0, keyframe: true, data: picture() });
+  await sink.begin({ name: "x", live: false, streams: [STREAM], ...HOW });
+  await sink.show({ streamId: 0, timestamp: 0, keyframe: true, data: picture() });
   await entered.promise;
   globalThis.dispatchEvent(new Event("unhandledrejection"));
   const [, now] = drawn.split("now:");

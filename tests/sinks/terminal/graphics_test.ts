@@ -55,13 +55,13 @@ function assertHalves({ width, height, colourAt }: Drawing): void {
 }
 
 Deno.test({
-  name: `TerminalViewer draws sixels where the terminal says that it knows them${WHY}`,
+  name: `TerminalSink draws sixels where the terminal says that it knows them${WHY}`,
   ignore: IGNORED,
   async fn() {
     await using server = await testServer({ media: media.path });
     const args = ["--image", await halves(), "--view", "terminal", ...at(server)];
-    const answer = `\x1b[4;480;800t\x1b[?1;0;16S${WITH_SIXEL}`;
-    await using terminal = new PseudoTerminal(args, { answer });
+    const reply = `\x1b[4;480;800t\x1b[?1;0;16S${WITH_SIXEL}`;
+    await using terminal = new PseudoTerminal(args, { reply });
     assertEquals(await terminal.ended(), 0);
     const drawing = decodeSixel(terminal.drawn.text);
     // 80 × 23 cells of 10 × 20 pixels, up to the limit.
@@ -82,13 +82,13 @@ for (
   ] as const
 ) {
   Deno.test({
-    name: `TerminalViewer draws ${isDrawn ? "sixels" : "characters"} in ${where}${WHY}`,
+    name: `TerminalSink draws ${isDrawn ? "sixels" : "characters"} in ${where}${WHY}`,
     ignore: IGNORED,
     async fn() {
       using _tmux = await standIn("tmux", `echo ${features}`);
       await using server = await testServer({ media: media.path });
       const args = ["--image", await halves(), "--view", "terminal", ...at(server)];
-      await using terminal = new PseudoTerminal(args, { answer: WITH_SIXEL, env });
+      await using terminal = new PseudoTerminal(args, { reply: WITH_SIXEL, env });
       assertEquals(await terminal.ended(), 0);
       assertEquals(terminal.drawn.text.includes("\x1bP0;1;0q"), isDrawn);
     },
@@ -96,12 +96,12 @@ for (
 }
 
 Deno.test({
-  name: `TerminalViewer draws by kitty's protocol where the terminal says that it knows it${WHY}`,
+  name: `TerminalSink draws by kitty's protocol where the terminal says that it knows it${WHY}`,
   ignore: IGNORED,
   async fn() {
     await using server = await testServer({ media: media.path });
     const args = ["--image", await halves(), "--view", "terminal", ...at(server)];
-    await using terminal = new PseudoTerminal(args, { answer: KITTY });
+    await using terminal = new PseudoTerminal(args, { reply: KITTY });
     assertEquals(await terminal.ended(), 0);
     const [drawing, ...more] = await decodeKitty(terminal.drawn.text);
     assertEquals(more, []);
@@ -113,7 +113,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: `TerminalViewer replaces pictures of a video, and takes the last one away${WHY}`,
+  name: `TerminalSink replaces pictures of a video, and takes the last one away${WHY}`,
   ignore: IGNORED,
   async fn() {
     await using server = new ScriptedServer(async (peer) => {
@@ -122,7 +122,7 @@ Deno.test({
       await farewell(peer);
     });
     const args = ["--video", "--view", "terminal", ...at(server)];
-    await using terminal = new PseudoTerminal(args, { answer: KITTY });
+    await using terminal = new PseudoTerminal(args, { reply: KITTY });
     await terminal.drawn.until(pattern(String.raw`a=T[^]*m=0;[^]*ESC\\ESC\[`));
     await terminal.does("keys q");
     await terminal.ended();
@@ -137,13 +137,13 @@ Deno.test({
 });
 
 Deno.test({
-  name: `TerminalViewer draws for a usual size where the terminal does not know its own${WHY}`,
+  name: `TerminalSink draws for a usual size where the terminal does not know its own${WHY}`,
   ignore: IGNORED,
   async fn() {
     await using server = new ScriptedServer((peer) => say(peer, describe(), frame(0), end()));
     const args = ["--video", "--view", "terminal", ...at(server)];
     const nothing = { columns: 0, rows: 0 };
-    await using terminal = new PseudoTerminal(args, { answer: WITHOUT, ...nothing });
+    await using terminal = new PseudoTerminal(args, { reply: WITHOUT, ...nothing });
     assertEquals(await terminal.ended(), 0);
     // A square, 23 rows high, as 24 rows leave.
     assertMatch(terminal.drawn.text, pattern(String.raw`ESC\[23;1H[^▀\r]+▀{46}ESC`));
@@ -151,7 +151,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: `TerminalViewer goes without where the terminal says nothing, and keeps the keys${WHY}`,
+  name: `TerminalSink goes without where the terminal says nothing, and keeps the keys${WHY}`,
   ignore: IGNORED,
   async fn() {
     await using server = new ScriptedServer(async (peer) => {
@@ -159,7 +159,7 @@ Deno.test({
       await farewell(peer);
     });
     const args = ["--video", "--view", "terminal", ...at(server)];
-    await using terminal = new PseudoTerminal(args, { answer: "" });
+    await using terminal = new PseudoTerminal(args, { reply: "" });
     await terminal.drawn.until(pattern(String.raw`ESC\[c`));
     // Pressed while an answer is waited for.
     await terminal.does("keys q");
@@ -169,7 +169,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: `TerminalViewer gives a slow terminal the newest picture, and holds nobody up${WHY}`,
+  name: `TerminalSink gives a slow terminal the newest picture, and holds nobody up${WHY}`,
   ignore: IGNORED,
   async fn() {
     const [width, height, count] = [640, 480, 60];
@@ -185,7 +185,7 @@ Deno.test({
       await farewell(peer);
     });
     const args = ["--video", "--view", "terminal", ...at(server)];
-    await using terminal = new PseudoTerminal(args, { answer: KITTY, columns: 200, rows: 60 });
+    await using terminal = new PseudoTerminal(args, { reply: KITTY, columns: 200, rows: 60 });
     await terminal.drawn.until(/a=T/);
     await terminal.does("stop");
     stopped.resolve();
@@ -205,7 +205,7 @@ Deno.test({
 const WATCHED = 'trap : INT; stty noflsh; f="$0"; "$@"; echo $? > "$f.new"; mv "$f.new" "$f"';
 
 Deno.test({
-  name: `TerminalViewer does not wait for a terminal that takes nothing any more${WHY}`,
+  name: `TerminalSink does not wait for a terminal that takes nothing any more${WHY}`,
   ignore: IGNORED,
   async fn() {
     const [width, height] = [640, 480];
@@ -222,7 +222,7 @@ Deno.test({
     const args = ["--video", "--view", "terminal", ...at(server)];
     const place = await media.folder("stuck");
     const wrapper = ["sh", "-c", WATCHED, `${place}/status`];
-    const how = { answer: KITTY, columns: 200, rows: 60, wrapper };
+    const how = { reply: KITTY, columns: 200, rows: 60, wrapper };
     await using terminal = new PseudoTerminal(args, how);
     await terminal.drawn.until(/a=T/);
     await terminal.does("stop");
@@ -250,7 +250,7 @@ for (
   ] as const
 ) {
   Deno.test({
-    name: `TerminalViewer ends in good order when the terminal is closed, ${how}${WHY}`,
+    name: `TerminalSink ends in good order when the terminal is closed, ${how}${WHY}`,
     ignore: IGNORED,
     async fn() {
       const closed = Promise.withResolvers<void>();
@@ -266,7 +266,7 @@ for (
       const wrapper = ["sh", "-c", '"$0" "$@"; :', ...apart, "sh", "-c", script, place];
       const args = ["--video", "--view", "terminal", ...at(server)];
       {
-        await using terminal = new PseudoTerminal(args, { answer: WITHOUT, wrapper });
+        await using terminal = new PseudoTerminal(args, { reply: WITHOUT, wrapper });
         await terminal.drawn.until(/▀/);
       }
       closed.resolve();

@@ -29,7 +29,7 @@ function picture(): ScriptedServer {
 
 for (const [signal, status] of [["SIGTERM", 143], ["SIGHUP", 129], ["SIGINT", 130]] as const) {
   Deno.test({
-    name: `TerminalViewer gives the terminal back at ${signal}${WHY}`,
+    name: `TerminalSink gives the terminal back at ${signal}${WHY}`,
     ignore: IGNORED,
     async fn() {
       await using server = picture();
@@ -44,7 +44,7 @@ for (const [signal, status] of [["SIGTERM", 143], ["SIGHUP", 129], ["SIGINT", 13
 }
 
 Deno.test({
-  name: `TerminalViewer has the terminal given back when the client is killed${WHY}`,
+  name: `TerminalSink has the terminal given back when the client is killed${WHY}`,
   ignore: IGNORED,
   async fn() {
     await using server = picture();
@@ -58,7 +58,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: `TerminalViewer gives the terminal back at the second Ctrl-C, too${WHY}`,
+  name: `TerminalSink gives the terminal back at the second Ctrl-C, too${WHY}`,
   ignore: IGNORED,
   async fn() {
     await using server = picture();
@@ -73,7 +73,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: `TerminalViewer gives the terminal back while it is stopped, and draws again${WHY}`,
+  name: `TerminalSink gives the terminal back while it is stopped, and draws again${WHY}`,
   ignore: IGNORED,
   async fn() {
     await using server = picture();

@@ -38,7 +38,7 @@ function assertColour(
 }
 
 Deno.test({
-  name: `TerminalViewer leaves an image below what was there${WHY}`,
+  name: `TerminalSink leaves an image below what was there${WHY}`,
   ignore: IGNORED,
   async fn() {
     await media.make("four.png", [...QUARTERS, "-frames:v", "1"]);
@@ -66,7 +66,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: `TerminalViewer plays a video on a screen of its own, and gives back what was there${WHY}`,
+  name: `TerminalSink plays a video on a screen of its own, and gives back what was there${WHY}`,
   ignore: IGNORED,
   async fn() {
     await media.make("four.mkv", [...QUARTERS, "-c:v", "ffv1", "-t", "0.4"]);
@@ -83,7 +83,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: `TerminalViewer shows the newest picture, and gives the screen back at Ctrl-C${WHY}`,
+  name: `TerminalSink shows the newest picture, and gives the screen back at Ctrl-C${WHY}`,
   ignore: IGNORED,
   async fn() {
     await using server = new ScriptedServer(async (peer) => {
@@ -109,7 +109,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: `TerminalViewer gives the screen back when the video is cut${WHY}`,
+  name: `TerminalSink gives the screen back when the video is cut${WHY}`,
   ignore: IGNORED,
   async fn() {
     await using server = new ScriptedServer((peer) => say(peer, describe(), frame(0), frame(1)));

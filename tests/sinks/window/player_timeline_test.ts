@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import type { AudioStream, Frame } from "../../../lib/media/frame.ts";
-import { ShownTimeLine } from "../../../lib/sinks/window/player_timeline.ts";
+import { PlayerTimeline } from "../../../lib/sinks/window/player_timeline.ts";
 import { GREY } from "../../support/scripted_server.ts";
 
 const SOUND: AudioStream = {
@@ -19,10 +19,10 @@ function sound(timestamp: number): Frame {
 }
 
 /** A time line, and a clock for it, in milliseconds. */
-function timeLine(options: { hides?: boolean; speed?: number; live?: boolean } = {}) {
+function timeline(options: { hides?: boolean; speed?: number; live?: boolean } = {}) {
   const clock = { now: 0 };
   const streams = [GREY, SOUND];
-  const line = new ShownTimeLine({
+  const line = new PlayerTimeline({
     ...{ streams, speed: 1, hides: false, live: false, ...options },
     now: () => clock.now,
   });
@@ -30,25 +30,25 @@ function timeLine(options: { hides?: boolean; speed?: number; live?: boolean } =
 }
 
 Deno.test({
-  name: "ShownTimeLine places frames at even microseconds, at the speed they are shown at",
+  name: "PlayerTimeline places frames at even microseconds, at the speed they are shown at",
   permissions: "none",
   fn() {
-    const { line } = timeLine();
+    const { line } = timeline();
     assertEquals([picture(0), picture(25), sound(40)].map((frame) => line.place(frame)), [
       ...[1_000_000, 2_000_000, 1_040_000],
     ]);
-    const { line: fast } = timeLine({ speed: 4 });
+    const { line: fast } = timeline({ speed: 4 });
     assertEquals([picture(25), sound(4)].map((frame) => fast.place(frame)), [1_250_000, 1_001_000]);
-    assertEquals(timeLine({ speed: 3 }).line.place(picture(1)), 1_013_334);
-    assertEquals(timeLine({ speed: 0 }).line.place(picture(25)), 2_000_000);
+    assertEquals(timeline({ speed: 3 }).line.place(picture(1)), 1_013_334);
+    assertEquals(timeline({ speed: 0 }).line.place(picture(25)), 2_000_000);
   },
 });
 
 Deno.test({
-  name: "ShownTimeLine places what is for decoding only at odd microseconds, close together",
+  name: "PlayerTimeline places what is for decoding only at odd microseconds, close together",
   permissions: "none",
   fn() {
-    const { line } = timeLine({ hides: true });
+    const { line } = timeline({ hides: true });
     const moments = [-50, -48, -49, -1, 0].map((at) => line.place(picture(at)));
     assertEquals(moments, [998_001, 998_081, 998_041, 999_961, 1_000_000]);
     assertEquals([-20, 0].map((at) => line.place(sound(at))), [undefined, 1_000_000]);
@@ -56,10 +56,10 @@ Deno.test({
 });
 
 Deno.test({
-  name: "ShownTimeLine leaves pictures out that refer to what comes before the first one",
+  name: "PlayerTimeline leaves pictures out that refer to what comes before the first one",
   permissions: "none",
   fn() {
-    const { line } = timeLine({ hides: true });
+    const { line } = timeline({ hides: true });
     assertEquals([-10, -12, -9].map((at) => line.place(picture(at))), [
       999_601,
       undefined,
@@ -73,11 +73,11 @@ Deno.test({
 });
 
 Deno.test({
-  name: "ShownTimeLine goes on with the clock over a jump, whichever way",
+  name: "PlayerTimeline goes on with the clock over a jump, whichever way",
   permissions: "none",
   fn() {
     for (const to of [0, 100]) {
-      const { line, clock } = timeLine({ hides: true });
+      const { line, clock } = timeline({ hides: true });
       line.place(picture(25));
       line.place(picture(24));
       clock.now = 300;
@@ -90,10 +90,10 @@ Deno.test({
 });
 
 Deno.test({
-  name: "ShownTimeLine shows a raw picture that has begun before the moment that is jumped to",
+  name: "PlayerTimeline shows a raw picture that has begun before the moment that is jumped to",
   permissions: "none",
   fn() {
-    const { line } = timeLine();
+    const { line } = timeline();
     line.place(picture(25));
     line.jump(3.5);
     assertEquals([75, 88].map((at) => line.place(picture(at))), [2_050_000, 2_070_000]);
@@ -101,10 +101,10 @@ Deno.test({
 });
 
 Deno.test({
-  name: "ShownTimeLine goes on with the clock over a pause, and over jumps in it",
+  name: "PlayerTimeline goes on with the clock over a pause, and over jumps in it",
   permissions: "none",
   fn() {
-    const { line, clock } = timeLine();
+    const { line, clock } = timeline();
     line.place(picture(25));
     clock.now = 100;
     line.pause(true);
@@ -125,10 +125,10 @@ Deno.test({
 });
 
 Deno.test({
-  name: "ShownTimeLine does not wait where nobody waits for real time",
+  name: "PlayerTimeline does not wait where nobody waits for real time",
   permissions: "none",
   fn() {
-    const { line, clock } = timeLine({ speed: 0 });
+    const { line, clock } = timeline({ speed: 0 });
     line.place(picture(25));
     line.pause(true);
     clock.now = 5000;
@@ -141,10 +141,10 @@ Deno.test({
 });
 
 Deno.test({
-  name: "ShownTimeLine leaves time as it is over a pause of what is live, which has gone on",
+  name: "PlayerTimeline leaves time as it is over a pause of what is live, which has gone on",
   permissions: "none",
   fn() {
-    const { line, clock } = timeLine({ live: true });
+    const { line, clock } = timeline({ live: true });
     line.place(picture(25));
     line.pause(true);
     clock.now = 5000;

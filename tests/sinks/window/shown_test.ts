@@ -111,7 +111,7 @@ class Watched implements AsyncDisposable {
 
 for (const [codec, flags] of [["ffv1", []], ["h264", ["--encoding", "copy"]]] as const) {
   Deno.test({
-    name: `WindowViewer goes where its keys lead, in the same window, with ${codec}${WHY}`,
+    name: `WindowSink goes where its keys lead, in the same window, with ${codec}${WHY}`,
     ignore: IGNORED,
     async fn() {
       const name = await seconds(codec);
@@ -146,7 +146,7 @@ for (const [codec, flags] of [["ffv1", []], ["h264", ["--encoding", "copy"]]] as
 }
 
 Deno.test({
-  name: `WindowViewer ends both sides in good order at q, and leaves no process${WHY}`,
+  name: `WindowSink ends both sides in good order at q, and leaves no process${WHY}`,
   ignore: IGNORED,
   async fn() {
     const name = await seconds("ffv1");
@@ -201,7 +201,7 @@ function isGrey(colour: readonly number[]): boolean {
 }
 
 Deno.test({
-  name: `WindowViewer pauses and goes on by the space bar, and keeps from ffplay what harms${WHY}`,
+  name: `WindowSink pauses and goes on by the space bar, and keeps from ffplay what harms${WHY}`,
   ignore: IGNORED,
   async fn() {
     const { server, untilAsked, asked } = listeningServer();
@@ -223,7 +223,7 @@ Deno.test({
 
 for (const state of ["nothing comes", "it pauses"]) {
   Deno.test({
-    name: `WindowViewer ends both sides when it is closed while ${state}${WHY}`,
+    name: `WindowSink ends both sides when it is closed while ${state}${WHY}`,
     ignore: IGNORED,
     async fn() {
       const { server, untilAsked, asked } = listeningServer();
@@ -243,7 +243,7 @@ for (const state of ["nothing comes", "it pauses"]) {
 }
 
 Deno.test({
-  name: `WindowViewer closes a still at q${WHY}`,
+  name: `WindowSink closes a still at q${WHY}`,
   ignore: IGNORED,
   async fn() {
     await media.make("still.png", [
@@ -265,7 +265,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: `WindowViewer shows its window also where nobody can tell the keys that are pressed${WHY}`,
+  name: `WindowSink shows its window also where nobody can tell the keys that are pressed${WHY}`,
   ignore: IGNORED,
   async fn() {
     const { server, untilAsked, asked } = listeningServer();

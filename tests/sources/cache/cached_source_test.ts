@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import type { StreamDescription } from "../../../lib/media/frame.ts";
 import { RecordedSource } from "../../../lib/sources/cache/cached_source.ts";
-import { HeadCache } from "../../../lib/sources/cache/store.ts";
+import { StartStore } from "../../../lib/sources/cache/store.ts";
 import { allOf, FakeSource, frameAt, PICTURES, SOUND } from "../../support/fake_source.ts";
 
 function test(name: string, fn: () => Promise<void>): void {
@@ -12,12 +12,12 @@ const lasting = () => Promise.resolve(true);
 
 /** A cache, and a source that is recorded there. */
 function recorded(source: FakeSource, isLasting = lasting) {
-  const cache = new HeadCache(100_000);
+  const cache = new StartStore(100_000);
   return { cache, recorded: new RecordedSource(source, cache.record("key")!, isLasting) };
 }
 
 /** What was kept of a source: the timestamps, and whether that is all. */
-function keptIn(cache: HeadCache) {
+function keptIn(cache: StartStore) {
   using held = cache.take("key");
   const head = held?.head;
   return head && { timestamps: head.frames.map((frame) => frame.timestamp), whole: head.isWhole };

@@ -1,7 +1,7 @@
 /** Answers that begin out of memory, through a real connection: they are as the first one was. */
 import { assert, assertEquals, assertGreater, assertMatch, assertStrictEquals } from "@std/assert";
 import type { MediaRequest } from "../../../lib/protocol/native/request.ts";
-import { classicRequest } from "../../../lib/protocol/script/framing.ts";
+import { scriptRequest } from "../../../lib/protocol/script/framing.ts";
 import { askWhole } from "../../support/cut_answers.ts";
 import { mediaFolder, pictures, tone } from "../../support/media.ts";
 import { type Answer, ask } from "../../support/native_client.ts";
@@ -118,7 +118,7 @@ Deno.test("a script gets the same bytes out of memory", async () => {
   await using server = await testServer({ media: media.path, defaults });
   const read = async (command: "get_image" | "get_video") => {
     using peer = new Peer(await server.connect());
-    await peer.write(classicRequest(command));
+    await peer.write(scriptRequest(command));
     return await peer.readAll();
   };
   const image = await read("get_image");
@@ -156,12 +156,12 @@ Deno.test("a file that has changed is never answered out of memory", async () =>
   const sums = new Set<string>();
   for (const file of files) {
     await media.write("changing.bmp", file);
-    const answers = [];
+    const responses = [];
     for (let round = 0; round < 3; round++) {
-      answers.push(await ask(server, { command: "get_image", name: "changing.bmp" }));
+      responses.push(await ask(server, { command: "get_image", name: "changing.bmp" }));
     }
-    for (const { frames } of answers) sums.add(frames[0].md5);
-    assertEquals(new Set(answers.map(({ frames }) => frames[0].md5)).size, 1);
+    for (const { frames } of responses) sums.add(frames[0].md5);
+    assertEquals(new Set(responses.map(({ frames }) => frames[0].md5)).size, 1);
   }
   assertStrictEquals(sums.size, colours.length);
   // One that is gone is gone, whatever is remembered of it.

@@ -3,7 +3,7 @@ import { RequestError } from "../../../lib/base/errors.ts";
 import { FRAME_HEADROOM, FRAME_TAILROOM } from "../../../lib/media/frame.ts";
 import type { FrameSource, TimedFrame } from "../../../lib/media/source.ts";
 import { type Continuation, ReplayedSource } from "../../../lib/sources/cache/cached_source.ts";
-import type { Head } from "../../../lib/sources/cache/store.ts";
+import type { CachedStart } from "../../../lib/sources/cache/store.ts";
 import { allOf, FakeSource, frameAt, PICTURES, SOUND } from "../../support/fake_source.ts";
 
 function test(name: string, fn: () => Promise<void>): void {
@@ -18,7 +18,7 @@ const REST = [picture(3), sound(4), picture(4)];
 
 /** A head, and whether it is still held. */
 function hold(frames: readonly TimedFrame[] = BEGINNING, isWhole = false) {
-  const head: Head = { streams: [PICTURES, SOUND], notes: ["A note"], frames, isWhole };
+  const head: CachedStart = { streams: [PICTURES, SOUND], notes: ["A note"], frames, isWhole };
   const held = { head, isHeld: true, [Symbol.dispose]: () => void (held.isHeld = false) };
   return held;
 }

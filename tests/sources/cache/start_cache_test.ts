@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertLess, assertRejects, assertStrictEquals } from "@std/assert";
 import { RequestError } from "../../../lib/base/errors.ts";
 import type { FrameSource } from "../../../lib/media/source.ts";
-import { Heads } from "../../../lib/sources/cache/start_cache.ts";
+import { StartCache } from "../../../lib/sources/cache/start_cache.ts";
 import { stateOf } from "../../../lib/sources/file/file_state.ts";
 import type { MediaFile } from "../../../lib/sources/file/library.ts";
 import type { MediaOptions } from "../../../lib/sources/file/plan.ts";
@@ -31,13 +31,13 @@ function changedAt(milliseconds: () => number): Disposable {
 }
 
 /** Opens an answer and takes all of it; how often the file was opened for it. */
-async function played(heads: Heads, file: MediaFile, options: MediaOptions = {}) {
+async function played(startCache: StartCache, file: MediaFile, options: MediaOptions = {}) {
   let opened = 0;
   const open = () => {
     opened++;
     return Promise.resolve(new FakeSource(TEN));
   };
-  await using source = await heads.open({ file, options }, { open, pacer: PACER });
+  await using source = await startCache.open({ file, options }, { open, pacer: PACER });
   const isReplayed = opened === 0;
   assertEquals(await allOf(source), TEN);
   assertStrictEquals(opened, 1);
@@ -47,78 +47,78 @@ async function played(heads: Heads, file: MediaFile, options: MediaOptions = {})
 Deno.test("Heads.open() knows an answer by the file's state and by all that is wanted", async () => {
   using _old = changedAt(() => LONG_AGO);
   let hits = 0;
-  const heads = new Heads(100_000, () => hits++);
+  const startCache = new StartCache(100_000, () => hits++);
   const file = await oldFile("known.mkv");
-  assertStrictEquals(await played(heads, file), false);
-  assertStrictEquals(await played(heads, file), true);
-  assertStrictEquals(await played(heads, file, { start: undefined }), true);
-  assertStrictEquals(await played(heads, file, { duration: 2, start: 1 }), false);
-  assertStrictEquals(await played(heads, file, { start: 1, duration: 2 }), true);
-  assertStrictEquals(await played(heads, file, { start: 1, duration: 3 }), false);
-  assertStrictEquals(await played(heads, { ...file, path: `${file.path}2` }), false);
+  assertStrictEquals(await played(startCache, file), false);
+  assertStrictEquals(await played(startCache, file), true);
+  assertStrictEquals(await played(startCache, file, { start: undefined }), true);
+  assertStrictEquals(await played(startCache, file, { duration: 2, start: 1 }), false);
+  assertStrictEquals(await played(startCache, file, { start: 1, duration: 2 }), true);
+  assertStrictEquals(await played(startCache, file, { start: 1, duration: 3 }), false);
+  assertStrictEquals(await played(startCache, { ...file, path: `${file.path}2` }), false);
   const state = { ...file.state!, stamp: "another" };
-  assertStrictEquals(await played(heads, { ...file, state }), false);
+  assertStrictEquals(await played(startCache, { ...file, state }), false);
   const moved = { ...file.state!, identity: "another" };
-  assertStrictEquals(await played(heads, { ...file, state: moved }), false);
+  assertStrictEquals(await played(startCache, { ...file, state: moved }), false);
   assertStrictEquals(hits, 3);
 });
 
 Deno.test("Heads.open() remembers nothing of a file that changes, or just has", async () => {
-  const heads = new Heads(100_000);
+  const startCache = new StartCache(100_000);
   let changed = LONG_AGO;
   using _changing = changedAt(() => changed);
   const file = await oldFile("changing.mkv");
   changed++;
   for (let round = 0; round < 3; round++) {
-    assertStrictEquals(await played(heads, file), false);
+    assertStrictEquals(await played(startCache, file), false);
   }
   changed = Date.now() + 1000;
   const fresh = await oldFile("fresh.mkv");
   for (let round = 0; round < 3; round++) {
-    assertStrictEquals(await played(heads, fresh), false);
+    assertStrictEquals(await played(startCache, fresh), false);
   }
-  assertStrictEquals(heads.taken, 0);
-  assertStrictEquals(await played(heads, { ...file, state: undefined }), false);
+  assertStrictEquals(startCache.taken, 0);
+  assertStrictEquals(await played(startCache, { ...file, state: undefined }), false);
 });
 
 Deno.test("Heads.open() of two at once records one, and decodes for the other", async () => {
   using _old = changedAt(() => LONG_AGO);
-  const heads = new Heads(100_000);
+  const startCache = new StartCache(100_000);
   const file = await oldFile("two.mkv");
   const open = () => Promise.resolve(new FakeSource(TEN));
   const sources = [
-    await heads.open({ file, options: {} }, { open, pacer: PACER }),
-    await heads.open({ file, options: {} }, { open, pacer: PACER }),
+    await startCache.open({ file, options: {} }, { open, pacer: PACER }),
+    await startCache.open({ file, options: {} }, { open, pacer: PACER }),
   ];
-  const taken = heads.taken;
+  const taken = startCache.taken;
   for (const frames of await Promise.all(sources.map(allOf))) assertEquals(frames, TEN);
-  assertLess(heads.taken, taken + 2000);
-  assertStrictEquals(await played(heads, file), true);
+  assertLess(startCache.taken, taken + 2000);
+  assertStrictEquals(await played(startCache, file), true);
 });
 
 Deno.test("Heads.open() takes no more memory than it may, whatever is asked for", async () => {
   using _old = changedAt(() => LONG_AGO);
   const limit = 20_000;
-  const heads = new Heads(limit);
+  const startCache = new StartCache(limit);
   const file = await oldFile("much.mkv");
   for (let start = 1; start <= 30; start++) {
-    assertStrictEquals(await played(heads, file, { start }), false);
-    assert(heads.taken <= limit);
+    assertStrictEquals(await played(startCache, file, { start }), false);
+    assert(startCache.taken <= limit);
   }
-  assertStrictEquals(await played(heads, file, { start: 30 }), true);
-  assertStrictEquals(await played(heads, file, { start: 1 }), false);
-  const none = new Heads(0);
+  assertStrictEquals(await played(startCache, file, { start: 30 }), true);
+  assertStrictEquals(await played(startCache, file, { start: 1 }), false);
+  const none = new StartCache(0);
   for (let round = 0; round < 2; round++) assertStrictEquals(await played(none, file), false);
 });
 
 Deno.test("Heads.open() refuses to remember what does not begin the same twice", async () => {
   using _old = changedAt(() => LONG_AGO);
-  const heads = new Heads(100_000);
+  const startCache = new StartCache(100_000);
   const file = await oldFile("unsteady.mkv");
   let begins = 0;
   const ask = async () => {
     const open = () => Promise.resolve(new FakeSource(TEN.slice(begins)));
-    await using source = await heads.open({ file, options: {} }, { open, pacer: PACER });
+    await using source = await startCache.open({ file, options: {} }, { open, pacer: PACER });
     return (await allOf(source)).length;
   };
   assertStrictEquals(await ask(), 10);
@@ -135,15 +135,15 @@ Deno.test("Heads.open() refuses to remember what does not begin the same twice",
 
 Deno.test("Heads.open() does not go on with a file that has taken the place of its own", async () => {
   using _old = changedAt(() => LONG_AGO);
-  const heads = new Heads(100_000);
+  const startCache = new StartCache(100_000);
   const file = await oldFile("replaced.mkv");
-  await played(heads, file);
+  await played(startCache, file);
   const source = new FakeSource(TEN);
   const open = async () => {
     await Deno.rename(await folder.write("new.mkv", "media"), file.path);
     return source;
   };
-  await using replayed = await heads.open({ file, options: {} }, { open, pacer: PACER });
+  await using replayed = await startCache.open({ file, options: {} }, { open, pacer: PACER });
   const given: number[] = [];
   const error = await assertRejects(async () => {
     for await (const { timestamp } of replayed.frames()) given.push(timestamp);
@@ -158,9 +158,9 @@ Deno.test("Heads.open() does not go on with a file that has taken the place of i
 
 Deno.test("Heads.open() lets what follows be due later, where it had to be waited for", async () => {
   using _old = changedAt(() => LONG_AGO);
-  const heads = new Heads(100_000);
+  const startCache = new StartCache(100_000);
   const file = await oldFile("slow.mkv");
-  await played(heads, file);
+  await played(startCache, file);
   const opening = Promise.withResolvers<FrameSource>();
   const asked: number[] = [];
   const postponed: number[] = [];
@@ -169,7 +169,7 @@ Deno.test("Heads.open() lets what follows be due later, where it had to be waite
     postpone: (seconds: number) => void postponed.push(seconds),
   };
   const open = () => opening.promise;
-  await using source = await heads.open({ file, options: {} }, { open, pacer });
+  await using source = await startCache.open({ file, options: {} }, { open, pacer });
   const frames = source.frames();
   for (let count = 0; count < 3; count++) await frames.next();
   const next = frames.next();
@@ -184,15 +184,15 @@ Deno.test("Heads.open() lets what follows be due later, where it had to be waite
 Deno.test("Heads.whole() gives what has no more to come, and nothing else", async () => {
   using _old = changedAt(() => LONG_AGO);
   let hits = 0;
-  const heads = new Heads(100_000, () => hits++);
+  const startCache = new StartCache(100_000, () => hits++);
   const file = await oldFile("whole.png");
   const still = { file, options: { still: true } };
-  assertStrictEquals(heads.whole(still), undefined);
+  assertStrictEquals(startCache.whole(still), undefined);
   const open = () => Promise.resolve(new FakeSource(TEN.slice(0, 1)));
-  await allOf(await heads.open(still, { open, pacer: PACER }));
-  await played(heads, file);
-  assertStrictEquals(heads.whole({ file, options: {} }), undefined);
-  await using known = heads.whole(still);
+  await allOf(await startCache.open(still, { open, pacer: PACER }));
+  await played(startCache, file);
+  assertStrictEquals(startCache.whole({ file, options: {} }), undefined);
+  await using known = startCache.whole(still);
   assertEquals(known && await allOf(known), TEN.slice(0, 1));
   assertStrictEquals(hits, 1);
 });

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertLess, assertStrictEquals } from "@std/assert";
-import { HeadCache } from "../../../lib/sources/cache/store.ts";
+import { StartStore } from "../../../lib/sources/cache/store.ts";
 import { frameAt, PICTURES } from "../../support/fake_source.ts";
 
 const LIMIT = 10_000;
@@ -11,14 +11,14 @@ function test(name: string, fn: () => void): void {
 const about = { streams: [PICTURES], notes: [], isWhole: false };
 
 /** Keeps a head of one frame. */
-function keep(cache: HeadCache, key: string, size: number): void {
+function keep(cache: StartStore, key: string, size: number): void {
   const recording = cache.record(key);
   recording?.add(frameAt(1, { size }));
   recording?.keep(about);
 }
 
 /** Which of some keys are kept, without using them. */
-function kept(cache: HeadCache, ...keys: string[]): string[] {
+function kept(cache: StartStore, ...keys: string[]): string[] {
   // In the order in which they would go: looking at all of them leaves that as it is.
   return keys.filter((key) => {
     using held = cache.take(key);
@@ -26,8 +26,8 @@ function kept(cache: HeadCache, ...keys: string[]): string[] {
   });
 }
 
-test("HeadCache gives what was recorded, in memory of its own", () => {
-  const cache = new HeadCache(LIMIT);
+test("StartStore gives what was recorded, in memory of its own", () => {
+  const cache = new StartStore(LIMIT);
   const recording = cache.record("a");
   const frames = [frameAt(1), frameAt(2)];
   for (const frame of frames) recording?.add(frame);
@@ -44,8 +44,8 @@ test("HeadCache gives what was recorded, in memory of its own", () => {
   assertStrictEquals(cache.take("b"), undefined);
 });
 
-test("HeadCache records a key once at a time, and not what it keeps", () => {
-  const cache = new HeadCache(LIMIT);
+test("StartStore records a key once at a time, and not what it keeps", () => {
+  const cache = new StartStore(LIMIT);
   const first = cache.record("a");
   assertStrictEquals(cache.record("a"), undefined);
   first?.drop();
@@ -60,8 +60,8 @@ test("HeadCache records a key once at a time, and not what it keeps", () => {
   assertEquals(kept(cache, "a"), ["a"]);
 });
 
-test("HeadCache lets go of what was not used for the longest time", () => {
-  const cache = new HeadCache(LIMIT);
+test("StartStore lets go of what was not used for the longest time", () => {
+  const cache = new StartStore(LIMIT);
   keep(cache, "a", 1000);
   keep(cache, "b", 1000);
   keep(cache, "c", 1000);
@@ -75,8 +75,8 @@ test("HeadCache lets go of what was not used for the longest time", () => {
   assertLess(cache.taken, LIMIT + 1);
 });
 
-test("HeadCache keeps nothing that is larger than half of it, nor tries again", () => {
-  const cache = new HeadCache(LIMIT);
+test("StartStore keeps nothing that is larger than half of it, nor tries again", () => {
+  const cache = new StartStore(LIMIT);
   keep(cache, "small", 100);
   const recording = cache.record("large");
   for (let count = 0; count < 10; count++) recording?.add(frameAt(count, { size: 1000 }));
@@ -88,8 +88,8 @@ test("HeadCache keeps nothing that is larger than half of it, nor tries again", 
   assertLess(cache.taken, 4000);
 });
 
-test("HeadCache counts what is being recorded, which makes room, too", () => {
-  const cache = new HeadCache(LIMIT);
+test("StartStore counts what is being recorded, which makes room, too", () => {
+  const cache = new StartStore(LIMIT);
   const first = cache.record("a");
   first?.add(frameAt(1, { size: 3000 }));
   const second = cache.record("b");
@@ -102,8 +102,8 @@ test("HeadCache counts what is being recorded, which makes room, too", () => {
   assert(cache.record("a") !== undefined);
 });
 
-test("HeadCache counts what is held until it is let go, and keeps it", () => {
-  const cache = new HeadCache(LIMIT);
+test("StartStore counts what is held until it is let go, and keeps it", () => {
+  const cache = new StartStore(LIMIT);
   keep(cache, "a", 3000);
   keep(cache, "b", 3000);
   const held = ["a", "b"].map((key) => cache.take(key));
@@ -122,8 +122,8 @@ test("HeadCache counts what is held until it is let go, and keeps it", () => {
   assertStrictEquals(cache.record("a"), undefined);
 });
 
-test("HeadCache counts what sets decoders up, too", () => {
-  const cache = new HeadCache(LIMIT);
+test("StartStore counts what sets decoders up, too", () => {
+  const cache = new StartStore(LIMIT);
   const set = (size: number) => [{ ...PICTURES, extradata: new Uint8Array(size) }];
   cache.record("a")?.keep({ ...about, streams: set(5000) });
   assert(cache.taken > 5000);
@@ -132,15 +132,15 @@ test("HeadCache counts what sets decoders up, too", () => {
   assertStrictEquals(cache.taken, 0);
 });
 
-test("HeadCache of no size keeps nothing", () => {
-  const cache = new HeadCache(0);
+test("StartStore of no size keeps nothing", () => {
+  const cache = new StartStore(0);
   assertStrictEquals(cache.record("a"), undefined);
   cache.refuse("a");
   assertStrictEquals(cache.taken, 0);
 });
 
-test("HeadCache remembers but so many keys", () => {
-  const cache = new HeadCache(LIMIT);
+test("StartStore remembers but so many keys", () => {
+  const cache = new StartStore(LIMIT);
   for (let count = 0; count < 1000; count++) cache.refuse(`key ${count}`);
   assertLess(cache.taken, LIMIT + 1);
   assert(cache.record("key 1") !== undefined);

@@ -6,7 +6,7 @@ import {
   videoArguments,
 } from "../../../lib/sources/file/ffmpeg_args.ts";
 import type { MediaFile } from "../../../lib/sources/file/library.ts";
-import { type MediaOptions, planLanes } from "../../../lib/sources/file/plan.ts";
+import { type MediaOptions, planTracks } from "../../../lib/sources/file/plan.ts";
 import type { MediaInfo } from "../../../lib/sources/file/probe.ts";
 
 function test(name: string, fn: () => void): void {
@@ -33,11 +33,11 @@ function file(info: Partial<MediaInfo> = {}): MediaFile {
 }
 
 function videoFor(file: MediaFile, options: MediaOptions): string[] {
-  return videoArguments({ file, options, plan: planLanes(file, options) });
+  return videoArguments({ file, options, plan: planTracks(file, options) });
 }
 
 function audioFor(file: MediaFile, options: MediaOptions): string[] {
-  return audioArguments({ file, options, plan: planLanes(file, options) });
+  return audioArguments({ file, options, plan: planTracks(file, options) });
 }
 
 /** The argument that follows another, `undefined` where that is not there. */

@@ -1,21 +1,21 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { type Lane, merge } from "../../../lib/sources/file/interleave.ts";
+import { merge, type Track } from "../../../lib/sources/file/interleave.ts";
 
 function test(name: string, fn: () => Promise<void>): void {
   Deno.test({ name, permissions: "none", fn });
 }
 
 /** An item: whose it is, and its moment in seconds. */
-type Item = readonly [lane: string, time: number];
+type Item = readonly [track: string, time: number];
 
 /** A lane whose items are there from the beginning. */
-function lane(name: string, times: readonly number[]): Lane<Item> {
+function track(name: string, times: readonly number[]): Track<Item> {
   const rest = times.map((time): Item => [name, time]);
   return { take: () => Promise.resolve(rest.shift()), timeOf: ([, time]) => time };
 }
 
 /** A lane whose items come when a test lets them. */
-class SlowLane implements Lane<Item> {
+class SlowTrack implements Track<Item> {
   taken = 0;
   #name: string;
   #waiting: PromiseWithResolvers<Item | undefined> | undefined;
@@ -53,19 +53,19 @@ async function isSettled(promise: Promise<unknown>): Promise<boolean> {
 }
 
 test("merge() gives a single lane as it is", async () => {
-  const items = await Array.fromAsync(merge([lane("a", [0, 2, 1, 3])]));
+  const items = await Array.fromAsync(merge([track("a", [0, 2, 1, 3])]));
   assertEquals(items.map(([, time]) => time), [0, 2, 1, 3]);
 });
 
 test("merge() gives nothing where there is nothing", async () => {
   assertEquals(await Array.fromAsync(merge<Item>([])), []);
-  assertEquals(await Array.fromAsync(merge([lane("a", []), lane("b", [])])), []);
+  assertEquals(await Array.fromAsync(merge([track("a", []), track("b", [])])), []);
 });
 
 test("merge() puts two lanes into one order of time, up to the lead", async () => {
   const pictures = Array.from({ length: 75 }, (_, at) => at / 25);
   const sounds = Array.from({ length: 141 }, (_, at) => at * 1024 / 48_000);
-  const items = await Array.fromAsync(merge([lane("p", pictures), lane("s", sounds)]));
+  const items = await Array.fromAsync(merge([track("p", pictures), track("s", sounds)]));
   assertEquals(items.length, 75 + 141);
   for (const name of ["p", "s"]) {
     const own = items.filter(([owner]) => owner === name).map(([, time]) => time);
@@ -88,28 +88,28 @@ for (const rate of [30, 4]) {
 async function keepsOrder(rate: number): Promise<void> {
   const pictures = Array.from({ length: rate }, (_, at) => at / rate);
   const sounds = Array.from({ length: 47 }, (_, at) => at * 1024 / 48_000);
-  const slowly = ({ take, timeOf }: Lane<Item>): Lane<Item> => ({
+  const slowly = ({ take, timeOf }: Track<Item>): Track<Item> => ({
     timeOf,
     take: async () => {
       for (let turn = 0; turn < 20; turn++) await Promise.resolve();
       return await take();
     },
   });
-  const lanes = [slowly(lane("p", pictures)), slowly(lane("s", sounds))];
+  const tracks = [slowly(track("p", pictures)), slowly(track("s", sounds))];
   const times: number[] = [];
-  for await (const [, time] of merge(lanes, { patience: 1000 })) times.push(time);
+  for await (const [, time] of merge(tracks, { patience: 1000 })) times.push(time);
   assertEquals(times, times.toSorted((a, b) => a - b));
 }
 
 test("merge() goes on with one lane when the other has ended", async () => {
-  const items = await Array.fromAsync(merge([lane("a", [0, 0.1]), lane("b", [0, 5, 10])]));
+  const items = await Array.fromAsync(merge([track("a", [0, 0.1]), track("b", [0, 5, 10])]));
   assertEquals(items.filter(([name]) => name === "b").map(([, time]) => time), [0, 5, 10]);
   assertEquals(items.length, 5);
 });
 
 test("merge() lets the first item go while the other lane is still being opened", async () => {
-  const slow = new SlowLane("slow");
-  await using items = merge([lane("fast", [0, 0.1, 0.3, 0.4]), slow]);
+  const slow = new SlowTrack("slow");
+  await using items = merge([track("fast", [0, 0.1, 0.3, 0.4]), slow]);
   assertEquals((await items.next()).value, ["fast", 0]);
   assertEquals((await items.next()).value, ["fast", 0.1]);
   const third = items.next();
@@ -123,8 +123,8 @@ test("merge() lets the first item go while the other lane is still being opened"
 });
 
 test("merge() waits for a lane that lags, and takes it up when it ends", async () => {
-  const slow = new SlowLane("slow");
-  await using items = merge([lane("fast", [10, 20]), slow]);
+  const slow = new SlowTrack("slow");
+  await using items = merge([track("fast", [10, 20]), slow]);
   const first = items.next();
   assertEquals(await isSettled(first), false);
   slow.give(undefined);
@@ -133,7 +133,7 @@ test("merge() waits for a lane that lags, and takes it up when it ends", async (
 });
 
 test("merge() takes an item's successor only when the next item is asked for", async () => {
-  const slow = new SlowLane("slow");
+  const slow = new SlowTrack("slow");
   await using items = merge([slow]);
   const first = items.next();
   slow.give(0);
@@ -148,8 +148,8 @@ test("merge() takes an item's successor only when the next item is asked for", a
 });
 
 test("merge() fails as its lanes do, once they are needed", async () => {
-  const slow = new SlowLane("slow");
-  await using items = merge([lane("fast", [0, 1]), slow]);
+  const slow = new SlowTrack("slow");
+  await using items = merge([track("fast", [0, 1]), slow]);
   assertEquals((await items.next()).value, ["fast", 0]);
   const second = items.next();
   slow.fail(new TypeError("broken"));
@@ -157,8 +157,8 @@ test("merge() fails as its lanes do, once they are needed", async () => {
 });
 
 test("merge() reports the failure of a lane that is not waited for", async () => {
-  const slow = new SlowLane("slow");
-  const items = merge([lane("fast", [0, 0.1, 0.2]), slow]);
+  const slow = new SlowTrack("slow");
+  const items = merge([track("fast", [0, 0.1, 0.2]), slow]);
   assertEquals((await items.next()).value, ["fast", 0]);
   slow.fail(new TypeError("broken"));
   await assertRejects(async () => await Array.fromAsync(items), TypeError, "broken");

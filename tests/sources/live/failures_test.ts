@@ -84,7 +84,7 @@ Deno.test("a viewer is told why a source cannot be started", async () => {
 
 Deno.test("a source that gives nothing is ended, and started again", async () => {
   using silent = silentHost();
-  await using server = await liveServer(`cam=${silent.url}`, { silenceTimeout: 200, linger: 60 });
+  await using server = await liveServer(`cam=${silent.url}`, { readTimeout: 200, linger: 60 });
   assertMatch(await refusal(server), /^media_error: Cannot read "cam": nothing came for 0\.2 s$/);
   await server.logged(/nothing came for 0\.2 s; it is tried again in/, 2);
 });

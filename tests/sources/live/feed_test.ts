@@ -32,7 +32,7 @@ Deno.test("LiveFeed.next() fails with the reason once there are no more frames",
 
 Deno.test("LiveFeed.next() waits for frames of which few were asked for", async () => {
   const source = "lavfi:testsrc2=size=16x16:rate=25,realtime";
-  await using feed = await open(source, { fps: 0.25 }, { silenceTimeout: 3500 });
+  await using feed = await open(source, { fps: 0.25 }, { readTimeout: 3500 });
   const [stream] = feed.streams;
   const moments: number[] = [];
   for (let count = 0; count < 2; count++) {
