@@ -79,11 +79,6 @@ function findFiles(folder: string, names: RegExp): string[] {
   });
 }
 
-/** The room that a path below `lib/` belongs to. */
-function roomOf(path: string): string | undefined {
-  return path.match(/^lib\/([^/]+)\//)?.[1];
-}
-
 /** What a module imports: paths from the root for its neighbours, names for packages. */
 function importsOf({ path, code }: Source): string[] {
   const found = code.matchAll(

@@ -1,9 +1,39 @@
 /**
+ * Runs an action once when a signal aborts, at once if it already has.
+ *
+ * @returns removes the listener when disposed
+ *
+ * @example
+ * ```ts
+ * import { onAbort } from "./async.ts";
+ *
+ * const controller = new AbortController();
+ * using _listener = onAbort(controller.signal, () => console.log("stopped"));
+ * ```
+ */
+export function onAbort(signal: AbortSignal, action: () => void): Disposable {
+  if (signal.aborted) action();
+  else signal.addEventListener("abort", action, { once: true });
+  return { [Symbol.dispose]: () => signal.removeEventListener("abort", action) };
+}
+
+/**
+ * Waits for a promise, or until a signal aborts.
+ *
+ * @throws the signal's reason if it aborts first; the promise's own failure is then ignored
+ */
+export async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  const aborted = Promise.withResolvers<never>();
+  using _listener = onAbort(signal, () => aborted.reject(signal.reason));
+  return await Promise.race([promise, aborted.promise]);
+}
+
+/**
  * Calls `onExpiry` once, `milliseconds` from now, unless disposed before.
  *
  * @example
  * ```ts
- * import { deadline } from "./deadline.ts";
+ * import { deadline } from "./async.ts";
  *
  * const controller = new AbortController();
  * using _limit = deadline(10_000, () => controller.abort());
@@ -46,17 +76,13 @@ export class Semaphore {
       this.#free--;
       return;
     }
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const giveUp = () => {
-      this.#waiting = this.#waiting.filter((waiting) => waiting !== resolve);
-      reject(signal.reason);
-    };
+    const { promise, resolve } = Promise.withResolvers<void>();
     this.#waiting.push(resolve);
-    signal.addEventListener("abort", giveUp);
     try {
-      await promise;
-    } finally {
-      signal.removeEventListener("abort", giveUp);
+      await abortable(promise, signal);
+    } catch (error) {
+      this.#waiting = this.#waiting.filter((waiting) => waiting !== resolve);
+      throw error;
     }
   }
 }

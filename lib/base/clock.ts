@@ -1,3 +1,5 @@
+import { abortable } from "./async.ts";
+
 /** Time that goes on evenly; passed in, so that tests need not wait. */
 export interface Clock {
   /** Milliseconds since some fixed moment; never goes back. */
@@ -9,16 +11,15 @@ export interface Clock {
 /** Real time. */
 export const MONOTONIC_CLOCK: Clock = {
   now: () => performance.now(),
-  sleep: (milliseconds, signal) => {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const stop = () => reject(signal.reason);
+  sleep: async (milliseconds, signal) => {
+    signal.throwIfAborted();
+    const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, milliseconds);
-    if (signal.aborted) stop();
-    signal.addEventListener("abort", stop);
-    return promise.finally(() => {
+    try {
+      await abortable(promise, signal);
+    } finally {
       clearTimeout(timer);
-      signal.removeEventListener("abort", stop);
-    });
+    }
   },
 };
 

@@ -52,6 +52,30 @@ export class TruncatedError extends Error {
   }
 }
 
+/** Errors of Deno that mean a lost connection or pipe. */
+const LOST = [
+  ...[Deno.errors.ConnectionReset, Deno.errors.ConnectionAborted, Deno.errors.BrokenPipe],
+  ...[Deno.errors.TimedOut, Deno.errors.UnexpectedEof, Deno.errors.NetworkUnreachable],
+  ...[Deno.errors.NotConnected, TruncatedError],
+];
+
+/** The same as error codes of the system, for those without a class in Deno, and for Node's. */
+const LOST_CODES: readonly unknown[] = [
+  ...["ECONNRESET", "ECONNABORTED", "EPIPE", "ETIMEDOUT"],
+  ...["EHOSTUNREACH", "EHOSTDOWN", "ENETUNREACH", "ENETDOWN", "ENETRESET"],
+];
+
+/** Whether an error means that the other end of a connection or pipe is gone. */
+export function isConnectionLost(error: unknown): boolean {
+  if (LOST.some((kind) => error instanceof kind)) return true;
+  return error instanceof Error && "code" in error && LOST_CODES.includes(error.code);
+}
+
+/** Whether an error means that this side closed the connection while it was in use. */
+export function isConnectionClosed(error: unknown): boolean {
+  return error instanceof Deno.errors.Interrupted || error instanceof Deno.errors.BadResource;
+}
+
 /** Standard output has been closed by whoever read it, as `head` does. */
 export class OutputClosedError extends Error {
   override name = "OutputClosedError";

@@ -117,6 +117,15 @@ export function toSeconds(timestamp: number, timeBase: Rational): number {
   return timestamp * timeBase[0] / timeBase[1];
 }
 
+/**
+ * Converts seconds to the nearest timestamp.
+ *
+ * @param timeBase seconds a tick
+ */
+export function toTicks(seconds: number, [numerator, denominator]: Rational): number {
+  return Math.round(seconds * denominator / numerator);
+}
+
 /** Bytes of one sample of PCM in one channel; `undefined` for other codecs. */
 export function sampleSize(codec: string): number | undefined {
   const bits = codec.match(/^pcm_[suf](\d+)/)?.[1];

@@ -1,3 +1,4 @@
+import { isConnectionLost } from "../base/errors.ts";
 import type { Frame, Rational, StreamDescription } from "../media/frame.ts";
 import { NutMuxer } from "./muxer.ts";
 
@@ -77,7 +78,7 @@ export class NutWriter {
       await this.#writer.abort(new Deno.errors.BrokenPipe("The output has been ended"));
     } catch (error) {
       // A write that was under way has found out that nobody reads any more: it has ended by that.
-      if (!isGone(error)) throw error;
+      if (!isConnectionLost(error)) throw error;
     }
   }
 
@@ -107,11 +108,6 @@ export class NutWriter {
     this.#begun = true;
     await this.#writer.write(this.#muxer.header());
   }
-}
-
-/** Whether an error says that nobody reads what is written any more. */
-export function isGone(error: unknown): boolean {
-  return error instanceof Deno.errors.BrokenPipe || error instanceof Deno.errors.ConnectionReset;
 }
 
 /** A time base in which the shifted timestamps are whole numbers. */

@@ -1,8 +1,8 @@
-import { ProcessError } from "../base/errors.ts";
+import { isConnectionLost, ProcessError } from "../base/errors.ts";
 import { type Process, type ProcessOptions, startProcess } from "../ffmpeg/process.ts";
 import { plainLines } from "../ffmpeg/stderr.ts";
 import type { Frame, StreamDescription } from "../media/frame.ts";
-import { isGone, NutWriter, type NutWriterOptions } from "../nut/writer.ts";
+import { NutWriter, type NutWriterOptions } from "../nut/writer.ts";
 import type { PrivateSocket } from "./window/socket.ts";
 
 /** Options of {@linkcode FrameSink}. */
@@ -97,7 +97,7 @@ export class FrameSink implements AsyncDisposable {
       await action();
       return true;
     } catch (error) {
-      if (!isGone(error)) throw error;
+      if (!isConnectionLost(error)) throw error;
       await this.#process.finished();
       return false;
     }

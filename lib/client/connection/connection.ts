@@ -1,12 +1,12 @@
 import { deadline } from "../../base/async.ts";
 import { ByteReader, fromSocket } from "../../base/byte_reader.ts";
 import { ByteWriter } from "../../base/byte_writer.ts";
-import { DeadlineError, messageOf } from "../../base/errors.ts";
+import { DeadlineError, isConnectionLost, messageOf } from "../../base/errors.ts";
 import { formatAddress } from "../../net/address.ts";
 import { closeSocket, type Socket } from "../../net/socket.ts";
 import type { Secret } from "../../net/token.ts";
 import type { Credentials } from "./credentials.ts";
-import { ConnectError, isBreak } from "./errors.ts";
+import { ConnectError } from "./errors.ts";
 import { connectSecurely } from "./tls.ts";
 
 /** Where a server is. */
@@ -114,7 +114,7 @@ export async function connect(
   } catch (cause) {
     signal.throwIfAborted();
     if (!timeout.aborted) {
-      const lasting = !(cause instanceof Error && isBreak(cause.cause));
+      const lasting = !(cause instanceof Error && isConnectionLost(cause.cause));
       throw new ConnectError(messageOf(cause), { cause, lasting });
     }
     const reason = `no TLS within ${timeouts.connect / 1000} s, is that stream-server with ` +

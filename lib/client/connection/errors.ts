@@ -1,11 +1,5 @@
 /** What may go wrong with a connection, and better the next time. */
-import {
-  DeadlineError,
-  FormatError,
-  messageOf,
-  RequestError,
-  TruncatedError,
-} from "../../base/errors.ts";
+import { DeadlineError, FormatError, messageOf, RequestError } from "../../base/errors.ts";
 import { formatAddress } from "../../net/address.ts";
 import type { ClientFlags } from "../flags.ts";
 import { CutError } from "../request/request.ts";
@@ -32,25 +26,6 @@ export class ConnectError extends Error {
 export interface ConnectErrorOptions extends ErrorOptions {
   lasting?: boolean;
   brief?: string;
-}
-
-/** The errors of Deno that a connection breaks off with. */
-const BREAKS = [
-  ...[Deno.errors.ConnectionReset, Deno.errors.ConnectionAborted, Deno.errors.BrokenPipe],
-  ...[Deno.errors.TimedOut, Deno.errors.UnexpectedEof, Deno.errors.NetworkUnreachable],
-  TruncatedError,
-];
-
-/** The same by the system's names, for those that Deno has no class for, and for Node's. */
-const BREAK_CODES: readonly unknown[] = [
-  ...["ECONNRESET", "ECONNABORTED", "EPIPE", "ETIMEDOUT"],
-  ...["EHOSTUNREACH", "EHOSTDOWN", "ENETUNREACH", "ENETDOWN", "ENETRESET"],
-];
-
-/** Whether an error says that a connection broke off, whichever side noticed it. */
-export function isBreak(error: unknown): boolean {
-  if (BREAKS.some((kind) => error instanceof kind)) return true;
-  return error instanceof Error && "code" in error && BREAK_CODES.includes(error.code);
 }
 
 /** Whether it may help to connect again: other failures would only be repeated. */

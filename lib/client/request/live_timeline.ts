@@ -1,6 +1,5 @@
 /** The time line of a live source over several connections. Pure, but for the clock. */
-import { type Frame, type StreamDescription, toSeconds } from "../../media/frame.ts";
-import { toTicks } from "./resume_state.ts";
+import { type Frame, type StreamDescription, toSeconds, toTicks } from "../../media/frame.ts";
 
 /**
  * Moves the timestamps of a live source's later connections onto the line of the first, on by the

@@ -1,4 +1,4 @@
-import { FormatError } from "../../base/errors.ts";
+import { FormatError, isConnectionLost } from "../../base/errors.ts";
 import { Connection, type Message } from "../../protocol/native/connection.ts";
 import {
   encodeControl,
@@ -15,7 +15,6 @@ import {
   parseNotice,
 } from "../../protocol/native/response.ts";
 import type { ServerConnection } from "../connection/connection.ts";
-import { isBreak } from "../connection/errors.ts";
 import { ClockWatch } from "./clock_sync.ts";
 import { CutError, type MediaResponse, type ResponsePart } from "./request.ts";
 
@@ -128,7 +127,7 @@ async function orCut<Result>(action: () => Promise<Result>): Promise<Result> {
   try {
     return await action();
   } catch (cause) {
-    if (!isBreak(cause)) throw cause;
+    if (!isConnectionLost(cause)) throw cause;
     throw new CutError("the connection was cut", { cause });
   }
 }

@@ -7,10 +7,10 @@ import {
   type AudioStream,
   type Description,
   type Frame,
-  type Rational,
   sampleSize,
   type StreamDescription,
   toSeconds,
+  toTicks,
 } from "../../media/frame.ts";
 import type { Control, MediaRequest, ResumePoint } from "../../protocol/native/request.ts";
 import type { EndReport, StreamTotals } from "../../protocol/native/response.ts";
@@ -86,11 +86,6 @@ function ticksOf(bytes: number, stream: AudioStream): number | undefined {
   if (size === undefined) return undefined;
   const samples = Math.floor(bytes / (size * stream.channels));
   return toTicks(samples / stream.sampleRate, stream.timeBase);
-}
-
-/** The tick that is nearest to a moment in seconds. */
-export function toTicks(seconds: number, [numerator, denominator]: Rational): number {
-  return Math.round(seconds * denominator / numerator);
 }
 
 /** What came over one connection, to be compared with what the server says that it sent. */

@@ -1,5 +1,5 @@
 import { BufferPool } from "../../base/buffer_pool.ts";
-import { FormatError } from "../../base/errors.ts";
+import { FormatError, isConnectionLost } from "../../base/errors.ts";
 import {
   type Description,
   type Frame,
@@ -16,7 +16,6 @@ import {
   scriptRequest,
 } from "../../protocol/script/framing.ts";
 import type { ServerConnection } from "../connection/connection.ts";
-import { isBreak } from "../connection/errors.ts";
 import { CutError, type MediaResponse, type ResponsePart } from "./request.ts";
 
 /** The classic wire has no timestamps: frames get their moment of arrival, in microseconds. */
@@ -108,7 +107,7 @@ async function nextPickle(
     const memory = pool.take(ROOM.offset + length + ROOM.tail);
     return await reader.readGrowing(memory, length, ROOM);
   } catch (cause) {
-    if (!isBreak(cause)) throw cause;
+    if (!isConnectionLost(cause)) throw cause;
     throw new CutError("the connection was cut", { cause });
   }
 }

@@ -1,7 +1,13 @@
 import type { ByteReader } from "../../base/byte_reader.ts";
 import type { ByteWriter } from "../../base/byte_writer.ts";
 import type { Clock } from "../../base/clock.ts";
-import { DeadlineError, MissingProgramError, RequestError } from "../../base/errors.ts";
+import {
+  DeadlineError,
+  isConnectionClosed,
+  isConnectionLost,
+  MissingProgramError,
+  RequestError,
+} from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import type { IdleTimeout } from "../../net/idle_timeout.ts";
 import type { StartCache } from "../../sources/cache/start_cache.ts";
@@ -72,14 +78,9 @@ export interface SessionContext {
   writer: ByteWriter;
 }
 
-/** Whether an error only says that the peer went away, as viewers do. */
+/** Whether an error means that the client left, or that its connection was closed here. */
 export function isPeerGone(error: unknown): boolean {
-  return error instanceof Deno.errors.BrokenPipe ||
-    error instanceof Deno.errors.ConnectionReset ||
-    error instanceof Deno.errors.ConnectionAborted ||
-    error instanceof Deno.errors.NotConnected ||
-    error instanceof Deno.errors.Interrupted ||
-    error instanceof Deno.errors.BadResource;
+  return isConnectionLost(error) || isConnectionClosed(error);
 }
 
 /** What the system may have no more of, by the names of its errors (errno(3)). */

@@ -1,4 +1,4 @@
-import { type Frame, type Rational, type StreamDescription, toSeconds } from "../../media/frame.ts";
+import { type Frame, type StreamDescription, toSeconds, toTicks } from "../../media/frame.ts";
 import { NutWriter } from "../../nut/writer.ts";
 
 /** A frame that belongs to somebody else, who wants to know when it is needed no more. */
@@ -126,8 +126,4 @@ export class CaptureMoments {
     }
     return found?.captured;
   }
-}
-
-function toTicks(seconds: number, [numerator, denominator]: Rational): number {
-  return Math.round(seconds * denominator / numerator);
 }

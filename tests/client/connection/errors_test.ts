@@ -2,14 +2,15 @@ import { assertEquals } from "@std/assert";
 import {
   DeadlineError,
   FormatError,
+  isConnectionLost,
   RequestError,
   TruncatedError,
 } from "../../../lib/base/errors.ts";
-import { ConnectError, isBreak, mayPass } from "../../../lib/client/connection/errors.ts";
+import { ConnectError, mayPass } from "../../../lib/client/connection/errors.ts";
 import { CutError } from "../../../lib/client/request/request.ts";
 
 Deno.test({
-  name: "isBreak() knows a broken connection by Deno's classes and by the system's names",
+  name: "isConnectionLost() knows a broken connection by Deno's classes and by the system's names",
   permissions: "none",
   fn() {
     const breaks = [
@@ -18,7 +19,7 @@ Deno.test({
       new TruncatedError(4, 1),
       Object.assign(new Error("no route"), { code: "EHOSTUNREACH" }),
     ];
-    assertEquals(breaks.map(isBreak), breaks.map(() => true));
+    assertEquals(breaks.map(isConnectionLost), breaks.map(() => true));
     const others = [
       new Error("other"),
       new FormatError("garbage"),
@@ -26,7 +27,7 @@ Deno.test({
       Object.assign(new Error("no entry"), { code: "ENOENT" }),
       "ECONNRESET",
     ];
-    assertEquals(others.map(isBreak), others.map(() => false));
+    assertEquals(others.map(isConnectionLost), others.map(() => false));
   },
 });
 
