@@ -214,6 +214,51 @@ Deno.test({
 });
 
 Deno.test({
+  name: "failed assertions tell what they found, and what is asked of them instead",
+  permissions: "none",
+  async fn() {
+    const failures: [() => unknown, string][] = [
+      [() => assertGreater(1, 2), "Expect 1 > 2"],
+      [() => assertGreater(1, 2, "why"), "why"],
+      [() => assertGreaterOrEqual(1, 2), "Expect 1 >= 2"],
+      [() => assertGreaterOrEqual(1, 2, "why"), "why"],
+      [() => assertLess(2, 1), "Expect 2 < 1"],
+      [() => assertLess(2, 1, "why"), "why"],
+      [
+        () => assertAlmostEquals(1, 1.5, 0.25, "why"),
+        'Expected actual: "1" to be close to "1.5e+0": ' +
+        'delta "5e-1" is greater than "2.5e-1": why',
+      ],
+      [
+        () => assertInstanceOf(() => {}, Date),
+        'Expected object to be an instance of "Date" but was not an instanced object.',
+      ],
+      [
+        () => assertInstanceOf({ constructor: { name: "Date" } }, Date),
+        'Expected object to be an instance of "Date".',
+      ],
+      [() => assertRejects(() => Promise.reject(1), Error), "A non-Error object was rejected."],
+      [
+        () =>
+          assertThrows(() => {
+            throw 1;
+          }, Error),
+        "A non-Error object was thrown.",
+      ],
+    ];
+    for (const [assertion, expected] of failures) {
+      let found = "no error";
+      try {
+        await assertion();
+      } catch (error) {
+        found = error instanceof Error ? error.message : String(error);
+      }
+      expect(found === expected, `${found}" is "${expected}`);
+    }
+  },
+});
+
+Deno.test({
   name: "assertThrows() gives the error of the right class and text",
   permissions: "none",
   fn() {

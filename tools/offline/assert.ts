@@ -83,7 +83,10 @@ export function assertInstanceOf<T>(
 ): asserts actual is T {
   if (actual instanceof expectedType) return;
   const what = `Expected object to be an instance of "${expectedType.name}"`;
-  throw failure(`${what} but was "${typeName(actual)}"`, msg);
+  const found = typeName(actual);
+  if (found === expectedType.name) throw failure(what, msg);
+  const other = found === "function" ? "not an instanced object" : `"${found}"`;
+  throw failure(`${what} but was ${other}`, msg);
 }
 
 function typeName(value: unknown): string {
@@ -114,26 +117,29 @@ export function assertAlmostEquals(
   const allowed = tolerance ?? (isFinite(expected) ? Math.abs(expected * 1e-7) : 1e-7);
   const delta = Math.abs(expected - actual);
   if (delta <= allowed) return;
-  const found = `delta "${delta}" is greater than "${allowed}"`;
-  throw failure(`Expected actual: "${actual}" to be close to "${expected}": ${found}`, msg);
+  const [found, wanted, distance, limit] = [actual, expected, delta, allowed].map((value) =>
+    Number.isInteger(value) ? `${value}` : value.toExponential()
+  );
+  const what = `Expected actual: "${found}" to be close to "${wanted}"`;
+  throw failure(`${what}: delta "${distance}" is greater than "${limit}"`, msg);
 }
 
 /** Fails where `actual` is not above `expected`. */
 export function assertGreater<T>(actual: T, expected: T, msg?: string): void {
   if (actual > expected) return;
-  throw failure(`Expect ${format(actual)} > ${format(expected)}`, msg);
+  throw new AssertionError(msg ?? `Expect ${format(actual)} > ${format(expected)}`);
 }
 
 /** Fails where `actual` is not above or equal to `expected`. */
 export function assertGreaterOrEqual<T>(actual: T, expected: T, msg?: string): void {
   if (actual >= expected) return;
-  throw failure(`Expect ${format(actual)} >= ${format(expected)}`, msg);
+  throw new AssertionError(msg ?? `Expect ${format(actual)} >= ${format(expected)}`);
 }
 
 /** Fails where `actual` is not below `expected`. */
 export function assertLess<T>(actual: T, expected: T, msg?: string): void {
   if (actual < expected) return;
-  throw failure(`Expect ${format(actual)} < ${format(expected)}`, msg);
+  throw new AssertionError(msg ?? `Expect ${format(actual)} < ${format(expected)}`);
 }
 
 /** Fails where `fn` does not throw. */
@@ -153,7 +159,7 @@ export function assertThrows<E extends Error = Error>(
   try {
     fn();
   } catch (error) {
-    checkError(error, expected);
+    checkError(error, "thrown", expected);
     return error;
   }
   throw failure("Expected function to throw", expected.message);
@@ -177,7 +183,7 @@ export async function assertRejects<E extends Error = Error>(
   try {
     await promise;
   } catch (error) {
-    checkError(error, expected);
+    checkError(error, "rejected", expected);
     return error;
   }
   throw failure("Expected function to reject", expected.message);
@@ -223,10 +229,11 @@ function expectation<E extends Error>(
 /** Accepts every value that was thrown if no class is expected, as the original does. */
 function checkError<E extends Error>(
   error: unknown,
+  how: "thrown" | "rejected",
   { ErrorClass, includes, message }: ErrorExpectation<E>,
 ): void {
   if (ErrorClass === undefined) return;
-  if (!(error instanceof Error)) throw failure("A non-Error object was thrown", message);
+  if (!(error instanceof Error)) throw failure(`A non-Error object was ${how}`, message);
   if (!(error instanceof ErrorClass)) {
     const what = `Expected error to be instance of "${ErrorClass.name}"`;
     throw failure(`${what}, but was "${typeName(error)}"`, message);
