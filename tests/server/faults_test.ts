@@ -33,6 +33,9 @@ function faultyServer(path = media): Promise<WatchedServer> {
 /** A line of a script with which it says that it does nothing useful from there on. */
 const IDLE = `: > "${folder.pathOf("idle")}"`;
 
+/** A command that keeps the pipes of a stand-in open for as long as the stand-in is in place. */
+const HOLD = `while [ -e "$0" ]; do sleep 0.1; done`;
+
 /** Waits until a script has come to {@linkcode IDLE}. */
 async function untilIdle(): Promise<void> {
   while (!namesIn(folder.path).includes("idle")) await new Promise((go) => setTimeout(go, 20));
@@ -162,7 +165,7 @@ const MISDEEDS: Record<
     reason: /^Cannot decode "long\.mkv": FFmpeg came to nothing for too long$/,
   },
   "leaves a process that holds its pipes": {
-    script: `sleep 5 & ${IDLE}; exit 3`,
+    script: `${HOLD} & ${IDLE}; exit 3`,
     isIdle: true,
     code: "media_error",
     reason: /^Cannot decode "long\.mkv": FFmpeg came to nothing for too long$/,
@@ -200,7 +203,7 @@ for (
     ["hangs", `${IDLE}; exec sleep 60`, /found nothing in it within 31 s$/],
     [
       "leaves a process that holds its pipes",
-      `sleep 5 & ${IDLE}; exit 1`,
+      `${HOLD} & ${IDLE}; exit 1`,
       /found nothing in it within 31 s$/,
     ],
     ["is killed", "kill -9 $$", /ffprobe was ended by SIGKILL/],
