@@ -41,8 +41,11 @@ const FAILED_STEP = new RegExp(
   })`,
 );
 
-/** Which part of FFmpeg complains, and where in its memory that is: `[h264 @ 0x55d0c2]`. */
-const SPEAKER = /^(\[[^\]@]* @ 0x[0-9a-f]+\] *)+/;
+/**
+ * Which part of FFmpeg complains, and where in its memory that is: `[h264 @ 0x55d0c2]`, on Windows
+ * `[h264 @ 000001d9b4d4a2c0]`.
+ */
+const SPEAKER = /^(\[[^\]@]* @ (0x)?[0-9a-f]+\] *)+/i;
 
 /** What FFmpeg 7.0 and later put in front of a reason; those before put the name alone. */
 const OPENING = /^Error opening (input|output .*?): /;

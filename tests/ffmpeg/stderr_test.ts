@@ -13,6 +13,13 @@ test("stderrReason() gives the last complaint without who said it", () => {
   assertEquals(stderrReason("[h264 @ 0x55cd2b2ebcc0] one", "/a"), "one");
 });
 
+test("stderrReason() reads the addresses that FFmpeg writes on Windows", () => {
+  const stderr = "[mov,mp4 @ 000001d9b4d4a2c0] moov atom not found\r\n" +
+    "[in#0 @ 000001D9B4D4A2C0] Error opening input: Invalid data found when processing input\r\n" +
+    "Error opening input file file:/a.\r\n";
+  assertEquals(stderrReason(stderr, "/a"), "moov atom not found");
+});
+
 test("stderrReason() passes over lines that say nothing", () => {
   const stderr = "Decoder (codec av1) not found\n    Last message repeated 2 times\n" +
     "Error marking filters as finished\nConversion failed!\n\n";

@@ -71,7 +71,7 @@ const INVALID_ARGUMENT = 22;
 const TOO_LARGE = /Picture size (\d+x\d+) exceeds specified max pixel count/;
 
 /** What FFmpeg says of a format that it is not to open: which one. */
-const REFUSED = /^\[(\S+) @ 0x[0-9a-f]+\] Format not on whitelist/m;
+const REFUSED = /^\[(\S+) @ (?:0x)?[0-9a-f]+\] Format not on whitelist/mi;
 
 /**
  * The most, of 100, by which FFmpeg still goes by a name: what it gives a name's extension, and the

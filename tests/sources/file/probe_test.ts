@@ -2,6 +2,7 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import { RequestError } from "../../../lib/base/errors.ts";
 import { PassingError, probe } from "../../../lib/sources/file/probe.ts";
 import { mediaFolder, pictures, tone, turnClockwise } from "../../support/media.ts";
+import { standIn } from "../../support/stand_in.ts";
 
 const media = mediaFolder();
 const STILL = [...pictures({ seconds: 0.04 }), "-frames:v", "1"];
@@ -128,4 +129,14 @@ Deno.test("probe() tells bad data from what may pass", async () => {
   assert(!(await refusalOf("still noise.mp4") instanceof PassingError));
   await media.write("list of none.m3u8", "#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:1/a.ts\n");
   assert(!(await refusalOf("list of none.m3u8") instanceof PassingError));
+});
+
+Deno.test("probe() names a format that is not served, however FFmpeg writes addresses", async () => {
+  await media.write("list.bin", new Uint8Array(9));
+  for (const address of ["0x55d0c2", "000001d9b4d4a2c0"]) {
+    const line = `[hls @ ${address}] Format not on whitelist 'mov,mp4'`;
+    using _ffprobe = await standIn("ffprobe", `echo "${line}" >&2; exit 1`);
+    assertStringIncludes((await refusalOf("list.bin")).message, "hls");
+    assert(!(await refusalOf("list.bin")).message.includes("whitelist"));
+  }
 });
