@@ -108,6 +108,12 @@ export const FRAME_HEADROOM = 256;
 export const FRAME_TAILROOM = 16;
 
 /**
+ * Bytes of the largest frame. A message of either protocol has at most 2^28 bytes, of which 1024
+ * are enough for all that surrounds the frame.
+ */
+export const MAX_FRAME_SIZE = 2 ** 28 - 1024;
+
+/**
  * Converts a timestamp to seconds.
  *
  * @param timestamp ticks
