@@ -6,7 +6,7 @@ import type { Process } from "../../ffmpeg/process.ts";
 import { outOfMemory, startConfined } from "../../ffmpeg/sandbox.ts";
 import { stderrReason } from "../../ffmpeg/stderr.ts";
 import { DecodeOrder } from "../../media/decode_order.ts";
-import { type Frame, sampleSize, type StreamDescription, toSeconds } from "../../media/frame.ts";
+import { type Frame, pcmSampleSize, type StreamDescription, toSeconds } from "../../media/frame.ts";
 import type { TimedFrame } from "../../media/source.ts";
 import type { NutStream } from "../../nut/demuxer.ts";
 import { NutReader } from "../../nut/reader.ts";
@@ -261,9 +261,9 @@ export function cutAt(end: number, frame: Frame, stream: StreamDescription): Fra
   const left = end - toSeconds(frame.timestamp, stream.timeBase);
   if (left < PRECISION) return undefined;
   if (stream.type === "video") return frame;
-  const size = sampleSize(stream.codec);
+  const size = pcmSampleSize(stream);
   if (size === undefined) return frame;
-  const bytes = Math.ceil((left - PRECISION) * stream.sampleRate) * size * stream.channels;
+  const bytes = Math.ceil((left - PRECISION) * stream.sampleRate) * size;
   if (bytes >= frame.data.byteLength) return frame;
   return { ...frame, data: frame.data.subarray(0, bytes) };
 }
