@@ -55,6 +55,14 @@ export function fromSocket(socket: Pick<Deno.Conn, "read">): ByteSource {
   };
 }
 
+/** Options of {@linkcode ByteReader}. */
+export interface ByteReaderOptions {
+  /** Milliseconds that one read of the source may take. @default Infinity */
+  readTimeout?: number;
+  /** Called when a read takes longer, before the source is cancelled. Ends the source's writer. */
+  onTimeout?: () => void;
+}
+
 /**
  * Exact reads from a socket or a child's standard output.
  *
@@ -67,12 +75,14 @@ export function fromSocket(socket: Pick<Deno.Conn, "read">): ByteSource {
  */
 export class ByteReader {
   #source: ByteSource;
+  #options: ByteReaderOptions;
   #memory: Uint8Array<ArrayBuffer> = new Uint8Array(LOOK_AHEAD);
   #start = 0;
   #end = 0;
 
-  constructor(source: ByteSource) {
+  constructor(source: ByteSource, options: ByteReaderOptions = {}) {
     this.#source = source;
+    this.#options = options;
   }
 
   /** Bytes at hand without reading. */
@@ -91,6 +101,7 @@ export class ByteReader {
     if (this.buffered < count) {
       this.#makeRoom(count);
       const filled = this.#end;
+      using _limit = this.#limitRead();
       const memory = await this.#source.read(this.#memory.subarray(filled), count - this.buffered);
       this.#memory = new Uint8Array(memory.buffer);
       this.#end = filled + memory.byteLength;
@@ -119,6 +130,7 @@ export class ByteReader {
     target.set(this.#memory.subarray(this.#start, this.#start + ready));
     this.#start += ready;
     if (ready === byteLength) return target;
+    using _limit = this.#limitRead();
     const rest = await this.#source.read(target.subarray(ready), byteLength - ready);
     if (ready + rest.byteLength < byteLength) {
       throw new TruncatedError(byteLength, ready + rest.byteLength);
@@ -184,6 +196,20 @@ export class ByteReader {
     await this.#source.cancel();
   }
 
+  /**
+   * Limits the time of a read. What has not come by then is not waited for: another process may hold
+   * the other end of the pipe open.
+   */
+  #limitRead(): Disposable | undefined {
+    const { readTimeout, onTimeout } = this.#options;
+    if (readTimeout === undefined) return undefined;
+    return deadline(readTimeout, () => {
+      onTimeout?.();
+      // If it fails, so does the read.
+      this.#source.cancel().catch(() => {});
+    });
+  }
+
   /** Moves what is at hand to the front, into more memory where `count` bytes do not fit. */
   #makeRoom(count: number): void {
     const held = this.#memory.subarray(this.#start, this.#end);
@@ -197,29 +223,4 @@ export class ByteReader {
     this.#end = held.byteLength;
     this.#start = 0;
   }
-}
-
-/**
- * Gives a source up when a read of it takes too long.
- *
- * @param milliseconds that a read may take
- * @param giveUp ends what writes to the source; what has not come by then is not waited for, as
- * something else may hold the other end of the pipe
- */
-export function limitReadTime(
-  source: ByteSource,
-  milliseconds: number,
-  giveUp: () => void,
-): ByteSource {
-  return {
-    read: async (target, min) => {
-      using _limit = deadline(milliseconds, () => {
-        giveUp();
-        // Where it fails, the read does, too.
-        source.cancel().catch(() => {});
-      });
-      return await source.read(target, min);
-    },
-    cancel: () => source.cancel(),
-  };
 }

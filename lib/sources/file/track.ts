@@ -1,6 +1,6 @@
 /** Where a part of some media ends. Pure. */
 import { deadline, ReadAhead } from "../../base/async.ts";
-import { fromStream, limitReadTime } from "../../base/byte_reader.ts";
+import { fromStream } from "../../base/byte_reader.ts";
 import { ProcessError, RequestError, TruncatedError } from "../../base/errors.ts";
 import type { Process } from "../../ffmpeg/process.ts";
 import { outOfMemory, startConfined } from "../../ffmpeg/sandbox.ts";
@@ -68,11 +68,12 @@ export class FrameTrack implements Track<TimedFrame>, AsyncDisposable {
     const args = isPicture ? pictureArguments(input, limits) : audioArguments(input);
     this.#process = startConfined("ffmpeg", args, { ...input.file, signal: limits.signal });
     const { maxFrameSize, readTimeout = READ_TIMEOUT } = limits;
-    const output = fromStream(this.#process.stdout);
-    const source = limitReadTime(output, readTimeout, this.#giveUp);
     // FFmpeg holds a picture of that size itself when it says so; of a packet, a file says it.
     const trustedSize = this.#isRaw ? maxFrameSize : undefined;
-    this.#reader = new NutReader(source, { pooledBuffers: depth + 1, maxFrameSize, trustedSize });
+    this.#reader = new NutReader(fromStream(this.#process.stdout), {
+      ...{ pooledBuffers: depth + 1, maxFrameSize, trustedSize },
+      ...{ readTimeout, onTimeout: this.#giveUp },
+    });
     this.#ahead = new ReadAhead(() => this.#next(), depth);
   }
 

@@ -1,5 +1,5 @@
 import { deadline } from "../../base/async.ts";
-import { fromStream, limitReadTime } from "../../base/byte_reader.ts";
+import { fromStream } from "../../base/byte_reader.ts";
 import { messageOf, ProcessError, RequestError, TruncatedError } from "../../base/errors.ts";
 import { type Process, startProcess } from "../../ffmpeg/process.ts";
 import type { Rendition } from "../../ffmpeg/rendition.ts";
@@ -118,9 +118,11 @@ class RunningFeed implements LiveFeed {
   constructor(process: Process, options: RunningFeedOptions) {
     this.#process = process;
     this.#options = options;
-    const { maxFrameSize } = options;
-    const output = limitReadTime(fromStream(process.stdout), options.readTimeout, this.#giveUp);
-    this.#reader = new NutReader(output, { pooledBuffers: POOLED_BUFFERS, maxFrameSize });
+    const { maxFrameSize, readTimeout } = options;
+    this.#reader = new NutReader(fromStream(process.stdout), {
+      ...{ pooledBuffers: POOLED_BUFFERS, maxFrameSize },
+      ...{ readTimeout, onTimeout: this.#giveUp },
+    });
     this.#feeder = options.input && new FrameFeeder(options.input, {
       sink: process.stdin,
       onFailure: (error) => {
