@@ -1,7 +1,7 @@
 import { TextLineStream } from "@std/streams/text-line-stream";
 import { type Clock, MONOTONIC_CLOCK } from "../../base/clock.ts";
 import { messageOf, OutputClosedError } from "../../base/errors.ts";
-import { print, tell } from "../../base/log.ts";
+import { print, tryPrint } from "../../base/log.ts";
 import type { Secret } from "../../net/secret.ts";
 import { takeToken } from "../../net/token.ts";
 import { knowsSixel } from "../../sinks/terminal/capabilities.ts";
@@ -81,7 +81,7 @@ export function readEnvironment(onTerminalGone: () => void): Environment {
     print: (text) => print(Deno.stdout, text),
     printError: (text) => {
       // A terminal that takes no more pictures takes no text, either: it would be waited for.
-      if (!output.busy || !stderrIsTerminal) tell(Deno.stderr, text);
+      if (!output.busy || !stderrIsTerminal) tryPrint(Deno.stderr, text);
     },
     draw: output.draw,
     lines: () =>
