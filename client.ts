@@ -1,7 +1,7 @@
-/** The command line of `stream-client`: gathers the surroundings, runs, sets the exit status. */
+/** Entry point of `stream-client`: reads the environment, runs, sets the exit status. */
 import { outlivesTerminal, readEnvironment } from "./lib/client/terminal/environment.ts";
 import { runClient, statusOf } from "./lib/client/run.ts";
-import { printable, tell } from "./lib/base/log.ts";
+import { printable, tryPrint } from "./lib/base/log.ts";
 import { messageOf, OutputClosedError } from "./lib/base/errors.ts";
 import { type Interrupt, untilInterrupted } from "./lib/cli/signals.ts";
 
@@ -15,7 +15,7 @@ async function main({ signal, forced, status, hangUp }: Interrupt): Promise<numb
     const code = statusOf(error);
     const hint = code === 2 ? "; see stream-client --help" : "";
     if (error !== signal.reason) {
-      tell(Deno.stderr, `${printable(messageOf(error))}${hint}\n`);
+      tryPrint(Deno.stderr, `${printable(messageOf(error))}${hint}\n`);
     }
     return signal.aborted ? await status : code;
   }

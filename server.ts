@@ -1,6 +1,6 @@
-/** The command line of `stream-server`: parses, serves until interrupted, sets the exit status. */
+/** Entry point of `stream-server`: parses flags, serves until interrupted, sets the exit status. */
 import { formatAddress } from "./lib/net/address.ts";
-import { createLogger, print, printable, tell } from "./lib/base/log.ts";
+import { createLogger, print, printable, tryPrint } from "./lib/base/log.ts";
 import { messageOf, UsageError } from "./lib/base/errors.ts";
 import { type Interrupt, TERMINATED, untilInterrupted } from "./lib/cli/signals.ts";
 import { takeToken } from "./lib/net/token.ts";
@@ -14,14 +14,14 @@ async function main(interrupt: Interrupt): Promise<number> {
     return 0;
   }
   const { flags } = action;
-  const write = (line: string) => tell(Deno.stderr, line);
+  const write = (line: string) => tryPrint(Deno.stderr, line);
   const logger = createLogger({ level: flags["log-level"], format: flags["log-format"], write });
   const options = toServerOptions(flags, takeToken(flags["token-file"]));
   await using server = await startServer(options, logger);
   interrupt.onHangup = () => void server.reload();
   print(Deno.stdout, `Listening on ${formatAddress(server.address)}\n`);
-  const over = server.run().then(() => interrupt.status);
-  const status = await Promise.race([interrupt.status, over]);
+  const stopped = server.run().then(() => interrupt.status);
+  const status = await Promise.race([interrupt.status, stopped]);
   const grace = flags.grace * 1000;
   if (status === TERMINATED) await server.drain({ grace, signal: interrupt.forced });
   return status;
@@ -30,7 +30,7 @@ async function main(interrupt: Interrupt): Promise<number> {
 function report(error: unknown): number {
   const isUsage = error instanceof UsageError;
   const hint = isUsage ? "; see stream-server --help" : "";
-  tell(Deno.stderr, `${printable(messageOf(error))}${hint}\n`);
+  tryPrint(Deno.stderr, `${printable(messageOf(error))}${hint}\n`);
   return isUsage ? 2 : 1;
 }
 

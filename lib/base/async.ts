@@ -44,23 +44,23 @@ export function deadline(milliseconds: number, onExpiry: () => void): Disposable
   return { [Symbol.dispose]: () => clearTimeout(timer) };
 }
 
-/** Lets a bounded number of things happen at once; others wait in their order. */
+/** Limits how many actions run at once; others wait in order. */
 export class Semaphore {
   #free: number;
   #waiting: (() => void)[] = [];
 
-  /** @param count that may happen at once */
+  /** @param count actions that may run at once */
   constructor(count: number) {
     this.#free = count;
   }
 
   /**
-   * Does something in its turn.
+   * Runs an action as soon as a slot is free.
    *
-   * @throws the signal's reason where it fires before the turn comes, or whatever the action throws
+   * @throws the signal's reason if it aborts before the action starts; the action's own errors
    */
   async take<T>(action: () => Promise<T>, { signal }: { signal: AbortSignal }): Promise<T> {
-    await this.#turn(signal);
+    await this.#acquire(signal);
     try {
       return await action();
     } finally {
@@ -70,7 +70,7 @@ export class Semaphore {
     }
   }
 
-  async #turn(signal: AbortSignal): Promise<void> {
+  async #acquire(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     if (this.#free > 0) {
       this.#free--;
@@ -87,52 +87,54 @@ export class Semaphore {
   }
 }
 
-/** Milliseconds before the first try again, and the most there ever are. */
-const FIRST = 1000;
-const LONGEST = 30_000;
+/** Milliseconds before the first retry. */
+const FIRST_DELAY = 1000;
 
-/** Part of a wait that is left to chance, so that many who failed together do not return so. */
+/** Milliseconds before any later retry, at most. */
+const MAX_DELAY = 30_000;
+
+/** Random part of a delay, so that peers that failed together do not all return together. */
 const JITTER = 0.25;
 
-/** How long to wait before trying again what failed: doubled each time, up to half a minute. */
+/** Delays between retries: exponential, with jitter. */
 export class Backoff {
   #random: () => number;
-  #wait = FIRST;
+  #delay = FIRST_DELAY;
 
-  /** @param random gives numbers from 0 up to 1, as `Math.random` does */
+  /** @param random returns numbers from 0 up to 1, as `Math.random` does */
   constructor(random: () => number = Math.random) {
     this.#random = random;
   }
 
   /**
-   * Milliseconds to wait before the next try: 1 s, 2 s, 4 s … 30 s, each up to a quarter longer or
+   * Milliseconds to wait before the next retry: 1 s, 2 s, 4 s … 30 s, each up to a quarter longer or
    * shorter, but never below 1 s nor above 30 s.
    */
   next(): number {
-    const wait = this.#wait * (1 + JITTER * (2 * this.#random() - 1));
-    this.#wait = Math.min(this.#wait * 2, LONGEST);
-    return Math.round(Math.min(Math.max(wait, FIRST), LONGEST));
+    const delay = this.#delay * (1 + JITTER * (2 * this.#random() - 1));
+    this.#delay = Math.min(this.#delay * 2, MAX_DELAY);
+    return Math.round(Math.min(Math.max(delay, FIRST_DELAY), MAX_DELAY));
   }
 
-  /** Begins anew, after all went well for a while. */
+  /** Starts again with the first delay. */
   reset(): void {
-    this.#wait = FIRST;
+    this.#delay = FIRST_DELAY;
   }
 }
 
 /**
- * Calls a source a bounded number of items ahead of whoever takes them, so that reading the next
- * overlaps with using this one. Calls never overlap each other.
+ * Reads a bounded number of items ahead, so that reading the next item overlaps with using the
+ * current one. Reads never overlap each other.
  */
 export class ReadAhead<T> {
   #next: () => Promise<T | undefined>;
-  #slots: Promise<T | undefined>[] = [];
+  #pending: Promise<T | undefined>[] = [];
   #last: Promise<T | undefined> | undefined;
   #depth: number;
 
   /**
-   * @param next gives the next item, `undefined` at the end
-   * @param depth items asked for beyond the one taken
+   * @param next reads the next item, `undefined` at the end
+   * @param depth items read beyond the one taken
    */
   constructor(next: () => Promise<T | undefined>, depth: number) {
     this.#next = next;
@@ -142,21 +144,21 @@ export class ReadAhead<T> {
   /**
    * Takes the next item.
    *
-   * @returns `undefined` at the end, and ever after
-   * @throws whatever the source threw, and ever after
+   * @returns `undefined` at the end, as from every later call
+   * @throws the failure of a read, as from every later call
    */
   take(): Promise<T | undefined> {
-    while (this.#slots.length <= this.#depth) this.#ask();
-    return this.#slots.shift()!;
+    while (this.#pending.length <= this.#depth) this.#read();
+    return this.#pending.shift()!;
   }
 
-  #ask(): void {
-    const slot = this.#last === undefined
+  #read(): void {
+    const item = this.#last === undefined
       ? this.#next()
-      : this.#last.then((item) => item === undefined ? undefined : this.#next());
-    // A failure that nobody takes any more is no news to anybody.
-    slot.catch(() => {});
-    this.#last = slot;
-    this.#slots.push(slot);
+      : this.#last.then((last) => last === undefined ? undefined : this.#next());
+    // A failure is reported to the caller of take(), if there is one.
+    item.catch(() => {});
+    this.#last = item;
+    this.#pending.push(item);
   }
 }

@@ -1,38 +1,38 @@
-/** Smaller buffers are left to the allocator, which is quick with them. */
-const SMALLEST_POOLED = 64 * 1024;
+/** Bytes of the smallest pooled buffer. Smaller ones are cheap to allocate. */
+const MIN_POOLED_SIZE = 64 * 1024;
 
 /**
- * A few large buffers that go round, so that frames of equal size cost no allocation.
+ * Reuses a few large buffers, so that frames of equal size cost no allocation.
  *
- * Whoever takes a buffer owns it until it is given back; one that is never given back is simply
- * collected.
+ * A buffer belongs to its taker until it is given back; one that is not given back is
+ * garbage-collected.
  */
 export class BufferPool {
   #free: ArrayBuffer[] = [];
   #capacity: number;
 
-  /** @param capacity buffers kept at the most; further ones are dropped when given back */
+  /** @param capacity free buffers to keep; further ones are dropped when given back */
   constructor(capacity: number) {
     this.#capacity = capacity;
   }
 
   /**
-   * Takes a buffer of at least `size` bytes, its content whatever its last user left.
+   * Takes a buffer of at least `size` bytes. It still has its previous content.
    *
-   * @returns `undefined` where none is free: the taker makes one, and gives that back later
+   * @returns `undefined` if none is free; the caller then allocates one and gives that back later
    */
   take(size: number): ArrayBuffer | undefined {
-    if (size < SMALLEST_POOLED) return undefined;
+    if (size < MIN_POOLED_SIZE) return undefined;
     const found = this.#free.findIndex((buffer) => buffer.byteLength >= size);
     if (found >= 0) return this.#free.splice(found, 1)[0];
-    // Sizes have changed: one of the buffers that are too small makes way.
+    // Sizes have changed: drop one of the buffers that are too small.
     this.#free.shift();
     return undefined;
   }
 
-  /** Gives a buffer back. Nothing may be using it any more. */
+  /** Gives back a buffer that is no longer in use. */
   give(buffer: ArrayBuffer): void {
-    const useful = !buffer.detached && buffer.byteLength >= SMALLEST_POOLED;
-    if (useful && this.#free.length < this.#capacity) this.#free.push(buffer);
+    const isPooled = !buffer.detached && buffer.byteLength >= MIN_POOLED_SIZE;
+    if (isPooled && this.#free.length < this.#capacity) this.#free.push(buffer);
   }
 }

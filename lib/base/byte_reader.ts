@@ -1,18 +1,18 @@
 import { deadline } from "./async.ts";
 import { TruncatedError } from "./errors.ts";
 
-/** Bytes read ahead to find out what comes next. Frames' own bytes bypass this buffer. */
+/** Bytes of the look-ahead buffer. The data of frames bypasses it. */
 const LOOK_AHEAD = 16 * 1024;
 
-/** Largest size that is allocated on anybody's word; above it, memory follows the input. */
+/** Bytes allocated before any input for them has arrived. */
 const TRUSTED_SIZE = 1 << 20;
 
-/** Where a {@linkcode ByteReader} reads from. */
+/** Input of a {@linkcode ByteReader}. */
 export interface ByteSource {
   /**
-   * Reads at least `min` bytes into `target`, fewer only where the input ends.
+   * Reads at least `min` bytes into `target`, fewer only at the end of input.
    *
-   * @returns what was read, in memory that took over from `target`'s
+   * @returns the bytes read, in memory that replaces `target`'s
    */
   read(target: Uint8Array<ArrayBuffer>, min: number): Promise<Uint8Array<ArrayBuffer>>;
   /** Ends reading. */
@@ -20,15 +20,15 @@ export interface ByteSource {
 }
 
 /**
- * Reads from a byte stream (`type: "bytes"`), such as a child's standard output. The memory moves
- * to the stream and back with every read.
+ * Reads from a byte stream (`type: "bytes"`), such as a child's standard output. Each read transfers
+ * the memory to the stream and back.
  */
 export function fromStream(stream: ReadableStream<Uint8Array>): ByteSource {
   const reader = stream.getReader({ mode: "byob" });
   return {
     async read(target, min) {
       const { value } = await reader.read(target, { min });
-      // There is no value only after a cancel, which keeps the memory.
+      // After a cancel there is no value, and the stream keeps the memory.
       return value ?? new Uint8Array(0);
     },
     cancel: () => reader.cancel(),
@@ -36,8 +36,8 @@ export function fromStream(stream: ReadableStream<Uint8Array>): ByteSource {
 }
 
 /**
- * Reads from a socket. Unlike the socket's own stream, this leaves it open for writing when the
- * peer has finished sending.
+ * Reads from a socket. Unlike the socket's own stream, this keeps it open for writing after the peer
+ * has finished sending.
  */
 export function fromSocket(socket: Pick<Deno.Conn, "read">): ByteSource {
   return {
@@ -50,47 +50,58 @@ export function fromSocket(socket: Pick<Deno.Conn, "read">): ByteSource {
       }
       return target.subarray(0, have);
     },
-    // Whoever opened the socket closes it, and with that ends a pending read.
+    // Closing the socket, which its owner does, ends a pending read.
     cancel: () => Promise.resolve(),
   };
+}
+
+/** Options of {@linkcode ByteReader}. */
+export interface ByteReaderOptions {
+  /** Milliseconds that one read of the source may take. @default Infinity */
+  readTimeout?: number;
+  /** Called when a read takes longer, before the source is cancelled. Ends the source's writer. */
+  onTimeout?: () => void;
 }
 
 /**
  * Exact reads from a socket or a child's standard output.
  *
- * Small things are looked at with {@linkcode ByteReader.peek} and dropped with
- * {@linkcode ByteReader.skip}; large ones are read straight into the memory they stay in with
- * {@linkcode ByteReader.readInto}. The end of input has three outcomes: whole (the bytes), a clean
- * end between two units (`undefined`), or an end inside one ({@linkcode TruncatedError}).
+ * Use {@linkcode ByteReader.peek} and {@linkcode ByteReader.skip} for headers, and
+ * {@linkcode ByteReader.readInto} to read data straight into its final memory. The end of input has
+ * three outcomes: whole (the bytes), a clean end between two units (`undefined`), or an end inside
+ * one ({@linkcode TruncatedError}).
  *
- * One call at a time: a reader belongs to one loop.
+ * Calls must not overlap.
  */
 export class ByteReader {
   #source: ByteSource;
+  #options: ByteReaderOptions;
   #memory: Uint8Array<ArrayBuffer> = new Uint8Array(LOOK_AHEAD);
   #start = 0;
   #end = 0;
 
-  constructor(source: ByteSource) {
+  constructor(source: ByteSource, options: ByteReaderOptions = {}) {
     this.#source = source;
+    this.#options = options;
   }
 
-  /** Bytes at hand without reading. */
+  /** Bytes in the look-ahead buffer. */
   get buffered(): number {
     return this.#end - this.#start;
   }
 
   /**
-   * Waits until at least `count` bytes are at hand and gives all that are, without consuming them.
-   * The view is good until the next call.
+   * Waits until at least `count` bytes are buffered and returns all buffered bytes without consuming
+   * them. The view is valid until the next call.
    *
-   * @returns `undefined` where the input ends before the first byte
-   * @throws {TruncatedError} where it ends after some but fewer than `count`
+   * @returns `undefined` if the input ends before the first byte
+   * @throws {TruncatedError} if it ends after some but fewer than `count`
    */
   async peek(count: number): Promise<Uint8Array | undefined> {
     if (this.buffered < count) {
       this.#makeRoom(count);
       const filled = this.#end;
+      using _limit = this.#limitRead();
       const memory = await this.#source.read(this.#memory.subarray(filled), count - this.buffered);
       this.#memory = new Uint8Array(memory.buffer);
       this.#end = filled + memory.byteLength;
@@ -100,7 +111,7 @@ export class ByteReader {
     return this.#memory.subarray(this.#start, this.#end);
   }
 
-  /** Drops bytes that were peeked at. */
+  /** Consumes buffered bytes. */
   consume(count: number): void {
     if (count > this.buffered) {
       throw new RangeError(`Cannot consume ${count} bytes: ${this.buffered} are at hand`);
@@ -109,9 +120,9 @@ export class ByteReader {
   }
 
   /**
-   * Fills `target`. Its buffer is taken over and comes back under the returned view.
+   * Fills `target`. Its buffer may be detached; the returned view has the memory.
    *
-   * @throws {TruncatedError} where the input ends first
+   * @throws {TruncatedError} if the input ends first
    */
   async readInto(target: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
     const { byteOffset, byteLength } = target;
@@ -119,6 +130,7 @@ export class ByteReader {
     target.set(this.#memory.subarray(this.#start, this.#start + ready));
     this.#start += ready;
     if (ready === byteLength) return target;
+    using _limit = this.#limitRead();
     const rest = await this.#source.read(target.subarray(ready), byteLength - ready);
     if (ready + rest.byteLength < byteLength) {
       throw new TruncatedError(byteLength, ready + rest.byteLength);
@@ -127,13 +139,13 @@ export class ByteReader {
   }
 
   /**
-   * Reads `count` bytes into `memory` from `offset` on, or into more memory where it does not
-   * suffice. More is only allocated as the bytes for it arrive, whatever `count` claims.
+   * Reads `count` bytes into `memory`, or into new memory if that is too small. New memory grows as
+   * the bytes arrive, so that a false `count` does not allocate much.
    *
-   * @param memory taken over where it is large enough
-   * @param room `offset` bytes are left free before the bytes, `tail` behind them; up to `trusted`
-   * bytes are allocated at once, 1 MiB where absent
-   * @throws {TruncatedError} where the input ends first
+   * @param memory reused if it is large enough; may be detached
+   * @param room bytes to keep free before (`offset`) and after (`tail`) the data, and bytes to
+   * allocate at once (`trusted`, 1 MiB by default)
+   * @throws {TruncatedError} if the input ends first
    */
   async readGrowing(
     memory: ArrayBuffer | undefined,
@@ -165,9 +177,9 @@ export class ByteReader {
   }
 
   /**
-   * Drops `count` bytes, read or not.
+   * Drops `count` bytes of the input.
    *
-   * @throws {TruncatedError} where the input ends first
+   * @throws {TruncatedError} if the input ends first
    */
   async skip(count: number): Promise<void> {
     let left = count;
@@ -179,12 +191,26 @@ export class ByteReader {
     }
   }
 
-  /** Ends reading. Nothing may be read afterwards. */
+  /** Cancels the source. Do not read afterwards. */
   async cancel(): Promise<void> {
     await this.#source.cancel();
   }
 
-  /** Moves what is at hand to the front, into more memory where `count` bytes do not fit. */
+  /**
+   * Limits the time of a read. What has not come by then is not waited for: another process may hold
+   * the other end of the pipe open.
+   */
+  #limitRead(): Disposable | undefined {
+    const { readTimeout, onTimeout } = this.#options;
+    if (readTimeout === undefined) return undefined;
+    return deadline(readTimeout, () => {
+      onTimeout?.();
+      // If it fails, so does the read.
+      this.#source.cancel().catch(() => {});
+    });
+  }
+
+  /** Moves the buffered bytes to the front, of larger memory if `count` bytes do not fit. */
   #makeRoom(count: number): void {
     const held = this.#memory.subarray(this.#start, this.#end);
     if (count > this.#memory.byteLength) {
@@ -197,29 +223,4 @@ export class ByteReader {
     this.#end = held.byteLength;
     this.#start = 0;
   }
-}
-
-/**
- * Gives a source up when a read of it takes too long.
- *
- * @param milliseconds that a read may take
- * @param giveUp ends what writes to the source; what has not come by then is not waited for, as
- * something else may hold the other end of the pipe
- */
-export function limitReadTime(
-  source: ByteSource,
-  milliseconds: number,
-  giveUp: () => void,
-): ByteSource {
-  return {
-    read: async (target, min) => {
-      using _limit = deadline(milliseconds, () => {
-        giveUp();
-        // Where it fails, the read does, too.
-        source.cancel().catch(() => {});
-      });
-      return await source.read(target, min);
-    },
-    cancel: () => source.cancel(),
-  };
 }

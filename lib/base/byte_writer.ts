@@ -1,24 +1,20 @@
 import { DeadlineError } from "./errors.ts";
 
-/** Where a {@linkcode ByteWriter} writes to: a socket. */
+/** Output of a {@linkcode ByteWriter}: a socket. */
 export interface ByteSink {
-  /** Writes some of the bytes, at least one, and tells how many. */
+  /** Writes some of the bytes and returns how many, at least one. */
   write(bytes: Uint8Array): Promise<number>;
 }
 
 /** Options of {@linkcode ByteWriter}. */
 export interface ByteWriterOptions {
-  /** Milliseconds without any progress after which the peer counts as gone. */
+  /** Milliseconds without progress after which a write fails. */
   stallTimeout: number;
-  /** Called then; must make the pending write fail, as closing the socket does. */
+  /** Called on a stall; must make the pending write fail, as closing the socket does. */
   onStall: () => void;
 }
 
-/**
- * Whole writes to a socket, with a deadline on standing still.
- *
- * Each call's bytes go out in one run, however many calls overlap, so messages never mix.
- */
+/** Writes whole messages to a socket with a stall timeout. Overlapping calls do not interleave. */
 export class ByteWriter {
   #sink: ByteSink;
   #options: ByteWriterOptions;
@@ -31,9 +27,9 @@ export class ByteWriter {
   }
 
   /**
-   * Writes all of `parts`, one behind the other; they must stay as they are until then.
+   * Writes all of `parts` in order. They must not change until then.
    *
-   * @throws {DeadlineError} where the peer takes nothing for too long
+   * @throws {DeadlineError} if the peer takes nothing for `stallTimeout`
    */
   async write(...parts: readonly Uint8Array[]): Promise<void> {
     const before = this.#turn;

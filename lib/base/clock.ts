@@ -1,14 +1,14 @@
 import { abortable } from "./async.ts";
 
-/** Time that goes on evenly; passed in, so that tests need not wait. */
+/** Monotonic time; injected, so that tests need not wait. */
 export interface Clock {
-  /** Milliseconds since some fixed moment; never goes back. */
+  /** Milliseconds since a fixed time; never goes back. */
   now(): number;
-  /** Waits; rejects with the signal's reason when that fires first. */
+  /** @throws the signal's reason if it aborts first */
   sleep(milliseconds: number, signal: AbortSignal): Promise<void>;
 }
 
-/** Real time. */
+/** The system's monotonic clock. */
 export const MONOTONIC_CLOCK: Clock = {
   now: () => performance.now(),
   sleep: async (milliseconds, signal) => {
@@ -24,10 +24,10 @@ export const MONOTONIC_CLOCK: Clock = {
 };
 
 /**
- * The time of day, for comparing moments on different machines. It may jump when somebody sets the
- * clock; what only measures how long something takes goes by `performance.now()`.
+ * The time of day, to compare times on different machines. It jumps when the clock is set; use
+ * `performance.now()` to measure durations.
  *
- * @returns microseconds since 1970, as exact as the system tells
+ * @returns microseconds since 1970, as precise as the system's clock
  */
 export function wallClock(): number {
   return Number(Temporal.Now.instant().epochNanoseconds / 1000n);

@@ -1,6 +1,6 @@
-/** The few errors that some caller tells apart. Everything else is a plain `Error`. */
+/** Errors that callers catch by class. All others are plain `Error`s. */
 
-/** Codes of a refused request, as they travel in an error message (docs/PROTOCOL.md). */
+/** Codes of a refused request in an error message (docs/PROTOCOL.md). */
 export const ERROR_CODES = [
   "bad_request",
   "unauthorized",
@@ -15,7 +15,7 @@ export const ERROR_CODES = [
 /** One of {@linkcode ERROR_CODES}. */
 export type ErrorCode = typeof ERROR_CODES[number];
 
-/** A request that the server refuses: thrown where the reason is found, sent to the peer. */
+/** A request that the server refuses; the message is sent to the peer. */
 export class RequestError extends Error {
   override name = "RequestError";
 
@@ -24,28 +24,28 @@ export class RequestError extends Error {
   }
 }
 
-/** Media that has no frame at the moment that was asked for, nor later. */
+/** Media that has no frame at or after the requested time. */
 export class NothingToSendError extends RequestError {
   override name = "NothingToSendError";
 }
 
-/** Wrong command line: reported with a pointer to `--help`, exit status 2. */
+/** Invalid command line: reported with a hint to `--help`, exit status 2. */
 export class UsageError extends Error {
   override name = "UsageError";
 }
 
-/** Bytes that break the format they should be in (wire, NUT, pickle). */
+/** Bytes that violate their format (protocol, NUT, pickle). */
 export class FormatError extends Error {
   override name = "FormatError";
 }
 
-/** Input that ended inside a unit: neither whole nor a clean end. */
+/** Input that ended inside a unit. */
 export class TruncatedError extends Error {
   override name = "TruncatedError";
 
   /**
-   * @param expected bytes that the unit needed
-   * @param received bytes of it that came before the end
+   * @param expected bytes of the unit
+   * @param received bytes of it before the end of input
    */
   constructor(readonly expected: number, readonly received: number) {
     super(`Input ended after ${received} bytes, expected ${expected}`);
@@ -59,24 +59,24 @@ const LOST = [
   ...[Deno.errors.NotConnected, TruncatedError],
 ];
 
-/** The same as error codes of the system, for those without a class in Deno, and for Node's. */
+/** The same as error codes of the system: some have no class in Deno, and Node has codes only. */
 const LOST_CODES: readonly unknown[] = [
   ...["ECONNRESET", "ECONNABORTED", "EPIPE", "ETIMEDOUT"],
   ...["EHOSTUNREACH", "EHOSTDOWN", "ENETUNREACH", "ENETDOWN", "ENETRESET"],
 ];
 
-/** Whether an error means that the other end of a connection or pipe is gone. */
+/** Whether an error means that the peer has closed or lost a connection or pipe. */
 export function isConnectionLost(error: unknown): boolean {
   if (LOST.some((kind) => error instanceof kind)) return true;
   return error instanceof Error && "code" in error && LOST_CODES.includes(error.code);
 }
 
-/** Whether an error means that this side closed the connection while it was in use. */
+/** Whether an error means that this program closed the connection while it was in use. */
 export function isConnectionClosed(error: unknown): boolean {
   return error instanceof Deno.errors.Interrupted || error instanceof Deno.errors.BadResource;
 }
 
-/** Standard output has been closed by whoever read it, as `head` does. */
+/** Standard output was closed by its reader, such as `head`. */
 export class OutputClosedError extends Error {
   override name = "OutputClosedError";
 }
@@ -86,33 +86,33 @@ export class DeadlineError extends Error {
   override name = "DeadlineError";
 }
 
-/** A program that this one needs and that is not there. */
+/** A required program that is not installed. */
 export class MissingProgramError extends Error {
   override name = "MissingProgramError";
 }
 
-/** What a child process left behind when it failed. */
+/** How a child process failed. */
 export interface ProcessFailure {
-  /** Exit status, or 128 + signal number where a signal ended it. */
+  /** Exit status; 128 + signal number if a signal ended it. */
   code: number;
-  /** Name of the signal that ended it, where one did. */
+  /** Name of the signal that ended it. */
   signal: string | null;
-  /** The last lines it wrote to its standard error. */
+  /** Tail of its standard error. */
   stderr: string;
 }
 
-/** A child process that ended with anything but success. */
+/** A child process that did not end with status 0. */
 export class ProcessError extends Error {
   override name = "ProcessError";
 
   constructor(readonly program: string, readonly failure: ProcessFailure) {
-    const ending = failure.signal ? `was ended by ${failure.signal}` : `failed (${failure.code})`;
+    const outcome = failure.signal ? `was ended by ${failure.signal}` : `failed (${failure.code})`;
     const reason = failure.stderr.trim().replaceAll(/\s*\n\s*/g, "; ");
-    super(`${program} ${ending}${reason ? `: ${reason}` : ""}`);
+    super(`${program} ${outcome}${reason ? `: ${reason}` : ""}`);
   }
 }
 
-/** The text of anything that was thrown. */
+/** The message of a thrown value. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

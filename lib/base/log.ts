@@ -1,22 +1,22 @@
 import { deadline } from "./async.ts";
 import { messageOf, OutputClosedError } from "./errors.ts";
 
-/** Levels from the quietest to the most talkative. */
+/** Log levels, the most severe first. */
 export const LOG_LEVELS = ["error", "warn", "info", "debug"] as const;
 
 /** One of {@linkcode LOG_LEVELS}. */
 export type LogLevel = typeof LOG_LEVELS[number];
 
-/** How lines are written: for people, or one JSON object each. */
+/** Formats of log lines: plain text, or one JSON object each. */
 export const LOG_FORMATS = ["human", "json"] as const;
 
 /** One of {@linkcode LOG_FORMATS}. */
 export type LogFormat = typeof LOG_FORMATS[number];
 
-/** What is known of an event besides its message; what is `undefined` is left out. */
+/** Structured fields of an event; those that are `undefined` are omitted. */
 export type LogFields = Readonly<Record<string, string | number | undefined>>;
 
-/** Where events are told: one method, passed to whoever has something to tell. */
+/** Takes events; passed to the code that logs. */
 export interface Logger {
   log(level: LogLevel, message: string, fields?: LogFields): void;
 }
@@ -27,24 +27,23 @@ export interface LoggerOptions {
   level: LogLevel;
   /** Takes one line, its end of line included. */
   write: (line: string) => void;
-  /** For people where absent. */
+  /** @default "human" */
   format?: LogFormat;
-  /** The time stamped on each line. */
+  /** Clock of the lines' timestamps. */
   now?: () => Date;
 }
 
-/** An event on its way to a line. */
-interface Event {
+interface LogEvent {
   time: string;
   level: LogLevel;
   message: string;
   fields: LogFields;
 }
 
-/** Fields that tell whose an event is: they stand in front of what it is. */
+/** Fields that stand in front of the message: they identify whose event it is. */
 const LEADING = ["peer", "request"];
 
-/** Makes a logger that writes one line an event: time, level, message, fields. */
+/** Creates a logger that writes one line per event: time, level, message, fields. */
 export function createLogger(
   { level, write, format = "human", now = () => new Date() }: LoggerOptions,
 ): Logger {
@@ -58,27 +57,27 @@ export function createLogger(
       try {
         write(line);
       } catch {
-        // Nobody reads the log any more. That is no reason to stop working.
+        // A closed log must not stop the program.
       }
     },
   };
 }
 
-/** Makes a logger whose every event has these fields, such as a peer's address. */
+/** Creates a logger that adds fields, such as a peer's address, to every event. */
 export function withFields(logger: Logger, fields: LogFields): Logger {
   return {
     log: (level, message, own) => logger.log(level, message, { ...fields, ...own }),
   };
 }
 
-/** Keeps a peer's bytes from moving the cursor or forging a line: control characters become `?`. */
+/** Replaces control characters by `?`, so that a peer's text cannot move the cursor or forge a line. */
 export function printable(text: string): string {
   return text.replaceAll(UNPRINTABLE, "?");
 }
 
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\u2028\u2029]/gu;
 
-function renderHuman({ time, level, message, fields }: Event): string {
+function renderHuman({ time, level, message, fields }: LogEvent): string {
   const given = Object.entries(fields).filter(([, value]) => value !== undefined);
   const write = ([name, value]: [string, string | number | undefined]) =>
     `${name}=${typeof value === "string" ? quoted(printable(value)) : value}`;
@@ -87,16 +86,16 @@ function renderHuman({ time, level, message, fields }: Event): string {
   return [time, level.padEnd(5), ...before, printable(message), ...behind].join(" ");
 }
 
-/** Text as one word; in quotes where it would not be one. */
+/** Quotes text that is not a single word. */
 function quoted(text: string): string {
   return /^[\p{L}\p{N}_.:/@+[\]-]+$/u.test(text) ? text : JSON.stringify(text);
 }
 
-function renderJson({ time, level, message, fields }: Event): string {
+function renderJson({ time, level, message, fields }: LogEvent): string {
   return printableJson({ time, level, message, ...fields });
 }
 
-/** JSON on one line that keeps every character, and shows none that a terminal would obey. */
+/** JSON on one line, with control characters escaped, so that it is safe on a terminal. */
 export function printableJson(value: unknown): string {
   return JSON.stringify(value).replaceAll(UNPRINTABLE, escaped);
 }
@@ -106,26 +105,25 @@ function escaped(character: string): string {
   return units.map((unit) => `\\u${unit.toString(16).padStart(4, "0")}`).join("");
 }
 
-/** Lines that one peer may cause within a window. */
+/** Events per peer and window that are logged. */
 const LIMIT = 20;
 
 /** Milliseconds. */
 const WINDOW = 1000;
 
-/** What is known of a peer while its window lasts. */
-interface Window {
-  told: number;
-  leftOut: number;
+/** Events of one peer within the current window. */
+interface PeerWindow {
+  logged: number;
+  suppressed: number;
   end: Disposable;
 }
 
-/** Keeps one peer from filling the log: of its events, so many a second are told one by one. */
+/** Rate-limits log lines per peer; suppressed events are summarised once a second. */
 export class LogQuota implements Disposable {
   #logger: Logger;
   #limit: number;
   #window: number;
-  /** Peers of the current second: no more than can do something in one. */
-  #peers = new Map<string, Window>();
+  #peers = new Map<string, PeerWindow>();
 
   constructor(
     logger: Logger,
@@ -137,26 +135,26 @@ export class LogQuota implements Disposable {
   }
 
   /**
-   * Whether one more event of a peer is to be told. Those that are not are counted, and told of in
-   * one line at the end of the second.
+   * Counts an event.
    *
-   * @param peer its address, without the port, of which it may have many
+   * @param peer its address without the port, which differs for each connection
+   * @returns whether to log the event
    */
   take(peer: string): boolean {
     let window = this.#peers.get(peer);
     if (window === undefined) {
-      window = { told: 0, leftOut: 0, end: deadline(this.#window, () => this.#close(peer)) };
+      window = { logged: 0, suppressed: 0, end: deadline(this.#window, () => this.#close(peer)) };
       this.#peers.set(peer, window);
     }
-    if (window.told < this.#limit) {
-      window.told++;
+    if (window.logged < this.#limit) {
+      window.logged++;
       return true;
     }
-    window.leftOut++;
+    window.suppressed++;
     return false;
   }
 
-  /** Tells what was left out so far. */
+  /** Summarises the events suppressed so far. */
   [Symbol.dispose](): void {
     for (const peer of [...this.#peers.keys()]) this.#close(peer);
   }
@@ -166,27 +164,27 @@ export class LogQuota implements Disposable {
     if (window === undefined) return;
     this.#peers.delete(peer);
     window.end[Symbol.dispose]();
-    const { leftOut } = window;
-    if (leftOut === 0) return;
-    this.#logger.log("warn", "further requests of this peer are not told one by one", {
+    const { suppressed } = window;
+    if (suppressed === 0) return;
+    this.#logger.log("warn", "further requests of this peer are not logged one by one", {
       peer,
-      requests: leftOut,
+      requests: suppressed,
     });
   }
 }
 
 const encoder = new TextEncoder();
 
-/** A stream of the process that text can be written to. */
+/** Standard output or standard error. */
 export interface TextSink {
   writeSync(bytes: Uint8Array): number;
 }
 
 /**
- * Writes text to standard output, all of it.
+ * Writes all of a text to standard output.
  *
- * @throws {OutputClosedError} where nobody reads it any more
- * @throws {Error} where it takes no more
+ * @throws {OutputClosedError} if its reader has closed it
+ * @throws {Error} if the write fails otherwise
  */
 export function print(sink: TextSink, text: string): void {
   let bytes = encoder.encode(text);
@@ -199,11 +197,11 @@ export function print(sink: TextSink, text: string): void {
   }
 }
 
-/** Writes text to standard error, where somebody may read it, or not. */
-export function tell(sink: TextSink, text: string): void {
+/** Writes text to standard error and ignores failures. */
+export function tryPrint(sink: TextSink, text: string): void {
   try {
     print(sink, text);
   } catch {
-    // The terminal is gone, or full. There is nowhere left to tell of it, and work goes on.
+    // There is nowhere left to report that standard error is closed or full.
   }
 }

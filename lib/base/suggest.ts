@@ -1,9 +1,9 @@
 import { closest, distance } from "fastest-levenshtein";
 
 /**
- * The candidate that `word` was probably meant to be, for "did you mean" in error messages.
+ * Finds the candidate nearest to `word`, for "did you mean" in error messages.
  *
- * @returns `undefined` where none is near: more than a third of the letters differ
+ * @returns `undefined` if more than a third of the letters differ in all of them
  */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
   if (candidates.length === 0) return undefined;

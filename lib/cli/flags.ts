@@ -1,6 +1,10 @@
 import { parseArgs } from "@std/cli/parse-args";
+import config from "../../deno.json" with { type: "json" };
 import { UsageError } from "../base/errors.ts";
 import { nearest } from "../base/suggest.ts";
+
+/** Version of the programs, by semantic versioning. */
+export const VERSION: string = config.version;
 
 /** One command-line flag whose value is a `T`. */
 export interface Flag<T> {

@@ -1,5 +1,4 @@
 import { UsageError } from "../base/errors.ts";
-import { VERSION } from "../base/version.ts";
 import { completionScript, SHELLS } from "../cli/completions.ts";
 import {
   choice,
@@ -11,6 +10,7 @@ import {
   splitArguments,
   text,
   toggle,
+  VERSION,
 } from "../cli/flags.ts";
 import { ENCODINGS } from "../media/frame.ts";
 import { parseHttpAddress } from "../net/address.ts";

@@ -1,5 +1,4 @@
 import { MissingProgramError, ProcessError } from "../base/errors.ts";
-import { openedUrl } from "../sources/file/formats.ts";
 import { type Process, startProcess } from "./process.ts";
 
 /** Which file a child may read, and how much it may take for it. */
@@ -11,6 +10,19 @@ export interface Confinement {
   /** Bytes of memory that FFmpeg may take; as many as there are where absent. */
   maxMemory?: number;
   signal?: AbortSignal;
+}
+
+/** Path of the file that the sandbox opens for FFmpeg as descriptor 3. */
+export const OPENED_PATH = "/proc/self/fd/3";
+
+/** FFmpeg's URL of a file, whatever characters its path has. */
+export function fileUrl(path: string): string {
+  return `file:${path}`;
+}
+
+/** Replaces the URL of a file by that of the descriptor that it is opened as. */
+export function openedUrl(url: string, path: string): string {
+  return url === fileUrl(path) ? fileUrl(OPENED_PATH) : url;
 }
 
 /** Bytes of memory for FFmpeg itself, and for what it knows of a file. */

@@ -1,5 +1,5 @@
 /** Which of FFmpeg's complaints tells most. Pure. */
-import { withoutPath } from "../sources/file/formats.ts";
+import { fileUrl, OPENED_PATH } from "./sandbox.ts";
 
 /**
  * Lines that say only that something was said, or that FFmpeg gave up. The warning is of libgcrypt,
@@ -73,4 +73,26 @@ export function stderrReason(stderr: string, path: string): string | undefined {
   const lines = plainLines(withoutPath(stderr, path));
   return lines.findLast((line) => !COMMON_WORDS.test(line) && !FAILED_STEP.test(line)) ??
     lines.at(-1);
+}
+
+/** Removes a file's path from FFmpeg's messages. */
+export function withoutPath(stderr: string, path: string): string {
+  return [path, OPENED_PATH].reduce(
+    (text, name) =>
+      text.replaceAll(`${fileUrl(name)}: `, "").replaceAll(fileUrl(name), "the file")
+        .replaceAll(name, "the file"),
+    stderr,
+  );
+}
+
+/** Query parameters of a URL that hold secrets. */
+const SECRET_FIELDS =
+  /([?&](?:pass(?:word|phrase|wd)?|pwd|token|key|api_?key|secret|sig(?:nature)?|auth)=)[^&\s"']*/gi;
+
+/** A user and a password in front of a host. The part ends at the last `@` before a slash. */
+const USER_AND_PASSWORD = /(\/\/[^/?#\s:@]*):[^/?#\s]*@/g;
+
+/** Replaces the passwords of URLs by `***`. */
+export function hideSecrets(text: string): string {
+  return text.replaceAll(USER_AND_PASSWORD, "$1:***@").replaceAll(SECRET_FIELDS, "$1***");
 }

@@ -108,6 +108,12 @@ export const FRAME_HEADROOM = 256;
 export const FRAME_TAILROOM = 16;
 
 /**
+ * Bytes of the largest frame. A message of either protocol has at most 2^28 bytes, of which 1024
+ * are enough for all that surrounds the frame.
+ */
+export const MAX_FRAME_SIZE = 2 ** 28 - 1024;
+
+/**
  * Converts a timestamp to seconds.
  *
  * @param timestamp ticks
@@ -126,8 +132,66 @@ export function toTicks(seconds: number, [numerator, denominator]: Rational): nu
   return Math.round(seconds * denominator / numerator);
 }
 
-/** Bytes of one sample of PCM in one channel; `undefined` for other codecs. */
-export function sampleSize(codec: string): number | undefined {
-  const bits = codec.match(/^pcm_[suf](\d+)/)?.[1];
-  return bits === undefined ? undefined : Number(bits) / 8;
+/**
+ * Bytes of one sample of PCM in all channels; `undefined` for video and other codecs.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { type AudioStream, pcmSampleSize } from "./frame.ts";
+ *
+ * const stream = { type: "audio", codec: "pcm_s16le", channels: 2 } as AudioStream;
+ * assertEquals(pcmSampleSize(stream), 4);
+ * ```
+ */
+export function pcmSampleSize(stream: StreamDescription): number | undefined {
+  if (stream.type === "video") return undefined;
+  const bits = stream.codec.match(/^pcm_[suf](\d+)/)?.[1];
+  return bits === undefined ? undefined : Number(bits) / 8 * stream.channels;
+}
+
+/** Seconds of so many bytes of PCM; `undefined` for video and other codecs. */
+export function pcmSeconds(bytes: number, stream: StreamDescription): number | undefined {
+  const size = pcmSampleSize(stream);
+  if (size === undefined || stream.type === "video") return undefined;
+  return bytes / size / stream.sampleRate;
+}
+
+/** Ticks of the whole samples in so many bytes of PCM; `undefined` for video and other codecs. */
+export function pcmTicks(bytes: number, stream: StreamDescription): number | undefined {
+  const size = pcmSampleSize(stream);
+  if (size === undefined || stream.type === "video") return undefined;
+  return toTicks(Math.floor(bytes / size) / stream.sampleRate, stream.timeBase);
+}
+
+/** Fields that a decoder depends on. */
+const FORMAT_FIELDS = [
+  ...["id", "type", "codec", "fourcc", "extradata"],
+  ...["width", "height", "pixelFormat", "sampleRate", "channels"],
+];
+
+/** Whether streams have the same descriptions, in the same order. */
+export function sameStreams(
+  streams: readonly StreamDescription[],
+  others: readonly StreamDescription[],
+): boolean {
+  const fields = [...streams, ...others].flatMap((stream) => Object.keys(stream));
+  return toText(streams, fields) === toText(others, fields);
+}
+
+/**
+ * Whether decoders of some streams can decode the others without being set up anew. Time bases and
+ * other fields may differ.
+ */
+export function sameFormats(
+  streams: readonly StreamDescription[],
+  others: readonly StreamDescription[],
+): boolean {
+  return toText(streams, FORMAT_FIELDS) === toText(others, FORMAT_FIELDS);
+}
+
+/** JSON of some fields, in their order. */
+function toText(streams: readonly StreamDescription[], fields: string[]): string {
+  const texts = streams.map((stream) => ({ ...stream, extradata: stream.extradata.toBase64() }));
+  return JSON.stringify(texts, fields);
 }

@@ -1,10 +1,8 @@
 import { messageOf } from "../base/errors.ts";
+import { MAX_TOKEN_LENGTH, Secret } from "./secret.ts";
 
 /** Variable of the environment that holds the token where no file is named. */
 export const TOKEN_VARIABLE = "STREAM_TOKEN";
-
-/** Characters that a token may have. */
-export const MAX_TOKEN_LENGTH = 4096;
 
 /** What no text has: control characters, and what stands for bytes that are no UTF-8. */
 const NO_TEXT = /[\p{Cc}\uFFFD]/u;
@@ -65,25 +63,6 @@ function toToken(text: string, what: string, subject: string): Secret {
     `Cannot use ${what}: ${subject} has ${token.length} characters, expected at most ` +
       `${MAX_TOKEN_LENGTH}`,
   );
-}
-
-/** A text that must not be seen: it stays out of whatever is logged, printed or made JSON of. */
-export class Secret {
-  #text: string;
-
-  constructor(text: string) {
-    this.#text = text;
-  }
-
-  /** The text itself, for the one place that needs it. */
-  reveal(): string {
-    return this.#text;
-  }
-
-  /** What stands for it wherever it is written by mistake. */
-  toString(): string {
-    return "(secret)";
-  }
 }
 
 /** Bit of a file's mode: whoever has a name on the machine may read it. */

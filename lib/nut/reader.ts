@@ -1,5 +1,5 @@
 import { BufferPool } from "../base/buffer_pool.ts";
-import { ByteReader, type ByteSource } from "../base/byte_reader.ts";
+import { ByteReader, type ByteReaderOptions, type ByteSource } from "../base/byte_reader.ts";
 import { FormatError } from "../base/errors.ts";
 import { type Frame, FRAME_HEADROOM, FRAME_TAILROOM } from "../media/frame.ts";
 import { NutDemuxer, type NutElement, type NutStream, stripSideData } from "./demuxer.ts";
@@ -8,7 +8,7 @@ import { NutDemuxer, type NutElement, type NutStream, stripSideData } from "./de
 const ROOM = { offset: FRAME_HEADROOM, tail: FRAME_TAILROOM };
 
 /** Options of {@linkcode NutReader}. */
-export interface NutReaderOptions {
+export interface NutReaderOptions extends ByteReaderOptions {
   /** Frame buffers kept for the next frames. */
   pooledBuffers: number;
   /** Bytes of the largest frame that is accepted. */
@@ -26,9 +26,9 @@ export class NutReader {
 
   constructor(
     source: ByteSource,
-    { pooledBuffers, maxFrameSize, trustedSize }: NutReaderOptions,
+    { pooledBuffers, maxFrameSize, trustedSize, ...options }: NutReaderOptions,
   ) {
-    this.#reader = new ByteReader(source);
+    this.#reader = new ByteReader(source, options);
     this.#demuxer = new NutDemuxer({ maxFrameSize });
     this.#pool = new BufferPool(pooledBuffers);
     this.#trustedSize = trustedSize;

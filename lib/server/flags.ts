@@ -1,6 +1,5 @@
 import { UsageError } from "../base/errors.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "../base/log.ts";
-import { VERSION } from "../base/version.ts";
 import { completionScript, SHELLS } from "../cli/completions.ts";
 import {
   choice,
@@ -11,9 +10,10 @@ import {
   parseFlags,
   text,
   toggle,
+  VERSION,
 } from "../cli/flags.ts";
 import { parseListenAddress } from "../net/address.ts";
-import type { Secret } from "../net/token.ts";
+import type { Secret } from "../net/secret.ts";
 import { DEFAULT_PORT } from "../protocol/native/framing.ts";
 import { DEFAULT_LINGER } from "../sources/live/registry.ts";
 import { parseLiveSource } from "../sources/live/source_spec.ts";

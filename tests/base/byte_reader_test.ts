@@ -5,7 +5,7 @@ import {
   assertStrictEquals,
   assertThrows,
 } from "@std/assert";
-import { ByteReader, fromSocket, fromStream } from "../../lib/base/byte_reader.ts";
+import { ByteReader, type ByteSource, fromSocket, fromStream } from "../../lib/base/byte_reader.ts";
 import { TruncatedError } from "../../lib/base/errors.ts";
 import { sample, socketOf, sourcesOf, STEPS, streamOf } from "../support/byte_sources.ts";
 
@@ -212,6 +212,46 @@ Deno.test({
     assertEquals(await source.read(new Uint8Array(6), 5), sample(6));
     assertEquals(await source.read(new Uint8Array(6), 1), sample(10).subarray(6, 8));
   },
+});
+
+Deno.test("readTimeout gives up a source that gives nothing", async () => {
+  for (const read of ["peek", "readInto"] as const) {
+    const given = Promise.withResolvers<Uint8Array<ArrayBuffer>>();
+    const source: ByteSource = { read: () => given.promise, cancel: () => Promise.resolve() };
+    let times = 0;
+    const reader = new ByteReader(source, {
+      readTimeout: 1,
+      onTimeout: () => {
+        times++;
+        given.resolve(new Uint8Array(0));
+      },
+    });
+    if (read === "peek") assertStrictEquals(await reader.peek(1), undefined);
+    else await assertRejects(() => reader.readInto(new Uint8Array(4)), TruncatedError);
+    assertStrictEquals(times, 1);
+  }
+});
+
+Deno.test("readTimeout does not count between reads", async () => {
+  const reader = new ByteReader(fromSocket(socketOf(sample(4), 1)), {
+    readTimeout: 60_000,
+    onTimeout: () => {
+      throw new Error("given up");
+    },
+  });
+  // The sanitizers would find the timer of a limit that outlives its read.
+  assertStrictEquals((await reader.peek(1))?.length, 1);
+  await reader.cancel();
+});
+
+Deno.test("readTimeout does not wait for a pipe that another process holds open", async () => {
+  const given = Promise.withResolvers<Uint8Array<ArrayBuffer>>();
+  const source: ByteSource = {
+    read: () => given.promise,
+    cancel: () => Promise.resolve(given.resolve(new Uint8Array(0))),
+  };
+  const reader = new ByteReader(source, { readTimeout: 1 });
+  assertStrictEquals(await reader.peek(1), undefined);
 });
 
 function indexOfDifference(a: Uint8Array, b: Uint8Array): number {

@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { OutputClosedError } from "../../lib/base/errors.ts";
-import { print, tell } from "../../lib/base/log.ts";
+import { print, tryPrint } from "../../lib/base/log.ts";
 
 Deno.test({
   name: "print() writes all of a text, however little is taken at a time",
@@ -32,7 +32,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "tell() goes on where nobody listens",
+  name: "tryPrint() goes on where nobody listens",
   permissions: "none",
   fn() {
     let tries = 0;
@@ -42,7 +42,7 @@ Deno.test({
         throw new Deno.errors.BrokenPipe();
       },
     };
-    tell(sink, "x");
+    tryPrint(sink, "x");
     assertEquals(tries, 1);
     assertThrows(() => print(sink, "x"), OutputClosedError);
   },

@@ -1,8 +1,8 @@
 /** Reads again at SIGHUP, as the server does, until it is interrupted. Run by interrupt_test.ts. */
-import { tell } from "../../lib/base/log.ts";
+import { tryPrint } from "../../lib/base/log.ts";
 import { untilInterrupted } from "../../lib/cli/signals.ts";
 
 const interrupt = untilInterrupted();
-interrupt.onHangup = () => tell(Deno.stdout, "again\n");
-tell(Deno.stdout, "ready\n");
+interrupt.onHangup = () => tryPrint(Deno.stdout, "again\n");
+tryPrint(Deno.stdout, "ready\n");
 Deno.exit(await interrupt.status);

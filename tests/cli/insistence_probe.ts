@@ -1,8 +1,8 @@
 /** Hangs when it is interrupted, until somebody insists on its end. Run by interrupt_test.ts. */
-import { tell } from "../../lib/base/log.ts";
+import { tryPrint } from "../../lib/base/log.ts";
 import { untilInterrupted } from "../../lib/cli/signals.ts";
 
 const interrupt = untilInterrupted();
-interrupt.signal.addEventListener("abort", () => tell(Deno.stdout, "aborted\n"));
-tell(Deno.stdout, "ready\n");
+interrupt.signal.addEventListener("abort", () => tryPrint(Deno.stdout, "aborted\n"));
+tryPrint(Deno.stdout, "ready\n");
 Deno.exit(await interrupt.overdue);

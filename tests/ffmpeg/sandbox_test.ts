@@ -4,6 +4,7 @@ import {
   type Confinement,
   findLacks,
   memoryLimit,
+  openedUrl,
   outOfMemory,
   startConfined,
 } from "../../lib/ffmpeg/sandbox.ts";
@@ -172,4 +173,9 @@ Deno.test("outOfMemory() tells the limit and what to do", () => {
   assertMatch(outOfMemory(said, memoryLimit(2 ** 27)) ?? "", /memory .* 8\.6 GB .* --max-pixels/);
   assertEquals(outOfMemory(said), undefined);
   assertEquals(outOfMemory("moov atom not found", ENOUGH), undefined);
+});
+
+Deno.test("openedUrl() stands for that file alone", { permissions: "none" }, () => {
+  assertEquals(openedUrl("file:/a/b", "/a/b"), "file:/proc/self/fd/3");
+  assertEquals(openedUrl("file:/a/bc", "/a/b"), "file:/a/bc");
 });

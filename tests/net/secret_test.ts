@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { Secret } from "../../lib/net/token.ts";
+import { Secret } from "../../lib/net/secret.ts";
 
 Deno.test({
   name: "Secret() keeps its text out of whatever is made of it",

@@ -1,6 +1,7 @@
 import { assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
-import { MAX_TOKEN_LENGTH, readToken, takeToken, TOKEN_VARIABLE } from "../../lib/net/token.ts";
-import { MAX_TOKEN_LENGTH as ON_THE_WIRE } from "../../lib/protocol/native/request.ts";
+import { MAX_TOKEN_LENGTH } from "../../lib/net/secret.ts";
+import { readToken, takeToken, TOKEN_VARIABLE } from "../../lib/net/token.ts";
+import { encodeRequest, parseRequest } from "../../lib/protocol/native/request.ts";
 
 /** A file with a text and a mode. */
 async function fileOf(text: string, mode: number): Promise<AsyncDisposable & { path: string }> {
@@ -72,6 +73,9 @@ Deno.test("takeToken() takes it out of the environment", () => {
   }
 });
 
-Deno.test("what readToken() takes can be sent", () => {
-  assertEquals(MAX_TOKEN_LENGTH, ON_THE_WIRE);
+Deno.test("the longest token that readToken() takes can be sent", async () => {
+  await using file = await fileOf("s".repeat(MAX_TOKEN_LENGTH), 0o600);
+  const token = (await readToken(file.path)).token.reveal();
+  const payload = encodeRequest({ command: "list_media", token });
+  assertEquals(parseRequest(payload).token?.length, MAX_TOKEN_LENGTH);
 });

@@ -1,6 +1,6 @@
 /** Answers that were cut somewhere, and what came of them: for tests of resuming. */
 import { createHash } from "node:crypto";
-import { type Description, sampleSize, type StreamDescription } from "../../lib/media/frame.ts";
+import { type Description, pcmSampleSize, type StreamDescription } from "../../lib/media/frame.ts";
 import type { MediaRequest, ResumePoint } from "../../lib/protocol/native/request.ts";
 import type { EndReport } from "../../lib/protocol/native/response.ts";
 import { ask } from "./native_client.ts";
@@ -67,8 +67,8 @@ export function pointsOf(
 /** Samples of a frame of PCM whose ticks they are; `undefined` of all else. */
 function samplesIn({ size }: WholeFrame, stream: StreamDescription): number | undefined {
   if (stream.type === "video" || stream.timeBase[1] !== stream.sampleRate) return undefined;
-  const bytes = sampleSize(stream.codec);
-  return bytes && size / bytes / stream.channels;
+  const bytes = pcmSampleSize(stream);
+  return bytes && size / bytes;
 }
 
 /** What there is to compare of each stream of some frames. */

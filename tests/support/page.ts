@@ -1,5 +1,5 @@
 /** The page of `--view browser`, served within the tests' own process. */
-import type { Secret } from "../../lib/net/token.ts";
+import type { Secret } from "../../lib/net/secret.ts";
 import { at, type Outcome, runInside } from "./inside.ts";
 import type { TestServer } from "./server.ts";
 

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { Secret } from "../../lib/net/token.ts";
+import { Secret } from "../../lib/net/secret.ts";
 import { mediaFolder, pictures, run, tone, turnPhoto } from "../support/media.ts";
 import { testPage } from "../support/page.ts";
 import { describe, end, frame, say, ScriptedServer } from "../support/scripted_server.ts";

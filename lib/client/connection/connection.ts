@@ -4,7 +4,7 @@ import { ByteWriter } from "../../base/byte_writer.ts";
 import { DeadlineError, isConnectionLost, messageOf } from "../../base/errors.ts";
 import { formatAddress } from "../../net/address.ts";
 import { closeSocket, type Socket } from "../../net/socket.ts";
-import type { Secret } from "../../net/token.ts";
+import type { Secret } from "../../net/secret.ts";
 import type { Credentials } from "./credentials.ts";
 import { ConnectError } from "./errors.ts";
 import { connectSecurely } from "./tls.ts";

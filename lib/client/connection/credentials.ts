@@ -1,6 +1,7 @@
 import { messageOf } from "../../base/errors.ts";
 import { parseFingerprint } from "../../net/certificate.ts";
-import { readToken, type Secret } from "../../net/token.ts";
+import type { Secret } from "../../net/secret.ts";
+import { readToken } from "../../net/token.ts";
 import type { ClientFlags } from "../flags.ts";
 import type { Trust } from "./tls.ts";
 

@@ -1,4 +1,4 @@
-import { type Frame, sampleSize, type StreamDescription, toSeconds } from "../../media/frame.ts";
+import { type Frame, pcmSeconds, type StreamDescription, toSeconds } from "../../media/frame.ts";
 
 /** Milliseconds from a live frame's capture to its arrival. */
 export interface Latency {
@@ -84,7 +84,7 @@ export class Statistics {
     else this.audioFrames++;
     this.bytes += frame.data.byteLength;
     if (stream === undefined) return;
-    const length = this.hasPicture ? 0 : lengthOf(frame, stream);
+    const length = this.hasPicture ? 0 : pcmSeconds(frame.data.byteLength, stream) ?? 0;
     const reached = toSeconds(frame.timestamp, stream.timeBase) + length;
     this.position = Math.max(this.position, reached);
   }
@@ -119,13 +119,6 @@ export class Statistics {
         : { p50: round(latency.p50, 1), p95: round(latency.p95, 1) },
     };
   }
-}
-
-/** Seconds that a frame of PCM lasts; 0 for all others, whose bytes do not tell. */
-function lengthOf({ data }: Frame, stream: StreamDescription): number {
-  const size = stream.type === "audio" ? sampleSize(stream.codec) : undefined;
-  if (stream.type !== "audio" || size === undefined) return 0;
-  return data.byteLength / (size * stream.channels * stream.sampleRate);
 }
 
 function round(value: number, digits: number): number {

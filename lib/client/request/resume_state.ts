@@ -4,13 +4,13 @@
 
 /** Whether an answer goes on where another broke off. Pure. */
 import {
-  type AudioStream,
   type Description,
   type Frame,
-  sampleSize,
+  pcmTicks,
+  sameFormats,
+  sameStreams,
   type StreamDescription,
   toSeconds,
-  toTicks,
 } from "../../media/frame.ts";
 import type { Control, MediaRequest, ResumePoint } from "../../protocol/native/request.ts";
 import type { EndReport, StreamTotals } from "../../protocol/native/response.ts";
@@ -75,17 +75,9 @@ export class ResumeState {
 
 function pointAfter({ timestamp, data }: Frame, stream: StreamDescription): ResumePoint {
   const { id } = stream;
-  const ticks = stream.type === "audio" ? ticksOf(data.byteLength, stream) : undefined;
+  const ticks = pcmTicks(data.byteLength, stream);
   if (ticks === undefined) return { id, after: timestamp };
   return { id, after: timestamp, next: timestamp + ticks };
-}
-
-/** Ticks that a run of PCM lasts; `undefined` for other codecs. */
-function ticksOf(bytes: number, stream: AudioStream): number | undefined {
-  const size = sampleSize(stream.codec);
-  if (size === undefined) return undefined;
-  const samples = Math.floor(bytes / (size * stream.channels));
-  return toTicks(samples / stream.sampleRate, stream.timeBase);
 }
 
 /** What came over one connection, to be compared with what the server says that it sent. */
@@ -216,7 +208,7 @@ export function checkSame(first: Description, again: Description): void {
   }
   if (first.live) {
     const [before, after] = [first, again].map(({ streams }) => streams);
-    if (toText(before.map(essenceOf)) === toText(after.map(essenceOf))) return;
+    if (sameFormats(before, after)) return;
     throw new Error(
       `the source came back as something else: ${told(after)}, expected ${told(before)}; ask for ` +
         "it anew",
@@ -227,30 +219,10 @@ export function checkSame(first: Description, again: Description): void {
       "the file was replaced meanwhile: it is not the one that it began with, get it anew",
     );
   }
-  if (toText(first.streams) === toText(again.streams)) return;
+  if (sameStreams(first.streams, again.streams)) return;
   throw new Error(
     "the server sends it in another form now, as a server of another version may, get it anew",
   );
-}
-
-/** What has to be the same of a live stream. Its time base may change, since moments are moved. */
-function essenceOf(stream: StreamDescription): unknown[] {
-  const { id, type, codec, fourcc, extradata } = stream;
-  const shared = [id, type, codec, fourcc, extradata];
-  return stream.type === "video"
-    ? [...shared, stream.width, stream.height, stream.pixelFormat]
-    : [...shared, stream.sampleRate, stream.channels];
-}
-
-/** JSON with its fields in one order. */
-function toText(value: unknown): string {
-  return JSON.stringify(value, (_, part) => {
-    if (part instanceof Uint8Array) return part.toBase64();
-    const isObject = typeof part === "object" && part !== null && !Array.isArray(part);
-    return isObject
-      ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => a < b ? -1 : 1))
-      : part;
-  });
 }
 
 /** Streams in a few words: `rawvideo 1280×720 and pcm_s16le`. */

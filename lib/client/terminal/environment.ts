@@ -1,8 +1,9 @@
 import { TextLineStream } from "@std/streams/text-line-stream";
 import { type Clock, MONOTONIC_CLOCK } from "../../base/clock.ts";
 import { messageOf, OutputClosedError } from "../../base/errors.ts";
-import { print, tell } from "../../base/log.ts";
-import { type Secret, takeToken } from "../../net/token.ts";
+import { print, tryPrint } from "../../base/log.ts";
+import type { Secret } from "../../net/secret.ts";
+import { takeToken } from "../../net/token.ts";
 import { knowsSixel } from "../../sinks/terminal/capabilities.ts";
 import type { Screen } from "../../sinks/window/window.ts";
 import { Keyboard } from "./keyboard.ts";
@@ -80,7 +81,7 @@ export function readEnvironment(onTerminalGone: () => void): Environment {
     print: (text) => print(Deno.stdout, text),
     printError: (text) => {
       // A terminal that takes no more pictures takes no text, either: it would be waited for.
-      if (!output.busy || !stderrIsTerminal) tell(Deno.stderr, text);
+      if (!output.busy || !stderrIsTerminal) tryPrint(Deno.stderr, text);
     },
     draw: output.draw,
     lines: () =>

@@ -1,6 +1,7 @@
 /** What a client may ask for: requests and controls of the native wire. Pure. */
 import { FormatError, RequestError } from "../../base/errors.ts";
 import { type Encoding, ENCODINGS } from "../../media/frame.ts";
+import { MAX_TOKEN_LENGTH } from "../../net/secret.ts";
 import { PROTOCOL_VERSION } from "./framing.ts";
 import {
   encodeJson,
@@ -24,9 +25,6 @@ export const LATE_POLICIES = ["wait", "drop"] as const;
 
 /** Largest width and height a client may ask for, pixels. */
 export const MAX_DIMENSION = 16384;
-
-/** Characters that a token may have. */
-export const MAX_TOKEN_LENGTH = 4096;
 
 /** A timestamp of a frame, ticks. */
 const TIMESTAMP = {

@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import { type Clock, MONOTONIC_CLOCK } from "../../base/clock.ts";
 import { RequestError } from "../../base/errors.ts";
 import { networkOf } from "../../net/address.ts";
-import type { Secret } from "../../net/token.ts";
+import type { Secret } from "../../net/secret.ts";
 
 /** What {@linkcode Access.admit} has to know of a peer. */
 export interface Visitor {

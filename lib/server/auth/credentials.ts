@@ -1,7 +1,8 @@
 import { messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { type Certificate, type CertificateFiles, readCertificate } from "../../net/certificate.ts";
-import { readToken, type Secret } from "../../net/token.ts";
+import type { Secret } from "../../net/secret.ts";
+import { readToken } from "../../net/token.ts";
 import { Access } from "./authenticator.ts";
 
 /** Who may watch, and how the server shows that it is itself. */

@@ -1,5 +1,5 @@
 import { NothingToSendError, RequestError } from "../../base/errors.ts";
-import type { StreamDescription } from "../../media/frame.ts";
+import { sameFormats, type StreamDescription } from "../../media/frame.ts";
 import type { FrameSource, TimedFrame } from "../../media/source.ts";
 import type { Notice } from "../../protocol/native/response.ts";
 import type { MediaFile } from "../../sources/file/library.ts";
@@ -203,7 +203,8 @@ export class Player {
   /** Whether a stream is just as it was described. */
   #isKnown(stream: StreamDescription): boolean {
     const known = this.#streams.find(({ id }) => id === stream.id);
-    return known !== undefined && signature(known) === signature(stream);
+    return known !== undefined && sameFormats([known], [stream]) &&
+      known.timeBase.join() === stream.timeBase.join();
   }
 
   /** Waits out a pause at the end, in which the peer may still seek. */
@@ -249,13 +250,4 @@ export class Player {
     const rest = file.info.duration === undefined ? undefined : file.info.duration - start;
     return roundLength({ measured: this.#end, duration, rest });
   }
-}
-
-/** What has to be the same for a decoder that has been set up already. */
-function signature(stream: StreamDescription): string {
-  const { codec, fourcc, timeBase, extradata } = stream;
-  const own = stream.type === "video"
-    ? [stream.width, stream.height, stream.pixelFormat]
-    : [stream.sampleRate, stream.channels];
-  return JSON.stringify([codec, fourcc, timeBase, extradata.toBase64(), ...own]);
 }

@@ -2,7 +2,7 @@
 import { NothingToSendError, RequestError } from "../../base/errors.ts";
 import {
   type AudioStream,
-  sampleSize,
+  pcmSampleSize,
   type StreamDescription,
   toSeconds,
 } from "../../media/frame.ts";
@@ -127,7 +127,7 @@ function refused(reason: string): RequestError {
 function countsSamples(stream: StreamDescription): stream is AudioStream {
   if (stream.type === "video" || stream.codec.endsWith("_planar")) return false;
   const [numerator, denominator] = stream.timeBase;
-  return sampleSize(stream.codec) !== undefined && numerator === 1 &&
+  return pcmSampleSize(stream) !== undefined && numerator === 1 &&
     denominator === stream.sampleRate;
 }
 
@@ -150,7 +150,7 @@ function pass(progress: Progress, frame: TimedFrame): TimedFrame | undefined {
 function cut(progress: Progress, frame: TimedFrame): TimedFrame | undefined {
   const { stream, next = 0 } = progress;
   const { timestamp, data } = frame;
-  const bytes = sampleBytes(stream);
+  const bytes = pcmSampleSize(stream) ?? 1;
   const end = timestamp + data.byteLength / bytes;
   progress.found = end >= next;
   if (end <= next) return undefined;
@@ -166,14 +166,10 @@ function note(progress: Progress, frame: TimedFrame): TimedFrame {
   const { stream, point } = progress;
   point.after = frame.timestamp;
   if (progress.next !== undefined) {
-    point.next = frame.timestamp + frame.data.byteLength / sampleBytes(stream);
+    point.next = frame.timestamp + frame.data.byteLength / (pcmSampleSize(stream) ?? 1);
     progress.next = point.next;
   }
   return frame;
-}
-
-function sampleBytes(stream: StreamDescription): number {
-  return stream.type === "audio" ? (sampleSize(stream.codec) ?? 1) * stream.channels : 1;
 }
 
 /**

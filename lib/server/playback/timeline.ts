@@ -1,9 +1,8 @@
 /** Where frames stand on the time line of a request, through seeks and rounds. Pure. */
 import {
-  type AudioStream,
   type Frame,
+  pcmSeconds,
   type Rational,
-  sampleSize,
   type StreamDescription,
   toSeconds,
   type VideoStream,
@@ -121,7 +120,7 @@ class StreamMeter {
 
   #lastDuration(): number {
     const stream = this.#stream;
-    const exact = stream.type === "audio" ? soundLength(stream, this.#size) : undefined;
+    const exact = pcmSeconds(this.#size, stream);
     if (exact !== undefined) return exact;
     const usual = stream.type === "video" ? periodOf(stream) : 0;
     if (this.#second === -Infinity) return usual;
@@ -129,12 +128,6 @@ class StreamMeter {
     const step = toSeconds(this.#highest - this.#second, stream.timeBase);
     return Math.abs(step - usual) <= toSeconds(1, stream.timeBase) ? usual : step;
   }
-}
-
-/** Seconds of a run of PCM; `undefined` for other codecs. */
-function soundLength(stream: AudioStream, bytes: number): number | undefined {
-  const size = sampleSize(stream.codec);
-  return size && bytes / (size * stream.channels) / stream.sampleRate;
 }
 
 function periodOf({ frameRate }: VideoStream): number {

@@ -1,5 +1,10 @@
 import { RequestError } from "../../base/errors.ts";
-import { FRAME_HEADROOM, FRAME_TAILROOM, type StreamDescription } from "../../media/frame.ts";
+import {
+  FRAME_HEADROOM,
+  FRAME_TAILROOM,
+  sameStreams,
+  type StreamDescription,
+} from "../../media/frame.ts";
 import type { FrameSource, TimedFrame } from "../../media/source.ts";
 import type { CachedStart, Recording, StoredStart } from "./store.ts";
 
@@ -196,7 +201,7 @@ class Rest implements AsyncDisposable {
 
   async *#frames(): AsyncGenerator<TimedFrame, undefined> {
     const source = await this.#opening;
-    if (signature(source.streams) !== signature(this.#streams)) throw this.#other();
+    if (!sameStreams(source.streams, this.#streams)) throw this.#other();
     for await (const frame of source.frames()) {
       const known = this.#known.get(frame.streamId)?.shift();
       if (known === undefined) yield frame;
@@ -229,12 +234,4 @@ function* copies(frames: readonly TimedFrame[]): Generator<TimedFrame> {
     data.set(frame.data);
     yield { ...frame, data };
   }
-}
-
-/** All that is said of streams. */
-function signature(streams: readonly StreamDescription[]): string {
-  return JSON.stringify(streams.map((stream) => {
-    const fields = Object.entries({ ...stream, extradata: stream.extradata.toBase64() });
-    return fields.filter(([, value]) => value !== undefined).sort(([a], [b]) => a < b ? -1 : 1);
-  }));
 }

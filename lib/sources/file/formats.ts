@@ -1,10 +1,8 @@
 /** FFmpeg's arguments that open one file, and nothing besides. Pure. */
+import { fileUrl } from "../../ffmpeg/sandbox.ts";
 
 /** What library media may make FFmpeg open: a file, and nothing by way of a network. */
 const PROTOCOL_WHITELIST = "file";
-
-/** Where FFmpeg finds a file that was opened for it, as descriptor 3. */
-const OPENED_PATH = "/proc/self/fd/3";
 
 /** Extensions by which FFmpeg's image2 demuxer knows images (libavformat/img2.c), but for GIF's. */
 const IMAGE_EXTENSION = new RegExp(
@@ -60,21 +58,6 @@ export function pixelLimit(
   return ["-max_pixels", `${Math.max(maxPixels, needed)}`];
 }
 
-/** The input's address by which FFmpeg finds the file of this path that was opened for it. */
-export function openedUrl(url: string, path: string): string {
-  return url === fileUrl(path) ? fileUrl(OPENED_PATH) : url;
-}
-
-/** What FFmpeg says, without where the file lies. */
-export function withoutPath(said: string, path: string): string {
-  return [path, OPENED_PATH].reduce(
-    (rest, name) =>
-      rest.replaceAll(`${fileUrl(name)}: `, "").replaceAll(fileUrl(name), "the file")
-        .replaceAll(name, "the file"),
-    said,
-  );
-}
-
 /** FFmpeg decides before it opens what a format names, so that lists of other files do no harm. */
 function guessArguments(path: string): string[] {
   const isPattern = PATTERN.test(path) && IMAGE_EXTENSION.test(path);
@@ -89,10 +72,6 @@ function knownArguments({ format, video }: KnownFormat): string[] {
   if (name !== "image2") return ["-f", name];
   const isNamed = video !== undefined && NAMED_CODECS.includes(video.codec);
   return [...NAMED_IMAGES, ...(isNamed ? ["-c:v", video.codec] : [])];
-}
-
-function fileUrl(path: string): string {
-  return `file:${path}`;
 }
 
 /**

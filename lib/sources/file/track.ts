@@ -1,12 +1,12 @@
 /** Where a part of some media ends. Pure. */
 import { deadline, ReadAhead } from "../../base/async.ts";
-import { fromStream, limitReadTime } from "../../base/byte_reader.ts";
+import { fromStream } from "../../base/byte_reader.ts";
 import { ProcessError, RequestError, TruncatedError } from "../../base/errors.ts";
 import type { Process } from "../../ffmpeg/process.ts";
 import { outOfMemory, startConfined } from "../../ffmpeg/sandbox.ts";
 import { stderrReason } from "../../ffmpeg/stderr.ts";
 import { DecodeOrder } from "../../media/decode_order.ts";
-import { type Frame, sampleSize, type StreamDescription, toSeconds } from "../../media/frame.ts";
+import { type Frame, pcmSampleSize, type StreamDescription, toSeconds } from "../../media/frame.ts";
 import type { TimedFrame } from "../../media/source.ts";
 import type { NutStream } from "../../nut/demuxer.ts";
 import { NutReader } from "../../nut/reader.ts";
@@ -68,11 +68,12 @@ export class FrameTrack implements Track<TimedFrame>, AsyncDisposable {
     const args = isPicture ? pictureArguments(input, limits) : audioArguments(input);
     this.#process = startConfined("ffmpeg", args, { ...input.file, signal: limits.signal });
     const { maxFrameSize, readTimeout = READ_TIMEOUT } = limits;
-    const output = fromStream(this.#process.stdout);
-    const source = limitReadTime(output, readTimeout, this.#giveUp);
     // FFmpeg holds a picture of that size itself when it says so; of a packet, a file says it.
     const trustedSize = this.#isRaw ? maxFrameSize : undefined;
-    this.#reader = new NutReader(source, { pooledBuffers: depth + 1, maxFrameSize, trustedSize });
+    this.#reader = new NutReader(fromStream(this.#process.stdout), {
+      ...{ pooledBuffers: depth + 1, maxFrameSize, trustedSize },
+      ...{ readTimeout, onTimeout: this.#giveUp },
+    });
     this.#ahead = new ReadAhead(() => this.#next(), depth);
   }
 
@@ -261,9 +262,9 @@ export function cutAt(end: number, frame: Frame, stream: StreamDescription): Fra
   const left = end - toSeconds(frame.timestamp, stream.timeBase);
   if (left < PRECISION) return undefined;
   if (stream.type === "video") return frame;
-  const size = sampleSize(stream.codec);
+  const size = pcmSampleSize(stream);
   if (size === undefined) return frame;
-  const bytes = Math.ceil((left - PRECISION) * stream.sampleRate) * size * stream.channels;
+  const bytes = Math.ceil((left - PRECISION) * stream.sampleRate) * size;
   if (bytes >= frame.data.byteLength) return frame;
   return { ...frame, data: frame.data.subarray(0, bytes) };
 }

@@ -3,12 +3,11 @@ import { Backoff, deadline } from "../../base/async.ts";
 import { type Clock, wallClock } from "../../base/clock.ts";
 import { messageOf, RequestError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
-import type { Rational, StreamDescription } from "../../media/frame.ts";
+import { type Rational, sameFormats, type StreamDescription } from "../../media/frame.ts";
 import { Pacer } from "../../media/pacer.ts";
 import type { TimedFrame } from "../../media/source.ts";
 import type { LiveFeed } from "./feed.ts";
 import type { LiveSource } from "./source_spec.ts";
-import { isSameMedia } from "./stream_info.ts";
 import { LiveQueue, QUEUE_LIMITS, SharedFrame } from "./subscriber_queue.ts";
 
 /** Milliseconds that a viewer waits for the first frame of a source that is being started. */
@@ -261,7 +260,7 @@ export class Broadcast {
     const { source, logger, clock } = this.#options;
     this.#runs++;
     const isReturn = this.#runs > 1;
-    if (isReturn && !isSameMedia(this.#streams, feed.streams)) {
+    if (isReturn && !sameFormats(this.#streams, feed.streams)) {
       const error = this.#failure("it came back as something else, ask for it again");
       for (const queue of [...this.#viewers]) queue.fail(error);
       this.#streams = feed.streams;

@@ -1,9 +1,9 @@
 import { deadline } from "../../base/async.ts";
-import { fromStream, limitReadTime } from "../../base/byte_reader.ts";
+import { fromStream } from "../../base/byte_reader.ts";
 import { messageOf, ProcessError, RequestError, TruncatedError } from "../../base/errors.ts";
 import { type Process, startProcess } from "../../ffmpeg/process.ts";
 import type { Rendition } from "../../ffmpeg/rendition.ts";
-import { stderrReason } from "../../ffmpeg/stderr.ts";
+import { hideSecrets, stderrReason } from "../../ffmpeg/stderr.ts";
 import type { FfmpegDialect } from "../../ffmpeg/version.ts";
 import { DecodeOrder } from "../../media/decode_order.ts";
 import { type Frame, type StreamDescription, toSeconds } from "../../media/frame.ts";
@@ -12,7 +12,7 @@ import type { NutStream } from "../../nut/demuxer.ts";
 import { NutReader } from "../../nut/reader.ts";
 import { liveArguments, restatesColors } from "./ffmpeg_args.ts";
 import { FrameFeeder, type FrameInput } from "./relay_feed.ts";
-import { hideSecrets, type LiveSource, pathOf } from "./source_spec.ts";
+import { type LiveSource, pathOf } from "./source_spec.ts";
 import { describeLive, liveStreamId } from "./stream_info.ts";
 
 /** Frame buffers that go round; with more viewers that lag, more are made, and dropped again. */
@@ -118,9 +118,11 @@ class RunningFeed implements LiveFeed {
   constructor(process: Process, options: RunningFeedOptions) {
     this.#process = process;
     this.#options = options;
-    const { maxFrameSize } = options;
-    const output = limitReadTime(fromStream(process.stdout), options.readTimeout, this.#giveUp);
-    this.#reader = new NutReader(output, { pooledBuffers: POOLED_BUFFERS, maxFrameSize });
+    const { maxFrameSize, readTimeout } = options;
+    this.#reader = new NutReader(fromStream(process.stdout), {
+      ...{ pooledBuffers: POOLED_BUFFERS, maxFrameSize },
+      ...{ readTimeout, onTimeout: this.#giveUp },
+    });
     this.#feeder = options.input && new FrameFeeder(options.input, {
       sink: process.stdin,
       onFailure: (error) => {

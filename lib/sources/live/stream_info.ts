@@ -156,24 +156,6 @@ export function liveStreamId(found: readonly NutStream[], id: number): number | 
   return type === "video" ? VIDEO_ID : type === "audio" ? AUDIO_ID : undefined;
 }
 
-/**
- * Whether frames of the one can follow those of the other without a new description. The time
- * base is of no matter, since timestamps can be converted.
- */
-export function isSameMedia(
-  before: readonly StreamDescription[],
-  after: readonly StreamDescription[],
-): boolean {
-  return JSON.stringify(before.map(essenceOf)) === JSON.stringify(after.map(essenceOf));
-}
-
-function essenceOf({ extradata, ...stream }: StreamDescription): unknown[] {
-  const shared = [stream.type, stream.codec, stream.fourcc, extradata.toBase64()];
-  return stream.type === "video"
-    ? [...shared, stream.width, stream.height, stream.pixelFormat]
-    : [...shared, stream.sampleRate, stream.channels];
-}
-
 function describePicture(nut: NutStream, rendition: Rendition): VideoStream {
   const { encoding = "raw", pixelFormat, fps } = rendition;
   const found = PIXEL_FORMATS[nut.fourcc];

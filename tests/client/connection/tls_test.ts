@@ -2,7 +2,7 @@ import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { connect } from "../../../lib/client/connection/connection.ts";
 import type { Trust } from "../../../lib/client/connection/tls.ts";
 import { requestList } from "../../../lib/client/request/native.ts";
-import { Secret } from "../../../lib/net/token.ts";
+import { Secret } from "../../../lib/net/secret.ts";
 import {
   type CertificatePair,
   makeCertificate,

@@ -4,7 +4,7 @@ import { connect } from "../../../lib/client/connection/connection.ts";
 import { requestMedia } from "../../../lib/client/request/native.ts";
 import type { ResponsePart } from "../../../lib/client/request/request.ts";
 import { ResumingResponse } from "../../../lib/client/request/resuming.ts";
-import { Secret } from "../../../lib/net/token.ts";
+import { Secret } from "../../../lib/net/secret.ts";
 import type { MediaRequest } from "../../../lib/protocol/native/request.ts";
 import { makeCertificate, NO_OPENSSL } from "../../support/certificates.ts";
 import { CuttingProxy, type Fate } from "../../support/cutting_proxy.ts";

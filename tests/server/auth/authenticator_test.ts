@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { RequestError } from "../../../lib/base/errors.ts";
-import { Secret } from "../../../lib/net/token.ts";
+import { Secret } from "../../../lib/net/secret.ts";
 import { Access } from "../../../lib/server/auth/authenticator.ts";
 
 const VISITOR = { address: "10.0.0.1", signal: new AbortController().signal };

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { TlsSocket } from "../../../lib/net/socket.ts";
-import { Secret } from "../../../lib/net/token.ts";
+import { Secret } from "../../../lib/net/secret.ts";
 import type { Message } from "../../../lib/protocol/native/connection.ts";
 import { encodeMessage, MAX_REQUEST_LENGTH } from "../../../lib/protocol/native/framing.ts";
 import { encodeControl, encodeRequest } from "../../../lib/protocol/native/request.ts";

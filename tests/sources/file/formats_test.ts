@@ -1,11 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import {
-  inputArguments,
-  openedUrl,
-  pixelLimit,
-  SERVED_FORMATS,
-  withoutPath,
-} from "../../../lib/sources/file/formats.ts";
+import { inputArguments, pixelLimit, SERVED_FORMATS } from "../../../lib/sources/file/formats.ts";
 
 const PURE = { permissions: "none" } as const;
 const GUESSED = [
@@ -59,15 +53,4 @@ Deno.test("SERVED_FORMATS has none that opens other files", PURE, () => {
   harmful.push("vobsub", "mlv", "avisynth", "vapoursynth", "lavfi", "tty", "ffmetadata", "v4l2");
   assertEquals(SERVED_FORMATS.filter((format) => harmful.includes(format)), []);
   assertEquals(new Set(SERVED_FORMATS).size, SERVED_FORMATS.length);
-});
-
-Deno.test("openedUrl() stands for that file alone", PURE, () => {
-  assertEquals(openedUrl("file:/a/b", "/a/b"), "file:/proc/self/fd/3");
-  assertEquals(openedUrl("file:/a/bc", "/a/b"), "file:/a/bc");
-});
-
-Deno.test("withoutPath() tells nothing of where the file lies", PURE, () => {
-  assertEquals(withoutPath("file:/a/b: bad", "/a/b"), "bad");
-  assertEquals(withoutPath("in /a/b and file:/proc/self/fd/3", "/a/b"), "in the file and the file");
-  assertEquals(withoutPath("file:/proc/self/fd/3: bad", "/a/b"), "bad");
 });

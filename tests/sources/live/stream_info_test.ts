@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertFalse, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { RequestError } from "../../../lib/base/errors.ts";
 import { bitsPerPixel } from "../../../lib/ffmpeg/pixel_formats.ts";
 import type { Rendition } from "../../../lib/ffmpeg/rendition.ts";
@@ -6,12 +6,7 @@ import type { Encoding, VideoStream } from "../../../lib/media/frame.ts";
 import type { NutStream } from "../../../lib/nut/demuxer.ts";
 import { openLiveFeed } from "../../../lib/sources/live/feed.ts";
 import { parseLiveSource } from "../../../lib/sources/live/source_spec.ts";
-import {
-  describeLive,
-  isSameMedia,
-  refuseUnknown,
-  SENT_RAW,
-} from "../../../lib/sources/live/stream_info.ts";
+import { describeLive, refuseUnknown, SENT_RAW } from "../../../lib/sources/live/stream_info.ts";
 import { installedDialect } from "../../support/ffmpeg.ts";
 import { mediaFolder, pictures, run, tone } from "../../support/media.ts";
 
@@ -120,15 +115,4 @@ Deno.test("describeLive() puts the picture first, and refuses codecs that have n
   const captured = describeLive([odd], { encoding: "copy" }, { isCapture: true });
   assertEquals(captured[0].fourcc, "????");
   assertThrows(() => refuseUnknown(captured), RequestError, "????");
-});
-
-Deno.test("isSameMedia() looks at what a decoder has to know, and not at the time base", () => {
-  const [before] = describeLive([PICTURE], { encoding: "copy" });
-  assert(isSameMedia([before], [{ ...before, timeBase: [1, 25] }]));
-  for (
-    const change of [{ width: 18 }, { codec: "hevc" }, { extradata: Uint8Array.of(1, 3) }]
-  ) {
-    assertFalse(isSameMedia([before], [{ ...before, ...change } as VideoStream]));
-  }
-  assertFalse(isSameMedia([before], []));
 });
