@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { ProcessError } from "../../lib/base/errors.ts";
-import { stderrReason } from "../../lib/ffmpeg/stderr.ts";
+import { hideSecrets, stderrReason } from "../../lib/ffmpeg/stderr.ts";
 import { reasonOf } from "../../lib/sinks/ffmpeg_sink.ts";
 
 function test(name: string, fn: () => void): void {
@@ -149,4 +149,18 @@ test("stderrReason() gives words that say little if there are no others", () => 
     "Error opening output files: Invalid argument\n";
   const said = "Could not write header (incorrect codec parameters ?): Broken pipe";
   assertEquals(stderrReason(stderr, "/a"), said);
+});
+
+test("hideSecrets() hides passwords, and nothing else", () => {
+  const cases = [
+    ["rtsp://me:word@host:554/a", "rtsp://me:***@host:554/a"],
+    [
+      "see rtsp://me:w@rd@host, srt://h?passphrase=x&mode=a",
+      "see rtsp://me:***@host, srt://h?passphrase=***&mode=a",
+    ],
+    ["http://host:80/a@b:c@d?token=abc&x=1", "http://host:80/a@b:c@d?token=***&x=1"],
+    ["http://:word@host", "http://:***@host"],
+    ["rtsp://host:554/stream", "rtsp://host:554/stream"],
+  ];
+  for (const [text, hidden] of cases) assertEquals(hideSecrets(text), hidden);
 });

@@ -1,9 +1,9 @@
 import { RequestError } from "../../base/errors.ts";
 import { bitsPerPixel, rawPixelFormat } from "../../ffmpeg/pixel_formats.ts";
+import { MAX_FRAME_SIZE } from "../../media/frame.ts";
 import type { Pacer } from "../../media/pacer.ts";
 import type { FrameSource, TimedFrame } from "../../media/source.ts";
 import type { Connection } from "../../protocol/native/connection.ts";
-import { MAX_LENGTH } from "../../protocol/native/framing.ts";
 import type { MediaRequest } from "../../protocol/native/request.ts";
 import { encodeDescription, encodeEnd, type EndReport } from "../../protocol/native/response.ts";
 import { openDecoder } from "../../sources/file/decoder.ts";
@@ -115,9 +115,6 @@ function describe(file: MediaFile, source: FrameSource, still: boolean) {
     notes: source.notes.length === 0 ? undefined : [...source.notes],
   };
 }
-
-/** Bytes of the largest frame that is sent, so that it fits either wire with all around it. */
-export const MAX_FRAME_SIZE = MAX_LENGTH - 1024;
 
 /**
  * Threads for each core where frames are wanted as fast as they can be had: with more of them

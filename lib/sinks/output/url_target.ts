@@ -1,6 +1,6 @@
 /** Addresses, and lists of pieces, that media is fed to. Pure. */
 import { UsageError } from "../../base/errors.ts";
-import { hideSecrets } from "../../sources/live/source_spec.ts";
+import { hideSecrets } from "../../ffmpeg/stderr.ts";
 import {
   extensionOf,
   holdsOnePicture,
