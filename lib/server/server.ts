@@ -5,9 +5,10 @@ import { type Logger, LogQuota } from "../base/log.ts";
 import { findLacks } from "../ffmpeg/sandbox.ts";
 import { type FfmpegDialect, InstalledFfmpeg } from "../ffmpeg/version.ts";
 import { type Address, formatAddress, isLoopback } from "../net/address.ts";
+import { encodeFrame } from "../protocol/native/framing.ts";
 import { StartCache } from "../sources/cache/start_cache.ts";
 import { Library } from "../sources/file/library.ts";
-import { DecoderSlots, MemoryBudget } from "../sources/limits.ts";
+import { DecoderSemaphore, MemoryBudget } from "../sources/limits.ts";
 import { type LiveOptions, LiveSources } from "../sources/live/registry.ts";
 import { refuseSameNames, refuseUnknownFormats } from "../sources/live/source_spec.ts";
 import { type CredentialOptions, Credentials } from "./auth/credentials.ts";
@@ -107,7 +108,7 @@ export class Server implements AsyncDisposable {
   #live: LiveSources;
   #sessions = new Set<Promise<void>>();
   #connections: ConnectionLimiter;
-  #slots: DecoderSlots;
+  #slots: DecoderSemaphore;
   #startCache: StartCache;
   #finished: Promise<void> | undefined;
   #status: StatusServer | undefined;
@@ -132,7 +133,7 @@ export class Server implements AsyncDisposable {
     this.#library = library;
     this.#credentials = credentials;
     this.#options = options;
-    this.#slots = new DecoderSlots(options.maxDecoders ?? defaultMaxDecoders());
+    this.#slots = new DecoderSemaphore(options.maxDecoders ?? defaultMaxDecoders());
     this.#connections = new ConnectionLimiter({
       total: options.maxClients,
       perAddress: options.maxPerAddress ?? 0,
@@ -148,6 +149,7 @@ export class Server implements AsyncDisposable {
       budget: this.#budget,
       slots: this.#slots,
       dialect,
+      prepare: encodeFrame,
       logger,
     });
     metrics.watch({

@@ -1,77 +1,73 @@
+/** Limits that all requests share: decoders that run at once, and memory for frames. */
+import { onAbort } from "../base/async.ts";
 import { RequestError } from "../base/errors.ts";
 
-/** Options of {@linkcode DecoderSlots.take}. */
+/** Options of {@linkcode DecoderSemaphore.take}. */
 export interface SlotOptions {
   /** Ends the waiting. */
   signal: AbortSignal;
-  /** Told the place in line, from 1 on, whenever it is another. */
+  /** Called with the position in the queue, from 1 on, whenever it changes. */
   onWait?: (position: number) => void;
-  /** Whether, meanwhile, somebody else has started what the slot is for. */
+  /** Whether somebody else has meanwhile started what the slot is for. */
   isNeedless?: () => boolean;
 }
 
-/** Somebody in line. */
 interface Waiting extends SlotOptions {
   position: number;
   resolve: (slot: Disposable) => void;
 }
 
-/** A slot of those who turned out to need none. */
-const NONE: Disposable = { [Symbol.dispose]() {} };
+/** Slot of a waiter that turned out to need none. */
+const NO_SLOT: Disposable = { [Symbol.dispose]() {} };
 
-/** So many decoders may run at once; who needs one more waits in line, first come, first served. */
-export class DecoderSlots {
-  /** How many there are. */
+/** Bounds the number of decoders that run at once. Waiters are served in their order. */
+export class DecoderSemaphore {
+  /** Number of slots. */
   readonly total: number;
-  /** Called when somebody begins to wait: what nobody needs any more may be given back. */
+  /** Called when somebody begins to wait, so that unused slots can be freed. */
   onFull: () => void = () => {};
   #taken = 0;
-  #line: Waiting[] = [];
+  #queue: Waiting[] = [];
 
   constructor(total: number) {
     this.total = total;
   }
 
-  /** How many are in use. */
+  /** Number of slots in use. */
   get taken(): number {
     return this.#taken;
   }
 
-  /** How many are waiting. */
+  /** Number of waiters. */
   get waiting(): number {
-    return this.#line.length;
+    return this.#queue.length;
   }
 
   /**
-   * Waits for a slot, which is given back when it is disposed.
+   * Waits for a slot, which is freed when it is disposed.
    *
-   * @throws the signal's reason where that fires while it waits
+   * @throws the signal's reason if it aborts first
    */
   async take(options: SlotOptions): Promise<Disposable> {
-    if (this.#line.length === 0 && this.#taken < this.total) return this.#give();
+    if (this.#queue.length === 0 && this.#taken < this.total) return this.#give();
     const { signal } = options;
     signal.throwIfAborted();
     const { promise, resolve, reject } = Promise.withResolvers<Disposable>();
     const waiting = { ...options, position: 0, resolve };
-    const giveUp = () => {
+    using _listener = onAbort(signal, () => {
       reject(signal.reason);
       this.#leave(waiting);
-    };
-    signal.addEventListener("abort", giveUp);
-    this.#line.push(waiting);
-    this.#tell();
+    });
+    this.#queue.push(waiting);
+    this.#notifyPositions();
     this.onFull();
-    try {
-      return await promise;
-    } finally {
-      signal.removeEventListener("abort", giveUp);
-    }
+    return await promise;
   }
 
-  /** Lets those go on who need no slot any more. */
+  /** Lets waiters go that need no slot any more. */
   review(): void {
-    for (const waiting of this.#line.filter(({ isNeedless }) => isNeedless?.())) {
-      waiting.resolve(NONE);
+    for (const waiting of this.#queue.filter(({ isNeedless }) => isNeedless?.())) {
+      waiting.resolve(NO_SLOT);
       this.#leave(waiting);
     }
   }
@@ -84,7 +80,7 @@ export class DecoderSlots {
         if (!held) return;
         held = false;
         this.#taken--;
-        const next = this.#line[0];
+        const next = this.#queue[0];
         if (next === undefined || this.#taken >= this.total) return;
         next.resolve(this.#give());
         this.#leave(next);
@@ -93,12 +89,12 @@ export class DecoderSlots {
   }
 
   #leave(waiting: Waiting): void {
-    this.#line = this.#line.filter((other) => other !== waiting);
-    this.#tell();
+    this.#queue = this.#queue.filter((other) => other !== waiting);
+    this.#notifyPositions();
   }
 
-  #tell(): void {
-    for (const [at, waiting] of this.#line.entries()) {
+  #notifyPositions(): void {
+    for (const [at, waiting] of this.#queue.entries()) {
       if (waiting.position === at + 1) continue;
       waiting.position = at + 1;
       waiting.onWait?.(waiting.position);
@@ -106,10 +102,7 @@ export class DecoderSlots {
   }
 }
 
-/**
- * What the frames of all viewers together may take of the memory. A viewer may ask for large
- * frames, and there may be many viewers; what all of them ask for has to have an end.
- */
+/** Bounds the memory that the frames of all requests take together. */
 export class MemoryBudget {
   #limit: number;
   #taken = 0;
@@ -119,16 +112,15 @@ export class MemoryBudget {
     this.#limit = limit;
   }
 
-  /** Bytes that are taken now. */
+  /** Bytes in use. */
   get taken(): number {
     return this.#taken;
   }
 
   /**
-   * Takes a part, until what is returned is disposed.
+   * Takes a number of bytes until the result is disposed.
    *
-   * @param bytes how much
-   * @throws {RequestError} `busy` where so much is not left
+   * @throws {RequestError} `busy` if fewer are left
    */
   take(bytes: number): Disposable {
     if (this.#taken + bytes > this.#limit) {

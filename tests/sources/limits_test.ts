@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { DecoderSlots } from "../../lib/sources/limits.ts";
+import { DecoderSemaphore } from "../../lib/sources/limits.ts";
 
 const NEVER = new AbortController().signal;
 
@@ -8,7 +8,7 @@ function test(name: string, fn: () => Promise<void>): void {
 }
 
 /** Somebody who wants a slot, and what it was told. */
-function asker(slots: DecoderSlots, isNeedless?: () => boolean) {
+function asker(slots: DecoderSemaphore, isNeedless?: () => boolean) {
   const abort = new AbortController();
   const places: number[] = [];
   const slot = slots.take({
@@ -19,8 +19,8 @@ function asker(slots: DecoderSlots, isNeedless?: () => boolean) {
   return { slot, places, abort };
 }
 
-test("DecoderSlots gives slots in the order of asking, and tells the place in line", async () => {
-  const slots = new DecoderSlots(1);
+test("DecoderSemaphore gives slots in the order of asking, and tells the place in line", async () => {
+  const slots = new DecoderSemaphore(1);
   const first = await slots.take({ signal: NEVER });
   const second = asker(slots);
   const third = asker(slots);
@@ -35,8 +35,8 @@ test("DecoderSlots gives slots in the order of asking, and tells the place in li
   assertEquals([slots.taken, slots.waiting], [0, 0]);
 });
 
-test("DecoderSlots lets those who wait leave", async () => {
-  const slots = new DecoderSlots(1);
+test("DecoderSemaphore lets those who wait leave", async () => {
+  const slots = new DecoderSemaphore(1);
   using _first = await slots.take({ signal: NEVER });
   const second = asker(slots);
   const third = asker(slots);
@@ -48,8 +48,8 @@ test("DecoderSlots lets those who wait leave", async () => {
   await assertRejects(() => slots.take({ signal: AbortSignal.abort(new Error("late")) }), Error);
 });
 
-test("DecoderSlots lets those go on who need none any more", async () => {
-  const slots = new DecoderSlots(1);
+test("DecoderSemaphore lets those go on who need none any more", async () => {
+  const slots = new DecoderSemaphore(1);
   let isRunning = false;
   let full = 0;
   slots.onFull = () => full++;

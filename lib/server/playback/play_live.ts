@@ -68,11 +68,11 @@ export async function playLive(
   refuseCopiedStill({ ...request, still }, { name: source.name, info: { kind: "video" } });
   const queueOptions = {
     limits: QUEUE_LIMITS[request.late ?? "wait"],
-    sound: !still && request.audio !== false,
+    audio: !still && request.audio !== false,
     isPaused: () => controls.pacer.isPaused && !still,
   };
   using watch = await inLine(context, (line) => {
-    return live.watch(source, request, { ...queueOptions, line, signal: context.signal });
+    return live.watch(source, request, { ...queueOptions, slot: line, signal: context.signal });
   });
   if (watch.streams.length === 0) {
     throw new RequestError("unsupported", `Cannot send "${source.name}": it has no picture`);
@@ -212,8 +212,12 @@ export class LiveDelivery {
   /** Sends one item, with news of what was left out where there is any. */
   async send(item: LiveItem): Promise<void> {
     const { connection, still } = this.#options;
-    if (item.kind === "notice") {
-      await connection.send("notice", encodeNotice(item.notice));
+    if (item.kind === "event") {
+      await connection.send("notice", encodeNotice(item.event));
+      return;
+    }
+    if (item.kind === "end") {
+      this.isComplete = true;
       return;
     }
     const { frame, dropped, discontinuity } = item;
@@ -226,7 +230,7 @@ export class LiveDelivery {
     } finally {
       frame.release();
     }
-    if (frame.isPicture) this.end.frames++;
+    if (frame.isVideo) this.end.frames++;
     else this.end.audioFrames++;
     this.end.bytes += frame.size;
     this.#totals.add(frame.frame.streamId, frame.size);

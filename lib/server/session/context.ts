@@ -12,7 +12,7 @@ import type { Logger } from "../../base/log.ts";
 import type { IdleTimeout } from "../../net/idle_timeout.ts";
 import type { StartCache } from "../../sources/cache/start_cache.ts";
 import type { Library } from "../../sources/file/library.ts";
-import type { DecoderSlots, MemoryBudget } from "../../sources/limits.ts";
+import type { DecoderSemaphore, MemoryBudget } from "../../sources/limits.ts";
 import type { LiveSources } from "../../sources/live/registry.ts";
 import type { Access } from "../auth/authenticator.ts";
 import type { Records } from "../metrics/request_log.ts";
@@ -53,7 +53,7 @@ export interface SessionContext {
   /** What the frames of all viewers may take of the memory. */
   budget: MemoryBudget;
   /** How many decoders may run at once. */
-  slots: DecoderSlots;
+  slots: DecoderSemaphore;
   /** How recent answers began. */
   startCache: StartCache;
   timeouts: Timeouts;

@@ -126,7 +126,7 @@ async function playLiveScript(
   record.named(source.name);
   const rendition = { pixelFormat: "bgr24", colorMatrix: OPENCV_MATRIX };
   const limits = QUEUE_LIMITS.drop;
-  using watch = await live.watch(source, rendition, { signal, limits, sound: false });
+  using watch = await live.watch(source, rendition, { signal, limits, audio: false });
   const [stream] = watch.streams;
   if (stream?.type !== "video") {
     throw new RequestError("unsupported", `Cannot send "${source.name}": it has no picture`);
@@ -135,6 +135,7 @@ async function playLiveScript(
   record.follow(() => ({ ...counts, dropped: watch.queue.dropped }));
   while (command === "get_video" || counts.frames < 1) {
     const item = await watch.queue.take(signal);
+    if (item.kind === "end") break;
     if (item.kind !== "frame") continue;
     try {
       record.sending("live", item.frame.age);

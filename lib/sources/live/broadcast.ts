@@ -1,5 +1,5 @@
-/** The one time line of a live source, however often it is started again. Pure. */
-import { Backoff, deadline } from "../../base/async.ts";
+/** Reads one live source once and hands its frames to all subscribers. */
+import { abortable, Backoff, deadline } from "../../base/async.ts";
 import { type Clock, wallClock } from "../../base/clock.ts";
 import { messageOf, RequestError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
@@ -8,103 +8,104 @@ import { Pacer } from "../../media/pacer.ts";
 import type { TimedFrame } from "../../media/source.ts";
 import type { LiveFeed } from "./feed.ts";
 import type { LiveSource } from "./source_spec.ts";
-import { LiveQueue, QUEUE_LIMITS, SharedFrame } from "./subscriber_queue.ts";
+import { LiveQueue, type PrepareFrame, QUEUE_LIMITS, SharedFrame } from "./subscriber_queue.ts";
 
-/** Milliseconds that a viewer waits for the first frame of a source that is being started. */
+/** Milliseconds that a subscriber waits for the first frame of a source that is starting. */
 const FIRST_FRAME_TIMEOUT = 10_000;
 
-/** Milliseconds of running after which a failure counts as the first again. */
+/** Milliseconds of a run after which the backoff begins anew. */
 const GOOD_RUN = 10_000;
 
-/** Milliseconds between lines in the log about frames that were left out. */
-const DROPS_LOGGED = 1000;
+/** Milliseconds between log lines about dropped frames. */
+const DROP_LOG_INTERVAL = 1000;
 
 /** Options of {@linkcode Broadcast}. */
 export interface BroadcastOptions {
   source: LiveSource;
-  /** Frames come faster than real time, and have to be held until they are due. */
+  /** Whether frames arrive faster than real time and have to be paced. */
   isPaced: boolean;
-  /** Milliseconds that it runs on without viewers. */
+  /** Milliseconds that it runs on without subscribers. */
   linger: number;
   /** Starts the source. */
   open: (signal: AbortSignal) => Promise<LiveFeed>;
-  /** What it is made from, where that is a broadcast, too: it goes away and comes back with it. */
+  /** Encodes each frame once for all subscribers. */
+  prepare: PrepareFrame;
+  /** The broadcast that it is made from, if any: both are lost and come back together. */
   capture?: Broadcast;
   clock: Clock;
   logger: Logger;
-  /** Numbers from 0 up to 1. */
+  /** Returns numbers from 0 up to 1. */
   random?: () => number;
 }
 
-/** Why there is nothing to see for now. */
-export interface Absence {
-  kind: "away";
+/** The time in which a source gives no frames and is going to be started again. */
+export interface Outage {
+  kind: "lost";
   error: RequestError;
-  /** What viewers are told of it. */
+  /** Text for subscribers. */
   message: string;
 }
 
-/** Where a broadcast stands. */
-type State = { kind: "starting" } | { kind: "running" } | Absence;
+type State = { kind: "starting" } | { kind: "running" } | Outage;
 
 /**
- * One live source in one rendition, read once for all its viewers, and started again whenever it
- * fails. Each viewer has a queue of its own; a slow one holds up nobody.
+ * One live source in one rendition, read once for all its subscribers and started again whenever
+ * it fails. Each subscriber has a queue of its own, so a slow one delays no other.
  */
 export class Broadcast {
   #options: BroadcastOptions;
-  #viewers = new Set<LiveQueue>();
+  #queues = new Set<LiveQueue>();
   /** Broadcasts that are made from this one. */
   #holders = 0;
   #stop = new AbortController();
   #state: State = { kind: "starting" };
-  /** Settled when the first frame has come, or the first start has failed. */
+  /** Settles with the first frame or the failure of the first start. */
   #started = Promise.withResolvers<void>();
   #streams: readonly StreamDescription[] = [];
   #timeline = new LiveTimeline();
   #backoff: Backoff;
   #lingering: AbortController | undefined;
   #drops = { frames: 0, loggedAt: -Infinity };
-  /** How often the source has given something. */
+  /** Runs of the source that gave a frame. */
   #runs = 0;
   #finished: Promise<void>;
 
   constructor(options: BroadcastOptions) {
     this.#options = options;
     this.#backoff = new Backoff(options.random);
-    // Whoever waits for it hears of a failure; nobody may.
+    // Subscribers that wait for it get the failure; there may be none.
     this.#started.promise.catch(() => {});
     this.#finished = this.#run();
     this.#linger();
   }
 
-  /** Viewers that it has now, and broadcasts that are made from it. */
-  get viewers(): number {
-    return this.#viewers.size + this.#holders;
+  /** Number of subscribers and of broadcasts that are made from it. */
+  get subscribers(): number {
+    return this.#queues.size + this.#holders;
   }
 
-  /** Why there is nothing to see for now; nothing while it runs, or is being started. */
-  get absence(): Absence | undefined {
-    return this.#state.kind === "away" ? this.#state : undefined;
+  /** The current outage; `undefined` while it runs or starts. */
+  get outage(): Outage | undefined {
+    return this.#state.kind === "lost" ? this.#state : undefined;
   }
 
-  /** What the frames are; empty before the first of them. */
+  /** The streams of the frames; empty before the first frame. */
   get streams(): readonly StreamDescription[] {
     return this.#streams;
   }
 
-  /** Fires when it is over, because nobody watched for a while or the server ends. */
-  get over(): AbortSignal {
+  /** Aborts when it stops, because of {@linkcode Broadcast.stop} or for lack of subscribers. */
+  get stopped(): AbortSignal {
     return this.#stop.signal;
   }
 
   /**
-   * Adds a viewer, once there is something to see. Frames come into the queue from here on.
+   * Adds a subscriber and waits for the first frame. Frames are queued from here on.
    *
-   * @throws {RequestError} `media_error` with the reason where there is nothing
+   * @throws {RequestError} `media_error` with the reason if the source gives nothing
    */
   async join(queue: LiveQueue, signal: AbortSignal): Promise<void> {
-    if (this.#state.kind === "away") throw this.#state.error;
+    if (this.#state.kind === "lost") throw this.#state.error;
     this.follow(queue);
     try {
       if (this.#state.kind === "starting") await this.#firstFrame(signal);
@@ -114,56 +115,56 @@ export class Broadcast {
     }
   }
 
-  /** Adds a viewer at once, also while there is nothing but news. */
+  /** Adds a subscriber at once, also during an outage. */
   follow(queue: LiveQueue): void {
-    this.#viewers.add(queue);
+    this.#queues.add(queue);
     this.#lingering?.abort();
   }
 
-  /** Lets a viewer go. Harmless when repeated. */
+  /** Removes a subscriber. Does nothing if it is removed already. */
   leave(queue: LiveQueue): void {
     queue.close();
-    if (this.#viewers.delete(queue) && this.viewers === 0) this.#linger();
+    if (this.#queues.delete(queue) && this.subscribers === 0) this.#linger();
   }
 
-  /** Keeps it running for another that is made from it, until what is returned is disposed. */
+  /** Keeps it running for a broadcast that is made from it, until the result is disposed. */
   hold(): Disposable {
     this.#holders++;
     this.#lingering?.abort();
     return {
       [Symbol.dispose]: () => {
         this.#holders--;
-        if (this.viewers === 0) this.#linger();
+        if (this.subscribers === 0) this.#linger();
       },
     };
   }
 
-  /** Ends it, and waits until FFmpeg is gone. */
+  /** Ends all subscribers after the frames that wait for them, and stops. */
+  async end(): Promise<void> {
+    for (const queue of this.#queues) queue.end();
+    await this.stop();
+  }
+
+  /** Stops it and waits until FFmpeg has ended. */
   async stop(): Promise<void> {
     this.#stop.abort();
     this.#lingering?.abort();
     await this.#finished;
-    for (const queue of this.#viewers) {
+    for (const queue of this.#queues) {
       queue.fail(new RequestError("media_error", "Cannot go on: the server ends"));
     }
   }
 
   async #firstFrame(signal: AbortSignal): Promise<void> {
-    const { promise, reject } = Promise.withResolvers<never>();
-    const giveUp = () => reject(signal.reason);
-    signal.addEventListener("abort", giveUp);
+    const late = Promise.withResolvers<never>();
     using _limit = deadline(FIRST_FRAME_TIMEOUT, () => {
-      reject(this.#failure(`nothing came within ${FIRST_FRAME_TIMEOUT / 1000} s, ask again later`));
+      const reason = `nothing came within ${FIRST_FRAME_TIMEOUT / 1000} s, ask again later`;
+      late.reject(this.#failure(reason));
     });
-    try {
-      signal.throwIfAborted();
-      await Promise.race([this.#started.promise, promise]);
-    } finally {
-      signal.removeEventListener("abort", giveUp);
-    }
+    await abortable(Promise.race([this.#started.promise, late.promise]), signal);
   }
 
-  /** Ends it after a while, unless somebody joins. */
+  /** Stops it after the linger time unless there are subscribers then. */
   async #linger(): Promise<void> {
     const { clock, linger } = this.#options;
     const waiting = new AbortController();
@@ -176,7 +177,7 @@ export class Broadcast {
       if (waiting.signal.aborted) return;
       throw error;
     }
-    if (this.viewers > 0) return;
+    if (this.subscribers > 0) return;
     this.#stop.abort();
   }
 
@@ -188,7 +189,7 @@ export class Broadcast {
       const error = await this.#runOnce();
       if (signal.aborted) break;
       try {
-        await (capture?.absence === undefined ? this.#pause(error) : this.#await(capture));
+        await (capture?.outage === undefined ? this.#pause(error) : this.#awaitCapture(capture));
       } catch (reason) {
         if (!signal.aborted) throw reason;
       }
@@ -196,41 +197,41 @@ export class Broadcast {
     this.#started.reject(new RequestError("media_error", `Cannot read "${source.name}": it ended`));
   }
 
-  /** Lets some time pass after a failure. */
+  /** Waits for the backoff time after a failure. */
   async #pause(error: RequestError): Promise<void> {
     const { clock, logger } = this.#options;
     const wait = this.#backoff.next();
     const message = `${error.message}; it is tried again in ${(wait / 1000).toFixed(1)} s`;
-    logger.log(this.absence === undefined ? "warn" : "info", message);
-    this.#lose({ kind: "away", error, message });
+    logger.log(this.outage === undefined ? "warn" : "info", message);
+    this.#lose({ kind: "lost", error, message });
     await clock.sleep(wait, this.#stop.signal);
   }
 
-  /** Waits until what it is made from is there again, and passes on what is said of it. */
-  async #await(capture: Broadcast): Promise<void> {
-    const news = new LiveQueue({ limits: QUEUE_LIMITS.drop, isPaused: () => true });
-    capture.follow(news);
+  /** Waits until the capture runs again and passes its outages on to the subscribers. */
+  async #awaitCapture(capture: Broadcast): Promise<void> {
+    const events = new LiveQueue({ limits: QUEUE_LIMITS.drop, isPaused: () => true });
+    capture.follow(events);
     try {
-      while (capture.absence !== undefined) {
-        this.#lose(capture.absence);
-        await news.take(this.#stop.signal);
+      while (capture.outage !== undefined) {
+        this.#lose(capture.outage);
+        if ((await events.take(this.#stop.signal)).kind === "end") return;
       }
     } catch (error) {
-      // It came back as something else, of which those who are made from it have a say of their own.
+      // The capture came back with other streams; whether those fit is checked with the next run.
       if (this.#stop.signal.aborted || !(error instanceof RequestError)) throw error;
     } finally {
-      capture.leave(news);
+      capture.leave(events);
     }
   }
 
-  #lose(absence: Absence): void {
-    this.#state = absence;
-    this.#started.reject(absence.error);
-    const { message } = absence;
-    for (const queue of this.#viewers) queue.tell({ code: "source_lost", message });
+  #lose(outage: Outage): void {
+    this.#state = outage;
+    this.#started.reject(outage.error);
+    const { message } = outage;
+    for (const queue of this.#queues) queue.notify({ code: "source_lost", message });
   }
 
-  /** Runs the source until it fails, and tells why it did. */
+  /** Runs the source until it fails and returns the reason. */
   async #runOnce(): Promise<RequestError> {
     const { clock } = this.#options;
     let runningSince: number | undefined;
@@ -243,8 +244,8 @@ export class Broadcast {
       const unseen = new Set(this.#streams.map(({ id }) => id));
       while (true) {
         if (this.#options.isPaced) await pacer.waitFor(frame.due, this.#stop.signal);
-        const isNewRun = unseen.delete(frame.streamId) && this.#runs > 1;
-        this.#publish(feed, { ...frame, discontinuity: isNewRun || undefined });
+        const isFirstOfRun = unseen.delete(frame.streamId) && this.#runs > 1;
+        this.#publish(feed, { ...frame, discontinuity: isFirstOfRun || undefined });
         frame = await feed.next();
       }
     } catch (error) {
@@ -255,14 +256,14 @@ export class Broadcast {
     }
   }
 
-  /** Takes up a run: what the streams are, where it stands in time, and who has to know. */
+  /** Takes over the streams of a run, places it on the timeline, and notifies subscribers. */
   #begin(feed: LiveFeed, first: TimedFrame): void {
     const { source, logger, clock } = this.#options;
     this.#runs++;
     const isReturn = this.#runs > 1;
     if (isReturn && !sameFormats(this.#streams, feed.streams)) {
       const error = this.#failure("it came back as something else, ask for it again");
-      for (const queue of [...this.#viewers]) queue.fail(error);
+      for (const queue of this.#queues) queue.fail(error);
       this.#streams = feed.streams;
     } else if (!isReturn) {
       this.#streams = feed.streams;
@@ -273,7 +274,7 @@ export class Broadcast {
     if (!isReturn) return;
     const message = `"${source.name}" is back`;
     logger.log("info", message);
-    for (const queue of this.#viewers) queue.tell({ code: "source_back", message });
+    for (const queue of this.#queues) queue.notify({ code: "source_back", message });
   }
 
   #publish(feed: LiveFeed, { due: _due, ...frame }: TimedFrame & { discontinuity?: true }): void {
@@ -283,12 +284,13 @@ export class Broadcast {
     const timestamp = this.#timeline.convert(frame.timestamp, own.timeBase, described.timeBase);
     const { captured = wallClock() } = frame;
     const shared = new SharedFrame({ ...frame, timestamp, captured }, {
-      isPicture: described.type === "video",
-      at: this.#options.clock.now(),
+      isVideo: described.type === "video",
+      time: this.#options.clock.now(),
+      prepare: this.#options.prepare,
       recycle: (used) => feed.recycle(used),
     });
     let dropped = 0;
-    for (const queue of this.#viewers) dropped += queue.offer(shared);
+    for (const queue of this.#queues) dropped += queue.offer(shared);
     shared.release();
     if (dropped > 0) this.#logDrops(dropped);
   }
@@ -296,7 +298,7 @@ export class Broadcast {
   #logDrops(frames: number): void {
     const { clock, logger, source } = this.#options;
     this.#drops.frames += frames;
-    if (clock.now() - this.#drops.loggedAt < DROPS_LOGGED) return;
+    if (clock.now() - this.#drops.loggedAt < DROP_LOG_INTERVAL) return;
     logger.log("warn", `"${source.name}": left out ${this.#drops.frames} frames of slow viewers`);
     this.#drops = { frames: 0, loggedAt: clock.now() };
   }
@@ -307,14 +309,14 @@ export class Broadcast {
   }
 }
 
-/** Seconds by which a new run at least comes after the one before. */
-const SHORTEST_GAP = 0.001;
+/** Seconds from the last frame of a run to the first of the next, at least. */
+const MIN_GAP = 0.001;
 
-/** Turns each run's own timestamps into those of the whole: from 0 on, never back. */
+/** Maps the timestamps of all runs of a source to one timeline that begins at 0 and never goes back. */
 export class LiveTimeline {
-  /** Milliseconds, on any clock, of the moment 0. */
+  /** Milliseconds, on any clock, of time 0. */
   #zero: number | undefined;
-  /** Seconds that are added to the run's own. */
+  /** Seconds to add to the timestamps of the current run. */
   #shift = 0;
   /** Seconds of the latest frame. */
   #latest = 0;
@@ -322,24 +324,21 @@ export class LiveTimeline {
   /**
    * Begins a run.
    *
-   * @param first seconds, on the run's own time line, of its first frame
-   * @param now milliseconds, on the same clock each time
+   * @param first seconds of its first frame by its own timestamps
+   * @param now milliseconds, always on the same clock
    */
   begin(first: number, now: number): void {
     const isFirstRun = this.#zero === undefined;
     this.#zero ??= now;
-    const moment = Math.max(
-      (now - this.#zero) / 1000,
-      isFirstRun ? 0 : this.#latest + SHORTEST_GAP,
-    );
-    this.#shift = moment - first;
+    const seconds = Math.max((now - this.#zero) / 1000, isFirstRun ? 0 : this.#latest + MIN_GAP);
+    this.#shift = seconds - first;
   }
 
   /**
    * Converts a timestamp of the run.
    *
    * @param ticks in the run's own time base
-   * @returns ticks in the time base that the stream was described with
+   * @returns ticks in the time base of the stream's description
    */
   convert(ticks: number, from: Rational, to: Rational): number {
     const scale = (from[0] * to[1]) / (from[1] * to[0]);

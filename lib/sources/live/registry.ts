@@ -1,3 +1,4 @@
+/** The live sources of a server: registered by name, and read once for each rendition in use. */
 import { type Clock, MONOTONIC_CLOCK } from "../../base/clock.ts";
 import { RequestError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
@@ -5,10 +6,9 @@ import { bitsPerPixel } from "../../ffmpeg/pixel_formats.ts";
 import type { Rendition } from "../../ffmpeg/rendition.ts";
 import type { FfmpegDialect } from "../../ffmpeg/version.ts";
 import { MAX_FRAME_SIZE, type StreamDescription } from "../../media/frame.ts";
-import type { ListEntry } from "../../protocol/native/response.ts";
-import { DecoderSlots, type MemoryBudget, type SlotOptions } from "../limits.ts";
+import { DecoderSemaphore, type MemoryBudget, type SlotOptions } from "../limits.ts";
 import { Broadcast } from "./broadcast.ts";
-import { openLiveFeed } from "./feed.ts";
+import { type LiveFeed, openLiveFeed } from "./feed.ts";
 import type { FrameInput } from "./relay_feed.ts";
 import { isExclusive, type LiveSource } from "./source_spec.ts";
 import { refuseUnknown } from "./stream_info.ts";
@@ -16,143 +16,203 @@ import {
   LiveQueue,
   type LiveQueueOptions,
   MAX_QUEUED_BYTES,
+  type PrepareFrame,
   type QueueLimits,
   type SharedFrame,
 } from "./subscriber_queue.ts";
 
-/** What a server is told of its live sources. */
+/** Options of {@linkcode LiveSources}. */
 export interface LiveOptions {
+  /** Sources that are registered from the start. */
   sources: readonly LiveSource[];
-  /** Begin files again at their end. */
+  /** Read files again from their beginning at their end. */
   loop?: boolean;
-  /** Seconds that a source runs on without viewers; 10 where absent. */
+  /**
+   * Seconds that a source runs on without subscribers.
+   *
+   * @default 10
+   */
   linger?: number;
-  /** Milliseconds without anything from a source after which it is started again; 10 s. */
+  /**
+   * Milliseconds without data after which a source is started again.
+   *
+   * @default 10_000
+   */
   readTimeout?: number;
 }
 
-/** What {@linkcode LiveSources} works with. */
+/** Dependencies of {@linkcode LiveSources}. */
 export interface LiveEnvironment {
   budget: MemoryBudget;
   logger: Logger;
   /** The spelling of arguments that the installed FFmpeg needs. */
   dialect: FfmpegDialect;
-  /** Decoders that may run at once; without end where absent. */
-  slots?: DecoderSlots;
+  /** Encodes each frame once for all its subscribers. */
+  prepare: PrepareFrame;
+  /** Bounds the decoders; without a bound if absent. */
+  slots?: DecoderSemaphore;
   clock?: Clock;
 }
 
-/** A viewer's place in a broadcast, until disposed. */
+/** How a source is opened if not by FFmpeg: its packets, as one run of them. */
+export type OpenFeed = (signal: AbortSignal) => Promise<LiveFeed>;
+
+/** A live source in the list of media. */
+export interface LiveEntry {
+  name: string;
+  kind: "video" | "audio";
+  live: true;
+  size: 0;
+  /** FFmpeg's names of the codecs, joined by `+`; empty before the first run. */
+  codec: string;
+  /** Pixels; absent for audio and before the first run. */
+  width?: number;
+  /** Pixels; absent for audio and before the first run. */
+  height?: number;
+}
+
+/** A subscription to a broadcast, until it is disposed. */
 export interface LiveWatch extends Disposable {
   streams: readonly StreamDescription[];
   queue: LiveQueue;
 }
 
-/** A broadcast that runs, and what it was asked for. */
+interface Registration {
+  source: LiveSource;
+  open?: OpenFeed;
+}
+
+/** A broadcast that runs, and what it holds. */
 interface Running {
   source: LiveSource;
   key: string;
   broadcast: Broadcast;
   memory: Disposable;
-  /** What it is made from, where that is not the source itself. */
+  /** What it is made from, if that is not the source itself. */
   capture?: Running;
   /** The decoder that it takes, if any. */
   slot?: Disposable;
 }
 
-/** What a source that can be opened once only is read as: all else is made from that. */
-const CAPTURED: Rendition = { encoding: "copy" };
+/** The rendition that a source is captured in if it can be opened only once. */
+const CAPTURE_RENDITION: Rendition = { encoding: "copy" };
 
-/** Seconds that a source runs on without viewers, where nothing else is said. */
+/** Seconds that a source runs on without subscribers by default. */
 export const DEFAULT_LINGER = 10;
 
-/** Renditions of one source that run on without viewers at the most. */
+/** Largest number of renditions of one source that run without subscribers. */
 const MAX_LINGERING = 4;
 
-/** The live sources of a server, each read once for every rendition that is being watched. */
+/** Live sources, which may be added and removed at any time. */
 export class LiveSources implements AsyncDisposable {
-  #options: LiveOptions;
+  #options: Omit<LiveOptions, "sources">;
   #environment: LiveEnvironment;
-  #slots: DecoderSlots;
+  #slots: DecoderSemaphore;
+  #sources = new Map<string, Registration>();
   #running = new Map<string, Running>();
-  /** What has been stopped, and may still be going. */
-  #ending = new Map<string, Promise<void>>();
-  /** What the streams of a source were when it was last seen. */
-  #seen = new Map<string, readonly StreamDescription[]>();
+  /** Broadcasts that have been told to stop, until FFmpeg has ended. */
+  #stopping = new Map<string, Promise<void>>();
+  /** The streams of each source in its last run. */
+  #lastStreams = new Map<string, readonly StreamDescription[]>();
 
-  constructor(options: LiveOptions, environment: LiveEnvironment) {
+  constructor({ sources, ...options }: LiveOptions, environment: LiveEnvironment) {
     this.#options = options;
     this.#environment = environment;
-    this.#slots = environment.slots ?? new DecoderSlots(Infinity);
-    this.#slots.onFull = () => this.#endLingering();
+    this.#slots = environment.slots ?? new DecoderSemaphore(Infinity);
+    this.#slots.onFull = () => this.#stopLingering();
+    for (const source of sources) this.add(source);
   }
 
-  /** Their names, in the order of the command line. */
+  /** Names of the sources, in the order in which they were added. */
   get names(): string[] {
-    return this.#options.sources.map(({ name }) => name);
+    return [...this.#sources.keys()];
   }
 
-  /** How many are being read, once for each rendition. */
+  /** Number of broadcasts that run, one for each rendition in use. */
   get running(): number {
     return this.#running.size;
   }
 
-  /** The source of a name; the first one for none. */
+  /** Returns the source of a name, or the first one if no name is given. */
   find(name?: string): LiveSource | undefined {
-    const { sources } = this.#options;
-    return name === undefined ? sources[0] : sources.find((source) => source.name === name);
+    if (name !== undefined) return this.#sources.get(name)?.source;
+    return this.#sources.values().next().value?.source;
   }
 
-  /** What the list of media says of them. */
-  entries(): ListEntry[] {
-    return this.#options.sources.map(({ name }) => {
-      const streams = this.#seen.get(name) ?? [];
-      const picture = streams.find((stream) => stream.type === "video");
-      const isSound = streams.length > 0 && picture === undefined;
+  /**
+   * Adds a source until the result is disposed. That ends its broadcasts: subscribers get what
+   * waits for them, and then the end.
+   *
+   * @param open opens the source's packets; by default, FFmpeg opens its input
+   * @throws {RequestError} `bad_request` if there is a source of that name
+   */
+  add(source: LiveSource, open?: OpenFeed): Disposable {
+    const { name } = source;
+    if (this.#sources.has(name)) {
+      const reason = "there is one of that name, expected another name";
+      throw new RequestError("bad_request", `Cannot add live source "${name}": ${reason}`);
+    }
+    const registration = { source, open };
+    this.#sources.set(name, registration);
+    return {
+      [Symbol.dispose]: () => {
+        if (this.#sources.get(name) === registration) this.#remove(name);
+      },
+    };
+  }
+
+  /** Entries for the list of media. */
+  entries(): LiveEntry[] {
+    return this.names.map((name) => {
+      const streams = this.#lastStreams.get(name) ?? [];
+      const video = streams.find((stream) => stream.type === "video");
+      const isAudio = streams.length > 0 && video === undefined;
       return {
         name,
-        kind: isSound ? "audio" : "video",
+        kind: isAudio ? "audio" : "video",
         live: true,
         size: 0,
         codec: streams.map(({ codec }) => codec).join("+"),
-        width: picture?.width,
-        height: picture?.height,
+        width: video?.width,
+        height: video?.height,
       };
     });
   }
 
   /**
-   * Joins a source, which is started where it does not run in that rendition, and waits for its
-   * first frame.
+   * Subscribes to a source in a rendition, starts it if it does not run, and waits for its first
+   * frame.
    *
-   * @throws {RequestError} `media_error` with the reason where it gives nothing, `busy` where
-   * there is no memory for it
+   * @throws {RequestError} `media_error` with the reason if it gives nothing, `not_found` if it was
+   * removed, `busy` if there is no memory for it
    */
   async watch(
     source: LiveSource,
     rendition: Rendition,
-    { signal, line = { signal }, ...options }: LiveQueueOptions & {
+    { signal, slot: slotOptions = { signal }, ...options }: LiveQueueOptions & {
       signal: AbortSignal;
-      /** How a decoder is waited for; until the signal fires where absent. */
-      line?: SlotOptions;
+      /** How a decoder slot is waited for; by default, until the signal aborts. */
+      slot?: SlotOptions;
     },
   ): Promise<LiveWatch> {
-    const slot = await this.#takeSlot(source, rendition, line);
-    const { broadcast } = this.#find(source, rendition, slot);
+    const slot = await this.#takeSlot(source, rendition, slotOptions);
+    const { broadcast } = this.#findOrStart(source, rendition, slot);
     const queue = new LiveQueue(options);
     const makeRoom = () => {
-      if (this.#slots.waiting > 0) this.#endLingering();
+      if (this.#slots.waiting > 0) this.#stopLingering();
     };
     await broadcast.join(queue, signal);
     const { streams } = broadcast;
     try {
       refuseUnknown(streams);
-      // One frame may be on its way to this viewer alone, while all the others are further.
+      // One frame may be on its way to this subscriber while all the others are further.
       const memory = this.#environment.budget.take(frameSize(streams));
       const isScaled = rendition.width !== undefined || rendition.height !== undefined;
-      if (!isScaled || !this.#seen.has(source.name)) this.#seen.set(source.name, streams);
+      if (!isScaled || !this.#lastStreams.has(source.name)) {
+        this.#lastStreams.set(source.name, streams);
+      }
       return {
-        streams: options.sound === false ? streams.filter(isPicture) : streams,
+        streams: options.audio === false ? streams.filter(isVideo) : streams,
         queue,
         [Symbol.dispose]() {
           broadcast.leave(queue);
@@ -166,26 +226,34 @@ export class LiveSources implements AsyncDisposable {
     }
   }
 
-  /** Ends all of them and waits until no FFmpeg is left. */
+  /** Stops all broadcasts and waits until every FFmpeg has ended. */
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const running of [...this.#running.values()]) this.#end(running);
-    await Promise.all(this.#ending.values());
+    for (const running of [...this.#running.values()]) this.#stop(running);
+    await Promise.all(this.#stopping.values());
   }
 
-  /** Waits for a decoder where one has to be started; packets are copied without. */
+  #remove(name: string): void {
+    this.#sources.delete(name);
+    this.#lastStreams.delete(name);
+    for (const running of [...this.#running.values()]) {
+      if (running.source.name === name) this.#stop(running, { isRemoved: true });
+    }
+  }
+
+  /** Waits for a decoder slot if a decoder has to be started; packets are copied without one. */
   async #takeSlot(
     source: LiveSource,
     rendition: Rendition,
-    line: SlotOptions,
+    options: SlotOptions,
   ): Promise<Disposable | undefined> {
     const key = keyOf(source, rendition);
     const isNeedless = () => this.#running.has(key);
     if (rendition.encoding === "copy" || isNeedless()) return undefined;
-    return await this.#slots.take({ ...line, isNeedless });
+    return await this.#slots.take({ ...options, isNeedless });
   }
 
-  /** What runs in a rendition, which is started where nothing does. */
-  #find(source: LiveSource, rendition: Rendition, slot?: Disposable): Running {
+  /** Returns the broadcast of a rendition, and starts it if it does not run. */
+  #findOrStart(source: LiveSource, rendition: Rendition, slot?: Disposable): Running {
     const running = this.#running.get(keyOf(source, rendition));
     try {
       if (running === undefined) return this.#start(source, rendition, slot);
@@ -198,14 +266,21 @@ export class LiveSources implements AsyncDisposable {
   }
 
   #start(source: LiveSource, rendition: Rendition, slot?: Disposable): Running {
+    const registration = this.#sources.get(source.name);
+    if (registration?.source !== source) {
+      throw new RequestError("not_found", `Cannot read "${source.name}": it is gone`);
+    }
     const { loop = false, linger = DEFAULT_LINGER, readTimeout } = this.#options;
-    const { budget, logger, dialect, clock = MONOTONIC_CLOCK } = this.#environment;
-    const isCapture = isExclusive(source) && rendition.encoding === CAPTURED.encoding;
-    const capture = isExclusive(source) && !isCapture ? this.#find(source, CAPTURED) : undefined;
-    // First, since it gives memory back.
-    this.#endUnwatched(source);
+    const { budget, logger, dialect, prepare, clock = MONOTONIC_CLOCK } = this.#environment;
+    const isCaptured = registration.open !== undefined || isExclusive(source);
+    const isCapture = isCaptured && rendition.encoding === CAPTURE_RENDITION.encoding;
+    const capture = isCaptured && !isCapture
+      ? this.#findOrStart(source, CAPTURE_RENDITION)
+      : undefined;
+    // First, since it frees memory.
+    this.#stopUnwatched(source);
     const memory = budget.take(MAX_QUEUED_BYTES);
-    const before = [...this.#ending.values()];
+    const before = [...this.#stopping.values()];
     const key = keyOf(source, rendition);
     const limits = { maxFrameSize: MAX_FRAME_SIZE, readTimeout, dialect };
     const broadcast = new Broadcast({
@@ -214,10 +289,12 @@ export class LiveSources implements AsyncDisposable {
       linger: linger * 1000,
       open: async (signal) => {
         await Promise.all(before);
+        if (isCapture && registration.open !== undefined) return await registration.open(signal);
         const input = capture && await CaptureInput.join(capture.broadcast, signal);
         const options = { ...limits, loop, input, isCapture, signal };
         return await openLiveFeed(source, rendition, options);
       },
+      prepare,
       capture: capture?.broadcast,
       clock,
       logger,
@@ -226,47 +303,45 @@ export class LiveSources implements AsyncDisposable {
     this.#running.set(key, running);
     this.#slots.review();
     logger.log("info", `"${source.name}" is started: ${rendition.encoding ?? "raw"}`);
-    broadcast.over.addEventListener("abort", () => this.#end(running));
+    broadcast.stopped.addEventListener("abort", () => this.#stop(running));
     return running;
   }
 
-  /** Ends what lingers of a source, the oldest first, where another rendition is to be started. */
-  #endUnwatched({ name }: LiveSource): void {
+  /** Makes room for another rendition of a source: stops the oldest without subscribers. */
+  #stopUnwatched({ name }: LiveSource): void {
     const unwatched = [...this.#running.values()]
-      .filter(({ source, broadcast }) => source.name === name && broadcast.viewers === 0);
+      .filter(({ source, broadcast }) => source.name === name && broadcast.subscribers === 0);
     const surplus = Math.max(0, unwatched.length - MAX_LINGERING + 1);
-    for (const running of unwatched.slice(0, surplus)) this.#end(running);
+    for (const running of unwatched.slice(0, surplus)) this.#stop(running);
   }
 
-  /** Ends what lingers with a decoder that somebody waits for, the oldest first. */
-  #endLingering(): void {
+  /** Frees a decoder slot: stops the oldest broadcast that has one and no subscribers. */
+  #stopLingering(): void {
     const unwatched = [...this.#running.values()]
-      .find(({ broadcast, slot }) => slot !== undefined && broadcast.viewers === 0);
-    if (unwatched !== undefined) this.#end(unwatched);
+      .find(({ broadcast, slot }) => slot !== undefined && broadcast.subscribers === 0);
+    if (unwatched !== undefined) this.#stop(unwatched);
   }
 
-  #end({ key, source, broadcast, memory, capture, slot }: Running): void {
-    if (this.#running.get(key)?.broadcast !== broadcast) return;
+  #stop(running: Running, { isRemoved = false }: { isRemoved?: boolean } = {}): void {
+    const { key, source, broadcast, memory, capture, slot } = running;
+    if (this.#running.get(key) !== running) return;
     this.#running.delete(key);
     memory[Symbol.dispose]();
     const { logger } = this.#environment;
-    const gone = broadcast.stop().then(() => {
+    const stopped = (isRemoved ? broadcast.end() : broadcast.stop()).then(() => {
       logger.log("info", `"${source.name}" is stopped`);
       slot?.[Symbol.dispose]();
-      // It has lingered already; nobody waits for the capture on top of that.
-      if (capture?.broadcast.viewers === 0) this.#end(capture);
+      // The capture has lingered with it, so that it need not linger again.
+      if (capture?.broadcast.subscribers === 0) this.#stop(capture);
     });
-    this.#ending.set(key, gone);
-    gone.finally(() => {
-      if (this.#ending.get(key) === gone) this.#ending.delete(key);
+    this.#stopping.set(key, stopped);
+    stopped.finally(() => {
+      if (this.#stopping.get(key) === stopped) this.#stopping.delete(key);
     });
   }
 }
 
-/**
- * Names what is read from a source. Sound makes no difference: it is read with the pictures, and
- * those who do not want it are not given it.
- */
+/** Key of what is read from a source. Audio is always read, so it is no part of the key. */
 function keyOf({ name }: LiveSource, rendition: Rendition): string {
   const { encoding = "raw", pixelFormat, width, height, fps } = rendition;
   const { bitrate, quality, colorMatrix } = rendition;
@@ -274,27 +349,27 @@ function keyOf({ name }: LiveSource, rendition: Rendition): string {
   return JSON.stringify([name, encoding, ...fields]);
 }
 
-/** Bytes of a raw picture; of compressed ones, what they would be with 4:2:0. */
+/** Bytes of a raw video frame; of a compressed one, its size as 4:2:0. */
 function frameSize(streams: readonly StreamDescription[]): number {
-  const picture = streams.find(isPicture);
-  if (picture?.type !== "video") return 0;
-  const bits = bitsPerPixel(picture.pixelFormat ?? "yuv420p") ?? 24;
-  return Math.ceil(picture.width * picture.height * bits / 8);
+  const video = streams.find(isVideo);
+  if (video?.type !== "video") return 0;
+  const bits = bitsPerPixel(video.pixelFormat ?? "yuv420p") ?? 24;
+  return Math.ceil(video.width * video.height * bits / 8);
 }
 
-function isPicture({ type }: StreamDescription): boolean {
+function isVideo({ type }: StreamDescription): boolean {
   return type === "video";
 }
 
-/** How much of a capture waits for an FFmpeg: enough for its start, and little enough to be live. */
-const LIMITS: QueueLimits = {
-  pictures: 10,
-  pictureTime: 2000,
-  pictureBytes: MAX_QUEUED_BYTES,
-  soundTime: 2000,
+/** Limits of a capture's frames for an FFmpeg: enough while it starts, and little enough to be live. */
+const CAPTURE_LIMITS: QueueLimits = {
+  videoFrames: 10,
+  videoTime: 2000,
+  videoBytes: MAX_QUEUED_BYTES,
+  audioTime: 2000,
 };
 
-/** Frames of one broadcast that another is made from: a viewer like others, until disposed. */
+/** Frames of a broadcast that another is made from. Subscribed until it is disposed. */
 export class CaptureInput implements FrameInput, Disposable {
   readonly streams: readonly StreamDescription[];
   #capture: Broadcast;
@@ -307,24 +382,25 @@ export class CaptureInput implements FrameInput, Disposable {
   }
 
   /**
-   * Joins a broadcast, once there is something to see.
+   * Subscribes to a broadcast and waits for its first frame.
    *
-   * @throws {RequestError} `media_error` with the reason where there is nothing
+   * @throws {RequestError} `media_error` with the reason if it gives nothing
    */
   static async join(capture: Broadcast, signal: AbortSignal): Promise<CaptureInput> {
-    const queue = new LiveQueue({ limits: LIMITS });
+    const queue = new LiveQueue({ limits: CAPTURE_LIMITS });
     await capture.join(queue, signal);
     return new CaptureInput(capture, queue);
   }
 
-  /** @throws {RequestError} `media_error` with the reason when the broadcast goes away */
+  /** @throws {RequestError} `media_error` when the broadcast is lost or ends */
   async take(signal: AbortSignal): Promise<SharedFrame> {
     while (true) {
       const item = await this.#queue.take(signal);
       if (item.kind === "frame") return item.frame;
-      const { code, message } = item.notice;
+      if (item.kind === "end") throw new RequestError("media_error", "Cannot go on: it ended");
+      const { code, message } = item.event;
       if (code !== "source_lost") continue;
-      throw this.#capture.absence?.error ?? new RequestError("media_error", message);
+      throw this.#capture.outage?.error ?? new RequestError("media_error", message);
     }
   }
 

@@ -1,88 +1,103 @@
+/** The bounded queue between a live source and one of its subscribers. */
+import { onAbort } from "../../base/async.ts";
 import { wallClock } from "../../base/clock.ts";
 import type { Frame } from "../../media/frame.ts";
-import { encodeFrame } from "../../protocol/native/framing.ts";
-import type { Notice } from "../../protocol/native/response.ts";
 
-/** What a viewer gets next. */
+/** A change of a live source that its subscribers are notified of. */
+export interface SourceEvent {
+  code: "source_lost" | "source_back";
+  message: string;
+}
+
+/** The next item for a subscriber. */
 export type LiveItem =
   | {
     kind: "frame";
-    /** Held for the taker, who has to release it. */
+    /** Held for the subscriber, which has to release it. */
     frame: SharedFrame;
-    /** Frames of its stream were left out before it. */
+    /** Frames of its stream were dropped before it. */
     dropped: boolean;
     /** Its stream was not followed for a while before it. */
     discontinuity: boolean;
   }
-  | { kind: "notice"; notice: Notice };
+  | { kind: "event"; event: SourceEvent }
+  /** The source was removed; nothing follows. */
+  | { kind: "end" };
 
-/** How much of a live source waits for one viewer. */
+/** Bounds of a {@linkcode LiveQueue}. */
 export interface QueueLimits {
-  /** Pictures, where each stands for itself. */
-  pictures: number;
-  /** Milliseconds of pictures that build upon each other, or of all. */
-  pictureTime: number;
-  /** Bytes of pictures. */
-  pictureBytes: number;
-  /** Milliseconds of sound. */
-  soundTime: number;
+  /** Video frames, if each is a keyframe. */
+  videoFrames: number;
+  /** Milliseconds of video. */
+  videoTime: number;
+  /** Bytes of video. */
+  videoBytes: number;
+  /** Milliseconds of audio. */
+  audioTime: number;
 }
 
-/** Pictures that may wait whatever their size and time. */
-const FEWEST_PICTURES = 3;
+/** Video frames that may wait whatever their size and age. */
+const MIN_VIDEO_FRAMES = 3;
 
-/** Bytes of pictures that wait for one viewer at the most. */
+/** Largest number of bytes of video in one queue. */
 export const MAX_QUEUED_BYTES = 64 * 2 ** 20;
 
-/** How much waits for viewers of either policy. */
+/** Limits for each policy on late frames. */
 export const QUEUE_LIMITS: Record<"wait" | "drop", QueueLimits> = {
   wait: {
-    pictures: Infinity,
-    pictureTime: 4000,
-    pictureBytes: MAX_QUEUED_BYTES,
-    soundTime: 4000,
+    videoFrames: Infinity,
+    videoTime: 4000,
+    videoBytes: MAX_QUEUED_BYTES,
+    audioTime: 4000,
   },
   drop: {
-    pictures: FEWEST_PICTURES,
-    pictureTime: 500,
-    pictureBytes: MAX_QUEUED_BYTES,
-    soundTime: 1000,
+    videoFrames: MIN_VIDEO_FRAMES,
+    videoTime: 500,
+    videoBytes: MAX_QUEUED_BYTES,
+    audioTime: 1000,
   },
 };
 
 /** Options of {@linkcode LiveQueue}. */
 export interface LiveQueueOptions {
   limits: QueueLimits;
-  /** False for a viewer who wants no sound. */
-  sound?: boolean;
-  /** Whether the viewer has paused. */
+  /**
+   * Whether audio is queued.
+   *
+   * @default true
+   */
+  audio?: boolean;
+  /** Whether the subscriber is paused; a paused one is sent events only. */
   isPaused?: () => boolean;
 }
 
-/** What is remembered of a stream. */
+/** State of one stream in a queue. */
 interface StreamState {
-  /** Frames are of no use before the next keyframe. */
+  /** Frames cannot be decoded before the next keyframe. */
   needsKeyframe: boolean;
-  /** Why frames are left out until then: the viewer was slow. */
+  /** Frames are dropped up to that keyframe because the subscriber is slow. */
   isBehind: boolean;
-  /** What the next frame that is taken has to say. */
+  /** Flags of the next frame that is taken. */
   dropped: boolean;
   discontinuity: boolean;
-  /** Not all frames are keyframes. */
+  /** Some frames are no keyframes. */
   isMixed: boolean;
 }
 
-/** What waits for one viewer of a live source: bounded, the newest kept. */
+type LastItem = { kind: "end" } | { kind: "failure"; error: Error };
+
+/** Bounded queue of one subscriber. If it is full, the oldest frames are dropped. */
 export class LiveQueue {
-  /** Frames that were left out because the viewer was slow. */
+  /** Frames that were dropped because the subscriber is slow. */
   dropped = 0;
-  /** Bytes of all frames that would have been sent to a viewer who is quick enough. */
+  /** Bytes of all frames that a subscriber without delay would have been sent. */
   offered = 0;
   #items: LiveItem[] = [];
   #streams = new Map<number, StreamState>();
-  #pictures = { count: 0, bytes: 0 };
+  #video = { frames: 0, bytes: 0 };
   #options: LiveQueueOptions;
-  #failure: { error: Error } | undefined;
+  /** Follows the items that still wait; nothing is added once it is set. */
+  #last: LastItem | undefined;
   #waiting: PromiseWithResolvers<void> | undefined;
 
   constructor(options: LiveQueueOptions) {
@@ -95,65 +110,75 @@ export class LiveQueue {
   }
 
   /**
-   * Adds a frame, and makes room by leaving out the oldest where there is none.
+   * Adds a frame. If the queue is full, the oldest frames are dropped.
    *
-   * @returns frames that were left out
+   * @returns the number of frames dropped
    */
   offer(frame: SharedFrame): number {
-    const { sound = true, isPaused } = this.#options;
-    if (this.#failure !== undefined || (!sound && !frame.isPicture)) return 0;
+    const { audio = true, isPaused } = this.#options;
+    if (this.#last !== undefined || (!audio && !frame.isVideo)) return 0;
     const state = this.#stateOf(frame);
     state.isMixed ||= !frame.frame.keyframe;
     if (isPaused?.()) {
-      this.#forget();
+      this.#skip();
       return 0;
     }
     if (state.isBehind || !state.needsKeyframe || frame.frame.keyframe) this.offered += frame.size;
     if (state.needsKeyframe && !frame.frame.keyframe) {
-      if (state.isBehind) this.#count(state, 1);
+      if (state.isBehind) this.#countDropped(state, 1);
       return state.isBehind ? 1 : 0;
     }
     state.needsKeyframe = state.isBehind = false;
-    // What the frame has to say besides is found when it is taken.
+    // Its flags are set when it is taken.
     this.#push({ kind: "frame", frame: frame.hold(), dropped: false, discontinuity: false });
-    if (!frame.isPicture) return this.#trimSound(frame, state);
-    this.#pictures.count++;
-    this.#pictures.bytes += frame.size;
-    return this.#trimPictures(frame, state);
+    if (!frame.isVideo) return this.#trimAudio(frame, state);
+    this.#video.frames++;
+    this.#video.bytes += frame.size;
+    return this.#trimVideo(frame, state);
   }
 
-  /** Adds news. They are not left out. */
-  tell(notice: Notice): void {
-    if (this.#failure === undefined) this.#push({ kind: "notice", notice });
+  /** Adds an event. Events are never dropped. */
+  notify(event: SourceEvent): void {
+    if (this.#last === undefined) this.#push({ kind: "event", event });
   }
 
-  /** Lets nothing more come but this, after what waits already. */
+  /** Ends the queue after the items that wait. Does nothing if it has ended or failed. */
+  end(): void {
+    this.#close({ kind: "end" });
+  }
+
+  /** Fails the queue after the items that wait. Does nothing if it has ended or failed. */
   fail(error: Error): void {
-    this.#failure ??= { error };
-    this.#waiting?.resolve();
+    this.#close({ kind: "failure", error });
   }
 
   /**
    * Waits for the next item.
    *
-   * @throws the signal's reason, or what the source failed with
+   * @throws the signal's reason, or the error that the queue failed with
    */
   async take(signal: AbortSignal): Promise<LiveItem> {
     while (true) {
       signal.throwIfAborted();
-      if (this.#options.isPaused?.()) this.#forget();
+      if (this.#options.isPaused?.()) this.#skip();
       const item = this.#items.shift();
       if (item !== undefined) return this.#taken(item);
-      if (this.#failure !== undefined) throw this.#failure.error;
+      if (this.#last?.kind === "failure") throw this.#last.error;
+      if (this.#last !== undefined) return this.#last;
       await this.#changed(signal);
     }
   }
 
-  /** Lets go of all that waits. */
+  /** Releases everything that waits; the queue takes nothing more. */
   close(): void {
     this.fail(new Error("Cannot take frames: the viewer has left"));
-    this.#removeWhere(() => true);
+    this.#removeIf(() => true);
     this.#items = [];
+  }
+
+  #close(last: LastItem): void {
+    this.#last ??= last;
+    this.#waiting?.resolve();
   }
 
   #push(item: LiveItem): void {
@@ -162,9 +187,9 @@ export class LiveQueue {
   }
 
   #taken(item: LiveItem): LiveItem {
-    if (item.kind === "notice") return item;
+    if (item.kind !== "frame") return item;
     const state = this.#stateOf(item.frame);
-    this.#leave(item.frame);
+    this.#uncount(item.frame);
     const { dropped, discontinuity } = state;
     state.dropped = state.discontinuity = false;
     return { ...item, dropped, discontinuity };
@@ -172,17 +197,15 @@ export class LiveQueue {
 
   async #changed(signal: AbortSignal): Promise<void> {
     const waiting = Promise.withResolvers<void>();
-    const wake = () => waiting.resolve();
     this.#waiting = waiting;
-    signal.addEventListener("abort", wake);
+    using _listener = onAbort(signal, waiting.resolve);
     await waiting.promise;
-    signal.removeEventListener("abort", wake);
     this.#waiting = undefined;
   }
 
-  /** Lets go of the frames that wait, for no fault of the viewer. */
-  #forget(): void {
-    this.#removeWhere(() => true);
+  /** Removes the frames that wait without counting them as dropped. */
+  #skip(): void {
+    this.#removeIf(() => true);
     for (const state of this.#streams.values()) {
       state.needsKeyframe = true;
       state.isBehind = false;
@@ -190,66 +213,65 @@ export class LiveQueue {
     }
   }
 
-  #trimSound(newest: SharedFrame, state: StreamState): number {
-    const { soundTime } = this.#options.limits;
-    const oldest = newest.at - soundTime;
-    const removed = this.#removeWhere((frame) => !frame.isPicture && frame.at < oldest);
-    this.#count(state, removed);
+  #trimAudio(newest: SharedFrame, state: StreamState): number {
+    const oldest = newest.time - this.#options.limits.audioTime;
+    const removed = this.#removeIf((frame) => !frame.isVideo && frame.time < oldest);
+    this.#countDropped(state, removed);
     return removed;
   }
 
-  #trimPictures(newest: SharedFrame, state: StreamState): number {
+  #trimVideo(newest: SharedFrame, state: StreamState): number {
     let removed = 0;
-    while (this.#isOver(newest, state)) removed += this.#removeOldest(state);
-    this.#count(state, removed);
+    while (this.#isFull(newest, state)) removed += this.#removeOldest(state);
+    this.#countDropped(state, removed);
     return removed;
   }
 
-  #isOver(newest: SharedFrame, { isMixed }: StreamState): boolean {
-    const { pictures, pictureTime, pictureBytes } = this.#options.limits;
-    const { count, bytes } = this.#pictures;
-    if (count <= FEWEST_PICTURES) return false;
-    if (!isMixed && count > pictures) return true;
-    const oldest = this.#items.find(isPicture);
-    return bytes > pictureBytes ||
-      (oldest?.kind === "frame" && newest.at - oldest.frame.at > pictureTime);
+  #isFull(newest: SharedFrame, { isMixed }: StreamState): boolean {
+    const { videoFrames, videoTime, videoBytes } = this.#options.limits;
+    const { frames, bytes } = this.#video;
+    if (frames <= MIN_VIDEO_FRAMES) return false;
+    if (!isMixed && frames > videoFrames) return true;
+    const oldest = this.#items.find(isVideo);
+    return bytes > videoBytes ||
+      (oldest?.kind === "frame" && newest.time - oldest.frame.time > videoTime);
   }
 
-  /** Leaves out the oldest picture, and those that build upon it. */
+  /** Removes the oldest video frame and those that depend on it. */
   #removeOldest(state: StreamState): number {
-    let inRun = true;
+    let isDependent = true;
     let isFirst = true;
-    const removed = this.#removeWhere((frame) => {
-      if (!frame.isPicture || !inRun) return false;
-      inRun = isFirst || !frame.frame.keyframe;
+    const removed = this.#removeIf((frame) => {
+      if (!frame.isVideo || !isDependent) return false;
+      isDependent = isFirst || !frame.frame.keyframe;
       isFirst = false;
-      return inRun;
+      return isDependent;
     });
-    state.needsKeyframe = this.#pictures.count === 0;
+    state.needsKeyframe = this.#video.frames === 0;
     state.isBehind = state.needsKeyframe;
     return removed;
   }
 
-  #count(state: StreamState, frames: number): void {
+  #countDropped(state: StreamState, frames: number): void {
     this.dropped += frames;
     if (frames > 0) state.dropped = true;
   }
 
-  #removeWhere(isUnwanted: (frame: SharedFrame) => boolean): number {
+  #removeIf(isUnwanted: (frame: SharedFrame) => boolean): number {
     const before = this.#items.length;
     this.#items = this.#items.filter((item) => {
       if (item.kind !== "frame" || !isUnwanted(item.frame)) return true;
-      this.#leave(item.frame);
+      this.#uncount(item.frame);
       item.frame.release();
       return false;
     });
     return before - this.#items.length;
   }
 
-  #leave({ isPicture, size }: SharedFrame): void {
-    if (!isPicture) return;
-    this.#pictures.count--;
-    this.#pictures.bytes -= size;
+  #uncount({ isVideo, size }: SharedFrame): void {
+    if (!isVideo) return;
+    this.#video.frames--;
+    this.#video.bytes -= size;
   }
 
   #stateOf({ frame }: SharedFrame): StreamState {
@@ -264,39 +286,39 @@ export class LiveQueue {
   }
 }
 
-function isPicture(item: LiveItem): boolean {
-  return item.kind === "frame" && item.frame.isPicture;
+function isVideo(item: LiveItem): boolean {
+  return item.kind === "frame" && item.frame.isVideo;
 }
 
-/** What a {@linkcode SharedFrame} is made with. */
+/** Encodes a frame as a message, around the frame's own data, for all subscribers at once. */
+export type PrepareFrame = (frame: Frame) => Uint8Array<ArrayBuffer>;
+
+/** Options of {@linkcode SharedFrame}. */
 export interface SharedFrameOptions {
-  isPicture: boolean;
-  /** Milliseconds at which it came, by the broadcast's clock. */
-  at: number;
+  isVideo: boolean;
+  /** Milliseconds by the broadcast's clock at which it arrived. */
+  time: number;
+  prepare: PrepareFrame;
   /** Called once nobody holds the frame any more. */
   recycle: (frame: Frame) => void;
 }
 
-/**
- * A frame that many viewers send from the same memory. Whoever keeps it holds it and lets it go;
- * with the last of them, the memory goes back to where it came from.
- */
+/** A frame whose memory all subscribers share, counted by holders. The creator is the first. */
 export class SharedFrame {
   readonly frame: Frame;
-  /** The frame as a message of the native wire, header and all, around the frame's own data. */
+  /** The message that `prepare` made of it. */
   readonly message: Uint8Array<ArrayBuffer>;
-  readonly isPicture: boolean;
-  /** Milliseconds at which it came, by the broadcast's clock. */
-  readonly at: number;
+  readonly isVideo: boolean;
+  /** Milliseconds by the broadcast's clock at which it arrived. */
+  readonly time: number;
   #recycle: (frame: Frame) => void;
   #holders = 1;
 
-  /** Whoever makes it holds it. */
-  constructor(frame: Frame, { isPicture, at, recycle }: SharedFrameOptions) {
+  constructor(frame: Frame, { isVideo, time, prepare, recycle }: SharedFrameOptions) {
     this.frame = frame;
-    this.message = encodeFrame(frame);
-    this.isPicture = isPicture;
-    this.at = at;
+    this.message = prepare(frame);
+    this.isVideo = isVideo;
+    this.time = time;
     this.#recycle = recycle;
   }
 
@@ -305,19 +327,19 @@ export class SharedFrame {
     return this.frame.data.byteLength;
   }
 
-  /** Seconds since it was captured; none where somebody has set the clock back since. */
+  /** Seconds since it was captured; 0 if the clock was set back meanwhile. */
   get age(): number {
     const now = wallClock();
     return Math.max(0, now - (this.frame.captured ?? now)) / 1e6;
   }
 
-  /** Holds it once more. */
+  /** Adds a holder. */
   hold(): this {
     this.#holders++;
     return this;
   }
 
-  /** Lets it go. From here on the caller may not look at it any more. */
+  /** Removes a holder, which must not use the frame any more. */
   release(): void {
     this.#holders--;
     if (this.#holders === 0) this.#recycle(this.frame);

@@ -6,7 +6,11 @@ import {
   assertStrictEquals,
 } from "@std/assert";
 import { createLogger, LogQuota } from "../../../lib/base/log.ts";
-import { encodeMessage, MAX_REQUEST_LENGTH } from "../../../lib/protocol/native/framing.ts";
+import {
+  encodeFrame,
+  encodeMessage,
+  MAX_REQUEST_LENGTH,
+} from "../../../lib/protocol/native/framing.ts";
 import { scriptRequest } from "../../../lib/protocol/script/framing.ts";
 import { Access } from "../../../lib/server/auth/authenticator.ts";
 import { NO_METRICS } from "../../../lib/server/metrics/metrics.ts";
@@ -15,7 +19,7 @@ import { runSession } from "../../../lib/server/session/session.ts";
 import { Shutdown } from "../../../lib/server/shutdown.ts";
 import { StartCache } from "../../../lib/sources/cache/start_cache.ts";
 import { Library, type MediaFile } from "../../../lib/sources/file/library.ts";
-import { DecoderSlots, MemoryBudget } from "../../../lib/sources/limits.ts";
+import { DecoderSemaphore, MemoryBudget } from "../../../lib/sources/limits.ts";
 import { LiveSources } from "../../../lib/sources/live/registry.ts";
 import { installedDialect } from "../../support/ffmpeg.ts";
 import { mediaFolder, pictures } from "../../support/media.ts";
@@ -181,11 +185,15 @@ Deno.test("runSession() tells a peer nothing of the server's insides, but the lo
   using quota = new LogQuota(logger);
   const session = runSession(await listener.accept(), {
     library: new FailingLibrary(media),
-    live: new LiveSources({ sources: [] }, { budget, logger, dialect: await installedDialect() }),
+    live: new LiveSources({ sources: [] }, {
+      ...{ budget, logger },
+      dialect: await installedDialect(),
+      prepare: encodeFrame,
+    }),
     defaults: {},
     access: new Access(),
     budget,
-    slots: new DecoderSlots(1),
+    slots: new DecoderSemaphore(1),
     startCache: new StartCache(0),
     timeouts: TIMEOUTS,
     records: new Records({ metrics: NO_METRICS, quota }),

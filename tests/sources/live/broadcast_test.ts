@@ -1,15 +1,14 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { RequestError } from "../../../lib/base/errors.ts";
-import { FRAME_HEADROOM, type StreamDescription } from "../../../lib/media/frame.ts";
-import type { TimedFrame } from "../../../lib/media/source.ts";
+import { encodeFrame } from "../../../lib/protocol/native/framing.ts";
 import { Broadcast } from "../../../lib/sources/live/broadcast.ts";
-import type { LiveFeed } from "../../../lib/sources/live/feed.ts";
 import { parseLiveSource } from "../../../lib/sources/live/source_spec.ts";
 import {
   type LiveItem,
   LiveQueue,
   QUEUE_LIMITS,
 } from "../../../lib/sources/live/subscriber_queue.ts";
+import { HandFeed } from "../../support/hand_feed.ts";
 import { HandClock } from "../../support/hand_clock.ts";
 import { GREY } from "../../support/scripted_server.ts";
 
@@ -18,46 +17,6 @@ function test(name: string, fn: () => Promise<void>): void {
 }
 
 const NEVER = new AbortController().signal;
-
-/** A source whose frames a test makes one by one. */
-class HandFeed implements LiveFeed {
-  streams: readonly StreamDescription[] = [{ ...GREY, id: 0, timeBase: [1, 10] }];
-  recycled = 0;
-  isDisposed = false;
-  #frames: TimedFrame[] = [];
-  #error: Error | undefined;
-  #waiting = Promise.withResolvers<void>();
-
-  show(timestamp: number): void {
-    const data = new Uint8Array(FRAME_HEADROOM + 4).subarray(FRAME_HEADROOM);
-    this.#frames.push({ streamId: 0, timestamp, keyframe: true, data, due: timestamp / 10 });
-    this.#waiting.resolve();
-  }
-
-  break(reason: string): void {
-    this.#error = new RequestError("media_error", reason);
-    this.#waiting.resolve();
-  }
-
-  async next(): Promise<TimedFrame> {
-    while (true) {
-      const frame = this.#frames.shift();
-      if (frame !== undefined) return frame;
-      if (this.#error !== undefined) throw this.#error;
-      this.#waiting = Promise.withResolvers();
-      await this.#waiting.promise;
-    }
-  }
-
-  recycle(): void {
-    this.recycled++;
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    this.isDisposed = true;
-    return Promise.resolve();
-  }
-}
 
 /** A broadcast whose source, clock and chance are the test's. */
 class Studio implements AsyncDisposable {
@@ -81,6 +40,7 @@ class Studio implements AsyncDisposable {
         this.#started = Promise.withResolvers();
         return Promise.resolve(feed);
       },
+      prepare: encodeFrame,
       capture: capture?.broadcast,
       clock: this.clock,
       random: () => 0.5,
@@ -107,7 +67,8 @@ class Studio implements AsyncDisposable {
 /** Takes one item and says what it is. */
 async function taken(queue: LiveQueue): Promise<string> {
   const item: LiveItem = await queue.take(NEVER);
-  if (item.kind === "notice") return `${item.notice.code}: ${item.notice.message}`;
+  if (item.kind === "event") return `${item.event.code}: ${item.event.message}`;
+  if (item.kind === "end") return "end";
   item.frame.release();
   const { timestamp, discontinuity } = item.frame.frame;
   return `${discontinuity ? "~" : ""}${timestamp}`;
@@ -119,18 +80,18 @@ test("Broadcast stops when nobody has watched for as long as it lingers", async 
   studio.feeds[0].show(0);
   const queue = await joining;
   studio.clock.pass(20_000);
-  assert(!studio.broadcast.over.aborted);
+  assert(!studio.broadcast.stopped.aborted);
   studio.broadcast.leave(queue);
   studio.clock.pass(9_999);
   // Somebody comes back just in time, and the wait begins anew with the last who leaves.
   const again = await studio.join();
   studio.clock.pass(5_000);
-  assert(!studio.broadcast.over.aborted);
+  assert(!studio.broadcast.stopped.aborted);
   studio.broadcast.leave(again);
   assertEquals(await studio.clock.asleep(), [44_999]);
   studio.clock.pass(10_000);
   const { promise, resolve } = Promise.withResolvers<void>();
-  studio.broadcast.over.addEventListener("abort", () => resolve());
+  studio.broadcast.stopped.addEventListener("abort", () => resolve());
   await promise;
   await studio.broadcast.stop();
   assertEquals(studio.feeds.map(({ isDisposed }) => isDisposed), [true]);
@@ -310,13 +271,26 @@ test("Broadcast runs as long as another is made from it, with viewers or without
     studio.feeds[0].show(0);
     capture.clock.pass(60_000);
     await joining;
-    assertEquals([capture.broadcast.viewers, capture.broadcast.over.aborted], [1, false]);
+    assertEquals([capture.broadcast.subscribers, capture.broadcast.stopped.aborted], [1, false]);
   }
-  assertEquals(capture.broadcast.viewers, 0);
+  assertEquals(capture.broadcast.subscribers, 0);
   const { promise, resolve } = Promise.withResolvers<void>();
-  capture.broadcast.over.addEventListener("abort", () => resolve());
+  capture.broadcast.stopped.addEventListener("abort", () => resolve());
   capture.clock.pass(10_000);
   await promise;
+});
+
+test("Broadcast.end() gives subscribers what waits, then the end, also during an outage", async () => {
+  const studio = new Studio();
+  const joining = studio.join();
+  studio.feeds[0].show(0);
+  const queue = await joining;
+  studio.feeds[0].break("gone");
+  await studio.clock.asleep();
+  await studio.broadcast.end();
+  assertEquals(await taken(queue), "0");
+  assert((await taken(queue)).startsWith("source_lost: gone"));
+  assertEquals([await taken(queue), await taken(queue)], ["end", "end"]);
 });
 
 test("Broadcast.stop() ends the source, and is harmless when repeated", async () => {

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { FRAME_HEADROOM } from "../../../lib/media/frame.ts";
+import { encodeFrame } from "../../../lib/protocol/native/framing.ts";
 import {
   LiveQueue,
   QUEUE_LIMITS,
@@ -20,18 +21,19 @@ class Frames {
   give(
     queue: LiveQueue,
     at: number,
-    { keyframe = true, sound = false, size = 4 }: {
+    { keyframe = true, audio = false, size = 4 }: {
       keyframe?: boolean;
-      sound?: boolean;
+      audio?: boolean;
       size?: number;
     } = {},
   ): number {
     this.held++;
     const data = new Uint8Array(FRAME_HEADROOM + size).subarray(FRAME_HEADROOM);
-    const frame = { streamId: sound ? 1 : 0, timestamp: at, keyframe, data };
+    const frame = { streamId: audio ? 1 : 0, timestamp: at, keyframe, data };
     const shared = new SharedFrame(frame, {
-      isPicture: !sound,
-      at,
+      isVideo: !audio,
+      time: at,
+      prepare: encodeFrame,
       recycle: () => this.held--,
     });
     const dropped = queue.offer(shared);
@@ -45,7 +47,8 @@ async function drain(queue: LiveQueue, count: number): Promise<string> {
   const found: string[] = [];
   while (found.length < count) {
     const item = await queue.take(NEVER);
-    if (item.kind === "notice") found.push(item.notice.code);
+    if (item.kind === "event") found.push(item.event.code);
+    else if (item.kind === "end") found.push("end");
     else {
       const { frame, dropped, discontinuity } = item;
       const remarks = (dropped ? "!" : "") + (discontinuity ? "~" : "");
@@ -71,10 +74,10 @@ test("LiveQueue keeps four seconds, or so many bytes, for those who want every f
   for (let at = 0; at <= 5000; at += 100) frames.give(queue, at);
   assertEquals(queue.dropped, 10);
   assertEquals(await drain(queue, 2), "!1000 1100");
-  const narrow = new LiveQueue({ limits: { ...QUEUE_LIMITS.wait, pictureBytes: 450 } });
+  const narrow = new LiveQueue({ limits: { ...QUEUE_LIMITS.wait, videoBytes: 450 } });
   for (let at = 0; at < 10; at++) frames.give(narrow, at, { size: 100 });
   assertEquals(await drain(narrow, 4), "!6 7 8 9");
-  const large = new LiveQueue({ limits: { ...QUEUE_LIMITS.wait, pictureBytes: 10 } });
+  const large = new LiveQueue({ limits: { ...QUEUE_LIMITS.wait, videoBytes: 10 } });
   for (let at = 0; at < 10; at++) frames.give(large, at, { size: 100 });
   assertEquals(await drain(large, 3), "!7 8 9");
   queue.close();
@@ -105,12 +108,12 @@ test("LiveQueue leaves out all up to the next keyframe where none waits", async 
 
 test("LiveQueue keeps sound apart from pictures, and by time", async () => {
   const [queue, frames] = [new LiveQueue({ limits: QUEUE_LIMITS.drop }), new Frames()];
-  for (let at = 0; at <= 1500; at += 250) frames.give(queue, at, { sound: true });
+  for (let at = 0; at <= 1500; at += 250) frames.give(queue, at, { audio: true });
   assertEquals(queue.dropped, 2);
   frames.give(queue, 1500);
   assertEquals(await drain(queue, 6), "!500 750 1000 1250 1500 1500");
-  const silent = new LiveQueue({ limits: QUEUE_LIMITS.drop, sound: false });
-  frames.give(silent, 0, { sound: true });
+  const silent = new LiveQueue({ limits: QUEUE_LIMITS.drop, audio: false });
+  frames.give(silent, 0, { audio: true });
   frames.give(silent, 1);
   assertEquals(await drain(silent, 1), "1");
 });
@@ -124,7 +127,7 @@ test("LiveQueue queues nothing in a pause, and goes on with the newest keyframe"
   isPaused = true;
   for (const at of [2, 3, 4]) frames.give(queue, at, { keyframe: at === 3 });
   assertEquals([queue.dropped, frames.held], [0, 0]);
-  queue.tell({ code: "source_lost", message: "" });
+  queue.notify({ code: "source_lost", message: "" });
   assertEquals(await drain(queue, 1), "source_lost");
   isPaused = false;
   frames.give(queue, 5, { keyframe: false });
@@ -139,7 +142,7 @@ test("LiveQueue.take() waits, in order with the news, until it fails or is abort
   frames.give(queue, 1);
   assertEquals(await first, "1");
   frames.give(queue, 2);
-  queue.tell({ code: "source_lost", message: "" });
+  queue.notify({ code: "source_lost", message: "" });
   queue.fail(new Error("it is gone"));
   frames.give(queue, 3);
   assertEquals(await drain(queue, 2), "2 source_lost");
@@ -157,7 +160,7 @@ test("SharedFrame gives its memory back with the last who holds it, and shares o
   let recycled = 0;
   const data = new Uint8Array(FRAME_HEADROOM + 4).subarray(FRAME_HEADROOM);
   const shared = new SharedFrame({ streamId: 0, timestamp: 0, keyframe: true, data }, {
-    ...{ isPicture: true, at: 0 },
+    ...{ isVideo: true, time: 0, prepare: encodeFrame },
     recycle: () => recycled++,
   });
   for (const queue of queues) queue.offer(shared);
