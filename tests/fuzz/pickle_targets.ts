@@ -1,6 +1,6 @@
 /** The classic wire: pickles, and the stream of them that a client reads. */
 import { FRAME_HEADROOM, FRAME_TAILROOM } from "../../lib/media/frame.ts";
-import { CutError } from "../../lib/client/request/request.ts";
+import { CutError } from "../../lib/client/connection/errors.ts";
 import { requestScript } from "../../lib/client/request/script.ts";
 import { ServerConnection } from "../../lib/client/connection/connection.ts";
 import {

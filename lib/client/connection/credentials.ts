@@ -1,7 +1,6 @@
 import { messageOf } from "../../base/errors.ts";
 import { parseFingerprint } from "../../net/certificate.ts";
 import { readToken, type Secret } from "../../net/token.ts";
-import type { ClientFlags } from "../flags.ts";
 import type { Trust } from "./tls.ts";
 
 /** How a client shows that it may watch, and how it knows the server. */
@@ -14,7 +13,13 @@ export interface Credentials {
 
 /** What {@linkcode openCredentials} has to know. */
 export interface CredentialSources {
-  flags: Pick<ClientFlags, "token-file" | "tls" | "ca-cert" | "tls-fingerprint" | "classic">;
+  flags: {
+    "token-file"?: string;
+    "tls": boolean;
+    "ca-cert"?: string;
+    "tls-fingerprint"?: string;
+    "classic": boolean;
+  };
   /** The token of the environment; a file that a flag names counts more. */
   token: (file?: string) => Secret | undefined;
   /** Takes a line for the user. */

@@ -2,7 +2,6 @@
 import { DeadlineError, FormatError, messageOf, RequestError } from "../../base/errors.ts";
 import { formatAddress } from "../../net/address.ts";
 import type { ClientFlags } from "../flags.ts";
-import { CutError } from "../request/request.ts";
 
 /** There is no way to the server, or it is not the one that it should be. */
 export class ConnectError extends Error {
@@ -26,6 +25,16 @@ export class ConnectError extends Error {
 export interface ConnectErrorOptions extends ErrorOptions {
   lasting?: boolean;
   brief?: string;
+}
+
+/** The connection ended before the answer did. */
+export class CutError extends Error {
+  override name = "CutError";
+}
+
+/** The server ended, and said so, before the answer did. */
+export class ShutdownError extends CutError {
+  override name = "ShutdownError";
 }
 
 /** Whether it may help to connect again: other failures would only be repeated. */

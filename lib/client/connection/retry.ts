@@ -1,8 +1,7 @@
 import { Backoff } from "../../base/async.ts";
 import { type Clock, MONOTONIC_CLOCK } from "../../base/clock.ts";
 import { messageOf, RequestError } from "../../base/errors.ts";
-import { CutError } from "../request/request.ts";
-import { ConnectError, mayPass } from "./errors.ts";
+import { ConnectError, CutError, mayPass } from "./errors.ts";
 
 /** Tries in a row where nothing else is said. */
 export const USUAL_RETRIES = 5;

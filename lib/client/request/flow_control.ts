@@ -1,5 +1,5 @@
 import type { Control } from "../../protocol/native/request.ts";
-import type { MediaResponse, ResponsePart } from "./request.ts";
+import type { MediaResponse, ResponsePart } from "./response.ts";
 
 /** Bytes of frames that wait at once, and how many have to be left before more are asked for. */
 export interface BufferLimits {

@@ -15,8 +15,9 @@ import {
   parseNotice,
 } from "../../protocol/native/response.ts";
 import type { ServerConnection } from "../connection/connection.ts";
+import { CutError } from "../connection/errors.ts";
 import { ClockWatch } from "./clock_sync.ts";
-import { CutError, type MediaResponse, type ResponsePart } from "./request.ts";
+import type { MediaResponse, ResponsePart } from "./response.ts";
 
 /** What differs from one use to another. */
 export interface RequestOptions {

@@ -1,10 +1,9 @@
-import type { Description, Frame } from "../../media/frame.ts";
-import type { Control, MediaRequest } from "../../protocol/native/request.ts";
-import type { EndReport, Notice } from "../../protocol/native/response.ts";
+import type { MediaRequest } from "../../protocol/native/request.ts";
 import { connect } from "../connection/connection.ts";
 import { Retries, type RetryLimits, USUAL_RETRIES } from "../connection/retry.ts";
 import type { ClientFlags } from "../flags.ts";
 import { requestMedia } from "./native.ts";
+import type { MediaResponse } from "./response.ts";
 import { type ResumingOptions, ResumingResponse } from "./resuming.ts";
 import { requestScript } from "./script.ts";
 
@@ -50,39 +49,4 @@ export async function ask(
 /** Who names a number wants it from the beginning; else a mistake in the address is told at once. */
 export function limitsOf({ retries }: Pick<ClientFlags, "retries">): RetryLimits {
   return { first: retries ?? 0, later: retries ?? USUAL_RETRIES };
-}
-
-/** What comes back for an image or a video: one description, frames, one end, and news between. */
-export type ResponsePart =
-  | { kind: "describe"; description: Description }
-  /** The frame is good until the next part is asked for. */
-  | {
-    kind: "frame";
-    frame: Frame;
-    /** Frames were left out before it. */
-    dropped: boolean;
-    /** Milliseconds since a live frame was captured, where both clocks are known. */
-    latency?: number;
-  }
-  | { kind: "notice"; notice: Notice }
-  /** The server's answer to a seek: what follows comes from there. */
-  | { kind: "control"; control: Control }
-  | { kind: "end"; end: EndReport };
-
-/** An answer as it comes, and what can be done about it meanwhile. */
-export interface MediaResponse extends AsyncIterable<ResponsePart> {
-  /** Tells the server to pause, go on, seek or stop; absent where the wire has no such message. */
-  control?(control: Control): Promise<void>;
-  /** Ends the connection at once, and so the answer; harmless when it has ended. */
-  abandon?(): void;
-}
-
-/** The connection ended before the answer did. */
-export class CutError extends Error {
-  override name = "CutError";
-}
-
-/** The server ended, and said so, before the answer did. */
-export class ShutdownError extends CutError {
-  override name = "ShutdownError";
 }

@@ -3,10 +3,11 @@ import { DeadlineError, RequestError } from "../../base/errors.ts";
 import type { Description } from "../../media/frame.ts";
 import type { Control, MediaRequest } from "../../protocol/native/request.ts";
 import type { EndReport } from "../../protocol/native/response.ts";
+import { CutError, ShutdownError } from "../connection/errors.ts";
 import { Retries, type RetryLimits } from "../connection/retry.ts";
 import { formatTime } from "../terminal/progress.ts";
 import { LiveTimeline } from "./live_timeline.ts";
-import { CutError, type MediaResponse, type ResponsePart, ShutdownError } from "./request.ts";
+import type { MediaResponse, ResponsePart } from "./response.ts";
 import { checkSame, PlaybackState, ResumeState, Totals } from "./resume_state.ts";
 
 /** The answer to one request, over a connection of its own. */

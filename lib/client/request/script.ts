@@ -16,7 +16,8 @@ import {
   scriptRequest,
 } from "../../protocol/script/framing.ts";
 import type { ServerConnection } from "../connection/connection.ts";
-import { CutError, type MediaResponse, type ResponsePart } from "./request.ts";
+import { CutError } from "../connection/errors.ts";
+import type { MediaResponse, ResponsePart } from "./response.ts";
 
 /** The classic wire has no timestamps: frames get their moment of arrival, in microseconds. */
 const TIME_BASE: Rational = [1, 1_000_000];

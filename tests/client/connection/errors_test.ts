@@ -6,8 +6,7 @@ import {
   RequestError,
   TruncatedError,
 } from "../../../lib/base/errors.ts";
-import { ConnectError, mayPass } from "../../../lib/client/connection/errors.ts";
-import { CutError } from "../../../lib/client/request/request.ts";
+import { ConnectError, CutError, mayPass } from "../../../lib/client/connection/errors.ts";
 
 Deno.test({
   name: "isConnectionLost() knows a broken connection by Deno's classes and by the system's names",

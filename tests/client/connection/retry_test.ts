@@ -1,8 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { RequestError } from "../../../lib/base/errors.ts";
-import { ConnectError } from "../../../lib/client/connection/errors.ts";
+import { ConnectError, CutError } from "../../../lib/client/connection/errors.ts";
 import { Retries } from "../../../lib/client/connection/retry.ts";
-import { CutError } from "../../../lib/client/request/request.ts";
 import { SkippingClock } from "../../support/skipping_clock.ts";
 
 const { signal } = new AbortController();

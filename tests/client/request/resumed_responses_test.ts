@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { connect } from "../../../lib/client/connection/connection.ts";
 import { requestMedia } from "../../../lib/client/request/native.ts";
-import type { ResponsePart } from "../../../lib/client/request/request.ts";
+import type { ResponsePart } from "../../../lib/client/request/response.ts";
 import { ResumingResponse } from "../../../lib/client/request/resuming.ts";
 import { Secret } from "../../../lib/net/token.ts";
 import type { MediaRequest } from "../../../lib/protocol/native/request.ts";

@@ -1,11 +1,7 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { RequestError } from "../../../lib/base/errors.ts";
-import { ConnectError } from "../../../lib/client/connection/errors.ts";
-import {
-  CutError,
-  type MediaResponse,
-  type ResponsePart,
-} from "../../../lib/client/request/request.ts";
+import { ConnectError, CutError } from "../../../lib/client/connection/errors.ts";
+import type { MediaResponse, ResponsePart } from "../../../lib/client/request/response.ts";
 import { type ResumingOptions, ResumingResponse } from "../../../lib/client/request/resuming.ts";
 import type { AudioStream, Description, Frame } from "../../../lib/media/frame.ts";
 import type { Control, MediaRequest } from "../../../lib/protocol/native/request.ts";
