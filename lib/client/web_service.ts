@@ -86,7 +86,7 @@ export async function playInPage(
   await using sink = new Fmp4Sink(fragments, { can: query.can, live, dialect, signal });
   const tell = (line: string) => target.note(line);
   // Who seeks in the page asks anew.
-  using response = await ask(request, { flags, signal, seekable: false, tell });
+  using response = await ask(request, { flags, signal, seekable: false, notify: tell });
   const result = await play(new BufferedResponse(response), {
     ...{ sinks: [sink], statistics, encoding, signal, speed: 0, still: false, part: request },
     onNotice: (notice) => {
@@ -194,9 +194,9 @@ export class Catalog {
   async list(signal: AbortSignal): Promise<readonly ListEntry[]> {
     const { flags } = this.#context;
     if (flags.classic) return SCRIPT;
-    using link = await connect(flags, signal);
+    using connection = await connect(flags, signal);
     try {
-      this.#entries = await requestList(link);
+      this.#entries = await requestList(connection);
     } catch (error) {
       throw explained(error, { flags, signal });
     }

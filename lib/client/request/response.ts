@@ -1,28 +1,94 @@
-import type { Description, Frame } from "../../media/frame.ts";
+import type { Description, Frame, StreamDescription } from "../../media/frame.ts";
 import type { Control } from "../../protocol/native/request.ts";
-import type { EndReport, Notice } from "../../protocol/native/response.ts";
+import type { EndReport, Notice, StreamTotals } from "../../protocol/native/response.ts";
 
-/** What comes back for an image or a video: one description, frames, one end, and news between. */
+/** A part of a response: one description, frames, one end, and messages in between. */
 export type ResponsePart =
   | { kind: "describe"; description: Description }
-  /** The frame is good until the next part is asked for. */
+  /** The frame's memory is valid until the next part is requested. */
   | {
     kind: "frame";
     frame: Frame;
-    /** Frames were left out before it. */
+    /** The server dropped frames before this one. */
     dropped: boolean;
-    /** Milliseconds since a live frame was captured, where both clocks are known. */
+    /** Milliseconds since a live frame was captured, if the server's clock is known. */
     latency?: number;
   }
   | { kind: "notice"; notice: Notice }
-  /** The server's answer to a seek: what follows comes from there. */
+  /** The server's reply to a seek: the frames that follow start there. */
   | { kind: "control"; control: Control }
   | { kind: "end"; end: EndReport };
 
-/** An answer as it comes, and what can be done about it meanwhile. */
+/** The response to a request for media, as it arrives. */
 export interface MediaResponse extends AsyncIterable<ResponsePart> {
-  /** Tells the server to pause, go on, seek or stop; absent where the wire has no such message. */
+  /** Pauses, resumes, seeks or stops; absent if the protocol has no such message. */
   control?(control: Control): Promise<void>;
-  /** Ends the connection at once, and so the answer; harmless when it has ended. */
+  /** Closes the connection, which ends the response. May be called more than once. */
   abandon?(): void;
+}
+
+/** A response that owns its connection. */
+export type OpenResponse = MediaResponse & Disposable;
+
+/** Sums over all streams of a response. */
+export type ResponseTotals = Pick<EndReport, "frames" | "audioFrames" | "bytes">;
+
+/**
+ * Counts the frames of a response and their bytes.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { FrameCounter } from "./response.ts";
+ *
+ * const counter = new FrameCounter();
+ * counter.describe([{ id: 0, type: "video" }]);
+ * counter.count({ streamId: 0, data: new Uint8Array(6) });
+ * assertEquals(counter.totals, { frames: 1, audioFrames: 0, bytes: 6 });
+ * ```
+ */
+export class FrameCounter {
+  #types = new Map<number, StreamDescription["type"]>();
+  /** Sums of the earlier connections. */
+  #earlier: ResponseTotals = { frames: 0, audioFrames: 0, bytes: 0 };
+  #streams = new Map<number, StreamTotals>();
+
+  /** Sets the streams that {@linkcode FrameCounter.totals} covers. */
+  describe(streams: readonly Pick<StreamDescription, "id" | "type">[]): void {
+    this.#types = new Map(streams.map(({ id, type }) => [id, type]));
+  }
+
+  count({ streamId, data }: Pick<Frame, "streamId" | "data">): void {
+    let stream = this.#streams.get(streamId);
+    if (stream === undefined) {
+      stream = { id: streamId, frames: 0, bytes: 0 };
+      this.#streams.set(streamId, stream);
+    }
+    stream.frames++;
+    stream.bytes += data.byteLength;
+  }
+
+  /** Sums of the current connection, by stream. */
+  get connectionStreams(): readonly StreamTotals[] {
+    return [...this.#streams.values()];
+  }
+
+  /** Sums over all connections. Streams that were not described are left out. */
+  get totals(): ResponseTotals {
+    const totals = { ...this.#earlier };
+    for (const { id, frames, bytes } of this.#streams.values()) {
+      const type = this.#types.get(id);
+      if (type === undefined) continue;
+      totals.bytes += bytes;
+      if (type === "video") totals.frames += frames;
+      else totals.audioFrames += frames;
+    }
+    return totals;
+  }
+
+  /** Starts a new connection of the same response. */
+  startConnection(): void {
+    this.#earlier = this.totals;
+    this.#streams.clear();
+  }
 }

@@ -42,8 +42,8 @@ async function complaint(
   });
   const target = { host, port: server.address.port, credentials: { token: TOKEN, trust } };
   try {
-    using link = await connect(target, NEVER);
-    assertEquals(await requestList(link), []);
+    using connection = await connect(target, NEVER);
+    assertEquals(await requestList(connection), []);
     return "";
   } catch (error) {
     return (error as Error).message;
@@ -102,7 +102,7 @@ test("connect() trusts nobody who shows the right certificate and has not its ke
     // What is to fail below, does so for the key alone.
     await using honest = await OpensslServer.start({ cert, key });
     const credentials = { token: TOKEN, trust: pin(fingerprint) };
-    using _link = await connect({ host: "localhost", port: honest.port, credentials }, NEVER);
+    using _connection = await connect({ host: "localhost", port: honest.port, credentials }, NEVER);
   }
   await using thief = await OpensslServer.start({ cert, key: await forgeKey(key) });
   for (const trust of [pin(fingerprint), authority(cert)]) {
@@ -160,7 +160,7 @@ Deno.test("connect() waits only so long for TLS", async () => {
     credentials: { trust: pin(`sha256:${"0".repeat(64)}`) },
   };
   const error = await assertRejects(
-    () => connect(target, NEVER, { connect: 200, silence: 200 }),
+    () => connect(target, NEVER, { connect: 200, idle: 200 }),
     Error,
   );
   assertMatch(error.message, /^Cannot connect to 127\.0\.0\.1:\d+: no TLS within 0\.2 s, is that/);

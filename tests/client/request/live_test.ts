@@ -205,9 +205,9 @@ Deno.test("requestMedia() hands on answers to seeks, and where frames begin anew
     )
   );
   const { hostname: host, port } = server.address;
-  using link = await connect({ host, port }, new AbortController().signal);
+  using connection = await connect({ host, port }, new AbortController().signal);
   const parts: string[] = [];
-  for await (const part of requestMedia(link, { command: "get_video" })) {
+  for await (const part of requestMedia(connection, { command: "get_video" })) {
     if (part.kind === "control") parts.push(JSON.stringify(part.control));
     else if (part.kind === "frame") parts.push(`frame ${part.frame.discontinuity}`);
     else parts.push(part.kind);

@@ -3,7 +3,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { connect } from "../../../lib/client/connection/connection.ts";
 import { requestMedia } from "../../../lib/client/request/native.ts";
 import type { ResponsePart } from "../../../lib/client/request/response.ts";
-import { ResumingResponse } from "../../../lib/client/request/resuming.ts";
+import { ReconnectingResponse } from "../../../lib/client/request/request.ts";
 import { Secret } from "../../../lib/net/token.ts";
 import type { MediaRequest } from "../../../lib/protocol/native/request.ts";
 import { makeCertificate, NO_OPENSSL } from "../../support/certificates.ts";
@@ -29,22 +29,22 @@ async function serve(options = {}) {
 async function view(
   { address: { hostname: host, port } }: Pick<CuttingProxy, "address">,
   request: Partial<MediaRequest>,
-  { silence = 5000, onPart }: {
-    silence?: number;
-    onPart?: (part: ResponsePart, response: ResumingResponse) => void;
+  { idle = 5000, onPart }: {
+    idle?: number;
+    onPart?: (part: ResponsePart, response: ReconnectingResponse) => void;
   } = {},
 ) {
-  const told: string[] = [];
-  using response = new ResumingResponse(
+  const lines: string[] = [];
+  using response = new ReconnectingResponse(
     { command: "get_video", name: "clip.mkv", speed: 0, ...request },
     {
-      ask: async (request, signal) => {
-        const link = await connect({ host, port }, signal, { connect: 5000, silence });
-        const dispose = () => link[Symbol.dispose]();
-        return { response: requestMedia(link, request), [Symbol.dispose]: dispose };
+      open: async (request, signal) => {
+        const connection = await connect({ host, port }, signal, { connect: 5000, idle });
+        const dispose = () => connection[Symbol.dispose]();
+        return { ...requestMedia(connection, request), [Symbol.dispose]: dispose };
       },
       ...{ limits: { first: 99, later: 99 }, seekable: true, signal: NEVER },
-      tell: (line) => void told.push(line),
+      notify: (line) => void lines.push(line),
       clock: new SkippingClock(),
     },
   );
@@ -55,7 +55,7 @@ async function view(
     if (part.kind === "control") timestamps.push(`to ${part.control.to}`);
     onPart?.(part, response);
   }
-  return { timestamps, told };
+  return { timestamps, lines };
 }
 
 async function through(fates: readonly Fate[]) {
@@ -69,11 +69,11 @@ async function through(fates: readonly Fate[]) {
 Deno.test("an answer goes on where the network lets nothing through any more, or nobody in", async () => {
   await using network = await through(["whole", { stallAfter: 20.5 * PICTURE }, "refused"]);
   const whole = await view(network.proxy, {});
-  const cut = await view(network.proxy, {}, { silence: 1000 });
+  const cut = await view(network.proxy, {}, { idle: 1000 });
   assertEquals(cut.timestamps, whole.timestamps);
-  assertEquals(whole.told, []);
+  assertEquals(whole.lines, []);
   assertMatch(
-    cut.told.join("\n"),
+    cut.lines.join("\n"),
     /^Connection lost at 00:00\.8: the server was silent for 1 s; /m,
   );
   // On a busy machine, a server may be silent for so long by itself.

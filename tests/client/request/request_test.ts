@@ -1,8 +1,11 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { RequestError } from "../../../lib/base/errors.ts";
 import { ConnectError, CutError } from "../../../lib/client/connection/errors.ts";
-import type { MediaResponse, ResponsePart } from "../../../lib/client/request/response.ts";
-import { type ResumingOptions, ResumingResponse } from "../../../lib/client/request/resuming.ts";
+import type { OpenResponse, ResponsePart } from "../../../lib/client/request/response.ts";
+import {
+  ReconnectingResponse,
+  type ReconnectOptions,
+} from "../../../lib/client/request/request.ts";
 import type { AudioStream, Description, Frame } from "../../../lib/media/frame.ts";
 import type { Control, MediaRequest } from "../../../lib/protocol/native/request.ts";
 import { GREY } from "../../support/scripted_server.ts";
@@ -38,7 +41,7 @@ function picture(timestamp: number, more: Partial<Frame> = {}): Step {
 class Connections {
   readonly requests: MediaRequest[] = [];
   readonly controls: (Control & { connection: number })[] = [];
-  readonly told: string[] = [];
+  readonly lines: string[] = [];
   readonly clock = new SkippingClock();
   /** How many are open. */
   open = 0;
@@ -52,35 +55,36 @@ class Connections {
 
   response(
     request: Partial<MediaRequest> = {},
-    options: Partial<ResumingOptions> = {},
-  ): ResumingResponse {
-    return new ResumingResponse({ command: "get_video", ...request }, {
-      ask: (request, signal) => this.#ask(request, signal),
+    options: Partial<ReconnectOptions> = {},
+  ): ReconnectingResponse {
+    return new ReconnectingResponse({ command: "get_video", ...request }, {
+      open: (request, signal) => this.#open(request, signal),
       limits: { first: 0, later: 5 },
       seekable: false,
       signal: new AbortController().signal,
-      tell: (line) => void this.told.push(line),
+      notify: (line) => void this.lines.push(line),
       onReconnect: () => this.reconnects++,
       clock: this.clock,
       ...options,
     });
   }
 
-  #ask(request: MediaRequest, signal: AbortSignal) {
+  #open(request: MediaRequest, signal: AbortSignal) {
     signal.throwIfAborted();
     const connection = this.requests.push(request) - 1;
     const steps = this.#turns[connection];
     if (steps === undefined) return Promise.reject(new ConnectError("nobody is there"));
     this.open++;
-    const response: MediaResponse = {
+    const response: OpenResponse = {
       control: (control) => {
         this.controls.push({ ...control, connection });
         this.#heard.resolve();
         return Promise.resolve();
       },
       [Symbol.asyncIterator]: () => this.#parts(steps),
+      [Symbol.dispose]: () => void this.open--,
     };
-    return Promise.resolve({ response, [Symbol.dispose]: () => void this.open-- });
+    return Promise.resolve(response);
   }
 
   async *#parts(steps: readonly Step[]): AsyncGenerator<ResponsePart> {
@@ -119,7 +123,7 @@ function test(name: string, fn: () => Promise<void>): void {
   Deno.test({ name, permissions: "none", fn });
 }
 
-test("ResumingResponse asks for the rest of each stream, PCM by its samples", async () => {
+test("ReconnectingResponse asks for the rest of each stream, PCM by its samples", async () => {
   const connections = new Connections(
     [
       ...[DESCRIBED, picture(-2), picture(3)],
@@ -148,7 +152,7 @@ test("ResumingResponse asks for the rest of each stream, PCM by its samples", as
   assertEquals([connections.reconnects, connections.open], [2, 0]);
 });
 
-test("ResumingResponse adds up what was left out over all connections", async () => {
+test("ReconnectingResponse adds up what was left out over all connections", async () => {
   const notice = (dropped: number): Step => ({
     kind: "notice",
     notice: { code: "dropped", message: "", dropped },
@@ -165,7 +169,7 @@ test("ResumingResponse adds up what was left out over all connections", async ()
   assertEquals(told, [3, 5, 7, 9]);
 });
 
-test("ResumingResponse finds the place again that the user has sought", async () => {
+test("ReconnectingResponse finds the place again that the user has sought", async () => {
   const echo = (to: number, id: number): Step => ({
     kind: "control",
     control: { action: "seek", to, id },
@@ -194,7 +198,7 @@ test("ResumingResponse finds the place again that the user has sought", async ()
   assert(connections.requests.every(({ resume }) => resume === undefined));
 });
 
-test("ResumingResponse repeats a seek that was not answered, and a pause", async () => {
+test("ReconnectingResponse repeats a seek that was not answered, and a pause", async () => {
   const connections = new Connections(
     [DESCRIBED, picture(0), "cut"],
     [DESCRIBED, "control", ENDED],
@@ -213,7 +217,7 @@ test("ResumingResponse repeats a seek that was not answered, and a pause", async
   ]);
 });
 
-test("ResumingResponse goes on with a pause without a seek where the next frame was", async () => {
+test("ReconnectingResponse goes on with a pause without a seek where the next frame was", async () => {
   const connections = new Connections(
     [DESCRIBED, picture(0), picture(1), "cut"],
     ...Array.from({ length: 9 }, () => [DESCRIBED, "cut"] as const),
@@ -231,7 +235,7 @@ test("ResumingResponse goes on with a pause without a seek where the next frame 
   assertEquals(connections.controls.at(-1), { action: "pause", connection: 10 });
 });
 
-test("ResumingResponse goes on with a round of a view that begins again at its end", async () => {
+test("ReconnectingResponse goes on with a round of a view that begins again at its end", async () => {
   const echo: Step = { kind: "control", control: { action: "seek", to: 4, id: 0 } };
   const view = new Connections(
     [DESCRIBED, picture(0), picture(25 * 18), "cut"],
@@ -249,7 +253,7 @@ test("ResumingResponse goes on with a round of a view that begins again at its e
   assertEquals(recording.requests[1].resume, [{ id: 0, after: 450, breaks: 1 }]);
 });
 
-test("ResumingResponse begins nothing new when the user has ended it", async () => {
+test("ReconnectingResponse begins nothing new when the user has ended it", async () => {
   const quit = new AbortController();
   const connections = new Connections([DESCRIBED, picture(0), "cut"], [DESCRIBED, ENDED]);
   const sleep = (_: number, signal: AbortSignal) =>
@@ -267,10 +271,10 @@ test("ResumingResponse begins nothing new when the user has ended it", async () 
   const ended = new AbortController();
   const cut = new Connections([DESCRIBED, picture(0), () => ended.abort(), "cut"], [ENDED]);
   await assertRejects(() => take(cut.response({}, { quit: ended.signal })), CutError);
-  assertEquals([cut.requests.length, cut.told], [1, []]);
+  assertEquals([cut.requests.length, cut.lines], [1, []]);
 });
 
-test("ResumingResponse.connect() tries as often as it is told before anything has come", async () => {
+test("ReconnectingResponse.connect() tries as often as it is told before anything has come", async () => {
   const nobody = new Connections();
   const limits = { first: 2, later: 9 };
   using response = nobody.response({}, { limits });
@@ -285,7 +289,7 @@ test("ResumingResponse.connect() tries as often as it is told before anything ha
   assertEquals(nobody.requests.length, 3);
 });
 
-test("ResumingResponse leaves what it is disposed with", async () => {
+test("ReconnectingResponse leaves what it is disposed with", async () => {
   const connections = new Connections([DESCRIBED]);
   const response = connections.response();
   await response.connect();
@@ -294,33 +298,33 @@ test("ResumingResponse leaves what it is disposed with", async () => {
   assertEquals(connections.open, 0);
 });
 
-test("ResumingResponse asks again where it was cut while it waited in line", async () => {
+test("ReconnectingResponse asks again where it was cut while it waited in line", async () => {
   const notice = { code: "waiting", message: "place 2", position: 2 } as const;
   const connections = new Connections([{ kind: "notice", notice }, "cut"], [DESCRIBED, ENDED]);
   assertEquals(await take(connections.response()), ["notice", "describe", "end"]);
-  assertEquals(connections.told, ["Connection lost; trying again in 1 s (1 of 5)"]);
+  assertEquals(connections.lines, ["Connection lost; trying again in 1 s (1 of 5)"]);
 });
 
-test("ResumingResponse goes on with what the server chose at first", async () => {
+test("ReconnectingResponse goes on with what the server chose at first", async () => {
   const connections = new Connections([DESCRIBED, picture(0), "cut"], [DESCRIBED, ENDED]);
   await take(connections.response());
   assertEquals(connections.requests.map(({ name }) => name), [undefined, "grey"]);
 });
 
-test("ResumingResponse waits for a live source that is not back yet", async () => {
+test("ReconnectingResponse waits for a live source that is not back yet", async () => {
   const live: Step = { kind: "describe", description: { ...FILE, live: true, etag: undefined } };
   const away = new RequestError("media_error", "Cannot show the camera: it gives nothing");
   const connections = new Connections([live, picture(0), "cut"], [away], [live, picture(0), ENDED]);
   const taken = await take(connections.response());
   assertEquals(taken.map((part) => part.split(":")[0]), ["describe", "0", "0", "end"]);
-  assertMatch(connections.told[1], /^Cannot show the camera: .*; trying again in 2 s \(2 of 5\)$/);
+  assertMatch(connections.lines[1], /^Cannot show the camera: .*; trying again in 2 s \(2 of 5\)$/);
   // What cannot be read of a file will not be readable the next time.
   const file = new Connections([DESCRIBED, picture(0), "cut"], [away]);
   await assertRejects(() => take(file.response()), RequestError);
   assertEquals(file.requests.length, 2);
 });
 
-test("ResumingResponse asks for no more of a live part that is over", async () => {
+test("ReconnectingResponse asks for no more of a live part that is over", async () => {
   const live: Step = { kind: "describe", description: { ...FILE, live: true, etag: undefined } };
   const connections = new Connections(
     [live, picture(0), () => connections.clock.pass(5000), "cut"],
@@ -330,12 +334,12 @@ test("ResumingResponse asks for no more of a live part that is over", async () =
   assertEquals(taken, ["describe", "0:0", "end"]);
   assertEquals(connections.requests.length, 1);
   assertMatch(
-    connections.told.at(-1) ?? "",
+    connections.lines.at(-1) ?? "",
     /^What was asked for is over: its last [56]\.\d s are/,
   );
 });
 
-test("ResumingResponse asks a server for nothing more that cannot take up the thread", async () => {
+test("ReconnectingResponse asks a server for nothing more that cannot take up the thread", async () => {
   const description = { ...FILE, etag: undefined };
   const connections = new Connections([{ kind: "describe", description }, picture(0), "cut"]);
   await assertRejects(() => take(connections.response()), CutError, "the connection was cut");
