@@ -55,7 +55,7 @@ export async function runClient(
   const credentials = await openCredentials({
     flags: action.flags,
     token: environment.token,
-    onWarning: (line) => environment.printError(`${printable(line)}\n`),
+    notify: (line) => environment.printError(`${printable(line)}\n`),
   });
   await using ffmpeg = new InstalledFfmpeg();
   const context = { ...around, ffmpeg, flags: { ...action.flags, credentials } };
@@ -194,7 +194,8 @@ async function receive(
   const { command, encoding = "raw", loop, speed } = request;
   const tell = (line: string) => screen.tell(line);
   using response = await ask(request, {
-    flags,
+    target: flags,
+    limits: limitsOf(flags),
     signal,
     notify: tell,
     quit: controls.signal,

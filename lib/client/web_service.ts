@@ -5,6 +5,7 @@ import { type Fmp4Header, Fmp4Sink } from "../sinks/browser/fmp4_sink.ts";
 import type { PlayQuery } from "../web/query.ts";
 import { connect } from "./connection/connection.ts";
 import { explained } from "./connection/errors.ts";
+import { limitsOf } from "./connection/retry.ts";
 import { toRequest } from "./options.ts";
 import { play } from "./playback/play.ts";
 import type { Statistics } from "./playback/statistics.ts";
@@ -86,7 +87,11 @@ export async function playInPage(
   await using sink = new Fmp4Sink(fragments, { can: query.can, live, dialect, signal });
   const tell = (line: string) => target.note(line);
   // Who seeks in the page asks anew.
-  using response = await ask(request, { flags, signal, seekable: false, notify: tell });
+  using response = await ask(request, {
+    ...{ target: flags, limits: limitsOf(flags), signal },
+    seekable: false,
+    notify: tell,
+  });
   const result = await play(new BufferedResponse(response), {
     ...{ sinks: [sink], statistics, encoding, signal, speed: 0, still: false, part: request },
     onNotice: (notice) => {

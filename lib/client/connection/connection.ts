@@ -90,56 +90,41 @@ export class ServerConnection implements Disposable {
  * @throws {ConnectError} with what the user can do about it
  */
 export async function connect(
-  target: Target,
+  { host: hostname, port, credentials: { token, trust } = {}, classic }: Target,
   signal: AbortSignal,
-  timeouts: ConnectionTimeouts = target.classic ? SCRIPT_TIMEOUTS : NATIVE_TIMEOUTS,
+  timeouts: ConnectionTimeouts = classic ? SCRIPT_TIMEOUTS : NATIVE_TIMEOUTS,
 ): Promise<ServerConnection> {
-  const { token, trust } = target.credentials ?? {};
   const timeout = AbortSignal.timeout(timeouts.connect);
   const limit = AbortSignal.any([signal, timeout]);
-  const raw = await connectTcp(target, { signal, timeout, limit, timeouts });
-  raw.setNoDelay();
-  raw.setKeepAlive();
-  if (trust === undefined) return new ServerConnection(raw, signal, { timeouts, token });
-  const { host: hostname, port } = target;
+  const seconds = timeouts.connect / 1000;
+  const failed = `Cannot connect to ${formatAddress({ hostname, port })}`;
+  let tcp: Deno.TcpConn;
   try {
-    using _close = onAbort(limit, () => closeSocket(raw));
-    const socket = await connectTls(raw, { hostname, port }, trust);
-    return new ServerConnection(socket, signal, { timeouts, token });
-  } catch (cause) {
-    signal.throwIfAborted();
-    if (!timeout.aborted) {
-      const permanent = !(cause instanceof Error && isConnectionLost(cause.cause));
-      throw new ConnectError(messageOf(cause), { cause, permanent });
-    }
-    const reason = `no TLS within ${timeouts.connect / 1000} s, is that stream-server with ` +
-      "--tls-cert and --tls-key?";
-    throw new ConnectError(`Cannot connect to ${formatAddress({ hostname, port })}: ${reason}`, {
-      cause,
-    });
-  }
-}
-
-async function connectTcp(
-  { host: hostname, port }: Target,
-  { signal, timeout, limit, timeouts }: {
-    signal: AbortSignal;
-    timeout: AbortSignal;
-    /** Aborts with whichever of the two aborts first. */
-    limit: AbortSignal;
-    timeouts: ConnectionTimeouts;
-  },
-): Promise<Deno.TcpConn> {
-  try {
-    return await Deno.connect({ hostname, port, signal: limit });
+    tcp = await Deno.connect({ hostname, port, signal: limit });
   } catch (cause) {
     signal.throwIfAborted();
     const [reason, advice] = timeout.aborted
-      ? [`no answer within ${timeouts.connect / 1000} s`, "check the address and the firewall"]
+      ? [`no answer within ${seconds} s`, "check the address and the firewall"]
       : cause instanceof Deno.errors.ConnectionRefused
       ? ["nothing listens there", "start stream-server or name it with --host and --port"]
       : [messageOf(cause), "name the server with --host and --port"];
-    const brief = `Cannot connect to ${formatAddress({ hostname, port })}: ${reason}`;
+    const brief = `${failed}: ${reason}`;
     throw new ConnectError(`${brief}, ${advice}`, { brief, cause });
+  }
+  tcp.setNoDelay();
+  tcp.setKeepAlive();
+  if (trust === undefined) return new ServerConnection(tcp, signal, { timeouts, token });
+  try {
+    using _close = onAbort(limit, () => closeSocket(tcp));
+    const socket = await connectTls(tcp, { hostname, port }, trust);
+    return new ServerConnection(socket, signal, { timeouts, token });
+  } catch (cause) {
+    signal.throwIfAborted();
+    if (timeout.aborted) {
+      const hint = "is that stream-server with --tls-cert and --tls-key?";
+      throw new ConnectError(`${failed}: no TLS within ${seconds} s, ${hint}`, { cause });
+    }
+    const permanent = !(cause instanceof Error && isConnectionLost(cause.cause));
+    throw new ConnectError(messageOf(cause), { cause, permanent });
   }
 }

@@ -23,7 +23,7 @@ export interface CredentialSources {
   /** Gives the token of the environment, or `undefined` if a file is named instead. */
   token: (file?: string) => Secret | undefined;
   /** Called with a line for the user. */
-  onWarning: (line: string) => void;
+  notify: (line: string) => void;
 }
 
 /**
@@ -32,7 +32,7 @@ export interface CredentialSources {
  * @throws {Error} if one of them cannot be used
  */
 export async function openCredentials(
-  { flags, token, onWarning }: CredentialSources,
+  { flags, token, notify }: CredentialSources,
 ): Promise<Credentials> {
   const trust = await toTrust(flags);
   const file = flags["token-file"];
@@ -41,7 +41,7 @@ export async function openCredentials(
   if (flags.classic) return { trust };
   if (file === undefined) return { token: environmentToken, trust };
   const { token: fileToken, warning } = await readToken(file);
-  if (warning !== undefined) onWarning(warning);
+  if (warning !== undefined) notify(warning);
   return { token: fileToken, trust };
 }
 

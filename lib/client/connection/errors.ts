@@ -13,20 +13,15 @@ export class ConnectError extends Error {
 
   constructor(
     message: string,
-    { permanent = false, brief = message, cause }: ConnectErrorOptions = {},
+    { permanent = false, brief = message, cause }: ErrorOptions & {
+      permanent?: boolean;
+      brief?: string;
+    } = {},
   ) {
     super(message, { cause });
     this.permanent = permanent;
     this.brief = brief;
   }
-}
-
-/** Options of {@linkcode ConnectError}. */
-export interface ConnectErrorOptions extends ErrorOptions {
-  /** @default false */
-  permanent?: boolean;
-  /** @default the whole message */
-  brief?: string;
 }
 
 /** The connection ended before the response did. */
@@ -46,19 +41,19 @@ export function isTransient(error: unknown): boolean {
   return error instanceof CutError || error instanceof DeadlineError;
 }
 
-/** Options of {@linkcode explained}. */
-export interface ExplainContext {
-  flags: { host: string; port: number; classic: boolean; credentials?: Credentials };
-  signal: AbortSignal;
-}
-
 /**
  * Adds advice to a failure before the first frame: the token may be wrong, or the server may speak
  * another protocol.
  *
  * @returns the signal's reason if it is aborted
  */
-export function explained(error: unknown, { flags, signal }: ExplainContext): unknown {
+export function explained(
+  error: unknown,
+  { flags, signal }: {
+    flags: { host: string; port: number; classic: boolean; credentials?: Credentials };
+    signal: AbortSignal;
+  },
+): unknown {
   if (signal.aborted) return signal.reason;
   const { host, port, classic, credentials } = flags;
   if (error instanceof RequestError) {

@@ -25,7 +25,7 @@ export function limitsOf({ retries }: { retries?: number }): RetryLimits {
 /** Options of {@linkcode Retries}. */
 export interface RetriesOptions {
   limits: RetryLimits;
-  /** Called before each wait with a line for the user. */
+  /** Called with a line for the user. */
   notify: (line: string) => void;
   clock?: Clock;
   /** Gives numbers from 0 up to 1. @default Math.random */

@@ -13,12 +13,6 @@ export type Trust =
   /** The one with this fingerprint, `sha256:` and 64 hexadecimal digits, for any name. */
   | { kind: "fingerprint"; fingerprint: string };
 
-/** The address of the server, as the user gave it. */
-export interface ServerName {
-  hostname: string;
-  port: number;
-}
-
 /**
  * Starts TLS on a connection and verifies the server's certificate. No application data is sent
  * before that. Closes the connection on failure.
@@ -27,7 +21,7 @@ export interface ServerName {
  */
 export async function connectTls(
   raw: Deno.TcpConn,
-  { hostname, port }: ServerName,
+  { hostname, port }: { hostname: string; port: number },
   trust: Trust,
 ): Promise<TlsSocket> {
   const address = formatAddress({ hostname, port });

@@ -16,16 +16,6 @@ const MAX_SAMPLES = 30;
 /**
  * Estimates how far another machine's clock is ahead of the own, from pings and pongs. Uses the
  * sample with the shortest round trip, whose error is smallest.
- *
- * @example
- * ```ts
- * import { assertEquals } from "@std/assert";
- * import { ClockOffset } from "./clock_sync.ts";
- *
- * const offset = new ClockOffset();
- * offset.add({ sent: 1000, received: 1200, remote: 6100 });
- * assertEquals(offset.microseconds, 5000);
- * ```
  */
 export class ClockOffset {
   #samples: ClockSample[] = [];

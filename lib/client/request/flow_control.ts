@@ -1,4 +1,3 @@
-import type { Control } from "../../protocol/native/request.ts";
 import type { MediaResponse, ResponsePart } from "./response.ts";
 
 /** Limits on the buffered frames, in bytes. */
@@ -66,13 +65,18 @@ export class BufferedResponse implements MediaResponse {
 
   /** Reads to the end. A failure is thrown after the parts before it have been taken. */
   async #read(): Promise<void> {
+    const { pause, resume, full } = this.#limits;
     try {
       for await (const part of this.#response) {
         this.#parts.push(copyOf(part));
         if (part.kind === "frame") this.#size += part.frame.data.byteLength;
         this.#onAdded();
-        if (this.#size > this.#limits.pause) await this.#pause();
-        await this.#sizeAtMost(this.#limits.full);
+        if (this.#size > pause) {
+          this.#setPaused(true);
+          // Without a pause message, only TCP's flow control holds the server up.
+          if (this.#response.control === undefined) await this.#sizeAtMost(resume);
+        }
+        await this.#sizeAtMost(full);
         if (this.#ended) return;
       }
     } catch (error) {
@@ -80,16 +84,6 @@ export class BufferedResponse implements MediaResponse {
     } finally {
       this.#ended = true;
       this.#onAdded();
-    }
-  }
-
-  async #pause(): Promise<void> {
-    if (this.#response.control === undefined) {
-      // Without a pause message, only TCP's flow control holds the server up.
-      await this.#sizeAtMost(this.#limits.resume);
-    } else if (!this.#isPaused) {
-      this.#isPaused = true;
-      this.#send({ action: "pause" });
     }
   }
 
@@ -109,14 +103,14 @@ export class BufferedResponse implements MediaResponse {
     if (part.kind !== "frame") return;
     this.#size -= part.frame.data.byteLength;
     this.#taken.resolve();
-    if (!this.#isPaused || this.#size >= this.#limits.resume) return;
-    this.#isPaused = false;
-    this.#send({ action: "resume" });
+    if (this.#size < this.#limits.resume) this.#setPaused(false);
   }
 
-  #send(control: Control): void {
+  #setPaused(isPaused: boolean): void {
+    if (this.#isPaused === isPaused) return;
+    this.#isPaused = isPaused;
     // If the connection is lost, reading the response reports it.
-    this.#response.control?.(control).catch(() => {});
+    this.#response.control?.({ action: isPaused ? "pause" : "resume" }).catch(() => {});
   }
 }
 

@@ -5,7 +5,7 @@ import type { Control, MediaRequest } from "../../protocol/native/request.ts";
 import type { EndReport, StreamTotals } from "../../protocol/native/response.ts";
 import { connect, type Target } from "../connection/connection.ts";
 import { CutError, ShutdownError } from "../connection/errors.ts";
-import { limitsOf, Retries, type RetryLimits } from "../connection/retry.ts";
+import { Retries, type RetriesOptions } from "../connection/retry.ts";
 import { formatCount, formatTime } from "../terminal/progress.ts";
 import { requestMedia } from "./native.ts";
 import {
@@ -17,7 +17,7 @@ import {
 import { ResumeState } from "./resume_state.ts";
 import { requestScript } from "./script.ts";
 
-/** Connects to a server and requests an image or a video in the protocol that it speaks. */
+/** Connects once, and requests an image or a video in the protocol that the server speaks. */
 export async function openResponse(
   request: MediaRequest,
   target: Target,
@@ -31,8 +31,8 @@ export async function openResponse(
 }
 
 /** Options of {@linkcode ask}. */
-export interface AskOptions extends Omit<ReconnectOptions, "open" | "limits" | "random"> {
-  flags: Target & { retries?: number };
+export interface AskOptions extends Omit<ReconnectOptions, "open" | "random"> {
+  target: Target;
 }
 
 /**
@@ -42,48 +42,30 @@ export interface AskOptions extends Omit<ReconnectOptions, "open" | "limits" | "
  * @throws {Error} if no connection can be made, with what the user can do about it
  */
 export async function ask(request: MediaRequest, options: AskOptions): Promise<OpenResponse> {
-  const { flags, signal, notify, clock } = options;
-  const limits = limitsOf(flags);
-  if (flags.classic) {
-    const retries = new Retries({ limits, notify, clock });
-    return await retries.persist(() => openResponse(request, flags, signal), signal);
+  const { target, signal } = options;
+  if (target.classic) {
+    return await new Retries(options).persist(() => openResponse(request, target, signal), signal);
   }
   const response = new ReconnectingResponse(request, {
     ...options,
-    limits,
-    open: (request, signal) => openResponse(request, flags, signal),
+    open: (request, signal) => openResponse(request, target, signal),
   });
   await response.connect();
   return response;
 }
 
 /** Options of {@linkcode ReconnectingResponse}. */
-export interface ReconnectOptions {
+export interface ReconnectOptions extends RetriesOptions {
   /** Connects and sends a request. The signal closes the connection. */
   open: (request: MediaRequest, signal: AbortSignal) => Promise<OpenResponse>;
-  limits: RetryLimits;
   /** The user may seek in the response. */
   seekable: boolean;
   /** Ends the response. */
   signal: AbortSignal;
   /** Aborts when the user quits: the current connection is finished, and no other is made. */
   quit?: AbortSignal;
-  /** Called with a line for the user when a connection is lost or restored. */
-  notify: (line: string) => void;
   /** Called when a connection is restored. */
   onReconnect?: () => void;
-  clock?: Clock;
-  /** Gives numbers from 0 up to 1. @default Math.random */
-  random?: () => number;
-}
-
-/** A connection that is read from. */
-interface CurrentConnection {
-  response: MediaResponse;
-  /** Frames are skipped until the server replies to the seek. */
-  isSeeking: boolean;
-  /** A frame of it was delivered. */
-  hasDelivered: boolean;
 }
 
 /**
@@ -104,16 +86,20 @@ export class ReconnectingResponse implements MediaResponse, Disposable {
   #response: OpenResponse | undefined;
   /** A server has sent something, be it a notice. */
   #hasReceived = false;
+  /** On the current connection: frames are skipped until the server replies to the seek. */
+  #isSeeking = false;
+  /** A frame of the current connection was delivered. */
+  #hasDelivered = false;
   /** When the connection was lost that is being restored, milliseconds. */
   #lostAt: number | undefined;
   /** Frames that the server dropped, on earlier connections and on the current one. */
   #dropped = { earlier: 0, current: 0 };
 
   constructor(request: MediaRequest, options: ReconnectOptions) {
-    const { limits, notify, clock = MONOTONIC_CLOCK, random, quit, seekable } = options;
+    const { clock = MONOTONIC_CLOCK, quit, seekable } = options;
     this.#options = options;
     this.#clock = clock;
-    this.#retries = new Retries({ limits, notify, clock, random });
+    this.#retries = new Retries(options);
     this.#state = new ResumeState(request, { seekable, now: () => clock.now() });
     if (quit === undefined) return;
     this.#quitListener = onAbort(quit, () => {
@@ -184,7 +170,7 @@ export class ReconnectingResponse implements MediaResponse, Disposable {
 
   /** Turns the parts of one connection into parts of the whole response. */
   async *#parts(response: MediaResponse): AsyncGenerator<ResponsePart> {
-    const connection: CurrentConnection = { response, isSeeking: false, hasDelivered: false };
+    this.#isSeeking = this.#hasDelivered = false;
     this.#counter.startConnection();
     for await (const part of response) {
       this.#hasReceived = true;
@@ -193,12 +179,12 @@ export class ReconnectingResponse implements MediaResponse, Disposable {
         this.#state.describe(part.description);
         this.#counter.describe(part.description.streams);
         if (isFirst) yield part;
-        else this.#onReconnected(connection);
+        else this.#onReconnected(response);
       } else if (part.kind === "frame") {
-        const delivered = this.#take(part, connection);
+        const delivered = this.#take(part);
         if (delivered !== undefined) yield delivered;
       } else if (part.kind === "control") {
-        connection.isSeeking = false;
+        this.#isSeeking = false;
         this.#state.onSeekReply(part.control);
         yield part;
       } else if (part.kind === "notice") {
@@ -213,7 +199,7 @@ export class ReconnectingResponse implements MediaResponse, Disposable {
     }
   }
 
-  #onReconnected(connection: CurrentConnection): void {
+  #onReconnected(response: MediaResponse): void {
     const { position, isPaused, isLive, nextSeek } = this.#state;
     this.#options.onReconnect?.();
     // The gap of a live source is known with its first frame.
@@ -226,25 +212,22 @@ export class ReconnectingResponse implements MediaResponse, Disposable {
     this.#lostAt = undefined;
     // While paused, no frame arrives that would reset the count.
     if (isPaused) this.#retries.reset();
-    connection.isSeeking = nextSeek !== undefined;
-    if (nextSeek !== undefined) this.#send(connection.response, nextSeek);
-    if (isPaused) this.#send(connection.response, { action: "pause" });
+    this.#isSeeking = nextSeek !== undefined;
+    if (nextSeek !== undefined) this.#send(response, nextSeek);
+    if (isPaused) this.#send(response, { action: "pause" });
   }
 
-  #take(
-    part: Extract<ResponsePart, { kind: "frame" }>,
-    connection: CurrentConnection,
-  ): ResponsePart | undefined {
+  #take(part: Extract<ResponsePart, { kind: "frame" }>): ResponsePart | undefined {
     this.#counter.count(part.frame);
-    if (connection.isSeeking) return undefined;
+    if (this.#isSeeking) return undefined;
     const frame = this.#state.take(part.frame);
     if (frame === undefined) return undefined;
     this.#retries.reset();
-    if (!connection.hasDelivered && this.#state.gap > 0) {
+    if (!this.#hasDelivered && this.#state.gap > 0) {
       const gap = formatSeconds(this.#state.gap * 1000);
       this.#options.notify(`Connected again, going on with the newest: ${gap} s are missing`);
     }
-    connection.hasDelivered = true;
+    this.#hasDelivered = true;
     return { ...part, frame };
   }
 

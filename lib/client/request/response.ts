@@ -30,27 +30,11 @@ export interface MediaResponse extends AsyncIterable<ResponsePart> {
 /** A response that owns its connection. */
 export type OpenResponse = MediaResponse & Disposable;
 
-/** Sums over all streams of a response. */
-export type ResponseTotals = Pick<EndReport, "frames" | "audioFrames" | "bytes">;
-
-/**
- * Counts the frames of a response and their bytes.
- *
- * @example
- * ```ts
- * import { assertEquals } from "@std/assert";
- * import { FrameCounter } from "./response.ts";
- *
- * const counter = new FrameCounter();
- * counter.describe([{ id: 0, type: "video" }]);
- * counter.count({ streamId: 0, data: new Uint8Array(6) });
- * assertEquals(counter.totals, { frames: 1, audioFrames: 0, bytes: 6 });
- * ```
- */
+/** Counts the frames of a response, and the bytes of their data. */
 export class FrameCounter {
   #types = new Map<number, StreamDescription["type"]>();
   /** Sums of the earlier connections. */
-  #earlier: ResponseTotals = { frames: 0, audioFrames: 0, bytes: 0 };
+  #earlier = { frames: 0, audioFrames: 0, bytes: 0 };
   #streams = new Map<number, StreamTotals>();
 
   /** Sets the streams that {@linkcode FrameCounter.totals} covers. */
@@ -74,7 +58,7 @@ export class FrameCounter {
   }
 
   /** Sums over all connections. Streams that were not described are left out. */
-  get totals(): ResponseTotals {
+  get totals(): Pick<EndReport, "frames" | "audioFrames" | "bytes"> {
     const totals = { ...this.#earlier };
     for (const { id, frames, bytes } of this.#streams.values()) {
       const type = this.#types.get(id);

@@ -30,23 +30,19 @@ const LENGTH_SIZE = 4;
 /** Bytes to leave free around a pickle. A frame's data stays where it is in the pickle. */
 const ROOM = { offset: FRAME_HEADROOM, tail: FRAME_TAILROOM };
 
-/** Options of {@linkcode requestScript}. */
-export interface ScriptOptions {
-  /** Milliseconds since a fixed time; never goes back. */
-  now?: () => number;
-}
-
 /**
  * Requests the image or the video of a script that sends pickled arrays. Iterating the response
  * throws
  *
  * - {@linkcode FormatError}: the script sends anything but arrays and an end
  * - {@linkcode CutError}: the connection ends before the response does
+ *
+ * @param now milliseconds since a fixed time; never goes back
  */
 export function requestScript(
   connection: ServerConnection,
   command: ScriptCommand,
-  { now = () => performance.now() }: ScriptOptions = {},
+  { now = () => performance.now() }: { now?: () => number } = {},
 ): MediaResponse {
   return {
     [Symbol.asyncIterator]: () => parts(connection, command, now),

@@ -7,7 +7,7 @@ function sample(sent: number, { offset = 5000, there = 100, back = 100 } = {}) {
 }
 
 Deno.test({
-  name: "ClockOffset knows nothing before the first sample, and exactly what is symmetric",
+  name: "ClockOffset is undefined before the first sample, and exact for symmetric ones",
   permissions: "none",
   fn() {
     const clock = new ClockOffset();
@@ -20,7 +20,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "ClockOffset goes by the shortest way, whatever asymmetric ones say",
+  name: "ClockOffset uses the shortest round trip, despite asymmetric samples",
   permissions: "none",
   fn() {
     const clock = new ClockOffset();
@@ -33,7 +33,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "ClockOffset follows a clock that was set anew, and ignores time that goes back",
+  name: "ClockOffset follows a clock that was set, and ignores time that goes back",
   permissions: "none",
   fn() {
     const clock = new ClockOffset();
@@ -45,7 +45,7 @@ Deno.test({
   },
 });
 
-/** A ClockSync whose pings are kept, and whose clock is set by hand, microseconds. */
+/** A ClockSync with its pings recorded, and a clock that is set by hand, microseconds. */
 function start() {
   const pings: { payload: Uint8Array<ArrayBuffer>; timestamp?: number }[] = [];
   const clock = { now: 1_000_000_000 };

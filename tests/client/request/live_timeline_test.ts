@@ -32,7 +32,7 @@ test("LiveTimeline.retime() continues after the time that has passed, video and 
   timeline.resume([GREY, SOUND]);
   assertEquals(timeline.retime(frame(7)), { ...frame(1063), discontinuity: true });
   assertEquals(timeline.gap, 2.5);
-  // By its own time base 10 ms behind the picture.
+  // In its own time base, 10 ms after the video frame.
   assertEquals(timeline.retime(frame(290, 1)), { ...frame(42_530, 1), discontinuity: true });
   assertEquals(timeline.retime(frame(8)), frame(1064));
   assertAlmostEquals(timeline.length, 2.56, 1e-9);
@@ -54,7 +54,7 @@ test("LiveTimeline.retime() drops frames that would precede those before the cut
   timeline.retime(frame(1000, 1));
   timeline.retime(frame(25));
   timeline.resume([GREY, SOUND]);
-  // No time has passed by this clock, so that the first picture lies where the last one did.
+  // No time has passed on this clock, so the first frame gets the time of the last one.
   assertEquals(timeline.retime(frame(0)), undefined);
   assertEquals(timeline.retime(frame(1)), { ...frame(26), discontinuity: true });
   assertEquals(timeline.retime(frame(0, 1)), undefined);
