@@ -252,8 +252,12 @@ export class ReconnectingResponse implements MediaResponse, Disposable {
     if (this.#abandoned.signal.aborted || quit?.aborted || !isResumable) throw error;
     this.#lostAt ??= this.#clock.now();
     this.#dropped = { earlier: this.#dropped.earlier + this.#dropped.current, current: 0 };
+    const hasReason = error instanceof ShutdownError || error instanceof DeadlineError;
+    const isLoss = hasReason || error instanceof CutError;
     const at = isDescribed ? ` at ${formatTime(position)}` : "";
-    const message = isLoss(error) ? `Connection lost${at}${reasonOf(error)}` : undefined;
+    const message = isLoss
+      ? `Connection lost${at}${hasReason ? `: ${error.message}` : ""}`
+      : undefined;
     // A live source may not be back yet, such as a camera that lost power as well.
     const transient = isLive && error instanceof RequestError && error.code === "media_error";
     const hasReceived = this.#hasReceived;
@@ -264,17 +268,6 @@ export class ReconnectingResponse implements MediaResponse, Disposable {
     // If the connection is lost again, reading the response reports it.
     response.control?.(control).catch(() => {});
   }
-}
-
-/** Whether an error ended a connection that was established. */
-function isLoss(error: unknown): error is Error {
-  return error instanceof CutError || error instanceof DeadlineError;
-}
-
-/** The reason for a loss, as the end of a sentence; empty if it is unknown. */
-function reasonOf(error: Error): string {
-  const isKnown = error instanceof ShutdownError || error instanceof DeadlineError;
-  return isKnown ? `: ${error.message}` : "";
 }
 
 function formatSeconds(milliseconds: number): string {
