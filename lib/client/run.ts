@@ -9,7 +9,7 @@ import { browse } from "../web/serve.ts";
 import { connect } from "./connection/connection.ts";
 import { openCredentials } from "./connection/credentials.ts";
 import { explained } from "./connection/errors.ts";
-import { Retries } from "./connection/retry.ts";
+import { limitsOf, Retries } from "./connection/retry.ts";
 import { type ClientFlags, parseClientFlags } from "./flags.ts";
 import { toRequest } from "./options.ts";
 import { PlayerControls } from "./playback/controls.ts";
@@ -17,7 +17,7 @@ import { play, type PlayResult } from "./playback/play.ts";
 import { choiceOf, chooseSinks } from "./playback/sinks.ts";
 import { Statistics } from "./playback/statistics.ts";
 import { requestList } from "./request/native.ts";
-import { ask, limitsOf } from "./request/request.ts";
+import { ask } from "./request/request.ts";
 import type { Environment } from "./terminal/environment.ts";
 import { runMenu } from "./terminal/menu.ts";
 import { formatBytes, formatCount, formatTime } from "./terminal/progress.ts";
@@ -55,7 +55,7 @@ export async function runClient(
   const credentials = await openCredentials({
     flags: action.flags,
     token: environment.token,
-    tell: (line) => environment.printError(`${printable(line)}\n`),
+    notify: (line) => environment.printError(`${printable(line)}\n`),
   });
   await using ffmpeg = new InstalledFfmpeg();
   const context = { ...around, ffmpeg, flags: { ...action.flags, credentials } };
@@ -90,7 +90,7 @@ async function list(context: RunContext): Promise<void> {
   const { flags, environment } = context;
   const { clock, print, printError } = environment;
   const tell = (line: string) => printError(`${printable(line)}\n`);
-  const retries = new Retries({ limits: limitsOf(flags), tell, clock });
+  const retries = new Retries({ limits: limitsOf(flags), notify: tell, clock });
   const entries = await getList(context, retries);
   print(
     flags.json ? `${printableJson({ command: "list_media", entries })}\n` : renderList(entries),
@@ -101,8 +101,8 @@ async function getList(context: RunContext, retries: Retries): Promise<ListEntry
   const { flags, signal } = context;
   try {
     return await retries.persist(async () => {
-      using link = await connect(flags, signal);
-      return await requestList(link);
+      using connection = await connect(flags, signal);
+      return await requestList(connection);
     }, signal);
   } catch (error) {
     throw explained(error, context);
@@ -194,9 +194,10 @@ async function receive(
   const { command, encoding = "raw", loop, speed } = request;
   const tell = (line: string) => screen.tell(line);
   using response = await ask(request, {
-    flags,
+    target: flags,
+    limits: limitsOf(flags),
     signal,
-    tell,
+    notify: tell,
     quit: controls.signal,
     seekable: flags.output === undefined,
     clock: environment.clock,

@@ -5,6 +5,7 @@ import { type Fmp4Header, Fmp4Sink } from "../sinks/browser/fmp4_sink.ts";
 import type { PlayQuery } from "../web/query.ts";
 import { connect } from "./connection/connection.ts";
 import { explained } from "./connection/errors.ts";
+import { limitsOf } from "./connection/retry.ts";
 import { toRequest } from "./options.ts";
 import { play } from "./playback/play.ts";
 import type { Statistics } from "./playback/statistics.ts";
@@ -86,7 +87,11 @@ export async function playInPage(
   await using sink = new Fmp4Sink(fragments, { can: query.can, live, dialect, signal });
   const tell = (line: string) => target.note(line);
   // Who seeks in the page asks anew.
-  using response = await ask(request, { flags, signal, seekable: false, tell });
+  using response = await ask(request, {
+    ...{ target: flags, limits: limitsOf(flags), signal },
+    seekable: false,
+    notify: tell,
+  });
   const result = await play(new BufferedResponse(response), {
     ...{ sinks: [sink], statistics, encoding, signal, speed: 0, still: false, part: request },
     onNotice: (notice) => {
@@ -194,9 +199,9 @@ export class Catalog {
   async list(signal: AbortSignal): Promise<readonly ListEntry[]> {
     const { flags } = this.#context;
     if (flags.classic) return SCRIPT;
-    using link = await connect(flags, signal);
+    using connection = await connect(flags, signal);
     try {
-      this.#entries = await requestList(link);
+      this.#entries = await requestList(connection);
     } catch (error) {
       throw explained(error, { flags, signal });
     }

@@ -1,6 +1,6 @@
 /** The classic wire: pickles, and the stream of them that a client reads. */
 import { FRAME_HEADROOM, FRAME_TAILROOM } from "../../lib/media/frame.ts";
-import { CutError } from "../../lib/client/request/request.ts";
+import { CutError } from "../../lib/client/connection/errors.ts";
 import { requestScript } from "../../lib/client/request/script.ts";
 import { ServerConnection } from "../../lib/client/connection/connection.ts";
 import {
@@ -112,12 +112,12 @@ const NEVER = new AbortController().signal;
 
 /** What a client makes of a server's bytes: a line for each part, and one for what ended it. */
 async function answerOf(bytes: Uint8Array, split: Split): Promise<string[]> {
-  using link = new ServerConnection(watchedSocket(new WatchedSource(bytes, split)), NEVER, {
-    timeouts: { connect: 10_000, silence: 10_000 },
+  using connection = new ServerConnection(watchedSocket(new WatchedSource(bytes, split)), NEVER, {
+    timeouts: { connect: 10_000, idle: 10_000 },
   });
   const lines: string[] = [];
   try {
-    for await (const part of requestScript(link, "get_video", { now: () => 0 })) {
+    for await (const part of requestScript(connection, "get_video", { now: () => 0 })) {
       lines.push(part.kind === "frame" ? `frame ${digest(part.frame.data)}` : part.kind);
       checkAtMost("parts", lines.length, 2 + bytes.byteLength);
     }

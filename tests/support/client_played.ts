@@ -1,5 +1,5 @@
 /** What tests of playing have in common: a small answer, and viewers that misbehave. */
-import type { ResponsePart } from "../../lib/client/request/request.ts";
+import type { ResponsePart } from "../../lib/client/request/response.ts";
 import type { Description } from "../../lib/media/frame.ts";
 import type { Sink } from "../../lib/sinks/sink.ts";
 import { GREY } from "./scripted_server.ts";

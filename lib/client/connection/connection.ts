@@ -1,4 +1,4 @@
-import { deadline } from "../../base/async.ts";
+import { deadline, onAbort } from "../../base/async.ts";
 import { ByteReader, fromSocket } from "../../base/byte_reader.ts";
 import { ByteWriter } from "../../base/byte_writer.ts";
 import { DeadlineError, isConnectionLost, messageOf } from "../../base/errors.ts";
@@ -7,146 +7,124 @@ import { closeSocket, type Socket } from "../../net/socket.ts";
 import type { Secret } from "../../net/secret.ts";
 import type { Credentials } from "./credentials.ts";
 import { ConnectError } from "./errors.ts";
-import { connectSecurely } from "./tls.ts";
+import { connectTls } from "./tls.ts";
 
-/** Where a server is. */
+/** The address of a server, and how to connect to it. */
 export interface Target {
   host: string;
   port: number;
   credentials?: Credentials;
-  /** It is a script, which gives no signs of life in between. */
+  /** The server is a script, which sends no pings. */
   classic?: boolean;
 }
 
-/** How long the server may keep the client waiting, milliseconds. */
+/** Timeouts of a connection, milliseconds. */
 export interface ConnectionTimeouts {
-  /** Until the connection stands. */
+  /** For TCP and TLS together. */
   connect: number;
-  /** Without a byte in either direction that something is expected in. */
-  silence: number;
+  /** For each read, and for a write that makes no progress. */
+  idle: number;
 }
 
-/** Waits of the client, where nothing else is said. A server pings every 5 seconds. */
-export const DEFAULT_CONNECTION_TIMEOUTS: ConnectionTimeouts = { connect: 10_000, silence: 15_000 };
+/** A stream-server pings every 5 seconds. */
+const NATIVE_TIMEOUTS: ConnectionTimeouts = { connect: 10_000, idle: 15_000 };
 
-/** Waits for a script, which may have nothing to send for a while. */
-const SCRIPT_CONNECTION_TIMEOUTS: ConnectionTimeouts = { connect: 10_000, silence: 30_000 };
+/** A script may have nothing to send for a while. */
+const SCRIPT_TIMEOUTS: ConnectionTimeouts = { connect: 10_000, idle: 30_000 };
 
-/** A connection to a server. Every wait on it has a deadline. */
+/** A connection to a server. Reads and writes on it time out. */
 export class ServerConnection implements Disposable {
   readonly reader: ByteReader;
   readonly writer: ByteWriter;
-  /** Goes with every request. */
+  /** Part of every request. */
   readonly token: Secret | undefined;
   #socket: Socket;
-  #signal: AbortSignal;
+  #abortListener: Disposable;
   #closed = false;
 
+  /** @param signal closes the connection; reads then throw its reason */
   constructor(
     socket: Socket,
     signal: AbortSignal,
-    { timeouts, token }: { timeouts: ConnectionTimeouts; token?: Secret },
+    { timeouts: { idle }, token }: { timeouts: ConnectionTimeouts; token?: Secret },
   ) {
     this.#socket = socket;
     this.token = token;
-    this.#signal = signal;
-    const { silence } = timeouts;
-    let silent = false;
-    const giveUp = () => {
-      silent = true;
+    let timedOut = false;
+    const onTimeout = () => {
+      timedOut = true;
       this.#close();
     };
     this.reader = new ByteReader(fromSocket({
       read: async (target) => {
-        using _limit = deadline(silence, giveUp);
+        using _limit = deadline(idle, onTimeout);
         try {
           return await socket.read(target);
         } catch (cause) {
           signal.throwIfAborted();
-          if (!silent) throw cause;
-          throw new DeadlineError(`the server was silent for ${silence / 1000} s`, { cause });
+          if (!timedOut) throw cause;
+          throw new DeadlineError(`the server was silent for ${idle / 1000} s`, { cause });
         }
       },
     }));
-    this.writer = new ByteWriter(socket, { stallTimeout: silence, onStall: giveUp });
-    signal.addEventListener("abort", this.#close);
-    if (signal.aborted) this.#close();
+    this.writer = new ByteWriter(socket, { stallTimeout: idle, onStall: onTimeout });
+    this.#abortListener = onAbort(signal, () => this.#close());
   }
 
   [Symbol.dispose](): void {
-    this.#signal.removeEventListener("abort", this.#close);
+    this.#abortListener[Symbol.dispose]();
     this.#close();
   }
 
-  #close = (): void => {
+  #close(): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#socket.close();
-  };
-}
-
-/**
- * Connects to a server.
- *
- * @throws {ConnectError} with what to do, where that is not possible
- */
-export async function connect(
-  target: Target,
-  signal: AbortSignal,
-  timeouts: ConnectionTimeouts = target.classic
-    ? SCRIPT_CONNECTION_TIMEOUTS
-    : DEFAULT_CONNECTION_TIMEOUTS,
-): Promise<ServerConnection> {
-  const { token, trust } = target.credentials ?? {};
-  const timeout = AbortSignal.timeout(timeouts.connect);
-  const limit = AbortSignal.any([signal, timeout]);
-  const raw = await connectPlainly(target, { signal, timeout, limit, timeouts });
-  raw.setNoDelay();
-  raw.setKeepAlive();
-  if (trust === undefined) return new ServerConnection(raw, signal, { timeouts, token });
-  const { host: hostname, port } = target;
-  const close = () => closeSocket(raw);
-  limit.addEventListener("abort", close);
-  try {
-    if (limit.aborted) close();
-    const socket = await connectSecurely(raw, { hostname, port }, trust);
-    return new ServerConnection(socket, signal, { timeouts, token });
-  } catch (cause) {
-    signal.throwIfAborted();
-    if (!timeout.aborted) {
-      const lasting = !(cause instanceof Error && isConnectionLost(cause.cause));
-      throw new ConnectError(messageOf(cause), { cause, lasting });
-    }
-    const reason = `no TLS within ${timeouts.connect / 1000} s, is that stream-server with ` +
-      "--tls-cert and --tls-key?";
-    throw new ConnectError(`Cannot connect to ${formatAddress({ hostname, port })}: ${reason}`, {
-      cause,
-    });
-  } finally {
-    limit.removeEventListener("abort", close);
   }
 }
 
-async function connectPlainly(
-  { host: hostname, port }: Target,
-  { signal, timeout, limit, timeouts }: {
-    signal: AbortSignal;
-    timeout: AbortSignal;
-    /** Of both, the one that fires first. */
-    limit: AbortSignal;
-    timeouts: ConnectionTimeouts;
-  },
-): Promise<Deno.TcpConn> {
+/**
+ * Connects to a server, with TLS if the credentials say how to verify its certificate.
+ *
+ * @param timeouts by default, those of the server's protocol
+ * @throws {ConnectError} with what the user can do about it
+ */
+export async function connect(
+  { host: hostname, port, credentials: { token, trust } = {}, classic }: Target,
+  signal: AbortSignal,
+  timeouts: ConnectionTimeouts = classic ? SCRIPT_TIMEOUTS : NATIVE_TIMEOUTS,
+): Promise<ServerConnection> {
+  const timeout = AbortSignal.timeout(timeouts.connect);
+  const limit = AbortSignal.any([signal, timeout]);
+  const seconds = timeouts.connect / 1000;
+  const failed = `Cannot connect to ${formatAddress({ hostname, port })}`;
+  let tcp: Deno.TcpConn;
   try {
-    return await Deno.connect({ hostname, port, signal: limit });
+    tcp = await Deno.connect({ hostname, port, signal: limit });
   } catch (cause) {
     signal.throwIfAborted();
     const [reason, advice] = timeout.aborted
-      ? [`no answer within ${timeouts.connect / 1000} s`, "check the address and the firewall"]
+      ? [`no answer within ${seconds} s`, "check the address and the firewall"]
       : cause instanceof Deno.errors.ConnectionRefused
       ? ["nothing listens there", "start stream-server or name it with --host and --port"]
       : [messageOf(cause), "name the server with --host and --port"];
-    const brief = `Cannot connect to ${formatAddress({ hostname, port })}: ${reason}`;
+    const brief = `${failed}: ${reason}`;
     throw new ConnectError(`${brief}, ${advice}`, { brief, cause });
+  }
+  tcp.setNoDelay();
+  tcp.setKeepAlive();
+  if (trust === undefined) return new ServerConnection(tcp, signal, { timeouts, token });
+  try {
+    using _close = onAbort(limit, () => closeSocket(tcp));
+    const socket = await connectTls(tcp, { hostname, port }, trust);
+    return new ServerConnection(socket, signal, { timeouts, token });
+  } catch (cause) {
+    signal.throwIfAborted();
+    if (timeout.aborted) {
+      const hint = "is that stream-server with --tls-cert and --tls-key?";
+      throw new ConnectError(`${failed}: no TLS within ${seconds} s, ${hint}`, { cause });
+    }
+    const permanent = !(cause instanceof Error && isConnectionLost(cause.cause));
+    throw new ConnectError(messageOf(cause), { cause, permanent });
   }
 }

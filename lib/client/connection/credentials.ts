@@ -2,43 +2,48 @@ import { messageOf } from "../../base/errors.ts";
 import { parseFingerprint } from "../../net/certificate.ts";
 import type { Secret } from "../../net/secret.ts";
 import { readToken } from "../../net/token.ts";
-import type { ClientFlags } from "../flags.ts";
 import type { Trust } from "./tls.ts";
 
-/** How a client shows that it may watch, and how it knows the server. */
+/** How the client authenticates itself, and how it verifies the server. */
 export interface Credentials {
-  /** Sent with every request. */
+  /** Part of every request. */
   token?: Secret;
-  /** Which certificate is the server's; without it, nothing is encrypted. */
+  /** Which certificate to accept; without it, the connection is not encrypted. */
   trust?: Trust;
 }
 
-/** What {@linkcode openCredentials} has to know. */
+/** Sources of {@linkcode Credentials}. */
 export interface CredentialSources {
-  flags: Pick<ClientFlags, "token-file" | "tls" | "ca-cert" | "tls-fingerprint" | "classic">;
-  /** The token of the environment; a file that a flag names counts more. */
+  flags: {
+    "token-file"?: string;
+    "tls": boolean;
+    "ca-cert"?: string;
+    "tls-fingerprint"?: string;
+    "classic": boolean;
+  };
+  /** Gives the token of the environment, or `undefined` if a file is named instead. */
   token: (file?: string) => Secret | undefined;
-  /** Takes a line for the user. */
-  tell: (line: string) => void;
+  /** Called with a line for the user. */
+  notify: (line: string) => void;
 }
 
 /**
  * Reads the files that the flags name.
  *
- * @throws {Error} where one of them cannot be used
+ * @throws {Error} if one of them cannot be used
  */
 export async function openCredentials(
-  { flags, token, tell }: CredentialSources,
+  { flags, token, notify }: CredentialSources,
 ): Promise<Credentials> {
   const trust = await toTrust(flags);
-  // It is taken out of the environment in any case.
   const file = flags["token-file"];
-  const found = token(file);
+  // Always called: it also removes the token from the environment.
+  const environmentToken = token(file);
   if (flags.classic) return { trust };
-  if (file === undefined) return { token: found, trust };
-  const { token: own, warning } = await readToken(file);
-  if (warning !== undefined) tell(warning);
-  return { token: own, trust };
+  if (file === undefined) return { token: environmentToken, trust };
+  const { token: fileToken, warning } = await readToken(file);
+  if (warning !== undefined) notify(warning);
+  return { token: fileToken, trust };
 }
 
 async function toTrust(flags: CredentialSources["flags"]): Promise<Trust | undefined> {

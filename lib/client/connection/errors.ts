@@ -1,64 +1,75 @@
-/** What may go wrong with a connection, and better the next time. */
+/** Failures of a connection: whether to connect again, and what to tell the user. */
 import { DeadlineError, FormatError, messageOf, RequestError } from "../../base/errors.ts";
 import { formatAddress } from "../../net/address.ts";
-import type { ClientFlags } from "../flags.ts";
-import { CutError } from "../request/request.ts";
+import type { Credentials } from "./credentials.ts";
 
-/** There is no way to the server, or it is not the one that it should be. */
+/** No connection could be made, or the server's certificate is not the expected one. */
 export class ConnectError extends Error {
   override name = "ConnectError";
-  /** It will be the same the next time. */
-  readonly lasting: boolean;
-  /** The message without advice, for who has been connected before. */
+  /** Connecting again would fail in the same way. */
+  readonly permanent: boolean;
+  /** The message without advice, for a user who was connected before. */
   readonly brief: string;
 
   constructor(
     message: string,
-    { lasting = false, brief = message, cause }: ConnectErrorOptions = {},
+    { permanent = false, brief = message, cause }: ErrorOptions & {
+      permanent?: boolean;
+      brief?: string;
+    } = {},
   ) {
     super(message, { cause });
-    this.lasting = lasting;
+    this.permanent = permanent;
     this.brief = brief;
   }
 }
 
-/** What a {@linkcode ConnectError} knows besides its message. */
-export interface ConnectErrorOptions extends ErrorOptions {
-  lasting?: boolean;
-  brief?: string;
+/** The connection ended before the response did. */
+export class CutError extends Error {
+  override name = "CutError";
 }
 
-/** Whether it may help to connect again: other failures would only be repeated. */
-export function mayPass(error: unknown): boolean {
+/** The server shut down, and said so, before the response ended. */
+export class ShutdownError extends CutError {
+  override name = "ShutdownError";
+}
+
+/** Whether connecting again may help. */
+export function isTransient(error: unknown): boolean {
   if (error instanceof RequestError) return error.code === "busy";
-  if (error instanceof ConnectError) return !error.lasting;
+  if (error instanceof ConnectError) return !error.permanent;
   return error instanceof CutError || error instanceof DeadlineError;
 }
 
-/** What {@linkcode explained} has to know. */
-export interface ExplainContext {
-  flags: ClientFlags;
-  signal: AbortSignal;
-}
-
-/** A failure before anything came may mean that something else serves there. */
-export function explained(reason: unknown, { flags, signal }: ExplainContext): unknown {
+/**
+ * Adds advice to a failure before the first frame: the token may be wrong, or the server may speak
+ * another protocol.
+ *
+ * @returns the signal's reason if it is aborted
+ */
+export function explained(
+  error: unknown,
+  { flags, signal }: {
+    flags: { host: string; port: number; classic: boolean; credentials?: Credentials };
+    signal: AbortSignal;
+  },
+): unknown {
   if (signal.aborted) return signal.reason;
   const { host, port, classic, credentials } = flags;
-  if (reason instanceof RequestError) {
-    if (reason.code !== "unauthorized") return reason;
+  if (error instanceof RequestError) {
+    if (error.code !== "unauthorized") return error;
     const hint = credentials?.token === undefined
       ? "name a file with it in --token-file, or set STREAM_TOKEN"
       : "look at --token-file or STREAM_TOKEN, and ask who keeps the server for the right one";
-    return new RequestError(reason.code, `${reason.message}; ${hint}`, { cause: reason });
+    return new RequestError(error.code, `${error.message}; ${hint}`, { cause: error });
   }
-  if (reason instanceof ConnectError) return reason;
+  if (error instanceof ConnectError) return error;
   const hint = classic
     ? "is that a script that pickles numpy arrays? For stream-server leave out --classic"
     : "is that stream-server? For a script that pickles numpy arrays use --classic";
-  const foreign = reason instanceof CutError || reason instanceof FormatError;
+  const isForeign = error instanceof CutError || error instanceof FormatError;
   const message = `Cannot get anything from ${formatAddress({ hostname: host, port })}: ${
-    messageOf(reason)
+    messageOf(error)
   }`;
-  return new Error(foreign ? `${message}; ${hint}` : message, { cause: reason });
+  return new Error(isForeign ? `${message}; ${hint}` : message, { cause: error });
 }

@@ -1,47 +1,54 @@
 import { Backoff } from "../../base/async.ts";
 import { type Clock, MONOTONIC_CLOCK } from "../../base/clock.ts";
 import { messageOf, RequestError } from "../../base/errors.ts";
-import { CutError } from "../request/request.ts";
-import { ConnectError, mayPass } from "./errors.ts";
+import { ConnectError, CutError, isTransient } from "./errors.ts";
 
-/** Tries in a row where nothing else is said. */
-export const USUAL_RETRIES = 5;
+/** Retries in a row, unless the user sets another number. */
+const DEFAULT_RETRIES = 5;
 
-/** How often something is tried again, in a row. */
+/** Limits on retries in a row. */
 export interface RetryLimits {
-  /** Before anything has come. */
+  /** Before anything was received. */
   first: number;
   /** After that. */
   later: number;
 }
 
-/** What {@linkcode Retries} has to know. */
+/**
+ * The limits that `--retries` sets. By default the first connection is not retried, so that a wrong
+ * address is reported at once.
+ */
+export function limitsOf({ retries }: { retries?: number }): RetryLimits {
+  return { first: retries ?? 0, later: retries ?? DEFAULT_RETRIES };
+}
+
+/** Options of {@linkcode Retries}. */
 export interface RetriesOptions {
   limits: RetryLimits;
-  /** Told what failed, and when it is tried again. */
-  tell: (line: string) => void;
+  /** Called with a line for the user. */
+  notify: (line: string) => void;
   clock?: Clock;
-  /** Gives numbers from 0 up to 1, as `Math.random` does. */
+  /** Gives numbers from 0 up to 1. @default Math.random */
   random?: () => number;
 }
 
-/** What one try came to. */
+/** A failed attempt. */
 export interface Failure {
   error: unknown;
-  /** What the user is told; the error's own message where absent. */
-  told?: string;
-  /** Something had come before: in this row or an earlier one. */
-  begun: boolean;
-  /** It may well be over the next time, although others of its kind are not. */
-  passing?: boolean;
+  /** The line for the user. @default the error's message */
+  message?: string;
+  /** Something was received, in this attempt or an earlier one. */
+  hasReceived: boolean;
+  /** Retry, even if {@linkcode isTransient} says otherwise. @default false */
+  transient?: boolean;
 }
 
-/** How often, and after how long, the client tries again what failed. */
+/** Retries failed attempts, with a growing wait before each. */
 export class Retries {
   #options: RetriesOptions;
   #clock: Clock;
   #backoff: Backoff;
-  #tried = 0;
+  #count = 0;
 
   constructor(options: RetriesOptions) {
     this.#options = options;
@@ -50,49 +57,54 @@ export class Retries {
   }
 
   /**
-   * Waits until it is time to try again.
+   * Waits until the next attempt is due.
    *
-   * @throws the failure, where it is of no use to try again, or has been tried often enough; the
-   * signal's reason where that fires
+   * @throws the failure, if it is permanent or the limit is reached; the signal's reason if that
+   * aborts
    */
-  async wait({ error, told, begun, passing }: Failure, signal: AbortSignal): Promise<void> {
+  async wait(
+    { error, message, hasReceived, transient }: Failure,
+    signal: AbortSignal,
+  ): Promise<void> {
     signal.throwIfAborted();
-    if (!passing && !mayPass(error)) throw error;
-    const { limits, tell } = this.#options;
-    const most = begun ? limits.later : limits.first;
-    const message = begun && error instanceof ConnectError ? error.brief : messageOf(error);
-    if (this.#tried >= most) {
-      throw this.#tried > 0 ? tried(error, { message, times: this.#tried }) : error;
+    if (!transient && !isTransient(error)) throw error;
+    const { limits, notify } = this.#options;
+    const limit = hasReceived ? limits.later : limits.first;
+    const reason = hasReceived && error instanceof ConnectError ? error.brief : messageOf(error);
+    if (this.#count >= limit) {
+      throw this.#count > 0 ? withCount(error, { reason, count: this.#count }) : error;
     }
-    this.#tried++;
+    this.#count++;
     const wait = this.#backoff.next();
     const seconds = Math.max(1, Math.round(wait / 1000));
-    tell(`${told ?? message}; trying again in ${seconds} s (${this.#tried} of ${most})`);
+    notify(`${message ?? reason}; trying again in ${seconds} s (${this.#count} of ${limit})`);
     await this.#clock.sleep(wait, signal);
   }
 
-  /** Begins to count anew, since something has come. */
+  /** Starts counting anew, after something was received. */
   reset(): void {
-    this.#tried = 0;
+    this.#count = 0;
     this.#backoff.reset();
   }
 
-  /** Does what may fail for a while, before anything has come, until it succeeds or may not fail. */
+  /** Repeats an action until it succeeds. Throws as {@linkcode Retries.wait} does. */
   async persist<Result>(action: () => Promise<Result>, signal: AbortSignal): Promise<Result> {
     while (true) {
       try {
         return await action();
       } catch (error) {
-        await this.wait({ error, begun: false }, signal);
+        await this.wait({ error, hasReceived: false }, signal);
       }
     }
   }
 }
 
-/** The same failure, which says how often it was tried again. */
-function tried(error: unknown, { message, times }: { message: string; times: number }): Error {
-  const text = `${message}; tried again ${times === 1 ? "once" : `${times} times`}`;
-  if (error instanceof RequestError) return new RequestError(error.code, text, { cause: error });
+/** An error of the same class whose message says how often it was retried. */
+function withCount(error: unknown, { reason, count }: { reason: string; count: number }): Error {
+  const message = `${reason}; tried again ${count === 1 ? "once" : `${count} times`}`;
+  if (error instanceof RequestError) {
+    return new RequestError(error.code, message, { cause: error });
+  }
   const Kind = [CutError, ConnectError].find((kind) => error instanceof kind) ?? Error;
-  return new Kind(text, { cause: error });
+  return new Kind(message, { cause: error });
 }

@@ -4,57 +4,51 @@ import { formatAddress } from "../../net/address.ts";
 import { toFingerprint } from "../../net/certificate.ts";
 import { TlsSocket } from "../../net/socket.ts";
 
-/** Which certificate is the server's. */
+/** Which certificate of the server is accepted. */
 export type Trust =
-  /** One of the name that was connected to, signed by whom this machine trusts. */
+  /** One for the name that was connected to, signed by an authority that this machine trusts. */
   | { kind: "system" }
-  /** One of that name, signed by, or itself, one of those in a file. */
+  /** One for that name that is in the file `file`, or signed by one of those in it. */
   | { kind: "authority"; pem: string; file: string }
-  /** The one with this fingerprint, `sha256:` and 64 digits, whatever its name. */
+  /** The one with this fingerprint, `sha256:` and 64 hexadecimal digits, for any name. */
   | { kind: "fingerprint"; fingerprint: string };
 
-/** Where the server is, as the user named it. */
-export interface ServerName {
-  hostname: string;
-  port: number;
-}
-
 /**
- * Agrees with the server on how to encrypt, once it has shown that it is the right one. Before that,
- * nothing is sent. The connection is closed where that fails.
+ * Starts TLS on a connection and verifies the server's certificate. No application data is sent
+ * before that. Closes the connection on failure.
  *
- * @throws {Error} with what to do about it
+ * @throws {Error} with what the user can do about it
  */
-export async function connectSecurely(
+export async function connectTls(
   raw: Deno.TcpConn,
-  { hostname, port }: ServerName,
+  { hostname, port }: { hostname: string; port: number },
   trust: Trust,
 ): Promise<TlsSocket> {
-  const where = formatAddress({ hostname, port });
+  const address = formatAddress({ hostname, port });
   let socket: TlsSocket;
   try {
     socket = await TlsSocket.connect(raw, {
       host: hostname,
-      // Addresses are no names to ask for (RFC 6066, 3).
+      // Server Name Indication takes no addresses (RFC 6066, 3).
       servername: isAddress(hostname) ? "" : hostname,
       ...toOptions(trust),
     });
   } catch (cause) {
-    throw new Error(`Cannot trust ${where}: ${explain(cause, trust)}`, { cause });
+    throw new Error(`Cannot trust ${address}: ${explain(cause, trust)}`, { cause });
   }
   if (trust.kind !== "fingerprint") return socket;
-  const found = socket.certificate.fingerprint256;
-  if (found !== undefined && toFingerprint(found) === trust.fingerprint) return socket;
+  const fingerprint = socket.certificate.fingerprint256;
+  if (fingerprint !== undefined && toFingerprint(fingerprint) === trust.fingerprint) return socket;
   socket.close();
   throw new Error(
-    `Cannot trust ${where}: its certificate is not the one of --tls-fingerprint, which is that of ` +
-      "another server, or an older one; the server tells its own at its start",
+    `Cannot trust ${address}: its certificate is not the one of --tls-fingerprint, which belongs to ` +
+      "another server or is older; the server prints its fingerprint when it starts",
   );
 }
 
 /**
- * A fingerprint is looked at after the handshake, in which the server has shown that it has the
- * key; whoever signed the certificate, and for which name, means nothing then.
+ * The handshake proves that the server has the key of its certificate. A fingerprint is compared
+ * after it; signature and name of the certificate do not matter then.
  */
 function toOptions(trust: Trust): ConnectionOptions {
   if (trust.kind === "fingerprint") return { rejectUnauthorized: false };
@@ -62,31 +56,35 @@ function toOptions(trust: Trust): ConnectionOptions {
   return { rejectUnauthorized: true, ca: authorities() };
 }
 
-/** Those that the machine trusts, or, where it names none, those of the program. */
+/** Certificates that this machine trusts, or, if it has none, those built into the program. */
 function authorities(): string[] {
-  const own = getCACertificates("system");
-  return own.length > 0 ? own : getCACertificates("bundled");
+  const system = getCACertificates("system");
+  return system.length > 0 ? system : getCACertificates("bundled");
 }
 
 function isAddress(hostname: string): boolean {
   return hostname.includes(":") || /^\d+\.\d+\.\d+\.\d+$/.test(hostname);
 }
 
-/** OpenSSL's names of what is wrong with a certificate, and what they mean to the user. */
+/** What is wrong with the certificate, from OpenSSL's error code. */
 function explain(error: unknown, trust: Trust): string {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  const others = trust.kind === "system" ? "--ca-cert FILE or --tls-fingerprint" : "another one";
+  const alternative = trust.kind === "system"
+    ? "--ca-cert FILE or --tls-fingerprint"
+    : "another one";
   if (code === "ERR_TLS_CERT_ALTNAME_INVALID") {
     return "its certificate is for another name, expected that of --host, or --tls-fingerprint";
   }
   if (code === "CERT_HAS_EXPIRED") return "its certificate has expired, expected a new one";
   if (code === "CERT_NOT_YET_VALID") return "its certificate is not yet good, is the clock right?";
   if (/SELF_SIGNED|UNABLE_TO|CERT_/.test(code)) {
-    const whom = trust.kind === "authority" ? `"${trust.file}"` : "anybody this machine trusts";
-    // Deno says the same of one that has expired.
+    const authority = trust.kind === "authority"
+      ? `"${trust.file}"`
+      : "anybody this machine trusts";
+    // Deno gives the same code for an expired one.
     const expiry = code === "UNABLE_TO_VERIFY_LEAF_SIGNATURE" ? ", or has expired" : "";
-    return `its certificate is not signed by ${whom}${expiry}, expected ${others}`;
+    return `its certificate is not signed by ${authority}${expiry}, expected ${alternative}`;
   }
-  const what = error instanceof Deno.errors.ConnectionReset ? "it broke off" : messageOf(error);
-  return `it does not speak TLS (${what}); stream-server does with --tls-cert and --tls-key`;
+  const reason = error instanceof Deno.errors.ConnectionReset ? "it broke off" : messageOf(error);
+  return `it does not speak TLS (${reason}); stream-server does with --tls-cert and --tls-key`;
 }

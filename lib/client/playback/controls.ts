@@ -2,7 +2,7 @@ import { deadline } from "../../base/async.ts";
 import type { Description } from "../../media/frame.ts";
 import type { Control } from "../../protocol/native/request.ts";
 import type { PlayAction } from "../../sinks/sink.ts";
-import type { MediaResponse } from "../request/request.ts";
+import type { MediaResponse } from "../request/response.ts";
 
 /** Seconds that the arrow keys go, as in most players. */
 const STEPS: Partial<Record<PlayAction, number>> = {

@@ -2,7 +2,7 @@ import { messageOf } from "../../base/errors.ts";
 import { type Description, type Encoding, type Frame, toSeconds } from "../../media/frame.ts";
 import type { Notice } from "../../protocol/native/response.ts";
 import type { Presentation, Sink } from "../../sinks/sink.ts";
-import type { MediaResponse } from "../request/request.ts";
+import type { MediaResponse } from "../request/response.ts";
 import type { Progress } from "../terminal/progress.ts";
 import type { PlayerControls } from "./controls.ts";
 import type { Statistics } from "./statistics.ts";

@@ -1,4 +1,5 @@
 import { type Frame, pcmSeconds, type StreamDescription, toSeconds } from "../../media/frame.ts";
+import { FrameCounter } from "../request/response.ts";
 
 /** Milliseconds from a live frame's capture to its arrival. */
 export interface Latency {
@@ -12,11 +13,6 @@ export interface Latency {
 export class Statistics {
   readonly command: string;
   name = "";
-  /** Frames of video. */
-  frames = 0;
-  audioFrames = 0;
-  /** Bytes of frames' data. */
-  bytes = 0;
   /** Frames that the server left out, as far as it has told. */
   dropped = 0;
   /** Connections that were made again. */
@@ -33,6 +29,7 @@ export class Statistics {
   #ended: number | undefined;
   #now: () => number;
   #streams = new Map<number, StreamDescription>();
+  #counter = new FrameCounter();
   #latencies = new LatencyHistogram();
 
   /** @param now milliseconds since some fixed moment; never goes back */
@@ -40,6 +37,21 @@ export class Statistics {
     this.command = command;
     this.#now = now;
     this.#began = now();
+  }
+
+  /** Frames of video. */
+  get frames(): number {
+    return this.#counter.totals.frames;
+  }
+
+  /** Frames of audio. */
+  get audioFrames(): number {
+    return this.#counter.totals.audioFrames;
+  }
+
+  /** Bytes of the frames' data. */
+  get bytes(): number {
+    return this.#counter.totals.bytes;
   }
 
   /** Seconds since the request, up to now or the end. */
@@ -69,6 +81,7 @@ export class Statistics {
   describe(name: string, streams: readonly StreamDescription[]): void {
     this.name = name;
     for (const stream of streams) this.#streams.set(stream.id, stream);
+    this.#counter.describe([...this.#streams.values()]);
   }
 
   /**
@@ -79,10 +92,8 @@ export class Statistics {
   count(frame: Frame, latency?: number): void {
     if (latency !== undefined) this.#latencies.add(latency);
     this.firstFrameMs ??= this.#now() - this.#began;
+    this.#counter.count(frame);
     const stream = this.#streams.get(frame.streamId);
-    if (stream?.type === "video") this.frames++;
-    else this.audioFrames++;
-    this.bytes += frame.data.byteLength;
     if (stream === undefined) return;
     const length = this.hasPicture ? 0 : pcmSeconds(frame.data.byteLength, stream) ?? 0;
     const reached = toSeconds(frame.timestamp, stream.timeBase) + length;

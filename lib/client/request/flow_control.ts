@@ -1,36 +1,36 @@
-import type { Control } from "../../protocol/native/request.ts";
-import type { MediaResponse, ResponsePart } from "./request.ts";
+import type { MediaResponse, ResponsePart } from "./response.ts";
 
-/** Bytes of frames that wait at once, and how many have to be left before more are asked for. */
+/** Limits on the buffered frames, in bytes. */
 export interface BufferLimits {
-  /** Above it the server is told to pause. */
+  /** Above it, the server is asked to pause. */
   pause: number;
-  /** Below it the server is told to go on. */
+  /** Below it, the server is asked to resume. */
   resume: number;
-  /** Above it nothing more is read, from a server that goes on all the same. */
+  /** Above it, reading stops, in case the server does not pause. */
   full: number;
 }
 
-/** Enough for a few raw pictures, and for some seconds of compressed ones. */
-const USUAL: BufferLimits = { pause: 8 << 20, resume: 2 << 20, full: 32 << 20 };
+/** Holds a few raw frames, or some seconds of compressed ones. */
+const DEFAULT_LIMITS: BufferLimits = { pause: 8 << 20, resume: 2 << 20, full: 32 << 20 };
 
 /**
- * An answer that may be taken as slowly as one likes: it is read all the time, so that the server's
- * signs of life are answered, and the server is told to pause while nobody takes what has come.
+ * Buffers a response for a slow consumer. Reading continues meanwhile, so that the server's pings
+ * are answered; the server is asked to pause when the buffer is full enough.
  */
 export class BufferedResponse implements MediaResponse {
   #response: MediaResponse;
   #limits: BufferLimits;
-  #waiting: ResponsePart[] = [];
-  /** Bytes of the frames that wait. */
+  #parts: ResponsePart[] = [];
+  /** Bytes of the frames in `#parts`. */
   #size = 0;
-  #paused = false;
-  #over = false;
-  #failure: { reason: unknown } | undefined;
-  #news = Promise.withResolvers<void>();
-  #room = Promise.withResolvers<void>();
+  #isPaused = false;
+  /** Nothing more is read. */
+  #ended = false;
+  #failure: { error: unknown } | undefined;
+  #added = Promise.withResolvers<void>();
+  #taken = Promise.withResolvers<void>();
 
-  constructor(response: MediaResponse, limits: BufferLimits = USUAL) {
+  constructor(response: MediaResponse, limits: BufferLimits = DEFAULT_LIMITS) {
     this.#response = response;
     this.#limits = limits;
   }
@@ -39,87 +39,83 @@ export class BufferedResponse implements MediaResponse {
     const reading = this.#read();
     try {
       while (true) {
-        const part = this.#waiting.shift();
+        const part = this.#parts.shift();
         if (part !== undefined) {
-          this.#taken(part);
+          this.#onTaken(part);
           yield part;
-        } else if (this.#over) {
-          if (this.#failure !== undefined) throw this.#failure.reason;
+        } else if (this.#ended) {
+          if (this.#failure !== undefined) throw this.#failure.error;
           return;
         } else {
-          await this.#news.promise;
+          await this.#added.promise;
         }
       }
     } finally {
-      const ended = this.#over;
-      this.#over = true;
-      if (!ended) this.abandon();
-      this.#room.resolve();
+      if (!this.#ended) this.abandon();
+      this.#ended = true;
+      this.#taken.resolve();
       await reading;
     }
   }
 
-  /** Ends the connection at once, and so the answer. */
+  /** Closes the connection, which ends the response. */
   abandon(): void {
     this.#response.abandon?.();
   }
 
-  /** Reads to the end, whatever that is; a failure waits for its turn behind what came before. */
+  /** Reads to the end. A failure is thrown after the parts before it have been taken. */
   async #read(): Promise<void> {
+    const { pause, resume, full } = this.#limits;
     try {
       for await (const part of this.#response) {
-        this.#waiting.push(kept(part));
+        this.#parts.push(copyOf(part));
         if (part.kind === "frame") this.#size += part.frame.data.byteLength;
-        this.#tell();
-        if (this.#size > this.#limits.pause) await this.#pause();
-        while (this.#size > this.#limits.full && !this.#over) await this.#roomMade();
-        if (this.#over) return;
+        this.#onAdded();
+        if (this.#size > pause) {
+          this.#setPaused(true);
+          // Without a pause message, only TCP's flow control holds the server up.
+          if (this.#response.control === undefined) await this.#sizeAtMost(resume);
+        }
+        await this.#sizeAtMost(full);
+        if (this.#ended) return;
       }
-    } catch (reason) {
-      this.#failure = { reason };
+    } catch (error) {
+      this.#failure = { error };
     } finally {
-      this.#over = true;
-      this.#tell();
+      this.#ended = true;
+      this.#onAdded();
     }
   }
 
-  async #pause(): Promise<void> {
-    if (this.#response.control === undefined) {
-      // TCP alone can hold such a server up.
-      while (this.#size > this.#limits.resume && !this.#over) await this.#roomMade();
-    } else if (!this.#paused) {
-      this.#paused = true;
-      this.#send({ action: "pause" });
+  async #sizeAtMost(bytes: number): Promise<void> {
+    while (this.#size > bytes && !this.#ended) {
+      this.#taken = Promise.withResolvers();
+      await this.#taken.promise;
     }
   }
 
-  async #roomMade(): Promise<void> {
-    this.#room = Promise.withResolvers();
-    await this.#room.promise;
+  #onAdded(): void {
+    this.#added.resolve();
+    this.#added = Promise.withResolvers();
   }
 
-  #taken(part: ResponsePart): void {
+  #onTaken(part: ResponsePart): void {
     if (part.kind !== "frame") return;
     this.#size -= part.frame.data.byteLength;
-    this.#room.resolve();
-    if (!this.#paused || this.#size >= this.#limits.resume) return;
-    this.#paused = false;
-    this.#send({ action: "resume" });
+    this.#taken.resolve();
+    if (this.#size < this.#limits.resume) this.#setPaused(false);
   }
 
-  #send(control: Control): void {
-    // Where the connection is gone, whoever reads the answer learns it, too, and tells of it.
-    this.#response.control?.(control).catch(() => {});
-  }
-
-  #tell(): void {
-    this.#news.resolve();
-    this.#news = Promise.withResolvers();
+  #setPaused(isPaused: boolean): void {
+    if (this.#isPaused === isPaused) return;
+    this.#isPaused = isPaused;
+    // If the connection is lost, reading the response reports it.
+    this.#response.control?.({ action: isPaused ? "pause" : "resume" }).catch(() => {});
   }
 }
 
-/** The same with memory of its own: the next frame comes where the one before lay. */
-function kept(part: ResponsePart): ResponsePart {
+/** A copy of a part: the next frame may reuse the memory of this one. */
+function copyOf(part: ResponsePart): ResponsePart {
   if (part.kind !== "frame") return part;
   return { ...part, frame: { ...part.frame, data: part.frame.data.slice() } };
 }

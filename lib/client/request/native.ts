@@ -15,70 +15,70 @@ import {
   parseNotice,
 } from "../../protocol/native/response.ts";
 import type { ServerConnection } from "../connection/connection.ts";
-import { ClockWatch } from "./clock_sync.ts";
-import { CutError, type MediaResponse, type ResponsePart } from "./request.ts";
+import { CutError } from "../connection/errors.ts";
+import { ClockSync } from "./clock_sync.ts";
+import type { MediaResponse, ResponsePart } from "./response.ts";
 
-/** What differs from one use to another. */
+/** Options of {@linkcode requestMedia}. */
 export interface RequestOptions {
   /** Microseconds since 1970; never goes back. */
   clock?: () => number;
-  /** Milliseconds between signs of life; 5 s unless told. */
-  signs?: number;
+  /** Milliseconds between keep-alives. @default 5_000 */
+  keepAlive?: number;
 }
 
 /**
- * Asks for an image or a video and gives the answer as it comes. Iterating throws
+ * Requests an image or a video over the native protocol. Iterating the response throws
  *
- * - {@linkcode RequestError}: what the server says against it
- * - {@linkcode CutError}: the connection ended before the answer did
+ * - {@linkcode RequestError}: the server refuses the request, or fails
+ * - {@linkcode FormatError}: the server breaks the protocol
+ * - {@linkcode CutError}: the connection ends before the response does
  */
 export function requestMedia(
-  link: ServerConnection,
+  connection: ServerConnection,
   request: MediaRequest,
-  { clock = sinceEpoch, signs }: RequestOptions = {},
+  { clock = sinceEpoch, keepAlive = 5_000 }: RequestOptions = {},
 ): MediaResponse {
-  const connection = new Connection(link.reader, link.writer);
-  const own = { ...request, token: link.token?.reveal() };
-  const response = { connection, request: own, clock, signs };
+  const messages = new Connection(connection.reader, connection.writer);
+  const authorized = { ...request, token: connection.token?.reveal() };
   return {
-    [Symbol.asyncIterator]: () => parts(response),
-    control: (control) => connection.send("control", encodeControl(control)),
-    abandon: () => link[Symbol.dispose](),
+    [Symbol.asyncIterator]: () => parts(messages, authorized, { clock, keepAlive }),
+    control: (control) => messages.send("control", encodeControl(control)),
+    abandon: () => connection[Symbol.dispose](),
   };
 }
 
 async function* parts(
-  { connection, request, clock, signs }: {
-    connection: Connection;
-    request: MediaRequest;
-    clock: () => number;
-    signs?: number;
-  },
+  messages: Connection,
+  request: MediaRequest,
+  { clock, keepAlive }: Required<RequestOptions>,
 ): AsyncGenerator<ResponsePart> {
-  await orCut(() => connection.send("request", encodeRequest(request)));
-  using _signs = sendKeepAlives(connection, signs);
-  let known: Set<number> | undefined;
-  /** Only of live sources is it of interest what time the server has. */
-  let watch: ClockWatch | undefined;
+  await orCut(() => messages.send("request", encodeRequest(request)));
+  using _keepAlives = sendKeepAlives(messages, keepAlive);
+  let streamIds: Set<number> | undefined;
+  /** Only for live sources, whose frames say when they were captured. */
+  let clockSync: ClockSync | undefined;
   while (true) {
-    const message = await nextMessage(connection, watch);
+    const message = await nextMessage(messages, clockSync);
     if (message.kind === "frame") {
-      if (!known?.has(message.streamId)) throw unexpected(`a frame of stream ${message.streamId}`);
-      const latency = watch?.since(message.captured);
+      if (!streamIds?.has(message.streamId)) {
+        throw unexpected(`a frame of stream ${message.streamId}`);
+      }
+      const latency = clockSync?.latencyOf(message.captured);
       yield { kind: "frame", frame: message, dropped: message.dropped, latency };
-      connection.recycle(message);
+      messages.recycle(message);
     } else if (message.kind === "describe") {
-      if (known !== undefined) throw unexpected("a second description");
+      if (streamIds !== undefined) throw unexpected("a second description");
       const description = parseDescription(message.payload);
-      known = new Set(description.streams.map((stream) => stream.id));
-      if (known.size < description.streams.length) throw unexpected("two streams of one id");
-      if (description.live) watch = new ClockWatch(connection, clock);
+      streamIds = new Set(description.streams.map((stream) => stream.id));
+      if (streamIds.size < description.streams.length) throw unexpected("two streams of one id");
+      if (description.live) clockSync = new ClockSync(messages, clock);
       yield { kind: "describe", description };
     } else if (message.kind === "notice") {
       yield { kind: "notice", notice: parseNotice(message.payload) };
     } else if (message.kind === "control") {
       yield { kind: "control", control: parseControl(message.payload) };
-    } else if (message.kind === "end" && known !== undefined) {
+    } else if (message.kind === "end" && streamIds !== undefined) {
       yield { kind: "end", end: parseEnd(message.payload) };
       return;
     } else {
@@ -88,41 +88,38 @@ async function* parts(
 }
 
 /**
- * Asks for the list of media.
- *
- * @throws {RequestError} what the server says against it
- * @throws {CutError} where the connection ends before the list came
+ * Requests the list of media. Throws as iterating the response of {@linkcode requestMedia} does.
  */
-export async function requestList(link: ServerConnection): Promise<ListEntry[]> {
-  const connection = new Connection(link.reader, link.writer);
-  const request = { command: "list_media", token: link.token?.reveal() } as const;
-  await orCut(() => connection.send("request", encodeRequest(request)));
-  const message = await nextMessage(connection);
+export async function requestList(connection: ServerConnection): Promise<ListEntry[]> {
+  const messages = new Connection(connection.reader, connection.writer);
+  const request = { command: "list_media", token: connection.token?.reveal() } as const;
+  await orCut(() => messages.send("request", encodeRequest(request)));
+  const message = await nextMessage(messages);
   if (message.kind !== "list") throw unexpected(`a message of kind ${message.kind}`);
   return parseList(message.payload);
 }
 
-/** Waits for the next message that is part of an answer; signs of life are answered here. */
-async function nextMessage(connection: Connection, watch?: ClockWatch): Promise<Message> {
+/** Waits for the next message that is part of a response. Handles pings, pongs and errors. */
+async function nextMessage(messages: Connection, clockSync?: ClockSync): Promise<Message> {
   while (true) {
     const message = await orCut(async () => {
-      await watch?.ask();
-      return await connection.receive();
+      await clockSync?.ping();
+      return await messages.receive();
     });
     if (message === undefined) throw new CutError("the connection was cut");
     if (message.kind === "error") throw parseError(message.payload);
-    if (message.kind === "ping") await orCut(() => connection.send("pong", message.payload));
-    else if (message.kind === "pong") watch?.hear(message);
+    if (message.kind === "ping") await orCut(() => messages.send("pong", message.payload));
+    else if (message.kind === "pong") clockSync?.onPong(message);
     else return message;
   }
 }
 
-/** Microseconds since 1970, going on evenly whatever becomes of the system's clock. */
+/** Microseconds since 1970. Does not follow the system's clock when that is set. */
 function sinceEpoch(): number {
   return Math.round((performance.timeOrigin + performance.now()) * 1000);
 }
 
-/** @throws {CutError} where the connection breaks off */
+/** @throws {CutError} if the connection is lost */
 async function orCut<Result>(action: () => Promise<Result>): Promise<Result> {
   try {
     return await action();
@@ -136,21 +133,18 @@ function unexpected(what: string): FormatError {
   return new FormatError(`Cannot understand the server: ${what} came unannounced`);
 }
 
-/** Milliseconds between two. */
-const INTERVAL = 5000;
-
 /**
- * Tells the server, until disposed, that the client is there, also while a viewer that takes nothing
- * for a while keeps it from reading the server's pings.
+ * Sends empty pongs until disposed, so that the server does not time out while a slow sink keeps the
+ * client from reading, and so from answering, its pings.
  */
-export function sendKeepAlives(connection: Connection, interval = INTERVAL): Disposable {
-  let sending = false;
+function sendKeepAlives(messages: Connection, interval: number): Disposable {
+  let isSending = false;
   const stop = () => clearInterval(timer);
   const timer = setInterval(() => {
-    if (sending) return;
-    sending = true;
-    // Where it fails, so does reading, which tells why.
-    connection.send("pong", new Uint8Array(0)).then(() => sending = false, stop);
+    if (isSending) return;
+    isSending = true;
+    // A failed write is not reported here: reading fails as well, with the reason.
+    messages.send("pong", new Uint8Array(0)).then(() => isSending = false, stop);
   }, interval);
   return { [Symbol.dispose]: stop };
 }

@@ -1,88 +1,304 @@
-import type { Description, Frame } from "../../media/frame.ts";
+import { onAbort } from "../../base/async.ts";
+import { type Clock, MONOTONIC_CLOCK } from "../../base/clock.ts";
+import { DeadlineError, RequestError } from "../../base/errors.ts";
 import type { Control, MediaRequest } from "../../protocol/native/request.ts";
-import type { EndReport, Notice } from "../../protocol/native/response.ts";
-import { connect } from "../connection/connection.ts";
-import { Retries, type RetryLimits, USUAL_RETRIES } from "../connection/retry.ts";
-import type { ClientFlags } from "../flags.ts";
+import type { EndReport, StreamTotals } from "../../protocol/native/response.ts";
+import { connect, type Target } from "../connection/connection.ts";
+import { CutError, ShutdownError } from "../connection/errors.ts";
+import { Retries, type RetriesOptions } from "../connection/retry.ts";
+import { formatCount, formatTime } from "../terminal/progress.ts";
 import { requestMedia } from "./native.ts";
-import { type ResumingOptions, ResumingResponse } from "./resuming.ts";
+import {
+  FrameCounter,
+  type MediaResponse,
+  type OpenResponse,
+  type ResponsePart,
+} from "./response.ts";
+import { ResumeState } from "./resume_state.ts";
 import { requestScript } from "./script.ts";
 
-/** What {@linkcode ask} has to know. */
-export interface AskOptions extends Omit<ResumingOptions, "ask" | "limits" | "random"> {
-  flags: ClientFlags;
+/** Connects once, and requests an image or a video in the protocol that the server speaks. */
+export async function openResponse(
+  request: MediaRequest,
+  target: Target,
+  signal: AbortSignal,
+): Promise<OpenResponse> {
+  const connection = await connect(target, signal);
+  const response = target.classic
+    ? requestScript(connection, request.command === "get_image" ? "get_image" : "get_video")
+    : requestMedia(connection, request);
+  return { ...response, [Symbol.dispose]: () => connection[Symbol.dispose]() };
+}
+
+/** Options of {@linkcode ask}. */
+export interface AskOptions extends Omit<ReconnectOptions, "open" | "random"> {
+  target: Target;
 }
 
 /**
- * Connects, and asks for an image or a video. Where the connection is lost later, the answer goes on
- * over another one, unless it comes from a script, which cannot be asked for the rest.
+ * Requests an image or a video, and reconnects when the connection is lost. The response of a script
+ * cannot be resumed, so only its first connection is retried.
  *
- * @throws {Error} where there is no connection, with what to do about it
+ * @throws {Error} if no connection can be made, with what the user can do about it
  */
-export async function ask(
-  request: MediaRequest,
-  options: AskOptions,
-): Promise<MediaResponse & Disposable> {
-  const { flags, signal, tell, clock } = options;
-  const limits = limitsOf(flags);
-  if (flags.classic) {
-    const retries = new Retries({ limits, tell, clock });
-    const link = await retries.persist(() => connect(flags, signal), signal);
-    const command = request.command === "get_image" ? "get_image" : "get_video";
-    const dispose = () => link[Symbol.dispose]();
-    return { ...requestScript(link, command), [Symbol.dispose]: dispose };
+export async function ask(request: MediaRequest, options: AskOptions): Promise<OpenResponse> {
+  const { target, signal } = options;
+  if (target.classic) {
+    return await new Retries(options).persist(() => openResponse(request, target, signal), signal);
   }
-  const response = new ResumingResponse(request, {
+  const response = new ReconnectingResponse(request, {
     ...options,
-    limits,
-    ask: async (request, signal) => {
-      const link = await connect(flags, signal);
-      return {
-        response: requestMedia(link, request),
-        [Symbol.dispose]: () => link[Symbol.dispose](),
-      };
-    },
+    open: (request, signal) => openResponse(request, target, signal),
   });
   await response.connect();
   return response;
 }
 
-/** Who names a number wants it from the beginning; else a mistake in the address is told at once. */
-export function limitsOf({ retries }: Pick<ClientFlags, "retries">): RetryLimits {
-  return { first: retries ?? 0, later: retries ?? USUAL_RETRIES };
+/** Options of {@linkcode ReconnectingResponse}. */
+export interface ReconnectOptions extends RetriesOptions {
+  /** Connects and sends a request. The signal closes the connection. */
+  open: (request: MediaRequest, signal: AbortSignal) => Promise<OpenResponse>;
+  /** The user may seek in the response. */
+  seekable: boolean;
+  /** Ends the response. */
+  signal: AbortSignal;
+  /** Aborts when the user quits: the current connection is finished, and no other is made. */
+  quit?: AbortSignal;
+  /** Called when a connection is restored. */
+  onReconnect?: () => void;
 }
 
-/** What comes back for an image or a video: one description, frames, one end, and news between. */
-export type ResponsePart =
-  | { kind: "describe"; description: Description }
-  /** The frame is good until the next part is asked for. */
-  | {
-    kind: "frame";
-    frame: Frame;
-    /** Frames were left out before it. */
-    dropped: boolean;
-    /** Milliseconds since a live frame was captured, where both clocks are known. */
-    latency?: number;
+/**
+ * A response over as many connections as it takes. After a cut it continues as
+ * {@linkcode ResumeState} describes.
+ *
+ * Iterating throws what ended the last connection: the error of {@linkcode Retries.wait}, or an
+ * `Error` if the media has changed, or if fewer frames arrived than were sent.
+ */
+export class ReconnectingResponse implements MediaResponse, Disposable {
+  #options: ReconnectOptions;
+  #clock: Clock;
+  #retries: Retries;
+  #state: ResumeState;
+  #counter = new FrameCounter();
+  #abandoned = new AbortController();
+  #quitListener: Disposable | undefined;
+  #response: OpenResponse | undefined;
+  /** A server has sent something, be it a notice. */
+  #hasReceived = false;
+  /** On the current connection: frames are skipped until the server replies to the seek. */
+  #isSeeking = false;
+  /** A frame of the current connection was delivered. */
+  #hasDelivered = false;
+  /** When the connection was lost that is being restored, milliseconds. */
+  #lostAt: number | undefined;
+  /** Frames that the server dropped, on earlier connections and on the current one. */
+  #dropped = { earlier: 0, current: 0 };
+
+  constructor(request: MediaRequest, options: ReconnectOptions) {
+    const { clock = MONOTONIC_CLOCK, quit, seekable } = options;
+    this.#options = options;
+    this.#clock = clock;
+    this.#retries = new Retries(options);
+    this.#state = new ResumeState(request, { seekable, now: () => clock.now() });
+    if (quit === undefined) return;
+    this.#quitListener = onAbort(quit, () => {
+      if (this.#response === undefined) this.abandon();
+    });
   }
-  | { kind: "notice"; notice: Notice }
-  /** The server's answer to a seek: what follows comes from there. */
-  | { kind: "control"; control: Control }
-  | { kind: "end"; end: EndReport };
 
-/** An answer as it comes, and what can be done about it meanwhile. */
-export interface MediaResponse extends AsyncIterable<ResponsePart> {
-  /** Tells the server to pause, go on, seek or stop; absent where the wire has no such message. */
-  control?(control: Control): Promise<void>;
-  /** Ends the connection at once, and so the answer; harmless when it has ended. */
-  abandon?(): void;
+  /**
+   * Makes the first connection. Returns without one if the user quits meanwhile.
+   *
+   * @throws {Error} if no connection can be made
+   */
+  async connect(): Promise<void> {
+    const request = this.#state.nextRequest;
+    if (request === undefined) return;
+    try {
+      this.#response = await this.#retries.persist(() => this.#open(request), this.#signal);
+    } catch (error) {
+      if (!this.#abandoned.signal.aborted || this.#options.signal.aborted) throw error;
+    }
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<ResponsePart> {
+    while (true) {
+      const request = this.#state.nextRequest;
+      if (request === undefined) {
+        const missing = formatSeconds(this.#state.idle * 1000);
+        this.#options.notify(`What was asked for is over: its last ${missing} s are missing`);
+        yield { kind: "end", end: this.#endOf({ reason: "end" }) };
+        return;
+      }
+      try {
+        using response = this.#response ?? await this.#open(request);
+        this.#response = response;
+        yield* this.#parts(response);
+        return;
+      } catch (error) {
+        this.#response = undefined;
+        await this.#waitToReconnect(error);
+      }
+    }
+  }
+
+  /** Sends a control. Later connections continue in the state that it leads to. */
+  async control(control: Control): Promise<void> {
+    this.#state.onControl(control);
+    await this.#response?.control?.(control);
+  }
+
+  abandon(): void {
+    this.#abandoned.abort();
+    this.#quitListener?.[Symbol.dispose]();
+  }
+
+  [Symbol.dispose](): void {
+    this.abandon();
+    this.#response?.[Symbol.dispose]();
+  }
+
+  /** Aborts when nothing more is wanted. */
+  get #signal(): AbortSignal {
+    return AbortSignal.any([this.#options.signal, this.#abandoned.signal]);
+  }
+
+  #open(request: MediaRequest): Promise<OpenResponse> {
+    return this.#options.open(request, this.#signal);
+  }
+
+  /** Turns the parts of one connection into parts of the whole response. */
+  async *#parts(response: MediaResponse): AsyncGenerator<ResponsePart> {
+    this.#isSeeking = this.#hasDelivered = false;
+    this.#counter.startConnection();
+    for await (const part of response) {
+      this.#hasReceived = true;
+      if (part.kind === "describe") {
+        const isFirst = !this.#state.isDescribed;
+        this.#state.describe(part.description);
+        this.#counter.describe(part.description.streams);
+        if (isFirst) yield part;
+        else this.#onReconnected(response);
+      } else if (part.kind === "frame") {
+        const delivered = this.#take(part);
+        if (delivered !== undefined) yield delivered;
+      } else if (part.kind === "control") {
+        this.#isSeeking = false;
+        this.#state.onSeekReply(part.control);
+        yield part;
+      } else if (part.kind === "notice") {
+        yield this.#addDropped(part);
+      } else {
+        checkReceived(this.#counter.connectionStreams, part.end);
+        if (part.end.reason === "shutdown") {
+          throw new ShutdownError("the server was shut down");
+        }
+        yield { kind: "end", end: this.#endOf(part.end) };
+      }
+    }
+  }
+
+  #onReconnected(response: MediaResponse): void {
+    const { position, isPaused, isLive, nextSeek } = this.#state;
+    this.#options.onReconnect?.();
+    // The gap of a live source is known with its first frame.
+    if (!isLive) {
+      const now = this.#clock.now();
+      const seconds = formatSeconds(now - (this.#lostAt ?? now));
+      const from = formatTime(position);
+      this.#options.notify(`Connected again after ${seconds} s, going on at ${from}`);
+    }
+    this.#lostAt = undefined;
+    // While paused, no frame arrives that would reset the count.
+    if (isPaused) this.#retries.reset();
+    this.#isSeeking = nextSeek !== undefined;
+    if (nextSeek !== undefined) this.#send(response, nextSeek);
+    if (isPaused) this.#send(response, { action: "pause" });
+  }
+
+  #take(part: Extract<ResponsePart, { kind: "frame" }>): ResponsePart | undefined {
+    this.#counter.count(part.frame);
+    if (this.#isSeeking) return undefined;
+    const frame = this.#state.take(part.frame);
+    if (frame === undefined) return undefined;
+    this.#retries.reset();
+    if (!this.#hasDelivered && this.#state.gap > 0) {
+      const gap = formatSeconds(this.#state.gap * 1000);
+      this.#options.notify(`Connected again, going on with the newest: ${gap} s are missing`);
+    }
+    this.#hasDelivered = true;
+    return { ...part, frame };
+  }
+
+  #addDropped(part: Extract<ResponsePart, { kind: "notice" }>): ResponsePart {
+    const { dropped } = part.notice;
+    if (dropped === undefined) return part;
+    this.#dropped.current = dropped;
+    return { ...part, notice: { ...part.notice, dropped: this.#dropped.earlier + dropped } };
+  }
+
+  /** The end of the whole response, from that of the last connection. */
+  #endOf(end: Partial<EndReport> & Pick<EndReport, "reason">): EndReport {
+    const dropped = this.#dropped.earlier + (end.dropped ?? 0);
+    return { ...end, ...this.#counter.totals, dropped };
+  }
+
+  /** @throws the error, if no other connection may help */
+  async #waitToReconnect(error: unknown): Promise<void> {
+    const { signal, quit } = this.#options;
+    const { isDescribed, isLive, isResumable, position } = this.#state;
+    signal.throwIfAborted();
+    if (this.#abandoned.signal.aborted || quit?.aborted || !isResumable) throw error;
+    this.#lostAt ??= this.#clock.now();
+    this.#dropped = { earlier: this.#dropped.earlier + this.#dropped.current, current: 0 };
+    const hasReason = error instanceof ShutdownError || error instanceof DeadlineError;
+    const isLoss = hasReason || error instanceof CutError;
+    const at = isDescribed ? ` at ${formatTime(position)}` : "";
+    const message = isLoss
+      ? `Connection lost${at}${hasReason ? `: ${error.message}` : ""}`
+      : undefined;
+    // A live source may not be back yet, such as a camera that lost power as well.
+    const transient = isLive && error instanceof RequestError && error.code === "media_error";
+    const hasReceived = this.#hasReceived;
+    await this.#retries.wait({ error, message, hasReceived, transient }, this.#signal);
+  }
+
+  #send(response: MediaResponse, control: Control): void {
+    // If the connection is lost again, reading the response reports it.
+    response.control?.(control).catch(() => {});
+  }
 }
 
-/** The connection ended before the answer did. */
-export class CutError extends Error {
-  override name = "CutError";
+function formatSeconds(milliseconds: number): string {
+  return (milliseconds / 1000).toFixed(1);
 }
 
-/** The server ended, and said so, before the answer did. */
-export class ShutdownError extends CutError {
-  override name = "ShutdownError";
+/**
+ * Compares what one connection delivered with what the server says it sent, if it says so.
+ *
+ * @throws {Error} if they differ
+ */
+function checkReceived(received: readonly StreamTotals[], end: EndReport): void {
+  if (end.streams === undefined) return;
+  const none = { frames: 0, bytes: 0 };
+  for (const id of new Set([...end.streams, ...received].map((stream) => stream.id))) {
+    const [sent, came] = [end.streams, received]
+      .map((streams) => streams.findLast((stream) => stream.id === id) ?? none);
+    for (const [key, unit] of [["frames", "frame"], ["bytes", "byte"]] as const) {
+      if (came[key] === sent[key]) continue;
+      throw new Error(
+        `the server sent ${formatCount(sent[key], unit)} of stream ${id} and ${came[key]} came, ` +
+          "get it again",
+      );
+    }
+  }
+  const frames = received.reduce((sum, stream) => sum + stream.frames, 0);
+  const bytes = received.reduce((sum, stream) => sum + stream.bytes, 0);
+  const sentFrames = end.frames + end.audioFrames;
+  if (frames === sentFrames && bytes === end.bytes) return;
+  throw new Error(
+    `the server sent ${formatCount(sentFrames, "frame")} of ${end.bytes} bytes in all and ` +
+      `${frames} of ${bytes} came, get it again`,
+  );
 }

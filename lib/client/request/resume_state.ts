@@ -1,8 +1,3 @@
-/** What of an answer has come, over however many connections. Pure. */
-
-/** What the user did in an answer, so that a later connection can be led to the same place. Pure. */
-
-/** Whether an answer goes on where another broke off. Pure. */
 import {
   type Description,
   type Frame,
@@ -13,63 +8,178 @@ import {
   toSeconds,
 } from "../../media/frame.ts";
 import type { Control, MediaRequest, ResumePoint } from "../../protocol/native/request.ts";
-import type { EndReport, StreamTotals } from "../../protocol/native/response.ts";
-import { formatCount } from "../terminal/progress.ts";
+import { LiveTimeline } from "./live_timeline.ts";
 
-/** What has come of one stream. */
-interface Received {
+/** Options of {@linkcode ResumeState}. */
+export interface ResumeStateOptions {
+  /** The user may seek in the response. */
+  seekable: boolean;
+  /** Milliseconds since a fixed time; never goes back. */
+  now: () => number;
+}
+
+/** The progress of one stream. */
+interface StreamState {
   stream: StreamDescription;
   point?: ResumePoint;
-  /** Frames that did not follow upon what was before them. */
+  /** Frames that were marked as a discontinuity. */
   breaks: number;
 }
 
-/** Knows of each stream what came last, so that the rest can be asked for. */
-export class ResumeState {
-  #streams: Map<number, Received>;
-  #hasPicture: boolean;
-  #position = 0;
-  #totals = { frames: 0, audioFrames: 0, bytes: 0 };
+/** Seconds of the shortest part that can be requested. */
+const MIN_DURATION = 0.001;
 
-  constructor(streams: readonly StreamDescription[]) {
-    this.#streams = new Map(streams.map((stream) => [stream.id, { stream, breaks: 0 }]));
-    this.#hasPicture = streams.some(({ type }) => type === "video");
+/**
+ * What a response has delivered so far, over all of its connections, and how the next connection
+ * continues it.
+ *
+ * - A file continues with the frame after the last one of each stream ({@linkcode ResumePoint}).
+ * - After a seek, or in a loop that is watched, a file continues with a seek to the position:
+ *   timestamps that were delivered twice do not identify a frame.
+ * - A live source continues with its newest frame, on one timeline.
+ */
+export class ResumeState {
+  #request: MediaRequest;
+  #options: ResumeStateOptions;
+  /** As the first connection described it. */
+  #description: Description | undefined;
+  #streams = new Map<number, StreamState>();
+  #hasVideo = false;
+  /** Of a live source. */
+  #timeline: LiveTimeline | undefined;
+  #position = 0;
+  #isPaused = false;
+  /** The latest seek. */
+  #seek: { to: unknown; id: unknown; isAnswered: boolean } | undefined;
+
+  constructor(request: MediaRequest, options: ResumeStateOptions) {
+    this.#request = request;
+    this.#options = options;
   }
 
-  /** Where each stream of which something came goes on. */
+  /** A connection has described the response. */
+  get isDescribed(): boolean {
+    return this.#description !== undefined;
+  }
+
+  get isLive(): boolean {
+    return this.#timeline !== undefined;
+  }
+
+  get isPaused(): boolean {
+    return this.#isPaused;
+  }
+
+  /** Another connection can continue the response. */
+  get isResumable(): boolean {
+    const description = this.#description;
+    return description === undefined || description.live || description.etag !== undefined;
+  }
+
+  /** Timestamp of the latest video frame, or of the latest frame if there is no video; seconds. */
+  get position(): number {
+    return this.#position;
+  }
+
+  /** Where each stream of which a frame was delivered continues. */
   get points(): ResumePoint[] {
     return [...this.#streams.values()].flatMap(({ point, breaks }) =>
       point === undefined ? [] : breaks === 0 ? [point] : [{ ...point, breaks }]
     );
   }
 
-  /** Seconds on the time line of the timestamps: of the newest picture, or sound where it is all. */
-  get position(): number {
-    return this.#position;
+  /** Seconds since the latest frame of a live source arrived. */
+  get idle(): number {
+    return this.#timeline?.idle ?? 0;
   }
 
-  /** Everything that came. */
-  get totals(): Pick<EndReport, "frames" | "audioFrames" | "bytes"> {
-    return this.#totals;
+  /** Seconds of a live source that are missing at the latest cut. */
+  get gap(): number {
+    return this.#timeline?.gap ?? 0;
   }
 
-  /** Takes note of a frame that is passed on. */
-  take(frame: Frame): void {
-    const received = this.#streams.get(frame.streamId);
-    if (received === undefined) return;
-    const { stream } = received;
-    if (frame.discontinuity) received.breaks++;
-    received.point = pointAfter(frame, stream);
-    this.#totals.bytes += frame.data.byteLength;
-    if (stream.type === "video") this.#totals.frames++;
-    else this.#totals.audioFrames++;
-    if (this.#hasPicture && stream.type !== "video") return;
-    this.#position = Math.max(this.#position, toSeconds(frame.timestamp, stream.timeBase));
+  /** The request for what was not delivered yet; `undefined` if nothing is left of it. */
+  get nextRequest(): MediaRequest | undefined {
+    // Once the server has chosen the media, the request names it.
+    const request = { ...this.#request, name: this.#description?.name ?? this.#request.name };
+    if (this.#timeline !== undefined && request.duration !== undefined) {
+      const duration = request.duration - this.#timeline.length;
+      return duration < MIN_DURATION ? undefined : { ...request, duration };
+    }
+    const { points } = this;
+    return this.isLive || this.#needsSeek || points.length === 0
+      ? request
+      : { ...request, resume: points };
   }
 
-  /** What follows comes from elsewhere: `position` seconds on the time line of the timestamps. */
-  jump(position: number): void {
-    this.#position = position;
+  /** The seek that {@linkcode ResumeState.nextRequest} has to be followed by, if any. */
+  get nextSeek(): Control | undefined {
+    if (!this.#needsSeek) return undefined;
+    const action = "seek";
+    const seek = this.#seek;
+    if (seek?.isAnswered === false) return { action, to: seek.to, id: seek.id };
+    const { start = 0, duration = Infinity, loop } = this.#request;
+    const round = Math.min((this.#description?.duration ?? Infinity) - start, duration);
+    const isRound = loop && round > 0 && round < Infinity;
+    const position = isRound ? this.#position % round : this.#position;
+    return { action, to: Math.max(0, start + position), id: seek?.id ?? 0 };
+  }
+
+  get #needsSeek(): boolean {
+    const isLooped = this.#options.seekable && this.#request.loop === true;
+    return !this.isLive && (this.#seek !== undefined || isLooped);
+  }
+
+  /**
+   * Starts a connection with its description.
+   *
+   * @throws {Error} if it cannot continue the earlier ones
+   */
+  describe(description: Description): void {
+    const { live, streams } = description;
+    if (this.#description !== undefined) {
+      checkSame(this.#description, description);
+      this.#timeline?.resume(streams);
+      return;
+    }
+    this.#description = description;
+    this.#streams = new Map(streams.map((stream) => [stream.id, { stream, breaks: 0 }]));
+    this.#hasVideo = streams.some(({ type }) => type === "video");
+    if (live) this.#timeline = new LiveTimeline(streams, this.#options.now);
+  }
+
+  /**
+   * Records a frame.
+   *
+   * @returns the frame to deliver, with its time on the common timeline; `undefined` if it precedes
+   * what was delivered
+   */
+  take(original: Frame): Frame | undefined {
+    const frame = this.#timeline === undefined ? original : this.#timeline.retime(original);
+    if (frame === undefined) return undefined;
+    const state = this.#streams.get(frame.streamId);
+    if (state === undefined) return frame;
+    const { stream } = state;
+    if (frame.discontinuity) state.breaks++;
+    state.point = pointAfter(frame, stream);
+    if (!this.#hasVideo || stream.type === "video") {
+      this.#position = Math.max(this.#position, toSeconds(frame.timestamp, stream.timeBase));
+    }
+    return frame;
+  }
+
+  /** Records a control that the user sends. */
+  onControl({ action, to, id }: Control): void {
+    if (action === "pause") this.#isPaused = true;
+    else if (action === "resume") this.#isPaused = false;
+    else if (action === "seek") this.#seek = { to, id, isAnswered: false };
+  }
+
+  /** Records the server's reply to a seek. */
+  onSeekReply({ to, id }: Control): void {
+    // The user may have sent another seek since.
+    if (this.#seek?.id === id) this.#seek = { to, id, isAnswered: true };
+    this.#position = (typeof to === "number" ? to : 0) - (this.#request.start ?? 0);
   }
 }
 
@@ -80,153 +190,32 @@ function pointAfter({ timestamp, data }: Frame, stream: StreamDescription): Resu
   return { id, after: timestamp, next: timestamp + ticks };
 }
 
-/** What came over one connection, to be compared with what the server says that it sent. */
-export class Totals {
-  #streams = new Map<number, StreamTotals>();
-
-  /** Counts a frame, whatever becomes of it. */
-  count({ streamId, data }: Frame): void {
-    const stream = this.#of(streamId);
-    stream.frames++;
-    stream.bytes += data.byteLength;
-    this.#streams.set(streamId, stream);
-  }
-
-  /**
-   * Compares with the end of the answer, where that says what was sent.
-   *
-   * @throws {Error} where anything else came
-   */
-  check(end: Pick<EndReport, "streams" | "frames" | "audioFrames" | "bytes">): void {
-    if (end.streams === undefined) return;
-    const sent = new Map(end.streams.map((stream) => [stream.id, stream]));
-    for (const id of new Set([...sent.keys(), ...this.#streams.keys()])) {
-      const { frames, bytes } = sent.get(id) ?? { frames: 0, bytes: 0 };
-      const came = this.#of(id);
-      if (came.frames !== frames) {
-        throw new Error(
-          `the server sent ${
-            formatCount(frames, "frame")
-          } of stream ${id} and ${came.frames} came, ` +
-            "get it again",
-        );
-      }
-      if (came.bytes !== bytes) {
-        throw new Error(
-          `the server sent ${formatCount(bytes, "byte")} of stream ${id} and ${came.bytes} came, ` +
-            "get it again",
-        );
-      }
-    }
-    const all = [...this.#streams.values()];
-    const frames = all.reduce((sum, stream) => sum + stream.frames, 0);
-    const bytes = all.reduce((sum, stream) => sum + stream.bytes, 0);
-    const sentFrames = end.frames + end.audioFrames;
-    if (frames === sentFrames && bytes === end.bytes) return;
-    throw new Error(
-      `the server sent ${formatCount(sentFrames, "frame")} of ${end.bytes} bytes in all and ` +
-        `${frames} of ${bytes} came, get it again`,
-    );
-  }
-
-  #of(id: number): StreamTotals {
-    return this.#streams.get(id) ?? { id, frames: 0, bytes: 0 };
-  }
-}
-
-/** What {@linkcode Steering} has to know. */
-export interface PlaybackStateOptions {
-  /** It is looked at, so that the user may seek in it. */
-  seekable: boolean;
-}
-
-/** Remembers seeks and pauses. */
-export class PlaybackState {
-  #request: MediaRequest;
-  #seekable: boolean;
-  #paused = false;
-  /** The newest seek: where to, and by which number; and whether it was answered. */
-  #seek: { to: unknown; id: unknown; arrived: boolean } | undefined;
-
-  constructor(request: MediaRequest, { seekable }: PlaybackStateOptions) {
-    this.#request = request;
-    this.#seekable = seekable;
-  }
-
-  get paused(): boolean {
-    return this.#paused;
-  }
-
-  /** Whether the place is found by a seek: timestamps that came twice do not tell it. */
-  get seeks(): boolean {
-    return this.#seek !== undefined || (this.#seekable && this.#request.loop === true);
-  }
-
-  /** Takes note of what the user does. */
-  act({ action, to, id }: Control): void {
-    if (action === "pause") this.#paused = true;
-    else if (action === "resume") this.#paused = false;
-    else if (action === "seek") this.#seek = { to, id, arrived: false };
-  }
-
-  /**
-   * Takes note of the server's answer to a seek.
-   *
-   * @returns where what follows begins, seconds on the time line of the timestamps
-   */
-  arrive({ to, id }: Control): number {
-    // Another seek may have followed the one that this is the answer to.
-    if (this.#seek?.id === id) this.#seek = { to, id, arrived: true };
-    return (typeof to === "number" ? to : 0) - (this.#request.start ?? 0);
-  }
-
-  /**
-   * The seek that leads to where the user is, or wants to be.
-   *
-   * @param position seconds on the time line of the timestamps
-   * @param whole seconds of the media, where that is known
-   */
-  seekTo(position: number, whole = Infinity): Control {
-    const action = "seek";
-    const seek = this.#seek;
-    if (seek !== undefined && !seek.arrived) return { action, to: seek.to, id: seek.id };
-    const { start = 0, duration = Infinity, loop } = this.#request;
-    const round = Math.min(whole - start, duration);
-    const inRound = loop && round > 0 && round < Infinity ? position % round : position;
-    return { action, to: Math.max(0, start + inRound), id: seek?.id ?? 0 };
-  }
-}
-
-/**
- * Compares what is described after a cut with what was described at first.
- *
- * @throws {Error} where frames of the one cannot follow those of the other
- */
-export function checkSame(first: Description, again: Description): void {
-  if (first.live !== again.live || first.name !== again.name) {
+/** @throws {Error} if frames of the second description cannot follow frames of the first */
+function checkSame(first: Description, second: Description): void {
+  if (first.live !== second.live || first.name !== second.name) {
     throw new Error("the server has something else by this name now, ask for it anew");
   }
   if (first.live) {
-    const [before, after] = [first, again].map(({ streams }) => streams);
+    const [before, after] = [first, second].map(({ streams }) => streams);
     if (sameFormats(before, after)) return;
     throw new Error(
-      `the source came back as something else: ${told(after)}, expected ${told(before)}; ask for ` +
-        "it anew",
+      `the source came back as something else: ${summaryOf(after)}, expected ` +
+        `${summaryOf(before)}; ask for it anew`,
     );
   }
-  if (first.etag !== again.etag) {
+  if (first.etag !== second.etag) {
     throw new Error(
       "the file was replaced meanwhile: it is not the one that it began with, get it anew",
     );
   }
-  if (sameStreams(first.streams, again.streams)) return;
+  if (sameStreams(first.streams, second.streams)) return;
   throw new Error(
     "the server sends it in another form now, as a server of another version may, get it anew",
   );
 }
 
 /** Streams in a few words: `rawvideo 1280×720 and pcm_s16le`. */
-function told(streams: readonly StreamDescription[]): string {
+function summaryOf(streams: readonly StreamDescription[]): string {
   return streams.map((stream) => {
     const { codec } = stream;
     return stream.type === "video" ? `${codec} ${stream.width}×${stream.height}` : codec;

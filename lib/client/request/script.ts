@@ -7,7 +7,6 @@ import {
   FRAME_TAILROOM,
   type Rational,
 } from "../../media/frame.ts";
-import type { EndReport } from "../../protocol/native/response.ts";
 import {
   parseScriptLength,
   parseScriptMessage,
@@ -16,9 +15,10 @@ import {
   scriptRequest,
 } from "../../protocol/script/framing.ts";
 import type { ServerConnection } from "../connection/connection.ts";
-import { CutError, type MediaResponse, type ResponsePart } from "./request.ts";
+import { CutError } from "../connection/errors.ts";
+import { FrameCounter, type MediaResponse, type ResponsePart } from "./response.ts";
 
-/** The classic wire has no timestamps: frames get their moment of arrival, in microseconds. */
+/** The protocol has no timestamps: frames get their time of arrival, in microseconds. */
 const TIME_BASE: Rational = [1, 1_000_000];
 
 /** NUT's name of the pixel format bgr24. */
@@ -27,74 +27,70 @@ const BGR24_FOURCC = "BGR\x18";
 /** Bytes of the length in front of each pickle. */
 const LENGTH_SIZE = 4;
 
-/** Room around a pickle. Pixels are left where they are in it, with the room of its beginning. */
+/** Bytes to leave free around a pickle. A frame's data stays where it is in the pickle. */
 const ROOM = { offset: FRAME_HEADROOM, tail: FRAME_TAILROOM };
 
-/** What differs from one use to another. */
-export interface ScriptOptions {
-  /** Milliseconds since some fixed moment; never goes back. */
-  now?: () => number;
-}
-
 /**
- * Asks a script that speaks the classic wire for its image or video, and gives the answer in the
- * form that the native wire's has. Iterating throws
+ * Requests the image or the video of a script that sends pickled arrays. Iterating the response
+ * throws
  *
- * - {@linkcode FormatError}: for anything but arrays and an end
- * - {@linkcode CutError}: the connection ended before the answer did
+ * - {@linkcode FormatError}: the script sends anything but arrays and an end
+ * - {@linkcode CutError}: the connection ends before the response does
+ *
+ * @param now milliseconds since a fixed time; never goes back
  */
 export function requestScript(
-  link: ServerConnection,
+  connection: ServerConnection,
   command: ScriptCommand,
-  { now = () => performance.now() }: ScriptOptions = {},
+  { now = () => performance.now() }: { now?: () => number } = {},
 ): MediaResponse {
   return {
-    [Symbol.asyncIterator]: () => parts(link, command, now),
-    abandon: () => link[Symbol.dispose](),
+    [Symbol.asyncIterator]: () => parts(connection, command, now),
+    abandon: () => connection[Symbol.dispose](),
   };
 }
 
 async function* parts(
-  link: ServerConnection,
+  connection: ServerConnection,
   command: ScriptCommand,
   now: () => number,
 ): AsyncGenerator<ResponsePart> {
   const pool = new BufferPool(2);
-  await link.writer.write(scriptRequest(command));
-  const end: EndReport = { frames: 0, audioFrames: 0, bytes: 0, dropped: 0, reason: "end" };
+  await connection.writer.write(scriptRequest(command));
+  const counter = new FrameCounter();
   let description: Description | undefined;
-  let begin = 0;
-  let last = -1;
+  let start = 0;
+  let timestamp = -1;
   while (true) {
-    const received = await nextPickle(link, pool);
-    if (received === undefined) {
-      // Some scripts close right after an image, without an end.
-      if (command === "get_image" && end.frames > 0) break;
+    const pickle = await nextPickle(connection, pool);
+    if (pickle === undefined) {
+      // Some scripts close the connection after an image, without an end.
+      if (command === "get_image" && description !== undefined) break;
       throw new CutError("the connection was cut");
     }
-    const message = parseScriptMessage(received);
+    const message = parseScriptMessage(pickle);
     if (message.kind === "end") break;
     if (description === undefined) {
       description = describe(command, message);
-      begin = now();
+      counter.describe(description.streams);
+      start = now();
       yield { kind: "describe", description };
     } else {
       checkSize(description, message);
     }
-    last = Math.max(last + 1, Math.round((now() - begin) * 1000));
+    timestamp = Math.max(timestamp + 1, Math.round((now() - start) * 1000));
     const data = asPlainMemory(message.data);
-    const frame: Frame = { streamId: 0, timestamp: last, keyframe: true, data };
-    end.frames++;
-    end.bytes += data.byteLength;
+    const frame: Frame = { streamId: 0, timestamp, keyframe: true, data };
+    counter.count(frame);
     yield { kind: "frame", frame, dropped: false };
-    pool.give(received.buffer);
+    pool.give(pickle.buffer);
     if (command === "get_image") break;
   }
   if (description === undefined) throw new CutError("the server had nothing to send");
-  yield { kind: "end", end };
+  yield { kind: "end", end: { ...counter.totals, dropped: 0, reason: "end" } };
 }
 
-/** Reads one length and the pickle behind it; `undefined` where the connection ends instead. */
+/** Reads one length and its pickle; `undefined` if the connection ends instead. */
 async function nextPickle(
   { reader }: ServerConnection,
   pool: BufferPool,
@@ -133,7 +129,7 @@ function describe(
   };
 }
 
-/** @throws {FormatError} where a frame has another size than the first */
+/** @throws {FormatError} if the size differs from that of the first frame */
 function checkSize(
   { streams: [stream] }: Description,
   { width, height }: Extract<ScriptMessage, { kind: "frame" }>,
@@ -144,7 +140,7 @@ function checkSize(
   );
 }
 
-/** The same bytes where they lie, typed as memory that can be handed to streams. */
+/** Views bytes as memory that streams accept. Copies only shared memory. */
 function asPlainMemory({ buffer, byteOffset, byteLength }: Uint8Array): Uint8Array<ArrayBuffer> {
   if (buffer instanceof ArrayBuffer) return new Uint8Array(buffer, byteOffset, byteLength);
   return new Uint8Array(buffer, byteOffset, byteLength).slice();

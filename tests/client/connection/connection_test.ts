@@ -8,13 +8,13 @@ import {
 import { DeadlineError } from "../../../lib/base/errors.ts";
 import { connect } from "../../../lib/client/connection/connection.ts";
 import { requestMedia } from "../../../lib/client/request/native.ts";
-import type { ResponsePart } from "../../../lib/client/request/request.ts";
+import type { ResponsePart } from "../../../lib/client/request/response.ts";
 import { describe, frame, say, ScriptedServer, untilGone } from "../../support/scripted_server.ts";
 
 const NEVER = new AbortController().signal;
 
-/** Milliseconds; as long as tests want to wait for a deadline. */
-const SHORT = { connect: 50, silence: 50 };
+/** Milliseconds that the tests wait for a timeout. */
+const SHORT = { connect: 50, idle: 50 };
 
 function target({ address: { hostname, port } }: Pick<ScriptedServer, "address">) {
   return { host: hostname, port };
@@ -26,7 +26,7 @@ async function takeAll(response: AsyncIterable<ResponsePart>): Promise<string[]>
   return kinds;
 }
 
-Deno.test("connect() says what to do where nothing listens", async () => {
+Deno.test("connect() says what to do if nothing listens", async () => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr as Deno.NetAddr;
   listener.close();
@@ -38,7 +38,7 @@ Deno.test("connect() says what to do where nothing listens", async () => {
   );
 });
 
-Deno.test("connect() says what to do where there is no such host", async () => {
+Deno.test("connect() says what to do if there is no such host", async () => {
   const error = await assertRejects(
     () => connect({ host: "no.host.invalid", port: 7 }, NEVER),
     Error,
@@ -63,57 +63,59 @@ Deno.test("connect() stops while it waits for an answer", async () => {
   assertEquals(await assertRejects(() => connecting), reason);
 });
 
-Deno.test("Link gives a server up that is silent", async () => {
+Deno.test("ServerConnection times out when the server is silent", async () => {
   await using server = new ScriptedServer(untilGone);
-  using link = await connect(target(server), NEVER, SHORT);
-  const response = requestMedia(link, { command: "get_video" });
+  using connection = await connect(target(server), NEVER, SHORT);
+  const response = requestMedia(connection, { command: "get_video" });
   const error = await assertRejects(() => takeAll(response), DeadlineError);
   assertEquals(error.message, "the server was silent for 0.05 s");
 });
 
-Deno.test("Link gives a server up that falls silent inside a frame", async () => {
+Deno.test("ServerConnection times out when the server falls silent inside a frame", async () => {
   await using server = new ScriptedServer(async (peer) => {
     await say(peer, describe(), frame(0), frame(1).subarray(0, 100));
     await untilGone(peer);
   });
-  using link = await connect(target(server), NEVER, SHORT);
+  using connection = await connect(target(server), NEVER, SHORT);
   const kinds: string[] = [];
   const error = await assertRejects(async () => {
-    for await (const { kind } of requestMedia(link, { command: "get_video" })) kinds.push(kind);
+    for await (const { kind } of requestMedia(connection, { command: "get_video" })) {
+      kinds.push(kind);
+    }
   }, DeadlineError);
   assertEquals(kinds, ["describe", "frame"]);
   assertEquals(error.message, "the server was silent for 0.05 s");
 });
 
-Deno.test("Link gives a server up that takes nothing", async () => {
+Deno.test("ServerConnection times out when the server reads nothing", async () => {
   const asked = Promise.withResolvers<void>();
   await using server = new ScriptedServer(() => asked.promise);
-  using link = await connect(target(server), NEVER, SHORT);
+  using connection = await connect(target(server), NEVER, SHORT);
   const error = await assertRejects(async () => {
-    while (true) await link.writer.write(new Uint8Array(1 << 20));
+    while (true) await connection.writer.write(new Uint8Array(1 << 20));
   }, DeadlineError);
   asked.resolve();
   assertEquals(error.message, "The peer took nothing for 0.05 s");
 });
 
-Deno.test("Link ends a wait when its signal fires", async () => {
+Deno.test("ServerConnection stops reading when its signal aborts", async () => {
   const controller = new AbortController();
   const reason = new Error("enough");
   await using server = new ScriptedServer(async (peer) => {
     controller.abort(reason);
     await untilGone(peer);
   });
-  using link = await connect(target(server), controller.signal);
-  const response = requestMedia(link, { command: "get_video" });
+  using connection = await connect(target(server), controller.signal);
+  const response = requestMedia(connection, { command: "get_video" });
   assertEquals(await assertRejects(() => takeAll(response)), reason);
 });
 
-Deno.test("Link can be disposed twice, and leaves its signal alone afterwards", async () => {
+Deno.test("ServerConnection can be disposed twice, and ignores its signal afterwards", async () => {
   const controller = new AbortController();
   await using server = new ScriptedServer(untilGone);
-  const link = await connect(target(server), controller.signal);
-  link[Symbol.dispose]();
-  link[Symbol.dispose]();
+  const connection = await connect(target(server), controller.signal);
+  connection[Symbol.dispose]();
+  connection[Symbol.dispose]();
   controller.abort();
   assert(controller.signal.aborted);
 });

@@ -6,8 +6,7 @@ import {
   RequestError,
   TruncatedError,
 } from "../../../lib/base/errors.ts";
-import { ConnectError, mayPass } from "../../../lib/client/connection/errors.ts";
-import { CutError } from "../../../lib/client/request/request.ts";
+import { ConnectError, CutError, isTransient } from "../../../lib/client/connection/errors.ts";
 
 Deno.test({
   name: "isConnectionLost() knows a broken connection by Deno's classes and by the system's names",
@@ -32,23 +31,23 @@ Deno.test({
 });
 
 Deno.test({
-  name: "mayPass() tells what may go better from what will be the same",
+  name: "isTransient() tells transient failures from permanent ones",
   permissions: "none",
   fn() {
-    const passing = [
+    const transient = [
       new CutError("cut"),
       new DeadlineError("silent"),
       new ConnectError("refused"),
       new RequestError("busy", "full"),
     ];
-    assertEquals(passing.map(mayPass), passing.map(() => true));
-    const lasting = [
-      new ConnectError("the wrong certificate", { lasting: true }),
+    assertEquals(transient.map(isTransient), transient.map(() => true));
+    const permanent = [
+      new ConnectError("the wrong certificate", { permanent: true }),
       new RequestError("not_found", "no such file"),
       new RequestError("unauthorized", "no"),
       new FormatError("garbage"),
       new Error("disk full"),
     ];
-    assertEquals(lasting.map(mayPass), lasting.map(() => false));
+    assertEquals(permanent.map(isTransient), permanent.map(() => false));
   },
 });

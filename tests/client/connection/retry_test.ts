@@ -1,31 +1,30 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { RequestError } from "../../../lib/base/errors.ts";
-import { ConnectError } from "../../../lib/client/connection/errors.ts";
+import { ConnectError, CutError } from "../../../lib/client/connection/errors.ts";
 import { Retries } from "../../../lib/client/connection/retry.ts";
-import { CutError } from "../../../lib/client/request/request.ts";
 import { SkippingClock } from "../../support/skipping_clock.ts";
 
 const { signal } = new AbortController();
 
-function tried({ first = 0, later = 3 } = {}) {
-  const told: string[] = [];
+function start({ first = 0, later = 3 } = {}) {
+  const lines: string[] = [];
   const clock = new SkippingClock();
-  const tell = (line: string) => void told.push(line);
-  const retries = new Retries({ limits: { first, later }, tell, clock, random: () => 0.5 });
-  return { retries, told, clock };
+  const notify = (line: string) => void lines.push(line);
+  const retries = new Retries({ limits: { first, later }, notify, clock, random: () => 0.5 });
+  return { retries, lines, clock };
 }
 
 function test(name: string, fn: () => Promise<void>): void {
   Deno.test({ name, permissions: "none", fn });
 }
 
-test("Retries.wait() waits twice as long each time, tells of it, and gives up", async () => {
-  const { retries, told, clock } = tried();
+test("Retries.wait() waits twice as long each time, notifies, and gives up", async () => {
+  const { retries, lines, clock } = start();
   const error = new CutError("the connection was cut");
-  const failure = { error, told: "Connection lost", begun: true };
+  const failure = { error, message: "Connection lost", hasReceived: true };
   for (let times = 0; times < 3; times++) await retries.wait(failure, signal);
   assertEquals(clock.waits, [1000, 2000, 4000]);
-  assertEquals(told, [
+  assertEquals(lines, [
     "Connection lost; trying again in 1 s (1 of 3)",
     "Connection lost; trying again in 2 s (2 of 3)",
     "Connection lost; trying again in 4 s (3 of 3)",
@@ -37,22 +36,22 @@ test("Retries.wait() waits twice as long each time, tells of it, and gives up", 
   ]);
 });
 
-test("Retries.reset() begins to count anew", async () => {
-  const { retries, told, clock } = tried({ later: 1 });
-  const failure = { error: new ConnectError("refused"), begun: true };
+test("Retries.reset() starts counting anew", async () => {
+  const { retries, lines, clock } = start({ later: 1 });
+  const failure = { error: new ConnectError("refused"), hasReceived: true };
   await retries.wait(failure, signal);
   retries.reset();
   await retries.wait(failure, signal);
   assertEquals(clock.waits, [1000, 1000]);
-  assertEquals(told, Array(2).fill("refused; trying again in 1 s (1 of 1)"));
+  assertEquals(lines, Array(2).fill("refused; trying again in 1 s (1 of 1)"));
 });
 
-test("Retries.wait() gives up at once where it is of no use, or not wanted", async () => {
-  const { retries, clock } = tried();
+test("Retries.wait() gives up at once if the failure is permanent, or the limit 0", async () => {
+  const { retries, clock } = start();
   for (
     const failure of [
-      { error: new RequestError("not_found", "no such file"), begun: true },
-      { error: new CutError("the connection was cut"), begun: false },
+      { error: new RequestError("not_found", "no such file"), hasReceived: true },
+      { error: new CutError("the connection was cut"), hasReceived: false },
     ]
   ) {
     assertEquals(
@@ -61,13 +60,13 @@ test("Retries.wait() gives up at once where it is of no use, or not wanted", asy
     );
   }
   const reason = new Error("enough");
-  const failure = { error: new CutError("cut"), begun: true };
+  const failure = { error: new CutError("cut"), hasReceived: true };
   assertEquals(await assertRejects(() => retries.wait(failure, AbortSignal.abort(reason))), reason);
   assertEquals(clock.waits, []);
 });
 
 test("Retries.persist() tries until it succeeds", async () => {
-  const { retries, clock } = tried({ first: 2 });
+  const { retries, clock } = start({ first: 2 });
   let times = 0;
   const action = () =>
     ++times < 3 ? Promise.reject(new RequestError("busy", "full")) : Promise.resolve("done");

@@ -30,8 +30,8 @@ function pin(fingerprint: string): Trust {
   return { kind: "fingerprint", fingerprint };
 }
 
-/** What a client that trusts so says of a server with a certificate; nothing where it is content. */
-async function complaint(
+/** The error of a client that connects to a server with a certificate; empty if there is none. */
+async function errorOf(
   pair: CertificatePair,
   { trust, host = "localhost" }: { trust: Trust; host?: string },
 ): Promise<string> {
@@ -42,67 +42,67 @@ async function complaint(
   });
   const target = { host, port: server.address.port, credentials: { token: TOKEN, trust } };
   try {
-    using link = await connect(target, NEVER);
-    assertEquals(await requestList(link), []);
+    using connection = await connect(target, NEVER);
+    assertEquals(await requestList(connection), []);
     return "";
   } catch (error) {
     return (error as Error).message;
   }
 }
 
-test("connect() trusts a certificate that is itself named, by name or address", async () => {
+test("connect() trusts a certificate that --ca-cert holds, by name or address", async () => {
   const own = await makeCertificate(folder, "own");
   for (const host of ["localhost", "127.0.0.1"]) {
-    assertEquals(await complaint(own, { trust: authority(own.cert), host }), "");
+    assertEquals(await errorOf(own, { trust: authority(own.cert), host }), "");
   }
 });
 
 test("connect() trusts what an authority has signed", async () => {
   const issuer = await makeCertificate(folder, "issuer");
   const signed = await makeCertificate(folder, "signed", { issuer });
-  assertEquals(await complaint(signed, { trust: authority(issuer.cert) }), "");
+  assertEquals(await errorOf(signed, { trust: authority(issuer.cert) }), "");
   const other = await makeCertificate(folder, "other");
   assertMatch(
-    await complaint(signed, { trust: authority(other.cert) }),
+    await errorOf(signed, { trust: authority(other.cert) }),
     /^Cannot trust localhost:\d+: its certificate is not signed by ".+other\.crt"(, or has expired)?, expected/,
   );
   assertMatch(
-    await complaint(signed, { trust: { kind: "system" } }),
+    await errorOf(signed, { trust: { kind: "system" } }),
     /: its certificate is not signed by anybody this machine trusts(, or has expired)?, expected --ca-cert FILE or --tls-fingerprint$/,
   );
 });
 
-test("connect() wants the name, unless a fingerprint says which certificate it is", async () => {
+test("connect() verifies the host name, unless a fingerprint is given", async () => {
   const named = await makeCertificate(folder, "named", { names: "DNS:camera.example" });
   assertMatch(
-    await complaint(named, { trust: authority(named.cert) }),
+    await errorOf(named, { trust: authority(named.cert) }),
     /: its certificate is for another name, expected that of --host, or --tls-fingerprint$/,
   );
-  assertEquals(await complaint(named, { trust: pin(named.fingerprint) }), "");
+  assertEquals(await errorOf(named, { trust: pin(named.fingerprint) }), "");
   const last = named.fingerprint.endsWith("0") ? "1" : "0";
   assertMatch(
-    await complaint(named, { trust: pin(named.fingerprint.slice(0, -1) + last) }),
+    await errorOf(named, { trust: pin(named.fingerprint.slice(0, -1) + last) }),
     /: its certificate is not the one of --tls-fingerprint, /,
   );
 });
 
-test("connect() takes no certificate that has expired, unless it is exactly the one", async () => {
+test("connect() refuses an expired certificate, unless its fingerprint is given", async () => {
   const issuer = await makeCertificate(folder, "elder");
   const old = await makeCertificate(folder, "old", { issuer, days: -1 });
   assertMatch(
-    await complaint(old, { trust: authority(issuer.cert) }),
+    await errorOf(old, { trust: authority(issuer.cert) }),
     /: its certificate (has expired, expected a new one|.* or has expired, expected another one)$/,
   );
-  assertEquals(await complaint(old, { trust: pin(old.fingerprint) }), "");
+  assertEquals(await errorOf(old, { trust: pin(old.fingerprint) }), "");
 });
 
-test("connect() trusts nobody who shows the right certificate and has not its key", async () => {
+test("connect() refuses a server that lacks the key of its certificate", async () => {
   const { cert, key, fingerprint } = await makeCertificate(folder, "stolen");
   {
-    // What is to fail below, does so for the key alone.
+    // With the right key, the connection succeeds.
     await using honest = await OpensslServer.start({ cert, key });
     const credentials = { token: TOKEN, trust: pin(fingerprint) };
-    using _link = await connect({ host: "localhost", port: honest.port, credentials }, NEVER);
+    using _connection = await connect({ host: "localhost", port: honest.port, credentials }, NEVER);
   }
   await using thief = await OpensslServer.start({ cert, key: await forgeKey(key) });
   for (const trust of [pin(fingerprint), authority(cert)]) {
@@ -112,7 +112,7 @@ test("connect() trusts nobody who shows the right certificate and has not its ke
   }
 });
 
-/** A key that says of itself that it belongs to a certificate, and does not. */
+/** A private key of another certificate, with the public key of this one. */
 async function forgeKey(key: string): Promise<string> {
   const [right, forged] = [`${key}.der`, `${key}.forged`];
   await openssl("ec", "-in", key, "-outform", "DER", "-out", right);
@@ -126,7 +126,7 @@ async function forgeKey(key: string): Promise<string> {
   return forged;
 }
 
-test("connect() sends nothing before it trusts", async () => {
+test("connect() sends nothing before the certificate is verified", async () => {
   const own = await makeCertificate(folder, "shown");
   const other = await makeCertificate(folder, "expected");
   const certificate = { cert: own.cert, key: own.key };
@@ -139,7 +139,7 @@ test("connect() sends nothing before it trusts", async () => {
   assertEquals(server.log.filter((line) => /list|unauthorized|bad_request/.test(line)), []);
 });
 
-Deno.test("connect() says where there is no TLS", async () => {
+Deno.test("connect() reports a server without TLS", async () => {
   await using server = await testServer({ media: folder });
   const target = {
     ...{ host: "localhost", port: server.address.port },
@@ -152,7 +152,7 @@ Deno.test("connect() says where there is no TLS", async () => {
   );
 });
 
-Deno.test("connect() waits only so long for TLS", async () => {
+Deno.test("connect() times out while waiting for TLS", async () => {
   using silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const accepting = silent.accept();
   const target = {
@@ -160,7 +160,7 @@ Deno.test("connect() waits only so long for TLS", async () => {
     credentials: { trust: pin(`sha256:${"0".repeat(64)}`) },
   };
   const error = await assertRejects(
-    () => connect(target, NEVER, { connect: 200, silence: 200 }),
+    () => connect(target, NEVER, { connect: 200, idle: 200 }),
     Error,
   );
   assertMatch(error.message, /^Cannot connect to 127\.0\.0\.1:\d+: no TLS within 0\.2 s, is that/);

@@ -1,5 +1,5 @@
 import { assertAlmostEquals, assertEquals } from "@std/assert";
-import { ClockOffset } from "../../../lib/client/request/clock_sync.ts";
+import { ClockOffset, ClockSync } from "../../../lib/client/request/clock_sync.ts";
 
 /** A sample of a clock that is ahead by `offset`, microseconds. */
 function sample(sent: number, { offset = 5000, there = 100, back = 100 } = {}) {
@@ -7,7 +7,7 @@ function sample(sent: number, { offset = 5000, there = 100, back = 100 } = {}) {
 }
 
 Deno.test({
-  name: "ClockOffset knows nothing before the first sample, and exactly what is symmetric",
+  name: "ClockOffset is undefined before the first sample, and exact for symmetric ones",
   permissions: "none",
   fn() {
     const clock = new ClockOffset();
@@ -20,7 +20,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "ClockOffset goes by the shortest way, whatever asymmetric ones say",
+  name: "ClockOffset uses the shortest round trip, despite asymmetric samples",
   permissions: "none",
   fn() {
     const clock = new ClockOffset();
@@ -33,7 +33,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "ClockOffset follows a clock that was set anew, and ignores time that goes back",
+  name: "ClockOffset follows a clock that was set, and ignores time that goes back",
   permissions: "none",
   fn() {
     const clock = new ClockOffset();
@@ -42,5 +42,63 @@ Deno.test({
     assertEquals(clock.microseconds, -7e6);
     clock.add({ sent: 9e9, received: 8e9, remote: 0 });
     assertEquals(clock.microseconds, -7e6);
+  },
+});
+
+/** A ClockSync with its pings recorded, and a clock that is set by hand, microseconds. */
+function start() {
+  const pings: { payload: Uint8Array<ArrayBuffer>; timestamp?: number }[] = [];
+  const clock = { now: 1_000_000_000 };
+  const send = (_: string, payload: Uint8Array, options?: { timestamp?: number }) => {
+    pings.push({ payload: payload.slice(), ...options });
+    return Promise.resolve();
+  };
+  return { pings, clock, sync: new ClockSync({ send }, () => clock.now) };
+}
+
+Deno.test({
+  name: "ClockSync pings once a second, with its own time",
+  permissions: "none",
+  async fn() {
+    const { pings, clock, sync } = start();
+    for (const step of [0, 0, 999_999, 1]) {
+      clock.now += step;
+      await sync.ping();
+    }
+    assertEquals(pings.map(({ timestamp }) => timestamp), [1_000_000_000, 1_001_000_000]);
+    assertEquals(pings.map(({ payload }) => payload.byteLength), [8, 8]);
+  },
+});
+
+Deno.test({
+  name: "ClockSync gives the latency of frames once the server's clock is known",
+  permissions: "none",
+  async fn() {
+    const { pings, clock, sync } = start();
+    const ahead = 3_600_000_000;
+    await sync.ping();
+    assertEquals(sync.latencyOf(clock.now + ahead), undefined);
+    clock.now += 400;
+    sync.onPong({ payload: pings[0].payload, timestamp: clock.now - 200 + ahead });
+    assertAlmostEquals(sync.latencyOf(clock.now + ahead - 12_000) ?? -1, 12, 0.001);
+    assertEquals(sync.latencyOf(clock.now + ahead + 50_000), 0);
+    assertEquals(sync.latencyOf(undefined), undefined);
+  },
+});
+
+Deno.test({
+  name: "ClockSync ignores pongs that are late, foreign or without a time",
+  permissions: "none",
+  async fn() {
+    const { pings, clock, sync } = start();
+    await sync.ping();
+    clock.now += 1_000_000;
+    await sync.ping();
+    sync.onPong({ payload: pings[0].payload, timestamp: 5 });
+    sync.onPong({ payload: new Uint8Array(3), timestamp: 5 });
+    sync.onPong({ payload: pings[1].payload, timestamp: 0 });
+    assertEquals(sync.latencyOf(clock.now), undefined);
+    sync.onPong({ payload: pings[1].payload, timestamp: clock.now });
+    assertEquals(sync.latencyOf(clock.now), 0);
   },
 });

@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { BufferedResponse } from "../../../lib/client/request/flow_control.ts";
-import type { MediaResponse, ResponsePart } from "../../../lib/client/request/request.ts";
+import type { MediaResponse, ResponsePart } from "../../../lib/client/request/response.ts";
 import type { Control } from "../../../lib/protocol/native/request.ts";
 
 function test(name: string, fn: () => Promise<void>): void {
@@ -9,7 +9,7 @@ function test(name: string, fn: () => Promise<void>): void {
 
 const LIMITS = { pause: 30, resume: 20, full: 60 };
 
-/** An answer of frames of ten bytes, in memory that is used again and again. */
+/** A response of frames of ten bytes, in memory that is reused. */
 class Frames implements MediaResponse {
   readonly controls: unknown[] = [];
   given = 0;
@@ -44,7 +44,7 @@ class Frames implements MediaResponse {
   }
 }
 
-/** Lets everything happen that waits for nothing but its turn. */
+/** Runs all microtasks that are ready. */
 async function settle(): Promise<void> {
   for (let turn = 0; turn < 500; turn++) await Promise.resolve();
 }
@@ -55,7 +55,7 @@ async function take(parts: AsyncIterator<ResponsePart>): Promise<number | undefi
   return done || value.kind !== "frame" ? undefined : value.frame.data[0];
 }
 
-test("BufferedResponse gives what came, in memory of its own", async () => {
+test("BufferedResponse copies the frames that it buffers", async () => {
   const parts = new BufferedResponse(new Frames({ count: 3 }), LIMITS)[Symbol.asyncIterator]();
   const first = await parts.next();
   await settle();
@@ -63,7 +63,7 @@ test("BufferedResponse gives what came, in memory of its own", async () => {
   assertEquals([await take(parts), await take(parts), await take(parts)], [2, 3, undefined]);
 });
 
-test("BufferedResponse pauses the server while nobody takes, and reads on all the same", async () => {
+test("BufferedResponse pauses the server while nothing is taken, and keeps reading", async () => {
   const frames = new Frames({ count: 5 });
   const parts = new BufferedResponse(frames, LIMITS)[Symbol.asyncIterator]();
   assertEquals(await take(parts), 1);
@@ -77,18 +77,18 @@ test("BufferedResponse pauses the server while nobody takes, and reads on all th
   assertEquals([await take(parts), await take(parts)], [5, undefined]);
 });
 
-test("BufferedResponse reads no more from a server that does not pause", async () => {
+test("BufferedResponse stops reading from a server that does not pause", async () => {
   const frames = new Frames({ count: 50 });
   const parts = new BufferedResponse(frames, LIMITS)[Symbol.asyncIterator]();
   await take(parts);
   await settle();
-  // One was taken, six are full, one is too much.
+  // One was taken, six fill the buffer, and one exceeds it.
   assertEquals(frames.given, 8);
   for (let frame = 2; frame <= 50; frame++) assertEquals(await take(parts), frame);
   assertEquals(await take(parts), undefined);
 });
 
-test("BufferedResponse stops reading where there is no way to pause", async () => {
+test("BufferedResponse stops reading if the protocol has no pause", async () => {
   const frames = new Frames({ count: 50, controls: false });
   const parts = new BufferedResponse(frames, LIMITS)[Symbol.asyncIterator]();
   await take(parts);
@@ -97,7 +97,7 @@ test("BufferedResponse stops reading where there is no way to pause", async () =
   for (let frame = 2; frame <= 50; frame++) assertEquals(await take(parts), frame);
 });
 
-test("BufferedResponse gives what came before it tells of a failure", async () => {
+test("BufferedResponse gives all parts before it throws a failure", async () => {
   const frames = new Frames({ count: 2, failure: new Error("it was cut") });
   const parts = new BufferedResponse(frames, LIMITS)[Symbol.asyncIterator]();
   await settle();
@@ -105,7 +105,7 @@ test("BufferedResponse gives what came before it tells of a failure", async () =
   await assertRejects(() => take(parts), Error, "it was cut");
 });
 
-test("BufferedResponse ends the connection when it is left", async () => {
+test("BufferedResponse closes the connection when iteration stops", async () => {
   for (const controls of [true, false]) {
     const frames = new Frames({ count: 50, controls });
     for await (const part of new BufferedResponse(frames, LIMITS)) {

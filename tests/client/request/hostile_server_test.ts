@@ -1,4 +1,4 @@
-/** What a server may do to the client, and what the client makes of it: one line, status 1. */
+/** Servers that break the protocol: the client reports one line, and exits with status 1. */
 import { assertEquals, assertGreater, assertMatch } from "@std/assert";
 import { RequestError } from "../../../lib/base/errors.ts";
 import { encodeMessage } from "../../../lib/protocol/native/framing.ts";
@@ -15,7 +15,7 @@ import {
   untilGone,
 } from "../../support/scripted_server.ts";
 
-/** Asks a server that follows a script, and checks that it fails with one line. */
+/** Runs the client against a script, and checks that it fails with one line. */
 async function refuses(script: Script, reason: RegExp, args = ["--video", "--view", "none"]) {
   await using server = new ScriptedServer(script);
   const { status, stdout, stderr } = await runInside([...args, ...at(server)]);
@@ -26,7 +26,7 @@ async function refuses(script: Script, reason: RegExp, args = ["--video", "--vie
 
 const WITH_HINT = /^Cannot get anything from 127\.0\.0\.1:\d+: .*; is that stream-server\? /;
 
-/** What a server says before it closes the connection, and what has to stand in the complaint. */
+/** Messages of a server before it closes the connection, and the expected error. */
 const ANSWERS: [string, Uint8Array[], RegExp][] = [
   ["nothing", [], /the connection was cut; is that stream-server\?/],
   ["half a header", [describe().subarray(0, 7)], /the connection was cut; is that/],
@@ -62,7 +62,7 @@ for (const [what, parts, reason] of ANSWERS) {
   });
 }
 
-/** What a server says after a frame or two, which the client has to tell as what it is: cut. */
+/** Messages of a server after a frame or two, all of which the client reports as a cut. */
 const CUTS: [string, Uint8Array[], RegExp][] = [
   ["a clean end of the connection", [], /the connection was cut/],
   ["half a frame", [frame(2).subarray(0, 100)], /the connection was cut/],
@@ -73,7 +73,7 @@ const CUTS: [string, Uint8Array[], RegExp][] = [
 ];
 
 for (const [what, parts, reason] of CUTS) {
-  Deno.test(`stream-client tells that the video was cut by ${what}`, async () => {
+  Deno.test(`stream-client reports a video that is cut by ${what}`, async () => {
     await refuses(
       (peer) => say(peer, describe(), frame(0), frame(1), ...parts),
       new RegExp(`^Cannot finish "grey" after 2 frames \\(00:00.0\\): .*${reason.source}`, "m"),
@@ -81,7 +81,7 @@ for (const [what, parts, reason] of CUTS) {
   });
 }
 
-Deno.test("stream-client tells that the list was cut, or is none", async () => {
+Deno.test("stream-client reports a list that is cut or malformed", async () => {
   const list = ["--list"];
   await refuses(() => {}, /the connection was cut; is that stream-server\?/, list);
   await refuses((peer) => say(peer, end()), /a message of kind end came unannounced/, list);
@@ -90,7 +90,7 @@ Deno.test("stream-client tells that the list was cut, or is none", async () => {
   await refuses((peer) => say(peer, nameless), /Cannot read name: it is missing/, list);
 });
 
-Deno.test("stream-client --json keeps what a terminal would obey from it, and loses nothing", async () => {
+Deno.test("stream-client --json escapes control characters, and loses nothing", async () => {
   const name = "a\u009b2J\u202e\u2028\u001b[2Jz";
   const script: Script = (peer) => {
     const entry = { name, kind: "video", live: false, size: 5, codec: "h264" } as const;
@@ -107,14 +107,14 @@ function errorOf(text: string): Uint8Array {
   return encodeMessage("error", encodeError(new RequestError("media_error", text)));
 }
 
-Deno.test("stream-client hands on what the server says against a request, and that alone", async () => {
+Deno.test("stream-client prints only the server's error for a refused request", async () => {
   await refuses(
     (peer) => say(peer, errorOf('Cannot find "x": did you mean "y"?')),
     /^Cannot find "x": did you mean "y"\?\n$/,
   );
 });
 
-Deno.test("stream-client answers a server's signs of life", async () => {
+Deno.test("stream-client answers a server's pings", async () => {
   const answered = Promise.withResolvers<string>();
   await using server = new ScriptedServer(async (peer) => {
     await say(peer, message(8, "42"), message(9, ""), describe(), frame(0));
@@ -144,7 +144,7 @@ Deno.test("stream-client counts frames whose timestamps make no sense", async ()
   assertEquals(JSON.parse(stdout).frames, 5);
 });
 
-Deno.test("stream-client stops in good order when it is told to", async () => {
+Deno.test("stream-client stops cleanly when its signal aborts", async () => {
   const controller = new AbortController();
   await using server = new ScriptedServer(async (peer) => {
     await say(peer, describe(), frame(0));
@@ -154,7 +154,7 @@ Deno.test("stream-client stops in good order when it is told to", async () => {
   const stdout = new WritableStream<Uint8Array>({
     write({ byteLength }) {
       written += byteLength;
-      // All of the frame is there.
+      // The whole frame is written.
       if (byteLength === 256) controller.abort();
     },
   });
@@ -168,7 +168,7 @@ Deno.test("stream-client stops in good order when it is told to", async () => {
 });
 
 for (const args of [["--list"], ["--image", "--view", "none"]]) {
-  Deno.test(`stream-client ${args[0]} stops while it waits for a server's first word`, async () => {
+  Deno.test(`stream-client ${args[0]} stops while it waits for a server's first message`, async () => {
     const controller = new AbortController();
     await using server = new ScriptedServer(async (peer) => {
       controller.abort();
@@ -176,7 +176,7 @@ for (const args of [["--list"], ["--image", "--view", "none"]]) {
     });
     const outcome = await runInside([...args, ...at(server)], { signal: controller.signal });
     assertEquals(outcome.stdout, "");
-    // A stop is no failure: client.ts says nothing of it, and gives the signal's status.
+    // client.ts prints nothing for a stop, and exits with the status of the signal.
     assertMatch(
       outcome.stderr,
       /^(Stopped after 0 frames .*|The signal has been aborted)\n$/,

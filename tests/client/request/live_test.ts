@@ -1,4 +1,4 @@
-/** What servers tell while frames come: live sources, notices, seeks, notes. */
+/** Messages between frames: notices, seeks, notes, and the latency of live sources. */
 import { assert, assertAlmostEquals, assertEquals, assertMatch } from "@std/assert";
 import { ByteReader, fromSocket } from "../../../lib/base/byte_reader.ts";
 import { connect } from "../../../lib/client/connection/connection.ts";
@@ -23,7 +23,7 @@ import { end, frame, GREY, say, ScriptedServer, untilGone } from "../../support/
 
 const media = mediaFolder();
 
-/** Milliseconds by which the clock of the tests' server is ahead. */
+/** Milliseconds by which the clock of the test server is ahead. */
 const AHEAD = 3_600_000;
 
 function describe(more: Partial<Description>): Uint8Array {
@@ -58,7 +58,7 @@ async function replyToPing(peer: Deno.TcpConn): Promise<void> {
   await say(peer, encodeMessage("pong", payload, { timestamp: serverTime() }));
 }
 
-Deno.test("stream-client --json tells how old live frames are, whatever the server's clock", async () => {
+Deno.test("stream-client --json gives the latency of live frames, whatever the server's clock", async () => {
   await using server = new ScriptedServer(async (peer) => {
     await say(peer, describe({ duration: 99 }));
     await replyToPing(peer);
@@ -74,12 +74,12 @@ Deno.test("stream-client --json tells how old live frames are, whatever the serv
   });
   const { latencyMs, frames } = JSON.parse(stdout);
   assertEquals([status, frames], [0, 20]);
-  // A busy machine makes them older, but never by as much as the clocks are apart.
+  // A busy machine adds latency, but never as much as the clocks differ by.
   assert(latencyMs.p50 > 900 && latencyMs.p95 < AHEAD / 2, JSON.stringify(latencyMs));
   assertMatch(drawn, /frame 1 {2}00:00\.0 {2}[^\n]*\/s {2}latency [1-9]\d{3,} ms/);
 });
 
-Deno.test("stream-client --json knows no latency of what is not live", async () => {
+Deno.test("stream-client --json gives no latency of a file", async () => {
   await using server = new ScriptedServer((peer) =>
     say(peer, describe({ live: false }), frame(0), end())
   );
@@ -87,7 +87,7 @@ Deno.test("stream-client --json knows no latency of what is not live", async () 
   assertEquals(JSON.parse(stdout).latencyMs, null);
 });
 
-Deno.test("stream-client keeps a live recording that Ctrl-C ends under its name", async () => {
+Deno.test("stream-client finishes a live recording that Ctrl-C ends", async () => {
   await using server = new ScriptedServer(async (peer) => {
     await say(peer, describe({}), ...Array.from({ length: 30 }, (_, index) => frame(index)));
     await untilGone(peer);
@@ -101,7 +101,7 @@ Deno.test("stream-client keeps a live recording that Ctrl-C ends under its name"
       environment: {
         stderrIsTerminal: true,
         terminalSize: () => {
-          // The progress line is drawn: frames have come.
+          // The progress line is drawn once frames arrive.
           queueMicrotask(() => stop.abort());
           return { columns: 80, rows: 24 };
         },
@@ -114,7 +114,7 @@ Deno.test("stream-client keeps a live recording that Ctrl-C ends under its name"
   assertEquals(new TextDecoder().decode(await run("ffprobe", args)).trim(), "h264");
 });
 
-Deno.test("stream-client prints what the server has to say, a line each", async () => {
+Deno.test("stream-client prints each note and notice on a line", async () => {
   await using server = new ScriptedServer((peer) =>
     say(
       peer,
@@ -146,7 +146,7 @@ Deno.test("stream-client prints what the server has to say, a line each", async 
   ]);
 });
 
-Deno.test("stream-client tells below the picture in a terminal, and once more behind it", async () => {
+Deno.test("stream-client prints notices below the video in a terminal, and again after it", async () => {
   await using server = new ScriptedServer((peer) =>
     say(
       peer,
@@ -176,7 +176,7 @@ Deno.test("stream-client tells below the picture in a terminal, and once more be
   assertMatch(after, /^The camera\? went away\nReceived 2 frames [^\n]+ fps, 5 dropped, [^\n]+\n$/);
 });
 
-Deno.test("stream-client counts frames that are left out of a video that is cut", async () => {
+Deno.test("stream-client counts dropped frames of a video that is cut", async () => {
   await using server = new ScriptedServer((peer) =>
     say(
       peer,
@@ -192,7 +192,7 @@ Deno.test("stream-client counts frames that are left out of a video that is cut"
   assertMatch(stderr, /^Cannot finish "cam" after 1 frame /);
 });
 
-Deno.test("requestMedia() hands on answers to seeks, and where frames begin anew", async () => {
+Deno.test("requestMedia() gives replies to seeks, and discontinuities", async () => {
   const anew = new Uint8Array(new ArrayBuffer(256 + 64), 64);
   await using server = new ScriptedServer((peer) =>
     say(
@@ -205,9 +205,9 @@ Deno.test("requestMedia() hands on answers to seeks, and where frames begin anew
     )
   );
   const { hostname: host, port } = server.address;
-  using link = await connect({ host, port }, new AbortController().signal);
+  using connection = await connect({ host, port }, new AbortController().signal);
   const parts: string[] = [];
-  for await (const part of requestMedia(link, { command: "get_video" })) {
+  for await (const part of requestMedia(connection, { command: "get_video" })) {
     if (part.kind === "control") parts.push(JSON.stringify(part.control));
     else if (part.kind === "frame") parts.push(`frame ${part.frame.discontinuity}`);
     else parts.push(part.kind);

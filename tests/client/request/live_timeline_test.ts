@@ -16,54 +16,54 @@ function test(name: string, fn: () => void): void {
   Deno.test({ name, permissions: "none", fn });
 }
 
-test("LiveTimeline.place() leaves the frames of the first connection as they are", () => {
-  const line = new LiveTimeline([GREY, SOUND], () => 0);
+test("LiveTimeline.retime() does not change frames of the first connection", () => {
+  const timeline = new LiveTimeline([GREY, SOUND], () => 0);
   for (const each of [frame(1000), frame(990), frame(40_000, 1)]) {
-    assertEquals(line.place(each) === each, true);
+    assertEquals(timeline.retime(each) === each, true);
   }
 });
 
-test("LiveTimeline.place() goes on by the time that has passed, picture and sound together", () => {
+test("LiveTimeline.retime() continues after the time that has passed, video and audio together", () => {
   let now = 0;
-  const line = new LiveTimeline([GREY, SOUND], () => now);
-  line.place(frame(1000));
-  line.place(frame(40_020, 1));
+  const timeline = new LiveTimeline([GREY, SOUND], () => now);
+  timeline.retime(frame(1000));
+  timeline.retime(frame(40_020, 1));
   now = 2500;
-  line.resume([GREY, SOUND]);
-  assertEquals(line.place(frame(7)), { ...frame(1063), discontinuity: true });
-  assertEquals(line.gap, 2.5);
-  // By its own time base 10 ms behind the picture.
-  assertEquals(line.place(frame(290, 1)), { ...frame(42_530, 1), discontinuity: true });
-  assertEquals(line.place(frame(8)), frame(1064));
-  assertAlmostEquals(line.length, 2.56, 1e-9);
+  timeline.resume([GREY, SOUND]);
+  assertEquals(timeline.retime(frame(7)), { ...frame(1063), discontinuity: true });
+  assertEquals(timeline.gap, 2.5);
+  // In its own time base, 10 ms after the video frame.
+  assertEquals(timeline.retime(frame(290, 1)), { ...frame(42_530, 1), discontinuity: true });
+  assertEquals(timeline.retime(frame(8)), frame(1064));
+  assertAlmostEquals(timeline.length, 2.56, 1e-9);
   now = 3500;
-  assertAlmostEquals(line.length, 3.56, 1e-9);
+  assertAlmostEquals(timeline.length, 3.56, 1e-9);
 });
 
-test("LiveTimeline.place() takes another time base", () => {
-  const line = new LiveTimeline([GREY], () => 0);
-  line.place(frame(25));
-  line.resume([{ ...GREY, timeBase: [1, 1000] }]);
-  assertEquals(line.place(frame(0)), undefined);
-  assertEquals(line.place(frame(80)), { ...frame(27), discontinuity: true });
-  assertEquals(line.place(frame(120)), frame(28));
+test("LiveTimeline.retime() converts another time base", () => {
+  const timeline = new LiveTimeline([GREY], () => 0);
+  timeline.retime(frame(25));
+  timeline.resume([{ ...GREY, timeBase: [1, 1000] }]);
+  assertEquals(timeline.retime(frame(0)), undefined);
+  assertEquals(timeline.retime(frame(80)), { ...frame(27), discontinuity: true });
+  assertEquals(timeline.retime(frame(120)), frame(28));
 });
 
-test("LiveTimeline.place() leaves out what would lie before what came", () => {
-  const line = new LiveTimeline([GREY, SOUND], () => 0);
-  line.place(frame(1000, 1));
-  line.place(frame(25));
-  line.resume([GREY, SOUND]);
-  // No time has passed by this clock, so that the first picture lies where the last one did.
-  assertEquals(line.place(frame(0)), undefined);
-  assertEquals(line.place(frame(1)), { ...frame(26), discontinuity: true });
-  assertEquals(line.place(frame(0, 1)), undefined);
-  assertEquals(line.place(frame(20, 1)), { ...frame(1020, 1), discontinuity: true });
+test("LiveTimeline.retime() drops frames that would precede those before the cut", () => {
+  const timeline = new LiveTimeline([GREY, SOUND], () => 0);
+  timeline.retime(frame(1000, 1));
+  timeline.retime(frame(25));
+  timeline.resume([GREY, SOUND]);
+  // No time has passed on this clock, so the first frame gets the time of the last one.
+  assertEquals(timeline.retime(frame(0)), undefined);
+  assertEquals(timeline.retime(frame(1)), { ...frame(26), discontinuity: true });
+  assertEquals(timeline.retime(frame(0, 1)), undefined);
+  assertEquals(timeline.retime(frame(20, 1)), { ...frame(1020, 1), discontinuity: true });
 });
 
-test("LiveTimeline.length is nothing before anything came", () => {
-  const line = new LiveTimeline([GREY], () => 9000);
-  assertEquals(line.length, 0);
-  line.resume([GREY]);
-  assertEquals(line.place(frame(5)), { ...frame(5), discontinuity: true });
+test("LiveTimeline.length is 0 before the first frame", () => {
+  const timeline = new LiveTimeline([GREY], () => 9000);
+  assertEquals(timeline.length, 0);
+  timeline.resume([GREY]);
+  assertEquals(timeline.retime(frame(5)), { ...frame(5), discontinuity: true });
 });

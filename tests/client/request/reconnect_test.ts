@@ -1,4 +1,4 @@
-/** What the client does where a connection is lost, and what it says of it. */
+/** Reconnection of the whole client: requests, retries and messages. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { RequestError } from "../../../lib/base/errors.ts";
 import type { Description } from "../../../lib/media/frame.ts";
@@ -24,13 +24,13 @@ import { SkippingClock } from "../../support/skipping_clock.ts";
 
 const VIDEO = ["--video", "--view", "none"];
 
-/** A file of grey pictures that can be resumed. */
+/** Describes a file of grey frames that can be resumed. */
 function describe(more: Partial<Description> = {}): Uint8Array {
   const description = { name: "grey", live: false, streams: [GREY], etag: "one", ...more };
   return encodeMessage("describe", encodeDescription(description));
 }
 
-/** An end with a receipt for so many pictures. */
+/** An end with the totals of so many frames. */
 function end(frames: number, more: Partial<EndReport> = {}): Uint8Array {
   const bytes = frames * 256;
   const report = { frames, audioFrames: 0, bytes, dropped: 0, reason: "end" };
@@ -46,12 +46,12 @@ function requestOf({ bytes }: Asked) {
   return parseRequest(bytes.subarray(HEADER_LENGTH));
 }
 
-/** Says one list of messages to each connection in turn, the last one again and again. */
+/** Sends one list of messages to each connection in turn, and the last one to all further ones. */
 function inTurn(...turns: readonly (readonly Uint8Array[])[]): Script {
   return (peer, { index }) => say(peer, ...turns[Math.min(index, turns.length - 1)]);
 }
 
-/** Runs the client against a script, on a clock that skips all waits. */
+/** Runs the client against a script, with a clock that skips all waits. */
 async function runAgainst(
   script: Script,
   { args = VIDEO, clock = new SkippingClock() }: {
@@ -63,7 +63,7 @@ async function runAgainst(
   return await runInside([...args, ...at(server)], { environment: { clock } });
 }
 
-Deno.test("stream-client asks for what follows the last frame that came, and tells of it", async () => {
+Deno.test("stream-client requests what follows the last frame, and reports the loss", async () => {
   const asked: unknown[] = [];
   const { status, stderr, stdout } = await runAgainst(async (peer, call) => {
     const { command, start, resume } = requestOf(call);
@@ -87,7 +87,7 @@ Deno.test("stream-client asks for what follows the last frame that came, and tel
   assertEquals([status, frames, bytes, reconnects], [0, 4, 4 * 256, 1]);
 });
 
-Deno.test("stream-client counts tries anew where a frame has come, and waits longer and longer", async () => {
+Deno.test("stream-client resets the retries after a frame, and waits longer each time", async () => {
   const clock = new SkippingClock();
   const { status, stderr } = await runAgainst(
     inTurn(
@@ -103,7 +103,7 @@ Deno.test("stream-client counts tries anew where a frame has come, and waits lon
   assert(first < second && second < third && again <= 1250, String(clock.waits));
 });
 
-Deno.test("stream-client gives up after as many tries as it is told, and says so", async () => {
+Deno.test("stream-client gives up after --retries retries, and reports their number", async () => {
   for (const [retries, words] of [["1", "once"], ["2", "2 times"]]) {
     const { status, stderr } = await runAgainst(
       inTurn([describe(), frame(0), frame(1)], []),
@@ -128,7 +128,7 @@ Deno.test("stream-client gives up after as many tries as it is told, and says so
   );
 });
 
-Deno.test("stream-client tries 5 times in a row where the server is gone", async () => {
+Deno.test("stream-client retries 5 times in a row if the server is gone", async () => {
   const server = new ScriptedServer(inTurn([describe(), frame(0)]));
   const clock = new SkippingClock();
   const gone = {
@@ -154,29 +154,29 @@ Deno.test("stream-client tries 5 times in a row where the server is gone", async
   assertEquals(lines.length, 6);
 });
 
-Deno.test("stream-client tries the first connection again only where it is told to", async () => {
+Deno.test("stream-client retries the first connection only with --retries", async () => {
   const clock = new SkippingClock();
   const script = inTurn([busy()], [], [describe(), frame(0), end(1)]);
-  const told = await runAgainst(script, { args: [...VIDEO, "--retries", "9"], clock });
-  assertEquals([told.status, clock.waits.length], [0, 2], told.stderr);
+  const retried = await runAgainst(script, { args: [...VIDEO, "--retries", "9"], clock });
+  assertEquals([retried.status, clock.waits.length], [0, 2], retried.stderr);
   assertMatch(
-    told.stderr,
+    retried.stderr,
     /^Cannot serve now: full; trying again in 1 s \(1 of 9\)\nConnection lost; trying again/,
   );
-  const untold = await runAgainst(script);
-  assertEquals([untold.status, untold.stderr], [1, "Cannot serve now: full\n"]);
+  const plain = await runAgainst(script);
+  assertEquals([plain.status, plain.stderr], [1, "Cannot serve now: full\n"]);
 });
 
-Deno.test("stream-client --list tries again where it is told to", async () => {
+Deno.test("stream-client --list retries with --retries", async () => {
   const clock = new SkippingClock();
   const list = encodeMessage("list", new TextEncoder().encode('{"version":1,"entries":[]}'));
   const script = inTurn([busy()], [list]);
-  const told = await runAgainst(script, { args: ["--list", "--retries", "1"], clock });
-  assertEquals([told.status, clock.waits.length], [0, 1], told.stderr);
+  const retried = await runAgainst(script, { args: ["--list", "--retries", "1"], clock });
+  assertEquals([retried.status, clock.waits.length], [0, 1], retried.stderr);
   assertEquals((await runAgainst(script, { args: ["--list"] })).status, 1);
 });
 
-Deno.test("stream-client asks a server again that was busy after a cut", async () => {
+Deno.test("stream-client retries after a cut if the server is busy", async () => {
   const { status, stderr } = await runAgainst(
     inTurn([describe(), frame(0)], [busy()], [describe(), frame(1), end(1)]),
   );
@@ -184,7 +184,7 @@ Deno.test("stream-client asks a server again that was busy after a cut", async (
   assertMatch(stderr, /^Cannot serve now: full; trying again in [123] s \(2 of 5\)$/m);
 });
 
-Deno.test("stream-client goes on after a server that shuts down", async () => {
+Deno.test("stream-client reconnects after a server shuts down", async () => {
   const { status, stderr } = await runAgainst(
     inTurn([describe(), frame(0), end(1, { reason: "shutdown" })], [describe(), frame(1), end(1)]),
   );
@@ -192,7 +192,7 @@ Deno.test("stream-client goes on after a server that shuts down", async () => {
   assertMatch(stderr, /^Connection lost at 00:00\.0: the server was shut down; trying again/);
 });
 
-Deno.test("stream-client is not content with what a server sent before it shut down", async () => {
+Deno.test("stream-client reports a video as incomplete if the server shuts down", async () => {
   const shutdown = end(1, { reason: "shutdown" });
   const { status, stderr } = await runAgainst(
     inTurn([describe({ etag: undefined }), frame(0), shutdown]),
@@ -211,7 +211,7 @@ for (
     ["another name", { name: "white" }, /the server has something else by this name now/],
   ] as const
 ) {
-  Deno.test(`stream-client does not go on with ${what}`, async () => {
+  Deno.test(`stream-client does not resume with ${what}`, async () => {
     const { status, stderr } = await runAgainst(
       inTurn([describe(), frame(0)], [describe(again as Partial<Description>), frame(1), end(1)]),
     );
@@ -223,7 +223,7 @@ for (
   });
 }
 
-Deno.test("stream-client asks no further where the server says no", async () => {
+Deno.test("stream-client does not retry if the server refuses to resume", async () => {
   const message = "Cannot go on from there: the media is another one";
   const no = encodeMessage("error", encodeError(new RequestError("media_error", message)));
   const clock = new SkippingClock();
@@ -259,7 +259,7 @@ for (
     ],
   ] as const
 ) {
-  Deno.test(`stream-client tells that less came than was sent: ${what}`, async () => {
+  Deno.test(`stream-client reports that less arrived than was sent: ${what}`, async () => {
     const folder = await Deno.makeTempDir();
     const args = ["--video", "--output", `${folder}/grey.nut`];
     const { status, stderr } = await runAgainst(inTurn([describe(), frame(0), frame(1), report]), {
@@ -275,7 +275,7 @@ for (
   });
 }
 
-Deno.test("stream-client compares each connection with its own receipt", async () => {
+Deno.test("stream-client compares each connection with its own totals", async () => {
   const { status, stderr } = await runAgainst(
     inTurn([describe(), frame(0), frame(1)], [describe(), frame(2), end(1)]),
   );
@@ -283,12 +283,12 @@ Deno.test("stream-client compares each connection with its own receipt", async (
   assertMatch(stderr, /^Received 3 frames in .*, 1 reconnect, 768 B$/m);
 });
 
-Deno.test("stream-client ends at once where it is told to while it waits", async () => {
+Deno.test("stream-client stops at once while it waits to reconnect", async () => {
   const controller = new AbortController();
   await using server = new ScriptedServer(inTurn([describe(), frame(0)]));
   const clock = {
     now: () => 0,
-    // Waits for ever.
+    // Never resolves.
     sleep: (_: number, signal: AbortSignal) =>
       new Promise<void>((_, reject) => {
         signal.addEventListener("abort", () => reject(signal.reason));
@@ -303,14 +303,14 @@ Deno.test("stream-client ends at once where it is told to while it waits", async
   assertMatch(stderr, /\(1 of 5\)\nStopped after 1 frame in [^\n]+\n$/);
 });
 
-Deno.test("stream-client goes on with the newest of a live source, on one time line", async () => {
+Deno.test("stream-client resumes a live source with its newest frame, on one timeline", async () => {
   const clock = new SkippingClock();
   const live = describe({ live: true, etag: undefined });
   const requests: (number | undefined)[] = [];
   await using server = new ScriptedServer(async (peer, call) => {
     requests.push(requestOf(call).duration);
     if (call.index === 0) return await say(peer, live, frame(1000), frame(1001));
-    // Started anew, it counts from zero.
+    // After a restart, timestamps start at zero.
     await say(peer, live, frame(0), frame(1), end(2));
   });
   const folder = await Deno.makeTempDir();
@@ -329,14 +329,14 @@ Deno.test("stream-client goes on with the newest of a live source, on one time l
   const rounded = moments.map((moment) => Math.round((moment - moments[0]) * 25));
   assertEquals(rounded, [0, 1, 1 + ticks, 2 + ticks]);
   assertEquals(requests[0], 60);
-  // What has passed of the minute is not asked for again: a frame, and the gap.
+  // The request excludes what has passed of the minute: a frame, and the gap.
   assert(
     Math.abs((requests[1] ?? 0) - (60 - 0.04 - clock.waits[0] / 1000)) < 1e-6,
     String(requests),
   );
 });
 
-Deno.test("stream-client does not go on with a live source that is something else", async () => {
+Deno.test("stream-client does not resume a live source whose format has changed", async () => {
   const live = { live: true, etag: undefined };
   const wide = { ...GREY, width: 32 };
   const { status, stderr } = await runAgainst(
@@ -349,7 +349,7 @@ Deno.test("stream-client does not go on with a live source that is something els
   );
 });
 
-Deno.test("stream-client reconnects to no script, but waits for one where it is told to", async () => {
+Deno.test("stream-client does not reconnect to a script, but waits for one with --retries", async () => {
   const server = new ScriptedServer(() => {});
   const clock = new SkippingClock();
   const args = ["--classic", ...VIDEO, "--retries", "2"];
@@ -362,7 +362,7 @@ Deno.test("stream-client reconnects to no script, but waits for one where it is 
   assertMatch(gone.stderr, /tried again 2 times\n$/);
 });
 
-Deno.test("stream-client leaves a peer that it cannot go on with", async () => {
+Deno.test("stream-client closes the connection to a server that it cannot resume with", async () => {
   const left = Promise.withResolvers<void>();
   const { status } = await runAgainst(async (peer, { index }) => {
     if (index === 0) return await say(peer, describe(), frame(0));

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { ResumeState } from "../../../lib/client/request/resume_state.ts";
-import type { AudioStream, Frame } from "../../../lib/media/frame.ts";
+import type { AudioStream, Frame, StreamDescription } from "../../../lib/media/frame.ts";
 import { GREY } from "../../support/scripted_server.ts";
 
 const PCM: AudioStream = {
@@ -12,51 +12,52 @@ function frame(timestamp: number, more: Partial<Frame> = {}): Frame {
   return { streamId: 0, timestamp, keyframe: true, data: new Uint8Array(6), ...more };
 }
 
+/** The state of a response that one connection has described. */
+function describedState(streams: StreamDescription[]): ResumeState {
+  const state = new ResumeState({ command: "get_video" }, { seekable: false, now: () => 0 });
+  state.describe({ name: "grey", live: false, streams, etag: "one" });
+  return state;
+}
+
 function test(name: string, fn: () => void): void {
   Deno.test({ name, permissions: "none", fn });
 }
 
-test("Reception.points name the last frame that came of each stream, in the order of arrival", () => {
-  const resumeState = new ResumeState([GREY, PCM, { ...PCM, id: 2, codec: "aac" }]);
-  assertEquals(resumeState.points, []);
-  resumeState.take(frame(-3));
-  resumeState.take(frame(8));
-  resumeState.take(frame(5));
-  assertEquals(resumeState.points, [{ id: 0, after: 5 }]);
-  resumeState.take(frame(20, { streamId: 2 }));
-  assertEquals(resumeState.points, [{ id: 0, after: 5 }, { id: 2, after: 20 }]);
+test("ResumeState.points name the last frame of each stream, in the order of arrival", () => {
+  const state = describedState([GREY, PCM, { ...PCM, id: 2, codec: "aac" }]);
+  assertEquals(state.points, []);
+  state.take(frame(-3));
+  state.take(frame(8));
+  state.take(frame(5));
+  assertEquals(state.points, [{ id: 0, after: 5 }]);
+  state.take(frame(20, { streamId: 2 }));
+  assertEquals(state.points, [{ id: 0, after: 5 }, { id: 2, after: 20 }]);
 });
 
-test("Reception.points tell where PCM goes on, in ticks of its time base", () => {
-  const resumeState = new ResumeState([PCM]);
+test("ResumeState.points give the end of PCM in ticks of its time base", () => {
+  const state = describedState([PCM]);
   // 100 samples of 3 bytes in 2 channels, 2.08 ms.
-  resumeState.take(frame(7, { streamId: 1, data: new Uint8Array(600) }));
-  assertEquals(resumeState.points, [{ id: 1, after: 7, next: 9 }]);
+  state.take(frame(7, { streamId: 1, data: new Uint8Array(600) }));
+  assertEquals(state.points, [{ id: 1, after: 7, next: 9 }]);
 });
 
-test("Reception.points count breaks", () => {
-  const resumeState = new ResumeState([GREY]);
-  resumeState.take(frame(0));
-  resumeState.take(frame(0, { discontinuity: true }));
-  resumeState.take(frame(0, { discontinuity: true }));
-  assertEquals(resumeState.points, [{ id: 0, after: 0, breaks: 2 }]);
+test("ResumeState.points count discontinuities", () => {
+  const state = describedState([GREY]);
+  state.take(frame(0));
+  state.take(frame(0, { discontinuity: true }));
+  state.take(frame(0, { discontinuity: true }));
+  assertEquals(state.points, [{ id: 0, after: 0, breaks: 2 }]);
 });
 
-test("Reception.position is that of the newest picture, or of sound alone", () => {
-  const both = new ResumeState([GREY, PCM]);
+test("ResumeState.position is that of the latest video frame, or of audio alone", () => {
+  const both = describedState([GREY, PCM]);
   both.take(frame(50));
   both.take(frame(25));
   both.take(frame(9000, { streamId: 1 }));
   assertEquals(both.position, 2);
-  both.jump(0.5);
+  both.onSeekReply({ action: "seek", to: 0.5 });
   assertEquals(both.position, 0.5);
-  const sound = new ResumeState([PCM]);
+  const sound = describedState([PCM]);
   sound.take(frame(9000, { streamId: 1 }));
   assertEquals(sound.position, 9);
-});
-
-test("Reception.totals add up what came, but for unknown streams", () => {
-  const resumeState = new ResumeState([GREY, PCM]);
-  for (const streamId of [0, 1, 1, 7]) resumeState.take(frame(0, { streamId }));
-  assertEquals(resumeState.totals, { frames: 1, audioFrames: 2, bytes: 18 });
 });

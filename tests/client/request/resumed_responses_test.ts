@@ -1,9 +1,9 @@
-/** Answers of a real server over a network that breaks off: what is silent, sealed, or sought in. */
+/** Responses of a real server over a network that stalls and cuts: with TLS, and after a seek. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { connect } from "../../../lib/client/connection/connection.ts";
 import { requestMedia } from "../../../lib/client/request/native.ts";
-import type { ResponsePart } from "../../../lib/client/request/request.ts";
-import { ResumingResponse } from "../../../lib/client/request/resuming.ts";
+import type { ResponsePart } from "../../../lib/client/request/response.ts";
+import { ReconnectingResponse } from "../../../lib/client/request/request.ts";
 import { Secret } from "../../../lib/net/secret.ts";
 import type { MediaRequest } from "../../../lib/protocol/native/request.ts";
 import { makeCertificate, NO_OPENSSL } from "../../support/certificates.ts";
@@ -17,7 +17,7 @@ const media = mediaFolder();
 const TWO = { seconds: 2 };
 const NEVER = new AbortController().signal;
 
-/** Bytes of a raw picture. */
+/** Bytes of a raw frame. */
 const PICTURE = 64 * 48 * 3 / 2;
 
 async function serve(options = {}) {
@@ -25,26 +25,26 @@ async function serve(options = {}) {
   return await testServer({ media: media.path, ...options });
 }
 
-/** Asks through a network, and takes an answer of a view; the server may be silent for so long. */
+/** Requests media through a proxy, and takes the whole response. */
 async function view(
   { address: { hostname: host, port } }: Pick<CuttingProxy, "address">,
   request: Partial<MediaRequest>,
-  { silence = 5000, onPart }: {
-    silence?: number;
-    onPart?: (part: ResponsePart, response: ResumingResponse) => void;
+  { idle = 5000, onPart }: {
+    idle?: number;
+    onPart?: (part: ResponsePart, response: ReconnectingResponse) => void;
   } = {},
 ) {
-  const told: string[] = [];
-  using response = new ResumingResponse(
+  const lines: string[] = [];
+  using response = new ReconnectingResponse(
     { command: "get_video", name: "clip.mkv", speed: 0, ...request },
     {
-      ask: async (request, signal) => {
-        const link = await connect({ host, port }, signal, { connect: 5000, silence });
-        const dispose = () => link[Symbol.dispose]();
-        return { response: requestMedia(link, request), [Symbol.dispose]: dispose };
+      open: async (request, signal) => {
+        const connection = await connect({ host, port }, signal, { connect: 5000, idle });
+        const dispose = () => connection[Symbol.dispose]();
+        return { ...requestMedia(connection, request), [Symbol.dispose]: dispose };
       },
       ...{ limits: { first: 99, later: 99 }, seekable: true, signal: NEVER },
-      tell: (line) => void told.push(line),
+      notify: (line) => void lines.push(line),
       clock: new SkippingClock(),
     },
   );
@@ -55,7 +55,7 @@ async function view(
     if (part.kind === "control") timestamps.push(`to ${part.control.to}`);
     onPart?.(part, response);
   }
-  return { timestamps, told };
+  return { timestamps, lines };
 }
 
 async function through(fates: readonly Fate[]) {
@@ -66,21 +66,21 @@ async function through(fates: readonly Fate[]) {
   return { proxy, [Symbol.asyncDispose]: () => stack.disposeAsync() };
 }
 
-Deno.test("an answer goes on where the network lets nothing through any more, or nobody in", async () => {
+Deno.test("a response resumes after the network stalls, or refuses connections", async () => {
   await using network = await through(["whole", { stallAfter: 20.5 * PICTURE }, "refused"]);
   const whole = await view(network.proxy, {});
-  const cut = await view(network.proxy, {}, { silence: 1000 });
+  const cut = await view(network.proxy, {}, { idle: 1000 });
   assertEquals(cut.timestamps, whole.timestamps);
-  assertEquals(whole.told, []);
+  assertEquals(whole.lines, []);
   assertMatch(
-    cut.told.join("\n"),
+    cut.lines.join("\n"),
     /^Connection lost at 00:00\.8: the server was silent for 1 s; /m,
   );
-  // On a busy machine, a server may be silent for so long by itself.
+  // On a busy machine, the server itself may be silent for that long.
   assert(network.proxy.connections >= 4);
 });
 
-Deno.test("a view that was sought in goes on from where it was", async () => {
+Deno.test("a response resumes at its position after a seek", async () => {
   await using network = await through([{ cutAfter: 30 * PICTURE }]);
   let sought = false;
   const { timestamps } = await view(network.proxy, { speed: 1 }, {
@@ -95,21 +95,21 @@ Deno.test("a view that was sought in goes on from where it was", async () => {
   const again = timestamps.findIndex((each, index) => index > first && typeof each === "string");
   assert(first >= 0 && again > first, String(timestamps));
   const moments = timestamps.slice(again + 1);
-  // The picture that was shown last is shown again. A picture takes 40 ms.
+  // The last frame is sent again. Frames are 40 ms apart.
   assertEquals(moments[0], timestamps[again - 1]);
   assertEquals(moments.at(-1), 1960);
   assertEquals(moments.length, (1960 - Number(moments[0])) / 40 + 1);
 });
 
 Deno.test({
-  name: `a recording goes on over TLS, with the token${NO_OPENSSL}`,
+  name: `a response resumes over TLS, with the token${NO_OPENSSL}`,
   ignore: NO_OPENSSL !== "",
   async fn() {
     const folder = await media.folder("keys");
     const certificate = await makeCertificate(folder, "own");
     const token = new Secret("sesame");
     await using server = await serve({ credentials: { certificate, token } });
-    // The second breaks off while TLS is agreed on.
+    // The second is cut during the TLS handshake.
     const fates = [{ cutAfter: 20 * PICTURE }, { cutAfter: 100 }, { cutAfter: 20 * PICTURE }];
     await using proxy = new CuttingProxy(server, fates);
     const clock = new SkippingClock();

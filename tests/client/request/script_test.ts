@@ -12,7 +12,7 @@ import { testServer } from "../../support/server.ts";
 const media = mediaFolder();
 const results = mediaFolder();
 
-/** Makes what the servers serve, and gives the checksums of the pictures as BGR. */
+/** Creates the media to serve, and gives the checksums of its frames as BGR. */
 async function sources(): Promise<{ image: string[]; video: string[] }> {
   const image = await media.make("a.png", [...pictures({ size: "33x17" }), "-frames:v", "1"]);
   const lossless = ["-c:v", "ffv1", "-pix_fmt", "bgr0"];
@@ -28,7 +28,7 @@ function checksums(frames: readonly FrameSum[]): string[] {
   return frames.map(({ md5 }) => md5);
 }
 
-/** Gets something and gives the checksums of its pictures, with the moments in order. */
+/** Runs the client and gives the checksums of the frames that it received. */
 async function receive(args: readonly string[]): Promise<string[]> {
   const { status, bytes, stdout, stderr } = await runInside([
     ...args,
@@ -63,7 +63,7 @@ Deno.test("requestScript() takes every pixel from stream-server", async () => {
   assertEquals(await receive(["--video", ...at(server)]), video);
 });
 
-Deno.test("requestScript() counts, names and records what comes", async () => {
+Deno.test("requestScript() counts and records frames", async () => {
   const { video } = await sources();
   await using server = await testServer({ media: media.path });
   const path = results.pathOf("copy.mkv");
@@ -79,7 +79,7 @@ function classic(pickle: Uint8Array): Uint8Array {
   return concat(uint32(pickle.byteLength), pickle);
 }
 
-/** Two pixels, over and over. */
+/** A frame of two pixels. */
 const FRAME = classic(numpyPickle());
 
 Deno.test("requestScript() takes an image from a script that closes without an end", async () => {
@@ -94,7 +94,7 @@ Deno.test("requestScript() takes an image from a script that closes without an e
   assertEquals(status, 0, stderr);
 });
 
-/** What a script does, and what has to be said of it. */
+/** Broken scripts, and the expected error. */
 const SCRIPTS: [string, Script, RegExp][] = [
   ["says nothing", () => {}, /the connection was cut; is that a script that pickles/],
   ["says only that it ends", (peer) => say(peer, SCRIPT_END), /the server had nothing to send/],
@@ -152,7 +152,7 @@ for (const [what, script, reason] of SCRIPTS) {
   });
 }
 
-Deno.test("requestScript() stops when it is told to", async () => {
+Deno.test("requestScript() stops when the signal aborts", async () => {
   const controller = new AbortController();
   await using server = new ScriptedServer(async (peer) => {
     await say(peer, FRAME);

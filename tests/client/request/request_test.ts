@@ -1,12 +1,11 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { RequestError } from "../../../lib/base/errors.ts";
-import { ConnectError } from "../../../lib/client/connection/errors.ts";
+import { ConnectError, CutError } from "../../../lib/client/connection/errors.ts";
+import type { OpenResponse, ResponsePart } from "../../../lib/client/request/response.ts";
 import {
-  CutError,
-  type MediaResponse,
-  type ResponsePart,
+  ReconnectingResponse,
+  type ReconnectOptions,
 } from "../../../lib/client/request/request.ts";
-import { type ResumingOptions, ResumingResponse } from "../../../lib/client/request/resuming.ts";
 import type { AudioStream, Description, Frame } from "../../../lib/media/frame.ts";
 import type { Control, MediaRequest } from "../../../lib/protocol/native/request.ts";
 import { GREY } from "../../support/scripted_server.ts";
@@ -24,8 +23,7 @@ const FILE: Description = {
 const END = { frames: 0, audioFrames: 0, bytes: 0, dropped: 0, reason: "end" };
 
 /**
- * What a connection brings: parts; a cut; what the server has against it; a wait for a control;
- * something that is done.
+ * A step of a connection: a part, a cut, an error of the server, a wait for a control, or a call.
  */
 type Step = ResponsePart | "cut" | RequestError | "control" | (() => void);
 
@@ -38,13 +36,13 @@ function picture(timestamp: number, more: Partial<Frame> = {}): Step {
   return { kind: "frame", frame, dropped: false };
 }
 
-/** Connections that bring what they are told, one after the other, and what was asked of them. */
+/** Connections that follow steps, one after the other, and the requests and controls they got. */
 class Connections {
   readonly requests: MediaRequest[] = [];
   readonly controls: (Control & { connection: number })[] = [];
-  readonly told: string[] = [];
+  readonly lines: string[] = [];
   readonly clock = new SkippingClock();
-  /** How many are open. */
+  /** Number of open connections. */
   open = 0;
   reconnects = 0;
   #turns: (readonly Step[])[];
@@ -56,35 +54,36 @@ class Connections {
 
   response(
     request: Partial<MediaRequest> = {},
-    options: Partial<ResumingOptions> = {},
-  ): ResumingResponse {
-    return new ResumingResponse({ command: "get_video", ...request }, {
-      ask: (request, signal) => this.#ask(request, signal),
+    options: Partial<ReconnectOptions> = {},
+  ): ReconnectingResponse {
+    return new ReconnectingResponse({ command: "get_video", ...request }, {
+      open: (request, signal) => this.#open(request, signal),
       limits: { first: 0, later: 5 },
       seekable: false,
       signal: new AbortController().signal,
-      tell: (line) => void this.told.push(line),
+      notify: (line) => void this.lines.push(line),
       onReconnect: () => this.reconnects++,
       clock: this.clock,
       ...options,
     });
   }
 
-  #ask(request: MediaRequest, signal: AbortSignal) {
+  #open(request: MediaRequest, signal: AbortSignal) {
     signal.throwIfAborted();
     const connection = this.requests.push(request) - 1;
     const steps = this.#turns[connection];
     if (steps === undefined) return Promise.reject(new ConnectError("nobody is there"));
     this.open++;
-    const response: MediaResponse = {
+    const response: OpenResponse = {
       control: (control) => {
         this.controls.push({ ...control, connection });
         this.#heard.resolve();
         return Promise.resolve();
       },
       [Symbol.asyncIterator]: () => this.#parts(steps),
+      [Symbol.dispose]: () => void this.open--,
     };
-    return Promise.resolve({ response, [Symbol.dispose]: () => void this.open-- });
+    return Promise.resolve(response);
   }
 
   async *#parts(steps: readonly Step[]): AsyncGenerator<ResponsePart> {
@@ -103,7 +102,7 @@ class Connections {
   }
 }
 
-/** Takes all of an answer, in short. */
+/** The parts of a response, as short texts. */
 async function take(response: AsyncIterable<ResponsePart>): Promise<string[]> {
   const taken: string[] = [];
   for await (const part of response) taken.push(inShort(part));
@@ -123,7 +122,7 @@ function test(name: string, fn: () => Promise<void>): void {
   Deno.test({ name, permissions: "none", fn });
 }
 
-test("ResumingResponse asks for the rest of each stream, PCM by its samples", async () => {
+test("ReconnectingResponse requests the rest of each stream, of PCM by its samples", async () => {
   const connections = new Connections(
     [
       ...[DESCRIBED, picture(-2), picture(3)],
@@ -152,7 +151,7 @@ test("ResumingResponse asks for the rest of each stream, PCM by its samples", as
   assertEquals([connections.reconnects, connections.open], [2, 0]);
 });
 
-test("ResumingResponse adds up what was left out over all connections", async () => {
+test("ReconnectingResponse adds up dropped frames over all connections", async () => {
   const notice = (dropped: number): Step => ({
     kind: "notice",
     notice: { code: "dropped", message: "", dropped },
@@ -161,22 +160,22 @@ test("ResumingResponse adds up what was left out over all connections", async ()
     [DESCRIBED, picture(0), notice(3), notice(5), "cut"],
     [DESCRIBED, notice(2), { kind: "end", end: { ...END, dropped: 4 } }],
   );
-  const told: unknown[] = [];
+  const dropped: unknown[] = [];
   for await (const part of connections.response()) {
-    if (part.kind === "notice") told.push(part.notice.dropped);
-    if (part.kind === "end") told.push(part.end.dropped);
+    if (part.kind === "notice") dropped.push(part.notice.dropped);
+    if (part.kind === "end") dropped.push(part.end.dropped);
   }
-  assertEquals(told, [3, 5, 7, 9]);
+  assertEquals(dropped, [3, 5, 7, 9]);
 });
 
-test("ResumingResponse finds the place again that the user has sought", async () => {
+test("ReconnectingResponse seeks to the position after the user has sought", async () => {
   const echo = (to: number, id: number): Step => ({
     kind: "control",
     control: { action: "seek", to, id },
   });
   const connections = new Connections(
     [DESCRIBED, picture(0), "control", echo(4, 1), picture(50), picture(75), "cut"],
-    // What comes before the answer is from the beginning.
+    // Frames before the reply are from the start.
     [DESCRIBED, picture(0), "control", picture(1), echo(5, 1), picture(76), "cut"],
     [DESCRIBED, "control", echo(5.04, 1), picture(77), ENDED],
   );
@@ -198,7 +197,7 @@ test("ResumingResponse finds the place again that the user has sought", async ()
   assert(connections.requests.every(({ resume }) => resume === undefined));
 });
 
-test("ResumingResponse repeats a seek that was not answered, and a pause", async () => {
+test("ReconnectingResponse repeats a seek that was not answered, and a pause", async () => {
   const connections = new Connections(
     [DESCRIBED, picture(0), "cut"],
     [DESCRIBED, "control", ENDED],
@@ -217,7 +216,7 @@ test("ResumingResponse repeats a seek that was not answered, and a pause", async
   ]);
 });
 
-test("ResumingResponse goes on with a pause without a seek where the next frame was", async () => {
+test("ReconnectingResponse resumes paused, without a seek, at the next frame", async () => {
   const connections = new Connections(
     [DESCRIBED, picture(0), picture(1), "cut"],
     ...Array.from({ length: 9 }, () => [DESCRIBED, "cut"] as const),
@@ -229,19 +228,19 @@ test("ResumingResponse goes on with a pause without a seek where the next frame 
     taken.push(inShort(part));
     if (taken.length === 3) await response.control({ action: "pause" });
   }
-  // In a pause, no frame could show that all is well: cuts do not add up.
+  // While paused, no frame arrives to reset the retries, so each reconnection does.
   assertEquals(taken, ["describe", "0:0", "0:1", "0:2", "end"]);
   assertEquals(connections.requests.at(-1)?.resume, [{ id: 0, after: 1 }]);
   assertEquals(connections.controls.at(-1), { action: "pause", connection: 10 });
 });
 
-test("ResumingResponse goes on with a round of a view that begins again at its end", async () => {
+test("ReconnectingResponse resumes a loop that is watched with a seek into the round", async () => {
   const echo: Step = { kind: "control", control: { action: "seek", to: 4, id: 0 } };
   const view = new Connections(
     [DESCRIBED, picture(0), picture(25 * 18), "cut"],
     [DESCRIBED, "control", echo, picture(50), ENDED],
   );
-  // Eight seconds a round, since it begins at 2 s.
+  // A round takes eight seconds, since it starts at 2 s.
   await take(view.response({ loop: true, start: 2 }, { seekable: true }));
   assertEquals(view.controls, [{ action: "seek", to: 4, id: 0, connection: 1 }]);
   const recording = new Connections(
@@ -253,7 +252,7 @@ test("ResumingResponse goes on with a round of a view that begins again at its e
   assertEquals(recording.requests[1].resume, [{ id: 0, after: 450, breaks: 1 }]);
 });
 
-test("ResumingResponse begins nothing new when the user has ended it", async () => {
+test("ReconnectingResponse makes no connection after the user quits", async () => {
   const quit = new AbortController();
   const connections = new Connections([DESCRIBED, picture(0), "cut"], [DESCRIBED, ENDED]);
   const sleep = (_: number, signal: AbortSignal) =>
@@ -267,14 +266,14 @@ test("ResumingResponse begins nothing new when the user has ended it", async () 
   });
   await assertRejects(() => take(response));
   assertEquals([connections.requests.length, connections.open], [1, 0]);
-  // A cut behind that is the end.
+  // A cut after that ends the response.
   const ended = new AbortController();
   const cut = new Connections([DESCRIBED, picture(0), () => ended.abort(), "cut"], [ENDED]);
   await assertRejects(() => take(cut.response({}, { quit: ended.signal })), CutError);
-  assertEquals([cut.requests.length, cut.told], [1, []]);
+  assertEquals([cut.requests.length, cut.lines], [1, []]);
 });
 
-test("ResumingResponse.connect() tries as often as it is told before anything has come", async () => {
+test("ReconnectingResponse.connect() retries within the limit for the first connection", async () => {
   const nobody = new Connections();
   const limits = { first: 2, later: 9 };
   using response = nobody.response({}, { limits });
@@ -289,7 +288,7 @@ test("ResumingResponse.connect() tries as often as it is told before anything ha
   assertEquals(nobody.requests.length, 3);
 });
 
-test("ResumingResponse leaves what it is disposed with", async () => {
+test("ReconnectingResponse closes its connection when disposed", async () => {
   const connections = new Connections([DESCRIBED]);
   const response = connections.response();
   await response.connect();
@@ -298,33 +297,33 @@ test("ResumingResponse leaves what it is disposed with", async () => {
   assertEquals(connections.open, 0);
 });
 
-test("ResumingResponse asks again where it was cut while it waited in line", async () => {
+test("ReconnectingResponse retries if it is cut while waiting for a decoder", async () => {
   const notice = { code: "waiting", message: "place 2", position: 2 } as const;
   const connections = new Connections([{ kind: "notice", notice }, "cut"], [DESCRIBED, ENDED]);
   assertEquals(await take(connections.response()), ["notice", "describe", "end"]);
-  assertEquals(connections.told, ["Connection lost; trying again in 1 s (1 of 5)"]);
+  assertEquals(connections.lines, ["Connection lost; trying again in 1 s (1 of 5)"]);
 });
 
-test("ResumingResponse goes on with what the server chose at first", async () => {
+test("ReconnectingResponse requests by name the media that the server chose first", async () => {
   const connections = new Connections([DESCRIBED, picture(0), "cut"], [DESCRIBED, ENDED]);
   await take(connections.response());
   assertEquals(connections.requests.map(({ name }) => name), [undefined, "grey"]);
 });
 
-test("ResumingResponse waits for a live source that is not back yet", async () => {
+test("ReconnectingResponse waits for a live source that is not back yet", async () => {
   const live: Step = { kind: "describe", description: { ...FILE, live: true, etag: undefined } };
   const away = new RequestError("media_error", "Cannot show the camera: it gives nothing");
   const connections = new Connections([live, picture(0), "cut"], [away], [live, picture(0), ENDED]);
   const taken = await take(connections.response());
   assertEquals(taken.map((part) => part.split(":")[0]), ["describe", "0", "0", "end"]);
-  assertMatch(connections.told[1], /^Cannot show the camera: .*; trying again in 2 s \(2 of 5\)$/);
-  // What cannot be read of a file will not be readable the next time.
+  assertMatch(connections.lines[1], /^Cannot show the camera: .*; trying again in 2 s \(2 of 5\)$/);
+  // A file that cannot be read is not retried.
   const file = new Connections([DESCRIBED, picture(0), "cut"], [away]);
   await assertRejects(() => take(file.response()), RequestError);
   assertEquals(file.requests.length, 2);
 });
 
-test("ResumingResponse asks for no more of a live part that is over", async () => {
+test("ReconnectingResponse does not reconnect to a live source after its duration has passed", async () => {
   const live: Step = { kind: "describe", description: { ...FILE, live: true, etag: undefined } };
   const connections = new Connections(
     [live, picture(0), () => connections.clock.pass(5000), "cut"],
@@ -334,12 +333,12 @@ test("ResumingResponse asks for no more of a live part that is over", async () =
   assertEquals(taken, ["describe", "0:0", "end"]);
   assertEquals(connections.requests.length, 1);
   assertMatch(
-    connections.told.at(-1) ?? "",
+    connections.lines.at(-1) ?? "",
     /^What was asked for is over: its last [56]\.\d s are/,
   );
 });
 
-test("ResumingResponse asks a server for nothing more that cannot take up the thread", async () => {
+test("ReconnectingResponse does not reconnect to a server that cannot resume", async () => {
   const description = { ...FILE, etag: undefined };
   const connections = new Connections([{ kind: "describe", description }, picture(0), "cut"]);
   await assertRejects(() => take(connections.response()), CutError, "the connection was cut");

@@ -8,22 +8,22 @@ import { describe, end, frame, say, ScriptedServer } from "../../support/scripte
 
 const NEVER = new AbortController().signal;
 
-Deno.test("sendKeepAlives() tells the server of the client while a viewer keeps it from reading", async () => {
-  const heard = Promise.withResolvers<string[]>();
+Deno.test("requestMedia() sends keep-alives while a slow sink keeps it from reading", async () => {
+  const received = Promise.withResolvers<string[]>();
   await using server = new ScriptedServer(async (peer) => {
     await say(peer, describe(), frame(0));
     const writer = new ByteWriter(peer, { stallTimeout: 20_000, onStall() {} });
-    const connection = new Connection(new ByteReader(fromSocket(peer)), writer);
+    const messages = new Connection(new ByteReader(fromSocket(peer)), writer);
     const kinds: string[] = [];
-    while (kinds.length < 2) kinds.push((await connection.receive())?.kind ?? "end");
-    heard.resolve(kinds);
+    while (kinds.length < 2) kinds.push((await messages.receive())?.kind ?? "end");
+    received.resolve(kinds);
     await say(peer, end());
   });
   const { hostname: host, port } = server.address;
-  using link = await connect({ host, port }, NEVER);
-  const response = requestMedia(link, { command: "get_video" }, { signs: 20 });
+  using connection = await connect({ host, port }, NEVER);
+  const response = requestMedia(connection, { command: "get_video" }, { keepAlive: 20 });
   for await (const part of response) {
-    // The viewer takes the frame only once the server has heard of the client.
-    if (part.kind === "frame") assertEquals(await heard.promise, ["pong", "pong"]);
+    // The next part is requested only after the server has received two of them.
+    if (part.kind === "frame") assertEquals(await received.promise, ["pong", "pong"]);
   }
 });

@@ -1,0 +1,78 @@
+import type { Description, Frame, StreamDescription } from "../../media/frame.ts";
+import type { Control } from "../../protocol/native/request.ts";
+import type { EndReport, Notice, StreamTotals } from "../../protocol/native/response.ts";
+
+/** A part of a response: one description, frames, one end, and messages in between. */
+export type ResponsePart =
+  | { kind: "describe"; description: Description }
+  /** The frame's memory is valid until the next part is requested. */
+  | {
+    kind: "frame";
+    frame: Frame;
+    /** The server dropped frames before this one. */
+    dropped: boolean;
+    /** Milliseconds since a live frame was captured, if the server's clock is known. */
+    latency?: number;
+  }
+  | { kind: "notice"; notice: Notice }
+  /** The server's reply to a seek: the frames that follow start there. */
+  | { kind: "control"; control: Control }
+  | { kind: "end"; end: EndReport };
+
+/** The response to a request for media, as it arrives. */
+export interface MediaResponse extends AsyncIterable<ResponsePart> {
+  /** Pauses, resumes, seeks or stops; absent if the protocol has no such message. */
+  control?(control: Control): Promise<void>;
+  /** Closes the connection, which ends the response. May be called more than once. */
+  abandon?(): void;
+}
+
+/** A response that owns its connection. */
+export type OpenResponse = MediaResponse & Disposable;
+
+/** Counts the frames of a response, and the bytes of their data. */
+export class FrameCounter {
+  #types = new Map<number, StreamDescription["type"]>();
+  /** Sums of the earlier connections. */
+  #earlier = { frames: 0, audioFrames: 0, bytes: 0 };
+  #streams = new Map<number, StreamTotals>();
+
+  /** Sets the streams that {@linkcode FrameCounter.totals} covers. */
+  describe(streams: readonly Pick<StreamDescription, "id" | "type">[]): void {
+    this.#types = new Map(streams.map(({ id, type }) => [id, type]));
+  }
+
+  count({ streamId, data }: Pick<Frame, "streamId" | "data">): void {
+    let stream = this.#streams.get(streamId);
+    if (stream === undefined) {
+      stream = { id: streamId, frames: 0, bytes: 0 };
+      this.#streams.set(streamId, stream);
+    }
+    stream.frames++;
+    stream.bytes += data.byteLength;
+  }
+
+  /** Sums of the current connection, by stream. */
+  get connectionStreams(): readonly StreamTotals[] {
+    return [...this.#streams.values()];
+  }
+
+  /** Sums over all connections. Streams that were not described are left out. */
+  get totals(): Pick<EndReport, "frames" | "audioFrames" | "bytes"> {
+    const totals = { ...this.#earlier };
+    for (const { id, frames, bytes } of this.#streams.values()) {
+      const type = this.#types.get(id);
+      if (type === undefined) continue;
+      totals.bytes += bytes;
+      if (type === "video") totals.frames += frames;
+      else totals.audioFrames += frames;
+    }
+    return totals;
+  }
+
+  /** Starts a new connection of the same response. */
+  startConnection(): void {
+    this.#earlier = this.totals;
+    this.#streams.clear();
+  }
+}
