@@ -107,6 +107,9 @@ export const FRAME_HEADROOM = 256;
 /** Bytes kept free behind a frame's data. */
 export const FRAME_TAILROOM = 16;
 
+/** Bytes of the largest frame. With all around it, it fits the length fields of both protocols. */
+export const MAX_FRAME_SIZE = 2 ** 28 - 1024;
+
 /**
  * Converts a timestamp to seconds.
  *

@@ -1,10 +1,9 @@
 /** What a player gives of a file, whole or resumed: for tests of resuming. */
 import { createHash } from "node:crypto";
-import type { StreamDescription } from "../../lib/media/frame.ts";
+import { MAX_FRAME_SIZE, type StreamDescription } from "../../lib/media/frame.ts";
 import type { ResumePoint } from "../../lib/protocol/native/request.ts";
 import type { Notice } from "../../lib/protocol/native/response.ts";
 import { Controls } from "../../lib/server/playback/controls.ts";
-import { MAX_FRAME_SIZE } from "../../lib/server/playback/play_file.ts";
 import { Player } from "../../lib/server/playback/player.ts";
 import { Resume } from "../../lib/server/playback/resume.ts";
 import { ResumeSearch } from "../../lib/server/playback/resume_search.ts";

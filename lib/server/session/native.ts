@@ -3,12 +3,25 @@ import { wallClock } from "../../base/clock.ts";
 import { DeadlineError, FormatError, RequestError } from "../../base/errors.ts";
 import { Connection } from "../../protocol/native/connection.ts";
 import type { Kind } from "../../protocol/native/framing.ts";
-import { type MediaRequest, parseControl, parseRequest } from "../../protocol/native/request.ts";
-import { encodeError, encodeList } from "../../protocol/native/response.ts";
+import {
+  encodeControl,
+  type MediaRequest,
+  parseControl,
+  parseRequest,
+} from "../../protocol/native/request.ts";
+import {
+  encodeDescription,
+  encodeEnd,
+  encodeError,
+  encodeList,
+  encodeNotice,
+} from "../../protocol/native/response.ts";
 import { listMedia } from "../catalog.ts";
 import { Controls } from "../playback/controls.ts";
 import { playMedia } from "../playback/play_file.ts";
-import { type SessionContext, toRefusal } from "./context.ts";
+import type { ResponseWriter } from "../playback/sender.ts";
+import type { SessionContext } from "./context.ts";
+import { runRequest } from "./outcome.ts";
 
 /** Requests that may wait behind the one being answered; then the peer is no longer read. */
 const MAX_WAITING = 16;
@@ -65,7 +78,7 @@ class NativeSession {
           await this.#refuse(inquiry);
           if (inquiry.last) break;
         } else {
-          await this.#response(inquiry);
+          await this.#respond(inquiry);
         }
       }
     } finally {
@@ -168,43 +181,39 @@ class NativeSession {
     await this.#connection.send("error", encodeError(error));
   }
 
-  async #response({ request, controls }: Inquiry & { kind: "request" }): Promise<void> {
+  async #respond({ request, controls }: Inquiry & { kind: "request" }): Promise<void> {
     const { timeouts, library, live, access, records, idleTimeout, shutdown } = this.#context;
     const { command, name } = request;
     const record = records.begin({ command, name }, this.#context);
-    const alive = setInterval(() => this.#ping(), timeouts.ping);
+    const pings = setInterval(() => this.#ping(), timeouts.ping);
     const limit = timeouts.life ?? IDLE_TIMEOUT;
-    using _dead = idleTimeout.watch(limit, () => {
+    using _idle = idleTimeout.watch(limit, () => {
       const message = `The peer gave no sign of life for ${limit / 1000} s`;
       this.#abort.abort(new DeadlineError(message));
     });
-    // What ends the answer alone, before it has begun.
-    const vain = new AbortController();
-    const signal = AbortSignal.any([this.#context.signal, vain.signal]);
+    // Aborts only this response, before it has begun.
+    const cancel = new AbortController();
+    const signal = AbortSignal.any([this.#context.signal, cancel.signal]);
     try {
-      using _answer = shutdown.response(() => {
-        if (controls.hasBegun) controls.shutDown();
-        else vain.abort(shutdown.over.reason);
+      const refusal = await runRequest(record, this.#context, async () => {
+        using _response = shutdown.response(() => {
+          if (controls.hasBegun) controls.shutDown();
+          else cancel.abort(shutdown.over.reason);
+        });
+        await access.admit(request.token, { ...this.#context, signal });
+        if (command === "list_media") {
+          await this.#connection.send("list", encodeList(await listMedia(library, live)));
+          return undefined;
+        }
+        const response = nativeResponse(this.#connection);
+        const end = await playMedia(request, {
+          ...{ ...this.#context, signal, controls, record, response },
+        });
+        return end.reason;
       });
-      await access.admit(request.token, { ...this.#context, signal });
-      if (command === "list_media") {
-        await this.#connection.send("list", encodeList(await listMedia(library, live)));
-        record.done();
-      } else {
-        const context = { ...this.#context, signal, connection: this.#connection, controls };
-        const end = await playMedia(request, { ...context, logger: record.logger, record });
-        record.done(end.reason);
-      }
-    } catch (error) {
-      const refusal = this.#context.signal.aborted ? undefined : toRefusal(error);
-      if (refusal === undefined) {
-        record.broken(this.#context.isDraining() ? "shutdown" : "cut");
-        throw error;
-      }
-      record.refused(refusal);
-      await this.#connection.send("error", encodeError(refusal));
+      if (refusal !== undefined) await this.#connection.send("error", encodeError(refusal));
     } finally {
-      clearInterval(alive);
+      clearInterval(pings);
     }
   }
 
@@ -227,4 +236,22 @@ function toInquiry(payload: Uint8Array, { clock }: Pick<SessionContext, "clock">
     if (!(error instanceof RequestError)) throw error;
     return { kind: "refused", error, last: false };
   }
+}
+
+/** Writes responses as messages of the native protocol. */
+export function nativeResponse(connection: Connection): ResponseWriter {
+  return {
+    describe: (description) => connection.send("describe", encodeDescription(description)),
+    async write(frame, { dropped }) {
+      await connection.sendFrame(frame, { dropped });
+      return frame.data.byteLength;
+    },
+    async writeShared({ message, size }, options) {
+      await connection.sendShared(message, options);
+      return size;
+    },
+    end: (report) => connection.send("end", encodeEnd(report)),
+    notify: (notice) => connection.send("notice", encodeNotice(notice)),
+    seek: (seek) => connection.send("control", encodeControl({ action: "seek", ...seek })),
+  };
 }

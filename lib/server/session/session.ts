@@ -11,8 +11,9 @@ import { Connection } from "../../protocol/native/connection.ts";
 import { encodeError } from "../../protocol/native/response.ts";
 import { SCRIPT_MAGIC } from "../../protocol/script/framing.ts";
 import type { Refusal } from "../metrics/metrics.ts";
-import { isPeerGone, type SessionContext, type Timeouts } from "./context.ts";
+import type { SessionContext, Timeouts } from "./context.ts";
 import { runNativeSession } from "./native.ts";
+import { isPeerGone } from "./outcome.ts";
 import { runScriptSession } from "./script.ts";
 import { acceptSecurely, isTls } from "./tls_accept.ts";
 

@@ -7,7 +7,8 @@ import { closeSocket, TlsSocket } from "../../net/socket.ts";
 import { Connection } from "../../protocol/native/connection.ts";
 import { encodeError } from "../../protocol/native/response.ts";
 import { SCRIPT_MAGIC } from "../../protocol/script/framing.ts";
-import { isPeerGone, type Timeouts } from "./context.ts";
+import type { Timeouts } from "./context.ts";
+import { isPeerGone } from "./outcome.ts";
 
 /** Bytes that tell what a peer speaks. */
 const MAGIC_LENGTH = 4;
