@@ -107,7 +107,7 @@ export const FRAME_HEADROOM = 256;
 /** Bytes kept free behind a frame's data. */
 export const FRAME_TAILROOM = 16;
 
-/** Bytes of the largest frame. With all around it, it fits the length fields of both protocols. */
+/** Bytes of the largest frame: with its header it fits a message of either protocol, 2^28 bytes. */
 export const MAX_FRAME_SIZE = 2 ** 28 - 1024;
 
 /**

@@ -131,7 +131,7 @@ function notesOf(
   return notes.length === 0 ? undefined : notes;
 }
 
-/** @throws {RequestError} for what makes no sense where there is neither beginning nor end */
+/** @throws {RequestError} for options that need a beginning or an end */
 function refuseTimes({ name }: LiveSource, { start = 0, loop, every, resume }: MediaRequest): void {
   const [field, reason] = start > 0
     ? ["start", "it has no beginning, and comes as it is now"]
@@ -149,7 +149,7 @@ function refuseTimes({ name }: LiveSource, { start = 0, loop, every, resume }: M
   );
 }
 
-/** @throws {RequestError} for a pixel format that cannot be sent */
+/** @throws {RequestError} for a pixel format that cannot be sent raw */
 function refuseFormat({ pixelFormat }: MediaRequest): void {
   if (pixelFormat === undefined || bitsPerPixel(pixelFormat) !== undefined) return;
   throw new RequestError(

@@ -271,7 +271,7 @@ class JoinedSource implements FrameSource {
   }
 
   frames(): AsyncGenerator<TimedFrame> {
-    return merge(this.#sources.map(({ source, moves }) => new MovedTrack(source.frames(), moves)));
+    return merge(this.#sources.map(({ source, moves }) => movedTrack(source.frames(), moves)));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -280,29 +280,22 @@ class JoinedSource implements FrameSource {
 }
 
 /** The frames of one source on the timeline of the request. */
-class MovedTrack implements Track<TimedFrame> {
-  #frames: AsyncGenerator<TimedFrame>;
-  #moves: ReadonlyMap<number, Move>;
-
-  constructor(frames: AsyncGenerator<TimedFrame>, moves: ReadonlyMap<number, Move>) {
-    this.#frames = frames;
-    this.#moves = moves;
-  }
-
-  async take(): Promise<TimedFrame | undefined> {
-    try {
-      const { value: frame } = await this.#frames.next();
-      if (frame === undefined) return undefined;
-      const move = this.#moves.get(frame.streamId);
-      return move === undefined ? frame : moveFrame(frame, move);
-    } catch (error) {
-      // One of the streams may be empty.
-      if (error instanceof NothingToSendError) return undefined;
-      throw error;
-    }
-  }
-
-  timeOf(frame: TimedFrame): number {
-    return frame.due;
-  }
+function movedTrack(
+  frames: AsyncGenerator<TimedFrame>,
+  moves: ReadonlyMap<number, Move>,
+): Track<TimedFrame> {
+  return {
+    async take() {
+      try {
+        const { value: frame } = await frames.next();
+        const move = frame && moves.get(frame.streamId);
+        return move === undefined ? frame : moveFrame(frame, move);
+      } catch (error) {
+        // One of the streams may be empty.
+        if (error instanceof NothingToSendError) return undefined;
+        throw error;
+      }
+    },
+    timeOf: ({ due }) => due,
+  };
 }

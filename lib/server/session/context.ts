@@ -15,53 +15,29 @@ import type { Controls } from "../playback/controls.ts";
 import type { ResponseWriter } from "../playback/sender.ts";
 import type { Shutdown } from "../shutdown.ts";
 
-/** How long a peer, or FFmpeg, may keep the server waiting. */
+/** Milliseconds that a peer, or FFmpeg, may keep the server waiting. */
 export interface Timeouts {
-  /** Milliseconds for a request to arrive. */
+  /** For a request to arrive. */
   request: number;
-  /**
-   * Milliseconds for the first bytes of a peer that has no connection slot.
-   *
-   * @default 3000
-   */
+  /** For the first bytes of a peer that has no connection slot. @default 3000 */
   refusal?: number;
-  /** Milliseconds in which a peer accepts no bytes. */
+  /** For a peer to accept any bytes. */
   stall: number;
-  /** Milliseconds between the pings of a response. */
+  /** Between the pings of a response. */
   ping: number;
-  /**
-   * Milliseconds without a byte from a native peer during a response.
-   *
-   * @default 15_000
-   */
+  /** For any sign of life of a native peer during a response. @default 15_000 */
   life?: number;
-  /**
-   * Milliseconds without output of FFmpeg.
-   *
-   * @default 30_000
-   */
+  /** For any output of FFmpeg. @default 30_000 */
   silence?: number;
-  /**
-   * Milliseconds for FFmpeg to probe a file.
-   *
-   * @default 20_000
-   */
+  /** For FFmpeg to probe a file. @default 20_000 */
   probe?: number;
 }
 
-/** Media of requests without a name. */
+/** Media of requests without a name; the first of their kind in the folder if absent. */
 export interface Defaults {
-  /**
-   * Name of an image.
-   *
-   * @default the first image of the folder
-   */
+  /** Name of an image. */
   image?: string;
-  /**
-   * Name of a video.
-   *
-   * @default the first video of the folder
-   */
+  /** Name of a video. */
   video?: string;
 }
 

@@ -1,3 +1,4 @@
+import { deadline } from "../../base/async.ts";
 import {
   DeadlineError,
   isConnectionClosed,
@@ -7,7 +8,7 @@ import {
 } from "../../base/errors.ts";
 import type { EndReport } from "../../protocol/native/response.ts";
 import type { RequestRecord } from "../metrics/request_log.ts";
-import type { SessionContext } from "./context.ts";
+import type { SessionContext, Timeouts } from "./context.ts";
 
 /** Resources of the system by the code of the error if there are none left (errno(3)). */
 const RESOURCES: Record<string, string> = {
@@ -40,6 +41,16 @@ export async function runRequest(
     record.refused(refusal);
     return refusal;
   }
+}
+
+/** Aborts a session whose request does not arrive in time, until disposed. */
+export function requestTimeout(
+  { request }: Pick<Timeouts, "request">,
+  abort: AbortController,
+): Disposable {
+  return deadline(request, () => {
+    abort.abort(new DeadlineError(`no request within ${request / 1000} s`));
+  });
 }
 
 /** Whether an error means that the client left, or that its connection was closed here. */

@@ -1,7 +1,6 @@
-import { deadline } from "../../base/async.ts";
 import type { ByteReader } from "../../base/byte_reader.ts";
 import type { ByteWriter } from "../../base/byte_writer.ts";
-import { DeadlineError, RequestError } from "../../base/errors.ts";
+import { RequestError } from "../../base/errors.ts";
 import type { Description, Frame } from "../../media/frame.ts";
 import {
   parseScriptRequest,
@@ -16,7 +15,7 @@ import { Controls } from "../playback/controls.ts";
 import { playMedia } from "../playback/play_file.ts";
 import type { ResponseWriter } from "../playback/sender.ts";
 import type { PlayContext, SessionContext } from "./context.ts";
-import { runRequest } from "./outcome.ts";
+import { requestTimeout, runRequest } from "./outcome.ts";
 
 /** Scripts expect the pixels of OpenCV's VideoCapture, which ignores the matrix of a video. */
 const OPENCV_MATRIX = "bt601";
@@ -35,8 +34,7 @@ export async function runScriptSession(
   const { reader, writer, timeouts, records, shutdown } = context;
   let bytes: Uint8Array | undefined;
   {
-    const late = new DeadlineError(`no request within ${timeouts.request / 1000} s`);
-    using _limit = deadline(timeouts.request, () => abort.abort(late));
+    using _limit = requestTimeout(timeouts, abort);
     using _shutdown = shutdown.whenBegun((reason) => abort.abort(reason));
     bytes = await reader.peek(SCRIPT_REQUEST_LENGTH);
   }
