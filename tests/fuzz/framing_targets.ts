@@ -2,7 +2,7 @@
 import { ByteReader } from "../../lib/base/byte_reader.ts";
 import { ByteWriter } from "../../lib/base/byte_writer.ts";
 import { FRAME_HEADROOM } from "../../lib/media/frame.ts";
-import { isTls } from "../../lib/server/session/tls_accept.ts";
+import { isTls } from "../../lib/server/session/session.ts";
 import { parseScriptRequest, SCRIPT_MAGIC } from "../../lib/protocol/script/framing.ts";
 import { Connection, type Message } from "../../lib/protocol/native/connection.ts";
 import {

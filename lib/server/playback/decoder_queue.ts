@@ -1,54 +1,60 @@
+import { onAbort } from "../../base/async.ts";
 import { RequestError } from "../../base/errors.ts";
-import { encodeNotice } from "../../protocol/native/response.ts";
-import type { PlayContext } from "./play_file.ts";
+import type { DecoderSemaphore, SlotOptions } from "../../sources/limits.ts";
+import type { Controls } from "./controls.ts";
+import type { ResponseWriter } from "./sender.ts";
 
-type QueueContext = Pick<PlayContext, "slots" | "connection" | "controls" | "signal">;
+/** Options of {@linkcode waitForDecoder}. */
+export interface DecoderQueueOptions {
+  slots: Pick<DecoderSemaphore, "total">;
+  controls: Pick<Controls, "stopped">;
+  response: Pick<ResponseWriter, "notify">;
+  /** Ends the session. */
+  signal: AbortSignal;
+}
 
 /**
- * Does what needs a decoder, which may have to be waited for: the viewer is told its place in line.
+ * Takes something that needs a decoder, and notifies the viewer of its position in the queue.
  *
- * @param take waits, until the signal fires
- * @throws {RequestError} `busy` where the viewer wants no more before its turn comes
+ * @param take waits for a decoder until the signal aborts
+ * @throws {RequestError} `busy` if the viewer stops the request while it waits
  */
-export async function inLine<T>(
-  { slots, connection, controls, signal }: QueueContext,
-  take: (options: { signal: AbortSignal; onWait: (position: number) => void }) => Promise<T>,
+export async function waitForDecoder<T>(
+  { slots, controls, response, signal }: DecoderQueueOptions,
+  take: (options: SlotOptions) => Promise<T>,
 ): Promise<T> {
   let latest: number | undefined;
-  let sending = false;
-  const tell = async () => {
-    sending = true;
+  let isSending = false;
+  const notify = async () => {
+    isSending = true;
     while (latest !== undefined) {
       const position = latest;
       latest = undefined;
       const message =
         `Waiting in line for a decoder: place ${position}; ${slots.total} may run at once`;
-      await connection.send("notice", encodeNotice({ code: "waiting", message, position }));
+      await response.notify?.({ code: "waiting", message, position });
     }
-    sending = false;
+    isSending = false;
   };
-  const onWait = (position: number) => {
-    latest = position;
-    // Where the peer is gone, the session learns of it by itself.
-    if (!sending) tell().catch(() => {});
-  };
-  const waiting = new AbortController();
-  const stop = () => waiting.abort();
   let isWaiting = false;
-  controls.stopped.addEventListener("abort", stop);
+  const waiting = new AbortController();
+  const stop = () => {
+    if (isWaiting) waiting.abort();
+  };
+  using _listener = onAbort(controls.stopped, stop);
   try {
     return await take({
       signal: AbortSignal.any([signal, waiting.signal]),
       onWait: (position) => {
         isWaiting = true;
         if (controls.stopped.aborted) stop();
-        onWait(position);
+        latest = position;
+        // The session notices by itself that the peer is gone.
+        if (!isSending) notify().catch(() => {});
       },
     });
   } catch (error) {
     if (!isWaiting || signal.aborted || !waiting.signal.aborted) throw error;
     throw new RequestError("busy", "Cannot begin: it was stopped while it waited in line");
-  } finally {
-    controls.stopped.removeEventListener("abort", stop);
   }
 }

@@ -1,91 +1,91 @@
-/** Finds out why frames come late: because of the link, or because of their source. Pure. */
+/** Decides which late frames are dropped, and why frames are late: connection or source. */
 import type { Notice } from "../../protocol/native/response.ts";
 
-/** Which frames are left out where a viewer would rather have real time than every frame. Pure. */
+/** Seconds of lateness after which video frames are dropped. */
+const VIDEO_LIMIT = 0.5;
 
-/** Seconds by which pictures may be late before they are left out. */
-const PICTURES_LATE = 0.5;
+/** Seconds of lateness after which audio frames are dropped, whose gaps can be heard. */
+const AUDIO_LIMIT = 1;
 
-/** The same for sound, whose gaps are heard. */
-const SOUND_LATE = 1;
+/** Seconds of lateness that count as on time; timers fire less late than that. */
+const ON_TIME = 0.05;
 
-/** Seconds up to which a frame counts as due now: more than timers are late by. */
-const DUE = 0.05;
-
-/** What has to be known of a frame. */
+/** The properties of a frame that a {@linkcode LatePolicy} decides by. */
 export interface Candidate {
   streamId: number;
-  isPicture: boolean;
+  isVideo: boolean;
   keyframe: boolean;
 }
 
-/** What is known of a stream. */
 interface StreamState {
-  /** Frames of it cannot all be decoded by themselves. */
+  /** Not all frames are keyframes. */
   isMixed: boolean;
-  isLeaving: boolean;
+  isDropping: boolean;
 }
 
 /**
- * Decides for each frame whether it is left out because it is late. A stream that has begun to
- * leave frames out goes on until one is due again, so that what is sent is in time, and not always
- * just short of the limit; where frames build upon each other, that is a keyframe.
+ * Decides which late frames are dropped. Once it drops frames of a stream, it goes on until one is
+ * on time, so that frames do not stay just below the limit. In streams with other frames than
+ * keyframes, it goes on until a keyframe is below the limit.
  */
 export class LatePolicy {
   #streams = new Map<number, StreamState>();
 
-  /** @param lateness seconds by which the frame is late */
-  leavesOut(frame: Candidate, lateness: number): boolean {
-    const { streamId, isPicture, keyframe } = frame;
-    const state = this.#streams.get(streamId) ?? { isMixed: false, isLeaving: false };
+  /** @param lateness seconds */
+  drops(frame: Candidate, lateness: number): boolean {
+    const { streamId, isVideo, keyframe } = frame;
+    const state = this.#streams.get(streamId) ?? { isMixed: false, isDropping: false };
     this.#streams.set(streamId, state);
     state.isMixed ||= !keyframe;
-    const limit = isPicture ? PICTURES_LATE : SOUND_LATE;
-    if (state.isLeaving) state.isLeaving = !keyframe || lateness > (state.isMixed ? limit : DUE);
-    else state.isLeaving = lateness > limit;
-    return state.isLeaving;
+    const limit = isVideo ? VIDEO_LIMIT : AUDIO_LIMIT;
+    if (state.isDropping) {
+      state.isDropping = !keyframe || lateness > (state.isMixed ? limit : ON_TIME);
+    } else {
+      state.isDropping = lateness > limit;
+    }
+    return state.isDropping;
   }
 
-  /** Takes back that a stream's frames are left out from the last one on: it is sent after all. */
+  /** Stops dropping frames of a stream, the latest one included. */
   keep(streamId: number): void {
     const state = this.#streams.get(streamId);
-    if (state !== undefined) state.isLeaving = false;
+    if (state !== undefined) state.isDropping = false;
   }
 
-  /** Begins anew, as after a seek. */
+  /** Starts again, as after a seek. */
   reset(): void {
     this.#streams.clear();
   }
 }
 
-/** Part of the time spent on writing from which on the link is to blame. */
-const LINK_SHARE = 0.5;
+/** Share of the time spent on writing above which the connection is the reason. */
+const CONNECTION_SHARE = 0.5;
 
-/** Seconds of lateness that count as being in time. */
+/** Seconds of lateness below which a measurement starts again. */
 const IN_TIME = 0.1;
 
-/** Percent of the speed at which a source counts as quick enough. */
+/** Percent of the needed speed at which a source is fast enough. */
 const FAST_ENOUGH = 95;
 
-/** What has happened since the last frame that was in time. */
+/** A measurement since the latest frame that was in time. */
 interface Span {
   /** Seconds, on any clock. */
   since: number;
-  /** Seconds, at which the first frame was due. */
+  /** Seconds; due time of the first frame. */
   due: number;
-  /** Bytes of all frames, also of those that were left out. */
+  /** Bytes of all frames, dropped ones included. */
   offered: number;
   /** Bytes. */
   sent: number;
-  /** Seconds that were spent on writing. */
+  /** Seconds spent on writing. */
   writing: number;
 }
 
-/** Watches the frames of one request that is played at some speed. */
+/** Measures why the frames of a file are late. */
 export class ThroughputMonitor {
   #speed: number;
   #span: Span | undefined;
-  /** Since when frames have been left out, seconds; what is in time since then is so for that. */
+  /** Seconds; since frames are dropped, being in time does not start the measurement again. */
   #heldSince: number | undefined;
 
   /** @param speed playing speed, above 0 */
@@ -94,9 +94,9 @@ export class ThroughputMonitor {
   }
 
   /**
-   * Takes note of a frame that is about to be sent or left out.
+   * Records a frame that is about to be sent or dropped.
    *
-   * @param frame when it is due and by how much it is late, seconds, and its bytes
+   * @param frame due time and lateness in seconds, size in bytes
    * @param now seconds
    */
   offer(frame: { due: number; lateness: number; size: number }, now: number): void {
@@ -109,10 +109,10 @@ export class ThroughputMonitor {
   }
 
   /**
-   * Takes note of a frame that was sent.
+   * Records a frame that was sent.
    *
    * @param size bytes
-   * @param seconds that the writing took
+   * @param seconds that writing it took
    */
   sent(size: number, seconds: number): void {
     if (this.#span === undefined) return;
@@ -120,62 +120,110 @@ export class ThroughputMonitor {
     this.#span.writing += seconds;
   }
 
-  /** Takes note that frames are left out: from here on, being in time means nothing. */
+  /** Goes on with this measurement, since frames that are in time are so because of drops. */
   hold(now: number): void {
     this.#heldSince ??= now;
   }
 
-  /** Seconds since frames were left out first; 0 where none were. */
+  /** Seconds since the first {@linkcode ThroughputMonitor.hold}; 0 before it. */
   heldFor(now: number): number {
     return this.#heldSince === undefined ? 0 : now - this.#heldSince;
   }
 
-  /** Begins anew, as after a seek. */
+  /** Starts again, as after a seek. */
   reset(): void {
     this.#span = undefined;
     this.#heldSince = undefined;
   }
 
-  /** Whether frames are late because of the link, and not because they come late themselves. */
+  /** Whether frames are late because of the connection, and not because of their source. */
   isConnectionSlow(now: number): boolean {
     if (this.#span === undefined) return false;
-    return this.#span.writing >= (now - this.#span.since) * LINK_SHARE;
+    return this.#span.writing >= (now - this.#span.since) * CONNECTION_SHARE;
   }
 
   /**
-   * Tells why frames are late, as far as that can be told.
+   * Explains why frames are late.
    *
    * @param frame the one that was offered last
    * @param now seconds
+   * @returns `undefined` if the measurement does not show that
    */
   explain({ due, size }: { due: number; size: number }, now: number): Notice | undefined {
     if (this.#span === undefined) return undefined;
     const elapsed = now - this.#span.since;
     const played = (due - this.#span.due) / this.#speed;
     if (played <= 0) return undefined;
-    if (!this.isConnectionSlow(now)) {
-      const share = Math.floor(100 * played / elapsed);
-      if (share >= FAST_ENOUGH) return undefined;
-      return {
-        code: "slow_source",
-        message: `The server makes these frames at ${share} % of the speed they are needed at: ` +
-          "ask for a smaller size, or for copy",
-      };
+    if (this.isConnectionSlow(now)) {
+      return slowConnection({
+        needed: Math.round((this.#span.offered - size) / played),
+        achieved: Math.round(this.#span.sent / elapsed),
+      });
     }
-    const needed = Math.round((this.#span.offered - size) / played);
-    const achieved = Math.round(this.#span.sent / elapsed);
+    const share = Math.floor(100 * played / elapsed);
+    if (share >= FAST_ENOUGH) return undefined;
     return {
-      code: "slow_link",
-      message: `The link takes ${formatRate(achieved)} and these frames need ` +
-        `${formatRate(needed)}: ask for a smaller size, or for copy, h264 or mjpeg`,
-      needed,
-      achieved,
+      code: "slow_source",
+      message: `The server makes these frames at ${share} % of the speed they are needed at: ` +
+        "ask for a smaller size, or for copy",
     };
   }
 }
 
-/** Writes a rate for people: `41 MB/s`. */
-export function formatRate(bytes: number): string {
+/** Seconds of a backlog after which the throughput of a connection is known. */
+const LIVE_SPAN = 1;
+
+/** Totals of a live response at one time. */
+export interface LiveProgress {
+  /** Seconds, on any clock. */
+  now: number;
+  /** Bytes that the source has offered. */
+  offered: number;
+  /** Bytes that were sent. */
+  sent: number;
+}
+
+/** Measures the throughput of a connection while frames of a live source wait for it. */
+export class LiveThroughputMonitor {
+  #start: LiveProgress | undefined;
+  #isExplained = false;
+
+  /**
+   * Records a frame that is about to be sent.
+   *
+   * @param progress before the frame
+   * @param isLatest whether no other frame waits behind it, so that the measurement starts again
+   */
+  offer(progress: LiveProgress, isLatest: boolean): void {
+    if (isLatest || this.#start === undefined) this.#start = progress;
+  }
+
+  /** Explains, once, that the connection is too slow; `undefined` if it is not known to be. */
+  explain({ now, offered, sent }: LiveProgress): Notice | undefined {
+    if (this.#isExplained || this.#start === undefined) return undefined;
+    const seconds = now - this.#start.now;
+    if (seconds < LIVE_SPAN) return undefined;
+    const needed = Math.round((offered - this.#start.offered) / seconds);
+    const achieved = Math.round((sent - this.#start.sent) / seconds);
+    if (achieved >= needed) return undefined;
+    this.#isExplained = true;
+    return slowConnection({ needed, achieved });
+  }
+}
+
+/** @param rates bytes per second */
+function slowConnection({ needed, achieved }: { needed: number; achieved: number }): Notice {
+  return {
+    code: "slow_link",
+    message: `The link takes ${formatRate(achieved)} and these frames need ` +
+      `${formatRate(needed)}: ask for a smaller size, or for copy, h264 or mjpeg`,
+    needed,
+    achieved,
+  };
+}
+
+/** Formats bytes per second, as in `41 MB/s`. */
+function formatRate(bytes: number): string {
   const [unit, name] = bytes >= 1e6 ? [1e6, "MB"] : [1e3, "kB"];
   const amount = bytes / unit;
   return `${amount < 10 ? amount.toFixed(1) : Math.round(amount)} ${name}/s`;

@@ -1,147 +1,128 @@
 import { RequestError } from "../../base/errors.ts";
 import { bitsPerPixel, rawPixelFormat } from "../../ffmpeg/pixel_formats.ts";
-import { MAX_FRAME_SIZE } from "../../media/frame.ts";
-import type { Pacer } from "../../media/pacer.ts";
-import type { FrameSource, TimedFrame } from "../../media/source.ts";
-import type { Connection } from "../../protocol/native/connection.ts";
-import type { MediaRequest } from "../../protocol/native/request.ts";
-import { encodeDescription, encodeEnd, type EndReport } from "../../protocol/native/response.ts";
+import { type Description, MAX_FRAME_SIZE } from "../../media/frame.ts";
+import type { FrameSource } from "../../media/source.ts";
+import type { EndReport } from "../../protocol/native/response.ts";
 import { openDecoder } from "../../sources/file/decoder.ts";
 import { changeOf, mediaEtag } from "../../sources/file/file_state.ts";
 import type { Library, MediaFile } from "../../sources/file/library.ts";
 import type { MediaOptions } from "../../sources/file/plan.ts";
 import type { TrackLimits } from "../../sources/file/track.ts";
 import type { MemoryBudget } from "../../sources/limits.ts";
-import type { RequestRecord } from "../metrics/request_log.ts";
-import type { SessionContext } from "../session/context.ts";
-import type { Controls } from "./controls.ts";
-import { inLine } from "./decoder_queue.ts";
+import type { Defaults, PlayContext, PlayRequest } from "../session/context.ts";
+import { waitForDecoder } from "./decoder_queue.ts";
 import { findLive, playLive } from "./play_live.ts";
 import { Player } from "./player.ts";
 import { Resume } from "./resume.ts";
 import { ResumeSearch } from "./resume_search.ts";
-import { Delivery } from "./sender.ts";
-
-/** A session's context, and the peer's side of the request. */
-export interface PlayContext extends SessionContext {
-  connection: Connection;
-  controls: Controls;
-  record: RequestRecord;
-}
+import { TimedSender } from "./sender.ts";
 
 /**
- * Answers a request for an image or a video: description, frames when they are due, end.
+ * Responds to a request for an image or a video: description, frames when they are due, end.
  *
- * @returns what was sent
- * @throws {RequestError} for what cannot be sent
+ * @throws {RequestError} if the media cannot be sent as requested
  */
-export async function playMedia(request: MediaRequest, context: PlayContext): Promise<EndReport> {
+export async function playMedia(request: PlayRequest, context: PlayContext): Promise<EndReport> {
   const live = await findLive(request, context);
   if (live !== undefined) return await playLive(live, request, context);
-  const { library, startCache, defaults, logger, connection, controls, clock, record } = context;
   const kind = request.command === "get_image" ? "image" : "video";
-  const file = await findMedia(library, kind, { name: request.name, defaults });
-  record.named(file.name);
-  const still = kind === "image" || file.info.kind === "image";
-  const options = toOptions(request, still);
+  const file = await findMedia(context.library, kind, { ...context, name: request.name });
+  context.record.named(file.name);
+  return await playFile(file, request, context);
+}
+
+async function playFile(
+  file: MediaFile,
+  request: PlayRequest,
+  context: PlayContext,
+): Promise<EndReport> {
+  const { startCache, slots, controls, response, record, clock } = context;
   const { resume } = request;
-  // Where somebody may seek, or all begins again, a decoder is needed all the same.
-  await using known = still && resume === undefined
-    ? startCache.whole({ file, options })
-    : undefined;
-  // Untouched packets need none.
-  using _slot = options.encoding === "copy" || known !== undefined
+  const still = request.command === "get_image" || file.info.kind === "image";
+  const options = toOptions(request, file, { ...context, still });
+  const seekable = !still && response.seek !== undefined;
+  // Seeks, resumes and loops need a decoder even if the cache has the whole response.
+  await using cached = seekable || resume !== undefined
     ? undefined
-    : await inLine(context, (line) => context.slots.take(line));
+    : startCache.whole({ file, options });
+  using _slot = options.encoding === "copy" || cached !== undefined
+    ? undefined
+    : await waitForDecoder(context, (queue) => slots.take(queue));
   using _memory = reserveFrames(file, options, context.budget);
   controls.attach(context.signal);
+  const { pacer } = controls;
   const open = (part: MediaOptions, unwanted?: AbortSignal) =>
     startPlayback(file, part, {
       signal: unwanted ? AbortSignal.any([controls.current, unwanted]) : controls.current,
       readTimeout: context.timeouts.silence,
-      threads: decodingThreads(controls.pacer.speed, context.slots.taken),
+      threads: decodingThreads(pacer.speed, slots.taken),
     });
-  const opening = {
-    open: (unwanted?: AbortSignal) => open(options, unwanted),
-    pacer: controls.pacer,
-  };
-  await using first = known ??
+  const opening = { open: (unwanted?: AbortSignal) => open(options, unwanted), pacer };
+  await using first = cached ??
     await (resume === undefined ? startCache.open({ file, options }, opening) : open(options));
-  const resumption = resume && new Resume(resume, first.streams);
-  const etag = await mediaEtag(file.path, file.state?.identity);
-  const description = { ...describe(file, first, still), etag };
-  await connection.send("describe", encodeDescription(description));
-  controls.begin({ seekable: !still });
+  const { streams } = first;
+  const resumed = resume && new Resume(resume, streams);
+  await response.describe(await describe(file, first, { ...context, still }));
+  controls.begin({ seekable });
   const loop = request.loop === true && !still;
-  const search = resumption &&
-    new ResumeSearch(resumption, { file, options, loop, streams: first.streams });
+  const search = resumed && new ResumeSearch(resumed, { file, options, loop, streams });
   const player = new Player(first, { file, options, loop, controls, open, search });
-  const delivery = new Delivery({
-    connection,
-    controls,
-    streams: first.streams,
-    drop: request.late === "drop",
-    speed: controls.pacer.speed,
-    record,
-    clock,
-  });
-  record.follow(() => delivery.report);
-  for await (const step of player.steps()) await delivery.take(step);
-  const { report } = delivery;
-  report.reason = controls.stopReason ?? "end";
-  const change = report.reason === "end" ? await refuseShortened(file) : undefined;
-  report.warning = player.warning ?? change;
-  if (report.warning !== undefined) logger.log("warn", `"${file.name}": ${report.warning}`);
-  await connection.send("end", encodeEnd(report));
-  return report;
+  const drop = request.late === "drop";
+  const sender = new TimedSender({ response, controls, streams, drop, record, clock });
+  record.follow(() => sender.report());
+  for await (const step of player.steps()) await sender.take(step);
+  const reason = controls.stopReason ?? "end";
+  const change = reason === "end" ? await refuseShortened(file) : undefined;
+  // Complaints of FFmpeg are for protocols that can pass them on.
+  const warning = (response.notify && player.warning) ?? change;
+  if (warning !== undefined) record.logger.log("warn", `"${file.name}": ${warning}`);
+  return await sender.end(reason, warning);
 }
 
-/** What is wanted of the file; how it is played is another matter. */
-function toOptions(request: MediaRequest, still: boolean): MediaOptions {
+function toOptions(
+  request: PlayRequest,
+  file: MediaFile,
+  { still, adapt }: { still: boolean } & Pick<PlayContext, "adapt">,
+): MediaOptions {
   const { encoding, audio, pixelFormat, width, height, fps, bitrate, quality } = request;
   const { start, duration, every } = request;
-  return {
+  const options = {
     ...{ encoding, audio, pixelFormat, width, height, fps, bitrate, quality },
     ...{ still, start, duration, every: still ? every : undefined },
   };
+  return adapt?.(options, file) ?? options;
 }
 
-function describe(file: MediaFile, source: FrameSource, still: boolean) {
+async function describe(
+  { name, path, state, info }: MediaFile,
+  { streams, notes }: FrameSource,
+  { still, response }: { still: boolean } & Pick<PlayContext, "response">,
+): Promise<Description> {
   return {
-    name: file.name,
+    name,
     live: false,
-    duration: still ? undefined : file.info.duration,
-    streams: [...source.streams],
-    notes: source.notes.length === 0 ? undefined : [...source.notes],
+    duration: still ? undefined : info.duration,
+    streams: [...streams],
+    notes: notes.length === 0 ? undefined : [...notes],
+    // Only responses with controls can be resumed.
+    etag: response.seek && await mediaEtag(path, state?.identity),
   };
 }
 
 /**
- * Threads for each core where frames are wanted as fast as they can be had: with more of them
- * decoding, the cores have work also while frames wait to be written.
+ * Decoding threads per core at speed 0. More than one keeps the cores busy while frames wait to be
+ * written.
  */
-const THREADS_A_CORE = 3;
+const THREADS_PER_CORE = 3;
 
-/** Threads beyond which FFmpeg warns. */
+/** FFmpeg warns about more threads. */
 const MAX_THREADS = 16;
 
-/** Frames of its size that one viewer makes the server hold, one more than the decoder's own. */
+/** Raw frames in memory per viewer: those of the decoder and one more. */
 const FRAMES_HELD = 3;
 
-/** What this server shows to those who name nothing. */
-export interface Defaults {
-  /** Name of an image; absent for the first one. */
-  image?: string;
-  /** Name of a video; absent for the first one. */
-  video?: string;
-}
-
-/**
- * Finds what a request is about.
- *
- * @throws {RequestError} `not_found` or `media_error`
- */
-export async function findMedia(
+/** @throws {RequestError} `not_found` or `media_error` */
+async function findMedia(
   library: Library,
   kind: "image" | "video",
   { name, defaults }: { name: string | undefined; defaults: Defaults },
@@ -151,9 +132,9 @@ export async function findMedia(
 }
 
 /**
- * Starts decoding for one viewer, after checking what can be checked beforehand.
+ * Starts decoding for one viewer.
  *
- * @throws {RequestError} for what cannot be sent as wanted
+ * @throws {RequestError} if the file cannot be sent with these options
  */
 export function startPlayback(
   file: MediaFile,
@@ -175,7 +156,7 @@ export function startPlayback(
     );
   }
   const size = frameSize(file, options);
-  // Untouched packets are as large as they are, and were never decoded here.
+  // Copied packets are not decoded here; their size is not known beforehand.
   if (size > MAX_FRAME_SIZE && options.encoding !== "copy") {
     throw new RequestError(
       "unsupported",
@@ -187,25 +168,25 @@ export function startPlayback(
 }
 
 /**
- * Threads by which a viewer's pictures are decoded.
+ * Threads to decode a viewer's video with.
  *
  * @param speed playing speed; 0 for as fast as possible
- * @param decoders that run at once, this one among them
- * @returns `undefined` for as many as FFmpeg takes by itself
+ * @param decoders that run at once, this one included
+ * @returns `undefined` for FFmpeg's default
  */
 export function decodingThreads(speed: number, decoders: number): number | undefined {
   if (speed > 0 || decoders > 1) return undefined;
-  return Math.min(MAX_THREADS, THREADS_A_CORE * navigator.hardwareConcurrency);
+  return Math.min(MAX_THREADS, THREADS_PER_CORE * navigator.hardwareConcurrency);
 }
 
 /**
- * Looks, when all has been sent, whether the file is still what it was. One that was replaced or
- * written to may have been sent as a mixture, which nobody could tell from the frames.
+ * Checks after the last frame whether the file has changed, since the frames may be a mixture of
+ * both versions.
  *
- * @returns what is to be told of it, if anything
- * @throws {RequestError} `media_error` where part of it went away, and cannot have been sent
+ * @returns a warning, if it has
+ * @throws {RequestError} `media_error` if the file is shorter, so that frames are missing
  */
-export async function refuseShortened(
+async function refuseShortened(
   { name, path, state }: MediaFile,
 ): Promise<string | undefined> {
   const change = state && await changeOf(path, state);
@@ -216,22 +197,22 @@ export async function refuseShortened(
 }
 
 /**
- * Sets aside the memory that a viewer's frames take, until disposed.
+ * Reserves memory for a viewer's frames until disposed.
  *
- * @throws {RequestError} `busy` where so much is not left
+ * @throws {RequestError} `busy` if there is too little left
  */
-export function reserveFrames(
+function reserveFrames(
   file: MediaFile,
   options: MediaOptions,
   budget: MemoryBudget,
 ): Disposable {
   const size = Math.min(frameSize(file, options), MAX_FRAME_SIZE);
-  // Packets are small; one of them is never larger than the frame it was made of.
+  // A packet is never larger than the raw frame.
   const held = (options.encoding ?? "raw") === "raw" ? FRAMES_HELD : 1;
   return budget.take(Math.ceil(size) * held);
 }
 
-/** Bytes of a raw frame; 0 for sound. */
+/** Bytes of a raw video frame; 0 without video. */
 function frameSize({ info: { video } }: MediaFile, options: MediaOptions): number {
   if (video === undefined) return 0;
   const { width, height } = scaledSize(video, options);
@@ -239,7 +220,7 @@ function frameSize({ info: { video } }: MediaFile, options: MediaOptions): numbe
   return width * height * bits / 8;
 }
 
-/** Pixels that a picture will have. Where one of the two is asked for, the other follows. */
+/** Pixels of the scaled video. If only one of the two is requested, the aspect ratio is kept. */
 function scaledSize(
   source: { width: number; height: number },
   { width, height }: MediaOptions,
@@ -248,16 +229,4 @@ function scaledSize(
     width: width ?? Math.round(source.width * (height ?? source.height) / source.height),
     height: height ?? Math.round(source.height * (width ?? source.width) / source.width),
   };
-}
-
-/** Gives a source's frames, each when it is due. A frame is good until the next is asked for. */
-export async function* paced(
-  source: FrameSource,
-  pacer: Pacer,
-  signal: AbortSignal,
-): AsyncGenerator<TimedFrame> {
-  for await (const frame of source.frames()) {
-    await pacer.waitFor(frame.due, signal);
-    yield frame;
-  }
 }

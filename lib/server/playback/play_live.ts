@@ -1,34 +1,27 @@
 import { deadline } from "../../base/async.ts";
 import { RequestError } from "../../base/errors.ts";
 import { bitsPerPixel } from "../../ffmpeg/pixel_formats.ts";
-import { type StreamDescription, toSeconds } from "../../media/frame.ts";
+import { type Frame, type StreamDescription, toSeconds } from "../../media/frame.ts";
 import { LONGEST_SLEEP } from "../../media/pacer.ts";
-import type { Connection } from "../../protocol/native/connection.ts";
 import type { MediaRequest } from "../../protocol/native/request.ts";
-import {
-  encodeDescription,
-  encodeEnd,
-  encodeNotice,
-  type EndReport,
-} from "../../protocol/native/response.ts";
+import type { EndReport } from "../../protocol/native/response.ts";
 import { refuseContradictions, refuseCopiedStill } from "../../sources/file/plan.ts";
 import { sizeNotes } from "../../sources/file/stream_info.ts";
 import type { LiveWatch } from "../../sources/live/registry.ts";
 import type { LiveSource } from "../../sources/live/source_spec.ts";
 import { type LiveItem, QUEUE_LIMITS } from "../../sources/live/subscriber_queue.ts";
-import type { RequestRecord } from "../metrics/request_log.ts";
-import type { SessionContext } from "../session/context.ts";
-import { inLine } from "./decoder_queue.ts";
-import { formatRate } from "./lateness.ts";
-import type { PlayContext } from "./play_file.ts";
-import { SentTotals } from "./sender.ts";
+import type { PlayContext, PlayRequest, SessionContext } from "../session/context.ts";
+import type { StopReason } from "./controls.ts";
+import { waitForDecoder } from "./decoder_queue.ts";
+import { type LiveProgress, LiveThroughputMonitor } from "./lateness.ts";
+import { Sender } from "./sender.ts";
 
-/** Seconds for which the frame is waited for that comes after the duration. */
+/** Seconds that a response waits for the frame behind its duration. */
 const PATIENCE = 1;
 
 /**
- * Tells which live source a request is about, if any. Without a name, that is the one that the
- * server shows as its video, or the first one where there is no video in the folder.
+ * Finds the live source that a request is about, if it is about one. Without a name, that is the
+ * default video, or the first live source if the folder has no video.
  */
 export async function findLive(
   { command, name }: Pick<MediaRequest, "command" | "name">,
@@ -48,18 +41,17 @@ export async function findLive(
 }
 
 /**
- * Answers a request for a live source: description, frames as they come, end. For an image, that
- * is its next picture.
+ * Responds to a request for a live source: description, frames as they come, end. The response to
+ * `get_image` is the next video frame.
  *
- * @returns what was sent
- * @throws {RequestError} for what cannot be sent, and when the source changes
+ * @throws {RequestError} if the source cannot be sent as requested, and if its streams change
  */
 export async function playLive(
   source: LiveSource,
-  request: MediaRequest,
+  request: PlayRequest,
   context: PlayContext,
 ): Promise<EndReport> {
-  const { connection, controls, live, record } = context;
+  const { response, controls, live, record } = context;
   record.named(source.name);
   refuseTimes(source, request);
   refuseFormat(request);
@@ -71,61 +63,57 @@ export async function playLive(
     audio: !still && request.audio !== false,
     isPaused: () => controls.pacer.isPaused && !still,
   };
-  using watch = await inLine(context, (line) => {
+  using watch = await waitForDecoder(context, (line) => {
     return live.watch(source, request, { ...queueOptions, slot: line, signal: context.signal });
   });
   if (watch.streams.length === 0) {
     throw new RequestError("unsupported", `Cannot send "${source.name}": it has no picture`);
   }
-  const description = {
+  await response.describe({
     name: source.name,
     live: true,
     streams: [...watch.streams],
     notes: notesOf(watch.streams, request),
-  };
-  await connection.send("describe", encodeDescription(description));
-  // Not before: also an answer that is stopped early begins with its description.
+  });
+  // Not earlier: a response that is stopped at once still begins with its description.
   controls.begin({ seekable: false });
-  using over = new LateEnd(request.duration);
-  const signal = AbortSignal.any([context.signal, controls.stopped, over.signal]);
-  const { duration = Infinity } = request;
-  const delivery = new LiveDelivery(watch, { connection, duration, still, record });
-  record.follow(() => ({ ...delivery.end, dropped: watch.queue.dropped }));
+  using timeout = new DurationTimeout(request.duration);
+  const signal = AbortSignal.any([context.signal, controls.stopped, timeout.signal]);
+  const sender = new LiveSender(watch, context, { still, duration: request.duration });
+  record.follow(() => sender.report());
+  let reason: StopReason | undefined;
   try {
-    while (!delivery.isComplete) {
+    while (!sender.isComplete) {
       const item = await watch.queue.take(signal);
-      if (item.kind === "frame") over.begin();
-      await delivery.send(item);
+      if (item.kind === "frame") timeout.start();
+      await sender.take(item);
     }
   } catch (error) {
     if (!signal.aborted || context.signal.aborted) throw error;
-    if (controls.stopReason !== undefined) delivery.end.reason = controls.stopReason;
+    reason = controls.stopReason;
   }
-  const { end } = delivery;
-  end.dropped = watch.queue.dropped;
-  await connection.send("end", encodeEnd(end));
-  return end;
+  return await sender.end(reason);
 }
 
-/** Fires when a duration is over for sure, and no frame came that would have told so. */
-class LateEnd implements Disposable {
-  #over = new AbortController();
+/** Aborts after a duration whose last frame has no successor. */
+class DurationTimeout implements Disposable {
+  #expired = new AbortController();
   #milliseconds: number;
   #limit: Disposable | undefined;
 
-  /** @param duration seconds; absent for no end */
+  /** @param duration seconds */
   constructor(duration = Infinity) {
     this.#milliseconds = (duration + PATIENCE) * 1000;
   }
 
   get signal(): AbortSignal {
-    return this.#over.signal;
+    return this.#expired.signal;
   }
 
-  /** Says that the first frame is there. Harmless when repeated. */
-  begin(): void {
+  /** Starts at the first frame; later calls do nothing. */
+  start(): void {
     if (this.#milliseconds > LONGEST_SLEEP) return;
-    this.#limit ??= deadline(this.#milliseconds, () => this.#over.abort());
+    this.#limit ??= deadline(this.#milliseconds, () => this.#expired.abort());
   }
 
   [Symbol.dispose](): void {
@@ -133,7 +121,7 @@ class LateEnd implements Disposable {
   }
 }
 
-/** What is other than asked for; nothing is known of the size that a source has by itself. */
+/** Notes on a size other than the requested one. The size of the source itself is unknown. */
 function notesOf(
   [stream]: readonly StreamDescription[],
   { encoding = "raw", width, height }: MediaRequest,
@@ -143,7 +131,7 @@ function notesOf(
   return notes.length === 0 ? undefined : notes;
 }
 
-/** @throws {RequestError} for what makes no sense where there is neither beginning nor end */
+/** @throws {RequestError} for options that need a beginning or an end */
 function refuseTimes({ name }: LiveSource, { start = 0, loop, every, resume }: MediaRequest): void {
   const [field, reason] = start > 0
     ? ["start", "it has no beginning, and comes as it is now"]
@@ -161,7 +149,7 @@ function refuseTimes({ name }: LiveSource, { start = 0, loop, every, resume }: M
   );
 }
 
-/** @throws {RequestError} for a pixel format that cannot be sent */
+/** @throws {RequestError} for a pixel format that cannot be sent raw */
 function refuseFormat({ pixelFormat }: MediaRequest): void {
   if (pixelFormat === undefined || bitsPerPixel(pixelFormat) !== undefined) return;
   throw new RequestError(
@@ -170,113 +158,73 @@ function refuseFormat({ pixelFormat }: MediaRequest): void {
   );
 }
 
-/** Milliseconds between notices about frames that were left out. */
-const DROPS_TOLD = 1000;
-
-/** Milliseconds of being late after which it is clear how much the link takes. */
-const MEASURED = 1000;
-
-/** How a live source is sent. */
-export interface LiveDeliveryOptions {
-  connection: Connection;
-  /** Seconds after which it ends. */
-  duration: number;
-  /** End with the first picture. */
+/** The part of a live source that a response sends. */
+interface LivePart {
+  /** Seconds. @default Infinity */
+  duration?: number;
+  /** Only the first video frame. */
   still: boolean;
-  /** Told how old frames are. */
-  record?: Pick<RequestRecord, "sending">;
 }
 
-/** Sends what comes from a queue, and counts it. */
-export class LiveDelivery {
-  readonly end: EndReport = { frames: 0, audioFrames: 0, bytes: 0, dropped: 0, reason: "end" };
-  #totals: SentTotals;
-  /** All that was wanted has been sent. */
+/** Sends the items of a viewer's queue until its part of the source is complete. */
+class LiveSender extends Sender {
   isComplete = false;
   #watch: LiveWatch;
-  #options: LiveDeliveryOptions;
-  #told = { dropped: 0, at: -Infinity };
-  /** Seconds, of the first frame of the stream that the duration is measured by. */
+  #part: LivePart;
+  #monitor = new LiveThroughputMonitor();
+  /** Seconds; timestamp of the first frame of the first stream. */
   #first: number | undefined;
-  /** When the last frame in time was sent, milliseconds, and the bytes until then. */
-  #span: { since: number; offered: number; sent: number } | undefined;
-  #isSlowTold = false;
 
-  constructor(watch: LiveWatch, options: LiveDeliveryOptions) {
+  constructor(watch: LiveWatch, { response, record }: PlayContext, part: LivePart) {
+    super({ response, record, streams: watch.streams });
     this.#watch = watch;
-    this.#options = options;
-    this.#totals = new SentTotals(watch.streams);
-    this.end.streams = this.#totals.all;
+    this.#part = part;
   }
 
-  /** Sends one item, with news of what was left out where there is any. */
-  async send(item: LiveItem): Promise<void> {
-    const { connection, still } = this.#options;
-    if (item.kind === "event") {
-      await connection.send("notice", encodeNotice(item.event));
-      return;
-    }
+  override get dropped(): number {
+    return this.#watch.queue.dropped;
+  }
+
+  /** Sends one item, and notices of frames that were dropped. */
+  async take(item: LiveItem): Promise<void> {
+    if (item.kind === "event") return await this.notify(item.event);
     if (item.kind === "end") {
       this.isComplete = true;
       return;
     }
     const { frame, dropped, discontinuity } = item;
     try {
-      this.isComplete = this.#isBeyond(frame.frame);
+      this.isComplete = this.#isBehind(frame.frame);
       if (this.isComplete) return;
-      this.#measure(frame.size);
-      this.#options.record?.sending("live", frame.age);
-      await connection.sendShared(frame.message, { dropped, discontinuity });
+      const { now, offered, sent } = this.#progress();
+      const before = { now, offered: offered - frame.size, sent };
+      this.#monitor.offer(before, this.#watch.queue.isEmpty);
+      await this.sendShared(frame, { dropped, discontinuity });
     } finally {
       frame.release();
     }
-    if (frame.isVideo) this.end.frames++;
-    else this.end.audioFrames++;
-    this.end.bytes += frame.size;
-    this.#totals.add(frame.frame.streamId, frame.size);
-    this.isComplete = still;
-    await this.#tellDrops();
+    this.isComplete = this.#part.still;
+    const { now } = this.#progress();
+    if (!await this.notifyDropped()) return;
+    const notice = this.#monitor.explain({ ...this.#progress(), now });
+    if (notice !== undefined) await this.notify(notice);
   }
 
-  #isBeyond({ streamId, timestamp }: { streamId: number; timestamp: number }): boolean {
+  /** Whether a frame is behind the duration. */
+  #isBehind({ streamId, timestamp }: Frame): boolean {
+    const { duration = Infinity } = this.#part;
     const [stream] = this.#watch.streams;
-    if (stream?.id !== streamId) return false;
-    const moment = toSeconds(timestamp, stream.timeBase);
-    this.#first ??= moment;
-    return moment - this.#first >= this.#options.duration;
+    if (stream.id !== streamId) return false;
+    const seconds = toSeconds(timestamp, stream.timeBase);
+    this.#first ??= seconds;
+    return seconds - this.#first >= duration;
   }
 
-  async #tellDrops(): Promise<void> {
-    const { dropped } = this.#watch.queue;
-    const now = performance.now();
-    if (dropped === this.#told.dropped || now - this.#told.at < DROPS_TOLD) return;
-    this.#told = { dropped, at: now };
-    const message = `${dropped} ${dropped === 1 ? "frame was" : "frames were"} left out so far`;
-    const notice = { code: "dropped", message, dropped };
-    await this.#options.connection.send("notice", encodeNotice(notice));
-    await this.#notifySlowConnection(now);
-  }
-
-  /** Takes note of a frame that is about to be sent: where none waits behind it, it is in time. */
-  #measure(size: number): void {
-    const { isEmpty, offered } = this.#watch.queue;
-    if (!isEmpty && this.#span !== undefined) return;
-    this.#span = { since: performance.now(), offered: offered - size, sent: this.end.bytes };
-  }
-
-  /** Tells once what the link takes, and what it should. */
-  async #notifySlowConnection(now: number): Promise<void> {
-    if (this.#isSlowTold || this.#span === undefined) return;
-    const { since, offered, sent } = this.#span;
-    const seconds = (now - since) / 1000;
-    if (seconds * 1000 < MEASURED) return;
-    const needed = Math.round((this.#watch.queue.offered - offered) / seconds);
-    const achieved = Math.round((this.end.bytes - sent) / seconds);
-    if (achieved >= needed) return;
-    this.#isSlowTold = true;
-    const message = `The link takes ${formatRate(achieved)} and these frames need ` +
-      `${formatRate(needed)}: ask for a smaller size, or for copy, h264 or mjpeg`;
-    const notice = { code: "slow_link", message, needed, achieved };
-    await this.#options.connection.send("notice", encodeNotice(notice));
+  #progress(): LiveProgress {
+    return {
+      now: performance.now() / 1000,
+      offered: this.#watch.queue.offered,
+      sent: this.bytes,
+    };
   }
 }

@@ -7,19 +7,27 @@ import type { MediaOptions } from "../../sources/file/plan.ts";
 import type { Controls, Seek } from "./controls.ts";
 import { openResumePlan, type Part } from "./resume.ts";
 import type { ResumeSearch } from "./resume_search.ts";
-import { beginningOf, EndMeter, moveFrame, movesTo, type Place, roundLength } from "./timeline.ts";
+import {
+  beginningOf,
+  EndMeter,
+  type Move,
+  moveFrame,
+  movesTo,
+  type Position,
+  roundLength,
+} from "./timeline.ts";
 
-/** Seconds before the end of a round at which the next one is opened, so that no gap is heard. */
+/** Seconds before the end of a round at which the next is opened, to avoid an audible gap. */
 const AHEAD = 1;
 
-/** What comes next in an answer: a frame, the beginning of what a seek asked for, or news. */
+/** The next part of a response: a frame, the target of a seek, or a notice. */
 export type Step =
   | {
     kind: "frame";
     frame: TimedFrame;
-    /** Seconds on the request's time line at which the run of frames begins. */
+    /** Seconds on the request's timeline at which the run of frames begins. */
     beginning: number;
-    /** Whether it is shown, and not only needed for decoding what is. */
+    /** Whether it is shown, and not only decoded. */
     isShown: boolean;
   }
   | { kind: "seek"; seek: Seek }
@@ -29,43 +37,50 @@ export type Step =
 export interface PlayerOptions {
   file: MediaFile;
   options: MediaOptions;
-  /** Begin again at the end. */
+  /** Start again at the end. */
   loop: boolean;
   controls: Controls;
-  /** Opens the file anew. */
+  /** Opens the file again. */
   open: (options: MediaOptions) => Promise<FrameSource>;
-  /** Looks for the place where the answer goes on; absent where it begins. */
+  /** Searches for the position of a resumed response. */
   search?: ResumeSearch;
 }
 
-/** A run of frames from one source, and how it came about. */
-interface Run extends Place {
+/** A run of frames from one source. */
+interface Run extends Position {
   cause: "start" | "seek" | "loop";
-  /** Rounds that went before. */
+  /** Rounds before it. */
   round: number;
-  /** What is read instead of all from the start. */
+  /** Parts of the file that are read instead of all from the start. */
   parts?: Part[];
-  /** The source where it is open already. */
+  /** The source, if it is open already. */
   source?: FrameSource;
+  /** By stream. */
+  moves: ReadonlyMap<number, Move>;
+  meter: EndMeter;
+  /** Streams of which a frame has come. */
+  begun: Set<number>;
+  /** Seconds; when the latest frame is due. */
+  due: number;
 }
 
-/** Gives the frames of one request on one time line, wherever the peer seeks to. */
+/** Gives the frames of one request on one timeline, through seeks and loops. */
 export class Player {
-  /** What FFmpeg complained about while it went on; the media is damaged then. */
+  /** Complaints of FFmpeg about damaged media. */
   warning: string | undefined;
   #streams: readonly StreamDescription[];
   #first: FrameSource;
   #options: PlayerOptions;
-  /** Seconds at which the furthest frame of the media was over, from the start. */
+  /** Seconds from the start to the end of the last frame so far. */
   #end = 0;
   /** The source of the next round. */
   #next: Promise<FrameSource> | undefined;
-  /** Looks for the place where the answer goes on; absent once it does, and after a seek. */
+  /** Absent once the response goes on, and after a seek. */
   #search: ResumeSearch | undefined;
-  /** The place was not found where it should have been, reading only a part. */
+  /** The position to resume at is not in the parts that the plan reads. */
   #isAstray = false;
 
-  /** @param first the source that the answer is described by */
+  /** @param first the source that the response is described by */
   constructor(first: FrameSource, options: PlayerOptions) {
     this.#first = first;
     this.#streams = first.streams;
@@ -73,34 +88,38 @@ export class Player {
     this.#search = options.search;
   }
 
-  /** Gives what is to be sent until the end, or a stop. A frame is good until the next step. */
+  /** Gives the steps until the end, or a stop. A frame is valid until the next step. */
   async *steps(): AsyncGenerator<Step> {
-    const { controls, loop } = this.#options;
-    const { start = 0 } = this.#options.options;
-    const beginning = { from: start, start, shift: 0, round: 0 };
-    let run: Run = { cause: "start", ...beginning, ...this.#way() };
+    const { controls } = this.#options;
+    const parts = this.#search?.parts;
+    const first = parts === undefined ? { source: this.#first } : { parts };
+    let run: Run | undefined = this.#begin({ cause: "start", ...first });
     try {
-      while (true) {
-        yield* this.#run(run);
+      while (run !== undefined) {
+        try {
+          await using source = await this.#sourceOf(run);
+          let isCut = false;
+          for await (const frame of source?.frames() ?? []) {
+            const step = this.#advance(run, frame);
+            if (step !== undefined) yield step;
+            isCut = controls.isInterrupted || this.#isLost(run, run.due);
+            if (isCut) break;
+          }
+          if (source !== undefined && !isCut) this.#finish(run, source);
+        } catch (error) {
+          if (!this.#isHandled(error, run)) throw error;
+        } finally {
+          this.#end = Math.max(this.#end, run.meter.end);
+        }
+        await this.#untilResumed();
         const seek = controls.takeSeek();
-        if (seek !== undefined) {
+        if (seek === undefined) {
+          run = this.#runAfter(run);
+        } else {
           await this.#discardNext();
           yield { kind: "seek", seek };
           this.#search = undefined;
-          run = { cause: "seek", ...beginning, from: Math.min(seek.to, this.#mediaEnd()) };
-        } else if (controls.stopped.aborted) {
-          return;
-        } else if (this.#isAstray) {
-          this.#isAstray = false;
-          this.#search?.restart();
-          run = { cause: "start", ...beginning };
-        } else if (loop) {
-          const length = this.#roundLength();
-          const { round } = run;
-          const next = this.#search?.roundAfter({ round, length }) ?? round + 1;
-          run = { cause: "loop", ...beginning, shift: next * length, round: next };
-        } else if (await this.#isOver()) {
-          return;
+          run = this.#begin({ cause: "seek", from: Math.min(seek.to, this.#mediaEnd()) });
         }
       }
     } finally {
@@ -108,65 +127,86 @@ export class Player {
     }
   }
 
-  /** Gives the frames of one source; ends early where the peer wants something else. */
-  async *#run(run: Run): AsyncGenerator<Step> {
-    if (run.from >= this.#mediaEnd()) return;
-    const { controls, loop } = this.#options;
-    const moves = movesTo(run, this.#streams);
-    const meter = new EndMeter(this.#streams);
-    const begun = new Set<number>();
-    try {
-      await using source = await this.#sourceOf(run);
-      for await (const own of source.frames()) {
-        const move = moves.get(own.streamId);
-        if (move === undefined) continue;
-        const frame = moveFrame(own, move);
-        const isShown = own.timestamp >= 0;
-        meter.add({ ...own, timestamp: frame.timestamp - move.shift });
-        this.#openNext(frame.due - run.shift);
-        if (!begun.has(own.streamId)) {
-          begun.add(own.streamId);
-          // A round of raw frames follows upon the one before as if there were no seam.
-          const isApart = run.cause === "seek" || (run.cause === "loop" && !isShown);
-          if (isApart) frame.discontinuity = true;
-        }
-        const rest = this.#search === undefined ? frame : this.#search.take(frame, run);
-        if (this.#search?.isOver) this.#search = undefined;
-        if (rest !== undefined) {
-          yield { kind: "frame", frame: rest, beginning: beginningOf(run), isShown };
-        } else {
-          const notice = this.#search?.news();
-          if (notice !== undefined) yield { kind: "notice", notice };
-        }
-        if (controls.isInterrupted || this.#isLost(run, frame.due)) return;
-      }
-      if (!loop && this.#isLost(run, Infinity)) return;
-      this.warning ??= source.warning;
-    } catch (error) {
-      if (controls.isInterrupted) return;
-      this.#isAstray = this.#search !== undefined && run.parts !== undefined &&
-        !controls.current.aborted;
-      if (this.#isAstray) return;
-      // Behind the last frame, although the file said that it lasts longer.
-      if (error instanceof NothingToSendError && run.cause === "seek") return;
-      throw error;
-    } finally {
-      this.#end = Math.max(this.#end, meter.end);
-    }
+  #begin(options: Pick<Run, "cause"> & Partial<Run>): Run {
+    const { start = 0 } = this.#options.options;
+    const position = { from: start, start, shift: 0, round: 0, ...options };
+    return {
+      ...position,
+      moves: movesTo(position, this.#streams),
+      meter: new EndMeter(this.#streams),
+      begun: new Set(),
+      due: -Infinity,
+    };
   }
 
-  /** Opens the next round of a loop, where this one is about to end. */
+  /** Moves the next frame of a run to the timeline of the request, or searches on. */
+  #advance(run: Run, own: TimedFrame): Step | undefined {
+    const { streamId, data } = own;
+    const move = run.moves.get(streamId);
+    if (move === undefined) return undefined;
+    const frame = moveFrame(own, move);
+    const isShown = own.timestamp >= 0;
+    run.due = frame.due;
+    run.meter.add({ streamId, timestamp: frame.timestamp - move.shift, data });
+    this.#openNext(frame.due - run.shift);
+    if (!run.begun.has(streamId)) {
+      run.begun.add(streamId);
+      // Rounds of raw frames join without a discontinuity.
+      if (run.cause === "seek" || (run.cause === "loop" && !isShown)) frame.discontinuity = true;
+    }
+    const unsent = this.#search === undefined ? frame : this.#search.take(frame, run);
+    if (this.#search?.isOver) this.#search = undefined;
+    if (unsent !== undefined) {
+      return { kind: "frame", frame: unsent, beginning: beginningOf(run), isShown };
+    }
+    const notice = this.#search?.notice();
+    return notice && { kind: "notice", notice };
+  }
+
+  /** Ends a run whose frames have all come. */
+  #finish(run: Run, source: FrameSource): void {
+    if (!this.#options.loop && this.#isLost(run, Infinity)) return;
+    this.warning ??= source.warning;
+  }
+
+  /** Whether the failure of a run is no failure of the request. */
+  #isHandled(error: unknown, { cause, parts }: Run): boolean {
+    const { controls } = this.#options;
+    if (controls.isInterrupted) return true;
+    this.#isAstray = this.#search !== undefined && parts !== undefined &&
+      !controls.current.aborted;
+    // A seek may lead behind the last frame, although the duration of the file is longer.
+    return this.#isAstray || (error instanceof NothingToSendError && cause === "seek");
+  }
+
+  /** Gives the run after one that was not interrupted by a seek; `undefined` at the end. */
+  #runAfter({ round }: Run): Run | undefined {
+    const { controls, loop } = this.#options;
+    if (controls.stopped.aborted) return undefined;
+    if (this.#isAstray) {
+      this.#isAstray = false;
+      this.#search?.restart();
+      return this.#begin({ cause: "start" });
+    }
+    if (!loop) return undefined;
+    const length = this.#roundLength();
+    const next = this.#search?.roundAfter({ round, length }) ?? round + 1;
+    return this.#begin({ cause: "loop", shift: next * length, round: next });
+  }
+
+  /** Opens the next round of a loop, if this one is about to end. */
   #openNext(seconds: number): void {
     const { loop, options: { start = 0 } } = this.#options;
     if (!loop || this.#next !== undefined) return;
     if (seconds < Math.max(this.#end, this.#mediaEnd() - start) - AHEAD) return;
     this.#next = this.#open(start);
-    // A failure is told where the round begins, if it ever does.
+    // A failure is thrown when the round begins, if it does.
     this.#next.catch(() => {});
   }
 
-  /** Gives the source of a run, which may be open already. */
-  async #sourceOf({ cause, from, source, parts }: Run): Promise<FrameSource> {
+  /** Gives the source of a run; `undefined` if it begins at the end of the media. */
+  async #sourceOf({ cause, from, source, parts }: Run): Promise<FrameSource | undefined> {
+    if (from >= this.#mediaEnd()) return undefined;
     if (source !== undefined) return source;
     if (parts !== undefined) {
       await this.#first[Symbol.asyncDispose]();
@@ -178,7 +218,7 @@ export class Player {
     return await (next ?? this.#open(from));
   }
 
-  /** Closes the next round, which will not come. */
+  /** Closes the source of the next round, if it is open. */
   async #discardNext(): Promise<void> {
     const next = this.#next;
     this.#next = undefined;
@@ -186,13 +226,13 @@ export class Player {
     await source?.[Symbol.asyncDispose]();
   }
 
-  /** Opens the file at a moment, up to where the request ends. */
+  /** Opens the file at a time, up to the end of the request. */
   async #open(from: number, streams: Partial<MediaOptions> = {}): Promise<FrameSource> {
     const { open, options, file } = this.#options;
     const { start = 0, duration } = options;
-    const rest = duration === undefined ? undefined : start + duration - from;
-    const source = await open({ ...options, ...streams, start: from, duration: rest });
-    if (source.streams.every((stream) => this.#isKnown(stream))) return source;
+    const remaining = duration === undefined ? undefined : start + duration - from;
+    const source = await open({ ...options, ...streams, start: from, duration: remaining });
+    if (source.streams.every((stream) => this.#isDescribed(stream))) return source;
     await source[Symbol.asyncDispose]();
     throw new RequestError(
       "media_error",
@@ -200,43 +240,36 @@ export class Player {
     );
   }
 
-  /** Whether a stream is just as it was described. */
-  #isKnown(stream: StreamDescription): boolean {
-    const known = this.#streams.find(({ id }) => id === stream.id);
-    return known !== undefined && sameFormats([known], [stream]) &&
-      known.timeBase.join() === stream.timeBase.join();
+  /** Whether a stream is the same as in the description. */
+  #isDescribed(stream: StreamDescription): boolean {
+    const described = this.#streams.find(({ id }) => id === stream.id);
+    return described !== undefined && sameFormats([described], [stream]) &&
+      described.timeBase.join() === stream.timeBase.join();
   }
 
-  /** Waits out a pause at the end, in which the peer may still seek. */
-  async #isOver(): Promise<boolean> {
-    const { controls } = this.#options;
+  /** Waits while playback is paused at the end, since the viewer may still seek. */
+  async #untilResumed(): Promise<void> {
+    const { controls, loop } = this.#options;
+    if (loop || this.#isAstray || controls.isInterrupted) return;
     try {
       await controls.pacer.running(controls.current);
-      return true;
     } catch (error) {
-      if (controls.isInterrupted) return false;
-      throw error;
+      if (!controls.isInterrupted) throw error;
     }
   }
 
-  /** Seconds at which the request ends, on the media's time line. */
+  /** Seconds on the media's timeline at which the request ends. */
   #mediaEnd(): number {
     const { file, options: { start = 0, duration = Infinity } } = this.#options;
     return Math.min(file.info.duration ?? Infinity, start + duration);
   }
 
-  /** The source that is open already, or a shorter way to where the answer goes on. */
-  #way(): Pick<Run, "source" | "parts"> {
-    const parts = this.#search?.parts;
-    return parts === undefined ? { source: this.#first } : { parts };
-  }
-
   /**
-   * Looks whether the place where the answer goes on should have come.
+   * Checks whether a position to resume at should have come.
    *
-   * @param due seconds that a run has come to
-   * @returns whether it has to be looked for from the beginning on
-   * @throws {RequestError} `media_error` where that was done already
+   * @param due seconds that the run has reached
+   * @returns whether to search from the beginning
+   * @throws {RequestError} `media_error` if that was done already
    */
   #isLost({ round, parts }: Run, due: number): boolean {
     if (!this.#search?.isMissed(due, { round, length: this.#roundLength() })) return false;
@@ -247,7 +280,7 @@ export class Player {
 
   #roundLength(): number {
     const { file, options: { start = 0, duration } } = this.#options;
-    const rest = file.info.duration === undefined ? undefined : file.info.duration - start;
-    return roundLength({ measured: this.#end, duration, rest });
+    const remaining = file.info.duration === undefined ? undefined : file.info.duration - start;
+    return roundLength({ measured: this.#end, duration, remaining });
   }
 }

@@ -1,4 +1,4 @@
-/** Where an answer that was cut goes on. Pure. */
+/** Resumes a response that was cut off: drops the frames that the client has, and plans to skip them. */
 import { NothingToSendError, RequestError } from "../../base/errors.ts";
 import {
   type AudioStream,
@@ -13,69 +13,69 @@ import type { MediaFile } from "../../sources/file/library.ts";
 import { type MediaOptions, planTracks } from "../../sources/file/plan.ts";
 import { type Move, moveFrame, movesTo } from "./timeline.ts";
 
-/** Seconds from the beginning at which an answer may be resumed: thirty years of a loop. */
-const FURTHEST = 1e9;
+/** Seconds from the start at which a response may be resumed: thirty years of a loop. */
+const MAX_TIME = 1e9;
 
-/** How much of one stream came already. */
+/** The progress of one stream. */
 interface Progress {
   stream: StreamDescription;
   point: ResumePoint;
-  /** Ticks of the last sample's end; absent where whole frames count. */
+  /** Ticks; end of the client's last sample. Absent if the stream is resumed by whole frames. */
   next?: number;
-  /** The place has been passed: what comes now is to be sent. */
-  found: boolean;
-  /** Frames that did not follow upon what was before them. */
+  /** The client has none of the frames that follow. */
+  isFound: boolean;
+  /** Discontinuities so far. */
   breaks: number;
 }
 
-/** Lets go by what came before a cut, and lets through what follows, for each stream apart. */
+/** Drops frames the client already has and passes on the rest, per stream. */
 export class Resume {
   #progress: Map<number, Progress>;
 
   /**
-   * @param points what came
-   * @param streams as they are described
-   * @throws {RequestError} `bad_request` for what cannot be said of these streams
+   * @param points the last frame of each stream that the client has
+   * @param streams as in the description
+   * @throws {RequestError} `bad_request` if a point does not match its stream
    */
   constructor(points: readonly ResumePoint[], streams: readonly StreamDescription[]) {
-    this.#progress = new Map(points.map((point) => [point.id, begin(point, streams)]));
+    this.#progress = new Map(points.map((point) => [point.id, startOf(point, streams)]));
   }
 
-  /** Whether all streams are past what came. */
+  /** Whether all streams have passed their points. */
   get isOver(): boolean {
-    return this.#all.every(({ found }) => found);
+    return this.#all.every(({ isFound }) => isFound);
   }
 
-  /** Whether something is said of a stream. */
-  names(id: number): boolean {
+  /** Whether a stream has a point. */
+  has(id: number): boolean {
     return this.#progress.has(id);
   }
 
-  /** Seconds from the start of the answer up to which a stream came; `undefined` where it did not. */
+  /** Seconds of a stream that the client has; `undefined` without a point. */
   reached(id: number): number | undefined {
     const progress = this.#progress.get(id);
-    return progress && momentOf(progress);
+    return progress && timeOf(progress);
   }
 
-  /** Seconds up to which all streams came of which something did. */
+  /** Latest time, in seconds, that every stream with a point has reached. */
   get allReached(): number {
-    return Math.min(...this.#all.map(momentOf));
+    return Math.min(...this.#all.map(timeOf));
   }
 
   /**
-   * Takes the next frame of the answer from its beginning.
+   * Takes the next frame of the response, from its beginning on.
    *
-   * @returns what of it did not come, in the same memory; `undefined` for nothing
+   * @returns the part that the client does not have, in the same memory
    */
   take(frame: TimedFrame): TimedFrame | undefined {
     const progress = this.#progress.get(frame.streamId);
     if (progress === undefined) return frame;
     if (frame.discontinuity) progress.breaks++;
-    if (progress.found) return note(progress, frame);
-    return progress.next === undefined ? pass(progress, frame) : cut(progress, frame);
+    if (progress.isFound) return advance(progress, frame);
+    return progress.next === undefined ? findFrame(progress, frame) : findSample(progress, frame);
   }
 
-  /** Takes note of rounds that were not looked at, each of which has a break in some streams. */
+  /** Counts rounds that are not read, each of which begins with a discontinuity in some streams. */
   skip(rounds: number, streamIds: Iterable<number>): void {
     for (const id of streamIds) {
       const progress = this.#progress.get(id);
@@ -83,12 +83,12 @@ export class Resume {
     }
   }
 
-  /** Whether a stream has no such place, seen from a moment by which it should have come. */
+  /** Whether some stream has not passed its point by a time that is behind it. */
   isMissed(seconds: number): boolean {
-    return this.#all.some((progress) => !progress.found && momentOf(progress) < seconds);
+    return this.#all.some((progress) => !progress.isFound && timeOf(progress) < seconds);
   }
 
-  /** The same for another try, behind what was let through in this one. */
+  /** Restarts at the beginning, behind the frames that were passed on. */
   again(): Resume {
     return new Resume(
       this.#all.map(({ point }) => point),
@@ -101,21 +101,21 @@ export class Resume {
   }
 }
 
-function begin(point: ResumePoint, streams: readonly StreamDescription[]): Progress {
+function startOf(point: ResumePoint, streams: readonly StreamDescription[]): Progress {
   const stream = streams.find(({ id }) => id === point.id);
   if (stream === undefined) {
     const ids = streams.map(({ id }) => id).join(" and ");
     throw refused(`there is no stream ${point.id}, expected one of ${ids}`);
   }
-  const samples = countsSamples(stream) ? point.next : undefined;
-  if (samples === undefined && point.after === undefined && stream.type === "video") {
+  const next = hasSampleTicks(stream) ? point.next : undefined;
+  if (next === undefined && point.after === undefined && stream.type === "video") {
     throw refused(`stream ${point.id} has pictures, expected after, the last one's timestamp`);
   }
-  const progress = { stream, point: { ...point }, next: samples, found: false, breaks: 0 };
-  if (Math.abs(momentOf(progress)) <= FURTHEST) return progress;
+  const progress = { stream, point: { ...point }, next, isFound: false, breaks: 0 };
+  if (Math.abs(timeOf(progress)) <= MAX_TIME) return progress;
   throw refused(
-    `stream ${point.id} cannot have come up to ${momentOf(progress)} s, ` +
-      `expected at most ${FURTHEST} s`,
+    `stream ${point.id} cannot have come up to ${timeOf(progress)} s, ` +
+      `expected at most ${MAX_TIME} s`,
   );
 }
 
@@ -123,46 +123,46 @@ function refused(reason: string): RequestError {
   return new RequestError("bad_request", `Cannot resume: ${reason}`);
 }
 
-/** Whether a stream can be cut at any tick. */
-function countsSamples(stream: StreamDescription): stream is AudioStream {
+/** Whether a tick is a sample, so that frames can be cut at any tick. */
+function hasSampleTicks(stream: StreamDescription): stream is AudioStream {
   if (stream.type === "video" || stream.codec.endsWith("_planar")) return false;
   const [numerator, denominator] = stream.timeBase;
   return pcmSampleSize(stream) !== undefined && numerator === 1 &&
     denominator === stream.sampleRate;
 }
 
-function momentOf({ stream, point, next }: Progress): number {
+function timeOf({ stream, point, next }: Progress): number {
   return toSeconds(next ?? point.after ?? point.next ?? 0, stream.timeBase);
 }
 
-/** Looks for the frame that came last. */
-function pass(progress: Progress, frame: TimedFrame): TimedFrame | undefined {
+/** Drops frames up to the last one that the client has. */
+function findFrame(progress: Progress, frame: TimedFrame): TimedFrame | undefined {
   const { after, next = 0, breaks = 0 } = progress.point;
   if (after === undefined) {
-    // All that is known is where the last one ended, to the nearest tick.
-    progress.found = frame.timestamp >= next - 1;
-    return progress.found ? note(progress, frame) : undefined;
+    // Only the end of the last one is known, to the nearest tick.
+    progress.isFound = frame.timestamp >= next - 1;
+    return progress.isFound ? advance(progress, frame) : undefined;
   }
-  progress.found = frame.timestamp === after && progress.breaks >= breaks;
+  progress.isFound = frame.timestamp === after && progress.breaks >= breaks;
 }
 
-/** Cuts off the samples that came. */
-function cut(progress: Progress, frame: TimedFrame): TimedFrame | undefined {
+/** Drops samples up to the last one that the client has. */
+function findSample(progress: Progress, frame: TimedFrame): TimedFrame | undefined {
   const { stream, next = 0 } = progress;
   const { timestamp, data } = frame;
   const bytes = pcmSampleSize(stream) ?? 1;
   const end = timestamp + data.byteLength / bytes;
-  progress.found = end >= next;
+  progress.isFound = end >= next;
   if (end <= next) return undefined;
   const before = Math.max(0, next - timestamp);
-  const left = before === 0
+  const rest = before === 0
     ? frame
     : { ...frame, timestamp: next, data: data.subarray(before * bytes) };
-  return note(progress, left);
+  return advance(progress, rest);
 }
 
-/** Remembers how far a stream has come. */
-function note(progress: Progress, frame: TimedFrame): TimedFrame {
+/** Moves the point of a stream behind a frame that is passed on. */
+function advance(progress: Progress, frame: TimedFrame): TimedFrame {
   const { stream, point } = progress;
   point.after = frame.timestamp;
   if (progress.next !== undefined) {
@@ -172,38 +172,34 @@ function note(progress: Progress, frame: TimedFrame): TimedFrame {
   return frame;
 }
 
-/**
- * Formats in which reading from anywhere gives packets the timestamps that they have when read from
- * the beginning.
- */
+/** Formats whose packets have the same timestamps after a seek as without one. */
 const EXACT_FORMATS = new Set(["mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"]);
 
 /**
- * Seconds by which reading begins before the place where an answer goes on: from here on pictures
- * are right even where decoding begins at one that is not quite a keyframe.
+ * Seconds that are read before the position to resume at. By then video is decoded correctly even
+ * from a frame on that is not quite a keyframe.
  */
 const RUN_UP = 12;
 
-/** Seconds that have to be saved for it to be worth opening the file anew. */
+/** Seconds that a plan has to skip to be worth opening the file again. */
 const WORTHWHILE = 10;
 
-/** One stream of a file, read from some moment on. */
+/** One stream of a file, read from a time on. */
 export interface Part {
   /** Seconds from the beginning of the media. */
   from: number;
-  /** What of the file is read. */
+  /** Selects the stream. */
   streams: Pick<MediaOptions, "audio" | "pictures">;
 }
 
 /**
- * Plans how an answer is resumed without all that came before, where what follows is the same to
- * the byte: not where it is encoded by what came before (H.264, AAC), nor where samples depend on
- * where decoding began (lossy sound that becomes PCM).
+ * Plans how to resume without reading all of the file, if the frames are the same to the byte.
+ * They are not if they depend on earlier ones: encoded here (H.264, AAC), or PCM of lossy audio.
  *
- * @returns `undefined` where nothing would be gained
+ * @returns `undefined` if nothing would be gained
  */
 export function planResume(
-  resumption: Resume,
+  resume: Resume,
   { file, options, streams }: {
     file: MediaFile;
     options: MediaOptions;
@@ -212,7 +208,7 @@ export function planResume(
 ): Part[] | undefined {
   const { still, fps, start = 0 } = options;
   const { format, audio } = file.info;
-  // The filter for another rate counts from where it begins.
+  // The filter for another frame rate depends on where it begins.
   if (still || fps !== undefined) return undefined;
   const { pictures, sound } = planTracks(file, options);
   const isWave = format === "wav" && (audio?.codec.startsWith("pcm_") ?? false);
@@ -220,7 +216,7 @@ export function planResume(
     const isExact = type === "video"
       ? pictures !== "h264" && EXACT_FORMATS.has(format)
       : sound === "copy" && EXACT_FORMATS.has(format) || isWave;
-    const reached = isExact ? resumption.reached(id) : undefined;
+    const reached = isExact ? resume.reached(id) : undefined;
     return {
       // Whole seconds are whole ticks.
       from: Math.max(start, Math.floor(start + (reached ?? 0) - RUN_UP)),
@@ -231,10 +227,10 @@ export function planResume(
 }
 
 /**
- * Opens the parts of a shortcut.
+ * Opens the parts of a resume plan as one source.
  *
- * @param open opens the file at a moment
- * @param start seconds; the zero of the request's time line
+ * @param open opens the file at a time
+ * @param start seconds of the media at which the request begins
  */
 export async function openResumePlan(
   parts: readonly Part[],
@@ -243,25 +239,22 @@ export async function openResumePlan(
     start: number;
   },
 ): Promise<FrameSource> {
-  const opened = new JoinedSource();
+  const joined = new JoinedSource();
   try {
     for (const { from, streams } of parts) {
-      opened.add(await open(from, streams), { from, start });
+      joined.add(await open(from, streams), { from, start });
     }
-    return opened;
+    return joined;
   } catch (error) {
-    await opened[Symbol.asyncDispose]();
+    await joined[Symbol.asyncDispose]();
     throw error;
   }
 }
 
-/** Sources that were opened at different moments, as one that was opened at the start. */
+/** Sources that were opened at different times, as one that was opened at the start. */
 class JoinedSource implements FrameSource {
   readonly notes = [];
-  /**
-   * What FFmpeg says where it begins between two keyframes is no fault of the media, and cannot be
-   * told from what is.
-   */
+  /** Absent: FFmpeg also complains about a start between two keyframes, which is no damage. */
   readonly warning = undefined;
   #sources: { source: FrameSource; moves: Map<number, Move> }[] = [];
 
@@ -274,7 +267,7 @@ class JoinedSource implements FrameSource {
   }
 
   frames(): AsyncGenerator<TimedFrame> {
-    return merge(this.#sources.map(({ source, moves }) => new MovedTrack(source.frames(), moves)));
+    return merge(this.#sources.map(({ source, moves }) => movedTrack(source.frames(), moves)));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -282,30 +275,23 @@ class JoinedSource implements FrameSource {
   }
 }
 
-/** The frames of one source on the time line of the request. */
-class MovedTrack implements Track<TimedFrame> {
-  #frames: AsyncGenerator<TimedFrame>;
-  #moves: ReadonlyMap<number, Move>;
-
-  constructor(frames: AsyncGenerator<TimedFrame>, moves: ReadonlyMap<number, Move>) {
-    this.#frames = frames;
-    this.#moves = moves;
-  }
-
-  async take(): Promise<TimedFrame | undefined> {
-    try {
-      const { value: frame } = await this.#frames.next();
-      if (frame === undefined) return undefined;
-      const move = this.#moves.get(frame.streamId);
-      return move === undefined ? frame : moveFrame(frame, move);
-    } catch (error) {
-      // One stream may well be empty beside another.
-      if (error instanceof NothingToSendError) return undefined;
-      throw error;
-    }
-  }
-
-  timeOf(frame: TimedFrame): number {
-    return frame.due;
-  }
+/** The frames of one source on the timeline of the request. */
+function movedTrack(
+  frames: AsyncGenerator<TimedFrame>,
+  moves: ReadonlyMap<number, Move>,
+): Track<TimedFrame> {
+  return {
+    async take() {
+      try {
+        const { value: frame } = await frames.next();
+        const move = frame && moves.get(frame.streamId);
+        return move === undefined ? frame : moveFrame(frame, move);
+      } catch (error) {
+        // One of the streams may be empty.
+        if (error instanceof NothingToSendError) return undefined;
+        throw error;
+      }
+    },
+    timeOf: ({ due }) => due,
+  };
 }

@@ -7,88 +7,88 @@ import type { MediaFile } from "../../sources/file/library.ts";
 import type { MediaOptions } from "../../sources/file/plan.ts";
 import { type Part, planResume, type Resume } from "./resume.ts";
 
-/** Milliseconds after which a viewer is told that the place is being looked for. */
-const WORTH_TELLING = 1000;
+/** Milliseconds of searching after which the viewer is notified. */
+const NOTICE_DELAY = 1000;
 
-/** Seconds by which a frame may come later than it is due. */
-const LATEST = 10;
+/** Seconds by which a frame may come behind others that are due later. */
+const MAX_DISORDER = 10;
 
-/** Options of {@linkcode Search}. */
+/** Options of {@linkcode ResumeSearch}. */
 export interface ResumeSearchOptions {
   file: MediaFile;
   options: MediaOptions;
-  /** The media begins again at its end. */
+  /** The media starts again at its end. */
   loop: boolean;
   streams: readonly StreamDescription[];
-  /** Tells how long it takes. */
+  /** @default MONOTONIC_CLOCK */
   clock?: Pick<Clock, "now">;
 }
 
-/** One of the rounds of a loop, or the only one there is. */
+/** A round of a loop, or the only one. */
 export interface Round {
-  /** Rounds that went before. */
+  /** Rounds before it. */
   round: number;
-  /** Seconds that a round lasts. */
+  /** Seconds of a round. */
   length: number;
 }
 
-/** Looks for the place where an answer goes on that was cut, among frames from its beginning. */
+/** Searches the frames of a response for the position at which it resumes. */
 export class ResumeSearch {
-  /** What is read of the file at first; absent where that is all. */
+  /** The resume plan; absent if the file is read from the start. */
   readonly parts: Part[] | undefined;
-  #resumption: Resume;
+  #resume: Resume;
   #options: ResumeSearchOptions;
   #clock: Pick<Clock, "now">;
-  /** Milliseconds on the clock at which it began; absent once the viewer was told. */
+  /** Milliseconds on the clock at the start; absent once the viewer is notified. */
   #since: number | undefined;
-  /** Streams of which the first round has something. */
+  /** Streams with frames in the first round. */
   #begun = new Set<number>();
-  /** Streams of which each further round begins with what is for decoding only. */
+  /** Streams whose further rounds begin with a discontinuity. */
   #broken = new Set<number>();
 
-  constructor(resumption: Resume, options: ResumeSearchOptions) {
+  constructor(resume: Resume, options: ResumeSearchOptions) {
     const { loop, clock = MONOTONIC_CLOCK } = options;
-    this.#resumption = resumption;
+    this.#resume = resume;
     this.#options = options;
     this.#clock = clock;
     this.#since = clock.now();
-    this.parts = loop ? undefined : planResume(resumption, options);
+    this.parts = loop ? undefined : planResume(resume, options);
   }
 
-  /** Whether all streams are past the place. */
+  /** Whether all streams have passed their points. */
   get isOver(): boolean {
-    return this.#resumption.isOver;
+    return this.#resume.isOver;
   }
 
-  /** Begins again from the beginning, behind what was found. */
+  /** Searches again from the beginning, behind the frames that were passed on. */
   restart(): void {
-    this.#resumption = this.#resumption.again();
+    this.#resume = this.#resume.again();
   }
 
   /**
    * Takes the next frame.
    *
-   * @returns what of it is to be sent, in the same memory; `undefined` for nothing
+   * @returns the part that the client does not have, in the same memory
    */
   take(frame: TimedFrame, { round }: Pick<Round, "round">): TimedFrame | undefined {
     if (round === 0) this.#begun.add(frame.streamId);
     if (frame.discontinuity) this.#broken.add(frame.streamId);
-    return this.#resumption.take(frame);
+    return this.#resume.take(frame);
   }
 
   /**
-   * Whether some stream's place should have come.
+   * Whether the point of some stream should have come.
    *
-   * @param due seconds; all has come that is due before
+   * @param due seconds; frames that are due earlier have come
    */
   isMissed(due: number, { round, length }: Round): boolean {
     const { loop, options: { start = 0 } } = this.#options;
-    if (!loop) return this.#resumption.isMissed(due - LATEST);
-    // Rounds may begin with packets from before their start.
-    return round > 0 && this.#resumption.isMissed(due - LATEST - start - 2 * length);
+    if (!loop) return this.#resume.isMissed(due - MAX_DISORDER);
+    // Rounds may begin with packets before their start.
+    return round > 0 && this.#resume.isMissed(due - MAX_DISORDER - start - 2 * length);
   }
 
-  /** The failure to find it. */
+  /** The error of a search without a result. */
   failure(): RequestError {
     const { file } = this.#options;
     return new RequestError(
@@ -98,28 +98,28 @@ export class ResumeSearch {
     );
   }
 
-  /** What to tell the viewer, once, where it takes a while. */
-  news(): Notice | undefined {
-    if (this.#since === undefined || this.#clock.now() - this.#since < WORTH_TELLING) return;
+  /** Gives a notice, once, if the search takes a while. */
+  notice(): Notice | undefined {
+    if (this.#since === undefined || this.#clock.now() - this.#since < NOTICE_DELAY) return;
     this.#since = undefined;
     const message = "Going on where it broke off: the place is being looked for";
     return { code: "resuming", message };
   }
 
-  /** The number of the next round: those that came for sure are not gone through. */
+  /** The number of the next round to read, past those that the client has as a whole. */
   roundAfter({ round, length }: Round): number {
     const next = round + 1;
-    // The first has told how long they are, the second how they begin.
-    if (round === 0 || !this.#isSaidOfAll()) return next;
-    const reached = Math.floor(this.#resumption.allReached / length) - 1;
+    // The first round shows how long they are, the second how they begin.
+    if (round === 0 || !this.#hasAllPoints()) return next;
+    const reached = Math.floor(this.#resume.allReached / length) - 1;
     if (reached <= next) return next;
-    this.#resumption.skip(reached - next, this.#broken);
+    this.#resume.skip(reached - next, this.#broken);
     return reached;
   }
 
-  /** Whether of all streams something came that have anything. */
-  #isSaidOfAll(): boolean {
+  /** Whether each stream with frames has a point. */
+  #hasAllPoints(): boolean {
     const { streams } = this.#options;
-    return streams.every(({ id }) => this.#resumption.names(id) || !this.#begun.has(id));
+    return streams.every(({ id }) => this.#resume.has(id) || !this.#begun.has(id));
   }
 }

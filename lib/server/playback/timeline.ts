@@ -1,4 +1,4 @@
-/** Where frames stand on the time line of a request, through seeks and rounds. Pure. */
+/** Timestamps on the timeline of a request, through seeks and the rounds of a loop. */
 import {
   type Frame,
   pcmSeconds,
@@ -9,23 +9,22 @@ import {
 } from "../../media/frame.ts";
 import type { TimedFrame } from "../../media/source.ts";
 
-/** A run of frames whose own timestamps count from somewhere in the media. */
-export interface Place {
-  /** Seconds on the media's time line from which the frames count. */
+/** The position of a run of frames, whose own timestamps begin at 0. */
+export interface Position {
+  /** Seconds on the media's timeline at which the run begins. */
   from: number;
-  /** Seconds on the media's time line at which the request's time line has its zero. */
+  /** Seconds on the media's timeline at which the request begins. */
   start: number;
-  /** Seconds that have gone by in earlier rounds. */
+  /** Seconds of earlier rounds. */
   shift: number;
 }
 
-/** Seconds that a picture lasts where nothing tells. */
-const USUAL_PERIOD = 0.04;
+/** Seconds that a video frame lasts if its rate is unknown. */
+const DEFAULT_PERIOD = 0.04;
 
 /**
- * Converts seconds to ticks as FFmpeg does with a `-ss`: by way of whole microseconds, halves
- * rounded up. What was counted from there and what is counted from the beginning differ by just
- * that.
+ * Converts seconds to ticks as FFmpeg does with `-ss`: by way of whole microseconds, halves rounded
+ * up. Timestamps behind a seek differ from those of the whole media by exactly that.
  *
  * @param seconds not below zero
  * @param timeBase seconds a tick
@@ -36,44 +35,47 @@ export function ticksAt(seconds: number, [numerator, denominator]: Rational): nu
   return Number((dividend + divisor) / (2n * divisor));
 }
 
-/** Seconds on the request's time line at which a run of frames begins. */
-export function beginningOf({ from, start, shift }: Place): number {
+/** Seconds on the request's timeline at which a run of frames begins. */
+export function beginningOf({ from, start, shift }: Position): number {
   return from - start + shift;
 }
 
-/** Ticks of a stream's time base on the request's time line at which a run of frames begins. */
-export function beginningIn(timeBase: Rational, { from, start, shift }: Place): number {
+/** Ticks of a stream's time base on the request's timeline at which a run of frames begins. */
+export function beginningIn(timeBase: Rational, { from, start, shift }: Position): number {
   return ticksAt(from, timeBase) - ticksAt(start, timeBase) + ticksAt(shift, timeBase);
 }
 
-/** How the frames of one stream move from their own time line to the request's. */
+/** The offset of one stream's frames on the request's timeline. */
 export interface Move {
   /** Seconds. */
   seconds: number;
   /** Ticks of the stream's time base. */
   ticks: number;
-  /** The part of the ticks that is due to earlier rounds. */
+  /** The ticks of earlier rounds, which are part of `ticks`. */
   shift: number;
 }
 
-/** Finds out, for each stream, how its frames move. */
+/** Gives the offset of each stream. */
 export function movesTo(
-  place: Place,
+  position: Position,
   streams: readonly StreamDescription[],
 ): Map<number, Move> {
   return new Map(streams.map(({ id, timeBase }) => [id, {
-    seconds: beginningOf(place),
-    ticks: beginningIn(timeBase, place),
-    shift: ticksAt(place.shift, timeBase),
+    seconds: beginningOf(position),
+    ticks: beginningIn(timeBase, position),
+    shift: ticksAt(position.shift, timeBase),
   }]));
 }
 
-/** Moves a frame. */
+/** Moves a frame to the request's timeline. */
 export function moveFrame(frame: TimedFrame, { seconds, ticks }: Move): TimedFrame {
   return { ...frame, timestamp: frame.timestamp + ticks, due: frame.due + seconds };
 }
 
-/** Finds out where a run of frames ends, from the frames. */
+/** The fields of a frame that tell where it ends. */
+type MeteredFrame = Pick<Frame, "streamId" | "timestamp" | "data">;
+
+/** Measures where a run of frames ends. */
 export class EndMeter {
   #streams: Map<number, StreamMeter>;
 
@@ -81,11 +83,11 @@ export class EndMeter {
     this.#streams = new Map(streams.map((stream) => [stream.id, new StreamMeter(stream)]));
   }
 
-  add(frame: Frame): void {
+  add(frame: MeteredFrame): void {
     this.#streams.get(frame.streamId)?.add(frame);
   }
 
-  /** Seconds at which the last frame is over, on the time line of the timestamps; at least 0. */
+  /** Seconds at which the last frame ends, on the timeline of the timestamps; at least 0. */
   get end(): number {
     return Math.max(0, ...[...this.#streams.values()].map((stream) => stream.end));
   }
@@ -93,7 +95,7 @@ export class EndMeter {
 
 class StreamMeter {
   #stream: StreamDescription;
-  /** The two highest timestamps, which need not be the last two frames'. */
+  /** The two highest timestamps; frames may come in decoding order. */
   #highest = -Infinity;
   #second = -Infinity;
   /** Bytes of the frame with the highest timestamp. */
@@ -103,7 +105,7 @@ class StreamMeter {
     this.#stream = stream;
   }
 
-  add({ timestamp, data }: Frame): void {
+  add({ timestamp, data }: MeteredFrame): void {
     if (timestamp > this.#highest) {
       this.#second = this.#highest;
       this.#highest = timestamp;
@@ -124,30 +126,30 @@ class StreamMeter {
     if (exact !== undefined) return exact;
     const usual = stream.type === "video" ? periodOf(stream) : 0;
     if (this.#second === -Infinity) return usual;
-    // Coarse ticks, as Matroska's, round the period of a rate that is known exactly.
+    // Coarse ticks, such as Matroska's, round the period.
     const step = toSeconds(this.#highest - this.#second, stream.timeBase);
     return Math.abs(step - usual) <= toSeconds(1, stream.timeBase) ? usual : step;
   }
 }
 
 function periodOf({ frameRate }: VideoStream): number {
-  return frameRate === undefined ? USUAL_PERIOD : frameRate[1] / frameRate[0];
+  return frameRate === undefined ? DEFAULT_PERIOD : frameRate[1] / frameRate[0];
 }
 
 /**
- * Seconds of one round, at least a picture's.
+ * Seconds of one round, above 0.
  *
- * @param measured seconds at which the last frame was over
- * @param duration seconds that were asked for
- * @param rest seconds that the media has from the start on
+ * @param measured seconds at which the last frame ended
+ * @param duration requested seconds
+ * @param remaining seconds of the media from the start on
  */
 export function roundLength(
-  { measured, duration = Infinity, rest = 0 }: {
+  { measured, duration = Infinity, remaining = 0 }: {
     measured: number;
     duration?: number;
-    rest?: number;
+    remaining?: number;
   },
 ): number {
-  const length = duration <= rest ? duration : Math.min(measured, duration);
-  return length > 0 ? length : USUAL_PERIOD;
+  const length = duration <= remaining ? duration : Math.min(measured, duration);
+  return length > 0 ? length : DEFAULT_PERIOD;
 }

@@ -1,76 +1,74 @@
 import type { ByteReader } from "../../base/byte_reader.ts";
 import type { ByteWriter } from "../../base/byte_writer.ts";
 import type { Clock } from "../../base/clock.ts";
-import {
-  DeadlineError,
-  isConnectionClosed,
-  isConnectionLost,
-  MissingProgramError,
-  RequestError,
-} from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import type { IdleTimeout } from "../../net/idle_timeout.ts";
+import type { MediaRequest } from "../../protocol/native/request.ts";
 import type { StartCache } from "../../sources/cache/start_cache.ts";
-import type { Library } from "../../sources/file/library.ts";
+import type { Library, MediaFile } from "../../sources/file/library.ts";
+import type { MediaOptions } from "../../sources/file/plan.ts";
 import type { DecoderSemaphore, MemoryBudget } from "../../sources/limits.ts";
 import type { LiveSources } from "../../sources/live/registry.ts";
 import type { Access } from "../auth/authenticator.ts";
-import type { Records } from "../metrics/request_log.ts";
-import type { Defaults } from "../playback/play_file.ts";
+import type { Records, RequestRecord } from "../metrics/request_log.ts";
+import type { Controls } from "../playback/controls.ts";
+import type { ResponseWriter } from "../playback/sender.ts";
 import type { Shutdown } from "../shutdown.ts";
 
-/** How long a peer may keep the server waiting. */
+/** Milliseconds that a peer, or FFmpeg, may keep the server waiting. */
 export interface Timeouts {
-  /** Milliseconds for a request to arrive whole. */
+  /** For a request to arrive. */
   request: number;
-  /** Milliseconds for the same where the peer gets no place; 3 s unless told. */
+  /** For the first bytes of a peer that has no connection slot. @default 3000 */
   refusal?: number;
-  /** Milliseconds in which a peer takes nothing of what is sent. */
+  /** For a peer to accept any bytes. */
   stall: number;
-  /** Milliseconds between signs of life while a request is answered. */
+  /** Between the pings of a response. */
   ping: number;
-  /**
-   * Milliseconds without a sign of life from a peer that is answered, and pinged, on the native
-   * wire; 15 s unless told.
-   */
+  /** For any sign of life of a native peer during a response. @default 15_000 */
   life?: number;
-  /** Milliseconds in which FFmpeg gives nothing; 30 s unless told. */
+  /** For any output of FFmpeg. @default 30_000 */
   silence?: number;
-  /** Milliseconds in which FFmpeg has to say what a file is; 20 s unless told. */
+  /** For FFmpeg to probe a file. @default 20_000 */
   probe?: number;
 }
 
-/** What every session is given. */
+/** Media of requests without a name; the first of their kind in the folder if absent. */
+export interface Defaults {
+  /** Name of an image. */
+  image?: string;
+  /** Name of a video. */
+  video?: string;
+}
+
+/** The state that a session shares with the server, and its connection. */
 export interface SessionContext {
   library: Library;
-  /** What is shown as it happens, beside the library. */
   live: LiveSources;
   defaults: Defaults;
-  /** Who may watch. */
+  /** Checks tokens. */
   access: Access;
-  /** Scripts, which know no token, may watch where one is needed. */
+  /** The script protocol, which has no tokens, is served even if a token is required. */
   scriptsOpen?: boolean;
-  /** What the frames of all viewers may take of the memory. */
+  /** Limits the memory of the frames of all viewers. */
   budget: MemoryBudget;
-  /** How many decoders may run at once. */
+  /** Limits the decoders that run at once. */
   slots: DecoderSemaphore;
-  /** How recent answers began. */
   startCache: StartCache;
   timeouts: Timeouts;
-  /** Paces the frames of files; see `ServerOptions`. */
+  /** Paces the frames of files. */
   clock?: Clock;
-  /** What becomes of requests is told here. */
+  /** Logs and counts requests. */
   records: Records;
   /** IP address of the peer. */
   address: string;
   logger: Logger;
   /** Ends the session. */
   signal: AbortSignal;
-  /** How the server ends. */
   shutdown: Shutdown;
-  /** Whether the server's end is what breaks off the session. */
+  /** Whether the server ends the session, and not the peer. */
   isDraining: () => boolean;
-  /** Tells whether the peer is still there. */
+  /** Measures how long the peer has been silent. */
   idleTimeout: IdleTimeout;
   /** Reads from the peer. */
   reader: ByteReader;
@@ -78,42 +76,17 @@ export interface SessionContext {
   writer: ByteWriter;
 }
 
-/** Whether an error means that the client left, or that its connection was closed here. */
-export function isPeerGone(error: unknown): boolean {
-  return isConnectionLost(error) || isConnectionClosed(error);
+/** A request for media, as the protocols make it. */
+export interface PlayRequest extends MediaRequest {
+  /** FFmpeg's name of the matrix that raw frames are converted with. */
+  colorMatrix?: string;
 }
 
-/** What the system may have no more of, by the names of its errors (errno(3)). */
-const LACKS: Record<string, string> = {
-  EMFILE: "file descriptors",
-  ENFILE: "file descriptors",
-  EAGAIN: "processes",
-  ENOMEM: "memory",
-};
-
-/** What the system had no more of when an action failed; `undefined` where it failed otherwise. */
-function lackOf(error: unknown): string | undefined {
-  return error instanceof Error && "code" in error ? LACKS[String(error.code)] : undefined;
-}
-
-/**
- * What a peer is told of a failure: reasons that concern it, and nothing of this side's insides.
- *
- * @returns `undefined` where it cannot be told anything any more
- */
-export function toRefusal(error: unknown): RequestError | undefined {
-  if (error instanceof RequestError) return error;
-  if (isPeerGone(error) || error instanceof DeadlineError) return undefined;
-  if (error instanceof MissingProgramError) {
-    return new RequestError("internal", `Cannot serve: ${error.message}, on the server`, {
-      cause: error,
-    });
-  }
-  const lacking = lackOf(error);
-  if (lacking !== undefined) {
-    const message = `Cannot serve now: the server has no ${lacking} left, try again later`;
-    return new RequestError("busy", message, { cause: error });
-  }
-  const message = "Cannot serve the request: the server failed, its log says why";
-  return new RequestError("internal", message, { cause: error });
+/** The context of one media request. */
+export interface PlayContext extends SessionContext {
+  controls: Controls;
+  record: RequestRecord;
+  response: ResponseWriter;
+  /** Adapts the conversion of a file to the protocol. */
+  adapt?: (options: MediaOptions, file: MediaFile) => MediaOptions;
 }

@@ -3,28 +3,41 @@ import { wallClock } from "../../base/clock.ts";
 import { DeadlineError, FormatError, RequestError } from "../../base/errors.ts";
 import { Connection } from "../../protocol/native/connection.ts";
 import type { Kind } from "../../protocol/native/framing.ts";
-import { type MediaRequest, parseControl, parseRequest } from "../../protocol/native/request.ts";
-import { encodeError, encodeList } from "../../protocol/native/response.ts";
+import {
+  encodeControl,
+  type MediaRequest,
+  parseControl,
+  parseRequest,
+} from "../../protocol/native/request.ts";
+import {
+  encodeDescription,
+  encodeEnd,
+  encodeError,
+  encodeList,
+  encodeNotice,
+} from "../../protocol/native/response.ts";
 import { listMedia } from "../catalog.ts";
 import { Controls } from "../playback/controls.ts";
 import { playMedia } from "../playback/play_file.ts";
-import { type SessionContext, toRefusal } from "./context.ts";
+import type { ResponseWriter } from "../playback/sender.ts";
+import type { SessionContext } from "./context.ts";
+import { runRequest } from "./outcome.ts";
 
-/** Requests that may wait behind the one being answered; then the peer is no longer read. */
-const MAX_WAITING = 16;
+/** Requests that are queued while one is served; the peer is not read beyond that. */
+const MAX_QUEUED = 16;
 
-/** Milliseconds: three pings that nothing comes back for. */
+/** Milliseconds; three pings without a pong. */
 const IDLE_TIMEOUT = 15_000;
 
-/** What a client may send. */
-const KINDS_TAKEN: readonly Kind[] = ["request", "control", "ping", "pong"];
+/** Messages that a client may send. */
+const ACCEPTED_KINDS: readonly Kind[] = ["request", "control", "ping", "pong"];
 
-/** What the peer sent and has to be answered in its turn. */
+/** A queued request, or an error to send in its place. */
 type Inquiry =
   | { kind: "request"; request: MediaRequest; controls: Controls }
-  | { kind: "refused"; error: RequestError; last: boolean };
+  | { kind: "refused"; error: RequestError; isLast: boolean };
 
-/** Serves requests of the native wire one after another, until the peer has no more. */
+/** Serves the requests of a native connection one after another, until the peer ends it. */
 export async function runNativeSession(
   context: SessionContext,
   abort: AbortController,
@@ -36,12 +49,12 @@ class NativeSession {
   #context: SessionContext;
   #abort: AbortController;
   #connection: Connection;
-  /** Of the request that was received last, be it answered, waiting or over. */
+  /** Of the request that was received last. */
   #controls: Controls | undefined;
-  /** Inquiries that have come and wait for their turn. */
-  #waiting = 0;
-  #pinging = false;
-  #over = false;
+  /** Inquiries in the queue. */
+  #queued = 0;
+  #isPinging = false;
+  #isStopped = false;
 
   constructor(context: SessionContext, abort: AbortController) {
     this.#context = context;
@@ -52,7 +65,7 @@ class NativeSession {
   async run(): Promise<void> {
     const { readable, writable } = new TransformStream<Inquiry, Inquiry>(
       undefined,
-      { highWaterMark: MAX_WAITING },
+      { highWaterMark: MAX_QUEUED },
     );
     const inquiries = readable.getReader();
     this.#receive(writable.getWriter());
@@ -60,21 +73,21 @@ class NativeSession {
       while (true) {
         const { value: inquiry } = await this.#next(inquiries);
         if (inquiry === undefined) break;
-        this.#waiting--;
+        this.#queued--;
         if (inquiry.kind === "refused") {
           await this.#refuse(inquiry);
-          if (inquiry.last) break;
+          if (inquiry.isLast) break;
         } else {
-          await this.#response(inquiry);
+          await this.#respond(inquiry);
         }
       }
     } finally {
-      this.#over = true;
+      this.#isStopped = true;
       await inquiries.cancel();
     }
   }
 
-  /** Waits for the next inquiry, but not for longer than the deadline, or the server, lasts. */
+  /** Waits for the next inquiry until the request timeout, or the shutdown of the server. */
   async #next(
     inquiries: ReadableStreamDefaultReader<Inquiry>,
   ): Promise<{ value?: Inquiry }> {
@@ -83,21 +96,21 @@ class NativeSession {
     using _limit = deadline(timeout, () => {
       const message = `Cannot wait any longer: no request within ${timeout / 1000} s`;
       const error = new RequestError("bad_request", message);
-      expired.resolve({ value: { kind: "refused", error, last: true } });
+      expired.resolve({ value: { kind: "refused", error, isLast: true } });
     });
-    using _ending = this.#context.shutdown.whenBegun(() => {
-      // What has come is answered, if only with a refusal.
-      if (this.#waiting === 0) expired.resolve({});
+    using _shutdown = this.#context.shutdown.whenBegun(() => {
+      // Queued requests still get a response, if only an error.
+      if (this.#queued === 0) expired.resolve({});
     });
     return await Promise.race([inquiries.read(), expired.promise]);
   }
 
   /**
-   * Takes what the peer sends, also while a request is being answered, until its end. Never throws:
-   * what goes wrong here ends the session, wherever that stands.
+   * Receives messages until the peer ends its sending, also while a request is served. Never throws:
+   * a failure aborts the session.
    */
   async #receive(inquiries: WritableStreamDefaultWriter<Inquiry>): Promise<void> {
-    // The queue fails with the session, which tells why.
+    // The queue fails with the session, which reports the reason.
     inquiries.closed.catch(() => {});
     try {
       const refusal = await this.#receiveAll(inquiries);
@@ -105,27 +118,26 @@ class NativeSession {
       if (refusal !== undefined) await this.#enqueue(inquiries, refusal);
       await inquiries.close();
     } catch (error) {
-      // What comes after the session's own end is of no interest.
-      if (this.#over) return;
+      if (this.#isStopped) return;
       this.#abort.abort(error);
       await inquiries.abort(error);
     }
   }
 
-  /** @returns why the peer cannot be read any further; `undefined` at a clean end */
+  /** @returns the error of a message that cannot be read; `undefined` at a clean end */
   async #receiveAll(
     inquiries: WritableStreamDefaultWriter<Inquiry>,
   ): Promise<Inquiry | undefined> {
     try {
       while (true) {
-        const message = await this.#connection.receive({ accept: KINDS_TAKEN });
+        const message = await this.#connection.receive({ accept: ACCEPTED_KINDS });
         if (message === undefined) return undefined;
         if (message.kind === "request") {
           const inquiry = toInquiry(message.payload, this.#context);
           this.#direct(inquiry.kind === "request" ? inquiry.controls : undefined);
           await this.#enqueue(inquiries, inquiry);
         } else if (message.kind === "control") {
-          // Read in any case: one that cannot be read ends the conversation.
+          // Parsed without controls, too: a malformed one ends the session.
           const control = parseControl(message.payload);
           this.#controls?.take(control);
         } else if (message.kind === "ping") {
@@ -135,87 +147,79 @@ class NativeSession {
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
       const refusal = new RequestError("bad_request", error.message, { cause: error });
-      return { kind: "refused", error: refusal, last: true };
+      return { kind: "refused", error: refusal, isLast: true };
     }
   }
 
   /**
-   * Puts an inquiry into the queue, after waiting until there is room. That it was taken out again
-   * is not waited for: controls and pings that come behind it have to be read.
+   * Queues an inquiry once there is room. Does not wait until it is dequeued, since controls and
+   * pings follow it.
    */
   async #enqueue(
     inquiries: WritableStreamDefaultWriter<Inquiry>,
     inquiry: Inquiry,
   ): Promise<void> {
-    this.#waiting++;
+    this.#queued++;
     await inquiries.ready;
-    // Where it fails, so does the queue, and with it the next call.
+    // On failure the queue fails, and with it the next call.
     inquiries.write(inquiry).catch(() => {});
   }
 
-  /** Names what further controls are for. */
+  /** Sets the request that further controls are for. */
   #direct(controls: Controls | undefined): void {
-    // From here on, nobody could let the one before go on.
+    // The request before can no longer be resumed by the peer.
     this.#controls?.take({ action: "resume" });
     this.#controls = controls;
   }
 
-  async #refuse({ error, last }: Inquiry & { kind: "refused" }): Promise<void> {
+  async #refuse({ error, isLast }: Inquiry & { kind: "refused" }): Promise<void> {
     const { records, logger } = this.#context;
-    // What ends the conversation was no request, or none that came whole.
-    if (!last) records.begin({}, this.#context).refused(error);
+    // The last one is no whole request.
+    if (!isLast) records.begin({}, this.#context).refused(error);
     else if (records.isTold(this.#context)) logger.log("warn", `refused: ${error.message}`);
     await this.#connection.send("error", encodeError(error));
   }
 
-  async #response({ request, controls }: Inquiry & { kind: "request" }): Promise<void> {
+  async #respond({ request, controls }: Inquiry & { kind: "request" }): Promise<void> {
     const { timeouts, library, live, access, records, idleTimeout, shutdown } = this.#context;
     const { command, name } = request;
     const record = records.begin({ command, name }, this.#context);
-    const alive = setInterval(() => this.#ping(), timeouts.ping);
+    const pings = setInterval(() => this.#ping(), timeouts.ping);
     const limit = timeouts.life ?? IDLE_TIMEOUT;
-    using _dead = idleTimeout.watch(limit, () => {
+    using _idle = idleTimeout.watch(limit, () => {
       const message = `The peer gave no sign of life for ${limit / 1000} s`;
       this.#abort.abort(new DeadlineError(message));
     });
-    // What ends the answer alone, before it has begun.
-    const vain = new AbortController();
-    const signal = AbortSignal.any([this.#context.signal, vain.signal]);
+    // Aborts only this response, before it has begun.
+    const cancel = new AbortController();
+    const signal = AbortSignal.any([this.#context.signal, cancel.signal]);
     try {
-      using _answer = shutdown.response(() => {
-        if (controls.hasBegun) controls.shutDown();
-        else vain.abort(shutdown.over.reason);
+      const refusal = await runRequest(record, this.#context, async () => {
+        using _response = shutdown.response(() => {
+          if (controls.hasBegun) controls.shutDown();
+          else cancel.abort(shutdown.over.reason);
+        });
+        await access.admit(request.token, { ...this.#context, signal });
+        if (command === "list_media") {
+          await this.#connection.send("list", encodeList(await listMedia(library, live)));
+          return undefined;
+        }
+        const response = nativeResponse(this.#connection);
+        const context = { ...this.#context, signal, controls, record, response };
+        return (await playMedia(request, context)).reason;
       });
-      await access.admit(request.token, { ...this.#context, signal });
-      if (command === "list_media") {
-        await this.#connection.send("list", encodeList(await listMedia(library, live)));
-        record.done();
-      } else {
-        const context = { ...this.#context, signal, connection: this.#connection, controls };
-        const end = await playMedia(request, { ...context, logger: record.logger, record });
-        record.done(end.reason);
-      }
-    } catch (error) {
-      const refusal = this.#context.signal.aborted ? undefined : toRefusal(error);
-      if (refusal === undefined) {
-        record.broken(this.#context.isDraining() ? "shutdown" : "cut");
-        throw error;
-      }
-      record.refused(refusal);
-      await this.#connection.send("error", encodeError(refusal));
+      if (refusal !== undefined) await this.#connection.send("error", encodeError(refusal));
     } finally {
-      clearInterval(alive);
+      clearInterval(pings);
     }
   }
 
-  /** Sends a sign of life, unless the last one is still waiting for its turn. */
+  /** Sends a ping unless the last one is not written yet. */
   #ping(): void {
-    if (this.#pinging) return;
-    this.#pinging = true;
-    const sent = this.#connection.send("ping", new Uint8Array(0), {
-      timestamp: wallClock(),
-    });
-    sent.then(() => this.#pinging = false, (error) => this.#abort.abort(error));
+    if (this.#isPinging) return;
+    this.#isPinging = true;
+    const sent = this.#connection.send("ping", new Uint8Array(0), { timestamp: wallClock() });
+    sent.then(() => this.#isPinging = false, (error) => this.#abort.abort(error));
   }
 }
 
@@ -225,6 +229,24 @@ function toInquiry(payload: Uint8Array, { clock }: Pick<SessionContext, "clock">
     return { kind: "request", request, controls: new Controls(request, { clock }) };
   } catch (error) {
     if (!(error instanceof RequestError)) throw error;
-    return { kind: "refused", error, last: false };
+    return { kind: "refused", error, isLast: false };
   }
+}
+
+/** Writes responses as messages of the native protocol. */
+export function nativeResponse(connection: Connection): ResponseWriter {
+  return {
+    describe: (description) => connection.send("describe", encodeDescription(description)),
+    async write(frame, { dropped }) {
+      await connection.sendFrame(frame, { dropped });
+      return frame.data.byteLength;
+    },
+    async writeShared({ message, size }, options) {
+      await connection.sendShared(message, options);
+      return size;
+    },
+    end: (report) => connection.send("end", encodeEnd(report)),
+    notify: (notice) => connection.send("notice", encodeNotice(notice)),
+    seek: (seek) => connection.send("control", encodeControl({ action: "seek", ...seek })),
+  };
 }

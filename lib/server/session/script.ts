@@ -1,198 +1,162 @@
-import { deadline } from "../../base/async.ts";
 import type { ByteReader } from "../../base/byte_reader.ts";
-import { DeadlineError, RequestError } from "../../base/errors.ts";
-import { Pacer } from "../../media/pacer.ts";
+import type { ByteWriter } from "../../base/byte_writer.ts";
+import { RequestError } from "../../base/errors.ts";
+import type { Description, Frame } from "../../media/frame.ts";
 import {
   parseScriptRequest,
   SCRIPT_END,
   SCRIPT_REQUEST_LENGTH,
   ScriptFrameWriter,
 } from "../../protocol/script/framing.ts";
-import type { LiveSource } from "../../sources/live/source_spec.ts";
-import { QUEUE_LIMITS } from "../../sources/live/subscriber_queue.ts";
-import type { Counts } from "../metrics/metrics.ts";
-import type { RequestRecord } from "../metrics/request_log.ts";
-import {
-  findMedia,
-  paced,
-  refuseShortened,
-  reserveFrames,
-  startPlayback,
-} from "../playback/play_file.ts";
-import { findLive } from "../playback/play_live.ts";
-import { type SessionContext, toRefusal } from "./context.ts";
+import type { MediaFile } from "../../sources/file/library.ts";
+import type { MediaOptions } from "../../sources/file/plan.ts";
+import type { SharedFrame } from "../../sources/live/subscriber_queue.ts";
+import { Controls } from "../playback/controls.ts";
+import { playMedia } from "../playback/play_file.ts";
+import type { ResponseWriter } from "../playback/sender.ts";
+import type { PlayContext, SessionContext } from "./context.ts";
+import { requestTimeout, runRequest } from "./outcome.ts";
 
-/**
- * How OpenCV's VideoCapture reads the colours of every video, also of those that state another
- * matrix. The scripts on this wire expect its pixels.
- */
+/** Scripts expect the pixels of OpenCV's VideoCapture, which ignores the matrix of a video. */
 const OPENCV_MATRIX = "bt601";
 
+/** The pixel format of scripts: height × width × 3 bytes, BGR. */
+const BGR = "bgr24";
+
 /**
- * Serves one request of the classic wire: the default image or video as numpy arrays, in real
- * time, then the end. The wire has no errors; what goes wrong closes the connection and is thrown.
+ * Serves one request of the script protocol: the default image or video as numpy arrays, in real
+ * time, then the end. The protocol has no errors: a failure closes the connection.
  */
 export async function runScriptSession(
   context: SessionContext,
   abort: AbortController,
 ): Promise<void> {
-  const { reader, timeouts, records } = context;
+  const { reader, writer, timeouts, records, shutdown } = context;
   let bytes: Uint8Array | undefined;
   {
-    const late = new DeadlineError(`no request within ${timeouts.request / 1000} s`);
-    using _limit = deadline(timeouts.request, () => abort.abort(late));
-    using _unasked = context.shutdown.whenBegun((reason) => abort.abort(reason));
+    using _limit = requestTimeout(timeouts, abort);
+    using _shutdown = shutdown.whenBegun((reason) => abort.abort(reason));
     bytes = await reader.peek(SCRIPT_REQUEST_LENGTH);
   }
   if (bytes === undefined) return;
   const command = parseScriptRequest(bytes.subarray(0, SCRIPT_REQUEST_LENGTH));
   using _watch = watchPeer(reader, abort);
   const record = records.begin({ command, wire: "classic" }, context);
-  try {
-    // A script that is told of an end takes the video for whole: the connection is cut instead.
-    using _answer = context.shutdown.response(() => abort.abort(context.shutdown.over.reason));
-    await playScript(command, { ...context, logger: record.logger, record });
-    record.done();
-  } catch (error) {
-    if (context.signal.aborted) {
-      record.broken(context.isDraining() ? "shutdown" : "cut");
-      throw error;
-    }
-    const refusal = toRefusal(error);
-    if (refusal === undefined) record.broken("cut");
-    else record.refused(refusal);
-    // The wire has no errors: the end of the connection says it.
-    if (refusal === undefined) throw error;
-  }
-}
-
-/** A session's context, and the record of its request. */
-interface ScriptContext extends SessionContext {
-  record: RequestRecord;
-}
-
-type ScriptCommand = "get_image" | "get_video";
-
-async function playScript(command: ScriptCommand, context: ScriptContext): Promise<void> {
-  const { writer, library, startCache, defaults, timeouts, clock, signal, record } = context;
-  const counts = { frames: 0, audioFrames: 0, bytes: 0, dropped: 0 };
-  const live = await findLive({ command }, context);
-  if (live !== undefined) return await playLiveScript(live, { command, counts }, context);
-  const kind = command === "get_image" ? "image" : "video";
-  const file = await findMedia(library, kind, { name: undefined, defaults });
-  record.named(file.name);
-  const still = kind === "image" || file.info.kind === "image";
-  const wide = still && isWide(file.info.video?.pixelFormat ?? "");
-  const options = {
-    still,
-    audio: false,
-    pixelFormat: wide ? WIDE_BGR : "bgr24",
-    colorMatrix: file.info.kind === "video" ? OPENCV_MATRIX : undefined,
-  };
-  const pacer = new Pacer({ speed: 1, clock });
-  await using known = startCache.whole({ file, options });
-  using _slot = known === undefined ? await context.slots.take({ signal }) : undefined;
-  using _memory = reserveFrames(file, options, context.budget);
-  const open = (unwanted?: AbortSignal) =>
-    startPlayback(file, options, {
-      signal: unwanted ? AbortSignal.any([signal, unwanted]) : signal,
-      readTimeout: timeouts.silence,
-    });
-  await using source = known ?? await startCache.open({ file, options }, { open, pacer });
-  const [stream] = source.streams;
-  if (stream.type !== "video") {
-    throw new RequestError("unsupported", `Cannot send "${file.name}": it has no picture`);
-  }
-  const frames = new ScriptFrameWriter(stream);
-  record.follow(() => counts);
-  for await (const frame of paced(source, pacer, signal)) {
-    const data = wide ? keepHighBytes(frame.data) : frame.data;
-    record.sending("file", pacer.lateness(frame.due));
-    await writer.write(frames.wrap(data));
-    counts.frames++;
-    counts.bytes += data.byteLength;
-  }
-  const change = await refuseShortened(file);
-  if (change !== undefined) record.logger.log("warn", `"${file.name}": ${change}`);
-  await writer.write(SCRIPT_END);
-}
-
-/** Sends what a live source shows, or its next picture, until the peer has seen enough. */
-async function playLiveScript(
-  source: LiveSource,
-  { command, counts }: { command: ScriptCommand; counts: Counts },
-  { live, writer, record, signal }: ScriptContext,
-): Promise<void> {
-  record.named(source.name);
-  const rendition = { pixelFormat: "bgr24", colorMatrix: OPENCV_MATRIX };
-  const limits = QUEUE_LIMITS.drop;
-  using watch = await live.watch(source, rendition, { signal, limits, audio: false });
-  const [stream] = watch.streams;
-  if (stream?.type !== "video") {
-    throw new RequestError("unsupported", `Cannot send "${source.name}": it has no picture`);
-  }
-  const frames = new ScriptFrameWriter(stream);
-  record.follow(() => ({ ...counts, dropped: watch.queue.dropped }));
-  while (command === "get_video" || counts.frames < 1) {
-    const item = await watch.queue.take(signal);
-    if (item.kind === "end") break;
-    if (item.kind !== "frame") continue;
-    try {
-      record.sending("live", item.frame.age);
-      // The memory belongs to all viewers: the length and the pickle stay outside of it.
-      await writer.write(...frames.surround(item.frame.frame.data));
-      counts.frames++;
-      counts.bytes += item.frame.size;
-    } finally {
-      item.frame.release();
-    }
-  }
-  await writer.write(SCRIPT_END);
+  await runRequest(record, context, async () => {
+    // Behind the end of a response a script takes it for complete: the connection is cut instead.
+    using _response = shutdown.response(() => abort.abort(shutdown.over.reason));
+    await playForScript(command, { ...context, record }, new ScriptResponse(writer));
+    return undefined;
+  });
 }
 
 /**
- * Notices, until disposed, when the peer resets the connection, also while nothing is due to be
- * written. Scripts may end their own sending; whatever else they send is thrown away.
+ * Plays the default image or video for a script.
+ *
+ * @param response writes in the framing of the script's protocol
+ */
+export async function playForScript(
+  command: "get_image" | "get_video",
+  context: Omit<PlayContext, "controls" | "response">,
+  response: ResponseWriter,
+): Promise<void> {
+  const request = { command, audio: false, pixelFormat: BGR, colorMatrix: OPENCV_MATRIX };
+  const controls = new Controls({ command: "get_video" }, context);
+  await playMedia(request, { ...context, controls, response, adapt: adaptFile });
+}
+
+/** Keeps the 16 bits of still images until {@linkcode keepHighBytes}, and the matrix of images. */
+function adaptFile(options: MediaOptions, { info }: MediaFile): MediaOptions {
+  const isWideStill = options.still && isWide(info.video?.pixelFormat ?? "");
+  return {
+    ...options,
+    pixelFormat: isWideStill ? WIDE_BGR : BGR,
+    colorMatrix: info.kind === "video" ? OPENCV_MATRIX : undefined,
+  };
+}
+
+/** Writes a response as numpy arrays; the protocol has neither notices nor controls. */
+class ScriptResponse implements ResponseWriter {
+  #writer: ByteWriter;
+  #frames: ScriptFrameWriter | undefined;
+  #isWide = false;
+
+  constructor(writer: ByteWriter) {
+    this.#writer = writer;
+  }
+
+  /** @throws {RequestError} `unsupported` if there is no video, or its frames are too large */
+  describe({ name, streams: [stream] }: Description): Promise<void> {
+    if (stream.type !== "video") {
+      throw new RequestError("unsupported", `Cannot send "${name}": it has no picture`);
+    }
+    this.#frames = new ScriptFrameWriter(stream);
+    this.#isWide = stream.pixelFormat === WIDE_BGR;
+    return Promise.resolve();
+  }
+
+  async write({ data }: Frame): Promise<number> {
+    const pixels = this.#isWide ? keepHighBytes(data) : data;
+    await this.#writer.write(this.#framing.wrap(pixels));
+    return pixels.byteLength;
+  }
+
+  async writeShared({ frame: { data } }: SharedFrame): Promise<number> {
+    // The memory is shared: length and pickle are written from elsewhere.
+    await this.#writer.write(...this.#framing.surround(data));
+    return data.byteLength;
+  }
+
+  async end(): Promise<void> {
+    await this.#writer.write(SCRIPT_END);
+  }
+
+  get #framing(): ScriptFrameWriter {
+    if (this.#frames === undefined) throw new Error("Cannot write a frame: not described yet");
+    return this.#frames;
+  }
+}
+
+/**
+ * Aborts when the peer resets the connection, even while no frame is due, until disposed. Scripts
+ * may end their own sending; further bytes of theirs are discarded.
  */
 function watchPeer(reader: ByteReader, abort: AbortController): Disposable {
-  let over = false;
+  let isDisposed = false;
   const watch = async () => {
     try {
       reader.consume(reader.buffered);
-      while (!over) {
-        const scrap = await reader.peek(1);
-        if (scrap === undefined) return;
-        reader.consume(scrap.byteLength);
+      while (!isDisposed) {
+        const discarded = await reader.peek(1);
+        if (discarded === undefined) return;
+        reader.consume(discarded.byteLength);
       }
     } catch (error) {
-      // What comes after the answer is of no interest.
-      if (!over) abort.abort(error);
+      if (!isDisposed) abort.abort(error);
     }
   };
   watch();
   return {
     [Symbol.dispose]() {
-      over = true;
+      isDisposed = true;
     },
   };
 }
 
-/** Pictures of 16 bits a sample as OpenCV reads them: the high byte of each. Pure. */
-
-/** FFmpeg's names of formats whose samples have 16 bits, and are colours or grey. */
+/** FFmpeg's names of RGB and grey formats with 16 bits per sample. */
 const WIDE = /^(gray16|ya16|rgb48|bgr48|rgba64|bgra64|gbrp16|gbrap16)[bl]e$/;
 
-/** Blue, green, red, each of them 16 bits with the high byte first. */
+/** Blue, green, red, 16 bits each, high byte first. */
 export const WIDE_BGR = "bgr48be";
 
-/** Whether samples have 16 bits, and become {@linkcode WIDE_BGR} without loss, but for alpha. */
+/** Whether a format converts to {@linkcode WIDE_BGR} without loss, except of alpha. */
 export function isWide(pixelFormat: string): boolean {
   return WIDE.test(pixelFormat);
 }
 
 /**
- * Keeps the first of every two bytes, in place. FFmpeg's own conversion to 8 bits rounds and
- * dithers, so that half of all samples would differ by one from what `cv2.imread` gives.
+ * Keeps the first of every two bytes, in place, as `cv2.imread` does. FFmpeg's own conversion to 8
+ * bits rounds and dithers, which changes half of all samples by one.
  *
  * @returns a view on the first half of `data`
  */

@@ -1,4 +1,4 @@
-import { deadline } from "../../base/async.ts";
+import { deadline, onAbort } from "../../base/async.ts";
 import { ByteReader, fromSocket } from "../../base/byte_reader.ts";
 import { ByteWriter } from "../../base/byte_writer.ts";
 import { DeadlineError, messageOf, RequestError } from "../../base/errors.ts";
@@ -6,23 +6,23 @@ import { withFields } from "../../base/log.ts";
 import { formatAddress } from "../../net/address.ts";
 import type { Certificate } from "../../net/certificate.ts";
 import { IdleTimeout } from "../../net/idle_timeout.ts";
-import { closeSocket, type Socket } from "../../net/socket.ts";
+import { closeSocket, type Socket, TlsSocket } from "../../net/socket.ts";
 import { Connection } from "../../protocol/native/connection.ts";
 import { encodeError } from "../../protocol/native/response.ts";
 import { SCRIPT_MAGIC } from "../../protocol/script/framing.ts";
 import type { Refusal } from "../metrics/metrics.ts";
-import { isPeerGone, type SessionContext, type Timeouts } from "./context.ts";
+import type { SessionContext, Timeouts } from "./context.ts";
 import { runNativeSession } from "./native.ts";
+import { isPeerGone, requestTimeout } from "./outcome.ts";
 import { runScriptSession } from "./script.ts";
-import { acceptSecurely, isTls } from "./tls_accept.ts";
 
-/** What the server shares with a session; the rest belongs to the session's own peer. */
+/** The part of a session's context that all sessions share. */
 export type SharedContext = Omit<
   SessionContext,
   "address" | "isDraining" | "idleTimeout" | "reader" | "writer"
 >;
 
-/** What is said where a peer gets no place. */
+/** Log lines and errors for peers without a connection slot. */
 const REFUSED: Record<Refusal, { logged: string; message: string }> = {
   full: {
     logged: "the server is full",
@@ -36,24 +36,26 @@ const REFUSED: Record<Refusal, { logged: string; message: string }> = {
   },
 };
 
-/**
- * Milliseconds in which a peer without a place has to begin, so that it can be told: while it says
- * nothing, it keeps others from being told.
- */
+/** Milliseconds for the first bytes of a peer without a connection slot, while others queue. */
 const REFUSAL_TIMEOUT = 3000;
 
-/** Milliseconds that a peer gets to take the last bytes, after all is said. */
+/** Milliseconds for a peer to read the last bytes. */
 const LINGER = 1000;
 
-/** Bytes of unread input that are thrown away then. */
+/** Bytes of unread input that are discarded meanwhile. */
 const LINGER_BYTES = 1 << 20;
 
+/** Bytes that identify the protocol of a peer. */
+const MAGIC_LENGTH = 4;
+
+/** The first bytes of TLS (RFC 8446, 5.1): a handshake record of version 3.x. */
+const TLS_START = [22, 3];
+
 /**
- * Talks with one peer until either side is done. Never throws: what goes wrong is the peer's, or
- * is logged.
+ * Serves one peer until either side ends the connection. Never throws: failures are logged.
  *
- * @param refusal why the peer has no place: it is told so, if it speaks the native wire
- * @param certificate what TLS is spoken with; the peer speaks plainly where there is none
+ * @param refusal why the peer has no connection slot; sent to it in the native protocol
+ * @param certificate of the server; without it, the connection is not encrypted
  */
 export async function runSession(
   raw: Deno.TcpConn,
@@ -67,17 +69,17 @@ export async function runSession(
   const timeouts = refusal === undefined ? shared.timeouts : briefly(shared.timeouts);
   let socket: Socket = raw;
   const close = () => closeSocket(socket);
-  signal.addEventListener("abort", close);
+  using _listener = onAbort(signal, close);
   try {
     raw.setNoDelay();
-    // All that tells of a classic peer that it is gone, while nothing is due to be written.
+    // Detects that a script is gone while no frame is due.
     raw.setKeepAlive();
     if (certificate !== undefined) {
-      using _unasked = shared.shutdown.whenBegun((reason) => own.abort(reason));
+      using _shutdown = shared.shutdown.whenBegun((reason) => own.abort(reason));
       const warn = (line: string) => {
         if (shared.records.isTold({ address })) logger.log("warn", line);
       };
-      const secured = await acceptSecurely(raw, { certificate, timeouts, warn });
+      const secured = await acceptTls(raw, { certificate, timeouts, warn });
       if (secured === undefined) return await linger(raw);
       socket = secured;
     }
@@ -100,13 +102,73 @@ export async function runSession(
       else if (shared.records.isTold({ address })) logger.log("warn", message);
     }
   } finally {
-    signal.removeEventListener("abort", close);
     close();
     logger.log("debug", "disconnected");
   }
 }
 
-/** The waits for a peer to whom nothing is to be said but that. */
+/**
+ * Whether the first four bytes of a peer are TLS. As a length of the native protocol they exceed
+ * the limit of a client.
+ */
+export function isTls(first: Uint8Array): boolean {
+  return TLS_START.every((byte, at) => first[at] === byte) && first[2] > 0;
+}
+
+/**
+ * Runs the TLS handshake with a peer that has just connected. A native peer without TLS gets an
+ * error in plain text.
+ *
+ * @returns `undefined` if the peer does not speak TLS, or leaves
+ * @throws {Error} if the handshake fails, or takes longer than the request timeout
+ */
+async function acceptTls(
+  raw: Deno.TcpConn,
+  { certificate, timeouts, warn }: {
+    certificate: Certificate;
+    timeouts: Timeouts;
+    warn: (line: string) => void;
+  },
+): Promise<TlsSocket | undefined> {
+  let isLate = false;
+  let isHandshake = false;
+  using _limit = deadline(timeouts.request, () => {
+    isLate = true;
+    closeSocket(raw);
+  });
+  try {
+    const first = await fromSocket(raw).read(new Uint8Array(1024), MAGIC_LENGTH);
+    if (first.byteLength < MAGIC_LENGTH) return undefined;
+    if (isTls(first)) {
+      isHandshake = true;
+      return await TlsSocket.accept(raw, { context: certificate.context, first });
+    }
+    warn("refused: the peer does not speak TLS");
+    if (new TextDecoder().decode(first.subarray(0, MAGIC_LENGTH)) !== SCRIPT_MAGIC) {
+      await refusePlain(raw);
+    }
+    return undefined;
+  } catch (error) {
+    if (isLate) throw new DeadlineError(`no TLS within ${timeouts.request / 1000} s`);
+    if (!isHandshake) throw error;
+    const reason = isPeerGone(error)
+      ? "the peer broke off, as it does where it does not trust the certificate"
+      : messageOf(error);
+    throw new Error(`no TLS could be agreed on: ${reason}`, { cause: error });
+  }
+}
+
+/** Sends an error without encryption. */
+async function refusePlain(raw: Deno.TcpConn): Promise<void> {
+  // The caller's deadline applies, too.
+  const writer = new ByteWriter(raw, { stallTimeout: 1000, onStall: () => closeSocket(raw) });
+  const message = "Cannot serve without TLS: this server speaks nothing else, ask it with " +
+    "--tls-fingerprint, --ca-cert or --tls";
+  const reader = new ByteReader(fromSocket(raw));
+  await refuse({ reader, writer }, new RequestError("bad_request", message));
+}
+
+/** The timeouts of a peer without a connection slot. */
 function briefly({ refusal = REFUSAL_TIMEOUT, ...timeouts }: Timeouts): Timeouts {
   return { ...timeouts, request: Math.min(refusal, timeouts.request) };
 }
@@ -118,17 +180,16 @@ async function converse(
   const { reader, timeouts, logger, records } = context;
   let magic: Uint8Array | undefined;
   {
-    const late = new DeadlineError(`no request within ${timeouts.request / 1000} s`);
-    using _limit = deadline(timeouts.request, () => abort.abort(late));
-    using _unasked = context.shutdown.whenBegun((reason) => abort.abort(reason));
+    using _limit = requestTimeout(timeouts, abort);
+    using _shutdown = context.shutdown.whenBegun((reason) => abort.abort(reason));
     magic = await reader.peek(SCRIPT_MAGIC.length);
   }
   if (magic === undefined) return;
-  const isTold = () => records.isTold(context);
+  const mayLog = () => records.isTold(context);
   if (isTls(magic)) {
     const reason = "the peer speaks TLS, and there is no certificate; see --tls-cert";
-    if (isTold()) logger.log("warn", `refused: ${reason}`);
-    // To show in a capture, if nowhere else, why it ends.
+    if (mayLog()) logger.log("warn", `refused: ${reason}`);
+    // Readable at least in a capture.
     return await refuse(
       context,
       new RequestError("bad_request", "Cannot read TLS: there is no certificate, expected none"),
@@ -137,7 +198,7 @@ async function converse(
   const isScript = new TextDecoder().decode(magic.subarray(0, 4)) === SCRIPT_MAGIC;
   if (refusal !== undefined) {
     const { logged, message } = REFUSED[refusal];
-    if (isTold()) logger.log("warn", `refused: ${logged}`);
+    if (mayLog()) logger.log("warn", `refused: ${logged}`);
     if (isScript) return;
     await refuse(context, new RequestError("busy", message));
   } else if (isScript && context.access.isGuarded && !context.scriptsOpen) {
@@ -150,23 +211,25 @@ async function converse(
   }
 }
 
-/** Tells a peer why nothing follows. */
-async function refuse({ reader, writer }: SessionContext, error: RequestError): Promise<void> {
+async function refuse(
+  { reader, writer }: Pick<SessionContext, "reader" | "writer">,
+  error: RequestError,
+): Promise<void> {
   await new Connection(reader, writer).send("error", encodeError(error));
 }
 
 /**
- * Ends the sending direction and waits a moment for the peer to end its own. Closing at once could
- * reset the connection, and with that take back bytes the peer has not read yet.
+ * Ends the sending direction and waits briefly for the peer to end its own. Closing at once could
+ * reset the connection and so discard bytes that the peer has not read yet.
  */
 async function linger(socket: Socket): Promise<void> {
   using _limit = deadline(LINGER, () => closeSocket(socket));
   await socket.closeWrite();
-  const scrap = new Uint8Array(16 * 1024);
-  let dropped = 0;
-  while (dropped < LINGER_BYTES) {
-    const count = await socket.read(scrap);
+  const discarded = new Uint8Array(16 * 1024);
+  let bytes = 0;
+  while (bytes < LINGER_BYTES) {
+    const count = await socket.read(discarded);
     if (count === null) return;
-    dropped += count;
+    bytes += count;
   }
 }

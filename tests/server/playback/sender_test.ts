@@ -10,7 +10,8 @@ import {
 } from "../../../lib/protocol/native/connection.ts";
 import { type EndReport, type Notice, parseNotice } from "../../../lib/protocol/native/response.ts";
 import { Controls } from "../../../lib/server/playback/controls.ts";
-import { Delivery } from "../../../lib/server/playback/sender.ts";
+import { TimedSender } from "../../../lib/server/playback/sender.ts";
+import { nativeResponse } from "../../../lib/server/session/native.ts";
 import { socketOf } from "../../support/byte_sources.ts";
 
 function test(name: string, fn: () => Promise<void>): void {
@@ -78,11 +79,12 @@ async function play(scene: Scene): Promise<Outcome> {
   const writer = new ByteWriter({ write }, { stallTimeout: 10_000, onStall() {} });
   const controls = new Controls({ command: "get_video", speed }, { clock });
   controls.begin({ seekable: true });
-  const delivery = new Delivery({
-    connection: new Connection(new ByteReader(fromSocket(socketOf(new Uint8Array(0)))), writer),
-    ...{ controls, streams: STREAMS, drop: scene.late === "drop", speed, clock },
+  const reader = new ByteReader(fromSocket(socketOf(new Uint8Array(0))));
+  const sender = new TimedSender({
+    response: nativeResponse(new Connection(reader, writer)),
+    ...{ controls, streams: STREAMS, drop: scene.late === "drop", clock },
   });
-  if (scene.news !== undefined) await delivery.take({ kind: "notice", notice: scene.news });
+  if (scene.news !== undefined) await sender.take({ kind: "notice", notice: scene.news });
   for (let at = 0; at < count; at++) {
     time += coming * 1000;
     if (at === count / 2 && scene.pause !== undefined) {
@@ -97,7 +99,7 @@ async function play(scene: Scene): Promise<Outcome> {
       const keyframe = streamId === 1 || at % interval === 0;
       const discontinuity = streamId === 0 && at === scene.breakAt;
       const frame = { streamId, timestamp: at, keyframe, due: at / RATE, data, discontinuity };
-      await delivery.take({ kind: "frame", frame, beginning: 0, isShown: true });
+      await sender.take({ kind: "frame", frame, beginning: 0, isShown: true });
     }
   }
   const bytes = new Uint8Array(
@@ -116,7 +118,7 @@ async function play(scene: Scene): Promise<Outcome> {
     notices: messages.flatMap((message) =>
       message.kind === "notice" ? [parseNotice(message.payload)] : []
     ),
-    report: delivery.report,
+    report: sender.report(),
     seconds: time / 1000,
   };
 }
@@ -124,7 +126,7 @@ async function play(scene: Scene): Promise<Outcome> {
 /** Half of what the frames need. */
 const HALF = SIZE * RATE / 2;
 
-test("Delivery.take() sends every frame in its own time over a link that takes them", async () => {
+test("TimedSender.take() sends every frame in its own time over a link that takes them", async () => {
   for (const late of ["wait", "drop"] as const) {
     const { frames, notices, report, seconds } = await play({
       count: 100,
@@ -138,14 +140,14 @@ test("Delivery.take() sends every frame in its own time over a link that takes t
   }
 });
 
-test("Delivery.take() passes on what the player has to tell", async () => {
+test("TimedSender.take() passes on what the player has to tell", async () => {
   const news = { code: "resuming", message: "Going on where it broke off" };
   const { messages, notices } = await play({ count: 1, news });
   assertEquals(messages.map(({ kind }) => kind), ["notice", "frame"]);
   assertEquals([notices[0].code, notices[0].message], [news.code, news.message]);
 });
 
-test("Delivery.take() sends every frame over a slow link, and says once that it is slow", async () => {
+test("TimedSender.take() sends every frame over a slow link, and says once that it is slow", async () => {
   const { frames, notices, report, seconds } = await play({ count: 200, link: () => HALF });
   assertEquals([frames.length, report.frames, report.dropped], [200, 200, 0]);
   assertEquals(notices.map(({ code }) => code), ["slow_link"]);
@@ -155,7 +157,7 @@ test("Delivery.take() sends every frame over a slow link, and says once that it 
   assertLess(15, seconds);
 });
 
-test("Delivery.take() leaves frames out over a slow link and keeps the time", async () => {
+test("TimedSender.take() leaves frames out over a slow link and keeps the time", async () => {
   const { messages, frames, notices, report, seconds } = await play({
     ...{ count: 500, link: () => HALF, late: "drop" },
   });
@@ -180,7 +182,7 @@ test("Delivery.take() leaves frames out over a slow link and keeps the time", as
   assertEquals(messages.some(({ kind }) => kind === "end"), false);
 });
 
-test("Delivery.take() goes on with a keyframe where pictures build upon each other", async () => {
+test("TimedSender.take() goes on with a keyframe where pictures build upon each other", async () => {
   const { frames, report } = await play({
     ...{ count: 500, interval: 20, link: () => HALF, late: "drop" },
   });
@@ -190,7 +192,7 @@ test("Delivery.take() goes on with a keyframe where pictures build upon each oth
   assertEquals(frames.length + report.dropped, 500);
 });
 
-test("Delivery.take() tells of a break though the frame that says so is left out", async () => {
+test("TimedSender.take() tells of a break though the frame that says so is left out", async () => {
   const scene: Scene = { count: 100, link: () => HALF, late: "drop" };
   const sent = (await play(scene)).frames.map(({ timestamp }) => timestamp);
   const breakAt = sent.findIndex((timestamp, at) => timestamp !== at);
@@ -201,7 +203,7 @@ test("Delivery.take() tells of a break though the frame that says so is left out
   ]);
 });
 
-test("Delivery.take() keeps sound where leaving pictures out is enough", async () => {
+test("TimedSender.take() keeps sound where leaving pictures out is enough", async () => {
   const { frames, report } = await play({
     ...{ count: 500, sound: true, link: () => 3 * HALF, late: "drop" },
   });
@@ -210,21 +212,21 @@ test("Delivery.take() keeps sound where leaving pictures out is enough", async (
   assertLess(20, report.dropped);
 });
 
-test("Delivery.take() leaves frames out after the link stood still for a while", async () => {
+test("TimedSender.take() leaves frames out after the link stood still for a while", async () => {
   const link = (time: number) => time > 1 && time < 1.1 ? SIZE / 3 : 100 * HALF;
   const { frames, report } = await play({ count: 200, link, late: "drop" });
   assertEquals(frames.filter(({ dropped }) => dropped).length, 1);
   assertLess(Math.abs(report.dropped - 3 * RATE), 5);
 });
 
-test("Delivery.take() blames nobody for what did not last", async () => {
+test("TimedSender.take() blames nobody for what did not last", async () => {
   const link = (time: number) => time > 1 && time < 1.1 ? SIZE / 0.8 : 100 * HALF;
   const { notices, report } = await play({ count: 200, link, late: "drop" });
   assertLess(10, report.dropped);
   assertEquals(notices.map(({ code }) => code), ["dropped"]);
 });
 
-test("Delivery.take() lets time wait where it is the source that is slow", async () => {
+test("TimedSender.take() lets time wait where it is the source that is slow", async () => {
   for (const late of ["wait", "drop"] as const) {
     for (const interval of [1, 50]) {
       const { frames, notices, report } = await play({ count: 300, interval, coming: 0.06, late });
@@ -234,7 +236,7 @@ test("Delivery.take() lets time wait where it is the source that is slow", async
   }
 });
 
-test("Delivery.take() finds nothing late at speed 0, nor after a pause", async () => {
+test("TimedSender.take() finds nothing late at speed 0, nor after a pause", async () => {
   const fast = await play({ count: 100, link: () => HALF / 10, late: "drop", speed: 0 });
   assertEquals([fast.frames.length, fast.notices], [100, []]);
   const paused = await play({ count: 100, link: () => 3 * HALF, late: "drop", pause: 3600 });

@@ -17,12 +17,12 @@ function test(name: string, fn: () => void): void {
 const SHARED = { fourcc: "    ", extradata: new Uint8Array(0) };
 const MILLISECONDS: Rational = [1, 1000];
 
-function picture(timeBase: Rational, frameRate?: Rational): StreamDescription {
+function video(timeBase: Rational, frameRate?: Rational): StreamDescription {
   const size = { width: 2, height: 2 };
   return { ...SHARED, ...size, id: 0, type: "video", codec: "rawvideo", timeBase, frameRate };
 }
 
-const SOUND: AudioStream = {
+const AUDIO: AudioStream = {
   ...SHARED,
   ...{ id: 1, type: "audio", codec: "pcm_s16le", timeBase: [1, 48_000] },
   ...{ sampleRate: 48_000, channels: 2 },
@@ -43,8 +43,8 @@ test("ticksAt() goes by way of microseconds and rounds halves up", () => {
 });
 
 test("moveFrame() puts a frame where it would be had it come without a seek", () => {
-  const place = { from: 3.3335, start: 1.25, shift: 0 };
-  const move = movesTo(place, [picture(MILLISECONDS), SOUND]).get(0)!;
+  const position = { from: 3.3335, start: 1.25, shift: 0 };
+  const move = movesTo(position, [video(MILLISECONDS), AUDIO]).get(0)!;
   const placed = moveFrame({ ...frame(0, 33), due: 0.033 }, move);
   assertEquals(placed.timestamp, 33 + 3334 - 1250);
   assertAlmostEquals(placed.due, 2.1165, 1e-9);
@@ -52,51 +52,51 @@ test("moveFrame() puts a frame where it would be had it come without a seek", ()
   assertEquals([beginningIn(MILLISECONDS, back), beginningOf(back)], [-750, -0.75]);
 });
 
-test("beginningIn() keeps picture and sound together over many rounds", () => {
+test("beginningIn() keeps video and audio together over many rounds", () => {
   const length = 1001 * 7 / 30_000;
   for (const round of [1, 2, 999, 100_000]) {
-    const place = { from: 2, start: 2, shift: round * length };
-    assertEquals(beginningIn([1, 30_000], place), round * 7007);
-    const inSound = beginningIn([1, 48_000], place) / 48_000;
-    assertAlmostEquals(inSound, round * length, 0.5 / 48_000 + 1e-6);
+    const position = { from: 2, start: 2, shift: round * length };
+    assertEquals(beginningIn([1, 30_000], position), round * 7007);
+    const inAudio = beginningIn([1, 48_000], position) / 48_000;
+    assertAlmostEquals(inAudio, round * length, 0.5 / 48_000 + 1e-6);
   }
 });
 
 test("EndMeter.end is where the last frame of any stream is over", () => {
-  const pictures = new EndMeter([picture([1, 15_360], [30, 1]), SOUND]);
-  assertEquals(pictures.end, 0);
+  const meter = new EndMeter([video([1, 15_360], [30, 1]), AUDIO]);
+  assertEquals(meter.end, 0);
   // In the order of decoding.
-  for (const timestamp of [0, 1536, 512, 1024]) pictures.add(frame(0, timestamp));
-  assertAlmostEquals(pictures.end, 4 / 30, 1e-12);
-  pictures.add(frame(1, 9600, 4 * 480));
-  assertAlmostEquals(pictures.end, 0.21, 1e-12);
+  for (const timestamp of [0, 1536, 512, 1024]) meter.add(frame(0, timestamp));
+  assertAlmostEquals(meter.end, 4 / 30, 1e-12);
+  meter.add(frame(1, 9600, 4 * 480));
+  assertAlmostEquals(meter.end, 0.21, 1e-12);
   // Of a stream that nobody described.
-  pictures.add(frame(7, 1e9));
-  assertAlmostEquals(pictures.end, 0.21, 1e-12);
+  meter.add(frame(7, 1e9));
+  assertAlmostEquals(meter.end, 0.21, 1e-12);
 });
 
 test("EndMeter.end goes by the last step where that is not the usual one", () => {
-  const slides = new EndMeter([picture(MILLISECONDS, [25, 1])]);
+  const slides = new EndMeter([video(MILLISECONDS, [25, 1])]);
   slides.add(frame(0, 0));
   assertEquals(slides.end, 0.04);
   slides.add(frame(0, 5000));
   assertEquals(slides.end, 10);
-  const coarse = new EndMeter([picture(MILLISECONDS, [30_000, 1001])]);
+  const coarse = new EndMeter([video(MILLISECONDS, [30_000, 1001])]);
   for (const timestamp of [0, 33, 67]) coarse.add(frame(0, timestamp));
   assertAlmostEquals(coarse.end, 0.067 + 1001 / 30_000, 1e-12);
-  assertEquals(new EndMeter([picture(MILLISECONDS)]).end, 0);
+  assertEquals(new EndMeter([video(MILLISECONDS)]).end, 0);
 });
 
-test("EndMeter.end of compressed sound takes the last packet for as long as the one before", () => {
-  const sound = new EndMeter([{ ...SOUND, codec: "aac" }]);
-  for (const timestamp of [-1024, 0, 1024]) sound.add(frame(1, timestamp, 300));
-  assertEquals(sound.end, 2048 / 48_000);
+test("EndMeter.end of compressed audio takes the last packet for as long as the one before", () => {
+  const audio = new EndMeter([{ ...AUDIO, codec: "aac" }]);
+  for (const timestamp of [-1024, 0, 1024]) audio.add(frame(1, timestamp, 300));
+  assertEquals(audio.end, 2048 / 48_000);
 });
 
 test("roundLength() is what was measured, unless the request ends before", () => {
   assertEquals(roundLength({ measured: 3.04 }), 3.04);
-  assertEquals(roundLength({ measured: 5, duration: 1, rest: 10 }), 1);
-  assertEquals(roundLength({ measured: 3.04, duration: 20, rest: 3 }), 3.04);
+  assertEquals(roundLength({ measured: 5, duration: 1, remaining: 10 }), 1);
+  assertEquals(roundLength({ measured: 3.04, duration: 20, remaining: 3 }), 3.04);
   assertEquals(roundLength({ measured: 3.04, duration: 2 }), 2);
   assertEquals(roundLength({ measured: 0 }) > 0, true);
 });

@@ -5,7 +5,7 @@ import type { Message } from "../../../lib/protocol/native/connection.ts";
 import { encodeMessage, MAX_REQUEST_LENGTH } from "../../../lib/protocol/native/framing.ts";
 import { encodeControl, encodeRequest } from "../../../lib/protocol/native/request.ts";
 import { scriptRequest } from "../../../lib/protocol/script/framing.ts";
-import { isTls } from "../../../lib/server/session/tls_accept.ts";
+import { isTls } from "../../../lib/server/session/session.ts";
 import { makeCertificate, NO_OPENSSL } from "../../support/certificates.ts";
 import { LeapingTime } from "../../support/leaping_time.ts";
 import { NativeClient } from "../../support/native_client.ts";
