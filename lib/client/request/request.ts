@@ -1,16 +1,15 @@
 import type { Description, Frame } from "../../media/frame.ts";
 import type { Control, MediaRequest } from "../../protocol/native/request.ts";
 import type { EndReport, Notice } from "../../protocol/native/response.ts";
-import { connect } from "../connection/connection.ts";
-import { Retries, type RetryLimits, USUAL_RETRIES } from "../connection/retry.ts";
-import type { ClientFlags } from "../flags.ts";
+import { connect, type Target } from "../connection/connection.ts";
+import { Retries } from "../connection/retry.ts";
 import { requestMedia } from "./native.ts";
 import { type ResumingOptions, ResumingResponse } from "./resuming.ts";
 import { requestScript } from "./script.ts";
 
 /** What {@linkcode ask} has to know. */
-export interface AskOptions extends Omit<ResumingOptions, "ask" | "limits" | "random"> {
-  flags: ClientFlags;
+export interface AskOptions extends Omit<ResumingOptions, "ask" | "random"> {
+  target: Target;
 }
 
 /**
@@ -23,20 +22,18 @@ export async function ask(
   request: MediaRequest,
   options: AskOptions,
 ): Promise<MediaResponse & Disposable> {
-  const { flags, signal, tell, clock } = options;
-  const limits = limitsOf(flags);
-  if (flags.classic) {
+  const { target, limits, signal, tell, clock } = options;
+  if (target.classic) {
     const retries = new Retries({ limits, tell, clock });
-    const link = await retries.persist(() => connect(flags, signal), signal);
+    const link = await retries.persist(() => connect(target, signal), signal);
     const command = request.command === "get_image" ? "get_image" : "get_video";
     const dispose = () => link[Symbol.dispose]();
     return { ...requestScript(link, command), [Symbol.dispose]: dispose };
   }
   const response = new ResumingResponse(request, {
     ...options,
-    limits,
     ask: async (request, signal) => {
-      const link = await connect(flags, signal);
+      const link = await connect(target, signal);
       return {
         response: requestMedia(link, request),
         [Symbol.dispose]: () => link[Symbol.dispose](),
@@ -45,11 +42,6 @@ export async function ask(
   });
   await response.connect();
   return response;
-}
-
-/** Who names a number wants it from the beginning; else a mistake in the address is told at once. */
-export function limitsOf({ retries }: Pick<ClientFlags, "retries">): RetryLimits {
-  return { first: retries ?? 0, later: retries ?? USUAL_RETRIES };
 }
 
 /** What comes back for an image or a video: one description, frames, one end, and news between. */

@@ -121,6 +121,30 @@ export function outlivesTerminal(): boolean {
   }
 }
 
+/** Program that opens a URL in the browser, with its first arguments. */
+const OPENERS: Partial<Record<typeof Deno.build.os, readonly [string, ...string[]]>> = {
+  darwin: ["open"],
+  windows: ["cmd", "/c", "start", ""],
+};
+
+/**
+ * Opens a URL in the browser, if there is a screen. Failures are ignored: the user can still open
+ * the URL that was printed. The child may become the browser itself, and outlives this program.
+ */
+export function openInBrowser(url: string, { screen }: Pick<Environment, "screen">): void {
+  if (screen === undefined) return;
+  const [program, ...args] = OPENERS[Deno.build.os] ?? ["xdg-open"];
+  try {
+    const child = new Deno.Command(program, { args: [...args, url], ...SILENT, detached: true })
+      .spawn();
+    child.unref();
+    // Reaps the child when it exits.
+    child.status.catch(() => {});
+  } catch (error) {
+    if (!isMissing(error) && !(error instanceof Deno.errors.PermissionDenied)) throw error;
+  }
+}
+
 /** X11 and Wayland name their screen in the environment; the other systems always have one. */
 function screen(): Screen | undefined {
   if (Deno.build.os === "darwin" || Deno.build.os === "windows") return "native";

@@ -1,0 +1,113 @@
+/** What the page gets from the program that serves it: types only. */
+import type { Frame, StreamDescription } from "../media/frame.ts";
+import type { ListEntry } from "../protocol/native/response.ts";
+import type { Sink } from "../sinks/sink.ts";
+import type { ImageQuery, PlayQuery } from "./api.ts";
+
+/**
+ * The program behind the page. The router, the thumbnails and the plays know nothing else of it, so
+ * that a client and a server can serve the same page.
+ */
+export interface WebService {
+  readonly info: ServiceInfo;
+  /**
+   * Lists all media.
+   *
+   * @throws {Error} if there is no answer
+   */
+  list(signal: AbortSignal): Promise<readonly ListEntry[]>;
+  /** Finds the entry of a name, in a list that may be a few seconds old. */
+  find(name: string, signal: AbortSignal): Promise<ListEntry | undefined>;
+  /**
+   * Gets one image.
+   *
+   * @throws {RequestError} if it is refused
+   */
+  image(request: ImageRequest, signal: AbortSignal): Promise<ImageFrame>;
+  /**
+   * Plays media to a target until it ends.
+   *
+   * @throws {RequestError} if it is refused
+   * @throws {Error} if it cannot be fetched, or breaks off
+   */
+  play(query: PlayQuery, target: PlayTarget, signal: AbortSignal): Promise<PlayEnd>;
+}
+
+/** What the page shows of the server besides its media. */
+export interface ServiceInfo {
+  /** Host and port of the media server. */
+  server: string;
+  /** The server is a script: no thumbnails, no seeking. */
+  classic: boolean;
+  /** What the page opens with; null for the library. */
+  start: StartView | null;
+}
+
+/** Media that the page opens with. */
+export interface StartView {
+  kind: "image" | "video";
+  /** Null for the server's own choice. */
+  name: string | null;
+  /** Seconds. */
+  at: number;
+  loop: boolean;
+  /** 1 is real time. */
+  speed: number;
+}
+
+/** One image. */
+export interface ImageRequest extends ImageQuery {
+  /** Pixels: scales the image to this width, and compresses it. @default the full size */
+  width?: number;
+}
+
+/** A frame, and the streams that describe it. */
+export interface ImageFrame {
+  frame: Frame;
+  streams: readonly StreamDescription[];
+}
+
+/** Where one play goes. */
+export interface PlayTarget {
+  /** Opens the sink that turns the frames into MP4 for the page, once. */
+  open(part: PlayPart): Sink;
+  /** Shows a message to the user. */
+  note(message: string): void;
+}
+
+/** What is played, as far as the frames do not tell. */
+export interface PlayPart {
+  /** Seconds of the media at which the timestamps begin. */
+  start: number;
+  /** Seconds that are played. @default up to the end */
+  duration?: number;
+  /** It can be neither sought nor paused. @default as described */
+  live?: boolean;
+  /** Reads what has been counted so far. */
+  stats: () => PlayStats;
+}
+
+/** Counters of one play, as the page gets them. */
+export interface PlayStats {
+  /** Frames of video. */
+  frames: number;
+  audioFrames: number;
+  bytes: number;
+  dropped: number;
+  /** Frames of video a second, over the whole time. */
+  fps: number;
+  /** Milliseconds from a live frame's capture to its arrival; null if nothing is live. */
+  latencyMs: { p50: number; p95: number } | null;
+  /** Seconds of the media that have arrived. */
+  position: number;
+}
+
+/** What the page is sent at the end of a play. */
+export interface PlayEnd {
+  /** Frames of video. */
+  frames: number;
+  /** Frames of video that the server dropped. */
+  dropped: number;
+  /** What is wrong with the media. */
+  warning: string | null;
+}
