@@ -10,7 +10,7 @@ import type { ClientFlags } from "./flags.ts";
 import { CutError } from "./request/request.ts";
 import type { Environment } from "./terminal/environment.ts";
 
-/** What surrounds a run of the client. */
+/** Environment and signals of a run. */
 export interface RunOptions {
   environment: Environment;
   /** Ends everything in good order. */
@@ -19,7 +19,7 @@ export interface RunOptions {
   forced: AbortSignal;
 }
 
-/** What every part of a run uses. */
+/** Shared by all parts of a run. */
 export interface ClientContext extends RunOptions {
   flags: ClientFlags;
   /** The server that the flags name, with its credentials. */

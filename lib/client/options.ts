@@ -1,4 +1,4 @@
-/** The meaning of the command line: its action, what contradicts itself, the request. */
+/** From the command line to an action: parsing, checks, and the request. */
 import { UsageError } from "../base/errors.ts";
 import { VERSION } from "../base/version.ts";
 import { completionScript } from "../cli/completions.ts";
@@ -11,7 +11,7 @@ import { isPattern } from "../sinks/output/image_sequence.ts";
 import { CLIENT_FLAGS, type ClientFlags, clientUsage } from "./flags.ts";
 import { destinationOf } from "./playback/sinks.ts";
 
-/** What a command line asks for. */
+/** The action of a command line. */
 export type ClientAction =
   | { kind: "print"; text: string }
   | { kind: "menu"; flags: ClientFlags }
@@ -77,32 +77,36 @@ function isGiven(value: unknown): boolean {
   return value !== undefined && value !== false;
 }
 
+/** @throws {UsageError} if a condition holds */
+function refuseIf(condition: boolean, message: string): void {
+  if (condition) throw new UsageError(message);
+}
+
 /** @throws {UsageError} for flags that contradict each other */
 function checkFlags(flags: ClientFlags): void {
-  const wanted = [flags.image !== undefined, flags.video !== undefined, flags.list];
-  if (wanted.filter(Boolean).length > 1) {
-    throw new UsageError(
-      "Cannot do several things at once: expected one of --image --video --list",
-    );
-  }
-  if (flags.json && flags.output === "-") {
-    throw new UsageError("Cannot use --json with --output -: both write to stdout");
-  }
-  if (flags.view === "terminal" && flags.output === "-") {
-    throw new UsageError("Cannot use --view terminal with --output -: both write to stdout");
-  }
-  if (flags.json && flags.view === "terminal") {
-    throw new UsageError("Cannot use --json with --view terminal: both write to stdout");
-  }
+  const { image, video, list, json, output, view, host } = flags;
+  refuseIf(
+    [image !== undefined, video !== undefined, list].filter(Boolean).length > 1,
+    "Cannot do several things at once: expected one of --image --video --list",
+  );
+  const toStdout = "both write to stdout";
+  refuseIf(json && output === "-", `Cannot use --json with --output -: ${toStdout}`);
+  refuseIf(
+    view === "terminal" && output === "-",
+    `Cannot use --view terminal with --output -: ${toStdout}`,
+  );
+  refuseIf(json && view === "terminal", `Cannot use --json with --view terminal: ${toStdout}`);
   checkPage(flags);
   checkTrust(flags);
-  if (/^[^:]+:\d+$/.test(flags.host)) {
-    throw new UsageError(`Cannot use --host "${flags.host}": expected the port in --port`);
-  }
-  const unfit = flags.list ? MEDIA_FLAGS.find((name) => isGiven(flags[name])) : undefined;
-  if (unfit !== undefined) {
-    throw new UsageError(`Cannot use --${unfit} with --list: it is for --image and --video`);
-  }
+  refuseIf(
+    /^[^:]+:\d+$/.test(host),
+    `Cannot use --host "${host}": expected the port in --port`,
+  );
+  const unfit = list ? MEDIA_FLAGS.find((name) => isGiven(flags[name])) : undefined;
+  refuseIf(
+    unfit !== undefined,
+    `Cannot use --${unfit} with --list: it is for --image and --video`,
+  );
   checkOutput(flags);
   checkEncoding(flags);
   checkKind(flags);
@@ -112,13 +116,12 @@ function checkFlags(flags: ClientFlags): void {
 /** @throws {UsageError} for flags that the script protocol cannot express */
 function checkClassic(flags: ClientFlags): void {
   const used = NATIVE_FLAGS.find((name) => isGiven(flags[name]));
-  if (used !== undefined) {
-    throw new UsageError(`Cannot use --${used} with --classic: scripts cannot be asked for it`);
-  }
-  const name = flags.image || flags.video;
-  if (name) {
-    throw new UsageError(`Cannot ask a script for "${name}": with --classic it chooses itself`);
-  }
+  refuseIf(
+    used !== undefined,
+    `Cannot use --${used} with --classic: scripts cannot be asked for it`,
+  );
+  const name = flags.image || flags.video || "";
+  refuseIf(name !== "", `Cannot ask a script for "${name}": with --classic it chooses itself`);
 }
 
 /** @throws {UsageError} if two flags say which certificate to trust */
@@ -126,46 +129,47 @@ function checkTrust(flags: ClientFlags): void {
   const fingerprint = flags["tls-fingerprint"];
   if (fingerprint === undefined) return;
   parseFingerprint(fingerprint);
-  if (flags["ca-cert"] === undefined) return;
-  throw new UsageError(
+  refuseIf(
+    flags["ca-cert"] !== undefined,
     "Cannot use --ca-cert with --tls-fingerprint: each says which certificate is right",
   );
 }
 
 /** @throws {UsageError} for flags that the page cannot be served with */
-function checkPage({ view, http, output, json }: ClientFlags): void {
+function checkPage(flags: ClientFlags): void {
+  const { view, http, output, json } = flags;
   parseHttpAddress(http);
-  if (http !== undefined && view !== undefined && view !== "browser") {
-    throw new UsageError(`Cannot use --http with --view ${view}: it is for --view browser`);
-  }
-  if (isPageWanted({ view, http }) && json && output === undefined) {
-    throw new UsageError(
-      "Cannot use --json with --view browser: a page has no end to count to, expected --output " +
-        "with it",
-    );
-  }
+  refuseIf(
+    http !== undefined && view !== undefined && view !== "browser",
+    `Cannot use --http with --view ${view}: it is for --view browser`,
+  );
+  refuseIf(
+    isPageWanted(flags) && json && output === undefined,
+    "Cannot use --json with --view browser: a page has no end to count to, expected --output " +
+      "with it",
+  );
 }
 
 /** @throws {UsageError} for an output that contradicts itself */
 function checkOutput(flags: ClientFlags): void {
   const { image, output, overwrite, format, codec, ffmpeg, encoding = "raw" } = flags;
   if (output === undefined) {
-    const alone = format !== undefined
-      ? "--format"
-      : codec !== undefined
-      ? "--codec"
-      : ffmpeg.length > 0
-      ? "-- and what follows it"
-      : overwrite
-      ? "--overwrite"
-      : undefined;
-    if (alone === undefined) return;
-    throw new UsageError(`Cannot use ${alone} without --output: it says how that is written`);
+    const [alone] = [
+      format === undefined ? [] : "--format",
+      codec === undefined ? [] : "--codec",
+      ffmpeg.length === 0 ? [] : "-- and what follows it",
+      overwrite ? "--overwrite" : [],
+    ].flat();
+    refuseIf(
+      alone !== undefined,
+      `Cannot use ${alone} without --output: it says how that is written`,
+    );
+    return;
   }
   const destination = destinationOf(flags, { still: image !== undefined });
   if (destination !== undefined) checkWording(destination);
-  if (encoding !== "raw" || codec === undefined || !codec.split(",").includes("copy")) return;
-  throw new UsageError(
+  refuseIf(
+    encoding === "raw" && (codec?.split(",").includes("copy") ?? false),
     "Cannot use --codec copy with raw frames, which are no packets: expected --encoding copy as " +
       "well",
   );
@@ -173,22 +177,22 @@ function checkOutput(flags: ClientFlags): void {
 
 /** @throws {UsageError} for flags that do not fit the encoding */
 function checkEncoding(flags: ClientFlags): void {
-  const { encoding = "raw" } = flags;
-  if (flags.bitrate !== undefined && encoding !== "h264") {
-    throw new UsageError("Cannot use --bitrate alone: expected --encoding h264 with it");
-  }
-  if (flags.quality !== undefined && encoding !== "mjpeg") {
-    throw new UsageError("Cannot use --quality alone: expected --encoding mjpeg with it");
-  }
-  if (flags["pixel-format"] !== undefined && encoding !== "raw") {
-    throw new UsageError(
-      `Cannot use --pixel-format with --encoding ${encoding}: it is for raw frames`,
-    );
-  }
-  if (encoding !== "copy") return;
+  const { encoding = "raw", bitrate, quality, "pixel-format": pixelFormat } = flags;
+  refuseIf(
+    bitrate !== undefined && encoding !== "h264",
+    "Cannot use --bitrate alone: expected --encoding h264 with it",
+  );
+  refuseIf(
+    quality !== undefined && encoding !== "mjpeg",
+    "Cannot use --quality alone: expected --encoding mjpeg with it",
+  );
+  refuseIf(
+    pixelFormat !== undefined && encoding !== "raw",
+    `Cannot use --pixel-format with --encoding ${encoding}: it is for raw frames`,
+  );
   const changing = (["size", "fps", "every"] as const).find((name) => isGiven(flags[name]));
-  if (changing === undefined) return;
-  throw new UsageError(
+  refuseIf(
+    encoding === "copy" && changing !== undefined,
     `Cannot use --${changing} with --encoding copy: it leaves everything as it is, expected ` +
       (changing === "every" ? "raw or mjpeg" : "--encoding h264"),
   );
@@ -197,28 +201,28 @@ function checkEncoding(flags: ClientFlags): void {
 /** @throws {UsageError} for flags that do not fit an image, or a video */
 function checkKind(flags: ClientFlags): void {
   const { image, every, output, late, speed, loop, encoding = "raw" } = flags;
-  const moving = image === undefined
-    ? undefined
-    : (["loop", "fps", "late"] as const).find((name) => isGiven(flags[name]));
-  if (moving !== undefined) {
-    throw new UsageError(`Cannot use --${moving} with --image: it is for --video`);
-  }
-  if (late === "drop" && speed === "max") {
-    throw new UsageError("Cannot use --late drop with --speed max: nothing is late there");
-  }
+  const moving = (["loop", "fps", "late"] as const).find((name) => isGiven(flags[name]));
+  refuseIf(
+    image !== undefined && moving !== undefined,
+    `Cannot use --${moving} with --image: it is for --video`,
+  );
+  refuseIf(
+    late === "drop" && speed === "max",
+    "Cannot use --late drop with --speed max: nothing is late there",
+  );
   const isStored = output !== undefined && output !== "-";
-  if (loop && isStored && (encoding === "copy" || encoding === "h264")) {
-    throw new UsageError(
-      `Cannot record --loop with --encoding ${encoding}: its packets cannot follow each other from ` +
-        "round to round, expected raw or mjpeg",
-    );
-  }
+  refuseIf(
+    loop && isStored && (encoding === "copy" || encoding === "h264"),
+    `Cannot record --loop with --encoding ${encoding}: its packets cannot follow each other from ` +
+      "round to round, expected raw or mjpeg",
+  );
   if (every === undefined) return;
-  if (image === undefined) {
-    throw new UsageError("Cannot use --every without --image: it asks for a series of pictures");
-  }
-  if (output === undefined || output === "-" || isPattern(output)) return;
-  throw new UsageError(
+  refuseIf(
+    image === undefined,
+    "Cannot use --every without --image: it asks for a series of pictures",
+  );
+  refuseIf(
+    isStored && !isPattern(output),
     `Cannot write a series of pictures to "${output}": expected a place for the number, as in ` +
       "shot%03d.png",
   );

@@ -2,7 +2,6 @@ import { messageOf, UsageError } from "../base/errors.ts";
 import { printable, printableJson } from "../base/log.ts";
 import type { MediaRequest } from "../protocol/native/request.ts";
 import type { ListEntry } from "../protocol/native/response.ts";
-import { checkDestination } from "../sinks/output/create.ts";
 import { actionOf, type Sink } from "../sinks/sink.ts";
 import { connect } from "./connection/connection.ts";
 import { Retries } from "./connection/retry.ts";
@@ -10,7 +9,7 @@ import { type ClientContext, explain, openContext, type RunOptions } from "./con
 import { isPageWanted, parseClientFlags, toRequest } from "./options.ts";
 import { PlayerControls } from "./playback/controls.ts";
 import { play, type PlayResult } from "./playback/play.ts";
-import { choiceOf, chooseSinks } from "./playback/sinks.ts";
+import { chooseSinks } from "./playback/sinks.ts";
 import { Statistics } from "./playback/statistics.ts";
 import { requestList } from "./request/native.ts";
 import { ask } from "./request/request.ts";
@@ -96,7 +95,6 @@ async function getMedia(request: MediaRequest, context: ClientContext): Promise<
 async function playToSinks(request: MediaRequest, context: ClientContext): Promise<void> {
   const { flags, environment, ffmpeg, signal } = context;
   const { command, loop } = request;
-  const choice = choiceOf(flags, { still: command === "get_image" });
   const messages = new Messages(environment);
   using controls = new PlayerControls({
     recording: flags.output !== undefined,
@@ -108,8 +106,9 @@ async function playToSinks(request: MediaRequest, context: ClientContext): Promi
       sinks.forEach((sink) => sink.pause?.(paused));
     },
   });
-  const { sinks, programs } = await chooseSinks(choice, {
+  const { sinks, programs } = await chooseSinks(flags, {
     ...context,
+    still: command === "get_image",
     signal: AbortSignal.any([signal, controls.signal]),
     onAction: (action) => controls.act(action),
     // A lone sink has closed: no frame has to arrive to end the play.
@@ -121,7 +120,6 @@ async function playToSinks(request: MediaRequest, context: ClientContext): Promi
   // Runs while the request is under way, so that no frame waits for it.
   const checked = Promise.all(programs.map((program) => ffmpeg.version(program)));
   checked.catch(() => {});
-  if (choice.destination !== undefined) await checkDestination(choice.destination);
   const statistics = new Statistics(command);
   statistics.recording = flags.output !== undefined;
   try {
@@ -225,7 +223,7 @@ function report(
   for (const line of lines) environment.printError(`${printable(line)}\n`);
 }
 
-/** What has arrived: frames of video, or seconds of audio. */
+/** The amount received: frames of video, or seconds of audio. */
 function amount({ frames, audioFrames, position, hasPicture }: Statistics): string {
   const isAudioOnly = !hasPicture && audioFrames > 0;
   return isAudioOnly ? `${formatTime(position)} of sound` : formatCount(frames, "frame");

@@ -26,7 +26,7 @@ import { requestScript } from "./request/script.ts";
 import { openInBrowser } from "./terminal/environment.ts";
 import { describeNotice } from "./terminal/status.ts";
 
-/** Milliseconds for which a list tells what kind of media a name is. */
+/** Milliseconds for which a list is used to find the entry of a name. */
 const LIST_LIFETIME = 5_000;
 
 /** The media of a script that pickles arrays: one image, one video. */
@@ -36,7 +36,7 @@ const SCRIPT_ENTRIES: readonly ListEntry[] = (["image", "video"] as const)
 /**
  * Serves the page, prints its URL and opens it in the browser.
  *
- * @param wanted what the command line asks for
+ * @param wanted media that the command line names
  * @throws {Error} if the page cannot be served
  */
 export async function openPage(
@@ -46,7 +46,7 @@ export async function openPage(
   const { flags, environment, ffmpeg, signal } = context;
   const address = parseHttpAddress(flags.http);
   const service = new ClientWebService(context, wanted);
-  const page = await servePage(service, { address, ffmpeg, signal });
+  const page = await servePage(service, { address, flag: "http", ffmpeg, signal });
   // With --output -, standard output is for media only.
   const print = flags.output === "-" ? environment.printError : environment.print;
   print(`Watch at ${page.url}\n`);

@@ -8,7 +8,7 @@ export interface Visit {
   header(name: string): string | null;
 }
 
-/** What becomes of a request. */
+/** The decision about a request. */
 export type Verdict =
   | { kind: "enter" }
   | { kind: "refused"; status: number; message: string }

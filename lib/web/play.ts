@@ -3,7 +3,7 @@ import { type Fmp4Header, Fmp4Sink, type Fmp4SinkOptions } from "../sinks/browse
 import { errorResponse } from "./api.ts";
 import type { PlayEnd, PlayPart, PlayStats, PlayTarget } from "./service.ts";
 
-/** What the page is sent before the first byte of the MP4. */
+/** Sent before the first byte of the MP4. */
 export interface PlayHead {
   /** Media type of the MP4, with exact names of its codecs. */
   type: string;
@@ -16,7 +16,7 @@ export interface PlayHead {
   /** It can be neither sought nor paused. */
   live: boolean;
   title: string;
-  /** What differs from what was asked for, one sentence each. */
+  /** How the media differs from the request, one sentence each. */
   notes: string[];
 }
 

@@ -11,6 +11,8 @@ import type { WebService } from "./service.ts";
 export interface ServeOptions {
   /** Where to listen; port 0 takes a free one. */
   address: Address;
+  /** Name of the flag that sets the address, for error messages. */
+  flag: string;
   /** Writes the MP4 of plays. */
   ffmpeg: Pick<InstalledFfmpeg, "version" | "dialect">;
   /** Stops serving. */
@@ -42,7 +44,7 @@ const TOKEN_SIZE = 16;
  */
 export async function servePage(
   service: WebService,
-  { address: wanted, ffmpeg, signal }: ServeOptions,
+  { address: wanted, flag, ffmpeg, signal }: ServeOptions,
 ): Promise<ServedPage> {
   const checked = ffmpeg.version("ffmpeg");
   const closing = new AbortController();
@@ -52,6 +54,7 @@ export async function servePage(
   // With a signal that has fired already, Deno would neither listen nor end.
   signal.throwIfAborted();
   const server = listen(wanted, {
+    flag,
     onListen: listening.resolve,
     handle: async (request) => await (await ready.promise).handle(request),
     signal: ended,
@@ -101,7 +104,8 @@ function createToken(): string {
  */
 function listen(
   { hostname, port }: Address,
-  { onListen, handle, signal }: {
+  { flag, onListen, handle, signal }: {
+    flag: string;
     onListen: (address: Deno.NetAddr) => void;
     handle: (request: Request) => Promise<Response>;
     signal: AbortSignal;
@@ -112,8 +116,8 @@ function listen(
     return Deno.serve({ hostname, port, signal, onListen, onError: errorResponse }, handle);
   } catch (cause) {
     const reason = cause instanceof Deno.errors.AddrInUse
-      ? "something listens there already, expected a free port in --http"
-      : `${messageOf(cause)}, expected an address of this machine and a free port in --http`;
+      ? `something listens there already, expected a free port in --${flag}`
+      : `${messageOf(cause)}, expected an address of this machine and a free port in --${flag}`;
     throw new Error(`Cannot serve the page at ${formatAddress({ hostname, port })}: ${reason}`, {
       cause,
     });

@@ -1,4 +1,4 @@
-/** What the page gets from the program that serves it: types only. */
+/** The interface between the page and the program that serves it. Types only. */
 import type { Frame, StreamDescription } from "../media/frame.ts";
 import type { ListEntry } from "../protocol/native/response.ts";
 import type { Sink } from "../sinks/sink.ts";
@@ -33,17 +33,17 @@ export interface WebService {
   play(query: PlayQuery, target: PlayTarget, signal: AbortSignal): Promise<PlayEnd>;
 }
 
-/** What the page shows of the server besides its media. */
+/** Properties of the server besides its media. */
 export interface ServiceInfo {
   /** Host and port of the media server. */
   server: string;
   /** The server is a script: no thumbnails, no seeking. */
   classic: boolean;
-  /** What the page opens with; null for the library. */
+  /** Media that the page opens with; null for the library. */
   start: StartView | null;
 }
 
-/** Media that the page opens with. */
+/** Media, and how to play it. */
 export interface StartView {
   kind: "image" | "video";
   /** Null for the server's own choice. */
@@ -75,7 +75,7 @@ export interface PlayTarget {
   note(message: string): void;
 }
 
-/** What is played, as far as the frames do not tell. */
+/** The part of the media that is played. */
 export interface PlayPart {
   /** Seconds of the media at which the timestamps begin. */
   start: number;
@@ -83,7 +83,7 @@ export interface PlayPart {
   duration?: number;
   /** It can be neither sought nor paused. @default as described */
   live?: boolean;
-  /** Reads what has been counted so far. */
+  /** Reads the counters. */
   stats: () => PlayStats;
 }
 
@@ -102,12 +102,12 @@ export interface PlayStats {
   position: number;
 }
 
-/** What the page is sent at the end of a play. */
+/** Sent at the end of a play. */
 export interface PlayEnd {
   /** Frames of video. */
   frames: number;
   /** Frames of video that the server dropped. */
   dropped: number;
-  /** What is wrong with the media. */
+  /** How the media is damaged. */
   warning: string | null;
 }

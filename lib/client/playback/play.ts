@@ -24,7 +24,7 @@ export interface PlayOptions {
   speed?: number;
   progress?: Progress;
   controls?: PlayerControls;
-  /** Called with what differs from what was requested, one sentence at a time. */
+  /** Called with differences from the request, one sentence at a time. */
   onNote?: (note: string) => void;
   /** Called with the server's notices. */
   onNotice?: (notice: Notice) => void;
@@ -196,30 +196,23 @@ class SinkGroup {
     return this.#sinks.size === 0;
   }
 
-  async begin(presentation: Presentation): Promise<void> {
-    await this.#each(async (sink) => {
-      await sink.begin(presentation);
-      return true;
-    });
+  begin(presentation: Presentation): Promise<void> {
+    return this.#each((sink) => sink.begin(presentation));
   }
 
-  async show(frame: Frame): Promise<void> {
-    await this.#each((sink) => sink.show(frame));
+  show(frame: Frame): Promise<void> {
+    return this.#each((sink) => sink.show(frame));
   }
 
-  async jump(to: number): Promise<void> {
-    await this.#each(async (sink) => {
-      await sink.jump?.(to);
-      return true;
-    });
+  jump(to: number): Promise<void> {
+    return this.#each(async (sink) => await sink.jump?.(to));
   }
 
-  async finish(whole: boolean): Promise<void> {
+  finish(whole: boolean): Promise<void> {
     this.#finishing = true;
-    await this.#each(async (sink) => {
+    return this.#each(async (sink) => {
       const note = await sink.finish(whole);
       if (note !== undefined) this.notes.push(note);
-      return true;
     });
   }
 
@@ -228,10 +221,10 @@ class SinkGroup {
    *
    * @throws the error of the last sink
    */
-  async #each(action: (sink: Sink) => Promise<boolean>): Promise<void> {
+  async #each(action: (sink: Sink) => Promise<boolean | void>): Promise<void> {
     for (const sink of this.#sinks) {
       try {
-        if (!await action(sink)) this.#sinks.delete(sink);
+        if (await action(sink) === false) this.#sinks.delete(sink);
       } catch (error) {
         this.#sinks.delete(sink);
         if (this.empty) {

@@ -1,6 +1,11 @@
 import { UsageError } from "../../base/errors.ts";
 import { LossySink } from "../../sinks/lossy_sink.ts";
-import { createOutput, type Destination, needsFfmpeg } from "../../sinks/output/create.ts";
+import {
+  checkDestination,
+  createOutput,
+  type Destination,
+  needsFfmpeg,
+} from "../../sinks/output/create.ts";
 import { isImageSequence } from "../../sinks/output/image_sequence.ts";
 import { type FfmpegProgram, hasPlayer, type InstalledFfmpeg } from "../../sinks/programs.ts";
 import { createNullSink, type PlayAction, type Sink } from "../../sinks/sink.ts";
@@ -10,8 +15,10 @@ import { WindowSink } from "../../sinks/window/window.ts";
 import type { ClientFlags, VIEWS } from "../flags.ts";
 import type { Environment } from "../terminal/environment.ts";
 
-/** What {@linkcode chooseSinks} creates sinks from. */
-export interface SinkContext {
+/** Options of {@linkcode chooseSinks}. */
+export interface SinkOptions {
+  /** The request is for single images. */
+  still: boolean;
   environment: Environment;
   /** The FFmpeg of this machine. */
   ffmpeg: InstalledFfmpeg;
@@ -32,25 +39,10 @@ export interface SinkContext {
 /** Views of one response; the page sends requests of its own. */
 type View = Exclude<typeof VIEWS[number], "browser">;
 
-/** Where frames go: to a view, a destination, or both. */
-export interface Choice {
-  view?: View;
-  destination?: Destination;
-}
-
 /** Sinks, and the programs of FFmpeg that all of them need. */
 export interface ChosenSinks {
   sinks: Sink[];
   programs: FfmpegProgram[];
-}
-
-/** The choice that the flags make. */
-export function choiceOf(flags: ClientFlags, { still }: { still: boolean }): Choice {
-  const { view } = flags;
-  return {
-    view: view === "browser" ? undefined : view,
-    destination: destinationOf(flags, { still }),
-  };
 }
 
 /** The destination that the flags name. */
@@ -64,16 +56,19 @@ export function destinationOf(
 }
 
 /**
- * Creates the sinks of a choice. Without view and destination, that is a window if there are a
- * screen and ffplay, else the terminal.
+ * Creates the sinks that the flags name: a view, an output, or both. Without any, that is a window
+ * if there are a screen and ffplay, else the terminal.
  *
  * @throws {UsageError} if nothing can show media here
+ * @throws {Error} if the output cannot be written
  */
 export async function chooseSinks(
-  { view, destination }: Choice,
-  context: SinkContext,
+  flags: ClientFlags,
+  options: SinkOptions,
 ): Promise<ChosenSinks> {
-  const { environment, ffmpeg, forced, notify, onSize } = context;
+  const { environment, ffmpeg, forced, notify, onSize } = options;
+  const view = flags.view === "browser" ? undefined : flags.view;
+  const destination = destinationOf(flags, options);
   const sinks: Sink[] = [];
   const programs: FfmpegProgram[] = [];
   if (destination?.output === "-" && environment.stdoutIsTerminal) {
@@ -85,9 +80,9 @@ export async function chooseSinks(
     sinks.push(createOutput(destination, { stdout, forced, dialect, onSize }));
     if (needsFfmpeg(destination)) programs.push("ffmpeg");
   }
-  const chosen = view ?? (destination === undefined ? await defaultView(context) : undefined);
+  const chosen = view ?? (destination === undefined ? await defaultView(options) : undefined);
   if (chosen !== undefined) {
-    const sink = createSink(chosen, context);
+    const sink = createSink(chosen, options);
     // A slow view must not delay the recording.
     const isAlone = destination === undefined || chosen === "none";
     sinks.push(isAlone ? sink : new LossySink(sink, { tell: notify }));
@@ -95,12 +90,13 @@ export async function chooseSinks(
       programs.push(chosen === "window" ? "ffplay" : "ffmpeg");
     }
   }
+  if (destination !== undefined) await checkDestination(destination);
   return { sinks, programs };
 }
 
 function createSink(
   view: View,
-  { environment, signal, forced, onAction, onClosed }: SinkContext,
+  { environment, signal, forced, onAction, onClosed }: SinkOptions,
 ): Sink {
   if (view === "window") {
     if (environment.screen !== undefined) {
@@ -127,7 +123,7 @@ function createSink(
   });
 }
 
-async function defaultView({ environment, ffmpeg }: SinkContext): Promise<View> {
+async function defaultView({ environment, ffmpeg }: SinkOptions): Promise<View> {
   const { screen, stdoutIsTerminal } = environment;
   if (screen !== undefined && await hasPlayer(ffmpeg)) return "window";
   if (stdoutIsTerminal) return "terminal";
