@@ -1,17 +1,236 @@
+/** From the command line to an action: parsing, checks, and the request. */
 import { UsageError } from "../base/errors.ts";
-import { toNumber } from "../cli/flags.ts";
+import { completionScript } from "../cli/completions.ts";
+import { parseFlags, splitArguments, toNumber, VERSION } from "../cli/flags.ts";
+import { parseHttpAddress } from "../net/address.ts";
+import { parseFingerprint } from "../net/certificate.ts";
 import { LIMITS, MAX_DIMENSION, type MediaRequest } from "../protocol/native/request.ts";
 import { checkWording, isWatched } from "../sinks/output/create.ts";
-import type { ClientFlags } from "./flags.ts";
+import { isPattern } from "../sinks/output/image_sequence.ts";
+import { CLIENT_FLAGS, type ClientFlags, clientUsage } from "./flags.ts";
 import { destinationOf } from "./playback/sinks.ts";
 
-/** Slowest and fastest playing that can still be followed, 1 being real time. */
+/** The action of a command line. */
+export type ClientAction =
+  | { kind: "print"; text: string }
+  | { kind: "menu"; flags: ClientFlags }
+  /** Serve the page with all media. */
+  | { kind: "browse"; flags: ClientFlags }
+  | { kind: "list"; flags: ClientFlags }
+  | { kind: "media"; request: MediaRequest; flags: ClientFlags };
+
+/** Flags that end up in the request. */
+const REQUEST_FLAGS = [
+  ...["encoding", "bitrate", "quality", "pixel-format", "size", "fps", "no-audio"] as const,
+  ...["start", "duration", "every", "loop", "speed", "late"] as const,
+];
+
+/** Flags that the script protocol cannot express. */
+const NATIVE_FLAGS = ["list", "token-file", ...REQUEST_FLAGS] as const;
+
+/** Flags that need an image or a video. */
+const MEDIA_FLAGS = [
+  ...["view", "http", "output", "overwrite", "format", "codec"] as const,
+  ...REQUEST_FLAGS,
+] as const;
+
+/** Slowest and fastest playback speed; 1 is real time. */
 const SPEED = { min: 0.25, max: 8 };
 
 /**
- * The request that the flags describe.
+ * Parses the command line.
  *
- * @throws {UsageError} for values that mean nothing
+ * @throws {UsageError} if it is wrong, or contradicts itself
+ */
+export function parseClientFlags(args: readonly string[]): ClientAction {
+  const [own, ffmpeg] = splitArguments(args);
+  const flags = { ...parseFlags(CLIENT_FLAGS, own), ffmpeg };
+  if (flags.help) return { kind: "print", text: clientUsage() };
+  if (flags.version) return { kind: "print", text: `stream-client ${VERSION}\n` };
+  if (flags.completions !== undefined) {
+    const text = completionScript(flags.completions, "stream-client", CLIENT_FLAGS);
+    return { kind: "print", text };
+  }
+  checkFlags(flags);
+  if (flags.list) return { kind: "list", flags };
+  if (flags.image !== undefined) {
+    return { kind: "media", request: toRequest(flags, "image"), flags };
+  }
+  if (flags.video !== undefined) {
+    return { kind: "media", request: toRequest(flags, "video"), flags };
+  }
+  if (flags.output !== undefined || flags.json) {
+    throw new UsageError("Cannot tell what to get: expected --image, --video or --list");
+  }
+  // Reports wrong values now, not at the first choice in the menu.
+  toRequest(flags, "video");
+  return { kind: isPageWanted(flags) ? "browse" : "menu", flags };
+}
+
+/** Whether the flags ask for the page. */
+export function isPageWanted({ view, http }: Pick<ClientFlags, "view" | "http">): boolean {
+  return view === "browser" || http !== undefined;
+}
+
+function isGiven(value: unknown): boolean {
+  return value !== undefined && value !== false;
+}
+
+/** @throws {UsageError} if a condition holds */
+function refuseIf(condition: boolean, message: string): void {
+  if (condition) throw new UsageError(message);
+}
+
+/** @throws {UsageError} for flags that contradict each other */
+function checkFlags(flags: ClientFlags): void {
+  const { image, video, list, json, output, view, host } = flags;
+  refuseIf(
+    [image !== undefined, video !== undefined, list].filter(Boolean).length > 1,
+    "Cannot do several things at once: expected one of --image --video --list",
+  );
+  const toStdout = "both write to stdout";
+  refuseIf(json && output === "-", `Cannot use --json with --output -: ${toStdout}`);
+  refuseIf(
+    view === "terminal" && output === "-",
+    `Cannot use --view terminal with --output -: ${toStdout}`,
+  );
+  refuseIf(json && view === "terminal", `Cannot use --json with --view terminal: ${toStdout}`);
+  checkPage(flags);
+  checkTrust(flags);
+  refuseIf(
+    /^[^:]+:\d+$/.test(host),
+    `Cannot use --host "${host}": expected the port in --port`,
+  );
+  const unfit = list ? MEDIA_FLAGS.find((name) => isGiven(flags[name])) : undefined;
+  refuseIf(
+    unfit !== undefined,
+    `Cannot use --${unfit} with --list: it is for --image and --video`,
+  );
+  checkOutput(flags);
+  checkEncoding(flags);
+  checkKind(flags);
+  if (flags.classic) checkClassic(flags);
+}
+
+/** @throws {UsageError} for flags that the script protocol cannot express */
+function checkClassic(flags: ClientFlags): void {
+  const used = NATIVE_FLAGS.find((name) => isGiven(flags[name]));
+  refuseIf(
+    used !== undefined,
+    `Cannot use --${used} with --classic: scripts cannot be asked for it`,
+  );
+  const name = flags.image || flags.video || "";
+  refuseIf(name !== "", `Cannot ask a script for "${name}": with --classic it chooses itself`);
+}
+
+/** @throws {UsageError} if two flags say which certificate to trust */
+function checkTrust(flags: ClientFlags): void {
+  const fingerprint = flags["tls-fingerprint"];
+  if (fingerprint === undefined) return;
+  parseFingerprint(fingerprint);
+  refuseIf(
+    flags["ca-cert"] !== undefined,
+    "Cannot use --ca-cert with --tls-fingerprint: each says which certificate is right",
+  );
+}
+
+/** @throws {UsageError} for flags that the page cannot be served with */
+function checkPage(flags: ClientFlags): void {
+  const { view, http, output, json } = flags;
+  parseHttpAddress(http);
+  refuseIf(
+    http !== undefined && view !== undefined && view !== "browser",
+    `Cannot use --http with --view ${view}: it is for --view browser`,
+  );
+  refuseIf(
+    isPageWanted(flags) && json && output === undefined,
+    "Cannot use --json with --view browser: a page has no end to count to, expected --output " +
+      "with it",
+  );
+}
+
+/** @throws {UsageError} for an output that contradicts itself */
+function checkOutput(flags: ClientFlags): void {
+  const { image, output, overwrite, format, codec, ffmpeg, encoding = "raw" } = flags;
+  if (output === undefined) {
+    const [alone] = [
+      format === undefined ? [] : "--format",
+      codec === undefined ? [] : "--codec",
+      ffmpeg.length === 0 ? [] : "-- and what follows it",
+      overwrite ? "--overwrite" : [],
+    ].flat();
+    refuseIf(
+      alone !== undefined,
+      `Cannot use ${alone} without --output: it says how that is written`,
+    );
+    return;
+  }
+  const destination = destinationOf(flags, { still: image !== undefined });
+  if (destination !== undefined) checkWording(destination);
+  refuseIf(
+    encoding === "raw" && (codec?.split(",").includes("copy") ?? false),
+    "Cannot use --codec copy with raw frames, which are no packets: expected --encoding copy as " +
+      "well",
+  );
+}
+
+/** @throws {UsageError} for flags that do not fit the encoding */
+function checkEncoding(flags: ClientFlags): void {
+  const { encoding = "raw", bitrate, quality, "pixel-format": pixelFormat } = flags;
+  refuseIf(
+    bitrate !== undefined && encoding !== "h264",
+    "Cannot use --bitrate alone: expected --encoding h264 with it",
+  );
+  refuseIf(
+    quality !== undefined && encoding !== "mjpeg",
+    "Cannot use --quality alone: expected --encoding mjpeg with it",
+  );
+  refuseIf(
+    pixelFormat !== undefined && encoding !== "raw",
+    `Cannot use --pixel-format with --encoding ${encoding}: it is for raw frames`,
+  );
+  const changing = (["size", "fps", "every"] as const).find((name) => isGiven(flags[name]));
+  refuseIf(
+    encoding === "copy" && changing !== undefined,
+    `Cannot use --${changing} with --encoding copy: it leaves everything as it is, expected ` +
+      (changing === "every" ? "raw or mjpeg" : "--encoding h264"),
+  );
+}
+
+/** @throws {UsageError} for flags that do not fit an image, or a video */
+function checkKind(flags: ClientFlags): void {
+  const { image, every, output, late, speed, loop, encoding = "raw" } = flags;
+  const moving = (["loop", "fps", "late"] as const).find((name) => isGiven(flags[name]));
+  refuseIf(
+    image !== undefined && moving !== undefined,
+    `Cannot use --${moving} with --image: it is for --video`,
+  );
+  refuseIf(
+    late === "drop" && speed === "max",
+    "Cannot use --late drop with --speed max: nothing is late there",
+  );
+  const isStored = output !== undefined && output !== "-";
+  refuseIf(
+    loop && isStored && (encoding === "copy" || encoding === "h264"),
+    `Cannot record --loop with --encoding ${encoding}: its packets cannot follow each other from ` +
+      "round to round, expected raw or mjpeg",
+  );
+  if (every === undefined) return;
+  refuseIf(
+    image === undefined,
+    "Cannot use --every without --image: it asks for a series of pictures",
+  );
+  refuseIf(
+    isStored && !isPattern(output),
+    `Cannot write a series of pictures to "${output}": expected a place for the number, as in ` +
+      "shot%03d.png",
+  );
+}
+
+/**
+ * Maps the flags to a request.
+ *
+ * @throws {UsageError} for values out of range
  */
 export function toRequest(flags: ClientFlags, kind: "image" | "video"): MediaRequest {
   const name = kind === "image" ? flags.image : flags.video;
@@ -37,24 +256,24 @@ export function toRequest(flags: ClientFlags, kind: "image" | "video"): MediaReq
   };
 }
 
-/** Who looks at a video wants the newest picture, wherever that is, who records it every one. */
+/** By default a view drops late frames, and a recording gets every frame. */
 function toLate({ late, view, output }: ClientFlags, speed: number): MediaRequest["late"] {
   if (late !== undefined) return late;
   if (output !== undefined && isWatched({ output }) && speed !== 0) return "drop";
   return output === undefined && view !== "none" && speed !== 0 ? "drop" : undefined;
 }
 
-/** A recording that nobody looks at has no reason to wait for real time, unless it never ends. */
+/** By default a recording without a view is as fast as possible, unless it never ends. */
 function toSpeed({ speed, view, output, loop }: ClientFlags): number {
   if (speed === "max") return 0;
   if (speed !== undefined) return toNumber(speed, "speed", SPEED);
   if (output !== undefined && isWatched({ output })) return 1;
-  // A browser asks for itself: nobody looks at what is recorded beside it.
-  const unseen = view === undefined || view === "browser";
-  return output !== undefined && unseen && !loop ? 0 : 1;
+  // The page has requests of its own, and does not show the recording.
+  const isUnseen = view === undefined || view === "browser";
+  return output !== undefined && isUnseen && !loop ? 0 : 1;
 }
 
-/** Bits a second, with k for a thousand and M for a million. */
+/** Parses bits per second; k is a thousand, M a million. */
 function toBitrate(bitrate: string | undefined): number | undefined {
   if (bitrate === undefined) return undefined;
   const [, digits, unit] = bitrate.match(/^(\d+(?:\.\d+)?)([kKmM]?)$/) ?? [];
@@ -79,33 +298,4 @@ function toSize(size: string | undefined): Pick<MediaRequest, "width" | "height"
     width: width ? toNumber(width, "size", bounds) : undefined,
     height: height ? toNumber(height, "size", bounds) : undefined,
   };
-}
-
-/**
- * Finds what contradicts itself in where, and how, something is to be written.
- *
- * @throws {UsageError} where something does
- */
-export function checkOutput(flags: ClientFlags): void {
-  const { image, output, overwrite, format, codec, ffmpeg, encoding = "raw" } = flags;
-  if (output === undefined) {
-    const alone = format !== undefined
-      ? "--format"
-      : codec !== undefined
-      ? "--codec"
-      : ffmpeg.length > 0
-      ? "-- and what follows it"
-      : overwrite
-      ? "--overwrite"
-      : undefined;
-    if (alone === undefined) return;
-    throw new UsageError(`Cannot use ${alone} without --output: it says how that is written`);
-  }
-  const destination = destinationOf(flags, { still: image !== undefined });
-  if (destination !== undefined) checkWording(destination);
-  if (encoding !== "raw" || codec === undefined || !codec.split(",").includes("copy")) return;
-  throw new UsageError(
-    "Cannot use --codec copy with raw frames, which are no packets: expected --encoding copy as " +
-      "well",
-  );
 }

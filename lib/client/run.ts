@@ -2,71 +2,46 @@ import { messageOf, UsageError } from "../base/errors.ts";
 import { printable, printableJson } from "../base/log.ts";
 import type { MediaRequest } from "../protocol/native/request.ts";
 import type { ListEntry } from "../protocol/native/response.ts";
-import { checkDestination } from "../sinks/output/create.ts";
-import { InstalledFfmpeg } from "../sinks/programs.ts";
 import { actionOf, type Sink } from "../sinks/sink.ts";
-import { browse } from "../web/serve.ts";
 import { connect } from "./connection/connection.ts";
-import { openCredentials } from "./connection/credentials.ts";
-import { explained } from "./connection/errors.ts";
-import { limitsOf, Retries } from "./connection/retry.ts";
-import { type ClientFlags, parseClientFlags } from "./flags.ts";
-import { toRequest } from "./options.ts";
+import { Retries } from "./connection/retry.ts";
+import { type ClientContext, explain, openContext, type RunOptions } from "./context.ts";
+import { isPageWanted, parseClientFlags, toRequest } from "./options.ts";
 import { PlayerControls } from "./playback/controls.ts";
 import { play, type PlayResult } from "./playback/play.ts";
-import { choiceOf, chooseSinks } from "./playback/sinks.ts";
+import { chooseSinks } from "./playback/sinks.ts";
 import { Statistics } from "./playback/statistics.ts";
 import { requestList } from "./request/native.ts";
 import { ask } from "./request/request.ts";
-import type { Environment } from "./terminal/environment.ts";
 import { runMenu } from "./terminal/menu.ts";
 import { formatBytes, formatCount, formatTime } from "./terminal/progress.ts";
 import { describeNotice, Messages, renderList } from "./terminal/status.ts";
-
-/** What every part of a run is given. */
-export interface RunContext {
-  flags: ClientFlags;
-  environment: Environment;
-  /** The FFmpeg of this machine. */
-  ffmpeg: InstalledFfmpeg;
-  /** Ends everything in good order. */
-  signal: AbortSignal;
-  /** Ends everything at once. */
-  forced: AbortSignal;
-}
+import { openPage } from "./web_service.ts";
 
 /**
- * Does what the command line asks for.
+ * Runs the command line.
  *
- * @returns whether it was done wholly; false where the signal ended it
- * @throws {UsageError} for a wrong command line
- * @throws {Error} where it cannot be done, with what to do about it
+ * @returns true if it completed, false if the signal ended it
+ * @throws {UsageError} if the command line is wrong
+ * @throws {Error} if it fails, with advice
  */
-export async function runClient(
-  args: readonly string[],
-  around: Omit<RunContext, "flags" | "ffmpeg">,
-): Promise<boolean> {
-  const { environment, signal } = around;
+export async function runClient(args: readonly string[], options: RunOptions): Promise<boolean> {
+  const { environment, signal } = options;
   const action = parseClientFlags(args);
   if (action.kind === "print") {
     environment.print(action.text);
     return true;
   }
-  const credentials = await openCredentials({
-    flags: action.flags,
-    token: environment.token,
-    notify: (line) => environment.printError(`${printable(line)}\n`),
-  });
-  await using ffmpeg = new InstalledFfmpeg();
-  const context = { ...around, ffmpeg, flags: { ...action.flags, credentials } };
-  if (action.kind === "list") await list(context);
-  else if (action.kind === "browse") await openPage(context);
+  const context = await openContext(action.flags, options);
+  await using _ffmpeg = context.ffmpeg;
+  if (action.kind === "list") await printList(context);
+  else if (action.kind === "browse") await servePage(context);
   else if (action.kind === "media") await getMedia(action.request, context);
-  else await menu(context);
+  else await openMenu(context);
   return !signal.aborted;
 }
 
-async function menu(context: RunContext): Promise<void> {
+async function openMenu(context: ClientContext): Promise<void> {
   const { flags, environment, signal } = context;
   const get = (kind: "image" | "video") => getMedia(toRequest(flags, kind), context);
   await runMenu({
@@ -75,102 +50,99 @@ async function menu(context: RunContext): Promise<void> {
     choices: [
       { key: "1", title: "image", act: () => get("image") },
       { key: "2", title: "video", act: () => get("video") },
-      ...(flags.classic ? [] : [{ key: "3", title: "list", act: () => list(context) }]),
+      ...(flags.classic ? [] : [{ key: "3", title: "list", act: () => printList(context) }]),
     ],
   });
 }
 
-/** Serves a page with everything that the server has, until the signal fires. */
-async function openPage(context: RunContext): Promise<void> {
-  await using page = await browse(context);
+async function servePage(context: ClientContext): Promise<void> {
+  await using page = await openPage(context);
   await page.closed;
 }
 
-async function list(context: RunContext): Promise<void> {
+async function printList(context: ClientContext): Promise<void> {
   const { flags, environment } = context;
-  const { clock, print, printError } = environment;
-  const tell = (line: string) => printError(`${printable(line)}\n`);
-  const retries = new Retries({ limits: limitsOf(flags), notify: tell, clock });
-  const entries = await getList(context, retries);
-  print(
-    flags.json ? `${printableJson({ command: "list_media", entries })}\n` : renderList(entries),
-  );
+  const entries = await getList(context);
+  const text = flags.json
+    ? `${printableJson({ command: "list_media", entries })}\n`
+    : renderList(entries);
+  environment.print(text);
 }
 
-async function getList(context: RunContext, retries: Retries): Promise<ListEntry[]> {
-  const { flags, signal } = context;
+async function getList(context: ClientContext): Promise<ListEntry[]> {
+  const { target, limits, environment, signal } = context;
+  const { clock, printError } = environment;
+  const tell = (line: string) => printError(`${printable(line)}\n`);
+  const retries = new Retries({ limits, notify: tell, clock });
   try {
     return await retries.persist(async () => {
-      using connection = await connect(flags, signal);
+      using connection = await connect(target, signal);
       return await requestList(connection);
     }, signal);
   } catch (error) {
-    throw explained(error, context);
+    throw explain(error, context);
   }
 }
 
-async function getMedia(request: MediaRequest, context: RunContext): Promise<void> {
-  const { flags } = context;
-  const wantsPage = flags.view === "browser" || flags.http !== undefined;
-  if (!wantsPage) return await getForSinks(request, context);
-  // The page asks for itself; what is recorded meanwhile is an answer of its own.
-  await using page = await browse(context, request);
-  if (flags.output !== undefined) await getForSinks(request, context);
+async function getMedia(request: MediaRequest, context: ClientContext): Promise<void> {
+  if (!isPageWanted(context.flags)) return await playToSinks(request, context);
+  // The page sends requests of its own; a recording beside it is one more.
+  await using page = await openPage(context, request);
+  if (context.flags.output !== undefined) await playToSinks(request, context);
   await page.closed;
 }
 
-async function getForSinks(request: MediaRequest, context: RunContext): Promise<void> {
+async function playToSinks(request: MediaRequest, context: ClientContext): Promise<void> {
   const { flags, environment, ffmpeg, signal } = context;
   const { command, loop } = request;
-  const choice = choiceOf(flags, { still: command === "get_image" });
-  const screen = new Messages(context);
+  const messages = new Messages(environment);
   using controls = new PlayerControls({
     recording: flags.output !== undefined,
     part: request,
     loop,
-    tell: (line) => screen.tell(line),
+    notify: (line) => messages.notify(line),
     onPause: (paused) => {
-      screen.pause(paused);
+      messages.pause(paused);
       sinks.forEach((sink) => sink.pause?.(paused));
     },
   });
-  const { sinks, programs } = await chooseSinks(choice, {
+  const { sinks, programs } = await chooseSinks(flags, {
     ...context,
+    still: command === "get_image",
     signal: AbortSignal.any([signal, controls.signal]),
     onAction: (action) => controls.act(action),
-    // Where nobody else looks, nothing needs to come for it to end.
+    // A lone sink has closed: no frame has to arrive to end the play.
     onClosed: () => sinks.length > 1 ? controls.wake() : controls.quit(),
-    tell: (line) => screen.tell(line),
+    notify: (line) => messages.notify(line),
     onSize: (bytes) => statistics.written = bytes,
   });
-  screen.attach(sinks);
-  // Their versions are found out while the server is asked, so that no frame waits for them.
+  messages.attach(sinks);
+  // Runs while the request is under way, so that no frame waits for it.
   const checked = Promise.all(programs.map((program) => ffmpeg.version(program)));
   checked.catch(() => {});
-  if (choice.destination !== undefined) await checkDestination(choice.destination);
   const statistics = new Statistics(command);
   statistics.recording = flags.output !== undefined;
   try {
-    using _keys = await listen(sinks, controls, context);
-    const parts = { request, sinks, checked, statistics, controls, screen };
+    using _keys = await listenToKeys(sinks, controls, context);
+    const parts = { request, sinks, checked, statistics, controls, messages };
     const result = await receive(parts, context);
-    screen.end();
+    messages.flush();
     report(result, statistics, context);
   } finally {
-    screen.end();
+    messages.flush();
     statistics.end();
     if (flags.json) environment.print(`${printableJson(statistics)}\n`);
   }
 }
 
-/** Has the keys that are pressed in the terminal control what is looked at. */
-async function listen(
+/** Passes keys pressed in the terminal to the controls, if there is a view. */
+async function listenToKeys(
   sinks: readonly Sink[],
   controls: PlayerControls,
-  { flags, environment }: RunContext,
+  { flags, environment }: ClientContext,
 ): Promise<Disposable | undefined> {
-  const looks = sinks.some((sink) => sink.jump !== undefined);
-  if (!looks || flags.output === "-") return undefined;
+  const hasView = sinks.some((sink) => sink.jump !== undefined);
+  if (!hasView || flags.output === "-") return undefined;
   return (await environment.keyboard())?.listen((key) => {
     const action = actionOf(key);
     if (action !== undefined) controls.act(action);
@@ -178,26 +150,24 @@ async function listen(
 }
 
 async function receive(
-  { request, sinks, checked, statistics, controls, screen }: {
+  { request, sinks, checked, statistics, controls, messages }: {
     request: MediaRequest;
     sinks: Sink[];
-    /** Rejected if a program that the viewers need is missing or too old. */
+    /** Rejected if a program that the sinks need is missing or too old. */
     checked: Promise<unknown>;
     statistics: Statistics;
     controls: PlayerControls;
-    screen: Messages;
+    messages: Messages;
   },
-  { flags, environment, signal }: RunContext,
+  { flags, target, limits, environment, signal }: ClientContext,
 ): Promise<PlayResult> {
-  await using everything = new AsyncDisposableStack();
-  for (const sink of sinks) everything.use(sink);
+  await using disposables = new AsyncDisposableStack();
+  for (const sink of sinks) disposables.use(sink);
   const { command, encoding = "raw", loop, speed } = request;
-  const tell = (line: string) => screen.tell(line);
+  const notify = (line: string) => messages.notify(line);
   using response = await ask(request, {
-    target: flags,
-    limits: limitsOf(flags),
-    signal,
-    notify: tell,
+    ...{ target, limits, signal },
+    notify,
     quit: controls.signal,
     seekable: flags.output === undefined,
     clock: environment.clock,
@@ -207,37 +177,41 @@ async function receive(
   await checked;
   return await play(response, {
     ...{ sinks, statistics, controls, signal, encoding, loop, speed },
-    progress: screen.progress,
+    progress: messages.progress,
     still: command === "get_image",
     part: request,
-    onNote: tell,
-    onNotice: (notice) => screen.tell(describeNotice(notice, { encoding, recording })),
+    onNote: notify,
+    onNotice: (notice) => messages.notify(describeNotice(notice, { encoding, recording })),
   });
 }
 
-/** Tells how it went, on standard error. */
+/**
+ * Prints the outcome on standard error.
+ *
+ * @throws {Error} if the play has failed
+ */
 function report(
   { outcome, reason, notes, failures }: PlayResult,
   statistics: Statistics,
-  context: RunContext,
+  context: ClientContext,
 ): void {
   const { flags, environment } = context;
-  const said = [...failures.map(messageOf), ...notes];
-  const nothing = statistics.frames + statistics.audioFrames === 0;
-  if (outcome === "cut" && nothing) throw explained(reason, context);
+  const details = [...failures.map(messageOf), ...notes];
+  const isEmpty = statistics.frames + statistics.audioFrames === 0;
+  if (outcome === "cut" && isEmpty) throw explain(reason, context);
   if (outcome === "cut") {
     const { name, hasPicture, position } = statistics;
-    const moment = hasPicture ? ` (${formatTime(position)})` : "";
-    const message = `Cannot finish "${name}" after ${amount(statistics)}${moment}: ` +
+    const at = hasPicture ? ` (${formatTime(position)})` : "";
+    const message = `Cannot finish "${name}" after ${amount(statistics)}${at}: ` +
       messageOf(reason);
-    throw new Error([message, ...said].join("; "), { cause: reason });
+    throw new Error([message, ...details].join("; "), { cause: reason });
   }
   if (outcome !== "stopped" && failures.length > 0) {
-    throw new Error(said.join("; "), { cause: failures[0] });
+    throw new Error(details.join("; "), { cause: failures[0] });
   }
-  if (outcome === "whole" && nothing) {
+  if (outcome === "whole" && isEmpty) {
     const message = `Cannot get "${statistics.name}": the server has nothing of it to send`;
-    throw new Error([message, ...said].join("; "));
+    throw new Error([message, ...details].join("; "));
   }
   const { framesPerSecond, hasPicture, seconds, bytes, dropped, reconnects } = statistics;
   const rate = (hasPicture ? `, ${framesPerSecond.toFixed(1)} fps` : "") +
@@ -245,17 +219,17 @@ function report(
     (reconnects > 0 ? `, ${formatCount(reconnects, "reconnect")}` : "");
   const summary = `${outcome === "stopped" ? "Stopped after" : "Received"} ${amount(statistics)} ` +
     `in ${formatTime(seconds)}${rate}, ${formatBytes(bytes)}`;
-  const lines = flags.json ? said : [[summary, ...said].join("; ")];
+  const lines = flags.json ? details : [[summary, ...details].join("; ")];
   for (const line of lines) environment.printError(`${printable(line)}\n`);
 }
 
-/** How much has arrived: pictures, or the time of sound. */
+/** The amount received: frames of video, or seconds of audio. */
 function amount({ frames, audioFrames, position, hasPicture }: Statistics): string {
-  const onlySound = !hasPicture && audioFrames > 0;
-  return onlySound ? `${formatTime(position)} of sound` : formatCount(frames, "frame");
+  const isAudioOnly = !hasPicture && audioFrames > 0;
+  return isAudioOnly ? `${formatTime(position)} of sound` : formatCount(frames, "frame");
 }
 
-/** The exit status that stands for an error: 2 for wrong usage, else 1. */
+/** Exit status of an error: 2 for wrong usage, else 1. */
 export function statusOf(error: unknown): number {
   return error instanceof UsageError ? 2 : 1;
 }

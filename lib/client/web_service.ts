@@ -1,222 +1,223 @@
 import { messageOf, RequestError } from "../base/errors.ts";
+import type { StreamDescription } from "../media/frame.ts";
+import { formatAddress, isAnyAddress, parseHttpAddress } from "../net/address.ts";
 import type { MediaRequest } from "../protocol/native/request.ts";
 import type { ListEntry } from "../protocol/native/response.ts";
-import { type Fmp4Header, Fmp4Sink } from "../sinks/browser/fmp4_sink.ts";
-import type { PlayQuery } from "../web/query.ts";
+import type { PlayQuery } from "../web/api.ts";
+import { type ServedPage, servePage } from "../web/serve.ts";
+import type {
+  ImageFrame,
+  ImageRequest,
+  PlayEnd,
+  PlayStats,
+  PlayTarget,
+  ServiceInfo,
+  WebService,
+} from "../web/service.ts";
 import { connect } from "./connection/connection.ts";
-import { explained } from "./connection/errors.ts";
-import { limitsOf } from "./connection/retry.ts";
+import { type ClientContext, explain } from "./context.ts";
 import { toRequest } from "./options.ts";
 import { play } from "./playback/play.ts";
-import type { Statistics } from "./playback/statistics.ts";
+import { Statistics } from "./playback/statistics.ts";
 import { BufferedResponse } from "./request/flow_control.ts";
-import { requestList } from "./request/native.ts";
+import { requestList, requestMedia } from "./request/native.ts";
 import { ask } from "./request/request.ts";
-import type { RunContext } from "./run.ts";
+import { requestScript } from "./request/script.ts";
+import { openInBrowser } from "./terminal/environment.ts";
 import { describeNotice } from "./terminal/status.ts";
 
-/** What the page is told before the first byte. */
-export interface PlayHead {
-  /** Of the MP4, with exact names of its codecs. */
-  type: string;
-  /** Seconds of the media at which the MP4's time 0 lies, be it below 0. */
-  begin: number;
-  /** Seconds of the media from which on it is meant to be shown. */
-  start: number;
-  /** Seconds of the media at which it ends; null where nobody knows. */
-  duration: number | null;
-  /** It can be neither sought nor paused. */
-  live: boolean;
-  title: string;
-  /** What is other than was asked for, one sentence each. */
-  notes: string[];
-}
+/** Milliseconds for which a list is used to find the entry of a name. */
+const LIST_LIFETIME = 5_000;
 
-/** What the page is told at the end. */
-export interface PlayEnd {
-  /** Pictures. */
-  frames: number;
-  /** Pictures that the server left out. */
-  dropped: number;
-  warning: string | null;
-}
-
-/** Where a play goes. */
-export interface PlayTarget {
-  /** Takes what is known, once, before the first byte. */
-  begin(head: PlayHead): void;
-  /** Takes bytes of the MP4, and its time for them. */
-  write(bytes: Uint8Array): Promise<void>;
-  /** Takes what the server has to say meanwhile. */
-  note(message: string): void;
-}
-
-/** What {@linkcode playInPage} has to know besides the query. */
-export interface PlayInPageOptions {
-  context: Pick<RunContext, "flags" | "ffmpeg">;
-  /** What the command line asks for, if anything. */
-  wanted: MediaRequest | undefined;
-  /** It is known to be live. */
-  live: boolean;
-  statistics: Statistics;
-  /** Ends it at once. */
-  signal: AbortSignal;
-}
-
-/**
- * Gets what a page asks for, over a connection of its own, and hands it over as fragmented MP4.
- *
- * @throws {RequestError} what the server says against it
- * @throws {Error} where it cannot be got, or broke off
- */
-export async function playInPage(
-  query: PlayQuery,
-  target: PlayTarget,
-  options: PlayInPageOptions,
-): Promise<PlayEnd> {
-  const { context: { flags, ffmpeg }, statistics, signal } = options;
-  const request = requestFor(query, options);
-  const { encoding = "raw", start = 0, duration } = request;
-  const { classic } = flags;
-  const fragments = {
-    begin: (head: Fmp4Header) => target.begin(headOf(head, { start, duration, classic })),
-    write: (bytes: Uint8Array) => target.write(bytes),
-  };
-  const live = classic ? true : undefined;
-  const dialect = () => ffmpeg.dialect();
-  await using sink = new Fmp4Sink(fragments, { can: query.can, live, dialect, signal });
-  const tell = (line: string) => target.note(line);
-  // Who seeks in the page asks anew.
-  using response = await ask(request, {
-    ...{ target: flags, limits: limitsOf(flags), signal },
-    seekable: false,
-    notify: tell,
-  });
-  const result = await play(new BufferedResponse(response), {
-    ...{ sinks: [sink], statistics, encoding, signal, speed: 0, still: false, part: request },
-    onNotice: (notice) => {
-      const message = describeNotice(notice, { encoding, recording: false });
-      if (message !== undefined) target.note(message);
-    },
-  });
-  signal.throwIfAborted();
-  const { frames, audioFrames, dropped, name } = statistics;
-  const nothing = frames + audioFrames === 0;
-  if (result.outcome === "cut") {
-    if (nothing) throw explained(result.reason, { flags, signal });
-    if (result.reason instanceof RequestError) throw result.reason;
-    const message = `Cannot finish "${name}": ${messageOf(result.reason)}`;
-    throw new Error(message, { cause: result.reason });
-  }
-  if (nothing) {
-    throw new RequestError(
-      "not_found",
-      `Cannot play "${name}" from there: the server has nothing of it to send`,
-    );
-  }
-  return { frames, dropped, warning: result.notes.join("; ") || null };
-}
-
-/** What the server is asked for: what the command line says of how it travels, and the query. */
-function requestFor(
-  { name, start, sound }: PlayQuery,
-  { context: { flags }, wanted, live }: PlayInPageOptions,
-): MediaRequest {
-  const { encoding, bitrate, quality, pixelFormat, width, height, fps, audio } = toRequest(
-    { ...flags, image: undefined },
-    "video",
-  );
-  const changes = width ?? height ?? fps;
-  const usual = pixelFormat !== undefined ? "raw" : changes !== undefined ? "h264" : "copy";
-  return {
-    command: "get_video",
-    ...{ name, bitrate, quality, pixelFormat, width, height, fps },
-    encoding: encoding ?? usual,
-    audio: sound ? audio : false,
-    // A live source has no beginning, and whoever looks wants its newest picture.
-    ...(live ? { late: flags.late ?? "drop" } : { start, speed: 0 }),
-    duration: isWanted(name, wanted) ? restOf(wanted, start) : undefined,
-  };
-}
-
-/** Whether a name is what the command line asks for. */
-function isWanted(name: string | undefined, wanted: MediaRequest | undefined): boolean {
-  return wanted?.command === "get_video" && wanted.name === name;
-}
-
-/** Seconds from a moment up to the end of the part that the command line asks for. */
-function restOf(
-  { start = 0, duration }: Partial<MediaRequest> = {},
-  from: number,
-): number | undefined {
-  return duration === undefined ? undefined : Math.max(0.001, start + duration - from);
-}
-
-function headOf(
-  { type, zero, first, notes, presentation }: Fmp4Header,
-  { start, duration = Infinity, classic }: { start: number; duration?: number; classic: boolean },
-): PlayHead {
-  const live = presentation.live || classic;
-  const end = Math.min(presentation.duration ?? Infinity, start + duration);
-  return {
-    type,
-    // Browsers count microseconds, and round them down.
-    begin: live ? zero : Number((start + zero).toFixed(6)),
-    start: live ? first : start,
-    duration: live || end === Infinity ? null : end,
-    live,
-    title: presentation.name,
-    notes: [...presentation.notes ?? [], ...notes],
-  };
-}
-
-/** Milliseconds for which a list is good enough to tell what kind of thing a name is. */
-const FRESH = 5_000;
-
-/** What a script has that pickles arrays: one image, one video. */
-const SCRIPT: readonly ListEntry[] = (["image", "video"] as const)
+/** The media of a script that pickles arrays: one image, one video. */
+const SCRIPT_ENTRIES: readonly ListEntry[] = (["image", "video"] as const)
   .map((kind) => ({ name: kind, kind, live: false, size: 0, codec: "" }));
 
-/** Knows what the server has. */
-export class Catalog {
-  #context: Pick<RunContext, "flags">;
-  #entries: readonly ListEntry[] = [];
-  /** When the entries came, milliseconds since some fixed moment. */
-  #came = -Infinity;
-  #now: () => number;
+/**
+ * Serves the page, prints its URL and opens it in the browser.
+ *
+ * @param wanted media that the command line names
+ * @throws {Error} if the page cannot be served
+ */
+export async function openPage(
+  context: ClientContext,
+  wanted?: MediaRequest,
+): Promise<ServedPage> {
+  const { flags, environment, ffmpeg, signal } = context;
+  const address = parseHttpAddress(flags.http);
+  const service = new ClientWebService(context, wanted);
+  const page = await servePage(service, { address, flag: "http", ffmpeg, signal });
+  // With --output -, standard output is for media only.
+  const print = flags.output === "-" ? environment.printError : environment.print;
+  print(`Watch at ${page.url}\n`);
+  if (isAnyAddress(address.hostname)) {
+    environment.printError(
+      "From other machines: the same, with this one's name or address for 127.0.0.1\n",
+    );
+  }
+  openInBrowser(page.url, environment);
+  return page;
+}
 
-  /** @param now milliseconds since some fixed moment; never goes back */
-  constructor(context: Pick<RunContext, "flags">, now: () => number = () => performance.now()) {
+/** Gets everything from the server, with one connection for each request of the page. */
+class ClientWebService implements WebService {
+  #context: ClientContext;
+  #wanted: MediaRequest | undefined;
+  #entries: readonly ListEntry[] = [];
+  /** When the entries were received, milliseconds of the clock. */
+  #listed = -Infinity;
+
+  constructor(context: ClientContext, wanted: MediaRequest | undefined) {
     this.#context = context;
-    this.#now = now;
+    this.#wanted = wanted;
   }
 
-  /**
-   * Asks the server for everything that it has.
-   *
-   * @throws {Error} where it does not answer
-   */
+  get info(): ServiceInfo {
+    const { host, port, classic } = this.#context.flags;
+    const wanted = this.#wanted;
+    return {
+      server: formatAddress({ hostname: host, port }),
+      classic,
+      start: wanted === undefined ? null : {
+        kind: wanted.command === "get_image" ? "image" : "video",
+        name: wanted.name ?? null,
+        at: wanted.start ?? 0,
+        loop: wanted.loop ?? false,
+        // 0 is as fast as possible; the page plays by its own clock.
+        speed: wanted.speed || 1,
+      },
+    };
+  }
+
   async list(signal: AbortSignal): Promise<readonly ListEntry[]> {
-    const { flags } = this.#context;
-    if (flags.classic) return SCRIPT;
-    using connection = await connect(flags, signal);
+    const { target } = this.#context;
+    if (target.classic) return SCRIPT_ENTRIES;
+    using connection = await connect(target, signal);
     try {
       this.#entries = await requestList(connection);
     } catch (error) {
-      throw explained(error, { flags, signal });
+      throw explain(error, { target, signal });
     }
-    this.#came = this.#now();
+    this.#listed = performance.now();
     return this.#entries;
   }
 
-  /** What the list says of a name, from a list that is nearly new. */
   async find(name: string, signal: AbortSignal): Promise<ListEntry | undefined> {
-    if (this.#now() - this.#came >= FRESH) await this.list(signal);
-    return this.known(name);
+    if (performance.now() - this.#listed >= LIST_LIFETIME) await this.list(signal);
+    return this.#entry(name);
   }
 
-  /** What the newest list says of a name, however old it is; `undefined` where there is none yet. */
-  known(name: string | undefined): ListEntry | undefined {
+  /** The entry of a name in the latest list, however old. */
+  #entry(name: string | undefined): ListEntry | undefined {
     return this.#entries.find((entry) => entry.name === name);
   }
+
+  async image(query: ImageRequest, signal: AbortSignal): Promise<ImageFrame> {
+    const { target } = this.#context;
+    const request = this.#imageRequest(query);
+    using connection = await connect(target, signal);
+    const response = target.classic
+      ? requestScript(connection, "get_image")
+      : requestMedia(connection, request);
+    let streams: readonly StreamDescription[] = [];
+    try {
+      for await (const part of response) {
+        if (part.kind === "describe") streams = part.description.streams;
+        // The frame is valid until the next part, which is not requested.
+        else if (part.kind === "frame") return { frame: part.frame, streams };
+      }
+    } catch (error) {
+      throw explain(error, { target, signal });
+    }
+    throw new RequestError("not_found", `Cannot get "${query.name}": there is no picture there`);
+  }
+
+  #imageRequest({ name, start: position, width: scaled }: ImageRequest): MediaRequest {
+    const command = "get_image";
+    const start = position > 0 ? { start: position } : {};
+    if (scaled !== undefined) return { command, name, width: scaled, encoding: "mjpeg", ...start };
+    const { width, height, pixelFormat } = toRequest(
+      { ...this.#context.flags, encoding: undefined, bitrate: undefined, quality: undefined },
+      "image",
+    );
+    return { command, name, width, height, pixelFormat, ...start };
+  }
+
+  async play(query: PlayQuery, target: PlayTarget, signal: AbortSignal): Promise<PlayEnd> {
+    const { target: server, limits } = this.#context;
+    const request = this.#playRequest(query);
+    const { encoding = "raw", start = 0, duration } = request;
+    const statistics = new Statistics("get_video");
+    await using sink = target.open({
+      ...{ start, duration, live: server.classic ? true : undefined },
+      stats: () => statsOf(statistics, query.start),
+    });
+    const notify = (line: string) => target.note(line);
+    // For a seek, the page sends another request.
+    const options = { target: server, limits, signal, seekable: false, notify };
+    using response = await ask(request, options);
+    const result = await play(new BufferedResponse(response), {
+      ...{ sinks: [sink], statistics, encoding, signal, speed: 0, still: false, part: request },
+      onNotice: (notice) => {
+        const message = describeNotice(notice, { encoding, recording: false });
+        if (message !== undefined) target.note(message);
+      },
+    });
+    signal.throwIfAborted();
+    const { frames, audioFrames, dropped, name } = statistics;
+    const isEmpty = frames + audioFrames === 0;
+    if (result.outcome === "cut") {
+      if (isEmpty) throw explain(result.reason, { target: server, signal });
+      if (result.reason instanceof RequestError) throw result.reason;
+      const message = `Cannot finish "${name}": ${messageOf(result.reason)}`;
+      throw new Error(message, { cause: result.reason });
+    }
+    if (isEmpty) {
+      throw new RequestError(
+        "not_found",
+        `Cannot play "${name}" from there: the server has nothing of it to send`,
+      );
+    }
+    return { frames, dropped, warning: result.notes.join("; ") || null };
+  }
+
+  /** Combines the query with what the command line says about the encoding. */
+  #playRequest({ name, start, sound }: PlayQuery): MediaRequest {
+    const { flags } = this.#context;
+    const { encoding, bitrate, quality, pixelFormat, width, height, fps, audio } = toRequest(
+      { ...flags, image: undefined },
+      "video",
+    );
+    const changes = width ?? height ?? fps;
+    const usual = pixelFormat !== undefined ? "raw" : changes !== undefined ? "h264" : "copy";
+    return {
+      command: "get_video",
+      ...{ name, bitrate, quality, pixelFormat, width, height, fps },
+      encoding: encoding ?? usual,
+      audio: sound ? audio : false,
+      // Live media has no beginning, and the newest frame is the one to see.
+      ...(this.#entry(name)?.live ? { late: flags.late ?? "drop" } : { start, speed: 0 }),
+      duration: this.#durationFrom(start, name),
+    };
+  }
+
+  /** Seconds from a position to the end of the part that the command line asks for. */
+  #durationFrom(position: number, name: string | undefined): number | undefined {
+    const { command, name: wantedName, start = 0, duration } = this.#wanted ?? {};
+    if (command !== "get_video" || wantedName !== name || duration === undefined) return undefined;
+    return Math.max(0.001, start + duration - position);
+  }
+}
+
+/** @param start seconds of the media at which the timestamps begin */
+function statsOf(statistics: Statistics, start: number): PlayStats {
+  const { frames, audioFrames, bytes, dropped, framesPerSecond, latency, position } = statistics;
+  return {
+    ...{ frames, audioFrames, bytes, dropped },
+    fps: Number(framesPerSecond.toFixed(2)),
+    latencyMs: latency === undefined
+      ? null
+      : { p50: Number(latency.p50.toFixed(1)), p95: Number(latency.p95.toFixed(1)) },
+    position: start + position,
+  };
 }

@@ -1,29 +1,28 @@
-/** Who may see the page. Pure. */
+/** Access rules of the page. */
 import { type Address, hostOf, isAnyAddress, isLoopback } from "../net/address.ts";
 
-/** What decides about a request; header names in lower case. */
+/** The parts of a request that decide about access; header names in lower case. */
 export interface Visit {
   method: string;
-  /** Where to, with its query. */
   url: URL;
   header(name: string): string | null;
 }
 
-/** What becomes of a request. */
+/** The decision about a request. */
 export type Verdict =
   | { kind: "enter" }
   | { kind: "refused"; status: number; message: string }
-  /** The token was right: it becomes a cookie, and the address is shown without it. */
+  /** The token is right: it moves from the URL to a cookie. */
   | { kind: "welcome"; cookie: string; isCrossSite: boolean };
 
-/** Guards the page by the rules of {@linkcode Access.judge}. */
+/** Decides who may see the page. */
 export class Access {
   #address: Address;
   #token: string | undefined;
 
   /**
-   * @param address where it listens
-   * @param token has to be known; absent where no other machine can reach the page
+   * @param address where the page is served
+   * @param token that visitors need; `undefined` if only this machine can reach the page
    */
   constructor(address: Address, token: string | undefined) {
     this.#address = address;
@@ -31,9 +30,12 @@ export class Access {
   }
 
   /**
-   * Decides about a request. Only reading is allowed; by the name that the page has, since another
-   * could be a strange page's own that leads here; and not for the pages of others, but that they
-   * may link to this one. Where a token is needed, it comes in the address or in the cookie.
+   * Decides about a request.
+   *
+   * - Only GET and HEAD are allowed.
+   * - The header Host has to be a name of the page, against DNS rebinding.
+   * - Other sites may link to the page, but load nothing from it.
+   * - If there is a token, it is needed in the URL or in the cookie.
    */
   judge(visit: Visit): Verdict {
     const { method, url } = visit;
@@ -49,21 +51,22 @@ export class Access {
       return refused(403, "Cannot answer the pages of others");
     }
     if (this.#token === undefined) return { kind: "enter" };
-    const { name } = this;
+    const cookieName = this.#cookieName;
     if (isSame(url.searchParams.get("token") ?? "", this.#token) && url.pathname === "/") {
-      const cookie = `${name}=${this.#token}; Path=/; HttpOnly; SameSite=Strict`;
+      const cookie = `${cookieName}=${this.#token}; Path=/; HttpOnly; SameSite=Strict`;
       return { kind: "welcome", cookie, isCrossSite };
     }
-    if (isSame(cookieOf(visit.header("cookie") ?? "", name), this.#token)) return { kind: "enter" };
+    const cookie = cookieOf(visit.header("cookie") ?? "", cookieName);
+    if (isSame(cookie, this.#token)) return { kind: "enter" };
     return refused(401, "Cannot show the page: expected the address with the token, as printed");
   }
 
-  /** Name of the cookie: all ports of a host have the same ones. */
-  get name(): string {
+  /** Name of the cookie; with the port, since all ports of a host share their cookies. */
+  get #cookieName(): string {
     return `stream_${this.#address.port}`;
   }
 
-  /** Whether another page has sent for it; sockets know no other protection. */
+  /** Whether another site sent the request; WebSockets have no other protection. */
   #isForeign(visit: Visit): boolean {
     const origin = visit.header("origin");
     return origin !== null && origin !== `http://${visit.header("host")}`;
@@ -72,7 +75,7 @@ export class Access {
   #isOwnName(name: string): boolean {
     const { hostname } = this.#address;
     if (isLoopback(name) || name === hostname.toLowerCase()) return true;
-    // It may have any name there; what a strange page lacks is the token.
+    // At all addresses the page may have any name; a rebound site lacks the token.
     return isAnyAddress(hostname) && this.#token !== undefined && name !== "";
   }
 }
@@ -81,14 +84,14 @@ function refused(status: number, message: string): Verdict {
   return { kind: "refused", status, message };
 }
 
-/** The value of a cookie; `""` where there is none. */
+/** The value of a cookie; `""` if there is none. */
 function cookieOf(header: string, name: string): string {
   const found = header.split(";").map((pair) => pair.trim())
     .find((pair) => pair.startsWith(`${name}=`));
   return found?.slice(name.length + 1) ?? "";
 }
 
-/** Compares in a time that does not tell how much of it was right. */
+/** Compares in constant time. */
 function isSame(given: string, expected: string): boolean {
   let difference = given.length ^ expected.length;
   for (let at = 0; at < expected.length; at++) {

@@ -1,4 +1,4 @@
-/** The files of the page, carried in the program. Pure. */
+/** The files of the page, embedded in the program. */
 import api from "./page/api.js" with { type: "text" };
 import dom from "./page/dom.js" with { type: "text" };
 import icon from "./page/icon.svg" with { type: "text" };
@@ -16,7 +16,7 @@ import stallWatch from "./page/stall_watch.js" with { type: "text" };
 /** A file of the page. */
 export interface PageFile {
   text: string;
-  /** Its media type. */
+  /** Media type. */
   type: string;
 }
 
@@ -33,7 +33,7 @@ const SCRIPTS: Record<string, string> = {
   "stall_watch.js": stallWatch,
 };
 
-/** The files by their paths. */
+/** The files by URL path. */
 export const PAGE_FILES: ReadonlyMap<string, PageFile> = new Map([
   ["/", { text: index, type: "text/html; charset=utf-8" }],
   ["/page.css", { text: style, type: "text/css; charset=utf-8" }],

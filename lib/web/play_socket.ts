@@ -1,51 +1,49 @@
-import { deadline } from "../base/async.ts";
+import { deadline, onAbort } from "../base/async.ts";
 import { messageOf } from "../base/errors.ts";
-import { Statistics } from "../client/playback/statistics.ts";
-import type { PlayEnd, PlayHead, PlayTarget } from "../client/web_service.ts";
-import { codeOf } from "./errors.ts";
+import { codeOf } from "./api.ts";
+import type { PlayHead, PlayOutput } from "./play.ts";
+import type { PlayEnd, PlayStats } from "./service.ts";
 
-/** Bytes of the MP4 that may be under way, or lie unused in the page. */
+/** Bytes of the MP4 that may be under way to the page, or lie unused in it. */
 const WINDOW = 2 << 20;
 
-/** Milliseconds from one count to the next. */
+/** Milliseconds between two messages with counters. */
 const STATS_INTERVAL = 500;
 
-/** Milliseconds that the page has to answer when the socket is closed. */
-const FAREWELL = 1000;
+/** Milliseconds that the page has to close the socket. */
+const CLOSE_TIMEOUT = 1000;
 
-/** Statuses with which a socket is closed (RFC 6455, section 7.4.1). */
-const CLOSE = { done: 1000, away: 1001, broken: 1011 };
+/** Status codes of closing (RFC 6455, section 7.4.1). */
+const CLOSE = { done: 1000, away: 1001, failed: 1011 };
 
-/** What {@linkcode PlaySocket} has to know. */
+/** Options of {@linkcode PlaySocket}. */
 export interface PlaySocketOptions {
-  /** Seconds that were asked for as the beginning. */
-  start: number;
-  /** Ends it, since the program ends. */
+  /** Ends the play at shutdown. */
   signal: AbortSignal;
 }
 
 /**
- * One play over one socket: what is known of it and what happens as JSON, the MP4 as it is. The
- * page says how many bytes it has used, and gets no more than a window's beyond that.
+ * One play over a WebSocket: messages as JSON texts, the MP4 as binary ones. The page reports how
+ * many bytes it has used, and is sent at most a window beyond that.
  */
-export class PlaySocket implements PlayTarget {
-  readonly statistics = new Statistics("get_video");
+export class PlaySocket implements PlayOutput {
   #socket: WebSocket;
-  #options: PlaySocketOptions;
-  #gone = new AbortController();
+  #left = new AbortController();
+  #signal: AbortSignal;
   #opened = Promise.withResolvers<void>();
   #closed = Promise.withResolvers<void>();
+  #stats: (() => PlayStats) | undefined;
   /** Bytes sent, and of these, used by the page. */
   #sent = 0;
   #used = 0;
   #credit = Promise.withResolvers<void>();
 
-  constructor(socket: WebSocket, options: PlaySocketOptions) {
+  constructor(socket: WebSocket, { signal }: PlaySocketOptions) {
     this.#socket = socket;
-    this.#options = options;
+    this.#signal = AbortSignal.any([this.#left.signal, signal]);
     socket.addEventListener("open", () => this.#opened.resolve());
-    socket.addEventListener("message", ({ data }) => this.#hear(data));
-    // A close follows.
+    socket.addEventListener("message", ({ data }) => this.#onMessage(data));
+    // "close" follows.
     socket.addEventListener("error", () => this.#leave());
     socket.addEventListener("close", () => {
       this.#leave();
@@ -53,52 +51,44 @@ export class PlaySocket implements PlayTarget {
     });
   }
 
-  /** Fires when the page has left, or the program ends. */
-  get signal(): AbortSignal {
-    return AbortSignal.any([this.#gone.signal, this.#options.signal]);
-  }
-
   /**
-   * Plays until the end, and closes the socket once the page has used all.
+   * Plays until the end, and closes the socket once the page has used everything.
    *
-   * @param action plays to this, and ends by the signal
+   * @param action writes to this socket until the signal fires
    */
   async run(action: (signal: AbortSignal) => Promise<PlayEnd>): Promise<void> {
-    const { signal } = this;
-    const interval = setInterval(() => this.#count(), STATS_INTERVAL);
-    const leave = () => this.#credit.resolve();
-    signal.addEventListener("abort", leave);
+    const signal = this.#signal;
+    const interval = setInterval(() => this.#sendStats(), STATS_INTERVAL);
+    using _abort = onAbort(signal, () => this.#credit.resolve());
     let status = CLOSE.done;
     try {
       await this.#opened.promise;
       const end = await action(signal);
-      this.#count();
-      this.#say({ kind: "end", ...end });
+      this.#sendStats();
+      this.#send({ kind: "end", ...end });
     } catch (error) {
-      status = signal.aborted ? CLOSE.away : CLOSE.broken;
+      status = signal.aborted ? CLOSE.away : CLOSE.failed;
       if (!signal.aborted) {
-        this.#say({ kind: "problem", code: codeOf(error), message: messageOf(error) });
+        this.#send({ kind: "problem", code: codeOf(error), message: messageOf(error) });
       }
     } finally {
       clearInterval(interval);
     }
-    // A socket that is closed loses what is still under way.
+    // Closing the socket would lose the bytes that are still under way.
     while (this.#used < this.#sent && !signal.aborted) await this.#moreUsed();
-    signal.removeEventListener("abort", leave);
     if (this.#socket.readyState === WebSocket.OPEN) this.#socket.close(status);
-    // A page that stands still must not keep the program from its end.
-    using _limit = deadline(FAREWELL, () => this.#closed.resolve());
+    // A page that hangs must not delay the shutdown.
+    using _limit = deadline(CLOSE_TIMEOUT, () => this.#closed.resolve());
     await this.#closed.promise;
   }
 
   begin(head: PlayHead): void {
-    this.#say({ kind: "begin", ...head });
+    this.#send({ kind: "begin", ...head });
   }
 
   async write(bytes: Uint8Array): Promise<void> {
-    const { signal } = this;
     for (let at = 0; at < bytes.byteLength;) {
-      signal.throwIfAborted();
+      this.#signal.throwIfAborted();
       const room = this.#used + WINDOW - this.#sent;
       if (room > 0) {
         const part = bytes.slice(at, at + room);
@@ -111,68 +101,40 @@ export class PlaySocket implements PlayTarget {
     }
   }
 
-  /** Waits until the page has used more, or has left. */
+  note(message: string): void {
+    this.#send({ kind: "note", message });
+  }
+
+  watch(stats: () => PlayStats): void {
+    this.#stats = stats;
+  }
+
+  /** Waits until the page has used more, or the signal fires. */
   async #moreUsed(): Promise<void> {
     this.#credit = Promise.withResolvers();
     await this.#credit.promise;
   }
 
-  note(message: string): void {
-    this.#say({ kind: "note", message });
+  #sendStats(): void {
+    if (this.#sent > 0) this.#send({ kind: "stats", ...this.#stats?.() });
   }
 
-  #count(): void {
-    if (this.#sent === 0) return;
-    this.#say({ kind: "stats", ...statsOf(this.statistics, this.#options.start) });
-  }
-
-  #say(message: object): void {
+  #send(message: object): void {
     if (this.#socket.readyState !== WebSocket.OPEN) return;
     this.#socket.send(JSON.stringify(message));
   }
 
-  /** Takes the bytes that the page has used so far. */
-  #hear(data: unknown): void {
+  /** Takes the number of bytes that the page has used so far. */
+  #onMessage(data: unknown): void {
     const used = typeof data === "string" ? Number(data) : NaN;
-    // A fraction of a byte would leave room that no byte fits into.
+    // A fraction would leave room that is smaller than a byte.
     if (!(Number.isInteger(used) && used > this.#used && used <= this.#sent)) return;
     this.#used = used;
     this.#credit.resolve();
   }
 
   #leave(): void {
-    this.#gone.abort();
+    this.#left.abort();
     this.#opened.resolve();
   }
-}
-
-/** What the page is told of a play, twice a second. */
-export interface PlayStats {
-  frames: number;
-  audioFrames: number;
-  bytes: number;
-  dropped: number;
-  /** Pictures a second, over the whole time. */
-  fps: number;
-  /** Milliseconds from a live picture's capture to its arrival; null where nothing is live. */
-  latencyMs: { p50: number; p95: number } | null;
-  /** Seconds of the media up to which it has come. */
-  position: number;
-}
-
-/**
- * What is counted, in the form for the page.
- *
- * @param start seconds of the media at which the time line of the timestamps begins
- */
-export function statsOf(statistics: Statistics, start: number): PlayStats {
-  const { frames, audioFrames, bytes, dropped, framesPerSecond, latency, position } = statistics;
-  return {
-    ...{ frames, audioFrames, bytes, dropped },
-    fps: Number(framesPerSecond.toFixed(2)),
-    latencyMs: latency === undefined
-      ? null
-      : { p50: Number(latency.p50.toFixed(1)), p95: Number(latency.p95.toFixed(1)) },
-    position: start + position,
-  };
 }

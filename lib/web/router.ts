@@ -1,49 +1,46 @@
 import { RequestError } from "../base/errors.ts";
-import { Statistics } from "../client/playback/statistics.ts";
-import type { RunContext } from "../client/run.ts";
-import { Catalog, playInPage, type PlayTarget } from "../client/web_service.ts";
-import { formatAddress } from "../net/address.ts";
-import type { MediaRequest } from "../protocol/native/request.ts";
 import type { PictureFile } from "../sinks/browser/snapshot.ts";
+import type { InstalledFfmpeg } from "../sinks/programs.ts";
 import type { Access, Verdict } from "./access.ts";
+import { errorResponse, parseImageQuery, parsePlayQuery } from "./api.ts";
 import { PAGE_FILES } from "./assets.ts";
-import { errorResponse } from "./errors.ts";
-import { PlayBody } from "./play_response.ts";
+import { createTarget, PlayBody, type PlayOutput } from "./play.ts";
 import { PlaySocket } from "./play_socket.ts";
-import { parsePictureQuery, parsePlayQuery } from "./query.ts";
-import { GatewayPictures } from "./thumbnails.ts";
+import type { WebService } from "./service.ts";
+import { Thumbnails } from "./thumbnails.ts";
 
-/** Plays at once, of all tabs together: each takes an FFmpeg. */
+/** Plays at once, of all tabs together; each takes an FFmpeg process. */
 const MAX_PLAYS = 16;
 
-/** What {@linkcode Gateway} has to know. */
-export interface GatewayOptions {
+/** Options of {@linkcode Router}. */
+export interface RouterOptions {
   access: Access;
-  /** What the command line asks for, if anything. */
-  wanted?: MediaRequest;
-  /** Ends everything. */
+  /** Writes the MP4 of plays. */
+  ffmpeg: Pick<InstalledFfmpeg, "dialect">;
+  /** Ends all plays. */
   signal: AbortSignal;
 }
 
-/** Answers the page: its files, lists and pictures, and plays, each over a connection of its own. */
-export class Gateway implements AsyncDisposable {
-  #context: Pick<RunContext, "flags" | "ffmpeg">;
-  #options: GatewayOptions;
-  #catalog: Catalog;
-  #pictures: GatewayPictures;
+/** Handles the HTTP requests of the page: its files, and the routes below `/api/`. */
+export class Router implements AsyncDisposable {
+  #service: WebService;
+  #options: RouterOptions;
+  #thumbnails: Thumbnails;
   #plays = new Set<Promise<void>>();
-  #over = new AbortController();
+  #closed = new AbortController();
+  /** Fires when everything ends. */
+  #signal: AbortSignal;
 
-  constructor(context: Pick<RunContext, "flags" | "ffmpeg">, options: GatewayOptions) {
-    this.#context = context;
+  constructor(service: WebService, options: RouterOptions) {
+    this.#service = service;
     this.#options = options;
-    this.#catalog = new Catalog(context);
-    this.#pictures = new GatewayPictures({ context, catalog: this.#catalog });
+    this.#thumbnails = new Thumbnails(service);
+    this.#signal = AbortSignal.any([options.signal, this.#closed.signal]);
   }
 
-  /** Answers a request. */
-  async answer(request: Request): Promise<Response> {
-    // It has the name in it that the request calls the page by, whatever that is.
+  /** Responds to a request. */
+  async handle(request: Request): Promise<Response> {
+    // Deno builds the URL with the header Host, which may be anything.
     const url = URL.parse(request.url);
     if (url === null) return plain(400, "Cannot show the page by this name: expected its address");
     const verdict = this.#options.access.judge({
@@ -52,20 +49,20 @@ export class Gateway implements AsyncDisposable {
       header: (name) => request.headers.get(name),
     });
     const response = verdict.kind === "enter"
-      ? await this.#enter(request, url)
-      : outside(verdict, url);
-    // The answer to an upgrade has its headers already.
+      ? await this.#route(request, url)
+      : responseTo(verdict, url);
+    // The headers of an upgrade are final.
     if (response.status === 101) return response;
-    return guarded(response, request.headers.get("host") ?? "");
+    return protect(response, request.headers.get("host") ?? "");
   }
 
-  /** Ends all plays, and waits until they are over. */
+  /** Ends all plays, and waits for them. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#over.abort();
+    this.#closed.abort();
     await Promise.all(this.#plays);
   }
 
-  async #enter(request: Request, url: URL): Promise<Response> {
+  async #route(request: Request, url: URL): Promise<Response> {
     const file = PAGE_FILES.get(url.pathname);
     if (file !== undefined) {
       const headers = { "Content-Type": file.type, "Cache-Control": "no-cache" };
@@ -75,49 +72,35 @@ export class Gateway implements AsyncDisposable {
       return plain(404, "Cannot find that: expected / or one of the addresses below /api");
     }
     try {
-      return await this.#api(request, url);
+      return await this.#callApi(request, url);
     } catch (error) {
       return errorResponse(error);
     }
   }
 
-  async #api(request: Request, { pathname, searchParams }: URL): Promise<Response> {
-    const signal = this.#ended;
+  async #callApi(request: Request, { pathname, searchParams }: URL): Promise<Response> {
+    const signal = this.#signal;
     switch (request.method === "GET" ? pathname : "") {
-      case "/api/list":
-        return Response.json(await this.#list(signal), {
-          headers: { "Cache-Control": "no-store" },
-        });
+      case "/api/list": {
+        const { server, classic, start } = this.#service.info;
+        const entries = await this.#service.list(signal);
+        const headers = { "Cache-Control": "no-store" };
+        return Response.json({ server, classic, start, entries }, { headers });
+      }
       case "/api/image":
-        return picture(await this.#pictures.image(parsePictureQuery(searchParams), signal), 0);
+        return imageResponse(
+          await this.#thumbnails.image(parseImageQuery(searchParams), signal),
+          "no-store",
+        );
       case "/api/thumbnail": {
-        const { name = "" } = parsePictureQuery(searchParams);
-        return picture(await this.#pictures.thumbnail(name, signal), 60);
+        const { name = "" } = parseImageQuery(searchParams);
+        const file = await this.#thumbnails.thumbnail(name, signal);
+        return imageResponse(file, "private, max-age=60");
       }
       case "/api/play":
         return await this.#play(request, searchParams);
     }
     throw new RequestError("not_found", `Cannot ${request.method} "${pathname}": there is no such`);
-  }
-
-  /** Fires when everything ends. */
-  get #ended(): AbortSignal {
-    return AbortSignal.any([this.#options.signal, this.#over.signal]);
-  }
-
-  async #list(signal: AbortSignal): Promise<object> {
-    const { flags } = this.#context;
-    const { wanted } = this.#options;
-    const start = wanted === undefined ? null : {
-      kind: wanted.command === "get_image" ? "image" : "video",
-      name: wanted.name ?? null,
-      at: wanted.start ?? 0,
-      loop: wanted.loop ?? false,
-      // The page waits for nothing but its own clock.
-      speed: wanted.speed || 1,
-    };
-    const server = formatAddress({ hostname: flags.host, port: flags.port });
-    return { server, classic: flags.classic, start, entries: await this.#catalog.list(signal) };
   }
 
   async #play(request: Request, params: URLSearchParams): Promise<Response> {
@@ -128,38 +111,36 @@ export class Gateway implements AsyncDisposable {
         `Cannot play more than ${MAX_PLAYS} at once: close another tab`,
       );
     }
-    const play = (target: PlayTarget, statistics: Statistics) => (signal: AbortSignal) =>
-      playInPage(query, target, {
-        ...{ context: this.#context, wanted: this.#options.wanted, statistics, signal },
-        live: this.#catalog.known(query.name)?.live ?? false,
-      });
-    const ended = this.#ended;
+    const { can } = query;
+    const dialect = () => this.#options.ffmpeg.dialect();
+    const playTo = (output: PlayOutput) => (signal: AbortSignal) =>
+      this.#service.play(query, createTarget(output, { can, dialect, signal }), signal);
     if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
-      const body = new PlayBody(ended);
-      this.#keep(body.run(play(body, new Statistics("get_video"))));
+      const body = new PlayBody(this.#signal);
+      this.#track(body.run(playTo(body)));
       return await body.response();
     }
     const { socket, response } = Deno.upgradeWebSocket(request);
-    const target = new PlaySocket(socket, { start: query.start, signal: ended });
-    this.#keep(target.run(play(target, target.statistics)));
+    const output = new PlaySocket(socket, { signal: this.#signal });
+    this.#track(output.run(playTo(output)));
     return response;
   }
 
-  /** Remembers a play until it is over. */
-  #keep(play: Promise<void>): void {
+  /** Counts a play until it has ended. */
+  #track(play: Promise<void>): void {
     this.#plays.add(play);
     play.finally(() => this.#plays.delete(play));
   }
 }
 
-/** What is answered to those who may not enter, or not yet. */
-function outside(verdict: Exclude<Verdict, { kind: "enter" }>, url: URL): Response {
+/** The response to a visitor who may not enter, or not yet. */
+function responseTo(verdict: Exclude<Verdict, { kind: "enter" }>, url: URL): Response {
   if (verdict.kind === "refused") return plain(verdict.status, verdict.message);
   const headers = { "Set-Cookie": verdict.cookie, "Cache-Control": "no-store" };
   if (!verdict.isCrossSite) {
     return new Response(null, { status: 303, headers: { ...headers, Location: "/" } });
   }
-  // Who follows a link from elsewhere sends no such cookie along with what a redirection leads to.
+  // After a link on another site, a redirect would be requested without the SameSite cookie.
   const page = `<!DOCTYPE html><meta http-equiv="refresh" content="0; url=${url.origin}/">\n`;
   return new Response(page, {
     headers: { ...headers, "Content-Type": "text/html; charset=utf-8" },
@@ -171,25 +152,24 @@ function plain(status: number, message: string): Response {
   return new Response(`${message}\n`, { status, headers });
 }
 
-/** @param seconds for which the browser may keep it; 0 for not at all */
-function picture({ type, bytes }: PictureFile, seconds: number): Response {
-  const keeping = seconds === 0 ? "no-store" : `private, max-age=${seconds}`;
-  return new Response(bytes, { headers: { "Content-Type": type, "Cache-Control": keeping } });
+function imageResponse({ type, bytes }: PictureFile, caching: string): Response {
+  return new Response(bytes, { headers: { "Content-Type": type, "Cache-Control": caching } });
 }
 
-/** Lets the page load nothing but what is served here, and run in no frame of others. */
-function guarded(response: Response, host: string): Response {
+/** Sets the headers that keep the page to its own files, and out of frames. */
+function protect(response: Response, host: string): Response {
   const { headers } = response;
-  // Not every browser takes sockets for the page's own; the host has been looked at.
   const policy = [
-    ...[
-      "default-src 'none'",
-      "script-src 'self'",
-      "style-src 'self'",
-      "img-src 'self' blob: data:",
-    ],
-    ...["media-src 'self' blob:", `connect-src 'self' ws://${host}`, "base-uri 'none'"],
-    ...["form-action 'none'", "frame-ancestors 'none'"],
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src 'self' blob: data:",
+    "media-src 'self' blob:",
+    // Not every browser counts WebSockets as 'self'; the host has passed the access check.
+    `connect-src 'self' ws://${host}`,
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
   ];
   headers.set("Content-Security-Policy", policy.join("; "));
   headers.set("X-Content-Type-Options", "nosniff");

@@ -1,150 +1,125 @@
+import { onAbort } from "../base/async.ts";
 import { messageOf } from "../base/errors.ts";
-import type { RunContext } from "../client/run.ts";
-import type { Environment } from "../client/terminal/environment.ts";
-import { formatAddress, isAnyAddress, isLoopback, parseHttpAddress } from "../net/address.ts";
-import type { MediaRequest } from "../protocol/native/request.ts";
+import { type Address, formatAddress, isAnyAddress, isLoopback } from "../net/address.ts";
+import type { InstalledFfmpeg } from "../sinks/programs.ts";
 import { Access } from "./access.ts";
-import { errorResponse } from "./errors.ts";
-import { Gateway } from "./router.ts";
+import { errorResponse } from "./api.ts";
+import { Router } from "./router.ts";
+import type { WebService } from "./service.ts";
+
+/** Options of {@linkcode servePage}. */
+export interface ServeOptions {
+  /** Where to listen; port 0 takes a free one. */
+  address: Address;
+  /** Name of the flag that sets the address, for error messages. */
+  flag: string;
+  /** Writes the MP4 of plays. */
+  ffmpeg: Pick<InstalledFfmpeg, "version" | "dialect">;
+  /** Stops serving. */
+  signal: AbortSignal;
+}
 
 /** A page that is served. */
 export interface ServedPage extends AsyncDisposable {
-  /** Settled when it is served no more. */
+  /** URL to open on this machine, with the token if there is one. */
+  url: string;
+  /** Resolves when serving has stopped. */
   closed: Promise<void>;
 }
 
 /**
- * Variables by which Deno listens somewhere else than it is asked to, or believes a request about
- * where it comes from.
+ * Variables by which Deno listens elsewhere than it is told to, or believes a request about its
+ * origin.
  */
 const SERVE_VARIABLES = ["DENO_SERVE_ADDRESS", "DENO_TRUST_PROXY_HEADERS"];
 
-/** Bytes of chance in a token. */
+/** Random bytes in a token. */
 const TOKEN_SIZE = 16;
 
 /**
- * Serves the page of `--view browser` until the signal fires, or it is disposed: tells its address
- * and opens it. Other machines need the token in it.
+ * Serves the page until the signal fires or it is disposed. If other machines can reach the address,
+ * visitors need the token in the URL.
  *
- * @throws {Error} where it cannot listen there, or FFmpeg is missing or too old
+ * @throws {Error} if it cannot listen there, or FFmpeg is missing or too old
  */
-export async function browse(context: RunContext, request?: MediaRequest): Promise<ServedPage> {
-  const { flags, environment, ffmpeg, signal } = context;
+export async function servePage(
+  service: WebService,
+  { address: wanted, flag, ffmpeg, signal }: ServeOptions,
+): Promise<ServedPage> {
   const checked = ffmpeg.version("ffmpeg");
-  const wished = parseHttpAddress(flags.http);
-  const isOpen = !isLoopback(wished.hostname);
-  const token = isOpen
-    ? crypto.getRandomValues(new Uint8Array(TOKEN_SIZE)).toBase64({
-      alphabet: "base64url",
-      omitPadding: true,
-    })
-    : undefined;
-  const over = new AbortController();
-  const ended = AbortSignal.any([signal, over.signal]);
+  const closing = new AbortController();
+  const ended = AbortSignal.any([signal, closing.signal]);
   const listening = Promise.withResolvers<Deno.NetAddr>();
-  const ready = Promise.withResolvers<Gateway>();
+  const ready = Promise.withResolvers<Router>();
   // With a signal that has fired already, Deno would neither listen nor end.
   signal.throwIfAborted();
-  const server = listen(wished, {
+  const server = listen(wanted, {
+    flag,
     onListen: listening.resolve,
-    answer: async (request) => await (await ready.promise).answer(request),
+    handle: async (request) => await (await ready.promise).handle(request),
     signal: ended,
   });
   const { port } = await listening.promise;
   try {
     await checked;
   } catch (error) {
-    over.abort();
+    closing.abort();
     await server.finished;
     throw error;
   }
-  const access = new Access({ hostname: wished.hostname, port }, token);
-  const gateway = new Gateway(context, { access, wanted: request, signal: ended });
-  ready.resolve(gateway);
-  const close = async () => {
-    await gateway[Symbol.asyncDispose]();
-    await server.finished;
-  };
+  const { hostname } = wanted;
+  const token = isLoopback(hostname) ? undefined : createToken();
+  const access = new Access({ hostname, port }, token);
+  const router = new Router(service, { access, ffmpeg, signal: ended });
+  ready.resolve(router);
   const { promise: closed, resolve } = Promise.withResolvers<void>();
-  const end = () => void close().then(resolve);
-  if (ended.aborted) end();
-  else ended.addEventListener("abort", end, { once: true });
+  const close = async () => {
+    await router[Symbol.asyncDispose]();
+    await server.finished;
+    resolve();
+  };
+  onAbort(ended, close);
+  const reached = isAnyAddress(hostname) ? "127.0.0.1" : hostname;
   const query = token === undefined ? "" : `?token=${token}`;
-  const reached = isAnyAddress(wished.hostname) ? "127.0.0.1" : wished.hostname;
-  const address = `http://${formatAddress({ hostname: reached, port })}/${query}`;
-  // Where standard output takes the media, it takes nothing else.
-  const tell = flags.output === "-" ? environment.printError : environment.print;
-  tell(`Watch at ${address}\n`);
-  if (isAnyAddress(wished.hostname)) {
-    environment.printError(
-      "From other machines: the same, with this one's name or address for 127.0.0.1\n",
-    );
-  }
-  openAddress(address, environment);
   return {
+    url: `http://${formatAddress({ hostname: reached, port })}/${query}`,
     closed,
     [Symbol.asyncDispose]: async () => {
-      over.abort();
+      closing.abort();
       await closed;
     },
   };
 }
 
+function createToken(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(TOKEN_SIZE));
+  return bytes.toBase64({ alphabet: "base64url", omitPadding: true });
+}
+
 /**
- * Answers until the signal fires, which closes all connections at once: whoever reads slowly, or
- * not at all, would be waited for without end.
+ * Handles requests until the signal fires, which closes all connections at once: waiting for a
+ * reader that is slow, or reads nothing, could take forever.
  *
- * @throws {Error} with what to do, where something else listens there, or nobody may
+ * @throws {Error} with advice, if the address is taken or not allowed
  */
 function listen(
-  { hostname, port }: { hostname: string; port: number },
-  { onListen, answer, signal }: {
+  { hostname, port }: Address,
+  { flag, onListen, handle, signal }: {
+    flag: string;
     onListen: (address: Deno.NetAddr) => void;
-    answer: (request: Request) => Promise<Response>;
+    handle: (request: Request) => Promise<Response>;
     signal: AbortSignal;
   },
 ): Deno.HttpServer<Deno.NetAddr> {
   for (const name of SERVE_VARIABLES) Deno.env.delete(name);
   try {
-    return Deno.serve({ hostname, port, signal, onListen, onError: errorResponse }, answer);
+    return Deno.serve({ hostname, port, signal, onListen, onError: errorResponse }, handle);
   } catch (cause) {
     const reason = cause instanceof Deno.errors.AddrInUse
-      ? "something listens there already, expected a free port in --http"
-      : `${messageOf(cause)}, expected an address of this machine and a free port in --http`;
+      ? `something listens there already, expected a free port in --${flag}`
+      : `${messageOf(cause)}, expected an address of this machine and a free port in --${flag}`;
     throw new Error(`Cannot serve the page at ${formatAddress({ hostname, port })}: ${reason}`, {
       cause,
     });
-  }
-}
-
-/** The program that opens an address in the user's browser, with its first arguments. */
-const OPENERS: Partial<Record<typeof Deno.build.os, readonly [string, ...string[]]>> = {
-  darwin: ["open"],
-  windows: ["cmd", "/c", "start", ""],
-};
-
-/**
- * Opens an address in the user's browser, where there is a screen. Where that does not work, the
- * user still has the address to read. The browser may be this very child, and goes on without this
- * program.
- */
-export function openAddress(address: string, { screen }: Pick<Environment, "screen">): void {
-  if (screen === undefined) return;
-  const [program, ...args] = OPENERS[Deno.build.os] ?? ["xdg-open"];
-  try {
-    const child = new Deno.Command(program, {
-      args: [...args, address],
-      stdin: "null",
-      stdout: "null",
-      stderr: "null",
-      detached: true,
-    }).spawn();
-    child.unref();
-    // It is asked for, so that the system forgets the child when it ends.
-    child.status.catch(() => {});
-  } catch (error) {
-    const { NotFound, NotCapable, PermissionDenied } = Deno.errors;
-    if ([NotFound, NotCapable, PermissionDenied].some((kind) => error instanceof kind)) return;
-    throw error;
   }
 }

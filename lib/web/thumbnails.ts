@@ -1,153 +1,102 @@
 import { Semaphore } from "../base/async.ts";
 import { RequestError } from "../base/errors.ts";
-import { connect } from "../client/connection/connection.ts";
-import { explained } from "../client/connection/errors.ts";
-import { toRequest } from "../client/options.ts";
-import { requestMedia } from "../client/request/native.ts";
-import { requestScript } from "../client/request/script.ts";
-import type { RunContext } from "../client/run.ts";
-import type { Catalog } from "../client/web_service.ts";
-import type { Frame, StreamDescription } from "../media/frame.ts";
-import type { MediaRequest } from "../protocol/native/request.ts";
 import type { ListEntry } from "../protocol/native/response.ts";
 import { type PictureFile, toBrowserPicture } from "../sinks/browser/snapshot.ts";
-import type { PictureQuery } from "./query.ts";
+import type { ImageQuery } from "./api.ts";
+import type { ImageRequest, WebService } from "./service.ts";
 
-/** Pictures that are got at once; each takes the server an FFmpeg. */
-const AT_ONCE = 2;
+/** Images fetched at once; each takes an FFmpeg process. */
+const MAX_FETCHES = 2;
 
-/** Bytes of small pictures that are kept. */
-const CACHE = 8 << 20;
+/** Bytes of the thumbnail cache. */
+const CACHE_SIZE = 8 << 20;
 
-/** Pixels: width of a small picture. */
-const SMALL = 320;
+/** Pixels: width of a thumbnail. */
+const THUMBNAIL_WIDTH = 320;
 
-/** Of a video's small picture: how far in it lies, as a share of all, and seconds at the most. */
-const SHARE = 0.1;
-const FARTHEST = 30;
+/** Position of a video's thumbnail: share of the duration, and seconds at most. */
+const POSITION_SHARE = 0.1;
+const MAX_POSITION = 30;
 
-/** Milliseconds for which a live source's small picture is good. */
-const LIVE_FRESH = 10_000;
+/** Milliseconds until the thumbnail of a live source is fetched anew. */
+const LIVE_LIFETIME = 10_000;
 
-/** A small picture that is kept. */
-interface Small extends PictureFile {
-  /** Milliseconds since some fixed moment up to which it is good. */
+interface Thumbnail extends PictureFile {
+  /** Expiry time, milliseconds of the clock. */
   until: number;
 }
 
-/** What {@linkcode GatewayPictures} has to know. */
-export interface GatewayPicturesOptions {
-  context: Pick<RunContext, "flags">;
-  catalog: Catalog;
-  /** Milliseconds since some fixed moment; never goes back. */
-  now?: () => number;
-}
-
-/** Gets single pictures for the page. */
-export class GatewayPictures {
-  #context: Pick<RunContext, "flags">;
-  #catalog: Catalog;
+/** Gets single images for the page, and caches the small ones. */
+export class Thumbnails {
+  #service: WebService;
   #now: () => number;
-  #small = new ByteCache<Small>(CACHE);
-  #turns = new Semaphore(AT_ONCE);
+  #cache = new ByteCache<Thumbnail>(CACHE_SIZE);
+  #fetches = new Semaphore(MAX_FETCHES);
 
-  constructor({ context, catalog, now = () => performance.now() }: GatewayPicturesOptions) {
-    this.#context = context;
-    this.#catalog = catalog;
+  /** @param now milliseconds of a clock that never goes back */
+  constructor(service: WebService, now: () => number = () => performance.now()) {
+    this.#service = service;
     this.#now = now;
   }
 
   /**
-   * A picture in full size, as PNG.
+   * An image in full size, as PNG.
    *
-   * @throws {RequestError} what the server says against it
+   * @throws {RequestError} if the service refuses it
    */
-  async image({ name, start }: PictureQuery, signal: AbortSignal): Promise<PictureFile> {
-    const { width, height, pixelFormat } = toRequest(
-      { ...this.#context.flags, encoding: undefined, bitrate: undefined, quality: undefined },
-      "image",
-    );
-    const size = { width, height, pixelFormat };
-    const request = { name, ...size, ...(start > 0 ? { start } : {}) };
-    return await this.#turns.take(() => this.#get(request, "png", signal), { signal });
+  async image(query: ImageQuery, signal: AbortSignal): Promise<PictureFile> {
+    return await this.#fetches.take(() => this.#fetch(query, "png", signal), { signal });
   }
 
   /**
-   * A small picture, as JPEG; of a video one from some way in.
+   * A small image, as JPEG; of a video, a frame from near its beginning.
    *
-   * @throws {RequestError} `not_found` for sound, or what the server says against it
+   * @throws {RequestError} `not_found` for audio, or if the service refuses it
    */
   async thumbnail(name: string, signal: AbortSignal): Promise<PictureFile> {
-    const { classic } = this.#context.flags;
-    const entry = await this.#catalog.find(name, signal);
-    if (classic || entry === undefined || entry.kind === "audio") {
+    const entry = await this.#service.find(name, signal);
+    if (this.#service.info.classic || entry === undefined || entry.kind === "audio") {
       const reason = entry?.kind === "audio" ? "it is sound" : "there is none";
       throw new RequestError("not_found", `Cannot get a picture of "${name}": ${reason}`);
     }
     const key = JSON.stringify([name, entry.size, entry.duration]);
-    return this.#kept(key) ??
-      await this.#turns.take(async () => {
-        // Another tab may have got it meanwhile.
-        const found = this.#kept(key) ?? await this.#getSmall(entry, signal);
-        const until = entry.live ? this.#now() + LIVE_FRESH : Infinity;
-        this.#small.set(key, { until, ...found });
+    return this.#cached(key) ??
+      await this.#fetches.take(async () => {
+        // Another tab may have fetched it meanwhile.
+        const found = this.#cached(key) ?? await this.#fetch(thumbnailOf(entry), "jpeg", signal);
+        const until = entry.live ? this.#now() + LIVE_LIFETIME : Infinity;
+        this.#cache.set(key, { until, ...found });
         return found;
       }, { signal });
   }
 
-  #kept(key: string): Small | undefined {
-    const found = this.#small.get(key);
+  #cached(key: string): Thumbnail | undefined {
+    const found = this.#cache.get(key);
     return found !== undefined && found.until > this.#now() ? found : undefined;
   }
 
-  async #getSmall(
-    { name, kind, live, duration = 0 }: ListEntry,
-    signal: AbortSignal,
-  ): Promise<PictureFile> {
-    const request = { name, width: SMALL, encoding: "mjpeg" as const };
-    const start = Math.min(duration * SHARE, FARTHEST);
-    const isMoving = kind === "video" && !live && start > 0;
-    return await this.#get({ ...request, ...(isMoving ? { start } : {}) }, "jpeg", signal);
-  }
-
-  async #get(
-    request: Omit<MediaRequest, "command">,
+  async #fetch(
+    request: ImageRequest,
     format: "png" | "jpeg",
     signal: AbortSignal,
   ): Promise<PictureFile> {
-    const { frame, streams } = await this.#frame({ command: "get_image", ...request }, signal);
+    const { frame, streams } = await this.#service.image(request, signal);
     return await toBrowserPicture(frame, streams, { format, signal });
-  }
-
-  /** The first picture of the answer to a request. */
-  async #frame(
-    request: MediaRequest,
-    signal: AbortSignal,
-  ): Promise<{ frame: Frame; streams: readonly StreamDescription[] }> {
-    const { flags } = this.#context;
-    using link = await connect(flags, signal);
-    const answer = flags.classic ? requestScript(link, "get_image") : requestMedia(link, request);
-    let streams: readonly StreamDescription[] = [];
-    try {
-      for await (const part of answer) {
-        if (part.kind === "describe") streams = part.description.streams;
-        // The frame is good until the next part, of which none is asked for.
-        else if (part.kind === "frame") return { frame: part.frame, streams };
-      }
-    } catch (error) {
-      throw explained(error, { flags, signal });
-    }
-    throw new RequestError("not_found", `Cannot get "${request.name}": there is no picture there`);
   }
 }
 
-/** What is kept for a while. */
-export interface Kept {
+function thumbnailOf({ name, kind, live, duration = 0 }: ListEntry): ImageRequest {
+  const start = Math.min(duration * POSITION_SHARE, MAX_POSITION);
+  return { name, width: THUMBNAIL_WIDTH, start: kind === "video" && !live ? start : 0 };
+}
+
+/** A value of {@linkcode ByteCache}. */
+export interface CachedBytes {
   bytes: Uint8Array<ArrayBuffer>;
 }
 
-/** Keeps what was used last, up to a number of bytes. */
-export class ByteCache<T extends Kept> {
+/** A cache of a limited number of bytes that drops what was used least recently. */
+export class ByteCache<T extends CachedBytes> {
   #items = new Map<string, T>();
   #limit: number;
   #size = 0;
@@ -157,17 +106,16 @@ export class ByteCache<T extends Kept> {
     this.#limit = limit;
   }
 
-  /** What is kept under a key. */
   get(key: string): T | undefined {
     const found = this.#items.get(key);
     if (found === undefined) return undefined;
-    // The map keeps the order: what was used last comes last.
+    // A map keeps the order of insertion: the most recently used comes last.
     this.#items.delete(key);
     this.#items.set(key, found);
     return found;
   }
 
-  /** Keeps something, in place of what was used longest ago; nothing larger than all of it. */
+  /** Adds a value; one that is larger than the whole cache is not kept. */
   set(key: string, item: T): void {
     this.delete(key);
     if (item.bytes.byteLength > this.#limit) return;
@@ -179,7 +127,6 @@ export class ByteCache<T extends Kept> {
     }
   }
 
-  /** Keeps it no longer. */
   delete(key: string): void {
     this.#size -= this.#items.get(key)?.bytes.byteLength ?? 0;
     this.#items.delete(key);

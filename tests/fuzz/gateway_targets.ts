@@ -1,7 +1,7 @@
 /** What a browser, or whoever pretends to be one, sends to the page's side. */
 import { Access } from "../../lib/web/access.ts";
-import { PlayBody } from "../../lib/web/play_response.ts";
-import { parsePictureQuery, parsePlayQuery } from "../../lib/web/query.ts";
+import { parseImageQuery, parsePlayQuery } from "../../lib/web/api.ts";
+import { PlayBody } from "../../lib/web/play.ts";
 import { PlaySocket } from "../../lib/web/play_socket.ts";
 import { parseDescription } from "../../lib/protocol/native/response.ts";
 import { encodeJson } from "../../lib/protocol/native/json.ts";
@@ -28,7 +28,7 @@ const queryTarget: Target = {
   check(input) {
     const params = new URLSearchParams(decoder.decode(input));
     const play = readOrRefuse(() => parsePlayQuery(params));
-    const picture = readOrRefuse(() => parsePictureQuery(params));
+    const picture = readOrRefuse(() => parseImageQuery(params));
     checkSame("what both take", String(play === undefined), String(picture === undefined));
     if (play === undefined) return "refused";
     if (!(play.start >= 0 && play.start <= 1e8)) throw new Error(`began at ${play.start}`);
@@ -122,7 +122,7 @@ const socketTarget: Target = {
   async check(input) {
     const socket = new FakeSocket();
     const signal = new AbortController().signal;
-    const play = new PlaySocket(socket as unknown as WebSocket, { start: 0, signal });
+    const play = new PlaySocket(socket as unknown as WebSocket, { signal });
     const over = play.run(async () => {
       await play.write(new Uint8Array(PLAYED));
       return { frames: 1, dropped: 0, warning: null };

@@ -4,7 +4,7 @@ import type { Control } from "../../protocol/native/request.ts";
 import type { PlayAction } from "../../sinks/sink.ts";
 import type { MediaResponse } from "../request/response.ts";
 
-/** Seconds that the arrow keys go, as in most players. */
+/** Seconds that the keys seek by, as in most players. */
 const STEPS: Partial<Record<PlayAction, number>> = {
   back: -10,
   forward: 10,
@@ -12,52 +12,52 @@ const STEPS: Partial<Record<PlayAction, number>> = {
   far_forward: 60,
 };
 
-/** Seconds before the end that one gets to by going forward. */
-const LAST_SECOND = 1;
+/** Seconds before the end at which seeking forward stops. */
+const END_MARGIN = 1;
 
-/** Milliseconds that the server has to answer a stop. */
-const FAREWELL = 2_000;
+/** Milliseconds that the server has to end the response after a stop. */
+const STOP_TIMEOUT = 2_000;
 
-/** What {@linkcode PlayerControls} has to know. */
+/** Options of {@linkcode PlayerControls}. */
 export interface PlayerControlsOptions {
-  /** It is recorded, so that leaving parts out, or taking them twice, would spoil it. */
+  /** Media is recorded: seeking, which would spoil the file, is refused. */
   recording: boolean;
-  /** Seconds from the beginning, and of what follows, that were asked for. */
+  /** Requested start and duration, in seconds. */
   part?: { start?: number; duration?: number };
-  /** It begins again at its end. */
+  /** The media repeats. */
   loop?: boolean;
-  /** Told what the user should read. */
-  tell: (line: string) => void;
-  /** Told that it pauses, or goes on. */
+  /** Shows a line to the user. */
+  notify: (line: string) => void;
+  /** Called when the user pauses or resumes. */
   onPause?: (paused: boolean) => void;
-  /** Milliseconds that the server has to answer a stop; a few seconds where absent. */
-  farewell?: number;
+  /** Milliseconds that the server has to end the response after a stop. @default 2_000 */
+  stopTimeout?: number;
 }
 
-/** Turns what the user does into the control messages of one answer. */
+/** Turns the user's actions into the control messages of one response. */
 export class PlayerControls implements Disposable {
   #options: PlayerControlsOptions;
   #response: MediaResponse | undefined;
   #description: Description | undefined;
   #paused = false;
   #quit = new AbortController();
-  #farewell: Disposable | undefined;
-  /** Seconds on the time line of the timestamps at which the newest picture lies. */
+  #stopDeadline: Disposable | undefined;
+  /** Timestamp of the newest frame, seconds. */
   #position = 0;
-  /** Seeks that are under way: where to, by their number. */
+  /** Positions of the seeks under way, by id. */
   #targets = new Map<number, number>();
-  #sought = 0;
+  #lastId = 0;
 
   constructor(options: PlayerControlsOptions) {
     this.#options = options;
   }
 
-  /** Whether the user has ended it. */
+  /** Whether the user has quit. */
   get quitting(): boolean {
     return this.#quit.signal.aborted;
   }
 
-  /** Fires when the user ends it. */
+  /** Fires when the user quits. */
   get signal(): AbortSignal {
     return this.#quit.signal;
   }
@@ -66,33 +66,32 @@ export class PlayerControls implements Disposable {
     return this.#paused;
   }
 
-  /** Begins to act, when it is known what is coming. */
+  /** Sets the response to control. */
   attach(response: MediaResponse, description: Description): void {
     this.#response = response;
     this.#description = description;
     if (this.quitting) this.#stop();
   }
 
-  /** Takes note of how far it is, in seconds on the time line of the timestamps. */
+  /** @param position timestamp of the newest frame, seconds */
   moved(position: number): void {
     this.#position = position;
   }
 
   /**
-   * Takes note of the server's answer to a seek.
+   * Takes the server's reply to a seek.
    *
-   * @returns where what follows begins, seconds on the time line of the timestamps
+   * @returns timestamp from which media goes on, seconds
    */
   arrived({ to, id }: Control): number {
-    for (const known of this.#targets.keys()) {
-      if (typeof id !== "number" || known <= id) this.#targets.delete(known);
+    for (const sent of this.#targets.keys()) {
+      if (typeof id !== "number" || sent <= id) this.#targets.delete(sent);
     }
-    const moment = typeof to === "number" ? to : 0;
-    this.#position = moment - this.#start;
+    this.#position = (typeof to === "number" ? to : 0) - this.#start;
     return this.#position;
   }
 
-  /** Does what the user wants. */
+  /** Carries out an action of the user. */
   act(action: PlayAction): void {
     if (action === "quit") return this.quit();
     if (this.#description === undefined || this.quitting) return;
@@ -100,36 +99,35 @@ export class PlayerControls implements Disposable {
     else this.#seekBy(STEPS[action] ?? 0);
   }
 
-  /** Ends it in good order: the server is told, and has a moment to answer. */
+  /** Ends the play in good order: the server gets a stop, and some time to end the response. */
   quit(): void {
     if (this.quitting) return;
     this.#quit.abort();
     this.#stop();
   }
 
-  /**
-   * Has frames come in a pause, too, since a viewer is gone: that it is, is found out when it is
-   * given one.
-   */
+  /** Resumes from a pause, since a sink notices only at the next frame that it has been closed. */
   wake(): void {
     if (this.#paused && !this.quitting) this.#togglePause();
   }
 
   [Symbol.dispose](): void {
-    this.#farewell?.[Symbol.dispose]();
+    this.#stopDeadline?.[Symbol.dispose]();
   }
 
   #stop(): void {
     const response = this.#response;
     if (response === undefined) return;
     if (response.control === undefined) return response.abandon?.();
-    const { farewell = FAREWELL } = this.#options;
-    this.#farewell = deadline(farewell, () => response.abandon?.());
+    const { stopTimeout = STOP_TIMEOUT } = this.#options;
+    this.#stopDeadline = deadline(stopTimeout, () => response.abandon?.());
     this.#send({ action: "stop" });
   }
 
   #togglePause(): void {
-    if (this.#response?.control === undefined) return this.#tell("Cannot pause a classic server");
+    if (this.#response?.control === undefined) {
+      return this.#notify("Cannot pause what a script sends");
+    }
     this.#paused = !this.#paused;
     this.#send({ action: this.#paused ? "pause" : "resume" });
     this.#options.onPause?.(this.#paused);
@@ -137,29 +135,31 @@ export class PlayerControls implements Disposable {
 
   #seekBy(seconds: number): void {
     const { recording, loop } = this.#options;
-    if (recording) return this.#tell("Cannot seek while it is recorded");
-    if (this.#response?.control === undefined) return this.#tell("Cannot seek in a classic server");
-    if (this.#description?.live) return this.#tell("Cannot seek in what is live");
+    if (recording) return this.#notify("Cannot seek while recording");
+    if (this.#response?.control === undefined) {
+      return this.#notify("Cannot seek in what a script sends");
+    }
+    if (this.#description?.live) return this.#notify("Cannot seek in live media");
     const end = this.#end;
     const position = this.#start + this.#position;
-    // Loops go on counting; a round begins where the one before has ended.
-    const inRound = loop && end !== undefined && end > this.#start
+    // Timestamps of a loop go on; each round begins at the end of the one before.
+    const current = loop && end !== undefined && end > this.#start
       ? this.#start + this.#position % (end - this.#start)
       : position;
-    const from = [...this.#targets.values()].at(-1) ?? inRound;
-    const last = end === undefined ? Infinity : Math.max(from, end - LAST_SECOND);
+    const from = [...this.#targets.values()].at(-1) ?? current;
+    const last = end === undefined ? Infinity : Math.max(from, end - END_MARGIN);
     const to = Math.max(this.#start, Math.min(from + seconds, last));
-    const id = ++this.#sought;
+    const id = ++this.#lastId;
     this.#targets.set(id, to);
     this.#send({ action: "seek", to, id });
   }
 
-  /** Seconds of the media at which the time line of the timestamps begins. */
+  /** Position in the media of timestamp 0, seconds. */
   get #start(): number {
     return this.#options.part?.start ?? 0;
   }
 
-  /** Seconds of the media at which it ends, where that is known. */
+  /** Position in the media at which the play ends, seconds; `undefined` if unknown. */
   get #end(): number | undefined {
     const end = Math.min(
       this.#description?.duration ?? Infinity,
@@ -168,12 +168,12 @@ export class PlayerControls implements Disposable {
     return end === Infinity ? undefined : end;
   }
 
-  #tell(line: string): void {
-    this.#options.tell(line);
+  #notify(line: string): void {
+    this.#options.notify(line);
   }
 
   #send(control: Control): void {
-    // Where the connection is gone, whoever reads the answer learns it, too, and tells of it.
+    // A lost connection is reported by the reader of the response.
     this.#response?.control?.(control).catch(() => {});
   }
 }

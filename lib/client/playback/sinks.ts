@@ -1,6 +1,11 @@
 import { UsageError } from "../../base/errors.ts";
 import { LossySink } from "../../sinks/lossy_sink.ts";
-import { createOutput, type Destination, needsFfmpeg } from "../../sinks/output/create.ts";
+import {
+  checkDestination,
+  createOutput,
+  type Destination,
+  needsFfmpeg,
+} from "../../sinks/output/create.ts";
 import { isImageSequence } from "../../sinks/output/image_sequence.ts";
 import { type FfmpegProgram, hasPlayer, type InstalledFfmpeg } from "../../sinks/programs.ts";
 import { createNullSink, type PlayAction, type Sink } from "../../sinks/sink.ts";
@@ -10,51 +15,37 @@ import { WindowSink } from "../../sinks/window/window.ts";
 import type { ClientFlags, VIEWS } from "../flags.ts";
 import type { Environment } from "../terminal/environment.ts";
 
-/** What viewers are made from. */
-export interface SinkContext {
+/** Options of {@linkcode chooseSinks}. */
+export interface SinkOptions {
+  /** The request is for single images. */
+  still: boolean;
   environment: Environment;
   /** The FFmpeg of this machine. */
   ffmpeg: InstalledFfmpeg;
-  /** Ends everything in good order, also when the user ends what is played. */
+  /** Ends everything in good order; fires also when the user quits. */
   signal: AbortSignal;
   /** Ends everything at once. */
   forced: AbortSignal;
-  /** Told what the user does in a viewer. */
+  /** Called with the user's actions in a view. */
   onAction: (action: PlayAction) => void;
-  /** Told what the user should read at once. */
-  tell?: (line: string) => void;
-  /** Told now and then how many bytes a file has that is written. */
+  /** Shows a line to the user. */
+  notify?: (line: string) => void;
+  /** Called now and then with the size of the file that is written, in bytes. */
   onSize?: (bytes: number) => void;
-  /** Told that a viewer is gone, which it finds out itself only when it is given a frame. */
+  /** Called when a view is closed; `show()` reports it only at the next frame. */
   onClosed: () => void;
 }
 
-/** Ways of looking at what one answer brings; a browser asks for itself. */
+/** Views of one response; the page sends requests of its own. */
 type View = Exclude<typeof VIEWS[number], "browser">;
 
-/** What {@linkcode chooseSinks} has to know. */
-export interface Choice {
-  view?: View;
-  /** Where it is written to. */
-  destination?: Destination;
-}
-
-/** Viewers, and the programs of FFmpeg without which none of them works. */
-export interface Chosen {
+/** Sinks, and the programs of FFmpeg that all of them need. */
+export interface ChosenSinks {
   sinks: Sink[];
   programs: FfmpegProgram[];
 }
 
-/** Where a media's frames go: as the flags say, one of both or both. */
-export function choiceOf(flags: ClientFlags, { still }: { still: boolean }): Choice {
-  const { view } = flags;
-  return {
-    view: view === "browser" ? undefined : view,
-    destination: destinationOf(flags, { still }),
-  };
-}
-
-/** Where the flags say that it is written to. */
+/** The destination that the flags name. */
 export function destinationOf(
   { output, overwrite, format, codec, ffmpeg, every }: ClientFlags,
   { still }: { still: boolean },
@@ -65,16 +56,19 @@ export function destinationOf(
 }
 
 /**
- * The viewers that are asked for; with none named, a window where there is a screen and ffplay,
- * else the terminal.
+ * Creates the sinks that the flags name: a view, an output, or both. Without any, that is a window
+ * if there are a screen and ffplay, else the terminal.
  *
- * @throws {UsageError} where there is nothing to look at it with
+ * @throws {UsageError} if nothing can show media here
+ * @throws {Error} if the output cannot be written
  */
 export async function chooseSinks(
-  { view, destination }: Choice,
-  context: SinkContext,
-): Promise<Chosen> {
-  const { environment, ffmpeg, forced, tell, onSize } = context;
+  flags: ClientFlags,
+  options: SinkOptions,
+): Promise<ChosenSinks> {
+  const { environment, ffmpeg, forced, notify, onSize } = options;
+  const view = flags.view === "browser" ? undefined : flags.view;
+  const destination = destinationOf(flags, options);
   const sinks: Sink[] = [];
   const programs: FfmpegProgram[] = [];
   if (destination?.output === "-" && environment.stdoutIsTerminal) {
@@ -86,22 +80,23 @@ export async function chooseSinks(
     sinks.push(createOutput(destination, { stdout, forced, dialect, onSize }));
     if (needsFfmpeg(destination)) programs.push("ffmpeg");
   }
-  const chosen = view ?? (destination === undefined ? await defaultView(context) : undefined);
+  const chosen = view ?? (destination === undefined ? await defaultView(options) : undefined);
   if (chosen !== undefined) {
-    const sink = createSink(chosen, context);
-    // What is written must not suffer from who looks at it.
-    const alone = destination === undefined || chosen === "none";
-    sinks.push(alone ? sink : new LossySink(sink, { tell }));
+    const sink = createSink(chosen, options);
+    // A slow view must not delay the recording.
+    const isAlone = destination === undefined || chosen === "none";
+    sinks.push(isAlone ? sink : new LossySink(sink, { tell: notify }));
     if (destination === undefined && chosen !== "none") {
       programs.push(chosen === "window" ? "ffplay" : "ffmpeg");
     }
   }
+  if (destination !== undefined) await checkDestination(destination);
   return { sinks, programs };
 }
 
 function createSink(
   view: View,
-  { environment, signal, forced, onAction, onClosed }: SinkContext,
+  { environment, signal, forced, onAction, onClosed }: SinkOptions,
 ): Sink {
   if (view === "window") {
     if (environment.screen !== undefined) {
@@ -128,13 +123,13 @@ function createSink(
   });
 }
 
-async function defaultView({ environment, ffmpeg }: SinkContext): Promise<View> {
+async function defaultView({ environment, ffmpeg }: SinkOptions): Promise<View> {
   const { screen, stdoutIsTerminal } = environment;
   if (screen !== undefined && await hasPlayer(ffmpeg)) return "window";
   if (stdoutIsTerminal) return "terminal";
-  const lacking = screen === undefined ? "no screen" : "no ffplay to open a window with";
+  const missing = screen === undefined ? "no screen" : "no ffplay to open a window with";
   throw new UsageError(
-    `Cannot show anything: ${lacking} and no terminal here, expected --output FILE, ` +
+    `Cannot show anything: ${missing} and no terminal here, expected --output FILE, ` +
       "--view browser or --view none",
   );
 }

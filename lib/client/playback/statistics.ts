@@ -1,27 +1,24 @@
 import { type Frame, pcmSeconds, type StreamDescription, toSeconds } from "../../media/frame.ts";
 import { FrameCounter } from "../request/response.ts";
 
-/** Milliseconds from a live frame's capture to its arrival. */
+/** Percentiles of the time from a live frame's capture to its arrival, milliseconds. */
 export interface Latency {
-  /** Half of all frames were quicker. */
   p50: number;
-  /** 95 % of all frames were quicker. */
   p95: number;
 }
 
-/** What is counted of one answer. */
+/** Counters of one response. */
 export class Statistics {
   readonly command: string;
   name = "";
-  /** Frames that the server left out, as far as it has told. */
+  /** Frames that the server has reported as dropped. */
   dropped = 0;
-  /** Connections that were made again. */
   reconnects = 0;
-  /** It is written somewhere, and not only looked at. */
+  /** Media is recorded. */
   recording = false;
-  /** Bytes of the file that is written, where there is one. */
+  /** Size of the recorded file, bytes. */
   written: number | undefined;
-  /** Seconds of media that arrived: up to the newest frame; of sound alone, up to its end. */
+  /** Timestamp of the newest frame, seconds; without video, the end of the newest audio. */
   position = 0;
   /** Milliseconds from the request to the first frame. */
   firstFrameMs: number | undefined;
@@ -32,7 +29,7 @@ export class Statistics {
   #counter = new FrameCounter();
   #latencies = new LatencyHistogram();
 
-  /** @param now milliseconds since some fixed moment; never goes back */
+  /** @param now milliseconds of a clock that never goes back */
   constructor(command: string, now: () => number = () => performance.now()) {
     this.command = command;
     this.#now = now;
@@ -59,25 +56,25 @@ export class Statistics {
     return ((this.#ended ?? this.#now()) - this.#began) / 1000;
   }
 
-  /** Frames of video a second, over the whole time. */
+  /** Average frames of video per second. */
   get framesPerSecond(): number {
     const { frames, seconds } = this;
     return seconds > 0 ? frames / seconds : 0;
   }
 
-  /** How old live frames are when they come; `undefined` where nothing is live. */
+  /** Latency of live frames; `undefined` if nothing is live. */
   get latency(): Latency | undefined {
     const p50 = this.#latencies.percentile(0.5);
     const p95 = this.#latencies.percentile(0.95);
     return p50 === undefined || p95 === undefined ? undefined : { p50, p95 };
   }
 
-  /** Whether there is a picture among the streams. */
+  /** Whether there is a video stream. */
   get hasPicture(): boolean {
     return [...this.#streams.values()].some((stream) => stream.type === "video");
   }
 
-  /** Takes note of what is coming. */
+  /** Sets the name and the streams. */
   describe(name: string, streams: readonly StreamDescription[]): void {
     this.name = name;
     for (const stream of streams) this.#streams.set(stream.id, stream);
@@ -87,7 +84,7 @@ export class Statistics {
   /**
    * Counts a frame.
    *
-   * @param latency milliseconds since it was captured, where that is known
+   * @param latency milliseconds since its capture, if known
    */
   count(frame: Frame, latency?: number): void {
     if (latency !== undefined) this.#latencies.add(latency);
@@ -100,17 +97,17 @@ export class Statistics {
     this.position = Math.max(this.position, reached);
   }
 
-  /** What follows comes from elsewhere: `position` seconds on the time line of the timestamps. */
+  /** @param position timestamp from which media goes on after a seek, seconds */
   jump(position: number): void {
     this.position = Math.max(0, position);
   }
 
-  /** Stops the time. */
+  /** Stops the clock. */
   end(): void {
     this.#ended ??= this.#now();
   }
 
-  /** The line of `--json`: see the README for its fields. */
+  /** The fields of `--json`. */
   toJSON(): Record<string, unknown> {
     const { command, name, frames, audioFrames, bytes, dropped, reconnects } = this;
     const { firstFrameMs, latency } = this;
@@ -136,21 +133,21 @@ function round(value: number, digits: number): number {
   return Number(value.toFixed(digits));
 }
 
-/** Milliseconds below which latencies are not told apart. */
+/** Upper bound of the first class, milliseconds. */
 const SMALLEST = 0.1;
 
-/** Each class is that much wider than the one before: values are good to 1 %. */
+/** Ratio of each class to the one before; values are exact to 1 %. */
 const GROWTH = 1.02;
 
-/** Classes, the last for all above two weeks. */
+/** Number of classes; the last is for everything above two weeks. */
 const CLASSES = 1175;
 
-/** Latencies, counted in classes, so that any number of them takes the same memory. */
+/** Counts latencies in classes, in constant memory. */
 export class LatencyHistogram {
   #counts = new Uint32Array(CLASSES);
   #total = 0;
 
-  /** @param milliseconds negative ones, from clocks that are not quite known, count as none */
+  /** @param milliseconds may be negative if clocks are not exactly in sync; counts as 0 */
   add(milliseconds: number): void {
     const steps = Math.log(Math.max(milliseconds, SMALLEST) / SMALLEST) / Math.log(GROWTH);
     this.#counts[Math.min(CLASSES - 1, Math.floor(steps))]++;
@@ -158,10 +155,10 @@ export class LatencyHistogram {
   }
 
   /**
-   * The latency that a share of all does not exceed.
+   * The latency that a share of all values does not exceed.
    *
    * @param share 0 to 1, such as 0.95
-   * @returns milliseconds; `undefined` where there are none
+   * @returns milliseconds; `undefined` without values
    */
   percentile(share: number): number | undefined {
     if (this.#total === 0) return undefined;

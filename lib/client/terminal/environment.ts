@@ -8,59 +8,57 @@ import { knowsSixel } from "../../sinks/terminal/capabilities.ts";
 import type { Screen } from "../../sinks/window/window.ts";
 import { Keyboard } from "./keyboard.ts";
 
-/** What the client finds around itself: one place, so that tests can put others in. */
+/** The system around the client, in one place that tests can replace. */
 export interface Environment {
   stdout: WritableStream<Uint8Array>;
   /** Prints text on standard output. */
   print: (text: string) => void;
   /** Prints text on standard error. */
   printError: (text: string) => void;
-  /** Writes text to standard output, behind what was drawn before; done when it is taken. */
+  /** Writes text to standard output, in order; resolves when it is written. */
   draw: (text: string) => Promise<void>;
-  /** Lines that the user types. */
+  /** Lines of standard input. */
   lines: () => ReadableStream<string>;
   /**
-   * The keys that the user presses; nothing where standard input is no terminal, or another program
-   * has it now.
+   * The keyboard; `undefined` if standard input is no terminal, or this program is in the
+   * background.
    */
   keyboard: () => Promise<Keyboard | undefined>;
-  /** Settings of the terminal before keys were listened to, as `stty -g` prints them. */
+  /** Settings of the terminal before the keyboard was used, as `stty -g` prints them. */
   terminalSettings: () => string | undefined;
-  /** Whether sixels reach the screen if the terminal says that it knows them. */
+  /** Whether sixels reach the screen if the terminal supports them. */
   passesSixel: () => Promise<boolean>;
-  /** Reads a variable of the environment. */
+  /** Reads an environment variable. */
   variable: (name: string) => string | undefined;
-  /** Time, also that which is waited for. */
   clock: Clock;
-  /** Takes the token out of the environment, once. */
+  /** Removes the token from the environment, and returns it once. */
   token: (file?: string) => Secret | undefined;
   stdoutIsTerminal: boolean;
   stderrIsTerminal: boolean;
-  /** The screen that windows can open on, where there is one. */
+  /** The screen that windows open on; `undefined` if there is none. */
   screen: Screen | undefined;
-  /** Columns and rows of the terminal. */
   terminalSize: () => { columns: number; rows: number };
 }
 
-/** For children of which nothing but the status counts. */
+/** Standard streams of children that are run for their status. */
 const SILENT = { stdin: "null", stdout: "null", stderr: "null" } as const;
 
 /**
- * Prints what the terminal knows that tmux is drawn in: tmux itself says that it knows sixels,
- * whatever that is. Over ssh, only `TERM` tells of tmux, and nobody can be asked.
+ * Prints the features of the terminal around tmux, since tmux itself always claims to support
+ * sixels. Over ssh, tmux is known by `TERM` only, and cannot be queried: prints nothing.
  */
 const FEATURES = `
 if [ -n "$TMUX" ]; then tmux display-message -p '#{client_termfeatures}'
 else case $TERM in tmux*|screen*) ;; *) echo sixel ;; esac
 fi`;
 
-/** Size of a terminal that does not tell its own. */
-const USUAL_SIZE = { columns: 80, rows: 24 };
+/** Size of a terminal that does not report one. */
+const DEFAULT_SIZE = { columns: 80, rows: 24 };
 
 /**
- * The surroundings of this very process.
+ * The environment of this process.
  *
- * @param onTerminalGone called where a write finds that the terminal is gone
+ * @param onTerminalGone called if a write finds that the terminal is gone
  */
 export function readEnvironment(onTerminalGone: () => void): Environment {
   const output = new TerminalOutput(Deno.stdout, onTerminalGone);
@@ -68,7 +66,8 @@ export function readEnvironment(onTerminalGone: () => void): Environment {
     ? new Keyboard({
       read: (target) => Deno.stdin.read(target),
       setRaw(raw) {
-        // The system would wait for what a terminal does not take any more; the guard sees to it.
+        // Leaving raw mode waits for pending output, which a stuck terminal never takes; the
+        // process that restores the terminal does it then.
         if (raw || !output.busy) setRaw(raw);
       },
       onContinue,
@@ -80,7 +79,7 @@ export function readEnvironment(onTerminalGone: () => void): Environment {
     stdout: Deno.stdout.writable,
     print: (text) => print(Deno.stdout, text),
     printError: (text) => {
-      // A terminal that takes no more pictures takes no text, either: it would be waited for.
+      // A terminal that does not take pending output would block.
       if (!output.busy || !stderrIsTerminal) tryPrint(Deno.stderr, text);
     },
     draw: output.draw,
@@ -93,7 +92,7 @@ export function readEnvironment(onTerminalGone: () => void): Environment {
       return keyboard;
     },
     terminalSettings: () => settings,
-    passesSixel: async () => knowsSixel(await say("sh", ["-c", FEATURES]) ?? "sixel"),
+    passesSixel: async () => knowsSixel(await outputOf("sh", ["-c", FEATURES]) ?? "sixel"),
     variable,
     clock: MONOTONIC_CLOCK,
     token: takeToken,
@@ -105,9 +104,9 @@ export function readEnvironment(onTerminalGone: () => void): Environment {
 }
 
 /**
- * Whether the program was started to outlive its terminal, as `nohup` does: by ignoring SIGHUP, and
- * having it write to no terminal; not every `nohup` keeps it from reading from one. What is ignored
- * is ignored by children, too, and one of them tries it.
+ * Whether the program was started to outlive its terminal, as by `nohup`: SIGHUP is ignored, and
+ * neither output is a terminal (standard input may be one). Children inherit ignored signals, so a
+ * child sends itself SIGHUP to find out.
  */
 export function outlivesTerminal(): boolean {
   const isAttached = [Deno.stdout, Deno.stderr].some((stream) => stream.isTerminal());
@@ -122,14 +121,38 @@ export function outlivesTerminal(): boolean {
   }
 }
 
-/** X11 and Wayland name their screen in the environment; the other systems always have one. */
+/** Program that opens a URL in the browser, with its first arguments. */
+const OPENERS: Partial<Record<typeof Deno.build.os, readonly [string, ...string[]]>> = {
+  darwin: ["open"],
+  windows: ["cmd", "/c", "start", ""],
+};
+
+/**
+ * Opens a URL in the browser, if there is a screen. Failures are ignored: the user can still open
+ * the URL that was printed. The child may become the browser itself, and outlives this program.
+ */
+export function openInBrowser(url: string, { screen }: Pick<Environment, "screen">): void {
+  if (screen === undefined) return;
+  const [program, ...args] = OPENERS[Deno.build.os] ?? ["xdg-open"];
+  try {
+    const child = new Deno.Command(program, { args: [...args, url], ...SILENT, detached: true })
+      .spawn();
+    child.unref();
+    // Reaps the child when it exits.
+    child.status.catch(() => {});
+  } catch (error) {
+    if (!isMissing(error) && !(error instanceof Deno.errors.PermissionDenied)) throw error;
+  }
+}
+
+/** X11 and Wayland are named in the environment; other systems always have a screen. */
 function screen(): Screen | undefined {
   if (Deno.build.os === "darwin" || Deno.build.os === "windows") return "native";
   if (Deno.env.get("DISPLAY")) return "x11";
   return Deno.env.get("WAYLAND_DISPLAY") ? "wayland" : undefined;
 }
 
-/** Windows has other ways to tell of its terminal, which shows any colour and character. */
+/** Reads a variable; on Windows, where COLORTERM is unusual, every terminal has true colour. */
 function variable(name: string): string | undefined {
   const usual = Deno.build.os === "windows" && name === "COLORTERM" ? "truecolor" : undefined;
   return Deno.env.get(name) ?? usual;
@@ -138,11 +161,11 @@ function variable(name: string): string | undefined {
 function terminalSize(): { columns: number; rows: number } {
   try {
     const { columns, rows } = Deno.consoleSize();
-    // Those that nobody has told, as on a serial line, say 0.
-    return { columns: columns || USUAL_SIZE.columns, rows: rows || USUAL_SIZE.rows };
+    // A serial line reports 0.
+    return { columns: columns || DEFAULT_SIZE.columns, rows: rows || DEFAULT_SIZE.rows };
   } catch {
-    // None of the standard streams is a terminal; the system's own error differs by system.
-    return USUAL_SIZE;
+    // No standard stream is a terminal; the error differs between systems.
+    return DEFAULT_SIZE;
   }
 }
 
@@ -150,12 +173,12 @@ function setRaw(raw: boolean): void {
   try {
     Deno.stdin.setRaw(raw, { cbreak: true });
   } catch {
-    // A terminal that is gone has no keys, and nothing that could be given back.
+    // The terminal is gone.
     return;
   }
 }
 
-/** Windows stops no programs. */
+/** Calls back on SIGCONT in the foreground. Windows does not stop programs. */
 function onContinue(callback: () => void): Disposable {
   const listener = async () => {
     if (await isInForeground()) callback();
@@ -166,23 +189,25 @@ function onContinue(callback: () => void): Disposable {
 }
 
 /**
- * Whether keys that are pressed are meant for this program. The system stops one that takes the
- * terminal while it runs in the background.
+ * Whether this program is in the foreground of the terminal. In the background, it would be stopped
+ * for changing the terminal.
  */
 async function isInForeground(): Promise<boolean> {
   if (!Deno.stdin.isTerminal()) return false;
-  // Windows has neither the notion nor the program.
+  // Windows has neither job control nor ps.
   if (Deno.build.os === "windows") return true;
-  const state = await say("ps", ["-o", "stat=", "-p", String(Deno.pid)]);
+  const state = await outputOf("ps", ["-o", "stat=", "-p", String(Deno.pid)]);
   return state?.includes("+") ?? false;
 }
 
 async function terminalSettings(): Promise<string | undefined> {
-  return Deno.build.os === "windows" ? undefined : (await say("sh", ["-c", "stty -g"]))?.trim();
+  return Deno.build.os === "windows"
+    ? undefined
+    : (await outputOf("sh", ["-c", "stty -g"]))?.trim();
 }
 
-/** What a small program of the system says; nothing where there is none. */
-async function say(program: string, args: string[]): Promise<string | undefined> {
+/** Standard output of a system program; `undefined` if the program is missing. */
+async function outputOf(program: string, args: string[]): Promise<string | undefined> {
   try {
     const { stdout } = await new Deno.Command(program, {
       args,
@@ -196,57 +221,57 @@ async function say(program: string, args: string[]): Promise<string | undefined>
   }
 }
 
-/** Whether a program is not there, or not to be used. */
+/** Whether a program does not exist, or may not be run. */
 function isMissing(error: unknown): boolean {
   return error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotCapable;
 }
 
-/** Where text is written to without waiting for it. */
+/** A stream that {@linkcode TerminalOutput} writes to. */
 export interface TextTarget {
   isTerminal(): boolean;
-  /** Writes some of the bytes and tells how many. */
+  /** Writes some of the bytes, and returns how many. */
   write(bytes: Uint8Array): Promise<number>;
 }
 
-/** Writes to standard output that leave the program at work while a slow terminal takes them. */
+/** Writes to standard output asynchronously, so that a slow terminal does not block the program. */
 export class TerminalOutput {
   #target: TextTarget;
   #wasTerminal: boolean;
   #onGone: () => void;
-  #turn: Promise<void> = Promise.resolve();
-  #waiting = 0;
+  #last: Promise<void> = Promise.resolve();
+  #pending = 0;
   #encoder = new TextEncoder();
 
-  /** @param onGone called where a write finds that the terminal is gone */
+  /** @param onGone called if a write finds that the terminal is gone */
   constructor(target: TextTarget, onGone: () => void) {
     this.#target = target;
     this.#wasTerminal = target.isTerminal();
     this.#onGone = onGone;
   }
 
-  /** Whether something is still being written. */
+  /** Whether a write is pending. */
   get busy(): boolean {
-    return this.#waiting > 0;
+    return this.#pending > 0;
   }
 
   /**
-   * Writes text, whole, and behind what was to be written before.
+   * Writes text completely, after all earlier text.
    *
-   * @throws {OutputClosedError} where nobody reads it any more
-   * @throws {Error} where it takes no more
+   * @throws {OutputClosedError} if the reader has closed
+   * @throws {Error} if the write fails
    */
   draw = async (text: string): Promise<void> => {
-    const before = this.#turn;
+    const before = this.#last;
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.#turn = promise;
-    this.#waiting++;
+    this.#last = promise;
+    this.#pending++;
     await before;
     try {
       let bytes = this.#encoder.encode(text);
       while (bytes.byteLength > 0) bytes = bytes.subarray(await this.#target.write(bytes));
     } catch (cause) {
       const message = `Cannot write to standard output: ${messageOf(cause)}`;
-      // A terminal that is closed is none any more. Its last writes may fail before SIGHUP comes.
+      // A closed terminal is no terminal any more. Writes may fail before SIGHUP arrives.
       const isGone = this.#wasTerminal && !this.#target.isTerminal();
       if (isGone) this.#onGone();
       if (isGone || cause instanceof Deno.errors.BrokenPipe) {
@@ -254,7 +279,7 @@ export class TerminalOutput {
       }
       throw new Error(message, { cause });
     } finally {
-      this.#waiting--;
+      this.#pending--;
       resolve();
     }
   };

@@ -1,19 +1,19 @@
 import { deadline } from "../../base/async.ts";
 
-/** Where keys come from: the terminal's standard input. */
+/** The terminal as standard input. */
 export interface KeyInput {
-  /** Waits for bytes, and gives how many there are; `null` at the end. */
+  /** Reads some bytes, and returns how many; `null` at the end. */
   read(target: Uint8Array): Promise<number | null>;
-  /** Has keys come as they are pressed, and not shown; Ctrl-C stays what it is. */
+  /** Switches to keys as they are pressed, without echo; Ctrl-C still interrupts. */
   setRaw(raw: boolean): void;
   /**
-   * Calls back when the program goes on after a stop, and has the terminal again, until disposed:
-   * shells set it to what they like meanwhile.
+   * Calls back when the program continues in the foreground after a stop, until disposed. Shells
+   * change the mode of the terminal meanwhile.
    */
   onContinue?(callback: () => void): Disposable;
 }
 
-/** Keys that are sent as a few bytes, by what follows the escape. */
+/** Names of keys by the bytes that follow the escape. */
 const SEQUENCES = new Map([
   ["[A", "up"],
   ["[B", "down"],
@@ -28,32 +28,32 @@ const SEQUENCES = new Map([
 const ESC = "\x1b";
 
 /**
- * One key, as a terminal sends it: an escape with what belongs to it, or a character; or what a
- * terminal says of its graphics, maybe late.
+ * One key as a terminal sends it, an escape sequence or a character, or a late reply to a query of
+ * the terminal's graphics.
  */
 const KEY = new RegExp(`${ESC}(?:\\[[0-9;?]*[ -/]*[@-~]|O[ -~]|_G[^${ESC}]*${ESC}\\\\)|[^]`, "gu");
 
-/** The beginning of something that has an escape in front. What is too long for that is none. */
-const BEGUN = new RegExp(`${ESC}(?:\\[[0-9;?]{0,20}|O|_|_G[^${ESC}]{0,200}${ESC}?)?$`);
+/** An incomplete escape sequence at the end; longer text is none. */
+const INCOMPLETE = new RegExp(`${ESC}(?:\\[[0-9;?]{0,20}|O|_|_G[^${ESC}]{0,200}${ESC}?)?$`);
 
-/** Bytes that are read at once. */
-const CHUNK = 1024;
+/** Bytes of one read. */
+const CHUNK_SIZE = 1024;
 
 /**
- * The keyboard of the terminal. One reader has it, since a read that waits cannot be taken back:
- * what it brings goes to whoever listens then.
+ * The keyboard of the terminal. There is a single reader, since a pending read cannot be cancelled;
+ * its text goes to the listener at that time.
  */
 export class Keyboard {
   #input: KeyInput;
   #reading = false;
   #ended = false;
-  /** Text that nobody has taken. */
+  /** Text that no listener has taken. */
   #pending = "";
   #decoder = new TextDecoder();
-  /** Takes text; who listens last comes first. */
+  /** The newest comes first, and gets the text. */
   #listeners: ((text: string) => void)[] = [];
-  /** How many of them want keys, and not lines. */
-  #raw = 0;
+  /** Number of listeners that need raw mode. */
+  #rawListeners = 0;
   #continuing: Disposable | undefined;
 
   constructor(input: KeyInput) {
@@ -65,23 +65,23 @@ export class Keyboard {
    * or `down`.
    */
   listen(onKey: (key: string) => void): Disposable {
-    let rest = "";
+    let incomplete = "";
     return this.#listenRaw((text) => {
-      const whole = rest + text;
-      // What a terminal says may come in two parts, and so may a key over a slow link.
-      rest = whole.match(BEGUN)?.[0] ?? "";
-      keysIn(whole.slice(0, whole.length - rest.length)).forEach(onKey);
+      const whole = incomplete + text;
+      // Replies of the terminal, and keys over a slow connection, may arrive in parts.
+      incomplete = whole.match(INCOMPLETE)?.[0] ?? "";
+      keysIn(whole.slice(0, whole.length - incomplete.length)).forEach(onKey);
     });
   }
 
   /**
-   * Asks the terminal itself something. Keys that are pressed meanwhile stay keys.
+   * Queries the terminal. Keys that are pressed meanwhile go to the other listeners.
    *
-   * @param ask sends the question
-   * @param isWhole whether the answer is
-   * @param replies finds all that the terminal may say
-   * @param patience milliseconds after which there is no more of it
-   * @returns what came until then
+   * @param ask sends the query
+   * @param isWhole whether the reply is complete
+   * @param replies matches every reply
+   * @param patience milliseconds until it gives up
+   * @returns the text that arrived until then
    */
   async ask(
     ask: () => void,
@@ -103,22 +103,22 @@ export class Keyboard {
       await promise;
     }
     const keys = reply.replaceAll(replies, "");
-    if (keys !== "") this.#hand(keys);
+    if (keys !== "") this.#pass(keys);
     return reply;
   }
 
-  /** Has the terminal treat keys as it did before anybody listened, until disposed. */
+  /** Leaves raw mode until disposed. */
   rest(): Disposable {
-    if (this.#raw === 0) return { [Symbol.dispose]: () => {} };
+    if (this.#rawListeners === 0) return { [Symbol.dispose]: () => {} };
     this.#input.setRaw(false);
     return {
       [Symbol.dispose]: () => {
-        if (this.#raw > 0) this.#input.setRaw(true);
+        if (this.#rawListeners > 0) this.#input.setRaw(true);
       },
     };
   }
 
-  /** The lines that are typed, until nobody wants more of them. */
+  /** The lines that are typed. */
   lines(): ReadableStream<string> {
     return new ReadableStream({
       pull: async (controller) => {
@@ -131,15 +131,15 @@ export class Keyboard {
 
   async #readLine(): Promise<string | undefined> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    const look = (text: string) => {
+    const onText = (text: string) => {
       this.#pending += text;
       if (this.#pending.includes("\n") || this.#ended) resolve();
     };
-    this.#listeners.unshift(look);
+    this.#listeners.unshift(onText);
     this.#pump();
-    look("");
+    onText("");
     await promise;
-    this.#listeners = this.#listeners.filter((listener) => listener !== look);
+    this.#listeners = this.#listeners.filter((listener) => listener !== onText);
     const end = this.#pending.indexOf("\n");
     if (end < 0) return undefined;
     const line = this.#pending.slice(0, end);
@@ -148,49 +148,49 @@ export class Keyboard {
   }
 
   #listenRaw(onText: (text: string) => void): Disposable {
-    if (this.#raw++ === 0) this.#takeKeys();
+    if (this.#rawListeners++ === 0) this.#enterRawMode();
     this.#listeners.unshift(onText);
     this.#pump();
     return {
       [Symbol.dispose]: () => {
         if (!this.#listeners.includes(onText)) return;
         this.#listeners = this.#listeners.filter((listener) => listener !== onText);
-        if (--this.#raw > 0) return;
+        if (--this.#rawListeners > 0) return;
         this.#continuing?.[Symbol.dispose]();
         this.#input.setRaw(false);
       },
     };
   }
 
-  #takeKeys(): void {
+  #enterRawMode(): void {
     this.#input.setRaw(true);
     this.#continuing = this.#input.onContinue?.(() => {
-      if (this.#raw > 0) this.#input.setRaw(true);
+      if (this.#rawListeners > 0) this.#input.setRaw(true);
     });
   }
 
-  /** Reads for as long as somebody listens; one read more may stay under way. */
+  /** Reads while there are listeners; one more read may stay pending. */
   async #pump(): Promise<void> {
     if (this.#reading || this.#ended) return;
     this.#reading = true;
-    const chunk = new Uint8Array(CHUNK);
+    const chunk = new Uint8Array(CHUNK_SIZE);
     while (this.#listeners.length > 0) {
       const count = await this.#read(chunk);
       this.#ended = count === null;
       const text = this.#decoder.decode(chunk.subarray(0, count ?? 0), { stream: true });
-      this.#hand(text);
+      this.#pass(text);
       if (this.#ended) break;
     }
     this.#reading = false;
   }
 
-  #hand(text: string): void {
+  #pass(text: string): void {
     const [first] = this.#listeners;
     if (first === undefined) this.#pending += text;
     else first(text);
   }
 
-  /** A terminal that is gone is one that says nothing more. */
+  /** Reads; a terminal that is gone is at its end. */
   async #read(chunk: Uint8Array): Promise<number | null> {
     try {
       return await this.#input.read(chunk);
@@ -200,7 +200,7 @@ export class Keyboard {
   }
 }
 
-/** The keys in what a terminal sends; those without a name here are left out. */
+/** The keys in the input of a terminal; escape sequences without a name are dropped. */
 export function keysIn(text: string): string[] {
   return [...text.matchAll(KEY)].flatMap(([key]) => {
     if (!key.startsWith(ESC)) return [key];

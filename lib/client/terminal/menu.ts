@@ -1,34 +1,33 @@
+import { onAbort } from "../../base/async.ts";
 import { messageOf } from "../../base/errors.ts";
 import { printable } from "../../base/log.ts";
 import type { Environment } from "./environment.ts";
 
-/** One line of the menu. */
+/** One choice of the menu. */
 export interface MenuChoice {
-  /** What the user types. */
+  /** The text that selects it. */
   key: string;
   title: string;
   act: () => Promise<void>;
 }
 
-/** What the menu offers, and to whom. */
+/** Options of {@linkcode runMenu}. */
 export interface MenuOptions {
   choices: readonly MenuChoice[];
   environment: Pick<Environment, "lines" | "print" | "printError">;
   signal: AbortSignal;
 }
 
-/** What ends the menu. */
 const QUIT = "0";
 
-/** Asks what to do, again and again, until the user quits or has no more to say. */
+/** Asks what to do, until the user quits, the input ends or the signal fires. */
 export async function runMenu({ choices, environment, signal }: MenuOptions): Promise<void> {
   const { print, printError } = environment;
   const prompt = `${
     choices.map(({ key, title }) => `${key} ${title}`).join("  ")
   }  ${QUIT} quit\n> `;
   const lines = environment.lines().getReader();
-  const stop = () => void lines.cancel();
-  signal.addEventListener("abort", stop);
+  using _stop = onAbort(signal, () => void lines.cancel());
   try {
     while (!signal.aborted) {
       print(prompt);
@@ -47,13 +46,12 @@ export async function runMenu({ choices, environment, signal }: MenuOptions): Pr
       }
     }
   } finally {
-    signal.removeEventListener("abort", stop);
-    // Where reading failed, that has been told.
+    // Rejects with the error that read() has thrown.
     await lines.cancel().catch(() => {});
   }
 }
 
-/** Reads a line; nohup leaves programs a standard input that none can be read from. */
+/** Reads a line. Under nohup, standard input may be unreadable. */
 async function read(
   lines: ReadableStreamDefaultReader<string>,
 ): Promise<ReadableStreamReadResult<string>> {

@@ -1,25 +1,25 @@
-/** How far a transfer is, told in one line. Pure rendering, and who prints it. */
+/** The progress line: rendering, and drawing on a terminal. */
 import type { Statistics } from "../playback/statistics.ts";
 
-/** Milliseconds between two renderings. */
+/** Milliseconds between two draws. */
 const INTERVAL = 250;
 
-/** Renders a number of things: `1 frame`, `2 frames`. */
+/** Renders a count: `1 frame`, `2 frames`. */
 export function formatCount(number: number, unit: string): string {
   return `${number} ${unit}${number === 1 ? "" : "s"}`;
 }
 
-/** Renders bytes with a unit: `1.4 MB`. */
+/** Renders a size: `1.4 MB`. */
 export function formatBytes(bytes: number): string {
   const units = ["B", "kB", "MB", "GB", "TB"];
   let value = bytes;
   let step = 0;
-  // What would be rounded to 1000 has the next unit.
+  // A value that rounds to 1000 takes the next unit.
   for (; value >= 999.5 && step < units.length - 1; step++) value /= 1000;
   return `${step === 0 || value >= 99.95 ? Math.round(value) : value.toFixed(1)} ${units[step]}`;
 }
 
-/** Renders seconds: `01:02.3`, with hours where there are any. */
+/** Renders seconds: `01:02.3`, or `1:01:02.3` with hours. */
 export function formatTime(seconds: number): string {
   const tenths = Math.round(seconds * 10);
   const hours = Math.floor(tenths / 36000);
@@ -28,7 +28,7 @@ export function formatTime(seconds: number): string {
   return `${hours > 0 ? `${hours}:` : ""}${minutes}:${rest}`;
 }
 
-/** What a progress line tells. */
+/** The values in a progress line. */
 export type ProgressState =
   & Pick<
     Statistics,
@@ -36,25 +36,25 @@ export type ProgressState =
   >
   & Partial<Pick<Statistics, "dropped" | "latency" | "recording" | "written">>;
 
-/** Columns of a terminal that is no wider than most; the last one stays free. */
-const USUAL_WIDTH = 79;
+/** Columns of a usual terminal, less one that stays free. */
+const DEFAULT_WIDTH = 79;
 
-/** Seconds that have to pass before the rest can be estimated. */
-const SETTLING = 1;
+/** Seconds before the remaining time is estimated. */
+const SETTLING_TIME = 1;
 
-/** A part of the line, and how soon it gives way where the line is too long: 0 for never. */
-type Part = readonly [text: string, giveWay: number];
+/** A part of the line, and its rank in being dropped if the line is too long; 0 for never. */
+type Part = readonly [text: string, rank: number];
 
 /**
  * Renders the progress line.
  *
- * @param duration seconds of the whole, where known
- * @param width characters that it may have
+ * @param duration seconds of the whole, if known
+ * @param width most characters
  */
 export function renderProgress(
   state: ProgressState,
   duration?: number,
-  { width = USUAL_WIDTH }: { width?: number } = {},
+  { width = DEFAULT_WIDTH }: { width?: number } = {},
 ): string {
   const { frames, position, framesPerSecond, hasPicture } = state;
   const { dropped = 0, latency, recording = false } = state;
@@ -67,27 +67,27 @@ export function renderProgress(
     ...(latency === undefined ? [] : [[`latency ${Math.round(latency.p50)} ms`, 0] as const]),
     ...(dropped === 0 ? [] : [[`${dropped} dropped`, 0] as const]),
   ];
-  return fitted(parts, width);
+  return fit(parts, width);
 }
 
-/** What has been written, how fast that goes, and how long it will still take. */
+/** Size of the recording, its speed, and the remaining time. */
 function recordingParts(
   { bytes, written, seconds, position, latency }: ProgressState,
   duration: number | undefined,
 ): Part[] {
   const size: Part = [formatBytes(written ?? bytes), 0];
-  if (latency !== undefined || seconds < SETTLING || position <= 0) return [size];
+  if (latency !== undefined || seconds < SETTLING_TIME || position <= 0) return [size];
   const speed = position / seconds;
   const left = duration === undefined ? undefined : Math.max(0, duration - position) / speed;
   return [
     size,
     [`${speed < 10 ? speed.toFixed(1) : Math.round(speed)}x`, 1],
-    ...(left === undefined ? [] : [[`${formatLeft(left)} left`, 0] as const]),
+    ...(left === undefined ? [] : [[`${formatRemaining(left)} left`, 0] as const]),
   ];
 }
 
-/** Renders seconds without tenths, rounded up: what is left is never nothing. */
-function formatLeft(seconds: number): string {
+/** Renders seconds without tenths, rounded up. */
+function formatRemaining(seconds: number): string {
   return formatTime(Math.ceil(seconds)).replace(/\.\d$/, "");
 }
 
@@ -95,37 +95,37 @@ function rateOf({ bytes, seconds }: ProgressState): string {
   return formatBytes(seconds > 0 ? bytes / seconds : 0);
 }
 
-/** The parts in one line; where they do not fit, some give way, one after the other. */
-function fitted(parts: readonly Part[], width: number): string {
+/** Joins the parts; as long as they are too long, drops the one of the lowest rank. */
+function fit(parts: readonly Part[], width: number): string {
   const line = parts.map(([text]) => text).join("  ");
-  const next = parts.filter(([, giveWay]) => giveWay > 0).toSorted((a, b) => a[1] - b[1]).at(0);
+  const next = parts.filter(([, rank]) => rank > 0).toSorted((a, b) => a[1] - b[1]).at(0);
   if (line.length <= width || next === undefined) return line;
-  return fitted(parts.filter((part) => part !== next), width);
+  return fit(parts.filter((part) => part !== next), width);
 }
 
-/** Where a progress line is drawn: a terminal, or a viewer that has it. */
+/** Where a progress line is drawn: on a terminal, or by a sink that covers it. */
 export interface ProgressOutput {
-  /** Draws the line in the place of the one before. */
+  /** Draws the line over the previous one. */
   draw(line: string): void;
-  /** Characters that a line may have; as on most terminals where absent. */
+  /** Most characters of a line. @default 79 */
   width?(): number;
-  /** Wipes the line, so that what is printed next stands alone. */
+  /** Clears the line, before other text is printed. */
   clear(): void;
 }
 
-/** Draws a progress line on a terminal, where it stays the last line. */
+/** Draws a progress line as the last line of a terminal. */
 export function lineOutput(
   { write, columns }: { write: (text: string) => void; columns: () => number },
 ): ProgressOutput {
   return {
-    // The last column stays free.
+    // Text in the last column would wrap.
     width: () => columns() - 1,
     draw: (line) => write(`\r${line.slice(0, columns() - 1)}\x1b[K`),
     clear: () => write("\r\x1b[K"),
   };
 }
 
-/** Keeps one line up to date, a few times a second. */
+/** Updates the progress line, a few times a second. */
 export class Progress {
   #output: ProgressOutput;
   #now: () => number;
@@ -134,26 +134,26 @@ export class Progress {
   #line = "";
   #paused = false;
 
-  /** @param now milliseconds since some fixed moment; never goes back */
+  /** @param now milliseconds of a clock that never goes back */
   constructor(output: ProgressOutput, now: () => number = () => performance.now()) {
     this.#output = output;
     this.#now = now;
   }
 
-  /** Draws the line anew, unless it was drawn just now. */
+  /** Draws the line, unless it was drawn just now. */
   update(state: ProgressState, duration?: number): void {
     this.#line = renderProgress(state, duration, { width: this.#output.width?.() });
     if (this.#now() - this.#drawn < INTERVAL) return;
     this.#draw();
   }
 
-  /** Says that it pauses, or goes on. */
+  /** Shows whether the play is paused. */
   pause(paused: boolean): void {
     this.#paused = paused;
     this.#draw();
   }
 
-  /** Wipes the line, so that what is printed next stands alone. */
+  /** Clears the line, before other text is printed. */
   clear(): void {
     if (this.#visible) this.#output.clear();
     this.#visible = false;

@@ -5,36 +5,29 @@ import type { Sink } from "../../sinks/sink.ts";
 import type { Environment } from "./environment.ts";
 import { formatBytes, formatTime, lineOutput, Progress } from "./progress.ts";
 
-/** Where a run tells how it goes. */
-export interface MessagesContext {
-  environment: Pick<
-    Environment,
-    "printError" | "terminalSize" | "stderrIsTerminal" | "stdoutIsTerminal"
-  >;
-}
-
 /**
- * What the user reads while something is played: on standard error, or, where a sink has the
- * terminal to itself, on that, and on standard error afterwards.
+ * Messages and progress for the user during a play: on standard error, or on a sink that covers the
+ * terminal, and then again on standard error once the sink has ended.
  */
 export class Messages {
-  #context: MessagesContext;
+  #environment: Pick<Environment, "printError" | "terminalSize" | "stderrIsTerminal">;
   #sink: Sink | undefined;
-  #told: string[] = [];
+  /** Lines that only the sink has shown. */
+  #shown: string[] = [];
   #progress: Progress | undefined;
 
-  constructor(context: MessagesContext) {
-    this.#context = context;
+  constructor(environment: Pick<Environment, "printError" | "terminalSize" | "stderrIsTerminal">) {
+    this.#environment = environment;
   }
 
-  /** The line that tells how far it is, where somebody can see one. */
+  /** The progress line; `undefined` if there is no terminal to draw it on. */
   get progress(): Progress | undefined {
     return this.#progress;
   }
 
-  /** Finds out which of the viewers has the terminal. */
+  /** Finds the sink that covers the terminal, and starts the progress line. */
   attach(sinks: readonly Sink[]): void {
-    const { stderrIsTerminal, printError, terminalSize } = this.#context.environment;
+    const { stderrIsTerminal, printError, terminalSize } = this.#environment;
     const sink = sinks.find(({ showStatus }) => showStatus !== undefined);
     this.#sink = sink;
     if (sink !== undefined) {
@@ -45,55 +38,58 @@ export class Messages {
     }
   }
 
-  /** Tells a line; nothing where there is none. */
-  tell(line: string | undefined): void {
+  /** Shows a line, if there is one. */
+  notify(line: string | undefined): void {
     if (line === undefined) return;
     if (this.#sink?.tell === undefined) {
       this.#progress?.clear();
-      return this.#say(line);
+      return this.#print(line);
     }
     this.#sink.tell(printable(line));
-    this.#told.push(line);
+    this.#shown.push(line);
   }
 
-  /** Tells that it pauses, or goes on. */
+  /** Shows whether the play is paused. */
   pause(paused: boolean): void {
     this.#progress?.pause(paused);
   }
 
-  /** Tells again what stood on a screen that is gone. */
-  end(): void {
-    this.#told.splice(0).forEach((line) => this.#say(line));
+  /** Prints the lines that were shown on a screen that is gone. */
+  flush(): void {
+    this.#shown.splice(0).forEach((line) => this.#print(line));
   }
 
-  #say(line: string): void {
-    this.#context.environment.printError(`${printable(line)}\n`);
+  #print(line: string): void {
+    this.#environment.printError(`${printable(line)}\n`);
   }
 }
 
-/** What was asked for, as far as it decides what helps. */
-export interface Asked {
+/** Options of {@linkcode describeNotice}. */
+export interface NoticeOptions {
   encoding: Encoding;
-  /** It is written to a file, and not looked at. */
+  /** Media is recorded, and not shown. */
   recording: boolean;
 }
 
-/** What a notice says to the user; `undefined` where the progress line tells it. */
-export function describeNotice(notice: Notice, asked: Asked): string | undefined {
+/** The text of a notice; `undefined` if the progress line shows it. */
+export function describeNotice(notice: Notice, options: NoticeOptions): string | undefined {
   if (notice.code === "dropped") return undefined;
-  if (notice.code === "slow_link") return describeSlowConnection(notice, asked);
+  if (notice.code === "slow_link") return describeSlowConnection(notice, options);
   return notice.message || notice.code;
 }
 
-function describeSlowConnection({ message, needed, achieved }: Notice, asked: Asked): string {
-  const said = needed === undefined || achieved === undefined
+function describeSlowConnection(
+  { message, needed, achieved }: Notice,
+  options: NoticeOptions,
+): string {
+  const text = needed === undefined || achieved === undefined
     ? message || "The link is too slow"
     : `The link is too slow: ${formatBytes(needed)}/s needed, ${formatBytes(achieved)}/s achieved`;
-  return `${said}; try ${helpFor(asked)}`;
+  return `${text}; try ${adviceFor(options)}`;
 }
 
-/** The flags that take less of the link. */
-function helpFor({ encoding, recording }: Asked): string {
+/** The flags that reduce the bit rate. */
+function adviceFor({ encoding, recording }: NoticeOptions): string {
   switch (encoding) {
     case "raw":
       return recording ? "--encoding copy, or --encoding h264" : "--encoding h264, or --size";
@@ -106,7 +102,7 @@ function helpFor({ encoding, recording }: Asked): string {
   }
 }
 
-/** Renders the list of media as columns: name, kind, size, duration, codec, and the picture's size. */
+/** Renders the list of media as a table. */
 export function renderList(entries: readonly ListEntry[]): string {
   if (entries.length === 0) return "The server has no media\n";
   const rows = [

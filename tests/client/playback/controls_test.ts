@@ -10,8 +10,8 @@ import { GREY } from "../../support/scripted_server.ts";
 
 const DESCRIPTION: Description = { name: "grey", live: false, duration: 100, streams: [GREY] };
 
-/** Controls of an answer that writes down what is sent, and told. */
-function watched(
+/** Controls of a response that records the control messages, and the lines for the user. */
+function createControls(
   { options = {}, description = {}, classic = false }: {
     options?: Partial<PlayerControlsOptions>;
     description?: Partial<Description>;
@@ -19,7 +19,7 @@ function watched(
   } = {},
 ) {
   const sent: Control[] = [];
-  const told: string[] = [];
+  const notified: string[] = [];
   let abandoned = 0;
   const response: MediaResponse = {
     async *[Symbol.asyncIterator]() {},
@@ -31,20 +31,22 @@ function watched(
   };
   const controls = new PlayerControls({
     recording: false,
-    tell: (line) => void told.push(line),
+    notify: (line) => void notified.push(line),
     ...options,
   });
   const attach = () => controls.attach(response, { ...DESCRIPTION, ...description });
-  return { controls, sent, told, attach, abandoned: () => abandoned };
+  return { controls, sent, notified, attach, abandoned: () => abandoned };
 }
 
 function test(name: string, fn: () => void): void {
   Deno.test({ name, permissions: "none", fn });
 }
 
-test("PlayerControls pauses and goes on in turn, and tells of it", () => {
+test("PlayerControls pauses and resumes in turn, and calls onPause", () => {
   const pauses: boolean[] = [];
-  const { controls, sent, attach } = watched({ options: { onPause: (on) => pauses.push(on) } });
+  const { controls, sent, attach } = createControls({
+    options: { onPause: (on) => pauses.push(on) },
+  });
   controls.act("pause");
   assertEquals(sent, []);
   attach();
@@ -54,8 +56,8 @@ test("PlayerControls pauses and goes on in turn, and tells of it", () => {
   assertEquals(pauses, [true, false]);
 });
 
-test("PlayerControls seeks from where it is, between the beginning and the last second", () => {
-  const { controls, sent, attach } = watched();
+test("PlayerControls seeks from the current position, between the start and the last second", () => {
+  const { controls, sent, attach } = createControls();
   attach();
   controls.moved(30);
   for (const action of ["forward", "back", "back", "far_back", "far_forward"] as const) {
@@ -65,8 +67,8 @@ test("PlayerControls seeks from where it is, between the beginning and the last 
   assertEquals(sent.map(({ to }) => to), [40, 30, 20, 0, 60, 99]);
 });
 
-test("PlayerControls goes on from the newest place when a seek is answered", () => {
-  const { controls, sent, attach } = watched();
+test("PlayerControls goes on from the newest position after the reply to a seek", () => {
+  const { controls, sent, attach } = createControls();
   attach();
   controls.act("forward");
   controls.act("forward");
@@ -76,8 +78,8 @@ test("PlayerControls goes on from the newest place when a seek is answered", () 
   assertEquals(sent.map(({ to, id }) => [to, id]), [[10, 1], [20, 2], [34, 3]]);
 });
 
-test("PlayerControls keeps a later seek in mind while an earlier one is answered", () => {
-  const { controls, sent, attach } = watched();
+test("PlayerControls seeks from the position of a later seek after the reply to an earlier one", () => {
+  const { controls, sent, attach } = createControls();
   attach();
   controls.act("far_forward");
   controls.act("back");
@@ -86,8 +88,10 @@ test("PlayerControls keeps a later seek in mind while an earlier one is answered
   assertEquals(sent.map(({ to }) => to), [60, 50, 40]);
 });
 
-test("PlayerControls counts from where the part begins that was asked for", () => {
-  const { controls, sent, attach } = watched({ options: { part: { start: 50, duration: 20 } } });
+test("PlayerControls counts positions from the start of the requested part", () => {
+  const { controls, sent, attach } = createControls({
+    options: { part: { start: 50, duration: 20 } },
+  });
   attach();
   controls.moved(5);
   controls.act("far_forward");
@@ -96,38 +100,38 @@ test("PlayerControls counts from where the part begins that was asked for", () =
   assertEquals(sent.map(({ to }) => to), [69, 50]);
 });
 
-test("PlayerControls finds the place in a round of a loop", () => {
-  const { controls, sent, attach } = watched({ options: { loop: true } });
+test("PlayerControls finds the position in a round of a loop", () => {
+  const { controls, sent, attach } = createControls({ options: { loop: true } });
   attach();
   controls.moved(230);
   controls.act("forward");
   assertEquals(sent.map(({ to }) => to), [40]);
 });
 
-test("PlayerControls does not seek in what is recorded, live or classic, and says so", () => {
+test("PlayerControls refuses to seek in a recording, in live media, or in a script", () => {
   for (
     const [options, line] of [
-      [{ options: { recording: true } }, "Cannot seek while it is recorded"],
-      [{ description: { live: true } }, "Cannot seek in what is live"],
-      [{ classic: true }, "Cannot seek in a classic server"],
+      [{ options: { recording: true } }, "Cannot seek while recording"],
+      [{ description: { live: true } }, "Cannot seek in live media"],
+      [{ classic: true }, "Cannot seek in what a script sends"],
     ] as const
   ) {
-    const { controls, sent, told, attach } = watched(options);
+    const { controls, sent, notified, attach } = createControls(options);
     attach();
     controls.act("forward");
-    assertEquals([sent, told], [[], [line]]);
+    assertEquals([sent, notified], [[], [line]]);
   }
 });
 
-test("PlayerControls does not pause what comes from a classic server, and says so", () => {
-  const { controls, told, attach } = watched({ classic: true });
+test("PlayerControls refuses to pause a script", () => {
+  const { controls, notified, attach } = createControls({ classic: true });
   attach();
   controls.act("pause");
-  assertEquals([controls.paused, told], [false, ["Cannot pause a classic server"]]);
+  assertEquals([controls.paused, notified], [false, ["Cannot pause what a script sends"]]);
 });
 
-test("PlayerControls ends it once, with a farewell", () => {
-  const { controls, sent, attach, abandoned } = watched();
+test("PlayerControls sends one stop when the user quits", () => {
+  const { controls, sent, attach, abandoned } = createControls();
   attach();
   controls.act("quit");
   controls.act("quit");
@@ -141,8 +145,8 @@ test("PlayerControls ends it once, with a farewell", () => {
   assertEquals(abandoned(), 0);
 });
 
-test("PlayerControls ends what has not begun as soon as it does", () => {
-  const { controls, sent, attach } = watched();
+test("PlayerControls sends a stop as soon as the response begins, if the user has quit", () => {
+  const { controls, sent, attach } = createControls();
   controls.quit();
   assertEquals(sent, []);
   attach();
@@ -150,15 +154,15 @@ test("PlayerControls ends what has not begun as soon as it does", () => {
   assertEquals(sent, [{ action: "stop" }]);
 });
 
-test("PlayerControls leaves a classic server, which knows no farewell", () => {
-  const { controls, attach, abandoned } = watched({ classic: true });
+test("PlayerControls closes the connection of a script when the user quits", () => {
+  const { controls, attach, abandoned } = createControls({ classic: true });
   attach();
   controls.quit();
   assertEquals(abandoned(), 1);
 });
 
-test("PlayerControls has frames come in a pause when a viewer is gone", () => {
-  const { controls, sent, attach } = watched();
+test("PlayerControls resumes from a pause when a sink is closed", () => {
+  const { controls, sent, attach } = createControls();
   attach();
   controls.wake();
   controls.act("pause");

@@ -6,15 +6,15 @@ import type { MediaResponse, ResponsePart } from "../../../lib/client/request/re
 import type { Sink } from "../../../lib/sinks/sink.ts";
 import { DESCRIPTION, END, response, TestSink } from "../../support/client_played.ts";
 
-/** An answer that goes on until it is stopped, and what it was told. */
-function controlled({ farewell = true } = {}): MediaResponse & { told: unknown[] } {
-  const told: unknown[] = [];
+/** A response that goes on until it is stopped, and the actions that it was sent. */
+function controlled({ stops = true } = {}): MediaResponse & { actions: unknown[] } {
+  const actions: unknown[] = [];
   const stopped = Promise.withResolvers<void>();
   return {
-    told,
+    actions,
     control(control) {
-      told.push(control.action);
-      if (control.action === "stop" && farewell) stopped.resolve();
+      actions.push(control.action);
+      if (control.action === "stop" && stops) stopped.resolve();
       return Promise.resolve();
     },
     abandon: () => stopped.reject(new Error("the connection was cut")),
@@ -32,14 +32,14 @@ function controlled({ farewell = true } = {}): MediaResponse & { told: unknown[]
 
 function withControls(response: MediaResponse, sinks: readonly Sink[]) {
   const statistics = new Statistics("get_video");
-  const controls = new PlayerControls({ recording: false, tell: () => {}, farewell: 1 });
+  const controls = new PlayerControls({ recording: false, notify: () => {}, stopTimeout: 1 });
   const { signal } = new AbortController();
   const options = { sinks, statistics, controls, still: false, signal };
   return { controls, statistics, result: play(response, options) };
 }
 
 Deno.test({
-  name: "play() takes leave of the server when the last viewer is closed",
+  name: "play() stops the server when the last sink is closed",
   permissions: "none",
   async fn() {
     const response = controlled();
@@ -47,25 +47,25 @@ Deno.test({
     const { controls, result } = withControls(response, [sink]);
     assertEquals((await result).outcome, "closed");
     controls[Symbol.dispose]();
-    assertEquals(response.told, ["stop"]);
+    assertEquals(response.actions, ["stop"]);
     assertEquals(sink.calls.slice(-1), ["show 2"]);
   },
 });
 
 Deno.test({
-  name: "play() leaves a server that does not answer the farewell",
+  name: "play() leaves a server that does not stop",
   permissions: "none",
   async fn() {
-    const response = controlled({ farewell: false });
+    const response = controlled({ stops: false });
     const { controls, result } = withControls(response, [new TestSink("closes")]);
     assertEquals((await result).outcome, "closed");
     controls[Symbol.dispose]();
-    assertEquals(response.told, ["stop"]);
+    assertEquals(response.actions, ["stop"]);
   },
 });
 
 Deno.test({
-  name: "play() tells viewers of a seek, and counts from there",
+  name: "play() passes a seek on to the sinks, and counts from there",
   permissions: "none",
   async fn() {
     const jumps: number[] = [];

@@ -1,11 +1,11 @@
 import { assertEquals } from "@std/assert";
-import { type Asked, describeNotice } from "../../../lib/client/terminal/status.ts";
+import { describeNotice, type NoticeOptions } from "../../../lib/client/terminal/status.ts";
 import type { Notice } from "../../../lib/protocol/native/response.ts";
 
 const SLOW: Notice = { code: "slow_link", message: "slow", needed: 93e6, achieved: 12.5e6 };
 const SAID = "The link is too slow: 93.0 MB/s needed, 12.5 MB/s achieved; try ";
 
-const HELP: [Asked, string][] = [
+const HELP: [NoticeOptions, string][] = [
   [{ encoding: "raw", recording: false }, "--encoding h264, or --size"],
   [{ encoding: "raw", recording: true }, "--encoding copy, or --encoding h264"],
   [{ encoding: "mjpeg", recording: false }, "--encoding h264, or a lower --quality"],

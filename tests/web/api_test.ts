@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { RequestError } from "../../lib/base/errors.ts";
-import { parsePictureQuery, parsePlayQuery } from "../../lib/web/query.ts";
+import { parseImageQuery, parsePlayQuery } from "../../lib/web/api.ts";
 
 function test(name: string, fn: () => void): void {
   Deno.test({ name, permissions: "none", fn });
@@ -27,11 +27,11 @@ test("parsePlayQuery() lets nothing stay as it is with keep=0", () => {
   assertEquals(parsePlayQuery(new URLSearchParams("can=h264&keep=1")).can, new Set(["h264"]));
 });
 
-test("parsePictureQuery() refuses what means nothing", () => {
+test("parseImageQuery() refuses what means nothing", () => {
   for (const start of ["x", "-1", "1e9", "NaN", "Infinity"]) {
     const query = new URLSearchParams({ start });
-    assertThrows(() => parsePictureQuery(query), RequestError, `Cannot begin at "${start}"`);
+    assertThrows(() => parseImageQuery(query), RequestError, `Cannot begin at "${start}"`);
   }
   const long = new URLSearchParams({ name: "x".repeat(1025) });
-  assertThrows(() => parsePictureQuery(long), RequestError, "more than 1024");
+  assertThrows(() => parseImageQuery(long), RequestError, "more than 1024");
 });

@@ -1,11 +1,7 @@
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { UsageError } from "../../lib/base/errors.ts";
-import {
-  CLIENT_FLAGS,
-  type ClientFlags,
-  clientUsage,
-  parseClientFlags,
-} from "../../lib/client/flags.ts";
+import { CLIENT_FLAGS, type ClientFlags, clientUsage } from "../../lib/client/flags.ts";
+import { parseClientFlags } from "../../lib/client/options.ts";
 import { statusOf } from "../../lib/client/run.ts";
 import type { MediaRequest } from "../../lib/protocol/native/request.ts";
 import { wrongForms } from "../support/flag_forms.ts";
@@ -14,7 +10,7 @@ function parse(line: string) {
   return parseClientFlags(line === "" ? [] : line.split(" "));
 }
 
-/** What is asked of the server, without the fields that are left to it. */
+/** The fields of the request that are set. */
 function requestOf(line: string): Partial<MediaRequest> {
   const action = parse(line);
   assert(action.kind === "media", `"${line}" asks for no media`);
@@ -113,7 +109,7 @@ for (const [line, request] of Object.entries(REQUESTS)) {
   });
 }
 
-/** Flags that ask nothing of the server, and what they come to. */
+/** Command lines and values of their flags. */
 const VALUES: Record<string, Partial<ClientFlags>> = {
   "--list": { host: "localhost", port: 7777, json: false, overwrite: false, classic: false },
   "--list --host robot --port 9000 --json": { host: "robot", port: 9000, json: true },
@@ -140,7 +136,7 @@ for (const [line, values] of Object.entries(VALUES)) {
   });
 }
 
-/** Wrong command lines, and what has to stand in the complaint. */
+/** Wrong command lines and their error messages. */
 const WRONG: Record<string, string> = {
   "--port 0": 'Cannot use --port "0": expected a whole number from 1 to 65535',
   "--port 65536": 'Cannot use --port "65536": expected a whole number from 1 to 65535',
@@ -303,7 +299,7 @@ for (const [line, message] of Object.entries(WRONG)) {
 }
 
 Deno.test({
-  name: "parseClientFlags() opens the menu for no flags, and for those that say how",
+  name: "parseClientFlags() opens the menu without flags for media",
   permissions: "none",
   fn() {
     for (const line of ["", "--host robot", "--classic", "--view none --speed max"]) {

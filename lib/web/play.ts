@@ -1,0 +1,139 @@
+/** One play of the page: fragmented MP4, and the HTTP response that carries it. */
+import { type Fmp4Header, Fmp4Sink, type Fmp4SinkOptions } from "../sinks/browser/fmp4_sink.ts";
+import { errorResponse } from "./api.ts";
+import type { PlayEnd, PlayPart, PlayStats, PlayTarget } from "./service.ts";
+
+/** Sent before the first byte of the MP4. */
+export interface PlayHead {
+  /** Media type of the MP4, with exact names of its codecs. */
+  type: string;
+  /** Seconds of the media at the MP4's time 0; may be negative. */
+  begin: number;
+  /** Seconds of the media at which showing begins. */
+  start: number;
+  /** Seconds of the media at which it ends; null if unknown. */
+  duration: number | null;
+  /** It can be neither sought nor paused. */
+  live: boolean;
+  title: string;
+  /** How the media differs from the request, one sentence each. */
+  notes: string[];
+}
+
+/** Carries the MP4 of one play to the page. */
+export interface PlayOutput {
+  /** Sends the head, once, before the first byte. */
+  begin(head: PlayHead): void;
+  /** Sends bytes of the MP4, as fast as the page takes them. */
+  write(bytes: Uint8Array): Promise<void>;
+  /** Sends a message for the user. */
+  note(message: string): void;
+  /** Sets the reader of the counters that are sent meanwhile. */
+  watch?(stats: () => PlayStats): void;
+}
+
+/** The target that turns frames into MP4 for an output. */
+export function createTarget(
+  output: PlayOutput,
+  options: Pick<Fmp4SinkOptions, "can" | "dialect" | "signal">,
+): PlayTarget {
+  return {
+    open(part) {
+      output.watch?.(part.stats);
+      const fragments = {
+        begin: (header: Fmp4Header) => output.begin(headOf(header, part)),
+        write: (bytes: Uint8Array) => output.write(bytes),
+      };
+      return new Fmp4Sink(fragments, { ...options, live: part.live });
+    },
+    note: (message) => output.note(message),
+  };
+}
+
+function headOf(
+  { type, zero, first, notes, presentation }: Fmp4Header,
+  { start, duration = Infinity, live: alwaysLive = false }: PlayPart,
+): PlayHead {
+  const live = presentation.live || alwaysLive;
+  const end = Math.min(presentation.duration ?? Infinity, start + duration);
+  return {
+    type,
+    // Browsers count microseconds, and round them down.
+    begin: live ? zero : Number((start + zero).toFixed(6)),
+    start: live ? first : start,
+    duration: live || end === Infinity ? null : end,
+    live,
+    title: presentation.name,
+    notes: [...presentation.notes ?? [], ...notes],
+  };
+}
+
+/**
+ * One play as the body of a response, which is sent with the first byte of the MP4. The body ends
+ * with the media, and is aborted if the media breaks off.
+ */
+export class PlayBody implements PlayOutput {
+  #stream = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>();
+  #writer = this.#stream.writable.getWriter();
+  #head = Promise.withResolvers<PlayHead>();
+  #left = new AbortController();
+  #signal: AbortSignal;
+
+  /** @param signal ends the play at shutdown */
+  constructor(signal: AbortSignal) {
+    this.#signal = AbortSignal.any([signal, this.#left.signal]);
+    // Rejected also if the reader cancels.
+    this.#writer.closed.catch(() => this.#left.abort());
+  }
+
+  /**
+   * Plays until the end.
+   *
+   * @param action writes to this body until the signal fires
+   */
+  async run(action: (signal: AbortSignal) => Promise<PlayEnd>): Promise<void> {
+    try {
+      await action(this.#signal);
+      await this.#writer.close();
+    } catch (error) {
+      this.#head.reject(error);
+      await this.#writer.abort(error);
+    }
+  }
+
+  /** The response, once the head or an error is known. */
+  async response(): Promise<Response> {
+    try {
+      const head = await this.#head.promise;
+      return new Response(this.#stream.readable, { headers: headersOf(head) });
+    } catch (error) {
+      return errorResponse(error);
+    }
+  }
+
+  begin(head: PlayHead): void {
+    this.#head.resolve(head);
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    await this.#writer.ready;
+    await this.#writer.write(new Uint8Array(bytes));
+  }
+
+  /** Does nothing: a body carries the MP4 only. */
+  note(): void {}
+}
+
+function headersOf({ type, begin, start, duration, live, title, notes }: PlayHead): HeadersInit {
+  return {
+    "Content-Type": type,
+    "Cache-Control": "no-store",
+    "X-Begin": String(begin),
+    "X-Start": String(start),
+    ...(duration === null ? {} : { "X-Duration": String(duration) }),
+    "X-Live": live ? "1" : "0",
+    // A server may send lone surrogates, which encodeURIComponent() refuses.
+    "X-Title": encodeURIComponent(title.toWellFormed()),
+    "X-Notes": encodeURIComponent(JSON.stringify(notes)),
+  };
+}
