@@ -19,10 +19,10 @@ import { DEFAULT_LINGER } from "../sources/live/registry.ts";
 import { parseLiveSource } from "../sources/live/source_spec.ts";
 import {
   DEFAULT_GRACE,
-  DEFAULT_HEAD_CACHE,
   DEFAULT_MAX_PIXELS,
+  DEFAULT_START_CACHE_SIZE,
   type ServerOptions,
-} from "./server.ts";
+} from "./options.ts";
 
 /** Bytes. */
 const MEGABYTE = 1e6;
@@ -68,7 +68,7 @@ export const SERVER_FLAGS = {
     bounds: { min: 1, max: 2 ** 31 - 1, integer: true },
   }),
   cache: number("MB", "for how recent answers began (128); 0 for nothing", {
-    absent: DEFAULT_HEAD_CACHE / MEGABYTE,
+    absent: DEFAULT_START_CACHE_SIZE / MEGABYTE,
     bounds: { min: 0, max: 1_000_000 },
   }),
   grace: number("S", "seconds that answers may take when SIGTERM ends it (5)", {
@@ -138,7 +138,7 @@ export function toServerOptions(
     maxPerAddress: flags["max-per-address"],
     maxDecoders: flags["max-decoders"],
     maxPixels: flags["max-pixels"],
-    headCacheSize: flags.cache * MEGABYTE,
+    startCacheSize: flags.cache * MEGABYTE,
     credentials: {
       tokenFile,
       token: tokenFile === undefined ? token : undefined,

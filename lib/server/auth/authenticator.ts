@@ -1,11 +1,12 @@
 import { createHash, timingSafeEqual } from "node:crypto";
+import { abortable } from "../../base/async.ts";
 import { type Clock, MONOTONIC_CLOCK } from "../../base/clock.ts";
 import { RequestError } from "../../base/errors.ts";
 import { networkOf } from "../../net/address.ts";
 import type { Secret } from "../../net/token.ts";
 
 /** What {@linkcode Access.admit} has to know of a peer. */
-export interface Visitor {
+export interface AuthenticateOptions {
   /** IP address. */
   address: string;
   /** Fires when the peer need not be answered any more. */
@@ -13,23 +14,23 @@ export interface Visitor {
 }
 
 /** Lets in who has the token. Where there is none, everybody may enter. */
-export class Access {
+export class Authenticator {
   /** Of the token: it has the same length whatever the token's is. */
   #digest: Uint8Array | undefined;
   #throttle: Throttle;
 
   constructor(token?: Secret, clock?: Clock) {
     this.#throttle = new Throttle(clock);
-    this.expect(token);
+    this.setToken(token);
   }
 
   /** Whether a token is needed. */
-  get isGuarded(): boolean {
+  get isRequired(): boolean {
     return this.#digest !== undefined;
   }
 
   /** Names the token that is right from now on. */
-  expect(token: Secret | undefined): void {
+  setToken(token: Secret | undefined): void {
     this.#digest = token === undefined ? undefined : digestOf(token.reveal());
   }
 
@@ -38,14 +39,17 @@ export class Access {
    *
    * @throws {RequestError} `unauthorized` where it is not the right one
    */
-  async admit(token: string | undefined, { address, signal }: Visitor): Promise<void> {
-    if (!this.isGuarded) return;
+  async authenticate(
+    token: string | undefined,
+    { address, signal }: AuthenticateOptions,
+  ): Promise<void> {
+    if (!this.isRequired) return;
     if (token === undefined) {
       throw new RequestError("unauthorized", "Cannot serve without a token: this server needs one");
     }
     const given = digestOf(token);
     const isRight = () => this.#digest === undefined || timingSafeEqual(given, this.#digest);
-    if (await this.#throttle.judge(address, isRight, { signal })) return;
+    if (await this.#throttle.attempt(address, isRight, { signal })) return;
     throw new RequestError("unauthorized", "Cannot serve with that token: it is not the right one");
   }
 }
@@ -61,7 +65,7 @@ const FIRST_DELAY = 250;
 const LONGEST_DELAY = 8_000;
 
 /** Milliseconds after which an address that tries no more has never tried. */
-const MEMORY = 10 * 60_000;
+const FORGET_AFTER = 10 * 60_000;
 
 /** Addresses that are remembered; the one that tried longest ago makes room for the next. */
 const MAX_ADDRESSES = 4096;
@@ -70,12 +74,12 @@ const MAX_ADDRESSES = 4096;
 const MAX_WAITING = { each: 4, all: 64 };
 
 /** What is known of an address from which something wrong came. */
-interface Record {
+interface PeerRecord {
   failures: number;
   /** Clock time of the last wrong one. */
-  since: number;
+  failedAt: number;
   /** Clock time at which the next attempt may be looked at. */
-  free: number;
+  nextAllowed: number;
   /** Settled when the attempt that came last is over, or given up. */
   turn: Promise<void>;
   waiting: number;
@@ -85,7 +89,7 @@ interface Record {
 export class Throttle {
   #clock: Clock;
   /** The one that tried longest ago comes first. */
-  #records = new Map<string, Record>();
+  #records = new Map<string, PeerRecord>();
   #waiting = 0;
 
   constructor(clock: Clock = MONOTONIC_CLOCK) {
@@ -105,16 +109,16 @@ export class Throttle {
    * @throws {RequestError} `busy` where too many wait
    * @throws the signal's reason when that fires
    */
-  async judge(
+  async attempt(
     address: string,
     isRight: () => boolean,
     { signal }: { signal: AbortSignal },
   ): Promise<boolean> {
     const key = networkOf(address);
-    const known = this.#recall(key);
+    const known = this.#findRecord(key);
     let found = known === undefined ? isRight() : undefined;
     if (found) return true;
-    const record = known ?? this.#remember(key);
+    const record = known ?? this.#addRecord(key);
     if (record.waiting >= MAX_WAITING.each || this.#waiting >= MAX_WAITING.all) {
       throw new RequestError("busy", "Cannot serve now: too many wait for a look at their token");
     }
@@ -124,12 +128,12 @@ export class Throttle {
     record.waiting++;
     this.#waiting++;
     try {
-      await orAborted(before, signal);
-      await this.#sleepUntil(record.free, signal);
+      await abortable(before, signal);
+      await this.#sleepUntil(record.nextAllowed, signal);
       found ??= isRight();
       if (found) return true;
-      this.#punish(key, record);
-      await this.#sleepUntil(record.free, signal);
+      this.#delayNext(key, record);
+      await this.#sleepUntil(record.nextAllowed, signal);
       return false;
     } finally {
       record.waiting--;
@@ -140,47 +144,41 @@ export class Throttle {
   }
 
   /** Whoever leaves meanwhile does not shorten the delay for those that follow. */
-  #punish(key: string, record: Record): void {
-    record.since = this.#clock.now();
-    record.free = record.since + Math.min(FIRST_DELAY * 2 ** record.failures++, LONGEST_DELAY);
+  #delayNext(key: string, record: PeerRecord): void {
+    record.failedAt = this.#clock.now();
+    record.nextAllowed = record.failedAt +
+      Math.min(FIRST_DELAY * 2 ** record.failures++, LONGEST_DELAY);
     this.#records.delete(key);
     this.#records.set(key, record);
   }
 
-  async #sleepUntil(moment: number, signal: AbortSignal): Promise<void> {
-    const wait = moment - this.#clock.now();
+  async #sleepUntil(time: number, signal: AbortSignal): Promise<void> {
+    const wait = time - this.#clock.now();
     if (wait > 0) await this.#clock.sleep(wait, signal);
   }
 
-  #recall(key: string): Record | undefined {
+  #findRecord(key: string): PeerRecord | undefined {
     const record = this.#records.get(key);
     if (record === undefined) return undefined;
-    if (record.waiting > 0 || this.#clock.now() - record.since < MEMORY) return record;
+    if (record.waiting > 0 || this.#clock.now() - record.failedAt < FORGET_AFTER) return record;
     this.#records.delete(key);
     return undefined;
   }
 
-  #remember(key: string): Record {
+  #addRecord(key: string): PeerRecord {
     const now = this.#clock.now();
-    const record = { failures: 0, since: now, free: now, turn: Promise.resolve(), waiting: 0 };
+    const record = {
+      failures: 0,
+      failedAt: now,
+      nextAllowed: now,
+      turn: Promise.resolve(),
+      waiting: 0,
+    };
     this.#records.set(key, record);
     if (this.#records.size > MAX_ADDRESSES) {
       const oldest = this.#records.keys().next().value;
       if (oldest !== undefined) this.#records.delete(oldest);
     }
     return record;
-  }
-}
-
-/** Waits, but not beyond the signal. */
-async function orAborted(wait: Promise<void>, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted();
-  const aborted = Promise.withResolvers<never>();
-  const stop = () => aborted.reject(signal.reason);
-  signal.addEventListener("abort", stop);
-  try {
-    await Promise.race([wait, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", stop);
   }
 }

@@ -1,8 +1,9 @@
 import { messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
+import { isLoopback } from "../../net/address.ts";
 import { type Certificate, type CertificateFiles, readCertificate } from "../../net/certificate.ts";
 import { readToken, type Secret } from "../../net/token.ts";
-import { Access } from "./authenticator.ts";
+import { Authenticator } from "./authenticator.ts";
 
 /** Who may watch, and how the server shows that it is itself. */
 export interface CredentialOptions {
@@ -16,7 +17,7 @@ export interface CredentialOptions {
 
 /** The token and the certificate, which may change while the server runs. */
 export class Credentials {
-  readonly access: Access;
+  readonly authenticator: Authenticator;
   #options: CredentialOptions;
   #logger: Logger;
   #certificate: Certificate | undefined;
@@ -27,7 +28,7 @@ export class Credentials {
   private constructor(options: CredentialOptions, logger: Logger) {
     this.#options = options;
     this.#logger = logger;
-    this.access = new Access(options.token);
+    this.authenticator = new Authenticator(options.token);
   }
 
   /**
@@ -83,7 +84,7 @@ export class Credentials {
     if (tokenFile === undefined) return false;
     const { token, warning } = await readToken(tokenFile);
     if (warning !== undefined) this.#logger.log("warn", warning);
-    this.access.expect(token);
+    this.authenticator.setToken(token);
     return true;
   }
 
@@ -97,4 +98,46 @@ export class Credentials {
     this.#logger.log("info", `TLS certificate ${found.fingerprint}`);
     return true;
   }
+}
+
+/** Protections of a server. */
+export interface Protections {
+  /** A token is required. */
+  token: boolean;
+  /** Connections are encrypted. */
+  tls: boolean;
+  /** Scripts are served without the token. */
+  scriptsOpen: boolean;
+}
+
+/**
+ * Warnings about what strangers can do to a server at its address.
+ *
+ * @returns sentences; none for a loopback address
+ */
+export function startupWarnings(
+  hostname: string,
+  { token, tls, scriptsOpen }: Protections,
+): string[] {
+  if (isLoopback(hostname)) return [];
+  const warnings: string[] = [];
+  if (!token && !tls) {
+    warnings.push(
+      `Anybody who reaches ${hostname} can watch: there is no token and no TLS; see --token-file, ` +
+        "--tls-cert and --tls-key",
+    );
+  } else if (!token) {
+    warnings.push(`Anybody who reaches ${hostname} can watch: there is no token; see --token-file`);
+  } else if (!tls) {
+    warnings.push(
+      `Anybody on the way to ${hostname} can read the token and what is sent: there is no TLS; ` +
+        "see --tls-cert and --tls-key",
+    );
+  }
+  if (token && scriptsOpen) {
+    warnings.push(
+      `Any script that reaches ${hostname} can watch without the token: --classic-open`,
+    );
+  }
+  return warnings;
 }

@@ -27,13 +27,13 @@ export interface Status {
 }
 
 /** What may be other than usual. */
-export interface StatusServerOptions {
+export interface MetricsServerOptions {
   maxConnections?: number;
   timeouts?: typeof TIMEOUTS;
 }
 
 /** Answers `/metrics`, `/healthz` and `/readyz` over HTTP. */
-export class StatusServer implements AsyncDisposable {
+export class MetricsServer implements AsyncDisposable {
   #server: HttpServer;
   #closed: Promise<void> | undefined;
 
@@ -68,20 +68,20 @@ export class StatusServer implements AsyncDisposable {
  *
  * @throws {Error} with what to do, where it cannot listen there
  */
-export async function startStatusServer(
+export async function startMetricsServer(
   { hostname, port }: Address,
   status: Status,
-  { maxConnections = MAX_CONNECTIONS, timeouts = TIMEOUTS }: StatusServerOptions = {},
-): Promise<StatusServer> {
+  { maxConnections = MAX_CONNECTIONS, timeouts = TIMEOUTS }: MetricsServerOptions = {},
+): Promise<MetricsServer> {
   const checks = { connectionsCheckingInterval: Math.min(1000, timeouts.headersTimeout) };
   const server = createServer({ ...timeouts, ...checks }, (request, response) => {
-    answer(request, response, status);
+    respond(request, response, status);
   });
   server.maxConnections = maxConnections;
   try {
     server.listen(port, hostname);
     await once(server, "listening");
-    return new StatusServer(server);
+    return new MetricsServer(server);
   } catch (cause) {
     const isTaken = cause instanceof Error && "code" in cause && cause.code === "EADDRINUSE";
     throw new Error(
@@ -93,25 +93,25 @@ export async function startStatusServer(
 }
 
 /** Never throws: whoever asks gets to know at the most that something went wrong. */
-async function answer(
+async function respond(
   request: IncomingMessage,
   response: ServerResponse,
   status: Status,
 ): Promise<void> {
-  const { code, text, headers } = await toAnswer(request, status).catch(() => FAILED);
+  const { code, text, headers } = await toReply(request, status).catch(() => FAILED);
   response.writeHead(code, { ...HEADERS, ...headers });
   response.end(text);
 }
 
-interface Answer {
+interface Reply {
   code: number;
   text: string;
   headers?: Record<string, string>;
 }
 
-const FAILED: Answer = { code: 500, text: "Cannot tell now\n" };
+const FAILED: Reply = { code: 500, text: "Cannot tell now\n" };
 
-async function toAnswer({ method, url = "" }: IncomingMessage, status: Status): Promise<Answer> {
+async function toReply({ method, url = "" }: IncomingMessage, status: Status): Promise<Reply> {
   if (method !== "GET" && method !== "HEAD") {
     const headers = { Allow: "GET, HEAD" };
     return { code: 405, text: `Cannot ${method} here: expected GET\n`, headers };

@@ -23,7 +23,7 @@ export interface Gauges {
   /** Bytes that are set aside for frames. */
   frameMemory: () => number;
   /** Bytes that how recent answers began takes. */
-  headMemory: () => number;
+  startCacheMemory: () => number;
 }
 
 /** Why connections are turned away: the server is full, or has enough of one address. */
@@ -49,11 +49,11 @@ export interface Metrics {
    *
    * @param result one of few words
    */
-  answered(result: string, seconds: number): void;
+  requestEnded(result: string, seconds: number): void;
   /** Takes note of an answer that begins with what was remembered of one before. */
-  remembered(): void;
+  startCacheHit(): void;
   /** Takes note of a connection that was turned away. */
-  refused(reason: Refusal): void;
+  connectionRefused(reason: Refusal): void;
 }
 
 /** Where nobody wants to know. */
@@ -61,7 +61,7 @@ export const NO_METRICS: Metrics = {
   watch() {},
   follow: () => ({ [Symbol.dispose]() {} }),
   sending() {},
-  answered() {},
-  remembered() {},
-  refused() {},
+  requestEnded() {},
+  startCacheHit() {},
+  connectionRefused() {},
 };

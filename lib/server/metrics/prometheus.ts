@@ -8,7 +8,7 @@ const REQUEST_BUCKETS = [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 600, 3600, 36_000];
 const LATENESS_BUCKETS = [0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 /** An answer, and what of it has been counted. */
-interface Followed {
+interface TrackedResponse {
   counts: () => Counts;
   counted: Counts;
 }
@@ -16,16 +16,16 @@ interface Followed {
 /** Metrics in the text format of Prometheus. */
 export class PrometheusMetrics implements Metrics {
   #registry = new Registry();
-  #followed = new Set<Followed>();
+  #tracked = new Set<TrackedResponse>();
   #frames = this.#counter("stream_frames_sent_total", "Frames of pictures and sound sent", "type");
   #dropped = this.#counter("stream_frames_dropped_total", "Frames left out for slow viewers");
   #bytes = this.#counter("stream_bytes_sent_total", "Bytes of frames sent, without headers");
-  #refused = this.#counter(
+  #connectionRefused = this.#counter(
     "stream_connections_refused_total",
     "Connections that were turned away",
     "reason",
   );
-  #remembered = this.#counter(
+  #startCacheHit = this.#counter(
     "stream_head_hits_total",
     "Answers that began with what was remembered of one before",
   );
@@ -50,7 +50,7 @@ export class PrometheusMetrics implements Metrics {
   constructor() {
     // Present from the beginning, so that a rate has something to begin from.
     for (const type of ["video", "audio"]) this.#frames.inc({ type }, 0);
-    for (const reason of REFUSALS) this.#refused.inc({ reason }, 0);
+    for (const reason of REFUSALS) this.#connectionRefused.inc({ reason }, 0);
     const memory = (kind: "rss" | "heapUsed") => () => Deno.memoryUsage()[kind];
     this.#gauge("stream_resident_memory_bytes", "Memory that the process takes", memory("rss"));
     this.#gauge("stream_heap_bytes", "Memory of JavaScript objects", memory("heapUsed"));
@@ -69,17 +69,17 @@ export class PrometheusMetrics implements Metrics {
     this.#gauge(
       "stream_head_memory_bytes",
       "Memory that the remembered beginnings of answers take",
-      gauges.headMemory,
+      gauges.startCacheMemory,
     );
   }
 
   follow(counts: () => Counts): Disposable {
     const nothing = { frames: 0, audioFrames: 0, bytes: 0, dropped: 0 };
-    const followed = { counts, counted: nothing };
-    this.#followed.add(followed);
+    const tracked = { counts, counted: nothing };
+    this.#tracked.add(tracked);
     return {
       [Symbol.dispose]: () => {
-        if (this.#followed.delete(followed)) this.#count(followed);
+        if (this.#tracked.delete(tracked)) this.#count(tracked);
       },
     };
   }
@@ -88,16 +88,16 @@ export class PrometheusMetrics implements Metrics {
     this.#lateness[source].observe(Math.max(0, seconds));
   }
 
-  answered(result: string, seconds: number): void {
+  requestEnded(result: string, seconds: number): void {
     this.#requests.observe({ result }, seconds);
   }
 
-  remembered(): void {
-    this.#remembered.inc();
+  startCacheHit(): void {
+    this.#startCacheHit.inc();
   }
 
-  refused(reason: Refusal): void {
-    this.#refused.inc({ reason });
+  connectionRefused(reason: Refusal): void {
+    this.#connectionRefused.inc({ reason });
   }
 
   /** The type of {@linkcode PrometheusMetrics.text}, as a header says it. */
@@ -107,19 +107,19 @@ export class PrometheusMetrics implements Metrics {
 
   /** All that is known now. */
   async text(): Promise<string> {
-    for (const followed of this.#followed) this.#count(followed);
+    for (const tracked of this.#tracked) this.#count(tracked);
     return await this.#registry.metrics();
   }
 
   /** Adds what an answer has sent since it was looked at last. */
-  #count(followed: Followed): void {
-    const { counted } = followed;
-    const { frames, audioFrames, bytes, dropped } = followed.counts();
+  #count(tracked: TrackedResponse): void {
+    const { counted } = tracked;
+    const { frames, audioFrames, bytes, dropped } = tracked.counts();
     this.#frames.inc({ type: "video" }, frames - counted.frames);
     this.#frames.inc({ type: "audio" }, audioFrames - counted.audioFrames);
     this.#bytes.inc(bytes - counted.bytes);
     this.#dropped.inc(dropped - counted.dropped);
-    followed.counted = { frames, audioFrames, bytes, dropped };
+    tracked.counted = { frames, audioFrames, bytes, dropped };
   }
 
   #counter(name: string, help: string, ...labelNames: string[]): Counter {

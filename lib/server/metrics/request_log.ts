@@ -5,7 +5,7 @@ import type { EndReport } from "../../protocol/native/response.ts";
 import type { Counts, Metrics } from "./metrics.ts";
 
 /** Whose requests they are. */
-export interface PeerOfRecord {
+export interface LoggedPeer {
   /** Its IP address. */
   address: string;
   /** Tells who it is with every event. */
@@ -13,17 +13,17 @@ export interface PeerOfRecord {
 }
 
 /** What was asked for, as far as that could be read. */
-export interface About {
+export interface RequestInfo {
   command?: string;
   name?: string;
   wire?: "classic";
 }
 
 /** How a request ended that was neither answered to its end nor refused. */
-export type Broken = "cut" | "shutdown";
+export type ConnectionEnd = "cut" | "shutdown";
 
 /** Numbers the requests of a server, and has what becomes of them told and counted. */
-export class Records {
+export class RequestLog {
   #metrics: Metrics;
   #quota: LogQuota;
   #count = 0;
@@ -34,18 +34,18 @@ export class Records {
   }
 
   /** Whether one more event of a peer is told. */
-  isTold({ address }: Pick<PeerOfRecord, "address">): boolean {
+  isLogged({ address }: Pick<LoggedPeer, "address">): boolean {
     return this.#quota.take(networkOf(address));
   }
 
   /** Begins the record of a request. */
-  begin(about: About, peer: PeerOfRecord): RequestRecord {
+  begin(about: RequestInfo, peer: LoggedPeer): RequestRecord {
     this.#count++;
     const logger = withFields(peer.logger, { request: this.#count });
     return new RequestRecord(about, {
       logger,
       metrics: this.#metrics,
-      isTold: this.isTold(peer),
+      isLogged: this.isLogged(peer),
     });
   }
 }
@@ -54,22 +54,22 @@ export class Records {
 export class RequestRecord {
   /** Tells whose request an event belongs to. */
   readonly logger: Logger;
-  readonly #about: About;
+  readonly #about: RequestInfo;
   readonly #metrics: Metrics;
-  readonly #isTold: boolean;
+  readonly #isLogged: boolean;
   readonly #begun = performance.now();
   #counts: (() => Counts) | undefined;
   #following: Disposable | undefined;
 
   constructor(
-    about: About,
-    { logger, metrics, isTold }: { logger: Logger; metrics: Metrics; isTold: boolean },
+    about: RequestInfo,
+    { logger, metrics, isLogged }: { logger: Logger; metrics: Metrics; isLogged: boolean },
   ) {
     this.#about = { ...about };
     this.logger = logger;
     this.#metrics = metrics;
-    this.#isTold = isTold;
-    if (isTold && about.command !== undefined) logger.log("info", "request begins", { ...about });
+    this.#isLogged = isLogged;
+    if (isLogged && about.command !== undefined) logger.log("info", "request begins", { ...about });
   }
 
   /** Says what the answer is about, where the request did not. */
@@ -101,7 +101,7 @@ export class RequestRecord {
   }
 
   /** Ends it with a connection that is gone. */
-  broken(result: Broken): void {
+  broken(result: ConnectionEnd): void {
     this.#end(result);
   }
 
@@ -120,8 +120,8 @@ export class RequestRecord {
   ): void {
     this.#following?.[Symbol.dispose]();
     const elapsed = (performance.now() - this.#begun) / 1000;
-    this.#metrics.answered(result, elapsed);
-    if (!this.#isTold && level !== "error") return;
+    this.#metrics.requestEnded(result, elapsed);
+    if (!this.#isLogged && level !== "error") return;
     const seconds = Number(elapsed.toFixed(3));
     this.logger.log(level, message, { ...this.#about, result, seconds, ...this.#sent() });
   }

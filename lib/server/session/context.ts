@@ -14,8 +14,8 @@ import type { StartCache } from "../../sources/cache/start_cache.ts";
 import type { Library } from "../../sources/file/library.ts";
 import type { DecoderSlots, MemoryBudget } from "../../sources/limits.ts";
 import type { LiveSources } from "../../sources/live/registry.ts";
-import type { Access } from "../auth/authenticator.ts";
-import type { Records } from "../metrics/request_log.ts";
+import type { Authenticator } from "../auth/authenticator.ts";
+import type { RequestLog } from "../metrics/request_log.ts";
 import type { Defaults } from "../playback/play_file.ts";
 import type { Shutdown } from "../shutdown.ts";
 
@@ -47,7 +47,7 @@ export interface SessionContext {
   live: LiveSources;
   defaults: Defaults;
   /** Who may watch. */
-  access: Access;
+  authenticator: Authenticator;
   /** Scripts, which know no token, may watch where one is needed. */
   scriptsOpen?: boolean;
   /** What the frames of all viewers may take of the memory. */
@@ -60,7 +60,7 @@ export interface SessionContext {
   /** Paces the frames of files; see `ServerOptions`. */
   clock?: Clock;
   /** What becomes of requests is told here. */
-  records: Records;
+  requestLog: RequestLog;
   /** IP address of the peer. */
   address: string;
   logger: Logger;

@@ -85,7 +85,7 @@ class NativeSession {
       const error = new RequestError("bad_request", message);
       expired.resolve({ value: { kind: "refused", error, last: true } });
     });
-    using _ending = this.#context.shutdown.whenBegun(() => {
+    using _ending = this.#context.shutdown.onDraining(() => {
       // What has come is answered, if only with a refusal.
       if (this.#waiting === 0) expired.resolve({});
     });
@@ -161,17 +161,18 @@ class NativeSession {
   }
 
   async #refuse({ error, last }: Inquiry & { kind: "refused" }): Promise<void> {
-    const { records, logger } = this.#context;
+    const { requestLog, logger } = this.#context;
     // What ends the conversation was no request, or none that came whole.
-    if (!last) records.begin({}, this.#context).refused(error);
-    else if (records.isTold(this.#context)) logger.log("warn", `refused: ${error.message}`);
+    if (!last) requestLog.begin({}, this.#context).refused(error);
+    else if (requestLog.isLogged(this.#context)) logger.log("warn", `refused: ${error.message}`);
     await this.#connection.send("error", encodeError(error));
   }
 
   async #response({ request, controls }: Inquiry & { kind: "request" }): Promise<void> {
-    const { timeouts, library, live, access, records, idleTimeout, shutdown } = this.#context;
+    const { timeouts, library, live, authenticator, requestLog, idleTimeout, shutdown } =
+      this.#context;
     const { command, name } = request;
-    const record = records.begin({ command, name }, this.#context);
+    const record = requestLog.begin({ command, name }, this.#context);
     const alive = setInterval(() => this.#ping(), timeouts.ping);
     const limit = timeouts.life ?? IDLE_TIMEOUT;
     using _dead = idleTimeout.watch(limit, () => {
@@ -182,11 +183,11 @@ class NativeSession {
     const vain = new AbortController();
     const signal = AbortSignal.any([this.#context.signal, vain.signal]);
     try {
-      using _answer = shutdown.response(() => {
+      using _answer = shutdown.addResponse(() => {
         if (controls.hasBegun) controls.shutDown();
-        else vain.abort(shutdown.over.reason);
+        else vain.abort(shutdown.stopped.reason);
       });
-      await access.admit(request.token, { ...this.#context, signal });
+      await authenticator.authenticate(request.token, { ...this.#context, signal });
       if (command === "list_media") {
         await this.#connection.send("list", encodeList(await listMedia(library, live)));
         record.done();

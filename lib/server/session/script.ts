@@ -36,21 +36,23 @@ export async function runScriptSession(
   context: SessionContext,
   abort: AbortController,
 ): Promise<void> {
-  const { reader, timeouts, records } = context;
+  const { reader, timeouts, requestLog } = context;
   let bytes: Uint8Array | undefined;
   {
     const late = new DeadlineError(`no request within ${timeouts.request / 1000} s`);
     using _limit = deadline(timeouts.request, () => abort.abort(late));
-    using _unasked = context.shutdown.whenBegun((reason) => abort.abort(reason));
+    using _unasked = context.shutdown.onDraining((reason) => abort.abort(reason));
     bytes = await reader.peek(SCRIPT_REQUEST_LENGTH);
   }
   if (bytes === undefined) return;
   const command = parseScriptRequest(bytes.subarray(0, SCRIPT_REQUEST_LENGTH));
   using _watch = watchPeer(reader, abort);
-  const record = records.begin({ command, wire: "classic" }, context);
+  const record = requestLog.begin({ command, wire: "classic" }, context);
   try {
     // A script that is told of an end takes the video for whole: the connection is cut instead.
-    using _answer = context.shutdown.response(() => abort.abort(context.shutdown.over.reason));
+    using _answer = context.shutdown.addResponse(() =>
+      abort.abort(context.shutdown.stopped.reason)
+    );
     await playScript(command, { ...context, logger: record.logger, record });
     record.done();
   } catch (error) {

@@ -73,9 +73,9 @@ export async function runSession(
     // All that tells of a classic peer that it is gone, while nothing is due to be written.
     raw.setKeepAlive();
     if (certificate !== undefined) {
-      using _unasked = shared.shutdown.whenBegun((reason) => own.abort(reason));
+      using _unasked = shared.shutdown.onDraining((reason) => own.abort(reason));
       const warn = (line: string) => {
-        if (shared.records.isTold({ address })) logger.log("warn", line);
+        if (shared.requestLog.isLogged({ address })) logger.log("warn", line);
       };
       const secured = await acceptSecurely(raw, { certificate, timeouts, warn });
       if (secured === undefined) return await linger(raw);
@@ -87,17 +87,17 @@ export async function runSession(
       stallTimeout: timeouts.stall,
       onStall: () => own.abort(new DeadlineError("The peer took nothing for too long")),
     });
-    const isDraining = () => shared.signal.aborted || shared.shutdown.over.aborted;
+    const isDraining = () => shared.signal.aborted || shared.shutdown.stopped.aborted;
     const peer = { address, logger, signal, isDraining, idleTimeout, reader, writer };
     const context = { ...shared, ...peer, timeouts };
     await converse(context, { refusal, abort: own });
     await linger(socket);
   } catch (error) {
     const reason = own.signal.aborted ? own.signal.reason : error;
-    if (!shared.signal.aborted && reason !== shared.shutdown.begun.reason) {
+    if (!shared.signal.aborted && reason !== shared.shutdown.draining.reason) {
       const message = `ended: ${messageOf(reason)}`;
       if (isPeerGone(reason)) logger.log("debug", message);
-      else if (shared.records.isTold({ address })) logger.log("warn", message);
+      else if (shared.requestLog.isLogged({ address })) logger.log("warn", message);
     }
   } finally {
     signal.removeEventListener("abort", close);
@@ -115,19 +115,19 @@ async function converse(
   context: SessionContext,
   { refusal, abort }: { refusal?: Refusal; abort: AbortController },
 ): Promise<void> {
-  const { reader, timeouts, logger, records } = context;
+  const { reader, timeouts, logger, requestLog } = context;
   let magic: Uint8Array | undefined;
   {
     const late = new DeadlineError(`no request within ${timeouts.request / 1000} s`);
     using _limit = deadline(timeouts.request, () => abort.abort(late));
-    using _unasked = context.shutdown.whenBegun((reason) => abort.abort(reason));
+    using _unasked = context.shutdown.onDraining((reason) => abort.abort(reason));
     magic = await reader.peek(SCRIPT_MAGIC.length);
   }
   if (magic === undefined) return;
-  const isTold = () => records.isTold(context);
+  const isLogged = () => requestLog.isLogged(context);
   if (isTls(magic)) {
     const reason = "the peer speaks TLS, and there is no certificate; see --tls-cert";
-    if (isTold()) logger.log("warn", `refused: ${reason}`);
+    if (isLogged()) logger.log("warn", `refused: ${reason}`);
     // To show in a capture, if nowhere else, why it ends.
     return await refuse(
       context,
@@ -137,12 +137,14 @@ async function converse(
   const isScript = new TextDecoder().decode(magic.subarray(0, 4)) === SCRIPT_MAGIC;
   if (refusal !== undefined) {
     const { logged, message } = REFUSED[refusal];
-    if (isTold()) logger.log("warn", `refused: ${logged}`);
+    if (isLogged()) logger.log("warn", `refused: ${logged}`);
     if (isScript) return;
     await refuse(context, new RequestError("busy", message));
-  } else if (isScript && context.access.isGuarded && !context.scriptsOpen) {
+  } else if (isScript && context.authenticator.isRequired && !context.scriptsOpen) {
     const reason = "refused: scripts know no token; --classic-open lets them in";
-    records.begin({ wire: "classic" }, context).refused(new RequestError("unauthorized", reason));
+    requestLog.begin({ wire: "classic" }, context).refused(
+      new RequestError("unauthorized", reason),
+    );
   } else if (isScript) {
     await runScriptSession(context, abort);
   } else {
