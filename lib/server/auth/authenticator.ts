@@ -5,17 +5,17 @@ import { RequestError } from "../../base/errors.ts";
 import { networkOf } from "../../net/address.ts";
 import type { Secret } from "../../net/token.ts";
 
-/** What {@linkcode Access.admit} has to know of a peer. */
+/** Options of {@linkcode Authenticator.authenticate}. */
 export interface AuthenticateOptions {
-  /** IP address. */
+  /** IP address of the peer. */
   address: string;
-  /** Fires when the peer need not be answered any more. */
+  /** Ends the wait, because the peer has left or the server stops. */
   signal: AbortSignal;
 }
 
-/** Lets in who has the token. Where there is none, everybody may enter. */
+/** Checks the tokens of requests. Without a token of its own, it accepts every request. */
 export class Authenticator {
-  /** Of the token: it has the same length whatever the token's is. */
+  /** SHA-256 of the token, so that comparing takes the same time for tokens of any length. */
   #digest: Uint8Array | undefined;
   #throttle: Throttle;
 
@@ -24,20 +24,20 @@ export class Authenticator {
     this.setToken(token);
   }
 
-  /** Whether a token is needed. */
+  /** Whether a token is required. */
   get isRequired(): boolean {
     return this.#digest !== undefined;
   }
 
-  /** Names the token that is right from now on. */
+  /** Replaces the token. */
   setToken(token: Secret | undefined): void {
     this.#digest = token === undefined ? undefined : digestOf(token.reveal());
   }
 
   /**
-   * Looks at the token of a request, wrong ones more and more slowly.
+   * Checks the token of a request. Failures are delayed, see {@linkcode Throttle}.
    *
-   * @throws {RequestError} `unauthorized` where it is not the right one
+   * @throws {RequestError} `unauthorized` if the token is missing or wrong
    */
   async authenticate(
     token: string | undefined,
@@ -58,37 +58,39 @@ function digestOf(token: string): Uint8Array {
   return createHash("sha256").update(token).digest();
 }
 
-/** Milliseconds that the first wrong answer takes; each further one takes twice as long. */
+/**
+ * Milliseconds by which the first failure of an address is delayed; doubled for each further one.
+ */
 const FIRST_DELAY = 250;
 
-/** Milliseconds that one takes at the most. */
+/** Longest delay, milliseconds. */
 const LONGEST_DELAY = 8_000;
 
-/** Milliseconds after which an address that tries no more has never tried. */
+/** Milliseconds after its last failure until an address is forgotten. */
 const FORGET_AFTER = 10 * 60_000;
 
-/** Addresses that are remembered; the one that tried longest ago makes room for the next. */
+/** Addresses remembered at most; the one that failed longest ago is forgotten first. */
 const MAX_ADDRESSES = 4096;
 
-/** Attempts that may wait for their turn: of one address, and of all. */
+/** Attempts that may wait, for one address and in total; further ones get a busy error. */
 const MAX_WAITING = { each: 4, all: 64 };
 
-/** What is known of an address from which something wrong came. */
+/** State of an address that has failed. */
 interface PeerRecord {
   failures: number;
-  /** Clock time of the last wrong one. */
+  /** Clock time of the last failure. */
   failedAt: number;
-  /** Clock time at which the next attempt may be looked at. */
+  /** Clock time at which the next attempt may be checked. */
   nextAllowed: number;
-  /** Settled when the attempt that came last is over, or given up. */
+  /** Settles when the last attempt in the queue is over. */
   turn: Promise<void>;
   waiting: number;
 }
 
-/** Slows those down who guess, each address by itself. Where nothing was wrong, nobody waits. */
+/** Throttles failed token attempts per network. Addresses without failures are never delayed. */
 export class Throttle {
   #clock: Clock;
-  /** The one that tried longest ago comes first. */
+  /** By network; the one that failed longest ago comes first. */
   #records = new Map<string, PeerRecord>();
   #waiting = 0;
 
@@ -96,18 +98,17 @@ export class Throttle {
     this.#clock = clock;
   }
 
-  /** Addresses that are remembered. */
   get size(): number {
     return this.#records.size;
   }
 
   /**
-   * Looks at an attempt when its turn has come: those of one address, once it had one wrong, follow
-   * each other, so that no answer tells anything sooner because many ask at once.
+   * Checks an attempt. Attempts of an address that has failed are checked one after the other, so
+   * that parallel requests gain nothing.
    *
-   * @returns what `isRight` says; where that is no, after the delay
-   * @throws {RequestError} `busy` where too many wait
-   * @throws the signal's reason when that fires
+   * @returns the result of `isRight`; a failure only after the delay
+   * @throws {RequestError} `busy` if too many attempts wait
+   * @throws the signal's reason if it aborts first
    */
   async attempt(
     address: string,
@@ -138,12 +139,12 @@ export class Throttle {
     } finally {
       record.waiting--;
       this.#waiting--;
-      // Who leaves before the turn has come does not bring it forward for those behind.
+      // An aborted attempt does not move those behind it forward.
       before.then(resolve);
     }
   }
 
-  /** Whoever leaves meanwhile does not shorten the delay for those that follow. */
+  /** Delays the next attempt of an address. The delay stands even if the peer leaves. */
   #delayNext(key: string, record: PeerRecord): void {
     record.failedAt = this.#clock.now();
     record.nextAllowed = record.failedAt +

@@ -5,24 +5,24 @@ import { type Certificate, type CertificateFiles, readCertificate } from "../../
 import { readToken, type Secret } from "../../net/token.ts";
 import { Authenticator } from "./authenticator.ts";
 
-/** Who may watch, and how the server shows that it is itself. */
+/** Options of {@linkcode Credentials}. */
 export interface CredentialOptions {
-  /** A file whose first line is the token. */
+  /** Path of a file whose first line is the token. */
   tokenFile?: string;
-  /** The token, where no file is named. */
+  /** The token, if there is no file. */
   token?: Secret;
-  /** Where these are named, TLS is all that is spoken. */
+  /** Enables TLS, for all connections. */
   certificate?: CertificateFiles;
 }
 
-/** The token and the certificate, which may change while the server runs. */
+/** Token and certificate of a server, which can be reloaded while it runs. */
 export class Credentials {
   readonly authenticator: Authenticator;
   #options: CredentialOptions;
   #logger: Logger;
   #certificate: Certificate | undefined;
   #reading: Promise<void> = Promise.resolve();
-  /** Files will be read that nobody has begun with: that does for all who ask meanwhile. */
+  /** A reload has been asked for and has not begun; it serves all callers until then. */
   #isPending = false;
 
   private constructor(options: CredentialOptions, logger: Logger) {
@@ -32,9 +32,9 @@ export class Credentials {
   }
 
   /**
-   * Reads the files for the first time.
+   * Reads the files.
    *
-   * @throws {Error} where one of them cannot be used
+   * @throws {Error} if one of them cannot be used
    */
   static async open(options: CredentialOptions, logger: Logger): Promise<Credentials> {
     const credentials = new Credentials(options, logger);
@@ -43,14 +43,14 @@ export class Credentials {
     return credentials;
   }
 
-  /** What TLS is spoken with from now on; `undefined` where none is. */
+  /** Certificate for new connections; `undefined` without TLS. */
   get certificate(): Certificate | undefined {
     return this.#certificate;
   }
 
   /**
-   * Reads the files again. What connects and asks from then on gets what is in them; of a file that
-   * cannot be used, what was good before is kept, and the log says so.
+   * Reads the files again, for connections and requests from then on. If a file cannot be used, the
+   * previous token or certificate is kept, and an error is logged.
    */
   reload(): Promise<void> {
     if (this.#isPending) return this.#reading;
@@ -78,7 +78,7 @@ export class Credentials {
     }
   }
 
-  /** @returns whether there is one to read */
+  /** @returns false if no file is configured */
   async #readToken(): Promise<boolean> {
     const { tokenFile } = this.#options;
     if (tokenFile === undefined) return false;
@@ -88,7 +88,7 @@ export class Credentials {
     return true;
   }
 
-  /** @returns whether there is one to read */
+  /** @returns false if no file is configured */
   async #readCertificate(): Promise<boolean> {
     const { certificate } = this.#options;
     if (certificate === undefined) return false;

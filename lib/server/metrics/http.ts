@@ -9,30 +9,30 @@ import { deadline } from "../../base/async.ts";
 import { messageOf } from "../../base/errors.ts";
 import { type Address, formatAddress } from "../../net/address.ts";
 
-/** Milliseconds that answers under way may take at the end. */
+/** Milliseconds that responses may take during a shutdown. */
 const GRACE = 1000;
 
-/** Connections at once; one more is closed. Whoever holds them takes none of those of viewers. */
+/** Connections at once; further ones are closed. They take no slots of viewers. */
 const MAX_CONNECTIONS = 32;
 
-/** Waits for those who ask, milliseconds: Deno's own server has none. */
+/** Timeouts of `node:http`, milliseconds. Deno's own HTTP server has none. */
 const TIMEOUTS = { headersTimeout: 10_000, requestTimeout: 10_000, keepAliveTimeout: 60_000 };
 
-/** What can be asked. */
+/** What the endpoints report. */
 export interface Status {
-  /** The numbers, and the type of their text. */
+  /** Metrics as text, and its media type. */
   metrics(): Promise<{ text: string; type: string }>;
-  /** Whether whoever asks for media now would be served. */
+  /** Whether a request for media would be served now. */
   isReady(): boolean;
 }
 
-/** What may be other than usual. */
+/** Options of {@linkcode startMetricsServer}. */
 export interface MetricsServerOptions {
   maxConnections?: number;
   timeouts?: typeof TIMEOUTS;
 }
 
-/** Answers `/metrics`, `/healthz` and `/readyz` over HTTP. */
+/** Serves `/metrics`, `/healthz` and `/readyz` over HTTP. */
 export class MetricsServer implements AsyncDisposable {
   #server: HttpServer;
   #closed: Promise<void> | undefined;
@@ -41,14 +41,14 @@ export class MetricsServer implements AsyncDisposable {
     this.#server = server;
   }
 
-  /** Where it listens. */
+  /** Address it listens on. */
   get address(): Address {
     const address = this.#server.address();
     if (address === null || typeof address === "string") throw new Error("Cannot tell: not there");
     return { hostname: address.address, port: address.port };
   }
 
-  /** Ends it, and waits until it is gone. */
+  /** Closes it, and waits until all connections are closed. */
   [Symbol.asyncDispose](): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;
@@ -64,9 +64,9 @@ export class MetricsServer implements AsyncDisposable {
 }
 
 /**
- * Begins to answer.
+ * Starts an HTTP server for the metrics.
  *
- * @throws {Error} with what to do, where it cannot listen there
+ * @throws {Error} with what to do about it, if it cannot listen
  */
 export async function startMetricsServer(
   { hostname, port }: Address,
@@ -92,7 +92,7 @@ export async function startMetricsServer(
   }
 }
 
-/** Never throws: whoever asks gets to know at the most that something went wrong. */
+/** Never rejects; a failure becomes a 500 without details. */
 async function respond(
   request: IncomingMessage,
   response: ServerResponse,
@@ -116,7 +116,7 @@ async function toReply({ method, url = "" }: IncomingMessage, status: Status): P
     const headers = { Allow: "GET, HEAD" };
     return { code: 405, text: `Cannot ${method} here: expected GET\n`, headers };
   }
-  // Proxies may ask for a whole address (RFC 9112, 3.2.2).
+  // Proxies may send an absolute URL (RFC 9112, 3.2.2).
   switch (url.replace(/^http:\/\/[^/]*/i, "").split("?", 1)[0]) {
     case "/metrics": {
       const { text, type } = await status.metrics();

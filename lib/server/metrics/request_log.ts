@@ -4,25 +4,25 @@ import { networkOf } from "../../net/address.ts";
 import type { EndReport } from "../../protocol/native/response.ts";
 import type { Counts, Metrics } from "./metrics.ts";
 
-/** Whose requests they are. */
+/** The peer that sent a request. */
 export interface LoggedPeer {
-  /** Its IP address. */
+  /** IP address. */
   address: string;
-  /** Tells who it is with every event. */
+  /** Adds the peer to every event. */
   logger: Logger;
 }
 
-/** What was asked for, as far as that could be read. */
+/** What the request asks for, as far as it could be read. */
 export interface RequestInfo {
   command?: string;
   name?: string;
   wire?: "classic";
 }
 
-/** How a request ended that was neither answered to its end nor refused. */
+/** Result of a request whose connection ended first. */
 export type ConnectionEnd = "cut" | "shutdown";
 
-/** Numbers the requests of a server, and has what becomes of them told and counted. */
+/** Numbers the requests of a server, logs them and counts them in the metrics. */
 export class RequestLog {
   #metrics: Metrics;
   #quota: LogQuota;
@@ -33,12 +33,12 @@ export class RequestLog {
     this.#quota = quota;
   }
 
-  /** Whether one more event of a peer is told. */
+  /** Whether one more event of a peer may be logged; see {@linkcode LogQuota}. */
   isLogged({ address }: Pick<LoggedPeer, "address">): boolean {
     return this.#quota.take(networkOf(address));
   }
 
-  /** Begins the record of a request. */
+  /** Records the begin of a request. */
   begin(about: RequestInfo, peer: LoggedPeer): RequestRecord {
     this.#count++;
     const logger = withFields(peer.logger, { request: this.#count });
@@ -50,9 +50,9 @@ export class RequestLog {
   }
 }
 
-/** What becomes of one request: a line in the log when it begins and one when it ends, numbers. */
+/** One request: logged when it begins and ends, and counted in the metrics. */
 export class RequestRecord {
-  /** Tells whose request an event belongs to. */
+  /** Adds the request's number to every event. */
   readonly logger: Logger;
   readonly #about: RequestInfo;
   readonly #metrics: Metrics;
@@ -72,35 +72,35 @@ export class RequestRecord {
     if (isLogged && about.command !== undefined) logger.log("info", "request begins", { ...about });
   }
 
-  /** Says what the answer is about, where the request did not. */
+  /** Sets the name of the media, if the request left it to the server. */
   named(name: string): void {
     this.#about.name = name;
   }
 
-  /** Says where it stands how much has been sent. */
+  /** Registers the counts of what is sent. */
   follow(counts: () => Counts): void {
     this.#counts = counts;
     this.#following = this.#metrics.follow(counts);
   }
 
-  /** Takes note of a frame that is about to be sent, as {@linkcode Metrics.sending} does. */
+  /** Records a frame that is about to be sent, see {@linkcode Metrics.sending}. */
   sending(source: "file" | "live", seconds: number): void {
     this.#metrics.sending(source, seconds);
   }
 
-  /** Ends it with an answer that came to its end, or was stopped by the peer or the server's end. */
+  /** Records a response that is complete, or was stopped by the peer or by the shutdown. */
   done(reason: EndReport["reason"] = "end"): void {
     this.#end(reason === "end" ? "done" : reason);
   }
 
-  /** Ends it with a refusal. */
+  /** Records a refusal. */
   refused({ code, message, cause }: RequestError): void {
     const isOwnFault = code === "internal";
     const reason = isOwnFault ? `${message}: ${messageOf(cause)}` : message;
     this.#end(code, { level: isOwnFault ? "error" : "warn", message: reason });
   }
 
-  /** Ends it with a connection that is gone. */
+  /** Records the loss of the connection. */
   broken(result: ConnectionEnd): void {
     this.#end(result);
   }
