@@ -26,7 +26,7 @@ export function nutInputArguments(
   streams: readonly StreamDescription[],
   { lead = 0, input = "pipe:0" }: { lead?: number; input?: string } = {},
 ): string[] {
-  const { colorRange = "", colorSpace = "" } = pictureOf(streams) ?? {};
+  const { colorRange = "", colorSpace = "" } = videoOf(streams) ?? {};
   const matrix = MATRIX_OPTIONS.get(colorSpace);
   return [
     ...(RANGE_OPTIONS.has(colorRange) ? ["-color_range", colorRange] : []),
@@ -37,12 +37,12 @@ export function nutInputArguments(
 }
 
 /** The stream of pictures; `undefined` where there is only sound. */
-export function pictureOf(streams: readonly StreamDescription[]): VideoStream | undefined {
+export function videoOf(streams: readonly StreamDescription[]): VideoStream | undefined {
   return streams.find((stream) => stream.type === "video");
 }
 
 /** FFmpeg's filters that turn pictures clockwise. */
-const TURNS = {
+const ROTATIONS = {
   90: ["transpose=clock"],
   180: ["hflip", "vflip"],
   270: ["transpose=cclock"],
@@ -53,7 +53,7 @@ const TEMPO = { min: 0.5, max: 2 };
 
 /** Filters that turn pictures the way they are shown; none where that is how they come. */
 export function turnFilters({ rotation }: Pick<VideoStream, "rotation">): string[] {
-  return rotation === undefined ? [] : [...TURNS[rotation]];
+  return rotation === undefined ? [] : [...ROTATIONS[rotation]];
 }
 
 /** The same stream as its pictures are when {@linkcode turnFilters} have turned them. */
@@ -71,7 +71,7 @@ export function turned(video: VideoStream): VideoStream {
  *
  * @param start seconds by the timestamps that the filters see
  */
-export function pictureTrim(start: number): string[] {
+export function videoTrim(start: number): string[] {
   return [`trim=start=${start}`];
 }
 
@@ -80,7 +80,7 @@ export function pictureTrim(start: number): string[] {
  *
  * @param start seconds by the timestamps that the filters see
  */
-export function soundTrim(start: number): string[] {
+export function audioTrim(start: number): string[] {
   return [`atrim=start=${start}`];
 }
 
@@ -98,7 +98,7 @@ export function tempoFilters(speed: number): string[] {
 }
 
 /** Types whose players mostly know H.264 with 4:2:0 sub-sampling and even sizes only. */
-const WANTS_420 = new Set(
+const H264_TYPES = new Set(
   ["mp4", "m4v", "mov", "3gp", "3g2", "flv", "ts", "m2ts", "f4v", "rtsp", "hls", "dash"],
 );
 
@@ -106,56 +106,56 @@ const WANTS_420 = new Set(
  * Converts to the usual range. Behind `format` alone, FFmpeg 7.1 and later keep the full one, which
  * the older ones convert, and which not all players know.
  */
-const TO_USUAL_RANGE = "scale=out_range=tv";
+const TO_LIMITED_RANGE = "scale=out_range=tv";
 
 /** Pixel formats whose colours are coarser than the picture; in odd sizes H.264 refuses them. */
-const SUB_SAMPLED = /^(yuva?(410|411|420|422|440)p|nv|yuyv|uyvy|yvyu)/;
+const SUBSAMPLED = /^(yuva?(410|411|420|422|440)p|nv|yuyv|uyvy|yvyu)/;
 
 /** Pixel formats that YUV4MPEG2 has a name for. */
-const OF_Y4M = [
+const Y4M_FORMATS = [
   ...["yuv420p", "yuv422p", "yuv444p", "yuv411p", "gray"],
   ...["yuv420p10", "yuv422p10", "yuv444p10", "yuv420p12", "yuv422p12", "yuv444p12"],
   ...["gray10", "gray12", "gray16", "yuv420p16", "yuv422p16", "yuv444p16"],
 ];
 
 /** Filters for pictures in a file of this type, with the encoder that is usual for it. */
-export function fittingFilters(picture: VideoStream, type: string): string[] {
-  if (WANTS_420.has(type)) return playableFilters(picture);
-  if (type === "mkv") return exactFilters(picture);
-  if (type === "y4m") return [`format=${OF_Y4M.join("|")}`];
+export function fittingFilters(video: VideoStream, type: string): string[] {
+  if (H264_TYPES.has(type)) return playableFilters(video);
+  if (type === "mkv") return exactFilters(video);
+  if (type === "y4m") return [`format=${Y4M_FORMATS.join("|")}`];
   // Browsers know VP9 with 4:2:0 only; there may be alpha beside it.
-  const is420 = (picture.pixelFormat ?? "").startsWith("yuv420p");
-  return type === "webm" && !is420 ? [...inUsualRange(picture), "format=yuv420p|yuva420p"] : [];
+  const is420 = (video.pixelFormat ?? "").startsWith("yuv420p");
+  return type === "webm" && !is420 ? [...limitedRange(video), "format=yuv420p|yuva420p"] : [];
 }
 
 /** Formats and sizes stay as they are, but for those together that H.264 cannot have. */
-export function exactFilters(picture: VideoStream): string[] {
-  const { pixelFormat = "" } = picture;
-  if (!isOdd(picture) || !SUB_SAMPLED.test(pixelFormat)) return [];
-  return [`format=${notSubSampled(pixelFormat)}`];
+export function exactFilters(video: VideoStream): string[] {
+  const { pixelFormat = "" } = video;
+  if (!isOdd(video) || !SUBSAMPLED.test(pixelFormat)) return [];
+  return [`format=${withoutSubsampling(pixelFormat)}`];
 }
 
 /** 4:2:0 formats stay as they are, with all their bits; sizes grow to even by one row or column. */
-function playableFilters(picture: VideoStream): string[] {
-  const { pixelFormat = "", width, height } = picture;
+function playableFilters(video: VideoStream): string[] {
+  const { pixelFormat = "", width, height } = video;
   const is420 = pixelFormat.startsWith("yuv420p") || pixelFormat === "nv12";
   const playable = is420 ? pixelFormat : "yuv420p";
-  if (isOdd(picture)) {
+  if (isOdd(video)) {
     const [right, bottom] = [width % 2, height % 2];
     return [
-      ...inUsualRange(picture),
+      ...limitedRange(video),
       // In sub-sampled formats, padding would lose the last row and column.
-      `format=${notSubSampled(pixelFormat)}`,
+      `format=${withoutSubsampling(pixelFormat)}`,
       `pad=${width + right}:${height + bottom}`,
       `fillborders=right=${right}:bottom=${bottom}:mode=smear`,
       `format=${playable}`,
     ];
   }
-  return is420 ? inUsualRange(picture) : [...inUsualRange(picture), `format=${playable}`];
+  return is420 ? limitedRange(video) : [...limitedRange(video), `format=${playable}`];
 }
 
-function inUsualRange({ pixelFormat = "", colorRange }: VideoStream): string[] {
-  return colorRange === "pc" || pixelFormat.startsWith("yuvj") ? [TO_USUAL_RANGE] : [];
+function limitedRange({ pixelFormat = "", colorRange }: VideoStream): string[] {
+  return colorRange === "pc" || pixelFormat.startsWith("yuvj") ? [TO_LIMITED_RANGE] : [];
 }
 
 function isOdd({ width, height }: VideoStream): boolean {
@@ -163,7 +163,7 @@ function isOdd({ width, height }: VideoStream): boolean {
 }
 
 /** The format of the same depth whose colours are as fine as the picture. */
-function notSubSampled(pixelFormat: string): string {
+function withoutSubsampling(pixelFormat: string): string {
   const [, depth = ""] = pixelFormat.match(/^yuva?4\d\dp(\d+[lb]e)$/) ?? [];
   return `yuv444p${depth}`;
 }

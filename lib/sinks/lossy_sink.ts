@@ -6,7 +6,7 @@ import type { Presentation, Sink } from "./sink.ts";
 /** Options of {@linkcode LossySink}. */
 export interface LossySinkOptions {
   /** Told what has become of the view, where it leaves early. */
-  tell?: (line: string) => void;
+  notify?: (line: string) => void;
   /** Milliseconds that a view may take for one frame when everything else is over. */
   patience?: number;
 }
@@ -22,7 +22,7 @@ const PATIENCE = 5_000;
 export class LossySink implements Sink {
   /** There where the view's is: whoever looks has keys. Nobody seeks while this looks on. */
   readonly jump?: (to: number) => Promise<void>;
-  readonly tell?: (line: string) => void;
+  readonly notify?: (line: string) => void;
   readonly showStatus?: (line: string) => void;
   #sink: Sink;
   #options: Required<LossySinkOptions>;
@@ -31,12 +31,12 @@ export class LossySink implements Sink {
   #looking: Promise<void> = Promise.resolve();
   #gone = false;
 
-  constructor(sink: Sink, { tell = () => {}, patience = PATIENCE }: LossySinkOptions = {}) {
+  constructor(sink: Sink, { notify = () => {}, patience = PATIENCE }: LossySinkOptions = {}) {
     this.#sink = sink;
-    this.#options = { tell, patience };
+    this.#options = { notify, patience };
     // Who has the terminal is told by these being there.
     if (sink.jump !== undefined) this.jump = () => Promise.resolve();
-    if (sink.tell !== undefined) this.tell = (line) => sink.tell?.(line);
+    if (sink.notify !== undefined) this.notify = (line) => sink.notify?.(line);
     if (sink.showStatus !== undefined) this.showStatus = (line) => sink.showStatus?.(line);
   }
 
@@ -111,7 +111,7 @@ export class LossySink implements Sink {
 
   #lose(reason: string): void {
     // Who gave it up already knows why.
-    if (!this.#gone) this.#options.tell(`${reason}; the recording goes on`);
+    if (!this.#gone) this.#options.notify(`${reason}; the recording goes on`);
     this.#gone = true;
   }
 }
@@ -173,13 +173,13 @@ export class FrameQueue implements AsyncIterable<Frame> {
     if (isPicture) this.#skipping = false;
     this.#frames.push({ ...frame, data: frame.data.slice() });
     this.#bytes += frame.data.byteLength;
-    this.#tell();
+    this.#notify();
   }
 
   /** Nothing more comes. */
   end(): void {
     this.#ended = true;
-    this.#tell();
+    this.#notify();
   }
 
   /** The frames as they come, up to the end. */
@@ -214,7 +214,7 @@ export class FrameQueue implements AsyncIterable<Frame> {
     this.dropped++;
   }
 
-  #tell(): void {
+  #notify(): void {
     this.#news.resolve();
     this.#news = Promise.withResolvers();
   }

@@ -47,7 +47,7 @@ export interface Sink extends AsyncDisposable {
   /** Says that the user has paused, and nothing more comes, or that it goes on. */
   pause?(paused: boolean): void;
   /** Takes a line that the user should read, where the viewer has the terminal to itself. */
-  tell?(line: string): void;
+  notify?(line: string): void;
   /** Takes how far it is, in a line that replaces the one before, where it has the terminal. */
   showStatus?(line: string): void;
 }

@@ -4,7 +4,7 @@ import { createOutput, type Destination, needsFfmpeg } from "../../sinks/output/
 import { isImageSequence } from "../../sinks/output/image_sequence.ts";
 import { type FfmpegProgram, hasPlayer, type InstalledFfmpeg } from "../../sinks/programs.ts";
 import { createNullSink, type PlayAction, type Sink } from "../../sinks/sink.ts";
-import { canBeAsked, lookOf } from "../../sinks/terminal/capabilities.ts";
+import { canBeAsked, terminalStyle } from "../../sinks/terminal/capabilities.ts";
 import { TerminalSink } from "../../sinks/terminal/terminal.ts";
 import { WindowSink } from "../../sinks/window/window.ts";
 import type { ClientFlags, VIEWS } from "../flags.ts";
@@ -60,8 +60,8 @@ export function destinationOf(
   { still }: { still: boolean },
 ): Destination | undefined {
   if (output === undefined) return undefined;
-  const series = every !== undefined || (!still && isImageSequence(output));
-  return { output, overwrite, format, codec, ffmpeg, still, series };
+  const imageSequence = every !== undefined || (!still && isImageSequence(output));
+  return { output, overwrite, format, codec, ffmpeg, still, imageSequence };
 }
 
 /**
@@ -91,7 +91,7 @@ export async function chooseSinks(
     const sink = createSink(chosen, context);
     // What is written must not suffer from who looks at it.
     const alone = destination === undefined || chosen === "none";
-    sinks.push(alone ? sink : new LossySink(sink, { tell }));
+    sinks.push(alone ? sink : new LossySink(sink, { notify: tell }));
     if (destination === undefined && chosen !== "none") {
       programs.push(chosen === "window" ? "ffplay" : "ffmpeg");
     }
@@ -118,7 +118,7 @@ function createSink(
     write: draw,
     writeNow: environment.print,
     size: terminalSize,
-    look: lookOf(variable),
+    style: terminalStyle(variable),
     isTerminal: environment.stdoutIsTerminal,
     canBeAsked: canBeAsked(variable),
     passesSixel,

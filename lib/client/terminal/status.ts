@@ -48,11 +48,11 @@ export class Messages {
   /** Tells a line; nothing where there is none. */
   tell(line: string | undefined): void {
     if (line === undefined) return;
-    if (this.#sink?.tell === undefined) {
+    if (this.#sink?.notify === undefined) {
       this.#progress?.clear();
       return this.#say(line);
     }
-    this.#sink.tell(printable(line));
+    this.#sink.notify(printable(line));
     this.#told.push(line);
   }
 

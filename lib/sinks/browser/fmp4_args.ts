@@ -2,7 +2,7 @@
 import { pictureArguments } from "../../ffmpeg/rendition.ts";
 import type { FfmpegDialect } from "../../ffmpeg/version.ts";
 import type { AudioStream, StreamDescription, VideoStream } from "../../media/frame.ts";
-import { nutInputArguments, pictureTrim, soundTrim, turned, turnFilters } from "../filters.ts";
+import { audioTrim, nutInputArguments, turned, turnFilters, videoTrim } from "../filters.ts";
 
 /** FFmpeg's names of the codecs that some browsers play in fragmented MP4. */
 export const BROWSER_CODECS = [
@@ -11,10 +11,10 @@ export const BROWSER_CODECS = [
 ];
 
 /** Pixel formats that browsers play of H.264, and of everything else that they play. */
-const PLAIN = new Set(["yuv420p", "yuvj420p"]);
+const EIGHT_BIT = new Set(["yuv420p", "yuvj420p"]);
 
 /** Those with ten bits, of which H.264's are played by hardly any browser. */
-const DEEP = new Set(["yuv420p10le"]);
+const TEN_BIT = new Set(["yuv420p10le"]);
 
 /**
  * Microseconds of a fragment: playing begins when the first one is there. Of what is live, each
@@ -30,7 +30,7 @@ const KEYFRAMES = { file: 2, live: 1 };
 const LIVE_PATIENCE = 200_000;
 
 /** Packets that wait until the first of every stream is there; sound may begin late. */
-const MAX_WAITING = 100_000;
+const MAX_QUEUED = 100_000;
 
 /** Bits a second of AAC; enough for stereo. */
 const SOUND_BITRATE = "160k";
@@ -81,7 +81,7 @@ export function isPlayable(stream: StreamDescription, can: ReadonlySet<string>):
   if (stream.type === "audio") return true;
   // Of what nobody says it is mostly the usual.
   const { pixelFormat = "yuv420p" } = stream;
-  return PLAIN.has(pixelFormat) || (codec !== "h264" && DEEP.has(pixelFormat));
+  return EIGHT_BIT.has(pixelFormat) || (codec !== "h264" && TEN_BIT.has(pixelFormat));
 }
 
 /**
@@ -124,7 +124,7 @@ export function fragmentArguments(
     ...nutInputArguments(streams),
     ...(video === undefined ? [] : ["-map", "0:v:0", ...videoArguments(video, options)]),
     ...(audio === undefined ? [] : ["-map", "0:a:0", ...audioArguments(audio, options)]),
-    ...["-max_muxing_queue_size", `${MAX_WAITING}`],
+    ...["-max_muxing_queue_size", `${MAX_QUEUED}`],
     ...["-avoid_negative_ts", "disabled", "-use_editlist", "0", "-write_tmcd", "0"],
     ...["-movflags", flags.join("+"), "-frag_duration", `${live ? FRAGMENT.live : FRAGMENT.file}`],
     ...(live ? ["-max_interleave_delta", `${LIVE_PATIENCE}`] : []),
@@ -145,7 +145,7 @@ function videoArguments(video: VideoStream, options: FragmentOptions): string[] 
     ];
   }
   const filters = [
-    ...(trims ? pictureTrim(lead) : []),
+    ...(trims ? videoTrim(lead) : []),
     ...turnFilters(video),
     ...evenFilters(turned(video)),
   ];
@@ -190,7 +190,7 @@ function audioArguments(audio: AudioStream, options: FragmentOptions): string[] 
     return ["-c:a", "copy", ...(audio.codec === "flac" ? FLAC_IN_MP4 : [])];
   }
   return [
-    ...(trims ? ["-af", soundTrim(lead).join(",")] : []),
+    ...(trims ? ["-af", audioTrim(lead).join(",")] : []),
     ...["-c:a", "aac", "-b:a", SOUND_BITRATE],
     ...(audio.channels > 2 ? ["-ac", "2"] : []),
   ];
@@ -211,7 +211,7 @@ function rotationOption(
  *
  * @param format `png`, which keeps everything, or `jpeg`
  */
-export function browserPictureArguments(
+export function snapshotArguments(
   streams: readonly StreamDescription[],
   format: "png" | "jpeg",
 ): string[] {

@@ -1,7 +1,7 @@
 import { ProcessError } from "../../base/errors.ts";
 import type { FfmpegDialect } from "../../ffmpeg/version.ts";
 import { type Frame, type StreamDescription, toSeconds } from "../../media/frame.ts";
-import { FrameSink, reasonOf } from "../ffmpeg_sink.ts";
+import { FfmpegProcess, reasonOf } from "../ffmpeg_process.ts";
 import type { Presentation, Sink } from "../sink.ts";
 import { browserNotes, fragmentArguments } from "./fmp4_args.ts";
 import { mimeTypeOf, readBoxHeader } from "./mp4_codecs.ts";
@@ -67,16 +67,16 @@ const LEAD = 1;
 export class Fmp4Sink implements Sink {
   #target: FragmentTarget;
   #options: Fmp4SinkOptions;
-  #sink: FrameSink | undefined;
+  #process: FfmpegProcess | undefined;
   #presentation: Presentation | undefined;
   #lead = LEAD;
   #notes: string[] = [];
   /** What came before all streams had something. */
-  #held: Frame[] = [];
+  #waiting: Frame[] = [];
   /** Streams that are passed on. */
   #used: readonly StreamDescription[] = [];
   /** Settled when all that FFmpeg wrote is handed over; gives what went wrong with that. */
-  #handed: Promise<unknown> = Promise.resolve();
+  #output: Promise<unknown> = Promise.resolve();
   /** Seconds at which the first picture, and the first frame, lie. */
   #firstPicture: number | undefined;
   #firstFrame: number | undefined;
@@ -96,27 +96,29 @@ export class Fmp4Sink implements Sink {
   async show(frame: Frame): Promise<boolean> {
     const stream = this.#presentation?.streams.find(({ id }) => id === frame.streamId);
     if (stream === undefined) return true;
-    const moment = toSeconds(frame.timestamp, stream.timeBase);
-    this.#firstFrame ??= moment;
-    if (stream.type === "video") this.#firstPicture ??= moment;
-    if (this.#sink !== undefined) return !this.#used.includes(stream) || await this.#write(frame);
+    const seconds = toSeconds(frame.timestamp, stream.timeBase);
+    this.#firstFrame ??= seconds;
+    if (stream.type === "video") this.#firstPicture ??= seconds;
+    if (this.#process !== undefined) {
+      return !this.#used.includes(stream) || await this.#write(frame);
+    }
     // The next frame comes where this one lies.
-    this.#held.push({ ...frame, data: frame.data.slice() });
-    return this.#awaits(stream, moment) || await this.#open();
+    this.#waiting.push({ ...frame, data: frame.data.slice() });
+    return this.#mustWait(stream, seconds) || await this.#open();
   }
 
   async #write(frame: Frame): Promise<boolean> {
-    return await this.#guarded(async () => await this.#sink?.write(frame) ?? false);
+    return await this.#guarded(async () => await this.#process?.write(frame) ?? false);
   }
 
   /** Whether the first frames of other streams may still come, after one of a stream. */
-  #awaits({ type }: StreamDescription, moment: number): boolean {
+  #mustWait({ type }: StreamDescription, seconds: number): boolean {
     if (this.#missing().length === 0) return false;
     // Nothing else comes before the beginning of a file than what is decoded for it.
-    const begin = this.#isLive ? this.#firstPicture ?? moment : 0;
+    const begin = this.#isLive ? this.#firstPicture ?? seconds : 0;
     const patience = this.#isLive ? PATIENCE.live : PATIENCE.file;
-    if (moment - begin > patience[type]) return false;
-    return this.#held.reduce((sum, { data }) => sum + data.byteLength, 0) < PATIENCE.bytes;
+    if (seconds - begin > patience[type]) return false;
+    return this.#waiting.reduce((sum, { data }) => sum + data.byteLength, 0) < PATIENCE.bytes;
   }
 
   /**
@@ -127,7 +129,7 @@ export class Fmp4Sink implements Sink {
   #missing({ pictures = 0 } = {}): StreamDescription[] {
     return (this.#presentation?.streams ?? []).filter(({ id, type, timeBase }) => {
       const from = this.#isLive ? -Infinity : type === "video" ? pictures : 0;
-      return !this.#held.some(({ streamId, timestamp }) =>
+      return !this.#waiting.some(({ streamId, timestamp }) =>
         streamId === id && toSeconds(timestamp, timeBase) >= from
       );
     });
@@ -143,24 +145,24 @@ export class Fmp4Sink implements Sink {
     if (presentation === undefined) return false;
     // Something has to be there, be it from before the beginning.
     await this.#start(presentation, missing.length < presentation.streams.length ? missing : []);
-    for (const frame of this.#held.splice(0)) {
+    for (const frame of this.#waiting.splice(0)) {
       const isUsed = this.#used.some(({ id }) => id === frame.streamId);
       if (isUsed && !await this.#write(frame)) return false;
     }
     return true;
   }
 
-  /** @param absent streams that are left out */
+  /** @param dropped streams that are left out */
   async #start(
     presentation: Presentation,
-    absent: readonly StreamDescription[] = [],
+    dropped: readonly StreamDescription[] = [],
   ): Promise<void> {
     const { can, dialect, signal } = this.#options;
-    const streams = presentation.streams.filter((stream) => !absent.includes(stream));
+    const streams = presentation.streams.filter((stream) => !dropped.includes(stream));
     this.#used = streams;
     this.#notes = [
       ...browserNotes(streams, { can }),
-      ...absent.map(({ type }) =>
+      ...dropped.map(({ type }) =>
         type === "audio"
           ? "sound is left out: none of it comes here"
           : "pictures are left out: none of them come here"
@@ -171,37 +173,37 @@ export class Fmp4Sink implements Sink {
       ...{ can, live: this.#isLive, lead: this.#lead, trims: presentation.lead > 0 },
       rotationBy: turns ? (await dialect()).rotationBy : undefined,
     });
-    const sink = new FrameSink("ffmpeg", args, {
+    const process = new FfmpegProcess("ffmpeg", args, {
       ...{ streams, stdout: "piped", lead: this.#lead, signal },
     });
-    this.#sink = sink;
-    this.#handed = this.#handOver(sink.stdout, presentation).then(
+    this.#process = process;
+    this.#output = this.#forward(process.stdout, presentation).then(
       () => undefined,
       async (error) => {
         // Nobody takes it any more; FFmpeg would wait for ever.
-        await sink[Symbol.asyncDispose]();
+        await process[Symbol.asyncDispose]();
         return error ?? new Error("nobody takes it any more");
       },
     );
   }
 
   async finish(): Promise<undefined> {
-    if (this.#held.length > 0) await this.#open(this.#missing({ pictures: -LAST }));
+    if (this.#waiting.length > 0) await this.#open(this.#missing({ pictures: -LAST }));
     await this.#guarded(async () => {
-      await this.#sink?.finish();
+      await this.#process?.finish();
       return true;
     });
-    const failure = await this.#handed;
+    const failure = await this.#output;
     if (failure !== undefined) throw failure;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#sink?.[Symbol.asyncDispose]();
-    await this.#handed;
+    await this.#process?.[Symbol.asyncDispose]();
+    await this.#output;
   }
 
   /** Hands over what FFmpeg writes, from the description of the streams on. */
-  async #handOver(
+  async #forward(
     stdout: ReadableStream<Uint8Array>,
     presentation: Presentation,
   ): Promise<void> {
@@ -233,7 +235,7 @@ export class Fmp4Sink implements Sink {
     } catch (error) {
       if (!(error instanceof ProcessError)) throw error;
       if (this.#options.signal.aborted) return false;
-      const failure = await this.#handed;
+      const failure = await this.#output;
       if (failure !== undefined) throw failure;
       throw new Error(`Cannot make it playable for the browser: ${reasonOf(error)}`, {
         cause: error,

@@ -1,7 +1,7 @@
 import { ProcessError } from "../../base/errors.ts";
 import type { Frame, StreamDescription } from "../../media/frame.ts";
-import { FrameSink, reasonOf } from "../ffmpeg_sink.ts";
-import { browserPictureArguments } from "./fmp4_args.ts";
+import { FfmpegProcess, reasonOf } from "../ffmpeg_process.ts";
+import { snapshotArguments } from "./fmp4_args.ts";
 
 /** How {@linkcode toBrowserPicture} writes a picture. */
 export interface BrowserPictureOptions {
@@ -34,12 +34,12 @@ export async function toBrowserPicture(
   const type = `image/${format}`;
   const stream = streams.find(({ id }) => id === frame.streamId);
   if (stream !== undefined && isFile(stream, format)) return { type, bytes: frame.data.slice() };
-  const args = browserPictureArguments(streams, format);
-  await using sink = new FrameSink("ffmpeg", args, { streams, stdout: "piped", signal });
-  const written = new Response(sink.stdout).bytes();
+  const args = snapshotArguments(streams, format);
+  await using process = new FfmpegProcess("ffmpeg", args, { streams, stdout: "piped", signal });
+  const written = new Response(process.stdout).bytes();
   try {
-    await sink.write(frame);
-    await sink.finish();
+    await process.write(frame);
+    await process.finish();
   } catch (error) {
     await written;
     signal.throwIfAborted();

@@ -2,7 +2,7 @@
 
 /** Which streams' packets an output holds as they are, and why others not. Pure. */
 import type { StreamDescription, VideoStream } from "../../media/frame.ts";
-import { type CodecChoice, holdsOnePicture, type OutputTarget } from "./target.ts";
+import { type CodecChoice, isImageType, type OutputTarget } from "./target.ts";
 
 /** FFmpeg's names of the codecs that a type of file takes and its players know. */
 interface Codecs {
@@ -93,7 +93,7 @@ const CONTAINERS = new Map<string, Codecs>(Object.entries({
 }));
 
 /** Files of one picture, and the codec whose packets are such files, byte for byte. */
-const STILLS = new Map([
+const IMAGE_CODECS = new Map([
   ...["jpg", "jpeg"].map((extension): [string, string] => [extension, "mjpeg"]),
   ...["tif", "tiff"].map((extension): [string, string] => [extension, "tiff"]),
   ...["png", "bmp", "webp", "ppm", "pgm", "pam", "qoi", "exr"]
@@ -101,10 +101,10 @@ const STILLS = new Map([
 ]);
 
 /** Those built like MP4: they can say from where on they are shown, and which way up. */
-const WITH_EDIT_LIST = new Set(["mp4", "m4v", "mov", "m4a"]);
+const EDIT_LIST_TYPES = new Set(["mp4", "m4v", "mov", "m4a"]);
 
 /** AVI knows no order but that of decoding. */
-const IN_ORDER_ONLY = new Set(["avi"]);
+const DECODE_ORDER_TYPES = new Set(["avi"]);
 
 /**
  * Why a file of this type cannot hold a stream's packets just as they are, and be shown as it
@@ -112,16 +112,16 @@ const IN_ORDER_ONLY = new Set(["avi"]);
  *
  * @param extension in lower case, without the dot
  */
-export function whyNotPackets(extension: string, stream: StreamDescription): string | undefined {
+export function whyNotCopied(extension: string, stream: StreamDescription): string | undefined {
   // What NUT carries came in NUT.
   const taken = extension === "nut" ||
     CONTAINERS.get(extension)?.[stream.type].includes(stream.codec);
   if (!taken) return notStored(extension, stream);
   if (stream.type === "audio") return undefined;
-  if (IN_ORDER_ONLY.has(extension) && (stream.decodeDelay ?? 0) > 0) {
+  if (DECODE_ORDER_TYPES.has(extension) && (stream.decodeDelay ?? 0) > 0) {
     return `${shown(extension)} keeps no other order than that of showing`;
   }
-  if (stream.rotation === undefined || WITH_EDIT_LIST.has(extension)) return undefined;
+  if (stream.rotation === undefined || EDIT_LIST_TYPES.has(extension)) return undefined;
   return `${shown(extension)} does not say which way up they are`;
 }
 
@@ -129,8 +129,8 @@ export function whyNotPackets(extension: string, stream: StreamDescription): str
  * Why a file of one picture of this type is not, byte for byte, such a stream's packet; `undefined`
  * where it is.
  */
-export function whyNotPacket(extension: string, stream: VideoStream): string | undefined {
-  return STILLS.get(extension) === stream.codec ? undefined : notStored(extension, stream);
+export function whyNotCopiedImage(extension: string, stream: VideoStream): string | undefined {
+  return IMAGE_CODECS.get(extension) === stream.codec ? undefined : notStored(extension, stream);
 }
 
 function notStored(extension: string, { codec }: StreamDescription): string {
@@ -142,12 +142,12 @@ function shown(type: string): string {
 }
 
 /** Whether files of this type are for sound alone. */
-export function isForSound(extension: string): boolean {
+export function isAudioOnly(extension: string): boolean {
   return CONTAINERS.get(extension)?.video.length === 0;
 }
 
 /** Whether files of this type are for pictures alone. */
-export function isForPictures(extension: string): boolean {
+export function isVideoOnly(extension: string): boolean {
   return CONTAINERS.get(extension)?.audio.length === 0;
 }
 
@@ -161,7 +161,7 @@ const SPARE = 0.001;
  * @param first seconds at which the first picture lies
  * @returns seconds, 0 or less; 0 also where pictures come at no even pace
  */
-export function hiddenBeginning({ frameRate }: VideoStream, first: number): number {
+export function editListStart({ frameRate }: VideoStream, first: number): number {
   if (frameRate === undefined || first >= 0) return 0;
   const [numerator, denominator] = frameRate;
   // Timestamps may be rounded to milliseconds.
@@ -170,12 +170,12 @@ export function hiddenBeginning({ frameRate }: VideoStream, first: number): numb
 }
 
 /** Whether players of this type leave out what is stored from before the beginning. */
-export function hidesBeginning(extension: string): boolean {
-  return WITH_EDIT_LIST.has(extension);
+export function hasEditList(extension: string): boolean {
+  return EDIT_LIST_TYPES.has(extension);
 }
 
 /** What has to be known besides the streams and the target. */
-export interface KeptOptions {
+export interface StreamCopyOptions {
   /** One picture is to be written. */
   still: boolean;
   /** The streams are not raw. */
@@ -185,16 +185,16 @@ export interface KeptOptions {
 }
 
 /** The streams whose packets such an output holds as they are. */
-export function keptStreams(
+export function copiedStreams(
   streams: readonly StreamDescription[],
   target: OutputTarget,
-  { encoded = false, codec = {} }: KeptOptions,
+  { encoded = false, codec = {} }: StreamCopyOptions,
 ): StreamDescription[] {
   if (!encoded) return [];
   return streams.filter((stream) => {
     const chosen = codec[stream.type];
     if (chosen !== undefined) return chosen === "copy";
-    return whyEncodedAnew(stream, target) === undefined;
+    return whyReencoded(stream, target) === undefined;
   });
 }
 
@@ -202,25 +202,25 @@ export function keptStreams(
 export function recodingNotes(
   streams: readonly StreamDescription[],
   target: OutputTarget,
-  { still, codec = {} }: KeptOptions,
+  { still, codec = {} }: StreamCopyOptions,
 ): string[] {
   return streams.flatMap((stream) => {
     if (codec[stream.type] !== undefined) return [];
-    const why = whyEncodedAnew(stream, target);
+    const why = whyReencoded(stream, target);
     const { type } = target;
     const isLeftOut = stream.type === "video"
-      ? isForSound(type)
-      : still || holdsOnePicture(type) || isForPictures(type);
+      ? isAudioOnly(type)
+      : still || isImageType(type) || isVideoOnly(type);
     if (why === undefined || isLeftOut) return [];
     const what = stream.type === "audio" ? "sound is" : still ? "the picture is" : "pictures are";
     return [`${what} encoded anew: ${why}`];
   });
 }
 
-function whyEncodedAnew(
+function whyReencoded(
   stream: StreamDescription,
   { type }: OutputTarget,
 ): string | undefined {
-  const alone = holdsOnePicture(type) && stream.type === "video";
-  return alone ? whyNotPacket(type, stream) : whyNotPackets(type, stream);
+  const alone = isImageType(type) && stream.type === "video";
+  return alone ? whyNotCopiedImage(type, stream) : whyNotCopied(type, stream);
 }

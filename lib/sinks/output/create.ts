@@ -6,10 +6,10 @@ import { FileSink } from "./file.ts";
 import { checkImageSequence, ImageSequenceSink } from "./image_sequence.ts";
 import { checkOutput } from "./overwrite.ts";
 import { FormattedPipeSink, PipeSink } from "./pipe.ts";
-import { checkList, PlaylistSink } from "./playlist.ts";
+import { checkPlaylist, PlaylistSink } from "./playlist.ts";
 import { muxerOf, parseCodecChoice } from "./target.ts";
 import { UrlSink } from "./url.ts";
-import { isAddress, isUrlOutput, listPath, urlTarget } from "./url_target.ts";
+import { isAddress, isUrlOutput, playlistPath, urlTarget } from "./url_target.ts";
 
 /** Where to, and how, as the user says it. */
 export interface Destination {
@@ -26,7 +26,7 @@ export interface Destination {
   /** One picture is to be written. */
   still: boolean;
   /** It is a series of pictures, a file each. */
-  series: boolean;
+  imageSequence: boolean;
 }
 
 /** What outputs are made from, besides. */
@@ -46,7 +46,7 @@ export function createOutput(
   destination: Destination,
   { stdout, forced, dialect, onSize }: OutputContext,
 ): Sink {
-  const { output, overwrite, series, format, ffmpeg: more } = destination;
+  const { output, overwrite, imageSequence, format, ffmpeg: more } = destination;
   const codec = codecOf(destination);
   const options = { overwrite, forced, dialect, format, codec, more };
   if (output === "-") {
@@ -54,9 +54,9 @@ export function createOutput(
     return new FormattedPipeSink(stdout, { ...options, format: format ?? "nut" });
   }
   if (isAddress(output)) return new UrlSink(output, options);
-  if (series) return new ImageSequenceSink(output, options);
-  const list = listPath(output, format);
-  if (list !== undefined) return new PlaylistSink(list, options);
+  if (imageSequence) return new ImageSequenceSink(output, options);
+  const playlist = playlistPath(output, format);
+  if (playlist !== undefined) return new PlaylistSink(playlist, options);
   return new FileSink(output, { ...options, onSize });
 }
 
@@ -66,14 +66,14 @@ export function createOutput(
  * @throws {Error} where it may not
  */
 export async function checkDestination(destination: Destination): Promise<void> {
-  const { output, overwrite, series, still, format } = destination;
+  const { output, overwrite, imageSequence, still, format } = destination;
   if (format !== undefined) await checkFormat(format);
   const codec = codecOf(destination);
   if (codec !== undefined) await checkCodecs(codec);
   if (output === "-" || isAddress(output)) return;
-  const list = listPath(output, format);
-  if (series) await checkImageSequence(output, { overwrite });
-  else if (list !== undefined) await checkList(list, { overwrite });
+  const playlist = playlistPath(output, format);
+  if (imageSequence) await checkImageSequence(output, { overwrite });
+  else if (playlist !== undefined) await checkPlaylist(playlist, { overwrite });
   else await checkOutput(output, { overwrite, still, format });
 }
 
@@ -83,7 +83,7 @@ export async function checkDestination(destination: Destination): Promise<void> 
  * @throws {UsageError} where something does
  */
 export function checkWording(destination: Destination): void {
-  const { output, format, codec, still, series } = destination;
+  const { output, format, codec, still, imageSequence } = destination;
   if (codec !== undefined) parseCodecChoice(codec);
   if (output === "-" && format === undefined && !isPlain(destination)) {
     throw new UsageError(
@@ -94,13 +94,15 @@ export function checkWording(destination: Destination): void {
     );
   }
   if (isAddress(output)) urlTarget(output, format);
-  if (series && format !== undefined && output !== "-") {
+  if (imageSequence && format !== undefined && output !== "-") {
     throw new UsageError(
       "Cannot use --format with a series of pictures: expected their type in the name, such as " +
         "shot%03d.png",
     );
   }
-  const isMoving = isAddress(output) ? isUrlOutput(output) : listPath(output, format) !== undefined;
+  const isMoving = isAddress(output)
+    ? isUrlOutput(output)
+    : playlistPath(output, format) !== undefined;
   const isPut = /^https?:/i.test(output);
   if (still && isMoving && !isPut) {
     throw new UsageError("Cannot feed a single picture: expected --video, or a file");

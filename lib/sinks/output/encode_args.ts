@@ -5,28 +5,28 @@ import { keyframesEvery } from "../../ffmpeg/rendition.ts";
 import type { FfmpegDialect } from "../../ffmpeg/version.ts";
 import type { Description, StreamDescription, VideoStream } from "../../media/frame.ts";
 import {
+  audioTrim,
   exactFilters,
   fittingFilters,
   nutInputArguments,
-  pictureOf,
-  pictureTrim,
-  soundTrim,
   turned,
   turnFilters,
+  videoOf,
+  videoTrim,
 } from "../filters.ts";
-import { hidesBeginning, keptStreams } from "./containers.ts";
+import { copiedStreams, hasEditList } from "./containers.ts";
 import {
   type CodecChoice,
   extensionOf,
-  holdsOnePicture,
-  keepsMoments,
+  imageEncoder,
+  isImageType,
+  keepsTimestamps,
   type OutputTarget,
-  pictureEncoder,
   wantsEvenSizes,
 } from "./target.ts";
 
 /** Types that keep each frame's own timestamp, or none; others have a fixed frame rate. */
-const KEEPS_FRAMES = new Set([
+const KEEPS_TIMESTAMPS = new Set([
   ...["mp4", "m4v", "mov", "3gp", "3g2", "mkv", "webm", "nut", "ts", "m2ts", "flv", "f4v"],
   ...["rtsp", "hls", "dash", "rawvideo", "image2pipe", "framemd5", "framehash", "framecrc"],
 ]);
@@ -47,7 +47,7 @@ const WANTS_MP4_NAMES = new Set(["dash"]);
 const WITHOUT_TIMESTAMPS = new Set(["avi"]);
 
 /** FFmpeg's filter that puts silence where there is no sound, from the beginning on. */
-const FROM_THE_BEGINNING = "aresample=async=1:first_pts=0";
+const FILL_SILENCE = "aresample=async=1:first_pts=0";
 
 /** FFmpeg 5 calls FLAC in MP4 experimental, though players have known it for long. */
 const FLAC_IN_MP4 = ["-strict", "experimental"];
@@ -59,7 +59,7 @@ const FLAC_LENGTHS = ["-bsf:a", "setts=duration=if(N\\,PTS-PREV_INPTS)"];
 const DEEP_Y4M = ["-strict", "-1"];
 
 /** Types for sound that FFmpeg would put pictures into all the same. */
-const SOUND_ONLY = new Set(["m4a"]);
+const AUDIO_ONLY = new Set(["m4a"]);
 
 /** Frames a second up to which GIF players keep the time; anything faster they play very slowly. */
 const GIF_FASTEST = 50;
@@ -74,7 +74,7 @@ const WITHOUT_DELAY = ["-tune", "zerolatency"];
 const KEYFRAME_INTERVAL = 2;
 
 /** Enough for stereo. */
-const USUAL_AAC = ["-c:a", "aac", "-b:a", "160k"];
+const DEFAULT_AAC = ["-c:a", "aac", "-b:a", "160k"];
 
 /** What {@linkcode encoderArguments} has to know besides the streams. */
 export interface EncoderOptions {
@@ -98,7 +98,7 @@ export interface EncoderOptions {
 }
 
 /** Options and what follows from them. */
-type Encoding = EncoderOptions & { kept: readonly StreamDescription[] };
+type Encoding = EncoderOptions & { copied: readonly StreamDescription[] };
 
 /** Arguments for writing to an output. */
 export function encoderArguments(
@@ -107,17 +107,17 @@ export function encoderArguments(
   options: EncoderOptions,
 ): string[] {
   const { lead = 0, beginning = 0, more = [] } = options;
-  const kept = keptStreams(streams, target, options);
+  const copied = copiedStreams(streams, target, options);
   const { type, muxer } = target;
   return [
     // Without -xerror, FFmpeg reports success though the last of a file did not fit on the disk.
     ...["-v", "error", "-xerror", "-y"],
-    ...rotationOption(kept, options),
+    ...rotationOption(copied, options),
     ...nutInputArguments(streams, { lead: lead + beginning }),
-    ...(holdsOnePicture(type) ? stillArguments(streams, target, { ...options, kept }) : [
-      ...videoArguments(streams, target, { ...options, kept }),
+    ...(isImageType(type) ? stillArguments(streams, target, { ...options, copied }) : [
+      ...videoArguments(streams, target, { ...options, copied }),
       // Packets from before the beginning are there for decoding, and have to go along.
-      ...(lead > 0 && kept.length > 0 ? ["-copypriorss", "1"] : []),
+      ...(lead > 0 && copied.length > 0 ? ["-copypriorss", "1"] : []),
       ...(muxer === undefined ? [] : ["-f", muxer]),
     ]),
     ...(target.options ?? []),
@@ -128,10 +128,10 @@ export function encoderArguments(
 
 /** Says of an input which way up it is shown; FFmpeg counts against the clock, in the tag too. */
 function rotationOption(
-  kept: readonly StreamDescription[],
+  copied: readonly StreamDescription[],
   { still, rotationBy }: EncoderOptions,
 ): string[] {
-  const { rotation } = pictureOf(kept) ?? {};
+  const { rotation } = videoOf(copied) ?? {};
   if (still || rotation === undefined || rotationBy !== "option") return [];
   return ["-display_rotation:v:0", `${360 - rotation}`];
 }
@@ -141,39 +141,39 @@ function videoArguments(
   target: OutputTarget,
   options: Encoding,
 ): string[] {
-  const picture = pictureOf(streams);
-  const sound = soundArguments(streams, target, options);
-  if (picture === undefined) return sound;
+  const video = videoOf(streams);
+  const audio = audioArguments(streams, target, options);
+  if (video === undefined) return audio;
   const { type } = target;
-  const { kept, lead = 0, rotationBy, codec: { video: chosen } = {} } = options;
-  if (chosen === "none" || (SOUND_ONLY.has(type) && chosen === undefined)) return ["-vn", ...sound];
-  if (kept.includes(picture)) {
-    const { rotation } = picture;
+  const { copied, lead = 0, rotationBy, codec: { video: chosen } = {} } = options;
+  if (chosen === "none" || (AUDIO_ONLY.has(type) && chosen === undefined)) return ["-vn", ...audio];
+  if (copied.includes(video)) {
+    const { rotation } = video;
     const tagged = rotation !== undefined && rotationBy === "tag";
     const tag = tagged ? ["-metadata:s:v:0", `rotate=${360 - rotation}`] : [];
-    const name = WANTS_MP4_NAMES.has(type) && picture.codec === "h264" ? ["-tag:v", "avc1"] : [];
-    return ["-c:v", "copy", ...name, ...tag, ...sound];
+    const name = WANTS_MP4_NAMES.has(type) && video.codec === "h264" ? ["-tag:v", "avc1"] : [];
+    return ["-c:v", "copy", ...name, ...tag, ...audio];
   }
   const filters = [
-    ...(lead > 0 ? pictureTrim(0) : []),
-    ...turnFilters(picture),
-    ...filtersFor(turned(picture), type, chosen),
+    ...(lead > 0 ? videoTrim(0) : []),
+    ...turnFilters(video),
+    ...videoFilters(turned(video), type, chosen),
   ];
   return [
-    ...pictureEncoderArguments(target, chosen),
-    ...sound,
+    ...videoEncoderArguments(target, chosen),
+    ...audio,
     ...(filters.length > 0 ? ["-vf", filters.join(",")] : []),
-    ...(hasTimingOfItsOwn(options) ? [] : timingArguments(picture, type, chosen)),
+    ...(setsTiming(options) ? [] : timingArguments(video, type, chosen)),
   ];
 }
 
 /** Who chooses an encoder gets the pixel format of its own that is nearest to the pictures'. */
-function filtersFor(picture: VideoStream, type: string, chosen: string | undefined): string[] {
-  if (chosen === undefined || type === "y4m") return fittingFilters(picture, type);
-  return wantsEvenSizes(chosen) ? exactFilters(picture) : [];
+function videoFilters(video: VideoStream, type: string, chosen: string | undefined): string[] {
+  if (chosen === undefined || type === "y4m") return fittingFilters(video, type);
+  return wantsEvenSizes(chosen) ? exactFilters(video) : [];
 }
 
-function pictureEncoderArguments(
+function videoEncoderArguments(
   { type, watched }: OutputTarget,
   chosen: string | undefined,
 ): string[] {
@@ -186,44 +186,44 @@ function pictureEncoderArguments(
   return WANTS_H264.has(type) ? ["-c:v", "h264"] : [];
 }
 
-function soundArguments(
+function audioArguments(
   streams: readonly StreamDescription[],
   { type, watched }: OutputTarget,
-  { kept, lead = 0, codec: { audio: chosen } = {} }: Encoding,
+  { copied, lead = 0, codec: { audio: chosen } = {} }: Encoding,
 ): string[] {
-  const sound = streams.find((stream) => stream.type === "audio");
+  const audio = streams.find((stream) => stream.type === "audio");
   if (chosen === "none") return ["-an"];
-  if (sound !== undefined && kept.includes(sound)) {
-    if (WITHOUT_TIMESTAMPS.has(type) && sound.codec.startsWith("pcm_")) {
-      return ["-c:a", sound.codec, "-af", FROM_THE_BEGINNING];
+  if (audio !== undefined && copied.includes(audio)) {
+    if (WITHOUT_TIMESTAMPS.has(type) && audio.codec.startsWith("pcm_")) {
+      return ["-c:a", audio.codec, "-af", FILL_SILENCE];
     }
-    const isFlacInMp4 = sound.codec === "flac" && hidesBeginning(type);
-    const name = WANTS_MP4_NAMES.has(type) && sound.codec === "aac" ? ["-tag:a", "mp4a"] : [];
+    const isFlacInMp4 = audio.codec === "flac" && hasEditList(type);
+    const name = WANTS_MP4_NAMES.has(type) && audio.codec === "aac" ? ["-tag:a", "mp4a"] : [];
     return ["-c:a", "copy", ...name, ...(isFlacInMp4 ? [...FLAC_IN_MP4, ...FLAC_LENGTHS] : [])];
   }
-  const filters = sound === undefined ? [] : [
-    ...(lead > 0 ? soundTrim(0) : []),
-    ...(WITHOUT_TIMESTAMPS.has(type) ? [FROM_THE_BEGINNING] : []),
+  const filters = audio === undefined ? [] : [
+    ...(lead > 0 ? audioTrim(0) : []),
+    ...(WITHOUT_TIMESTAMPS.has(type) ? [FILL_SILENCE] : []),
   ];
   return [
-    ...soundEncoderArguments({ type, watched }, chosen),
+    ...audioEncoderArguments({ type, watched }, chosen),
     ...(filters.length > 0 ? ["-af", filters.join(",")] : []),
   ];
 }
 
-function soundEncoderArguments(
+function audioEncoderArguments(
   { type, watched }: Pick<OutputTarget, "type" | "watched">,
   chosen: string | undefined,
 ): string[] {
-  if (chosen === "flac" && hidesBeginning(type)) return ["-c:a", chosen, ...FLAC_IN_MP4];
+  if (chosen === "flac" && hasEditList(type)) return ["-c:a", chosen, ...FLAC_IN_MP4];
   if (chosen !== undefined) return ["-c:a", chosen];
-  if (watched !== undefined) return USUAL_AAC;
+  if (watched !== undefined) return DEFAULT_AAC;
   if (WANTS_48_KHZ.has(type)) return ["-ar", "48000"];
   return WANTS_AAC.has(type) ? ["-c:a", "aac"] : [];
 }
 
 /** Whether the user says at which rate pictures come, which any other word on it would confuse. */
-function hasTimingOfItsOwn({ more = [] }: EncoderOptions): boolean {
+function setsTiming({ more = [] }: EncoderOptions): boolean {
   return more.some((argument) => /^-(r|fpsmax|fps_mode|vsync|enc_time_base)(:|$)/.test(argument));
 }
 
@@ -232,9 +232,9 @@ function timingArguments(
   type: string,
   chosen: string | undefined,
 ): string[] {
-  if (KEEPS_FRAMES.has(type)) {
+  if (KEEPS_TIMESTAMPS.has(type)) {
     // Left to itself, FFmpeg takes the nearest moment of an even rate.
-    if (chosen !== undefined && !keepsMoments(chosen)) return [];
+    if (chosen !== undefined && !keepsTimestamps(chosen)) return [];
     return ["-fps_mode", "passthrough", "-enc_time_base:v", timeBase.join("/")];
   }
   const isSlow = frameRate !== undefined && frameRate[0] / frameRate[1] <= GIF_FASTEST;
@@ -260,11 +260,11 @@ export function imageSequenceArguments(
 ): string[] {
   const { lead = 0, more = [] } = options;
   const target = { name: `file:${pattern}`, type: extensionOf(pattern) };
-  const kept = keptStreams(streams, target, { ...options, still: true });
+  const copied = copiedStreams(streams, target, { ...options, still: true });
   return [
     ...["-v", "error", "-xerror", "-y"],
     ...nutInputArguments(streams, { lead }),
-    ...pictureArguments(streams, target, { ...options, kept }),
+    ...imageArguments(streams, target, { ...options, copied }),
     ...["-fps_mode", "passthrough", "-f", "image2", "-atomic_writing", "1", ...more, target.name],
   ];
 }
@@ -276,28 +276,28 @@ export function imageSequenceArguments(
 export function stillArguments(
   streams: readonly StreamDescription[],
   target: OutputTarget,
-  options: StillOptions & { kept: readonly StreamDescription[] },
+  options: StillOptions & { copied: readonly StreamDescription[] },
 ): string[] {
   const count = target.muxer === "image2pipe"
     ? ["-fps_mode", "passthrough"]
     : ["-frames:v", "1", "-update", "1"];
-  return [...count, ...pictureArguments(streams, target, options)];
+  return [...count, ...imageArguments(streams, target, options)];
 }
 
 /** How pictures become files of their own. */
-function pictureArguments(
+function imageArguments(
   streams: readonly StreamDescription[],
   { type, muxer }: OutputTarget,
-  { kept, lead = 0, codec = {} }: StillOptions & { kept: readonly StreamDescription[] },
+  { copied, lead = 0, codec = {} }: StillOptions & { copied: readonly StreamDescription[] },
 ): string[] {
   // What lies before the beginning is for decoding only.
   const isLate = lead > 0;
-  if (kept.length > 0) {
+  if (copied.length > 0) {
     // Left to the name, FFmpeg would take writers for some types that change the packets.
     return ["-c:v", "copy", ...(isLate ? ["-copypriorss", "0"] : []), "-f", muxer ?? "image2"];
   }
-  const filters = [...(isLate ? pictureTrim(0) : []), ...turnFilters(pictureOf(streams) ?? {})];
-  const encoder = codec.video ?? (muxer === undefined ? undefined : pictureEncoder(type));
+  const filters = [...(isLate ? videoTrim(0) : []), ...turnFilters(videoOf(streams) ?? {})];
+  const encoder = codec.video ?? (muxer === undefined ? undefined : imageEncoder(type));
   return [
     ...(encoder === undefined ? [] : ["-c:v", encoder]),
     ...(filters.length > 0 ? ["-vf", filters.join(",")] : []),

@@ -4,8 +4,8 @@ import { startProcess } from "../../ffmpeg/process.ts";
 import {
   type CodecChoice,
   extensionOf,
+  imageEncoder,
   muxerOf,
-  pictureEncoder,
   typeOf,
   unknownName,
 } from "./target.ts";
@@ -45,7 +45,7 @@ export function parseEncoders(text: string, kind: "video" | "audio"): string[] {
 
 /** @throws {Error} where FFmpeg writes no such format */
 export async function checkFormat(format: string, signal?: AbortSignal): Promise<void> {
-  if (pictureEncoder(typeOf(format)) !== undefined) return;
+  if (imageEncoder(typeOf(format)) !== undefined) return;
   const known = parseMuxers(await listOf("-muxers", signal));
   if (known.includes(muxerOf(format))) return;
   throw new Error(
@@ -77,7 +77,7 @@ export async function checkCodecs(codec: CodecChoice, signal?: AbortSignal): Pro
 /** @throws {Error} where FFmpeg does not know what type a file of this name is */
 export async function checkExtension(path: string, signal?: AbortSignal): Promise<void> {
   const extension = extensionOf(path);
-  if (USUAL_TYPES.has(extension) || pictureEncoder(extension) !== undefined) return;
+  if (USUAL_TYPES.has(extension) || imageEncoder(extension) !== undefined) return;
   const source = ["-v", "error", "-f", "lavfi", "-i", "anullsrc=d=0.01"];
   const args = [...source, "-t", "0", `file:${NO_FOLDER}.${extension}`];
   await using child = startProcess("ffmpeg", args, { stdout: "null", signal });

@@ -2,7 +2,7 @@ import { messageOf, ProcessError } from "../../base/errors.ts";
 import type { FfmpegDialect } from "../../ffmpeg/version.ts";
 import { type Frame, toSeconds, type VideoStream } from "../../media/frame.ts";
 import type { Presentation, Sink } from "../sink.ts";
-import { hiddenBeginning, hidesBeginning } from "./containers.ts";
+import { editListStart, hasEditList } from "./containers.ts";
 import { EncodedOutput } from "./encoder.ts";
 import { checkAbsent, checkOutput, reservePart, statOf } from "./overwrite.ts";
 import { type CodecChoice, fileTarget } from "./target.ts";
@@ -62,19 +62,19 @@ export class FileSink implements Sink {
     this.#still = still;
     await checkOutput(this.#path, { overwrite, still, format });
     const target = fileTarget(this.#path, format);
-    const hides = !still && hidesBeginning(target.type);
+    const hides = !still && hasEditList(target.type);
     this.#part = await reservePart(this.#path);
     const place = this.#part ?? this.#path;
     const output = await EncodedOutput.start(presentation, { ...target, name: `file:${place}` }, {
       ...{ forced, dialect, codec, more },
-      beginning: (kept) => hides ? hiddenBeginning(kept, presentation.firstPicture) : 0,
+      beginning: (copied) => hides ? editListStart(copied, presentation.firstPicture) : 0,
       explain: (reason) => {
         const named = reason.replaceAll(`file:${place}`, this.#path).replaceAll(place, this.#path);
         return `Cannot write "${this.#path}": ${named}`;
       },
     });
     this.#output = output;
-    if (!still && !hides) this.#shown = output.kept;
+    if (!still && !hides) this.#shown = output.copied;
   }
 
   async show(frame: Frame): Promise<boolean> {

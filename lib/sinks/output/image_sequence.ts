@@ -1,11 +1,11 @@
 import { messageOf, ProcessError } from "../../base/errors.ts";
 import type { Frame } from "../../media/frame.ts";
-import { FrameSink, reasonOf } from "../ffmpeg_sink.ts";
+import { FfmpegProcess, reasonOf } from "../ffmpeg_process.ts";
 import type { Presentation, Sink } from "../sink.ts";
 import { imageSequenceArguments } from "./encode_args.ts";
 import type { FileSinkOptions } from "./file.ts";
 import { checkAbsent, folderOf, type OverwriteOptions } from "./overwrite.ts";
-import { extensionOf, holdsOnePicture } from "./target.ts";
+import { extensionOf, isImageType } from "./target.ts";
 
 /** Where the number stands in the name of a series, by its width: `%d`, `%3d`, `%03d`. */
 const NUMBER = /%0?([1-9]?)d/g;
@@ -27,14 +27,14 @@ export function numberedName(pattern: string, number: number): string {
 
 /** Whether a name is that of a series of files, one picture each. */
 export function isImageSequence(path: string): boolean {
-  return isPattern(path) && holdsOnePicture(extensionOf(path));
+  return isPattern(path) && isImageType(extensionOf(path));
 }
 
 /** Has FFmpeg write each picture into a file of its own, numbered from 1, which appears whole. */
 export class ImageSequenceSink implements Sink {
   #pattern: string;
   #options: FileSinkOptions;
-  #sink: FrameSink | undefined;
+  #sink: FfmpegProcess | undefined;
   #pictures = new Set<number>();
   /** How many FFmpeg was given to write. */
   #written = 0;
@@ -57,7 +57,7 @@ export class ImageSequenceSink implements Sink {
     const { codec, more, forced: signal } = this.#options;
     const options = { encoded, lead, codec, more };
     const args = imageSequenceArguments({ streams: pictures }, literal(this.#pattern), options);
-    this.#sink = new FrameSink("ffmpeg", args, { streams: pictures, lead, signal });
+    this.#sink = new FfmpegProcess("ffmpeg", args, { streams: pictures, lead, signal });
   }
 
   async show(frame: Frame): Promise<boolean> {
@@ -129,7 +129,7 @@ export async function checkImageSequence(
         "shot%03d.png",
     );
   }
-  if (!holdsOnePicture(extensionOf(name))) {
+  if (!isImageType(extensionOf(name))) {
     throw new Error(
       `Cannot write "${pattern}": expected a type of one picture, such as shot%03d.png`,
     );

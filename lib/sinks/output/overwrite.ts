@@ -1,7 +1,7 @@
 /** What may be written where, found out before anything is asked of the server. */
 import { messageOf } from "../../base/errors.ts";
 import { checkExtension } from "./ffmpeg_names.ts";
-import { extensionOf, holdsOnePicture, typeOf } from "./target.ts";
+import { extensionOf, isImageType, typeOf } from "./target.ts";
 
 /** What decides whether something may be written. */
 export interface OverwriteOptions {
@@ -47,7 +47,7 @@ export async function checkOutput(
     );
   }
   const type = format === undefined ? extension : typeOf(format);
-  if (!still && holdsOnePicture(type)) {
+  if (!still && isImageType(type)) {
     throw new Error(
       `Cannot write "${path}": a .${type} holds one picture, expected a video type such as .mp4, ` +
         `a series such as %05d.${type}, or --image`,

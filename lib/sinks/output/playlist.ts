@@ -3,10 +3,11 @@ import type { Frame } from "../../media/frame.ts";
 import type { Presentation, Sink } from "../sink.ts";
 import { EncodedOutput, type EncodedOutputOptions } from "./encoder.ts";
 import { checkAbsent, folderOf, type OverwriteOptions, statOf } from "./overwrite.ts";
-import { listTarget } from "./url_target.ts";
+import { playlistTarget } from "./url_target.ts";
 
 /** Options of {@linkcode PlaylistSink}. */
-export interface ListOptions extends Omit<EncodedOutputOptions, "stdout">, OverwriteOptions {
+export interface PlaylistSinkOptions
+  extends Omit<EncodedOutputOptions, "stdout">, OverwriteOptions {
   /** FFmpeg's name of the format, `hls` or `dash`, where the extension is not to tell it. */
   format?: string;
 }
@@ -17,12 +18,12 @@ export interface ListOptions extends Omit<EncodedOutputOptions, "stdout">, Overw
  */
 export class PlaylistSink implements Sink {
   #path: string;
-  #options: ListOptions;
+  #options: PlaylistSinkOptions;
   #output: EncodedOutput | undefined;
   #endless = false;
 
   /** @param path of the list */
-  constructor(path: string, options: ListOptions) {
+  constructor(path: string, options: PlaylistSinkOptions) {
     this.#path = path;
     this.#options = options;
   }
@@ -32,11 +33,11 @@ export class PlaylistSink implements Sink {
     const endless = presentation.endless ?? presentation.live;
     this.#endless = endless;
     await makeFolder(this.#path);
-    await checkList(this.#path, this.#options);
+    await checkPlaylist(this.#path, this.#options);
     await removeOld(this.#path);
     this.#output = await EncodedOutput.start(
       presentation,
-      listTarget(this.#path, { format, endless }),
+      playlistTarget(this.#path, { format, endless }),
       { ...this.#options, explain: (reason) => `Cannot write "${this.#path}": ${reason}` },
     );
   }
@@ -63,7 +64,7 @@ export class PlaylistSink implements Sink {
 }
 
 /** @throws {Error} where the list exists, or what its folder should be is none */
-export async function checkList(path: string, { overwrite }: OverwriteOptions): Promise<void> {
+export async function checkPlaylist(path: string, { overwrite }: OverwriteOptions): Promise<void> {
   if (path.includes("%")) {
     throw new Error(
       `Cannot write "${path}": a list of pieces has no % in its name, or its folders'`,

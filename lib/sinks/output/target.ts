@@ -16,13 +16,13 @@ export interface OutputTarget {
    * Somebody watches while it is written, from the middle on, or in pieces: with H.264 and AAC,
    * and a keyframe every two seconds. In real time, so that it must not be late, or not.
    */
-  watched?: "live" | "in pieces";
+  watched?: "live" | "segments";
   /** Arguments for the format. */
   options?: readonly string[];
 }
 
 /** File types of one picture a file, and FFmpeg's encoder where its name differs. */
-const ONE_PICTURE = new Map([
+const IMAGE_ENCODERS = new Map([
   ["jpg", "mjpeg"],
   ["jpeg", "mjpeg"],
   ["tif", "tiff"],
@@ -69,13 +69,13 @@ const LIKE_MP4 = new Set(["mp4", "mov", "3gp", "3g2", "m4a", "ismv", "f4v", "psp
 const IN_FRAGMENTS = ["-movflags", "frag_keyframe+empty_moov+default_base_moof"];
 
 /** Whether a file of this type holds one picture, and no video. */
-export function holdsOnePicture(type: string): boolean {
-  return ONE_PICTURE.has(type);
+export function isImageType(type: string): boolean {
+  return IMAGE_ENCODERS.has(type);
 }
 
 /** FFmpeg's encoder for a type of one picture a file; `undefined` for other types. */
-export function pictureEncoder(type: string): string | undefined {
-  return ONE_PICTURE.get(type);
+export function imageEncoder(type: string): string | undefined {
+  return IMAGE_ENCODERS.get(type);
 }
 
 /**
@@ -119,20 +119,25 @@ export function fileTarget(path: string, format?: string): OutputTarget {
   const name = `file:${path}`;
   if (format === undefined) return { name, type: extensionOf(path) };
   const type = typeOf(format);
-  return { name, type, muxer: holdsOnePicture(type) ? "image2" : muxerOf(format) };
+  return { name, type, muxer: isImageType(type) ? "image2" : muxerOf(format) };
 }
 
 /** Arguments for a type where nobody can go back in what is written. */
-export function inOneRun(type: string): readonly string[] {
+export function unseekableOptions(type: string): readonly string[] {
   return LIKE_MP4.has(type) ? IN_FRAGMENTS : [];
 }
 
 /** Standard output. */
 export function pipeTarget(format: string): OutputTarget {
   const type = typeOf(format);
-  const muxer = holdsOnePicture(type) ? "image2pipe" : muxerOf(format);
+  const muxer = isImageType(type) ? "image2pipe" : muxerOf(format);
   // Whoever reads on should not wait until FFmpeg has 32 kB together.
-  return { name: "pipe:1", type, muxer, options: [...inOneRun(type), "-flush_packets", "1"] };
+  return {
+    name: "pipe:1",
+    type,
+    muxer,
+    options: [...unseekableOptions(type), "-flush_packets", "1"],
+  };
 }
 
 /** Why a name is none of those that FFmpeg knows, with one that may be meant; for a message. */
@@ -148,11 +153,11 @@ export interface CodecChoice {
 }
 
 /** Encoders that know a few frame rates, or coarse time bases, only. */
-const OF_FEW_RATES =
+const FIXED_RATE_ENCODERS =
   /^(mpeg[124](video)?|libxvid|h26[13]p?|msmpeg4(v2)?|wmv[12]|flv1?|dvvideo|dnxhd|libtheora|theora|mjpeg|.*_(nvenc|vaapi|qsv|v4l2m2m))$/;
 
 /** Encoders that refuse odd sizes where colours are coarser than the picture. */
-const OF_EVEN_SIZES = /26[45]|hevc|avc/;
+const EVEN_SIZE_ENCODERS = /26[45]|hevc|avc/;
 
 /**
  * Reads `VIDEO`, `VIDEO,AUDIO` or `,AUDIO`.
@@ -180,11 +185,11 @@ export function parseCodecChoice(text: string): CodecChoice {
 }
 
 /** Whether an encoder stores each picture at whatever moment it has. */
-export function keepsMoments(encoder: string): boolean {
-  return !OF_FEW_RATES.test(encoder);
+export function keepsTimestamps(encoder: string): boolean {
+  return !FIXED_RATE_ENCODERS.test(encoder);
 }
 
 /** Whether an encoder wants even sizes where colours are coarser than the picture. */
 export function wantsEvenSizes(encoder: string): boolean {
-  return OF_EVEN_SIZES.test(encoder);
+  return EVEN_SIZE_ENCODERS.test(encoder);
 }

@@ -5,7 +5,7 @@ import { EncodedOutput, type EncodedOutputOptions } from "./encoder.ts";
 import { shownAddress, urlTarget, withoutSecrets } from "./url_target.ts";
 
 /** Options of {@linkcode UrlSink}. */
-export interface FeedOptions extends Omit<EncodedOutputOptions, "stdout"> {
+export interface UrlSinkOptions extends Omit<EncodedOutputOptions, "stdout"> {
   /** FFmpeg's name of the format, where the address does not tell it. */
   format?: string;
   /** Milliseconds in which FFmpeg has to take a frame, or to come to its end. */
@@ -31,10 +31,10 @@ const UNHEARD = /^https?:/i;
  */
 export class UrlSink implements Sink {
   #url: string;
-  #options: FeedOptions;
+  #options: UrlSinkOptions;
   #output: EncodedOutput | undefined;
 
-  constructor(url: string, options: FeedOptions) {
+  constructor(url: string, options: UrlSinkOptions) {
     this.#url = url;
     this.#options = options;
   }

@@ -3,15 +3,15 @@ import { UsageError } from "../../base/errors.ts";
 import { hideSecrets } from "../../sources/live/source_spec.ts";
 import {
   extensionOf,
-  holdsOnePicture,
-  inOneRun,
+  isImageType,
   muxerOf,
   type OutputTarget,
   typeOf,
+  unseekableOptions,
 } from "./target.ts";
 
 /** Seconds that a piece lasts at least; pieces begin with keyframes. */
-const PIECE = 2;
+const SEGMENT_DURATION = 2;
 
 /** Pieces that a list without end names. */
 const WINDOW = 6;
@@ -20,7 +20,7 @@ const WINDOW = 6;
 const PATIENCE = ["-rw_timeout", "15000000"];
 
 /** MPEG-TS in as few packets of the network as there can be, without one that is cut. */
-const IN_DATAGRAMS = "pkt_size=1316";
+const DATAGRAM_SIZE = "pkt_size=1316";
 
 /** Formats by what an address begins with. */
 const SCHEMES = new Map<string, string | undefined>([
@@ -34,13 +34,13 @@ const SCHEMES = new Map<string, string | undefined>([
 ]);
 
 /** Addresses of files, which nobody watches while they are written. */
-const OF_FILES = /^s?ftp:/i;
+const FILE_SCHEMES = /^s?ftp:/i;
 
 /** Lists of pieces, by extension. */
-const LISTS = new Set(["m3u8", "mpd"]);
+const PLAYLISTS = new Set(["m3u8", "mpd"]);
 
 /** Types in which H.264 and AAC are fed. */
-const IS_WATCHED = new Set(["flv", "rtsp", "ts", "mp4", "mkv", "hls", "dash"]);
+const LIVE_TYPES = new Set(["flv", "rtsp", "ts", "mp4", "mkv", "hls", "dash"]);
 
 /** Whether an output is an address, and no file. */
 export function isAddress(output: string): boolean {
@@ -49,7 +49,7 @@ export function isAddress(output: string): boolean {
 
 /** Whether an output is an address that takes media in real time. */
 export function isUrlOutput(output: string): boolean {
-  return isAddress(output) && !OF_FILES.test(output);
+  return isAddress(output) && !FILE_SCHEMES.test(output);
 }
 
 /**
@@ -57,14 +57,16 @@ export function isUrlOutput(output: string): boolean {
  *
  * @param format FFmpeg's name of the format, where the user gives one
  */
-export function listPath(output: string, format?: string): string | undefined {
+export function playlistPath(output: string, format?: string): string | undefined {
   if (isAddress(output) || output === "-") return undefined;
   const muxer = format === undefined ? undefined : muxerOf(format);
-  const isList = muxer === "hls" || muxer === "dash";
-  if (output.endsWith("/") && (isList || muxer === undefined)) {
+  const isPlaylist = muxer === "hls" || muxer === "dash";
+  if (output.endsWith("/") && (isPlaylist || muxer === undefined)) {
     return `${output}index.${muxer === "dash" ? "mpd" : "m3u8"}`;
   }
-  return isList || (muxer === undefined && LISTS.has(extensionOf(output))) ? output : undefined;
+  return isPlaylist || (muxer === undefined && PLAYLISTS.has(extensionOf(output)))
+    ? output
+    : undefined;
 }
 
 /**
@@ -92,17 +94,17 @@ export function urlTarget(url: string, format?: string): OutputTarget {
     );
   }
   const isRtsp = type === "rtsp";
-  const isList = type === "hls" || type === "dash";
+  const isPlaylist = type === "hls" || type === "dash";
   return {
     name: withPacketSize(url, type),
     type,
-    muxer: holdsOnePicture(type) ? "image2pipe" : muxerOf(chosen),
+    muxer: isImageType(type) ? "image2pipe" : muxerOf(chosen),
     // Sound formats, and what else players of H.264 do not read, have codecs of their own.
-    watched: IS_WATCHED.has(type) && isUrlOutput(url) ? "live" : undefined,
+    watched: LIVE_TYPES.has(type) && isUrlOutput(url) ? "live" : undefined,
     options: [
       ...(isRtsp ? ["-rtsp_transport", "tcp"] : PATIENCE),
-      ...(isList ? ["-method", "PUT"] : ["-flush_packets", "1"]),
-      ...(isUrlOutput(url) ? inOneRun(type) : []),
+      ...(isPlaylist ? ["-method", "PUT"] : ["-flush_packets", "1"]),
+      ...(isUrlOutput(url) ? unseekableOptions(type) : []),
     ],
   };
 }
@@ -112,12 +114,12 @@ export function urlTarget(url: string, format?: string): OutputTarget {
  *
  * @param endless it has no end of its own: the list names the newest pieces only, others are removed
  */
-export function listTarget(
+export function playlistTarget(
   path: string,
   { format, endless }: { format?: string; endless: boolean },
 ): OutputTarget {
   const muxer = format === undefined ? muxerOf(extensionOf(path)) : muxerOf(format);
-  const target = { name: `file:${path}`, type: muxer, muxer, watched: "in pieces" as const };
+  const target = { name: `file:${path}`, type: muxer, muxer, watched: "segments" as const };
   const slash = path.lastIndexOf("/") + 1;
   const stem = path.slice(slash).replace(/\.[^.]*$/, "");
   if (muxer === "dash") {
@@ -125,7 +127,7 @@ export function listTarget(
     return {
       ...target,
       options: [
-        ...["-seg_duration", String(PIECE)],
+        ...["-seg_duration", String(SEGMENT_DURATION)],
         ...["-init_seg_name", `${names}-$RepresentationID$-init.m4s`],
         ...["-media_seg_name", `${names}-$RepresentationID$-$Number%05d$.m4s`],
         ...(endless ? ["-window_size", String(WINDOW), "-extra_window_size", "2"] : []),
@@ -137,7 +139,7 @@ export function listTarget(
   return {
     ...target,
     options: [
-      ...["-hls_time", String(PIECE), "-hls_segment_filename", `${pieces}%05d.ts`],
+      ...["-hls_time", String(SEGMENT_DURATION), "-hls_segment_filename", `${pieces}%05d.ts`],
       ...["-hls_flags", flags.join("+")],
       ...(endless ? ["-hls_list_size", String(WINDOW)] : ["-hls_playlist_type", "vod"]),
     ],
@@ -167,5 +169,5 @@ function secretsOf(url: string): { password: string; query: string } {
 
 function withPacketSize(url: string, type: string): string {
   if (type !== "ts" || !/^(udp|srt):/i.test(url) || /[?&]pkt_size=/.test(url)) return url;
-  return `${url}${url.includes("?") ? "&" : "?"}${IN_DATAGRAMS}`;
+  return `${url}${url.includes("?") ? "&" : "?"}${DATAGRAM_SIZE}`;
 }

@@ -2,7 +2,7 @@
 import type { Size } from "./text_renderer.ts";
 
 /** What a terminal says of itself. */
-export interface TerminalAbilities {
+export interface TerminalCapabilities {
   /** The best way to draw pixels that it knows; nothing where it draws characters alone. */
   graphics?: "kitty" | "sixel";
   /** Pixels of a cell. */
@@ -26,7 +26,7 @@ const CELL_LIMITS = { min: 2, max: 200 };
  * support"), and the primary device attributes, which every terminal answers, and so last. What a
  * terminal prints of it all the same is wiped.
  */
-export const QUESTION = "\x1b[14t\x1b[16t\x1b[?1;1;0S" +
+export const QUERY = "\x1b[14t\x1b[16t\x1b[?1;1;0S" +
   "\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\\x1b[c\r\x1b[K";
 
 /** All that a terminal may answer to {@linkcode QUESTION}, piece by piece. */
@@ -40,7 +40,7 @@ const AREA_SIZE = pattern("ESC\\[4;(\\d+);(\\d+)t");
 const REGISTERS = pattern("ESC\\[\\?1;0;(\\d+)S");
 
 /** Whether the answer is complete. */
-export function isWholeReply(reply: string): boolean {
+export function isCompleteReply(reply: string): boolean {
   return ATTRIBUTES.test(reply);
 }
 
@@ -49,7 +49,7 @@ export function isWholeReply(reply: string): boolean {
  *
  * @param size columns and rows of the terminal
  */
-export function abilitiesOf(reply: string, { columns, rows }: Grid): TerminalAbilities {
+export function parseReplies(reply: string, { columns, rows }: Grid): TerminalCapabilities {
   const [, attributes = ""] = reply.match(ATTRIBUTES) ?? [];
   const isKitty = KNOWS_KITTY.test(reply);
   const isSixel = attributes.split(";").slice(1).includes("4");
@@ -59,8 +59,8 @@ export function abilitiesOf(reply: string, { columns, rows }: Grid): TerminalAbi
   const colours = Number(registers ?? COLOURS.usual);
   return {
     graphics: isKitty ? "kitty" : isSixel ? "sixel" : undefined,
-    cell: credible({ width: Number(width), height: Number(height) }) ??
-      credible({
+    cell: plausibleSize({ width: Number(width), height: Number(height) }) ??
+      plausibleSize({
         width: Math.floor(Number(areaWidth) / columns),
         height: Math.floor(Number(areaHeight) / rows),
       }) ?? USUAL_CELL,
@@ -75,7 +75,7 @@ export interface Grid {
 }
 
 /** A size that a cell may have; some terminals answer with zeros. */
-function credible({ width, height }: Size): Size | undefined {
+function plausibleSize({ width, height }: Size): Size | undefined {
   const { min, max } = CELL_LIMITS;
   const isIn = (pixels: number) => pixels >= min && pixels <= max;
   return isIn(width) && isIn(height) ? { width, height } : undefined;
@@ -89,7 +89,7 @@ function pattern(text: string, flags?: string): RegExp {
 /** What a terminal can show, by what the environment says of it. Pure. */
 
 /** How pictures are put into cells: half blocks in any colour, in one of 256, or characters. */
-export type TerminalLook = "truecolour" | "256 colours" | "ascii";
+export type TerminalStyle = "truecolour" | "256 colours" | "ascii";
 
 /** Terminals that show any colour and say so in TERM alone, which is what ssh hands on. */
 const TRUE_COLOUR = /-direct\d*$|^(xterm-)?(kitty|ghostty)$|^(alacritty|foot|wezterm|contour)(-|$)/;
@@ -104,7 +104,7 @@ const COLOURLESS = /^vt(52|1\d\d|2[02]0|320|4[02]0|5[12]0)\b|-(m|mono)$/;
 export type EnvironmentReader = (name: string) => string | undefined;
 
 /** How pictures look best in the terminal. */
-export function lookOf(variable: EnvironmentReader): TerminalLook {
+export function terminalStyle(variable: EnvironmentReader): TerminalStyle {
   const term = variable("TERM") ?? "";
   if (!isColoured(variable) || !isUnicode(variable)) return "ascii";
   if (/^(truecolor|24bit)$/i.test(variable("COLORTERM") ?? "")) return "truecolour";

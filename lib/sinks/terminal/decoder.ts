@@ -1,7 +1,7 @@
 import { type Frame, toSeconds, type VideoStream } from "../../media/frame.ts";
-import { FrameSink } from "../ffmpeg_sink.ts";
-import { pictureTrim, turned, turnFilters } from "../filters.ts";
-import { pictureArguments, readPictures } from "./scaler.ts";
+import { FfmpegProcess } from "../ffmpeg_process.ts";
+import { turned, turnFilters, videoTrim } from "../filters.ts";
+import { rawVideoArguments, readPictures } from "./scaler.ts";
 import type { Size } from "./text_renderer.ts";
 
 /** Larger pictures are made smaller where they are decoded: terminals show less. Pixels. */
@@ -48,21 +48,21 @@ export function decodedStream(video: VideoStream, { isText }: { isText: boolean 
 
 /** An FFmpeg that decodes packets, as far as possible without waiting for more of them. */
 export class PictureDecoder implements AsyncDisposable {
-  #sink: FrameSink;
+  #process: FfmpegProcess;
   #reading: Promise<void>;
 
   constructor({ video, decoded, lead, from, onPicture, signal }: PictureDecoderOptions) {
     const { width, height } = decoded;
     const filters = [
-      ...(from === undefined ? [] : pictureTrim(from)),
+      ...(from === undefined ? [] : videoTrim(from)),
       ...turnFilters(video),
       ...[`scale=${width}:${height}:flags=area`, "format=rgb24"],
     ];
-    const args = pictureArguments(video, filters, { lead });
-    this.#sink = new FrameSink("ffmpeg", args, {
+    const args = rawVideoArguments(video, filters, { lead });
+    this.#process = new FfmpegProcess("ffmpeg", args, {
       ...{ streams: [video], lead, stdout: "piped", signal },
     });
-    this.#reading = readPictures(this.#sink, width * height * 3, onPicture);
+    this.#reading = readPictures(this.#process, width * height * 3, onPicture);
   }
 
   /**
@@ -72,17 +72,17 @@ export class PictureDecoder implements AsyncDisposable {
    * @throws {ProcessError} where it cannot be decoded
    */
   async write(frame: Frame): Promise<boolean> {
-    return await this.#sink.write(frame);
+    return await this.#process.write(frame);
   }
 
   /** Waits until all is decoded, and given out. */
   async finish(): Promise<void> {
-    await this.#sink.finish();
+    await this.#process.finish();
     await this.#reading;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#sink[Symbol.asyncDispose]();
+    await this.#process[Symbol.asyncDispose]();
     await this.#reading;
   }
 }

@@ -2,7 +2,7 @@ import { deadline } from "../../base/async.ts";
 import type { Layout } from "./render_mode.ts";
 
 /** Draws one picture after the other; of those that come meanwhile the newest alone waits. */
-export class NewestDrawn {
+export class LatestPicture {
   #draw: (picture: Uint8Array, layout: Layout) => Promise<void>;
   #newest: { picture: Uint8Array; layout: Layout } | undefined;
   #drawing: Promise<void> | undefined;

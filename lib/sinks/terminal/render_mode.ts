@@ -1,5 +1,5 @@
 /** The forms in which a terminal shows pictures, and what FFmpeg has to make for each. Pure. */
-import { type TerminalAbilities, type TerminalLook, USUAL_CELL } from "./capabilities.ts";
+import { type TerminalCapabilities, type TerminalStyle, USUAL_CELL } from "./capabilities.ts";
 import { deleteKitty, encodeKitty, encodeSixel, PALETTE_BYTES } from "./graphics_renderer.ts";
 import {
   colourOf256,
@@ -18,7 +18,7 @@ export interface Layout {
 }
 
 /** A way to show pictures. */
-export interface PictureForm {
+export interface RenderMode {
   /** FFmpeg's filters behind the scaling one, which give what {@linkcode render} takes. */
   filters: readonly string[];
   /** How large a picture of so many pixels is in so many columns and rows. */
@@ -43,24 +43,24 @@ const SIXEL_LIMIT: Size = { width: 800, height: 480 };
 const KITTY_LIMIT: Size = { width: 1280, height: 720 };
 
 /** What is known of the terminal. */
-export interface FormOptions {
-  look: TerminalLook;
+export interface RenderModeOptions {
+  style: TerminalStyle;
   /** What it says of itself, where it was asked. */
-  abilities?: TerminalAbilities;
+  capabilities?: TerminalCapabilities;
   /** Number that the picture gets where pictures have one, above 0. */
   id: number;
 }
 
 /** The best form that the terminal knows. */
-export function chooseForm({ look, abilities, id }: FormOptions): PictureForm {
-  if (abilities?.graphics === "kitty") return kittyForm(abilities, id);
-  if (abilities?.graphics === "sixel") return sixelForm(abilities);
-  const cell = abilities?.cell ?? USUAL_CELL;
-  return look === "ascii" ? asciiForm(cell) : halfBlockForm(look, cell);
+export function chooseRenderMode({ style, capabilities, id }: RenderModeOptions): RenderMode {
+  if (capabilities?.graphics === "kitty") return kittyMode(capabilities, id);
+  if (capabilities?.graphics === "sixel") return sixelMode(capabilities);
+  const cell = capabilities?.cell ?? USUAL_CELL;
+  return style === "ascii" ? asciiMode(cell) : halfBlockMode(style, cell);
 }
 
-function halfBlockForm(look: TerminalLook, cell: Size): PictureForm {
-  const code = look === "256 colours" ? colourOf256 : undefined;
+function halfBlockMode(style: TerminalStyle, cell: Size): RenderMode {
+  const code = style === "256 colours" ? colourOf256 : undefined;
   return {
     filters: ["format=rgb24"],
     fit(picture, room) {
@@ -74,7 +74,7 @@ function halfBlockForm(look: TerminalLook, cell: Size): PictureForm {
   };
 }
 
-function asciiForm(cell: Size): PictureForm {
+function asciiMode(cell: Size): RenderMode {
   return {
     filters: ["format=gray"],
     fit(picture, room) {
@@ -89,7 +89,7 @@ function asciiForm(cell: Size): PictureForm {
   };
 }
 
-function sixelForm({ cell, colours }: TerminalAbilities): PictureForm {
+function sixelMode({ cell, colours }: TerminalCapabilities): RenderMode {
   return {
     filters: [
       // A palette for each picture.
@@ -105,7 +105,7 @@ function sixelForm({ cell, colours }: TerminalAbilities): PictureForm {
   };
 }
 
-function kittyForm({ cell }: TerminalAbilities, id: number): PictureForm {
+function kittyMode({ cell }: TerminalCapabilities, id: number): RenderMode {
   return {
     filters: ["format=rgb24"],
     fit(picture, room) {

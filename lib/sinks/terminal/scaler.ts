@@ -1,15 +1,15 @@
 import { ByteReader, fromStream } from "../../base/byte_reader.ts";
 import { TruncatedError } from "../../base/errors.ts";
 import type { VideoStream } from "../../media/frame.ts";
-import { FrameSink } from "../ffmpeg_sink.ts";
+import { FfmpegProcess } from "../ffmpeg_process.ts";
 import { nutInputArguments } from "../filters.ts";
-import type { Layout, PictureForm } from "./render_mode.ts";
+import type { Layout, RenderMode } from "./render_mode.ts";
 
 /** What {@linkcode PictureScaler} has to know. */
 export interface PictureScalerOptions {
   /** How raw pictures come; their timestamps are made here. */
   video: VideoStream;
-  form: PictureForm;
+  mode: RenderMode;
   /** Filters in front of the scaling one. */
   filters: readonly string[];
   /** How large pictures are to be, now. */
@@ -22,7 +22,7 @@ export interface PictureScalerOptions {
 
 /** An FFmpeg that scales to one size. */
 interface Stage {
-  sink: FrameSink;
+  process: FfmpegProcess;
   layout: Layout;
   /** Pictures that were put in. */
   count: number;
@@ -43,8 +43,8 @@ export class PictureScaler implements AsyncDisposable {
   /** Memory that nobody looks at. */
   #spare: Uint8Array<ArrayBuffer> | undefined;
   #skipped = 0;
-  #isWantedAgain = false;
-  #ending = false;
+  #mustRedraw = false;
+  #finishing = false;
   #wake = Promise.withResolvers<void>();
   #running: Promise<void>;
 
@@ -86,20 +86,20 @@ export class PictureScaler implements AsyncDisposable {
   }
 
   /** Gives out the last picture once more. */
-  again(): void {
-    this.#isWantedAgain = true;
+  redraw(): void {
+    this.#mustRedraw = true;
     this.#wake.resolve();
   }
 
   /** Waits until all is scaled, and given out. */
   async finish(): Promise<void> {
-    this.#ending = true;
+    this.#finishing = true;
     this.#wake.resolve();
     await this.#running;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#ending = true;
+    this.#finishing = true;
     this.#newest = undefined;
     await this.#close();
     this.#wake.resolve();
@@ -109,33 +109,33 @@ export class PictureScaler implements AsyncDisposable {
   async #run(): Promise<void> {
     while (true) {
       this.#wake = Promise.withResolvers();
-      const again = await this.#follow() || this.#isWantedAgain;
-      this.#isWantedAgain = false;
+      const redraw = await this.#follow() || this.#mustRedraw;
+      this.#mustRedraw = false;
       if (this.#newest !== undefined) {
         if (this.#last !== undefined) this.#spare = this.#last;
         this.#last = this.#newest;
         this.#newest = undefined;
         if (!await this.#write(this.#last)) return;
-      } else if (again && this.#last !== undefined) {
+      } else if (redraw && this.#last !== undefined) {
         if (!await this.#write(this.#last)) return;
-      } else if (this.#ending) {
+      } else if (this.#finishing) {
         break;
       } else {
         await this.#wake.promise;
       }
     }
-    await this.#stage?.sink.finish();
+    await this.#stage?.process.finish();
     await this.#stage?.reading;
   }
 
   /** Starts FFmpeg anew where the size is another one. */
   async #follow(): Promise<boolean> {
     const layout = this.#options.layout();
-    if (this.#ending || this.#stage === undefined || isSame(this.#stage.layout, layout)) {
+    if (this.#finishing || this.#stage === undefined || isSame(this.#stage.layout, layout)) {
       return false;
     }
     await this.#close();
-    if (this.#ending) return false;
+    if (this.#finishing) return false;
     this.#stage = this.#start(layout);
     return true;
   }
@@ -146,25 +146,29 @@ export class PictureScaler implements AsyncDisposable {
     // Counted, so that they never go back, wherever the user goes.
     const timestamp = stage.count++;
     const { id } = this.#options.video;
-    return await stage.sink.write({ streamId: id, timestamp, keyframe: true, data });
+    return await stage.process.write({ streamId: id, timestamp, keyframe: true, data });
   }
 
   #start(layout: Layout): Stage {
-    const { video, form, filters, signal } = this.#options;
+    const { video, mode, filters, signal } = this.#options;
     const { width, height } = layout.pixels;
-    const scaling = [...filters, `scale=${width}:${height}:flags=area`, ...form.filters];
+    const scaling = [...filters, `scale=${width}:${height}:flags=area`, ...mode.filters];
     const stream = { ...video, timeBase: [1, 25] as const };
-    const sink = new FrameSink("ffmpeg", pictureArguments(stream, scaling), {
+    const process = new FfmpegProcess("ffmpeg", rawVideoArguments(stream, scaling), {
       ...{ streams: [stream], stdout: "piped", signal },
     });
-    const size = form.bytes(layout.pixels);
-    const reading = readPictures(sink, size, (picture) => this.#options.onPicture(picture, layout));
-    return { sink, layout, count: 0, reading };
+    const size = mode.bytes(layout.pixels);
+    const reading = readPictures(
+      process,
+      size,
+      (picture) => this.#options.onPicture(picture, layout),
+    );
+    return { process, layout, count: 0, reading };
   }
 
   async #close(): Promise<void> {
     const stage = this.#stage;
-    await stage?.sink[Symbol.asyncDispose]();
+    await stage?.process[Symbol.asyncDispose]();
     await stage?.reading;
     if (this.#stage === stage) this.#stage = undefined;
   }
@@ -176,7 +180,7 @@ export class PictureScaler implements AsyncDisposable {
  *
  * @param lead seconds by which the timestamps of the input are too late
  */
-export function pictureArguments(
+export function rawVideoArguments(
   video: VideoStream,
   filters: readonly string[],
   { lead = 0 }: { lead?: number } = {},
@@ -196,11 +200,11 @@ export function pictureArguments(
  * @param onPicture given each, in memory that is used again for the next; may give other memory
  */
 export async function readPictures(
-  sink: FrameSink,
+  process: FfmpegProcess,
   size: number,
   onPicture: (picture: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer> | undefined | void,
 ): Promise<void> {
-  const reader = new ByteReader(fromStream(sink.stdout));
+  const reader = new ByteReader(fromStream(process.stdout));
   let picture = new Uint8Array(size);
   try {
     while (await reader.peek(1) !== undefined) {

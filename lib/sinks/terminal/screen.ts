@@ -1,6 +1,6 @@
 import { deadline } from "../../base/async.ts";
 import { MissingProgramError } from "../../base/errors.ts";
-import type { Layout, PictureForm } from "./render_mode.ts";
+import type { Layout, RenderMode } from "./render_mode.ts";
 import { startGuard, type TerminalGuard } from "./restore.ts";
 
 /** Where text goes, and what for. */
@@ -11,7 +11,7 @@ export interface ScreenOptions {
   writeNow?: (text: string) => void;
   /** Columns and rows, now. */
   size: () => { columns: number; rows: number };
-  form: PictureForm;
+  mode: RenderMode;
   /** The picture stays where it is drawn, below what was there; else the screen is its own. */
   inline: boolean;
   /** Has another program put things right when this one is gone. */
@@ -36,7 +36,7 @@ const [HOME, CLEAR] = ["\x1b[H", "\x1b[2J"];
 const PATIENCE = 500;
 
 /** Milliseconds for which something told stands in the place of the status. */
-const TOLD_FOR = 4000;
+const NOTICE_TIME = 4000;
 
 /** What is drawn on: the screen, or a part of it, and the row for text below. */
 export class TerminalScreen {
@@ -44,45 +44,45 @@ export class TerminalScreen {
   #guard: TerminalGuard | undefined;
   #entered = false;
   /** Somebody else has the terminal for a while. */
-  #resting = false;
+  #suspended = false;
   #left = false;
   /** What stands in each row, as it was written. */
   #rows: readonly string[] = [];
   #layout: Layout | undefined;
   #status = "";
-  #told = { line: "", until: 0 };
+  #notice = { line: "", until: 0 };
   /** Every write, one behind the other. */
   #writing: Promise<void> = Promise.resolve();
 
   constructor(options: ScreenOptions) {
     this.#options = options;
-    const restoration = options.inline ? CALM : `${CALM}${options.form.wipe}${LEAVE}`;
+    const restoration = options.inline ? CALM : `${CALM}${options.mode.wipe}${LEAVE}`;
     if (options.guarded) this.#guard = guard(restoration, options.settings);
   }
 
   /** Draws a picture; resolved when the terminal has taken it. */
   async draw(picture: Uint8Array, layout: Layout): Promise<void> {
-    const { form, inline } = this.#options;
-    if (this.#resting || this.#left) return;
-    const rows = form.render(picture, layout);
-    if (inline) return await this.#write(inlined(rows, { isText: form.isText, layout }));
-    const isAnew = !this.#entered || this.#layout !== layout;
+    const { mode, inline } = this.#options;
+    if (this.#suspended || this.#left) return;
+    const rows = mode.render(picture, layout);
+    if (inline) return await this.#write(inlined(rows, { isText: mode.isText, layout }));
+    const isFull = !this.#entered || this.#layout !== layout;
     const changed = rows.map((row, index) =>
-      !isAnew && row === this.#rows[index] ? "" : `\x1b[${index + 1};1H${row}`
+      !isFull && row === this.#rows[index] ? "" : `\x1b[${index + 1};1H${row}`
     ).join("");
     this.#rows = rows;
     this.#layout = layout;
     if (changed === "") return;
     const enter = this.#entered ? "" : ENTER;
     this.#entered = true;
-    const fresh = isAnew ? `${CLEAR}${form.wipe}` : "";
-    const text = isAnew ? this.#textRow() : "";
+    const fresh = isFull ? `${CLEAR}${mode.wipe}` : "";
+    const text = isFull ? this.#textRow() : "";
     await this.#write(`${enter}${UPDATE.begin}${HOME}${fresh}${changed}${text}${UPDATE.end}`);
   }
 
   /** Puts a line below the picture, for a while. */
-  tell(line: string): void {
-    this.#told = { line, until: performance.now() + TOLD_FOR };
+  notify(line: string): void {
+    this.#notice = { line, until: performance.now() + NOTICE_TIME };
     this.#drawText();
   }
 
@@ -93,33 +93,33 @@ export class TerminalScreen {
   }
 
   /** Takes away what was told, so that the status can be seen. */
-  hush(): void {
-    this.#told.until = 0;
+  clearNotice(): void {
+    this.#notice.until = 0;
     this.#drawText();
   }
 
   /** Gives the screen back for a while, in which nothing is drawn. */
-  async rest(): Promise<void> {
-    this.#resting = true;
-    await this.#write(this.#farewell());
+  async suspend(): Promise<void> {
+    this.#suspended = true;
+    await this.#write(this.#leaveSequence());
   }
 
   /**
    * Has the next picture be drawn as a whole: a terminal that gets another size leaves parts out,
    * and moves the others.
    */
-  forget(): void {
+  invalidate(): void {
     this.#layout = undefined;
   }
 
   /** Draws again. */
   resume(): void {
-    this.#resting = false;
+    this.#suspended = false;
   }
 
   /** Gives the screen back at once, since the program fails. */
   leaveNow(): void {
-    const last = this.#farewell();
+    const last = this.#leaveSequence();
     if (last === "") return;
     try {
       this.#options.writeNow?.(`${CALM}${last}`);
@@ -133,7 +133,7 @@ export class TerminalScreen {
   async leave(): Promise<void> {
     if (this.#left) return;
     this.#left = true;
-    const last = this.#farewell();
+    const last = this.#leaveSequence();
     const { promise: late, resolve } = Promise.withResolvers<false>();
     using _limit = deadline(PATIENCE, () => resolve(false));
     const written = this.#write(last).then(() => true, () => false);
@@ -141,8 +141,8 @@ export class TerminalScreen {
   }
 
   /** What gives the screen back, where it was taken. */
-  #farewell(): string {
-    const last = this.#entered ? `${this.#options.form.wipe}${LEAVE}` : "";
+  #leaveSequence(): string {
+    const last = this.#entered ? `${this.#options.mode.wipe}${LEAVE}` : "";
     this.#entered = false;
     return last;
   }
@@ -155,7 +155,7 @@ export class TerminalScreen {
 
   #textRow(): string {
     const { columns, rows } = this.#options.size();
-    const { line, until } = this.#told;
+    const { line, until } = this.#notice;
     const text = performance.now() < until ? line : this.#status;
     return `\x1b[${rows};1H\x1b[K${text.slice(0, columns - 1)}`;
   }

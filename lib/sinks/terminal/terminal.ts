@@ -1,10 +1,16 @@
 /** What a terminal is to those who draw on it. */
 import { OutputClosedError, ProcessError } from "../../base/errors.ts";
 import type { Frame, VideoStream } from "../../media/frame.ts";
-import { reasonOf } from "../ffmpeg_sink.ts";
+import { reasonOf } from "../ffmpeg_process.ts";
 import { turned, turnFilters } from "../filters.ts";
 import type { Presentation, Sink } from "../sink.ts";
-import { abilitiesOf, isWholeReply, QUESTION, REPLIES, type TerminalLook } from "./capabilities.ts";
+import {
+  isCompleteReply,
+  parseReplies,
+  QUERY,
+  REPLIES,
+  type TerminalStyle,
+} from "./capabilities.ts";
 import {
   decodedStream,
   PausedPicture,
@@ -12,8 +18,8 @@ import {
   type PictureDecoderOptions,
   shownSize,
 } from "./decoder.ts";
-import { NewestDrawn } from "./latest_picture.ts";
-import { chooseForm, type FormOptions } from "./render_mode.ts";
+import { LatestPicture } from "./latest_picture.ts";
+import { chooseRenderMode, type RenderModeOptions } from "./render_mode.ts";
 import { watchTerminal } from "./restore.ts";
 import { PictureScaler } from "./scaler.ts";
 import { TerminalScreen } from "./screen.ts";
@@ -38,7 +44,7 @@ export class TerminalSink implements Sink {
   #decoder: PictureDecoder | undefined;
   #scaler: PictureScaler | undefined;
   #screen: TerminalScreen | undefined;
-  #drawn: NewestDrawn | undefined;
+  #latest: LatestPicture | undefined;
   #watch: Disposable | undefined;
   #resting: Disposable | undefined;
   #paused = false;
@@ -64,19 +70,19 @@ export class TerminalSink implements Sink {
     }
     const { write, writeNow, size, isTerminal = false, settings, forced: signal } = this.#terminal;
     this.#keyboard = await this.#terminal.keyboard?.();
-    const form = chooseForm(await this.#formOptions());
+    const mode = chooseRenderMode(await this.#renderModeOptions());
     const screen = new TerminalScreen({
-      ...{ write, writeNow, size, form, inline: still },
+      ...{ write, writeNow, size, mode, inline: still },
       guarded: isTerminal && Deno.build.os !== "windows",
       settings: settings?.(),
     });
     this.#presentation = presentation;
     this.#video = video;
     this.#screen = screen;
-    const drawn = new NewestDrawn((picture, layout) => screen.draw(picture, layout));
-    this.#drawn = drawn;
+    const latest = new LatestPicture((picture, layout) => screen.draw(picture, layout));
+    this.#latest = latest;
     const isRaw = encoding === "raw";
-    const raw = isRaw ? video : decodedStream(video, form);
+    const raw = isRaw ? video : decodedStream(video, mode);
     const shown = shownSize(turned(video));
     this.#scaler = new PictureScaler({
       video: raw,
@@ -84,19 +90,19 @@ export class TerminalSink implements Sink {
       layout: () => {
         const { columns, rows } = size();
         // The last row is for text, or stays free: a full one would scroll.
-        return form.fit(shown, { width: columns, height: rows - 1 });
+        return mode.fit(shown, { width: columns, height: rows - 1 });
       },
-      onPicture: (picture, layout) => drawn.put(picture, layout),
-      ...{ form, signal },
+      onPicture: (picture, layout) => latest.put(picture, layout),
+      ...{ mode, signal },
     });
-    drawn.failed.then((error) => this.#fail(error));
+    latest.failed.then((error) => this.#fail(error));
     this.#scaler.done.catch((error) => this.#fail(error));
     if (!isRaw) {
       this.#decoded = raw;
       this.#decoder = this.#decode();
     }
-    if (!still && this.#keyboard !== undefined) screen.tell(HINT);
-    this.#early.splice(0).forEach((line) => screen.tell(line));
+    if (!still && this.#keyboard !== undefined) screen.notify(HINT);
+    this.#early.splice(0).forEach((line) => screen.notify(line));
     if (isTerminal && !still) this.#watch = this.#follow(screen);
   }
 
@@ -129,14 +135,14 @@ export class TerminalSink implements Sink {
   }
 
   /** Puts a line below the picture, for a while. */
-  tell(line: string): void {
+  notify(line: string): void {
     if (this.#screen === undefined) this.#early.push(line);
-    else this.#screen.tell(line);
+    else this.#screen.notify(line);
   }
 
   /** Puts a line below the picture that tells how far it is. */
   showStatus(line: string): void {
-    const skipped = (this.#scaler?.skipped ?? 0) + (this.#drawn?.skipped ?? 0);
+    const skipped = (this.#scaler?.skipped ?? 0) + (this.#latest?.skipped ?? 0);
     this.#screen?.showStatus(skipped === 0 ? line : `${line}  ${skipped} not drawn`);
   }
 
@@ -144,7 +150,7 @@ export class TerminalSink implements Sink {
   pause(paused: boolean): void {
     this.#paused = paused;
     this.#preview = undefined;
-    this.#screen?.hush();
+    this.#screen?.clearNotice();
   }
 
   async finish(whole: boolean): Promise<undefined> {
@@ -152,7 +158,7 @@ export class TerminalSink implements Sink {
       if (!whole && this.#presentation?.still !== true) return true;
       await this.#decoder?.finish();
       await this.#scaler?.finish();
-      await this.#drawn?.finish(this.#presentation?.still ? undefined : LAST_PICTURE);
+      await this.#latest?.finish(this.#presentation?.still ? undefined : LAST_PICTURE);
       return true;
     });
     await this.#leave();
@@ -165,20 +171,20 @@ export class TerminalSink implements Sink {
   }
 
   /** Asks the terminal what it is, where it may be asked. */
-  async #formOptions(): Promise<FormOptions> {
-    const { look = "truecolour", canBeAsked, isTerminal, size, write, passesSixel } =
+  async #renderModeOptions(): Promise<RenderModeOptions> {
+    const { style = "truecolour", canBeAsked, isTerminal, size, write, passesSixel } =
       this.#terminal;
     const id = crypto.getRandomValues(new Uint32Array(1))[0] || 1;
-    if (!canBeAsked || !isTerminal || this.#keyboard === undefined) return { look, id };
+    if (!canBeAsked || !isTerminal || this.#keyboard === undefined) return { style, id };
     const reply = await this.#keyboard.ask(() => {
       // A terminal that takes nothing answers nothing, either; drawing finds it out.
-      write(QUESTION).catch(() => {});
-    }, { isWhole: isWholeReply, replies: REPLIES, patience: PATIENCE });
-    const abilities = abilitiesOf(reply, size());
-    if (abilities.graphics === "sixel" && !(await passesSixel?.() ?? true)) {
-      return { look, id, abilities: { ...abilities, graphics: undefined } };
+      write(QUERY).catch(() => {});
+    }, { isWhole: isCompleteReply, replies: REPLIES, patience: PATIENCE });
+    const capabilities = parseReplies(reply, size());
+    if (capabilities.graphics === "sixel" && !(await passesSixel?.() ?? true)) {
+      return { style, id, capabilities: { ...capabilities, graphics: undefined } };
     }
-    return { look, id, abilities };
+    return { style, id, capabilities };
   }
 
   #decode(from?: number): PictureDecoder | undefined {
@@ -203,18 +209,18 @@ export class TerminalSink implements Sink {
     return watchTerminal({
       onFailure: () => screen.leaveNow(),
       onResize: () => {
-        screen.forget();
-        this.#scaler?.again();
+        screen.invalidate();
+        this.#scaler?.redraw();
       },
       onStop: async () => {
-        await screen.rest();
+        await screen.suspend();
         this.#resting ??= this.#keyboard?.rest();
       },
       onContinue: () => {
         this.#resting?.[Symbol.dispose]();
         this.#resting = undefined;
         screen.resume();
-        this.#scaler?.again();
+        this.#scaler?.redraw();
       },
     });
   }
@@ -222,7 +228,7 @@ export class TerminalSink implements Sink {
   async #leave(): Promise<void> {
     this.#watch?.[Symbol.dispose]();
     this.#watch = undefined;
-    this.#drawn?.stop();
+    this.#latest?.stop();
     await this.#screen?.leave();
   }
 
@@ -273,7 +279,7 @@ export interface Terminal {
   writeNow?: (text: string) => void;
   size: () => { columns: number; rows: number };
   /** How it shows pictures by characters; in any colour where absent. */
-  look?: TerminalLook;
+  style?: TerminalStyle;
   /** It is one, and not a pipe or a file in its place. */
   isTerminal?: boolean;
   /** It answers when it is asked what it is. */

@@ -21,7 +21,7 @@ const BEGINNING = 1_000_000;
 const STEP = 50_000;
 
 /** Microseconds that a second of pictures takes that are for decoding only. */
-const HIDDEN_SECOND = 1000;
+const HIDDEN_STEP = 1000;
 
 /**
  * FFmpeg's filter that leaves out the pictures that {@linkcode PlayerTimeline} hides.
@@ -43,7 +43,7 @@ export class PlayerTimeline implements Timeline {
   /** Microseconds. */
   #base = BEGINNING;
   /** Microseconds of the furthest frame so far, and when it came, in milliseconds. */
-  #last: { moment: number; at: number } | undefined;
+  #last: { time: number; at: number } | undefined;
   /** Milliseconds at which the pause began that lasts. */
   #pausedAt: number | undefined;
   /** Timestamp of each stream's first frame since the last jump. */
@@ -68,12 +68,12 @@ export class PlayerTimeline implements Timeline {
     const seconds = toSeconds(timestamp, stream.timeBase) - this.#origin;
     if (seconds < 0 && hides) {
       if (stream.type === "audio" || timestamp < first) return undefined;
-      return odd(Math.max(this.#base + seconds * HIDDEN_SECOND, 0));
+      return odd(Math.max(this.#base + seconds * HIDDEN_STEP, 0));
     }
     // A raw picture may have begun before the moment that it is shown for.
-    const moment = even(this.#base + Math.max(0, seconds) / (speed || 1) * 1e6);
-    if (moment > (this.#last?.moment ?? -1)) this.#last = { moment, at: now() };
-    return moment;
+    const time = even(this.#base + Math.max(0, seconds) / (speed || 1) * 1e6);
+    if (time > (this.#last?.time ?? -1)) this.#last = { time, at: now() };
+    return time;
   }
 
   /** What follows comes from elsewhere: what lies at `to` seconds is to be shown now. */
@@ -82,8 +82,8 @@ export class PlayerTimeline implements Timeline {
     this.#first.clear();
     if (this.#last === undefined) return;
     const now = this.#options.now();
-    const { moment, at } = this.#last;
-    this.#base = even(moment + Math.max(STEP, this.#passed(at, now)));
+    const { time, at } = this.#last;
+    this.#base = even(time + Math.max(STEP, this.#elapsed(at, now)));
     if (this.#pausedAt !== undefined) this.#pausedAt = now;
   }
 
@@ -94,11 +94,11 @@ export class PlayerTimeline implements Timeline {
     if (paused) this.#pausedAt ??= now;
     else this.#pausedAt = undefined;
     if (paused || since === undefined || this.#options.live) return;
-    this.#base += even(this.#passed(since, now));
+    this.#base += even(this.#elapsed(since, now));
   }
 
   /** Microseconds between two moments that the player has waited, where it waits for frames. */
-  #passed(since: number, now: number): number {
+  #elapsed(since: number, now: number): number {
     return this.#options.speed === 0 ? 0 : (now - since) * 1000;
   }
 }

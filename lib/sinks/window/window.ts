@@ -1,7 +1,7 @@
 import { ProcessError } from "../../base/errors.ts";
 import { printable } from "../../base/log.ts";
 import type { Frame } from "../../media/frame.ts";
-import { FrameSink, reasonOf } from "../ffmpeg_sink.ts";
+import { FfmpegProcess, reasonOf } from "../ffmpeg_process.ts";
 import { nutInputArguments, tempoFilters, turnFilters } from "../filters.ts";
 import type { PlayAction, Presentation, Sink } from "../sink.ts";
 import { ONLY_SHOWN, PlayerTimeline } from "./player_timeline.ts";
@@ -23,7 +23,7 @@ export interface WindowOptions {
 
 /** A window of ffplay: picture and sound, in sync. */
 export class WindowSink implements Sink {
-  #sink: FrameSink | undefined;
+  #process: FfmpegProcess | undefined;
   #timeline: PlayerTimeline | undefined;
   #keys: WindowKeys | undefined;
   #still = false;
@@ -54,17 +54,17 @@ export class WindowSink implements Sink {
     });
     // Before there is a window, so that its beginning is not missed.
     this.#keys = await this.#openKeys();
-    this.#sink = new FrameSink("ffplay", args, {
+    this.#process = new FfmpegProcess("ffplay", args, {
       ...{ streams, socket, env },
       timeline: this.#timeline,
       signal: this.#options.signal,
     });
-    this.#keys?.watch(this.#sink.pid);
-    this.#listen(this.#sink);
+    this.#keys?.watch(this.#process.pid);
+    this.#listen(this.#process);
   }
 
   async show(frame: Frame): Promise<boolean> {
-    return await this.#guarded(async () => await this.#sink?.write(frame) ?? false);
+    return await this.#guarded(async () => await this.#process?.write(frame) ?? false);
   }
 
   jump(to: number): Promise<void> {
@@ -81,14 +81,14 @@ export class WindowSink implements Sink {
     this.#finishing = true;
     if (!whole && this.#failure === undefined) return;
     await this.#guarded(async () => {
-      await this.#sink?.finish();
+      await this.#process?.finish();
       return true;
     });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#finishing = true;
-    await this.#sink?.[Symbol.asyncDispose]();
+    await this.#process?.[Symbol.asyncDispose]();
     await this.#keys?.[Symbol.asyncDispose]();
   }
 
@@ -105,9 +105,9 @@ export class WindowSink implements Sink {
   }
 
   /** Tells when ffplay has ended by itself. */
-  async #listen(sink: FrameSink): Promise<void> {
+  async #listen(process: FfmpegProcess): Promise<void> {
     try {
-      await sink.finished();
+      await process.finished();
     } catch (error) {
       if (!this.#options.signal.aborted && !this.#finishing) this.#failure = error;
     }

@@ -65,7 +65,7 @@ export class WindowKeys implements AsyncDisposable {
    */
   static async open(onAction: (action: PlayAction) => void): Promise<WindowKeys> {
     const keys = new WindowKeys(onAction);
-    const screen = await XConnection.open({ onEvent: (event) => keys.#hear(event) });
+    const screen = await XConnection.open({ onEvent: (event) => keys.#onEvent(event) });
     keys.#screen = screen;
     try {
       const reply = await screen.ask(internAtom("_NET_WM_PID"));
@@ -88,8 +88,8 @@ export class WindowKeys implements AsyncDisposable {
     await this.#screen?.[Symbol.asyncDispose]();
   }
 
-  #hear(event: XEvent): void {
-    if (event.kind === "created") this.#attempt(() => this.#meet(event.window));
+  #onEvent(event: XEvent): void {
+    if (event.kind === "created") this.#attempt(() => this.#onCreated(event.window));
     else if (event.kind === "property") {
       if (event.atom === this.#owner) this.#attempt(() => this.#inspect(event.window));
     } else if (event.kind === "mapping") this.#attempt(() => this.#changeKeyboard());
@@ -98,7 +98,7 @@ export class WindowKeys implements AsyncDisposable {
   }
 
   /** A new window: whose it is stands on it now, or will do in a moment. */
-  async #meet(window: number): Promise<void> {
+  async #onCreated(window: number): Promise<void> {
     await this.#screen?.send(selectEvents(window, EVENT_MASKS.property));
     await this.#inspect(window);
   }

@@ -5,8 +5,8 @@ import type { Frame, StreamDescription } from "../media/frame.ts";
 import { NutWriter, type NutWriterOptions } from "../nut/writer.ts";
 import type { PrivateSocket } from "./window/socket.ts";
 
-/** Options of {@linkcode FrameSink}. */
-export interface FrameSinkOptions
+/** Options of {@linkcode FfmpegProcess}. */
+export interface FfmpegProcessOptions
   extends Pick<ProcessOptions, "stdout" | "env" | "signal">, NutWriterOptions {
   streams: readonly StreamDescription[];
   /** Where the program reads from instead of its standard input. */
@@ -14,7 +14,7 @@ export interface FrameSinkOptions
 }
 
 /** A child program that takes frames as NUT, on its standard input or a socket: FFmpeg, ffplay. */
-export class FrameSink implements AsyncDisposable {
+export class FfmpegProcess implements AsyncDisposable {
   #process: Process;
   #writer: NutWriter;
 
@@ -23,7 +23,7 @@ export class FrameSink implements AsyncDisposable {
    *
    * @throws {MissingProgramError} where it is not installed
    */
-  constructor(program: string, args: readonly string[], options: FrameSinkOptions) {
+  constructor(program: string, args: readonly string[], options: FfmpegProcessOptions) {
     const { streams, socket, stdout = "null", env, signal, lead, timeline } = options;
     const stdin = socket === undefined ? "piped" : "null";
     try {
