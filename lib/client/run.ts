@@ -1,9 +1,9 @@
 import { messageOf, UsageError } from "../base/errors.ts";
 import { printable, printableJson } from "../base/log.ts";
+import { InstalledFfmpeg } from "../ffmpeg/version.ts";
 import type { MediaRequest } from "../protocol/native/request.ts";
 import type { ListEntry } from "../protocol/native/response.ts";
 import { checkDestination } from "../sinks/output/create.ts";
-import { InstalledFfmpeg } from "../sinks/programs.ts";
 import { actionOf, type Sink } from "../sinks/sink.ts";
 import { browse } from "../web/serve.ts";
 import { connect } from "./connection/connection.ts";

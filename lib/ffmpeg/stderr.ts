@@ -71,3 +71,15 @@ export function stderrReason(stderr: string, path: string): string | undefined {
   return lines.findLast((line) => !COMMON_WORDS.test(line) && !FAILED_STEP.test(line)) ??
     lines.at(-1);
 }
+
+/** A user and a password in front of a host. The part ends at the last `@` before a slash. */
+const USER_AND_PASSWORD = /(\/\/[^/?#\s:@]*):[^/?#\s]*@/g;
+
+/** Parts of a URL's query that are nobody's business. */
+const SECRET_FIELDS =
+  /([?&](?:pass(?:word|phrase|wd)?|pwd|token|key|api_?key|secret|sig(?:nature)?|auth)=)[^&\s"']*/gi;
+
+/** Replaces the passwords of URLs in a text by `***`. */
+export function hideSecrets(text: string): string {
+  return text.replaceAll(USER_AND_PASSWORD, "$1:***@").replaceAll(SECRET_FIELDS, "$1***");
+}

@@ -1,40 +1,45 @@
-import { deadline } from "../base/async.ts";
+import { settlesWithin } from "../base/async.ts";
 import { messageOf } from "../base/errors.ts";
 import type { Frame, StreamDescription } from "../media/frame.ts";
 import type { Presentation, Sink } from "./sink.ts";
 
 /** Options of {@linkcode LossySink}. */
 export interface LossySinkOptions {
-  /** Told what has become of the view, where it leaves early. */
+  /** Receives a line if the view fails or is closed early. */
   notify?: (line: string) => void;
-  /** Milliseconds that a view may take for one frame when everything else is over. */
+  /**
+   * Milliseconds that the view may take for one frame once all frames are in the queue.
+   *
+   * @default 5_000
+   */
   patience?: number;
 }
 
-/** Milliseconds until a view that takes nothing is given up, when everything else is over. */
+/** Default of `patience`. */
 const PATIENCE = 5_000;
 
 /**
- * Has a view look on while something else is done that must not suffer from it, such as a
- * recording: what the view does not take in time is left out, and whatever becomes of the view,
- * the rest goes on.
+ * Shows a recording without slowing it down: frames that the view does not take in time are
+ * dropped, and a view that fails does not affect the rest.
  */
 export class LossySink implements Sink {
-  /** There where the view's is: whoever looks has keys. Nobody seeks while this looks on. */
+  /**
+   * Present if the view's is, since that tells whether it handles keys. A recording cannot seek.
+   */
   readonly jump?: (to: number) => Promise<void>;
   readonly notify?: (line: string) => void;
   readonly showStatus?: (line: string) => void;
   #sink: Sink;
   #options: Required<LossySinkOptions>;
   #queue = new FrameQueue();
-  /** Settled when the view is done with all that it gets. */
+  /** Settles when the view has taken its last frame. */
   #looking: Promise<void> = Promise.resolve();
   #gone = false;
 
   constructor(sink: Sink, { notify = () => {}, patience = PATIENCE }: LossySinkOptions = {}) {
     this.#sink = sink;
     this.#options = { notify, patience };
-    // Who has the terminal is told by these being there.
+    // Callers check which methods exist to see who has the terminal.
     if (sink.jump !== undefined) this.jump = () => Promise.resolve();
     if (sink.notify !== undefined) this.notify = (line) => sink.notify?.(line);
     if (sink.showStatus !== undefined) this.showStatus = (line) => sink.showStatus?.(line);
@@ -46,7 +51,7 @@ export class LossySink implements Sink {
     if (!this.#gone) this.#looking = this.#look();
   }
 
-  /** Never waits, and never fails. */
+  /** Queues a frame. Never waits or fails. */
   show(frame: Frame): Promise<boolean> {
     if (!this.#gone) this.#queue.push(frame);
     return Promise.resolve(!this.#gone);
@@ -76,7 +81,7 @@ export class LossySink implements Sink {
     await this.#looking;
   }
 
-  /** Hands the view one frame after the other, as it takes them. */
+  /** Passes frames to the view as it takes them. */
   async #look(): Promise<void> {
     for await (const frame of this.#queue) {
       if (this.#gone) return;
@@ -86,14 +91,11 @@ export class LossySink implements Sink {
     }
   }
 
-  /** Waits until the view has taken what it still has to get, for as long as it takes anything. */
+  /** Waits until the view has taken all queued frames, as long as it takes any. */
   async #drained(): Promise<void> {
     while (!this.#gone) {
       const length = this.#queue.length;
-      const over = Promise.withResolvers<"late">();
-      using _limit = deadline(this.#options.patience, () => over.resolve("late"));
-      const outcome = await Promise.race([this.#looking, over.promise]);
-      if (outcome !== "late") return;
+      if (await settlesWithin(this.#looking, this.#options.patience)) return;
       if (this.#queue.length < length) continue;
       this.#lose("The view took nothing any more, and was closed");
       await this.#sink[Symbol.asyncDispose]();
@@ -110,33 +112,36 @@ export class LossySink implements Sink {
   }
 
   #lose(reason: string): void {
-    // Who gave it up already knows why.
+    // Its end has been reported.
     if (!this.#gone) this.#options.notify(`${reason}; the recording goes on`);
     this.#gone = true;
   }
 }
 
-/** Pictures that wait at the most: enough for a view that stutters. */
+/** Video frames in the queue at most: enough for a view that stutters. */
 const MAX_PICTURES = 32;
 
-/** Bytes of all that waits, at the most, but for one frame. */
+/** Bytes in the queue at most; a single frame may be larger. */
 const MAX_BYTES = 64 << 20;
 
-/** Runs of samples, or packets of sound, that wait at the most. */
+/** Audio frames in the queue at most. */
 const MAX_SOUNDS = 500;
 
-/** What {@linkcode FrameQueue} has to know. */
+/** Options of {@linkcode FrameQueue}. */
 export interface FrameQueueOptions {
-  /** Every frame stands for itself; otherwise pictures refer to the ones since a keyframe. */
+  /**
+   * Frames are raw, so that each can be dropped by itself; encoded ones depend on the last
+   * keyframe.
+   */
   raw: boolean;
 }
 
 /**
- * Copies of frames on their way to somebody who may be slow, bounded. Where there is no room, of raw
- * frames the oldest give way; of encoded ones, those up to the next keyframe are left out.
+ * Bounded queue of frame copies for a slow consumer. If it is full, raw frames replace the oldest
+ * ones; encoded ones are dropped up to the next keyframe.
  */
 export class FrameQueue implements AsyncIterable<Frame> {
-  /** Frames that were left out. */
+  /** Frames dropped so far. */
   dropped = 0;
   #raw: boolean;
   #pictures: Set<number>;
@@ -154,12 +159,12 @@ export class FrameQueue implements AsyncIterable<Frame> {
     this.#pictures = new Set(streams.filter(({ type }) => type === "video").map(({ id }) => id));
   }
 
-  /** Frames that wait. */
+  /** Frames in the queue. */
   get length(): number {
     return this.#frames.length;
   }
 
-  /** Takes a copy of a frame, unless there is no room for it. */
+  /** Adds a copy of a frame, unless there is no room for it. */
   push(frame: Frame): void {
     if (this.#ended) return;
     const isPicture = this.#pictures.has(frame.streamId);
@@ -176,13 +181,12 @@ export class FrameQueue implements AsyncIterable<Frame> {
     this.#notify();
   }
 
-  /** Nothing more comes. */
+  /** Closes the queue: iteration ends behind the last frame. */
   end(): void {
     this.#ended = true;
     this.#notify();
   }
 
-  /** The frames as they come, up to the end. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Frame> {
     while (true) {
       const frame = this.#frames.shift();
@@ -204,7 +208,7 @@ export class FrameQueue implements AsyncIterable<Frame> {
     return same.length < (isPicture ? MAX_PICTURES : MAX_SOUNDS);
   }
 
-  /** Leaves out the oldest of its kind, or, where there is none, the oldest of all. */
+  /** Drops the oldest frame of the same kind, or of any kind if there is none. */
   #dropOldest(isPicture: boolean): void {
     const index = this.#frames.findIndex(({ streamId }) =>
       this.#pictures.has(streamId) === isPicture

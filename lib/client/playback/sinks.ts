@@ -1,12 +1,12 @@
 import { UsageError } from "../../base/errors.ts";
+import type { FfmpegProgram, InstalledFfmpeg } from "../../ffmpeg/version.ts";
 import { LossySink } from "../../sinks/lossy_sink.ts";
 import { createOutput, type Destination, needsFfmpeg } from "../../sinks/output/create.ts";
 import { isImageSequence } from "../../sinks/output/image_sequence.ts";
-import { type FfmpegProgram, hasPlayer, type InstalledFfmpeg } from "../../sinks/programs.ts";
 import { createNullSink, type PlayAction, type Sink } from "../../sinks/sink.ts";
 import { canBeAsked, terminalStyle } from "../../sinks/terminal/capabilities.ts";
 import { TerminalSink } from "../../sinks/terminal/terminal.ts";
-import { WindowSink } from "../../sinks/window/window.ts";
+import { hasPlayer, WindowSink } from "../../sinks/window/window.ts";
 import type { ClientFlags, VIEWS } from "../flags.ts";
 import type { Environment } from "../terminal/environment.ts";
 

@@ -8,61 +8,67 @@ import { mimeTypeOf, readBoxHeader } from "./mp4_codecs.ts";
 
 export { BROWSER_CODECS } from "./fmp4_args.ts";
 
-/** What is known of fragmented MP4 before its first byte. */
+/** Description of fragmented MP4, before its first byte. */
 export interface Fmp4Header {
-  /** The type with exact names of the codecs. */
+  /** Media type with the exact codecs. */
   type: string;
-  /** Seconds on the time line of the frames' timestamps at which the time 0 of the MP4 lies. */
+  /** Time 0 of the MP4, in seconds of the frames' timestamps. */
   zero: number;
-  /** Seconds on that time line at which the first picture lies, or sound where there is none. */
+  /** Timestamp of the first video frame, or audio frame if there is no video, seconds. */
   first: number;
-  /** What is other than it was sent, one sentence each. */
+  /** Sentences about what is not as it was sent. */
   notes: string[];
-  /** What is shown. */
   presentation: Presentation;
 }
 
-/** Where fragmented MP4 goes. Each method is called in turn, never two at once. */
+/** Destination of fragmented MP4. Methods are called one at a time. */
 export interface FragmentTarget {
-  /** Takes what is known, once, before the first byte. */
+  /** Takes the description, once, before the first byte. */
   begin(head: Fmp4Header): void;
-  /** Takes bytes, and its time for them: the next come when these are done with. */
+  /** Takes bytes; resolves when it is ready for more. */
   write(bytes: Uint8Array): Promise<void>;
 }
 
 /** Options of {@linkcode Fmp4Sink}. */
 export interface Fmp4SinkOptions {
-  /** FFmpeg's names of the codecs that the browser plays. */
+  /** Codecs that the browser plays, by FFmpeg's names. */
   can: ReadonlySet<string>;
-  /** Frames come as they come into being, whatever is said of the media. */
+  /**
+   * Frames arrive in real time.
+   *
+   * @default whether the media is live
+   */
   live?: boolean;
-  /** The spelling of arguments that the installed FFmpeg needs. */
+  /** Argument spelling of the installed FFmpeg. */
   dialect: () => Promise<FfmpegDialect>;
-  /** Ends it at once. */
+  /** Kills FFmpeg. */
   signal: AbortSignal;
 }
 
-/** Bytes that the description of all streams may take. */
+/** Bytes of the boxes up to the end of "moov" at most. */
 const MAX_HEAD = 1 << 20;
 
-/** Seconds of one kind that wait for the first of the other, which is left out then; and bytes. */
+/**
+ * Seconds of one stream type, and bytes, that wait for the first frame of the other, which is
+ * dropped after that.
+ */
 const PATIENCE = {
   file: { video: 10, audio: 60 },
-  // Pictures of what is live come with its next keyframe, whenever that is.
+  // Live video starts with its next keyframe, whenever that comes.
   live: { video: 2, audio: Infinity },
   bytes: 128 << 20,
 };
 
-/** Seconds for which the last picture stays, where nothing but sound comes behind it. */
+/** Seconds for which the last picture stays if only audio follows. */
 const LAST = 10;
 
-/** Whole seconds of the MP4 before the beginning: encoded packets may be decoded before it. */
+/** Whole seconds of the MP4 before the beginning, for packets that are only decoded. */
 const LEAD = 1;
 
 /**
- * Has FFmpeg turn everything into fragmented MP4, as browsers play it: packets that the browser
- * knows as they are, the rest as H.264 and AAC. Sound, or pictures, of which nothing comes is
- * left out: FFmpeg would hold all the rest back for it, up to the end.
+ * Converts everything to fragmented MP4 with FFmpeg: packets that the browser plays are copied,
+ * others encoded as H.264 and AAC. A stream without frames is dropped, since FFmpeg would delay all
+ * others for it until the end.
  */
 export class Fmp4Sink implements Sink {
   #target: FragmentTarget;
@@ -71,13 +77,13 @@ export class Fmp4Sink implements Sink {
   #presentation: Presentation | undefined;
   #lead = LEAD;
   #notes: string[] = [];
-  /** What came before all streams had something. */
+  /** Frames from before all streams had one. */
   #waiting: Frame[] = [];
-  /** Streams that are passed on. */
+  /** Streams in the MP4. */
   #used: readonly StreamDescription[] = [];
-  /** Settled when all that FFmpeg wrote is handed over; gives what went wrong with that. */
+  /** Resolves when FFmpeg's output is written, with the error if that failed. */
   #output: Promise<unknown> = Promise.resolve();
-  /** Seconds at which the first picture, and the first frame, lie. */
+  /** Timestamps of the first video frame and of the first frame, seconds. */
   #firstPicture: number | undefined;
   #firstFrame: number | undefined;
 
@@ -89,7 +95,7 @@ export class Fmp4Sink implements Sink {
   async begin(presentation: Presentation): Promise<void> {
     this.#presentation = presentation;
     this.#lead = Math.max(LEAD, presentation.lead);
-    // Raw pictures are too large to wait here.
+    // Raw pictures are too large to wait.
     if (presentation.encoding === "raw") await this.#start(presentation);
   }
 
@@ -102,7 +108,7 @@ export class Fmp4Sink implements Sink {
     if (this.#process !== undefined) {
       return !this.#used.includes(stream) || await this.#write(frame);
     }
-    // The next frame comes where this one lies.
+    // The memory of a frame is reused for the next.
     this.#waiting.push({ ...frame, data: frame.data.slice() });
     return this.#mustWait(stream, seconds) || await this.#open();
   }
@@ -111,10 +117,10 @@ export class Fmp4Sink implements Sink {
     return await this.#guarded(async () => await this.#process?.write(frame) ?? false);
   }
 
-  /** Whether the first frames of other streams may still come, after one of a stream. */
+  /** Whether to wait longer for first frames of other streams, after a frame of one stream. */
   #mustWait({ type }: StreamDescription, seconds: number): boolean {
     if (this.#missing().length === 0) return false;
-    // Nothing else comes before the beginning of a file than what is decoded for it.
+    // Frames before the beginning of a file are there for decoding only.
     const begin = this.#isLive ? this.#firstPicture ?? seconds : 0;
     const patience = this.#isLive ? PATIENCE.live : PATIENCE.file;
     if (seconds - begin > patience[type]) return false;
@@ -122,9 +128,9 @@ export class Fmp4Sink implements Sink {
   }
 
   /**
-   * Streams of which nothing has come that is to be shown.
+   * Streams without a frame that is shown.
    *
-   * @param pictures seconds from which on pictures are: one stays until the next
+   * @param pictures seconds from which on pictures count, since one stays until the next
    */
   #missing({ pictures = 0 } = {}): StreamDescription[] {
     return (this.#presentation?.streams ?? []).filter(({ id, type, timeBase }) => {
@@ -139,11 +145,11 @@ export class Fmp4Sink implements Sink {
     return this.#options.live ?? this.#presentation?.live ?? false;
   }
 
-  /** Starts FFmpeg for what has come, and hands that over. */
+  /** Starts FFmpeg, and writes the frames that wait. */
   async #open(missing = this.#missing()): Promise<boolean> {
     const presentation = this.#presentation;
     if (presentation === undefined) return false;
-    // Something has to be there, be it from before the beginning.
+    // At least one stream is needed, even if all its frames are only decoded.
     await this.#start(presentation, missing.length < presentation.streams.length ? missing : []);
     for (const frame of this.#waiting.splice(0)) {
       const isUsed = this.#used.some(({ id }) => id === frame.streamId);
@@ -152,7 +158,7 @@ export class Fmp4Sink implements Sink {
     return true;
   }
 
-  /** @param dropped streams that are left out */
+  /** @param dropped streams without frames */
   async #start(
     presentation: Presentation,
     dropped: readonly StreamDescription[] = [],
@@ -180,7 +186,7 @@ export class Fmp4Sink implements Sink {
     this.#output = this.#forward(process.stdout, presentation).then(
       () => undefined,
       async (error) => {
-        // Nobody takes it any more; FFmpeg would wait for ever.
+        // Without a reader, FFmpeg would block for ever.
         await process[Symbol.asyncDispose]();
         return error ?? new Error("nobody takes it any more");
       },
@@ -202,7 +208,7 @@ export class Fmp4Sink implements Sink {
     await this.#output;
   }
 
-  /** Hands over what FFmpeg writes, from the description of the streams on. */
+  /** Passes FFmpeg's output on, once the description of the streams is complete. */
   async #forward(
     stdout: ReadableStream<Uint8Array>,
     presentation: Presentation,
@@ -228,7 +234,7 @@ export class Fmp4Sink implements Sink {
     }
   }
 
-  /** Turns FFmpeg's failure into one line. */
+  /** Runs an action, and explains a failure of FFmpeg in one line. */
   async #guarded(action: () => Promise<boolean>): Promise<boolean> {
     try {
       return await action();
@@ -244,7 +250,7 @@ export class Fmp4Sink implements Sink {
   }
 }
 
-/** The body of the box that describes the streams; `undefined` while it is not whole. */
+/** Body of the box "moov"; `undefined` until it is complete. */
 function findMoov(bytes: Uint8Array): Uint8Array | undefined {
   for (let at = 0; at < bytes.byteLength;) {
     const box = readBoxHeader(bytes.subarray(at));

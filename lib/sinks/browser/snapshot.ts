@@ -3,28 +3,28 @@ import type { Frame, StreamDescription } from "../../media/frame.ts";
 import { FfmpegProcess, reasonOf } from "../ffmpeg_process.ts";
 import { snapshotArguments } from "./fmp4_args.ts";
 
-/** How {@linkcode toBrowserPicture} writes a picture. */
+/** Options of {@linkcode toBrowserPicture}. */
 export interface BrowserPictureOptions {
-  /** `png` keeps everything, `jpeg` is small. */
+  /** `png` is lossless, `jpeg` small. */
   format: "png" | "jpeg";
-  /** Ends it at once. */
+  /** Kills FFmpeg. */
   signal: AbortSignal;
 }
 
-/** A file of one picture. */
+/** An image file. */
 export interface PictureFile {
-  /** Its media type. */
+  /** Media type. */
   type: string;
   bytes: Uint8Array<ArrayBuffer>;
 }
 
-/** FFmpeg's names of the codecs whose packets are such files. */
+/** Codecs whose packets are such files, by FFmpeg's names. */
 const FILES = { png: "png", jpeg: "mjpeg" } as const;
 
 /**
- * Turns a frame into a file that browsers show, upright and with square pixels.
+ * Converts a frame to an image for browsers, upright and with square pixels.
  *
- * @throws {Error} where FFmpeg cannot
+ * @throws {Error} if FFmpeg fails
  */
 export async function toBrowserPicture(
   frame: Frame,
@@ -49,7 +49,7 @@ export async function toBrowserPicture(
   return { type, bytes: await written };
 }
 
-/** Whether a stream's packets are such files, and shown as they are. */
+/** Whether a stream's packets are such files, upright and with square pixels. */
 function isFile(stream: StreamDescription, format: "png" | "jpeg"): boolean {
   if (stream.type !== "video" || stream.codec !== FILES[format]) return false;
   const { rotation, sampleAspectRatio: ratio } = stream;

@@ -11,37 +11,41 @@ import { muxerOf, parseCodecChoice } from "./target.ts";
 import { UrlSink } from "./url.ts";
 import { isAddress, isUrlOutput, playlistPath, urlTarget } from "./url_target.ts";
 
-/** Where to, and how, as the user says it. */
+/** Output as the user names it. */
 export interface Destination {
-  /** A file, a pattern of files, an address, or `-` for standard output. */
+  /** Path of a file, pattern of an image sequence, URL, or `-` for standard output. */
   output: string;
-  /** Replace what exists. */
+  /** Replaces existing files. */
   overwrite: boolean;
-  /** FFmpeg's name of the format; by the output's name where absent. */
+  /**
+   * FFmpeg's name of the format.
+   *
+   * @default the format of the extension
+   */
   format?: string;
-  /** FFmpeg's encoders of pictures and sound, separated by a comma, one of them may be missing. */
+  /** FFmpeg's encoders, `VIDEO`, `VIDEO,AUDIO` or `,AUDIO`. */
   codec?: string;
-  /** More arguments of FFmpeg's for its output. */
+  /** Additional output arguments for FFmpeg. */
   ffmpeg: readonly string[];
-  /** One picture is to be written. */
+  /** One image is written. */
   still: boolean;
-  /** It is a series of pictures, a file each. */
+  /** An image sequence is written, one file for each picture. */
   imageSequence: boolean;
 }
 
-/** What outputs are made from, besides. */
+/** Environment of {@linkcode createOutput}. */
 export interface OutputContext {
   /** Standard output. */
   stdout: WritableStream<Uint8Array>;
-  /** Ends FFmpeg at once. */
+  /** Kills FFmpeg. */
   forced: AbortSignal;
-  /** The spelling of arguments that the installed FFmpeg needs. */
+  /** Argument spelling of the installed FFmpeg. */
   dialect: () => Promise<FfmpegDialect>;
-  /** Told now and then how many bytes a file has. */
+  /** Called now and then with the size of the file, bytes. */
   onSize?: (bytes: number) => void;
 }
 
-/** The viewer that writes to a destination. */
+/** Creates the sink for a destination. */
 export function createOutput(
   destination: Destination,
   { stdout, forced, dialect, onSize }: OutputContext,
@@ -61,9 +65,9 @@ export function createOutput(
 }
 
 /**
- * Finds out whether a destination may be written, before anything is asked of the server.
+ * Checks that a destination can be written, before the server is asked for anything.
  *
- * @throws {Error} where it may not
+ * @throws {Error} if it cannot
  */
 export async function checkDestination(destination: Destination): Promise<void> {
   const { output, overwrite, imageSequence, still, format } = destination;
@@ -78,9 +82,9 @@ export async function checkDestination(destination: Destination): Promise<void> 
 }
 
 /**
- * Finds what contradicts itself in a destination.
+ * Checks that the options of a destination fit together.
  *
- * @throws {UsageError} where something does
+ * @throws {UsageError} if they do not
  */
 export function checkWording(destination: Destination): void {
   const { output, format, codec, still, imageSequence } = destination;
@@ -109,17 +113,17 @@ export function checkWording(destination: Destination): void {
   }
 }
 
-/** Whether it takes an FFmpeg to write to a destination. */
+/** Whether writing to a destination needs FFmpeg. */
 export function needsFfmpeg(destination: Destination): boolean {
   return destination.output !== "-" || !isPlain(destination);
 }
 
-/** Whether an output takes media in real time, since somebody watches it there. */
+/** Whether an output is watched live, and so needs media in real time. */
 export function isWatched({ output }: Pick<Destination, "output">): boolean {
   return isUrlOutput(output);
 }
 
-/** NUT as it comes, which needs no FFmpeg. */
+/** Whether NUT is passed on unchanged, which needs no FFmpeg. */
 function isPlain({ format, codec, ffmpeg }: Destination): boolean {
   const isNut = format === undefined || muxerOf(format) === "nut";
   return isNut && codec === undefined && ffmpeg.length === 0;

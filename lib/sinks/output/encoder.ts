@@ -2,6 +2,7 @@ import { messageOf, ProcessError } from "../../base/errors.ts";
 import type { FfmpegDialect } from "../../ffmpeg/version.ts";
 import type { Frame, VideoStream } from "../../media/frame.ts";
 import { FfmpegProcess, type FfmpegProcessOptions, reasonOf } from "../ffmpeg_process.ts";
+import { videoOf } from "../filters.ts";
 import type { Presentation } from "../sink.ts";
 import { copiedStreams, recodingNotes } from "./containers.ts";
 import { encoderArguments } from "./encode_args.ts";
@@ -9,30 +10,27 @@ import type { CodecChoice, OutputTarget } from "./target.ts";
 
 /** Options of {@linkcode EncodedOutput}. */
 export interface EncodedOutputOptions {
-  /** Ends FFmpeg at once. */
+  /** Kills FFmpeg. */
   forced?: AbortSignal;
-  /** Encoders that the user chooses. */
+  /** Encoders that the user chose. */
   codec?: CodecChoice;
-  /** Arguments for FFmpeg of the user's own, which win. */
+  /** Additional output arguments of the user, which win. */
   more?: readonly string[];
-  /** The spelling of arguments that the installed FFmpeg needs. */
+  /** Argument spelling of the installed FFmpeg. */
   dialect: () => Promise<FfmpegDialect>;
-  /** What its standard output is. */
+  /** Standard output of FFmpeg. */
   stdout?: FfmpegProcessOptions["stdout"];
-  /**
-   * Seconds from the beginning, 0 or less, at which the output begins instead, where these pictures
-   * are stored as they are.
-   */
+  /** Start of the output in seconds, 0 or less, if this video is copied. */
   beginning?: (copied: VideoStream) => number;
 }
 
-/** FFmpeg, which writes what it is given to a target: the part that outputs have in common. */
+/** FFmpeg writing frames to a target; what all outputs have in common. */
 export class EncodedOutput implements AsyncDisposable {
-  /** What is other than what was sent, a sentence each. */
+  /** Sentences about what is not as it was sent. */
   readonly notes: readonly string[];
-  /** Pictures that are stored as they are. */
+  /** Video stream whose packets are copied. */
   readonly copied: VideoStream | undefined;
-  /** How many frames it was given. */
+  /** Frames written. */
   frames = 0;
   #process: FfmpegProcess;
   #forced: AbortSignal | undefined;
@@ -57,7 +55,7 @@ export class EncodedOutput implements AsyncDisposable {
   /**
    * Starts FFmpeg.
    *
-   * @param explain turns the reason of a failure into one line
+   * @param explain turns the reason of a failure into a message
    */
   static async start(
     presentation: Presentation,
@@ -69,9 +67,7 @@ export class EncodedOutput implements AsyncDisposable {
     const { streams, still, lead, encoding } = presentation;
     const encoded = encoding !== "raw";
     const options = { still, encoded, lead, codec, more };
-    const copied = copiedStreams(streams, target, options).find((stream) =>
-      stream.type === "video"
-    );
+    const copied = videoOf(copiedStreams(streams, target, options));
     const turns = copied?.rotation !== undefined && !still;
     const args = encoderArguments(presentation, target, {
       ...options,
@@ -83,15 +79,15 @@ export class EncodedOutput implements AsyncDisposable {
     return new EncodedOutput(process, explain, { notes, copied, forced });
   }
 
-  /** What FFmpeg writes to its standard output; only where that is piped. */
+  /** Standard output of FFmpeg, if it is piped. */
   get stdout(): ReadableStream<Uint8Array> {
     return this.#process.stdout;
   }
 
   /**
-   * Hands a frame over.
+   * Writes a frame.
    *
-   * @returns false where FFmpeg has ended by its own wish
+   * @returns false if FFmpeg has exited with success
    */
   async write(frame: Frame): Promise<boolean> {
     const taken = await this.#guarded(() => this.#process.write(frame));
@@ -99,12 +95,12 @@ export class EncodedOutput implements AsyncDisposable {
     return taken;
   }
 
-  /** Ends FFmpeg at once, which whoever waits for it learns as its failure. */
+  /** Kills FFmpeg; pending writes fail. */
   kill(): void {
     this.#process.kill();
   }
 
-  /** Ends the output in good order. */
+  /** Completes the output. */
   async finish(): Promise<void> {
     await this.#guarded(() => this.#process.finish());
   }
@@ -113,7 +109,7 @@ export class EncodedOutput implements AsyncDisposable {
     await this.#process[Symbol.asyncDispose]();
   }
 
-  /** Turns FFmpeg's failure into one line. */
+  /** Runs an action, and explains a failure of FFmpeg in one line. */
   async #guarded<T>(action: () => Promise<T>): Promise<T> {
     try {
       return await action();

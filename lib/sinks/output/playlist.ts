@@ -8,13 +8,17 @@ import { playlistTarget } from "./url_target.ts";
 /** Options of {@linkcode PlaylistSink}. */
 export interface PlaylistSinkOptions
   extends Omit<EncodedOutputOptions, "stdout">, OverwriteOptions {
-  /** FFmpeg's name of the format, `hls` or `dash`, where the extension is not to tell it. */
+  /**
+   * FFmpeg's name of the format, `hls` or `dash`.
+   *
+   * @default the format of the extension
+   */
   format?: string;
 }
 
 /**
- * Has FFmpeg write pieces of two seconds and a list of them, HLS or DASH, for a web server to hand
- * out: all of them, or, where there is no end, the newest ones.
+ * Writes HLS or DASH for a web server with FFmpeg: segments of two seconds and a playlist of all of
+ * them, or of the newest ones if the media is endless.
  */
 export class PlaylistSink implements Sink {
   #path: string;
@@ -22,7 +26,7 @@ export class PlaylistSink implements Sink {
   #output: EncodedOutput | undefined;
   #endless = false;
 
-  /** @param path of the list */
+  /** @param path path of the playlist */
   constructor(path: string, options: PlaylistSinkOptions) {
     this.#path = path;
     this.#options = options;
@@ -63,14 +67,14 @@ export class PlaylistSink implements Sink {
   }
 }
 
-/** @throws {Error} where the list exists, or what its folder should be is none */
+/** @throws {Error} if the playlist exists, or its folder cannot be one */
 export async function checkPlaylist(path: string, { overwrite }: OverwriteOptions): Promise<void> {
   if (path.includes("%")) {
     throw new Error(
       `Cannot write "${path}": a list of pieces has no % in its name, or its folders'`,
     );
   }
-  // The folder itself is made, the ones around it are not.
+  // The folder of the playlist is created, its parents are not.
   if (await statOf(folderOf(path)) === undefined) {
     return await checkAbsent(folderOf(path).replace(/\/+$/, ""), { overwrite });
   }
@@ -86,7 +90,7 @@ async function makeFolder(path: string): Promise<void> {
   }
 }
 
-/** An older list would name pieces that are written over meanwhile, and look whole. */
+/** An old playlist would name segments that are overwritten, and look complete. */
 async function removeOld(path: string): Promise<void> {
   try {
     await Deno.remove(path);
@@ -96,10 +100,10 @@ async function removeOld(path: string): Promise<void> {
   }
 }
 
-/** FFmpeg reports success though neither a piece nor the list did fit on the disk. */
+/** Checks the files, since FFmpeg reports success if the disk is full. */
 async function checkWritten(path: string): Promise<void> {
   const list = (await statOf(path))?.size ? await Deno.readTextFile(path) : "";
-  // Those in other places are the user's own wish, and may be no files.
+  // Segments elsewhere were chosen by the user, and may be no files.
   const pieces = list.split("\n").filter((line) => /^[^#<][^/]*\.ts$/.test(line));
   const sizes = await Promise.all(pieces.map(async (name) => {
     const slash = path.lastIndexOf("/") + 1;

@@ -1,6 +1,5 @@
-/** Addresses, and lists of pieces, that media is fed to. Pure. */
 import { UsageError } from "../../base/errors.ts";
-import { hideSecrets } from "../../sources/live/source_spec.ts";
+import { hideSecrets } from "../../ffmpeg/stderr.ts";
 import {
   extensionOf,
   isImageType,
@@ -10,52 +9,52 @@ import {
   unseekableOptions,
 } from "./target.ts";
 
-/** Seconds that a piece lasts at least; pieces begin with keyframes. */
+/** Seconds of a segment at least; segments begin with keyframes. */
 const SEGMENT_DURATION = 2;
 
-/** Pieces that a list without end names. */
+/** Segments in the playlist of endless media. */
 const WINDOW = 6;
 
-/** Microseconds without any progress after which the other side counts as gone. */
+/** Microseconds without progress until the other side counts as gone. */
 const PATIENCE = ["-rw_timeout", "15000000"];
 
-/** MPEG-TS in as few packets of the network as there can be, without one that is cut. */
+/** Largest whole number of MPEG-TS packets in an Ethernet frame. */
 const DATAGRAM_SIZE = "pkt_size=1316";
 
-/** Formats by what an address begins with. */
+/** Formats by URL scheme. */
 const SCHEMES = new Map<string, string | undefined>([
   ...["rtmp", "rtmps", "rtmpt", "rtmpts", "rtmpe"].map((name): [string, string] => [name, "flv"]),
   ["rtsp", "rtsp"],
   ...["srt", "udp", "tcp", "rist"].map((name): [string, string] => [name, "mpegts"]),
   ["rtp", "rtp_mpegts"],
   ["icecast", "mp3"],
-  // Those whose name tells, as a file's does.
+  // By the extension, as for files.
   ...["http", "https", "ftp", "sftp"].map((name): [string, undefined] => [name, undefined]),
 ]);
 
-/** Addresses of files, which nobody watches while they are written. */
+/** URLs of files, which nobody watches while they are written. */
 const FILE_SCHEMES = /^s?ftp:/i;
 
-/** Lists of pieces, by extension. */
+/** Playlists, by extension. */
 const PLAYLISTS = new Set(["m3u8", "mpd"]);
 
-/** Types in which H.264 and AAC are fed. */
+/** Types that are sent as H.264 and AAC. */
 const LIVE_TYPES = new Set(["flv", "rtsp", "ts", "mp4", "mkv", "hls", "dash"]);
 
-/** Whether an output is an address, and no file. */
+/** Whether an output is a URL and no file. */
 export function isAddress(output: string): boolean {
   return /^[a-z][a-z0-9+.-]*:\/\//i.test(output);
 }
 
-/** Whether an output is an address that takes media in real time. */
+/** Whether an output is a URL that takes media in real time. */
 export function isUrlOutput(output: string): boolean {
   return isAddress(output) && !FILE_SCHEMES.test(output);
 }
 
 /**
- * The path of the list, where an output is a list of pieces; `undefined` where it is none.
+ * Path of the playlist, if an output is one; `undefined` if not.
  *
- * @param format FFmpeg's name of the format, where the user gives one
+ * @param format FFmpeg's name of the format, if the user gives one
  */
 export function playlistPath(output: string, format?: string): string | undefined {
   if (isAddress(output) || output === "-") return undefined;
@@ -70,9 +69,9 @@ export function playlistPath(output: string, format?: string): string | undefine
 }
 
 /**
- * An address.
+ * Target for a URL.
  *
- * @throws {UsageError} where FFmpeg cannot write to such a one, or its format is not told
+ * @throws {UsageError} if FFmpeg cannot write to its scheme, or its format is unknown
  */
 export function urlTarget(url: string, format?: string): OutputTarget {
   const [, scheme = ""] = url.match(/^([a-z0-9+.-]+):/i) ?? [];
@@ -99,7 +98,7 @@ export function urlTarget(url: string, format?: string): OutputTarget {
     name: withPacketSize(url, type),
     type,
     muxer: isImageType(type) ? "image2pipe" : muxerOf(chosen),
-    // Sound formats, and what else players of H.264 do not read, have codecs of their own.
+    // Audio types, and those that players of H.264 do not read, have codecs of their own.
     watched: LIVE_TYPES.has(type) && isUrlOutput(url) ? "live" : undefined,
     options: [
       ...(isRtsp ? ["-rtsp_transport", "tcp"] : PATIENCE),
@@ -110,9 +109,9 @@ export function urlTarget(url: string, format?: string): OutputTarget {
 }
 
 /**
- * A list of pieces beside it, HLS (RFC 8216) or DASH.
+ * Target for a playlist, HLS (RFC 8216) or DASH, with its segments in the same folder.
  *
- * @param endless it has no end of its own: the list names the newest pieces only, others are removed
+ * @param endless the playlist names the newest segments only, others are removed
  */
 export function playlistTarget(
   path: string,
@@ -146,12 +145,12 @@ export function playlistTarget(
   };
 }
 
-/** An address as it may be shown: without its password, and without its query. */
+/** A URL without its password and query, for messages. */
 export function shownAddress(url: string): string {
   return hideSecrets(url).replace(/\?[^]*$/, "?***");
 }
 
-/** A text about an address in which nothing stands that is nobody's business. */
+/** Removes the secrets of a URL from a text about it. */
 export function withoutSecrets(text: string, url: string): string {
   const { password, query } = secretsOf(url);
   const hidden = [password, query].reduce(

@@ -4,36 +4,40 @@ import { turned, turnFilters, videoTrim } from "../filters.ts";
 import { rawVideoArguments, readPictures } from "./scaler.ts";
 import type { Size } from "./text_renderer.ts";
 
-/** Larger pictures are made smaller where they are decoded: terminals show less. Pixels. */
+/** Pixels of decoded pictures at most; terminals show less. */
 const LARGEST = {
   text: { width: 640, height: 360 },
   graphics: { width: 1280, height: 720 },
 } as const;
 
-/** What {@linkcode PictureDecoder} has to know. */
+/** Options of {@linkcode PictureDecoder}. */
 export interface PictureDecoderOptions {
-  /** The encoded stream. */
+  /** Encoded stream. */
   video: VideoStream;
-  /** What is to come out, by {@linkcode decodedStream}. */
+  /** Decoded stream, by {@linkcode decodedStream}. */
   decoded: VideoStream;
-  /** Whole seconds before the beginning in which there are frames, for decoding only. */
+  /** Whole seconds before the beginning in which frames are only decoded. */
   lead: number;
-  /** Seconds at which the first picture lies that is wanted; all are, where absent. */
+  /**
+   * Timestamp of the first picture to show, seconds.
+   *
+   * @default all are shown
+   */
   from?: number;
-  /** Given each picture; gives memory for the next, where it keeps this one's. */
+  /** Takes each picture; returns memory for the next if it keeps this one's. */
   onPicture: (picture: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer> | undefined;
-  /** Ends it at once. */
+  /** Kills FFmpeg. */
   signal?: AbortSignal;
 }
 
-/** Pixels as they look: those of a picture whose pixels are not square are stretched. */
+/** Size of a picture with square pixels: others are stretched. */
 export function shownSize(
   { width, height, sampleAspectRatio: [wide, high] = [1, 1] }: VideoStream,
 ): Size {
   return { width: width * wide / high, height };
 }
 
-/** The raw stream that comes out for an encoded one: upright, square pixels, not too large. */
+/** Describes the decoded stream: upright, with square pixels, not too large. */
 export function decodedStream(video: VideoStream, { isText }: { isText: boolean }): VideoStream {
   const { width, height } = shownSize(turned(video));
   const largest = isText ? LARGEST.text : LARGEST.graphics;
@@ -46,7 +50,7 @@ export function decodedStream(video: VideoStream, { isText }: { isText: boolean 
   };
 }
 
-/** An FFmpeg that decodes packets, as far as possible without waiting for more of them. */
+/** Decodes packets with FFmpeg, with as little delay as possible. */
 export class PictureDecoder implements AsyncDisposable {
   #process: FfmpegProcess;
   #reading: Promise<void>;
@@ -66,16 +70,16 @@ export class PictureDecoder implements AsyncDisposable {
   }
 
   /**
-   * Hands a packet over.
+   * Decodes a packet.
    *
-   * @returns false where nothing more is wanted
-   * @throws {ProcessError} where it cannot be decoded
+   * @returns false if no more are taken
+   * @throws {ProcessError} if it cannot be decoded
    */
   async write(frame: Frame): Promise<boolean> {
     return await this.#process.write(frame);
   }
 
-  /** Waits until all is decoded, and given out. */
+  /** Waits until all pictures are out. */
   async finish(): Promise<void> {
     await this.#process.finish();
     await this.#reading;
@@ -87,12 +91,13 @@ export class PictureDecoder implements AsyncDisposable {
   }
 }
 
-/** Bytes of packets that are kept; what needs more is not shown before it goes on. */
+/** Bytes of packets kept at most; a seek that needs more shows nothing until playback goes on. */
 const MOST = 64 << 20;
 
 /**
- * Shows where the user went while it pauses. FFmpeg waits with a picture for the packets behind it,
- * which do not come then; one that reads the same packets, and their end, gives it.
+ * Shows the target of a seek during a pause. FFmpeg delays a picture until further packets come,
+ * which they do not during a pause; a second FFmpeg that reads the same packets to their end does
+ * not wait.
  */
 export class PausedPicture {
   #options: PictureDecoderOptions & { from: number };
@@ -103,7 +108,7 @@ export class PausedPicture {
     this.#options = options;
   }
 
-  /** Takes a packet, in the order of decoding; resolved when its picture is given out. */
+  /** Adds a packet, in decode order; resolves once its picture is out. */
   async add(frame: Frame): Promise<void> {
     this.#bytes += frame.data.byteLength;
     if (this.#bytes > MOST) this.#packets = [];

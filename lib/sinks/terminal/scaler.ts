@@ -5,42 +5,42 @@ import { FfmpegProcess } from "../ffmpeg_process.ts";
 import { nutInputArguments } from "../filters.ts";
 import type { Layout, RenderMode } from "./render_mode.ts";
 
-/** What {@linkcode PictureScaler} has to know. */
+/** Options of {@linkcode PictureScaler}. */
 export interface PictureScalerOptions {
-  /** How raw pictures come; their timestamps are made here. */
+  /** Raw video stream; timestamps are made here. */
   video: VideoStream;
   mode: RenderMode;
-  /** Filters in front of the scaling one. */
+  /** Filters in front of the scaling. */
   filters: readonly string[];
-  /** How large pictures are to be, now. */
+  /** Current size of pictures. */
   layout: () => Layout;
-  /** Given each scaled picture, in memory that is used again for the next. */
+  /** Takes each scaled picture, in memory that is reused for the next. */
   onPicture: (picture: Uint8Array, layout: Layout) => void;
-  /** Ends it at once. */
+  /** Kills FFmpeg. */
   signal?: AbortSignal;
 }
 
-/** An FFmpeg that scales to one size. */
+/** FFmpeg scaling to one size. */
 interface Stage {
   process: FfmpegProcess;
   layout: Layout;
-  /** Pictures that were put in. */
+  /** Pictures written to it. */
   count: number;
-  /** Settled when all that comes out has come, or nothing more can. */
+  /** Settles when FFmpeg's output has ended. */
   reading: Promise<void>;
 }
 
 /**
- * Scales raw pictures to the terminal by FFmpeg, which is started anew where the size changes. Of
- * pictures that come too quickly the newest wins; the last one is kept, to be scaled anew.
+ * Scales raw pictures to the terminal with FFmpeg, which is restarted if the size changes. If
+ * pictures come too fast, only the newest is scaled; the last one is kept to be scaled again.
  */
 export class PictureScaler implements AsyncDisposable {
   #options: PictureScalerOptions;
   #stage: Stage | undefined;
   #newest: Uint8Array<ArrayBuffer> | undefined;
-  /** The one that was scaled last, or is being scaled. */
+  /** The picture that was scaled last, or is being scaled. */
   #last: Uint8Array<ArrayBuffer> | undefined;
-  /** Memory that nobody looks at. */
+  /** Memory for the next picture. */
   #spare: Uint8Array<ArrayBuffer> | undefined;
   #skipped = 0;
   #mustRedraw = false;
@@ -52,24 +52,24 @@ export class PictureScaler implements AsyncDisposable {
     this.#options = options;
     this.#stage = this.#start(options.layout());
     this.#running = this.#run();
-    // Whoever puts pictures in, or waits for the end, is told of a failure.
+    // Callers get the failure from {@linkcode done}.
     this.#running.catch(() => {});
   }
 
-  /** Pictures that newer ones have taken the place of. */
+  /** Pictures replaced by newer ones before they were scaled. */
   get skipped(): number {
     return this.#skipped;
   }
 
-  /** Settled when nothing more comes out; rejected where FFmpeg failed. */
+  /** Settles when all pictures are out; rejects if FFmpeg fails. */
   get done(): Promise<void> {
     return this.#running;
   }
 
   /**
-   * Takes a picture over, with its memory.
+   * Takes a picture, with its memory.
    *
-   * @returns memory for the next one, where there is some
+   * @returns memory for the next picture, if there is any
    */
   put(picture: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> | undefined {
     const free = this.#newest ?? this.#spare;
@@ -80,18 +80,18 @@ export class PictureScaler implements AsyncDisposable {
     return free;
   }
 
-  /** Looks at the size again. */
+  /** Checks the size again. */
   refresh(): void {
     this.#wake.resolve();
   }
 
-  /** Gives out the last picture once more. */
+  /** Scales the last picture once more. */
   redraw(): void {
     this.#mustRedraw = true;
     this.#wake.resolve();
   }
 
-  /** Waits until all is scaled, and given out. */
+  /** Waits until all pictures are out. */
   async finish(): Promise<void> {
     this.#finishing = true;
     this.#wake.resolve();
@@ -128,7 +128,11 @@ export class PictureScaler implements AsyncDisposable {
     await this.#stage?.reading;
   }
 
-  /** Starts FFmpeg anew where the size is another one. */
+  /**
+   * Restarts FFmpeg if the size has changed.
+   *
+   * @returns whether it has
+   */
   async #follow(): Promise<boolean> {
     const layout = this.#options.layout();
     if (this.#finishing || this.#stage === undefined || isSame(this.#stage.layout, layout)) {
@@ -143,7 +147,7 @@ export class PictureScaler implements AsyncDisposable {
   async #write(data: Uint8Array<ArrayBuffer>): Promise<boolean> {
     const stage = this.#stage;
     if (stage === undefined) return false;
-    // Counted, so that they never go back, wherever the user goes.
+    // Counted, so that they never decrease after a seek.
     const timestamp = stage.count++;
     const { id } = this.#options.video;
     return await stage.process.write({ streamId: id, timestamp, keyframe: true, data });
@@ -175,10 +179,10 @@ export class PictureScaler implements AsyncDisposable {
 }
 
 /**
- * FFmpeg's arguments that turn NUT on its standard input into bare pictures, each as soon as it
- * can be made.
+ * FFmpeg's arguments to convert NUT on standard input to raw pictures, with as little delay as
+ * possible.
  *
- * @param lead seconds by which the timestamps of the input are too late
+ * @param lead seconds by which the input timestamps are shifted
  */
 export function rawVideoArguments(
   video: VideoStream,
@@ -189,15 +193,16 @@ export function rawVideoArguments(
     ...["-v", "error", "-fpsprobesize", "0", "-analyzeduration", "200000"],
     ...nutInputArguments([video], { lead }),
     ...["-vf", filters.join(","), "-fps_mode", "passthrough"],
-    // FFmpeg would else hold pictures back: one in each thread, small ones up to 32 kB of them.
+    // FFmpeg would otherwise delay pictures: one in each thread, small ones up to 32 kB of them.
     ...["-threads", "1", "-flush_packets", "1", "-f", "rawvideo", "pipe:1"],
   ];
 }
 
 /**
- * Reads pictures of one size for as long as there are any.
+ * Reads pictures of one size until the output ends.
  *
- * @param onPicture given each, in memory that is used again for the next; may give other memory
+ * @param onPicture takes each picture, in memory that is reused for the next unless it returns
+ * other memory
  */
 export async function readPictures(
   process: FfmpegProcess,
@@ -212,7 +217,7 @@ export async function readPictures(
       picture = onPicture(picture) ?? picture;
     }
   } catch (error) {
-    // FFmpeg was ended in the middle of a picture, by whoever ended the viewer.
+    // FFmpeg was killed in the middle of a picture, as the sink was disposed.
     if (!(error instanceof TruncatedError)) throw error;
   }
 }

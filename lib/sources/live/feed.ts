@@ -3,7 +3,7 @@ import { fromStream, limitReadTime } from "../../base/byte_reader.ts";
 import { messageOf, ProcessError, RequestError, TruncatedError } from "../../base/errors.ts";
 import { type Process, startProcess } from "../../ffmpeg/process.ts";
 import type { Rendition } from "../../ffmpeg/rendition.ts";
-import { stderrReason } from "../../ffmpeg/stderr.ts";
+import { hideSecrets, stderrReason } from "../../ffmpeg/stderr.ts";
 import type { FfmpegDialect } from "../../ffmpeg/version.ts";
 import { DecodeOrder } from "../../media/decode_order.ts";
 import { type Frame, type StreamDescription, toSeconds } from "../../media/frame.ts";
@@ -12,7 +12,7 @@ import type { NutStream } from "../../nut/demuxer.ts";
 import { NutReader } from "../../nut/reader.ts";
 import { liveArguments, restatesColors } from "./ffmpeg_args.ts";
 import { FrameFeeder, type FrameInput } from "./relay_feed.ts";
-import { hideSecrets, type LiveSource, pathOf } from "./source_spec.ts";
+import { type LiveSource, pathOf } from "./source_spec.ts";
 import { describeLive, liveStreamId } from "./stream_info.ts";
 
 /** Frame buffers that go round; with more viewers that lag, more are made, and dropped again. */

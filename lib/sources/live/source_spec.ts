@@ -2,6 +2,7 @@
 import { UsageError } from "../../base/errors.ts";
 import { nearest } from "../../base/suggest.ts";
 import { startProcess } from "../../ffmpeg/process.ts";
+import { hideSecrets } from "../../ffmpeg/stderr.ts";
 
 /** Where a live source comes from, which decides how FFmpeg reads it. */
 export type LiveKind = "device" | "generator" | "network" | "file";
@@ -29,13 +30,6 @@ const DEVICES = new Set([
 
 /** The part of a URL's query by which FFmpeg waits for a connection, in place of making one. */
 const LISTENS = /[?&](mode=listener|listen(=[12])?)(&|$)/;
-
-/** Parts of a URL's query that are nobody's business. */
-const SECRET_FIELDS =
-  /([?&](?:pass(?:word|phrase|wd)?|pwd|token|key|api_?key|secret|sig(?:nature)?|auth)=)[^&\s"']*/gi;
-
-/** A user and a password in front of a host. The part ends at the last `@` before a slash. */
-const USER_AND_PASSWORD = /(\/\/[^/?#\s:@]*):[^/?#\s]*@/g;
 
 /**
  * Reads one `NAME=[FORMAT:]INPUT`.
@@ -98,11 +92,6 @@ export function isExclusive({ kind, input }: Pick<LiveSource, "kind" | "input">)
 /** The path that a source of kind `file` stands for: `file:` and `file://` are left out. */
 export function pathOf({ input }: LiveSource): string {
   return input.replace(/^file:(\/\/(?=\/))?/i, "");
-}
-
-/** A text in which the passwords of URLs are replaced by `***`. */
-export function hideSecrets(text: string): string {
-  return text.replaceAll(USER_AND_PASSWORD, "$1:***@").replaceAll(SECRET_FIELDS, "$1***");
 }
 
 function parseInput(text: string): Omit<LiveSource, "name"> {

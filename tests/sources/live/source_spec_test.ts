@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertFalse, assertThrows } from "@std/assert";
 import { UsageError } from "../../../lib/base/errors.ts";
+import { hideSecrets } from "../../../lib/ffmpeg/stderr.ts";
 import {
-  hideSecrets,
   isExclusive,
   parseLiveSource,
   refuseSameNames,
