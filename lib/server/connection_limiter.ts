@@ -3,7 +3,6 @@ import type { Refusal } from "./metrics/metrics.ts";
 
 /** Limits on connections at once. */
 export interface ConnectionLimits {
-  /** All together. */
   total: number;
   /** From one IPv4 address or IPv6 network; 0 for no such limit. */
   perAddress: number;
@@ -29,7 +28,6 @@ export class ConnectionLimiter {
     this.#limits = limits;
   }
 
-  /** Slots taken. */
   get taken(): number {
     return this.#taken;
   }

@@ -29,7 +29,6 @@ export class Shutdown {
     return onAbort(signal, () => action(signal.reason));
   }
 
-  /** Responses under way. */
   get responses(): number {
     return this.#responses.size;
   }

@@ -37,7 +37,6 @@ export class FfmpegProcess implements AsyncDisposable {
     if (socket !== undefined) this.#process.ended().then(() => socket.withdraw());
   }
 
-  /** Process ID. */
   get pid(): number {
     return this.#process.pid;
   }
@@ -76,7 +75,6 @@ export class FfmpegProcess implements AsyncDisposable {
     await this.#process.finished();
   }
 
-  /** Kills the program. Harmless if it has exited. */
   kill(): void {
     this.#process.kill();
   }

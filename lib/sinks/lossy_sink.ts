@@ -15,7 +15,6 @@ export interface LossySinkOptions {
   patience?: number;
 }
 
-/** Default of `patience`. */
 const PATIENCE = 5_000;
 
 /**
@@ -33,8 +32,8 @@ export class LossySink implements Sink {
   #options: Required<LossySinkOptions>;
   #queue = new FrameQueue();
   /** Settles when the view has taken its last frame. */
-  #looking: Promise<void> = Promise.resolve();
-  #gone = false;
+  #showing: Promise<void> = Promise.resolve();
+  #closed = false;
 
   constructor(sink: Sink, { notify = () => {}, patience = PATIENCE }: LossySinkOptions = {}) {
     this.#sink = sink;
@@ -48,26 +47,26 @@ export class LossySink implements Sink {
   async begin(presentation: Presentation): Promise<void> {
     this.#queue = new FrameQueue(presentation.streams, { raw: presentation.encoding === "raw" });
     await this.#attempt(() => this.#sink.begin(presentation));
-    if (!this.#gone) this.#looking = this.#look();
+    if (!this.#closed) this.#showing = this.#showAll();
   }
 
   /** Queues a frame. Never waits or fails. */
   show(frame: Frame): Promise<boolean> {
-    if (!this.#gone) this.#queue.push(frame);
-    return Promise.resolve(!this.#gone);
+    if (!this.#closed) this.#queue.push(frame);
+    return Promise.resolve(!this.#closed);
   }
 
   async finish(whole: boolean): Promise<string | undefined> {
     this.#queue.end();
-    await this.#drained();
-    if (!this.#gone) {
+    await this.#drain();
+    if (!this.#closed) {
       await this.#attempt(async () => {
         await this.#sink.finish(whole);
       });
     }
     const { dropped } = this.#queue;
     if (dropped === 0) return undefined;
-    return `the view left out ${dropped} frame${dropped === 1 ? "" : "s"}`;
+    return `the view dropped ${dropped} frame${dropped === 1 ? "" : "s"}`;
   }
 
   pause(paused: boolean): void {
@@ -75,57 +74,57 @@ export class LossySink implements Sink {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#gone = true;
+    this.#closed = true;
     this.#queue.end();
     await this.#sink[Symbol.asyncDispose]();
-    await this.#looking;
+    await this.#showing;
   }
 
   /** Passes frames to the view as it takes them. */
-  async #look(): Promise<void> {
+  async #showAll(): Promise<void> {
     for await (const frame of this.#queue) {
-      if (this.#gone) return;
+      if (this.#closed) return;
       await this.#attempt(async () => {
-        if (!await this.#sink.show(frame)) this.#lose("The view is closed");
+        if (!await this.#sink.show(frame)) this.#giveUp("The view is closed");
       });
     }
   }
 
   /** Waits until the view has taken all queued frames, as long as it takes any. */
-  async #drained(): Promise<void> {
-    while (!this.#gone) {
+  async #drain(): Promise<void> {
+    while (!this.#closed) {
       const length = this.#queue.length;
-      if (await settlesWithin(this.#looking, this.#options.patience)) return;
+      if (await settlesWithin(this.#showing, this.#options.patience)) return;
       if (this.#queue.length < length) continue;
-      this.#lose("The view took nothing any more, and was closed");
+      this.#giveUp("The view took nothing any more, and was closed");
       await this.#sink[Symbol.asyncDispose]();
     }
-    await this.#looking;
+    await this.#showing;
   }
 
   async #attempt(action: () => Promise<void>): Promise<void> {
     try {
       await action();
     } catch (error) {
-      this.#lose(messageOf(error));
+      this.#giveUp(messageOf(error));
     }
   }
 
-  #lose(reason: string): void {
+  #giveUp(reason: string): void {
     // Its end has been reported.
-    if (!this.#gone) this.#options.notify(`${reason}; the recording goes on`);
-    this.#gone = true;
+    if (!this.#closed) this.#options.notify(`${reason}; the recording goes on`);
+    this.#closed = true;
   }
 }
 
 /** Video frames in the queue at most: enough for a view that stutters. */
-const MAX_PICTURES = 32;
+const MAX_VIDEO = 32;
 
 /** Bytes in the queue at most; a single frame may be larger. */
 const MAX_BYTES = 64 << 20;
 
 /** Audio frames in the queue at most. */
-const MAX_SOUNDS = 500;
+const MAX_AUDIO = 500;
 
 /** Options of {@linkcode FrameQueue}. */
 export interface FrameQueueOptions {
@@ -141,25 +140,23 @@ export interface FrameQueueOptions {
  * ones; encoded ones are dropped up to the next keyframe.
  */
 export class FrameQueue implements AsyncIterable<Frame> {
-  /** Frames dropped so far. */
   dropped = 0;
   #raw: boolean;
-  #pictures: Set<number>;
+  #videoIds: Set<number>;
   #frames: Frame[] = [];
   #bytes = 0;
   #skipping = false;
   #ended = false;
-  #news = Promise.withResolvers<void>();
+  #change = Promise.withResolvers<void>();
 
   constructor(
     streams: readonly StreamDescription[] = [],
     { raw = true }: Partial<FrameQueueOptions> = {},
   ) {
     this.#raw = raw;
-    this.#pictures = new Set(streams.filter(({ type }) => type === "video").map(({ id }) => id));
+    this.#videoIds = new Set(streams.filter(({ type }) => type === "video").map(({ id }) => id));
   }
 
-  /** Frames in the queue. */
   get length(): number {
     return this.#frames.length;
   }
@@ -167,15 +164,15 @@ export class FrameQueue implements AsyncIterable<Frame> {
   /** Adds a copy of a frame, unless there is no room for it. */
   push(frame: Frame): void {
     if (this.#ended) return;
-    const isPicture = this.#pictures.has(frame.streamId);
+    const isVideo = this.#videoIds.has(frame.streamId);
     if (this.#raw) {
-      while (!this.#hasRoom(frame, isPicture)) this.#dropOldest(isPicture);
-    } else if (isPicture && this.#skipping && !frame.keyframe || !this.#hasRoom(frame, isPicture)) {
-      this.#skipping ||= isPicture;
+      while (!this.#hasRoom(frame, isVideo)) this.#dropOldest(isVideo);
+    } else if (isVideo && this.#skipping && !frame.keyframe || !this.#hasRoom(frame, isVideo)) {
+      this.#skipping ||= isVideo;
       this.dropped++;
       return;
     }
-    if (isPicture) this.#skipping = false;
+    if (isVideo) this.#skipping = false;
     this.#frames.push({ ...frame, data: frame.data.slice() });
     this.#bytes += frame.data.byteLength;
     this.#notify();
@@ -196,22 +193,22 @@ export class FrameQueue implements AsyncIterable<Frame> {
       } else if (this.#ended) {
         return;
       } else {
-        await this.#news.promise;
+        await this.#change.promise;
       }
     }
   }
 
-  #hasRoom({ data }: Frame, isPicture: boolean): boolean {
+  #hasRoom({ data }: Frame, isVideo: boolean): boolean {
     if (this.#frames.length === 0) return true;
     if (this.#bytes + data.byteLength > MAX_BYTES) return false;
-    const same = this.#frames.filter(({ streamId }) => this.#pictures.has(streamId) === isPicture);
-    return same.length < (isPicture ? MAX_PICTURES : MAX_SOUNDS);
+    const same = this.#frames.filter(({ streamId }) => this.#videoIds.has(streamId) === isVideo);
+    return same.length < (isVideo ? MAX_VIDEO : MAX_AUDIO);
   }
 
   /** Drops the oldest frame of the same kind, or of any kind if there is none. */
-  #dropOldest(isPicture: boolean): void {
+  #dropOldest(isVideo: boolean): void {
     const index = this.#frames.findIndex(({ streamId }) =>
-      this.#pictures.has(streamId) === isPicture
+      this.#videoIds.has(streamId) === isVideo
     );
     const [frame] = this.#frames.splice(Math.max(0, index), 1);
     this.#bytes -= frame.data.byteLength;
@@ -219,7 +216,7 @@ export class FrameQueue implements AsyncIterable<Frame> {
   }
 
   #notify(): void {
-    this.#news.resolve();
-    this.#news = Promise.withResolvers();
+    this.#change.resolve();
+    this.#change = Promise.withResolvers();
   }
 }

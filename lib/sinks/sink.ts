@@ -10,7 +10,6 @@ export interface Presentation extends Description {
    * @default live
    */
   endless?: boolean;
-  /** Requested encoding. */
   encoding: Encoding;
   /** Playback speed; 1 is real time, 0 as fast as possible. */
   speed: number;

@@ -63,7 +63,7 @@ Deno.test({
     await Promise.resolve();
     for (let time = 1; time < 100; time++) assertEquals(await beside.show(frame(time)), true);
     free.resolve(true);
-    assertMatch(`${await beside.finish(true)}`, /^the view left out 6\d frames$/);
+    assertMatch(`${await beside.finish(true)}`, /^the view dropped 6\d frames$/);
     assertEquals(inner.shown.at(-1), 99);
   },
 });

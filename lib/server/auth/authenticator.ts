@@ -7,7 +7,6 @@ import type { Secret } from "../../net/token.ts";
 
 /** Options of {@linkcode Authenticator.authenticate}. */
 export interface AuthenticateOptions {
-  /** IP address of the peer. */
   address: string;
   /** Ends the wait, because the peer has left or the server stops. */
   signal: AbortSignal;
@@ -24,12 +23,10 @@ export class Authenticator {
     this.setToken(token);
   }
 
-  /** Whether a token is required. */
   get isRequired(): boolean {
     return this.#digest !== undefined;
   }
 
-  /** Replaces the token. */
   setToken(token: Secret | undefined): void {
     this.#digest = token === undefined ? undefined : digestOf(token.reveal());
   }

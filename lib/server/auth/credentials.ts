@@ -102,9 +102,7 @@ export class Credentials {
 
 /** Protections of a server. */
 export interface Protections {
-  /** A token is required. */
   token: boolean;
-  /** Connections are encrypted. */
   tls: boolean;
   /** Scripts are served without the token. */
   scriptsOpen: boolean;

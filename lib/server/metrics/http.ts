@@ -41,7 +41,6 @@ export class MetricsServer implements AsyncDisposable {
     this.#server = server;
   }
 
-  /** Address it listens on. */
   get address(): Address {
     const address = this.#server.address();
     if (address === null || typeof address === "string") throw new Error("Cannot tell: not there");

@@ -1,10 +1,7 @@
 /** Frames and bytes that one response has sent. */
 export interface Counts {
-  /** Video frames. */
   frames: number;
-  /** Audio frames. */
   audioFrames: number;
-  /** Bytes of all frames. */
   bytes: number;
   /** Frames of both that were dropped. */
   dropped: number;
@@ -14,7 +11,6 @@ export interface Counts {
 export interface Gauges {
   /** Connections that hold a slot. */
   viewers: () => number;
-  /** Running decoders. */
   decoders: () => number;
   /** Requests that wait for a decoder. */
   waiting: () => number;
@@ -52,7 +48,6 @@ export interface Metrics {
   requestEnded(result: string, seconds: number): void;
   /** Counts a response that begins from the start-up cache. */
   startCacheHit(): void;
-  /** Counts a refused connection. */
   connectionRefused(reason: Refusal): void;
 }
 

@@ -6,7 +6,6 @@ import type { Counts, Metrics } from "./metrics.ts";
 
 /** The peer that sent a request. */
 export interface LoggedPeer {
-  /** IP address. */
   address: string;
   /** Adds the peer to every event. */
   logger: Logger;
@@ -93,7 +92,6 @@ export class RequestRecord {
     this.#end(reason === "end" ? "done" : reason);
   }
 
-  /** Records a refusal. */
   refused({ code, message, cause }: RequestError): void {
     const isOwnFault = code === "internal";
     const reason = isOwnFault ? `${message}: ${messageOf(cause)}` : message;

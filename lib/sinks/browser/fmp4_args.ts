@@ -70,7 +70,6 @@ function firstDecoded({ decodeDelay = 0 }: VideoStream): string[] {
 export interface FragmentOptions {
   /** Codecs that the browser plays, by FFmpeg's names. */
   can: ReadonlySet<string>;
-  /** Frames arrive in real time. */
   live: boolean;
   /** Whole seconds by which the input timestamps are shifted. */
   lead: number;

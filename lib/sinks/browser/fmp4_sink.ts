@@ -33,15 +33,10 @@ export interface FragmentTarget {
 export interface Fmp4SinkOptions {
   /** Codecs that the browser plays, by FFmpeg's names. */
   can: ReadonlySet<string>;
-  /**
-   * Frames arrive in real time.
-   *
-   * @default whether the media is live
-   */
+  /** Frames arrive in real time; by default, if the media is live. */
   live?: boolean;
   /** Argument spelling of the installed FFmpeg. */
   dialect: () => Promise<FfmpegDialect>;
-  /** Kills FFmpeg. */
   signal: AbortSignal;
 }
 
@@ -79,7 +74,6 @@ export class Fmp4Sink implements Sink {
   #notes: string[] = [];
   /** Frames from before all streams had one. */
   #waiting: Frame[] = [];
-  /** Streams in the MP4. */
   #used: readonly StreamDescription[] = [];
   /** Resolves when FFmpeg's output is written, with the error if that failed. */
   #output: Promise<unknown> = Promise.resolve();
@@ -170,8 +164,8 @@ export class Fmp4Sink implements Sink {
       ...browserNotes(streams, { can }),
       ...dropped.map(({ type }) =>
         type === "audio"
-          ? "sound is left out: none of it comes here"
-          : "pictures are left out: none of them come here"
+          ? "sound is dropped: none of it comes here"
+          : "pictures are dropped: none of them come here"
       ),
     ];
     const turns = streams.some((stream) => stream.type === "video" && stream.rotation);

@@ -2,9 +2,7 @@ import { FormatError } from "../../base/errors.ts";
 
 /** A box of an MP4 file (ISO/IEC 14496-12, "Object structure"). */
 export interface Box {
-  /** Four letters. */
   type: string;
-  /** Content behind the header. */
   body: Uint8Array;
   /** Size with the header, bytes. */
   size: number;
@@ -179,7 +177,6 @@ function hevcName(config: Uint8Array): string {
   ].join(".");
 }
 
-/** Reverses 32 bits. */
 function reversed(bits: number): number {
   let result = 0;
   for (let at = 0; at < 32; at++) result = result * 2 + (bits >>> at & 1);

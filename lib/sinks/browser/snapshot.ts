@@ -7,13 +7,11 @@ import { snapshotArguments } from "./fmp4_args.ts";
 export interface BrowserPictureOptions {
   /** `png` is lossless, `jpeg` small. */
   format: "png" | "jpeg";
-  /** Kills FFmpeg. */
   signal: AbortSignal;
 }
 
 /** An image file. */
 export interface PictureFile {
-  /** Media type. */
   type: string;
   bytes: Uint8Array<ArrayBuffer>;
 }

@@ -15,19 +15,13 @@ import { isAddress, isUrlOutput, playlistPath, urlTarget } from "./url_target.ts
 export interface Destination {
   /** Path of a file, pattern of an image sequence, URL, or `-` for standard output. */
   output: string;
-  /** Replaces existing files. */
   overwrite: boolean;
-  /**
-   * FFmpeg's name of the format.
-   *
-   * @default the format of the extension
-   */
+  /** FFmpeg's name of the format, if not that of the extension. */
   format?: string;
   /** FFmpeg's encoders, `VIDEO`, `VIDEO,AUDIO` or `,AUDIO`. */
   codec?: string;
   /** Additional output arguments for FFmpeg. */
   ffmpeg: readonly string[];
-  /** One image is written. */
   still: boolean;
   /** An image sequence is written, one file for each picture. */
   imageSequence: boolean;
@@ -35,11 +29,8 @@ export interface Destination {
 
 /** Environment of {@linkcode createOutput}. */
 export interface OutputContext {
-  /** Standard output. */
   stdout: WritableStream<Uint8Array>;
-  /** Kills FFmpeg. */
   forced: AbortSignal;
-  /** Argument spelling of the installed FFmpeg. */
   dialect: () => Promise<FfmpegDialect>;
   /** Called now and then with the size of the file, bytes. */
   onSize?: (bytes: number) => void;

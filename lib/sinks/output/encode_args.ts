@@ -16,9 +16,8 @@ import {
   videoOf,
   videoTrim,
 } from "../filters.ts";
-import { copiedStreams, hasEditList } from "./containers.ts";
+import { copiedStreams, hasEditList, type StreamCopyOptions } from "./containers.ts";
 import {
-  type CodecChoice,
   imageEncoder,
   isImageType,
   keepsTimestamps,
@@ -72,19 +71,13 @@ const KEYFRAME_INTERVAL = 2;
 const DEFAULT_AAC = ["-c:a", "aac", "-b:a", "160k"];
 
 /** Options of {@linkcode encoderArguments}. */
-export interface EncoderOptions {
-  /** One image is written. */
-  still: boolean;
-  /** The streams are encoded, and their packets are copied if the file type supports them. */
-  encoded?: boolean;
+export interface EncoderOptions extends StreamCopyOptions {
   /** Whole seconds by which the input timestamps are shifted. */
   lead?: number;
   /** Start of the file in seconds, 0 or less; for copied packets only. */
   beginning?: number;
   /** How this FFmpeg takes a rotation; for copied packets only. */
   rotationBy?: FfmpegDialect["rotationBy"];
-  /** Encoders that the user chose. */
-  codec?: CodecChoice;
   /** Additional output arguments of the user, which win. */
   more?: readonly string[];
 }

@@ -10,15 +10,12 @@ import type { CodecChoice, OutputTarget } from "./target.ts";
 
 /** Options of {@linkcode EncodedOutput}. */
 export interface EncodedOutputOptions {
-  /** Kills FFmpeg. */
   forced?: AbortSignal;
-  /** Encoders that the user chose. */
   codec?: CodecChoice;
   /** Additional output arguments of the user, which win. */
   more?: readonly string[];
   /** Argument spelling of the installed FFmpeg. */
   dialect: () => Promise<FfmpegDialect>;
-  /** Standard output of FFmpeg. */
   stdout?: FfmpegProcessOptions["stdout"];
   /** Start of the output in seconds, 0 or less, if this video is copied. */
   beginning?: (copied: VideoStream) => number;
@@ -30,7 +27,6 @@ export class EncodedOutput implements AsyncDisposable {
   readonly notes: readonly string[];
   /** Video stream whose packets are copied. */
   readonly copied: VideoStream | undefined;
-  /** Frames written. */
   frames = 0;
   #process: FfmpegProcess;
   #forced: AbortSignal | undefined;
@@ -79,7 +75,6 @@ export class EncodedOutput implements AsyncDisposable {
     return new EncodedOutput(process, explain, { notes, copied, forced });
   }
 
-  /** Standard output of FFmpeg, if it is piped. */
   get stdout(): ReadableStream<Uint8Array> {
     return this.#process.stdout;
   }
@@ -95,12 +90,10 @@ export class EncodedOutput implements AsyncDisposable {
     return taken;
   }
 
-  /** Kills FFmpeg; pending writes fail. */
   kill(): void {
     this.#process.kill();
   }
 
-  /** Completes the output. */
   async finish(): Promise<void> {
     await this.#guarded(() => this.#process.finish());
   }

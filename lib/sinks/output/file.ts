@@ -15,11 +15,7 @@ import { fileTarget } from "./target.ts";
 /** Options of {@linkcode FileSink}. */
 export interface FileSinkOptions
   extends Omit<EncodedOutputOptions, "stdout" | "beginning">, OverwriteOptions {
-  /**
-   * FFmpeg's name of the format.
-   *
-   * @default the format of the extension
-   */
+  /** FFmpeg's name of the format, if not that of the extension. */
   format?: string;
   /** Called now and then with the size of the file, bytes. */
   onSize?: (bytes: number) => void;
@@ -39,7 +35,6 @@ const NOTABLE = 0.05;
 export class FileSink implements Sink {
   #path: string;
   #options: FileSinkOptions;
-  /** Path that is written to. */
   #part: string | undefined;
   #output: EncodedOutput | undefined;
   #still = false;

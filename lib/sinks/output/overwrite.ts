@@ -10,13 +10,8 @@ export interface OverwriteOptions {
 
 /** Options of {@linkcode checkOutput}. */
 export interface OutputOptions extends OverwriteOptions {
-  /** One image is written. */
   still: boolean;
-  /**
-   * FFmpeg's name of the format.
-   *
-   * @default the format of the extension
-   */
+  /** FFmpeg's name of the format, if not that of the extension. */
   format?: string;
 }
 
@@ -108,7 +103,6 @@ function partName(path: string, number: number): string {
   return `${path.slice(0, at)}.part${number === 1 ? "" : number}${path.slice(at)}`;
 }
 
-/** Folder of a file. */
 export function folderOf(path: string): string {
   const slash = path.lastIndexOf("/");
   return slash < 0 ? "." : path.slice(0, slash + 1);

@@ -10,7 +10,6 @@ export class PipeSink implements Sink {
   #sink: WritableStream<Uint8Array>;
   #writer: NutWriter | undefined;
 
-  /** @param sink standard output */
   constructor(sink: WritableStream<Uint8Array>) {
     this.#sink = sink;
   }
@@ -60,7 +59,6 @@ export class FormattedPipeSink implements Sink {
   /** Why standard output takes no more. */
   #failure: unknown;
 
-  /** @param sink standard output */
   constructor(sink: WritableStream<Uint8Array>, options: FormattedPipeOptions) {
     this.#sink = sink;
     this.#options = options;

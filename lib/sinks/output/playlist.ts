@@ -8,11 +8,7 @@ import { playlistTarget } from "./url_target.ts";
 /** Options of {@linkcode PlaylistSink}. */
 export interface PlaylistSinkOptions
   extends Omit<EncodedOutputOptions, "stdout">, OverwriteOptions {
-  /**
-   * FFmpeg's name of the format, `hls` or `dash`.
-   *
-   * @default the format of the extension
-   */
+  /** `hls` or `dash`, if not that of the extension. */
   format?: string;
 }
 
@@ -26,7 +22,6 @@ export class PlaylistSink implements Sink {
   #output: EncodedOutput | undefined;
   #endless = false;
 
-  /** @param path path of the playlist */
   constructor(path: string, options: PlaylistSinkOptions) {
     this.#path = path;
     this.#options = options;

@@ -7,11 +7,7 @@ export interface OutputTarget {
   name: string;
   /** Type that decides how it is written: an extension in lower case, or a name in its place. */
   type: string;
-  /**
-   * FFmpeg's name of the format.
-   *
-   * @default the format of the extension
-   */
+  /** FFmpeg's name of the format, if not that of the extension. */
   muxer?: string;
   /**
    * It is watched while it is written, live or in segments: as H.264 and AAC, with a keyframe every
@@ -20,7 +16,6 @@ export interface OutputTarget {
   watched?: "live" | "segments";
   /** Each picture is a file of its own. */
   isSequence?: boolean;
-  /** Arguments of the format. */
   options?: readonly string[];
 }
 

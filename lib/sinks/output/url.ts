@@ -6,11 +6,7 @@ import { shownAddress, urlTarget, withoutSecrets } from "./url_target.ts";
 
 /** Options of {@linkcode UrlSink}. */
 export interface UrlSinkOptions extends Omit<EncodedOutputOptions, "stdout"> {
-  /**
-   * FFmpeg's name of the format.
-   *
-   * @default the format of the URL
-   */
+  /** FFmpeg's name of the format, if not that of the URL. */
   format?: string;
   /**
    * Milliseconds in which FFmpeg has to take a frame, or to exit.

@@ -1,8 +1,85 @@
+import { ByteReader, fromStream } from "../../base/byte_reader.ts";
+import { TruncatedError } from "../../base/errors.ts";
 import { type Frame, toSeconds, type VideoStream } from "../../media/frame.ts";
 import { FfmpegProcess } from "../ffmpeg_process.ts";
-import { turned, turnFilters, videoTrim } from "../filters.ts";
-import { rawVideoArguments, readPictures } from "./scaler.ts";
+import { nutInputArguments, turned, turnFilters, videoTrim } from "../filters.ts";
 import type { Size } from "./text_renderer.ts";
+
+/** Options of {@linkcode PictureConverter}. */
+export interface PictureConverterOptions {
+  /** Input stream, raw or encoded. */
+  video: VideoStream;
+  filters: readonly string[];
+  /** Bytes of a picture behind the filters. */
+  size: number;
+  /**
+   * Whole seconds before the beginning in which frames are only decoded.
+   *
+   * @default 0
+   */
+  lead?: number;
+  /** Takes each picture, in memory that is reused for the next unless it returns other memory. */
+  onPicture: (picture: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer> | undefined | void;
+  signal?: AbortSignal;
+}
+
+/** FFmpeg turning frames into raw pictures of one size, with as little delay as possible. */
+export class PictureConverter implements AsyncDisposable {
+  #process: FfmpegProcess;
+  #reading: Promise<void>;
+
+  constructor({ video, filters, size, lead = 0, onPicture, signal }: PictureConverterOptions) {
+    const args = [
+      ...["-v", "error", "-fpsprobesize", "0", "-analyzeduration", "200000"],
+      ...nutInputArguments([video], { lead }),
+      ...["-vf", filters.join(","), "-fps_mode", "passthrough"],
+      // FFmpeg would otherwise delay pictures: one in each thread, small ones up to 32 kB of them.
+      ...["-threads", "1", "-flush_packets", "1", "-f", "rawvideo", "pipe:1"],
+    ];
+    this.#process = new FfmpegProcess("ffmpeg", args, {
+      ...{ streams: [video], lead, stdout: "piped", signal },
+    });
+    this.#reading = readPictures(this.#process.stdout, size, onPicture);
+  }
+
+  /**
+   * Converts a frame.
+   *
+   * @returns false if no more are taken
+   * @throws {ProcessError} if FFmpeg fails
+   */
+  async write(frame: Frame): Promise<boolean> {
+    return await this.#process.write(frame);
+  }
+
+  async finish(): Promise<void> {
+    await this.#process.finish();
+    await this.#reading;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#process[Symbol.asyncDispose]();
+    await this.#reading;
+  }
+}
+
+async function readPictures(
+  stdout: ReadableStream<Uint8Array>,
+  size: number,
+  onPicture: PictureConverterOptions["onPicture"],
+): Promise<void> {
+  const reader = new ByteReader(fromStream(stdout));
+  let picture = new Uint8Array(size);
+  try {
+    while (await reader.peek(1) !== undefined) {
+      picture = await reader.readInto(picture);
+      picture = onPicture(picture) ?? picture;
+    }
+  } catch (error) {
+    // FFmpeg was killed in the middle of a picture, as the sink was disposed.
+    if (!(error instanceof TruncatedError)) throw error;
+  }
+}
 
 /** Pixels of decoded pictures at most; terminals show less. */
 const LARGEST = {
@@ -10,24 +87,16 @@ const LARGEST = {
   graphics: { width: 1280, height: 720 },
 } as const;
 
-/** Options of {@linkcode PictureDecoder}. */
-export interface PictureDecoderOptions {
-  /** Encoded stream. */
-  video: VideoStream;
+/** Options of {@linkcode startDecoder}. */
+export interface PictureDecoderOptions extends Omit<PictureConverterOptions, "filters" | "size"> {
   /** Decoded stream, by {@linkcode decodedStream}. */
   decoded: VideoStream;
-  /** Whole seconds before the beginning in which frames are only decoded. */
-  lead: number;
   /**
    * Timestamp of the first picture to show, seconds.
    *
    * @default all are shown
    */
   from?: number;
-  /** Takes each picture; returns memory for the next if it keeps this one's. */
-  onPicture: (picture: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer> | undefined;
-  /** Kills FFmpeg. */
-  signal?: AbortSignal;
 }
 
 /** Size of a picture with square pixels: others are stretched. */
@@ -50,45 +119,16 @@ export function decodedStream(video: VideoStream, { isText }: { isText: boolean 
   };
 }
 
-/** Decodes packets with FFmpeg, with as little delay as possible. */
-export class PictureDecoder implements AsyncDisposable {
-  #process: FfmpegProcess;
-  #reading: Promise<void>;
-
-  constructor({ video, decoded, lead, from, onPicture, signal }: PictureDecoderOptions) {
-    const { width, height } = decoded;
-    const filters = [
-      ...(from === undefined ? [] : videoTrim(from)),
-      ...turnFilters(video),
-      ...[`scale=${width}:${height}:flags=area`, "format=rgb24"],
-    ];
-    const args = rawVideoArguments(video, filters, { lead });
-    this.#process = new FfmpegProcess("ffmpeg", args, {
-      ...{ streams: [video], lead, stdout: "piped", signal },
-    });
-    this.#reading = readPictures(this.#process, width * height * 3, onPicture);
-  }
-
-  /**
-   * Decodes a packet.
-   *
-   * @returns false if no more are taken
-   * @throws {ProcessError} if it cannot be decoded
-   */
-  async write(frame: Frame): Promise<boolean> {
-    return await this.#process.write(frame);
-  }
-
-  /** Waits until all pictures are out. */
-  async finish(): Promise<void> {
-    await this.#process.finish();
-    await this.#reading;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#process[Symbol.asyncDispose]();
-    await this.#reading;
-  }
+/** Starts a decoder, which delays pictures as little as possible. */
+export function startDecoder(
+  { video, decoded: { width, height }, from, ...options }: PictureDecoderOptions,
+): PictureConverter {
+  const filters = [
+    ...(from === undefined ? [] : videoTrim(from)),
+    ...turnFilters(video),
+    ...[`scale=${width}:${height}:flags=area`, "format=rgb24"],
+  ];
+  return new PictureConverter({ video, filters, size: width * height * 3, ...options });
 }
 
 /** Bytes of packets kept at most; a seek that needs more shows nothing until playback goes on. */
@@ -116,7 +156,7 @@ export class PausedPicture {
     this.#packets.push({ ...frame, data: frame.data.slice() });
     const { from, video } = this.#options;
     if (toSeconds(frame.timestamp, video.timeBase) < from) return;
-    await using decoder = new PictureDecoder(this.#options);
+    await using decoder = startDecoder(this.#options);
     for (const packet of this.#packets) await decoder.write(packet);
     await decoder.finish();
   }

@@ -44,7 +44,6 @@ export class LatestPicture {
     else await settlesWithin(drawing, patience);
   }
 
-  /** Stops drawing. */
   stop(): void {
     this.#stopped = true;
     this.#newest = undefined;

@@ -48,7 +48,6 @@ export function startGuard(restoration: string, settings = ""): TerminalGuard {
 
 /** Callbacks for what happens to the terminal. */
 export interface TerminalListener {
-  /** The size has changed. */
   onResize: () => void;
   /** Ctrl-Z: restores the terminal before the program is stopped. */
   onStop: () => Promise<void>;

@@ -1,8 +1,5 @@
-import { ByteReader, fromStream } from "../../base/byte_reader.ts";
-import { TruncatedError } from "../../base/errors.ts";
 import type { VideoStream } from "../../media/frame.ts";
-import { FfmpegProcess } from "../ffmpeg_process.ts";
-import { nutInputArguments } from "../filters.ts";
+import { PictureConverter } from "./decoder.ts";
 import type { Layout, RenderMode } from "./render_mode.ts";
 
 /** Options of {@linkcode PictureScaler}. */
@@ -12,22 +9,17 @@ export interface PictureScalerOptions {
   mode: RenderMode;
   /** Filters in front of the scaling. */
   filters: readonly string[];
-  /** Current size of pictures. */
   layout: () => Layout;
   /** Takes each scaled picture, in memory that is reused for the next. */
   onPicture: (picture: Uint8Array, layout: Layout) => void;
-  /** Kills FFmpeg. */
   signal?: AbortSignal;
 }
 
-/** FFmpeg scaling to one size. */
 interface Stage {
-  process: FfmpegProcess;
+  converter: PictureConverter;
   layout: Layout;
   /** Pictures written to it. */
   count: number;
-  /** Settles when FFmpeg's output has ended. */
-  reading: Promise<void>;
 }
 
 /**
@@ -40,7 +32,6 @@ export class PictureScaler implements AsyncDisposable {
   #newest: Uint8Array<ArrayBuffer> | undefined;
   /** The picture that was scaled last, or is being scaled. */
   #last: Uint8Array<ArrayBuffer> | undefined;
-  /** Memory for the next picture. */
   #spare: Uint8Array<ArrayBuffer> | undefined;
   #skipped = 0;
   #mustRedraw = false;
@@ -124,8 +115,7 @@ export class PictureScaler implements AsyncDisposable {
         await this.#wake.promise;
       }
     }
-    await this.#stage?.process.finish();
-    await this.#stage?.reading;
+    await this.#stage?.converter.finish();
   }
 
   /**
@@ -150,75 +140,26 @@ export class PictureScaler implements AsyncDisposable {
     // Counted, so that they never decrease after a seek.
     const timestamp = stage.count++;
     const { id } = this.#options.video;
-    return await stage.process.write({ streamId: id, timestamp, keyframe: true, data });
+    return await stage.converter.write({ streamId: id, timestamp, keyframe: true, data });
   }
 
   #start(layout: Layout): Stage {
-    const { video, mode, filters, signal } = this.#options;
+    const { video, mode, filters, signal, onPicture } = this.#options;
     const { width, height } = layout.pixels;
-    const scaling = [...filters, `scale=${width}:${height}:flags=area`, ...mode.filters];
-    const stream = { ...video, timeBase: [1, 25] as const };
-    const process = new FfmpegProcess("ffmpeg", rawVideoArguments(stream, scaling), {
-      ...{ streams: [stream], stdout: "piped", signal },
+    const converter = new PictureConverter({
+      video: { ...video, timeBase: [1, 25] },
+      filters: [...filters, `scale=${width}:${height}:flags=area`, ...mode.filters],
+      size: mode.bytes(layout.pixels),
+      onPicture: (picture) => onPicture(picture, layout),
+      signal,
     });
-    const size = mode.bytes(layout.pixels);
-    const reading = readPictures(
-      process,
-      size,
-      (picture) => this.#options.onPicture(picture, layout),
-    );
-    return { process, layout, count: 0, reading };
+    return { converter, layout, count: 0 };
   }
 
   async #close(): Promise<void> {
     const stage = this.#stage;
-    await stage?.process[Symbol.asyncDispose]();
-    await stage?.reading;
+    await stage?.converter[Symbol.asyncDispose]();
     if (this.#stage === stage) this.#stage = undefined;
-  }
-}
-
-/**
- * FFmpeg's arguments to convert NUT on standard input to raw pictures, with as little delay as
- * possible.
- *
- * @param lead seconds by which the input timestamps are shifted
- */
-export function rawVideoArguments(
-  video: VideoStream,
-  filters: readonly string[],
-  { lead = 0 }: { lead?: number } = {},
-): string[] {
-  return [
-    ...["-v", "error", "-fpsprobesize", "0", "-analyzeduration", "200000"],
-    ...nutInputArguments([video], { lead }),
-    ...["-vf", filters.join(","), "-fps_mode", "passthrough"],
-    // FFmpeg would otherwise delay pictures: one in each thread, small ones up to 32 kB of them.
-    ...["-threads", "1", "-flush_packets", "1", "-f", "rawvideo", "pipe:1"],
-  ];
-}
-
-/**
- * Reads pictures of one size until the output ends.
- *
- * @param onPicture takes each picture, in memory that is reused for the next unless it returns
- * other memory
- */
-export async function readPictures(
-  process: FfmpegProcess,
-  size: number,
-  onPicture: (picture: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer> | undefined | void,
-): Promise<void> {
-  const reader = new ByteReader(fromStream(process.stdout));
-  let picture = new Uint8Array(size);
-  try {
-    while (await reader.peek(1) !== undefined) {
-      picture = await reader.readInto(picture);
-      picture = onPicture(picture) ?? picture;
-    }
-  } catch (error) {
-    // FFmpeg was killed in the middle of a picture, as the sink was disposed.
-    if (!(error instanceof TruncatedError)) throw error;
   }
 }
 

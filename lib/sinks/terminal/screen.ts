@@ -9,7 +9,6 @@ export interface ScreenOptions {
   write: (text: string) => Promise<void>;
   /** Writes text synchronously. */
   writeNow?: (text: string) => void;
-  /** Current columns and rows. */
   size: () => { columns: number; rows: number };
   mode: RenderMode;
   /**
@@ -111,7 +110,6 @@ export class TerminalScreen {
     this.#layout = undefined;
   }
 
-  /** Draws again after {@linkcode suspend}. */
   resume(): void {
     this.#suspended = false;
   }

@@ -13,9 +13,10 @@ import {
 import {
   decodedStream,
   PausedPicture,
-  PictureDecoder,
+  type PictureConverter,
   type PictureDecoderOptions,
   shownSize,
+  startDecoder,
 } from "./decoder.ts";
 import { LatestPicture } from "./latest_picture.ts";
 import { chooseRenderMode, type RenderModeOptions } from "./render_mode.ts";
@@ -29,7 +30,6 @@ const PATIENCE = 1000;
 /** Milliseconds in which the last picture of a video has to be drawn. */
 const LAST_PICTURE = 3000;
 
-/** Notice at the beginning. */
 const HINT = "space: pause   left/right: 10 s   up/down: 60 s   q: quit";
 
 /** Draws pictures in a terminal, in the best mode that it supports. Audio is dropped. */
@@ -40,7 +40,7 @@ export class TerminalSink implements Sink {
   #video: VideoStream | undefined;
   /** Output of the decoder, for encoded video. */
   #decoded: VideoStream | undefined;
-  #decoder: PictureDecoder | undefined;
+  #decoder: PictureConverter | undefined;
   #scaler: PictureScaler | undefined;
   #screen: TerminalScreen | undefined;
   #latest: LatestPicture | undefined;
@@ -52,7 +52,6 @@ export class TerminalSink implements Sink {
   #memory: Uint8Array<ArrayBuffer> | undefined;
   /** Notices from before there was a screen. */
   #early: string[] = [];
-  /** Failure that ended drawing. */
   #failure: unknown;
 
   constructor(terminal: Terminal) {
@@ -186,9 +185,9 @@ export class TerminalSink implements Sink {
     return { style, id, capabilities };
   }
 
-  #decode(from?: number): PictureDecoder | undefined {
+  #decode(from?: number): PictureConverter | undefined {
     const options = this.#decoderOptions(from);
-    return options && new PictureDecoder(options);
+    return options && startDecoder(options);
   }
 
   #decoderOptions(from?: number): PictureDecoderOptions | undefined {
@@ -287,7 +286,6 @@ export interface Terminal {
   style?: TerminalStyle;
   /** It is a terminal and no pipe or file. */
   isTerminal?: boolean;
-  /** It may be queried. */
   canBeAsked?: boolean;
   /**
    * Checks whether sixels reach the screen: tmux reports them whatever terminal it is drawn in.
@@ -299,6 +297,5 @@ export interface Terminal {
   keyboard?: () => Promise<TerminalKeyboard | undefined>;
   /** Original settings of the terminal, as `stty -g` prints them. */
   settings?: () => string | undefined;
-  /** Ends drawing at once. */
   forced?: AbortSignal;
 }

@@ -87,7 +87,6 @@ export class PlayerTimeline implements Timeline {
     if (this.#pausedAt !== undefined) this.#pausedAt = now;
   }
 
-  /** Starts or ends a pause. */
   pause(paused: boolean): void {
     const now = this.#options.now();
     const since = this.#pausedAt;

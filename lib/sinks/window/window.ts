@@ -14,11 +14,9 @@ export type Screen = "x11" | "wayland" | "native";
 
 /** Options of {@linkcode WindowSink}. */
 export interface WindowOptions {
-  /** Closes the window. */
   signal: AbortSignal;
   /** Called for each action of the user in the window. */
   onAction?: (action: PlayAction) => void;
-  /** Called when the user closes the window. */
   onClosed?: () => void;
 }
 
@@ -30,7 +28,6 @@ export class WindowSink implements Sink {
   #still = false;
   /** stdin is closed, so ffplay exiting is expected. */
   #finishing = false;
-  /** Failure of ffplay. */
   #failure: unknown;
   #screen: Screen;
   #options: WindowOptions;

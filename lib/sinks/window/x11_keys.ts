@@ -131,7 +131,6 @@ export class WindowKeys implements AsyncDisposable {
     if (reply !== undefined) this.#symbols = parseKeyboardMapping(reply, setup);
   }
 
-  /** The keyboard layout has changed. */
   async #changeKeyboard(): Promise<void> {
     const before = this.#takenKeys().join();
     await this.#readKeyboard();

@@ -35,19 +35,16 @@ const GET_KEYBOARD_MAPPING = 101;
 /** Attribute of a window that selects its events. */
 const EVENT_MASK_ATTRIBUTE = 1 << 11;
 
-/** Type of numeric properties. */
 const CARDINAL = 6;
 
 /** Any key, in place of a keycode. */
 const ANY_KEY = 0;
 
-/** Any modifiers. */
 const ANY_MODIFIER = 1 << 15;
 
 /** Grabs without freezing the pointer or the keyboard. */
 const ASYNCHRONOUS = 1 | 1 << 8;
 
-/** Mask of button presses. */
 const BUTTON_PRESS_MASK = 1 << 2;
 
 /** Bits of the layout in the state of a key event. */
@@ -55,7 +52,6 @@ const GROUP_SHIFT = 13;
 
 /** Description of a display. */
 export interface XSetup {
-  /** Root window. */
   root: number;
   minKeycode: number;
   maxKeycode: number;
