@@ -44,6 +44,20 @@ export function deadline(milliseconds: number, onExpiry: () => void): Disposable
   return { [Symbol.dispose]: () => clearTimeout(timer) };
 }
 
+/**
+ * Waits for a promise, but no longer than `milliseconds`.
+ *
+ * @returns false if the time is over first; the promise's own failure is then ignored
+ */
+export async function settlesWithin(
+  promise: Promise<unknown>,
+  milliseconds: number,
+): Promise<boolean> {
+  const { promise: late, resolve } = Promise.withResolvers<false>();
+  using _limit = deadline(milliseconds, () => resolve(false));
+  return await Promise.race([promise.then(() => true), late]);
+}
+
 /** Limits how many actions run at once; others wait in order. */
 export class Semaphore {
   #free: number;

@@ -1,7 +1,7 @@
 import { FormatError, messageOf, RequestError } from "../base/errors.ts";
 import { printable } from "../base/log.ts";
 import { formatAddress } from "../net/address.ts";
-import { InstalledFfmpeg } from "../sinks/programs.ts";
+import { InstalledFfmpeg } from "../ffmpeg/version.ts";
 import type { Target } from "./connection/connection.ts";
 import { openCredentials } from "./connection/credentials.ts";
 import { ConnectError, CutError } from "./connection/errors.ts";

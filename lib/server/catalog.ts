@@ -2,13 +2,13 @@ import type { ListEntry } from "../protocol/native/response.ts";
 import type { Library, MediaFile } from "../sources/file/library.ts";
 import type { LiveSources } from "../sources/live/registry.ts";
 
-/** All that can be asked for: live sources first, then the files that none of them hides. */
+/** Lists all media: live sources first, then the files whose names no live source has. */
 export async function listMedia(library: Library, live: LiveSources): Promise<ListEntry[]> {
   const files = (await library.list()).filter(({ name }) => live.find(name) === undefined);
   return [...live.entries(), ...files.map(listEntry)];
 }
 
-/** What the list of media says of a file. */
+/** List entry of a file. */
 export function listEntry({ name, size, info }: MediaFile): ListEntry {
   const { kind, duration, video, audio } = info;
   const codecs = [video?.codec, kind === "image" ? undefined : audio?.codec];

@@ -1,43 +1,41 @@
 import { networkOf } from "../net/address.ts";
 import type { Refusal } from "./metrics/metrics.ts";
 
-/** How many peers may be served at once. */
+/** Limits on connections at once. */
 export interface ConnectionLimits {
-  /** All together. */
   total: number;
-  /** From one address; 0 for no limit of its own. */
+  /** From one IPv4 address or IPv6 network; 0 for no such limit. */
   perAddress: number;
 }
 
-/** A peer's place, or why it has none, until disposed. */
+/** A connection's slot, or the reason why it gets none, until disposed. */
 export interface ConnectionSlot extends Disposable {
   refusal?: Refusal;
 }
 
-/** Peers beyond the limits that are told so at once; further ones are just closed. */
+/** Connections without a slot that may be open to receive the reason; others are closed at once. */
 const MAX_REFUSALS = 16;
 
-/** The places of a server. Those who are told that there is none take nobody's. */
+/** Hands out the connection slots of a server. */
 export class ConnectionLimiter {
   #limits: ConnectionLimits;
   #taken = 0;
   #refusals = 0;
-  /** By what counts as one address, of those who have a place. */
+  /** Slots taken, by network. */
   #byNetwork = new Map<string, number>();
 
   constructor(limits: ConnectionLimits) {
     this.#limits = limits;
   }
 
-  /** How many are taken. */
   get taken(): number {
     return this.#taken;
   }
 
   /**
-   * Gives a peer a place, or the reason why it gets none.
+   * Takes a slot for a peer, or reports why there is none.
    *
-   * @returns `undefined` where there are too many already who are being told such a reason
+   * @returns `undefined` if too many refused peers are connected already
    */
   take(address: string): ConnectionSlot | undefined {
     const network = networkOf(address);

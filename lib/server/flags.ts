@@ -19,26 +19,25 @@ import { DEFAULT_LINGER } from "../sources/live/registry.ts";
 import { parseLiveSource } from "../sources/live/source_spec.ts";
 import {
   DEFAULT_GRACE,
-  DEFAULT_HEAD_CACHE,
   DEFAULT_MAX_PIXELS,
+  DEFAULT_START_CACHE_SIZE,
   type ServerOptions,
-} from "./server.ts";
+} from "./options.ts";
 
-/** Bytes. */
 const MEGABYTE = 1e6;
 
-/** The command line of `stream-server`. */
+/** Flags of `stream-server`. */
 export const SERVER_FLAGS = {
-  media: text("FOLDER", "folder to serve, sub-folders included (./media)", "./media"),
-  image: text("NAME", "what those get who ask for any image", undefined),
-  video: text("NAME", "what those get who ask for any video", undefined),
+  media: text("FOLDER", "folder to serve, with its subfolders (./media)", "./media"),
+  image: text("NAME", "image for requests that name none", undefined),
+  video: text("NAME", "video for requests that name none", undefined),
   live: list(
     "NAME=[FORMAT:]INPUT",
-    "something live beside the files; several times",
+    "a live source; may be repeated",
     parseLiveSource,
   ),
-  "loop-live": toggle("begin live files again at their end"),
-  "live-linger": number("S", "seconds that it runs on without viewers (10)", {
+  "loop-live": toggle("restart live files at their end"),
+  "live-linger": number("S", "seconds it keeps running without viewers (10)", {
     absent: DEFAULT_LINGER,
     bounds: { min: 0, max: 86_400 },
   }),
@@ -47,38 +46,38 @@ export const SERVER_FLAGS = {
     absent: DEFAULT_PORT,
     bounds: { min: 0, max: 65535, integer: true },
   }),
-  "max-clients": number("N", "viewers at once (64); one more is told so", {
+  "max-clients": number("N", "clients at once (64); others get a busy error", {
     absent: 64,
     bounds: { min: 1, max: 100_000, integer: true },
   }),
-  "max-per-address": number("N", "of them from one address (0: as many as there are)", {
+  "max-per-address": number("N", "clients from one address (0, no limit)", {
     absent: 0,
     bounds: { min: 0, max: 100_000, integer: true },
   }),
-  "token-file": text("FILE", "only for those with the token: its first line", undefined),
-  "tls-cert": text("FILE", "encrypt, with this certificate (PEM)", undefined),
-  "tls-key": text("FILE", "its private key (PEM)", undefined),
-  "classic-open": toggle("scripts need no token"),
-  "max-decoders": number<number | undefined>("N", "at once; others wait in line (4 a core)", {
+  "token-file": text("FILE", "require the token in the first line of this file", undefined),
+  "tls-cert": text("FILE", "use TLS with this certificate (PEM)", undefined),
+  "tls-key": text("FILE", "private key of the certificate (PEM)", undefined),
+  "classic-open": toggle("let scripts in without the token"),
+  "max-decoders": number<number | undefined>("N", "decoders at once (4 per core); others queue", {
     absent: undefined,
     bounds: { min: 1, max: 10_000, integer: true },
   }),
-  "max-pixels": number("N", `of a picture in a file (${DEFAULT_MAX_PIXELS})`, {
+  "max-pixels": number("N", `pixels of the largest picture (${DEFAULT_MAX_PIXELS})`, {
     absent: DEFAULT_MAX_PIXELS,
     bounds: { min: 1, max: 2 ** 31 - 1, integer: true },
   }),
-  cache: number("MB", "for how recent answers began (128); 0 for nothing", {
-    absent: DEFAULT_HEAD_CACHE / MEGABYTE,
+  cache: number("MB", "start-up cache for recent media (128); 0 for none", {
+    absent: DEFAULT_START_CACHE_SIZE / MEGABYTE,
     bounds: { min: 0, max: 1_000_000 },
   }),
-  grace: number("S", "seconds that answers may take when SIGTERM ends it (5)", {
+  grace: number("S", "seconds responses may take after SIGTERM (5)", {
     absent: DEFAULT_GRACE,
     bounds: { min: 0, max: 86_400 },
   }),
-  metrics: text("[ADDR:]PORT", "tell over HTTP: /metrics /healthz /readyz", undefined),
-  "log-level": choice(LOG_LEVELS, "how much is told on stderr (info)", "info"),
-  "log-format": choice(LOG_FORMATS, "how it is written, json for machines (human)", "human"),
-  completions: choice(SHELLS, "print what the shell completes flags by", undefined),
+  metrics: text("[ADDR:]PORT", "serve /metrics, /healthz and /readyz over HTTP", undefined),
+  "log-level": choice(LOG_LEVELS, "lowest level to log on stderr (info)", "info"),
+  "log-format": choice(LOG_FORMATS, "format of the log (human)", "human"),
+  completions: choice(SHELLS, "print completions for the shell", undefined),
   version: toggle("print the version and exit"),
   help: toggle("print this and exit"),
 };
@@ -86,23 +85,22 @@ export const SERVER_FLAGS = {
 /** Values of {@linkcode SERVER_FLAGS}. */
 export type ServerFlags = FlagValues<typeof SERVER_FLAGS>;
 
-/** What a command line asks for. */
+/** Action that a command line asks for. */
 export type ServerAction =
-  /** A text is to be printed. */
   | { kind: "print"; text: string }
   | { kind: "serve"; flags: ServerFlags };
 
 /**
- * Reads the command line.
+ * Parses a command line.
  *
- * @throws {UsageError} where it asks for nothing that can be done
+ * @throws {UsageError} if the flags cannot be used
  */
 export function parseServerFlags(args: readonly string[]): ServerAction {
   const flags = parseFlags(SERVER_FLAGS, args);
   if (flags.help) return { kind: "print", text: serverUsage() };
   if (flags.version) return { kind: "print", text: `stream-server ${VERSION}\n` };
   if (flags.completions === undefined) {
-    checkTogether(flags);
+    checkPairs(flags);
     return { kind: "serve", flags };
   }
   const text = completionScript(flags.completions, "stream-server", SERVER_FLAGS);
@@ -110,7 +108,7 @@ export function parseServerFlags(args: readonly string[]): ServerAction {
 }
 
 /** @throws {UsageError} for flags that need each other */
-function checkTogether(flags: ServerFlags): void {
+function checkPairs(flags: ServerFlags): void {
   for (const [one, other] of [["tls-cert", "tls-key"], ["tls-key", "tls-cert"]] as const) {
     if (flags[one] === undefined || flags[other] !== undefined) continue;
     throw new UsageError(`Cannot use --${one} alone: expected --${other} with it`);
@@ -118,10 +116,10 @@ function checkTogether(flags: ServerFlags): void {
 }
 
 /**
- * What the server is to do, by its flags.
+ * Converts flags to the options of a server.
  *
- * @param token that of the environment; a file that a flag names counts more
- * @throws {UsageError} for a place for metrics that is none
+ * @param token from the environment; the file of a flag takes precedence
+ * @throws {UsageError} if the address for metrics cannot be used
  */
 export function toServerOptions(
   flags: ServerFlags,
@@ -138,7 +136,7 @@ export function toServerOptions(
     maxPerAddress: flags["max-per-address"],
     maxDecoders: flags["max-decoders"],
     maxPixels: flags["max-pixels"],
-    headCacheSize: flags.cache * MEGABYTE,
+    startCacheSize: flags.cache * MEGABYTE,
     credentials: {
       tokenFile,
       token: tokenFile === undefined ? token : undefined,
@@ -150,29 +148,29 @@ export function toServerOptions(
   };
 }
 
-/** What `stream-server --help` prints. */
+/** Text of `stream-server --help`. */
 export function serverUsage(): string {
   const flags = describeFlags(SERVER_FLAGS, {
-    "What is served": ["media", "image", "video"],
-    "What is shown live": ["live", "loop-live", "live-linger"],
-    "To whom": [
+    "Files": ["media", "image", "video"],
+    "Live sources": ["live", "loop-live", "live-linger"],
+    "Clients": [
       ...["host", "port", "max-clients", "max-per-address"] as const,
       ...["token-file", "tls-cert", "tls-key", "classic-open"] as const,
     ],
-    "How much at most": ["max-decoders", "max-pixels", "cache", "grace"],
-    "What is told of it": ["metrics", "log-level", "log-format"],
-    "Also": ["completions", "version", "help"],
+    "Limits": ["max-decoders", "max-pixels", "cache", "grace"],
+    "Logs and metrics": ["metrics", "log-level", "log-format"],
+    "Other": ["completions", "version", "help"],
   });
   return `Usage: stream-server [flags]
 
-Serves a folder of images and videos, and live sources, over TCP, read by
-FFmpeg frame by frame, to stream-client and to scripts that send "get_image" or
-"get_video".
+Serves a folder of images and videos, and live sources, over TCP, frame by
+frame, to stream-client and to scripts that send "get_image" or "get_video".
+FFmpeg decodes them.
 
 ${flags}
-The environment may hold the token, too, in STREAM_TOKEN. On SIGHUP the token
-file, the certificate and its key are read again. SIGTERM ends the server when
-all are served, or the time for that is over; Ctrl-C ends it at once.
+The token may also be set in STREAM_TOKEN. SIGHUP reloads the token file, the
+certificate and its key. SIGTERM stops the server once all responses are sent,
+or after the time of --grace; Ctrl-C stops it at once.
 
 Examples:
   stream-server

@@ -1,63 +1,60 @@
+import { onAbort } from "../base/async.ts";
 import { RequestError } from "../base/errors.ts";
 
-/** What is said to whoever asks for something when the server ends. */
+/** Message to clients that ask for something during a shutdown. */
 const ENDING = "Cannot serve now: the server is ending, try again later, or another one";
 
 /**
- * How a server ends, as its sessions see it: first nothing new is begun, then what is still under
- * way is broken off. Both may come at once.
+ * State of a server's shutdown, shared with its sessions. While it is draining, responses go on but
+ * none begins; once it is stopped, they are broken off. Both may come at once.
  */
 export class Shutdown {
-  #begun = new AbortController();
-  #over = new AbortController();
+  #draining = new AbortController();
+  #stopped = new AbortController();
   #responses = new Set<() => void>();
 
-  /** Fires when nothing new is begun any more. Its reason is what a request is answered with. */
-  get begun(): AbortSignal {
-    return this.#begun.signal;
+  /** Aborts when draining begins. Its reason is the error that new requests get. */
+  get draining(): AbortSignal {
+    return this.#draining.signal;
   }
 
-  /** Fires when what is under way is broken off, for the same reason. */
-  get over(): AbortSignal {
-    return this.#over.signal;
+  /** Aborts when responses are broken off, for the same reason. */
+  get stopped(): AbortSignal {
+    return this.#stopped.signal;
   }
 
-  /** Calls back, with the reason, when nothing new is begun any more, unless disposed before. */
-  whenBegun(callback: (reason: unknown) => void): Disposable {
-    const { signal } = this.#begun;
-    const tell = () => callback(signal.reason);
-    if (signal.aborted) tell();
-    else signal.addEventListener("abort", tell);
-    return { [Symbol.dispose]: () => signal.removeEventListener("abort", tell) };
+  /** Runs an action, with the reason, when draining begins, unless disposed before. */
+  onDraining(action: (reason: unknown) => void): Disposable {
+    const { signal } = this.#draining;
+    return onAbort(signal, () => action(signal.reason));
   }
 
-  /** How many answers are under way. */
   get responses(): number {
     return this.#responses.size;
   }
 
   /**
-   * Says that an answer begins, until what is returned is disposed.
+   * Registers a response until it is disposed.
    *
-   * @param breakOff called where time is over before the answer is
-   * @throws {RequestError} `busy` where nothing new is begun
+   * @param stop called if the response has to be broken off
+   * @throws {RequestError} `busy` if the server is draining
    */
-  response(breakOff: () => void): Disposable {
-    this.#begun.signal.throwIfAborted();
-    this.#responses.add(breakOff);
-    return { [Symbol.dispose]: () => void this.#responses.delete(breakOff) };
+  addResponse(stop: () => void): Disposable {
+    this.#draining.signal.throwIfAborted();
+    this.#responses.add(stop);
+    return { [Symbol.dispose]: () => void this.#responses.delete(stop) };
   }
 
-  /** Lets nothing new begin. Harmless when repeated. */
-  begin(): void {
-    this.#begun.abort(new RequestError("busy", ENDING));
+  /** Refuses new requests. Harmless when repeated. */
+  drain(): void {
+    this.#draining.abort(new RequestError("busy", ENDING));
   }
 
-  /** Breaks off what is under way. Harmless when repeated. */
-  breakOff(): void {
-    this.begin();
-    if (this.#over.signal.aborted) return;
-    this.#over.abort(this.#begun.signal.reason);
-    for (const breakOff of [...this.#responses]) breakOff();
+  /** Breaks off the responses under way. Harmless when repeated. */
+  stop(): void {
+    this.drain();
+    if (this.#stopped.signal.aborted) return;
+    this.#stopped.abort(this.#draining.signal.reason);
+    for (const stop of [...this.#responses]) stop();
   }
 }

@@ -1,39 +1,47 @@
-/** What strangers can do to a server, by where it listens and how it is guarded. Pure. */
-import { isLoopback } from "../net/address.ts";
-
-/** How a server is guarded. */
-export interface Guards {
-  /** A token is needed. */
-  token: boolean;
-  /** Nothing is sent that others can read. */
-  tls: boolean;
-  /** Scripts are served whatever the token. */
-  scriptsOpen: boolean;
-}
+import type { Logger } from "../base/log.ts";
+import { findLacks } from "../ffmpeg/sandbox.ts";
+import { InstalledFfmpeg } from "../ffmpeg/version.ts";
+import { Library } from "../sources/file/library.ts";
+import { refuseSameNames, refuseUnknownFormats } from "../sources/live/source_spec.ts";
+import { Credentials } from "./auth/credentials.ts";
+import { DEFAULT_MAX_PIXELS, type ServerOptions } from "./options.ts";
+import { Server } from "./server.ts";
 
 /**
- * What the one who starts a server has to know of what its address means.
+ * Checks FFmpeg, the folder, the live sources and the credentials, then opens the ports.
  *
- * @returns sentences, none where the server is safe
+ * @throws {Error} with what to do about it, if the server cannot do its work
  */
-export function startupWarnings(hostname: string, { token, tls, scriptsOpen }: Guards): string[] {
-  if (isLoopback(hostname)) return [];
-  const said: string[] = [];
-  if (!token && !tls) {
-    said.push(
-      `Anybody who reaches ${hostname} can watch: there is no token and no TLS; see --token-file, ` +
-        "--tls-cert and --tls-key",
-    );
-  } else if (!token) {
-    said.push(`Anybody who reaches ${hostname} can watch: there is no token; see --token-file`);
-  } else if (!tls) {
-    said.push(
-      `Anybody on the way to ${hostname} can read the token and what is sent: there is no TLS; ` +
-        "see --tls-cert and --tls-key",
-    );
+export async function startServer(options: ServerOptions, logger: Logger): Promise<Server> {
+  const live = options.live?.sources ?? [];
+  refuseSameNames(live);
+  const names = live.map(({ name }) => name);
+  const library = new Library(options.media, {
+    otherNames: names,
+    maxPixels: options.maxPixels ?? DEFAULT_MAX_PIXELS,
+    probeTimeout: options.timeouts?.probe,
+  });
+  await using installed = new InstalledFfmpeg();
+  const versions = await installed.describe("ffmpeg", "ffprobe");
+  const dialect = await installed.dialect();
+  for (const line of await findLacks()) logger.log("warn", line);
+  await refuseUnknownFormats(live);
+  for (const name of [options.defaults.image, options.defaults.video]) {
+    if (name !== undefined && !names.includes(name)) await library.find(name);
   }
-  if (token && scriptsOpen) {
-    said.push(`Any script that reaches ${hostname} can watch without the token: --classic-open`);
+  for (const name of names) {
+    if (!await library.has(name)) continue;
+    logger.log("warn", `"${name}" is the name of a file, too: the live source is what is shown`);
   }
-  return said;
+  const credentials = await Credentials.open(options.credentials ?? {}, logger);
+  const server = new Server(options, { library, credentials, dialect, logger });
+  try {
+    await server.listen();
+  } catch (error) {
+    await server[Symbol.asyncDispose]();
+    throw error;
+  }
+  // Last, since a server that cannot start prints its reason alone.
+  logger.log("info", versions);
+  return server;
 }

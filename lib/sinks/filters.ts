@@ -1,11 +1,7 @@
-/** FFmpeg's arguments for reading frames, as NUT on its standard input. Pure. */
+import type { FfmpegDialect } from "../ffmpeg/version.ts";
+import type { AudioStream, StreamDescription, VideoStream } from "../media/frame.ts";
 
-/** FFmpeg's filters that show encoded streams as they are meant to be. Pure. */
-
-/** FFmpeg's filters that give pictures a format and a size that a file, and its players, take. Pure. */
-import type { StreamDescription, VideoStream } from "../media/frame.ts";
-
-/** FFmpeg's option for a matrix is named unlike what it calls it itself. */
+/** Values of `-colorspace` by FFmpeg's names of the matrices, which differ. */
 const MATRIX_OPTIONS = new Map([
   ["gbr", "rgb"],
   ...["bt709", "fcc", "bt470bg", "smpte170m", "smpte240m", "bt2020nc", "bt2020c", "ictcp"]
@@ -15,18 +11,17 @@ const MATRIX_OPTIONS = new Map([
 const RANGE_OPTIONS = new Set(["tv", "pc"]);
 
 /**
- * FFmpeg's arguments that open standard input as the described streams. NUT does not carry the
- * colour range and matrix, so they are named here.
+ * FFmpeg's arguments for NUT input with the described streams. NUT carries neither colour range nor
+ * matrix, so they are options.
  *
- * @param lead seconds by which the timestamps of the input are too late: those from before the
- * beginning are negative again behind this
- * @param input what is opened instead of standard input
+ * @param lead seconds by which the timestamps are shifted; FFmpeg shifts them back
+ * @param input what to open instead of standard input
  */
 export function nutInputArguments(
   streams: readonly StreamDescription[],
   { lead = 0, input = "pipe:0" }: { lead?: number; input?: string } = {},
 ): string[] {
-  const { colorRange = "", colorSpace = "" } = pictureOf(streams) ?? {};
+  const { colorRange = "", colorSpace = "" } = videoOf(streams) ?? {};
   const matrix = MATRIX_OPTIONS.get(colorSpace);
   return [
     ...(RANGE_OPTIONS.has(colorRange) ? ["-color_range", colorRange] : []),
@@ -36,27 +31,59 @@ export function nutInputArguments(
   ];
 }
 
-/** The stream of pictures; `undefined` where there is only sound. */
-export function pictureOf(streams: readonly StreamDescription[]): VideoStream | undefined {
+/** The video stream; `undefined` if there is only audio. */
+export function videoOf(streams: readonly StreamDescription[]): VideoStream | undefined {
   return streams.find((stream) => stream.type === "video");
 }
 
-/** FFmpeg's filters that turn pictures clockwise. */
-const TURNS = {
+/** The audio stream; `undefined` if there is only video. */
+export function audioOf(streams: readonly StreamDescription[]): AudioStream | undefined {
+  return streams.find((stream) => stream.type === "audio");
+}
+
+/** FFmpeg 5 calls FLAC in MP4 experimental. */
+export const FLAC_IN_MP4 = ["-strict", "experimental"];
+
+/** NUT has no packet durations; without one, the last FLAC packet would not be played. */
+export const FLAC_DURATIONS = ["-bsf:a", "setts=duration=if(N\\,PTS-PREV_INPTS)"];
+
+/**
+ * Option in front of the input that keeps the rotation of copied packets, if this FFmpeg has one.
+ * FFmpeg counts counterclockwise.
+ */
+export function rotationOption(
+  { rotation }: Pick<VideoStream, "rotation"> = {},
+  rotationBy: FfmpegDialect["rotationBy"] | undefined,
+): string[] {
+  const isUsed = rotation !== undefined && rotationBy === "option";
+  return isUsed ? ["-display_rotation:v:0", `${360 - rotation}`] : [];
+}
+
+/** Tag of the output for the same, if this FFmpeg has no option for it. */
+export function rotationTag(
+  { rotation }: Pick<VideoStream, "rotation">,
+  rotationBy: FfmpegDialect["rotationBy"] | undefined,
+): string[] {
+  const isUsed = rotation !== undefined && rotationBy === "tag";
+  return isUsed ? ["-metadata:s:v:0", `rotate=${360 - rotation}`] : [];
+}
+
+/** Filters by clockwise rotation, degrees. */
+const ROTATIONS = {
   90: ["transpose=clock"],
   180: ["hflip", "vflip"],
   270: ["transpose=cclock"],
 } as const;
 
-/** Slowest and fastest tempo that one `atempo` makes without leaving samples out. */
+/** Tempo range in which one `atempo` drops no samples. */
 const TEMPO = { min: 0.5, max: 2 };
 
-/** Filters that turn pictures the way they are shown; none where that is how they come. */
+/** Filters that apply the rotation of a stream. */
 export function turnFilters({ rotation }: Pick<VideoStream, "rotation">): string[] {
-  return rotation === undefined ? [] : [...TURNS[rotation]];
+  return rotation === undefined ? [] : [...ROTATIONS[rotation]];
 }
 
-/** The same stream as its pictures are when {@linkcode turnFilters} have turned them. */
+/** Describes a stream behind its {@linkcode turnFilters}. */
 export function turned(video: VideoStream): VideoStream {
   const { rotation, width, height, sampleAspectRatio: ratio } = video;
   if (rotation === undefined) return video;
@@ -67,27 +94,27 @@ export function turned(video: VideoStream): VideoStream {
 }
 
 /**
- * Filters that leave out all pictures from before a moment.
+ * Filters that drop video before a time.
  *
- * @param start seconds by the timestamps that the filters see
+ * @param start seconds, in the timestamps that the filters see
  */
-export function pictureTrim(start: number): string[] {
+export function videoTrim(start: number): string[] {
   return [`trim=start=${start}`];
 }
 
 /**
- * Filters that leave out all sound from before a moment, to the sample.
+ * Filters that drop audio before a time, exact to the sample.
  *
- * @param start seconds by the timestamps that the filters see
+ * @param start seconds, in the timestamps that the filters see
  */
-export function soundTrim(start: number): string[] {
+export function audioTrim(start: number): string[] {
   return [`atrim=start=${start}`];
 }
 
 /**
- * Filters that play sound faster or slower, at the pitch it has.
+ * Filters that change the tempo of audio but not its pitch.
  *
- * @param speed above 0, 1 being as it is
+ * @param speed above 0; 1 is unchanged
  */
 export function tempoFilters(speed: number): string[] {
   const filters: string[] = [];
@@ -97,73 +124,75 @@ export function tempoFilters(speed: number): string[] {
   return rest === 1 ? filters : [...filters, `atempo=${Number(rest.toFixed(6))}`];
 }
 
-/** Types whose players mostly know H.264 with 4:2:0 sub-sampling and even sizes only. */
-const WANTS_420 = new Set(
+/** Types whose players mostly support only H.264 with 4:2:0 and even sizes. */
+const H264_TYPES = new Set(
   ["mp4", "m4v", "mov", "3gp", "3g2", "flv", "ts", "m2ts", "f4v", "rtsp", "hls", "dash"],
 );
 
 /**
- * Converts to the usual range. Behind `format` alone, FFmpeg 7.1 and later keep the full one, which
- * the older ones convert, and which not all players know.
+ * Converts to limited range. Behind `format` alone, FFmpeg 7.1 and later keep the full range, which
+ * older versions convert and not all players support.
  */
-const TO_USUAL_RANGE = "scale=out_range=tv";
+const TO_LIMITED_RANGE = "scale=out_range=tv";
 
-/** Pixel formats whose colours are coarser than the picture; in odd sizes H.264 refuses them. */
-const SUB_SAMPLED = /^(yuva?(410|411|420|422|440)p|nv|yuyv|uyvy|yvyu)/;
+/** Pixel formats with chroma subsampling; H.264 refuses them in odd sizes. */
+const SUBSAMPLED = /^(yuva?(410|411|420|422|440)p|nv|yuyv|uyvy|yvyu)/;
 
-/** Pixel formats that YUV4MPEG2 has a name for. */
-const OF_Y4M = [
+/** Pixel formats of YUV4MPEG2. */
+const Y4M_FORMATS = [
   ...["yuv420p", "yuv422p", "yuv444p", "yuv411p", "gray"],
   ...["yuv420p10", "yuv422p10", "yuv444p10", "yuv420p12", "yuv422p12", "yuv444p12"],
   ...["gray10", "gray12", "gray16", "yuv420p16", "yuv422p16", "yuv444p16"],
 ];
 
-/** Filters for pictures in a file of this type, with the encoder that is usual for it. */
-export function fittingFilters(picture: VideoStream, type: string): string[] {
-  if (WANTS_420.has(type)) return playableFilters(picture);
-  if (type === "mkv") return exactFilters(picture);
-  if (type === "y4m") return [`format=${OF_Y4M.join("|")}`];
-  // Browsers know VP9 with 4:2:0 only; there may be alpha beside it.
-  const is420 = (picture.pixelFormat ?? "").startsWith("yuv420p");
-  return type === "webm" && !is420 ? [...inUsualRange(picture), "format=yuv420p|yuva420p"] : [];
+/** Filters that make video fit a file type and its default encoder. */
+export function fittingFilters(video: VideoStream, type: string): string[] {
+  if (H264_TYPES.has(type)) return playableFilters(video);
+  if (type === "mkv") return exactFilters(video);
+  if (type === "y4m") return [`format=${Y4M_FORMATS.join("|")}`];
+  // Browsers play VP9 with 4:2:0 only; alpha is allowed.
+  const is420 = (video.pixelFormat ?? "").startsWith("yuv420p");
+  return type === "webm" && !is420 ? [...limitedRange(video), "format=yuv420p|yuva420p"] : [];
 }
 
-/** Formats and sizes stay as they are, but for those together that H.264 cannot have. */
-export function exactFilters(picture: VideoStream): string[] {
-  const { pixelFormat = "" } = picture;
-  if (!isOdd(picture) || !SUB_SAMPLED.test(pixelFormat)) return [];
-  return [`format=${notSubSampled(pixelFormat)}`];
+/**
+ * Keeps formats and sizes, except subsampled formats of odd sizes, which H.264 does not support.
+ */
+export function exactFilters(video: VideoStream): string[] {
+  const { pixelFormat = "" } = video;
+  if (!isOdd(video) || !SUBSAMPLED.test(pixelFormat)) return [];
+  return [`format=${withoutSubsampling(pixelFormat)}`];
 }
 
-/** 4:2:0 formats stay as they are, with all their bits; sizes grow to even by one row or column. */
-function playableFilters(picture: VideoStream): string[] {
-  const { pixelFormat = "", width, height } = picture;
+/** Keeps 4:2:0 formats with their depth; odd sizes grow by one row or column. */
+function playableFilters(video: VideoStream): string[] {
+  const { pixelFormat = "", width, height } = video;
   const is420 = pixelFormat.startsWith("yuv420p") || pixelFormat === "nv12";
   const playable = is420 ? pixelFormat : "yuv420p";
-  if (isOdd(picture)) {
+  if (isOdd(video)) {
     const [right, bottom] = [width % 2, height % 2];
     return [
-      ...inUsualRange(picture),
-      // In sub-sampled formats, padding would lose the last row and column.
-      `format=${notSubSampled(pixelFormat)}`,
+      ...limitedRange(video),
+      // Padding a subsampled format would lose the last row and column.
+      `format=${withoutSubsampling(pixelFormat)}`,
       `pad=${width + right}:${height + bottom}`,
       `fillborders=right=${right}:bottom=${bottom}:mode=smear`,
       `format=${playable}`,
     ];
   }
-  return is420 ? inUsualRange(picture) : [...inUsualRange(picture), `format=${playable}`];
+  return is420 ? limitedRange(video) : [...limitedRange(video), `format=${playable}`];
 }
 
-function inUsualRange({ pixelFormat = "", colorRange }: VideoStream): string[] {
-  return colorRange === "pc" || pixelFormat.startsWith("yuvj") ? [TO_USUAL_RANGE] : [];
+function limitedRange({ pixelFormat = "", colorRange }: VideoStream): string[] {
+  return colorRange === "pc" || pixelFormat.startsWith("yuvj") ? [TO_LIMITED_RANGE] : [];
 }
 
 function isOdd({ width, height }: VideoStream): boolean {
   return width % 2 === 1 || height % 2 === 1;
 }
 
-/** The format of the same depth whose colours are as fine as the picture. */
-function notSubSampled(pixelFormat: string): string {
+/** The 4:4:4 format of the same depth. */
+function withoutSubsampling(pixelFormat: string): string {
   const [, depth = ""] = pixelFormat.match(/^yuva?4\d\dp(\d+[lb]e)$/) ?? [];
   return `yuv444p${depth}`;
 }

@@ -1,68 +1,72 @@
-import { deadline } from "../base/async.ts";
+import { settlesWithin } from "../base/async.ts";
 import { messageOf } from "../base/errors.ts";
 import type { Frame, StreamDescription } from "../media/frame.ts";
 import type { Presentation, Sink } from "./sink.ts";
 
 /** Options of {@linkcode LossySink}. */
 export interface LossySinkOptions {
-  /** Told what has become of the view, where it leaves early. */
-  tell?: (line: string) => void;
-  /** Milliseconds that a view may take for one frame when everything else is over. */
+  /** Receives a line if the view fails or is closed early. */
+  notify?: (line: string) => void;
+  /**
+   * Milliseconds that the view may take for one frame once all frames are in the queue.
+   *
+   * @default 5_000
+   */
   patience?: number;
 }
 
-/** Milliseconds until a view that takes nothing is given up, when everything else is over. */
 const PATIENCE = 5_000;
 
 /**
- * Has a view look on while something else is done that must not suffer from it, such as a
- * recording: what the view does not take in time is left out, and whatever becomes of the view,
- * the rest goes on.
+ * Shows a recording without slowing it down: frames that the view does not take in time are
+ * dropped, and a view that fails does not affect the rest.
  */
 export class LossySink implements Sink {
-  /** There where the view's is: whoever looks has keys. Nobody seeks while this looks on. */
+  /**
+   * Present if the view's is, since that tells whether it handles keys. A recording cannot seek.
+   */
   readonly jump?: (to: number) => Promise<void>;
-  readonly tell?: (line: string) => void;
+  readonly notify?: (line: string) => void;
   readonly showStatus?: (line: string) => void;
   #sink: Sink;
   #options: Required<LossySinkOptions>;
   #queue = new FrameQueue();
-  /** Settled when the view is done with all that it gets. */
-  #looking: Promise<void> = Promise.resolve();
-  #gone = false;
+  /** Settles when the view has taken its last frame. */
+  #showing: Promise<void> = Promise.resolve();
+  #closed = false;
 
-  constructor(sink: Sink, { tell = () => {}, patience = PATIENCE }: LossySinkOptions = {}) {
+  constructor(sink: Sink, { notify = () => {}, patience = PATIENCE }: LossySinkOptions = {}) {
     this.#sink = sink;
-    this.#options = { tell, patience };
-    // Who has the terminal is told by these being there.
+    this.#options = { notify, patience };
+    // Callers check which methods exist to see who has the terminal.
     if (sink.jump !== undefined) this.jump = () => Promise.resolve();
-    if (sink.tell !== undefined) this.tell = (line) => sink.tell?.(line);
+    if (sink.notify !== undefined) this.notify = (line) => sink.notify?.(line);
     if (sink.showStatus !== undefined) this.showStatus = (line) => sink.showStatus?.(line);
   }
 
   async begin(presentation: Presentation): Promise<void> {
     this.#queue = new FrameQueue(presentation.streams, { raw: presentation.encoding === "raw" });
     await this.#attempt(() => this.#sink.begin(presentation));
-    if (!this.#gone) this.#looking = this.#look();
+    if (!this.#closed) this.#showing = this.#showAll();
   }
 
-  /** Never waits, and never fails. */
+  /** Queues a frame. Never waits or fails. */
   show(frame: Frame): Promise<boolean> {
-    if (!this.#gone) this.#queue.push(frame);
-    return Promise.resolve(!this.#gone);
+    if (!this.#closed) this.#queue.push(frame);
+    return Promise.resolve(!this.#closed);
   }
 
   async finish(whole: boolean): Promise<string | undefined> {
     this.#queue.end();
-    await this.#drained();
-    if (!this.#gone) {
+    await this.#drain();
+    if (!this.#closed) {
       await this.#attempt(async () => {
         await this.#sink.finish(whole);
       });
     }
     const { dropped } = this.#queue;
     if (dropped === 0) return undefined;
-    return `the view left out ${dropped} frame${dropped === 1 ? "" : "s"}`;
+    return `the view dropped ${dropped} frame${dropped === 1 ? "" : "s"}`;
   }
 
   pause(paused: boolean): void {
@@ -70,119 +74,116 @@ export class LossySink implements Sink {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#gone = true;
+    this.#closed = true;
     this.#queue.end();
     await this.#sink[Symbol.asyncDispose]();
-    await this.#looking;
+    await this.#showing;
   }
 
-  /** Hands the view one frame after the other, as it takes them. */
-  async #look(): Promise<void> {
+  /** Passes frames to the view as it takes them. */
+  async #showAll(): Promise<void> {
     for await (const frame of this.#queue) {
-      if (this.#gone) return;
+      if (this.#closed) return;
       await this.#attempt(async () => {
-        if (!await this.#sink.show(frame)) this.#lose("The view is closed");
+        if (!await this.#sink.show(frame)) this.#giveUp("The view is closed");
       });
     }
   }
 
-  /** Waits until the view has taken what it still has to get, for as long as it takes anything. */
-  async #drained(): Promise<void> {
-    while (!this.#gone) {
+  /** Waits until the view has taken all queued frames, as long as it takes any. */
+  async #drain(): Promise<void> {
+    while (!this.#closed) {
       const length = this.#queue.length;
-      const over = Promise.withResolvers<"late">();
-      using _limit = deadline(this.#options.patience, () => over.resolve("late"));
-      const outcome = await Promise.race([this.#looking, over.promise]);
-      if (outcome !== "late") return;
+      if (await settlesWithin(this.#showing, this.#options.patience)) return;
       if (this.#queue.length < length) continue;
-      this.#lose("The view took nothing any more, and was closed");
+      this.#giveUp("The view took nothing any more, and was closed");
       await this.#sink[Symbol.asyncDispose]();
     }
-    await this.#looking;
+    await this.#showing;
   }
 
   async #attempt(action: () => Promise<void>): Promise<void> {
     try {
       await action();
     } catch (error) {
-      this.#lose(messageOf(error));
+      this.#giveUp(messageOf(error));
     }
   }
 
-  #lose(reason: string): void {
-    // Who gave it up already knows why.
-    if (!this.#gone) this.#options.tell(`${reason}; the recording goes on`);
-    this.#gone = true;
+  #giveUp(reason: string): void {
+    // Its end has been reported.
+    if (!this.#closed) this.#options.notify(`${reason}; the recording goes on`);
+    this.#closed = true;
   }
 }
 
-/** Pictures that wait at the most: enough for a view that stutters. */
-const MAX_PICTURES = 32;
+/** Video frames in the queue at most: enough for a view that stutters. */
+const MAX_VIDEO = 32;
 
-/** Bytes of all that waits, at the most, but for one frame. */
+/** Bytes in the queue at most; a single frame may be larger. */
 const MAX_BYTES = 64 << 20;
 
-/** Runs of samples, or packets of sound, that wait at the most. */
-const MAX_SOUNDS = 500;
+/** Audio frames in the queue at most. */
+const MAX_AUDIO = 500;
 
-/** What {@linkcode FrameQueue} has to know. */
+/** Options of {@linkcode FrameQueue}. */
 export interface FrameQueueOptions {
-  /** Every frame stands for itself; otherwise pictures refer to the ones since a keyframe. */
+  /**
+   * Frames are raw, so that each can be dropped by itself; encoded ones depend on the last
+   * keyframe.
+   */
   raw: boolean;
 }
 
 /**
- * Copies of frames on their way to somebody who may be slow, bounded. Where there is no room, of raw
- * frames the oldest give way; of encoded ones, those up to the next keyframe are left out.
+ * Bounded queue of frame copies for a slow consumer. If it is full, raw frames replace the oldest
+ * ones; encoded ones are dropped up to the next keyframe.
  */
 export class FrameQueue implements AsyncIterable<Frame> {
-  /** Frames that were left out. */
   dropped = 0;
   #raw: boolean;
-  #pictures: Set<number>;
+  #videoIds: Set<number>;
   #frames: Frame[] = [];
   #bytes = 0;
   #skipping = false;
   #ended = false;
-  #news = Promise.withResolvers<void>();
+  #change = Promise.withResolvers<void>();
 
   constructor(
     streams: readonly StreamDescription[] = [],
     { raw = true }: Partial<FrameQueueOptions> = {},
   ) {
     this.#raw = raw;
-    this.#pictures = new Set(streams.filter(({ type }) => type === "video").map(({ id }) => id));
+    this.#videoIds = new Set(streams.filter(({ type }) => type === "video").map(({ id }) => id));
   }
 
-  /** Frames that wait. */
   get length(): number {
     return this.#frames.length;
   }
 
-  /** Takes a copy of a frame, unless there is no room for it. */
+  /** Adds a copy of a frame, unless there is no room for it. */
   push(frame: Frame): void {
     if (this.#ended) return;
-    const isPicture = this.#pictures.has(frame.streamId);
+    const isVideo = this.#videoIds.has(frame.streamId);
     if (this.#raw) {
-      while (!this.#hasRoom(frame, isPicture)) this.#dropOldest(isPicture);
-    } else if (isPicture && this.#skipping && !frame.keyframe || !this.#hasRoom(frame, isPicture)) {
-      this.#skipping ||= isPicture;
+      while (!this.#hasRoom(frame, isVideo)) this.#dropOldest(isVideo);
+    } else if (isVideo && this.#skipping && !frame.keyframe || !this.#hasRoom(frame, isVideo)) {
+      this.#skipping ||= isVideo;
       this.dropped++;
       return;
     }
-    if (isPicture) this.#skipping = false;
+    if (isVideo) this.#skipping = false;
     this.#frames.push({ ...frame, data: frame.data.slice() });
     this.#bytes += frame.data.byteLength;
-    this.#tell();
+    this.#notify();
   }
 
-  /** Nothing more comes. */
+  /** Closes the queue: iteration ends behind the last frame. */
   end(): void {
     this.#ended = true;
-    this.#tell();
+    this.#notify();
   }
 
-  /** The frames as they come, up to the end. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Frame> {
     while (true) {
       const frame = this.#frames.shift();
@@ -192,30 +193,30 @@ export class FrameQueue implements AsyncIterable<Frame> {
       } else if (this.#ended) {
         return;
       } else {
-        await this.#news.promise;
+        await this.#change.promise;
       }
     }
   }
 
-  #hasRoom({ data }: Frame, isPicture: boolean): boolean {
+  #hasRoom({ data }: Frame, isVideo: boolean): boolean {
     if (this.#frames.length === 0) return true;
     if (this.#bytes + data.byteLength > MAX_BYTES) return false;
-    const same = this.#frames.filter(({ streamId }) => this.#pictures.has(streamId) === isPicture);
-    return same.length < (isPicture ? MAX_PICTURES : MAX_SOUNDS);
+    const same = this.#frames.filter(({ streamId }) => this.#videoIds.has(streamId) === isVideo);
+    return same.length < (isVideo ? MAX_VIDEO : MAX_AUDIO);
   }
 
-  /** Leaves out the oldest of its kind, or, where there is none, the oldest of all. */
-  #dropOldest(isPicture: boolean): void {
+  /** Drops the oldest frame of the same kind, or of any kind if there is none. */
+  #dropOldest(isVideo: boolean): void {
     const index = this.#frames.findIndex(({ streamId }) =>
-      this.#pictures.has(streamId) === isPicture
+      this.#videoIds.has(streamId) === isVideo
     );
     const [frame] = this.#frames.splice(Math.max(0, index), 1);
     this.#bytes -= frame.data.byteLength;
     this.dropped++;
   }
 
-  #tell(): void {
-    this.#news.resolve();
-    this.#news = Promise.withResolvers();
+  #notify(): void {
+    this.#change.resolve();
+    this.#change = Promise.withResolvers();
   }
 }

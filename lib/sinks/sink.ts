@@ -1,58 +1,62 @@
 import type { Description, Encoding, Frame } from "../media/frame.ts";
 
-/** What is shown, and how. */
+/** Media for a sink: its description and how it is played. */
 export interface Presentation extends Description {
-  /** It is one picture, or a series of single ones. */
+  /** One image, or a sequence of single images. */
   still: boolean;
-  /** It has no end of its own, being live, or beginning again for ever; as `live` where absent. */
+  /**
+   * It has no end, since it is live or loops.
+   *
+   * @default live
+   */
   endless?: boolean;
-  /** What was asked for. */
   encoding: Encoding;
-  /** Playing speed, 1 being real time; 0 for as fast as possible. */
+  /** Playback speed; 1 is real time, 0 as fast as possible. */
   speed: number;
   /**
-   * Whole seconds before the beginning in which there are frames, for decoding only; 0 where
-   * there are none.
+   * Whole seconds before the start in which frames lie that are only decoded; 0 if there are none.
    */
   lead: number;
-  /** Seconds at which the first picture lies, below 0 where it is for decoding only. */
+  /** Timestamp of the first video frame, seconds; below 0 if it is only decoded. */
   firstPicture: number;
 }
 
-/** Where frames end up. Each method is called in turn, never two at once. */
+/** Destination of frames. Methods are called one at a time. */
 export interface Sink extends AsyncDisposable {
-  /** Gets ready, before the first frame. */
+  /** Prepares for the first frame. */
   begin(presentation: Presentation): Promise<void>;
   /**
-   * Takes a frame, and its time for it: the next comes when this one is done with.
+   * Takes a frame; resolves when it is ready for the next.
    *
-   * @returns false where the viewer has been closed and wants no more
+   * @returns false if the sink is closed and takes no more
    */
   show(frame: Frame): Promise<boolean>;
   /**
-   * Ends in good order: nothing more comes.
+   * Completes the output after the last frame.
    *
-   * @param whole false where the media was cut short
-   * @returns what the user should know, such as where the file is
+   * @param whole false if the media was cut short
+   * @returns a message for the user, such as the path of the file
    */
   finish(whole: boolean): Promise<string | undefined>;
   /**
-   * Says that what follows comes from elsewhere, since the user went there. Absent where that makes
-   * no difference.
+   * Announces a seek: the next frames come from elsewhere. Absent if that makes no difference.
    *
-   * @param to seconds on the time line of the frames' timestamps; what lies before is for decoding
-   * only, and not to be shown, where frames are not raw
+   * @param to seconds in the frames' timestamps; encoded frames before it are only decoded, not
+   * shown
    */
   jump?(to: number): Promise<void>;
-  /** Says that the user has paused, and nothing more comes, or that it goes on. */
+  /** Announces a pause, during which no frames come, or its end. */
   pause?(paused: boolean): void;
-  /** Takes a line that the user should read, where the viewer has the terminal to itself. */
-  tell?(line: string): void;
-  /** Takes how far it is, in a line that replaces the one before, where it has the terminal. */
+  /** Shows a line to the user, if the sink has the terminal to itself. */
+  notify?(line: string): void;
+  /**
+   * Shows the progress in a line that replaces the last one, if the sink has the terminal to
+   * itself.
+   */
   showStatus?(line: string): void;
 }
 
-/** Looks at nothing: for measuring, and for seeing whether media arrives. */
+/** Creates a sink that discards all frames, for measuring and for checks. */
 export function createNullSink(): Sink {
   return {
     begin: () => Promise.resolve(),
@@ -62,12 +66,10 @@ export function createNullSink(): Sink {
   };
 }
 
-/** What a person can do to what is played, by a key in the terminal or in a window. Pure. */
-
-/** Pause and go on, go back or forward by a bit or by more, or end it. */
+/** Playback action of a key in a terminal or window. */
 export type PlayAction = "pause" | "back" | "forward" | "far_back" | "far_forward" | "quit";
 
-/** Keys by their names, and what they do. */
+/** Actions by the names of keys. */
 const ACTIONS: ReadonlyMap<string, PlayAction> = new Map([
   [" ", "pause"],
   ["p", "pause"],
@@ -79,13 +81,13 @@ const ACTIONS: ReadonlyMap<string, PlayAction> = new Map([
 ]);
 
 /**
- * What a key does; `undefined` for those that do nothing.
+ * Looks up the action of a key.
  *
- * @param key the character it stands for, or `left`, `right`, `up` or `down`
+ * @param key a character, or `left`, `right`, `up` or `down`
  */
 export function actionOf(key: string): PlayAction | undefined {
   return ACTIONS.get(key.toLowerCase());
 }
 
-/** All keys that do something, by the names that {@linkcode actionOf} knows. */
+/** Names of all keys with an action. */
 export const PLAY_KEYS: readonly string[] = [...ACTIONS.keys()];

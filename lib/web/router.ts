@@ -1,6 +1,6 @@
 import { RequestError } from "../base/errors.ts";
 import type { PictureFile } from "../sinks/browser/snapshot.ts";
-import type { InstalledFfmpeg } from "../sinks/programs.ts";
+import type { InstalledFfmpeg } from "../ffmpeg/version.ts";
 import type { Access, Verdict } from "./access.ts";
 import { errorResponse, parseImageQuery, parsePlayQuery } from "./api.ts";
 import { PAGE_FILES } from "./assets.ts";

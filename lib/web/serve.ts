@@ -1,7 +1,7 @@
 import { onAbort } from "../base/async.ts";
 import { messageOf } from "../base/errors.ts";
 import { type Address, formatAddress, isAnyAddress, isLoopback } from "../net/address.ts";
-import type { InstalledFfmpeg } from "../sinks/programs.ts";
+import type { InstalledFfmpeg } from "../ffmpeg/version.ts";
 import { Access } from "./access.ts";
 import { errorResponse } from "./api.ts";
 import { Router } from "./router.ts";

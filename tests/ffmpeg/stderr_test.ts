@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { ProcessError } from "../../lib/base/errors.ts";
 import { hideSecrets, stderrReason, withoutPath } from "../../lib/ffmpeg/stderr.ts";
-import { reasonOf } from "../../lib/sinks/ffmpeg_sink.ts";
+import { reasonOf } from "../../lib/sinks/ffmpeg_process.ts";
 
 function test(name: string, fn: () => void): void {
   Deno.test({ name, permissions: "none", fn });

@@ -1,7 +1,7 @@
 /** Whole conversations with a server, over sockets. */
 import { deadline } from "../../lib/base/async.ts";
 import { FormatError, TruncatedError } from "../../lib/base/errors.ts";
-import type { ServerOptions } from "../../lib/server/server.ts";
+import type { ServerOptions } from "../../lib/server/options.ts";
 import { encodeMessage } from "../../lib/protocol/native/framing.ts";
 import {
   encodeControl,

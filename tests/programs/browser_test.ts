@@ -245,7 +245,7 @@ Deno.test({
     await using browser = await Chromium.start("--mse-video-buffer-size-limit-mb=6");
     const page = await browser.open(`${site.address}#/play/short%20sound.mp4`);
     await page.until(`!${VIDEO}.paused && ${VIDEO}.currentTime > 3`);
-    assertMatch(await page.evaluate(NOTES), /left out/);
+    assertMatch(await page.evaluate(NOTES), /is dropped/);
     await page.press("0");
     await page.until(`${VIDEO}.currentTime < 1 && !${VIDEO}.seeking && !${VIDEO}.paused`);
     await page.until(`!${VIDEO}.paused && ${VIDEO}.currentTime > 3`);

@@ -9,10 +9,10 @@ function test(name: string, fn: () => void): void {
   Deno.test({ name, permissions: "none", fn });
 }
 
-test("Places gives each address so many, and all together so many", () => {
+test("ConnectionLimiter limits the connections of each address and of all", () => {
   const connections = new ConnectionLimiter({ total: 3, perAddress: 2 });
   const taken = ["a", "a", "a", "b", "c"].map((hostname) => connections.take(hostname));
-  assertEquals(taken.map((place) => place?.refusal), [
+  assertEquals(taken.map((slot) => slot?.refusal), [
     ...[undefined, undefined, "address", undefined, "full"],
   ]);
   assertEquals(connections.taken, 3);
@@ -22,7 +22,7 @@ test("Places gives each address so many, and all together so many", () => {
   assertEquals(connections.take("b")?.refusal, "full");
 });
 
-test("Places takes a network of IPv6 for one address", () => {
+test("ConnectionLimiter treats an IPv6 network as one address", () => {
   const connections = new ConnectionLimiter({ total: 9, perAddress: 1 });
   const taken = ["2001:db8::1", "2001:db8::2:1", "2001:db8:0:1::1", "::ffff:10.0.0.1", "10.0.0.1"];
   assertEquals(taken.map((address) => connections.take(address)?.refusal), [
@@ -30,12 +30,12 @@ test("Places takes a network of IPv6 for one address", () => {
   ]);
 });
 
-test("Places has no limit for an address where none is set", () => {
+test("ConnectionLimiter has no limit for an address if none is set", () => {
   const connections = new ConnectionLimiter({ total: 100, perAddress: 0 });
   for (let count = 0; count < 100; count++) assertEquals(connections.take("a")?.refusal, undefined);
 });
 
-test("Places tells only so many that there is none", () => {
+test("ConnectionLimiter bounds the refused connections", () => {
   const connections = new ConnectionLimiter({ total: 1, perAddress: 0 });
   connections.take("a");
   const refused = Array.from({ length: 16 }, () => connections.take("b"));

@@ -14,9 +14,9 @@ Deno.test({
   name: "toServerOptions() takes the memory for how answers began in megabytes",
   permissions: "none",
   fn() {
-    assertStrictEquals(optionsOf().headCacheSize, 128e6);
-    assertStrictEquals(optionsOf("--cache", "0").headCacheSize, 0);
-    assertStrictEquals(optionsOf("--cache", "1.5").headCacheSize, 1_500_000);
+    assertStrictEquals(optionsOf().startCacheSize, 128e6);
+    assertStrictEquals(optionsOf("--cache", "0").startCacheSize, 0);
+    assertStrictEquals(optionsOf("--cache", "1.5").startCacheSize, 1_500_000);
     assertThrows(() => optionsOf("--cache=-1"), UsageError, "--cache");
   },
 });

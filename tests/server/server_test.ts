@@ -1,11 +1,9 @@
 import { assert, assertEquals, assertMatch, assertRejects, assertStrictEquals } from "@std/assert";
 import { RequestError } from "../../lib/base/errors.ts";
 import type { Logger } from "../../lib/base/log.ts";
-import { dialectOf } from "../../lib/ffmpeg/version.ts";
 import { scriptRequest } from "../../lib/protocol/script/framing.ts";
-import { Credentials } from "../../lib/server/auth/credentials.ts";
-import { Server, type ServerOptions, startServer } from "../../lib/server/server.ts";
-import { Library } from "../../lib/sources/file/library.ts";
+import type { ServerOptions } from "../../lib/server/options.ts";
+import { startServer } from "../../lib/server/start.ts";
 import {
   conversationMedia,
   hasIPv6,
@@ -201,23 +199,6 @@ Deno.test("a full server does not wait for long for peers that say nothing", asy
   assertEquals(await silent.readAll(), new Uint8Array(0));
   await server.logged(/ ended: no request within 0\.05 s\n$/);
   assertStrictEquals(await refusedWith(first), undefined);
-});
-
-Deno.test("run() throws what keeps the server from serving, which can be disposed then", async () => {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const broken = Object.create(listener, {
-    accept: { value: () => Promise.resolve(Object.create(null)) },
-    close: { value: () => listener.close() },
-  });
-  const logger: Logger = { log: () => {} };
-  const sources = {
-    library: new Library(media),
-    credentials: await Credentials.open({}, logger),
-    dialect: dialectOf({ name: "5.1", release: [5, 1] }),
-  };
-  const options = { host: "127.0.0.1", port: 0, media, defaults: {}, maxClients: 1 };
-  await using server = new Server(broken, sources, { options, logger });
-  await assertRejects(() => server.run(), TypeError);
 });
 
 Deno.test("a server serves several peers at once", async () => {

@@ -63,7 +63,7 @@ Deno.test({
     await Promise.resolve();
     for (let time = 1; time < 100; time++) assertEquals(await beside.show(frame(time)), true);
     free.resolve(true);
-    assertMatch(`${await beside.finish(true)}`, /^the view left out 6\d frames$/);
+    assertMatch(`${await beside.finish(true)}`, /^the view dropped 6\d frames$/);
     assertEquals(inner.shown.at(-1), 99);
   },
 });
@@ -80,7 +80,7 @@ Deno.test({
         return Promise.resolve();
       },
     });
-    const options = { patience: 10, tell: (line: string) => void told.push(line) };
+    const options = { patience: 10, notify: (line: string) => void told.push(line) };
     await using beside = new LossySink(inner, options);
     await beside.begin(GREYS);
     for (let time = 0; time < 3; time++) assertEquals(await beside.show(frame(time)), true);
@@ -102,11 +102,11 @@ for (
     async fn() {
       const told: string[] = [];
       const gone = Promise.withResolvers<void>();
-      const tell = (line: string) => {
+      const notify = (line: string) => {
         told.push(line);
         gone.resolve();
       };
-      await using beside = new LossySink(view(show), { tell });
+      await using beside = new LossySink(view(show), { notify });
       await beside.begin(GREYS);
       assertEquals(await beside.show(frame(0)), true);
       await gone.promise;
@@ -125,7 +125,7 @@ Deno.test({
     const inner = view(() => Promise.resolve(true), {
       begin: () => Promise.reject(new Error("Cannot run ffplay")),
     });
-    await using beside = new LossySink(inner, { tell: (line) => void told.push(line) });
+    await using beside = new LossySink(inner, { notify: (line) => void told.push(line) });
     await beside.begin(GREYS);
     assertEquals([await beside.show(frame(0)), inner.shown], [false, []]);
     assertEquals(told, ["Cannot run ffplay; the recording goes on"]);
@@ -138,15 +138,15 @@ Deno.test({
   async fn() {
     const told: string[] = [];
     const plain = new LossySink(view(() => Promise.resolve(true)));
-    assertEquals([plain.tell, plain.showStatus, plain.jump], [undefined, undefined, undefined]);
+    assertEquals([plain.notify, plain.showStatus, plain.jump], [undefined, undefined, undefined]);
     const inner = view(() => Promise.resolve(true), {
-      tell: (line) => void told.push(`tell ${line}`),
+      notify: (line) => void told.push(`tell ${line}`),
       showStatus: (line) => void told.push(`status ${line}`),
       pause: (paused) => void told.push(`pause ${paused}`),
       jump: () => Promise.resolve(),
     });
     const beside = new LossySink(inner);
-    beside.tell?.("a");
+    beside.notify?.("a");
     beside.showStatus?.("b");
     beside.pause?.(true);
     await beside.jump?.(1);

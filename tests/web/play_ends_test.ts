@@ -19,7 +19,7 @@ for (const start of [2, 3]) {
     const { headers, video, audio } = await played(response, `out/short${start}.mp4`);
     assertMatch(headers.get("Content-Type") ?? "", /^video\/mp4; codecs="avc1\.\w+"$/);
     assertEquals(JSON.parse(decodeURIComponent(headers.get("X-Notes") ?? "")), [
-      "sound is left out: none of it comes here",
+      "sound is dropped: none of it comes here",
     ]);
     assertAlmostEquals(video[video.length - 1], 3.96, EXACT);
     assertEquals(audio, []);
@@ -35,7 +35,7 @@ for (const start of [10, 100]) {
     const { headers, video, audio } = await played(response, `out/long${start}.mp4`);
     assertMatch(headers.get("Content-Type") ?? "", /^audio\/mp4; codecs="mp4a/);
     assertEquals(JSON.parse(decodeURIComponent(headers.get("X-Notes") ?? "")), [
-      "pictures are left out: none of them come here",
+      "pictures are dropped: none of them come here",
     ]);
     assertEquals(video, []);
     assert(audio[0] <= start + 0.05);

@@ -1,4 +1,5 @@
 import { UsageError } from "../../base/errors.ts";
+import type { FfmpegProgram, InstalledFfmpeg } from "../../ffmpeg/version.ts";
 import { LossySink } from "../../sinks/lossy_sink.ts";
 import {
   checkDestination,
@@ -7,11 +8,10 @@ import {
   needsFfmpeg,
 } from "../../sinks/output/create.ts";
 import { isImageSequence } from "../../sinks/output/image_sequence.ts";
-import { type FfmpegProgram, hasPlayer, type InstalledFfmpeg } from "../../sinks/programs.ts";
 import { createNullSink, type PlayAction, type Sink } from "../../sinks/sink.ts";
-import { canBeAsked, lookOf } from "../../sinks/terminal/capabilities.ts";
+import { canBeAsked, terminalStyle } from "../../sinks/terminal/capabilities.ts";
 import { TerminalSink } from "../../sinks/terminal/terminal.ts";
-import { WindowSink } from "../../sinks/window/window.ts";
+import { hasPlayer, WindowSink } from "../../sinks/window/window.ts";
 import type { ClientFlags, VIEWS } from "../flags.ts";
 import type { Environment } from "../terminal/environment.ts";
 
@@ -51,8 +51,8 @@ export function destinationOf(
   { still }: { still: boolean },
 ): Destination | undefined {
   if (output === undefined) return undefined;
-  const series = every !== undefined || (!still && isImageSequence(output));
-  return { output, overwrite, format, codec, ffmpeg, still, series };
+  const imageSequence = every !== undefined || (!still && isImageSequence(output));
+  return { output, overwrite, format, codec, ffmpeg, still, imageSequence };
 }
 
 /**
@@ -85,7 +85,7 @@ export async function chooseSinks(
     const sink = createSink(chosen, options);
     // A slow view must not delay the recording.
     const isAlone = destination === undefined || chosen === "none";
-    sinks.push(isAlone ? sink : new LossySink(sink, { tell: notify }));
+    sinks.push(isAlone ? sink : new LossySink(sink, { notify }));
     if (destination === undefined && chosen !== "none") {
       programs.push(chosen === "window" ? "ffplay" : "ffmpeg");
     }
@@ -113,7 +113,7 @@ function createSink(
     write: draw,
     writeNow: environment.print,
     size: terminalSize,
-    look: lookOf(variable),
+    style: terminalStyle(variable),
     isTerminal: environment.stdoutIsTerminal,
     canBeAsked: canBeAsked(variable),
     passesSixel,

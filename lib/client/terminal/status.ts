@@ -41,11 +41,11 @@ export class Messages {
   /** Shows a line, if there is one. */
   notify(line: string | undefined): void {
     if (line === undefined) return;
-    if (this.#sink?.tell === undefined) {
+    if (this.#sink?.notify === undefined) {
       this.#progress?.clear();
       return this.#print(line);
     }
-    this.#sink.tell(printable(line));
+    this.#sink.notify(printable(line));
     this.#shown.push(line);
   }
 

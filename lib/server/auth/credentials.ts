@@ -1,40 +1,41 @@
 import { messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
+import { isLoopback } from "../../net/address.ts";
 import { type Certificate, type CertificateFiles, readCertificate } from "../../net/certificate.ts";
 import type { Secret } from "../../net/secret.ts";
 import { readToken } from "../../net/token.ts";
-import { Access } from "./authenticator.ts";
+import { Authenticator } from "./authenticator.ts";
 
-/** Who may watch, and how the server shows that it is itself. */
+/** Options of {@linkcode Credentials}. */
 export interface CredentialOptions {
-  /** A file whose first line is the token. */
+  /** Path of a file whose first line is the token. */
   tokenFile?: string;
-  /** The token, where no file is named. */
+  /** The token, if there is no file. */
   token?: Secret;
-  /** Where these are named, TLS is all that is spoken. */
+  /** Enables TLS, for all connections. */
   certificate?: CertificateFiles;
 }
 
-/** The token and the certificate, which may change while the server runs. */
+/** Token and certificate of a server, which can be reloaded while it runs. */
 export class Credentials {
-  readonly access: Access;
+  readonly authenticator: Authenticator;
   #options: CredentialOptions;
   #logger: Logger;
   #certificate: Certificate | undefined;
   #reading: Promise<void> = Promise.resolve();
-  /** Files will be read that nobody has begun with: that does for all who ask meanwhile. */
+  /** A reload has been asked for and has not begun; it serves all callers until then. */
   #isPending = false;
 
   private constructor(options: CredentialOptions, logger: Logger) {
     this.#options = options;
     this.#logger = logger;
-    this.access = new Access(options.token);
+    this.authenticator = new Authenticator(options.token);
   }
 
   /**
-   * Reads the files for the first time.
+   * Reads the files.
    *
-   * @throws {Error} where one of them cannot be used
+   * @throws {Error} if one of them cannot be used
    */
   static async open(options: CredentialOptions, logger: Logger): Promise<Credentials> {
     const credentials = new Credentials(options, logger);
@@ -43,14 +44,14 @@ export class Credentials {
     return credentials;
   }
 
-  /** What TLS is spoken with from now on; `undefined` where none is. */
+  /** Certificate for new connections; `undefined` without TLS. */
   get certificate(): Certificate | undefined {
     return this.#certificate;
   }
 
   /**
-   * Reads the files again. What connects and asks from then on gets what is in them; of a file that
-   * cannot be used, what was good before is kept, and the log says so.
+   * Reads the files again, for connections and requests from then on. If a file cannot be used, the
+   * previous token or certificate is kept, and an error is logged.
    */
   reload(): Promise<void> {
     if (this.#isPending) return this.#reading;
@@ -78,17 +79,17 @@ export class Credentials {
     }
   }
 
-  /** @returns whether there is one to read */
+  /** @returns false if no file is configured */
   async #readToken(): Promise<boolean> {
     const { tokenFile } = this.#options;
     if (tokenFile === undefined) return false;
     const { token, warning } = await readToken(tokenFile);
     if (warning !== undefined) this.#logger.log("warn", warning);
-    this.access.expect(token);
+    this.authenticator.setToken(token);
     return true;
   }
 
-  /** @returns whether there is one to read */
+  /** @returns false if no file is configured */
   async #readCertificate(): Promise<boolean> {
     const { certificate } = this.#options;
     if (certificate === undefined) return false;
@@ -98,4 +99,44 @@ export class Credentials {
     this.#logger.log("info", `TLS certificate ${found.fingerprint}`);
     return true;
   }
+}
+
+/** Protections of a server. */
+export interface Protections {
+  token: boolean;
+  tls: boolean;
+  /** Scripts are served without the token. */
+  scriptsOpen: boolean;
+}
+
+/**
+ * Warnings about what strangers can do to a server at its address.
+ *
+ * @returns sentences; none for a loopback address
+ */
+export function startupWarnings(
+  hostname: string,
+  { token, tls, scriptsOpen }: Protections,
+): string[] {
+  if (isLoopback(hostname)) return [];
+  const warnings: string[] = [];
+  if (!token && !tls) {
+    warnings.push(
+      `Anybody who reaches ${hostname} can watch: there is no token and no TLS; see --token-file, ` +
+        "--tls-cert and --tls-key",
+    );
+  } else if (!token) {
+    warnings.push(`Anybody who reaches ${hostname} can watch: there is no token; see --token-file`);
+  } else if (!tls) {
+    warnings.push(
+      `Anybody on the way to ${hostname} can read the token and what is sent: there is no TLS; ` +
+        "see --tls-cert and --tls-key",
+    );
+  }
+  if (token && scriptsOpen) {
+    warnings.push(
+      `Any script that reaches ${hostname} can watch without the token: --classic-open`,
+    );
+  }
+  return warnings;
 }

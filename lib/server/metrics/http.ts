@@ -9,31 +9,31 @@ import { deadline } from "../../base/async.ts";
 import { messageOf } from "../../base/errors.ts";
 import { type Address, formatAddress } from "../../net/address.ts";
 
-/** Milliseconds that answers under way may take at the end. */
+/** Milliseconds that responses may take during a shutdown. */
 const GRACE = 1000;
 
-/** Connections at once; one more is closed. Whoever holds them takes none of those of viewers. */
+/** Connections at once; further ones are closed. They take no slots of viewers. */
 const MAX_CONNECTIONS = 32;
 
-/** Waits for those who ask, milliseconds: Deno's own server has none. */
+/** Timeouts of `node:http`, milliseconds. Deno's own HTTP server has none. */
 const TIMEOUTS = { headersTimeout: 10_000, requestTimeout: 10_000, keepAliveTimeout: 60_000 };
 
-/** What can be asked. */
+/** What the endpoints report. */
 export interface Status {
-  /** The numbers, and the type of their text. */
+  /** Metrics as text, and its media type. */
   metrics(): Promise<{ text: string; type: string }>;
-  /** Whether whoever asks for media now would be served. */
+  /** Whether a request for media would be served now. */
   isReady(): boolean;
 }
 
-/** What may be other than usual. */
-export interface StatusServerOptions {
+/** Options of {@linkcode startMetricsServer}. */
+export interface MetricsServerOptions {
   maxConnections?: number;
   timeouts?: typeof TIMEOUTS;
 }
 
-/** Answers `/metrics`, `/healthz` and `/readyz` over HTTP. */
-export class StatusServer implements AsyncDisposable {
+/** Serves `/metrics`, `/healthz` and `/readyz` over HTTP. */
+export class MetricsServer implements AsyncDisposable {
   #server: HttpServer;
   #closed: Promise<void> | undefined;
 
@@ -41,14 +41,13 @@ export class StatusServer implements AsyncDisposable {
     this.#server = server;
   }
 
-  /** Where it listens. */
   get address(): Address {
     const address = this.#server.address();
     if (address === null || typeof address === "string") throw new Error("Cannot tell: not there");
     return { hostname: address.address, port: address.port };
   }
 
-  /** Ends it, and waits until it is gone. */
+  /** Closes it, and waits until all connections are closed. */
   [Symbol.asyncDispose](): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;
@@ -64,24 +63,24 @@ export class StatusServer implements AsyncDisposable {
 }
 
 /**
- * Begins to answer.
+ * Starts an HTTP server for the metrics.
  *
- * @throws {Error} with what to do, where it cannot listen there
+ * @throws {Error} with what to do about it, if it cannot listen
  */
-export async function startStatusServer(
+export async function startMetricsServer(
   { hostname, port }: Address,
   status: Status,
-  { maxConnections = MAX_CONNECTIONS, timeouts = TIMEOUTS }: StatusServerOptions = {},
-): Promise<StatusServer> {
+  { maxConnections = MAX_CONNECTIONS, timeouts = TIMEOUTS }: MetricsServerOptions = {},
+): Promise<MetricsServer> {
   const checks = { connectionsCheckingInterval: Math.min(1000, timeouts.headersTimeout) };
   const server = createServer({ ...timeouts, ...checks }, (request, response) => {
-    answer(request, response, status);
+    respond(request, response, status);
   });
   server.maxConnections = maxConnections;
   try {
     server.listen(port, hostname);
     await once(server, "listening");
-    return new StatusServer(server);
+    return new MetricsServer(server);
   } catch (cause) {
     const isTaken = cause instanceof Error && "code" in cause && cause.code === "EADDRINUSE";
     throw new Error(
@@ -92,31 +91,31 @@ export async function startStatusServer(
   }
 }
 
-/** Never throws: whoever asks gets to know at the most that something went wrong. */
-async function answer(
+/** Never rejects; a failure becomes a 500 without details. */
+async function respond(
   request: IncomingMessage,
   response: ServerResponse,
   status: Status,
 ): Promise<void> {
-  const { code, text, headers } = await toAnswer(request, status).catch(() => FAILED);
+  const { code, text, headers } = await toReply(request, status).catch(() => FAILED);
   response.writeHead(code, { ...HEADERS, ...headers });
   response.end(text);
 }
 
-interface Answer {
+interface Reply {
   code: number;
   text: string;
   headers?: Record<string, string>;
 }
 
-const FAILED: Answer = { code: 500, text: "Cannot tell now\n" };
+const FAILED: Reply = { code: 500, text: "Cannot tell now\n" };
 
-async function toAnswer({ method, url = "" }: IncomingMessage, status: Status): Promise<Answer> {
+async function toReply({ method, url = "" }: IncomingMessage, status: Status): Promise<Reply> {
   if (method !== "GET" && method !== "HEAD") {
     const headers = { Allow: "GET, HEAD" };
     return { code: 405, text: `Cannot ${method} here: expected GET\n`, headers };
   }
-  // Proxies may ask for a whole address (RFC 9112, 3.2.2).
+  // Proxies may send an absolute URL (RFC 9112, 3.2.2).
   switch (url.replace(/^http:\/\/[^/]*/i, "").split("?", 1)[0]) {
     case "/metrics": {
       const { text, type } = await status.metrics();

@@ -1,67 +1,62 @@
-/** What one answer has sent so far. */
+/** Frames and bytes that one response has sent. */
 export interface Counts {
-  /** Pictures. */
   frames: number;
-  /** Frames of sound. */
   audioFrames: number;
-  /** Bytes of both. */
   bytes: number;
-  /** Frames of both that were left out. */
+  /** Frames of both that were dropped. */
   dropped: number;
 }
 
-/** Numbers that somebody may want to know at any moment. */
+/** Current values, read when the metrics are. */
 export interface Gauges {
-  /** Peers that have a place. */
+  /** Connections that hold a slot. */
   viewers: () => number;
-  /** Decoders that run. */
   decoders: () => number;
-  /** Requests that wait for one. */
+  /** Requests that wait for a decoder. */
   waiting: () => number;
-  /** Live sources that are being read, once for each rendition. */
+  /** Running live feeds: each source once for each rendition. */
   liveFeeds: () => number;
-  /** Bytes that are set aside for frames. */
+  /** Bytes reserved for frames. */
   frameMemory: () => number;
-  /** Bytes that how recent answers began takes. */
-  headMemory: () => number;
+  /** Bytes of the start-up cache. */
+  startCacheMemory: () => number;
 }
 
-/** Why connections are turned away: the server is full, or has enough of one address. */
+/** Reasons to refuse a connection: the server is full, or the address has all its connections. */
 export const REFUSALS = ["full", "address"] as const;
 
 /** One of {@linkcode REFUSALS}. */
 export type Refusal = typeof REFUSALS[number];
 
-/** Takes note of what a server does. */
+/** Records what a server does. */
 export interface Metrics {
-  /** Says where the numbers are to be had. */
+  /** Registers the functions that give current values. */
   watch(gauges: Gauges): void;
-  /** Counts what an answer sends, whenever somebody looks, until what is returned is disposed. */
+  /** Counts what a response sends, until disposed. */
   follow(counts: () => Counts): Disposable;
   /**
-   * Takes note of a frame that is about to be sent.
+   * Records a frame that is about to be sent.
    *
-   * @param seconds behind the moment at which a file's frame was due, or since a live one came
+   * @param seconds since a file's frame was due, or since a live frame was captured
    */
   sending(source: "file" | "live", seconds: number): void;
   /**
-   * Takes note of a request that is over.
+   * Records the end of a request.
    *
-   * @param result one of few words
+   * @param result one of a few words
    */
-  answered(result: string, seconds: number): void;
-  /** Takes note of an answer that begins with what was remembered of one before. */
-  remembered(): void;
-  /** Takes note of a connection that was turned away. */
-  refused(reason: Refusal): void;
+  requestEnded(result: string, seconds: number): void;
+  /** Counts a response that begins from the start-up cache. */
+  startCacheHit(): void;
+  connectionRefused(reason: Refusal): void;
 }
 
-/** Where nobody wants to know. */
+/** Discards everything, for servers without metrics. */
 export const NO_METRICS: Metrics = {
   watch() {},
   follow: () => ({ [Symbol.dispose]() {} }),
   sending() {},
-  answered() {},
-  remembered() {},
-  refused() {},
+  requestEnded() {},
+  startCacheHit() {},
+  connectionRefused() {},
 };

@@ -1,37 +1,36 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import { type Counts, type Gauges, type Metrics, type Refusal, REFUSALS } from "./metrics.ts";
 
-/** Seconds that requests take: a list, a picture, a short video, a long one, a camera all day. */
+/** Seconds of requests: a list, an image, a short video, a long one, a camera all day. */
 const REQUEST_BUCKETS = [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 600, 3600, 36_000];
 
-/** Seconds that frames are late by; from half a second on, viewers may have them left out. */
+/** Seconds by which frames are late; from half a second on, they may be dropped. */
 const LATENESS_BUCKETS = [0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
-/** An answer, and what of it has been counted. */
-interface Followed {
+/** A response, and the part of its counts that the metrics include already. */
+interface TrackedResponse {
   counts: () => Counts;
   counted: Counts;
 }
 
-/** Metrics in the text format of Prometheus. */
 export class PrometheusMetrics implements Metrics {
   #registry = new Registry();
-  #followed = new Set<Followed>();
-  #frames = this.#counter("stream_frames_sent_total", "Frames of pictures and sound sent", "type");
-  #dropped = this.#counter("stream_frames_dropped_total", "Frames left out for slow viewers");
+  #tracked = new Set<TrackedResponse>();
+  #frames = this.#counter("stream_frames_sent_total", "Frames of video and audio sent", "type");
+  #dropped = this.#counter("stream_frames_dropped_total", "Frames dropped for slow viewers");
   #bytes = this.#counter("stream_bytes_sent_total", "Bytes of frames sent, without headers");
-  #refused = this.#counter(
+  #connectionRefused = this.#counter(
     "stream_connections_refused_total",
-    "Connections that were turned away",
+    "Connections refused",
     "reason",
   );
-  #remembered = this.#counter(
+  #startCacheHit = this.#counter(
     "stream_head_hits_total",
-    "Answers that began with what was remembered of one before",
+    "Responses that began from the start-up cache",
   );
   #requests = new Histogram({
     name: "stream_request_seconds",
-    help: "Seconds from a request to the end of its answer",
+    help: "Seconds from a request to the end of its response",
     labelNames: ["result"],
     buckets: REQUEST_BUCKETS,
     registers: [this.#registry],
@@ -39,47 +38,51 @@ export class PrometheusMetrics implements Metrics {
   #lateness = {
     file: this.#histogram(
       "stream_frame_lateness_seconds",
-      "Seconds between the moment at which a frame of a file is due and its being written",
+      "Seconds from when a frame of a file is due until it is written",
     ),
     live: this.#histogram(
       "stream_live_frame_age_seconds",
-      "Seconds between the capture of a live frame and its being written",
+      "Seconds from the capture of a live frame until it is written",
     ),
   };
 
   constructor() {
-    // Present from the beginning, so that a rate has something to begin from.
+    // Present from the start, so that rates can be computed.
     for (const type of ["video", "audio"]) this.#frames.inc({ type }, 0);
-    for (const reason of REFUSALS) this.#refused.inc({ reason }, 0);
+    for (const reason of REFUSALS) this.#connectionRefused.inc({ reason }, 0);
     const memory = (kind: "rss" | "heapUsed") => () => Deno.memoryUsage()[kind];
-    this.#gauge("stream_resident_memory_bytes", "Memory that the process takes", memory("rss"));
+    this.#gauge("stream_resident_memory_bytes", "Memory of the process", memory("rss"));
     this.#gauge("stream_heap_bytes", "Memory of JavaScript objects", memory("heapUsed"));
   }
 
   watch(gauges: Gauges): void {
-    this.#gauge("stream_viewers", "Peers that are connected and have a place", gauges.viewers);
-    this.#gauge("stream_decoders", "Decoders that run", gauges.decoders);
+    this.#gauge("stream_viewers", "Connections that hold a slot", gauges.viewers);
+    this.#gauge("stream_decoders", "Running decoders", gauges.decoders);
     this.#gauge("stream_decoders_waiting", "Requests that wait for a decoder", gauges.waiting);
-    this.#gauge("stream_live_feeds", "Live sources being read, by rendition", gauges.liveFeeds);
+    this.#gauge(
+      "stream_live_feeds",
+      "Running live feeds, one for each rendition",
+      gauges.liveFeeds,
+    );
     this.#gauge(
       "stream_frame_memory_bytes",
-      "Memory that is set aside for frames",
+      "Memory reserved for frames",
       gauges.frameMemory,
     );
     this.#gauge(
       "stream_head_memory_bytes",
-      "Memory that the remembered beginnings of answers take",
-      gauges.headMemory,
+      "Memory of the start-up cache",
+      gauges.startCacheMemory,
     );
   }
 
   follow(counts: () => Counts): Disposable {
     const nothing = { frames: 0, audioFrames: 0, bytes: 0, dropped: 0 };
-    const followed = { counts, counted: nothing };
-    this.#followed.add(followed);
+    const tracked = { counts, counted: nothing };
+    this.#tracked.add(tracked);
     return {
       [Symbol.dispose]: () => {
-        if (this.#followed.delete(followed)) this.#count(followed);
+        if (this.#tracked.delete(tracked)) this.#count(tracked);
       },
     };
   }
@@ -88,38 +91,38 @@ export class PrometheusMetrics implements Metrics {
     this.#lateness[source].observe(Math.max(0, seconds));
   }
 
-  answered(result: string, seconds: number): void {
+  requestEnded(result: string, seconds: number): void {
     this.#requests.observe({ result }, seconds);
   }
 
-  remembered(): void {
-    this.#remembered.inc();
+  startCacheHit(): void {
+    this.#startCacheHit.inc();
   }
 
-  refused(reason: Refusal): void {
-    this.#refused.inc({ reason });
+  connectionRefused(reason: Refusal): void {
+    this.#connectionRefused.inc({ reason });
   }
 
-  /** The type of {@linkcode PrometheusMetrics.text}, as a header says it. */
+  /** Media type of {@linkcode PrometheusMetrics.text}. */
   get contentType(): string {
     return this.#registry.contentType;
   }
 
-  /** All that is known now. */
+  /** Current metrics in the text format of Prometheus. */
   async text(): Promise<string> {
-    for (const followed of this.#followed) this.#count(followed);
+    for (const tracked of this.#tracked) this.#count(tracked);
     return await this.#registry.metrics();
   }
 
-  /** Adds what an answer has sent since it was looked at last. */
-  #count(followed: Followed): void {
-    const { counted } = followed;
-    const { frames, audioFrames, bytes, dropped } = followed.counts();
+  /** Adds what a response has sent since the last call. */
+  #count(tracked: TrackedResponse): void {
+    const { counted } = tracked;
+    const { frames, audioFrames, bytes, dropped } = tracked.counts();
     this.#frames.inc({ type: "video" }, frames - counted.frames);
     this.#frames.inc({ type: "audio" }, audioFrames - counted.audioFrames);
     this.#bytes.inc(bytes - counted.bytes);
     this.#dropped.inc(dropped - counted.dropped);
-    followed.counted = { frames, audioFrames, bytes, dropped };
+    tracked.counted = { frames, audioFrames, bytes, dropped };
   }
 
   #counter(name: string, help: string, ...labelNames: string[]): Counter {

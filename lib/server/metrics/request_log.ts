@@ -4,26 +4,25 @@ import { networkOf } from "../../net/address.ts";
 import type { EndReport } from "../../protocol/native/response.ts";
 import type { Counts, Metrics } from "./metrics.ts";
 
-/** Whose requests they are. */
-export interface PeerOfRecord {
-  /** Its IP address. */
+/** The peer that sent a request. */
+export interface LoggedPeer {
   address: string;
-  /** Tells who it is with every event. */
+  /** Adds the peer to every event. */
   logger: Logger;
 }
 
-/** What was asked for, as far as that could be read. */
-export interface About {
+/** What the request asks for, as far as it could be read. */
+export interface RequestInfo {
   command?: string;
   name?: string;
   wire?: "classic";
 }
 
-/** How a request ended that was neither answered to its end nor refused. */
-export type Broken = "cut" | "shutdown";
+/** Result of a request whose connection ended first. */
+export type ConnectionEnd = "cut" | "shutdown";
 
-/** Numbers the requests of a server, and has what becomes of them told and counted. */
-export class Records {
+/** Numbers the requests of a server, logs them and counts them in the metrics. */
+export class RequestLog {
   #metrics: Metrics;
   #quota: LogQuota;
   #count = 0;
@@ -33,75 +32,74 @@ export class Records {
     this.#quota = quota;
   }
 
-  /** Whether one more event of a peer is told. */
-  isTold({ address }: Pick<PeerOfRecord, "address">): boolean {
+  /** Whether one more event of a peer may be logged; see {@linkcode LogQuota}. */
+  isLogged({ address }: Pick<LoggedPeer, "address">): boolean {
     return this.#quota.take(networkOf(address));
   }
 
-  /** Begins the record of a request. */
-  begin(about: About, peer: PeerOfRecord): RequestRecord {
+  /** Records the begin of a request. */
+  begin(about: RequestInfo, peer: LoggedPeer): RequestRecord {
     this.#count++;
     const logger = withFields(peer.logger, { request: this.#count });
     return new RequestRecord(about, {
       logger,
       metrics: this.#metrics,
-      isTold: this.isTold(peer),
+      isLogged: this.isLogged(peer),
     });
   }
 }
 
-/** What becomes of one request: a line in the log when it begins and one when it ends, numbers. */
+/** One request: logged when it begins and ends, and counted in the metrics. */
 export class RequestRecord {
-  /** Tells whose request an event belongs to. */
+  /** Adds the request's number to every event. */
   readonly logger: Logger;
-  readonly #about: About;
+  readonly #about: RequestInfo;
   readonly #metrics: Metrics;
-  readonly #isTold: boolean;
+  readonly #isLogged: boolean;
   readonly #begun = performance.now();
   #counts: (() => Counts) | undefined;
   #following: Disposable | undefined;
 
   constructor(
-    about: About,
-    { logger, metrics, isTold }: { logger: Logger; metrics: Metrics; isTold: boolean },
+    about: RequestInfo,
+    { logger, metrics, isLogged }: { logger: Logger; metrics: Metrics; isLogged: boolean },
   ) {
     this.#about = { ...about };
     this.logger = logger;
     this.#metrics = metrics;
-    this.#isTold = isTold;
-    if (isTold && about.command !== undefined) logger.log("info", "request begins", { ...about });
+    this.#isLogged = isLogged;
+    if (isLogged && about.command !== undefined) logger.log("info", "request begins", { ...about });
   }
 
-  /** Says what the answer is about, where the request did not. */
+  /** Sets the name of the media, if the request left it to the server. */
   named(name: string): void {
     this.#about.name = name;
   }
 
-  /** Says where it stands how much has been sent. */
+  /** Registers the counts of what is sent. */
   follow(counts: () => Counts): void {
     this.#counts = counts;
     this.#following = this.#metrics.follow(counts);
   }
 
-  /** Takes note of a frame that is about to be sent, as {@linkcode Metrics.sending} does. */
+  /** Records a frame that is about to be sent, see {@linkcode Metrics.sending}. */
   sending(source: "file" | "live", seconds: number): void {
     this.#metrics.sending(source, seconds);
   }
 
-  /** Ends it with an answer that came to its end, or was stopped by the peer or the server's end. */
+  /** Records a response that is complete, or was stopped by the peer or by the shutdown. */
   done(reason: EndReport["reason"] = "end"): void {
     this.#end(reason === "end" ? "done" : reason);
   }
 
-  /** Ends it with a refusal. */
   refused({ code, message, cause }: RequestError): void {
     const isOwnFault = code === "internal";
     const reason = isOwnFault ? `${message}: ${messageOf(cause)}` : message;
     this.#end(code, { level: isOwnFault ? "error" : "warn", message: reason });
   }
 
-  /** Ends it with a connection that is gone. */
-  broken(result: Broken): void {
+  /** Records the loss of the connection. */
+  broken(result: ConnectionEnd): void {
     this.#end(result);
   }
 
@@ -120,8 +118,8 @@ export class RequestRecord {
   ): void {
     this.#following?.[Symbol.dispose]();
     const elapsed = (performance.now() - this.#begun) / 1000;
-    this.#metrics.answered(result, elapsed);
-    if (!this.#isTold && level !== "error") return;
+    this.#metrics.requestEnded(result, elapsed);
+    if (!this.#isLogged && level !== "error") return;
     const seconds = Number(elapsed.toFixed(3));
     this.logger.log(level, message, { ...this.#about, result, seconds, ...this.#sent() });
   }

@@ -9,8 +9,8 @@ import type { Library, MediaFile } from "../../sources/file/library.ts";
 import type { MediaOptions } from "../../sources/file/plan.ts";
 import type { DecoderSemaphore, MemoryBudget } from "../../sources/limits.ts";
 import type { LiveSources } from "../../sources/live/registry.ts";
-import type { Access } from "../auth/authenticator.ts";
-import type { Records, RequestRecord } from "../metrics/request_log.ts";
+import type { Authenticator } from "../auth/authenticator.ts";
+import type { RequestLog, RequestRecord } from "../metrics/request_log.ts";
 import type { Controls } from "../playback/controls.ts";
 import type { ResponseWriter } from "../playback/sender.ts";
 import type { Shutdown } from "../shutdown.ts";
@@ -47,7 +47,7 @@ export interface SessionContext {
   live: LiveSources;
   defaults: Defaults;
   /** Checks tokens. */
-  access: Access;
+  authenticator: Authenticator;
   /** The script protocol, which has no tokens, is served even if a token is required. */
   scriptsOpen?: boolean;
   /** Limits the memory of the frames of all viewers. */
@@ -59,7 +59,7 @@ export interface SessionContext {
   /** Paces the frames of files. */
   clock?: Clock;
   /** Logs and counts requests. */
-  records: Records;
+  requestLog: RequestLog;
   /** IP address of the peer. */
   address: string;
   logger: Logger;

@@ -98,7 +98,7 @@ class NativeSession {
       const error = new RequestError("bad_request", message);
       expired.resolve({ value: { kind: "refused", error, isLast: true } });
     });
-    using _shutdown = this.#context.shutdown.whenBegun(() => {
+    using _shutdown = this.#context.shutdown.onDraining(() => {
       // Queued requests still get a response, if only an error.
       if (this.#queued === 0) expired.resolve({});
     });
@@ -173,17 +173,18 @@ class NativeSession {
   }
 
   async #refuse({ error, isLast }: Inquiry & { kind: "refused" }): Promise<void> {
-    const { records, logger } = this.#context;
+    const { requestLog, logger } = this.#context;
     // The last one is no whole request.
-    if (!isLast) records.begin({}, this.#context).refused(error);
-    else if (records.isTold(this.#context)) logger.log("warn", `refused: ${error.message}`);
+    if (!isLast) requestLog.begin({}, this.#context).refused(error);
+    else if (requestLog.isLogged(this.#context)) logger.log("warn", `refused: ${error.message}`);
     await this.#connection.send("error", encodeError(error));
   }
 
   async #respond({ request, controls }: Inquiry & { kind: "request" }): Promise<void> {
-    const { timeouts, library, live, access, records, idleTimeout, shutdown } = this.#context;
+    const { timeouts, library, live, authenticator, requestLog, idleTimeout, shutdown } =
+      this.#context;
     const { command, name } = request;
-    const record = records.begin({ command, name }, this.#context);
+    const record = requestLog.begin({ command, name }, this.#context);
     const pings = setInterval(() => this.#ping(), timeouts.ping);
     const limit = timeouts.life ?? IDLE_TIMEOUT;
     using _idle = idleTimeout.watch(limit, () => {
@@ -195,11 +196,11 @@ class NativeSession {
     const signal = AbortSignal.any([this.#context.signal, cancel.signal]);
     try {
       const refusal = await runRequest(record, this.#context, async () => {
-        using _response = shutdown.response(() => {
+        using _response = shutdown.addResponse(() => {
           if (controls.hasBegun) controls.shutDown();
-          else cancel.abort(shutdown.over.reason);
+          else cancel.abort(shutdown.stopped.reason);
         });
-        await access.admit(request.token, { ...this.#context, signal });
+        await authenticator.authenticate(request.token, { ...this.#context, signal });
         if (command === "list_media") {
           await this.#connection.send("list", encodeList(await listMedia(library, live)));
           return undefined;

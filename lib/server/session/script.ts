@@ -31,20 +31,20 @@ export async function runScriptSession(
   context: SessionContext,
   abort: AbortController,
 ): Promise<void> {
-  const { reader, writer, timeouts, records, shutdown } = context;
+  const { reader, writer, timeouts, requestLog, shutdown } = context;
   let bytes: Uint8Array | undefined;
   {
     using _limit = requestTimeout(timeouts, abort);
-    using _shutdown = shutdown.whenBegun((reason) => abort.abort(reason));
+    using _shutdown = shutdown.onDraining((reason) => abort.abort(reason));
     bytes = await reader.peek(SCRIPT_REQUEST_LENGTH);
   }
   if (bytes === undefined) return;
   const command = parseScriptRequest(bytes.subarray(0, SCRIPT_REQUEST_LENGTH));
   using _watch = watchPeer(reader, abort);
-  const record = records.begin({ command, wire: "classic" }, context);
+  const record = requestLog.begin({ command, wire: "classic" }, context);
   await runRequest(record, context, async () => {
     // Behind the end of a response a script takes it for complete: the connection is cut instead.
-    using _response = shutdown.response(() => abort.abort(shutdown.over.reason));
+    using _response = shutdown.addResponse(() => abort.abort(shutdown.stopped.reason));
     await playForScript(command, { ...context, record }, new ScriptResponse(writer));
     return undefined;
   });

@@ -75,9 +75,9 @@ export async function runSession(
     // Detects that a script is gone while no frame is due.
     raw.setKeepAlive();
     if (certificate !== undefined) {
-      using _shutdown = shared.shutdown.whenBegun((reason) => own.abort(reason));
+      using _shutdown = shared.shutdown.onDraining((reason) => own.abort(reason));
       const warn = (line: string) => {
-        if (shared.records.isTold({ address })) logger.log("warn", line);
+        if (shared.requestLog.isLogged({ address })) logger.log("warn", line);
       };
       const secured = await acceptTls(raw, { certificate, timeouts, warn });
       if (secured === undefined) return await linger(raw);
@@ -89,17 +89,17 @@ export async function runSession(
       stallTimeout: timeouts.stall,
       onStall: () => own.abort(new DeadlineError("The peer took nothing for too long")),
     });
-    const isDraining = () => shared.signal.aborted || shared.shutdown.over.aborted;
+    const isDraining = () => shared.signal.aborted || shared.shutdown.stopped.aborted;
     const peer = { address, logger, signal, isDraining, idleTimeout, reader, writer };
     const context = { ...shared, ...peer, timeouts };
     await converse(context, { refusal, abort: own });
     await linger(socket);
   } catch (error) {
     const reason = own.signal.aborted ? own.signal.reason : error;
-    if (!shared.signal.aborted && reason !== shared.shutdown.begun.reason) {
+    if (!shared.signal.aborted && reason !== shared.shutdown.draining.reason) {
       const message = `ended: ${messageOf(reason)}`;
       if (isPeerGone(reason)) logger.log("debug", message);
-      else if (shared.records.isTold({ address })) logger.log("warn", message);
+      else if (shared.requestLog.isLogged({ address })) logger.log("warn", message);
     }
   } finally {
     close();
@@ -177,15 +177,15 @@ async function converse(
   context: SessionContext,
   { refusal, abort }: { refusal?: Refusal; abort: AbortController },
 ): Promise<void> {
-  const { reader, timeouts, logger, records } = context;
+  const { reader, timeouts, logger, requestLog } = context;
   let magic: Uint8Array | undefined;
   {
     using _limit = requestTimeout(timeouts, abort);
-    using _shutdown = context.shutdown.whenBegun((reason) => abort.abort(reason));
+    using _shutdown = context.shutdown.onDraining((reason) => abort.abort(reason));
     magic = await reader.peek(SCRIPT_MAGIC.length);
   }
   if (magic === undefined) return;
-  const mayLog = () => records.isTold(context);
+  const mayLog = () => requestLog.isLogged(context);
   if (isTls(magic)) {
     const reason = "the peer speaks TLS, and there is no certificate; see --tls-cert";
     if (mayLog()) logger.log("warn", `refused: ${reason}`);
@@ -201,9 +201,11 @@ async function converse(
     if (mayLog()) logger.log("warn", `refused: ${logged}`);
     if (isScript) return;
     await refuse(context, new RequestError("busy", message));
-  } else if (isScript && context.access.isGuarded && !context.scriptsOpen) {
+  } else if (isScript && context.authenticator.isRequired && !context.scriptsOpen) {
     const reason = "refused: scripts know no token; --classic-open lets them in";
-    records.begin({ wire: "classic" }, context).refused(new RequestError("unauthorized", reason));
+    requestLog.begin({ wire: "classic" }, context).refused(
+      new RequestError("unauthorized", reason),
+    );
   } else if (isScript) {
     await runScriptSession(context, abort);
   } else {

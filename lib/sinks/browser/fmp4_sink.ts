@@ -1,83 +1,83 @@
 import { ProcessError } from "../../base/errors.ts";
 import type { FfmpegDialect } from "../../ffmpeg/version.ts";
 import { type Frame, type StreamDescription, toSeconds } from "../../media/frame.ts";
-import { FrameSink, reasonOf } from "../ffmpeg_sink.ts";
+import { FfmpegProcess, reasonOf } from "../ffmpeg_process.ts";
 import type { Presentation, Sink } from "../sink.ts";
 import { browserNotes, fragmentArguments } from "./fmp4_args.ts";
 import { mimeTypeOf, readBoxHeader } from "./mp4_codecs.ts";
 
 export { BROWSER_CODECS } from "./fmp4_args.ts";
 
-/** What is known of fragmented MP4 before its first byte. */
+/** Description of fragmented MP4, before its first byte. */
 export interface Fmp4Header {
-  /** The type with exact names of the codecs. */
+  /** Media type with the exact codecs. */
   type: string;
-  /** Seconds on the time line of the frames' timestamps at which the time 0 of the MP4 lies. */
+  /** Time 0 of the MP4, in seconds of the frames' timestamps. */
   zero: number;
-  /** Seconds on that time line at which the first picture lies, or sound where there is none. */
+  /** Timestamp of the first video frame, or audio frame if there is no video, seconds. */
   first: number;
-  /** What is other than it was sent, one sentence each. */
+  /** Sentences about what is not as it was sent. */
   notes: string[];
-  /** What is shown. */
   presentation: Presentation;
 }
 
-/** Where fragmented MP4 goes. Each method is called in turn, never two at once. */
+/** Destination of fragmented MP4. Methods are called one at a time. */
 export interface FragmentTarget {
-  /** Takes what is known, once, before the first byte. */
+  /** Takes the description, once, before the first byte. */
   begin(head: Fmp4Header): void;
-  /** Takes bytes, and its time for them: the next come when these are done with. */
+  /** Takes bytes; resolves when it is ready for more. */
   write(bytes: Uint8Array): Promise<void>;
 }
 
 /** Options of {@linkcode Fmp4Sink}. */
 export interface Fmp4SinkOptions {
-  /** FFmpeg's names of the codecs that the browser plays. */
+  /** Codecs that the browser plays, by FFmpeg's names. */
   can: ReadonlySet<string>;
-  /** Frames come as they come into being, whatever is said of the media. */
+  /** Frames arrive in real time; by default, if the media is live. */
   live?: boolean;
-  /** The spelling of arguments that the installed FFmpeg needs. */
+  /** Argument spelling of the installed FFmpeg. */
   dialect: () => Promise<FfmpegDialect>;
-  /** Ends it at once. */
   signal: AbortSignal;
 }
 
-/** Bytes that the description of all streams may take. */
+/** Bytes of the boxes up to the end of "moov" at most. */
 const MAX_HEAD = 1 << 20;
 
-/** Seconds of one kind that wait for the first of the other, which is left out then; and bytes. */
+/**
+ * Seconds of one stream type, and bytes, that wait for the first frame of the other, which is
+ * dropped after that.
+ */
 const PATIENCE = {
   file: { video: 10, audio: 60 },
-  // Pictures of what is live come with its next keyframe, whenever that is.
+  // Live video starts with its next keyframe, whenever that comes.
   live: { video: 2, audio: Infinity },
   bytes: 128 << 20,
 };
 
-/** Seconds for which the last picture stays, where nothing but sound comes behind it. */
+/** Seconds for which the last picture stays if only audio follows. */
 const LAST = 10;
 
-/** Whole seconds of the MP4 before the beginning: encoded packets may be decoded before it. */
+/** Whole seconds of the MP4 before the beginning, for packets that are only decoded. */
 const LEAD = 1;
 
 /**
- * Has FFmpeg turn everything into fragmented MP4, as browsers play it: packets that the browser
- * knows as they are, the rest as H.264 and AAC. Sound, or pictures, of which nothing comes is
- * left out: FFmpeg would hold all the rest back for it, up to the end.
+ * Converts everything to fragmented MP4 with FFmpeg: packets that the browser plays are copied,
+ * others encoded as H.264 and AAC. A stream without frames is dropped, since FFmpeg would delay all
+ * others for it until the end.
  */
 export class Fmp4Sink implements Sink {
   #target: FragmentTarget;
   #options: Fmp4SinkOptions;
-  #sink: FrameSink | undefined;
+  #process: FfmpegProcess | undefined;
   #presentation: Presentation | undefined;
   #lead = LEAD;
   #notes: string[] = [];
-  /** What came before all streams had something. */
-  #held: Frame[] = [];
-  /** Streams that are passed on. */
+  /** Frames from before all streams had one. */
+  #waiting: Frame[] = [];
   #used: readonly StreamDescription[] = [];
-  /** Settled when all that FFmpeg wrote is handed over; gives what went wrong with that. */
-  #handed: Promise<unknown> = Promise.resolve();
-  /** Seconds at which the first picture, and the first frame, lie. */
+  /** Resolves when FFmpeg's output is written, with the error if that failed. */
+  #output: Promise<unknown> = Promise.resolve();
+  /** Timestamps of the first video frame and of the first frame, seconds. */
   #firstPicture: number | undefined;
   #firstFrame: number | undefined;
 
@@ -89,45 +89,47 @@ export class Fmp4Sink implements Sink {
   async begin(presentation: Presentation): Promise<void> {
     this.#presentation = presentation;
     this.#lead = Math.max(LEAD, presentation.lead);
-    // Raw pictures are too large to wait here.
+    // Raw pictures are too large to wait.
     if (presentation.encoding === "raw") await this.#start(presentation);
   }
 
   async show(frame: Frame): Promise<boolean> {
     const stream = this.#presentation?.streams.find(({ id }) => id === frame.streamId);
     if (stream === undefined) return true;
-    const moment = toSeconds(frame.timestamp, stream.timeBase);
-    this.#firstFrame ??= moment;
-    if (stream.type === "video") this.#firstPicture ??= moment;
-    if (this.#sink !== undefined) return !this.#used.includes(stream) || await this.#write(frame);
-    // The next frame comes where this one lies.
-    this.#held.push({ ...frame, data: frame.data.slice() });
-    return this.#awaits(stream, moment) || await this.#open();
+    const seconds = toSeconds(frame.timestamp, stream.timeBase);
+    this.#firstFrame ??= seconds;
+    if (stream.type === "video") this.#firstPicture ??= seconds;
+    if (this.#process !== undefined) {
+      return !this.#used.includes(stream) || await this.#write(frame);
+    }
+    // The memory of a frame is reused for the next.
+    this.#waiting.push({ ...frame, data: frame.data.slice() });
+    return this.#mustWait(stream, seconds) || await this.#open();
   }
 
   async #write(frame: Frame): Promise<boolean> {
-    return await this.#guarded(async () => await this.#sink?.write(frame) ?? false);
+    return await this.#guarded(async () => await this.#process?.write(frame) ?? false);
   }
 
-  /** Whether the first frames of other streams may still come, after one of a stream. */
-  #awaits({ type }: StreamDescription, moment: number): boolean {
+  /** Whether to wait longer for first frames of other streams, after a frame of one stream. */
+  #mustWait({ type }: StreamDescription, seconds: number): boolean {
     if (this.#missing().length === 0) return false;
-    // Nothing else comes before the beginning of a file than what is decoded for it.
-    const begin = this.#isLive ? this.#firstPicture ?? moment : 0;
+    // Frames before the beginning of a file are there for decoding only.
+    const begin = this.#isLive ? this.#firstPicture ?? seconds : 0;
     const patience = this.#isLive ? PATIENCE.live : PATIENCE.file;
-    if (moment - begin > patience[type]) return false;
-    return this.#held.reduce((sum, { data }) => sum + data.byteLength, 0) < PATIENCE.bytes;
+    if (seconds - begin > patience[type]) return false;
+    return this.#waiting.reduce((sum, { data }) => sum + data.byteLength, 0) < PATIENCE.bytes;
   }
 
   /**
-   * Streams of which nothing has come that is to be shown.
+   * Streams without a frame that is shown.
    *
-   * @param pictures seconds from which on pictures are: one stays until the next
+   * @param pictures seconds from which on pictures count, since one stays until the next
    */
   #missing({ pictures = 0 } = {}): StreamDescription[] {
     return (this.#presentation?.streams ?? []).filter(({ id, type, timeBase }) => {
       const from = this.#isLive ? -Infinity : type === "video" ? pictures : 0;
-      return !this.#held.some(({ streamId, timestamp }) =>
+      return !this.#waiting.some(({ streamId, timestamp }) =>
         streamId === id && toSeconds(timestamp, timeBase) >= from
       );
     });
@@ -137,33 +139,33 @@ export class Fmp4Sink implements Sink {
     return this.#options.live ?? this.#presentation?.live ?? false;
   }
 
-  /** Starts FFmpeg for what has come, and hands that over. */
+  /** Starts FFmpeg, and writes the frames that wait. */
   async #open(missing = this.#missing()): Promise<boolean> {
     const presentation = this.#presentation;
     if (presentation === undefined) return false;
-    // Something has to be there, be it from before the beginning.
+    // At least one stream is needed, even if all its frames are only decoded.
     await this.#start(presentation, missing.length < presentation.streams.length ? missing : []);
-    for (const frame of this.#held.splice(0)) {
+    for (const frame of this.#waiting.splice(0)) {
       const isUsed = this.#used.some(({ id }) => id === frame.streamId);
       if (isUsed && !await this.#write(frame)) return false;
     }
     return true;
   }
 
-  /** @param absent streams that are left out */
+  /** @param dropped streams without frames */
   async #start(
     presentation: Presentation,
-    absent: readonly StreamDescription[] = [],
+    dropped: readonly StreamDescription[] = [],
   ): Promise<void> {
     const { can, dialect, signal } = this.#options;
-    const streams = presentation.streams.filter((stream) => !absent.includes(stream));
+    const streams = presentation.streams.filter((stream) => !dropped.includes(stream));
     this.#used = streams;
     this.#notes = [
       ...browserNotes(streams, { can }),
-      ...absent.map(({ type }) =>
+      ...dropped.map(({ type }) =>
         type === "audio"
-          ? "sound is left out: none of it comes here"
-          : "pictures are left out: none of them come here"
+          ? "sound is dropped: none of it comes here"
+          : "pictures are dropped: none of them come here"
       ),
     ];
     const turns = streams.some((stream) => stream.type === "video" && stream.rotation);
@@ -171,37 +173,37 @@ export class Fmp4Sink implements Sink {
       ...{ can, live: this.#isLive, lead: this.#lead, trims: presentation.lead > 0 },
       rotationBy: turns ? (await dialect()).rotationBy : undefined,
     });
-    const sink = new FrameSink("ffmpeg", args, {
+    const process = new FfmpegProcess("ffmpeg", args, {
       ...{ streams, stdout: "piped", lead: this.#lead, signal },
     });
-    this.#sink = sink;
-    this.#handed = this.#handOver(sink.stdout, presentation).then(
+    this.#process = process;
+    this.#output = this.#forward(process.stdout, presentation).then(
       () => undefined,
       async (error) => {
-        // Nobody takes it any more; FFmpeg would wait for ever.
-        await sink[Symbol.asyncDispose]();
+        // Without a reader, FFmpeg would block for ever.
+        await process[Symbol.asyncDispose]();
         return error ?? new Error("nobody takes it any more");
       },
     );
   }
 
   async finish(): Promise<undefined> {
-    if (this.#held.length > 0) await this.#open(this.#missing({ pictures: -LAST }));
+    if (this.#waiting.length > 0) await this.#open(this.#missing({ pictures: -LAST }));
     await this.#guarded(async () => {
-      await this.#sink?.finish();
+      await this.#process?.finish();
       return true;
     });
-    const failure = await this.#handed;
+    const failure = await this.#output;
     if (failure !== undefined) throw failure;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#sink?.[Symbol.asyncDispose]();
-    await this.#handed;
+    await this.#process?.[Symbol.asyncDispose]();
+    await this.#output;
   }
 
-  /** Hands over what FFmpeg writes, from the description of the streams on. */
-  async #handOver(
+  /** Passes FFmpeg's output on, once the description of the streams is complete. */
+  async #forward(
     stdout: ReadableStream<Uint8Array>,
     presentation: Presentation,
   ): Promise<void> {
@@ -226,14 +228,14 @@ export class Fmp4Sink implements Sink {
     }
   }
 
-  /** Turns FFmpeg's failure into one line. */
+  /** Runs an action, and explains a failure of FFmpeg in one line. */
   async #guarded(action: () => Promise<boolean>): Promise<boolean> {
     try {
       return await action();
     } catch (error) {
       if (!(error instanceof ProcessError)) throw error;
       if (this.#options.signal.aborted) return false;
-      const failure = await this.#handed;
+      const failure = await this.#output;
       if (failure !== undefined) throw failure;
       throw new Error(`Cannot make it playable for the browser: ${reasonOf(error)}`, {
         cause: error,
@@ -242,7 +244,7 @@ export class Fmp4Sink implements Sink {
   }
 }
 
-/** The body of the box that describes the streams; `undefined` while it is not whole. */
+/** Body of the box "moov"; `undefined` until it is complete. */
 function findMoov(bytes: Uint8Array): Uint8Array | undefined {
   for (let at = 0; at < bytes.byteLength;) {
     const box = readBoxHeader(bytes.subarray(at));

@@ -1,29 +1,25 @@
-/** The boxes of MP4 files (ISO/IEC 14496-12, "Object structure"). Pure. */
-
-/** What MP4 files say of their codecs, as browsers want to be told (RFC 6381). Pure. */
 import { FormatError } from "../../base/errors.ts";
 
-/** A box within some bytes. */
+/** A box of an MP4 file (ISO/IEC 14496-12, "Object structure"). */
 export interface Box {
-  /** Its four letters. */
   type: string;
-  /** What is in it, behind its size and letters. */
   body: Uint8Array;
-  /** Bytes from the beginning of the box to that of the next. */
+  /** Size with the header, bytes. */
   size: number;
 }
 
-/** Bytes of a box's size and letters. */
+/** Bytes of a box header: size and type. */
 const HEADER = 8;
 
-/** Bytes of those whose size takes 64 bits. */
+/** Bytes of a box header with a size of 64 bits. */
 const LARGE_HEADER = 16;
 
 /**
- * The first box, as far as its size is there.
+ * Reads the header of the first box.
  *
- * @returns its size in bytes, and its letters; `undefined` where too little is there to tell
- * @throws {FormatError} for a size that cannot be
+ * @returns size of the box and of its header in bytes, and its type; `undefined` if the header is
+ * incomplete
+ * @throws {FormatError} if the size is too small
  */
 export function readBoxHeader(
   bytes: Uint8Array,
@@ -42,9 +38,9 @@ export function readBoxHeader(
 }
 
 /**
- * The boxes that lie side by side.
+ * Reads consecutive boxes.
  *
- * @throws {FormatError} where the last one is not whole
+ * @throws {FormatError} if the last one is incomplete
  */
 export function readBoxes(bytes: Uint8Array): Box[] {
   const boxes: Box[] = [];
@@ -65,7 +61,7 @@ export function readBoxes(bytes: Uint8Array): Box[] {
   return boxes;
 }
 
-/** The first of the boxes in some bytes that lies on a path of letters, such as `mdia/minf`. */
+/** Body of the first box on a path of types, such as `mdia/minf`. */
 export function findBox(bytes: Uint8Array, path: string): Uint8Array | undefined {
   return path.split("/").reduce<Uint8Array | undefined>(
     (body, type) =>
@@ -74,7 +70,7 @@ export function findBox(bytes: Uint8Array, path: string): Uint8Array | undefined
   );
 }
 
-/** Bytes of a sample description's entry before the boxes in it. */
+/** Bytes of a sample entry before its boxes. */
 const VISUAL_ENTRY = 78;
 const AUDIO_ENTRY = 28;
 
@@ -87,15 +83,16 @@ const DESCRIPTOR = { es: 3, config: 4, specific: 5 } as const;
 /** MPEG-4 audio, as an object type (ISO/IEC 14496-1, table 5). */
 const MPEG4_AUDIO = 0x40;
 
-/** What HEVC's constraint bytes are where nothing is said: they are left out from the end. */
+/** Constraint bytes of HEVC; zeros at their end are omitted. */
 const HEVC_CONSTRAINTS = 6;
 
 /**
- * The type of an MP4 file, with exact names of its codecs: `video/mp4; codecs="avc1.64001f,
- * mp4a.40.2"`, or `audio/mp4; …` where there is no picture.
+ * Media type of an MP4 file with exact codecs, as browsers need it (RFC 6381): `video/mp4;
+ * codecs="avc1.64001f, mp4a.40.2"`, or `audio/mp4; …` without video.
  *
  * @param moov body of the box "moov"
- * @throws {FormatError} where it is none, or of a codec that has no such name
+ * @throws {FormatError} if it cannot be read, or a codec has no such name
+ *
  * @example
  * ```ts
  * import { assertThrows } from "@std/assert";
@@ -109,7 +106,7 @@ export function mimeTypeOf(moov: Uint8Array): string {
   if (tracks.length === 0) throw new FormatError(`Cannot read MP4 "moov": it has no track`);
   const entries = tracks.map((track) => {
     const descriptions = findBox(track, "mdia/minf/stbl/stsd");
-    // Version, flags, and the number of entries, of which the first counts.
+    // Behind version, flags and the number of entries; the first entry counts.
     const [entry] = descriptions === undefined ? [] : readBoxes(descriptions.subarray(8));
     if (entry === undefined) throw new FormatError(`Cannot read MP4 "stsd": it has no entry`);
     return nameOf(entry.type, entry.body);
@@ -150,7 +147,7 @@ function nameOf(type: string, entry: Uint8Array): Entry {
   throw new FormatError(`Cannot name the codec "${type}": expected one that browsers play`);
 }
 
-/** @param size bytes of the box that are looked at */
+/** @param size bytes that the box needs at least */
 function need(bytes: Uint8Array, type: string, size: number): Uint8Array {
   const found = findBox(bytes, type);
   if (found !== undefined) return atLeast(size, found, type);
@@ -164,7 +161,7 @@ function atLeast(size: number, bytes: Uint8Array, name: string): Uint8Array {
   );
 }
 
-/** As ISO/IEC 14496-15, annex E.3 has it: profile, compatibility, tier and level, constraints. */
+/** HEVC by ISO/IEC 14496-15, annex E.3: profile, compatibility, tier and level, constraints. */
 function hevcName(config: Uint8Array): string {
   const [, first] = config;
   const space = ["", "A", "B", "C"][first >> 6];
@@ -180,14 +177,13 @@ function hevcName(config: Uint8Array): string {
   ].join(".");
 }
 
-/** A number of 32 bits with the first bit last. */
 function reversed(bits: number): number {
   let result = 0;
   for (let at = 0; at < 32; at++) result = result * 2 + (bits >>> at & 1);
   return result;
 }
 
-/** As "VP Codec ISO Media File Format Binding" has it, with all fields. */
+/** VP9 by "VP Codec ISO Media File Format Binding", with all fields. */
 function vp9Name(config: Uint8Array): string {
   const [profile, level, layout, primaries, transfer, matrix] = config;
   const [depth, subsampling, range] = [layout >> 4, layout >> 1 & 7, layout & 1];
@@ -197,7 +193,7 @@ function vp9Name(config: Uint8Array): string {
   ].join(".");
 }
 
-/** As "AV1 Codec ISO Media File Format Binding" has it, without the optional fields. */
+/** AV1 by "AV1 Codec ISO Media File Format Binding", without the optional fields. */
 function av1Name(config: Uint8Array): string {
   const [, first, second] = config;
   const [profile, level] = [first >> 5, first & 0x1f];
@@ -206,10 +202,10 @@ function av1Name(config: Uint8Array): string {
   return `av01.${profile}.${twoDigits(level)}${tier === 0 ? "M" : "H"}.${twoDigits(depth)}`;
 }
 
-/** Object type, and for MPEG-4 audio the kind of it, from the descriptors of `esds`. */
+/** MPEG audio by the descriptors of `esds`: object type, and for MPEG-4 the audio object type. */
 function mpegAudioName(esds: Uint8Array): string {
   const es = atLeast(4, readDescriptor(esds, DESCRIPTOR.es), "esds");
-  // Id, and flags that announce more, each of a size of its own.
+  // ID, then flags for optional fields, each with its own size.
   const flags = es[2];
   const skipped = 3 + (flags & 0x80 ? 2 : 0) + (flags & 0x40 ? 1 + es[3] : 0) +
     (flags & 0x20 ? 2 : 0);
@@ -223,7 +219,7 @@ function mpegAudioName(esds: Uint8Array): string {
   return `40.${kind === 31 ? 32 + ((first & 7) << 3 | second >> 5) : kind}`;
 }
 
-/** The body of a descriptor, whose size comes in groups of seven bits. */
+/** Body of a descriptor, whose size is stored in groups of seven bits. */
 function readDescriptor(bytes: Uint8Array, tag: number): Uint8Array {
   if (bytes[0] !== tag) {
     throw new FormatError(`Cannot read MP4 "esds": tag ${bytes[0]}, expected ${tag}`);

@@ -1,30 +1,28 @@
 import { ProcessError } from "../../base/errors.ts";
 import type { Frame, StreamDescription } from "../../media/frame.ts";
-import { FrameSink, reasonOf } from "../ffmpeg_sink.ts";
-import { browserPictureArguments } from "./fmp4_args.ts";
+import { FfmpegProcess, reasonOf } from "../ffmpeg_process.ts";
+import { snapshotArguments } from "./fmp4_args.ts";
 
-/** How {@linkcode toBrowserPicture} writes a picture. */
+/** Options of {@linkcode toBrowserPicture}. */
 export interface BrowserPictureOptions {
-  /** `png` keeps everything, `jpeg` is small. */
+  /** `png` is lossless, `jpeg` small. */
   format: "png" | "jpeg";
-  /** Ends it at once. */
   signal: AbortSignal;
 }
 
-/** A file of one picture. */
+/** An image file. */
 export interface PictureFile {
-  /** Its media type. */
   type: string;
   bytes: Uint8Array<ArrayBuffer>;
 }
 
-/** FFmpeg's names of the codecs whose packets are such files. */
+/** Codecs whose packets are such files, by FFmpeg's names. */
 const FILES = { png: "png", jpeg: "mjpeg" } as const;
 
 /**
- * Turns a frame into a file that browsers show, upright and with square pixels.
+ * Converts a frame to an image for browsers, upright and with square pixels.
  *
- * @throws {Error} where FFmpeg cannot
+ * @throws {Error} if FFmpeg fails
  */
 export async function toBrowserPicture(
   frame: Frame,
@@ -34,12 +32,12 @@ export async function toBrowserPicture(
   const type = `image/${format}`;
   const stream = streams.find(({ id }) => id === frame.streamId);
   if (stream !== undefined && isFile(stream, format)) return { type, bytes: frame.data.slice() };
-  const args = browserPictureArguments(streams, format);
-  await using sink = new FrameSink("ffmpeg", args, { streams, stdout: "piped", signal });
-  const written = new Response(sink.stdout).bytes();
+  const args = snapshotArguments(streams, format);
+  await using process = new FfmpegProcess("ffmpeg", args, { streams, stdout: "piped", signal });
+  const written = new Response(process.stdout).bytes();
   try {
-    await sink.write(frame);
-    await sink.finish();
+    await process.write(frame);
+    await process.finish();
   } catch (error) {
     await written;
     signal.throwIfAborted();
@@ -49,7 +47,7 @@ export async function toBrowserPicture(
   return { type, bytes: await written };
 }
 
-/** Whether a stream's packets are such files, and shown as they are. */
+/** Whether a stream's packets are such files, upright and with square pixels. */
 function isFile(stream: StreamDescription, format: "png" | "jpeg"): boolean {
   if (stream.type !== "video" || stream.codec !== FILES[format]) return false;
   const { rotation, sampleAspectRatio: ratio } = stream;

@@ -1,10 +1,7 @@
-/** Which files hold which packets just as they are. Pure. */
-
-/** Which streams' packets an output holds as they are, and why others not. Pure. */
 import type { StreamDescription, VideoStream } from "../../media/frame.ts";
-import { type CodecChoice, holdsOnePicture, type OutputTarget } from "./target.ts";
+import { type CodecChoice, isImageType, type OutputTarget } from "./target.ts";
 
-/** FFmpeg's names of the codecs that a type of file takes and its players know. */
+/** Codecs that a file type supports and its players play, by FFmpeg's names. */
 interface Codecs {
   video: readonly string[];
   audio: readonly string[];
@@ -48,10 +45,10 @@ const TS: Codecs = {
 
 const OGG: Codecs = { video: ["theora", "vp8"], audio: ["vorbis", "opus", "flac"] };
 
-/** Types that are no files, so that their names are no extensions. */
+/** Types that are no file extensions. */
 const STREAMED = new Set(["rtsp", "hls", "dash"]);
 
-/** By extension. What stands in none is encoded anew. */
+/** By extension. Other codecs are re-encoded. */
 const CONTAINERS = new Map<string, Codecs>(Object.entries({
   mp4: MP4,
   m4v: { video: ["h264", "mpeg4"], audio: ["aac", "alac", "ac3"] },
@@ -67,7 +64,7 @@ const CONTAINERS = new Map<string, Codecs>(Object.entries({
   },
   flv: { video: ["h264"], audio: ["aac"] },
   f4v: { video: ["h264"], audio: ["aac"] },
-  // For those who watch meanwhile: what all of their players know.
+  // Watched while they are written: codecs that all players support.
   rtsp: { video: ["h264", "hevc"], audio: ["aac", "opus"] },
   hls: { video: ["h264"], audio: ["aac", "mp3", "ac3"] },
   dash: { video: ["h264"], audio: ["aac"] },
@@ -84,7 +81,7 @@ const CONTAINERS = new Map<string, Codecs>(Object.entries({
   mp2: { video: [], audio: ["mp2"] },
   ac3: { video: [], audio: ["ac3"] },
   flac: { video: [], audio: ["flac"] },
-  // Pictures alone.
+  // Video only.
   h264: { video: ["h264"], audio: [] },
   hevc: { video: ["hevc"], audio: [] },
   y4m: { video: ["wrapped_avframe"], audio: [] },
@@ -92,45 +89,41 @@ const CONTAINERS = new Map<string, Codecs>(Object.entries({
   image2pipe: { video: ["mjpeg", "png"], audio: [] },
 }));
 
-/** Files of one picture, and the codec whose packets are such files, byte for byte. */
-const STILLS = new Map([
+/** Image types, and the codec whose packets are such files byte for byte. */
+const IMAGE_CODECS = new Map([
   ...["jpg", "jpeg"].map((extension): [string, string] => [extension, "mjpeg"]),
   ...["tif", "tiff"].map((extension): [string, string] => [extension, "tiff"]),
   ...["png", "bmp", "webp", "ppm", "pgm", "pam", "qoi", "exr"]
     .map((extension): [string, string] => [extension, extension]),
 ]);
 
-/** Those built like MP4: they can say from where on they are shown, and which way up. */
-const WITH_EDIT_LIST = new Set(["mp4", "m4v", "mov", "m4a"]);
+/** Types based on MP4, which store an edit list and a rotation. */
+const EDIT_LIST_TYPES = new Set(["mp4", "m4v", "mov", "m4a"]);
 
-/** AVI knows no order but that of decoding. */
-const IN_ORDER_ONLY = new Set(["avi"]);
+/** Types that store frames in decode order only. */
+const DECODE_ORDER_TYPES = new Set(["avi"]);
 
 /**
- * Why a file of this type cannot hold a stream's packets just as they are, and be shown as it
- * should be; `undefined` where it can.
+ * Reason why a file type cannot store a stream's packets unchanged; `undefined` if it can.
  *
- * @param extension in lower case, without the dot
+ * @param extension lower case, without the dot
  */
-export function whyNotPackets(extension: string, stream: StreamDescription): string | undefined {
-  // What NUT carries came in NUT.
+export function whyNotCopied(extension: string, stream: StreamDescription): string | undefined {
+  // All streams arrive as NUT.
   const taken = extension === "nut" ||
     CONTAINERS.get(extension)?.[stream.type].includes(stream.codec);
   if (!taken) return notStored(extension, stream);
   if (stream.type === "audio") return undefined;
-  if (IN_ORDER_ONLY.has(extension) && (stream.decodeDelay ?? 0) > 0) {
+  if (DECODE_ORDER_TYPES.has(extension) && (stream.decodeDelay ?? 0) > 0) {
     return `${shown(extension)} keeps no other order than that of showing`;
   }
-  if (stream.rotation === undefined || WITH_EDIT_LIST.has(extension)) return undefined;
+  if (stream.rotation === undefined || EDIT_LIST_TYPES.has(extension)) return undefined;
   return `${shown(extension)} does not say which way up they are`;
 }
 
-/**
- * Why a file of one picture of this type is not, byte for byte, such a stream's packet; `undefined`
- * where it is.
- */
-export function whyNotPacket(extension: string, stream: VideoStream): string | undefined {
-  return STILLS.get(extension) === stream.codec ? undefined : notStored(extension, stream);
+/** Reason why a stream's packets are no files of an image type; `undefined` if they are. */
+export function whyNotCopiedImage(extension: string, stream: VideoStream): string | undefined {
+  return IMAGE_CODECS.get(extension) === stream.codec ? undefined : notStored(extension, stream);
 }
 
 function notStored(extension: string, { codec }: StreamDescription): string {
@@ -141,27 +134,31 @@ function shown(type: string): string {
   return STREAMED.has(type) ? type.toUpperCase() : `.${type}`;
 }
 
-/** Whether files of this type are for sound alone. */
-export function isForSound(extension: string): boolean {
+/** Whether a file type stores only audio. */
+export function isAudioOnly(extension: string): boolean {
   return CONTAINERS.get(extension)?.video.length === 0;
 }
 
-/** Whether files of this type are for pictures alone. */
-export function isForPictures(extension: string): boolean {
+/** Whether a file type stores only video. */
+export function isVideoOnly(extension: string): boolean {
   return CONTAINERS.get(extension)?.audio.length === 0;
 }
 
-/** Seconds that a file begins before its first picture, lest rounding leaves that one out. */
+/**
+ * Seconds by which a file begins before its first picture, so that rounding does not hide the
+ * picture.
+ */
 const SPARE = 0.001;
 
 /**
- * Where a file has to begin that hides what lies before: together with the picture that is shown at
- * the beginning. FFmpeg's readers would show a later one from there on, and be out of sync by it.
+ * Start of an edit list that hides the frames before the beginning: the timestamp of the picture
+ * shown at the beginning. FFmpeg's readers would otherwise show a later one there, and be out of
+ * sync.
  *
- * @param first seconds at which the first picture lies
- * @returns seconds, 0 or less; 0 also where pictures come at no even pace
+ * @param first timestamp of the first picture, seconds
+ * @returns seconds, 0 or less; 0 if the frame rate is not constant
  */
-export function hiddenBeginning({ frameRate }: VideoStream, first: number): number {
+export function editListStart({ frameRate }: VideoStream, first: number): number {
   if (frameRate === undefined || first >= 0) return 0;
   const [numerator, denominator] = frameRate;
   // Timestamps may be rounded to milliseconds.
@@ -169,58 +166,62 @@ export function hiddenBeginning({ frameRate }: VideoStream, first: number): numb
   return Math.min(0, first + count * denominator / numerator - SPARE);
 }
 
-/** Whether players of this type leave out what is stored from before the beginning. */
-export function hidesBeginning(extension: string): boolean {
-  return WITH_EDIT_LIST.has(extension);
+/** Whether a file type stores an edit list, by which players skip frames before the beginning. */
+export function hasEditList(extension: string): boolean {
+  return EDIT_LIST_TYPES.has(extension);
 }
 
-/** What has to be known besides the streams and the target. */
-export interface KeptOptions {
-  /** One picture is to be written. */
+/** Options of {@linkcode copiedStreams}. */
+export interface StreamCopyOptions {
+  /** One image is written. */
   still: boolean;
-  /** The streams are not raw. */
+  /**
+   * The streams are encoded.
+   *
+   * @default false
+   */
   encoded?: boolean;
-  /** What the user chooses. */
+  /** Codecs that the user chose. */
   codec?: CodecChoice;
 }
 
-/** The streams whose packets such an output holds as they are. */
-export function keptStreams(
+/** Streams whose packets an output stores unchanged. */
+export function copiedStreams(
   streams: readonly StreamDescription[],
   target: OutputTarget,
-  { encoded = false, codec = {} }: KeptOptions,
+  { encoded = false, codec = {} }: StreamCopyOptions,
 ): StreamDescription[] {
   if (!encoded) return [];
   return streams.filter((stream) => {
     const chosen = codec[stream.type];
     if (chosen !== undefined) return chosen === "copy";
-    return whyEncodedAnew(stream, target) === undefined;
+    return whyReencoded(stream, target) === undefined;
   });
 }
 
-/** What such an output does not hold as it is sent, and why, unless it was chosen: a sentence each. */
+/** Sentences about the streams that an output re-encodes though the user chose no codec. */
 export function recodingNotes(
   streams: readonly StreamDescription[],
   target: OutputTarget,
-  { still, codec = {} }: KeptOptions,
+  { still, codec = {} }: StreamCopyOptions,
 ): string[] {
   return streams.flatMap((stream) => {
     if (codec[stream.type] !== undefined) return [];
-    const why = whyEncodedAnew(stream, target);
+    const why = whyReencoded(stream, target);
     const { type } = target;
     const isLeftOut = stream.type === "video"
-      ? isForSound(type)
-      : still || holdsOnePicture(type) || isForPictures(type);
+      ? isAudioOnly(type)
+      : still || isImageType(type) || isVideoOnly(type);
     if (why === undefined || isLeftOut) return [];
     const what = stream.type === "audio" ? "sound is" : still ? "the picture is" : "pictures are";
     return [`${what} encoded anew: ${why}`];
   });
 }
 
-function whyEncodedAnew(
+function whyReencoded(
   stream: StreamDescription,
   { type }: OutputTarget,
 ): string | undefined {
-  const alone = holdsOnePicture(type) && stream.type === "video";
-  return alone ? whyNotPacket(type, stream) : whyNotPackets(type, stream);
+  const alone = isImageType(type) && stream.type === "video";
+  return alone ? whyNotCopiedImage(type, stream) : whyNotCopied(type, stream);
 }

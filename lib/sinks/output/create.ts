@@ -6,47 +6,42 @@ import { FileSink } from "./file.ts";
 import { checkImageSequence, ImageSequenceSink } from "./image_sequence.ts";
 import { checkOutput } from "./overwrite.ts";
 import { FormattedPipeSink, PipeSink } from "./pipe.ts";
-import { checkList, PlaylistSink } from "./playlist.ts";
+import { checkPlaylist, PlaylistSink } from "./playlist.ts";
 import { muxerOf, parseCodecChoice } from "./target.ts";
 import { UrlSink } from "./url.ts";
-import { isAddress, isUrlOutput, listPath, urlTarget } from "./url_target.ts";
+import { isAddress, isUrlOutput, playlistPath, urlTarget } from "./url_target.ts";
 
-/** Where to, and how, as the user says it. */
+/** Output as the user names it. */
 export interface Destination {
-  /** A file, a pattern of files, an address, or `-` for standard output. */
+  /** Path of a file, pattern of an image sequence, URL, or `-` for standard output. */
   output: string;
-  /** Replace what exists. */
   overwrite: boolean;
-  /** FFmpeg's name of the format; by the output's name where absent. */
+  /** FFmpeg's name of the format, if not that of the extension. */
   format?: string;
-  /** FFmpeg's encoders of pictures and sound, separated by a comma, one of them may be missing. */
+  /** FFmpeg's encoders, `VIDEO`, `VIDEO,AUDIO` or `,AUDIO`. */
   codec?: string;
-  /** More arguments of FFmpeg's for its output. */
+  /** Additional output arguments for FFmpeg. */
   ffmpeg: readonly string[];
-  /** One picture is to be written. */
   still: boolean;
-  /** It is a series of pictures, a file each. */
-  series: boolean;
+  /** An image sequence is written, one file for each picture. */
+  imageSequence: boolean;
 }
 
-/** What outputs are made from, besides. */
+/** Environment of {@linkcode createOutput}. */
 export interface OutputContext {
-  /** Standard output. */
   stdout: WritableStream<Uint8Array>;
-  /** Ends FFmpeg at once. */
   forced: AbortSignal;
-  /** The spelling of arguments that the installed FFmpeg needs. */
   dialect: () => Promise<FfmpegDialect>;
-  /** Told now and then how many bytes a file has. */
+  /** Called now and then with the size of the file, bytes. */
   onSize?: (bytes: number) => void;
 }
 
-/** The viewer that writes to a destination. */
+/** Creates the sink for a destination. */
 export function createOutput(
   destination: Destination,
   { stdout, forced, dialect, onSize }: OutputContext,
 ): Sink {
-  const { output, overwrite, series, format, ffmpeg: more } = destination;
+  const { output, overwrite, imageSequence, format, ffmpeg: more } = destination;
   const codec = codecOf(destination);
   const options = { overwrite, forced, dialect, format, codec, more };
   if (output === "-") {
@@ -54,36 +49,36 @@ export function createOutput(
     return new FormattedPipeSink(stdout, { ...options, format: format ?? "nut" });
   }
   if (isAddress(output)) return new UrlSink(output, options);
-  if (series) return new ImageSequenceSink(output, options);
-  const list = listPath(output, format);
-  if (list !== undefined) return new PlaylistSink(list, options);
+  if (imageSequence) return new ImageSequenceSink(output, options);
+  const playlist = playlistPath(output, format);
+  if (playlist !== undefined) return new PlaylistSink(playlist, options);
   return new FileSink(output, { ...options, onSize });
 }
 
 /**
- * Finds out whether a destination may be written, before anything is asked of the server.
+ * Checks that a destination can be written, before the server is asked for anything.
  *
- * @throws {Error} where it may not
+ * @throws {Error} if it cannot
  */
 export async function checkDestination(destination: Destination): Promise<void> {
-  const { output, overwrite, series, still, format } = destination;
+  const { output, overwrite, imageSequence, still, format } = destination;
   if (format !== undefined) await checkFormat(format);
   const codec = codecOf(destination);
   if (codec !== undefined) await checkCodecs(codec);
   if (output === "-" || isAddress(output)) return;
-  const list = listPath(output, format);
-  if (series) await checkImageSequence(output, { overwrite });
-  else if (list !== undefined) await checkList(list, { overwrite });
+  const playlist = playlistPath(output, format);
+  if (imageSequence) await checkImageSequence(output, { overwrite });
+  else if (playlist !== undefined) await checkPlaylist(playlist, { overwrite });
   else await checkOutput(output, { overwrite, still, format });
 }
 
 /**
- * Finds what contradicts itself in a destination.
+ * Checks that the options of a destination fit together.
  *
- * @throws {UsageError} where something does
+ * @throws {UsageError} if they do not
  */
 export function checkWording(destination: Destination): void {
-  const { output, format, codec, still, series } = destination;
+  const { output, format, codec, still, imageSequence } = destination;
   if (codec !== undefined) parseCodecChoice(codec);
   if (output === "-" && format === undefined && !isPlain(destination)) {
     throw new UsageError(
@@ -94,30 +89,32 @@ export function checkWording(destination: Destination): void {
     );
   }
   if (isAddress(output)) urlTarget(output, format);
-  if (series && format !== undefined && output !== "-") {
+  if (imageSequence && format !== undefined && output !== "-") {
     throw new UsageError(
       "Cannot use --format with a series of pictures: expected their type in the name, such as " +
         "shot%03d.png",
     );
   }
-  const isMoving = isAddress(output) ? isUrlOutput(output) : listPath(output, format) !== undefined;
+  const isMoving = isAddress(output)
+    ? isUrlOutput(output)
+    : playlistPath(output, format) !== undefined;
   const isPut = /^https?:/i.test(output);
   if (still && isMoving && !isPut) {
     throw new UsageError("Cannot feed a single picture: expected --video, or a file");
   }
 }
 
-/** Whether it takes an FFmpeg to write to a destination. */
+/** Whether writing to a destination needs FFmpeg. */
 export function needsFfmpeg(destination: Destination): boolean {
   return destination.output !== "-" || !isPlain(destination);
 }
 
-/** Whether an output takes media in real time, since somebody watches it there. */
+/** Whether an output is watched live, and so needs media in real time. */
 export function isWatched({ output }: Pick<Destination, "output">): boolean {
   return isUrlOutput(output);
 }
 
-/** NUT as it comes, which needs no FFmpeg. */
+/** Whether NUT is passed on unchanged, which needs no FFmpeg. */
 function isPlain({ format, codec, ffmpeg }: Destination): boolean {
   const isNut = format === undefined || muxerOf(format) === "nut";
   return isNut && codec === undefined && ffmpeg.length === 0;

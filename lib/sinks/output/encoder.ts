@@ -1,63 +1,57 @@
 import { messageOf, ProcessError } from "../../base/errors.ts";
 import type { FfmpegDialect } from "../../ffmpeg/version.ts";
 import type { Frame, VideoStream } from "../../media/frame.ts";
-import { FrameSink, type FrameSinkOptions, reasonOf } from "../ffmpeg_sink.ts";
+import { FfmpegProcess, type FfmpegProcessOptions, reasonOf } from "../ffmpeg_process.ts";
+import { videoOf } from "../filters.ts";
 import type { Presentation } from "../sink.ts";
-import { keptStreams, recodingNotes } from "./containers.ts";
+import { copiedStreams, recodingNotes } from "./containers.ts";
 import { encoderArguments } from "./encode_args.ts";
 import type { CodecChoice, OutputTarget } from "./target.ts";
 
 /** Options of {@linkcode EncodedOutput}. */
 export interface EncodedOutputOptions {
-  /** Ends FFmpeg at once. */
   forced?: AbortSignal;
-  /** Encoders that the user chooses. */
   codec?: CodecChoice;
-  /** Arguments for FFmpeg of the user's own, which win. */
+  /** Additional output arguments of the user, which win. */
   more?: readonly string[];
-  /** The spelling of arguments that the installed FFmpeg needs. */
+  /** Argument spelling of the installed FFmpeg. */
   dialect: () => Promise<FfmpegDialect>;
-  /** What its standard output is. */
-  stdout?: FrameSinkOptions["stdout"];
-  /**
-   * Seconds from the beginning, 0 or less, at which the output begins instead, where these pictures
-   * are stored as they are.
-   */
-  beginning?: (kept: VideoStream) => number;
+  stdout?: FfmpegProcessOptions["stdout"];
+  /** Start of the output in seconds, 0 or less, if this video is copied. */
+  beginning?: (copied: VideoStream) => number;
 }
 
-/** FFmpeg, which writes what it is given to a target: the part that outputs have in common. */
+/** FFmpeg writing frames to a target; what all outputs have in common. */
 export class EncodedOutput implements AsyncDisposable {
-  /** What is other than what was sent, a sentence each. */
+  /** Sentences about what is not as it was sent. */
   readonly notes: readonly string[];
-  /** Pictures that are stored as they are. */
-  readonly kept: VideoStream | undefined;
-  /** How many frames it was given. */
+  /** Video stream whose packets are copied. */
+  readonly copied: VideoStream | undefined;
   frames = 0;
-  #sink: FrameSink;
+  #process: FfmpegProcess;
   #forced: AbortSignal | undefined;
   #explain: (reason: string) => string;
 
   private constructor(
-    sink: FrameSink,
+    process: FfmpegProcess,
     explain: (reason: string) => string,
-    { notes, kept, forced }: {
+    { notes, copied, forced }: {
       notes: readonly string[];
-      kept: VideoStream | undefined;
+      copied: VideoStream | undefined;
       forced: AbortSignal | undefined;
     },
   ) {
-    this.#sink = sink;
+    this.#process = process;
     this.#explain = explain;
     this.notes = notes;
-    this.kept = kept;
+    this.copied = copied;
     this.#forced = forced;
   }
 
   /**
    * Starts FFmpeg.
    *
-   * @param explain turns the reason of a failure into one line
+   * @param explain turns the reason of a failure into a message
    */
   static async start(
     presentation: Presentation,
@@ -69,49 +63,46 @@ export class EncodedOutput implements AsyncDisposable {
     const { streams, still, lead, encoding } = presentation;
     const encoded = encoding !== "raw";
     const options = { still, encoded, lead, codec, more };
-    const kept = keptStreams(streams, target, options).find((stream) => stream.type === "video");
-    const turns = kept?.rotation !== undefined && !still;
+    const copied = videoOf(copiedStreams(streams, target, options));
+    const turns = copied?.rotation !== undefined && !still;
     const args = encoderArguments(presentation, target, {
       ...options,
       rotationBy: turns ? (await dialect()).rotationBy : undefined,
-      beginning: kept === undefined ? undefined : beginning?.(kept),
+      beginning: copied === undefined ? undefined : beginning?.(copied),
     });
-    const sink = new FrameSink("ffmpeg", args, { streams, lead, stdout, signal: forced });
+    const process = new FfmpegProcess("ffmpeg", args, { streams, lead, stdout, signal: forced });
     const notes = encoding === "copy" ? recodingNotes(streams, target, options) : [];
-    return new EncodedOutput(sink, explain, { notes, kept, forced });
+    return new EncodedOutput(process, explain, { notes, copied, forced });
   }
 
-  /** What FFmpeg writes to its standard output; only where that is piped. */
   get stdout(): ReadableStream<Uint8Array> {
-    return this.#sink.stdout;
+    return this.#process.stdout;
   }
 
   /**
-   * Hands a frame over.
+   * Writes a frame.
    *
-   * @returns false where FFmpeg has ended by its own wish
+   * @returns false if FFmpeg has exited with success
    */
   async write(frame: Frame): Promise<boolean> {
-    const taken = await this.#guarded(() => this.#sink.write(frame));
+    const taken = await this.#guarded(() => this.#process.write(frame));
     if (taken) this.frames++;
     return taken;
   }
 
-  /** Ends FFmpeg at once, which whoever waits for it learns as its failure. */
   kill(): void {
-    this.#sink.kill();
+    this.#process.kill();
   }
 
-  /** Ends the output in good order. */
   async finish(): Promise<void> {
-    await this.#guarded(() => this.#sink.finish());
+    await this.#guarded(() => this.#process.finish());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#sink[Symbol.asyncDispose]();
+    await this.#process[Symbol.asyncDispose]();
   }
 
-  /** Turns FFmpeg's failure into one line. */
+  /** Runs an action, and explains a failure of FFmpeg in one line. */
   async #guarded<T>(action: () => Promise<T>): Promise<T> {
     try {
       return await action();

@@ -1,37 +1,34 @@
-/** What the installed FFmpeg has: formats and encoders by their names. */
 import { messageOf, ProcessError } from "../../base/errors.ts";
 import { startProcess } from "../../ffmpeg/process.ts";
 import {
   type CodecChoice,
   extensionOf,
+  imageEncoder,
   muxerOf,
-  pictureEncoder,
   typeOf,
   unknownName,
 } from "./target.ts";
 
-/** Types that every FFmpeg writes, so that it need not be asked. */
+/** Types that every FFmpeg writes, so that they need no check. */
 const USUAL_TYPES = new Set([
   ...["mp4", "m4v", "mov", "mkv", "mka", "webm", "avi", "ts", "m2ts", "flv", "ogg", "ogv", "oga"],
   ...["wav", "mp3", "flac", "opus", "m4a", "aac", "nut", "gif", "3gp", "y4m", "m3u8", "mpd"],
 ]);
 
-/** Words by which FFmpeg says, since version 7 with others, that a name tells it no format. */
+/** FFmpeg's message if an extension has no format; the words changed in version 7. */
 const NO_FORMAT = /Unable to (find a suitable|choose an) output format/;
 
-/** What comes where a file's folder should be, so that FFmpeg gets no further than its name. */
+/** Folder that does not exist, so that FFmpeg gets no further than the extension. */
 const NO_FOLDER = "/dev/null/x";
 
-/**
- * Names of formats in what `ffmpeg -muxers` prints: ` E mp4   MP4 (MPEG-4 Part 14)`.
- */
+/** Parses the format names of `ffmpeg -muxers`: ` E mp4   MP4 (MPEG-4 Part 14)`. */
 export function parseMuxers(text: string): string[] {
   return [...text.matchAll(/^ [D ]E[d ]* +(\S+) /gm)].flatMap(([, names]) => names.split(","));
 }
 
 /**
- * Names of encoders of one kind in what `ffmpeg -encoders` prints, and of the codecs that they are
- * for: ` V....D libx264   H.264 (codec h264)`.
+ * Parses the encoder names of one kind in `ffmpeg -encoders`, and the names of their codecs: `
+ * V....D libx264   H.264 (codec h264)`.
  */
 export function parseEncoders(text: string, kind: "video" | "audio"): string[] {
   const letter = kind === "video" ? "V" : "A";
@@ -43,9 +40,9 @@ export function parseEncoders(text: string, kind: "video" | "audio"): string[] {
   });
 }
 
-/** @throws {Error} where FFmpeg writes no such format */
+/** @throws {Error} if FFmpeg cannot write this format */
 export async function checkFormat(format: string, signal?: AbortSignal): Promise<void> {
-  if (pictureEncoder(typeOf(format)) !== undefined) return;
+  if (imageEncoder(typeOf(format)) !== undefined) return;
   const known = parseMuxers(await listOf("-muxers", signal));
   if (known.includes(muxerOf(format))) return;
   throw new Error(
@@ -54,7 +51,7 @@ export async function checkFormat(format: string, signal?: AbortSignal): Promise
   );
 }
 
-/** @throws {Error} where FFmpeg has no such encoders */
+/** @throws {Error} if FFmpeg lacks one of these encoders */
 export async function checkCodecs(codec: CodecChoice, signal?: AbortSignal): Promise<void> {
   for (const kind of ["video", "audio"] as const) {
     const chosen = codec[kind];
@@ -74,10 +71,10 @@ export async function checkCodecs(codec: CodecChoice, signal?: AbortSignal): Pro
   }
 }
 
-/** @throws {Error} where FFmpeg does not know what type a file of this name is */
+/** @throws {Error} if FFmpeg has no format for the extension of a file */
 export async function checkExtension(path: string, signal?: AbortSignal): Promise<void> {
   const extension = extensionOf(path);
-  if (USUAL_TYPES.has(extension) || pictureEncoder(extension) !== undefined) return;
+  if (USUAL_TYPES.has(extension) || imageEncoder(extension) !== undefined) return;
   const source = ["-v", "error", "-f", "lavfi", "-i", "anullsrc=d=0.01"];
   const args = [...source, "-t", "0", `file:${NO_FOLDER}.${extension}`];
   await using child = startProcess("ffmpeg", args, { stdout: "null", signal });

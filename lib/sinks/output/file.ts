@@ -1,54 +1,49 @@
 import { messageOf, ProcessError } from "../../base/errors.ts";
-import type { FfmpegDialect } from "../../ffmpeg/version.ts";
 import { type Frame, toSeconds, type VideoStream } from "../../media/frame.ts";
 import type { Presentation, Sink } from "../sink.ts";
-import { hiddenBeginning, hidesBeginning } from "./containers.ts";
-import { EncodedOutput } from "./encoder.ts";
-import { checkAbsent, checkOutput, reservePart, statOf } from "./overwrite.ts";
-import { type CodecChoice, fileTarget } from "./target.ts";
+import { editListStart, hasEditList } from "./containers.ts";
+import { EncodedOutput, type EncodedOutputOptions } from "./encoder.ts";
+import {
+  checkAbsent,
+  checkOutput,
+  type OverwriteOptions,
+  reservePart,
+  statOf,
+} from "./overwrite.ts";
+import { fileTarget } from "./target.ts";
 
 /** Options of {@linkcode FileSink}. */
-export interface FileSinkOptions {
-  /** Replace a file that exists. */
-  overwrite: boolean;
-  /** Ends FFmpeg at once, whatever becomes of the file. */
-  forced?: AbortSignal;
-  /** The spelling of arguments that the installed FFmpeg needs. */
-  dialect: () => Promise<FfmpegDialect>;
-  /** FFmpeg's name of the format, where the name's extension is not to tell it. */
+export interface FileSinkOptions
+  extends Omit<EncodedOutputOptions, "stdout" | "beginning">, OverwriteOptions {
+  /** FFmpeg's name of the format, if not that of the extension. */
   format?: string;
-  /** Encoders that the user chooses. */
-  codec?: CodecChoice;
-  /** Arguments for FFmpeg of the user's own, which win. */
-  more?: readonly string[];
-  /** Told now and then how many bytes the file has. */
+  /** Called now and then with the size of the file, bytes. */
   onSize?: (bytes: number) => void;
 }
 
-/** Milliseconds from one look at the file's size to the next. */
+/** Milliseconds between checks of the file size. */
 const LOOK_INTERVAL = 250;
 
-/** Seconds by which a recording begins too early that are worth telling. */
+/** Seconds by which a recording may begin early without a note. */
 const NOTABLE = 0.05;
 
 /**
- * Has FFmpeg write everything into a file, whose extension tells the type: raw frames encoded, and
- * the packets of encoded streams as they are where the type takes them. It is written under another
- * name, `x.part.mp4`, and gets its own when it is whole; what was cut short keeps the other.
+ * Writes a file of the type of its extension with FFmpeg: raw frames are encoded, packets copied if
+ * the type supports them. It is written as `x.part.mp4` and renamed once it is complete; a file
+ * that is cut short keeps that name.
  */
 export class FileSink implements Sink {
   #path: string;
   #options: FileSinkOptions;
-  /** Where it is written to. */
   #part: string | undefined;
   #output: EncodedOutput | undefined;
   #still = false;
-  /** Pictures that are stored as they are, and shown from the first on. */
+  /** Copied video that players show from its first frame on, decoded or not. */
   #shown: VideoStream | undefined;
-  /** Seconds before the beginning at which those pictures begin. */
+  /** Seconds by which that video begins early. */
   #early = 0;
   #finished = false;
-  /** When the size was looked at, milliseconds. */
+  /** Time of the last check of the size, milliseconds. */
   #lookedAt = -Infinity;
 
   constructor(path: string, options: FileSinkOptions) {
@@ -62,19 +57,19 @@ export class FileSink implements Sink {
     this.#still = still;
     await checkOutput(this.#path, { overwrite, still, format });
     const target = fileTarget(this.#path, format);
-    const hides = !still && hidesBeginning(target.type);
+    const hides = !still && hasEditList(target.type);
     this.#part = await reservePart(this.#path);
     const place = this.#part ?? this.#path;
     const output = await EncodedOutput.start(presentation, { ...target, name: `file:${place}` }, {
       ...{ forced, dialect, codec, more },
-      beginning: (kept) => hides ? hiddenBeginning(kept, presentation.firstPicture) : 0,
+      beginning: (copied) => hides ? editListStart(copied, presentation.firstPicture) : 0,
       explain: (reason) => {
         const named = reason.replaceAll(`file:${place}`, this.#path).replaceAll(place, this.#path);
         return `Cannot write "${this.#path}": ${named}`;
       },
     });
     this.#output = output;
-    if (!still && !hides) this.#shown = output.kept;
+    if (!still && !hides) this.#shown = output.copied;
   }
 
   async show(frame: Frame): Promise<boolean> {
@@ -107,7 +102,7 @@ export class FileSink implements Sink {
     if (!this.#finished) await this.#removeUseless();
   }
 
-  /** Tells how large the file has become. */
+  /** Reports the size of the file. */
   async #lookAtSize(): Promise<void> {
     const { onSize } = this.#options;
     const now = performance.now();
@@ -117,7 +112,7 @@ export class FileSink implements Sink {
     onSize((await statOf(this.#part))?.size ?? 0);
   }
 
-  /** Gives the whole recording its name. */
+  /** Renames the complete file. */
   async #publish(part: string): Promise<void> {
     try {
       await checkAbsent(this.#path, this.#options);
@@ -128,9 +123,9 @@ export class FileSink implements Sink {
   }
 
   /**
-   * Removes a part that nothing usable can be in; one that FFmpeg has filled is left.
+   * Removes an unfinished file that holds nothing usable.
    *
-   * @returns the part where it is left
+   * @returns its path if it is kept
    */
   async #removeUseless(): Promise<string | undefined> {
     const part = this.#part;
@@ -142,7 +137,7 @@ export class FileSink implements Sink {
     await Deno.remove(part);
   }
 
-  /** Says of FFmpeg's failure what it leaves behind, too. */
+  /** Runs an action, and adds to a failure of FFmpeg what it leaves behind. */
   async #guarded<T>(action: () => Promise<T>): Promise<T> {
     try {
       return await action();

@@ -1,21 +1,19 @@
-import { messageOf, ProcessError } from "../../base/errors.ts";
 import type { Frame } from "../../media/frame.ts";
-import { FrameSink, reasonOf } from "../ffmpeg_sink.ts";
 import type { Presentation, Sink } from "../sink.ts";
-import { imageSequenceArguments } from "./encode_args.ts";
+import { EncodedOutput } from "./encoder.ts";
 import type { FileSinkOptions } from "./file.ts";
 import { checkAbsent, folderOf, type OverwriteOptions } from "./overwrite.ts";
-import { extensionOf, holdsOnePicture } from "./target.ts";
+import { extensionOf, isImageType, sequenceTarget } from "./target.ts";
 
-/** Where the number stands in the name of a series, by its width: `%d`, `%3d`, `%03d`. */
+/** Number in the name of a sequence, with its width: `%d`, `%3d`, `%03d`. */
 const NUMBER = /%0?([1-9]?)d/g;
 
-/** Whether a name has a place for the number of a picture. */
+/** Whether a file name contains the number of a picture. */
 export function isPattern(path: string): boolean {
   return path.slice(path.lastIndexOf("/") + 1).match(NUMBER) !== null;
 }
 
-/** The name of one file of a series. */
+/** Path of one file of a sequence. */
 export function numberedName(pattern: string, number: number): string {
   const slash = pattern.lastIndexOf("/") + 1;
   const name = pattern.slice(slash).replace(
@@ -25,55 +23,54 @@ export function numberedName(pattern: string, number: number): string {
   return pattern.slice(0, slash) + name;
 }
 
-/** Whether a name is that of a series of files, one picture each. */
+/** Whether a path names an image sequence. */
 export function isImageSequence(path: string): boolean {
-  return isPattern(path) && holdsOnePicture(extensionOf(path));
+  return isPattern(path) && isImageType(extensionOf(path));
 }
 
-/** Has FFmpeg write each picture into a file of its own, numbered from 1, which appears whole. */
+/**
+ * Writes each picture into a file of its own with FFmpeg, numbered from 1. Files appear complete.
+ */
 export class ImageSequenceSink implements Sink {
   #pattern: string;
   #options: FileSinkOptions;
-  #sink: FrameSink | undefined;
+  #output: EncodedOutput | undefined;
   #pictures = new Set<number>();
-  /** How many FFmpeg was given to write. */
+  /** Pictures passed to FFmpeg, which are files or will be. */
   #written = 0;
   #finished = false;
 
-  /** @param pattern a path with one place for the number in its last part */
+  /** @param pattern path with one number in its file name */
   constructor(pattern: string, options: FileSinkOptions) {
     this.#pattern = pattern;
     this.#options = options;
   }
 
-  async begin({ streams, lead, encoding }: Presentation): Promise<void> {
+  async begin(presentation: Presentation): Promise<void> {
     await checkImageSequence(this.#pattern, this.#options);
-    const pictures = streams.filter((stream) => stream.type === "video");
+    const pictures = presentation.streams.filter((stream) => stream.type === "video");
     this.#pictures = new Set(pictures.map(({ id }) => id));
-    const encoded = encoding !== "raw";
     if (pictures.length === 0) {
       throw new Error(`Cannot write "${this.#pattern}": there is only sound, expected pictures`);
     }
-    const { codec, more, forced: signal } = this.#options;
-    const options = { encoded, lead, codec, more };
-    const args = imageSequenceArguments({ streams: pictures }, literal(this.#pattern), options);
-    this.#sink = new FrameSink("ffmpeg", args, { streams: pictures, lead, signal });
+    const images = { ...presentation, streams: pictures, still: true };
+    this.#output = await EncodedOutput.start(images, sequenceTarget(literal(this.#pattern)), {
+      ...this.#options,
+      explain: (reason) => `Cannot write "${this.#pattern}": ${reason}`,
+    });
   }
 
   async show(frame: Frame): Promise<boolean> {
     if (!this.#pictures.has(frame.streamId)) return true;
-    const taken = await this.#guarded(async () => await this.#sink?.write(frame) ?? false);
-    // What lies before the beginning is for decoding only.
+    const taken = await this.#output?.write(frame) ?? false;
+    // Frames before the beginning are only decoded.
     if (taken && frame.timestamp >= 0) this.#written++;
     return taken;
   }
 
   async finish(_whole: boolean): Promise<string | undefined> {
     if (this.#written === 0) return undefined;
-    await this.#guarded(async () => {
-      await this.#sink?.finish();
-      return true;
-    });
+    await this.#output?.finish();
     this.#finished = true;
     const first = numberedName(this.#pattern, 1);
     if (this.#written === 1) return `wrote 1 file, "${first}"`;
@@ -82,14 +79,14 @@ export class ImageSequenceSink implements Sink {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#sink?.[Symbol.asyncDispose]();
+    await this.#output?.[Symbol.asyncDispose]();
     if (!this.#finished) await this.#removeUnfinished();
   }
 
-  /** Removes what FFmpeg has left of a picture that it was ended in the middle of. */
+  /** Removes the file that FFmpeg was writing when it was killed. */
   async #removeUnfinished(): Promise<void> {
     this.#finished = true;
-    // It may have the next one already, whose writing nobody has waited for.
+    // It may have begun the next one already.
     for (let number = this.#written + 1; number > 0; number--) {
       try {
         await Deno.remove(`${numberedName(this.#pattern, number)}.tmp`);
@@ -99,24 +96,12 @@ export class ImageSequenceSink implements Sink {
       }
     }
   }
-
-  async #guarded(action: () => Promise<boolean>): Promise<boolean> {
-    try {
-      return await action();
-    } catch (error) {
-      if (!(error instanceof ProcessError)) throw error;
-      const failure = this.#options.forced?.aborted
-        ? "Stopped at once"
-        : `Cannot write "${this.#pattern}": ${reasonOf(error) ?? messageOf(error)}`;
-      throw new Error(failure, { cause: error });
-    }
-  }
 }
 
 /**
- * Finds out whether a series may be written, before anything is asked of the server.
+ * Checks that a sequence can be written, before the server is asked for anything.
  *
- * @throws {Error} where it may not
+ * @throws {Error} if it cannot
  */
 export async function checkImageSequence(
   pattern: string,
@@ -129,7 +114,7 @@ export async function checkImageSequence(
         "shot%03d.png",
     );
   }
-  if (!holdsOnePicture(extensionOf(name))) {
+  if (!isImageType(extensionOf(name))) {
     throw new Error(
       `Cannot write "${pattern}": expected a type of one picture, such as shot%03d.png`,
     );
@@ -145,13 +130,13 @@ export async function checkImageSequence(
   }
 }
 
-/** What the names of a series look like. */
+/** Pattern of the file names of a sequence. */
 function namesOf(name: string): RegExp {
   const parts = name.split(/%0?[1-9]?d/).map((part) => RegExp.escape(part));
   return new RegExp(`^${parts.join("\\d+")}$`);
 }
 
-/** The pattern as FFmpeg reads it: a percent sign in the names of folders is none of its own. */
+/** Converts a path to FFmpeg's pattern, in which percent signs of folders are doubled. */
 function literal(pattern: string): string {
   const slash = pattern.lastIndexOf("/") + 1;
   const name = pattern.slice(slash).replace(NUMBER, (_, width) => `%0${width || 1}d`);

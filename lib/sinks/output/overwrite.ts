@@ -1,32 +1,30 @@
-/** What may be written where, found out before anything is asked of the server. */
 import { messageOf } from "../../base/errors.ts";
 import { checkExtension } from "./ffmpeg_names.ts";
-import { extensionOf, holdsOnePicture, typeOf } from "./target.ts";
+import { extensionOf, isImageType, typeOf } from "./target.ts";
 
-/** What decides whether something may be written. */
+/** Options of {@linkcode checkAbsent}. */
 export interface OverwriteOptions {
-  /** Replace a file that exists. */
+  /** Replaces existing files. */
   overwrite: boolean;
 }
 
-/** What {@linkcode checkOutput} has to know. */
+/** Options of {@linkcode checkOutput}. */
 export interface OutputOptions extends OverwriteOptions {
-  /** One picture is to be written. */
   still: boolean;
-  /** FFmpeg's name of the format, where the name's extension is not to tell it. */
+  /** FFmpeg's name of the format, if not that of the extension. */
   format?: string;
 }
 
-/** Types of which there is a list, with the media in files beside it, that is not written. */
+/** Types that FFmpeg writes as a playlist of many files, which is not supported. */
 const MANY_FILES = new Set(["ism", "ismc"]);
 
-/** Unfinished recordings of the same name that may lie side by side. */
+/** Unfinished files of one output that may exist at once. */
 const MAX_PARTS = 100;
 
 /**
- * Finds out whether a file may be written, before anything is asked of the server.
+ * Checks that a file can be written, before the server is asked for anything.
  *
- * @throws {Error} where it may not
+ * @throws {Error} if it cannot
  */
 export async function checkOutput(
   path: string,
@@ -47,7 +45,7 @@ export async function checkOutput(
     );
   }
   const type = format === undefined ? extension : typeOf(format);
-  if (!still && holdsOnePicture(type)) {
+  if (!still && isImageType(type)) {
     throw new Error(
       `Cannot write "${path}": a .${type} holds one picture, expected a video type such as .mp4, ` +
         `a series such as %05d.${type}, or --image`,
@@ -56,7 +54,7 @@ export async function checkOutput(
   if (format === undefined) await checkExtension(path);
 }
 
-/** @throws {Error} where nothing may be written under this name */
+/** @throws {Error} if a path cannot be written, or exists and must not be replaced */
 export async function checkAbsent(
   path: string,
   { overwrite }: OverwriteOptions,
@@ -74,9 +72,9 @@ export async function checkAbsent(
 }
 
 /**
- * Makes an empty file for the unfinished recording, next to the finished one's place.
+ * Creates an empty file for the unfinished recording in the same folder.
  *
- * @returns its path; `undefined` where the output is a device or a named pipe, which is written
+ * @returns its path; `undefined` if the output is a device or a named pipe, which is written
  * directly
  */
 export async function reservePart(path: string): Promise<string | undefined> {
@@ -96,20 +94,21 @@ export async function reservePart(path: string): Promise<string | undefined> {
   throw new Error(`Cannot write "${path}": ${MAX_PARTS} unfinished ones lie there, remove them`);
 }
 
-/** `clip.part.mp4`, then `clip.part2.mp4`: the extension stays, since it tells FFmpeg the type. */
+/**
+ * `clip.part.mp4`, then `clip.part2.mp4`: the extension stays, since FFmpeg takes the type from it.
+ */
 function partName(path: string, number: number): string {
   const dot = path.lastIndexOf(".");
   const at = dot > path.lastIndexOf("/") + 1 ? dot : path.length;
   return `${path.slice(0, at)}.part${number === 1 ? "" : number}${path.slice(at)}`;
 }
 
-/** The folder that a file lies in. */
 export function folderOf(path: string): string {
   const slash = path.lastIndexOf("/");
   return slash < 0 ? "." : path.slice(0, slash + 1);
 }
 
-/** What the system knows of a file; `undefined` where there is none. */
+/** Stats a file; `undefined` if it does not exist. */
 export async function statOf(path: string): Promise<Deno.FileInfo | undefined> {
   try {
     return await Deno.stat(path);

@@ -5,12 +5,11 @@ import type { Presentation, Sink } from "../sink.ts";
 import { EncodedOutput, type EncodedOutputOptions } from "./encoder.ts";
 import { pipeTarget } from "./target.ts";
 
-/** Hands everything on as NUT, for the next program in a pipe. */
+/** Writes NUT to standard output. */
 export class PipeSink implements Sink {
   #sink: WritableStream<Uint8Array>;
   #writer: NutWriter | undefined;
 
-  /** @param sink standard output */
   constructor(sink: WritableStream<Uint8Array>) {
     this.#sink = sink;
   }
@@ -33,7 +32,7 @@ export class PipeSink implements Sink {
   }
 }
 
-/** @returns false where the next program has seen enough, as `head` does */
+/** @returns false if the reader has closed the pipe, as `head` does */
 async function taken(action: () => Promise<void>): Promise<boolean> {
   try {
     await action();
@@ -50,17 +49,16 @@ export interface FormattedPipeOptions extends Omit<EncodedOutputOptions, "stdout
   format: string;
 }
 
-/** Hands everything on in a format of FFmpeg's, for the next program in a pipe. */
+/** Writes a format of FFmpeg to standard output. */
 export class FormattedPipeSink implements Sink {
   #sink: WritableStream<Uint8Array>;
   #options: FormattedPipeOptions;
   #output: EncodedOutput | undefined;
-  /** What FFmpeg writes, on its way to standard output. */
+  /** Settles when FFmpeg's output is written. */
   #passing: Promise<void> = Promise.resolve();
-  /** Why the next program takes no more. */
+  /** Why standard output takes no more. */
   #failure: unknown;
 
-  /** @param sink standard output */
   constructor(sink: WritableStream<Uint8Array>, options: FormattedPipeOptions) {
     this.#sink = sink;
     this.#options = options;
@@ -75,7 +73,7 @@ export class FormattedPipeSink implements Sink {
     });
     this.#output = output;
     this.#passing = output.stdout.pipeTo(this.#sink).catch(async (error) => {
-      // Nobody reads what FFmpeg writes any more, so it would wait for ever, and with it show().
+      // Without a reader, FFmpeg would block for ever, and show() with it.
       this.#failure = error;
       await output[Symbol.asyncDispose]();
     });
@@ -101,7 +99,7 @@ export class FormattedPipeSink implements Sink {
     await this.#passing;
   }
 
-  /** @returns false where the next program has seen enough, as `head` does */
+  /** @returns false if the reader has closed the pipe, as `head` does */
   async #taken(action: () => Promise<boolean>): Promise<boolean> {
     try {
       const done = await action();

@@ -3,26 +3,26 @@ import type { Frame } from "../../media/frame.ts";
 import type { Presentation, Sink } from "../sink.ts";
 import { EncodedOutput, type EncodedOutputOptions } from "./encoder.ts";
 import { checkAbsent, folderOf, type OverwriteOptions, statOf } from "./overwrite.ts";
-import { listTarget } from "./url_target.ts";
+import { playlistTarget } from "./url_target.ts";
 
 /** Options of {@linkcode PlaylistSink}. */
-export interface ListOptions extends Omit<EncodedOutputOptions, "stdout">, OverwriteOptions {
-  /** FFmpeg's name of the format, `hls` or `dash`, where the extension is not to tell it. */
+export interface PlaylistSinkOptions
+  extends Omit<EncodedOutputOptions, "stdout">, OverwriteOptions {
+  /** `hls` or `dash`, if not that of the extension. */
   format?: string;
 }
 
 /**
- * Has FFmpeg write pieces of two seconds and a list of them, HLS or DASH, for a web server to hand
- * out: all of them, or, where there is no end, the newest ones.
+ * Writes HLS or DASH for a web server with FFmpeg: segments of two seconds and a playlist of all of
+ * them, or of the newest ones if the media is endless.
  */
 export class PlaylistSink implements Sink {
   #path: string;
-  #options: ListOptions;
+  #options: PlaylistSinkOptions;
   #output: EncodedOutput | undefined;
   #endless = false;
 
-  /** @param path of the list */
-  constructor(path: string, options: ListOptions) {
+  constructor(path: string, options: PlaylistSinkOptions) {
     this.#path = path;
     this.#options = options;
   }
@@ -32,11 +32,11 @@ export class PlaylistSink implements Sink {
     const endless = presentation.endless ?? presentation.live;
     this.#endless = endless;
     await makeFolder(this.#path);
-    await checkList(this.#path, this.#options);
+    await checkPlaylist(this.#path, this.#options);
     await removeOld(this.#path);
     this.#output = await EncodedOutput.start(
       presentation,
-      listTarget(this.#path, { format, endless }),
+      playlistTarget(this.#path, { format, endless }),
       { ...this.#options, explain: (reason) => `Cannot write "${this.#path}": ${reason}` },
     );
   }
@@ -62,14 +62,14 @@ export class PlaylistSink implements Sink {
   }
 }
 
-/** @throws {Error} where the list exists, or what its folder should be is none */
-export async function checkList(path: string, { overwrite }: OverwriteOptions): Promise<void> {
+/** @throws {Error} if the playlist exists, or its folder cannot be one */
+export async function checkPlaylist(path: string, { overwrite }: OverwriteOptions): Promise<void> {
   if (path.includes("%")) {
     throw new Error(
       `Cannot write "${path}": a list of pieces has no % in its name, or its folders'`,
     );
   }
-  // The folder itself is made, the ones around it are not.
+  // The folder of the playlist is created, its parents are not.
   if (await statOf(folderOf(path)) === undefined) {
     return await checkAbsent(folderOf(path).replace(/\/+$/, ""), { overwrite });
   }
@@ -85,7 +85,7 @@ async function makeFolder(path: string): Promise<void> {
   }
 }
 
-/** An older list would name pieces that are written over meanwhile, and look whole. */
+/** An old playlist would name segments that are overwritten, and look complete. */
 async function removeOld(path: string): Promise<void> {
   try {
     await Deno.remove(path);
@@ -95,10 +95,10 @@ async function removeOld(path: string): Promise<void> {
   }
 }
 
-/** FFmpeg reports success though neither a piece nor the list did fit on the disk. */
+/** Checks the files, since FFmpeg reports success if the disk is full. */
 async function checkWritten(path: string): Promise<void> {
   const list = (await statOf(path))?.size ? await Deno.readTextFile(path) : "";
-  // Those in other places are the user's own wish, and may be no files.
+  // Segments elsewhere were chosen by the user, and may be no files.
   const pieces = list.split("\n").filter((line) => /^[^#<][^/]*\.ts$/.test(line));
   const sizes = await Promise.all(pieces.map(async (name) => {
     const slash = path.lastIndexOf("/") + 1;

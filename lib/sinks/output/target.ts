@@ -1,28 +1,26 @@
-/** What FFmpeg is told of where it writes to: files and pipes, and what type they are of. Pure. */
-
-/** The encoders that a user chooses, and what has to be known of them. Pure. */
 import { UsageError } from "../../base/errors.ts";
 import { nearest } from "../../base/suggest.ts";
 
-/** Where FFmpeg writes to. */
+/** Output of FFmpeg. */
 export interface OutputTarget {
-  /** As FFmpeg is told: `file:x.mp4`, `pipe:1`, an address. */
+  /** FFmpeg's name of it: `file:x.mp4`, `pipe:1`, a URL. */
   name: string;
-  /** What decides how it is written: an extension in lower case, or what stands for one. */
+  /** Type that decides how it is written: an extension in lower case, or a name in its place. */
   type: string;
-  /** FFmpeg's name of the format; absent where the extension tells it. */
+  /** FFmpeg's name of the format, if not that of the extension. */
   muxer?: string;
   /**
-   * Somebody watches while it is written, from the middle on, or in pieces: with H.264 and AAC,
-   * and a keyframe every two seconds. In real time, so that it must not be late, or not.
+   * It is watched while it is written, live or in segments: as H.264 and AAC, with a keyframe every
+   * two seconds. Live output must not be delayed.
    */
-  watched?: "live" | "in pieces";
-  /** Arguments for the format. */
+  watched?: "live" | "segments";
+  /** Each picture is a file of its own. */
+  isSequence?: boolean;
   options?: readonly string[];
 }
 
-/** File types of one picture a file, and FFmpeg's encoder where its name differs. */
-const ONE_PICTURE = new Map([
+/** Image types, and FFmpeg's encoders for them. */
+const IMAGE_ENCODERS = new Map([
   ["jpg", "mjpeg"],
   ["jpeg", "mjpeg"],
   ["tif", "tiff"],
@@ -35,7 +33,7 @@ const ONE_PICTURE = new Map([
   ["hdr", "hdr"],
 ]);
 
-/** Extensions by which formats are called, unlike FFmpeg calls them. */
+/** FFmpeg's formats by extensions that differ from their names. */
 const MUXERS = new Map([
   ["y4m", "yuv4mpegpipe"],
   ["mkv", "matroska"],
@@ -52,7 +50,7 @@ const MUXERS = new Map([
   ["mpd", "dash"],
 ]);
 
-/** The extension that stands for a format, where it is not FFmpeg's name of it. */
+/** Types by FFmpeg's names of formats that differ from them. */
 const TYPES = new Map([
   ["yuv4mpegpipe", "y4m"],
   ["matroska", "mkv"],
@@ -62,25 +60,25 @@ const TYPES = new Map([
   ["adts", "aac"],
 ]);
 
-/** Types that begin with a table of what comes, unless they are cut into fragments. */
+/** Types with an index at the beginning, unless they are fragmented. */
 const LIKE_MP4 = new Set(["mp4", "mov", "3gp", "3g2", "m4a", "ismv", "f4v", "psp"]);
 
-/** Such files as they can be written where nobody can go back: in fragments. */
+/** Fragments them, for outputs that cannot seek. */
 const IN_FRAGMENTS = ["-movflags", "frag_keyframe+empty_moov+default_base_moof"];
 
-/** Whether a file of this type holds one picture, and no video. */
-export function holdsOnePicture(type: string): boolean {
-  return ONE_PICTURE.has(type);
+/** Whether files of a type hold one image and no video. */
+export function isImageType(type: string): boolean {
+  return IMAGE_ENCODERS.has(type);
 }
 
-/** FFmpeg's encoder for a type of one picture a file; `undefined` for other types. */
-export function pictureEncoder(type: string): string | undefined {
-  return ONE_PICTURE.get(type);
+/** FFmpeg's encoder of an image type; `undefined` for other types. */
+export function imageEncoder(type: string): string | undefined {
+  return IMAGE_ENCODERS.get(type);
 }
 
 /**
- * The letters behind the last dot of a file's name, in lower case; `""` where there is none, or
- * only the one of a hidden file.
+ * Extension of a file name in lower case; `""` if it has none. The dot of a hidden file does not
+ * count.
  */
 export function extensionOf(path: string): string {
   const name = path.slice(path.lastIndexOf("/") + 1);
@@ -89,7 +87,7 @@ export function extensionOf(path: string): string {
 }
 
 /**
- * FFmpeg's name of a format that may be called by its extension.
+ * FFmpeg's name of a format, which may be given by its extension.
  *
  * @example
  * ```ts
@@ -104,60 +102,79 @@ export function muxerOf(format: string): string {
   return MUXERS.get(format) ?? format;
 }
 
-/** What decides how a format is written, as an extension does for a file. */
+/** Type of a format, as if it were an extension. */
 export function typeOf(format: string): string {
   const muxer = muxerOf(format);
   return TYPES.get(muxer) ?? muxer;
 }
 
 /**
- * A file.
+ * Target for a file.
  *
- * @param format overrides its extension
+ * @param format FFmpeg's name of the format, if not by the extension
  */
 export function fileTarget(path: string, format?: string): OutputTarget {
   const name = `file:${path}`;
   if (format === undefined) return { name, type: extensionOf(path) };
   const type = typeOf(format);
-  return { name, type, muxer: holdsOnePicture(type) ? "image2" : muxerOf(format) };
+  return { name, type, muxer: isImageType(type) ? "image2" : muxerOf(format) };
 }
 
-/** Arguments for a type where nobody can go back in what is written. */
-export function inOneRun(type: string): readonly string[] {
+/**
+ * Target for an image sequence, whose files appear complete.
+ *
+ * @param pattern path in which `%d` or the like is the number, from 1
+ */
+export function sequenceTarget(pattern: string): OutputTarget {
+  return {
+    name: `file:${pattern}`,
+    type: extensionOf(pattern),
+    isSequence: true,
+    options: ["-fps_mode", "passthrough", "-f", "image2", "-atomic_writing", "1"],
+  };
+}
+
+/** Arguments of a type for outputs that cannot seek. */
+export function unseekableOptions(type: string): readonly string[] {
   return LIKE_MP4.has(type) ? IN_FRAGMENTS : [];
 }
 
-/** Standard output. */
+/** Target for standard output. */
 export function pipeTarget(format: string): OutputTarget {
   const type = typeOf(format);
-  const muxer = holdsOnePicture(type) ? "image2pipe" : muxerOf(format);
-  // Whoever reads on should not wait until FFmpeg has 32 kB together.
-  return { name: "pipe:1", type, muxer, options: [...inOneRun(type), "-flush_packets", "1"] };
+  const muxer = isImageType(type) ? "image2pipe" : muxerOf(format);
+  // Without this, FFmpeg buffers 32 kB before the reader gets any.
+  return {
+    name: "pipe:1",
+    type,
+    muxer,
+    options: [...unseekableOptions(type), "-flush_packets", "1"],
+  };
 }
 
-/** Why a name is none of those that FFmpeg knows, with one that may be meant; for a message. */
+/** Reason for an unknown name, with the nearest known one, for a message. */
 export function unknownName(name: string, known: readonly string[]): string {
   const near = nearest(name, known);
   return near === undefined ? "FFmpeg has none of this name" : `did you mean ${near}?`;
 }
 
-/** What becomes of pictures and sound: an encoder, `copy`, or `none`; absent for the usual one. */
+/** Encoder of each stream type, `copy`, or `none`; `undefined` for the default. */
 export interface CodecChoice {
   video?: string;
   audio?: string;
 }
 
-/** Encoders that know a few frame rates, or coarse time bases, only. */
-const OF_FEW_RATES =
+/** Encoders with few frame rates, or coarse time bases, only. */
+const FIXED_RATE_ENCODERS =
   /^(mpeg[124](video)?|libxvid|h26[13]p?|msmpeg4(v2)?|wmv[12]|flv1?|dvvideo|dnxhd|libtheora|theora|mjpeg|.*_(nvenc|vaapi|qsv|v4l2m2m))$/;
 
-/** Encoders that refuse odd sizes where colours are coarser than the picture. */
-const OF_EVEN_SIZES = /26[45]|hevc|avc/;
+/** Encoders that refuse odd sizes with chroma subsampling. */
+const EVEN_SIZE_ENCODERS = /26[45]|hevc|avc/;
 
 /**
- * Reads `VIDEO`, `VIDEO,AUDIO` or `,AUDIO`.
+ * Parses `VIDEO`, `VIDEO,AUDIO` or `,AUDIO`.
  *
- * @throws {UsageError} where it is none of them
+ * @throws {UsageError} for any other form
  *
  * @example
  * ```ts
@@ -179,12 +196,12 @@ export function parseCodecChoice(text: string): CodecChoice {
   return { video: video || undefined, audio: audio || undefined };
 }
 
-/** Whether an encoder stores each picture at whatever moment it has. */
-export function keepsMoments(encoder: string): boolean {
-  return !OF_FEW_RATES.test(encoder);
+/** Whether an encoder keeps timestamps at any frame rate. */
+export function keepsTimestamps(encoder: string): boolean {
+  return !FIXED_RATE_ENCODERS.test(encoder);
 }
 
-/** Whether an encoder wants even sizes where colours are coarser than the picture. */
+/** Whether an encoder needs even sizes with chroma subsampling. */
 export function wantsEvenSizes(encoder: string): boolean {
-  return OF_EVEN_SIZES.test(encoder);
+  return EVEN_SIZE_ENCODERS.test(encoder);
 }

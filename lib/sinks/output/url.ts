@@ -5,36 +5,40 @@ import { EncodedOutput, type EncodedOutputOptions } from "./encoder.ts";
 import { shownAddress, urlTarget, withoutSecrets } from "./url_target.ts";
 
 /** Options of {@linkcode UrlSink}. */
-export interface FeedOptions extends Omit<EncodedOutputOptions, "stdout"> {
-  /** FFmpeg's name of the format, where the address does not tell it. */
+export interface UrlSinkOptions extends Omit<EncodedOutputOptions, "stdout"> {
+  /** FFmpeg's name of the format, if not that of the URL. */
   format?: string;
-  /** Milliseconds in which FFmpeg has to take a frame, or to come to its end. */
+  /**
+   * Milliseconds in which FFmpeg has to take a frame, or to exit.
+   *
+   * @default 30_000
+   */
   patience?: number;
 }
 
-/** FFmpeg waits for some servers, such as those of RTSP, for as long as they say nothing. */
+/** FFmpeg waits for some servers, such as those of RTSP, without a timeout. */
 const PATIENCE = 30_000;
 
-/** What FFmpeg says of a connection that it could not make, in front of the reason. */
+/** FFmpeg's message about a connection, in front of the reason. */
 const CONNECTION = /^(Connection to \S+ failed|Could not write header [^:]*|[a-z0-9+]+:\/\/\S+): /;
 
-/** Reasons that mean that nobody listens, or that whoever listens does not want it. */
+/** Reasons that mean that no server listens, or that it refuses the stream. */
 const NOBODY = /refused|timed out|resolve|unreachable/i;
 const NOT_TAKEN = /nothing was taken|Input\/output error|Broken pipe|reset by peer/i;
 
-/** Addresses whose answers FFmpeg does not read, even where they say that nothing was taken. */
+/** Schemes whose responses FFmpeg ignores, even errors. */
 const UNHEARD = /^https?:/i;
 
 /**
- * Has FFmpeg send everything to an address, where a media server, a CDN, or another program takes
- * it: as H.264 and AAC, unless the packets fit as they are.
+ * Sends everything to a URL with FFmpeg, for a media server, a CDN or another program: as H.264 and
+ * AAC, unless the packets can be copied.
  */
 export class UrlSink implements Sink {
   #url: string;
-  #options: FeedOptions;
+  #options: UrlSinkOptions;
   #output: EncodedOutput | undefined;
 
-  constructor(url: string, options: FeedOptions) {
+  constructor(url: string, options: UrlSinkOptions) {
     this.#url = url;
     this.#options = options;
   }
@@ -65,7 +69,7 @@ export class UrlSink implements Sink {
     await this.#output?.[Symbol.asyncDispose]();
   }
 
-  /** Has FFmpeg do something, and ends it where the other side stalls. */
+  /** Runs an action, and kills FFmpeg if the other side stalls. */
   async #inTime<T>(act: (output: EncodedOutput) => Promise<T>): Promise<T | undefined> {
     const output = this.#output;
     if (output === undefined) return undefined;

@@ -1,76 +1,77 @@
-/** Addresses, and lists of pieces, that media is fed to. Pure. */
 import { UsageError } from "../../base/errors.ts";
 import { hideSecrets } from "../../ffmpeg/stderr.ts";
 import {
   extensionOf,
-  holdsOnePicture,
-  inOneRun,
+  isImageType,
   muxerOf,
   type OutputTarget,
   typeOf,
+  unseekableOptions,
 } from "./target.ts";
 
-/** Seconds that a piece lasts at least; pieces begin with keyframes. */
-const PIECE = 2;
+/** Seconds of a segment at least; segments begin with keyframes. */
+const SEGMENT_DURATION = 2;
 
-/** Pieces that a list without end names. */
+/** Segments in the playlist of endless media. */
 const WINDOW = 6;
 
-/** Microseconds without any progress after which the other side counts as gone. */
+/** Microseconds without progress until the other side counts as gone. */
 const PATIENCE = ["-rw_timeout", "15000000"];
 
-/** MPEG-TS in as few packets of the network as there can be, without one that is cut. */
-const IN_DATAGRAMS = "pkt_size=1316";
+/** Largest whole number of MPEG-TS packets in an Ethernet frame. */
+const DATAGRAM_SIZE = "pkt_size=1316";
 
-/** Formats by what an address begins with. */
+/** Formats by URL scheme. */
 const SCHEMES = new Map<string, string | undefined>([
   ...["rtmp", "rtmps", "rtmpt", "rtmpts", "rtmpe"].map((name): [string, string] => [name, "flv"]),
   ["rtsp", "rtsp"],
   ...["srt", "udp", "tcp", "rist"].map((name): [string, string] => [name, "mpegts"]),
   ["rtp", "rtp_mpegts"],
   ["icecast", "mp3"],
-  // Those whose name tells, as a file's does.
+  // By the extension, as for files.
   ...["http", "https", "ftp", "sftp"].map((name): [string, undefined] => [name, undefined]),
 ]);
 
-/** Addresses of files, which nobody watches while they are written. */
-const OF_FILES = /^s?ftp:/i;
+/** URLs of files, which nobody watches while they are written. */
+const FILE_SCHEMES = /^s?ftp:/i;
 
-/** Lists of pieces, by extension. */
-const LISTS = new Set(["m3u8", "mpd"]);
+/** Playlists, by extension. */
+const PLAYLISTS = new Set(["m3u8", "mpd"]);
 
-/** Types in which H.264 and AAC are fed. */
-const IS_WATCHED = new Set(["flv", "rtsp", "ts", "mp4", "mkv", "hls", "dash"]);
+/** Types that are sent as H.264 and AAC. */
+const LIVE_TYPES = new Set(["flv", "rtsp", "ts", "mp4", "mkv", "hls", "dash"]);
 
-/** Whether an output is an address, and no file. */
+/** Whether an output is a URL and no file. */
 export function isAddress(output: string): boolean {
   return /^[a-z][a-z0-9+.-]*:\/\//i.test(output);
 }
 
-/** Whether an output is an address that takes media in real time. */
+/** Whether an output is a URL that takes media in real time. */
 export function isUrlOutput(output: string): boolean {
-  return isAddress(output) && !OF_FILES.test(output);
+  return isAddress(output) && !FILE_SCHEMES.test(output);
 }
 
 /**
- * The path of the list, where an output is a list of pieces; `undefined` where it is none.
+ * Path of the playlist, if an output is one; `undefined` if not.
  *
- * @param format FFmpeg's name of the format, where the user gives one
+ * @param format FFmpeg's name of the format, if the user gives one
  */
-export function listPath(output: string, format?: string): string | undefined {
+export function playlistPath(output: string, format?: string): string | undefined {
   if (isAddress(output) || output === "-") return undefined;
   const muxer = format === undefined ? undefined : muxerOf(format);
-  const isList = muxer === "hls" || muxer === "dash";
-  if (output.endsWith("/") && (isList || muxer === undefined)) {
+  const isPlaylist = muxer === "hls" || muxer === "dash";
+  if (output.endsWith("/") && (isPlaylist || muxer === undefined)) {
     return `${output}index.${muxer === "dash" ? "mpd" : "m3u8"}`;
   }
-  return isList || (muxer === undefined && LISTS.has(extensionOf(output))) ? output : undefined;
+  return isPlaylist || (muxer === undefined && PLAYLISTS.has(extensionOf(output)))
+    ? output
+    : undefined;
 }
 
 /**
- * An address.
+ * Target for a URL.
  *
- * @throws {UsageError} where FFmpeg cannot write to such a one, or its format is not told
+ * @throws {UsageError} if FFmpeg cannot write to its scheme, or its format is unknown
  */
 export function urlTarget(url: string, format?: string): OutputTarget {
   const [, scheme = ""] = url.match(/^([a-z0-9+.-]+):/i) ?? [];
@@ -92,32 +93,32 @@ export function urlTarget(url: string, format?: string): OutputTarget {
     );
   }
   const isRtsp = type === "rtsp";
-  const isList = type === "hls" || type === "dash";
+  const isPlaylist = type === "hls" || type === "dash";
   return {
     name: withPacketSize(url, type),
     type,
-    muxer: holdsOnePicture(type) ? "image2pipe" : muxerOf(chosen),
-    // Sound formats, and what else players of H.264 do not read, have codecs of their own.
-    watched: IS_WATCHED.has(type) && isUrlOutput(url) ? "live" : undefined,
+    muxer: isImageType(type) ? "image2pipe" : muxerOf(chosen),
+    // Audio types, and those that players of H.264 do not read, have codecs of their own.
+    watched: LIVE_TYPES.has(type) && isUrlOutput(url) ? "live" : undefined,
     options: [
       ...(isRtsp ? ["-rtsp_transport", "tcp"] : PATIENCE),
-      ...(isList ? ["-method", "PUT"] : ["-flush_packets", "1"]),
-      ...(isUrlOutput(url) ? inOneRun(type) : []),
+      ...(isPlaylist ? ["-method", "PUT"] : ["-flush_packets", "1"]),
+      ...(isUrlOutput(url) ? unseekableOptions(type) : []),
     ],
   };
 }
 
 /**
- * A list of pieces beside it, HLS (RFC 8216) or DASH.
+ * Target for a playlist, HLS (RFC 8216) or DASH, with its segments in the same folder.
  *
- * @param endless it has no end of its own: the list names the newest pieces only, others are removed
+ * @param endless the playlist names the newest segments only, others are removed
  */
-export function listTarget(
+export function playlistTarget(
   path: string,
   { format, endless }: { format?: string; endless: boolean },
 ): OutputTarget {
   const muxer = format === undefined ? muxerOf(extensionOf(path)) : muxerOf(format);
-  const target = { name: `file:${path}`, type: muxer, muxer, watched: "in pieces" as const };
+  const target = { name: `file:${path}`, type: muxer, muxer, watched: "segments" as const };
   const slash = path.lastIndexOf("/") + 1;
   const stem = path.slice(slash).replace(/\.[^.]*$/, "");
   if (muxer === "dash") {
@@ -125,7 +126,7 @@ export function listTarget(
     return {
       ...target,
       options: [
-        ...["-seg_duration", String(PIECE)],
+        ...["-seg_duration", String(SEGMENT_DURATION)],
         ...["-init_seg_name", `${names}-$RepresentationID$-init.m4s`],
         ...["-media_seg_name", `${names}-$RepresentationID$-$Number%05d$.m4s`],
         ...(endless ? ["-window_size", String(WINDOW), "-extra_window_size", "2"] : []),
@@ -137,19 +138,19 @@ export function listTarget(
   return {
     ...target,
     options: [
-      ...["-hls_time", String(PIECE), "-hls_segment_filename", `${pieces}%05d.ts`],
+      ...["-hls_time", String(SEGMENT_DURATION), "-hls_segment_filename", `${pieces}%05d.ts`],
       ...["-hls_flags", flags.join("+")],
       ...(endless ? ["-hls_list_size", String(WINDOW)] : ["-hls_playlist_type", "vod"]),
     ],
   };
 }
 
-/** An address as it may be shown: without its password, and without its query. */
+/** A URL without its password and query, for messages. */
 export function shownAddress(url: string): string {
   return hideSecrets(url).replace(/\?[^]*$/, "?***");
 }
 
-/** A text about an address in which nothing stands that is nobody's business. */
+/** Removes the secrets of a URL from a text about it. */
 export function withoutSecrets(text: string, url: string): string {
   const { password, query } = secretsOf(url);
   const hidden = [password, query].reduce(
@@ -167,5 +168,5 @@ function secretsOf(url: string): { password: string; query: string } {
 
 function withPacketSize(url: string, type: string): string {
   if (type !== "ts" || !/^(udp|srt):/i.test(url) || /[?&]pkt_size=/.test(url)) return url;
-  return `${url}${url.includes("?") ? "&" : "?"}${IN_DATAGRAMS}`;
+  return `${url}${url.includes("?") ? "&" : "?"}${DATAGRAM_SIZE}`;
 }

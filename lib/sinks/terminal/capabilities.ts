@@ -1,55 +1,57 @@
-/** What a terminal is asked about itself, and what its answers say. Pure. */
 import type { Size } from "./text_renderer.ts";
 
-/** What a terminal says of itself. */
-export interface TerminalAbilities {
-  /** The best way to draw pixels that it knows; nothing where it draws characters alone. */
+/** Capabilities that a terminal reports. */
+export interface TerminalCapabilities {
+  /** Best supported graphics protocol; `undefined` if it draws only text. */
   graphics?: "kitty" | "sixel";
-  /** Pixels of a cell. */
+  /** Size of a cell in pixels. */
   cell: Size;
-  /** Colours that a sixel picture may have. */
+  /** Colours of a sixel picture at most. */
   colours: number;
 }
 
-/** Pixels of a cell, where the terminal does not say. */
+/** Size of a cell in pixels, if the terminal does not report it. */
 export const USUAL_CELL: Size = { width: 8, height: 16 };
 
-/** Colours of sixel pictures: the most that are of use, and what the first terminals had. */
+/**
+ * Colours of sixel pictures: the most that are useful, the default, and the least that terminals
+ * have.
+ */
 const COLOURS = { most: 256, usual: 256, least: 2 };
 
-/** Pixels of a cell that can be true. */
+/** Plausible pixels of a cell. */
 const CELL_LIMITS = { min: 2, max: 200 };
 
 /**
- * The question: size of the text area and of a cell in pixels, colours of sixel pictures (all of
- * them xterm's), whether kitty's graphics are known (kitty's graphics protocol, "Querying
- * support"), and the primary device attributes, which every terminal answers, and so last. What a
- * terminal prints of it all the same is wiped.
+ * Query of the size of the text area and of a cell in pixels, the colours of sixel pictures (all of
+ * them xterm's), kitty's graphics (kitty's graphics protocol, "Querying support"), and last the
+ * primary device attributes, to which every terminal replies. Whatever a terminal prints of it is
+ * wiped.
  */
-export const QUESTION = "\x1b[14t\x1b[16t\x1b[?1;1;0S" +
+export const QUERY = "\x1b[14t\x1b[16t\x1b[?1;1;0S" +
   "\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\\x1b[c\r\x1b[K";
 
-/** All that a terminal may answer to {@linkcode QUESTION}, piece by piece. */
+/** Matches each reply to {@linkcode QUERY}. */
 export const REPLIES = pattern("ESC(?:\\[[46];\\d+;\\d+t|\\[\\?[\\d;]*[Sc]|_G[^ESC]*ESC\\\\)", "g");
 
-/** What the answer ends with, which is what the terminal can do. */
+/** The last reply. */
 const ATTRIBUTES = pattern("ESC\\[\\?([\\d;]*)c");
 const KNOWS_KITTY = pattern("ESC_Gi=31;OKESC\\\\");
 const CELL_SIZE = pattern("ESC\\[6;(\\d+);(\\d+)t");
 const AREA_SIZE = pattern("ESC\\[4;(\\d+);(\\d+)t");
 const REGISTERS = pattern("ESC\\[\\?1;0;(\\d+)S");
 
-/** Whether the answer is complete. */
-export function isWholeReply(reply: string): boolean {
+/** Whether all replies have come. */
+export function isCompleteReply(reply: string): boolean {
   return ATTRIBUTES.test(reply);
 }
 
 /**
- * Reads the answer, or as much of it as there is.
+ * Parses replies, complete or not.
  *
  * @param size columns and rows of the terminal
  */
-export function abilitiesOf(reply: string, { columns, rows }: Grid): TerminalAbilities {
+export function parseReplies(reply: string, { columns, rows }: Grid): TerminalCapabilities {
   const [, attributes = ""] = reply.match(ATTRIBUTES) ?? [];
   const isKitty = KNOWS_KITTY.test(reply);
   const isSixel = attributes.split(";").slice(1).includes("4");
@@ -59,8 +61,8 @@ export function abilitiesOf(reply: string, { columns, rows }: Grid): TerminalAbi
   const colours = Number(registers ?? COLOURS.usual);
   return {
     graphics: isKitty ? "kitty" : isSixel ? "sixel" : undefined,
-    cell: credible({ width: Number(width), height: Number(height) }) ??
-      credible({
+    cell: plausibleSize({ width: Number(width), height: Number(height) }) ??
+      plausibleSize({
         width: Math.floor(Number(areaWidth) / columns),
         height: Math.floor(Number(areaHeight) / rows),
       }) ?? USUAL_CELL,
@@ -68,43 +70,41 @@ export function abilitiesOf(reply: string, { columns, rows }: Grid): TerminalAbi
   };
 }
 
-/** Columns and rows of a terminal. */
+/** Size of a terminal in cells. */
 export interface Grid {
   columns: number;
   rows: number;
 }
 
-/** A size that a cell may have; some terminals answer with zeros. */
-function credible({ width, height }: Size): Size | undefined {
+/** A cell size if it is plausible; some terminals reply with zeros. */
+function plausibleSize({ width, height }: Size): Size | undefined {
   const { min, max } = CELL_LIMITS;
   const isIn = (pixels: number) => pixels >= min && pixels <= max;
   return isIn(width) && isIn(height) ? { width, height } : undefined;
 }
 
-/** A pattern in which \`ESC\` stands for the escape character. */
+/** Builds a pattern in which `ESC` stands for the escape character. */
 function pattern(text: string, flags?: string): RegExp {
   return new RegExp(text.replaceAll("ESC", "\x1b"), flags);
 }
 
-/** What a terminal can show, by what the environment says of it. Pure. */
+/** How pictures are drawn as text: half blocks in any colour or one of 256, or characters. */
+export type TerminalStyle = "truecolour" | "256 colours" | "ascii";
 
-/** How pictures are put into cells: half blocks in any colour, in one of 256, or characters. */
-export type TerminalLook = "truecolour" | "256 colours" | "ascii";
-
-/** Terminals that show any colour and say so in TERM alone, which is what ssh hands on. */
+/** Terminals with true colour that report it in TERM alone, which is what ssh forwards. */
 const TRUE_COLOUR = /-direct\d*$|^(xterm-)?(kitty|ghostty)$|^(alacritty|foot|wezterm|contour)(-|$)/;
 
-/** Terminals that would print what they do not understand, instead of leaving it out. */
+/** Terminals that would print queries they do not understand. */
 const MUTE = /^(|dumb|unknown|linux|cons25|emacs|eterm.*)$/;
 
-/** Terminals, or those they stand in for, that show one colour and no pixels. */
+/** Terminals, or what they emulate, with one colour and no graphics. */
 const COLOURLESS = /^vt(52|1\d\d|2[02]0|320|4[02]0|5[12]0)\b|-(m|mono)$/;
 
-/** Reads a variable of the environment. */
+/** Reads an environment variable. */
 export type EnvironmentReader = (name: string) => string | undefined;
 
-/** How pictures look best in the terminal. */
-export function lookOf(variable: EnvironmentReader): TerminalLook {
+/** Best style of a terminal, by the environment. */
+export function terminalStyle(variable: EnvironmentReader): TerminalStyle {
   const term = variable("TERM") ?? "";
   if (!isColoured(variable) || !isUnicode(variable)) return "ascii";
   if (/^(truecolor|24bit)$/i.test(variable("COLORTERM") ?? "")) return "truecolour";
@@ -112,13 +112,13 @@ export function lookOf(variable: EnvironmentReader): TerminalLook {
   return /256colou?r/.test(term) ? "256 colours" : "ascii";
 }
 
-/** Whether the terminal can be asked what it is: one that does not know the question is silent. */
+/** Whether the terminal may be queried: one that does not understand the query prints nothing. */
 export function canBeAsked(variable: EnvironmentReader): boolean {
   return isColoured(variable) && !MUTE.test(variable("TERM") ?? "");
 }
 
 /**
- * Whether the features of tmux's client, the terminal that tmux itself is drawn in, have sixels.
+ * Whether the terminal that tmux is drawn in supports sixels.
  *
  * @param features as tmux prints `#{client_termfeatures}`: `256,RGB,sixel`
  */
@@ -126,14 +126,14 @@ export function knowsSixel(features: string): boolean {
   return features.trim().split(",").includes("sixel");
 }
 
-/** What the user says of the terminal counts more than what it says of itself. */
+/** Whether to use colours. The user's wish outranks the terminal's own capabilities. */
 function isColoured(variable: EnvironmentReader): boolean {
   const term = variable("TERM") ?? "";
   // See https://no-color.org
   return !variable("NO_COLOR") && term !== "dumb" && !COLOURLESS.test(term);
 }
 
-/** Whether text is UTF-8: what is not set says nothing, and most terminals are. */
+/** Whether text is UTF-8, as in most terminals and if no locale is set. */
 function isUnicode(variable: EnvironmentReader): boolean {
   const locale = ["LC_ALL", "LC_CTYPE", "LANG"].map(variable).find((value) => value);
   return locale === undefined || /utf-?8/i.test(locale);

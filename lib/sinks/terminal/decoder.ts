@@ -1,39 +1,112 @@
+import { ByteReader, fromStream } from "../../base/byte_reader.ts";
+import { TruncatedError } from "../../base/errors.ts";
 import { type Frame, toSeconds, type VideoStream } from "../../media/frame.ts";
-import { FrameSink } from "../ffmpeg_sink.ts";
-import { pictureTrim, turned, turnFilters } from "../filters.ts";
-import { pictureArguments, readPictures } from "./scaler.ts";
+import { FfmpegProcess } from "../ffmpeg_process.ts";
+import { nutInputArguments, turned, turnFilters, videoTrim } from "../filters.ts";
 import type { Size } from "./text_renderer.ts";
 
-/** Larger pictures are made smaller where they are decoded: terminals show less. Pixels. */
+/** Options of {@linkcode PictureConverter}. */
+export interface PictureConverterOptions {
+  /** Input stream, raw or encoded. */
+  video: VideoStream;
+  filters: readonly string[];
+  /** Bytes of a picture behind the filters. */
+  size: number;
+  /**
+   * Whole seconds before the beginning in which frames are only decoded.
+   *
+   * @default 0
+   */
+  lead?: number;
+  /** Takes each picture, in memory that is reused for the next unless it returns other memory. */
+  onPicture: (picture: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer> | undefined | void;
+  signal?: AbortSignal;
+}
+
+/** FFmpeg turning frames into raw pictures of one size, with as little delay as possible. */
+export class PictureConverter implements AsyncDisposable {
+  #process: FfmpegProcess;
+  #reading: Promise<void>;
+
+  constructor({ video, filters, size, lead = 0, onPicture, signal }: PictureConverterOptions) {
+    const args = [
+      ...["-v", "error", "-fpsprobesize", "0", "-analyzeduration", "200000"],
+      ...nutInputArguments([video], { lead }),
+      ...["-vf", filters.join(","), "-fps_mode", "passthrough"],
+      // FFmpeg would otherwise delay pictures: one in each thread, small ones up to 32 kB of them.
+      ...["-threads", "1", "-flush_packets", "1", "-f", "rawvideo", "pipe:1"],
+    ];
+    this.#process = new FfmpegProcess("ffmpeg", args, {
+      ...{ streams: [video], lead, stdout: "piped", signal },
+    });
+    this.#reading = readPictures(this.#process.stdout, size, onPicture);
+  }
+
+  /**
+   * Converts a frame.
+   *
+   * @returns false if no more are taken
+   * @throws {ProcessError} if FFmpeg fails
+   */
+  async write(frame: Frame): Promise<boolean> {
+    return await this.#process.write(frame);
+  }
+
+  async finish(): Promise<void> {
+    await this.#process.finish();
+    await this.#reading;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#process[Symbol.asyncDispose]();
+    await this.#reading;
+  }
+}
+
+async function readPictures(
+  stdout: ReadableStream<Uint8Array>,
+  size: number,
+  onPicture: PictureConverterOptions["onPicture"],
+): Promise<void> {
+  const reader = new ByteReader(fromStream(stdout));
+  let picture = new Uint8Array(size);
+  try {
+    while (await reader.peek(1) !== undefined) {
+      picture = await reader.readInto(picture);
+      picture = onPicture(picture) ?? picture;
+    }
+  } catch (error) {
+    // FFmpeg was killed in the middle of a picture, as the sink was disposed.
+    if (!(error instanceof TruncatedError)) throw error;
+  }
+}
+
+/** Pixels of decoded pictures at most; terminals show less. */
 const LARGEST = {
   text: { width: 640, height: 360 },
   graphics: { width: 1280, height: 720 },
 } as const;
 
-/** What {@linkcode PictureDecoder} has to know. */
-export interface PictureDecoderOptions {
-  /** The encoded stream. */
-  video: VideoStream;
-  /** What is to come out, by {@linkcode decodedStream}. */
+/** Options of {@linkcode startDecoder}. */
+export interface PictureDecoderOptions extends Omit<PictureConverterOptions, "filters" | "size"> {
+  /** Decoded stream, by {@linkcode decodedStream}. */
   decoded: VideoStream;
-  /** Whole seconds before the beginning in which there are frames, for decoding only. */
-  lead: number;
-  /** Seconds at which the first picture lies that is wanted; all are, where absent. */
+  /**
+   * Timestamp of the first picture to show, seconds.
+   *
+   * @default all are shown
+   */
   from?: number;
-  /** Given each picture; gives memory for the next, where it keeps this one's. */
-  onPicture: (picture: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer> | undefined;
-  /** Ends it at once. */
-  signal?: AbortSignal;
 }
 
-/** Pixels as they look: those of a picture whose pixels are not square are stretched. */
+/** Size of a picture with square pixels: others are stretched. */
 export function shownSize(
   { width, height, sampleAspectRatio: [wide, high] = [1, 1] }: VideoStream,
 ): Size {
   return { width: width * wide / high, height };
 }
 
-/** The raw stream that comes out for an encoded one: upright, square pixels, not too large. */
+/** Describes the decoded stream: upright, with square pixels, not too large. */
 export function decodedStream(video: VideoStream, { isText }: { isText: boolean }): VideoStream {
   const { width, height } = shownSize(turned(video));
   const largest = isText ? LARGEST.text : LARGEST.graphics;
@@ -46,53 +119,25 @@ export function decodedStream(video: VideoStream, { isText }: { isText: boolean 
   };
 }
 
-/** An FFmpeg that decodes packets, as far as possible without waiting for more of them. */
-export class PictureDecoder implements AsyncDisposable {
-  #sink: FrameSink;
-  #reading: Promise<void>;
-
-  constructor({ video, decoded, lead, from, onPicture, signal }: PictureDecoderOptions) {
-    const { width, height } = decoded;
-    const filters = [
-      ...(from === undefined ? [] : pictureTrim(from)),
-      ...turnFilters(video),
-      ...[`scale=${width}:${height}:flags=area`, "format=rgb24"],
-    ];
-    const args = pictureArguments(video, filters, { lead });
-    this.#sink = new FrameSink("ffmpeg", args, {
-      ...{ streams: [video], lead, stdout: "piped", signal },
-    });
-    this.#reading = readPictures(this.#sink, width * height * 3, onPicture);
-  }
-
-  /**
-   * Hands a packet over.
-   *
-   * @returns false where nothing more is wanted
-   * @throws {ProcessError} where it cannot be decoded
-   */
-  async write(frame: Frame): Promise<boolean> {
-    return await this.#sink.write(frame);
-  }
-
-  /** Waits until all is decoded, and given out. */
-  async finish(): Promise<void> {
-    await this.#sink.finish();
-    await this.#reading;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#sink[Symbol.asyncDispose]();
-    await this.#reading;
-  }
+/** Starts a decoder, which delays pictures as little as possible. */
+export function startDecoder(
+  { video, decoded: { width, height }, from, ...options }: PictureDecoderOptions,
+): PictureConverter {
+  const filters = [
+    ...(from === undefined ? [] : videoTrim(from)),
+    ...turnFilters(video),
+    ...[`scale=${width}:${height}:flags=area`, "format=rgb24"],
+  ];
+  return new PictureConverter({ video, filters, size: width * height * 3, ...options });
 }
 
-/** Bytes of packets that are kept; what needs more is not shown before it goes on. */
+/** Bytes of packets kept at most; a seek that needs more shows nothing until playback goes on. */
 const MOST = 64 << 20;
 
 /**
- * Shows where the user went while it pauses. FFmpeg waits with a picture for the packets behind it,
- * which do not come then; one that reads the same packets, and their end, gives it.
+ * Shows the target of a seek during a pause. FFmpeg delays a picture until further packets come,
+ * which they do not during a pause; a second FFmpeg that reads the same packets to their end does
+ * not wait.
  */
 export class PausedPicture {
   #options: PictureDecoderOptions & { from: number };
@@ -103,7 +148,7 @@ export class PausedPicture {
     this.#options = options;
   }
 
-  /** Takes a packet, in the order of decoding; resolved when its picture is given out. */
+  /** Adds a packet, in decode order; resolves once its picture is out. */
   async add(frame: Frame): Promise<void> {
     this.#bytes += frame.data.byteLength;
     if (this.#bytes > MOST) this.#packets = [];
@@ -111,7 +156,7 @@ export class PausedPicture {
     this.#packets.push({ ...frame, data: frame.data.slice() });
     const { from, video } = this.#options;
     if (toSeconds(frame.timestamp, video.timeBase) < from) return;
-    await using decoder = new PictureDecoder(this.#options);
+    await using decoder = startDecoder(this.#options);
     for (const packet of this.#packets) await decoder.write(packet);
     await decoder.finish();
   }

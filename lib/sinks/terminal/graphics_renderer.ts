@@ -1,20 +1,18 @@
-/** Pictures by kitty's graphics protocol: packed pixels, in pieces. Pure. */
-
-/** Pictures as sixels: six pixels above each other a character, colour by colour. Pure. */
 import { deflateSync } from "node:zlib";
 import type { Size } from "./text_renderer.ts";
 
-/** Characters of a piece (kitty's graphics protocol, "Remote client"). */
+/** Characters of a chunk (kitty's graphics protocol, "Remote client"). */
 const PIECE = 4096;
 
-/** zlib's quickest level: pictures are many, and seen for a moment. */
+/** zlib's fastest level: there are many pictures, each seen for a moment. */
 const QUICKEST = 1;
 
 /**
- * Encodes a picture that takes the place of the one with the same number. The cursor stays.
+ * Encodes a picture by kitty's graphics protocol, in chunks of zlib data. It replaces the picture
+ * with the same ID. The cursor stays.
  *
  * @param pixels height × width × 3, RGB
- * @param place pixels of the picture, the cells that it fills, and its number, above 0
+ * @param layout size of the picture in pixels, the cells that it fills, and its ID, above 0
  */
 export function encodeKitty(
   pixels: Uint8Array,
@@ -33,28 +31,28 @@ export function encodeKitty(
   return pieces.join("");
 }
 
-/** Takes a picture away, and out of the terminal's memory. */
+/** Deletes a picture from the screen and the terminal's memory. */
 export function deleteKitty(id: number): string {
   return `\x1b_Ga=d,d=I,i=${id},q=2\x1b\\`;
 }
 
-/** Colours of a palette, and bytes of one: blue, green, red, and one more, as FFmpeg has it. */
+/** Colours of a palette, and bytes of each: blue, green, red, alpha, as FFmpeg writes them. */
 const [COLOURS, COLOUR_BYTES] = [256, 4];
 
-/** Bytes behind the pixels of a picture with a palette. */
+/** Bytes of the palette behind the pixels. */
 export const PALETTE_BYTES = COLOURS * COLOUR_BYTES;
 
-/** Pixels above each other in a character; the characters begin with the one for none of them. */
+/** Rows of a band, one bit each, and the character without any. */
 const [BAND, NONE] = [6, 0x3f];
 
-/** From so many on, characters that are alike are cheaper with a number before them. */
+/** Repetitions from which on a count is shorter. */
 const REPEATED = 4;
 
 /**
- * Encodes a picture (DEC VT330/VT340 Programmer Reference Manual, volume 2, chapter 14). Pixels
- * are square, colours in hundredths.
+ * Encodes a picture as sixels (DEC VT330/VT340 Programmer Reference Manual, volume 2, chapter 14).
+ * Pixels are square, colours in hundredths.
  *
- * @param picture height × width numbers of colours, then the palette
+ * @param picture height × width palette indices, then the palette
  */
 export function encodeSixel(picture: Uint8Array, { width, height }: Size): string {
   const palette = picture.subarray(width * height);
@@ -78,7 +76,7 @@ function encodeBand(
   pixels: Uint8Array,
   { width, bits, used }: { width: number; bits: Uint8Array; used: Set<number> },
 ): string {
-  /** Where each colour begins and ends in this band. */
+  /** First and last column of each colour in the band. */
   const spans = new Map<number, { first: number; last: number }>();
   for (let x = 0; x < width; x++) {
     for (let row = 0, at = x; at < pixels.length; row++, at += width) {
@@ -99,7 +97,7 @@ function encodeBand(
   return layers.join("$");
 }
 
-/** Encodes one colour's pixels; there are none before `first`. */
+/** Encodes the pixels of one colour; there are none before `first`. */
 function encodeLayer(bits: Uint8Array, first: number): string {
   let text = repeated(0, first);
   for (let at = first; at < bits.length;) {

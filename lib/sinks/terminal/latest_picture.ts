@@ -1,8 +1,8 @@
-import { deadline } from "../../base/async.ts";
+import { settlesWithin } from "../../base/async.ts";
 import type { Layout } from "./render_mode.ts";
 
-/** Draws one picture after the other; of those that come meanwhile the newest alone waits. */
-export class NewestDrawn {
+/** Draws pictures one at a time; while one is drawn, only the newest of the others waits. */
+export class LatestPicture {
   #draw: (picture: Uint8Array, layout: Layout) => Promise<void>;
   #newest: { picture: Uint8Array; layout: Layout } | undefined;
   #drawing: Promise<void> | undefined;
@@ -10,22 +10,22 @@ export class NewestDrawn {
   #stopped = false;
   #failed = Promise.withResolvers<unknown>();
 
-  /** @param draw resolved when the next picture may be drawn */
+  /** @param draw draws a picture; resolves when the next may be drawn */
   constructor(draw: (picture: Uint8Array, layout: Layout) => Promise<void>) {
     this.#draw = draw;
   }
 
-  /** Pictures that newer ones have taken the place of. */
+  /** Pictures replaced by newer ones before they were drawn. */
   get skipped(): number {
     return this.#skipped;
   }
 
-  /** Settled with what drawing failed with, once it has. */
+  /** Resolves with the error if drawing fails. */
   get failed(): Promise<unknown> {
     return this.#failed.promise;
   }
 
-  /** Takes a picture, in memory that may be used for another afterwards. */
+  /** Copies a picture to draw it next. */
   put(picture: Uint8Array, layout: Layout): void {
     if (this.#stopped) return;
     if (this.#newest !== undefined) this.#skipped++;
@@ -34,19 +34,16 @@ export class NewestDrawn {
   }
 
   /**
-   * Waits until nothing is left to be drawn.
+   * Waits until all pictures are drawn.
    *
-   * @param patience milliseconds after which what is left stays undrawn; as long as it takes where
-   * absent
+   * @param patience milliseconds to wait at most; without it, as long as it takes
    */
   async finish(patience?: number): Promise<void> {
-    if (patience === undefined) return await this.#drawing;
-    const { promise: late, resolve } = Promise.withResolvers<void>();
-    using _limit = deadline(patience, resolve);
-    await Promise.race([this.#drawing, late]);
+    const drawing = this.#drawing ?? Promise.resolve();
+    if (patience === undefined) await drawing;
+    else await settlesWithin(drawing, patience);
   }
 
-  /** Draws nothing more. */
   stop(): void {
     this.#stopped = true;
     this.#newest = undefined;

@@ -1,5 +1,4 @@
-/** The forms in which a terminal shows pictures, and what FFmpeg has to make for each. Pure. */
-import { type TerminalAbilities, type TerminalLook, USUAL_CELL } from "./capabilities.ts";
+import { type TerminalCapabilities, type TerminalStyle, USUAL_CELL } from "./capabilities.ts";
 import { deleteKitty, encodeKitty, encodeSixel, PALETTE_BYTES } from "./graphics_renderer.ts";
 import {
   colourOf256,
@@ -9,58 +8,58 @@ import {
   type Size,
 } from "./text_renderer.ts";
 
-/** How large a picture is. */
+/** Size of a picture on the terminal. */
 export interface Layout {
-  /** What FFmpeg scales it to. */
+  /** Pixels that FFmpeg scales it to. */
   pixels: Size;
   /** Columns and rows that it fills. */
   cells: Size;
 }
 
-/** A way to show pictures. */
-export interface PictureForm {
-  /** FFmpeg's filters behind the scaling one, which give what {@linkcode render} takes. */
+/** A way to draw pictures on a terminal. */
+export interface RenderMode {
+  /** FFmpeg's filters behind the scaling, whose output {@linkcode render} takes. */
   filters: readonly string[];
-  /** How large a picture of so many pixels is in so many columns and rows. */
+  /** Fits a picture, in pixels, into columns and rows. */
   fit(picture: Size, room: Size): Layout;
   /** Bytes of a scaled picture. */
   bytes(pixels: Size): number;
   /**
-   * Renders a picture, as text for each row of the terminal; as one text where it is drawn as a
-   * whole, from the cursor's place on.
+   * Renders a picture as a text for each row; as one text from the cursor on if it is drawn as a
+   * whole.
    */
   render(picture: Uint8Array, layout: Layout): string[];
-  /** It consists of characters, row by row, and so of few pixels. */
+  /** Pictures consist of characters, row by row, and so have few pixels. */
   isText: boolean;
-  /** What takes the last picture away. */
+  /** Escape sequence that deletes the last picture. */
   wipe: string;
 }
 
-/** Sixel pictures of more pixels take longer to encode than they are seen. */
+/** Largest sixel picture in pixels; larger ones take longer to encode than they are seen. */
 const SIXEL_LIMIT: Size = { width: 800, height: 480 };
 
-/** Kitty stretches pictures to the cells that they fill, so that less will do. */
+/** Largest kitty picture in pixels; the terminal stretches it to its cells. */
 const KITTY_LIMIT: Size = { width: 1280, height: 720 };
 
-/** What is known of the terminal. */
-export interface FormOptions {
-  look: TerminalLook;
-  /** What it says of itself, where it was asked. */
-  abilities?: TerminalAbilities;
-  /** Number that the picture gets where pictures have one, above 0. */
+/** Options of {@linkcode chooseRenderMode}. */
+export interface RenderModeOptions {
+  style: TerminalStyle;
+  /** Capabilities that the terminal reports. */
+  capabilities?: TerminalCapabilities;
+  /** ID of the picture, above 0. */
   id: number;
 }
 
-/** The best form that the terminal knows. */
-export function chooseForm({ look, abilities, id }: FormOptions): PictureForm {
-  if (abilities?.graphics === "kitty") return kittyForm(abilities, id);
-  if (abilities?.graphics === "sixel") return sixelForm(abilities);
-  const cell = abilities?.cell ?? USUAL_CELL;
-  return look === "ascii" ? asciiForm(cell) : halfBlockForm(look, cell);
+/** Chooses the best mode that the terminal supports. */
+export function chooseRenderMode({ style, capabilities, id }: RenderModeOptions): RenderMode {
+  if (capabilities?.graphics === "kitty") return kittyMode(capabilities, id);
+  if (capabilities?.graphics === "sixel") return sixelMode(capabilities);
+  const cell = capabilities?.cell ?? USUAL_CELL;
+  return style === "ascii" ? asciiMode(cell) : halfBlockMode(style, cell);
 }
 
-function halfBlockForm(look: TerminalLook, cell: Size): PictureForm {
-  const code = look === "256 colours" ? colourOf256 : undefined;
+function halfBlockMode(style: TerminalStyle, cell: Size): RenderMode {
+  const code = style === "256 colours" ? colourOf256 : undefined;
   return {
     filters: ["format=rgb24"],
     fit(picture, room) {
@@ -74,7 +73,7 @@ function halfBlockForm(look: TerminalLook, cell: Size): PictureForm {
   };
 }
 
-function asciiForm(cell: Size): PictureForm {
+function asciiMode(cell: Size): RenderMode {
   return {
     filters: ["format=gray"],
     fit(picture, room) {
@@ -89,7 +88,7 @@ function asciiForm(cell: Size): PictureForm {
   };
 }
 
-function sixelForm({ cell, colours }: TerminalAbilities): PictureForm {
+function sixelMode({ cell, colours }: TerminalCapabilities): RenderMode {
   return {
     filters: [
       // A palette for each picture.
@@ -105,7 +104,7 @@ function sixelForm({ cell, colours }: TerminalAbilities): PictureForm {
   };
 }
 
-function kittyForm({ cell }: TerminalAbilities, id: number): PictureForm {
+function kittyMode({ cell }: TerminalCapabilities, id: number): RenderMode {
   return {
     filters: ["format=rgb24"],
     fit(picture, room) {
@@ -120,12 +119,12 @@ function kittyForm({ cell }: TerminalAbilities, id: number): PictureForm {
   };
 }
 
-/** A picture measured in halves of cells, which are squares in most terminals. */
+/** Converts pixels to half cells, which are square in most terminals. */
 function inHalfCells(picture: Size, cell: Size): Size {
   return { width: picture.width / cell.width, height: picture.height / (cell.height / 2) };
 }
 
-/** The largest size at which a picture fits into cells, aspect kept. */
+/** Largest size at which a picture fits into cells and the limit, with its aspect ratio. */
 function fitGraphics(
   picture: Size,
   { room, cell, limit }: { room: Size; cell: Size; limit?: Size },
@@ -142,7 +141,7 @@ function fitGraphics(
 }
 
 function scaled({ width, height }: Size, scale: number): Size {
-  // What is exact but for the arithmetic must not grow by a pixel, and so by a cell.
+  // Rounding errors must not add a pixel, and so a cell.
   return {
     width: Math.max(1, Math.floor(width * scale + 1e-6)),
     height: Math.max(1, Math.floor(height * scale + 1e-6)),

@@ -1,35 +1,35 @@
 import { startProcess } from "../../ffmpeg/process.ts";
 
 /**
- * Waits for the end of its input, which comes when the program is gone, however that came about.
- * It goes away in silence when it is told to, by a line. Signals for everybody in the terminal are
- * not for it.
+ * Shell script of the guard. It waits for its input to end, which happens when this program is
+ * gone, and restores the terminal; a line on its input dismisses it. It ignores the terminal's
+ * signals.
  */
 const SCRIPT = `trap "" HUP INT QUIT TERM TSTP TTOU TTIN
 read -r told && exit
 printf %s "$1" >&1
 if [ -n "$2" ]; then stty "$2" <&1; fi`;
 
-/** Puts a terminal right when this program cannot do it any more. */
+/** Process that restores the terminal if this program cannot. */
 export interface TerminalGuard {
-  /** Ends it: all is right already. */
+  /** Ends the guard without restoring anything. */
   dismiss(): Promise<void>;
 }
 
 /**
- * Starts watching this program.
+ * Starts a guard for this program.
  *
- * @param restoration what the terminal is sent once it is gone
- * @param settings those that the terminal then gets, as `stty -g` prints them
+ * @param restoration text sent to the terminal
+ * @param settings terminal settings to restore, as `stty -g` prints them
  */
 export function startGuard(restoration: string, settings = ""): TerminalGuard {
   const child = startProcess("sh", ["-c", SCRIPT, "sh", restoration, settings], {
     stdin: "piped",
-    // Not /dev/tty: the guard is in a session of its own, which has none.
+    // Not /dev/tty: the guard has its own session without a terminal.
     stdout: "inherit",
   });
   const input = child.stdin.getWriter();
-  // The write that fails tells of it.
+  // The failed write reports it.
   input.closed.catch(() => {});
   return {
     async dismiss() {
@@ -37,7 +37,7 @@ export function startGuard(restoration: string, settings = ""): TerminalGuard {
         await input.write(new TextEncoder().encode("told\n"));
         await input.close();
       } catch (error) {
-        // It was ended by somebody else.
+        // The guard was killed.
         if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
         await input.abort();
       }
@@ -46,24 +46,21 @@ export function startGuard(restoration: string, settings = ""): TerminalGuard {
   };
 }
 
-/** What the system says of the terminal: its size is another one, or the user wants it back. */
-
-/** What is called back. */
+/** Callbacks for what happens to the terminal. */
 export interface TerminalListener {
-  /** The size is another one. */
   onResize: () => void;
-  /** Ctrl-Z: gives the terminal back; the program is stopped afterwards. */
+  /** Ctrl-Z: restores the terminal before the program is stopped. */
   onStop: () => Promise<void>;
-  /** The program goes on, in the foreground, maybe after a stop that nobody announced. */
+  /** The program continues in the foreground, possibly after a stop without notice. */
   onContinue: () => void;
-  /** The program is about to fail in a way that nobody has thought of. */
+  /** The program is about to exit by an unhandled error. */
   onFailure: () => void;
 }
 
-/** How programs learn that nobody handles an error, before they end by it. */
+/** Events of unhandled errors. */
 const FAILURES = ["error", "unhandledrejection"];
 
-/** Follows what happens to the terminal, until disposed. Windows tells nothing of it. */
+/** Listens to the terminal's signals until disposed. Windows has none. */
 export function watchTerminal(
   { onResize, onStop, onContinue, onFailure }: TerminalListener,
 ): Disposable {
@@ -86,7 +83,7 @@ export function watchTerminal(
   };
 }
 
-/** Stops this program as Ctrl-Z does that nobody listens to. */
+/** Stops this program as an unhandled Ctrl-Z does. */
 async function stopItself(): Promise<void> {
   await new Deno.Command("sh", {
     args: ["-c", 'kill -STOP "$1"', "sh", String(Deno.pid)],

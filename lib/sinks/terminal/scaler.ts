@@ -1,50 +1,41 @@
-import { ByteReader, fromStream } from "../../base/byte_reader.ts";
-import { TruncatedError } from "../../base/errors.ts";
 import type { VideoStream } from "../../media/frame.ts";
-import { FrameSink } from "../ffmpeg_sink.ts";
-import { nutInputArguments } from "../filters.ts";
-import type { Layout, PictureForm } from "./render_mode.ts";
+import { PictureConverter } from "./decoder.ts";
+import type { Layout, RenderMode } from "./render_mode.ts";
 
-/** What {@linkcode PictureScaler} has to know. */
+/** Options of {@linkcode PictureScaler}. */
 export interface PictureScalerOptions {
-  /** How raw pictures come; their timestamps are made here. */
+  /** Raw video stream; timestamps are made here. */
   video: VideoStream;
-  form: PictureForm;
-  /** Filters in front of the scaling one. */
+  mode: RenderMode;
+  /** Filters in front of the scaling. */
   filters: readonly string[];
-  /** How large pictures are to be, now. */
   layout: () => Layout;
-  /** Given each scaled picture, in memory that is used again for the next. */
+  /** Takes each scaled picture, in memory that is reused for the next. */
   onPicture: (picture: Uint8Array, layout: Layout) => void;
-  /** Ends it at once. */
   signal?: AbortSignal;
 }
 
-/** An FFmpeg that scales to one size. */
 interface Stage {
-  sink: FrameSink;
+  converter: PictureConverter;
   layout: Layout;
-  /** Pictures that were put in. */
+  /** Pictures written to it. */
   count: number;
-  /** Settled when all that comes out has come, or nothing more can. */
-  reading: Promise<void>;
 }
 
 /**
- * Scales raw pictures to the terminal by FFmpeg, which is started anew where the size changes. Of
- * pictures that come too quickly the newest wins; the last one is kept, to be scaled anew.
+ * Scales raw pictures to the terminal with FFmpeg, which is restarted if the size changes. If
+ * pictures come too fast, only the newest is scaled; the last one is kept to be scaled again.
  */
 export class PictureScaler implements AsyncDisposable {
   #options: PictureScalerOptions;
   #stage: Stage | undefined;
   #newest: Uint8Array<ArrayBuffer> | undefined;
-  /** The one that was scaled last, or is being scaled. */
+  /** The picture that was scaled last, or is being scaled. */
   #last: Uint8Array<ArrayBuffer> | undefined;
-  /** Memory that nobody looks at. */
   #spare: Uint8Array<ArrayBuffer> | undefined;
   #skipped = 0;
-  #isWantedAgain = false;
-  #ending = false;
+  #mustRedraw = false;
+  #finishing = false;
   #wake = Promise.withResolvers<void>();
   #running: Promise<void>;
 
@@ -52,24 +43,24 @@ export class PictureScaler implements AsyncDisposable {
     this.#options = options;
     this.#stage = this.#start(options.layout());
     this.#running = this.#run();
-    // Whoever puts pictures in, or waits for the end, is told of a failure.
+    // Callers get the failure from {@linkcode done}.
     this.#running.catch(() => {});
   }
 
-  /** Pictures that newer ones have taken the place of. */
+  /** Pictures replaced by newer ones before they were scaled. */
   get skipped(): number {
     return this.#skipped;
   }
 
-  /** Settled when nothing more comes out; rejected where FFmpeg failed. */
+  /** Settles when all pictures are out; rejects if FFmpeg fails. */
   get done(): Promise<void> {
     return this.#running;
   }
 
   /**
-   * Takes a picture over, with its memory.
+   * Takes a picture, with its memory.
    *
-   * @returns memory for the next one, where there is some
+   * @returns memory for the next picture, if there is any
    */
   put(picture: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> | undefined {
     const free = this.#newest ?? this.#spare;
@@ -80,26 +71,26 @@ export class PictureScaler implements AsyncDisposable {
     return free;
   }
 
-  /** Looks at the size again. */
+  /** Checks the size again. */
   refresh(): void {
     this.#wake.resolve();
   }
 
-  /** Gives out the last picture once more. */
-  again(): void {
-    this.#isWantedAgain = true;
+  /** Scales the last picture once more. */
+  redraw(): void {
+    this.#mustRedraw = true;
     this.#wake.resolve();
   }
 
-  /** Waits until all is scaled, and given out. */
+  /** Waits until all pictures are out. */
   async finish(): Promise<void> {
-    this.#ending = true;
+    this.#finishing = true;
     this.#wake.resolve();
     await this.#running;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#ending = true;
+    this.#finishing = true;
     this.#newest = undefined;
     await this.#close();
     this.#wake.resolve();
@@ -109,33 +100,36 @@ export class PictureScaler implements AsyncDisposable {
   async #run(): Promise<void> {
     while (true) {
       this.#wake = Promise.withResolvers();
-      const again = await this.#follow() || this.#isWantedAgain;
-      this.#isWantedAgain = false;
+      const redraw = await this.#follow() || this.#mustRedraw;
+      this.#mustRedraw = false;
       if (this.#newest !== undefined) {
         if (this.#last !== undefined) this.#spare = this.#last;
         this.#last = this.#newest;
         this.#newest = undefined;
         if (!await this.#write(this.#last)) return;
-      } else if (again && this.#last !== undefined) {
+      } else if (redraw && this.#last !== undefined) {
         if (!await this.#write(this.#last)) return;
-      } else if (this.#ending) {
+      } else if (this.#finishing) {
         break;
       } else {
         await this.#wake.promise;
       }
     }
-    await this.#stage?.sink.finish();
-    await this.#stage?.reading;
+    await this.#stage?.converter.finish();
   }
 
-  /** Starts FFmpeg anew where the size is another one. */
+  /**
+   * Restarts FFmpeg if the size has changed.
+   *
+   * @returns whether it has
+   */
   async #follow(): Promise<boolean> {
     const layout = this.#options.layout();
-    if (this.#ending || this.#stage === undefined || isSame(this.#stage.layout, layout)) {
+    if (this.#finishing || this.#stage === undefined || isSame(this.#stage.layout, layout)) {
       return false;
     }
     await this.#close();
-    if (this.#ending) return false;
+    if (this.#finishing) return false;
     this.#stage = this.#start(layout);
     return true;
   }
@@ -143,73 +137,29 @@ export class PictureScaler implements AsyncDisposable {
   async #write(data: Uint8Array<ArrayBuffer>): Promise<boolean> {
     const stage = this.#stage;
     if (stage === undefined) return false;
-    // Counted, so that they never go back, wherever the user goes.
+    // Counted, so that they never decrease after a seek.
     const timestamp = stage.count++;
     const { id } = this.#options.video;
-    return await stage.sink.write({ streamId: id, timestamp, keyframe: true, data });
+    return await stage.converter.write({ streamId: id, timestamp, keyframe: true, data });
   }
 
   #start(layout: Layout): Stage {
-    const { video, form, filters, signal } = this.#options;
+    const { video, mode, filters, signal, onPicture } = this.#options;
     const { width, height } = layout.pixels;
-    const scaling = [...filters, `scale=${width}:${height}:flags=area`, ...form.filters];
-    const stream = { ...video, timeBase: [1, 25] as const };
-    const sink = new FrameSink("ffmpeg", pictureArguments(stream, scaling), {
-      ...{ streams: [stream], stdout: "piped", signal },
+    const converter = new PictureConverter({
+      video: { ...video, timeBase: [1, 25] },
+      filters: [...filters, `scale=${width}:${height}:flags=area`, ...mode.filters],
+      size: mode.bytes(layout.pixels),
+      onPicture: (picture) => onPicture(picture, layout),
+      signal,
     });
-    const size = form.bytes(layout.pixels);
-    const reading = readPictures(sink, size, (picture) => this.#options.onPicture(picture, layout));
-    return { sink, layout, count: 0, reading };
+    return { converter, layout, count: 0 };
   }
 
   async #close(): Promise<void> {
     const stage = this.#stage;
-    await stage?.sink[Symbol.asyncDispose]();
-    await stage?.reading;
+    await stage?.converter[Symbol.asyncDispose]();
     if (this.#stage === stage) this.#stage = undefined;
-  }
-}
-
-/**
- * FFmpeg's arguments that turn NUT on its standard input into bare pictures, each as soon as it
- * can be made.
- *
- * @param lead seconds by which the timestamps of the input are too late
- */
-export function pictureArguments(
-  video: VideoStream,
-  filters: readonly string[],
-  { lead = 0 }: { lead?: number } = {},
-): string[] {
-  return [
-    ...["-v", "error", "-fpsprobesize", "0", "-analyzeduration", "200000"],
-    ...nutInputArguments([video], { lead }),
-    ...["-vf", filters.join(","), "-fps_mode", "passthrough"],
-    // FFmpeg would else hold pictures back: one in each thread, small ones up to 32 kB of them.
-    ...["-threads", "1", "-flush_packets", "1", "-f", "rawvideo", "pipe:1"],
-  ];
-}
-
-/**
- * Reads pictures of one size for as long as there are any.
- *
- * @param onPicture given each, in memory that is used again for the next; may give other memory
- */
-export async function readPictures(
-  sink: FrameSink,
-  size: number,
-  onPicture: (picture: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer> | undefined | void,
-): Promise<void> {
-  const reader = new ByteReader(fromStream(sink.stdout));
-  let picture = new Uint8Array(size);
-  try {
-    while (await reader.peek(1) !== undefined) {
-      picture = await reader.readInto(picture);
-      picture = onPicture(picture) ?? picture;
-    }
-  } catch (error) {
-    // FFmpeg was ended in the middle of a picture, by whoever ended the viewer.
-    if (!(error instanceof TruncatedError)) throw error;
   }
 }
 

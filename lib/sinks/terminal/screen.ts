@@ -1,161 +1,156 @@
-import { deadline } from "../../base/async.ts";
+import { settlesWithin } from "../../base/async.ts";
 import { MissingProgramError } from "../../base/errors.ts";
-import type { Layout, PictureForm } from "./render_mode.ts";
+import type { Layout, RenderMode } from "./render_mode.ts";
 import { startGuard, type TerminalGuard } from "./restore.ts";
 
-/** Where text goes, and what for. */
+/** Options of {@linkcode TerminalScreen}. */
 export interface ScreenOptions {
-  /** Writes text, whole and in order; resolved when the terminal has taken it. */
+  /** Writes text in order; resolves when the terminal has taken it. */
   write: (text: string) => Promise<void>;
-  /** Writes text at once, whoever has to wait for it. */
+  /** Writes text synchronously. */
   writeNow?: (text: string) => void;
-  /** Columns and rows, now. */
   size: () => { columns: number; rows: number };
-  form: PictureForm;
-  /** The picture stays where it is drawn, below what was there; else the screen is its own. */
+  mode: RenderMode;
+  /**
+   * Draws one picture below the existing text, and leaves it there; else uses the alternate screen.
+   */
   inline: boolean;
-  /** Has another program put things right when this one is gone. */
+  /** Starts a guard that restores the terminal if this program is killed. */
   guarded: boolean;
-  /** Settings of the terminal as they were, as `stty -g` prints them. */
+  /** Original settings of the terminal, as `stty -g` prints them. */
   settings?: string;
 }
 
-/** To a screen of its own, and back to what was there before; no cursor, no new lines meanwhile. */
+/** Enter and leave the alternate screen, without cursor and line wrap. */
 const ENTER = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[2J";
 const LEAVE = "\x1b[?7h\x1b[?25h\x1b[?1049l";
 
-/** Ends what was begun: a string, an update, colours. */
+/** Ends an unfinished string, update or colour. */
 const CALM = "\x1b\\\x1b[?2026l\x1b[0m";
 
-/** Has the terminal show what comes between at once (Synchronized Output, by Christian Parpart). */
+/** Groups changes into one update (Synchronized Output, by Christian Parpart). */
 const UPDATE = { begin: "\x1b[?2026h", end: "\x1b[?2026l" };
 
 const [HOME, CLEAR] = ["\x1b[H", "\x1b[2J"];
 
-/** Milliseconds that a terminal has to take the last of it. */
+/** Milliseconds in which a terminal has to take the last text. */
 const PATIENCE = 500;
 
-/** Milliseconds for which something told stands in the place of the status. */
-const TOLD_FOR = 4000;
+/** Milliseconds for which a notice hides the status. */
+const NOTICE_TIME = 4000;
 
-/** What is drawn on: the screen, or a part of it, and the row for text below. */
+/** The area that pictures are drawn in, and a row of text below. */
 export class TerminalScreen {
   #options: ScreenOptions;
   #guard: TerminalGuard | undefined;
   #entered = false;
-  /** Somebody else has the terminal for a while. */
-  #resting = false;
+  /** Another program has the terminal. */
+  #suspended = false;
   #left = false;
-  /** What stands in each row, as it was written. */
+  /** Rows as they were written. */
   #rows: readonly string[] = [];
   #layout: Layout | undefined;
   #status = "";
-  #told = { line: "", until: 0 };
-  /** Every write, one behind the other. */
+  #notice = { line: "", until: 0 };
+  /** Settles when all writes are done, which follow each other. */
   #writing: Promise<void> = Promise.resolve();
 
   constructor(options: ScreenOptions) {
     this.#options = options;
-    const restoration = options.inline ? CALM : `${CALM}${options.form.wipe}${LEAVE}`;
+    const restoration = options.inline ? CALM : `${CALM}${options.mode.wipe}${LEAVE}`;
     if (options.guarded) this.#guard = guard(restoration, options.settings);
   }
 
-  /** Draws a picture; resolved when the terminal has taken it. */
+  /** Draws a picture; resolves when the terminal has taken it. */
   async draw(picture: Uint8Array, layout: Layout): Promise<void> {
-    const { form, inline } = this.#options;
-    if (this.#resting || this.#left) return;
-    const rows = form.render(picture, layout);
-    if (inline) return await this.#write(inlined(rows, { isText: form.isText, layout }));
-    const isAnew = !this.#entered || this.#layout !== layout;
+    const { mode, inline } = this.#options;
+    if (this.#suspended || this.#left) return;
+    const rows = mode.render(picture, layout);
+    if (inline) return await this.#write(inlined(rows, { isText: mode.isText, layout }));
+    const isFull = !this.#entered || this.#layout !== layout;
     const changed = rows.map((row, index) =>
-      !isAnew && row === this.#rows[index] ? "" : `\x1b[${index + 1};1H${row}`
+      !isFull && row === this.#rows[index] ? "" : `\x1b[${index + 1};1H${row}`
     ).join("");
     this.#rows = rows;
     this.#layout = layout;
     if (changed === "") return;
     const enter = this.#entered ? "" : ENTER;
     this.#entered = true;
-    const fresh = isAnew ? `${CLEAR}${form.wipe}` : "";
-    const text = isAnew ? this.#textRow() : "";
+    const fresh = isFull ? `${CLEAR}${mode.wipe}` : "";
+    const text = isFull ? this.#textRow() : "";
     await this.#write(`${enter}${UPDATE.begin}${HOME}${fresh}${changed}${text}${UPDATE.end}`);
   }
 
-  /** Puts a line below the picture, for a while. */
-  tell(line: string): void {
-    this.#told = { line, until: performance.now() + TOLD_FOR };
+  /** Shows a notice below the picture for a while. */
+  notify(line: string): void {
+    this.#notice = { line, until: performance.now() + NOTICE_TIME };
     this.#drawText();
   }
 
-  /** Puts a line below the picture that tells how far it is. */
+  /** Shows the progress below the picture. */
   showStatus(line: string): void {
     this.#status = line;
     this.#drawText();
   }
 
-  /** Takes away what was told, so that the status can be seen. */
-  hush(): void {
-    this.#told.until = 0;
+  /** Removes the notice, which hides the status. */
+  clearNotice(): void {
+    this.#notice.until = 0;
     this.#drawText();
   }
 
-  /** Gives the screen back for a while, in which nothing is drawn. */
-  async rest(): Promise<void> {
-    this.#resting = true;
-    await this.#write(this.#farewell());
+  /** Leaves the screen until {@linkcode resume}; nothing is drawn meanwhile. */
+  async suspend(): Promise<void> {
+    this.#suspended = true;
+    await this.#write(this.#leaveSequence());
   }
 
-  /**
-   * Has the next picture be drawn as a whole: a terminal that gets another size leaves parts out,
-   * and moves the others.
-   */
-  forget(): void {
+  /** Draws the next picture as a whole: a terminal that changes its size drops and moves text. */
+  invalidate(): void {
     this.#layout = undefined;
   }
 
-  /** Draws again. */
   resume(): void {
-    this.#resting = false;
+    this.#suspended = false;
   }
 
-  /** Gives the screen back at once, since the program fails. */
+  /** Leaves the screen synchronously, since the program fails. */
   leaveNow(): void {
-    const last = this.#farewell();
+    const last = this.#leaveSequence();
     if (last === "") return;
     try {
       this.#options.writeNow?.(`${CALM}${last}`);
     } catch {
-      // The terminal is in the middle of a picture, or gone: the guard has to do it.
+      // The terminal is blocked or gone: the guard restores it.
       return;
     }
   }
 
-  /** Gives the screen back for good. A terminal that takes nothing gets it from the guard. */
+  /** Leaves the screen for good. If the terminal takes nothing, the guard does it. */
   async leave(): Promise<void> {
     if (this.#left) return;
     this.#left = true;
-    const last = this.#farewell();
-    const { promise: late, resolve } = Promise.withResolvers<false>();
-    using _limit = deadline(PATIENCE, () => resolve(false));
-    const written = this.#write(last).then(() => true, () => false);
-    if (await Promise.race([written, late])) await this.#guard?.dismiss();
+    const last = this.#leaveSequence();
+    const isWritten = await settlesWithin(this.#write(last), PATIENCE).catch(() => false);
+    if (isWritten) await this.#guard?.dismiss();
   }
 
-  /** What gives the screen back, where it was taken. */
-  #farewell(): string {
-    const last = this.#entered ? `${this.#options.form.wipe}${LEAVE}` : "";
+  /** Escape sequence that leaves the screen; empty if it was not entered. */
+  #leaveSequence(): string {
+    const last = this.#entered ? `${this.#options.mode.wipe}${LEAVE}` : "";
     this.#entered = false;
     return last;
   }
 
   #drawText(): void {
     if (!this.#entered) return;
-    // Who draws the next picture is told of a failure.
+    // The next draw() reports a failure.
     this.#write(`${UPDATE.begin}${this.#textRow()}${UPDATE.end}`).catch(() => {});
   }
 
   #textRow(): string {
     const { columns, rows } = this.#options.size();
-    const { line, until } = this.#told;
+    const { line, until } = this.#notice;
     const text = performance.now() < until ? line : this.#status;
     return `\x1b[${rows};1H\x1b[K${text.slice(0, columns - 1)}`;
   }
@@ -171,7 +166,7 @@ export class TerminalScreen {
   }
 }
 
-/** A picture among the text: where it is drawn as a whole, the place for it is made first. */
+/** Picture among text: room is made first for one that is drawn as a whole. */
 function inlined(
   rows: readonly string[],
   { isText, layout: { cells } }: { isText: boolean; layout: Layout },
@@ -185,7 +180,7 @@ function guard(restoration: string, settings?: string): TerminalGuard | undefine
   try {
     return startGuard(restoration, settings);
   } catch (error) {
-    // It is for the worst case only, and most of the time goes well without.
+    // Without sh there is no guard, which is needed only after a crash.
     if (error instanceof MissingProgramError) return undefined;
     throw error;
   }

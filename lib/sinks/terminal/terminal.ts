@@ -1,53 +1,57 @@
-/** What a terminal is to those who draw on it. */
 import { OutputClosedError, ProcessError } from "../../base/errors.ts";
 import type { Frame, VideoStream } from "../../media/frame.ts";
-import { reasonOf } from "../ffmpeg_sink.ts";
-import { turned, turnFilters } from "../filters.ts";
+import { reasonOf } from "../ffmpeg_process.ts";
+import { turned, turnFilters, videoOf } from "../filters.ts";
 import type { Presentation, Sink } from "../sink.ts";
-import { abilitiesOf, isWholeReply, QUESTION, REPLIES, type TerminalLook } from "./capabilities.ts";
+import {
+  isCompleteReply,
+  parseReplies,
+  QUERY,
+  REPLIES,
+  type TerminalStyle,
+} from "./capabilities.ts";
 import {
   decodedStream,
   PausedPicture,
-  PictureDecoder,
+  type PictureConverter,
   type PictureDecoderOptions,
   shownSize,
+  startDecoder,
 } from "./decoder.ts";
-import { NewestDrawn } from "./latest_picture.ts";
-import { chooseForm, type FormOptions } from "./render_mode.ts";
+import { LatestPicture } from "./latest_picture.ts";
+import { chooseRenderMode, type RenderModeOptions } from "./render_mode.ts";
 import { watchTerminal } from "./restore.ts";
 import { PictureScaler } from "./scaler.ts";
 import { TerminalScreen } from "./screen.ts";
 
-/** Milliseconds that a terminal has to say what it is, over a slow link too. */
+/** Milliseconds in which a terminal has to reply to queries, also over a slow connection. */
 const PATIENCE = 1000;
 
-/** Milliseconds that the last picture of a video may take to be drawn. */
+/** Milliseconds in which the last picture of a video has to be drawn. */
 const LAST_PICTURE = 3000;
 
-/** Told at the beginning. */
 const HINT = "space: pause   left/right: 10 s   up/down: 60 s   q: quit";
 
-/** Draws pictures in a terminal, in the best form that it knows. Sound is left out. */
+/** Draws pictures in a terminal, in the best mode that it supports. Audio is dropped. */
 export class TerminalSink implements Sink {
   #terminal: Terminal;
   #keyboard: TerminalKeyboard | undefined;
   #presentation: Presentation | undefined;
   #video: VideoStream | undefined;
-  /** What the decoder gives, where there is one. */
+  /** Output of the decoder, for encoded video. */
   #decoded: VideoStream | undefined;
-  #decoder: PictureDecoder | undefined;
+  #decoder: PictureConverter | undefined;
   #scaler: PictureScaler | undefined;
   #screen: TerminalScreen | undefined;
-  #drawn: NewestDrawn | undefined;
+  #latest: LatestPicture | undefined;
   #watch: Disposable | undefined;
   #resting: Disposable | undefined;
   #paused = false;
   #preview: PausedPicture | undefined;
   /** Memory for the next raw picture. */
   #memory: Uint8Array<ArrayBuffer> | undefined;
-  /** Told before there was a screen. */
+  /** Notices from before there was a screen. */
   #early: string[] = [];
-  /** Why drawing ended early. */
   #failure: unknown;
 
   constructor(terminal: Terminal) {
@@ -56,7 +60,7 @@ export class TerminalSink implements Sink {
 
   async begin(presentation: Presentation): Promise<void> {
     const { streams, still, encoding } = presentation;
-    const video = streams.find((stream) => stream.type === "video");
+    const video = videoOf(streams);
     if (video === undefined) {
       throw new Error(
         "Cannot show sound in a terminal: expected --view window, --view browser or --output FILE",
@@ -64,39 +68,39 @@ export class TerminalSink implements Sink {
     }
     const { write, writeNow, size, isTerminal = false, settings, forced: signal } = this.#terminal;
     this.#keyboard = await this.#terminal.keyboard?.();
-    const form = chooseForm(await this.#formOptions());
+    const mode = chooseRenderMode(await this.#renderModeOptions());
     const screen = new TerminalScreen({
-      ...{ write, writeNow, size, form, inline: still },
+      ...{ write, writeNow, size, mode, inline: still },
       guarded: isTerminal && Deno.build.os !== "windows",
       settings: settings?.(),
     });
     this.#presentation = presentation;
     this.#video = video;
     this.#screen = screen;
-    const drawn = new NewestDrawn((picture, layout) => screen.draw(picture, layout));
-    this.#drawn = drawn;
+    const latest = new LatestPicture((picture, layout) => screen.draw(picture, layout));
+    this.#latest = latest;
     const isRaw = encoding === "raw";
-    const raw = isRaw ? video : decodedStream(video, form);
+    const raw = isRaw ? video : decodedStream(video, mode);
     const shown = shownSize(turned(video));
     this.#scaler = new PictureScaler({
       video: raw,
       filters: isRaw ? turnFilters(video) : [],
       layout: () => {
         const { columns, rows } = size();
-        // The last row is for text, or stays free: a full one would scroll.
-        return form.fit(shown, { width: columns, height: rows - 1 });
+        // The last row is for text, or stays empty: a full one would scroll.
+        return mode.fit(shown, { width: columns, height: rows - 1 });
       },
-      onPicture: (picture, layout) => drawn.put(picture, layout),
-      ...{ form, signal },
+      onPicture: (picture, layout) => latest.put(picture, layout),
+      ...{ mode, signal },
     });
-    drawn.failed.then((error) => this.#fail(error));
+    latest.failed.then((error) => this.#fail(error));
     this.#scaler.done.catch((error) => this.#fail(error));
     if (!isRaw) {
       this.#decoded = raw;
       this.#decoder = this.#decode();
     }
-    if (!still && this.#keyboard !== undefined) screen.tell(HINT);
-    this.#early.splice(0).forEach((line) => screen.tell(line));
+    if (!still && this.#keyboard !== undefined) screen.notify(HINT);
+    this.#early.splice(0).forEach((line) => screen.notify(line));
     if (isTerminal && !still) this.#watch = this.#follow(screen);
   }
 
@@ -119,7 +123,7 @@ export class TerminalSink implements Sink {
     });
   }
 
-  /** Goes elsewhere: a decoder has to begin anew there. */
+  /** Restarts the decoder at another position. */
   async jump(to: number): Promise<void> {
     if (this.#decoder === undefined) return;
     await this.#decoder[Symbol.asyncDispose]();
@@ -128,23 +132,23 @@ export class TerminalSink implements Sink {
     this.#preview = options && new PausedPicture({ ...options, from: to });
   }
 
-  /** Puts a line below the picture, for a while. */
-  tell(line: string): void {
+  /** Shows a notice below the picture for a while. */
+  notify(line: string): void {
     if (this.#screen === undefined) this.#early.push(line);
-    else this.#screen.tell(line);
+    else this.#screen.notify(line);
   }
 
-  /** Puts a line below the picture that tells how far it is. */
+  /** Shows the progress below the picture. */
   showStatus(line: string): void {
-    const skipped = (this.#scaler?.skipped ?? 0) + (this.#drawn?.skipped ?? 0);
+    const skipped = (this.#scaler?.skipped ?? 0) + (this.#latest?.skipped ?? 0);
     this.#screen?.showStatus(skipped === 0 ? line : `${line}  ${skipped} not drawn`);
   }
 
-  /** Shows that it pauses, or goes on, which is part of the status. */
+  /** Shows the status, which tells whether playback is paused. */
   pause(paused: boolean): void {
     this.#paused = paused;
     this.#preview = undefined;
-    this.#screen?.hush();
+    this.#screen?.clearNotice();
   }
 
   async finish(whole: boolean): Promise<undefined> {
@@ -152,7 +156,7 @@ export class TerminalSink implements Sink {
       if (!whole && this.#presentation?.still !== true) return true;
       await this.#decoder?.finish();
       await this.#scaler?.finish();
-      await this.#drawn?.finish(this.#presentation?.still ? undefined : LAST_PICTURE);
+      await this.#latest?.finish(this.#presentation?.still ? undefined : LAST_PICTURE);
       return true;
     });
     await this.#leave();
@@ -164,26 +168,26 @@ export class TerminalSink implements Sink {
     await this.#leave();
   }
 
-  /** Asks the terminal what it is, where it may be asked. */
-  async #formOptions(): Promise<FormOptions> {
-    const { look = "truecolour", canBeAsked, isTerminal, size, write, passesSixel } =
+  /** Queries the terminal's capabilities, if it may be queried. */
+  async #renderModeOptions(): Promise<RenderModeOptions> {
+    const { style = "truecolour", canBeAsked, isTerminal, size, write, passesSixel } =
       this.#terminal;
     const id = crypto.getRandomValues(new Uint32Array(1))[0] || 1;
-    if (!canBeAsked || !isTerminal || this.#keyboard === undefined) return { look, id };
+    if (!canBeAsked || !isTerminal || this.#keyboard === undefined) return { style, id };
     const reply = await this.#keyboard.ask(() => {
-      // A terminal that takes nothing answers nothing, either; drawing finds it out.
-      write(QUESTION).catch(() => {});
-    }, { isWhole: isWholeReply, replies: REPLIES, patience: PATIENCE });
-    const abilities = abilitiesOf(reply, size());
-    if (abilities.graphics === "sixel" && !(await passesSixel?.() ?? true)) {
-      return { look, id, abilities: { ...abilities, graphics: undefined } };
+      // A terminal that takes no text does not reply either; drawing reports it.
+      write(QUERY).catch(() => {});
+    }, { isWhole: isCompleteReply, replies: REPLIES, patience: PATIENCE });
+    const capabilities = parseReplies(reply, size());
+    if (capabilities.graphics === "sixel" && !(await passesSixel?.() ?? true)) {
+      return { style, id, capabilities: { ...capabilities, graphics: undefined } };
     }
-    return { look, id, abilities };
+    return { style, id, capabilities };
   }
 
-  #decode(from?: number): PictureDecoder | undefined {
+  #decode(from?: number): PictureConverter | undefined {
     const options = this.#decoderOptions(from);
-    return options && new PictureDecoder(options);
+    return options && startDecoder(options);
   }
 
   #decoderOptions(from?: number): PictureDecoderOptions | undefined {
@@ -198,23 +202,25 @@ export class TerminalSink implements Sink {
     };
   }
 
-  /** Follows the size of the terminal, and gives it back while the program is stopped. */
+  /**
+   * Redraws when the terminal's size changes, and leaves the screen while the program is stopped.
+   */
   #follow(screen: TerminalScreen): Disposable {
     return watchTerminal({
       onFailure: () => screen.leaveNow(),
       onResize: () => {
-        screen.forget();
-        this.#scaler?.again();
+        screen.invalidate();
+        this.#scaler?.redraw();
       },
       onStop: async () => {
-        await screen.rest();
+        await screen.suspend();
         this.#resting ??= this.#keyboard?.rest();
       },
       onContinue: () => {
         this.#resting?.[Symbol.dispose]();
         this.#resting = undefined;
         screen.resume();
-        this.#scaler?.again();
+        this.#scaler?.redraw();
       },
     });
   }
@@ -222,11 +228,11 @@ export class TerminalSink implements Sink {
   async #leave(): Promise<void> {
     this.#watch?.[Symbol.dispose]();
     this.#watch = undefined;
-    this.#drawn?.stop();
+    this.#latest?.stop();
     await this.#screen?.leave();
   }
 
-  /** Ends FFmpeg, since nobody looks at its pictures any more. */
+  /** Ends FFmpeg, since nothing can be drawn. */
   async #fail(error: unknown): Promise<void> {
     this.#failure ??= error;
     await this.#decoder?.[Symbol.asyncDispose]();
@@ -241,7 +247,7 @@ export class TerminalSink implements Sink {
       if (!(error instanceof ProcessError)) throw error;
       this.#failure ??= error;
     }
-    // Whoever looked has gone, as when a pipe is closed.
+    // The reader has closed the pipe.
     if (this.#failure instanceof OutputClosedError) return false;
     if (!(this.#failure instanceof ProcessError)) throw this.#failure;
     throw new Error(`Cannot draw in the terminal: ${reasonOf(this.#failure)}`, {
@@ -250,43 +256,46 @@ export class TerminalSink implements Sink {
   }
 }
 
-/** The keyboard of a terminal, from which its own answers come, too. */
+/** Keyboard of a terminal, which also delivers the terminal's replies. */
 export interface TerminalKeyboard {
   /**
-   * Asks the terminal itself something; keys that are pressed meanwhile stay keys.
+   * Sends a query to the terminal. Keys pressed meanwhile are kept.
    *
-   * @returns what came within the patience, milliseconds
+   * @returns the replies that came within `patience`, milliseconds
    */
   ask(
     ask: () => void,
     options: { isWhole: (reply: string) => boolean; replies: RegExp; patience: number },
   ): Promise<string>;
-  /** Has the terminal treat keys as it did before, until disposed. */
+  /** Restores the terminal's settings for keys until disposed. */
   rest(): Disposable;
 }
 
-/** The terminal that pictures are drawn on. */
+/** Terminal that pictures are drawn on. */
 export interface Terminal {
-  /** Writes text, whole and in order; resolved when the terminal has taken it. */
+  /** Writes text in order; resolves when the terminal has taken it. */
   write: (text: string) => Promise<void>;
-  /** Writes text at once, whoever has to wait for it. */
+  /** Writes text synchronously. */
   writeNow?: (text: string) => void;
   size: () => { columns: number; rows: number };
-  /** How it shows pictures by characters; in any colour where absent. */
-  look?: TerminalLook;
-  /** It is one, and not a pipe or a file in its place. */
+  /**
+   * Style of text pictures.
+   *
+   * @default truecolour
+   */
+  style?: TerminalStyle;
+  /** It is a terminal and no pipe or file. */
   isTerminal?: boolean;
-  /** It answers when it is asked what it is. */
   canBeAsked?: boolean;
   /**
-   * Finds out whether sixels reach the screen though the terminal says that it knows them: tmux says
-   * so whatever it is drawn in. They do if absent.
+   * Checks whether sixels reach the screen: tmux reports them whatever terminal it is drawn in.
+   *
+   * @default they do
    */
   passesSixel?: () => Promise<boolean>;
-  /** The keys, where there are some. */
+  /** Opens the keyboard, if there is one. */
   keyboard?: () => Promise<TerminalKeyboard | undefined>;
-  /** Its settings before keys were listened to, as `stty -g` prints them. */
+  /** Original settings of the terminal, as `stty -g` prints them. */
   settings?: () => string | undefined;
-  /** Ends drawing at once. */
   forced?: AbortSignal;
 }

@@ -1,10 +1,8 @@
-/** Pictures as plain characters, the brighter the fuller. Pure. */
-
-/** From black to white, by how much of its cell a character fills. */
+/** Characters from black to white, by how much of a cell they fill. */
 const RAMP = " .,:;i1tfLCG08@";
 
 /**
- * Renders a picture as lines of characters, one a pixel.
+ * Renders a picture as lines of characters, one for each pixel.
  *
  * @param pixels height × width, brightness
  */
@@ -18,25 +16,23 @@ export function renderAscii(pixels: Uint8Array, { width, height }: Size): string
   });
 }
 
-/** Pictures as text: two pixels a cell, the upper half block in the colours of both. Pure. */
-
-/** Columns and rows of a terminal, or pixels of a picture. */
+/** Size in cells or pixels. */
 export interface Size {
   width: number;
   height: number;
 }
 
-/** Writes a colour as the parameters of an escape, behind the `38;` or `48;`. */
+/** Formats a colour as escape parameters behind `38;` or `48;`. */
 export type ColourCode = (red: number, green: number, blue: number) => string;
 
 const ESC = "\x1b";
 
-/** Picture above, colour of the upper pixel as foreground, of the lower one as background. */
+/** Half block: the upper pixel in the foreground colour, the lower one in the background colour. */
 const UPPER_HALF_BLOCK = "▀";
 
 /**
- * The largest size, in pixels, that a picture can be shown at, aspect kept. A cell is about twice
- * as high as wide, and shows two pixels, one above the other, which makes them square.
+ * Largest size in pixels at which a picture fits, with its aspect ratio. A cell is about twice as
+ * high as wide and shows two square pixels, one above the other.
  *
  * @param picture pixels
  * @param terminal columns × rows
@@ -51,7 +47,7 @@ export function fitPicture(picture: Size, terminal: Size): Size {
 }
 
 /**
- * Renders a picture as lines of coloured cells.
+ * Renders a picture as lines of coloured half blocks.
  *
  * @param pixels height × width × 3, RGB; the height even
  */
@@ -69,7 +65,7 @@ export function renderHalfBlocks(
       const upper = colourAt((y * width + x) * 3);
       const lower = colourAt(((y + 1) * width + x) * 3);
       const wanted = `${ESC}[38;${upper};48;${lower}m`;
-      // Neighbours are often alike, and each change of colours is some forty bytes.
+      // Neighbours are often equal, and each colour change takes some forty bytes.
       line += wanted === colours ? UPPER_HALF_BLOCK : wanted + UPPER_HALF_BLOCK;
       colours = wanted;
     }
@@ -78,27 +74,28 @@ export function renderHalfBlocks(
   return lines;
 }
 
-/** A colour as it is. */
+/** Formats a colour in 24 bits, see {@linkcode ColourCode}. */
 export function trueColour(red: number, green: number, blue: number): string {
   return `2;${red};${green};${blue}`;
 }
 
-/** The 256 colours that terminals agree on: the first 16 are the user's, and left alone. Pure. */
-
-/** Steps of the 6 × 6 × 6 cube (xterm, 256colres.pl). */
+/** Levels of the 6 × 6 × 6 colour cube (xterm, 256colres.pl). */
 const CUBE = [0, 95, 135, 175, 215, 255];
 
-/** Where the cube begins, and the greys behind it: 24 of them, 8, 18 … 238. */
+/**
+ * First colour of the cube and of the 24 greys behind it: 8, 18 … 238. The 16 before are the
+ * user's.
+ */
 const [FIRST_OF_CUBE, FIRST_GREY] = [16, 232];
 const GREYS = { first: 8, step: 10, last: 23 };
 
-/** The nearest step of the cube for each value of a channel. */
+/** Nearest level of the cube by value. */
 const NEAREST_STEP = Uint8Array.from({ length: 256 }, (_, value) => {
   const distances = CUBE.map((step) => Math.abs(step - value));
   return distances.indexOf(Math.min(...distances));
 });
 
-/** The number of the colour that is nearest, 16 … 255. */
+/** Number of the nearest of the 256 terminal colours, 16 … 255. */
 export function nearestOf256(red: number, green: number, blue: number): number {
   const [r, g, b] = [NEAREST_STEP[red], NEAREST_STEP[green], NEAREST_STEP[blue]];
   const mean = (red + green + blue) / 3;
@@ -110,7 +107,7 @@ export function nearestOf256(red: number, green: number, blue: number): number {
   return byGrey < byCube ? FIRST_GREY + grey : FIRST_OF_CUBE + 36 * r + 6 * g + b;
 }
 
-/** A colour as the parameters of an escape, behind the `38;` or `48;`: the nearest of 256. */
+/** Formats the nearest of 256 colours, see {@linkcode ColourCode}. */
 export function colourOf256(red: number, green: number, blue: number): string {
   return `5;${nearestOf256(red, green, blue)}`;
 }

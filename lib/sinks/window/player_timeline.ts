@@ -1,52 +1,52 @@
 import { type Frame, type StreamDescription, toSeconds } from "../../media/frame.ts";
 import type { Timeline } from "../../nut/writer.ts";
 
-/** What {@linkcode PlayerTimeline} has to know. */
+/** Options of {@linkcode PlayerTimeline}. */
 export interface PlayerTimelineOptions {
   streams: readonly StreamDescription[];
-  /** Playing speed, 1 being real time; 0 where frames come as fast as they can. */
+  /** Playback speed; 1 is real time, 0 as fast as possible. */
   speed: number;
-  /** What it comes from goes on in a pause, and so do the timestamps behind it. */
+  /** The source goes on during a pause, and its timestamps with it. */
   live: boolean;
-  /** Frames from before what was asked for are there for decoding only. */
+  /** Frames before the requested start are only decoded. */
   hides: boolean;
-  /** Milliseconds, from any moment on. */
+  /** Monotonic clock, milliseconds. */
   now: () => number;
 }
 
-/** Microseconds at which it begins: room for what lies before, since NUT has no time below 0. */
+/**
+ * Start of the timeline in microseconds, which leaves room for earlier frames: NUT has no negative
+ * time.
+ */
 const BEGINNING = 1_000_000;
 
-/** Microseconds at least between what was shown before a jump, and what is shown behind it. */
+/** Microseconds between the last frame before a seek and the first one after it, at least. */
 const STEP = 50_000;
 
-/** Microseconds that a second of pictures takes that are for decoding only. */
-const HIDDEN_SECOND = 1000;
+/** Microseconds of a second of video that is only decoded. */
+const HIDDEN_STEP = 1000;
 
-/**
- * FFmpeg's filter that leaves out the pictures that {@linkcode PlayerTimeline} hides.
- */
+/** FFmpeg's filter that drops the video that {@linkcode PlayerTimeline} hides. */
 export const ONLY_SHOWN = "select=not(mod(pts\\,2))";
 
 /**
- * The time line of a player that knows nothing of jumps and pauses: time goes on with the clock,
- * whatever comes. Pure.
+ * Timeline for a player that knows no seeks and pauses: its time follows the clock.
  *
- * Pictures that are shown lie at even microseconds. Those for decoding only lie at odd ones, so that
- * a filter tells them apart, and close together, so that nobody waits for them.
+ * Frames to show get even microseconds. Video that is only decoded gets odd ones, so that a filter
+ * can drop it, and close together, so that it causes no wait.
  */
 export class PlayerTimeline implements Timeline {
   #options: PlayerTimelineOptions;
   #streams: Map<number, StreamDescription>;
-  /** Seconds on the frames' time line that lie at {@linkcode #base}. */
+  /** Timestamp in seconds that lies at {@linkcode #base}. */
   #origin = 0;
   /** Microseconds. */
   #base = BEGINNING;
-  /** Microseconds of the furthest frame so far, and when it came, in milliseconds. */
-  #last: { moment: number; at: number } | undefined;
-  /** Milliseconds at which the pause began that lasts. */
+  /** Latest frame so far, in microseconds, and when it came, in milliseconds. */
+  #last: { time: number; at: number } | undefined;
+  /** Start of the current pause, milliseconds. */
   #pausedAt: number | undefined;
-  /** Timestamp of each stream's first frame since the last jump. */
+  /** Timestamp of each stream's first frame since the last seek. */
   #first = new Map<number, number>();
 
   constructor(options: PlayerTimelineOptions) {
@@ -55,12 +55,12 @@ export class PlayerTimeline implements Timeline {
   }
 
   /**
-   * Microseconds at which a frame lies; `undefined` for those that nobody needs: sound that is not
-   * to be heard, and pictures that refer to what has not come.
+   * Maps a frame to microseconds; `undefined` if it is not needed: audio that is not heard, and
+   * video that refers to missing frames.
    */
   place({ streamId, timestamp }: Frame): number | undefined {
     const stream = this.#streams.get(streamId);
-    // Whoever writes it refuses it.
+    // The writer refuses it.
     if (stream === undefined) return 0;
     const { hides, speed, now } = this.#options;
     const first = this.#first.get(streamId) ?? timestamp;
@@ -68,37 +68,36 @@ export class PlayerTimeline implements Timeline {
     const seconds = toSeconds(timestamp, stream.timeBase) - this.#origin;
     if (seconds < 0 && hides) {
       if (stream.type === "audio" || timestamp < first) return undefined;
-      return odd(Math.max(this.#base + seconds * HIDDEN_SECOND, 0));
+      return odd(Math.max(this.#base + seconds * HIDDEN_STEP, 0));
     }
-    // A raw picture may have begun before the moment that it is shown for.
-    const moment = even(this.#base + Math.max(0, seconds) / (speed || 1) * 1e6);
-    if (moment > (this.#last?.moment ?? -1)) this.#last = { moment, at: now() };
-    return moment;
+    // A raw picture may have begun before the requested start.
+    const time = even(this.#base + Math.max(0, seconds) / (speed || 1) * 1e6);
+    if (time > (this.#last?.time ?? -1)) this.#last = { time, at: now() };
+    return time;
   }
 
-  /** What follows comes from elsewhere: what lies at `to` seconds is to be shown now. */
+  /** Starts again after a seek: the frame at `to` seconds is shown now. */
   jump(to: number): void {
     this.#origin = to;
     this.#first.clear();
     if (this.#last === undefined) return;
     const now = this.#options.now();
-    const { moment, at } = this.#last;
-    this.#base = even(moment + Math.max(STEP, this.#passed(at, now)));
+    const { time, at } = this.#last;
+    this.#base = even(time + Math.max(STEP, this.#elapsed(at, now)));
     if (this.#pausedAt !== undefined) this.#pausedAt = now;
   }
 
-  /** Nothing comes, since the user has paused, or it goes on. */
   pause(paused: boolean): void {
     const now = this.#options.now();
     const since = this.#pausedAt;
     if (paused) this.#pausedAt ??= now;
     else this.#pausedAt = undefined;
     if (paused || since === undefined || this.#options.live) return;
-    this.#base += even(this.#passed(since, now));
+    this.#base += even(this.#elapsed(since, now));
   }
 
-  /** Microseconds between two moments that the player has waited, where it waits for frames. */
-  #passed(since: number, now: number): number {
+  /** Microseconds that the player has waited for frames since a time in milliseconds. */
+  #elapsed(since: number, now: number): number {
     return this.#options.speed === 0 ? 0 : (now - since) * 1000;
   }
 }

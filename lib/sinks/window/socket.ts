@@ -1,13 +1,13 @@
 import { messageOf } from "../../base/errors.ts";
 
 /**
- * A local socket for one program that this one starts, in a folder that nobody else can look into.
+ * Unix socket for one child program, in a private folder.
  *
- * FFmpeg's programs cannot be interrupted while they read from a pipe in which nothing comes: a
- * window that is closed then hangs. They can be while they read from a socket.
+ * While they read from an empty pipe, FFmpeg's programs cannot be interrupted: a closed window
+ * hangs. While they read from a socket, they can.
  */
 export class PrivateSocket {
-  /** What FFmpeg's programs open it by. */
+  /** URL for FFmpeg's programs. */
   readonly url: string;
   #folder: string;
   #listener: Deno.UnixListener;
@@ -20,15 +20,15 @@ export class PrivateSocket {
     this.#listener = Deno.listen({ transport: "unix", path });
   }
 
-  /** Whether this system has such sockets. */
+  /** Whether this system has Unix sockets. */
   static get exists(): boolean {
     return Deno.build.os !== "windows";
   }
 
   /**
-   * Makes one, and waits for nobody yet.
+   * Creates a socket.
    *
-   * @throws {Error} where there is no place for it
+   * @throws {Error} if it cannot be created
    */
   static async open(): Promise<PrivateSocket> {
     let folder: string | undefined;
@@ -45,8 +45,8 @@ export class PrivateSocket {
   }
 
   /**
-   * What the program reads, as soon as it has connected. The name is gone by then. Writing fails
-   * with `BrokenPipe` where it never does, or has gone.
+   * Stream that the program reads once it has connected, when the socket's file is removed. Writing
+   * fails with `BrokenPipe` if it never connects, or has gone.
    */
   get writable(): WritableStream<Uint8Array> {
     let connection: Deno.UnixConn | undefined;
@@ -59,7 +59,7 @@ export class PrivateSocket {
             rest = rest.subarray(await connection.write(rest));
           }
         } catch (error) {
-          // A stream that has failed is neither closed nor aborted any more.
+          // A failed stream is neither closed nor aborted.
           connection?.close();
           throw error;
         }
@@ -69,7 +69,7 @@ export class PrivateSocket {
     });
   }
 
-  /** Takes the name away, so that nobody connects any more. Harmless when it is gone. */
+  /** Removes the socket's file, so that nothing connects any more. Harmless when repeated. */
   withdraw(): void {
     if (!this.#opening) return;
     this.#opening = false;

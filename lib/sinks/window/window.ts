@@ -1,35 +1,33 @@
-import { ProcessError } from "../../base/errors.ts";
+import { MissingProgramError, ProcessError } from "../../base/errors.ts";
 import { printable } from "../../base/log.ts";
+import type { InstalledFfmpeg } from "../../ffmpeg/version.ts";
 import type { Frame } from "../../media/frame.ts";
-import { FrameSink, reasonOf } from "../ffmpeg_sink.ts";
-import { nutInputArguments, tempoFilters, turnFilters } from "../filters.ts";
+import { FfmpegProcess, reasonOf } from "../ffmpeg_process.ts";
+import { nutInputArguments, tempoFilters, turnFilters, videoOf } from "../filters.ts";
 import type { PlayAction, Presentation, Sink } from "../sink.ts";
 import { ONLY_SHOWN, PlayerTimeline } from "./player_timeline.ts";
 import { PrivateSocket } from "./socket.ts";
 import { WindowKeys } from "./x11_keys.ts";
 
-/** Who draws windows: X11, Wayland, or the system itself, as macOS and Windows do. */
+/** Window system; `native` is that of macOS and Windows. */
 export type Screen = "x11" | "wayland" | "native";
 
-/** What {@linkcode WindowSink} has to know. */
+/** Options of {@linkcode WindowSink}. */
 export interface WindowOptions {
-  /** Closes the window. */
   signal: AbortSignal;
-  /** Told what the user does in the window. */
+  /** Called for each action of the user in the window. */
   onAction?: (action: PlayAction) => void;
-  /** Told that the user has closed it, at once. */
   onClosed?: () => void;
 }
 
-/** A window of ffplay: picture and sound, in sync. */
+/** A window of ffplay: video and audio in sync. */
 export class WindowSink implements Sink {
-  #sink: FrameSink | undefined;
+  #process: FfmpegProcess | undefined;
   #timeline: PlayerTimeline | undefined;
   #keys: WindowKeys | undefined;
   #still = false;
-  /** ffplay has been told that nothing more comes, so that its end is no news. */
+  /** stdin is closed, so ffplay exiting is expected. */
   #finishing = false;
-  /** Why ffplay has ended by itself, where it has failed. */
   #failure: unknown;
   #screen: Screen;
   #options: WindowOptions;
@@ -44,7 +42,7 @@ export class WindowSink implements Sink {
     this.#still = still;
     const socket = PrivateSocket.exists ? await PrivateSocket.open() : undefined;
     const args = windowArguments(presentation, { input: socket?.url });
-    // Left to itself, SDL draws where nobody sees it when the screen cannot be reached.
+    // By default, SDL draws off-screen if the display cannot be reached.
     const env = this.#screen === "native" ? undefined : { SDL_VIDEODRIVER: this.#screen };
     this.#timeline = new PlayerTimeline({
       ...{ streams, live },
@@ -52,19 +50,19 @@ export class WindowSink implements Sink {
       hides: lead > 0,
       now: () => performance.now(),
     });
-    // Before there is a window, so that its beginning is not missed.
+    // Before the window exists, so that its creation is not missed.
     this.#keys = await this.#openKeys();
-    this.#sink = new FrameSink("ffplay", args, {
+    this.#process = new FfmpegProcess("ffplay", args, {
       ...{ streams, socket, env },
       timeline: this.#timeline,
       signal: this.#options.signal,
     });
-    this.#keys?.watch(this.#sink.pid);
-    this.#listen(this.#sink);
+    this.#keys?.watch(this.#process.pid);
+    this.#listen(this.#process);
   }
 
   async show(frame: Frame): Promise<boolean> {
-    return await this.#guarded(async () => await this.#sink?.write(frame) ?? false);
+    return await this.#guarded(async () => await this.#process?.write(frame) ?? false);
   }
 
   jump(to: number): Promise<void> {
@@ -76,38 +74,38 @@ export class WindowSink implements Sink {
     this.#timeline?.pause(paused);
   }
 
-  /** Waits until all is shown; for a still, until the window is closed. */
+  /** Waits until all is shown, or an image's window is closed. */
   async finish(whole: boolean): Promise<undefined> {
     this.#finishing = true;
     if (!whole && this.#failure === undefined) return;
     await this.#guarded(async () => {
-      await this.#sink?.finish();
+      await this.#process?.finish();
       return true;
     });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#finishing = true;
-    await this.#sink?.[Symbol.asyncDispose]();
+    await this.#process?.[Symbol.asyncDispose]();
     await this.#keys?.[Symbol.asyncDispose]();
   }
 
-  /** Takes the keys of the window from ffplay; nothing where that cannot be done. */
+  /** Grabs the keys of the window; `undefined` if that is not possible. */
   async #openKeys(): Promise<WindowKeys | undefined> {
     const { onAction } = this.#options;
     if (onAction === undefined || this.#screen !== "x11") return undefined;
     try {
       return await WindowKeys.open(onAction);
     } catch {
-      // Where the screen cannot be reached at all, ffplay says so; there is the terminal, too.
+      // ffplay reports a display that cannot be reached; the keys of the terminal remain.
       return undefined;
     }
   }
 
-  /** Tells when ffplay has ended by itself. */
-  async #listen(sink: FrameSink): Promise<void> {
+  /** Reports when ffplay exits unexpectedly. */
+  async #listen(process: FfmpegProcess): Promise<void> {
     try {
-      await sink.finished();
+      await process.finished();
     } catch (error) {
       if (!this.#options.signal.aborted && !this.#finishing) this.#failure = error;
     }
@@ -129,27 +127,26 @@ export class WindowSink implements Sink {
   }
 }
 
-/** What a window is made for. */
+/** The part of a presentation that decides the arguments of a window. */
 export type WindowPresentation = Pick<
   Presentation,
   "streams" | "name" | "still" | "lead" | "speed"
 >;
 
 /**
- * ffplay's arguments. All that it would find out by looking at frames is in the headers.
+ * ffplay's arguments. The headers say all that it would detect from frames.
  *
- * Pictures have the timestamps of the speed they are shown at already: ffplay leaves those out
- * that are late by the timestamps in front of its filters. The timestamps stay shifted for the
- * same reason.
+ * Video has the timestamps of its playback speed already, and they stay shifted: ffplay drops late
+ * frames by the timestamps in front of its filters.
  *
- * @param input what frames are read from; standard input where absent
+ * @param input what to read instead of standard input
  */
 export function windowArguments(
   presentation: WindowPresentation,
   { input }: { input?: string } = {},
 ): string[] {
   const { streams, name, still, lead } = presentation;
-  const video = streams.find((stream) => stream.type === "video");
+  const video = videoOf(streams);
   const hides = lead > 0 && !still;
   const pictures = [...(hides ? [ONLY_SHOWN] : []), ...turnFilters(video ?? {})];
   const sound = tempoFilters(tempoOf(presentation));
@@ -163,7 +160,22 @@ export function windowArguments(
   ];
 }
 
-/** By how much the time of the window goes faster: not at all where nobody waits for real time. */
+/** Tempo of audio; unchanged without real time. */
 function tempoOf({ speed, still }: Pick<Presentation, "speed" | "still">): number {
   return still || speed === 0 ? 1 : speed;
+}
+
+/**
+ * Whether ffplay is installed.
+ *
+ * @throws {Error} if it is too old
+ */
+export async function hasPlayer(ffmpeg: InstalledFfmpeg): Promise<boolean> {
+  try {
+    await ffmpeg.version("ffplay");
+    return true;
+  } catch (error) {
+    if (error instanceof MissingProgramError || error instanceof ProcessError) return false;
+    throw error;
+  }
 }

@@ -19,27 +19,31 @@ import {
   type XSetup,
 } from "./x11_protocol.ts";
 
-/** Milliseconds that a screen has to answer, or to take a request. */
+/** Milliseconds in which a display has to reply, or to take a request. */
 const PATIENCE = 5_000;
 
 /** TCP port of display 0 (X Window System Protocol, appendix B). */
 const FIRST_PORT = 6000;
 
-/** What {@linkcode XConnection} tells. */
+/** Options of {@linkcode XConnection}. */
 export interface XConnectionOptions {
   onEvent: (event: XEvent) => void;
-  /** Milliseconds until a screen that does not answer counts as none; a few seconds where absent. */
+  /**
+   * Milliseconds in which the display has to accept the connection.
+   *
+   * @default 5_000
+   */
   patience?: number;
 }
 
-/** A connection to an X screen, for looking at what other programs do there. */
+/** Connection to an X display, to watch other programs' windows. */
 export class XConnection implements AsyncDisposable {
   readonly setup: XSetup;
   #socket: Deno.Conn;
   #reader: ByteReader;
   #writer: ByteWriter;
   #onEvent: (event: XEvent) => void;
-  /** Number of the last request, of which packets carry the lower 16 bits. */
+  /** Sequence number of the last request; packets carry its lower 16 bits. */
   #sequence = 0;
   #waiting = new Map<number, PromiseWithResolvers<DataView>>();
   #reading: Promise<void>;
@@ -62,9 +66,9 @@ export class XConnection implements AsyncDisposable {
   }
 
   /**
-   * Connects to the screen that DISPLAY names, with the password that the user's programs share.
+   * Connects to the display of DISPLAY with the user's cookie.
    *
-   * @throws {Error} where there is none, or it does not let programs in
+   * @throws {Error} if there is none, or it refuses the connection
    */
   static async open(options: XConnectionOptions): Promise<XConnection> {
     const named = Deno.env.get("DISPLAY") ?? "";
@@ -89,7 +93,7 @@ export class XConnection implements AsyncDisposable {
     }
   }
 
-  /** Sends requests that have no reply, in one run. What the screen has against them is not told. */
+  /** Sends requests without replies in one write. Their errors are ignored. */
   async send(...requests: readonly Uint8Array[]): Promise<void> {
     this.#sequence = (this.#sequence + requests.length) & 0xffff;
     await this.#writer.write(...requests);
@@ -98,8 +102,8 @@ export class XConnection implements AsyncDisposable {
   /**
    * Sends a request and waits for its reply.
    *
-   * @returns `undefined` where the screen refuses it: what it is about is gone
-   * @throws {Error} where the connection ends first
+   * @returns `undefined` if the display reports an error, since the request's object is gone
+   * @throws {Error} if the connection ends first
    */
   async ask(request: Uint8Array): Promise<DataView | undefined> {
     const response = Promise.withResolvers<DataView>();
@@ -109,7 +113,7 @@ export class XConnection implements AsyncDisposable {
     return reply.getUint8(0) === ERROR ? undefined : reply;
   }
 
-  /** Closes it, and waits until nothing more is read. */
+  /** Closes the connection, and waits until reading has ended. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#close();
     await this.#reading;
@@ -125,7 +129,7 @@ export class XConnection implements AsyncDisposable {
     try {
       while (true) this.#take(await this.#readPacket());
     } catch (reason) {
-      // The screen is gone, or this was closed; whoever waits for a reply learns it.
+      // The display is gone, or the connection was closed; pending requests fail.
       for (const { reject } of this.#waiting.values()) reject(reason);
       this.#close();
     }
@@ -166,7 +170,7 @@ async function connect({ host, number }: XDisplay, patience: number): Promise<De
   return await Deno.connect({ hostname: host, port: FIRST_PORT + number, signal: late.signal });
 }
 
-/** @throws {Error} where the screen does not let this program in */
+/** @throws {Error} if the display refuses the connection */
 async function greet(
   socket: Deno.Conn,
   reader: ByteReader,
@@ -183,7 +187,7 @@ async function readExactly(reader: ByteReader, count: number): Promise<DataView<
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** The password for a display; `undefined` where the user has none. */
+/** Cookie for a display; `undefined` if the user has none. */
 async function readCookie({ number }: XDisplay): Promise<XCookie | undefined> {
   const path = Deno.env.get("XAUTHORITY") ?? `${Deno.env.get("HOME")}/.Xauthority`;
   const file = await readIfThere(path);

@@ -15,7 +15,7 @@ import {
   type XEvent,
 } from "./x11_protocol.ts";
 
-/** Keys without a character, by their X symbols (keysymdef.h). */
+/** Keys without a character, by keysym (keysymdef.h). */
 const NAMED_KEYS = new Map([
   [0xff51, "left"],
   [0xff52, "up"],
@@ -25,33 +25,32 @@ const NAMED_KEYS = new Map([
   [0xff56, "page down"],
 ]);
 
-/** Keys that ffplay would stop by, or go elsewhere, which it cannot do in a pipe. */
+/** Keys by which ffplay would step or seek, which it cannot do in a stream. */
 const KEPT_FROM_PLAYER = ["s", "page up", "page down"];
 
-/** The button of the mouse that ffplay would go elsewhere by. */
+/** Mouse button by which ffplay would seek. */
 const SEEK_BUTTON = 3;
 
 const TAKEN = new Set([...PLAY_KEYS, ...KEPT_FROM_PLAYER]);
 
-/** What one does by holding a key down. */
+/** Actions that repeat while a key is held down. */
 const REPEATED: readonly PlayAction[] = ["back", "forward", "far_back", "far_forward"];
 
 /**
- * The keys that are pressed in the windows of another program, on X11: it does not get them.
+ * Grabs the keys of another program's windows, on X11.
  *
- * Keys are grabbed on the windows as soon as they are made, so that they count where the window has
- * the focus, and nowhere else. Without X11 there is no such thing.
+ * Keys are grabbed as soon as a window is created, and count only while it has the focus.
  */
 export class WindowKeys implements AsyncDisposable {
   #screen: XConnection | undefined;
   #onAction: (action: PlayAction) => void;
-  /** Number of the property in which a program's process tells of itself. */
+  /** Atom of the property that holds a window's process ID. */
   #owner = 0;
   #pid: number | undefined;
-  /** Windows whose keys are taken. */
+  /** Windows whose keys are grabbed. */
   #windows = new Set<number>();
   #symbols = new Map<number, number[]>();
-  /** The key that was let go of last: X repeats one that is held down by letting it go. */
+  /** Last released key: X repeats a key that is held down by releasing it. */
   #released = { keycode: 0, time: 0 };
 
   private constructor(onAction: (action: PlayAction) => void) {
@@ -59,13 +58,13 @@ export class WindowKeys implements AsyncDisposable {
   }
 
   /**
-   * Begins to look for windows.
+   * Connects to the display and watches for new windows.
    *
-   * @throws {Error} where there is no X screen that this program may look at
+   * @throws {Error} if the display cannot be used
    */
   static async open(onAction: (action: PlayAction) => void): Promise<WindowKeys> {
     const keys = new WindowKeys(onAction);
-    const screen = await XConnection.open({ onEvent: (event) => keys.#hear(event) });
+    const screen = await XConnection.open({ onEvent: (event) => keys.#onEvent(event) });
     keys.#screen = screen;
     try {
       const reply = await screen.ask(internAtom("_NET_WM_PID"));
@@ -79,7 +78,7 @@ export class WindowKeys implements AsyncDisposable {
     }
   }
 
-  /** Names the process whose windows are meant. Those that were made before are left alone. */
+  /** Sets the process whose windows count. Windows from before are ignored. */
   watch(pid: number): void {
     this.#pid = pid;
   }
@@ -88,8 +87,8 @@ export class WindowKeys implements AsyncDisposable {
     await this.#screen?.[Symbol.asyncDispose]();
   }
 
-  #hear(event: XEvent): void {
-    if (event.kind === "created") this.#attempt(() => this.#meet(event.window));
+  #onEvent(event: XEvent): void {
+    if (event.kind === "created") this.#attempt(() => this.#onCreated(event.window));
     else if (event.kind === "property") {
       if (event.atom === this.#owner) this.#attempt(() => this.#inspect(event.window));
     } else if (event.kind === "mapping") this.#attempt(() => this.#changeKeyboard());
@@ -97,8 +96,8 @@ export class WindowKeys implements AsyncDisposable {
     else this.#press(event);
   }
 
-  /** A new window: whose it is stands on it now, or will do in a moment. */
-  async #meet(window: number): Promise<void> {
+  /** A new window has its process ID already, or will get it soon. */
+  async #onCreated(window: number): Promise<void> {
     await this.#screen?.send(selectEvents(window, EVENT_MASKS.property));
     await this.#inspect(window);
   }
@@ -118,7 +117,7 @@ export class WindowKeys implements AsyncDisposable {
     await this.#screen?.send(...keys, grabButton(window, SEEK_BUTTON));
   }
 
-  /** Codes of the keys that are taken from windows. */
+  /** Keycodes of the keys to grab. */
   #takenKeys(): number[] {
     return [...this.#symbols].filter(([, symbols]) =>
       symbols.some((symbol) => TAKEN.has(nameOf(symbol) ?? ""))
@@ -132,11 +131,10 @@ export class WindowKeys implements AsyncDisposable {
     if (reply !== undefined) this.#symbols = parseKeyboardMapping(reply, setup);
   }
 
-  /** What stands on the keys has changed, as when another keyboard is used. */
   async #changeKeyboard(): Promise<void> {
     const before = this.#takenKeys().join();
     await this.#readKeyboard();
-    // Mostly it is the same, and then no key gets through meanwhile.
+    // Usually it is the same, and then no key gets through meanwhile.
     if (this.#takenKeys().join() === before) return;
     for (const window of this.#windows) {
       await this.#screen?.send(ungrabKeys(window));
@@ -152,23 +150,23 @@ export class WindowKeys implements AsyncDisposable {
     if (!again || REPEATED.includes(action)) this.#onAction(action);
   }
 
-  /** Does something about a window, for as long as there is a screen. */
+  /** Runs an action, and ignores its failure. */
   #attempt(action: () => Promise<void>): void {
-    // Without the screen there are no windows either, and ffplay tells why.
+    // Without the display there are no windows, and ffplay reports why.
     action().catch(() => {});
   }
 }
 
 /**
- * What a key stands for: a character, or the name of one without.
+ * Character or name of a key.
  *
- * @param symbols two for each layout of the keyboard, without shift and with it
- * @param group the layout in use, from 0
+ * @param symbols keysyms, two for each layout: without shift and with it
+ * @param group layout in use, from 0
  */
 export function keyName(symbols: readonly number[], group: number): string | undefined {
   const inUse = symbols[2 * group] || symbols[0];
   const isLatin = inUse !== undefined && inUse <= 0xff;
-  // On a keyboard of another script a key is known by what it is in Latin.
+  // On a layout of another script, the Latin keysym counts.
   const candidates = isLatin ? [inUse] : [inUse, ...symbols];
   return candidates.map(nameOf).find((name) => name !== undefined && TAKEN.has(name));
 }

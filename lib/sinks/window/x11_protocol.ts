@@ -1,18 +1,18 @@
 /**
- * As much of the X protocol as it takes to hear of keys in another program's window (X Window System
- * Protocol, version 11). Little-endian. Pure.
+ * The part of the X protocol for watching keys in another program's windows (X Window System
+ * Protocol, version 11). Little-endian.
  */
 
-/** Bytes of each error, event, and of each reply before what follows it. */
+/** Bytes of each error and event, and of each reply before its data. */
 export const PACKET_SIZE = 32;
 
-/** Bytes of the answer to a greeting before what follows it. */
+/** Bytes of the reply to a greeting before its data. */
 export const SETUP_HEAD = 8;
 
 /** Kinds of packets that are no events. */
 export const [ERROR, REPLY] = [0, 1];
 
-/** The one kind of event that more may follow (X Generic Event Extension). */
+/** The only kind of event with additional data (X Generic Event Extension). */
 export const GENERIC_EVENT = 35;
 
 const KEY_PRESS = 2;
@@ -21,7 +21,7 @@ const CREATE_NOTIFY = 16;
 const PROPERTY_NOTIFY = 28;
 const MAPPING_NOTIFY = 34;
 
-/** Events that a program can ask to be told of. */
+/** Masks of events that a program can select. */
 export const EVENT_MASKS = { substructure: 1 << 19, property: 1 << 22 };
 
 const CHANGE_ATTRIBUTES = 2;
@@ -32,50 +32,46 @@ const GRAB_KEY = 33;
 const UNGRAB_KEY = 34;
 const GET_KEYBOARD_MAPPING = 101;
 
-/** The attribute of a window that says which events a program is told of. */
+/** Attribute of a window that selects its events. */
 const EVENT_MASK_ATTRIBUTE = 1 << 11;
 
-/** Type of properties that are numbers. */
 const CARDINAL = 6;
 
-/** Any key, in place of a key's code. */
+/** Any key, in place of a keycode. */
 const ANY_KEY = 0;
 
-/** Whatever else is held down, in place of a set of modifiers. */
 const ANY_MODIFIER = 1 << 15;
 
-/** Nobody else is kept waiting while a key is down, neither for the pointer nor for keys. */
+/** Grabs without freezing the pointer or the keyboard. */
 const ASYNCHRONOUS = 1 | 1 << 8;
 
-/** A press of a button, as events that are asked for. */
 const BUTTON_PRESS_MASK = 1 << 2;
 
-/** Modifiers, in the state of a key, that say which of the keyboard's layouts is in use. */
+/** Bits of the layout in the state of a key event. */
 const GROUP_SHIFT = 13;
 
-/** What a server says of itself. */
+/** Description of a display. */
 export interface XSetup {
-  /** The window that fills the screen. */
   root: number;
   minKeycode: number;
   maxKeycode: number;
 }
 
-/** What a server tells of by itself. */
+/** Event of a display. */
 export type XEvent =
   | { kind: "created"; window: number }
   | { kind: "property"; window: number; atom: number }
   | {
     kind: "pressed" | "released";
     keycode: number;
-    /** Which of the keyboard's layouts is in use, from 0. */
+    /** Layout in use, from 0. */
     group: number;
-    /** Milliseconds by the server's clock. */
+    /** Milliseconds by the display's clock. */
     time: number;
   }
   | { kind: "mapping" };
 
-/** The greeting that a connection begins with. */
+/** Encodes the greeting of a connection. */
 export function greeting(cookie: XCookie | undefined): Uint8Array<ArrayBuffer> {
   const name = new TextEncoder().encode(cookie?.name ?? "");
   const data = cookie?.data ?? new Uint8Array(0);
@@ -91,19 +87,19 @@ export function greeting(cookie: XCookie | undefined): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * How the answer to a greeting goes on.
+ * Parses the head of the reply to a greeting.
  *
- * @param head its first {@linkcode SETUP_HEAD} bytes
- * @returns whether programs are let in, and how many bytes follow
+ * @param head first {@linkcode SETUP_HEAD} bytes
+ * @returns whether the connection is accepted, and how many bytes follow
  */
 export function parseSetupHead(head: DataView): { accepted: boolean; length: number } {
   return { accepted: head.getUint8(0) === 1, length: 4 * head.getUint16(6, true) };
 }
 
 /**
- * What follows {@linkcode parseSetupHead}.
+ * Parses the data behind the head of that reply.
  *
- * @throws {RangeError} where it is too short
+ * @throws {RangeError} if it is too short
  */
 export function parseSetup(rest: DataView): XSetup {
   const vendor = padded(rest.getUint16(16, true));
@@ -115,7 +111,7 @@ export function parseSetup(rest: DataView): XSetup {
   };
 }
 
-/** Asks for the number of a name. */
+/** Encodes a request for the atom of a name. */
 export function internAtom(name: string): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(8 + padded(name.length));
   bytes.set(request(INTERN_ATOM, [name.length]));
@@ -124,33 +120,33 @@ export function internAtom(name: string): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-/** The number in the reply to {@linkcode internAtom}. */
+/** Parses the reply to {@linkcode internAtom}. */
 export function parseAtom(reply: DataView): number {
   return reply.getUint32(8, true);
 }
 
-/** Asks to be told of what happens to a window, by {@linkcode EVENT_MASKS}; 0 for nothing. */
+/** Encodes a request to select a window's events by {@linkcode EVENT_MASKS}; 0 for none. */
 export function selectEvents(window: number, mask: number): Uint8Array<ArrayBuffer> {
   return request(CHANGE_ATTRIBUTES, [window, EVENT_MASK_ATTRIBUTE, mask]);
 }
 
-/** Asks for a number that is a window's property. */
+/** Encodes a request for a numeric property of a window. */
 export function getNumber(window: number, atom: number): Uint8Array<ArrayBuffer> {
   return request(GET_PROPERTY, [window, atom, CARDINAL, 0, 1]);
 }
 
-/** The number in the reply to {@linkcode getNumber}; `undefined` where there is none. */
+/** Parses the reply to {@linkcode getNumber}; `undefined` if the window has no such property. */
 export function parseNumber(reply: DataView): number | undefined {
   return reply.byteLength < PACKET_SIZE + 4 ? undefined : reply.getUint32(PACKET_SIZE, true);
 }
 
-/** Asks for what stands on the keys. */
+/** Encodes a request for the keyboard mapping. */
 export function getKeyboardMapping({ minKeycode, maxKeycode }: XSetup): Uint8Array<ArrayBuffer> {
   const count = maxKeycode - minKeycode + 1;
   return request(GET_KEYBOARD_MAPPING, [minKeycode | count << 8]);
 }
 
-/** What stands on the keys: the symbols of each, two for each layout. By their codes. */
+/** Parses the keyboard mapping: the keysyms of each keycode, two for each layout. */
 export function parseKeyboardMapping(
   reply: DataView,
   { minKeycode }: XSetup,
@@ -166,25 +162,25 @@ export function parseKeyboardMapping(
   ]));
 }
 
-/** Takes a key from a window, whatever else is held down. */
+/** Encodes a request to grab a key of a window, with any modifiers. */
 export function grabKey(window: number, keycode: number): Uint8Array<ArrayBuffer> {
   return request(GRAB_KEY, [window, ANY_MODIFIER | keycode << 16 | 1 << 24, 1]);
 }
 
-/** Gives all keys back that were taken from a window. */
+/** Encodes a request to release all grabbed keys of a window. */
 export function ungrabKeys(window: number): Uint8Array<ArrayBuffer> {
   return request(UNGRAB_KEY, [window, ANY_MODIFIER], ANY_KEY);
 }
 
-/** Takes a button of the mouse from a window, whatever else is held down. */
+/** Encodes a request to grab a mouse button of a window, with any modifiers. */
 export function grabButton(window: number, button: number): Uint8Array<ArrayBuffer> {
   const modes = BUTTON_PRESS_MASK | ASYNCHRONOUS << 16;
   return request(GRAB_BUTTON, [window, modes, 0, 0, button | ANY_MODIFIER << 16]);
 }
 
-/** What an event tells; `undefined` for those that nobody here asks for. */
+/** Parses an event; `undefined` for kinds that are not selected here. */
 export function parseEvent(packet: DataView): XEvent | undefined {
-  // The highest bit says that another program has sent it, and not the server.
+  // Other programs' events have the highest bit set, and do not count.
   const kind = packet.getUint8(0);
   if (kind === CREATE_NOTIFY) return { kind: "created", window: packet.getUint32(8, true) };
   if (kind === MAPPING_NOTIFY) return { kind: "mapping" };
@@ -201,7 +197,7 @@ export function parseEvent(packet: DataView): XEvent | undefined {
   };
 }
 
-/** A request: its kind, a detail, its length in words, then words. */
+/** Encodes a request: opcode, detail, length in words, then words. */
 function request(opcode: number, words: readonly number[], detail = 0): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(4 + 4 * words.length);
   const view = new DataView(bytes.buffer);
@@ -214,33 +210,31 @@ function padded(length: number): number {
   return 4 * Math.ceil(length / 4);
 }
 
-/** Where an X screen is, and the password for it. Pure. */
-
-/** What DISPLAY names. */
+/** Address of a display. */
 export interface XDisplay {
-  /** Machine that it is on; `""` for this one, by a local socket. */
+  /** Host; `""` for a local socket. */
   host: string;
-  /** Number of the display on its machine. */
+  /** Number of the display on its host. */
   number: number;
 }
 
-/** A password, as programs send it when they connect. */
+/** Cookie that authorises a connection. */
 export interface XCookie {
-  /** Name of the kind of password. */
+  /** Name of the authorisation protocol. */
   name: string;
   data: Uint8Array<ArrayBuffer>;
 }
 
-/** The kind of password that all servers know: 16 random bytes. */
+/** The authorisation protocol that all servers support: 16 random bytes. */
 const COOKIE_KIND = "MIT-MAGIC-COOKIE-1";
 
-/** Family of the addresses that are names of machines (Xauth.h, `FamilyLocal`). */
+/** Address family of host names (Xauth.h, `FamilyLocal`). */
 const LOCAL = 256;
 
-/** Family of what is for any address (Xauth.h, `FamilyWild`). */
+/** Address family of any address (Xauth.h, `FamilyWild`). */
 const WILD = 65535;
 
-/** One entry of a password file. */
+/** Entry of an Xauthority file. */
 interface Entry {
   family: number;
   address: string;
@@ -250,7 +244,7 @@ interface Entry {
 }
 
 /**
- * Reads the value of DISPLAY: `:0`, `:0.0`, `unix:0`, `host:10.0` (X(7), "Display names").
+ * Parses DISPLAY: `:0`, `:0.0`, `unix:0`, `host:10.0` (X(7), "Display names").
  *
  * @returns `undefined` for anything else, such as the path of a socket
  */
@@ -261,13 +255,13 @@ export function parseDisplay(text: string): XDisplay | undefined {
 }
 
 /**
- * The password for a display, out of the file that the user's programs share (Xsecurity(7), Xauth.h).
- * A file that is damaged is used as far as it goes.
+ * Finds the cookie of a display in an Xauthority file (Xsecurity(7), Xauth.h). A damaged file is
+ * used as far as it can be read.
  *
- * @param file all of it
- * @param number of the display
- * @param hostname name of this machine, where it is known
- * @returns `undefined` where there is none for it
+ * @param file content of the file
+ * @param number number of the display
+ * @param hostname name of this machine, if known
+ * @returns `undefined` if there is none
  */
 export function cookieFor(
   file: Uint8Array<ArrayBuffer>,
@@ -277,13 +271,13 @@ export function cookieFor(
   const fitting = [...entriesOf(file)].filter((entry) =>
     entry.name === COOKIE_KIND && (entry.number === "" || entry.number === String(number))
   );
-  // A home folder may be shared by machines, each of which has a display of this number.
+  // A home folder may be shared by machines that each have a display of this number.
   return fitting.find(({ family, address }) =>
     family === WILD || family === LOCAL && address === hostname
   ) ?? fitting[0];
 }
 
-/** The entries: numbers of two bytes from the big end, and texts of a length before them. */
+/** Entries: big-endian numbers of two bytes, and fields with their length. */
 function* entriesOf(file: Uint8Array<ArrayBuffer>): Generator<Entry> {
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
   let at = 0;

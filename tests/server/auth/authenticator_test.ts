@@ -1,41 +1,44 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { RequestError } from "../../../lib/base/errors.ts";
 import { Secret } from "../../../lib/net/secret.ts";
-import { Access } from "../../../lib/server/auth/authenticator.ts";
+import { Authenticator } from "../../../lib/server/auth/authenticator.ts";
 
-const VISITOR = { address: "10.0.0.1", signal: new AbortController().signal };
+const PEER = { address: "10.0.0.1", signal: new AbortController().signal };
 
 /** A clock on which no wait takes any time. */
 const NO_WAIT = { now: () => 0, sleep: () => Promise.resolve() };
 
-async function refusal(access: Access, token: string | undefined): Promise<RequestError> {
-  return await assertRejects(() => access.admit(token, VISITOR), RequestError);
+async function refusal(
+  authenticator: Authenticator,
+  token: string | undefined,
+): Promise<RequestError> {
+  return await assertRejects(() => authenticator.authenticate(token, PEER), RequestError);
 }
 
-Deno.test("admit() lets everybody in where there is no token", async () => {
-  const access = new Access();
-  assertEquals(access.isGuarded, false);
-  await access.admit(undefined, VISITOR);
-  await access.admit("anything", VISITOR);
+Deno.test("authenticate() lets everybody in if there is no token", async () => {
+  const authenticator = new Authenticator();
+  assertEquals(authenticator.isRequired, false);
+  await authenticator.authenticate(undefined, PEER);
+  await authenticator.authenticate("anything", PEER);
 });
 
-Deno.test("admit() lets in the token, and nothing that is nearly it", async () => {
-  const access = new Access(new Secret("open sesame é"), NO_WAIT);
-  await access.admit("open sesame é", VISITOR);
+Deno.test("authenticate() accepts the token, and nothing close to it", async () => {
+  const authenticator = new Authenticator(new Secret("open sesame é"), NO_WAIT);
+  await authenticator.authenticate("open sesame é", PEER);
   for (const token of ["", "open sesame e", "open sesame é ", "Open sesame é", "open sesame"]) {
-    const { code, message } = await refusal(access, token);
+    const { code, message } = await refusal(authenticator, token);
     assertEquals([code, message.includes("sesame")], ["unauthorized", false]);
   }
-  const { code, message } = await refusal(access, undefined);
+  const { code, message } = await refusal(authenticator, undefined);
   assertEquals([code, message], [
     "unauthorized",
     "Cannot serve without a token: this server needs one",
   ]);
 });
 
-Deno.test("expect() changes the token for those who ask from then on", async () => {
-  const access = new Access(new Secret("old"), NO_WAIT);
-  access.expect(new Secret("new"));
-  await access.admit("new", VISITOR);
-  assertEquals((await refusal(access, "old")).code, "unauthorized");
+Deno.test("setToken() replaces the token", async () => {
+  const authenticator = new Authenticator(new Secret("old"), NO_WAIT);
+  authenticator.setToken(new Secret("new"));
+  await authenticator.authenticate("new", PEER);
+  assertEquals((await refusal(authenticator, "old")).code, "unauthorized");
 });

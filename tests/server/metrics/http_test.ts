@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import type { Address } from "../../../lib/net/address.ts";
-import { startStatusServer } from "../../../lib/server/metrics/http.ts";
+import { startMetricsServer } from "../../../lib/server/metrics/http.ts";
 import { conversationMedia, watchedServer } from "../../support/watched_server.ts";
 
 const media = await conversationMedia();
@@ -26,10 +26,10 @@ async function sample(address: Address, name: string): Promise<number> {
   return Number(text.split("\n").find((line) => line.startsWith(`${name} `))?.split(" ")[1]);
 }
 
-Deno.test("startStatusServer() answers what is asked, and nothing else", async () => {
+Deno.test("startMetricsServer() answers what is asked, and nothing else", async () => {
   let isReady = true;
   const metrics = () => Promise.resolve({ text: "a 1\n", type: "text/plain; version=0.0.4" });
-  await using server = await startStatusServer(HERE, { metrics, isReady: () => isReady });
+  await using server = await startMetricsServer(HERE, { metrics, isReady: () => isReady });
   const { address } = server;
   const response = await fetch(`http://127.0.0.1:${address.port}/metrics`);
   assertEquals(response.headers.get("content-type"), "text/plain; version=0.0.4");
@@ -44,20 +44,20 @@ Deno.test("startStatusServer() answers what is asked, and nothing else", async (
   assertEquals(await get(address, "/readyz", { method: "HEAD" }), [503, ""]);
 });
 
-Deno.test("startStatusServer() says what to do where the port is taken", async () => {
+Deno.test("startMetricsServer() says what to do where the port is taken", async () => {
   using taken = Deno.listen(HERE);
   const address = { hostname: "127.0.0.1", port: taken.addr.port };
   const status = { metrics: () => Promise.reject(new Error()), isReady: () => true };
   await assertRejects(
-    () => startStatusServer(address, status),
+    () => startMetricsServer(address, status),
     Error,
     `Cannot listen on 127.0.0.1:${address.port} for metrics: the port is taken, choose another`,
   );
 });
 
-Deno.test("startStatusServer() ends although somebody never finishes asking", async () => {
+Deno.test("startMetricsServer() ends although somebody never finishes asking", async () => {
   const status = { metrics: () => Promise.reject(new Error()), isReady: () => true };
-  const server = await startStatusServer(HERE, status);
+  const server = await startMetricsServer(HERE, status);
   using socket = await Deno.connect({ hostname: "127.0.0.1", port: server.address.port });
   await socket.write(new TextEncoder().encode("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /"));
   await socket.read(new Uint8Array(1000));
@@ -65,9 +65,9 @@ Deno.test("startStatusServer() ends although somebody never finishes asking", as
   await server[Symbol.asyncDispose]();
 });
 
-Deno.test("startStatusServer() takes whatever is asked, and tells nothing of its insides", async () => {
+Deno.test("startMetricsServer() takes whatever is asked, and tells nothing of its insides", async () => {
   const status = { metrics: () => Promise.reject(new Error("own")), isReady: () => true };
-  await using server = await startStatusServer(HERE, status);
+  await using server = await startMetricsServer(HERE, status);
   const say = async (text: string) => {
     using socket = await Deno.connect({ hostname: "127.0.0.1", port: server.address.port });
     await socket.write(new TextEncoder().encode(`${text}\r\n\r\n`));
@@ -87,11 +87,11 @@ Deno.test("startStatusServer() takes whatever is asked, and tells nothing of its
   assert(!failed.includes("own"), failed);
 });
 
-Deno.test("startStatusServer() lets nobody hold its connections", async () => {
+Deno.test("startMetricsServer() lets nobody hold its connections", async () => {
   const status = { metrics: () => Promise.reject(new Error()), isReady: () => true };
   const timeouts = { headersTimeout: 2000, requestTimeout: 2000, keepAliveTimeout: 2000 };
   const options = { maxConnections: 3, timeouts };
-  await using server = await startStatusServer(HERE, status, options);
+  await using server = await startMetricsServer(HERE, status, options);
   const open = () => Deno.connect({ hostname: "127.0.0.1", port: server.address.port });
   const readToEnd = async (socket: Deno.TcpConn) => {
     try {

@@ -9,7 +9,7 @@ const zero = () => 0;
 
 const NOTHING = {
   ...{ viewers: zero, decoders: zero, waiting: zero, liveFeeds: zero },
-  ...{ frameMemory: zero, headMemory: zero },
+  ...{ frameMemory: zero, startCacheMemory: zero },
 };
 
 /** The samples of the text whose names begin with something, by name and labels. */
@@ -51,7 +51,7 @@ test("PrometheusMetrics asks for numbers when somebody looks", async () => {
     ...NOTHING,
     viewers: () => viewers,
     frameMemory: () => 4096,
-    headMemory: () => 512,
+    startCacheMemory: () => 512,
   });
   assertEquals(await samples(metrics, "stream_viewers"), { "": 2 });
   viewers = 3;
@@ -65,13 +65,13 @@ test("PrometheusMetrics asks for numbers when somebody looks", async () => {
 
 test("PrometheusMetrics sorts requests by result, and frames by how late they are", async () => {
   const metrics = new PrometheusMetrics();
-  metrics.answered("done", 0.02);
-  metrics.answered("not_found", 0.001);
+  metrics.requestEnded("done", 0.02);
+  metrics.requestEnded("not_found", 0.001);
   metrics.sending("file", -0.5);
   metrics.sending("file", 0.3);
   metrics.sending("live", 0.015);
-  metrics.refused("full");
-  metrics.remembered();
+  metrics.connectionRefused("full");
+  metrics.startCacheHit();
   const requests = await samples(metrics, "stream_request_seconds_count");
   assertEquals(requests, { '{result="done"}': 1, '{result="not_found"}': 1 });
   const late = await samples(metrics, "stream_frame_lateness_seconds");
@@ -81,8 +81,8 @@ test("PrometheusMetrics sorts requests by result, and frames by how late they ar
   const age = await samples(metrics, "stream_live_frame_age_seconds");
   assertEquals([age['_bucket{le="0.01"}'], age['_bucket{le="0.02"}']], [0, 1]);
   assertEquals(await samples(metrics, "stream_head_hits_total"), { "": 1 });
-  const refused = await samples(metrics, "stream_connections_refused_total");
-  assertEquals(refused, { '{reason="full"}': 1, '{reason="address"}': 0 });
+  const connectionRefused = await samples(metrics, "stream_connections_refused_total");
+  assertEquals(connectionRefused, { '{reason="full"}': 1, '{reason="address"}': 0 });
 });
 
 test("PrometheusMetrics says of every metric what it is", async () => {

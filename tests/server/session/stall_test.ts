@@ -12,9 +12,9 @@ import {
   MAX_REQUEST_LENGTH,
 } from "../../../lib/protocol/native/framing.ts";
 import { scriptRequest } from "../../../lib/protocol/script/framing.ts";
-import { Access } from "../../../lib/server/auth/authenticator.ts";
+import { Authenticator } from "../../../lib/server/auth/authenticator.ts";
 import { NO_METRICS } from "../../../lib/server/metrics/metrics.ts";
-import { Records } from "../../../lib/server/metrics/request_log.ts";
+import { RequestLog } from "../../../lib/server/metrics/request_log.ts";
 import { runSession } from "../../../lib/server/session/session.ts";
 import { Shutdown } from "../../../lib/server/shutdown.ts";
 import { StartCache } from "../../../lib/sources/cache/start_cache.ts";
@@ -191,12 +191,12 @@ Deno.test("runSession() tells a peer nothing of the server's insides, but the lo
       prepare: encodeFrame,
     }),
     defaults: {},
-    access: new Access(),
+    authenticator: new Authenticator(),
     budget,
     slots: new DecoderSemaphore(1),
     startCache: new StartCache(0),
     timeouts: TIMEOUTS,
-    records: new Records({ metrics: NO_METRICS, quota }),
+    requestLog: new RequestLog({ metrics: NO_METRICS, quota }),
     shutdown: new Shutdown(),
     logger,
     signal: new AbortController().signal,

@@ -3,9 +3,9 @@ import type { AudioStream, VideoStream } from "../../../lib/media/frame.ts";
 import {
   BROWSER_CODECS,
   browserNotes,
-  browserPictureArguments,
   fragmentArguments,
   isPlayable,
+  snapshotArguments,
 } from "../../../lib/sinks/browser/fmp4_args.ts";
 
 function test(name: string, fn: () => void): void {
@@ -102,10 +102,10 @@ test("browserNotes() tells what is encoded anew, and why", () => {
   assertEquals(browserNotes(streams, { can: new Set() }), []);
 });
 
-test("browserPictureArguments() makes one upright picture with square pixels", () => {
+test("snapshotArguments() makes one upright picture with square pixels", () => {
   const wide = { ...PICTURE, rotation: 90 as const, sampleAspectRatio: [2, 1] as const };
-  const args = browserPictureArguments([wide], "png");
+  const args = snapshotArguments([wide], "png");
   assertEquals(valueOf(args, "-vf"), "transpose=clock,scale=iw*1/2:ih,setsar=1");
   assertEquals(valueOf(args, "-c:v"), "png");
-  assertEquals(valueOf(browserPictureArguments([PICTURE], "jpeg"), "-c:v"), "mjpeg");
+  assertEquals(valueOf(snapshotArguments([PICTURE], "jpeg"), "-c:v"), "mjpeg");
 });

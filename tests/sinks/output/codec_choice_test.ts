@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { UsageError } from "../../../lib/base/errors.ts";
 import {
-  keepsMoments,
+  keepsTimestamps,
   parseCodecChoice,
   wantsEvenSizes,
 } from "../../../lib/sinks/output/target.ts";
@@ -28,11 +28,11 @@ Deno.test({
 });
 
 Deno.test({
-  name: "keepsMoments() and wantsEvenSizes() know what encoders cannot do",
+  name: "keepsTimestamps() and wantsEvenSizes() know what encoders cannot do",
   permissions: "none",
   fn() {
     const names = ["libx264", "libx265", "ffv1", "libvpx-vp9", "mpeg4", "mpeg2video", "h264_nvenc"];
-    assertEquals(names.filter(keepsMoments), ["libx264", "libx265", "ffv1", "libvpx-vp9"]);
+    assertEquals(names.filter(keepsTimestamps), ["libx264", "libx265", "ffv1", "libvpx-vp9"]);
     assertEquals(names.filter(wantsEvenSizes), ["libx264", "libx265", "h264_nvenc"]);
   },
 });

@@ -61,7 +61,7 @@ async function difference(
 }
 
 /** Stills: the source, and the types that hold it without loss. */
-const STILLS: Record<string, { args: string[]; exact: string[] }> = {
+const IMAGE_CODECS: Record<string, { args: string[]; exact: string[] }> = {
   "rgb.png": { args: pictures(), exact: ["png", "bmp", "tiff", "ppm"] },
   "odd.png": { args: pictures({ size: "33x17" }), exact: ["png", "bmp"] },
   "gray.png": { args: [...pictures(), "-pix_fmt", "gray"], exact: ["png", "bmp"] },
@@ -73,7 +73,7 @@ const STILLS: Record<string, { args: string[]; exact: string[] }> = {
   "palette.gif": { args: pictures(), exact: ["png", "gif"] },
 };
 
-for (const [name, { args, exact }] of Object.entries(STILLS)) {
+for (const [name, { args, exact }] of Object.entries(IMAGE_CODECS)) {
   Deno.test(`stream-client --image --output keeps every pixel of ${name} in ${exact}`, async () => {
     const source = await media.make(name, [...args, "-frames:v", "1"]);
     await using server = await testServer({ media: media.path });

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import {
   extensionOf,
   fileTarget,
-  holdsOnePicture,
+  isImageType,
   muxerOf,
   pipeTarget,
   typeOf,
@@ -28,7 +28,7 @@ Deno.test({
       ] as const
     ) {
       assertEquals(extensionOf(path), expected, path);
-      assertEquals(holdsOnePicture(extensionOf(path)), isPicture, path);
+      assertEquals(isImageType(extensionOf(path)), isPicture, path);
     }
   },
 });

@@ -3,8 +3,8 @@ import { UsageError } from "../../../lib/base/errors.ts";
 import {
   isAddress,
   isUrlOutput,
-  listPath,
-  listTarget,
+  playlistPath,
+  playlistTarget,
   shownAddress,
   urlTarget,
   withoutSecrets,
@@ -80,7 +80,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "listPath() finds lists by extension, by format, and in folders",
+  name: "playlistPath() finds lists by extension, by format, and in folders",
   permissions: "none",
   fn() {
     for (
@@ -97,17 +97,17 @@ Deno.test({
         ["-", "hls", undefined],
       ]
     ) {
-      assertEquals(listPath(`${output}`, format), path, output);
+      assertEquals(playlistPath(`${output}`, format), path, output);
     }
   },
 });
 
 Deno.test({
-  name: "listTarget() keeps all pieces, or the newest where there is no end",
+  name: "playlistTarget() keeps all pieces, or the newest where there is no end",
   permissions: "none",
   fn() {
     const options = (path: string, endless: boolean) =>
-      listTarget(path, { endless }).options?.join(" ");
+      playlistTarget(path, { endless }).options?.join(" ");
     assertEquals(
       options("a/x.m3u8", false),
       "-hls_time 2 -hls_segment_filename file:a/x%05d.ts -hls_flags " +

@@ -1,5 +1,9 @@
 import { assertEquals } from "@std/assert";
-import { abilitiesOf, isWholeReply, REPLIES } from "../../../lib/sinks/terminal/capabilities.ts";
+import {
+  isCompleteReply,
+  parseReplies,
+  REPLIES,
+} from "../../../lib/sinks/terminal/capabilities.ts";
 
 const GRID = { columns: 80, rows: 24 };
 const OK = "\x1b_Gi=31;OK\x1b\\";
@@ -25,24 +29,24 @@ const CASES: [string, object][] = [
 ];
 
 Deno.test({
-  name: "abilitiesOf() reads what a terminal says of itself, and does without the rest",
+  name: "parseReplies() reads what a terminal says of itself, and does without the rest",
   permissions: "none",
   fn() {
     for (const [reply, differing] of CASES) {
-      assertEquals(abilitiesOf(reply, GRID), { ...USUAL, ...differing }, reply);
+      assertEquals(parseReplies(reply, GRID), { ...USUAL, ...differing }, reply);
     }
   },
 });
 
 Deno.test({
-  name: "isWholeReply() waits for the device attributes, which come last",
+  name: "isCompleteReply() waits for the device attributes, which come last",
   permissions: "none",
   fn() {
     const reply = `\x1b[4;480;720t\x1b[?1;0;16S${OK}\x1b[?62;4c`;
     for (let length = 0; length < reply.length; length++) {
-      assertEquals(isWholeReply(reply.slice(0, length)), false);
+      assertEquals(isCompleteReply(reply.slice(0, length)), false);
     }
-    assertEquals(isWholeReply(reply), true);
+    assertEquals(isCompleteReply(reply), true);
   },
 });
 

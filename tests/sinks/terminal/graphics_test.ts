@@ -28,7 +28,7 @@ const [WITH_SIXEL, WITHOUT] = ["\x1b[?62;4;6c", "\x1b[?62;6c"];
 const KITTY = `\x1b[6;20;10t\x1b_Gi=31;OK\x1b\\${WITHOUT}`;
 
 /** Waits until the client says that it wants no more, and agrees. */
-async function farewell(peer: Deno.TcpConn): Promise<void> {
+async function leaveSequence(peer: Deno.TcpConn): Promise<void> {
   await peer.read(new Uint8Array(4096));
   await say(peer, end());
   await untilGone(peer);
@@ -119,7 +119,7 @@ Deno.test({
     await using server = new ScriptedServer(async (peer) => {
       await say(peer, describe(), frame(0, { value: 20 }));
       await say(peer, frame(1, { value: 200 }));
-      await farewell(peer);
+      await leaveSequence(peer);
     });
     const args = ["--video", "--view", "terminal", ...at(server)];
     await using terminal = new PseudoTerminal(args, { reply: KITTY });
@@ -156,7 +156,7 @@ Deno.test({
   async fn() {
     await using server = new ScriptedServer(async (peer) => {
       await say(peer, describe(), frame(0), frame(1));
-      await farewell(peer);
+      await leaveSequence(peer);
     });
     const args = ["--video", "--view", "terminal", ...at(server)];
     await using terminal = new PseudoTerminal(args, { reply: "" });
@@ -182,7 +182,7 @@ Deno.test({
         await say(peer, frame(index, { size: width * height, value: 2 * index }));
       }
       sent.resolve();
-      await farewell(peer);
+      await leaveSequence(peer);
     });
     const args = ["--video", "--view", "terminal", ...at(server)];
     await using terminal = new PseudoTerminal(args, { reply: KITTY, columns: 200, rows: 60 });

@@ -1,16 +1,16 @@
 import { assertEquals } from "@std/assert";
-import { NewestDrawn } from "../../../lib/sinks/terminal/latest_picture.ts";
+import { LatestPicture } from "../../../lib/sinks/terminal/latest_picture.ts";
 
 const SIZE = { width: 1, height: 1 };
 const LAYOUT = { pixels: SIZE, cells: SIZE };
 
 Deno.test({
-  name: "NewestDrawn draws the first picture, then the newest of those that came meanwhile",
+  name: "LatestPicture draws the first picture, then the newest of those that came meanwhile",
   permissions: "none",
   async fn() {
     const drawn: number[] = [];
     let taken = Promise.withResolvers<void>();
-    const newest = new NewestDrawn(([value]) => {
+    const newest = new LatestPicture(([value]) => {
       drawn.push(value);
       return taken.promise;
     });
@@ -34,21 +34,21 @@ Deno.test({
 });
 
 Deno.test({
-  name: "NewestDrawn.finish() waits no longer than it is told to",
+  name: "LatestPicture.finish() waits no longer than it is told to",
   permissions: "none",
   async fn() {
-    const newest = new NewestDrawn(() => new Promise(() => {}));
+    const newest = new LatestPicture(() => new Promise(() => {}));
     newest.put(Uint8Array.of(1), LAYOUT);
     assertEquals(await newest.finish(1), undefined);
   },
 });
 
 Deno.test({
-  name: "NewestDrawn.failed tells why nothing is drawn any more",
+  name: "LatestPicture.failed tells why nothing is drawn any more",
   permissions: "none",
   async fn() {
     const reason = new Error("full");
-    const newest = new NewestDrawn(() => Promise.reject(reason));
+    const newest = new LatestPicture(() => Promise.reject(reason));
     newest.put(Uint8Array.of(1), LAYOUT);
     assertEquals(await newest.failed, reason);
   },

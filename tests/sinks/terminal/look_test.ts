@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { canBeAsked, knowsSixel, lookOf } from "../../../lib/sinks/terminal/capabilities.ts";
+import { canBeAsked, knowsSixel, terminalStyle } from "../../../lib/sinks/terminal/capabilities.ts";
 
 /** An environment, what pictures look like in it, and whether the terminal can be asked. */
 const CASES: [Record<string, string>, string, boolean][] = [
@@ -27,13 +27,13 @@ const CASES: [Record<string, string>, string, boolean][] = [
 ];
 
 Deno.test({
-  name: "lookOf() and canBeAsked() go by what the environment says of the terminal",
+  name: "terminalStyle() and canBeAsked() go by what the environment says of the terminal",
   permissions: "none",
   fn() {
-    for (const [variables, look, asked] of CASES) {
+    for (const [variables, style, asked] of CASES) {
       const environment = (name: string) => variables[name];
-      const seen = [lookOf(environment), canBeAsked(environment)];
-      assertEquals(seen, [look, asked], JSON.stringify(variables));
+      const seen = [terminalStyle(environment), canBeAsked(environment)];
+      assertEquals(seen, [style, asked], JSON.stringify(variables));
     }
   },
 });

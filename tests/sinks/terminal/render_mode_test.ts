@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { encodeSixel } from "../../../lib/sinks/terminal/graphics_renderer.ts";
-import { chooseForm } from "../../../lib/sinks/terminal/render_mode.ts";
+import { chooseRenderMode } from "../../../lib/sinks/terminal/render_mode.ts";
 import { nearestOf256, renderAscii } from "../../../lib/sinks/terminal/text_renderer.ts";
 import { decodeKitty, decodeSixel } from "../../support/drawings.ts";
 
@@ -9,17 +9,17 @@ const VIDEO = { width: 1280, height: 720 };
 const CELL = { width: 10, height: 20 };
 
 function formOf(graphics: "sixel" | "kitty" | undefined, cell = CELL) {
-  return chooseForm({ look: "ascii", abilities: { graphics, cell, colours: 64 }, id: 7 });
+  return chooseRenderMode({ style: "ascii", capabilities: { graphics, cell, colours: 64 }, id: 7 });
 }
 
 Deno.test({
-  name: "PictureForm.fit() fills the room, aspect kept, within what each form takes",
+  name: "RenderMode.fit() fills the room, aspect kept, within what each form takes",
   permissions: "none",
   fn() {
     const cells = { width: 80, height: 23 };
-    const ascii = chooseForm({ look: "ascii", id: 1 }).fit(VIDEO, ROOM);
+    const ascii = chooseRenderMode({ style: "ascii", id: 1 }).fit(VIDEO, ROOM);
     assertEquals(ascii, { pixels: cells, cells });
-    const blocks = chooseForm({ look: "truecolour", id: 1 }).fit(VIDEO, ROOM);
+    const blocks = chooseRenderMode({ style: "truecolour", id: 1 }).fit(VIDEO, ROOM);
     assertEquals(blocks, { pixels: { width: 80, height: 46 }, cells });
     const whole = { pixels: { width: 800, height: 450 }, cells };
     assertEquals(formOf("sixel").fit(VIDEO, ROOM), whole);
@@ -34,7 +34,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "PictureForm.fit() never leaves the room, nor gives nothing",
+  name: "RenderMode.fit() never leaves the room, nor gives nothing",
   permissions: "none",
   fn() {
     for (const graphics of ["sixel", "kitty", undefined] as const) {
@@ -90,18 +90,18 @@ Deno.test({
 });
 
 Deno.test({
-  name: "PictureForm.render() gives kitty pixels in pieces, and takes them away again",
+  name: "RenderMode.render() gives kitty pixels in pieces, and takes them away again",
   permissions: "none",
   async fn() {
-    const form = formOf("kitty");
+    const mode = formOf("kitty");
     const pixels = { width: 120, height: 60 };
     // Noise does not become smaller, so that there are several pieces.
     let seed = 1;
     const picture = Uint8Array.from(
-      { length: form.bytes(pixels) },
+      { length: mode.bytes(pixels) },
       () => (seed = seed * 16807 % 2147483647) >> 8,
     );
-    const [text, ...more] = form.render(picture, { pixels, cells: { width: 12, height: 3 } });
+    const [text, ...more] = mode.render(picture, { pixels, cells: { width: 12, height: 3 } });
     assertEquals(more, []);
     assert(text.split("\x1b_G").length > 4);
     const [{ keys, colourAt, ...size }] = await decodeKitty(text);
@@ -111,7 +111,7 @@ Deno.test({
       const at = (y * 120 + x) * 3;
       assertEquals(colourAt(x, y), [...picture.subarray(at, at + 3)]);
     }
-    assertEquals(form.wipe, "\x1b_Ga=d,d=I,i=7,q=2\x1b\\");
+    assertEquals(mode.wipe, "\x1b_Ga=d,d=I,i=7,q=2\x1b\\");
   },
 });
 
@@ -149,7 +149,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "PictureForm.fit() keeps the aspect in cells that are not twice as high as wide",
+  name: "RenderMode.fit() keeps the aspect in cells that are not twice as high as wide",
   permissions: "none",
   fn() {
     const square = { width: 100, height: 100 };

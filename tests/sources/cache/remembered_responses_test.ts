@@ -185,7 +185,7 @@ Deno.test("what FFmpeg complains about is made anew each time, and never fails f
 
 Deno.test("a server that may remember nothing asks FFmpeg each time", async () => {
   await makeMedia();
-  await using server = await testServer({ media: media.path, headCacheSize: 0 });
+  await using server = await testServer({ media: media.path, startCacheSize: 0 });
   for (const request of [TALKIE, WHOLE["an image"]]) {
     const first = comparable(await ask(server, request));
     assertEquals(comparable(await ask(server, request)), first);

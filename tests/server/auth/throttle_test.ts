@@ -51,7 +51,7 @@ function test(name: string, fn: () => Promise<void>): void {
 
 /** How long one wrong attempt takes, milliseconds. */
 async function delayOf(throttle: Throttle, clock: HandClock, address: string): Promise<number> {
-  const judged = throttle.judge(address, wrong, { signal });
+  const judged = throttle.attempt(address, wrong, { signal });
   await settled();
   const delay = clock.next;
   await clock.pass(delay);
@@ -59,7 +59,7 @@ async function delayOf(throttle: Throttle, clock: HandClock, address: string): P
   return delay;
 }
 
-test("judge() answers wrong ones ever more slowly, up to an end", async () => {
+test("Throttle.attempt() delays each failure longer, up to a limit", async () => {
   const clock = new HandClock();
   const throttle = new Throttle(clock);
   const delays: number[] = [];
@@ -67,24 +67,24 @@ test("judge() answers wrong ones ever more slowly, up to an end", async () => {
   assertEquals(delays, [250, 500, 1000, 2000, 4000, 8000, 8000, 8000]);
 });
 
-test("judge() lets the right one in at once, wherever others were wrong", async () => {
+test("Throttle.attempt() never delays the right token because of others", async () => {
   const clock = new HandClock();
   const throttle = new Throttle(clock);
-  const pending = throttle.judge("10.0.0.1", wrong, { signal });
+  const pending = throttle.attempt("10.0.0.1", wrong, { signal });
   await settled();
-  assertEquals(await throttle.judge("10.0.0.2", right, { signal }), true);
+  assertEquals(await throttle.attempt("10.0.0.2", right, { signal }), true);
   await clock.pass(250);
   assertEquals(await pending, false);
   // The delay is over: a mistake is no reason to be slow with what is right.
-  assertEquals(await throttle.judge("10.0.0.1", right, { signal }), true);
+  assertEquals(await throttle.attempt("10.0.0.1", right, { signal }), true);
 });
 
-test("judge() looks at one of an address after the other, so that none tells sooner", async () => {
+test("Throttle.attempt() checks the attempts of one address in turn, so that none is answered sooner", async () => {
   const clock = new HandClock();
   const throttle = new Throttle(clock);
   let looks = 0;
   const isRight = () => ++looks === 3;
-  const all = [1, 2, 3].map(() => throttle.judge("10.0.0.1", isRight, { signal }));
+  const all = [1, 2, 3].map(() => throttle.attempt("10.0.0.1", isRight, { signal }));
   for (const delay of [250, 500]) {
     await settled();
     const before = looks;
@@ -96,14 +96,14 @@ test("judge() looks at one of an address after the other, so that none tells soo
   assertEquals(await Promise.all(all), [false, false, true]);
 });
 
-test("judge() does not hurry for those behind who leaves", async () => {
+test("Throttle.attempt() keeps the delay for those behind an attempt that is aborted", async () => {
   const clock = new HandClock();
   const throttle = new Throttle(clock);
   const leaver = new AbortController();
-  const first = throttle.judge("10.0.0.1", wrong, { signal: leaver.signal });
+  const first = throttle.attempt("10.0.0.1", wrong, { signal: leaver.signal });
   await settled();
   let looks = 0;
-  const second = throttle.judge("10.0.0.1", () => ++looks > 0, { signal });
+  const second = throttle.attempt("10.0.0.1", () => ++looks > 0, { signal });
   leaver.abort(new Error("left"));
   await assertRejects(() => first, Error, "left");
   await clock.pass(249);
@@ -112,27 +112,27 @@ test("judge() does not hurry for those behind who leaves", async () => {
   assertEquals(await second, true);
 });
 
-test("judge() lets so many wait, and looks at no more", async () => {
+test("Throttle.attempt() bounds the attempts that wait", async () => {
   const clock = new HandClock();
   const throttle = new Throttle(clock);
   const controller = new AbortController();
   const wait = (address: string) =>
-    throttle.judge(address, wrong, { signal: controller.signal }).catch(() => {});
+    throttle.attempt(address, wrong, { signal: controller.signal }).catch(() => {});
   for (let count = 0; count < 4; count++) wait("10.0.0.1");
   await settled();
   let looks = 0;
   const look = () => ++looks > 0;
   const refused = await assertRejects(
-    () => throttle.judge("10.0.0.1", look, { signal }),
+    () => throttle.attempt("10.0.0.1", look, { signal }),
     RequestError,
   );
   assertEquals([refused.code, looks], ["busy", 0]);
-  // However many wait in all, who was never wrong is looked at.
+  // However many wait in all, addresses without failures are not delayed.
   for (let last = 2; last < 100; last++) wait(`10.0.0.${last}`);
   await settled();
-  assertEquals(await throttle.judge("10.0.1.1", right, { signal }), true);
+  assertEquals(await throttle.attempt("10.0.1.1", right, { signal }), true);
   const error = await assertRejects(
-    () => throttle.judge("10.0.1.2", wrong, { signal }),
+    () => throttle.attempt("10.0.1.2", wrong, { signal }),
     RequestError,
   );
   assertEquals(error.code, "busy");
@@ -141,7 +141,7 @@ test("judge() lets so many wait, and looks at no more", async () => {
   assertEquals(await delayOf(throttle, clock, "10.0.1.3"), 250);
 });
 
-test("judge() forgets an address after a while", async () => {
+test("Throttle.attempt() forgets an address after a while", async () => {
   const clock = new HandClock();
   const throttle = new Throttle(clock);
   await delayOf(throttle, clock, "10.0.0.1");
@@ -151,7 +151,7 @@ test("judge() forgets an address after a while", async () => {
   assertEquals(await delayOf(throttle, clock, "10.0.0.1"), 250);
 });
 
-test("judge() remembers so many addresses", async () => {
+test("Throttle.attempt() bounds the addresses it remembers", async () => {
   const clock = new HandClock();
   const throttle = new Throttle(clock);
   for (let count = 0; count < 5000; count++) {
@@ -162,7 +162,7 @@ test("judge() remembers so many addresses", async () => {
   assertEquals(await delayOf(throttle, clock, "10.0.19.135"), 500);
 });
 
-test("judge() takes a network of IPv6 for one, and IPv4 in IPv6 for IPv4", async () => {
+test("Throttle.attempt() treats an IPv6 network as one address, and mapped IPv4 as IPv4", async () => {
   const clock = new HandClock();
   const throttle = new Throttle(clock);
   const same = [

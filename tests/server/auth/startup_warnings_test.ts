@@ -1,21 +1,21 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { startupWarnings } from "../../lib/server/start.ts";
+import { startupWarnings } from "../../../lib/server/auth/credentials.ts";
 
-const CLOSED = { token: true, tls: true, scriptsOpen: false };
+const PROTECTED = { token: true, tls: true, scriptsOpen: false };
 
 function test(name: string, fn: () => void): void {
   Deno.test({ name, permissions: "none", fn });
 }
 
-test("startupWarnings() says nothing on this machine alone, and nothing where all is closed", () => {
+test("startupWarnings() is empty for a loopback address, and if everything is protected", () => {
   const open = { token: false, tls: false, scriptsOpen: true };
   for (const host of ["127.0.0.1", "127.1.2.3", "::1"]) {
     assertEquals(startupWarnings(host, open), []);
   }
-  assertEquals(startupWarnings("0.0.0.0", CLOSED), []);
+  assertEquals(startupWarnings("0.0.0.0", PROTECTED), []);
 });
 
-test("startupWarnings() names what is missing, and the flags", () => {
+test("startupWarnings() names the missing protection and its flags", () => {
   const cases = [
     [
       { token: false, tls: false },
@@ -28,10 +28,10 @@ test("startupWarnings() names what is missing, and the flags", () => {
     ],
     [{ scriptsOpen: true }, /^Any script .* without the token: --classic-open$/],
   ] as const;
-  for (const [guards, line] of cases) {
-    const said = startupWarnings("192.0.2.1", { ...CLOSED, ...guards });
-    assertEquals(said.length, 1);
-    assertMatch(said[0], line);
-    assertMatch(said[0], / 192\.0\.2\.1 /);
+  for (const [missing, line] of cases) {
+    const warnings = startupWarnings("192.0.2.1", { ...PROTECTED, ...missing });
+    assertEquals(warnings.length, 1);
+    assertMatch(warnings[0], line);
+    assertMatch(warnings[0], / 192\.0\.2\.1 /);
   }
 });

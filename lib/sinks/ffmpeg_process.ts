@@ -5,25 +5,25 @@ import type { Frame, StreamDescription } from "../media/frame.ts";
 import { NutWriter, type NutWriterOptions } from "../nut/writer.ts";
 import type { PrivateSocket } from "./window/socket.ts";
 
-/** Options of {@linkcode FrameSink}. */
-export interface FrameSinkOptions
+/** Options of {@linkcode FfmpegProcess}. */
+export interface FfmpegProcessOptions
   extends Pick<ProcessOptions, "stdout" | "env" | "signal">, NutWriterOptions {
   streams: readonly StreamDescription[];
-  /** Where the program reads from instead of its standard input. */
+  /** Read by the program instead of its standard input. */
   socket?: PrivateSocket;
 }
 
-/** A child program that takes frames as NUT, on its standard input or a socket: FFmpeg, ffplay. */
-export class FrameSink implements AsyncDisposable {
+/** FFmpeg or ffplay, fed with frames as NUT on its standard input or a socket. */
+export class FfmpegProcess implements AsyncDisposable {
   #process: Process;
   #writer: NutWriter;
 
   /**
    * Starts the program.
    *
-   * @throws {MissingProgramError} where it is not installed
+   * @throws {MissingProgramError} if it is not installed
    */
-  constructor(program: string, args: readonly string[], options: FrameSinkOptions) {
+  constructor(program: string, args: readonly string[], options: FfmpegProcessOptions) {
     const { streams, socket, stdout = "null", env, signal, lead, timeline } = options;
     const stdin = socket === undefined ? "piped" : "null";
     try {
@@ -37,30 +37,29 @@ export class FrameSink implements AsyncDisposable {
     if (socket !== undefined) this.#process.ended().then(() => socket.withdraw());
   }
 
-  /** Number of the program's process. */
   get pid(): number {
     return this.#process.pid;
   }
 
-  /** What the program writes; only where `stdout` is piped. */
+  /** Standard output, if `stdout` is piped. */
   get stdout(): ReadableStream<Uint8Array> {
     return this.#process.stdout;
   }
 
   /**
-   * Hands a frame over; resolves when the program has taken it.
+   * Writes a frame; resolves when the program has taken it.
    *
-   * @returns false where the program has ended by its own wish and takes no more
-   * @throws {ProcessError} where it failed
+   * @returns false if the program has exited with success and takes no more
+   * @throws {ProcessError} if it failed
    */
   async write(frame: Frame): Promise<boolean> {
     return await this.#taken(() => this.#writer.write(frame));
   }
 
   /**
-   * Ends the program's input and waits until it is done with it.
+   * Closes the program's input and waits until it exits.
    *
-   * @throws {ProcessError} where it failed
+   * @throws {ProcessError} if it fails
    */
   async finish(): Promise<void> {
     await this.#taken(() => this.#writer.close());
@@ -68,25 +67,24 @@ export class FrameSink implements AsyncDisposable {
   }
 
   /**
-   * Waits until the program ends.
+   * Waits until the program exits.
    *
-   * @throws {ProcessError} where it fails
+   * @throws {ProcessError} if it fails
    */
   async finished(): Promise<void> {
     await this.#process.finished();
   }
 
-  /** Ends the program at once. Harmless when it has ended. */
   kill(): void {
     this.#process.kill();
   }
 
-  /** Waits until the program ends, however it does. */
+  /** Waits until the program exits, with success or not. */
   async ended(): Promise<void> {
     await this.#process.ended();
   }
 
-  /** Ends the program at once and waits until it is gone. */
+  /** Kills the program and waits until it has exited. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#process[Symbol.asyncDispose]();
     await this.#writer.abort();
@@ -104,27 +102,29 @@ export class FrameSink implements AsyncDisposable {
   }
 }
 
-/** What encoders tell of themselves before anything is wrong. */
+/** Lines of encoders that report no failure. */
 const CHATTER = /^\w+ \[(info|warning)\]: /;
 
-/** What FFmpeg says, by the name of its function, in front of a reason. */
+/** Name of an FFmpeg function in front of a reason. */
 const FUNCTION = /^av_\w+\(\): /;
 
-/** What FFmpeg says, in one version with a number, where nothing of what came is for a type. */
+/** FFmpeg's message if a format takes none of the streams; one version adds a number. */
 const NO_STREAM = /^Output file (#\d+ )?does not contain any stream$/;
 
-/** Longest reason that is handed on, characters. */
+/** Longest reason, characters. */
 const MAX_REASON = 300;
 
 /**
- * The reason in a program's first complaint, for an error message of one line: those that follow
- * it are mostly its consequences. FFmpeg's own address of the part that complains is left out.
+ * One-line reason of a failure, from the first complaint on stderr: later ones are mostly its
+ * consequences.
+ *
+ * @returns `undefined` if the error is no failure of a program
  */
 export function reasonOf(error: unknown): string | undefined {
   if (!(error instanceof ProcessError)) return undefined;
   const { stderr, signal } = error.failure;
   const first = plainLines(stderr).find((line) => !CHATTER.test(line)) ?? "";
-  // What was said before a crash has nothing to do with it.
+  // Earlier output is unrelated to a crash.
   if (signal !== null) return `${error.program} was ended by ${signal}`;
   const said = first.replace(FUNCTION, "");
   if (NO_STREAM.test(said)) {

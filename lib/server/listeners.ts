@@ -1,0 +1,179 @@
+import { abortable, settlesWithin } from "../base/async.ts";
+import { messageOf } from "../base/errors.ts";
+import type { Logger } from "../base/log.ts";
+import { type Address, formatAddress } from "../net/address.ts";
+import { ConnectionLimiter, type ConnectionLimits } from "./connection_limiter.ts";
+import type { Refusal } from "./metrics/metrics.ts";
+
+/** Talks with one connected peer until either side is done. Never rejects. */
+export interface Conversation {
+  /** @param refusal why the peer gets no connection slot; the protocol tells the peer so */
+  (socket: Deno.TcpConn, refusal: Refusal | undefined): Promise<void>;
+}
+
+/** A row of the listener table: a TCP port and the protocol spoken there. */
+export interface PortRow {
+  address: Address;
+  /** Holds each conversation. Either side may speak first. */
+  converse: Conversation;
+  /** Called once the port is open. */
+  onListening?: (address: Deno.NetAddr) => void;
+}
+
+/** A row whose service listens itself, such as an HTTP server. It outlives all conversations. */
+export interface ServiceRow {
+  /** @throws {Error} if it cannot listen */
+  start: () => Promise<AsyncDisposable>;
+}
+
+/** A row of the listener table. */
+export type ListenerRow = PortRow | ServiceRow;
+
+/** Options of {@linkcode Listeners}. */
+export interface ListenersOptions {
+  /** Limits that all ports share. */
+  limits: ConnectionLimits;
+  logger: Logger;
+  /** Called for each connection that gets no slot. */
+  onRefusal: (reason: Refusal) => void;
+}
+
+/** Milliseconds until the next try after a connection could not be accepted. */
+const ACCEPT_PAUSE = 100;
+
+/** Milliseconds between log lines about connections that could not be accepted. */
+const ACCEPT_LOG_INTERVAL = 60_000;
+
+/** The open ports of a server and the conversations on them. */
+export class Listeners implements AsyncDisposable {
+  #limiter: ConnectionLimiter;
+  #logger: Logger;
+  #onRefusal: (reason: Refusal) => void;
+  #ports: { listener: Deno.TcpListener; converse: Conversation }[] = [];
+  #services: AsyncDisposable[] = [];
+  #conversations = new Set<Promise<void>>();
+  #closed = false;
+
+  constructor({ limits, logger, onRefusal }: ListenersOptions) {
+    this.#limiter = new ConnectionLimiter(limits);
+    this.#logger = logger;
+    this.#onRefusal = onRefusal;
+  }
+
+  /** Address of the first port. */
+  get address(): Deno.NetAddr {
+    return this.#ports[0].listener.addr;
+  }
+
+  /** Connections that hold a slot. */
+  get connections(): number {
+    return this.#limiter.taken;
+  }
+
+  /**
+   * Opens the rows of a table in their order.
+   *
+   * @throws {Error} if a row cannot be opened; the rows before it stay open until disposed
+   */
+  async open(table: readonly ListenerRow[]): Promise<void> {
+    for (const row of table) {
+      if ("start" in row) {
+        this.#services.push(await row.start());
+      } else {
+        const listener = listen(row.address);
+        this.add(listener, row.converse);
+        row.onListening?.(listener.addr);
+      }
+    }
+  }
+
+  /** Adds a port that is open already, and closes it with the others. */
+  add(listener: Deno.TcpListener, converse: Conversation): void {
+    this.#ports.push({ listener, converse });
+  }
+
+  /**
+   * Accepts connections on all ports until they are closed.
+   *
+   * @throws {Error} if nothing can be accepted any more
+   */
+  async run(): Promise<void> {
+    await Promise.all(this.#ports.map((port) => this.#accept(port)));
+  }
+
+  /** Waits until every conversation is over. */
+  async idle(): Promise<void> {
+    await Promise.all(this.#conversations);
+  }
+
+  /** Waits until every conversation is over, but no longer than `milliseconds` or the signal. */
+  async idleWithin(milliseconds: number, signal: AbortSignal): Promise<void> {
+    // The caller looks at what is left, whatever ended the wait.
+    await settlesWithin(abortable(this.idle(), signal), milliseconds).catch(() => {});
+  }
+
+  /** Closes the ports; conversations and services go on. Harmless when repeated. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const { listener } of this.#ports) listener.close();
+  }
+
+  /** Closes the ports, waits for the conversations, and ends the services, the last one first. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+    await this.idle();
+    for (const service of this.#services.splice(0).reverse()) await service[Symbol.asyncDispose]();
+  }
+
+  async #accept({ listener, converse }: { listener: Deno.TcpListener; converse: Conversation }) {
+    let loggedAt = -Infinity;
+    while (true) {
+      let socket: Deno.TcpConn;
+      try {
+        socket = await listener.accept();
+      } catch (error) {
+        if (this.#closed) return;
+        // The peer left before it was accepted, or there is no file descriptor left: the next
+        // conversation that ends frees one.
+        const now = performance.now();
+        if (now - loggedAt >= ACCEPT_LOG_INTERVAL) {
+          loggedAt = now;
+          this.#logger.log("warn", `Cannot accept a connection: ${messageOf(error)}`);
+        }
+        await settlesWithin(Promise.race(this.#conversations), ACCEPT_PAUSE);
+        continue;
+      }
+      this.#admit(socket, converse);
+    }
+  }
+
+  #admit(socket: Deno.TcpConn, converse: Conversation): void {
+    const slot = this.#limiter.take(socket.remoteAddr.hostname);
+    const refusal = slot === undefined ? "full" : slot.refusal;
+    if (refusal !== undefined) this.#onRefusal(refusal);
+    if (slot === undefined) {
+      socket.close();
+      return;
+    }
+    const conversation = converse(socket, refusal);
+    this.#conversations.add(conversation);
+    conversation.finally(() => {
+      this.#conversations.delete(conversation);
+      slot[Symbol.dispose]();
+    });
+  }
+}
+
+function listen({ hostname, port }: Address): Deno.TcpListener {
+  try {
+    return Deno.listen({ hostname, port });
+  } catch (cause) {
+    const reason = cause instanceof Deno.errors.AddrInUse
+      ? "the port is taken, choose another with --port, or --port 0 for a free one"
+      : cause instanceof Deno.errors.PermissionDenied
+      ? "not permitted, choose a port above 1023 with --port"
+      : `${messageOf(cause)}, choose an address of this machine with --host`;
+    throw new Error(`Cannot listen on ${formatAddress({ hostname, port })}: ${reason}`, { cause });
+  }
+}

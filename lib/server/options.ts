@@ -1,0 +1,86 @@
+import type { Clock } from "../base/clock.ts";
+import type { Address } from "../net/address.ts";
+import type { LiveOptions } from "../sources/live/registry.ts";
+import type { CredentialOptions } from "./auth/credentials.ts";
+import type { Defaults, Timeouts } from "./session/context.ts";
+
+/** Options of a server. */
+export interface ServerOptions {
+  /** Address to listen on. */
+  host: string;
+  /** TCP port; 0 for any free one. */
+  port: number;
+  /** Path of the folder that is served. */
+  media: string;
+  defaults: Defaults;
+  /** Live sources beside the folder. */
+  live?: LiveOptions;
+  /** Connections at once; further clients get a busy error. */
+  maxClients: number;
+  /**
+   * Connections at once from one IPv4 address or IPv6 network; 0 for no such limit.
+   *
+   * @default 0
+   */
+  maxPerAddress?: number;
+  /**
+   * Decoders that run at once.
+   *
+   * @default defaultMaxDecoders()
+   */
+  maxDecoders?: number;
+  /** Token and certificate; without them, everybody is served, without TLS. */
+  credentials?: CredentialOptions;
+  /** Serves scripts, which send no token, even if a token is required. */
+  scriptsOpen?: boolean;
+  /** @default DEFAULT_TIMEOUTS */
+  timeouts?: Timeouts;
+  /**
+   * Paces the frames of files.
+   *
+   * @default MONOTONIC_CLOCK
+   */
+  clock?: Clock;
+  /**
+   * Pixels of the largest picture that is decoded.
+   *
+   * @default DEFAULT_MAX_PIXELS
+   */
+  maxPixels?: number;
+  /**
+   * Bytes that the frames of all viewers together may take.
+   *
+   * @default DEFAULT_MAX_MEMORY
+   */
+  maxMemory?: number;
+  /**
+   * Bytes of the start-up cache, in addition to `maxMemory`; 0 for no cache.
+   *
+   * @default DEFAULT_START_CACHE_SIZE
+   */
+  startCacheSize?: number;
+  /** Probes all files before anybody asks for them. */
+  warm?: boolean;
+  /** Address of the metrics over HTTP; none are served without it. */
+  metrics?: Address;
+}
+
+/** How long a peer may keep the server waiting. */
+export const DEFAULT_TIMEOUTS: Timeouts = { request: 10_000, stall: 30_000, ping: 5_000 };
+
+/** Bytes; enough for 115 viewers of 4K, or 460 of 1080p, with 8 bits and 4:2:0. */
+export const DEFAULT_MAX_MEMORY = 4 * 2 ** 30;
+
+/** Bytes; enough for the first third of a second of two videos of 1080p as BGR, as scripts get it. */
+export const DEFAULT_START_CACHE_SIZE = 128e6;
+
+/** Pixels; as RGB, such a picture takes 400 MB while it is decoded. */
+export const DEFAULT_MAX_PIXELS = 2 ** 27;
+
+/** Seconds that responses may go on while the server is draining. */
+export const DEFAULT_GRACE = 5;
+
+/** Decoders that may run at once: four for each core, and at least eight. */
+export function defaultMaxDecoders(): number {
+  return Math.max(8, 4 * navigator.hardwareConcurrency);
+}
