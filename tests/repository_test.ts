@@ -222,6 +222,7 @@ test("whatever lib exports is documented", () => {
 
 interface Config {
   imports: Record<string, string>;
+  compilerOptions: Record<string, unknown>;
   tasks: Record<string, { description: string; command: string }>;
   test: Record<string, boolean>;
   version: string;
@@ -233,11 +234,16 @@ function readConfig(): Config {
 
 test("deno.json has the agreed parts", () => {
   assertEquals(Object.keys(readConfig()), [
-    ...["version", "lock", "nodeModulesDir", "imports", "tasks", "test", "fmt", "lint"],
+    ...["version", "lock", "nodeModulesDir", "imports", "compilerOptions", "tasks"],
+    ...["test", "fmt", "lint"],
   ]);
   assertEquals(Object.keys(readConfig().tasks), [
     ...["test", "check", "ok", "build", "demo", "bench", "fuzz", "soak", "media"],
   ]);
+});
+
+test("the types of the page's JavaScript are checked", () => {
+  assertEquals(readConfig().compilerOptions, { checkJs: true });
 });
 
 test("the version is one, and the changelog begins with it", () => {

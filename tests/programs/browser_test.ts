@@ -195,7 +195,7 @@ Deno.test({
     assertEquals(
       await page.evaluate(
         "[document.querySelector('#seek').hidden, " +
-          "document.querySelector('#live-mark').checkVisibility()]",
+          "document.querySelector('#live-badge').checkVisibility()]",
       ),
       [true, true],
     );
@@ -262,7 +262,7 @@ Deno.test({
     await using browser = await Chromium.start("--mse-video-buffer-size-limit-mb=4");
     const page = await browser.open(`${site.address}#/play/short%20sound.mp4`);
     await page.until(`!${VIDEO}.paused && ${VIDEO}.currentTime > 3`);
-    assertMatch(await page.evaluate(NOTES), /cannot play it as it is/);
+    assertMatch(await page.evaluate(NOTES), /cannot play the original encoding/);
     assertCalm(page, site);
   },
 });
@@ -309,7 +309,7 @@ Deno.test({
     })()`);
     await page.press("4");
     await page.until(`${VIDEO}.currentTime > 40.2 && ${VIDEO}.currentTime < 60`);
-    assertMatch(await page.evaluate("document.querySelector('#notes').innerText"), /encoded anew/);
+    assertMatch(await page.evaluate("document.querySelector('#notes').innerText"), /re-encoded/);
     assertCalm(page, site);
   },
 });
@@ -326,11 +326,11 @@ Deno.test({
     await using site = await startSite();
     await using browser = await Chromium.start();
     const page = await browser.open(`${site.address}#/image/a%20still.png`);
-    await page.until("document.querySelector('#picture img')?.naturalWidth === 320");
+    await page.until("document.querySelector('#image img')?.naturalWidth === 320");
     assertEquals(
       await page.evaluate(
-        "[document.querySelector('#picture img').alt, " +
-          "document.querySelector('#picture a').download]",
+        "[document.querySelector('#image img').alt, " +
+          "document.querySelector('#image a').download]",
       ),
       ["a still.png", "a still.png"],
     );
@@ -347,7 +347,7 @@ Deno.test({
 
     await page.evaluate("location.hash = '#/play/tone.m4a'");
     await page.until(`${VIDEO}.currentTime > 0.2 && ${VIDEO}.duration < 6`);
-    assert(await page.evaluate("document.querySelector('#sound-only').checkVisibility()"));
+    assert(await page.evaluate("document.querySelector('#audio-only').checkVisibility()"));
     await page.press("m");
     await page.until(`${VIDEO}.muted && document.querySelector('#mute').ariaLabel === 'Unmute'`);
     await page.press("f");
@@ -362,7 +362,7 @@ Deno.test({
     }
     await page.resize(320, 700);
     await page.evaluate("history.go(-2)");
-    await page.until("document.querySelector('#picture img')?.naturalWidth === 320");
+    await page.until("document.querySelector('#image img')?.naturalWidth === 320");
     assertEquals(await page.evaluate(wide), 320);
 
     const brightness: number[] = [];
