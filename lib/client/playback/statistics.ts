@@ -99,7 +99,7 @@ export class Statistics {
     this.#ended ??= this.#now();
   }
 
-  /** The line of `--json`: see the README for its fields. */
+  /** The line of `--json`: see docs/guide/operate.md for its fields. */
   toJSON(): Record<string, unknown> {
     const { command, name, frames, audioFrames, bytes, dropped, reconnects } = this;
     const { firstFrameMs, latency } = this;
