@@ -91,6 +91,33 @@ function importsOf({ path, code }: Source): string[] {
   );
 }
 
+/** The documents, whose paths are checked. */
+const DOCUMENTS = [
+  ...["README.md", "CONTRIBUTING.md", "SECURITY.md", "deploy/README.md", "bench/README.md"],
+  ...findFiles("docs", /\.md$/),
+];
+
+/** Words that the README may have. */
+const LONGEST_README = 900;
+
+/** Text in backticks that looks like a relative path; its first part is captured. */
+const MAYBE_PATH = /^(\.?\w[\w.-]*)(\/[\w.-]+)*\/?$/;
+
+/** Ends that make it a path: `lib/nut/`, `nut/reader.ts`, `relay.py`. */
+const PATH_END = /(\/|\w\.(ts|js|css|html|md|json|sh|py|cfg|service))$/;
+
+/** Paths of all files and folders of the repository; folders end in a slash. */
+function allPaths(): string[] {
+  const files = [...Deno.readDirSync(ROOT)].flatMap(({ name, isDirectory }) => {
+    if (name === ".git" || name === "node_modules") return [];
+    return isDirectory ? findFiles(name, /./) : [name];
+  });
+  const folders = files.flatMap((path) =>
+    [...path.matchAll(/\//g)].map(({ index }) => path.slice(0, index + 1))
+  );
+  return [...new Set([...files, ...folders])];
+}
+
 const SOURCES = readSources();
 const IN_LIB = SOURCES.filter(({ path }) => path.startsWith("lib/"));
 
@@ -223,6 +250,7 @@ test("whatever lib exports is documented", () => {
 
 interface Config {
   imports: Record<string, string>;
+  compilerOptions: Record<string, unknown>;
   tasks: Record<string, { description: string; command: string }>;
   test: Record<string, boolean>;
   version: string;
@@ -234,11 +262,41 @@ function readConfig(): Config {
 
 test("deno.json has the agreed parts", () => {
   assertEquals(Object.keys(readConfig()), [
-    ...["version", "lock", "nodeModulesDir", "imports", "tasks", "test", "fmt", "lint"],
+    ...["version", "lock", "nodeModulesDir", "imports", "compilerOptions", "tasks"],
+    ...["test", "fmt", "lint"],
   ]);
   assertEquals(Object.keys(readConfig().tasks), [
     ...["test", "check", "ok", "build", "demo", "bench", "fuzz", "soak", "media"],
   ]);
+});
+
+test("the types of the page's JavaScript are checked", () => {
+  assertEquals(readConfig().compilerOptions, { checkJs: true });
+});
+
+test("the README is short", () => {
+  const words = Deno.readTextFileSync(new URL("README.md", ROOT)).trim().split(/\s+/);
+  assertLess(words.length, 1 + LONGEST_README);
+});
+
+test("each path that a document names exists", () => {
+  const paths = allPaths();
+  const missing = DOCUMENTS.flatMap((document) => {
+    const text = Deno.readTextFileSync(new URL(document, ROOT)).replaceAll(/^```[^]*?^```/gm, "");
+    const links = [...text.matchAll(/\]\(([^)#]+)[^)]*\)/g)]
+      .filter(([, target]) => !/^\w+:/.test(target))
+      .map(([, target]) => new URL(target, new URL(document, ROOT)).href.slice(ROOT.href.length))
+      .filter((target) => !paths.includes(target));
+    // The end of a path is enough: rooms stand without `lib/`, and files beside the document.
+    const isPath = (name: string) => paths.some((path) => `/${path}`.endsWith(`/${name}`));
+    const names = [...text.matchAll(/`([^`\n]+)`/g)].map(([, name]) => name).filter((name) => {
+      const [, first, more] = name.match(MAYBE_PATH) ?? [];
+      const isNamed = PATH_END.test(name) || (more !== undefined && isPath(`${first}/`));
+      return first !== undefined && isNamed && !isPath(name) && !isPath(`${name}/`);
+    });
+    return [...links, ...names].map((path) => `${document}: ${path}`);
+  });
+  assertEquals(missing, []);
 });
 
 test("the version is one, and the changelog begins with it", () => {

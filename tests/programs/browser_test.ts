@@ -1,4 +1,4 @@
-/** The page of `--view browser`, in Chromium without a screen. */
+/** The page of `--view browser`, in headless Chromium. */
 import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
 import { parseLiveSource } from "../../lib/sources/live/source_spec.ts";
 import { Chromium, type Page } from "../support/chromium.ts";
@@ -14,14 +14,14 @@ const media = mediaFolder();
 const IGNORED = !await isThere("chromium");
 const WHY = IGNORED ? " (ignored: no chromium)" : "";
 
-/** Each second of the clip has the next of these colours. */
+/** The clip shows each colour for a second, in turn. */
 const COLOURS = ["red", "lime", "blue", "white"];
 const VALUES = [[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]];
 
-/** Seconds of the clip: far more than a page keeps ready. */
+/** Seconds of the clip: far more than the page buffers. */
 const LENGTH = 100;
 
-/** Keyframes lie elsewhere than where colours begin, and frames are not stored in their order. */
+/** Keyframes do not coincide with changes of colour, and B-frames make the decode order differ. */
 const CLIP = [
   ...COLOURS.flatMap((name) => ["-f", "lavfi", "-i", `color=${name}:size=160x120:rate=10:d=1`]),
   ...["-f", "lavfi", "-i", `sine=440:d=${LENGTH}`],
@@ -31,13 +31,13 @@ const CLIP = [
   ...["-bf", "2", "-c:a", "aac", "-b:a", "32k", "-t", String(LENGTH)],
 ];
 
-/** Keys that come one upon the other, an even number. */
+/** Key presses in quick succession; an even number. */
 const HELD = 60;
 
-/** With the two others, more tabs than a browser has connections to one place. */
+/** Together with two others, more tabs than a browser opens connections to a host. */
 const MORE_TABS = 5;
 
-/** A movie fragment without its header, and a movie without tracks: no browser takes them. */
+/** A movie fragment without its header, and a movie without tracks: no browser decodes them. */
 const BROKEN = [...[0, 0, 0, 8, 109, 111, 111, 102], ...[0, 0, 0, 8, 109, 111, 111, 118]];
 
 const CAMERA = "cam=lavfi:testsrc2=size=160x120:rate=25[out0];sine=sample_rate=48000[out1]";
@@ -46,7 +46,7 @@ const CAMERA = "cam=lavfi:testsrc2=size=160x120:rate=25[out0];sine=sample_rate=4
 interface Site extends AsyncDisposable {
   server: TestServer;
   client: RunningProgram;
-  /** Where the page is. */
+  /** URL of the page. */
   address: string;
 }
 
@@ -63,15 +63,15 @@ async function startSite(...args: string[]): Promise<Site> {
   return { server, client, address, [Symbol.asyncDispose]: () => kept.disposeAsync() };
 }
 
-/** A part of the one media element, as JavaScript. */
+/** The media element of the page, as JavaScript. */
 const VIDEO = "document.querySelector('video')";
 
-/** JavaScript that presses a key, which is an expression. */
+/** An expression that presses a key; the key is an expression, too. */
 function pressing(key: string): string {
   return `document.body.dispatchEvent(new KeyboardEvent("keydown", { key: ${key}, bubbles: true }))`;
 }
 
-/** Waits until what is shown, at the middle of the picture, has the colour of a second. */
+/** Waits until the middle of the video, on the screen, has the colour of a second. */
 async function untilColour(page: Page, second: number): Promise<void> {
   const expected = VALUES[second % VALUES.length];
   const { x, y } = await page.evaluate<{ x: number; y: number }>(`(() => {
@@ -87,17 +87,19 @@ async function untilColour(page: Page, second: number): Promise<void> {
   throw new Error(`Cannot see second ${second}: ${seen} is shown, expected ${expected}`);
 }
 
-/** Checks that a page asked nobody but its own client for anything, and complained of nothing. */
-function assertCalm({ requests, complaints }: Page, { address }: Site): void {
+/** Checks that a page logged no error, and sent requests to its own client only. */
+function assertNoFaults({ requests, complaints }: Page, { address }: Site): void {
   assertEquals(complaints, []);
-  const own = new URL(address).host;
-  const foreign = requests.filter((url) => !/^(blob|data):/.test(url) && new URL(url).host !== own);
+  const { host } = new URL(address);
+  const foreign = requests.filter((url) =>
+    !/^(blob|data):/.test(url) && new URL(url).host !== host
+  );
   assertEquals(foreign, []);
   assert(requests.some((url) => url.startsWith("ws:")));
 }
 
 Deno.test({
-  name: `the page plays, pauses and seeks to the picture${WHY}`,
+  name: `the page plays, pauses and seeks exactly${WHY}`,
   ignore: IGNORED,
   async fn() {
     await media.make("clip.mp4", CLIP);
@@ -112,8 +114,8 @@ Deno.test({
     await page.until(`${VIDEO}.paused && document.querySelector('#play').ariaLabel === 'Play'`);
     assertEquals(await page.evaluate("document.title"), "clip.mp4 · Stream");
 
-    // Within what is there; then far behind it; then back, where it is no more. The picture before
-    // each of these has another colour.
+    // Within the buffer; far behind it; then back, to what was removed. The frame before each of
+    // these has another colour.
     for (const [key, second] of [["1", 10], ["8", 80], ["ArrowRight", 85], ["0", 0]] as const) {
       await page.press(key);
       await page.until(`${VIDEO}.currentTime === ${second} && !${VIDEO}.seeking`);
@@ -123,19 +125,19 @@ Deno.test({
       await page.evaluate("document.querySelector('#seek').ariaValueText"),
       "0:00 of 1:40",
     );
-    // Who comes back at once, to what is still there, stays there.
-    let asked = page.requests.length;
+    // A seek and a quick return to the buffered range need no request.
+    let count = page.requests.length;
     await page.evaluate(`${pressing("'8'")} && ${pressing("'0'")}`);
-    while (page.requests.length === asked) await page.evaluate("document.title");
-    assertEquals(page.requests.slice(asked).filter((url) => url.includes("start=")), []);
+    while (page.requests.length === count) await page.evaluate("document.title");
+    assertEquals(page.requests.slice(count).filter((url) => url.includes("start=")), []);
     await page.until(`${VIDEO}.currentTime === 0 && !${VIDEO}.seeking`);
-    // A connection that is not wanted any more before it is there.
+    // A connection that is aborted while it connects.
     await page.evaluate(`{
-      const Usual = WebSocket;
-      WebSocket = class extends Usual {
+      const Original = WebSocket;
+      WebSocket = class extends Original {
         constructor(address) {
           super(address);
-          WebSocket = Usual;
+          WebSocket = Original;
           queueMicrotask(() => ${pressing("'5'")});
         }
       };
@@ -143,8 +145,8 @@ Deno.test({
     }`);
     await page.until(`${VIDEO}.currentTime === 50 && !${VIDEO}.seeking`);
     await untilColour(page, 50);
-    // Who holds a key down asks the server for little of what lies between.
-    asked = page.requests.length;
+    // While a key is held down, few of its seeks become requests.
+    count = page.requests.length;
     await page.evaluate(`(async () => {
       for (let count = 0; count < ${HELD}; count++) {
         ${pressing("count % 2 === 0 ? '1' : '8'")};
@@ -152,13 +154,13 @@ Deno.test({
       }
     })()`);
     await page.until(`${VIDEO}.currentTime === 80 && !${VIDEO}.seeking`);
-    // Not what is on the screen: Chromium may not draw the last of so many while it pauses.
+    // Of the video, not of the screen: a paused Chromium may not draw the last of so many seeks.
     await page.until(isNear(PICTURE, VALUES[80 % VALUES.length]));
-    assertLess(page.requests.length - asked, HELD / 2);
+    assertLess(page.requests.length - count, HELD / 2);
     await page.press("0");
     await page.until(`${VIDEO}.currentTime === 0 && !${VIDEO}.seeking`);
     await untilColour(page, 0);
-    // No more is fetched than is needed soon.
+    // The page buffers no more than it needs soon.
     assertLess(await page.evaluate<number>(`${VIDEO}.buffered.end(0)`), 40);
 
     await page.press("End");
@@ -167,18 +169,18 @@ Deno.test({
     await page.until("document.querySelector('#play').ariaLabel === 'Play again'");
     await page.click("#play");
     await page.until(`!${VIDEO}.ended && ${VIDEO}.currentTime > 0.2 && ${VIDEO}.currentTime < 20`);
-    assertCalm(page, site);
+    assertNoFaults(page, site);
   },
 });
 
 Deno.test({
-  name: `the page shows what is live near its newest, beside other tabs${WHY}`,
+  name: `the page plays a live source near its live edge, beside other tabs${WHY}`,
   ignore: IGNORED,
   async fn() {
     await media.make("clip.mp4", CLIP);
     await using site = await startSite("--video", "clip.mp4");
     await using browser = await Chromium.start();
-    // Opened by its address, so that the browser allows no sound yet.
+    // Opened without a click, so that the browser allows no sound yet.
     const other = await browser.open(site.address);
     await other.until(`${VIDEO}.currentTime > 0.5`);
     assertEquals(await other.evaluate(`[${VIDEO}.muted, location.hash]`), [
@@ -195,7 +197,7 @@ Deno.test({
     assertEquals(
       await page.evaluate(
         "[document.querySelector('#seek').hidden, " +
-          "document.querySelector('#live-mark').checkVisibility()]",
+          "document.querySelector('#live-badge').checkVisibility()]",
       ),
       [true, true],
     );
@@ -204,30 +206,30 @@ Deno.test({
     await page.evaluate(`(${VIDEO}.onseeking = () => document.body.dataset.jumped = "", 0)`);
     await page.press(" ");
     await page.until(`!${VIDEO}.paused && ${behind} < 1.5 && "jumped" in document.body.dataset`);
-    const moment = await page.evaluate<number>(`${VIDEO}.currentTime`);
-    await page.until(`${VIDEO}.currentTime > ${moment} + 1 && ${behind} < 1.5`);
-    // Nothing is missing between its fragments.
+    const time = await page.evaluate<number>(`${VIDEO}.currentTime`);
+    await page.until(`${VIDEO}.currentTime > ${time} + 1 && ${behind} < 1.5`);
+    // There is no gap between fragments.
     assertEquals(await page.evaluate(`${VIDEO}.buffered.length`), 1);
 
     const before = await other.evaluate<number>(`${VIDEO}.currentTime`);
     await other.until(`${VIDEO}.currentTime > ${before} + 0.5`);
-    // Browsers open no more than six connections for all tabs together; plays are none of these.
+    // Browsers open at most six HTTP connections to a host over all tabs; WebSockets do not count.
     const more: Page[] = [];
     for (let tab = 0; tab < MORE_TABS; tab++) {
       more.push(await browser.open(site.address));
       await more[tab].until(`${VIDEO}.currentTime > 0.1`);
     }
-    for (const tab of [page, other, ...more]) assertCalm(tab, site);
+    for (const tab of [page, other, ...more]) assertNoFaults(tab, site);
   },
 });
 
-/** Twelve seconds of many bytes, with a keyframe each second, and sound in the first two. */
-async function makeShortSound(): Promise<void> {
+/** Twelve seconds at a high bitrate, with a keyframe each second, and audio in the first two. */
+async function makeShortAudio(): Promise<void> {
   const second = await media.make("noise.mp4", [
     ...["-f", "lavfi", "-i", "testsrc2=size=640x480:rate=25:d=1,noise=alls=90:allf=t"],
     ...["-c:v", "libx264", "-preset", "ultrafast", "-g", "25", "-b:v", "20M"],
   ]);
-  await media.make("short sound.mp4", [
+  await media.make("short audio.mp4", [
     ...["-stream_loop", "11", "-i", second, "-f", "lavfi", "-i", "sine=440:d=2"],
     ...["-map", "0:v", "-map", "1", "-c:v", "copy", "-c:a", "aac"],
   ]);
@@ -236,39 +238,39 @@ async function makeShortSound(): Promise<void> {
 const NOTES = "document.querySelector('#notes').innerText";
 
 Deno.test({
-  name: `the page plays on where the sound ends long before the pictures${WHY}`,
+  name: `the page plays on if the audio ends long before the video${WHY}`,
   ignore: IGNORED,
   async fn() {
-    await makeShortSound();
+    await makeShortAudio();
     await using site = await startSite();
-    // As on a small device.
+    // A small buffer, as on a small device.
     await using browser = await Chromium.start("--mse-video-buffer-size-limit-mb=6");
-    const page = await browser.open(`${site.address}#/play/short%20sound.mp4`);
+    const page = await browser.open(`${site.address}#/play/short%20audio.mp4`);
     await page.until(`!${VIDEO}.paused && ${VIDEO}.currentTime > 3`);
     assertMatch(await page.evaluate(NOTES), /is dropped/);
     await page.press("0");
     await page.until(`${VIDEO}.currentTime < 1 && !${VIDEO}.seeking && !${VIDEO}.paused`);
     await page.until(`!${VIDEO}.paused && ${VIDEO}.currentTime > 3`);
-    assertCalm(page, site);
+    assertNoFaults(page, site);
   },
 });
 
 Deno.test({
-  name: `the page plays on where the browser has no room from one keyframe to the next${WHY}`,
+  name: `the page plays on if the buffer is smaller than the distance of two keyframes${WHY}`,
   ignore: IGNORED,
   async fn() {
-    await makeShortSound();
+    await makeShortAudio();
     await using site = await startSite();
     await using browser = await Chromium.start("--mse-video-buffer-size-limit-mb=4");
-    const page = await browser.open(`${site.address}#/play/short%20sound.mp4`);
+    const page = await browser.open(`${site.address}#/play/short%20audio.mp4`);
     await page.until(`!${VIDEO}.paused && ${VIDEO}.currentTime > 3`);
-    assertMatch(await page.evaluate(NOTES), /cannot play it as it is/);
-    assertCalm(page, site);
+    assertMatch(await page.evaluate(NOTES), /cannot play the original encoding/);
+    assertNoFaults(page, site);
   },
 });
 
 Deno.test({
-  name: `the page says what is wrong, and goes on from where it was${WHY}`,
+  name: `the page reports errors, and resumes at its position${WHY}`,
   ignore: IGNORED,
   async fn() {
     await media.make("clip.mp4", CLIP);
@@ -290,16 +292,16 @@ Deno.test({
     await page.until(`${VIDEO}.currentTime > 10.2`);
     const { port } = site.server.address;
     await site.server[Symbol.asyncDispose]();
-    // What is there is played on; elsewhere there is nothing.
+    // The buffered range still plays; other positions fail.
     await page.press("8");
     await page.until(problem);
     assertMatch(await page.evaluate(text), /^Cannot /);
-    await using _again = await testServer({ media: media.path, port });
+    await using _restarted = await testServer({ media: media.path, port });
     await page.click("#problem-button");
     await page.until(`document.querySelector('#problem').hidden && ${VIDEO}.currentTime > 80.2`);
     assertLess(await page.evaluate<number>(`${VIDEO}.currentTime`), 95);
 
-    // A browser that cannot decode what comes gets something else, from there on.
+    // A browser that cannot decode the data gets another encoding, from the same position.
     await page.evaluate(`(() => {
       const { appendBuffer } = SourceBuffer.prototype;
       SourceBuffer.prototype.appendBuffer = function () {
@@ -309,13 +311,13 @@ Deno.test({
     })()`);
     await page.press("4");
     await page.until(`${VIDEO}.currentTime > 40.2 && ${VIDEO}.currentTime < 60`);
-    assertMatch(await page.evaluate("document.querySelector('#notes').innerText"), /encoded anew/);
-    assertCalm(page, site);
+    assertMatch(await page.evaluate("document.querySelector('#notes').innerText"), /re-encoded/);
+    assertNoFaults(page, site);
   },
 });
 
 Deno.test({
-  name: `the page is for everybody: names, keys, narrow screens, light and dark${WHY}`,
+  name: `the page is accessible: names, keys, narrow screens, light and dark${WHY}`,
   ignore: IGNORED,
   async fn() {
     await media.make("clip.mp4", CLIP);
@@ -326,11 +328,11 @@ Deno.test({
     await using site = await startSite();
     await using browser = await Chromium.start();
     const page = await browser.open(`${site.address}#/image/a%20still.png`);
-    await page.until("document.querySelector('#picture img')?.naturalWidth === 320");
+    await page.until("document.querySelector('#image img')?.naturalWidth === 320");
     assertEquals(
       await page.evaluate(
-        "[document.querySelector('#picture img').alt, " +
-          "document.querySelector('#picture a').download]",
+        "[document.querySelector('#image img').alt, " +
+          "document.querySelector('#image a').download]",
       ),
       ["a still.png", "a still.png"],
     );
@@ -338,16 +340,18 @@ Deno.test({
     await page.click("a[href='#/play/clip.mp4']");
     await page.until(`${VIDEO}.currentTime > 0.2`);
     const { nodes } = await page.send("Accessibility.getFullAXTree") as { nodes: AxNode[] };
-    const used = nodes.filter(({ ignored, role }) => !ignored && WITH_NAMES.includes(role.value));
-    assert(
-      used.length > 8,
-      JSON.stringify(used.map(({ role, name }) => [role.value, name?.value])),
+    const controls = nodes.filter(({ ignored, role }) =>
+      !ignored && CONTROL_ROLES.includes(role.value)
     );
-    assertEquals(used.filter(({ name }) => !name?.value), []);
+    assert(
+      controls.length > 8,
+      JSON.stringify(controls.map(({ role, name }) => [role.value, name?.value])),
+    );
+    assertEquals(controls.filter(({ name }) => !name?.value), []);
 
     await page.evaluate("location.hash = '#/play/tone.m4a'");
     await page.until(`${VIDEO}.currentTime > 0.2 && ${VIDEO}.duration < 6`);
-    assert(await page.evaluate("document.querySelector('#sound-only').checkVisibility()"));
+    assert(await page.evaluate("document.querySelector('#audio-only').checkVisibility()"));
     await page.press("m");
     await page.until(`${VIDEO}.muted && document.querySelector('#mute').ariaLabel === 'Unmute'`);
     await page.press("f");
@@ -355,15 +359,19 @@ Deno.test({
     await page.press("f");
     await page.until("document.fullscreenElement === null");
 
-    const wide = "document.documentElement.scrollWidth";
+    const pageWidth = "document.documentElement.scrollWidth";
     for (const width of [320, 700, 1400]) {
       await page.resize(width, 700);
-      assertEquals(await page.evaluate(wide), await page.evaluate("innerWidth"), `${width} pixels`);
+      assertEquals(
+        await page.evaluate(pageWidth),
+        await page.evaluate("innerWidth"),
+        `${width} pixels`,
+      );
     }
     await page.resize(320, 700);
     await page.evaluate("history.go(-2)");
-    await page.until("document.querySelector('#picture img')?.naturalWidth === 320");
-    assertEquals(await page.evaluate(wide), 320);
+    await page.until("document.querySelector('#image img')?.naturalWidth === 320");
+    assertEquals(await page.evaluate(pageWidth), 320);
 
     const brightness: number[] = [];
     for (const scheme of ["light", "dark"] as const) {
@@ -371,16 +379,16 @@ Deno.test({
       brightness.push(Math.max(...await colourAt(page, { x: 2, y: 2, media })));
     }
     assert(brightness[0] > 200 && brightness[1] < 60, brightness.join());
-    assertCalm(page, site);
+    assertNoFaults(page, site);
   },
 });
 
-/** A node of the tree that screen readers get. */
+/** A node of the accessibility tree. */
 interface AxNode {
   ignored: boolean;
   role: { value: string };
   name?: { value: string };
 }
 
-/** Roles of what is used by hand. */
-const WITH_NAMES = ["button", "link", "slider", "searchbox", "textbox", "DisclosureTriangle"];
+/** Roles of controls, which need a name. */
+const CONTROL_ROLES = ["button", "link", "slider", "searchbox", "textbox", "DisclosureTriangle"];

@@ -3,40 +3,44 @@ import type { Secret } from "../../lib/net/secret.ts";
 import { at, type Outcome, runInside } from "./inside.ts";
 import type { TestServer } from "./server.ts";
 
-/** What was printed on standard error so far. */
-class Said {
+/** Collects standard error, and reports changes. */
+class ErrorOutput {
   text = "";
-  #news = Promise.withResolvers<void>();
+  #change = Promise.withResolvers<void>();
 
-  /** Takes more. */
+  /** Appends a text. */
   add(text: string): void {
     this.text += text;
-    this.#news.resolve();
-    this.#news = Promise.withResolvers();
+    this.#change.resolve();
+    this.#change = Promise.withResolvers();
   }
 
-  /** Waits for more. */
-  async more(): Promise<void> {
-    await this.#news.promise;
+  /** Waits for the next text. */
+  async changed(): Promise<void> {
+    await this.#change.promise;
   }
 }
 
-/** A page that is served until it is disposed. */
+/** A page that is served until disposal. */
 export class TestPage implements AsyncDisposable {
-  /** Its address as it was told, with the token if there is one. */
+  /** The printed URL, with the token if there is one. */
   readonly address: string;
-  #end: AbortController;
+  #control: AbortController;
   #outcome: Promise<Outcome>;
-  #said: Said;
+  #stderr: ErrorOutput;
 
   constructor(
     address: string,
-    { end, outcome, said }: { end: AbortController; outcome: Promise<Outcome>; said: Said },
+    { control, outcome, stderr }: {
+      control: AbortController;
+      outcome: Promise<Outcome>;
+      stderr: ErrorOutput;
+    },
   ) {
     this.address = address;
-    this.#end = end;
+    this.#control = control;
     this.#outcome = outcome;
-    this.#said = said;
+    this.#stderr = stderr;
   }
 
   /** Host and port. */
@@ -44,21 +48,21 @@ export class TestPage implements AsyncDisposable {
     return new URL(this.address).host;
   }
 
-  /** Asks for a path. */
+  /** Requests a path. */
   fetch(path: string, init?: RequestInit): Promise<Response> {
     return fetch(`http://${this.host}${path}`, init);
   }
 
   /** Waits until standard error matches. */
   async until(pattern: RegExp): Promise<void> {
-    while (!pattern.test(this.#said.text)) await this.#said.more();
+    while (!pattern.test(this.#stderr.text)) await this.#stderr.changed();
   }
 
-  /** Ends it, as Ctrl-C does, and tells how that went. */
+  /** Ends the client, as Ctrl-C does. */
   async end(): Promise<Outcome> {
-    this.#end.abort();
+    this.#control.abort();
     const outcome = await this.#outcome;
-    return { ...outcome, stderr: this.#said.text + outcome.stderr };
+    return { ...outcome, stderr: this.#stderr.text + outcome.stderr };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -66,25 +70,25 @@ export class TestPage implements AsyncDisposable {
   }
 }
 
-/** Serves the page for a server, with more flags, and a token of the environment. */
+/** Serves the page of a server, with more flags, and a token in the environment. */
 export async function testPage(
   server: Pick<TestServer, "address">,
   flags: readonly string[] = [],
   { token }: { token?: Secret } = {},
 ): Promise<TestPage> {
-  const end = new AbortController();
-  const said = new Said();
-  const told = Promise.withResolvers<string>();
-  const print = (text: string) => told.resolve(text.match(/^Watch at (\S+)$/m)?.[1] ?? text);
+  const control = new AbortController();
+  const stderr = new ErrorOutput();
+  const printed = Promise.withResolvers<string>();
+  const print = (text: string) => printed.resolve(text.match(/^Watch at (\S+)$/m)?.[1] ?? text);
   const outcome = runInside(["--view", "browser", ...at(server), ...flags], {
-    signal: end.signal,
-    environment: { print, printError: (text) => said.add(text), token: () => token },
+    signal: control.signal,
+    environment: { print, printError: (text) => stderr.add(text), token: () => token },
   });
-  const failed = outcome.then(({ stderr }) => {
-    throw new Error(`Cannot serve the page: ${said.text}${stderr}`);
+  const failed = outcome.then((ended) => {
+    throw new Error(`Cannot serve the page: ${stderr.text}${ended.stderr}`);
   });
-  // Who waits for the address learns it; afterwards it ends as it should.
+  // Only a failure before the address is printed counts.
   failed.catch(() => {});
-  const address = await Promise.race([told.promise, failed]);
-  return new TestPage(address, { end, outcome, said });
+  const address = await Promise.race([printed.promise, failed]);
+  return new TestPage(address, { control, outcome, stderr });
 }

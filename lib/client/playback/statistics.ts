@@ -107,7 +107,7 @@ export class Statistics {
     this.#ended ??= this.#now();
   }
 
-  /** The fields of `--json`. */
+  /** The fields of `--json`, described in docs/guide/operate.md. */
   toJSON(): Record<string, unknown> {
     const { command, name, frames, audioFrames, bytes, dropped, reconnects } = this;
     const { firstFrameMs, latency } = this;

@@ -1,13 +1,13 @@
-/** What the page asks the client that serves it. */
+/** Requests of the page to the client that serves it. */
 
 /**
- * One thing that the server has.
+ * An entry of the server's library.
  *
  * @typedef {object} Entry
  * @property {string} name
  * @property {"image" | "video" | "audio"} kind
  * @property {boolean} live
- * @property {number} size bytes of the file
+ * @property {number} size of the file, bytes
  * @property {number} [duration] seconds
  * @property {string} codec
  * @property {number} [width] pixels
@@ -15,38 +15,37 @@
  */
 
 /**
- * What the command line asked for.
+ * The entry that the command line names, and how to play it.
  *
  * @typedef {object} Start
  * @property {"image" | "video"} kind
  * @property {string | null} name
- * @property {number} at seconds
+ * @property {number} at start position, seconds
  * @property {boolean} loop
- * @property {number} speed 1 being real time
+ * @property {number} speed 1 is real time
  */
 
 /**
- * The list of everything.
+ * The response of `/api/list`.
  *
  * @typedef {object} Library
  * @property {string} server
  * @property {boolean} classic
- * @property {Start | null} start what was asked for
+ * @property {Start | null} start
  * @property {Entry[]} entries
  */
 
-/** What is said where nobody answers. */
-const NOBODY =
-  "Cannot reach stream-client, which serves this page: it has ended, or this device is offline";
+const UNREACHABLE =
+  "Cannot reach stream-client, which serves this page: it has exited, or this device is offline";
 
-/** The refusal of a request, in a sentence for people. */
+/** A failed request; the message is shown to the user. */
 export class ApiError extends Error {
   /** @override */
   name = "ApiError";
 }
 
 /**
- * Asks for the list.
+ * Loads the library.
  *
  * @returns {Promise<Library>}
  * @throws {ApiError}
@@ -56,7 +55,7 @@ export async function fetchLibrary() {
 }
 
 /**
- * Asks for a picture in full size.
+ * Loads an image in full size.
  *
  * @param {string} name empty for the server's own choice
  * @param {AbortSignal} signal
@@ -67,8 +66,8 @@ export async function fetchImage(name, signal) {
 }
 
 /**
- * Finds out why a socket was refused, which the browser does not tell: by asking for the same
- * without one.
+ * Finds out why a WebSocket was refused, which browsers do not report, by a plain request for the
+ * same path.
  *
  * @param {string} path
  * @param {AbortSignal} signal
@@ -81,7 +80,7 @@ export async function refusalOf(path, signal) {
     if (error instanceof ApiError) return error.message;
     throw error;
   }
-  return "The connection could not be opened";
+  return "Cannot open the connection";
 }
 
 /**
@@ -91,7 +90,7 @@ export async function refusalOf(path, signal) {
 async function get(path, signal) {
   const response = await fetch(path, { signal }).catch((error) => {
     if (signal?.aborted) throw error;
-    throw new ApiError(NOBODY, { cause: error });
+    throw new ApiError(UNREACHABLE, { cause: error });
   });
   if (response.ok) return response;
   throw new ApiError(await reasonOf(response));
@@ -103,13 +102,13 @@ async function reasonOf(response) {
   try {
     return String(JSON.parse(text).message ?? text);
   } catch {
-    // Not all refusals come from the API itself.
-    return text.trim() || `Cannot get this: status ${response.status}`;
+    // Some refusals are plain text, as from a proxy.
+    return text.trim() || `Cannot get this: HTTP status ${response.status}`;
   }
 }
 
 /**
- * Address of a picture in full size.
+ * Address of an image in full size.
  *
  * @param {string} name empty for the server's own choice
  */
@@ -118,7 +117,7 @@ export function imageAddress(name) {
 }
 
 /**
- * Address of a small picture of an entry.
+ * Address of an entry's thumbnail.
  *
  * @param {string} name
  */

@@ -1,12 +1,13 @@
-/** The parts of the page, as JavaScript has them. */
+/** Elements of the page, and numbers as text. */
+/// <reference lib="dom" />
 
 /**
- * Finds a part of the page.
+ * Finds an element of the page.
  *
  * @template {Element} E
  * @param {string} id
- * @param {{ new (): E, readonly prototype: E }} type what it has to be
- * @throws {TypeError} where there is none
+ * @param {{ new (): E, readonly prototype: E }} type
+ * @throws {TypeError} if no element has the id, or it has another type
  */
 export function find(id, type) {
   const found = document.getElementById(id);
@@ -24,7 +25,7 @@ export function findButton(id) {
 }
 
 /**
- * Makes an element with what is inside.
+ * Creates an element.
  *
  * @template {keyof HTMLElementTagNameMap} K
  * @param {K} name
@@ -41,9 +42,9 @@ export function make(name, attributes, ...content) {
 const SVG = "http://www.w3.org/2000/svg";
 
 /**
- * Makes one of the page's icons.
+ * Creates one of the icons of `index.html`.
  *
- * @param {string} name
+ * @param {string} name without `icon-`
  */
 export function makeIcon(name) {
   const icon = document.createElementNS(SVG, "svg");
@@ -56,7 +57,7 @@ export function makeIcon(name) {
 }
 
 /**
- * Puts another icon into a button, and another name on it.
+ * Sets the icon and the accessible name of a button.
  *
  * @param {HTMLButtonElement} button
  * @param {{ icon: string, label: string }} face
@@ -70,18 +71,16 @@ export function setFace(button, { icon, label }) {
 }
 
 /**
- * Reads aloud, where somebody listens.
+ * Announces a text to screen readers.
  *
  * @param {string} text
  */
-export function say(text) {
-  find("said", HTMLElement).textContent = text;
+export function announce(text) {
+  find("announcement", HTMLElement).textContent = text;
 }
 
-/** Numbers as people read them. Pure. */
-
 /**
- * Renders seconds: `1:02`, with hours where there are any.
+ * Formats a time: `1:02`, or `1:00:02` from an hour on.
  *
  * @param {number} seconds
  */
@@ -89,12 +88,12 @@ export function formatTime(seconds) {
   const whole = Math.max(0, Math.floor(Number.isFinite(seconds) ? seconds : 0));
   const hours = Math.floor(whole / 3600);
   const minutes = Math.floor(whole / 60) % 60;
-  const rest = String(whole % 60).padStart(2, "0");
-  return hours > 0 ? `${hours}:${String(minutes).padStart(2, "0")}:${rest}` : `${minutes}:${rest}`;
+  const tail = String(whole % 60).padStart(2, "0");
+  return hours > 0 ? `${hours}:${String(minutes).padStart(2, "0")}:${tail}` : `${minutes}:${tail}`;
 }
 
 /**
- * Renders bytes with a unit, from which no line parts them: `1.4 MB`.
+ * Formats a size: `1.4 MB`, with a no-break space.
  *
  * @param {number} bytes
  */
@@ -102,17 +101,16 @@ export function formatBytes(bytes) {
   const units = ["B", "kB", "MB", "GB", "TB"];
   let value = bytes;
   let step = 0;
-  // What would be rounded to 1000 has the next unit.
+  // A value that rounds to 1000 takes the next unit.
   for (; value >= 999.5 && step < units.length - 1; step++) value /= 1000;
   const number = step === 0 || value >= 99.95 ? Math.round(value) : value.toFixed(1);
   return `${number}\u00a0${units[step]}`;
 }
 
-/** What one entry of the list is, and of what size. */
-const KINDS = { image: "Image", video: "Video", audio: "Sound" };
+const KINDS = { image: "Image", video: "Video", audio: "Audio" };
 
 /**
- * Renders what is known of an entry: `Video · 1280×720 · 0:10 · 590 kB`.
+ * Formats the known properties of an entry: `Video · 1280×720 · 0:10 · 590 kB`.
  *
  * @param {import("./api.js").Entry} entry
  */

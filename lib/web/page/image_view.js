@@ -1,26 +1,25 @@
-/** The view of one picture. */
+/** The view of one image. */
 import { fetchImage, imageAddress } from "./api.js";
 import { find, make } from "./dom.js";
 
-/** Shows pictures. */
+/** Shows one image at a time. */
 export class ImageView {
-  #figure = find("picture", HTMLElement);
+  #figure = find("image", HTMLElement);
   #control = new AbortController();
+  /** Object URL of the image; empty if none is shown. */
   #address = "";
 
-  /**
-   * @param {string} name empty for the server's own choice
-   */
+  /** @param {string} name empty for the server's own choice */
   async show(name) {
     this.hide();
     const { signal } = this.#control;
     this.#figure.hidden = false;
     this.#figure.replaceChildren(make("span", { class: "spinner" }));
     try {
-      const picture = await fetchImage(name, signal);
+      const image = await fetchImage(name, signal);
       signal.throwIfAborted();
-      this.#address = URL.createObjectURL(picture);
-      const title = name === "" ? "picture" : name;
+      this.#address = URL.createObjectURL(image);
+      const title = name === "" ? "image" : name;
       const file = `${title.split("/").at(-1)?.replace(/\.\w+$/, "")}.png`;
       this.#figure.replaceChildren(
         make("img", { src: this.#address, alt: title }),
@@ -28,7 +27,7 @@ export class ImageView {
           "figcaption",
           {},
           make("a", { href: this.#address, download: file }, "Download as PNG"),
-          make("a", { href: imageAddress(name), target: "_blank" }, "Open in full size"),
+          make("a", { href: imageAddress(name), target: "_blank" }, "Open full size"),
         ),
       );
     } catch (error) {
@@ -42,7 +41,7 @@ export class ImageView {
     }
   }
 
-  /** Shows none. */
+  /** Stops loading, and removes the image. */
   hide() {
     this.#control.abort();
     this.#control = new AbortController();

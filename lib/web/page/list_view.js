@@ -1,26 +1,26 @@
-/** The list of what the server has. */
+/** The list of the library. */
 import { pageAddress, thumbnailAddress } from "./api.js";
-import { find, findButton, formatDetails, formatTime, make, makeIcon, say } from "./dom.js";
+import { announce, find, findButton, formatDetails, formatTime, make, makeIcon } from "./dom.js";
 
-/** Entries from which on a filter helps. */
-const MANY = 7;
+/** Number of entries from which the filter is shown. */
+const MIN_FILTERED = 7;
 
-/** Milliseconds after the last letter at which it is told how many are left. */
-const TELL_AFTER = 600;
+/** Milliseconds from the last key in the filter to the announcement of the number of matches. */
+const ANNOUNCE_DELAY = 600;
 
-/** Shows the list. */
+/** Shows the entries of the library, and filters them. */
 export class ListView {
   #cards = find("cards", HTMLElement);
   #state = find("library-state", HTMLElement);
   #retry = findButton("library-retry");
   #filter = find("filter", HTMLInputElement);
   #filterLabel = find("filter-label", HTMLElement);
-  /** What is shown now, to be compared with what comes. */
+  /** The entries that are shown, as JSON: equal ones are not built again. */
   #shown = "";
-  /** @type {number | undefined} */
-  #timer;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #announceTimer;
 
-  /** @param {() => void} onRetry told that the user wants the list again */
+  /** @param {() => void} onRetry called when the user asks for the library again */
   constructor(onRetry) {
     this.#retry.addEventListener("click", onRetry);
     this.#filter.addEventListener("input", () => this.#applyFilter());
@@ -29,8 +29,8 @@ export class ListView {
   /** @param {import("./api.js").Library} library */
   show({ entries, classic }) {
     this.#retry.hidden = true;
-    this.#filterLabel.hidden = entries.length < MANY;
-    this.#tell(entries.length === 0 ? "The server has no media." : "");
+    this.#filterLabel.hidden = entries.length < MIN_FILTERED;
+    this.#showState(entries.length === 0 ? "The server has no media." : "");
     const text = JSON.stringify(entries);
     if (text === this.#shown) return;
     this.#shown = text;
@@ -39,13 +39,13 @@ export class ListView {
     this.#applyFilter();
   }
 
-  /** @param {string} message why there is no list */
+  /** @param {string} message why the library cannot be loaded */
   fail(message) {
-    this.#tell(message);
+    this.#showState(message);
     this.#retry.hidden = false;
   }
 
-  /** @param {string} address that within the page, of what is shown now */
+  /** @param {string} address of the entry that is shown, as `pageAddress()` makes it */
   mark(address) {
     for (const link of this.#cards.querySelectorAll("a")) {
       link.ariaCurrent = link.getAttribute("href") === address ? "page" : null;
@@ -53,25 +53,26 @@ export class ListView {
   }
 
   /** @param {string} text */
-  #tell(text) {
+  #showState(text) {
     this.#state.textContent = text;
     this.#state.hidden = text === "";
   }
 
   #applyFilter() {
     const words = this.#filter.value.toLowerCase().split(/\s+/);
-    let left = 0;
+    let matches = 0;
     for (const card of this.#cards.children) {
       const text = card.textContent?.toLowerCase() ?? "";
-      const fits = words.every((word) => text.includes(word));
-      card.toggleAttribute("hidden", !fits);
-      if (fits) left++;
+      const isMatch = words.every((word) => text.includes(word));
+      card.toggleAttribute("hidden", !isMatch);
+      if (isMatch) matches++;
     }
     if (this.#cards.childElementCount === 0) return;
-    this.#tell(left === 0 ? "Nothing has such a name." : "");
-    clearTimeout(this.#timer);
+    this.#showState(matches === 0 ? "No matches." : "");
+    clearTimeout(this.#announceTimer);
     if (this.#filter.value === "") return;
-    this.#timer = setTimeout(() => say(`${left} shown`), TELL_AFTER);
+    const text = `${matches} ${matches === 1 ? "match" : "matches"}`;
+    this.#announceTimer = setTimeout(() => announce(text), ANNOUNCE_DELAY);
   }
 }
 

@@ -1,47 +1,61 @@
-/** Feeds a media element with what comes over a connection, no faster than it is played. */
+/** Feeds a media element from a WebSocket through Media Source Extensions, as fast as it plays. */
 import { openPlay } from "./play_socket.js";
-import { secondsAhead, StallWatch, StuckError, UndecodableError } from "./stall_watch.js";
+import { secondsAhead, StallError, StallWatch, UndecodableError } from "./stall_watch.js";
 
 /**
- * Told how it goes.
- *
  * @typedef {object} FeedEvents
- * @property {(begin: import("./play_socket.js").Beginning) => void} begin something is coming
- * @property {(news: import("./play_socket.js").News) => void} news
- * @property {() => void} data more is there to be played
- * @property {(end: { dropped: number, warning: string | null }) => void} end all is there
- * @property {(error: Error, undecodable: boolean) => void} failed no more comes
- * @property {(moment: number) => void} stuck it cannot be played beyond a moment, in seconds, though
- *   more comes
- * @property {() => void} interrupted what played has been paused for something of another kind
+ * @property {(info: import("./play_socket.js").MediaInfo) => void} info before the first data
+ * @property {(event: import("./play_socket.js").PlayEvent) => void} event
+ * @property {() => void} data after each append
+ * @property {(end: { dropped: number, warning: string | null }) => void} end after the last append
+ * @property {(error: Error, undecodable: boolean) => void} failed no more data comes
+ * @property {(time: number) => void} stalled playback cannot pass a time, in seconds, although more
+ *   data comes
+ * @property {() => void} interrupted a new source has paused the element while it played
  */
 
-/** Seconds that are kept ready. */
-const AHEAD = 30;
+/** The constructor of media sources; iPhones have the managed one only. */
+const Source = globalThis.MediaSource ??
+  /** @type {typeof MediaSource | undefined} */ (Reflect.get(globalThis, "ManagedMediaSource"));
 
-/** Bytes of them at the most. */
-const AHEAD_BYTES = 60e6;
+/** Names of codecs, and a media type that browsers accept if they play them. */
+const PROBES = {
+  h264: 'video/mp4; codecs="avc1.640028"',
+  vp9: 'video/mp4; codecs="vp09.00.10.08"',
+  av1: 'video/mp4; codecs="av01.0.05M.08"',
+  hevc: 'video/mp4; codecs="hvc1.1.6.L93.B0"',
+  aac: 'audio/mp4; codecs="mp4a.40.2"',
+  opus: 'audio/mp4; codecs="opus"',
+  flac: 'audio/mp4; codecs="flac"',
+  mp3: 'audio/mp4; codecs="mp4a.6B"',
+};
 
-/** Seconds that are kept to go back to. */
-const BEHIND = 60;
+/** Seconds that are buffered ahead. */
+const MAX_AHEAD = 30;
 
-/** The same, when the browser has no more room. */
-const BEHIND_IN_NEED = 5;
+/** Bytes that are buffered ahead. */
+const MAX_AHEAD_BYTES = 60e6;
 
-/** Seconds behind the newest at which what is live is shown, and from which on it catches up. */
+/** Seconds that stay buffered behind the position. */
+const KEEP_BEHIND = 60;
+
+/** The same when the buffer of the browser is full. */
+const KEEP_BEHIND_FULL = 5;
+
+/** Seconds behind the live edge: after a seek to it, from which playback speeds up, and seeks. */
 const LIVE_AHEAD = 0.3;
 const LIVE_SLOW = 0.8;
 const LIVE_LOST = 1.5;
 
-/** Speed at which it catches up: too little to be heard. */
-const CATCH_UP = 1.05;
+/** Playback rate to catch up with the live edge: too little to be heard. */
+const CATCH_UP_RATE = 1.05;
 
-/** Milliseconds between two looks at whether there is room again, and between two questions. */
+/** Milliseconds between two checks for room in the buffer, and between two requests. */
 const INTERVAL = 200;
 
 /** Feeds one media element. */
 export class MediaFeed {
-  /** Bytes that have come since the page was opened. */
+  /** Bytes received since the page was opened. */
   bytes = 0;
   #video;
   #on;
@@ -53,16 +67,17 @@ export class MediaFeed {
   #address = "";
   #live = false;
   #rate = 1;
-  /** Bytes since the last beginning, and seconds at which they begin. */
-  #run = { bytes: 0, begin: 0 };
+  /** Bytes received of the current response, and the time at which it begins, seconds. */
+  #received = { bytes: 0, begin: 0 };
   #stalls;
-  /** When it was last asked for something, in milliseconds. */
-  #asked = -Infinity;
-  /** Of what was asked for, the beginning has come. */
-  #begun = false;
+  /** Time of the last request, milliseconds. */
+  #requestedAt = -Infinity;
+  /** Whether the response to the last request has begun. */
+  #hasInfo = false;
   /** @type {AbortController | undefined} */
   #control;
-  #over = Promise.resolve();
+  /** The end of the last feed; a new one waits for it. */
+  #feeding = Promise.resolve();
 
   /**
    * @param {HTMLVideoElement} video
@@ -74,61 +89,61 @@ export class MediaFeed {
     this.#stalls = new StallWatch(video);
   }
 
-  /** Whether more is to come. */
+  /** Whether more data is to come. */
   get isOpen() {
     return this.#control !== undefined;
   }
 
-  /** Whether what is there will give way to what was asked for. */
-  get isLeaving() {
-    return this.isOpen && !this.#begun;
+  /** Whether a response is pending that will replace the buffered data. */
+  get isPending() {
+    return this.isOpen && !this.#hasInfo;
   }
 
   /**
-   * Seconds that are there to be played from a moment on; below zero where that moment is not there.
+   * Seconds that are buffered from a time on; -1 if that time is not buffered.
    *
-   * @param {number} moment seconds
+   * @param {number} time seconds
    */
-  ahead(moment = this.#video.currentTime) {
-    return secondsAhead(this.#video, moment);
+  ahead(time = this.#video.currentTime) {
+    return secondsAhead(this.#video, time);
   }
 
   /**
-   * Begins anew: what was there goes away.
+   * Requests media, which replaces the buffered data.
    *
-   * @param {Record<string, string>} question the query of the play
-   * @param {{ rate: number }} options speed at which it is played
+   * @param {Record<string, string>} query of `/api/play`
+   * @param {{ rate: number }} options playback rate
    */
-  open(question, { rate }) {
+  open(query, { rate }) {
     this.close();
     const control = new AbortController();
     this.#control = control;
-    this.#begun = false;
+    this.#hasInfo = false;
     this.#rate = rate;
-    this.#over = this.#over.then(() => this.#feed(question, control.signal)).catch((error) => {
+    this.#feeding = this.#feeding.then(() => this.#feed(query, control.signal)).catch((error) => {
       if (control.signal.aborted) return;
       this.#control = undefined;
-      if (error instanceof StuckError) this.#on.stuck(error.moment);
+      if (error instanceof StallError) this.#on.stalled(error.time);
       else this.#on.failed(error, error instanceof UndecodableError);
     });
   }
 
-  /** Takes no more; what is there stays. */
+  /** Stops the request; the buffered data stays. */
   close() {
     this.#control?.abort();
     this.#control = undefined;
   }
 
-  /** Takes no more, and forgets what is there. */
+  /** Stops the request, and removes the buffered data. */
   clear() {
     this.close();
-    this.#forget();
+    this.#detach();
     this.#video.removeAttribute("src");
     this.#video.load();
   }
 
-  /** Goes to the newest of what is live. */
-  toNewest() {
+  /** Seeks to the live edge. */
+  toLiveEdge() {
     const { buffered } = this.#video;
     if (buffered.length === 0) return;
     const last = buffered.length - 1;
@@ -136,29 +151,29 @@ export class MediaFeed {
   }
 
   /**
-   * @param {Record<string, string>} question
+   * @param {Record<string, string>} query
    * @param {AbortSignal} signal
    */
-  async #feed(question, signal) {
+  async #feed(query, signal) {
     signal.throwIfAborted();
-    // Who holds a key down wants to get far, and nothing of what lies between.
-    if (performance.now() - this.#asked < INTERVAL) await pause(signal);
-    this.#asked = performance.now();
-    const onNews = this.#on.news;
-    for await (const part of openPlay(question, { onNews, signal })) {
+    // While a key is held down, only some of its seeks become requests.
+    if (performance.now() - this.#requestedAt < INTERVAL) await pause(signal);
+    this.#requestedAt = performance.now();
+    const onEvent = this.#on.event;
+    for await (const part of openPlay(query, { onEvent, signal })) {
       if (part.kind === "begin") {
         await this.#prepare(part, signal);
         signal.throwIfAborted();
-        this.#begun = true;
-        this.#on.begin(part);
+        this.#hasInfo = true;
+        this.#on.info(part);
       } else if (part.kind === "data") {
         this.bytes += part.data.byteLength;
-        this.#run.bytes += part.data.byteLength;
+        this.#received.bytes += part.data.byteLength;
         await this.#append(part.data, signal);
-        this.#follow();
+        this.#followBuffer();
         this.#checkStall();
         this.#on.data();
-        await this.#room(signal);
+        await this.#waitForRoom(signal);
       } else {
         if (this.#source?.readyState === "open") this.#source.endOfStream();
         this.#control = undefined;
@@ -168,37 +183,35 @@ export class MediaFeed {
   }
 
   /**
-   * @param {import("./play_socket.js").Beginning} begin
+   * @param {import("./play_socket.js").MediaInfo} info
    * @param {AbortSignal} signal
    */
   async #prepare({ type, begin, start, duration, live }, signal) {
     if (!Source?.isTypeSupported(type)) {
-      throw new UndecodableError(`This browser does not play ${type}`);
+      throw new UndecodableError(`Cannot play ${type} in this browser`);
     }
-    if (!this.#fits(type)) await this.#renew(type, signal);
+    if (!this.#canReuse(type)) await this.#attach(type, signal);
     const [source, buffer] = [this.#source, this.#buffer];
     if (source === undefined || buffer === undefined) return;
-    // A new source, whose duration is not known yet, has nothing to remove, and refuses to. One
-    // that has ended is opened again by this.
+    // A new source, whose duration is NaN, refuses remove(). An ended one is reopened by it.
     if (!Number.isNaN(source.duration)) buffer.remove(0, Infinity);
     await this.#settled();
     buffer.abort();
     buffer.timestampOffset = begin;
     source.duration = live || duration === null ? Infinity : duration;
     this.#live = live;
-    this.#run = { bytes: 0, begin };
+    this.#received = { bytes: 0, begin };
     this.#stalls.begin(start);
     this.#video.playbackRate = this.#rate;
     if (Math.abs(this.#video.currentTime - start) > 0.01) this.#video.currentTime = start;
   }
 
   /**
-   * Whether what is there can take more. A buffer has learned from its first piece what streams
-   * there are.
+   * Whether the source buffer can be used again: its first append has fixed its streams.
    *
    * @param {string} type
    */
-  #fits(type) {
+  #canReuse(type) {
     return this.#buffer !== undefined && this.#source?.readyState !== "closed" &&
       this.#type === type && this.#video.error === null;
   }
@@ -207,14 +220,14 @@ export class MediaFeed {
    * @param {string} type
    * @param {AbortSignal} signal
    */
-  async #renew(type, signal) {
+  async #attach(type, signal) {
     if (Source === undefined) return;
-    this.#forget();
+    this.#detach();
     const source = new Source();
     this.#source = source;
     this.#address = URL.createObjectURL(source);
     const opened = once(source, ["sourceopen"], signal);
-    // A managed source is opened only where it cannot be sent on to a television.
+    // A managed source opens only if remote playback is disabled.
     this.#video.disableRemotePlayback = true;
     const { paused } = this.#video;
     this.#video.src = this.#address;
@@ -224,7 +237,7 @@ export class MediaFeed {
     this.#type = type;
   }
 
-  #forget() {
+  #detach() {
     if (this.#address !== "") URL.revokeObjectURL(this.#address);
     this.#address = "";
     this.#source = undefined;
@@ -248,40 +261,44 @@ export class MediaFeed {
         }
         if (!full) throw error;
       }
-      await this.#removeBehind(BEHIND_IN_NEED);
+      await this.#removeBehind(KEEP_BEHIND_FULL);
       if (refusals > 0) this.#checkStall({ full: true });
       await pause(signal);
     }
   }
 
   #checkStall({ full = false } = {}) {
-    // What is live goes to its newest instead.
-    if (!this.#live) this.#stalls.check({ bytes: this.#run.bytes, full });
+    // A live source seeks to the live edge instead.
+    if (!this.#live) this.#stalls.check({ bytes: this.#received.bytes, full });
   }
 
-  /** Waits while there is enough to play. */
-  async #room(/** @type {AbortSignal} */ signal) {
-    if (this.#behind() > BEHIND + 10) await this.#removeBehind(BEHIND);
+  /**
+   * Removes old data, and waits while enough is buffered ahead.
+   *
+   * @param {AbortSignal} signal
+   */
+  async #waitForRoom(signal) {
+    if (this.#behind() > KEEP_BEHIND + 10) await this.#removeBehind(KEEP_BEHIND);
     if (this.#live) return;
-    while (this.ahead() > this.#enough()) await pause(signal);
+    while (this.ahead() > this.#maxAhead()) await pause(signal);
   }
 
-  /** Seconds that are enough: fewer where a second has many bytes. */
-  #enough() {
-    const { bytes, begin } = this.#run;
+  /** Seconds to buffer ahead; fewer at high data rates. */
+  #maxAhead() {
+    const { bytes, begin } = this.#received;
     const { buffered } = this.#video;
     const end = buffered.length === 0 ? begin : buffered.end(buffered.length - 1);
     const rate = bytes / Math.max(1, end - begin);
-    return Math.min(AHEAD, AHEAD_BYTES / Math.max(1, rate));
+    return Math.min(MAX_AHEAD, MAX_AHEAD_BYTES / Math.max(1, rate));
   }
 
-  /** Seconds that are there from before the present moment. */
+  /** Seconds that are buffered behind the position. */
   #behind() {
     const { buffered, currentTime } = this.#video;
     return buffered.length === 0 ? 0 : currentTime - buffered.start(0);
   }
 
-  /** @param {number} seconds that stay */
+  /** @param {number} seconds that stay buffered */
   async #removeBehind(seconds) {
     const end = this.#video.currentTime - seconds;
     if (end <= 0 || this.#behind() <= seconds) return;
@@ -289,29 +306,29 @@ export class MediaFeed {
     await this.#settled();
   }
 
-  /** Goes over what is missing, and keeps what is live near its newest. */
-  #follow() {
+  /** Skips a gap at the start, and keeps a live source near its live edge. */
+  #followBuffer() {
     const { buffered, currentTime, paused } = this.#video;
     if (buffered.length === 0) return;
     const ahead = this.ahead();
     const last = buffered.length - 1;
     if (this.#live) {
       const late = buffered.end(last) - currentTime;
-      if (ahead < 0 && (late > 0 || currentTime > buffered.end(last) + 1)) this.toNewest();
-      else if (!paused && late > LIVE_LOST) this.toNewest();
-      const rate = late > LIVE_SLOW ? CATCH_UP : 1;
+      if (ahead < 0 && (late > 0 || currentTime > buffered.end(last) + 1)) this.toLiveEdge();
+      else if (!paused && late > LIVE_LOST) this.toLiveEdge();
+      const rate = late > LIVE_SLOW ? CATCH_UP_RATE : 1;
       if (this.#video.playbackRate !== rate) this.#video.playbackRate = rate;
     } else if (ahead < 0 && currentTime < buffered.start(0)) {
-      // Things come in order, so that nothing more comes from before: there is nothing.
+      // Data comes in order: this gap stays empty.
       this.#video.currentTime = buffered.start(0);
     }
   }
 
-  /** Waits until the buffer has done what it was told. */
+  /** Waits until the buffer has finished its operation. */
   async #settled() {
     if (!this.#buffer?.updating) return;
     if (await once(this.#buffer, ["updateend", "error"]) === "error") {
-      throw new UndecodableError("This browser cannot decode it");
+      throw new UndecodableError("Cannot decode this media in this browser");
     }
   }
 }
@@ -322,7 +339,7 @@ export class MediaFeed {
  * @param {EventTarget} target
  * @param {string[]} names
  * @param {AbortSignal} [signal]
- * @returns {Promise<string>} its name
+ * @returns {Promise<string>} the name of the event
  */
 function once(target, names, signal) {
   return new Promise((resolve, reject) => {
@@ -343,7 +360,7 @@ function once(target, names, signal) {
 }
 
 /**
- * Waits a moment.
+ * Waits for `INTERVAL`.
  *
  * @param {AbortSignal} signal
  */
@@ -352,30 +369,12 @@ async function pause(signal) {
   signal.throwIfAborted();
 }
 
-/** What this browser can be fed with. */
-
-/** What a browser's way of feeding media is called there; iPhones have the second alone. */
-export const Source = globalThis.MediaSource ??
-  /** @type {typeof MediaSource | undefined} */ (Reflect.get(globalThis, "ManagedMediaSource"));
-
-/** Names of codecs, and a type that whoever plays them accepts. */
-const PROBES = {
-  h264: 'video/mp4; codecs="avc1.640028"',
-  vp9: 'video/mp4; codecs="vp09.00.10.08"',
-  av1: 'video/mp4; codecs="av01.0.05M.08"',
-  hevc: 'video/mp4; codecs="hvc1.1.6.L93.B0"',
-  aac: 'audio/mp4; codecs="mp4a.40.2"',
-  opus: 'audio/mp4; codecs="opus"',
-  flac: 'audio/mp4; codecs="flac"',
-  mp3: 'audio/mp4; codecs="mp4a.6B"',
-};
-
-/** Whether this browser can be fed at all. */
+/** Whether this browser has Media Source Extensions. */
 export function canFeed() {
   return Source !== undefined;
 }
 
-/** The codecs that this browser plays, as the query of a play names them. */
+/** Codecs that this browser plays, as the parameter `can` of `/api/play` lists them. */
 export function playableCodecs() {
   return Object.entries(PROBES).filter(([, type]) => Source?.isTypeSupported(type))
     .map(([name]) => name).join(",");

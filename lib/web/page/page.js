@@ -1,12 +1,12 @@
-/** The page: the list, and what is chosen from it, by the address behind `#`. */
+/** The page: the library, and the entry of it that the part of the address behind `#` names. */
 import { fetchLibrary, pageAddress } from "./api.js";
-import { find, formatDetails, say } from "./dom.js";
+import { announce, find, formatDetails } from "./dom.js";
 import { ImageView } from "./image_view.js";
 import { ListView } from "./list_view.js";
 import { PlayerView } from "./player_view.js";
 
-/** Milliseconds after which the list may have changed, when somebody looks at it again. */
-const STALE = 10_000;
+/** Milliseconds after which a page that becomes visible loads the library again. */
+const STALE_AFTER = 10_000;
 
 const stage = find("stage", HTMLElement);
 const title = find("stage-title", HTMLElement);
@@ -17,14 +17,14 @@ const image = new ImageView();
 
 /** @type {import("./api.js").Library | undefined} */
 let library;
-let loaded = -Infinity;
+let loadedAt = -Infinity;
 let route = "";
-/** An address has been followed, so that the next is one that the user has chosen here. */
-let followed = false;
+/** Whether a route has been shown: the ones that follow are navigation by the user. */
+let hasRoute = false;
 
-/** Gets the list anew. */
+/** Loads the library, and opens the entry that the command line names. */
 async function load() {
-  loaded = performance.now();
+  loadedAt = performance.now();
   try {
     library = await fetchLibrary();
   } catch (error) {
@@ -33,22 +33,21 @@ async function load() {
   find("server", HTMLElement).textContent = library.server;
   list.show(library);
   const { start } = library;
-  const asked = { kind: start?.kind ?? "video", name: start?.name ?? "" };
   if (route === "" && location.hash === "" && start !== null) {
-    location.replace(pageAddress(asked));
+    location.replace(pageAddress({ kind: start.kind, name: start.name ?? "" }));
   } else {
-    describe();
+    showDetails();
   }
 }
 
-/** Shows what the address names. */
-function follow() {
+/** Shows the entry that the address names. */
+function showRoute() {
   const [, kind, code] = location.hash.match(/^#\/(play|image)\/(.*)$/) ?? [];
-  // Other addresses are places in the page.
+  // Other fragments are anchors within the page.
   if (kind === undefined && !/^(#\/)?$/.test(location.hash)) return;
-  const before = route;
+  const previous = route;
   route = location.hash;
-  if (route === before && followed) return;
+  if (route === previous && hasRoute) return;
   const name = decode(code ?? "");
   player.hide();
   image.hide();
@@ -56,25 +55,25 @@ function follow() {
   find("keys", HTMLElement).hidden = kind !== "play";
   document.body.classList.toggle("staged", kind !== undefined);
   showTitle(kind === undefined ? "" : name || (kind === "play" ? "Video" : "Image"));
-  if (kind === "play") player.show({ name, ...wishOf(name) });
+  if (kind === "play") player.show({ name, ...startOptionsOf(name) });
   if (kind === "image") image.show(name);
-  const isFirst = !followed;
-  followed = true;
+  const isFirst = !hasRoute;
+  hasRoute = true;
   if (isFirst) return;
   scrollTo({ top: 0 });
-  const focused = kind === undefined ? find("library-title", HTMLElement) : title;
-  focused.focus({ preventScroll: true });
+  const heading = kind === undefined ? find("library-title", HTMLElement) : title;
+  heading.focus({ preventScroll: true });
 }
 
 /**
- * How the command line wants something to be played.
+ * Playback options of the command line, if they are for this entry.
  *
  * @param {string} name
  */
-function wishOf(name) {
+function startOptionsOf(name) {
   const start = library?.start;
-  const asked = start?.kind === "video" && (start.name ?? "") === name ? start : undefined;
-  return { at: asked?.at ?? 0, loop: asked?.loop ?? false, rate: asked?.speed || 1 };
+  const options = start?.kind === "video" && (start.name ?? "") === name ? start : undefined;
+  return { start: options?.at ?? 0, loop: options?.loop ?? false, rate: options?.speed || 1 };
 }
 
 /** @param {string} text */
@@ -82,20 +81,20 @@ function decode(text) {
   try {
     return decodeURIComponent(text);
   } catch {
-    // Typed by somebody: it is taken as it stands.
+    // A typed address may contain a bare "%": the text is used as it is.
     return text;
   }
 }
 
-/** @param {string} name of what is shown; empty for nothing */
+/** @param {string} name name of the entry that is shown; empty if none is */
 function showTitle(name) {
   if (title.textContent !== name) title.textContent = name;
   document.title = name === "" ? "Stream" : `${name} · Stream`;
-  describe();
+  showDetails();
 }
 
-/** Tells what is known of what is shown. */
-function describe() {
+/** Marks the entry in the library, and shows its details below the title. */
+function showDetails() {
   list.mark(location.hash);
   const entry = library?.entries.find(({ name }) => name === title.textContent);
   details.textContent = entry === undefined ? "" : formatDetails(entry);
@@ -105,11 +104,12 @@ find("skip", HTMLElement).addEventListener("click", (event) => {
   event.preventDefault();
   find("library-title", HTMLElement).focus();
 });
-addEventListener("hashchange", follow);
+addEventListener("hashchange", showRoute);
 addEventListener("visibilitychange", () => {
-  if (document.visibilityState === "visible" && performance.now() - loaded > STALE) load();
+  const isStale = performance.now() - loadedAt > STALE_AFTER;
+  if (document.visibilityState === "visible" && isStale) load();
 });
-addEventListener("offline", () => say("This device is offline"));
+addEventListener("offline", () => announce("This device is offline"));
 
 await load();
-follow();
+showRoute();

@@ -1,92 +1,90 @@
-/** The connection that one play comes over: media, and news of it, on one socket. */
+/** The WebSocket of one playback: fragmented MP4, and events about it. */
 import { refusalOf } from "./api.js";
 
 /**
- * What is coming.
+ * Describes the media, before its data.
  *
- * @typedef {object} Beginning
- * @property {string} type as a source buffer takes it: `video/mp4; codecs="…"`
- * @property {number} begin seconds of the media at which time 0 of the MP4 lies
- * @property {number} start seconds of the media from which it is meant to be shown
- * @property {number | null} duration seconds of the whole media, where known
+ * @typedef {object} MediaInfo
+ * @property {string} type type of the source buffer: `video/mp4; codecs="…"`
+ * @property {number} begin time of the media at time 0 of the MP4, seconds
+ * @property {number} start time of the media to show first, seconds
+ * @property {number | null} duration of the whole media, seconds; null if unknown
  * @property {boolean} live
  * @property {string} title
- * @property {string[]} notes what is other than was asked for
+ * @property {string[]} notes differences from the request, one sentence each
  */
 
 /**
- * How it goes.
- *
  * @typedef {object} Stats
  * @property {number} frames
  * @property {number} audioFrames
  * @property {number} bytes
- * @property {number} dropped frames that the server left out
+ * @property {number} dropped frames that the server dropped
  * @property {number} fps
  * @property {{ p50: number, p95: number } | null} latencyMs
  * @property {number} position seconds
  */
 
 /**
- * What comes over the connection.
+ * A part of the response, in order: `begin`, any number of `data`, `end`.
  *
- * @typedef {{ kind: "begin" } & Beginning
+ * @typedef {{ kind: "begin" } & MediaInfo
  *   | { kind: "data", data: ArrayBuffer }
  *   | { kind: "end", dropped: number, warning: string | null }} Part
  */
 
 /**
- * What is told meanwhile, whether parts are asked for or not.
+ * An event that is passed on as soon as it arrives, whether parts are read or not.
  *
- * @typedef {{ kind: "stats" } & Stats | { kind: "note", message: string }} News
+ * @typedef {{ kind: "stats" } & Stats | { kind: "note", message: string }} PlayEvent
  */
 
-/** The media broke off. What was got until then is good. */
+/** The response ended early. The parts before are valid. */
 export class CutError extends Error {
   /** @override */
   name = "CutError";
 }
 
-/** Bytes that may wait to be taken: more than eight times of what the sender has under way. */
-const MAX_WAITING = 16 * 2 ** 20;
+/** Bytes that may be unread: more than eight times the credit of the sender. */
+const MAX_UNREAD = 16 * 2 ** 20;
 
 /**
- * Asks for a media, and gives what comes: first its beginning, then the rest in order. The sender
- * is kept back for as long as the next part is not asked for.
+ * Requests media, and yields the parts of the response. The sender gets credit for each part when
+ * the next one is requested.
  *
- * @param {Record<string, string>} question the query of the play
- * @param {{ onNews: (news: News) => void, signal: AbortSignal }} options
+ * @param {Record<string, string>} query of `/api/play`
+ * @param {{ onEvent: (event: PlayEvent) => void, signal: AbortSignal }} options
  * @returns {AsyncGenerator<Part, void>}
- * @throws {CutError} where it ends before its end
+ * @throws {CutError} if the response is refused, fails, or ends early
  */
-export async function* openPlay(question, { onNews, signal }) {
-  const path = `/api/play?${new URLSearchParams(question)}`;
+export async function* openPlay(query, { onEvent, signal }) {
+  const path = `/api/play?${new URLSearchParams(query)}`;
   const address = new URL(path, location.href);
   address.protocol = address.protocol.replace("http", "ws");
   const socket = new WebSocket(address);
   socket.binaryType = "arraybuffer";
   const close = () => {
-    // A browser complains of one that is closed before it is open.
+    // Browsers log an error if a socket is closed while it connects.
     if (socket.readyState !== WebSocket.CONNECTING) socket.close();
     else socket.onopen = () => socket.close();
   };
   signal.addEventListener("abort", close);
   try {
-    let taken = 0;
-    let begun = false;
-    for await (const part of partsOf(socket, { onNews, signal })) {
+    let bytesRead = 0;
+    let started = false;
+    for await (const part of partsOf(socket, { onEvent, signal })) {
       signal.throwIfAborted();
       if (part.kind === "problem") throw new CutError(part.message);
-      begun ||= part.kind === "begin";
+      started ||= part.kind === "begin";
       yield part;
       if (part.kind === "end") return;
       if (part.kind !== "data") continue;
-      taken += part.data.byteLength;
-      if (socket.readyState === WebSocket.OPEN) socket.send(String(taken));
+      bytesRead += part.data.byteLength;
+      if (socket.readyState === WebSocket.OPEN) socket.send(String(bytesRead));
     }
     signal.throwIfAborted();
     throw new CutError(
-      begun ? "The connection to stream-client was cut" : await refusalOf(path, signal),
+      started ? "The connection to stream-client was lost" : await refusalOf(path, signal),
     );
   } finally {
     signal.removeEventListener("abort", close);
@@ -95,29 +93,29 @@ export async function* openPlay(question, { onNews, signal }) {
 }
 
 /**
- * What comes over a socket, until it is closed, or the signal fires.
+ * Yields the messages of a socket until it closes or the signal aborts.
  *
  * @param {WebSocket} socket
- * @param {{ onNews: (news: News) => void, signal: AbortSignal }} options
+ * @param {{ onEvent: (event: PlayEvent) => void, signal: AbortSignal }} options
  * @returns {AsyncGenerator<Part | { kind: "problem", message: string }, void>}
  */
-async function* partsOf(socket, { onNews, signal }) {
+async function* partsOf(socket, { onEvent, signal }) {
   /** @type {(Part | { kind: "problem", message: string })[]} */
-  const waiting = [];
+  const unread = [];
   let bytes = 0;
   let closed = false;
   let wake = () => {};
   socket.onmessage = ({ data }) => {
     if (typeof data === "string") {
       const message = JSON.parse(data);
-      if (message.kind === "stats" || message.kind === "note") return onNews(message);
-      waiting.push(message);
+      if (message.kind === "stats" || message.kind === "note") return onEvent(message);
+      unread.push(message);
     } else {
-      waiting.push({ kind: "data", data });
+      unread.push({ kind: "data", data });
       bytes += data.byteLength;
     }
-    // A sender that does not wait for its credit would fill the memory.
-    if (bytes > MAX_WAITING) socket.close();
+    // A sender that ignores its credit would fill the memory.
+    if (bytes > MAX_UNREAD) socket.close();
     wake();
   };
   const end = () => {
@@ -127,7 +125,7 @@ async function* partsOf(socket, { onNews, signal }) {
   socket.onclose = end;
   signal.addEventListener("abort", end, { once: true });
   while (true) {
-    const next = waiting.shift();
+    const next = unread.shift();
     if (next !== undefined) {
       bytes -= next.kind === "data" ? next.data.byteLength : 0;
       yield next;

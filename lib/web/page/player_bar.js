@@ -1,47 +1,47 @@
-/** The bar below the picture, and the keys that do the same. */
+/** The control bar below the video, and the keyboard shortcuts. */
 import { find, findButton, formatTime, setFace } from "./dom.js";
 
 /**
- * What the bar steers.
+ * The player, as the bar controls it.
  *
- * @typedef {object} Steered
+ * @typedef {object} Controls
  * @property {() => void} toggle plays or pauses
- * @property {(seconds: number) => void} seek goes to a moment
- * @property {() => void} toLive goes to the newest
- * @property {() => number} length seconds up to which one can go; 0 where one cannot
- * @property {() => boolean} shown whether there is anything to steer
+ * @property {(seconds: number) => void} seek
+ * @property {() => void} toLive seeks to the live edge
+ * @property {() => number} length seekable length, seconds; 0 if not seekable
+ * @property {() => boolean} isShown whether the player is shown
  */
 
 /**
- * What the bar shows.
+ * The values that the bar shows.
  *
  * @typedef {object} BarState
  * @property {number} position seconds
- * @property {number} length seconds up to which one can go; 0 where one cannot
- * @property {boolean} whole the length is that of the whole media
- * @property {number} buffered seconds up to which it is there
+ * @property {number} length seekable length, seconds; 0 if not seekable
+ * @property {boolean} isDuration whether `length` is the duration of the media
+ * @property {number} bufferedEnd end of the buffered range at the position, seconds
  * @property {boolean} live
- * @property {number | undefined} latency milliseconds that what is live needs to be shown
- * @property {boolean} atNewest what is live is shown as it comes
+ * @property {number | undefined} latency from capture to display, milliseconds
+ * @property {boolean} atLiveEdge
  */
 
-/** Seconds that the arrow keys go, and the keys beside K. */
+/** Seconds by which the arrow keys seek, and J and L. */
 const STEP = 5;
 const LONG_STEP = 10;
 
-/** By how much the arrow keys change the volume. */
+/** Part of the full volume by which the arrow keys change it. */
 const VOLUME_STEP = 0.05;
 
-/** Milliseconds between two seeks while the bar is dragged. */
+/** Milliseconds between two seeks while the slider is dragged. */
 const DRAG_INTERVAL = 150;
 
-/** Milliseconds after which the bar leaves a full screen on which nothing moves. */
-const IDLE = 3000;
+/** Milliseconds without input after which the bar hides in full screen. */
+const IDLE_AFTER = 3000;
 
-/** Seconds between two readings of the position that a screen reader gets. */
-const TOLD_EACH = 1;
+/** Resolution of the position that screen readers get, seconds. */
+const ARIA_STEP = 1;
 
-/** The bar of the one player of the page. */
+/** The control bar. */
 export class PlayerBar {
   #player = find("player", HTMLElement);
   #video = find("video", HTMLVideoElement);
@@ -52,39 +52,41 @@ export class PlayerBar {
   #full = findButton("full");
   #live = findButton("to-live");
   #time = find("time", HTMLElement);
-  #steered;
+  #controls;
   #dragging = false;
-  /** @type {number | undefined} */
-  #drag;
-  /** @type {number | undefined} */
-  #idle;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #dragTimer;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #idleTimer;
 
-  /** @param {Steered} steered */
-  constructor(steered) {
-    this.#steered = steered;
+  /** @param {Controls} controls */
+  constructor(controls) {
+    this.#controls = controls;
     this.#restoreVolume();
     this.#listen();
     this.showVolume();
   }
 
   /** @param {BarState} state */
-  show({ position, length, whole, buffered, live, latency, atNewest }) {
+  show({ position, length, isDuration, bufferedEnd, live, latency, atLiveEdge }) {
     const seekable = length > 0 && !live;
     this.#seek.hidden = live;
     this.#seek.disabled = !seekable;
     this.#live.hidden = !live;
-    this.#live.ariaPressed = String(atNewest);
-    this.#live.ariaLabel = atNewest ? "Live" : "Go to live";
-    const of = whole && length > 0 ? ` / ${formatTime(length)}` : "";
+    this.#live.ariaPressed = String(atLiveEdge);
+    this.#live.ariaLabel = atLiveEdge ? "Live" : "Go to live";
+    const of = isDuration && length > 0 ? ` / ${formatTime(length)}` : "";
     const behind = latency === undefined ? "" : `${latency} ms behind`;
-    const text = live ? behind : `${formatTime(this.#dragging ? this.#target : position)}${of}`;
+    const text = live
+      ? behind
+      : `${formatTime(this.#dragging ? this.#sliderPosition : position)}${of}`;
     if (this.#time.textContent !== text) this.#time.textContent = text;
     this.#seek.max = String(length);
     if (!this.#dragging) this.#seek.value = String(seekable ? position : 0);
-    this.#showPosition(seekable ? buffered / length : 0);
+    this.#showPosition(seekable ? bufferedEnd / length : 0);
   }
 
-  /** Shows whether it plays. */
+  /** Shows whether the video plays. */
   showPlaying() {
     const { paused, ended } = this.#video;
     if (ended) setFace(this.#play, { icon: "replay", label: "Play again" });
@@ -93,7 +95,6 @@ export class PlayerBar {
     this.#wake();
   }
 
-  /** Shows how loud it is. */
   showVolume() {
     const { muted, volume } = this.#video;
     const silent = muted || volume === 0;
@@ -107,25 +108,25 @@ export class PlayerBar {
     this.#volume.style.setProperty("--played", `${level * 100}%`);
   }
 
-  get #target() {
+  get #sliderPosition() {
     return this.#seek.valueAsNumber;
   }
 
-  /** @param {number} [buffered] part of the whole that is there */
+  /** @param {number} [buffered] buffered part of the length, 0 … 1 */
   #showPosition(buffered) {
     const max = Number(this.#seek.max);
-    const share = max > 0 ? this.#target / max : 0;
+    const share = max > 0 ? this.#sliderPosition / max : 0;
     this.#seek.style.setProperty("--played", `${share * 100}%`);
     if (buffered !== undefined) {
       this.#seek.style.setProperty("--buffered", `${Math.min(1, buffered) * 100}%`);
     }
-    const step = Math.floor(this.#target / TOLD_EACH) * TOLD_EACH;
-    const told = `${formatTime(step)} of ${formatTime(max)}`;
-    if (this.#seek.ariaValueText !== told) this.#seek.ariaValueText = told;
+    const step = Math.floor(this.#sliderPosition / ARIA_STEP) * ARIA_STEP;
+    const text = `${formatTime(step)} of ${formatTime(max)}`;
+    if (this.#seek.ariaValueText !== text) this.#seek.ariaValueText = text;
   }
 
   #listen() {
-    const { toggle, seek, toLive } = this.#steered;
+    const { toggle, seek, toLive } = this.#controls;
     this.#play.addEventListener("click", toggle);
     this.#live.addEventListener("click", toLive);
     this.#mute.addEventListener("click", () => this.#toggleMute());
@@ -138,16 +139,16 @@ export class PlayerBar {
     this.#seek.addEventListener("input", () => {
       this.#dragging = true;
       this.#showPosition();
-      this.#drag ??= setTimeout(() => {
-        this.#drag = undefined;
-        seek(this.#target);
+      this.#dragTimer ??= setTimeout(() => {
+        this.#dragTimer = undefined;
+        seek(this.#sliderPosition);
       }, DRAG_INTERVAL);
     });
     this.#seek.addEventListener("change", () => {
-      clearTimeout(this.#drag);
-      this.#drag = undefined;
+      clearTimeout(this.#dragTimer);
+      this.#dragTimer = undefined;
       this.#dragging = false;
-      seek(this.#target);
+      seek(this.#sliderPosition);
     });
     document.addEventListener("fullscreenchange", () => this.#showFull());
     document.addEventListener("keydown", (event) => this.#onKey(event));
@@ -160,8 +161,8 @@ export class PlayerBar {
   /** @param {KeyboardEvent} event */
   #onKey(event) {
     const { ctrlKey, altKey, metaKey, defaultPrevented, target } = event;
-    if (ctrlKey || altKey || metaKey || defaultPrevented || !this.#steered.shown()) return;
-    if (!(target instanceof Element) || !this.#isOurs(event.key, target)) return;
+    if (ctrlKey || altKey || metaKey || defaultPrevented || !this.#controls.isShown()) return;
+    if (!(target instanceof Element) || !this.#isShortcut(event.key, target)) return;
     const action = this.#actionOf(event.key);
     if (action === undefined) return;
     event.preventDefault();
@@ -170,12 +171,12 @@ export class PlayerBar {
   }
 
   /**
-   * Whether a key is meant for the player, not for what has the focus.
+   * Whether a key is a shortcut of the player, not input for the focused element.
    *
    * @param {string} key
    * @param {Element} target
    */
-  #isOurs(key, target) {
+  #isShortcut(key, target) {
     if (target === this.#seek) return true;
     if (target === this.#volume) return !/^(Arrow|Home|End|Page)/.test(key);
     if (target.matches("input, textarea, select")) return false;
@@ -184,7 +185,7 @@ export class PlayerBar {
 
   /** @param {string} key */
   #actionOf(key) {
-    const { toggle, seek, length } = this.#steered;
+    const { toggle, seek, length } = this.#controls;
     const by = (/** @type {number} */ seconds) => () => seek(this.#video.currentTime + seconds);
     const louder = (/** @type {number} */ step) => () => this.#setVolume(this.#level + step);
     if (/^\d$/.test(key)) return () => seek(length() * Number(key) / 10);
@@ -225,7 +226,7 @@ export class PlayerBar {
   #toggleFull() {
     if (document.fullscreenElement !== null) return void document.exitFullscreen();
     if (this.#player.requestFullscreen !== undefined) return void this.#player.requestFullscreen();
-    // On iPhones pictures alone can have the full screen.
+    // iPhones allow full screen for video elements only.
     Reflect.get(this.#video, "webkitEnterFullscreen")?.call(this.#video);
   }
 
@@ -238,20 +239,20 @@ export class PlayerBar {
     this.#wake();
   }
 
-  /** Brings the bar back, for a while. */
+  /** Shows the bar, and hides it again after some idle time. */
   #wake() {
     this.#player.classList.remove("idle");
-    clearTimeout(this.#idle);
-    this.#idle = setTimeout(() => {
+    clearTimeout(this.#idleTimer);
+    this.#idleTimer = setTimeout(() => {
       if (!this.#video.paused) this.#player.classList.add("idle");
-    }, IDLE);
+    }, IDLE_AFTER);
   }
 
   #storeVolume() {
     try {
       localStorage.setItem("volume", String(this.#video.volume));
     } catch (error) {
-      // A browser may forbid it: then it is not kept.
+      // Browsers may forbid storage; the volume is not kept then.
       if (!(error instanceof DOMException)) throw error;
     }
   }

@@ -1,37 +1,35 @@
 /** The player of the page: one media at a time. */
-import { find, findButton, formatBytes, make, say } from "./dom.js";
+import { announce, find, findButton, formatBytes, make } from "./dom.js";
 import { canFeed, MediaFeed, playableCodecs } from "./media_feed.js";
 import { PlayerBar } from "./player_bar.js";
 
 /**
- * What is to be played, and how.
- *
- * @typedef {object} Wish
+ * @typedef {object} PlayOptions
  * @property {string} name empty for the server's own choice
- * @property {number} at seconds from which on
- * @property {boolean} loop begin again at the end
- * @property {number} rate speed, 1 being real time
+ * @property {number} start position, seconds
+ * @property {boolean} loop
+ * @property {number} rate playback rate, 1 is real time
  */
 
-/** Seconds before the end that one gets to at the most, so that there is something to see. */
-const LAST = 0.2;
+/** Seconds before the end that a seek reaches at most, so that a frame is left to show. */
+const END_MARGIN = 0.2;
 
-/** Milliseconds of a pause after which what is live is not fetched any more. */
+/** Milliseconds of pause after which a live source is no longer received. */
 const LIVE_PAUSE = 5000;
 
-/** Seconds behind the newest that still count as live. */
-const NEWEST = 2;
+/** Seconds behind the live edge that still count as live. */
+const LIVE_EDGE = 2;
 
-/** Milliseconds between two statistics. */
-const INTERVAL = 1000;
+/** Milliseconds between two updates of the statistics. */
+const STATS_INTERVAL = 1000;
 
-/** Windows in which statistics take no room from anything else. */
-const ROOMY = "(min-width: 880px)";
+/** Windows that are wide enough to show the statistics at once. */
+const WIDE = "(min-width: 880px)";
 
-/** Notes that are kept in sight. */
+/** Notes that are shown at most. */
 const MAX_NOTES = 4;
 
-/** Plays. */
+/** Shows the player, and connects feed, video element and bar. */
 export class PlayerView {
   #player = find("player", HTMLElement);
   #screen = find("screen", HTMLElement);
@@ -43,15 +41,15 @@ export class PlayerView {
   #notes = find("notes", HTMLElement);
   #stats = find("stats", HTMLDetailsElement);
   #feed = new MediaFeed(this.#video, {
-    begin: (begin) => this.#onBegin(begin),
-    news: (news) => this.#onNews(news),
+    info: (info) => this.#onInfo(info),
+    event: (event) => this.#onEvent(event),
     data: () => this.#show(),
     end: ({ dropped, warning }) => {
       this.#dropped = dropped;
       if (warning !== null) this.#note(`The media is damaged: ${warning}`);
     },
     failed: (error, undecodable) => this.#onFailed(error, undecodable),
-    stuck: (moment) => this.#goOver(moment),
+    stalled: (time) => this.#skipTo(time),
     interrupted: () => this.#play(),
   });
   #bar = new PlayerBar({
@@ -59,58 +57,58 @@ export class PlayerView {
     seek: (seconds) => this.#seek(seconds),
     toLive: () => this.#toLive(),
     length: () => this.#length,
-    shown: () => !this.#player.hidden,
+    isShown: () => !this.#player.hidden,
   });
   #onTitle;
-  /** @type {Wish} */
-  #wish = { name: "", at: 0, loop: false, rate: 1 };
-  /** @type {import("./play_socket.js").Beginning | undefined} */
-  #begin;
-  /** Packets are taken as they are, where their codec can be played. */
+  /** @type {PlayOptions} */
+  #options = { name: "", start: 0, loop: false, rate: 1 };
+  /** @type {import("./play_socket.js").MediaInfo | undefined} */
+  #info;
+  /** Whether packets are copied if this browser plays their codec, instead of re-encoded. */
   #keep = true;
   #dropped = 0;
   /** @type {number | undefined} */
   #serverLatency;
   /**
-   * Milliseconds from a live picture's capture to its showing.
+   * Milliseconds from the capture of a live frame to its display.
    *
    * @type {number | undefined}
    */
   #latency;
   /** @type {Map<string, HTMLElement>} */
   #rows = new Map();
-  /** What the statistics were when they were last looked at. */
-  #last = { bytes: 0, pictures: 0, time: 0 };
-  /** @type {number | undefined} */
+  /** Counters at the last update of the statistics, and its time in milliseconds. */
+  #last = { bytes: 0, frames: 0, time: 0 };
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
   #pauseTimer;
 
-  /** @param {(title: string) => void} onTitle told the name of what plays */
+  /** @param {(title: string) => void} onTitle called with the title of the media */
   constructor(onTitle) {
     this.#onTitle = onTitle;
     this.#listen();
-    this.#stats.open = matchMedia(ROOMY).matches;
-    setInterval(() => this.#showStats(), INTERVAL);
+    this.#stats.open = matchMedia(WIDE).matches;
+    setInterval(() => this.#showStats(), STATS_INTERVAL);
   }
 
-  /** @param {Wish} wish */
-  show(wish) {
+  /** @param {PlayOptions} options */
+  show(options) {
     this.hide();
-    this.#wish = wish;
+    this.#options = options;
     this.#keep = true;
     this.#player.hidden = false;
     this.#stats.hidden = false;
     if (!canFeed()) {
-      return this.#fail("This browser cannot play: it has no Media Source Extensions", "");
+      return this.#fail("Cannot play this: the browser has no Media Source Extensions", "");
     }
-    this.#open(wish.at);
+    this.#open(options.start);
     this.#play();
   }
 
-  /** Ends what plays. */
+  /** Stops playback, and hides the player. */
   hide() {
     clearTimeout(this.#pauseTimer);
     this.#feed.clear();
-    this.#begin = undefined;
+    this.#info = undefined;
     this.#dropped = 0;
     this.#serverLatency = undefined;
     this.#player.hidden = true;
@@ -120,41 +118,41 @@ export class PlayerView {
     this.#problem.hidden = true;
     this.#start.hidden = true;
     this.#unmute.hidden = true;
-    find("sound-only", HTMLElement).hidden = true;
-    find("live-mark", HTMLElement).hidden = true;
+    find("audio-only", HTMLElement).hidden = true;
+    find("live-badge", HTMLElement).hidden = true;
     this.#screen.style.removeProperty("aspect-ratio");
     this.#latency = undefined;
     this.#showRows(Object.fromEntries([...this.#rows.keys()].map((name) => [name, undefined])));
-    this.#last = { bytes: this.#feed.bytes, pictures: 0, time: performance.now() };
+    this.#last = { bytes: this.#feed.bytes, frames: 0, time: performance.now() };
     this.#show();
   }
 
   get #live() {
-    return this.#begin?.live ?? false;
+    return this.#info?.live ?? false;
   }
 
-  /** Seconds up to which one can go; 0 where one cannot. */
+  /** Seekable length, seconds; 0 if not seekable. */
   get #length() {
     if (this.#live) return 0;
     const { buffered } = this.#video;
-    return this.#begin?.duration ?? (buffered.length === 0 ? 0 : buffered.end(buffered.length - 1));
+    return this.#info?.duration ?? (buffered.length === 0 ? 0 : buffered.end(buffered.length - 1));
   }
 
   /** @param {number} start seconds */
   #open(start) {
     this.#problem.hidden = true;
     this.#spinner.hidden = false;
-    const { name, rate } = this.#wish;
-    const question = {
+    const { name, rate } = this.#options;
+    const query = {
       ...(name === "" ? {} : { name }),
       ...(start > 0 ? { start: String(start) } : {}),
       can: playableCodecs(),
       keep: this.#keep ? "1" : "0",
     };
-    this.#feed.open(question, { rate });
+    this.#feed.open(query, { rate });
   }
 
-  /** Plays, without sound where the browser wants it so. */
+  /** Plays, muted if the browser does not allow sound yet. */
   async #play() {
     this.#start.hidden = true;
     try {
@@ -170,52 +168,53 @@ export class PlayerView {
 
   #toggle() {
     const { paused, ended } = this.#video;
-    if (ended) this.#again();
+    if (ended) this.#replay();
     else if (!paused) this.#video.pause();
     else if (this.#live) this.#toLive();
     else this.#play();
   }
 
-  #again() {
+  #replay() {
     this.#seek(0);
     this.#play();
   }
 
-  /** Plays the newest of what is live. */
+  /** Plays from the live edge. */
   #toLive() {
-    if (this.#feed.isOpen) this.#feed.toNewest();
+    if (this.#feed.isOpen) this.#feed.toLiveEdge();
     else if (!this.#video.paused) this.#open(0);
     this.#play();
   }
 
-  /** @param {number} wanted seconds */
-  #seek(wanted) {
-    if (this.#live || this.#begin === undefined) return;
-    const last = Math.max(0, this.#length - LAST);
-    const to = Math.min(Math.max(0, wanted), last);
-    this.#video.currentTime = to;
-    const ahead = this.#feed.ahead(to);
-    const there = ahead > LAST / 2 || (ahead >= 0 && !this.#feed.isOpen && to === last);
-    if (!there || this.#feed.isLeaving) this.#open(to);
+  /** @param {number} position seconds */
+  #seek(position) {
+    if (this.#live || this.#info === undefined) return;
+    const last = Math.max(0, this.#length - END_MARGIN);
+    const target = Math.min(Math.max(0, position), last);
+    this.#video.currentTime = target;
+    const ahead = this.#feed.ahead(target);
+    const isBuffered = ahead > END_MARGIN / 2 ||
+      (ahead >= 0 && !this.#feed.isOpen && target === last);
+    if (!isBuffered || this.#feed.isPending) this.#open(target);
     this.#show();
   }
 
-  /** @param {import("./play_socket.js").Beginning} begin */
-  #onBegin(begin) {
-    const known = this.#begin?.notes ?? [];
-    this.#begin = begin;
-    this.#onTitle(begin.title);
-    find("sound-only", HTMLElement).hidden = !begin.type.startsWith("audio/");
-    find("live-mark", HTMLElement).hidden = !begin.live;
-    begin.notes.filter((note) => !known.includes(note)).forEach((note) => this.#note(note));
+  /** @param {import("./play_socket.js").MediaInfo} info */
+  #onInfo(info) {
+    const shown = this.#info?.notes ?? [];
+    this.#info = info;
+    this.#onTitle(info.title);
+    find("audio-only", HTMLElement).hidden = !info.type.startsWith("audio/");
+    find("live-badge", HTMLElement).hidden = !info.live;
+    info.notes.filter((note) => !shown.includes(note)).forEach((note) => this.#note(note));
     this.#show();
   }
 
-  /** @param {import("./play_socket.js").News} news */
-  #onNews(news) {
-    if (news.kind === "note") return this.#note(news.message);
-    this.#dropped = news.dropped;
-    this.#serverLatency = news.latencyMs?.p50;
+  /** @param {import("./play_socket.js").PlayEvent} event */
+  #onEvent(event) {
+    if (event.kind === "note") return this.#note(event.message);
+    this.#dropped = event.dropped;
+    this.#serverLatency = event.latencyMs?.p50;
   }
 
   /**
@@ -225,51 +224,51 @@ export class PlayerView {
   #onFailed(error, undecodable) {
     if (undecodable && this.#keep) {
       this.#keep = false;
-      this.#note("This browser cannot play it as it is, so that it is encoded anew");
-      const moment = this.#live ? 0 : this.#video.currentTime;
+      this.#note("This browser cannot play the original encoding: the media is re-encoded");
+      const start = this.#live ? 0 : this.#video.currentTime;
       this.#feed.clear();
-      this.#open(moment);
+      this.#open(start);
       this.#play();
       return;
     }
-    this.#fail(error.message, this.#begin === undefined ? "Retry" : "Go on");
+    this.#fail(error.message, this.#info === undefined ? "Retry" : "Resume");
   }
 
   /**
    * @param {string} message
-   * @param {string} way what the button says; none where it is empty
+   * @param {string} action label of the button; empty for none
    */
-  #fail(message, way) {
+  #fail(message, action) {
     this.#spinner.hidden = true;
-    if (this.#begin === undefined) this.#video.pause();
+    if (this.#info === undefined) this.#video.pause();
     const button = findButton("problem-button");
     find("problem-text", HTMLElement).textContent = message;
-    button.textContent = way;
-    button.hidden = way === "";
+    button.textContent = action;
+    button.hidden = action === "";
     this.#problem.hidden = false;
   }
 
-  /** @param {number} moment seconds at which it cannot go on as it is */
-  #goOver(moment) {
-    this.#video.currentTime = moment;
-    this.#open(moment);
+  /** @param {number} time seconds from which the media is requested again */
+  #skipTo(time) {
+    this.#video.currentTime = time;
+    this.#open(time);
   }
 
-  #goOn() {
-    const at = this.#begin === undefined ? this.#wish.at : this.#video.currentTime;
-    this.#open(this.#live ? 0 : at);
+  #resume() {
+    const start = this.#info === undefined ? this.#options.start : this.#video.currentTime;
+    this.#open(this.#live ? 0 : start);
     this.#play();
   }
 
   /** @param {string} note */
   #note(note) {
     const text = note.charAt(0).toUpperCase() + note.slice(1);
-    // What is said again takes the place of what was said.
+    // A repeated note moves to the end.
     [...this.#notes.children].find(({ textContent }) => textContent === text)?.remove();
     this.#notes.append(make("li", {}, text));
     while (this.#notes.childElementCount > MAX_NOTES) this.#notes.firstElementChild?.remove();
     this.#notes.hidden = false;
-    say(text);
+    announce(text);
   }
 
   #listen() {
@@ -286,7 +285,7 @@ export class PlayerView {
       const { videoWidth, videoHeight } = video;
       if (videoWidth > 0) this.#screen.style.aspectRatio = `${videoWidth} / ${videoHeight}`;
     });
-    video.addEventListener("ended", () => this.#wish.loop && this.#again());
+    video.addEventListener("ended", () => this.#options.loop && this.#replay());
     video.addEventListener("pause", () => {
       if (!this.#live) return;
       this.#pauseTimer = setTimeout(() => this.#feed.close(), LIVE_PAUSE);
@@ -294,13 +293,16 @@ export class PlayerView {
     video.addEventListener("play", () => {
       clearTimeout(this.#pauseTimer);
       this.#start.hidden = true;
-      // Browsers themselves pause what is out of sight, and let it go on.
+      // Browsers pause hidden videos, and resume them later.
       if (this.#live && !this.#feed.isOpen && this.#problem.hidden) this.#open(0);
     });
     video.addEventListener("error", () => {
-      // While it is fed, the feed fails by this, too, and tells.
+      // While the feed is open, it fails for the same reason, and reports it.
       if (video.error !== null && !this.#feed.isOpen && !this.#player.hidden) {
-        this.#onFailed(new Error(`This browser cannot decode it: ${video.error.message}`), true);
+        this.#onFailed(
+          new Error(`Cannot decode this media in this browser: ${video.error.message}`),
+          true,
+        );
       }
     });
     video.addEventListener("click", () => this.#toggle());
@@ -314,7 +316,7 @@ export class PlayerView {
     this.#start.addEventListener("click", () => this.#toggle());
     findButton("problem-button").addEventListener("click", () => {
       findButton("play").focus();
-      this.#goOn();
+      this.#resume();
     });
   }
 
@@ -322,52 +324,52 @@ export class PlayerView {
     const { currentTime, readyState, ended, paused } = this.#video;
     const ahead = Math.max(0, this.#feed.ahead());
     const starved = readyState < HTMLMediaElement.HAVE_FUTURE_DATA && !ended && this.#feed.isOpen;
-    this.#spinner.hidden = !starved || (paused && this.#begin !== undefined && ahead > 0);
+    this.#spinner.hidden = !starved || (paused && this.#info !== undefined && ahead > 0);
     this.#bar.show({
       position: currentTime,
       length: this.#length,
-      whole: typeof this.#begin?.duration === "number",
-      buffered: currentTime + ahead,
+      isDuration: typeof this.#info?.duration === "number",
+      bufferedEnd: currentTime + ahead,
       live: this.#live,
       latency: this.#latency,
-      atNewest: this.#feed.isOpen && !paused && ahead < NEWEST,
+      atLiveEdge: this.#feed.isOpen && !paused && ahead < LIVE_EDGE,
     });
   }
 
   #showStats() {
     if (this.#player.hidden) return;
     const video = this.#video;
-    const { totalVideoFrames: pictures, droppedVideoFrames } = video.getVideoPlaybackQuality();
+    const { totalVideoFrames: frames, droppedVideoFrames } = video.getVideoPlaybackQuality();
     const [time, bytes] = [performance.now(), this.#feed.bytes];
     const seconds = Math.max(0.001, (time - this.#last.time) / 1000);
-    const shown = Math.max(0, pictures - this.#last.pictures) / seconds;
-    const rate = (bytes - this.#last.bytes) / seconds;
-    this.#last = { bytes, pictures, time };
+    const frameRate = Math.max(0, frames - this.#last.frames) / seconds;
+    const dataRate = (bytes - this.#last.bytes) / seconds;
+    this.#last = { bytes, frames, time };
     const ahead = Math.max(0, this.#feed.ahead());
-    const hasPicture = this.#begin?.type.startsWith("video/") ?? false;
+    const hasVideo = this.#info?.type.startsWith("video/") ?? false;
     this.#latency = this.#live && this.#serverLatency !== undefined
       ? Math.round(this.#serverLatency + 1000 * ahead)
       : undefined;
     this.#showRows({
       "Latency": this.#latency === undefined ? undefined : `${this.#latency} ms`,
-      "Pictures a second": hasPicture ? shown.toFixed(0) : undefined,
-      "Left out by the server": String(this.#dropped),
-      "Left out by the browser": hasPicture ? String(droppedVideoFrames) : undefined,
-      "Arriving": `${formatBytes(rate)}/s`,
-      "Ready to play": `${ahead.toFixed(1)} s`,
+      "Frame rate": hasVideo ? `${frameRate.toFixed(0)} fps` : undefined,
+      "Dropped by server": String(this.#dropped),
+      "Dropped by browser": hasVideo ? String(droppedVideoFrames) : undefined,
+      "Data rate": `${formatBytes(dataRate)}/s`,
+      "Buffered": `${ahead.toFixed(1)} s`,
     });
   }
 
   /**
-   * Shows statistics in the places of those before, where a screen reader may be.
+   * Updates the rows of the statistics in place, so that a screen reader keeps its position.
    *
    * @param {Record<string, string | undefined>} rows
    */
   #showRows(rows) {
     for (const [name, value] of Object.entries(rows)) {
-      const known = this.#rows.get(name);
-      const row = known ?? make("div", {}, make("dt", {}, name), make("dd", {}));
-      if (known === undefined) find("stats-list", HTMLElement).append(row);
+      const existing = this.#rows.get(name);
+      const row = existing ?? make("div", {}, make("dt", {}, name), make("dd", {}));
+      if (existing === undefined) find("stats-list", HTMLElement).append(row);
       this.#rows.set(name, row);
       row.hidden = value === undefined;
       if (row.lastElementChild !== null) row.lastElementChild.textContent = value ?? "";

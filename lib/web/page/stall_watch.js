@@ -1,71 +1,77 @@
-/** Whether a browser plays on with what it is fed. */
+/** Detects that a browser cannot play on, although it gets data. */
+/// <reference lib="dom" />
 
-/** Bytes that come, and do not make longer what can be played, before that counts as stuck. */
-const STUCK_BYTES = 8 * 2 ** 20;
+/** Bytes appended without growth of the buffered range that count as a stall. */
+const STALL_BYTES = 8 * 2 ** 20;
 
-/** Seconds ahead with which a browser does not go on. */
-const STUCK_AHEAD = 0.1;
+/** Seconds ahead with which browsers do not play on. */
+const STALL_AHEAD = 0.1;
 
 /**
- * Milliseconds that it stands still, with more ahead, before that counts as stuck, too: a browser
- * that ran dry may want more before it goes on than it has room for.
+ * Milliseconds of standing still, with more than `STALL_AHEAD` buffered, that count as a stall too:
+ * after an underrun, a browser may want more data than its buffer has room for.
  */
-const STUCK_TIME = 1000;
+const STALL_TIME = 1000;
 
-/** Seconds ahead up to which that is so; with more of them, it only takes its time. */
-const STILL_AHEAD = 2;
+/** Seconds ahead up to which standing still counts; with more, the browser is only slow. */
+const MAX_STILL_AHEAD = 2;
 
-/** The browser cannot decode what came, or has no room for what it needs for that. */
+/** The browser cannot decode the data, or its buffer is too small to decode it. */
 export class UndecodableError extends Error {
   /** @override */
   name = "UndecodableError";
 }
 
 /**
- * What comes does not make longer what can be played: the sound has ended before the pictures, and
- * a browser waits for both; or there is no room for more.
+ * More data does not extend the playable range: the audio has ended before the video, and browsers
+ * wait for both, or the buffer is full.
  */
-export class StuckError extends Error {
+export class StallError extends Error {
   /** @override */
-  name = "StuckError";
-  /** Seconds up to which it can be played. */
-  moment;
+  name = "StallError";
+  /** End of the playable range, seconds. */
+  time;
 
-  /** @param {number} moment */
-  constructor(moment) {
+  /** @param {number} time */
+  constructor(time) {
     super();
-    this.moment = moment;
+    this.time = time;
   }
 }
 
 /**
- * Seconds that are there to be played from a moment on; below zero where that moment is not there.
+ * The state of a media element.
  *
- * @param {HTMLVideoElement} video
- * @param {number} moment seconds
+ * @typedef {Pick<HTMLVideoElement, "buffered" | "currentTime" | "paused" | "readyState" |
+ *   "HAVE_FUTURE_DATA">} MediaState
  */
-export function secondsAhead({ buffered }, moment) {
+
+/**
+ * Seconds that are buffered from a time on; -1 if that time is not buffered.
+ *
+ * @param {Pick<MediaState, "buffered">} video
+ * @param {number} time seconds
+ */
+export function secondsAhead({ buffered }, time) {
   for (let at = 0; at < buffered.length; at++) {
-    if (buffered.start(at) <= moment && moment <= buffered.end(at)) {
-      return buffered.end(at) - moment;
-    }
+    if (buffered.start(at) <= time && time <= buffered.end(at)) return buffered.end(at) - time;
   }
   return -1;
 }
 
-/** Finds out that a media element plays no further, though it is fed. */
+/** Detects stalls of a media element. */
 export class StallWatch {
   #video;
   #now;
-  /** Seconds from which on it is shown. */
+  /** Time that is shown first, seconds. */
   #start = 0;
-  /** Seconds up to which it can be played, and how many of the bytes had come for that. */
-  #grown = { end: 0, bytes: 0 };
-  /** Where it stood still when it was last looked at, in seconds, and since when, milliseconds. */
-  #still = { at: 0, since: 0 };
+  /** Last end of the buffered ranges, seconds, and the bytes appended when it was reached. */
+  #growth = { end: 0, bytes: 0 };
+  /** Position at the last check, seconds, and the time since when it stands still, milliseconds. */
+  #still = { position: 0, since: 0 };
 
   /**
-   * @param {HTMLVideoElement} video
+   * @param {MediaState} video
    * @param {() => number} now the time in milliseconds
    */
   constructor(video, now = () => performance.now()) {
@@ -74,50 +80,50 @@ export class StallWatch {
   }
 
   /**
-   * Something else comes.
+   * Resets the state, because other media begins.
    *
-   * @param {number} start seconds from which on it is shown
+   * @param {number} start time that is shown first, seconds
    */
   begin(start) {
     this.#start = start;
-    this.#grown = { end: 0, bytes: 0 };
-    this.#still = { at: this.#video.currentTime, since: this.#now() };
+    this.#growth = { end: 0, bytes: 0 };
+    this.#still = { position: this.#video.currentTime, since: this.#now() };
   }
 
   /**
-   * @param {{ bytes: number, full: boolean }} state bytes that have come since the beginning, and
-   *   whether there is no room for more
-   * @throws {StuckError} where it plays no further, though enough has come
-   * @throws {UndecodableError} where not even its beginning can be played
+   * @param {{ bytes: number, full: boolean }} state bytes appended since `begin()`, and whether the
+   *   buffer is full
+   * @throws {StallError} if playback stands still although enough data was appended
+   * @throws {UndecodableError} if not even the start can be played
    */
   check({ bytes, full }) {
     const { buffered, currentTime } = this.#video;
     const end = buffered.length === 0 ? 0 : buffered.end(buffered.length - 1);
-    if (end !== this.#grown.end) this.#grown = { end, bytes };
+    if (end !== this.#growth.end) this.#growth = { end, bytes };
     const ahead = secondsAhead(this.#video, currentTime);
-    // It may stand a microsecond behind the end, where nothing is ahead that could be counted.
-    const dry = (ahead >= 0 && ahead < STUCK_AHEAD) || this.#stillFor(ahead) > STUCK_TIME;
-    const begun = end > this.#start;
-    // Before it has begun, much may come that cannot be played yet: the sound may begin later.
-    const enough = full || (begun && bytes - this.#grown.bytes > STUCK_BYTES);
-    if (!dry || !enough) return;
-    if (!begun) {
-      throw new UndecodableError("This browser has no room for what is needed to show it");
+    // Rounding may put the position a microsecond behind the end, which counts as not buffered.
+    const isDry = (ahead >= 0 && ahead < STALL_AHEAD) || this.#stillFor(ahead) > STALL_TIME;
+    const hasStart = end > this.#start;
+    // Before the start is playable, many bytes may come without growth: audio may begin late.
+    const hasEnough = full || (hasStart && bytes - this.#growth.bytes > STALL_BYTES);
+    if (!isDry || !hasEnough) return;
+    if (!hasStart) {
+      throw new UndecodableError("Cannot play this: the buffer of this browser is too small");
     }
-    throw new StuckError(Math.max(end, currentTime));
+    throw new StallError(Math.max(end, currentTime));
   }
 
   /**
-   * Milliseconds for which it has been seen to stand still, though it should play.
+   * Milliseconds for which the position has not moved, although it should.
    *
    * @param {number} ahead seconds
    */
   #stillFor(ahead) {
     const { currentTime, paused, readyState, HAVE_FUTURE_DATA } = this.#video;
-    const waits = readyState < HAVE_FUTURE_DATA && ahead < STILL_AHEAD;
+    const isWaiting = readyState < HAVE_FUTURE_DATA && ahead < MAX_STILL_AHEAD;
     const now = this.#now();
-    if (paused || !waits || currentTime !== this.#still.at) {
-      this.#still = { at: currentTime, since: now };
+    if (paused || !isWaiting || currentTime !== this.#still.position) {
+      this.#still = { position: currentTime, since: now };
     }
     return now - this.#still.since;
   }

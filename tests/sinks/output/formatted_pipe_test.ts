@@ -12,8 +12,8 @@ const media = mediaFolder();
 const python = await findPython(["cv2"]);
 const hasPlayer = await isThere("ffplay");
 
-/** The program that the README shows. */
-const OPENCV = (await Deno.readTextFile(new URL("../../../README.md", import.meta.url)))
+/** The program that the guide for Python shows. */
+const OPENCV = (await Deno.readTextFile(new URL("../../../docs/guide/python.md", import.meta.url)))
   .match(/```python\n(import cv2\n[^]*?)```/)?.[1] ?? "";
 
 async function serverOfClip(): Promise<TestServer> {

@@ -1,18 +1,22 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { StallWatch, StuckError, UndecodableError } from "../../../lib/web/page/stall_watch.js";
+import { StallError, StallWatch, UndecodableError } from "../../../lib/web/page/stall_watch.js";
 
-/** More than may come without anything to play. */
+/** Ready states of media elements (HTML, section 4.8.11.7). */
+const HTML_MEDIA = { HAVE_METADATA: 1, HAVE_FUTURE_DATA: 3 } as const;
+
+/** Bytes, more than may come without anything to play. */
 const MANY = 20e6;
 
-/** Milliseconds. */
+/** Milliseconds of standing still that count as a stall. */
 const LONG = 1100;
 
-/** A media element that waits for more, and a clock. */
+/** A media element that waits for data, and a clock in milliseconds. */
 function waiting({ at, ranges = [] }: { at: number; ranges?: (readonly [number, number])[] }) {
-  const [HAVE_METADATA, HAVE_FUTURE_DATA] = [1, 3];
   const video = {
     currentTime: at,
-    ...{ paused: false, readyState: HAVE_METADATA, HAVE_FUTURE_DATA },
+    paused: false,
+    readyState: HTML_MEDIA.HAVE_METADATA as number,
+    HAVE_FUTURE_DATA: HTML_MEDIA.HAVE_FUTURE_DATA,
     ranges,
     buffered: {
       get length() {
@@ -30,7 +34,7 @@ function test(name: string, fn: () => void): void {
   Deno.test({ name, permissions: "none", fn });
 }
 
-test("StallWatch.check() waits for what begins late, however much comes before", () => {
+test("StallWatch.check() waits for a late start, however many bytes come before", () => {
   const { video, clock, watch } = waiting({ at: 5 });
   watch.begin(5);
   for (const bytes of [1, MANY, 2 * MANY]) {
@@ -43,7 +47,7 @@ test("StallWatch.check() waits for what begins late, however much comes before",
   watch.check({ bytes: 4 * MANY, full: false });
 });
 
-test("StallWatch.check() tells of what has no room for its own beginning", () => {
+test("StallWatch.check() throws if the buffer is too small for the start", () => {
   const { clock, watch } = waiting({ at: 5, ranges: [[4, 4.5]] });
   watch.begin(5);
   watch.check({ bytes: MANY, full: true });
@@ -51,20 +55,20 @@ test("StallWatch.check() tells of what has no room for its own beginning", () =>
   assertThrows(() => watch.check({ bytes: MANY, full: true }), UndecodableError);
 });
 
-test("StallWatch.check() tells where nothing is left to play, though more comes", () => {
-  // Browsers round: it may stand behind the end.
-  for (const [at, moment] of [[6.95, 7], [7.000001, 7.000001]]) {
+test("StallWatch.check() throws if nothing is left to play although more data comes", () => {
+  // Browsers round: the position may be behind the end.
+  for (const [at, time] of [[6.95, 7], [7.000001, 7.000001]]) {
     const { clock, watch } = waiting({ at, ranges: [[4, 7]] });
     watch.begin(5);
     watch.check({ bytes: 1, full: false });
     clock.now += LONG;
     watch.check({ bytes: 1e6, full: false });
-    const error = assertThrows(() => watch.check({ bytes: MANY, full: false }), StuckError);
-    assertEquals(error.moment, moment);
+    const error = assertThrows(() => watch.check({ bytes: MANY, full: false }), StallError);
+    assertEquals(error.time, time);
   }
 });
 
-test("StallWatch.check() tells where it stands still, and there is no room for more", () => {
+test("StallWatch.check() throws if playback stands still and the buffer is full", () => {
   for (const change of [{}, { paused: true }, { readyState: 3 }, { ranges: [[4, 9] as const] }]) {
     const { video, clock, watch } = waiting({ at: 6, ranges: [[4, 7]] });
     watch.begin(5);
@@ -72,7 +76,7 @@ test("StallWatch.check() tells where it stands still, and there is no room for m
     const check = () => watch.check({ bytes: MANY, full: true });
     check();
     clock.now += LONG;
-    if (Object.keys(change).length === 0) assertThrows(check, StuckError);
+    if (Object.keys(change).length === 0) assertThrows(check, StallError);
     else check();
   }
 });
