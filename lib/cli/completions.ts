@@ -1,19 +1,16 @@
-/** What shells complete flags by. Pure. */
+/** Shell completions. */
 import type { Flag, FlagTable } from "./flags.ts";
 
-/** Shells that completions can be written for. */
+/** Supported shells. */
 export const SHELLS = ["bash", "zsh", "fish"] as const;
 
 /** One of {@linkcode SHELLS}. */
 export type Shell = typeof SHELLS[number];
 
-/** What a flag's value stands for, where it is no list of words. */
+/** Placeholders of flags whose values are paths. */
 const FILES = /\b(FILE|FOLDER)\b/;
 
-/**
- * A script that teaches a shell the flags of a program, to be read by it: `source <(… --completions
- * bash)`.
- */
+/** The completion script of a program, for `source <(… --completions bash)`. */
 export function completionScript(shell: Shell, program: string, table: FlagTable): string {
   const flags = Object.entries(table);
   if (shell === "bash") return bashScript(program, flags);
@@ -22,7 +19,6 @@ export function completionScript(shell: Shell, program: string, table: FlagTable
 
 type NamedFlag = readonly [name: string, flag: Flag<unknown>];
 
-/** Where values are completed, in the manner of bash: by words, by files, or not at all. */
 function bashScript(program: string, flags: readonly NamedFlag[]): string {
   const name = `_${program.replaceAll("-", "_")}`;
   const all = flags.map(([flag]) => `--${flag}`).join(" ");
@@ -31,7 +27,7 @@ function bashScript(program: string, flags: readonly NamedFlag[]): string {
     const reply = words !== undefined
       ? `COMPREPLY=($(compgen -W "${words.join(" ")}" -- "$word"))`
       : FILES.test(placeholder)
-      // Names have spaces, at which the words of lists are told apart.
+      // File names may have spaces, so they are separated by newlines.
       ? `local IFS=$'\\n'; compopt -o filenames; COMPREPLY=($(compgen -f -- "$word"))`
       : "COMPREPLY=()";
     return [`    --${flag}) ${reply}; return ;;`];
@@ -72,7 +68,7 @@ fi
 `;
 }
 
-/** Text in which nothing ends a part of a specification before its time. */
+/** Escapes the delimiters of zsh's specifications. */
 function inZsh(text: string): string {
   return text.replaceAll(/[\\[\]:]/g, (character) => `\\${character}`);
 }

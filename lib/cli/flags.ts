@@ -6,24 +6,24 @@ import { nearest } from "../base/suggest.ts";
 /** Version of the programs, by semantic versioning. */
 export const VERSION: string = config.version;
 
-/** One command-line flag whose value is a `T`. */
+/** One command-line flag with a value of type `T`. */
 export interface Flag<T> {
-  /** What stands for the value in the usage text; absent for flags that take none. */
+  /** Name of the value in the usage text; absent for flags without a value. */
   placeholder?: string;
-  /** The words of which the value is one. */
+  /** Allowed values. */
   words?: readonly string[];
-  /** The flag may stand without its value. */
+  /** Whether the flag may be given without a value. */
   valueOptional?: boolean;
-  /** The flag may stand several times; its value is a list then. */
+  /** Whether the flag may be given several times. Its value is then a list. */
   repeatable?: boolean;
   /** One line for the usage text. */
   help: string;
-  /** The value where the flag is absent. */
+  /** Value of an absent flag. */
   absent: T;
   /**
-   * Turns what follows the flag into its value; `""` where nothing does.
+   * Parses the text of the value; `""` if there is none.
    *
-   * @throws {UsageError} where that is not possible
+   * @throws {UsageError} for an invalid value
    */
   parse(text: string, name: string): T;
 }
@@ -31,7 +31,7 @@ export interface Flag<T> {
 /** The flags of a program by name, without the leading dashes. */
 export type FlagTable = Record<string, Flag<unknown>>;
 
-/** What parsing a table gives: a value for every flag. */
+/** Parsed values of a table, one for every flag. */
 export type FlagValues<Table extends FlagTable> = {
   [Name in keyof Table]: Table[Name] extends Flag<infer T> ? T : never;
 };
@@ -50,7 +50,7 @@ export function text<T extends string | undefined>(
   return { placeholder, help, absent, parse: (value) => value };
 }
 
-/** A flag whose value may be left out: `""` then, `undefined` where the flag is absent. */
+/** A flag with an optional value: `""` without a value, `undefined` if the flag is absent. */
 export function optionalText(placeholder: string, help: string): Flag<string | undefined> {
   return { placeholder, valueOptional: true, help, absent: undefined, parse: (value) => value };
 }
@@ -76,7 +76,7 @@ export function choice<Word extends string, T extends Word | undefined>(
   };
 }
 
-/** A flag that may stand several times: a list of what each value is read as. */
+/** A flag that may be given several times: a list of parsed values. */
 export function list<T>(
   placeholder: string,
   help: string,
@@ -91,7 +91,7 @@ export function list<T>(
   };
 }
 
-/** Bounds of a {@linkcode number} flag, both included. */
+/** Inclusive bounds of a {@linkcode number} flag. */
 export interface NumberBounds {
   min: number;
   max: number;
@@ -108,9 +108,9 @@ export function number<T extends number | undefined>(
 }
 
 /**
- * Reads a flag's value as a number.
+ * Parses a flag's value as a number.
  *
- * @throws {UsageError} where it is none, or outside the bounds
+ * @throws {UsageError} if it is not a number or out of bounds
  */
 export function toNumber(value: string, name: string, bounds: NumberBounds): number {
   const { min, max, integer = false } = bounds;
@@ -121,14 +121,14 @@ export function toNumber(value: string, name: string, bounds: NumberBounds): num
   throw new UsageError(`Cannot use --${name} "${value}": expected ${kind} ${range}`);
 }
 
-/** What stands before a lone `--`, and what stands behind it, for another program. */
+/** Splits arguments at `--`; those after it are for another program. */
 export function splitArguments(args: readonly string[]): [own: string[], other: string[]] {
   const at = args.indexOf("--");
   return at < 0 ? [[...args], []] : [args.slice(0, at), args.slice(at + 1)];
 }
 
 /**
- * Reads a command line by a table of flags. `--flag value` and `--flag=value` are the same.
+ * Parses a command line by a table of flags. `--flag value` and `--flag=value` are equivalent.
  *
  * @throws {UsageError} for an unknown flag, a missing or wrong value, or a stray argument
  */
@@ -157,9 +157,8 @@ export function parseFlags<Table extends FlagTable>(
 }
 
 /**
- * Refuses every argument that is neither a flag of the table nor the value of one, because
- * `parseArgs` accepts more than this command line does: it reads `--no-port=1` as `--port=1` and
- * takes the `false` of `--json false` for a value.
+ * Refuses every argument that is neither a flag of the table nor the value of one. `parseArgs` alone
+ * accepts more: it reads `--no-port=1` as `--port=1`, and the `false` of `--json false` as a value.
  *
  * Rewrites `--flag value` to `--flag=value`, so that a value may begin with a dash (`--output -`).
  */
@@ -183,7 +182,7 @@ function checkArguments(table: FlagTable, args: readonly string[]): string[] {
       if (given === "=") throw missingValue(name, flag);
       checked.push(argument);
     } else if (next !== undefined && next !== "" && !/^-[^\d.]/.test(next)) {
-      // Another flag is never taken for a value; a lone dash, and a negative number, may be one.
+      // A flag is never a value; a lone dash or a negative number may be one.
       checked.push(`${argument}=${next}`);
       at++;
     } else if (flag.valueOptional && next !== "") {
@@ -209,22 +208,22 @@ function unknownFlag(table: FlagTable, argument: string): UsageError {
   return new UsageError(`Cannot use "${argument}": no such flag${suggestion(table, name)}`);
 }
 
-/** What to write instead of an unknown flag; nothing if no flag resembles it. */
+/** Suggests a flag instead of an unknown one; `""` if no flag resembles it. */
 function suggestion(table: FlagTable, name: string): string {
   const positive = name.replace(/^no-/, "");
   const isNegated = positive !== name && Object.hasOwn(table, positive);
   if (isNegated && table[positive].placeholder === undefined) {
     return `, leave out --${positive} instead`;
   }
-  // Every short flag is within a few letters of one or two letters.
+  // One or two letters are within a few letters of every short flag.
   const near = name.length > 2 ? nearest(name.toLowerCase(), Object.keys(table)) : undefined;
   return near ? `, did you mean --${near}?` : "";
 }
 
-/** A titled part of a usage text: the names of the flags that stand under it. */
+/** Names of flags by the title of their section in the usage text. */
 export type UsageGroups<Table extends FlagTable> = Record<string, readonly (keyof Table)[]>;
 
-/** The flags of a table, one or two lines each, under their titles, at most 80 columns wide. */
+/** The usage text of a table: sections of flags with one or two lines each, at most 80 columns. */
 export function describeFlags<Table extends FlagTable>(
   table: Table,
   groups: UsageGroups<Table>,

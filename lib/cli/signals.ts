@@ -1,73 +1,73 @@
-/** A wait for the user, or the system, to end the program. */
+/** Signals that end the program. */
 export interface Interrupt extends Disposable {
   /**
-   * Where it is set, SIGHUP calls it and ends nothing, unless the terminal is gone: those who keep a
-   * service have it read its files again in this way.
+   * Called by SIGHUP instead of ending the program, unless the terminal is gone. Services reload
+   * their files this way.
    */
   onHangup?: () => void;
-  /** Does what SIGHUP does that ends the program: a write has found out that the terminal is gone. */
+  /** Ends the program like SIGHUP, after a write has failed because the terminal is gone. */
   hangUp: () => void;
-  /** Fires at the first signal, or where the terminal is found to be gone. */
+  /** Aborts at the first signal, or when the terminal is gone. */
   signal: AbortSignal;
-  /** Fires at the second, unless both are SIGHUP: from there on nothing is worth a wait. */
+  /** Aborts at the second signal, unless both are SIGHUP: the program ends without waiting. */
   forced: AbortSignal;
-  /** Exit status that the signal stands for: 130 for SIGINT, 143 for SIGTERM, 129 for SIGHUP. */
+  /** Exit status of the signal: 130 for SIGINT, 143 for SIGTERM, 129 for SIGHUP. */
   status: Promise<number>;
-  /** The same, a moment after the second: what has not tidied up until then is left as it is. */
+  /** The same, shortly after the second signal: the program ends even if it has not cleaned up. */
   overdue: Promise<number>;
 }
 
-/** Status of a program that the system, or whoever keeps it as a service, told to end. */
+/** Exit status after SIGTERM. */
 export const TERMINATED = 143;
 
-/** Status of a program whose terminal was closed, or lost. */
+/** Exit status after SIGHUP. */
 const HUNG_UP = 129;
 
-/** Milliseconds between the second signal and the end. */
-const LAST_MOMENT = 300;
+/** Milliseconds to clean up after the second signal. */
+const FORCED_GRACE = 300;
 
 /**
- * The exit status of programs that end by a signal is 128 and the signal's number. SIGHUP comes
- * when the terminal is closed, or the connection to it breaks.
+ * The exit status after a signal is 128 + the signal's number. SIGHUP comes when the terminal is
+ * closed, or the connection to it is lost.
  */
 const STATUS: readonly (readonly [Deno.Signal, number])[] = Deno.build.os === "windows"
   ? [["SIGINT", 130]]
   : [["SIGINT", 130], ["SIGTERM", TERMINATED], ["SIGHUP", HUNG_UP]];
 
-/** What a terminal may be at the other end of. */
+/** Streams that may be connected to a terminal. */
 const STREAMS = [Deno.stdin, Deno.stdout, Deno.stderr];
 
 /**
- * Takes over Ctrl-C, SIGTERM and the end of the terminal until disposed.
+ * Handles Ctrl-C, SIGTERM and the end of the terminal until disposed.
  *
- * @param options `outlivesTerminal`: SIGHUP ends nothing, wherever it comes from
+ * @param options `outlivesTerminal`: SIGHUP never ends the program
  */
 export function untilInterrupted({ outlivesTerminal = false } = {}): Interrupt {
   const controller = new AbortController();
-  const insistence = new AbortController();
+  const forced = new AbortController();
   const { promise, resolve } = Promise.withResolvers<number>();
   const overdue = Promise.withResolvers<number>();
   let timer: ReturnType<typeof setTimeout> | undefined;
   const isAttached = () => STREAMS.map((stream) => stream.isTerminal());
   const attached = isAttached();
   let hungUp = false;
-  const end = (status: number, { insists = true } = {}) => {
-    if (controller.signal.aborted && insists) {
-      timer ??= setTimeout(() => overdue.resolve(status), LAST_MOMENT);
-      insistence.abort();
+  const end = (status: number, { forces = true } = {}) => {
+    if (controller.signal.aborted && forces) {
+      timer ??= setTimeout(() => overdue.resolve(status), FORCED_GRACE);
+      forced.abort();
     }
     resolve(status);
     controller.abort();
   };
   const hangUp = () => {
-    // The shell and the system tell of it, and writes find it out: that is one end, told often.
-    end(HUNG_UP, { insists: !hungUp });
+    // The shell and the system each send SIGHUP, and writes fail: together they count once.
+    end(HUNG_UP, { forces: !hungUp });
     hungUp = true;
   };
   const onHangup = () => {
-    // A terminal that is closed is none any more.
-    const isAlone = attached.some((was, at) => was && !isAttached()[at]);
-    if (interrupt.onHangup && (outlivesTerminal || !isAlone)) interrupt.onHangup();
+    // isTerminal() is false after the terminal was closed.
+    const lostTerminal = attached.some((was, at) => was && !isAttached()[at]);
+    if (interrupt.onHangup && (outlivesTerminal || !lostTerminal)) interrupt.onHangup();
     else if (!outlivesTerminal) hangUp();
   };
   const listeners = STATUS.map(([name, status]) => {
@@ -78,7 +78,7 @@ export function untilInterrupted({ outlivesTerminal = false } = {}): Interrupt {
   const interrupt: Interrupt = {
     hangUp,
     signal: controller.signal,
-    forced: insistence.signal,
+    forced: forced.signal,
     status: promise,
     overdue: overdue.promise,
     [Symbol.dispose]() {

@@ -1,9 +1,7 @@
-/** Which pixel formats travel as they are, and how large they make a frame. Pure. */
-
 /**
- * Bits a pixel as laid out in raw frames, and FFmpeg's names of the pixel formats of that size:
- * those that NUT carries from FFmpeg to FFmpeg unchanged, found by sending each through it. FFmpeg
- * writes others into NUT without a word, and reads them back as something else.
+ * Bits per pixel of raw frames, and FFmpeg's names of the pixel formats of that size. NUT carries
+ * these from FFmpeg to FFmpeg unchanged, found by experiment. FFmpeg writes all others into NUT
+ * without an error, and reads them back as another format.
  */
 const CARRIED: Record<number, string> = {
   1: "monow monob",
@@ -31,7 +29,7 @@ const CARRIED: Record<number, string> = {
     "yuva444p12be yuva444p12le",
 };
 
-/** What takes the place of formats that NUT does not carry: the nearest that comes close. */
+/** Replacements of formats that NUT does not carry: the nearest that it does. */
 const REPLACED: readonly (readonly [RegExp, string])[] = [
   [/^p010/, "yuv420p10le"],
   [/^p012/, "yuv420p12le"],
@@ -59,18 +57,18 @@ const BITS_PER_PIXEL = new Map<string, number>(
   ),
 );
 
-/** Full-range variants, which are laid out as, and in NUT become, the formats without the `j`. */
+/** Full-range variants. They have the layout of the formats without the `j`, and become them in NUT. */
 const FULL_RANGE = /^yuvj(420p|422p|440p|444p)$/;
 
-/** Bits a pixel, for formats that can be sent raw; `undefined` for all other names. */
+/** Bits per pixel of a format that can be sent raw; `undefined` for all others. */
 export function bitsPerPixel(pixelFormat: string): number | undefined {
   return BITS_PER_PIXEL.get(pixelFormat);
 }
 
 /**
- * Names the format that frames of a source have when they are sent raw.
+ * The pixel format of a source's frames when they are sent raw.
  *
- * @param source FFmpeg's name of the source's own format
+ * @param source FFmpeg's name of the source's format
  */
 export function rawPixelFormat(source: string): string {
   if (FULL_RANGE.test(source)) return source.replace("yuvj", "yuv");
@@ -80,9 +78,9 @@ export function rawPixelFormat(source: string): string {
 }
 
 /**
- * Names the format that FFmpeg has to convert a source to before it is sent raw.
+ * The pixel format that FFmpeg has to convert a source to before it is sent raw.
  *
- * @returns `undefined` where the source travels as it is
+ * @returns `undefined` if no conversion is needed
  */
 export function conversionFor(source: string): string | undefined {
   if (FULL_RANGE.test(source) || BITS_PER_PIXEL.has(source)) return undefined;

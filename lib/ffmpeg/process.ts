@@ -1,43 +1,42 @@
-import { deadline } from "../base/async.ts";
+import { deadline, onAbort } from "../base/async.ts";
 import { MissingProgramError, ProcessError } from "../base/errors.ts";
 
 /** Bytes of a child's standard error that are kept for the failure message. */
 const STDERR_TAIL = 8192;
 
 /**
- * Milliseconds in which the rest of its standard error has to come once a child is gone. What it
- * started itself, as scripts in FFmpeg's place do, may live on, and hold the pipe open.
+ * Milliseconds to read the rest of standard error after a child has ended. Its own children, if a
+ * script stands in for FFmpeg, may hold the pipe open.
  */
-const STDERR_KEPT = 1000;
+const STDERR_GRACE = 1000;
 
-/** What a child's standard input or output is: a pipe to this program, ours, or nothing. */
+/** A child's standard input or output. */
 export type Stdio = "piped" | "inherit" | "null";
 
 /** Options of {@linkcode startProcess}. */
 export interface ProcessOptions {
   stdin?: Stdio;
   stdout?: Stdio;
-  /** Variables of its environment, besides those of this program's own. */
+  /** Environment variables, in addition to this program's own. */
   env?: Record<string, string>;
-  /** Ends the child when it fires. */
+  /** Kills the child when it aborts. */
   signal?: AbortSignal;
-  /** What the child turns into by `exec`, and is called then; with status 127 where it is missing. */
+  /** Program that the child becomes by `exec`, for messages; the status is 127 if it is missing. */
   becomes?: string;
   /**
-   * The child leaves this program's process group by itself. To have the system put it into one of
-   * its own takes a copy of all page tables: milliseconds in which this program does nothing else,
-   * 4 for each 100 MB of its memory.
+   * Whether the child leaves this program's process group by itself. If the system has to do it, it
+   * copies all page tables, which stops this program for 4 ms per 100 MB of its memory.
    */
   leavesGroup?: boolean;
 }
 
-/** Status by which shells tell that a program is not there. */
+/** Exit status of shells for a missing program. */
 const NOT_FOUND = 127;
 
 /**
- * A running child process, ended at the latest when it is disposed.
+ * A running child process, killed when it is disposed.
  *
- * Its standard error is read all the time, and the last of it kept for {@linkcode ProcessError}.
+ * Standard error is always read; its tail is kept for {@linkcode ProcessError}.
  */
 export class Process implements AsyncDisposable {
   #child: Deno.ChildProcess;
@@ -46,7 +45,6 @@ export class Process implements AsyncDisposable {
   #tail = new Tail();
   #stderr: Promise<string>;
   #ended = false;
-  #signal: AbortSignal | undefined;
   #status: Promise<Deno.CommandStatus>;
 
   constructor(
@@ -57,42 +55,41 @@ export class Process implements AsyncDisposable {
     this.#program = becomes ?? program;
     this.#becomes = becomes;
     this.#child = child;
-    this.#signal = signal;
-    this.#signal?.addEventListener("abort", this.kill);
+    const listener = signal && onAbort(signal, this.kill);
     this.#status = child.status.then((status) => {
       this.#ended = true;
-      this.#signal?.removeEventListener("abort", this.kill);
+      listener?.[Symbol.dispose]();
       return status;
     });
     this.#stderr = this.#tail.fill(child.stderr, this.#status);
-    if (signal?.aborted) this.kill();
   }
 
-  /** Number of the child's process. */
+  /** Process id. */
   get pid(): number {
     return this.#child.pid;
   }
 
-  /** What the child writes, as bytes. Only where `stdout` is piped. */
+  /** The child's output, if `stdout` is piped. */
   get stdout(): ReadableStream<Uint8Array> {
     return this.#child.stdout;
   }
 
-  /** What the child reads. Only where `stdin` is piped. */
+  /** The child's input, if `stdin` is piped. */
   get stdin(): WritableStream<Uint8Array> {
     return this.#child.stdin;
   }
 
-  /** The last of what the child has complained about so far, as much of it as has come. */
+  /** Tail of standard error so far. */
   get complaints(): string {
     return this.#tail.text;
   }
 
   /**
-   * Waits for the end and gives the last of what the child complained about while it succeeded.
+   * Waits for the end.
    *
-   * @throws {ProcessError} where it did not succeed
-   * @throws {MissingProgramError} where what it was to become is not installed
+   * @returns the tail of standard error
+   * @throws {ProcessError} if the child failed
+   * @throws {MissingProgramError} if the program that it becomes is not installed
    */
   async finished(): Promise<string> {
     const [{ success, code, signal }, stderr] = await Promise.all([this.#status, this.#stderr]);
@@ -103,23 +100,23 @@ export class Process implements AsyncDisposable {
     throw new ProcessError(this.#program, { code, signal, stderr });
   }
 
-  /** Waits for the end, however it comes. */
+  /** Waits for the end, also after a failure. */
   async ended(): Promise<void> {
     await this.#status;
   }
 
-  /** Ends the child at once. Harmless when it has ended. */
+  /** Kills the child. No effect after its end. */
   kill = (): void => {
     if (this.#ended) return;
     try {
       this.#child.kill("SIGKILL");
     } catch (error) {
-      // It ended by itself a moment ago, and only the news is still under way.
+      // It has ended, but its status has not been delivered yet.
       if (!(error instanceof TypeError)) throw error;
     }
   };
 
-  /** Ends the child and waits until it is gone. */
+  /** Kills the child and waits for its end. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.kill();
     await Promise.all([this.#status, this.#stderr]);
@@ -127,11 +124,10 @@ export class Process implements AsyncDisposable {
 }
 
 /**
- * Starts a program with an argument array; no shell is involved. The child is in a process group
- * of its own, so that Ctrl-C in a terminal reaches this program alone, which then ends the child
- * in the right order.
+ * Starts a program without a shell. The child has a process group of its own, so that Ctrl-C in a
+ * terminal reaches this program alone, which then ends the child in the right order.
  *
- * @throws {MissingProgramError} where the program is not installed, or may not be executed
+ * @throws {MissingProgramError} if the program is not installed, or may not be executed
  */
 export function startProcess(
   program: string,
@@ -168,23 +164,23 @@ function missingProgram(program: string): string {
     `your package manager (apt install ${name}, dnf install ffmpeg, brew install ffmpeg)`;
 }
 
-/** The last of a stream of text. */
+/** The tail of a text stream. */
 class Tail {
   #bytes = new Uint8Array(0);
   #isCut = false;
 
-  /** What has come so far, from the beginning of a line on. */
+  /** The tail so far, from the beginning of a line on. */
   get text(): string {
     const text = new TextDecoder().decode(this.#bytes);
     return this.#isCut ? text.slice(text.indexOf("\n") + 1) : text;
   }
 
-  /** Reads a stream to its end, or to a moment after its writer's, and gives the last of it. */
+  /** Reads a stream to its end, or until shortly after its writer has ended. */
   async fill(stream: ReadableStream<Uint8Array>, ended: Promise<unknown>): Promise<string> {
     const reader = stream.getReader();
     using limits = new DisposableStack();
     ended.then(() => {
-      if (!limits.disposed) limits.use(deadline(STDERR_KEPT, () => void reader.cancel()));
+      if (!limits.disposed) limits.use(deadline(STDERR_GRACE, () => void reader.cancel()));
     });
     while (true) {
       const { value: chunk } = await reader.read();

@@ -1,102 +1,99 @@
-/** What streams are turned into before they are sent, and FFmpeg's arguments for it. Pure. */
+/** Renditions of a source's streams, and FFmpeg's arguments for them. */
 import type { Encoding, Rational } from "../media/frame.ts";
 import type { FfmpegDialect } from "./version.ts";
 
-/** What is wanted of the streams of a source. Absent fields leave them as they are. */
+/** How to transcode the streams of a source. Absent fields keep them as they are. */
 export interface Rendition {
-  /** `raw` where absent. */
+  /** @default "raw" */
   encoding?: Encoding;
-  /** False to leave sound out. */
+  /** False to drop audio. */
   audio?: boolean;
   /** FFmpeg's name of the pixel format; for `raw`. */
   pixelFormat?: string;
-  /** Pixels; where only one of the two is given, the aspect is kept. */
+  /** Pixels. If only one of width and height is given, the aspect ratio is kept. */
   width?: number;
   /** Pixels. */
   height?: number;
-  /** Frames a second. */
+  /** Frames per second. */
   fps?: number;
-  /** Bits a second of the pictures; for `h264`. */
+  /** Bits per second of video; for `h264`. */
   bitrate?: number;
   /** 1 to 100; for `mjpeg`. */
   quality?: number;
-  /** FFmpeg's name of the matrix by which colours are read, whatever the source states. */
+  /** FFmpeg's name of the source's colour matrix; overrides what the source states. */
   colorMatrix?: string;
 }
 
-/** What has to be known of the pictures that are turned into a {@linkcode Rendition}. */
+/** Properties of a video source that the arguments of a {@linkcode Rendition} depend on. */
 export interface PictureSource {
-  /** Seconds a tick of the source's timestamps, or FFmpeg's word for whatever the input has. */
+  /** Seconds per tick of the source's timestamps, or FFmpeg's value for that of the input. */
   timeBase: Rational | FfmpegDialect["inputTimeBase"];
   /**
-   * Frames a second, as H.264 states them and reckons its level from them. Not used for live
-   * pictures, nor if the rendition has a rate of its own. @default 25
+   * Frames per second that H.264 states and derives its level from. Ignored for live sources, and if
+   * the rendition has its own rate. @default 25
    */
   frameRate?: Rational;
-  /** Filters before all others. */
+  /** Filters to apply before all others. */
   filters?: readonly string[];
-  /** FFmpeg's name of the pixel format that raw pictures become, where they cannot stay. */
+  /** FFmpeg's name of the pixel format to convert raw frames to, if NUT does not carry theirs. */
   conversion?: string;
-  /** FFmpeg's name of the pixel format that the pictures have, where it is known. */
+  /** FFmpeg's name of the pixel format, if it is known. */
   pixelFormat?: string;
-  /** FFmpeg's name of the matrix of their colours, where it is known. */
+  /** FFmpeg's name of the colour matrix, if it is known. */
   colorSpace?: string;
-  /** Have the colours turned to the matrix that is stated, whatever theirs is. */
+  /** Whether to convert the colours to the stated matrix, whatever theirs is. */
   restatesColors?: boolean;
-  /** Seconds from one keyframe of `h264` to the next; 2 where absent. */
+  /** Seconds between keyframes of `h264`. @default 2 */
   keyframeInterval?: number;
-  /** Pictures come in real time, so that waiting for the next one takes as long as it lasts. */
+  /** Whether frames come in real time, so that waiting for the next one takes its duration. */
   isLive?: boolean;
 }
 
 /**
- * Frames a second up to which a live picture is the last one that had begun, as for a still. Above,
- * it is the nearest, of which nothing is lost where the source has the same rate but not evenly;
- * which that is, is known half a frame later only.
+ * Frames per second up to which the `fps` filter of a live source takes the last frame that has
+ * begun, which adds no delay. Above, it takes the nearest, which costs half a frame of delay but drops
+ * nothing if the source has the same rate with jitter.
  */
 const PROMPT_RATE = 1;
 
-/** JPEG's quality where nothing is said. */
-const USUAL_QUALITY = 75;
+/** Default JPEG quality. */
+const DEFAULT_QUALITY = 75;
 
-/** FFmpeg's scale of JPEG's quality: the worst and the best. */
+/** FFmpeg's scale of JPEG quality: the worst and the best. */
 const WORST_JPEG = 31;
 const BEST_JPEG = 2;
 
-/** Seconds between keyframes: what a seek, or a late joiner, has to wait for at the most. */
+/** Default keyframe interval in seconds; the longest a seek or a late joiner waits. */
 const KEYFRAME_INTERVAL = 2;
 
 /**
- * x264 cuts pictures into a slice for each thread: with a number of its own for each machine, an
- * answer that is resumed on another one would go on with other bytes than it began with.
+ * Threads of x264, which encodes a slice per thread. The number is the same on every machine, so that
+ * a response resumed on another one continues with the same bytes.
  */
 const ENCODER_THREADS = "4";
 
 /**
- * Where x264 has to keep to a bitrate, it divides each picture's bits among its threads by how far
- * those happen to be: only one gives the same bytes every time, on which resuming relies.
+ * Threads of x264 with a bitrate. It distributes bits among its threads by their progress, so that
+ * only a single thread gives the same bytes every time, on which resuming relies.
  */
 const REPEATABLE_THREADS = "1";
 
 /**
- * Frames a second of pictures whose rate is not known: what FFmpeg assumes. Without a rate, x264
- * takes each tick of the time base for a frame, and states a level that decoders refuse.
+ * Frame rate of sources without one: FFmpeg's default. Without a rate, x264 takes each tick of the
+ * time base for a frame, and states a level that decoders refuse.
  */
 const ASSUMED_RATE: Rational = [25, 1];
 
-/** Constant quality of x264 where no bitrate is asked for: its own default. */
-const USUAL_CRF = "23";
+/** Constant quality of x264 without a bitrate: its default. */
+const DEFAULT_CRF = "23";
 
-/** FFmpeg's names of the matrix of JPEG, and of one with the same numbers. */
+/** FFmpeg's names of JPEG's colour matrix, and of an equal one. */
 const JPEG_MATRICES = new Set(["bt470bg", "smpte170m"]);
 
-/** Bits a second of AAC; enough for stereo. */
-const SOUND_BITRATE = "160k";
+/** Bits per second of AAC; enough for stereo. */
+const AUDIO_BITRATE = "160k";
 
-/**
- * FFmpeg's output arguments for the pictures of a rendition, the codec's and the filters', but for
- * the stream that is mapped.
- */
+/** FFmpeg's output arguments for the video of a rendition: codec and filters, without the mapping. */
 export function pictureArguments(rendition: Rendition, source: PictureSource): string[] {
   if (rendition.encoding === "copy") return ["-c:v", "copy"];
   const filters = [...(source.filters ?? []), ...filtersOf(rendition, source)];
@@ -104,56 +101,57 @@ export function pictureArguments(rendition: Rendition, source: PictureSource): s
   return [
     ...(filters.length === 0 ? [] : ["-vf", filters.join(",")]),
     ...codecArguments(rendition, source),
-    // Every picture keeps its own timestamp.
+    // Every frame keeps its own timestamp.
     ...["-fps_mode", "passthrough", "-enc_time_base:v"],
     typeof timeBase === "string" ? timeBase : timeBase.join("/"),
   ];
 }
 
 /**
- * FFmpeg's output arguments for the sound of a rendition.
+ * FFmpeg's output arguments for the audio of a rendition.
  *
  * @param lossless FFmpeg's name of the PCM codec that keeps all bits of the source
  */
 export function soundArguments({ encoding }: Rendition, lossless: string): string[] {
   if (encoding === "copy") return ["-c:a", "copy"];
-  if (encoding === "h264") return ["-c:a", "aac", "-b:a", SOUND_BITRATE];
+  if (encoding === "h264") return ["-c:a", "aac", "-b:a", AUDIO_BITRATE];
   return ["-c:a", lossless];
 }
 
 function codecArguments(rendition: Rendition, source: PictureSource): string[] {
-  const { encoding, pixelFormat = source.conversion, bitrate, quality = USUAL_QUALITY } = rendition;
+  const { encoding, pixelFormat = source.conversion, bitrate } = rendition;
   if (encoding === "h264") {
     const interval = source.keyframeInterval ?? KEYFRAME_INTERVAL;
-    // What is live is never made a second time.
+    // Live frames are never encoded a second time.
     const isFree = bitrate === undefined || source.isLive;
     return [
       ...["-c:v", "libx264", "-preset", "veryfast", "-tune", "zerolatency", "-pix_fmt", "yuv420p"],
       ...["-threads", isFree ? ENCODER_THREADS : REPEATABLE_THREADS],
       ...statedRate(rendition, source),
       ...keyframesEvery(interval),
-      // What was RGB would otherwise still be said to be.
+      // Frames that were RGB would otherwise still be marked as RGB.
       ...(isRestated(source) ? ["-colorspace", "smpte170m", "-color_range", "tv"] : []),
       ...(bitrate === undefined
-        ? ["-crf", USUAL_CRF]
+        ? ["-crf", DEFAULT_CRF]
         : ["-b:v", `${bitrate}`, "-maxrate", `${bitrate}`, "-bufsize", `${bitrate}`]),
     ];
   }
   if (encoding === "mjpeg") {
+    const { quality = DEFAULT_QUALITY } = rendition;
     const scale = WORST_JPEG - (quality - 1) / 99 * (WORST_JPEG - BEST_JPEG);
-    // With threads of its own, the encoder would hold a frame back for each.
+    // More threads would delay the output by a frame each.
     return ["-c:v", "mjpeg", "-threads", "1", "-q:v", scale.toFixed(1)];
   }
   return [
-    // The encoder only copies; with threads of its own it would hold a frame back for each.
+    // More threads would delay the output by a frame each.
     ...["-c:v", "rawvideo", "-threads", "1"],
     ...(pixelFormat === undefined ? [] : ["-pix_fmt", pixelFormat]),
   ];
 }
 
 /**
- * The frame rate that x264 states. FFmpeg 7.1 forgets it behind the filter `setpts`, which only
- * pictures behind a seek go through, so that those would have another header than the first.
+ * The frame rate that x264 states. FFmpeg 7.1 loses it in the filter `setpts`, which is used after a
+ * seek only, so that the header would differ from the first one.
  */
 function statedRate(
   { fps }: Rendition,
@@ -179,7 +177,7 @@ function rateFilter(fps: number, { isLive = false }: PictureSource): string {
   return `fps=${frameRate(fps).join("/")}${rounding}`;
 }
 
-/** The colours of H.264 are half as fine as its pictures, which therefore have even sizes. */
+/** Sizes of H.264 are even, since its colours have half the resolution. */
 function sizeOf({ encoding, width, height }: Rendition): string[] {
   const isScaled = width !== undefined || height !== undefined;
   if (encoding !== "h264") return isScaled ? [`${width ?? -1}:${height ?? -1}`] : [];
@@ -189,8 +187,8 @@ function sizeOf({ encoding, width, height }: Rendition): string[] {
 }
 
 /**
- * JPEG has one matrix only; and what was RGB has to get the one that it is said to have. H.264 always
- * gets the usual range: by the pixel format alone, FFmpeg 7.1 and later keep the full one.
+ * Converts to JPEG's only matrix, and RGB to the stated one. H.264 always gets the limited range,
+ * since FFmpeg 7.1 and later keep the full range if only the pixel format changes.
  */
 function colorsOf({ encoding }: Rendition, source: PictureSource): string[] {
   const { colorSpace } = source;
@@ -206,14 +204,14 @@ function isRestated({ pixelFormat, restatesColors = false }: PictureSource): boo
   return restatesColors || isRgb(pixelFormat);
 }
 
-/** Whether a pixel format, by FFmpeg's name, has no matrix. */
+/** Whether a pixel format, by FFmpeg's name, is RGB and so has no colour matrix. */
 export function isRgb(pixelFormat = ""): boolean {
   return /^(gbr|[ax0]?2?(rgb|bgr)|pal8|bayer)/.test(pixelFormat);
 }
 
 /**
- * The pixel format of JPEG that comes nearest to another, by FFmpeg's names. Where the other is
- * not known, FFmpeg is left the choice.
+ * The pixel format of JPEG nearest to another, by FFmpeg's names. If the other is not known, FFmpeg
+ * chooses.
  */
 export function jpegPixelFormat(pixelFormat: string | undefined): string {
   if (pixelFormat === undefined) return "yuvj420p|yuvj422p|yuvj444p";
@@ -221,7 +219,7 @@ export function jpegPixelFormat(pixelFormat: string | undefined): string {
   return /422|440|^(uyvy|yuyv|yvyu)|^nv(16|20)|^[py]21/.test(pixelFormat) ? "yuvj422p" : "yuvj444p";
 }
 
-/** Frames a second as a fraction, to the thousandth. */
+/** Frames per second as a fraction, rounded to thousandths. */
 function frameRate(fps: number): Rational {
   return [Math.round(fps * 1000), 1000];
 }
@@ -231,14 +229,11 @@ function frameTime(fps: number): Rational {
   return [denominator, numerator];
 }
 
-/** FFmpeg's argument that has an encoder make keyframes at an even pace. Pure. */
-
 /**
- * Arguments for a keyframe at the beginning, wherever on the time line that lies, and then every so
- * many seconds. They count from the last one: where nothing came for a while, what follows would
- * else be keyframes only, until their number is made up for.
+ * FFmpeg's arguments for a keyframe at the first frame and then at an interval. The interval counts
+ * from the last keyframe, since after a gap FFmpeg would otherwise make up for the missing keyframes.
  *
- * @param seconds from one to the next
+ * @param seconds between keyframes
  */
 export function keyframesEvery(seconds: number): string[] {
   return ["-force_key_frames", `expr:if(isnan(prev_forced_t),1,gte(t,prev_forced_t+${seconds}))`];

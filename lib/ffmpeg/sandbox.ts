@@ -1,13 +1,13 @@
 import { MissingProgramError, ProcessError } from "../base/errors.ts";
 import { type Process, startProcess } from "./process.ts";
 
-/** Which file a child may read, and how much it may take for it. */
+/** Limits of a child that reads a file. */
 export interface Confinement {
-  /** The file, by its real path. */
+  /** Real path of the file. */
   path: string;
-  /** Real path of the folder in which the file has to lie; anywhere where absent. */
+  /** Real path of the folder that the file has to be in. @default anywhere */
   folder?: string;
-  /** Bytes of memory that FFmpeg may take; as many as there are where absent. */
+  /** Bytes of memory that FFmpeg may allocate. @default unlimited */
   maxMemory?: number;
   signal?: AbortSignal;
 }
@@ -25,26 +25,25 @@ export function openedUrl(url: string, path: string): string {
   return url === fileUrl(path) ? fileUrl(OPENED_PATH) : url;
 }
 
-/** Bytes of memory for FFmpeg itself, and for what it knows of a file. */
+/** Bytes of memory for FFmpeg itself and the index of a file. */
 const BASE_MEMORY = 2 * 2 ** 30;
 
 /**
- * Bytes of memory for each pixel of a picture: 16 threads with a picture of 10 bits each, and the
- * pictures that others refer to. Of 8K, FFmpeg 5.1 was seen to take 3.4 GB.
+ * Bytes of memory per pixel: 16 threads with a frame of 10 bits each, and the reference frames.
+ * FFmpeg 5.1 was seen to take 3.4 GB for 8K.
  */
 const MEMORY_PER_PIXEL = 48;
 
-/** How much FFmpeg steps back behind everything else, the server before all. */
+/** Niceness of FFmpeg, so that the server and other programs go first. */
 const NICENESS = 5;
 
 /**
- * Sets the limits, leaves the process group, where there is a program for that, so that Ctrl-C in a
- * terminal reaches the server alone, opens the file as descriptor 3, has a look at where what it
- * opened really lies, and becomes the program: no process more, and nothing that could be exchanged
- * in between.
+ * Sets the limits, leaves the process group if `setsid` is installed, so that Ctrl-C in a terminal
+ * reaches the server alone, opens the file as descriptor 3, checks the real path of the open file,
+ * and becomes the program by `exec`. Nothing can replace the file between the check and its use.
  *
- * By what the kernel says of the descriptor, not by names: one of the folders above the file has to
- * be the one that is served. `readlink` cuts no newline off that stands before the dot.
+ * The check uses the kernel's path of the descriptor: one of the folders above the file has to be
+ * the served one. The dot keeps the shell from removing newlines at the end of that path.
  */
 const SCRIPT = `
 refuse() { printf '%s\\n' "$1" >&2; exit 1; }
@@ -77,13 +76,13 @@ done
 refuse 'it has left the folder'
 `;
 
-/** Whether the kernel tells what a descriptor has open, and FFmpeg can read from that. */
+/** Whether the system has `/proc/self/fd`. */
 const KNOWS_DESCRIPTORS = Deno.build.os === "linux";
 
-/** Whether systems of this kind have `setsid`. */
+/** Whether the system has `setsid`. */
 const HAS_SETSID = Deno.build.os === "linux";
 
-/** Names what {@linkcode SCRIPT} would not find. */
+/** Lists the programs that {@linkcode SCRIPT} needs and that are missing. */
 const SEARCH = `
 command -v nice >/dev/null || echo nice
 (ulimit -d "$(ulimit -d)") 2>/dev/null || echo ulimit
@@ -92,7 +91,7 @@ command -v nice >/dev/null || echo nice
 command -v readlink >/dev/null || echo readlink
 `;
 
-/** What it means that one of them is missing. */
+/** Sentences about missing programs. */
 const LACKING: Readonly<Record<string, string>> = {
   sh: "Cannot confine FFmpeg: sh is not there, or may not be run, so that FFmpeg has no limit to " +
     "its memory, no lower priority, and follows links that take a file's place while it is opened",
@@ -103,9 +102,9 @@ const LACKING: Readonly<Record<string, string>> = {
 };
 
 /**
- * Looks whether all is there that {@linkcode startConfined} needs.
+ * Checks the requirements of {@linkcode startConfined}.
  *
- * @returns a sentence for each thing that is missing
+ * @returns a sentence for each missing program
  */
 export async function findLacks(): Promise<string[]> {
   try {
@@ -119,25 +118,21 @@ export async function findLacks(): Promise<string[]> {
   }
 }
 
-/**
- * Bytes of memory that FFmpeg may take for files with pictures of so many pixels at the most; half
- * of the machine's where that is less.
- */
+/** Bytes of memory that FFmpeg may allocate for a file with frames of up to `maxPixels` pixels. */
 export function memoryLimit(maxPixels: number): number {
   return BASE_MEMORY + MEMORY_PER_PIXEL * maxPixels;
 }
 
-/** What FFmpeg, and the libraries it uses, say where the limit is reached. */
+/** Messages of FFmpeg and its libraries at the memory limit. */
 const NO_MEMORY = /Cannot allocate memory|Failed to allocate|[Oo]ut of memory|bad_alloc/;
 
 /**
- * The reason why FFmpeg gave up where it came to the end of the memory it may have.
+ * A sentence about the memory limit, if that made FFmpeg fail.
  *
- * @param stderr what it wrote to its standard error
- * @returns `undefined` where that was not it
+ * @param stderr FFmpeg's standard error
  */
 export function outOfMemory(stderr: string, maxMemory?: number): string | undefined {
-  // Where a picture is too large, FFmpeg has no memory for it, either.
+  // Frames above the pixel limit also fail with "Cannot allocate memory".
   if (maxMemory === undefined || /max pixel count/.test(stderr)) return undefined;
   if (!NO_MEMORY.test(stderr)) return undefined;
   const gigabytes = (maxMemory / 1e9).toFixed(1);
@@ -146,27 +141,26 @@ export function outOfMemory(stderr: string, maxMemory?: number): string | undefi
 }
 
 /**
- * Starts one of FFmpeg's programs that reads a file: with a lower priority and a limit to its
- * memory, and, on Linux, with that file, opened and looked at, in the place of the one that is
- * called `file:<path>` in the arguments. Elsewhere FFmpeg opens it by its name, and where there is
- * no shell, as on Windows, there are no limits either.
+ * Starts one of FFmpeg's programs with lower priority and a memory limit. On Linux, the file of
+ * `-i file:<path>` in the arguments is opened and checked before, and passed as a descriptor;
+ * elsewhere FFmpeg opens it by name. Without a shell, as on Windows, there are no limits.
  *
  * The child's standard output is piped.
  *
- * @throws {MissingProgramError} where the program is not installed
+ * @throws {MissingProgramError} if the program is not installed
  */
 export function startConfined(
   program: "ffmpeg" | "ffprobe",
   args: readonly string[],
   { path, folder = "", maxMemory = 0, signal }: Confinement,
 ): Process {
-  const given = KNOWS_DESCRIPTORS
+  const ownArgs = KNOWS_DESCRIPTORS
     ? args.map((arg, at) => args[at - 1] === "-i" ? openedUrl(arg, path) : arg)
     : args;
   const memory = Math.ceil(maxMemory / 1024);
   const settings = [memory, NICENESS, KNOWS_DESCRIPTORS, folder, path].map(String);
   try {
-    const script = ["-c", SCRIPT, "sh", ...settings, program, ...given];
+    const script = ["-c", SCRIPT, "sh", ...settings, program, ...ownArgs];
     return startProcess("sh", script, { signal, becomes: program, leavesGroup: HAS_SETSID });
   } catch (error) {
     if (!(error instanceof MissingProgramError)) throw error;

@@ -1,10 +1,10 @@
-/** Which of FFmpeg's complaints tells most. Pure. */
+/** Finds the reason of a failure in FFmpeg's standard error, and removes secrets from it. */
 import { fileUrl, OPENED_PATH } from "./sandbox.ts";
 
 /**
- * Lines that say only that something was said, or that FFmpeg gave up. The warning is of libgcrypt,
- * which it loads: containers may not lock memory. The rest are of FFmpeg 7.0 and later, whose
- * threads each tell that they end.
+ * Lines without information: repetitions, and messages that FFmpeg gives up. The warning is of
+ * libgcrypt in containers, which may not lock memory. Threads of FFmpeg 7.0 and later each report
+ * their end.
  */
 const EMPTY_WORDS = new RegExp(
   `^(${
@@ -20,7 +20,7 @@ const EMPTY_WORDS = new RegExp(
   })$`,
 );
 
-/** Words that fit everything; what was said before them tells more. */
+/** Ends of lines with a generic reason; earlier lines are more specific. */
 const COMMON_WORDS = new RegExp(
   `(^|: )(${
     [
@@ -31,7 +31,7 @@ const COMMON_WORDS = new RegExp(
   })$`,
 );
 
-/** Beginnings of lines that name a step which failed; why, was said before them. */
+/** Beginnings of lines that name a failed step; earlier lines have the reason. */
 const FAILED_STEP = new RegExp(
   `^(${
     [
@@ -42,31 +42,28 @@ const FAILED_STEP = new RegExp(
 );
 
 /**
- * Which part of FFmpeg complains, and where in its memory that is: `[h264 @ 0x55d0c2]`, on Windows
+ * Component and address in front of a line: `[h264 @ 0x55d0c2]`, on Windows
  * `[h264 @ 000001d9b4d4a2c0]`.
  */
-const SPEAKER = /^(\[[^\]@]* @ (0x)?[0-9a-f]+\] *)+/i;
+const COMPONENT = /^(\[[^\]@]* @ (0x)?[0-9a-f]+\] *)+/i;
 
-/** What FFmpeg 7.0 and later put in front of a reason; those before put the name alone. */
+/** Prefix of FFmpeg 7.0 and later in front of a reason; earlier versions write the name alone. */
 const OPENING = /^Error opening (input|output .*?): /;
 
-/**
- * The lines of FFmpeg's standard error that say something, without who says them, spelled as
- * versions before 7.0 do.
- */
+/** The informative lines of FFmpeg's standard error, in the wording of versions before 7.0. */
 export function plainLines(stderr: string): string[] {
   return stderr.split("\n")
-    .map((line) => line.trim().replace(SPEAKER, ""))
+    .map((line) => line.trim().replace(COMPONENT, ""))
     .filter((line) => line !== "" && !EMPTY_WORDS.test(line))
     .map((line) => line.replace(OPENING, ""));
 }
 
 /**
- * The last complaint that says something, in one line and fit for a peer: where a file lies is for
- * this side only to know.
+ * The most informative line of FFmpeg's standard error, without the path of the file, so that it can
+ * be sent to a peer.
  *
- * @param stderr what FFmpeg wrote to its standard error
- * @param path of the file it was reading
+ * @param stderr FFmpeg's standard error
+ * @param path of the file that FFmpeg reads
  * @returns `undefined` if there is none
  */
 export function stderrReason(stderr: string, path: string): string | undefined {
@@ -89,7 +86,7 @@ export function withoutPath(stderr: string, path: string): string {
 const SECRET_FIELDS =
   /([?&](?:pass(?:word|phrase|wd)?|pwd|token|key|api_?key|secret|sig(?:nature)?|auth)=)[^&\s"']*/gi;
 
-/** A user and a password in front of a host. The part ends at the last `@` before a slash. */
+/** User and password in front of a host. They end at the last `@` before a slash. */
 const USER_AND_PASSWORD = /(\/\/[^/?#\s:@]*):[^/?#\s]*@/g;
 
 /** Replaces the passwords of URLs by `***`. */

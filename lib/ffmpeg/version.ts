@@ -1,31 +1,28 @@
-/** Which FFmpeg is installed, and what that changes in its arguments. */
+/** Versions of the installed FFmpeg, and how its arguments depend on them. */
 import { deadline } from "../base/async.ts";
 import { ProcessError } from "../base/errors.ts";
 import { startProcess } from "./process.ts";
 
-/** The programs that FFmpeg consists of. Distributions may package each by itself. */
+/** Programs of FFmpeg, which distributions may package separately. */
 export type FfmpegProgram = "ffmpeg" | "ffprobe" | "ffplay";
 
-/** The version that a program states. */
+/** Version of a program. */
 export interface FfmpegVersion {
-  /** As a message names it: `7.1.5`, or `N-12345-gabcdef` for a build between two releases. */
+  /** Name for messages: `7.1.5`, or `N-12345-gabcdef` for a build between two releases. */
   name: string;
-  /** Major and minor number of the release; absent if the build states none. */
+  /** Release number; absent for builds between releases. */
   release?: readonly [major: number, minor: number];
 }
 
-/** Arguments that are not spelled the same for all versions. */
+/** Arguments that differ between versions. */
 export interface FfmpegDialect {
-  /** Value of `-enc_time_base` for "the time base of the input". */
+  /** Value of `-enc_time_base` for the time base of the input. */
   inputTimeBase: "-1" | "demux";
-  /**
-   * How the rotation of packets that are stored as they are is stated: by an option of the input, or
-   * by a tag of the output.
-   */
+  /** How to set the rotation of copied packets: by an input option, or by an output tag. */
   rotationBy: "option" | "tag";
 }
 
-/** The oldest release that works. */
+/** The oldest supported release. */
 const OLDEST = [5, 1] as const;
 
 /** `-display_rotation` came with 6.0 (FFmpeg's Changelog); the tag `rotate` went with it. */
@@ -34,17 +31,17 @@ const DISPLAY_ROTATION = [6, 0] as const;
 /** `-enc_time_base demux` works in 7.1 and later, `-1` up to 7.1; 9.0 refuses `-1`. */
 const TIME_BASE_BY_NAME = [7, 1] as const;
 
-/** Milliseconds that a program may take to state its version. */
-const PATIENCE = 10_000;
+/** Milliseconds for `-version`. */
+const VERSION_TIMEOUT = 10_000;
 
 /**
- * Reads what a program prints for `-version`. Development builds name a commit instead of a release
- * (`N-…`, `git-…`), release builds append what their packager likes (`7.1.5-0+deb13u1`, `n7.1`).
+ * Parses the output of `-version`. Development builds have a commit instead of a release (`N-…`,
+ * `git-…`), packagers extend the release (`7.1.5-0+deb13u1`, `n7.1`).
  *
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { parseFfmpegVersion } from "./ffmpeg_version.ts";
+ * import { parseFfmpegVersion } from "./version.ts";
  *
  * const version = parseFfmpegVersion("ffmpeg version 7.1.5-0+deb13u1 Copyright (c) 2000-2026");
  * assertEquals(version, { name: "7.1.5", release: [7, 1] });
@@ -53,18 +50,18 @@ const PATIENCE = 10_000;
 export function parseFfmpegVersion(text: string): FfmpegVersion {
   const [, word] = text.match(/^\w+ version (\S+)/) ?? [];
   if (word === undefined) return { name: "of an unknown version" };
-  // Three digits at the most, since some builds begin with the year: 2026-01-01-git-abc.
+  // At most three digits: some builds begin with the year, as in 2026-01-01-git-abc.
   const [, name, major, minor] = word.match(/^n?((\d{1,3})\.(\d+)(?:\.\d+)*)/) ?? [];
   if (name === undefined) return { name: word };
   return { name, release: [Number(major), Number(minor)] };
 }
 
-/** Whether the programs work with this version. Builds that state no release count as recent. */
+/** Whether a version is supported. Builds between releases count as recent. */
 export function isSupported(version: FfmpegVersion): boolean {
   return isAtLeast(version, OLDEST);
 }
 
-/** The spelling of arguments that a version of `ffmpeg` needs. */
+/** The arguments that a version of `ffmpeg` needs. */
 export function dialectOf(version: FfmpegVersion): FfmpegDialect {
   return {
     inputTimeBase: isAtLeast(version, TIME_BASE_BY_NAME) ? "demux" : "-1",
@@ -72,33 +69,30 @@ export function dialectOf(version: FfmpegVersion): FfmpegDialect {
   };
 }
 
-/**
- * The installed programs. Each is asked for its version once, when that is first needed. Dispose
- * ends those that still run.
- */
+/** The installed programs. Each version is read once, when it is first needed. */
 export class InstalledFfmpeg implements AsyncDisposable {
   #versions = new Map<FfmpegProgram, Promise<FfmpegVersion>>();
   #stop = new AbortController();
 
   /**
-   * The version of a program.
+   * Reads the version of a program.
    *
    * @throws {MissingProgramError} if it is not installed
-   * @throws {Error} if it is too old, or does not state its version
+   * @throws {Error} if it is too old, or does not print its version in time
    */
   version(program: FfmpegProgram): Promise<FfmpegVersion> {
     const known = this.#versions.get(program);
     if (known !== undefined) return known;
-    const asked = askVersion(program, this.#stop.signal);
-    // Whoever awaits it gets the failure; it may be asked for in advance.
-    asked.catch(() => {});
-    this.#versions.set(program, asked);
-    return asked;
+    const version = readVersion(program, this.#stop.signal);
+    // Callers that await it get the failure; others read it in advance.
+    version.catch(() => {});
+    this.#versions.set(program, version);
+    return version;
   }
 
   /**
-   * The versions of several programs, for people: `FFmpeg 7.1.5`, and what differs from the first,
-   * as in `FFmpeg 7.1.5, ffprobe 6.1`.
+   * Describes the versions of several programs: `FFmpeg 7.1.5`, followed by those that differ from
+   * the first, as in `FFmpeg 7.1.5, ffprobe 6.1`.
    *
    * @throws {Error} as {@linkcode InstalledFfmpeg.version} does
    */
@@ -112,7 +106,7 @@ export class InstalledFfmpeg implements AsyncDisposable {
   }
 
   /**
-   * The spelling of arguments that `ffmpeg` needs.
+   * The arguments that the installed `ffmpeg` needs.
    *
    * @throws {Error} as {@linkcode InstalledFfmpeg.version} does
    */
@@ -126,10 +120,10 @@ export class InstalledFfmpeg implements AsyncDisposable {
   }
 }
 
-async function askVersion(program: FfmpegProgram, signal: AbortSignal): Promise<FfmpegVersion> {
+async function readVersion(program: FfmpegProgram, signal: AbortSignal): Promise<FfmpegVersion> {
   await using child = startProcess(program, ["-version"], { signal });
   let isLate = false;
-  using _limit = deadline(PATIENCE, () => {
+  using _limit = deadline(VERSION_TIMEOUT, () => {
     isLate = true;
     child.kill();
   });
@@ -138,7 +132,7 @@ async function askVersion(program: FfmpegProgram, signal: AbortSignal): Promise<
     await child.finished();
   } catch (cause) {
     if (!isLate || !(cause instanceof ProcessError)) throw cause;
-    const reason = `it does not state its version within ${PATIENCE / 1000} s`;
+    const reason = `it does not state its version within ${VERSION_TIMEOUT / 1000} s`;
     throw new Error(`Cannot use ${program}: ${reason}`, { cause });
   }
   const version = parseFfmpegVersion(text);

@@ -1,58 +1,55 @@
-/** When frames are due that do not come in the order in which they are shown. Pure. */
-
-/** A frame, and the moment at which it is due. */
+/** A frame with its decoding time. */
 export interface Due<T> {
   item: T;
-  /** Seconds, never less than of the one before. */
+  /** Seconds; never decreases. */
   due: number;
 }
 
 /**
- * Tells when frames are due that come in the order of decoding: at the earliest moment that is yet
- * to be shown, as NUT does it (specification, "dts"). What lies before 0 is due at 0.
+ * Computes decoding times of frames in decoding order: the earliest presentation time that is not
+ * used yet, as NUT does (specification, "dts"). Times before 0 become 0.
  *
- * Holds as many frames back as the orders differ by at the beginning, since only those that follow
- * tell when the first one is due.
+ * The first `delay` frames are held back, since the decoding time of the first depends on them.
  */
 export class DecodeOrder<T> {
   #delay: number;
-  /** Frames that wait for a moment, only at the beginning. */
-  #waiting: T[] = [];
-  /** Moments not yet used, the earliest first: one more than the delay at the most. */
-  #moments: number[] = [];
+  /** Frames held back at the beginning. */
+  #held: T[] = [];
+  /** Presentation times not used yet, in ascending order; at most `delay` + 1. */
+  #times: number[] = [];
   #last = 0;
-  #begun = false;
+  #started = false;
 
-  /** @param delay frames by which the two orders differ at the most */
+  /** @param delay most frames by which decoding and presentation order differ */
   constructor(delay: number) {
     this.#delay = delay;
   }
 
   /**
-   * Takes a frame.
+   * Takes the next frame in decoding order.
    *
-   * @param moment seconds at which it is shown
-   * @returns the frames that are known to be due by that, in the order in which they came
+   * @param time presentation time, seconds
+   * @returns the frames whose decoding times are now known, in decoding order
    */
-  add(item: T, moment: number): Due<T>[] {
-    this.#waiting.push(item);
-    const at = this.#moments.findIndex((other) => other > moment);
-    this.#moments.splice(at < 0 ? this.#moments.length : at, 0, moment);
-    return this.#moments.length > this.#delay ? this.#release() : [];
+  add(item: T, time: number): Due<T>[] {
+    this.#held.push(item);
+    const at = this.#times.findIndex((other) => other > time);
+    this.#times.splice(at < 0 ? this.#times.length : at, 0, time);
+    return this.#times.length > this.#delay ? this.#release() : [];
   }
 
-  /** Gives what is still held back at the end. */
+  /** Returns the frames that are still held back at the end. */
   end(): Due<T>[] {
-    return this.#begun ? [] : this.#release();
+    return this.#started ? [] : this.#release();
   }
 
   #release(): Due<T>[] {
-    // The first ones are all due at the earliest of their moments.
-    const earliest = this.#begun ? this.#moments.shift() : this.#moments[0];
-    if (!this.#begun && this.#moments.length > this.#delay) this.#moments.shift();
-    this.#begun = true;
+    // The frames held back at the beginning are all due at their earliest time.
+    const earliest = this.#started ? this.#times.shift() : this.#times[0];
+    if (!this.#started && this.#times.length > this.#delay) this.#times.shift();
+    this.#started = true;
     this.#last = Math.max(this.#last, earliest ?? 0);
     const due = this.#last;
-    return this.#waiting.splice(0).map((item) => ({ item, due }));
+    return this.#held.splice(0).map((item) => ({ item, due }));
   }
 }

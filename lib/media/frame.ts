@@ -1,29 +1,29 @@
-/** What travels through the house: streams, and the frames of a stream. */
+/** Streams and frames: the vocabulary that all rooms share. */
 
 /** A fraction `[numerator, denominator]`, the denominator above zero. */
 export type Rational = readonly [numerator: number, denominator: number];
 
-/** How frames travel: pixels and samples, the file's own packets, or a compressed form. */
+/** Encodings of frames: raw pixels and samples, the file's own packets, or compressed anew. */
 export const ENCODINGS = ["raw", "copy", "h264", "mjpeg"] as const;
 
 /** One of {@linkcode ENCODINGS}. */
 export type Encoding = typeof ENCODINGS[number];
 
-/** What every kind of stream tells of itself. */
+/** Fields that video and audio streams share. */
 interface StreamBase {
-  /** Identifies the stream within its connection or container, 0 … 65535. */
+  /** Number of the stream within its connection or container, 0 … 65535. */
   id: number;
   /** FFmpeg's name of the codec: `rawvideo`, `pcm_s16le`, `h264`. */
   codec: string;
   /** The four bytes that name the codec in NUT, each as one Latin-1 character. */
   fourcc: string;
-  /** Seconds a timestamp's tick. */
+  /** Seconds per tick of a timestamp. */
   timeBase: Rational;
-  /** Set-up bytes of the codec; empty for raw streams. */
+  /** Configuration of the decoder; empty for raw streams. */
   extradata: Uint8Array;
 }
 
-/** A stream of pictures. */
+/** A video stream. */
 export interface VideoStream extends StreamBase {
   type: "video";
   /** Pixels. */
@@ -31,85 +31,79 @@ export interface VideoStream extends StreamBase {
   /** Pixels. */
   height: number;
   /**
-   * FFmpeg's name of the pixel format, such as `yuv420p` or `bgr24`: of raw frames always, of
-   * compressed ones that which decoding gives, where it is known.
+   * FFmpeg's name of the pixel format, such as `yuv420p` or `bgr24`. Compressed streams have that of
+   * the decoded frames, if it is known.
    */
   pixelFormat?: string;
-  /** Frames a second, as the container states it; absent where it does not. */
+  /** Frames per second, if the container states it. */
   frameRate?: Rational;
-  /** Width : height of one pixel; absent where unknown or square. */
+  /** Width : height of one pixel; absent if unknown or square. */
   sampleAspectRatio?: Rational;
-  /** `tv` (limited) or `pc` (full), where the source states it. */
+  /** `tv` (limited) or `pc` (full), if the source states it. */
   colorRange?: string;
-  /** FFmpeg's name of the matrix, such as `bt709`, where the source states it. */
+  /** FFmpeg's name of the matrix, such as `bt709`, if the source states it. */
   colorSpace?: string;
-  /** Degrees clockwise by which pictures have to be turned to be shown; absent for none. */
+  /** Degrees clockwise by which frames have to be rotated for display. */
   rotation?: 90 | 180 | 270;
-  /**
-   * Frames by which the order of decoding and that of showing differ at the most: 0, or absent,
-   * where frames come in the order in which they are shown.
-   */
+  /** Most frames by which decoding and presentation order differ. @default 0 */
   decodeDelay?: number;
 }
 
-/** A stream of sound. */
+/** An audio stream. */
 export interface AudioStream extends StreamBase {
   type: "audio";
-  /** Samples a second. */
+  /** Samples per second and channel. */
   sampleRate: number;
   channels: number;
 }
 
-/** Either kind of stream. */
+/** A video or audio stream. */
 export type StreamDescription = VideoStream | AudioStream;
 
-/** What is about to be sent, or shown. */
+/** Description of a response. */
 export interface Description {
   name: string;
-  /** The source has no end of its own. */
+  /** Whether the source has no end of its own. */
   live: boolean;
-  /** Seconds; absent for stills, and where the source does not say. */
+  /** Seconds; absent for stills, and if the source does not state it. */
   duration?: number;
   streams: StreamDescription[];
-  /** What is other than was asked for, one sentence each: sound in another codec, left out. */
+  /** Sentences about differences from the request, such as another audio codec. */
   notes?: string[];
-  /**
-   * Stands for the very bytes of the file, on whichever server it lies; the answer can be resumed
-   * where there is one.
-   */
+  /** Identifies the bytes of the file, on any server. Present if the response can be resumed. */
   etag?: string;
 }
 
-/** One picture, or one run of samples, or one packet of a compressed stream. */
+/** One image, a run of audio samples, or a packet of a compressed stream. */
 export interface Frame {
   streamId: number;
   /**
-   * Presentation timestamp in ticks of the stream's time base. What lies before the moment that
-   * was asked for, 0 unless there was a seek, is there for decoding only.
+   * Presentation timestamp in ticks of the stream's time base. Frames before the requested time,
+   * which is 0 unless there was a seek, are for decoding only.
    */
   timestamp: number;
   keyframe: boolean;
-  /** What comes before it in its stream does not lead up to it, as after a seek. */
+  /** Whether the frame does not continue its stream, as after a seek. */
   discontinuity?: boolean;
-  /** When a live frame came into being: microseconds since 1970 by the server's clock. */
+  /** Capture time of a live frame: microseconds since 1970 by the server's clock. */
   captured?: number;
   /**
-   * The bytes. A frame that is to be sent has {@linkcode FRAME_HEADROOM} bytes free before them
-   * and {@linkcode FRAME_TAILROOM} behind them in the same buffer, so that whatever a wire puts
-   * around them is written in place.
+   * A frame to send has {@linkcode FRAME_HEADROOM} free bytes before its data and
+   * {@linkcode FRAME_TAILROOM} after it in the same buffer, so that a protocol writes the rest of the
+   * message in place.
    */
   data: Uint8Array<ArrayBuffer>;
 }
 
-/** Bytes kept free in front of a frame's data. The classic wire needs most: about 170. */
+/** Bytes kept free before a frame's data. The script protocol needs most: about 170. */
 export const FRAME_HEADROOM = 256;
 
-/** Bytes kept free behind a frame's data. */
+/** Bytes kept free after a frame's data. */
 export const FRAME_TAILROOM = 16;
 
 /**
- * Bytes of the largest frame. A message of either protocol has at most 2^28 bytes, of which 1024
- * are enough for all that surrounds the frame.
+ * Bytes of the largest frame. Messages of both protocols have at most 2^28 bytes, of which all but
+ * the frame's data needs less than 1024.
  */
 export const MAX_FRAME_SIZE = 2 ** 28 - 1024;
 
@@ -117,7 +111,7 @@ export const MAX_FRAME_SIZE = 2 ** 28 - 1024;
  * Converts a timestamp to seconds.
  *
  * @param timestamp ticks
- * @param timeBase seconds a tick
+ * @param timeBase seconds per tick
  */
 export function toSeconds(timestamp: number, timeBase: Rational): number {
   return timestamp * timeBase[0] / timeBase[1];
@@ -126,7 +120,7 @@ export function toSeconds(timestamp: number, timeBase: Rational): number {
 /**
  * Converts seconds to the nearest timestamp.
  *
- * @param timeBase seconds a tick
+ * @param timeBase seconds per tick
  */
 export function toTicks(seconds: number, [numerator, denominator]: Rational): number {
   return Math.round(seconds * denominator / numerator);

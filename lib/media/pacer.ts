@@ -1,25 +1,25 @@
+import { abortable } from "../base/async.ts";
 import { type Clock, MONOTONIC_CLOCK } from "../base/clock.ts";
 
-/** Milliseconds that a timer can count; a longer one would fire at once. */
+/** Milliseconds of the longest timer; a longer one would fire at once. */
 export const LONGEST_SLEEP = 2 ** 31 - 1;
 
 /** Options of {@linkcode Pacer}. */
 export interface PacerOptions {
-  /** Playing speed, 1 being real time; 0 for no waiting at all. */
+  /** Playback speed, 1 for real time; 0 never waits. */
   speed: number;
   clock?: Clock;
 }
 
 /**
- * Tells when a frame is due: at its own timestamp's distance from the first frame's, on a clock
- * that never goes back. Every frame is measured from the first, so that lateness of one frame
- * never adds to the next and the stream does not drift.
+ * Schedules frames on a monotonic clock. Every frame is due at its distance from the first one, so
+ * that the lateness of one frame does not add to the next and the stream does not drift.
  */
 export class Pacer {
   #clock: Clock;
-  /** Playing speed, 1 being real time; 0 for no waiting at all. */
+  /** Playback speed, 1 for real time; 0 never waits. */
   readonly speed: number;
-  /** Clock time, in milliseconds, at which the moment 0 s of the media is due. */
+  /** Clock time, in milliseconds, at which second 0 of the media is due. */
   #origin: number | undefined;
   #paused: { at: number; resumed: PromiseWithResolvers<void> } | undefined;
 
@@ -29,64 +29,65 @@ export class Pacer {
   }
 
   /**
-   * Waits until a frame is due, and while the stream is paused.
+   * Waits until a frame is due, and while paused. The first frame is due at once.
    *
-   * @param moment seconds, from the frame's timestamp
-   * @throws the signal's reason when that fires
+   * @param time seconds, from the frame's timestamp
+   * @throws the signal's reason if it aborts
    */
-  async waitFor(moment: number, signal: AbortSignal): Promise<void> {
+  async waitFor(time: number, signal: AbortSignal): Promise<void> {
     while (true) {
       await this.running(signal);
-      const wait = this.#dueIn(moment);
+      const wait = this.#dueIn(time);
       if (wait <= 0) return;
       await this.#clock.sleep(Math.min(wait, LONGEST_SLEEP), signal);
     }
   }
 
   /**
-   * Waits while the stream is paused.
+   * Waits while paused.
    *
-   * @throws the signal's reason when that fires
+   * @throws the signal's reason if it aborts
    */
   async running(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     while (this.#paused !== undefined) {
-      await orAborted(this.#paused.resumed.promise, signal);
+      await abortable(this.#paused.resumed.promise, signal);
       signal.throwIfAborted();
     }
   }
 
-  /** Whether the media's time stands still. */
   get isPaused(): boolean {
     return this.#paused !== undefined;
   }
 
   /**
-   * Tells by how much a moment is over: real seconds, below zero before it is due. At speed 0, and
-   * before the first moment, nothing is ever late.
+   * Real seconds by which a frame is late; negative before it is due. At speed 0, and before the
+   * first frame, nothing is late.
+   *
+   * @param time seconds, from the frame's timestamp
    */
-  lateness(moment: number): number {
+  lateness(time: number): number {
     if (this.speed === 0 || this.#origin === undefined) return 0;
     const now = this.#paused?.at ?? this.#clock.now();
-    return (now - this.#origin) / 1000 - moment / this.speed;
+    return (now - this.#origin) / 1000 - time / this.speed;
   }
 
-  /** Lets all moments that follow be due later, by real seconds. */
+  /** Delays all following frames by real seconds. */
   postpone(seconds: number): void {
     if (this.#origin !== undefined) this.#origin += seconds * 1000;
   }
 
-  /** Forgets the beginning: the next moment asked for is due at once, and the others follow it. */
+  /** Makes the next frame the first one: it is due at once. */
   restart(): void {
     this.#origin = undefined;
   }
 
-  /** Stops the media's time. Harmless when repeated. */
+  /** Stops the media's time. No effect while paused. */
   pause(): void {
     this.#paused ??= { at: this.#clock.now(), resumed: Promise.withResolvers() };
   }
 
-  /** Lets the media's time go on from where it stopped. Harmless when repeated. */
+  /** Continues the media's time. No effect unless paused. */
   resume(): void {
     if (this.#paused === undefined) return;
     const { at, resumed } = this.#paused;
@@ -95,23 +96,11 @@ export class Pacer {
     resumed.resolve();
   }
 
-  /** Milliseconds until the moment is due; the first one asked for is due at once. */
-  #dueIn(moment: number): number {
+  /** Milliseconds until a frame is due. */
+  #dueIn(time: number): number {
     if (this.speed === 0) return 0;
-    const offset = moment * 1000 / this.speed;
+    const offset = time * 1000 / this.speed;
     this.#origin ??= this.#clock.now() - offset;
     return this.#origin + offset - this.#clock.now();
-  }
-}
-
-/** Waits for a promise, or for the signal, whichever comes first. */
-async function orAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
-  const aborted = Promise.withResolvers<void>();
-  const stop = () => aborted.reject(signal.reason);
-  signal.addEventListener("abort", stop);
-  try {
-    await Promise.race([promise, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", stop);
   }
 }

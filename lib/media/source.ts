@@ -1,27 +1,24 @@
 import type { Frame, StreamDescription } from "./frame.ts";
 
-/** A frame, and when it is due. */
+/** A frame with its decoding time. */
 export interface TimedFrame extends Frame {
-  /**
-   * Seconds on the time line of the timestamps, in the order of decoding: what the frame's moment
-   * would be if frames were sent in the order in which they are shown.
-   */
+  /** Decoding time: seconds on the timeline of the timestamps. */
   due: number;
 }
 
-/** Frames of some media, one stream beside the other. */
+/** Interleaved frames of all streams of some media. */
 export interface FrameSource extends AsyncDisposable {
-  /** What the frames are, picture before sound. */
+  /** Descriptions of the streams, video before audio. */
   readonly streams: readonly StreamDescription[];
-  /** What is other than was asked for, one sentence each. */
+  /** Sentences about differences from the request. */
   readonly notes: readonly string[];
-  /** What FFmpeg has complained about so far while it went on; the media is damaged then. */
+  /** FFmpeg's last complaint so far, if the media is damaged. */
   readonly warning: string | undefined;
   /**
-   * Gives all frames in the order in which they are due. A frame is good until the next one is
-   * asked for.
+   * Yields all frames in the order of their decoding times. A frame is valid until the next one is
+   * requested.
    *
-   * @throws {RequestError} `media_error` where FFmpeg fails
+   * @throws {RequestError} `media_error` if FFmpeg fails
    */
   frames(): AsyncGenerator<TimedFrame>;
 }

@@ -1,24 +1,21 @@
-/** Where a program is told to listen. Pure. */
-
-/** Where the page of `--view browser` is served. Pure. */
 import { UsageError } from "../base/errors.ts";
 
-/** Where a program listens, or connects to. */
+/** Address of a listener or a peer. */
 export interface Address {
-  /** Name or IP address. */
+  /** Host name or IP address. */
   hostname: string;
   /** TCP port. */
   port: number;
 }
 
-/** Writes an address the way users type it: `127.0.0.1:7777`, `[::1]:7777`. */
+/** Formats an address as users type it: `127.0.0.1:7777`, `[::1]:7777`. */
 export function formatAddress({ hostname, port }: Address): string {
   return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
 }
 
 /**
- * What counts as one peer: of IPv4 the address, also where that is written as one of IPv6, of IPv6
- * the network of 64 bits, of which a peer has all addresses.
+ * Identifies a peer: by its IPv4 address, also if that is mapped to IPv6, or by its IPv6 network of
+ * 64 bits, all of which one peer may use.
  *
  * @returns `10.0.0.1`, or `2001:db8:0:7::/64`
  */
@@ -35,12 +32,11 @@ export function networkOf(address: string): string {
   return `${network.join(":")}::/64`;
 }
 
-/** Names and addresses that no other machine can reach. */
+/** Names and addresses that other machines cannot reach. */
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/i;
 
 /**
- * Reads `8080`, `0.0.0.0:8080`, `[::1]:8080` or `robot:8080`; without an address, it is this
- * machine's own.
+ * Parses `8080`, `0.0.0.0:8080`, `[::1]:8080` or `robot:8080`. A port alone means `127.0.0.1`.
  *
  * @param flag name of the flag, without the dashes
  * @throws {UsageError} for anything else
@@ -58,32 +54,32 @@ export function parseListenAddress(value: string, flag: string): Address {
   return { hostname: bracketed ?? plain ?? "127.0.0.1", port };
 }
 
-/** Whether no other machine can reach what listens there. */
+/** Whether other machines cannot reach a listener of this address. */
 export function isLoopback(hostname: string): boolean {
   return LOOPBACK.test(hostname);
 }
 
-/** Where the page is unless something else is said: here only, at a free port. */
-const USUAL: Address = { hostname: "127.0.0.1", port: 0 };
+/** Default address of the page: this machine only, at a free port. */
+const DEFAULT_HTTP_ADDRESS: Address = { hostname: "127.0.0.1", port: 0 };
 
-/** Addresses that stand for all that this machine has. */
+/** Addresses that stand for all addresses of this machine. */
 const ANY = new Set(["0.0.0.0", "::"]);
 
 /**
- * Reads the value of `--http`: `8080`, `0.0.0.0:8080`, `[::1]:8080`, `robot:8080`.
+ * Parses the value of `--http`, see {@linkcode parseListenAddress}.
  *
  * @throws {UsageError} for anything else
  */
 export function parseHttpAddress(value: string | undefined): Address {
-  return value === undefined ? USUAL : parseListenAddress(value, "http");
+  return value === undefined ? DEFAULT_HTTP_ADDRESS : parseListenAddress(value, "http");
 }
 
-/** Whether it stands for all addresses of this machine. */
+/** Whether an address stands for all addresses of this machine. */
 export function isAnyAddress(hostname: string): boolean {
   return ANY.has(hostname);
 }
 
-/** The host in a request's header `Host`, without the port; brackets are taken off. */
+/** The host of a `Host` header, without port and brackets. */
 export function hostOf(header: string): string {
   const [, bracketed, plain] = header.match(/^(?:\[([^\]]*)\]|([^:]*))(?::\d*)?$/) ?? [];
   return (bracketed ?? plain ?? "").toLowerCase();

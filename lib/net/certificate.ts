@@ -1,19 +1,16 @@
-/** Fingerprints of certificates: `sha256:` and 64 hexadecimal digits. */
+/** Certificates, and their fingerprints: `sha256:` and 64 hexadecimal digits. */
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { createSecureContext, type SecureContext } from "node:tls";
 import { messageOf, UsageError } from "../base/errors.ts";
 import { type PrivateText, readPrivateText } from "./token.ts";
 
-/**
- * The fingerprint in the form that OpenSSL and Node write, `AB:CD:…`, in that of the programs.
- */
+/** Converts a fingerprint of OpenSSL or Node, `AB:CD:…`. */
 export function toFingerprint(digest: string): string {
   return `sha256:${digest.replaceAll(":", "").toLowerCase()}`;
 }
 
 /**
- * Reads a fingerprint as people pass it on: with colons between the bytes or without, in either
- * case.
+ * Parses a fingerprint, with or without colons between the bytes, in either case.
  *
  * @throws {UsageError} for anything else
  */
@@ -28,29 +25,29 @@ export function parseFingerprint(text: string): string {
 
 /** Files of a certificate, in PEM. */
 export interface CertificateFiles {
-  /** The certificate, with those of its issuers behind it. */
+  /** The certificate, followed by those of its issuers. */
   cert: string;
   /** Its private key, without a passphrase. */
   key: string;
 }
 
-/** What a server shows that it is itself by. */
+/** A server's certificate and key, ready for TLS. */
 export interface Certificate {
   context: SecureContext;
   /** `sha256:` and 64 hexadecimal digits. */
   fingerprint: string;
-  /** Sentences on what is wrong with it, or its key, for the one who keeps them. */
+  /** Sentences about an expired certificate or a key that everybody can read. */
   warnings: string[];
 }
 
-/** Keys that Deno's TLS can sign with; with others, it would agree with nobody. */
+/** Keys that Deno's TLS can sign with; handshakes with any other fail. */
 const KEY_KINDS: readonly string[] = ["rsa", "prime256v1", "secp384r1", "secp521r1", "ed25519"];
 
 /**
  * Reads a certificate and its key.
  *
  * @param now milliseconds since 1970
- * @throws {Error} where they cannot be used
+ * @throws {Error} if they cannot be used
  */
 export async function readCertificate(
   { cert, key }: CertificateFiles,
@@ -85,9 +82,9 @@ export async function readCertificate(
 }
 
 /**
- * Reads all certificates of a file. TLS itself would show them unread, for each peer to stumble on.
+ * Parses all certificates of a file. TLS itself sends them unchecked, and the handshake then fails.
  *
- * @throws {Error} where one is broken, or there is none
+ * @throws {Error} if one is broken, or there is none
  */
 function toCertificates(text: string): [X509Certificate, ...X509Certificate[]] {
   const [first, ...others] = text.match(/-----BEGIN CERTIFICATE-----.*?(?=-----BEGIN|$)/gs) ?? [];
@@ -97,7 +94,7 @@ function toCertificates(text: string): [X509Certificate, ...X509Certificate[]] {
   ];
 }
 
-/** The kind of a key: of elliptic curves, the curve. */
+/** The type of a key; the curve of an elliptic-curve key. */
 function kindOf({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): string {
   return asymmetricKeyDetails?.namedCurve ?? asymmetricKeyType ?? "secret";
 }
@@ -117,7 +114,7 @@ function parse<T>(path: string, expected: string, make: () => T): T {
   try {
     return make();
   } catch (cause) {
-    // What the parsers say of a key may quote it.
+    // The parser's message may quote the key, so it is only the cause.
     throw new Error(`Cannot use "${path}": it is broken, expected ${expected} in PEM`, { cause });
   }
 }

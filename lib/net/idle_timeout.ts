@@ -1,15 +1,15 @@
-/** Milliseconds of a write from which on the peer, and not this machine, has taken the bytes. */
+/** Milliseconds from which on a write waited for the peer and not for the system's buffer. */
 const BLOCKED = 50;
 
-/** A socket, as far as it tells whether somebody is at its other end. */
+/** Both directions of a socket. */
 export interface Wire {
   read(target: Uint8Array): Promise<number | null>;
   write(bytes: Uint8Array): Promise<number>;
 }
 
 /**
- * Tells when a peer has last given a sign of life: bytes that came, or that it took where it had
- * been waited for. What the system takes at once goes into its own memory, and says nothing.
+ * Measures how long a peer has been silent. Received bytes, and writes that had to wait for the peer,
+ * are signs of life. Writes that return at once go to the system's buffer and prove nothing.
  */
 export class IdleTimeout implements Wire {
   #wire: Wire;
@@ -17,7 +17,7 @@ export class IdleTimeout implements Wire {
   #last: number;
   #reading = false;
 
-  /** @param now milliseconds since some fixed moment; never goes back */
+  /** @param now milliseconds since a fixed time; never goes back */
   constructor(wire: Wire, { now = () => performance.now() }: { now?: () => number } = {}) {
     this.#wire = wire;
     this.#now = now;
@@ -25,7 +25,7 @@ export class IdleTimeout implements Wire {
   }
 
   async read(target: Uint8Array): Promise<number | null> {
-    // Before, nobody listened.
+    // Silence counts from the start of the read.
     this.#last = this.#now();
     this.#reading = true;
     try {
@@ -44,28 +44,21 @@ export class IdleTimeout implements Wire {
     return count;
   }
 
-  /**
-   * Milliseconds without a sign, where one is being waited for: a peer that has ended its own
-   * sending, or that is not listened to, owes none.
-   */
+  /** Milliseconds without a sign of life during the pending read; 0 if none is pending. */
   get silence(): number {
     return this.#reading ? this.#now() - this.#last : 0;
   }
 
-  /** Calls back once the peer has been silent for so many milliseconds, unless disposed before. */
+  /** Calls `onSilent` after `limit` milliseconds of silence from now on, unless disposed before. */
   watch(limit: number, onSilent: () => void): Disposable {
-    const look = () => {
-      const left = limit - Math.max(0, this.silence - this.#earlier(begun));
+    const check = () => {
+      const earlier = Math.max(0, start - this.#last);
+      const left = limit - Math.max(0, this.silence - earlier);
       if (left <= 0) onSilent();
-      else timer = setTimeout(look, left);
+      else timer = setTimeout(check, left);
     };
-    const begun = this.#now();
-    let timer = setTimeout(look, limit);
+    const start = this.#now();
+    let timer = setTimeout(check, limit);
     return { [Symbol.dispose]: () => clearTimeout(timer) };
-  }
-
-  /** How much of the silence was before a moment. */
-  #earlier(moment: number): number {
-    return Math.max(0, moment - this.#last);
   }
 }

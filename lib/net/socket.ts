@@ -8,22 +8,22 @@ import {
   TLSSocket,
 } from "node:tls";
 
-/** A connection over TCP, as it is or with TLS in it. Deno's own connections are such. */
+/** A TCP connection, plain or with TLS. Deno's own connections implement it. */
 export interface Socket {
   readonly remoteAddr: Deno.NetAddr;
-  /** Reads some bytes, at least one, and tells how many; `null` where the peer has ended. */
+  /** Reads at least one byte and returns how many; `null` at the end of input. */
   read(target: Uint8Array): Promise<number | null>;
-  /** Writes some of the bytes, at least one, and tells how many. */
+  /** Writes some of the bytes and returns how many, at least one. */
   write(bytes: Uint8Array): Promise<number>;
-  /** Tells the peer that nothing more comes; reading goes on. */
+  /** Ends sending; reading goes on. */
   closeWrite(): Promise<void>;
-  /** Sends small messages at once. */
+  /** Disables Nagle's algorithm: small messages are sent at once. */
   setNoDelay(): void;
-  /** Ends both directions at once, with whatever waits on them. */
+  /** Closes both directions and fails pending reads and writes. */
   close(): void;
 }
 
-/** Closes a connection that may be closed already: by a deadline, or at the end. */
+/** Closes a connection unless it is closed already. */
 export function closeSocket(socket: Pick<Socket, "close">): void {
   try {
     socket.close();
@@ -32,49 +32,48 @@ export function closeSocket(socket: Pick<Socket, "close">): void {
   }
 }
 
-/** Bytes that are passed from one layer to the next in one piece. */
-const STEP = 64 * 1024;
+/** Bytes of the largest read or write. */
+const CHUNK_SIZE = 64 * 1024;
 
 /**
- * Holds up reading while what came before has not been taken. Node's TLS over a stream that is not
- * a socket of its own would read on and on.
+ * Backpressure: delays reads until earlier data has been taken. Node's TLS does not limit what it
+ * reads from a stream that is not a socket of its own.
  */
 class Gate {
-  /** Whether it is open; looked at before each read. */
+  /** Checked before each read. */
   isOpen = (): boolean => true;
-  #opened = Promise.withResolvers<void>();
+  #changed = Promise.withResolvers<void>();
 
-  /** Waits until it is open. */
+  /** Waits until the gate is open. */
   async pass(): Promise<void> {
-    while (!this.isOpen()) await this.#opened.promise;
+    while (!this.isOpen()) await this.#changed.promise;
   }
 
-  /** Has those who wait look again. */
-  look(): void {
-    this.#opened.resolve();
-    this.#opened = Promise.withResolvers();
+  /** Makes pending {@linkcode Gate.pass} calls check again. */
+  check(): void {
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers();
   }
 }
 
 /**
- * TLS over a TCP connection. Deno's own TLS can neither take a new certificate while it listens nor
- * tell the one of the peer, so this is Node's, with Deno's connection below it.
+ * TLS over a TCP connection: Node's TLS on top of Deno's connection. Deno's own TLS cannot change the
+ * certificate of a listener, and does not expose the peer's certificate.
  */
 export class TlsSocket implements Socket {
   #raw: Deno.TcpConn;
   #gate: Gate;
   #stream: TLSSocket;
-  /** What came and did not fit into the memory that was read into. */
+  /** Received bytes that did not fit into the target of the last read. */
   #rest = new Uint8Array(0);
   #ended = false;
   #secured = Promise.withResolvers<void>();
   #isSecure = false;
-  /** Why nothing more can be done. */
   #failure: Error | undefined;
-  /** What is called then: how to fail what waits now. */
-  #waiting = new Set<(error: Error) => void>();
+  /** Reject functions of pending operations. */
+  #pending = new Set<(error: Error) => void>();
   /** Called when there may be something to read. */
-  #onNews = (): void => {};
+  #onReadable = (): void => {};
 
   private constructor(
     raw: Deno.TcpConn,
@@ -82,7 +81,7 @@ export class TlsSocket implements Socket {
       below: Duplex;
       gate: Gate;
       stream: TLSSocket;
-      /** A client's is "secureConnect": with "secure", the server's name has not been looked at. */
+      /** "secureConnect" for clients: at "secure", the server's name is not checked yet. */
       securedBy: "secure" | "secureConnect";
     },
   ) {
@@ -94,24 +93,24 @@ export class TlsSocket implements Socket {
       this.#isSecure = true;
       this.#secured.resolve();
     });
-    // While nobody reads, the end of the connection is noticed by nobody else.
+    // During the handshake nothing reads, and nothing else notices the end of the connection.
     below.on("end", () => {
       if (!this.#isSecure) this.#fail(new Deno.errors.ConnectionReset("it broke off"));
     });
-    stream.on("readable", () => this.#onNews());
+    stream.on("readable", () => this.#onReadable());
     stream.on("end", () => {
       this.#ended = true;
-      this.#onNews();
+      this.#onReadable();
     });
     stream.on("error", (error) => this.#fail(error));
     stream.on("close", () => this.#fail(new Deno.errors.ConnectionReset("connection closed")));
   }
 
   /**
-   * The server's side.
+   * Accepts a client.
    *
-   * @param first bytes that were read from the connection already
-   * @throws {Error} where the peer does not speak TLS, or breaks off
+   * @param first bytes already read from the connection
+   * @throws {Error} if the peer does not speak TLS, or disconnects
    */
   static async accept(
     raw: Deno.TcpConn,
@@ -125,9 +124,9 @@ export class TlsSocket implements Socket {
   }
 
   /**
-   * The client's side.
+   * Connects to a server.
    *
-   * @throws {Error} where the peer does not speak TLS, or is not whom it is expected to be
+   * @throws {Error} if the peer does not speak TLS, or its certificate is not the expected one
    */
   static async connect(raw: Deno.TcpConn, options: ConnectionOptions): Promise<TlsSocket> {
     const gate = new Gate();
@@ -149,10 +148,10 @@ export class TlsSocket implements Socket {
   async read(target: Uint8Array): Promise<number | null> {
     while (this.#rest.byteLength === 0) {
       const chunk: Uint8Array<ArrayBuffer> | null = this.#stream.read();
-      this.#gate.look();
+      this.#gate.check();
       if (chunk !== null) this.#rest = chunk;
       else if (this.#ended) return null;
-      else await this.#until((done) => this.#onNews = done);
+      else await this.#until((done) => this.#onReadable = done);
     }
     const count = Math.min(target.byteLength, this.#rest.byteLength);
     target.set(this.#rest.subarray(0, count));
@@ -161,7 +160,7 @@ export class TlsSocket implements Socket {
   }
 
   async write(bytes: Uint8Array): Promise<number> {
-    const part = bytes.subarray(0, STEP);
+    const part = bytes.subarray(0, CHUNK_SIZE);
     await this.#until((done) => {
       this.#stream.write(part, (error) => error ? this.#fail(error) : done());
     });
@@ -179,7 +178,7 @@ export class TlsSocket implements Socket {
   close(): void {
     this.#fail(new Deno.errors.Interrupted("connection closed"));
     this.#stream.destroy();
-    this.#gate.look();
+    this.#gate.check();
     closeSocket(this.#raw);
   }
 
@@ -193,29 +192,29 @@ export class TlsSocket implements Socket {
     }
   }
 
-  /** Waits for what `start` sets going, or for the connection to fail. */
+  /** Starts an operation and waits until it is done or the connection fails. */
   async #until(start: (done: () => void) => void): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.#waiting.add(reject);
+    this.#pending.add(reject);
     try {
       start(resolve);
       await promise;
     } finally {
-      this.#waiting.delete(reject);
+      this.#pending.delete(reject);
     }
   }
 
   #fail(error: Error): void {
     this.#failure ??= error;
-    for (const reject of this.#waiting) reject(this.#failure);
+    for (const reject of this.#pending) reject(this.#failure);
   }
 }
 
 /**
- * A connection as Node knows them.
+ * Wraps a connection as a stream of Node.
  *
- * @param first bytes that were read from it already
+ * @param first bytes already read from it
  */
 function toDuplex(raw: Deno.TcpConn, gate: Gate, first: Uint8Array = new Uint8Array(0)): Duplex {
   let ahead = first;
@@ -226,7 +225,7 @@ function toDuplex(raw: Deno.TcpConn, gate: Gate, first: Uint8Array = new Uint8Ar
       return bytes;
     }
     await gate.pass();
-    const memory = Buffer.allocUnsafe(STEP);
+    const memory = Buffer.allocUnsafe(CHUNK_SIZE);
     const count = await raw.read(memory);
     return count === null ? null : memory.subarray(0, count);
   };
@@ -234,11 +233,11 @@ function toDuplex(raw: Deno.TcpConn, gate: Gate, first: Uint8Array = new Uint8Ar
     for (let at = 0; at < bytes.byteLength;) at += await raw.write(bytes.subarray(at));
   };
   return new Duplex({
-    readableHighWaterMark: STEP,
-    writableHighWaterMark: STEP,
+    readableHighWaterMark: CHUNK_SIZE,
+    writableHighWaterMark: CHUNK_SIZE,
     allowHalfOpen: true,
     read() {
-      // What is passed on is looked at in there, and what is wrong with it thrown here.
+      // push() runs TLS on the bytes, and throws if they are invalid.
       readNext().then((bytes) => this.push(bytes)).catch((error) => this.destroy(error));
     },
     write(chunk: Uint8Array, _encoding, done) {

@@ -1,23 +1,23 @@
 import { messageOf } from "../base/errors.ts";
 import { MAX_TOKEN_LENGTH, Secret } from "./secret.ts";
 
-/** Variable of the environment that holds the token where no file is named. */
+/** Environment variable with the token. */
 export const TOKEN_VARIABLE = "STREAM_TOKEN";
 
-/** What no text has: control characters, and what stands for bytes that are no UTF-8. */
+/** Control characters, and the replacement for bytes that are not UTF-8. */
 const NO_TEXT = /[\p{Cc}\uFFFD]/u;
 
-/** A token out of a file, and what is wrong with the file. */
+/** A token from a file. */
 export interface FoundToken {
   token: Secret;
-  /** A sentence for the one who keeps the file. */
+  /** A sentence if the file is readable by everybody. */
   warning?: string;
 }
 
 /**
- * Reads the token that a file has in its first line.
+ * Reads a token from the first line of a file.
  *
- * @throws {Error} where there is none
+ * @throws {Error} if there is none
  */
 export async function readToken(path: string): Promise<FoundToken> {
   let file: PrivateText;
@@ -36,10 +36,10 @@ export async function readToken(path: string): Promise<FoundToken> {
 }
 
 /**
- * Takes the token out of the environment, so that the programs that are started do not inherit it.
+ * Removes the token from the environment, so that child processes do not inherit it.
  *
- * @param file a file with the token, where one is named: then whatever the variable holds is dropped
- * @throws {Error} where the variable is there, and is no token
+ * @param file path of the token file, if one is given; it takes precedence over the variable
+ * @throws {Error} if the variable is set and is not a token
  */
 export function takeToken(file?: string): Secret | undefined {
   const text = Deno.env.get(TOKEN_VARIABLE);
@@ -48,11 +48,11 @@ export function takeToken(file?: string): Secret | undefined {
   return file === undefined ? toToken(text, TOKEN_VARIABLE, "it") : undefined;
 }
 
-/** The message names what is wrong, and never the text itself. */
+/** @throws {Error} that does not quote the text */
 function toToken(text: string, what: string, subject: string): Secret {
   const token = text.trim();
   if (token === "") throw new Error(`Cannot use ${what}: ${subject} is empty, expected the token`);
-  // Other bytes would all be read as the same character, and leave little to guess.
+  // All bytes that are not UTF-8 are read as the same character, which makes a token easy to guess.
   if (NO_TEXT.test(token)) {
     throw new Error(
       `Cannot use ${what}: ${subject} is no text, expected one in UTF-8, as of openssl rand -hex 32`,
@@ -65,20 +65,20 @@ function toToken(text: string, what: string, subject: string): Secret {
   );
 }
 
-/** Bit of a file's mode: whoever has a name on the machine may read it. */
+/** Mode bit of files that every user of the machine may read. */
 const READABLE_BY_OTHERS = 0o004;
 
-/** The text of a file that its owner should have alone. */
+/** Text of a file that only its owner should read. */
 export interface PrivateText {
   text: string;
-  /** A sentence for the owner, where everybody can read it. */
+  /** A sentence if the file is readable by everybody. */
   warning?: string;
 }
 
 /**
  * Reads a file that holds a secret.
  *
- * @throws {Error} the system's, where it cannot be read
+ * @throws {Error} the system's, if it cannot be read
  */
 export async function readPrivateText(path: string): Promise<PrivateText> {
   const { mode } = await Deno.stat(path);

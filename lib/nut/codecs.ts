@@ -1,9 +1,7 @@
-/** Which codecs' packets travel in NUT as they are. Pure. */
-
 /**
- * FFmpeg's names of the codecs that it copies into NUT and reads back from there unchanged, found
- * by sending each through it. Others have no name there (QuickTime animation, ALAC, WebP), come
- * back as something else (E-AC-3), or without what their decoder needs (Windows Media sound).
+ * FFmpeg's names of the codecs that it copies into NUT and reads back unchanged, found by experiment.
+ * Others have no fourcc in NUT (QuickTime animation, ALAC, WebP), come back as another codec
+ * (E-AC-3), or without what their decoder needs (Windows Media audio).
  */
 const CARRIED = new Set(
   [
@@ -20,19 +18,19 @@ const CARRIED = new Set(
   ].flatMap((names) => names.split(" ")),
 );
 
-/** Sound that loses nothing by being compressed, and that NUT does not carry. */
+/** Lossless audio codecs that NUT does not carry. */
 const LOSSLESS_SOUND = /^(alac|ape|tta|mlp|truehd|tak|shorten|als|wmalossless|ralf|pcm_.*)$/;
 
 /**
- * Whether packets of a codec can be sent as they are.
+ * Whether NUT carries packets of a codec unchanged.
  *
- * @param codec FFmpeg's name of it
+ * @param codec FFmpeg's name
  */
 export function isCarried(codec: string): boolean {
   return CARRIED.has(codec);
 }
 
-/** Whether a codec that is not carried keeps every sample, so that what replaces it should too. */
+/** Whether an audio codec that NUT does not carry is lossless, so that its replacement should be. */
 export function isLosslessSound(codec: string): boolean {
   return LOSSLESS_SOUND.test(codec);
 }

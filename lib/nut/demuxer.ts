@@ -33,31 +33,31 @@ export { stripSideData } from "./packets.ts";
 
 /** Limits of what a {@linkcode NutDemuxer} accepts. */
 export interface NutDemuxerOptions {
-  /** Bytes of one frame, 2^28 where absent. */
+  /** Bytes of one frame. @default 2 ** 28 */
   maxFrameSize?: number;
-  /** 64 where absent. */
+  /** @default 64 */
   maxStreams?: number;
-  /** Bytes of one header packet, 1 MiB where absent. Also the most that is ever asked for. */
+  /** Bytes of one header packet, and thus the most that `needed` is. @default 1 MiB */
   maxHeaderSize?: number;
 }
 
-/** A stream with the state that its frames' timestamps depend on. */
+/** A stream and the state for decoding its timestamps. */
 interface StreamState extends StreamHeader {
   lastPts: number;
-  /** Tells a repetition of the header from a different one. */
+  /** Size and checksum of the header, to recognise its repetitions. */
   size: number;
   checksum: number;
 }
 
 /**
- * Reads NUT, the container in which ffmpeg passes frames through a pipe: tells what stands at the
- * beginning of some bytes, holding none of them. Version 3 of the format, and the drafted version
- * 4. There is no search for the next start code after damage: a pipe has none.
+ * Demuxes NUT, the container of ffmpeg's frames in a pipe: version 3 of the format and the draft of
+ * version 4. Parses one element at the beginning of the given bytes and keeps none of them. Does not
+ * search for the next start code after damage, since pipes cause none.
  *
  * @example
  * ```ts
- * import { NutDemuxer } from "./nut_demux.ts";
- * import { NutMuxer } from "./nut_mux.ts";
+ * import { NutDemuxer } from "./demuxer.ts";
+ * import { NutMuxer } from "./muxer.ts";
  * import { assertEquals } from "@std/assert";
  *
  * const muxer = new NutMuxer([{
@@ -99,21 +99,21 @@ export class NutDemuxer {
     this.#limits = { maxFrameSize, maxStreams, maxHeaderSize };
   }
 
-  /** The streams whose headers have been seen, by id. */
+  /** The streams whose headers have been parsed, by id. */
   get streams(): ReadonlyMap<number, NutStream> {
     return this.#streams;
   }
 
-  /** Whether every stream that the main header announces has been described. */
+  /** Whether the headers of all streams have been parsed. */
   get headersComplete(): boolean {
     return this.#main !== undefined && this.#streams.size === this.#main.streamCount;
   }
 
   /**
-   * Tells what stands at the beginning of `bytes`. After a skip or a frame header the next call
-   * gets the bytes that follow; after `more`, the same bytes and further ones.
+   * Parses the element at the beginning of `bytes`. After a skip or a frame header, pass the bytes
+   * that follow; after `more`, the same bytes and further ones.
    *
-   * @throws {FormatError} where the bytes are not NUT, damaged, or over a limit
+   * @throws {FormatError} if the bytes are not NUT, damaged, or over a limit
    */
   parse(bytes: Uint8Array): NutElement {
     if (!this.#started) return this.#parseFileId(bytes);
@@ -142,7 +142,7 @@ export class NutDemuxer {
     }
     const { name, bodyStart, bodyEnd } = packet;
     const length = bodyEnd + CHECKSUM_SIZE;
-    // A reserved packet may be anything: its length is all that is known of it.
+    // Nothing but the length of reserved packets is defined.
     if (name === undefined) return { kind: "skip", length };
     const { maxHeaderSize } = this.#limits;
     if (length > maxHeaderSize) {
@@ -168,8 +168,8 @@ export class NutDemuxer {
       this.#main = main;
       return;
     }
-    // Only what comes before the elision headers has to agree: libavformat counts one elision
-    // header more, of no bytes, each time that it repeats the main header.
+    // Compare only up to the elision headers: libavformat adds an empty elision header each time it
+    // repeats the main header.
     const commonEnd = bodyStart + known.commonSize;
     if (commonEnd > bodyEnd || checksum(bytes, bodyStart, commonEnd) !== this.#mainChecksum) {
       throw new FormatError(`Cannot read NUT "main": a different one, expected a repetition`);
@@ -237,7 +237,7 @@ export class NutDemuxer {
     if (flags & FLAGS.checksum) {
       verify(bytes, "frame", [0, length - CHECKSUM_SIZE]);
     } else if (!sideData) {
-      // libavformat forgets the side data when it decides on the checksum.
+      // libavformat ignores the side data when it decides on the checksum.
       refuseOver("frame size without a checksum", whole, 2 * main.maxDistance);
       const distance = Math.abs(timestamp - state.lastPts);
       refuseOver("timestamp step without a checksum", distance, state.maxPtsDistance);
@@ -275,26 +275,24 @@ export class NutDemuxer {
   }
 }
 
-/** What a NUT demuxer tells of the bytes that it is given. */
-
-/** Give at least `needed` bytes, beginning at the same place. */
+/** The element is incomplete: pass at least `needed` bytes from the same position. */
 export interface NutMore {
   kind: "more";
   /** Bytes; always more than were given. */
   needed: number;
 }
 
-/** Not a frame: `length` bytes of input are to be dropped, maybe more than were given. */
+/** An element that is not a frame: drop `length` bytes of input, maybe more than were given. */
 export interface NutSkip {
   kind: "skip";
   /** Bytes. */
   length: number;
 }
 
-/** The header of a frame, whose payload follows it in the input. */
+/** A frame header. The payload follows it in the input. */
 export interface NutFrame {
   kind: "frame";
-  /** Bytes of the frame header; they are to be dropped. */
+  /** Bytes of the frame header, to be dropped. */
   length: number;
   streamId: number;
   /** Ticks of the stream's time base. */
@@ -302,13 +300,13 @@ export interface NutFrame {
   keyframe: boolean;
   /** Bytes of payload that follow the frame header in the input. */
   size: number;
-  /** Bytes that belong in front of the payload but were left out. Shared: not to be changed. */
+  /** Elided bytes that belong in front of the payload. Shared: do not modify. */
   prefix: Uint8Array;
   /** Whether the payload begins with side data, see `stripSideData()`. */
   sideData: boolean;
-  /** The stream has nothing to present from here until its next keyframe. */
+  /** Whether the stream has nothing to present until its next keyframe. */
   endOfRelevance: boolean;
 }
 
-/** What stands at the beginning of the given bytes. */
+/** An element of the input. */
 export type NutElement = NutMore | NutSkip | NutFrame;

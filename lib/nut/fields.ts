@@ -1,23 +1,23 @@
 import { FormatError } from "../base/errors.ts";
 import { checksum, CHECKSUM_SIZE, LONG_PACKET, type StartCode } from "./format.ts";
 
-/** Longest number that is read, in bytes: 64 bits, seven a byte. */
+/** Bytes of the longest number: 64 bits, seven per byte. */
 export const MAX_VARINT_SIZE = 10;
 
 /**
- * Reads the fields of NUT one after another: numbers of variable length (seven bits a byte, most
- * significant first, the top bit set in all but the last) and byte strings.
+ * Reads the fields of NUT in order: numbers of variable length (seven bits per byte, most significant
+ * first, the top bit set in all but the last) and byte strings.
  *
- * It never fails for want of bytes: past the end every field is zero or empty and
- * {@linkcode FieldReader.short} is set, so that a caller checks once after several fields.
+ * Past the end of the bytes, fields are zero or empty and {@linkcode FieldReader.short} is set, so
+ * that a caller checks once after several fields.
  */
 export class FieldReader {
-  /** Whether a field was asked for that did not end within the bytes. */
+  /** Whether a field did not end within the bytes. */
   short = false;
 
   /**
    * @param at position of the next byte
-   * @param end position behind the last byte that may be read
+   * @param end position after the last byte to read
    */
   constructor(
     readonly bytes: Uint8Array,
@@ -31,9 +31,9 @@ export class FieldReader {
   }
 
   /**
-   * Reads a number, rounded where it is beyond 2^53: for fields that are not used.
+   * Reads a number that may be rounded, if it is beyond 2^53.
    *
-   * @throws {FormatError} where it does not end within {@linkcode MAX_VARINT_SIZE} bytes
+   * @throws {FormatError} if it does not end within {@linkcode MAX_VARINT_SIZE} bytes
    */
   loose(): number {
     const { bytes, end } = this;
@@ -60,8 +60,8 @@ export class FieldReader {
   /**
    * Reads a number.
    *
-   * @param name what the number is, for the error
-   * @throws {FormatError} where it is beyond 2^53
+   * @param name of the field, for the error
+   * @throws {FormatError} if it is beyond 2^53
    */
   exact(name: string): number {
     const value = this.loose();
@@ -72,16 +72,16 @@ export class FieldReader {
   }
 
   /**
-   * Reads a number that may be negative: 0, 1, -1, 2, -2 … are stored as 0, 1, 2, 3, 4 …
+   * Reads a signed number: 0, 1, -1, 2, -2 … are stored as 0, 1, 2, 3, 4 …
    *
-   * @throws {FormatError} where it is beyond 2^53
+   * @throws {FormatError} if it is beyond 2^53
    */
   signed(name: string): number {
     const value = this.exact(name);
     return value % 2 === 1 ? (value + 1) / 2 : -value / 2;
   }
 
-  /** Takes `count` bytes, not copied. */
+  /** Reads `count` bytes as a view. */
   take(count: number): Uint8Array {
     if (count > this.left) {
       this.at = this.end;
@@ -93,8 +93,8 @@ export class FieldReader {
   }
 
   /**
-   * @param name what ended too early, for the error
-   * @throws {FormatError} where a field did not end within the bytes
+   * @param name of the structure, for the error
+   * @throws {FormatError} if a field did not end within the bytes
    */
   refuseShort(name: string): void {
     if (this.short) {
@@ -129,7 +129,7 @@ export class FieldWriter {
     this.#length += size;
   }
 
-  /** Writes a whole number that may be negative. */
+  /** Writes a signed whole number. */
   signed(value: number): void {
     this.varint(value > 0 ? value * 2 - 1 : -value * 2);
   }
@@ -146,18 +146,18 @@ export class FieldWriter {
     this.#length += bytes.length;
   }
 
-  /** Writes bytes with their number in front. */
+  /** Writes bytes after their count. */
   string(bytes: ArrayLike<number>): void {
     this.varint(bytes.length);
     this.raw(bytes);
   }
 
-  /** Writes the checksum of everything from `start` on. */
+  /** Writes the checksum of the bytes from `start` on. */
   checksum(start: number): void {
     this.uint32(checksum(this.#bytes, start, this.#length));
   }
 
-  /** Writes a packet: its header, the body, and the checksums. */
+  /** Writes a packet: header, body and checksums. */
   packet(startCode: StartCode, body: Uint8Array): void {
     const start = this.#length;
     const forward = body.length + CHECKSUM_SIZE;
@@ -170,7 +170,7 @@ export class FieldWriter {
     this.checksum(bodyStart);
   }
 
-  /** Everything written, not copied. */
+  /** The written bytes, as a view. */
   finish(): Uint8Array<ArrayBuffer> {
     return this.#bytes.subarray(0, this.#length);
   }

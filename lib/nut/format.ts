@@ -1,22 +1,22 @@
 /**
- * What the NUT demuxer and muxer share: start codes, flags, limits and the checksum.
+ * Constants of NUT and its checksum, for the demuxer and the muxer.
  *
- * Facts of the format come from the NUT specification ("NUT Open Container Format") and, where it
- * is silent, from what libavformat reads and writes.
+ * Sources: the NUT specification ("NUT Open Container Format") and, for what it leaves open, the
+ * behaviour of libavformat.
  */
 
-/** What every NUT file begins with, its ending zero byte included (section "file_id_string"). */
+/** First bytes of every NUT file, with their terminating zero (section "file_id_string"). */
 export const FILE_ID: Uint8Array<ArrayBuffer> = new TextEncoder().encode(
   "nut/multimedia container\0",
 );
 
-/** First byte of every start code; as a frame code it is invalid, which tells the two apart. */
+/** First byte of every start code. Not a valid frame code, which distinguishes packets from frames. */
 export const START_BYTE = 0x4e;
 
 /** Bytes of a start code. */
 export const START_CODE_SIZE = 8;
 
-/** A start code as two big-endian halves, which needs no 64-bit arithmetic. */
+/** A start code as two big-endian halves, to avoid 64-bit arithmetic. */
 export interface StartCode {
   readonly high: number;
   readonly low: number;
@@ -56,19 +56,19 @@ export const STREAM_CLASSES = ["video", "audio", "subtitle", "data"] as const;
 /** Type of a stream. */
 export type StreamClass = typeof STREAM_CLASSES[number];
 
-/** A packet longer than this has its header checked too; a frame longer than this elides nothing. */
+/** A longer packet has a checksum of its header; a longer frame has no elision header. */
 export const LONG_PACKET = 4096;
 
 /** Bytes of a checksum. */
 export const CHECKSUM_SIZE = 4;
 
-/** Largest `max_distance`, in bytes, that readers go by. */
+/** Largest `max_distance` in bytes; readers clamp larger ones. */
 export const MAX_DISTANCE = 65536;
 
-/** First number that no term of a fraction and no count of this format may reach. */
+/** Exclusive limit of counts and of the terms of fractions. */
 export const FIELD_LIMIT = 2 ** 31;
 
-/** Set of all main header flags that mean something: wall-clock times in syncpoints. */
+/** The only defined flag of the main header: syncpoints have wall-clock times. */
 export const MAIN_FLAG_BROADCAST = 1;
 
 const CRC_TABLE = makeCrcTable();
@@ -82,13 +82,13 @@ function makeCrcTable(): Int32Array {
 }
 
 /**
- * The checksum of NUT over `bytes[start]` … `bytes[end - 1]`: CRC-32 of polynomial 0x04C11DB7, most
- * significant bit first, starting at zero, nothing inverted. Stored big-endian, so that the
- * checksum of bytes followed by their own checksum is zero.
+ * NUT's checksum of `bytes[start]` … `bytes[end - 1]`: CRC-32 of polynomial 0x04C11DB7, most
+ * significant bit first, initial value zero, not inverted. Stored big-endian, so that the checksum of
+ * bytes and their checksum is zero.
  *
  * @example
  * ```ts
- * import { checksum } from "./nut_format.ts";
+ * import { checksum } from "./format.ts";
  * import { assertEquals } from "@std/assert";
  *
  * assertEquals(checksum(new TextEncoder().encode("123456789")), 0x89a1897f);

@@ -10,29 +10,29 @@ import {
   type StreamClass,
 } from "./format.ts";
 
-/** A stream, as its header describes it. */
+/** A stream as described by its header. */
 export interface NutStream {
   id: number;
   type: StreamClass;
   /** Two or four bytes that name the codec, each as one Latin-1 character. */
   fourcc: string;
-  /** Seconds a tick. */
+  /** Seconds per tick. */
   timeBase: Rational;
-  /** Frames by which decoding order and presentation order differ at the most. */
+  /** Most frames by which decoding and presentation order differ. */
   decodeDelay: number;
-  /** Set-up bytes of the codec; often empty. */
+  /** Configuration of the decoder; often empty. */
   extradata: Uint8Array;
   /** Pixels; only of video, as are the next two. */
   width?: number;
   height?: number;
-  /** Width : height of one pixel; absent where unknown. */
+  /** Width : height of one pixel; absent if unknown. */
   sampleAspectRatio?: Rational;
-  /** Samples a second; only of audio, as is the next. */
+  /** Samples per second; only of audio, as is the next. */
   sampleRate?: number;
   channels?: number;
 }
 
-/** A stream, with what is needed to read its frames and of no interest beyond. */
+/** A stream with parameters for reading its frames. */
 export interface StreamHeader {
   stream: NutStream;
   timeBaseIndex: number;
@@ -42,10 +42,10 @@ export interface StreamHeader {
   maxPtsDistance: number;
 }
 
-/** One row of the frame-code table: what a frame's first byte stands for. */
+/** One row of the frame-code table, which the first byte of a frame selects. */
 export interface FrameCode {
   flags: number;
-  /** Ticks from the stream's last frame, where no timestamp is coded. */
+  /** Ticks since the stream's last frame, if no timestamp is coded. */
   ptsDelta: number;
   streamId: number;
   sizeMul: number;
@@ -54,7 +54,7 @@ export interface FrameCode {
   headerIndex: number;
 }
 
-/** What the main header sets for the whole file. */
+/** Parameters of the whole file. */
 export interface MainHeader {
   version: number;
   streamCount: number;
@@ -62,30 +62,30 @@ export interface MainHeader {
   maxDistance: number;
   timeBases: Rational[];
   frameCodes: FrameCode[];
-  /** Beginnings of frames that are left out of the file; the first is empty. */
+  /** Elided first bytes of frames; those of the first are empty. */
   elisionHeaders: Uint8Array[];
   /** 0 before version 4. */
   flags: number;
-  /** Bytes of the body up to the elision headers: what a repetition must have in common. */
+  /** Bytes of the body up to the elision headers. They are the same in every repetition. */
   commonSize: number;
 }
 
-/** Elision headers at the most, the empty first one included (specification: 128). */
+/** Most elision headers, including the empty first one (specification: 128). */
 const MAX_ELISION_HEADERS = 128;
 
-/** Bytes of all elision headers together at the most (specification: 1024). */
+/** Most bytes of all elision headers together (specification: 1024). */
 const MAX_ELISION_BYTES = 1024;
 
-/** Frames' reserved fields at the most, so that the length of a frame header is bounded. */
+/** Most reserved fields of a frame, to bound the length of frame headers. */
 export const MAX_RESERVED_FIELDS = 255;
 
-/** Decode delays from here on are refused (specification: 1000). */
+/** Exclusive limit of decode delays (specification: 1000). */
 const DECODE_DELAY_LIMIT = 1000;
 
 /**
- * Reads a number and compares it with its bounds.
+ * Reads a number within bounds.
  *
- * @throws {FormatError} where it is outside of `min` … `limit - 1`, or not whole in the bytes
+ * @throws {FormatError} if it is outside of `min` … `limit - 1`, or incomplete
  */
 function bounded(fields: FieldReader, name: string, [min, limit]: Rational): number {
   const value = fields.loose();
@@ -101,8 +101,8 @@ function bounded(fields: FieldReader, name: string, [min, limit]: Rational): num
 /**
  * Reads the body of a main header (specification, section "main header").
  *
- * @param fields the body, its checksum verified and left out
- * @throws {FormatError} where a value is outside of what the format or `maxStreams` allows
+ * @param fields the body without its checksum, which is verified
+ * @throws {FormatError} if a value is outside of what the format or `maxStreams` allows
  */
 export function readMainHeader(fields: FieldReader, maxStreams: number): MainHeader {
   const start = fields.at;
@@ -129,7 +129,7 @@ export function readMainHeader(fields: FieldReader, maxStreams: number): MainHea
 }
 
 function readTimeBases(fields: FieldReader): Rational[] {
-  // Each takes two bytes at least: the bytes at hand bound the count.
+  // Each has at least two bytes, so that the remaining bytes bound the count.
   const count = bounded(fields, "time base count", [1, Math.floor(fields.left / 2) + 1]);
   const timeBases: Rational[] = [];
   while (timeBases.length < count) {
@@ -139,7 +139,7 @@ function readTimeBases(fields: FieldReader): Rational[] {
   return timeBases;
 }
 
-/** Reads the frame-code table: runs of rows, each run with only the fields that changed. */
+/** Reads the frame-code table: runs of rows, of which each stores the changed fields only. */
 function readFrameCodes(fields: FieldReader, streamCount: number): FrameCode[] {
   const codes: FrameCode[] = [];
   let [ptsDelta, sizeMul, streamId, headerIndex] = [0, 1, 0, 0];
@@ -158,7 +158,7 @@ function readFrameCodes(fields: FieldReader, streamCount: number): FrameCode[] {
     if (present > 7) headerIndex = bounded(fields, "header index", [0, MAX_ELISION_HEADERS]);
     for (let extra = 8; extra < present && !fields.short; extra++) fields.loose();
     fields.refuseShort("frame code table");
-    // The invalid row of the start byte takes a place, but is not counted.
+    // The count does not include the invalid row of the start byte.
     const room = 256 - codes.length - (codes.length <= START_BYTE ? 1 : 0);
     if (count < 1 || count > room) {
       throw new FormatError(
@@ -203,8 +203,8 @@ function readElisionHeaders(fields: FieldReader): Uint8Array[] {
 /**
  * Reads the body of a stream header (specification, section "stream header").
  *
- * @param fields the body, its checksum verified and left out
- * @throws {FormatError} where a value is outside of what the format or the main header allows
+ * @param fields the body without its checksum, which is verified
+ * @throws {FormatError} if a value is outside of what the format or the main header allows
  */
 export function readStreamHeader(fields: FieldReader, main: MainHeader): StreamHeader {
   const id = bounded(fields, "stream id", [0, main.streamCount]);
@@ -219,8 +219,8 @@ export function readStreamHeader(fields: FieldReader, main: MainHeader): StreamH
   fields.refuseShort("extradata");
   const timeBase = main.timeBases[timeBaseIndex];
   const stream: NutStream = { id, type, fourcc, timeBase, decodeDelay, extradata };
-  if (type === "video") readPictureFields(fields, stream);
-  if (type === "audio") readSoundFields(fields, stream);
+  if (type === "video") readVideoFields(fields, stream);
+  if (type === "audio") readAudioFields(fields, stream);
   fields.refuseShort("stream header");
   return { stream, timeBaseIndex, msbPtsShift, maxPtsDistance };
 }
@@ -231,7 +231,7 @@ function readFourcc(fields: FieldReader): string {
   return String.fromCharCode(...fields.take(size));
 }
 
-function readPictureFields(fields: FieldReader, stream: NutStream): void {
+function readVideoFields(fields: FieldReader, stream: NutStream): void {
   stream.width = bounded(fields, "width", [1, FIELD_LIMIT]);
   stream.height = bounded(fields, "height", [1, FIELD_LIMIT]);
   const ratio: Rational = [
@@ -241,7 +241,7 @@ function readPictureFields(fields: FieldReader, stream: NutStream): void {
   if (ratio[0] > 0 && ratio[1] > 0) stream.sampleAspectRatio = ratio;
 }
 
-function readSoundFields(fields: FieldReader, stream: NutStream): void {
+function readAudioFields(fields: FieldReader, stream: NutStream): void {
   const rate = bounded(fields, "sample rate", [1, FIELD_LIMIT]);
   stream.sampleRate = rate / bounded(fields, "sample rate denominator", [1, FIELD_LIMIT]);
   stream.channels = bounded(fields, "channels", [1, 65536]);

@@ -8,10 +8,9 @@ import type {
 import { FieldWriter } from "./fields.ts";
 import { FILE_ID, FLAGS, START_CODES } from "./format.ts";
 
-/** Bytes that a syncpoint and a frame header take at the most, rounded up. */
+/** Most bytes of a syncpoint and a frame header, rounded up. */
 const MAX_OVERHEAD = 64;
 
-/** What the muxer remembers of a stream. */
 interface StreamState {
   /** Number of the stream in the file. */
   index: number;
@@ -23,11 +22,11 @@ interface StreamState {
 }
 
 /**
- * Writes NUT, version 3 of the format, that ffmpeg and ffplay read from a pipe: gives the bytes
- * that go between the frames, so that the frames' own bytes need no copy.
+ * Muxes NUT, version 3 of the format, for ffmpeg and ffplay to read from a pipe. Returns only the
+ * bytes between the frames' data, so that the data need not be copied.
  *
- * First {@linkcode NutMuxer.header}, then for every frame {@linkcode NutMuxer.frameHeader} and the
- * frame's data. There is nothing to write at the end. See `NutDemuxer` for an example.
+ * Write {@linkcode NutMuxer.header} first, then for every frame {@linkcode NutMuxer.frameHeader} and
+ * the frame's data. The format has no trailer. See `NutDemuxer` for an example.
  */
 export class NutMuxer {
   #header: Uint8Array<ArrayBuffer>;
@@ -37,8 +36,8 @@ export class NutMuxer {
   #lastSyncpoint = -1;
 
   /**
-   * @param streams what the frames belong to; in the file they are numbered 0, 1 … in this order
-   * @throws {RangeError} where NUT cannot tell what a stream is
+   * @param streams in the file they are numbered 0, 1 … in this order
+   * @throws {RangeError} if NUT cannot describe a stream
    */
   constructor(streams: readonly NutMuxStream[]) {
     if (streams.length === 0) {
@@ -65,9 +64,9 @@ export class NutMuxer {
   }
 
   /**
-   * What goes before a frame's data: a syncpoint where one is due, and the frame header.
+   * The bytes before a frame's data: a syncpoint if one is due, and the frame header.
    *
-   * @throws {RangeError} where the stream is not of this file, or the timestamp not of 0 … 2^53
+   * @throws {RangeError} if the stream is unknown, or the timestamp is not within 0 … 2^53
    */
   frameHeader(frame: Frame): Uint8Array<ArrayBuffer> {
     const { streamId, timestamp, keyframe, data } = frame;
@@ -78,7 +77,7 @@ export class NutMuxer {
           `${[...this.#states.keys()].join(", ")}`,
       );
     }
-    // A syncpoint stores the time base along with the ticks, in one number.
+    // A syncpoint stores the time base and the ticks in one number.
     const limit = Math.floor(Number.MAX_SAFE_INTEGER / this.#timeBases.length) - 1;
     if (!Number.isInteger(timestamp) || timestamp < 0 || timestamp > limit) {
       throw new RangeError(
@@ -96,7 +95,7 @@ export class NutMuxer {
     return out.finish();
   }
 
-  /** Index of a time base, in lowest terms, among those of the file. */
+  /** Adds a time base to those of the file, in lowest terms, and returns its index. */
   #addTimeBase([numerator, denominator]: Rational): number {
     for (const term of [numerator, denominator]) {
       if (!Number.isInteger(term) || term < 1 || term >= 2 ** 31) {
@@ -114,7 +113,7 @@ export class NutMuxer {
 
   #writeSyncpoint(out: FieldWriter, { timeBaseIndex }: StreamState, timestamp: number): void {
     this.#lastSyncpoint = this.#position;
-    // From where a reader has to begin to meet a keyframe of every stream.
+    // The position from which a reader finds a keyframe of every stream.
     let back = this.#position;
     for (const { keySyncpoint } of this.#states.values()) {
       if (keySyncpoint >= 0) back = Math.min(back, keySyncpoint);
@@ -131,7 +130,7 @@ function writeFrameHeader(out: FieldWriter, { index }: StreamState, frame: Frame
   const start = out.length;
   out.varint(frame.keyframe ? KEYFRAME_CODE : FRAME_CODE);
   out.varint(index);
-  // Stored timestamps below 2^shift are short ones; the shift is 0, so that only 0 is.
+  // Stored timestamps below 2^shift are short ones. The shift is 0, so that all others are whole.
   out.varint(frame.timestamp + 1);
   out.varint(frame.data.length);
   out.checksum(start);
@@ -141,13 +140,13 @@ function greatestDivisor(a: number, b: number): number {
   return b === 0 ? a : greatestDivisor(b, a % b);
 }
 
-/** Bytes from one syncpoint to the next at the most; the specification recommends 32768. */
+/** Most bytes from one syncpoint to the next; the specification recommends 32768. */
 export const SYNCPOINT_DISTANCE = 32768;
 
-/** Every frame header carries all of its fields and a checksum; a key frame has one flag more. */
+/** Flags of every frame header: all fields and a checksum. Keyframes add `FLAGS.key`. */
 const FRAME_FLAGS = FLAGS.codedPts | FLAGS.streamId | FLAGS.sizeMsb | FLAGS.checksum;
 
-/** Frame code of frames that depend on others. */
+/** Frame code of frames other than keyframes. */
 export const FRAME_CODE = 1;
 
 /** Frame code of keyframes. */
@@ -156,8 +155,8 @@ export const KEYFRAME_CODE = 2;
 /** A stream to write. */
 export type NutMuxStream = StreamDescription & {
   /**
-   * Frames by which decoding order and presentation order differ at the most, 0 where absent.
-   * Readers find it out themselves for H.264 and HEVC, not for MPEG-2 and MPEG-4.
+   * Most frames by which decoding and presentation order differ. Readers detect it for H.264 and
+   * HEVC, but not for MPEG-2 and MPEG-4. @default 0
    */
   decodeDelay?: number;
 };
@@ -166,9 +165,9 @@ export type NutMuxStream = StreamDescription & {
  * The first bytes of a file: file id, main header, stream headers, frame rates.
  *
  * @param streams in the order of their numbers in the file
- * @param timeBases those of all streams, in lowest terms
- * @param timeBaseIndexes for every stream, which of them is its own
- * @throws {RangeError} where NUT cannot tell what a stream is
+ * @param timeBases of all streams, in lowest terms
+ * @param timeBaseIndexes index of each stream's time base
+ * @throws {RangeError} if NUT cannot describe a stream
  */
 export function fileHeader(
   streams: readonly NutMuxStream[],
@@ -203,12 +202,12 @@ function mainHeader(streamCount: number, timeBases: readonly Rational[]): Uint8A
   frameCodes(body, FLAGS.invalid, 1);
   frameCodes(body, FRAME_FLAGS, 1);
   frameCodes(body, FRAME_FLAGS | FLAGS.key, 1);
-  frameCodes(body, FLAGS.invalid, 252); // 256 but for these three and the one of the start byte
+  frameCodes(body, FLAGS.invalid, 252); // 256 without these three and that of the start byte
   body.varint(0); // elision headers
   return body.finish();
 }
 
-/** A run of `count` rows of the frame-code table, differing in nothing but the flags. */
+/** Writes a run of `count` rows of the frame-code table. */
 function frameCodes(body: FieldWriter, flags: number, count: number): void {
   body.varint(flags);
   body.varint(6); // fields that follow
@@ -227,13 +226,13 @@ function streamHeader(stream: NutMuxStream, index: number, timeBase: number): Ui
   body.varint(stream.type === "video" ? 0 : 1);
   body.string(fourccBytes(stream.fourcc));
   body.varint(timeBase);
-  body.varint(0); // no short timestamps: every one is stored whole
-  body.varint(0); // the step from which on a frame has a checksum: they all have
+  body.varint(0); // timestamp shift: all timestamps are stored whole
+  body.varint(0); // timestamp step that requires a checksum: all frames have one
   body.varint(stream.decodeDelay ?? 0);
   body.varint(0); // stream flags
   body.string(stream.extradata);
-  if (stream.type === "video") pictureFields(body, stream);
-  else soundFields(body, stream);
+  if (stream.type === "video") videoFields(body, stream);
+  else audioFields(body, stream);
   return body.finish();
 }
 
@@ -247,7 +246,7 @@ function fourccBytes(fourcc: string): number[] {
   return bytes;
 }
 
-function pictureFields(body: FieldWriter, stream: VideoStream): void {
+function videoFields(body: FieldWriter, stream: VideoStream): void {
   const { width, height, sampleAspectRatio = [0, 0] } = stream;
   body.varint(positive("width", width));
   body.varint(positive("height", height));
@@ -257,7 +256,7 @@ function pictureFields(body: FieldWriter, stream: VideoStream): void {
   body.varint(0); // colorspace type: unknown
 }
 
-function soundFields(body: FieldWriter, { sampleRate, channels }: AudioStream): void {
+function audioFields(body: FieldWriter, { sampleRate, channels }: AudioStream): void {
   body.varint(positive("sample rate", sampleRate));
   body.varint(1); // denominator of the sample rate
   body.varint(positive("channels", channels));
@@ -268,7 +267,7 @@ function positive(name: string, value: number): number {
   throw new RangeError(`Cannot write NUT "${name}": ${value}, expected a whole number above 0`);
 }
 
-/** Body of an info packet that tells a stream's frame rate the way libavformat does. */
+/** Body of an info packet with a stream's frame rate, as libavformat writes it. */
 function frameRateInfo(index: number, [numerator, denominator]: Rational): Uint8Array {
   const text = new TextEncoder();
   const body = new FieldWriter();

@@ -16,25 +16,26 @@ import { type FrameCode, MAX_RESERVED_FIELDS } from "./headers.ts";
 /** Bytes of the shortest packet: start code, length, checksum. */
 export const MIN_PACKET_SIZE = START_CODE_SIZE + 1 + CHECKSUM_SIZE;
 
-/** The known packets by the first half of their start codes. */
+/** Names of the known packets by the first half of their start codes. */
 const NAMES = new Map(
   Object.entries(START_CODES).map(([name, { high }]) => [high as number, name as PacketName]),
 );
 
-/** A packet whose header has been read. */
+/** The header of a packet. */
 export interface Packet {
+  /** `undefined` for reserved packets. */
   name: PacketName | undefined;
-  /** Where the body begins. */
+  /** Position of the body. */
   bodyStart: number;
-  /** Where the checksum behind the body begins. */
+  /** Position of the checksum after the body. */
   bodyEnd: number;
 }
 
 /**
  * Reads the header of a packet (specification, section "packet_header").
  *
- * @returns `undefined` where it is not whole in `bytes`
- * @throws {FormatError} where its checksum or its length is wrong
+ * @returns `undefined` if it is incomplete
+ * @throws {FormatError} if its checksum or its length is wrong
  */
 export function readPacketHeader(bytes: Uint8Array): Packet | undefined {
   if (bytes.length <= START_CODE_SIZE) return undefined;
@@ -60,10 +61,10 @@ function packetName(bytes: Uint8Array): PacketName | undefined {
 }
 
 /**
- * Compares the checksum of `bytes[start]` … `bytes[end - 1]` with the one stored behind them.
+ * Compares the checksum of `bytes[start]` … `bytes[end - 1]` with the one stored after them.
  *
- * @param name what the bytes are, for the error
- * @throws {FormatError} where they differ
+ * @param name of the structure, for the error
+ * @throws {FormatError} if they differ
  */
 export function verify(
   bytes: Uint8Array,
@@ -81,35 +82,34 @@ function hex(value: number): string {
   return `0x${value.toString(16).padStart(8, "0")}`;
 }
 
-/** @throws {FormatError} where `value` is above `limit` */
+/** @throws {FormatError} if `value` is above `limit` */
 export function refuseOver(name: string, value: number, limit: number): void {
   if (value > limit) {
     throw new FormatError(`Cannot read NUT "${name}": ${value}, expected at most ${limit}`);
   }
 }
 
-/** A frame header as it is stored. */
+/** The stored fields of a frame header. */
 export interface FrameFields {
   flags: number;
   streamId: number;
-  /** As stored; -1 where none is. */
+  /** As stored; -1 if there is none. */
   codedPts: number;
-  /** Bytes of the frame, elided ones included. */
+  /** Bytes of the frame, including elided ones. */
   size: number;
-  /** Which elision header was left out; 0 is none. */
+  /** Index of the elision header; 0 for none. */
   headerIndex: number;
-  /** Bytes of the frame header, its checksum included. */
+  /** Bytes of the frame header, including its checksum. */
   length: number;
 }
 
 /**
- * Reads a frame header (specification, section "frame_header"). Only the number of its fields is
- * checked here.
+ * Reads a frame header (specification, section "frame_header"). Does not check the values.
  *
  * @param bytes begin with the frame code
- * @param code what the frame code stands for
- * @returns `undefined` where the header is not whole in `bytes`
- * @throws {FormatError} where a number is too long, or where there are too many
+ * @param code the row of the frame code
+ * @returns `undefined` if the header is incomplete
+ * @throws {FormatError} if a number is too long, or there are too many reserved fields
  */
 export function readFrameFields(bytes: Uint8Array, code: FrameCode): FrameFields | undefined {
   const fields = new FieldReader(bytes, 1);
@@ -129,12 +129,12 @@ export function readFrameFields(bytes: Uint8Array, code: FrameCode): FrameFields
 }
 
 /**
- * Leaves out the side data and meta data that NUT version 4 puts in front of a frame's own bytes
+ * Removes the side data and meta data that NUT version 4 puts in front of a frame's data
  * (specification, section "side_data / meta_data"; frame flag SM_DATA).
  *
- * @param payload all bytes of a frame whose element said `sideData`
- * @returns the frame's own bytes, within the same memory
- * @throws {FormatError} where the side data does not end within the payload
+ * @param payload all bytes of a frame with `sideData`
+ * @returns a view on the frame's data
+ * @throws {FormatError} if the side data does not end within the payload
  */
 export function stripSideData(payload: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   const fields = new FieldReader(payload);
@@ -153,7 +153,7 @@ function skipEntries(fields: FieldReader): void {
   fields.refuseShort("side data");
 }
 
-/** Skips a value. Negative numbers in its first field tell its type, all others are the value. */
+/** Skips a value. A negative first field is a type, any other is the value itself. */
 function skipValue(fields: FieldReader): void {
   const code = fields.loose();
   // Stored even numbers stand for zero and below: 2 for -1, 4 for -2 and so on.
@@ -168,20 +168,20 @@ function skipValue(fields: FieldReader): void {
   }
 }
 
-/** What a frame's timestamp is relative to. */
+/** State that coded timestamps are relative to. */
 interface PtsState {
-  /** Ticks: timestamp of the stream's last frame, or of the last syncpoint. */
+  /** Timestamp of the stream's last frame or of the last syncpoint, ticks. */
   lastPts: number;
   /** Bits of a timestamp that a short coded timestamp carries, 0 … 15. */
   msbPtsShift: number;
 }
 
 /**
- * The whole timestamp of a frame (specification, section "coded_pts").
+ * Decodes the timestamp of a frame (specification, section "coded_pts").
  *
- * @param codedPts as stored; -1 where none is
- * @param ptsDelta ticks since the last frame, where none is stored
- * @throws {FormatError} where it is beyond 2^53
+ * @param codedPts as stored; -1 if there is none
+ * @param ptsDelta ticks since the last frame, if none is stored
+ * @throws {FormatError} if it is beyond 2^53
  */
 export function decodeTimestamp(
   { lastPts, msbPtsShift }: PtsState,
@@ -193,7 +193,7 @@ export function decodeTimestamp(
   if (codedPts < 0) {
     timestamp = lastPts + ptsDelta;
   } else if (timestamp < 0) {
-    // Only the low bits are stored: of all numbers with these, the one nearest to the last.
+    // Only the low bits are stored: take the number with these bits that is nearest to the last.
     const lowest = lastPts - ((range - 1) >> 1);
     timestamp = lowest + ((codedPts - lowest) & (range - 1));
   }
@@ -204,8 +204,8 @@ export function decodeTimestamp(
 }
 
 /**
- * Converts ticks of one time base to another, rounded down; exactly, but for results beyond 2^53,
- * which no timestamp that is built on them gets past {@linkcode decodeTimestamp}.
+ * Converts ticks of one time base to another, rounded down. Exact up to 2^53; beyond that,
+ * {@linkcode decodeTimestamp} refuses the resulting timestamps.
  */
 export function rescaleDown(ticks: number, from: Rational, to: Rational): number {
   const numerator = from[0] * to[1];

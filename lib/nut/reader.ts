@@ -4,20 +4,20 @@ import { FormatError } from "../base/errors.ts";
 import { type Frame, FRAME_HEADROOM, FRAME_TAILROOM } from "../media/frame.ts";
 import { NutDemuxer, type NutElement, type NutStream, stripSideData } from "./demuxer.ts";
 
-/** Room around a frame's data, for whatever a wire puts there. */
+/** Free bytes around a frame's data, for the rest of a message. */
 const ROOM = { offset: FRAME_HEADROOM, tail: FRAME_TAILROOM };
 
 /** Options of {@linkcode NutReader}. */
 export interface NutReaderOptions extends ByteReaderOptions {
-  /** Frame buffers kept for the next frames. */
+  /** Frame buffers kept for reuse. */
   pooledBuffers: number;
-  /** Bytes of the largest frame that is accepted. */
+  /** Bytes of the largest accepted frame. */
   maxFrameSize: number;
-  /** Bytes of a frame that are allocated before they have come; few where absent. */
+  /** Bytes of a frame that are allocated before they have arrived. @default 1 MiB */
   trustedSize?: number;
 }
 
-/** Frames from a pipe that carries NUT, each read once, into the memory it stays in. */
+/** Reads frames from a NUT pipe, each directly into its final memory. */
 export class NutReader {
   #reader: ByteReader;
   #demuxer: NutDemuxer;
@@ -37,9 +37,9 @@ export class NutReader {
   /**
    * Reads the headers, up to the first frame.
    *
-   * @returns the streams; none where the input is empty
-   * @throws {FormatError} for anything but NUT
-   * @throws {TruncatedError} where the input ends inside the headers
+   * @returns the streams; none if the input is empty
+   * @throws {FormatError} if the input is not NUT
+   * @throws {TruncatedError} if the input ends inside the headers
    */
   async readStreams(): Promise<NutStream[]> {
     while (!this.#demuxer.headersComplete) {
@@ -56,8 +56,8 @@ export class NutReader {
    * Reads the next frame.
    *
    * @returns `undefined` at the end of input
-   * @throws {FormatError} for bytes that break the format
-   * @throws {TruncatedError} where the input ends inside a frame
+   * @throws {FormatError} for bytes that violate the format
+   * @throws {TruncatedError} if the input ends inside a frame
    */
   async readFrame(): Promise<Frame | undefined> {
     const element = await this.#nextFrame();
@@ -74,12 +74,12 @@ export class NutReader {
     return { streamId, timestamp, keyframe, data };
   }
 
-  /** Takes a frame's memory back; nothing may look at the frame any more. */
+  /** Takes back the memory of a frame that is no longer in use. */
   recycle(frame: Frame): void {
     this.#pool.give(frame.data.buffer);
   }
 
-  /** Ends reading and gives the pipe back. Nothing may be read afterwards. */
+  /** Cancels the source. Do not read afterwards. */
   async cancel(): Promise<void> {
     await this.#reader.cancel();
   }
@@ -91,7 +91,7 @@ export class NutReader {
     }
   }
 
-  /** Parses one element and consumes it; of a frame, only its header. */
+  /** Parses and consumes one element; of a frame, only its header. */
   async #nextElement(): Promise<Exclude<NutElement, { kind: "more" }> | undefined> {
     let needed = 1;
     while (true) {

@@ -2,27 +2,27 @@ import { isConnectionLost } from "../base/errors.ts";
 import type { Frame, Rational, StreamDescription } from "../media/frame.ts";
 import { NutMuxer } from "./muxer.ts";
 
-/** A time line of its own that frames are written on. */
+/** Assigns new timestamps to frames. */
 export interface Timeline {
-  /** Microseconds at which a frame lies, 0 or more; `undefined` for those to leave out. */
+  /** New timestamp of a frame, 0 or more microseconds; `undefined` to drop the frame. */
   place(frame: Frame): number | undefined;
 }
 
-/** How the time line that is written differs from the frames' own. */
+/** Options of {@linkcode NutWriter}. */
 export interface NutWriterOptions {
   /**
-   * Whole seconds that are added to all timestamps, since NUT has none below 0. Frames that would
-   * have to be earlier still are left out.
+   * Whole seconds to add to all timestamps, since NUT has none below 0. Frames that are still below
+   * 0 are dropped. @default 0
    */
   lead?: number;
-  /** Says where frames lie instead. */
+  /** Replaces the timestamps. */
   timeline?: Timeline;
 }
 
-/** Ticks a second of a {@linkcode Timeline}. */
+/** Ticks per second of a {@linkcode Timeline}. */
 const MICROSECONDS = 1_000_000;
 
-/** Writes frames as NUT to a pipe, each from where it lies. */
+/** Writes frames as NUT to a pipe without copying their data. */
 export class NutWriter {
   #writer: WritableStreamDefaultWriter<Uint8Array>;
   #muxer: NutMuxer;
@@ -30,7 +30,7 @@ export class NutWriter {
   #timeBases: Map<number, Rational>;
   /** Timestamp of each stream's first frame. */
   #first = new Map<number, number>();
-  #begun = false;
+  #started = false;
 
   constructor(
     sink: WritableStream<Uint8Array>,
@@ -43,18 +43,18 @@ export class NutWriter {
       streams.map((stream) => ({ ...stream, timeBase: writtenTimeBase(stream.timeBase, options) })),
     );
     this.#writer = sink.getWriter();
-    // The write that fails tells of it; the stream's own notice would come on top.
+    // Failures are reported by the failing write.
     this.#writer.closed.catch(() => {});
   }
 
   /**
-   * Writes a frame, which must stay as it is until then. Empty ones, with which some encoders end,
-   * hold nothing that FFmpeg could decode, and are left out.
+   * Writes a frame, which must not change until then. Drops empty frames, with which some encoders
+   * end, since FFmpeg cannot decode them.
    *
-   * @throws {RangeError} for a frame of a stream that was not announced
+   * @throws {RangeError} for a frame of an unknown stream
    */
   async write(frame: Frame): Promise<void> {
-    await this.#begin();
+    await this.#start();
     if (frame.data.byteLength === 0) return;
     const timestamp = this.#written(frame);
     if (timestamp === undefined) return;
@@ -63,54 +63,54 @@ export class NutWriter {
     await Promise.all([header, body]);
   }
 
-  /** Writes what is outstanding and ends the output. */
+  /** Finishes pending writes and ends the output. */
   async close(): Promise<void> {
-    await this.#begin();
+    await this.#start();
     await this.#writer.close();
   }
 
   /**
-   * Ends the output at once; what is outstanding may be lost, and what is still written fails, as
-   * where nobody reads it. Harmless when it has ended.
+   * Ends the output at once. Pending and later writes fail with a broken pipe. No effect after the
+   * end.
    */
   async abort(): Promise<void> {
     try {
       await this.#writer.abort(new Deno.errors.BrokenPipe("The output has been ended"));
     } catch (error) {
-      // A write that was under way has found out that nobody reads any more: it has ended by that.
+      // A pending write failed because the reader is gone, which has ended the output.
       if (!isConnectionLost(error)) throw error;
     }
   }
 
   /**
-   * Whether a frame from before the beginning is to be shown before its stream's first one: it
-   * refers to pictures that have not come, and nothing that is shown refers to it.
+   * Whether a frame lies before 0 and before its stream's first frame. It refers to frames that are
+   * not in the stream, and no displayed frame refers to it.
    */
-  #leadsNowhere({ streamId, timestamp }: Frame): boolean {
+  #isOrphan({ streamId, timestamp }: Frame): boolean {
     const first = this.#first.get(streamId) ?? timestamp;
     this.#first.set(streamId, first);
     return timestamp < 0 && timestamp < first;
   }
 
-  /** The timestamp of a frame in ticks of the time base that is written, where it is written. */
+  /** The timestamp to write, in ticks of the written time base; `undefined` to drop the frame. */
   #written(frame: Frame): number | undefined {
     const { lead = 0, timeline } = this.#options;
     if (timeline !== undefined) return timeline.place(frame);
     const { streamId, timestamp } = frame;
     const [numerator, denominator] = this.#timeBases.get(streamId) ?? [1, 1];
     const shifted = lead === 0 ? timestamp : timestamp * numerator + lead * denominator;
-    if (shifted < 0 && timestamp < 0 || this.#leadsNowhere(frame)) return undefined;
+    if (shifted < 0 && timestamp < 0 || this.#isOrphan(frame)) return undefined;
     return shifted;
   }
 
-  async #begin(): Promise<void> {
-    if (this.#begun) return;
-    this.#begun = true;
+  async #start(): Promise<void> {
+    if (this.#started) return;
+    this.#started = true;
     await this.#writer.write(this.#muxer.header());
   }
 }
 
-/** A time base in which the shifted timestamps are whole numbers. */
+/** A time base in which shifted timestamps are whole numbers. */
 function writtenTimeBase(
   timeBase: Rational,
   { lead = 0, timeline }: NutWriterOptions,

@@ -15,33 +15,33 @@ import {
   type Remarks,
 } from "./framing.ts";
 
-/** A frame as it came over the wire. */
+/** A received frame. */
 export interface FrameMessage extends Frame {
   kind: "frame";
-  /** Frames were left out before this one. */
+  /** Whether frames were dropped before this one. */
   dropped: boolean;
 }
 
-/** Any message: a frame, or a payload that `request.ts` or `response.ts` can read. */
+/** A received message: a frame, or a payload for `request.ts` or `response.ts` to parse. */
 export type Message =
   | FrameMessage
   | {
     kind: Exclude<Kind, "frame">;
     payload: Uint8Array<ArrayBuffer>;
-    /** Of a ping or a pong: microseconds since 1970 by the sender's clock, 0 where unknown. */
+    /** Of a ping or a pong: microseconds since 1970 by the sender's clock, 0 if unknown. */
     timestamp: number;
   };
 
 /** Options of {@linkcode Connection.receive}. */
 export interface ReceiveOptions {
-  /** Kinds that this side takes; all where absent. */
+  /** Accepted kinds. @default all */
   accept?: readonly Kind[];
 }
 
-/** Frame buffers that go round on the receiving side. */
+/** Received frame buffers kept for reuse. */
 const POOLED_BUFFERS = 2;
 
-/** Messages of the native wire over one reader and one writer. */
+/** Sends and receives messages of the native protocol. */
 export class Connection {
   #reader: ByteReader;
   #writer: ByteWriter;
@@ -53,13 +53,13 @@ export class Connection {
   }
 
   /**
-   * Waits for the next message. A frame's data has room around it, and goes back into
-   * circulation with {@linkcode Connection.recycle}.
+   * Receives the next message. The data of a frame has room around it; give it back with
+   * {@linkcode Connection.recycle}.
    *
-   * @returns `undefined` where the peer has ended the connection between two messages
-   * @throws {FormatError} for bytes that are no message, and, before its payload is read, for a
-   * message of a kind that is not taken
-   * @throws {TruncatedError} where the connection ends inside a message
+   * @returns `undefined` if the peer has ended the connection between two messages
+   * @throws {FormatError} for an invalid message or, before its payload is read, one that is not
+   * accepted
+   * @throws {TruncatedError} if the connection ends inside a message
    */
   async receive({ accept }: ReceiveOptions = {}): Promise<Message | undefined> {
     const bytes = await this.#reader.peek(HEADER_LENGTH);
@@ -85,7 +85,7 @@ export class Connection {
     return { ...shared, captured: parseCapture(data), data: data.subarray(CAPTURE_LENGTH) };
   }
 
-  /** Takes a received frame's memory back; nothing may look at the frame any more. */
+  /** Takes back the memory of a received frame that is no longer in use. */
   recycle(frame: Frame): void {
     this.#pool.give(frame.data.buffer);
   }
@@ -103,14 +103,16 @@ export class Connection {
     await this.#writer.write(encodeMessage(kind, payload, options));
   }
 
-  /** Sends a frame from where it lies. Its memory must stay as it is until then. */
+  /** Sends a frame without copying it. Its memory must not change until then. */
   async sendFrame(frame: Frame, options?: { dropped?: boolean }): Promise<void> {
     await this.#writer.write(encodeFrame(frame, options));
   }
 
   /**
-   * Sends a frame that several connections share, as {@linkcode encodeFrame} gave it. Its memory
-   * must stay as it is until then, and is left as it is.
+   * Sends an encoded frame that several connections share. Does not change its memory, which must not
+   * change until then.
+   *
+   * @param message from {@linkcode encodeFrame}
    */
   async sendShared(
     message: Uint8Array,

@@ -1,38 +1,38 @@
 /**
- * The native wire's framing: how a message stands in bytes (docs/PROTOCOL.md). Pure.
+ * Framing of the native protocol (docs/PROTOCOL.md).
  *
- * Every message is a header of 16 bytes, integers little-endian, and a payload:
+ * A message is a header of 16 bytes, integers little-endian, and a payload:
  * `length u32 | kind u8 | flags u8 | stream id u16 | timestamp i64 | payload`.
- * `length` counts what follows it: 12 and the payload. The payload of a live frame begins with the
- * moment of its capture, 8 bytes.
+ * `length` is 12 + the bytes of the payload. The payload of a live frame begins with its capture time,
+ * 8 bytes.
  *
  * @module
  */
 import { FormatError } from "../../base/errors.ts";
 import { type Frame, FRAME_HEADROOM } from "../../media/frame.ts";
 
-/** Version of the protocol, named in requests and descriptions. */
+/** Version of the protocol in requests and descriptions. */
 export const PROTOCOL_VERSION = 1;
 
-/** TCP port where nothing else is said. */
+/** Default TCP port. */
 export const DEFAULT_PORT = 7777;
 
-/** Bytes of a message before its payload. */
+/** Bytes of the header. */
 export const HEADER_LENGTH = 16;
 
 /** Bytes that `length` counts before the payload. */
 const COUNTED_HEADER = 12;
 
-/** Largest value of `length`. The classic wire's `get_` read as a length is above it. */
+/** Largest value of `length`. The script protocol's `get_`, read as a length, is larger. */
 export const MAX_LENGTH = 2 ** 28;
 
-/** Largest payload of a request, and of every other message that is neither media nor a list. */
+/** Bytes of the largest payload, except of frames, descriptions and lists. */
 export const MAX_REQUEST_LENGTH = 64 * 1024;
 
-/** Largest payload of a description or a list. */
+/** Bytes of the largest payload of a description or a list. */
 const MAX_DESCRIPTION_LENGTH = 16 * 1024 * 1024;
 
-/** The kinds of message and the numbers that stand for them. */
+/** Numbers of the message kinds. */
 export const KINDS = {
   request: 1,
   describe: 2,
@@ -58,32 +58,32 @@ const FLAG_DROPPED = 2;
 const FLAG_DISCONTINUITY = 4;
 const FLAG_CAPTURED = 8;
 
-/** Bytes in front of a live frame's data: when it was captured. */
+/** Bytes of the capture time in front of a live frame's data. */
 export const CAPTURE_LENGTH = 8;
 
-/** The header of a message, read. */
+/** The header of a message. */
 export interface Header {
   kind: Kind;
-  /** Bytes of payload that follow. */
+  /** Bytes of the payload. */
   payloadLength: number;
-  /** The frame can be decoded by itself. */
+  /** Whether the frame can be decoded by itself. */
   keyframe: boolean;
-  /** Frames were left out before this one. */
+  /** Whether frames were dropped before this one. */
   dropped: boolean;
-  /** What came before in the stream does not lead up to this one. */
+  /** Whether the frame does not continue its stream. */
   discontinuity: boolean;
-  /** The payload begins with the moment of capture, {@linkcode CAPTURE_LENGTH} bytes. */
+  /** Whether the payload begins with the capture time, {@linkcode CAPTURE_LENGTH} bytes. */
   captured: boolean;
   streamId: number;
   /**
-   * Of a frame, ticks of its stream's time base; of a ping or a pong, microseconds since 1970 by
-   * its sender's clock, 0 where that says nothing.
+   * Of a frame, ticks of its stream's time base; of a ping or a pong, microseconds since 1970 by the
+   * sender's clock, 0 if unknown.
    */
   timestamp: number;
 }
 
 /**
- * Reads a header.
+ * Parses a header.
  *
  * @param bytes at least {@linkcode HEADER_LENGTH} bytes
  * @throws {FormatError} for a length out of bounds, an unknown kind, or a timestamp past 2^53
@@ -91,7 +91,7 @@ export interface Header {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { encodeMessage, parseHeader } from "./native.ts";
+ * import { encodeMessage, parseHeader } from "./framing.ts";
  *
  * const message = encodeMessage("ping", new Uint8Array([1, 2]));
  * assertEquals(parseHeader(message).kind, "ping");
@@ -131,7 +131,7 @@ export function parseHeader(bytes: Uint8Array): Header {
 }
 
 /**
- * Reads the moment of capture at the beginning of a live frame's payload.
+ * Parses the capture time at the beginning of a live frame's payload.
  *
  * @returns microseconds since 1970
  * @throws {FormatError} past 2^53
@@ -147,7 +147,7 @@ function readTime(view: DataView, at: number, what: string): number {
   throw new FormatError(`Cannot read a message: ${what} ${time}, expected below 2^53`);
 }
 
-/** Largest `length` a message of this kind may have. */
+/** Largest `length` of a kind of message. */
 function maxLength(kind: Kind): number {
   if (kind === "frame") return MAX_LENGTH;
   const payload = kind === "describe" || kind === "list"
@@ -157,7 +157,7 @@ function maxLength(kind: Kind): number {
 }
 
 /**
- * Writes a message other than a frame.
+ * Encodes a message other than a frame.
  *
  * @param timestamp of a ping or a pong, microseconds since 1970
  * @throws {FormatError} for a payload over the kind's limit
@@ -181,10 +181,10 @@ export function encodeMessage(
 }
 
 /**
- * Writes a frame's header into the room in front of its data and gives the whole message, which
- * shares the frame's memory.
+ * Encodes a frame in place: writes the header in front of its data.
  *
- * @throws {RangeError} where there is no room in front of the data, or an id is out of range
+ * @returns the message, in the frame's memory
+ * @throws {RangeError} if there is no room in front of the data, or the stream id is out of range
  * @throws {FormatError} for data over the limit of a message
  */
 export function encodeFrame(
@@ -216,19 +216,19 @@ export function encodeFrame(
   return message;
 }
 
-/** What is to be said of a frame to one of those who share it. */
+/** Flags of a shared frame for one receiver. */
 export interface Remarks {
-  /** Frames were left out before this one. */
+  /** Whether frames were dropped before this one. */
   dropped?: boolean;
-  /** What came before in the stream does not lead up to this one. */
+  /** Whether the frame does not continue its stream. */
   discontinuity?: boolean;
 }
 
 /**
- * Gives a frame's header anew, with remarks for one receiver. The message itself, which others may
- * share, stays as it is.
+ * Copies a frame's header and adds flags for one receiver. The message itself may be shared and does
+ * not change.
  *
- * @param message as {@linkcode encodeFrame} gave it
+ * @param message from {@linkcode encodeFrame}
  * @returns {@linkcode HEADER_LENGTH} bytes
  */
 export function remarkFrame(

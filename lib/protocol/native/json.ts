@@ -1,20 +1,20 @@
-/** Typed reading of the JSON that strangers send. Pure. */
+/** Validates JSON from peers. */
 import { FormatError } from "../../base/errors.ts";
 import type { Rational } from "../../media/frame.ts";
 
-/** A JSON object whose fields nobody has looked at. */
+/** A JSON object with unchecked fields. */
 export type JsonObject = Record<string, unknown>;
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
 const encoder = new TextEncoder();
 
-/** Longest text that a refusal quotes. */
+/** Characters of a value that error messages quote. */
 const MAX_QUOTED = 60;
 
 /**
- * Reads a payload as a JSON object.
+ * Parses a payload as a JSON object.
  *
- * @throws {FormatError} where it is anything else
+ * @throws {FormatError} if it is anything else
  */
 export function parseJsonObject(payload: Uint8Array, what: string): JsonObject {
   let value: unknown;
@@ -26,7 +26,7 @@ export function parseJsonObject(payload: Uint8Array, what: string): JsonObject {
   return toObject(value, what);
 }
 
-/** Writes an object as JSON in UTF-8. */
+/** Encodes an object as JSON in UTF-8. */
 export function encodeJson(value: object): Uint8Array<ArrayBuffer> {
   return encoder.encode(JSON.stringify(value));
 }
@@ -54,7 +54,7 @@ export function toList(value: unknown, what: string): unknown[] {
 }
 
 /**
- * Gives the number in a field, `undefined` where the field is missing.
+ * Reads a number; `undefined` if the field is missing.
  *
  * @throws {FormatError} for anything but a number within the bounds
  */
@@ -72,9 +72,9 @@ export function optionalNumber(
 }
 
 /**
- * Gives the text in a field, `undefined` where the field is missing.
+ * Reads a text; `undefined` if the field is missing.
  *
- * @throws {FormatError} for anything but a text that the pattern matches
+ * @throws {FormatError} for anything but a text that matches the pattern
  */
 export function optionalText(
   object: JsonObject,
@@ -88,7 +88,7 @@ export function optionalText(
 }
 
 /**
- * Gives the truth value in a field, `undefined` where the field is missing.
+ * Reads a boolean; `undefined` if the field is missing.
  *
  * @throws {FormatError} for anything but true or false
  */
@@ -100,7 +100,7 @@ export function optionalBoolean(object: JsonObject, field: string): boolean | un
 }
 
 /**
- * Gives the one of a few words that stands in a field, `undefined` where the field is missing.
+ * Reads one of a few words; `undefined` if the field is missing.
  *
  * @throws {FormatError} for anything else
  */
@@ -117,7 +117,7 @@ export function optionalWord<Word extends string>(
 }
 
 /**
- * Gives the fraction `[numerator, denominator]` in a field, `undefined` where it is missing.
+ * Reads a fraction `[numerator, denominator]`; `undefined` if the field is missing.
  *
  * @throws {FormatError} for anything but two whole numbers above zero
  */
@@ -131,18 +131,18 @@ export function optionalRational(object: JsonObject, field: string): Rational | 
 }
 
 /**
- * Gives the value of a field that has to be there.
+ * Returns the value of a required field.
  *
- * @throws {FormatError} where it is missing
+ * @throws {FormatError} if it is missing
  */
 export function required<T>(value: T | undefined, field: string): T {
   if (value !== undefined) return value;
   throw new FormatError(`Cannot read ${field}: it is missing`);
 }
 
-/** A value as it may stand in a message: short, whatever a stranger sent. */
+/** Quotes a peer's value in an error message, shortened. */
 export function quoteValue(value: unknown): string {
-  // JSON has numbers past all of JavaScript's, but no name for what they are read as.
+  // Numbers beyond JavaScript's range are parsed as Infinity, which JSON cannot express.
   const json = typeof value === "number"
     ? String(value)
     : JSON.stringify(beginningOf(value, MAX_QUOTED)) ?? "nothing";
@@ -150,8 +150,7 @@ export function quoteValue(value: unknown): string {
 }
 
 /**
- * A value without what lies too deep in it to be quoted: writing JSON takes a time that grows with
- * the square of the depth.
+ * Cuts a value at a depth of nesting, since the time to write JSON grows with the square of the depth.
  */
 function beginningOf(value: unknown, depth: number): unknown {
   if (typeof value !== "object" || value === null) return value;

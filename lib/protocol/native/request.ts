@@ -1,4 +1,4 @@
-/** What a client may ask for: requests and controls of the native wire. Pure. */
+/** Requests and controls of the native protocol. */
 import { FormatError, RequestError } from "../../base/errors.ts";
 import { type Encoding, ENCODINGS } from "../../media/frame.ts";
 import { MAX_TOKEN_LENGTH } from "../../net/secret.ts";
@@ -17,103 +17,103 @@ import {
   toObject,
 } from "./json.ts";
 
-/** What a request can ask for. */
+/** Commands of requests. */
 export const COMMANDS = ["get_image", "get_video", "list_media"] as const;
 
-/** What happens to frames that cannot arrive in time. */
+/** How to handle frames that cannot arrive in time. */
 export const LATE_POLICIES = ["wait", "drop"] as const;
 
-/** Largest width and height a client may ask for, pixels. */
+/** Largest requested width and height in pixels. */
 export const MAX_DIMENSION = 16384;
 
-/** A timestamp of a frame, ticks. */
+/** Timestamps of frames in ticks. */
 const TIMESTAMP = {
   min: Number.MIN_SAFE_INTEGER,
   max: Number.MAX_SAFE_INTEGER,
   integer: true,
 };
 
-/** What a client may ask for, both ends included. */
+/** Inclusive bounds of a request's fields. */
 export const LIMITS = {
-  /** Seconds; more than a year at the most. */
+  /** Seconds. */
   start: { min: 0, max: 1e8 },
   /** Seconds. */
   duration: { min: 0.001, max: 1e8 },
-  /** Playing speed, 1 being real time; 0 stands for no waiting at all. */
+  /** Playback speed, 1 for real time; 0 never waits. */
   speed: { min: 0, max: 100 },
-  /** Frames a second. */
+  /** Frames per second. */
   fps: { min: 0.01, max: 240 },
-  /** Bits a second. */
+  /** Bits per second. */
   bitrate: { min: 10_000, max: 1e9, integer: true },
-  /** Of JPEG. */
+  /** JPEG quality. */
   quality: { min: 1, max: 100, integer: true },
-  /** Seconds from one picture of a series to the next. */
+  /** Seconds between the images of a sequence. */
   every: { min: 0.01, max: 1e6 },
 } as const;
 
-/** Streams of which a request may say how much came. */
+/** Most resume points of a request. */
 export const MAX_RESUMED = 64;
 
-/** How much of one stream came before an answer was cut. At least one of the two moments is there. */
+/** How much of a stream was received before its response broke off: `after`, `next` or both. */
 export interface ResumePoint {
-  /** The stream's, as it was described. */
+  /** Id of the stream. */
   id: number;
-  /** Timestamp of the last frame that came, ticks of the stream's time base. */
+  /** Timestamp of the last received frame, ticks of the stream's time base. */
   after?: number;
-  /** Of PCM: the timestamp that follows upon the last sample that came. */
+  /** Of PCM: timestamp after the last received sample. */
   next?: number;
-  /** How many frames came that did not follow upon what was before them; 0 where absent. */
+  /** Received frames with a discontinuity. @default 0 */
   breaks?: number;
 }
 
-/** A request. Fields that are absent leave the choice to the server. */
+/** A request. The server chooses the values of absent fields. */
 export interface MediaRequest {
   command: typeof COMMANDS[number];
   /** Name as listed; absent for the server's default image or video. */
   name?: string;
   encoding?: Encoding;
-  /** FFmpeg's name of the pixel format for raw frames; absent for the source's own. */
+  /** FFmpeg's name of the pixel format of raw frames; absent for the source's own. */
   pixelFormat?: string;
-  /** Pixels; where only one of the two is given, the aspect is kept. */
+  /** Pixels. If only one of width and height is given, the aspect ratio is kept. */
   width?: number;
   /** Pixels. */
   height?: number;
-  /** Frames a second; absent for the source's own. */
+  /** Frames per second; absent for the source's own. */
   fps?: number;
-  /** Bits a second of `h264` pictures; absent for whatever a good quality takes. */
+  /** Bits per second of `h264` video; absent for constant quality. */
   bitrate?: number;
-  /** Of `mjpeg` pictures, 1 to 100. */
+  /** Quality of `mjpeg` video, 1 to 100. */
   quality?: number;
-  /** False to leave sound out. */
+  /** False to drop audio. */
   audio?: boolean;
   /** Seconds from the beginning. */
   start?: number;
   /** Seconds. */
   duration?: number;
-  /** Of an image: seconds after which the next one follows, as a series. */
+  /** Of an image: seconds until the next one, for an image sequence. */
   every?: number;
-  /** Playing speed, 1 being real time; 0 for as fast as possible. */
+  /** Playback speed, 1 for real time; 0 for as fast as possible. */
   speed?: number;
-  /** True to begin again at the end. */
+  /** True to start again at the end. */
   loop?: boolean;
   late?: typeof LATE_POLICIES[number];
-  /** What came already of the same request's answer, which was cut: only the rest is wanted. */
+  /** What was received of the same request's response; only the rest is sent. */
   resume?: ResumePoint[];
   token?: string;
 }
 
-/** What a client may say of its request, and what the server says back of a seek. */
+/** A client's control of its running response, and the server's reply to a seek. */
 export interface Control {
-  /** `pause`, `resume`, `seek` or `stop`; anything else means nothing yet, and is no mistake. */
+  /** `pause`, `resume`, `seek` or `stop`; unknown actions are ignored. */
   action: unknown;
   /** Of a seek: seconds from the beginning of the media. */
   to?: unknown;
-  /** Of a seek: a number that comes back with the answer. */
+  /** Of a seek: a number that the reply repeats. */
   id?: unknown;
 }
 
 /**
- * Reads the payload of a request.
+ * Parses the payload of a request.
  *
  * @throws {RequestError} `bad_request` for anything malformed, `version` for another version
  */
@@ -194,7 +194,7 @@ function readPoint(object: JsonObject): ResumePoint {
   throw new FormatError(`Cannot resume stream ${point.id}: expected after or next`);
 }
 
-/** @throws {FormatError} that does not quote what it finds, which may be nearly right */
+/** @throws {FormatError} that does not quote the token, which may be nearly right */
 function readToken({ token }: JsonObject): string | undefined {
   if (token === undefined || token === null) return undefined;
   if (typeof token === "string" && token.length <= MAX_TOKEN_LENGTH) return token;
@@ -203,23 +203,22 @@ function readToken({ token }: JsonObject): string | undefined {
   );
 }
 
-/** Writes the payload of a request. */
+/** Encodes the payload of a request. */
 export function encodeRequest(request: MediaRequest): Uint8Array<ArrayBuffer> {
   return encodeJson({ version: PROTOCOL_VERSION, ...request });
 }
 
 /**
- * Reads the payload of a control. Its fields are as they came: later versions may say more, and in
- * other ways, than this one knows.
+ * Parses the payload of a control. Does not check its fields, since later versions may extend them.
  *
- * @throws {FormatError} where it is no JSON object
+ * @throws {FormatError} if it is not a JSON object
  */
 export function parseControl(payload: Uint8Array): Control {
   const { action, to, id } = parseJsonObject(payload, "control");
   return { action, to, id };
 }
 
-/** Writes the payload of a control. */
+/** Encodes the payload of a control. */
 export function encodeControl(control: Control): Uint8Array<ArrayBuffer> {
   return encodeJson(control);
 }

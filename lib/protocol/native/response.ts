@@ -1,4 +1,4 @@
-/** What a server answers: descriptions, ends, errors and lists of the native wire. Pure. */
+/** Responses of the native protocol: descriptions, ends, notices, errors and lists. */
 import { ERROR_CODES, FormatError, RequestError } from "../../base/errors.ts";
 import type { Description, StreamDescription, VideoStream } from "../../media/frame.ts";
 import { PROTOCOL_VERSION } from "./framing.ts";
@@ -16,66 +16,64 @@ import {
   toObject,
 } from "./json.ts";
 
-/** What was sent of one stream. */
+/** Counts of one stream. */
 export interface StreamTotals {
   id: number;
-  /** Frames; of sound they are messages, not samples. */
+  /** Frames; of audio, messages and not samples. */
   frames: number;
-  /** Bytes of the frames' data, headers and moments of capture not counted. */
+  /** Bytes of the frames' data, without headers and capture times. */
   bytes: number;
 }
 
-/** The receipt at the end of a request. */
+/** Totals at the end of a response. */
 export interface EndReport {
-  /** Frames of video that were sent. */
+  /** Sent frames of video. */
   frames: number;
-  /** Frames of sound that were sent. */
+  /** Sent frames of audio. */
   audioFrames: number;
-  /** Bytes of frames' data, headers not counted. */
+  /** Bytes of the frames' data, without headers. */
   bytes: number;
-  /** Frames that were left out because they would have been late. */
+  /** Frames dropped because they would have been late. */
   dropped: number;
-  /**
-   * `end` of the media, `stopped` by the client, or `shutdown` of the server before all was sent.
-   */
+  /** `end` of the media, `stopped` by the client, or `shutdown` of the server. */
   reason: string;
-  /** What was sent of each stream that was described; absent where nobody counted. */
+  /** Totals of each described stream; absent if they were not counted. */
   streams?: StreamTotals[];
-  /** What the decoder complained about, where the media is damaged. */
+  /** The decoder's complaint, if the media is damaged. */
   warning?: string;
 }
 
-/** What a notice can be about. */
+/** Codes of notices. */
 export const NOTICE_CODES = [
-  /** Frames were left out: `dropped` says how many since the request. */
+  /** Frames were dropped: `dropped` since the request. */
   "dropped",
-  /** The link takes less than it should: `needed` and `achieved` say how much, bytes a second. */
+  /** The connection is too slow: `achieved` instead of `needed` bytes per second. */
   "slow_link",
-  /** The server cannot decode, or encode, as fast as it should. */
+  /** The server cannot decode or encode fast enough. */
   "slow_source",
-  /** A live source went away; it is being started again. */
+  /** A live source has failed and is being restarted. */
   "source_lost",
-  /** It is there again. */
+  /** A live source is running again. */
   "source_back",
-  /** The answer begins when a decoder is free: `position` is the place in line, from 1 on. */
+  /** The response waits for a free decoder: `position` is that in the queue, from 1 on. */
   "waiting",
-  /** It takes a while to find the place where a resumed answer goes on. */
+  /** It takes a while to find the position at which a resumed response continues. */
   "resuming",
 ] as const;
 
-/** News of an answer that is under way. */
+/** An event of a running response. */
 export interface Notice {
-  /** One of {@linkcode NOTICE_CODES}, or what a later version may tell. */
+  /** One of {@linkcode NOTICE_CODES}, or a code of a later version. */
   code: string;
-  /** For people. */
+  /** A sentence for users. */
   message: string;
-  /** Frames left out since the request. */
+  /** Frames dropped since the request. */
   dropped?: number;
-  /** Bytes a second. */
+  /** Bytes per second. */
   needed?: number;
-  /** Bytes a second. */
+  /** Bytes per second. */
   achieved?: number;
-  /** Place in line, from 1 on. */
+  /** Position in the queue, from 1 on. */
   position?: number;
 }
 
@@ -86,13 +84,13 @@ export interface ListEntry {
   live: boolean;
   /** Bytes of the file. */
   size: number;
-  /** Seconds; absent for images, and where the file does not say. */
+  /** Seconds; absent for images, and if the file does not state it. */
   duration?: number;
   /** FFmpeg's names of the codecs; empty for a live source that has not run yet. */
   codec: string;
-  /** Pixels, as shown; absent for sound, and where unknown yet. */
+  /** Pixels, as displayed; absent for audio, and while unknown. */
   width?: number;
-  /** Pixels, as shown; absent for sound, and where unknown yet. */
+  /** Pixels, as displayed; absent for audio, and while unknown. */
   height?: number;
 }
 
@@ -104,18 +102,18 @@ const STREAM_ID = { min: 0, max: 65535, integer: true };
 const SECONDS = { min: 0, max: 1e10 };
 const PIXELS = { min: 1, max: 65535, integer: true };
 
-/** Streams that one connection carries at the most. */
+/** Streams of a description to read; further ones are ignored. */
 const MAX_STREAMS = 64;
 
-/** Notes of a description that are looked at. */
+/** Notes of a description to read; further ones are ignored. */
 const MAX_NOTES = 16;
 
-/** Frames by which decoding may be ahead of showing; H.264 and HEVC allow 16. */
+/** Frames of decode delay; H.264 and HEVC allow 16. */
 const DELAY = { min: 0, max: 64, integer: true };
 
-const BYTES_A_SECOND = { min: 0, max: Number.MAX_SAFE_INTEGER };
+const BYTES_PER_SECOND = { min: 0, max: Number.MAX_SAFE_INTEGER };
 
-/** Writes the payload of a description. */
+/** Encodes the payload of a description. */
 export function encodeDescription(description: Description): Uint8Array<ArrayBuffer> {
   const streams = description.streams.map((stream) => ({
     ...stream,
@@ -125,7 +123,7 @@ export function encodeDescription(description: Description): Uint8Array<ArrayBuf
 }
 
 /**
- * Reads the payload of a description.
+ * Parses the payload of a description.
  *
  * @throws {FormatError} for anything malformed
  */
@@ -172,12 +170,12 @@ function readStream(object: JsonObject): StreamDescription {
       channels: required(channels, "channels"),
     };
   }
-  return { ...shared, type, ...readPicture(object) };
+  return { ...shared, type, ...readVideoFields(object) };
 }
 
-type Picture = Omit<VideoStream, "type" | "id" | "codec" | "fourcc" | "timeBase" | "extradata">;
+type VideoFields = Omit<VideoStream, "type" | "id" | "codec" | "fourcc" | "timeBase" | "extradata">;
 
-function readPicture(object: JsonObject): Picture {
+function readVideoFields(object: JsonObject): VideoFields {
   return {
     width: required(optionalNumber(object, "width", PIXELS), "width"),
     height: required(optionalNumber(object, "height", PIXELS), "height"),
@@ -191,7 +189,7 @@ function readPicture(object: JsonObject): Picture {
   };
 }
 
-/** Quarters of a turn; whatever else stands there is as if it did not. */
+/** Quarter turns; other values are ignored. */
 function readRotation({ rotation }: JsonObject): VideoStream["rotation"] {
   return ([90, 180, 270] as const).find((angle) => angle === rotation);
 }
@@ -208,13 +206,13 @@ function readExtradata(object: JsonObject): Uint8Array {
   }
 }
 
-/** Writes the payload of an end. */
+/** Encodes the payload of an end. */
 export function encodeEnd(end: EndReport): Uint8Array<ArrayBuffer> {
   return encodeJson(end);
 }
 
 /**
- * Reads the payload of an end.
+ * Parses the payload of an end.
  *
  * @throws {FormatError} for anything malformed
  */
@@ -234,22 +232,22 @@ export function parseEnd(payload: Uint8Array): EndReport {
 function readTotals({ streams }: JsonObject): StreamTotals[] | undefined {
   if (streams === undefined || streams === null) return undefined;
   return toList(streams, "streams").slice(0, MAX_STREAMS).map((value) => {
-    const receipt = toObject(value, "receipt");
+    const totals = toObject(value, "totals");
     return {
-      id: required(optionalNumber(receipt, "id", STREAM_ID), "id"),
-      frames: required(optionalNumber(receipt, "frames", COUNT), "frames"),
-      bytes: required(optionalNumber(receipt, "bytes", COUNT), "bytes"),
+      id: required(optionalNumber(totals, "id", STREAM_ID), "id"),
+      frames: required(optionalNumber(totals, "frames", COUNT), "frames"),
+      bytes: required(optionalNumber(totals, "bytes", COUNT), "bytes"),
     };
   });
 }
 
-/** Writes the payload of a notice. */
+/** Encodes the payload of a notice. */
 export function encodeNotice(notice: Notice): Uint8Array<ArrayBuffer> {
   return encodeJson(notice);
 }
 
 /**
- * Reads the payload of a notice.
+ * Parses the payload of a notice.
  *
  * @throws {FormatError} for anything malformed
  */
@@ -259,19 +257,19 @@ export function parseNotice(payload: Uint8Array): Notice {
     code: required(optionalText(object, "code", WORD), "code"),
     message: optionalText(object, "message", ANY_TEXT) ?? "",
     dropped: optionalNumber(object, "dropped", COUNT),
-    needed: optionalNumber(object, "needed", BYTES_A_SECOND),
-    achieved: optionalNumber(object, "achieved", BYTES_A_SECOND),
+    needed: optionalNumber(object, "needed", BYTES_PER_SECOND),
+    achieved: optionalNumber(object, "achieved", BYTES_PER_SECOND),
     position: optionalNumber(object, "position", COUNT),
   };
 }
 
-/** Writes the payload of an error. */
+/** Encodes the payload of an error. */
 export function encodeError({ code, message }: RequestError): Uint8Array<ArrayBuffer> {
   return encodeJson({ code, message });
 }
 
 /**
- * Reads the payload of an error. A code of a later version becomes `internal`.
+ * Parses the payload of an error. Unknown codes become `internal`.
  *
  * @throws {FormatError} for anything malformed
  */
@@ -281,13 +279,13 @@ export function parseError(payload: Uint8Array): RequestError {
   return new RequestError(code, optionalText(object, "message", ANY_TEXT) || code);
 }
 
-/** Writes the payload of a list. */
+/** Encodes the payload of a list. */
 export function encodeList(entries: readonly ListEntry[]): Uint8Array<ArrayBuffer> {
   return encodeJson({ version: PROTOCOL_VERSION, entries });
 }
 
 /**
- * Reads the payload of a list.
+ * Parses the payload of a list.
  *
  * @throws {FormatError} for anything malformed
  */

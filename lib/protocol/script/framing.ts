@@ -9,29 +9,29 @@ import {
 } from "./unpickler.ts";
 import { asciiOf, quotable } from "./values.ts";
 
-/** The first bytes of every classic request; read as a native length they are over its limit. */
+/** First bytes of every request. Read as a length of the native protocol, they exceed its limit. */
 export const SCRIPT_MAGIC = "get_";
 
-/** Bytes of a classic request. */
+/** Bytes of a request. */
 export const SCRIPT_REQUEST_LENGTH = 9;
 
-/** What a classic request may ask for. */
+/** Commands of requests. */
 export type ScriptCommand = "get_image" | "get_video";
 
-/** Largest pickle on the classic wire, in bytes. */
+/** Bytes of the largest pickle. */
 export const SCRIPT_MAX_LENGTH = 2 ** 28;
 
-/** Bytes of the length in front of a pickle: what Python's `struct.pack("i", …)` gives. */
+/** Bytes of the length in front of a pickle, Python's `struct.pack("i", …)`. */
 const LENGTH_SIZE = 4;
 
-/** What closes an answer. */
+/** Last message of a response. */
 const END = "end";
 
 /** Blue, green, red. */
 const CHANNELS = 3;
 
 /**
- * Reads the nine bytes of a classic request.
+ * Parses the nine bytes of a request.
  *
  * @throws {FormatError} for anything but `get_image` and `get_video`
  */
@@ -43,14 +43,14 @@ export function parseScriptRequest(bytes: Uint8Array): ScriptCommand {
   );
 }
 
-/** The nine bytes of a classic request. */
+/** Encodes the nine bytes of a request. */
 export function scriptRequest(command: ScriptCommand): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(command);
 }
 
 /**
- * Writes frames of one size for the classic wire: an int32 length, little-endian, and the pickle of
- * a numpy `uint8` array of height × width × 3, BGR.
+ * Encodes frames of one size: an int32 length, little-endian, and the pickle of a numpy `uint8` array
+ * of height × width × 3, BGR.
  */
 export class ScriptFrameWriter {
   #frameLength: number;
@@ -59,15 +59,15 @@ export class ScriptFrameWriter {
 
   /**
    * @param size pixels
-   * @throws {RequestError} `unsupported` where a frame is too large for this wire
-   * @throws {RangeError} where the size is not made of positive integers
+   * @throws {RequestError} `unsupported` if a frame is too large for the protocol
+   * @throws {RangeError} if the size is not made of positive integers
    */
   constructor({ width, height }: { width: number; height: number }) {
     this.#frameLength = width * height * CHANNELS;
     if (this.#frameLength + FRAME_HEADROOM + FRAME_TAILROOM > SCRIPT_MAX_LENGTH) {
       throw new RequestError(
         "unsupported",
-        `Cannot send frames of ${width}x${height} to a classic client: ${this.#frameLength} ` +
+        `Cannot send frames of ${width}x${height} to a script: ${this.#frameLength} ` +
           `bytes, expected less than ${SCRIPT_MAX_LENGTH}`,
       );
     }
@@ -79,17 +79,17 @@ export class ScriptFrameWriter {
   }
 
   /**
-   * Puts length and pickle around a frame's pixels, in place: in the {@linkcode FRAME_HEADROOM}
-   * before and the {@linkcode FRAME_TAILROOM} behind them in the same buffer.
+   * Encodes a frame in place: writes length and pickle into the {@linkcode FRAME_HEADROOM} before and
+   * the {@linkcode FRAME_TAILROOM} after its pixels in the same buffer.
    *
    * @param data height × width × 3 bytes, BGR, rows without padding
-   * @returns a view on the same buffer with the whole message
-   * @throws {RangeError} for data of another size, or without that room around it
+   * @returns the message, a view on the same buffer
+   * @throws {RangeError} for data of another size, or without that room
    */
   wrap(data: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
     if (data.byteLength !== this.#frameLength) {
       throw new RangeError(
-        `Cannot write a classic frame: ${data.byteLength} bytes, expected ${this.#frameLength}`,
+        `Cannot write a script frame: ${data.byteLength} bytes, expected ${this.#frameLength}`,
       );
     }
     const start = data.byteOffset - this.#prefix.byteLength;
@@ -97,7 +97,7 @@ export class ScriptFrameWriter {
     const length = this.#prefix.byteLength + data.byteLength + ARRAY_SUFFIX.byteLength;
     if (start < 0 || start + length > data.buffer.byteLength) {
       throw new RangeError(
-        "Cannot write a classic frame: too little room around it, " +
+        "Cannot write a script frame: too little room around it, " +
           `expected ${FRAME_HEADROOM} bytes before and ${FRAME_TAILROOM} behind`,
       );
     }
@@ -108,27 +108,27 @@ export class ScriptFrameWriter {
   }
 
   /**
-   * Gives what stands before and behind a frame's pixels, for pixels whose memory is shared.
+   * Encodes a frame whose memory is shared.
    *
-   * @param data as for {@linkcode ScriptFrameWriter.wrap}; stays as it is
-   * @returns the parts of the message, to be written one behind the other
+   * @param data as for {@linkcode ScriptFrameWriter.wrap}; not changed
+   * @returns the parts of the message, in order
    * @throws {RangeError} for data of another size
    */
   surround(data: Uint8Array): readonly Uint8Array[] {
     if (data.byteLength !== this.#frameLength) {
       throw new RangeError(
-        `Cannot write a classic frame: ${data.byteLength} bytes, expected ${this.#frameLength}`,
+        `Cannot write a script frame: ${data.byteLength} bytes, expected ${this.#frameLength}`,
       );
     }
     return [this.#prefix, data, ARRAY_SUFFIX];
   }
 }
 
-/** Ends an answer: length and pickle of `b"end"`. */
+/** Last message of a response: length and pickle of `b"end"`. */
 export const SCRIPT_END: Uint8Array<ArrayBuffer> = endMessage();
 
 /**
- * Reads the length in front of a pickle: an int32, little-endian.
+ * Parses the length in front of a pickle: an int32, little-endian.
  *
  * @returns bytes of the pickle that follows, 1 … {@linkcode SCRIPT_MAX_LENGTH}
  * @throws {FormatError} for any other length
@@ -138,13 +138,13 @@ export function parseScriptLength(fourBytes: Uint8Array): number {
   const length = new DataView(buffer, byteOffset, byteLength).getInt32(0, true);
   if (length < 1 || length > SCRIPT_MAX_LENGTH) {
     throw new FormatError(
-      `Cannot read a classic message: length ${length}, expected 1 to ${SCRIPT_MAX_LENGTH}`,
+      `Cannot read a script message: length ${length}, expected 1 to ${SCRIPT_MAX_LENGTH}`,
     );
   }
   return length;
 }
 
-/** What a classic server sends. */
+/** A message of the server. */
 export type ScriptMessage =
   | {
     kind: "frame";
@@ -152,16 +152,16 @@ export type ScriptMessage =
     width: number;
     /** Pixels. */
     height: number;
-    /** Height × width × 3 bytes, BGR; a view on the pickle where it holds them like that. */
+    /** Height × width × 3 bytes, BGR; a view on the pickle if it stores them this way. */
     data: Uint8Array;
   }
   | { kind: "end" };
 
 /**
- * Reads the pickle of a classic message. What OpenCV gives for grey images (height × width, or
- * height × width × 1) and for ones with alpha (height × width × 4, BGRA) becomes BGR too.
+ * Parses the pickle of a message. Converts OpenCV's grey images (height × width, or height × width ×
+ * 1) and images with alpha (height × width × 4, BGRA) to BGR.
  *
- * @throws {FormatError} for any other value, dtype or shape, and for every pickle that
+ * @throws {FormatError} for any other value, dtype or shape, and for pickles that
  * {@linkcode readPickle} refuses
  */
 export function parseScriptMessage(pickle: Uint8Array): ScriptMessage {
@@ -169,7 +169,7 @@ export function parseScriptMessage(pickle: Uint8Array): ScriptMessage {
   if (value.kind === "array") return toFrame(value.array);
   if (asciiOf(value.bytes.subarray(0, END.length + 1)) === END) return { kind: "end" };
   throw new FormatError(
-    `Cannot read a classic message: ${value.bytes.byteLength} bytes "${quotable(value.bytes)}", ` +
+    `Cannot read a script message: ${value.bytes.byteLength} bytes "${quotable(value.bytes)}", ` +
       `expected an array or "${END}"`,
   );
 }
@@ -180,18 +180,18 @@ function toFrame({ shape, dtype, data }: NumpyArray): ScriptMessage {
   const known = (shape.length === 2 || shape.length === 3) && [1, CHANNELS, 4].includes(channels);
   if (dtype !== "uint8" || !known || width === 0 || height === 0) {
     throw new FormatError(
-      `Cannot read a classic frame: ${found}, expected uint8 of height × width × ${CHANNELS}`,
+      `Cannot read a script frame: ${found}, expected uint8 of height × width × ${CHANNELS}`,
     );
   }
   if (width * height * CHANNELS > SCRIPT_MAX_LENGTH) {
     throw new FormatError(
-      `Cannot read a classic frame: ${found}, expected at most ${SCRIPT_MAX_LENGTH} bytes as BGR`,
+      `Cannot read a script frame: ${found}, expected at most ${SCRIPT_MAX_LENGTH} bytes as BGR`,
     );
   }
   return { kind: "frame", width, height, data: toBgr(data, channels) };
 }
 
-/** Repeats grey for each colour; leaves alpha out. */
+/** Repeats grey for each colour; drops alpha. */
 function toBgr(data: Uint8Array, channels: number): Uint8Array {
   if (channels === CHANNELS) return data;
   const [green, red] = channels === 1 ? [0, 0] : [1, 2];

@@ -9,20 +9,20 @@ import {
   refuse,
 } from "./values.ts";
 
-/** A numpy array out of a pickle. */
+/** A numpy array from a pickle. */
 export interface NumpyArray {
   /** Extents, slowest axis first: height, width, channels for an image. Empty for a scalar. */
   shape: number[];
-  /** Numpy's name of the item type, such as `uint8`; `>` in front where it is big-endian. */
+  /** Numpy's name of the item type, such as `uint8`; with `>` in front if it is big-endian. */
   dtype: string;
-  /** The items in C order (last axis fastest); a view on the pickle where they lie like that. */
+  /** The items in C order (last axis fastest); a view on the pickle if it stores them this way. */
   data: Uint8Array;
 }
 
-/** Axes that an array may have. Numpy 1 allows 32, numpy 2 allows 64. */
+/** Most axes of an array. Numpy 1 allows 32, numpy 2 allows 64. */
 const MAX_AXES = 32;
 
-/** Numpy's names of the dtypes that have a fixed size and hold no objects. */
+/** Numpy's names of the dtypes of fixed size without objects. */
 const DTYPE_NAMES: Readonly<Record<string, string>> = {
   b1: "bool",
   i1: "int8",
@@ -40,7 +40,7 @@ const DTYPE_NAMES: Readonly<Record<string, string>> = {
   c16: "complex128",
 };
 
-/** Python 2's name of the module comes from protocol 2, which is meant to load there too. */
+/** Protocol 2 uses the module name of Python 2, which can load it too. */
 const BYTES_GLOBALS = ["__builtin__ bytes", "builtins bytes"];
 
 /** Numpy 2 moved `numpy.core` to `numpy._core`. */
@@ -54,7 +54,7 @@ const FROM_BUFFER_GLOBALS = [
   "numpy._core.numeric _frombuffer",
 ];
 
-/** Every global that numpy's arrays and plain bytes need, as `module name`. */
+/** All globals in pickles of numpy arrays and plain bytes, as `module name`. */
 const GLOBALS: ReadonlySet<string> = new Set([
   ...BYTES_GLOBALS,
   ...RECONSTRUCT_GLOBALS,
@@ -65,8 +65,8 @@ const GLOBALS: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Names one of the few globals that numpy's pickles use. The name stays a name: nothing is
- * looked up by it.
+ * Accepts one of the few globals of numpy's pickles. The result is only its name; nothing is looked
+ * up.
  *
  * @throws {FormatError} for any other global, with its name
  */
@@ -80,10 +80,10 @@ export function resolveGlobal(module: Uint8Array, name: Uint8Array): Item {
 }
 
 /**
- * What numpy's own constructors would give: the other half of `ndarray.__reduce__` and
- * `ndarray.__reduce_ex__` (numpy/core/src/multiarray/methods.c).
+ * Calls one of numpy's constructors: the inverse of `ndarray.__reduce__` and `ndarray.__reduce_ex__`
+ * (numpy/core/src/multiarray/methods.c).
  *
- * @throws {FormatError} for anything but the arguments that numpy writes
+ * @throws {FormatError} for arguments that numpy does not write
  */
 export function reduce(callable: Item, argument: Item): Item {
   if (callable.type !== "global") {
@@ -102,7 +102,7 @@ export function reduce(callable: Item, argument: Item): Item {
 }
 
 /**
- * Gives a new array or dtype its state, as numpy's `__setstate__` would.
+ * Sets the state of a new array or dtype, like numpy's `__setstate__`.
  *
  * @throws {FormatError} for any other object, a second state, or a state that numpy does not write
  */
@@ -117,9 +117,9 @@ export function build(target: Item, state: Item): void {
 }
 
 /**
- * The array itself, its bytes checked against its shape and put in C order.
+ * Checks an array's bytes against its shape, and converts them to C order.
  *
- * @throws {FormatError} where they do not fit together
+ * @throws {FormatError} if they do not match
  */
 export function toArray({ layout }: ArrayItem): NumpyArray {
   if (layout === undefined) return refuse("array without content", "its state");
@@ -127,7 +127,7 @@ export function toArray({ layout }: ArrayItem): NumpyArray {
   if (byteOrder === undefined) return refuse(`dtype "${code}" without state`, "its byte order");
   const itemSize = Number(code.slice(1));
   const data = bytesOf(layout.data);
-  // At most 32 axes below 2^31: the product stays a finite number.
+  // With at most 32 axes below 2^31, the product is finite.
   const size = layout.shape.reduce((product, extent) => product * extent, itemSize);
   if (data.byteLength !== size) {
     const shape = layout.shape.join(", ");
@@ -139,7 +139,7 @@ export function toArray({ layout }: ArrayItem): NumpyArray {
   };
 }
 
-/** Protocol 2 has no bytes: they travel as text, and as a call that encodes it again. */
+/** Protocol 2 has no bytes: they are stored as text and a call that encodes it. */
 function encode(values: Item[]): Item {
   const [text, codec] = values;
   if (values.length !== 2 || text.type !== "text" || !isText(codec, "latin1")) {
@@ -148,12 +148,12 @@ function encode(values: Item[]): Item {
   return { type: "bytes", stored: text.stored, latin1: true };
 }
 
-/** `dtype(code, align, copy)`; older numpy 1 writes the two switches as integers. */
+/** `dtype(code, align, copy)`; older numpy 1 writes the booleans as integers. */
 function dtype(values: Item[]): Item {
   const [code, align, copy] = values;
   const text = code?.type === "text" && code.stored.byteLength < 4 ? asciiOf(code.stored) : "";
   const known = Object.hasOwn(DTYPE_NAMES, text) && values.length === 3;
-  if (!known || !isSwitch(align, false) || !isSwitch(copy, true)) {
+  if (!known || !isBool(align, false) || !isBool(copy, true)) {
     const given = code?.type === "text" ? quotable(code.stored) : values.map(describe).join(", ");
     return refuse(`dtype "${given}"`, `a plain one (${Object.keys(DTYPE_NAMES).join(", ")})`);
   }
@@ -175,7 +175,7 @@ function byteOrder(state: Item): "|" | "<" | ">" {
   return refuse("dtype with fields, objects or a foreign byte order", "a plain one");
 }
 
-/** `_reconstruct(ndarray, (0,), b"b")` makes an empty array, to be filled by its state. */
+/** `_reconstruct(ndarray, (0,), b"b")` creates an array without state. */
 function reconstruct(values: Item[]): Item {
   const [subtype, shape, code] = values;
   const asWritten = values.length === 3 &&
@@ -204,8 +204,8 @@ function arrayState(state: Item[]): ArrayLayout {
 }
 
 /**
- * `_frombuffer(bytes, dtype, shape, order)` of protocol 5. Recent numpy 2 adds a fifth argument
- * with order "K": the axes by which the array is a transposed view of its memory.
+ * `_frombuffer(bytes, dtype, shape, order)` of protocol 5. Recent numpy 2 adds a fifth argument for
+ * order "K": the axes of the memory that the array is a transposed view of.
  */
 function fromBuffer(values: Item[]): Item {
   const [data, itemType, extents, order, axes] = values;
@@ -255,7 +255,7 @@ function isInt(item: Item, value: number): boolean {
   return item.type === "int" && item.value === value;
 }
 
-function isSwitch(item: Item, value: boolean): boolean {
+function isBool(item: Item, value: boolean): boolean {
   return item.type === "bool" ? item.value === value : isInt(item, Number(value));
 }
 
@@ -265,10 +265,10 @@ function isText(item: Item, text: string): boolean {
 }
 
 /**
- * Shape and bytes of an array in C order; the bytes as they are where they already lie like that.
+ * Converts an array to C order. Returns `data` itself if it already is.
  *
- * @param data the bytes of the whole shape, which has been checked
- * @param itemSize bytes an item
+ * @param data the bytes of the whole shape
+ * @param itemSize bytes per item
  */
 export function inCOrder(
   { shape, order }: Pick<ArrayLayout, "shape" | "order">,
@@ -293,7 +293,7 @@ export function inCOrder(
 /**
  * Copies `data` so that the last axis becomes the fastest.
  *
- * @param axes none with an extent of 1, so that their number is bounded by the data's size
+ * @param axes without those of extent 1, so that the size of the data bounds their number
  */
 function gather(data: Uint8Array, axes: { count: number; stride: number }[]): Uint8Array {
   if (axes.length === 0 || data.byteLength === 0) return data;

@@ -1,8 +1,8 @@
 /**
- * Opcodes of the pickle machine, by the names that Python's `pickletools` gives them.
+ * Names of the pickle machine's opcodes in Python's `pickletools`.
  *
- * Protocols 0 to 2 are described in the docstrings of `pickletools`, protocol 3 there too,
- * protocol 4 in PEP 3154 and protocol 5 in PEP 574.
+ * Sources: the docstrings of `pickletools` for protocols 0 to 3, PEP 3154 for protocol 4, PEP 574 for
+ * protocol 5.
  */
 const NAMES: Readonly<Record<number, string>> = {
   0x28: "MARK",
@@ -75,7 +75,7 @@ const NAMES: Readonly<Record<number, string>> = {
   0x98: "READONLY_BUFFER",
 };
 
-/** The name of an opcode byte, or its value in hexadecimal where it is none. */
+/** The name of an opcode, or the byte in hexadecimal if it is not one. */
 export function opcodeName(byte: number): string {
   return NAMES[byte] ?? `0x${byte.toString(16).padStart(2, "0")}`;
 }

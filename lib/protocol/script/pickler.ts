@@ -1,31 +1,28 @@
-/**
- * Everything after the pixels that follow {@linkcode arrayPrefix}: TUPLE (the array's state is
- * complete), BUILD, STOP.
- */
+/** Bytes after the pixels that follow {@linkcode arrayPrefix}: TUPLE (the array's state), BUILD, STOP. */
 export const ARRAY_SUFFIX: Uint8Array = Uint8Array.of(0x74, 0x62, 0x2e);
 
-/** PROTO with its argument. Protocol 4 is read by every Python since 3.4. */
+/** PROTO with its argument. Every Python since 3.4 reads protocol 4. */
 const PROTOCOL_4 = [0x80, 4];
 
 const STOP = 0x2e;
 
-/** Largest extent and largest size in bytes; the pickle keeps one signed, one unsigned. */
+/** Largest extent and largest size in bytes. Extents are signed, so that both stay below 2^31. */
 const MAX_SIZE = 2 ** 31 - 1;
 
 /**
- * The pickle of a numpy `uint8` array in C order, up to its pixels: protocol 4, without memo and
- * frames, which readers do not need.
+ * The pickle of a numpy `uint8` array in C order, up to its pixels: protocol 4 without the optional
+ * memo and frames.
  *
- * The bytes say what `ndarray.__reduce__` would: `_reconstruct(ndarray, (0,), b"b")`, then the
- * state `(1, shape, dtype, False, pixels)`. `numpy.core.multiarray` holds `_reconstruct` in
- * numpy 1, and in numpy 2 too, which keeps it there, without a warning, for old pickles.
+ * Equals the result of `ndarray.__reduce__`: `_reconstruct(ndarray, (0,), b"b")`, then the state
+ * `(1, shape, dtype, False, pixels)`. `_reconstruct` is in `numpy.core.multiarray` in numpy 1, and in
+ * numpy 2 too, for old pickles and without a warning.
  *
- * @param shape pixels, pixels, and items a pixel
- * @throws {RangeError} for extents that are no positive integers, or of more than 2 GiB together
+ * @param shape pixels, pixels, and items per pixel
+ * @throws {RangeError} for extents that are not positive integers, or of more than 2 GiB together
  *
  * @example
  * ```ts
- * import { ARRAY_SUFFIX, arrayPrefix, readPickle } from "./pickle.ts";
+ * import { ARRAY_SUFFIX, arrayPrefix, readPickle } from "./unpickler.ts";
  * import { assertEquals } from "@std/assert";
  *
  * const pickle = Uint8Array.of(...arrayPrefix([1, 2, 3]), 1, 2, 3, 4, 5, 6, ...ARRAY_SUFFIX);

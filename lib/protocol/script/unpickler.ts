@@ -2,26 +2,25 @@ import { build, type NumpyArray, reduce, resolveGlobal, toArray } from "./numpy.
 import { opcodeName } from "./opcodes.ts";
 import { bytesOf, describe, type Item, refuse } from "./values.ts";
 
-/** What a pickle on this wire may hold. */
+/** Value of a pickle. */
 export type PickleValue =
   | { kind: "array"; array: NumpyArray }
   | { kind: "bytes"; bytes: Uint8Array };
 
-/** Numpy's longest pickle of an array has about 70 opcodes. Bounds stack, memo and nesting too. */
+/** Limit of opcodes, and so of stack, memo and nesting. Numpy's longest array has about 70. */
 const MAX_OPCODES = 256;
 
-/** Bytes of a module's or an object's name in front of its end of line; numpy's longest has 22. */
+/** Bytes of the longest name of a module or an object; numpy's longest has 22. */
 const MAX_NAME_LENGTH = 255;
 
 /**
- * Reads the pickle of a numpy array or of plain bytes, without ever executing anything: a machine
- * for just the opcodes that numpy's pickles consist of, whose values are plain data, and whose
- * calls are the few constructors it knows by name.
+ * Reads the pickle of a numpy array or of plain bytes without executing anything. Supports only the
+ * opcodes of numpy's pickles; values are plain data, and the only calls are the constructors of
+ * {@linkcode reduce}.
  *
  * Opcodes as documented by Python's `pickletools`, PEP 3154 (protocol 4) and PEP 574 (protocol 5,
- * without out-of-band buffers); how numpy uses them, see {@linkcode reduce}. No copy of the data is
- * made, except where the pickle does not hold it in C order (Fortran order) or as bytes
- * (protocol 2): then one, of at most the pickle's own size.
+ * without out-of-band buffers). The data is copied once, if the pickle does not store it in C order or
+ * as bytes (protocol 2).
  *
  * @throws {FormatError} for everything else, with the name of what was refused
  */
@@ -29,11 +28,11 @@ export function readPickle(bytes: Uint8Array): PickleValue {
   return new PickleMachine(bytes).run();
 }
 
-/** One run of the machine. Counting opcodes bounds everything that grows with them. */
+/** One run of the machine. */
 class PickleMachine {
   #cursor: PickleCursor;
   #stack: Item[] = [];
-  /** Heights of the stack at its open marks; what lies under the last is out of reach. */
+  /** Heights of the stack at its open marks. Items below the last mark cannot be popped. */
   #marks: number[] = [];
   #memo: Item[] = [];
 
@@ -73,7 +72,7 @@ class PickleMachine {
     return refuse(describe(item), "an array or bytes");
   }
 
-  /** Executes opcodes that put a value of their own on the stack; `false` for other ones. */
+  /** Executes opcodes that push a new value; returns `false` for others. */
   #pushValue(opcode: string): boolean {
     const cursor = this.#cursor;
     switch (opcode) {
@@ -110,11 +109,11 @@ class PickleMachine {
     }
   }
 
-  /** Executes opcodes that work on what is there; `false` for other ones. */
+  /** Executes opcodes that use the stack or the memo; returns `false` for others. */
   #arrange(opcode: string): boolean {
     switch (opcode) {
       case "FRAME":
-        // Frames only help readers of slow files; the one thing to say of them is that they fit.
+        // Frames are for prefetching: only check that they fit.
         this.#cursor.require(this.#cursor.uint64());
         return true;
       case "MARK":
@@ -185,7 +184,7 @@ class PickleMachine {
     return this.#popMany(1)[0];
   }
 
-  /** Takes the last `count` values, in the order in which they came. */
+  /** Pops the last `count` values, in the order in which they were pushed. */
   #popMany(count: number): Item[] {
     return this.#stack.splice(this.#indexBelow(count), count);
   }
@@ -206,7 +205,7 @@ class PickleMachine {
   }
 }
 
-/** Reads a pickle's bytes in order; every length is checked against what there is. */
+/** Reads a pickle's bytes in order, with bounds checks. */
 export class PickleCursor {
   #bytes: Uint8Array;
   #view: DataView;
@@ -244,7 +243,7 @@ export class PickleCursor {
     return this.#view.getUint32(this.#take(4), true);
   }
 
-  /** Rounded above 2^53, where it is far more than any pickle holds. */
+  /** Rounded above 2^53, which is more than any pickle has. */
   uint64(): number {
     return Number(this.#view.getBigUint64(this.#take(8), true));
   }
@@ -264,7 +263,7 @@ export class PickleCursor {
     return rest.subarray(0, length);
   }
 
-  /** @throws {FormatError} unless `length` more bytes are there */
+  /** @throws {FormatError} unless `length` bytes are left */
   require(length: number): void {
     if (length > this.left) {
       refuse(`${this.left} bytes left after byte ${this.#at}`, `${length} more`);
@@ -279,11 +278,5 @@ export class PickleCursor {
   }
 }
 
-/**
- * Python's pickles, as far as numpy arrays and bytes go: read without executing anything, and
- * written so that numpy 1 and 2 load them.
- *
- * @module
- */
 export type { NumpyArray } from "./numpy.ts";
 export { ARRAY_SUFFIX, arrayPrefix, bytesPickle } from "./pickler.ts";

@@ -3,39 +3,39 @@ import { FormatError } from "../../base/errors.ts";
 /** Characters of a peer's text that an error message quotes. */
 const QUOTED_LENGTH = 60;
 
-/** Bytes in a pickle: plain, or as protocol 2 keeps them, as UTF-8 of their Latin-1 text. */
+/** Bytes in a pickle: plain, or in protocol 2 as UTF-8 of their Latin-1 text. */
 export interface BytesItem {
   type: "bytes";
   /** A view on the pickle. */
   stored: Uint8Array;
-  /** `stored` is UTF-8 and has still to be turned into the bytes it stands for. */
+  /** Whether `stored` is UTF-8 of Latin-1 text, see {@linkcode bytesOf}. */
   latin1: boolean;
 }
 
-/** A numpy dtype: type letter and item size, and once its state came, its byte order. */
+/** A numpy dtype: type letter and item size; after its state, also the byte order. */
 export interface DtypeItem {
   type: "dtype";
   code: string;
   byteOrder?: "|" | "<" | ">";
 }
 
-/** Everything that numpy says about an array; its bytes are checked against it at the end. */
+/** State of an array. */
 export interface ArrayLayout {
   /** Extents of the memory, slowest axis first. */
   shape: number[];
   dtype: DtypeItem;
   data: BytesItem;
-  /** How the axes lie in memory: C, Fortran, or the memory's axis behind each of the array's. */
+  /** Order of the axes in memory: C, Fortran, or the memory's axis of each of the array's axes. */
   order: "C" | "F" | number[];
 }
 
-/** An array; without a layout until its state came. */
+/** An array; without a layout before its state is set. */
 export interface ArrayItem {
   type: "array";
   layout?: ArrayLayout;
 }
 
-/** A value on the machine's stack. Nothing in it is an object of anybody's choosing. */
+/** A value on the machine's stack: plain data only. */
 export type Item =
   | { type: "none" }
   | { type: "bool"; value: boolean }
@@ -47,23 +47,23 @@ export type Item =
   | DtypeItem
   | ArrayItem;
 
-/** @throws {FormatError} always: the pickle is `found` where it should be `expected` */
+/** @throws {FormatError} always */
 export function refuse(found: string, expected: string): never {
   throw new FormatError(`Cannot read pickle: ${found}, expected ${expected}`);
 }
 
-/** A peer's text for error messages: printable ASCII, the rest as `?`, and not too much of it. */
+/** A peer's text for error messages: shortened, with `?` for all but printable ASCII. */
 export function quotable(stored: Uint8Array): string {
   const text = asciiOf(stored.subarray(0, QUOTED_LENGTH)).replaceAll(/[^ -~]/g, "?");
   return stored.byteLength > QUOTED_LENGTH ? `${text}...` : text;
 }
 
-/** The text of bytes; what is not ASCII keeps its byte value, so it equals no ASCII text. */
+/** Decodes bytes as Latin-1, so that bytes other than ASCII never equal ASCII text. */
 export function asciiOf(stored: Uint8Array): string {
   return String.fromCharCode(...stored);
 }
 
-/** An item in the words of an error message. */
+/** Describes an item in an error message. */
 export function describe(item: Item): string {
   switch (item.type) {
     case "none":
@@ -87,9 +87,9 @@ export function describe(item: Item): string {
 }
 
 /**
- * The bytes that an item stands for: a view on the pickle, or for protocol 2 one pass over it.
+ * The bytes of an item: a view on the pickle, or decoded from the text of protocol 2.
  *
- * @throws {FormatError} where the text has characters beyond Latin-1, or is no UTF-8
+ * @throws {FormatError} if the text has characters beyond Latin-1, or is not UTF-8
  */
 export function bytesOf({ stored, latin1 }: BytesItem): Uint8Array {
   if (!latin1) return stored;
