@@ -9,8 +9,20 @@ export interface TimedFrame extends Frame {
   due: number;
 }
 
+/** Sees the frames of a source before they are given on, until it is done or disposed. */
+export interface FrameTap extends Disposable {
+  /** No further frame is wanted. */
+  readonly isDone: boolean;
+  /** Called with each frame; the source waits for the result. */
+  onFrame(frame: TimedFrame): Promise<void>;
+  /** Called once all frames have been given. */
+  onEnd(): Promise<void>;
+}
+
 /** Frames of some media, one stream beside the other. */
 export interface FrameSource extends AsyncDisposable {
+  /** Set before frames are asked for. The source disposes of it. */
+  tap?: FrameTap;
   /** What the frames are, picture before sound. */
   readonly streams: readonly StreamDescription[];
   /** What is other than was asked for, one sentence each. */

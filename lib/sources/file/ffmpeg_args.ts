@@ -78,7 +78,7 @@ export function leadOf({ start = 0 }: MediaOptions): number {
 export function videoArguments({ file, options, plan }: TrackInput): string[] {
   const { info } = file;
   if (options.still) return stillArguments({ file, options, plan });
-  const encoding = plan.pictures ?? "raw";
+  const encoding = plan.video ?? "raw";
   if (encoding === "copy") return copyArguments({ file, options, plan }, "V");
   const seek = planDecoding(info.format, options.start ?? 0, info.video);
   return [
@@ -96,16 +96,16 @@ export function videoArguments({ file, options, plan }: TrackInput): string[] {
 /** Arguments for the sound of a file. */
 export function audioArguments({ file, options, plan }: TrackInput): string[] {
   const { info } = file;
-  if (plan.sound === "copy") return copyArguments({ file, options, plan }, "a");
+  if (plan.audio === "copy") return copyArguments({ file, options, plan }, "a");
   const seek = planDecoding(info.format, options.start ?? 0);
-  const codec = plan.sound === "flac" ? "flac" : info.audio ? pcmCodec(info.audio) : "pcm_s16le";
+  const codec = plan.audio === "flac" ? "flac" : info.audio ? pcmCodec(info.audio) : "pcm_s16le";
   return [
     ...["-nostdin", "-v", "error"],
     ...inputTiming(seek, options),
     ...inputArguments(file.path, info),
     ...["-map", "0:a:0", ...(seek.rest > 0 ? ["-ss", toDecimal(seek.rest)] : [])],
-    ...soundArguments({ encoding: plan.sound === "aac" ? "h264" : "raw" }, codec),
-    ...(plan.sound === "pcm" ? [] : moved(leadOf(options))),
+    ...soundArguments({ encoding: plan.audio === "aac" ? "h264" : "raw" }, codec),
+    ...(plan.audio === "pcm" ? [] : moved(leadOf(options))),
     ...["-f", "nut", "pipe:1"],
     ...companionArguments("V", info),
   ];
@@ -137,7 +137,7 @@ export function seriesLength(
  * every tick stands the last picture that had begun by then.
  */
 function stillArguments({ file: { path, info }, options, plan }: TrackInput): string[] {
-  const encoding = plan.pictures ?? "raw";
+  const encoding = plan.video ?? "raw";
   const { start = 0, every = ENDLESS } = options;
   const isImage = info.kind === "image";
   const { seek, rest } = planShowing(info.format, start, info.video ?? STILL_TIMING);

@@ -18,7 +18,7 @@ const PCM_FOURCC: Record<string, string> = { pcm_s16le: "PSD\x10", pcm_s32le: "P
 const SERIES_TICKS = [1000, 1_000_000];
 
 /** What is sent of a stream's pictures. */
-export interface PictureDescription {
+export interface VideoDescriptionOptions {
   info: VideoInfo;
   options: MediaOptions;
   encoding: Encoding;
@@ -27,7 +27,7 @@ export interface PictureDescription {
 /** Describes pictures: what NUT says of them, and what only the file says. */
 export function toVideoStream(
   nut: NutStream,
-  { info, options, encoding }: PictureDescription,
+  { info, options, encoding }: VideoDescriptionOptions,
 ): VideoStream {
   return {
     id: VIDEO_ID,
