@@ -129,6 +129,11 @@ export function toTicks(seconds: number, [numerator, denominator]: Rational): nu
   return Math.round(seconds * denominator / numerator);
 }
 
+/** The greatest common divisor of two whole numbers, for fractions in lowest terms. */
+export function greatestDivisor(a: number, b: number): number {
+  return b === 0 ? a : greatestDivisor(b, a % b);
+}
+
 /** Bytes of one sample of PCM in one channel; `undefined` for other codecs. */
 export function sampleSize(codec: string): number | undefined {
   const bits = codec.match(/^pcm_[suf](\d+)/)?.[1];

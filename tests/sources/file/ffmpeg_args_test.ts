@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import {
   audioArguments,
   pcmCodec,
-  seriesLength,
+  sequenceLength,
   videoArguments,
 } from "../../../lib/sources/file/ffmpeg_args.ts";
 import type { MediaFile } from "../../../lib/sources/file/library.ts";
@@ -103,15 +103,15 @@ test("videoArguments() takes one frame of a still", () => {
   assertEquals([after(args, "-frames:v"), after(args, "-enc_time_base:v")], ["1", "1/25"]);
 });
 
-test("seriesLength() counts the pictures until the media ends, or the duration", () => {
-  assertEquals(seriesLength({}, 10), 1);
-  assertEquals(seriesLength({ every: 2.5 }, 10), 4);
-  assertEquals(seriesLength({ every: 2.5, start: 0.5 }, 10), 4);
-  assertEquals(seriesLength({ every: 2.5, start: 2.5 }, 10), 3);
-  assertEquals(seriesLength({ every: 1 / 3 }, 4), 12);
-  assertEquals(seriesLength({ every: 2.5, start: 9, duration: 5 }, 10), 1);
-  assertEquals(seriesLength({ every: 2.5, duration: 5.1 }), 3);
-  assertEquals(seriesLength({ every: 2.5 }), undefined);
+test("sequenceLength() counts the pictures until the media ends, or the duration", () => {
+  assertEquals(sequenceLength({}, 10), 1);
+  assertEquals(sequenceLength({ every: 2.5 }, 10), 4);
+  assertEquals(sequenceLength({ every: 2.5, start: 0.5 }, 10), 4);
+  assertEquals(sequenceLength({ every: 2.5, start: 2.5 }, 10), 3);
+  assertEquals(sequenceLength({ every: 1 / 3 }, 4), 12);
+  assertEquals(sequenceLength({ every: 2.5, start: 9, duration: 5 }, 10), 1);
+  assertEquals(sequenceLength({ every: 2.5, duration: 5.1 }), 3);
+  assertEquals(sequenceLength({ every: 2.5 }), undefined);
 });
 
 test("videoArguments() and audioArguments() read both where timestamps may jump", () => {
