@@ -11,7 +11,7 @@ const FRAME_SIZE = 256;
 /** The start of a response, or all of it. */
 export interface CachedStart {
   streams: readonly StreamDescription[];
-  /** What differs from the request, one sentence each. */
+  /** Differences from the request, one sentence each. */
   notes: readonly string[];
   /** In the order in which they were given, without headroom and tailroom. */
   frames: readonly TimedFrame[];

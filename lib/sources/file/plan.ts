@@ -72,7 +72,7 @@ export interface TrackPlan {
   video?: Encoding;
   /** `pcm` with raw video and JPEG, `flac` for lossless codecs that NUT does not carry. */
   audio?: "copy" | "pcm" | "aac" | "flac";
-  /** What differs from the request, one sentence each. */
+  /** Differences from the request, one sentence each. */
   notes: string[];
 }
 

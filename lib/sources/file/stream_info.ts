@@ -23,7 +23,7 @@ const PCM_FOURCC: Record<string, string> = { pcm_s16le: "PSD\x10", pcm_s32le: "P
 /** Ticks a second of an image sequence: milliseconds, or microseconds if those are too coarse. */
 const SEQUENCE_TICKS = [1000, 1_000_000];
 
-/** What a video stream is described from. */
+/** Options of {@linkcode toVideoStream}. */
 export interface VideoDescriptionOptions {
   info: VideoInfo;
   options: MediaOptions;

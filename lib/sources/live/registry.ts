@@ -54,7 +54,7 @@ export interface LiveEnvironment {
   clock?: Clock;
 }
 
-/** How a source is opened if not by FFmpeg: its packets, as one run of them. */
+/** Opens one run of a source's packets. The run must fail once the signal aborts. */
 export type OpenFeed = (signal: AbortSignal) => Promise<LiveFeed>;
 
 /** A live source in the list of media. */
@@ -88,7 +88,7 @@ interface Running {
   key: string;
   broadcast: Broadcast;
   memory: Disposable;
-  /** What it is made from, if that is not the source itself. */
+  /** The capture that it is made from, if any. */
   capture?: Running;
   /** The decoder that it takes, if any. */
   slot?: Disposable;
@@ -143,7 +143,7 @@ export class LiveSources implements AsyncDisposable {
    * Adds a source until the result is disposed. That ends its broadcasts: subscribers get what
    * waits for them, and then the end.
    *
-   * @param open opens the source's packets; by default, FFmpeg opens its input
+   * @param open opens the packets of the source; by default, FFmpeg opens its input
    * @throws {RequestError} `bad_request` if there is a source of that name
    */
   add(source: LiveSource, open?: OpenFeed): Disposable {
