@@ -1,5 +1,6 @@
 /** Describes the streams of a live source by its NUT headers. */
 import { RequestError } from "../../base/errors.ts";
+import { bitsPerPixel } from "../../ffmpeg/pixel_formats.ts";
 import type { Rendition } from "../../ffmpeg/rendition.ts";
 import type { Encoding, StreamDescription, VideoStream } from "../../media/frame.ts";
 import type { NutStream } from "../../nut/demuxer.ts";
@@ -147,6 +148,14 @@ export function refuseUnknown(streams: readonly StreamDescription[]): void {
   for (const { codec, fourcc } of streams) {
     if (codec === UNKNOWN) throw unknownCodec("codec", fourcc);
   }
+}
+
+/** Bytes of a raw video frame; of a compressed one, its size as 4:2:0. 0 without video. */
+export function decodedFrameSize(streams: readonly StreamDescription[]): number {
+  const video = streams.find((stream) => stream.type === "video");
+  if (video === undefined) return 0;
+  const bits = bitsPerPixel(video.pixelFormat ?? "yuv420p") ?? 24;
+  return Math.ceil(video.width * video.height * bits / 8);
 }
 
 /** The id in which one of FFmpeg's streams is sent; `undefined` if it is not sent. */
