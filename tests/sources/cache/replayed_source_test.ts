@@ -51,7 +51,7 @@ test("ReplayedSource gives the cached start, and then what the source has behind
   assertStrictEquals(replayed.warning, "damaged");
 });
 
-test("ReplayedSource gives each viewer memory of its own, with room around it", async () => {
+test("ReplayedSource gives each reader memory of its own, with headroom and tailroom", async () => {
   const held = hold();
   const whole = () => new ReplayedSource({ ...held, [Symbol.dispose]() {} }).frames();
   const others = whole();

@@ -15,7 +15,7 @@ function frame(streamId: number, timestamp: number, size = 12): Frame {
   return { streamId, timestamp, keyframe: true, data: new Uint8Array(size) };
 }
 
-Deno.test("trimEnd() keeps pictures that begin before the end, and no others", () => {
+Deno.test("trimEnd() keeps video frames that begin before the end, and no others", () => {
   const kept = [0, 99, 100, 101].map((at) => trimEnd(0.1, frame(0, at), PICTURES)?.timestamp);
   assertEquals(kept, [0, 99, undefined, undefined]);
   // A third of a second is no whole number of microseconds, nor of bits.
@@ -31,7 +31,7 @@ Deno.test("trimEnd() cuts PCM to the sample", () => {
   assertEquals(size(0.1), undefined);
 });
 
-Deno.test("trimEnd() keeps the whole of compressed sound that begins before the end", () => {
+Deno.test("trimEnd() keeps whole packets of compressed audio that begin before the end", () => {
   const stream: AudioStream = { ...SOUND, codec: "aac" };
   assertEquals(trimEnd(0.101, frame(1, 4800), stream)?.data.byteLength, 12);
   assertEquals(trimEnd(0.1, frame(1, 4800), stream), undefined);
