@@ -189,3 +189,8 @@ function toText(streams: readonly StreamDescription[], fields: string[]): string
   const texts = streams.map((stream) => ({ ...stream, extradata: stream.extradata.toBase64() }));
   return JSON.stringify(texts, fields);
 }
+
+/** The greatest common divisor of two whole numbers, for fractions in lowest terms. */
+export function greatestDivisor(a: number, b: number): number {
+  return b === 0 ? a : greatestDivisor(b, a % b);
+}

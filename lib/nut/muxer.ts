@@ -1,9 +1,10 @@
-import type {
-  AudioStream,
-  Frame,
-  Rational,
-  StreamDescription,
-  VideoStream,
+import {
+  type AudioStream,
+  type Frame,
+  greatestDivisor,
+  type Rational,
+  type StreamDescription,
+  type VideoStream,
 } from "../media/frame.ts";
 import { FieldWriter } from "./fields.ts";
 import { FILE_ID, FLAGS, START_CODES } from "./format.ts";
@@ -134,10 +135,6 @@ function writeFrameHeader(out: FieldWriter, { index }: StreamState, frame: Frame
   out.varint(frame.timestamp + 1);
   out.varint(frame.data.length);
   out.checksum(start);
-}
-
-function greatestDivisor(a: number, b: number): number {
-  return b === 0 ? a : greatestDivisor(b, a % b);
 }
 
 /** Most bytes from one syncpoint to the next; the specification recommends 32768. */

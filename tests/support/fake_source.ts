@@ -1,6 +1,6 @@
 /** A source of made-up frames: for tests of what is done with sources. */
 import type { StreamDescription } from "../../lib/media/frame.ts";
-import type { FrameSource, TimedFrame } from "../../lib/media/source.ts";
+import type { FrameSource, FrameTap, TimedFrame } from "../../lib/media/source.ts";
 
 /** Raw pictures, 10 ticks a second. */
 export const PICTURES: StreamDescription = {
@@ -25,6 +25,7 @@ export class FakeSource implements FrameSource {
   readonly notes = ["A note"];
   readonly streams: readonly StreamDescription[];
   warning: string | undefined;
+  tap: FrameTap | undefined;
   /** Frames that were given. */
   given = 0;
   isOpen = true;
@@ -45,17 +46,21 @@ export class FakeSource implements FrameSource {
   }
 
   async *frames(): AsyncGenerator<TimedFrame> {
+    using tap = this.tap;
     for (const frame of this.#frames) {
       this.given++;
       // In memory that goes round, as a decoder's.
       const data = frame.data.slice();
+      if (tap?.isDone === false) await tap.onFrame({ ...frame, data });
       yield await Promise.resolve({ ...frame, data });
       data.fill(255);
     }
     if (this.#failure !== undefined) throw this.#failure;
+    await tap?.onEnd();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
+    this.tap?.[Symbol.dispose]();
     this.isOpen = false;
     return Promise.resolve();
   }

@@ -189,7 +189,7 @@ export interface Part {
   /** Seconds from the beginning of the media. */
   from: number;
   /** Selects the stream. */
-  streams: Pick<MediaOptions, "audio" | "pictures">;
+  streams: Pick<MediaOptions, "audio" | "video">;
 }
 
 /**
@@ -210,17 +210,17 @@ export function planResume(
   const { format, audio } = file.info;
   // The filter for another frame rate depends on where it begins.
   if (still || fps !== undefined) return undefined;
-  const { pictures, sound } = planTracks(file, options);
+  const { video, audio: audioEncoding } = planTracks(file, options);
   const isWave = format === "wav" && (audio?.codec.startsWith("pcm_") ?? false);
   const parts = streams.map(({ id, type }): Part => {
     const isExact = type === "video"
-      ? pictures !== "h264" && EXACT_FORMATS.has(format)
-      : sound === "copy" && EXACT_FORMATS.has(format) || isWave;
+      ? video !== "h264" && EXACT_FORMATS.has(format)
+      : audioEncoding === "copy" && EXACT_FORMATS.has(format) || isWave;
     const reached = isExact ? resume.reached(id) : undefined;
     return {
       // Whole seconds are whole ticks.
       from: Math.max(start, Math.floor(start + (reached ?? 0) - RUN_UP)),
-      streams: type === "video" ? { audio: false } : { pictures: false },
+      streams: type === "video" ? { audio: false } : { video: false },
     };
   });
   return parts.some(({ from }) => from - start >= WORTHWHILE) ? parts : undefined;

@@ -1,3 +1,4 @@
+/** Records how a response starts, and replays such a start in front of its continuation. */
 import { RequestError } from "../../base/errors.ts";
 import {
   FRAME_HEADROOM,
@@ -5,108 +6,98 @@ import {
   sameStreams,
   type StreamDescription,
 } from "../../media/frame.ts";
-import type { FrameSource, TimedFrame } from "../../media/source.ts";
+import type { FrameSource, FrameTap, TimedFrame } from "../../media/source.ts";
 import type { CachedStart, Recording, StoredStart } from "./store.ts";
 
-/** Seconds of raw pictures that are recorded: in less, FFmpeg starts and gives as many again. */
-const RAW_SPAN = 0.3;
+/** Seconds of raw video to record: FFmpeg takes less to start and decode as much again. */
+const RAW_TIME = 0.3;
 
-/** The same for all else: encoders are slow to begin, and what they give is small. */
-const PACKET_SPAN = 1;
+/** Seconds of compressed streams to record: encoders start slowly, and packets are small. */
+const PACKET_TIME = 1;
 
-/** A source whose first frames are recorded while they pass by. */
-export class RecordedSource implements FrameSource {
-  readonly streams: readonly StreamDescription[];
-  readonly notes: readonly string[];
+/** Records the first frames of a source, as its tap. */
+export class StartRecorder implements FrameTap {
   #source: FrameSource;
   #recording: Recording;
-  #isLasting: () => Promise<boolean>;
+  #isUnchanged: () => Promise<boolean>;
+  /** Seconds at which the recording ends. */
+  #end = Infinity;
 
   /**
-   * @param isLasting looks, when all is recorded, whether it may be kept
+   * @param isUnchanged called at the end: whether the file still is what it was
    */
-  constructor(source: FrameSource, recording: Recording, isLasting: () => Promise<boolean>) {
-    this.streams = source.streams;
-    this.notes = source.notes;
+  constructor(source: FrameSource, recording: Recording, isUnchanged: () => Promise<boolean>) {
     this.#source = source;
     this.#recording = recording;
-    this.#isLasting = isLasting;
+    this.#isUnchanged = isUnchanged;
   }
 
-  get warning(): string | undefined {
-    return this.#source.warning;
+  get isDone(): boolean {
+    return this.#recording.isOver;
   }
 
-  async *frames(): AsyncGenerator<TimedFrame> {
-    const recording = this.#recording;
-    const frames = this.#source.frames();
-    const span = spanOf(this.streams);
-    let end = Infinity;
-    try {
-      for await (const frame of frames) {
-        // What is for decoding only has no moment of its own.
-        if (end === Infinity && frame.due >= 0) end = frame.due + span;
-        if (frame.due >= end) await this.#keep(false);
-        else recording.add(frame);
-        yield frame;
-        if (!recording.isOver) continue;
-        yield* frames;
-        return;
-      }
-      await this.#keep(true);
-    } finally {
-      recording.drop();
+  async onFrame(frame: TimedFrame): Promise<void> {
+    // Frames before 0 are for decoding only.
+    if (this.#end === Infinity && frame.due >= 0) {
+      this.#end = frame.due + recordedTime(this.#source.streams);
     }
+    if (frame.due >= this.#end) await this.#keep(false);
+    else this.#recording.add(frame);
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  async onEnd(): Promise<void> {
+    if (!this.isDone) await this.#keep(true);
+  }
+
+  [Symbol.dispose](): void {
     this.#recording.drop();
-    await this.#source[Symbol.asyncDispose]();
   }
 
   async #keep(isWhole: boolean): Promise<void> {
-    const { streams, notes } = this;
-    // What is damaged may well be decoded to something else the next time.
-    const isSound = this.warning === undefined;
-    if (isSound && await this.#isLasting()) this.#recording.keep({ streams, notes, isWhole });
-    else this.#recording.drop();
+    const { streams, notes, warning } = this.#source;
+    // Damaged media may be decoded differently the next time.
+    if (warning === undefined && await this.#isUnchanged()) {
+      this.#recording.keep({ streams, notes, isWhole });
+    } else {
+      this.#recording.drop();
+    }
   }
 }
 
-function spanOf(streams: readonly StreamDescription[]): number {
+function recordedTime(streams: readonly StreamDescription[]): number {
   const isRaw = streams.some(({ type, codec }) => type === "video" && codec === "rawvideo");
-  return isRaw ? RAW_SPAN : PACKET_SPAN;
+  return isRaw ? RAW_TIME : PACKET_TIME;
 }
 
-/** What follows upon a head. */
+/** How a response goes on after its cached start. */
 export interface Continuation {
   /** Name of the media, for messages. */
   name: string;
-  /** Opens the media from the beginning of the head; the signal says that nobody wants it. */
+  /** Opens the media from where the cached start begins; the signal cancels that. */
   open: (signal: AbortSignal) => Promise<FrameSource>;
-  /** Told when what was opened does not begin with the head. */
-  onOther: () => void;
-  /** Told when the first frame behind the head is due, and how many seconds were waited for it. */
+  /** Called if the opened source does not begin with the cached start. */
+  onMismatch: () => void;
+  /** Called with the due time of the first frame after the start, and the seconds waited for it. */
   onWait: (due: number, seconds: number) => void;
 }
 
-/** An answer whose beginning is known; the rest is opened once the first frame was used. */
+/** A response whose start is cached. The rest is opened once the first frame has been used. */
 export class ReplayedSource implements FrameSource {
   readonly streams: readonly StreamDescription[];
   readonly notes: readonly string[];
-  /** Absent once it is used up, so that nothing keeps its memory. */
-  #held: StoredStart | undefined;
-  #rest: Rest | undefined;
+  /** Released, and absent, once it has been replayed. */
+  #stored: StoredStart | undefined;
+  #rest: ContinuedFrames | undefined;
   #continuation: Continuation | undefined;
 
   /**
-   * @param held disposed of as soon as it is used up
-   * @param continuation absent where the head is all there is
+   * @param stored disposed of as soon as it has been replayed
+   * @param continuation absent if nothing follows the start
    */
-  constructor(held: StoredStart, continuation?: Continuation) {
-    this.streams = held.head.streams;
-    this.notes = held.head.notes;
-    this.#held = held;
+  constructor(stored: StoredStart, continuation?: Continuation) {
+    this.streams = stored.start.streams;
+    this.notes = stored.start.notes;
+    this.#stored = stored;
     this.#continuation = continuation;
   }
 
@@ -115,69 +106,69 @@ export class ReplayedSource implements FrameSource {
   }
 
   async *frames(): AsyncGenerator<TimedFrame> {
-    for (const frame of copies(this.#held?.head.frames ?? [])) {
+    for (const frame of copies(this.#stored?.start.frames ?? [])) {
       yield frame;
-      // Not before: starting a program takes longer than sending the first frame.
-      this.#begin();
+      // Only now: starting FFmpeg takes longer than sending the first frame.
+      this.#openRest();
     }
-    this.#letGo();
+    this.#release();
     if (this.#rest === undefined || this.#continuation === undefined) return;
-    const asked = performance.now();
+    const startedAt = performance.now();
     const { value: frame } = await this.#rest.first;
     if (frame === undefined) return;
-    this.#continuation.onWait(frame.due, (performance.now() - asked) / 1000);
+    this.#continuation.onWait(frame.due, (performance.now() - startedAt) / 1000);
     yield frame;
     yield* this.#rest.further;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#letGo();
+    this.#release();
     await this.#rest?.[Symbol.asyncDispose]();
   }
 
-  #begin(): void {
-    if (this.#held === undefined || this.#continuation === undefined) return;
-    this.#rest ??= new Rest(this.#held.head, this.#continuation);
+  #openRest(): void {
+    if (this.#stored === undefined || this.#continuation === undefined) return;
+    this.#rest ??= new ContinuedFrames(this.#stored.start, this.#continuation);
   }
 
-  #letGo(): void {
-    this.#held?.[Symbol.dispose]();
-    this.#held = undefined;
+  #release(): void {
+    this.#stored?.[Symbol.dispose]();
+    this.#stored = undefined;
   }
 }
 
-/** What has to be known of a frame of the head to find it again. */
-interface Known {
+/** Identifies a frame of a cached start within its stream. */
+interface FrameKey {
   timestamp: number;
   /** Bytes. */
   size: number;
 }
 
-/** A source without the frames of a head with which it begins. */
-class Rest implements AsyncDisposable {
-  /** What comes first; the head's frames are let go by as soon as they come. */
+/** The frames of a source behind its cached start. */
+class ContinuedFrames implements AsyncDisposable {
+  /** The first frame; reading up to it begins at once. */
   readonly first: Promise<IteratorResult<TimedFrame, undefined>>;
-  /** What comes behind that. */
+  /** The frames after that. */
   readonly further: AsyncGenerator<TimedFrame, undefined>;
   #continuation: Continuation;
   #streams: readonly StreamDescription[];
-  /** Frames of the head that have yet to come, of each stream apart. */
-  #known: Map<number, Known[]>;
-  #vain = new AbortController();
+  /** Frames of the start that have yet to come, by stream. */
+  #expected: Map<number, FrameKey[]>;
+  #unwanted = new AbortController();
   #opening: Promise<FrameSource>;
   #source: FrameSource | undefined;
 
   constructor({ streams, frames }: CachedStart, continuation: Continuation) {
     this.#continuation = continuation;
     this.#streams = streams;
-    this.#known = Map.groupBy(
+    this.#expected = Map.groupBy(
       frames.map(({ streamId, timestamp, data }) => ({ streamId, timestamp, size: data.length })),
       ({ streamId }) => streamId,
     );
     this.#opening = this.#open();
     this.further = this.#frames();
     this.first = this.further.next();
-    // A failure is told where the head is used up, if ever.
+    // A failure is thrown once the start has been replayed, if ever.
     this.#opening.catch(() => {});
     this.first.catch(() => {});
   }
@@ -187,7 +178,7 @@ class Rest implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#vain.abort();
+    this.#unwanted.abort();
     const source = await this.#opening.catch(() => undefined);
     await source?.[Symbol.asyncDispose]();
     await this.first.catch(() => {});
@@ -195,26 +186,26 @@ class Rest implements AsyncDisposable {
   }
 
   async #open(): Promise<FrameSource> {
-    this.#source = await this.#continuation.open(this.#vain.signal);
+    this.#source = await this.#continuation.open(this.#unwanted.signal);
     return this.#source;
   }
 
   async *#frames(): AsyncGenerator<TimedFrame, undefined> {
     const source = await this.#opening;
-    if (!sameStreams(source.streams, this.#streams)) throw this.#other();
+    if (!sameStreams(source.streams, this.#streams)) throw this.#mismatch();
     for await (const frame of source.frames()) {
-      const known = this.#known.get(frame.streamId)?.shift();
-      if (known === undefined) yield frame;
-      else if (known.timestamp !== frame.timestamp || known.size !== frame.data.length) {
-        throw this.#other();
+      const expected = this.#expected.get(frame.streamId)?.shift();
+      if (expected === undefined) yield frame;
+      else if (expected.timestamp !== frame.timestamp || expected.size !== frame.data.length) {
+        throw this.#mismatch();
       }
     }
-    if (this.#known.values().some((left) => left.length > 0)) throw this.#other();
+    if (this.#expected.values().some((keys) => keys.length > 0)) throw this.#mismatch();
   }
 
-  #other(): RequestError {
-    const { name, onOther } = this.#continuation;
-    onOther();
+  #mismatch(): RequestError {
+    const { name, onMismatch } = this.#continuation;
+    onMismatch();
     return new RequestError(
       "media_error",
       `Cannot go on with "${name}": it does not begin as it did before, ask again`,
@@ -222,13 +213,13 @@ class Rest implements AsyncDisposable {
   }
 }
 
-/** Gives frames in memory that is the viewer's own, with the room around them that wires need. */
+/** Copies frames into memory that is the reader's own, with headroom and tailroom. */
 function* copies(frames: readonly TimedFrame[]): Generator<TimedFrame> {
   let memory = new Uint8Array(0);
   for (const frame of frames) {
     const { byteLength } = frame.data;
     const size = FRAME_HEADROOM + byteLength + FRAME_TAILROOM;
-    // A frame is good until the next is asked for, so that one piece of memory does.
+    // A frame is valid until the next one is asked for, so that all can use one buffer.
     if (memory.length < size) memory = new Uint8Array(size);
     const data = memory.subarray(FRAME_HEADROOM, FRAME_HEADROOM + byteLength);
     data.set(frame.data);

@@ -1,78 +1,76 @@
+/** Caches how recent responses started, so that the same request starts while FFmpeg does. */
 import { RequestError } from "../../base/errors.ts";
 import type { Pacer } from "../../media/pacer.ts";
 import type { FrameSource } from "../../media/source.ts";
 import { changeOf, isSettled } from "../file/file_state.ts";
 import type { MediaFile } from "../file/library.ts";
 import type { MediaOptions } from "../file/plan.ts";
-import { RecordedSource, ReplayedSource } from "./cached_source.ts";
+import { ReplayedSource, StartRecorder } from "./cached_source.ts";
 import { StartStore } from "./store.ts";
 
-/** What an answer is made of. */
+/** The file and the options that identify a response. */
 export interface ResponseParts {
   file: MediaFile;
   options: MediaOptions;
 }
 
-/** How an answer that is not known is made. */
+/** How a response is opened. */
 export interface Opening {
-  /** Opens the file; the signal, where there is one, says that nobody wants it any more. */
+  /** Opens the file; the signal, if any, cancels that. */
   open: (signal?: AbortSignal) => Promise<FrameSource>;
-  /** What the frames are sent by. */
+  /** Paces the frames of the response. */
   pacer: Pick<Pacer, "lateness" | "postpone">;
 }
 
-/**
- * Remembers how recent answers began, so that the same request again begins at once, while FFmpeg
- * starts: that takes longer than all else.
- */
+/** The start-up cache of a server. */
 export class StartCache {
-  #cache: StartStore;
+  #store: StartStore;
   #onHit: () => void;
 
   /**
-   * @param size bytes that all of it may take; 0 to remember nothing
-   * @param onHit told whenever an answer begins with what is remembered
+   * @param size bytes that it may take; 0 to cache nothing
+   * @param onHit called whenever a response starts from the cache
    */
   constructor(size: number, onHit: () => void = () => {}) {
-    this.#cache = new StartStore(size);
+    this.#store = new StartStore(size);
     this.#onHit = onHit;
   }
 
-  /** Bytes that it takes now. */
+  /** Bytes in use. */
   get taken(): number {
-    return this.#cache.taken;
+    return this.#store.taken;
   }
 
-  /** Gives an answer where all of it is remembered; nothing has to be decoded for it. */
+  /** Returns a response that is cached whole, so that nothing has to be decoded for it. */
   whole({ file, options }: ResponseParts): FrameSource | undefined {
     const key = keyOf(file, options);
-    const held = key === undefined ? undefined : this.#cache.take(key);
-    if (held?.head.isWhole) {
+    const stored = key === undefined ? undefined : this.#store.take(key);
+    if (stored?.start.isWhole) {
       this.#onHit();
-      return new ReplayedSource(held);
+      return new ReplayedSource(stored);
     }
-    held?.[Symbol.dispose]();
+    stored?.[Symbol.dispose]();
   }
 
   /**
-   * Opens an answer: with its beginning out of memory where that is remembered, else so that it is.
+   * Opens a response: with its cached start, or so that its start is recorded.
    *
-   * @throws whatever the opening throws where nothing is remembered
+   * @throws the error of the opening if no start is cached
    */
   async open({ file, options }: ResponseParts, { open, pacer }: Opening): Promise<FrameSource> {
     const { state } = file;
     const key = keyOf(file, options);
     if (state === undefined || key === undefined) return await open();
-    const held = this.#cache.take(key);
-    if (held !== undefined) {
+    const stored = this.#store.take(key);
+    if (stored !== undefined) {
       this.#onHit();
       return new ReplayedSource(
-        held,
-        held.head.isWhole ? undefined : {
+        stored,
+        stored.start.isWhole ? undefined : {
           name: file.name,
-          open: async (unwanted) => await refuseChanged(file, await open(unwanted)),
-          onOther: () => this.#cache.refuse(key),
-          // FFmpeg may be slow to come to its first frame; what follows is not late for that.
+          open: async (signal) => await refuseChanged(file, await open(signal)),
+          onMismatch: () => this.#store.refuse(key),
+          // If FFmpeg starts slowly, the frames that follow do not count as late.
           onWait: (due, seconds) => {
             pacer.postpone(Math.min(seconds, Math.max(0, pacer.lateness(due))));
           },
@@ -80,13 +78,15 @@ export class StartCache {
       );
     }
     const source = await open();
-    const recording = this.#cache.record(key);
-    if (recording === undefined) return source;
-    return new RecordedSource(source, recording, () => isSettled(file.path, state));
+    const recording = this.#store.record(key);
+    if (recording !== undefined) {
+      source.tap = new StartRecorder(source, recording, () => isSettled(file.path, state));
+    }
+    return source;
   }
 }
 
-/** Gives what was opened behind a head, unless it may be of another file than the head is. */
+/** Returns the continuation of a cached start, unless the file has changed since. */
 async function refuseChanged(
   { name, path, state }: MediaFile,
   source: FrameSource,
@@ -100,10 +100,10 @@ async function refuseChanged(
   );
 }
 
-/** What stands for an answer: the very state of the file, and all that is wanted of it. */
+/** Key of a response: the file's state and all options. */
 function keyOf({ path, state }: MediaFile, options: MediaOptions): string | undefined {
   if (state === undefined) return undefined;
-  const wanted = Object.entries(options).filter(([, value]) => value !== undefined);
-  const sorted = wanted.sort(([a], [b]) => a < b ? -1 : 1);
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  const sorted = given.sort(([a], [b]) => a < b ? -1 : 1);
   return JSON.stringify([path, state.identity, state.stamp, sorted]);
 }

@@ -1,45 +1,55 @@
-/** How recent answers began, as much of it as has room in some memory. Pure. */
+/** Keeps how recent responses started, within a limit of memory. */
 import type { StreamDescription } from "../../media/frame.ts";
 import type { TimedFrame } from "../../media/source.ts";
 
-/** Bytes that are counted for an entry besides its key and its frames: about what objects take. */
+/** Bytes counted for an entry besides its key and its frames: about what the objects take. */
 const ENTRY_SIZE = 1024;
 
-/** Bytes that are counted for a frame besides its data. */
+/** Bytes counted for a frame besides its data. */
 const FRAME_SIZE = 256;
 
-/** The beginning of an answer, or all of it. */
+/** The start of a response, or all of it. */
 export interface CachedStart {
   streams: readonly StreamDescription[];
-  /** What is other than was asked for, one sentence each. */
+  /** Differences from the request, one sentence each. */
   notes: readonly string[];
-  /** In the order in which they were given. Their memory has no room around the data. */
+  /** In the order in which they were given, without headroom and tailroom. */
   frames: readonly TimedFrame[];
-  /** Nothing follows. */
+  /** No frames follow. */
   isWhole: boolean;
 }
 
-/** A head that stays in memory until it is disposed of. */
+/** A cached start that stays in memory until it is disposed. */
 export interface StoredStart extends Disposable {
-  readonly head: CachedStart;
+  readonly start: CachedStart;
 }
 
-/** What is known of one key. */
+/** A start that is being recorded. */
+export interface Recording {
+  /** It was kept or dropped, or had to make room. */
+  readonly isOver: boolean;
+  /** Copies the next frame. One that makes the start too large ends the recording. */
+  add(frame: TimedFrame): void;
+  /** Ends the recording and keeps it. Does nothing if it is over. */
+  keep(about: Omit<CachedStart, "frames">): void;
+  /** Ends the recording and keeps nothing. Does nothing if it is over. */
+  drop(): void;
+}
+
 interface Entry {
   key: string;
-  /** `refused`: what the key stands for is not to be recorded; `gone`: there is no such entry. */
+  /** `refused`: nothing is recorded for the key; `gone`: the entry was removed. */
   state: "recording" | "kept" | "refused" | "gone";
   frames: TimedFrame[];
-  head?: CachedStart;
-  /** Bytes that are counted for it. */
+  start?: CachedStart;
+  /** Bytes counted for it. */
   size: number;
-  /** Those who hold it. */
   holders: number;
 }
 
 /**
- * Heads by their keys, and those that are being recorded. All of them together take no more than
- * the limit: what was not used for the longest time goes first, and what is held goes never.
+ * Cached starts by key, with those being recorded. If they exceed the limit together, the least
+ * recently used are removed, except for those that are held.
  */
 export class StartStore {
   #limit: number;
@@ -52,20 +62,20 @@ export class StartStore {
     this.#limit = limit;
   }
 
-  /** Bytes that are taken now. */
+  /** Bytes in use. */
   get taken(): number {
     return this.#taken;
   }
 
-  /** Gives what is kept under a key, as something that was used just now. */
+  /** Holds the start of a key, which becomes the most recently used. */
   take(key: string): StoredStart | undefined {
     const entry = this.#entries.get(key);
-    if (entry?.head === undefined) return undefined;
+    if (entry?.start === undefined) return undefined;
     this.#touch(entry);
     entry.holders++;
     let isHeld = true;
     return {
-      head: entry.head,
+      start: entry.start,
       [Symbol.dispose]: () => {
         if (!isHeld) return;
         isHeld = false;
@@ -76,26 +86,27 @@ export class StartStore {
   }
 
   /**
-   * Begins to record what a key stands for.
+   * Begins to record the start of a key.
    *
-   * @returns `undefined` where it is being recorded, kept or not to be recorded, and where there is
-   * no room
+   * @returns `undefined` if it is being recorded, kept or refused, or if there is no room
    */
   record(key: string): Recording | undefined {
     if (this.#entries.has(key)) return undefined;
     const entry = this.#add(key, "recording");
     if (entry === undefined) return undefined;
-    return new Recording({
-      isOver: () => entry.state !== "recording",
+    return {
+      get isOver() {
+        return entry.state !== "recording";
+      },
       add: (frame) => this.#addFrame(entry, frame),
       keep: (about) => this.#keep(entry, about),
       drop: () => {
         if (entry.state === "recording") this.#remove(entry);
       },
-    });
+    };
   }
 
-  /** Forgets what is kept under a key, and records it no more while that is remembered. */
+  /** Removes the start of a key, and records none as long as there is room to remember that. */
   refuse(key: string): void {
     const entry = this.#entries.get(key);
     if (entry !== undefined) this.#remove(entry);
@@ -128,7 +139,7 @@ export class StartStore {
     for (const { extradata } of about.streams) this.#grow(entry, extradata.byteLength);
     if (!this.#makeRoom(entry)) return this.#remove(entry);
     entry.state = "kept";
-    entry.head = { ...about, frames: entry.frames };
+    entry.start = { ...about, frames: entry.frames };
     this.#touch(entry);
   }
 
@@ -137,7 +148,7 @@ export class StartStore {
     this.#taken += bytes;
   }
 
-  /** Lets others go until all fits; whether it does. */
+  /** Removes other entries until all fit; returns whether they do. */
   #makeRoom(entry: Entry): boolean {
     for (const other of this.#entries.values()) {
       if (this.#taken <= this.#limit) return true;
@@ -157,49 +168,12 @@ export class StartStore {
     this.#free(entry);
   }
 
-  /** Gives the memory of an entry back that is gone, as soon as nobody holds it. */
+  /** Frees the memory of a removed entry unless it is held. */
   #free(entry: Entry): void {
     if (entry.holders > 0) return;
     this.#taken -= entry.size;
     entry.size = 0;
     entry.frames = [];
-    entry.head = undefined;
-  }
-}
-
-/** What a recording does in its cache. */
-interface RecordingActions {
-  isOver: () => boolean;
-  add: (frame: TimedFrame) => void;
-  keep: (about: Omit<CachedStart, "frames">) => void;
-  drop: () => void;
-}
-
-/** A head that is being recorded. */
-export class Recording {
-  #actions: RecordingActions;
-
-  constructor(actions: RecordingActions) {
-    this.#actions = actions;
-  }
-
-  /** Whether there is nothing more to record: it is kept, was dropped, or had to make room. */
-  get isOver(): boolean {
-    return this.#actions.isOver();
-  }
-
-  /** Takes a copy of the next frame. One that makes the head too large ends the recording. */
-  add(frame: TimedFrame): void {
-    this.#actions.add(frame);
-  }
-
-  /** Ends it, and keeps it. Does nothing where it is over. */
-  keep(about: Omit<CachedStart, "frames">): void {
-    this.#actions.keep(about);
-  }
-
-  /** Ends it, and keeps nothing. Does nothing where it is over. */
-  drop(): void {
-    this.#actions.drop();
+    entry.start = undefined;
   }
 }

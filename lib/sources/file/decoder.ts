@@ -1,28 +1,29 @@
+/** Opens a file of the library as a source of frames. */
 import { NothingToSendError, RequestError } from "../../base/errors.ts";
 import type { StreamDescription } from "../../media/frame.ts";
-import type { FrameSource, TimedFrame } from "../../media/source.ts";
+import type { FrameSource, FrameTap, TimedFrame } from "../../media/source.ts";
 import type { TrackInput } from "./ffmpeg_args.ts";
 import { merge } from "./interleave.ts";
 import type { MediaFile } from "./library.ts";
 import { type MediaOptions, planTracks, refuseContradictions, refuseCopiedStill } from "./plan.ts";
 import type { AudioInfo, VideoInfo } from "./probe.ts";
 import {
-  type PictureDescription,
   sizeNotes,
   toAudioStream,
   toPcmStream,
   toVideoStream,
+  type VideoDescriptionOptions,
 } from "./stream_info.ts";
 import { FrameTrack, type TrackLimits } from "./track.ts";
 
-/** Options of {@linkcode openDecoder}: what is wanted of the file, and limits. */
+/** Options of {@linkcode openDecoder}. */
 export interface DecoderOptions extends MediaOptions, TrackLimits {}
 
-/** A file on its way to frames: pictures by one FFmpeg, sound by another. */
+/** Frames of a file: video and audio from an FFmpeg each. */
 export class Decoder implements FrameSource {
-  /** What the frames are, picture before sound. */
   readonly streams: readonly StreamDescription[];
   readonly notes: readonly string[];
+  tap: FrameTap | undefined;
   #tracks: readonly FrameTrack[];
   #file: MediaFile;
   #options: DecoderOptions;
@@ -35,38 +36,35 @@ export class Decoder implements FrameSource {
     this.notes = plan.notes;
   }
 
-  /** What FFmpeg has complained about so far while it went on; the media is damaged then. */
   get warning(): string | undefined {
     return this.#tracks.map((track) => track.warning).find((warning) => warning !== undefined);
   }
 
-  /**
-   * Gives all frames in the order in which they are due. A frame is good until the next one is
-   * asked for.
-   *
-   * @throws {RequestError} `media_error` where FFmpeg fails
-   */
   async *frames(): AsyncGenerator<TimedFrame> {
+    using tap = this.tap;
     let isEmpty = true;
     for await (const frame of merge(this.#tracks)) {
       isEmpty = false;
+      if (tap?.isDone === false) await tap.onFrame(frame);
       yield frame;
       this.#tracks.find((track) => track.description.id === frame.streamId)?.recycle(frame);
     }
-    // FFmpeg writes headers, and succeeds, even where nothing follows them.
+    // FFmpeg writes headers, and succeeds, even if no frame follows.
     if (isEmpty) throw nothingToSend(this.#file, this.#options);
+    await tap?.onEnd();
   }
 
-  /** Ends FFmpeg and waits until it is gone. */
+  /** Ends FFmpeg and waits until it has ended. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.tap?.[Symbol.dispose]();
     await Promise.all(this.#tracks.map((track) => track[Symbol.asyncDispose]()));
   }
 }
 
 /**
- * Opens a file, to be sent in the encoding that is wanted, and waits for the first of it.
+ * Opens a file in the encoding that is asked for and waits for the first of its output.
  *
- * @throws {RequestError} where the file cannot be sent as wanted
+ * @throws {RequestError} if the file cannot be sent as asked
  */
 export async function openDecoder(file: MediaFile, options: DecoderOptions): Promise<Decoder> {
   refuseContradictions(options);
@@ -75,10 +73,10 @@ export async function openDecoder(file: MediaFile, options: DecoderOptions): Pro
   const tracks: FrameTrack[] = [];
   try {
     const { audio } = file.info;
-    const video = options.pictures === false ? undefined : file.info.video;
-    if (video !== undefined) await openPictures(tracks, input, { options, video });
-    if (audio !== undefined && input.plan.sound !== undefined) {
-      await openSound(tracks, input, { options, audio });
+    const video = options.video === false ? undefined : file.info.video;
+    if (video !== undefined) await openVideo(tracks, input, { options, video });
+    if (audio !== undefined && input.plan.audio !== undefined) {
+      await openAudio(tracks, input, { options, audio });
     }
     if (tracks.length > 0) return new Decoder(tracks, input, options);
     const wanted = options.still ? "picture" : "picture, and sound was not wanted";
@@ -89,42 +87,42 @@ export async function openDecoder(file: MediaFile, options: DecoderOptions): Pro
   }
 }
 
-async function openPictures(
+async function openVideo(
   tracks: FrameTrack[],
   input: TrackInput,
   { options, video }: { options: DecoderOptions; video: VideoInfo },
 ): Promise<void> {
-  const track = new FrameTrack("picture", input, options);
+  const track = new FrameTrack("video", input, options);
   tracks.push(track);
   const nut = await track.readStream();
   if (nut === undefined) throw nothingToSend(input.file, options);
-  const { pictures: encoding = "raw", notes } = input.plan;
-  const wanted: PictureDescription = { info: video, options, encoding };
+  const { video: encoding = "raw", notes } = input.plan;
+  const wanted: VideoDescriptionOptions = { info: video, options, encoding };
   const description = toVideoStream(nut, wanted);
   track.describe(description);
   const { width, height } = options;
-  const asked = width === undefined && height === undefined ? video : { width, height };
-  notes.push(...sizeNotes(description, asked, encoding));
+  const requested = width === undefined && height === undefined ? video : { width, height };
+  notes.push(...sizeNotes(description, requested, encoding));
 }
 
-async function openSound(
+async function openAudio(
   tracks: FrameTrack[],
   input: TrackInput,
   { options, audio }: { options: DecoderOptions; audio: AudioInfo },
 ): Promise<void> {
-  const track = new FrameTrack("sound", input, options);
+  const track = new FrameTrack("audio", input, options);
   tracks.push(track);
-  const { sound } = input.plan;
-  if (sound === "pcm") {
-    // Known beforehand, so that the first picture need not wait until the sound is open.
+  const { audio: codec } = input.plan;
+  if (codec === "pcm") {
+    // Described before FFmpeg writes headers, so that the first video frame need not wait for them.
     track.describe(toPcmStream(audio));
     return;
   }
   const nut = await track.readStream();
   if (nut !== undefined) {
-    track.describe(toAudioStream(nut, audio, sound === "copy" ? audio.codec : sound ?? ""));
+    track.describe(toAudioStream(nut, audio, codec === "copy" ? audio.codec : codec ?? ""));
   } else {
-    // It is over before the start, and the pictures are not.
+    // The audio ends before the start; the video may not.
     tracks.splice(tracks.indexOf(track), 1);
     await track[Symbol.asyncDispose]();
     if (tracks.length === 0) throw nothingToSend(input.file, options);
@@ -135,10 +133,10 @@ function nothingToSend(
   { name }: MediaFile,
   { start = 0, duration }: MediaOptions,
 ): RequestError {
-  const place = duration !== undefined
+  const part = duration !== undefined
     ? `that begins within ${duration} s from ${start} s on`
     : start > 0
     ? `at ${start} s or later`
     : "that can be decoded";
-  return new NothingToSendError("media_error", `Cannot send "${name}": there is nothing ${place}`);
+  return new NothingToSendError("media_error", `Cannot send "${name}": there is nothing ${part}`);
 }

@@ -1,23 +1,23 @@
-/** How long media lasts, by what FFmpeg says of it. Pure. */
+/** Duration of media, from the times that FFmpeg reports. */
 
-/** When something begins and how long it lasts, seconds; absent where FFmpeg does not say. */
+/** Start and duration in seconds; absent if FFmpeg does not report them. */
 export interface Extent {
   start?: number;
   duration?: number;
 }
 
 /**
- * Formats whose header tells when the media ends, on the line of its timestamps, and not how long
- * it lasts. MP4 does, too, but tells it of each stream as well.
+ * Formats whose header holds the time at which the media ends in place of its duration. MP4 does, too,
+ * but for each stream as well.
  */
-const ENDS_TOLD = new Set(["matroska", "webm", "nut", "asf"]);
+const FORMATS_WITH_END = new Set(["matroska", "webm", "nut", "asf"]);
 
 /**
- * Tells how long media lasts, from the earliest moment in it: what the file says of itself counts
- * from zero in some formats, also where its timestamps begin later.
+ * Computes the duration of media from its earliest timestamp on; some formats count it from zero,
+ * even if their timestamps begin later.
  *
  * @param format FFmpeg's names of the container format, separated by commas
- * @returns seconds, to the microsecond as FFmpeg has them; `undefined` where the file does not say
+ * @returns seconds, to FFmpeg's microsecond; `undefined` if the file does not say
  */
 export function mediaDuration(
   format: string,
@@ -28,14 +28,14 @@ export function mediaDuration(
   const names = format.split(",");
   const end = names.includes("mp4")
     ? latestEnd(streams)
-    : names.some((name) => ENDS_TOLD.has(name))
+    : names.some((name) => FORMATS_WITH_END.has(name))
     ? duration
     : undefined;
-  // One that is over before it begins is a length after all.
+  // An end before the start is a duration after all.
   return end !== undefined && end > start ? Math.round((end - start) * 1e6) / 1e6 : duration;
 }
 
-/** Seconds at which the last of the streams is over; `undefined` unless all tell. */
+/** Seconds at which the last stream ends; `undefined` unless all say so. */
 function latestEnd(streams: readonly Extent[]): number | undefined {
   const ends = streams.map(({ start, duration }) =>
     start === undefined || duration === undefined ? NaN : start + duration

@@ -1,10 +1,10 @@
-/** FFmpeg's arguments that open one file, and nothing besides. Pure. */
+/** Which formats are served, and FFmpeg's arguments that open one file and nothing else. */
 import { fileUrl } from "../../ffmpeg/sandbox.ts";
 
-/** What library media may make FFmpeg open: a file, and nothing by way of a network. */
+/** The protocols that library media may open: files, no network. */
 const PROTOCOL_WHITELIST = "file";
 
-/** Extensions by which FFmpeg's image2 demuxer knows images (libavformat/img2.c), but for GIF's. */
+/** Extensions of images for FFmpeg's image2 demuxer (libavformat/img2.c), without GIF. */
 const IMAGE_EXTENSION = new RegExp(
   "\\.(" +
     "png|jpe?g|jps|mpo|jls|ljpg|bmp|tiff?|webp|p[bgnp]m|p[afh]m|tga|exr|dpx|jp2|j2[ck]|jpc|jxl|" +
@@ -14,13 +14,13 @@ const IMAGE_EXTENSION = new RegExp(
   "i",
 );
 
-/** Characters by which image2 takes a name for that of a numbered series, or for a pattern. */
+/** Characters that make a name a pattern or a numbered sequence for image2. */
 const PATTERN = /[%*?{]/;
 
-/** The demuxer that takes names for patterns, unless told not to. */
+/** Opens an image by the image2 demuxer, whose names are no patterns then. */
 const NAMED_IMAGES = ["-f", "image2", "-pattern_type", "none"];
 
-/** What is known of a file's format. */
+/** A file's format, once it is known. */
 export interface KnownFormat {
   /** FFmpeg's names of the container format, separated by commas. */
   format: string;
@@ -30,7 +30,7 @@ export interface KnownFormat {
 /**
  * FFmpeg's arguments that open one library file, whatever characters its path has.
  *
- * @param known what it is, where that is known by now: then FFmpeg guesses no more
+ * @param known the format, so that FFmpeg need not guess it
  */
 export function inputArguments(path: string, known?: KnownFormat): string[] {
   return [
@@ -40,13 +40,13 @@ export function inputArguments(path: string, known?: KnownFormat): string[] {
   ];
 }
 
-/** Pixels that FFmpeg adds to the width and the height of pictures where it sets aside memory. */
+/** Pixels that FFmpeg adds to width and height when it allocates a frame. */
 const MARGIN = { width: 128, height: 64 };
 
 /**
- * FFmpeg's arguments, in front of an input, that bound the pictures it decodes.
+ * FFmpeg's input options that limit the size of the frames it decodes.
  *
- * @param known size of the file's pictures, in pixels, where that was found out
+ * @param known size of the file's video in pixels, if known
  */
 export function pixelLimit(
   maxPixels = Infinity,
@@ -58,7 +58,7 @@ export function pixelLimit(
   return ["-max_pixels", `${Math.max(maxPixels, needed)}`];
 }
 
-/** FFmpeg decides before it opens what a format names, so that lists of other files do no harm. */
+/** FFmpeg checks the format before it opens files that it names, so that playlists do no harm. */
 function guessArguments(path: string): string[] {
   const isPattern = PATTERN.test(path) && IMAGE_EXTENSION.test(path);
   return [
@@ -74,22 +74,17 @@ function knownArguments({ format, video }: KnownFormat): string[] {
   return [...NAMED_IMAGES, ...(isNamed ? ["-c:v", video.codec] : [])];
 }
 
-/**
- * What FFmpeg would take a file for by the extension of its name, which it does not see where the
- * file was opened for it. Pure.
- */
-
-/** A format that a name stands for. */
+/** A format that an extension stands for. FFmpeg cannot see the name of a file opened for it. */
 export interface NamedFormat {
   /** FFmpeg's name of the demuxer. */
   demuxer: string;
-  /** The decoder, of pictures that nothing in them tells. */
+  /** The decoder, for images that cannot be identified by their content. */
   codec?: string;
 }
 
 /**
- * FFmpeg's demuxers that go by the name alone, or tell little from the content, with the extensions
- * that it knows them by (`AVInputFormat.extensions`); not those that need to be told a size.
+ * FFmpeg's demuxers that identify a file by its name alone, or hardly by its content, with their
+ * extensions (`AVInputFormat.extensions`); without those that need the size as an option.
  */
 const DEMUXERS: Record<string, string> = {
   adf: "adf",
@@ -123,7 +118,7 @@ const DEMUXERS: Record<string, string> = {
   svg_pipe: "svg svgz",
 };
 
-/** The same of decoders for pictures that FFmpeg knows by the name alone (libavformat/img2.c). */
+/** Decoders of images that FFmpeg identifies by the name alone (libavformat/img2.c). */
 const DECODERS: Record<string, string> = {
   targa: "tga",
   xface: "xface",
@@ -132,7 +127,7 @@ const DECODERS: Record<string, string> = {
   mpeg4: "mpg4-img",
 };
 
-/** Those decoders, which have to be named where such pictures are decoded. */
+/** Those decoders, which have to be named to decode such images. */
 export const NAMED_CODECS: readonly string[] = Object.keys(DECODERS);
 
 const BY_EXTENSION = new Map<string, NamedFormat>([
@@ -140,7 +135,7 @@ const BY_EXTENSION = new Map<string, NamedFormat>([
   ...extensionsOf(DECODERS, (codec) => ({ demuxer: "image2", codec })),
 ]);
 
-/** The format that the extension of a name stands for; `undefined` where the content tells it. */
+/** The format that an extension stands for; `undefined` if the content identifies it. */
 export function formatByName(path: string): NamedFormat | undefined {
   return BY_EXTENSION.get(path.slice(path.lastIndexOf(".") + 1).toLowerCase());
 }
@@ -155,10 +150,10 @@ function extensionsOf(
 }
 
 /**
- * FFmpeg's demuxers, up to version 9.0, for what is media by itself: those whose files name no other
- * files or addresses to open, nor text that FFmpeg would draw as on a terminal, nor subtitles
- * alone. What is not known to be so is left out: lists (HLS, DASH, concat, IMF), session
- * descriptions (SDP), scripts, formats in several files (VobSub, Magic Lantern), devices.
+ * FFmpeg's demuxers, up to version 9.0, of self-contained media: files that name no other files or
+ * addresses, hold no text that FFmpeg would draw as a terminal, and not only subtitles. All others are
+ * excluded: playlists (HLS, DASH, concat, IMF), session descriptions (SDP), scripts, formats of
+ * several files (VobSub, Magic Lantern), devices.
  */
 export const SERVED_FORMATS: readonly string[] = `
   3dostr 4xm aa aac aax ac3 ace acm act adf adp ads adx aea afc aiff aix alaw alias_pix alp amr

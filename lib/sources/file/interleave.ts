@@ -1,35 +1,35 @@
-/** Puts the frames of several sources into one order of time. */
+/** Merges the frames of several tracks in order of time. */
 import { deadline } from "../../base/async.ts";
 
-/** A source of items that each have a moment. */
+/** A source of items that each have a time. */
 export interface Track<T> {
-  /** Gives the next item; `undefined` at the end. Items come in about the order of time. */
+  /** Returns the next item; `undefined` at the end. Items come roughly in order of time. */
   take(): Promise<T | undefined>;
   /** Seconds at which an item is due. */
   timeOf(item: T): number;
 }
 
 /**
- * Seconds by which a lane may run ahead of another whose next item is not there yet. It lets the
- * first picture go out while the sound is still being opened, and stays below what players hold.
+ * Seconds that a track may run ahead of one whose next item has not arrived: the first video frame
+ * can be sent while audio is still being opened. Less than players buffer.
  */
 const LEAD = 0.25;
 
 /**
- * Milliseconds for an item that is on its way and may belong before one that is there: sooner than
- * a picture is due, and long enough for one more read. Without it, sound would always lag by the
- * lead, since behind each picture, which may be waited for until it is due, only one frame is there.
+ * Milliseconds to wait for items that may be due before one that has arrived: sooner than a video
+ * frame is due, and long enough for one more read. Without this time, audio would always lag by the
+ * lead, since only one frame is ready behind each video frame, which is sent when it is due.
  */
 const PATIENCE = 10;
 
-/** A lane, and the item it has ready, if any. */
-class CachedStart<T> {
-  /** Ready to be given on; `undefined` while under way, and at the end. */
+/** A track and its next item. */
+class Lookahead<T> {
+  /** The next item; `undefined` until it arrives, and at the end. */
   item: T | undefined;
   ended = false;
-  /** Settles when the item is there, or the end; fails as the lane does. */
+  /** Settles when the item, or the end, has arrived; rejects if the track fails. */
   arrival: Promise<void>;
-  /** Seconds; the moment of the newest item given on. */
+  /** Seconds of the latest item that was given. */
   #position = 0;
   #track: Track<T>;
 
@@ -38,17 +38,17 @@ class CachedStart<T> {
     this.arrival = this.#fetch();
   }
 
-  /** Seconds at which the ready item is due. */
+  /** Seconds at which the next item is due; `Infinity` until it arrives. */
   get time(): number {
     return this.item === undefined ? Infinity : this.#track.timeOf(this.item);
   }
 
-  /** Whether what this lane has yet to give might belong before that moment, by more than so much. */
+  /** Whether its next item has not arrived and may be due so many seconds before a time. */
   lags(time: number, seconds: number): boolean {
     return this.item === undefined && this.#position + seconds < time;
   }
 
-  /** Gives the ready item away; the next is fetched when this one has been used. */
+  /** Gives the item, which stays valid until the next one is fetched. */
   give(): T {
     const item = this.item!;
     this.#position = this.time;
@@ -67,34 +67,34 @@ class CachedStart<T> {
 }
 
 /**
- * Gives the items of all lanes, the earliest first. A lane that lags holds the others up once they
- * are {@linkcode LEAD} ahead of it, so that nothing piles up on either side. An item's successor is
- * taken from its lane when the next item is asked for here.
+ * Gives the items of all tracks, the earliest first. A track that lags holds up those that are
+ * {@linkcode LEAD} ahead of it, so that nothing accumulates. The item after a given one is taken
+ * from its track when the next item is asked for here.
  *
- * @param patience milliseconds that an item waits for others that may belong before it
+ * @param patience milliseconds that an item waits for others that may be due before it
  */
 export async function* merge<T>(
   tracks: readonly Track<T>[],
   { patience = PATIENCE }: { patience?: number } = {},
 ): AsyncGenerator<T> {
-  const startCache = tracks.map((track) => new CachedStart(track));
-  // Whichever fails first is reported by the race below; the others must not go unhandled.
-  for (const head of startCache) head.arrival.catch(() => {});
-  /** The item for whose predecessors it has been waited, since the last one was given on. */
+  const lookaheads = tracks.map((track) => new Lookahead(track));
+  // The race below throws the first failure; the others must not be unhandled.
+  for (const { arrival } of lookaheads) arrival.catch(() => {});
+  /** The item that has waited for earlier ones since the last item was given. */
   let waitedFor: T | undefined;
   while (true) {
-    const open = startCache.filter((head) => !head.ended);
+    const open = lookaheads.filter(({ ended }) => !ended);
     if (open.length === 0) return;
     const earliest = open.reduce((a, b) => b.time < a.time ? b : a);
-    const held = open.filter((head) => head.lags(earliest.time, LEAD));
-    const behind = open.filter((head) => head.lags(earliest.time, 0));
-    if (held.length > 0) {
-      await Promise.race(held.map((head) => head.arrival));
+    const blocking = open.filter((track) => track.lags(earliest.time, LEAD));
+    const behind = open.filter((track) => track.lags(earliest.time, 0));
+    if (blocking.length > 0) {
+      await Promise.race(blocking.map(({ arrival }) => arrival));
     } else if (behind.length > 0 && waitedFor !== earliest.item) {
       waitedFor = earliest.item;
       await arrivalWithin(patience, behind);
     } else {
-      // Whoever is behind gives one item at a time, and may have many more.
+      // A track that is behind gives one item at a time, and may have many more.
       waitedFor = undefined;
       yield earliest.give();
       earliest.fetchNext();
@@ -103,12 +103,12 @@ export async function* merge<T>(
   }
 }
 
-/** Waits until one of them has its item, but not for long. */
+/** Waits until one of the tracks has its item, at most for so many milliseconds. */
 async function arrivalWithin<T>(
   milliseconds: number,
-  startCache: readonly CachedStart<T>[],
+  lookaheads: readonly Lookahead<T>[],
 ): Promise<void> {
-  const over = Promise.withResolvers<void>();
-  using _limit = deadline(milliseconds, over.resolve);
-  await Promise.race([over.promise, ...startCache.map((head) => head.arrival)]);
+  const late = Promise.withResolvers<void>();
+  using _limit = deadline(milliseconds, late.resolve);
+  await Promise.race([late.promise, ...lookaheads.map(({ arrival }) => arrival)]);
 }

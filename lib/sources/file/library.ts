@@ -1,3 +1,4 @@
+/** The folder of media that is served. */
 import { RequestError } from "../../base/errors.ts";
 import { nearest } from "../../base/suggest.ts";
 import { memoryLimit } from "../../ffmpeg/sandbox.ts";
@@ -8,32 +9,36 @@ import { type MediaInfo, PassingError, probe } from "./probe.ts";
 export interface MediaFile {
   /** Path below the library's folder, parts separated by `/`. */
   name: string;
-  /** Where FFmpeg finds it. Never sent to a peer. */
+  /** Real path of the file. Never sent to a peer. */
   path: string;
-  /** Real path of the folder in which it has to lie, still when it is opened. */
+  /** Real path of the folder that it has to be in when it is opened. */
   folder?: string;
   /** Bytes. */
   size: number;
-  /** What it was when it was found; absent where nobody looks for changes. */
+  /** Its state when it was found; absent if changes do not matter. */
   state?: FileState;
   info: MediaInfo;
-  /** Pixels of a picture that may be decoded; as FFmpeg has it where absent. */
+  /** Largest number of pixels to decode; FFmpeg's default if absent. */
   maxPixels?: number;
-  /** Bytes of memory that FFmpeg may take for it; as many as there are where absent. */
+  /** Bytes of memory that FFmpeg may take for it; without a limit if absent. */
   maxMemory?: number;
 }
 
 /** Options of {@linkcode Library}. */
 export interface LibraryOptions {
-  /** What can be asked for besides, to hint at. */
+  /** Further names to suggest. */
   otherNames?: readonly string[];
-  /** Pixels of the largest picture that is taken. */
+  /** Largest number of pixels of a served file. */
   maxPixels?: number;
-  /** Milliseconds in which FFmpeg has to say what a file is; 20 s unless told. */
+  /**
+   * Milliseconds for probing a file.
+   *
+   * @default 20_000
+   */
   probeTimeout?: number;
 }
 
-/** A file that may or may not be media: found, not looked into. */
+/** A file that has not been probed. */
 interface Candidate {
   name: string;
   path: string;
@@ -41,30 +46,29 @@ interface Candidate {
   state: FileState;
 }
 
-/** Files that a library lists at the most; further ones can still be asked for by name. */
+/** Largest number of files in a list; further ones can still be requested by name. */
 const MAX_FILES = 10_000;
 
-/** Folders within folders that are looked into. */
+/** Levels of folders below the library's. */
 const MAX_DEPTH = 16;
 
-/** Names that are compared with one that is not there, to hint at the nearest. */
+/** Largest number of names to find the nearest one among. */
 const MAX_COMPARED = 1000;
 
 /** Probes that run at once while listing. */
 const PARALLEL_PROBES = 2;
 
-/** What is remembered of probed files at the most. */
-const MAX_REMEMBERED = 20_000;
+/** Largest number of probed files in the cache. */
+const MAX_PROBED = 20_000;
 
 /**
- * A folder of media, and the only place where a name becomes a path.
- *
- * Names are compared with what the folder holds, level by level, and never joined to a path.
- * Links that lead out of the folder, and anything but regular files, are as if not there.
+ * A folder of media. Only here a name becomes a path: names are compared with the entries of the
+ * folder, level by level, and never joined to a path. Links out of the folder, and anything but
+ * regular files, are ignored.
  */
 export class Library {
   #root: string;
-  /** What the real path of everything inside begins with. */
+  /** Prefix of the real path of everything inside. */
   #inside: string;
   #otherNames: readonly string[];
   #limits: Pick<MediaFile, "folder" | "maxPixels" | "maxMemory">;
@@ -73,7 +77,7 @@ export class Library {
 
   /**
    * @param folder path of the folder
-   * @throws {Error} where it is no folder, or cannot be read
+   * @throws {Error} if it is no folder or cannot be read
    */
   constructor(folder: string, { otherNames = [], maxPixels, probeTimeout }: LibraryOptions = {}) {
     this.#otherNames = otherNames;
@@ -96,7 +100,7 @@ export class Library {
   /**
    * Finds a file by name.
    *
-   * @throws {RequestError} `not_found` with the nearest name, `media_error` where it is no media
+   * @throws {RequestError} `not_found` with the nearest name, `media_error` if it is no media
    */
   async find(name: string): Promise<MediaFile> {
     const candidate = await this.#locate(name);
@@ -104,16 +108,16 @@ export class Library {
     return await this.#toMedia(candidate);
   }
 
-  /** Whether there is a file of this name, be it media or not. */
+  /** Whether there is a file of this name, media or not. */
   async has(name: string): Promise<boolean> {
     return await this.#locate(name) !== undefined;
   }
 
   /**
-   * Finds the first file of a kind, in the order of names. Drawings (SVG) are left to requests by
-   * name: they are mostly a page's icons, and FFmpeg draws them only where it was built to.
+   * Finds the first file of a kind, in the order of names. SVG is skipped: most drawings are icons of
+   * a page, and only some builds of FFmpeg decode them.
    *
-   * @throws {RequestError} `not_found` where there is none
+   * @throws {RequestError} `not_found` if there is none
    */
   async first(kind: "image" | "video"): Promise<MediaFile> {
     for await (const candidate of this.#files()) {
@@ -123,7 +127,7 @@ export class Library {
     throw new RequestError("not_found", `Cannot find any ${kind} on this server`);
   }
 
-  /** All files that FFmpeg takes for media, in the order of names. */
+  /** Lists all media, in the order of names. */
   async list(): Promise<MediaFile[]> {
     const candidates = await this.#candidates();
     const files: (MediaFile | undefined)[] = [];
@@ -138,9 +142,7 @@ export class Library {
     return files.filter((file) => file !== undefined);
   }
 
-  /**
-   * Looks into all files, one at a time, so that whoever asks for one later need not wait for it.
-   */
+  /** Probes all files, one at a time, so that later requests need not wait for that. */
   async warm(signal: AbortSignal): Promise<void> {
     for (const candidate of await this.#candidates()) {
       if (signal.aborted) return;
@@ -148,7 +150,7 @@ export class Library {
     }
   }
 
-  /** Walks down the folder by the parts of a name; each has to be an entry's very name. */
+  /** Walks down the folder by the parts of a name, each of which has to equal an entry's name. */
   async #locate(name: string): Promise<Candidate | undefined> {
     const parts = name.split("/");
     if (parts.length > MAX_DEPTH + 1) return undefined;
@@ -173,28 +175,28 @@ export class Library {
 
   async *#files(): AsyncGenerator<Candidate> {
     let count = 0;
-    for await (const candidate of this.#walk({ folder: this.#root, prefix: "", depth: 0 })) {
+    for await (const candidate of this.#walk({ path: this.#root, prefix: "", depth: 0 })) {
       yield candidate;
       if (++count >= MAX_FILES) return;
     }
   }
 
-  /** Regular files, in the order of names, looked at one by one. */
-  async *#walk(at: Place): AsyncGenerator<Candidate> {
-    for (const entry of await this.#read(at.folder)) {
-      const resolved = await this.#resolve(`${at.folder}/${entry.name}`, entry);
+  /** Regular files below a folder, in the order of names. */
+  async *#walk(at: Folder): AsyncGenerator<Candidate> {
+    for (const entry of await this.#read(at.path)) {
+      const resolved = await this.#resolve(`${at.path}/${entry.name}`, entry);
       if (resolved === undefined) continue;
       const name = at.prefix + entry.name;
       if (resolved.info.isFile) yield toCandidate(name, resolved);
-      // A link to a folder could lead in circles; what it holds can still be asked for by name.
+      // A link to a folder may form a cycle; its files can still be requested by name.
       if (entry.isDirectory && at.depth < MAX_DEPTH) {
-        const inside = { folder: resolved.path, prefix: `${name}/`, depth: at.depth + 1 };
+        const inside = { path: resolved.path, prefix: `${name}/`, depth: at.depth + 1 };
         yield* this.#walk(inside);
       }
     }
   }
 
-  /** The visible entries of a folder, in the order of names; none of a sub-folder out of reach. */
+  /** The visible entries of a folder, in the order of names; none if a subfolder is unreadable. */
   async #read(folder: string): Promise<Deno.DirEntry[]> {
     try {
       return await readFolder(folder);
@@ -208,7 +210,7 @@ export class Library {
     }
   }
 
-  /** Follows an entry's link, if it is one and stays within the folder. */
+  /** Follows an entry if it is a link; `undefined` if that leads out of the folder. */
   async #resolve(path: string, entry: Deno.DirEntry): Promise<Resolved | undefined> {
     try {
       const real = entry.isSymlink ? await Deno.realPath(path) : path;
@@ -231,19 +233,19 @@ export class Library {
 
   async #toMedia({ name, path, size, state }: Candidate): Promise<MediaFile> {
     if (size === 0) throw new RequestError("media_error", `Cannot read "${name}": it is empty`);
-    const known = this.#probed.get(path);
+    const probed = this.#probed.get(path);
     const limits = this.#limits;
     const found = { name, path, size, state, ...limits };
     const { stamp } = state;
-    if (known?.stamp === stamp) return { ...found, info: await known.info };
-    if (this.#probed.size >= MAX_REMEMBERED) this.#probed.clear();
+    if (probed?.stamp === stamp) return { ...found, info: await probed.info };
+    if (this.#probed.size >= MAX_PROBED) this.#probed.clear();
     const info = probe(path, name, { ...limits, timeout: this.#probeTimeout });
     this.#probed.set(path, { stamp, info });
     try {
       return { ...found, info: await info };
     } catch (error) {
-      // What is wrong with the data stays so until the file changes. Anything else may be over the
-      // next time: a deadline on a busy machine, a killed or missing FFmpeg, a right not yet given.
+      // Bad data stays bad until the file changes. Other failures may pass: a timeout on a busy
+      // machine, an FFmpeg that was killed or is missing, a permission not yet given.
       const isLasting = error instanceof RequestError && !(error instanceof PassingError);
       if (!isLasting && this.#probed.get(path)?.info === info) this.#probed.delete(path);
       throw error;
@@ -252,17 +254,17 @@ export class Library {
 
   async #notFound(name: string): Promise<RequestError> {
     const near = nearest(name, [...this.#otherNames, ...await this.#someNames()]);
-    // Names are taken as they stand; the one that is told has to be there for this peer, too.
+    // The names include files that cannot be requested.
     const isThere = near !== undefined && (this.#otherNames.includes(near) || await this.has(near));
     const hint = isThere ? `did you mean "${near}"?` : "--list shows what there is";
     return new RequestError("not_found", `Cannot find "${name}": no such media, ${hint}`);
   }
 
-  /** Names to hint at, without a look at each file: of folders further up first, then in order. */
+  /** Names to suggest, without probing: those of upper folders first, then in order. */
   async #someNames(): Promise<string[]> {
     const names: string[] = [];
     const folders = [{ path: this.#root, prefix: "", depth: 0 }];
-    // The list grows while it is walked through.
+    // The array grows while it is iterated.
     for (const { path, prefix, depth } of folders) {
       for (const entry of await this.#read(path)) {
         if (names.length + folders.length > MAX_COMPARED) return names;
@@ -277,15 +279,15 @@ export class Library {
   }
 }
 
-/** A folder within the library's. */
-interface Place {
-  folder: string;
-  /** What the names of what is in it begin with. */
+/** A folder of the library. */
+interface Folder {
+  path: string;
+  /** Prefix of the names of its files. */
   prefix: string;
   depth: number;
 }
 
-/** An entry with its link followed. */
+/** An entry whose link has been followed. */
 interface Resolved {
   path: string;
   info: Deno.FileInfo;
@@ -295,7 +297,7 @@ function toCandidate(name: string, { path, info }: Resolved): Candidate {
   return { name, path, size: info.size, state: stateOf(info) };
 }
 
-/** Gone since it was listed, a dangling link, or not ours to look at: as if not there. */
+/** Whether an entry is gone, not readable, or a dangling link: it is ignored then. */
 function isOutOfReach(error: unknown): boolean {
   const { NotFound, PermissionDenied, FilesystemLoop, NotADirectory } = Deno.errors;
   return [NotFound, PermissionDenied, FilesystemLoop, NotADirectory].some((type) =>

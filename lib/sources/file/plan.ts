@@ -1,6 +1,4 @@
-/** Which wishes do not go together. Pure. */
-
-/** What each stream of a file is sent as, and what of that is other than asked for. Pure. */
+/** Plans which streams of a file are sent, in which encoding, and which options contradict. */
 import { RequestError } from "../../base/errors.ts";
 import type { Rendition } from "../../ffmpeg/rendition.ts";
 import type { Encoding } from "../../media/frame.ts";
@@ -8,22 +6,26 @@ import { isCarried, isLosslessSound } from "../../nut/codecs.ts";
 import type { MediaFile } from "./library.ts";
 import { isClockless } from "./seek.ts";
 
-/** What is wanted of a file: which part of it, and turned into what. */
+/** The part of a file to send, and its rendition. */
 export interface MediaOptions extends Rendition {
-  /** Only pictures that stand for themselves: one, or a series where `every` is given. */
+  /** Single images only: one, or a sequence if `every` is given. */
   still?: boolean;
-  /** False to leave pictures out. */
-  pictures?: boolean;
+  /**
+   * Whether video is sent.
+   *
+   * @default true
+   */
+  video?: boolean;
   /** Seconds from the beginning. */
   start?: number;
   /** Seconds. */
   duration?: number;
-  /** Seconds from one picture of a series to the next; only of stills. */
+  /** Seconds from one image of a sequence to the next; only with `still`. */
   every?: number;
 }
 
-/** A wish, and the encodings that it makes sense with. */
-const MEANT_FOR: readonly (readonly [keyof MediaOptions, readonly string[], string])[] = [
+/** Options, the encodings that they make sense with, and their names in messages. */
+const ENCODINGS_OF: readonly (readonly [keyof MediaOptions, readonly string[], string])[] = [
   ["pixelFormat", ["raw"], "pixel format"],
   ["width", ["raw", "h264", "mjpeg"], "size"],
   ["height", ["raw", "h264", "mjpeg"], "size"],
@@ -33,13 +35,13 @@ const MEANT_FOR: readonly (readonly [keyof MediaOptions, readonly string[], stri
 ];
 
 /**
- * Refuses wishes that contradict each other, rather than leave one of them out.
+ * Refuses options that the encoding would ignore.
  *
  * @throws {RequestError} `bad_request`
  */
 export function refuseContradictions(options: MediaOptions): void {
   const { encoding = "raw" } = options;
-  for (const [field, encodings, name] of MEANT_FOR) {
+  for (const [field, encodings, name] of ENCODINGS_OF) {
     if (options[field] === undefined || encodings.includes(encoding)) continue;
     const reason = encoding === "copy" ? "copy changes nothing" : `${encoding} has none`;
     throw new RequestError(
@@ -50,7 +52,7 @@ export function refuseContradictions(options: MediaOptions): void {
 }
 
 /**
- * Refuses the copy of a single picture out of a video, whose packet mostly needs those before it.
+ * Refuses a copied still of a video, since most packets depend on those before them.
  *
  * @throws {RequestError} `unsupported`
  */
@@ -65,35 +67,35 @@ export function refuseCopiedStill(
   );
 }
 
-/** What pictures and sound are sent as; both absent where the file has neither. */
+/** Encodings of a file's streams; absent for a stream that the file lacks or that is not sent. */
 export interface TrackPlan {
-  pictures?: Encoding;
-  /** `pcm` beside raw pictures and JPEG, `flac` in place of lossless codecs that are not carried. */
-  sound?: "copy" | "pcm" | "aac" | "flac";
-  /** What is other than was asked for, one sentence each. */
+  video?: Encoding;
+  /** `pcm` with raw video and JPEG, `flac` for lossless codecs that NUT does not carry. */
+  audio?: "copy" | "pcm" | "aac" | "flac";
+  /** Differences from the request, one sentence each. */
   notes: string[];
 }
 
-/** Plans what is sent of a file. */
+/** Plans the encodings of a file's streams. */
 export function planTracks(file: MediaFile, options: MediaOptions): TrackPlan {
-  const { encoding = "raw", still, audio } = options;
-  const { video, audio: sound } = file.info;
+  const { encoding = "raw", still } = options;
+  const { video, audio } = file.info;
   const notes: string[] = [];
-  const pictures = video && (encoding === "copy" ? copiedPictures(file, notes) : encoding);
-  const silent = sound === undefined || still || audio === false;
+  const videoEncoding = video && (encoding === "copy" ? copiedVideo(file, notes) : encoding);
+  const isSilent = audio === undefined || still || options.audio === false;
   const plan: TrackPlan = {
-    pictures,
-    sound: silent ? undefined : soundBeside(encoding, sound.codec, notes),
+    video: videoEncoding,
+    audio: isSilent ? undefined : audioFor(encoding, audio.codec, notes),
     notes,
   };
-  if (encoding === "copy" && !still) notes.push(...leftOut(file));
+  if (encoding === "copy" && !still) notes.push(...droppedStreams(file));
   return plan;
 }
 
-/** Pictures that cannot be copied are sent as what comes nearest to them. */
-function copiedPictures({ info: { kind, format, video } }: MediaFile, notes: string[]): Encoding {
+/** The encoding for `copy`: the nearest one if the packets cannot be copied. */
+function copiedVideo({ info: { kind, format, video } }: MediaFile, notes: string[]): Encoding {
   const { codec, decodeDelay = 0 } = video!;
-  // Nothing is lost by unpacking what is raw already, and NUT knows more formats that way.
+  // Unpacking raw video loses nothing, and NUT knows more pixel formats that way.
   if (codec === "rawvideo") return "raw";
   if (!isCarried(codec)) {
     const instead = kind === "image" ? "raw" : "h264";
@@ -107,7 +109,7 @@ function copiedPictures({ info: { kind, format, video } }: MediaFile, notes: str
   return "h264";
 }
 
-function soundBeside(encoding: Encoding, codec: string, notes: string[]): TrackPlan["sound"] {
+function audioFor(encoding: Encoding, codec: string, notes: string[]): TrackPlan["audio"] {
   if (encoding === "h264") return "aac";
   if (encoding !== "copy") return "pcm";
   if (isCarried(codec)) return "copy";
@@ -116,7 +118,7 @@ function soundBeside(encoding: Encoding, codec: string, notes: string[]): TrackP
   return instead;
 }
 
-function leftOut({ info: { further = {} } }: MediaFile): string[] {
+function droppedStreams({ info: { further = {} } }: MediaFile): string[] {
   const names: Record<string, string> = {
     audio: "sound",
     video: "pictures",

@@ -1,4 +1,5 @@
-import { deadline } from "../../base/async.ts";
+/** Finds out with ffprobe what a file is. */
+import { deadline, onAbort } from "../../base/async.ts";
 import { messageOf, ProcessError, type ProcessFailure, RequestError } from "../../base/errors.ts";
 import type { Process } from "../../ffmpeg/process.ts";
 import { type Confinement, outOfMemory, startConfined } from "../../ffmpeg/sandbox.ts";
@@ -7,7 +8,7 @@ import type { Rational } from "../../media/frame.ts";
 import { type Extent, mediaDuration } from "./duration.ts";
 import { formatByName, inputArguments, type NamedFormat, pixelLimit } from "./formats.ts";
 
-/** What a file's video stream is. */
+/** A file's video stream. */
 export interface VideoInfo {
   codec: string;
   /** Pixels, as shown: rotation applied. */
@@ -23,78 +24,78 @@ export interface VideoInfo {
   rotation: number;
   colorRange?: string;
   colorSpace?: string;
-  /** Frames by which the order of decoding and that of showing differ; absent for none. */
+  /** Frames by which decode order and presentation order differ; absent for none. */
   decodeDelay?: number;
 }
 
-/** What a file's sound is. */
+/** A file's audio stream. */
 export interface AudioInfo {
   codec: string;
   sampleRate: number;
   channels: number;
-  /** FFmpeg's name of the form its decoder gives samples in, such as `fltp`. */
+  /** FFmpeg's name of the decoder's sample format, such as `fltp`. */
   sampleFormat: string;
 }
 
-/** What FFmpeg says of a file. */
+/** A file as ffprobe describes it. */
 export interface MediaInfo {
   kind: "image" | "video" | "audio";
   /** FFmpeg's names of the container format, separated by commas. */
   format: string;
-  /** Seconds; absent for images, and where the file does not say. */
+  /** Seconds; absent for images, and if the file does not say. */
   duration?: number;
   video?: VideoInfo;
   audio?: AudioInfo;
-  /** Streams besides these two, how many of each of FFmpeg's types; absent where there are none. */
+  /** Number of further streams by FFmpeg's types; absent if there are none. */
   further?: Record<string, number>;
 }
 
-/** A refusal for no fault of the file's data: the next try may go well with the same file. */
+/** A refusal that is not due to the file's data: the next attempt may succeed. */
 export class PassingError extends RequestError {}
 
-/** Milliseconds after which a file that still tells nothing counts as broken. */
-const PROBE_DEADLINE = 20_000;
+/** Milliseconds after which a file counts as broken. */
+const PROBE_TIMEOUT = 20_000;
 
-/** Bytes of what ffprobe says that are read; files with thousands of streams stay below. */
+/** Largest output of ffprobe in bytes; files with thousands of streams stay below. */
 const MAX_OUTPUT = 16 * 2 ** 20;
 
 /**
- * Codes of the operating system's errors are below this, FFmpeg's own, which are four letters, far
- * above (libavutil/error.h); both are told as negative numbers.
+ * Largest error code of the operating system. FFmpeg's own codes, which are four letters, are far
+ * above (libavutil/error.h). Both are reported as negative numbers.
  */
 const MAX_SYSTEM_ERROR = 4095;
 
-/** `EINVAL`, the one of them that FFmpeg's demuxers give for data that makes no sense. */
+/** `EINVAL`, the one of them that FFmpeg's demuxers return for invalid data. */
 const INVALID_ARGUMENT = 22;
 
-/** What FFmpeg says of a picture that is larger than it may be. */
+/** FFmpeg's message about a frame that exceeds `-max_pixels`. */
 const TOO_LARGE = /Picture size (\d+x\d+) exceeds specified max pixel count/;
 
-/** What FFmpeg says of a format that it is not to open: which one. */
+/** FFmpeg's message about a format that is not on the whitelist. */
 const REFUSED = /^\[(\S+) @ (?:0x)?[0-9a-f]+\] Format not on whitelist/mi;
 
 /**
- * The most, of 100, by which FFmpeg still goes by a name: what it gives a name's extension, and the
- * few bytes of the plainest pictures (libavformat/img2dec.c).
+ * Highest probe score, of 100, of a file that FFmpeg recognises by the extension or by the few bytes of
+ * the simplest image formats (libavformat/img2dec.c).
  */
 const NAME_SCORE = 52;
 
-/** What the filter `showinfo` says of a picture: its pixel format and size. */
-const SHOWN = / fmt:(\w+) .*? s:(\d+)x(\d+) /;
+/** Pixel format and size in the output of the filter `showinfo`. */
+const SHOWINFO = / fmt:(\w+) .*? s:(\d+)x(\d+) /;
 
-/** What a file may be and take, and where it has to lie. */
+/** Options of {@linkcode probe}. */
 export type ProbeOptions = Pick<Confinement, "folder" | "maxMemory"> & {
-  /** Pixels of a picture; larger ones are not decoded to find out more. */
+  /** Largest number of pixels; larger frames are not decoded. */
   maxPixels?: number;
-  /** Milliseconds that it may take; 20 s unless told. */
+  /** @default 20_000 milliseconds */
   timeout?: number;
 };
 
 /**
- * Asks FFmpeg what a file is.
+ * Finds out what a file is.
  *
- * @throws {RequestError} `media_error` where it is no media, or none that is served
- * @throws {PassingError} `media_error` where that could not be found out this time
+ * @throws {RequestError} `media_error` if it is no media, or of a format that is not served
+ * @throws {PassingError} `media_error` if that could not be found out this time
  */
 export async function probe(
   path: string,
@@ -102,33 +103,33 @@ export async function probe(
   options: ProbeOptions = {},
 ): Promise<MediaInfo> {
   const { maxPixels = Infinity } = options;
-  const { told, complaints } = await ask({ ...options, path, name });
-  const { streams = [], format = {} } = told;
+  const { output, stderr } = await identify({ ...options, path, name });
+  const { streams = [], format = {} } = output;
   const formatName = format.format_name ?? "";
-  const picture = streams.find((stream) =>
+  const videoStream = streams.find((stream) =>
     stream.codec_type === "video" && stream.disposition?.attached_pic !== 1
   );
-  const sound = streams.find((stream) => stream.codec_type === "audio");
-  const video = picture && toVideo(picture);
-  const audio = sound && toAudio(sound);
+  const audioStream = streams.find((stream) => stream.codec_type === "audio");
+  const video = videoStream && toVideo(videoStream);
+  const audio = audioStream && toAudio(audioStream);
   const claimed = video === undefined
-    ? picture && complaints.match(TOO_LARGE)?.[1]
+    ? videoStream && stderr.match(TOO_LARGE)?.[1]
     : video.width * video.height > maxPixels && `${video.width}x${video.height}`;
   if (claimed) throw tooLarge(name, claimed, maxPixels);
   if (video === undefined && audio === undefined) {
     throw new RequestError("media_error", `Cannot serve "${name}": no picture and no sound in it`);
   }
   const kind = video === undefined ? "audio" : isStill(formatName) ? "image" : "video";
-  const parts = [picture, sound].filter((stream) => stream !== undefined).map(toExtent);
+  const parts = [videoStream, audioStream].filter((stream) => stream !== undefined).map(toExtent);
   const duration = kind === "image"
     ? undefined
     : mediaDuration(formatName, toExtent(format), parts);
-  const others = streams.filter((stream) => stream !== picture && stream !== sound);
+  const others = streams.filter((stream) => stream !== videoStream && stream !== audioStream);
   const further = others.length === 0 ? undefined : countTypes(others);
   return { kind, format: formatName, duration, video, audio, further };
 }
 
-/** @throws {PassingError} where it is not what ffprobe says */
+/** @throws {PassingError} if it is not the output of ffprobe */
 function parseOutput(output: string, name: string): ProbeOutput {
   try {
     const parsed: unknown = JSON.parse(output);
@@ -158,82 +159,85 @@ function unserved(name: string, format: string): RequestError {
 function countTypes(streams: readonly ProbeStream[]): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const { codec_type: type = "unknown", disposition } of streams) {
-    // Cover art is no stream of pictures.
+    // Cover art is no video.
     const name = disposition?.attached_pic === 1 ? "cover" : type;
     counts[name] = (counts[name] ?? 0) + 1;
   }
   return counts;
 }
 
-/** A file, and how it may be looked into. */
-type Asked = ProbeOptions & { path: string; name: string };
+type ProbeTarget = ProbeOptions & { path: string; name: string };
 
-/** What FFmpeg says of a file, and what it complains about besides. */
-interface Told {
-  told: ProbeOutput;
-  complaints: string;
+interface ProbeResult {
+  output: ProbeOutput;
+  stderr: string;
 }
 
-/** Goes by the content; where that tells little, as FFmpeg itself does, by the extension. */
-async function ask(asked: Asked): Promise<Told> {
-  const named = formatByName(asked.path);
-  if (named === undefined) return await askFfprobe(asked);
-  let guessed: Told | undefined;
+/** Identifies a file by its content; if that says little, by the extension, as FFmpeg does. */
+async function identify(target: ProbeTarget): Promise<ProbeResult> {
+  const named = formatByName(target.path);
+  if (named === undefined) return await runFfprobe(target);
+  let guessed: ProbeResult | undefined;
   try {
-    guessed = await askFfprobe(asked);
-    if ((guessed.told.format?.probe_score ?? 0) > NAME_SCORE) return guessed;
+    guessed = await runFfprobe(target);
+    if ((guessed.output.format?.probe_score ?? 0) > NAME_SCORE) return guessed;
   } catch (error) {
     if (!(error instanceof RequestError) || error instanceof PassingError) throw error;
   }
   try {
     return await (named.codec === undefined
-      ? askFfprobe({ ...asked, named })
-      : decodePicture(asked, named));
+      ? runFfprobe({ ...target, named })
+      : decodeImage(target, named));
   } catch (error) {
     if (guessed === undefined || !(error instanceof RequestError)) throw error;
     return guessed;
   }
 }
 
-async function askFfprobe({ named, ...asked }: Asked & { named?: NamedFormat }): Promise<Told> {
-  const { output, complaints } = await run("ffprobe", [
+async function runFfprobe(
+  { named, ...target }: ProbeTarget & { named?: NamedFormat },
+): Promise<ProbeResult> {
+  const { stdout, stderr } = await run("ffprobe", [
     ...["-v", "error", "-show_error", "-show_format", "-show_streams", "-of", "json"],
-    ...pixelLimit(asked.maxPixels),
-    ...inputArguments(asked.path, named && { format: named.demuxer }),
-  ], asked);
-  return { told: parseOutput(output, asked.name), complaints };
+    ...pixelLimit(target.maxPixels),
+    ...inputArguments(target.path, named && { format: named.demuxer }),
+  ], target);
+  return { output: parseOutput(stdout, target.name), stderr };
 }
 
-/** Of pictures whose decoder has to be named, ffprobe can tell nothing: they are decoded instead. */
-async function decodePicture(asked: Asked, { demuxer, codec = "" }: NamedFormat): Promise<Told> {
-  const { complaints } = await run("ffmpeg", [
-    ...["-nostdin", "-hide_banner", "-nostats", ...pixelLimit(asked.maxPixels)],
-    ...inputArguments(asked.path, { format: demuxer, video: { codec } }),
+/** Decodes an image whose decoder has to be named: ffprobe cannot identify it. */
+async function decodeImage(
+  target: ProbeTarget,
+  { demuxer, codec = "" }: NamedFormat,
+): Promise<ProbeResult> {
+  const { stderr } = await run("ffmpeg", [
+    ...["-nostdin", "-hide_banner", "-nostats", ...pixelLimit(target.maxPixels)],
+    ...inputArguments(target.path, { format: demuxer, video: { codec } }),
     ...["-vf", "showinfo=checksum=0", "-frames:v", "1", "-f", "null", "-"],
-  ], asked);
-  const [, pixelFormat, width, height] = complaints.match(SHOWN) ?? [];
-  const picture = {
+  ], target);
+  const [, pixelFormat, width, height] = stderr.match(SHOWINFO) ?? [];
+  const stream = {
     ...{ codec_type: "video", codec_name: codec, pix_fmt: pixelFormat, time_base: "1/25" },
     ...{ width: Number(width), height: Number(height) },
   };
-  const streams = pixelFormat === undefined ? [] : [picture];
-  return { told: { format: { format_name: demuxer }, streams }, complaints: "" };
+  const streams = pixelFormat === undefined ? [] : [stream];
+  return { output: { format: { format_name: demuxer }, streams }, stderr: "" };
 }
 
-/** Has one of FFmpeg's programs look into a file, and gives what it wrote. */
+/** Runs one of FFmpeg's programs on a file and returns its output. */
 async function run(
   program: "ffmpeg" | "ffprobe",
   args: readonly string[],
-  { path, name, ...options }: Asked,
-): Promise<{ output: string; complaints: string }> {
-  const { timeout = PROBE_DEADLINE } = options;
+  { path, name, ...options }: ProbeTarget,
+): Promise<{ stdout: string; stderr: string }> {
+  const { timeout = PROBE_TIMEOUT } = options;
   const late = new AbortController();
   using _limit = deadline(timeout, () => late.abort());
   const { signal } = late;
   await using child = startConfined(program, args, { ...options, path, signal });
-  const output = await readOutput(child, signal);
+  const stdout = await readOutput(child, signal);
   try {
-    return { output, complaints: await child.finished() };
+    return { stdout, stderr: await child.finished() };
   } catch (cause) {
     if (!(cause instanceof ProcessError)) throw cause;
     const { stderr } = cause.failure;
@@ -246,43 +250,38 @@ async function run(
       ? `FFmpeg found nothing in it within ${timeout / 1000} s`
       : tooMuch ?? stderrReason(stderr, path) ?? messageOf(cause);
     const isLasting = !signal.aborted &&
-      (tooMuch !== undefined || isAboutData(cause.failure, output));
+      (tooMuch !== undefined || isAboutData(cause.failure, stdout));
     const Refusal = isLasting ? RequestError : PassingError;
     throw new Refusal("media_error", `Cannot read "${name}": ${reason}`, { cause });
   }
 }
 
-/** Reads what ffprobe says, and ends it where that is too much. */
+/** Reads the output of a program, which is killed if that is too large. */
 async function readOutput(child: Process, signal: AbortSignal): Promise<string> {
   const reader = child.stdout.getReader();
-  // Whatever else may hold the other end of the pipe.
-  const stop = () => void reader.cancel();
-  signal.addEventListener("abort", stop);
+  // Some other process may hold the pipe open.
+  using _listener = onAbort(signal, () => void reader.cancel());
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   let size = 0;
-  try {
-    while (size <= MAX_OUTPUT) {
-      const { value: chunk } = await reader.read();
-      if (chunk === undefined) return await new Blob(chunks).text();
-      chunks.push(chunk.slice());
-      size += chunk.byteLength;
-    }
-  } finally {
-    signal.removeEventListener("abort", stop);
+  while (size <= MAX_OUTPUT) {
+    const { value: chunk } = await reader.read();
+    if (chunk === undefined) return await new Blob(chunks).text();
+    chunks.push(chunk.slice());
+    size += chunk.byteLength;
   }
   child.kill();
   await reader.cancel();
   return "";
 }
 
-/** Whether ffprobe ended by itself because the file's data is bad, and said so. */
+/** Whether ffprobe reported that the file's data is bad. */
 function isAboutData({ signal }: ProcessFailure, output: string): boolean {
   if (signal !== null) return false;
   try {
     const code = (JSON.parse(output) as ProbeOutput).error?.code ?? 0;
     return -code > MAX_SYSTEM_ERROR || -code === INVALID_ARGUMENT;
   } catch (error) {
-    // It gave up before it wrote all of its answer.
+    // It ended before it had written all of its output.
     if (error instanceof SyntaxError) return false;
     throw error;
   }
@@ -294,12 +293,12 @@ function isStill(format: string): boolean {
     format === "image2pipe";
 }
 
-/** The part of ffprobe's JSON that is looked at; every field may be missing. */
+/** The part of ffprobe's JSON that is used; every field may be missing. */
 interface ProbeOutput {
   error?: { code?: number };
   format?: {
     format_name?: string;
-    /** How sure FFmpeg is, of 100. */
+    /** FFmpeg's certainty, of 100. */
     probe_score?: number;
     start_time?: string;
     duration?: string;
@@ -360,14 +359,14 @@ function toAudio(stream: ProbeStream): AudioInfo | undefined {
   };
 }
 
-/** FFmpeg tells the display matrix's angle counter-clockwise; the old tag counts clockwise. */
+/** The angle of the display matrix is counter-clockwise, that of the old tag clockwise. */
 function toRotation(stream: ProbeStream): number {
   const matrix = stream.side_data_list?.find((data) => typeof data.rotation === "number");
   const clockwise = matrix ? -(matrix.rotation ?? 0) : Number(stream.tags?.rotate ?? 0);
   return Number.isFinite(clockwise) ? ((Math.round(clockwise / 90) * 90) % 360 + 360) % 360 : 0;
 }
 
-/** Reads `30000/1001`; `0/0` and the like, which stand for unknown, give `undefined`. */
+/** Reads `30000/1001`; `undefined` for `0/0` and the like, which mean unknown. */
 function toRational(text: string | undefined): Rational | undefined {
   const [numerator, denominator] = (text ?? "").split("/").map(Number);
   return numerator > 0 && denominator > 0 ? [numerator, denominator] : undefined;

@@ -1,147 +1,140 @@
-/** Where FFmpeg begins to read a file, so that a moment of it is met exactly. Pure. */
-import type { Rational } from "../../media/frame.ts";
+/** Plans where FFmpeg begins to read a file so that it starts exactly at a time. */
+import { greatestDivisor, type Rational } from "../../media/frame.ts";
 
-/** What has to be known of pictures to find a moment in them. */
-export interface PictureTiming {
+/** The timing of a video stream that a seek depends on. */
+export interface VideoTiming {
   timeBase: Rational;
   /** Frames a second. */
   frameRate?: Rational;
-  /** Frames by which the order of decoding and that of showing differ at the most. */
+  /** Frames by which decode order and presentation order differ at most. */
   decodeDelay?: number;
 }
 
-/** Where reading begins, and what of it is only there for decoding. */
+/** Where reading begins, and how much of it is read for decoding only. */
 export interface SeekPlan {
-  /** Seconds from the beginning of the media at which FFmpeg looks for a place to begin. */
+  /** Seconds from the beginning of the media to which FFmpeg seeks. */
   seek: number;
-  /** Seconds from there to the moment that is wanted. */
+  /** Seconds from there to the start. */
   rest: number;
 }
 
 /**
- * Demuxers of formats whose timestamps may jump. FFmpeg moves their timestamps by what it finds
- * in the streams that are in use, so that picture and sound read apart would both begin at zero;
- * each reader therefore also uses, and throws away, the packets of the other.
+ * Demuxers of formats whose timestamps may jump. FFmpeg shifts them by the streams in use, so that
+ * video and audio read by two processes would both begin at zero; each process therefore also reads,
+ * and discards, the packets of the other stream.
  */
 const JUMPING_FORMATS = new Set(["mpegts", "mpeg", "ogg", "rm", "asf"]);
 
-/** Formats of packets without a clock, in which nothing can be found but from the beginning. */
+/** Formats without timestamps, which have to be read from the beginning. */
 const CLOCKLESS_FORMATS = new Set([
   ...["h264", "hevc", "m4v", "mpegvideo", "cavsvideo", "dirac", "vc1", "h261", "h263", "dnxhd"],
   ...["obu", "avs2", "avs3"],
 ]);
 
 /**
- * Seconds by which reading begins earlier in formats in which FFmpeg finds a moment, and not the
- * keyframe before it: what lies between two keyframes, at x264's own 250 frames, too.
+ * Seconds to read earlier in formats in which FFmpeg seeks to a time and not to the keyframe before
+ * it: more than between two keyframes by x264's default of 250 frames.
  */
-const TO_KEYFRAME = 12;
+const KEYFRAME_DISTANCE = 12;
 
-/** Seconds up to which program streams are read from the beginning: a seek in them is 0.1 s off. */
+/** Seconds up to which program streams are read from the beginning: seeks in them are 0.1 s off. */
 const PROGRAM_STREAM = 300;
 
-/** Seconds by which reading begins earlier where pictures before the moment are wanted. */
-const EARLIER = 1;
+/** Seconds to read earlier if frames before the start are needed. */
+const MARGIN = 1;
 
-/**
- * Times the usual distance in which a keyframe lies that is decoded by a moment and shown behind
- * it: frames need not all last equally long.
- */
+/** Factor of the reorder delay by which frames of uneven durations may exceed it. */
 const UNEVENNESS = 3;
 
-/** Frames a second where nothing is said of it. */
-const USUAL_RATE: Rational = [25, 1];
+/** Frames a second if the file does not say. */
+const DEFAULT_RATE: Rational = [25, 1];
 
-/** Seconds; what users write down of a moment is rounded to this. */
+/** Seconds to which times are rounded that users write. */
 const PRECISION = 1e-6;
 
-/** Ticks by which a moment may be missed where ticks are finer than the precision. */
-const FINEST = 0.4;
+/** Ticks by which a time may be missed if ticks are finer than the precision. */
+const MAX_TOLERANCE = 0.4;
 
-/** Seconds by which reading begins earlier, at the most, for a place that can be named exactly. */
-const LONGEST_STEP = 1;
+/** Most seconds to read earlier for a time that FFmpeg can represent exactly. */
+const MAX_STEP = 1;
 
-/** Part of a step that computing may be wrong by. */
-const FINEST_STEP = 1e-6;
+/** Part of a step by which arithmetic may be off. */
+const STEP_TOLERANCE = 1e-6;
 
-/** Whether FFmpeg moves a format's timestamps by the streams that are in use. */
+/** Whether FFmpeg shifts a format's timestamps by the streams in use. */
 export function isJumping(format: string): boolean {
   return JUMPING_FORMATS.has(format);
 }
 
-/** Whether a format's packets have no timestamps of their own. */
+/** Whether a format's packets have no timestamps. */
 export function isClockless(format: string): boolean {
   return CLOCKLESS_FORMATS.has(format);
 }
 
 /**
- * Tells where to begin so that decoding is right from a moment on.
+ * Plans a seek for decoding from a time on.
  *
  * @param start seconds
- * @param pictures what is decoded; absent for sound
+ * @param video timing of the stream; absent for audio
  */
-export function planDecoding(format: string, start: number, pictures?: PictureTiming): SeekPlan {
-  if (pictures === undefined) return goBack(start, waysBack(format));
-  const seconds = Math.max(waysBack(format), reorderingOf(pictures));
+export function planDecoding(format: string, start: number, video?: VideoTiming): SeekPlan {
+  if (video === undefined) return goBack(start, formatMargin(format));
+  const seconds = Math.max(formatMargin(format), reorderDelay(video));
   if (seconds === 0) return goBack(start, 0);
-  return goBack(start, seconds, exactStep(pictures.timeBase));
+  return goBack(start, seconds, exactStep(video.timeBase));
 }
 
 /**
- * Tells where to begin so that what is shown at a moment is met, also where it began earlier.
+ * Plans a seek for the frame that is shown at a time, which may have begun earlier. Both parts of the
+ * plan are whole ticks, since FFmpeg rounds timestamps to ticks when it shifts them.
  *
  * @param start seconds
- * @param pictures both parts of the plan are whole ticks of their time base, since FFmpeg rounds
- * timestamps to ticks when it moves them
  */
-export function planShowing(format: string, start: number, pictures: PictureTiming): SeekPlan {
-  const [n, d] = pictures.timeBase;
-  const tolerance = Math.min(PRECISION * d / n, FINEST);
+export function planShowing(format: string, start: number, video: VideoTiming): SeekPlan {
+  const [n, d] = video.timeBase;
+  const tolerance = Math.min(PRECISION * d / n, MAX_TOLERANCE);
   const wanted = Math.floor(start * d / n + tolerance);
-  const seconds = Math.max(waysBack(format), reorderingOf(pictures), EARLIER);
+  const seconds = Math.max(formatMargin(format), reorderDelay(video), MARGIN);
   const first = Math.floor(goBack(start, seconds).seek * d / n);
   return { seek: first * n / d, rest: (wanted - first) * n / d };
 }
 
-/** Tells where to begin so that packets from the keyframe before a moment on are met. */
+/** Plans a seek for copying packets from the keyframe before a time on. */
 export function planCopying(
   format: string,
   start: number,
-  pictures?: PictureTiming,
+  video?: VideoTiming,
 ): SeekPlan {
-  return goBack(start, Math.max(waysBack(format), pictures ? reorderingOf(pictures) : 0, EARLIER));
+  return goBack(start, Math.max(formatMargin(format), video ? reorderDelay(video) : 0, MARGIN));
 }
 
-function waysBack(format: string): number {
+/** Seconds to read earlier because of the format. */
+function formatMargin(format: string): number {
   if (isClockless(format)) return Infinity;
   if (format === "mpeg") return PROGRAM_STREAM;
-  return isJumping(format) ? TO_KEYFRAME : 0;
+  return isJumping(format) ? KEYFRAME_DISTANCE : 0;
 }
 
 /**
- * Seconds by which a keyframe may be shown later than it is decoded. Many formats find it by the
- * latter, and what is shown in between would be missing.
+ * Seconds by which a keyframe may be shown later than it is decoded. Many formats seek by decode time,
+ * and would miss the frames shown in between.
  */
-function reorderingOf({ decodeDelay = 0, frameRate = USUAL_RATE }: PictureTiming): number {
+function reorderDelay({ decodeDelay = 0, frameRate = DEFAULT_RATE }: VideoTiming): number {
   return UNEVENNESS * decodeDelay * frameRate[1] / frameRate[0];
 }
 
-/** @param step seconds of which the place where reading begins is a whole number */
+/** @param step seconds of which the seek time is a multiple */
 function goBack(start: number, seconds: number, step?: number): SeekPlan {
   const at = Math.max(0, start - seconds);
-  const seek = step === undefined || at === 0 ? at : Math.floor(at / step + FINEST_STEP) * step;
+  const seek = step === undefined || at === 0 ? at : Math.floor(at / step + STEP_TOLERANCE) * step;
   return { seek, rest: start - seek };
 }
 
 /**
- * The shortest time that is a whole number of ticks, and of the microseconds FFmpeg counts in; where
- * that is long, a tick: such ticks, as of AVI, last so long that half a microsecond is of no matter.
+ * The shortest time that is a whole number of both ticks and FFmpeg's microseconds. If that is too
+ * long, one tick: ticks are then so long, as in AVI, that half a microsecond does not matter.
  */
 function exactStep([n, d]: Rational): number {
   const exact = n / greatestDivisor(d, n * 1e6);
-  return exact <= LONGEST_STEP ? exact : n / d;
-}
-
-function greatestDivisor(a: number, b: number): number {
-  return b === 0 ? a : greatestDivisor(b, a % b);
+  return exact <= MAX_STEP ? exact : n / d;
 }

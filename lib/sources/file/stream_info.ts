@@ -1,7 +1,13 @@
-/** What the streams of a file are as they are sent. Pure. */
+/** Describes the streams of a file as they are sent. */
 import { rawPixelFormat } from "../../ffmpeg/pixel_formats.ts";
 import { isRgb, jpegPixelFormat } from "../../ffmpeg/rendition.ts";
-import type { AudioStream, Encoding, Rational, VideoStream } from "../../media/frame.ts";
+import {
+  type AudioStream,
+  type Encoding,
+  greatestDivisor,
+  type Rational,
+  type VideoStream,
+} from "../../media/frame.ts";
 import type { NutStream } from "../../nut/demuxer.ts";
 import { pcmCodec } from "./ffmpeg_args.ts";
 import type { MediaOptions } from "./plan.ts";
@@ -14,20 +20,20 @@ const AUDIO_ID = 1;
 /** FFmpeg's names of PCM codecs, and NUT's (nut4cc.txt): `PSD` and the bits of a sample. */
 const PCM_FOURCC: Record<string, string> = { pcm_s16le: "PSD\x10", pcm_s32le: "PSD\x20" };
 
-/** Ticks a second of a series: enough for what milliseconds tell, or else for microseconds. */
-const SERIES_TICKS = [1000, 1_000_000];
+/** Ticks a second of an image sequence: milliseconds, or microseconds if those are too coarse. */
+const SEQUENCE_TICKS = [1000, 1_000_000];
 
-/** What is sent of a stream's pictures. */
-export interface PictureDescription {
+/** Options of {@linkcode toVideoStream}. */
+export interface VideoDescriptionOptions {
   info: VideoInfo;
   options: MediaOptions;
   encoding: Encoding;
 }
 
-/** Describes pictures: what NUT says of them, and what only the file says. */
+/** Describes video, by the NUT headers and by what only the file says. */
 export function toVideoStream(
   nut: NutStream,
-  { info, options, encoding }: PictureDescription,
+  { info, options, encoding }: VideoDescriptionOptions,
 ): VideoStream {
   return {
     id: VIDEO_ID,
@@ -47,9 +53,9 @@ export function toVideoStream(
 }
 
 /**
- * What is other than asked for of the size; nothing where it is as it should be.
+ * Notes on a size that differs from the request.
  *
- * @param wanted pixels; absent where any do
+ * @param wanted pixels; absent for any
  */
 export function sizeNotes(
   { width, height }: VideoStream,
@@ -79,7 +85,7 @@ function colorsOf(info: VideoInfo, { pixelFormat }: MediaOptions, encoding: Enco
   return { pixelFormat: rawPixelFormat(info.pixelFormat), colorRange, colorSpace };
 }
 
-/** Whether pictures use all values of their bytes; those of H.264 as it is sent never do. */
+/** Whether video has the full range; H.264 is always sent with the limited range. */
 function isFullRange({ pixelFormat, colorRange }: VideoInfo): boolean {
   return colorRange === "pc" || /^(yuvj|gray|ya\d|mono)/.test(pixelFormat);
 }
@@ -93,24 +99,24 @@ function frameRateOf({ frameRate }: VideoInfo, { fps }: MediaOptions): Rational 
 }
 
 function timeBaseOf(nut: NutStream, info: VideoInfo, options: MediaOptions): Rational {
-  if (options.every !== undefined) return seriesTimeBase(options.every);
+  if (options.every !== undefined) return sequenceTimeBase(options.every);
   if (options.still) return nut.timeBase;
   if (options.fps === undefined) return coarsest(nut, info.timeBase);
   return coarsest(nut, lowest(1000, Math.round(options.fps * 1000)));
 }
 
-/** The source's own time base where NUT's is a refinement of it, as FFmpeg makes it. */
+/** The source's time base if NUT's is a refinement of it, as FFmpeg makes them. */
 function coarsest(nut: NutStream, timeBase: Rational): Rational {
   const ticks = (timeBase[0] * nut.timeBase[1]) / (timeBase[1] * nut.timeBase[0]);
   return Number.isInteger(ticks) ? timeBase : nut.timeBase;
 }
 
-function seriesTimeBase(every: number): Rational {
+function sequenceTimeBase(every: number): Rational {
   const isExact = (ticks: number) => Math.abs(every * ticks - Math.round(every * ticks)) < 1e-6;
-  return [1, SERIES_TICKS.find(isExact) ?? SERIES_TICKS[1]];
+  return [1, SEQUENCE_TICKS.find(isExact) ?? SEQUENCE_TICKS[1]];
 }
 
-/** Describes PCM before FFmpeg does. */
+/** Describes PCM without waiting for the NUT headers. */
 export function toPcmStream(info: AudioInfo): AudioStream {
   const codec = pcmCodec(info);
   return {
@@ -125,7 +131,7 @@ export function toPcmStream(info: AudioInfo): AudioStream {
   };
 }
 
-/** Describes compressed sound. */
+/** Describes compressed audio. */
 export function toAudioStream(nut: NutStream, info: AudioInfo, codec: string): AudioStream {
   return {
     id: AUDIO_ID,
@@ -142,8 +148,4 @@ export function toAudioStream(nut: NutStream, info: AudioInfo, codec: string): A
 function lowest(numerator: number, denominator: number): Rational {
   const divisor = greatestDivisor(numerator, denominator);
   return [numerator / divisor, denominator / divisor];
-}
-
-function greatestDivisor(a: number, b: number): number {
-  return b === 0 ? a : greatestDivisor(b, a % b);
 }

@@ -1,91 +1,91 @@
-/** Where a part of some media ends. Pure. */
-import { deadline, ReadAhead } from "../../base/async.ts";
-import { fromStream } from "../../base/byte_reader.ts";
-import { ProcessError, RequestError, TruncatedError } from "../../base/errors.ts";
-import type { Process } from "../../ffmpeg/process.ts";
+/** One stream of a file, from FFmpeg to frames in decode order. */
+import { ReadAhead } from "../../base/async.ts";
+import { ProcessError, RequestError } from "../../base/errors.ts";
+import { type FfmpegEnd, FrameReader } from "../../ffmpeg/frame_reader.ts";
 import { outOfMemory, startConfined } from "../../ffmpeg/sandbox.ts";
 import { stderrReason } from "../../ffmpeg/stderr.ts";
-import { DecodeOrder } from "../../media/decode_order.ts";
-import { type Frame, pcmSampleSize, type StreamDescription, toSeconds } from "../../media/frame.ts";
+import {
+  type Frame,
+  pcmSampleSize,
+  type StreamDescription,
+  toSeconds,
+  toTicks,
+} from "../../media/frame.ts";
 import type { TimedFrame } from "../../media/source.ts";
 import type { NutStream } from "../../nut/demuxer.ts";
-import { NutReader } from "../../nut/reader.ts";
 import { audioArguments, leadOf, type TrackInput, videoArguments } from "./ffmpeg_args.ts";
 import { pixelLimit } from "./formats.ts";
 import type { Track } from "./interleave.ts";
 
-/** Frames that are read beyond the one in use: pictures are large, everything else small. */
-const PICTURES_AHEAD = 1;
+/** Frames that are read ahead of the one in use: raw video frames are large, all others small. */
+const RAW_FRAMES_AHEAD = 1;
 const PACKETS_AHEAD = 8;
 
-/** Milliseconds; a seek in a large file without an index may take a while. */
+/** Milliseconds; a seek in a large file without an index takes a while. */
 const READ_TIMEOUT = 30_000;
 
 /** Limits of a {@linkcode FrameTrack}. */
 export interface TrackLimits {
   /** Bytes of the largest frame that may be decoded. */
   maxFrameSize: number;
-  /** Milliseconds in which FFmpeg gives nothing before it is given up; 30 s unless told. */
+  /**
+   * Milliseconds without output after which FFmpeg is killed.
+   *
+   * @default 30_000
+   */
   readTimeout?: number;
-  /** Threads by which pictures are decoded; as many as FFmpeg takes by itself where absent. */
+  /** Threads that decode video; FFmpeg's default if absent. */
   threads?: number;
   signal: AbortSignal;
 }
 
-/** One FFmpeg and the one stream it gives. */
+/** One stream of a file, decoded or copied by an FFmpeg of its own. */
 export class FrameTrack implements Track<TimedFrame>, AsyncDisposable {
-  /** FFmpeg was given up because it gave nothing. */
-  #silent = false;
   #description: StreamDescription | undefined;
   #input: TrackInput;
-  #limits: TrackLimits;
-  #process: Process;
-  #reader: NutReader;
+  #reader: FrameReader;
   #ahead: ReadAhead<TimedFrame>;
   #nut: NutStream | undefined;
   #isRaw: boolean;
-  /** Packets before the first that is worth sending; absent where all are. */
-  #preroll: PicturePreroll<Frame> | SoundPreroll<Frame> | undefined;
-  #order: DecodeOrder<Frame> | undefined;
-  /** Seconds at which the part that is wanted ends; absent where packets come out of order. */
+  /** Selects the packets before the start that are sent; absent if there are none. */
+  #preroll: VideoPreroll<Frame> | AudioPreroll<Frame> | undefined;
+  /** Seconds at which the part ends; absent if packets come out of order. */
   #end: number | undefined;
-  /** All that is wanted has come, whatever FFmpeg would give yet. */
+  /** The whole part has been read, whatever FFmpeg would still write. */
   #isComplete = false;
-  #ready: TimedFrame[] = [];
+  /** Frames read so far. */
   #count = 0;
 
-  constructor(kind: "picture" | "sound", input: TrackInput, limits: TrackLimits) {
+  constructor(type: "video" | "audio", input: TrackInput, limits: TrackLimits) {
     const { plan } = input;
-    const isPicture = kind === "picture";
-    this.#isRaw = isPicture ? plan.pictures === "raw" : plan.sound === "pcm";
-    if (isPicture && plan.pictures === "copy") this.#preroll = new PicturePreroll();
-    if (!isPicture && plan.sound === "copy") this.#preroll = new SoundPreroll();
-    const isInOrder = !(isPicture && plan.pictures === "copy") && !input.options.still;
+    const isVideo = type === "video";
+    this.#isRaw = isVideo ? plan.video === "raw" : plan.audio === "pcm";
+    if (isVideo && plan.video === "copy") this.#preroll = new VideoPreroll();
+    if (!isVideo && plan.audio === "copy") this.#preroll = new AudioPreroll();
+    const isInOrder = !(isVideo && plan.video === "copy") && !input.options.still;
     this.#end = isInOrder ? input.options.duration : undefined;
     this.#input = input;
-    this.#limits = limits;
-    const depth = isPicture && this.#isRaw ? PICTURES_AHEAD : PACKETS_AHEAD;
-    const args = isPicture ? pictureArguments(input, limits) : audioArguments(input);
-    this.#process = startConfined("ffmpeg", args, { ...input.file, signal: limits.signal });
-    const { maxFrameSize, readTimeout = READ_TIMEOUT } = limits;
-    // FFmpeg holds a picture of that size itself when it says so; of a packet, a file says it.
-    const trustedSize = this.#isRaw ? maxFrameSize : undefined;
-    this.#reader = new NutReader(fromStream(this.#process.stdout), {
-      ...{ pooledBuffers: depth + 1, maxFrameSize, trustedSize },
-      ...{ readTimeout, onTimeout: this.#giveUp },
+    const depth = isVideo && this.#isRaw ? RAW_FRAMES_AHEAD : PACKETS_AHEAD;
+    const args = isVideo ? limitedVideoArguments(input, limits) : audioArguments(input);
+    const { maxFrameSize, readTimeout = READ_TIMEOUT, signal } = limits;
+    this.#reader = new FrameReader(startConfined("ffmpeg", args, { ...input.file, signal }), {
+      ...{ pooledBuffers: depth + 1, maxFrameSize, readTimeout, signal },
+      // FFmpeg itself holds a raw frame of the size it states; the size of a packet is the file's.
+      trustedSize: this.#isRaw ? maxFrameSize : undefined,
+      toError: (end) => this.#toError(end),
     });
     this.#ahead = new ReadAhead(() => this.#next(), depth);
   }
 
   get description(): StreamDescription {
-    if (this.#description === undefined) throw new Error("Cannot use a lane: not described yet");
+    if (this.#description === undefined) throw new Error("Cannot use a track: not described yet");
     return this.#description;
   }
 
-  /** What FFmpeg has complained about so far; nothing once more has come than is wanted. */
+  /** FFmpeg's complaint so far; `undefined` once more has been read than is wanted. */
   get warning(): string | undefined {
     if (this.#isComplete) return undefined;
-    return stderrReason(this.#process.complaints, this.#input.file.path);
+    return stderrReason(this.#reader.stderr, this.#input.file.path);
   }
 
   describe(description: StreamDescription): void {
@@ -95,12 +95,12 @@ export class FrameTrack implements Track<TimedFrame>, AsyncDisposable {
   /**
    * Reads the headers, up to the first frame.
    *
-   * @returns `undefined` where FFmpeg gives nothing
+   * @returns `undefined` if FFmpeg writes nothing
    */
   async readStream(): Promise<NutStream | undefined> {
     if (this.#nut !== undefined) return this.#nut;
-    const [stream] = await this.#explained(() => this.#reader.readStreams());
-    if (stream === undefined) await this.#explained(() => this.#finish());
+    const [stream] = await this.#reader.readStreams();
+    if (stream === undefined) await this.#reader.finish();
     this.#nut = stream;
     return stream;
   }
@@ -118,147 +118,103 @@ export class FrameTrack implements Track<TimedFrame>, AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#process[Symbol.asyncDispose]();
-    // What nobody took is still in the pipe, and would keep it open.
-    await this.#reader.cancel();
+    await this.#reader[Symbol.asyncDispose]();
   }
 
   async #next(): Promise<TimedFrame | undefined> {
     const nut = await this.readStream();
     if (nut === undefined) return undefined;
-    this.#order ??= new DecodeOrder(nut.type === "video" ? nut.decodeDelay : 0);
-    while (this.#ready.length === 0) {
-      const placed = await this.#readPlaced(nut);
-      if (placed === undefined) return await this.#last(this.#order);
-      const moment = toSeconds(placed.timestamp, this.description.timeBase);
-      for (const sent of this.#preroll?.add(placed, moment) ?? [placed]) {
-        this.#addDue(this.#order.add(sent, toSeconds(sent.timestamp, this.description.timeBase)));
-      }
+    const { timeBase } = this.description;
+    while (true) {
+      const due = this.#reader.takeDue();
+      if (due !== undefined) return due;
+      const frame = await this.#readWanted(nut);
+      if (frame === undefined) return await this.#takeLast(nut);
+      const frames = this.#preroll?.add(frame, toSeconds(frame.timestamp, timeBase)) ?? [frame];
+      for (const wanted of frames) this.#reader.addDue(wanted, nut, timeBase);
     }
-    return this.#ready.shift();
   }
 
-  /** Reads the next frame that is wanted; `undefined` at the end. */
-  async #readPlaced(nut: NutStream): Promise<Frame | undefined> {
+  /** Reads the next frame of the part; `undefined` at its end. */
+  async #readWanted(nut: NutStream): Promise<Frame | undefined> {
     if (this.#isComplete) return undefined;
-    const frame = await this.#explained(() => this.#reader.readFrame());
+    const frame = await this.#reader.readFrame();
     if (frame === undefined) return undefined;
-    const placed = { ...frame, ...this.#place(frame, nut) };
-    if (this.#end === undefined) return placed;
-    // FFmpeg counts a duration from the first frame, and so may give more.
-    const wanted = cutAt(this.#end, placed, this.description);
+    const converted = { ...frame, ...this.#convert(frame, nut) };
+    if (this.#end === undefined) return converted;
+    // FFmpeg counts a duration from the first frame, and so may write more.
+    const wanted = trimEnd(this.#end, converted, this.description);
     this.#isComplete = wanted === undefined;
-    if (this.#isComplete) this.#process.kill();
+    if (this.#isComplete) this.#reader.kill();
     return wanted;
   }
 
-  /** What was held back until the end; then whether FFmpeg succeeded, where it went on to its end. */
-  async #last(order: DecodeOrder<Frame>): Promise<TimedFrame | undefined> {
-    for (const sent of this.#preroll?.end() ?? []) {
-      this.#addDue(order.add(sent, toSeconds(sent.timestamp, this.description.timeBase)));
+  /** Takes a frame that was held back until the end; then throws if FFmpeg failed. */
+  async #takeLast(nut: NutStream): Promise<TimedFrame | undefined> {
+    for (const wanted of this.#preroll?.end() ?? []) {
+      this.#reader.addDue(wanted, nut, this.description.timeBase);
     }
-    this.#addDue(order.end());
-    const frame = this.#ready.shift();
-    if (frame === undefined && !this.#isComplete) await this.#explained(() => this.#finish());
+    this.#reader.endDue();
+    const frame = this.#reader.takeDue();
+    if (frame === undefined && !this.#isComplete) await this.#reader.finish();
     return frame;
   }
 
-  #addDue(frames: readonly { item: Frame; due: number }[]): void {
-    for (const { item, due } of frames) this.#ready.push({ ...item, due });
-  }
-
-  /** Moves a frame to the id and the time base it was described with. */
-  #place({ timestamp }: Frame, nut: NutStream): Pick<Frame, "streamId" | "timestamp"> {
+  /** The id and the timestamp of a frame by the stream's description. */
+  #convert({ timestamp }: Frame, nut: NutStream): Pick<Frame, "streamId" | "timestamp"> {
     const { options } = this.#input;
-    const { id: streamId, timeBase: [numerator, denominator] } = this.description;
+    const { id: streamId, timeBase } = this.description;
     if (options.still) {
-      const seconds = this.#count++ * (options.every ?? 0);
-      return { streamId, timestamp: Math.round(seconds * denominator / numerator) };
+      return { streamId, timestamp: toTicks(this.#count++ * (options.every ?? 0), timeBase) };
     }
+    const [numerator, denominator] = timeBase;
     const [nutNumerator, nutDenominator] = nut.timeBase;
     // Rounded as FFmpeg does when it adds the lead.
-    const lead = this.#isRaw ? 0 : Math.round(leadOf(options) * nutDenominator / nutNumerator);
+    const lead = this.#isRaw ? 0 : toTicks(leadOf(options), nut.timeBase);
     const scale = (nutNumerator * denominator) / (nutDenominator * numerator);
     return { streamId, timestamp: Math.round((timestamp - lead) * scale) };
   }
 
-  async #finish(): Promise<void> {
-    // It has nothing more to give, and may still be held up.
-    using _limit = deadline(this.#limits.readTimeout ?? READ_TIMEOUT, this.#giveUp);
-    await this.#process.finished();
-  }
-
-  /** Ends an FFmpeg that gives nothing for too long, as on a mount that has gone away. */
-  #giveUp = (): void => {
-    this.#silent = true;
-    this.#process.kill();
-  };
-
-  /** Turns FFmpeg's failure into the reason why the request fails. */
-  async #explained<T>(action: () => Promise<T>): Promise<T> {
-    try {
-      return await action();
-    } catch (error) {
-      this.#limits.signal.throwIfAborted();
-      const failure = error instanceof TruncatedError ? await this.#failure(error) : error;
-      if (failure instanceof TruncatedError) {
-        const message = `Cannot decode "${this.#input.file.name}": FFmpeg ended inside a frame`;
-        throw new RequestError("media_error", message, { cause: failure });
-      }
-      if (!(failure instanceof ProcessError)) throw failure;
-      const reason = this.#silent
-        ? "FFmpeg came to nothing for too long"
-        : outOfMemory(failure.failure.stderr, this.#input.file.maxMemory) ??
-          reasonOf(failure, this.#input.file.path);
-      throw new RequestError(
-        "media_error",
-        `Cannot decode "${this.#input.file.name}": ${reason}`,
-        { cause: failure },
-      );
-    }
-  }
-
-  /** The reason behind output that ended inside a frame. */
-  async #failure(truncated: TruncatedError): Promise<unknown> {
-    try {
-      using _limit = deadline(this.#limits.readTimeout ?? READ_TIMEOUT, this.#giveUp);
-      await this.#process.finished();
-      return truncated;
-    } catch (error) {
-      return error;
-    }
+  #toError({ isTimedOut, failure, truncation }: FfmpegEnd): RequestError {
+    const { name, path, maxMemory } = this.#input.file;
+    const reason = failure === undefined
+      ? "FFmpeg ended inside a frame"
+      : isTimedOut
+      ? "FFmpeg came to nothing for too long"
+      : outOfMemory(failure.failure.stderr, maxMemory) ?? reasonOf(failure, path);
+    const message = `Cannot decode "${name}": ${reason}`;
+    return new RequestError("media_error", message, { cause: failure ?? truncation });
   }
 }
 
-/** What stands first is said of the input, unless that has a say of its own. */
-function pictureArguments(input: TrackInput, { threads }: TrackLimits): string[] {
+/** Video arguments behind input options that they may override. */
+function limitedVideoArguments(input: TrackInput, { threads }: TrackLimits): string[] {
   const { file: { maxPixels, info }, plan, options } = input;
-  // Several threads decode several pictures, and where there is one, it would wait for the others.
-  const isRun = plan.pictures !== "copy" && !options.still;
+  // With several threads, FFmpeg decodes several frames before it gives the first one.
+  const hasThreads = plan.video !== "copy" && !options.still && threads !== undefined;
   return [
     ...pixelLimit(maxPixels, info.video),
-    ...(isRun && threads !== undefined ? ["-threads", String(threads)] : []),
+    ...(hasThreads ? ["-threads", String(threads)] : []),
     ...videoArguments(input),
   ];
 }
 
-/** How FFmpeg ended, and the last of what it said, in one line. */
+/** How FFmpeg ended and the last of its complaints, in one line. */
 function reasonOf({ program, failure }: ProcessError, path: string): string {
   const stderr = stderrReason(failure.stderr, path) ?? "";
   return new ProcessError(program, { ...failure, stderr }).message;
 }
 
-/** Seconds; what users write down of a moment is rounded to this. */
+/** Seconds to which times are rounded that users write. */
 const PRECISION = 1e-6;
 
 /**
- * Takes off a frame what begins at the end of a part or behind it: PCM to the sample, of all else
- * the whole frame.
+ * Trims a frame to the end of a part: PCM to the sample, all else to whole frames.
  *
- * @param end seconds, on the time line of the timestamps
- * @returns what is left, in the same memory; `undefined` for nothing
+ * @param end seconds, on the timeline of the timestamps
+ * @returns the rest, in the same memory; `undefined` if there is none
  */
-export function cutAt(end: number, frame: Frame, stream: StreamDescription): Frame | undefined {
+export function trimEnd(end: number, frame: Frame, stream: StreamDescription): Frame | undefined {
   const left = end - toSeconds(frame.timestamp, stream.timeBase);
   if (left < PRECISION) return undefined;
   if (stream.type === "video") return frame;
@@ -269,63 +225,59 @@ export function cutAt(end: number, frame: Frame, stream: StreamDescription): Fra
   return { ...frame, data: frame.data.subarray(0, bytes) };
 }
 
-/** Which packets before the moment that was asked for are worth sending. Pure. */
-
-/** What has to be known of a packet. */
+/** The fields of a packet that the preroll depends on. */
 export interface Packet {
   keyframe: boolean;
 }
 
-/** Seconds before the moment in which packets of sound set the decoder up. */
-const SOUND_WARM_UP = 0.1;
+/** Seconds of audio before the start that set up the decoder. */
+const AUDIO_WARM_UP = 0.1;
 
-/**
- * Leaves out what comes before the last keyframe at or before 0: nothing that is shown needs it.
- */
-export class PicturePreroll<T extends Packet> {
+/** Drops packets before the last keyframe at or before 0, which no shown frame depends on. */
+export class VideoPreroll<T extends Packet> {
   #held: T[] = [];
-  #begun = false;
+  #isDone = false;
 
   /**
-   * Takes a packet, in the order of decoding.
+   * Adds a packet, in decode order.
    *
-   * @param moment seconds at which it is shown
-   * @returns the packets that are to be sent now
+   * @param time seconds at which it is shown
+   * @returns the packets to send now
    */
-  add(packet: T, moment: number): T[] {
-    if (this.#begun) return [packet];
-    if (packet.keyframe && moment <= 0) this.#held = [];
+  add(packet: T, time: number): T[] {
+    if (this.#isDone) return [packet];
+    if (packet.keyframe && time <= 0) this.#held = [];
     this.#held.push(packet);
-    if (moment < 0) return [];
-    // A keyframe at 0 may be followed by pictures before it, but not by a better keyframe.
+    if (time < 0) return [];
+    // A keyframe at 0 may be followed by frames before it, but not by a later keyframe before 0.
     return this.end();
   }
 
-  /** Gives what is still held back at the end. */
+  /** Returns the packets still held at the end. */
   end(): T[] {
-    this.#begun = true;
+    this.#isDone = true;
     return this.#held.splice(0);
   }
 }
 
-/** Leaves out sound that ends so long before 0 that no decoder profits from it. */
-export class SoundPreroll<T extends Packet> {
+/** Drops audio that ends so long before 0 that it does not help the decoder. */
+export class AudioPreroll<T extends Packet> {
   #held: T | undefined;
 
   /**
-   * Takes a packet, in the order of time.
+   * Adds a packet, in order of time.
    *
-   * @param moment seconds at which it begins, and the one before it ends
-   * @returns the packets that are to be sent now
+   * @param time seconds at which it begins and the one before it ends
+   * @returns the packets to send now
    */
-  add(packet: T, moment: number): T[] {
-    const before = moment > -SOUND_WARM_UP ? this.end() : [];
-    if (moment >= 0) return [...before, packet];
+  add(packet: T, time: number): T[] {
+    const before = time > -AUDIO_WARM_UP ? this.end() : [];
+    if (time >= 0) return [...before, packet];
     this.#held = packet;
     return before;
   }
 
-  /** Gives what is still held back at the end. */
+  /** Returns the packet still held at the end. */
   end(): T[] {
     const held = this.#held;
     this.#held = undefined;

@@ -1,74 +1,71 @@
-import { deadline } from "../../base/async.ts";
-import { fromStream } from "../../base/byte_reader.ts";
-import { messageOf, ProcessError, RequestError, TruncatedError } from "../../base/errors.ts";
+/** One run of FFmpeg over a live source. */
+import { FormatError, type ProcessError, RequestError } from "../../base/errors.ts";
+import { type FfmpegEnd, FrameReader } from "../../ffmpeg/frame_reader.ts";
 import { type Process, startProcess } from "../../ffmpeg/process.ts";
 import type { Rendition } from "../../ffmpeg/rendition.ts";
 import { hideSecrets, stderrReason } from "../../ffmpeg/stderr.ts";
 import type { FfmpegDialect } from "../../ffmpeg/version.ts";
-import { DecodeOrder } from "../../media/decode_order.ts";
 import { type Frame, type StreamDescription, toSeconds } from "../../media/frame.ts";
 import type { TimedFrame } from "../../media/source.ts";
 import type { NutStream } from "../../nut/demuxer.ts";
-import { NutReader } from "../../nut/reader.ts";
 import { liveArguments, restatesColors } from "./ffmpeg_args.ts";
 import { FrameFeeder, type FrameInput } from "./relay_feed.ts";
 import { type LiveSource, pathOf } from "./source_spec.ts";
 import { describeLive, liveStreamId } from "./stream_info.ts";
 
-/** Frame buffers that go round; with more viewers that lag, more are made, and dropped again. */
+/** Frame buffers that are reused; if subscribers hold more frames, further ones are allocated. */
 const POOLED_BUFFERS = 8;
 
-/** Milliseconds in which a source gives nothing before it is given up. */
+/** Milliseconds without data after which a source is given up. */
 const READ_TIMEOUT = 10_000;
 
-/** How much longer that is where the frames come from elsewhere, where the silence is told of. */
-const FED_PATIENCE = 2;
+/** Factor of the read timeout if frames come from a capture, which has a timeout of its own. */
+const FED_TIMEOUT_FACTOR = 2;
 
-/** What FFmpeg says of a host that it does not find, which is not for viewers to know. */
+/** FFmpeg's message about a host that it cannot find. The name is hidden from clients. */
 const HOST_NAME = /(Failed to resolve hostname) \S+(?=: )/g;
 
 /** Options of {@linkcode openLiveFeed}. */
 export interface LiveFeedOptions {
-  /** Begin files again at their end. */
+  /** Read files again from their beginning at their end. */
   loop?: boolean;
   /** Bytes of the largest frame. */
   maxFrameSize: number;
   /**
-   * Milliseconds without anything from the source after which it is given up, besides those from
-   * one frame to the next of a rendition that has few; 10 s.
+   * Milliseconds without data after which the source is given up, besides the time between two
+   * frames of the rendition.
+   *
+   * @default 10_000
    */
   readTimeout?: number;
-  /**
-   * Where the source's frames come from, which then belongs to the feed; absent where FFmpeg is to
-   * open the source itself.
-   */
+  /** Frames to read in place of the source's input. The feed owns it. */
   input?: FrameInput;
   /** The spelling of arguments that the installed FFmpeg needs. */
   dialect: FfmpegDialect;
-  /** Also take streams of which no viewer could be told what they are. */
+  /** Accept streams of codecs that clients do not know: FFmpeg reads them. */
   isCapture?: boolean;
   signal: AbortSignal;
 }
 
-/** One run of FFmpeg over a live source. */
+/** Frames of one run of a live source. */
 export interface LiveFeed extends AsyncDisposable {
-  /** What the frames are, picture before sound. */
+  /** The streams of the frames, video before audio. */
   readonly streams: readonly StreamDescription[];
   /**
-   * Reads the next frame, in the time base of its stream. It is the taker's until it is given to
-   * {@linkcode LiveFeed.recycle}, also when further ones are read.
+   * Reads the next frame, in the time base of its stream. It is the caller's until it is given to
+   * {@linkcode LiveFeed.recycle}, also while further ones are read.
    *
-   * @throws {RequestError} `media_error` with the reason, once there are no more
+   * @throws {RequestError} `media_error` with the reason once there are no more
    */
   next(): Promise<TimedFrame>;
-  /** Takes a frame's memory back; nothing may look at the frame any more. */
+  /** Takes a frame's memory back. Nothing may use the frame any more. */
   recycle(frame: Frame): void;
 }
 
 /**
- * Starts FFmpeg for a live source and waits until it says what the streams are.
+ * Starts FFmpeg for a live source and waits for its stream headers.
  *
- * @throws {RequestError} with the reason where it gives nothing
+ * @throws {RequestError} with the reason if it gives nothing
  */
 export async function openLiveFeed(
   source: LiveSource,
@@ -77,7 +74,7 @@ export async function openLiveFeed(
 ): Promise<LiveFeed> {
   const { loop, signal, input, readTimeout = READ_TIMEOUT, dialect } = options;
   const isFed = input !== undefined;
-  let feed: RunningFeed | undefined;
+  let feed: FfmpegFeed | undefined;
   try {
     const size = source.kind === "file" ? await sizeOf(pathOf(source)) : undefined;
     const { inputTimeBase } = dialect;
@@ -85,8 +82,8 @@ export async function openLiveFeed(
     signal.throwIfAborted();
     const process = startProcess("ffmpeg", args, { stdin: isFed ? "piped" : "null", signal });
     const { fps = Infinity } = rendition;
-    const patience = readTimeout * (isFed ? FED_PATIENCE : 1) + 1000 / fps;
-    feed = new RunningFeed(process, { ...options, source, readTimeout: patience });
+    const timeout = readTimeout * (isFed ? FED_TIMEOUT_FACTOR : 1) + 1000 / fps;
+    feed = new FfmpegFeed(process, { ...options, source, readTimeout: timeout });
     await feed.describe(rendition);
     return feed;
   } catch (error) {
@@ -96,32 +93,26 @@ export async function openLiveFeed(
   }
 }
 
-interface RunningFeedOptions extends LiveFeedOptions {
+interface FfmpegFeedOptions extends LiveFeedOptions {
   source: LiveSource;
   readTimeout: number;
 }
 
-class RunningFeed implements LiveFeed {
+class FfmpegFeed implements LiveFeed {
   streams: readonly StreamDescription[] = [];
-  #process: Process;
-  #reader: NutReader;
-  #options: RunningFeedOptions;
-  #found: readonly NutStream[] = [];
-  #order = new Map<number, DecodeOrder<Frame>>();
-  /** Frames of which it is known when they are due. */
-  #ready: TimedFrame[] = [];
-  #silent = false;
+  #reader: FrameReader;
+  #options: FfmpegFeedOptions;
+  #nut: readonly NutStream[] = [];
   #feeder: FrameFeeder | undefined;
-  /** What the frames that it is made from failed with. */
+  /** Why the input failed that FFmpeg is fed from. */
   #inputFailure: Error | undefined;
 
-  constructor(process: Process, options: RunningFeedOptions) {
-    this.#process = process;
+  constructor(process: Process, options: FfmpegFeedOptions) {
     this.#options = options;
-    const { maxFrameSize, readTimeout } = options;
-    this.#reader = new NutReader(fromStream(process.stdout), {
-      ...{ pooledBuffers: POOLED_BUFFERS, maxFrameSize },
-      ...{ readTimeout, onTimeout: this.#giveUp },
+    const { maxFrameSize, readTimeout, signal } = options;
+    this.#reader = new FrameReader(process, {
+      ...{ pooledBuffers: POOLED_BUFFERS, maxFrameSize, readTimeout, signal },
+      toError: (end) => this.#toError(end),
     });
     this.#feeder = options.input && new FrameFeeder(options.input, {
       sink: process.stdin,
@@ -132,32 +123,30 @@ class RunningFeed implements LiveFeed {
     });
   }
 
-  /** Reads the headers. */
+  /** Reads the stream headers. */
   async describe(rendition: Rendition): Promise<void> {
-    this.#found = await this.#explained(() => this.#reader.readStreams());
-    if (this.#found.length === 0) throw await this.#endReason();
+    this.#nut = await this.#read(() => this.#reader.readStreams());
+    if (this.#nut.length === 0) throw await this.#reader.endError();
     const { source, isCapture } = this.#options;
-    const restated = restatesColors(source, rendition);
-    this.streams = describeLive(this.#found, rendition, {
-      restatesColors: restated,
+    this.streams = describeLive(this.#nut, rendition, {
+      restatesColors: restatesColors(source, rendition),
       isCapture,
     });
   }
 
   async next(): Promise<TimedFrame> {
     while (true) {
-      const ready = this.#ready.shift();
-      if (ready !== undefined) return ready;
-      const frame = await this.#explained(() => this.#reader.readFrame());
-      if (frame === undefined) throw await this.#endReason();
-      const streamId = liveStreamId(this.#found, frame.streamId);
+      const due = this.#reader.takeDue();
+      if (due !== undefined) return due;
+      const frame = await this.#read(() => this.#reader.readFrame());
+      if (frame === undefined) throw await this.#reader.endError();
+      const nut = this.#nut.find(({ id }) => id === frame.streamId);
+      const streamId = liveStreamId(this.#nut, frame.streamId);
       const stream = this.streams.find(({ id }) => id === streamId);
-      if (stream === undefined) continue;
-      const moment = toSeconds(frame.timestamp, stream.timeBase);
-      const captured = this.#feeder?.capturedAt(stream.id, moment);
-      const own = { ...frame, streamId: stream.id, captured };
-      const known = this.#orderOf(stream).add(own, moment);
-      this.#ready.push(...known.map(({ item, due }) => ({ ...item, due })));
+      if (nut === undefined || stream === undefined) continue;
+      const { id, timeBase } = stream;
+      const captured = this.#feeder?.capturedAt(id, toSeconds(frame.timestamp, timeBase));
+      this.#reader.addDue({ ...frame, streamId: id, captured }, nut, timeBase);
     }
   }
 
@@ -166,59 +155,28 @@ class RunningFeed implements LiveFeed {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#process[Symbol.asyncDispose]();
+    await this.#reader[Symbol.asyncDispose]();
     await this.#feeder?.[Symbol.asyncDispose]();
-    // What nobody took is still in the pipe, and would keep it open.
-    await this.#reader.cancel();
   }
 
-  #orderOf(stream: StreamDescription): DecodeOrder<Frame> {
-    const known = this.#order.get(stream.id);
-    if (known !== undefined) return known;
-    const delay = stream.type === "video" ? stream.decodeDelay ?? 0 : 0;
-    const order = new DecodeOrder<Frame>(delay);
-    this.#order.set(stream.id, order);
-    return order;
-  }
-
-  #giveUp = (): void => {
-    this.#silent = true;
-    this.#process.kill();
-  };
-
-  async #explained<T>(action: () => Promise<T>): Promise<T> {
+  /** Reports output that is no NUT as a failure of the source. */
+  async #read<T>(action: () => Promise<T>): Promise<T> {
     try {
       return await action();
     } catch (error) {
       this.#options.signal.throwIfAborted();
-      if (error instanceof TruncatedError) throw await this.#endReason();
-      if (error instanceof RequestError) throw error;
-      throw this.#failure(messageOf(error), error);
+      throw error instanceof FormatError ? this.#failure(error.message, error) : error;
     }
   }
 
-  /** Why there is nothing more. */
-  async #endReason(): Promise<Error> {
-    const { readTimeout, signal, source, input } = this.#options;
-    let complaints: string;
-    let cause: unknown;
-    try {
-      // It has nothing more to give, and may still be held up.
-      using _limit = deadline(readTimeout, this.#giveUp);
-      complaints = await this.#process.finished();
-    } catch (error) {
-      if (!(error instanceof ProcessError)) throw error;
-      complaints = error.failure.stderr;
-      cause = error;
-      const { code, signal: name } = error.failure;
-      complaints ||= name === null ? `FFmpeg failed (${code})` : `FFmpeg was ended by ${name}`;
-    }
-    signal.throwIfAborted();
+  #toError({ stderr, isTimedOut, failure }: FfmpegEnd): Error {
     if (this.#inputFailure !== undefined) return this.#inputFailure;
+    const { readTimeout, source, input } = this.#options;
     const seconds = Math.round(readTimeout / 100) / 10;
-    if (this.#silent) return this.#failure(`nothing came for ${seconds} s`, cause);
+    if (isTimedOut) return this.#failure(`nothing came for ${seconds} s`, failure);
     const opened = input === undefined ? source : { ...source, input: "pipe:0" };
-    return this.#failure(wordsAbout(opened, complaints) ?? "it came to its end", cause);
+    const reason = reasonFrom(opened, stderr || statusOf(failure)) ?? "it came to its end";
+    return this.#failure(reason, failure);
   }
 
   #failure(reason: string, cause?: unknown): RequestError {
@@ -227,10 +185,17 @@ class RunningFeed implements LiveFeed {
   }
 }
 
-/** The last of what FFmpeg said, without what the source's address would give away. */
-function wordsAbout(source: LiveSource, complaints: string): string | undefined {
-  const lines = complaints.trimEnd().split("\n");
-  // The last line about a generator repeats all of it, and tells less than those before.
+/** The exit status of an FFmpeg that failed without a word; nothing if it succeeded. */
+function statusOf(error?: ProcessError): string {
+  if (error === undefined) return "";
+  const { code, signal } = error.failure;
+  return signal === null ? `FFmpeg failed (${code})` : `FFmpeg was ended by ${signal}`;
+}
+
+/** FFmpeg's last complaint that says something, without the secrets of the source's address. */
+function reasonFrom(source: LiveSource, stderr: string): string | undefined {
+  const lines = stderr.trimEnd().split("\n");
+  // The last line about a generator repeats its definition and says less than those before.
   const isRepetition = source.kind === "generator" && lines.length > 1 &&
     lines.at(-1)?.startsWith(`${source.input}: `);
   const plain = (isRepetition ? lines.slice(0, -1) : lines).join("\n")
@@ -238,16 +203,16 @@ function wordsAbout(source: LiveSource, complaints: string): string | undefined 
     .replaceAll(`${source.input}: `, "")
     .replaceAll(source.input, "the source")
     .replace(HOST_NAME, "$1 ***");
-  const words = stderrReason(plain, source.input);
-  return words === undefined ? undefined : hideSecrets(words);
+  const reason = stderrReason(plain, source.input);
+  return reason === undefined ? undefined : hideSecrets(reason);
 }
 
-/** Bytes of a file as it is now; nothing where that cannot be known. */
+/** Bytes of a file now; `undefined` if that cannot be found out. */
 async function sizeOf(path: string): Promise<number | undefined> {
   try {
     return (await Deno.stat(path)).size;
   } catch (error) {
-    // FFmpeg says what is wrong with it.
+    // FFmpeg is about to say what is wrong with it.
     if (error instanceof Error) return undefined;
     throw error;
   }

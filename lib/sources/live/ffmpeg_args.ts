@@ -1,43 +1,43 @@
-/** FFmpeg's arguments for turning a live source into NUT. Pure. */
+/** FFmpeg's arguments for converting a live source to NUT. */
 import { pictureArguments, type Rendition, soundArguments } from "../../ffmpeg/rendition.ts";
 import type { FfmpegDialect } from "../../ffmpeg/version.ts";
 import { type LiveSource, pathOf } from "./source_spec.ts";
 import { SENT_RAW } from "./stream_info.ts";
 
-/** How a source is opened. */
+/** Options of {@linkcode liveArguments}. */
 export interface LiveInputOptions {
-  /** Begin files again at their end, for ever. */
+  /** Read files again from their beginning at their end. */
   loop?: boolean;
-  /** Bytes that a growing file has by now. */
+  /** Bytes of a growing file now. */
   size?: number;
-  /** The source's frames come as NUT on the standard input; it is not opened. */
+  /** Frames are read as NUT from the standard input in place of the source. */
   isFed?: boolean;
-  /** How the installed FFmpeg is told to keep the time base of the input. */
+  /** The value by which the installed FFmpeg keeps the time base of the input. */
   inputTimeBase: FfmpegDialect["inputTimeBase"];
 }
 
 /**
- * Formats in which reading may begin anywhere, by the endings of their files: of those, only the
- * end is read. All others are read from their beginning.
+ * Extensions of formats that can be read from any byte on: of growing files, only the end is read. All
+ * others are read from their beginning.
  */
-const JOINED_ANYWHERE = /\.(ts|m2ts|mts|mpe?g|vob|h26[45]|hevc|mjpe?g|aac|mp3|ac3)$/i;
+const READABLE_ANYWHERE = /\.(ts|m2ts|mts|mpe?g|vob|h26[45]|hevc|mjpe?g|aac|mp3|ac3)$/i;
 
-/** Bytes in front of a growing file's end where reading begins. */
+/** Bytes before the end of a growing file at which reading begins. */
 const BACKLOG = 512 * 1024;
 
 /**
- * Microseconds of a stream that FFmpeg looks at before it says what is in it. Of packets that are
- * only copied, the size of the pictures has to be found in that time: in a keyframe.
+ * Microseconds of a stream that FFmpeg analyses before it writes headers. If packets are copied, that
+ * time has to contain a keyframe, which holds the size of the video.
  */
 const ANALYSIS = { decoded: "2000000", copied: "4000000" };
 
-/** Seconds between keyframes, which late joiners wait for. */
+/** Keyframe interval in seconds; the longest that a late joiner waits. */
 const KEYFRAME_INTERVAL = 1;
 
-/** Microseconds that pictures may wait for sound before they are written without it. */
+/** Microseconds that video waits for audio before it is written without it. */
 const INTERLEAVE_DELTA = "300000";
 
-/** Arguments that give both streams of a source, as a rendition wants them. */
+/** Arguments for both streams of a source in a rendition. */
 export function liveArguments(
   source: LiveSource,
   rendition: Rendition,
@@ -45,7 +45,7 @@ export function liveArguments(
 ): string[] {
   const isGenerated = rendition.encoding === "copy" && source.kind === "generator";
   const isRaw = isGenerated || (rendition.encoding ?? "raw") === "raw";
-  // Of raw pictures NUT tells the format by four bytes only, so it has to be one that they tell.
+  // The four bytes of NUT have to identify the pixel format of raw video.
   const filters = isRaw && rendition.pixelFormat === undefined
     ? [`format=${SENT_RAW.join("|")}`]
     : [];
@@ -56,7 +56,7 @@ export function liveArguments(
     timeBase: options.inputTimeBase,
     isLive: true,
   };
-  // Since 7.0, a generator gives no packets that could be copied into NUT, but FFmpeg's own frames.
+  // Since 7.0, generators give FFmpeg's own frames, which cannot be copied into NUT.
   const wanted: Rendition = isGenerated ? { encoding: "raw" } : rendition;
   return [
     ...["-hide_banner", "-nostdin", "-v", "error"],
@@ -72,9 +72,8 @@ export function liveArguments(
 }
 
 /**
- * Whether pictures get the matrix and the range that their encoding is described with, whatever
- * they had: of JPEG, which has no other, and of what may be RGB. H.264 of other sources states
- * theirs by itself, and turning all colours takes as long as encoding them.
+ * Whether video is converted to the default matrix and range of its encoding: JPEG, which has no other,
+ * and sources that may give RGB. Other H.264 states its own; conversion takes as long as encoding.
  */
 export function restatesColors({ kind }: LiveSource, { encoding }: Rendition): boolean {
   return encoding === "mjpeg" ||
@@ -85,7 +84,7 @@ function inputArguments(
   source: LiveSource,
   { loop, size = 0, isFed, analysis }: LiveInputOptions & { analysis: string },
 ): string[] {
-  // The frame rate, for which FFmpeg would wait for 20 frames, is of no use.
+  // The frame rate is not needed; FFmpeg would wait for 20 frames to find it.
   if (isFed) {
     return ["-fpsprobesize", "0", "-analyzeduration", analysis, "-f", "nut", "-i", "pipe:0"];
   }
@@ -95,7 +94,7 @@ function inputArguments(
   if (kind === "network") {
     return [
       ...["-fflags", "nobuffer", "-analyzeduration", analysis],
-      // Over UDP, a camera's large pictures come with holes.
+      // Over UDP, large frames lose packets.
       ...(/^rtsps?:/i.test(input) ? ["-rtsp_transport", "tcp"] : []),
       ...asFormat,
       ...["-i", input],
@@ -103,12 +102,12 @@ function inputArguments(
   }
   const path = pathOf(source);
   if (loop) return ["-stream_loop", "-1", ...asFormat, "-i", `file:${path}`];
-  const behind = JOINED_ANYWHERE.test(path) ? Math.max(0, size - BACKLOG) : 0;
+  const behind = READABLE_ANYWHERE.test(path) ? Math.max(0, size - BACKLOG) : 0;
   return [
     ...(behind > 0 ? ["-skip_initial_bytes", String(behind)] : []),
     ...["-analyzeduration", analysis],
     ...asFormat,
-    // Without seeking: FFmpeg would look for the file's length at its end, which it never reaches.
+    // Not seekable: FFmpeg would search the end of the file, which it never reaches.
     ...["-follow", "1", "-seekable", "0", "-i", `file:${path}`],
   ];
 }

@@ -2,7 +2,6 @@
 import { type Clock, MONOTONIC_CLOCK } from "../../base/clock.ts";
 import { RequestError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
-import { bitsPerPixel } from "../../ffmpeg/pixel_formats.ts";
 import type { Rendition } from "../../ffmpeg/rendition.ts";
 import type { FfmpegDialect } from "../../ffmpeg/version.ts";
 import { MAX_FRAME_SIZE, type StreamDescription } from "../../media/frame.ts";
@@ -11,7 +10,7 @@ import { Broadcast } from "./broadcast.ts";
 import { type LiveFeed, openLiveFeed } from "./feed.ts";
 import type { FrameInput } from "./relay_feed.ts";
 import { isExclusive, type LiveSource } from "./source_spec.ts";
-import { refuseUnknown } from "./stream_info.ts";
+import { decodedFrameSize, refuseUnknown } from "./stream_info.ts";
 import {
   LiveQueue,
   type LiveQueueOptions,
@@ -54,7 +53,7 @@ export interface LiveEnvironment {
   clock?: Clock;
 }
 
-/** How a source is opened if not by FFmpeg: its packets, as one run of them. */
+/** Opens one run of a source's packets. The run must fail once the signal aborts. */
 export type OpenFeed = (signal: AbortSignal) => Promise<LiveFeed>;
 
 /** A live source in the list of media. */
@@ -88,7 +87,7 @@ interface Running {
   key: string;
   broadcast: Broadcast;
   memory: Disposable;
-  /** What it is made from, if that is not the source itself. */
+  /** The capture that it is made from, if any. */
   capture?: Running;
   /** The decoder that it takes, if any. */
   slot?: Disposable;
@@ -143,7 +142,7 @@ export class LiveSources implements AsyncDisposable {
    * Adds a source until the result is disposed. That ends its broadcasts: subscribers get what
    * waits for them, and then the end.
    *
-   * @param open opens the source's packets; by default, FFmpeg opens its input
+   * @param open opens the packets of the source; by default, FFmpeg opens its input
    * @throws {RequestError} `bad_request` if there is a source of that name
    */
   add(source: LiveSource, open?: OpenFeed): Disposable {
@@ -198,26 +197,23 @@ export class LiveSources implements AsyncDisposable {
     const slot = await this.#takeSlot(source, rendition, slotOptions);
     const { broadcast } = this.#findOrStart(source, rendition, slot);
     const queue = new LiveQueue(options);
-    const makeRoom = () => {
-      if (this.#slots.waiting > 0) this.#stopLingering();
-    };
     await broadcast.join(queue, signal);
     const { streams } = broadcast;
     try {
       refuseUnknown(streams);
       // One frame may be on its way to this subscriber while all the others are further.
-      const memory = this.#environment.budget.take(frameSize(streams));
+      const memory = this.#environment.budget.take(decodedFrameSize(streams));
       const isScaled = rendition.width !== undefined || rendition.height !== undefined;
       if (!isScaled || !this.#lastStreams.has(source.name)) {
         this.#lastStreams.set(source.name, streams);
       }
       return {
-        streams: options.audio === false ? streams.filter(isVideo) : streams,
+        streams: options.audio === false ? streams.filter(({ type }) => type === "video") : streams,
         queue,
-        [Symbol.dispose]() {
+        [Symbol.dispose]: () => {
           broadcast.leave(queue);
           memory[Symbol.dispose]();
-          makeRoom();
+          if (this.#slots.waiting > 0) this.#stopLingering();
         },
       };
     } catch (error) {
@@ -347,18 +343,6 @@ function keyOf({ name }: LiveSource, rendition: Rendition): string {
   const { bitrate, quality, colorMatrix } = rendition;
   const fields = [pixelFormat, width, height, fps, bitrate, quality, colorMatrix];
   return JSON.stringify([name, encoding, ...fields]);
-}
-
-/** Bytes of a raw video frame; of a compressed one, its size as 4:2:0. */
-function frameSize(streams: readonly StreamDescription[]): number {
-  const video = streams.find(isVideo);
-  if (video?.type !== "video") return 0;
-  const bits = bitsPerPixel(video.pixelFormat ?? "yuv420p") ?? 24;
-  return Math.ceil(video.width * video.height * bits / 8);
-}
-
-function isVideo({ type }: StreamDescription): boolean {
-  return type === "video";
 }
 
 /** Limits of a capture's frames for an FFmpeg: enough while it starts, and little enough to be live. */

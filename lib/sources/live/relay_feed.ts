@@ -1,20 +1,21 @@
+/** Feeds the frames of one broadcast to the FFmpeg of another. */
 import { type Frame, type StreamDescription, toSeconds, toTicks } from "../../media/frame.ts";
 import { NutWriter } from "../../nut/writer.ts";
 
-/** A frame that belongs to somebody else, who wants to know when it is needed no more. */
+/** A frame that has to be released after use. */
 export interface HeldFrame {
   readonly frame: Frame;
   release(): void;
 }
 
-/** Frames that a live source is read from, in place of an input that FFmpeg opens itself. */
+/** Frames to read in place of an input that FFmpeg opens. */
 export interface FrameInput extends Disposable {
-  /** What the frames are. */
+  /** The streams of the frames. */
   readonly streams: readonly StreamDescription[];
   /**
    * Waits for the next frame.
    *
-   * @throws the signal's reason, or what the source failed with
+   * @throws the signal's reason, or the error that the source failed with
    */
   take(signal: AbortSignal): Promise<HeldFrame>;
 }
@@ -23,16 +24,16 @@ export interface FrameInput extends Disposable {
 export interface FrameFeederOptions {
   /** FFmpeg's standard input. */
   sink: WritableStream<Uint8Array>;
-  /** Called once where the input fails. */
+  /** Called once if the input fails. */
   onFailure: (error: unknown) => void;
 }
 
-/** Writes all that an input gives to FFmpeg, as NUT that begins at the time 0; owns the input. */
+/** Writes the frames of an input, which it owns, to FFmpeg: as NUT that begins at time 0. */
 export class FrameFeeder implements AsyncDisposable {
   #input: FrameInput;
   #options: FrameFeederOptions;
   #writer: NutWriter | undefined;
-  #moments = new CaptureMoments();
+  #captureTimes = new CaptureTimes();
   /** Seconds of the first frame. */
   #zero: number | undefined;
   #stop = new AbortController();
@@ -45,15 +46,16 @@ export class FrameFeeder implements AsyncDisposable {
   }
 
   /**
-   * When the frame came that another was made from: microseconds since 1970.
+   * Returns the capture time of the frame that one of FFmpeg's was made from.
    *
-   * @param seconds of the frame that was made, on FFmpeg's time line
+   * @param seconds of FFmpeg's frame, on its timeline
+   * @returns microseconds since 1970
    */
   capturedAt(streamId: number, seconds: number): number | undefined {
-    return this.#moments.find(streamId, seconds);
+    return this.#captureTimes.find(streamId, seconds);
   }
 
-  /** Ends the input at once; for when FFmpeg is gone, which may still be reading it. */
+  /** Ends the input at once. FFmpeg, which may be reading it, must have ended. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
     await this.#finished;
@@ -69,60 +71,62 @@ export class FrameFeeder implements AsyncDisposable {
       while (true) {
         const held = await this.#input.take(signal);
         try {
-          const frame = this.#moved(held.frame);
+          const frame = this.#shifted(held.frame);
           if (frame !== undefined) await this.#writer.write(frame);
         } finally {
           held.release();
         }
       }
     } catch (error) {
-      // That FFmpeg takes no more is told by its own end.
+      // FFmpeg reads no more: how it ended is reported elsewhere.
       if (!signal.aborted && !(error instanceof Deno.errors.BrokenPipe)) onFailure(error);
     }
   }
 
-  /** A frame on FFmpeg's time line; nothing for what is to be left out. */
-  #moved(frame: Frame): Frame | undefined {
+  /** Shifts a frame to FFmpeg's timeline; `undefined` if it is dropped. */
+  #shifted(frame: Frame): Frame | undefined {
     const { streamId, timestamp, captured } = frame;
     const stream = this.#input.streams.find(({ id }) => id === streamId);
     if (stream === undefined) return undefined;
     const { timeBase } = stream;
     this.#zero ??= toSeconds(timestamp, timeBase);
-    const moved = timestamp - toTicks(this.#zero, timeBase);
-    // What is shown before the first frame builds upon others, which are not there.
-    if (moved < 0) return undefined;
-    if (captured !== undefined) this.#moments.add(streamId, toSeconds(moved, timeBase), captured);
-    return { ...frame, timestamp: moved };
+    const shifted = timestamp - toTicks(this.#zero, timeBase);
+    // Frames shown before the first one depend on others that are missing.
+    if (shifted < 0) return undefined;
+    if (captured !== undefined) {
+      this.#captureTimes.add(streamId, toSeconds(shifted, timeBase), captured);
+    }
+    return { ...frame, timestamp: shifted };
   }
 }
 
-/** Seconds that are remembered of a stream. */
-const REMEMBERED = 10;
+/** Seconds of a stream for which capture times are kept. */
+const KEPT_TIME = 10;
 
-/** Seconds by which the two ends may differ in rounding. */
+/** Seconds by which the timestamps of input and output may differ by rounding. */
 const ROUNDING = 0.002;
 
-/** When the frames came that were handed over, by their moments on the time line. Pure. */
-export class CaptureMoments {
+/** Capture times of the frames fed to FFmpeg, by their time on its timeline. */
+export class CaptureTimes {
   #streams = new Map<number, { seconds: number; captured: number }[]>();
 
   /**
-   * @param seconds on the time line
+   * @param seconds on the timeline
    * @param captured microseconds since 1970
    */
   add(streamId: number, seconds: number, captured: number): void {
     const known = this.#streams.get(streamId) ?? [];
-    while (known.length > 0 && known[0].seconds < seconds - REMEMBERED) known.shift();
+    while (known.length > 0 && known[0].seconds < seconds - KEPT_TIME) known.shift();
     known.push({ seconds, captured });
     this.#streams.set(streamId, known);
   }
 
-  /** The moment of the last frame that had begun by then; nothing where there is none. */
+  /** Returns the capture time of the latest frame that has begun by then, if any. */
   find(streamId: number, seconds: number): number | undefined {
     let found: { seconds: number; captured: number } | undefined;
-    for (const moment of this.#streams.get(streamId) ?? []) {
-      if (moment.seconds > seconds + ROUNDING) continue;
-      if (found === undefined || moment.seconds >= found.seconds) found = moment;
+    for (const entry of this.#streams.get(streamId) ?? []) {
+      if (entry.seconds > seconds + ROUNDING) continue;
+      if (found === undefined || entry.seconds >= found.seconds) found = entry;
     }
     return found?.captured;
   }

@@ -1,45 +1,45 @@
-/** Live sources as they are named on the command line: `NAME=[FORMAT:]INPUT`. Pure. */
+/** Parses live sources of the command line: `NAME=[FORMAT:]INPUT`. */
 import { UsageError } from "../../base/errors.ts";
 import { nearest } from "../../base/suggest.ts";
 import { startProcess } from "../../ffmpeg/process.ts";
 import { hideSecrets } from "../../ffmpeg/stderr.ts";
 
-/** Where a live source comes from, which decides how FFmpeg reads it. */
+/** Kind of a live source, which decides how FFmpeg reads it. */
 export type LiveKind = "device" | "generator" | "network" | "file";
 
 /** A live source. */
 export interface LiveSource {
-  /** What viewers call it. */
+  /** Name in requests. */
   name: string;
   kind: LiveKind;
-  /** FFmpeg's name of the format or device; absent where FFmpeg finds it out. */
+  /** FFmpeg's name of the format or device; absent if FFmpeg detects it. */
   format?: string;
-  /** What FFmpeg opens. May hold a password: see {@linkcode hideSecrets}. */
+  /** Input that FFmpeg opens. It may hold a password: see {@linkcode hideSecrets}. */
   input: string;
 }
 
-/** Characters of a name at the most, as in a request. */
-const LONGEST_NAME = 1024;
+/** Largest number of characters of a name, as in a request. */
+const MAX_NAME_LENGTH = 1024;
 
-/** FFmpeg's devices that pictures or sound are captured with. */
+/** FFmpeg's devices that capture video or audio. */
 const DEVICES = new Set([
   ...["v4l2", "video4linux2", "x11grab", "kmsgrab", "fbdev", "alsa", "pulse", "oss", "sndio"],
   ...["jack", "openal", "avfoundation", "dshow", "vfwcap", "gdigrab", "decklink", "iec61883"],
   ...["libdc1394", "libcdio", "android_camera", "bktr"],
 ]);
 
-/** The part of a URL's query by which FFmpeg waits for a connection, in place of making one. */
+/** The query field that makes FFmpeg wait for a connection instead of making one. */
 const LISTENS = /[?&](mode=listener|listen(=[12])?)(&|$)/;
 
 /**
  * Reads one `NAME=[FORMAT:]INPUT`.
  *
- * @throws {UsageError} where it is none
+ * @throws {UsageError} if it is malformed
  *
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { parseLiveSource } from "./live_input.ts";
+ * import { parseLiveSource } from "./source_spec.ts";
  *
  * assertEquals(parseLiveSource("cam=v4l2:/dev/video0"), {
  *   name: "cam",
@@ -56,8 +56,8 @@ export function parseLiveSource(text: string): LiveSource {
     ? "there is no ="
     : name === ""
     ? "the name is empty"
-    : name.length > LONGEST_NAME
-    ? `the name has ${name.length} characters, more than ${LONGEST_NAME}`
+    : name.length > MAX_NAME_LENGTH
+    ? `the name has ${name.length} characters, more than ${MAX_NAME_LENGTH}`
     : /\p{Cc}/u.test(name)
     ? "the name has a control character"
     : rest.includes("\0")
@@ -69,7 +69,7 @@ export function parseLiveSource(text: string): LiveSource {
   return source;
 }
 
-/** @throws {UsageError} where two sources have the same name */
+/** @throws {UsageError} if two sources have the same name */
 export function refuseSameNames(sources: readonly LiveSource[]): void {
   const seen = new Set<string>();
   for (const { name } of sources) {
@@ -81,22 +81,22 @@ export function refuseSameNames(sources: readonly LiveSource[]): void {
 }
 
 /**
- * Whether an input can be opened once only, as most devices, and a port that others send or connect
- * to. What it gives is then captured once, and everything else made from that.
+ * Whether an input can be opened only once: most devices, and ports that others send or connect to.
+ * It is captured once then, and all other renditions are made from the capture.
  */
 export function isExclusive({ kind, input }: Pick<LiveSource, "kind" | "input">): boolean {
   return kind === "device" || /^(udp|rtp):/i.test(input) ||
     (kind === "network" && LISTENS.test(input));
 }
 
-/** The path that a source of kind `file` stands for: `file:` and `file://` are left out. */
+/** The path of a source of kind `file`, without `file:` and `file://`. */
 export function pathOf({ input }: LiveSource): string {
   return input.replace(/^file:(\/\/(?=\/))?/i, "");
 }
 
 function parseInput(text: string): Omit<LiveSource, "name"> {
   if (isUrl(text)) return { kind: kindOf(text), input: text };
-  // Nothing but a format's name may stand before the first colon, so that paths may have colons.
+  // Only a format's name may precede the first colon, so that paths may contain colons.
   const [, format, input] = text.match(/^([a-z0-9_]+):([^]*)$/) ?? [];
   if (format === undefined) return { kind: "file", input: text };
   if (format === "file") return { kind: "file", input };
@@ -122,9 +122,9 @@ function unusable(text: string, reason: string): UsageError {
 }
 
 /**
- * Checks that FFmpeg knows the formats and devices that live sources name.
+ * Checks that FFmpeg knows the formats and devices of live sources.
  *
- * @throws {UsageError} for the first that it does not
+ * @throws {UsageError} for the first unknown one
  */
 export async function refuseUnknownFormats(sources: readonly LiveSource[]): Promise<void> {
   if (sources.every(({ format }) => format === undefined)) return;
@@ -139,7 +139,7 @@ export async function refuseUnknownFormats(sources: readonly LiveSource[]): Prom
   }
 }
 
-/** Names of what FFmpeg can read: ` D  video4linux2,v4l2 Video4Linux2 device grab`. */
+/** Names of FFmpeg's demuxers, from lines like ` D  video4linux2,v4l2 Video4Linux2 device grab`. */
 async function namesOf(list: "-devices" | "-demuxers"): Promise<string[]> {
   await using child = startProcess("ffmpeg", ["-hide_banner", list]);
   const output = await new Response(child.stdout).text();

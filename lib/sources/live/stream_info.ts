@@ -1,5 +1,6 @@
-/** What the streams of a live source are, by what NUT says of them. Pure. */
+/** Describes the streams of a live source by its NUT headers. */
 import { RequestError } from "../../base/errors.ts";
+import { bitsPerPixel } from "../../ffmpeg/pixel_formats.ts";
 import type { Rendition } from "../../ffmpeg/rendition.ts";
 import type { Encoding, StreamDescription, VideoStream } from "../../media/frame.ts";
 import type { NutStream } from "../../nut/demuxer.ts";
@@ -8,7 +9,7 @@ import type { NutStream } from "../../nut/demuxer.ts";
 const VIDEO_ID = 0;
 const AUDIO_ID = 1;
 
-/** Raw pictures' four bytes in NUT, and FFmpeg's names of the formats, as FFmpeg writes them. */
+/** NUT's four bytes of raw video as FFmpeg writes them, and FFmpeg's pixel formats. */
 const PIXEL_FORMATS: Record<string, string> = {
   "I420": "yuv420p",
   "Y42B": "yuv422p",
@@ -54,13 +55,12 @@ const PIXEL_FORMATS: Record<string, string> = {
 };
 
 /**
- * Formats that raw pictures of a live source may have; FFmpeg turns others into the nearest of
- * them. Full-range variants (`yuvj420p`) are not among them: nothing would tell a viewer of the
- * range.
+ * Pixel formats in which raw video of a live source is sent; FFmpeg converts others to the nearest one.
+ * Without full-range variants (`yuvj420p`), since NUT does not state the range.
  */
 export const SENT_RAW: readonly string[] = Object.values(PIXEL_FORMATS);
 
-/** Codecs' bytes in NUT, and FFmpeg's names: of packets that are passed on as they are. */
+/** NUT's bytes of codecs whose packets are copied, and FFmpeg's names. */
 const CODECS: Record<string, string> = {
   ...named("h264", "H264", "h264", "avc1", "avc3", "X264", "x264", "DAVC"),
   ...named("hevc", "HEVC", "hevc", "hvc1", "hev1", "H265", "h265"),
@@ -105,78 +105,86 @@ const CODECS: Record<string, string> = {
   ...named("adpcm_ms", "\x02\0\0\0"),
 };
 
-/** Stands for the name of a codec that has none here. */
+/** Name of a codec that is not in the table. */
 const UNKNOWN = "unknown";
 
-/** The range and the matrix of encodings whose colours are restated. */
-const USUAL_COLORS: Partial<Record<Encoding, Pick<VideoStream, "colorRange" | "colorSpace">>> = {
+/** Range and matrix of encodings to whose defaults video is converted. */
+const DEFAULT_COLORS: Partial<Record<Encoding, Pick<VideoStream, "colorRange" | "colorSpace">>> = {
   h264: { colorRange: "tv", colorSpace: "smpte170m" },
   mjpeg: { colorRange: "pc", colorSpace: "bt470bg" },
 };
 
 /** Options of {@linkcode describeLive}. */
 export interface LiveDescriptionOptions {
-  /** Compressed pictures have the usual colours of their encoding. */
+  /** Compressed video has the default colours of its encoding. */
   restatesColors?: boolean;
-  /** Also codecs that have no known name in NUT are wanted: for FFmpeg, which may know them. */
+  /** Accept codecs that are not in the table: FFmpeg, which reads them, may know them. */
   isCapture?: boolean;
 }
 
 /**
- * Describes the streams that FFmpeg gives, picture before sound.
+ * Describes the streams that FFmpeg writes, video before audio.
  *
- * @throws {RequestError} `unsupported` for a codec that has no known name in NUT
+ * @throws {RequestError} `unsupported` for a codec or pixel format that is not in the tables
  */
 export function describeLive(
   found: readonly NutStream[],
   rendition: Rendition,
   { restatesColors = false, isCapture = false }: LiveDescriptionOptions = {},
 ): StreamDescription[] {
-  const picture = found.find(({ type }) => type === "video");
-  const sound = found.find(({ type }) => type === "audio");
-  const colors = restatesColors ? USUAL_COLORS[rendition.encoding ?? "raw"] : undefined;
+  const video = found.find(({ type }) => type === "video");
+  const audio = found.find(({ type }) => type === "audio");
+  const colors = restatesColors ? DEFAULT_COLORS[rendition.encoding ?? "raw"] : undefined;
   const streams = [
-    ...(picture === undefined ? [] : [{ ...describePicture(picture, rendition), ...colors }]),
-    ...(sound === undefined ? [] : [describeSound(sound)]),
+    ...(video === undefined ? [] : [{ ...describeVideo(video, rendition), ...colors }]),
+    ...(audio === undefined ? [] : [describeAudio(audio)]),
   ];
   if (!isCapture) refuseUnknown(streams);
   return streams;
 }
 
-/** @throws {RequestError} `unsupported` for a codec of which no viewer could be told what it is */
+/** @throws {RequestError} `unsupported` for a codec that clients cannot be told the name of */
 export function refuseUnknown(streams: readonly StreamDescription[]): void {
   for (const { codec, fourcc } of streams) {
     if (codec === UNKNOWN) throw unknownCodec("codec", fourcc);
   }
 }
 
-/** The id that frames of one of FFmpeg's streams are sent with; nothing for other streams. */
+/** Bytes of a raw video frame; of a compressed one, its size as 4:2:0. 0 without video. */
+export function decodedFrameSize(streams: readonly StreamDescription[]): number {
+  const video = streams.find((stream) => stream.type === "video");
+  if (video === undefined) return 0;
+  const bits = bitsPerPixel(video.pixelFormat ?? "yuv420p") ?? 24;
+  return Math.ceil(video.width * video.height * bits / 8);
+}
+
+/** The id in which one of FFmpeg's streams is sent; `undefined` if it is not sent. */
 export function liveStreamId(found: readonly NutStream[], id: number): number | undefined {
   const type = found.find((stream) => stream.id === id)?.type;
   return type === "video" ? VIDEO_ID : type === "audio" ? AUDIO_ID : undefined;
 }
 
-function describePicture(nut: NutStream, rendition: Rendition): VideoStream {
+function describeVideo(nut: NutStream, rendition: Rendition): VideoStream {
   const { encoding = "raw", pixelFormat, fps } = rendition;
   const found = PIXEL_FORMATS[nut.fourcc];
   const isRaw = encoding === "raw" || (encoding === "copy" && found !== undefined);
   const codec = isRaw ? "rawvideo" : codecOf(nut);
-  const isKnown = pixelFormat ?? found;
-  if (isRaw && isKnown === undefined) throw unknownCodec("pixel format", nut.fourcc);
+  const rawFormat = pixelFormat ?? found;
+  if (isRaw && rawFormat === undefined) throw unknownCodec("pixel format", nut.fourcc);
   return {
     ...baseOf(nut, codec),
     id: VIDEO_ID,
     type: "video",
     width: nut.width ?? 0,
     height: nut.height ?? 0,
-    pixelFormat: isRaw ? isKnown : undefined,
+    pixelFormat: isRaw ? rawFormat : undefined,
     frameRate: fps === undefined ? undefined : [Math.round(fps * 1000), 1000],
     sampleAspectRatio: nut.sampleAspectRatio,
     decodeDelay: nut.decodeDelay === 0 ? undefined : nut.decodeDelay,
   };
 }
 
-function describeSound(nut: NutStream): StreamDescription {
+function describeAudio(nut: NutStream): StreamDescription {
   const { sampleRate = 0, channels = 0 } = nut;
   return { ...baseOf(nut, codecOf(nut)), id: AUDIO_ID, type: "audio", sampleRate, channels };
 }
@@ -189,7 +197,7 @@ function codecOf(nut: NutStream): string {
   return CODECS[fourBytes(nut.fourcc)] ?? UNKNOWN;
 }
 
-/** NUT may name codecs of sound by two bytes, the numbers of WAVE. */
+/** NUT may name audio codecs by two bytes, the numbers of WAVE. */
 function fourBytes(fourcc: string): string {
   return fourcc.padEnd(4, "\0");
 }

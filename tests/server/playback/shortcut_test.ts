@@ -33,9 +33,9 @@ async function clip(name: string, args: readonly string[] = B_FRAMES) {
 
 /** Where a file was opened besides the first time: seconds, and what of it. */
 function openings({ opened }: Played): [number, string][] {
-  return opened.slice(1).map(({ start = 0, audio, pictures }) => [
+  return opened.slice(1).map(({ start = 0, audio, video }) => [
     start,
-    audio === false ? "pictures" : pictures === false ? "sound" : "both",
+    audio === false ? "pictures" : video === false ? "sound" : "both",
   ]);
 }
 
@@ -113,7 +113,7 @@ Deno.test("a shortcut that leads elsewhere, or nowhere, is left for the whole wa
   const wrongTurns: ((part: MediaOptions) => MediaOptions)[] = [
     // Timestamps that are none of the file's.
     (part) => part.audio === false ? { ...part, start: part.start! + 0.033 } : part,
-    (part) => part.pictures === false ? { ...part, start: part.start! + 0.033 } : part,
+    (part) => part.video === false ? { ...part, start: part.start! + 0.033 } : part,
     // Behind the end, where there is nothing.
     (part) => part.audio === false ? { ...part, start: 100 } : part,
     (part) => {

@@ -26,7 +26,7 @@ async function makeMedia(): Promise<void> {
   ]);
 }
 
-/** What can be compared of an answer; one stream may be ahead of the other for a moment. */
+/** The comparable part of a response; one stream may be ahead of the other for a while. */
 function comparable({ description, frames, end }: Answer) {
   const streams = description?.streams ?? [];
   const split = streams.map(({ id }) => frames.filter(({ streamId }) => streamId === id));
@@ -53,7 +53,7 @@ const BEGUN: Record<string, MediaRequest> = {
 };
 
 for (const [what, request] of Object.entries(BEGUN)) {
-  Deno.test(`a second answer with ${what} is the first one, and begins out of memory`, async () => {
+  Deno.test(`a second response with ${what} equals the first, and starts from the cache`, async () => {
     await makeMedia();
     await using server = await testServer({ media: media.path });
     if (request.loop) return await compareLoops(server, request);
@@ -91,7 +91,7 @@ const WHOLE: Record<string, MediaRequest> = {
 };
 
 for (const [what, request] of Object.entries(WHOLE)) {
-  Deno.test(`a second answer with ${what} needs no FFmpeg at all`, async () => {
+  Deno.test(`a second response with ${what} needs no FFmpeg at all`, async () => {
     await makeMedia();
     await using server = await testServer({ media: media.path });
     const first = comparable(await ask(server, request));
@@ -131,18 +131,18 @@ Deno.test("a script gets the same bytes out of memory", async () => {
   assertEquals(begun, video.subarray(0, begun.length));
 });
 
-Deno.test("a second answer in real time has every frame once, and in order", async () => {
+Deno.test("a second response in real time has every frame once, and in order", async () => {
   await makeMedia();
   await using server = await testServer({ media: media.path });
   const thirty = { command: "get_video", name: "thirty.mkv", speed: 1, late: "drop" } as const;
   const first = comparable(await ask(server, thirty));
   assertEquals([first.end?.frames, first.end?.dropped], [36, 0]);
-  // Time waits for an FFmpeg that is late: nothing is left out for that.
+  // Time waits for an FFmpeg that is late: no frame is dropped for that.
   using _slow = await standIn("ffmpeg", `sleep 0.9; exec "$REAL" "$@"`);
   assertEquals(comparable(await ask(server, thirty)), first);
 });
 
-Deno.test("a file that has changed is never answered out of memory", async () => {
+Deno.test("a response of a file that has changed never starts from the cache", async () => {
   await makeMedia();
   await using server = await testServer({ media: media.path });
   const colours = ["red", "green", "blue", "white"];
@@ -251,7 +251,7 @@ Deno.test("viewers who get the same beginning at once do not disturb each other"
   for (const other of await Promise.all(others)) assertEquals(other, first);
 });
 
-Deno.test("metrics tell what is remembered, and how often that was of use", async () => {
+Deno.test("metrics show the size of the start-up cache, and its hits", async () => {
   await makeMedia();
   const metrics = { hostname: "127.0.0.1", port: 0 };
   await using server = await testServer({ media: media.path, metrics });

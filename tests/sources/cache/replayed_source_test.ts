@@ -16,42 +16,42 @@ const sound = (at: number) => frameAt(at, { streamId: 1 });
 const BEGINNING = [picture(0), sound(0), picture(1), picture(2), sound(2)];
 const REST = [picture(3), sound(4), picture(4)];
 
-/** A head, and whether it is still held. */
+/** A cached start, and whether it is still held. */
 function hold(frames: readonly TimedFrame[] = BEGINNING, isWhole = false) {
-  const head: CachedStart = { streams: [PICTURES, SOUND], notes: ["A note"], frames, isWhole };
-  const held = { head, isHeld: true, [Symbol.dispose]: () => void (held.isHeld = false) };
+  const start: CachedStart = { streams: [PICTURES, SOUND], notes: ["A note"], frames, isWhole };
+  const held = { start, isHeld: true, [Symbol.dispose]: () => void (held.isHeld = false) };
   return held;
 }
 
-/** What follows upon the head. */
+/** What follows the cached start. */
 function followedBy(
   open: FrameSource | ((signal: AbortSignal) => Promise<FrameSource>),
-): Continuation & { others: number; waits: number[] } {
+): Continuation & { mismatches: number; waits: number[] } {
   const continuation = {
-    ...{ name: "a.mkv", others: 0, waits: [] as number[] },
+    ...{ name: "a.mkv", mismatches: 0, waits: [] as number[] },
     open: typeof open === "function" ? open : () => Promise.resolve(open),
-    onOther: () => void continuation.others++,
+    onMismatch: () => void continuation.mismatches++,
     onWait: (due: number) => void continuation.waits.push(due),
   };
   return continuation;
 }
 
-test("ReplayedSource gives the head, and then what the source has behind it", async () => {
+test("ReplayedSource gives the cached start, and then what the source has behind it", async () => {
   // The streams may well be in another order beside each other.
   const rest = [sound(0), picture(0), sound(2), sound(4), picture(1), picture(2), picture(3)];
   const source = new FakeSource(rest);
   const continuation = followedBy(source);
   const held = hold();
   await using replayed = new ReplayedSource(held, continuation);
-  assertEquals([replayed.streams, replayed.notes], [held.head.streams, held.head.notes]);
+  assertEquals([replayed.streams, replayed.notes], [held.start.streams, held.start.notes]);
   assertEquals(await allOf(replayed), [...BEGINNING, sound(4), picture(3)]);
-  assertEquals([continuation.others, continuation.waits], [0, [0.4]]);
+  assertEquals([continuation.mismatches, continuation.waits], [0, [0.4]]);
   assertStrictEquals(held.isHeld, false);
   source.warning = "damaged";
   assertStrictEquals(replayed.warning, "damaged");
 });
 
-test("ReplayedSource gives each viewer memory of its own, with room around it", async () => {
+test("ReplayedSource gives each reader memory of its own, with headroom and tailroom", async () => {
   const held = hold();
   const whole = () => new ReplayedSource({ ...held, [Symbol.dispose]() {} }).frames();
   const others = whole();
@@ -67,28 +67,28 @@ test("ReplayedSource gives each viewer memory of its own, with room around it", 
     assertStrictEquals(other?.discontinuity, undefined);
     assertEquals(
       other?.data,
-      held.head.frames.find(({ timestamp, streamId }) =>
+      held.start.frames.find(({ timestamp, streamId }) =>
         timestamp === other?.timestamp && streamId === other.streamId
       )?.data,
     );
   }
-  assertEquals(held.head.frames, BEGINNING);
+  assertEquals(held.start.frames, BEGINNING);
 });
 
-test("ReplayedSource lets the head go by in the source while it is being sent", async () => {
+test("ReplayedSource skips the start in the source while it is being sent", async () => {
   const source = new FakeSource([...BEGINNING, ...REST]);
   await using replayed = new ReplayedSource(hold(), followedBy(source));
   const frames = replayed.frames();
   await frames.next();
   assertStrictEquals(source.given, 0);
   await frames.next();
-  // The first behind the head waits for its turn.
+  // The first frame behind the start waits for its turn.
   for (let turns = 0; turns < 200; turns++) await Promise.resolve();
   assertStrictEquals(source.given, BEGINNING.length + 1);
   await frames.return(undefined);
 });
 
-test("ReplayedSource opens nothing where the head is all there is", async () => {
+test("ReplayedSource opens nothing if nothing follows the start", async () => {
   const held = hold(BEGINNING, true);
   await using replayed = new ReplayedSource(held);
   assertEquals(await allOf(replayed), BEGINNING);
@@ -106,7 +106,7 @@ const OTHERS: Record<string, FakeSource> = {
 };
 
 for (const [what, source] of Object.entries(OTHERS)) {
-  test(`ReplayedSource fails behind the head where the source ${what}`, async () => {
+  test(`ReplayedSource fails behind the start if the source ${what}`, async () => {
     const continuation = followedBy(source);
     const replayed = new ReplayedSource(hold(), continuation);
     const given: number[] = [];
@@ -119,13 +119,13 @@ for (const [what, source] of Object.entries(OTHERS)) {
       error.message,
       'Cannot go on with "a.mkv": it does not begin as it did before, ask again',
     );
-    assertStrictEquals(continuation.others, 1);
+    assertStrictEquals(continuation.mismatches, 1);
     await replayed[Symbol.asyncDispose]();
     assertStrictEquals(source.isOpen, false);
   });
 }
 
-test("ReplayedSource tells of an opening that failed when the head is used up", async () => {
+test("ReplayedSource throws the error of the opening behind the start", async () => {
   const failing = followedBy(() => Promise.reject(new RequestError("media_error", "Cannot open")));
   await using replayed = new ReplayedSource(hold(), failing);
   const frames = replayed.frames();
@@ -133,10 +133,10 @@ test("ReplayedSource tells of an opening that failed when the head is used up", 
     assertStrictEquals((await frames.next()).value?.timestamp, timestamp);
   }
   await assertRejects(() => frames.next(), RequestError, "Cannot open");
-  assertStrictEquals(failing.others, 0);
+  assertStrictEquals(failing.mismatches, 0);
 });
 
-test("ReplayedSource passes on what fails behind the head", async () => {
+test("ReplayedSource passes on what fails behind the start", async () => {
   const failure = new RequestError("media_error", "Cannot decode");
   const source = new FakeSource([...BEGINNING, ...REST], { failure });
   await using replayed = new ReplayedSource(hold(), followedBy(source));

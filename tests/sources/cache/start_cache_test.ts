@@ -30,7 +30,7 @@ function changedAt(milliseconds: () => number): Disposable {
   return { [Symbol.dispose]: () => void (Deno.stat = stat) };
 }
 
-/** Opens an answer and takes all of it; how often the file was opened for it. */
+/** Opens a response and takes all of it; whether it started from the cache. */
 async function played(startCache: StartCache, file: MediaFile, options: MediaOptions = {}) {
   let opened = 0;
   const open = () => {
@@ -44,7 +44,7 @@ async function played(startCache: StartCache, file: MediaFile, options: MediaOpt
   return isReplayed;
 }
 
-Deno.test("Heads.open() knows an answer by the file's state and by all that is wanted", async () => {
+Deno.test("StartCache.open() knows a response by the file's state and all options", async () => {
   using _old = changedAt(() => LONG_AGO);
   let hits = 0;
   const startCache = new StartCache(100_000, () => hits++);
@@ -63,7 +63,7 @@ Deno.test("Heads.open() knows an answer by the file's state and by all that is w
   assertStrictEquals(hits, 3);
 });
 
-Deno.test("Heads.open() remembers nothing of a file that changes, or just has", async () => {
+Deno.test("StartCache.open() records nothing of a file that changes, or just has", async () => {
   const startCache = new StartCache(100_000);
   let changed = LONG_AGO;
   using _changing = changedAt(() => changed);
@@ -81,7 +81,7 @@ Deno.test("Heads.open() remembers nothing of a file that changes, or just has", 
   assertStrictEquals(await played(startCache, { ...file, state: undefined }), false);
 });
 
-Deno.test("Heads.open() of two at once records one, and decodes for the other", async () => {
+Deno.test("StartCache.open() of two at once records one, and decodes for the other", async () => {
   using _old = changedAt(() => LONG_AGO);
   const startCache = new StartCache(100_000);
   const file = await oldFile("two.mkv");
@@ -96,7 +96,7 @@ Deno.test("Heads.open() of two at once records one, and decodes for the other", 
   assertStrictEquals(await played(startCache, file), true);
 });
 
-Deno.test("Heads.open() takes no more memory than it may, whatever is asked for", async () => {
+Deno.test("StartCache.open() takes no more memory than it may, whatever is asked for", async () => {
   using _old = changedAt(() => LONG_AGO);
   const limit = 20_000;
   const startCache = new StartCache(limit);
@@ -111,7 +111,7 @@ Deno.test("Heads.open() takes no more memory than it may, whatever is asked for"
   for (let round = 0; round < 2; round++) assertStrictEquals(await played(none, file), false);
 });
 
-Deno.test("Heads.open() refuses to remember what does not begin the same twice", async () => {
+Deno.test("StartCache.open() refuses to record what does not start the same twice", async () => {
   using _old = changedAt(() => LONG_AGO);
   const startCache = new StartCache(100_000);
   const file = await oldFile("unsteady.mkv");
@@ -133,7 +133,7 @@ Deno.test("Heads.open() refuses to remember what does not begin the same twice",
   }
 });
 
-Deno.test("Heads.open() does not go on with a file that has taken the place of its own", async () => {
+Deno.test("StartCache.open() does not go on with a file that has replaced its own", async () => {
   using _old = changedAt(() => LONG_AGO);
   const startCache = new StartCache(100_000);
   const file = await oldFile("replaced.mkv");
@@ -156,7 +156,7 @@ Deno.test("Heads.open() does not go on with a file that has taken the place of i
   );
 });
 
-Deno.test("Heads.open() lets what follows be due later, where it had to be waited for", async () => {
+Deno.test("StartCache.open() postpones the frames that it had to wait for", async () => {
   using _old = changedAt(() => LONG_AGO);
   const startCache = new StartCache(100_000);
   const file = await oldFile("slow.mkv");
@@ -181,7 +181,7 @@ Deno.test("Heads.open() lets what follows be due later, where it had to be waite
   await frames.return(undefined);
 });
 
-Deno.test("Heads.whole() gives what has no more to come, and nothing else", async () => {
+Deno.test("StartCache.whole() returns only responses that are cached whole", async () => {
   using _old = changedAt(() => LONG_AGO);
   let hits = 0;
   const startCache = new StartCache(100_000, () => hits++);

@@ -10,7 +10,7 @@ function test(name: string, fn: () => void): void {
 
 const about = { streams: [PICTURES], notes: [], isWhole: false };
 
-/** Keeps a head of one frame. */
+/** Keeps a start of one frame. */
 function keep(cache: StartStore, key: string, size: number): void {
   const recording = cache.record(key);
   recording?.add(frameAt(1, { size }));
@@ -37,7 +37,7 @@ test("StartStore gives what was recorded, in memory of its own", () => {
   assertStrictEquals(recording.isOver, true);
   frames[0].data.fill(0);
   using held = cache.take("a");
-  assertEquals(held?.head, {
+  assertEquals(held?.start, {
     ...{ streams: [PICTURES], notes: ["A note"], isWhole: true },
     frames: [frameAt(1), frameAt(2)],
   });
@@ -109,10 +109,10 @@ test("StartStore counts what is held until it is let go, and keeps it", () => {
   const held = ["a", "b"].map((key) => cache.take(key));
   keep(cache, "c", 3000);
   assertEquals(kept(cache, "c"), []);
-  assertEquals(held.map((hold) => hold?.head.frames.length), [1, 1]);
+  assertEquals(held.map((hold) => hold?.start.frames.length), [1, 1]);
   cache.refuse("a");
   assertEquals(kept(cache, "a", "b"), ["b"]);
-  assertEquals(held[0]?.head.frames.length, 1);
+  assertEquals(held[0]?.start.frames.length, 1);
   const before = cache.taken;
   for (const hold of [...held, ...held]) hold?.[Symbol.dispose]();
   assertLess(cache.taken, before - 2999);

@@ -1,4 +1,4 @@
-/** What is copied: the file's own packets, at their own moments. */
+/** Copied packets, with their own timestamps. */
 import {
   assert,
   assertAlmostEquals,
@@ -22,7 +22,7 @@ const GENERATED = ["-fflags", "+genpts"];
 const COPY = ["-c", "copy"];
 const BOTH = [...PICTURES, ...SOUND];
 
-/** Videos by name; the codecs of picture and sound are what is tested. */
+/** Videos by name, of various codecs of video and audio. */
 const COPIED: Record<string, readonly string[]> = {
   "h264 and aac.mp4": [...BOTH, ...BY_X264, ...B_FRAMES, "-c:a", "aac"],
   "h264 and aac.ts": [...BOTH, ...BY_X264, ...B_FRAMES, "-c:a", "aac"],
@@ -63,7 +63,7 @@ Deno.test("openDecoder() copies packets bit by bit", async (t) => {
         assertEquals(found.map(({ md5 }) => md5), expected.map(({ md5 }) => md5));
         for (const [index, { time }] of expected.entries()) {
           const [numerator, denominator] = time.split("/").map(Number);
-          // FFmpeg makes sound's coarse timestamps finer, in each format to another measure.
+          // FFmpeg refines the coarse timestamps of audio, differently in each format.
           const tolerance = type === "video" ? 2e-5 : 1e-3;
           assertAlmostEquals(found[index].seconds, numerator / denominator, tolerance);
         }
@@ -82,7 +82,7 @@ Deno.test("Decoder.frames() gives packets in the order in which they are due", a
     numbers.every((number, at) => at === 0 || number >= numbers[at - 1]);
   assert(!isSorted(own.map(({ timestamp }) => timestamp)));
   assert(isSorted(own.map(({ due }) => due)));
-  // Sound stays beside the pictures all the time.
+  // Audio stays close to the video all the time.
   const dues = opened.frames.map(({ due }) => due);
   for (const [at, due] of dues.entries()) assertGreater(due, Math.max(...dues.slice(0, at)) - 0.3);
 });
@@ -97,7 +97,7 @@ Deno.test("openDecoder() copies from the keyframe before the start on", async (t
         output: COPY,
         input: GENERATED,
       });
-      // AVI's ticks are whole pictures, and FFmpeg moves timestamps by whole ticks.
+      // AVI's ticks are whole frames, and FFmpeg shifts timestamps by whole ticks.
       const start = 0.88;
       const opened = await readAll(media, name, { encoding: "copy", start });
       const found = sumsOf(opened, "video");
@@ -110,7 +110,7 @@ Deno.test("openDecoder() copies from the keyframe before the start on", async (t
         streamId === videoOf(opened).id && keyframe && timestamp <= 0
       );
       assertEquals(keyframes.length, 1);
-      // Packets of sound of up to 0.1 s, so that the decoder is warm.
+      // Packets of up to 0.1 s of audio, which set up the decoder.
       const sound = sumsOf(opened, "audio").map(({ seconds }) => seconds);
       assertGreater(sound[0], -0.15);
       assertLess(sound[0], 0.03);
@@ -179,7 +179,7 @@ Deno.test("openDecoder() sends what NUT does not carry as something else, and sa
   }
 });
 
-Deno.test("openDecoder() keeps every sample of lossless sound that NUT does not carry", async () => {
+Deno.test("openDecoder() keeps every sample of lossless audio that NUT does not carry", async () => {
   const path = await media.make("alac.m4a", [...SOUND, "-c:a", "alac"]);
   const opened = await readAll(media, "alac.m4a", { encoding: "copy" });
   const samples = await convertNut(await toNut(opened), ["-f", "s16le"]);
@@ -194,7 +194,7 @@ Deno.test("openDecoder() gives the untouched file of an image", async () => {
   }
 });
 
-Deno.test("openDecoder() refuses to copy a picture out of a video", async () => {
+Deno.test("openDecoder() refuses to copy a still of a video", async () => {
   await media.make("h264 and aac.mp4", COPIED["h264 and aac.mp4"]);
   const opening = () => open(media, "h264 and aac.mp4", { encoding: "copy", still: true });
   await assertRejects(opening, Error, "ask for raw, h264 or mjpeg");

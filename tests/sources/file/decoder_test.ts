@@ -27,7 +27,7 @@ async function open(name: string, options: Partial<DecoderOptions> = {}): Promis
   return await openDecoder(file, { maxFrameSize: 1 << 24, signal, ...options });
 }
 
-Deno.test("openDecoder() describes pictures before sound", async () => {
+Deno.test("openDecoder() describes video before audio", async () => {
   await media.make("talkie.mkv", TALKIE);
   await using decoder = await open("talkie.mkv");
   assertEquals(decoder.streams.map(({ id, type }) => [id, type]), [[0, "video"], [1, "audio"]]);
@@ -47,7 +47,7 @@ Deno.test("Decoder.frames() leaves room around every frame for a wire", async ()
   assertGreater(count, 100);
 });
 
-Deno.test("Decoder.frames() uses the same few buffers for all pictures", async () => {
+Deno.test("Decoder.frames() reuses a few buffers for all video frames", async () => {
   await media.make("talkie.mkv", TALKIE);
   await using decoder = await open("talkie.mkv", { audio: false });
   const buffers = new Set<number>();
@@ -100,7 +100,7 @@ Deno.test("openDecoder() says media_error for a file that cannot be decoded", as
   const bytes = await Deno.readFile(path);
   const library = new Library(media.path);
   const file = await library.find("wiped.mp4");
-  // The index, at the end, stays; all the pictures go, after the file was looked into.
+  // The index, at the end, stays; all frames go, after the file was probed.
   const index = new TextDecoder("latin1").decode(bytes).indexOf("moov");
   await Deno.writeFile(path, bytes.fill(0, 64, index - 4));
   const { signal } = new AbortController();
@@ -131,7 +131,7 @@ Deno.test("Decoder.frames() ends at the end of the duration, however late a stre
   }
 });
 
-Deno.test("Decoder.frames() begins with the first picture, wherever the next keyframe is", async () => {
+Deno.test("Decoder.frames() begins with the first frame, wherever the next keyframe is", async () => {
   // Of an uneven video, keyframes are decoded longer before they are shown than MP4 expects.
   const thinned = ["-vf", "select='lt(n,20)+not(mod(n,5))'", "-fps_mode", "vfr"];
   const coded = ["-c:v", "libx264", "-g", "5", "-bf", "2", "-sc_threshold", "0"];
@@ -145,7 +145,7 @@ Deno.test("Decoder.frames() begins with the first picture, wherever the next key
   }
 });
 
-Deno.test("Decoder.frames() says so where nothing begins within the duration", async () => {
+Deno.test("Decoder.frames() throws if nothing begins within the duration", async () => {
   await media.make("late sound.mkv", LATE_SOUND);
   const wanted = { start: 0.05, duration: 0.01 };
   const opening = () => open("late sound.mkv", wanted).then(all);

@@ -5,7 +5,7 @@ import { mediaFolder, pictures } from "../../support/media.ts";
 
 const media = mediaFolder();
 
-Deno.test("mediaDuration() takes the beginning off where a format tells the end", () => {
+Deno.test("mediaDuration() subtracts the start in formats that hold the end", () => {
   const whole = { start: 7, duration: 8 };
   assertEquals(mediaDuration("matroska,webm", whole, []), 1);
   assertEquals(mediaDuration("nut", { start: -0.5, duration: 8 }, []), 8.5);
@@ -14,7 +14,7 @@ Deno.test("mediaDuration() takes the beginning off where a format tells the end"
   assertEquals(mediaDuration("mov,mp4,m4a", whole, tracks), 1.25);
 });
 
-Deno.test("mediaDuration() believes the file where there is no more to go by", () => {
+Deno.test("mediaDuration() takes the duration of the file if there is nothing else", () => {
   assertEquals(mediaDuration("matroska,webm", { start: 7 }, []), undefined);
   assertEquals(mediaDuration("matroska,webm", { duration: 8 }, []), 8);
   assertEquals(mediaDuration("matroska,webm", { start: 7, duration: 1 }, []), 1);

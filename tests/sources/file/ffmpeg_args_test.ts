@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import {
   audioArguments,
   pcmCodec,
-  seriesLength,
+  sequenceLength,
   videoArguments,
 } from "../../../lib/sources/file/ffmpeg_args.ts";
 import type { MediaFile } from "../../../lib/sources/file/library.ts";
@@ -40,13 +40,13 @@ function audioFor(file: MediaFile, options: MediaOptions): string[] {
   return audioArguments({ file, options, plan: planTracks(file, options) });
 }
 
-/** The argument that follows another, `undefined` where that is not there. */
+/** The argument that follows another, `undefined` if that is absent. */
 function after(args: readonly string[], name: string): string | undefined {
   const at = args.indexOf(name);
   return at < 0 ? undefined : args[at + 1];
 }
 
-test("videoArguments() takes the source's own frames, moments and pixel format", () => {
+test("videoArguments() keeps the source's frames, timestamps and pixel format", () => {
   const args = videoFor(file(), {});
   assertEquals(after(args, "-i"), "file:/media/a.mp4");
   assertEquals(after(args, "-map"), "0:V:0");
@@ -103,18 +103,18 @@ test("videoArguments() takes one frame of a still", () => {
   assertEquals([after(args, "-frames:v"), after(args, "-enc_time_base:v")], ["1", "1/25"]);
 });
 
-test("seriesLength() counts the pictures until the media ends, or the duration", () => {
-  assertEquals(seriesLength({}, 10), 1);
-  assertEquals(seriesLength({ every: 2.5 }, 10), 4);
-  assertEquals(seriesLength({ every: 2.5, start: 0.5 }, 10), 4);
-  assertEquals(seriesLength({ every: 2.5, start: 2.5 }, 10), 3);
-  assertEquals(seriesLength({ every: 1 / 3 }, 4), 12);
-  assertEquals(seriesLength({ every: 2.5, start: 9, duration: 5 }, 10), 1);
-  assertEquals(seriesLength({ every: 2.5, duration: 5.1 }), 3);
-  assertEquals(seriesLength({ every: 2.5 }), undefined);
+test("sequenceLength() counts the images until the end of the media or the duration", () => {
+  assertEquals(sequenceLength({}, 10), 1);
+  assertEquals(sequenceLength({ every: 2.5 }, 10), 4);
+  assertEquals(sequenceLength({ every: 2.5, start: 0.5 }, 10), 4);
+  assertEquals(sequenceLength({ every: 2.5, start: 2.5 }, 10), 3);
+  assertEquals(sequenceLength({ every: 1 / 3 }, 4), 12);
+  assertEquals(sequenceLength({ every: 2.5, start: 9, duration: 5 }, 10), 1);
+  assertEquals(sequenceLength({ every: 2.5, duration: 5.1 }), 3);
+  assertEquals(sequenceLength({ every: 2.5 }), undefined);
 });
 
-test("videoArguments() and audioArguments() read both where timestamps may jump", () => {
+test("videoArguments() and audioArguments() read both streams if timestamps may jump", () => {
   const ts = file({ format: "mpegts" });
   const beside = (args: string[]) => args.slice(args.indexOf("pipe:1") + 1);
   assertEquals(beside(videoFor(ts, {})).slice(0, 2), ["-map", "0:a:0"]);

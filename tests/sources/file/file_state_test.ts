@@ -4,7 +4,7 @@ import { mediaFolder } from "../../support/media.ts";
 
 const folder = mediaFolder();
 
-/** What is noticed of something that is done to a file. */
+/** The change that is found after an action on a file. */
 async function noticed(name: string, act: (path: string) => Promise<void>) {
   const path = await folder.write(name, "0123456789");
   await Deno.utime(path, 1000, 1000);
@@ -13,7 +13,7 @@ async function noticed(name: string, act: (path: string) => Promise<void>) {
   return await changeOf(path, before);
 }
 
-Deno.test("changeOf() tells what happened to a file", async () => {
+Deno.test("changeOf() describes how a file has changed", async () => {
   const shorter = { isShorter: true, what: "was cut short" };
   assertEquals(await noticed("shorter", (path) => Deno.truncate(path, 5)), shorter);
   const grown = { isShorter: false, what: "has grown" };
@@ -28,7 +28,7 @@ Deno.test("changeOf() tells what happened to a file", async () => {
   assertEquals(await noticed("replaced", replace), replaced);
 });
 
-Deno.test("changeOf() tells nothing of a file that is read, renamed or deleted", async () => {
+Deno.test("changeOf() finds no change in a file that is read, renamed or deleted", async () => {
   assertEquals(await noticed("read", async (path) => void await Deno.readFile(path)), undefined);
   assertEquals(await noticed("renamed", (path) => Deno.rename(path, `${path}2`)), undefined);
   assertEquals(await noticed("deleted", (path) => Deno.remove(path)), undefined);
@@ -56,7 +56,7 @@ Deno.test("isSettled() is true of a file only that has not changed, nor only jus
     ctime = time;
     assertStrictEquals(await isSettled(path, stateOf(await Deno.stat(path))), false);
   }
-  // Where the system tells no such time, that of the content counts.
+  // If the system has no such time, that of the content counts.
   ctime = null;
   await Deno.utime(path, 1000, 1000);
   const old = stateOf(await Deno.stat(path));

@@ -22,13 +22,13 @@ Deno.test("inputArguments() takes no name for a pattern", PURE, () => {
   }
 });
 
-Deno.test("inputArguments() leaves nothing to guess where the format is known", PURE, () => {
+Deno.test("inputArguments() leaves nothing to guess if the format is known", PURE, () => {
   const expected = ["-protocol_whitelist", "file", "-f", "mov", "-i", "file:/a/b.avi"];
   assertEquals(inputArguments("/a/b.avi", { format: "mov,mp4,m4a,3gp,3g2,mj2" }), expected);
   assert(inputArguments("/a/%d.png", { format: "image2" }).includes("-pattern_type"));
 });
 
-Deno.test("inputArguments() names the decoder that nothing else tells", PURE, () => {
+Deno.test("inputArguments() names the decoder that the content does not identify", PURE, () => {
   const image = { format: "image2", video: { codec: "targa" } };
   const named = ["-f", "image2", "-pattern_type", "none", "-c:v", "targa", "-i", "file:/a/b.tga"];
   assertEquals(inputArguments("/a/b.tga", image).slice(2), named);

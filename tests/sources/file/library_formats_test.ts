@@ -1,4 +1,4 @@
-/** Formats that the library tells, or leaves, in ways of their own. */
+/** Formats that the library identifies, or skips, in special ways. */
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { RequestError } from "../../../lib/base/errors.ts";
 import { Library } from "../../../lib/sources/file/library.ts";
@@ -30,7 +30,7 @@ Deno.test("Library finds what FFmpeg knows by the extension of its name", async 
   ]);
 });
 
-Deno.test("Library goes by the content where that tells more than the name", async () => {
+Deno.test("Library goes by the content if that says more than the name", async () => {
   const folder = await media.folder("misnamed");
   await media.make("misnamed/picture", [...STILL, "-f", "image2", "-c:v", "png"]);
   for (const name of ["a.tga", "b.al"]) {
@@ -46,7 +46,7 @@ Deno.test("Library goes by the content where that tells more than the name", asy
   ]);
 });
 
-Deno.test("Library tells the size of a picture in a TGA, and refuses what is none", async () => {
+Deno.test("Library finds the size of a TGA image, and refuses other data", async () => {
   const folder = await media.folder("targa");
   const path = await media.make("targa/a.tga", STILL);
   const { info } = await new Library(folder).find("a.tga");

@@ -38,7 +38,7 @@ async function refusalOf(library: Library, name: string): Promise<RequestError> 
   return await assertRejects(() => library.find(name), RequestError);
 }
 
-/** Whatever a file may be called. */
+/** Unusual names of files. */
 const STRANGE_NAMES = [
   "with spaces .png",
   `quotes ' " \` \\.png`,
@@ -222,7 +222,7 @@ Deno.test("Library.list() looks into a file once", async () => {
   assertEquals(first.every(({ info }, index) => info === second[index].info), true);
 });
 
-Deno.test("Library.list() gives sound as what it is", async () => {
+Deno.test("Library.list() lists audio as audio", async () => {
   await folderWith("sounds");
   await media.make("sounds/tone.wav", tone({ seconds: 0.1 }));
   const [entry] = await new Library(media.pathOf("sounds")).list();
@@ -260,7 +260,7 @@ Deno.test("Library takes a sub-folder that it cannot look into for an empty one"
   const library = new Library(folder);
   await library.list();
   const readDir = Deno.readDir;
-  // What happens to a folder between the moments when it is listed and when it is looked into.
+  // Changes of a folder after it is listed and before its files are probed.
   Deno.readDir = (path) => {
     if (path === `${folder}/b`) Deno.removeSync(path, { recursive: true });
     if (path === `${folder}/c`) throw new Deno.errors.PermissionDenied("not this one");

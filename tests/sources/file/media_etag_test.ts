@@ -30,7 +30,7 @@ Deno.test("mediaEtag() takes files of any size", async () => {
   assertEquals([etags.size, etags.has(undefined)], [7, false]);
 });
 
-Deno.test("mediaEtag() says nothing of a file that has taken another's place", async () => {
+Deno.test("mediaEtag() returns nothing for a file that has replaced another", async () => {
   const path = await media.write("placed", content(10));
   const { identity } = stateOf(await Deno.stat(path));
   assertEquals(await mediaEtag(path, identity), await mediaEtag(path));

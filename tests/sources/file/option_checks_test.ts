@@ -50,7 +50,7 @@ test("refuseContradictions() takes raw for what says nothing", () => {
   assertThrows(() => refuseContradictions({ quality: 5 }), RequestError, "ask for mjpeg");
 });
 
-test("refuseCopiedStill() refuses a copy of one picture of a video, and nothing else", () => {
+test("refuseCopiedStill() refuses a copied still of a video, and nothing else", () => {
   const video = { name: "a.mp4", info: { kind: "video" } };
   const image = { name: "a.png", info: { kind: "image" } };
   const still = { encoding: "copy", still: true } as const;

@@ -20,7 +20,7 @@ async function refusalOf(name: string): Promise<RequestError> {
   return error;
 }
 
-Deno.test("probe() tells what a video is", async () => {
+Deno.test("probe() describes a video", async () => {
   const args = [...pictures({ size: "64x48", rate: "30000/1001" }), ...tone(), "-shortest"];
   args.push("-c:v", "libx264", "-pix_fmt", "yuv420p", "-colorspace", "bt709", "-c:a", "aac");
   await media.make("video.mp4", args);
@@ -43,7 +43,7 @@ Deno.test("probe() tells what a video is", async () => {
   assertEquals(audio, expected);
 });
 
-Deno.test("probe() gives the size as shown where the file asks to be turned", async () => {
+Deno.test("probe() returns the size as shown of a rotated video", async () => {
   const path = await media.make("phone.mp4", [...pictures({ size: "64x48" }), "-c:v", "libx264"]);
   await turnClockwise(path, { height: 48 });
   const { video } = await probeNamed("phone.mp4");
@@ -124,7 +124,7 @@ Deno.test("probe() refuses a file that is gone, which may pass", async () => {
   assert(await refusalOf("nowhere.mp4") instanceof PassingError);
 });
 
-Deno.test("probe() tells bad data from what may pass", async () => {
+Deno.test("probe() distinguishes bad data from failures that may pass", async () => {
   await media.write("still noise.mp4", new Uint8Array(3000).fill(0xa5));
   assert(!(await refusalOf("still noise.mp4") instanceof PassingError));
   await media.write("list of none.m3u8", "#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:1/a.ts\n");

@@ -1,4 +1,4 @@
-/** What is decoded and encoded anew: sizes, rates, colours, and sound beside pictures. */
+/** Renditions: sizes, frame rates, colours, and audio in sync with video. */
 import { assert, assertAlmostEquals, assertEquals, assertGreater, assertLess } from "@std/assert";
 import type { Encoding } from "../../../lib/media/frame.ts";
 import { mediaFolder, pictures, run, tone } from "../../support/media.ts";
@@ -135,7 +135,7 @@ Deno.test("openDecoder() makes h264 of a given bitrate by one thread, the same e
   assertEquals(sumsOf(again, "video"), sumsOf(opened, "video"));
 });
 
-/** Slices of a picture of H.264 that has start codes. */
+/** Slices of an H.264 frame that has start codes. */
 function countSlices(data: Uint8Array): number {
   return [...data.keys()].filter((at) =>
     data[at] === 0 && data[at + 1] === 0 && data[at + 2] === 1 &&
@@ -161,7 +161,7 @@ function bytesOf({ frames }: Opened): number {
     .reduce((sum, { data }) => sum + data.byteLength, 0);
 }
 
-/** Seconds at which pictures become bright, and at which sound becomes loud; of the first each. */
+/** Seconds at which video first becomes bright, and audio loud. */
 async function flashAndClick(nut: Uint8Array<ArrayBuffer>): Promise<[number, number]> {
   const grey = ["-map", "0:v", "-vf", "scale=1:1,format=gray", "-fps_mode", "passthrough"];
   const pixels = await convertNut(nut, [...grey, "-enc_time_base", "1/1000000", "-f", "framehash"]);
@@ -177,12 +177,12 @@ async function flashAndClick(nut: Uint8Array<ArrayBuffer>): Promise<[number, num
   return [Number(dark[bright][2]) / 1e6 - LEAD, loud / 48_000 - LEAD];
 }
 
-/** White pictures and a loud tone for 0.2 s from 2 s on, in what would be dark and silent. */
+/** White frames and a loud tone for 0.2 s from 2 s on, in dark and silent media. */
 const FLASH = ["-f", "lavfi", "-i", "color=black:size=64x48:rate=25:d=4"];
 FLASH.push("-f", "lavfi", "-i", "aevalsrc=0.8*sin(2*PI*1000*t)*between(t\\,2\\,2.2):s=48000:d=4");
 const WHITE = ["-vf", "drawbox=c=white:t=fill:enable='between(t,2,2.19)'"];
 
-/** Leaves out the first 1.5 s of the sound, or of the pictures. */
+/** Drops the first 1.5 s of the audio, or of the video. */
 const LATE_SOUND = ["-af", "atrim=start=1.5"];
 const LATE_PICTURES = ["-vf", `${WHITE[1]},trim=start=1.5`];
 
@@ -192,7 +192,7 @@ const OFFSETS: Record<string, readonly string[]> = {
   "late pictures.mkv": [...FLASH, ...LATE_PICTURES, ...BY_X264, "-g", "20", "-c:a", "libopus"],
 };
 
-Deno.test("openDecoder() keeps picture and sound together at any start", async (t) => {
+Deno.test("openDecoder() keeps video and audio in sync at any start", async (t) => {
   for (const [name, args] of Object.entries(OFFSETS)) {
     await media.make(name, args);
     // Formats whose first packet comes later than 0 begin then.

@@ -5,11 +5,11 @@ function test(name: string, fn: () => void): void {
   Deno.test({ name, permissions: "none", fn });
 }
 
-test("planDecoding() leaves it to FFmpeg where that is exact", () => {
+test("planDecoding() leaves the seek to FFmpeg if that is exact", () => {
   assertEquals(planDecoding("matroska,webm", 33.3), { seek: 33.3, rest: 0 });
 });
 
-test("planDecoding() begins earlier where FFmpeg finds no keyframes", () => {
+test("planDecoding() begins earlier if FFmpeg finds no keyframes", () => {
   const { seek, rest } = planDecoding("mpegts", 33.3);
   assertAlmostEquals(seek, 21.3, 1e-9);
   assertAlmostEquals(rest, 12, 1e-9);
@@ -17,14 +17,14 @@ test("planDecoding() begins earlier where FFmpeg finds no keyframes", () => {
   assertEquals(planDecoding("h264", 5000), { seek: 0, rest: 5000 });
 });
 
-test("planDecoding() begins earlier where keyframes are decoded long before they are shown", () => {
+test("planDecoding() begins earlier if keyframes are decoded long before they are shown", () => {
   const timing = { timeBase: [1, 12_800], frameRate: [25, 1], decodeDelay: 2 } as const;
   const { seek, rest } = planDecoding("mov,mp4", 33.3, timing);
   assertAlmostEquals(rest, 0.24, 0.001);
   assertAlmostEquals(seek + rest, 33.3, 1e-9);
   const inOrder = planDecoding("mov,mp4", 33.3, { ...timing, decodeDelay: undefined });
   assertEquals(inOrder, { seek: 33.3, rest: 0 });
-  // A slide show: every picture lasts two seconds.
+  // A slide show: every frame lasts two seconds.
   assertAlmostEquals(
     planDecoding("mov,mp4", 33.3, { ...timing, frameRate: [1, 2] }).rest,
     12,
@@ -45,7 +45,7 @@ test("planDecoding() begins at a whole number of ticks and of microseconds", () 
   }
 });
 
-test("planDecoding() begins near the start where no near moment is a whole number of both", () => {
+test("planDecoding() begins near the start if no near time is a whole number of both", () => {
   // AVI at 23.976 and 29.97 frames a second, as many programs write it.
   const bases = [[1_000_000, 23_976_023], [2419, 57_998], [100, 2997]] as const;
   for (const timeBase of bases) {
@@ -63,14 +63,14 @@ test("planCopying() begins early enough to meet the keyframe", () => {
   assertEquals(planCopying("matroska,webm", 5), { seek: 4, rest: 1 });
 });
 
-test("planShowing() keeps to the ticks of the pictures", () => {
+test("planShowing() keeps to the ticks of the video", () => {
   const plan = planShowing("avi", 3.35, { timeBase: [1, 25] });
-  // 3.35 s is in the middle of the picture that began at 3.32 s.
+  // 3.35 s is in the middle of the frame that began at 3.32 s.
   assertAlmostEquals(plan.seek + plan.rest, 3.32, 1e-9);
   assertAlmostEquals(plan.seek * 25, Math.round(plan.seek * 25), 1e-9);
 });
 
-test("planShowing() takes a moment that is written in microseconds for the tick that it means", () => {
+test("planShowing() rounds a time in microseconds to the tick that it means", () => {
   // 1/3 s rounded to microseconds lies before the tick.
   const { seek, rest } = planShowing("matroska,webm", 0.333333, { timeBase: [1, 3] });
   assertAlmostEquals(seek + rest, 1 / 3, 1e-9);

@@ -2,7 +2,7 @@ import { assertEquals, assertGreater } from "@std/assert";
 import { SERVED_FORMATS } from "../../../lib/sources/file/formats.ts";
 import { run } from "../../support/media.ts";
 
-/** Demuxers that are left out on purpose: lists, session descriptions, subtitles, data, discs. */
+/** Demuxers that are excluded on purpose: lists, session descriptions, subtitles, data, discs. */
 const LEFT_OUT = new Set(
   ("ac4 aqtitle ass bitpacked concat dash data dvbsub dvbtxt dvdvideo ffmetadata hls image2pipe imf " +
     "jacosub lrc mcc microdvd mlv mpl2 mpsub pjs rcwt realtext rtp rtsp sami sap scc sdp srt stl " +

@@ -1,4 +1,4 @@
-/** Pictures out of videos: what is shown at a moment, exactly, and series of them. */
+/** Stills of videos: exactly the frame shown at a time, and image sequences. */
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { mediaFolder, pictures, tone, turnClockwise } from "../../support/media.ts";
 import { convertNut, readAll, sumsOf, toNut } from "../../support/opened.ts";
@@ -11,7 +11,7 @@ const SEVEN = { seconds: 3 };
 const BOTH = [...pictures(SEVEN), ...tone(SEVEN)];
 const SLIDES = pictures({ rate: "1/5", seconds: 30 });
 
-/** Adds a pause of 7 ticks of a millisecond before every third picture. */
+/** Adds a pause of 7 ticks of a millisecond before every third frame. */
 const UNEVEN = ["-vf", "settb=1/1000,setpts=PTS+7*floor(N/3)", "-fps_mode", "passthrough"];
 
 const VIDEOS: Record<string, readonly string[]> = {
@@ -45,7 +45,7 @@ async function framesOf(name: string): Promise<{ seconds: number; md5: string }[
   });
 }
 
-Deno.test("openDecoder() finds the picture that is shown at a moment", async (t) => {
+Deno.test("openDecoder() finds the frame that is shown at a time", async (t) => {
   for (const name of Object.keys(VIDEOS)) {
     await t.step(name, async () => {
       const frames = await framesOf(name);
@@ -65,7 +65,7 @@ Deno.test("openDecoder() finds the picture that is shown at a moment", async (t)
   }
 });
 
-Deno.test("openDecoder() gives a series, each picture as it is shown at its moment", async (t) => {
+Deno.test("openDecoder() gives an image sequence, each image as it is shown at its time", async (t) => {
   const cases = [
     { name: "b-frames.mp4", start: 0.5, every: 0.7, count: 4 },
     { name: "b-frames.ts", start: 0.5, every: 0.7, count: 4 },
@@ -92,7 +92,7 @@ Deno.test("openDecoder() gives a series, each picture as it is shown at its mome
   }
 });
 
-Deno.test("openDecoder() ends a series where it is told to", async () => {
+Deno.test("openDecoder() ends an image sequence after the duration", async () => {
   await framesOf("b-frames.mp4");
   for (const [duration, count] of [[1, 2], [1.01, 3], [0.1, 1]]) {
     const options = { still: true, start: 0.5, every: 0.5, duration };
@@ -122,14 +122,14 @@ Deno.test("openDecoder() gives stills in every encoding, turned upright", async 
   }
 });
 
-Deno.test("openDecoder() begins exactly where it is told to, in formats without an index, too", async (t) => {
+Deno.test("openDecoder() begins exactly at the start, in formats without an index, too", async (t) => {
   for (const name of ["b-frames.mp4", "b-frames.ts", "program.mpg", "theora.ogv"]) {
     await t.step(name, async () => {
       const start = 1.7;
       const frames = (await framesOf(name)).filter(({ seconds }) => seconds >= start);
       const found = sumsOf(await readAll(media, name, { start }), "video");
       assertEquals(found.map(({ md5 }) => md5), frames.map(({ md5 }) => md5));
-      // To the nearest tick, of which some formats have no more than pictures.
+      // To the nearest tick; in some formats, every tick is a frame.
       assertAlmostEquals(found[0].seconds, frames[0].seconds - start, 0.0201);
     });
   }

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import type { Frame, StreamDescription } from "../../../lib/media/frame.ts";
 import {
-  CaptureMoments,
+  CaptureTimes,
   FrameFeeder,
   type FrameInput,
 } from "../../../lib/sources/live/relay_feed.ts";
@@ -84,13 +84,13 @@ test("FrameFeeder tells of streams that cannot be written", async () => {
   await feeder[Symbol.asyncDispose]();
 });
 
-test("CaptureMoments.find() gives the last frame that had begun, also in decoding order", () => {
-  const moments = new CaptureMoments();
-  for (const seconds of [0, 0.3, 0.1, 0.2]) moments.add(0, seconds, seconds * 10);
-  assertEquals([0, 0.15, 0.2, 5].map((at) => moments.find(0, at)), [0, 1, 2, 3]);
+test("CaptureTimes.find() gives the last frame that had begun, also in decoding order", () => {
+  const times = new CaptureTimes();
+  for (const seconds of [0, 0.3, 0.1, 0.2]) times.add(0, seconds, seconds * 10);
+  assertEquals([0, 0.15, 0.2, 5].map((at) => times.find(0, at)), [0, 1, 2, 3]);
   // Rounded to milliseconds, a moment may lie a little before itself.
-  assertEquals(moments.find(0, 0.299), 3);
-  assertEquals([moments.find(0, -1), moments.find(1, 0)], [undefined, undefined]);
-  moments.add(0, 20, 200);
-  assertEquals([moments.find(0, 0.3), moments.find(0, 20)], [undefined, 200]);
+  assertEquals(times.find(0, 0.299), 3);
+  assertEquals([times.find(0, -1), times.find(1, 0)], [undefined, undefined]);
+  times.add(0, 20, 200);
+  assertEquals([times.find(0, 0.3), times.find(0, 20)], [undefined, 200]);
 });
