@@ -12,16 +12,16 @@ const played = playedIn(media);
 const FOUR = { seconds: 4 };
 const CODED = ["-c:v", "libx264", "-pix_fmt", "yuv420p", "-bf", "3", "-g", "40", "-c:a", "aac"];
 
-/** Checks that moments are a whole run out of others, to their end. */
-function assertRun(moments: readonly number[], all: readonly number[]) {
-  const from = all.findIndex((moment) => Math.abs(moment - moments[0]) < EXACT);
-  assert(from >= 0, `${moments[0]} is none of ${all.slice(0, 5)}`);
-  assertEquals(moments.length, all.length - from);
-  moments.forEach((moment, at) => assertAlmostEquals(moment, all[from + at], EXACT));
+/** Checks that times are the last of all times, without gaps. */
+function assertRun(times: readonly number[], all: readonly number[]) {
+  const from = all.findIndex((time) => Math.abs(time - times[0]) < EXACT);
+  assert(from >= 0, `${times[0]} is none of ${all.slice(0, 5)}`);
+  assertEquals(times.length, all.length - from);
+  times.forEach((time, at) => assertAlmostEquals(time, all[from + at], EXACT));
 }
 
 for (const start of [0, 1.3, 1.6, 3.3]) {
-  Deno.test(`a play from ${start} s has the packets of the file at their own moments`, async () => {
+  Deno.test(`a play from ${start} s has the packets of the file at their own times`, async () => {
     const path = await media.make("b.mp4", [...pictures(FOUR), ...tone(FOUR), ...CODED]);
     await using server = await testServer({ media: media.path });
     await using page = await testPage(server);
@@ -38,7 +38,7 @@ for (const start of [0, 1.3, 1.6, 3.3]) {
 }
 
 for (const start of [1.5, 3.9, 4, 5]) {
-  Deno.test(`a play from ${start} s of a file that says nothing of decoding is whole`, async () => {
+  Deno.test(`a play from ${start} s of a file without decode timestamps is whole`, async () => {
     const source = ["-f", "lavfi", "-i", "testsrc2=size=640x360:rate=25:d=6"];
     const coded = [...CODED, "-preset", "ultrafast", "-bf", "2", "-g", "100"];
     const path = await media.make("b.mkv", [...source, ...tone({ seconds: 6 }), ...coded]);
@@ -54,7 +54,7 @@ for (const start of [1.5, 3.9, 4, 5]) {
   });
 }
 
-Deno.test("a play of what no browser knows is encoded from the very moment on", async () => {
+Deno.test("a play of codecs that browsers do not play is encoded from the exact start", async () => {
   const args = [...pictures(FOUR), ...tone(FOUR), "-c:v", "mpeg4", "-bf", "2", "-c:a", "ac3"];
   const path = await media.make("old.mkv", args);
   await using server = await testServer({ media: media.path });
@@ -69,12 +69,12 @@ Deno.test("a play of what no browser knows is encoded from the very moment on", 
   assertEquals(notes[0], "pictures are encoded anew: this browser does not play mpeg4");
 });
 
-Deno.test("a play of damaged media goes on behind the damage", async () => {
+Deno.test("a play of damaged media goes on after the damage", async () => {
   const args = [...pictures(FOUR), ...tone(FOUR), "-c:v", "mpeg2video", "-c:a", "mp2"];
   const path = await media.make("old.ts", args);
   const bytes = await Deno.readFile(path);
   const from = Math.floor(bytes.byteLength / 2);
-  // Noise in the middle of some packets of MPEG-TS, whose headers stay as they are.
+  // Damages the payload of some MPEG-TS packets, and leaves their headers.
   for (let at = from - from % 188; at < from + 188 * 20; at += 188) {
     bytes.fill(0x55, at + 60, at + 90);
   }
@@ -88,7 +88,7 @@ Deno.test("a play of damaged media goes on behind the damage", async () => {
   assertAlmostEquals(play.video[play.video.length - 1] - play.video[0], length, 0.2);
 });
 
-Deno.test("a play with keep=0 encodes what could have stayed", async () => {
+Deno.test("a play with keep=0 encodes everything", async () => {
   await media.make("b.mp4", [...pictures(FOUR), ...tone(FOUR), ...CODED]);
   await using server = await testServer({ media: media.path });
   await using page = await testPage(server);
@@ -96,11 +96,11 @@ Deno.test("a play with keep=0 encodes what could have stayed", async () => {
   const play = await played(response, "out/anew.mp4");
   assertEquals(play.video.length, 100);
   assertMatch(play.headers.get("Content-Type") ?? "", /avc1\.64002a/);
-  // The page has told why before it asked.
+  // The page has shown the reason before the request.
   assertEquals(decodeURIComponent(play.headers.get("X-Notes") ?? ""), "[]");
 });
 
-Deno.test("a play has even sizes and square pixels where it is encoded anew", async () => {
+Deno.test("a play that is encoded has even sizes and square pixels", async () => {
   const args = [...pictures({ size: "45x33" }), "-vf", "setsar=2", "-c:v", "ffv1"];
   await media.make("odd.mkv", args);
   await using server = await testServer({ media: media.path });
@@ -111,7 +111,7 @@ Deno.test("a play has even sizes and square pixels where it is encoded anew", as
   assertMatch(new TextDecoder().decode(said), /^90,34,(1:1|N\/A),yuv420p/);
 });
 
-Deno.test("a play of sound alone is of sound alone", async () => {
+Deno.test("a play of audio alone has audio only", async () => {
   await media.make("tone.flac", [...tone(), "-c:a", "flac"]);
   await using server = await testServer({ media: media.path });
   await using page = await testPage(server);
@@ -122,7 +122,7 @@ Deno.test("a play of sound alone is of sound alone", async () => {
   await Promise.all([kept.bytes(), anew.bytes()]);
 });
 
-Deno.test("two plays at once do not disturb each other", async () => {
+Deno.test("plays at the same time are independent", async () => {
   await media.make("b.mp4", [...pictures(FOUR), ...tone(FOUR), ...CODED]);
   await using server = await testServer({ media: media.path });
   await using page = await testPage(server);
@@ -134,7 +134,7 @@ Deno.test("two plays at once do not disturb each other", async () => {
   assertEquals(together[2], alone);
 });
 
-Deno.test("flags of the command line decide what the server is asked for", async () => {
+Deno.test("flags of the command line are used for the request", async () => {
   await media.make("b.mp4", [...pictures(FOUR), ...tone(FOUR), ...CODED]);
   await using server = await testServer({ media: media.path });
   const flags = ["--video", "b.mp4", "--size", "32x24", "--no-audio", "--start", "1"];
@@ -149,21 +149,21 @@ Deno.test("flags of the command line decide what the server is asked for", async
   assertEquals(list.start, { kind: "video", name: "b.mp4", at: 1, loop: false, speed: 1 });
 });
 
-Deno.test("a live play has pictures and sound without gaps, each at its own moment", async () => {
+Deno.test("a live play has video and audio without gaps, each at its own time", async () => {
   const camera = "cam=lavfi:testsrc2=size=64x48:rate=25[out0];sine=sample_rate=48000[out1]";
   const live = { sources: [parseLiveSource(camera)], linger: 0 };
   await using server = await testServer({ media: media.path, live });
   await using page = await testPage(server, ["--video", "cam", "--duration", "1.5"]);
   const play = await played(await page.fetch("/api/play?name=cam"), "out/live.mp4");
   assertEquals([play.headers.get("X-Live"), play.headers.get("X-Duration")], ["1", null]);
-  const steps = (moments: number[]) => moments.slice(1).map((moment, at) => moment - moments[at]);
+  const steps = (times: number[]) => times.slice(1).map((time, at) => time - times[at]);
   assert(play.video.length > 25 && play.audio.length > 40);
-  // A tick of a frame's own time base more or less.
+  // Within a tick of the stream's time base.
   for (const step of steps(play.video)) assertAlmostEquals(step, 1 / 25, 0.001);
   for (const step of steps(play.audio)) assertAlmostEquals(step, 1024 / 48_000, 0.001);
 });
 
-Deno.test("a body that is left ends its FFmpeg and its connection", async () => {
+Deno.test("a body that is cancelled ends its FFmpeg and its connection", async () => {
   await using server = await testServer({
     media: media.path,
     live: { sources: [parseLiveSource("cam=lavfi:testsrc2=size=64x48:rate=25")], linger: 0 },
@@ -176,30 +176,30 @@ Deno.test("a body that is left ends its FFmpeg and its connection", async () => 
   assert((await reader.read()).value !== undefined);
   leave.abort();
   await assertRejects(() => reader.read());
-  // What would be left of it, the end of the test finds.
+  // The sanitizers find anything that is left.
   assertEquals((await page.end()).status, 130);
 });
 
-/** A server that sends pictures for as long as it may, and tells what it is told. */
-function endlessServer(told: string[], news: () => void): ScriptedServer {
+/** A server that sends frames until it is paused, and records the actions that it receives. */
+function endlessServer(actions: string[], onAction: () => void): ScriptedServer {
   return new ScriptedServer(async (peer) => {
-    /** Settled unless it is paused, or when the peer is gone. */
+    /** Resolved unless paused. */
     let going = Promise.withResolvers<void>();
     going.resolve();
     let gone = false;
-    const hear = async () => {
+    const receive = async () => {
       const bytes = new Uint8Array(65536);
       for (let count; (count = await peer.read(bytes)) !== null;) {
         const text = new TextDecoder().decode(bytes.subarray(0, count));
         for (const [, action] of text.matchAll(/"action":"(\w+)"/g)) {
-          told.push(action);
+          actions.push(action);
           if (action === "pause") going = Promise.withResolvers();
           else going.resolve();
-          news();
+          onAction();
         }
       }
     };
-    const hearing = hear().catch(() => told.push("gone")).finally(() => {
+    const receiving = receive().catch(() => actions.push("gone")).finally(() => {
       gone = true;
       going.resolve();
     });
@@ -208,11 +208,11 @@ function endlessServer(told: string[], news: () => void): ScriptedServer {
       await say(peer, noise(timestamp));
       await going.promise;
     }
-    await hearing;
+    await receiving;
   });
 }
 
-/** A picture that compresses badly. */
+/** A frame that compresses badly. */
 function noise(timestamp: number): Uint8Array {
   const bytes = frame(timestamp, { size: 640 * 480 });
   for (let at = HEADER_LENGTH, seed = timestamp + 1; at < bytes.byteLength; at++) {
@@ -222,15 +222,15 @@ function noise(timestamp: number): Uint8Array {
   return bytes;
 }
 
-Deno.test("a page that does not read pauses the server, and one that reads on resumes it", async () => {
-  const told: string[] = [];
+Deno.test("a page that stops reading pauses the server, and resumes it when it reads on", async () => {
+  const actions: string[] = [];
   let news = Promise.withResolvers<void>();
-  await using server = endlessServer(told, () => {
+  await using server = endlessServer(actions, () => {
     news.resolve();
     news = Promise.withResolvers();
   });
   const until = async (count: number) => {
-    while (told.length < count) await news.promise;
+    while (actions.length < count) await news.promise;
   };
   await using page = await testPage(server);
   const socket = new WebSocket(`ws://${page.host}/api/play?name=grey`);
@@ -244,17 +244,17 @@ Deno.test("a page that does not read pauses the server, and one that reads on re
     if (reads) socket.send(`${taken}`);
   });
   await until(1);
-  assertEquals(told, ["pause"]);
+  assertEquals(actions, ["pause"]);
   assert(taken <= 2 << 20, `${taken} bytes were sent ahead`);
   reads = true;
   socket.send(`${taken}`);
   await until(2);
-  assertEquals(told.slice(0, 2), ["pause", "resume"]);
+  assertEquals(actions.slice(0, 2), ["pause", "resume"]);
   socket.close();
   await closed;
 });
 
-Deno.test("a page that reads nothing does not keep the program from its end", async () => {
+Deno.test("a page that reads nothing does not delay the end of the program", async () => {
   let paused = 0;
   let news = Promise.withResolvers<void>();
   await using server = endlessServer([], () => {
@@ -276,7 +276,7 @@ Deno.test("a page that reads nothing does not keep the program from its end", as
   assertEquals((await page.end()).status, 130);
 });
 
-Deno.test("a play that the server cuts breaks, and says so over a socket", async () => {
+Deno.test("a play that is cut breaks its body, and is reported over a WebSocket", async () => {
   await using server = new ScriptedServer(async (peer) => {
     await say(peer, describe(), ...Array.from({ length: 50 }, (_, at) => frame(at)));
   });
@@ -284,57 +284,57 @@ Deno.test("a play that the server cuts breaks, and says so over a socket", async
   const response = await page.fetch("/api/play?name=grey");
   assertEquals(response.status, 200);
   await assertRejects(() => response.bytes());
-  const said = await heard(page.host, "name=grey");
-  assertEquals(said.map(({ kind }) => kind).filter((kind) => kind !== "stats"), [
+  const messages = await messagesOf(page.host, "name=grey");
+  assertEquals(messages.map(({ kind }) => kind).filter((kind) => kind !== "stats"), [
     "begin",
     "problem",
   ]);
-  assertEquals(said.at(-1)?.message, 'Cannot finish "grey": the connection was cut');
+  assertEquals(messages.at(-1)?.message, 'Cannot finish "grey": the connection was cut');
 });
 
-Deno.test("a refusal before anything came is an error of its own", async () => {
+Deno.test("a refusal before the first byte is an error response", async () => {
   const refusal = message(5, '{"code":"busy","message":"Cannot serve more"}');
   await using server = new ScriptedServer((peer) => say(peer, refusal));
   await using page = await testPage(server);
   const response = await page.fetch("/api/play?name=grey");
   assertEquals(response.status, 503);
   assertEquals(await response.json(), { code: "busy", message: "Cannot serve more" });
-  const [problem] = await heard(page.host, "name=grey");
+  const [problem] = await messagesOf(page.host, "name=grey");
   assertEquals(problem, { kind: "problem", code: "busy", message: "Cannot serve more" });
 });
 
-/** All texts of a socket, whose bytes are counted and used at once. */
-async function heard(host: string, query: string) {
+/** All messages of a WebSocket, whose bytes are reported as used at once. */
+async function messagesOf(host: string, query: string) {
   const socket = new WebSocket(`ws://${host}/api/play?${query}`);
   socket.binaryType = "arraybuffer";
-  const said: { kind: string; [field: string]: unknown }[] = [];
+  const messages: { kind: string; [field: string]: unknown }[] = [];
   let taken = 0;
   socket.addEventListener("message", ({ data }) => {
-    if (typeof data === "string") return void said.push(JSON.parse(data));
+    if (typeof data === "string") return void messages.push(JSON.parse(data));
     taken += data.byteLength;
     socket.send(`${taken}`);
   });
   await new Promise((resolve) => socket.addEventListener("close", resolve));
-  return said;
+  return messages;
 }
 
-Deno.test("a socket tells what comes, counts, and the end", async () => {
+Deno.test("a WebSocket has messages for the head, the counters and the end", async () => {
   await media.make("b.mp4", [...pictures(FOUR), ...tone(FOUR), ...CODED]);
   await using server = await testServer({ media: media.path });
   await using page = await testPage(server);
-  const said = await heard(page.host, "name=b.mp4&can=h264,aac&start=1");
-  const [begin] = said;
+  const messages = await messagesOf(page.host, "name=b.mp4&can=h264,aac&start=1");
+  const [begin] = messages;
   assertEquals([begin.kind, begin.start, begin.duration, begin.live, begin.title], [
     ...["begin", 1, 4, false, "b.mp4"],
   ]);
-  const stats = said.filter(({ kind }) => kind === "stats").at(-1);
+  const stats = messages.filter(({ kind }) => kind === "stats").at(-1);
   assertAlmostEquals(Number(stats?.position), 4, 0.1);
   assertEquals(stats?.latencyMs, null);
-  assertEquals(said.at(-1)?.kind, "end");
-  assertEquals(said.at(-1)?.frames, stats?.frames);
+  assertEquals(messages.at(-1)?.kind, "end");
+  assertEquals(messages.at(-1)?.frames, stats?.frames);
 });
 
-Deno.test("a socket is closed when the page has used all, lest it loses the rest", async () => {
+Deno.test("a WebSocket is closed only when the page has used everything", async () => {
   await media.make("b.mp4", [...pictures(FOUR), ...tone(FOUR), ...CODED]);
   await using server = await testServer({ media: media.path });
   await using page = await testPage(server);
@@ -348,7 +348,7 @@ Deno.test("a socket is closed when the page has used all, lest it loses the rest
       else if (JSON.parse(data).kind === "end") resolve();
     })
   );
-  // Time enough for a close to come.
+  // Gives a wrong close the time to arrive.
   for (let visit = 0; visit < 5; visit++) await (await page.fetch("/")).bytes();
   assertEquals(socket.readyState, WebSocket.OPEN);
   socket.send(`${taken}`);

@@ -6,7 +6,7 @@ function test(name: string, fn: () => void): void {
   Deno.test({ name, permissions: "none", fn });
 }
 
-test("parsePlayQuery() reads what a page asks for", () => {
+test("parsePlayQuery() parses name, start, codecs and sound", () => {
   const query = new URLSearchParams("name=a b/c.mp4&start=1.5&can=h264,aac,cinepak&sound=0");
   assertEquals(parsePlayQuery(query), {
     name: "a b/c.mp4",
@@ -22,12 +22,12 @@ test("parsePlayQuery() reads what a page asks for", () => {
   });
 });
 
-test("parsePlayQuery() lets nothing stay as it is with keep=0", () => {
+test("parsePlayQuery() has no codecs with keep=0", () => {
   assertEquals(parsePlayQuery(new URLSearchParams("can=h264&keep=0")).can, new Set<string>());
   assertEquals(parsePlayQuery(new URLSearchParams("can=h264&keep=1")).can, new Set(["h264"]));
 });
 
-test("parseImageQuery() refuses what means nothing", () => {
+test("parseImageQuery() refuses values out of range", () => {
   for (const start of ["x", "-1", "1e9", "NaN", "Infinity"]) {
     const query = new URLSearchParams({ start });
     assertThrows(() => parseImageQuery(query), RequestError, `Cannot begin at "${start}"`);

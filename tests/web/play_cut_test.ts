@@ -6,13 +6,13 @@ import { testServer } from "../support/server.ts";
 
 const media = mediaFolder();
 
-Deno.test("a play in the page goes on over another connection to the server", async () => {
+Deno.test("a play of the page goes on over another connection to the server", async () => {
   const two = { seconds: 2 };
   const coded = ["-c:v", "libx264", "-pix_fmt", "yuv420p", "-bf", "2", "-c:a", "aac"];
   const path = await media.make("b.mp4", [...pictures(two), ...tone(two), ...coded]);
   const { size } = await Deno.stat(path);
   await using server = await testServer({ media: media.path });
-  // The first connection is that of the play.
+  // The first connection is the one of the play.
   await using proxy = new CuttingProxy(server, [{ cutAfter: Math.round(size / 2) }]);
   const played: Uint8Array[] = [];
   for (const each of [server, proxy]) {

@@ -1,4 +1,4 @@
-/** Plays from where sound, pictures, or both are about to end, or have ended. */
+/** Plays that start near or after the end of the audio or the video. */
 import { assert, assertAlmostEquals, assertEquals, assertMatch } from "@std/assert";
 import { mediaFolder, pictures, tone } from "../support/media.ts";
 import { testPage } from "../support/page.ts";
@@ -11,7 +11,7 @@ const FOUR = { seconds: 4 };
 const CODED = ["-c:v", "libx264", "-pix_fmt", "yuv420p", "-bf", "3", "-g", "40", "-c:a", "aac"];
 
 for (const start of [2, 3]) {
-  Deno.test(`a play from ${start} s, behind the end of the sound, is of pictures alone`, async () => {
+  Deno.test(`a play from ${start} s, after the end of the audio, has video only`, async () => {
     await media.make("short.mp4", [...pictures(FOUR), ...tone({ seconds: 2 }), ...CODED]);
     await using server = await testServer({ media: media.path });
     await using page = await testPage(server);
@@ -27,7 +27,7 @@ for (const start of [2, 3]) {
 }
 
 for (const start of [10, 100]) {
-  Deno.test(`a play from ${start} s, behind the end of the pictures, is of sound alone`, async () => {
+  Deno.test(`a play from ${start} s, after the end of the video, has audio only`, async () => {
     await media.make("long.mp4", [...pictures(FOUR), ...tone({ seconds: 120 }), ...CODED]);
     await using server = await testServer({ media: media.path });
     await using page = await testPage(server);
@@ -43,7 +43,7 @@ for (const start of [10, 100]) {
   });
 }
 
-Deno.test("a play from the last picture on has that picture", async () => {
+Deno.test("a play from the last frame of video has that frame", async () => {
   await media.make("end.mp4", [...pictures(FOUR), ...tone({ seconds: 4.2 }), ...CODED]);
   await using server = await testServer({ media: media.path });
   await using page = await testPage(server);
@@ -52,7 +52,7 @@ Deno.test("a play from the last picture on has that picture", async () => {
   assertAlmostEquals(video[video.length - 1], 3.96, EXACT);
 });
 
-Deno.test("a play of the last moment of sound alone is a play", async () => {
+Deno.test("a play of the last millisecond of audio alone has a response", async () => {
   await media.make("tone.m4a", [...tone(), "-c:a", "aac"]);
   await using server = await testServer({ media: media.path });
   await using page = await testPage(server);

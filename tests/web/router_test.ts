@@ -7,7 +7,7 @@ import { testServer } from "../support/server.ts";
 
 const media = mediaFolder();
 
-/** Pixels of a picture, as ffprobe sees them. */
+/** Codec and size of an image, by ffprobe. */
 async function sizeOf(name: string, bytes: Uint8Array): Promise<string> {
   const path = await media.write(`got/${name}`, bytes);
   const args = ["-show_entries", "stream=codec_name,width,height", "-of", "csv=p=0", path];
@@ -35,7 +35,7 @@ Deno.test("the page and its files are served, and may load nothing else", async 
   assertEquals(headers.get("X-Content-Type-Options"), "nosniff");
   assertEquals(headers.get("Referrer-Policy"), "no-referrer");
   const text = await index.text();
-  // All that it names, and all that its scripts import, is there.
+  // Every file that the page names, and that its scripts import, exists.
   const waiting = [...text.matchAll(/(?:src|href)="(\/[^"]+)"/g)].map(([, path]) => path);
   const seen = new Set<string>();
   for (let path; (path = waiting.pop()) !== undefined;) {
@@ -50,7 +50,7 @@ Deno.test("the page and its files are served, and may load nothing else", async 
   assert(seen.has("/page.js") && seen.has("/page.css") && seen.has("/icon.svg"));
 });
 
-Deno.test("the list is the server's, with what the command line asked for", async () => {
+Deno.test("the list has the server's media, and the start view of the command line", async () => {
   await using server = await testServer({ media: await folder() });
   await using page = await testPage(server, ["--image", "photo.jpg"]);
   const list = await (await page.fetch("/api/list")).json();
@@ -74,7 +74,7 @@ Deno.test("an image is a PNG in full size, upright", async () => {
   assertEquals(await sizeOf("still.png", await still.bytes()), "png,640,480");
 });
 
-Deno.test("a thumbnail is a small JPEG, which the server makes once", async () => {
+Deno.test("a thumbnail is a small JPEG, and is fetched once", async () => {
   await using server = await testServer({ media: await folder() });
   await using page = await testPage(server);
   const get = async () => {
@@ -89,7 +89,7 @@ Deno.test("a thumbnail is a small JPEG, which the server makes once", async () =
   assertEquals(server.log.filter((line) => /request begins .*get_image/.test(line)).length, 1);
 });
 
-Deno.test("sound has no thumbnail, and what there is not has none either", async () => {
+Deno.test("audio and missing media have no thumbnail", async () => {
   await using server = await testServer({ media: await folder() });
   await using page = await testPage(server);
   for (const [name, reason] of [["tone.flac", "it is sound"], ["none", "there is none"]]) {
@@ -100,23 +100,23 @@ Deno.test("sound has no thumbnail, and what there is not has none either", async
   }
 });
 
-Deno.test("errors are told as JSON, one line for people", async () => {
+Deno.test("errors are JSON, with a message of one line", async () => {
   await using server = await testServer({ media: await folder() });
   await using page = await testPage(server);
-  const tell = async (path: string) => {
+  const errorOf = async (path: string) => {
     const response = await page.fetch(path);
     const { code, message } = await response.json();
     assertMatch(message, /^Cannot [^\n]+$/);
     return [response.status, code];
   };
-  assertEquals(await tell("/api/play?name=none"), [404, "not_found"]);
-  assertEquals(await tell("/api/image?name=none"), [404, "not_found"]);
-  assertEquals(await tell("/api/play?start=x"), [400, "bad_request"]);
-  assertEquals(await tell("/api/other"), [404, "not_found"]);
-  assertEquals(await tell("/api/play?name=b.mp4&start=100"), [400, "bad_request"]);
+  assertEquals(await errorOf("/api/play?name=none"), [404, "not_found"]);
+  assertEquals(await errorOf("/api/image?name=none"), [404, "not_found"]);
+  assertEquals(await errorOf("/api/play?start=x"), [400, "bad_request"]);
+  assertEquals(await errorOf("/api/other"), [404, "not_found"]);
+  assertEquals(await errorOf("/api/play?name=b.mp4&start=100"), [400, "bad_request"]);
 });
 
-Deno.test("a server that is gone is an error, and the page stays", async () => {
+Deno.test("a server that is gone is an error, and the page stays available", async () => {
   const server = await testServer({ media: await folder() });
   await using page = await testPage(server);
   await server[Symbol.asyncDispose]();
@@ -129,7 +129,7 @@ Deno.test("a server that is gone is an error, and the page stays", async () => {
   await index.bytes();
 });
 
-Deno.test("strange pages, names and methods are refused", async () => {
+Deno.test("other sites, host names and methods are refused", async () => {
   await using server = await testServer({ media: await folder() });
   await using page = await testPage(server);
   const statusOf = async (init: RequestInit) => {
@@ -145,7 +145,7 @@ Deno.test("strange pages, names and methods are refused", async () => {
   assertEquals(await statusByHost(page.host, page.host), 200);
 });
 
-/** The status that is answered to a name, which fetch would not let one choose. */
+/** The status of a request with a header Host, which fetch() does not let one set. */
 async function statusByHost(host: string, name: string): Promise<number> {
   const [hostname, port] = host.split(":");
   using socket = await Deno.connect({ hostname, port: Number(port) });
@@ -157,7 +157,7 @@ async function statusByHost(host: string, name: string): Promise<number> {
   return Number(text.match(/^HTTP\/1\.1 (\d+)/)?.[1]);
 }
 
-Deno.test("beyond loopback the token opens, and stays in a cookie", async () => {
+Deno.test("beyond loopback the token is required, and kept in a cookie", async () => {
   await using server = await testServer({ media: await folder() });
   await using page = await testPage(server, ["--http", "0.0.0.0:0"]);
   const { searchParams, port } = new URL(page.address);
@@ -181,7 +181,7 @@ Deno.test("beyond loopback the token opens, and stays in a cookie", async () => 
   await list.bytes();
 });
 
-Deno.test("a script that pickles arrays has an image and a video", async () => {
+Deno.test("a script has an image and a video", async () => {
   await using server = await testServer({
     media: await folder(),
     defaults: { image: "photo.jpg", video: "b.mp4" },
@@ -199,7 +199,7 @@ Deno.test("a script that pickles arrays has an image and a video", async () => {
   assert((await play.bytes()).byteLength > 1000);
 });
 
-Deno.test("more plays than can be are refused, until one ends", async () => {
+Deno.test("too many plays at once are refused", async () => {
   await using server = new ScriptedServer(async (peer) => {
     await say(peer, describe(), ...Array.from({ length: 50 }, (_, at) => frame(at)));
     const bytes = new Uint8Array(1024);
@@ -218,7 +218,7 @@ Deno.test("more plays than can be are refused, until one ends", async () => {
   for (const controller of leave) controller.abort();
 });
 
-Deno.test("the page shows what the server gives for the token of the command line", async () => {
+Deno.test("the page uses the token of the command line", async () => {
   const token = new Secret("open sesame");
   await using server = await testServer({ media: await folder(), credentials: { token } });
   await using page = await testPage(server, [], { token });

@@ -15,7 +15,7 @@ async function folder(): Promise<string> {
   return media.pathOf("m");
 }
 
-Deno.test("browse() tells its address on standard output, and ends by the signal", async () => {
+Deno.test("the page prints its URL on standard output, and ends by the signal", async () => {
   await using server = await testServer({ media: await folder() });
   const page = await testPage(server);
   assertMatch(page.address, /^http:\/\/127\.0\.0\.1:\d+\/$/);
@@ -23,7 +23,7 @@ Deno.test("browse() tells its address on standard output, and ends by the signal
   assertEquals([status, stderr], [130, ""]);
 });
 
-Deno.test("browse() serves an IPv6 address", async () => {
+Deno.test("the page is served at an IPv6 address", async () => {
   await using server = await testServer({ media: await folder() });
   await using page = await testPage(server, ["--http", "[::1]:0"]);
   assertMatch(page.address, /^http:\/\/\[::1\]:\d+\/$/);
@@ -32,7 +32,7 @@ Deno.test("browse() serves an IPv6 address", async () => {
   await response.bytes();
 });
 
-Deno.test("--http alone serves the page, too", async () => {
+Deno.test("--http alone serves the page", async () => {
   await using server = await testServer({ media: await folder() });
   const signal = AbortSignal.timeout(0);
   const { status, stdout } = await runInside([...at(server), "--http", "0"], { signal });
@@ -40,7 +40,7 @@ Deno.test("--http alone serves the page, too", async () => {
   assertMatch(stdout, /^Watch at http:\/\/127\.0\.0\.1:\d+\/\n$/);
 });
 
-Deno.test("a page that is interrupted before it is served ends, and is not announced", async () => {
+Deno.test("a page that is interrupted before it is served prints no URL", async () => {
   await using server = await testServer({ media: await folder() });
   const reason = new Error("interrupted");
   const { stdout, stderr } = await runInside([...at(server), "--http", "0"], {
@@ -49,7 +49,7 @@ Deno.test("a page that is interrupted before it is served ends, and is not annou
   assertEquals([stdout, stderr], ["", "interrupted\n"]);
 });
 
-Deno.test("browse() says that a port is taken", async () => {
+Deno.test("the page reports a port that is taken", async () => {
   await using server = await testServer({ media: await folder() });
   using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = taken.addr as Deno.NetAddr;
@@ -76,7 +76,7 @@ for (
   });
 }
 
-Deno.test("what is recorded beside the page is an answer of its own", async () => {
+Deno.test("a recording beside the page is a request of its own", async () => {
   await using server = await testServer({ media: await folder() });
   const output = `${await media.folder("recorded")}/copy.mkv`;
   const flags = ["--video", "b.mp4", "--encoding", "copy", "--output", output];
@@ -90,7 +90,7 @@ Deno.test("what is recorded beside the page is an answer of its own", async () =
 });
 
 Deno.test({
-  name: "the page is opened where there is a screen, and Ctrl-C ends all" +
+  name: "the page is opened if there is a screen, and Ctrl-C ends everything" +
     (LINUX ? "" : " (not on this system)"),
   ignore: !LINUX,
   fn: async () => {
@@ -101,7 +101,7 @@ Deno.test({
     const [, address] = await program.stdout.until(/^Watch at (\S+)\n/);
     await opener.ended();
     assertMatch(opener.text, new RegExp(`^\\d+\\n${address}\\n$`));
-    // In the middle of a play, and with a connection that says nothing.
+    // During a play, and with an idle connection.
     const response = await fetch(`${address}api/play?name=b.mp4`);
     const { port } = new URL(address);
     using _idle = await Deno.connect({ hostname: "127.0.0.1", port: Number(port) });
@@ -113,7 +113,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a screen without a program to open pages is no failure" +
+  name: "a program that fails to open the page is ignored" +
     (LINUX ? "" : " (not on this system)"),
   ignore: !LINUX,
   fn: async () => {

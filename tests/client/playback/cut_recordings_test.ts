@@ -1,4 +1,4 @@
-/** Recordings over a network that breaks off, compared with those over one that does not. */
+/** Recordings over connections that are cut, compared with those over whole ones. */
 import { assertEquals, assertMatch } from "@std/assert";
 import { CuttingProxy } from "../../support/cutting_proxy.ts";
 import { at, runInside } from "../../support/inside.ts";
@@ -8,22 +8,22 @@ import { SkippingClock } from "../../support/skipping_clock.ts";
 
 const media = mediaFolder();
 
-/** Two seconds of pictures that refer to each other both ways, with sound. */
+/** Two seconds of video with B-frames, with audio. */
 const CLIP = [
   ...[...pictures({ seconds: 2 }), ...tone({ seconds: 2 })],
   ...["-c:v", "libx264", "-g", "12", "-bf", "2", "-c:a", "aac", "-shortest"],
 ];
 
-/** Five cuts, after bytes that each connection lets through. */
+/** Connections that are cut. */
 const CUTS = 5;
 
-/** What ffmpeg reads of a file: one line a frame, or packet, with its timestamp and its hash. */
+/** Timestamps and hashes of the frames, or packets, of a file, one on each line. */
 async function sumsOf(path: string, args: readonly string[]): Promise<string> {
   const sums = await run("ffmpeg", ["-i", `file:${path}`, ...args, "-f", "framemd5", "-"]);
   return new TextDecoder().decode(sums);
 }
 
-/** Records over a network that is cut five times, and gives what came, and what should have. */
+/** Records over connections that are cut, and over a whole one. */
 async function record(name: string, flags: readonly string[]) {
   await using server = await testServer({ media: media.path });
   await media.make("clip.mp4", CLIP);
@@ -33,7 +33,7 @@ async function record(name: string, flags: readonly string[]) {
   await using through = new CuttingProxy(server, ["whole"]);
   const first = await runInside([...args, whole, ...at(through)]);
   assertEquals([first.status, first.stderr.includes("Connection")], [0, false], first.stderr);
-  // Each brings less than its share: a description, which is longer than this, comes with each.
+  // Each connection also carries a description, which is longer than the margin.
   const step = Math.floor(through.passed[0] / (CUTS + 1)) + 500;
   const fates = Array.from({ length: CUTS }, () => ({ cutAfter: step }));
   await using proxy = new CuttingProxy(server, fates);
@@ -41,7 +41,7 @@ async function record(name: string, flags: readonly string[]) {
   const second = await runInside([...args, cut, ...at(proxy)], { environment: { clock } });
   assertEquals(second.status, 0, second.stderr);
   const [before, after] = [first, second].map(({ stdout }) => JSON.parse(stdout));
-  return { whole, cut, before, after, said: second.stderr, proxy };
+  return { whole, cut, before, after, stderr: second.stderr, proxy };
 }
 
 for (
@@ -54,13 +54,13 @@ for (
   ] as const
 ) {
   Deno.test(`stream-client records ${name} whole over a connection that is cut five times`, async () => {
-    const { whole, cut, before, after, said, proxy } = await record(name, flags);
-    assertEquals(after.reconnects, CUTS, said);
+    const { whole, cut, before, after, stderr, proxy } = await record(name, flags);
+    assertEquals(after.reconnects, CUTS, stderr);
     assertEquals(proxy.connections, after.reconnects + 1);
     assertEquals(
       [after.frames, after.bytes],
       [before.frames, before.bytes],
-      said,
+      stderr,
     );
     assertEquals(
       await sumsOf(cut, ["-map", "0:v", "-c", "copy"]),
@@ -68,9 +68,9 @@ for (
     );
     assertEquals(await sumsOf(cut, ["-map", "0:a"]), await sumsOf(whole, ["-map", "0:a"]));
     assertMatch(
-      said,
+      stderr,
       /^Connection lost at 00:0\d\.\d; trying again in 1 s \(1 of 5\)$/m,
     );
-    assertMatch(said, /^Connected again after 1\.\d s, going on at 00:0\d\.\d$/m);
+    assertMatch(stderr, /^Connected again after 1\.\d s, going on at 00:0\d\.\d$/m);
   });
 }
