@@ -59,7 +59,7 @@ interface Run extends Position {
   moves: ReadonlyMap<number, Move>;
   meter: EndMeter;
   /** Streams of which a frame has come. */
-  begun: Set<number>;
+  started: Set<number>;
   /** Seconds; when the latest frame is due. */
   due: number;
 }
@@ -134,7 +134,7 @@ export class Player {
       ...position,
       moves: movesTo(position, this.#streams),
       meter: new EndMeter(this.#streams),
-      begun: new Set(),
+      started: new Set(),
       due: -Infinity,
     };
   }
@@ -149,8 +149,8 @@ export class Player {
     run.due = frame.due;
     run.meter.add({ streamId, timestamp: frame.timestamp - move.shift, data });
     this.#openNext(frame.due - run.shift);
-    if (!run.begun.has(streamId)) {
-      run.begun.add(streamId);
+    if (!run.started.has(streamId)) {
+      run.started.add(streamId);
       // Rounds of raw frames join without a discontinuity.
       if (run.cause === "seek" || (run.cause === "loop" && !isShown)) frame.discontinuity = true;
     }
