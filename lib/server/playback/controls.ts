@@ -27,7 +27,7 @@ export class Controls {
   #session: AbortSignal | undefined;
   #current: AbortSignal = this.#interrupt.signal;
   /** Present once interrupts take effect. */
-  #begun: { seekable: boolean } | undefined;
+  #started: { seekable: boolean } | undefined;
 
   constructor({ command, speed = 1 }: MediaRequest, { clock }: { clock?: Clock } = {}) {
     // Images are sent at once, whatever their timestamps in a series.
@@ -46,7 +46,7 @@ export class Controls {
 
   /** Whether the response has begun, so that stops take effect. */
   get hasBegun(): boolean {
-    return this.#begun !== undefined;
+    return this.#started !== undefined;
   }
 
   /** Aborts when the current run of frames is interrupted, or the session ends. */
@@ -72,7 +72,7 @@ export class Controls {
    * @param seekable false to ignore seeks
    */
   begin({ seekable }: { seekable: boolean }): void {
-    this.#begun = { seekable };
+    this.#started = { seekable };
     this.#act();
   }
 
@@ -96,7 +96,9 @@ export class Controls {
   /** Takes the latest seek, if any, and ends the interruption. */
   takeSeek(): Seek | undefined {
     const seek = this.#seek;
-    if (seek === undefined || !this.#begun?.seekable || this.#stop.signal.aborted) return undefined;
+    if (seek === undefined || !this.#started?.seekable || this.#stop.signal.aborted) {
+      return undefined;
+    }
     this.#seek = undefined;
     this.#interrupt = new AbortController();
     if (this.#session !== undefined) this.attach(this.#session);
@@ -104,8 +106,8 @@ export class Controls {
   }
 
   #act(): void {
-    if (this.#begun === undefined) return;
-    const isSeeking = this.#seek !== undefined && this.#begun.seekable;
+    if (this.#started === undefined) return;
+    const isSeeking = this.#seek !== undefined && this.#started.seekable;
     if (this.#stop.signal.aborted || isSeeking) this.#interrupt.abort();
   }
 }

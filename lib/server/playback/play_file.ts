@@ -5,13 +5,14 @@ import type { FrameSource } from "../../media/source.ts";
 import type { EndReport } from "../../protocol/native/response.ts";
 import { openDecoder } from "../../sources/file/decoder.ts";
 import { changeOf, mediaEtag } from "../../sources/file/file_state.ts";
-import type { Library, MediaFile } from "../../sources/file/library.ts";
+import type { MediaFile } from "../../sources/file/library.ts";
 import type { MediaOptions } from "../../sources/file/plan.ts";
 import type { TrackLimits } from "../../sources/file/track.ts";
 import type { MemoryBudget } from "../../sources/limits.ts";
-import type { Defaults, PlayContext, PlayRequest } from "../session/context.ts";
+import type { LiveSource } from "../../sources/live/source_spec.ts";
+import type { PlayContext, PlayRequest } from "../session/context.ts";
 import { waitForDecoder } from "./decoder_queue.ts";
-import { findLive, playLive } from "./play_live.ts";
+import { playLive } from "./play_live.ts";
 import { Player } from "./player.ts";
 import { Resume } from "./resume.ts";
 import { ResumeSearch } from "./resume_search.ts";
@@ -26,9 +27,32 @@ export async function playMedia(request: PlayRequest, context: PlayContext): Pro
   const live = await findLive(request, context);
   if (live !== undefined) return await playLive(live, request, context);
   const kind = request.command === "get_image" ? "image" : "video";
-  const file = await findMedia(context.library, kind, { ...context, name: request.name });
+  const { library, defaults } = context;
+  const name = request.name ?? defaults[kind];
+  const file = name === undefined ? await library.first(kind) : await library.find(name);
   context.record.named(file.name);
   return await playFile(file, request, context);
+}
+
+/**
+ * Finds the live source that a request is about, if it is about one. Without a name, that is the
+ * default video, or the first live source if the folder has no video.
+ */
+async function findLive(
+  { command, name }: PlayRequest,
+  { live, defaults, library }: PlayContext,
+): Promise<LiveSource | undefined> {
+  if (live.names.length === 0) return undefined;
+  const wanted = name ?? (command === "get_image" ? defaults.image : defaults.video);
+  if (wanted !== undefined) return live.find(wanted);
+  if (command === "get_image") return undefined;
+  try {
+    await library.first("video");
+    return undefined;
+  } catch (error) {
+    if (error instanceof RequestError && error.code === "not_found") return live.find();
+    throw error;
+  }
 }
 
 async function playFile(
@@ -70,7 +94,7 @@ async function playFile(
   const drop = request.late === "drop";
   const sender = new TimedSender({ response, controls, streams, drop, record, clock });
   record.follow(() => sender.report());
-  for await (const step of player.steps()) await sender.take(step);
+  await sender.takeAll(player.steps());
   const reason = controls.stopReason ?? "end";
   const change = reason === "end" ? await refuseShortened(file) : undefined;
   // Complaints of FFmpeg are for protocols that can pass them on.
@@ -120,16 +144,6 @@ const MAX_THREADS = 16;
 
 /** Raw frames in memory per viewer: those of the decoder and one more. */
 const FRAMES_HELD = 3;
-
-/** @throws {RequestError} `not_found` or `media_error` */
-async function findMedia(
-  library: Library,
-  kind: "image" | "video",
-  { name, defaults }: { name: string | undefined; defaults: Defaults },
-): Promise<MediaFile> {
-  const wanted = name ?? defaults[kind];
-  return wanted === undefined ? await library.first(kind) : await library.find(wanted);
-}
 
 /**
  * Starts decoding for one viewer.
@@ -215,18 +229,10 @@ function reserveFrames(
 /** Bytes of a raw video frame; 0 without video. */
 function frameSize({ info: { video } }: MediaFile, options: MediaOptions): number {
   if (video === undefined) return 0;
-  const { width, height } = scaledSize(video, options);
+  // If only one of the two is requested, the aspect ratio is kept.
+  const { width, height } = options;
+  const scaledWidth = width ?? Math.round(video.width * (height ?? video.height) / video.height);
+  const scaledHeight = height ?? Math.round(video.height * (width ?? video.width) / video.width);
   const bits = bitsPerPixel(options.pixelFormat ?? rawPixelFormat(video.pixelFormat)) ?? 24;
-  return width * height * bits / 8;
-}
-
-/** Pixels of the scaled video. If only one of the two is requested, the aspect ratio is kept. */
-function scaledSize(
-  source: { width: number; height: number },
-  { width, height }: MediaOptions,
-): { width: number; height: number } {
-  return {
-    width: width ?? Math.round(source.width * (height ?? source.height) / source.height),
-    height: height ?? Math.round(source.height * (width ?? source.width) / source.width),
-  };
+  return scaledWidth * scaledHeight * bits / 8;
 }

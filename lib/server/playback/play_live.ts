@@ -10,7 +10,7 @@ import { sizeNotes } from "../../sources/file/stream_info.ts";
 import type { LiveWatch } from "../../sources/live/registry.ts";
 import type { LiveSource } from "../../sources/live/source_spec.ts";
 import { type LiveItem, QUEUE_LIMITS } from "../../sources/live/subscriber_queue.ts";
-import type { PlayContext, PlayRequest, SessionContext } from "../session/context.ts";
+import type { PlayContext, PlayRequest } from "../session/context.ts";
 import type { StopReason } from "./controls.ts";
 import { waitForDecoder } from "./decoder_queue.ts";
 import { type LiveProgress, LiveThroughputMonitor } from "./lateness.ts";
@@ -18,27 +18,6 @@ import { Sender } from "./sender.ts";
 
 /** Seconds that a response waits for the frame behind its duration. */
 const PATIENCE = 1;
-
-/**
- * Finds the live source that a request is about, if it is about one. Without a name, that is the
- * default video, or the first live source if the folder has no video.
- */
-export async function findLive(
-  { command, name }: Pick<MediaRequest, "command" | "name">,
-  { live, defaults, library }: Pick<SessionContext, "live" | "defaults" | "library">,
-): Promise<LiveSource | undefined> {
-  if (live.names.length === 0) return undefined;
-  const wanted = name ?? (command === "get_image" ? defaults.image : defaults.video);
-  if (wanted !== undefined) return live.find(wanted);
-  if (command === "get_image") return undefined;
-  try {
-    await library.first("video");
-    return undefined;
-  } catch (error) {
-    if (error instanceof RequestError && error.code === "not_found") return live.find();
-    throw error;
-  }
-}
 
 /**
  * Responds to a request for a live source: description, frames as they come, end. The response to

@@ -59,7 +59,7 @@ interface Run extends Position {
   moves: ReadonlyMap<number, Move>;
   meter: EndMeter;
   /** Streams of which a frame has come. */
-  begun: Set<number>;
+  started: Set<number>;
   /** Seconds; when the latest frame is due. */
   due: number;
 }
@@ -90,7 +90,7 @@ export class Player {
 
   /** Gives the steps until the end, or a stop. A frame is valid until the next step. */
   async *steps(): AsyncGenerator<Step> {
-    const { controls } = this.#options;
+    const { controls, loop } = this.#options;
     const parts = this.#search?.parts;
     const first = parts === undefined ? { source: this.#first } : { parts };
     let run: Run | undefined = this.#begin({ cause: "start", ...first });
@@ -105,7 +105,7 @@ export class Player {
             isCut = controls.isInterrupted || this.#isLost(run, run.due);
             if (isCut) break;
           }
-          if (source !== undefined && !isCut) this.#finish(run, source);
+          if (!isCut && (loop || !this.#isLost(run, Infinity))) this.warning ??= source?.warning;
         } catch (error) {
           if (!this.#isHandled(error, run)) throw error;
         } finally {
@@ -134,7 +134,7 @@ export class Player {
       ...position,
       moves: movesTo(position, this.#streams),
       meter: new EndMeter(this.#streams),
-      begun: new Set(),
+      started: new Set(),
       due: -Infinity,
     };
   }
@@ -149,8 +149,8 @@ export class Player {
     run.due = frame.due;
     run.meter.add({ streamId, timestamp: frame.timestamp - move.shift, data });
     this.#openNext(frame.due - run.shift);
-    if (!run.begun.has(streamId)) {
-      run.begun.add(streamId);
+    if (!run.started.has(streamId)) {
+      run.started.add(streamId);
       // Rounds of raw frames join without a discontinuity.
       if (run.cause === "seek" || (run.cause === "loop" && !isShown)) frame.discontinuity = true;
     }
@@ -161,12 +161,6 @@ export class Player {
     }
     const notice = this.#search?.notice();
     return notice && { kind: "notice", notice };
-  }
-
-  /** Ends a run whose frames have all come. */
-  #finish(run: Run, source: FrameSource): void {
-    if (!this.#options.loop && this.#isLost(run, Infinity)) return;
-    this.warning ??= source.warning;
   }
 
   /** Whether the failure of a run is no failure of the request. */

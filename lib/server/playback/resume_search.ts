@@ -42,7 +42,7 @@ export class ResumeSearch {
   /** Milliseconds on the clock at the start; absent once the viewer is notified. */
   #since: number | undefined;
   /** Streams with frames in the first round. */
-  #begun = new Set<number>();
+  #withFrames = new Set<number>();
   /** Streams whose further rounds begin with a discontinuity. */
   #broken = new Set<number>();
 
@@ -71,7 +71,7 @@ export class ResumeSearch {
    * @returns the part that the client does not have, in the same memory
    */
   take(frame: TimedFrame, { round }: Pick<Round, "round">): TimedFrame | undefined {
-    if (round === 0) this.#begun.add(frame.streamId);
+    if (round === 0) this.#withFrames.add(frame.streamId);
     if (frame.discontinuity) this.#broken.add(frame.streamId);
     return this.#resume.take(frame);
   }
@@ -120,6 +120,6 @@ export class ResumeSearch {
   /** Whether each stream with frames has a point. */
   #hasAllPoints(): boolean {
     const { streams } = this.#options;
-    return streams.every(({ id }) => this.#resume.has(id) || !this.#begun.has(id));
+    return streams.every(({ id }) => this.#resume.has(id) || !this.#withFrames.has(id));
   }
 }

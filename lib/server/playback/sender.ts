@@ -153,6 +153,8 @@ export abstract class Sender {
   }
 }
 
+type FrameStep = Extract<Step, { kind: "frame" }>;
+
 /** Options of {@linkcode TimedSender}. */
 export interface TimedSenderOptions extends SenderOptions {
   controls: Controls;
@@ -191,6 +193,11 @@ export class TimedSender extends Sender {
     }
   }
 
+  /** Sends or drops all steps. */
+  async takeAll(steps: AsyncIterable<Step>): Promise<void> {
+    for await (const step of steps) await this.take(step);
+  }
+
   /** Sends or drops one step. A frame that the viewer interrupts before it is due is discarded. */
   async take(step: Step): Promise<void> {
     if (step.kind === "frame") return await this.#takeFrame(step);
@@ -205,7 +212,7 @@ export class TimedSender extends Sender {
     await this.#options.response.seek?.(step.seek);
   }
 
-  async #takeFrame(step: Step & { kind: "frame" }): Promise<void> {
+  async #takeFrame(step: FrameStep): Promise<void> {
     const { frame } = step;
     if (!await this.#isDue(step)) return;
     const isVideo = frame.streamId === this.#video?.id;
@@ -226,7 +233,7 @@ export class TimedSender extends Sender {
   }
 
   /** Waits until a frame is due; false if the viewer interrupts that. */
-  async #isDue({ frame, beginning }: Step & { kind: "frame" }): Promise<boolean> {
+  async #isDue({ frame, beginning }: FrameStep): Promise<boolean> {
     const { pacer, current } = this.#options.controls;
     const isPreviewed = this.#preview > 0 && frame.due <= beginning + PREVIEW;
     if (pacer.isPaused && isPreviewed) return true;
@@ -245,7 +252,7 @@ export class TimedSender extends Sender {
 
   /** Decides whether to drop a frame that is due, and explains to the viewer why it is late. */
   async #isDropped(
-    { frame, beginning }: Step & { kind: "frame" },
+    { frame, beginning }: FrameStep,
     isVideo: boolean,
   ): Promise<boolean> {
     // Frames that are only decoded have no due time.
@@ -271,7 +278,7 @@ export class TimedSender extends Sender {
   }
 
   /** Seconds by which a frame is late; `undefined` if it has no due time. */
-  #latenessOf({ frame: { due }, beginning }: Step & { kind: "frame" }): number | undefined {
+  #latenessOf({ frame: { due }, beginning }: FrameStep): number | undefined {
     const { pacer } = this.#options.controls;
     if (pacer.speed === 0 || due < beginning || pacer.isPaused) return undefined;
     return pacer.lateness(due);

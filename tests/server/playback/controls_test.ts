@@ -7,7 +7,7 @@ function test(name: string, fn: () => void): void {
 
 const VIDEO = { command: "get_video" } as const;
 
-test("Controls.take() pauses and lets go on, and ignores what it does not know", () => {
+test("Controls.take() pauses and resumes, and ignores unknown actions", () => {
   const controls = new Controls(VIDEO);
   controls.take({ action: "pause" });
   assertEquals(controls.pacer.isPaused, true);
@@ -17,7 +17,7 @@ test("Controls.take() pauses and lets go on, and ignores what it does not know",
   assertEquals(controls.pacer.isPaused, false);
 });
 
-test("Controls.take() stops only once the answer has begun", () => {
+test("Controls.take() stops only once the response has begun", () => {
   const controls = new Controls(VIDEO);
   controls.attach(new AbortController().signal);
   controls.take({ action: "stop" });
@@ -26,7 +26,7 @@ test("Controls.take() stops only once the answer has begun", () => {
   assertEquals([controls.isInterrupted, controls.current.aborted], [true, true]);
 });
 
-test("Controls.takeSeek() gives the last seek, and lets what follows play", () => {
+test("Controls.takeSeek() gives the latest seek, and ends the interruption", () => {
   const controls = new Controls(VIDEO);
   controls.attach(new AbortController().signal);
   controls.take({ action: "seek", to: 1, id: 1 });
@@ -41,7 +41,7 @@ test("Controls.takeSeek() gives the last seek, and lets what follows play", () =
   assertEquals(controls.takeSeek(), { to: 0, id: undefined });
 });
 
-test("Controls.takeSeek() gives nothing that is no moment, nor an id that is no number", () => {
+test("Controls.takeSeek() gives no target that is no time, nor an id that is no number", () => {
   const controls = new Controls(VIDEO);
   controls.begin({ seekable: true });
   for (const to of [-1, NaN, "3", null, undefined, {}]) controls.take({ action: "seek", to });
@@ -50,7 +50,7 @@ test("Controls.takeSeek() gives nothing that is no moment, nor an id that is no 
   assertEquals(controls.takeSeek(), { to: 1e8, id: undefined });
 });
 
-test("Controls.takeSeek() gives nothing behind a stop, nor where nothing can be sought", () => {
+test("Controls.takeSeek() gives nothing behind a stop, nor without a seekable response", () => {
   const stopped = new Controls(VIDEO);
   stopped.begin({ seekable: true });
   stopped.take({ action: "seek", to: 1 });
@@ -63,7 +63,7 @@ test("Controls.takeSeek() gives nothing behind a stop, nor where nothing can be 
   assertEquals([still.takeSeek(), still.isInterrupted], [undefined, false]);
 });
 
-test("Controls.isInterrupted is false where it is the session that ends", () => {
+test("Controls.isInterrupted is false if the session ends", () => {
   const session = new AbortController();
   const controls = new Controls(VIDEO);
   controls.attach(session.signal);
@@ -73,7 +73,7 @@ test("Controls.isInterrupted is false where it is the session that ends", () => 
   assertEquals([controls.isInterrupted, controls.current.aborted], [false, true]);
 });
 
-test("Controls.pacer lets images come at once", () => {
+test("Controls.pacer sends images at once", () => {
   assertEquals(new Controls({ command: "get_image", speed: 2 }).pacer.speed, 0);
   assertEquals(new Controls({ command: "get_video", speed: 2 }).pacer.speed, 2);
   assertEquals(new Controls(VIDEO).pacer.speed, 1);

@@ -8,7 +8,7 @@ const media = await conversationMedia();
 const LONG = { command: "get_video", name: "long.mkv", speed: 1 } as const;
 const SHORT = { command: "get_video", name: "short.mkv" } as const;
 
-Deno.test("a request waits in line for a decoder, is told so, and then is answered", async () => {
+Deno.test("a request waits in the queue for a decoder, is notified, and then served", async () => {
   await using server = await watchedServer({ media, maxDecoders: 1 });
   using first = await server.connect();
   await first.ask(LONG);
@@ -18,7 +18,7 @@ Deno.test("a request waits in line for a decoder, is told so, and then is answer
   assertEquals(await second.until("notice"), []);
   using classic = await server.connect();
   await classic.write(scriptRequest("get_image"));
-  // What is only copied needs none.
+  // Stream copy needs none.
   using third = await server.connect();
   await third.ask({ ...SHORT, encoding: "copy" });
   assertEquals((await third.response()).end?.reason, "end");
@@ -28,7 +28,7 @@ Deno.test("a request waits in line for a decoder, is told so, and then is answer
   assertEquals((await classic.readAll()).length > 1000, true);
 });
 
-Deno.test("a request may be stopped, or its peer leave, while it waits in line", async () => {
+Deno.test("a request may be stopped, or its peer leave, while it is in the queue", async () => {
   await using server = await watchedServer({ media, maxDecoders: 1 });
   using first = await server.connect();
   await first.ask(LONG);
@@ -54,7 +54,7 @@ Deno.test("a request may be stopped, or its peer leave, while it waits in line",
   await server.assertWell();
 });
 
-Deno.test("a live source takes a decoder for all its viewers, and gives it back when it is waited for", async () => {
+Deno.test("a live source takes a decoder for all its viewers, and gives it back when another request waits for it", async () => {
   const live = {
     sources: [parseLiveSource("cam=lavfi:testsrc2=size=64x48:rate=30")],
     linger: 600,
@@ -73,7 +73,7 @@ Deno.test("a live source takes a decoder for all its viewers, and gives it back 
   await first.control("stop");
   await first.response();
   assertEquals((await second.response()).end?.reason, "end");
-  // The same for one that nobody watches any more when the waiting begins.
+  // The same if its last viewer has left before the waiting begins.
   await first.ask(SHORT);
   assertEquals((await first.response()).frames, SHORT_FRAMES);
 });

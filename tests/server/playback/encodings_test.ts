@@ -1,4 +1,4 @@
-/** Encodings through a real connection: what a viewer gets of each. */
+/** Encodings through a real connection. */
 import { assert, assertEquals, assertGreater, assertLess } from "@std/assert";
 import type { MediaRequest } from "../../../lib/protocol/native/request.ts";
 import { mediaFolder, pictures, tone } from "../../support/media.ts";
@@ -29,7 +29,7 @@ Deno.test("get_video copies the file's own packets", async () => {
   assertEquals(streamOf(response, "audio")?.codec, "aac");
 });
 
-Deno.test("get_video encodes h264 and mjpeg, and says what is other than asked for", async () => {
+Deno.test("get_video encodes h264 and mjpeg, and notes what differs from the request", async () => {
   await makeTalkie();
   await using server = await testServer({ media: media.path });
   const h264 = await ask(server, { command: "get_video", name: NAME, encoding: "h264" });
@@ -41,7 +41,7 @@ Deno.test("get_video encodes h264 and mjpeg, and says what is other than asked f
   assertEquals(mjpeg.end?.frames, 5);
 });
 
-Deno.test("get_image gives a series in one answer", async () => {
+Deno.test("get_image gives a series in one response", async () => {
   await makeTalkie();
   await using server = await testServer({ media: media.path });
   const request: MediaRequest = { command: "get_image", name: NAME, start: 0.1, every: 0.25 };
@@ -62,7 +62,7 @@ Deno.test("get_video knows no series", async () => {
   }
 });
 
-Deno.test("get_video refuses wishes that contradict each other", async () => {
+Deno.test("get_video refuses options that contradict each other", async () => {
   await makeTalkie();
   await using server = await testServer({ media: media.path });
   const request: MediaRequest = { command: "get_video", name: NAME };

@@ -6,7 +6,7 @@ import { type SeekingViewer, watch } from "../../support/seeking_viewer.ts";
 import { testServer } from "../../support/server.ts";
 import { SkippingClock } from "../../support/skipping_clock.ts";
 
-// Viewers that take less than they should. Frames are due on a clock on which waiting takes no
+// Viewers that are too slow. Frames are due on a clock on which waiting takes no
 // time, and neither does decoding: only the viewer is ever late, however busy the machine is.
 
 const media = mediaFolder();
@@ -39,7 +39,7 @@ async function stalled(
 
 const LARGE = { name: "large.mkv", pixelFormat: "bgr24" } as const;
 
-Deno.test("late: drop leaves out what a viewer had no time for, and says how much", async () => {
+Deno.test("late: drop drops frames that a viewer has no time for, and says how many", async () => {
   await using scene = await stalled({ late: "drop" }, 3);
   const { frames, notices, end } = await scene.viewer.rest();
   // What was due within three seconds, but for the frame that was being written and the one that
@@ -59,7 +59,7 @@ Deno.test("late: drop leaves out what a viewer had no time for, and says how muc
   assert(codes.includes("dropped"));
 });
 
-Deno.test("late: wait sends every frame, and says once that the link is slow", async () => {
+Deno.test("late: wait sends every frame, and notifies once that the connection is slow", async () => {
   await using scene = await stalled({ late: "wait" }, 4);
   const { frames, notices } = await scene.viewer.rest();
   assertEquals(1 + frames.length, 125);
@@ -69,7 +69,7 @@ Deno.test("late: wait sends every frame, and says once that the link is slow", a
   assertLess(Math.abs(notices[0].needed! / (640 * 360 * 3 * 25) - 1), 0.2);
 });
 
-Deno.test("late: drop leaves nothing out where there is no hurry", async () => {
+Deno.test("late: drop drops nothing if frames are in time", async () => {
   await using scene = await stalled({ duration: 1, late: "drop", speed: 0 }, 4);
   const { frames, notices, end } = await scene.viewer.rest();
   assertEquals([1 + frames.length, notices, end.dropped], [25, [], 0]);

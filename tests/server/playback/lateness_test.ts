@@ -27,7 +27,7 @@ test("LatePolicy.drops() goes on to a keyframe if not all frames are keyframes",
   assertEquals(policy.drops(BETWEEN, -1), true);
   assertEquals(policy.drops(VIDEO, 0.6), true);
   assertEquals(policy.drops(BETWEEN, 0), true);
-  // A keyframe that is nearly due is worth more than waiting for the next.
+  // A keyframe that is nearly due is better than waiting for the next.
   assertEquals(policy.drops(VIDEO, 0.4), false);
   assertEquals(policy.drops(BETWEEN, 0.4), false);
 });
@@ -56,7 +56,7 @@ test("LatePolicy.reset() forgets drops", () => {
   assertEquals(policy.drops(BETWEEN, 0.4), false);
 });
 
-/** Frames of a megabyte, 25 a second, of which each takes some time to come and to be written. */
+/** Frames of a megabyte, 25 per second, each of which takes some time to come and to be written. */
 function play(frames: number, { coming = 0, writing = 0 }: { coming?: number; writing?: number }) {
   const monitor = new ThroughputMonitor(1);
   let now = 100;

@@ -8,7 +8,7 @@ import { mediaChildren } from "../../support/watched_server.ts";
 
 const media = mediaFolder();
 
-/** Twelve pictures of a rate that milliseconds cannot hold, and sound that lasts a little longer. */
+/** Twelve frames at a rate that milliseconds cannot hold, and audio that lasts a little longer. */
 async function clip(name: string): Promise<void> {
   await media.make(name, [
     ...pictures({ rate: "30000/1001", seconds: 0.4 }),
@@ -31,7 +31,7 @@ Deno.test("a loop goes on without a gap, every round as the first", async () => 
   const frames = await take(viewer, "video", 60);
   for (let at = 12; at < 60; at++) {
     assertEquals(frames[at].md5, frames[at - 12].md5);
-    // The sound is what lasts longest: half a second, which is a whole number of ticks of neither.
+    // The audio lasts longest: half a second, which is a whole number of ticks of neither stream.
     const round = Math.floor(at / 12);
     assertAlmostEquals(frames[at].seconds, frames[at % 12].seconds + round * 0.5, 1 / 30_000);
     assertEquals([frames[at].discontinuity, frames[at].dropped], [false, false]);
@@ -41,7 +41,7 @@ Deno.test("a loop goes on without a gap, every round as the first", async () => 
   assertEquals(await mediaChildren(), []);
 });
 
-Deno.test("a loop's sound has no gap of a single sample", async () => {
+Deno.test("the audio of a loop has no gap of a single sample", async () => {
   await clip("clip.mov");
   await using server = await testServer({ media: media.path });
   using viewer = await watch(server, { name: "clip.mov", loop: true, speed: 0 });
@@ -53,7 +53,7 @@ Deno.test("a loop's sound has no gap of a single sample", async () => {
   }
 });
 
-Deno.test("a loop repeats the part that was asked for", async () => {
+Deno.test("a loop repeats the requested part", async () => {
   await clip("clip.mov");
   await using server = await testServer({ media: media.path });
   const part = { start: 0.1, duration: 0.2, audio: false };
@@ -72,7 +72,7 @@ Deno.test("a loop keeps the time of its frames across the seam", async () => {
   await clip("clip.mov");
   const clock = new HandClock();
   await using server = await testServer({ media: media.path, clock });
-  // Sound comes from an FFmpeg of its own, which may be late.
+  // Audio comes from its own FFmpeg, which may be late.
   using viewer = await watch(server, { name: "clip.mov", loop: true, audio: false });
   // Five rounds and more.
   for (let last = 0; last < 2.1;) {
@@ -93,7 +93,7 @@ Deno.test("a loop after a seek goes on from there, then from the start", async (
   await take(viewer, "video", 15);
   await viewer.seek(0.3, 1);
   const frames = await take(viewer, "video", 5);
-  // Pictures 9, 10 and 11, then the next round.
+  // Frames 9, 10 and 11, then the next round.
   const expected = [9, 10, 11].map((at) => at * 1001 / 30_000).concat([0.5, 0.5 + 1001 / 30_000]);
   for (const [at, { seconds }] of frames.entries()) {
     assertAlmostEquals(seconds, expected[at], 1 / 30_000);
@@ -102,7 +102,7 @@ Deno.test("a loop after a seek goes on from there, then from the start", async (
   assertAlmostEquals((await viewer.frame("video")).seconds, 0.5, 1 / 30_000);
 });
 
-Deno.test("a loop of untouched packets goes on by the length of its media", async () => {
+Deno.test("a loop of copied packets goes on by the length of its media", async () => {
   await clip("clip.mov");
   await using server = await testServer({ media: media.path });
   using viewer = await watch(server, { name: "clip.mov", loop: true, speed: 0, encoding: "copy" });
@@ -114,7 +114,7 @@ Deno.test("a loop of untouched packets goes on by the length of its media", asyn
   }
 });
 
-Deno.test("a loop of nothing ends with the reason, and one of a picture with the picture", async () => {
+Deno.test("a loop without frames ends with the reason, and a loop of an image ends with the image", async () => {
   await clip("clip.mov");
   await media.make("image.png", [...pictures(), "-frames:v", "1"]);
   await using server = await testServer({ media: media.path });

@@ -16,7 +16,7 @@ async function makeMedia(): Promise<string> {
   return folder.path;
 }
 
-Deno.test("files with larger pictures than allowed are refused before they are decoded", async () => {
+Deno.test("files with larger frames than allowed are refused before they are decoded", async () => {
   const media = await makeMedia();
   await using server = await watchedServer({ media, maxPixels: 64 * 48 - 1 });
   using peer = await server.connect();
@@ -37,7 +37,7 @@ Deno.test("files with larger pictures than allowed are refused before they are d
   await server.quiet();
 });
 
-Deno.test("a file whose pictures turn out larger is not decoded either", async () => {
+Deno.test("a file whose frames turn out larger is not decoded either", async () => {
   const library = new Library(await makeMedia(), { maxPixels: 64 * 48 });
   const signal = new AbortController().signal;
   // As if the file had claimed less than it holds.

@@ -15,7 +15,7 @@ const LONG = 100_000;
 /** Lets a pause last, in which nothing comes but pings, which the viewer answers. */
 async function pauseLasts(viewer: SeekingViewer, time: LeapingTime): Promise<void> {
   const { connection } = viewer.client;
-  // What is read of FFmpeg beforehand has been read.
+  // The frames that are read ahead have come.
   await time.idle(TIMEOUTS.silence);
   for (let passed = 0; passed < LONG; passed += TIMEOUTS.ping) {
     await time.leap(TIMEOUTS.ping);
@@ -36,7 +36,7 @@ async function clip(): Promise<void> {
 }
 
 for (const encoding of ["raw", "copy", "h264"] as const) {
-  Deno.test(`a pause may last for longer than all that ends a connection: ${encoding}`, async () => {
+  Deno.test(`a pause may last longer than all timeouts of a connection: ${encoding}`, async () => {
     await clip();
     using time = new LeapingTime();
     await using server = await testServer({ media: media.path, timeouts: TIMEOUTS });
@@ -57,7 +57,7 @@ for (const encoding of ["raw", "copy", "h264"] as const) {
   });
 }
 
-Deno.test("a pause at the end holds the end back", async () => {
+Deno.test("a pause at the end delays the end", async () => {
   await clip();
   using time = new LeapingTime();
   await using server = await testServer({ media: media.path, timeouts: TIMEOUTS });

@@ -26,13 +26,13 @@ async function refusal(server: WatchedServer, request: Partial<MediaRequest>): P
   return `${error.code}: ${error.message}`;
 }
 
-/** Ends a viewer's answer and gives the receipt. */
+/** Stops a viewer's response and gives the totals. */
 async function stop(viewer: LiveViewer) {
   await viewer.say("stop");
   return (await viewer.until("end")).end;
 }
 
-Deno.test("playLive() describes a live source, and sends picture and sound as they come", async () => {
+Deno.test("playLive() describes a live source, and sends video and audio as they come", async () => {
   {
     const before = Date.now() * 1000;
     await using server = await liveServer([`cam=${CAMERA}`]);
@@ -67,7 +67,7 @@ Deno.test("playLive() describes a live source, and sends picture and sound as th
   assertEquals(await mediaChildren(), []);
 });
 
-Deno.test("one FFmpeg is enough for all viewers of a rendition, with sound or without", async () => {
+Deno.test("one FFmpeg is enough for all viewers of a rendition, with audio or without", async () => {
   await using server = await liveServer([`cam=${CAMERA}`]);
   const requests = [{}, {}, { audio: false }, { late: "drop" as const }];
   const viewers = await Promise.all(requests.map((request) => watchLive(server, request)));
@@ -100,7 +100,7 @@ Deno.test("a late joiner of h264 begins with a keyframe", async () => {
   assertLess(joined.seconds, 1.5);
 });
 
-Deno.test("get_image of a live source is its next picture, in every encoding but copy", async () => {
+Deno.test("get_image of a live source is its next video frame, in every encoding but copy", async () => {
   await using server = await liveServer([`cam=${CAMERA}`], { linger: 10 });
   for (const encoding of ["raw", "mjpeg", "h264"] as const) {
     using viewer = await watchLive(server, { command: "get_image", name: "cam", encoding });
@@ -114,7 +114,7 @@ Deno.test("get_image of a live source is its next picture, in every encoding but
   }
 });
 
-Deno.test("what lingers of a source gives its memory back to what is wanted of it now", async () => {
+Deno.test("renditions that linger give their memory back to new ones", async () => {
   // Four renditions may linger, and take all that there is.
   const live = { sources: [parseLiveSource(`cam=${CAMERA}`)], linger: 60 };
   const maxMemory = 4 * MAX_QUEUED_BYTES + 1e6;
@@ -139,7 +139,7 @@ Deno.test("playLive() ends after the duration", async () => {
   assertEquals([end.frames, end.reason], [10, "end"]);
 });
 
-Deno.test("playLive() refuses what only makes sense for files", async () => {
+Deno.test("playLive() refuses options that only files have", async () => {
   await using server = await liveServer([`cam=${CAMERA}`]);
   assert(/^bad_request: Cannot use start with "cam"/.test(await refusal(server, { start: 2 })));
   assert(/^bad_request: Cannot use loop with "cam"/.test(await refusal(server, { loop: true })));
@@ -155,7 +155,7 @@ Deno.test("playLive() refuses what only makes sense for files", async () => {
   assertEquals(await mediaChildren(), []);
 });
 
-Deno.test("a paused viewer gets nothing, and goes on with the newest", async () => {
+Deno.test("a paused viewer gets nothing, and goes on with the latest frame", async () => {
   await using server = await liveServer([`cam=${CAMERA}`]);
   using viewer = await watchLive(server, { audio: false });
   using other = await watchLive(server, { audio: false });
@@ -175,7 +175,7 @@ Deno.test("a paused viewer gets nothing, and goes on with the newest", async () 
   assertEquals((await stop(viewer)).dropped, 0);
 });
 
-Deno.test("a stuck viewer loses frames and is told, the others lose none", async () => {
+Deno.test("a stuck viewer loses frames and is notified, the others lose none", async () => {
   const source = "lavfi:testsrc2=size=640x360:rate=50";
   await using server = await liveServer([`cam=${source}`]);
   using stuck = await watchLive(server, { late: "drop" });
@@ -236,7 +236,7 @@ async function firstMessage(connection: Deno.TcpConn): Promise<Uint8Array> {
   throw new Error("Cannot read a message: the connection has ended");
 }
 
-Deno.test("the classic wire shows a live source where there is no video, or it is named", async () => {
+Deno.test("the script protocol shows a live source if there is no video, or if it is the default", async () => {
   const folder = mediaFolder();
   await folder.make("file.mkv", [...pictures(), "-c:v", "ffv1"]);
   const live = { sources: [`cam=${CAMERA}`].map(parseLiveSource), linger: 0 };
@@ -261,7 +261,7 @@ Deno.test("the classic wire shows a live source where there is no video, or it i
   }
 });
 
-Deno.test("playLive() says where H.264 has another size than was asked for", async () => {
+Deno.test("playLive() notes if H.264 has another size than requested", async () => {
   await using server = await liveServer([`cam=${CAMERA}`]);
   using viewer = await watchLive(server, { encoding: "h264", width: 33 });
   const { description } = await viewer.until("describe");
@@ -269,7 +269,7 @@ Deno.test("playLive() says where H.264 has another size than was asked for", asy
   await stop(viewer);
 });
 
-Deno.test("playLive() ends after the duration, also where no frame comes to tell so", async () => {
+Deno.test("playLive() ends after the duration, even if no further frame comes", async () => {
   await using server = await liveServer(["cam=lavfi:testsrc2=size=64x48:rate=25"]);
   const begun = performance.now();
   using viewer = await watchLive(server, { fps: 0.02, duration: 0.1 });

@@ -25,7 +25,7 @@ Deno.test("reserveFrames() keeps large frames from taking all memory, and gives 
   }
 });
 
-Deno.test("startPlayback() gives the last picture up to the end, and refuses what lies behind", async () => {
+Deno.test("startPlayback() gives the last frame up to the end, and refuses a start behind it", async () => {
   await clip();
   await using server = await testServer({ media: media.path });
   const all = await ask(server, { command: "get_video", name: "clip.mp4", audio: false });
@@ -45,7 +45,7 @@ Deno.test("startPlayback() gives an image whatever the start, and takes tiny num
   assertEquals((await ask(server, tiny)).end?.frames, 25);
 });
 
-Deno.test("startPlayback() gives up an FFmpeg that comes to nothing any more", async () => {
+Deno.test("startPlayback() stops an FFmpeg without output", async () => {
   await media.make("long.mkv", [...pictures({ rate: "25", seconds: 60 }), "-c:v", "mpeg4"]);
   const timeouts = { request: 10_000, stall: 10_000, ping: 5_000, silence: 2_000 };
   await using server = await testServer({ media: media.path, timeouts });
@@ -63,7 +63,7 @@ Deno.test("startPlayback() gives up an FFmpeg that comes to nothing any more", a
   assertEquals(await mediaChildren(), []);
 });
 
-Deno.test("startPlayback() passes on what frames are to be turned into", async () => {
+Deno.test("startPlayback() passes on the conversion of frames", async () => {
   await clip();
   await using server = await testServer({ media: media.path });
   const video = { command: "get_video", name: "clip.mp4", audio: false, width: 32 } as const;
@@ -80,7 +80,7 @@ Deno.test("startPlayback() passes on what frames are to be turned into", async (
   assertLess(narrow, await bytes({ encoding: "h264", bitrate: 2_000_000 }));
 });
 
-Deno.test("startPlayback() gives a series of pictures at once, and tells what it changed", async () => {
+Deno.test("startPlayback() gives a series of images at once, and notes the changes", async () => {
   await clip();
   await using server = await testServer({ media: media.path });
   const series = { command: "get_image", name: "clip.mp4", every: 0.25, start: 0.1 } as const;
@@ -98,7 +98,7 @@ Deno.test("startPlayback() gives a series of pictures at once, and tells what it
   assertEquals(odd.description?.notes?.length, 1);
 });
 
-Deno.test("decodingThreads() lets a decoder take more where it is alone, and in a hurry", () => {
+Deno.test("decodingThreads() gives a decoder more threads if it is alone, at speed 0", () => {
   const hurried = decodingThreads(0, 1) ?? 0;
   assert(hurried >= 3 && hurried <= 16, `${hurried} threads`);
   assertEquals([decodingThreads(1, 1), decodingThreads(0, 2)], [undefined, undefined]);

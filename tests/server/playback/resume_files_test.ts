@@ -10,13 +10,13 @@ import { mediaChildren } from "../../support/watched_server.ts";
 
 const media = mediaFolder();
 
-/** H.264 whose pictures build upon later ones, a keyframe every 8. */
+/** H.264 with B-frames, a keyframe every 8 frames. */
 const H264 = [
   ...["-c:v", "libx264", "-preset", "veryfast", "-bf", "2", "-g", "8", "-sc_threshold", "0"],
   ...["-pix_fmt", "yuv420p"],
 ];
 
-/** Makes a file; those of pictures have sound that is longer or shorter. */
+/** Makes a file; those with video have audio that is longer or shorter. */
 function make(name: string): Promise<string> {
   const sound = tone({ seconds: name.startsWith("short") ? 0.5 : 1.3, layout: "mono" });
   if (name === "tone.ogg") return media.make(name, [...sound, "-c:a", "libvorbis"]);
@@ -32,7 +32,7 @@ function make(name: string): Promise<string> {
 
 type Request = Omit<MediaRequest, "command"> & Partial<MediaRequest>;
 
-/** Cuts an answer behind the frames of these places, and checks what follows. */
+/** Cuts a response behind these frames, and checks the frames that follow. */
 async function checkCuts(request: Request, cuts: (count: number) => number[]) {
   await make(request.name!);
   await using server = await testServer({ media: media.path });
@@ -46,7 +46,7 @@ async function checkCuts(request: Request, cuts: (count: number) => number[]) {
     const expected = comparable(whole.frames.slice(cut), streams);
     assertEquals(comparable(frames, streams), expected, said);
     assertEquals([end.reason, end.warning], ["end", undefined]);
-    // The receipt is of this connection alone.
+    // The totals are of this connection alone.
     const totals = streams.map(({ id }) => {
       const own = frames.filter(({ streamId }) => streamId === id);
       return { id, frames: own.length, bytes: own.reduce((sum, { size }) => sum + size, 0) };
@@ -67,7 +67,7 @@ const FILES = {
 
 for (const encoding of ["raw", "copy", "h264", "mjpeg"] as const) {
   for (const name of FILES[encoding]) {
-    Deno.test(`an answer that is cut goes on as if it were not: ${encoding} of ${name}`, async () => {
+    Deno.test(`a response that is cut goes on as if it were not: ${encoding} of ${name}`, async () => {
       await checkCuts({ name, encoding }, SPREAD);
     });
   }
@@ -79,13 +79,13 @@ for (const encoding of ["raw", "copy", "h264", "mjpeg"] as const) {
 
 for (const name of ["tone.wav", "tone.ogg"]) {
   for (const encoding of ["raw", "copy"] as const) {
-    Deno.test(`sound alone that is cut goes on as if it were not: ${encoding} of ${name}`, async () => {
+    Deno.test(`audio alone that is cut goes on as if it were not: ${encoding} of ${name}`, async () => {
       await checkCuts({ name, encoding }, (count) => [1, Math.floor(count / 2), count]);
     });
   }
 }
 
-Deno.test("a series of pictures that is cut goes on as if it were not", async () => {
+Deno.test("a series of images that is cut goes on as if it were not", async () => {
   const series = { command: "get_image", name: "longer_sound.mp4", every: 0.17 } as const;
   await checkCuts({ ...series, start: 0.2 }, (count) => [1, 3, count]);
 });
@@ -94,7 +94,7 @@ Deno.test("an image that came is not sent again", async () => {
   await checkCuts({ command: "get_image", name: "image.png" }, () => [1]);
 });
 
-Deno.test("PCM goes on at the very sample, wherever that is", async () => {
+Deno.test("PCM goes on at the next sample", async () => {
   await make("tone.wav");
   await using server = await testServer({ media: media.path });
   const whole = await askWhole(server, { name: "tone.wav" });
@@ -107,7 +107,7 @@ Deno.test("PCM goes on at the very sample, wherever that is", async () => {
   }
 });
 
-Deno.test("streams of which nothing came begin at their beginning", async () => {
+Deno.test("streams without a point begin at their beginning", async () => {
   await make("longer_sound.mp4");
   await using server = await testServer({ media: media.path });
   const whole = await askWhole(server, { name: "longer_sound.mp4" });
@@ -120,7 +120,7 @@ Deno.test("streams of which nothing came begin at their beginning", async () => 
   assertEquals(allSound, comparable(whole.frames, [sound])[0]);
 });
 
-Deno.test("an entry that names no place in the media is refused, whatever it says", async () => {
+Deno.test("a point that is not in the media is refused", async () => {
   await make("longer_sound.mp4");
   await make("tone.wav");
   await using server = await testServer({ media: media.path });
@@ -131,7 +131,7 @@ Deno.test("an entry that names no place in the media is refused, whatever it say
     [{}, [{ id: 1, next: 1e9 }], "media_error", "the last frame that came is not in it"],
     [{ encoding: "copy" }, [{ id: 1, after: 7 }], "media_error", "is not in it"],
     [{ name: "tone.wav" }, [{ id: 1, next: 62_401 }], "media_error", "is not in it"],
-    // A loop has no end at which it would be missed.
+    // A loop has no end by which a point would be missed.
     [{ loop: true }, [{ id: 0, after: 1 }], "media_error", "is not in it"],
     [{ loop: true, audio: false }, [{ id: 0, after: 1e12 + 1 }], "media_error", "is not in it"],
     [{}, [{ id: 0, after: 2 ** 53 - 1 }], "bad_request", "expected at most 1000000000 s"],
@@ -149,7 +149,7 @@ Deno.test("an entry that names no place in the media is refused, whatever it say
   assertEquals(await mediaChildren(), []);
 });
 
-Deno.test("a viewer is told once where the place takes a while to be found", async () => {
+Deno.test("a viewer is notified once if the search takes a while", async () => {
   await make("longer_sound.mp4");
   const file = await new Library(media.path).find("longer_sound.mp4");
   const options = { audio: false };
@@ -163,13 +163,13 @@ Deno.test("a viewer is told once where the place takes a while to be found", asy
   assertEquals(quick.notices, []);
 });
 
-Deno.test("a stop, or a seek, ends the search for the place", async () => {
+Deno.test("a stop, or a seek, ends the search", async () => {
   await make("longer_sound.mp4");
   const file = await new Library(media.path).find("longer_sound.mp4");
   const options = { audio: false };
   const { frames, streams } = await play(file, options);
   const resume = pointsOf(frames.slice(0, 20), streams);
-  // The clock is asked when the search begins.
+  // The clock is read when the search begins.
   const said = (control: Control) => {
     const controls = immediate();
     return { resume, controls, now: () => (controls.take(control), 0) };

@@ -8,7 +8,7 @@ import { concat } from "../../support/watched_server.ts";
 
 const media = mediaFolder();
 
-/** Frames of a resumed answer that are looked at. */
+/** Frames of a resumed response that are compared. */
 const LOOKED_AT = 12;
 
 async function clip() {
@@ -51,7 +51,7 @@ for (const [options, total] of CASES) {
         const length = Math.min(expected.length, found.length);
         assertEquals(found.slice(0, length), expected.slice(0, length), `behind ${cut}`);
       }
-      // Most rounds are not gone through.
+      // Most rounds are not read.
       assertLess(rest.opened.length, 9);
     }
   });

@@ -35,7 +35,7 @@ function toNumber(time: string): number {
   return numerator / denominator;
 }
 
-/** The picture that comes first from a moment on. */
+/** The first frame from a time on. */
 function firstFrom(reference: FrameSum[], to: number): FrameSum | undefined {
   return reference.find(({ time }) => toNumber(time) >= to - 1e-6);
 }
@@ -44,7 +44,7 @@ function sumOf({ time, size, md5 }: SeenFrame): FrameSum {
   return { time, size, md5 };
 }
 
-Deno.test("a hundred seeks each give the picture of their moment, as the whole decode has it", async () => {
+Deno.test("a hundred seeks each give the frame at their time, as the whole decode has it", async () => {
   const path = await clip("clip.mp4", "30000/1001");
   const reference = await decodedBy(path, { stream: "V:0" });
   await using server = await testServer({ media: media.path });
@@ -73,7 +73,7 @@ for (const name of ["clip.mkv", "clip.ts", "clip.webm", "clip.avi", "gop.mpg"]) 
       : await media.make(name, [...pictures({ seconds: SECONDS }), ...own, "-g", "40"]);
     const beside = name === "clip.ts" ? "a:0" : undefined;
     const reference = await decodedBy(path, { stream: "V:0", beside });
-    // AVI counts frames, and a moment is that of the nearest.
+    // AVI counts frames: a time is that of the nearest.
     const nearby = name === "clip.avi" ? 0.02 : 0;
     await using server = await testServer({ media: media.path });
     using viewer = await watch(server, { name, audio: false });
@@ -113,7 +113,7 @@ Deno.test("a seek counts from the media's beginning, and its frames from the req
   assertEquals([frames.map(sumOf), end.reason], [rest.map((sum) => moved(sum, -2010)), "end"]);
 });
 
-Deno.test("after a seek pictures and sound go on together, the first of each flagged", async () => {
+Deno.test("after a seek video and audio go on together, the first of each flagged", async () => {
   const path = await clip("clip.mp4", "30000/1001");
   const pcm = await decodedBytes(path, ["-map", "0:a:0", "-f", "s16le"]);
   const samples = new Int16Array(pcm.buffer, 0, pcm.byteLength / 2);
@@ -134,13 +134,13 @@ Deno.test("after a seek pictures and sound go on together, the first of each fla
     const { timestamp } = firsts.get("audio")!;
     assertAlmostEquals(timestamp / 48_000, to, 0.001);
     assert(firsts.get("video")!.seconds - to < 0.034);
-    // A lossy codec's samples depend a little on where decoding began.
+    // The samples of a lossy codec depend a little on the start of decoding.
     const expected = samples.subarray(timestamp);
     sound!.forEach((sample, at) => assertAlmostEquals(sample, expected[at], 2));
   }
 });
 
-Deno.test("a seek in untouched packets begins with the keyframe before its moment", async () => {
+Deno.test("a seek in copied packets begins with the keyframe before its target", async () => {
   await clip("clip.mp4", "30000/1001");
   await using server = await testServer({ media: media.path });
   using viewer = await watch(server, { name: "clip.mp4", encoding: "copy" });
@@ -156,7 +156,7 @@ Deno.test("a seek in untouched packets begins with the keyframe before its momen
   }
 });
 
-Deno.test("untouched packets behind a seek decode to the very same pictures", async () => {
+Deno.test("copied packets behind a seek decode to the same frames", async () => {
   const path = await clip("clip.ts");
   const reference = await decodedBy(path, { stream: "V:0", beside: "a:0" });
   await using server = await testServer({ media: media.path });
@@ -180,7 +180,7 @@ Deno.test("untouched packets behind a seek decode to the very same pictures", as
   await Deno.remove(path264);
 });
 
-Deno.test("a seek in a pause sends as many packets as a decoder needs for a picture", async () => {
+Deno.test("a seek in a pause sends as many packets as a decoder needs for a frame", async () => {
   await clip("clip.mp4", "30000/1001");
   const timeouts = { request: 10_000, stall: 10_000, ping: 40 };
   await using server = await testServer({ media: media.path, timeouts });
@@ -222,7 +222,7 @@ Deno.test("of many seeks at once the last is carried out", async () => {
   assertLess((await mediaChildren()).length, 3);
 });
 
-Deno.test("a seek in a pause sends one picture, and the pause holds", async () => {
+Deno.test("a seek in a pause sends one frame, and the pause holds", async () => {
   await clip("clip.mp4", "30000/1001");
   const timeouts = { request: 10_000, stall: 10_000, ping: 40 };
   await using server = await testServer({ media: media.path, timeouts });
@@ -238,7 +238,7 @@ Deno.test("a seek in a pause sends one picture, and the pause holds", async () =
   assertAlmostEquals((await viewer.frame()).seconds, 5.04, 0.034);
 });
 
-Deno.test("a seek beyond the end is answered, and the end follows unless there is a pause", async () => {
+Deno.test("a seek beyond the end gets its response, and the end follows unless there is a pause", async () => {
   await clip("clip.mp4", "30000/1001");
   const timeouts = { request: 10_000, stall: 10_000, ping: 40 };
   await using server = await testServer({ media: media.path, timeouts });
@@ -258,7 +258,7 @@ Deno.test("a seek beyond the end is answered, and the end follows unless there i
   }
 });
 
-Deno.test("a seek that says nothing, and one in a picture, are ignored", async () => {
+Deno.test("a seek without a target, and one in an image, are ignored", async () => {
   await clip("clip.mp4", "30000/1001");
   await media.make("image.png", [...pictures(), "-frames:v", "1"]);
   await using server = await testServer({ media: media.path });

@@ -28,26 +28,26 @@ const STREAMS: StreamDescription[] = [
   { ...SHARED, id: 1, type: "audio", codec: "pcm_s16le", sampleRate: 25, channels: 1 },
 ];
 
-/** What becomes of frames over a link. */
+/** Frames, a source and a connection. */
 interface Scene {
-  /** Frames of the stream of pictures. */
+  /** Video frames. */
   count: number;
-  /** Every how many of them is a keyframe. */
+  /** Frames from keyframe to keyframe. */
   interval?: number;
-  /** Bytes a second that the link takes, told the moment in seconds. */
-  link?: (time: number) => number;
-  /** Seconds that the source takes for a frame. */
+  /** Bytes per second of the connection, by the time in seconds. */
+  throughput?: (time: number) => number;
+  /** Seconds per frame of the source. */
   coming?: number;
-  /** Whether a run of samples stands beside each picture. */
-  sound?: boolean;
+  /** Whether each video frame has an audio frame beside it. */
+  audio?: boolean;
   late?: "wait" | "drop";
   speed?: number;
   /** Seconds of a pause in the middle. */
   pause?: number;
-  /** The picture that does not follow upon the one before. */
+  /** The video frame with a discontinuity. */
   breakAt?: number;
-  /** What the player has to tell at first. */
-  news?: Notice;
+  /** A notice before the first frame. */
+  notice?: Notice;
 }
 
 interface Outcome {
@@ -55,13 +55,13 @@ interface Outcome {
   frames: FrameMessage[];
   notices: Notice[];
   report: EndReport;
-  /** Seconds that it all took. */
+  /** Seconds that the scene took. */
   seconds: number;
 }
 
-/** Plays a scene in a time that passes only by waiting, writing, and for what the source takes. */
+/** Plays a scene on a clock that only waiting, writing and the source advance. */
 async function play(scene: Scene): Promise<Outcome> {
-  const { count, interval = 1, link = () => Infinity, coming = 0, speed = 1 } = scene;
+  const { count, interval = 1, throughput = () => Infinity, coming = 0, speed = 1 } = scene;
   let time = 0;
   const clock: Clock = {
     now: () => time,
@@ -73,7 +73,7 @@ async function play(scene: Scene): Promise<Outcome> {
   const written: Uint8Array[] = [];
   const write = (bytes: Uint8Array) => {
     written.push(bytes.slice());
-    time += 1000 * bytes.byteLength / link(time / 1000);
+    time += 1000 * bytes.byteLength / throughput(time / 1000);
     return Promise.resolve(bytes.byteLength);
   };
   const writer = new ByteWriter({ write }, { stallTimeout: 10_000, onStall() {} });
@@ -84,7 +84,7 @@ async function play(scene: Scene): Promise<Outcome> {
     response: nativeResponse(new Connection(reader, writer)),
     ...{ controls, streams: STREAMS, drop: scene.late === "drop", clock },
   });
-  if (scene.news !== undefined) await sender.take({ kind: "notice", notice: scene.news });
+  if (scene.notice !== undefined) await sender.take({ kind: "notice", notice: scene.notice });
   for (let at = 0; at < count; at++) {
     time += coming * 1000;
     if (at === count / 2 && scene.pause !== undefined) {
@@ -94,7 +94,7 @@ async function play(scene: Scene): Promise<Outcome> {
         controls.pacer.resume();
       });
     }
-    for (const streamId of scene.sound ? [0, 1] : [0]) {
+    for (const streamId of scene.audio ? [0, 1] : [0]) {
       const data = new Uint8Array(FRAME_HEADROOM + SIZE).subarray(FRAME_HEADROOM);
       const keyframe = streamId === 1 || at % interval === 0;
       const discontinuity = streamId === 0 && at === scene.breakAt;
@@ -123,14 +123,14 @@ async function play(scene: Scene): Promise<Outcome> {
   };
 }
 
-/** Half of what the frames need. */
+/** Bytes per second; half of the rate of the frames. */
 const HALF = SIZE * RATE / 2;
 
-test("TimedSender.take() sends every frame in its own time over a link that takes them", async () => {
+test("TimedSender.take() sends every frame in its own time over a fast connection", async () => {
   for (const late of ["wait", "drop"] as const) {
     const { frames, notices, report, seconds } = await play({
       count: 100,
-      link: () => 4 * HALF,
+      throughput: () => 4 * HALF,
       late,
     });
     assertEquals([frames.length, notices, report.dropped], [100, [], 0]);
@@ -140,15 +140,15 @@ test("TimedSender.take() sends every frame in its own time over a link that take
   }
 });
 
-test("TimedSender.take() passes on what the player has to tell", async () => {
-  const news = { code: "resuming", message: "Going on where it broke off" };
-  const { messages, notices } = await play({ count: 1, news });
+test("TimedSender.take() passes on the notices of the player", async () => {
+  const notice = { code: "resuming", message: "Going on where it broke off" };
+  const { messages, notices } = await play({ count: 1, notice });
   assertEquals(messages.map(({ kind }) => kind), ["notice", "frame"]);
-  assertEquals([notices[0].code, notices[0].message], [news.code, news.message]);
+  assertEquals([notices[0].code, notices[0].message], [notice.code, notice.message]);
 });
 
-test("TimedSender.take() sends every frame over a slow link, and says once that it is slow", async () => {
-  const { frames, notices, report, seconds } = await play({ count: 200, link: () => HALF });
+test("TimedSender.take() sends every frame over a slow connection, and notifies once that it is slow", async () => {
+  const { frames, notices, report, seconds } = await play({ count: 200, throughput: () => HALF });
   assertEquals([frames.length, report.frames, report.dropped], [200, 200, 0]);
   assertEquals(notices.map(({ code }) => code), ["slow_link"]);
   const { needed = 0, achieved = 0 } = notices[0];
@@ -157,12 +157,12 @@ test("TimedSender.take() sends every frame over a slow link, and says once that 
   assertLess(15, seconds);
 });
 
-test("TimedSender.take() leaves frames out over a slow link and keeps the time", async () => {
+test("TimedSender.take() drops frames over a slow connection and keeps the time", async () => {
   const { messages, frames, notices, report, seconds } = await play({
-    ...{ count: 500, link: () => HALF, late: "drop" },
+    ...{ count: 500, throughput: () => HALF, late: "drop" },
   });
   assertLess(Math.abs(seconds - 20), 0.6);
-  // About as many as the link takes.
+  // About as many as the connection takes.
   assertLess(Math.abs(frames.length - 250), 20);
   assertEquals(report.frames + report.dropped, 500);
   // Each gap is marked behind it, and nothing else is.
@@ -182,9 +182,9 @@ test("TimedSender.take() leaves frames out over a slow link and keeps the time",
   assertEquals(messages.some(({ kind }) => kind === "end"), false);
 });
 
-test("TimedSender.take() goes on with a keyframe where pictures build upon each other", async () => {
+test("TimedSender.take() goes on with a keyframe if not all frames are keyframes", async () => {
   const { frames, report } = await play({
-    ...{ count: 500, interval: 20, link: () => HALF, late: "drop" },
+    ...{ count: 500, interval: 20, throughput: () => HALF, late: "drop" },
   });
   const behind = frames.filter(({ dropped }) => dropped);
   assertLess(2, behind.length);
@@ -192,8 +192,8 @@ test("TimedSender.take() goes on with a keyframe where pictures build upon each 
   assertEquals(frames.length + report.dropped, 500);
 });
 
-test("TimedSender.take() tells of a break though the frame that says so is left out", async () => {
-  const scene: Scene = { count: 100, link: () => HALF, late: "drop" };
+test("TimedSender.take() marks a discontinuity though its frame is dropped", async () => {
+  const scene: Scene = { count: 100, throughput: () => HALF, late: "drop" };
   const sent = (await play(scene)).frames.map(({ timestamp }) => timestamp);
   const breakAt = sent.findIndex((timestamp, at) => timestamp !== at);
   const { frames } = await play({ ...scene, breakAt });
@@ -203,30 +203,30 @@ test("TimedSender.take() tells of a break though the frame that says so is left 
   ]);
 });
 
-test("TimedSender.take() keeps sound where leaving pictures out is enough", async () => {
+test("TimedSender.take() keeps audio if dropping video is enough", async () => {
   const { frames, report } = await play({
-    ...{ count: 500, sound: true, link: () => 3 * HALF, late: "drop" },
+    ...{ count: 500, audio: true, throughput: () => 3 * HALF, late: "drop" },
   });
   assertEquals(report.audioFrames, 500);
   assert(frames.every(({ streamId, dropped }) => streamId === 0 || !dropped));
   assertLess(20, report.dropped);
 });
 
-test("TimedSender.take() leaves frames out after the link stood still for a while", async () => {
-  const link = (time: number) => time > 1 && time < 1.1 ? SIZE / 3 : 100 * HALF;
-  const { frames, report } = await play({ count: 200, link, late: "drop" });
+test("TimedSender.take() drops frames after the connection stood still for a while", async () => {
+  const throughput = (time: number) => time > 1 && time < 1.1 ? SIZE / 3 : 100 * HALF;
+  const { frames, report } = await play({ count: 200, throughput, late: "drop" });
   assertEquals(frames.filter(({ dropped }) => dropped).length, 1);
   assertLess(Math.abs(report.dropped - 3 * RATE), 5);
 });
 
-test("TimedSender.take() blames nobody for what did not last", async () => {
-  const link = (time: number) => time > 1 && time < 1.1 ? SIZE / 0.8 : 100 * HALF;
-  const { notices, report } = await play({ count: 200, link, late: "drop" });
+test("TimedSender.take() gives no reason for a short delay", async () => {
+  const throughput = (time: number) => time > 1 && time < 1.1 ? SIZE / 0.8 : 100 * HALF;
+  const { notices, report } = await play({ count: 200, throughput, late: "drop" });
   assertLess(10, report.dropped);
   assertEquals(notices.map(({ code }) => code), ["dropped"]);
 });
 
-test("TimedSender.take() lets time wait where it is the source that is slow", async () => {
+test("TimedSender.take() postpones frames if the source is slow", async () => {
   for (const late of ["wait", "drop"] as const) {
     for (const interval of [1, 50]) {
       const { frames, notices, report } = await play({ count: 300, interval, coming: 0.06, late });
@@ -237,9 +237,9 @@ test("TimedSender.take() lets time wait where it is the source that is slow", as
 });
 
 test("TimedSender.take() finds nothing late at speed 0, nor after a pause", async () => {
-  const fast = await play({ count: 100, link: () => HALF / 10, late: "drop", speed: 0 });
+  const fast = await play({ count: 100, throughput: () => HALF / 10, late: "drop", speed: 0 });
   assertEquals([fast.frames.length, fast.notices], [100, []]);
-  const paused = await play({ count: 100, link: () => 3 * HALF, late: "drop", pause: 3600 });
+  const paused = await play({ count: 100, throughput: () => 3 * HALF, late: "drop", pause: 3600 });
   assertEquals([paused.frames.length, paused.notices], [100, []]);
   assertLess(3600, paused.seconds);
 });

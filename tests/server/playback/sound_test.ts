@@ -1,4 +1,4 @@
-/** Sound beside raw pictures: the samples and the moments that ffmpeg itself gives. */
+/** Audio beside raw video: the samples and timestamps of ffmpeg itself. */
 import { assert, assertEquals, assertGreater } from "@std/assert";
 import { mediaFolder, pictures, tone } from "../../support/media.ts";
 import { type Answer, ask, framesOf, streamOf } from "../../support/native_client.ts";
@@ -164,7 +164,7 @@ for (
   });
 }
 
-Deno.test("get_video leaves sound out when it is not wanted", async () => {
+Deno.test("get_video sends no audio if it is not requested", async () => {
   await media.make("aac.mp4", SAMPLES[0].args);
   await media.make("mono.wav", SAMPLES[5].args);
   await using server = await testServer({ media: media.path });
@@ -177,7 +177,7 @@ Deno.test("get_video leaves sound out when it is not wanted", async () => {
   assertEquals(still.error?.code, "unsupported");
 });
 
-Deno.test("get_video sends no picture for the cover of an album", async () => {
+Deno.test("get_video sends no video for the cover of an album", async () => {
   const cover = await media.make("cover.png", [...pictures(), "-frames:v", "1"]);
   const path = await media.make("album.mp3", [
     ...tone({ rate: 44_100 }),
@@ -192,7 +192,7 @@ Deno.test("get_video sends no picture for the cover of an album", async () => {
   assertEquals(list?.find(({ name }) => name === "album.mp3")?.kind, "audio");
 });
 
-Deno.test("get_video with a start takes pictures and sound from the same moment", async () => {
+Deno.test("get_video with a start takes video and audio from the same time", async () => {
   const args = [...pictures({ seconds: 2 }), ...tone({ seconds: 2 }), ...PICTURES.slice(4)];
   const path = await media.make("seek.mov", [...args, "-g", "10", "-c:a", "pcm_s16le"]);
   await using server = await testServer({ media: media.path });

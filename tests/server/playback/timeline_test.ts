@@ -42,7 +42,7 @@ test("ticksAt() goes by way of microseconds and rounds halves up", () => {
   assertEquals(ticksAt(0, [1001, 30_000]), 0);
 });
 
-test("moveFrame() puts a frame where it would be had it come without a seek", () => {
+test("moveFrame() moves a frame to where it is without a seek", () => {
   const position = { from: 3.3335, start: 1.25, shift: 0 };
   const move = movesTo(position, [video(MILLISECONDS), AUDIO]).get(0)!;
   const placed = moveFrame({ ...frame(0, 33), due: 0.033 }, move);
@@ -62,7 +62,7 @@ test("beginningIn() keeps video and audio together over many rounds", () => {
   }
 });
 
-test("EndMeter.end is where the last frame of any stream is over", () => {
+test("EndMeter.end is where the last frame of any stream ends", () => {
   const meter = new EndMeter([video([1, 15_360], [30, 1]), AUDIO]);
   assertEquals(meter.end, 0);
   // In the order of decoding.
@@ -70,12 +70,12 @@ test("EndMeter.end is where the last frame of any stream is over", () => {
   assertAlmostEquals(meter.end, 4 / 30, 1e-12);
   meter.add(frame(1, 9600, 4 * 480));
   assertAlmostEquals(meter.end, 0.21, 1e-12);
-  // Of a stream that nobody described.
+  // A stream without a description.
   meter.add(frame(7, 1e9));
   assertAlmostEquals(meter.end, 0.21, 1e-12);
 });
 
-test("EndMeter.end goes by the last step where that is not the usual one", () => {
+test("EndMeter.end goes by the last step if that differs from the frame rate", () => {
   const slides = new EndMeter([video(MILLISECONDS, [25, 1])]);
   slides.add(frame(0, 0));
   assertEquals(slides.end, 0.04);
@@ -93,7 +93,7 @@ test("EndMeter.end of compressed audio takes the last packet for as long as the 
   assertEquals(audio.end, 2048 / 48_000);
 });
 
-test("roundLength() is what was measured, unless the request ends before", () => {
+test("roundLength() is the measured length, unless the request ends before", () => {
   assertEquals(roundLength({ measured: 3.04 }), 3.04);
   assertEquals(roundLength({ measured: 5, duration: 1, remaining: 10 }), 1);
   assertEquals(roundLength({ measured: 3.04, duration: 20, remaining: 3 }), 3.04);

@@ -25,7 +25,7 @@ function video(options: Parameters<typeof pictures>[0]): string[] {
   return [...pictures(options), ...BY_X264];
 }
 
-Deno.test("get_video keeps the moments of a variable frame rate", async () => {
+Deno.test("get_video keeps the timestamps of a variable frame rate", async () => {
   const path = await media.make("uneven.mkv", [
     ...video({ rate: "30" }),
     ...UNEVEN,
@@ -89,7 +89,7 @@ Deno.test("get_image turns a photo as its camera was held", async () => {
   assertEquals(framesOf(response, "video"), turned);
 });
 
-Deno.test("get_video begins at zero where the file begins later", async () => {
+Deno.test("get_video begins at zero if the file begins later", async () => {
   const args = [...pictures(), ...tone(), ...BY_X264, "-bf", "2", "-c:a", "mp2"];
   const path = await media.make("begins later.ts", [...args, "-output_ts_offset", "5000"]);
   await using server = await testServer({ media: media.path });
@@ -100,7 +100,7 @@ Deno.test("get_video begins at zero where the file begins later", async () => {
   assertLess(Math.min(...response.frames.map((frame) => frame.seconds)), 0.1);
 });
 
-Deno.test("get_video says no duration where the file has none", async () => {
+Deno.test("get_video states no duration if the file has none", async () => {
   await media.make("endless.h264", video({ seconds: 0.4 }));
   await media.make("with an end.mp4", video({ seconds: 0.4 }));
   await using server = await testServer({ media: media.path });
@@ -121,7 +121,7 @@ Deno.test("get_video sends a still image once", async () => {
   assertEquals(response.end?.reason, "end");
 });
 
-Deno.test("get_image sends a video's first frame, and no sound", async () => {
+Deno.test("get_image sends a video's first frame, and no audio", async () => {
   const args = [...pictures(), ...tone(), ...BY_X264, "-c:a", "aac"];
   const path = await media.make("talkie.mp4", args);
   await using server = await testServer({ media: media.path });
@@ -163,7 +163,7 @@ Deno.test("get_video refuses a start behind the end", async () => {
   assertStringIncludes(error?.message ?? "", "it lasts 0.4 s");
 });
 
-Deno.test("get_video sends pictures and sound side by side", async () => {
+Deno.test("get_video sends video and audio side by side", async () => {
   const args = [...pictures({ seconds: 3 }), ...tone({ seconds: 3 }), ...BY_X264];
   await media.make("both.mp4", [...args, "-c:a", "aac"]);
   await using server = await testServer({ media: media.path });
@@ -214,7 +214,7 @@ Deno.test("get_video lasts as long as the video in real time", async () => {
   assertGreater((end - (first ?? end)) / 1000, 4 * 0.75);
 });
 
-Deno.test("get_video converts to the pixel format and the size that are asked for", async () => {
+Deno.test("get_video converts to the requested pixel format and size", async () => {
   const path = await media.make("source.mp4", video({ size: "64x48", seconds: 0.4 }));
   await using server = await testServer({ media: media.path });
   for (
@@ -253,7 +253,7 @@ Deno.test("get_video refuses frames that are larger than a message", async () =>
   assertEquals(error?.code, "unsupported");
 });
 
-Deno.test("get_video refuses pixel formats that do not travel raw", async () => {
+Deno.test("get_video refuses pixel formats that cannot be sent raw", async () => {
   await media.make("any.mp4", video({ seconds: 0.4 }));
   await using server = await testServer({ media: media.path });
   for (const pixelFormat of ["p010le", "nonsense", "vaapi"]) {
@@ -263,7 +263,7 @@ Deno.test("get_video refuses pixel formats that do not travel raw", async () => 
   }
 });
 
-Deno.test("get_video sends what is whole of a damaged file, and says so", async () => {
+Deno.test("get_video sends the intact frames of a damaged file, and warns", async () => {
   const path = await media.make("damaged.mkv", [...pictures(), "-c:v", "ffv1", "-slicecrc", "1"]);
   const bytes = await Deno.readFile(path);
   const hole = Math.floor(bytes.length / 2);

@@ -13,7 +13,7 @@ async function clip(): Promise<void> {
   ]);
 }
 
-/** What a strange client may write where a number is expected. */
+/** Values that a strange client may write in place of a number. */
 const STRANGE = ["-1", "-0.001", "1e400", "-1e400", "1e308", '"1"', "[]", "{}", "true", "NaN"];
 
 const FIELDS: (keyof MediaRequest)[] = [
@@ -43,7 +43,7 @@ Deno.test("a server refuses strange numbers in every field, and goes on", async 
   assertEquals(response.end?.frames, 25);
 });
 
-/** Requests at the very edge of what is allowed, and what has to come of them. */
+/** Requests at the edge of every limit, and their results. */
 const EDGES: [Partial<MediaRequest>, (response: Answer) => boolean][] = [
   [{ width: 16384, height: 16384 }, ({ error }) => error?.code === "unsupported"],
   [
@@ -68,7 +68,7 @@ const EDGES: [Partial<MediaRequest>, (response: Answer) => boolean][] = [
   [{ speed: 100 }, ({ end }) => end?.frames === 25],
 ];
 
-Deno.test("a server answers requests at the edge of every limit", async () => {
+Deno.test("a server serves requests at the edge of every limit", async () => {
   await clip();
   await using server = await testServer({ media: media.path });
   for (const [fields, isRight] of EDGES) {

@@ -42,7 +42,7 @@ const request = (json: string) => message({ payload: text(json) });
 /** A request with some fields beside the necessary ones, as JSON. */
 const requestWith = (fields: string) => request(`{"version":1,"command":"get_video",${fields}}`);
 
-/** Sends bytes, ends the sending direction, and waits for what the server has to say. */
+/** Sends bytes, ends the sending direction, and waits for the server's messages. */
 async function say(server: WatchedServer, bytes: Uint8Array) {
   using peer = await server.connect();
   await peer.write(bytes);
@@ -50,7 +50,7 @@ async function say(server: WatchedServer, bytes: Uint8Array) {
   return await peer.farewell();
 }
 
-/** What must be answered with an error, and the connection then ended. */
+/** Messages that get an error and end the connection. */
 const REFUSED: Record<string, Uint8Array> = {
   "a length of 0": message({ length: 0 }),
   "a length of 11": message({ length: 11 }),
@@ -85,7 +85,7 @@ Deno.test("runSession() refuses broken messages and ends the connection", async 
 
 const nested = (depth: number) => "[".repeat(depth) + "]".repeat(depth);
 
-/** Requests whose payload is wrong: answered with this code, after which the peer may ask again. */
+/** Requests with a wrong payload: they get this code, and the peer may send another one. */
 const WRONG: [name: string, bytes: Uint8Array, code: string][] = [
   ["nothing", request(""), "bad_request"],
   ["a list", request("[]"), "bad_request"],
@@ -153,7 +153,7 @@ Deno.test("runSession() survives random bytes", async () => {
   await server.assertWell();
 });
 
-Deno.test("runSession() refuses classic requests that are none", async () => {
+Deno.test("runSession() refuses malformed script requests", async () => {
   await using server = await watchedServer({ media });
   for (const bytes of ["get_audio", "get_imagf", "get_", "get_\n\x1b[2J\x07"]) {
     using peer = await server.connect();
@@ -165,7 +165,7 @@ Deno.test("runSession() refuses classic requests that are none", async () => {
   assertClean(server);
 });
 
-Deno.test("runSession() lets no peer forge a line of the log", async () => {
+Deno.test("runSession() lets no peer forge a log line", async () => {
   await using server = await watchedServer({ media });
   using peer = await server.connect();
   const line = "2024-01-01T00:00:00.000Z error forged";
@@ -193,7 +193,7 @@ const TIMEOUTS = {
   ...{ life: 600_000, silence: 600_000 },
 };
 
-/** Peers that are slow on purpose, and what the log says of each. */
+/** Peers that are slow on purpose, and their log lines. */
 const SLOW: [name: string, bytes: Uint8Array][] = [
   ["nothing", new Uint8Array(0)],
   ["one byte", Uint8Array.of(99)],
@@ -219,7 +219,7 @@ for (const [name, bytes] of SLOW) {
   });
 }
 
-Deno.test("runSession() waits only so long for the next request", async () => {
+Deno.test("runSession() limits the wait for the next request", async () => {
   using time = new LeapingTime();
   const clock = new HandClock();
   await using server = await watchedServer({ media, timeouts: TIMEOUTS, clock });

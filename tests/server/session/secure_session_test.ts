@@ -16,7 +16,7 @@ import {
   watchedServer,
 } from "../../support/watched_server.ts";
 
-// Whole conversations with a server that wants a token, or speaks TLS.
+// Sessions of a server that requires a token, or speaks TLS.
 
 const media = await conversationMedia();
 
@@ -42,7 +42,7 @@ async function connectTls(server: WatchedServer): Promise<TlsSocket> {
   });
 }
 
-Deno.test("runSession() answers every command with the token, and none without it", async () => {
+Deno.test("runSession() serves every command with the token, and none without it", async () => {
   await using server = await watchedServer({ media, credentials });
   using peer = await server.connect();
   for (const request of COMMANDS) {
@@ -78,7 +78,7 @@ Deno.test("runSession() quotes no token that it cannot read", async () => {
   assertEquals(/s3cr3t|123454321/.test(server.lines.join("")), false);
 });
 
-Deno.test("runSession() keeps scripts out where there is a token, unless it is told otherwise", async () => {
+Deno.test("runSession() refuses scripts if there is a token, unless scripts are open", async () => {
   {
     await using server = await watchedServer({ media, credentials });
     using peer = await server.connect();
@@ -94,7 +94,7 @@ Deno.test("runSession() keeps scripts out where there is a token, unless it is t
   assert((await peer.readAll()).byteLength > 64 * 48 * 3);
 });
 
-Deno.test("runSession() goes on reading while a wrong token waits for its answer", async () => {
+Deno.test("runSession() goes on reading while a wrong token waits for its error", async () => {
   await using server = await watchedServer({ media, credentials });
   using guesser = await server.connect();
   using friend = await server.connect();
@@ -148,7 +148,7 @@ withTls("runSession() serves scripts through TLS", async () => {
   socket.close();
 });
 
-Deno.test("runSession() says in its log that a peer speaks TLS and it does not", async () => {
+Deno.test("runSession() logs that a peer speaks TLS and it does not", async () => {
   await using server = await watchedServer({ media });
   using peer = await server.connect();
   await peer.write(new Uint8Array([22, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3]));

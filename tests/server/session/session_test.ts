@@ -36,7 +36,7 @@ Deno.test("runSession() reads a request that is split inside its length", async 
   using peer = await server.connect();
   const request = requestMessage(SHORT);
   await peer.write(request.subarray(0, 2));
-  // Meanwhile somebody else is served: the two bytes have arrived by then.
+  // Another peer is served meanwhile: the two bytes have arrived by then.
   {
     using other = await server.connect();
     await other.ask({ command: "list_media" });
@@ -46,7 +46,7 @@ Deno.test("runSession() reads a request that is split inside its length", async 
   assertStrictEquals((await peer.response()).frames, SHORT_FRAMES);
 });
 
-Deno.test("runSession() answers several requests of one packet in their order", async () => {
+Deno.test("runSession() serves several requests of one packet in their order", async () => {
   await using server = await watchedServer({ media });
   using peer = await server.connect();
   await peer.write(
@@ -65,7 +65,7 @@ Deno.test("runSession() answers several requests of one packet in their order", 
   await server.quiet();
 });
 
-Deno.test("runSession() answers more waiting requests than it reads ahead", async () => {
+Deno.test("runSession() serves more queued requests than it reads ahead", async () => {
   await using server = await watchedServer({ media });
   using peer = await server.connect();
   const names = Array.from({ length: 50 }, (_, at) => `no such name ${at}`);
@@ -116,7 +116,7 @@ for (const command of ["get_image", "get_video"] as const) {
   });
 }
 
-Deno.test("runSession() throws away what a classic peer sends behind its request", async () => {
+Deno.test("runSession() discards bytes that a script sends behind its request", async () => {
   await using server = await watchedServer({ media, defaults: { video: "short.mkv" } });
   using peer = await server.connect();
   // More than lies between the two, so that it is only taken when the server reads on.
@@ -127,7 +127,7 @@ Deno.test("runSession() throws away what a classic peer sends behind its request
   await server.quiet();
 });
 
-Deno.test("runSession() serves classic and native peers at once, half closed or not", async () => {
+Deno.test("runSession() serves scripts and native peers at once, half closed or not", async () => {
   await using server = await watchedServer({ media, defaults: { video: "short.mkv" } });
   using classic = await server.connect();
   using native = await server.connect();
@@ -142,7 +142,7 @@ Deno.test("runSession() serves classic and native peers at once, half closed or 
   await server.quiet();
 });
 
-Deno.test("runSession() pauses, goes on and stops as the peer says", async () => {
+Deno.test("runSession() pauses, resumes and stops as the peer requests", async () => {
   const timeouts = { request: 10_000, stall: 10_000, ping: 50 };
   await using server = await watchedServer({ media, timeouts });
   using peer = await server.connect();
@@ -151,7 +151,7 @@ Deno.test("runSession() pauses, goes on and stops as the peer says", async () =>
   await peer.control("pause");
   await peer.connection.send("ping", new Uint8Array(0));
   await peer.until("pong");
-  // Ten signs of life take the time of twelve frames; the one that was being sent may come.
+  // Ten pings take the time of twelve frames; the one that was being sent may come.
   const meanwhile = await peer.until("ping", 10);
   assertLess(meanwhile.length, 2);
   await peer.control("pause");
@@ -208,7 +208,7 @@ Deno.test("runSession() takes a control behind a wrong request for that one", as
   assertStrictEquals((await peer.response()).error?.code, "bad_request");
 });
 
-Deno.test("runSession() lets a paused video go on when another request comes", async () => {
+Deno.test("runSession() resumes a paused video when another request comes", async () => {
   await using server = await watchedServer({ media });
   using peer = await server.connect();
   await peer.write(requestMessage({ ...SHORT, speed: 1 }), controlMessage("pause"));
@@ -217,7 +217,7 @@ Deno.test("runSession() lets a paused video go on when another request comes", a
   assertStrictEquals((await peer.response()).frames, SHORT_FRAMES);
 });
 
-Deno.test("runSession() ignores controls that it does not know", async () => {
+Deno.test("runSession() ignores unknown controls", async () => {
   await using server = await watchedServer({ media });
   using peer = await server.connect();
   await peer.ask({ ...LONG, speed: 1 });
@@ -251,7 +251,7 @@ Deno.test("runSession() ignores controls when there is nothing to control", asyn
   assertStrictEquals((await peer.response()).end?.reason, "end");
 });
 
-Deno.test("runSession() lets a paused video go on when the peer can say no more", async () => {
+Deno.test("runSession() resumes a paused video when the peer ends its sending", async () => {
   await using server = await watchedServer({ media });
   using peer = await server.connect();
   await peer.write(requestMessage({ ...SHORT, speed: 1 }), controlMessage("pause"));

@@ -42,7 +42,7 @@ const LONG = { command: "get_video", name: "long.mkv" } as const;
 
 const TIMEOUTS = { request: 10_000, stall: 300, ping: 50 };
 
-Deno.test("runSession() gives up a native viewer that stops reading", async () => {
+Deno.test("runSession() closes a native viewer that stops reading", async () => {
   await using server = await watchedServer({ media, timeouts: TIMEOUTS });
   using peer = await server.connect();
   await peer.ask(LONG);
@@ -52,7 +52,7 @@ Deno.test("runSession() gives up a native viewer that stops reading", async () =
   await server.assertWell();
 });
 
-Deno.test("runSession() gives up a peer that sends pings and reads no answer", async () => {
+Deno.test("runSession() closes a peer that sends pings and reads no pong", async () => {
   await using server = await watchedServer({ media, timeouts: TIMEOUTS });
   using peer = await server.connect();
   const ping = encodeMessage("ping", new Uint8Array(MAX_REQUEST_LENGTH));
@@ -65,7 +65,7 @@ Deno.test("runSession() gives up a peer that sends pings and reads no answer", a
   await server.assertWell();
 });
 
-Deno.test("runSession() gives up a classic viewer that never reads", async () => {
+Deno.test("runSession() closes a script that never reads", async () => {
   const defaults = { video: "large.mkv" };
   // Enough in the first second of real time to fill whatever lies between the two.
   await scriptFolder.make("large.mkv", [
@@ -86,7 +86,7 @@ Deno.test("runSession() gives up a classic viewer that never reads", async () =>
   await server.assertWell();
 });
 
-/** A classic viewer that takes one byte, says so, and then waits to be killed. */
+/** A script that reads one byte, says so, and then waits to be killed. */
 const KILLED_VIEWER = `
   const socket = await Deno.connect({ hostname: "127.0.0.1", port: Number(Deno.args[0]) });
   await socket.write(new TextEncoder().encode("get_video"));
@@ -95,7 +95,7 @@ const KILLED_VIEWER = `
   await Deno.stdin.read(new Uint8Array(1));
 `;
 
-Deno.test("runSession() notices a classic viewer's reset while nothing is written", async () => {
+Deno.test("runSession() notices the reset of a script while nothing is written", async () => {
   // Ten minutes between two frames.
   const gap = ["-vf", "setpts=N*600/TB", "-fps_mode", "passthrough", "-c:v", "ffv1"];
   await gapFolder.make("gap.mkv", [...pictures({ rate: "10", seconds: 0.3 }), ...gap]);
@@ -152,7 +152,7 @@ Deno.test("runSession() reports FFmpeg's end in the middle and goes on", async (
   await server.assertWell();
 });
 
-Deno.test("runSession() ends a classic answer without its end when FFmpeg dies", async () => {
+Deno.test("runSession() ends a script's response without its end when FFmpeg dies", async () => {
   const defaults = { video: "long.mkv" };
   await using server = await watchedServer({ media, defaults });
   using peer = await server.connect();
@@ -175,7 +175,7 @@ class FailingLibrary extends Library {
   }
 }
 
-Deno.test("runSession() tells a peer nothing of the server's insides, but the log", async () => {
+Deno.test("runSession() reports internal errors to the log, and not to the peer", async () => {
   const lines: string[] = [];
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { hostname, port } = listener.addr;

@@ -8,13 +8,13 @@ import { play, type Played } from "../../support/played_media.ts";
 
 const media = mediaFolder();
 
-/** Seconds of a file that is worth a shortcut. */
+/** Seconds of a file that is worth a plan. */
 const SECONDS = 32;
 
 const X264 = ["-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", "-g", "50"];
 const B_FRAMES = [...X264, "-bf", "3"];
 
-/** Of every five pictures one is missing, and the others are not evenly apart. */
+/** One of five frames is missing, and the others are not evenly apart. */
 const VARIABLE = [
   ...["-vf", "select='not(eq(mod(n,5),2))',setpts=PTS+mod(N\\,3)*0.004/TB"],
   ...["-fps_mode", "passthrough"],
@@ -39,8 +39,8 @@ function openings({ opened }: Played): [number, string][] {
   ]);
 }
 
-/** Cuts an answer late and checks that the rest follows, and that not all was read for it. */
-async function checkShortcut(name: string, args: readonly string[], options: MediaOptions) {
+/** Cuts a response late and checks that the rest follows, and that not all is read for it. */
+async function checkPlan(name: string, args: readonly string[], options: MediaOptions) {
   const file = await clip(name, args);
   const whole = await play(file, options);
   const { frames, streams } = whole;
@@ -76,16 +76,16 @@ const FILES: [name: string, args: readonly string[], options: MediaOptions][] = 
 for (const [name, args, options] of FILES) {
   const { encoding, start = 0 } = options;
   const what = `${encoding} of ${name} from ${start} s`;
-  Deno.test(`a late cut is resumed by reading only what is near: ${what}`, async () => {
-    await checkShortcut(name, args, options);
+  Deno.test(`a late cut is resumed by reading only nearby frames: ${what}`, async () => {
+    await checkPlan(name, args, options);
   });
 }
 
-Deno.test("what depends on what came before it is read from the beginning", async () => {
+Deno.test("frames that depend on earlier ones are read from the beginning", async () => {
   const file = await clip("clip.mp4");
   const { frames, streams } = await play(file, { encoding: "raw" });
   const resume = pointsOf(frames.slice(0, Math.floor(frames.length * 0.9)), streams);
-  // Sound of a lossy codec, of which each packet builds upon the ones before.
+  // Audio of a lossy codec, whose packets depend on earlier ones.
   const raw = await play(file, { encoding: "raw" }, { resume });
   assertEquals(openings(raw), [[16, "pictures"], [0, "sound"]]);
   const encoded = await play(file, { encoding: "h264" });
@@ -104,7 +104,7 @@ Deno.test("what depends on what came before it is read from the beginning", asyn
   );
 });
 
-Deno.test("a shortcut that leads elsewhere, or nowhere, is left for the whole way", async () => {
+Deno.test("a plan that leads elsewhere, or nowhere, is given up for the whole file", async () => {
   const file = await clip("clip.mp4");
   const options = { encoding: "copy" } as const;
   const { frames, streams } = await play(file, options);
