@@ -93,7 +93,7 @@ async function signalFfmpeg(signal: Deno.Signal): Promise<void> {
 }
 
 for (const signal of ["SIGKILL", "SIGTERM", "SIGSEGV"] as const) {
-  Deno.test(`FFmpeg that is ended by ${signal} ends the answer, and nothing else`, async () => {
+  Deno.test(`FFmpeg killed by ${signal} ends the response, and nothing else`, async () => {
     await using server = await faultyServer();
     const { error, end } = await meanwhile(server, "long.mkv", () => signalFfmpeg(signal));
     assertEquals([error?.code, end], ["media_error", undefined]);
@@ -102,7 +102,7 @@ for (const signal of ["SIGKILL", "SIGTERM", "SIGSEGV"] as const) {
   });
 }
 
-Deno.test("FFmpeg that is frozen is given up, on either wire", async () => {
+Deno.test("FFmpeg that is frozen is given up, in either protocol", async () => {
   using time = new LeapingTime();
   await using server = await faultyServer();
   const frozen = Promise.withResolvers<void>();
@@ -175,7 +175,7 @@ const MISDEEDS: Record<
 };
 
 for (const [misdeed, { script, code, reason, isIdle = false }] of Object.entries(MISDEEDS)) {
-  Deno.test(`FFmpeg that ${misdeed} ends the answer, and nothing else`, async () => {
+  Deno.test(`FFmpeg that ${misdeed} ends the response, and nothing else`, async () => {
     using time = new LeapingTime();
     await using server = await faultyServer();
     {
@@ -252,7 +252,7 @@ Deno.test("ffprobe that gives garbage leaves the list of media empty, and no mor
   await assertUnharmed(server);
 });
 
-Deno.test("a file that is cut short while it is sent is not said to be whole", async () => {
+Deno.test("a file that is truncated while it is sent is not reported as complete", async () => {
   const path = await makeVideo("cut.mkv");
   await using server = await faultyServer(folder.path);
   const { size } = await Deno.stat(path);
@@ -287,7 +287,7 @@ Deno.test("a file that is written to, or replaced, while it is sent, comes with 
 
 const APPEND = { append: true };
 
-Deno.test("a file that is deleted while it is sent comes whole, and is gone then", async () => {
+Deno.test("a file that is deleted while it is sent arrives whole, and is gone then", async () => {
   const path = await makeVideo("gone.mkv");
   await using server = await faultyServer(folder.path);
   const { end } = await meanwhile(server, "gone.mkv", () => Deno.remove(path));

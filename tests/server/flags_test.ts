@@ -11,7 +11,7 @@ function optionsOf(...args: string[]) {
 }
 
 Deno.test({
-  name: "toServerOptions() takes the memory for how answers began in megabytes",
+  name: "toServerOptions() takes the size of the start-up cache in megabytes",
   permissions: "none",
   fn() {
     assertStrictEquals(optionsOf().startCacheSize, 128e6);
@@ -34,7 +34,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "parseServerFlags() refuses to take the opposite of a flag for the flag",
+  name: "parseServerFlags() does not mistake the opposite of a flag for the flag",
   permissions: "none",
   fn() {
     assertThrows(

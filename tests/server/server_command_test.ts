@@ -222,7 +222,7 @@ Deno.test("server.ts fails on a port that is taken with status 1", async () => {
   assertMatch(line, /: the port is taken, choose another with --port/);
 });
 
-Deno.test("server.ts says how to install FFmpeg where there is none", async () => {
+Deno.test("server.ts says how to install FFmpeg if it is missing", async () => {
   const folder = await Deno.makeTempDir();
   const { code, line } = await refusal(["--media", media, "--port", "0"], { PATH: folder });
   await Deno.remove(folder);
@@ -233,7 +233,7 @@ Deno.test("server.ts says how to install FFmpeg where there is none", async () =
   );
 });
 
-Deno.test("server.ts --metrics and --log-format tell programs what it does", async () => {
+Deno.test("server.ts --metrics and --log-format are for programs", async () => {
   const server = await ServerProcess.start("--metrics", "0", "--log-format", "json");
   {
     using peer = await server.connect();
@@ -250,7 +250,7 @@ Deno.test("server.ts --metrics and --log-format tell programs what it does", asy
   assertEquals(events.slice(2).map(({ result }) => result), [undefined, "not_found"]);
 });
 
-Deno.test("server.ts refuses a place for metrics that is none, or is taken", async () => {
+Deno.test("server.ts refuses an address for metrics that is wrong or taken", async () => {
   using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { code, line } = await refusal(["--metrics", "x"]);
   assertEquals(code, 2);

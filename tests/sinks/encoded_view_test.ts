@@ -58,7 +58,7 @@ function look(screen: XScreen, server: ScriptedServer, ...more: string[]): Runni
 }
 
 Deno.test({
-  name: `WindowSink turns pictures the right way up${WHY}`,
+  name: `WindowSink rotates pictures upright${WHY}`,
   ignore: IGNORED,
   async fn() {
     const source = ["red", "blue"].flatMap((colour) => [
@@ -139,7 +139,7 @@ for (const { seconds, begin, flags, taken } of LENGTHS) {
 }
 
 Deno.test({
-  name: `WindowSink plays as slowly as it is asked to${WHY}`,
+  name: `WindowSink plays in slow motion${WHY}`,
   ignore: IGNORED,
   async fn() {
     const path = await clip(1);
@@ -154,7 +154,7 @@ Deno.test({
   },
 });
 
-Deno.test("TerminalSink turns pictures, and shows none from before the beginning", async () => {
+Deno.test("TerminalSink rotates pictures, and shows none from before the beginning", async () => {
   const path = await media.make("change.mp4", [
     ...["-f", "lavfi", "-i", "color=red:s=32x96:r=25:d=1"],
     ...["-f", "lavfi", "-i", "color=blue:s=32x96:r=25:d=0.2"],
@@ -175,7 +175,7 @@ Deno.test("TerminalSink turns pictures, and shows none from before the beginning
   assertEquals([rows.length, rows[0]], [13, 80]);
 });
 
-Deno.test("PipeSink hands packets on that refer to later ones, with all of their moments", async () => {
+Deno.test("PipeSink passes on reordered packets with their timestamps", async () => {
   const path = await media.make("b frames.mp4", [
     ...[...pictures({ rate: "30000/1001" }), ...tone(), ...X264, "-pix_fmt", "yuv420p"],
   ]);

@@ -38,7 +38,7 @@ function view(show: Sink["show"], more: Partial<Sink> = {}): Sink & { shown: num
 }
 
 Deno.test({
-  name: "LossySink hands everything to a view that takes it",
+  name: "LossySink passes everything to a view that keeps up",
   permissions: "none",
   async fn() {
     const inner = view(() => Promise.resolve(true));
@@ -51,7 +51,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "LossySink leaves out what a view does not take in time, and says how much",
+  name: "LossySink drops what a view does not take in time, and reports how much",
   permissions: "none",
   async fn() {
     const free = Promise.withResolvers<boolean>();
@@ -69,7 +69,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "LossySink gives up a view that takes nothing any more",
+  name: "LossySink gives up a view that has stalled",
   permissions: "none",
   async fn() {
     const stuck = Promise.withResolvers<boolean>();
@@ -97,7 +97,7 @@ for (
   ] as const
 ) {
   Deno.test({
-    name: `LossySink says at once that a view ${what}, and takes no more`,
+    name: `LossySink reports at once that a view ${what}, and takes no more`,
     permissions: "none",
     async fn() {
       const told: string[] = [];
@@ -118,7 +118,7 @@ for (
 }
 
 Deno.test({
-  name: "LossySink takes it as a loss when a view cannot begin",
+  name: "LossySink gives up a view that cannot begin",
   permissions: "none",
   async fn() {
     const told: string[] = [];
@@ -133,7 +133,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "LossySink has what its view has for the terminal and the keys",
+  name: "LossySink has the methods of its view for the terminal and the keys",
   permissions: "none",
   async fn() {
     const told: string[] = [];

@@ -21,7 +21,7 @@ async function samples(metrics: PrometheusMetrics, prefix: string) {
   }));
 }
 
-test("PrometheusMetrics counts an answer whenever somebody looks, and each frame once", async () => {
+test("PrometheusMetrics counts a response whenever it is read, and each frame once", async () => {
   const metrics = new PrometheusMetrics();
   const counts = { frames: 0, audioFrames: 0, bytes: 0, dropped: 0 };
   const following = metrics.follow(() => counts);
@@ -44,7 +44,7 @@ test("PrometheusMetrics counts an answer whenever somebody looks, and each frame
   assertEquals(await samples(metrics, "stream_frames_dropped_total"), { "": 2 });
 });
 
-test("PrometheusMetrics asks for numbers when somebody looks", async () => {
+test("PrometheusMetrics reads gauges when it is read", async () => {
   const metrics = new PrometheusMetrics();
   let viewers = 2;
   metrics.watch({
@@ -63,7 +63,7 @@ test("PrometheusMetrics asks for numbers when somebody looks", async () => {
   assertEquals(memory[""] > 1e6, true);
 });
 
-test("PrometheusMetrics sorts requests by result, and frames by how late they are", async () => {
+test("PrometheusMetrics sorts requests by result, and frames by lateness", async () => {
   const metrics = new PrometheusMetrics();
   metrics.requestEnded("done", 0.02);
   metrics.requestEnded("not_found", 0.001);
@@ -85,7 +85,7 @@ test("PrometheusMetrics sorts requests by result, and frames by how late they ar
   assertEquals(connectionRefused, { '{reason="full"}': 1, '{reason="address"}': 0 });
 });
 
-test("PrometheusMetrics says of every metric what it is", async () => {
+test("PrometheusMetrics has a type and a help text for every metric", async () => {
   const metrics = new PrometheusMetrics();
   metrics.watch(NOTHING);
   const text = await metrics.text();

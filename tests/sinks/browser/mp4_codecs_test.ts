@@ -52,7 +52,7 @@ const SOUNDS: [name: string, args: string[], expected: string][] = [
 ];
 
 for (const [name, args, expected] of SOUNDS) {
-  Deno.test(`mimeTypeOf() names ${name}, and says that there is no picture`, async () => {
+  Deno.test(`mimeTypeOf() names ${name} as audio`, async () => {
     assertEquals(await typeOf(name, [...tone(SHORT), ...args]), `audio/mp4; codecs="${expected}"`);
   });
 }
@@ -62,7 +62,7 @@ Deno.test("mimeTypeOf() names all streams", async () => {
   assertEquals(type, 'video/mp4; codecs="avc1.64000a, mp4a.40.2"');
 });
 
-Deno.test("mimeTypeOf() refuses what browsers have no name for", async () => {
+Deno.test("mimeTypeOf() refuses codecs without a name for browsers", async () => {
   const args = [...pictures(SHORT), "-c:v", "mpeg4"];
   const path = await media.make("mpeg4.mp4", args);
   const moov = findBox(await Deno.readFile(path), "moov") ?? new Uint8Array(0);

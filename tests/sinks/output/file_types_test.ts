@@ -19,7 +19,7 @@ for (const [path, reason] of Object.entries(REFUSED)) {
   });
 }
 
-Deno.test("FileSink leaves nothing of an image that cannot be written", async () => {
+Deno.test("FileSink leaves no file of an image that cannot be written", async () => {
   await media.make("wide.png", [...pictures({ size: "400x300" }), "-frames:v", "1"]);
   const place = await Deno.makeTempDir({ dir: media.path });
   await using server = await testServer({ media: media.path });
@@ -30,7 +30,7 @@ Deno.test("FileSink leaves nothing of an image that cannot be written", async ()
   assertEquals([...Deno.readDirSync(place)], []);
 });
 
-Deno.test("FileSink writes 3GP with codecs that its players know", async () => {
+Deno.test("FileSink writes 3GP with codecs that its players support", async () => {
   await media.make("clip.mp4", [...pictures({ seconds: 1 }), ...tone({ seconds: 1 }), "-shortest"]);
   const place = await Deno.makeTempDir({ dir: media.path });
   await using server = await testServer({ media: media.path });

@@ -38,7 +38,7 @@ async function checkPictures(path: string, where: string): Promise<void> {
 }
 
 for (const [name, args] of Object.entries(SOURCES)) {
-  Deno.test(`H.264 of the full-range ${name} is in the usual range, and said to be`, async () => {
+  Deno.test(`H.264 of the full-range ${name} is converted to limited range, and tagged so`, async () => {
     await media.make(name, args);
     await using server = await testServer({ media: media.path });
     const response = await ask(server, { command: "get_video", name, encoding: "h264" });

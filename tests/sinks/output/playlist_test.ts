@@ -75,7 +75,7 @@ for (
   });
 }
 
-Deno.test("PlaylistSink names the newest pieces of what is live, and ends the list at Ctrl-C", async () => {
+Deno.test("PlaylistSink names the newest segments of live media, and ends the playlist at Ctrl-C", async () => {
   await using server = await serverOfClips();
   const place = await media.folder("live");
   const list = `${place}/cam.m3u8`;
@@ -110,7 +110,7 @@ async function readIfThere(path: string): Promise<string> {
   }
 }
 
-Deno.test("PlaylistSink ends the list of a video that is stopped, and says that it is playable", async () => {
+Deno.test("PlaylistSink ends the playlist of a video that is stopped, and reports that it is playable", async () => {
   await using server = await serverOfClips();
   const place = await media.folder("stopped");
   const list = `${place}/x.m3u8`;
@@ -126,7 +126,7 @@ Deno.test("PlaylistSink ends the list of a video that is stopped, and says that 
   assertMatch(`${await found(list)}`, /^h264 66x48 [1-9]/);
 });
 
-Deno.test("PlaylistSink refuses what it cannot write before it asks for anything", async () => {
+Deno.test("PlaylistSink refuses outputs before any request", async () => {
   const place = await media.folder("refused");
   await Deno.writeTextFile(`${place}/x.m3u8`, "before");
   const nobody = ["--video", "--host", "127.0.0.1", "--port", "1"];
@@ -151,7 +151,7 @@ for (
     ["a piece", "#EXTM3U\\n#EXTINF:2,\\nx00000.ts\\n#EXT-X-ENDLIST\\n"],
   ]
 ) {
-  Deno.test(`PlaylistSink fails where there was no room for ${what}, and FFmpeg succeeds`, async () => {
+  Deno.test(`PlaylistSink fails if there was no room for ${what}, though FFmpeg succeeds`, async () => {
     await using server = await serverOfClips();
     const place = await media.folder(`full of ${what}`);
     // On a full disk FFmpeg says nothing, and leaves this.
@@ -168,7 +168,7 @@ for (
   });
 }
 
-Deno.test("PlaylistSink leaves no older list beside pieces that are not its own", async () => {
+Deno.test("PlaylistSink removes an older playlist, whose segments it overwrites", async () => {
   await using server = await serverOfClips();
   const place = await media.folder("older");
   await Deno.writeTextFile(`${place}/x.m3u8`, "before");
@@ -181,7 +181,7 @@ Deno.test("PlaylistSink leaves no older list beside pieces that are not its own"
   assertEquals(namesIn(place), []);
 });
 
-Deno.test("PlaylistSink makes up for no keyframes where nothing came for a while", async () => {
+Deno.test("PlaylistSink adds no keyframes for a gap", async () => {
   const place = await media.folder("gap");
   const tenths = [...Array(10).keys()].flatMap((tenth) => [tenth, 300 + tenth]).sort((a, b) =>
     a - b

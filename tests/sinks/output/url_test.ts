@@ -47,7 +47,7 @@ for (
   ] as const
 ) {
   Deno.test({
-    name: `UrlSink feeds nginx, which publishes ${name} as HLS (${encoding})${WHY}`,
+    name: `UrlSink sends to nginx, which publishes ${name} as HLS (${encoding})${WHY}`,
     ignore: !hasMediaServer,
     async fn() {
       await source(name);
@@ -66,7 +66,7 @@ for (
 }
 
 Deno.test({
-  name: `UrlSink feeds what is live until Ctrl-C, and ends in good order${WHY}`,
+  name: `UrlSink sends live media until Ctrl-C, and ends cleanly${WHY}`,
   ignore: !hasMediaServer,
   async fn() {
     const sources = [{
@@ -175,7 +175,7 @@ const PROTOCOLS: Record<string, [string, string[], "tcp" | "udp"]> = {
 
 for (const [name, [address, input, transport]] of Object.entries(PROTOCOLS)) {
   Deno.test({
-    name: `UrlSink feeds whoever listens by ${name}`,
+    name: `UrlSink sends to a listener by ${name}`,
     // Only Linux tells of the sockets of others in files.
     ignore: Deno.build.os !== "linux",
     async fn() {
@@ -197,7 +197,7 @@ for (const [name, [address, input, transport]] of Object.entries(PROTOCOLS)) {
   });
 }
 
-Deno.test("UrlSink says that nobody listens, and keeps what is secret to itself", async () => {
+Deno.test("UrlSink reports that nobody listens, without secrets", async () => {
   await source("clip.mp4");
   await using server = await testServer({ media: media.path });
   const port = freePort();
@@ -225,7 +225,7 @@ Deno.test("UrlSink says that nobody listens, and keeps what is secret to itself"
   }
 });
 
-Deno.test("UrlSink gives up a server that never says anything", async () => {
+Deno.test("UrlSink gives up on a silent server", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const url = `rtsp://127.0.0.1:${(listener.addr as Deno.NetAddr).port}/x`;
   await using sink = new UrlSink(url, { patience: 500, dialect: installedDialect });

@@ -32,15 +32,15 @@ async function showToFailing(failure: Error): Promise<void> {
   }
 }
 
-Deno.test("TerminalSink.show() wants no more once its output is closed", async () => {
+Deno.test("TerminalSink.show() returns false once its output is closed", async () => {
   assertEquals(await showToFailing(new OutputClosedError("closed")), undefined);
 });
 
-Deno.test("TerminalSink.show() throws what drawing failed with", async () => {
+Deno.test("TerminalSink.show() throws the error of drawing", async () => {
   await assertRejects(() => showToFailing(new Error("the terminal is full")), Error, "is full");
 });
 
-Deno.test("TerminalSink gives the screen back before an error ends the program", async () => {
+Deno.test("TerminalSink leaves the screen before an error ends the program", async () => {
   let drawn = "";
   const entered = Promise.withResolvers<void>();
   await using sink = new TerminalSink({

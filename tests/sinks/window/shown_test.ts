@@ -111,7 +111,7 @@ class Watched implements AsyncDisposable {
 
 for (const [codec, flags] of [["ffv1", []], ["h264", ["--encoding", "copy"]]] as const) {
   Deno.test({
-    name: `WindowSink goes where its keys lead, in the same window, with ${codec}${WHY}`,
+    name: `WindowSink seeks by its keys, in the same window, with ${codec}${WHY}`,
     ignore: IGNORED,
     async fn() {
       const name = await seconds(codec);
@@ -146,7 +146,7 @@ for (const [codec, flags] of [["ffv1", []], ["h264", ["--encoding", "copy"]]] as
 }
 
 Deno.test({
-  name: `WindowSink ends both sides in good order at q, and leaves no process${WHY}`,
+  name: `WindowSink ends both sides cleanly at q, and leaves no process${WHY}`,
   ignore: IGNORED,
   async fn() {
     const name = await seconds("ffv1");
@@ -201,7 +201,7 @@ function isGrey(colour: readonly number[]): boolean {
 }
 
 Deno.test({
-  name: `WindowSink pauses and goes on by the space bar, and keeps from ffplay what harms${WHY}`,
+  name: `WindowSink pauses and resumes by the space bar, and grabs harmful keys of ffplay${WHY}`,
   ignore: IGNORED,
   async fn() {
     const { server, untilAsked, asked } = listeningServer();
@@ -265,7 +265,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: `WindowSink shows its window also where nobody can tell the keys that are pressed${WHY}`,
+  name: `WindowSink shows its window even if keys cannot be grabbed${WHY}`,
   ignore: IGNORED,
   async fn() {
     const { server, untilAsked, asked } = listeningServer();

@@ -61,7 +61,7 @@ function startClient(screen: XScreen, args: readonly string[]): RunningProgram {
 
 for (const kind of ["--image", "--video"]) {
   Deno.test({
-    name: `WindowSink shows what ${kind} gets, under its name, until it is closed${WHY}`,
+    name: `WindowSink shows ${kind}, with its name, until it is closed${WHY}`,
     ignore: IGNORED,
     async fn() {
       const name = kind === "--image" ? "four colours.png" : "four colours.mkv";
@@ -85,7 +85,7 @@ for (const kind of ["--image", "--video"]) {
 }
 
 Deno.test({
-  name: `WindowSink closes its window at the end of the video, when all was shown${WHY}`,
+  name: `WindowSink closes its window when the whole video was shown${WHY}`,
   ignore: IGNORED,
   async fn() {
     await quarters("short.mkv", "-c:v", "ffv1", "-t", "1.2");
@@ -120,7 +120,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: `WindowSink leaves a recording alone when it is closed${WHY}`,
+  name: `WindowSink does not affect a recording when it is closed${WHY}`,
   ignore: IGNORED,
   async fn() {
     await quarters("short.mkv", "-c:v", "ffv1", "-t", "1.2");

@@ -5,7 +5,7 @@ import { XConnection } from "../../../lib/sinks/window/x11_connection.ts";
 const FIRST_PORT = 6000;
 
 Deno.test({
-  name: "XConnection.open() gives up on a machine that does not answer",
+  name: "XConnection.open() gives up on a host that does not reply",
   // Other systems let more connections wait than they are told.
   ignore: Deno.build.os !== "linux",
   async fn() {

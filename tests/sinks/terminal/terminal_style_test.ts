@@ -27,7 +27,7 @@ const CASES: [Record<string, string>, string, boolean][] = [
 ];
 
 Deno.test({
-  name: "terminalStyle() and canBeAsked() go by what the environment says of the terminal",
+  name: "terminalStyle() and canBeAsked() read the environment",
   permissions: "none",
   fn() {
     for (const [variables, style, asked] of CASES) {
@@ -39,7 +39,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "knowsSixel() reads the features that tmux prints of the terminal it is drawn in",
+  name: "knowsSixel() reads the features of tmux's own terminal",
   permissions: "none",
   fn() {
     assertEquals(["256,RGB,sixel,title\n", "sixel"].map(knowsSixel), [true, true]);
