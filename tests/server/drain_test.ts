@@ -1,4 +1,3 @@
-/** How a server ends when it is told to: what goes on, what is broken off, and who is told. */
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { scriptRequest } from "../../lib/protocol/script/framing.ts";
 import { parseLiveSource } from "../../lib/sources/live/source_spec.ts";

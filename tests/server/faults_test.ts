@@ -1,4 +1,4 @@
-/** What goes wrong around a server: FFmpeg, files. After each, it works, and nothing is left. */
+/** Faults of FFmpeg and of files. The server works after each, and leaves nothing behind. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { parseList } from "../../lib/protocol/native/response.ts";
 import { scriptRequest } from "../../lib/protocol/script/framing.ts";
@@ -30,7 +30,7 @@ function faultyServer(path = media): Promise<WatchedServer> {
   return watchedServer({ media: path, timeouts: TIMEOUTS, metrics });
 }
 
-/** A line of a script with which it says that it does nothing useful from there on. */
+/** Last line of a script that does nothing more. */
 const IDLE = `: > "${folder.pathOf("idle")}"`;
 
 /** Waits until a script has come to {@linkcode IDLE}. */
@@ -40,7 +40,7 @@ async function untilIdle(): Promise<void> {
 }
 
 /**
- * Waits for an answer that comes only when FFmpeg is given up, and lets the time pass until then.
+ * Waits for a response that comes only once FFmpeg is given up, and lets the time pass.
  *
  * @param timeout milliseconds
  */
@@ -73,7 +73,7 @@ async function ask(server: WatchedServer, name: string): Promise<PeerResponse> {
   return await peer.response();
 }
 
-/** Begins to watch, twice as fast as in life, and gives what follows what `event` does. */
+/** Starts a video at double speed, and gives what follows `event`. */
 async function meanwhile(
   server: WatchedServer,
   name: string,
@@ -124,7 +124,7 @@ Deno.test("FFmpeg that is frozen is given up, in either protocol", async () => {
   await assertUnharmed(server);
 });
 
-/** What FFmpeg might do instead of its work, and what the peer is told. */
+/** Faults of FFmpeg, and the error that the peer gets. */
 const MISDEEDS: Record<
   string,
   { script: string; code: string; reason: RegExp; isIdle?: boolean }

@@ -3,7 +3,7 @@ import { UsageError } from "../../lib/base/errors.ts";
 import { parseServerFlags, SERVER_FLAGS, toServerOptions } from "../../lib/server/flags.ts";
 import { wrongForms } from "../support/flag_forms.ts";
 
-/** What a command line makes of the server. */
+/** Server options of a command line. */
 function optionsOf(...args: string[]) {
   const action = parseServerFlags(args);
   if (action.kind !== "serve") throw new Error("Cannot serve: a text was asked for");

@@ -18,7 +18,7 @@ const media = await conversationMedia();
 const SHORT = { command: "get_video", name: "short.mkv" } as const;
 const LONG = { command: "get_video", name: "long.mkv", speed: 1 } as const;
 
-/** Starts a server that is not run, and gives the warnings that it logged. */
+/** Starts a server without running it; gives the warnings that it logged. */
 async function start(options: Partial<ServerOptions>) {
   const log: string[] = [];
   const logger: Logger = { log: (level, message) => void log.push(`${level} ${message}`) };
@@ -34,7 +34,7 @@ async function refusal(options: Partial<ServerOptions>): Promise<Error> {
   return await assertRejects(() => start(options), Error);
 }
 
-/** The code of the error that answers a request for the short video; `undefined` where it came. */
+/** Error code of a request for the short video; `undefined` if it is served. */
 async function refusedWith(peer: Peer): Promise<string | undefined> {
   await peer.ask(SHORT);
   const { error } = await peer.response();
@@ -180,7 +180,7 @@ Deno.test("a full server bounds its refusals, and none takes a slot", async () =
   using first = await server.connect();
   assertStrictEquals(await refusedWith(first), undefined);
   using crowd = new DisposableStack();
-  // They say nothing, so that the server cannot even refuse them.
+  // They send nothing, so that the server cannot even refuse them.
   for (let count = 0; count < 16; count++) crowd.use(await server.connect());
   using tooMany = await server.connect();
   assertEquals(await tooMany.readAll(), new Uint8Array(0));

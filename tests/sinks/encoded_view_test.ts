@@ -81,7 +81,7 @@ Deno.test({
       assert(!limit.aborted, `${seen.join("; ")} ${client.stderr.text}`);
       const [window] = (await screen.windows()).filter(({ title }) => title !== "");
       if (window === undefined) continue;
-      // What was on top is on the right.
+      // The top is on the right.
       seen = [await screen.colourAt(window, 20, 100), await screen.colourAt(window, 76, 100)];
     }
     client.kill("SIGINT");
@@ -188,7 +188,7 @@ Deno.test("PipeSink passes on reordered packets with their timestamps", async ()
     (await decodedBy(of, { stream: "V:0" })).map(({ md5 }) => md5).join();
   assertEquals(await md5(nut), await md5(path));
   const raw = ["-map", "0:a:0", "-f", "md5"];
-  // MP4 says which samples to leave out at the beginning, which NUT does not.
+  // MP4 stores which samples to skip at the beginning; NUT does not.
   const plain = await media.make("plain.nut", ["-i", `file:${path}`, "-c", "copy"]);
   assertEquals(await decodedBytes(nut, raw), await decodedBytes(plain, raw));
   const steps = async (of: string) => {

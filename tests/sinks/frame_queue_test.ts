@@ -18,7 +18,7 @@ function frame(timestamp: number, { streamId = 0, keyframe = true, size = 1 } = 
   return { streamId, timestamp, keyframe, data: new Uint8Array(size).fill(timestamp) };
 }
 
-/** Ends a queue, and gives the stream and the timestamp of all that is in it. */
+/** Ends a queue; gives stream and timestamp of its frames. */
 async function rest(queue: FrameQueue): Promise<string[]> {
   queue.end();
   return (await Array.fromAsync(queue)).map(({ streamId, timestamp }) =>

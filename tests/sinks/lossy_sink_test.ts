@@ -1,4 +1,3 @@
-/** Views beside a recording: whatever becomes of them, it goes on. */
 import { assertEquals, assertMatch } from "@std/assert";
 import type { Frame } from "../../lib/media/frame.ts";
 import { LossySink } from "../../lib/sinks/lossy_sink.ts";
@@ -21,7 +20,7 @@ function frame(timestamp: number): Frame {
   return { streamId: 0, timestamp, keyframe: true, data: new Uint8Array([timestamp]) };
 }
 
-/** A view that does as it is told, and keeps the timestamps of what it is shown. */
+/** A view that runs an action for each frame, and keeps the timestamps. */
 function view(show: Sink["show"], more: Partial<Sink> = {}): Sink & { shown: number[] } {
   const shown: number[] = [];
   return {
@@ -154,7 +153,7 @@ Deno.test({
   },
 });
 
-/** A program in ffplay's place that takes a bit, and then what the test says. */
+/** A program in place of ffplay that takes some input, then runs a script. */
 for (
   const [what, instead, said] of [
     [

@@ -40,7 +40,7 @@ export async function checkOutput(
   }
   if (MANY_FILES.has(extension)) {
     throw new Error(
-      `Cannot write "${path}": a .${extension} is a list of many files, expected a type of one ` +
+      `Cannot write "${path}": a .${extension} is a playlist of many files, expected a type of one ` +
         "file such as .mp4",
     );
   }
@@ -48,7 +48,7 @@ export async function checkOutput(
   if (!still && isImageType(type)) {
     throw new Error(
       `Cannot write "${path}": a .${type} holds one picture, expected a video type such as .mp4, ` +
-        `a series such as %05d.${type}, or --image`,
+        `a sequence such as %05d.${type}, or --image`,
     );
   }
   if (format === undefined) await checkExtension(path);

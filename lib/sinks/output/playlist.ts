@@ -52,7 +52,7 @@ export class PlaylistSink implements Sink {
     const what = !whole
       ? `what arrived is in "${this.#path}", playable`
       : this.#endless
-      ? `ended "${this.#path}", which names the newest pieces`
+      ? `ended "${this.#path}", which names the newest segments`
       : `wrote "${this.#path}"`;
     return [what, ...this.#output.notes].join("; ");
   }
@@ -66,7 +66,7 @@ export class PlaylistSink implements Sink {
 export async function checkPlaylist(path: string, { overwrite }: OverwriteOptions): Promise<void> {
   if (path.includes("%")) {
     throw new Error(
-      `Cannot write "${path}": a list of pieces has no % in its name, or its folders'`,
+      `Cannot write "${path}": a playlist has no % in its name, or its folders'`,
     );
   }
   // The folder of the playlist is created, its parents are not.

@@ -61,7 +61,7 @@ export class UrlSink implements Sink {
     const unheard = UNHEARD.test(this.#url)
       ? ["FFmpeg does not hear it where a web server refuses"]
       : [];
-    const fed = `fed "${shownAddress(this.#url)}"`;
+    const fed = `wrote to "${shownAddress(this.#url)}"`;
     return [fed, ...unheard, ...this.#output.notes].join("; ");
   }
 
@@ -95,6 +95,6 @@ export class UrlSink implements Sink {
       : NOT_TAKEN.test(said)
       ? ", expected a server that takes it under this name, and goes on taking it"
       : "";
-    return `Cannot feed "${shownAddress(this.#url)}": ${said}${hint}`;
+    return `Cannot write to "${shownAddress(this.#url)}": ${said}${hint}`;
   }
 }

@@ -7,7 +7,7 @@ const media = await conversationMedia();
 
 const HERE = { hostname: "127.0.0.1", port: 0 };
 
-/** Asks, and gives the status and the text. */
+/** Sends a request; gives the status and the text of the response. */
 async function get({ port }: Address, path: string, init?: RequestInit) {
   const response = await fetch(`http://127.0.0.1:${port}${path}`, init);
   return [response.status, await response.text()] as const;

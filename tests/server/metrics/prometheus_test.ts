@@ -76,7 +76,7 @@ test("PrometheusMetrics sorts requests by result, and frames by lateness", async
   assertEquals(requests, { '{result="done"}': 1, '{result="not_found"}': 1 });
   const late = await samples(metrics, "stream_frame_lateness_seconds");
   assertEquals([late['_bucket{le="0.001"}'], late['_bucket{le="0.5"}'], late._count], [1, 2, 2]);
-  // Before its moment, a frame is not late.
+  // A frame that is sent early is not late.
   assertEquals(late._sum, 0.3);
   const age = await samples(metrics, "stream_live_frame_age_seconds");
   assertEquals([age['_bucket{le="0.01"}'], age['_bucket{le="0.02"}']], [0, 1]);

@@ -9,8 +9,6 @@ import {
   watchedServer,
 } from "../../support/watched_server.ts";
 
-// What the log says of requests.
-
 const media = await conversationMedia();
 
 const SHORT = { command: "get_video", name: "short.mkv" } as const;

@@ -23,7 +23,7 @@ const SOUND: AudioStream = {
 };
 const USUAL = { can: ALL, live: false, lead: 2, trims: true };
 
-/** What stands behind an option; `undefined` where it is not there. */
+/** Value of an option; `undefined` if it is missing. */
 function valueOf(args: readonly string[], option: string): string | undefined {
   const at = args.indexOf(option);
   return at < 0 ? undefined : args[at + 1];
@@ -98,7 +98,7 @@ test("browserNotes() gives the reasons for encoding", () => {
     "sound is encoded anew: this browser does not play ac3",
   ]);
   assertEquals(browserNotes([PICTURE, { ...SOUND, codec: "pcm_s16le" }], { can: ALL }), []);
-  // Whoever lets nothing stay as it is knows why.
+  // A user who allows no codec knows the reason.
   assertEquals(browserNotes(streams, { can: new Set() }), []);
 });
 

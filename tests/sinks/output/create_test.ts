@@ -65,7 +65,7 @@ for (
     [
       "a picture as sound",
       "x.wav",
-      "this type takes nothing of what came, expected one for sound, or for pictures",
+      "this type stores none of the streams, expected one for audio or video",
     ],
   ] as const
 ) {
@@ -127,7 +127,7 @@ Deno.test("FileSink reports why a picture cannot be encoded", async () => {
   const [, left] = stderr.match(
     /^Cannot write "[^\n]+\/x\.mp4": [^\n;]*(; what arrived is in "[^\n]+\.part\.mp4", playable)?\n$/,
   ) ?? [stderr, stderr];
-  // What FFmpeg has written when it gives up is left, and then it is named.
+  // What FFmpeg has written before it fails is kept, and named.
   assertEquals([status, namesIn(place)], [1, left === undefined ? [] : ["x.part.mp4"]]);
 });
 

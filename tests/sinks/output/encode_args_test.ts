@@ -41,7 +41,7 @@ function between(path: string, video: Partial<VideoStream> = {}, still = false):
 
 const EXACT_TIME = "-fps_mode passthrough -enc_time_base:v 1001/30000";
 
-/** What is asked of FFmpeg for a file name and a picture. */
+/** Output arguments for a file name and a video stream. */
 const CASES: [string, Partial<VideoStream>, string][] = [
   ["a.mp4", {}, EXACT_TIME],
   ["a.MP4", {}, EXACT_TIME],
@@ -215,7 +215,7 @@ Deno.test({
   },
 });
 
-/** What a target and the user's choices add up to, between input and output. */
+/** Output arguments of a target and the user's choices, between input and output. */
 function chosen(path: string, options: Partial<EncoderOptions>, video: Partial<VideoStream> = {}) {
   const streams = [{ ...VIDEO, ...video }, SOUND];
   const args = encoderArguments({ streams }, fileTarget(path), { still: false, ...options });

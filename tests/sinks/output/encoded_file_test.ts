@@ -64,7 +64,7 @@ async function codecs(path: string, kind?: "v" | "a"): Promise<string> {
   return found.streams.map((stream: { codec_name: string }) => stream.codec_name).join("+");
 }
 
-/** What is recorded as it is, and into which types. */
+/** Media that are copied, and into which types. */
 const KEPT: Record<string, string[]> = {
   "h264+aac.mp4": ["mp4", "m4v", "mov", "mkv", "flv", "nut", "m4a"],
   "hevc+ac3.mp4": ["mp4", "mov", "mkv", "nut"],

@@ -59,7 +59,7 @@ Deno.test("stream-client --output writes whatever FFmpeg writes, by extension", 
   }
 });
 
-/** What the user chooses, and what comes of it. */
+/** Choices of the user, and the resulting streams. */
 const CHOICES: [string, string, string[], string[]][] = [
   ["clip.mp4", "a.bin", ["--format", "mkv"], ["h264 25", "vorbis"]],
   ["clip.mp4", "b.mkv", ["--codec", "libx265"], ["hevc 25", "vorbis"]],

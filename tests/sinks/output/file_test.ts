@@ -17,7 +17,7 @@ const results = mediaFolder();
 const BY_X264 = ["-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p"];
 const LOSSLESS = ["-c:v", "ffv1"];
 
-/** Records something under a name and gives the path. */
+/** Records media under a name; gives the path. */
 async function record(
   server: TestServer,
   what: readonly [kind: "--image" | "--video", name: string],
@@ -31,7 +31,7 @@ async function record(
   return path;
 }
 
-/** What ffprobe says of one stream: of each frame, or of the stream itself. */
+/** Fields that ffprobe reports of one stream: of each frame, or of the stream itself. */
 async function probe(path: string, stream: string, entries: string): Promise<string[]> {
   const args = ["-select_streams", stream, "-show_entries", entries, "-of", "csv=p=0"];
   const text = new TextDecoder().decode(await run("ffprobe", [...args, `file:${path}`]));
@@ -154,7 +154,7 @@ Deno.test("stream-client --video --output keeps all frames in types of one frame
   }
 });
 
-/** How often a name of four letters stands in a file. */
+/** Counts the boxes of a type in a file. */
 function countOf(bytes: Uint8Array, name: string): number {
   return new TextDecoder("latin1").decode(bytes).split(name).length - 1;
 }
@@ -277,7 +277,7 @@ for (const [name, args] of Object.entries(COLOURS)) {
     const filter = "format=rgba,scale=8:6:flags=area";
     await Promise.all(["mp4", "mkv", "webm", "avi"].map(async (type) => {
       const path = await record(server, ["--video", name], `${name}.${type}`);
-      // AVI says nothing of the matrix.
+      // AVI does not store the matrix.
       assertLess(await difference(path, source, { filter }), type === "avi" ? 5 : 3, type);
     }));
     const path = await record(server, ["--image", name], `${name}.png`);

@@ -8,7 +8,7 @@ import { testServer } from "../../support/server.ts";
 const media = mediaFolder();
 
 const REFUSED = {
-  "x.ism": "a .ism is a list of many files",
+  "x.ism": "a .ism is a playlist of many files",
   "x.xyz": "FFmpeg knows no type .xyz",
   "x": "its name tells no type",
 };

@@ -22,7 +22,7 @@ async function serverOfClip(): Promise<TestServer> {
   return await testServer({ media: media.path });
 }
 
-/** What ffprobe finds in bytes: codecs, and numbers of pictures. */
+/** Codecs and numbers of frames that ffprobe finds in bytes. */
 async function streamsIn(name: string, bytes: Uint8Array<ArrayBuffer>): Promise<string[]> {
   const path = await media.write(name, bytes);
   const entries = "stream=codec_name,nb_read_frames";
@@ -164,8 +164,8 @@ Deno.test("FormattedPipeSink reports what a format cannot store", async () => {
   assertEquals(status, 1);
   assertEquals(
     stderr,
-    "Cannot write wav to standard output: this type takes nothing of what came, expected one for " +
-      "sound, or for pictures\n",
+    "Cannot write wav to standard output: this type stores none of the streams, expected one for " +
+      "audio or video\n",
   );
 });
 

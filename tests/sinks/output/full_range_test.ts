@@ -1,4 +1,4 @@
-/** Sources that use all values of their bytes, in H.264, wherever it is made. */
+/** Full-range sources in H.264, encoded by the client or the server. */
 import { assertEquals, assertGreater, assertLess } from "@std/assert";
 import { at, runInside } from "../../support/inside.ts";
 import { mediaFolder, run } from "../../support/media.ts";
@@ -22,7 +22,7 @@ function halves(format: string): string[] {
   return ["-f", "lavfi", "-i", source];
 }
 
-/** Checks that a recording is in the usual range, and says so, and shows black and white. */
+/** Checks that a recording is in limited range, tagged so, and shows black and white. */
 async function checkPictures(path: string, where: string): Promise<void> {
   const entries = ["-select_streams", "v", "-show_entries", "stream=codec_name,color_range"];
   const found = await run("ffprobe", [...entries, "-of", "json", `file:${path}`]);

@@ -138,7 +138,7 @@ Deno.test("stream-client --image --every shows images one after the other in a t
   const { status, stdout } = await runInside(args, { environment: { stdoutIsTerminal: true } });
   assertEquals(status, 0);
   const shown = [0, 40, 80].map((value) => stdout.indexOf(`38;2;${value};${value};${value}`));
-  // Those that come faster than they can be drawn are left out, but for the last.
+  // Images that come faster than they can be drawn are dropped, except the last.
   const drawn = shown.filter((place) => place >= 0);
   assertEquals(drawn, drawn.toSorted((a, b) => a - b));
   assertEquals(shown[2] >= 0, true, `${shown}`);

@@ -24,11 +24,11 @@ async function serverOfClips(): Promise<TestServer> {
   });
 }
 
-/** Codecs and numbers of frames that FFmpeg finds by a list. */
+/** Codecs and numbers of frames that FFmpeg finds through a playlist. */
 async function found(path: string): Promise<string[]> {
   const entries = "stream=codec_name,nb_read_frames,width,height";
   const args = ["-count_frames", "-select_streams", "v", "-show_entries", entries, "-of", "json"];
-  // Recent FFmpegs take no list for HLS whose name has another extension.
+  // Recent FFmpegs read no HLS playlist with another extension.
   const format = /\.(m3u8|mpd)$/.test(path) ? [] : ["-f", "hls"];
   const said = await run("ffprobe", [...args, ...format, path]);
   const { streams } = JSON.parse(new TextDecoder().decode(said));
@@ -93,7 +93,7 @@ Deno.test("PlaylistSink names the newest segments of live media, and ends the pl
   client.kill("SIGINT");
   const { code, stderr } = await client.ending();
   assertEquals(code, 130, stderr);
-  assertMatch(stderr, /; ended "[^"]+cam\.m3u8", which names the newest pieces\n$/);
+  assertMatch(stderr, /; ended "[^"]+cam\.m3u8", which names the newest segments\n$/);
   const text = await Deno.readTextFile(list);
   assertMatch(text, /#EXT-X-ENDLIST\n$/);
   const named = text.split("\n").filter((line) => line.endsWith(".ts"));
@@ -134,7 +134,7 @@ Deno.test("PlaylistSink refuses outputs before any request", async () => {
     const [name, reason] of [
       ["x.m3u8", "the file exists, replace it with --overwrite"],
       ["none/deep/x.m3u8", "there is no folder"],
-      ["x%d.m3u8", "a list of pieces has no % in its name, or its folders'"],
+      ["x%d.m3u8", "a playlist has no % in its name, or its folders'"],
       ["x.m3u8/", "Not a directory"],
     ]
   ) {
@@ -154,7 +154,7 @@ for (
   Deno.test(`PlaylistSink fails if there was no room for ${what}, though FFmpeg succeeds`, async () => {
     await using server = await serverOfClips();
     const place = await media.folder(`full of ${what}`);
-    // On a full disk FFmpeg says nothing, and leaves this.
+    // On a full disk FFmpeg reports nothing, and leaves this.
     const files = `: > '${place}/x00000.ts'; printf '${list}' > '${place}/x.m3u8'`;
     await using ffmpeg = await witness("ffmpeg", { instead: `cat > /dev/null; ${files}` });
     const args = ["--video", "clip.mp4", "--encoding", "copy", "--output", `${place}/x.m3u8`];

@@ -9,7 +9,7 @@ const GRID = { columns: 80, rows: 24 };
 const OK = "\x1b_Gi=31;OK\x1b\\";
 const USUAL = { graphics: undefined, cell: { width: 8, height: 16 }, colours: 256 };
 
-/** An answer, and what differs from the usual in it. */
+/** Replies, and how the capabilities differ from the defaults. */
 const CASES: [string, object][] = [
   ["", {}],
   ["\x1b[?62;22c", {}],

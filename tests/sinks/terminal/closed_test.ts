@@ -27,7 +27,7 @@ async function showToFailing(failure: Error): Promise<void> {
   const data = picture();
   let timestamp = 0;
   while (await sink.show({ streamId: 0, timestamp: timestamp++, keyframe: true, data })) {
-    // Pictures that are not drawn yet hold nobody up, so that this loop would do nothing else.
+    // Drawing does not block show(), so that this loop would do nothing else.
     await new Promise((resolve) => setTimeout(resolve, 0));
   }
 }

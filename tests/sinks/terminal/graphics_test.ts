@@ -27,7 +27,7 @@ const [WITH_SIXEL, WITHOUT] = ["\x1b[?62;4;6c", "\x1b[?62;6c"];
 /** Cells of 10 × 20 pixels, and kitty's graphics. */
 const KITTY = `\x1b[6;20;10t\x1b_Gi=31;OK\x1b\\${WITHOUT}`;
 
-/** Waits until the client says that it wants no more, and agrees. */
+/** Waits until the client stops the response, and ends it. */
 async function leaveSequence(peer: Deno.TcpConn): Promise<void> {
   await peer.read(new Uint8Array(4096));
   await say(peer, end());
@@ -161,7 +161,7 @@ Deno.test({
     const args = ["--video", "--view", "terminal", ...at(server)];
     await using terminal = new PseudoTerminal(args, { reply: "" });
     await terminal.drawn.until(pattern(String.raw`ESC\[c`));
-    // Pressed while an answer is waited for.
+    // Pressed while replies are awaited.
     await terminal.does("keys q");
     await terminal.drawn.until(/Received|Stopped/);
     await terminal.ended();
@@ -237,7 +237,7 @@ Deno.test({
   },
 });
 
-/** Has a program run in a session of its own, which the system tells nothing of the terminal. */
+/** Runs a program in a session of its own, which gets no signals of the terminal. */
 const APART = [
   ...[PYTHON ?? "", "-c"],
   "import os, sys; os.setsid(); os.execvp(sys.argv[1], sys.argv[1:])",

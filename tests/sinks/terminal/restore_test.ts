@@ -98,7 +98,7 @@ Deno.test({
   async fn() {
     await using server = picture();
     await using terminal = await showing(server);
-    // The one that nobody hears of.
+    // The signal that cannot be handled.
     await terminal.signal("SIGSTOP");
     await terminal.set("sane");
     await terminal.untilSettings(USUAL);

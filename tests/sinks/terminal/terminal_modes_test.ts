@@ -1,4 +1,3 @@
-/** What a terminal is shown that knows fewer colours, or none, or changes its size. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { at } from "../../support/inside.ts";
 import { mediaFolder } from "../../support/media.ts";

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { canBeAsked, knowsSixel, terminalStyle } from "../../../lib/sinks/terminal/capabilities.ts";
 
-/** An environment, what pictures look like in it, and whether the terminal can be asked. */
+/** Environments, the style of pictures in them, and whether the terminal may be queried. */
 const CASES: [Record<string, string>, string, boolean][] = [
   [{ TERM: "xterm-256color", COLORTERM: "truecolor" }, "truecolour", true],
   [{ TERM: "xterm-256color", COLORTERM: "24bit", LANG: "de_DE.UTF-8" }, "truecolour", true],

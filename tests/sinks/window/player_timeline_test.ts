@@ -108,7 +108,7 @@ Deno.test({
     line.place(picture(25));
     clock.now = 100;
     line.pause(true);
-    // What was still under way.
+    // Frames that were still on their way.
     assertEquals(line.place(picture(26)), 2_040_000);
     clock.now = 5100;
     line.pause(false);

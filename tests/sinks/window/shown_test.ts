@@ -29,7 +29,7 @@ const RIGHT_BUTTON = 3;
 /** How much redder each second is. */
 const STEP = 6;
 
-/** What each codec needs to keep colours as they are, and one keyframe only. */
+/** Options of each codec that keep colours, with one keyframe only. */
 const CODECS = {
   ffv1: ["-c:v", "ffv1"],
   h264: ["-c:v", "libx264rgb", "-qp", "2", "-preset", "veryfast", "-bf", "2", "-g", "9999"],
@@ -51,7 +51,7 @@ async function seconds(codec: keyof typeof CODECS): Promise<string> {
 class Watched implements AsyncDisposable {
   readonly screen: XScreen;
   readonly client: RunningProgram;
-  /** What was shown so far: numbers of seconds, each once in a row. */
+  /** Seconds shown so far, each once in a row. */
   readonly seen: number[] = [];
   #window: ScreenWindow | undefined;
 
@@ -166,7 +166,9 @@ Deno.test({
   },
 });
 
-/** A server that shows one picture, and tells what it is asked to do; it says farewell at the end. */
+/**
+ * A server that sends one picture and reports the controls it gets; it ends its response cleanly.
+ */
 function listeningServer(): {
   server: ScriptedServer;
   untilAsked: (count: number) => Promise<void>;

@@ -70,7 +70,7 @@ for (const kind of ["--image", "--video"]) {
       const { program: server, port } = await startServerProgram(["--media", media.path]);
       await using _server = server;
       const where = ["--host", "127.0.0.1", "--port", port];
-      // A window is what is chosen where there is a screen.
+      // A window is the default if there is a screen.
       await using client = startClient(screen, [kind, name, ...where]);
       const window = await untilShown(screen, client);
       assertEquals(window.title, name);

@@ -6,7 +6,7 @@ const FIRST_PORT = 6000;
 
 Deno.test({
   name: "XConnection.open() gives up on a host that does not reply",
-  // Other systems let more connections wait than they are told.
+  // Other systems queue more connections than they are asked to.
   ignore: Deno.build.os !== "linux",
   async fn() {
     using listener = Deno.listen({ hostname: "127.0.0.1", port: 0, tcpBacklog: 0 });
