@@ -108,6 +108,15 @@ export function folderOf(path: string): string {
   return slash < 0 ? "." : path.slice(0, slash + 1);
 }
 
+/** Runs a file operation of writing a path; its failure becomes `Cannot write …`. */
+export async function asWrite<T>(path: string, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (cause) {
+    throw new Error(`Cannot write "${path}": ${messageOf(cause)}`, { cause });
+  }
+}
+
 /** Stats a file; `undefined` if it does not exist. */
 export async function statOf(path: string): Promise<Deno.FileInfo | undefined> {
   try {
