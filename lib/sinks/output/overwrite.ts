@@ -103,6 +103,7 @@ function partName(path: string, number: number): string {
   return `${path.slice(0, at)}.part${number === 1 ? "" : number}${path.slice(at)}`;
 }
 
+/** Folder of a file, `.` if the path names none. */
 export function folderOf(path: string): string {
   const slash = path.lastIndexOf("/");
   return slash < 0 ? "." : path.slice(0, slash + 1);
