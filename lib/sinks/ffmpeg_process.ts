@@ -128,7 +128,7 @@ export function reasonOf(error: unknown): string | undefined {
   if (signal !== null) return `${error.program} was ended by ${signal}`;
   const said = first.replace(FUNCTION, "");
   if (NO_STREAM.test(said)) {
-    return "this type takes nothing of what came, expected one for sound, or for pictures";
+    return "this type stores none of the streams, expected one for audio or video";
   }
   return said.slice(0, MAX_REASON) || error.message;
 }

@@ -251,11 +251,11 @@ const WRONG: Record<string, string> = {
   "--video --output x.mkv --codec copy":
     "Cannot use --codec copy with raw frames, which are no packets: expected --encoding copy as well",
   "--image --every 1 --output x%d.png --format png":
-    "Cannot use --format with a series of pictures: expected their type in the name, such as " +
+    "Cannot use --format with an image sequence: expected its type in the name, such as " +
     "shot%03d.png",
   "--image --output rtmp://host/app/key":
-    "Cannot feed a single picture: expected --video, or a file",
-  "--image --output site/": "Cannot feed a single picture: expected --video, or a file",
+    "Cannot stream a single image: expected --video, or a file",
+  "--image --output site/": "Cannot stream a single image: expected --video, or a file",
   "--video --output gopher://host/x":
     'Cannot write to "gopher://host/x": gopher:// is not supported, expected a file or one of rtmp ' +
     "rtmps rtsp srt udp tcp rtp http https icecast ftp sftp",

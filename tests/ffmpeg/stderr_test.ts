@@ -108,8 +108,7 @@ const OUTPUT_REASONS: Record<string, string | readonly string[]> = {
     ),
   ],
   "refused output": "Connection to tcp://127.0.0.1:9?tcp_nodelay=0 failed: Connection refused",
-  "nothing for the output":
-    "this type takes nothing of what came, expected one for sound, or for pictures",
+  "nothing for the output": "this type stores none of the streams, expected one for audio or video",
   "codec that does not fit": "Video codec prores not compatible with flv",
 };
 

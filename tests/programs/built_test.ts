@@ -95,7 +95,7 @@ Deno.test("stream-server and stream-client, as executables", async (t) => {
     }
   });
 
-  await t.step("make a list of pieces, with the encoders that are named", async () => {
+  await t.step("make a playlist, with the encoders that are named", async () => {
     const codec = ["--codec", "libx264,aac", "--", "-metadata", "title=Pieces"];
     const args = ["--video", "v.mp4", "--output", "site/", ...where, ...codec];
     const { code, stderr } = await runProgram("client", args, client);

@@ -45,7 +45,7 @@ test("ConnectionLimiter bounds the refused connections", () => {
   assertEquals(connections.taken, 1);
 });
 
-Deno.test("a server says that an address has enough, and serves it when one has left", async () => {
+Deno.test("a server limits the connections of an address until one is closed", async () => {
   await using server = await watchedServer({ media, maxPerAddress: 1 });
   {
     using first = await server.connect();

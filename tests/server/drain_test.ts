@@ -1,4 +1,3 @@
-/** How a server ends when it is told to: what goes on, what is broken off, and who is told. */
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { scriptRequest } from "../../lib/protocol/script/framing.ts";
 import { parseLiveSource } from "../../lib/sources/live/source_spec.ts";
@@ -15,7 +14,7 @@ const LONG_GRACE = 60_000;
 
 const never = new AbortController().signal;
 
-Deno.test("drain() closes the port at once, and lets the answer that is under way come to its end", async () => {
+Deno.test("drain() closes the port at once, and lets a response finish", async () => {
   await using server = await watchedServer({ media });
   using peer = await server.connect();
   await peer.ask(SHORT);
@@ -33,7 +32,7 @@ Deno.test("drain() closes the port at once, and lets the answer that is under wa
   await server.logged(/ ended: no answers were broken off\n$/);
 });
 
-Deno.test("drain() answers further requests of open connections with busy, in their turn", async () => {
+Deno.test("drain() answers further requests of open connections with busy, in their order", async () => {
   await using server = await watchedServer({ media });
   using peer = await server.connect();
   await peer.ask(SHORT);
@@ -55,7 +54,7 @@ Deno.test("drain() answers further requests of open connections with busy, in th
   await drained;
 });
 
-Deno.test("drain() ends answers that last longer with reason shutdown: played, paused, and live", async () => {
+Deno.test("drain() ends longer responses with reason shutdown: playing, paused and live", async () => {
   const live = { sources: [parseLiveSource("cam=lavfi:testsrc2=size=64x48:rate=25")] };
   await using server = await watchedServer({ media, live });
   using played = await server.connect();
@@ -78,7 +77,7 @@ Deno.test("drain() ends answers that last longer with reason shutdown: played, p
   await server.logged(/ result=shutdown /, 3);
 });
 
-Deno.test("drain() tells those in line for a decoder, and those who wait for a live source, that it ends", async () => {
+Deno.test("drain() answers requests that wait for a decoder or a live source", async () => {
   const silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = silent.addr as Deno.NetAddr;
   const live = { sources: [parseLiveSource(`door=tcp://127.0.0.1:${port}`)] };
@@ -103,7 +102,7 @@ Deno.test("drain() tells those in line for a decoder, and those who wait for a l
   silent.close();
 });
 
-Deno.test("drain() closes connections on which nothing is answered, without a word", async () => {
+Deno.test("drain() closes idle connections without a message", async () => {
   await using server = await watchedServer({ media });
   using silent = await server.connect();
   using idle = await server.connect();
@@ -122,7 +121,7 @@ Deno.test("drain() closes connections on which nothing is answered, without a wo
   await drained;
 });
 
-Deno.test("drain() cuts a script's video off: the end that the wire has would tell that it is whole", async () => {
+Deno.test("drain() cuts a script's video off, since the protocol's end would mean that it is complete", async () => {
   await using server = await watchedServer({ media, defaults: { video: "long.mkv" } });
   using peer = await server.connect();
   await peer.write(scriptRequest("get_video"));
@@ -134,7 +133,7 @@ Deno.test("drain() cuts a script's video off: the end that the wire has would te
   await server.logged(/ request ends command=get_video wire=classic .*result=shutdown /);
 });
 
-Deno.test("drain() is not held up by a peer that takes nothing, and a second signal ends it", async () => {
+Deno.test("drain() does not wait for a peer that has stalled, and a second signal ends it", async () => {
   await using server = await watchedServer({ media });
   using peer = await server.connect();
   await peer.ask({ ...LONG, speed: 0, pixelFormat: "bgr24" });
@@ -149,7 +148,7 @@ Deno.test("drain() is not held up by a peer that takes nothing, and a second sig
   await server.logged(/ result=shutdown /);
 });
 
-Deno.test("drain() leaves the metrics to be read, and tells that the server is not ready", async () => {
+Deno.test("drain() keeps the metrics, and reports that the server is not ready", async () => {
   await using server = await watchedServer({ media, metrics: { hostname: "127.0.0.1", port: 0 } });
   const [, where] = server.lines.join("").match(/Metrics are at (\S+)\/metrics/) ?? [];
   using peer = await server.connect();
@@ -165,7 +164,7 @@ Deno.test("drain() leaves the metrics to be read, and tells that the server is n
   await drained;
 });
 
-Deno.test("drain() does nothing to a server that ends already", async () => {
+Deno.test("drain() does nothing if the server is draining already", async () => {
   const server = await watchedServer({ media });
   const before = server.lines.length;
   await server[Symbol.asyncDispose]();

@@ -1,4 +1,4 @@
-/** What goes wrong around a server: FFmpeg, files. After each, it works, and nothing is left. */
+/** Faults of FFmpeg and of files. The server works after each, and leaves nothing behind. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { parseList } from "../../lib/protocol/native/response.ts";
 import { scriptRequest } from "../../lib/protocol/script/framing.ts";
@@ -30,7 +30,7 @@ function faultyServer(path = media): Promise<WatchedServer> {
   return watchedServer({ media: path, timeouts: TIMEOUTS, metrics });
 }
 
-/** A line of a script with which it says that it does nothing useful from there on. */
+/** Last line of a script that does nothing more. */
 const IDLE = `: > "${folder.pathOf("idle")}"`;
 
 /** A command that keeps the pipes of a stand-in open for as long as the stand-in is in place. */
@@ -43,7 +43,7 @@ async function untilIdle(): Promise<void> {
 }
 
 /**
- * Waits for an answer that comes only when FFmpeg is given up, and lets the time pass until then.
+ * Waits for a response that comes only once FFmpeg is given up, and lets the time pass.
  *
  * @param timeout milliseconds
  */
@@ -76,7 +76,7 @@ async function ask(server: WatchedServer, name: string): Promise<PeerResponse> {
   return await peer.response();
 }
 
-/** Begins to watch, twice as fast as in life, and gives what follows what `event` does. */
+/** Starts a video at double speed, and gives what follows `event`. */
 async function meanwhile(
   server: WatchedServer,
   name: string,
@@ -96,7 +96,7 @@ async function signalFfmpeg(signal: Deno.Signal): Promise<void> {
 }
 
 for (const signal of ["SIGKILL", "SIGTERM", "SIGSEGV"] as const) {
-  Deno.test(`FFmpeg that is ended by ${signal} ends the answer, and nothing else`, async () => {
+  Deno.test(`FFmpeg killed by ${signal} ends the response, and nothing else`, async () => {
     await using server = await faultyServer();
     const { error, end } = await meanwhile(server, "long.mkv", () => signalFfmpeg(signal));
     assertEquals([error?.code, end], ["media_error", undefined]);
@@ -105,7 +105,7 @@ for (const signal of ["SIGKILL", "SIGTERM", "SIGSEGV"] as const) {
   });
 }
 
-Deno.test("FFmpeg that is frozen is given up, on either wire", async () => {
+Deno.test("FFmpeg that is frozen is given up, in either protocol", async () => {
   using time = new LeapingTime();
   await using server = await faultyServer();
   const frozen = Promise.withResolvers<void>();
@@ -127,7 +127,7 @@ Deno.test("FFmpeg that is frozen is given up, on either wire", async () => {
   await assertUnharmed(server);
 });
 
-/** What FFmpeg might do instead of its work, and what the peer is told. */
+/** Faults of FFmpeg, and the error that the peer gets. */
 const MISDEEDS: Record<
   string,
   { script: string; code: string; reason: RegExp; isIdle?: boolean }
@@ -178,7 +178,7 @@ const MISDEEDS: Record<
 };
 
 for (const [misdeed, { script, code, reason, isIdle = false }] of Object.entries(MISDEEDS)) {
-  Deno.test(`FFmpeg that ${misdeed} ends the answer, and nothing else`, async () => {
+  Deno.test(`FFmpeg that ${misdeed} ends the response, and nothing else`, async () => {
     using time = new LeapingTime();
     await using server = await faultyServer();
     {
@@ -255,7 +255,7 @@ Deno.test("ffprobe that gives garbage leaves the list of media empty, and no mor
   await assertUnharmed(server);
 });
 
-Deno.test("a file that is cut short while it is sent is not said to be whole", async () => {
+Deno.test("a file that is truncated while it is sent is not reported as complete", async () => {
   const path = await makeVideo("cut.mkv");
   await using server = await faultyServer(folder.path);
   const { size } = await Deno.stat(path);
@@ -290,7 +290,7 @@ Deno.test("a file that is written to, or replaced, while it is sent, comes with 
 
 const APPEND = { append: true };
 
-Deno.test("a file that is deleted while it is sent comes whole, and is gone then", async () => {
+Deno.test("a file that is deleted while it is sent arrives whole, and is gone then", async () => {
   const path = await makeVideo("gone.mkv");
   await using server = await faultyServer(folder.path);
   const { end } = await meanwhile(server, "gone.mkv", () => Deno.remove(path));

@@ -3,7 +3,7 @@ import { UsageError } from "../../lib/base/errors.ts";
 import { parseServerFlags, SERVER_FLAGS, toServerOptions } from "../../lib/server/flags.ts";
 import { wrongForms } from "../support/flag_forms.ts";
 
-/** What a command line makes of the server. */
+/** Server options of a command line. */
 function optionsOf(...args: string[]) {
   const action = parseServerFlags(args);
   if (action.kind !== "serve") throw new Error("Cannot serve: a text was asked for");
@@ -11,7 +11,7 @@ function optionsOf(...args: string[]) {
 }
 
 Deno.test({
-  name: "toServerOptions() takes the memory for how answers began in megabytes",
+  name: "toServerOptions() takes the size of the start-up cache in megabytes",
   permissions: "none",
   fn() {
     assertStrictEquals(optionsOf().startCacheSize, 128e6);
@@ -34,7 +34,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "parseServerFlags() refuses to take the opposite of a flag for the flag",
+  name: "parseServerFlags() does not mistake the opposite of a flag for the flag",
   permissions: "none",
   fn() {
     assertThrows(

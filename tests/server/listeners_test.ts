@@ -6,7 +6,7 @@ import type { Refusal } from "../../lib/server/metrics/metrics.ts";
 const logger: Logger = { log: () => {} };
 const HERE = { hostname: "127.0.0.1", port: 0 };
 
-/** A protocol in which the server speaks first, with one word, and holds on until the peer closes. */
+/** A protocol in which the server speaks first, and waits until the peer closes. */
 function greeting(word: string): Conversation {
   return async (socket, refusal) => {
     await socket.write(new TextEncoder().encode(refusal ?? word));
@@ -15,7 +15,7 @@ function greeting(word: string): Conversation {
   };
 }
 
-/** Opens ports of {@linkcode greeting}; gives their numbers, too. */
+/** Opens ports that speak {@linkcode greeting}. */
 async function open(words: readonly string[], { total }: { total: number }) {
   const refusals: Refusal[] = [];
   const limits = { total, perAddress: 0 };

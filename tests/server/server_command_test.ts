@@ -67,7 +67,7 @@ class ServerProcess {
     return new Peer(await Deno.connect(this.address));
   }
 
-  /** Ends it by a signal and gives all that it left. */
+  /** Ends it by a signal; gives its status and its remaining output. */
   async end(signal: Deno.Signal) {
     this.#child.kill(signal);
     const rest = await Array.fromAsync(this.#stdout);
@@ -76,7 +76,7 @@ class ServerProcess {
   }
 }
 
-/** Runs it where it should refuse to start, and gives its status and its one line. */
+/** Runs it with wrong arguments; gives its status and its one line. */
 async function refusal(args: readonly string[], env?: Record<string, string>) {
   const { code, stdout, stderr } = await command(args, env).output();
   assertEquals(stdout, new Uint8Array(0));
@@ -160,7 +160,7 @@ Deno.test("server.ts prints its usage on standard output", async () => {
   for (const line of usage.split("\n")) assert(line.length <= 80, line);
 });
 
-/** Command lines that are wrong, and what they are answered with. */
+/** Wrong command lines, and their messages. */
 const WRONG: [args: string[], line: RegExp][] = [
   [
     ["--prot", "1"],
@@ -187,7 +187,7 @@ for (const [args, line] of WRONG) {
   });
 }
 
-/** What keeps it from doing its work. */
+/** Reasons why it cannot start. */
 const FAILURES: [name: string, args: string[], line: RegExp][] = [
   [
     "a missing folder",
@@ -222,7 +222,7 @@ Deno.test("server.ts fails on a port that is taken with status 1", async () => {
   assertMatch(line, /: the port is taken, choose another with --port/);
 });
 
-Deno.test("server.ts says how to install FFmpeg where there is none", async () => {
+Deno.test("server.ts says how to install FFmpeg if it is missing", async () => {
   const folder = await Deno.makeTempDir();
   const { code, line } = await refusal(["--media", media, "--port", "0"], { PATH: folder });
   await Deno.remove(folder);
@@ -233,7 +233,7 @@ Deno.test("server.ts says how to install FFmpeg where there is none", async () =
   );
 });
 
-Deno.test("server.ts --metrics and --log-format tell programs what it does", async () => {
+Deno.test("server.ts --metrics and --log-format are for programs", async () => {
   const server = await ServerProcess.start("--metrics", "0", "--log-format", "json");
   {
     using peer = await server.connect();
@@ -250,7 +250,7 @@ Deno.test("server.ts --metrics and --log-format tell programs what it does", asy
   assertEquals(events.slice(2).map(({ result }) => result), [undefined, "not_found"]);
 });
 
-Deno.test("server.ts refuses a place for metrics that is none, or is taken", async () => {
+Deno.test("server.ts refuses an address for metrics that is wrong or taken", async () => {
   using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { code, line } = await refusal(["--metrics", "x"]);
   assertEquals(code, 2);

@@ -18,7 +18,7 @@ const media = await conversationMedia();
 const SHORT = { command: "get_video", name: "short.mkv" } as const;
 const LONG = { command: "get_video", name: "long.mkv", speed: 1 } as const;
 
-/** Starts a server that is not run, and gives the warnings that it logged. */
+/** Starts a server without running it; gives the warnings that it logged. */
 async function start(options: Partial<ServerOptions>) {
   const log: string[] = [];
   const logger: Logger = { log: (level, message) => void log.push(`${level} ${message}`) };
@@ -34,7 +34,7 @@ async function refusal(options: Partial<ServerOptions>): Promise<Error> {
   return await assertRejects(() => start(options), Error);
 }
 
-/** The code of the error that answers a request for the short video; `undefined` where it came. */
+/** Error code of a request for the short video; `undefined` if it is served. */
 async function refusedWith(peer: Peer): Promise<string | undefined> {
   await peer.ask(SHORT);
   const { error } = await peer.response();
@@ -52,7 +52,7 @@ async function isFree({ hostname, port }: Deno.NetAddr): Promise<boolean> {
   }
 }
 
-Deno.test("startServer() tells the port it was given", async () => {
+Deno.test("startServer() reports the port that the system chose", async () => {
   const { server, warnings } = await start({});
   await using _server = server;
   assertStrictEquals(server.address.hostname, "127.0.0.1");
@@ -97,7 +97,7 @@ Deno.test("startServer() refuses an address that is not of this machine", async 
   assert(message.endsWith(", choose an address of this machine with --host"), message);
 });
 
-Deno.test("startServer() refuses a folder that is none", async () => {
+Deno.test("startServer() refuses a folder that does not exist", async () => {
   assertStrictEquals(
     (await refusal({ media: `${media}/missing` })).message,
     `Cannot serve "${media}/missing": no such folder, name one with --media`,
@@ -108,7 +108,7 @@ Deno.test("startServer() refuses a folder that is none", async () => {
   );
 });
 
-Deno.test("startServer() refuses defaults that are not there, and offers the nearest", async () => {
+Deno.test("startServer() refuses defaults that do not exist, and suggests the nearest", async () => {
   const image = await refusal({ defaults: { image: "imgae.png" } });
   assert(image instanceof RequestError);
   assert(image.message.endsWith('did you mean "image.png"?'), image.message);
@@ -132,7 +132,7 @@ Deno.test("a server that never ran can be disposed, and twice", async () => {
   assert(await isFree(address));
 });
 
-Deno.test("a disposed server has ended its sessions and their FFmpeg, and freed the port", async () => {
+Deno.test("a disposed server has ended its sessions and their FFmpeg, and closed the port", async () => {
   const server = await watchedServer({ media });
   const { address } = server.server;
   using watching = await server.connect();
@@ -149,7 +149,7 @@ Deno.test("a disposed server has ended its sessions and their FFmpeg, and freed 
   await idle.readAll();
 });
 
-Deno.test("a full server says so, and serves when a place is free", async () => {
+Deno.test("a full server says so, and serves when a slot is free", async () => {
   await using server = await watchedServer({ media, maxClients: 2 });
   using first = await server.connect();
   using second = await server.connect();
@@ -165,7 +165,7 @@ Deno.test("a full server says so, and serves when a place is free", async () => 
   assertStrictEquals(await refusedWith(fourth), undefined);
 });
 
-Deno.test("a full server just closes classic connections", async () => {
+Deno.test("a full server closes the connections of scripts", async () => {
   await using server = await watchedServer({ media, maxClients: 1 });
   using first = await server.connect();
   assertStrictEquals(await refusedWith(first), undefined);
@@ -175,12 +175,12 @@ Deno.test("a full server just closes classic connections", async () => {
   await server.logged(/refused: the server is full\n$/);
 });
 
-Deno.test("a full server refuses only so many at once, and none takes a place", async () => {
+Deno.test("a full server bounds its refusals, and none takes a slot", async () => {
   await using server = await watchedServer({ media, maxClients: 1 });
   using first = await server.connect();
   assertStrictEquals(await refusedWith(first), undefined);
   using crowd = new DisposableStack();
-  // They say nothing, so that the server cannot even refuse them.
+  // They send nothing, so that the server cannot even refuse them.
   for (let count = 0; count < 16; count++) crowd.use(await server.connect());
   using tooMany = await server.connect();
   assertEquals(await tooMany.readAll(), new Uint8Array(0));
@@ -190,7 +190,7 @@ Deno.test("a full server refuses only so many at once, and none takes a place", 
   assertStrictEquals(await refusedWith(next), undefined);
 });
 
-Deno.test("a full server does not wait for long for peers that say nothing", async () => {
+Deno.test("a full server does not wait long for silent peers", async () => {
   const timeouts = { request: 60_000, refusal: 50, stall: 10_000, ping: 5000 };
   await using server = await watchedServer({ media, maxClients: 1, timeouts });
   using first = await server.connect();

@@ -58,7 +58,7 @@ function look(screen: XScreen, server: ScriptedServer, ...more: string[]): Runni
 }
 
 Deno.test({
-  name: `WindowSink turns pictures the right way up${WHY}`,
+  name: `WindowSink rotates pictures upright${WHY}`,
   ignore: IGNORED,
   async fn() {
     const source = ["red", "blue"].flatMap((colour) => [
@@ -81,7 +81,7 @@ Deno.test({
       assert(!limit.aborted, `${seen.join("; ")} ${client.stderr.text}`);
       const [window] = (await screen.windows()).filter(({ title }) => title !== "");
       if (window === undefined) continue;
-      // What was on top is on the right.
+      // The top is on the right.
       seen = [await screen.colourAt(window, 20, 100), await screen.colourAt(window, 76, 100)];
     }
     client.kill("SIGINT");
@@ -139,7 +139,7 @@ for (const { seconds, begin, flags, taken } of LENGTHS) {
 }
 
 Deno.test({
-  name: `WindowSink plays as slowly as it is asked to${WHY}`,
+  name: `WindowSink plays in slow motion${WHY}`,
   ignore: IGNORED,
   async fn() {
     const path = await clip(1);
@@ -154,7 +154,7 @@ Deno.test({
   },
 });
 
-Deno.test("TerminalSink turns pictures, and shows none from before the beginning", async () => {
+Deno.test("TerminalSink rotates pictures, and shows none from before the beginning", async () => {
   const path = await media.make("change.mp4", [
     ...["-f", "lavfi", "-i", "color=red:s=32x96:r=25:d=1"],
     ...["-f", "lavfi", "-i", "color=blue:s=32x96:r=25:d=0.2"],
@@ -175,7 +175,7 @@ Deno.test("TerminalSink turns pictures, and shows none from before the beginning
   assertEquals([rows.length, rows[0]], [13, 80]);
 });
 
-Deno.test("PipeSink hands packets on that refer to later ones, with all of their moments", async () => {
+Deno.test("PipeSink passes on reordered packets with their timestamps", async () => {
   const path = await media.make("b frames.mp4", [
     ...[...pictures({ rate: "30000/1001" }), ...tone(), ...X264, "-pix_fmt", "yuv420p"],
   ]);
@@ -188,7 +188,7 @@ Deno.test("PipeSink hands packets on that refer to later ones, with all of their
     (await decodedBy(of, { stream: "V:0" })).map(({ md5 }) => md5).join();
   assertEquals(await md5(nut), await md5(path));
   const raw = ["-map", "0:a:0", "-f", "md5"];
-  // MP4 says which samples to leave out at the beginning, which NUT does not.
+  // MP4 stores which samples to skip at the beginning; NUT does not.
   const plain = await media.make("plain.nut", ["-i", `file:${path}`, "-c", "copy"]);
   assertEquals(await decodedBytes(nut, raw), await decodedBytes(plain, raw));
   const steps = async (of: string) => {

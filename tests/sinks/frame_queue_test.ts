@@ -18,7 +18,7 @@ function frame(timestamp: number, { streamId = 0, keyframe = true, size = 1 } = 
   return { streamId, timestamp, keyframe, data: new Uint8Array(size).fill(timestamp) };
 }
 
-/** Ends a queue, and gives the stream and the timestamp of all that is in it. */
+/** Ends a queue; gives stream and timestamp of its frames. */
 async function rest(queue: FrameQueue): Promise<string[]> {
   queue.end();
   return (await Array.fromAsync(queue)).map(({ streamId, timestamp }) =>
@@ -32,7 +32,7 @@ function range(streamId: number, from: number, to: number): string[] {
 }
 
 Deno.test({
-  name: "FrameQueue gives copies of what it takes, in its order",
+  name: "FrameQueue gives copies of frames in their order",
   permissions: "none",
   async fn() {
     const queue = new FrameQueue([GREY, SOUND]);
@@ -50,7 +50,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "FrameQueue gives what comes while somebody waits for it",
+  name: "FrameQueue gives frames to a waiting consumer",
   permissions: "none",
   async fn() {
     const queue = new FrameQueue([GREY]);
@@ -70,7 +70,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "FrameQueue lets the oldest of raw frames give way, of pictures and of sound by themselves",
+  name: "FrameQueue drops the oldest raw frames, of video and of audio separately",
   permissions: "none",
   async fn() {
     const queue = new FrameQueue([GREY, SOUND], { raw: true });
@@ -82,7 +82,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "FrameQueue holds no more bytes than it may, but for one frame",
+  name: "FrameQueue bounds its bytes, except for a single frame",
   permissions: "none",
   async fn() {
     const queue = new FrameQueue([GREY], { raw: true });
@@ -96,7 +96,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "FrameQueue leaves encoded pictures out up to the next keyframe that finds room",
+  name: "FrameQueue drops encoded video up to the next keyframe with room",
   permissions: "none",
   async fn() {
     const queue = new FrameQueue([GREY, SOUND], { raw: false });

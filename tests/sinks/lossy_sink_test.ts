@@ -1,4 +1,3 @@
-/** Views beside a recording: whatever becomes of them, it goes on. */
 import { assertEquals, assertMatch } from "@std/assert";
 import type { Frame } from "../../lib/media/frame.ts";
 import { LossySink } from "../../lib/sinks/lossy_sink.ts";
@@ -21,7 +20,7 @@ function frame(timestamp: number): Frame {
   return { streamId: 0, timestamp, keyframe: true, data: new Uint8Array([timestamp]) };
 }
 
-/** A view that does as it is told, and keeps the timestamps of what it is shown. */
+/** A view that runs an action for each frame, and keeps the timestamps. */
 function view(show: Sink["show"], more: Partial<Sink> = {}): Sink & { shown: number[] } {
   const shown: number[] = [];
   return {
@@ -38,7 +37,7 @@ function view(show: Sink["show"], more: Partial<Sink> = {}): Sink & { shown: num
 }
 
 Deno.test({
-  name: "LossySink hands everything to a view that takes it",
+  name: "LossySink passes everything to a view that keeps up",
   permissions: "none",
   async fn() {
     const inner = view(() => Promise.resolve(true));
@@ -51,7 +50,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "LossySink leaves out what a view does not take in time, and says how much",
+  name: "LossySink drops what a view does not take in time, and reports how much",
   permissions: "none",
   async fn() {
     const free = Promise.withResolvers<boolean>();
@@ -69,7 +68,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "LossySink gives up a view that takes nothing any more",
+  name: "LossySink gives up a view that has stalled",
   permissions: "none",
   async fn() {
     const stuck = Promise.withResolvers<boolean>();
@@ -97,7 +96,7 @@ for (
   ] as const
 ) {
   Deno.test({
-    name: `LossySink says at once that a view ${what}, and takes no more`,
+    name: `LossySink reports at once that a view ${what}, and takes no more`,
     permissions: "none",
     async fn() {
       const told: string[] = [];
@@ -118,7 +117,7 @@ for (
 }
 
 Deno.test({
-  name: "LossySink takes it as a loss when a view cannot begin",
+  name: "LossySink gives up a view that cannot begin",
   permissions: "none",
   async fn() {
     const told: string[] = [];
@@ -133,7 +132,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "LossySink has what its view has for the terminal and the keys",
+  name: "LossySink has the methods of its view for the terminal and the keys",
   permissions: "none",
   async fn() {
     const told: string[] = [];
@@ -154,7 +153,7 @@ Deno.test({
   },
 });
 
-/** A program in ffplay's place that takes a bit, and then what the test says. */
+/** A program in place of ffplay that takes some input, then runs a script. */
 for (
   const [what, instead, said] of [
     [

@@ -126,6 +126,7 @@ export class Throttle {
     record.waiting++;
     this.#waiting++;
     try {
+      signal.throwIfAborted();
       await abortable(before, signal);
       await this.#sleepUntil(record.nextAllowed, signal);
       found ??= isRight();

@@ -13,6 +13,7 @@ interface TrackedResponse {
   counted: Counts;
 }
 
+/** Metrics in the text format of Prometheus. */
 export class PrometheusMetrics implements Metrics {
   #registry = new Registry();
   #tracked = new Set<TrackedResponse>();

@@ -91,7 +91,7 @@ export function checkWording(destination: Destination): void {
   if (isAddress(output)) urlTarget(output, format);
   if (imageSequence && format !== undefined && output !== "-") {
     throw new UsageError(
-      "Cannot use --format with a series of pictures: expected their type in the name, such as " +
+      "Cannot use --format with an image sequence: expected its type in the name, such as " +
         "shot%03d.png",
     );
   }
@@ -100,7 +100,7 @@ export function checkWording(destination: Destination): void {
     : playlistPath(output, format) !== undefined;
   const isPut = /^https?:/i.test(output);
   if (still && isMoving && !isPut) {
-    throw new UsageError("Cannot feed a single picture: expected --video, or a file");
+    throw new UsageError("Cannot stream a single image: expected --video, or a file");
   }
 }
 

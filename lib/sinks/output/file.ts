@@ -4,6 +4,7 @@ import type { Presentation, Sink } from "../sink.ts";
 import { editListStart, hasEditList } from "./containers.ts";
 import { EncodedOutput, type EncodedOutputOptions } from "./encoder.ts";
 import {
+  asWrite,
   checkAbsent,
   checkOutput,
   type OverwriteOptions,
@@ -22,7 +23,7 @@ export interface FileSinkOptions
 }
 
 /** Milliseconds between checks of the file size. */
-const LOOK_INTERVAL = 250;
+const SIZE_INTERVAL = 250;
 
 /** Seconds by which a recording may begin early without a note. */
 const NOTABLE = 0.05;
@@ -44,7 +45,7 @@ export class FileSink implements Sink {
   #early = 0;
   #finished = false;
   /** Time of the last check of the size, milliseconds. */
-  #lookedAt = -Infinity;
+  #reportedAt = -Infinity;
 
   constructor(path: string, options: FileSinkOptions) {
     this.#path = path;
@@ -59,22 +60,29 @@ export class FileSink implements Sink {
     const target = fileTarget(this.#path, format);
     const hides = !still && hasEditList(target.type);
     this.#part = await reservePart(this.#path);
-    const place = this.#part ?? this.#path;
-    const output = await EncodedOutput.start(presentation, { ...target, name: `file:${place}` }, {
-      ...{ forced, dialect, codec, more },
-      beginning: (copied) => hides ? editListStart(copied, presentation.firstPicture) : 0,
-      explain: (reason) => {
-        const named = reason.replaceAll(`file:${place}`, this.#path).replaceAll(place, this.#path);
-        return `Cannot write "${this.#path}": ${named}`;
+    const partPath = this.#part ?? this.#path;
+    const output = await EncodedOutput.start(
+      presentation,
+      { ...target, name: `file:${partPath}` },
+      {
+        ...{ forced, dialect, codec, more },
+        beginning: (copied) => hides ? editListStart(copied, presentation.firstPicture) : 0,
+        explain: (reason) => {
+          const named = reason.replaceAll(`file:${partPath}`, this.#path).replaceAll(
+            partPath,
+            this.#path,
+          );
+          return `Cannot write "${this.#path}": ${named}`;
+        },
       },
-    });
+    );
     this.#output = output;
     if (!still && !hides) this.#shown = output.copied;
   }
 
   async show(frame: Frame): Promise<boolean> {
     const taken = await this.#guarded(async () => await this.#output?.write(frame) ?? false);
-    await this.#lookAtSize();
+    await this.#reportSize();
     if (this.#shown?.id === frame.streamId) {
       this.#early = Math.max(this.#early, -toSeconds(frame.timestamp, this.#shown.timeBase));
     }
@@ -103,12 +111,12 @@ export class FileSink implements Sink {
   }
 
   /** Reports the size of the file. */
-  async #lookAtSize(): Promise<void> {
+  async #reportSize(): Promise<void> {
     const { onSize } = this.#options;
     const now = performance.now();
     if (onSize === undefined || this.#part === undefined) return;
-    if (now - this.#lookedAt < LOOK_INTERVAL) return;
-    this.#lookedAt = now;
+    if (now - this.#reportedAt < SIZE_INTERVAL) return;
+    this.#reportedAt = now;
     onSize((await statOf(this.#part))?.size ?? 0);
   }
 
@@ -116,7 +124,7 @@ export class FileSink implements Sink {
   async #publish(part: string): Promise<void> {
     try {
       await checkAbsent(this.#path, this.#options);
-      await rename(part, this.#path);
+      await asWrite(this.#path, () => Deno.rename(part, this.#path));
     } catch (cause) {
       throw new Error(`${messageOf(cause)}; ${whatArrived(part)}`, { cause });
     }
@@ -148,14 +156,6 @@ export class FileSink implements Sink {
       const message = `${error.message}; "${left}" is unfinished, and may not be playable`;
       throw new Error(message, { cause: error.cause });
     }
-  }
-}
-
-async function rename(part: string, path: string): Promise<void> {
-  try {
-    await Deno.rename(part, path);
-  } catch (cause) {
-    throw new Error(`Cannot write "${path}": ${messageOf(cause)}`, { cause });
   }
 }
 

@@ -51,7 +51,7 @@ export class ImageSequenceSink implements Sink {
     const pictures = presentation.streams.filter((stream) => stream.type === "video");
     this.#pictures = new Set(pictures.map(({ id }) => id));
     if (pictures.length === 0) {
-      throw new Error(`Cannot write "${this.#pattern}": there is only sound, expected pictures`);
+      throw new Error(`Cannot write "${this.#pattern}": there is only audio, expected video`);
     }
     const images = { ...presentation, streams: pictures, still: true };
     this.#output = await EncodedOutput.start(images, sequenceTarget(literal(this.#pattern)), {

@@ -40,7 +40,7 @@ export async function checkOutput(
   }
   if (MANY_FILES.has(extension)) {
     throw new Error(
-      `Cannot write "${path}": a .${extension} is a list of many files, expected a type of one ` +
+      `Cannot write "${path}": a .${extension} is a playlist of many files, expected a type of one ` +
         "file such as .mp4",
     );
   }
@@ -48,7 +48,7 @@ export async function checkOutput(
   if (!still && isImageType(type)) {
     throw new Error(
       `Cannot write "${path}": a .${type} holds one picture, expected a video type such as .mp4, ` +
-        `a series such as %05d.${type}, or --image`,
+        `a sequence such as %05d.${type}, or --image`,
     );
   }
   if (format === undefined) await checkExtension(path);
@@ -103,9 +103,19 @@ function partName(path: string, number: number): string {
   return `${path.slice(0, at)}.part${number === 1 ? "" : number}${path.slice(at)}`;
 }
 
+/** Folder of a file, `.` if the path names none. */
 export function folderOf(path: string): string {
   const slash = path.lastIndexOf("/");
   return slash < 0 ? "." : path.slice(0, slash + 1);
+}
+
+/** Runs a file operation of writing a path; its failure becomes `Cannot write …`. */
+export async function asWrite<T>(path: string, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (cause) {
+    throw new Error(`Cannot write "${path}": ${messageOf(cause)}`, { cause });
+  }
 }
 
 /** Stats a file; `undefined` if it does not exist. */

@@ -55,7 +55,7 @@ export class FormattedPipeSink implements Sink {
   #options: FormattedPipeOptions;
   #output: EncodedOutput | undefined;
   /** Settles when FFmpeg's output is written. */
-  #passing: Promise<void> = Promise.resolve();
+  #piping: Promise<void> = Promise.resolve();
   /** Why standard output takes no more. */
   #failure: unknown;
 
@@ -72,7 +72,7 @@ export class FormattedPipeSink implements Sink {
       explain: (reason) => `Cannot write ${format} to standard output: ${reason}`,
     });
     this.#output = output;
-    this.#passing = output.stdout.pipeTo(this.#sink).catch(async (error) => {
+    this.#piping = output.stdout.pipeTo(this.#sink).catch(async (error) => {
       // Without a reader, FFmpeg would block for ever, and show() with it.
       this.#failure = error;
       await output[Symbol.asyncDispose]();
@@ -88,7 +88,7 @@ export class FormattedPipeSink implements Sink {
     const { notes } = this.#output;
     await this.#taken(async () => {
       await this.#output?.finish();
-      await this.#passing;
+      await this.#piping;
       return true;
     });
     return notes.length === 0 ? undefined : notes.join("; ");
@@ -96,7 +96,7 @@ export class FormattedPipeSink implements Sink {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#output?.[Symbol.asyncDispose]();
-    await this.#passing;
+    await this.#piping;
   }
 
   /** @returns false if the reader has closed the pipe, as `head` does */

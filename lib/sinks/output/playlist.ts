@@ -1,8 +1,7 @@
-import { messageOf } from "../../base/errors.ts";
 import type { Frame } from "../../media/frame.ts";
 import type { Presentation, Sink } from "../sink.ts";
 import { EncodedOutput, type EncodedOutputOptions } from "./encoder.ts";
-import { checkAbsent, folderOf, type OverwriteOptions, statOf } from "./overwrite.ts";
+import { asWrite, checkAbsent, folderOf, type OverwriteOptions, statOf } from "./overwrite.ts";
 import { playlistTarget } from "./url_target.ts";
 
 /** Options of {@linkcode PlaylistSink}. */
@@ -52,7 +51,7 @@ export class PlaylistSink implements Sink {
     const what = !whole
       ? `what arrived is in "${this.#path}", playable`
       : this.#endless
-      ? `ended "${this.#path}", which names the newest pieces`
+      ? `ended "${this.#path}", which names the newest segments`
       : `wrote "${this.#path}"`;
     return [what, ...this.#output.notes].join("; ");
   }
@@ -66,7 +65,7 @@ export class PlaylistSink implements Sink {
 export async function checkPlaylist(path: string, { overwrite }: OverwriteOptions): Promise<void> {
   if (path.includes("%")) {
     throw new Error(
-      `Cannot write "${path}": a list of pieces has no % in its name, or its folders'`,
+      `Cannot write "${path}": a playlist has no % in its name, or its folders'`,
     );
   }
   // The folder of the playlist is created, its parents are not.
@@ -78,32 +77,29 @@ export async function checkPlaylist(path: string, { overwrite }: OverwriteOption
 
 async function makeFolder(path: string): Promise<void> {
   const folder = folderOf(path);
-  try {
-    if (await statOf(folder) === undefined) await Deno.mkdir(folder);
-  } catch (cause) {
-    throw new Error(`Cannot write "${path}": ${messageOf(cause)}`, { cause });
-  }
+  if (await statOf(folder) === undefined) await asWrite(path, () => Deno.mkdir(folder));
 }
 
 /** An old playlist would name segments that are overwritten, and look complete. */
 async function removeOld(path: string): Promise<void> {
-  try {
-    await Deno.remove(path);
-  } catch (cause) {
-    if (cause instanceof Deno.errors.NotFound) return;
-    throw new Error(`Cannot write "${path}": ${messageOf(cause)}`, { cause });
-  }
+  await asWrite(path, async () => {
+    try {
+      await Deno.remove(path);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  });
 }
 
 /** Checks the files, since FFmpeg reports success if the disk is full. */
 async function checkWritten(path: string): Promise<void> {
-  const list = (await statOf(path))?.size ? await Deno.readTextFile(path) : "";
+  const playlist = (await statOf(path))?.size ? await Deno.readTextFile(path) : "";
   // Segments elsewhere were chosen by the user, and may be no files.
-  const pieces = list.split("\n").filter((line) => /^[^#<][^/]*\.ts$/.test(line));
-  const sizes = await Promise.all(pieces.map(async (name) => {
+  const segments = playlist.split("\n").filter((line) => /^[^#<][^/]*\.ts$/.test(line));
+  const sizes = await Promise.all(segments.map(async (name) => {
     const slash = path.lastIndexOf("/") + 1;
     return (await statOf(path.slice(0, slash) + name))?.size;
   }));
-  if (list !== "" && !sizes.includes(0)) return;
+  if (playlist !== "" && !sizes.includes(0)) return;
   throw new Error(`Cannot write "${path}": parts of it are empty, expected room on the disk`);
 }

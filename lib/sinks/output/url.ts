@@ -23,11 +23,11 @@ const PATIENCE = 30_000;
 const CONNECTION = /^(Connection to \S+ failed|Could not write header [^:]*|[a-z0-9+]+:\/\/\S+): /;
 
 /** Reasons that mean that no server listens, or that it refuses the stream. */
-const NOBODY = /refused|timed out|resolve|unreachable/i;
-const NOT_TAKEN = /nothing was taken|Input\/output error|Broken pipe|reset by peer/i;
+const NO_LISTENER = /refused|timed out|resolve|unreachable/i;
+const REFUSED = /nothing was taken|Input\/output error|Broken pipe|reset by peer/i;
 
 /** Schemes whose responses FFmpeg ignores, even errors. */
-const UNHEARD = /^https?:/i;
+const IGNORES_RESPONSE = /^https?:/i;
 
 /**
  * Sends everything to a URL with FFmpeg, for a media server, a CDN or another program: as H.264 and
@@ -58,11 +58,11 @@ export class UrlSink implements Sink {
   async finish(_whole: boolean): Promise<string | undefined> {
     if (this.#output === undefined || this.#output.frames === 0) return undefined;
     await this.#inTime((output) => output.finish());
-    const unheard = UNHEARD.test(this.#url)
-      ? ["FFmpeg does not hear it where a web server refuses"]
+    const ignored = IGNORES_RESPONSE.test(this.#url)
+      ? ["FFmpeg does not notice if a web server refuses it"]
       : [];
-    const fed = `fed "${shownAddress(this.#url)}"`;
-    return [fed, ...unheard, ...this.#output.notes].join("; ");
+    const written = `wrote to "${shownAddress(this.#url)}"`;
+    return [written, ...ignored, ...this.#output.notes].join("; ");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -89,12 +89,12 @@ export class UrlSink implements Sink {
   }
 
   #explain(reason: string): string {
-    const said = withoutSecrets(reason.replace(CONNECTION, ""), this.#url);
-    const hint = NOBODY.test(said)
+    const shown = withoutSecrets(reason.replace(CONNECTION, ""), this.#url);
+    const hint = NO_LISTENER.test(shown)
       ? ", expected a server that listens there"
-      : NOT_TAKEN.test(said)
+      : REFUSED.test(shown)
       ? ", expected a server that takes it under this name, and goes on taking it"
       : "";
-    return `Cannot feed "${shownAddress(this.#url)}": ${said}${hint}`;
+    return `Cannot write to "${shownAddress(this.#url)}": ${shown}${hint}`;
   }
 }

@@ -26,12 +26,12 @@ const NAMED_KEYS = new Map([
 ]);
 
 /** Keys by which ffplay would step or seek, which it cannot do in a stream. */
-const KEPT_FROM_PLAYER = ["s", "page up", "page down"];
+const BLOCKED_KEYS = ["s", "page up", "page down"];
 
 /** Mouse button by which ffplay would seek. */
 const SEEK_BUTTON = 3;
 
-const TAKEN = new Set([...PLAY_KEYS, ...KEPT_FROM_PLAYER]);
+const GRABBED_KEYS = new Set([...PLAY_KEYS, ...BLOCKED_KEYS]);
 
 /** Actions that repeat while a key is held down. */
 const REPEATED: readonly PlayAction[] = ["back", "forward", "far_back", "far_forward"];
@@ -42,7 +42,7 @@ const REPEATED: readonly PlayAction[] = ["back", "forward", "far_back", "far_for
  * Keys are grabbed as soon as a window is created, and count only while it has the focus.
  */
 export class WindowKeys implements AsyncDisposable {
-  #screen: XConnection | undefined;
+  #connection: XConnection | undefined;
   #onAction: (action: PlayAction) => void;
   /** Atom of the property that holds a window's process ID. */
   #owner = 0;
@@ -64,13 +64,13 @@ export class WindowKeys implements AsyncDisposable {
    */
   static async open(onAction: (action: PlayAction) => void): Promise<WindowKeys> {
     const keys = new WindowKeys(onAction);
-    const screen = await XConnection.open({ onEvent: (event) => keys.#onEvent(event) });
-    keys.#screen = screen;
+    const connection = await XConnection.open({ onEvent: (event) => keys.#onEvent(event) });
+    keys.#connection = connection;
     try {
-      const reply = await screen.ask(internAtom("_NET_WM_PID"));
+      const reply = await connection.ask(internAtom("_NET_WM_PID"));
       keys.#owner = reply === undefined ? 0 : parseAtom(reply);
       await keys.#readKeyboard();
-      await screen.send(selectEvents(screen.setup.root, EVENT_MASKS.substructure));
+      await connection.send(selectEvents(connection.setup.root, EVENT_MASKS.substructure));
       return keys;
     } catch (error) {
       await keys[Symbol.asyncDispose]();
@@ -84,60 +84,60 @@ export class WindowKeys implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#screen?.[Symbol.asyncDispose]();
+    await this.#connection?.[Symbol.asyncDispose]();
   }
 
   #onEvent(event: XEvent): void {
-    if (event.kind === "created") this.#attempt(() => this.#onCreated(event.window));
+    if (event.kind === "created") this.#ignoreFailure(() => this.#onCreated(event.window));
     else if (event.kind === "property") {
-      if (event.atom === this.#owner) this.#attempt(() => this.#inspect(event.window));
-    } else if (event.kind === "mapping") this.#attempt(() => this.#changeKeyboard());
+      if (event.atom === this.#owner) this.#ignoreFailure(() => this.#checkOwner(event.window));
+    } else if (event.kind === "mapping") this.#ignoreFailure(() => this.#changeKeyboard());
     else if (event.kind === "released") this.#released = event;
     else this.#press(event);
   }
 
   /** A new window has its process ID already, or will get it soon. */
   async #onCreated(window: number): Promise<void> {
-    await this.#screen?.send(selectEvents(window, EVENT_MASKS.property));
-    await this.#inspect(window);
+    await this.#connection?.send(selectEvents(window, EVENT_MASKS.property));
+    await this.#checkOwner(window);
   }
 
-  async #inspect(window: number): Promise<void> {
-    const reply = await this.#screen?.ask(getNumber(window, this.#owner));
+  async #checkOwner(window: number): Promise<void> {
+    const reply = await this.#connection?.ask(getNumber(window, this.#owner));
     const pid = reply && parseNumber(reply);
     if (pid === undefined || this.#windows.has(window)) return;
-    await this.#screen?.send(selectEvents(window, 0));
+    await this.#connection?.send(selectEvents(window, 0));
     if (pid !== this.#pid) return;
     this.#windows.add(window);
     await this.#grab(window);
   }
 
   async #grab(window: number): Promise<void> {
-    const keys = this.#takenKeys().map((keycode) => grabKey(window, keycode));
-    await this.#screen?.send(...keys, grabButton(window, SEEK_BUTTON));
+    const keys = this.#grabbedKeycodes().map((keycode) => grabKey(window, keycode));
+    await this.#connection?.send(...keys, grabButton(window, SEEK_BUTTON));
   }
 
   /** Keycodes of the keys to grab. */
-  #takenKeys(): number[] {
+  #grabbedKeycodes(): number[] {
     return [...this.#symbols].filter(([, symbols]) =>
-      symbols.some((symbol) => TAKEN.has(nameOf(symbol) ?? ""))
+      symbols.some((symbol) => GRABBED_KEYS.has(nameOf(symbol) ?? ""))
     ).map(([keycode]) => keycode);
   }
 
   async #readKeyboard(): Promise<void> {
-    const { setup } = this.#screen ?? {};
+    const { setup } = this.#connection ?? {};
     if (setup === undefined) return;
-    const reply = await this.#screen?.ask(getKeyboardMapping(setup));
+    const reply = await this.#connection?.ask(getKeyboardMapping(setup));
     if (reply !== undefined) this.#symbols = parseKeyboardMapping(reply, setup);
   }
 
   async #changeKeyboard(): Promise<void> {
-    const before = this.#takenKeys().join();
+    const before = this.#grabbedKeycodes().join();
     await this.#readKeyboard();
     // Usually it is the same, and then no key gets through meanwhile.
-    if (this.#takenKeys().join() === before) return;
+    if (this.#grabbedKeycodes().join() === before) return;
     for (const window of this.#windows) {
-      await this.#screen?.send(ungrabKeys(window));
+      await this.#connection?.send(ungrabKeys(window));
       await this.#grab(window);
     }
   }
@@ -151,7 +151,7 @@ export class WindowKeys implements AsyncDisposable {
   }
 
   /** Runs an action, and ignores its failure. */
-  #attempt(action: () => Promise<void>): void {
+  #ignoreFailure(action: () => Promise<void>): void {
     // Without the display there are no windows, and ffplay reports why.
     action().catch(() => {});
   }
@@ -168,7 +168,7 @@ export function keyName(symbols: readonly number[], group: number): string | und
   const isLatin = inUse !== undefined && inUse <= 0xff;
   // On a layout of another script, the Latin keysym counts.
   const candidates = isLatin ? [inUse] : [inUse, ...symbols];
-  return candidates.map(nameOf).find((name) => name !== undefined && TAKEN.has(name));
+  return candidates.map(nameOf).find((name) => name !== undefined && GRABBED_KEYS.has(name));
 }
 
 function nameOf(symbol: number | undefined): string | undefined {

@@ -7,7 +7,7 @@ const media = await conversationMedia();
 
 const HERE = { hostname: "127.0.0.1", port: 0 };
 
-/** Asks, and gives the status and the text. */
+/** Sends a request; gives the status and the text of the response. */
 async function get({ port }: Address, path: string, init?: RequestInit) {
   const response = await fetch(`http://127.0.0.1:${port}${path}`, init);
   return [response.status, await response.text()] as const;
@@ -26,7 +26,7 @@ async function sample(address: Address, name: string): Promise<number> {
   return Number(text.split("\n").find((line) => line.startsWith(`${name} `))?.split(" ")[1]);
 }
 
-Deno.test("startMetricsServer() answers what is asked, and nothing else", async () => {
+Deno.test("startMetricsServer() serves its endpoints, and nothing else", async () => {
   let isReady = true;
   const metrics = () => Promise.resolve({ text: "a 1\n", type: "text/plain; version=0.0.4" });
   await using server = await startMetricsServer(HERE, { metrics, isReady: () => isReady });
@@ -44,7 +44,7 @@ Deno.test("startMetricsServer() answers what is asked, and nothing else", async 
   assertEquals(await get(address, "/readyz", { method: "HEAD" }), [503, ""]);
 });
 
-Deno.test("startMetricsServer() says what to do where the port is taken", async () => {
+Deno.test("startMetricsServer() says what to do if the port is taken", async () => {
   using taken = Deno.listen(HERE);
   const address = { hostname: "127.0.0.1", port: taken.addr.port };
   const status = { metrics: () => Promise.reject(new Error()), isReady: () => true };
@@ -55,7 +55,7 @@ Deno.test("startMetricsServer() says what to do where the port is taken", async 
   );
 });
 
-Deno.test("startMetricsServer() ends although somebody never finishes asking", async () => {
+Deno.test("startMetricsServer() ends although a request is never completed", async () => {
   const status = { metrics: () => Promise.reject(new Error()), isReady: () => true };
   const server = await startMetricsServer(HERE, status);
   using socket = await Deno.connect({ hostname: "127.0.0.1", port: server.address.port });
@@ -65,7 +65,7 @@ Deno.test("startMetricsServer() ends although somebody never finishes asking", a
   await server[Symbol.asyncDispose]();
 });
 
-Deno.test("startMetricsServer() takes whatever is asked, and tells nothing of its insides", async () => {
+Deno.test("startMetricsServer() survives any request, and reveals nothing of a failure", async () => {
   const status = { metrics: () => Promise.reject(new Error("own")), isReady: () => true };
   await using server = await startMetricsServer(HERE, status);
   const say = async (text: string) => {
@@ -87,7 +87,7 @@ Deno.test("startMetricsServer() takes whatever is asked, and tells nothing of it
   assert(!failed.includes("own"), failed);
 });
 
-Deno.test("startMetricsServer() lets nobody hold its connections", async () => {
+Deno.test("startMetricsServer() lets no client hold its connections", async () => {
   const status = { metrics: () => Promise.reject(new Error()), isReady: () => true };
   const timeouts = { headersTimeout: 2000, requestTimeout: 2000, keepAliveTimeout: 2000 };
   const options = { maxConnections: 3, timeouts };
@@ -108,7 +108,7 @@ Deno.test("startMetricsServer() lets nobody hold its connections", async () => {
   assertEquals(await get(server.address, "/healthz"), [200, "ok\n"]);
 });
 
-Deno.test("a server counts what it sends, while it does", async () => {
+Deno.test("a server counts what it sends while it sends it", async () => {
   await using server = await watchedServer({ media, metrics: HERE });
   const address = metricsAddress(server);
   using peer = await server.connect();
@@ -127,7 +127,7 @@ Deno.test("a server counts what it sends, while it does", async () => {
   assertEquals(await sample(address, "stream_viewers"), 0);
 });
 
-Deno.test("a server is ready while it listens, and tells when it no longer is", async () => {
+Deno.test("a server is ready while it accepts connections, and reports when it no longer is", async () => {
   const server = await watchedServer({ media, metrics: HERE });
   const address = metricsAddress(server);
   assertEquals(await get(address, "/readyz"), [200, "ready\n"]);

@@ -21,7 +21,7 @@ async function samples(metrics: PrometheusMetrics, prefix: string) {
   }));
 }
 
-test("PrometheusMetrics counts an answer whenever somebody looks, and each frame once", async () => {
+test("PrometheusMetrics counts a response whenever it is read, and each frame once", async () => {
   const metrics = new PrometheusMetrics();
   const counts = { frames: 0, audioFrames: 0, bytes: 0, dropped: 0 };
   const following = metrics.follow(() => counts);
@@ -44,7 +44,7 @@ test("PrometheusMetrics counts an answer whenever somebody looks, and each frame
   assertEquals(await samples(metrics, "stream_frames_dropped_total"), { "": 2 });
 });
 
-test("PrometheusMetrics asks for numbers when somebody looks", async () => {
+test("PrometheusMetrics reads gauges when it is read", async () => {
   const metrics = new PrometheusMetrics();
   let viewers = 2;
   metrics.watch({
@@ -63,7 +63,7 @@ test("PrometheusMetrics asks for numbers when somebody looks", async () => {
   assertEquals(memory[""] > 1e6, true);
 });
 
-test("PrometheusMetrics sorts requests by result, and frames by how late they are", async () => {
+test("PrometheusMetrics sorts requests by result, and frames by lateness", async () => {
   const metrics = new PrometheusMetrics();
   metrics.requestEnded("done", 0.02);
   metrics.requestEnded("not_found", 0.001);
@@ -76,7 +76,7 @@ test("PrometheusMetrics sorts requests by result, and frames by how late they ar
   assertEquals(requests, { '{result="done"}': 1, '{result="not_found"}': 1 });
   const late = await samples(metrics, "stream_frame_lateness_seconds");
   assertEquals([late['_bucket{le="0.001"}'], late['_bucket{le="0.5"}'], late._count], [1, 2, 2]);
-  // Before its moment, a frame is not late.
+  // A frame that is sent early is not late.
   assertEquals(late._sum, 0.3);
   const age = await samples(metrics, "stream_live_frame_age_seconds");
   assertEquals([age['_bucket{le="0.01"}'], age['_bucket{le="0.02"}']], [0, 1]);
@@ -85,7 +85,7 @@ test("PrometheusMetrics sorts requests by result, and frames by how late they ar
   assertEquals(connectionRefused, { '{reason="full"}': 1, '{reason="address"}': 0 });
 });
 
-test("PrometheusMetrics says of every metric what it is", async () => {
+test("PrometheusMetrics has a type and a help text for every metric", async () => {
   const metrics = new PrometheusMetrics();
   metrics.watch(NOTHING);
   const text = await metrics.text();

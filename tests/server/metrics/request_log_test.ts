@@ -9,8 +9,6 @@ import {
   watchedServer,
 } from "../../support/watched_server.ts";
 
-// What the log says of requests.
-
 const media = await conversationMedia();
 
 const SHORT = { command: "get_video", name: "short.mkv" } as const;
@@ -21,7 +19,7 @@ function linesOf(lines: readonly string[], request: number): string[] {
     .map((line) => line.replace(/^\S+ /, "").replace(/peer=\S+ /, "").trimEnd());
 }
 
-Deno.test("a request is told when it begins and when it ends, and no frame in between", async () => {
+Deno.test("a request is logged when it begins and when it ends, and no frame in between", async () => {
   await using server = await watchedServer({ media });
   using peer = await server.connect();
   await peer.ask(SHORT);
@@ -50,7 +48,7 @@ Deno.test("a request is told when it begins and when it ends, and no frame in be
   await server.quiet();
 });
 
-Deno.test("a request that is refused, stopped or left is told with that result", async () => {
+Deno.test("a request that is refused, stopped or lost is logged with that result", async () => {
   await using server = await watchedServer({ media });
   {
     using peer = await server.connect();
@@ -73,7 +71,7 @@ Deno.test("a request that is refused, stopped or left is told with that result",
   await server.quiet();
 });
 
-Deno.test("a classic request is told as such", async () => {
+Deno.test("a request of a script is logged as such", async () => {
   await using server = await watchedServer({ media, defaults: { video: "short.mkv" } });
   using peer = await server.connect();
   await peer.write(scriptRequest("get_video"));
@@ -84,7 +82,7 @@ Deno.test("a classic request is told as such", async () => {
   assertMatch(ends, new RegExp(` name=short.mkv result=done .* frames=${SHORT_FRAMES} `));
 });
 
-Deno.test("a flood of requests fills no log, and says how much was left out", async () => {
+Deno.test("a flood of requests does not fill the log, which counts what was suppressed", async () => {
   const asked = 200;
   const server = await watchedServer({ media });
   {

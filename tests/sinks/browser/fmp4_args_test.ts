@@ -23,13 +23,13 @@ const SOUND: AudioStream = {
 };
 const USUAL = { can: ALL, live: false, lead: 2, trims: true };
 
-/** What stands behind an option; `undefined` where it is not there. */
+/** Value of an option; `undefined` if it is missing. */
 function valueOf(args: readonly string[], option: string): string | undefined {
   const at = args.indexOf(option);
   return at < 0 ? undefined : args[at + 1];
 }
 
-test("isPlayable() takes what the browser names, in formats that browsers play", () => {
+test("isPlayable() accepts codecs of the browser, in pixel formats that browsers play", () => {
   const playable = (stream: Partial<VideoStream>, can = ALL) =>
     isPlayable({ ...PICTURE, ...stream }, can);
   assert(playable({}));
@@ -45,7 +45,7 @@ test("isPlayable() takes what the browser names, in formats that browsers play",
   assert(!isPlayable({ ...SOUND, codec: "ac3" }, ALL));
 });
 
-test("fragmentArguments() copies what is playable", () => {
+test("fragmentArguments() copies playable streams", () => {
   const args = fragmentArguments([PICTURE, SOUND], USUAL);
   assertEquals([valueOf(args, "-c:v"), valueOf(args, "-c:a")], ["copy", "copy"]);
   assertEquals([valueOf(args, "-vf"), valueOf(args, "-af")], [undefined, undefined]);
@@ -53,7 +53,7 @@ test("fragmentArguments() copies what is playable", () => {
   assertEquals(valueOf(hevc, "-tag:v"), "hvc1");
 });
 
-test("fragmentArguments() encodes the rest, from the beginning on", () => {
+test("fragmentArguments() encodes the others, from the beginning on", () => {
   const args = fragmentArguments([PICTURE, SOUND], { ...USUAL, can: new Set() });
   assertEquals([valueOf(args, "-c:v"), valueOf(args, "-c:a")], ["libx264", "aac"]);
   assert(valueOf(args, "-vf")?.startsWith("trim=start=2,"));
@@ -62,7 +62,7 @@ test("fragmentArguments() encodes the rest, from the beginning on", () => {
   assertEquals(valueOf(whole, "-af"), undefined);
 });
 
-test("fragmentArguments() turns what is encoded, and tags what is not", () => {
+test("fragmentArguments() rotates encoded video, and tags copied video", () => {
   const phone = { ...PICTURE, rotation: 90 as const };
   const encoded = fragmentArguments([phone], { ...USUAL, can: new Set(), rotationBy: "tag" });
   assert(valueOf(encoded, "-vf")?.includes("transpose=clock"));
@@ -74,13 +74,13 @@ test("fragmentArguments() turns what is encoded, and tags what is not", () => {
   assert(told.indexOf("-display_rotation:v:0") < told.indexOf("-i"));
 });
 
-test("fragmentArguments() makes what is live prompt", () => {
+test("fragmentArguments() does not delay live media", () => {
   const args = fragmentArguments([PICTURE], { ...USUAL, can: new Set(), live: true });
   assertEquals(valueOf(args, "-tune"), "zerolatency");
   assertEquals(valueOf(args, "-frag_duration"), "1");
 });
 
-test("fragmentArguments() names a level that decoders know", () => {
+test("fragmentArguments() names a level that decoders support", () => {
   const level = (width: number, height: number) =>
     valueOf(
       fragmentArguments([{ ...PICTURE, width, height }], { ...USUAL, can: new Set() }),
@@ -91,18 +91,18 @@ test("fragmentArguments() names a level that decoders know", () => {
   ]);
 });
 
-test("browserNotes() tells what is encoded anew, and why", () => {
+test("browserNotes() gives the reasons for encoding", () => {
   const streams = [{ ...PICTURE, pixelFormat: "yuv444p" }, { ...SOUND, codec: "ac3" }];
   assertEquals(browserNotes(streams, { can: ALL }), [
     "pictures are encoded anew: this browser does not play h264 yuv444p",
     "sound is encoded anew: this browser does not play ac3",
   ]);
   assertEquals(browserNotes([PICTURE, { ...SOUND, codec: "pcm_s16le" }], { can: ALL }), []);
-  // Whoever lets nothing stay as it is knows why.
+  // A user who allows no codec knows the reason.
   assertEquals(browserNotes(streams, { can: new Set() }), []);
 });
 
-test("snapshotArguments() makes one upright picture with square pixels", () => {
+test("snapshotArguments() makes an upright image with square pixels", () => {
   const wide = { ...PICTURE, rotation: 90 as const, sampleAspectRatio: [2, 1] as const };
   const args = snapshotArguments([wide], "png");
   assertEquals(valueOf(args, "-vf"), "transpose=clock,scale=iw*1/2:ih,setsar=1");

@@ -43,7 +43,7 @@ class Kept implements FragmentTarget {
   }
 }
 
-Deno.test("Fmp4Sink tells the type before the first byte, then gives the MP4", async () => {
+Deno.test("Fmp4Sink gives the type before the first byte, then the MP4", async () => {
   const target = new Kept();
   await using sink = new Fmp4Sink(target, {
     can: new Set(["h264"]),
@@ -66,7 +66,7 @@ Deno.test("Fmp4Sink tells the type before the first byte, then gives the MP4", a
   assertEquals(findBox(await target.bytes(), "moov/trak/edts"), undefined);
 });
 
-Deno.test("Fmp4Sink gives every live picture a fragment of its own", async () => {
+Deno.test("Fmp4Sink writes a fragment for every live picture", async () => {
   const target = new Kept();
   const options = { can: new Set<string>(), live: true, dialect: installedDialect, signal: never };
   await using sink = new Fmp4Sink(target, options);
@@ -77,7 +77,7 @@ Deno.test("Fmp4Sink gives every live picture a fragment of its own", async () =>
   assertEquals(boxes.filter(({ type }) => type === "moof").length, 10);
 });
 
-Deno.test("Fmp4Sink says why FFmpeg cannot do it", async () => {
+Deno.test("Fmp4Sink reports FFmpeg's reason", async () => {
   const target = new Kept();
   await using sink = new Fmp4Sink(target, {
     can: new Set(),
@@ -94,7 +94,7 @@ Deno.test("Fmp4Sink says why FFmpeg cannot do it", async () => {
   assertEquals(target.startCache, []);
 });
 
-Deno.test("Fmp4Sink ends FFmpeg where nobody takes what it writes", async () => {
+Deno.test("Fmp4Sink ends FFmpeg if nobody takes its output", async () => {
   const target = {
     begin() {},
     write: () => Promise.reject(new Error("the page has left")),

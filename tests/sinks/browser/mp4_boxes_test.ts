@@ -18,7 +18,7 @@ function box(type: string, ...content: Uint8Array[]): Uint8Array<ArrayBuffer> {
 
 const LEAF = Uint8Array.of(1, 2, 3);
 
-test("readBoxHeader() waits until a size is there", () => {
+test("readBoxHeader() needs a complete header", () => {
   const bytes = box("moov", LEAF);
   for (let end = 0; end < 8; end++) assertEquals(readBoxHeader(bytes.subarray(0, end)), undefined);
   assertEquals(readBoxHeader(bytes.subarray(0, 8)), { size: 11, header: 8, type: "moov" });
@@ -40,7 +40,7 @@ test("readBoxHeader() refuses a box that is smaller than its own header", () => 
   assertThrows(() => readBoxHeader(bytes), FormatError, '"moov": 7 bytes, expected 8 at least');
 });
 
-test("readBoxes() gives the boxes side by side, wherever they lie in memory", () => {
+test("readBoxes() reads consecutive boxes anywhere in memory", () => {
   const bytes = Uint8Array.of(9, ...box("ftyp", LEAF), ...box("free"));
   assertEquals(readBoxes(bytes.subarray(1)), [
     { type: "ftyp", size: 11, body: LEAF },

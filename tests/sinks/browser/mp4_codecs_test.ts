@@ -6,7 +6,7 @@ import { mediaFolder, pictures, tone } from "../../support/media.ts";
 const media = mediaFolder();
 const SHORT = { seconds: 0.2 };
 
-/** Has ffmpeg make an MP4 file, and gives the type that is read from it. */
+/** Makes an MP4 file with ffmpeg; gives its media type. */
 async function typeOf(name: string, args: readonly string[]): Promise<string> {
   const path = await media.make(`${name}.mp4`, [...args, "-strict", "experimental"]);
   const moov = findBox(await Deno.readFile(path), "moov");
@@ -15,7 +15,10 @@ async function typeOf(name: string, args: readonly string[]): Promise<string> {
 
 const X264 = ["-c:v", "libx264", "-pix_fmt", "yuv420p"];
 
-/** What ffmpeg is told, and the name that RFC 6381 and the codecs' own papers give the result. */
+/**
+ * Arguments for ffmpeg, and the codec name of the result by RFC 6381 and the codecs'
+ * specifications.
+ */
 const NAMES: [name: string, args: string[], expected: string][] = [
   ["baseline", [...pictures(SHORT), ...X264, "-profile:v", "baseline"], "avc1.42c00a"],
   ["high", [...pictures(SHORT), ...X264, "-level", "4.2"], "avc1.64002a"],
@@ -52,7 +55,7 @@ const SOUNDS: [name: string, args: string[], expected: string][] = [
 ];
 
 for (const [name, args, expected] of SOUNDS) {
-  Deno.test(`mimeTypeOf() names ${name}, and says that there is no picture`, async () => {
+  Deno.test(`mimeTypeOf() names ${name} as audio`, async () => {
     assertEquals(await typeOf(name, [...tone(SHORT), ...args]), `audio/mp4; codecs="${expected}"`);
   });
 }
@@ -62,7 +65,7 @@ Deno.test("mimeTypeOf() names all streams", async () => {
   assertEquals(type, 'video/mp4; codecs="avc1.64000a, mp4a.40.2"');
 });
 
-Deno.test("mimeTypeOf() refuses what browsers have no name for", async () => {
+Deno.test("mimeTypeOf() refuses codecs without a name for browsers", async () => {
   const args = [...pictures(SHORT), "-c:v", "mpeg4"];
   const path = await media.make("mpeg4.mp4", args);
   const moov = findBox(await Deno.readFile(path), "moov") ?? new Uint8Array(0);

@@ -7,7 +7,7 @@ import {
 } from "../../../lib/sinks/output/target.ts";
 
 Deno.test({
-  name: "parseCodecChoice() reads encoders of pictures, of sound, or of both",
+  name: "parseCodecChoice() reads encoders of video, of audio, or of both",
   permissions: "none",
   fn() {
     for (
@@ -28,7 +28,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "keepsTimestamps() and wantsEvenSizes() know what encoders cannot do",
+  name: "keepsTimestamps() and wantsEvenSizes() know the limits of encoders",
   permissions: "none",
   fn() {
     const names = ["libx264", "libx265", "ffv1", "libvpx-vp9", "mpeg4", "mpeg2video", "h264_nvenc"];

@@ -19,7 +19,7 @@ const AAC = {
 } as const;
 
 Deno.test({
-  name: "whyNotCopied() knows what types of files hold, and what they cannot say",
+  name: "whyNotCopied() knows the codecs, the order and the rotation that types store",
   permissions: "none",
   fn() {
     for (const type of ["mp4", "mov", "mkv", "ts", "nut", "flv"]) {
@@ -45,7 +45,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "editListStart() is that of the picture that is shown at the beginning",
+  name: "editListStart() is the time of the picture shown at the beginning",
   permissions: "none",
   fn() {
     const at = (first: number, frameRate: typeof GREY.frameRate = [25, 1]) =>

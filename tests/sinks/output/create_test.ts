@@ -40,7 +40,7 @@ Deno.test("FileSink replaces a file only with --overwrite", async () => {
   assertEquals(namesIn(place), ["x.mkv"]);
 });
 
-Deno.test("FileSink leaves the old file until the new one is whole", async () => {
+Deno.test("FileSink keeps the old file until the new one is complete", async () => {
   const place = await media.folder("kept");
   const path = `${place}/x.mkv`;
   await Deno.writeTextFile(path, "before");
@@ -65,7 +65,7 @@ for (
     [
       "a picture as sound",
       "x.wav",
-      "this type takes nothing of what came, expected one for sound, or for pictures",
+      "this type stores none of the streams, expected one for audio or video",
     ],
   ] as const
 ) {
@@ -84,7 +84,7 @@ for (
   });
 }
 
-Deno.test("FileSink says what it cannot write before it asks the server for anything", async () => {
+Deno.test("FileSink refuses outputs before any request", async () => {
   const nobody = ["--host", "127.0.0.1", "--port", "1"];
   for (const name of ["none/x.mp4", "recording", "x.png", "x.xyz"]) {
     const path = `${media.path}/${name}`;
@@ -93,7 +93,7 @@ Deno.test("FileSink says what it cannot write before it asks the server for anyt
   }
 });
 
-Deno.test("FileSink keeps what arrived of a video that is cut, and names it", async () => {
+Deno.test("FileSink keeps what arrived of a video that is cut, and names the file", async () => {
   const place = await media.folder("cut");
   await using server = greyServer({ frames: 40, whole: false });
   for (const [number, type] of [["", "mp4"], ["2", "mp4"], ["", "mkv"]]) {
@@ -110,7 +110,7 @@ Deno.test("FileSink keeps what arrived of a video that is cut, and names it", as
 });
 
 for (const whole of [true, false]) {
-  Deno.test(`FileSink leaves nothing where no frame came and the end is ${whole ? "said" : "not said"}`, async () => {
+  Deno.test(`FileSink leaves no file if no frame came and the end is ${whole ? "reported" : "not reported"}`, async () => {
     const place = await media.folder(`empty ${whole}`);
     await using server = greyServer({ frames: 0, whole });
     const { status, stderr } = await record(server, `${place}/x.mp4`);
@@ -119,7 +119,7 @@ for (const whole of [true, false]) {
   });
 }
 
-Deno.test("FileSink says why a picture cannot be encoded", async () => {
+Deno.test("FileSink reports why a picture cannot be encoded", async () => {
   const place = await media.folder("unfit");
   const short = [describe(), frame(0, { size: 10 }), end()];
   await using server = new ScriptedServer((peer) => say(peer, ...short));
@@ -127,7 +127,7 @@ Deno.test("FileSink says why a picture cannot be encoded", async () => {
   const [, left] = stderr.match(
     /^Cannot write "[^\n]+\/x\.mp4": [^\n;]*(; what arrived is in "[^\n]+\.part\.mp4", playable)?\n$/,
   ) ?? [stderr, stderr];
-  // What FFmpeg has written when it gives up is left, and then it is named.
+  // What FFmpeg has written before it fails is kept, and named.
   assertEquals([status, namesIn(place)], [1, left === undefined ? [] : ["x.part.mp4"]]);
 });
 
@@ -141,7 +141,7 @@ Deno.test("FileSink refuses streams that FFmpeg does not know", async () => {
   }
 });
 
-Deno.test("FileSink takes no notice of colours that it does not know", async () => {
+Deno.test("FileSink ignores unknown colours", async () => {
   const place = await media.folder("colours");
   const odd = { colorRange: "very", colorSpace: "pretty", sampleAspectRatio: [3, 2] };
   await using server = new ScriptedServer((peer) => say(peer, describe(odd), frame(0), end()));
@@ -179,7 +179,7 @@ Deno.test("FileSink writes into a device through a link, and leaves both there",
   assertEquals([await Deno.readLink(path), namesIn(place)], ["/dev/null", ["null.mkv"]]);
 });
 
-Deno.test("FileSink fails the whole run, though another viewer goes on", async () => {
+Deno.test("FileSink fails the whole run, though another sink goes on", async () => {
   const place = await media.folder("beside");
   await using server = greyServer();
   const { status, stderr } = await record(server, `${place}/x.xyz`, "--view", "none");

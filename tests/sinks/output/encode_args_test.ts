@@ -41,7 +41,7 @@ function between(path: string, video: Partial<VideoStream> = {}, still = false):
 
 const EXACT_TIME = "-fps_mode passthrough -enc_time_base:v 1001/30000";
 
-/** What is asked of FFmpeg for a file name and a picture. */
+/** Output arguments for a file name and a video stream. */
 const CASES: [string, Partial<VideoStream>, string][] = [
   ["a.mp4", {}, EXACT_TIME],
   ["a.MP4", {}, EXACT_TIME],
@@ -82,7 +82,7 @@ for (const [path, video, expected] of CASES) {
 }
 
 Deno.test({
-  name: "encoderArguments() writes one picture, literally to that name",
+  name: "encoderArguments() writes one image, literally to that name",
   permissions: "none",
   fn() {
     assertEquals(between("a%03d.png", {}, true), "-frames:v 1 -update 1");
@@ -92,7 +92,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "encoderArguments() leaves sound alone to FFmpeg",
+  name: "encoderArguments() leaves audio-only files to FFmpeg",
   permissions: "none",
   fn() {
     const args = encoderArguments({ streams: [SOUND] }, fileTarget("a.mp4"), { still: false });
@@ -101,7 +101,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "nutInputArguments() names colours that NUT does not carry, if they are any",
+  name: "nutInputArguments() names colours that NUT does not carry",
   permissions: "none",
   fn() {
     const colours = (colorRange?: string, colorSpace?: string) =>
@@ -132,7 +132,7 @@ function kept(path: string, video: Partial<VideoStream> = {}, options = {}): str
 const INPUT = "-f nut -i pipe:0";
 
 Deno.test({
-  name: "encoderArguments() stores packets as they are where the type takes them",
+  name: "encoderArguments() copies packets if the type supports them",
   permissions: "none",
   fn() {
     assertEquals(kept("a.mp4"), `${INPUT} -c:v copy -c:a copy`);
@@ -158,7 +158,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "encoderArguments() says which way up packets are shown, the way this FFmpeg has",
+  name: "encoderArguments() keeps the rotation of copied packets, as this FFmpeg takes it",
   permissions: "none",
   fn() {
     assertEquals(
@@ -177,7 +177,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "recodingNotes() tells why packets are not stored as they are",
+  name: "recodingNotes() gives the reasons why packets are not copied",
   permissions: "none",
   fn() {
     const notes = (path: string, video: Partial<VideoStream> = {}, still = false) =>
@@ -203,7 +203,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "encoderArguments() turns pictures before it makes odd sizes even",
+  name: "encoderArguments() rotates pictures before it makes odd sizes even",
   permissions: "none",
   fn() {
     const odd = { codec: "mjpeg", width: 65, height: 48, rotation: 90 } as const;
@@ -215,7 +215,7 @@ Deno.test({
   },
 });
 
-/** What a target and the user's choices add up to, between input and output. */
+/** Output arguments of a target and the user's choices, between input and output. */
 function chosen(path: string, options: Partial<EncoderOptions>, video: Partial<VideoStream> = {}) {
   const streams = [{ ...VIDEO, ...video }, SOUND];
   const args = encoderArguments({ streams }, fileTarget(path), { still: false, ...options });
@@ -223,7 +223,7 @@ function chosen(path: string, options: Partial<EncoderOptions>, video: Partial<V
 }
 
 Deno.test({
-  name: "encoderArguments() leaves to chosen encoders what is theirs, and keeps the rest",
+  name: "encoderArguments() leaves pixel formats to chosen encoders",
   permissions: "none",
   fn() {
     const rgb = { pixelFormat: "gbrp" };
@@ -252,7 +252,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "encoderArguments() puts the user's own arguments last, and says nothing against them",
+  name: "encoderArguments() puts the user's arguments last, and adds none that contradict them",
   permissions: "none",
   fn() {
     assertEquals(chosen("a.mkv", { more: ["-crf", "40"] }), `${EXACT_TIME} -crf 40`);
@@ -261,7 +261,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "encoderArguments() has keyframes come often where somebody watches meanwhile",
+  name: "encoderArguments() makes frequent keyframes for watched outputs",
   permissions: "none",
   fn() {
     const feed = { name: "rtmp://h/a/b", type: "flv", muxer: "flv", watched: "live" as const };

@@ -64,7 +64,7 @@ async function codecs(path: string, kind?: "v" | "a"): Promise<string> {
   return found.streams.map((stream: { codec_name: string }) => stream.codec_name).join("+");
 }
 
-/** What is recorded as it is, and into which types. */
+/** Media that are copied, and into which types. */
 const KEPT: Record<string, string[]> = {
   "h264+aac.mp4": ["mp4", "m4v", "mov", "mkv", "flv", "nut", "m4a"],
   "hevc+ac3.mp4": ["mp4", "mov", "mkv", "nut"],
@@ -85,7 +85,7 @@ const KEPT: Record<string, string[]> = {
 };
 
 for (const [name, types] of Object.entries(KEPT)) {
-  Deno.test(`FileSink stores the packets of ${name} as they are in ${types}`, async () => {
+  Deno.test(`FileSink copies the packets of ${name} into ${types}`, async () => {
     const path = await source(name);
     const kinds = (["v", "a"] as const).slice(SOURCES[name][0] === "-vn" ? 1 : 0);
     for (const type of types) {
@@ -130,7 +130,7 @@ async function signalIn(path: string) {
 for (
   const [type, hidden] of [["mp4", true], ["mov", true], ["mkv", false], ["ts", false]] as const
 ) {
-  Deno.test(`FileSink ${hidden ? "hides" : "tells of"} what lies before the beginning in ${type}`, async () => {
+  Deno.test(`FileSink ${hidden ? "hides" : "reports"} frames before the beginning in ${type}`, async () => {
     const path = await media.make("sparse.mp4", SPARSE);
     const { target, stderr } = await record(path, `sparse.${type}`, { begin: 1.5 });
     const { light, sound, seconds } = await signalIn(target);
@@ -144,7 +144,7 @@ for (
   });
 }
 
-Deno.test("FileSink begins with a whole picture where it hides what lies before", async () => {
+Deno.test("FileSink begins with a whole picture if it hides earlier ones", async () => {
   const slow = SPARSE.map((argument) => argument.replace("r=50", "r=10"));
   const path = await media.make("slow.mp4", slow);
   for (const type of ["mp4", "mov"]) {
@@ -157,7 +157,7 @@ Deno.test("FileSink begins with a whole picture where it hides what lies before"
 });
 
 for (const type of ["webm", "avi", "gif"]) {
-  Deno.test(`FileSink leaves out what lies before the beginning where ${type} is encoded anew`, async () => {
+  Deno.test(`FileSink drops frames before the beginning when it encodes ${type}`, async () => {
     const path = await media.make("sparse.mp4", SPARSE);
     const { target, stderr } = await record(path, `sparse.${type}`, { begin: 1.5 });
     assertMatch(
@@ -187,7 +187,7 @@ for (const codec of ["aac", "pcm_s16le"]) {
 }
 
 for (const type of ["wav", "mp3", "flac", "m4a"]) {
-  Deno.test(`FileSink writes the sound of an encoded video from the beginning on as ${type}`, async () => {
+  Deno.test(`FileSink writes the audio of an encoded video from the beginning on as ${type}`, async () => {
     const path = await media.make("sparse.mp4", SPARSE);
     const { target } = await record(path, `sparse.${type}`, { begin: 1.5 });
     const bytes = await decodedBytes(target, PLAIN_SOUND);
@@ -225,7 +225,7 @@ async function brightSide(path: string): Promise<{ side: string; size: string }>
 }
 
 for (const rotation of [90, 180, 270] as const) {
-  Deno.test(`FileSink records pictures that are turned by ${rotation} the right way up`, async () => {
+  Deno.test(`FileSink records pictures rotated by ${rotation} upright`, async () => {
     const path = await media.make("stripe.mp4", [...STRIPE, ...X264, "-pix_fmt", "yuv420p"]);
     for (const [type, kept] of [["mp4", true], ["mov", true], ["mkv", false], ["avi", false]]) {
       const { target, stderr } = await record(path, `turned ${rotation}.${type}`, {
@@ -239,7 +239,7 @@ for (const rotation of [90, 180, 270] as const) {
   });
 }
 
-Deno.test("FileSink writes an image that is sent as it is byte for byte", async () => {
+Deno.test("FileSink writes an image sent as a copy byte for byte", async () => {
   for (const [name, output] of [["a.jpg", "b.jpeg"], ["a.png", "b.png"]]) {
     const path = await media.make(name, [...pictures(), "-frames:v", "1"]);
     await using server = await packetServer(path);
@@ -250,7 +250,7 @@ Deno.test("FileSink writes an image that is sent as it is byte for byte", async 
   }
 });
 
-Deno.test("FileSink turns an image that is sent as it is into another type", async () => {
+Deno.test("FileSink converts an image sent as a copy to another type", async () => {
   const path = await media.make("turned.jpg", [...STRIPE, "-frames:v", "1"]);
   await using server = await packetServer(path, { picture: { rotation: 90 } });
   const target = results.pathOf("turned.png");
@@ -259,7 +259,7 @@ Deno.test("FileSink turns an image that is sent as it is into another type", asy
   assertEquals(await brightSide(target), { side: "right", size: "48x64" });
 });
 
-Deno.test("FileSink begins with what comes of a live source, whenever that is", async () => {
+Deno.test("FileSink begins with the first frame of a live source", async () => {
   const path = await source("h264+aac.mp4");
   for (const type of ["mp4", "mkv", "webm"]) {
     const options = { begin: -7, description: { live: true } };

@@ -36,7 +36,7 @@ Deno.test({
   },
 });
 
-Deno.test("checkFormat() knows FFmpeg's formats, by extension and for pictures, too", async () => {
+Deno.test("checkFormat() accepts FFmpeg's formats, extensions and image types", async () => {
   for (const format of ["matroska", "mkv", "y4m", "mpegts", "hls", "png", "rtsp"]) {
     await checkFormat(format);
   }
@@ -47,7 +47,7 @@ Deno.test("checkFormat() knows FFmpeg's formats, by extension and for pictures, 
   );
 });
 
-Deno.test("checkCodecs() knows FFmpeg's encoders, and which are for what", async () => {
+Deno.test("checkCodecs() accepts FFmpeg's encoders by stream type", async () => {
   await checkCodecs({ video: "ffv1", audio: "flac" });
   await checkCodecs({ video: "copy", audio: "none" });
   for (
@@ -61,7 +61,7 @@ Deno.test("checkCodecs() knows FFmpeg's encoders, and which are for what", async
   }
 });
 
-Deno.test("checkExtension() asks FFmpeg for what is not usual", async () => {
+Deno.test("checkExtension() asks FFmpeg about unusual types", async () => {
   for (const name of ["x.mp4", "x.png", "x.mxf", "a b/x.caf"]) await checkExtension(name);
   await assertRejects(
     () => checkExtension("x.xyz"),

@@ -59,7 +59,7 @@ Deno.test("stream-client --output writes whatever FFmpeg writes, by extension", 
   }
 });
 
-/** What the user chooses, and what comes of it. */
+/** Choices of the user, and the resulting streams. */
 const CHOICES: [string, string, string[], string[]][] = [
   ["clip.mp4", "a.bin", ["--format", "mkv"], ["h264 25", "vorbis"]],
   ["clip.mp4", "b.mkv", ["--codec", "libx265"], ["hevc 25", "vorbis"]],
@@ -87,7 +87,7 @@ for (const [name, output, how, streams] of CHOICES) {
   });
 }
 
-Deno.test("stream-client --format and --codec say what FFmpeg has not, before anything is asked", async () => {
+Deno.test("stream-client --format and --codec refuse what FFmpeg lacks, before any request", async () => {
   const nobody = ["--video", "--host", "127.0.0.1", "--port", "1", "--output", "none.mkv"];
   for (const [flag, value] of [["format", "matroshka"], ["codec", "libx256"], ["codec", ",h264"]]) {
     const { status, stderr } = await runInside([...nobody, `--${flag}`, value]);
@@ -99,7 +99,7 @@ Deno.test("stream-client --format and --codec say what FFmpeg has not, before an
   }
 });
 
-Deno.test("stream-client --video writes a series of pictures, every frame a file", async () => {
+Deno.test("stream-client --video writes an image sequence, one file for each frame", async () => {
   await using server = await serverOfClip();
   const place = await results.folder("frames");
   const { status, stderr } = await record(server, "clip.mp4", `${place}/%05d.png`, []);
@@ -112,7 +112,7 @@ Deno.test("stream-client --video writes a series of pictures, every frame a file
   assertMatch(missing.stderr, /there is no folder/);
 });
 
-Deno.test("stream-client --video writes no pictures from before the start, however they come", async () => {
+Deno.test("stream-client --video writes no pictures from before the start in any encoding", async () => {
   await using server = await serverOfClip();
   const place = await results.folder("frames of a part");
   const part = ["--start", "0.6", "--encoding", "copy"];

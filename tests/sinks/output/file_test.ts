@@ -17,7 +17,7 @@ const results = mediaFolder();
 const BY_X264 = ["-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p"];
 const LOSSLESS = ["-c:v", "ffv1"];
 
-/** Records something under a name and gives the path. */
+/** Records media under a name; gives the path. */
 async function record(
   server: TestServer,
   what: readonly [kind: "--image" | "--video", name: string],
@@ -31,7 +31,7 @@ async function record(
   return path;
 }
 
-/** What ffprobe says of one stream: of each frame, or of the stream itself. */
+/** Fields that ffprobe reports of one stream: of each frame, or of the stream itself. */
 async function probe(path: string, stream: string, entries: string): Promise<string[]> {
   const args = ["-select_streams", stream, "-show_entries", entries, "-of", "csv=p=0"];
   const text = new TextDecoder().decode(await run("ffprobe", [...args, `file:${path}`]));
@@ -121,7 +121,7 @@ const RATES: Record<string, string[]> = {
 const KEEPS_TIME = { mp4: 1e-4, mkv: 1.1e-3, webm: 1.1e-3, ts: 1e-4, nut: 1e-4, flv: 1.1e-3 };
 
 for (const [name, args] of Object.entries(RATES)) {
-  Deno.test(`stream-client --video --output keeps all frames and moments of ${name}`, async () => {
+  Deno.test(`stream-client --video --output keeps all frames and timestamps of ${name}`, async () => {
     const source = await media.make(name, args);
     const expected = await moments(source);
     await using server = await testServer({ media: media.path });
@@ -154,7 +154,7 @@ Deno.test("stream-client --video --output keeps all frames in types of one frame
   }
 });
 
-/** How often a name of four letters stands in a file. */
+/** Counts the boxes of a type in a file. */
 function countOf(bytes: Uint8Array, name: string): number {
   return new TextDecoder("latin1").decode(bytes).split(name).length - 1;
 }
@@ -208,7 +208,7 @@ async function beginnings(path: string): Promise<{ light: number; sound: number 
 }
 
 for (const type of ["mp4", "mov", "mkv", "webm", "avi", "nut", "ts", "flv"]) {
-  Deno.test(`stream-client --video --output keeps picture and sound together in ${type}`, async () => {
+  Deno.test(`stream-client --video --output keeps video and audio in sync in ${type}`, async () => {
     await media.make("signal.mkv", [...SIGNAL, ...LOSSLESS, "-c:a", "pcm_s16le"]);
     await using server = await testServer({ media: media.path });
     const path = await record(server, ["--video", "signal.mkv"], `signal.${type}`);
@@ -219,7 +219,7 @@ for (const type of ["mp4", "mov", "mkv", "webm", "avi", "nut", "ts", "flv"]) {
 }
 
 for (const type of ["wav", "flac", "mp3", "m4a", "ogg", "opus"]) {
-  Deno.test(`stream-client --video --output writes the sound of a video as ${type}`, async () => {
+  Deno.test(`stream-client --video --output writes the audio of a video as ${type}`, async () => {
     await media.make("song.mp4", [...pictures(), ...tone(), ...BY_X264, "-c:a", "aac"]);
     await media.make("song.wav", [...tone(), "-c:a", "pcm_s16le"]);
     await using server = await testServer({ media: media.path });
@@ -232,7 +232,7 @@ for (const type of ["wav", "flac", "mp3", "m4a", "ogg", "opus"]) {
   });
 }
 
-Deno.test("stream-client --video --output keeps samples of lossless sound", async () => {
+Deno.test("stream-client --video --output keeps the samples of lossless audio", async () => {
   const source = await media.make("song.wav", [...tone(), "-c:a", "pcm_s16le"]);
   await using server = await testServer({ media: media.path });
   for (const type of ["wav", "flac"]) {
@@ -244,7 +244,7 @@ Deno.test("stream-client --video --output keeps samples of lossless sound", asyn
   }
 });
 
-Deno.test("stream-client --video --output says how much sound came", async () => {
+Deno.test("stream-client --video --output reports how much audio came", async () => {
   await media.make("song.wav", [...tone(), "-c:a", "pcm_s16le"]);
   await using server = await testServer({ media: media.path });
   const args = ["--video", "song.wav", "--output", results.pathOf("said.wav"), ...at(server)];
@@ -277,7 +277,7 @@ for (const [name, args] of Object.entries(COLOURS)) {
     const filter = "format=rgba,scale=8:6:flags=area";
     await Promise.all(["mp4", "mkv", "webm", "avi"].map(async (type) => {
       const path = await record(server, ["--video", name], `${name}.${type}`);
-      // AVI says nothing of the matrix.
+      // AVI does not store the matrix.
       assertLess(await difference(path, source, { filter }), type === "avi" ? 5 : 3, type);
     }));
     const path = await record(server, ["--image", name], `${name}.png`);
@@ -302,7 +302,7 @@ for (const format of ["yuv420p", "yuv420p10le", "gbrp"]) {
   });
 }
 
-Deno.test("stream-client --video --output writes 4:2:0 where players know nothing else", async () => {
+Deno.test("stream-client --video --output writes 4:2:0 if players support nothing else", async () => {
   await media.make("444.mkv", [...pictures({ size: "65x47" }), ...LOSSLESS, "-pix_fmt", "yuv444p"]);
   await using server = await testServer({ media: media.path });
   for (const type of ["mp4", "mov", "webm", "ts", "flv"]) {
@@ -312,7 +312,7 @@ Deno.test("stream-client --video --output writes 4:2:0 where players know nothin
   }
 });
 
-Deno.test("stream-client --video --output keeps transparency where the type has it", async () => {
+Deno.test("stream-client --video --output keeps transparency if the type has it", async () => {
   const alpha = "format=yuva444p,geq=lum='lum(X,Y)':cb=128:cr=128:a='4*X'";
   const source = await media.make("alpha.mkv", [
     ...pictures(),
@@ -342,7 +342,7 @@ Deno.test("stream-client --output writes what a phone filmed upright", async () 
   assertLess(await difference(path, source), 1);
 });
 
-Deno.test("stream-client --image and --video get the server's own choice without a name", async () => {
+Deno.test("stream-client --image and --video get the server's default without a name", async () => {
   const image = await media.make("rgb.png", [...pictures(), "-frames:v", "1"]);
   await media.make("25.mkv", RATES["25.mkv"]);
   const defaults = { image: "rgb.png", video: "25.mkv" };
@@ -354,7 +354,7 @@ Deno.test("stream-client --image and --video get the server's own choice without
   assertEquals((await moments(mkv)).length, 25);
 });
 
-Deno.test("stream-client --size, --pixel-format, --start, --duration and --no-audio have their say", async () => {
+Deno.test("stream-client --size, --pixel-format, --start, --duration and --no-audio take effect", async () => {
   await media.make("song.mp4", [...pictures(), ...tone(), ...BY_X264, "-c:a", "aac"]);
   await using server = await testServer({ media: media.path });
   const path = results.pathOf("part.mkv");

@@ -8,7 +8,7 @@ import { testServer } from "../../support/server.ts";
 const media = mediaFolder();
 
 const REFUSED = {
-  "x.ism": "a .ism is a list of many files",
+  "x.ism": "a .ism is a playlist of many files",
   "x.xyz": "FFmpeg knows no type .xyz",
   "x": "its name tells no type",
 };
@@ -19,7 +19,7 @@ for (const [path, reason] of Object.entries(REFUSED)) {
   });
 }
 
-Deno.test("FileSink leaves nothing of an image that cannot be written", async () => {
+Deno.test("FileSink leaves no file of an image that cannot be written", async () => {
   await media.make("wide.png", [...pictures({ size: "400x300" }), "-frames:v", "1"]);
   const place = await Deno.makeTempDir({ dir: media.path });
   await using server = await testServer({ media: media.path });
@@ -30,7 +30,7 @@ Deno.test("FileSink leaves nothing of an image that cannot be written", async ()
   assertEquals([...Deno.readDirSync(place)], []);
 });
 
-Deno.test("FileSink writes 3GP with codecs that its players know", async () => {
+Deno.test("FileSink writes 3GP with codecs that its players support", async () => {
   await media.make("clip.mp4", [...pictures({ seconds: 1 }), ...tone({ seconds: 1 }), "-shortest"]);
   const place = await Deno.makeTempDir({ dir: media.path });
   await using server = await testServer({ media: media.path });

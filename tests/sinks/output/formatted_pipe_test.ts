@@ -22,7 +22,7 @@ async function serverOfClip(): Promise<TestServer> {
   return await testServer({ media: media.path });
 }
 
-/** What ffprobe finds in bytes: codecs, and numbers of pictures. */
+/** Codecs and numbers of frames that ffprobe finds in bytes. */
 async function streamsIn(name: string, bytes: Uint8Array<ArrayBuffer>): Promise<string[]> {
   const path = await media.write(name, bytes);
   const entries = "stream=codec_name,nb_read_frames";
@@ -74,7 +74,7 @@ Deno.test("FormattedPipeSink writes every pixel, and nothing else, as rawvideo",
   assertEquals(difference / bytes.length < 2, true);
 });
 
-Deno.test("FormattedPipeSink writes the sound alone as WAV", async () => {
+Deno.test("FormattedPipeSink writes the audio alone as WAV", async () => {
   await using server = await serverOfClip();
   const args = ["--video", "clip.mp4", "--output", "-", "--format", "wav", ...at(server)];
   const { bytes } = await runInside(args);
@@ -100,7 +100,7 @@ for (
     [["--image", "clip.mp4", "--every", "0.5"], 2],
   ] as const
 ) {
-  Deno.test(`FormattedPipeSink writes one PNG behind the other of ${what.join(" ")}`, async () => {
+  Deno.test(`FormattedPipeSink writes consecutive PNGs of ${what.join(" ")}`, async () => {
     await using server = await serverOfClip();
     const { status, bytes, stderr } = await runInside([
       ...[...what, "--output", "-", "--format", "png", ...at(server)],
@@ -115,7 +115,7 @@ function latin1(text: string): Uint8Array {
   return Uint8Array.from(text, (letter) => letter.charCodeAt(0));
 }
 
-Deno.test("FormattedPipeSink takes encoders and arguments of the user's", async () => {
+Deno.test("FormattedPipeSink takes encoders and arguments of the user", async () => {
   await using server = await serverOfClip();
   const how = ["--output", "-", "--format", "matroska", "--codec", "ffv1,none"];
   const more = ["--", "-metadata", "title=hello"];
@@ -129,7 +129,7 @@ Deno.test("FormattedPipeSink takes encoders and arguments of the user's", async 
   assertEquals(new TextDecoder().decode(found).trim(), "hello");
 });
 
-Deno.test("FormattedPipeSink is closed by a reader that has seen enough", async () => {
+Deno.test("FormattedPipeSink ends when its reader closes the pipe", async () => {
   await using server = await serverOfClip();
   let chunks = 0;
   const stdout = new WritableStream<Uint8Array>({
@@ -157,15 +157,15 @@ Deno.test("FormattedPipeSink fails with any other failure of its output", async 
   assertMatch(outcome.stderr, /^Cannot write to standard output: No space left [^\n]+\n$/);
 });
 
-Deno.test("FormattedPipeSink says what cannot be written in a format", async () => {
+Deno.test("FormattedPipeSink reports what a format cannot store", async () => {
   await using server = await serverOfClip();
   const how = ["--no-audio", "--output", "-", "--format", "wav"];
   const { status, stderr } = await runInside(["--video", "clip.mp4", ...how, ...at(server)]);
   assertEquals(status, 1);
   assertEquals(
     stderr,
-    "Cannot write wav to standard output: this type takes nothing of what came, expected one for " +
-      "sound, or for pictures\n",
+    "Cannot write wav to standard output: this type stores none of the streams, expected one for " +
+      "audio or video\n",
   );
 });
 

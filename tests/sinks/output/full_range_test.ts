@@ -1,4 +1,4 @@
-/** Sources that use all values of their bytes, in H.264, wherever it is made. */
+/** Full-range sources in H.264, encoded by the client or the server. */
 import { assertEquals, assertGreater, assertLess } from "@std/assert";
 import { at, runInside } from "../../support/inside.ts";
 import { mediaFolder, run } from "../../support/media.ts";
@@ -22,7 +22,7 @@ function halves(format: string): string[] {
   return ["-f", "lavfi", "-i", source];
 }
 
-/** Checks that a recording is in the usual range, and says so, and shows black and white. */
+/** Checks that a recording is in limited range, tagged so, and shows black and white. */
 async function checkPictures(path: string, where: string): Promise<void> {
   const entries = ["-select_streams", "v", "-show_entries", "stream=codec_name,color_range"];
   const found = await run("ffprobe", [...entries, "-of", "json", `file:${path}`]);
@@ -38,7 +38,7 @@ async function checkPictures(path: string, where: string): Promise<void> {
 }
 
 for (const [name, args] of Object.entries(SOURCES)) {
-  Deno.test(`H.264 of the full-range ${name} is in the usual range, and said to be`, async () => {
+  Deno.test(`H.264 of the full-range ${name} is converted to limited range, and tagged so`, async () => {
     await media.make(name, args);
     await using server = await testServer({ media: media.path });
     const response = await ask(server, { command: "get_video", name, encoding: "h264" });

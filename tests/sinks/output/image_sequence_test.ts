@@ -31,7 +31,7 @@ function series(server: Pick<ScriptedServer, "address">, pattern: string, ...mor
 }
 
 Deno.test({
-  name: "numberedName() puts the number where isPattern() finds a place for it",
+  name: "numberedName() puts the number where isPattern() finds its placeholder",
   permissions: "none",
   fn() {
     for (
@@ -49,7 +49,7 @@ Deno.test({
   },
 });
 
-Deno.test("ImageSequenceSink writes a file a picture, numbered from 1, and says how many", async () => {
+Deno.test("ImageSequenceSink writes numbered files from 1, and reports how many", async () => {
   const place = await media.folder("50%d percent");
   await using server = greyServer(4);
   const { status, stderr } = await series(server, `${place}/shot%03d.png`);
@@ -65,7 +65,7 @@ Deno.test("ImageSequenceSink writes a file a picture, numbered from 1, and says 
   }
 });
 
-Deno.test("ImageSequenceSink keeps what arrived of a series that is cut", async () => {
+Deno.test("ImageSequenceSink keeps what arrived of a sequence that is cut", async () => {
   const place = await media.folder("cut");
   await using server = greyServer(2, { whole: false });
   const { status, stderr } = await series(server, `${place}/%d.bmp`);
@@ -84,7 +84,7 @@ Deno.test("ImageSequenceSink stores JPEGs as they are sent", async () => {
   assertEquals(await Deno.readFile(`${place}/1.jpg`), await Deno.readFile(path));
 });
 
-Deno.test("ImageSequenceSink refuses before it asks for anything", async () => {
+Deno.test("ImageSequenceSink refuses outputs before any request", async () => {
   const place = await media.folder("refused");
   await Deno.writeTextFile(`${place}/shot12.png`, "before");
   const nobody = ["--image", "--every", "1", "--host", "127.0.0.1", "--port", "1"];
@@ -107,7 +107,7 @@ Deno.test("ImageSequenceSink refuses before it asks for anything", async () => {
   assertEquals(namesIn(place), ["shot01.png", "shot12.png"]);
 });
 
-Deno.test("ImageSequenceSink leaves no unfinished picture behind when it is ended at once", async () => {
+Deno.test("ImageSequenceSink leaves no unfinished file when it is killed", async () => {
   const place = await media.folder("hanging");
   const changes = Deno.watchFs(place);
   // It has the first picture, of 256 bytes behind as many of headers at the most, and more.
@@ -132,13 +132,13 @@ Deno.test("ImageSequenceSink leaves no unfinished picture behind when it is ende
   assertEquals(namesIn(place), ["1.png"]);
 });
 
-Deno.test("stream-client --image --every shows one picture after the other in a terminal", async () => {
+Deno.test("stream-client --image --every shows images one after the other in a terminal", async () => {
   await using server = greyServer(3);
   const args = ["--image", "--every", "0.5", "--view", "terminal", ...at(server)];
   const { status, stdout } = await runInside(args, { environment: { stdoutIsTerminal: true } });
   assertEquals(status, 0);
   const shown = [0, 40, 80].map((value) => stdout.indexOf(`38;2;${value};${value};${value}`));
-  // Those that come faster than they can be drawn are left out, but for the last.
+  // Images that come faster than they can be drawn are dropped, except the last.
   const drawn = shown.filter((place) => place >= 0);
   assertEquals(drawn, drawn.toSorted((a, b) => a - b));
   assertEquals(shown[2] >= 0, true, `${shown}`);

@@ -17,7 +17,7 @@ const SOURCES: Record<string, string[]> = {
 };
 
 for (const [name, args] of Object.entries(SOURCES)) {
-  Deno.test(`PipeSink gives ffmpeg the frames, moments and samples of ${name}`, async () => {
+  Deno.test(`PipeSink gives ffmpeg the frames, timestamps and samples of ${name}`, async () => {
     const path = await media.make(name, args);
     await using server = await testServer({ media: media.path });
     const { status, bytes, stdout } = await runInside([
@@ -43,7 +43,7 @@ for (const [name, args] of Object.entries(SOURCES)) {
   });
 }
 
-Deno.test("PipeSink gives ffmpeg the very pixels of an image", async () => {
+Deno.test("PipeSink gives ffmpeg the exact pixels of an image", async () => {
   const path = await media.make("still.png", [...pictures(), "-frames:v", "1"]);
   await using server = await testServer({ media: media.path });
   const { bytes } = await runInside(["--image", "still.png", "--output", "-", ...at(server)]);
@@ -52,7 +52,7 @@ Deno.test("PipeSink gives ffmpeg the very pixels of an image", async () => {
   assertEquals(await decodedBytes(nut, pixels), await decodedBytes(path, pixels));
 });
 
-Deno.test("PipeSink is closed by a reader that has seen enough", async () => {
+Deno.test("PipeSink ends when its reader closes the pipe", async () => {
   await media.make("clip.mp4", SOURCES["clip.mp4"]);
   await using server = await testServer({ media: media.path });
   let chunks = 0;

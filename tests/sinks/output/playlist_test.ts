@@ -24,11 +24,11 @@ async function serverOfClips(): Promise<TestServer> {
   });
 }
 
-/** Codecs and numbers of frames that FFmpeg finds by a list. */
+/** Codecs and numbers of frames that FFmpeg finds through a playlist. */
 async function found(path: string): Promise<string[]> {
   const entries = "stream=codec_name,nb_read_frames,width,height";
   const args = ["-count_frames", "-select_streams", "v", "-show_entries", entries, "-of", "json"];
-  // Recent FFmpegs take no list for HLS whose name has another extension.
+  // Recent FFmpegs read no HLS playlist with another extension.
   const format = /\.(m3u8|mpd)$/.test(path) ? [] : ["-f", "hls"];
   const said = await run("ffprobe", [...args, ...format, path]);
   const { streams } = JSON.parse(new TextDecoder().decode(said));
@@ -75,7 +75,7 @@ for (
   });
 }
 
-Deno.test("PlaylistSink names the newest pieces of what is live, and ends the list at Ctrl-C", async () => {
+Deno.test("PlaylistSink names the newest segments of live media, and ends the playlist at Ctrl-C", async () => {
   await using server = await serverOfClips();
   const place = await media.folder("live");
   const list = `${place}/cam.m3u8`;
@@ -93,7 +93,7 @@ Deno.test("PlaylistSink names the newest pieces of what is live, and ends the li
   client.kill("SIGINT");
   const { code, stderr } = await client.ending();
   assertEquals(code, 130, stderr);
-  assertMatch(stderr, /; ended "[^"]+cam\.m3u8", which names the newest pieces\n$/);
+  assertMatch(stderr, /; ended "[^"]+cam\.m3u8", which names the newest segments\n$/);
   const text = await Deno.readTextFile(list);
   assertMatch(text, /#EXT-X-ENDLIST\n$/);
   const named = text.split("\n").filter((line) => line.endsWith(".ts"));
@@ -110,7 +110,7 @@ async function readIfThere(path: string): Promise<string> {
   }
 }
 
-Deno.test("PlaylistSink ends the list of a video that is stopped, and says that it is playable", async () => {
+Deno.test("PlaylistSink ends the playlist of a video that is stopped, and reports that it is playable", async () => {
   await using server = await serverOfClips();
   const place = await media.folder("stopped");
   const list = `${place}/x.m3u8`;
@@ -126,7 +126,7 @@ Deno.test("PlaylistSink ends the list of a video that is stopped, and says that 
   assertMatch(`${await found(list)}`, /^h264 66x48 [1-9]/);
 });
 
-Deno.test("PlaylistSink refuses what it cannot write before it asks for anything", async () => {
+Deno.test("PlaylistSink refuses outputs before any request", async () => {
   const place = await media.folder("refused");
   await Deno.writeTextFile(`${place}/x.m3u8`, "before");
   const nobody = ["--video", "--host", "127.0.0.1", "--port", "1"];
@@ -134,7 +134,7 @@ Deno.test("PlaylistSink refuses what it cannot write before it asks for anything
     const [name, reason] of [
       ["x.m3u8", "the file exists, replace it with --overwrite"],
       ["none/deep/x.m3u8", "there is no folder"],
-      ["x%d.m3u8", "a list of pieces has no % in its name, or its folders'"],
+      ["x%d.m3u8", "a playlist has no % in its name, or its folders'"],
       ["x.m3u8/", "Not a directory"],
     ]
   ) {
@@ -151,10 +151,10 @@ for (
     ["a piece", "#EXTM3U\\n#EXTINF:2,\\nx00000.ts\\n#EXT-X-ENDLIST\\n"],
   ]
 ) {
-  Deno.test(`PlaylistSink fails where there was no room for ${what}, and FFmpeg succeeds`, async () => {
+  Deno.test(`PlaylistSink fails if there was no room for ${what}, though FFmpeg succeeds`, async () => {
     await using server = await serverOfClips();
     const place = await media.folder(`full of ${what}`);
-    // On a full disk FFmpeg says nothing, and leaves this.
+    // On a full disk FFmpeg reports nothing, and leaves this.
     const files = `: > '${place}/x00000.ts'; printf '${list}' > '${place}/x.m3u8'`;
     await using ffmpeg = await witness("ffmpeg", { instead: `cat > /dev/null; ${files}` });
     const args = ["--video", "clip.mp4", "--encoding", "copy", "--output", `${place}/x.m3u8`];
@@ -168,7 +168,7 @@ for (
   });
 }
 
-Deno.test("PlaylistSink leaves no older list beside pieces that are not its own", async () => {
+Deno.test("PlaylistSink removes an older playlist, whose segments it overwrites", async () => {
   await using server = await serverOfClips();
   const place = await media.folder("older");
   await Deno.writeTextFile(`${place}/x.m3u8`, "before");
@@ -181,7 +181,7 @@ Deno.test("PlaylistSink leaves no older list beside pieces that are not its own"
   assertEquals(namesIn(place), []);
 });
 
-Deno.test("PlaylistSink makes up for no keyframes where nothing came for a while", async () => {
+Deno.test("PlaylistSink adds no keyframes for a gap", async () => {
   const place = await media.folder("gap");
   const tenths = [...Array(10).keys()].flatMap((tenth) => [tenth, 300 + tenth]).sort((a, b) =>
     a - b

@@ -10,7 +10,7 @@ import {
 } from "../../../lib/sinks/output/target.ts";
 
 Deno.test({
-  name: "extensionOf() gives what is behind the last dot of the name",
+  name: "extensionOf() gives the part behind the last dot of the name",
   permissions: "none",
   fn() {
     for (
@@ -71,7 +71,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "pipeTarget() cuts what cannot be written in one run into fragments",
+  name: "pipeTarget() fragments types that would need to seek",
   permissions: "none",
   fn() {
     const fragments = (format: string) => pipeTarget(format).options?.includes("-movflags");
@@ -81,7 +81,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "unknownName() names what may be meant",
+  name: "unknownName() suggests a similar name",
   permissions: "none",
   fn() {
     assertEquals(unknownName("matroshka", ["matroska", "mp4"]), "did you mean matroska?");

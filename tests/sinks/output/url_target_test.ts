@@ -11,7 +11,7 @@ import {
 } from "../../../lib/sinks/output/url_target.ts";
 
 Deno.test({
-  name: "urlTarget() takes the format from the scheme, the name, or the user",
+  name: "urlTarget() takes the format from the scheme, the extension, or the user",
   permissions: "none",
   fn() {
     for (
@@ -46,7 +46,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "urlTarget() refuses what FFmpeg cannot write to, or what has no type",
+  name: "urlTarget() refuses unsupported schemes, and URLs without a type",
   permissions: "none",
   fn() {
     for (
@@ -63,7 +63,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "isAddress() and isUrlOutput() tell addresses from files, and those that somebody watches",
+  name: "isAddress() and isUrlOutput() recognise URLs, and those that are watched live",
   permissions: "none",
   fn() {
     for (
@@ -80,7 +80,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "playlistPath() finds lists by extension, by format, and in folders",
+  name: "playlistPath() recognises playlists by extension, by format, and as folders",
   permissions: "none",
   fn() {
     for (
@@ -103,7 +103,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "playlistTarget() keeps all pieces, or the newest where there is no end",
+  name: "playlistTarget() keeps all segments, or the newest of endless media",
   permissions: "none",
   fn() {
     const options = (path: string, endless: boolean) =>
@@ -127,7 +127,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "shownAddress() and withoutSecrets() leave out passwords and queries",
+  name: "shownAddress() and withoutSecrets() hide passwords and queries",
   permissions: "none",
   fn() {
     const url = "rtmp://me:geheim@h:1935/app/x?key=abc&more=def";

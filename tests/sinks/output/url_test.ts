@@ -1,4 +1,3 @@
-/** Feeds: a viewer as the source of a media server, or of whoever listens. */
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { UrlSink } from "../../../lib/sinks/output/url.ts";
 import { installedDialect } from "../../support/ffmpeg.ts";
@@ -47,7 +46,7 @@ for (
   ] as const
 ) {
   Deno.test({
-    name: `UrlSink feeds nginx, which publishes ${name} as HLS (${encoding})${WHY}`,
+    name: `UrlSink sends to nginx, which publishes ${name} as HLS (${encoding})${WHY}`,
     ignore: !hasMediaServer,
     async fn() {
       await source(name);
@@ -57,7 +56,7 @@ for (
       const args = ["--video", name, "--encoding", encoding, "--output", url];
       const { status, stderr } = await runInside([...args, ...at(server)]);
       assertEquals(status, 0, stderr);
-      assertMatch(stderr, /^Received [^\n]+; fed "rtmp:[^"]+\/live\/show\?\*\*\*"\n$/);
+      assertMatch(stderr, /^Received [^\n]+; wrote to "rtmp:[^"]+\/live\/show\?\*\*\*"\n$/);
       // The order is that in which nginx found them.
       const found = await streamsOf(await nginx.published("show"));
       assertEquals(new Set(found), new Set(expected));
@@ -66,7 +65,7 @@ for (
 }
 
 Deno.test({
-  name: `UrlSink feeds what is live until Ctrl-C, and ends in good order${WHY}`,
+  name: `UrlSink sends live media until Ctrl-C, and ends cleanly${WHY}`,
   ignore: !hasMediaServer,
   async fn() {
     const sources = [{
@@ -77,13 +76,13 @@ Deno.test({
     await using nginx = await MediaServer.start();
     const args = ["--video", "cam", "--output", `${nginx.rtmp}/cam`, ...at(server)];
     await using client = startProgram("client", args);
-    // nginx lists sound, whether there is any or not.
+    // nginx lists audio, whether there is any or not.
     const [picture] = await streamsOf(await nginx.published("cam"));
     assertEquals(picture, "h264 64 48 yuv420p");
     client.kill("SIGINT");
     const { code, stderr } = await client.ending();
     assertEquals(code, 130, stderr);
-    assertMatch(stderr, /^Stopped after [^\n]+; fed "rtmp:[^"]+\/live\/cam"\n$/);
+    assertMatch(stderr, /^Stopped after [^\n]+; wrote to "rtmp:[^"]+\/live\/cam"\n$/);
   },
 });
 
@@ -101,11 +100,11 @@ Deno.test({
     await nginx[Symbol.asyncDispose]();
     const { code, stderr } = await client.ending();
     assertEquals(code, 1);
-    assertMatch(stderr, /^Cannot feed "rtmp:[^"]+\/gone\?\*\*\*": [^\n]+\n$/);
+    assertMatch(stderr, /^Cannot write to "rtmp:[^"]+\/gone\?\*\*\*": [^\n]+\n$/);
   },
 });
 
-/** FFmpeg as whoever listens: records what it is sent, with the arguments for its input. */
+/** FFmpeg as a listener: records what it receives, with the arguments for its input. */
 class Listener implements AsyncDisposable {
   readonly path: string;
   #child: Deno.ChildProcess;
@@ -144,7 +143,7 @@ class Listener implements AsyncDisposable {
   }
 }
 
-/** Waits until somebody listens on a port, by what the system says of its sockets. */
+/** Waits until a port is listened on, by the system's list of sockets. */
 async function untilListening(port: number, protocol: "tcp" | "udp"): Promise<void> {
   const hex = port.toString(16).toUpperCase().padStart(4, "0");
   const limit = AbortSignal.timeout(PATIENCE);
@@ -175,8 +174,8 @@ const PROTOCOLS: Record<string, [string, string[], "tcp" | "udp"]> = {
 
 for (const [name, [address, input, transport]] of Object.entries(PROTOCOLS)) {
   Deno.test({
-    name: `UrlSink feeds whoever listens by ${name}`,
-    // Only Linux tells of the sockets of others in files.
+    name: `UrlSink sends to a listener by ${name}`,
+    // Only Linux lists the sockets of other programs in files.
     ignore: Deno.build.os !== "linux",
     async fn() {
       await source("odd.mkv");
@@ -185,19 +184,19 @@ for (const [name, [address, input, transport]] of Object.entries(PROTOCOLS)) {
       const here = (text: string) => text.replace("PORT", String(port));
       await using listener = new Listener(`${name}.nut`, input.map(here));
       await untilListening(port, transport);
-      // It goes on until whoever listens has enough.
+      // It runs until the listener has enough.
       const args = ["--video", "odd.mkv", "--loop", "--output", here(address), ...at(server)];
       await using client = startProgram("client", args);
       await listener.done();
       client.kill("SIGINT");
-      // By then it may have noticed that nobody listens any more.
+      // It may have noticed already that the listener is gone.
       assertMatch(`${(await client.ending()).code}`, /^(130|1)$/);
       assertEquals((await streamsOf(listener.path)).sort(), ["aac", "h264 66 48 yuv420p"]);
     },
   });
 }
 
-Deno.test("UrlSink says that nobody listens, and keeps what is secret to itself", async () => {
+Deno.test("UrlSink reports that nobody listens, without secrets", async () => {
   await source("clip.mp4");
   await using server = await testServer({ media: media.path });
   const port = freePort();
@@ -219,13 +218,15 @@ Deno.test("UrlSink says that nobody listens, and keeps what is secret to itself"
     const { status, stderr } = await runInside(args);
     assertEquals([status, stderr], [
       1,
-      `Cannot feed "${shown.replace("PORT", `${port}`)}": Connection refused, expected a server ` +
+      `Cannot write to "${
+        shown.replace("PORT", `${port}`)
+      }": Connection refused, expected a server ` +
       "that listens there\n",
     ]);
   }
 });
 
-Deno.test("UrlSink gives up a server that never says anything", async () => {
+Deno.test("UrlSink gives up on a silent server", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const url = `rtsp://127.0.0.1:${(listener.addr as Deno.NetAddr).port}/x`;
   await using sink = new UrlSink(url, { patience: 500, dialect: installedDialect });
@@ -238,6 +239,6 @@ Deno.test("UrlSink gives up a server that never says anything", async () => {
   await assertRejects(
     () => sink.finish(true),
     Error,
-    `Cannot feed "${url}": nothing was taken for 0.5 s, expected a server that takes it`,
+    `Cannot write to "${url}": nothing was taken for 0.5 s, expected a server that takes it`,
   );
 });

@@ -9,7 +9,7 @@ const GRID = { columns: 80, rows: 24 };
 const OK = "\x1b_Gi=31;OK\x1b\\";
 const USUAL = { graphics: undefined, cell: { width: 8, height: 16 }, colours: 256 };
 
-/** An answer, and what differs from the usual in it. */
+/** Replies, and how the capabilities differ from the defaults. */
 const CASES: [string, object][] = [
   ["", {}],
   ["\x1b[?62;22c", {}],
@@ -29,7 +29,7 @@ const CASES: [string, object][] = [
 ];
 
 Deno.test({
-  name: "parseReplies() reads what a terminal says of itself, and does without the rest",
+  name: "parseReplies() reads the replies of a terminal, complete or not",
   permissions: "none",
   fn() {
     for (const [reply, differing] of CASES) {
@@ -51,7 +51,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "ANSWERS leaves keys that were pressed in between",
+  name: "REPLIES does not match keys pressed in between",
   permissions: "none",
   fn() {
     const reply = `a\x1b[4;480;720t\x1b[C\x1b[?1;0;16S${OK} \x1b[?62;4cq`;

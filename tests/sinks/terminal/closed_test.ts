@@ -27,20 +27,20 @@ async function showToFailing(failure: Error): Promise<void> {
   const data = picture();
   let timestamp = 0;
   while (await sink.show({ streamId: 0, timestamp: timestamp++, keyframe: true, data })) {
-    // Pictures that are not drawn yet hold nobody up, so that this loop would do nothing else.
+    // Drawing does not block show(), so that this loop would do nothing else.
     await new Promise((resolve) => setTimeout(resolve, 0));
   }
 }
 
-Deno.test("TerminalSink.show() wants no more once its output is closed", async () => {
+Deno.test("TerminalSink.show() returns false once its output is closed", async () => {
   assertEquals(await showToFailing(new OutputClosedError("closed")), undefined);
 });
 
-Deno.test("TerminalSink.show() throws what drawing failed with", async () => {
+Deno.test("TerminalSink.show() throws the error of drawing", async () => {
   await assertRejects(() => showToFailing(new Error("the terminal is full")), Error, "is full");
 });
 
-Deno.test("TerminalSink gives the screen back before an error ends the program", async () => {
+Deno.test("TerminalSink leaves the screen before an error ends the program", async () => {
   let drawn = "";
   const entered = Promise.withResolvers<void>();
   await using sink = new TerminalSink({

@@ -27,7 +27,7 @@ const [WITH_SIXEL, WITHOUT] = ["\x1b[?62;4;6c", "\x1b[?62;6c"];
 /** Cells of 10 × 20 pixels, and kitty's graphics. */
 const KITTY = `\x1b[6;20;10t\x1b_Gi=31;OK\x1b\\${WITHOUT}`;
 
-/** Waits until the client says that it wants no more, and agrees. */
+/** Waits until the client stops the response, and ends it. */
 async function leaveSequence(peer: Deno.TcpConn): Promise<void> {
   await peer.read(new Uint8Array(4096));
   await say(peer, end());
@@ -55,7 +55,7 @@ function assertHalves({ width, height, colourAt }: Drawing): void {
 }
 
 Deno.test({
-  name: `TerminalSink draws sixels where the terminal says that it knows them${WHY}`,
+  name: `TerminalSink draws sixels if the terminal reports them${WHY}`,
   ignore: IGNORED,
   async fn() {
     await using server = await testServer({ media: media.path });
@@ -96,7 +96,7 @@ for (
 }
 
 Deno.test({
-  name: `TerminalSink draws by kitty's protocol where the terminal says that it knows it${WHY}`,
+  name: `TerminalSink draws by kitty's protocol if the terminal reports it${WHY}`,
   ignore: IGNORED,
   async fn() {
     await using server = await testServer({ media: media.path });
@@ -113,7 +113,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: `TerminalSink replaces pictures of a video, and takes the last one away${WHY}`,
+  name: `TerminalSink replaces pictures of a video, and deletes the last one${WHY}`,
   ignore: IGNORED,
   async fn() {
     await using server = new ScriptedServer(async (peer) => {
@@ -137,7 +137,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: `TerminalSink draws for a usual size where the terminal does not know its own${WHY}`,
+  name: `TerminalSink assumes a size if the terminal does not report its own${WHY}`,
   ignore: IGNORED,
   async fn() {
     await using server = new ScriptedServer((peer) => say(peer, describe(), frame(0), end()));
@@ -151,7 +151,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: `TerminalSink goes without where the terminal says nothing, and keeps the keys${WHY}`,
+  name: `TerminalSink draws text if the terminal does not reply, and keeps the keys${WHY}`,
   ignore: IGNORED,
   async fn() {
     await using server = new ScriptedServer(async (peer) => {
@@ -161,7 +161,7 @@ Deno.test({
     const args = ["--video", "--view", "terminal", ...at(server)];
     await using terminal = new PseudoTerminal(args, { reply: "" });
     await terminal.drawn.until(pattern(String.raw`ESC\[c`));
-    // Pressed while an answer is waited for.
+    // Pressed while replies are awaited.
     await terminal.does("keys q");
     await terminal.drawn.until(/Received|Stopped/);
     await terminal.ended();
@@ -169,7 +169,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: `TerminalSink gives a slow terminal the newest picture, and holds nobody up${WHY}`,
+  name: `TerminalSink draws the newest picture on a slow terminal, and does not block${WHY}`,
   ignore: IGNORED,
   async fn() {
     const [width, height, count] = [640, 480, 60];
@@ -205,7 +205,7 @@ Deno.test({
 const WATCHED = 'trap : INT; stty noflsh; f="$0"; "$@"; echo $? > "$f.new"; mv "$f.new" "$f"';
 
 Deno.test({
-  name: `TerminalSink does not wait for a terminal that takes nothing any more${WHY}`,
+  name: `TerminalSink does not wait for a blocked terminal${WHY}`,
   ignore: IGNORED,
   async fn() {
     const [width, height] = [640, 480];
@@ -237,7 +237,7 @@ Deno.test({
   },
 });
 
-/** Has a program run in a session of its own, which the system tells nothing of the terminal. */
+/** Runs a program in a session of its own, which gets no signals of the terminal. */
 const APART = [
   ...[PYTHON ?? "", "-c"],
   "import os, sys; os.setsid(); os.execvp(sys.argv[1], sys.argv[1:])",
@@ -250,7 +250,7 @@ for (
   ] as const
 ) {
   Deno.test({
-    name: `TerminalSink ends in good order when the terminal is closed, ${how}${WHY}`,
+    name: `TerminalSink ends cleanly when the terminal is closed, ${how}${WHY}`,
     ignore: IGNORED,
     async fn() {
       const closed = Promise.withResolvers<void>();

@@ -5,7 +5,7 @@ const SIZE = { width: 1, height: 1 };
 const LAYOUT = { pixels: SIZE, cells: SIZE };
 
 Deno.test({
-  name: "LatestPicture draws the first picture, then the newest of those that came meanwhile",
+  name: "LatestPicture draws the first picture, then the newest of those put meanwhile",
   permissions: "none",
   async fn() {
     const drawn: number[] = [];
@@ -34,7 +34,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "LatestPicture.finish() waits no longer than it is told to",
+  name: "LatestPicture.finish() waits no longer than its patience",
   permissions: "none",
   async fn() {
     const newest = new LatestPicture(() => new Promise(() => {}));
@@ -44,7 +44,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "LatestPicture.failed tells why nothing is drawn any more",
+  name: "LatestPicture.failed resolves with the error of drawing",
   permissions: "none",
   async fn() {
     const reason = new Error("full");

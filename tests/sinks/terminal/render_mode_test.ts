@@ -13,7 +13,7 @@ function formOf(graphics: "sixel" | "kitty" | undefined, cell = CELL) {
 }
 
 Deno.test({
-  name: "RenderMode.fit() fills the room, aspect kept, within what each form takes",
+  name: "RenderMode.fit() fills the room with the aspect ratio, within the mode's limit",
   permissions: "none",
   fn() {
     const cells = { width: 80, height: 23 };
@@ -34,7 +34,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "RenderMode.fit() never leaves the room, nor gives nothing",
+  name: "RenderMode.fit() never exceeds the room, and is never empty",
   permissions: "none",
   fn() {
     for (const graphics of ["sixel", "kitty", undefined] as const) {
@@ -79,7 +79,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "encodeSixel() writes what is alike with a number before it",
+  name: "encodeSixel() writes repetitions with a count",
   permissions: "none",
   fn() {
     const picture = new Uint8Array(100 * 6 + 1024);
@@ -90,7 +90,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "RenderMode.render() gives kitty pixels in pieces, and takes them away again",
+  name: "RenderMode.render() gives kitty pixels in chunks, and deletes them",
   permissions: "none",
   async fn() {
     const mode = formOf("kitty");
@@ -116,7 +116,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "nearestOf256() finds the colours of the cube and the greys, and what lies nearest",
+  name: "nearestOf256() finds the nearest colour of the cube or the greys",
   permissions: "none",
   fn() {
     for (
@@ -140,7 +140,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "renderAscii() fills cells by how bright they are",
+  name: "renderAscii() fills cells by their brightness",
   permissions: "none",
   fn() {
     const pixels = Uint8Array.of(0, 255, 128, 255, 0, 17);
@@ -149,7 +149,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "RenderMode.fit() keeps the aspect in cells that are not twice as high as wide",
+  name: "RenderMode.fit() keeps the aspect ratio with cells of any shape",
   permissions: "none",
   fn() {
     const square = { width: 100, height: 100 };

@@ -38,7 +38,7 @@ function assertColour(
 }
 
 Deno.test({
-  name: `TerminalSink leaves an image below what was there${WHY}`,
+  name: `TerminalSink leaves an image below the existing text${WHY}`,
   ignore: IGNORED,
   async fn() {
     await media.make("four.png", [...QUARTERS, "-frames:v", "1"]);
@@ -66,7 +66,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: `TerminalSink plays a video on a screen of its own, and gives back what was there${WHY}`,
+  name: `TerminalSink plays a video on the alternate screen, and leaves it${WHY}`,
   ignore: IGNORED,
   async fn() {
     await media.make("four.mkv", [...QUARTERS, "-c:v", "ffv1", "-t", "0.4"]);
@@ -83,7 +83,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: `TerminalSink shows the newest picture, and gives the screen back at Ctrl-C${WHY}`,
+  name: `TerminalSink shows the newest picture, and leaves the screen at Ctrl-C${WHY}`,
   ignore: IGNORED,
   async fn() {
     await using server = new ScriptedServer(async (peer) => {
@@ -109,7 +109,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: `TerminalSink gives the screen back when the video is cut${WHY}`,
+  name: `TerminalSink leaves the screen when the video is cut${WHY}`,
   ignore: IGNORED,
   async fn() {
     await using server = new ScriptedServer((peer) => say(peer, describe(), frame(0), frame(1)));
@@ -123,7 +123,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: `Progress keeps one line of a terminal up to date, and takes it away${WHY}`,
+  name: `Progress updates one line of a terminal, and removes it${WHY}`,
   ignore: IGNORED,
   async fn() {
     await using server = new ScriptedServer(async (peer) => {

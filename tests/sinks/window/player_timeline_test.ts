@@ -30,7 +30,7 @@ function timeline(options: { hides?: boolean; speed?: number; live?: boolean } =
 }
 
 Deno.test({
-  name: "PlayerTimeline places frames at even microseconds, at the speed they are shown at",
+  name: "PlayerTimeline maps frames to even microseconds, at the playback speed",
   permissions: "none",
   fn() {
     const { line } = timeline();
@@ -45,7 +45,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "PlayerTimeline places what is for decoding only at odd microseconds, close together",
+  name: "PlayerTimeline maps frames that are only decoded to odd microseconds, close together",
   permissions: "none",
   fn() {
     const { line } = timeline({ hides: true });
@@ -56,7 +56,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "PlayerTimeline leaves pictures out that refer to what comes before the first one",
+  name: "PlayerTimeline drops pictures that refer to ones before the first",
   permissions: "none",
   fn() {
     const { line } = timeline({ hides: true });
@@ -73,7 +73,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "PlayerTimeline goes on with the clock over a jump, whichever way",
+  name: "PlayerTimeline follows the clock over a seek in either direction",
   permissions: "none",
   fn() {
     for (const to of [0, 100]) {
@@ -90,7 +90,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "PlayerTimeline shows a raw picture that has begun before the moment that is jumped to",
+  name: "PlayerTimeline shows a raw picture that has begun before the target of a seek",
   permissions: "none",
   fn() {
     const { line } = timeline();
@@ -101,14 +101,14 @@ Deno.test({
 });
 
 Deno.test({
-  name: "PlayerTimeline goes on with the clock over a pause, and over jumps in it",
+  name: "PlayerTimeline follows the clock over a pause, and over seeks in it",
   permissions: "none",
   fn() {
     const { line, clock } = timeline();
     line.place(picture(25));
     clock.now = 100;
     line.pause(true);
-    // What was still under way.
+    // Frames that were still on their way.
     assertEquals(line.place(picture(26)), 2_040_000);
     clock.now = 5100;
     line.pause(false);
@@ -125,7 +125,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "PlayerTimeline does not wait where nobody waits for real time",
+  name: "PlayerTimeline does not wait without real time",
   permissions: "none",
   fn() {
     const { line, clock } = timeline({ speed: 0 });
@@ -141,7 +141,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "PlayerTimeline leaves time as it is over a pause of what is live, which has gone on",
+  name: "PlayerTimeline ignores a pause of live media, which goes on",
   permissions: "none",
   fn() {
     const { line, clock } = timeline({ live: true });

@@ -29,7 +29,7 @@ const RIGHT_BUTTON = 3;
 /** How much redder each second is. */
 const STEP = 6;
 
-/** What each codec needs to keep colours as they are, and one keyframe only. */
+/** Options of each codec that keep colours, with one keyframe only. */
 const CODECS = {
   ffv1: ["-c:v", "ffv1"],
   h264: ["-c:v", "libx264rgb", "-qp", "2", "-preset", "veryfast", "-bf", "2", "-g", "9999"],
@@ -51,7 +51,7 @@ async function seconds(codec: keyof typeof CODECS): Promise<string> {
 class Watched implements AsyncDisposable {
   readonly screen: XScreen;
   readonly client: RunningProgram;
-  /** What was shown so far: numbers of seconds, each once in a row. */
+  /** Seconds shown so far, each once in a row. */
   readonly seen: number[] = [];
   #window: ScreenWindow | undefined;
 
@@ -111,7 +111,7 @@ class Watched implements AsyncDisposable {
 
 for (const [codec, flags] of [["ffv1", []], ["h264", ["--encoding", "copy"]]] as const) {
   Deno.test({
-    name: `WindowSink goes where its keys lead, in the same window, with ${codec}${WHY}`,
+    name: `WindowSink seeks by its keys, in the same window, with ${codec}${WHY}`,
     ignore: IGNORED,
     async fn() {
       const name = await seconds(codec);
@@ -146,7 +146,7 @@ for (const [codec, flags] of [["ffv1", []], ["h264", ["--encoding", "copy"]]] as
 }
 
 Deno.test({
-  name: `WindowSink ends both sides in good order at q, and leaves no process${WHY}`,
+  name: `WindowSink ends both sides cleanly at q, and leaves no process${WHY}`,
   ignore: IGNORED,
   async fn() {
     const name = await seconds("ffv1");
@@ -166,7 +166,9 @@ Deno.test({
   },
 });
 
-/** A server that shows one picture, and tells what it is asked to do; it says farewell at the end. */
+/**
+ * A server that sends one picture and reports the controls it gets; it ends its response cleanly.
+ */
 function listeningServer(): {
   server: ScriptedServer;
   untilAsked: (count: number) => Promise<void>;
@@ -201,7 +203,7 @@ function isGrey(colour: readonly number[]): boolean {
 }
 
 Deno.test({
-  name: `WindowSink pauses and goes on by the space bar, and keeps from ffplay what harms${WHY}`,
+  name: `WindowSink pauses and resumes by the space bar, and grabs harmful keys of ffplay${WHY}`,
   ignore: IGNORED,
   async fn() {
     const { server, untilAsked, asked } = listeningServer();
@@ -265,7 +267,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: `WindowSink shows its window also where nobody can tell the keys that are pressed${WHY}`,
+  name: `WindowSink shows its window even if keys cannot be grabbed${WHY}`,
   ignore: IGNORED,
   async fn() {
     const { server, untilAsked, asked } = listeningServer();

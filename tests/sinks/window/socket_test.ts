@@ -24,7 +24,7 @@ async function isThere(path: string): Promise<boolean> {
 }
 
 Deno.test({
-  name: `PrivateSocket hands all bytes to the one that connects, and is gone by then${WHY}`,
+  name: `PrivateSocket passes all bytes to the program that connects, and removes its file${WHY}`,
   ignore: IGNORED,
   async fn() {
     const socket = await PrivateSocket.open();
@@ -47,7 +47,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: `PrivateSocket fails like a broken pipe where nobody connects, or goes away${WHY}`,
+  name: `PrivateSocket fails like a broken pipe if nothing connects, or the program exits${WHY}`,
   ignore: IGNORED,
   async fn() {
     const lonely = await PrivateSocket.open();
@@ -71,7 +71,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: `PrivateSocket.open() tells where it has no place, and leaves nothing there${WHY}`,
+  name: `PrivateSocket.open() reports a folder that cannot be used, and leaves nothing there${WHY}`,
   ignore: IGNORED,
   async fn() {
     // Longer than the name of a socket may be.

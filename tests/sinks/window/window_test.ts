@@ -61,7 +61,7 @@ function startClient(screen: XScreen, args: readonly string[]): RunningProgram {
 
 for (const kind of ["--image", "--video"]) {
   Deno.test({
-    name: `WindowSink shows what ${kind} gets, under its name, until it is closed${WHY}`,
+    name: `WindowSink shows ${kind}, with its name, until it is closed${WHY}`,
     ignore: IGNORED,
     async fn() {
       const name = kind === "--image" ? "four colours.png" : "four colours.mkv";
@@ -70,7 +70,7 @@ for (const kind of ["--image", "--video"]) {
       const { program: server, port } = await startServerProgram(["--media", media.path]);
       await using _server = server;
       const where = ["--host", "127.0.0.1", "--port", port];
-      // A window is what is chosen where there is a screen.
+      // A window is the default if there is a screen.
       await using client = startClient(screen, [kind, name, ...where]);
       const window = await untilShown(screen, client);
       assertEquals(window.title, name);
@@ -85,7 +85,7 @@ for (const kind of ["--image", "--video"]) {
 }
 
 Deno.test({
-  name: `WindowSink closes its window at the end of the video, when all was shown${WHY}`,
+  name: `WindowSink closes its window when the whole video was shown${WHY}`,
   ignore: IGNORED,
   async fn() {
     await quarters("short.mkv", "-c:v", "ffv1", "-t", "1.2");
@@ -120,7 +120,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: `WindowSink leaves a recording alone when it is closed${WHY}`,
+  name: `WindowSink does not affect a recording when it is closed${WHY}`,
   ignore: IGNORED,
   async fn() {
     await quarters("short.mkv", "-c:v", "ffv1", "-t", "1.2");

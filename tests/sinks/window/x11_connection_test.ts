@@ -5,8 +5,8 @@ import { XConnection } from "../../../lib/sinks/window/x11_connection.ts";
 const FIRST_PORT = 6000;
 
 Deno.test({
-  name: "XConnection.open() gives up on a machine that does not answer",
-  // Other systems let more connections wait than they are told.
+  name: "XConnection.open() gives up on a host that does not reply",
+  // Other systems queue more connections than they are asked to.
   ignore: Deno.build.os !== "linux",
   async fn() {
     using listener = Deno.listen({ hostname: "127.0.0.1", port: 0, tcpBacklog: 0 });

@@ -5,7 +5,7 @@ const [LEFT, PAGE_UP, SHORT_I, F1] = [0xff51, 0xff55, 0x6ca, 0xffbe];
 const [SPACE, A, Q] = [0x20, 0x61, 0x71];
 
 Deno.test({
-  name: "keyName() goes by the layout in use, and by Latin where that is another script",
+  name: "keyName() uses the layout in use, or Latin keysyms if that is of another script",
   permissions: "none",
   fn() {
     assertEquals(keyName([LEFT, 0], 0), "left");

@@ -19,7 +19,7 @@ function packet(words: readonly number[], length = 32): DataView {
 }
 
 Deno.test({
-  name: "greeting() tells the version, and the password in whole words",
+  name: "greeting() encodes the version, and the cookie in whole words",
   permissions: "none",
   fn() {
     assertEquals([...greeting(undefined)], [0x6c, 0, 11, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
@@ -44,7 +44,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "requests have their length in words, and their fields where X looks for them",
+  name: "requests have their length in words, and their fields at X's offsets",
   permissions: "none",
   fn() {
     assertEquals([...internAtom("abcde")], [
@@ -63,7 +63,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "parseKeyboardMapping() gives what stands on each key",
+  name: "parseKeyboardMapping() gives the keysyms of each keycode",
   permissions: "none",
   fn() {
     const reply = packet([1 | 2 << 8, 4, 0, 0, 0, 0, 0, 0, 0x71, 0x51, 0x20, 0], 48);
@@ -77,7 +77,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "parseEvent() knows windows, properties and keys, and nothing that programs make up",
+  name: "parseEvent() parses windows, properties and keys, but no synthetic events",
   permissions: "none",
   fn() {
     assertEquals(parseEvent(packet([16, 1, 7])), { kind: "created", window: 7 });

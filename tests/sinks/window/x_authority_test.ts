@@ -29,7 +29,7 @@ function chosen(
 }
 
 Deno.test({
-  name: "parseDisplay() tells where a screen is",
+  name: "parseDisplay() parses host and number",
   permissions: "none",
   fn() {
     assertEquals(parseDisplay(":0"), { host: "", number: 0 });
@@ -43,7 +43,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "cookieFor() chooses by the display, and by the machine where several share the file",
+  name: "cookieFor() chooses by display, and by host if several share the file",
   permissions: "none",
   fn() {
     const file = [
@@ -62,7 +62,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "cookieFor() uses a file that is cut off as far as it goes",
+  name: "cookieFor() uses a truncated file as far as it can be read",
   permissions: "none",
   fn() {
     const whole = entry(LOCAL, "here", "0", COOKIE, "of here");

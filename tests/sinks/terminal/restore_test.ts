@@ -29,7 +29,7 @@ function picture(): ScriptedServer {
 
 for (const [signal, status] of [["SIGTERM", 143], ["SIGHUP", 129], ["SIGINT", 130]] as const) {
   Deno.test({
-    name: `TerminalSink gives the terminal back at ${signal}${WHY}`,
+    name: `TerminalSink restores the terminal at ${signal}${WHY}`,
     ignore: IGNORED,
     async fn() {
       await using server = picture();
@@ -44,7 +44,7 @@ for (const [signal, status] of [["SIGTERM", 143], ["SIGHUP", 129], ["SIGINT", 13
 }
 
 Deno.test({
-  name: `TerminalSink has the terminal given back when the client is killed${WHY}`,
+  name: `TerminalSink has the terminal restored when the client is killed${WHY}`,
   ignore: IGNORED,
   async fn() {
     await using server = picture();
@@ -58,7 +58,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: `TerminalSink gives the terminal back at the second Ctrl-C, too${WHY}`,
+  name: `TerminalSink restores the terminal at the second Ctrl-C${WHY}`,
   ignore: IGNORED,
   async fn() {
     await using server = picture();
@@ -73,7 +73,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: `TerminalSink gives the terminal back while it is stopped, and draws again${WHY}`,
+  name: `TerminalSink restores the terminal while it is stopped, and draws again${WHY}`,
   ignore: IGNORED,
   async fn() {
     await using server = picture();
@@ -93,12 +93,12 @@ Deno.test({
 });
 
 Deno.test({
-  name: `Keyboard has the keys again after a stop, whatever a shell did meanwhile${WHY}`,
+  name: `Keyboard gets its settings back after a stop, whatever the shell changed${WHY}`,
   ignore: IGNORED,
   async fn() {
     await using server = picture();
     await using terminal = await showing(server);
-    // The one that nobody hears of.
+    // The signal that cannot be handled.
     await terminal.signal("SIGSTOP");
     await terminal.set("sane");
     await terminal.untilSettings(USUAL);

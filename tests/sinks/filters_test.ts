@@ -4,7 +4,7 @@ import { tempoFilters, turned, turnFilters } from "../../lib/sinks/filters.ts";
 import { GREY } from "../support/scripted_server.ts";
 
 Deno.test({
-  name: "turnFilters() turns clockwise, and nothing that is upright",
+  name: "turnFilters() rotates clockwise, and leaves upright video alone",
   permissions: "none",
   fn() {
     assertEquals(turnFilters({}), []);
@@ -15,7 +15,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "turned() swaps sides and the shape of pixels for quarters of a turn",
+  name: "turned() swaps the sides and the pixel aspect ratio for quarter turns",
   permissions: "none",
   fn() {
     const wide: VideoStream = { ...GREY, width: 64, height: 48, sampleAspectRatio: [4, 3] };
@@ -31,7 +31,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "tempoFilters() makes up any speed of steps that leave nothing out",
+  name: "tempoFilters() reaches any speed in steps that drop no samples",
   permissions: "none",
   fn() {
     assertEquals(tempoFilters(1), []);

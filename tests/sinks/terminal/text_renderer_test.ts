@@ -10,7 +10,7 @@ function picture(...pixels: number[][]): Uint8Array {
 }
 
 Deno.test({
-  name: "renderHalfBlocks() puts the upper pixel in front, the lower one behind",
+  name: "renderHalfBlocks() draws the upper pixel as foreground, the lower one as background",
   permissions: "none",
   fn() {
     const pixels = picture(RED, GREEN, BLUE, RED);
@@ -21,7 +21,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "renderHalfBlocks() names colours once for neighbours that are alike, anew in each line",
+  name: "renderHalfBlocks() names the colours of equal neighbours once a line",
   permissions: "none",
   fn() {
     const pixels = picture(RED, RED, GREEN, GREEN, RED, RED, GREEN, GREEN);

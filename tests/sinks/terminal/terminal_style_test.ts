@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { canBeAsked, knowsSixel, terminalStyle } from "../../../lib/sinks/terminal/capabilities.ts";
 
-/** An environment, what pictures look like in it, and whether the terminal can be asked. */
+/** Environments, the style of pictures in them, and whether the terminal may be queried. */
 const CASES: [Record<string, string>, string, boolean][] = [
   [{ TERM: "xterm-256color", COLORTERM: "truecolor" }, "truecolour", true],
   [{ TERM: "xterm-256color", COLORTERM: "24bit", LANG: "de_DE.UTF-8" }, "truecolour", true],
@@ -27,7 +27,7 @@ const CASES: [Record<string, string>, string, boolean][] = [
 ];
 
 Deno.test({
-  name: "terminalStyle() and canBeAsked() go by what the environment says of the terminal",
+  name: "terminalStyle() and canBeAsked() read the environment",
   permissions: "none",
   fn() {
     for (const [variables, style, asked] of CASES) {
@@ -39,7 +39,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "knowsSixel() reads the features that tmux prints of the terminal it is drawn in",
+  name: "knowsSixel() reads the features of tmux's own terminal",
   permissions: "none",
   fn() {
     assertEquals(["256,RGB,sixel,title\n", "sixel"].map(knowsSixel), [true, true]);

@@ -1,4 +1,3 @@
-/** What a terminal is shown that knows fewer colours, or none, or changes its size. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { at } from "../../support/inside.ts";
 import { mediaFolder } from "../../support/media.ts";
@@ -35,7 +34,7 @@ function sizeOf(cells: Cell[][], isDrawn: (cell: Cell) => boolean): number[] {
 }
 
 Deno.test({
-  name: `TerminalSink takes the nearest of 256 colours where the terminal knows no more${WHY}`,
+  name: `TerminalSink uses the nearest of 256 colours if the terminal has no more${WHY}`,
   ignore: IGNORED,
   async fn() {
     await using server = greys(0, 200);
@@ -60,7 +59,7 @@ for (
   ] as const
 ) {
   Deno.test({
-    name: `TerminalSink draws with plain characters where ${why}${WHY}`,
+    name: `TerminalSink draws plain characters: ${why}${WHY}`,
     ignore: IGNORED,
     async fn() {
       const dark = ["-f", "lavfi", "-i", "color=black:size=16x16:d=1"];
@@ -94,7 +93,7 @@ for (
 }
 
 Deno.test({
-  name: `TerminalSink follows the size of the terminal, while it plays and in a pause${WHY}`,
+  name: `TerminalSink follows the size of the terminal during playback and pauses${WHY}`,
   ignore: IGNORED,
   async fn() {
     let value = 0;
@@ -130,7 +129,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: `TerminalSink draws all anew where the picture stays as large as it was${WHY}`,
+  name: `TerminalSink redraws everything if the picture keeps its size${WHY}`,
   ignore: IGNORED,
   async fn() {
     await using server = new ScriptedServer(async (peer) => {
@@ -184,7 +183,7 @@ Deno.test({
 
 for (const encoding of ["copy", "raw"]) {
   Deno.test({
-    name: `TerminalSink shows where the user goes, of what comes as ${encoding}${WHY}`,
+    name: `TerminalSink shows the target of a seek in ${encoding} video${WHY}`,
     ignore: IGNORED,
     async fn() {
       const parts = ["red", "blue"].flatMap((colour) => [
