@@ -15,7 +15,7 @@ const ROOMS: Record<string, readonly string[]> = {
   protocol: ["net", "media", "base"],
   sources: ["ffmpeg", "nut", "media", "base"],
   sinks: ["ffmpeg", "nut", "media", "base"],
-  web: ["sinks", "protocol", "net", "media", "base"],
+  web: ["sinks", "protocol", "ffmpeg", "net", "media", "base"],
   server: ["sources", "protocol", "web", "ffmpeg", "net", "cli", "media", "base"],
   client: ["sources", "sinks", "web", "protocol", "ffmpeg", "net", "cli", "media", "base"],
 };
@@ -79,6 +79,11 @@ function findFiles(folder: string, names: RegExp): string[] {
   });
 }
 
+/** The room that a path below `lib/` belongs to. */
+function roomOf(path: string): string | undefined {
+  return path.match(/^lib\/([^/]+)\//)?.[1];
+}
+
 /** What a module imports: paths from the root for its neighbours, names for packages. */
 function importsOf({ path, code }: Source): string[] {
   const found = code.matchAll(
@@ -134,6 +139,32 @@ test("lib has the rooms of the house, and nothing beside them", () => {
   assertEquals(entries.sort(), Object.keys(ROOMS).sort());
 });
 
+test("imports go one way", () => {
+  const forbidden = IN_LIB.flatMap((source) => {
+    const room = roomOf(source.path) ?? "";
+    const allowed = [room, ...ROOMS[room]];
+    return importsOf(source)
+      .filter((target) => target.endsWith(".ts") && !allowed.includes(roomOf(target) ?? ""))
+      .map((target) => `${source.path} imports ${target}`);
+  });
+  assertEquals(forbidden, []);
+});
+
+test("no imports form a circle", () => {
+  const graph = new Map(
+    readModules("lib", /\.(ts|js)$/).map((source) => [source.path, importsOf(source)]),
+  );
+  const done = new Set<string>();
+  function follow(path: string, trail: readonly string[]): void {
+    const start = trail.indexOf(path);
+    assert(start < 0, `a circle: ${[...trail.slice(start), path].join(" -> ")}`);
+    if (done.has(path)) return;
+    for (const target of graph.get(path) ?? []) follow(target, [...trail, path]);
+    done.add(path);
+  }
+  for (const path of graph.keys()) follow(path, []);
+});
+
 test("no folder of lib is large", () => {
   const folders = findFiles("lib", /./).map((path) => path.slice(0, path.lastIndexOf("/")));
   for (const folder of new Set(folders)) {
@@ -169,7 +200,8 @@ test("only entries and tools end the process or read its arguments", () => {
 });
 
 test("entries are short, and no file is long", () => {
-  for (const { path, text } of SOURCES) {
+  const page = readModules("lib/web/page", /\.(css|html|js)$/);
+  for (const { path, text } of [...SOURCES, ...page]) {
     const lines = text.split("\n").length - 1;
     assertLess(lines, 1 + (ENTRIES.includes(path) ? LONGEST_ENTRY : LONGEST_FILE), path);
   }
