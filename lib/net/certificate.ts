@@ -19,7 +19,7 @@ export function parseFingerprint(text: string): string {
   if (digits !== undefined) return toFingerprint(digits);
   throw new UsageError(
     `Cannot use --tls-fingerprint "${text}": expected sha256: and 64 hexadecimal digits, as the ` +
-      "server tells at its start",
+      "server logs at its start",
   );
 }
 
