@@ -1,8 +1,8 @@
 /** Certificates, and their fingerprints: `sha256:` and 64 hexadecimal digits. */
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { createSecureContext, type SecureContext } from "node:tls";
-import { messageOf, UsageError } from "../base/errors.ts";
-import { type PrivateText, readPrivateText } from "./token.ts";
+import { UsageError } from "../base/errors.ts";
+import { readPrivateText } from "./token.ts";
 
 /** Converts a fingerprint of OpenSSL or Node, `AB:CD:…`. */
 export function toFingerprint(digest: string): string {
@@ -19,7 +19,7 @@ export function parseFingerprint(text: string): string {
   if (digits !== undefined) return toFingerprint(digits);
   throw new UsageError(
     `Cannot use --tls-fingerprint "${text}": expected sha256: and 64 hexadecimal digits, as the ` +
-      "server tells at its start",
+      "server logs at its start",
   );
 }
 
@@ -53,8 +53,9 @@ export async function readCertificate(
   { cert, key }: CertificateFiles,
   now: number = Date.now(),
 ): Promise<Certificate> {
-  const { text: certText } = await read(cert, "certificate");
-  const { text: keyText, warning } = await read(key, "key");
+  const expected = "a file in PEM";
+  const { text: certText } = await readPrivateText(cert, { what: "certificate", expected });
+  const { text: keyText, warning } = await readPrivateText(key, { what: "key", expected });
   const [first] = parse(cert, "a certificate and its issuers'", () => toCertificates(certText));
   const own = parse(key, "a private key without a passphrase", () => createPrivateKey(keyText));
   if (!first.checkPrivateKey(own)) {
@@ -97,17 +98,6 @@ function toCertificates(text: string): [X509Certificate, ...X509Certificate[]] {
 /** The type of a key; the curve of an elliptic-curve key. */
 function kindOf({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): string {
   return asymmetricKeyDetails?.namedCurve ?? asymmetricKeyType ?? "secret";
-}
-
-async function read(path: string, what: string): Promise<PrivateText> {
-  try {
-    return await readPrivateText(path);
-  } catch (cause) {
-    const reason = cause instanceof Deno.errors.NotFound ? "no such file" : messageOf(cause);
-    throw new Error(`Cannot read the ${what} in "${path}": ${reason}, expected a file in PEM`, {
-      cause,
-    });
-  }
 }
 
 function parse<T>(path: string, expected: string, make: () => T): T {

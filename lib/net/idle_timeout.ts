@@ -1,25 +1,24 @@
+import type { Socket } from "./socket.ts";
+
 /** Milliseconds from which on a write waited for the peer and not for the system's buffer. */
 const BLOCKED = 50;
 
 /** Both directions of a socket. */
-export interface Wire {
-  read(target: Uint8Array): Promise<number | null>;
-  write(bytes: Uint8Array): Promise<number>;
-}
+type Transport = Pick<Socket, "read" | "write">;
 
 /**
  * Measures how long a peer has been silent. Received bytes, and writes that had to wait for the peer,
  * are signs of life. Writes that return at once go to the system's buffer and prove nothing.
  */
-export class IdleTimeout implements Wire {
-  #wire: Wire;
+export class IdleTimeout implements Transport {
+  #socket: Transport;
   #now: () => number;
   #last: number;
   #reading = false;
 
   /** @param now milliseconds since a fixed time; never goes back */
-  constructor(wire: Wire, { now = () => performance.now() }: { now?: () => number } = {}) {
-    this.#wire = wire;
+  constructor(socket: Transport, { now = () => performance.now() }: { now?: () => number } = {}) {
+    this.#socket = socket;
     this.#now = now;
     this.#last = now();
   }
@@ -29,7 +28,7 @@ export class IdleTimeout implements Wire {
     this.#last = this.#now();
     this.#reading = true;
     try {
-      return await this.#wire.read(target);
+      return await this.#socket.read(target);
     } finally {
       this.#reading = false;
       this.#last = this.#now();
@@ -38,7 +37,7 @@ export class IdleTimeout implements Wire {
 
   async write(bytes: Uint8Array): Promise<number> {
     const before = this.#now();
-    const count = await this.#wire.write(bytes);
+    const count = await this.#socket.write(bytes);
     const now = this.#now();
     if (now - before >= BLOCKED) this.#last = now;
     return count;

@@ -20,16 +20,8 @@ export interface FoundToken {
  * @throws {Error} if there is none
  */
 export async function readToken(path: string): Promise<FoundToken> {
-  let file: PrivateText;
-  try {
-    file = await readPrivateText(path);
-  } catch (cause) {
-    const reason = cause instanceof Deno.errors.NotFound ? "no such file" : messageOf(cause);
-    throw new Error(
-      `Cannot read the token in "${path}": ${reason}, expected a file whose first line is the token`,
-      { cause },
-    );
-  }
+  const expected = "a file whose first line is the token";
+  const file = await readPrivateText(path, { what: "token", expected });
   const [line] = file.text.split(/\r?\n/, 1);
   const token = toToken(line, `the token in "${path}"`, "its first line");
   return { token, warning: file.warning };
@@ -78,12 +70,23 @@ export interface PrivateText {
 /**
  * Reads a file that holds a secret.
  *
- * @throws {Error} the system's, if it cannot be read
+ * @param options for the error: what the file holds, and what is expected
+ * @throws {Error} if it cannot be read
  */
-export async function readPrivateText(path: string): Promise<PrivateText> {
-  const { mode } = await Deno.stat(path);
-  const text = await Deno.readTextFile(path);
-  const isOpen = mode !== null && (mode & READABLE_BY_OTHERS) !== 0;
-  if (!isOpen || Deno.build.os === "windows") return { text };
-  return { text, warning: `Everybody on this machine can read "${path}": chmod 600 keeps it` };
+export async function readPrivateText(
+  path: string,
+  { what, expected }: { what: string; expected: string },
+): Promise<PrivateText> {
+  try {
+    const { mode } = await Deno.stat(path);
+    const text = await Deno.readTextFile(path);
+    const isOpen = mode !== null && (mode & READABLE_BY_OTHERS) !== 0;
+    if (!isOpen || Deno.build.os === "windows") return { text };
+    return { text, warning: `Everybody on this machine can read "${path}": chmod 600 keeps it` };
+  } catch (cause) {
+    const reason = cause instanceof Deno.errors.NotFound ? "no such file" : messageOf(cause);
+    throw new Error(`Cannot read the ${what} in "${path}": ${reason}, expected ${expected}`, {
+      cause,
+    });
+  }
 }

@@ -12,6 +12,27 @@ import { FILE_ID, FLAGS, START_CODES } from "./format.ts";
 /** Most bytes of a syncpoint and a frame header, rounded up. */
 const MAX_OVERHEAD = 64;
 
+/** Most bytes from one syncpoint to the next; the specification recommends 32768. */
+const SYNCPOINT_DISTANCE = 32768;
+
+/** Flags of every frame header: all fields and a checksum. Keyframes add `FLAGS.key`. */
+const FRAME_FLAGS = FLAGS.codedPts | FLAGS.streamId | FLAGS.sizeMsb | FLAGS.checksum;
+
+/** Frame code of frames other than keyframes. */
+const FRAME_CODE = 1;
+
+/** Frame code of keyframes. */
+const KEYFRAME_CODE = 2;
+
+/** A stream to write. */
+export type NutMuxStream = StreamDescription & {
+  /**
+   * Most frames by which decoding and presentation order differ. Readers detect it for H.264 and
+   * HEVC, but not for MPEG-2 and MPEG-4. @default 0
+   */
+  decodeDelay?: number;
+};
+
 interface StreamState {
   /** Number of the stream in the file. */
   index: number;
@@ -137,27 +158,6 @@ function writeFrameHeader(out: FieldWriter, { index }: StreamState, frame: Frame
   out.checksum(start);
 }
 
-/** Most bytes from one syncpoint to the next; the specification recommends 32768. */
-export const SYNCPOINT_DISTANCE = 32768;
-
-/** Flags of every frame header: all fields and a checksum. Keyframes add `FLAGS.key`. */
-const FRAME_FLAGS = FLAGS.codedPts | FLAGS.streamId | FLAGS.sizeMsb | FLAGS.checksum;
-
-/** Frame code of frames other than keyframes. */
-export const FRAME_CODE = 1;
-
-/** Frame code of keyframes. */
-export const KEYFRAME_CODE = 2;
-
-/** A stream to write. */
-export type NutMuxStream = StreamDescription & {
-  /**
-   * Most frames by which decoding and presentation order differ. Readers detect it for H.264 and
-   * HEVC, but not for MPEG-2 and MPEG-4. @default 0
-   */
-  decodeDelay?: number;
-};
-
 /**
  * The first bytes of a file: file id, main header, stream headers, frame rates.
  *
@@ -166,7 +166,7 @@ export type NutMuxStream = StreamDescription & {
  * @param timeBaseIndexes index of each stream's time base
  * @throws {RangeError} if NUT cannot describe a stream
  */
-export function fileHeader(
+function fileHeader(
   streams: readonly NutMuxStream[],
   timeBases: readonly Rational[],
   timeBaseIndexes: readonly number[],

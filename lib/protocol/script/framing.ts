@@ -87,11 +87,7 @@ export class ScriptFrameWriter {
    * @throws {RangeError} for data of another size, or without that room
    */
   wrap(data: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
-    if (data.byteLength !== this.#frameLength) {
-      throw new RangeError(
-        `Cannot write a script frame: ${data.byteLength} bytes, expected ${this.#frameLength}`,
-      );
-    }
+    this.#checkSize(data);
     const start = data.byteOffset - this.#prefix.byteLength;
     const end = data.byteOffset + data.byteLength;
     const length = this.#prefix.byteLength + data.byteLength + ARRAY_SUFFIX.byteLength;
@@ -115,12 +111,15 @@ export class ScriptFrameWriter {
    * @throws {RangeError} for data of another size
    */
   surround(data: Uint8Array): readonly Uint8Array[] {
-    if (data.byteLength !== this.#frameLength) {
-      throw new RangeError(
-        `Cannot write a script frame: ${data.byteLength} bytes, expected ${this.#frameLength}`,
-      );
-    }
+    this.#checkSize(data);
     return [this.#prefix, data, ARRAY_SUFFIX];
+  }
+
+  #checkSize({ byteLength }: Uint8Array): void {
+    if (byteLength === this.#frameLength) return;
+    throw new RangeError(
+      `Cannot write a script frame: ${byteLength} bytes, expected ${this.#frameLength}`,
+    );
   }
 }
 
