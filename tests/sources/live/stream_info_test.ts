@@ -122,7 +122,7 @@ Deno.test("describeLive() puts video first, and refuses codecs that have no name
   assertThrows(() => refuseUnknown(captured), RequestError, "????");
 });
 
-Deno.test("isSameMedia() compares what a decoder depends on, and not the time base", () => {
+Deno.test("isSameMedia() looks at what a decoder has to know, and not at the time base", () => {
   const [before] = describeLive([PICTURE], { encoding: "copy" });
   assert(isSameMedia([before], [{ ...before, timeBase: [1, 25] }]));
   for (
