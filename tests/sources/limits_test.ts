@@ -7,54 +7,54 @@ function test(name: string, fn: () => Promise<void>): void {
   Deno.test({ name, permissions: "none", fn });
 }
 
-/** Somebody who wants a slot, and what it was told. */
-function asker(slots: DecoderSemaphore, isNeedless?: () => boolean) {
+/** A waiter for a slot, and its positions in the queue. */
+function waiter(slots: DecoderSemaphore, isNeedless?: () => boolean) {
   const abort = new AbortController();
-  const places: number[] = [];
+  const positions: number[] = [];
   const slot = slots.take({
     signal: abort.signal,
-    onWait: (position) => places.push(position),
+    onWait: (position) => positions.push(position),
     isNeedless,
   });
-  return { slot, places, abort };
+  return { slot, positions, abort };
 }
 
-test("DecoderSemaphore gives slots in the order of asking, and tells the place in line", async () => {
+test("DecoderSemaphore gives slots in order, and notifies waiters of their position", async () => {
   const slots = new DecoderSemaphore(1);
   const first = await slots.take({ signal: NEVER });
-  const second = asker(slots);
-  const third = asker(slots);
+  const second = waiter(slots);
+  const third = waiter(slots);
   assertEquals([slots.taken, slots.waiting], [1, 2]);
   first[Symbol.dispose]();
   first[Symbol.dispose]();
   const held = await second.slot;
-  assertEquals([second.places, third.places], [[1], [2, 1]]);
+  assertEquals([second.positions, third.positions], [[1], [2, 1]]);
   assertEquals([slots.taken, slots.waiting], [1, 1]);
   held[Symbol.dispose]();
   (await third.slot)[Symbol.dispose]();
   assertEquals([slots.taken, slots.waiting], [0, 0]);
 });
 
-test("DecoderSemaphore lets those who wait leave", async () => {
+test("DecoderSemaphore lets waiters leave", async () => {
   const slots = new DecoderSemaphore(1);
   using _first = await slots.take({ signal: NEVER });
-  const second = asker(slots);
-  const third = asker(slots);
+  const second = waiter(slots);
+  const third = waiter(slots);
   second.abort.abort(new Error("enough"));
   await assertRejects(() => second.slot, Error, "enough");
-  assertEquals([third.places, slots.waiting], [[2, 1], 1]);
+  assertEquals([third.positions, slots.waiting], [[2, 1], 1]);
   third.abort.abort(new Error("enough"));
   await assertRejects(() => third.slot, Error, "enough");
   await assertRejects(() => slots.take({ signal: AbortSignal.abort(new Error("late")) }), Error);
 });
 
-test("DecoderSemaphore lets those go on who need none any more", async () => {
+test("DecoderSemaphore lets waiters go that need no slot any more", async () => {
   const slots = new DecoderSemaphore(1);
   let isRunning = false;
   let full = 0;
   slots.onFull = () => full++;
   using _first = await slots.take({ signal: NEVER });
-  const second = asker(slots, () => isRunning);
+  const second = waiter(slots, () => isRunning);
   slots.review();
   assertEquals([slots.waiting, full], [1, 1]);
   isRunning = true;

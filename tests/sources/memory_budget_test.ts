@@ -3,7 +3,7 @@ import { RequestError } from "../../lib/base/errors.ts";
 import { MemoryBudget } from "../../lib/sources/limits.ts";
 
 Deno.test({
-  name: "MemoryBudget.take() refuses what is over the limit, and gives back once",
+  name: "MemoryBudget.take() refuses more than the limit, and gives back once",
   permissions: "none",
   fn() {
     const budget = new MemoryBudget(10e6);

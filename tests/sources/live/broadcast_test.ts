@@ -18,7 +18,7 @@ function test(name: string, fn: () => Promise<void>): void {
 
 const NEVER = new AbortController().signal;
 
-/** A broadcast whose source, clock and chance are the test's. */
+/** A broadcast with a source, a clock and random numbers that the test controls. */
 class Studio implements AsyncDisposable {
   readonly clock: HandClock = new HandClock();
   readonly lines: string[] = [];
@@ -64,7 +64,7 @@ class Studio implements AsyncDisposable {
   }
 }
 
-/** Takes one item and says what it is. */
+/** Takes one item and describes it. */
 async function taken(queue: LiveQueue): Promise<string> {
   const item: LiveItem = await queue.take(NEVER);
   if (item.kind === "event") return `${item.event.code}: ${item.event.message}`;
@@ -74,7 +74,7 @@ async function taken(queue: LiveQueue): Promise<string> {
   return `${discontinuity ? "~" : ""}${timestamp}`;
 }
 
-test("Broadcast stops when nobody has watched for as long as it lingers", async () => {
+test("Broadcast stops when it has had no subscribers for the linger time", async () => {
   await using studio = new Studio();
   const joining = studio.join();
   studio.feeds[0].show(0);
@@ -83,7 +83,7 @@ test("Broadcast stops when nobody has watched for as long as it lingers", async 
   assert(!studio.broadcast.stopped.aborted);
   studio.broadcast.leave(queue);
   studio.clock.pass(9_999);
-  // Somebody comes back just in time, and the wait begins anew with the last who leaves.
+  // A subscriber joins just in time, and the linger time begins anew when the last one leaves.
   const again = await studio.join();
   studio.clock.pass(5_000);
   assert(!studio.broadcast.stopped.aborted);
@@ -97,7 +97,7 @@ test("Broadcast stops when nobody has watched for as long as it lingers", async 
   assertEquals(studio.feeds.map(({ isDisposed }) => isDisposed), [true]);
 });
 
-test("Broadcast gives every viewer the same memory, and takes it back once", async () => {
+test("Broadcast gives every subscriber the same memory, and recycles it once", async () => {
   await using studio = new Studio();
   const joining = Promise.all([studio.join(), studio.join(), studio.join()]);
   const [feed] = studio.feeds;
@@ -119,7 +119,7 @@ test("Broadcast gives every viewer the same memory, and takes it back once", asy
   assertEquals([feed.recycled, studio.feeds.length], [2, 1]);
 });
 
-test("Broadcast starts a failed source again, tells the viewers, and goes on", async () => {
+test("Broadcast starts a failed source again, notifies subscribers, and goes on", async () => {
   await using studio = new Studio();
   const joining = studio.join();
   studio.feeds[0].show(50);
@@ -129,7 +129,7 @@ test("Broadcast starts a failed source again, tells the viewers, and goes on", a
   assertEquals(await taken(queue), "source_lost: it broke; it is tried again in 1.0 s");
   await assertRejects(() => studio.join(), RequestError, "it broke");
   assertEquals(await studio.clock.asleep(), [1000]);
-  // The second try comes to nothing, and the third after twice the time.
+  // The second attempt fails; the third one follows after twice the time.
   let start = studio.nextStart;
   studio.clock.pass(1000);
   (await start).break("still broken");
@@ -143,7 +143,7 @@ test("Broadcast starts a failed source again, tells the viewers, and goes on", a
   assertEquals(studio.feeds.map(({ isDisposed }) => isDisposed), [true, true, false]);
 });
 
-test("Broadcast takes a failure after a good run for the first", async () => {
+test("Broadcast resets the backoff after a good run", async () => {
   await using studio = new Studio();
   const joining = studio.join();
   studio.feeds[0].show(0);
@@ -163,13 +163,13 @@ test("Broadcast takes a failure after a good run for the first", async () => {
   }
 });
 
-test("Broadcast that fails at its first start takes viewers once it runs", async () => {
+test("Broadcast that fails at its first start takes subscribers once it runs", async () => {
   await using studio = new Studio();
   const waiting = [studio.join(), studio.join()];
   studio.feeds[0].break("not yet");
   for (const joining of waiting) await assertRejects(() => joining, RequestError, "not yet");
   const start = studio.nextStart;
-  // Beside the wait for the next try, there is the one for viewers.
+  // One sleep is for the next attempt, the other is the linger time.
   while ((await studio.clock.asleep()).length < 2) await Promise.resolve();
   studio.clock.pass(1000);
   (await start).show(5);
@@ -179,7 +179,7 @@ test("Broadcast that fails at its first start takes viewers once it runs", async
   assertEquals(await taken(queue), "1");
 });
 
-test("Broadcast ends viewers whose source comes back as something else", async () => {
+test("Broadcast fails subscribers if the source comes back with other streams", async () => {
   await using studio = new Studio();
   const joining = studio.join();
   studio.feeds[0].show(0);
@@ -199,7 +199,7 @@ test("Broadcast ends viewers whose source comes back as something else", async (
   next.close();
 });
 
-test("Broadcast holds frames back until they are due, where they come all at once", async () => {
+test("Broadcast paces frames that come faster than real time", async () => {
   await using studio = new Studio({ isPaced: true });
   const joining = studio.join();
   for (const timestamp of [0, 1, 2]) studio.feeds[0].show(timestamp);
@@ -210,7 +210,7 @@ test("Broadcast holds frames back until they are due, where they come all at onc
   assertEquals(await taken(queue), "1");
 });
 
-test("Broadcast that is made from another goes away and comes back with it", async () => {
+test("Broadcast that is made from another is lost and comes back with it", async () => {
   await using capture = new Studio();
   await using studio = new Studio({ capture });
   const joining = [capture.join(), studio.join()];
@@ -218,7 +218,7 @@ test("Broadcast that is made from another goes away and comes back with it", asy
   studio.feeds[0].show(0);
   const [, queue] = await Promise.all(joining);
   assertEquals(await taken(queue), "0");
-  // Viewers hear what the capture says, each time, while nothing is started but the capture.
+  // Subscribers get each outage of the capture, and only the capture is started.
   let start = capture.nextStart;
   capture.feeds[0].break("gone");
   await capture.clock.asleep();
@@ -236,12 +236,12 @@ test("Broadcast that is made from another goes away and comes back with it", asy
   (await again).show(0);
   assertEquals(await taken(queue), `source_back: "cam" is back`);
   assertEquals(await taken(queue), "~30");
-  // A failure of its own is the first of its own.
+  // Its own failures have a backoff of their own.
   studio.feeds[1].break("it broke");
   assertEquals(await taken(queue), "source_lost: it broke; it is tried again in 1.0 s");
 });
 
-test("Broadcast comes back with a capture that has become something else", async () => {
+test("Broadcast comes back with a capture that has other streams", async () => {
   await using capture = new Studio();
   await using studio = new Studio({ capture });
   const joining = [capture.join(), studio.join()];
@@ -263,7 +263,7 @@ test("Broadcast comes back with a capture that has become something else", async
   assertEquals(await taken(queue), `source_back: "cam" is back`);
 });
 
-test("Broadcast runs as long as another is made from it, with viewers or without", async () => {
+test("Broadcast runs as long as another is made from it, with subscribers or without", async () => {
   await using capture = new Studio();
   {
     await using studio = new Studio({ capture });

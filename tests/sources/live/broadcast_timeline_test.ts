@@ -5,26 +5,26 @@ function test(name: string, fn: () => void): void {
   Deno.test({ name, permissions: "none", fn });
 }
 
-test("LiveTimeline.convert() begins at 0, whatever the source's own time is", () => {
+test("LiveTimeline.convert() begins at 0, whatever the source's timestamps are", () => {
   const timeline = new LiveTimeline();
   timeline.begin(1234.5, 99);
   assertEquals(timeline.convert(123_450, [1, 100], [1, 100]), 0);
   assertEquals(timeline.convert(123_500, [1, 100], [1, 100]), 50);
-  // Picture and sound are moved alike.
+  // Video and audio are shifted alike.
   assertEquals(timeline.convert(1_234_600, [1, 1000], [1, 1000]), 100);
 });
 
-test("LiveTimeline.begin() goes on after the time that the source was away", () => {
+test("LiveTimeline.begin() goes on after the time of an outage", () => {
   const timeline = new LiveTimeline();
   timeline.begin(0, 1000);
   timeline.convert(200, [1, 100], [1, 100]);
   timeline.begin(7, 6000);
   assertEquals(timeline.convert(700, [1, 100], [1, 100]), 500);
-  // In another time base than the one that viewers know.
+  // In another time base than the described one.
   assertEquals(timeline.convert(7500, [1, 1000], [1, 100]), 550);
 });
 
-test("LiveTimeline.begin() never goes back, also where frames were ahead of the clock", () => {
+test("LiveTimeline.begin() never goes back, even if frames were ahead of the clock", () => {
   const timeline = new LiveTimeline();
   timeline.begin(0, 0);
   timeline.convert(100_000, [1, 1000], [1, 1000]);

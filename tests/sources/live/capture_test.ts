@@ -6,9 +6,9 @@ import { mediaFolder, pictures, tone } from "../../support/media.ts";
 import { mediaChildren, type WatchedServer, watchedServer } from "../../support/watched_server.ts";
 import { isThere, XScreen } from "../../support/x_screen.ts";
 
-// Sources that can be opened once only, watched in many ways at the same time.
+// Sources that can be opened only once, in several renditions at the same time.
 
-/** Requests whose answers differ. */
+/** Requests for different renditions. */
 const RENDITIONS = [
   {},
   { width: 160 },
@@ -34,18 +34,18 @@ async function readersOf(input: string): Promise<number[]> {
   return found;
 }
 
-/** How many FFmpegs read the source itself, and how many what it gave. */
+/** Number of FFmpegs that read the source, and of those that read its capture. */
 async function readerCounts(input: string): Promise<[number, number]> {
   return [(await readersOf(input)).length, (await readersOf("pipe:0")).length];
 }
 
-/** A port that somebody sends a transport stream to, with a keyframe every half second. */
+/** Sends a transport stream to a port, with a keyframe every half second. */
 class Sender implements AsyncDisposable {
   readonly url: string;
   #child: Deno.ChildProcess;
 
   constructor() {
-    // What is free for TCP is mostly free for UDP, too.
+    // A port that is free for TCP is mostly free for UDP, too.
     using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     const { port } = listener.addr as Deno.NetAddr;
     this.url = `udp://127.0.0.1:${port}`;
@@ -96,7 +96,7 @@ Deno.test("a port is read once for viewers in every encoding and size", async ()
 });
 
 Deno.test({
-  name: "a screen is captured once, and the frames tell when that was",
+  name: "a screen is captured once, and the frames have the time of that",
   ignore: !await isThere("Xvfb"),
   async fn() {
     await using screen = await XScreen.start();
@@ -111,7 +111,7 @@ Deno.test({
     assertEquals([whole.stream.pixelFormat, copied.stream.pixelFormat], ["bgr0", "bgr0"]);
     assertEquals([whole.size, small.size], [320 * 240 * 4, 160 * 120 * 4]);
     assertEquals(await readerCounts(screen.display), [1, 3]);
-    // The same picture came at the same moment, whatever it was made into.
+    // The same frame has the same capture time in every rendition.
     let captured = whole.captured;
     while (captured <= copied.captured) captured = (await viewers[0].frames(1))[0].captured ?? 0;
     const moments = new Set<number>();
@@ -126,14 +126,14 @@ Deno.test({
 });
 
 Deno.test({
-  name: "viewers of what is made from a capture stay while it is away, and go on with it",
+  name: "viewers of renditions of a capture stay while it is lost, and go on with it",
   ignore: !await isThere("Xvfb"),
   async fn() {
     await using screen = await XScreen.start();
     await using server = await liveServer(`cam=x11grab:${screen.display}`);
     const viewers = await Promise.all(RENDITIONS.map((wish) => watchLive(server, wish)));
     const before = await Promise.all(viewers.map(lastSeen));
-    // Twice: only what failed by itself waits longer each time.
+    // Twice: only the backoff of the capture grows.
     for (const wait of ["1\\.\\d", "[12]\\.\\d"]) {
       const [capture, ...others] = await readersOf(screen.display);
       assertEquals(others, []);
@@ -159,7 +159,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "what is made from a capture is started again by itself, and nobody else hears of it",
+  name: "a rendition of a capture is started again by itself, and no other viewer is notified",
   ignore: !await isThere("Xvfb"),
   async fn() {
     await using screen = await XScreen.start();

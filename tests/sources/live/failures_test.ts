@@ -24,26 +24,26 @@ async function crash(): Promise<void> {
   Deno.kill(children[0], "SIGKILL");
 }
 
-/** What somebody is told who comes now. */
+/** The error of a request now. */
 async function refusal(server: WatchedServer): Promise<string> {
   using viewer = await watchLive(server);
   const { error } = await viewer.until("error");
   return `${error.code}: ${error.message}`;
 }
 
-/** A host that takes calls and says nothing. */
+/** A host that accepts connections and sends nothing. */
 function silentHost(): { url: string } & Disposable {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const url = `tcp://127.0.0.1:${(listener.addr as Deno.NetAddr).port}`;
   return { url, [Symbol.dispose]: () => listener.close() };
 }
 
-Deno.test("ten viewers stay while FFmpeg is killed, are told, and go on when it is back", async () => {
+Deno.test("ten viewers stay while FFmpeg is killed, are notified, and go on when it is back", async () => {
   {
     await using server = await liveServer(`cam=${CAMERA}`);
     const viewers = await Promise.all(Array.from({ length: 10 }, () => watchLive(server)));
     const before = await Promise.all(viewers.map((viewer) => viewer.frames(3)));
-    // It does not come back before all have heard, and one more has asked.
+    // It does not come back before all are notified, and one more request has failed.
     const dead = await standIn("ffmpeg", "kill -9 $$");
     await crash();
     const lost = await Promise.all(viewers.map((viewer) => viewer.news("source_lost")));
@@ -64,7 +64,7 @@ Deno.test("ten viewers stay while FFmpeg is killed, are told, and go on when it 
   assertEquals(await mediaChildren(), []);
 });
 
-Deno.test("a viewer is told why a source cannot be started", async () => {
+Deno.test("a viewer gets the reason why a source cannot be started", async () => {
   // Nothing has these names: the folder belongs to this test.
   const place = mediaFolder().path;
   const cases: [string, RegExp][] = [
@@ -82,7 +82,7 @@ Deno.test("a viewer is told why a source cannot be started", async () => {
   assertEquals(await mediaChildren(), []);
 });
 
-Deno.test("a source that gives nothing is ended, and started again", async () => {
+Deno.test("a source that gives nothing is stopped, and started again", async () => {
   using silent = silentHost();
   await using server = await liveServer(`cam=${silent.url}`, { readTimeout: 200, linger: 60 });
   assertMatch(await refusal(server), /^media_error: Cannot read "cam": nothing came for 0\.2 s$/);
@@ -134,7 +134,7 @@ Deno.test("a server that ends leaves nothing behind, whatever its sources do", a
   assertEquals(await mediaChildren(), []);
 });
 
-Deno.test("stream-server refuses sources that cannot be, with one line", async () => {
+Deno.test("stream-server refuses malformed sources, with one line", async () => {
   const cases: [string[], RegExp][] = [
     [["cam"], /^Cannot use --live "cam": there is no =/],
     [["cam=v4l3:/dev/video0"], /FFmpeg knows no format "v4l3", did you mean v4l2\?/],

@@ -19,7 +19,7 @@ async function open(
   return await openLiveFeed(parseLiveSource(`cam=${input}`), rendition, whole);
 }
 
-Deno.test("openLiveFeed() tells of a generator what is wrong with it", async () => {
+Deno.test("openLiveFeed() throws the reason why a generator is malformed", async () => {
   const { message } = await assertRejects(() => open("lavfi:no_such_filter,null"), RequestError);
   assertEquals(message, `Cannot read "cam": No such filter: 'no_such_filter'`);
 });
@@ -30,7 +30,7 @@ Deno.test("LiveFeed.next() fails with the reason once there are no more frames",
   await assertRejects(() => feed.next(), RequestError, "it came to its end");
 });
 
-Deno.test("LiveFeed.next() waits for frames of which few were asked for", async () => {
+Deno.test("LiveFeed.next() waits longer for frames of a low frame rate", async () => {
   const source = "lavfi:testsrc2=size=16x16:rate=25,realtime";
   await using feed = await open(source, { fps: 0.25 }, { readTimeout: 3500 });
   const [stream] = feed.streams;
@@ -42,7 +42,7 @@ Deno.test("LiveFeed.next() waits for frames of which few were asked for", async 
   assertEquals(moments, [0, 4]);
 });
 
-Deno.test("LiveFeed.next() gives frames that stay as they are while further ones are read", async () => {
+Deno.test("LiveFeed.next() returns frames that stay valid while further ones are read", async () => {
   await using feed = await open("lavfi:testsrc2=size=320x240:rate=25:d=1");
   const kept = await feed.next();
   const before = kept.data.slice();
@@ -50,7 +50,7 @@ Deno.test("LiveFeed.next() gives frames that stay as they are while further ones
   assertEquals(kept.data, before);
 });
 
-Deno.test("LiveFeed.next() tells when frames are due that come out of order", async () => {
+Deno.test("LiveFeed.next() returns due times of frames that come out of order", async () => {
   const path = await media.make("order.mp4", [
     ...[...pictures(), "-c:v", "libx264", "-bf", "2", "-g", "12"],
   ]);

@@ -25,7 +25,7 @@ test("liveArguments() names the device's format in front of the input", () => {
   assert(/-f lavfi -i testsrc2=rate=5 /.test(line("lavfi:testsrc2=rate=5")));
 });
 
-test("liveArguments() does not hold back what comes over the network", () => {
+test("liveArguments() does not buffer network inputs", () => {
   const rtsp = line("rtsp://host/a");
   assert(rtsp.includes("-fflags nobuffer"), rtsp);
   assert(rtsp.includes("-rtsp_transport tcp"), rtsp);
@@ -35,7 +35,7 @@ test("liveArguments() does not hold back what comes over the network", () => {
   assert(line("mpegts:udp://host:1").includes("-f mpegts -i udp://host:1"));
 });
 
-test("liveArguments() begins near the end of a growing file where that can be", () => {
+test("liveArguments() begins near the end of a growing file if its format allows that", () => {
   const size = 10_000_000;
   assert(line("/a.ts", { size }).includes(`-skip_initial_bytes ${size - 512 * 1024}`));
   assert(line("/a.ts", { size }).includes("-follow 1 -seekable 0 -i file:/a.ts"));
@@ -43,14 +43,14 @@ test("liveArguments() begins near the end of a growing file where that can be", 
   assertFalse(line("/a.mkv", { size }).includes("skip"));
 });
 
-test("liveArguments() begins a file again at its end where that is wanted", () => {
+test("liveArguments() loops a file if that is asked for", () => {
   const looped = line("/a.ts", { loop: true, size: 10_000_000 });
   assert(looped.includes("-stream_loop -1 -i file:/a.ts"), looped);
   assertFalse(looped.includes("follow"));
   assert(line("file:///a.ts", { loop: true }).includes("-i file:/a.ts "));
 });
 
-test("liveArguments() takes sound only where there is some, and each frame at once", () => {
+test("liveArguments() takes audio only if there is any, and each frame at once", () => {
   const args = liveArguments(parseLiveSource("cam=/a.ts"), { encoding: "h264" }, {
     inputTimeBase: "demux",
   });
@@ -60,44 +60,44 @@ test("liveArguments() takes sound only where there is some, and each frame at on
   assert(args.includes("expr:if(isnan(prev_forced_t),1,gte(t,prev_forced_t+1))"));
 });
 
-test("liveArguments() does not wait for half of the time that a picture lasts long", () => {
+test("liveArguments() does not delay a frame by half of its duration", () => {
   assert(line("lavfi:testsrc2", { rendition: { fps: 0.1 } }).includes("fps=100/1000:round=up"));
   assertFalse(line("lavfi:testsrc2", { rendition: { fps: 30 } }).includes("round="));
 });
 
-test("liveArguments() does not name a source whose frames come from elsewhere", () => {
+test("liveArguments() does not name a source whose frames are fed", () => {
   const fed = line("v4l2:/dev/video0", { isFed: true });
   assert(fed.includes(" -f nut -i pipe:0 -map 0:V:0?"), fed);
   assertFalse(/v4l2|video0/.test(fed));
-  // What is sent is as it would be from the source itself.
+  // The output is the same as from the source itself.
   const outputOf = (line: string) => line.slice(line.indexOf("-map"));
   assertEquals(outputOf(fed), outputOf(line("v4l2:/dev/video0")));
 });
 
-test("liveArguments() lets raw pictures only have formats that NUT tells apart", () => {
+test("liveArguments() limits raw video to pixel formats that NUT identifies", () => {
   assert(/-vf format=yuv420p\|/.test(line("/a.ts")));
   assertFalse(line("/a.ts").includes("yuvj"));
   assertFalse(line("/a.ts", { rendition: { pixelFormat: "bgr24" } }).includes("format=yuv420p"));
   assertFalse(line("/a.ts", { rendition: { encoding: "copy" } }).includes("-vf"));
 });
 
-test("liveArguments() has the time base of the input kept as the installed FFmpeg knows it", () => {
+test("liveArguments() keeps the time base of the input by the option of the installed FFmpeg", () => {
   for (const inputTimeBase of ["-1", "demux"] as const) {
     assert(line("rtsp://host/a", { inputTimeBase }).includes(`-enc_time_base:v ${inputTimeBase} `));
   }
   const slower = line("rtsp://host/a", { rendition: { fps: 5 } });
   assert(slower.includes("-enc_time_base:v 1000/5000 "), slower);
-  // Nothing is encoded that could have one.
+  // Nothing is encoded.
   assertFalse(line("rtsp://host/a", { rendition: { encoding: "copy" } }).includes("enc_time_base"));
 });
 
-test("liveArguments() has a generator make raw frames, also as a copy", () => {
+test("liveArguments() takes raw frames of a generator, also for copy", () => {
   const copied = line("lavfi:testsrc2", { rendition: { encoding: "copy" } });
   assertEquals(copied, line("lavfi:testsrc2"));
   assert(line("v4l2:/dev/video0", { rendition: { encoding: "copy" } }).includes("-c:v copy"));
 });
 
-test("restatesColors() says of what the colours have to be turned to what is described", () => {
+test("restatesColors() selects the video whose colours are converted to the described ones", () => {
   const isRestated = (input: string, encoding: Rendition["encoding"]) =>
     restatesColors(parseLiveSource(`cam=${input}`), { encoding });
   for (const input of ["x11grab::0", "lavfi:testsrc"]) {

@@ -51,7 +51,7 @@ Deno.test("a growing file is followed as it grows, from near its end", async () 
   {
     await using server = await liveServer(`film=${growing}`);
     using viewer = await watchLive(server, { encoding: "copy", audio: false });
-    // FFmpeg looks at some seconds before it begins.
+    // FFmpeg analyses some seconds before it begins.
     for (let times = 0; times < 2; times++) await Deno.writeFile(growing, whole, { append: true });
     const before = await viewer.frames(40, 0);
     assert(before[0].keyframe);
@@ -80,7 +80,7 @@ Deno.test("http: a transport stream from a server that goes on and on", async ()
   assertEquals(await mediaChildren(), []);
 });
 
-Deno.test("http: pictures one after another, as cameras send them", async () => {
+Deno.test("http: JPEG frames one after another, as cameras send them", async () => {
   const picture = await run("ffmpeg", [
     ...[...pictures(), "-frames:v", "1", "-c:v", "mjpeg", "-f", "mjpeg", "pipe:1"],
   ]);
@@ -105,7 +105,7 @@ Deno.test("http: pictures one after another, as cameras send them", async () => 
 });
 
 Deno.test({
-  name: "x11grab: what is on a screen",
+  name: "x11grab: a screen",
   ignore: !await isThere("Xvfb"),
   async fn() {
     {
@@ -117,7 +117,7 @@ Deno.test({
       assert(stream.type === "video");
       assertEquals([stream.width, stream.height, stream.pixelFormat], [320, 240, "bgr0"]);
       assertEquals(frames[4].data.byteLength, 320 * 240 * 4);
-      // Both are made from one capture, and what nobody watches any more lingers.
+      // Both are made from one capture, and the rendition without viewers lingers.
       viewer[Symbol.dispose]();
       await server.logged(/ disconnected\n$/);
       using image = await watchLive(server, { command: "get_image", name: "screen", width: 160 });

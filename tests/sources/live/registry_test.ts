@@ -13,7 +13,7 @@ const NEVER = new AbortController().signal;
 const COPY = { encoding: "copy" } as const;
 const DOOR: LiveSource = { name: "door", kind: "network", input: "a client" };
 
-/** A registry with one source from the command line, `cam`, and what it takes of the memory. */
+/** A registry with one source of the command line, `cam`. */
 class Studio implements AsyncDisposable {
   readonly budget: MemoryBudget = new MemoryBudget(1e9);
   readonly lines: string[] = [];
@@ -39,7 +39,7 @@ class Studio implements AsyncDisposable {
   }
 }
 
-/** Takes one item and tells what it is. */
+/** Takes one item: the timestamp of a frame, or the kind. */
 async function taken(queue: LiveQueue): Promise<string | number> {
   const item = await queue.take(NEVER);
   if (item.kind !== "frame") return item.kind;
@@ -62,7 +62,7 @@ Deno.test("LiveSources.add() registers a source until it is disposed, and refuse
   assertEquals(code, "bad_request");
   registration[Symbol.dispose]();
   const again = live.add({ ...DOOR });
-  // Disposed already: another source has the name now.
+  // It is disposed already; another source has the name.
   registration[Symbol.dispose]();
   assertEquals(live.names, ["cam", "door"]);
   again[Symbol.dispose]();

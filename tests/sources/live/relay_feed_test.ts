@@ -19,7 +19,7 @@ const STREAMS: StreamDescription[] = [
   },
 ];
 
-/** Frames that are there at once, each with one byte, and then an end. */
+/** Frames of one byte that are available at once, and then an error. */
 class Frames implements FrameInput {
   streams = STREAMS;
   released = 0;
@@ -47,7 +47,7 @@ class Frames implements FrameInput {
   }
 }
 
-/** Feeds frames to nobody, until there are no more. */
+/** Feeds frames to a sink until there are no more. */
 async function feed(frames: Frames, write: (chunk: Uint8Array) => void = () => {}) {
   const { promise, resolve } = Promise.withResolvers<unknown>();
   const sink = new WritableStream<Uint8Array>({ write });
@@ -55,7 +55,7 @@ async function feed(frames: Frames, write: (chunk: Uint8Array) => void = () => {
   return { feeder, failure: await promise };
 }
 
-test("FrameFeeder begins at 0, and tells what failed", async () => {
+test("FrameFeeder begins at 0, and reports the error of the input", async () => {
   const end = new Error("it is over");
   const frames = new Frames([
     { timestamp: 105, captured: 1_000_000 },
@@ -67,7 +67,7 @@ test("FrameFeeder begins at 0, and tells what failed", async () => {
   let written = 0;
   const { feeder, failure } = await feed(frames, ({ length }) => written += length === 1 ? 1 : 0);
   assertEquals([failure, frames.released], [end, 5]);
-  // The sound before the first picture is left out, and so is what belongs to no stream.
+  // Audio before the first video frame is dropped, and so are frames of no stream.
   assertEquals(written, 3);
   assertEquals(feeder.capturedAt(0, 0), 1_000_000);
   assertEquals(feeder.capturedAt(0, 0.2), 1_200_000);
@@ -76,7 +76,7 @@ test("FrameFeeder begins at 0, and tells what failed", async () => {
   assertEquals(frames.isDisposed, true);
 });
 
-test("FrameFeeder tells of streams that cannot be written", async () => {
+test("FrameFeeder reports streams that cannot be written", async () => {
   const frames = new Frames([], new Error("never asked for"));
   frames.streams = [];
   const { feeder, failure } = await feed(frames);
@@ -84,11 +84,11 @@ test("FrameFeeder tells of streams that cannot be written", async () => {
   await feeder[Symbol.asyncDispose]();
 });
 
-test("CaptureTimes.find() gives the last frame that had begun, also in decoding order", () => {
+test("CaptureTimes.find() returns the latest frame that has begun, also in decode order", () => {
   const times = new CaptureTimes();
   for (const seconds of [0, 0.3, 0.1, 0.2]) times.add(0, seconds, seconds * 10);
   assertEquals([0, 0.15, 0.2, 5].map((at) => times.find(0, at)), [0, 1, 2, 3]);
-  // Rounded to milliseconds, a moment may lie a little before itself.
+  // Rounded to milliseconds, a time may be a little earlier.
   assertEquals(times.find(0, 0.299), 3);
   assertEquals([times.find(0, -1), times.find(1, 0)], [undefined, undefined]);
   times.add(0, 20, 200);

@@ -14,7 +14,7 @@ function capturedAt(captured: number): SharedFrame {
   });
 }
 
-Deno.test("SharedFrame.age is never below zero, also where the clock was set back", () => {
+Deno.test("SharedFrame.age is never below zero, even if the clock was set back", () => {
   assert(capturedAt(wallClock() - 2_000_000).age >= 2);
   assertEquals(capturedAt(wallClock() + 3_600_000_000).age, 0);
 });

@@ -10,13 +10,13 @@ function test(name: string, fn: () => void): void {
   Deno.test({ name, permissions: "none", fn });
 }
 
-/** What stands behind the name, read. */
+/** The parsed part behind the name. */
 function parsed(text: string): unknown[] {
   const { kind, format, input } = parseLiveSource(`name=${text}`);
   return [kind, format, input];
 }
 
-test("parseLiveSource() tells format and input apart", () => {
+test("parseLiveSource() separates format and input", () => {
   assertEquals(parsed("v4l2:/dev/video0"), ["device", "v4l2", "/dev/video0"]);
   assertEquals(parsed("x11grab::0"), ["device", "x11grab", ":0"]);
   assertEquals(parsed("lavfi:testsrc2=size=640x360:rate=30[out0];sine=f=440[out1]"), [
@@ -40,12 +40,12 @@ test("parseLiveSource() takes addresses and paths without a format", () => {
   assertEquals(parsed("file:///tmp/a.ts"), ["file", undefined, "file:///tmp/a.ts"]);
 });
 
-test("parseLiveSource() takes the first = for the end of the name", () => {
+test("parseLiveSource() ends the name at the first =", () => {
   assertEquals(parseLiveSource("front door=lavfi:testsrc=size=2x2").name, "front door");
   assertEquals(parseLiveSource(`${"n".repeat(1024)}=/a`).name.length, 1024);
 });
 
-test("parseLiveSource() refuses what is none, in one line", () => {
+test("parseLiveSource() refuses malformed sources, in one line", () => {
   const cases: [string, RegExp][] = [
     ["camera", /there is no =/],
     ["=v4l2:/dev/video0", /the name is empty/],
@@ -69,7 +69,7 @@ test("parseLiveSource() does not repeat a password", () => {
   assertFalse(message.includes("word"), message);
 });
 
-test("isExclusive() tells what can be opened once only", () => {
+test("isExclusive() selects inputs that can be opened only once", () => {
   const once = ["v4l2:/dev/video0", "x11grab::0", "udp://:5000", "mpegts:UDP://h:1", "rtp://h:1"];
   once.push("srt://:5000?mode=listener&latency=9", "tcp://:5000?listen", "http://:80?a=b&listen=1");
   const often = ["lavfi:testsrc", "rtsp://h/a", "http://h/a", "srt://h:1", "/a.ts", "/udp:/a"];
@@ -78,7 +78,7 @@ test("isExclusive() tells what can be opened once only", () => {
   assertEquals([once.map(told), often.map(told)], [once.map(() => true), often.map(() => false)]);
 });
 
-test("refuseSameNames() refuses names that stand twice", () => {
+test("refuseSameNames() refuses a name that is given twice", () => {
   const [a, b] = [parseLiveSource("a=/x"), parseLiveSource("b=/x")];
   refuseSameNames([a, b]);
   assertThrows(() => refuseSameNames([a, b, a]), UsageError, `"a=…" twice`);

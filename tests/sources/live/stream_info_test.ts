@@ -12,7 +12,7 @@ import { mediaFolder, pictures, run, tone } from "../../support/media.ts";
 
 const media = mediaFolder();
 
-/** What the streams of an input are, and the bytes of the first frame. */
+/** The streams of an input, and the bytes of the first frame. */
 async function seen(input: string, rendition: Rendition = {}, { loop = false } = {}) {
   const { signal } = new AbortController();
   const options = { maxFrameSize: 1e8, signal, loop, dialect: await installedDialect() };
@@ -21,7 +21,7 @@ async function seen(input: string, rendition: Rendition = {}, { loop = false } =
   return { streams: feed.streams, size: data.byteLength, data: data.slice() };
 }
 
-Deno.test("raw pictures are described in the format they have", async () => {
+Deno.test("raw video is described in its own pixel format", async () => {
   for (const format of SENT_RAW) {
     const { streams, size } = await seen(`lavfi:testsrc=size=16x16:d=1,format=${format}`);
     const [picture] = streams;
@@ -31,14 +31,14 @@ Deno.test("raw pictures are described in the format they have", async () => {
   }
 });
 
-Deno.test("raw pictures in other formats become one that can be told", async () => {
+Deno.test("raw video in other pixel formats is converted to one that NUT identifies", async () => {
   for (const format of ["yuvj420p", "yuvj422p", "p010le", "ya16le"]) {
     const { streams: [picture] } = await seen(`lavfi:testsrc=size=16x16:d=1,format=${format}`);
     assert(picture.type === "video" && SENT_RAW.includes(picture.pixelFormat ?? ""), format);
   }
 });
 
-Deno.test("what a generator makes is raw also as a copy", async () => {
+Deno.test("frames of a generator are raw, also for copy", async () => {
   const source = "lavfi:testsrc=size=16x16:d=1,format=yuvj420p[out0];anoisesrc=d=1[out1]";
   const copied = await seen(source, { encoding: "copy" });
   assertEquals(copied.streams.map(({ codec }) => codec), ["rawvideo", "pcm_s16le"]);
@@ -66,7 +66,7 @@ Deno.test("copied packets are described by their codecs", async () => {
   }
 });
 
-Deno.test("compressed pictures have the colours that they are described with", async (t) => {
+Deno.test("compressed video has the colours that it is described with", async (t) => {
   const red = ["-f", "lavfi", "-i", "color=red:size=32x32:d=0.2"];
   const bt709 = ["-vf", "scale=out_color_matrix=bt709", "-colorspace", "bt709"];
   const path = await media.make("red.ts", [...red, ...bt709, "-c:v", "libx264", "-qp", "0"]);
@@ -74,7 +74,7 @@ Deno.test("compressed pictures have the colours that they are described with", a
     ["lavfi:color=red:size=32x32,format=rgb24", "h264", "smpte170m"],
     ["lavfi:color=red:size=32x32,format=rgb24", "mjpeg", "bt470bg"],
     [path, "mjpeg", "bt470bg"],
-    // What H.264 itself says is right, and not described again.
+    // H.264 states its own colours, which are not described again.
     [path, "h264", undefined],
   ];
   for (const [input, encoding, matrix] of cases) {
@@ -99,7 +99,7 @@ const PICTURE: NutStream = {
   ...{ extradata: Uint8Array.of(1, 2), width: 16, height: 8 },
 };
 
-Deno.test("describeLive() puts the picture first, and refuses codecs that have no name", () => {
+Deno.test("describeLive() puts video first, and refuses codecs that have no name", () => {
   const sound: NutStream = {
     ...{ id: 0, type: "audio", fourcc: "Opus", timeBase: [1, 48_000], decodeDelay: 0 },
     ...{ extradata: new Uint8Array(), sampleRate: 48_000, channels: 2 },
@@ -111,7 +111,7 @@ Deno.test("describeLive() puts the picture first, and refuses codecs that have n
   for (const encoding of ["raw", "copy"] as const) {
     assertThrows(() => describeLive([odd], { encoding }), RequestError, "????");
   }
-  // FFmpeg, which gave it, can make something else of it.
+  // FFmpeg, which gave it, can convert it.
   const captured = describeLive([odd], { encoding: "copy" }, { isCapture: true });
   assertEquals(captured[0].fourcc, "????");
   assertThrows(() => refuseUnknown(captured), RequestError, "????");

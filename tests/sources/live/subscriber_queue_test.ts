@@ -13,11 +13,11 @@ function test(name: string, fn: () => Promise<void>): void {
 
 const NEVER = new AbortController().signal;
 
-/** Frames of a made-up source, and how many of them somebody holds. */
+/** Frames of a made-up source, and the number of those that are held. */
 class Frames {
   held = 0;
 
-  /** Makes a picture, or a run of samples, held by nobody but those it is given to. */
+  /** Offers a frame of video or audio, held by the queue only. */
   give(
     queue: LiveQueue,
     at: number,
@@ -42,7 +42,7 @@ class Frames {
   }
 }
 
-/** Takes the frames that wait: their timestamps, with `!` where frames were left out before. */
+/** Takes frames: their timestamps, with `!` if frames were dropped before. */
 async function drain(queue: LiveQueue, count: number): Promise<string> {
   const found: string[] = [];
   while (found.length < count) {
@@ -59,7 +59,7 @@ async function drain(queue: LiveQueue, count: number): Promise<string> {
   return found.join(" ");
 }
 
-test("LiveQueue keeps the three newest pictures for those who want real time", async () => {
+test("LiveQueue keeps the three newest video frames for subscribers that drop", async () => {
   const [queue, frames] = [new LiveQueue({ limits: QUEUE_LIMITS.drop }), new Frames()];
   for (let at = 0; at < 10; at++) frames.give(queue, at);
   assertEquals([queue.dropped, frames.held], [7, 3]);
@@ -69,7 +69,7 @@ test("LiveQueue keeps the three newest pictures for those who want real time", a
   assertEquals(frames.held, 0);
 });
 
-test("LiveQueue keeps four seconds, or so many bytes, for those who want every frame", async () => {
+test("LiveQueue keeps four seconds, or so many bytes, for subscribers that wait", async () => {
   const [queue, frames] = [new LiveQueue({ limits: QUEUE_LIMITS.wait }), new Frames()];
   for (let at = 0; at <= 5000; at += 100) frames.give(queue, at);
   assertEquals(queue.dropped, 10);
@@ -90,14 +90,14 @@ test("LiveQueue begins with a keyframe, and after a gap goes on with one", async
   for (const at of [300, 400, 500, 600]) give(at);
   assertEquals(queue.dropped, 0);
   assertEquals(await drain(queue, 2), "500 600");
-  // Nobody takes: what is older than half a second goes, and all that builds upon it.
+  // Nothing is taken: frames older than half a second are dropped, with those that depend on them.
   for (let at = 700; at <= 1700; at += 100) give(at);
   assertEquals(await drain(queue, 3), "!1500 1600 1700");
   assertEquals(queue.dropped, 8);
   queue.close();
 });
 
-test("LiveQueue leaves out all up to the next keyframe where none waits", async () => {
+test("LiveQueue drops all up to the next keyframe if none waits", async () => {
   const [queue, frames] = [new LiveQueue({ limits: QUEUE_LIMITS.drop }), new Frames()];
   frames.give(queue, 0);
   for (let at = 100; at <= 900; at += 100) frames.give(queue, at, { keyframe: false });
@@ -106,7 +106,7 @@ test("LiveQueue leaves out all up to the next keyframe where none waits", async 
   assertEquals(await drain(queue, 1), "!1000");
 });
 
-test("LiveQueue keeps sound apart from pictures, and by time", async () => {
+test("LiveQueue limits audio apart from video, and by time", async () => {
   const [queue, frames] = [new LiveQueue({ limits: QUEUE_LIMITS.drop }), new Frames()];
   for (let at = 0; at <= 1500; at += 250) frames.give(queue, at, { audio: true });
   assertEquals(queue.dropped, 2);
@@ -136,7 +136,7 @@ test("LiveQueue queues nothing in a pause, and goes on with the newest keyframe"
   assertEquals(queue.dropped, 0);
 });
 
-test("LiveQueue.take() waits, in order with the news, until it fails or is aborted", async () => {
+test("LiveQueue.take() waits, in order with events, until it fails or is aborted", async () => {
   const [queue, frames] = [new LiveQueue({ limits: QUEUE_LIMITS.wait }), new Frames()];
   const first = drain(queue, 1);
   frames.give(queue, 1);
@@ -154,7 +154,7 @@ test("LiveQueue.take() waits, in order with the news, until it fails or is abort
   assertEquals(frames.held, 0);
 });
 
-test("SharedFrame gives its memory back with the last who holds it, and shares one message", () => {
+test("SharedFrame is recycled with its last holder, and shares one message", () => {
   const frames = new Frames();
   const queues = [1, 2, 3].map(() => new LiveQueue({ limits: QUEUE_LIMITS.wait }));
   let recycled = 0;
