@@ -14,6 +14,8 @@ export interface Conversation {
 /** A row of the listener table: a TCP port and the protocol spoken there. */
 export interface PortRow {
   address: Address;
+  /** Flags that set the address, for error messages. */
+  flags: { host: string; port: string };
   /** Holds each conversation. Either side may speak first. */
   converse: Conversation;
   /** Called once the port is open. */
@@ -80,7 +82,7 @@ export class Listeners implements AsyncDisposable {
       if ("start" in row) {
         this.#services.push(await row.start());
       } else {
-        const listener = listen(row.address);
+        const listener = listen(row);
         this.add(listener, row.converse);
         row.onListening?.(listener.addr);
       }
@@ -165,15 +167,15 @@ export class Listeners implements AsyncDisposable {
   }
 }
 
-function listen({ hostname, port }: Address): Deno.TcpListener {
+function listen({ address: { hostname, port }, flags }: PortRow): Deno.TcpListener {
   try {
     return Deno.listen({ hostname, port });
   } catch (cause) {
     const reason = cause instanceof Deno.errors.AddrInUse
-      ? "the port is taken, choose another with --port, or --port 0 for a free one"
+      ? `the port is taken, choose another with ${flags.port}, or ${flags.port} 0 for a free one`
       : cause instanceof Deno.errors.PermissionDenied
-      ? "not permitted, choose a port above 1023 with --port"
-      : `${messageOf(cause)}, choose an address of this machine with --host`;
+      ? `not permitted, choose a port above 1023 with ${flags.port}`
+      : `${messageOf(cause)}, choose an address of this machine with ${flags.host}`;
     throw new Error(`Cannot listen on ${formatAddress({ hostname, port })}: ${reason}`, { cause });
   }
 }

@@ -168,16 +168,16 @@ export class Server implements AsyncDisposable {
     const { host, port, metrics, scriptsOpen = false } = this.#options;
     const rows: ListenerRow[] = [{
       address: { hostname: host, port },
+      flags: { host: "--host", port: "--port" },
       converse: (socket, refusal) => {
         const { certificate } = this.#credentials;
         return runSession(socket, this.#shared, { refusal, certificate });
       },
       onListening: ({ hostname }) => {
         const { authenticator, certificate } = this.#credentials;
-        const options = {
-          ...{ token: authenticator.isRequired, tls: certificate !== undefined, scriptsOpen },
-        };
-        for (const line of startupWarnings(hostname, options)) this.#logger.log("warn", line);
+        const tls = certificate !== undefined;
+        const protections = { token: authenticator.isRequired, tls, scriptsOpen };
+        for (const line of startupWarnings(hostname, protections)) this.#logger.log("warn", line);
       },
     }];
     const prometheus = this.#prometheus;

@@ -24,6 +24,7 @@ async function open(words: readonly string[], { total }: { total: number }) {
   const ports: number[] = [];
   await listeners.open(words.map((word): PortRow => ({
     address: HERE,
+    flags: { host: "--host", port: "--port" },
     converse: greeting(word),
     onListening: ({ port }) => void ports.push(port),
   })));

@@ -9,7 +9,7 @@ import {
 } from "../../sinks/output/create.ts";
 import { isImageSequence } from "../../sinks/output/image_sequence.ts";
 import { createNullSink, type PlayAction, type Sink } from "../../sinks/sink.ts";
-import { canBeAsked, terminalStyle } from "../../sinks/terminal/capabilities.ts";
+import { canBeQueried, terminalStyle } from "../../sinks/terminal/capabilities.ts";
 import { TerminalSink } from "../../sinks/terminal/terminal.ts";
 import { hasPlayer, WindowSink } from "../../sinks/window/window.ts";
 import type { ClientFlags, VIEWS } from "../flags.ts";
@@ -115,7 +115,7 @@ function createSink(
     size: terminalSize,
     style: terminalStyle(variable),
     isTerminal: environment.stdoutIsTerminal,
-    canBeAsked: canBeAsked(variable),
+    canBeQueried: canBeQueried(variable),
     passesSixel,
     keyboard: environment.keyboard,
     settings: terminalSettings,

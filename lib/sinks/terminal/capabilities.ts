@@ -1,5 +1,50 @@
 import type { Size } from "./text_renderer.ts";
 
+/** Keyboard of a terminal, which also delivers the terminal's replies. */
+export interface TerminalKeyboard {
+  /**
+   * Sends a query to the terminal. Keys pressed meanwhile are kept.
+   *
+   * @returns the replies that came within `patience`, milliseconds
+   */
+  ask(
+    ask: () => void,
+    options: { isWhole: (reply: string) => boolean; replies: RegExp; patience: number },
+  ): Promise<string>;
+  /** Restores the terminal's settings for keys until disposed. */
+  rest(): Disposable;
+}
+
+/** Terminal that pictures are drawn on. */
+export interface Terminal {
+  /** Writes text in order; resolves when the terminal has taken it. */
+  write: (text: string) => Promise<void>;
+  /** Writes text synchronously. */
+  writeNow?: (text: string) => void;
+  size: () => Grid;
+  /**
+   * Style of text pictures.
+   *
+   * @default truecolour
+   */
+  style?: TerminalStyle;
+  /** It is a terminal and no pipe or file. */
+  isTerminal?: boolean;
+  /** Unknown queries print nothing, see {@linkcode canBeQueried}. */
+  canBeQueried?: boolean;
+  /**
+   * Checks whether sixels reach the screen: tmux reports them whatever terminal it is drawn in.
+   *
+   * @default they do
+   */
+  passesSixel?: () => Promise<boolean>;
+  /** Opens the keyboard, if there is one. */
+  keyboard?: () => Promise<TerminalKeyboard | undefined>;
+  /** Original settings of the terminal, as `stty -g` prints them. */
+  settings?: () => string | undefined;
+  forced?: AbortSignal;
+}
+
 /** Capabilities that a terminal reports. */
 export interface TerminalCapabilities {
   /** Best supported graphics protocol; `undefined` if it draws only text. */
@@ -113,7 +158,7 @@ export function terminalStyle(variable: EnvironmentReader): TerminalStyle {
 }
 
 /** Whether the terminal may be queried: one that does not understand the query prints nothing. */
-export function canBeAsked(variable: EnvironmentReader): boolean {
+export function canBeQueried(variable: EnvironmentReader): boolean {
   return isColoured(variable) && !MUTE.test(variable("TERM") ?? "");
 }
 

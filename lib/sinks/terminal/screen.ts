@@ -1,15 +1,11 @@
 import { settlesWithin } from "../../base/async.ts";
 import { MissingProgramError } from "../../base/errors.ts";
+import type { Terminal } from "./capabilities.ts";
 import type { Layout, RenderMode } from "./render_mode.ts";
 import { startGuard, type TerminalGuard } from "./restore.ts";
 
 /** Options of {@linkcode TerminalScreen}. */
-export interface ScreenOptions {
-  /** Writes text in order; resolves when the terminal has taken it. */
-  write: (text: string) => Promise<void>;
-  /** Writes text synchronously. */
-  writeNow?: (text: string) => void;
-  size: () => { columns: number; rows: number };
+export interface ScreenOptions extends Pick<Terminal, "write" | "writeNow" | "size"> {
   mode: RenderMode;
   /**
    * Draws one picture below the existing text, and leaves it there; else uses the alternate screen.

@@ -8,7 +8,8 @@ import {
   parseReplies,
   QUERY,
   REPLIES,
-  type TerminalStyle,
+  type Terminal,
+  type TerminalKeyboard,
 } from "./capabilities.ts";
 import {
   decodedStream,
@@ -45,7 +46,7 @@ export class TerminalSink implements Sink {
   #screen: TerminalScreen | undefined;
   #latest: LatestPicture | undefined;
   #watch: Disposable | undefined;
-  #resting: Disposable | undefined;
+  #suspended: Disposable | undefined;
   #paused = false;
   #preview: PausedPicture | undefined;
   /** Memory for the next raw picture. */
@@ -170,10 +171,10 @@ export class TerminalSink implements Sink {
 
   /** Queries the terminal's capabilities, if it may be queried. */
   async #renderModeOptions(): Promise<RenderModeOptions> {
-    const { style = "truecolour", canBeAsked, isTerminal, size, write, passesSixel } =
+    const { style = "truecolour", canBeQueried, isTerminal, size, write, passesSixel } =
       this.#terminal;
     const id = crypto.getRandomValues(new Uint32Array(1))[0] || 1;
-    if (!canBeAsked || !isTerminal || this.#keyboard === undefined) return { style, id };
+    if (!canBeQueried || !isTerminal || this.#keyboard === undefined) return { style, id };
     const reply = await this.#keyboard.ask(() => {
       // A terminal that takes no text does not reply either; drawing reports it.
       write(QUERY).catch(() => {});
@@ -214,11 +215,11 @@ export class TerminalSink implements Sink {
       },
       onStop: async () => {
         await screen.suspend();
-        this.#resting ??= this.#keyboard?.rest();
+        this.#suspended ??= this.#keyboard?.rest();
       },
       onContinue: () => {
-        this.#resting?.[Symbol.dispose]();
-        this.#resting = undefined;
+        this.#suspended?.[Symbol.dispose]();
+        this.#suspended = undefined;
         screen.resume();
         this.#scaler?.redraw();
       },
@@ -254,48 +255,4 @@ export class TerminalSink implements Sink {
       cause: this.#failure,
     });
   }
-}
-
-/** Keyboard of a terminal, which also delivers the terminal's replies. */
-export interface TerminalKeyboard {
-  /**
-   * Sends a query to the terminal. Keys pressed meanwhile are kept.
-   *
-   * @returns the replies that came within `patience`, milliseconds
-   */
-  ask(
-    ask: () => void,
-    options: { isWhole: (reply: string) => boolean; replies: RegExp; patience: number },
-  ): Promise<string>;
-  /** Restores the terminal's settings for keys until disposed. */
-  rest(): Disposable;
-}
-
-/** Terminal that pictures are drawn on. */
-export interface Terminal {
-  /** Writes text in order; resolves when the terminal has taken it. */
-  write: (text: string) => Promise<void>;
-  /** Writes text synchronously. */
-  writeNow?: (text: string) => void;
-  size: () => { columns: number; rows: number };
-  /**
-   * Style of text pictures.
-   *
-   * @default truecolour
-   */
-  style?: TerminalStyle;
-  /** It is a terminal and no pipe or file. */
-  isTerminal?: boolean;
-  canBeAsked?: boolean;
-  /**
-   * Checks whether sixels reach the screen: tmux reports them whatever terminal it is drawn in.
-   *
-   * @default they do
-   */
-  passesSixel?: () => Promise<boolean>;
-  /** Opens the keyboard, if there is one. */
-  keyboard?: () => Promise<TerminalKeyboard | undefined>;
-  /** Original settings of the terminal, as `stty -g` prints them. */
-  settings?: () => string | undefined;
-  forced?: AbortSignal;
 }

@@ -1,5 +1,9 @@
 import { assertEquals } from "@std/assert";
-import { canBeAsked, knowsSixel, terminalStyle } from "../../../lib/sinks/terminal/capabilities.ts";
+import {
+  canBeQueried,
+  knowsSixel,
+  terminalStyle,
+} from "../../../lib/sinks/terminal/capabilities.ts";
 
 /** Environments, the style of pictures in them, and whether the terminal may be queried. */
 const CASES: [Record<string, string>, string, boolean][] = [
@@ -27,12 +31,12 @@ const CASES: [Record<string, string>, string, boolean][] = [
 ];
 
 Deno.test({
-  name: "terminalStyle() and canBeAsked() read the environment",
+  name: "terminalStyle() and canBeQueried() read the environment",
   permissions: "none",
   fn() {
     for (const [variables, style, asked] of CASES) {
       const environment = (name: string) => variables[name];
-      const seen = [terminalStyle(environment), canBeAsked(environment)];
+      const seen = [terminalStyle(environment), canBeQueried(environment)];
       assertEquals(seen, [style, asked], JSON.stringify(variables));
     }
   },
