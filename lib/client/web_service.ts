@@ -20,9 +20,8 @@ import { toRequest } from "./options.ts";
 import { play } from "./playback/play.ts";
 import { Statistics } from "./playback/statistics.ts";
 import { BufferedResponse } from "./request/flow_control.ts";
-import { requestList, requestMedia } from "./request/native.ts";
-import { ask } from "./request/request.ts";
-import { requestScript } from "./request/script.ts";
+import { requestList } from "./request/native.ts";
+import { ask, openResponse } from "./request/request.ts";
 import { openInBrowser } from "./terminal/environment.ts";
 import { describeNotice } from "./terminal/status.ts";
 
@@ -115,10 +114,7 @@ class ClientWebService implements WebService {
   async image(query: ImageRequest, signal: AbortSignal): Promise<ImageFrame> {
     const { target } = this.#context;
     const request = this.#imageRequest(query);
-    using connection = await connect(target, signal);
-    const response = target.classic
-      ? requestScript(connection, "get_image")
-      : requestMedia(connection, request);
+    using response = await openResponse(request, target, signal);
     let streams: readonly StreamDescription[] = [];
     try {
       for await (const part of response) {

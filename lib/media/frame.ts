@@ -95,6 +95,11 @@ export interface Frame {
   data: Uint8Array<ArrayBuffer>;
 }
 
+/** Copies a frame with its data, so that it outlives its buffer. The copy has no headroom. */
+export function copyFrame<T extends Frame>(frame: T): T {
+  return { ...frame, data: frame.data.slice() };
+}
+
 /** Bytes kept free before a frame's data. The script protocol needs most: about 170. */
 export const FRAME_HEADROOM = 256;
 

@@ -1,6 +1,6 @@
 import { settlesWithin } from "../base/async.ts";
 import { messageOf } from "../base/errors.ts";
-import type { Frame, StreamDescription } from "../media/frame.ts";
+import { copyFrame, type Frame, type StreamDescription } from "../media/frame.ts";
 import type { Presentation, Sink } from "./sink.ts";
 
 /** Options of {@linkcode LossySink}. */
@@ -173,7 +173,7 @@ export class FrameQueue implements AsyncIterable<Frame> {
       return;
     }
     if (isVideo) this.#skipping = false;
-    this.#frames.push({ ...frame, data: frame.data.slice() });
+    this.#frames.push(copyFrame(frame));
     this.#bytes += frame.data.byteLength;
     this.#notify();
   }

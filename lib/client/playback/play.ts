@@ -1,5 +1,11 @@
 import { messageOf } from "../../base/errors.ts";
-import { type Description, type Encoding, type Frame, toSeconds } from "../../media/frame.ts";
+import {
+  copyFrame,
+  type Description,
+  type Encoding,
+  type Frame,
+  toSeconds,
+} from "../../media/frame.ts";
 import type { Notice } from "../../protocol/native/response.ts";
 import type { Presentation, Sink } from "../../sinks/sink.ts";
 import type { MediaResponse } from "../request/response.ts";
@@ -91,7 +97,7 @@ export async function play(
           await sinks.show(part.frame);
         } else {
           // The next frame reuses the memory of this one.
-          held.push({ ...part.frame, data: part.frame.data.slice() });
+          held.push(copyFrame(part.frame));
           const isEarly = mayPrecedeVideo(part.frame, pending) && held.length < MAX_HELD;
           if (!isEarly) await begin();
         }

@@ -1,3 +1,4 @@
+import { copyFrame } from "../../media/frame.ts";
 import type { MediaResponse, ResponsePart } from "./response.ts";
 
 /** Limits on the buffered frames, in bytes. */
@@ -117,5 +118,5 @@ export class BufferedResponse implements MediaResponse {
 /** A copy of a part: the next frame may reuse the memory of this one. */
 function copyOf(part: ResponsePart): ResponsePart {
   if (part.kind !== "frame") return part;
-  return { ...part, frame: { ...part.frame, data: part.frame.data.slice() } };
+  return { ...part, frame: copyFrame(part.frame) };
 }

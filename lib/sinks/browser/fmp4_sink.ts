@@ -1,6 +1,6 @@
 import { ProcessError } from "../../base/errors.ts";
 import type { FfmpegDialect } from "../../ffmpeg/version.ts";
-import { type Frame, type StreamDescription, toSeconds } from "../../media/frame.ts";
+import { copyFrame, type Frame, type StreamDescription, toSeconds } from "../../media/frame.ts";
 import { FfmpegProcess, reasonOf } from "../ffmpeg_process.ts";
 import type { Presentation, Sink } from "../sink.ts";
 import { browserNotes, fragmentArguments } from "./fmp4_args.ts";
@@ -103,7 +103,7 @@ export class Fmp4Sink implements Sink {
       return !this.#used.includes(stream) || await this.#write(frame);
     }
     // The memory of a frame is reused for the next.
-    this.#waiting.push({ ...frame, data: frame.data.slice() });
+    this.#waiting.push(copyFrame(frame));
     return this.#mustWait(stream, seconds) || await this.#open();
   }
 

@@ -1,6 +1,6 @@
 import { ByteReader, fromStream } from "../../base/byte_reader.ts";
 import { TruncatedError } from "../../base/errors.ts";
-import { type Frame, toSeconds, type VideoStream } from "../../media/frame.ts";
+import { copyFrame, type Frame, toSeconds, type VideoStream } from "../../media/frame.ts";
 import { FfmpegProcess } from "../ffmpeg_process.ts";
 import { nutInputArguments, turned, turnFilters, videoTrim } from "../filters.ts";
 import type { Size } from "./text_renderer.ts";
@@ -153,7 +153,7 @@ export class PausedPicture {
     this.#bytes += frame.data.byteLength;
     if (this.#bytes > MOST) this.#packets = [];
     if (this.#bytes > MOST) return;
-    this.#packets.push({ ...frame, data: frame.data.slice() });
+    this.#packets.push(copyFrame(frame));
     const { from, video } = this.#options;
     if (toSeconds(frame.timestamp, video.timeBase) < from) return;
     await using decoder = startDecoder(this.#options);

@@ -1,5 +1,5 @@
 /** Keeps how recent responses started, within a limit of memory. */
-import type { StreamDescription } from "../../media/frame.ts";
+import { copyFrame, type StreamDescription } from "../../media/frame.ts";
 import type { TimedFrame } from "../../media/source.ts";
 
 /** Bytes counted for an entry besides its key and its frames: about what the objects take. */
@@ -130,7 +130,7 @@ export class StartStore {
       return;
     }
     this.#grow(entry, size);
-    if (this.#makeRoom(entry)) entry.frames.push({ ...frame, data: frame.data.slice() });
+    if (this.#makeRoom(entry)) entry.frames.push(copyFrame(frame));
     else this.#remove(entry);
   }
 
