@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { isCarried, isLosslessSound } from "../../lib/nut/codecs.ts";
+import { isCarried, isLosslessSound } from "../../lib/nut/format.ts";
 import { demuxAll, makeNut, run } from "../support/nut_ffmpeg.ts";
 
 const PICTURES = ["-f", "lavfi", "-i", "testsrc2=s=352x288:r=25:d=0.2"];

@@ -2,7 +2,7 @@
 import { RequestError } from "../../base/errors.ts";
 import type { Rendition } from "../../ffmpeg/rendition.ts";
 import type { Encoding } from "../../media/frame.ts";
-import { isCarried, isLosslessSound } from "../../nut/codecs.ts";
+import { isCarried, isLosslessSound } from "../../nut/format.ts";
 import type { MediaFile } from "./library.ts";
 import { isClockless } from "./seek.ts";
 
