@@ -5,8 +5,14 @@ import type { Process } from "../../ffmpeg/process.ts";
 import { type Confinement, outOfMemory, startConfined } from "../../ffmpeg/sandbox.ts";
 import { stderrReason } from "../../ffmpeg/stderr.ts";
 import type { Rational } from "../../media/frame.ts";
-import { type Extent, mediaDuration } from "./stream_info.ts";
-import { formatByName, inputArguments, type NamedFormat, pixelLimit } from "./formats.ts";
+import {
+  type Extent,
+  formatByName,
+  inputArguments,
+  mediaDuration,
+  type NamedFormat,
+  pixelLimit,
+} from "./formats.ts";
 
 /** A file's video stream. */
 export interface VideoInfo {

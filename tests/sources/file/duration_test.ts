@@ -1,6 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { probe } from "../../../lib/sources/file/probe.ts";
-import { mediaDuration } from "../../../lib/sources/file/stream_info.ts";
+import { mediaDuration } from "../../../lib/sources/file/formats.ts";
 import { mediaFolder, pictures } from "../../support/media.ts";
 
 const media = mediaFolder();
