@@ -5,7 +5,7 @@ import { messageOf, UsageError } from "./lib/base/errors.ts";
 import { type Interrupt, TERMINATED, untilInterrupted } from "./lib/cli/signals.ts";
 import { takeToken } from "./lib/net/token.ts";
 import { parseServerFlags, toServerOptions } from "./lib/server/flags.ts";
-import { startServer } from "./lib/server/start.ts";
+import { startServer } from "./lib/server/server.ts";
 
 async function main(interrupt: Interrupt): Promise<number> {
   const action = parseServerFlags(Deno.args);

@@ -1,13 +1,15 @@
 import { messageOf } from "../base/errors.ts";
 import { type Logger, LogQuota } from "../base/log.ts";
-import type { FfmpegDialect } from "../ffmpeg/version.ts";
+import { findLacks } from "../ffmpeg/sandbox.ts";
+import { type FfmpegDialect, InstalledFfmpeg } from "../ffmpeg/version.ts";
 import { type Address, formatAddress, isLoopback } from "../net/address.ts";
 import { encodeFrame } from "../protocol/native/framing.ts";
 import { StartCache } from "../sources/cache/start_cache.ts";
-import type { Library } from "../sources/file/library.ts";
+import { Library } from "../sources/file/library.ts";
 import { DecoderSemaphore, MemoryBudget } from "../sources/limits.ts";
 import { LiveSources } from "../sources/live/registry.ts";
-import { type Credentials, startupWarnings } from "./auth/credentials.ts";
+import { refuseSameNames, refuseUnknownFormats } from "../sources/live/source_spec.ts";
+import { Credentials, startupWarnings } from "./auth/credentials.ts";
 import { type ListenerRow, Listeners } from "./listeners.ts";
 import { type MetricsServer, startMetricsServer } from "./metrics/http.ts";
 import { type Metrics, NO_METRICS } from "./metrics/metrics.ts";
@@ -15,6 +17,7 @@ import { PrometheusMetrics } from "./metrics/prometheus.ts";
 import { RequestLog } from "./metrics/request_log.ts";
 import {
   DEFAULT_MAX_MEMORY,
+  DEFAULT_MAX_PIXELS,
   DEFAULT_START_CACHE_SIZE,
   DEFAULT_TIMEOUTS,
   defaultMaxDecoders,
@@ -208,4 +211,43 @@ export class Server implements AsyncDisposable {
       this.#logger.log("warn", `Cannot look into all files beforehand: ${messageOf(error)}`);
     }
   }
+}
+
+/**
+ * Checks FFmpeg, the folder, the live sources and the credentials, then opens the ports.
+ *
+ * @throws {Error} with what to do about it, if the server cannot do its work
+ */
+export async function startServer(options: ServerOptions, logger: Logger): Promise<Server> {
+  const live = options.live?.sources ?? [];
+  refuseSameNames(live);
+  const names = live.map(({ name }) => name);
+  const library = new Library(options.media, {
+    otherNames: names,
+    maxPixels: options.maxPixels ?? DEFAULT_MAX_PIXELS,
+    probeTimeout: options.timeouts?.probe,
+  });
+  await using installed = new InstalledFfmpeg();
+  const versions = await installed.describe("ffmpeg", "ffprobe");
+  const dialect = await installed.dialect();
+  for (const line of await findLacks()) logger.log("warn", line);
+  await refuseUnknownFormats(live);
+  for (const name of [options.defaults.image, options.defaults.video]) {
+    if (name !== undefined && !names.includes(name)) await library.find(name);
+  }
+  for (const name of names) {
+    if (!await library.has(name)) continue;
+    logger.log("warn", `"${name}" is the name of a file, too: the live source is what is shown`);
+  }
+  const credentials = await Credentials.open(options.credentials ?? {}, logger);
+  const server = new Server(options, { library, credentials, dialect, logger });
+  try {
+    await server.listen();
+  } catch (error) {
+    await server[Symbol.asyncDispose]();
+    throw error;
+  }
+  // Last, since a server that cannot start prints its reason alone.
+  logger.log("info", versions);
+  return server;
 }

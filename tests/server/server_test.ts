@@ -3,7 +3,7 @@ import { RequestError } from "../../lib/base/errors.ts";
 import type { Logger } from "../../lib/base/log.ts";
 import { scriptRequest } from "../../lib/protocol/script/framing.ts";
 import type { ServerOptions } from "../../lib/server/options.ts";
-import { startServer } from "../../lib/server/start.ts";
+import { startServer } from "../../lib/server/server.ts";
 import {
   conversationMedia,
   hasIPv6,

@@ -1,7 +1,6 @@
 import type { Logger } from "../../lib/base/log.ts";
 import type { ServerOptions } from "../../lib/server/options.ts";
-import type { Server } from "../../lib/server/server.ts";
-import { startServer } from "../../lib/server/start.ts";
+import { type Server, startServer } from "../../lib/server/server.ts";
 
 /** A server of the tests' own process, on a free port of this machine. */
 export class TestServer implements AsyncDisposable {

@@ -14,8 +14,7 @@ import {
 } from "../../lib/protocol/native/request.ts";
 import { type EndReport, parseEnd, parseError } from "../../lib/protocol/native/response.ts";
 import type { ServerOptions } from "../../lib/server/options.ts";
-import type { Server } from "../../lib/server/server.ts";
-import { startServer } from "../../lib/server/start.ts";
+import { type Server, startServer } from "../../lib/server/server.ts";
 import { mediaFolder, pictures } from "./media.ts";
 import { PATIENCE } from "./patience.ts";
 

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { createLogger, LOG_FORMATS } from "../../../lib/base/log.ts";
 import { scriptRequest } from "../../../lib/protocol/script/framing.ts";
-import { startServer } from "../../../lib/server/start.ts";
+import { startServer } from "../../../lib/server/server.ts";
 import {
   conversationMedia,
   Peer,
