@@ -1,35 +1,31 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import type { Clock } from "../../lib/base/clock.ts";
 import { Pacer } from "../../lib/media/pacer.ts";
+import { HandClock } from "../support/hand_clock.ts";
 
 function test(name: string, fn: () => Promise<void>): void {
   Deno.test({ name, permissions: "none", fn });
 }
 
-/** Time that only passes when somebody sleeps, or when a test says so. */
-class FakeClock implements Clock {
-  /** Milliseconds. */
-  time = 1000;
-  /** How long each sleep was asked to be, milliseconds. */
-  readonly sleeps: number[] = [];
-  /** Called when somebody has begun to sleep, in place of waking at the right time. */
+/** A clock whose sleeps may be shorter or longer than asked for. */
+class InexactClock extends HandClock {
+  /** Lets time pass in place of a sleep of the right length. */
   onSleep: (() => Promise<void> | void) | undefined;
 
-  now(): number {
-    return this.time;
+  constructor() {
+    super({ skips: true, time: 1000 });
   }
 
-  async sleep(milliseconds: number): Promise<void> {
-    this.sleeps.push(milliseconds);
-    if (this.onSleep === undefined) this.time += milliseconds;
-    else await this.onSleep();
+  override async sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
+    if (this.onSleep === undefined) return await super.sleep(milliseconds, signal);
+    this.waits.push(milliseconds);
+    await this.onSleep();
   }
 }
 
 const NEVER = new AbortController().signal;
 
 /** Clock times at which frames at these moments are let through, milliseconds. */
-async function dueTimes(pacer: Pacer, clock: FakeClock, moments: number[]): Promise<number[]> {
+async function dueTimes(pacer: Pacer, clock: InexactClock, moments: number[]): Promise<number[]> {
   const times: number[] = [];
   for (const moment of moments) {
     await pacer.waitFor(moment, NEVER);
@@ -39,7 +35,7 @@ async function dueTimes(pacer: Pacer, clock: FakeClock, moments: number[]): Prom
 }
 
 test("Pacer.waitFor() lets each frame through at its own distance from the first", async () => {
-  const clock = new FakeClock();
+  const clock = new InexactClock();
   const pacer = new Pacer({ speed: 1, clock });
   const times = await dueTimes(pacer, clock, [0, 0.25, 0.5, 0.5, 2]);
   assertEquals(times, [1000, 1250, 1500, 1500, 3000]);
@@ -47,7 +43,7 @@ test("Pacer.waitFor() lets each frame through at its own distance from the first
 
 test("Pacer.waitFor() takes the first moment for the beginning, whatever it is", async () => {
   for (const first of [5000, -3]) {
-    const clock = new FakeClock();
+    const clock = new InexactClock();
     const pacer = new Pacer({ speed: 1, clock });
     assertEquals(await dueTimes(pacer, clock, [first, first + 0.5]), [1000, 1500]);
   }
@@ -55,21 +51,21 @@ test("Pacer.waitFor() takes the first moment for the beginning, whatever it is",
 
 test("Pacer.waitFor() divides time by the speed", async () => {
   for (const [speed, expected] of [[2, 1500], [0.5, 3000], [100, 1010]]) {
-    const clock = new FakeClock();
+    const clock = new InexactClock();
     const pacer = new Pacer({ speed, clock });
     assertEquals(await dueTimes(pacer, clock, [0, 1]), [1000, expected]);
   }
 });
 
 test("Pacer.waitFor() never waits at speed 0", async () => {
-  const clock = new FakeClock();
+  const clock = new InexactClock();
   const pacer = new Pacer({ speed: 0, clock });
   assertEquals(await dueTimes(pacer, clock, [0, 10, 3600]), [1000, 1000, 1000]);
-  assertEquals(clock.sleeps, []);
+  assertEquals(clock.waits, []);
 });
 
 test("Pacer.waitFor() does not drift over an hour of 29.97 frames a second", async () => {
-  const clock = new FakeClock();
+  const clock = new InexactClock();
   const pacer = new Pacer({ speed: 1, clock });
   let worst = 0;
   for (let frame = 0; frame < 100_000; frame++) {
@@ -83,23 +79,23 @@ test("Pacer.waitFor() does not drift over an hour of 29.97 frames a second", asy
 });
 
 test("Pacer.waitFor() does not drift when the clock wakes late", async () => {
-  const clock = new FakeClock();
-  clock.onSleep = () => void (clock.time += clock.sleeps.at(-1)! + 3);
+  const clock = new InexactClock();
+  clock.onSleep = () => void (clock.time += clock.waits.at(-1)! + 3);
   const pacer = new Pacer({ speed: 1, clock });
   const times = await dueTimes(pacer, clock, [0, 0.1, 0.2, 0.3]);
   assertEquals(times, [1000, 1103, 1203, 1303]);
 });
 
 test("Pacer.waitFor() sleeps again when the clock wakes early", async () => {
-  const clock = new FakeClock();
-  clock.onSleep = () => void (clock.time += Math.ceil(clock.sleeps.at(-1)! / 2));
+  const clock = new InexactClock();
+  clock.onSleep = () => void (clock.time += Math.ceil(clock.waits.at(-1)! / 2));
   const pacer = new Pacer({ speed: 1, clock });
   assertEquals(await dueTimes(pacer, clock, [0, 0.1]), [1000, 1100]);
-  assertEquals(clock.sleeps, [100, 50, 25, 12, 6, 3, 1]);
+  assertEquals(clock.waits, [100, 50, 25, 12, 6, 3, 1]);
 });
 
 test("Pacer.waitFor() lets late frames through at once and the next in time", async () => {
-  const clock = new FakeClock();
+  const clock = new InexactClock();
   const pacer = new Pacer({ speed: 1, clock });
   await pacer.waitFor(0, NEVER);
   clock.time += 250;
@@ -107,7 +103,7 @@ test("Pacer.waitFor() lets late frames through at once and the next in time", as
 });
 
 test("Pacer.pause() stops the media's time until resume()", async () => {
-  const clock = new FakeClock();
+  const clock = new InexactClock();
   const pacer = new Pacer({ speed: 1, clock });
   await pacer.waitFor(0, NEVER);
   clock.time += 100;
@@ -117,7 +113,7 @@ test("Pacer.pause() stops the media's time until resume()", async () => {
   let passed = false;
   const waiting = pacer.waitFor(0.5, NEVER).then(() => passed = true);
   await Promise.resolve();
-  assertEquals([passed, clock.sleeps], [false, []]);
+  assertEquals([passed, clock.waits], [false, []]);
   pacer.resume();
   pacer.resume();
   await waiting;
@@ -126,7 +122,7 @@ test("Pacer.pause() stops the media's time until resume()", async () => {
 });
 
 test("Pacer.pause() holds a frame whose wait has begun", async () => {
-  const clock = new FakeClock();
+  const clock = new InexactClock();
   const pacer = new Pacer({ speed: 2, clock });
   await pacer.waitFor(0, NEVER);
   clock.onSleep = () => {
@@ -144,7 +140,7 @@ test("Pacer.pause() holds a frame whose wait has begun", async () => {
 });
 
 test("Pacer.pause() before the first frame holds even that", async () => {
-  const clock = new FakeClock();
+  const clock = new InexactClock();
   const pacer = new Pacer({ speed: 0, clock });
   pacer.pause();
   const waiting = pacer.waitFor(0, NEVER);
@@ -155,7 +151,7 @@ test("Pacer.pause() before the first frame holds even that", async () => {
 });
 
 test("Pacer.lateness() counts real seconds, and none while the stream is paused", async () => {
-  const clock = new FakeClock();
+  const clock = new InexactClock();
   const pacer = new Pacer({ speed: 2, clock });
   assertEquals(pacer.lateness(-5), 0);
   await pacer.waitFor(0, NEVER);
@@ -169,7 +165,7 @@ test("Pacer.lateness() counts real seconds, and none while the stream is paused"
 });
 
 test("Pacer.lateness() is never above 0 at speed 0", async () => {
-  const clock = new FakeClock();
+  const clock = new InexactClock();
   const pacer = new Pacer({ speed: 0, clock });
   await pacer.waitFor(0, NEVER);
   clock.time += 60_000;
@@ -177,7 +173,7 @@ test("Pacer.lateness() is never above 0 at speed 0", async () => {
 });
 
 test("Pacer.postpone() lets all that follows be due later", async () => {
-  const clock = new FakeClock();
+  const clock = new InexactClock();
   const pacer = new Pacer({ speed: 1, clock });
   pacer.postpone(1);
   await pacer.waitFor(0, NEVER);
@@ -186,7 +182,7 @@ test("Pacer.postpone() lets all that follows be due later", async () => {
 });
 
 test("Pacer.restart() takes the next moment for the beginning, also behind a pause", async () => {
-  const clock = new FakeClock();
+  const clock = new InexactClock();
   const pacer = new Pacer({ speed: 1, clock });
   await pacer.waitFor(0, NEVER);
   pacer.pause();

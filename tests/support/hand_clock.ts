@@ -1,31 +1,54 @@
+import { abortable, deadline } from "../../lib/base/async.ts";
 import type { Clock } from "../../lib/base/clock.ts";
-import { deadline } from "../../lib/base/async.ts";
 import { PATIENCE } from "./patience.ts";
+
+/** Settings of a {@linkcode HandClock}. */
+export interface HandClockOptions {
+  /**
+   * Each sleep ends at once, and its time passes.
+   *
+   * @default false
+   */
+  skips?: boolean;
+  /**
+   * Milliseconds at the start.
+   *
+   * @default 0
+   */
+  time?: number;
+}
 
 /** A clock that stands still until a test lets time pass. */
 export class HandClock implements Clock {
   /** Milliseconds. */
-  time = 0;
+  time: number;
+  /** Milliseconds of each sleep so far. */
+  readonly waits: number[] = [];
+  #skips: boolean;
   #sleepers = new Set<{ until: number; wake: () => void }>();
   #news = Promise.withResolvers<void>();
+
+  constructor({ skips = false, time = 0 }: HandClockOptions = {}) {
+    this.#skips = skips;
+    this.time = time;
+  }
 
   now(): number {
     return this.time;
   }
 
   async sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    signal.throwIfAborted();
+    this.waits.push(milliseconds);
+    if (this.#skips) return this.pass(milliseconds);
+    const { promise, resolve } = Promise.withResolvers<void>();
     const sleeper = { until: this.time + milliseconds, wake: resolve };
-    const stop = () => reject(signal.reason);
-    signal.addEventListener("abort", stop);
-    if (signal.aborted) stop();
     this.#sleepers.add(sleeper);
     this.#news.resolve();
     this.#news = Promise.withResolvers();
     try {
-      await promise;
+      await abortable(promise, signal);
     } finally {
-      signal.removeEventListener("abort", stop);
       this.#sleepers.delete(sleeper);
     }
   }
@@ -42,6 +65,11 @@ export class HandClock implements Clock {
     return [...this.#sleepers].map(({ until }) => until);
   }
 
+  /** Milliseconds until the next sleeper wakes; `Infinity` when nobody sleeps. */
+  get next(): number {
+    return Math.min(...[...this.#sleepers].map(({ until }) => until)) - this.time;
+  }
+
   /**
    * Waits until at least one caller sleeps, and moves the time to where the first one wakes.
    *
@@ -50,8 +78,7 @@ export class HandClock implements Clock {
   async passToNext(): Promise<number> {
     const wakes = Math.min(...await this.asleep());
     const passed = wakes - this.time;
-    this.time = wakes;
-    this.pass(0);
+    this.pass(passed);
     return passed;
   }
 

@@ -3,13 +3,13 @@ import { RequestError } from "../../../lib/base/errors.ts";
 import { ConnectError } from "../../../lib/client/connection/errors.ts";
 import { Retries } from "../../../lib/client/connection/retry.ts";
 import { CutError } from "../../../lib/client/request/request.ts";
-import { SkippingClock } from "../../support/skipping_clock.ts";
+import { HandClock } from "../../support/hand_clock.ts";
 
 const { signal } = new AbortController();
 
 function tried({ first = 0, later = 3 } = {}) {
   const told: string[] = [];
-  const clock = new SkippingClock();
+  const clock = new HandClock({ skips: true });
   const tell = (line: string) => void told.push(line);
   const retries = new Retries({ limits: { first, later }, tell, clock, random: () => 0.5 });
   return { retries, told, clock };

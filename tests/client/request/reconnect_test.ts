@@ -20,7 +20,7 @@ import {
   ScriptedServer,
   untilGone,
 } from "../../support/scripted_server.ts";
-import { SkippingClock } from "../../support/skipping_clock.ts";
+import { HandClock } from "../../support/hand_clock.ts";
 
 const VIDEO = ["--video", "--view", "none"];
 
@@ -54,9 +54,9 @@ function inTurn(...turns: readonly (readonly Uint8Array[])[]): Script {
 /** Runs the client against a script, on a clock that skips all waits. */
 async function runAgainst(
   script: Script,
-  { args = VIDEO, clock = new SkippingClock() }: {
+  { args = VIDEO, clock = new HandClock({ skips: true }) }: {
     args?: readonly string[];
-    clock?: SkippingClock;
+    clock?: HandClock;
   } = {},
 ) {
   await using server = new ScriptedServer(script);
@@ -88,7 +88,7 @@ Deno.test("stream-client asks for what follows the last frame that came, and tel
 });
 
 Deno.test("stream-client counts tries anew where a frame has come, and waits longer and longer", async () => {
-  const clock = new SkippingClock();
+  const clock = new HandClock({ skips: true });
   const { status, stderr } = await runAgainst(
     inTurn(
       [describe(), frame(0)],
@@ -116,7 +116,7 @@ Deno.test("stream-client gives up after as many tries as it is told, and says so
       `Cannot finish "grey" after 2 frames (00:00.0): the connection was cut; tried again ${words}`,
     );
   }
-  const clock = new SkippingClock();
+  const clock = new HandClock({ skips: true });
   const none = await runAgainst(inTurn([describe(), frame(0)]), {
     args: [...VIDEO, "--retries", "0"],
     clock,
@@ -130,7 +130,7 @@ Deno.test("stream-client gives up after as many tries as it is told, and says so
 
 Deno.test("stream-client tries 5 times in a row where the server is gone", async () => {
   const server = new ScriptedServer(inTurn([describe(), frame(0)]));
-  const clock = new SkippingClock();
+  const clock = new HandClock({ skips: true });
   const gone = {
     now: () => clock.now(),
     async sleep(milliseconds: number, signal: AbortSignal) {
@@ -155,7 +155,7 @@ Deno.test("stream-client tries 5 times in a row where the server is gone", async
 });
 
 Deno.test("stream-client tries the first connection again only where it is told to", async () => {
-  const clock = new SkippingClock();
+  const clock = new HandClock({ skips: true });
   const script = inTurn([busy()], [], [describe(), frame(0), end(1)]);
   const told = await runAgainst(script, { args: [...VIDEO, "--retries", "9"], clock });
   assertEquals([told.status, clock.waits.length], [0, 2], told.stderr);
@@ -168,7 +168,7 @@ Deno.test("stream-client tries the first connection again only where it is told 
 });
 
 Deno.test("stream-client --list tries again where it is told to", async () => {
-  const clock = new SkippingClock();
+  const clock = new HandClock({ skips: true });
   const list = encodeMessage("list", new TextEncoder().encode('{"version":1,"entries":[]}'));
   const script = inTurn([busy()], [list]);
   const told = await runAgainst(script, { args: ["--list", "--retries", "1"], clock });
@@ -226,7 +226,7 @@ for (
 Deno.test("stream-client asks no further where the server says no", async () => {
   const message = "Cannot go on from there: the media is another one";
   const no = encodeMessage("error", encodeError(new RequestError("media_error", message)));
-  const clock = new SkippingClock();
+  const clock = new HandClock({ skips: true });
   const { status, stderr } = await runAgainst(inTurn([describe(), frame(0)], [no]), { clock });
   assertEquals([status, clock.waits.length], [1, 1]);
   assertMatch(
@@ -304,7 +304,7 @@ Deno.test("stream-client ends at once where it is told to while it waits", async
 });
 
 Deno.test("stream-client goes on with the newest of a live source, on one time line", async () => {
-  const clock = new SkippingClock();
+  const clock = new HandClock({ skips: true });
   const live = describe({ live: true, etag: undefined });
   const requests: (number | undefined)[] = [];
   await using server = new ScriptedServer(async (peer, call) => {
@@ -351,7 +351,7 @@ Deno.test("stream-client does not go on with a live source that is something els
 
 Deno.test("stream-client reconnects to no script, but waits for one where it is told to", async () => {
   const server = new ScriptedServer(() => {});
-  const clock = new SkippingClock();
+  const clock = new HandClock({ skips: true });
   const args = ["--classic", ...VIDEO, "--retries", "2"];
   const cut = await runInside([...args, ...at(server)], { environment: { clock } });
   assertEquals([cut.status, clock.waits], [1, []]);

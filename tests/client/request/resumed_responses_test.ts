@@ -11,7 +11,7 @@ import { CuttingProxy, type Fate } from "../../support/cutting_proxy.ts";
 import { at, runInside } from "../../support/inside.ts";
 import { mediaFolder, pictures } from "../../support/media.ts";
 import { testServer } from "../../support/server.ts";
-import { SkippingClock } from "../../support/skipping_clock.ts";
+import { HandClock } from "../../support/hand_clock.ts";
 
 const media = mediaFolder();
 const TWO = { seconds: 2 };
@@ -45,7 +45,7 @@ async function view(
       },
       ...{ limits: { first: 99, later: 99 }, seekable: true, signal: NEVER },
       tell: (line) => void told.push(line),
-      clock: new SkippingClock(),
+      clock: new HandClock({ skips: true }),
     },
   );
   await response.connect();
@@ -112,7 +112,7 @@ Deno.test({
     // The second breaks off while TLS is agreed on.
     const fates = [{ cutAfter: 20 * PICTURE }, { cutAfter: 100 }, { cutAfter: 20 * PICTURE }];
     await using proxy = new CuttingProxy(server, fates);
-    const clock = new SkippingClock();
+    const clock = new HandClock({ skips: true });
     const args = ["--video", "clip.mkv", "--view", "none", "--speed", "max", "--json"];
     const trust = ["--tls-fingerprint", certificate.fingerprint];
     const { status, stdout, stderr } = await runInside([...args, ...trust, ...at(proxy)], {

@@ -10,7 +10,7 @@ import { type ResumingOptions, ResumingResponse } from "../../../lib/client/requ
 import type { AudioStream, Description, Frame } from "../../../lib/media/frame.ts";
 import type { Control, MediaRequest } from "../../../lib/protocol/native/request.ts";
 import { GREY } from "../../support/scripted_server.ts";
-import { SkippingClock } from "../../support/skipping_clock.ts";
+import { HandClock } from "../../support/hand_clock.ts";
 
 const SOUND: AudioStream = {
   ...{ type: "audio", id: 1, codec: "pcm_s16le", fourcc: "PSD\x10", timeBase: [1, 48_000] },
@@ -43,7 +43,7 @@ class Connections {
   readonly requests: MediaRequest[] = [];
   readonly controls: (Control & { connection: number })[] = [];
   readonly told: string[] = [];
-  readonly clock = new SkippingClock();
+  readonly clock = new HandClock({ skips: true });
   /** How many are open. */
   open = 0;
   reconnects = 0;

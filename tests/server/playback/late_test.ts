@@ -4,7 +4,7 @@ import { LeapingTime } from "../../support/leaping_time.ts";
 import { mediaFolder, pictures } from "../../support/media.ts";
 import { type SeekingViewer, watch } from "../../support/seeking_viewer.ts";
 import { testServer } from "../../support/server.ts";
-import { SkippingClock } from "../../support/skipping_clock.ts";
+import { HandClock } from "../../support/hand_clock.ts";
 
 // Viewers that take less than they should. Frames are due on a clock on which waiting takes no
 // time, and neither does decoding: only the viewer is ever late, however busy the machine is.
@@ -27,7 +27,7 @@ async function stalled(
   await large();
   await using open = new AsyncDisposableStack();
   const time = open.use(new LeapingTime());
-  const clock = new SkippingClock();
+  const clock = new HandClock({ skips: true });
   const server = open.use(await testServer({ media: media.path, timeouts: TIMEOUTS, clock }));
   const viewer = open.use(await watch(server, { ...LARGE, ...request }));
   await viewer.frame();
