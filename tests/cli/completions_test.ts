@@ -5,6 +5,7 @@ import { CLIENT_FLAGS } from "../../lib/client/flags.ts";
 import { SERVER_FLAGS } from "../../lib/server/flags.ts";
 import { PATIENCE } from "../support/patience.ts";
 import { isThere } from "../support/x_screen.ts";
+import { pureTest } from "../support/pure_test.ts";
 
 const TABLE = {
   view: choice(["window", "none"], "where it's shown", undefined),
@@ -15,18 +16,14 @@ const TABLE = {
   json: toggle("in JSON"),
 };
 
-Deno.test({
-  name: "completionScript() names every flag in every shell",
-  permissions: "none",
-  fn() {
-    for (const shell of ["bash", "zsh", "fish"] as const) {
-      for (const table of [CLIENT_FLAGS, SERVER_FLAGS]) {
-        const script = completionScript(shell, "program", table);
-        const mark = shell === "fish" ? "-l " : "--";
-        for (const flag of Object.keys(table)) assertStringIncludes(script, mark + flag);
-      }
+pureTest("completionScript() names every flag in every shell", () => {
+  for (const shell of ["bash", "zsh", "fish"] as const) {
+    for (const table of [CLIENT_FLAGS, SERVER_FLAGS]) {
+      const script = completionScript(shell, "program", table);
+      const mark = shell === "fish" ? "-l " : "--";
+      for (const flag of Object.keys(table)) assertStringIncludes(script, mark + flag);
     }
-  },
+  }
 });
 
 /** What real shells complete: the words after the program's name, the last one unfinished. */

@@ -1,10 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { Pacer } from "../../lib/media/pacer.ts";
 import { HandClock } from "../support/hand_clock.ts";
-
-function test(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name, permissions: "none", fn });
-}
+import { pureTest } from "../support/pure_test.ts";
 
 /** A clock whose sleeps may be shorter or longer than asked for. */
 class InexactClock extends HandClock {
@@ -34,14 +31,14 @@ async function dueTimes(pacer: Pacer, clock: InexactClock, moments: number[]): P
   return times;
 }
 
-test("Pacer.waitFor() lets each frame through at its own distance from the first", async () => {
+pureTest("Pacer.waitFor() lets each frame through at its own distance from the first", async () => {
   const clock = new InexactClock();
   const pacer = new Pacer({ speed: 1, clock });
   const times = await dueTimes(pacer, clock, [0, 0.25, 0.5, 0.5, 2]);
   assertEquals(times, [1000, 1250, 1500, 1500, 3000]);
 });
 
-test("Pacer.waitFor() takes the first moment for the beginning, whatever it is", async () => {
+pureTest("Pacer.waitFor() takes the first moment for the beginning, whatever it is", async () => {
   for (const first of [5000, -3]) {
     const clock = new InexactClock();
     const pacer = new Pacer({ speed: 1, clock });
@@ -49,7 +46,7 @@ test("Pacer.waitFor() takes the first moment for the beginning, whatever it is",
   }
 });
 
-test("Pacer.waitFor() divides time by the speed", async () => {
+pureTest("Pacer.waitFor() divides time by the speed", async () => {
   for (const [speed, expected] of [[2, 1500], [0.5, 3000], [100, 1010]]) {
     const clock = new InexactClock();
     const pacer = new Pacer({ speed, clock });
@@ -57,14 +54,14 @@ test("Pacer.waitFor() divides time by the speed", async () => {
   }
 });
 
-test("Pacer.waitFor() never waits at speed 0", async () => {
+pureTest("Pacer.waitFor() never waits at speed 0", async () => {
   const clock = new InexactClock();
   const pacer = new Pacer({ speed: 0, clock });
   assertEquals(await dueTimes(pacer, clock, [0, 10, 3600]), [1000, 1000, 1000]);
   assertEquals(clock.waits, []);
 });
 
-test("Pacer.waitFor() does not drift over an hour of 29.97 frames a second", async () => {
+pureTest("Pacer.waitFor() does not drift over an hour of 29.97 frames a second", async () => {
   const clock = new InexactClock();
   const pacer = new Pacer({ speed: 1, clock });
   let worst = 0;
@@ -78,7 +75,7 @@ test("Pacer.waitFor() does not drift over an hour of 29.97 frames a second", asy
   assertEquals(worst < 0.001, true, `${worst} ms off`);
 });
 
-test("Pacer.waitFor() does not drift when the clock wakes late", async () => {
+pureTest("Pacer.waitFor() does not drift when the clock wakes late", async () => {
   const clock = new InexactClock();
   clock.onSleep = () => void (clock.time += clock.waits.at(-1)! + 3);
   const pacer = new Pacer({ speed: 1, clock });
@@ -86,7 +83,7 @@ test("Pacer.waitFor() does not drift when the clock wakes late", async () => {
   assertEquals(times, [1000, 1103, 1203, 1303]);
 });
 
-test("Pacer.waitFor() sleeps again when the clock wakes early", async () => {
+pureTest("Pacer.waitFor() sleeps again when the clock wakes early", async () => {
   const clock = new InexactClock();
   clock.onSleep = () => void (clock.time += Math.ceil(clock.waits.at(-1)! / 2));
   const pacer = new Pacer({ speed: 1, clock });
@@ -94,7 +91,7 @@ test("Pacer.waitFor() sleeps again when the clock wakes early", async () => {
   assertEquals(clock.waits, [100, 50, 25, 12, 6, 3, 1]);
 });
 
-test("Pacer.waitFor() lets late frames through at once and the next in time", async () => {
+pureTest("Pacer.waitFor() lets late frames through at once and the next in time", async () => {
   const clock = new InexactClock();
   const pacer = new Pacer({ speed: 1, clock });
   await pacer.waitFor(0, NEVER);
@@ -102,7 +99,7 @@ test("Pacer.waitFor() lets late frames through at once and the next in time", as
   assertEquals(await dueTimes(pacer, clock, [0.1, 0.2, 0.3]), [1250, 1250, 1300]);
 });
 
-test("Pacer.pause() stops the media's time until resume()", async () => {
+pureTest("Pacer.pause() stops the media's time until resume()", async () => {
   const clock = new InexactClock();
   const pacer = new Pacer({ speed: 1, clock });
   await pacer.waitFor(0, NEVER);
@@ -121,7 +118,7 @@ test("Pacer.pause() stops the media's time until resume()", async () => {
   assertEquals(await dueTimes(pacer, clock, [1]), [12_000]);
 });
 
-test("Pacer.pause() holds a frame whose wait has begun", async () => {
+pureTest("Pacer.pause() holds a frame whose wait has begun", async () => {
   const clock = new InexactClock();
   const pacer = new Pacer({ speed: 2, clock });
   await pacer.waitFor(0, NEVER);
@@ -139,7 +136,7 @@ test("Pacer.pause() holds a frame whose wait has begun", async () => {
   assertEquals(await dueTimes(pacer, clock, [1]), [1000 + 500 + 900]);
 });
 
-test("Pacer.pause() before the first frame holds even that", async () => {
+pureTest("Pacer.pause() before the first frame holds even that", async () => {
   const clock = new InexactClock();
   const pacer = new Pacer({ speed: 0, clock });
   pacer.pause();
@@ -150,7 +147,7 @@ test("Pacer.pause() before the first frame holds even that", async () => {
   assertEquals(clock.time, 1050);
 });
 
-test("Pacer.lateness() counts real seconds, and none while the stream is paused", async () => {
+pureTest("Pacer.lateness() counts real seconds, and none while the stream is paused", async () => {
   const clock = new InexactClock();
   const pacer = new Pacer({ speed: 2, clock });
   assertEquals(pacer.lateness(-5), 0);
@@ -164,7 +161,7 @@ test("Pacer.lateness() counts real seconds, and none while the stream is paused"
   assertEquals([pacer.isPaused, pacer.lateness(2)], [false, 2]);
 });
 
-test("Pacer.lateness() is never above 0 at speed 0", async () => {
+pureTest("Pacer.lateness() is never above 0 at speed 0", async () => {
   const clock = new InexactClock();
   const pacer = new Pacer({ speed: 0, clock });
   await pacer.waitFor(0, NEVER);
@@ -172,7 +169,7 @@ test("Pacer.lateness() is never above 0 at speed 0", async () => {
   assertEquals(pacer.lateness(1), 0);
 });
 
-test("Pacer.postpone() lets all that follows be due later", async () => {
+pureTest("Pacer.postpone() lets all that follows be due later", async () => {
   const clock = new InexactClock();
   const pacer = new Pacer({ speed: 1, clock });
   pacer.postpone(1);
@@ -181,19 +178,22 @@ test("Pacer.postpone() lets all that follows be due later", async () => {
   assertEquals(await dueTimes(pacer, clock, [0.5, 1]), [3500, 4000]);
 });
 
-test("Pacer.restart() takes the next moment for the beginning, also behind a pause", async () => {
-  const clock = new InexactClock();
-  const pacer = new Pacer({ speed: 1, clock });
-  await pacer.waitFor(0, NEVER);
-  pacer.pause();
-  clock.time += 100;
-  pacer.restart();
-  clock.time += 100;
-  pacer.resume();
-  assertEquals(await dueTimes(pacer, clock, [70, 71]), [1200, 2200]);
-});
+pureTest(
+  "Pacer.restart() takes the next moment for the beginning, also behind a pause",
+  async () => {
+    const clock = new InexactClock();
+    const pacer = new Pacer({ speed: 1, clock });
+    await pacer.waitFor(0, NEVER);
+    pacer.pause();
+    clock.time += 100;
+    pacer.restart();
+    clock.time += 100;
+    pacer.resume();
+    assertEquals(await dueTimes(pacer, clock, [70, 71]), [1200, 2200]);
+  },
+);
 
-test("Pacer.running() waits while the stream is paused, and ends with the signal", async () => {
+pureTest("Pacer.running() waits while the stream is paused, and ends with the signal", async () => {
   const pacer = new Pacer({ speed: 1 });
   await pacer.running(NEVER);
   pacer.pause();
@@ -206,7 +206,7 @@ test("Pacer.running() waits while the stream is paused, and ends with the signal
   await waiting;
 });
 
-test("Pacer.waitFor() ends with the signal's reason, paused or not", async () => {
+pureTest("Pacer.waitFor() ends with the signal's reason, paused or not", async () => {
   const pacer = new Pacer({ speed: 1 });
   await pacer.waitFor(0, NEVER);
   const abort = new AbortController();

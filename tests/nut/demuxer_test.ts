@@ -4,6 +4,7 @@ import { NutDemuxer, stripSideData } from "../../lib/nut/demuxer.ts";
 import { FieldWriter } from "../../lib/nut/fields.ts";
 import { FILE_ID, FLAGS, START_CODES, type StartCode } from "../../lib/nut/format.ts";
 import { concat, demuxAll, demuxAnything, seeded } from "../support/nut_ffmpeg.ts";
+import { pureTest } from "../support/pure_test.ts";
 
 /** Fields of a packet's body: numbers, bytes with their number in front, or bytes as they are. */
 type Field = number | string | Uint8Array;
@@ -62,15 +63,11 @@ function frames(...parts: readonly Uint8Array[]) {
   return demuxAll(concat([...HEADERS, SYNCPOINT, ...parts])).frames;
 }
 
-function pure(name: string, fn: () => void): void {
-  Deno.test({ name, permissions: "none", fn });
-}
-
 function assertRefused(text: string, ...parts: readonly Uint8Array[]): void {
   assertThrows(() => demuxAll(concat(parts)), FormatError, text);
 }
 
-pure("NutDemuxer.parse() reads the stream headers", () => {
+pureTest("NutDemuxer.parse() reads the stream headers", () => {
   const { demuxer, rest } = demuxAll(concat(HEADERS));
   assertEquals(rest, 0);
   assertEquals([...demuxer.streams.values()], [
@@ -98,13 +95,13 @@ pure("NutDemuxer.parse() reads the stream headers", () => {
   ]);
 });
 
-pure("NutDemuxer.headersComplete tells when the last stream is described", () => {
+pureTest("NutDemuxer.headersComplete tells when the last stream is described", () => {
   assertEquals(new NutDemuxer().headersComplete, false);
   assertEquals(demuxAll(concat(START)).demuxer.headersComplete, false);
   assertEquals(demuxAll(concat(HEADERS)).demuxer.headersComplete, true);
 });
 
-pure("NutDemuxer.parse() takes timestamps from syncpoints, deltas and coded fields", () => {
+pureTest("NutDemuxer.parse() takes timestamps from syncpoints, deltas and coded fields", () => {
   const read = frames(
     body([3, 0]), // 5 ticks after the syncpoint
     body([1, 1, 3, 0]), // short: of the numbers that end in these bits, the one nearest to 4000
@@ -119,7 +116,7 @@ pure("NutDemuxer.parse() takes timestamps from syncpoints, deltas and coded fiel
   ]);
 });
 
-pure("NutDemuxer.parse() rounds a syncpoint's time down, exactly", () => {
+pureTest("NutDemuxer.parse() rounds a syncpoint's time down, exactly", () => {
   const late = 2 ** 40 + 7;
   const [frame] = demuxAll(concat([
     ...HEADERS,
@@ -129,7 +126,7 @@ pure("NutDemuxer.parse() rounds a syncpoint's time down, exactly", () => {
   assertEquals(frame.timestamp, Math.floor(late / 40) + 5);
 });
 
-pure("NutDemuxer.parse() rounds where products are beyond 2^53", () => {
+pureTest("NutDemuxer.parse() rounds where products are beyond 2^53", () => {
   const bases = [2, 99991, 99989 * 1000, 1, 999983];
   const main = packet(START_CODES.main, 3, 1, 100, ...bases, ...CODES, 0);
   const ticks = 2 ** 45 + 1;
@@ -144,7 +141,7 @@ pure("NutDemuxer.parse() rounds where products are beyond 2^53", () => {
   assertEquals(demuxAll(bytes).frames[0].timestamp, Number(expected) + 5);
 });
 
-pure("NutDemuxer.parse() reads sizes from the table and the header", () => {
+pureTest("NutDemuxer.parse() reads sizes from the table and the header", () => {
   const read = frames(
     body([6, 0]),
     new Uint8Array(1),
@@ -156,14 +153,14 @@ pure("NutDemuxer.parse() reads sizes from the table and the header", () => {
   assertEquals(read.map(({ data }) => data.length), [1, 11, 3]);
 });
 
-pure("NutDemuxer.parse() puts elided bytes in front, but not of long frames", () => {
+pureTest("NutDemuxer.parse() puts elided bytes in front, but not of long frames", () => {
   const long = new Uint8Array(4097).fill(9);
   const short = frames(body([4, 5]), new Uint8Array([8, 9]), body([4, 3]));
   assertEquals(short.map(({ data }) => [...data]), [[1, 2, 3, 8, 9], [1, 2, 3]]);
   assertEquals(frames(body([4, long.length]), long)[0].data, long);
 });
 
-pure("NutDemuxer.parse() reads every flag of a frame", () => {
+pureTest("NutDemuxer.parse() reads every flag of a frame", () => {
   const all = FLAGS.key | FLAGS.endOfRelevance | FLAGS.codedPts | FLAGS.streamId | FLAGS.sizeMsb |
     FLAGS.reserved | FLAGS.matchTime | FLAGS.headerIndex | FLAGS.checksum;
   const header = new FieldWriter();
@@ -182,7 +179,7 @@ pure("NutDemuxer.parse() reads every flag of a frame", () => {
   assertRefused("checksum", ...HEADERS, SYNCPOINT, wrong);
 });
 
-pure("stripSideData() leaves the frame's own bytes", () => {
+pureTest("stripSideData() leaves the frame's own bytes", () => {
   const side = body([3, "SkipStart", 5, "Palette", 4, "bin", "1234", "title", 2, "text"]);
   const meta = body([3, "a", 6, 1, "b", 8, 1, "c", 10, 1]);
   const own = new Uint8Array([1, 2, 3]);
@@ -195,13 +192,13 @@ pure("stripSideData() leaves the frame's own bytes", () => {
   assertThrows(() => stripSideData(body([2 ** 50, 0, 0])), FormatError);
 });
 
-pure("NutDemuxer.parse() hands over side data where the frame says so", () => {
+pureTest("NutDemuxer.parse() hands over side data where the frame says so", () => {
   const header = body([2, FLAGS.sizeMsb | FLAGS.sideData, 4]);
   const [frame] = frames(header, new Uint8Array([0, 0, 7, 8]));
   assertEquals(frame.data, new Uint8Array([7, 8]));
 });
 
-pure("NutDemuxer.parse() reads version 4 with wall clocks in its syncpoints", () => {
+pureTest("NutDemuxer.parse() reads version 4 with wall clocks in its syncpoints", () => {
   const { frames } = demuxAll(concat([
     FILE_ID,
     mainHeader({ version: [4, 1], streams: 1, after: [0, 1] }),
@@ -212,7 +209,7 @@ pure("NutDemuxer.parse() reads version 4 with wall clocks in its syncpoints", ()
   assertEquals(frames[0].timestamp, 105);
 });
 
-pure("NutDemuxer.parse() skips what is not media, however long", () => {
+pureTest("NutDemuxer.parse() skips what is not media, however long", () => {
   const unknown = { high: 0x4e515151, low: 1 };
   const filler = new Uint8Array(5000);
   const long = packet(unknown, filler);
@@ -235,7 +232,7 @@ pure("NutDemuxer.parse() skips what is not media, however long", () => {
   assertEquals(header.parse(long.subarray(0, 14)), { kind: "skip", length: long.length });
 });
 
-pure("NutDemuxer.parse() accepts repeated headers that agree", () => {
+pureTest("NutDemuxer.parse() accepts repeated headers that agree", () => {
   const again = [
     // libavformat's repetitions have one elision header more, of no bytes.
     mainHeader({ after: [2, "\x01\x02\x03", ""] }),
@@ -248,7 +245,7 @@ pure("NutDemuxer.parse() accepts repeated headers that agree", () => {
   assertRefused("expected a repetition", ...HEADERS, other);
 });
 
-pure("NutDemuxer.parse() reads split and byte by byte what it reads whole", () => {
+pureTest("NutDemuxer.parse() reads split and byte by byte what it reads whole", () => {
   const bytes = concat([
     ...HEADERS,
     packet(START_CODES.info, new Uint8Array(5000)),
@@ -269,7 +266,7 @@ pure("NutDemuxer.parse() reads split and byte by byte what it reads whole", () =
   }
 });
 
-pure("NutDemuxer.parse() asks for more at every place where input may end", () => {
+pureTest("NutDemuxer.parse() asks for more at every place where input may end", () => {
   const header = body([2, RAW_CODE | FLAGS.checksum, 1, 300, 5, 0, 0, 0, 0]);
   const bytes = concat([...HEADERS, SYNCPOINT, header.subarray(0, header.length - 1)]);
   for (let size = 0; size <= bytes.length; size++) {
@@ -277,11 +274,11 @@ pure("NutDemuxer.parse() asks for more at every place where input may end", () =
   }
 });
 
-pure("NutDemuxer.parse() refuses what is not NUT at its first wrong byte", () => {
+pureTest("NutDemuxer.parse() refuses what is not NUT at its first wrong byte", () => {
   assertThrows(() => new NutDemuxer().parse(new Uint8Array([0x52])), FormatError, "byte 0 is 82");
 });
 
-pure("NutDemuxer.parse() refuses frames and syncpoints before their time", () => {
+pureTest("NutDemuxer.parse() refuses frames and syncpoints before their time", () => {
   assertRefused("no main header", FILE_ID, body([1]));
   assertRefused("no main header", FILE_ID, packet(START_CODES.stream, ...VIDEO));
   assertRefused("no main header", FILE_ID, SYNCPOINT);
@@ -290,7 +287,7 @@ pure("NutDemuxer.parse() refuses frames and syncpoints before their time", () =>
   assertRefused("no syncpoint", ...HEADERS, body([3, 0]));
 });
 
-pure("NutDemuxer.parse() refuses values over their limits", () => {
+pureTest("NutDemuxer.parse() refuses values over their limits", () => {
   const synced = [...HEADERS, SYNCPOINT];
   assertRefused('"version": 2', FILE_ID, mainHeader({ version: [2] }));
   assertRefused('"stream count": 65', FILE_ID, mainHeader({ streams: 65 }));
@@ -312,7 +309,7 @@ pure("NutDemuxer.parse() refuses values over their limits", () => {
   assertRefused('"reserved field count": 256', ...synced, reserved);
 });
 
-pure("NutDemuxer.parse() refuses counts that the bytes do not pay for", () => {
+pureTest("NutDemuxer.parse() refuses counts that the bytes do not pay for", () => {
   const many = packet(START_CODES.main, 3, 1, 100, 2 ** 30, 1, 25);
   assertRefused('"time base count"', FILE_ID, many);
   const extradata = packet(START_CODES.stream, 0, 0, "I420", 0, 7, 25, 2, 0, 2 ** 40);
@@ -326,7 +323,7 @@ pure("NutDemuxer.parse() refuses counts that the bytes do not pay for", () => {
   assertRefused("expected at most 1048576", FILE_ID, huge.finish());
 });
 
-pure("NutDemuxer.parse() refuses wrong checksums", () => {
+pureTest("NutDemuxer.parse() refuses wrong checksums", () => {
   for (const part of [...HEADERS.slice(1), SYNCPOINT, packet(START_CODES.index, 1)]) {
     const before = HEADERS.includes(part) ? HEADERS.slice(0, HEADERS.indexOf(part)) : HEADERS;
     const wrong = part.slice();
@@ -338,7 +335,7 @@ pure("NutDemuxer.parse() refuses wrong checksums", () => {
   assertRefused("packet header", ...HEADERS, long);
 });
 
-pure("NutDemuxer.parse() answers to any bytes with a value or a FormatError", () => {
+pureTest("NutDemuxer.parse() answers to any bytes with a value or a FormatError", () => {
   const random = seeded(2);
   const start = concat([...HEADERS, SYNCPOINT]);
   const outcomes = new Set<string>();
@@ -349,7 +346,7 @@ pure("NutDemuxer.parse() answers to any bytes with a value or a FormatError", ()
   assertEquals(outcomes.size > 20, true);
 });
 
-pure("NutDemuxer.parse() answers to altered headers with a value or a FormatError", () => {
+pureTest("NutDemuxer.parse() answers to altered headers with a value or a FormatError", () => {
   const random = seeded(3);
   const bodies: [StartCode, Field[]][] = [
     [START_CODES.main, [3, 2, 32768, ...TIME_BASES, ...CODES, ...ELISION]],

@@ -2,14 +2,11 @@ import { assertEquals } from "@std/assert";
 import { scriptRequest } from "../../lib/protocol/script/framing.ts";
 import { ConnectionLimiter } from "../../lib/server/connection_limiter.ts";
 import { conversationMedia, watchedServer } from "../support/watched_server.ts";
+import { pureTest } from "../support/pure_test.ts";
 
 const media = await conversationMedia();
 
-function test(name: string, fn: () => void): void {
-  Deno.test({ name, permissions: "none", fn });
-}
-
-test("Places gives each address so many, and all together so many", () => {
+pureTest("Places gives each address so many, and all together so many", () => {
   const connections = new ConnectionLimiter({ total: 3, perAddress: 2 });
   const taken = ["a", "a", "a", "b", "c"].map((hostname) => connections.take(hostname));
   assertEquals(taken.map((place) => place?.refusal), [
@@ -22,7 +19,7 @@ test("Places gives each address so many, and all together so many", () => {
   assertEquals(connections.take("b")?.refusal, "full");
 });
 
-test("Places takes a network of IPv6 for one address", () => {
+pureTest("Places takes a network of IPv6 for one address", () => {
   const connections = new ConnectionLimiter({ total: 9, perAddress: 1 });
   const taken = ["2001:db8::1", "2001:db8::2:1", "2001:db8:0:1::1", "::ffff:10.0.0.1", "10.0.0.1"];
   assertEquals(taken.map((address) => connections.take(address)?.refusal), [
@@ -30,12 +27,12 @@ test("Places takes a network of IPv6 for one address", () => {
   ]);
 });
 
-test("Places has no limit for an address where none is set", () => {
+pureTest("Places has no limit for an address where none is set", () => {
   const connections = new ConnectionLimiter({ total: 100, perAddress: 0 });
   for (let count = 0; count < 100; count++) assertEquals(connections.take("a")?.refusal, undefined);
 });
 
-test("Places tells only so many that there is none", () => {
+pureTest("Places tells only so many that there is none", () => {
   const connections = new ConnectionLimiter({ total: 1, perAddress: 0 });
   connections.take("a");
   const refused = Array.from({ length: 16 }, () => connections.take("b"));

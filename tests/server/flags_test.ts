@@ -2,6 +2,7 @@ import { assertMatch, assertStrictEquals, assertThrows } from "@std/assert";
 import { UsageError } from "../../lib/base/errors.ts";
 import { parseServerFlags, SERVER_FLAGS, toServerOptions } from "../../lib/server/flags.ts";
 import { wrongForms } from "../support/flag_forms.ts";
+import { pureTest } from "../support/pure_test.ts";
 
 /** What a command line makes of the server. */
 function optionsOf(...args: string[]) {
@@ -10,47 +11,35 @@ function optionsOf(...args: string[]) {
   return toServerOptions(action.flags, undefined);
 }
 
-Deno.test({
-  name: "toServerOptions() takes the memory for how answers began in megabytes",
-  permissions: "none",
-  fn() {
-    assertStrictEquals(optionsOf().headCacheSize, 128e6);
-    assertStrictEquals(optionsOf("--cache", "0").headCacheSize, 0);
-    assertStrictEquals(optionsOf("--cache", "1.5").headCacheSize, 1_500_000);
-    assertThrows(() => optionsOf("--cache=-1"), UsageError, "--cache");
-  },
+pureTest("toServerOptions() takes the memory for how answers began in megabytes", () => {
+  assertStrictEquals(optionsOf().headCacheSize, 128e6);
+  assertStrictEquals(optionsOf("--cache", "0").headCacheSize, 0);
+  assertStrictEquals(optionsOf("--cache", "1.5").headCacheSize, 1_500_000);
+  assertThrows(() => optionsOf("--cache=-1"), UsageError, "--cache");
 });
 
-Deno.test({
-  name: "parseServerFlags() refuses every flag in every wrong form",
-  permissions: "none",
-  fn() {
-    for (const args of wrongForms(SERVER_FLAGS)) {
-      const what = JSON.stringify(args);
-      const { message } = assertThrows(() => parseServerFlags(args), UsageError, undefined, what);
-      assertMatch(message, /^Cannot use [^\n]+$/, what);
-    }
-  },
+pureTest("parseServerFlags() refuses every flag in every wrong form", () => {
+  for (const args of wrongForms(SERVER_FLAGS)) {
+    const what = JSON.stringify(args);
+    const { message } = assertThrows(() => parseServerFlags(args), UsageError, undefined, what);
+    assertMatch(message, /^Cannot use [^\n]+$/, what);
+  }
 });
 
-Deno.test({
-  name: "parseServerFlags() refuses to take the opposite of a flag for the flag",
-  permissions: "none",
-  fn() {
-    assertThrows(
-      () => parseServerFlags(["--no-media=/x"]),
-      UsageError,
-      'Cannot use "--no-media=/x": no such flag, did you mean --media?',
-    );
-    assertThrows(
-      () => parseServerFlags(["--no-loop-live="]),
-      UsageError,
-      'Cannot use "--no-loop-live=": no such flag, leave out --loop-live instead',
-    );
-    assertThrows(
-      () => parseServerFlags(["--no-live=cam=lavfi:testsrc"]),
-      UsageError,
-      'Cannot use "--no-live=cam=lavfi:testsrc": no such flag',
-    );
-  },
+pureTest("parseServerFlags() refuses to take the opposite of a flag for the flag", () => {
+  assertThrows(
+    () => parseServerFlags(["--no-media=/x"]),
+    UsageError,
+    'Cannot use "--no-media=/x": no such flag, did you mean --media?',
+  );
+  assertThrows(
+    () => parseServerFlags(["--no-loop-live="]),
+    UsageError,
+    'Cannot use "--no-loop-live=": no such flag, leave out --loop-live instead',
+  );
+  assertThrows(
+    () => parseServerFlags(["--no-live=cam=lavfi:testsrc"]),
+    UsageError,
+    'Cannot use "--no-live=cam=lavfi:testsrc": no such flag',
+  );
 });

@@ -1,21 +1,21 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { startupWarnings } from "../../lib/server/start.ts";
+import { pureTest } from "../support/pure_test.ts";
 
 const CLOSED = { token: true, tls: true, scriptsOpen: false };
 
-function test(name: string, fn: () => void): void {
-  Deno.test({ name, permissions: "none", fn });
-}
+pureTest(
+  "startupWarnings() says nothing on this machine alone, and nothing where all is closed",
+  () => {
+    const open = { token: false, tls: false, scriptsOpen: true };
+    for (const host of ["127.0.0.1", "127.1.2.3", "::1"]) {
+      assertEquals(startupWarnings(host, open), []);
+    }
+    assertEquals(startupWarnings("0.0.0.0", CLOSED), []);
+  },
+);
 
-test("startupWarnings() says nothing on this machine alone, and nothing where all is closed", () => {
-  const open = { token: false, tls: false, scriptsOpen: true };
-  for (const host of ["127.0.0.1", "127.1.2.3", "::1"]) {
-    assertEquals(startupWarnings(host, open), []);
-  }
-  assertEquals(startupWarnings("0.0.0.0", CLOSED), []);
-});
-
-test("startupWarnings() names what is missing, and the flags", () => {
+pureTest("startupWarnings() names what is missing, and the flags", () => {
   const cases = [
     [
       { token: false, tls: false },

@@ -10,6 +10,7 @@ import { decodedBy, decodedBytes } from "../support/reference.ts";
 import { GREY, type ScriptedServer } from "../support/scripted_server.ts";
 import { witness } from "../support/witness.ts";
 import { isThere, XScreen } from "../support/x_screen.ts";
+import { pureTest } from "../support/pure_test.ts";
 
 const media = mediaFolder();
 const lacking = (await Promise.all(
@@ -22,11 +23,9 @@ const X264 = ["-c:v", "libx264", "-preset", "veryfast", "-bf", "2", "-g", "250",
 
 const SOUND = { ...GREY, type: "audio", id: 1, sampleRate: 48_000, channels: 2 } as const;
 
-Deno.test({
-  name:
-    "windowArguments() hides what is for decoding only, turns, and plays at the speed that is asked for",
-  permissions: "none",
-  fn() {
+pureTest(
+  "windowArguments() hides what is for decoding only, turns, and plays at the speed that is asked for",
+  () => {
     const filters = (
       how: { lead?: number; speed?: number; still?: boolean },
       rotation?: 90,
@@ -49,7 +48,7 @@ Deno.test({
     ]);
     assertEquals(filters({ lead: 2, speed: 4, still: true }, 90), ["transpose=clock", ""]);
   },
-});
+);
 
 function look(screen: XScreen, server: ScriptedServer, ...more: string[]): RunningProgram {
   const env = { DISPLAY: screen.display, WAYLAND_DISPLAY: "", SDL_AUDIODRIVER: "dummy" };

@@ -9,6 +9,7 @@ import { startProgram } from "../support/programs.ts";
 import { GREY } from "../support/scripted_server.ts";
 import { testServer } from "../support/server.ts";
 import { witness } from "../support/witness.ts";
+import { pureTest } from "../support/pure_test.ts";
 
 const media = mediaFolder();
 
@@ -37,57 +38,45 @@ function view(show: Sink["show"], more: Partial<Sink> = {}): Sink & { shown: num
   };
 }
 
-Deno.test({
-  name: "LossySink hands everything to a view that takes it",
-  permissions: "none",
-  async fn() {
-    const inner = view(() => Promise.resolve(true));
-    await using beside = new LossySink(inner);
-    await beside.begin(GREYS);
-    for (let time = 0; time < 20; time++) assertEquals(await beside.show(frame(time)), true);
-    assertEquals(await beside.finish(true), undefined);
-    assertEquals(inner.shown, Array.from({ length: 20 }, (_, time) => time));
-  },
+pureTest("LossySink hands everything to a view that takes it", async () => {
+  const inner = view(() => Promise.resolve(true));
+  await using beside = new LossySink(inner);
+  await beside.begin(GREYS);
+  for (let time = 0; time < 20; time++) assertEquals(await beside.show(frame(time)), true);
+  assertEquals(await beside.finish(true), undefined);
+  assertEquals(inner.shown, Array.from({ length: 20 }, (_, time) => time));
 });
 
-Deno.test({
-  name: "LossySink leaves out what a view does not take in time, and says how much",
-  permissions: "none",
-  async fn() {
-    const free = Promise.withResolvers<boolean>();
-    const inner = view(({ timestamp }) => timestamp === 0 ? free.promise : Promise.resolve(true));
-    await using beside = new LossySink(inner);
-    await beside.begin(GREYS);
-    await beside.show(frame(0));
-    // By then the view has the first one.
-    await Promise.resolve();
-    for (let time = 1; time < 100; time++) assertEquals(await beside.show(frame(time)), true);
-    free.resolve(true);
-    assertMatch(`${await beside.finish(true)}`, /^the view left out 6\d frames$/);
-    assertEquals(inner.shown.at(-1), 99);
-  },
+pureTest("LossySink leaves out what a view does not take in time, and says how much", async () => {
+  const free = Promise.withResolvers<boolean>();
+  const inner = view(({ timestamp }) => timestamp === 0 ? free.promise : Promise.resolve(true));
+  await using beside = new LossySink(inner);
+  await beside.begin(GREYS);
+  await beside.show(frame(0));
+  // By then the view has the first one.
+  await Promise.resolve();
+  for (let time = 1; time < 100; time++) assertEquals(await beside.show(frame(time)), true);
+  free.resolve(true);
+  assertMatch(`${await beside.finish(true)}`, /^the view left out 6\d frames$/);
+  assertEquals(inner.shown.at(-1), 99);
 });
 
-Deno.test({
-  name: "LossySink gives up a view that takes nothing any more",
-  permissions: "none",
-  async fn() {
-    const stuck = Promise.withResolvers<boolean>();
-    const told: string[] = [];
-    const inner = view(() => stuck.promise, {
-      [Symbol.asyncDispose]: () => {
-        stuck.resolve(false);
-        return Promise.resolve();
-      },
-    });
-    const options = { patience: 10, tell: (line: string) => void told.push(line) };
-    await using beside = new LossySink(inner, options);
-    await beside.begin(GREYS);
-    for (let time = 0; time < 3; time++) assertEquals(await beside.show(frame(time)), true);
-    await beside.finish(true);
-    assertEquals(told, ["The view took nothing any more, and was closed; the recording goes on"]);
-    assertEquals(inner.shown, [0]);
-  },
+pureTest("LossySink gives up a view that takes nothing any more", async () => {
+  const stuck = Promise.withResolvers<boolean>();
+  const told: string[] = [];
+  const inner = view(() => stuck.promise, {
+    [Symbol.asyncDispose]: () => {
+      stuck.resolve(false);
+      return Promise.resolve();
+    },
+  });
+  const options = { patience: 10, tell: (line: string) => void told.push(line) };
+  await using beside = new LossySink(inner, options);
+  await beside.begin(GREYS);
+  for (let time = 0; time < 3; time++) assertEquals(await beside.show(frame(time)), true);
+  await beside.finish(true);
+  assertEquals(told, ["The view took nothing any more, and was closed; the recording goes on"]);
+  assertEquals(inner.shown, [0]);
 });
 
 for (
@@ -96,62 +85,50 @@ for (
     ["is closed", () => Promise.resolve(false), "The view is closed"],
   ] as const
 ) {
-  Deno.test({
-    name: `LossySink says at once that a view ${what}, and takes no more`,
-    permissions: "none",
-    async fn() {
-      const told: string[] = [];
-      const gone = Promise.withResolvers<void>();
-      const tell = (line: string) => {
-        told.push(line);
-        gone.resolve();
-      };
-      await using beside = new LossySink(view(show), { tell });
-      await beside.begin(GREYS);
-      assertEquals(await beside.show(frame(0)), true);
-      await gone.promise;
-      assertEquals(await beside.show(frame(1)), false);
-      assertEquals(await beside.finish(true), undefined);
-      assertEquals(told, [`${line}; the recording goes on`]);
-    },
+  pureTest(`LossySink says at once that a view ${what}, and takes no more`, async () => {
+    const told: string[] = [];
+    const gone = Promise.withResolvers<void>();
+    const tell = (line: string) => {
+      told.push(line);
+      gone.resolve();
+    };
+    await using beside = new LossySink(view(show), { tell });
+    await beside.begin(GREYS);
+    assertEquals(await beside.show(frame(0)), true);
+    await gone.promise;
+    assertEquals(await beside.show(frame(1)), false);
+    assertEquals(await beside.finish(true), undefined);
+    assertEquals(told, [`${line}; the recording goes on`]);
   });
 }
 
-Deno.test({
-  name: "LossySink takes it as a loss when a view cannot begin",
-  permissions: "none",
-  async fn() {
-    const told: string[] = [];
-    const inner = view(() => Promise.resolve(true), {
-      begin: () => Promise.reject(new Error("Cannot run ffplay")),
-    });
-    await using beside = new LossySink(inner, { tell: (line) => void told.push(line) });
-    await beside.begin(GREYS);
-    assertEquals([await beside.show(frame(0)), inner.shown], [false, []]);
-    assertEquals(told, ["Cannot run ffplay; the recording goes on"]);
-  },
+pureTest("LossySink takes it as a loss when a view cannot begin", async () => {
+  const told: string[] = [];
+  const inner = view(() => Promise.resolve(true), {
+    begin: () => Promise.reject(new Error("Cannot run ffplay")),
+  });
+  await using beside = new LossySink(inner, { tell: (line) => void told.push(line) });
+  await beside.begin(GREYS);
+  assertEquals([await beside.show(frame(0)), inner.shown], [false, []]);
+  assertEquals(told, ["Cannot run ffplay; the recording goes on"]);
 });
 
-Deno.test({
-  name: "LossySink has what its view has for the terminal and the keys",
-  permissions: "none",
-  async fn() {
-    const told: string[] = [];
-    const plain = new LossySink(view(() => Promise.resolve(true)));
-    assertEquals([plain.tell, plain.showStatus, plain.jump], [undefined, undefined, undefined]);
-    const inner = view(() => Promise.resolve(true), {
-      tell: (line) => void told.push(`tell ${line}`),
-      showStatus: (line) => void told.push(`status ${line}`),
-      pause: (paused) => void told.push(`pause ${paused}`),
-      jump: () => Promise.resolve(),
-    });
-    const beside = new LossySink(inner);
-    beside.tell?.("a");
-    beside.showStatus?.("b");
-    beside.pause?.(true);
-    await beside.jump?.(1);
-    assertEquals(told, ["tell a", "status b", "pause true"]);
-  },
+pureTest("LossySink has what its view has for the terminal and the keys", async () => {
+  const told: string[] = [];
+  const plain = new LossySink(view(() => Promise.resolve(true)));
+  assertEquals([plain.tell, plain.showStatus, plain.jump], [undefined, undefined, undefined]);
+  const inner = view(() => Promise.resolve(true), {
+    tell: (line) => void told.push(`tell ${line}`),
+    showStatus: (line) => void told.push(`status ${line}`),
+    pause: (paused) => void told.push(`pause ${paused}`),
+    jump: () => Promise.resolve(),
+  });
+  const beside = new LossySink(inner);
+  beside.tell?.("a");
+  beside.showStatus?.("b");
+  beside.pause?.(true);
+  await beside.jump?.(1);
+  assertEquals(told, ["tell a", "status b", "pause true"]);
 });
 
 /** A program in ffplay's place that takes a bit, and then what the test says. */

@@ -1,11 +1,8 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { DecoderSlots } from "../../lib/sources/limits.ts";
+import { pureTest } from "../support/pure_test.ts";
 
 const NEVER = new AbortController().signal;
-
-function test(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name, permissions: "none", fn });
-}
 
 /** Somebody who wants a slot, and what it was told. */
 function asker(slots: DecoderSlots, isNeedless?: () => boolean) {
@@ -19,23 +16,26 @@ function asker(slots: DecoderSlots, isNeedless?: () => boolean) {
   return { slot, places, abort };
 }
 
-test("DecoderSlots gives slots in the order of asking, and tells the place in line", async () => {
-  const slots = new DecoderSlots(1);
-  const first = await slots.take({ signal: NEVER });
-  const second = asker(slots);
-  const third = asker(slots);
-  assertEquals([slots.taken, slots.waiting], [1, 2]);
-  first[Symbol.dispose]();
-  first[Symbol.dispose]();
-  const held = await second.slot;
-  assertEquals([second.places, third.places], [[1], [2, 1]]);
-  assertEquals([slots.taken, slots.waiting], [1, 1]);
-  held[Symbol.dispose]();
-  (await third.slot)[Symbol.dispose]();
-  assertEquals([slots.taken, slots.waiting], [0, 0]);
-});
+pureTest(
+  "DecoderSlots gives slots in the order of asking, and tells the place in line",
+  async () => {
+    const slots = new DecoderSlots(1);
+    const first = await slots.take({ signal: NEVER });
+    const second = asker(slots);
+    const third = asker(slots);
+    assertEquals([slots.taken, slots.waiting], [1, 2]);
+    first[Symbol.dispose]();
+    first[Symbol.dispose]();
+    const held = await second.slot;
+    assertEquals([second.places, third.places], [[1], [2, 1]]);
+    assertEquals([slots.taken, slots.waiting], [1, 1]);
+    held[Symbol.dispose]();
+    (await third.slot)[Symbol.dispose]();
+    assertEquals([slots.taken, slots.waiting], [0, 0]);
+  },
+);
 
-test("DecoderSlots lets those who wait leave", async () => {
+pureTest("DecoderSlots lets those who wait leave", async () => {
   const slots = new DecoderSlots(1);
   using _first = await slots.take({ signal: NEVER });
   const second = asker(slots);
@@ -48,7 +48,7 @@ test("DecoderSlots lets those who wait leave", async () => {
   await assertRejects(() => slots.take({ signal: AbortSignal.abort(new Error("late")) }), Error);
 });
 
-test("DecoderSlots lets those go on who need none any more", async () => {
+pureTest("DecoderSlots lets those go on who need none any more", async () => {
   const slots = new DecoderSlots(1);
   let isRunning = false;
   let full = 0;

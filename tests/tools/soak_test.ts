@@ -1,6 +1,7 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { importFlags, pathOf } from "../support/programs.ts";
 import { judge, type Sample } from "../../tools/soak/verdict.ts";
+import { pureTest } from "../support/pure_test.ts";
 
 const MEBIBYTE = 2 ** 20;
 
@@ -15,16 +16,12 @@ function samples(memory: readonly number[], last: Partial<Sample> = {}): Sample[
 /** Memory that goes up and down, and stays where it is. */
 const FLAT = [90, 130, 128, 135, 131, 129, 140, 127, 133, 130, 136, 129];
 
-function test(name: string, fn: () => void): void {
-  Deno.test({ name, permissions: "none", fn });
-}
-
-test("judge() is content with what goes up and down, and with warming up", () => {
+pureTest("judge() is content with what goes up and down, and with warming up", () => {
   assertEquals(judge(samples(FLAT)).complaints, []);
   assertEquals(judge(samples([40, 60, 90, ...FLAT])).complaints, []);
 });
 
-test("judge() finds memory that grows, however slowly", () => {
+pureTest("judge() finds memory that grows, however slowly", () => {
   const growing = FLAT.map((size, at) => size + 5 * at);
   const { complaints, table } = judge(samples(growing));
   assertEquals(complaints.length, 1);
@@ -32,13 +29,13 @@ test("judge() finds memory that grows, however slowly", () => {
   assertMatch(table[2], /^memory +\d+\.\d MiB in the first third, \d+\.\d MiB in the last$/);
 });
 
-test("judge() does not judge memory by a few looks", () => {
+pureTest("judge() does not judge memory by a few looks", () => {
   const { complaints, table } = judge(samples([100, 200, 300]));
   assertEquals(complaints, []);
   assertStringIncludes(table[2], "too short a time");
 });
 
-test("judge() finds a single descriptor, and a single process", () => {
+pureTest("judge() finds a single descriptor, and a single process", () => {
   assertEquals(judge(samples(FLAT, { descriptors: 21 })).complaints, [
     "Descriptors grew from 20 to 21",
   ]);

@@ -1,12 +1,9 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { RequestError } from "../../lib/base/errors.ts";
 import { parsePictureQuery, parsePlayQuery } from "../../lib/web/query.ts";
+import { pureTest } from "../support/pure_test.ts";
 
-function test(name: string, fn: () => void): void {
-  Deno.test({ name, permissions: "none", fn });
-}
-
-test("parsePlayQuery() reads what a page asks for", () => {
+pureTest("parsePlayQuery() reads what a page asks for", () => {
   const query = new URLSearchParams("name=a b/c.mp4&start=1.5&can=h264,aac,cinepak&sound=0");
   assertEquals(parsePlayQuery(query), {
     name: "a b/c.mp4",
@@ -22,12 +19,12 @@ test("parsePlayQuery() reads what a page asks for", () => {
   });
 });
 
-test("parsePlayQuery() lets nothing stay as it is with keep=0", () => {
+pureTest("parsePlayQuery() lets nothing stay as it is with keep=0", () => {
   assertEquals(parsePlayQuery(new URLSearchParams("can=h264&keep=0")).can, new Set<string>());
   assertEquals(parsePlayQuery(new URLSearchParams("can=h264&keep=1")).can, new Set(["h264"]));
 });
 
-test("parsePictureQuery() refuses what means nothing", () => {
+pureTest("parsePictureQuery() refuses what means nothing", () => {
   for (const start of ["x", "-1", "1e9", "NaN", "Infinity"]) {
     const query = new URLSearchParams({ start });
     assertThrows(() => parsePictureQuery(query), RequestError, `Cannot begin at "${start}"`);

@@ -8,11 +8,11 @@ import {
 } from "../../../lib/base/errors.ts";
 import { ConnectError, mayPass } from "../../../lib/client/connection/errors.ts";
 import { CutError } from "../../../lib/client/request/request.ts";
+import { pureTest } from "../../support/pure_test.ts";
 
-Deno.test({
-  name: "isConnectionLost() knows a broken connection by Deno's classes and by the system's names",
-  permissions: "none",
-  fn() {
+pureTest(
+  "isConnectionLost() knows a broken connection by Deno's classes and by the system's names",
+  () => {
     const breaks = [
       new Deno.errors.ConnectionReset(),
       new Deno.errors.BrokenPipe(),
@@ -29,26 +29,22 @@ Deno.test({
     ];
     assertEquals(others.map(isConnectionLost), others.map(() => false));
   },
-});
+);
 
-Deno.test({
-  name: "mayPass() tells what may go better from what will be the same",
-  permissions: "none",
-  fn() {
-    const passing = [
-      new CutError("cut"),
-      new DeadlineError("silent"),
-      new ConnectError("refused"),
-      new RequestError("busy", "full"),
-    ];
-    assertEquals(passing.map(mayPass), passing.map(() => true));
-    const lasting = [
-      new ConnectError("the wrong certificate", { lasting: true }),
-      new RequestError("not_found", "no such file"),
-      new RequestError("unauthorized", "no"),
-      new FormatError("garbage"),
-      new Error("disk full"),
-    ];
-    assertEquals(lasting.map(mayPass), lasting.map(() => false));
-  },
+pureTest("mayPass() tells what may go better from what will be the same", () => {
+  const passing = [
+    new CutError("cut"),
+    new DeadlineError("silent"),
+    new ConnectError("refused"),
+    new RequestError("busy", "full"),
+  ];
+  assertEquals(passing.map(mayPass), passing.map(() => true));
+  const lasting = [
+    new ConnectError("the wrong certificate", { lasting: true }),
+    new RequestError("not_found", "no such file"),
+    new RequestError("unauthorized", "no"),
+    new FormatError("garbage"),
+    new Error("disk full"),
+  ];
+  assertEquals(lasting.map(mayPass), lasting.map(() => false));
 });

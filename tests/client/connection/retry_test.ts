@@ -4,6 +4,7 @@ import { ConnectError } from "../../../lib/client/connection/errors.ts";
 import { Retries } from "../../../lib/client/connection/retry.ts";
 import { CutError } from "../../../lib/client/request/request.ts";
 import { HandClock } from "../../support/hand_clock.ts";
+import { pureTest } from "../../support/pure_test.ts";
 
 const { signal } = new AbortController();
 
@@ -15,11 +16,7 @@ function tried({ first = 0, later = 3 } = {}) {
   return { retries, told, clock };
 }
 
-function test(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name, permissions: "none", fn });
-}
-
-test("Retries.wait() waits twice as long each time, tells of it, and gives up", async () => {
+pureTest("Retries.wait() waits twice as long each time, tells of it, and gives up", async () => {
   const { retries, told, clock } = tried();
   const error = new CutError("the connection was cut");
   const failure = { error, told: "Connection lost", begun: true };
@@ -37,7 +34,7 @@ test("Retries.wait() waits twice as long each time, tells of it, and gives up", 
   ]);
 });
 
-test("Retries.reset() begins to count anew", async () => {
+pureTest("Retries.reset() begins to count anew", async () => {
   const { retries, told, clock } = tried({ later: 1 });
   const failure = { error: new ConnectError("refused"), begun: true };
   await retries.wait(failure, signal);
@@ -47,7 +44,7 @@ test("Retries.reset() begins to count anew", async () => {
   assertEquals(told, Array(2).fill("refused; trying again in 1 s (1 of 1)"));
 });
 
-test("Retries.wait() gives up at once where it is of no use, or not wanted", async () => {
+pureTest("Retries.wait() gives up at once where it is of no use, or not wanted", async () => {
   const { retries, clock } = tried();
   for (
     const failure of [
@@ -66,7 +63,7 @@ test("Retries.wait() gives up at once where it is of no use, or not wanted", asy
   assertEquals(clock.waits, []);
 });
 
-test("Retries.persist() tries until it succeeds", async () => {
+pureTest("Retries.persist() tries until it succeeds", async () => {
   const { retries, clock } = tried({ first: 2 });
   let times = 0;
   const action = () =>

@@ -7,6 +7,7 @@ import type { MediaResponse } from "../../../lib/client/request/request.ts";
 import type { Description } from "../../../lib/media/frame.ts";
 import type { Control } from "../../../lib/protocol/native/request.ts";
 import { GREY } from "../../support/scripted_server.ts";
+import { pureTest } from "../../support/pure_test.ts";
 
 const DESCRIPTION: Description = { name: "grey", live: false, duration: 100, streams: [GREY] };
 
@@ -38,11 +39,7 @@ function watched(
   return { controls, sent, told, attach, abandoned: () => abandoned };
 }
 
-function test(name: string, fn: () => void): void {
-  Deno.test({ name, permissions: "none", fn });
-}
-
-test("PlayerControls pauses and goes on in turn, and tells of it", () => {
+pureTest("PlayerControls pauses and goes on in turn, and tells of it", () => {
   const pauses: boolean[] = [];
   const { controls, sent, attach } = watched({ options: { onPause: (on) => pauses.push(on) } });
   controls.act("pause");
@@ -54,7 +51,7 @@ test("PlayerControls pauses and goes on in turn, and tells of it", () => {
   assertEquals(pauses, [true, false]);
 });
 
-test("PlayerControls seeks from where it is, between the beginning and the last second", () => {
+pureTest("PlayerControls seeks from where it is, between the beginning and the last second", () => {
   const { controls, sent, attach } = watched();
   attach();
   controls.moved(30);
@@ -65,7 +62,7 @@ test("PlayerControls seeks from where it is, between the beginning and the last 
   assertEquals(sent.map(({ to }) => to), [40, 30, 20, 0, 60, 99]);
 });
 
-test("PlayerControls goes on from the newest place when a seek is answered", () => {
+pureTest("PlayerControls goes on from the newest place when a seek is answered", () => {
   const { controls, sent, attach } = watched();
   attach();
   controls.act("forward");
@@ -76,7 +73,7 @@ test("PlayerControls goes on from the newest place when a seek is answered", () 
   assertEquals(sent.map(({ to, id }) => [to, id]), [[10, 1], [20, 2], [34, 3]]);
 });
 
-test("PlayerControls keeps a later seek in mind while an earlier one is answered", () => {
+pureTest("PlayerControls keeps a later seek in mind while an earlier one is answered", () => {
   const { controls, sent, attach } = watched();
   attach();
   controls.act("far_forward");
@@ -86,7 +83,7 @@ test("PlayerControls keeps a later seek in mind while an earlier one is answered
   assertEquals(sent.map(({ to }) => to), [60, 50, 40]);
 });
 
-test("PlayerControls counts from where the part begins that was asked for", () => {
+pureTest("PlayerControls counts from where the part begins that was asked for", () => {
   const { controls, sent, attach } = watched({ options: { part: { start: 50, duration: 20 } } });
   attach();
   controls.moved(5);
@@ -96,7 +93,7 @@ test("PlayerControls counts from where the part begins that was asked for", () =
   assertEquals(sent.map(({ to }) => to), [69, 50]);
 });
 
-test("PlayerControls finds the place in a round of a loop", () => {
+pureTest("PlayerControls finds the place in a round of a loop", () => {
   const { controls, sent, attach } = watched({ options: { loop: true } });
   attach();
   controls.moved(230);
@@ -104,7 +101,7 @@ test("PlayerControls finds the place in a round of a loop", () => {
   assertEquals(sent.map(({ to }) => to), [40]);
 });
 
-test("PlayerControls does not seek in what is recorded, live or classic, and says so", () => {
+pureTest("PlayerControls does not seek in what is recorded, live or classic, and says so", () => {
   for (
     const [options, line] of [
       [{ options: { recording: true } }, "Cannot seek while it is recorded"],
@@ -119,14 +116,14 @@ test("PlayerControls does not seek in what is recorded, live or classic, and say
   }
 });
 
-test("PlayerControls does not pause what comes from a classic server, and says so", () => {
+pureTest("PlayerControls does not pause what comes from a classic server, and says so", () => {
   const { controls, told, attach } = watched({ classic: true });
   attach();
   controls.act("pause");
   assertEquals([controls.paused, told], [false, ["Cannot pause a classic server"]]);
 });
 
-test("PlayerControls ends it once, with a farewell", () => {
+pureTest("PlayerControls ends it once, with a farewell", () => {
   const { controls, sent, attach, abandoned } = watched();
   attach();
   controls.act("quit");
@@ -141,7 +138,7 @@ test("PlayerControls ends it once, with a farewell", () => {
   assertEquals(abandoned(), 0);
 });
 
-test("PlayerControls ends what has not begun as soon as it does", () => {
+pureTest("PlayerControls ends what has not begun as soon as it does", () => {
   const { controls, sent, attach } = watched();
   controls.quit();
   assertEquals(sent, []);
@@ -150,14 +147,14 @@ test("PlayerControls ends what has not begun as soon as it does", () => {
   assertEquals(sent, [{ action: "stop" }]);
 });
 
-test("PlayerControls leaves a classic server, which knows no farewell", () => {
+pureTest("PlayerControls leaves a classic server, which knows no farewell", () => {
   const { controls, attach, abandoned } = watched({ classic: true });
   attach();
   controls.quit();
   assertEquals(abandoned(), 1);
 });
 
-test("PlayerControls has frames come in a pause when a viewer is gone", () => {
+pureTest("PlayerControls has frames come in a pause when a viewer is gone", () => {
   const { controls, sent, attach } = watched();
   attach();
   controls.wake();

@@ -5,6 +5,7 @@ import { Statistics } from "../../../lib/client/playback/statistics.ts";
 import type { MediaResponse, ResponsePart } from "../../../lib/client/request/request.ts";
 import type { Sink } from "../../../lib/sinks/sink.ts";
 import { DESCRIPTION, END, response, TestSink } from "../../support/client_played.ts";
+import { pureTest } from "../../support/pure_test.ts";
 
 /** An answer that goes on until it is stopped, and what it was told. */
 function controlled({ farewell = true } = {}): MediaResponse & { told: unknown[] } {
@@ -38,49 +39,37 @@ function withControls(response: MediaResponse, sinks: readonly Sink[]) {
   return { controls, statistics, result: play(response, options) };
 }
 
-Deno.test({
-  name: "play() takes leave of the server when the last viewer is closed",
-  permissions: "none",
-  async fn() {
-    const response = controlled();
-    const sink = new TestSink("closes");
-    const { controls, result } = withControls(response, [sink]);
-    assertEquals((await result).outcome, "closed");
-    controls[Symbol.dispose]();
-    assertEquals(response.told, ["stop"]);
-    assertEquals(sink.calls.slice(-1), ["show 2"]);
-  },
+pureTest("play() takes leave of the server when the last viewer is closed", async () => {
+  const response = controlled();
+  const sink = new TestSink("closes");
+  const { controls, result } = withControls(response, [sink]);
+  assertEquals((await result).outcome, "closed");
+  controls[Symbol.dispose]();
+  assertEquals(response.told, ["stop"]);
+  assertEquals(sink.calls.slice(-1), ["show 2"]);
 });
 
-Deno.test({
-  name: "play() leaves a server that does not answer the farewell",
-  permissions: "none",
-  async fn() {
-    const response = controlled({ farewell: false });
-    const { controls, result } = withControls(response, [new TestSink("closes")]);
-    assertEquals((await result).outcome, "closed");
-    controls[Symbol.dispose]();
-    assertEquals(response.told, ["stop"]);
-  },
+pureTest("play() leaves a server that does not answer the farewell", async () => {
+  const response = controlled({ farewell: false });
+  const { controls, result } = withControls(response, [new TestSink("closes")]);
+  assertEquals((await result).outcome, "closed");
+  controls[Symbol.dispose]();
+  assertEquals(response.told, ["stop"]);
 });
 
-Deno.test({
-  name: "play() tells viewers of a seek, and counts from there",
-  permissions: "none",
-  async fn() {
-    const jumps: number[] = [];
-    const sink = Object.assign(new TestSink(), {
-      jump: (to: number) => Promise.resolve(void jumps.push(to)),
-    });
-    async function* sought(): AsyncGenerator<ResponsePart> {
-      for await (const part of response({ until: 2 })) {
-        if (part.kind === "end") yield { kind: "control", control: { action: "seek", to: 40 } };
-        yield part;
-      }
+pureTest("play() tells viewers of a seek, and counts from there", async () => {
+  const jumps: number[] = [];
+  const sink = Object.assign(new TestSink(), {
+    jump: (to: number) => Promise.resolve(void jumps.push(to)),
+  });
+  async function* sought(): AsyncGenerator<ResponsePart> {
+    for await (const part of response({ until: 2 })) {
+      if (part.kind === "end") yield { kind: "control", control: { action: "seek", to: 40 } };
+      yield part;
     }
-    const { controls, statistics, result } = withControls(sought(), [sink]);
-    assertEquals((await result).outcome, "whole");
-    controls[Symbol.dispose]();
-    assertEquals([jumps, statistics.position], [[40], 40]);
-  },
+  }
+  const { controls, statistics, result } = withControls(sought(), [sink]);
+  assertEquals((await result).outcome, "whole");
+  controls[Symbol.dispose]();
+  assertEquals([jumps, statistics.position], [[40], 40]);
 });

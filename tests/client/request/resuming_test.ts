@@ -11,6 +11,7 @@ import type { AudioStream, Description, Frame } from "../../../lib/media/frame.t
 import type { Control, MediaRequest } from "../../../lib/protocol/native/request.ts";
 import { GREY } from "../../support/scripted_server.ts";
 import { HandClock } from "../../support/hand_clock.ts";
+import { pureTest } from "../../support/pure_test.ts";
 
 const SOUND: AudioStream = {
   ...{ type: "audio", id: 1, codec: "pcm_s16le", fourcc: "PSD\x10", timeBase: [1, 48_000] },
@@ -119,11 +120,7 @@ function inShort(part: ResponsePart): string {
   return part.kind;
 }
 
-function test(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name, permissions: "none", fn });
-}
-
-test("ResumingResponse asks for the rest of each stream, PCM by its samples", async () => {
+pureTest("ResumingResponse asks for the rest of each stream, PCM by its samples", async () => {
   const connections = new Connections(
     [
       ...[DESCRIBED, picture(-2), picture(3)],
@@ -152,7 +149,7 @@ test("ResumingResponse asks for the rest of each stream, PCM by its samples", as
   assertEquals([connections.reconnects, connections.open], [2, 0]);
 });
 
-test("ResumingResponse adds up what was left out over all connections", async () => {
+pureTest("ResumingResponse adds up what was left out over all connections", async () => {
   const notice = (dropped: number): Step => ({
     kind: "notice",
     notice: { code: "dropped", message: "", dropped },
@@ -169,7 +166,7 @@ test("ResumingResponse adds up what was left out over all connections", async ()
   assertEquals(told, [3, 5, 7, 9]);
 });
 
-test("ResumingResponse finds the place again that the user has sought", async () => {
+pureTest("ResumingResponse finds the place again that the user has sought", async () => {
   const echo = (to: number, id: number): Step => ({
     kind: "control",
     control: { action: "seek", to, id },
@@ -198,7 +195,7 @@ test("ResumingResponse finds the place again that the user has sought", async ()
   assert(connections.requests.every(({ resume }) => resume === undefined));
 });
 
-test("ResumingResponse repeats a seek that was not answered, and a pause", async () => {
+pureTest("ResumingResponse repeats a seek that was not answered, and a pause", async () => {
   const connections = new Connections(
     [DESCRIBED, picture(0), "cut"],
     [DESCRIBED, "control", ENDED],
@@ -217,43 +214,49 @@ test("ResumingResponse repeats a seek that was not answered, and a pause", async
   ]);
 });
 
-test("ResumingResponse goes on with a pause without a seek where the next frame was", async () => {
-  const connections = new Connections(
-    [DESCRIBED, picture(0), picture(1), "cut"],
-    ...Array.from({ length: 9 }, () => [DESCRIBED, "cut"] as const),
-    [DESCRIBED, "control", picture(2), ENDED],
-  );
-  using response = connections.response({}, { seekable: true });
-  const taken: string[] = [];
-  for await (const part of response) {
-    taken.push(inShort(part));
-    if (taken.length === 3) await response.control({ action: "pause" });
-  }
-  // In a pause, no frame could show that all is well: cuts do not add up.
-  assertEquals(taken, ["describe", "0:0", "0:1", "0:2", "end"]);
-  assertEquals(connections.requests.at(-1)?.resume, [{ id: 0, after: 1 }]);
-  assertEquals(connections.controls.at(-1), { action: "pause", connection: 10 });
-});
+pureTest(
+  "ResumingResponse goes on with a pause without a seek where the next frame was",
+  async () => {
+    const connections = new Connections(
+      [DESCRIBED, picture(0), picture(1), "cut"],
+      ...Array.from({ length: 9 }, () => [DESCRIBED, "cut"] as const),
+      [DESCRIBED, "control", picture(2), ENDED],
+    );
+    using response = connections.response({}, { seekable: true });
+    const taken: string[] = [];
+    for await (const part of response) {
+      taken.push(inShort(part));
+      if (taken.length === 3) await response.control({ action: "pause" });
+    }
+    // In a pause, no frame could show that all is well: cuts do not add up.
+    assertEquals(taken, ["describe", "0:0", "0:1", "0:2", "end"]);
+    assertEquals(connections.requests.at(-1)?.resume, [{ id: 0, after: 1 }]);
+    assertEquals(connections.controls.at(-1), { action: "pause", connection: 10 });
+  },
+);
 
-test("ResumingResponse goes on with a round of a view that begins again at its end", async () => {
-  const echo: Step = { kind: "control", control: { action: "seek", to: 4, id: 0 } };
-  const view = new Connections(
-    [DESCRIBED, picture(0), picture(25 * 18), "cut"],
-    [DESCRIBED, "control", echo, picture(50), ENDED],
-  );
-  // Eight seconds a round, since it begins at 2 s.
-  await take(view.response({ loop: true, start: 2 }, { seekable: true }));
-  assertEquals(view.controls, [{ action: "seek", to: 4, id: 0, connection: 1 }]);
-  const recording = new Connections(
-    [DESCRIBED, picture(0), picture(25 * 18, { discontinuity: true }), "cut"],
-    [DESCRIBED, ENDED],
-  );
-  await take(recording.response({ loop: true }));
-  assertEquals(recording.controls, []);
-  assertEquals(recording.requests[1].resume, [{ id: 0, after: 450, breaks: 1 }]);
-});
+pureTest(
+  "ResumingResponse goes on with a round of a view that begins again at its end",
+  async () => {
+    const echo: Step = { kind: "control", control: { action: "seek", to: 4, id: 0 } };
+    const view = new Connections(
+      [DESCRIBED, picture(0), picture(25 * 18), "cut"],
+      [DESCRIBED, "control", echo, picture(50), ENDED],
+    );
+    // Eight seconds a round, since it begins at 2 s.
+    await take(view.response({ loop: true, start: 2 }, { seekable: true }));
+    assertEquals(view.controls, [{ action: "seek", to: 4, id: 0, connection: 1 }]);
+    const recording = new Connections(
+      [DESCRIBED, picture(0), picture(25 * 18, { discontinuity: true }), "cut"],
+      [DESCRIBED, ENDED],
+    );
+    await take(recording.response({ loop: true }));
+    assertEquals(recording.controls, []);
+    assertEquals(recording.requests[1].resume, [{ id: 0, after: 450, breaks: 1 }]);
+  },
+);
 
-test("ResumingResponse begins nothing new when the user has ended it", async () => {
+pureTest("ResumingResponse begins nothing new when the user has ended it", async () => {
   const quit = new AbortController();
   const connections = new Connections([DESCRIBED, picture(0), "cut"], [DESCRIBED, ENDED]);
   const sleep = (_: number, signal: AbortSignal) =>
@@ -274,22 +277,25 @@ test("ResumingResponse begins nothing new when the user has ended it", async () 
   assertEquals([cut.requests.length, cut.told], [1, []]);
 });
 
-test("ResumingResponse.connect() tries as often as it is told before anything has come", async () => {
-  const nobody = new Connections();
-  const limits = { first: 2, later: 9 };
-  using response = nobody.response({}, { limits });
-  const error = await assertRejects(() => response.connect(), ConnectError);
-  assertEquals(error.message, "nobody is there; tried again 2 times");
-  assertEquals(nobody.requests.length, 3);
-  const quit = new AbortController();
-  using left = nobody.response({}, { limits, quit: quit.signal });
-  quit.abort();
-  await left.connect();
-  await assertRejects(() => take(left));
-  assertEquals(nobody.requests.length, 3);
-});
+pureTest(
+  "ResumingResponse.connect() tries as often as it is told before anything has come",
+  async () => {
+    const nobody = new Connections();
+    const limits = { first: 2, later: 9 };
+    using response = nobody.response({}, { limits });
+    const error = await assertRejects(() => response.connect(), ConnectError);
+    assertEquals(error.message, "nobody is there; tried again 2 times");
+    assertEquals(nobody.requests.length, 3);
+    const quit = new AbortController();
+    using left = nobody.response({}, { limits, quit: quit.signal });
+    quit.abort();
+    await left.connect();
+    await assertRejects(() => take(left));
+    assertEquals(nobody.requests.length, 3);
+  },
+);
 
-test("ResumingResponse leaves what it is disposed with", async () => {
+pureTest("ResumingResponse leaves what it is disposed with", async () => {
   const connections = new Connections([DESCRIBED]);
   const response = connections.response();
   await response.connect();
@@ -298,20 +304,20 @@ test("ResumingResponse leaves what it is disposed with", async () => {
   assertEquals(connections.open, 0);
 });
 
-test("ResumingResponse asks again where it was cut while it waited in line", async () => {
+pureTest("ResumingResponse asks again where it was cut while it waited in line", async () => {
   const notice = { code: "waiting", message: "place 2", position: 2 } as const;
   const connections = new Connections([{ kind: "notice", notice }, "cut"], [DESCRIBED, ENDED]);
   assertEquals(await take(connections.response()), ["notice", "describe", "end"]);
   assertEquals(connections.told, ["Connection lost; trying again in 1 s (1 of 5)"]);
 });
 
-test("ResumingResponse goes on with what the server chose at first", async () => {
+pureTest("ResumingResponse goes on with what the server chose at first", async () => {
   const connections = new Connections([DESCRIBED, picture(0), "cut"], [DESCRIBED, ENDED]);
   await take(connections.response());
   assertEquals(connections.requests.map(({ name }) => name), [undefined, "grey"]);
 });
 
-test("ResumingResponse waits for a live source that is not back yet", async () => {
+pureTest("ResumingResponse waits for a live source that is not back yet", async () => {
   const live: Step = { kind: "describe", description: { ...FILE, live: true, etag: undefined } };
   const away = new RequestError("media_error", "Cannot show the camera: it gives nothing");
   const connections = new Connections([live, picture(0), "cut"], [away], [live, picture(0), ENDED]);
@@ -324,7 +330,7 @@ test("ResumingResponse waits for a live source that is not back yet", async () =
   assertEquals(file.requests.length, 2);
 });
 
-test("ResumingResponse asks for no more of a live part that is over", async () => {
+pureTest("ResumingResponse asks for no more of a live part that is over", async () => {
   const live: Step = { kind: "describe", description: { ...FILE, live: true, etag: undefined } };
   const connections = new Connections(
     [live, picture(0), () => connections.clock.pass(5000), "cut"],
@@ -339,9 +345,12 @@ test("ResumingResponse asks for no more of a live part that is over", async () =
   );
 });
 
-test("ResumingResponse asks a server for nothing more that cannot take up the thread", async () => {
-  const description = { ...FILE, etag: undefined };
-  const connections = new Connections([{ kind: "describe", description }, picture(0), "cut"]);
-  await assertRejects(() => take(connections.response()), CutError, "the connection was cut");
-  assertEquals(connections.requests.length, 1);
-});
+pureTest(
+  "ResumingResponse asks a server for nothing more that cannot take up the thread",
+  async () => {
+    const description = { ...FILE, etag: undefined };
+    const connections = new Connections([{ kind: "describe", description }, picture(0), "cut"]);
+    await assertRejects(() => take(connections.response()), CutError, "the connection was cut");
+    assertEquals(connections.requests.length, 1);
+  },
+);

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { RequestError } from "../../../lib/base/errors.ts";
 import { Throttle } from "../../../lib/server/auth/authenticator.ts";
 import { HandClock } from "../../support/hand_clock.ts";
+import { pureTest } from "../../support/pure_test.ts";
 
 async function pass(clock: HandClock, milliseconds: number): Promise<void> {
   clock.pass(milliseconds);
@@ -17,10 +18,6 @@ const { signal } = new AbortController();
 const right = () => true;
 const wrong = () => false;
 
-function test(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name, permissions: "none", fn });
-}
-
 /** How long one wrong attempt takes, milliseconds. */
 async function delayOf(throttle: Throttle, clock: HandClock, address: string): Promise<number> {
   const judged = throttle.judge(address, wrong, { signal });
@@ -31,7 +28,7 @@ async function delayOf(throttle: Throttle, clock: HandClock, address: string): P
   return delay;
 }
 
-test("judge() answers wrong ones ever more slowly, up to an end", async () => {
+pureTest("judge() answers wrong ones ever more slowly, up to an end", async () => {
   const clock = new HandClock();
   const throttle = new Throttle(clock);
   const delays: number[] = [];
@@ -39,7 +36,7 @@ test("judge() answers wrong ones ever more slowly, up to an end", async () => {
   assertEquals(delays, [250, 500, 1000, 2000, 4000, 8000, 8000, 8000]);
 });
 
-test("judge() lets the right one in at once, wherever others were wrong", async () => {
+pureTest("judge() lets the right one in at once, wherever others were wrong", async () => {
   const clock = new HandClock();
   const throttle = new Throttle(clock);
   const pending = throttle.judge("10.0.0.1", wrong, { signal });
@@ -51,24 +48,27 @@ test("judge() lets the right one in at once, wherever others were wrong", async 
   assertEquals(await throttle.judge("10.0.0.1", right, { signal }), true);
 });
 
-test("judge() looks at one of an address after the other, so that none tells sooner", async () => {
-  const clock = new HandClock();
-  const throttle = new Throttle(clock);
-  let looks = 0;
-  const isRight = () => ++looks === 3;
-  const all = [1, 2, 3].map(() => throttle.judge("10.0.0.1", isRight, { signal }));
-  for (const delay of [250, 500]) {
-    await settled();
-    const before = looks;
-    await pass(clock, delay - 1);
-    assertEquals(looks, before);
-    await pass(clock, 1);
-    assertEquals(looks, before + 1);
-  }
-  assertEquals(await Promise.all(all), [false, false, true]);
-});
+pureTest(
+  "judge() looks at one of an address after the other, so that none tells sooner",
+  async () => {
+    const clock = new HandClock();
+    const throttle = new Throttle(clock);
+    let looks = 0;
+    const isRight = () => ++looks === 3;
+    const all = [1, 2, 3].map(() => throttle.judge("10.0.0.1", isRight, { signal }));
+    for (const delay of [250, 500]) {
+      await settled();
+      const before = looks;
+      await pass(clock, delay - 1);
+      assertEquals(looks, before);
+      await pass(clock, 1);
+      assertEquals(looks, before + 1);
+    }
+    assertEquals(await Promise.all(all), [false, false, true]);
+  },
+);
 
-test("judge() does not hurry for those behind who leaves", async () => {
+pureTest("judge() does not hurry for those behind who leaves", async () => {
   const clock = new HandClock();
   const throttle = new Throttle(clock);
   const leaver = new AbortController();
@@ -84,7 +84,7 @@ test("judge() does not hurry for those behind who leaves", async () => {
   assertEquals(await second, true);
 });
 
-test("judge() lets so many wait, and looks at no more", async () => {
+pureTest("judge() lets so many wait, and looks at no more", async () => {
   const clock = new HandClock();
   const throttle = new Throttle(clock);
   const controller = new AbortController();
@@ -113,7 +113,7 @@ test("judge() lets so many wait, and looks at no more", async () => {
   assertEquals(await delayOf(throttle, clock, "10.0.1.3"), 250);
 });
 
-test("judge() forgets an address after a while", async () => {
+pureTest("judge() forgets an address after a while", async () => {
   const clock = new HandClock();
   const throttle = new Throttle(clock);
   await delayOf(throttle, clock, "10.0.0.1");
@@ -123,7 +123,7 @@ test("judge() forgets an address after a while", async () => {
   assertEquals(await delayOf(throttle, clock, "10.0.0.1"), 250);
 });
 
-test("judge() remembers so many addresses", async () => {
+pureTest("judge() remembers so many addresses", async () => {
   const clock = new HandClock();
   const throttle = new Throttle(clock);
   for (let count = 0; count < 5000; count++) {
@@ -134,7 +134,7 @@ test("judge() remembers so many addresses", async () => {
   assertEquals(await delayOf(throttle, clock, "10.0.19.135"), 500);
 });
 
-test("judge() takes a network of IPv6 for one, and IPv4 in IPv6 for IPv4", async () => {
+pureTest("judge() takes a network of IPv6 for one, and IPv4 in IPv6 for IPv4", async () => {
   const clock = new HandClock();
   const throttle = new Throttle(clock);
   const same = [

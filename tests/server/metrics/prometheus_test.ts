@@ -1,9 +1,6 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { PrometheusMetrics } from "../../../lib/server/metrics/prometheus.ts";
-
-function test(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name, permissions: "none", fn });
-}
+import { pureTest } from "../../support/pure_test.ts";
 
 const zero = () => 0;
 
@@ -21,30 +18,33 @@ async function samples(metrics: PrometheusMetrics, prefix: string) {
   }));
 }
 
-test("PrometheusMetrics counts an answer whenever somebody looks, and each frame once", async () => {
-  const metrics = new PrometheusMetrics();
-  const counts = { frames: 0, audioFrames: 0, bytes: 0, dropped: 0 };
-  const following = metrics.follow(() => counts);
-  Object.assign(counts, { frames: 3, audioFrames: 5, bytes: 700, dropped: 1 });
-  for (let look = 0; look < 2; look++) {
+pureTest(
+  "PrometheusMetrics counts an answer whenever somebody looks, and each frame once",
+  async () => {
+    const metrics = new PrometheusMetrics();
+    const counts = { frames: 0, audioFrames: 0, bytes: 0, dropped: 0 };
+    const following = metrics.follow(() => counts);
+    Object.assign(counts, { frames: 3, audioFrames: 5, bytes: 700, dropped: 1 });
+    for (let look = 0; look < 2; look++) {
+      assertEquals(await samples(metrics, "stream_frames_sent_total"), {
+        '{type="video"}': 3,
+        '{type="audio"}': 5,
+      });
+    }
+    Object.assign(counts, { frames: 4, bytes: 1000, dropped: 2 });
+    following[Symbol.dispose]();
+    following[Symbol.dispose]();
+    Object.assign(counts, { frames: 100 });
     assertEquals(await samples(metrics, "stream_frames_sent_total"), {
-      '{type="video"}': 3,
+      '{type="video"}': 4,
       '{type="audio"}': 5,
     });
-  }
-  Object.assign(counts, { frames: 4, bytes: 1000, dropped: 2 });
-  following[Symbol.dispose]();
-  following[Symbol.dispose]();
-  Object.assign(counts, { frames: 100 });
-  assertEquals(await samples(metrics, "stream_frames_sent_total"), {
-    '{type="video"}': 4,
-    '{type="audio"}': 5,
-  });
-  assertEquals(await samples(metrics, "stream_bytes_sent_total"), { "": 1000 });
-  assertEquals(await samples(metrics, "stream_frames_dropped_total"), { "": 2 });
-});
+    assertEquals(await samples(metrics, "stream_bytes_sent_total"), { "": 1000 });
+    assertEquals(await samples(metrics, "stream_frames_dropped_total"), { "": 2 });
+  },
+);
 
-test("PrometheusMetrics asks for numbers when somebody looks", async () => {
+pureTest("PrometheusMetrics asks for numbers when somebody looks", async () => {
   const metrics = new PrometheusMetrics();
   let viewers = 2;
   metrics.watch({
@@ -63,29 +63,32 @@ test("PrometheusMetrics asks for numbers when somebody looks", async () => {
   assertEquals(memory[""] > 1e6, true);
 });
 
-test("PrometheusMetrics sorts requests by result, and frames by how late they are", async () => {
-  const metrics = new PrometheusMetrics();
-  metrics.answered("done", 0.02);
-  metrics.answered("not_found", 0.001);
-  metrics.sending("file", -0.5);
-  metrics.sending("file", 0.3);
-  metrics.sending("live", 0.015);
-  metrics.refused("full");
-  metrics.remembered();
-  const requests = await samples(metrics, "stream_request_seconds_count");
-  assertEquals(requests, { '{result="done"}': 1, '{result="not_found"}': 1 });
-  const late = await samples(metrics, "stream_frame_lateness_seconds");
-  assertEquals([late['_bucket{le="0.001"}'], late['_bucket{le="0.5"}'], late._count], [1, 2, 2]);
-  // Before its moment, a frame is not late.
-  assertEquals(late._sum, 0.3);
-  const age = await samples(metrics, "stream_live_frame_age_seconds");
-  assertEquals([age['_bucket{le="0.01"}'], age['_bucket{le="0.02"}']], [0, 1]);
-  assertEquals(await samples(metrics, "stream_head_hits_total"), { "": 1 });
-  const refused = await samples(metrics, "stream_connections_refused_total");
-  assertEquals(refused, { '{reason="full"}': 1, '{reason="address"}': 0 });
-});
+pureTest(
+  "PrometheusMetrics sorts requests by result, and frames by how late they are",
+  async () => {
+    const metrics = new PrometheusMetrics();
+    metrics.answered("done", 0.02);
+    metrics.answered("not_found", 0.001);
+    metrics.sending("file", -0.5);
+    metrics.sending("file", 0.3);
+    metrics.sending("live", 0.015);
+    metrics.refused("full");
+    metrics.remembered();
+    const requests = await samples(metrics, "stream_request_seconds_count");
+    assertEquals(requests, { '{result="done"}': 1, '{result="not_found"}': 1 });
+    const late = await samples(metrics, "stream_frame_lateness_seconds");
+    assertEquals([late['_bucket{le="0.001"}'], late['_bucket{le="0.5"}'], late._count], [1, 2, 2]);
+    // Before its moment, a frame is not late.
+    assertEquals(late._sum, 0.3);
+    const age = await samples(metrics, "stream_live_frame_age_seconds");
+    assertEquals([age['_bucket{le="0.01"}'], age['_bucket{le="0.02"}']], [0, 1]);
+    assertEquals(await samples(metrics, "stream_head_hits_total"), { "": 1 });
+    const refused = await samples(metrics, "stream_connections_refused_total");
+    assertEquals(refused, { '{reason="full"}': 1, '{reason="address"}': 0 });
+  },
+);
 
-test("PrometheusMetrics says of every metric what it is", async () => {
+pureTest("PrometheusMetrics says of every metric what it is", async () => {
   const metrics = new PrometheusMetrics();
   metrics.watch(NOTHING);
   const text = await metrics.text();

@@ -1,9 +1,6 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { ThroughputMonitor } from "../../../lib/server/playback/lateness.ts";
-
-function test(name: string, fn: () => void): void {
-  Deno.test({ name, permissions: "none", fn });
-}
+import { pureTest } from "../../support/pure_test.ts";
 
 /** Frames of a megabyte, 25 a second, of which each takes some time to come and to be written. */
 function play(frames: number, { coming = 0, writing = 0 }: { coming?: number; writing?: number }) {
@@ -21,26 +18,26 @@ function play(frames: number, { coming = 0, writing = 0 }: { coming?: number; wr
   return { monitor, notice: monitor.explain({ due, size: 1e6 }, now), now };
 }
 
-test("ThroughputMonitor.explain() names the rates of a slow link", () => {
+pureTest("ThroughputMonitor.explain() names the rates of a slow link", () => {
   const { monitor, notice, now } = play(50, { writing: 0.1 });
   assertEquals([notice?.code, notice?.needed, notice?.achieved], ["slow_link", 25e6, 10e6]);
   assertMatch(notice!.message, /^The link takes 10 MB\/s and these frames need 25 MB\/s: /);
   assertEquals(monitor.isConnectionSlow(now), true);
 });
 
-test("ThroughputMonitor.explain() blames the source where that is what takes the time", () => {
+pureTest("ThroughputMonitor.explain() blames the source where that is what takes the time", () => {
   const { monitor, notice, now } = play(50, { coming: 0.08, writing: 0.01 });
   assertEquals(notice?.code, "slow_source");
   assertMatch(notice!.message, /at 4\d % of the speed/);
   assertEquals(monitor.isConnectionSlow(now), false);
 });
 
-test("ThroughputMonitor.explain() has nothing to say where frames are in time", () => {
+pureTest("ThroughputMonitor.explain() has nothing to say where frames are in time", () => {
   assertEquals(play(50, { coming: 0.01, writing: 0.01 }).notice, undefined);
   assertEquals(new ThroughputMonitor(1).explain({ due: 0, size: 1 }, 5), undefined);
 });
 
-test("ThroughputMonitor.explain() takes the speed into account, and small rates", () => {
+pureTest("ThroughputMonitor.explain() takes the speed into account, and small rates", () => {
   const monitor = new ThroughputMonitor(4);
   monitor.offer({ due: 0, lateness: 0, size: 2000 }, 0);
   monitor.sent(2000, 2);
@@ -50,7 +47,7 @@ test("ThroughputMonitor.explain() takes the speed into account, and small rates"
   assertMatch(notice!.message, /takes 1.0 kB\/s and these frames need 8.0 kB\/s/);
 });
 
-test("ThroughputMonitor.reset() forgets what was", () => {
+pureTest("ThroughputMonitor.reset() forgets what was", () => {
   const { monitor, now } = play(50, { writing: 0.1 });
   monitor.reset();
   assertEquals(monitor.isConnectionSlow(now), false);

@@ -4,10 +4,7 @@ import type { AudioStream, VideoStream } from "../../../lib/media/frame.ts";
 import type { TimedFrame } from "../../../lib/media/source.ts";
 import type { ResumePoint } from "../../../lib/protocol/native/request.ts";
 import { Resume } from "../../../lib/server/playback/resume.ts";
-
-function test(name: string, fn: () => void): void {
-  Deno.test({ name, permissions: "none", fn });
-}
+import { pureTest } from "../../support/pure_test.ts";
 
 const SHARED = { fourcc: "\0\0\0\0", extradata: new Uint8Array(0) };
 
@@ -35,7 +32,7 @@ function taken(resumption: Resume, frames: readonly TimedFrame[]) {
 /** Timestamps in an order of decoding. */
 const DECODED = [0, 3, 1, 2, 6, 4, 5].map((timestamp) => frame(0, timestamp));
 
-test("take() lets go by all up to the frame that came last, in the order of sending", () => {
+pureTest("take() lets go by all up to the frame that came last, in the order of sending", () => {
   const rests: [number, number[]][] = [[0, [3, 1, 2, 6, 4, 5]], [1, [2, 6, 4, 5]], [5, []]];
   for (const [after, rest] of rests) {
     const resumption = new Resume([{ id: 0, after }], [PICTURES, PCM]);
@@ -45,12 +42,12 @@ test("take() lets go by all up to the frame that came last, in the order of send
   }
 });
 
-test("take() lets through streams of which nothing is said", () => {
+pureTest("take() lets through streams of which nothing is said", () => {
   const resumption = new Resume([{ id: 0, after: 1 }], [PICTURES, PCM]);
   assertEquals(taken(resumption, [frame(1, 0), frame(0, 0), frame(1, 2), frame(0, 1)]), [0, 2]);
 });
 
-test("take() cuts samples off to the tick", () => {
+pureTest("take() cuts samples off to the tick", () => {
   const runs = () => [frame(1, 0, 40), frame(1, 10, 40), frame(1, 25, 40)];
   const cuts: [next: number, timestamp: number | undefined, first: number][] = [
     ...[[-5, 0, 0], [0, 0, 0], [1, 1, 4], [9, 9, 36], [10, 10, 0], [13, 13, 12]] as const,
@@ -68,7 +65,7 @@ test("take() cuts samples off to the tick", () => {
   assertEquals([taken(further, runs()), further.isOver], [[], false]);
 });
 
-test("take() goes by the moment of a packet where its samples are no ticks", () => {
+pureTest("take() goes by the moment of a packet where its samples are no ticks", () => {
   const coarse: AudioStream = { ...PCM, timeBase: [1, 10] };
   const runs = [frame(1, 0), frame(1, 5), frame(1, 10)];
   assertEquals(taken(new Resume([{ id: 1, after: 5 }], [coarse]), runs), [10]);
@@ -77,7 +74,7 @@ test("take() goes by the moment of a packet where its samples are no ticks", () 
   assertEquals(taken(new Resume([{ id: 1, next: 6 }], [coarse]), runs), [5, 10]);
 });
 
-test("take() tells rounds apart by what does not follow upon what was before", () => {
+pureTest("take() tells rounds apart by what does not follow upon what was before", () => {
   const round = (from: number) =>
     [2, 3, 4].map((timestamp, at) => ({
       ...frame(0, timestamp + from),
@@ -94,7 +91,7 @@ test("take() tells rounds apart by what does not follow upon what was before", (
   assertEquals(taken(skipping, frames), [5, 6]);
 });
 
-test("again() goes on behind what was let through", () => {
+pureTest("again() goes on behind what was let through", () => {
   const points = [{ id: 0, after: 3 }, { id: 1, next: 8 }];
   const resumption = new Resume(points, [PICTURES, PCM]);
   assertEquals(taken(resumption, [frame(1, 0, 40), frame(1, 10, 40)]), [8, 10]);
@@ -103,14 +100,14 @@ test("again() goes on behind what was let through", () => {
   assertEquals(taken(again, both), [1, 2, 6, 4, 5, 20]);
 });
 
-test("isMissed() says that a place should have come", () => {
+pureTest("isMissed() says that a place should have come", () => {
   const resumption = new Resume([{ id: 0, after: 7 }], [PICTURES]);
   assertEquals([0, 0.7, 0.71].map((due) => resumption.isMissed(due)), [false, false, true]);
   resumption.take(frame(0, 7));
   assertStrictEquals(resumption.isMissed(Infinity), false);
 });
 
-test("Resumption refuses what cannot be said of the streams", () => {
+pureTest("Resumption refuses what cannot be said of the streams", () => {
   const wrong: [ResumePoint, string][] = [
     [{ id: 2, after: 1 }, "there is no stream 2, expected one of 0 and 1"],
     [{ id: 0, next: 1 }, "stream 0 has pictures, expected after, the last one's timestamp"],

@@ -12,10 +12,7 @@ import { type EndReport, type Notice, parseNotice } from "../../../lib/protocol/
 import { Controls } from "../../../lib/server/playback/controls.ts";
 import { Delivery } from "../../../lib/server/playback/sender.ts";
 import { socketOf } from "../../support/byte_sources.ts";
-
-function test(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name, permissions: "none", fn });
-}
+import { pureTest } from "../../support/pure_test.ts";
 
 /** Bytes of a frame, and frames a second. */
 const SIZE = 100_000;
@@ -124,38 +121,44 @@ async function play(scene: Scene): Promise<Outcome> {
 /** Half of what the frames need. */
 const HALF = SIZE * RATE / 2;
 
-test("Delivery.take() sends every frame in its own time over a link that takes them", async () => {
-  for (const late of ["wait", "drop"] as const) {
-    const { frames, notices, report, seconds } = await play({
-      count: 100,
-      link: () => 4 * HALF,
-      late,
-    });
-    assertEquals([frames.length, notices, report.dropped], [100, [], 0]);
-    const nothing = { id: 1, frames: 0, bytes: 0 };
-    assertEquals(report.streams, [{ id: 0, frames: 100, bytes: 100 * SIZE }, nothing]);
-    assertLess(Math.abs(seconds - 99.5 / RATE), 0.03);
-  }
-});
+pureTest(
+  "Delivery.take() sends every frame in its own time over a link that takes them",
+  async () => {
+    for (const late of ["wait", "drop"] as const) {
+      const { frames, notices, report, seconds } = await play({
+        count: 100,
+        link: () => 4 * HALF,
+        late,
+      });
+      assertEquals([frames.length, notices, report.dropped], [100, [], 0]);
+      const nothing = { id: 1, frames: 0, bytes: 0 };
+      assertEquals(report.streams, [{ id: 0, frames: 100, bytes: 100 * SIZE }, nothing]);
+      assertLess(Math.abs(seconds - 99.5 / RATE), 0.03);
+    }
+  },
+);
 
-test("Delivery.take() passes on what the player has to tell", async () => {
+pureTest("Delivery.take() passes on what the player has to tell", async () => {
   const news = { code: "resuming", message: "Going on where it broke off" };
   const { messages, notices } = await play({ count: 1, news });
   assertEquals(messages.map(({ kind }) => kind), ["notice", "frame"]);
   assertEquals([notices[0].code, notices[0].message], [news.code, news.message]);
 });
 
-test("Delivery.take() sends every frame over a slow link, and says once that it is slow", async () => {
-  const { frames, notices, report, seconds } = await play({ count: 200, link: () => HALF });
-  assertEquals([frames.length, report.frames, report.dropped], [200, 200, 0]);
-  assertEquals(notices.map(({ code }) => code), ["slow_link"]);
-  const { needed = 0, achieved = 0 } = notices[0];
-  assertLess(Math.abs(needed - 2 * HALF), 0.05 * HALF);
-  assertLess(Math.abs(achieved - HALF), 0.05 * HALF);
-  assertLess(15, seconds);
-});
+pureTest(
+  "Delivery.take() sends every frame over a slow link, and says once that it is slow",
+  async () => {
+    const { frames, notices, report, seconds } = await play({ count: 200, link: () => HALF });
+    assertEquals([frames.length, report.frames, report.dropped], [200, 200, 0]);
+    assertEquals(notices.map(({ code }) => code), ["slow_link"]);
+    const { needed = 0, achieved = 0 } = notices[0];
+    assertLess(Math.abs(needed - 2 * HALF), 0.05 * HALF);
+    assertLess(Math.abs(achieved - HALF), 0.05 * HALF);
+    assertLess(15, seconds);
+  },
+);
 
-test("Delivery.take() leaves frames out over a slow link and keeps the time", async () => {
+pureTest("Delivery.take() leaves frames out over a slow link and keeps the time", async () => {
   const { messages, frames, notices, report, seconds } = await play({
     ...{ count: 500, link: () => HALF, late: "drop" },
   });
@@ -180,17 +183,20 @@ test("Delivery.take() leaves frames out over a slow link and keeps the time", as
   assertEquals(messages.some(({ kind }) => kind === "end"), false);
 });
 
-test("Delivery.take() goes on with a keyframe where pictures build upon each other", async () => {
-  const { frames, report } = await play({
-    ...{ count: 500, interval: 20, link: () => HALF, late: "drop" },
-  });
-  const behind = frames.filter(({ dropped }) => dropped);
-  assertLess(2, behind.length);
-  assert(behind.every(({ keyframe }) => keyframe));
-  assertEquals(frames.length + report.dropped, 500);
-});
+pureTest(
+  "Delivery.take() goes on with a keyframe where pictures build upon each other",
+  async () => {
+    const { frames, report } = await play({
+      ...{ count: 500, interval: 20, link: () => HALF, late: "drop" },
+    });
+    const behind = frames.filter(({ dropped }) => dropped);
+    assertLess(2, behind.length);
+    assert(behind.every(({ keyframe }) => keyframe));
+    assertEquals(frames.length + report.dropped, 500);
+  },
+);
 
-test("Delivery.take() tells of a break though the frame that says so is left out", async () => {
+pureTest("Delivery.take() tells of a break though the frame that says so is left out", async () => {
   const scene: Scene = { count: 100, link: () => HALF, late: "drop" };
   const sent = (await play(scene)).frames.map(({ timestamp }) => timestamp);
   const breakAt = sent.findIndex((timestamp, at) => timestamp !== at);
@@ -201,7 +207,7 @@ test("Delivery.take() tells of a break though the frame that says so is left out
   ]);
 });
 
-test("Delivery.take() keeps sound where leaving pictures out is enough", async () => {
+pureTest("Delivery.take() keeps sound where leaving pictures out is enough", async () => {
   const { frames, report } = await play({
     ...{ count: 500, sound: true, link: () => 3 * HALF, late: "drop" },
   });
@@ -210,21 +216,21 @@ test("Delivery.take() keeps sound where leaving pictures out is enough", async (
   assertLess(20, report.dropped);
 });
 
-test("Delivery.take() leaves frames out after the link stood still for a while", async () => {
+pureTest("Delivery.take() leaves frames out after the link stood still for a while", async () => {
   const link = (time: number) => time > 1 && time < 1.1 ? SIZE / 3 : 100 * HALF;
   const { frames, report } = await play({ count: 200, link, late: "drop" });
   assertEquals(frames.filter(({ dropped }) => dropped).length, 1);
   assertLess(Math.abs(report.dropped - 3 * RATE), 5);
 });
 
-test("Delivery.take() blames nobody for what did not last", async () => {
+pureTest("Delivery.take() blames nobody for what did not last", async () => {
   const link = (time: number) => time > 1 && time < 1.1 ? SIZE / 0.8 : 100 * HALF;
   const { notices, report } = await play({ count: 200, link, late: "drop" });
   assertLess(10, report.dropped);
   assertEquals(notices.map(({ code }) => code), ["dropped"]);
 });
 
-test("Delivery.take() lets time wait where it is the source that is slow", async () => {
+pureTest("Delivery.take() lets time wait where it is the source that is slow", async () => {
   for (const late of ["wait", "drop"] as const) {
     for (const interval of [1, 50]) {
       const { frames, notices, report } = await play({ count: 300, interval, coming: 0.06, late });
@@ -234,7 +240,7 @@ test("Delivery.take() lets time wait where it is the source that is slow", async
   }
 });
 
-test("Delivery.take() finds nothing late at speed 0, nor after a pause", async () => {
+pureTest("Delivery.take() finds nothing late at speed 0, nor after a pause", async () => {
   const fast = await play({ count: 100, link: () => HALF / 10, late: "drop", speed: 0 });
   assertEquals([fast.frames.length, fast.notices], [100, []]);
   const paused = await play({ count: 100, link: () => 3 * HALF, late: "drop", pause: 3600 });

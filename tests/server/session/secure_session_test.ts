@@ -15,6 +15,7 @@ import {
   type WatchedServer,
   watchedServer,
 } from "../../support/watched_server.ts";
+import { pureTest } from "../../support/pure_test.ts";
 
 // Whole conversations with a server that wants a token, or speaks TLS.
 
@@ -245,16 +246,12 @@ withTls("runSession() says when TLS cannot be agreed on", async () => {
   await server.logged(/ warn .* ended: no TLS could be agreed on: /, 2);
 });
 
-Deno.test({
-  name: "isTls() takes no request for TLS, however long",
-  permissions: "none",
-  fn() {
-    assertEquals(isTls(new Uint8Array([22, 3, 1, 0])), true);
-    assertEquals(isTls(new Uint8Array([22, 3, 3, 1])), true);
-    for (let length = 12; length <= 12 + MAX_REQUEST_LENGTH; length++) {
-      const bytes = new Uint8Array(4);
-      new DataView(bytes.buffer).setUint32(0, length, true);
-      if (isTls(bytes)) throw new Error(`a length of ${length} looks like TLS`);
-    }
-  },
+pureTest("isTls() takes no request for TLS, however long", () => {
+  assertEquals(isTls(new Uint8Array([22, 3, 1, 0])), true);
+  assertEquals(isTls(new Uint8Array([22, 3, 3, 1])), true);
+  for (let length = 12; length <= 12 + MAX_REQUEST_LENGTH; length++) {
+    const bytes = new Uint8Array(4);
+    new DataView(bytes.buffer).setUint32(0, length, true);
+    if (isTls(bytes)) throw new Error(`a length of ${length} looks like TLS`);
+  }
 });

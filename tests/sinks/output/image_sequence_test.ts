@@ -14,6 +14,7 @@ import {
   untilGone,
 } from "../../support/scripted_server.ts";
 import { witness } from "../../support/witness.ts";
+import { pureTest } from "../../support/pure_test.ts";
 
 const media = mediaFolder();
 
@@ -30,23 +31,19 @@ function series(server: Pick<ScriptedServer, "address">, pattern: string, ...mor
   return runInside(["--image", "--every", "0.5", "--output", pattern, ...more, ...at(server)]);
 }
 
-Deno.test({
-  name: "numberedName() puts the number where isPattern() finds a place for it",
-  permissions: "none",
-  fn() {
-    for (
-      const [pattern, name] of [
-        ["shot%03d.png", "shot007.png"],
-        ["shot%d.png", "shot7.png"],
-        ["a%d/b/%2d.jpg", "a%d/b/07.jpg"],
-      ]
-    ) {
-      assertEquals([isPattern(pattern), numberedName(pattern, 7)], [true, name]);
-    }
-    for (const plain of ["a.png", "a%03d/b.png", "100%.png", "%s.png"]) {
-      assertEquals(isPattern(plain), false, plain);
-    }
-  },
+pureTest("numberedName() puts the number where isPattern() finds a place for it", () => {
+  for (
+    const [pattern, name] of [
+      ["shot%03d.png", "shot007.png"],
+      ["shot%d.png", "shot7.png"],
+      ["a%d/b/%2d.jpg", "a%d/b/07.jpg"],
+    ]
+  ) {
+    assertEquals([isPattern(pattern), numberedName(pattern, 7)], [true, name]);
+  }
+  for (const plain of ["a.png", "a%03d/b.png", "100%.png", "%s.png"]) {
+    assertEquals(isPattern(plain), false, plain);
+  }
 });
 
 Deno.test("ImageSequenceSink writes a file a picture, numbered from 1, and says how many", async () => {

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { abilitiesOf, isWholeReply, REPLIES } from "../../../lib/sinks/terminal/capabilities.ts";
+import { pureTest } from "../../support/pure_test.ts";
 
 const GRID = { columns: 80, rows: 24 };
 const OK = "\x1b_Gi=31;OK\x1b\\";
@@ -24,33 +25,21 @@ const CASES: [string, object][] = [
   ["\x1b[?1;0;0S\x1b[?62;4c", { graphics: "sixel", colours: 2 }],
 ];
 
-Deno.test({
-  name: "abilitiesOf() reads what a terminal says of itself, and does without the rest",
-  permissions: "none",
-  fn() {
-    for (const [reply, differing] of CASES) {
-      assertEquals(abilitiesOf(reply, GRID), { ...USUAL, ...differing }, reply);
-    }
-  },
+pureTest("abilitiesOf() reads what a terminal says of itself, and does without the rest", () => {
+  for (const [reply, differing] of CASES) {
+    assertEquals(abilitiesOf(reply, GRID), { ...USUAL, ...differing }, reply);
+  }
 });
 
-Deno.test({
-  name: "isWholeReply() waits for the device attributes, which come last",
-  permissions: "none",
-  fn() {
-    const reply = `\x1b[4;480;720t\x1b[?1;0;16S${OK}\x1b[?62;4c`;
-    for (let length = 0; length < reply.length; length++) {
-      assertEquals(isWholeReply(reply.slice(0, length)), false);
-    }
-    assertEquals(isWholeReply(reply), true);
-  },
+pureTest("isWholeReply() waits for the device attributes, which come last", () => {
+  const reply = `\x1b[4;480;720t\x1b[?1;0;16S${OK}\x1b[?62;4c`;
+  for (let length = 0; length < reply.length; length++) {
+    assertEquals(isWholeReply(reply.slice(0, length)), false);
+  }
+  assertEquals(isWholeReply(reply), true);
 });
 
-Deno.test({
-  name: "ANSWERS leaves keys that were pressed in between",
-  permissions: "none",
-  fn() {
-    const reply = `a\x1b[4;480;720t\x1b[C\x1b[?1;0;16S${OK} \x1b[?62;4cq`;
-    assertEquals(reply.replaceAll(REPLIES, ""), "a\x1b[C q");
-  },
+pureTest("ANSWERS leaves keys that were pressed in between", () => {
+  const reply = `a\x1b[4;480;720t\x1b[C\x1b[?1;0;16S${OK} \x1b[?62;4cq`;
+  assertEquals(reply.replaceAll(REPLIES, ""), "a\x1b[C q");
 });

@@ -1,13 +1,13 @@
 import { assertEquals } from "@std/assert";
 import { NewestDrawn } from "../../../lib/sinks/terminal/latest_picture.ts";
+import { pureTest } from "../../support/pure_test.ts";
 
 const SIZE = { width: 1, height: 1 };
 const LAYOUT = { pixels: SIZE, cells: SIZE };
 
-Deno.test({
-  name: "NewestDrawn draws the first picture, then the newest of those that came meanwhile",
-  permissions: "none",
-  async fn() {
+pureTest(
+  "NewestDrawn draws the first picture, then the newest of those that came meanwhile",
+  async () => {
     const drawn: number[] = [];
     let taken = Promise.withResolvers<void>();
     const newest = new NewestDrawn(([value]) => {
@@ -31,25 +31,17 @@ Deno.test({
     await newest.finish();
     assertEquals(drawn, [1, 4, 5]);
   },
+);
+
+pureTest("NewestDrawn.finish() waits no longer than it is told to", async () => {
+  const newest = new NewestDrawn(() => new Promise(() => {}));
+  newest.put(Uint8Array.of(1), LAYOUT);
+  assertEquals(await newest.finish(1), undefined);
 });
 
-Deno.test({
-  name: "NewestDrawn.finish() waits no longer than it is told to",
-  permissions: "none",
-  async fn() {
-    const newest = new NewestDrawn(() => new Promise(() => {}));
-    newest.put(Uint8Array.of(1), LAYOUT);
-    assertEquals(await newest.finish(1), undefined);
-  },
-});
-
-Deno.test({
-  name: "NewestDrawn.failed tells why nothing is drawn any more",
-  permissions: "none",
-  async fn() {
-    const reason = new Error("full");
-    const newest = new NewestDrawn(() => Promise.reject(reason));
-    newest.put(Uint8Array.of(1), LAYOUT);
-    assertEquals(await newest.failed, reason);
-  },
+pureTest("NewestDrawn.failed tells why nothing is drawn any more", async () => {
+  const reason = new Error("full");
+  const newest = new NewestDrawn(() => Promise.reject(reason));
+  newest.put(Uint8Array.of(1), LAYOUT);
+  assertEquals(await newest.failed, reason);
 });

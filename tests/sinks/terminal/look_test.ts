@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { canBeAsked, knowsSixel, lookOf } from "../../../lib/sinks/terminal/capabilities.ts";
+import { pureTest } from "../../support/pure_test.ts";
 
 /** An environment, what pictures look like in it, and whether the terminal can be asked. */
 const CASES: [Record<string, string>, string, boolean][] = [
@@ -26,23 +27,15 @@ const CASES: [Record<string, string>, string, boolean][] = [
   [{ TERM: "xterm-256color", LC_ALL: "POSIX", LANG: "C.UTF-8" }, "ascii", true],
 ];
 
-Deno.test({
-  name: "lookOf() and canBeAsked() go by what the environment says of the terminal",
-  permissions: "none",
-  fn() {
-    for (const [variables, look, asked] of CASES) {
-      const environment = (name: string) => variables[name];
-      const seen = [lookOf(environment), canBeAsked(environment)];
-      assertEquals(seen, [look, asked], JSON.stringify(variables));
-    }
-  },
+pureTest("lookOf() and canBeAsked() go by what the environment says of the terminal", () => {
+  for (const [variables, look, asked] of CASES) {
+    const environment = (name: string) => variables[name];
+    const seen = [lookOf(environment), canBeAsked(environment)];
+    assertEquals(seen, [look, asked], JSON.stringify(variables));
+  }
 });
 
-Deno.test({
-  name: "knowsSixel() reads the features that tmux prints of the terminal it is drawn in",
-  permissions: "none",
-  fn() {
-    assertEquals(["256,RGB,sixel,title\n", "sixel"].map(knowsSixel), [true, true]);
-    assertEquals(["", "\n", "256,RGB\n", "nosixel"].map(knowsSixel), [false, false, false, false]);
-  },
+pureTest("knowsSixel() reads the features that tmux prints of the terminal it is drawn in", () => {
+  assertEquals(["256,RGB,sixel,title\n", "sixel"].map(knowsSixel), [true, true]);
+  assertEquals(["", "\n", "256,RGB\n", "nosixel"].map(knowsSixel), [false, false, false, false]);
 });

@@ -3,6 +3,7 @@ import { encodeSixel } from "../../../lib/sinks/terminal/graphics_renderer.ts";
 import { chooseForm } from "../../../lib/sinks/terminal/render_mode.ts";
 import { nearestOf256, renderAscii } from "../../../lib/sinks/terminal/text_renderer.ts";
 import { decodeKitty, decodeSixel } from "../../support/drawings.ts";
+import { pureTest } from "../../support/pure_test.ts";
 
 const ROOM = { width: 80, height: 23 };
 const VIDEO = { width: 1280, height: 720 };
@@ -12,87 +13,70 @@ function formOf(graphics: "sixel" | "kitty" | undefined, cell = CELL) {
   return chooseForm({ look: "ascii", abilities: { graphics, cell, colours: 64 }, id: 7 });
 }
 
-Deno.test({
-  name: "PictureForm.fit() fills the room, aspect kept, within what each form takes",
-  permissions: "none",
-  fn() {
-    const cells = { width: 80, height: 23 };
-    const ascii = chooseForm({ look: "ascii", id: 1 }).fit(VIDEO, ROOM);
-    assertEquals(ascii, { pixels: cells, cells });
-    const blocks = chooseForm({ look: "truecolour", id: 1 }).fit(VIDEO, ROOM);
-    assertEquals(blocks, { pixels: { width: 80, height: 46 }, cells });
-    const whole = { pixels: { width: 800, height: 450 }, cells };
-    assertEquals(formOf("sixel").fit(VIDEO, ROOM), whole);
-    assertEquals(formOf("kitty").fit(VIDEO, ROOM), whole);
-    // On a finer screen sixels stay as many as they are, and kitty stretches what it gets.
-    const fine = { width: 20, height: 40 };
-    const sixel = formOf("sixel", fine).fit(VIDEO, ROOM);
-    assertEquals(sixel, { pixels: whole.pixels, cells: { width: 40, height: 12 } });
-    const kitty = formOf("kitty", fine).fit(VIDEO, ROOM);
-    assertEquals(kitty, { pixels: VIDEO, cells });
-  },
+pureTest("PictureForm.fit() fills the room, aspect kept, within what each form takes", () => {
+  const cells = { width: 80, height: 23 };
+  const ascii = chooseForm({ look: "ascii", id: 1 }).fit(VIDEO, ROOM);
+  assertEquals(ascii, { pixels: cells, cells });
+  const blocks = chooseForm({ look: "truecolour", id: 1 }).fit(VIDEO, ROOM);
+  assertEquals(blocks, { pixels: { width: 80, height: 46 }, cells });
+  const whole = { pixels: { width: 800, height: 450 }, cells };
+  assertEquals(formOf("sixel").fit(VIDEO, ROOM), whole);
+  assertEquals(formOf("kitty").fit(VIDEO, ROOM), whole);
+  // On a finer screen sixels stay as many as they are, and kitty stretches what it gets.
+  const fine = { width: 20, height: 40 };
+  const sixel = formOf("sixel", fine).fit(VIDEO, ROOM);
+  assertEquals(sixel, { pixels: whole.pixels, cells: { width: 40, height: 12 } });
+  const kitty = formOf("kitty", fine).fit(VIDEO, ROOM);
+  assertEquals(kitty, { pixels: VIDEO, cells });
 });
 
-Deno.test({
-  name: "PictureForm.fit() never leaves the room, nor gives nothing",
-  permissions: "none",
-  fn() {
-    for (const graphics of ["sixel", "kitty", undefined] as const) {
-      for (const [width, height] of [[1, 9000], [9000, 1], [7, 13], [1920, 1080]]) {
-        for (const room of [{ width: 1, height: 1 }, { width: 3, height: 2 }, ROOM]) {
-          const { pixels, cells } = formOf(graphics).fit({ width, height }, room);
-          assert(cells.width <= room.width && cells.height <= room.height, `${width}×${height}`);
-          assert(pixels.width >= 1 && pixels.height >= 1);
-          assert([...Object.values(pixels), ...Object.values(cells)].every(Number.isInteger));
-        }
+pureTest("PictureForm.fit() never leaves the room, nor gives nothing", () => {
+  for (const graphics of ["sixel", "kitty", undefined] as const) {
+    for (const [width, height] of [[1, 9000], [9000, 1], [7, 13], [1920, 1080]]) {
+      for (const room of [{ width: 1, height: 1 }, { width: 3, height: 2 }, ROOM]) {
+        const { pixels, cells } = formOf(graphics).fit({ width, height }, room);
+        assert(cells.width <= room.width && cells.height <= room.height, `${width}×${height}`);
+        assert(pixels.width >= 1 && pixels.height >= 1);
+        assert([...Object.values(pixels), ...Object.values(cells)].every(Number.isInteger));
       }
     }
-  },
+  }
 });
 
-Deno.test({
-  name: "encodeSixel() draws every pixel once, in its colour, whatever the height",
-  permissions: "none",
-  fn() {
-    for (let height = 1; height < 15; height++) {
-      const size = { width: 37, height };
-      const picture = new Uint8Array(size.width * height + 1024);
-      const numberAt = (x: number, y: number) => (x * 7 + y * y * 5 + (x >> 3)) % 256;
-      for (let y = 0; y < height; y++) {
-        for (let x = 0; x < size.width; x++) picture[y * size.width + x] = numberAt(x, y);
-      }
-      for (let colour = 0; colour < 256; colour++) {
-        picture.set([255 - colour, 0, colour, 255], size.width * height + 4 * colour);
-      }
-      const drawing = decodeSixel(encodeSixel(picture, size));
-      assertEquals([drawing.width, drawing.height], [size.width, height]);
-      for (let y = 0; y < height; y++) {
-        for (let x = 0; x < size.width; x++) {
-          const [red, green, blue] = drawing.colourAt(x, y);
-          const wanted = numberAt(x, y);
-          assert(Math.abs(red - wanted) < 2 && green === 0, `${x}, ${y}`);
-          assert(Math.abs(blue - 255 + wanted) < 2, `${x}, ${y}`);
-        }
+pureTest("encodeSixel() draws every pixel once, in its colour, whatever the height", () => {
+  for (let height = 1; height < 15; height++) {
+    const size = { width: 37, height };
+    const picture = new Uint8Array(size.width * height + 1024);
+    const numberAt = (x: number, y: number) => (x * 7 + y * y * 5 + (x >> 3)) % 256;
+    for (let y = 0; y < height; y++) {
+      for (let x = 0; x < size.width; x++) picture[y * size.width + x] = numberAt(x, y);
+    }
+    for (let colour = 0; colour < 256; colour++) {
+      picture.set([255 - colour, 0, colour, 255], size.width * height + 4 * colour);
+    }
+    const drawing = decodeSixel(encodeSixel(picture, size));
+    assertEquals([drawing.width, drawing.height], [size.width, height]);
+    for (let y = 0; y < height; y++) {
+      for (let x = 0; x < size.width; x++) {
+        const [red, green, blue] = drawing.colourAt(x, y);
+        const wanted = numberAt(x, y);
+        assert(Math.abs(red - wanted) < 2 && green === 0, `${x}, ${y}`);
+        assert(Math.abs(blue - 255 + wanted) < 2, `${x}, ${y}`);
       }
     }
-  },
+  }
 });
 
-Deno.test({
-  name: "encodeSixel() writes what is alike with a number before it",
-  permissions: "none",
-  fn() {
-    const picture = new Uint8Array(100 * 6 + 1024);
-    picture.set([0, 0, 255, 255], 100 * 6);
-    const text = encodeSixel(picture, { width: 100, height: 6 });
-    assertEquals(text, '\x1bP0;1;0q"1;1;100;6#0;2;100;0;0#0!100~\x1b\\');
-  },
+pureTest("encodeSixel() writes what is alike with a number before it", () => {
+  const picture = new Uint8Array(100 * 6 + 1024);
+  picture.set([0, 0, 255, 255], 100 * 6);
+  const text = encodeSixel(picture, { width: 100, height: 6 });
+  assertEquals(text, '\x1bP0;1;0q"1;1;100;6#0;2;100;0;0#0!100~\x1b\\');
 });
 
-Deno.test({
-  name: "PictureForm.render() gives kitty pixels in pieces, and takes them away again",
-  permissions: "none",
-  async fn() {
+pureTest(
+  "PictureForm.render() gives kitty pixels in pieces, and takes them away again",
+  async () => {
     const form = formOf("kitty");
     const pixels = { width: 120, height: 60 };
     // Noise does not become smaller, so that there are several pieces.
@@ -113,12 +97,11 @@ Deno.test({
     }
     assertEquals(form.wipe, "\x1b_Ga=d,d=I,i=7,q=2\x1b\\");
   },
-});
+);
 
-Deno.test({
-  name: "nearestOf256() finds the colours of the cube and the greys, and what lies nearest",
-  permissions: "none",
-  fn() {
+pureTest(
+  "nearestOf256() finds the colours of the cube and the greys, and what lies nearest",
+  () => {
     for (
       const [colour, number] of [
         [[0, 0, 0], 16],
@@ -137,27 +120,19 @@ Deno.test({
       assertEquals(nearestOf256(red, green, blue), number, colour.join());
     }
   },
+);
+
+pureTest("renderAscii() fills cells by how bright they are", () => {
+  const pixels = Uint8Array.of(0, 255, 128, 255, 0, 17);
+  assertEquals(renderAscii(pixels, { width: 3, height: 2 }), [" @t", "@  "]);
 });
 
-Deno.test({
-  name: "renderAscii() fills cells by how bright they are",
-  permissions: "none",
-  fn() {
-    const pixels = Uint8Array.of(0, 255, 128, 255, 0, 17);
-    assertEquals(renderAscii(pixels, { width: 3, height: 2 }), [" @t", "@  "]);
-  },
-});
-
-Deno.test({
-  name: "PictureForm.fit() keeps the aspect in cells that are not twice as high as wide",
-  permissions: "none",
-  fn() {
-    const square = { width: 100, height: 100 };
-    for (
-      const [width, height, columns] of [[8, 16, 46], [10, 16, 37], [6, 16, 61]]
-    ) {
-      const { cells } = formOf(undefined, { width, height }).fit(square, ROOM);
-      assertEquals(cells, { width: columns, height: 23 }, `${width}×${height}`);
-    }
-  },
+pureTest("PictureForm.fit() keeps the aspect in cells that are not twice as high as wide", () => {
+  const square = { width: 100, height: 100 };
+  for (
+    const [width, height, columns] of [[8, 16, 46], [10, 16, 37], [6, 16, 61]]
+  ) {
+    const { cells } = formOf(undefined, { width, height }).fit(square, ROOM);
+    assertEquals(cells, { width: columns, height: 23 }, `${width}×${height}`);
+  }
 });

@@ -3,10 +3,7 @@ import type { StreamDescription } from "../../../lib/media/frame.ts";
 import { RecordedSource } from "../../../lib/sources/cache/cached_source.ts";
 import { StartStore } from "../../../lib/sources/cache/store.ts";
 import { allOf, FakeSource, frameAt, PICTURES, SOUND } from "../../support/fake_source.ts";
-
-function test(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name, permissions: "none", fn });
-}
+import { pureTest } from "../../support/pure_test.ts";
 
 const lasting = () => Promise.resolve(true);
 
@@ -25,7 +22,7 @@ function keptIn(cache: StartStore) {
 
 const TEN = Array.from({ length: 10 }, (_, at) => frameAt(at));
 
-test("RecordedSource gives all frames, and keeps the first of them", async () => {
+pureTest("RecordedSource gives all frames, and keeps the first of them", async () => {
   const source = new FakeSource(TEN);
   const { cache, recorded: own } = recorded(source);
   assertEquals(await allOf(own), TEN);
@@ -37,7 +34,7 @@ test("RecordedSource gives all frames, and keeps the first of them", async () =>
   assertStrictEquals(source.isOpen, false);
 });
 
-test("RecordedSource keeps more of what is small, and all streams of it", async () => {
+pureTest("RecordedSource keeps more of what is small, and all streams of it", async () => {
   const coded: StreamDescription = { ...PICTURES, codec: "h264" };
   for (const streams of [[SOUND], [coded, SOUND]]) {
     const frames = Array.from({ length: 24 }, (_, at) => frameAt(at, { streamId: 1 }));
@@ -47,20 +44,20 @@ test("RecordedSource keeps more of what is small, and all streams of it", async 
   }
 });
 
-test("RecordedSource counts from the first frame that has a moment", async () => {
+pureTest("RecordedSource counts from the first frame that has a moment", async () => {
   const before = [-9, -5, -1, 5, 6, 7, 8, 9].map((at) => frameAt(at));
   const { cache, recorded: own } = recorded(new FakeSource(before));
   await allOf(own);
   assertEquals(keptIn(cache)?.timestamps, [-9, -5, -1, 5, 6, 7]);
 });
 
-test("RecordedSource keeps what ends sooner as a whole", async () => {
+pureTest("RecordedSource keeps what ends sooner as a whole", async () => {
   const { cache, recorded: own } = recorded(new FakeSource(TEN.slice(0, 2)));
   await allOf(own);
   assertEquals(keptIn(cache), { timestamps: [0, 1], whole: true });
 });
 
-test("RecordedSource keeps nothing that FFmpeg has complained about by then", async () => {
+pureTest("RecordedSource keeps nothing that FFmpeg has complained about by then", async () => {
   for (const length of [2, 10]) {
     const source = new FakeSource(TEN.slice(0, length));
     source.warning = "damaged";
@@ -72,7 +69,7 @@ test("RecordedSource keeps nothing that FFmpeg has complained about by then", as
   }
 });
 
-test("RecordedSource keeps nothing of what was left, failed, or may not last", async () => {
+pureTest("RecordedSource keeps nothing of what was left, failed, or may not last", async () => {
   const left = recorded(new FakeSource(TEN));
   for await (const _frame of left.recorded.frames()) break;
   const failed = recorded(new FakeSource(TEN.slice(0, 2), { failure: new Error("Cannot read") }));

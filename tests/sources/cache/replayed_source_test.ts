@@ -5,10 +5,7 @@ import type { FrameSource, TimedFrame } from "../../../lib/media/source.ts";
 import { type Continuation, ReplayedSource } from "../../../lib/sources/cache/cached_source.ts";
 import type { CachedStart } from "../../../lib/sources/cache/store.ts";
 import { allOf, FakeSource, frameAt, PICTURES, SOUND } from "../../support/fake_source.ts";
-
-function test(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name, permissions: "none", fn });
-}
+import { pureTest } from "../../support/pure_test.ts";
 
 const picture = (at: number) => frameAt(at);
 const sound = (at: number) => frameAt(at, { streamId: 1 });
@@ -36,7 +33,7 @@ function followedBy(
   return continuation;
 }
 
-test("ReplayedSource gives the head, and then what the source has behind it", async () => {
+pureTest("ReplayedSource gives the head, and then what the source has behind it", async () => {
   // The streams may well be in another order beside each other.
   const rest = [sound(0), picture(0), sound(2), sound(4), picture(1), picture(2), picture(3)];
   const source = new FakeSource(rest);
@@ -51,7 +48,7 @@ test("ReplayedSource gives the head, and then what the source has behind it", as
   assertStrictEquals(replayed.warning, "damaged");
 });
 
-test("ReplayedSource gives each viewer memory of its own, with room around it", async () => {
+pureTest("ReplayedSource gives each viewer memory of its own, with room around it", async () => {
   const held = hold();
   const whole = () => new ReplayedSource({ ...held, [Symbol.dispose]() {} }).frames();
   const others = whole();
@@ -75,7 +72,7 @@ test("ReplayedSource gives each viewer memory of its own, with room around it", 
   assertEquals(held.head.frames, BEGINNING);
 });
 
-test("ReplayedSource lets the head go by in the source while it is being sent", async () => {
+pureTest("ReplayedSource lets the head go by in the source while it is being sent", async () => {
   const source = new FakeSource([...BEGINNING, ...REST]);
   await using replayed = new ReplayedSource(hold(), followedBy(source));
   const frames = replayed.frames();
@@ -88,7 +85,7 @@ test("ReplayedSource lets the head go by in the source while it is being sent", 
   await frames.return(undefined);
 });
 
-test("ReplayedSource opens nothing where the head is all there is", async () => {
+pureTest("ReplayedSource opens nothing where the head is all there is", async () => {
   const held = hold(BEGINNING, true);
   await using replayed = new ReplayedSource(held);
   assertEquals(await allOf(replayed), BEGINNING);
@@ -106,7 +103,7 @@ const OTHERS: Record<string, FakeSource> = {
 };
 
 for (const [what, source] of Object.entries(OTHERS)) {
-  test(`ReplayedSource fails behind the head where the source ${what}`, async () => {
+  pureTest(`ReplayedSource fails behind the head where the source ${what}`, async () => {
     const continuation = followedBy(source);
     const replayed = new ReplayedSource(hold(), continuation);
     const given: number[] = [];
@@ -125,7 +122,7 @@ for (const [what, source] of Object.entries(OTHERS)) {
   });
 }
 
-test("ReplayedSource tells of an opening that failed when the head is used up", async () => {
+pureTest("ReplayedSource tells of an opening that failed when the head is used up", async () => {
   const failing = followedBy(() => Promise.reject(new RequestError("media_error", "Cannot open")));
   await using replayed = new ReplayedSource(hold(), failing);
   const frames = replayed.frames();
@@ -136,7 +133,7 @@ test("ReplayedSource tells of an opening that failed when the head is used up", 
   assertStrictEquals(failing.others, 0);
 });
 
-test("ReplayedSource passes on what fails behind the head", async () => {
+pureTest("ReplayedSource passes on what fails behind the head", async () => {
   const failure = new RequestError("media_error", "Cannot decode");
   const source = new FakeSource([...BEGINNING, ...REST], { failure });
   await using replayed = new ReplayedSource(hold(), followedBy(source));
@@ -153,7 +150,7 @@ test("ReplayedSource passes on what fails behind the head", async () => {
   assertEquals(given, [...BEGINNING, ...REST]);
 });
 
-test("ReplayedSource ends what is being opened, and waits for its end", async () => {
+pureTest("ReplayedSource ends what is being opened, and waits for its end", async () => {
   const source = new FakeSource([...BEGINNING, ...REST]);
   const opening = Promise.withResolvers<FrameSource>();
   let unwanted: AbortSignal | undefined;
@@ -180,7 +177,7 @@ test("ReplayedSource ends what is being opened, and waits for its end", async ()
   await replayed[Symbol.asyncDispose]();
 });
 
-test("ReplayedSource that nobody looked at opens nothing", async () => {
+pureTest("ReplayedSource that nobody looked at opens nothing", async () => {
   const held = hold();
   const never = followedBy(() => Promise.reject(new Error("opened")));
   const replayed = new ReplayedSource(held, never);

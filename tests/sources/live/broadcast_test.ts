@@ -12,10 +12,7 @@ import {
 } from "../../../lib/sources/live/subscriber_queue.ts";
 import { HandClock } from "../../support/hand_clock.ts";
 import { GREY } from "../../support/scripted_server.ts";
-
-function test(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name, permissions: "none", fn });
-}
+import { pureTest } from "../../support/pure_test.ts";
 
 const NEVER = new AbortController().signal;
 
@@ -113,7 +110,7 @@ async function taken(queue: LiveQueue): Promise<string> {
   return `${discontinuity ? "~" : ""}${timestamp}`;
 }
 
-test("Broadcast stops when nobody has watched for as long as it lingers", async () => {
+pureTest("Broadcast stops when nobody has watched for as long as it lingers", async () => {
   await using studio = new Studio();
   const joining = studio.join();
   studio.feeds[0].show(0);
@@ -136,7 +133,7 @@ test("Broadcast stops when nobody has watched for as long as it lingers", async 
   assertEquals(studio.feeds.map(({ isDisposed }) => isDisposed), [true]);
 });
 
-test("Broadcast gives every viewer the same memory, and takes it back once", async () => {
+pureTest("Broadcast gives every viewer the same memory, and takes it back once", async () => {
   await using studio = new Studio();
   const joining = Promise.all([studio.join(), studio.join(), studio.join()]);
   const [feed] = studio.feeds;
@@ -158,7 +155,7 @@ test("Broadcast gives every viewer the same memory, and takes it back once", asy
   assertEquals([feed.recycled, studio.feeds.length], [2, 1]);
 });
 
-test("Broadcast starts a failed source again, tells the viewers, and goes on", async () => {
+pureTest("Broadcast starts a failed source again, tells the viewers, and goes on", async () => {
   await using studio = new Studio();
   const joining = studio.join();
   studio.feeds[0].show(50);
@@ -182,7 +179,7 @@ test("Broadcast starts a failed source again, tells the viewers, and goes on", a
   assertEquals(studio.feeds.map(({ isDisposed }) => isDisposed), [true, true, false]);
 });
 
-test("Broadcast takes a failure after a good run for the first", async () => {
+pureTest("Broadcast takes a failure after a good run for the first", async () => {
   await using studio = new Studio();
   const joining = studio.join();
   studio.feeds[0].show(0);
@@ -202,7 +199,7 @@ test("Broadcast takes a failure after a good run for the first", async () => {
   }
 });
 
-test("Broadcast that fails at its first start takes viewers once it runs", async () => {
+pureTest("Broadcast that fails at its first start takes viewers once it runs", async () => {
   await using studio = new Studio();
   const waiting = [studio.join(), studio.join()];
   studio.feeds[0].break("not yet");
@@ -218,7 +215,7 @@ test("Broadcast that fails at its first start takes viewers once it runs", async
   assertEquals(await taken(queue), "1");
 });
 
-test("Broadcast ends viewers whose source comes back as something else", async () => {
+pureTest("Broadcast ends viewers whose source comes back as something else", async () => {
   await using studio = new Studio();
   const joining = studio.join();
   studio.feeds[0].show(0);
@@ -238,18 +235,21 @@ test("Broadcast ends viewers whose source comes back as something else", async (
   next.close();
 });
 
-test("Broadcast holds frames back until they are due, where they come all at once", async () => {
-  await using studio = new Studio({ isPaced: true });
-  const joining = studio.join();
-  for (const timestamp of [0, 1, 2]) studio.feeds[0].show(timestamp);
-  const queue = await joining;
-  assertEquals(await taken(queue), "0");
-  assertEquals(await studio.clock.asleep(), [100]);
-  studio.clock.pass(100);
-  assertEquals(await taken(queue), "1");
-});
+pureTest(
+  "Broadcast holds frames back until they are due, where they come all at once",
+  async () => {
+    await using studio = new Studio({ isPaced: true });
+    const joining = studio.join();
+    for (const timestamp of [0, 1, 2]) studio.feeds[0].show(timestamp);
+    const queue = await joining;
+    assertEquals(await taken(queue), "0");
+    assertEquals(await studio.clock.asleep(), [100]);
+    studio.clock.pass(100);
+    assertEquals(await taken(queue), "1");
+  },
+);
 
-test("Broadcast that is made from another goes away and comes back with it", async () => {
+pureTest("Broadcast that is made from another goes away and comes back with it", async () => {
   await using capture = new Studio();
   await using studio = new Studio({ capture });
   const joining = [capture.join(), studio.join()];
@@ -280,7 +280,7 @@ test("Broadcast that is made from another goes away and comes back with it", asy
   assertEquals(await taken(queue), "source_lost: it broke; it is tried again in 1.0 s");
 });
 
-test("Broadcast comes back with a capture that has become something else", async () => {
+pureTest("Broadcast comes back with a capture that has become something else", async () => {
   await using capture = new Studio();
   await using studio = new Studio({ capture });
   const joining = [capture.join(), studio.join()];
@@ -302,7 +302,7 @@ test("Broadcast comes back with a capture that has become something else", async
   assertEquals(await taken(queue), `source_back: "cam" is back`);
 });
 
-test("Broadcast runs as long as another is made from it, with viewers or without", async () => {
+pureTest("Broadcast runs as long as another is made from it, with viewers or without", async () => {
   await using capture = new Studio();
   {
     await using studio = new Studio({ capture });
@@ -319,7 +319,7 @@ test("Broadcast runs as long as another is made from it, with viewers or without
   await promise;
 });
 
-test("Broadcast.stop() ends the source, and is harmless when repeated", async () => {
+pureTest("Broadcast.stop() ends the source, and is harmless when repeated", async () => {
   const studio = new Studio();
   const joining = studio.join();
   studio.feeds[0].show(0);

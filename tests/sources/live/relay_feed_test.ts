@@ -6,10 +6,7 @@ import {
   type FrameInput,
 } from "../../../lib/sources/live/relay_feed.ts";
 import { GREY } from "../../support/scripted_server.ts";
-
-function test(name: string, fn: () => void | Promise<void>): void {
-  Deno.test({ name, permissions: "none", fn });
-}
+import { pureTest } from "../../support/pure_test.ts";
 
 const STREAMS: StreamDescription[] = [
   { ...GREY, timeBase: [1, 10] },
@@ -55,7 +52,7 @@ async function feed(frames: Frames, write: (chunk: Uint8Array) => void = () => {
   return { feeder, failure: await promise };
 }
 
-test("FrameFeeder begins at 0, and tells what failed", async () => {
+pureTest("FrameFeeder begins at 0, and tells what failed", async () => {
   const end = new Error("it is over");
   const frames = new Frames([
     { timestamp: 105, captured: 1_000_000 },
@@ -76,7 +73,7 @@ test("FrameFeeder begins at 0, and tells what failed", async () => {
   assertEquals(frames.isDisposed, true);
 });
 
-test("FrameFeeder tells of streams that cannot be written", async () => {
+pureTest("FrameFeeder tells of streams that cannot be written", async () => {
   const frames = new Frames([], new Error("never asked for"));
   frames.streams = [];
   const { feeder, failure } = await feed(frames);
@@ -84,13 +81,16 @@ test("FrameFeeder tells of streams that cannot be written", async () => {
   await feeder[Symbol.asyncDispose]();
 });
 
-test("CaptureMoments.find() gives the last frame that had begun, also in decoding order", () => {
-  const moments = new CaptureMoments();
-  for (const seconds of [0, 0.3, 0.1, 0.2]) moments.add(0, seconds, seconds * 10);
-  assertEquals([0, 0.15, 0.2, 5].map((at) => moments.find(0, at)), [0, 1, 2, 3]);
-  // Rounded to milliseconds, a moment may lie a little before itself.
-  assertEquals(moments.find(0, 0.299), 3);
-  assertEquals([moments.find(0, -1), moments.find(1, 0)], [undefined, undefined]);
-  moments.add(0, 20, 200);
-  assertEquals([moments.find(0, 0.3), moments.find(0, 20)], [undefined, 200]);
-});
+pureTest(
+  "CaptureMoments.find() gives the last frame that had begun, also in decoding order",
+  () => {
+    const moments = new CaptureMoments();
+    for (const seconds of [0, 0.3, 0.1, 0.2]) moments.add(0, seconds, seconds * 10);
+    assertEquals([0, 0.15, 0.2, 5].map((at) => moments.find(0, at)), [0, 1, 2, 3]);
+    // Rounded to milliseconds, a moment may lie a little before itself.
+    assertEquals(moments.find(0, 0.299), 3);
+    assertEquals([moments.find(0, -1), moments.find(1, 0)], [undefined, undefined]);
+    moments.add(0, 20, 200);
+    assertEquals([moments.find(0, 0.3), moments.find(0, 20)], [undefined, 200]);
+  },
+);

@@ -5,10 +5,7 @@ import {
   QUEUE_LIMITS,
   SharedFrame,
 } from "../../../lib/sources/live/subscriber_queue.ts";
-
-function test(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name, permissions: "none", fn });
-}
+import { pureTest } from "../../support/pure_test.ts";
 
 const NEVER = new AbortController().signal;
 
@@ -56,7 +53,7 @@ async function drain(queue: LiveQueue, count: number): Promise<string> {
   return found.join(" ");
 }
 
-test("LiveQueue keeps the three newest pictures for those who want real time", async () => {
+pureTest("LiveQueue keeps the three newest pictures for those who want real time", async () => {
   const [queue, frames] = [new LiveQueue({ limits: QUEUE_LIMITS.drop }), new Frames()];
   for (let at = 0; at < 10; at++) frames.give(queue, at);
   assertEquals([queue.dropped, frames.held], [7, 3]);
@@ -66,22 +63,25 @@ test("LiveQueue keeps the three newest pictures for those who want real time", a
   assertEquals(frames.held, 0);
 });
 
-test("LiveQueue keeps four seconds, or so many bytes, for those who want every frame", async () => {
-  const [queue, frames] = [new LiveQueue({ limits: QUEUE_LIMITS.wait }), new Frames()];
-  for (let at = 0; at <= 5000; at += 100) frames.give(queue, at);
-  assertEquals(queue.dropped, 10);
-  assertEquals(await drain(queue, 2), "!1000 1100");
-  const narrow = new LiveQueue({ limits: { ...QUEUE_LIMITS.wait, pictureBytes: 450 } });
-  for (let at = 0; at < 10; at++) frames.give(narrow, at, { size: 100 });
-  assertEquals(await drain(narrow, 4), "!6 7 8 9");
-  const large = new LiveQueue({ limits: { ...QUEUE_LIMITS.wait, pictureBytes: 10 } });
-  for (let at = 0; at < 10; at++) frames.give(large, at, { size: 100 });
-  assertEquals(await drain(large, 3), "!7 8 9");
-  queue.close();
-  assertEquals(frames.held, 0);
-});
+pureTest(
+  "LiveQueue keeps four seconds, or so many bytes, for those who want every frame",
+  async () => {
+    const [queue, frames] = [new LiveQueue({ limits: QUEUE_LIMITS.wait }), new Frames()];
+    for (let at = 0; at <= 5000; at += 100) frames.give(queue, at);
+    assertEquals(queue.dropped, 10);
+    assertEquals(await drain(queue, 2), "!1000 1100");
+    const narrow = new LiveQueue({ limits: { ...QUEUE_LIMITS.wait, pictureBytes: 450 } });
+    for (let at = 0; at < 10; at++) frames.give(narrow, at, { size: 100 });
+    assertEquals(await drain(narrow, 4), "!6 7 8 9");
+    const large = new LiveQueue({ limits: { ...QUEUE_LIMITS.wait, pictureBytes: 10 } });
+    for (let at = 0; at < 10; at++) frames.give(large, at, { size: 100 });
+    assertEquals(await drain(large, 3), "!7 8 9");
+    queue.close();
+    assertEquals(frames.held, 0);
+  },
+);
 
-test("LiveQueue begins with a keyframe, and after a gap goes on with one", async () => {
+pureTest("LiveQueue begins with a keyframe, and after a gap goes on with one", async () => {
   const [queue, frames] = [new LiveQueue({ limits: QUEUE_LIMITS.drop }), new Frames()];
   const give = (at: number) => frames.give(queue, at, { keyframe: at % 500 === 0 });
   for (const at of [300, 400, 500, 600]) give(at);
@@ -94,7 +94,7 @@ test("LiveQueue begins with a keyframe, and after a gap goes on with one", async
   queue.close();
 });
 
-test("LiveQueue leaves out all up to the next keyframe where none waits", async () => {
+pureTest("LiveQueue leaves out all up to the next keyframe where none waits", async () => {
   const [queue, frames] = [new LiveQueue({ limits: QUEUE_LIMITS.drop }), new Frames()];
   frames.give(queue, 0);
   for (let at = 100; at <= 900; at += 100) frames.give(queue, at, { keyframe: false });
@@ -103,7 +103,7 @@ test("LiveQueue leaves out all up to the next keyframe where none waits", async 
   assertEquals(await drain(queue, 1), "!1000");
 });
 
-test("LiveQueue keeps sound apart from pictures, and by time", async () => {
+pureTest("LiveQueue keeps sound apart from pictures, and by time", async () => {
   const [queue, frames] = [new LiveQueue({ limits: QUEUE_LIMITS.drop }), new Frames()];
   for (let at = 0; at <= 1500; at += 250) frames.give(queue, at, { sound: true });
   assertEquals(queue.dropped, 2);
@@ -115,7 +115,7 @@ test("LiveQueue keeps sound apart from pictures, and by time", async () => {
   assertEquals(await drain(silent, 1), "1");
 });
 
-test("LiveQueue queues nothing in a pause, and goes on with the newest keyframe", async () => {
+pureTest("LiveQueue queues nothing in a pause, and goes on with the newest keyframe", async () => {
   let isPaused = false;
   const queue = new LiveQueue({ limits: QUEUE_LIMITS.wait, isPaused: () => isPaused });
   const frames = new Frames();
@@ -133,40 +133,46 @@ test("LiveQueue queues nothing in a pause, and goes on with the newest keyframe"
   assertEquals(queue.dropped, 0);
 });
 
-test("LiveQueue.take() waits, in order with the news, until it fails or is aborted", async () => {
-  const [queue, frames] = [new LiveQueue({ limits: QUEUE_LIMITS.wait }), new Frames()];
-  const first = drain(queue, 1);
-  frames.give(queue, 1);
-  assertEquals(await first, "1");
-  frames.give(queue, 2);
-  queue.tell({ code: "source_lost", message: "" });
-  queue.fail(new Error("it is gone"));
-  frames.give(queue, 3);
-  assertEquals(await drain(queue, 2), "2 source_lost");
-  await assertRejects(() => queue.take(NEVER), Error, "it is gone");
-  const stop = new AbortController();
-  const waiting = new LiveQueue({ limits: QUEUE_LIMITS.wait }).take(stop.signal);
-  stop.abort(new Error("enough"));
-  await assertRejects(() => waiting, Error, "enough");
-  assertEquals(frames.held, 0);
-});
+pureTest(
+  "LiveQueue.take() waits, in order with the news, until it fails or is aborted",
+  async () => {
+    const [queue, frames] = [new LiveQueue({ limits: QUEUE_LIMITS.wait }), new Frames()];
+    const first = drain(queue, 1);
+    frames.give(queue, 1);
+    assertEquals(await first, "1");
+    frames.give(queue, 2);
+    queue.tell({ code: "source_lost", message: "" });
+    queue.fail(new Error("it is gone"));
+    frames.give(queue, 3);
+    assertEquals(await drain(queue, 2), "2 source_lost");
+    await assertRejects(() => queue.take(NEVER), Error, "it is gone");
+    const stop = new AbortController();
+    const waiting = new LiveQueue({ limits: QUEUE_LIMITS.wait }).take(stop.signal);
+    stop.abort(new Error("enough"));
+    await assertRejects(() => waiting, Error, "enough");
+    assertEquals(frames.held, 0);
+  },
+);
 
-test("SharedFrame gives its memory back with the last who holds it, and shares one message", () => {
-  const frames = new Frames();
-  const queues = [1, 2, 3].map(() => new LiveQueue({ limits: QUEUE_LIMITS.wait }));
-  let recycled = 0;
-  const data = new Uint8Array(FRAME_HEADROOM + 4).subarray(FRAME_HEADROOM);
-  const shared = new SharedFrame({ streamId: 0, timestamp: 0, keyframe: true, data }, {
-    ...{ isPicture: true, at: 0 },
-    recycle: () => recycled++,
-  });
-  for (const queue of queues) queue.offer(shared);
-  shared.release();
-  assert(shared.message.buffer === data.buffer);
-  for (const [at, queue] of queues.entries()) {
-    assertEquals(recycled, 0, `viewer ${at}`);
-    queue.close();
-  }
-  assertEquals([recycled, frames.held], [1, 0]);
-  return Promise.resolve();
-});
+pureTest(
+  "SharedFrame gives its memory back with the last who holds it, and shares one message",
+  () => {
+    const frames = new Frames();
+    const queues = [1, 2, 3].map(() => new LiveQueue({ limits: QUEUE_LIMITS.wait }));
+    let recycled = 0;
+    const data = new Uint8Array(FRAME_HEADROOM + 4).subarray(FRAME_HEADROOM);
+    const shared = new SharedFrame({ streamId: 0, timestamp: 0, keyframe: true, data }, {
+      ...{ isPicture: true, at: 0 },
+      recycle: () => recycled++,
+    });
+    for (const queue of queues) queue.offer(shared);
+    shared.release();
+    assert(shared.message.buffer === data.buffer);
+    for (const [at, queue] of queues.entries()) {
+      assertEquals(recycled, 0, `viewer ${at}`);
+      queue.close();
+    }
+    assertEquals([recycled, frames.held], [1, 0]);
+    return Promise.resolve();
+  },
+);

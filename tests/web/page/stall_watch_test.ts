@@ -1,5 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { StallWatch, StuckError, UndecodableError } from "../../../lib/web/page/stall_watch.js";
+import { pureTest } from "../../support/pure_test.ts";
 
 /** More than may come without anything to play. */
 const MANY = 20e6;
@@ -26,11 +27,7 @@ function waiting({ at, ranges = [] }: { at: number; ranges?: (readonly [number, 
   return { video, clock, watch: new StallWatch(video, () => clock.now) };
 }
 
-function test(name: string, fn: () => void): void {
-  Deno.test({ name, permissions: "none", fn });
-}
-
-test("StallWatch.check() waits for what begins late, however much comes before", () => {
+pureTest("StallWatch.check() waits for what begins late, however much comes before", () => {
   const { video, clock, watch } = waiting({ at: 5 });
   watch.begin(5);
   for (const bytes of [1, MANY, 2 * MANY]) {
@@ -43,7 +40,7 @@ test("StallWatch.check() waits for what begins late, however much comes before",
   watch.check({ bytes: 4 * MANY, full: false });
 });
 
-test("StallWatch.check() tells of what has no room for its own beginning", () => {
+pureTest("StallWatch.check() tells of what has no room for its own beginning", () => {
   const { clock, watch } = waiting({ at: 5, ranges: [[4, 4.5]] });
   watch.begin(5);
   watch.check({ bytes: MANY, full: true });
@@ -51,7 +48,7 @@ test("StallWatch.check() tells of what has no room for its own beginning", () =>
   assertThrows(() => watch.check({ bytes: MANY, full: true }), UndecodableError);
 });
 
-test("StallWatch.check() tells where nothing is left to play, though more comes", () => {
+pureTest("StallWatch.check() tells where nothing is left to play, though more comes", () => {
   // Browsers round: it may stand behind the end.
   for (const [at, moment] of [[6.95, 7], [7.000001, 7.000001]]) {
     const { clock, watch } = waiting({ at, ranges: [[4, 7]] });
@@ -64,7 +61,7 @@ test("StallWatch.check() tells where nothing is left to play, though more comes"
   }
 });
 
-test("StallWatch.check() tells where it stands still, and there is no room for more", () => {
+pureTest("StallWatch.check() tells where it stands still, and there is no room for more", () => {
   for (const change of [{}, { paused: true }, { readyState: 3 }, { ranges: [[4, 9] as const] }]) {
     const { video, clock, watch } = waiting({ at: 6, ranges: [[4, 7]] });
     watch.begin(5);
