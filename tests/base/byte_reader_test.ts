@@ -7,7 +7,7 @@ import {
 } from "@std/assert";
 import { ByteReader, fromSocket, fromStream } from "../../lib/base/byte_reader.ts";
 import { TruncatedError } from "../../lib/base/errors.ts";
-import { sample, socketOf, sourcesOf, STEPS, streamOf } from "../support/byte_sources.ts";
+import { sample, socketOf, sourcesOf, STEPS, streamOf } from "../support/media/bytes.ts";
 import { pureTest } from "../support/pure_test.ts";
 
 const MEBIBYTE = 1 << 20;

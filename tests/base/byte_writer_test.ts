@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { type ByteSink, ByteWriter } from "../../lib/base/byte_writer.ts";
 import { DeadlineError } from "../../lib/base/errors.ts";
-import { sample } from "../support/byte_sources.ts";
+import { sample } from "../support/media/bytes.ts";
 import { pureTest } from "../support/pure_test.ts";
 
 /** Long enough to be of no concern. */

@@ -3,9 +3,9 @@ import { completionScript } from "../../lib/cli/completions.ts";
 import { choice, list, optionalText, text, toggle } from "../../lib/cli/flags.ts";
 import { CLIENT_FLAGS } from "../../lib/client/flags.ts";
 import { SERVER_FLAGS } from "../../lib/server/flags.ts";
-import { PATIENCE } from "../support/patience.ts";
-import { isThere } from "../support/x_screen.ts";
+import { isInstalled, lacking } from "../support/programs/machine.ts";
 import { pureTest } from "../support/pure_test.ts";
+import { PATIENCE } from "../support/time/patience.ts";
 
 const TABLE = {
   view: choice(["window", "none"], "where it's shown", undefined),
@@ -87,7 +87,7 @@ complete -C"program $argv[2]"`,
 };
 
 for (const shell of ["bash", "fish"] as const) {
-  const there = await isThere(shell);
+  const there = isInstalled(shell);
   Deno.test({
     name: `completionScript() completes in ${shell}${there ? "" : ` (ignored: no ${shell})`}`,
     ignore: !there,
@@ -100,15 +100,11 @@ for (const shell of ["bash", "fish"] as const) {
   });
 }
 
-const lacking = (await Promise.all(
-  ["zsh", "tmux"].map(async (program) => await isThere(program) ? [] : [program]),
-)).flat();
+const missing = lacking("zsh", "tmux");
 
 Deno.test({
-  name: `completionScript() completes in zsh${
-    lacking.length > 0 ? ` (ignored: no ${lacking.join(" and ")})` : ""
-  }`,
-  ignore: lacking.length > 0,
+  name: `completionScript() completes in zsh${missing.reason}`,
+  ignore: missing.ignore,
   async fn() {
     const folder = await Deno.makeTempDir();
     const tmux = async (...args: string[]) => {

@@ -8,7 +8,7 @@ import {
 } from "../../lib/client/flags.ts";
 import { statusOf } from "../../lib/client/run.ts";
 import type { MediaRequest } from "../../lib/protocol/native/request.ts";
-import { wrongForms } from "../support/flag_forms.ts";
+import { wrongForms } from "../support/programs/flag_forms.ts";
 import { pureTest } from "../support/pure_test.ts";
 
 function parse(line: string) {

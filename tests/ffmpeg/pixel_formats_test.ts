@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { bitsPerPixel, conversionFor, rawPixelFormat } from "../../lib/ffmpeg/pixel_formats.ts";
-import { mediaFolder, run } from "../support/media.ts";
+import { mediaFolder, run } from "../support/media/media_folder.ts";
 import { pureTest } from "../support/pure_test.ts";
 
 const media = mediaFolder();

@@ -1,9 +1,16 @@
 /** The whole client, asked of a server that says wrong things, over sockets. */
 import { deadline } from "../../lib/base/async.ts";
 import { encodeMessage, HEADER_LENGTH } from "../../lib/protocol/native/framing.ts";
-import { at, type Outcome as Ended, runInside } from "../support/inside.ts";
-import { PATIENCE } from "../support/patience.ts";
-import { describe, end, frame, message, say, ScriptedServer } from "../support/scripted_server.ts";
+import {
+  describe,
+  end,
+  frame,
+  message,
+  say,
+  ScriptedServer,
+} from "../support/peers/scripted_server.ts";
+import { at, type Outcome as Ended, runInside } from "../support/programs/run_inside.ts";
+import { PATIENCE } from "../support/time/patience.ts";
 import { joined, mutateBytes, type Mutator } from "./mutate_bytes.ts";
 import { mutateJson } from "./mutate_json.ts";
 import { checkAtMost, checkSame } from "./properties.ts";

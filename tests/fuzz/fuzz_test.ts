@@ -1,9 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
-import { mediaFolder } from "../support/media.ts";
+import { mediaFolder } from "../support/media/media_folder.ts";
+import { pureTest } from "../support/pure_test.ts";
 import { REGRESSIONS } from "./regressions.ts";
 import { fuzz, tried } from "./target.ts";
 import { openTargets } from "./targets.ts";
-import { pureTest } from "../support/pure_test.ts";
 
 // What everything that reads strangers' bytes does with wrong ones: the same ones in every run.
 // `deno task fuzz` goes on with others.

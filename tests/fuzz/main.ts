@@ -6,7 +6,7 @@ import { print } from "../../lib/base/log.ts";
 import { messageOf, UsageError } from "../../lib/base/errors.ts";
 import { describeFlags, number, parseFlags, text, toggle } from "../../lib/cli/flags.ts";
 import { untilInterrupted } from "../../lib/cli/signals.ts";
-import { MediaFolder } from "../support/media.ts";
+import { MediaFolder } from "../support/media/media_folder.ts";
 import { clientTarget } from "./client_target.ts";
 import { sessionMedia, SessionTarget } from "./session_target.ts";
 import { type Counts, fuzz, type Target } from "./target.ts";

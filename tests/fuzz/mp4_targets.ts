@@ -1,6 +1,6 @@
 /** What FFmpeg says of the MP4 that browsers get. */
 import { mimeTypeOf, readBoxes } from "../../lib/sinks/browser/mp4_codecs.ts";
-import type { MediaFolder } from "../support/media.ts";
+import type { MediaFolder } from "../support/media/media_folder.ts";
 import { joined, mutateBytes, type Mutator } from "./mutate_bytes.ts";
 import { checkSame, outcomeOf, readOrRefuse } from "./properties.ts";
 import type { Target } from "./target.ts";

@@ -3,7 +3,7 @@ import type { Frame } from "../../lib/media/frame.ts";
 import { NutMuxer, type NutMuxStream } from "../../lib/nut/muxer.ts";
 import { NutReader } from "../../lib/nut/reader.ts";
 import type { NutStream } from "../../lib/nut/demuxer.ts";
-import type { MediaFolder } from "../support/media.ts";
+import type { MediaFolder } from "../support/media/media_folder.ts";
 import { mutateNut } from "./nut_pieces.ts";
 import { joined } from "./mutate_bytes.ts";
 import { checkAtMost, checkRefusal, checkSame, digest } from "./properties.ts";

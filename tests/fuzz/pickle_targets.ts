@@ -9,7 +9,7 @@ import {
   ScriptFrameWriter,
 } from "../../lib/protocol/script/framing.ts";
 import { bytesPickle, readPickle } from "../../lib/protocol/script/unpickler.ts";
-import { numpyPickle } from "../support/pickle_fixtures.ts";
+import { numpyPickle } from "../support/media/pickles.ts";
 import { joined, mutateBytes, type Mutator } from "./mutate_bytes.ts";
 import { checkAtMost, checkRefusal, checkSame, digest, readOrRefuse } from "./properties.ts";
 import type { Target } from "./target.ts";

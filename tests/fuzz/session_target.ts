@@ -8,8 +8,9 @@ import {
   encodeRequest,
   type MediaRequest,
 } from "../../lib/protocol/native/request.ts";
-import { type MediaFolder, pictures, tone } from "../support/media.ts";
-import { Peer, type WatchedServer, watchedServer } from "../support/watched_server.ts";
+import { type MediaFolder, pictures, tone } from "../support/media/media_folder.ts";
+import { NativeClient } from "../support/peers/native_client.ts";
+import { type TestServer, testServer } from "../support/peers/test_server.ts";
 import { joined, mutateBytes, type Mutator } from "./mutate_bytes.ts";
 import { mutateJson } from "./mutate_json.ts";
 import { checkSame } from "./properties.ts";
@@ -84,9 +85,9 @@ export class SessionTarget implements Target, AsyncDisposable {
   readonly name = "runSession()";
   readonly corpus = MESSAGES;
   readonly mutate = mutateConversation;
-  #server: WatchedServer;
+  #server: TestServer;
 
-  private constructor(server: WatchedServer) {
+  private constructor(server: TestServer) {
     this.#server = server;
   }
 
@@ -96,7 +97,7 @@ export class SessionTarget implements Target, AsyncDisposable {
     options: Partial<ServerOptions> = {},
   ): Promise<SessionTarget> {
     const timeouts = { request: 2000, stall: 2000, ping: 200 };
-    return new SessionTarget(await watchedServer({ media, timeouts, ...options }));
+    return new SessionTarget(await testServer({ media, timeouts, ...options }));
   }
 
   /** Says all at once or in pieces, and leaves in one of the ways there are. */
@@ -127,7 +128,7 @@ export class SessionTarget implements Target, AsyncDisposable {
 }
 
 /** Writes to a peer that may hang up meanwhile. */
-async function say(peer: Peer, input: Uint8Array, random: Random): Promise<void> {
+async function say(peer: NativeClient, input: Uint8Array, random: Random): Promise<void> {
   const step = random.pick([Infinity, 1 + random.size(64)]);
   try {
     for (let at = 0; at < input.byteLength; at += step) {
@@ -139,7 +140,7 @@ async function say(peer: Peer, input: Uint8Array, random: Random): Promise<void>
 }
 
 /** Reads what comes, but not without end, and tells whether anything was of use. */
-async function hear(peer: Peer): Promise<Outcome> {
+async function hear(peer: NativeClient): Promise<Outcome> {
   let outcome: Outcome = "refused";
   // What is asked for may be played as slowly as it likes.
   using _limit = deadline(MOST_TIME, () => peer.close());

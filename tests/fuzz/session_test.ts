@@ -1,8 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { TlsSocket } from "../../lib/net/socket.ts";
-import { makeCertificate, NO_OPENSSL } from "../support/certificates.ts";
-import { mediaFolder } from "../support/media.ts";
-import { watchedServer } from "../support/watched_server.ts";
+import { mediaFolder } from "../support/media/media_folder.ts";
+import { testServer } from "../support/peers/test_server.ts";
+import { makeCertificate, NO_OPENSSL } from "../support/programs/certificates.ts";
 import { mutateBytes } from "./mutate_bytes.ts";
 import { Random } from "./random.ts";
 import { sessionMedia, SessionTarget } from "./session_target.ts";
@@ -49,7 +49,7 @@ Deno.test({
     const { cert, key } = await makeCertificate(folder.path, "fuzz");
     const credentials = { certificate: { cert, key } };
     const timeouts = { request: 300, stall: 300, ping: 5000 };
-    await using server = await watchedServer({ media, credentials, timeouts });
+    await using server = await testServer({ media, credentials, timeouts });
     const right = await greeting();
     for (let turn = 0; turn < 60; turn++) {
       const random = new Random(1, turn);
@@ -65,7 +65,7 @@ Deno.test({
       }
     }
     await server.quiet();
-    const { hostname, port } = server.server.address;
+    const { hostname, port } = server.address;
     const raw = await Deno.connect({ hostname, port });
     const secure = await TlsSocket.connect(raw, { rejectUnauthorized: false });
     secure.close();

@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { Pacer } from "../../lib/media/pacer.ts";
-import { HandClock } from "../support/hand_clock.ts";
 import { pureTest } from "../support/pure_test.ts";
+import { HandClock } from "../support/time/hand_clock.ts";
 
 /** A clock whose sleeps may be shorter or longer than asked for. */
 class InexactClock extends HandClock {

@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { readCertificate } from "../../lib/net/certificate.ts";
-import { makeCertificate, NO_OPENSSL, openssl } from "../support/certificates.ts";
+import { makeCertificate, NO_OPENSSL, openssl } from "../support/programs/certificates.ts";
 
 const folder = await Deno.makeTempDir();
 addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));

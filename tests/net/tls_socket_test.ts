@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { createSecureContext } from "node:tls";
 import { TlsSocket } from "../../lib/net/socket.ts";
-import { makeCertificate, NO_OPENSSL } from "../support/certificates.ts";
+import { makeCertificate, NO_OPENSSL } from "../support/programs/certificates.ts";
 
 const folder = await Deno.makeTempDir();
 addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));

@@ -3,7 +3,8 @@ import { FormatError } from "../../lib/base/errors.ts";
 import { NutDemuxer, stripSideData } from "../../lib/nut/demuxer.ts";
 import { FieldWriter } from "../../lib/nut/fields.ts";
 import { FILE_ID, FLAGS, START_CODES, type StartCode } from "../../lib/nut/format.ts";
-import { concat, demuxAll, demuxAnything, seeded } from "../support/nut_ffmpeg.ts";
+import { concat, seeded } from "../support/media/bytes.ts";
+import { demuxAll, demuxAnything } from "../support/media/nut_files.ts";
 import { pureTest } from "../support/pure_test.ts";
 
 /** Fields of a packet's body: numbers, bytes with their number in front, or bytes as they are. */
@@ -60,15 +61,15 @@ const HEADERS = [...START, packet(START_CODES.stream, ...AUDIO)];
 const SYNCPOINT = packet(START_CODES.syncpoint, 100 * 2 + 0, 0);
 
 function frames(...parts: readonly Uint8Array[]) {
-  return demuxAll(concat([...HEADERS, SYNCPOINT, ...parts])).frames;
+  return demuxAll(concat(...HEADERS, SYNCPOINT, ...parts)).frames;
 }
 
 function assertRefused(text: string, ...parts: readonly Uint8Array[]): void {
-  assertThrows(() => demuxAll(concat(parts)), FormatError, text);
+  assertThrows(() => demuxAll(concat(...parts)), FormatError, text);
 }
 
 pureTest("NutDemuxer.parse() reads the stream headers", () => {
-  const { demuxer, rest } = demuxAll(concat(HEADERS));
+  const { demuxer, rest } = demuxAll(concat(...HEADERS));
   assertEquals(rest, 0);
   assertEquals([...demuxer.streams.values()], [
     {
@@ -97,8 +98,8 @@ pureTest("NutDemuxer.parse() reads the stream headers", () => {
 
 pureTest("NutDemuxer.headersComplete tells when the last stream is described", () => {
   assertEquals(new NutDemuxer().headersComplete, false);
-  assertEquals(demuxAll(concat(START)).demuxer.headersComplete, false);
-  assertEquals(demuxAll(concat(HEADERS)).demuxer.headersComplete, true);
+  assertEquals(demuxAll(concat(...START)).demuxer.headersComplete, false);
+  assertEquals(demuxAll(concat(...HEADERS)).demuxer.headersComplete, true);
 });
 
 pureTest("NutDemuxer.parse() takes timestamps from syncpoints, deltas and coded fields", () => {
@@ -118,11 +119,11 @@ pureTest("NutDemuxer.parse() takes timestamps from syncpoints, deltas and coded 
 
 pureTest("NutDemuxer.parse() rounds a syncpoint's time down, exactly", () => {
   const late = 2 ** 40 + 7;
-  const [frame] = demuxAll(concat([
+  const [frame] = demuxAll(concat(
     ...HEADERS,
     packet(START_CODES.syncpoint, late * 2 + 1, 0),
     body([3, 0]),
-  ])).frames;
+  )).frames;
   assertEquals(frame.timestamp, Math.floor(late / 40) + 5);
 });
 
@@ -130,13 +131,13 @@ pureTest("NutDemuxer.parse() rounds where products are beyond 2^53", () => {
   const bases = [2, 99991, 99989 * 1000, 1, 999983];
   const main = packet(START_CODES.main, 3, 1, 100, ...bases, ...CODES, 0);
   const ticks = 2 ** 45 + 1;
-  const bytes = concat([
+  const bytes = concat(
     FILE_ID,
     main,
     packet(START_CODES.stream, 0, 0, "I420", 0, 7, 25, 2, 0, "", 64, 48, 0, 0, 0),
     packet(START_CODES.syncpoint, ticks * 2 + 1, 0),
     body([3, 0]),
-  ]);
+  );
   const expected = BigInt(ticks) * 99989000n / (999983n * 99991n);
   assertEquals(demuxAll(bytes).frames[0].timestamp, Number(expected) + 5);
 });
@@ -183,7 +184,7 @@ pureTest("stripSideData() leaves the frame's own bytes", () => {
   const side = body([3, "SkipStart", 5, "Palette", 4, "bin", "1234", "title", 2, "text"]);
   const meta = body([3, "a", 6, 1, "b", 8, 1, "c", 10, 1]);
   const own = new Uint8Array([1, 2, 3]);
-  const payload = concat([side, meta, own]);
+  const payload = concat(side, meta, own);
   assertEquals(stripSideData(payload), own);
   assertEquals(stripSideData(payload).buffer, payload.buffer);
   for (let size = 0; size < payload.length - own.length; size++) {
@@ -199,13 +200,13 @@ pureTest("NutDemuxer.parse() hands over side data where the frame says so", () =
 });
 
 pureTest("NutDemuxer.parse() reads version 4 with wall clocks in its syncpoints", () => {
-  const { frames } = demuxAll(concat([
+  const { frames } = demuxAll(concat(
     FILE_ID,
     mainHeader({ version: [4, 1], streams: 1, after: [0, 1] }),
     packet(START_CODES.stream, ...VIDEO),
     packet(START_CODES.syncpoint, 200, 0, 2 ** 52),
     body([3, 0]),
-  ]));
+  ));
   assertEquals(frames[0].timestamp, 105);
 });
 
@@ -215,7 +216,7 @@ pureTest("NutDemuxer.parse() skips what is not media, however long", () => {
   const long = packet(unknown, filler);
   const demuxer = new NutDemuxer({ maxHeaderSize: 2000 });
   const index = packet(START_CODES.index, filler);
-  const bytes = concat([
+  const bytes = concat(
     ...HEADERS,
     packet(START_CODES.info, "anything"),
     long,
@@ -223,10 +224,10 @@ pureTest("NutDemuxer.parse() skips what is not media, however long", () => {
     SYNCPOINT,
     long,
     body([3, 0]),
-  ]);
+  );
   assertEquals(demuxAll(bytes, undefined, demuxer).frames.length, 1);
   assertEquals(demuxAll(bytes).frames.length, 1);
-  const header = demuxAll(concat(HEADERS)).demuxer;
+  const header = demuxAll(concat(...HEADERS)).demuxer;
   const start = packet(START_CODES.info, filler).subarray(0, 14);
   assertEquals(header.parse(start), { kind: "more", needed: 5018 });
   assertEquals(header.parse(long.subarray(0, 14)), { kind: "skip", length: long.length });
@@ -238,7 +239,7 @@ pureTest("NutDemuxer.parse() accepts repeated headers that agree", () => {
     mainHeader({ after: [2, "\x01\x02\x03", ""] }),
     ...HEADERS.slice(1),
   ];
-  const bytes = concat([...HEADERS, SYNCPOINT, body([3, 0]), ...again, SYNCPOINT, body([4, 3])]);
+  const bytes = concat(...HEADERS, SYNCPOINT, body([3, 0]), ...again, SYNCPOINT, body([4, 3]));
   assertEquals(demuxAll(bytes).frames.map(({ timestamp }) => timestamp), [105, 98]);
   assertRefused("expected a repetition", ...HEADERS, mainHeader({ streams: 3 }));
   const other = packet(START_CODES.stream, 0, 0, "I420", 0, 7, 25, 2, 0, "extra", 64, 50, 4, 3, 0);
@@ -246,7 +247,7 @@ pureTest("NutDemuxer.parse() accepts repeated headers that agree", () => {
 });
 
 pureTest("NutDemuxer.parse() reads split and byte by byte what it reads whole", () => {
-  const bytes = concat([
+  const bytes = concat(
     ...HEADERS,
     packet(START_CODES.info, new Uint8Array(5000)),
     SYNCPOINT,
@@ -255,7 +256,7 @@ pureTest("NutDemuxer.parse() reads split and byte by byte what it reads whole", 
     packet(START_CODES.syncpoint, 600, 1),
     body([1, 1, 12345, 300]),
     new Uint8Array(300),
-  ]);
+  );
   const whole = demuxAll(bytes);
   assertEquals(whole.frames.length, 2);
   const random = seeded(1);
@@ -268,7 +269,7 @@ pureTest("NutDemuxer.parse() reads split and byte by byte what it reads whole", 
 
 pureTest("NutDemuxer.parse() asks for more at every place where input may end", () => {
   const header = body([2, RAW_CODE | FLAGS.checksum, 1, 300, 5, 0, 0, 0, 0]);
-  const bytes = concat([...HEADERS, SYNCPOINT, header.subarray(0, header.length - 1)]);
+  const bytes = concat(...HEADERS, SYNCPOINT, header.subarray(0, header.length - 1));
   for (let size = 0; size <= bytes.length; size++) {
     assertEquals(demuxAll(bytes.slice(0, size)).frames.length, 0);
   }
@@ -337,11 +338,11 @@ pureTest("NutDemuxer.parse() refuses wrong checksums", () => {
 
 pureTest("NutDemuxer.parse() answers to any bytes with a value or a FormatError", () => {
   const random = seeded(2);
-  const start = concat([...HEADERS, SYNCPOINT]);
+  const start = concat(...HEADERS, SYNCPOINT);
   const outcomes = new Set<string>();
   for (let round = 0; round < 20000; round++) {
     const tail = Uint8Array.from({ length: 1 + random() * 200 }, () => random() * 256);
-    outcomes.add(demuxAnything(round % 4 === 0 ? tail : concat([start, tail])));
+    outcomes.add(demuxAnything(round % 4 === 0 ? tail : concat(start, tail)));
   }
   assertEquals(outcomes.size > 20, true);
 });
@@ -367,7 +368,7 @@ pureTest("NutDemuxer.parse() answers to altered headers with a value or a Format
       // The checksum is made afterwards: what is altered gets past it.
       return packet(code, random() < 0.1 ? bytes.slice(0, random() * bytes.length) : bytes);
     });
-    outcomes.add(demuxAnything(concat([FILE_ID, ...parts, body([3, 0]), body([4, 3])])));
+    outcomes.add(demuxAnything(concat(FILE_ID, ...parts, body([3, 0]), body([4, 3]))));
   }
   assertEquals(outcomes.size > 20, true);
 });

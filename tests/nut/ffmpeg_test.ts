@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { NutMuxer, type NutMuxStream } from "../../lib/nut/muxer.ts";
+import { concat, seeded } from "../support/media/bytes.ts";
 import {
-  concat,
   demuxAll,
   demuxAnything,
   describeFrames,
@@ -10,8 +10,7 @@ import {
   muxAll,
   probePackets,
   run,
-  seeded,
-} from "../support/nut_ffmpeg.ts";
+} from "../support/media/nut_files.ts";
 
 const PICTURES = ["-f", "lavfi", "-i", "testsrc2=s=64x48:r=10:d=1"];
 const SOUND = ["-f", "lavfi", "-i", "sine=d=0.5"];
@@ -146,7 +145,7 @@ real("NutMuxer makes 1080p and PCM that ffmpeg reads without a warning", async (
       parts.push(muxer.frameHeader(sound), sound.data);
     }
   }
-  const { list, said } = await frameMd5(concat(parts));
+  const { list, said } = await frameMd5(concat(...parts));
   // NUT has no channel layout: ffmpeg says this of its own files as well.
   assertMatch(said, /^(\[[^\]]*\] )?Guessed Channel Layout[^:\n]*: stereo$/);
   const rows = list.split("\n").filter((line) => /^\d/.test(line)).map((line) => line.split(","));

@@ -1,14 +1,8 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import type { Rational } from "../../lib/media/frame.ts";
 import { NutMuxer, type NutMuxStream } from "../../lib/nut/muxer.ts";
-import {
-  concat,
-  demuxAll,
-  describe,
-  muxAll,
-  type ReadFrame,
-  seeded,
-} from "../support/nut_ffmpeg.ts";
+import { concat, seeded } from "../support/media/bytes.ts";
+import { demuxAll, describe, muxAll, type ReadFrame } from "../support/media/nut_files.ts";
 import { pureTest } from "../support/pure_test.ts";
 
 const VIDEO = {
@@ -76,10 +70,10 @@ pureTest("NutMuxer.frameHeader() keeps every frame's stream, time, flag and size
     const size = Math.floor(2 ** (random() * 15)) - 1;
     return frame(streamId, timestamp, size, random() < 0.3);
   });
-  const bytes = concat([
+  const bytes = concat(
     muxer.header(),
     ...written.flatMap((one) => [muxer.frameHeader(one), one.data]),
-  ]);
+  );
   const expected: ReadFrame[] = written.map((one) => (
     { ...one, streamId: one.streamId === VIDEO.id ? 0 : 1, endOfRelevance: false }
   ));

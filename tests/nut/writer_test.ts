@@ -2,7 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import type { Frame, StreamDescription } from "../../lib/media/frame.ts";
 import { NutReader } from "../../lib/nut/reader.ts";
 import { NutWriter, type NutWriterOptions } from "../../lib/nut/writer.ts";
-import { GREY } from "../support/scripted_server.ts";
+import { GREY } from "../support/peers/scripted_server.ts";
 import { pureTest } from "../support/pure_test.ts";
 
 const STREAMS: StreamDescription[] = [

@@ -1,13 +1,13 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { makeCertificate, NO_OPENSSL } from "../support/certificates.ts";
-import { mediaFolder, pictures, tone } from "../support/media.ts";
+import { mediaFolder, pictures, tone } from "../support/media/media_folder.ts";
+import { makeCertificate, NO_OPENSSL } from "../support/programs/certificates.ts";
 import {
   assertFailed,
   type RunningProgram,
   runProgram,
   startProgram,
   startServerProgram,
-} from "../support/programs.ts";
+} from "../support/programs/running_program.ts";
 
 // Tokens and TLS, as users of the two programs meet them.
 

@@ -1,17 +1,17 @@
 /** The page of `--view browser`, in Chromium without a screen. */
 import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
 import { parseLiveSource } from "../../lib/sources/live/source_spec.ts";
-import { Chromium, type Page } from "../support/chromium.ts";
-import { colourAt, isNear, PICTURE } from "../support/page_colours.ts";
-import { at } from "../support/inside.ts";
-import { mediaFolder } from "../support/media.ts";
-import { PATIENCE } from "../support/patience.ts";
-import { type RunningProgram, startProgram } from "../support/programs.ts";
-import { type TestServer, testServer } from "../support/server.ts";
-import { isThere } from "../support/x_screen.ts";
+import { mediaFolder } from "../support/media/media_folder.ts";
+import { type TestServer, testServer } from "../support/peers/test_server.ts";
+import { isInstalled } from "../support/programs/machine.ts";
+import { at } from "../support/programs/run_inside.ts";
+import { type RunningProgram, startProgram } from "../support/programs/running_program.ts";
+import { Chromium, type Page } from "../support/screens/chromium.ts";
+import { colourAt, isNear, PICTURE } from "../support/screens/page.ts";
+import { PATIENCE } from "../support/time/patience.ts";
 
 const media = mediaFolder();
-const IGNORED = !await isThere("chromium");
+const IGNORED = !isInstalled("chromium");
 const WHY = IGNORED ? " (ignored: no chromium)" : "";
 
 /** Each second of the clip has the next of these colours. */

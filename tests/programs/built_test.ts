@@ -2,9 +2,9 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { Builder } from "../../tools/build.ts";
 import { hostSystem, programsFor } from "../../tools/build_table.ts";
-import { makeCertificate, NO_OPENSSL } from "../support/certificates.ts";
-import { mediaFolder, pictures, run, tone } from "../support/media.ts";
-import { PATIENCE } from "../support/patience.ts";
+import { mediaFolder, pictures, run, tone } from "../support/media/media_folder.ts";
+import { makeCertificate, NO_OPENSSL } from "../support/programs/certificates.ts";
+import { lacking } from "../support/programs/machine.ts";
 import {
   assertFailed,
   importFlags,
@@ -12,14 +12,13 @@ import {
   runProgram,
   startProgram,
   startServerProgram,
-} from "../support/programs.ts";
-import { PseudoTerminal, PYTHON } from "../support/pseudo_terminal.ts";
-import { isThere, XScreen } from "../support/x_screen.ts";
+} from "../support/programs/running_program.ts";
+import { PseudoTerminal, PYTHON } from "../support/screens/pseudo_terminal.ts";
+import { XScreen } from "../support/screens/x_screen.ts";
+import { PATIENCE } from "../support/time/patience.ts";
 
 const media = mediaFolder();
-const lacking = (await Promise.all(
-  ["Xvfb", "ffplay"].map(async (program) => await isThere(program) ? [] : [program]),
-)).flat();
+const missing = lacking("Xvfb", "ffplay");
 
 /** The X symbol of a key. */
 const Q = 0x71;
@@ -172,10 +171,8 @@ Deno.test("stream-server and stream-client, as executables", async (t) => {
   });
 
   await t.step({
-    name: `take keys in a window${
-      lacking.length > 0 ? ` (ignored: no ${lacking.join(", ")})` : ""
-    }`,
-    ignore: lacking.length > 0,
+    name: `take keys in a window${missing.reason}`,
+    ignore: missing.ignore,
     async fn() {
       await using screen = await XScreen.start();
       const shown = { ...env, DISPLAY: screen.display, SDL_AUDIODRIVER: "dummy" };

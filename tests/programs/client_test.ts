@@ -4,9 +4,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { encodeError } from "../../lib/protocol/native/response.ts";
 import { RequestError } from "../../lib/base/errors.ts";
 import { encodeMessage } from "../../lib/protocol/native/framing.ts";
-import { at } from "../support/inside.ts";
-import { mediaFolder, namesIn, pictures, run, tone } from "../support/media.ts";
-import { assertFailed, runProgram, startProgram, startServerProgram } from "../support/programs.ts";
+import { mediaFolder, namesIn, pictures, run, tone } from "../support/media/media_folder.ts";
 import {
   describe,
   end,
@@ -14,9 +12,17 @@ import {
   say,
   ScriptedServer,
   untilGone,
-} from "../support/scripted_server.ts";
-import { testServer } from "../support/server.ts";
-import { whereIs, witness } from "../support/witness.ts";
+} from "../support/peers/scripted_server.ts";
+import { testServer } from "../support/peers/test_server.ts";
+import { whereIs } from "../support/programs/machine.ts";
+import { at } from "../support/programs/run_inside.ts";
+import {
+  assertFailed,
+  runProgram,
+  startProgram,
+  startServerProgram,
+} from "../support/programs/running_program.ts";
+import { witness } from "../support/programs/witness.ts";
 
 const media = mediaFolder();
 const NOBODY = ["--host", "127.0.0.1", "--port", "1"];

@@ -1,10 +1,14 @@
 /** What `deploy/` holds: servers behind a balancer, a service, a container. */
 import { assert, assertEquals, assertGreater, assertMatch } from "@std/assert";
 import { parseServerFlags } from "../../lib/server/flags.ts";
-import { Balancer, type Behind, NO_HAPROXY } from "../support/haproxy.ts";
-import { at, type Outcome, runInside } from "../support/inside.ts";
-import { mediaFolder, pictures, run, tone } from "../support/media.ts";
-import { pathOf, type RunningProgram, startServerProgram } from "../support/programs.ts";
+import { mediaFolder, pictures, run, tone } from "../support/media/media_folder.ts";
+import { Balancer, type Behind, NO_HAPROXY } from "../support/programs/haproxy.ts";
+import { at, type Outcome, runInside } from "../support/programs/run_inside.ts";
+import {
+  pathOf,
+  type RunningProgram,
+  startServerProgram,
+} from "../support/programs/running_program.ts";
 
 /** Recordings that are under way when a server dies. */
 const VIEWERS = 10;

@@ -1,10 +1,10 @@
 /** What is started to outlive its terminal, in one that is closed. */
 import { assertEquals, assertMatch } from "@std/assert";
-import { at } from "../support/inside.ts";
-import { mediaFolder, namesIn } from "../support/media.ts";
-import { PseudoTerminal, PYTHON } from "../support/pseudo_terminal.ts";
-import { runProgram, startProgram } from "../support/programs.ts";
-import { describe, end, frame, say, ScriptedServer } from "../support/scripted_server.ts";
+import { mediaFolder, namesIn } from "../support/media/media_folder.ts";
+import { describe, end, frame, say, ScriptedServer } from "../support/peers/scripted_server.ts";
+import { at } from "../support/programs/run_inside.ts";
+import { runProgram, startProgram } from "../support/programs/running_program.ts";
+import { PseudoTerminal, PYTHON } from "../support/screens/pseudo_terminal.ts";
 
 const media = mediaFolder();
 const IGNORED = PYTHON === undefined;

@@ -1,11 +1,22 @@
 /** The example of docs/PROTOCOL.md, written from that page alone, against this server. */
 import { assert, assertEquals, assertGreater, assertLess, assertMatch } from "@std/assert";
 import { findPython } from "../peers/python.ts";
-import { mediaFolder, pictures, tone } from "../support/media.ts";
-import { type Ending, pathOf, runProgram, startProgram } from "../support/programs.ts";
-import { decodedBy, decodedBytes, type FrameSum } from "../support/reference.ts";
-import { frame, message, say, type Script, ScriptedServer } from "../support/scripted_server.ts";
-import { testServer } from "../support/server.ts";
+import { mediaFolder, pictures, tone } from "../support/media/media_folder.ts";
+import { decodedBy, decodedBytes, type FrameSum } from "../support/media/reference.ts";
+import {
+  frame,
+  message,
+  say,
+  type Script,
+  ScriptedServer,
+} from "../support/peers/scripted_server.ts";
+import { testServer } from "../support/peers/test_server.ts";
+import {
+  type Ending,
+  pathOf,
+  runProgram,
+  startProgram,
+} from "../support/programs/running_program.ts";
 
 const media = mediaFolder();
 const python = await findPython([]);

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { scriptRequest } from "../../lib/protocol/script/framing.ts";
 import { ConnectionLimiter } from "../../lib/server/connection_limiter.ts";
-import { conversationMedia, watchedServer } from "../support/watched_server.ts";
+import { conversationMedia, testServer } from "../support/peers/test_server.ts";
 import { pureTest } from "../support/pure_test.ts";
 
 const media = await conversationMedia();
@@ -43,7 +43,7 @@ pureTest("Places tells only so many that there is none", () => {
 });
 
 Deno.test("a server says that an address has enough, and serves it when one has left", async () => {
-  await using server = await watchedServer({ media, maxPerAddress: 1 });
+  await using server = await testServer({ media, maxPerAddress: 1 });
   {
     using first = await server.connect();
     await first.ask({ command: "get_image" });

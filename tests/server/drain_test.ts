@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { scriptRequest } from "../../lib/protocol/script/framing.ts";
 import { parseLiveSource } from "../../lib/sources/live/source_spec.ts";
-import { conversationMedia, SHORT_FRAMES, watchedServer } from "../support/watched_server.ts";
+import { conversationMedia, SHORT_FRAMES, testServer } from "../support/peers/test_server.ts";
 
 const media = await conversationMedia();
 
@@ -16,7 +16,7 @@ const LONG_GRACE = 60_000;
 const never = new AbortController().signal;
 
 Deno.test("drain() closes the port at once, and lets the answer that is under way come to its end", async () => {
-  await using server = await watchedServer({ media });
+  await using server = await testServer({ media });
   using peer = await server.connect();
   await peer.ask(SHORT);
   await peer.until("frame");
@@ -25,7 +25,7 @@ Deno.test("drain() closes the port at once, and lets the answer that is under wa
   await peer.until("frame");
   await assertRejects(() => server.connect(), Deno.errors.ConnectionRefused);
   const { frames, end } = await peer.response();
-  assertEquals([frames, end?.reason, end?.frames], [SHORT_FRAMES - 2, "end", SHORT_FRAMES]);
+  assertEquals([frames.length, end?.reason, end?.frames], [SHORT_FRAMES - 2, "end", SHORT_FRAMES]);
   assertEquals(await peer.farewell(), undefined);
   peer.close();
   await drained;
@@ -34,7 +34,7 @@ Deno.test("drain() closes the port at once, and lets the answer that is under wa
 });
 
 Deno.test("drain() answers further requests of open connections with busy, in their turn", async () => {
-  await using server = await watchedServer({ media });
+  await using server = await testServer({ media });
   using peer = await server.connect();
   await peer.ask(SHORT);
   await peer.until("frame");
@@ -57,7 +57,7 @@ Deno.test("drain() answers further requests of open connections with busy, in th
 
 Deno.test("drain() ends answers that last longer with reason shutdown: played, paused, and live", async () => {
   const live = { sources: [parseLiveSource("cam=lavfi:testsrc2=size=64x48:rate=25")] };
-  await using server = await watchedServer({ media, live });
+  await using server = await testServer({ media, live });
   using played = await server.connect();
   using paused = await server.connect();
   using watched = await server.connect();
@@ -69,7 +69,7 @@ Deno.test("drain() ends answers that last longer with reason shutdown: played, p
   await server.server.drain({ grace: 10, signal: AbortSignal.abort() });
   for (const peer of [played, paused, watched]) {
     const { frames, end, kinds } = await peer.response();
-    assertEquals([end?.reason, end?.frames], ["shutdown", frames + 1]);
+    assertEquals([end?.reason, end?.frames], ["shutdown", frames.length + 1]);
     assert(kinds.every((kind) => kind === "frame" || kind === "end"), `${kinds}`);
     assertEquals(await peer.farewell(), undefined);
     peer.close();
@@ -83,7 +83,7 @@ Deno.test("drain() tells those in line for a decoder, and those who wait for a l
   const { port } = silent.addr as Deno.NetAddr;
   const live = { sources: [parseLiveSource(`door=tcp://127.0.0.1:${port}`)] };
   {
-    await using server = await watchedServer({ media, live, maxDecoders: 2 });
+    await using server = await testServer({ media, live, maxDecoders: 2 });
     using first = await server.connect();
     await first.ask(LONG);
     await first.until("frame");
@@ -104,7 +104,7 @@ Deno.test("drain() tells those in line for a decoder, and those who wait for a l
 });
 
 Deno.test("drain() closes connections on which nothing is answered, without a word", async () => {
-  await using server = await watchedServer({ media });
+  await using server = await testServer({ media });
   using silent = await server.connect();
   using idle = await server.connect();
   await idle.ask({ command: "list_media" });
@@ -123,7 +123,7 @@ Deno.test("drain() closes connections on which nothing is answered, without a wo
 });
 
 Deno.test("drain() cuts a script's video off: the end that the wire has would tell that it is whole", async () => {
-  await using server = await watchedServer({ media, defaults: { video: "long.mkv" } });
+  await using server = await testServer({ media, defaults: { video: "long.mkv" } });
   using peer = await server.connect();
   await peer.write(scriptRequest("get_video"));
   const length = new Uint8Array(4);
@@ -135,7 +135,7 @@ Deno.test("drain() cuts a script's video off: the end that the wire has would te
 });
 
 Deno.test("drain() is not held up by a peer that takes nothing, and a second signal ends it", async () => {
-  await using server = await watchedServer({ media });
+  await using server = await testServer({ media });
   using peer = await server.connect();
   await peer.ask({ ...LONG, speed: 0, pixelFormat: "bgr24" });
   await peer.until("frame");
@@ -150,7 +150,7 @@ Deno.test("drain() is not held up by a peer that takes nothing, and a second sig
 });
 
 Deno.test("drain() leaves the metrics to be read, and tells that the server is not ready", async () => {
-  await using server = await watchedServer({ media, metrics: { hostname: "127.0.0.1", port: 0 } });
+  await using server = await testServer({ media, metrics: { hostname: "127.0.0.1", port: 0 } });
   const [, where] = server.lines.join("").match(/Metrics are at (\S+)\/metrics/) ?? [];
   using peer = await server.connect();
   await peer.ask(LONG);
@@ -166,7 +166,7 @@ Deno.test("drain() leaves the metrics to be read, and tells that the server is n
 });
 
 Deno.test("drain() does nothing to a server that ends already", async () => {
-  const server = await watchedServer({ media });
+  const server = await testServer({ media });
   const before = server.lines.length;
   await server[Symbol.asyncDispose]();
   await server.server.drain({ grace: LONG_GRACE, signal: never });

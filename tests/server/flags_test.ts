@@ -1,7 +1,7 @@
 import { assertMatch, assertStrictEquals, assertThrows } from "@std/assert";
 import { UsageError } from "../../lib/base/errors.ts";
 import { parseServerFlags, SERVER_FLAGS, toServerOptions } from "../../lib/server/flags.ts";
-import { wrongForms } from "../support/flag_forms.ts";
+import { wrongForms } from "../support/programs/flag_forms.ts";
 import { pureTest } from "../support/pure_test.ts";
 
 /** What a command line makes of the server. */

@@ -1,23 +1,24 @@
 /** Encoded streams in a window, in a terminal and in a pipe. */
 import { assert, assertAlmostEquals, assertEquals, assertGreater, assertMatch } from "@std/assert";
 import { windowArguments } from "../../lib/sinks/window/window.ts";
-import { at, runInside } from "../support/inside.ts";
-import { mediaFolder, pictures, tone } from "../support/media.ts";
-import { packetServer } from "../support/packets.ts";
-import { PATIENCE } from "../support/patience.ts";
-import { type RunningProgram, runProgram, startProgram } from "../support/programs.ts";
-import { decodedBy, decodedBytes } from "../support/reference.ts";
-import { GREY, type ScriptedServer } from "../support/scripted_server.ts";
-import { witness } from "../support/witness.ts";
-import { isThere, XScreen } from "../support/x_screen.ts";
+import { mediaFolder, pictures, tone } from "../support/media/media_folder.ts";
+import { decodedBy, decodedBytes } from "../support/media/reference.ts";
+import { packetServer } from "../support/peers/packet_server.ts";
+import { GREY, type ScriptedServer } from "../support/peers/scripted_server.ts";
+import { lacking } from "../support/programs/machine.ts";
+import { at, runInside } from "../support/programs/run_inside.ts";
+import {
+  type RunningProgram,
+  runProgram,
+  startProgram,
+} from "../support/programs/running_program.ts";
+import { witness } from "../support/programs/witness.ts";
 import { pureTest } from "../support/pure_test.ts";
+import { XScreen } from "../support/screens/x_screen.ts";
+import { PATIENCE } from "../support/time/patience.ts";
 
 const media = mediaFolder();
-const lacking = (await Promise.all(
-  ["Xvfb", "ffplay"].map(async (program) => await isThere(program) ? [] : [program]),
-)).flat();
-const IGNORED = lacking.length > 0;
-const WHY = IGNORED ? ` (ignored: no ${lacking.join(" and ")})` : "";
+const { ignore: IGNORED, reason: WHY } = lacking("Xvfb", "ffplay");
 
 const X264 = ["-c:v", "libx264", "-preset", "veryfast", "-bf", "2", "-g", "250", "-c:a", "aac"];
 

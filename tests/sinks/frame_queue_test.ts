@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import type { AudioStream, Frame } from "../../lib/media/frame.ts";
 import { FrameQueue } from "../../lib/sinks/lossy_sink.ts";
-import { GREY } from "../support/scripted_server.ts";
+import { GREY } from "../support/peers/scripted_server.ts";
 import { pureTest } from "../support/pure_test.ts";
 
 const SOUND: AudioStream = {

@@ -3,12 +3,12 @@ import { assertEquals, assertMatch } from "@std/assert";
 import type { Frame } from "../../lib/media/frame.ts";
 import { LossySink } from "../../lib/sinks/lossy_sink.ts";
 import type { Presentation, Sink } from "../../lib/sinks/sink.ts";
-import { at } from "../support/inside.ts";
-import { mediaFolder, namesIn, pictures, run } from "../support/media.ts";
-import { startProgram } from "../support/programs.ts";
-import { GREY } from "../support/scripted_server.ts";
-import { testServer } from "../support/server.ts";
-import { witness } from "../support/witness.ts";
+import { mediaFolder, namesIn, pictures, run } from "../support/media/media_folder.ts";
+import { GREY } from "../support/peers/scripted_server.ts";
+import { testServer } from "../support/peers/test_server.ts";
+import { at } from "../support/programs/run_inside.ts";
+import { startProgram } from "../support/programs/running_program.ts";
+import { witness } from "../support/programs/witness.ts";
 import { pureTest } from "../support/pure_test.ts";
 
 const media = mediaFolder();

@@ -1,7 +1,7 @@
 import { assertAlmostEquals, assertEquals } from "@std/assert";
 import type { VideoStream } from "../../lib/media/frame.ts";
 import { tempoFilters, turned, turnFilters } from "../../lib/sinks/filters.ts";
-import { GREY } from "../support/scripted_server.ts";
+import { GREY } from "../support/peers/scripted_server.ts";
 import { pureTest } from "../support/pure_test.ts";
 
 pureTest("turnFilters() turns clockwise, and nothing that is upright", () => {

@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Builder, type Form } from "../../tools/build.ts";
 import { programsFor } from "../../tools/build_table.ts";
-import { namesIn } from "../support/output_folder.ts";
+import { namesIn } from "../support/media/media_folder.ts";
 
 const PROBE = new URL("build_probe.ts", import.meta.url).href;
 
@@ -183,10 +183,10 @@ async function testSelfExtracting(t: Deno.TestContext): Promise<void> {
       NODE_OPTIONS: "--no-such-option",
       OTEL_DENO: "true",
     };
-    const before = await namesIn(fixture.folder);
+    const before = namesIn(fixture.folder);
     const outcome = await fixture.run(["args", "x"], { env });
     assertEquals([text(outcome), outcome.stderr, outcome.code], [`["x"]\n`, "", 0]);
-    assertEquals(await namesIn(fixture.folder), before);
+    assertEquals(namesIn(fixture.folder), before);
   });
 }
 

@@ -7,9 +7,9 @@ import {
 } from "@std/assert";
 import { Builder } from "../../tools/build.ts";
 import { hostSystem, programsFor, TARGETS } from "../../tools/build_table.ts";
-import { readCompiled, type StoredPermissions } from "../support/compiled.ts";
-import { namesIn, OutputFolder } from "../support/output_folder.ts";
-import { importFlags, pathOf } from "../support/programs.ts";
+import { namesIn } from "../support/media/media_folder.ts";
+import { readCompiled, type StoredPermissions } from "../support/programs/compiled.ts";
+import { importFlags, pathOf } from "../support/programs/running_program.ts";
 
 // What `deno compile` gets and makes. The runtime is a plain Deno here, so that the files are read.
 
@@ -21,6 +21,24 @@ const IS_LINUX = Deno.build.os === "linux";
 const ANY_RUNTIME = { DENORT_BIN: Deno.execPath() };
 
 const PROBE_PROGRAM = { entry: PROBE, permissions: ["--allow-read"] };
+
+/** An empty folder for what a test builds. */
+class OutputFolder implements AsyncDisposable {
+  private constructor(readonly folder: string) {}
+
+  static async make(): Promise<OutputFolder> {
+    return new OutputFolder(await Deno.makeTempDir());
+  }
+
+  /** Path of the one file that a test makes. */
+  get path(): string {
+    return `${this.folder}/probe`;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Deno.remove(this.folder, { recursive: true });
+  }
+}
 
 /** The permissions that `deno compile` stores for flags: every kind that is not given is `null`. */
 function stored(flags: readonly string[]): StoredPermissions {
@@ -59,7 +77,7 @@ Deno.test("build() compiles each program as one module, with its permissions and
       reports: false,
     });
   }
-  assertEquals(await namesIn(output.folder), ["stream-client", "stream-server"]);
+  assertEquals(namesIn(output.folder), ["stream-client", "stream-server"]);
 });
 
 Deno.test({
@@ -91,10 +109,10 @@ async function denoFolderWithoutRuntime(folder: string): Promise<string> {
   const { denoDir }: { denoDir: string } = JSON.parse(new TextDecoder().decode(stdout));
   const made = `${folder}/deno`;
   await Deno.mkdir(`${made}/dl`, { recursive: true });
-  for (const name of await namesIn(denoDir)) {
+  for (const name of namesIn(denoDir)) {
     if (name !== "dl") await Deno.symlink(`${denoDir}/${name}`, `${made}/${name}`);
   }
-  for (const name of await namesIn(`${denoDir}/dl`)) {
+  for (const name of namesIn(`${denoDir}/dl`)) {
     if (/^esbuild/.test(name)) await Deno.symlink(`${denoDir}/dl/${name}`, `${made}/dl/${name}`);
   }
   return made;
@@ -139,7 +157,7 @@ Deno.test("build() falls back in one line if the runtime cannot be downloaded, a
     const told = lines.filter((line) => line.includes("cannot be downloaded"));
     assertEquals(told.length, 1);
     assert(!told[0].includes("\n"));
-    assertEquals(await namesIn(output.folder), ["probe"]);
+    assertEquals(namesIn(output.folder), ["probe"]);
   });
   await t.step("not for a target, this system's neither, whatever was built before", async () => {
     await using output = await OutputFolder.make();
@@ -152,7 +170,7 @@ Deno.test("build() falls back in one line if the runtime cannot be downloaded, a
       );
       assertMatch(message, /^Cannot build [^\n]*, expected a network or DENORT_BIN with [^\n]*$/);
     }
-    assertEquals(await namesIn(output.folder), ["probe"]);
+    assertEquals(namesIn(output.folder), ["probe"]);
   });
   await t.step("not if an archive of the runtime is there and cannot be read", async () => {
     await using output = await OutputFolder.make();
@@ -163,7 +181,7 @@ Deno.test("build() falls back in one line if the runtime cannot be downloaded, a
       Error,
     );
     assertMatch(message, /^Cannot compile probe: [^\n]*$/);
-    assertEquals(await namesIn(output.folder), []);
+    assertEquals(namesIn(output.folder), []);
   });
   await t.step("not if a runtime is named that is not there", async () => {
     await using output = await OutputFolder.make();
@@ -175,7 +193,7 @@ Deno.test("build() falls back in one line if the runtime cannot be downloaded, a
     );
     assertMatch(error.message, /^Cannot compile probe: Could not find denort at '[^\n]*$/);
     assertEquals(await Deno.readTextFile(output.path), "before");
-    assertEquals(await namesIn(output.folder), ["probe"]);
+    assertEquals(namesIn(output.folder), ["probe"]);
   });
 });
 
@@ -197,7 +215,7 @@ for (
       () => builder.build({ ...PROBE_PROGRAM, output: output.path }),
       DOMException,
     );
-    assertEquals(await namesIn(output.folder), []);
+    assertEquals(namesIn(output.folder), []);
   });
 }
 
@@ -212,7 +230,7 @@ Deno.test("build() says in one line what cannot be written", async () => {
     );
     assertMatch(message, /^Cannot write "[^\n]*": [^\n]*, expected a folder [^\n]*$/);
   }
-  assertEquals(await namesIn(output.folder), ["probe"]);
+  assertEquals(namesIn(output.folder), ["probe"]);
 });
 
 Deno.test("build() leaves what stood there where the program has a fault", async () => {
@@ -227,5 +245,5 @@ Deno.test("build() leaves what stood there where the program has a fault", async
   assertStringIncludes(message, "Cannot check");
   assertStringIncludes(message, "TS2322");
   assertEquals(await Deno.readTextFile(output.path), "before");
-  assertEquals(await namesIn(output.folder), ["faulty.ts", "probe"]);
+  assertEquals(namesIn(output.folder), ["faulty.ts", "probe"]);
 });

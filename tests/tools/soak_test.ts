@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { importFlags, pathOf } from "../support/programs.ts";
-import { judge, type Sample } from "../../tools/soak/verdict.ts";
+import { importFlags, pathOf } from "../support/programs/running_program.ts";
 import { pureTest } from "../support/pure_test.ts";
+import { judge, type Sample } from "../../tools/soak/verdict.ts";
 
 const MEBIBYTE = 2 ** 20;
 

@@ -1,10 +1,10 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { at, runInside } from "../support/inside.ts";
-import { mediaFolder, pictures } from "../support/media.ts";
-import { testPage } from "../support/page.ts";
-import { startProgram } from "../support/programs.ts";
-import { testServer } from "../support/server.ts";
-import { witness } from "../support/witness.ts";
+import { mediaFolder, pictures } from "../support/media/media_folder.ts";
+import { testServer } from "../support/peers/test_server.ts";
+import { at, runInside } from "../support/programs/run_inside.ts";
+import { startProgram } from "../support/programs/running_program.ts";
+import { witness } from "../support/programs/witness.ts";
+import { testPage } from "../support/screens/page.ts";
 
 const media = mediaFolder();
 const LINUX = Deno.build.os === "linux";

@@ -3,8 +3,8 @@ import { RequestError } from "../../../lib/base/errors.ts";
 import { ConnectError } from "../../../lib/client/connection/errors.ts";
 import { Retries } from "../../../lib/client/connection/retry.ts";
 import { CutError } from "../../../lib/client/request/request.ts";
-import { HandClock } from "../../support/hand_clock.ts";
 import { pureTest } from "../../support/pure_test.ts";
+import { HandClock } from "../../support/time/hand_clock.ts";
 
 const { signal } = new AbortController();
 

@@ -3,14 +3,14 @@ import { connect } from "../../../lib/client/connection/connection.ts";
 import type { Trust } from "../../../lib/client/connection/tls.ts";
 import { requestList } from "../../../lib/client/request/native.ts";
 import { Secret } from "../../../lib/net/token.ts";
+import { testServer } from "../../support/peers/test_server.ts";
 import {
   type CertificatePair,
   makeCertificate,
   NO_OPENSSL,
   openssl,
   OpensslServer,
-} from "../../support/certificates.ts";
-import { testServer } from "../../support/server.ts";
+} from "../../support/programs/certificates.ts";
 
 const folder = await Deno.makeTempDir();
 addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
@@ -136,7 +136,7 @@ test("connect() sends nothing before it trusts", async () => {
     const target = { host: "localhost", port, credentials: { token: TOKEN, trust } };
     await assertRejects(() => connect(target, NEVER), Error, "Cannot trust");
   }
-  assertEquals(server.log.filter((line) => /list|unauthorized|bad_request/.test(line)), []);
+  assertEquals(server.lines.filter((line) => /list|unauthorized|bad_request/.test(line)), []);
 });
 
 Deno.test("connect() says where there is no TLS", async () => {

@@ -6,7 +6,7 @@ import {
 import type { MediaResponse } from "../../../lib/client/request/request.ts";
 import type { Description } from "../../../lib/media/frame.ts";
 import type { Control } from "../../../lib/protocol/native/request.ts";
-import { GREY } from "../../support/scripted_server.ts";
+import { GREY } from "../../support/peers/scripted_server.ts";
 import { pureTest } from "../../support/pure_test.ts";
 
 const DESCRIPTION: Description = { name: "grey", live: false, duration: 100, streams: [GREY] };

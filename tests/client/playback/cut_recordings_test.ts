@@ -1,10 +1,10 @@
 /** Recordings over a network that breaks off, compared with those over one that does not. */
 import { assertEquals, assertMatch } from "@std/assert";
-import { CuttingProxy } from "../../support/cutting_proxy.ts";
-import { at, runInside } from "../../support/inside.ts";
-import { mediaFolder, pictures, run, tone } from "../../support/media.ts";
-import { testServer } from "../../support/server.ts";
-import { HandClock } from "../../support/hand_clock.ts";
+import { mediaFolder, pictures, run, tone } from "../../support/media/media_folder.ts";
+import { CuttingProxy } from "../../support/peers/cutting_proxy.ts";
+import { testServer } from "../../support/peers/test_server.ts";
+import { at, runInside } from "../../support/programs/run_inside.ts";
+import { HandClock } from "../../support/time/hand_clock.ts";
 
 const media = mediaFolder();
 

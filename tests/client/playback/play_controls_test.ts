@@ -4,7 +4,7 @@ import { play } from "../../../lib/client/playback/play.ts";
 import { Statistics } from "../../../lib/client/playback/statistics.ts";
 import type { MediaResponse, ResponsePart } from "../../../lib/client/request/request.ts";
 import type { Sink } from "../../../lib/sinks/sink.ts";
-import { DESCRIPTION, END, response, TestSink } from "../../support/client_played.ts";
+import { DESCRIPTION, END, response, TestSink } from "../../support/media/test_sink.ts";
 import { pureTest } from "../../support/pure_test.ts";
 
 /** An answer that goes on until it is stopped, and what it was told. */

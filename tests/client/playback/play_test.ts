@@ -4,8 +4,8 @@ import { Statistics } from "../../../lib/client/playback/statistics.ts";
 import type { ResponsePart } from "../../../lib/client/request/request.ts";
 import { Progress } from "../../../lib/client/terminal/progress.ts";
 import type { Presentation, Sink } from "../../../lib/sinks/sink.ts";
-import { DESCRIPTION, END, response, TestSink } from "../../support/client_played.ts";
-import { GREY } from "../../support/scripted_server.ts";
+import { DESCRIPTION, END, response, TestSink } from "../../support/media/test_sink.ts";
+import { GREY } from "../../support/peers/scripted_server.ts";
 import { pureTest } from "../../support/pure_test.ts";
 
 function playTo(

@@ -1,7 +1,7 @@
 import { assertAlmostEquals, assertEquals } from "@std/assert";
 import { LiveTimeline } from "../../../lib/client/request/live_timeline.ts";
 import type { AudioStream, Frame } from "../../../lib/media/frame.ts";
-import { GREY } from "../../support/scripted_server.ts";
+import { GREY } from "../../support/peers/scripted_server.ts";
 import { pureTest } from "../../support/pure_test.ts";
 
 const SOUND: AudioStream = {

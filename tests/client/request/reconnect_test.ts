@@ -10,7 +10,6 @@ import {
   encodeError,
   type EndReport,
 } from "../../../lib/protocol/native/response.ts";
-import { at, runInside } from "../../support/inside.ts";
 import {
   type Asked,
   frame,
@@ -19,8 +18,9 @@ import {
   type Script,
   ScriptedServer,
   untilGone,
-} from "../../support/scripted_server.ts";
-import { HandClock } from "../../support/hand_clock.ts";
+} from "../../support/peers/scripted_server.ts";
+import { at, runInside } from "../../support/programs/run_inside.ts";
+import { HandClock } from "../../support/time/hand_clock.ts";
 
 const VIDEO = ["--video", "--view", "none"];
 

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { ResumeState } from "../../../lib/client/request/resume_state.ts";
 import type { AudioStream, Frame } from "../../../lib/media/frame.ts";
-import { GREY } from "../../support/scripted_server.ts";
+import { GREY } from "../../support/peers/scripted_server.ts";
 import { pureTest } from "../../support/pure_test.ts";
 
 const PCM: AudioStream = {

@@ -6,12 +6,12 @@ import type { ResponsePart } from "../../../lib/client/request/request.ts";
 import { ResumingResponse } from "../../../lib/client/request/resuming.ts";
 import { Secret } from "../../../lib/net/token.ts";
 import type { MediaRequest } from "../../../lib/protocol/native/request.ts";
-import { makeCertificate, NO_OPENSSL } from "../../support/certificates.ts";
-import { CuttingProxy, type Fate } from "../../support/cutting_proxy.ts";
-import { at, runInside } from "../../support/inside.ts";
-import { mediaFolder, pictures } from "../../support/media.ts";
-import { testServer } from "../../support/server.ts";
-import { HandClock } from "../../support/hand_clock.ts";
+import { mediaFolder, pictures } from "../../support/media/media_folder.ts";
+import { CuttingProxy, type Fate } from "../../support/peers/cutting_proxy.ts";
+import { testServer } from "../../support/peers/test_server.ts";
+import { makeCertificate, NO_OPENSSL } from "../../support/programs/certificates.ts";
+import { at, runInside } from "../../support/programs/run_inside.ts";
+import { HandClock } from "../../support/time/hand_clock.ts";
 
 const media = mediaFolder();
 const TWO = { seconds: 2 };

@@ -9,9 +9,9 @@ import {
 import { type ResumingOptions, ResumingResponse } from "../../../lib/client/request/resuming.ts";
 import type { AudioStream, Description, Frame } from "../../../lib/media/frame.ts";
 import type { Control, MediaRequest } from "../../../lib/protocol/native/request.ts";
-import { GREY } from "../../support/scripted_server.ts";
-import { HandClock } from "../../support/hand_clock.ts";
+import { GREY } from "../../support/peers/scripted_server.ts";
 import { pureTest } from "../../support/pure_test.ts";
+import { HandClock } from "../../support/time/hand_clock.ts";
 
 const SOUND: AudioStream = {
   ...{ type: "audio", id: 1, codec: "pcm_s16le", fourcc: "PSD\x10", timeBase: [1, 48_000] },

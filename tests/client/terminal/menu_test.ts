@@ -1,8 +1,8 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { runMenu } from "../../../lib/client/terminal/menu.ts";
-import { at, runInside } from "../../support/inside.ts";
-import { mediaFolder, pictures } from "../../support/media.ts";
-import { testServer } from "../../support/server.ts";
+import { mediaFolder, pictures } from "../../support/media/media_folder.ts";
+import { testServer } from "../../support/peers/test_server.ts";
+import { at, runInside } from "../../support/programs/run_inside.ts";
 import { pureTest } from "../../support/pure_test.ts";
 
 const media = mediaFolder();

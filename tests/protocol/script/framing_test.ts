@@ -13,7 +13,8 @@ import {
   scriptRequest,
 } from "../../../lib/protocol/script/framing.ts";
 import { bytesPickle } from "../../../lib/protocol/script/unpickler.ts";
-import { latin1, numpyPickle, uint32 } from "../../support/pickle_fixtures.ts";
+import { latin1 } from "../../support/media/bytes.ts";
+import { numpyPickle, uint32 } from "../../support/media/pickles.ts";
 import { pureTest } from "../../support/pure_test.ts";
 
 /** Counted bytes with free room around them, as frames have it. */

@@ -1,7 +1,8 @@
 import { assert, assertInstanceOf, assertStringIncludes, assertThrows } from "@std/assert";
 import { FormatError } from "../../../lib/base/errors.ts";
 import { readPickle } from "../../../lib/protocol/script/unpickler.ts";
-import { concat, latin1, numpyPickle, text, uint32 } from "../../support/pickle_fixtures.ts";
+import { concat, latin1 } from "../../support/media/bytes.ts";
+import { numpyPickle, text, uint32 } from "../../support/media/pickles.ts";
 import { pureTest } from "../../support/pure_test.ts";
 
 const SHELL = text("touch /tmp/owned");

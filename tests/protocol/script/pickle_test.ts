@@ -6,13 +6,8 @@ import {
   bytesPickle,
   readPickle,
 } from "../../../lib/protocol/script/unpickler.ts";
-import {
-  concat,
-  latin1,
-  numpyPickle,
-  type NumpyPickleOptions,
-  text,
-} from "../../support/pickle_fixtures.ts";
+import { concat, latin1 } from "../../support/media/bytes.ts";
+import { numpyPickle, type NumpyPickleOptions, text } from "../../support/media/pickles.ts";
 import { pureTest } from "../../support/pure_test.ts";
 
 /** The first 24 integers, as bytes. */

@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { RequestError } from "../../../lib/base/errors.ts";
 import { Throttle } from "../../../lib/server/auth/authenticator.ts";
-import { HandClock } from "../../support/hand_clock.ts";
 import { pureTest } from "../../support/pure_test.ts";
+import { HandClock } from "../../support/time/hand_clock.ts";
 
 async function pass(clock: HandClock, milliseconds: number): Promise<void> {
   clock.pass(milliseconds);

@@ -2,12 +2,8 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { createLogger, LOG_FORMATS } from "../../../lib/base/log.ts";
 import { scriptRequest } from "../../../lib/protocol/script/framing.ts";
 import { startServer } from "../../../lib/server/server.ts";
-import {
-  conversationMedia,
-  Peer,
-  SHORT_FRAMES,
-  watchedServer,
-} from "../../support/watched_server.ts";
+import { NativeClient } from "../../support/peers/native_client.ts";
+import { conversationMedia, SHORT_FRAMES, testServer } from "../../support/peers/test_server.ts";
 
 // What the log says of requests.
 
@@ -22,7 +18,7 @@ function linesOf(lines: readonly string[], request: number): string[] {
 }
 
 Deno.test("a request is told when it begins and when it ends, and no frame in between", async () => {
-  await using server = await watchedServer({ media });
+  await using server = await testServer({ media });
   using peer = await server.connect();
   await peer.ask(SHORT);
   await peer.response();
@@ -51,7 +47,7 @@ Deno.test("a request is told when it begins and when it ends, and no frame in be
 });
 
 Deno.test("a request that is refused, stopped or left is told with that result", async () => {
-  await using server = await watchedServer({ media });
+  await using server = await testServer({ media });
   {
     using peer = await server.connect();
     await peer.ask({ command: "get_video", name: "none such" });
@@ -74,7 +70,7 @@ Deno.test("a request that is refused, stopped or left is told with that result",
 });
 
 Deno.test("a classic request is told as such", async () => {
-  await using server = await watchedServer({ media, defaults: { video: "short.mkv" } });
+  await using server = await testServer({ media, defaults: { video: "short.mkv" } });
   using peer = await server.connect();
   await peer.write(scriptRequest("get_video"));
   await peer.readAll();
@@ -86,7 +82,7 @@ Deno.test("a classic request is told as such", async () => {
 
 Deno.test("a flood of requests fills no log, and says how much was left out", async () => {
   const asked = 200;
-  const server = await watchedServer({ media });
+  const server = await testServer({ media });
   {
     using peer = await server.connect();
     for (let count = 0; count < asked; count++) {
@@ -114,7 +110,7 @@ for (const format of LOG_FORMATS) {
     server.run();
     const { hostname, port } = server.address;
     {
-      using peer = new Peer(await Deno.connect({ hostname, port }));
+      using peer = new NativeClient(await Deno.connect({ hostname, port }));
       await peer.ask(SHORT);
       await peer.response();
     }

@@ -1,10 +1,10 @@
 import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
 import { encodeRequest, type MediaRequest } from "../../../lib/protocol/native/request.ts";
 import { decodingThreads } from "../../../lib/server/playback/play_file.ts";
-import { mediaFolder, pictures, tone } from "../../support/media.ts";
-import { ask, connectClient } from "../../support/native_client.ts";
-import { testServer } from "../../support/server.ts";
-import { mediaChildren } from "../../support/watched_server.ts";
+import { mediaFolder, pictures, tone } from "../../support/media/media_folder.ts";
+import { ask } from "../../support/peers/native_client.ts";
+import { testServer } from "../../support/peers/test_server.ts";
+import { mediaChildren } from "../../support/programs/machine.ts";
 
 const media = mediaFolder();
 
@@ -111,7 +111,7 @@ Deno.test({
     await media.make("long.mkv", [...pictures({ rate: "25", seconds: 60 }), "-c:v", "mpeg4"]);
     const threadsFor = async (speed: number) => {
       await using server = await testServer({ media: media.path });
-      using client = await connectClient(server);
+      using client = await server.connect();
       const request = { command: "get_video", name: "long.mkv", speed } as const;
       await client.connection.send("request", encodeRequest(request));
       // As it is not read any further, it goes on.

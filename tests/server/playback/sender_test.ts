@@ -11,7 +11,7 @@ import {
 import { type EndReport, type Notice, parseNotice } from "../../../lib/protocol/native/response.ts";
 import { Controls } from "../../../lib/server/playback/controls.ts";
 import { Delivery } from "../../../lib/server/playback/sender.ts";
-import { socketOf } from "../../support/byte_sources.ts";
+import { socketOf } from "../../support/media/bytes.ts";
 import { pureTest } from "../../support/pure_test.ts";
 
 /** Bytes of a frame, and frames a second. */

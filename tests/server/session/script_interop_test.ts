@@ -1,8 +1,8 @@
 /** Real Python scripts, as people have them, against this server: OpenCV is the measure. */
 import { assert, assertEquals, assertGreater, assertLess } from "@std/assert";
 import { findPython } from "../../peers/python.ts";
-import { mediaFolder, pictures, tone } from "../../support/media.ts";
-import { type TestServer, testServer } from "../../support/server.ts";
+import { mediaFolder, pictures, tone } from "../../support/media/media_folder.ts";
+import { type TestServer, testServer } from "../../support/peers/test_server.ts";
 
 const media = mediaFolder();
 const CLIENT = new URL("../../peers/classic_client.py", import.meta.url).pathname;

@@ -6,7 +6,7 @@ import {
   whyNotPacket,
   whyNotPackets,
 } from "../../../lib/sinks/output/containers.ts";
-import { GREY } from "../../support/scripted_server.ts";
+import { GREY } from "../../support/peers/scripted_server.ts";
 import { pureTest } from "../../support/pure_test.ts";
 
 const H264 = { ...GREY, codec: "h264" };

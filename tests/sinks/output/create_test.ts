@@ -1,8 +1,8 @@
 /** Which files are written, and what is left where that goes wrong. */
 import { assertEquals, assertMatch } from "@std/assert";
-import { at, type Outcome, runInside } from "../../support/inside.ts";
-import { mediaFolder, namesIn, run } from "../../support/media.ts";
-import { describe, end, frame, say, ScriptedServer } from "../../support/scripted_server.ts";
+import { mediaFolder, namesIn, run } from "../../support/media/media_folder.ts";
+import { describe, end, frame, say, ScriptedServer } from "../../support/peers/scripted_server.ts";
+import { at, type Outcome, runInside } from "../../support/programs/run_inside.ts";
 
 const media = mediaFolder();
 

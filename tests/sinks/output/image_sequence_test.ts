@@ -1,10 +1,8 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { isPattern, numberedName } from "../../../lib/sinks/output/image_sequence.ts";
-import { at, runInside } from "../../support/inside.ts";
-import { mediaFolder, namesIn, pictures } from "../../support/media.ts";
-import { packetMessages } from "../../support/packets.ts";
-import { startProgram } from "../../support/programs.ts";
-import { decodedBytes } from "../../support/reference.ts";
+import { mediaFolder, namesIn, pictures } from "../../support/media/media_folder.ts";
+import { decodedBytes } from "../../support/media/reference.ts";
+import { packetMessages } from "../../support/peers/packet_server.ts";
 import {
   describe,
   end,
@@ -12,8 +10,10 @@ import {
   say,
   ScriptedServer,
   untilGone,
-} from "../../support/scripted_server.ts";
-import { witness } from "../../support/witness.ts";
+} from "../../support/peers/scripted_server.ts";
+import { at, runInside } from "../../support/programs/run_inside.ts";
+import { startProgram } from "../../support/programs/running_program.ts";
+import { witness } from "../../support/programs/witness.ts";
 import { pureTest } from "../../support/pure_test.ts";
 
 const media = mediaFolder();

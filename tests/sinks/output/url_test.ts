@@ -1,14 +1,14 @@
 /** Feeds: a viewer as the source of a media server, or of whoever listens. */
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { UrlSink } from "../../../lib/sinks/output/url.ts";
-import { installedDialect } from "../../support/ffmpeg.ts";
-import { at, runInside } from "../../support/inside.ts";
-import { mediaFolder, pictures, run, tone } from "../../support/media.ts";
-import { freePort, isMediaServerThere, MediaServer } from "../../support/nginx.ts";
-import { PATIENCE } from "../../support/patience.ts";
-import { Output, startProgram } from "../../support/programs.ts";
-import { GREY } from "../../support/scripted_server.ts";
-import { testServer } from "../../support/server.ts";
+import { mediaFolder, pictures, run, tone } from "../../support/media/media_folder.ts";
+import { GREY } from "../../support/peers/scripted_server.ts";
+import { testServer } from "../../support/peers/test_server.ts";
+import { freePort, installedDialect } from "../../support/programs/machine.ts";
+import { isMediaServerThere, MediaServer } from "../../support/programs/nginx.ts";
+import { at, runInside } from "../../support/programs/run_inside.ts";
+import { Output, startProgram } from "../../support/programs/running_program.ts";
+import { PATIENCE } from "../../support/time/patience.ts";
 
 const media = mediaFolder();
 const hasMediaServer = await isMediaServerThere();

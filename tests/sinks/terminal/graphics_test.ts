@@ -1,9 +1,6 @@
 /** Terminals that draw pixels, and those that are slow, or silent. */
 import { assert, assertAlmostEquals, assertEquals, assertLess, assertMatch } from "@std/assert";
-import { decodeKitty, decodeSixel, type Drawing, pattern } from "../../support/drawings.ts";
-import { at } from "../../support/inside.ts";
-import { mediaFolder } from "../../support/media.ts";
-import { PseudoTerminal, PYTHON } from "../../support/pseudo_terminal.ts";
+import { mediaFolder } from "../../support/media/media_folder.ts";
 import {
   describe,
   end,
@@ -11,9 +8,17 @@ import {
   say,
   ScriptedServer,
   untilGone,
-} from "../../support/scripted_server.ts";
-import { testServer } from "../../support/server.ts";
-import { standIn } from "../../support/stand_in.ts";
+} from "../../support/peers/scripted_server.ts";
+import { testServer } from "../../support/peers/test_server.ts";
+import { at } from "../../support/programs/run_inside.ts";
+import { standIn } from "../../support/programs/stand_in.ts";
+import { PseudoTerminal, PYTHON } from "../../support/screens/pseudo_terminal.ts";
+import {
+  decodeKitty,
+  decodeSixel,
+  type Drawing,
+  pattern,
+} from "../../support/screens/terminal_images.ts";
 
 const media = mediaFolder();
 const IGNORED = PYTHON === undefined;

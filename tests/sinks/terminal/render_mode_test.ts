@@ -2,8 +2,8 @@ import { assert, assertEquals } from "@std/assert";
 import { encodeSixel } from "../../../lib/sinks/terminal/graphics_renderer.ts";
 import { chooseForm } from "../../../lib/sinks/terminal/render_mode.ts";
 import { nearestOf256, renderAscii } from "../../../lib/sinks/terminal/text_renderer.ts";
-import { decodeKitty, decodeSixel } from "../../support/drawings.ts";
 import { pureTest } from "../../support/pure_test.ts";
+import { decodeKitty, decodeSixel } from "../../support/screens/terminal_images.ts";
 
 const ROOM = { width: 80, height: 23 };
 const VIDEO = { width: 1280, height: 720 };

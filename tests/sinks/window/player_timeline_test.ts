@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import type { AudioStream, Frame } from "../../../lib/media/frame.ts";
 import { PlayerTimeline } from "../../../lib/sinks/window/player_timeline.ts";
-import { GREY } from "../../support/scripted_server.ts";
+import { GREY } from "../../support/peers/scripted_server.ts";
 import { pureTest } from "../../support/pure_test.ts";
 
 const SOUND: AudioStream = {

@@ -1,20 +1,17 @@
 /** Going about in what a window of ffplay shows, by keys that are pressed in it. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { deadline } from "../../../lib/base/async.ts";
-import { at } from "../../support/inside.ts";
-import { mediaFolder } from "../../support/media.ts";
-import { PATIENCE } from "../../support/patience.ts";
-import { type RunningProgram, startProgram } from "../../support/programs.ts";
-import { describe, end, frame, say, ScriptedServer } from "../../support/scripted_server.ts";
-import { testServer } from "../../support/server.ts";
-import { isThere, type ScreenWindow, XScreen } from "../../support/x_screen.ts";
+import { mediaFolder } from "../../support/media/media_folder.ts";
+import { describe, end, frame, say, ScriptedServer } from "../../support/peers/scripted_server.ts";
+import { testServer } from "../../support/peers/test_server.ts";
+import { lacking } from "../../support/programs/machine.ts";
+import { at } from "../../support/programs/run_inside.ts";
+import { type RunningProgram, startProgram } from "../../support/programs/running_program.ts";
+import { type ScreenWindow, XScreen } from "../../support/screens/x_screen.ts";
+import { PATIENCE } from "../../support/time/patience.ts";
 
 const media = mediaFolder();
-const lacking = (await Promise.all(
-  ["Xvfb", "ffplay"].map(async (program) => await isThere(program) ? [] : [program]),
-)).flat();
-const IGNORED = lacking.length > 0;
-const WHY = IGNORED ? ` (ignored: no ${lacking.join(" and ")})` : "";
+const { ignore: IGNORED, reason: WHY } = lacking("Xvfb", "ffplay");
 
 /** Milliseconds from one look at a window to the next. */
 const LOOK_INTERVAL = 10;
@@ -140,7 +137,7 @@ for (const [codec, flags] of [["ffv1", []], ["h264", ["--encoding", "copy"]]] as
       const { code, stderr } = await client.ending();
       assertEquals(code, 0, stderr);
       assertMatch(stderr, /^Received \d+ frames in [^\n]+\n$/);
-      assertEquals(server.log.filter((line) => line.startsWith("error")), []);
+      assertEquals(server.lines.filter((line) => / error /.test(line)), []);
     },
   });
 }
@@ -159,8 +156,8 @@ Deno.test({
     assertEquals(code, 0, stderr);
     assertMatch(stderr, /^Received \d+ frames in [^\n]+\n$/);
     assert(
-      server.log.some((line) =>
-        /^info request ends .*"name":"ffv1.mkv","result":"(done|stopped)"/.test(line)
+      server.lines.some((line) =>
+        / info .* request ends .*name=ffv1\.mkv .*result=(done|stopped) /.test(line)
       ),
     );
   },

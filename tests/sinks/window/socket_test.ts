@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { PrivateSocket } from "../../../lib/sinks/window/socket.ts";
-import { mediaFolder, namesIn } from "../../support/media.ts";
+import { mediaFolder, namesIn } from "../../support/media/media_folder.ts";
 
 const media = mediaFolder();
 

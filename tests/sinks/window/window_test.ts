@@ -1,20 +1,19 @@
 /** Windows of ffplay, on a screen without a monitor. */
 import { assertEquals, assertGreater, assertMatch } from "@std/assert";
-import { at } from "../../support/inside.ts";
-import { mediaFolder } from "../../support/media.ts";
-import { PATIENCE } from "../../support/patience.ts";
-import { type RunningProgram, startProgram, startServerProgram } from "../../support/programs.ts";
-import { testServer } from "../../support/server.ts";
-import { isThere, type ScreenWindow, XScreen } from "../../support/x_screen.ts";
+import { mediaFolder } from "../../support/media/media_folder.ts";
+import { testServer } from "../../support/peers/test_server.ts";
+import { lacking } from "../../support/programs/machine.ts";
+import { at } from "../../support/programs/run_inside.ts";
+import {
+  type RunningProgram,
+  startProgram,
+  startServerProgram,
+} from "../../support/programs/running_program.ts";
+import { type ScreenWindow, XScreen } from "../../support/screens/x_screen.ts";
+import { PATIENCE } from "../../support/time/patience.ts";
 
 const media = mediaFolder();
-const lacking = (await Promise.all(
-  ["Xvfb", "ffplay"].map(async (program) => await isThere(program) ? [] : [program]),
-)).flat();
-const [IGNORED, WHY] = [
-  lacking.length > 0,
-  lacking.length > 0 ? ` (ignored: no ${lacking.join(" and ")})` : "",
-];
+const { ignore: IGNORED, reason: WHY } = lacking("Xvfb", "ffplay");
 
 /** A red and a green quarter above a blue and a white one. */
 const QUARTERS = ["red", "lime", "blue", "white"].flatMap((colour) => [

@@ -2,7 +2,7 @@ import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import type { StreamDescription } from "../../../lib/media/frame.ts";
 import { RecordedSource } from "../../../lib/sources/cache/cached_source.ts";
 import { StartStore } from "../../../lib/sources/cache/store.ts";
-import { allOf, FakeSource, frameAt, PICTURES, SOUND } from "../../support/fake_source.ts";
+import { allOf, FakeSource, frameAt, PICTURES, SOUND } from "../../support/media/fake_source.ts";
 import { pureTest } from "../../support/pure_test.ts";
 
 const lasting = () => Promise.resolve(true);

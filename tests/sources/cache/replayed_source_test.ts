@@ -4,7 +4,7 @@ import { FRAME_HEADROOM, FRAME_TAILROOM } from "../../../lib/media/frame.ts";
 import type { FrameSource, TimedFrame } from "../../../lib/media/source.ts";
 import { type Continuation, ReplayedSource } from "../../../lib/sources/cache/cached_source.ts";
 import type { CachedStart } from "../../../lib/sources/cache/store.ts";
-import { allOf, FakeSource, frameAt, PICTURES, SOUND } from "../../support/fake_source.ts";
+import { allOf, FakeSource, frameAt, PICTURES, SOUND } from "../../support/media/fake_source.ts";
 import { pureTest } from "../../support/pure_test.ts";
 
 const picture = (at: number) => frameAt(at);

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertLess, assertStrictEquals } from "@std/assert";
 import { StartStore } from "../../../lib/sources/cache/store.ts";
-import { frameAt, PICTURES } from "../../support/fake_source.ts";
+import { frameAt, PICTURES } from "../../support/media/fake_source.ts";
 import { pureTest } from "../../support/pure_test.ts";
 
 const LIMIT = 10_000;

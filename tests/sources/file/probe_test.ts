@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { RequestError } from "../../../lib/base/errors.ts";
 import { PassingError, probe } from "../../../lib/sources/file/probe.ts";
-import { mediaFolder, pictures, tone, turnClockwise } from "../../support/media.ts";
+import { mediaFolder, pictures, tone, turnClockwise } from "../../support/media/media_folder.ts";
 
 const media = mediaFolder();
 const STILL = [...pictures({ seconds: 0.04 }), "-frames:v", "1"];

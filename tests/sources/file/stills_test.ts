@@ -1,8 +1,8 @@
 /** Pictures out of videos: what is shown at a moment, exactly, and series of them. */
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
-import { mediaFolder, pictures, tone, turnClockwise } from "../../support/media.ts";
-import { convertNut, readAll, sumsOf, toNut } from "../../support/opened.ts";
-import { decodedBy } from "../../support/reference.ts";
+import { mediaFolder, pictures, tone, turnClockwise } from "../../support/media/media_folder.ts";
+import { convertNut, readAll, sumsOf, toNut } from "../../support/media/opened_file.ts";
+import { decodedBy } from "../../support/media/reference.ts";
 
 const media = mediaFolder();
 const BY_X264 = ["-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p"];

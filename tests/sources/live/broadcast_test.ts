@@ -10,9 +10,9 @@ import {
   LiveQueue,
   QUEUE_LIMITS,
 } from "../../../lib/sources/live/subscriber_queue.ts";
-import { HandClock } from "../../support/hand_clock.ts";
-import { GREY } from "../../support/scripted_server.ts";
+import { GREY } from "../../support/peers/scripted_server.ts";
 import { pureTest } from "../../support/pure_test.ts";
+import { HandClock } from "../../support/time/hand_clock.ts";
 
 const NEVER = new AbortController().signal;
 

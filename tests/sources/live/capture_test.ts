@@ -1,10 +1,11 @@
 import { assert, assertEquals, assertGreater, assertMatch } from "@std/assert";
 import type { LiveOptions } from "../../../lib/sources/live/registry.ts";
 import { parseLiveSource } from "../../../lib/sources/live/source_spec.ts";
-import { type LiveViewer, watchLive } from "../../support/live_viewer.ts";
-import { mediaFolder, pictures, tone } from "../../support/media.ts";
-import { mediaChildren, type WatchedServer, watchedServer } from "../../support/watched_server.ts";
-import { isThere, XScreen } from "../../support/x_screen.ts";
+import { mediaFolder, pictures, tone } from "../../support/media/media_folder.ts";
+import { type NativeClient, watchLive } from "../../support/peers/native_client.ts";
+import { type TestServer, testServer } from "../../support/peers/test_server.ts";
+import { isInstalled, mediaChildren } from "../../support/programs/machine.ts";
+import { XScreen } from "../../support/screens/x_screen.ts";
 
 // Sources that can be opened once only, watched in many ways at the same time.
 
@@ -19,9 +20,9 @@ const RENDITIONS = [
 function liveServer(
   source: string,
   options: Partial<LiveOptions> = {},
-): Promise<WatchedServer> {
+): Promise<TestServer> {
   const live = { sources: [parseLiveSource(source)], linger: 0, ...options };
-  return watchedServer({ media: mediaFolder().path, live });
+  return testServer({ media: mediaFolder().path, live });
 }
 
 /** The server's FFmpegs that read an input: the source's, or `pipe:0`. */
@@ -69,7 +70,7 @@ class Sender implements AsyncDisposable {
 }
 
 /** Seconds of a viewer's next frame. */
-async function lastSeen(viewer: LiveViewer): Promise<number> {
+async function lastSeen(viewer: NativeClient): Promise<number> {
   return (await viewer.frames(1))[0].seconds;
 }
 
@@ -97,7 +98,7 @@ Deno.test("a port is read once for viewers in every encoding and size", async ()
 
 Deno.test({
   name: "a screen is captured once, and the frames tell when that was",
-  ignore: !await isThere("Xvfb"),
+  ignore: !isInstalled("Xvfb"),
   async fn() {
     await using screen = await XScreen.start();
     await using server = await liveServer(`cam=x11grab:${screen.display}`);
@@ -127,7 +128,7 @@ Deno.test({
 
 Deno.test({
   name: "viewers of what is made from a capture stay while it is away, and go on with it",
-  ignore: !await isThere("Xvfb"),
+  ignore: !isInstalled("Xvfb"),
   async fn() {
     await using screen = await XScreen.start();
     await using server = await liveServer(`cam=x11grab:${screen.display}`);
@@ -138,14 +139,14 @@ Deno.test({
       const [capture, ...others] = await readersOf(screen.display);
       assertEquals(others, []);
       Deno.kill(capture, "SIGKILL");
-      const lost = await Promise.all(viewers.map((viewer) => viewer.news("source_lost")));
+      const lost = await Promise.all(viewers.map((viewer) => viewer.notice("source_lost")));
       const reason = new RegExp(`^Cannot read "cam": .*SIGKILL; it is tried again in ${wait} s$`);
       assertMatch(lost[0].message, reason);
       assertEquals(new Set(lost.map(({ message }) => message)).size, 1);
       using late = await watchLive(server, { width: 80 });
       const { error } = await late.until("error");
       assertMatch(`${error.code} ${error.message}`, /^media_error Cannot read "cam": .*SIGKILL$/);
-      await Promise.all(viewers.map((viewer) => viewer.news("source_back")));
+      await Promise.all(viewers.map((viewer) => viewer.notice("source_back")));
     }
     const after = await Promise.all(viewers.map((viewer) => viewer.frames(1)));
     for (const [at, [frame]] of after.entries()) {
@@ -160,7 +161,7 @@ Deno.test({
 
 Deno.test({
   name: "what is made from a capture is started again by itself, and nobody else hears of it",
-  ignore: !await isThere("Xvfb"),
+  ignore: !isInstalled("Xvfb"),
   async fn() {
     await using screen = await XScreen.start();
     await using server = await liveServer(`cam=x11grab:${screen.display}`);
@@ -171,13 +172,13 @@ Deno.test({
     await copied.frames(1);
     Deno.kill(maker, "SIGKILL");
     assertMatch(
-      (await small.news("source_lost")).message,
+      (await small.notice("source_lost")).message,
       /SIGKILL; it is tried again in 1\.\d s$/,
     );
-    await small.news("source_back");
+    await small.notice("source_back");
     assert((await small.frames(1))[0].discontinuity);
     assertEquals(await readerCounts(screen.display), [1, 1]);
-    await copied.say("stop");
+    await copied.control("stop");
     for (let event = await copied.next(); event.kind !== "end"; event = await copied.next()) {
       assertEquals(event.kind, "frame");
     }

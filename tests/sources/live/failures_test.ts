@@ -1,20 +1,21 @@
 import { assert, assertEquals, assertFalse, assertGreater, assertMatch } from "@std/assert";
 import type { LiveOptions } from "../../../lib/sources/live/registry.ts";
 import { parseLiveSource } from "../../../lib/sources/live/source_spec.ts";
-import { watchLive } from "../../support/live_viewer.ts";
-import { mediaFolder } from "../../support/media.ts";
-import { assertFailed, runProgram } from "../../support/programs.ts";
-import { standIn } from "../../support/stand_in.ts";
-import { mediaChildren, type WatchedServer, watchedServer } from "../../support/watched_server.ts";
+import { mediaFolder } from "../../support/media/media_folder.ts";
+import { watchLive } from "../../support/peers/native_client.ts";
+import { type TestServer, testServer } from "../../support/peers/test_server.ts";
+import { mediaChildren } from "../../support/programs/machine.ts";
+import { assertFailed, runProgram } from "../../support/programs/running_program.ts";
+import { standIn } from "../../support/programs/stand_in.ts";
 
 const CAMERA = "lavfi:testsrc2=size=64x48:rate=25";
 
 function liveServer(
   source: string,
   options: Partial<LiveOptions> = {},
-): Promise<WatchedServer> {
+): Promise<TestServer> {
   const live = { sources: [parseLiveSource(source)], linger: 10, ...options };
-  return watchedServer({ media: mediaFolder().path, live });
+  return testServer({ media: mediaFolder().path, live });
 }
 
 /** Ends the only FFmpeg there is, as a crash would. */
@@ -25,7 +26,7 @@ async function crash(): Promise<void> {
 }
 
 /** What somebody is told who comes now. */
-async function refusal(server: WatchedServer): Promise<string> {
+async function refusal(server: TestServer): Promise<string> {
   using viewer = await watchLive(server);
   const { error } = await viewer.until("error");
   return `${error.code}: ${error.message}`;
@@ -46,13 +47,13 @@ Deno.test("ten viewers stay while FFmpeg is killed, are told, and go on when it 
     // It does not come back before all have heard, and one more has asked.
     const dead = await standIn("ffmpeg", "kill -9 $$");
     await crash();
-    const lost = await Promise.all(viewers.map((viewer) => viewer.news("source_lost")));
+    const lost = await Promise.all(viewers.map((viewer) => viewer.notice("source_lost")));
     for (const { message } of lost) {
       assertMatch(message, /^Cannot read "cam": .*SIGKILL; it is tried again in 1\.\d s$/);
     }
     assertMatch(await refusal(server), /^media_error: Cannot read "cam": .*SIGKILL/);
     dead[Symbol.dispose]();
-    await Promise.all(viewers.map((viewer) => viewer.news("source_back")));
+    await Promise.all(viewers.map((viewer) => viewer.notice("source_back")));
     const after = await Promise.all(viewers.map((viewer) => viewer.frames(3)));
     for (const [at, [first, second]] of after.entries()) {
       assert(first.discontinuity && !first.dropped && !second.discontinuity);
@@ -110,7 +111,7 @@ Deno.test("viewers whose source comes back in another size have to ask again", a
   await viewer.frames(2);
   await Deno.rename(other, path);
   await crash();
-  await viewer.news("source_lost");
+  await viewer.notice("source_lost");
   const { error } = await viewer.until("error");
   assertMatch(error.message, /^Cannot read "cam": it came back as something else, ask/);
   using next = await watchLive(server);
@@ -123,7 +124,7 @@ Deno.test("a server that ends leaves nothing behind, whatever its sources do", a
     using viewer = await watchLive(server);
     await viewer.frames(1);
     await crash();
-    await viewer.news("source_lost");
+    await viewer.notice("source_lost");
   }
   {
     using silent = silentHost();

@@ -1,16 +1,17 @@
 import { assert, assertEquals, assertGreater, assertLess } from "@std/assert";
 import type { LiveOptions } from "../../../lib/sources/live/registry.ts";
 import { parseLiveSource } from "../../../lib/sources/live/source_spec.ts";
-import { watchLive } from "../../support/live_viewer.ts";
-import { mediaFolder, pictures, run, tone } from "../../support/media.ts";
-import { mediaChildren, type WatchedServer, watchedServer } from "../../support/watched_server.ts";
-import { isThere, XScreen } from "../../support/x_screen.ts";
+import { mediaFolder, pictures, run, tone } from "../../support/media/media_folder.ts";
+import { watchLive } from "../../support/peers/native_client.ts";
+import { type TestServer, testServer } from "../../support/peers/test_server.ts";
+import { isInstalled, mediaChildren } from "../../support/programs/machine.ts";
+import { XScreen } from "../../support/screens/x_screen.ts";
 
 const media = mediaFolder();
 
-function liveServer(source: string, options: Partial<LiveOptions> = {}): Promise<WatchedServer> {
+function liveServer(source: string, options: Partial<LiveOptions> = {}): Promise<TestServer> {
   const live = { sources: [parseLiveSource(source)], linger: 0, ...options };
-  return watchedServer({ media: mediaFolder().path, live });
+  return testServer({ media: mediaFolder().path, live });
 }
 
 /** A transport stream of two seconds, a keyframe every half. */
@@ -106,7 +107,7 @@ Deno.test("http: pictures one after another, as cameras send them", async () => 
 
 Deno.test({
   name: "x11grab: what is on a screen",
-  ignore: !await isThere("Xvfb"),
+  ignore: !isInstalled("Xvfb"),
   async fn() {
     {
       await using screen = await XScreen.start();

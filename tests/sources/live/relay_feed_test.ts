@@ -5,7 +5,7 @@ import {
   FrameFeeder,
   type FrameInput,
 } from "../../../lib/sources/live/relay_feed.ts";
-import { GREY } from "../../support/scripted_server.ts";
+import { GREY } from "../../support/peers/scripted_server.ts";
 import { pureTest } from "../../support/pure_test.ts";
 
 const STREAMS: StreamDescription[] = [

@@ -12,8 +12,8 @@ import {
   refuseUnknown,
   SENT_RAW,
 } from "../../../lib/sources/live/stream_info.ts";
-import { installedDialect } from "../../support/ffmpeg.ts";
-import { mediaFolder, pictures, run, tone } from "../../support/media.ts";
+import { mediaFolder, pictures, run, tone } from "../../support/media/media_folder.ts";
+import { installedDialect } from "../../support/programs/machine.ts";
 
 const media = mediaFolder();
 

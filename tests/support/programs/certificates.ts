@@ -1,0 +1,106 @@
+/** Certificates for tests, made by openssl. */
+import { lacking } from "./machine.ts";
+import { Output } from "./running_program.ts";
+
+/** Ends the names of tests with certificates: why they are ignored; empty if they are not. */
+export const NO_OPENSSL = lacking("openssl").reason;
+
+/** A certificate and its key, as files. */
+export interface CertificatePair {
+  /** Path of the certificate, in PEM. */
+  cert: string;
+  /** Path of its key, in PEM. */
+  key: string;
+  /** By openssl's own account: `sha256:` and digits. */
+  fingerprint: string;
+}
+
+/** What a certificate says. */
+export interface CertificateOptions {
+  /** Names it is for, as `DNS:…` and `IP:…`. */
+  names?: string;
+  /** Who signs it; itself otherwise. */
+  issuer?: CertificatePair;
+  /** Days from now on for which it is good; may be below zero. */
+  days?: number;
+}
+
+/** Makes a certificate. */
+export async function makeCertificate(
+  folder: string,
+  name: string,
+  { names = "DNS:localhost,IP:127.0.0.1", issuer, days = 2 }: CertificateOptions = {},
+): Promise<CertificatePair> {
+  const [cert, key, request] = ["crt", "key", "csr"].map((type) => `${folder}/${name}.${type}`);
+  const fresh = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key];
+  const subject = ["-subj", `/CN=${name}`];
+  const extension = `subjectAltName=${names}`;
+  if (issuer === undefined && days > 0) {
+    const signed = ["-x509", "-days", String(days), "-addext", extension, "-out", cert];
+    await openssl("req", ...fresh, ...subject, ...signed);
+  } else {
+    const extensions = `${folder}/${name}.ext`;
+    await Deno.writeTextFile(extensions, extension);
+    await openssl("req", ...fresh, "-out", request, ...subject);
+    const signer = issuer === undefined
+      ? ["-signkey", key]
+      : ["-CA", issuer.cert, "-CAkey", issuer.key, "-CAcreateserial"];
+    const paths = ["-in", request, "-out", cert, "-extfile", extensions];
+    await openssl("x509", "-req", ...signer, ...paths, ...await validity(days));
+  }
+  const said = await openssl("x509", "-in", cert, "-noout", "-fingerprint", "-sha256");
+  const fingerprint = said.trim().replace(/^.*=/, "").replaceAll(":", "").toLowerCase();
+  return { cert, key, fingerprint: `sha256:${fingerprint}` };
+}
+
+/** Arguments for how long a certificate is good: OpenSSL 3.4 and later refuse days below 0. */
+async function validity(days: number): Promise<string[]> {
+  const [, major, minor] = (await openssl("version")).match(/^OpenSSL (\d+)\.(\d+)/) ?? [];
+  const hasDates = Number(major) > 3 || (Number(major) === 3 && Number(minor) >= 4);
+  if (days > 0 || !hasDates) return ["-days", String(days)];
+  // With two digits for the year, as certificates before 2050 have it (RFC 5280, 4.1.2.5).
+  const dateOf = (day: number) => {
+    const date = new Date(Date.now() + day * 86_400_000).toISOString();
+    return date.slice(2).replace(/\.\d+/, "").replaceAll(/[-T:]/g, "");
+  };
+  return ["-not_before", dateOf(days - 1), "-not_after", dateOf(days)];
+}
+
+/** Runs openssl and gives what it prints. */
+export async function openssl(...args: string[]): Promise<string> {
+  const { success, stdout, stderr } = await new Deno.Command("openssl", { args }).output();
+  if (success) return new TextDecoder().decode(stdout);
+  throw new Error(`Cannot run openssl ${args[0]}: ${new TextDecoder().decode(stderr)}`);
+}
+
+/** A TLS server of openssl's own. */
+export class OpensslServer implements AsyncDisposable {
+  readonly port: number;
+  #child: Deno.ChildProcess;
+  #ended: Promise<unknown>;
+
+  private constructor(child: Deno.ChildProcess, port: number, ended: Promise<unknown>) {
+    this.#child = child;
+    this.port = port;
+    this.#ended = ended;
+  }
+
+  /** Starts one that shows a certificate, with whatever key. */
+  static async start({ cert, key }: { cert: string; key: string }): Promise<OpensslServer> {
+    const child = new Deno.Command("openssl", {
+      args: ["s_server", "-accept", "127.0.0.1:0", "-cert", cert, "-key", key],
+      ...{ stdin: "piped", stdout: "piped", stderr: "piped" },
+    }).spawn();
+    const stdout = new Output(child.stdout);
+    const stderr = new Output(child.stderr);
+    const [, port] = await stdout.until(/ACCEPT \S+:(\d+)\n/);
+    const ended = Promise.all([child.status, stdout.ended, stderr.ended]);
+    return new OpensslServer(child, Number(port), ended);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#child.kill("SIGKILL");
+    await this.#ended;
+    await this.#child.stdin.abort();
+  }
+}

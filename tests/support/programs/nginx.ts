@@ -1,0 +1,135 @@
+/** A real media server: nginx with its RTMP module, which publishes HLS. */
+import { PATIENCE } from "../time/patience.ts";
+import { freePort, isInstalled } from "./machine.ts";
+import { Output } from "./running_program.ts";
+
+/** Where Debian has the module; other systems have it elsewhere, or built in. */
+const MODULE = "/usr/lib/nginx/modules/ngx_rtmp_module.so";
+
+/** Milliseconds between two looks at what the server hands out. */
+const LOOK_INTERVAL = 100;
+
+/** nginx in the foreground, on two free ports of this machine, with a folder of its own. */
+export class MediaServer implements AsyncDisposable {
+  /** Where to feed media to, but for its name. */
+  readonly rtmp: string;
+  /** Where its HLS is, but for its name. */
+  readonly http: string;
+  #child: Deno.ChildProcess;
+  #outputs: readonly Output[];
+  #folder: string;
+
+  private constructor(
+    child: Deno.ChildProcess,
+    folder: string,
+    ports: { rtmp: number; http: number },
+  ) {
+    this.#child = child;
+    this.#outputs = [new Output(child.stdout), new Output(child.stderr)];
+    this.#folder = folder;
+    this.rtmp = `rtmp://127.0.0.1:${ports.rtmp}/live`;
+    this.http = `http://127.0.0.1:${ports.http}/hls`;
+  }
+
+  /** Starts it and waits until it listens. */
+  static async start(): Promise<MediaServer> {
+    const folder = await Deno.makeTempDir({ prefix: "stream_nginx_" });
+    await Deno.mkdir(`${folder}/hls`);
+    const ports = { rtmp: freePort(), http: freePort() };
+    await Deno.writeTextFile(`${folder}/nginx.conf`, configuration(folder, ports));
+    const child = new Deno.Command("nginx", {
+      args: ["-p", folder, "-e", "stderr", "-c", `${folder}/nginx.conf`],
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    const server = new MediaServer(child, folder, ports);
+    await server.#until(`http://127.0.0.1:${ports.http}/`, () => true);
+    return server;
+  }
+
+  /** Waits until the list of what is fed under a name has a piece, and gives its address. */
+  async published(name: string): Promise<string> {
+    const address = `${this.http}/${name}.m3u8`;
+    await this.#until(address, (text) => /^[^#\n]+\.ts$/m.test(text));
+    return address;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#child.kill("SIGTERM");
+    await this.#child.status;
+    await Promise.all(this.#outputs.map(({ ended }) => ended));
+    await Deno.remove(this.#folder, { recursive: true });
+  }
+
+  /** Waits until it answers with a text that fits. */
+  async #until(address: string, fits: (text: string) => boolean): Promise<void> {
+    const limit = performance.now() + PATIENCE;
+    let seen = "nothing";
+    while (performance.now() < limit) {
+      const text = await textAt(address);
+      if (text !== undefined && fits(text)) return;
+      seen = text ?? seen;
+      await new Promise((resolve) => setTimeout(resolve, LOOK_INTERVAL));
+    }
+    throw new Error(`Cannot see "${address}": ${seen}, ${this.#outputs[1].text}`);
+  }
+}
+
+/** Whether nginx and its RTMP module are installed. */
+export async function isMediaServerThere(): Promise<boolean> {
+  try {
+    await Deno.stat(MODULE);
+    return isInstalled("nginx");
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+async function textAt(address: string): Promise<string | undefined> {
+  try {
+    const response = await fetch(address);
+    return await response.text();
+  } catch (error) {
+    // It does not listen yet.
+    if (error instanceof TypeError) return undefined;
+    throw error;
+  }
+}
+
+function configuration(folder: string, { rtmp, http }: { rtmp: number; http: number }): string {
+  const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+    .map((kind) => `${kind}_temp_path ${folder}/${kind};`).join(" ");
+  return `
+load_module ${MODULE};
+daemon off;
+master_process off;
+pid ${folder}/nginx.pid;
+error_log stderr info;
+events { worker_connections 64; }
+rtmp {
+  access_log off;
+  server {
+    listen 127.0.0.1:${rtmp};
+    application live {
+      live on;
+      hls on;
+      hls_path ${folder}/hls;
+      hls_fragment 1s;
+      hls_playlist_length 60s;
+      hls_cleanup off;
+    }
+  }
+}
+http {
+  access_log off;
+  ${temporary}
+  server {
+    listen 127.0.0.1:${http};
+    location / { return 200; }
+    location /hls { root ${folder}; }
+  }
+}
+`;
+}
