@@ -3,7 +3,7 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { Builder } from "../../tools/build.ts";
 import { hostSystem, programsFor } from "../../tools/build_table.ts";
 import { mediaFolder, pictures, run, tone } from "../support/media/media_folder.ts";
-import { makeCertificate, NO_OPENSSL } from "../support/programs/certificates.ts";
+import { HAS_OPENSSL, makeCertificate } from "../support/programs/certificates.ts";
 import { lacking } from "../support/programs/machine.ts";
 import {
   assertFailed,
@@ -105,8 +105,8 @@ Deno.test("stream-server and stream-client, as executables", async (t) => {
   });
 
   await t.step({
-    name: `keep to a token and TLS${NO_OPENSSL}`,
-    ignore: NO_OPENSSL !== "",
+    name: `keep to a token and TLS${HAS_OPENSSL ? "" : " (ignored: no openssl)"}`,
+    ignore: !HAS_OPENSSL,
     async fn() {
       const { cert, key, fingerprint } = await makeCertificate(folder, "own");
       const secret = { ...env, STREAM_TOKEN: "open sesame" };
@@ -171,8 +171,10 @@ Deno.test("stream-server and stream-client, as executables", async (t) => {
   });
 
   await t.step({
-    name: `take keys in a window${missing.reason}`,
-    ignore: missing.ignore,
+    name: `take keys in a window${
+      missing.length > 0 ? ` (ignored: no ${missing.join(", ")})` : ""
+    }`,
+    ignore: missing.length > 0,
     async fn() {
       await using screen = await XScreen.start();
       const shown = { ...env, DISPLAY: screen.display, SDL_AUDIODRIVER: "dummy" };

@@ -23,6 +23,7 @@ import {
   startServerProgram,
 } from "../support/programs/running_program.ts";
 import { witness } from "../support/programs/witness.ts";
+import { testIf } from "../support/test_if.ts";
 
 const media = mediaFolder();
 const NOBODY = ["--host", "127.0.0.1", "--port", "1"];
@@ -336,44 +337,35 @@ async function canMount(): Promise<boolean> {
   }
 }
 
-const MOUNTS = await canMount();
-const WITHOUT_MOUNTS = MOUNTS ? "" : " (ignored: mounting is not allowed here)";
+const test = testIf(await canMount(), "mounting is not allowed here");
 
 for (const type of ["mp4", "mkv"]) {
-  Deno.test({
-    name: `stream-client tells of a full disk, writing ${type}${WITHOUT_MOUNTS}`,
-    ignore: !MOUNTS,
-    async fn() {
-      const name = "noise.mkv";
-      const noise = ["-f", "lavfi", "-i", "nullsrc=size=320x240:rate=25:d=1,geq=random(1)*255"];
-      await media.make(name, [...noise, "-c:v", "ffv1", "-pix_fmt", "yuv420p"]);
-      const place = await media.folder(`full ${type}`);
-      await using server = await testServer({ media: media.path });
-      const wrapper = mounting("size=200k", place);
-      const args = ["--video", name, "--output", `${place}/x.${type}`, ...at(server)];
-      const ending = await runProgram("client", args, { wrapper });
-      assertFailed(ending, {
-        code: 1,
-        reason: /^Cannot write "[^\n]+\/x\.\w+": [^\n]*No space left on device/,
-      });
-    },
+  test(`stream-client tells of a full disk, writing ${type}`, async () => {
+    const name = "noise.mkv";
+    const noise = ["-f", "lavfi", "-i", "nullsrc=size=320x240:rate=25:d=1,geq=random(1)*255"];
+    await media.make(name, [...noise, "-c:v", "ffv1", "-pix_fmt", "yuv420p"]);
+    const place = await media.folder(`full ${type}`);
+    await using server = await testServer({ media: media.path });
+    const wrapper = mounting("size=200k", place);
+    const args = ["--video", name, "--output", `${place}/x.${type}`, ...at(server)];
+    const ending = await runProgram("client", args, { wrapper });
+    assertFailed(ending, {
+      code: 1,
+      reason: /^Cannot write "[^\n]+\/x\.\w+": [^\n]*No space left on device/,
+    });
   });
 }
 
-Deno.test({
-  name: `stream-client tells of a folder that may only be read${WITHOUT_MOUNTS}`,
-  ignore: !MOUNTS,
-  async fn() {
-    await media.make("still.png", [...pictures(), "-frames:v", "1"]);
-    const place = await media.folder("read-only");
-    await using server = await testServer({ media: media.path });
-    const args = ["--image", "still.png", "--output", `${place}/x.png`, ...at(server)];
-    const ending = await runProgram("client", args, { wrapper: mounting("ro", place) });
-    assertFailed(ending, {
-      code: 1,
-      reason: /^Cannot write "[^\n]+\/x\.png": Read-only file system/,
-    });
-  },
+test("stream-client tells of a folder that may only be read", async () => {
+  await media.make("still.png", [...pictures(), "-frames:v", "1"]);
+  const place = await media.folder("read-only");
+  await using server = await testServer({ media: media.path });
+  const args = ["--image", "still.png", "--output", `${place}/x.png`, ...at(server)];
+  const ending = await runProgram("client", args, { wrapper: mounting("ro", place) });
+  assertFailed(ending, {
+    code: 1,
+    reason: /^Cannot write "[^\n]+\/x\.png": Read-only file system/,
+  });
 });
 
 Deno.test("stream-client tells of a limit on the size of files", async () => {

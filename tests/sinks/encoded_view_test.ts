@@ -5,7 +5,6 @@ import { mediaFolder, pictures, tone } from "../support/media/media_folder.ts";
 import { decodedBy, decodedBytes } from "../support/media/reference.ts";
 import { packetServer } from "../support/peers/packet_server.ts";
 import { GREY, type ScriptedServer } from "../support/peers/scripted_server.ts";
-import { lacking } from "../support/programs/machine.ts";
 import { at, runInside } from "../support/programs/run_inside.ts";
 import {
   type RunningProgram,
@@ -16,9 +15,10 @@ import { witness } from "../support/programs/witness.ts";
 import { pureTest } from "../support/pure_test.ts";
 import { XScreen } from "../support/screens/x_screen.ts";
 import { PATIENCE } from "../support/time/patience.ts";
+import { testWith } from "../support/test_if.ts";
 
 const media = mediaFolder();
-const { ignore: IGNORED, reason: WHY } = lacking("Xvfb", "ffplay");
+const test = testWith("Xvfb", "ffplay");
 
 const X264 = ["-c:v", "libx264", "-preset", "veryfast", "-bf", "2", "-g", "250", "-c:a", "aac"];
 
@@ -57,36 +57,32 @@ function look(screen: XScreen, server: ScriptedServer, ...more: string[]): Runni
   return startProgram("client", args, { env });
 }
 
-Deno.test({
-  name: `WindowSink turns pictures the right way up${WHY}`,
-  ignore: IGNORED,
-  async fn() {
-    const source = ["red", "blue"].flatMap((colour) => [
-      ...["-f", "lavfi", "-i", `color=${colour}:size=128x48:rate=25:d=20`],
-    ]);
-    const path = await media.make("halves.mkv", [
-      ...[...source, "-filter_complex", "vstack,format=gbrp", "-c:v", "ffv1"],
-    ]);
-    await using screen = await XScreen.start();
-    await using server = await packetServer(path, { picture: { rotation: 90 } });
-    await using client = look(screen, server);
-    const limit = AbortSignal.timeout(PATIENCE);
-    let seen: number[][] = [];
-    const isSeen = () =>
-      seen.length === 2 &&
-      [[0, 0, 255], [255, 0, 0]].every((colour, place) =>
-        colour.every((value, index) => Math.abs(value - seen[place][index]) < 12)
-      );
-    while (!isSeen()) {
-      assert(!limit.aborted, `${seen.join("; ")} ${client.stderr.text}`);
-      const [window] = (await screen.windows()).filter(({ title }) => title !== "");
-      if (window === undefined) continue;
-      // What was on top is on the right.
-      seen = [await screen.colourAt(window, 20, 100), await screen.colourAt(window, 76, 100)];
-    }
-    client.kill("SIGINT");
-    assertEquals((await client.ending()).code, 130);
-  },
+test("WindowSink turns pictures the right way up", async () => {
+  const source = ["red", "blue"].flatMap((colour) => [
+    ...["-f", "lavfi", "-i", `color=${colour}:size=128x48:rate=25:d=20`],
+  ]);
+  const path = await media.make("halves.mkv", [
+    ...[...source, "-filter_complex", "vstack,format=gbrp", "-c:v", "ffv1"],
+  ]);
+  await using screen = await XScreen.start();
+  await using server = await packetServer(path, { picture: { rotation: 90 } });
+  await using client = look(screen, server);
+  const limit = AbortSignal.timeout(PATIENCE);
+  let seen: number[][] = [];
+  const isSeen = () =>
+    seen.length === 2 &&
+    [[0, 0, 255], [255, 0, 0]].every((colour, place) =>
+      colour.every((value, index) => Math.abs(value - seen[place][index]) < 12)
+    );
+  while (!isSeen()) {
+    assert(!limit.aborted, `${seen.join("; ")} ${client.stderr.text}`);
+    const [window] = (await screen.windows()).filter(({ title }) => title !== "");
+    if (window === undefined) continue;
+    // What was on top is on the right.
+    seen = [await screen.colourAt(window, 20, 100), await screen.colourAt(window, 76, 100)];
+  }
+  client.kill("SIGINT");
+  assertEquals((await client.ending()).code, 130);
 });
 
 /** Media of some seconds. */
@@ -138,20 +134,16 @@ for (const { seconds, begin, flags, taken } of LENGTHS) {
   });
 }
 
-Deno.test({
-  name: `WindowSink plays as slowly as it is asked to${WHY}`,
-  ignore: IGNORED,
-  async fn() {
-    const path = await clip(1);
-    await using screen = await XScreen.start();
-    await using server = await packetServer(path);
-    const began = performance.now();
-    await using client = look(screen, server, "--speed", "0.25");
-    const { code, stderr } = await client.ending();
-    assertEquals(code, 0, stderr);
-    // However busy the machine is, it cannot be quicker.
-    assertGreater(performance.now() - began, 3800);
-  },
+test("WindowSink plays as slowly as it is asked to", async () => {
+  const path = await clip(1);
+  await using screen = await XScreen.start();
+  await using server = await packetServer(path);
+  const began = performance.now();
+  await using client = look(screen, server, "--speed", "0.25");
+  const { code, stderr } = await client.ending();
+  assertEquals(code, 0, stderr);
+  // However busy the machine is, it cannot be quicker.
+  assertGreater(performance.now() - began, 3800);
 });
 
 Deno.test("TerminalSink turns pictures, and shows none from before the beginning", async () => {

@@ -2,6 +2,7 @@ import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { importFlags, pathOf } from "../support/programs/running_program.ts";
 import { pureTest } from "../support/pure_test.ts";
 import { judge, type Sample } from "../../tools/soak/verdict.ts";
+import { linuxTest } from "../support/test_if.ts";
 
 const MEBIBYTE = 2 ** 20;
 
@@ -45,30 +46,26 @@ pureTest("judge() finds a single descriptor, and a single process", () => {
   assertEquals(judge([]).complaints.length, 1);
 });
 
-Deno.test({
-  name: "the soak has viewers of all kinds come and go, and finds all well",
-  ignore: Deno.build.os !== "linux",
-  async fn() {
-    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: [
-        ...["run", "-A", "--quiet", "--config", pathOf("deno.json"), ...importFlags()],
-        ...[pathOf("tools/soak.ts"), "--minutes", "0.05", "--viewers", "12", "--seed", "1"],
-      ],
-      stdin: "null",
-      stdout: "piped",
-      stderr: "piped",
-      env: { NO_COLOR: "1" },
-    }).output();
-    const [said, failed] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
-    assertEquals([code, failed], [0, ""], said);
-    assertMatch(said, /^3 s, 12 viewers, seed 1\n/);
-    for (
-      const visit of ["whole", "resume", "leave", "stall", "control", "live", "script", "crowd"]
-    ) {
-      assertMatch(said, new RegExp(`^visits .*\\b${visit} \\d`, "m"));
-    }
-    assertMatch(said, /^descriptors +(\d+) after the first round, \1 at the end$/m);
-    assertMatch(said, /^processes +0 after the first round, 0 at the end$/m);
-    assertMatch(said, /\nall is well\n$/);
-  },
+linuxTest("the soak has viewers of all kinds come and go, and finds all well", async () => {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["run", "-A", "--quiet", "--config", pathOf("deno.json"), ...importFlags()],
+      ...[pathOf("tools/soak.ts"), "--minutes", "0.05", "--viewers", "12", "--seed", "1"],
+    ],
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+    env: { NO_COLOR: "1" },
+  }).output();
+  const [said, failed] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+  assertEquals([code, failed], [0, ""], said);
+  assertMatch(said, /^3 s, 12 viewers, seed 1\n/);
+  for (
+    const visit of ["whole", "resume", "leave", "stall", "control", "live", "script", "crowd"]
+  ) {
+    assertMatch(said, new RegExp(`^visits .*\\b${visit} \\d`, "m"));
+  }
+  assertMatch(said, /^descriptors +(\d+) after the first round, \1 at the end$/m);
+  assertMatch(said, /^processes +0 after the first round, 0 at the end$/m);
+  assertMatch(said, /\nall is well\n$/);
 });

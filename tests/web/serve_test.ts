@@ -5,9 +5,9 @@ import { at, runInside } from "../support/programs/run_inside.ts";
 import { startProgram } from "../support/programs/running_program.ts";
 import { witness } from "../support/programs/witness.ts";
 import { testPage } from "../support/screens/page.ts";
+import { linuxTest } from "../support/test_if.ts";
 
 const media = mediaFolder();
-const LINUX = Deno.build.os === "linux";
 
 async function folder(): Promise<string> {
   const coded = ["-c:v", "libx264", "-pix_fmt", "yuv420p"];
@@ -89,42 +89,32 @@ Deno.test("what is recorded beside the page is an answer of its own", async () =
   assertMatch(stderr, /^Received 25 frames .*; wrote ".*copy\.mkv"\n$/);
 });
 
-Deno.test({
-  name: "the page is opened where there is a screen, and Ctrl-C ends all" +
-    (LINUX ? "" : " (not on this system)"),
-  ignore: !LINUX,
-  fn: async () => {
-    await using server = await testServer({ media: await folder() });
-    await using opener = await witness("xdg-open", { instead: 'echo "$1" >&9' });
-    const env = { PATH: opener.path, DISPLAY: ":99" };
-    await using program = startProgram("client", [...at(server), "--view", "browser"], { env });
-    const [, address] = await program.stdout.until(/^Watch at (\S+)\n/);
-    await opener.ended();
-    assertMatch(opener.text, new RegExp(`^\\d+\\n${address}\\n$`));
-    // In the middle of a play, and with a connection that says nothing.
-    const response = await fetch(`${address}api/play?name=b.mp4`);
-    const { port } = new URL(address);
-    using _idle = await Deno.connect({ hostname: "127.0.0.1", port: Number(port) });
-    program.kill("SIGINT");
-    const { code, stderr } = await program.ending();
-    assertEquals([code, stderr], [130, ""]);
-    await response.bytes().catch(() => {});
-  },
+linuxTest("the page is opened where there is a screen, and Ctrl-C ends all", async () => {
+  await using server = await testServer({ media: await folder() });
+  await using opener = await witness("xdg-open", { instead: 'echo "$1" >&9' });
+  const env = { PATH: opener.path, DISPLAY: ":99" };
+  await using program = startProgram("client", [...at(server), "--view", "browser"], { env });
+  const [, address] = await program.stdout.until(/^Watch at (\S+)\n/);
+  await opener.ended();
+  assertMatch(opener.text, new RegExp(`^\\d+\\n${address}\\n$`));
+  // In the middle of a play, and with a connection that says nothing.
+  const response = await fetch(`${address}api/play?name=b.mp4`);
+  const { port } = new URL(address);
+  using _idle = await Deno.connect({ hostname: "127.0.0.1", port: Number(port) });
+  program.kill("SIGINT");
+  const { code, stderr } = await program.ending();
+  assertEquals([code, stderr], [130, ""]);
+  await response.bytes().catch(() => {});
 });
 
-Deno.test({
-  name: "a screen without a program to open pages is no failure" +
-    (LINUX ? "" : " (not on this system)"),
-  ignore: !LINUX,
-  fn: async () => {
-    await using server = await testServer({ media: await folder() });
-    await using opener = await witness("xdg-open", { instead: "exit 3" });
-    const env = { PATH: opener.path, DISPLAY: ":99" };
-    await using program = startProgram("client", [...at(server), "--view", "browser"], { env });
-    await program.stdout.until(/^Watch at (\S+)\n/);
-    await opener.ended();
-    program.kill("SIGTERM");
-    const { stderr } = await program.ending();
-    assertEquals(stderr, "");
-  },
+linuxTest("a screen without a program to open pages is no failure", async () => {
+  await using server = await testServer({ media: await folder() });
+  await using opener = await witness("xdg-open", { instead: "exit 3" });
+  const env = { PATH: opener.path, DISPLAY: ":99" };
+  await using program = startProgram("client", [...at(server), "--view", "browser"], { env });
+  await program.stdout.until(/^Watch at (\S+)\n/);
+  await opener.ended();
+  program.kill("SIGTERM");
+  const { stderr } = await program.ending();
+  assertEquals(stderr, "");
 });

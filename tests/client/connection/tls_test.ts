@@ -7,20 +7,16 @@ import { testServer } from "../../support/peers/test_server.ts";
 import {
   type CertificatePair,
   makeCertificate,
-  NO_OPENSSL,
   openssl,
   OpensslServer,
 } from "../../support/programs/certificates.ts";
+import { tlsTest } from "../../support/test_if.ts";
 
 const folder = await Deno.makeTempDir();
 addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
 
 const NEVER = new AbortController().signal;
 const TOKEN = new Secret("sesame");
-
-function test(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name: `${name}${NO_OPENSSL}`, ignore: NO_OPENSSL !== "", fn });
-}
 
 function authority(file: string): Trust {
   return { kind: "authority", pem: Deno.readTextFileSync(file), file };
@@ -50,14 +46,14 @@ async function complaint(
   }
 }
 
-test("connect() trusts a certificate that is itself named, by name or address", async () => {
+tlsTest("connect() trusts a certificate that is itself named, by name or address", async () => {
   const own = await makeCertificate(folder, "own");
   for (const host of ["localhost", "127.0.0.1"]) {
     assertEquals(await complaint(own, { trust: authority(own.cert), host }), "");
   }
 });
 
-test("connect() trusts what an authority has signed", async () => {
+tlsTest("connect() trusts what an authority has signed", async () => {
   const issuer = await makeCertificate(folder, "issuer");
   const signed = await makeCertificate(folder, "signed", { issuer });
   assertEquals(await complaint(signed, { trust: authority(issuer.cert) }), "");
@@ -72,7 +68,7 @@ test("connect() trusts what an authority has signed", async () => {
   );
 });
 
-test("connect() wants the name, unless a fingerprint says which certificate it is", async () => {
+tlsTest("connect() wants the name, unless a fingerprint says which certificate it is", async () => {
   const named = await makeCertificate(folder, "named", { names: "DNS:camera.example" });
   assertMatch(
     await complaint(named, { trust: authority(named.cert) }),
@@ -86,17 +82,20 @@ test("connect() wants the name, unless a fingerprint says which certificate it i
   );
 });
 
-test("connect() takes no certificate that has expired, unless it is exactly the one", async () => {
-  const issuer = await makeCertificate(folder, "elder");
-  const old = await makeCertificate(folder, "old", { issuer, days: -1 });
-  assertMatch(
-    await complaint(old, { trust: authority(issuer.cert) }),
-    /: its certificate (has expired, expected a new one|.* or has expired, expected another one)$/,
-  );
-  assertEquals(await complaint(old, { trust: pin(old.fingerprint) }), "");
-});
+tlsTest(
+  "connect() takes no certificate that has expired, unless it is exactly the one",
+  async () => {
+    const issuer = await makeCertificate(folder, "elder");
+    const old = await makeCertificate(folder, "old", { issuer, days: -1 });
+    assertMatch(
+      await complaint(old, { trust: authority(issuer.cert) }),
+      /: its certificate (has expired, expected a new one|.* or has expired, expected another one)$/,
+    );
+    assertEquals(await complaint(old, { trust: pin(old.fingerprint) }), "");
+  },
+);
 
-test("connect() trusts nobody who shows the right certificate and has not its key", async () => {
+tlsTest("connect() trusts nobody who shows the right certificate and has not its key", async () => {
   const { cert, key, fingerprint } = await makeCertificate(folder, "stolen");
   {
     // What is to fail below, does so for the key alone.
@@ -126,7 +125,7 @@ async function forgeKey(key: string): Promise<string> {
   return forged;
 }
 
-test("connect() sends nothing before it trusts", async () => {
+tlsTest("connect() sends nothing before it trusts", async () => {
   const own = await makeCertificate(folder, "shown");
   const other = await makeCertificate(folder, "expected");
   const certificate = { cert: own.cert, key: own.key };

@@ -9,9 +9,10 @@ import type { MediaRequest } from "../../../lib/protocol/native/request.ts";
 import { mediaFolder, pictures } from "../../support/media/media_folder.ts";
 import { CuttingProxy, type Fate } from "../../support/peers/cutting_proxy.ts";
 import { testServer } from "../../support/peers/test_server.ts";
-import { makeCertificate, NO_OPENSSL } from "../../support/programs/certificates.ts";
+import { makeCertificate } from "../../support/programs/certificates.ts";
 import { at, runInside } from "../../support/programs/run_inside.ts";
 import { HandClock } from "../../support/time/hand_clock.ts";
+import { tlsTest } from "../../support/test_if.ts";
 
 const media = mediaFolder();
 const TWO = { seconds: 2 };
@@ -101,25 +102,21 @@ Deno.test("a view that was sought in goes on from where it was", async () => {
   assertEquals(moments.length, (1960 - Number(moments[0])) / 40 + 1);
 });
 
-Deno.test({
-  name: `a recording goes on over TLS, with the token${NO_OPENSSL}`,
-  ignore: NO_OPENSSL !== "",
-  async fn() {
-    const folder = await media.folder("keys");
-    const certificate = await makeCertificate(folder, "own");
-    const token = new Secret("sesame");
-    await using server = await serve({ credentials: { certificate, token } });
-    // The second breaks off while TLS is agreed on.
-    const fates = [{ cutAfter: 20 * PICTURE }, { cutAfter: 100 }, { cutAfter: 20 * PICTURE }];
-    await using proxy = new CuttingProxy(server, fates);
-    const clock = new HandClock({ skips: true });
-    const args = ["--video", "clip.mkv", "--view", "none", "--speed", "max", "--json"];
-    const trust = ["--tls-fingerprint", certificate.fingerprint];
-    const { status, stdout, stderr } = await runInside([...args, ...trust, ...at(proxy)], {
-      environment: { clock, token: () => token },
-    });
-    assertEquals(status, 0, stderr);
-    const { frames, reconnects } = JSON.parse(stdout);
-    assertEquals([frames, reconnects, proxy.connections], [50, 2, 4]);
-  },
+tlsTest("a recording goes on over TLS, with the token", async () => {
+  const folder = await media.folder("keys");
+  const certificate = await makeCertificate(folder, "own");
+  const token = new Secret("sesame");
+  await using server = await serve({ credentials: { certificate, token } });
+  // The second breaks off while TLS is agreed on.
+  const fates = [{ cutAfter: 20 * PICTURE }, { cutAfter: 100 }, { cutAfter: 20 * PICTURE }];
+  await using proxy = new CuttingProxy(server, fates);
+  const clock = new HandClock({ skips: true });
+  const args = ["--video", "clip.mkv", "--view", "none", "--speed", "max", "--json"];
+  const trust = ["--tls-fingerprint", certificate.fingerprint];
+  const { status, stdout, stderr } = await runInside([...args, ...trust, ...at(proxy)], {
+    environment: { clock, token: () => token },
+  });
+  assertEquals(status, 0, stderr);
+  const { frames, reconnects } = JSON.parse(stdout);
+  assertEquals([frames, reconnects, proxy.connections], [50, 2, 4]);
 });

@@ -8,15 +8,16 @@ import { scriptRequest } from "../../../lib/protocol/script/framing.ts";
 import { isTls } from "../../../lib/server/session/tls_accept.ts";
 import { NativeClient } from "../../support/peers/native_client.ts";
 import { conversationMedia, type TestServer, testServer } from "../../support/peers/test_server.ts";
-import { makeCertificate, NO_OPENSSL } from "../../support/programs/certificates.ts";
+import { HAS_OPENSSL, makeCertificate } from "../../support/programs/certificates.ts";
 import { pureTest } from "../../support/pure_test.ts";
 import { LeapingTime } from "../../support/time/leaping_time.ts";
+import { tlsTest } from "../../support/test_if.ts";
 
 // Whole conversations with a server that wants a token, or speaks TLS.
 
 const media = await conversationMedia();
 
-const certificate = NO_OPENSSL === "" ? await makeCertificate(media, "own") : undefined;
+const certificate = HAS_OPENSSL ? await makeCertificate(media, "own") : undefined;
 
 const TOKEN = "a-token-that-nobody-guesses";
 const credentials = { token: new Secret(TOKEN) };
@@ -26,10 +27,6 @@ const COMMANDS = [
   { command: "get_video", name: "short.mkv" },
   { command: "list_media" },
 ] as const;
-
-function withTls(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name: `${name}${NO_OPENSSL}`, ignore: NO_OPENSSL !== "", fn });
-}
 
 async function connectTls(server: TestServer): Promise<TlsSocket> {
   const { hostname, port } = server.address;
@@ -103,7 +100,7 @@ Deno.test("runSession() goes on reading while a wrong token waits for its answer
   assertEquals((await friend.response()).frames.length, 1);
 });
 
-withTls("runSession() says the same over TLS as without it", async () => {
+tlsTest("runSession() says the same over TLS as without it", async () => {
   await using server = await testServer({ media, credentials: { ...credentials, certificate } });
   using client = new NativeClient(await connectTls(server));
   const { frames, end } = await client.request({
@@ -119,7 +116,7 @@ withTls("runSession() says the same over TLS as without it", async () => {
   assertEquals((await client.request({ command: "list_media" })).error?.code, "unauthorized");
 });
 
-withTls("runSession() tells who does not speak TLS that it has to", async () => {
+tlsTest("runSession() tells who does not speak TLS that it has to", async () => {
   await using server = await testServer({ media, credentials: { certificate } });
   using peer = await server.connect();
   await peer.ask(IMAGE);
@@ -135,7 +132,7 @@ withTls("runSession() tells who does not speak TLS that it has to", async () => 
   await server.logged(/ warn .* refused: the peer does not speak TLS\n$/, 2);
 });
 
-withTls("runSession() serves scripts through TLS", async () => {
+tlsTest("runSession() serves scripts through TLS", async () => {
   await using server = await testServer({ media, credentials: { certificate } });
   const socket = await connectTls(server);
   await socket.write(scriptRequest("get_image"));
@@ -152,7 +149,7 @@ Deno.test("runSession() says in its log that a peer speaks TLS and it does not",
   await server.logged(/ warn .* refused: the peer speaks TLS, .* see --tls-cert\n$/);
 });
 
-withTls("runSession() waits only so long for TLS, and serves others meanwhile", async () => {
+tlsTest("runSession() waits only so long for TLS, and serves others meanwhile", async () => {
   using time = new LeapingTime();
   const timeouts = { request: 60_000, stall: 61_000, ping: 5_000 };
   await using server = await testServer({ media, credentials: { certificate }, timeouts });
@@ -170,7 +167,7 @@ withTls("runSession() waits only so long for TLS, and serves others meanwhile", 
   for (const peer of silent) peer.close();
 });
 
-withTls("runSession() gives up a viewer over TLS that stops reading", async () => {
+tlsTest("runSession() gives up a viewer over TLS that stops reading", async () => {
   const timeouts = { request: 10_000, stall: 300, ping: 50 };
   await using server = await testServer({ media, credentials: { certificate }, timeouts });
   using client = new NativeClient(await connectTls(server));
@@ -179,7 +176,7 @@ withTls("runSession() gives up a viewer over TLS that stops reading", async () =
   await server.logged(/ended: The peer took nothing for too long\n$/);
 });
 
-withTls(
+tlsTest(
   "runSession() counts a viewer over TLS from its connecting on, and says that all are taken",
   async () => {
     await using server = await testServer({
@@ -194,7 +191,7 @@ withTls(
   },
 );
 
-withTls(
+tlsTest(
   "runSession() ends a peer over TLS that gives no sign of life, and keeps others",
   async () => {
     using time = new LeapingTime();
@@ -230,7 +227,7 @@ withTls(
   },
 );
 
-withTls("runSession() says when TLS cannot be agreed on", async () => {
+tlsTest("runSession() says when TLS cannot be agreed on", async () => {
   await using server = await testServer({ media, credentials: { certificate } });
   using leaver = await server.connect();
   await leaver.write(new Uint8Array([22, 3, 1, 2, 0]));

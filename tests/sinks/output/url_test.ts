@@ -9,10 +9,10 @@ import { isMediaServerThere, MediaServer } from "../../support/programs/nginx.ts
 import { at, runInside } from "../../support/programs/run_inside.ts";
 import { Output, startProgram } from "../../support/programs/running_program.ts";
 import { PATIENCE } from "../../support/time/patience.ts";
+import { linuxTest, testIf } from "../../support/test_if.ts";
 
 const media = mediaFolder();
-const hasMediaServer = await isMediaServerThere();
-const WHY = hasMediaServer ? "" : " (ignored: no nginx with its RTMP module)";
+const test = testIf(await isMediaServerThere(), "no nginx with its RTMP module");
 
 /** Odd, and with colours that few players know. */
 const RAW = [...pictures({ size: "65x47", seconds: 3 }), ...tone({ seconds: 3 })];
@@ -46,63 +46,51 @@ for (
     ["clip.mp4", "h264", ["h264 64 48 yuv420p", "aac"]],
   ] as const
 ) {
-  Deno.test({
-    name: `UrlSink feeds nginx, which publishes ${name} as HLS (${encoding})${WHY}`,
-    ignore: !hasMediaServer,
-    async fn() {
-      await source(name);
-      await using server = await testServer({ media: media.path });
-      await using nginx = await MediaServer.start();
-      const url = `${nginx.rtmp}/show?token=hidden`;
-      const args = ["--video", name, "--encoding", encoding, "--output", url];
-      const { status, stderr } = await runInside([...args, ...at(server)]);
-      assertEquals(status, 0, stderr);
-      assertMatch(stderr, /^Received [^\n]+; fed "rtmp:[^"]+\/live\/show\?\*\*\*"\n$/);
-      // The order is that in which nginx found them.
-      const found = await streamsOf(await nginx.published("show"));
-      assertEquals(new Set(found), new Set(expected));
-    },
+  test(`UrlSink feeds nginx, which publishes ${name} as HLS (${encoding})`, async () => {
+    await source(name);
+    await using server = await testServer({ media: media.path });
+    await using nginx = await MediaServer.start();
+    const url = `${nginx.rtmp}/show?token=hidden`;
+    const args = ["--video", name, "--encoding", encoding, "--output", url];
+    const { status, stderr } = await runInside([...args, ...at(server)]);
+    assertEquals(status, 0, stderr);
+    assertMatch(stderr, /^Received [^\n]+; fed "rtmp:[^"]+\/live\/show\?\*\*\*"\n$/);
+    // The order is that in which nginx found them.
+    const found = await streamsOf(await nginx.published("show"));
+    assertEquals(new Set(found), new Set(expected));
   });
 }
 
-Deno.test({
-  name: `UrlSink feeds what is live until Ctrl-C, and ends in good order${WHY}`,
-  ignore: !hasMediaServer,
-  async fn() {
-    const sources = [{
-      ...{ name: "cam", kind: "generator" as const, format: "lavfi" },
-      input: "testsrc2=size=64x48:rate=25",
-    }];
-    await using server = await testServer({ media: media.path, live: { sources } });
-    await using nginx = await MediaServer.start();
-    const args = ["--video", "cam", "--output", `${nginx.rtmp}/cam`, ...at(server)];
-    await using client = startProgram("client", args);
-    // nginx lists sound, whether there is any or not.
-    const [picture] = await streamsOf(await nginx.published("cam"));
-    assertEquals(picture, "h264 64 48 yuv420p");
-    client.kill("SIGINT");
-    const { code, stderr } = await client.ending();
-    assertEquals(code, 130, stderr);
-    assertMatch(stderr, /^Stopped after [^\n]+; fed "rtmp:[^"]+\/live\/cam"\n$/);
-  },
+test("UrlSink feeds what is live until Ctrl-C, and ends in good order", async () => {
+  const sources = [{
+    ...{ name: "cam", kind: "generator" as const, format: "lavfi" },
+    input: "testsrc2=size=64x48:rate=25",
+  }];
+  await using server = await testServer({ media: media.path, live: { sources } });
+  await using nginx = await MediaServer.start();
+  const args = ["--video", "cam", "--output", `${nginx.rtmp}/cam`, ...at(server)];
+  await using client = startProgram("client", args);
+  // nginx lists sound, whether there is any or not.
+  const [picture] = await streamsOf(await nginx.published("cam"));
+  assertEquals(picture, "h264 64 48 yuv420p");
+  client.kill("SIGINT");
+  const { code, stderr } = await client.ending();
+  assertEquals(code, 130, stderr);
+  assertMatch(stderr, /^Stopped after [^\n]+; fed "rtmp:[^"]+\/live\/cam"\n$/);
 });
 
-Deno.test({
-  name: `UrlSink fails with one line when the media server is gone${WHY}`,
-  ignore: !hasMediaServer,
-  async fn() {
-    await source("clip.mp4");
-    await using server = await testServer({ media: media.path });
-    const nginx = await MediaServer.start();
-    const url = `${nginx.rtmp}/gone?key=hidden`;
-    const args = ["--video", "clip.mp4", "--loop", "--output", url, ...at(server)];
-    await using client = startProgram("client", args);
-    await nginx.published("gone");
-    await nginx[Symbol.asyncDispose]();
-    const { code, stderr } = await client.ending();
-    assertEquals(code, 1);
-    assertMatch(stderr, /^Cannot feed "rtmp:[^"]+\/gone\?\*\*\*": [^\n]+\n$/);
-  },
+test("UrlSink fails with one line when the media server is gone", async () => {
+  await source("clip.mp4");
+  await using server = await testServer({ media: media.path });
+  const nginx = await MediaServer.start();
+  const url = `${nginx.rtmp}/gone?key=hidden`;
+  const args = ["--video", "clip.mp4", "--loop", "--output", url, ...at(server)];
+  await using client = startProgram("client", args);
+  await nginx.published("gone");
+  await nginx[Symbol.asyncDispose]();
+  const { code, stderr } = await client.ending();
+  assertEquals(code, 1);
+  assertMatch(stderr, /^Cannot feed "rtmp:[^"]+\/gone\?\*\*\*": [^\n]+\n$/);
 });
 
 /** FFmpeg as whoever listens: records what it is sent, with the arguments for its input. */
@@ -174,26 +162,21 @@ const PROTOCOLS: Record<string, [string, string[], "tcp" | "udp"]> = {
 };
 
 for (const [name, [address, input, transport]] of Object.entries(PROTOCOLS)) {
-  Deno.test({
-    name: `UrlSink feeds whoever listens by ${name}`,
-    // Only Linux tells of the sockets of others in files.
-    ignore: Deno.build.os !== "linux",
-    async fn() {
-      await source("odd.mkv");
-      await using server = await testServer({ media: media.path });
-      const port = freePort();
-      const here = (text: string) => text.replace("PORT", String(port));
-      await using listener = new Listener(`${name}.nut`, input.map(here));
-      await untilListening(port, transport);
-      // It goes on until whoever listens has enough.
-      const args = ["--video", "odd.mkv", "--loop", "--output", here(address), ...at(server)];
-      await using client = startProgram("client", args);
-      await listener.done();
-      client.kill("SIGINT");
-      // By then it may have noticed that nobody listens any more.
-      assertMatch(`${(await client.ending()).code}`, /^(130|1)$/);
-      assertEquals((await streamsOf(listener.path)).sort(), ["aac", "h264 66 48 yuv420p"]);
-    },
+  linuxTest(`UrlSink feeds whoever listens by ${name}`, async () => {
+    await source("odd.mkv");
+    await using server = await testServer({ media: media.path });
+    const port = freePort();
+    const here = (text: string) => text.replace("PORT", String(port));
+    await using listener = new Listener(`${name}.nut`, input.map(here));
+    await untilListening(port, transport);
+    // It goes on until whoever listens has enough.
+    const args = ["--video", "odd.mkv", "--loop", "--output", here(address), ...at(server)];
+    await using client = startProgram("client", args);
+    await listener.done();
+    client.kill("SIGINT");
+    // By then it may have noticed that nobody listens any more.
+    assertMatch(`${(await client.ending()).code}`, /^(130|1)$/);
+    assertEquals((await streamsOf(listener.path)).sort(), ["aac", "h264 66 48 yuv420p"]);
   });
 }
 

@@ -7,12 +7,11 @@ import {
   ScriptedServer,
   untilGone,
 } from "../../support/peers/scripted_server.ts";
-import { isInstalled } from "../../support/programs/machine.ts";
 import { at } from "../../support/programs/run_inside.ts";
 import { Terminal } from "../../support/screens/tmux.ts";
+import { testWith } from "../../support/test_if.ts";
 
-const IGNORED = !isInstalled("tmux");
-const WHY = IGNORED ? " (ignored: no tmux)" : "";
+const test = testWith("tmux");
 
 const RESTORED = { drawing: false, cursor: true };
 const USUAL = { echo: true, lines: true };
@@ -34,84 +33,64 @@ function picture(): ScriptedServer {
 }
 
 for (const [signal, status] of [["SIGTERM", 143], ["SIGHUP", 129], ["SIGINT", 130]] as const) {
-  Deno.test({
-    name: `TerminalSink gives the terminal back at ${signal}${WHY}`,
-    ignore: IGNORED,
-    async fn() {
-      await using server = picture();
-      await using terminal = await showing(server);
-      await terminal.signal(signal);
-      await terminal.over();
-      assertMatch(await terminal.text(), new RegExp(`^before\n[^]*\nstatus ${status}$`));
-      assertEquals(await terminal.state(), RESTORED);
-      assertEquals(await terminal.settings(), USUAL);
-    },
+  test(`TerminalSink gives the terminal back at ${signal}`, async () => {
+    await using server = picture();
+    await using terminal = await showing(server);
+    await terminal.signal(signal);
+    await terminal.over();
+    assertMatch(await terminal.text(), new RegExp(`^before\n[^]*\nstatus ${status}$`));
+    assertEquals(await terminal.state(), RESTORED);
+    assertEquals(await terminal.settings(), USUAL);
   });
 }
 
-Deno.test({
-  name: `TerminalSink has the terminal given back when the client is killed${WHY}`,
-  ignore: IGNORED,
-  async fn() {
-    await using server = picture();
-    await using terminal = await showing(server);
-    await terminal.signal("SIGKILL");
-    await terminal.over();
-    await terminal.untilState(RESTORED);
-    await terminal.untilSettings(USUAL);
-    await terminal.until(/^before/);
-  },
+test("TerminalSink has the terminal given back when the client is killed", async () => {
+  await using server = picture();
+  await using terminal = await showing(server);
+  await terminal.signal("SIGKILL");
+  await terminal.over();
+  await terminal.untilState(RESTORED);
+  await terminal.untilSettings(USUAL);
+  await terminal.until(/^before/);
 });
 
-Deno.test({
-  name: `TerminalSink gives the terminal back at the second Ctrl-C, too${WHY}`,
-  ignore: IGNORED,
-  async fn() {
-    await using server = picture();
-    await using terminal = await showing(server);
-    await terminal.press("C-c");
-    await terminal.press("C-c");
-    await terminal.over();
-    await terminal.until(/^before\n[^]*status 130$/);
-    await terminal.untilState(RESTORED);
-    await terminal.untilSettings(USUAL);
-  },
+test("TerminalSink gives the terminal back at the second Ctrl-C, too", async () => {
+  await using server = picture();
+  await using terminal = await showing(server);
+  await terminal.press("C-c");
+  await terminal.press("C-c");
+  await terminal.over();
+  await terminal.until(/^before\n[^]*status 130$/);
+  await terminal.untilState(RESTORED);
+  await terminal.untilSettings(USUAL);
 });
 
-Deno.test({
-  name: `TerminalSink gives the terminal back while it is stopped, and draws again${WHY}`,
-  ignore: IGNORED,
-  async fn() {
-    await using server = picture();
-    await using terminal = await showing(server);
-    await terminal.signal("SIGTSTP");
-    await terminal.untilState(RESTORED);
-    await terminal.untilSettings(USUAL);
-    await terminal.until(/^before$/);
-    await terminal.signal("SIGCONT");
-    await terminal.until(/▀/);
-    await terminal.untilState({ drawing: true, cursor: false });
-    await terminal.untilSettings({ echo: false, lines: false });
-    await terminal.press("C-c");
-    await terminal.over();
-    assertEquals(await terminal.state(), RESTORED);
-  },
+test("TerminalSink gives the terminal back while it is stopped, and draws again", async () => {
+  await using server = picture();
+  await using terminal = await showing(server);
+  await terminal.signal("SIGTSTP");
+  await terminal.untilState(RESTORED);
+  await terminal.untilSettings(USUAL);
+  await terminal.until(/^before$/);
+  await terminal.signal("SIGCONT");
+  await terminal.until(/▀/);
+  await terminal.untilState({ drawing: true, cursor: false });
+  await terminal.untilSettings({ echo: false, lines: false });
+  await terminal.press("C-c");
+  await terminal.over();
+  assertEquals(await terminal.state(), RESTORED);
 });
 
-Deno.test({
-  name: `Keyboard has the keys again after a stop, whatever a shell did meanwhile${WHY}`,
-  ignore: IGNORED,
-  async fn() {
-    await using server = picture();
-    await using terminal = await showing(server);
-    // The one that nobody hears of.
-    await terminal.signal("SIGSTOP");
-    await terminal.set("sane");
-    await terminal.untilSettings(USUAL);
-    await terminal.signal("SIGCONT");
-    await terminal.untilSettings({ echo: false, lines: false });
-    await terminal.press("C-c");
-    await terminal.over();
-    assertEquals(await terminal.settings(), USUAL);
-  },
+test("Keyboard has the keys again after a stop, whatever a shell did meanwhile", async () => {
+  await using server = picture();
+  await using terminal = await showing(server);
+  // The one that nobody hears of.
+  await terminal.signal("SIGSTOP");
+  await terminal.set("sane");
+  await terminal.untilSettings(USUAL);
+  await terminal.signal("SIGCONT");
+  await terminal.untilSettings({ echo: false, lines: false });
+  await terminal.press("C-c");
+  await terminal.over();
+  assertEquals(await terminal.settings(), USUAL);
 });

@@ -4,8 +4,11 @@ import { parseLiveSource } from "../../../lib/sources/live/source_spec.ts";
 import { mediaFolder, pictures, run, tone } from "../../support/media/media_folder.ts";
 import { watchLive } from "../../support/peers/native_client.ts";
 import { type TestServer, testServer } from "../../support/peers/test_server.ts";
-import { isInstalled, mediaChildren } from "../../support/programs/machine.ts";
+import { mediaChildren } from "../../support/programs/machine.ts";
 import { XScreen } from "../../support/screens/x_screen.ts";
+import { testWith } from "../../support/test_if.ts";
+
+const test = testWith("Xvfb");
 
 const media = mediaFolder();
 
@@ -105,26 +108,22 @@ Deno.test("http: pictures one after another, as cameras send them", async () => 
   assertGreater(frame.data.byteLength, 64 * 48);
 });
 
-Deno.test({
-  name: "x11grab: what is on a screen",
-  ignore: !isInstalled("Xvfb"),
-  async fn() {
-    {
-      await using screen = await XScreen.start();
-      await using server = await liveServer(`screen=x11grab:${screen.display}`, { linger: 10 });
-      using viewer = await watchLive(server, { name: "screen" });
-      const frames = await viewer.frames(5);
-      const [stream] = viewer.description?.streams ?? [];
-      assert(stream.type === "video");
-      assertEquals([stream.width, stream.height, stream.pixelFormat], [320, 240, "bgr0"]);
-      assertEquals(frames[4].data.byteLength, 320 * 240 * 4);
-      // Both are made from one capture, and what nobody watches any more lingers.
-      viewer[Symbol.dispose]();
-      await server.logged(/ disconnected\n$/);
-      using image = await watchLive(server, { command: "get_image", name: "screen", width: 160 });
-      assertEquals((await image.frames(1))[0].data.byteLength, 160 * 120 * 4);
-      assertEquals((await mediaChildren()).length, 3);
-    }
-    assertEquals(await mediaChildren(), []);
-  },
+test("x11grab: what is on a screen", async () => {
+  {
+    await using screen = await XScreen.start();
+    await using server = await liveServer(`screen=x11grab:${screen.display}`, { linger: 10 });
+    using viewer = await watchLive(server, { name: "screen" });
+    const frames = await viewer.frames(5);
+    const [stream] = viewer.description?.streams ?? [];
+    assert(stream.type === "video");
+    assertEquals([stream.width, stream.height, stream.pixelFormat], [320, 240, "bgr0"]);
+    assertEquals(frames[4].data.byteLength, 320 * 240 * 4);
+    // Both are made from one capture, and what nobody watches any more lingers.
+    viewer[Symbol.dispose]();
+    await server.logged(/ disconnected\n$/);
+    using image = await watchLive(server, { command: "get_image", name: "screen", width: 160 });
+    assertEquals((await image.frames(1))[0].data.byteLength, 160 * 120 * 4);
+    assertEquals((await mediaChildren()).length, 3);
+  }
+  assertEquals(await mediaChildren(), []);
 });

@@ -1,9 +1,9 @@
 /** Certificates for tests, made by openssl. */
-import { lacking } from "./machine.ts";
+import { isInstalled } from "./machine.ts";
 import { Output } from "./running_program.ts";
 
-/** Ends the names of tests with certificates: why they are ignored; empty if they are not. */
-export const NO_OPENSSL = lacking("openssl").reason;
+/** Whether certificates can be made here. */
+export const HAS_OPENSSL = isInstalled("openssl");
 
 /** A certificate and its key, as files. */
 export interface CertificatePair {

@@ -1,10 +1,7 @@
 /** A real load balancer: HAProxy with the configuration that `deploy/` holds. */
 import { PATIENCE } from "../time/patience.ts";
-import { freePort, lacking } from "./machine.ts";
+import { freePort } from "./machine.ts";
 import { Output, pathOf } from "./running_program.ts";
-
-/** Ends the names of tests behind a balancer: why they are ignored; empty if they are not. */
-export const NO_HAPROXY = lacking("haproxy").reason;
 
 /** Milliseconds between two looks at whether it listens. */
 const LOOK_INTERVAL = 20;

@@ -25,11 +25,9 @@ export function isInstalled(program: string): boolean {
   return whereIs(program) !== undefined;
 }
 
-/** Whether tests that need programs are ignored, and the end of their names that says why. */
-export function lacking(...programs: string[]): { ignore: boolean; reason: string } {
-  const missing = programs.filter((program) => !isInstalled(program));
-  if (missing.length === 0) return { ignore: false, reason: "" };
-  return { ignore: true, reason: ` (ignored: no ${missing.join(" and ")})` };
+/** Programs that are not installed. */
+export function lacking(...programs: string[]): string[] {
+  return programs.filter((program) => !isInstalled(program));
 }
 
 /** Whether this machine has IPv6's loopback, which containers may lack. */
