@@ -1,6 +1,7 @@
 /** The whole client, asked of a server that says wrong things, over sockets. */
 import { deadline } from "../../lib/base/async.ts";
 import { encodeMessage, HEADER_LENGTH } from "../../lib/protocol/native/framing.ts";
+import { concat } from "../support/media/bytes.ts";
 import {
   describe,
   end,
@@ -11,7 +12,7 @@ import {
 } from "../support/peers/scripted_server.ts";
 import { at, type Outcome as Ended, runInside } from "../support/programs/run_inside.ts";
 import { PATIENCE } from "../support/time/patience.ts";
-import { joined, mutateBytes, type Mutator } from "./mutate_bytes.ts";
+import { mutateBytes, type Mutator } from "./mutate_bytes.ts";
 import { mutateJson } from "./mutate_json.ts";
 import { checkAtMost, checkSame } from "./properties.ts";
 import type { Random } from "./random.ts";
@@ -51,10 +52,10 @@ const LIST = SAYINGS[10];
 
 /** Whole answers. */
 const ANSWERS: readonly Uint8Array[] = [
-  joined(DESCRIBE, frame(0), frame(1), end()),
-  joined(TWO_STREAMS, frame(0), frame(0, { streamId: 1, size: 320 }), frame(1), SAYINGS[6]),
-  joined(PACKETS, frame(-1, { size: 40 }), frame(1, { size: 9 }), end()),
-  joined(SAYINGS[11], LIST),
+  concat(DESCRIBE, frame(0), frame(1), end()),
+  concat(TWO_STREAMS, frame(0), frame(0, { streamId: 1, size: 320 }), frame(1), SAYINGS[6]),
+  concat(PACKETS, frame(-1, { size: 40 }), frame(1, { size: 9 }), end()),
+  concat(SAYINGS[11], LIST),
 ];
 
 /** How the client is asked; what it shows needs no other program. */
@@ -84,7 +85,7 @@ const mutateResponse: Mutator = (input, _others, random) => {
   for (let more = random.below(3); more > 0; more--) {
     said.splice(random.below(said.length + 1), 0, random.pick(SAYINGS));
   }
-  return joined(...said.map((part) => random.once(3) ? changed(part, random) : part));
+  return concat(...said.map((part) => random.once(3) ? changed(part, random) : part));
 };
 
 function changed(part: Uint8Array, random: Random): Uint8Array {

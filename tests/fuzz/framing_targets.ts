@@ -13,7 +13,8 @@ import {
   KINDS,
   parseHeader,
 } from "../../lib/protocol/native/framing.ts";
-import { joined, mutateBytes, type Mutator } from "./mutate_bytes.ts";
+import { concat } from "../support/media/bytes.ts";
+import { mutateBytes, type Mutator } from "./mutate_bytes.ts";
 import { MESSAGE_TARGETS } from "./message_targets.ts";
 import { checkAtMost, checkRefusal, checkSame, digest, readOrRefuse } from "./properties.ts";
 import type { Random } from "./random.ts";
@@ -51,10 +52,10 @@ const MESSAGES = {
 
 /** Conversations of either side. */
 const CONVERSATIONS = [
-  joined(MESSAGES.request, MESSAGES.control, MESSAGES.ping, MESSAGES.pong),
-  joined(MESSAGES.describe, frameMessage(300), frameMessage(5), MESSAGES.notice, MESSAGES.end),
-  joined(MESSAGES.describe, frameMessage(9, { captured: 1.7e15 }), frameMessage(0), MESSAGES.error),
-  joined(MESSAGES.list, MESSAGES.ping, frameMessage(70_000, { timestamp: -40 })),
+  concat(MESSAGES.request, MESSAGES.control, MESSAGES.ping, MESSAGES.pong),
+  concat(MESSAGES.describe, frameMessage(300), frameMessage(5), MESSAGES.notice, MESSAGES.end),
+  concat(MESSAGES.describe, frameMessage(9, { captured: 1.7e15 }), frameMessage(0), MESSAGES.error),
+  concat(MESSAGES.list, MESSAGES.ping, frameMessage(70_000, { timestamp: -40 })),
   frameMessage(0, { captured: 0 }),
 ];
 
@@ -76,7 +77,7 @@ const mutateMessages: Mutator = (input, others, random) => {
   }
   const head = startCache.length === 0 ? 0 : random.pick(startCache);
   const part = mutateBytes(bytes.subarray(head, head + HEADER_LENGTH), others, random);
-  return joined(bytes.subarray(0, head), part, bytes.subarray(head + HEADER_LENGTH));
+  return concat(bytes.subarray(0, head), part, bytes.subarray(head + HEADER_LENGTH));
 };
 
 /** What came of receiving until the end. */
@@ -141,7 +142,7 @@ const connectionTarget: Target = {
     for (const other of others) {
       checkSame("messages by how they come", other.lines.join("\n"), whole.lines.join("\n"));
     }
-    const again = await receiveAll(joined(...whole.sent), accept, () => Infinity);
+    const again = await receiveAll(concat(...whole.sent), accept, () => Infinity);
     const messages = whole.ended === "refused" ? whole.lines.slice(0, -1) : whole.lines;
     checkSame("messages sent again", again.lines.join("\n"), messages.join("\n"));
     return whole.lines.length > 0 && whole.ended === "cleanly" ? "taken" : "refused";

@@ -1,7 +1,8 @@
 /** What FFmpeg says of the MP4 that browsers get. */
 import { mimeTypeOf, readBoxes } from "../../lib/sinks/browser/mp4_codecs.ts";
+import { concat } from "../support/media/bytes.ts";
 import type { MediaFolder } from "../support/media/media_folder.ts";
-import { joined, mutateBytes, type Mutator } from "./mutate_bytes.ts";
+import { mutateBytes, type Mutator } from "./mutate_bytes.ts";
 import { checkSame, outcomeOf, readOrRefuse } from "./properties.ts";
 import type { Target } from "./target.ts";
 
@@ -45,7 +46,7 @@ const mutateBoxes: Mutator = (input, others, random) => {
   const at = leading.length > 0 && !random.once(8)
     ? random.pick(leading)
     : random.below(boxes.length);
-  return joined(...boxes.map(({ type, body }, index) => {
+  return concat(...boxes.map(({ type, body }, index) => {
     const changed = index === at && PARENTS.includes(type)
       ? mutateBoxes(body, others, random)
       : index === at && type === "stsd"
@@ -63,19 +64,19 @@ const changedEntry: Mutator = (body, others, random) => {
   const from = random.pick([0, 28, 78]);
   const changed = random.once(2)
     ? entry.body.slice(0, from + random.size(40))
-    : joined(entry.body.subarray(0, from), mutateBytes(entry.body.subarray(from), others, random));
+    : concat(entry.body.subarray(0, from), mutateBytes(entry.body.subarray(from), others, random));
   // The box in it is cut, or fits what is left of it.
   if (changed.byteLength >= from + 8 && !random.once(3)) {
     new DataView(changed.buffer).setUint32(from, changed.byteLength - from);
   }
-  return joined(body.subarray(0, 8), boxOf(entry.type, changed));
+  return concat(body.subarray(0, 8), boxOf(entry.type, changed));
 };
 
 function boxOf(type: string, body: Uint8Array): Uint8Array<ArrayBuffer> {
   const head = new Uint8Array(8);
   new DataView(head.buffer).setUint32(0, 8 + body.byteLength);
   head.set(Uint8Array.from(type, (letter) => letter.charCodeAt(0)), 4);
-  return joined(head, body);
+  return concat(head, body);
 }
 
 /** The head of an MP4 file. */

@@ -1,4 +1,5 @@
 /** Ways to make wrong bytes out of right ones. Pure. */
+import { concat } from "../support/media/bytes.ts";
 import type { Random } from "./random.ts";
 
 /** Changes an input, with others of its kind at hand to take from. */
@@ -45,11 +46,11 @@ function changeOnce(
     case 2: // a number
       return writeNumber(bytes, at, random);
     case 3: // what is missing
-      return joined(bytes.subarray(0, at), bytes.subarray(end));
+      return concat(bytes.subarray(0, at), bytes.subarray(end));
     case 4: // the end that is missing
       return bytes.slice(0, at);
     case 5: // what comes again and again
-      return joined(
+      return concat(
         bytes.subarray(0, end),
         ...Array(1 + random.size(16)).fill(bytes.subarray(at, end)),
         bytes.subarray(end),
@@ -58,11 +59,11 @@ function changeOnce(
       const other = random.pick(others);
       const from = random.below(other.byteLength + 1);
       const piece = other.subarray(from, from + 1 + random.size(256));
-      return joined(bytes.subarray(0, at), piece, bytes.subarray(random.once(2) ? at : end));
+      return concat(bytes.subarray(0, at), piece, bytes.subarray(random.once(2) ? at : end));
     }
     default: { // what nobody has written
       const noise = Uint8Array.from({ length: 1 + random.size(32) }, () => random.below(256));
-      return joined(bytes.subarray(0, at), noise, bytes.subarray(random.once(2) ? at : end));
+      return concat(bytes.subarray(0, at), noise, bytes.subarray(random.once(2) ? at : end));
     }
   }
 }
@@ -84,15 +85,4 @@ function writeNumber(
   else if (random.once(2)) view.setUint32(0, edge, isLittle);
   else view.setUint32(0, view.getUint32(0, isLittle) + random.below(5) - 2, isLittle);
   return bytes;
-}
-
-/** Bytes one behind the other. */
-export function joined(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(parts.reduce((sum, { byteLength }) => sum + byteLength, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.byteLength;
-  }
-  return whole;
 }

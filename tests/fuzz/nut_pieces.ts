@@ -3,7 +3,8 @@ import { NutDemuxer } from "../../lib/nut/demuxer.ts";
 import { FieldWriter } from "../../lib/nut/fields.ts";
 import { checksum, CHECKSUM_SIZE, readUint32 } from "../../lib/nut/format.ts";
 import { readPacketHeader } from "../../lib/nut/packets.ts";
-import { joined, mutateBytes, type Mutator } from "./mutate_bytes.ts";
+import { concat } from "../support/media/bytes.ts";
+import { mutateBytes, type Mutator } from "./mutate_bytes.ts";
 import type { Random } from "./random.ts";
 
 /** A piece of NUT. */
@@ -131,5 +132,5 @@ function changedFields(bytes: Uint8Array, random: Random): Uint8Array<ArrayBuffe
   number.varint(random.pick(EDGES));
   const tooLong = new Uint8Array(9 + random.below(3)).fill(0xff);
   const field = random.once(16) ? tooLong : number.finish();
-  return joined(bytes.subarray(0, at), field, bytes.subarray(at + random.below(3)));
+  return concat(bytes.subarray(0, at), field, bytes.subarray(at + random.below(3)));
 }

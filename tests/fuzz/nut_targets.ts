@@ -3,9 +3,9 @@ import type { Frame } from "../../lib/media/frame.ts";
 import { NutMuxer, type NutMuxStream } from "../../lib/nut/muxer.ts";
 import { NutReader } from "../../lib/nut/reader.ts";
 import type { NutStream } from "../../lib/nut/demuxer.ts";
+import { concat } from "../support/media/bytes.ts";
 import type { MediaFolder } from "../support/media/media_folder.ts";
 import { mutateNut } from "./nut_pieces.ts";
-import { joined } from "./mutate_bytes.ts";
 import { checkAtMost, checkRefusal, checkSame, digest } from "./properties.ts";
 import type { Target } from "./target.ts";
 import { type Split, splitsOf, WatchedSource } from "./watched_source.ts";
@@ -98,7 +98,7 @@ function written({ streams, frames }: Read): Uint8Array | undefined {
   try {
     const muxer = new NutMuxer(streams.map(toMuxStream));
     const parts = frames.flatMap((frame) => [muxer.frameHeader(frame), frame.data]);
-    return joined(muxer.header(), ...parts);
+    return concat(muxer.header(), ...parts);
   } catch (error) {
     if (error instanceof RangeError && error.message.startsWith("Cannot write NUT ")) return;
     throw error;

@@ -9,8 +9,9 @@ import {
   ScriptFrameWriter,
 } from "../../lib/protocol/script/framing.ts";
 import { bytesPickle, readPickle } from "../../lib/protocol/script/unpickler.ts";
+import { concat } from "../support/media/bytes.ts";
 import { numpyPickle } from "../support/media/pickles.ts";
-import { joined, mutateBytes, type Mutator } from "./mutate_bytes.ts";
+import { mutateBytes, type Mutator } from "./mutate_bytes.ts";
 import { checkAtMost, checkRefusal, checkSame, digest, readOrRefuse } from "./properties.ts";
 import type { Target } from "./target.ts";
 import { type Split, splitsOf, watchedSocket, WatchedSource } from "./watched_source.ts";
@@ -52,7 +53,7 @@ const mutatePickle: Mutator = (input, others, random) => {
   const at = random.below(input.byteLength + 1);
   const gone = random.pick([0, 0, 1, 2, 5]);
   const words = Array.from({ length: 1 + random.size(8) }, () => random.pick(WORDS));
-  const bytes = joined(input.subarray(0, at), ...words, input.subarray(at + gone));
+  const bytes = concat(input.subarray(0, at), ...words, input.subarray(at + gone));
   return random.once(3) ? mutateBytes(bytes, others, random) : bytes;
 };
 
@@ -93,18 +94,18 @@ function wrapped(
 function framed(pickle: Uint8Array): Uint8Array {
   const length = new Uint8Array(4);
   new DataView(length.buffer).setInt32(0, pickle.byteLength, true);
-  return joined(length, pickle);
+  return concat(length, pickle);
 }
 
 const ANSWERS = [
-  joined(wrapped(new Uint8Array(6), { width: 2, height: 1 }), SCRIPT_END),
-  joined(
+  concat(wrapped(new Uint8Array(6), { width: 2, height: 1 }), SCRIPT_END),
+  concat(
     wrapped(new Uint8Array(600), { width: 20, height: 10 }),
     wrapped(new Uint8Array(600).fill(7), { width: 20, height: 10 }),
     SCRIPT_END,
   ),
-  joined(...PICKLES.slice(0, 4).map(framed), SCRIPT_END),
-  joined(framed(numpyPickle({ protocol: 5 })), framed(numpyPickle({ protocol: 2 })), SCRIPT_END),
+  concat(...PICKLES.slice(0, 4).map(framed), SCRIPT_END),
+  concat(framed(numpyPickle({ protocol: 5 })), framed(numpyPickle({ protocol: 2 })), SCRIPT_END),
 ];
 
 /** Nothing ends these. */

@@ -1,6 +1,11 @@
 /** Whole conversations with a server, over sockets. */
 import { deadline } from "../../lib/base/async.ts";
-import { FormatError, TruncatedError } from "../../lib/base/errors.ts";
+import {
+  FormatError,
+  isConnectionClosed,
+  isConnectionLost,
+  TruncatedError,
+} from "../../lib/base/errors.ts";
 import type { ServerOptions } from "../../lib/server/server.ts";
 import { encodeMessage } from "../../lib/protocol/native/framing.ts";
 import {
@@ -8,10 +13,11 @@ import {
   encodeRequest,
   type MediaRequest,
 } from "../../lib/protocol/native/request.ts";
+import { concat } from "../support/media/bytes.ts";
 import { type MediaFolder, pictures, tone } from "../support/media/media_folder.ts";
 import { NativeClient } from "../support/peers/native_client.ts";
 import { type TestServer, testServer } from "../support/peers/test_server.ts";
-import { joined, mutateBytes, type Mutator } from "./mutate_bytes.ts";
+import { mutateBytes, type Mutator } from "./mutate_bytes.ts";
 import { mutateJson } from "./mutate_json.ts";
 import { checkSame } from "./properties.ts";
 import { Random } from "./random.ts";
@@ -55,7 +61,7 @@ const HEADER = 16;
 /** Says several things, of which some are wrong. */
 const mutateConversation: Mutator = (input, _others, random) => {
   const said = [input, ...Array.from({ length: random.below(4) }, () => random.pick(MESSAGES))];
-  return joined(...said.map((message) => random.once(3) ? message : changed(message, random)));
+  return concat(...said.map((message) => random.once(3) ? message : changed(message, random)));
 };
 
 function changed(message: Uint8Array, random: Random): Uint8Array {
@@ -161,7 +167,5 @@ async function hear(peer: NativeClient): Promise<Outcome> {
 }
 
 function isGone(error: unknown): boolean {
-  return error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.BrokenPipe ||
-    error instanceof Deno.errors.NotConnected || error instanceof Deno.errors.BadResource ||
-    error instanceof Deno.errors.Interrupted;
+  return isConnectionLost(error) || isConnectionClosed(error);
 }

@@ -10,7 +10,7 @@ import { FormatError, TruncatedError } from "../../../lib/base/errors.ts";
 import { type Frame, FRAME_HEADROOM, FRAME_TAILROOM } from "../../../lib/media/frame.ts";
 import { Connection, type Message } from "../../../lib/protocol/native/connection.ts";
 import { encodeFrame, encodeMessage, HEADER_LENGTH } from "../../../lib/protocol/native/framing.ts";
-import { sample, socketOf, STEPS } from "../../support/media/bytes.ts";
+import { concat, sample, socketOf, STEPS } from "../../support/media/bytes.ts";
 import { pureTest } from "../../support/pure_test.ts";
 
 /** Writes to nowhere, at most `step` bytes a turn, and keeps what was written. */
@@ -49,10 +49,6 @@ async function receiveAll(connection: Connection): Promise<Message[]> {
     if (message === undefined) return messages;
     messages.push(message);
   }
-}
-
-function concat(...parts: Uint8Array[]): Uint8Array {
-  return Uint8Array.from(parts.flatMap((part) => [...part]));
 }
 
 for (const step of [...STEPS, 17]) {

@@ -36,10 +36,8 @@ export async function askWhole(
 ): Promise<WholeResponse> {
   const frames: WholeFrame[] = [];
   const response = await ask(server, { command: "get_video", ...request }, {
-    onFrame: ({ streamId, timestamp, keyframe, dropped, discontinuity = false, data }) => {
-      const size = data.byteLength;
-      const md5 = createHash("md5").update(data).digest("hex");
-      const kept = size < 65_536 ? data.slice() : undefined;
+    onFrame({ streamId, timestamp, keyframe, dropped, discontinuity, size, md5, data }) {
+      const kept = size < 65_536 ? data : undefined;
       frames.push({ streamId, timestamp, keyframe, dropped, discontinuity, size, md5, data: kept });
     },
   });

@@ -1,4 +1,5 @@
 /** A bad network between a client and a server. */
+import { isConnectionClosed, isConnectionLost } from "../../../lib/base/errors.ts";
 import { closeSocket } from "../../../lib/net/socket.ts";
 import { say } from "./scripted_server.ts";
 
@@ -115,9 +116,6 @@ async function pass(
       onBytes?.(count);
     }
   } catch (error) {
-    const { BrokenPipe, ConnectionReset, BadResource, Interrupted } = Deno.errors;
-    const isGone = [BrokenPipe, ConnectionReset, BadResource, Interrupted]
-      .some((kind) => error instanceof kind);
-    if (!isGone) throw error;
+    if (!isConnectionLost(error) && !isConnectionClosed(error)) throw error;
   }
 }

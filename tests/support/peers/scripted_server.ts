@@ -1,4 +1,5 @@
 /** A server that says whatever a test wants it to. */
+import { isConnectionClosed, isConnectionLost } from "../../../lib/base/errors.ts";
 import { encodeDescription, encodeEnd } from "../../../lib/protocol/native/response.ts";
 import type { VideoStream } from "../../../lib/media/frame.ts";
 import { encodeFrame, encodeMessage, HEADER_LENGTH } from "../../../lib/protocol/native/framing.ts";
@@ -57,18 +58,11 @@ export class ScriptedServer implements AsyncDisposable {
       const count = await peer.read(memory);
       if (count !== null) await script(peer, { index, bytes: memory.subarray(0, count) });
     } catch (error) {
-      if (!isGone(error)) throw error;
+      if (!isConnectionLost(error) && !isConnectionClosed(error)) throw error;
     } finally {
       if (this.#peers.delete(peer)) peer.close();
     }
   }
-}
-
-function isGone(error: unknown): boolean {
-  const { BrokenPipe, ConnectionReset, BadResource, Interrupted } = Deno.errors;
-  return [BrokenPipe, ConnectionReset, BadResource, Interrupted].some((kind) =>
-    error instanceof kind
-  );
 }
 
 /** Writes all of several byte arrays. */
@@ -84,7 +78,7 @@ export async function untilGone(peer: Deno.TcpConn): Promise<void> {
   try {
     while (await peer.read(new Uint8Array(65536)) !== null);
   } catch (error) {
-    if (!isGone(error)) throw error;
+    if (!isConnectionLost(error) && !isConnectionClosed(error)) throw error;
   }
 }
 

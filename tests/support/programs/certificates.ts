@@ -1,6 +1,6 @@
 /** Certificates for tests, made by openssl. */
 import { isInstalled } from "./machine.ts";
-import { Output } from "./running_program.ts";
+import { HelperProgram } from "./running_program.ts";
 
 /** Whether certificates can be made here. */
 export const HAS_OPENSSL = isInstalled("openssl");
@@ -75,32 +75,17 @@ export async function openssl(...args: string[]): Promise<string> {
 
 /** A TLS server of openssl's own. */
 export class OpensslServer implements AsyncDisposable {
-  readonly port: number;
-  #child: Deno.ChildProcess;
-  #ended: Promise<unknown>;
-
-  private constructor(child: Deno.ChildProcess, port: number, ended: Promise<unknown>) {
-    this.#child = child;
-    this.port = port;
-    this.#ended = ended;
-  }
+  private constructor(readonly port: number, private readonly program: HelperProgram) {}
 
   /** Starts one that shows a certificate, with whatever key. */
   static async start({ cert, key }: { cert: string; key: string }): Promise<OpensslServer> {
-    const child = new Deno.Command("openssl", {
-      args: ["s_server", "-accept", "127.0.0.1:0", "-cert", cert, "-key", key],
-      ...{ stdin: "piped", stdout: "piped", stderr: "piped" },
-    }).spawn();
-    const stdout = new Output(child.stdout);
-    const stderr = new Output(child.stderr);
-    const [, port] = await stdout.until(/ACCEPT \S+:(\d+)\n/);
-    const ended = Promise.all([child.status, stdout.ended, stderr.ended]);
-    return new OpensslServer(child, Number(port), ended);
+    const args = ["s_server", "-accept", "127.0.0.1:0", "-cert", cert, "-key", key];
+    const program = new HelperProgram("openssl", args, { stdin: "piped" });
+    const [, port] = await program.stdout.until(/ACCEPT \S+:(\d+)\n/);
+    return new OpensslServer(Number(port), program);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#child.kill("SIGKILL");
-    await this.#ended;
-    await this.#child.stdin.abort();
+    await this.program[Symbol.asyncDispose]();
   }
 }

@@ -1,7 +1,7 @@
 /** A real load balancer: HAProxy with the configuration that `deploy/` holds. */
 import { PATIENCE } from "../time/patience.ts";
 import { freePort } from "./machine.ts";
-import { Output, pathOf } from "./running_program.ts";
+import { HelperProgram, type Output, pathOf } from "./running_program.ts";
 
 /** Milliseconds between two looks at whether it listens. */
 const LOOK_INTERVAL = 20;
@@ -17,16 +17,16 @@ export interface Behind {
 export class Balancer implements AsyncDisposable {
   /** Where clients connect. */
   readonly address: Deno.NetAddr;
-  /** What it tells of connections and servers. */
-  readonly log: Output;
-  #child: Deno.ChildProcess;
-  #stdout: Output;
+  #program: HelperProgram;
 
-  private constructor(child: Deno.ChildProcess, port: number) {
-    this.#child = child;
-    this.log = new Output(child.stderr);
-    this.#stdout = new Output(child.stdout);
+  private constructor(program: HelperProgram, port: number) {
+    this.#program = program;
     this.address = { transport: "tcp", hostname: "127.0.0.1", port };
+  }
+
+  /** Its log of connections and servers. */
+  get log(): Output {
+    return this.#program.stderr;
   }
 
   /**
@@ -39,8 +39,7 @@ export class Balancer implements AsyncDisposable {
     env: Record<string, string> = {},
   ): Promise<Balancer> {
     const port = freePort();
-    const child = new Deno.Command("haproxy", {
-      args: ["-db", "-f", pathOf("deploy/haproxy.cfg")],
+    const program = new HelperProgram("haproxy", ["-db", "-f", pathOf("deploy/haproxy.cfg")], {
       env: {
         STREAM_BIND: `127.0.0.1:${port}`,
         STREAM_ONE: `127.0.0.1:${one.port}`,
@@ -49,11 +48,8 @@ export class Balancer implements AsyncDisposable {
         STREAM_TWO_METRICS: two.metrics,
         ...env,
       },
-      stdin: "null",
-      stdout: "piped",
-      stderr: "piped",
-    }).spawn();
-    const balancer = new Balancer(child, port);
+    });
+    const balancer = new Balancer(program, port);
     try {
       await balancer.#untilListening();
       return balancer;
@@ -69,13 +65,7 @@ export class Balancer implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    try {
-      this.#child.kill("SIGKILL");
-    } catch (error) {
-      // It ended by itself.
-      if (!(error instanceof TypeError)) throw error;
-    }
-    await Promise.all([this.#child.status, this.log.ended, this.#stdout.ended]);
+    await this.#program[Symbol.asyncDispose]();
   }
 
   async #untilListening(): Promise<void> {

@@ -1,7 +1,7 @@
 /** A real media server: nginx with its RTMP module, which publishes HLS. */
 import { PATIENCE } from "../time/patience.ts";
 import { freePort, isInstalled } from "./machine.ts";
-import { Output } from "./running_program.ts";
+import { HelperProgram } from "./running_program.ts";
 
 /** Where Debian has the module; other systems have it elsewhere, or built in. */
 const MODULE = "/usr/lib/nginx/modules/ngx_rtmp_module.so";
@@ -15,17 +15,12 @@ export class MediaServer implements AsyncDisposable {
   readonly rtmp: string;
   /** Where its HLS is, but for its name. */
   readonly http: string;
-  #child: Deno.ChildProcess;
-  #outputs: readonly Output[];
+  #program: HelperProgram;
   #folder: string;
 
-  private constructor(
-    child: Deno.ChildProcess,
-    folder: string,
-    ports: { rtmp: number; http: number },
-  ) {
-    this.#child = child;
-    this.#outputs = [new Output(child.stdout), new Output(child.stderr)];
+  private constructor(folder: string, ports: { rtmp: number; http: number }) {
+    const args = ["-p", folder, "-e", "stderr", "-c", `${folder}/nginx.conf`];
+    this.#program = new HelperProgram("nginx", args, { signal: "SIGTERM" });
     this.#folder = folder;
     this.rtmp = `rtmp://127.0.0.1:${ports.rtmp}/live`;
     this.http = `http://127.0.0.1:${ports.http}/hls`;
@@ -37,13 +32,7 @@ export class MediaServer implements AsyncDisposable {
     await Deno.mkdir(`${folder}/hls`);
     const ports = { rtmp: freePort(), http: freePort() };
     await Deno.writeTextFile(`${folder}/nginx.conf`, configuration(folder, ports));
-    const child = new Deno.Command("nginx", {
-      args: ["-p", folder, "-e", "stderr", "-c", `${folder}/nginx.conf`],
-      stdin: "null",
-      stdout: "piped",
-      stderr: "piped",
-    }).spawn();
-    const server = new MediaServer(child, folder, ports);
+    const server = new MediaServer(folder, ports);
     await server.#until(`http://127.0.0.1:${ports.http}/`, () => true);
     return server;
   }
@@ -56,9 +45,7 @@ export class MediaServer implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#child.kill("SIGTERM");
-    await this.#child.status;
-    await Promise.all(this.#outputs.map(({ ended }) => ended));
+    await this.#program[Symbol.asyncDispose]();
     await Deno.remove(this.#folder, { recursive: true });
   }
 
@@ -72,7 +59,7 @@ export class MediaServer implements AsyncDisposable {
       seen = text ?? seen;
       await new Promise((resolve) => setTimeout(resolve, LOOK_INTERVAL));
     }
-    throw new Error(`Cannot see "${address}": ${seen}, ${this.#outputs[1].text}`);
+    throw new Error(`Cannot see "${address}": ${seen}, ${this.#program.stderr.text}`);
   }
 }
 

@@ -76,6 +76,67 @@ export class Output {
   }
 }
 
+/** Options of {@linkcode HelperProgram}. */
+export interface HelperOptions {
+  env?: Record<string, string>;
+  /** @default "null" */
+  stdin?: "null" | "piped";
+  /**
+   * Ends the program.
+   *
+   * @default "SIGKILL"
+   */
+  signal?: Deno.Signal;
+}
+
+/** Another program that a test needs. It runs until it is disposed. */
+export class HelperProgram implements AsyncDisposable {
+  readonly stdout: Output;
+  readonly stderr: Output;
+  /** Settled when the program has ended and its outputs are read. */
+  readonly ended: Promise<Deno.CommandStatus>;
+  #child: Deno.ChildProcess;
+  #input: WritableStreamDefaultWriter<Uint8Array> | undefined;
+  #signal: Deno.Signal;
+
+  constructor(
+    program: string,
+    args: readonly string[],
+    { env, stdin = "null", signal = "SIGKILL" }: HelperOptions = {},
+  ) {
+    this.#child = new Deno.Command(program, {
+      ...{ args: [...args], env, stdin, stdout: "piped", stderr: "piped" },
+    }).spawn();
+    this.#signal = signal;
+    this.stdout = new Output(this.#child.stdout);
+    this.stderr = new Output(this.#child.stderr);
+    this.ended = this.#end();
+    if (stdin === "piped") this.#input = this.#child.stdin.getWriter();
+  }
+
+  /** Writes to its standard input, which has to be piped. */
+  async type(text: string): Promise<void> {
+    await this.#input?.write(new TextEncoder().encode(text));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      this.#child.kill(this.#signal);
+    } catch (error) {
+      // It has ended by itself.
+      if (!(error instanceof TypeError)) throw error;
+    }
+    await this.ended;
+    await this.#input?.abort();
+  }
+
+  async #end(): Promise<Deno.CommandStatus> {
+    const status = await this.#child.status;
+    await Promise.all([this.stdout.ended, this.stderr.ended]);
+    return status;
+  }
+}
+
 /** How a program ended. */
 export interface Ending {
   code: number;

@@ -1,5 +1,5 @@
 /** Chromium without a screen, steered by the DevTools protocol. */
-import { Output } from "../programs/running_program.ts";
+import { HelperProgram } from "../programs/running_program.ts";
 import { PATIENCE } from "../time/patience.ts";
 
 /** Milliseconds that Chromium has to end by itself. */
@@ -9,12 +9,8 @@ const FAREWELL = 5_000;
 const FLAGS = [
   ...["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--mute-audio"],
   ...["--disable-background-networking", "--disable-component-update", "--disable-sync"],
-  ...[
-    "--hide-scrollbars",
-    "--disable-extensions",
-    "--disable-dev-shm-usage",
-    "--no-default-browser-check",
-  ],
+  ...["--hide-scrollbars", "--disable-extensions", "--disable-dev-shm-usage"],
+  "--no-default-browser-check",
   ...["--remote-debugging-port=0", "--window-size=1000,800"],
 ];
 
@@ -34,24 +30,15 @@ interface Message extends Reply {
 
 /** A browser with a profile of its own, which goes away with it. */
 export class Chromium implements AsyncDisposable {
-  #child: Deno.ChildProcess;
-  #outputs: Output[];
+  #program: HelperProgram;
   #profile: string;
   #socket: WebSocket;
   #asked = new Map<number, PromiseWithResolvers<Reply>>();
   #pages = new Map<string, Page>();
   #last = 0;
 
-  private constructor(
-    { child, outputs, profile, socket }: {
-      child: Deno.ChildProcess;
-      outputs: Output[];
-      profile: string;
-      socket: WebSocket;
-    },
-  ) {
-    this.#child = child;
-    this.#outputs = outputs;
+  private constructor(program: HelperProgram, profile: string, socket: WebSocket) {
+    this.#program = program;
     this.#profile = profile;
     this.#socket = socket;
     socket.onmessage = ({ data }) => this.#receive(JSON.parse(data));
@@ -60,20 +47,15 @@ export class Chromium implements AsyncDisposable {
   /** Starts it and waits until it can be steered. */
   static async start(...flags: readonly string[]): Promise<Chromium> {
     const profile = await Deno.makeTempDir({ prefix: "stream_chromium_" });
-    const child = new Deno.Command("chromium", {
-      args: [...FLAGS, ...flags, `--user-data-dir=${profile}`, "about:blank"],
-      stdin: "null",
-      stdout: "piped",
-      stderr: "piped",
-    }).spawn();
-    const outputs = [new Output(child.stdout), new Output(child.stderr)];
-    const [, address] = await outputs[1].until(/DevTools listening on (ws:\S+)/);
+    const args = [...FLAGS, ...flags, `--user-data-dir=${profile}`, "about:blank"];
+    const program = new HelperProgram("chromium", args);
+    const [, address] = await program.stderr.until(/DevTools listening on (ws:\S+)/);
     const socket = new WebSocket(address);
     const opened = Promise.withResolvers<void>();
     socket.onopen = () => opened.resolve();
     socket.onerror = () => opened.reject(new Error(`Cannot steer Chromium at ${address}`));
     await opened.promise;
-    return new Chromium({ child, outputs, profile, socket });
+    return new Chromium(program, profile, socket);
   }
 
   /** Opens a tab and waits until what it shows is loaded. */
@@ -102,10 +84,9 @@ export class Chromium implements AsyncDisposable {
     const closed = Promise.withResolvers<void>();
     this.#socket.onclose = () => closed.resolve();
     this.#socket.send(JSON.stringify({ id: ++this.#last, method: "Browser.close" }));
-    const timer = setTimeout(() => this.#child.kill("SIGKILL"), FAREWELL);
-    await Promise.all([this.#child.status, closed.promise]);
+    const timer = setTimeout(() => this.#program[Symbol.asyncDispose](), FAREWELL);
+    await Promise.all([this.#program.ended, closed.promise]);
     clearTimeout(timer);
-    await Promise.all(this.#outputs.map(({ ended }) => ended));
     await Deno.remove(this.#profile, { recursive: true });
   }
 

@@ -1,6 +1,6 @@
 /** A screen without a monitor (Xvfb), and as much of the X protocol as it takes to look at it. */
 import { ByteReader, fromSocket } from "../../../lib/base/byte_reader.ts";
-import { Output } from "../programs/running_program.ts";
+import { HelperProgram } from "../programs/running_program.ts";
 
 /** Bytes of every reply and event before what follows it (X protocol, section 1). */
 const REPLY_SIZE = 32;
@@ -38,19 +38,13 @@ export interface ScreenWindow {
 export class XScreen implements AsyncDisposable {
   /** The value for DISPLAY. */
   readonly display: string;
-  #child: Deno.ChildProcess;
-  #outputs: readonly Output[];
+  #program: HelperProgram;
   #socket: Deno.UnixConn;
   #reader: ByteReader;
   #root = 0;
 
-  private constructor(
-    child: Deno.ChildProcess,
-    outputs: readonly Output[],
-    { display, socket }: { display: string; socket: Deno.UnixConn },
-  ) {
-    this.#child = child;
-    this.#outputs = outputs;
+  private constructor(program: HelperProgram, display: string, socket: Deno.UnixConn) {
+    this.#program = program;
     this.display = display;
     this.#socket = socket;
     this.#reader = new ByteReader(fromSocket(socket));
@@ -58,16 +52,11 @@ export class XScreen implements AsyncDisposable {
 
   /** Starts it on a free number and waits until it can be used. */
   static async start(): Promise<XScreen> {
-    const child = new Deno.Command("Xvfb", {
-      args: ["-displayfd", "1", "-screen", "0", "320x240x24", "-nolisten", "tcp", "-ac"],
-      stdin: "null",
-      stdout: "piped",
-      stderr: "piped",
-    }).spawn();
-    const outputs = [new Output(child.stdout), new Output(child.stderr)];
-    const [, number] = await outputs[0].until(/^(\d+)\n/);
+    const args = ["-displayfd", "1", "-screen", "0", "320x240x24", "-nolisten", "tcp", "-ac"];
+    const program = new HelperProgram("Xvfb", args, { signal: "SIGTERM" });
+    const [, number] = await program.stdout.until(/^(\d+)\n/);
     const socket = await Deno.connect({ transport: "unix", path: `/tmp/.X11-unix/X${number}` });
-    const screen = new XScreen(child, outputs, { display: `:${number}`, socket });
+    const screen = new XScreen(program, `:${number}`, socket);
     await screen.#introduce();
     return screen;
   }
@@ -135,9 +124,7 @@ export class XScreen implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#socket.close();
-    this.#child.kill("SIGTERM");
-    await this.#child.status;
-    await Promise.all(this.#outputs.map(({ ended }) => ended));
+    await this.#program[Symbol.asyncDispose]();
   }
 
   /** Opens the connection: protocol 11.0, little-endian, without authorization. */
