@@ -9,6 +9,7 @@ import {
   startServerProgram,
 } from "../support/programs/running_program.ts";
 import { tlsTest } from "../support/test_if.ts";
+import { printedBy } from "../support/programs/machine.ts";
 
 // Tokens and TLS, as users of the two programs meet them.
 
@@ -34,12 +35,6 @@ function at(port: string, host = "localhost"): string[] {
 async function serve(...args: string[]): Promise<{ program: RunningProgram; port: string }> {
   await media.make("clip.mkv", CLIP);
   return await startServerProgram(["--media", media.path, "--log-level", "debug", ...args]);
-}
-
-/** What the system tells everybody of the processes that run. */
-async function processList(): Promise<string> {
-  const { stdout } = await new Deno.Command("ps", { args: ["-eo", "args"] }).output();
-  return new TextDecoder().decode(stdout);
 }
 
 /** The environments of all that a process started, and that started; some end meanwhile. */
@@ -84,7 +79,7 @@ Deno.test("the token is taken from a file or the environment, and seen nowhere",
     { env },
   );
   await client.stdout.until(/^nut/);
-  assertEquals((await processList()).includes(TOKEN), false);
+  assertEquals((await printedBy("ps", ["-eo", "args"])).includes(TOKEN), false);
   if (Deno.build.os === "linux") {
     const inherited = [...environments(client.pid), ...environments(server.pid)];
     assert(inherited.length > 0);

@@ -14,7 +14,7 @@ import {
   untilGone,
 } from "../support/peers/scripted_server.ts";
 import { testServer } from "../support/peers/test_server.ts";
-import { whereIs } from "../support/programs/machine.ts";
+import { isInstalled, textOf, whereIs } from "../support/programs/machine.ts";
 import { at } from "../support/programs/run_inside.ts";
 import {
   assertFailed,
@@ -328,13 +328,8 @@ function mounting(options: string, place: string): string[] {
 
 /** Whether the system lets a test mount something for itself. */
 async function canMount(): Promise<boolean> {
-  try {
-    const args = ["-rm", "mount", "-t", "tmpfs", "tmpfs", "/tmp"];
-    return (await new Deno.Command("unshare", { args }).output()).success;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
+  if (!isInstalled("unshare")) return false;
+  return (await textOf("unshare", ["-rm", "mount", "-t", "tmpfs", "tmpfs", "/tmp"])).code === 0;
 }
 
 const test = testIf(await canMount(), "mounting is not allowed here");
@@ -372,7 +367,7 @@ Deno.test("stream-client tells of a limit on the size of files", async () => {
   await media.make("clip.mp4", CLIP);
   const place = await media.folder("limited");
   await using server = await testServer({ media: media.path });
-  const instead = `ulimit -f 8 && exec "${await whereIs("ffmpeg")}" "$@"`;
+  const instead = `ulimit -f 8 && exec "${whereIs("ffmpeg")}" "$@"`;
   await using ffmpeg = await witness("ffmpeg", { instead });
   const args = ["--video", "clip.mp4", "--output", `${place}/x.avi`, ...at(server)];
   const ending = await runProgram("client", args, { env: { PATH: ffmpeg.path } });

@@ -10,6 +10,7 @@ import {
   startServerProgram,
 } from "../support/programs/running_program.ts";
 import { testWith } from "../support/test_if.ts";
+import { textOf } from "../support/programs/machine.ts";
 
 const test = testWith("haproxy");
 
@@ -195,12 +196,10 @@ Deno.test("the service starts the server with flags that it has, and waits for i
 testWith("systemd-analyze")("the service is confined", async () => {
   const unit = pathOf("deploy/stream-server.service");
   // From 0, which can do nothing, to 10.
-  const { code, stdout, stderr } = await new Deno.Command("systemd-analyze", {
-    args: ["security", "--offline=yes", "--threshold=20", "--no-pager", unit],
-  }).output();
-  const decoder = new TextDecoder();
-  assertEquals(code, 0, decoder.decode(stderr));
-  assertMatch(decoder.decode(stdout), /Overall exposure level/);
+  const args = ["security", "--offline=yes", "--threshold=20", "--no-pager", unit];
+  const { code, stdout, stderr } = await textOf("systemd-analyze", args);
+  assertEquals(code, 0, stderr);
+  assertMatch(stdout, /Overall exposure level/);
   // Of lines that it does not understand, it only tells.
-  assertEquals(decoder.decode(stderr), "");
+  assertEquals(stderr, "");
 });

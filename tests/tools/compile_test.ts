@@ -10,12 +10,12 @@ import { hostSystem, programsFor, TARGETS } from "../../tools/build_table.ts";
 import { namesIn } from "../support/media/media_folder.ts";
 import { readCompiled, type StoredPermissions } from "../support/programs/compiled.ts";
 import { importFlags, pathOf } from "../support/programs/running_program.ts";
+import { textOf } from "../support/programs/machine.ts";
+import { linuxTest } from "../support/test_if.ts";
 
 // What `deno compile` gets and makes. The runtime is a plain Deno here, so that the files are read.
 
 const PROBE = new URL("build_probe.ts", import.meta.url).href;
-
-const IS_LINUX = Deno.build.os === "linux";
 
 /** A runtime to put programs behind, which here are only read, not run. */
 const ANY_RUNTIME = { DENORT_BIN: Deno.execPath() };
@@ -80,33 +80,27 @@ Deno.test("build() compiles each program as one module, with its permissions and
   assertEquals(namesIn(output.folder), ["stream-client", "stream-server"]);
 });
 
-Deno.test({
-  name: IS_LINUX
-    ? "build() compiles for another target"
-    : "build() compiles for another target (ignored: there is a runtime for two targets on Linux only)",
-  ignore: !IS_LINUX,
-  async fn() {
-    await using output = await OutputFolder.make();
-    const other = Deno.build.target === "aarch64-unknown-linux-gnu"
-      ? "x86_64-unknown-linux-gnu"
-      : "aarch64-unknown-linux-gnu";
-    const lines: string[] = [];
-    const builder = new Builder({
-      form: "compiled",
-      env: ANY_RUNTIME,
-      log: (line) => lines.push(line),
-    });
-    await builder.build({ ...PROBE_PROGRAM, output: output.path }, other);
-    const { permissions } = await readCompiled(output.path);
-    assertEquals(permissions.allow_read, []);
-    assert(lines.includes(`Compiling probe for ${other}`), lines.join());
-  },
+linuxTest("build() compiles for another target", async () => {
+  await using output = await OutputFolder.make();
+  const other = Deno.build.target === "aarch64-unknown-linux-gnu"
+    ? "x86_64-unknown-linux-gnu"
+    : "aarch64-unknown-linux-gnu";
+  const lines: string[] = [];
+  const builder = new Builder({
+    form: "compiled",
+    env: ANY_RUNTIME,
+    log: (line) => lines.push(line),
+  });
+  await builder.build({ ...PROBE_PROGRAM, output: output.path }, other);
+  const { permissions } = await readCompiled(output.path);
+  assertEquals(permissions.allow_read, []);
+  assert(lines.includes(`Compiling probe for ${other}`), lines.join());
 });
 
 /** A folder for Deno that holds what this one's does, but no runtime for `deno compile`. */
 async function denoFolderWithoutRuntime(folder: string): Promise<string> {
-  const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
-  const { denoDir }: { denoDir: string } = JSON.parse(new TextDecoder().decode(stdout));
+  const { stdout } = await textOf(Deno.execPath(), ["info", "--json"]);
+  const { denoDir }: { denoDir: string } = JSON.parse(stdout);
   const made = `${folder}/deno`;
   await Deno.mkdir(`${made}/dl`, { recursive: true });
   for (const name of namesIn(denoDir)) {

@@ -1,13 +1,11 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { linuxTest } from "../support/test_if.ts";
+import { textOf } from "../support/programs/machine.ts";
 
 const SCRIPT = new URL("../../tools/ffmpeg_matrix.sh", import.meta.url).pathname;
 
-async function run(args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const { code, stdout, stderr } = await new Deno.Command("bash", { args: [SCRIPT, ...args] })
-    .output();
-  const decoder = new TextDecoder();
-  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+function run(args: string[]) {
+  return textOf("bash", [SCRIPT, ...args]);
 }
 
 linuxTest("ffmpeg_matrix.sh --help prints the usage", async () => {

@@ -1,6 +1,8 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { findTests, readArguments, readSummary, toBatches } from "../../tools/run_tests.ts";
 import { pureTest } from "../support/pure_test.ts";
+import { textOf } from "../support/programs/machine.ts";
+import { linuxTest } from "../support/test_if.ts";
 
 const PROGRAM = new URL("../../tools/run_tests.ts", import.meta.url).pathname;
 
@@ -139,16 +141,10 @@ function hanging(folder: string): string {
 `;
 }
 
-/** Where the processes of a run can be told from others. */
-function linuxTest(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name, ignore: Deno.build.os !== "linux", fn });
-}
-
 async function assertGone(folder: string): Promise<void> {
   const pid = await Deno.readTextFile(`${folder}/pid`);
   // What has ended, and was not waited for, is there without a command line.
-  const { stdout } = await new Deno.Command("cat", { args: [`/proc/${pid}/cmdline`] }).output();
-  assertEquals(new TextDecoder().decode(stdout), "");
+  assertEquals((await textOf("cat", [`/proc/${pid}/cmdline`])).stdout, "");
 }
 
 linuxTest("run_tests ends what hangs, with all that it has started", async () => {

@@ -3,6 +3,7 @@ import { importFlags, pathOf } from "../support/programs/running_program.ts";
 import { pureTest } from "../support/pure_test.ts";
 import { judge, type Sample } from "../../tools/soak/verdict.ts";
 import { linuxTest } from "../support/test_if.ts";
+import { textOf } from "../support/programs/machine.ts";
 
 const MEBIBYTE = 2 ** 20;
 
@@ -47,24 +48,17 @@ pureTest("judge() finds a single descriptor, and a single process", () => {
 });
 
 linuxTest("the soak has viewers of all kinds come and go, and finds all well", async () => {
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: [
-      ...["run", "-A", "--quiet", "--config", pathOf("deno.json"), ...importFlags()],
-      ...[pathOf("tools/soak.ts"), "--minutes", "0.05", "--viewers", "12", "--seed", "1"],
-    ],
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
+  const args = [
+    ...["run", "-A", "--quiet", "--config", pathOf("deno.json"), ...importFlags()],
+    ...[pathOf("tools/soak.ts"), "--minutes", "0.05", "--viewers", "12", "--seed", "1"],
+  ];
+  const { code, stdout: said, stderr } = await textOf(Deno.execPath(), args, {
     env: { NO_COLOR: "1" },
-  }).output();
-  const [said, failed] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
-  assertEquals([code, failed], [0, ""], said);
+  });
+  assertEquals([code, stderr], [0, ""], said);
   assertMatch(said, /^3 s, 12 viewers, seed 1\n/);
-  for (
-    const visit of ["whole", "resume", "leave", "stall", "control", "live", "script", "crowd"]
-  ) {
-    assertMatch(said, new RegExp(`^visits .*\\b${visit} \\d`, "m"));
-  }
+  const visits = ["whole", "resume", "leave", "stall", "control", "live", "script", "crowd"];
+  for (const visit of visits) assertMatch(said, new RegExp(`^visits .*\\b${visit} \\d`, "m"));
   assertMatch(said, /^descriptors +(\d+) after the first round, \1 at the end$/m);
   assertMatch(said, /^processes +0 after the first round, 0 at the end$/m);
   assertMatch(said, /\nall is well\n$/);

@@ -30,6 +30,35 @@ export function lacking(...programs: string[]): string[] {
   return programs.filter((program) => !isInstalled(program));
 }
 
+/** Runs a program to its end and gives what it printed, as text. */
+export async function textOf(
+  program: string,
+  args: readonly string[],
+  options: Omit<Deno.CommandOptions, "args"> = {},
+): Promise<{ code: number; stdout: string; stderr: string }> {
+  const { code, stdout, stderr } = await new Deno.Command(program, {
+    ...{ stdin: "null", stdout: "piped", stderr: "piped", ...options },
+    args: [...args],
+  }).output();
+  const decoder = new TextDecoder();
+  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+}
+
+/**
+ * Runs a program to its end and gives its standard output.
+ *
+ * @throws {Error} if it fails
+ */
+export async function printedBy(
+  program: string,
+  args: readonly string[],
+  options?: Omit<Deno.CommandOptions, "args">,
+): Promise<string> {
+  const { code, stdout, stderr } = await textOf(program, args, options);
+  if (code === 0) return stdout;
+  throw new Error(`${program} ${args.join(" ")} failed (${code}): ${stderr}`);
+}
+
 /** Whether this machine has IPv6's loopback, which containers may lack. */
 export function hasIPv6(): boolean {
   try {

@@ -1,5 +1,5 @@
 /** Stands between a program under test and the FFmpeg it starts, and tells of it. */
-import { whereIs } from "./machine.ts";
+import { printedBy, whereIs } from "./machine.ts";
 import { Output } from "./running_program.ts";
 
 /** Options of {@linkcode witness}. */
@@ -65,7 +65,7 @@ export async function witness(
   { instead }: WitnessOptions = {},
 ): Promise<Witness> {
   const folder = await Deno.makeTempDir({ prefix: "stream_witness_" });
-  await output("mkfifo", [`${folder}/told`]);
+  await printedBy("mkfifo", [`${folder}/told`]);
   const real = instead === undefined ? `exec "${whereIs(program)}" "$@"` : undefined;
   // Who only asks for the version is answered, and not told of.
   const version = `[ "$1" != -version ] || ${real ?? `{ echo "${program} version 9.0"; exit; }`}`;
@@ -74,11 +74,4 @@ export async function witness(
   const script = ["#!/bin/sh", ...lines, ""].join("\n");
   await Deno.writeTextFile(`${folder}/${program}`, script, { mode: 0o755 });
   return new Witness(folder);
-}
-
-async function output(program: string, args: readonly string[]): Promise<string> {
-  const command = new Deno.Command(program, { args: [...args], stdin: "null" });
-  const { success, stdout, stderr } = await command.output();
-  if (success) return new TextDecoder().decode(stdout);
-  throw new Error(`${program} failed: ${new TextDecoder().decode(stderr)}`);
 }

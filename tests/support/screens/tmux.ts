@@ -1,4 +1,5 @@
 /** A real terminal, by tmux: programs run in it, and what they draw can be looked at. */
+import { printedBy, textOf } from "../programs/machine.ts";
 import { sourceCommand } from "../programs/running_program.ts";
 import { PATIENCE } from "../time/patience.ts";
 
@@ -79,8 +80,7 @@ export class Terminal implements AsyncDisposable {
   /** Sets the terminal, as `stty` does it, and gives what that prints. */
   async set(setting: string): Promise<string> {
     const tty = (await this.#tmux("display-message", "-p", "#{pane_tty}")).trim();
-    const { stdout } = await new Deno.Command("stty", { args: ["-F", tty, setting] }).output();
-    return new TextDecoder().decode(stdout);
+    return (await textOf("stty", ["-F", tty, setting])).stdout;
   }
 
   /** The text on the screen, without empty lines at the end. */
@@ -144,14 +144,10 @@ export class Terminal implements AsyncDisposable {
     await Deno.remove(this.#folder, { recursive: true });
   }
 
-  async #tmux(...args: string[]): Promise<string> {
-    const { success, stdout, stderr } = await new Deno.Command("tmux", {
-      args: ["-L", this.#name, ...args],
+  #tmux(...args: string[]): Promise<string> {
+    return printedBy("tmux", ["-L", this.#name, ...args], {
       env: { TMUX: "", TERM: "xterm-256color", LC_ALL: "C.UTF-8" },
-      stdin: "null",
-    }).output();
-    if (success) return new TextDecoder().decode(stdout);
-    throw new Error(`tmux ${args.join(" ")} failed: ${new TextDecoder().decode(stderr)}`);
+    });
   }
 }
 
