@@ -5,12 +5,11 @@ import { REGRESSIONS } from "./regressions.ts";
 import { fuzz, tried } from "./target.ts";
 import { openTargets } from "./targets.ts";
 
-// What everything that reads strangers' bytes does with wrong ones: the same ones in every run.
-// `deno task fuzz` goes on with others.
+// Parsers of untrusted bytes with wrong input, the same in every run; `deno task fuzz` uses others.
 
 const SEED = 20_240_229;
 
-/** Turns of each target, so that all together take less than a minute on a slow machine. */
+/** Inputs of each target; all together take less than a minute on a slow machine. */
 const TURNS = 40_000;
 const FEWER: Record<string, number> = {
   "requestScript()": 3000,
@@ -18,7 +17,7 @@ const FEWER: Record<string, number> = {
   "PlaySocket": 5000,
 };
 
-/** Inputs that have to be taken, of a hundred; most changes leave nothing that could be. */
+/** Percentage of inputs that have to be valid; most mutations are not. */
 const MIN_TAKEN = 0.5;
 
 const targets = await openTargets(mediaFolder());

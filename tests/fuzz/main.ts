@@ -1,6 +1,6 @@
 /**
- * `deno task fuzz`: has everything that reads strangers' bytes read wrong ones, with new seeds all
- * the time, until the time is over or something fails.
+ * `deno task fuzz`: runs all parsers of untrusted bytes with wrong input, until the time is over or
+ * a property does not hold.
  */
 import { print } from "../../lib/base/log.ts";
 import { messageOf, UsageError } from "../../lib/base/errors.ts";
@@ -12,11 +12,11 @@ import { sessionMedia, SessionTarget } from "./session_target.ts";
 import { type Counts, fuzz, type Target } from "./target.ts";
 import { openTargets } from "./targets.ts";
 
-/** Turns of a target before the next target has its own; fewer where each takes long. */
+/** Inputs of a target before the next target runs; fewer for slow targets. */
 const TURNS = 500;
 const SLOW_TURNS = 20;
 
-/** Milliseconds from one line of progress to the next. */
+/** Milliseconds between two lines of progress. */
 const TELLING = 5000;
 
 const FLAGS = {

@@ -1,4 +1,4 @@
-/** What FFmpeg says of the MP4 that browsers get. */
+/** The header of the MP4 that browsers get. */
 import { mimeTypeOf, readBoxes } from "../../lib/sinks/browser/mp4_codecs.ts";
 import { concat } from "../support/media/bytes.ts";
 import type { MediaFolder } from "../support/media/media_folder.ts";
@@ -6,13 +6,13 @@ import { mutateBytes, type Mutator } from "./mutate_bytes.ts";
 import { checkSame, outcomeOf, readOrRefuse } from "./properties.ts";
 import type { Target } from "./target.ts";
 
-/** What a browser may be told: letters, digits and dots, and nothing that is not known. */
+/** A media type that a browser may get. */
 const TYPE = /^(video|audio)\/mp4; codecs="[\w.]+(, [\w.]+)*"$/;
 const UNKNOWN = /undefined|NaN/;
 
 const PIXELS = ["-pix_fmt", "yuv420p"];
 
-/** What FFmpeg is to make, a frame of each. */
+/** Files for the corpus, of one frame each. */
 const FILES: [name: string, args: string[]][] = [
   ["h264", ["-c:v", "libx264", ...PIXELS, "-c:a", "aac"]],
   ["hevc", ["-c:v", "libx265", "-x265-params", "log-level=error", ...PIXELS, "-c:a", "libmp3lame"]],
@@ -32,16 +32,16 @@ async function makeHeads(folder: MediaFolder): Promise<Uint8Array[]> {
   }));
 }
 
-/** Places of the boxes that lie in others, as far as they are known. */
+/** Boxes that hold other boxes. */
 const PARENTS = ["trak", "mdia", "minf", "stbl"];
 
 const LEADING = [...PARENTS, "stsd"];
 
-/** Changes the body of a box, and then mostly has all boxes around it fit. */
+/** Changes the body of a box, and mostly corrects the sizes of the boxes around it. */
 const mutateBoxes: Mutator = (input, others, random) => {
   if (random.once(16)) return mutateBytes(input, others, random);
   const boxes = readBoxes(input);
-  // Mostly where the codecs are, deep down.
+  // Mostly the boxes that lead to the codecs.
   const leading = boxes.flatMap(({ type }, at) => LEADING.includes(type) ? [at] : []);
   const at = leading.length > 0 && !random.once(8)
     ? random.pick(leading)
@@ -58,14 +58,14 @@ const mutateBoxes: Mutator = (input, others, random) => {
   }));
 };
 
-/** Changes what is in the first entry of the sample descriptions. */
+/** Changes the first entry of the sample descriptions. */
 const changedEntry: Mutator = (body, others, random) => {
   const [entry] = readBoxes(body.subarray(8));
   const from = random.pick([0, 28, 78]);
   const changed = random.once(2)
     ? entry.body.slice(0, from + random.size(40))
     : concat(entry.body.subarray(0, from), mutateBytes(entry.body.subarray(from), others, random));
-  // The box in it is cut, or fits what is left of it.
+  // Mostly corrects the size of the box in it.
   if (changed.byteLength >= from + 8 && !random.once(3)) {
     new DataView(changed.buffer).setUint32(from, changed.byteLength - from);
   }

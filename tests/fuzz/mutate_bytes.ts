@@ -1,24 +1,24 @@
-/** Ways to make wrong bytes out of right ones. Pure. */
+/** Mutates bytes. */
 import { concat } from "../support/media/bytes.ts";
 import type { Random } from "./random.ts";
 
-/** Changes an input, with others of its kind at hand to take from. */
+/** Changes an input; may take parts of others. */
 export type Mutator = (
   input: Uint8Array,
   others: readonly Uint8Array[],
   random: Random,
 ) => Uint8Array<ArrayBuffer>;
 
-/** Values at which lengths, counts and signs turn over. */
+/** Limits of integers of 8, 16 and 32 bits. */
 const EDGES = [
   ...[0, 1, 2, 4, 11, 12, 16, 127, 128, 255, 256, 4095, 4096, 65_535, 65_536, 2 ** 20, 2 ** 24],
   ...[2 ** 28, 2 ** 28 + 1, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1],
 ];
 
-/** Bytes of an input that are not exceeded, however often something is repeated. */
+/** Largest size of a mutated input, bytes. */
 const MAX_SIZE = 64 * 1024;
 
-/** Changes a few places: bits, bytes, numbers, pieces that go, come twice, or are another's. */
+/** Changes a few bits, bytes, numbers and pieces. */
 export const mutateBytes: Mutator = (input, others, random) => {
   let bytes = new Uint8Array(input);
   for (let count = 1 + random.size(8); count > 0; count--) {
@@ -68,7 +68,7 @@ function changeOnce(
   }
 }
 
-/** Puts a number of 1, 2, 4 or 8 bytes there, of either order of bytes, or moves the one there. */
+/** Writes a number of 1, 2, 4 or 8 bytes in either byte order, or changes the one there. */
 function writeNumber(
   bytes: Uint8Array<ArrayBuffer>,
   at: number,

@@ -1,4 +1,4 @@
-/** The classic wire: pickles, and the stream of them that a client reads. */
+/** The script protocol: pickles, and a client's stream of them. */
 import { FRAME_HEADROOM, FRAME_TAILROOM } from "../../lib/media/frame.ts";
 import { CutError } from "../../lib/client/request/request.ts";
 import { requestScript } from "../../lib/client/request/script.ts";
@@ -32,7 +32,7 @@ const PICKLES = [
   bytesPickle(text("end")),
 ];
 
-/** Opcodes, and what pickles are put together from. */
+/** Opcodes and parts of pickles. */
 const WORDS = [
   ...["(", ".", "0", "1", "2", "N", "R", "b", "t", ")", "\x85", "\x86", "\x87", "\x88", "\x89"],
   ...["\x93", "\x94", "\x81", "\x92", "cos\nsystem\n", "cnumpy\nndarray\n", "cnumpy\ndtype\n"],
@@ -97,7 +97,7 @@ function framed(pickle: Uint8Array): Uint8Array {
   return concat(length, pickle);
 }
 
-const ANSWERS = [
+const RESPONSES = [
   concat(wrapped(new Uint8Array(6), { width: 2, height: 1 }), SCRIPT_END),
   concat(
     wrapped(new Uint8Array(600), { width: 20, height: 10 }),
@@ -108,11 +108,11 @@ const ANSWERS = [
   concat(framed(numpyPickle({ protocol: 5 })), framed(numpyPickle({ protocol: 2 })), SCRIPT_END),
 ];
 
-/** Nothing ends these. */
+/** Never fires. */
 const NEVER = new AbortController().signal;
 
-/** What a client makes of a server's bytes: a line for each part, and one for what ended it. */
-async function answerOf(bytes: Uint8Array, split: Split): Promise<string[]> {
+/** Reads a response: one line for each part, and one for the error. */
+async function responseOf(bytes: Uint8Array, split: Split): Promise<string[]> {
   using link = new ServerConnection(watchedSocket(new WatchedSource(bytes, split)), NEVER, {
     timeouts: { connect: 10_000, silence: 10_000 },
   });
@@ -131,18 +131,18 @@ async function answerOf(bytes: Uint8Array, split: Split): Promise<string[]> {
 
 const scriptTarget: Target = {
   name: "requestScript()",
-  corpus: ANSWERS,
+  corpus: RESPONSES,
   mutate: mutateBytes,
   async check(input, random) {
     const [whole, ...others] = await Promise.all(
-      splitsOf(random).map((split) => answerOf(input, split)),
+      splitsOf(random).map((split) => responseOf(input, split)),
     );
     for (const other of others) {
-      checkSame("answers by how they come", other.join("\n"), whole.join("\n"));
+      checkSame("responses by how they are split", other.join("\n"), whole.join("\n"));
     }
     return whole.at(-1) === "end" ? "taken" : "refused";
   },
 };
 
-/** What comes of scripts. */
+/** Targets of the script protocol. */
 export const PICKLE_TARGETS: readonly Target[] = [pickleTarget, scriptTarget];

@@ -1,4 +1,4 @@
-/** Whole conversations with a server, over sockets. */
+/** Whole sessions of a server, over sockets. */
 import { deadline } from "../../lib/base/async.ts";
 import {
   FormatError,
@@ -23,11 +23,11 @@ import { checkSame } from "./properties.ts";
 import { Random } from "./random.ts";
 import type { Outcome, Target } from "./target.ts";
 
-/** Bytes that a peer reads before it leaves, and milliseconds that it takes for it. */
+/** Bytes and milliseconds after which a peer stops reading. */
 const MOST_READ = 1 << 20;
 const MOST_TIME = 500;
 
-/** Requests and controls, each a message; a conversation is some of them. */
+/** Messages of a client, from which conversations are made. */
 const MESSAGES: readonly Uint8Array[] = [
   request({ command: "get_image", name: "image.png" }),
   request({ command: "get_video", name: "short.mkv" }),
@@ -52,13 +52,13 @@ function control(fields: { action: string; to?: number; id?: number }): Uint8Arr
   return encodeMessage("control", encodeControl(fields));
 }
 
-/** Lines of the log in which a conversation that went wrong has left its trace. */
+/** Lines of the log that are searched for internal errors. */
 const RECENT = 50;
 
 /** Bytes of a message before its payload. */
 const HEADER = 16;
 
-/** Says several things, of which some are wrong. */
+/** Puts messages together, some of them mutated. */
 const mutateConversation: Mutator = (input, _others, random) => {
   const said = [input, ...Array.from({ length: random.below(4) }, () => random.pick(MESSAGES))];
   return concat(...said.map((message) => random.once(3) ? message : changed(message, random)));
@@ -73,7 +73,7 @@ function changed(message: Uint8Array, random: Random): Uint8Array {
   return json.byteLength > 60_000 ? message : encodeMessage(kind, json);
 }
 
-/** The files that conversations are about. */
+/** Makes the files that the requests name. */
 export async function sessionMedia(folder: MediaFolder): Promise<string> {
   await Promise.all([
     folder.make("session/image.png", [...pictures({ size: "16x12" }), "-frames:v", "1"]),
@@ -86,7 +86,7 @@ export async function sessionMedia(folder: MediaFolder): Promise<string> {
   return folder.pathOf("session");
 }
 
-/** A server that is talked to, until it is disposed. */
+/** A server that runs until it is disposed. */
 export class SessionTarget implements Target, AsyncDisposable {
   readonly name = "runSession()";
   readonly corpus = MESSAGES;
@@ -97,7 +97,7 @@ export class SessionTarget implements Target, AsyncDisposable {
     this.#server = server;
   }
 
-  /** Starts it. */
+  /** Starts the server. */
   static async open(
     media: string,
     options: Partial<ServerOptions> = {},
@@ -106,7 +106,7 @@ export class SessionTarget implements Target, AsyncDisposable {
     return new SessionTarget(await testServer({ media, timeouts, ...options }));
   }
 
-  /** Says all at once or in pieces, and leaves in one of the ways there are. */
+  /** Sends the input, whole or in pieces, and leaves in one of several ways. */
   async check(input: Uint8Array, random: Random): Promise<Outcome> {
     using peer = await this.#server.connect();
     await say(peer, input, random);
@@ -120,7 +120,7 @@ export class SessionTarget implements Target, AsyncDisposable {
     return outcome;
   }
 
-  /** Makes sure that all is well, and that nothing is left of all that was. */
+  /** Checks that the server works and that the log has no failure. */
   async assertWell(): Promise<void> {
     await this.#server.assertWell();
     for (const line of this.#server.lines) {
@@ -133,7 +133,7 @@ export class SessionTarget implements Target, AsyncDisposable {
   }
 }
 
-/** Writes to a peer that may hang up meanwhile. */
+/** Writes to a server that may hang up meanwhile. */
 async function say(peer: NativeClient, input: Uint8Array, random: Random): Promise<void> {
   const step = random.pick([Infinity, 1 + random.size(64)]);
   try {
@@ -145,10 +145,10 @@ async function say(peer: NativeClient, input: Uint8Array, random: Random): Promi
   }
 }
 
-/** Reads what comes, but not without end, and tells whether anything was of use. */
+/** Reads up to a limit; the outcome is "taken" if a request was served. */
 async function hear(peer: NativeClient): Promise<Outcome> {
   let outcome: Outcome = "refused";
-  // What is asked for may be played as slowly as it likes.
+  // A request may ask for a very slow speed.
   using _limit = deadline(MOST_TIME, () => peer.close());
   try {
     for (let heard = 0; heard < MOST_READ;) {
@@ -158,7 +158,7 @@ async function hear(peer: NativeClient): Promise<Outcome> {
       heard += message.kind === "frame" ? message.data.byteLength : message.payload.byteLength;
     }
   } catch (error) {
-    // A script is answered with what is no message.
+    // The response to a script is no native message.
     if (!(error instanceof FormatError || error instanceof TruncatedError || isGone(error))) {
       throw error;
     }

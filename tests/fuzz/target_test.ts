@@ -8,7 +8,7 @@ import { ByteReader } from "../../lib/base/byte_reader.ts";
 import { FormatError } from "../../lib/base/errors.ts";
 import { pureTest } from "../support/pure_test.ts";
 
-/** A reader of its own making, which believes what stands in the second byte. */
+/** A parser that trusts a length in the second byte. */
 const careless: Target = {
   name: "careless()",
   corpus: [Uint8Array.of(77, 3, 1, 2, 3), Uint8Array.of(77, 0)],

@@ -196,7 +196,7 @@ Deno.test("stream-server and stream-client, as executables", async (t) => {
     },
   });
 
-  await t.step("speak the classic wire", async () => {
+  await t.step("speak the script protocol", async () => {
     const args = ["--image", "--classic", "--view", "none", "--json", ...where];
     const { code, stdout } = await runProgram("client", args, client);
     assertEquals([code, JSON.parse(stdout).bytes], [0, 64 * 48 * 3]);

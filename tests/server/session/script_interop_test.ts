@@ -5,7 +5,7 @@ import { mediaFolder, pictures, tone } from "../../support/media/media_folder.ts
 import { type TestServer, testServer } from "../../support/peers/test_server.ts";
 
 const media = mediaFolder();
-const CLIENT = new URL("../../peers/classic_client.py", import.meta.url).pathname;
+const CLIENT = new URL("../../peers/script_client.py", import.meta.url).pathname;
 const python = await findPython(["numpy", "cv2"]);
 
 /** Prints, for each file, the MD5 and the shape of every picture that OpenCV reads, as JSON. */

@@ -1,9 +1,9 @@
 import { type ByteSource, fromSocket, fromStream } from "../../../lib/base/byte_reader.ts";
 
-/** How input is cut: whole, split, and byte by byte. */
+/** Sizes of the pieces that input comes in: whole, split, and byte by byte. */
 export const STEPS = [Infinity, 7, 1] as const;
 
-/** A socket that gives some bytes, at most `step` with each read, and then has ended. */
+/** A socket that gives bytes, at most `step` for each read, and then ends. */
 export function socketOf(bytes: Uint8Array, step: number = Infinity): Pick<Deno.Conn, "read"> {
   let at = 0;
   return {
@@ -17,7 +17,7 @@ export function socketOf(bytes: Uint8Array, step: number = Infinity): Pick<Deno.
   };
 }
 
-/** A byte stream that gives some bytes, at most `step` with each pull, and then has ended. */
+/** A byte stream that gives bytes, at most `step` for each pull, and then ends. */
 export function streamOf(
   bytes: Uint8Array,
   step: number = Infinity,

@@ -12,7 +12,7 @@ export function text(value: string): string {
   return `\x8c${String.fromCharCode(value.length)}${value}`;
 }
 
-/** What a numpy pickle made by {@linkcode numpyPickle} says. */
+/** Options of {@linkcode numpyPickle}. */
 export interface NumpyPickleOptions {
   protocol?: number;
   /** Package that holds numpy's constructors: `numpy.core`, and `numpy._core` in numpy 2. */
@@ -74,7 +74,7 @@ export function numpyPickle(options: NumpyPickleOptions = {}): Uint8Array<ArrayB
   );
 }
 
-/** Bytes as protocol 2 has them: Latin-1 text in UTF-8, and a call that encodes it. */
+/** Bytes in protocol 2: Latin-1 text in UTF-8, and a call that encodes it. */
 function inText(bytes: Uint8Array): Uint8Array {
   const utf8 = new TextEncoder().encode(
     Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""),

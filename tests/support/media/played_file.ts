@@ -1,4 +1,4 @@
-/** What a player gives of a file, whole or resumed: for tests of resuming. */
+/** Plays files without a connection, for tests of resuming. */
 import { createHash } from "node:crypto";
 import type { StreamDescription } from "../../../lib/media/frame.ts";
 import type { ResumePoint } from "../../../lib/protocol/native/request.ts";
@@ -13,27 +13,27 @@ import type { MediaFile } from "../../../lib/sources/file/library.ts";
 import type { MediaOptions } from "../../../lib/sources/file/plan.ts";
 import type { WholeFrame } from "../peers/cut_responses.ts";
 
-/** What a player gave, and how it came to it. */
+/** The result of {@linkcode play}. */
 export interface Played {
   streams: readonly StreamDescription[];
   frames: WholeFrame[];
   notices: Notice[];
-  /** What was read of the file, each time that it was opened. */
+  /** Options of each time that the file was opened. */
   opened: MediaOptions[];
   warning: string | undefined;
 }
 
-/** How {@linkcode play} plays. */
+/** Options of {@linkcode play}. */
 export interface PlayOptions {
-  /** What came already. */
+  /** Frames that the client already has. */
   resume?: ResumePoint[];
   loop?: boolean;
-  /** Frames after which it is enough. */
+  /** Largest number of frames. */
   limit?: number;
   /** Milliseconds. */
   now?: () => number;
   controls?: Controls;
-  /** What is opened instead of a part. */
+  /** Replaces the options of a part. */
   instead?: (part: MediaOptions) => MediaOptions;
 }
 

@@ -1,8 +1,8 @@
-/** What ffmpeg itself makes of a file: the measure of everything that is sent. */
+/** What ffmpeg itself decodes, the reference for what the server sends. */
 import type { Rational } from "../../../lib/media/frame.ts";
 import { run } from "./media_folder.ts";
 
-/** A frame, by its moment and by the checksum of its bytes. */
+/** A frame by its time and the checksum of its bytes. */
 export interface FrameSum {
   /** Exact seconds, a fraction in lowest terms such as `1001/30000`. */
   time: string;
@@ -13,13 +13,13 @@ export interface FrameSum {
 
 /** Options of {@linkcode decodedBy}. */
 export interface ReferenceOptions {
-  /** Which stream, as ffmpeg's `-map` names it: `V:0`, `a:0`. */
+  /** A stream specifier of ffmpeg's `-map`: `V:0`, `a:0`. */
   stream: string;
-  /** A stream that is decoded at the same time: some formats' timestamps depend on it. */
+  /** A stream to decode at the same time; timestamps of some formats depend on it. */
   beside?: string;
   /** Further arguments for the output. */
   output?: readonly string[];
-  /** Arguments that stand before the input. */
+  /** Arguments before the input. */
   input?: readonly string[];
 }
 
@@ -55,7 +55,7 @@ async function sourceTimeBase(path: string): Promise<Rational> {
   return [numerator, denominator];
 }
 
-/** Moments at which ffprobe says that a stream's frames are shown: exact, from its time base. */
+/** Exact presentation times of a stream's frames, by ffprobe. */
 export async function presentedBy(path: string, stream: string): Promise<string[]> {
   const entries = "frame=best_effort_timestamp:stream=time_base,start_pts:format=start_time";
   const args = ["-select_streams", stream, "-show_entries", entries, "-of", "json"];
@@ -67,14 +67,14 @@ export async function presentedBy(path: string, stream: string): Promise<string[
     format: { start_time: string };
   };
   const [numerator, denominator] = streams[0].time_base.split("/").map(Number);
-  // The file's start is told in microseconds; it is the first timestamp of one of its streams.
+  // ffprobe rounds the file's start to microseconds; it is a timestamp of one of the streams.
   const start = Math.round(Number(format.start_time) * denominator / numerator);
   return frames.map((frame) =>
     exactSeconds(frame.best_effort_timestamp - start, [numerator, denominator])
   );
 }
 
-/** Seconds as a fraction in lowest terms, so that moments in different time bases compare. */
+/** Seconds as a fraction in lowest terms, to compare timestamps of different time bases. */
 export function exactSeconds(timestamp: number, [numerator, denominator]: Rational): string {
   const ticks = BigInt(timestamp) * BigInt(numerator);
   const divisor = greatestCommonDivisor(ticks < 0n ? -ticks : ticks, BigInt(denominator));

@@ -1,4 +1,4 @@
-/** What tests of playing have in common: a small answer, and viewers that misbehave. */
+/** A small response and a sink that can fail, for tests of playing. */
 import type { ResponsePart } from "../../../lib/client/request/request.ts";
 import type { Description } from "../../../lib/media/frame.ts";
 import type { Sink } from "../../../lib/sinks/sink.ts";
@@ -6,13 +6,13 @@ import { GREY } from "../peers/scripted_server.ts";
 
 /** One grey stream. */
 export const DESCRIPTION: Description = { name: "grey", live: false, streams: [GREY] };
-/** What its end says. */
+/** The end of the response. */
 export const END = { frames: 3, audioFrames: 0, bytes: 3, dropped: 2, reason: "end" };
 
-/** What a viewer of the tests does at its third frame. */
+/** What the sink does at its third frame. */
 type Behaviour = "watches" | "closes" | "fails" | "fails to begin" | "fails to finish";
 
-/** A viewer that writes down what it is told. */
+/** A sink that records its calls. */
 export class TestSink implements Sink {
   readonly calls: string[] = [];
   #behaviour: Behaviour;
@@ -49,7 +49,7 @@ export class TestSink implements Sink {
   }
 }
 
-/** Some grey frames, and the end, or none. */
+/** A response of some frames, with an end or cut off. */
 export async function* response(
   { until = 4, then = "end" }: { until?: number; then?: "end" | "cut" } = {},
 ): AsyncGenerator<ResponsePart> {

@@ -1,4 +1,4 @@
-/** Answers that were cut somewhere, and what came of them: for tests of resuming. */
+/** Responses that were cut, for tests of resuming. */
 import { createHash } from "node:crypto";
 import { type Description, sampleSize, type StreamDescription } from "../../../lib/media/frame.ts";
 import type { MediaRequest, ResumePoint } from "../../../lib/protocol/native/request.ts";
@@ -15,21 +15,21 @@ export interface WholeFrame {
   discontinuity: boolean;
   size: number;
   md5: string;
-  /** The bytes of sound; those of pictures are not kept. */
+  /** The bytes of small frames, such as audio. */
   data?: Uint8Array<ArrayBuffer>;
 }
 
-/** An answer with all that its frames say. */
+/** A response with all fields of its frames. */
 export interface WholeResponse {
   description: Description;
   frames: WholeFrame[];
   end: EndReport;
 }
 
-/** What can be compared of a stream: its frames; of PCM where it begins, and all of its samples. */
+/** The comparable part of a stream: its frames, or the start and the samples of PCM. */
 export type Comparable = Omit<WholeFrame, "data">[] | { from: number | undefined; md5: string };
 
-/** Asks, and keeps the whole answer. */
+/** Asks, and keeps the whole response. */
 export async function askWhole(
   server: TestServer,
   request: Omit<MediaRequest, "command"> & Partial<Pick<MediaRequest, "command">>,
@@ -45,7 +45,7 @@ export async function askWhole(
   return { description: response.description!, frames, end: response.end! };
 }
 
-/** What a client says of the frames that it has. */
+/** The resume points of a client that has some frames. */
 export function pointsOf(
   frames: readonly WholeFrame[],
   streams: readonly StreamDescription[],
@@ -62,14 +62,14 @@ export function pointsOf(
   });
 }
 
-/** Samples of a frame of PCM whose ticks they are; `undefined` of all else. */
+/** Samples of a PCM frame whose time base is the sample rate; `undefined` for other frames. */
 function samplesIn({ size }: WholeFrame, stream: StreamDescription): number | undefined {
   if (stream.type === "video" || stream.timeBase[1] !== stream.sampleRate) return undefined;
   const bytes = sampleSize(stream.codec);
   return bytes && size / bytes / stream.channels;
 }
 
-/** What there is to compare of each stream of some frames. */
+/** The comparable part of each stream. */
 export function comparable(
   frames: readonly WholeFrame[],
   streams: readonly StreamDescription[],

@@ -3,18 +3,18 @@ import { isConnectionClosed, isConnectionLost } from "../../../lib/base/errors.t
 import { closeSocket } from "../../../lib/net/socket.ts";
 import { say } from "./scripted_server.ts";
 
-/** What becomes of a connection. */
+/** What the proxy does with a connection. */
 export type Fate =
-  /** After so many bytes from the server, both ends are closed. */
+  /** Close both ends after so many bytes from the server. */
   | { cutAfter: number }
-  /** After so many bytes from the server, nothing more comes through. */
+  /** Pass nothing more on after so many bytes from the server. */
   | { stallAfter: number }
-  /** It is closed before anything goes through. */
+  /** Close it before anything is passed on. */
   | "refused"
-  /** Everything goes through. */
+  /** Pass everything on. */
   | "whole";
 
-/** Passes TCP on to a server, and gives each connection, by its number, a fate. */
+/** A TCP proxy with a fate for each connection, by its number. */
 export class CuttingProxy implements AsyncDisposable {
   #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   #target: Deno.NetAddr;
@@ -24,7 +24,7 @@ export class CuttingProxy implements AsyncDisposable {
   #connections = 0;
   #passed: number[] = [];
 
-  /** @param fates of the first connections; later ones go through whole */
+  /** @param fates of the first connections; later ones are whole */
   constructor({ address }: { address: Deno.NetAddr }, fates: readonly Fate[]) {
     this.#target = address;
     this.#fates = fates;
@@ -41,12 +41,12 @@ export class CuttingProxy implements AsyncDisposable {
     return this.#connections;
   }
 
-  /** Bytes from the server that each connection let through. */
+  /** Bytes from the server that each connection passed on. */
   get passed(): readonly number[] {
     return this.#passed;
   }
 
-  /** Ends it, with all connections. */
+  /** Closes the listener and all connections. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#listener.close();
     this.#open.forEach(closeSocket);
@@ -94,12 +94,12 @@ export class CuttingProxy implements AsyncDisposable {
     if (fate === "whole") return await pass(server, client, { onBytes });
     if ("cutAfter" in fate) return await pass(server, client, { most: fate.cutAfter, onBytes });
     await pass(server, client, { most: fate.stallAfter, onBytes });
-    // The server's bytes are taken, so that it notices nothing.
+    // The server's bytes are read on, so that it notices nothing.
     await pass(server, undefined);
   }
 }
 
-/** Passes bytes on, so many at the most, until one of both is gone. */
+/** Passes bytes on, up to a limit, until one end is gone. */
 async function pass(
   from: Deno.TcpConn,
   to: Deno.TcpConn | undefined,

@@ -1,4 +1,4 @@
-/** The packets of a file, as a server sends them that copies: ffmpeg's own, over the native wire. */
+/** Sends a file's packets over the native protocol, as a server does with encoding "copy". */
 import { fromStream } from "../../../lib/base/byte_reader.ts";
 import type {
   Description,
@@ -13,7 +13,7 @@ import { encodeFrame, encodeMessage } from "../../../lib/protocol/native/framing
 import { run } from "../media/media_folder.ts";
 import { say, ScriptedServer } from "./scripted_server.ts";
 
-/** What differs from the file. */
+/** Options of {@linkcode packetMessages}. */
 export interface PacketOptions {
   /** Seconds after the first picture that are the beginning; what lies before is for decoding. */
   begin?: number;
@@ -22,7 +22,7 @@ export interface PacketOptions {
   description?: Partial<Description>;
 }
 
-/** Everything that a server says of a file's packets. */
+/** All messages of a response with a file's packets. */
 export async function packetMessages(
   path: string,
   { begin = 0, picture = {}, description = {} }: PacketOptions = {},
@@ -58,7 +58,7 @@ export async function packetMessages(
   ];
 }
 
-/** A server that sends a file's packets to whoever asks. */
+/** A server that sends a file's packets in response to any request. */
 export async function packetServer(path: string, options?: PacketOptions): Promise<ScriptedServer> {
   const messages = await packetMessages(path, options);
   return new ScriptedServer((peer) => say(peer, ...messages));
@@ -86,7 +86,7 @@ async function codecsOf(path: string): Promise<string[]> {
   return streams.map((stream: { codec_name: string }) => stream.codec_name);
 }
 
-/** Seconds at which the first picture, or sound where there is none, is shown. */
+/** Presentation time in seconds of the first video frame, or audio frame if there is no video. */
 function firstMoment(streams: readonly StreamDescription[], frames: readonly Frame[]): number {
   const [first] = streams.filter(({ type }) => type === "video").concat(streams);
   const moments = frames.filter(({ streamId }) => streamId === first.id)

@@ -11,7 +11,7 @@ export class ScriptServer implements AsyncDisposable {
 
   /** Starts it and waits until it listens. */
   static async start(media: string, args: readonly string[]): Promise<ScriptServer> {
-    const script = pathOf("tests/peers/classic_server.py");
+    const script = pathOf("tests/peers/script_server.py");
     const program = new HelperProgram(PYTHON ?? "python3", [script, media, ...args]);
     const [, port] = await program.stdout.until(/^Listening on [\d.]+:(\d+)\n/);
     return new ScriptServer(port, program);

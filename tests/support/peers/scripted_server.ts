@@ -1,10 +1,10 @@
-/** A server that says whatever a test wants it to. */
+/** A server that sends what a test wants. */
 import { isConnectionClosed, isConnectionLost } from "../../../lib/base/errors.ts";
 import { encodeDescription, encodeEnd } from "../../../lib/protocol/native/response.ts";
 import type { VideoStream } from "../../../lib/media/frame.ts";
 import { encodeFrame, encodeMessage, HEADER_LENGTH } from "../../../lib/protocol/native/framing.ts";
 
-/** What a server does with a connection, once something was asked. It is closed afterwards. */
+/** What a server does with a connection when a request has come. The connection is closed afterwards. */
 export type Script = (peer: Deno.TcpConn, asked: Asked) => void | Promise<void>;
 
 /** What somebody asked. */
@@ -15,7 +15,7 @@ export interface Asked {
   bytes: Uint8Array;
 }
 
-/** A listener that follows a script with everybody who connects and asks. */
+/** A listener that runs a script for each connection. */
 export class ScriptedServer implements AsyncDisposable {
   #listener: Deno.TcpListener;
   #peers = new Set<Deno.TcpConn>();
@@ -31,7 +31,7 @@ export class ScriptedServer implements AsyncDisposable {
     return this.#listener.addr as Deno.NetAddr;
   }
 
-  /** Ends it, with everything it is in the middle of. */
+  /** Closes the listener and all connections. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#listener.close();
     for (const peer of this.#peers) peer.close();
@@ -73,7 +73,7 @@ export async function say(peer: Deno.TcpConn, ...parts: Uint8Array[]): Promise<v
   }
 }
 
-/** Waits until the peer has ended the connection, one way or the other. */
+/** Waits until the peer has ended the connection. */
 export async function untilGone(peer: Deno.TcpConn): Promise<void> {
   try {
     while (await peer.read(new Uint8Array(65536)) !== null);
@@ -122,7 +122,7 @@ export function frame(
   return encodeFrame({ streamId, timestamp, keyframe: true, data });
 }
 
-/** The message that ends an answer. */
+/** The message that ends a response. */
 export function end(): Uint8Array {
   return encodeMessage(
     "end",
@@ -130,7 +130,7 @@ export function end(): Uint8Array {
   );
 }
 
-/** A message of a kind by number, with any payload, and any length said. */
+/** A message of any kind, by number, with any payload and any length field. */
 export function message(
   kind: number,
   payload: string,

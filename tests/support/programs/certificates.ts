@@ -11,17 +11,17 @@ export interface CertificatePair {
   cert: string;
   /** Path of its key, in PEM. */
   key: string;
-  /** By openssl's own account: `sha256:` and digits. */
+  /** As openssl prints it: `sha256:` and hexadecimal digits. */
   fingerprint: string;
 }
 
-/** What a certificate says. */
+/** Options of {@linkcode makeCertificate}. */
 export interface CertificateOptions {
-  /** Names it is for, as `DNS:…` and `IP:…`. */
+  /** Subject alternative names: `DNS:…` and `IP:…`. */
   names?: string;
-  /** Who signs it; itself otherwise. */
+  /** The signer; without one, the certificate signs itself. */
   issuer?: CertificatePair;
-  /** Days from now on for which it is good; may be below zero. */
+  /** Days of validity from now on; a negative number makes an expired certificate. */
   days?: number;
 }
 
@@ -53,12 +53,12 @@ export async function makeCertificate(
   return { cert, key, fingerprint: `sha256:${fingerprint}` };
 }
 
-/** Arguments for how long a certificate is good: OpenSSL 3.4 and later refuse days below 0. */
+/** Arguments for the validity: OpenSSL 3.4 and later refuse negative days. */
 async function validity(days: number): Promise<string[]> {
   const [, major, minor] = (await openssl("version")).match(/^OpenSSL (\d+)\.(\d+)/) ?? [];
   const hasDates = Number(major) > 3 || (Number(major) === 3 && Number(minor) >= 4);
   if (days > 0 || !hasDates) return ["-days", String(days)];
-  // With two digits for the year, as certificates before 2050 have it (RFC 5280, 4.1.2.5).
+  // Dates before 2050 have two digits for the year (RFC 5280, 4.1.2.5).
   const dateOf = (day: number) => {
     const date = new Date(Date.now() + day * 86_400_000).toISOString();
     return date.slice(2).replace(/\.\d+/, "").replaceAll(/[-T:]/g, "");
@@ -75,7 +75,7 @@ export function openssl(...args: string[]): Promise<string> {
 export class OpensslServer implements AsyncDisposable {
   private constructor(readonly port: number, private readonly program: HelperProgram) {}
 
-  /** Starts one that shows a certificate, with whatever key. */
+  /** Starts a server with a certificate and a key, which need not belong together. */
   static async start({ cert, key }: { cert: string; key: string }): Promise<OpensslServer> {
     const args = ["s_server", "-accept", "127.0.0.1:0", "-cert", cert, "-key", key];
     const program = new HelperProgram("openssl", args, { stdin: "piped" });

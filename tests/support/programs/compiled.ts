@@ -1,4 +1,4 @@
-/** The permissions that `deno compile` has written into an executable; `null` for none given. */
+/** The permissions that `deno compile` stores in an executable; `null` if none is given. */
 export type StoredPermissions = Record<string, boolean | readonly string[] | null>;
 
 /** The part of an executable of `deno compile` that is not its runtime. */
@@ -8,12 +8,12 @@ export interface Compiled {
   entry: string;
   /** Names of the embedded files. */
   files: readonly string[];
-  /** Flags and packages that could bring in further code. */
+  /** Modules that are loaded before the entry. */
   preloaded: readonly string[];
   packages: unknown;
   /** Names the cache of compiled code in the folder for temporary files; `null` without one. */
   codeCache: unknown;
-  /** Whether the program reports what it does over the network. */
+  /** Whether telemetry is on. */
   reports: boolean;
 }
 

@@ -1,6 +1,6 @@
 import type { FlagTable } from "../../../lib/cli/flags.ts";
 
-/** Command lines that get a flag wrong, for every flag of a table. */
+/** Command lines with a wrong form of each flag of a table. */
 export function wrongForms(table: FlagTable): string[][] {
   return Object.entries(table).flatMap(([name, { placeholder, valueOptional }]) => {
     const wrong = [

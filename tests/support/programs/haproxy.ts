@@ -3,10 +3,10 @@ import { PATIENCE } from "../time/patience.ts";
 import { freePort } from "./machine.ts";
 import { HelperProgram, type Output, pathOf } from "./running_program.ts";
 
-/** Milliseconds between two looks at whether it listens. */
+/** Milliseconds between two attempts to connect. */
 const LOOK_INTERVAL = 20;
 
-/** A server that stands behind it, on this machine. */
+/** A server behind the balancer, on this machine. */
 export interface Behind {
   port: string;
   /** Port of its metrics. */
@@ -32,7 +32,7 @@ export class Balancer implements AsyncDisposable {
   /**
    * Starts it and waits until it listens.
    *
-   * @param env what else is other than in the configuration
+   * @param env overrides of the configuration
    */
   static async start(
     [one, two]: readonly [Behind, Behind],

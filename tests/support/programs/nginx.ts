@@ -3,17 +3,17 @@ import { PATIENCE } from "../time/patience.ts";
 import { freePort, isInstalled } from "./machine.ts";
 import { HelperProgram } from "./running_program.ts";
 
-/** Where Debian has the module; other systems have it elsewhere, or built in. */
+/** Path of the module on Debian. */
 const MODULE = "/usr/lib/nginx/modules/ngx_rtmp_module.so";
 
-/** Milliseconds between two looks at what the server hands out. */
+/** Milliseconds between two requests while something is awaited. */
 const LOOK_INTERVAL = 100;
 
 /** nginx in the foreground, on two free ports of this machine, with a folder of its own. */
 export class MediaServer implements AsyncDisposable {
-  /** Where to feed media to, but for its name. */
+  /** URL to publish to, without the stream's name. */
   readonly rtmp: string;
-  /** Where its HLS is, but for its name. */
+  /** URL of the HLS playlists, without the stream's name. */
   readonly http: string;
   #program: HelperProgram;
   #folder: string;
@@ -37,7 +37,7 @@ export class MediaServer implements AsyncDisposable {
     return server;
   }
 
-  /** Waits until the list of what is fed under a name has a piece, and gives its address. */
+  /** Waits until the playlist of a stream has a segment, and gives the playlist's URL. */
   async published(name: string): Promise<string> {
     const address = `${this.http}/${name}.m3u8`;
     await this.#until(address, (text) => /^[^#\n]+\.ts$/m.test(text));
@@ -49,7 +49,7 @@ export class MediaServer implements AsyncDisposable {
     await Deno.remove(this.#folder, { recursive: true });
   }
 
-  /** Waits until it answers with a text that fits. */
+  /** Waits until a response fits. */
   async #until(address: string, fits: (text: string) => boolean): Promise<void> {
     const limit = performance.now() + PATIENCE;
     let seen = "nothing";

@@ -1,4 +1,4 @@
-/** The client within the tests' own process: quick, and with surroundings made up. */
+/** Runs the client in the tests' own process, with a made-up environment. */
 import { runClient, statusOf } from "../../../lib/client/run.ts";
 import type { Environment } from "../../../lib/client/terminal/environment.ts";
 import { MONOTONIC_CLOCK } from "../../../lib/base/clock.ts";
@@ -6,26 +6,26 @@ import { messageOf } from "../../../lib/base/errors.ts";
 import { printable } from "../../../lib/base/log.ts";
 import type { TestServer } from "../peers/test_server.ts";
 
-/** What differs from an empty world without screen and terminal. */
+/** Options of {@linkcode runInside}. By default there is no screen and no terminal. */
 export interface InsideOptions {
-  /** What the user types: lines. */
+  /** Lines that the user types. */
   typed?: readonly string[];
   environment?: Partial<Environment>;
   signal?: AbortSignal;
   forced?: AbortSignal;
 }
 
-/** What a run came to. */
+/** How a run ended. */
 export interface Outcome {
-  /** Exit status; 130 where a signal ended the run. */
+  /** Exit status; 130 if a signal ended the run. */
   status: number;
-  /** What was printed, and written as bytes, to standard output. */
+  /** Text that was printed to standard output; `bytes` is what was written. */
   stdout: string;
   stderr: string;
   bytes: Uint8Array<ArrayBuffer>;
 }
 
-/** Runs the client with a command line. What it fails with is printed, as `client.ts` does it. */
+/** Runs the client with a command line. Errors are printed as `client.ts` prints them. */
 export async function runInside(
   args: readonly string[],
   { typed = [], environment = {}, signal, forced }: InsideOptions = {},
@@ -61,7 +61,7 @@ export async function runInside(
   return { ...outcome, bytes: await new Blob(chunks).bytes() };
 }
 
-/** The flags that lead to a server of the tests. */
+/** The flags that name a server of the tests. */
 export function at(server: Pick<TestServer, "address">): string[] {
   return ["--host", server.address.hostname, "--port", String(server.address.port)];
 }

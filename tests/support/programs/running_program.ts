@@ -3,7 +3,7 @@ import { assertEquals, assertMatch } from "@std/assert";
 
 const ROOT = new URL("../../../", import.meta.url);
 
-/** Set for a program and inherited by its children, so that those it leaves behind can be found. */
+/** An environment variable that children inherit, by which processes that are left are found. */
 const MARK = "STREAM_TEST_MARK";
 
 /** Options of {@linkcode startProgram}. */
@@ -17,9 +17,9 @@ export interface ProgramOptions {
   wrapper?: readonly string[];
 }
 
-/** What a program writes to one of its outputs, collected while it runs. */
+/** Collects an output of a program while it runs. */
 export class Output {
-  /** Settled with the end of the output. */
+  /** Settled when the output ends. */
   readonly ended: Promise<void>;
   #bytes = new Uint8Array(0);
   #news = Promise.withResolvers<void>();
@@ -47,7 +47,7 @@ export class Output {
   /**
    * Waits until the text so far matches.
    *
-   * @throws {Error} where the output ends before
+   * @throws {Error} if the output ends before
    */
   async until(pattern: RegExp): Promise<RegExpMatchArray> {
     while (true) {
@@ -175,12 +175,12 @@ export class RunningProgram implements AsyncDisposable {
     await this.#input.close();
   }
 
-  /** Sends it, and it alone, a signal. */
+  /** Sends a signal to the program alone. */
   kill(signal: Deno.Signal): void {
     this.#child.kill(signal);
   }
 
-  /** Waits for its end, and makes sure that it left no child behind. */
+  /** Waits for the end, and checks that no child is left. */
   async ending(): Promise<Ending> {
     const { code, signal } = await this.#status;
     await Promise.all([this.stdout.ended, this.stderr.ended]);
@@ -188,7 +188,7 @@ export class RunningProgram implements AsyncDisposable {
     return { code, signal, stdout: this.stdout.text, stderr: this.stderr.text };
   }
 
-  /** Ends it at once, with all that it started. */
+  /** Kills the program and all its descendants. */
   async [Symbol.asyncDispose](): Promise<void> {
     for (const { pid } of descendants(this.#mark)) end(pid);
     await this.#status;
@@ -197,7 +197,7 @@ export class RunningProgram implements AsyncDisposable {
   }
 }
 
-/** Ends a process, which may have ended by itself meanwhile. */
+/** Kills a process that may have ended meanwhile. */
 function end(pid: number): void {
   try {
     Deno.kill(pid, "SIGKILL");
@@ -206,7 +206,7 @@ function end(pid: number): void {
   }
 }
 
-/** Starts one of the programs, from its source unless told otherwise. */
+/** Starts one of the programs, by default from its source. */
 export function startProgram(
   name: "server" | "client",
   args: readonly string[],
@@ -252,14 +252,14 @@ export async function startServerProgram(
   return { program, port };
 }
 
-/** Checks that a program failed as it should: a line that says why, nothing on its stdout. */
+/** Checks that a program failed with one line on stderr and nothing on stdout. */
 export function assertFailed(ending: Ending, { code, reason }: { code: number; reason: RegExp }) {
   assertMatch(ending.stderr, /^Cannot [^\n]+\n$/);
   assertMatch(ending.stderr, reason);
   assertEquals([ending.code, ending.signal, ending.stdout], [code, null, ""]);
 }
 
-/** The command that runs a program from its source, with the imports that this test has. */
+/** The command that runs a program from its source, with the import map of the tests. */
 export function sourceCommand(name: "server" | "client"): string[] {
   return [
     ...[Deno.execPath(), "run", "-A", "--quiet", "--config", pathOf("deno.json")],
@@ -268,7 +268,7 @@ export function sourceCommand(name: "server" | "client"): string[] {
   ];
 }
 
-/** The flag for the imports that this test has. */
+/** The flag for the import map of the tests. */
 export function importFlags(): string[] {
   const offline = import.meta.resolve("@std/assert").startsWith("file:");
   return offline ? [`--import-map=${pathOf("tools/offline/import_map.json")}`] : [];
@@ -279,7 +279,7 @@ export function pathOf(name: string): string {
   return decodeURIComponent(new URL(name, ROOT).pathname);
 }
 
-/** The processes that have a mark in their environment. Where there is no /proc: none is found. */
+/** The processes with a mark in their environment. Without /proc, none is found. */
 function descendants(mark: string): { pid: number; command: string }[] {
   if (Deno.build.os !== "linux") return [];
   const numbers = Array.from(Deno.readDirSync("/proc"), ({ name }) => Number(name));
@@ -288,7 +288,7 @@ function descendants(mark: string): { pid: number; command: string }[] {
     .map((pid) => ({ pid, command: readProcess(pid, "cmdline").replaceAll("\0", " ") }));
 }
 
-/** Reads what the system tells of a process; nothing where it has ended, or is somebody else's. */
+/** Reads a file of /proc; empty if the process has ended or belongs to another user. */
 function readProcess(pid: number, what: "environ" | "cmdline"): string {
   try {
     return Deno.readTextFileSync(`/proc/${pid}/${what}`);

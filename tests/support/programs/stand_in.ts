@@ -1,11 +1,11 @@
-/** Scripts in the place of other programs, mostly FFmpeg's, for when these do what they never should. */
+/** Scripts in the place of other programs, for failures that the real ones do not show. */
 
 import { whereIs } from "./machine.ts";
 
 /**
  * Puts a script in a program's place, for this process and its children, until it is disposed.
  *
- * @param script of a shell; `"$REAL" "$@"` is what it stands in for, which states its own version
+ * @param script of a shell; `"$REAL" "$@"` runs the real program, which also states the version
  */
 export async function standIn(
   program: "ffmpeg" | "ffprobe" | "ffplay" | "tmux",

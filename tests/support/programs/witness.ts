@@ -1,16 +1,16 @@
-/** Stands between a program under test and the FFmpeg it starts, and tells of it. */
+/** Observes the FFmpeg that a program under test starts. */
 import { printedBy, whereIs } from "./machine.ts";
 import { Output } from "./running_program.ts";
 
 /** Options of {@linkcode witness}. */
 export interface WitnessOptions {
-  /** Shell commands that are run instead of the program itself. */
+  /** Shell commands to run instead of the program. */
   instead?: string;
 }
 
 /**
- * A stand-in for a program, found first in PATH, which tells when it starts and when it ends. For
- * programs that are started once.
+ * A stand-in that comes first in PATH and reports when a program starts and ends. The program may be
+ * started once only.
  */
 export class Witness implements AsyncDisposable {
   /** The PATH to run with. */
@@ -36,18 +36,18 @@ export class Witness implements AsyncDisposable {
     return Number(pid);
   }
 
-  /** What it has told so far: its process id, and what it wrote to descriptor 9. */
+  /** The report so far: the process id, and what the program wrote to descriptor 9. */
   get text(): string {
     return this.#heard.text;
   }
 
-  /** Waits until the program has ended, however it does. */
+  /** Waits until the program has ended. */
   async ended(): Promise<void> {
     await this.#heard.ended;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    // It has ended by itself where the program was started.
+    // If the program was started, the listener ends by itself.
     if (this.#heard.bytes.byteLength === 0) this.#listener.kill("SIGKILL");
     await this.#listener.status;
     await this.#heard.ended;
@@ -67,9 +67,9 @@ export async function witness(
   const folder = await Deno.makeTempDir({ prefix: "stream_witness_" });
   await printedBy("mkfifo", [`${folder}/told`]);
   const real = instead === undefined ? `exec "${whereIs(program)}" "$@"` : undefined;
-  // Who only asks for the version is answered, and not told of.
+  // A question for the version is not reported.
   const version = `[ "$1" != -version ] || ${real ?? `{ echo "${program} version 9.0"; exit; }`}`;
-  // The pipe stays open for as long as the program lives, whose end is that of the pipe.
+  // The program holds the pipe open until it ends.
   const lines = [version, `exec 9>"${folder}/told"`, "echo $$ >&9", instead ?? real];
   const script = ["#!/bin/sh", ...lines, ""].join("\n");
   await Deno.writeTextFile(`${folder}/${program}`, script, { mode: 0o755 });

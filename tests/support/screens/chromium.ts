@@ -1,11 +1,11 @@
-/** Chromium without a screen, steered by the DevTools protocol. */
+/** Chromium without a screen, controlled over the DevTools protocol. */
 import { HelperProgram } from "../programs/running_program.ts";
 import { PATIENCE } from "../time/patience.ts";
 
-/** Milliseconds that Chromium has to end by itself. */
+/** Milliseconds that Chromium may take to end by itself. */
 const FAREWELL = 5_000;
 
-/** What neither asks anybody anything nor keeps anything. */
+/** Flags for a browser that makes no requests of its own. */
 const FLAGS = [
   ...["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--mute-audio"],
   ...["--disable-background-networking", "--disable-component-update", "--disable-sync"],
@@ -14,7 +14,7 @@ const FLAGS = [
   ...["--remote-debugging-port=0", "--window-size=1000,800"],
 ];
 
-/** What the protocol answers: members that whoever asks knows. */
+/** A response of the protocol. */
 interface Reply {
   [name: string]: unknown;
 }
@@ -28,7 +28,7 @@ interface Message extends Reply {
   error?: { message: string };
 }
 
-/** A browser with a profile of its own, which goes away with it. */
+/** A browser with a temporary profile. */
 export class Chromium implements AsyncDisposable {
   #program: HelperProgram;
   #profile: string;
@@ -44,7 +44,7 @@ export class Chromium implements AsyncDisposable {
     socket.onmessage = ({ data }) => this.#receive(JSON.parse(data));
   }
 
-  /** Starts it and waits until it can be steered. */
+  /** Starts it and waits until it can be controlled. */
   static async start(...flags: readonly string[]): Promise<Chromium> {
     const profile = await Deno.makeTempDir({ prefix: "stream_chromium_" });
     const args = [...FLAGS, ...flags, `--user-data-dir=${profile}`, "about:blank"];
@@ -58,7 +58,7 @@ export class Chromium implements AsyncDisposable {
     return new Chromium(program, profile, socket);
   }
 
-  /** Opens a tab and waits until what it shows is loaded. */
+  /** Opens a tab and waits until its page is loaded. */
   async open(address: string): Promise<Page> {
     const { targetId } = await this.send("Target.createTarget", { url: "about:blank" });
     const { sessionId } = await this.send("Target.attachToTarget", { targetId, flatten: true });
@@ -71,7 +71,7 @@ export class Chromium implements AsyncDisposable {
     return page;
   }
 
-  /** Tells it to do something, and waits until it is done. */
+  /** Sends a command and waits for the response. */
   async send(method: string, params: Reply = {}, sessionId?: string): Promise<Reply> {
     const id = ++this.#last;
     const asked = Promise.withResolvers<Reply>();
@@ -101,11 +101,11 @@ export class Chromium implements AsyncDisposable {
 
 /** A tab. */
 export class Page {
-  /** Addresses of what it asked for. */
+  /** Addresses of its requests. */
   readonly requests: string[] = [];
-  /** What it complained about: errors and warnings of its own, of the browser, of the network. */
+  /** Errors and warnings of the page, the browser and the network. */
   readonly complaints: string[] = [];
-  /** Tells the tab to do something. */
+  /** Sends a command to the tab. */
   readonly send: (method: string, params?: Reply) => Promise<Reply>;
 
   #loads = new Map<string, PromiseWithResolvers<void>>();
@@ -114,7 +114,7 @@ export class Page {
     this.send = send;
   }
 
-  /** Waits until a document is there with all that it names. */
+  /** Waits until a document and its resources are loaded. */
   async loaded(loader: string): Promise<void> {
     await this.#load(loader).promise;
   }
@@ -125,7 +125,7 @@ export class Page {
     return load;
   }
 
-  /** Takes note of what the browser tells of it. */
+  /** Handles an event of the tab. */
   hear(method: string, params: Reply): void {
     const text = JSON.stringify(params);
     if (method === "Network.requestWillBeSent") {
@@ -142,7 +142,7 @@ export class Page {
     }
   }
 
-  /** The value of an expression, awaited where it is a promise. */
+  /** The value of an expression; a promise is awaited. */
   async evaluate<T>(expression: string): Promise<T> {
     const reply = await this.send("Runtime.evaluate", {
       expression,
@@ -160,7 +160,7 @@ export class Page {
   /**
    * Waits until an expression holds.
    *
-   * @throws {Error} where it does not come to that, with what the page shows
+   * @throws {Error} with the page's text, if it does not
    */
   async until(expression: string): Promise<void> {
     const holds = await this.evaluate<boolean>(`new Promise((resolve) => {

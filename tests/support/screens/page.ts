@@ -5,7 +5,7 @@ import type { TestServer } from "../peers/test_server.ts";
 import { at, type Outcome, runInside } from "../programs/run_inside.ts";
 import type { Page } from "./chromium.ts";
 
-/** What was printed on standard error so far. */
+/** Standard error so far. */
 class Said {
   text = "";
   #news = Promise.withResolvers<void>();
@@ -25,7 +25,7 @@ class Said {
 
 /** A page that is served until it is disposed. */
 export class TestPage implements AsyncDisposable {
-  /** Its address as it was told, with the token if there is one. */
+  /** Its address as printed, with the token if there is one. */
   readonly address: string;
   #end: AbortController;
   #outcome: Promise<Outcome>;
@@ -56,7 +56,7 @@ export class TestPage implements AsyncDisposable {
     while (!pattern.test(this.#said.text)) await this.#said.more();
   }
 
-  /** Ends it, as Ctrl-C does, and tells how that went. */
+  /** Ends it as Ctrl-C does. */
   async end(): Promise<Outcome> {
     this.#end.abort();
     const outcome = await this.#outcome;
@@ -68,7 +68,7 @@ export class TestPage implements AsyncDisposable {
   }
 }
 
-/** Serves the page for a server, with more flags, and a token of the environment. */
+/** Serves the page for a server. */
 export async function testPage(
   server: Pick<TestServer, "address">,
   flags: readonly string[] = [],
@@ -85,7 +85,7 @@ export async function testPage(
   const failed = outcome.then(({ stderr }) => {
     throw new Error(`Cannot serve the page: ${said.text}${stderr}`);
   });
-  // Who waits for the address learns it; afterwards it ends as it should.
+  // The race below reports it; afterwards an end is expected.
   failed.catch(() => {});
   const address = await Promise.race([told.promise, failed]);
   return new TestPage(address, { end, outcome, said });

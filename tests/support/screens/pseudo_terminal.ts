@@ -1,13 +1,13 @@
-/** A terminal that a test plays: what it answers, what it takes, and what is drawn on it. */
+/** A terminal that a test plays. */
 import { findPython } from "../../peers/python.ts";
 import { HelperProgram, type Output, pathOf, sourceCommand } from "../programs/running_program.ts";
 
 /** The Python that plays terminals; only Unix has what it takes. */
 export const PYTHON = await findPython(["pty", "termios"]);
 
-/** What a terminal is like. */
+/** Options of {@linkcode PseudoTerminal}. */
 export interface PseudoTerminalOptions {
-  /** What it says when it is asked what it is; nothing where empty. */
+  /** The reply to a query for capabilities; none if empty. */
   reply: string;
   columns?: number;
   rows?: number;

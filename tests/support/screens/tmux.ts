@@ -1,4 +1,4 @@
-/** A real terminal, by tmux: programs run in it, and what they draw can be looked at. */
+/** A real terminal by tmux, whose screen can be read. */
 import { printedBy, textOf } from "../programs/machine.ts";
 import { sourceCommand } from "../programs/running_program.ts";
 import { PATIENCE } from "../time/patience.ts";
@@ -24,17 +24,17 @@ export class Terminal implements AsyncDisposable {
   static async start(args: readonly string[], env: Record<string, string> = {}): Promise<Terminal> {
     const folder = await Deno.makeTempDir({ prefix: "stream_tmux_" });
     const terminal = new Terminal(`stream-${crypto.randomUUID()}`, folder);
-    // Terminals say this of themselves; tmux does not.
+    // Terminals set this; tmux does not.
     const variables = Object.entries({ COLORTERM: "truecolor", ...env }).map(([name, value]) =>
       `export ${name}=${quote(value)}`
     );
     const script = [
-      // Whoever runs the tests may want none.
+      // The environment of the tests may set it.
       "unset NO_COLOR",
       ...["stty -echoctl", "trap : INT", "echo before", ...variables],
       `sh -c 'echo $$ > "$0"; exec "$@"' ${quote(`${folder}/pid`)} ` +
       [...sourceCommand("client"), ...args].map(quote).join(" "),
-      // What is pressed from now on comes too late for the client, and ends nothing else.
+      // A key that comes too late for the client must not end the shell.
       'status=$?; trap "" INT; echo "status $status"',
       `tmux -L ${terminal.#name} wait-for -S over`,
       "exec cat",
@@ -71,7 +71,7 @@ export class Terminal implements AsyncDisposable {
     Deno.kill(Number(await Deno.readTextFile(`${this.#folder}/pid`)), name);
   }
 
-  /** How the system treats what is typed: whether it shows it, and waits for whole lines. */
+  /** Whether input is echoed, and read by whole lines. */
   async settings(): Promise<{ echo: boolean; lines: boolean }> {
     const settings = (await this.set("-a")).split(/[\s;]+/);
     return { echo: settings.includes("echo"), lines: settings.includes("icanon") };
@@ -96,7 +96,7 @@ export class Terminal implements AsyncDisposable {
     }
   }
 
-  /** Waits until what is on the screen is as it should be. */
+  /** Waits until the cells on the screen fit. */
   async untilCells(isRight: (cells: Cell[][]) => boolean): Promise<Cell[][]> {
     const limit = AbortSignal.timeout(PATIENCE);
     while (true) {
@@ -122,7 +122,7 @@ export class Terminal implements AsyncDisposable {
     });
   }
 
-  /** Whether the screen is the one that programs draw on, and the cursor shows. */
+  /** Whether the alternate screen is on, and the cursor visible. */
   async state(): Promise<{ drawing: boolean; cursor: boolean }> {
     const text = await this.#tmux("display-message", "-p", "#{alternate_on} #{cursor_flag}");
     const [drawing, cursor] = text.trim().split(" ").map((flag) => flag === "1");
@@ -151,7 +151,7 @@ export class Terminal implements AsyncDisposable {
   }
 }
 
-/** Looks at something until it is as it should be. */
+/** Polls until a value is as wanted. */
 async function until<T>(look: () => Promise<T>, wanted: T): Promise<void> {
   const limit = AbortSignal.timeout(PATIENCE);
   while (true) {

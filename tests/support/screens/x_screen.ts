@@ -1,11 +1,11 @@
-/** A screen without a monitor (Xvfb), and as much of the X protocol as it takes to look at it. */
+/** A screen without a monitor (Xvfb), and the part of the X protocol that tests need. */
 import { ByteReader, fromSocket } from "../../../lib/base/byte_reader.ts";
 import { HelperProgram } from "../programs/running_program.ts";
 
-/** Bytes of every reply and event before what follows it (X protocol, section 1). */
+/** Bytes of the fixed part of every reply and event (X protocol, section 1). */
 const REPLY_SIZE = 32;
 
-/** The kind of packet that is a reply; 0 is an error, and what is above an event. */
+/** The kind of a reply; 0 is an error, and higher numbers are events. */
 const REPLY = 1;
 
 const OPCODES = {
@@ -13,22 +13,22 @@ const OPCODES = {
   ...{ getImage: 73, queryExtension: 98, getKeyboardMapping: 101 },
 };
 
-/** What a request of XTEST's does: keys and buttons as if a hand had pressed them. */
+/** The XTEST request that presses keys and buttons. */
 const FAKE_INPUT = 2;
 
-/** Kinds of events: that something is pressed, and that it is let go of. */
+/** Kinds of events: pressed and released. */
 const [KEY, BUTTON] = [[2, 3], [4, 5]];
 
-/** The codes of keys: all that a keyboard can have. */
+/** First key code and number of key codes. */
 const [FIRST_KEY, KEY_COUNT] = [8, 248];
 
-/** Type of the event that programs send each other. */
+/** Type of the event ClientMessage. */
 const CLIENT_MESSAGE = 33;
 
-/** Everything of a pixel; four bytes each, from blue to red. */
+/** Format and planes of whole pixels: four bytes each, blue first. */
 const [Z_PIXMAP, ALL_PLANES] = [2, 0xffffffff];
 
-/** A window that lies on the screen. */
+/** A window on the screen. */
 export interface ScreenWindow {
   id: number;
   title: string;
@@ -50,7 +50,7 @@ export class XScreen implements AsyncDisposable {
     this.#reader = new ByteReader(fromSocket(socket));
   }
 
-  /** Starts it on a free number and waits until it can be used. */
+  /** Starts it on a free display number and waits until it is ready. */
   static async start(): Promise<XScreen> {
     const args = ["-displayfd", "1", "-screen", "0", "320x240x24", "-nolisten", "tcp", "-ac"];
     const program = new HelperProgram("Xvfb", args, { signal: "SIGTERM" });
@@ -61,7 +61,7 @@ export class XScreen implements AsyncDisposable {
     return screen;
   }
 
-  /** The windows that lie on the screen. */
+  /** The windows on the screen. */
   async windows(): Promise<ScreenWindow[]> {
     const tree = await this.#ask(OPCODES.queryTree, [this.#root]);
     if (tree === undefined) return [];
@@ -80,7 +80,7 @@ export class XScreen implements AsyncDisposable {
     return windows;
   }
 
-  /** Colour of a pixel of a window: red, green, blue; nothing where it does not show. */
+  /** Colour of a pixel of a window: red, green, blue; empty if it is not visible. */
   async colourAt({ id }: ScreenWindow, x: number, y: number): Promise<number[]> {
     const image = await this.#ask(
       OPCODES.getImage,
@@ -90,7 +90,7 @@ export class XScreen implements AsyncDisposable {
     return image === undefined ? [] : [2, 1, 0].map((byte) => image.getUint8(REPLY_SIZE + byte));
   }
 
-  /** Presses a key, by its X symbol (keysymdef.h), and lets it go; those of `held` stay down. */
+  /** Presses and releases a key, by its X symbol (keysymdef.h), while those of `held` are down. */
   async press(symbol: number, { held = [] }: { held?: readonly number[] } = {}): Promise<void> {
     for (const modifier of held) await this.#fake(KEY[0], await this.#keycode(modifier));
     const keycode = await this.#keycode(symbol);
@@ -105,13 +105,13 @@ export class XScreen implements AsyncDisposable {
     await this.#settle();
   }
 
-  /** Has keys go to a window. */
+  /** Gives a window the keyboard focus. */
   async focus({ id }: ScreenWindow): Promise<void> {
     await this.#send(OPCODES.setInputFocus, [id, 0]);
     await this.#settle();
   }
 
-  /** Asks a window's program to close it, as its frame's cross does. */
+  /** Asks a window's program to close it, as a window manager does. */
   async close({ id }: ScreenWindow): Promise<void> {
     const [protocols, deletion] = [
       await this.#atom("WM_PROTOCOLS"),
@@ -149,7 +149,7 @@ export class XScreen implements AsyncDisposable {
     await this.#send(opcode, [kind | detail << 8, 0, 0, 0, 0, 0, 0, 0], FAKE_INPUT);
   }
 
-  /** Code of the key that a symbol stands on. */
+  /** Code of the key with a symbol. */
   async #keycode(symbol: number): Promise<number> {
     const reply = await this.#ask(OPCODES.getKeyboardMapping, [FIRST_KEY | KEY_COUNT << 8]);
     if (reply === undefined) throw new Error("Cannot use the screen: it has no keyboard");
@@ -160,7 +160,7 @@ export class XScreen implements AsyncDisposable {
     return FIRST_KEY + Math.floor(place / each);
   }
 
-  /** Waits until all that was sent is done: the answer to anything shows it. */
+  /** Waits until all requests are done, by a request with a reply. */
   async #settle(): Promise<void> {
     await this.windows();
   }
@@ -171,7 +171,7 @@ export class XScreen implements AsyncDisposable {
     await this.#socket.write(new Uint8Array(request.buffer));
   }
 
-  /** @returns the answer; `undefined` where the window is gone, or does not show yet */
+  /** @returns the reply; `undefined` if the window is gone or not visible yet */
   async #ask(
     opcode: number,
     words: readonly number[],
@@ -179,7 +179,7 @@ export class XScreen implements AsyncDisposable {
   ): Promise<DataView | undefined> {
     await this.#send(opcode, words, detail);
     let head = await this.#read(REPLY_SIZE);
-    // Everybody is told when what stands on the keys changes.
+    // Changes of the keyboard map are events for all clients.
     while (head.getUint8(0) > REPLY) head = await this.#read(REPLY_SIZE);
     if (head.getUint8(0) !== REPLY) return undefined;
     const rest = await this.#read(4 * head.getUint32(4, true));

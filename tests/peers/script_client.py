@@ -1,4 +1,4 @@
-"""A viewer as it is written around socket, struct and pickle: the classic wire's client.
+"""A viewer as it is written around socket, struct and pickle: the script protocol's client.
 
 Prints one line of JSON a frame, then {"end": true}, or {"end": false} where the server closed
 the connection without its farewell.

@@ -1,4 +1,4 @@
-"""A server as it is written around OpenCV, socket, struct and pickle: the classic wire's server.
+"""A server as it is written around OpenCV, socket, struct and pickle: the script protocol's server.
 
 Serves the first image and the first video of a folder, to one client at a time, until it is ended.
 """
