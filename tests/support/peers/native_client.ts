@@ -138,7 +138,8 @@ export class NativeClient<S extends Socket = Socket> implements Disposable {
    * @returns `undefined` if the server has ended the connection
    */
   async receive(): Promise<Received | undefined> {
-    const message = await this.#receive();
+    using _limit = deadline(PATIENCE, () => this.close());
+    const message = await this.connection.receive();
     return message && this.#parse(message);
   }
 
@@ -147,11 +148,11 @@ export class NativeClient<S extends Socket = Socket> implements Disposable {
    *
    * @throws {Error} if the server ends the connection
    */
-  async next(): Promise<Exclude<Received, { kind: "ping" }>> {
+  async next(): Promise<Received> {
     while (true) {
       const received = await this.receive();
       if (received === undefined) throw new Error("Cannot go on: the server hung up");
-      if (received.kind !== "ping") return received as Exclude<Received, { kind: "ping" }>;
+      if (received.kind !== "ping") return received;
     }
   }
 
@@ -169,8 +170,8 @@ export class NativeClient<S extends Socket = Socket> implements Disposable {
     const before: string[] = [];
     while (true) {
       const received = await this.receive();
-      if (isOf(received, kind)) {
-        if (--count === 0) return { ...received, before };
+      if (received?.kind === kind) {
+        if (--count === 0) return { ...(received as ReceivedOf<Kind>), before };
       } else if (received?.kind === "error") throw received.error;
       else if (received === undefined || received.kind === "end") {
         throw new Error(`Cannot find ${kind}: only ${before.join(" ")} came before the end`);
@@ -298,11 +299,6 @@ export class NativeClient<S extends Socket = Socket> implements Disposable {
     this.close();
   }
 
-  async #receive(): Promise<Message | undefined> {
-    using _limit = deadline(PATIENCE, () => this.close());
-    return await this.connection.receive();
-  }
-
   #parse(message: Message): Received {
     if (message.kind === "frame") return { kind: "frame", frame: this.#frameOf(message) };
     const { kind, payload, timestamp } = message;
@@ -401,11 +397,4 @@ export function controlMessage(action: string): Uint8Array<ArrayBuffer> {
 
 function withoutData({ data: _, ...frame }: WholeFrame): ReceivedFrame {
   return frame;
-}
-
-function isOf<Kind extends Received["kind"]>(
-  received: Received | undefined,
-  kind: Kind,
-): received is ReceivedOf<Kind> {
-  return received?.kind === kind;
 }
