@@ -4,7 +4,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { encodeError } from "../../lib/protocol/native/response.ts";
 import { RequestError } from "../../lib/base/errors.ts";
 import { encodeMessage } from "../../lib/protocol/native/framing.ts";
-import { mediaFolder, namesIn, pictures, run, tone } from "../support/media/media_folder.ts";
+import { mediaFolder, namesIn, pictures, tone } from "../support/media/media_folder.ts";
 import {
   describe,
   end,
@@ -24,6 +24,7 @@ import {
 } from "../support/programs/running_program.ts";
 import { witness } from "../support/programs/witness.ts";
 import { testIf } from "../support/test_if.ts";
+import { countFrames } from "../support/media/reference.ts";
 
 const media = mediaFolder();
 const NOBODY = ["--host", "127.0.0.1", "--port", "1"];
@@ -31,13 +32,6 @@ const CLIP = [
   ...[...pictures({ seconds: 20 }), ...tone({ seconds: 20 })],
   ...["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac"],
 ];
-
-/** Frames that FFmpeg finds in a file. */
-async function countFrames(path: string): Promise<number> {
-  const args = ["-select_streams", "v", "-count_frames", "-show_entries", "stream=nb_read_frames"];
-  const found = await run("ffprobe", [...args, "-of", "csv=p=0", `file:${path}`]);
-  return parseInt(new TextDecoder().decode(found));
-}
 
 Deno.test("stream-client --version prints the version, and nothing else", async () => {
   const { code, stdout, stderr } = await runProgram("client", ["--version"]);

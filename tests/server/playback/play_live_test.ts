@@ -1,24 +1,14 @@
 import { assert, assertEquals, assertGreater, assertLess, assertMatch } from "@std/assert";
 import type { MediaRequest } from "../../../lib/protocol/native/request.ts";
-import type { LiveOptions } from "../../../lib/sources/live/registry.ts";
 import { parseLiveSource } from "../../../lib/sources/live/source_spec.ts";
 import { MAX_QUEUED_BYTES } from "../../../lib/sources/live/subscriber_queue.ts";
 import { mediaFolder, pictures } from "../../support/media/media_folder.ts";
 import { type NativeClient, watchLive } from "../../support/peers/native_client.ts";
-import { type TestServer, testServer } from "../../support/peers/test_server.ts";
+import { liveServer, type TestServer, testServer } from "../../support/peers/test_server.ts";
 import { mediaChildren } from "../../support/programs/machine.ts";
 
 /** A picture that changes, and a tone, as they come from a camera. */
 const CAMERA = "lavfi:testsrc2=size=64x48:rate=25[out0];sine=sample_rate=48000[out1]";
-
-/** A server with live sources, and nothing else unless made before. */
-function liveServer(
-  sources: readonly string[],
-  options: Partial<LiveOptions> = {},
-): Promise<TestServer> {
-  const live = { sources: sources.map(parseLiveSource), linger: 0, ...options };
-  return testServer({ media: mediaFolder().path, live });
-}
 
 /** Why a request is refused. */
 async function refusal(server: TestServer, request: Partial<MediaRequest>): Promise<string> {

@@ -1,6 +1,6 @@
 /** Terminals that draw pixels, and those that are slow, or silent. */
 import { assert, assertAlmostEquals, assertEquals, assertLess, assertMatch } from "@std/assert";
-import { mediaFolder } from "../../support/media/media_folder.ts";
+import { exists, mediaFolder } from "../../support/media/media_folder.ts";
 import {
   describe,
   end,
@@ -203,7 +203,7 @@ test("TerminalSink does not wait for a terminal that takes nothing any more", as
   stopped.resolve();
   await sent.promise;
   await terminal.does("keys \x03");
-  while (!await isThere(`${place}/status`)) await new Promise((go) => setTimeout(go, 20));
+  while (!await exists(`${place}/status`)) await new Promise((go) => setTimeout(go, 20));
   assertEquals((await Deno.readTextFile(`${place}/status`)).trim(), "130");
   // As soon as it takes something again, it is as it was.
   await terminal.does("go");
@@ -240,19 +240,9 @@ for (
       await terminal.drawn.until(/▀/);
     }
     closed.resolve();
-    while (!await isThere(`${place}/status`)) await new Promise((go) => setTimeout(go, 20));
+    while (!await exists(`${place}/status`)) await new Promise((go) => setTimeout(go, 20));
     const said = await Deno.readTextFile(`${place}/said`);
     assertMatch(said, /^Stopped after [23] frames in [^\n]*\n$/);
     assertEquals((await Deno.readTextFile(`${place}/status`)).trim(), "129");
   });
-}
-
-async function isThere(path: string): Promise<boolean> {
-  try {
-    await Deno.lstat(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }

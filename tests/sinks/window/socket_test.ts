@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { PrivateSocket } from "../../../lib/sinks/window/socket.ts";
-import { mediaFolder, namesIn } from "../../support/media/media_folder.ts";
+import { exists, mediaFolder, namesIn } from "../../support/media/media_folder.ts";
 import { testIf } from "../../support/test_if.ts";
 
 const media = mediaFolder();
@@ -10,16 +10,6 @@ const test = testIf(PrivateSocket.exists, "this system has no local sockets");
 /** Path of the socket. */
 function pathOf({ url }: PrivateSocket): string {
   return url.replace("unix:", "");
-}
-
-async function isThere(path: string): Promise<boolean> {
-  try {
-    await Deno.lstat(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }
 
 test("PrivateSocket hands all bytes to the one that connects, and is gone by then", async () => {
@@ -37,7 +27,7 @@ test("PrivateSocket hands all bytes to the one that connects, and is gone by the
   for (let read; (read = await peer.read(buffer)) !== null;) count += read;
   await writing;
   assertEquals(count, 20 * 65_536);
-  assertEquals(await isThere(folder), false);
+  assertEquals(await exists(folder), false);
   socket.withdraw();
 });
 
@@ -48,7 +38,7 @@ test("PrivateSocket fails like a broken pipe where nobody connects, or goes away
   const writing = writer.write(new Uint8Array(1));
   lonely.withdraw();
   await assertRejects(() => writing, Deno.errors.BrokenPipe);
-  assertEquals(await isThere(pathOf(lonely)), false);
+  assertEquals(await exists(pathOf(lonely)), false);
 
   const left = await PrivateSocket.open();
   const leftWriter = left.writable.getWriter();

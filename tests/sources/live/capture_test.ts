@@ -1,9 +1,7 @@
 import { assert, assertEquals, assertGreater, assertMatch } from "@std/assert";
-import type { LiveOptions } from "../../../lib/sources/live/registry.ts";
-import { parseLiveSource } from "../../../lib/sources/live/source_spec.ts";
-import { mediaFolder, pictures, tone } from "../../support/media/media_folder.ts";
+import { pictures, tone } from "../../support/media/media_folder.ts";
 import { type NativeClient, watchLive } from "../../support/peers/native_client.ts";
-import { type TestServer, testServer } from "../../support/peers/test_server.ts";
+import { liveServer } from "../../support/peers/test_server.ts";
 import { mediaChildren } from "../../support/programs/machine.ts";
 import { XScreen } from "../../support/screens/x_screen.ts";
 import { testWith } from "../../support/test_if.ts";
@@ -19,14 +17,6 @@ const RENDITIONS = [
   { encoding: "h264" },
   { encoding: "copy" },
 ] as const;
-
-function liveServer(
-  source: string,
-  options: Partial<LiveOptions> = {},
-): Promise<TestServer> {
-  const live = { sources: [parseLiveSource(source)], linger: 0, ...options };
-  return testServer({ media: mediaFolder().path, live });
-}
 
 /** The server's FFmpegs that read an input: the source's, or `pipe:0`. */
 async function readersOf(input: string): Promise<number[]> {

@@ -1,22 +1,12 @@
 import { assert, assertEquals, assertFalse, assertGreater, assertMatch } from "@std/assert";
-import type { LiveOptions } from "../../../lib/sources/live/registry.ts";
-import { parseLiveSource } from "../../../lib/sources/live/source_spec.ts";
 import { mediaFolder } from "../../support/media/media_folder.ts";
 import { watchLive } from "../../support/peers/native_client.ts";
-import { type TestServer, testServer } from "../../support/peers/test_server.ts";
+import { liveServer, type TestServer } from "../../support/peers/test_server.ts";
 import { mediaChildren } from "../../support/programs/machine.ts";
 import { assertFailed, runProgram } from "../../support/programs/running_program.ts";
 import { standIn } from "../../support/programs/stand_in.ts";
 
 const CAMERA = "lavfi:testsrc2=size=64x48:rate=25";
-
-function liveServer(
-  source: string,
-  options: Partial<LiveOptions> = {},
-): Promise<TestServer> {
-  const live = { sources: [parseLiveSource(source)], linger: 10, ...options };
-  return testServer({ media: mediaFolder().path, live });
-}
 
 /** Ends the only FFmpeg there is, as a crash would. */
 async function crash(): Promise<void> {
@@ -41,7 +31,7 @@ function silentHost(): { url: string } & Disposable {
 
 Deno.test("ten viewers stay while FFmpeg is killed, are told, and go on when it is back", async () => {
   {
-    await using server = await liveServer(`cam=${CAMERA}`);
+    await using server = await liveServer(`cam=${CAMERA}`, { linger: 10 });
     const viewers = await Promise.all(Array.from({ length: 10 }, () => watchLive(server)));
     const before = await Promise.all(viewers.map((viewer) => viewer.frames(3)));
     // It does not come back before all have heard, and one more has asked.
@@ -76,7 +66,7 @@ Deno.test("a viewer is told why a source cannot be started", async () => {
     [`x11grab:${place}/screen:0`, /^media_error: Cannot read "cam": ./],
   ];
   for (const [input, expected] of cases) {
-    await using server = await liveServer(`cam=${input}`);
+    await using server = await liveServer(`cam=${input}`, { linger: 10 });
     assertMatch(await refusal(server), expected);
     assertFalse(server.lines.join("").includes("word"), server.lines.join(""));
   }
@@ -94,7 +84,7 @@ Deno.test("a source that is no media ends with the reason", async () => {
   const folder = mediaFolder();
   const path = folder.pathOf("noise.bin");
   await Deno.writeFile(path, new Uint8Array(100_000).fill(7));
-  await using server = await liveServer(`cam=${path}`, { loop: true });
+  await using server = await liveServer(`cam=${path}`, { loop: true, linger: 10 });
   assertMatch(await refusal(server), /^media_error: Cannot read "cam": Invalid data found/);
 });
 
@@ -106,7 +96,7 @@ Deno.test("viewers whose source comes back in another size have to ask again", a
   ];
   const path = await folder.make("source.mkv", make("64x48"));
   const other = await folder.make("other.mkv", make("32x16"));
-  await using server = await liveServer(`cam=${path}`, { loop: true });
+  await using server = await liveServer(`cam=${path}`, { loop: true, linger: 10 });
   using viewer = await watchLive(server);
   await viewer.frames(2);
   await Deno.rename(other, path);
@@ -120,7 +110,7 @@ Deno.test("viewers whose source comes back in another size have to ask again", a
 
 Deno.test("a server that ends leaves nothing behind, whatever its sources do", async () => {
   {
-    await using server = await liveServer(`cam=${CAMERA}`);
+    await using server = await liveServer(`cam=${CAMERA}`, { linger: 10 });
     using viewer = await watchLive(server);
     await viewer.frames(1);
     await crash();
@@ -128,7 +118,7 @@ Deno.test("a server that ends leaves nothing behind, whatever its sources do", a
   }
   {
     using silent = silentHost();
-    await using server = await liveServer(`cam=${silent.url}`);
+    await using server = await liveServer(`cam=${silent.url}`, { linger: 10 });
     using _viewer = await watchLive(server);
     await server.logged(/"cam" is started/);
   }

@@ -1,9 +1,7 @@
 import { assert, assertEquals, assertGreater, assertLess } from "@std/assert";
-import type { LiveOptions } from "../../../lib/sources/live/registry.ts";
-import { parseLiveSource } from "../../../lib/sources/live/source_spec.ts";
 import { mediaFolder, pictures, run, tone } from "../../support/media/media_folder.ts";
 import { watchLive } from "../../support/peers/native_client.ts";
-import { type TestServer, testServer } from "../../support/peers/test_server.ts";
+import { liveServer } from "../../support/peers/test_server.ts";
 import { mediaChildren } from "../../support/programs/machine.ts";
 import { XScreen } from "../../support/screens/x_screen.ts";
 import { testWith } from "../../support/test_if.ts";
@@ -11,11 +9,6 @@ import { testWith } from "../../support/test_if.ts";
 const test = testWith("Xvfb");
 
 const media = mediaFolder();
-
-function liveServer(source: string, options: Partial<LiveOptions> = {}): Promise<TestServer> {
-  const live = { sources: [parseLiveSource(source)], linger: 0, ...options };
-  return testServer({ media: mediaFolder().path, live });
-}
 
 /** A transport stream of two seconds, a keyframe every half. */
 function transportStream(): Promise<string> {

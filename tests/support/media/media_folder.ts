@@ -86,7 +86,18 @@ export class MediaFolder {
   }
 }
 
-/** Names of what lies in a folder, in their order. */
+/** Whether a path exists; a link counts as itself. */
+export async function exists(path: string): Promise<boolean> {
+  try {
+    await Deno.lstat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/** Sorted names of the entries of a folder. */
 export function namesIn(path: string): string[] {
   return Array.from(Deno.readDirSync(path), ({ name }) => name).sort();
 }

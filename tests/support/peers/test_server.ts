@@ -3,6 +3,8 @@ import { assertEquals } from "@std/assert";
 import { deadline } from "../../../lib/base/async.ts";
 import { createLogger } from "../../../lib/base/log.ts";
 import { type Server, type ServerOptions, startServer } from "../../../lib/server/server.ts";
+import type { LiveOptions } from "../../../lib/sources/live/registry.ts";
+import { parseLiveSource } from "../../../lib/sources/live/source_spec.ts";
 import { mediaFolder, pictures } from "../media/media_folder.ts";
 import { mediaChildren } from "../programs/machine.ts";
 import { PATIENCE } from "../time/patience.ts";
@@ -108,4 +110,13 @@ export async function testServer(
   );
   server.run();
   return new TestServer(server, lines, watchers);
+}
+
+/** Starts a server of live sources alone, as `--live` names them; by default without lingering. */
+export function liveServer(
+  sources: string | readonly string[],
+  options: Partial<LiveOptions> = {},
+): Promise<TestServer> {
+  const live = { sources: [sources].flat().map(parseLiveSource), linger: 0, ...options };
+  return testServer({ media: mediaFolder().path, live });
 }
