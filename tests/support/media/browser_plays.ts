@@ -1,11 +1,11 @@
-/** What plays in the page consist of. */
+/** Reads what the page plays. */
 import { assertEquals } from "@std/assert";
 import { type MediaFolder, run } from "./media_folder.ts";
 
-/** Timestamps are rounded to ticks of the MP4, and ffprobe's to microseconds. */
+/** Tolerance in seconds: timestamps are rounded to ticks of the MP4, and ffprobe's to microseconds. */
 export const EXACT = 0.0001;
 
-/** Seconds at which the packets of a stream are shown, in their order. */
+/** Sorted presentation times of a stream's packets, seconds. */
 export async function momentsOf(path: string, stream: "v" | "a"): Promise<number[]> {
   const args = ["-select_streams", stream, "-show_entries", "packet=pts_time", "-of", "json", path];
   const { packets } = JSON.parse(new TextDecoder().decode(await run("ffprobe", args)));
@@ -14,8 +14,8 @@ export async function momentsOf(path: string, stream: "v" | "a"): Promise<number
 }
 
 /**
- * The same, counted from the beginning of the media: where its earliest stream begins, which some
- * FFmpegs write below 0, for what an encoder of sound puts in front.
+ * The same, counted from the start of the earliest stream, which some FFmpegs write below 0 because
+ * of the priming samples of an audio encoder.
  */
 export async function mediaMomentsOf(path: string, stream: "v" | "a"): Promise<number[]> {
   const args = ["-show_entries", "format=start_time", "-of", "json", path];
@@ -23,7 +23,7 @@ export async function mediaMomentsOf(path: string, stream: "v" | "a"): Promise<n
   return (await momentsOf(path, stream)).map((moment) => moment - Number(format.start_time));
 }
 
-/** Keeps plays in a folder, and tells their headers, and their packets' moments in the media. */
+/** Stores plays in a folder and gives their headers, and the times of their packets in the media. */
 export function playedIn(media: MediaFolder) {
   return async (response: Response, name: string) => {
     assertEquals(response.status, 200);

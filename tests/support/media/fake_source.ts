@@ -1,26 +1,26 @@
-/** A source of made-up frames: for tests of what is done with sources. */
+/** A source of made-up frames. */
 import type { StreamDescription } from "../../../lib/media/frame.ts";
 import type { FrameSource, TimedFrame } from "../../../lib/media/source.ts";
 
-/** Raw pictures, 10 ticks a second. */
+/** Raw video, 10 ticks a second. */
 export const PICTURES: StreamDescription = {
   ...{ id: 0, type: "video", codec: "rawvideo", fourcc: "I420", timeBase: [1, 10] },
   ...{ extradata: new Uint8Array(0), width: 4, height: 2, pixelFormat: "gray" },
 };
 
-/** Sound, 10 ticks a second. */
+/** Audio, 10 ticks a second. */
 export const SOUND: StreamDescription = {
   ...{ id: 1, type: "audio", codec: "pcm_s16le", fourcc: "PSD\x10", timeBase: [1, 10] },
   ...{ extradata: new Uint8Array([1, 2]), sampleRate: 10, channels: 1 },
 };
 
-/** A frame of some stream, whose bytes tell which it is. */
+/** A frame whose bytes depend on its stream and timestamp. */
 export function frameAt(timestamp: number, { streamId = 0, size = 8 } = {}): TimedFrame {
   const data = new Uint8Array(size).fill(16 * streamId + timestamp);
   return { streamId, timestamp, due: timestamp / 10, keyframe: true, data };
 }
 
-/** Gives its frames, and remembers what was done with it. */
+/** Gives frames and records its use. */
 export class FakeSource implements FrameSource {
   readonly notes = ["A note"];
   readonly streams: readonly StreamDescription[];
@@ -31,7 +31,7 @@ export class FakeSource implements FrameSource {
   #frames: readonly TimedFrame[];
   #failure: Error | undefined;
 
-  /** @param failure comes behind the last frame */
+  /** @param failure thrown after the last frame */
   constructor(
     frames: readonly TimedFrame[],
     { streams = [PICTURES, SOUND], failure }: {
@@ -47,7 +47,7 @@ export class FakeSource implements FrameSource {
   async *frames(): AsyncGenerator<TimedFrame> {
     for (const frame of this.#frames) {
       this.given++;
-      // In memory that goes round, as a decoder's.
+      // In memory that is used again, as a decoder's.
       const data = frame.data.slice();
       yield await Promise.resolve({ ...frame, data });
       data.fill(255);

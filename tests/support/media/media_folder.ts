@@ -32,7 +32,7 @@ export function tone(
   return ["-f", "lavfi", "-i", `${source}:sample_rate=${rate}:d=${seconds}`];
 }
 
-/** A folder of media that goes away with the tests of the file that made it. */
+/** A folder of media that is removed after the tests of a file. */
 export class MediaFolder {
   /** Path of the folder. */
   readonly path: string;
@@ -53,7 +53,7 @@ export class MediaFolder {
    * @param name below the folder
    * @param args ffmpeg's arguments before the name of the output
    * @returns its path
-   * @throws {Error} where ffmpeg fails
+   * @throws {Error} if ffmpeg fails
    */
   make(name: string, args: readonly string[]): Promise<string> {
     const made = this.#made.get(name) ?? this.#make(name, args);
@@ -104,17 +104,17 @@ export function namesIn(path: string): string[] {
 
 /** Makes an empty folder of media for the tests of one file. Call it once, outside of the tests. */
 export function mediaFolder(): MediaFolder {
-  // The real path: a temporary folder may stand behind a link.
+  // The real path, because the temporary folder may be a link.
   const path = Deno.realPathSync(Deno.makeTempDirSync({ prefix: "stream_media_" }));
   Deno.test.afterAll(() => Deno.removeSync(path, { recursive: true }));
   return new MediaFolder(path);
 }
 
 /**
- * Runs ffmpeg or ffprobe to its end, quietly.
+ * Runs ffmpeg or ffprobe to its end.
  *
- * @returns what it wrote to its standard output
- * @throws {Error} where it fails
+ * @returns its standard output
+ * @throws {Error} if it fails
  */
 export async function run(
   program: "ffmpeg" | "ffprobe",
@@ -133,9 +133,9 @@ export async function run(
 
 /**
  * Turns an MP4 file as phones do it: by the matrix in its track header (ISO/IEC 14496-12, "tkhd"),
- * a quarter clockwise. The pictures stay as they are.
+ * a quarter clockwise. The frames are not changed.
  *
- * @param height pixels of the pictures as they are stored
+ * @param height of the stored frames, pixels
  */
 export async function turnClockwise(path: string, { height }: { height: number }): Promise<void> {
   const bytes = await Deno.readFile(path);

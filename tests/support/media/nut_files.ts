@@ -4,25 +4,25 @@ import { NutDemuxer, type NutStream, stripSideData } from "../../../lib/nut/demu
 import { NutMuxer, type NutMuxStream } from "../../../lib/nut/muxer.ts";
 import { concat } from "./bytes.ts";
 
-/** A frame as read from NUT, whole. */
+/** A frame that was read from NUT. */
 export interface ReadFrame extends Frame {
   endOfRelevance: boolean;
 }
 
-/** All that a demuxer made of some bytes. */
+/** The result of {@linkcode demuxAll}. */
 export interface ReadFile {
   demuxer: NutDemuxer;
   frames: ReadFrame[];
-  /** Bytes left at the end that are not a whole unit. */
+  /** Bytes at the end that are no whole element. */
   rest: number;
-  /** The most that was asked for at once, bytes. */
+  /** Largest number of bytes that the demuxer needed at once. */
   mostNeeded: number;
 }
 
 /**
  * Runs a demuxer over `bytes`, giving it `step()` further bytes each time it wants more.
  *
- * @throws {FormatError} where the demuxer does, or breaks its own contract
+ * @throws {FormatError} if the demuxer does
  */
 export function demuxAll(
   bytes: Uint8Array<ArrayBuffer>,
@@ -57,7 +57,7 @@ export function demuxAll(
   return file;
 }
 
-/** Runs a demuxer over bytes that may be anything: only a {@linkcode FormatError} is let pass. */
+/** Runs a demuxer over any bytes; it may throw only a {@linkcode FormatError}. */
 export function demuxAnything(bytes: Uint8Array<ArrayBuffer>): string {
   try {
     return `${demuxAll(bytes).frames.length} frames`;
@@ -67,7 +67,7 @@ export function demuxAnything(bytes: Uint8Array<ArrayBuffer>): string {
   }
 }
 
-/** The description that a muxer takes, from what a demuxer gave. */
+/** Describes a stream of a demuxer for a muxer. */
 export function describe(stream: NutStream): NutMuxStream {
   const { id, fourcc, timeBase, extradata, sampleAspectRatio, decodeDelay } = stream;
   const base = { id, codec: "unknown", fourcc, timeBase, extradata, decodeDelay };
@@ -79,7 +79,7 @@ export function describe(stream: NutStream): NutMuxStream {
   return { ...base, type: "video", width, height, sampleAspectRatio };
 }
 
-/** Writes what was read. The frame rate stands in an info packet, which a demuxer passes over. */
+/** Writes what was read. The frame rate is in an info packet, which a demuxer skips. */
 export function muxAll({ demuxer, frames }: ReadFile, frameRate?: Rational) {
   const streams = [...demuxer.streams.values()].sort((a, b) => a.id - b.id).map(describe);
   const muxer = new NutMuxer(
@@ -91,18 +91,18 @@ export function muxAll({ demuxer, frames }: ReadFile, frameRate?: Rational) {
   );
 }
 
-/** What a program said. */
+/** The outputs of a program. */
 export interface Ran {
   stdout: Uint8Array<ArrayBuffer>;
-  /** Without the end of its last line. */
+  /** Without the final line feed. */
   stderr: string;
 }
 
 /**
  * Runs ffmpeg or ffprobe to its end.
  *
- * @param input what it reads from its standard input
- * @throws {Error} where it fails
+ * @param input its standard input
+ * @throws {Error} if it fails
  */
 export async function run(
   program: "ffmpeg" | "ffprobe",
@@ -121,7 +121,7 @@ export async function run(
     await writer.write(input);
     await writer.close();
   } catch (error) {
-    // It may end before it has read everything; its status tells whether it should have.
+    // It may end before it has read everything; its status shows whether that is a failure.
     if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
   }
   const { code, stdout, stderr } = await output;
@@ -157,7 +157,7 @@ export async function probePackets(nut: Uint8Array<ArrayBuffer>): Promise<string
   );
 }
 
-/** The same of frames that were read. */
+/** Frames that were read, described as {@linkcode probePackets} does. */
 export async function describeFrames(frames: readonly ReadFrame[]): Promise<string[]> {
   return await Promise.all(frames.map(async ({ streamId, timestamp, keyframe, data }) => {
     const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", data)).toHex();
@@ -165,7 +165,7 @@ export async function describeFrames(frames: readonly ReadFrame[]): Promise<stri
   }));
 }
 
-/** ffmpeg's own list of packets with their checksums; and whatever it complained about. */
+/** ffmpeg's own list of packets with their checksums, and its warnings. */
 export async function frameMd5(
   nut: Uint8Array<ArrayBuffer>,
 ): Promise<{ list: string; said: string }> {

@@ -1,4 +1,4 @@
-/** Library files as the product opens them, for tests of what comes out. */
+/** Opens library files as the server does. */
 import { createHash } from "node:crypto";
 import { type Frame, type StreamDescription, toSeconds } from "../../../lib/media/frame.ts";
 import type { TimedFrame } from "../../../lib/media/source.ts";
@@ -11,10 +11,10 @@ import type { MediaFolder } from "./media_folder.ts";
 /** Bytes of the largest frame. */
 const MAX_FRAME_SIZE = 1 << 26;
 
-/** Whole seconds that are added to all timestamps of what is decoded again. */
+/** Seconds that are added to all timestamps of the NUT that is decoded again. */
 export const LEAD = 20;
 
-/** All of a file that was opened. */
+/** The content of a file. */
 export interface Opened {
   streams: readonly StreamDescription[];
   notes: readonly string[];
@@ -44,7 +44,7 @@ export async function readAll(
   return { streams: decoder.streams, notes: decoder.notes, frames };
 }
 
-/** Moments of the frames of a kind, in seconds, and checksums of their bytes. */
+/** Times in seconds and checksums of the frames of a type. */
 export function sumsOf(
   { streams, frames }: Opened,
   type: "video" | "audio",
@@ -61,7 +61,7 @@ function md5Of(data: Frame["data"]): string {
   return createHash("md5").update(data).digest("hex");
 }
 
-/** The streams as NUT, moved by {@linkcode LEAD}, as a viewer would write them. */
+/** The streams as NUT, moved by {@linkcode LEAD}, as a sink writes them. */
 export async function toNut({ streams, frames }: Opened): Promise<Uint8Array<ArrayBuffer>> {
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array<ArrayBuffer>>();
   const bytes = new Response(readable).bytes();
@@ -71,7 +71,7 @@ export async function toNut({ streams, frames }: Opened): Promise<Uint8Array<Arr
   return await bytes;
 }
 
-/** Has ffmpeg turn NUT into something else. */
+/** Converts NUT with ffmpeg. */
 export async function convertNut(
   nut: Uint8Array<ArrayBuffer>,
   args: readonly string[],

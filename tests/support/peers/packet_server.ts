@@ -15,9 +15,9 @@ import { say, ScriptedServer } from "./scripted_server.ts";
 
 /** Options of {@linkcode packetMessages}. */
 export interface PacketOptions {
-  /** Seconds after the first picture that are the beginning; what lies before is for decoding. */
+  /** Start in seconds after the first video frame; earlier frames are for decoding only. */
   begin?: number;
-  /** Said of the pictures. */
+  /** Overrides of the video stream. */
   picture?: Partial<VideoStream>;
   description?: Partial<Description>;
 }

@@ -1,8 +1,8 @@
-/** The Python server that users have, as a process. */
+/** The Python server of the script protocol, as a process. */
 import { findPython } from "../../peers/python.ts";
 import { HelperProgram, pathOf } from "../programs/running_program.ts";
 
-/** A Python with numpy and OpenCV; tests that need one are ignored where there is none. */
+/** A Python with numpy and OpenCV; tests that need it are ignored without it. */
 export const PYTHON = await findPython(["numpy", "cv2"]);
 
 /** A Python server that runs, on a free port. */

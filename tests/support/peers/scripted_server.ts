@@ -7,9 +7,9 @@ import { encodeFrame, encodeMessage, HEADER_LENGTH } from "../../../lib/protocol
 /** What a server does with a connection when a request has come. The connection is closed afterwards. */
 export type Script = (peer: Deno.TcpConn, asked: Asked) => void | Promise<void>;
 
-/** What somebody asked. */
+/** A request. */
 export interface Asked {
-  /** How many connected before. */
+  /** Number of earlier connections. */
   index: number;
   /** The first bytes. */
   bytes: Uint8Array;
@@ -65,7 +65,7 @@ export class ScriptedServer implements AsyncDisposable {
   }
 }
 
-/** Writes all of several byte arrays. */
+/** Writes all bytes of several arrays. */
 export async function say(peer: Deno.TcpConn, ...parts: Uint8Array[]): Promise<void> {
   for (const part of parts) {
     let rest = part;
@@ -82,7 +82,7 @@ export async function untilGone(peer: Deno.TcpConn): Promise<void> {
   }
 }
 
-/** A stream of small grey pictures. */
+/** A stream of small grey video frames. */
 export const GREY: VideoStream = {
   type: "video",
   id: 0,

@@ -91,14 +91,14 @@ export async function testPage(
   return new TestPage(address, { end, outcome, said });
 }
 
-/** Red, green and blue of the video's own picture, as JavaScript. */
+/** JavaScript for red, green and blue of the video's current frame. */
 export const PICTURE = `(() => {
   const context = new OffscreenCanvas(1, 1).getContext("2d");
   context.drawImage(document.querySelector("video"), 0, 0, 1, 1);
   return [...context.getImageData(0, 0, 1, 1).data].slice(0, 3);
 })()`;
 
-/** Whether a colour is about another, as JavaScript. */
+/** JavaScript that compares a colour with another, with a tolerance. */
 export function isNear(colour: string, expected: readonly number[]): string {
   return `${colour}.every((value, at) => Math.abs(value - ${JSON.stringify(expected)}[at]) < 40)`;
 }

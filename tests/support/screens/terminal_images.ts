@@ -1,6 +1,6 @@
-/** Reads what terminals are sent as pictures. */
+/** Decodes images that terminals receive. */
 
-/** A pattern in which `ESC` stands for the escape character. */
+/** A regular expression in which `ESC` is the escape character. */
 export function pattern(text: string, flags?: string): RegExp {
   return new RegExp(text.replaceAll("ESC", "\x1b"), flags);
 }
@@ -16,7 +16,7 @@ export interface Drawing {
   colourAt(x: number, y: number): number[];
 }
 
-/** Reads the first sixel picture in a text; all of its pixels have to be there, and once. */
+/** Decodes the first sixel image in a text; each pixel has to be drawn exactly once. */
 export function decodeSixel(text: string): Drawing {
   const [, w, h, body] = text.match(SIXEL) ?? [];
   const [width, height] = [Number(w), Number(h)];
@@ -50,12 +50,12 @@ export function decodeSixel(text: string): Drawing {
   return { width, height, colourAt: (x, y) => palette.get(pixels[y * width + x]) ?? [] };
 }
 
-/** A picture of kitty's, and the keys it was sent with. */
+/** An image of kitty's protocol with its keys. */
 export interface KittyDrawing extends Drawing {
   keys: Map<string, string>;
 }
 
-/** Reads all whole pictures by kitty's protocol in a text. */
+/** Decodes all whole images of kitty's protocol in a text. */
 export async function decodeKitty(text: string): Promise<KittyDrawing[]> {
   const drawings: KittyDrawing[] = [];
   let keys = new Map<string, string>();

@@ -1,30 +1,30 @@
 import { deadline } from "../../../lib/base/async.ts";
 import { PATIENCE } from "./patience.ts";
 
-/** What the system calls a timer. */
+/** The system's handle of a timer. */
 type Handle = ReturnType<typeof setTimeout>;
 
-/** A timer that waits. */
+/** A pending timer. */
 interface Timer {
-  /** Milliseconds that it was set to. */
+  /** Milliseconds. */
   delay: number;
   /** Time at which it fires, milliseconds. */
   due: number;
   fire: () => void;
   /** Fires again after the same delay. */
   repeats: boolean;
-  /** The timer of the system that fires it when no leap does. */
+  /** The system's timer, which fires it unless a leap does. */
   system?: Handle;
 }
 
 /**
- * Replaces the timers and the monotonic clock of this process until disposed: time passes as
- * always, and in addition by leaps. A test keeps the timeouts of a program as long as a busy machine
- * needs them, and reaches their end at once. Timers of {@linkcode PATIENCE} stay the system's.
+ * Replaces the timers and the monotonic clock of this process until disposed. Time passes as always,
+ * and by leaps, so that timeouts can be long enough for a busy machine and expire at once. Timers of
+ * {@linkcode PATIENCE} stay the system's.
  */
 export class LeapingTime implements Disposable {
   #timers = new Map<unknown, Timer>();
-  /** Milliseconds by which the time is ahead of the system's. */
+  /** Milliseconds that the time is ahead of the system's. */
   #ahead = 0;
   #news = Promise.withResolvers<void>();
   readonly #system = {
@@ -49,7 +49,7 @@ export class LeapingTime implements Disposable {
   }
 
   /**
-   * Waits until a timer runs that was set to a delay.
+   * Waits until a timer with a delay is pending.
    *
    * @param delay milliseconds
    */
@@ -58,8 +58,7 @@ export class LeapingTime implements Disposable {
   }
 
   /**
-   * Waits until no timer runs that was set to a delay, also after all that follows from the last
-   * one.
+   * Waits until no timer with a delay is pending, nor set again in the next turn of the event loop.
    *
    * @param delay milliseconds
    */
@@ -71,7 +70,7 @@ export class LeapingTime implements Disposable {
   }
 
   /**
-   * Lets time pass at once; the timers whose time comes fire in their order.
+   * Lets time pass at once; due timers fire in order.
    *
    * @param milliseconds how much
    */
@@ -91,7 +90,7 @@ export class LeapingTime implements Disposable {
 
   [Symbol.dispose](): void {
     Object.assign(globalThis, this.#replaced);
-    // What stands behind it is the system's.
+    // The system's function is on the prototype.
     Reflect.deleteProperty(performance, "now");
   }
 
@@ -103,14 +102,14 @@ export class LeapingTime implements Disposable {
     return [...this.#timers.values()].some((timer) => timer.delay === delay);
   }
 
-  /** Waits until a timer is set, or none any more. */
+  /** Waits until a timer is set or ends. */
   async #change(): Promise<void> {
     const missed = Promise.withResolvers<never>();
     using _limit = deadline(PATIENCE, () => missed.reject(new Error("No timer is set, or ends")));
     await Promise.race([this.#news.promise, missed.promise]);
   }
 
-  /** Waits for what happens by itself: one turn of the event loop. */
+  /** Waits for one turn of the event loop. */
   #turn(): Promise<void> {
     return new Promise((resolve) => this.#system.setTimeout(resolve, 0));
   }
@@ -131,7 +130,7 @@ export class LeapingTime implements Disposable {
     return handle;
   }
 
-  /** Starts the timer of the system, in place of the one before. */
+  /** Starts the system's timer, and cancels the one before. */
   #start(timer: Timer): Handle {
     this.#system.clearTimeout(timer.system);
     timer.system = this.#system.setTimeout(timer.fire, Math.max(0, timer.due - this.#now()));
@@ -140,7 +139,7 @@ export class LeapingTime implements Disposable {
 
   #clear(handle?: Handle): void {
     const timer = this.#timers.get(handle);
-    // A timer from before is the system's own.
+    // The timer was set before the replacement.
     if (timer === undefined) return this.#system.clearTimeout(handle);
     this.#system.clearTimeout(timer.system);
     this.#timers.delete(handle);
