@@ -9,8 +9,8 @@ import {
   makeNut,
   muxAll,
   probePackets,
-  run,
 } from "../support/media/nut_files.ts";
+import { testWith } from "../support/test_if.ts";
 
 const PICTURES = ["-f", "lavfi", "-i", "testsrc2=s=64x48:r=10:d=1"];
 const SOUND = ["-f", "lavfi", "-i", "sine=d=0.5"];
@@ -52,22 +52,7 @@ for (const format of PIXEL_FORMATS) {
   MEDIA[`raw ${format}`] = [...PICTURES, "-c:v", "rawvideo", "-pix_fmt", format, "-t", "0.3"];
 }
 
-/** Why tests with ffmpeg cannot run here, or `undefined`. */
-async function missing(): Promise<string | undefined> {
-  try {
-    await run("ffmpeg", ["-version"]);
-    return undefined;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return "ffmpeg is not installed";
-    throw error;
-  }
-}
-
-const reason = await missing();
-
-function real(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name: reason ? `${name} (ignored: ${reason})` : name, ignore: !!reason, fn });
-}
+const real = testWith("ffmpeg");
 
 for (const [name, args] of Object.entries(MEDIA)) {
   real(

@@ -17,6 +17,7 @@ import {
   runProgram,
   startProgram,
 } from "../support/programs/running_program.ts";
+import { testIf } from "../support/test_if.ts";
 
 const media = mediaFolder();
 const python = await findPython([]);
@@ -46,11 +47,7 @@ interface Line extends FrameSum {
   streamId: number;
 }
 
-/** A test that needs Python; ignored, and said so, where that is missing. */
-function example(name: string, fn: () => Promise<void>): void {
-  const ignore = python === undefined;
-  Deno.test({ name: ignore ? `${name} (needs python3)` : name, ignore, fn });
-}
+const example = testIf(python !== undefined, "no python3");
 
 function command([name, ...args]: string[], port: string | number) {
   const env = { PYTHONUNBUFFERED: "1" };
