@@ -5,7 +5,7 @@ import { ByteReader, fromSocket } from "../../../lib/base/byte_reader.ts";
 import { ByteWriter } from "../../../lib/base/byte_writer.ts";
 import type { RequestError } from "../../../lib/base/errors.ts";
 import { type Description, type StreamDescription, toSeconds } from "../../../lib/media/frame.ts";
-import type { Socket } from "../../../lib/net/socket.ts";
+import { closeSocket, type Socket } from "../../../lib/net/socket.ts";
 import {
   Connection,
   type FrameMessage,
@@ -93,7 +93,6 @@ export class NativeClient<S extends Socket = Socket> implements Disposable {
   /** Timestamps of the pings so far, microseconds. */
   readonly pings: number[] = [];
   #description: Description | undefined;
-  #isClosed = false;
 
   constructor(socket: S) {
     this.socket = socket;
@@ -290,9 +289,7 @@ export class NativeClient<S extends Socket = Socket> implements Disposable {
 
   /** Closes the connection; with bytes unread, that resets it. */
   close(): void {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
-    this.socket.close();
+    closeSocket(this.socket);
   }
 
   [Symbol.dispose](): void {
@@ -327,7 +324,10 @@ export class NativeClient<S extends Socket = Socket> implements Disposable {
       time: exactSeconds(timestamp, stream.timeBase),
       seconds: toSeconds(timestamp, stream.timeBase),
       size: data.byteLength,
-      md5: createHash("md5").update(data).digest("hex"),
+      // Only if it is asked for: checksums of large live frames would slow the server down.
+      get md5() {
+        return createHash("md5").update(data).digest("hex");
+      },
     };
   }
 }
