@@ -1,11 +1,8 @@
 import { assertStrictEquals } from "@std/assert";
 import { deadline } from "../../lib/base/async.ts";
+import { pureTest } from "../support/pure_test.ts";
 
-function test(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name, permissions: "none", fn });
-}
-
-test("deadline() calls when the time is over, once", async () => {
+pureTest("deadline() calls when the time is over, once", async () => {
   const expired = Promise.withResolvers<void>();
   let calls = 0;
   using _limit = deadline(1, () => {
@@ -16,7 +13,7 @@ test("deadline() calls when the time is over, once", async () => {
   assertStrictEquals(calls, 1);
 });
 
-test("deadline() never calls after it was disposed", async () => {
+pureTest("deadline() never calls after it was disposed", async () => {
   let calls = 0;
   {
     const limit = deadline(1, () => calls++);
@@ -30,7 +27,7 @@ test("deadline() never calls after it was disposed", async () => {
   assertStrictEquals(calls, 0);
 });
 
-test("deadline() is harmless to dispose after it has called", async () => {
+pureTest("deadline() is harmless to dispose after it has called", async () => {
   const expired = Promise.withResolvers<void>();
   const limit = deadline(1, expired.resolve);
   await expired.promise;

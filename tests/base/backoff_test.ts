@@ -1,17 +1,14 @@
 import { assertEquals } from "@std/assert";
 import { Backoff } from "../../lib/base/async.ts";
+import { pureTest } from "../support/pure_test.ts";
 
-function test(name: string, fn: () => void): void {
-  Deno.test({ name, permissions: "none", fn });
-}
-
-test("Backoff.next() doubles the wait from 1 s to 30 s", () => {
+pureTest("Backoff.next() doubles the wait from 1 s to 30 s", () => {
   const backoff = new Backoff(() => 0.5);
   const waits = Array.from({ length: 7 }, () => backoff.next());
   assertEquals(waits, [1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]);
 });
 
-test("Backoff.next() leaves a part to chance, within the bounds", () => {
+pureTest("Backoff.next() leaves a part to chance, within the bounds", () => {
   const least = new Backoff(() => 0);
   assertEquals([least.next(), least.next(), least.next()], [1000, 1500, 3000]);
   const most = new Backoff(() => 0.999999);
@@ -20,7 +17,7 @@ test("Backoff.next() leaves a part to chance, within the bounds", () => {
   assertEquals(most.next(), 30_000);
 });
 
-test("Backoff.reset() begins anew", () => {
+pureTest("Backoff.reset() begins anew", () => {
   const backoff = new Backoff(() => 0.5);
   backoff.next();
   backoff.next();

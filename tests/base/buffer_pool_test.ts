@@ -1,13 +1,10 @@
 import { assertStrictEquals } from "@std/assert";
 import { BufferPool } from "../../lib/base/buffer_pool.ts";
+import { pureTest } from "../support/pure_test.ts";
 
 const LARGE = 100_000;
 
-function test(name: string, fn: () => void): void {
-  Deno.test({ name, permissions: "none", fn });
-}
-
-test("take() gives back what was given, once", () => {
+pureTest("take() gives back what was given, once", () => {
   const pool = new BufferPool(2);
   const buffer = new ArrayBuffer(LARGE);
   assertStrictEquals(pool.take(LARGE), undefined);
@@ -16,7 +13,7 @@ test("take() gives back what was given, once", () => {
   assertStrictEquals(pool.take(LARGE), undefined);
 });
 
-test("take() gives a larger buffer, never a smaller one", () => {
+pureTest("take() gives a larger buffer, never a smaller one", () => {
   const pool = new BufferPool(2);
   const [small, large] = [new ArrayBuffer(LARGE), new ArrayBuffer(2 * LARGE)];
   pool.give(small);
@@ -25,7 +22,7 @@ test("take() gives a larger buffer, never a smaller one", () => {
   assertStrictEquals(pool.take(LARGE), small);
 });
 
-test("take() drops a buffer that has become too small", () => {
+pureTest("take() drops a buffer that has become too small", () => {
   const pool = new BufferPool(1);
   pool.give(new ArrayBuffer(LARGE));
   assertStrictEquals(pool.take(2 * LARGE), undefined);
@@ -34,7 +31,7 @@ test("take() drops a buffer that has become too small", () => {
   assertStrictEquals(pool.take(2 * LARGE), larger);
 });
 
-test("give() keeps no more than the capacity", () => {
+pureTest("give() keeps no more than the capacity", () => {
   const pool = new BufferPool(1);
   const [first, second] = [new ArrayBuffer(LARGE), new ArrayBuffer(LARGE)];
   pool.give(first);
@@ -43,7 +40,7 @@ test("give() keeps no more than the capacity", () => {
   assertStrictEquals(pool.take(LARGE), undefined);
 });
 
-test("give() keeps neither small buffers nor such that were moved elsewhere", () => {
+pureTest("give() keeps neither small buffers nor such that were moved elsewhere", () => {
   const pool = new BufferPool(2);
   pool.give(new ArrayBuffer(1000));
   assertStrictEquals(pool.take(500), undefined);

@@ -7,7 +7,8 @@ import {
 } from "@std/assert";
 import { ByteReader, type ByteSource, fromSocket, fromStream } from "../../lib/base/byte_reader.ts";
 import { TruncatedError } from "../../lib/base/errors.ts";
-import { sample, socketOf, sourcesOf, STEPS, streamOf } from "../support/byte_sources.ts";
+import { sample, socketOf, sourcesOf, STEPS, streamOf } from "../support/media/bytes.ts";
+import { pureTest } from "../support/pure_test.ts";
 
 const MEBIBYTE = 1 << 20;
 
@@ -104,114 +105,82 @@ test("skip() refuses to go past the end", sample(5), async (reader) => {
 
 for (const step of [Infinity, 70_001]) {
   for (const [kind, source] of sourcesOf(sample(5 * MEBIBYTE), step)) {
-    Deno.test({
-      name: `readGrowing() puts large input together (${kind}, by ${step})`,
-      permissions: "none",
-      async fn() {
-        const reader = new ByteReader(source);
-        const read = await reader.readGrowing(undefined, 5 * MEBIBYTE, { offset: 256, tail: 16 });
-        assertStrictEquals(read.byteOffset, 256);
-        // Compared in one go: an equality assertion would look at each of the bytes.
-        assertStrictEquals(indexOfDifference(read, sample(5 * MEBIBYTE)), -1);
-      },
+    pureTest(`readGrowing() puts large input together (${kind}, by ${step})`, async () => {
+      const reader = new ByteReader(source);
+      const read = await reader.readGrowing(undefined, 5 * MEBIBYTE, { offset: 256, tail: 16 });
+      assertStrictEquals(read.byteOffset, 256);
+      // Compared in one go: an equality assertion would look at each of the bytes.
+      assertStrictEquals(indexOfDifference(read, sample(5 * MEBIBYTE)), -1);
     });
   }
 }
 
-Deno.test({
-  name: "readGrowing() allocates no more than the input pays for",
-  permissions: "none",
-  async fn() {
-    let largest = 0;
-    const socket = socketOf(sample(3 * MEBIBYTE));
-    const reader = new ByteReader({
-      read(target, min) {
-        largest = Math.max(largest, target.buffer.byteLength);
-        return fromSocket(socket).read(target, min);
-      },
-      cancel: () => Promise.resolve(),
-    });
-    const error = await assertRejects(
-      () => reader.readGrowing(undefined, 2 ** 28, NO_ROOM),
-      TruncatedError,
-    );
-    assertEquals([error.expected, error.received], [2 ** 28, 3 * MEBIBYTE]);
-    assertLess(largest, 4 * MEBIBYTE + 1);
-  },
+pureTest("readGrowing() allocates no more than the input pays for", async () => {
+  let largest = 0;
+  const socket = socketOf(sample(3 * MEBIBYTE));
+  const reader = new ByteReader({
+    read(target, min) {
+      largest = Math.max(largest, target.buffer.byteLength);
+      return fromSocket(socket).read(target, min);
+    },
+    cancel: () => Promise.resolve(),
+  });
+  const error = await assertRejects(
+    () => reader.readGrowing(undefined, 2 ** 28, NO_ROOM),
+    TruncatedError,
+  );
+  assertEquals([error.expected, error.received], [2 ** 28, 3 * MEBIBYTE]);
+  assertLess(largest, 4 * MEBIBYTE + 1);
 });
 
-Deno.test({
-  name: "readGrowing() makes room at once for what is trusted",
-  permissions: "none",
-  async fn() {
-    const rooms: number[] = [];
-    const socket = socketOf(sample(3 * MEBIBYTE));
-    const reader = new ByteReader({
-      read(target, min) {
-        rooms.push(target.buffer.byteLength);
-        return fromSocket(socket).read(target, min);
-      },
-      cancel: () => Promise.resolve(),
-    });
-    const room = { ...NO_ROOM, trusted: 3 * MEBIBYTE };
-    const read = await reader.readGrowing(undefined, 3 * MEBIBYTE, room);
-    assertStrictEquals(indexOfDifference(read, sample(3 * MEBIBYTE)), -1);
-    assertEquals(rooms, [3 * MEBIBYTE]);
-  },
+pureTest("readGrowing() makes room at once for what is trusted", async () => {
+  const rooms: number[] = [];
+  const socket = socketOf(sample(3 * MEBIBYTE));
+  const reader = new ByteReader({
+    read(target, min) {
+      rooms.push(target.buffer.byteLength);
+      return fromSocket(socket).read(target, min);
+    },
+    cancel: () => Promise.resolve(),
+  });
+  const room = { ...NO_ROOM, trusted: 3 * MEBIBYTE };
+  const read = await reader.readGrowing(undefined, 3 * MEBIBYTE, room);
+  assertStrictEquals(indexOfDifference(read, sample(3 * MEBIBYTE)), -1);
+  assertEquals(rooms, [3 * MEBIBYTE]);
 });
 
-Deno.test({
-  name: "consume() refuses more than is at hand",
-  permissions: "none",
-  async fn() {
-    const reader = new ByteReader(fromSocket(socketOf(sample(4))));
-    await reader.peek(1);
-    assertThrows(() => reader.consume(5), RangeError, "Cannot consume 5 bytes: 4 are at hand");
-    assertStrictEquals(reader.buffered, 4);
-  },
+pureTest("consume() refuses more than is at hand", async () => {
+  const reader = new ByteReader(fromSocket(socketOf(sample(4))));
+  await reader.peek(1);
+  assertThrows(() => reader.consume(5), RangeError, "Cannot consume 5 bytes: 4 are at hand");
+  assertStrictEquals(reader.buffered, 4);
 });
 
-Deno.test({
-  name: "cancel() ends the stream it reads from",
-  permissions: "none",
-  async fn() {
-    let cancelled = false;
-    const stream = new ReadableStream({ type: "bytes", cancel: () => void (cancelled = true) });
-    await new ByteReader(fromStream(stream)).cancel();
-    assertStrictEquals(cancelled, true);
-  },
+pureTest("cancel() ends the stream it reads from", async () => {
+  let cancelled = false;
+  const stream = new ReadableStream({ type: "bytes", cancel: () => void (cancelled = true) });
+  await new ByteReader(fromStream(stream)).cancel();
+  assertStrictEquals(cancelled, true);
 });
 
-Deno.test({
-  name: "cancel() makes a pending read end like the input",
-  permissions: "none",
-  async fn() {
-    const stream = new ReadableStream<Uint8Array>({ type: "bytes" });
-    const reader = new ByteReader(fromStream(stream));
-    const pending = reader.peek(1);
-    await reader.cancel();
-    assertStrictEquals(await pending, undefined);
-  },
+pureTest("cancel() makes a pending read end like the input", async () => {
+  const stream = new ReadableStream<Uint8Array>({ type: "bytes" });
+  const reader = new ByteReader(fromStream(stream));
+  const pending = reader.peek(1);
+  await reader.cancel();
+  assertStrictEquals(await pending, undefined);
 });
 
-Deno.test({
-  name: "peek() passes the source's failure on",
-  permissions: "none",
-  async fn() {
-    const failure = new Error("reset");
-    const reader = new ByteReader(fromSocket({ read: () => Promise.reject(failure) }));
-    assertStrictEquals(await assertRejects(() => reader.peek(1)), failure);
-  },
+pureTest("peek() passes the source's failure on", async () => {
+  const failure = new Error("reset");
+  const reader = new ByteReader(fromSocket({ read: () => Promise.reject(failure) }));
+  assertStrictEquals(await assertRejects(() => reader.peek(1)), failure);
 });
 
-Deno.test({
-  name: "fromStream() reads no further than it is asked to",
-  permissions: "none",
-  async fn() {
-    const source = fromStream(streamOf(sample(10), 4));
-    assertEquals(await source.read(new Uint8Array(6), 5), sample(6));
-    assertEquals(await source.read(new Uint8Array(6), 1), sample(10).subarray(6, 8));
-  },
+pureTest("fromStream() reads no further than it is asked to", async () => {
+  const source = fromStream(streamOf(sample(10), 4));
+  assertEquals(await source.read(new Uint8Array(6), 5), sample(6));
+  assertEquals(await source.read(new Uint8Array(6), 1), sample(10).subarray(6, 8));
 });
 
 Deno.test("readTimeout gives up a source that gives nothing", async () => {

@@ -1,14 +1,11 @@
 import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { type ByteSink, ByteWriter } from "../../lib/base/byte_writer.ts";
 import { DeadlineError } from "../../lib/base/errors.ts";
-import { sample } from "../support/byte_sources.ts";
+import { sample } from "../support/media/bytes.ts";
+import { pureTest } from "../support/pure_test.ts";
 
 /** Long enough to be of no concern. */
 const NEVER = 1_000_000;
-
-function test(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name, permissions: "none", fn });
-}
 
 /** A sink that takes at most `step` bytes at a time, after a turn of the event loop. */
 class SlowSink implements ByteSink {
@@ -38,7 +35,7 @@ class StuckSink implements ByteSink {
 }
 
 for (const step of [Infinity, 3, 1]) {
-  test(`write() writes all, ${step} bytes at a time`, async () => {
+  pureTest(`write() writes all, ${step} bytes at a time`, async () => {
     const sink = new SlowSink(step);
     const writer = new ByteWriter(sink, { stallTimeout: NEVER, onStall: () => {} });
     await writer.write(sample(10));
@@ -46,7 +43,7 @@ for (const step of [Infinity, 3, 1]) {
     assertEquals(sink.written, [...sample(10)]);
   });
 
-  test(`write() never mixes calls that overlap, ${step} bytes at a time`, async () => {
+  pureTest(`write() never mixes calls that overlap, ${step} bytes at a time`, async () => {
     const sink = new SlowSink(step);
     const writer = new ByteWriter(sink, { stallTimeout: NEVER, onStall: () => {} });
     const messages = [[1, 1, 1, 1], [2, 2, 2, 2, 2], [3], [4, 4]];
@@ -56,7 +53,7 @@ for (const step of [Infinity, 3, 1]) {
 }
 
 for (const step of [Infinity, 3, 1]) {
-  test(`write() keeps the parts of a call together, ${step} bytes at a time`, async () => {
+  pureTest(`write() keeps the parts of a call together, ${step} bytes at a time`, async () => {
     const sink = new SlowSink(step);
     const writer = new ByteWriter(sink, { stallTimeout: NEVER, onStall: () => {} });
     const calls = [[[1, 1], [2, 2, 2, 2, 2]], [[3]], [[], [4, 4, 4, 4], [], [5]], [], [[6], [7]]];
@@ -67,7 +64,7 @@ for (const step of [Infinity, 3, 1]) {
   });
 }
 
-test("write() copies no part", async () => {
+pureTest("write() copies no part", async () => {
   const seen: ArrayBufferLike[] = [];
   const sink: ByteSink = {
     write(bytes) {
@@ -81,7 +78,7 @@ test("write() copies no part", async () => {
   for (const [at, part] of parts.entries()) assertStrictEquals(seen[at], part.buffer);
 });
 
-test("write() writes no part behind one that failed", async () => {
+pureTest("write() writes no part behind one that failed", async () => {
   const failure = new Deno.errors.BrokenPipe("gone");
   const tried: number[] = [];
   const sink: ByteSink = {
@@ -96,7 +93,7 @@ test("write() writes no part behind one that failed", async () => {
   assertEquals(tried, [1, 2]);
 });
 
-test("write() gives a peer up that takes the first part and nothing of the next", async () => {
+pureTest("write() gives a peer up that takes the first part and nothing of the next", async () => {
   const stuck = new StuckSink();
   const sink: ByteSink = {
     write: (bytes) => bytes.length === 1 ? Promise.resolve(1) : stuck.write(),
@@ -105,7 +102,7 @@ test("write() gives a peer up that takes the first part and nothing of the next"
   await assertRejects(() => writer.write(sample(1), sample(3)), DeadlineError, "0.02 s");
 });
 
-test("write() gives a peer up that takes nothing for too long", async () => {
+pureTest("write() gives a peer up that takes nothing for too long", async () => {
   const sink = new StuckSink();
   let stalls = 0;
   const onStall = () => {
@@ -119,7 +116,7 @@ test("write() gives a peer up that takes nothing for too long", async () => {
   await assertRejects(() => writer.write(sample(3)), DeadlineError);
 });
 
-test("write() lets progress begin the wait anew", async () => {
+pureTest("write() lets progress begin the wait anew", async () => {
   let stalled = false;
   const onStall = () => void (stalled = true);
   // Five steps of 10 ms each take longer than the deadline; none of them does by itself. However
@@ -135,7 +132,7 @@ test("write() lets progress begin the wait anew", async () => {
   assertStrictEquals(stalled, false);
 });
 
-test("write() passes other failures on, and the next call goes its own way", async () => {
+pureTest("write() passes other failures on, and the next call goes its own way", async () => {
   let calls = 0;
   const failure = new Deno.errors.BrokenPipe("gone");
   const sink: ByteSink = {

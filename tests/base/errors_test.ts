@@ -9,12 +9,9 @@ import {
   TruncatedError,
   UsageError,
 } from "../../lib/base/errors.ts";
+import { pureTest } from "../support/pure_test.ts";
 
-function test(name: string, fn: () => void): void {
-  Deno.test({ name, permissions: "none", fn });
-}
-
-test("the errors carry their own names, and what caused them", () => {
+pureTest("the errors carry their own names, and what caused them", () => {
   const cause = new Error("why");
   const errors = [
     new DeadlineError("late", { cause }),
@@ -30,24 +27,24 @@ test("the errors carry their own names, and what caused them", () => {
   for (const error of errors) assertStrictEquals(error.cause, cause);
 });
 
-test("TruncatedError tells how much came and how much should have", () => {
+pureTest("TruncatedError tells how much came and how much should have", () => {
   const error = new TruncatedError(16, 5);
   assertStrictEquals(error.message, "Input ended after 5 bytes, expected 16");
   assertEquals([error.expected, error.received], [16, 5]);
 });
 
-test("ProcessError joins the child's last lines into one", () => {
+pureTest("ProcessError joins the child's last lines into one", () => {
   const stderr = "first line\n  second line\r\n\n";
   const error = new ProcessError("ffmpeg", { code: 1, signal: null, stderr });
   assertStrictEquals(error.message, "ffmpeg failed (1): first line; second line");
 });
 
-test("ProcessError names the signal, and manages without last words", () => {
+pureTest("ProcessError names the signal, and manages without last words", () => {
   const error = new ProcessError("ffmpeg", { code: 137, signal: "SIGKILL", stderr: " \n" });
   assertStrictEquals(error.message, "ffmpeg was ended by SIGKILL");
 });
 
-test("messageOf() gives the text of anything", () => {
+pureTest("messageOf() gives the text of anything", () => {
   const texts = [new Error("a"), "b", undefined, null, 3, { toString: () => "c" }].map(messageOf);
   assertEquals(texts, ["a", "b", "undefined", "null", "3", "c"]);
 });

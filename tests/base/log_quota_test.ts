@@ -1,9 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { type LogFields, type Logger, LogQuota } from "../../lib/base/log.ts";
-
-function test(name: string, fn: () => void | Promise<void>): void {
-  Deno.test({ name, permissions: "none", fn });
-}
+import { pureTest } from "../support/pure_test.ts";
 
 /** A logger, what it was told, and the next event. */
 function recorder() {
@@ -18,7 +15,7 @@ function recorder() {
   return { logger, events, next };
 }
 
-test("LogQuota takes so many events of a peer, whatever others do", () => {
+pureTest("LogQuota takes so many events of a peer, whatever others do", () => {
   const { logger, events } = recorder();
   using quota = new LogQuota(logger, { limit: 2, window: 60_000 });
   assertEquals(["a", "a", "a", "b", "a", "b"].map((peer) => quota.take(peer)), [
@@ -27,7 +24,7 @@ test("LogQuota takes so many events of a peer, whatever others do", () => {
   assertEquals(events, []);
 });
 
-test("LogQuota tells in one line what was left out, and begins anew", async () => {
+pureTest("LogQuota tells in one line what was left out, and begins anew", async () => {
   const { logger, events, next } = recorder();
   using quota = new LogQuota(logger, { limit: 1, window: 1 });
   for (let count = 0; count < 5; count++) quota.take("a");
@@ -36,7 +33,7 @@ test("LogQuota tells in one line what was left out, and begins anew", async () =
   assertEquals(quota.take("a"), true);
 });
 
-test("LogQuota tells what was left out when it is disposed, and once", () => {
+pureTest("LogQuota tells what was left out when it is disposed, and once", () => {
   const { logger, events } = recorder();
   const quota = new LogQuota(logger, { limit: 1, window: 60_000 });
   for (const peer of ["a", "a", "b"]) quota.take(peer);

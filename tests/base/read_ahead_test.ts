@@ -1,9 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { ReadAhead } from "../../lib/base/async.ts";
-
-function test(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name, permissions: "none", fn });
-}
+import { pureTest } from "../support/pure_test.ts";
 
 /** A source whose items come when a test lets them. */
 class Source {
@@ -26,7 +23,7 @@ class Source {
   }
 }
 
-test("ReadAhead.take() gives all items in their order, then the end for ever", async () => {
+pureTest("ReadAhead.take() gives all items in their order, then the end for ever", async () => {
   const items = [1, 2, 3, 4, 5];
   const ahead = new ReadAhead(() => Promise.resolve(items.shift()), 2);
   const taken: (number | undefined)[] = [];
@@ -34,7 +31,7 @@ test("ReadAhead.take() gives all items in their order, then the end for ever", a
   assertEquals(taken, [1, 2, 3, 4, 5, undefined, undefined, undefined]);
 });
 
-test("ReadAhead asks one at a time, and no further than its depth", async () => {
+pureTest("ReadAhead asks one at a time, and no further than its depth", async () => {
   const source = new Source();
   const ahead = new ReadAhead(source.next, 2);
   assertEquals(source.asked, 0);
@@ -51,7 +48,7 @@ test("ReadAhead asks one at a time, and no further than its depth", async () => 
   assertEquals(source.asked, 4);
 });
 
-test("ReadAhead does not ask again after the end", async () => {
+pureTest("ReadAhead does not ask again after the end", async () => {
   const source = new Source();
   const ahead = new ReadAhead(source.next, 3);
   const taken = [ahead.take(), ahead.take()];
@@ -61,7 +58,7 @@ test("ReadAhead does not ask again after the end", async () => {
   assertEquals(source.asked, 1);
 });
 
-test("ReadAhead.take() gives what came before a failure, then fails for ever", async () => {
+pureTest("ReadAhead.take() gives what came before a failure, then fails for ever", async () => {
   const source = new Source();
   const ahead = new ReadAhead(source.next, 2);
   const first = ahead.take();
@@ -73,7 +70,7 @@ test("ReadAhead.take() gives what came before a failure, then fails for ever", a
   assertEquals(source.asked, 2);
 });
 
-test("ReadAhead keeps a failure to itself that nobody takes", async () => {
+pureTest("ReadAhead keeps a failure to itself that nobody takes", async () => {
   const source = new Source();
   const ahead = new ReadAhead(source.next, 2);
   const first = ahead.take();

@@ -1,13 +1,10 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { Semaphore } from "../../lib/base/async.ts";
-
-function test(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name, permissions: "none", fn });
-}
+import { pureTest } from "../support/pure_test.ts";
 
 const { signal } = new AbortController();
 
-test("Turns.take() lets so many act at once, and the next in their order", async () => {
+pureTest("Turns.take() lets so many act at once, and the next in their order", async () => {
   const turns = new Semaphore(2);
   const gates = Array.from({ length: 4 }, () => Promise.withResolvers<void>());
   const began: number[] = [];
@@ -31,13 +28,13 @@ test("Turns.take() lets so many act at once, and the next in their order", async
   assertEquals(await all[0], 0);
 });
 
-test("Turns.take() gives the turn on where the action fails", async () => {
+pureTest("Turns.take() gives the turn on where the action fails", async () => {
   const turns = new Semaphore(1);
   await assertRejects(() => turns.take(() => Promise.reject(new Error("no")), { signal }), "no");
   assertEquals(await turns.take(() => Promise.resolve(1), { signal }), 1);
 });
 
-test("Turns.take() forgets who gave up", async () => {
+pureTest("Turns.take() forgets who gave up", async () => {
   const turns = new Semaphore(1);
   const gate = Promise.withResolvers<void>();
   const first = turns.take(() => gate.promise, { signal });

@@ -1,25 +1,22 @@
 import { assertAlmostEquals, assertEquals } from "@std/assert";
 import { lostOf } from "../../bench/lost.ts";
-
-function test(name: string, fn: () => void): void {
-  Deno.test({ name, permissions: "none", fn });
-}
+import { pureTest } from "../support/pure_test.ts";
 
 const DUE = { from: 10, to: 14 };
 
-test("lostOf() is nothing where everybody had all that was due", () => {
+pureTest("lostOf() is nothing where everybody had all that was due", () => {
   assertEquals(lostOf([[9, 10, 11, 12, 13], [10, 11, 12, 13, 14]], DUE), 0);
 });
 
-test("lostOf() counts what is missing at the edges as well as in the middle", () => {
+pureTest("lostOf() counts what is missing at the edges as well as in the middle", () => {
   assertAlmostEquals(lostOf([[10, 11, 12, 13], [9, 10, 11]], DUE), 25);
   assertAlmostEquals(lostOf([[10, 13], [10, 11, 12, 13]], DUE), 25);
 });
 
-test("lostOf() counts all that a viewer should have had who had nothing", () => {
+pureTest("lostOf() counts all that a viewer should have had who had nothing", () => {
   assertAlmostEquals(lostOf([[10, 11, 12, 13], []], DUE), 50);
 });
 
-test("lostOf() does not let a frame that came twice stand for another", () => {
+pureTest("lostOf() does not let a frame that came twice stand for another", () => {
   assertAlmostEquals(lostOf([[10, 10, 12, 13]], DUE), 25);
 });

@@ -1,19 +1,16 @@
 import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { parseChainLine, parseMuxed, parseTcpTable, parseTimes } from "../../bench/parsers.ts";
+import { pureTest } from "../support/pure_test.ts";
 
-function test(name: string, fn: () => void): void {
-  Deno.test({ name, permissions: "none", fn });
-}
-
-test("parseTimes() adds up what the shell has run, not the shell", () => {
+pureTest("parseTimes() adds up what the shell has run, not the shell", () => {
   assertAlmostEquals(parseTimes("0m1.000s 0m1.000s\n1m2.250s 0m0.500s\n"), 62.75);
 });
 
-test("parseTimes() takes a decimal comma", () => {
+pureTest("parseTimes() takes a decimal comma", () => {
   assertAlmostEquals(parseTimes("0m0,001s 0m0,001s\n0m0,250s 0m0,500s\n"), 0.75);
 });
 
-test("parseTimes() refuses what is something else", () => {
+pureTest("parseTimes() refuses what is something else", () => {
   for (const text of ["", "0m1.000s 0m1.000s\n", "a b\nc d\n"]) {
     assertThrows(() => parseTimes(text), Error, "Cannot read times");
   }
@@ -26,7 +23,7 @@ const TABLE = [
   "  13: 0100007F:C351 0100007F:1E61 06 00000000:00000000 00:00000000 00000000     0        0 0 1 0",
 ].join("\n");
 
-test("parseTcpTable() tells who listens and who is connected", () => {
+pureTest("parseTcpTable() tells who listens and who is connected", () => {
   assertEquals(parseTcpTable(TABLE), [
     { local: 7777, remote: 0, isListening: true, isConnected: false },
     { local: 50000, remote: 7777, isListening: false, isConnected: true },
@@ -34,7 +31,7 @@ test("parseTcpTable() tells who listens and who is connected", () => {
   ]);
 });
 
-test("parseChainLine() gives the bytes of a buffer", () => {
+pureTest("parseChainLine() gives the bytes of a buffer", () => {
   const sink = "/GstPipeline:pipeline0/GstFakeSink:fakesink0: last-message = ";
   const chain = "chain   ******* (fakesink0:sink) (3110400 bytes, dts: none, pts: none)";
   assertEquals(parseChainLine(sink + chain), 3_110_400);
@@ -45,7 +42,7 @@ test("parseChainLine() gives the bytes of a buffer", () => {
   assertEquals(parseChainLine("Setting pipeline to PLAYING ..."), undefined);
 });
 
-test("parseMuxed() gives what an output was given", () => {
+pureTest("parseMuxed() gives what an output was given", () => {
   const line = "  Output stream #0:0 (video): 300 packets muxed (933120000 bytes); ";
   assertEquals(parseMuxed(line), { frames: 300, bytes: 933_120_000 });
   assertEquals(parseMuxed("  Total: 300 packets (933120000 bytes) muxed"), undefined);

@@ -2,10 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import type { Clip } from "../../bench/clips.ts";
 import { PeerSide } from "../../bench/peer_side.ts";
 import type { Peer, Transfer } from "../../bench/transfer.ts";
-
-function test(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name, permissions: "none", fn });
-}
+import { pureTest } from "../support/pure_test.ts";
 
 const CLIP: Clip = {
   ...{ name: "x.mp4", path: "x.mp4", width: 2, height: 2 },
@@ -18,7 +15,7 @@ function peerOf(transfer: Peer["transfer"]): Peer {
   return { name: "it", missing: () => Promise.resolve(undefined), transfer };
 }
 
-test("PeerSide keeps the results of a peer", async () => {
+pureTest("PeerSide keeps the results of a peer", async () => {
   const { signal } = new AbortController();
   const peer = peerOf(() => Promise.resolve(TRANSFER));
   const side = new PeerSide(peer, { signal, skip: (what) => assertEquals(what, "") });
@@ -27,7 +24,7 @@ test("PeerSide keeps the results of a peer", async () => {
   assertEquals([side.results, side.hasFailed], [[TRANSFER, TRANSFER], false]);
 });
 
-test("PeerSide names a peer that fails once, and does not ask it again", async () => {
+pureTest("PeerSide names a peer that fails once, and does not ask it again", async () => {
   const { signal } = new AbortController();
   const skipped: string[] = [];
   let asked = 0;
@@ -42,7 +39,7 @@ test("PeerSide names a peer that fails once, and does not ask it again", async (
   assertEquals([asked, side.hasFailed], [1, true]);
 });
 
-test("PeerSide ends a peer that hangs", async () => {
+pureTest("PeerSide ends a peer that hangs", async () => {
   const { signal } = new AbortController();
   const skipped: string[] = [];
   const side = new PeerSide(peerOf(hang), {
@@ -53,7 +50,7 @@ test("PeerSide ends a peer that hangs", async () => {
   assertEquals(skipped, ["it with x.mp4: Cannot measure it: it is not done after 0.001 s"]);
 });
 
-test("PeerSide.run() fails with the signal, which says nothing against the peer", async () => {
+pureTest("PeerSide.run() fails with the signal, which says nothing against the peer", async () => {
   const over = new AbortController();
   const skipped: string[] = [];
   const side = new PeerSide(peerOf(hang), {

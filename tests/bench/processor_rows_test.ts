@@ -2,10 +2,7 @@ import { assertAlmostEquals, assertEquals } from "@std/assert";
 import type { Clip } from "../../bench/clips.ts";
 import { processorRows } from "../../bench/processor_rows.ts";
 import type { SplitTransfer } from "../../bench/transfer.ts";
-
-function test(name: string, fn: () => void): void {
-  Deno.test({ name, permissions: "none", fn });
-}
+import { pureTest } from "../support/pure_test.ts";
 
 const CLIP: Clip = {
   ...{ name: "x.mp4", path: "x.mp4", width: 2, height: 2 },
@@ -21,16 +18,19 @@ const OURS = { raw: [taking(2.5, 2)], few: [taking(0.4, 0.1)] };
 
 const ASKED = { title: "t", clip: CLIP, few: 3, hasGoal: true };
 
-test("processorRows() tells FFmpeg's time from that of both ends, and takes their start off", () => {
-  const rows = processorRows({ ...ASKED, ours: OURS });
-  const [ffmpeg, without, started] = rows.map(({ ours }) => ours);
-  assertAlmostEquals(ffmpeg, 2000 / 103);
-  assertAlmostEquals(without, 500 / 103);
-  assertAlmostEquals(started, 2);
-  assertEquals(rows.map(({ goal }) => goal?.value), [undefined, undefined, 0.7]);
-});
+pureTest(
+  "processorRows() tells FFmpeg's time from that of both ends, and takes their start off",
+  () => {
+    const rows = processorRows({ ...ASKED, ours: OURS });
+    const [ffmpeg, without, started] = rows.map(({ ours }) => ours);
+    assertAlmostEquals(ffmpeg, 2000 / 103);
+    assertAlmostEquals(without, 500 / 103);
+    assertAlmostEquals(started, 2);
+    assertEquals(rows.map(({ goal }) => goal?.value), [undefined, undefined, 0.7]);
+  },
+);
 
-test("processorRows() holds ours against the relay, and keeps the rows of ours alone", () => {
+pureTest("processorRows() holds ours against the relay, and keeps the rows of ours alone", () => {
   const relay = { raw: [taking(2.2, 2)], few: [taking(0.2, 0.1)] };
   const alone = processorRows({ ...ASKED, ours: OURS });
   const rows = processorRows({ ...ASKED, ours: OURS, relay });

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { linesOf } from "../../bench/lines.ts";
 import { firstLine, TimedProcess } from "../../bench/timed_process.ts";
-import { importFlags, pathOf } from "../support/programs.ts";
+import { importFlags, pathOf } from "../support/programs/running_program.ts";
 
 /** Never fires. */
 const { signal } = new AbortController();

@@ -1,11 +1,8 @@
 import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { expectBytes, expectFrames, toTransfer } from "../../bench/transfer.ts";
+import { pureTest } from "../support/pure_test.ts";
 
-function test(name: string, fn: () => void): void {
-  Deno.test({ name, permissions: "none", fn });
-}
-
-test("toTransfer() reckons rates over the three stretches", () => {
+pureTest("toTransfer() reckons rates over the three stretches", () => {
   const moments = { began: 0, connected: 1000, first: { at: 1500, frames: 10 }, ended: 3000 };
   const transfer = toTransfer({ ...moments, gone: 4000 }, { frames: 100, bytes: 9, processor: 2 });
   assertAlmostEquals(transfer.connected, 50);
@@ -14,7 +11,7 @@ test("toTransfer() reckons rates over the three stretches", () => {
   assertEquals([transfer.bytes, transfer.processor], [9, 2]);
 });
 
-test("expectFrames() and expectBytes() refuse a video that did not come whole", () => {
+pureTest("expectFrames() and expectBytes() refuse a video that did not come whole", () => {
   const clip = {
     ...{ name: "x", path: "x", width: 2, height: 2 },
     ...{ frames: 3, seconds: 1, frameSize: 6 },

@@ -3,8 +3,10 @@ import { completionScript } from "../../lib/cli/completions.ts";
 import { choice, list, optionalText, text, toggle } from "../../lib/cli/flags.ts";
 import { CLIENT_FLAGS } from "../../lib/client/flags.ts";
 import { SERVER_FLAGS } from "../../lib/server/flags.ts";
-import { PATIENCE } from "../support/patience.ts";
-import { isThere } from "../support/x_screen.ts";
+import { isInstalled } from "../support/programs/machine.ts";
+import { pureTest } from "../support/pure_test.ts";
+import { PATIENCE } from "../support/time/patience.ts";
+import { testWith } from "../support/test_if.ts";
 
 const TABLE = {
   view: choice(["window", "none"], "where it's shown", undefined),
@@ -15,18 +17,14 @@ const TABLE = {
   json: toggle("in JSON"),
 };
 
-Deno.test({
-  name: "completionScript() names every flag in every shell",
-  permissions: "none",
-  fn() {
-    for (const shell of ["bash", "zsh", "fish"] as const) {
-      for (const table of [CLIENT_FLAGS, SERVER_FLAGS]) {
-        const script = completionScript(shell, "program", table);
-        const mark = shell === "fish" ? "-l " : "--";
-        for (const flag of Object.keys(table)) assertStringIncludes(script, mark + flag);
-      }
+pureTest("completionScript() names every flag in every shell", () => {
+  for (const shell of ["bash", "zsh", "fish"] as const) {
+    for (const table of [CLIENT_FLAGS, SERVER_FLAGS]) {
+      const script = completionScript(shell, "program", table);
+      const mark = shell === "fish" ? "-l " : "--";
+      for (const flag of Object.keys(table)) assertStringIncludes(script, mark + flag);
     }
-  },
+  }
 });
 
 /** What real shells complete: the words after the program's name, the last one unfinished. */
@@ -90,7 +88,7 @@ complete -C"program $argv[2]"`,
 };
 
 for (const shell of ["bash", "fish"] as const) {
-  const there = await isThere(shell);
+  const there = isInstalled(shell);
   Deno.test({
     name: `completionScript() completes in ${shell}${there ? "" : ` (ignored: no ${shell})`}`,
     ignore: !there,
@@ -103,46 +101,37 @@ for (const shell of ["bash", "fish"] as const) {
   });
 }
 
-const lacking = (await Promise.all(
-  ["zsh", "tmux"].map(async (program) => await isThere(program) ? [] : [program]),
-)).flat();
-
-Deno.test({
-  name: `completionScript() completes in zsh${
-    lacking.length > 0 ? ` (ignored: no ${lacking.join(" and ")})` : ""
-  }`,
-  ignore: lacking.length > 0,
-  async fn() {
-    const folder = await Deno.makeTempDir();
-    const tmux = async (...args: string[]) => {
-      const { stdout } = await new Deno.Command("tmux", {
-        args: ["-L", folder.replaceAll("/", "-"), ...args],
-        cwd: folder,
-        env: { TMUX: "", TERM: "xterm", LC_ALL: "C.UTF-8", HOME: folder },
-        stdin: "null",
-      }).output();
-      return new TextDecoder().decode(stdout);
-    };
-    const until = async (line: string) => {
-      const limit = AbortSignal.timeout(PATIENCE);
-      while (!(await tmux("capture-pane", "-p")).split("\n").includes(line)) {
-        if (limit.aborted) {
-          throw new Error(`Cannot find "${line}": ${await tmux("capture-pane", "-p")}`);
-        }
+const test = testWith("zsh", "tmux");
+test("completionScript() completes in zsh", async () => {
+  const folder = await Deno.makeTempDir();
+  const tmux = async (...args: string[]) => {
+    const { stdout } = await new Deno.Command("tmux", {
+      args: ["-L", folder.replaceAll("/", "-"), ...args],
+      cwd: folder,
+      env: { TMUX: "", TERM: "xterm", LC_ALL: "C.UTF-8", HOME: folder },
+      stdin: "null",
+    }).output();
+    return new TextDecoder().decode(stdout);
+  };
+  const until = async (line: string) => {
+    const limit = AbortSignal.timeout(PATIENCE);
+    while (!(await tmux("capture-pane", "-p")).split("\n").includes(line)) {
+      if (limit.aborted) {
+        throw new Error(`Cannot find "${line}": ${await tmux("capture-pane", "-p")}`);
       }
-    };
-    try {
-      await Deno.writeTextFile(`${folder}/secret.txt`, "");
-      await Deno.writeTextFile(`${folder}/completions`, completionScript("zsh", "program", TABLE));
-      await tmux("-f", "/dev/null", "new-session", "-d", "zsh", "-f", "-i");
-      const load = "PROMPT='> '; autoload -Uz compinit; compinit -u -D; source ./completions";
-      await tmux("send-keys", `${load}; clear; print ready`, "Enter");
-      await until("ready");
-      await tmux("send-keys", "-l", "program --view w\t--tok\tsec\t--j\t");
-      await until("> program --view window --token-file secret.txt --json");
-    } finally {
-      await tmux("kill-server");
-      await Deno.remove(folder, { recursive: true });
     }
-  },
+  };
+  try {
+    await Deno.writeTextFile(`${folder}/secret.txt`, "");
+    await Deno.writeTextFile(`${folder}/completions`, completionScript("zsh", "program", TABLE));
+    await tmux("-f", "/dev/null", "new-session", "-d", "zsh", "-f", "-i");
+    const load = "PROMPT='> '; autoload -Uz compinit; compinit -u -D; source ./completions";
+    await tmux("send-keys", `${load}; clear; print ready`, "Enter");
+    await until("ready");
+    await tmux("send-keys", "-l", "program --view w\t--tok\tsec\t--j\t");
+    await until("> program --view window --token-file secret.txt --json");
+  } finally {
+    await tmux("kill-server");
+    await Deno.remove(folder, { recursive: true });
+  }
 });

@@ -11,10 +11,7 @@ import {
   toggle,
   toNumber,
 } from "../../lib/cli/flags.ts";
-
-function test(name: string, fn: () => void): void {
-  Deno.test({ name, permissions: "none", fn });
-}
+import { pureTest } from "../support/pure_test.ts";
 
 const TABLE = {
   host: text("ADDRESS", "where", "localhost"),
@@ -34,7 +31,7 @@ function refusal(...args: string[]): string {
   return assertThrows(() => parse(...args), UsageError).message;
 }
 
-test("parseFlags() gives absent flags their values", () => {
+pureTest("parseFlags() gives absent flags their values", () => {
   assertEquals(parse(), {
     host: "localhost",
     output: undefined,
@@ -47,7 +44,7 @@ test("parseFlags() gives absent flags their values", () => {
   });
 });
 
-test("parseFlags() collects flags that may stand several times, in their order", () => {
+pureTest("parseFlags() collects flags that may stand several times, in their order", () => {
   const table = { part: list("A=B", "some, several times", (value) => value.split("=")), ...TABLE };
   assertEquals(parseFlags(table, []).part, []);
   const { part, host } = parseFlags(table, ["--part", "a=1", "--host", "h", "--part=b=--x"]);
@@ -55,7 +52,7 @@ test("parseFlags() collects flags that may stand several times, in their order",
   assertThrows(() => parseFlags(table, ["--part", "a", "--part"]), UsageError, "expected A=B");
 });
 
-test("parseFlags() takes --flag value and --flag=value alike", () => {
+pureTest("parseFlags() takes --flag value and --flag=value alike", () => {
   const spaced = parse("--host", "h", "--view", "none", "--port", "0", "--json", "--image", "a b");
   const joined = parse("--host=h", "--view=none", "--port=0", "--json", "--image=a b");
   assertEquals(spaced, joined);
@@ -63,7 +60,7 @@ test("parseFlags() takes --flag value and --flag=value alike", () => {
   assertEquals([joined.json, joined.image], [true, "a b"]);
 });
 
-test("parseFlags() keeps values as they are written", () => {
+pureTest("parseFlags() keeps values as they are written", () => {
   assertStrictEquals(parse("--output", "-").output, "-");
   assertStrictEquals(parse("--output=--odd=name").output, "--odd=name");
   assertStrictEquals(parse("--output", "a=b").output, "a=b");
@@ -80,17 +77,17 @@ test("parseFlags() keeps values as they are written", () => {
   assertStrictEquals(parse("--start=-2.5").start, -2.5);
 });
 
-test("parseFlags() lets the last of several win", () => {
+pureTest("parseFlags() lets the last of several win", () => {
   assertStrictEquals(parse("--port", "1", "--port", "2").port, 2);
   assertStrictEquals(parse("--host=a", "--host=b").host, "b");
 });
 
-test("parseFlags() gives an optional value that is left out as an empty text", () => {
+pureTest("parseFlags() gives an optional value that is left out as an empty text", () => {
   assertStrictEquals(parse("--image").image, "");
   assertEquals(parse("--image", "--json"), { ...parse("--json"), image: "" });
 });
 
-test("parseFlags() refuses a flag whose value is missing", () => {
+pureTest("parseFlags() refuses a flag whose value is missing", () => {
   for (const args of [["--host"], ["--host="], ["--host", ""], ["--host", "--json"]]) {
     assertStrictEquals(refusal(...args), "Cannot use --host: expected ADDRESS after it");
   }
@@ -99,13 +96,13 @@ test("parseFlags() refuses a flag whose value is missing", () => {
   assertStrictEquals(refusal("--port", "1", "--port"), "Cannot use --port: expected PORT after it");
 });
 
-test("parseFlags() refuses an optional value that is empty, instead of leaving it out", () => {
+pureTest("parseFlags() refuses an optional value that is empty, instead of leaving it out", () => {
   for (const args of [["--image="], ["--image", ""]]) {
     assertStrictEquals(refusal(...args), "Cannot use --image: expected NAME after it");
   }
 });
 
-test("parseFlags() refuses a value where none belongs", () => {
+pureTest("parseFlags() refuses a value where none belongs", () => {
   for (const value of ["", "0", "1", "true", "false", "yes", "no", "\n"]) {
     assertStrictEquals(
       refusal(`--json=${value}`),
@@ -120,7 +117,7 @@ test("parseFlags() refuses a value where none belongs", () => {
   }
 });
 
-test("parseFlags() refuses unknown flags and offers the nearest", () => {
+pureTest("parseFlags() refuses unknown flags and offers the nearest", () => {
   assertStrictEquals(
     refusal("--prot", "1"),
     'Cannot use "--prot": no such flag, did you mean --port?',
@@ -132,7 +129,7 @@ test("parseFlags() refuses unknown flags and offers the nearest", () => {
   );
 });
 
-test("parseFlags() refuses single dashes, and reads them as a whole word", () => {
+pureTest("parseFlags() refuses single dashes, and reads them as a whole word", () => {
   assertStrictEquals(
     refusal("-port", "1"),
     'Cannot use "-port": no such flag, did you mean --port?',
@@ -143,7 +140,7 @@ test("parseFlags() refuses single dashes, and reads them as a whole word", () =>
   assertStrictEquals(refusal("-"), 'Cannot use "-": expected a flag such as --host');
 });
 
-test("parseFlags() refuses the opposite of a flag, whatever it is given", () => {
+pureTest("parseFlags() refuses the opposite of a flag, whatever it is given", () => {
   for (const flag of ["--no-json", "--no-json=", "--no-json=1", "--no-json=false"]) {
     assertStrictEquals(
       refusal(flag),
@@ -163,13 +160,13 @@ test("parseFlags() refuses the opposite of a flag, whatever it is given", () => 
   assertEquals(parseFlags(table, ["--no-audio"]), { part: [], "no-audio": true });
 });
 
-test("parseFlags() refuses flags without a name", () => {
+pureTest("parseFlags() refuses flags without a name", () => {
   for (const flag of ["--=", "--=1", "--=host", "---", "--no-", "--no-=", "--e=", "--no-=json"]) {
     assertStrictEquals(refusal(flag), `Cannot use "${flag}": no such flag`);
   }
 });
 
-test("parseFlags() refuses the names of what every object has, and changes no object", () => {
+pureTest("parseFlags() refuses the names of what every object has, and changes no object", () => {
   const before = Reflect.ownKeys(Object.prototype);
   for (const name of ["__proto__", "constructor", "hasOwnProperty", "toString", "valueOf"]) {
     for (const flag of [name, `no-${name}`, `${name}.json`, `constructor.prototype.${name}`]) {
@@ -182,13 +179,13 @@ test("parseFlags() refuses the names of what every object has, and changes no ob
   assertStrictEquals(Reflect.get({}, "json"), undefined);
 });
 
-test("parseFlags() refuses the parts of a flag", () => {
+pureTest("parseFlags() refuses the parts of a flag", () => {
   for (const flag of ["--host.x", "--host.x=1", "--json.x", "--host."]) {
     assert(refusal(flag).startsWith(`Cannot use "${flag}": no such flag`), refusal(flag));
   }
 });
 
-test("parseFlags() refuses stray arguments", () => {
+pureTest("parseFlags() refuses stray arguments", () => {
   for (const args of [["video"], ["--json", "video"], ["--", "video"], ["--host", "a", "video"]]) {
     assertStrictEquals(refusal(...args), 'Cannot use "video": expected a flag such as --host');
   }
@@ -199,18 +196,18 @@ test("parseFlags() refuses stray arguments", () => {
   assertStrictEquals(parse("--json", "--").json, true);
 });
 
-test("parseFlags() refuses words that are not among the choices", () => {
+pureTest("parseFlags() refuses words that are not among the choices", () => {
   assertStrictEquals(refusal("--view", "tv"), 'Cannot use --view "tv": expected window, none');
   assertStrictEquals(refusal("--level=LOW"), 'Cannot use --level "LOW": expected low, high');
 });
 
-test("toNumber() takes decimal numbers within the bounds", () => {
+pureTest("toNumber() takes decimal numbers within the bounds", () => {
   const bounds = { min: -1, max: 10 };
   const read = ["-1", "10", "0.5", ".5", "5.", "007"].map((value) => toNumber(value, "n", bounds));
   assertEquals(read, [-1, 10, 0.5, 0.5, 5, 7]);
 });
 
-test("toNumber() refuses everything else and says what it takes", () => {
+pureTest("toNumber() refuses everything else and says what it takes", () => {
   const bounds = { min: 0, max: 10, integer: true };
   for (const value of ["", "a", "1e1", "0x1", "1 ", "+1", "NaN", "Infinity", "1.5", "11", "-1"]) {
     assertThrows(
@@ -224,7 +221,7 @@ test("toNumber() refuses everything else and says what it takes", () => {
   assertThrows(() => toNumber("9".repeat(400), "n", { min: 0, max: 1e9 }), UsageError);
 });
 
-test("describeFlags() shows every flag with its value under its title, in 80 columns", () => {
+pureTest("describeFlags() shows every flag with its value under its title, in 80 columns", () => {
   const shown = describeFlags(TABLE, {
     "First": ["host", "output", "image", "view"],
     "Second": ["level", "port", "start", "json"],

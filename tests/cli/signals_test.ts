@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { TextLineStream } from "@std/streams/text-line-stream";
 import { findPython } from "../peers/python.ts";
+import { unixTest } from "../support/test_if.ts";
 
 const PROBE = new URL("./interrupt_probe.ts", import.meta.url).pathname;
 const INSISTENCE_PROBE = new URL("./insistence_probe.ts", import.meta.url).pathname;
@@ -32,14 +33,13 @@ for (const [signal, status] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
   });
 }
 
-Deno.test({
-  name: "untilInterrupted() ends nothing at SIGHUP where something else is to be done then",
-  ignore: Deno.build.os === "windows",
-  async fn() {
+unixTest(
+  "untilInterrupted() ends nothing at SIGHUP where something else is to be done then",
+  async () => {
     const ending = await runProbe(HANGUP_PROBE, { ready: ["SIGHUP"], again: ["SIGTERM"] });
     assertEquals(ending, { lines: ["ready", "again"], code: 143 });
   },
-});
+);
 
 for (
   const [what, first, then, status] of [
@@ -48,13 +48,9 @@ for (
     ["SIGTERM after SIGHUP, but not SIGHUP once more", "SIGHUP", ["SIGHUP", "SIGTERM"], 143],
   ] as const
 ) {
-  Deno.test({
-    name: `untilInterrupted() takes ${what} for insistence`,
-    ignore: Deno.build.os === "windows",
-    async fn() {
-      const { code } = await runProbe(INSISTENCE_PROBE, { ready: [first], aborted: then });
-      assertEquals(code, status);
-    },
+  unixTest(`untilInterrupted() takes ${what} for insistence`, async () => {
+    const { code } = await runProbe(INSISTENCE_PROBE, { ready: [first], aborted: then });
+    assertEquals(code, status);
   });
 }
 

@@ -4,7 +4,8 @@ import { CLIENT_FLAGS, type ClientFlags, clientUsage } from "../../lib/client/fl
 import { parseClientFlags } from "../../lib/client/options.ts";
 import { statusOf } from "../../lib/client/run.ts";
 import type { MediaRequest } from "../../lib/protocol/native/request.ts";
-import { wrongForms } from "../support/flag_forms.ts";
+import { wrongForms } from "../support/programs/flag_forms.ts";
+import { pureTest } from "../support/pure_test.ts";
 
 function parse(line: string) {
   return parseClientFlags(line === "" ? [] : line.split(" "));
@@ -102,11 +103,10 @@ const REQUESTS: Record<string, Partial<MediaRequest>> = {
 };
 
 for (const [line, request] of Object.entries(REQUESTS)) {
-  Deno.test({
-    name: `parseClientFlags() turns "${line}" into its request`,
-    permissions: "none",
-    fn: () => assertEquals(requestOf(line), request),
-  });
+  pureTest(
+    `parseClientFlags() turns "${line}" into its request`,
+    () => assertEquals(requestOf(line), request),
+  );
 }
 
 /** Command lines and values of their flags. */
@@ -123,16 +123,12 @@ const VALUES: Record<string, Partial<ClientFlags>> = {
 };
 
 for (const [line, values] of Object.entries(VALUES)) {
-  Deno.test({
-    name: `parseClientFlags() reads "${line}"`,
-    permissions: "none",
-    fn() {
-      const action = parse(line);
-      assert(action.kind !== "print");
-      for (const [name, value] of Object.entries(values)) {
-        assertEquals(action.flags[name as keyof ClientFlags], value, name);
-      }
-    },
+  pureTest(`parseClientFlags() reads "${line}"`, () => {
+    const action = parse(line);
+    assert(action.kind !== "print");
+    for (const [name, value] of Object.entries(values)) {
+      assertEquals(action.flags[name as keyof ClientFlags], value, name);
+    }
   });
 }
 
@@ -287,51 +283,35 @@ const WRONG: Record<string, string> = {
 };
 
 for (const [line, message] of Object.entries(WRONG)) {
-  Deno.test({
-    name: `parseClientFlags() refuses "${line}"`,
-    permissions: "none",
-    fn() {
-      const error = assertThrows(() => parse(line), UsageError);
-      assertEquals(error.message, message);
-      assertEquals(statusOf(error), 2);
-    },
+  pureTest(`parseClientFlags() refuses "${line}"`, () => {
+    const error = assertThrows(() => parse(line), UsageError);
+    assertEquals(error.message, message);
+    assertEquals(statusOf(error), 2);
   });
 }
 
-Deno.test({
-  name: "parseClientFlags() opens the menu without flags for media",
-  permissions: "none",
-  fn() {
-    for (const line of ["", "--host robot", "--classic", "--view none --speed max"]) {
-      assertEquals(parse(line).kind, "menu", line);
-    }
-    assertEquals(
-      parse("--help --port nonsense --help".replace("--port nonsense ", "")).kind,
-      "print",
-    );
-  },
+pureTest("parseClientFlags() opens the menu without flags for media", () => {
+  for (const line of ["", "--host robot", "--classic", "--view none --speed max"]) {
+    assertEquals(parse(line).kind, "menu", line);
+  }
+  assertEquals(
+    parse("--help --port nonsense --help".replace("--port nonsense ", "")).kind,
+    "print",
+  );
 });
 
-Deno.test({
-  name: "clientUsage() has every flag, within 80 columns",
-  permissions: "none",
-  fn() {
-    const usage = clientUsage();
-    for (const name of Object.keys(CLIENT_FLAGS)) {
-      assertMatch(usage, new RegExp(`^  --${name}\\b`, "m"));
-    }
-    for (const line of usage.split("\n")) assert(line.length <= 80, line);
-  },
+pureTest("clientUsage() has every flag, within 80 columns", () => {
+  const usage = clientUsage();
+  for (const name of Object.keys(CLIENT_FLAGS)) {
+    assertMatch(usage, new RegExp(`^  --${name}\\b`, "m"));
+  }
+  for (const line of usage.split("\n")) assert(line.length <= 80, line);
 });
 
-Deno.test({
-  name: "parseClientFlags() refuses every flag in every wrong form",
-  permissions: "none",
-  fn() {
-    for (const args of wrongForms(CLIENT_FLAGS)) {
-      const what = JSON.stringify(args);
-      const { message } = assertThrows(() => parseClientFlags(args), UsageError, undefined, what);
-      assertMatch(message, /^Cannot use [^\n]+$/, what);
-    }
-  },
+pureTest("parseClientFlags() refuses every flag in every wrong form", () => {
+  for (const args of wrongForms(CLIENT_FLAGS)) {
+    const what = JSON.stringify(args);
+    const { message } = assertThrows(() => parseClientFlags(args), UsageError, undefined, what);
+    assertMatch(message, /^Cannot use [^\n]+$/, what);
+  }
 });

@@ -1,11 +1,11 @@
 import { assert, assertAlmostEquals, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { HEADER_LENGTH } from "../../lib/protocol/native/framing.ts";
 import { parseLiveSource } from "../../lib/sources/live/source_spec.ts";
-import { mediaFolder, pictures, run, tone } from "../support/media.ts";
-import { testPage } from "../support/page.ts";
-import { EXACT, mediaMomentsOf, playedIn } from "../support/played.ts";
-import { describe, frame, message, say, ScriptedServer } from "../support/scripted_server.ts";
-import { testServer } from "../support/server.ts";
+import { EXACT, mediaMomentsOf, playedIn } from "../support/media/browser_plays.ts";
+import { mediaFolder, pictures, run, tone } from "../support/media/media_folder.ts";
+import { describe, frame, message, say, ScriptedServer } from "../support/peers/scripted_server.ts";
+import { testServer } from "../support/peers/test_server.ts";
+import { testPage } from "../support/screens/page.ts";
 
 const media = mediaFolder();
 const played = playedIn(media);

@@ -2,10 +2,10 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { startPlayback } from "../../lib/server/playback/play_file.ts";
 import { Library } from "../../lib/sources/file/library.ts";
-import { mediaFolder, pictures, tone } from "../support/media.ts";
-import { type Answer, ask } from "../support/native_client.ts";
-import { type TestServer, testServer } from "../support/server.ts";
-import { mediaChildren } from "../support/watched_server.ts";
+import { mediaFolder, pictures, tone } from "../support/media/media_folder.ts";
+import { ask, type NativeResponse } from "../support/peers/native_client.ts";
+import { type TestServer, testServer } from "../support/peers/test_server.ts";
+import { mediaChildren } from "../support/programs/machine.ts";
 
 const media = mediaFolder();
 const ON_LINUX = { ignore: Deno.build.os !== "linux" };
@@ -26,7 +26,10 @@ async function folders(name: string): Promise<{ served: string; secret: string }
 }
 
 /** Asks for a picture; gives the answer, and the red and the blue of its first pixel. */
-async function look(server: TestServer, name: string): Promise<Answer & { color?: string }> {
+async function look(
+  server: TestServer,
+  name: string,
+): Promise<NativeResponse & { color?: string }> {
   let color: string | undefined;
   const onFrame = ({ data }: { data: Uint8Array }) => {
     color = data[0] > 200 && data[2] < 50 ? "red" : data[0] < 50 && data[2] > 200 ? "blue" : "?";

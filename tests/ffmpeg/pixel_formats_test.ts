@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { bitsPerPixel, conversionFor, rawPixelFormat } from "../../lib/ffmpeg/pixel_formats.ts";
-import { mediaFolder, run } from "../support/media.ts";
+import { mediaFolder, run } from "../support/media/media_folder.ts";
+import { pureTest } from "../support/pure_test.ts";
 
 const media = mediaFolder();
 const [WIDTH, HEIGHT] = [32, 16];
@@ -8,24 +9,20 @@ const [WIDTH, HEIGHT] = [32, 16];
 /** A picture with colours and transparency. */
 const SOURCE = ["-f", "lavfi", "-i", `testsrc2=size=${WIDTH}x${HEIGHT}:rate=1:d=1:alpha=128`];
 
-function test(name: string, fn: () => void): void {
-  Deno.test({ name, permissions: "none", fn });
-}
-
-test("rawPixelFormat() leaves what travels as it is", () => {
+pureTest("rawPixelFormat() leaves what travels as it is", () => {
   for (const name of ["yuv420p", "bgr24", "pal8", "gray16be", "yuva420p", "gbrp12le"]) {
     assertEquals([rawPixelFormat(name), conversionFor(name)], [name, undefined]);
   }
 });
 
-test("rawPixelFormat() names full-range formats without the j, and needs no conversion", () => {
+pureTest("rawPixelFormat() names full-range formats without the j, and needs no conversion", () => {
   for (const chroma of ["420p", "422p", "440p", "444p"]) {
     assertEquals(rawPixelFormat(`yuvj${chroma}`), `yuv${chroma}`);
     assertEquals(conversionFor(`yuvj${chroma}`), undefined);
   }
 });
 
-test("rawPixelFormat() replaces what does not travel by the nearest that does", () => {
+pureTest("rawPixelFormat() replaces what does not travel by the nearest that does", () => {
   const replaced = {
     p010le: "yuv420p10le",
     p016be: "yuv420p16le",

@@ -8,7 +8,7 @@ import {
   outOfMemory,
   startConfined,
 } from "../../lib/ffmpeg/sandbox.ts";
-import { mediaFolder } from "../support/media.ts";
+import { mediaFolder } from "../support/media/media_folder.ts";
 
 const media = mediaFolder();
 const ON_LINUX = { ignore: Deno.build.os !== "linux" };

@@ -2,31 +2,28 @@ import { assertEquals } from "@std/assert";
 import { ProcessError } from "../../lib/base/errors.ts";
 import { hideSecrets, stderrReason, withoutPath } from "../../lib/ffmpeg/stderr.ts";
 import { reasonOf } from "../../lib/sinks/ffmpeg_process.ts";
+import { pureTest } from "../support/pure_test.ts";
 
-function test(name: string, fn: () => void): void {
-  Deno.test({ name, permissions: "none", fn });
-}
-
-test("stderrReason() gives the last complaint without who said it", () => {
+pureTest("stderrReason() gives the last complaint without who said it", () => {
   const stderr = "[h264 @ 0x55cd2b2ebcc0] one\n[mov,mp4 @ 0x1f] [hevc @ 0x2] moov atom not found\n";
   assertEquals(stderrReason(stderr, "/a"), "moov atom not found");
   assertEquals(stderrReason("[h264 @ 0x55cd2b2ebcc0] one", "/a"), "one");
 });
 
-test("stderrReason() reads the addresses that FFmpeg writes on Windows", () => {
+pureTest("stderrReason() reads the addresses that FFmpeg writes on Windows", () => {
   const stderr = "[mov,mp4 @ 000001d9b4d4a2c0] moov atom not found\r\n" +
     "[in#0 @ 000001D9B4D4A2C0] Error opening input: Invalid data found when processing input\r\n" +
     "Error opening input file file:/a.\r\n";
   assertEquals(stderrReason(stderr, "/a"), "moov atom not found");
 });
 
-test("stderrReason() passes over lines that say nothing", () => {
+pureTest("stderrReason() passes over lines that say nothing", () => {
   const stderr = "Decoder (codec av1) not found\n    Last message repeated 2 times\n" +
     "Error marking filters as finished\nConversion failed!\n\n";
   assertEquals(stderrReason(stderr, "/a"), "Decoder (codec av1) not found");
 });
 
-test("stderrReason() prefers a reason to words that fit everything", () => {
+pureTest("stderrReason() prefers a reason to words that fit everything", () => {
   const stderr =
     "[mov @ 0x1f] moov atom not found\nfile:/a: Invalid data found when processing input";
   assertEquals(stderrReason(stderr, "/a"), "moov atom not found");
@@ -37,13 +34,13 @@ test("stderrReason() prefers a reason to words that fit everything", () => {
   assertEquals(stderrReason(port, "/a"), "bind failed: Address already in use");
 });
 
-test("stderrReason() gives nothing where there is nothing", () => {
+pureTest("stderrReason() gives nothing where there is nothing", () => {
   assertEquals(stderrReason("", "/a"), undefined);
   assertEquals(stderrReason("\n Conversion failed!\n", "/a"), undefined);
   assertEquals(stderrReason("Warning: using insecure memory!\n", "/a"), undefined);
 });
 
-test("stderrReason() does not tell where a file lies", () => {
+pureTest("stderrReason() does not tell where a file lies", () => {
   const path = "/home/me/films/a.mp4";
   assertEquals(stderrReason(`file:${path}: Invalid data found`, path), "Invalid data found");
   const said = stderrReason(`Cannot open file:${path} or ${path}`, path);
@@ -149,7 +146,7 @@ for (const [at, version] of VERSIONS.entries()) {
   });
 }
 
-test("stderrReason() gives words that say little if there are no others", () => {
+pureTest("stderrReason() gives words that say little if there are no others", () => {
   const stderr = "[vf#0:0 @ 0x1] Task finished with error code: -22 (Invalid argument)\n" +
     "[out#0/nut @ 0x2] Could not write header (incorrect codec parameters ?): Broken pipe\n" +
     "Error opening output files: Invalid argument\n";
@@ -157,13 +154,13 @@ test("stderrReason() gives words that say little if there are no others", () => 
   assertEquals(stderrReason(stderr, "/a"), said);
 });
 
-test("withoutPath() tells nothing of where the file lies", () => {
+pureTest("withoutPath() tells nothing of where the file lies", () => {
   assertEquals(withoutPath("file:/a/b: bad", "/a/b"), "bad");
   assertEquals(withoutPath("in /a/b and file:/proc/self/fd/3", "/a/b"), "in the file and the file");
   assertEquals(withoutPath("file:/proc/self/fd/3: bad", "/a/b"), "bad");
 });
 
-test("hideSecrets() hides passwords, and nothing else", () => {
+pureTest("hideSecrets() hides passwords, and nothing else", () => {
   const cases = [
     ["rtsp://me:word@host:554/a", "rtsp://me:***@host:554/a"],
     [

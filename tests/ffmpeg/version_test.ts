@@ -7,10 +7,7 @@ import {
   isSupported,
   parseFfmpegVersion,
 } from "../../lib/ffmpeg/version.ts";
-
-function test(name: string, fn: () => void): void {
-  Deno.test({ name, permissions: "none", fn });
-}
+import { pureTest } from "../support/pure_test.ts";
 
 /** First lines of `-version`, as distributions and builders print them. */
 const STATED: readonly [string, FfmpegVersion][] = [
@@ -29,11 +26,11 @@ const STATED: readonly [string, FfmpegVersion][] = [
   ["no such thing", { name: "of an unknown version" }],
 ];
 
-test("parseFfmpegVersion() reads releases and development builds", () => {
+pureTest("parseFfmpegVersion() reads releases and development builds", () => {
   for (const [text, version] of STATED) assertEquals(parseFfmpegVersion(text), version, text);
 });
 
-test("isSupported() takes 5.1 and later, and builds that state no release", () => {
+pureTest("isSupported() takes 5.1 and later, and builds that state no release", () => {
   const supported = (text: string) => isSupported(parseFfmpegVersion(`ffmpeg version ${text}`));
   for (const text of ["5.1", "5.1.9-0+deb12u1", "6.0", "10.0", "N-1-gabc", "2024-01-01-git-a"]) {
     assertEquals(supported(text), true, text);
@@ -43,7 +40,7 @@ test("isSupported() takes 5.1 and later, and builds that state no release", () =
   }
 });
 
-test("dialectOf() knows from which release on arguments are spelled in another way", () => {
+pureTest("dialectOf() knows from which release on arguments are spelled in another way", () => {
   const old = { inputTimeBase: "-1", rotationBy: "tag" } as const;
   const between = { inputTimeBase: "-1", rotationBy: "option" } as const;
   const recent = { inputTimeBase: "demux", rotationBy: "option" } as const;

@@ -1,16 +1,24 @@
-/** The whole client, asked of a server that says wrong things, over sockets. */
+/** The whole client, with a server that sends wrong messages. */
 import { deadline } from "../../lib/base/async.ts";
 import { encodeMessage, HEADER_LENGTH } from "../../lib/protocol/native/framing.ts";
-import { at, type Outcome as Ended, runInside } from "../support/inside.ts";
-import { PATIENCE } from "../support/patience.ts";
-import { describe, end, frame, message, say, ScriptedServer } from "../support/scripted_server.ts";
-import { joined, mutateBytes, type Mutator } from "./mutate_bytes.ts";
+import { concat } from "../support/media/bytes.ts";
+import {
+  describe,
+  end,
+  frame,
+  message,
+  say,
+  ScriptedServer,
+} from "../support/peers/scripted_server.ts";
+import { at, type Outcome as Ended, runInside } from "../support/programs/run_inside.ts";
+import { PATIENCE } from "../support/time/patience.ts";
+import { mutateBytes, type Mutator } from "./mutate_bytes.ts";
 import { mutateJson } from "./mutate_json.ts";
 import { checkAtMost, checkSame } from "./properties.ts";
 import type { Random } from "./random.ts";
 import type { Outcome, Target } from "./target.ts";
 
-/** Characters that a client may print, and how many more for each byte that the server says. */
+/** Characters that a client may print, and further ones for each byte from the server. */
 const MAX_PRINTED = 5000;
 const PRINTED_A_BYTE = 6;
 
@@ -21,7 +29,7 @@ const SOUND = {
   ...{ sampleRate: 8000, channels: 1 },
 };
 
-/** What servers say, in an order that makes sense. */
+/** Messages of a server. */
 const SAYINGS: readonly Uint8Array[] = [
   describe(),
   describe({}, SOUND),
@@ -42,15 +50,15 @@ const SAYINGS: readonly Uint8Array[] = [
 const [DESCRIBE, TWO_STREAMS, PACKETS] = SAYINGS;
 const LIST = SAYINGS[10];
 
-/** Whole answers. */
-const ANSWERS: readonly Uint8Array[] = [
-  joined(DESCRIBE, frame(0), frame(1), end()),
-  joined(TWO_STREAMS, frame(0), frame(0, { streamId: 1, size: 320 }), frame(1), SAYINGS[6]),
-  joined(PACKETS, frame(-1, { size: 40 }), frame(1, { size: 9 }), end()),
-  joined(SAYINGS[11], LIST),
+/** Whole responses. */
+const RESPONSES: readonly Uint8Array[] = [
+  concat(DESCRIBE, frame(0), frame(1), end()),
+  concat(TWO_STREAMS, frame(0), frame(0, { streamId: 1, size: 320 }), frame(1), SAYINGS[6]),
+  concat(PACKETS, frame(-1, { size: 40 }), frame(1, { size: 9 }), end()),
+  concat(SAYINGS[11], LIST),
 ];
 
-/** How the client is asked; what it shows needs no other program. */
+/** Command lines of the client that need no other program. */
 const COMMANDS: readonly (readonly string[])[] = [
   ["--video", "--view", "none", "--json"],
   ["--video", "--view", "none", "--late", "drop", "--json"],
@@ -60,7 +68,7 @@ const COMMANDS: readonly (readonly string[])[] = [
   ["--list", "--json"],
 ];
 
-/** Messages one behind the other. */
+/** Splits a response into its messages. */
 function split(response: Uint8Array): Uint8Array[] {
   const parts: Uint8Array[] = [];
   for (let from = 0; from + HEADER_LENGTH <= response.byteLength;) {
@@ -71,13 +79,13 @@ function split(response: Uint8Array): Uint8Array[] {
   return parts;
 }
 
-/** Leaves out messages, says others, and changes what is in them. */
+/** Drops, inserts and changes messages. */
 const mutateResponse: Mutator = (input, _others, random) => {
   const said = split(input).filter(() => !random.once(12));
   for (let more = random.below(3); more > 0; more--) {
     said.splice(random.below(said.length + 1), 0, random.pick(SAYINGS));
   }
-  return joined(...said.map((part) => random.once(3) ? changed(part, random) : part));
+  return concat(...said.map((part) => random.once(3) ? changed(part, random) : part));
 };
 
 function changed(part: Uint8Array, random: Random): Uint8Array {
@@ -101,7 +109,7 @@ async function ask(server: ScriptedServer, command: readonly string[]): Promise<
   return ended;
 }
 
-/** Nothing that a terminal obeys, and no fault of the client's own. */
+/** Checks that there is no control character and no internal error. */
 function checkPrinted(what: string, printed: string, said: number): void {
   const most = MAX_PRINTED + PRINTED_A_BYTE * said;
   checkAtMost(`characters of ${what}`, printed.length, most);
@@ -111,10 +119,10 @@ function checkPrinted(what: string, printed: string, said: number): void {
   checkSame(`faults in ${what}`, fault, "");
 }
 
-/** A client that is asked, and answered with whatever there is. */
+/** The client with any response. */
 export const clientTarget: Target = {
   name: "runClient()",
-  corpus: ANSWERS,
+  corpus: RESPONSES,
   mutate: mutateResponse,
   async check(input, random): Promise<Outcome> {
     const command = random.pick(COMMANDS);
@@ -132,7 +140,7 @@ export const clientTarget: Target = {
       return "taken";
     }
     checkSame("status", String(status), "1");
-    // It is the client's own, or the server's, which may be any.
+    // The reason may be the server's, with any text.
     if (!/[^\n]\n$/.test(stderr)) throw new Error(`no reason is told: ${stderr}`);
     return "refused";
   },

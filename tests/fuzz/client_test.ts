@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { clientTarget } from "./client_target.ts";
 import { fuzz, tried } from "./target.ts";
 
-/** Answers that a client gets: each takes it some milliseconds. */
+/** Number of responses; each takes some milliseconds. */
 const TURNS = 1000;
 
 Deno.test("runClient() survives whatever a server says, and says so in one line", async () => {

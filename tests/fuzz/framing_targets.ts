@@ -1,4 +1,4 @@
-/** The native wire as it comes through a socket, and how it is told from others. Pure but for reads. */
+/** Framing of the native protocol, and detection of the protocol. */
 import { ByteReader } from "../../lib/base/byte_reader.ts";
 import { ByteWriter } from "../../lib/base/byte_writer.ts";
 import { FRAME_HEADROOM } from "../../lib/media/frame.ts";
@@ -13,7 +13,8 @@ import {
   KINDS,
   parseHeader,
 } from "../../lib/protocol/native/framing.ts";
-import { joined, mutateBytes, type Mutator } from "./mutate_bytes.ts";
+import { concat } from "../support/media/bytes.ts";
+import { mutateBytes, type Mutator } from "./mutate_bytes.ts";
 import { MESSAGE_TARGETS } from "./message_targets.ts";
 import { checkAtMost, checkRefusal, checkSame, digest, readOrRefuse } from "./properties.ts";
 import type { Random } from "./random.ts";
@@ -22,7 +23,7 @@ import { type Split, splitsOf, WatchedSource } from "./watched_source.ts";
 
 const text = (value: string) => new TextEncoder().encode(value);
 
-/** A frame as it is sent. */
+/** The message of a frame. */
 function frameMessage(
   size: number,
   { captured, timestamp = 512 }: { captured?: number; timestamp?: number } = {},
@@ -32,7 +33,7 @@ function frameMessage(
   return encodeFrame({ ...frame, data: memory.subarray(FRAME_HEADROOM) }).slice();
 }
 
-/** The first payload of each kind that JSON targets know. */
+/** The first input of a JSON target. */
 function payloadOf(target: string): Uint8Array {
   return MESSAGE_TARGETS.find(({ name }) => name === target)?.corpus[0] ?? new Uint8Array(0);
 }
@@ -51,21 +52,21 @@ const MESSAGES = {
 
 /** Conversations of either side. */
 const CONVERSATIONS = [
-  joined(MESSAGES.request, MESSAGES.control, MESSAGES.ping, MESSAGES.pong),
-  joined(MESSAGES.describe, frameMessage(300), frameMessage(5), MESSAGES.notice, MESSAGES.end),
-  joined(MESSAGES.describe, frameMessage(9, { captured: 1.7e15 }), frameMessage(0), MESSAGES.error),
-  joined(MESSAGES.list, MESSAGES.ping, frameMessage(70_000, { timestamp: -40 })),
+  concat(MESSAGES.request, MESSAGES.control, MESSAGES.ping, MESSAGES.pong),
+  concat(MESSAGES.describe, frameMessage(300), frameMessage(5), MESSAGES.notice, MESSAGES.end),
+  concat(MESSAGES.describe, frameMessage(9, { captured: 1.7e15 }), frameMessage(0), MESSAGES.error),
+  concat(MESSAGES.list, MESSAGES.ping, frameMessage(70_000, { timestamp: -40 })),
   frameMessage(0, { captured: 0 }),
 ];
 
-/** Kinds of messages that a side takes: all, those of a client, those of a server. */
+/** Kinds of messages that are accepted: all, those of a client, those of a server. */
 const ACCEPTED: readonly (readonly Kind[] | undefined)[] = [
   undefined,
   ["request", "control", "ping", "pong"],
   ["describe", "frame", "end", "error", "list", "ping", "pong", "notice", "control"],
 ];
 
-/** Changes lengths and kinds more often than other bytes: the rest is payload. */
+/** Mutates headers more often than payloads. */
 const mutateMessages: Mutator = (input, others, random) => {
   if (random.once(2)) return mutateBytes(input, others, random);
   const bytes = new Uint8Array(input);
@@ -76,14 +77,14 @@ const mutateMessages: Mutator = (input, others, random) => {
   }
   const head = startCache.length === 0 ? 0 : random.pick(startCache);
   const part = mutateBytes(bytes.subarray(head, head + HEADER_LENGTH), others, random);
-  return joined(bytes.subarray(0, head), part, bytes.subarray(head + HEADER_LENGTH));
+  return concat(bytes.subarray(0, head), part, bytes.subarray(head + HEADER_LENGTH));
 };
 
-/** What came of receiving until the end. */
+/** The result of receiving up to the end. */
 interface Received {
-  /** One line for each message, and one for what ended it. */
+  /** One line for each message, and one for an error. */
   lines: string[];
-  /** The same messages as they would be sent. */
+  /** The same messages, encoded again. */
   sent: Uint8Array[];
   ended: "cleanly" | "refused";
 }
@@ -141,14 +142,14 @@ const connectionTarget: Target = {
     for (const other of others) {
       checkSame("messages by how they come", other.lines.join("\n"), whole.lines.join("\n"));
     }
-    const again = await receiveAll(joined(...whole.sent), accept, () => Infinity);
+    const again = await receiveAll(concat(...whole.sent), accept, () => Infinity);
     const messages = whole.ended === "refused" ? whole.lines.slice(0, -1) : whole.lines;
     checkSame("messages sent again", again.lines.join("\n"), messages.join("\n"));
     return whole.lines.length > 0 && whole.ended === "cleanly" ? "taken" : "refused";
   },
 };
 
-/** The first bytes of a peer: each is one kind of peer at the most. */
+/** The first bytes of a peer fit at most one protocol. */
 const greetingTarget: Target = {
   name: "isTls()",
   corpus: [
@@ -160,19 +161,19 @@ const greetingTarget: Target = {
   ],
   mutate: (input, others, random) => mutateBytes(input.subarray(0, 24), others, random),
   check(input) {
-    const classic = new TextDecoder().decode(input.subarray(0, 4)) === SCRIPT_MAGIC;
+    const isScript = new TextDecoder().decode(input.subarray(0, 4)) === SCRIPT_MAGIC;
     const header = input.byteLength < HEADER_LENGTH
       ? undefined
       : readOrRefuse(() => parseHeader(input));
     const isRequest = header !== undefined && Object.keys(KINDS).includes(header.kind) &&
       ACCEPTED[1]?.includes(header.kind);
-    const kinds = [isTls(input), classic, isRequest].filter((is) => is === true);
+    const kinds = [isTls(input), isScript, isRequest].filter((is) => is === true);
     checkAtMost("kinds of peer that one is", kinds.length, 1);
     const command = readOrRefuse(() => parseScriptRequest(input));
-    if (command !== undefined && !classic) throw new Error(`${command} without its beginning`);
+    if (command !== undefined && !isScript) throw new Error(`${command} without its beginning`);
     return kinds.length === 1 ? "taken" : "refused";
   },
 };
 
-/** Messages as bytes. */
+/** Targets of the framing. */
 export const FRAMING_TARGETS: readonly Target[] = [connectionTarget, greetingTarget];

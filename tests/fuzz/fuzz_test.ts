@@ -1,15 +1,15 @@
 import { assert, assertEquals } from "@std/assert";
-import { mediaFolder } from "../support/media.ts";
+import { mediaFolder } from "../support/media/media_folder.ts";
+import { pureTest } from "../support/pure_test.ts";
 import { REGRESSIONS } from "./regressions.ts";
 import { fuzz, tried } from "./target.ts";
 import { openTargets } from "./targets.ts";
 
-// What everything that reads strangers' bytes does with wrong ones: the same ones in every run.
-// `deno task fuzz` goes on with others.
+// Parsers of untrusted bytes with wrong input, the same in every run; `deno task fuzz` uses others.
 
 const SEED = 20_240_229;
 
-/** Turns of each target, so that all together take less than a minute on a slow machine. */
+/** Inputs of each target; all together take less than a minute on a slow machine. */
 const TURNS = 40_000;
 const FEWER: Record<string, number> = {
   "requestScript()": 3000,
@@ -17,34 +17,26 @@ const FEWER: Record<string, number> = {
   "PlaySocket": 5000,
 };
 
-/** Inputs that have to be taken, of a hundred; most changes leave nothing that could be. */
+/** Percentage of inputs that have to be valid; most mutations are not. */
 const MIN_TAKEN = 0.5;
 
 const targets = await openTargets(mediaFolder());
 
 for (const target of targets) {
-  Deno.test({
-    name: `${target.name} takes or refuses whatever comes, and does nothing else`,
-    permissions: "none",
-    async fn() {
-      for (const input of target.corpus) await tried(target, input);
-      const turns = FEWER[target.name] ?? TURNS;
-      const { taken, refused } = await fuzz(target, { seed: SEED, turns });
-      assertEquals(taken + refused, turns);
-      assert(taken > turns * MIN_TAKEN / 100, `${taken} of ${turns} were taken`);
-      assert(refused > 0);
-    },
+  pureTest(`${target.name} takes or refuses whatever comes, and does nothing else`, async () => {
+    for (const input of target.corpus) await tried(target, input);
+    const turns = FEWER[target.name] ?? TURNS;
+    const { taken, refused } = await fuzz(target, { seed: SEED, turns });
+    assertEquals(taken + refused, turns);
+    assert(taken > turns * MIN_TAKEN / 100, `${taken} of ${turns} were taken`);
+    assert(refused > 0);
   });
 }
 
 for (const [at, [name, input]] of REGRESSIONS.entries()) {
-  Deno.test({
-    name: `${name} takes or refuses what once was too much for it (${at})`,
-    permissions: "none",
-    async fn() {
-      const target = targets.find((target) => target.name === name);
-      assert(target !== undefined, `no target ${name}`);
-      for (let turn = 0; turn < 10; turn++) await tried(target, Uint8Array.fromHex(input), turn);
-    },
+  pureTest(`${name} takes or refuses what once was too much for it (${at})`, async () => {
+    const target = targets.find((target) => target.name === name);
+    assert(target !== undefined, `no target ${name}`);
+    for (let turn = 0; turn < 10; turn++) await tried(target, Uint8Array.fromHex(input), turn);
   });
 }

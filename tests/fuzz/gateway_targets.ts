@@ -1,4 +1,4 @@
-/** What a browser, or whoever pretends to be one, sends to the page's side. */
+/** Input of the web service: queries, requests, messages of a socket. */
 import { Access } from "../../lib/web/access.ts";
 import { parseImageQuery, parsePlayQuery } from "../../lib/web/api.ts";
 import { PlayBody } from "../../lib/web/play.ts";
@@ -84,13 +84,13 @@ const accessTarget: Target = {
   },
 };
 
-/** Bytes that may lie unused in the page. */
+/** Largest number of bytes that the page has not consumed. */
 const WINDOW = 2 << 20;
 
-/** Bytes of what is played. */
+/** Bytes of a play. */
 const PLAYED = 5 << 20;
 
-/** A socket to a page, as far as a play needs one. */
+/** The part of a WebSocket that a play needs. */
 class FakeSocket extends EventTarget {
   readyState: number = WebSocket.OPEN;
   /** Bytes of the MP4 that were sent. */
@@ -106,7 +106,7 @@ class FakeSocket extends EventTarget {
   }
 }
 
-/** Lets all that can go on without more input do so. */
+/** Lets pending promises settle. */
 async function settle(): Promise<void> {
   for (let turn = 0; turn < 20; turn++) await Promise.resolve();
 }
@@ -149,7 +149,7 @@ const HEAD = {
   ...{ type: 'video/mp4; codecs="avc1.64001f"', begin: -1, start: 0, duration: 10, live: false },
 };
 
-/** The names and sentences of a server, in the headers of a response. */
+/** Names and notes of a server, in the headers of a response. */
 const bodyTarget: Target = {
   name: "PlayBody.response()",
   corpus: DESCRIPTIONS.map(encodeJson),
@@ -171,7 +171,7 @@ const bodyTarget: Target = {
   },
 };
 
-/** The page's side. */
+/** Targets of the web service. */
 export const GATEWAY_TARGETS: readonly Target[] = [
   ...[queryTarget, accessTarget, socketTarget, bodyTarget],
 ];

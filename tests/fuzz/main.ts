@@ -1,22 +1,22 @@
 /**
- * `deno task fuzz`: has everything that reads strangers' bytes read wrong ones, with new seeds all
- * the time, until the time is over or something fails.
+ * `deno task fuzz`: runs all parsers of untrusted bytes with wrong input, until the time is over or
+ * a property does not hold.
  */
 import { print } from "../../lib/base/log.ts";
 import { messageOf, UsageError } from "../../lib/base/errors.ts";
 import { describeFlags, number, parseFlags, text, toggle } from "../../lib/cli/flags.ts";
 import { untilInterrupted } from "../../lib/cli/signals.ts";
-import { MediaFolder } from "../support/media.ts";
+import { MediaFolder } from "../support/media/media_folder.ts";
 import { clientTarget } from "./client_target.ts";
 import { sessionMedia, SessionTarget } from "./session_target.ts";
 import { type Counts, fuzz, type Target } from "./target.ts";
 import { openTargets } from "./targets.ts";
 
-/** Turns of a target before the next target has its own; fewer where each takes long. */
+/** Inputs of a target before the next target runs; fewer for slow targets. */
 const TURNS = 500;
 const SLOW_TURNS = 20;
 
-/** Milliseconds from one line of progress to the next. */
+/** Milliseconds between two lines of progress. */
 const TELLING = 5000;
 
 const FLAGS = {

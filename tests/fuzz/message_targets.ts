@@ -1,4 +1,4 @@
-/** The payloads of the native wire: what a client says, and what a server answers. Pure. */
+/** The JSON payloads of the native protocol. */
 import { RequestError } from "../../lib/base/errors.ts";
 import {
   encodeDescription,
@@ -24,7 +24,7 @@ import { mutateJson } from "./mutate_json.ts";
 import { checkSame, digest, outcomeOf, readOrRefuse } from "./properties.ts";
 import type { Target } from "./target.ts";
 
-/** Fields of a value that may be left out anywhere. */
+/** A JSON object. */
 type Json = Record<string, unknown>;
 
 const PICTURE = {
@@ -99,8 +99,7 @@ const LISTS: Json[] = [{
 }];
 
 /**
- * A payload's reader and writer. What has been read is written, and read again: both times it is
- * the same.
+ * A parser and an encoder of a payload. What is parsed, encoded and parsed again has to be the same.
  */
 function payloadTarget<T>(
   name: string,
@@ -124,7 +123,7 @@ function payloadTarget<T>(
   };
 }
 
-/** A request that is refused says why, in a code of its own. */
+/** Parses a request, and checks the code of a refusal. */
 function parseRequestOnly(payload: Uint8Array): MediaRequest {
   try {
     return parseRequest(payload);

@@ -1,17 +1,18 @@
-/** What FFmpeg says of the MP4 that browsers get. */
+/** The header of the MP4 that browsers get. */
 import { mimeTypeOf, readBoxes } from "../../lib/sinks/browser/mp4_codecs.ts";
-import type { MediaFolder } from "../support/media.ts";
-import { joined, mutateBytes, type Mutator } from "./mutate_bytes.ts";
+import { concat } from "../support/media/bytes.ts";
+import type { MediaFolder } from "../support/media/media_folder.ts";
+import { mutateBytes, type Mutator } from "./mutate_bytes.ts";
 import { checkSame, outcomeOf, readOrRefuse } from "./properties.ts";
 import type { Target } from "./target.ts";
 
-/** What a browser may be told: letters, digits and dots, and nothing that is not known. */
+/** A media type that a browser may get. */
 const TYPE = /^(video|audio)\/mp4; codecs="[\w.]+(, [\w.]+)*"$/;
 const UNKNOWN = /undefined|NaN/;
 
 const PIXELS = ["-pix_fmt", "yuv420p"];
 
-/** What FFmpeg is to make, a frame of each. */
+/** Files for the corpus, of one frame each. */
 const FILES: [name: string, args: string[]][] = [
   ["h264", ["-c:v", "libx264", ...PIXELS, "-c:a", "aac"]],
   ["hevc", ["-c:v", "libx265", "-x265-params", "log-level=error", ...PIXELS, "-c:a", "libmp3lame"]],
@@ -31,21 +32,21 @@ async function makeHeads(folder: MediaFolder): Promise<Uint8Array[]> {
   }));
 }
 
-/** Places of the boxes that lie in others, as far as they are known. */
+/** Boxes that hold other boxes. */
 const PARENTS = ["trak", "mdia", "minf", "stbl"];
 
 const LEADING = [...PARENTS, "stsd"];
 
-/** Changes the body of a box, and then mostly has all boxes around it fit. */
+/** Changes the body of a box, and mostly corrects the sizes of the boxes around it. */
 const mutateBoxes: Mutator = (input, others, random) => {
   if (random.once(16)) return mutateBytes(input, others, random);
   const boxes = readBoxes(input);
-  // Mostly where the codecs are, deep down.
+  // Mostly the boxes that lead to the codecs.
   const leading = boxes.flatMap(({ type }, at) => LEADING.includes(type) ? [at] : []);
   const at = leading.length > 0 && !random.once(8)
     ? random.pick(leading)
     : random.below(boxes.length);
-  return joined(...boxes.map(({ type, body }, index) => {
+  return concat(...boxes.map(({ type, body }, index) => {
     const changed = index === at && PARENTS.includes(type)
       ? mutateBoxes(body, others, random)
       : index === at && type === "stsd"
@@ -57,25 +58,25 @@ const mutateBoxes: Mutator = (input, others, random) => {
   }));
 };
 
-/** Changes what is in the first entry of the sample descriptions. */
+/** Changes the first entry of the sample descriptions. */
 const changedEntry: Mutator = (body, others, random) => {
   const [entry] = readBoxes(body.subarray(8));
   const from = random.pick([0, 28, 78]);
   const changed = random.once(2)
     ? entry.body.slice(0, from + random.size(40))
-    : joined(entry.body.subarray(0, from), mutateBytes(entry.body.subarray(from), others, random));
-  // The box in it is cut, or fits what is left of it.
+    : concat(entry.body.subarray(0, from), mutateBytes(entry.body.subarray(from), others, random));
+  // Mostly corrects the size of the box in it.
   if (changed.byteLength >= from + 8 && !random.once(3)) {
     new DataView(changed.buffer).setUint32(from, changed.byteLength - from);
   }
-  return joined(body.subarray(0, 8), boxOf(entry.type, changed));
+  return concat(body.subarray(0, 8), boxOf(entry.type, changed));
 };
 
 function boxOf(type: string, body: Uint8Array): Uint8Array<ArrayBuffer> {
   const head = new Uint8Array(8);
   new DataView(head.buffer).setUint32(0, 8 + body.byteLength);
   head.set(Uint8Array.from(type, (letter) => letter.charCodeAt(0)), 4);
-  return joined(head, body);
+  return concat(head, body);
 }
 
 /** The head of an MP4 file. */

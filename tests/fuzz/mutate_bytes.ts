@@ -1,23 +1,24 @@
-/** Ways to make wrong bytes out of right ones. Pure. */
+/** Mutates bytes. */
+import { concat } from "../support/media/bytes.ts";
 import type { Random } from "./random.ts";
 
-/** Changes an input, with others of its kind at hand to take from. */
+/** Changes an input; may take parts of others. */
 export type Mutator = (
   input: Uint8Array,
   others: readonly Uint8Array[],
   random: Random,
 ) => Uint8Array<ArrayBuffer>;
 
-/** Values at which lengths, counts and signs turn over. */
+/** Limits of integers of 8, 16 and 32 bits. */
 const EDGES = [
   ...[0, 1, 2, 4, 11, 12, 16, 127, 128, 255, 256, 4095, 4096, 65_535, 65_536, 2 ** 20, 2 ** 24],
   ...[2 ** 28, 2 ** 28 + 1, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1],
 ];
 
-/** Bytes of an input that are not exceeded, however often something is repeated. */
+/** Largest size of a mutated input, bytes. */
 const MAX_SIZE = 64 * 1024;
 
-/** Changes a few places: bits, bytes, numbers, pieces that go, come twice, or are another's. */
+/** Changes a few bits, bytes, numbers and pieces. */
 export const mutateBytes: Mutator = (input, others, random) => {
   let bytes = new Uint8Array(input);
   for (let count = 1 + random.size(8); count > 0; count--) {
@@ -45,11 +46,11 @@ function changeOnce(
     case 2: // a number
       return writeNumber(bytes, at, random);
     case 3: // what is missing
-      return joined(bytes.subarray(0, at), bytes.subarray(end));
+      return concat(bytes.subarray(0, at), bytes.subarray(end));
     case 4: // the end that is missing
       return bytes.slice(0, at);
     case 5: // what comes again and again
-      return joined(
+      return concat(
         bytes.subarray(0, end),
         ...Array(1 + random.size(16)).fill(bytes.subarray(at, end)),
         bytes.subarray(end),
@@ -58,16 +59,16 @@ function changeOnce(
       const other = random.pick(others);
       const from = random.below(other.byteLength + 1);
       const piece = other.subarray(from, from + 1 + random.size(256));
-      return joined(bytes.subarray(0, at), piece, bytes.subarray(random.once(2) ? at : end));
+      return concat(bytes.subarray(0, at), piece, bytes.subarray(random.once(2) ? at : end));
     }
     default: { // what nobody has written
       const noise = Uint8Array.from({ length: 1 + random.size(32) }, () => random.below(256));
-      return joined(bytes.subarray(0, at), noise, bytes.subarray(random.once(2) ? at : end));
+      return concat(bytes.subarray(0, at), noise, bytes.subarray(random.once(2) ? at : end));
     }
   }
 }
 
-/** Puts a number of 1, 2, 4 or 8 bytes there, of either order of bytes, or moves the one there. */
+/** Writes a number of 1, 2, 4 or 8 bytes in either byte order, or changes the one there. */
 function writeNumber(
   bytes: Uint8Array<ArrayBuffer>,
   at: number,
@@ -84,15 +85,4 @@ function writeNumber(
   else if (random.once(2)) view.setUint32(0, edge, isLittle);
   else view.setUint32(0, view.getUint32(0, isLittle) + random.below(5) - 2, isLittle);
   return bytes;
-}
-
-/** Bytes one behind the other. */
-export function joined(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(parts.reduce((sum, { byteLength }) => sum + byteLength, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.byteLength;
-  }
-  return whole;
 }

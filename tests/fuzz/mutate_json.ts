@@ -1,14 +1,14 @@
-/** Ways to make JSON that is right as JSON and wrong as a message. Pure. */
+/** Mutates JSON into valid JSON that is mostly no valid message. */
 import { mutateBytes, type Mutator } from "./mutate_bytes.ts";
 import type { Random } from "./random.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** Depth of nesting at which careless code fails. */
+/** Depth of nesting that overflows a recursive parser. */
 const DEEP = 3000;
 
-/** Values that somebody has forgotten to think of, as JSON. */
+/** Unusual values, as JSON. */
 const ODD = [
   ...["null", "true", "false", "0", "-0", "1", "-1", "0.5", "1e308", "-1e308", "1e999", "5e-324"],
   ...["2147483647", "2147483648", "4294967296", "9007199254740991", "9007199254740993", "65536"],
@@ -17,10 +17,10 @@ const ODD = [
   ...["[0]", "[0,0]", "[1,1]", "[1,0]", "[-1,1]", "[1,2147483648]", '{"__proto__":{"x":1}}'],
 ];
 
-/** Keys that mean something to objects. */
+/** Keys with a meaning in JavaScript. */
 const ODD_KEYS = ["__proto__", "constructor", "toString", "", "length", "version", "id", "name"];
 
-/** Changes values, keys and the order of them, sometimes also bytes as they come. */
+/** Changes values, keys and their order, and sometimes bytes. */
 export const mutateJson: Mutator = (input, others, random) => {
   let value: unknown;
   try {
@@ -34,7 +34,7 @@ export const mutateJson: Mutator = (input, others, random) => {
   return random.once(5) ? mutateBytes(bytes, others, random) : bytes;
 };
 
-/** Marks the place of what is put in as it is written: `JSON.stringify` cannot write all of it. */
+/** Marks the position of raw JSON, which `JSON.stringify` cannot write. */
 const MARK = "\u{f8ff}here";
 
 function changeOnce(text: string, others: readonly Uint8Array[], random: Random): string {

@@ -1,20 +1,21 @@
-/** NUT taken apart, so that it can be changed behind its checksums. Pure. */
+/** Mutates NUT behind its checksums. */
 import { NutDemuxer } from "../../lib/nut/demuxer.ts";
 import { FieldWriter } from "../../lib/nut/fields.ts";
 import { checksum, CHECKSUM_SIZE, readUint32 } from "../../lib/nut/format.ts";
 import { readPacketHeader } from "../../lib/nut/packets.ts";
-import { joined, mutateBytes, type Mutator } from "./mutate_bytes.ts";
+import { concat } from "../support/media/bytes.ts";
+import { mutateBytes, type Mutator } from "./mutate_bytes.ts";
 import type { Random } from "./random.ts";
 
 /** A piece of NUT. */
 type Piece =
   | { kind: "packet"; high: number; low: number; body: Uint8Array }
-  /** What stands before a frame's payload, without its checksum. */
+  /** A frame header without its checksum. */
   | { kind: "frame"; head: Uint8Array; isChecked: boolean }
-  /** The name of the format, or a frame's payload. */
+  /** The file id, or a frame's payload. */
   | { kind: "bytes"; bytes: Uint8Array };
 
-/** Takes NUT apart that is whole; nothing where it is not. */
+/** Takes NUT apart, as far as it is whole. */
 function takeApart(bytes: Uint8Array): Piece[] {
   const demuxer = new NutDemuxer();
   const pieces: Piece[] = [];
@@ -49,7 +50,7 @@ function takeApart(bytes: Uint8Array): Piece[] {
   return pieces;
 }
 
-/** Puts NUT together, with checksums that are right. */
+/** Puts NUT together with correct checksums. */
 function putTogether(pieces: readonly Piece[]): Uint8Array<ArrayBuffer> {
   const out = new FieldWriter();
   for (const piece of pieces) {
@@ -73,8 +74,7 @@ function piecesOf(input: Uint8Array): Piece[] {
 }
 
 /**
- * Changes pieces of NUT, and then mostly puts right checksums to them, so that what lies behind
- * these is reached.
+ * Changes pieces of NUT and mostly corrects their checksums, to reach the code behind those.
  */
 export const mutateNut: Mutator = (input, others, random) => {
   if (random.once(4)) return mutateBytes(input, others, random);
@@ -87,7 +87,7 @@ export const mutateNut: Mutator = (input, others, random) => {
 };
 
 function changeOnce(pieces: Piece[], others: readonly Uint8Array[], random: Random): void {
-  // Mostly the headers, which are what there is least of.
+  // Half of the changes are in the few headers.
   const at = random.below(random.once(2) ? pieces.length : Math.min(6, pieces.length));
   switch (random.below(7)) {
     case 0:
@@ -117,13 +117,13 @@ function changed(piece: Piece, random: Random): Piece {
   return { ...piece, bytes: mutateBytes(piece.bytes, [piece.bytes], random) };
 }
 
-/** Numbers at which fields of NUT have their limits. */
+/** Limits of the fields of NUT. */
 const EDGES = [
   ...[0, 1, 2, 3, 4, 5, 63, 64, 65, 127, 128, 255, 256, 257, 999, 1000, 1024, 16_383, 65_535],
   ...[65_536, 2 ** 20, 2 ** 28, 2 ** 28 + 1, 2 ** 31 - 1, 2 ** 31, 2 ** 32, 2 ** 52, 2 ** 53 - 1],
 ];
 
-/** Changes bytes, or puts a number in as NUT writes them: of any length. */
+/** Changes bytes, or inserts a number of variable length. */
 function changedFields(bytes: Uint8Array, random: Random): Uint8Array<ArrayBuffer> {
   if (random.once(2)) return mutateBytes(bytes, [bytes], random);
   const at = random.below(bytes.byteLength + 1);
@@ -131,5 +131,5 @@ function changedFields(bytes: Uint8Array, random: Random): Uint8Array<ArrayBuffe
   number.varint(random.pick(EDGES));
   const tooLong = new Uint8Array(9 + random.below(3)).fill(0xff);
   const field = random.once(16) ? tooLong : number.finish();
-  return joined(bytes.subarray(0, at), field, bytes.subarray(at + random.below(3)));
+  return concat(bytes.subarray(0, at), field, bytes.subarray(at + random.below(3)));
 }

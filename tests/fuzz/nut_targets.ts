@@ -1,19 +1,19 @@
-/** What FFmpeg, and whoever takes its place, writes into the pipe. */
+/** The NUT that FFmpeg writes into the pipe. */
 import type { Frame } from "../../lib/media/frame.ts";
 import { NutMuxer, type NutMuxStream } from "../../lib/nut/muxer.ts";
 import { NutReader } from "../../lib/nut/reader.ts";
 import type { NutStream } from "../../lib/nut/demuxer.ts";
-import type { MediaFolder } from "../support/media.ts";
+import { concat } from "../support/media/bytes.ts";
+import type { MediaFolder } from "../support/media/media_folder.ts";
 import { mutateNut } from "./nut_pieces.ts";
-import { joined } from "./mutate_bytes.ts";
 import { checkAtMost, checkRefusal, checkSame, digest } from "./properties.ts";
 import type { Target } from "./target.ts";
 import { type Split, splitsOf, WatchedSource } from "./watched_source.ts";
 
-/** Bytes of the largest frame that is taken. */
+/** Bytes of the largest frame. */
 const MAX_FRAME_SIZE = 1 << 22;
 
-/** What FFmpeg is to make: pictures of a few bytes, and sound. */
+/** Files for the corpus: small video frames, and audio. */
 const FILES: [name: string, args: string[]][] = [
   ["raw", ["-c:v", "rawvideo", "-pix_fmt", "bgr24", "-c:a", "pcm_s16le"]],
   ["coded", ["-c:v", "mpeg4", "-bf", "2", "-g", "3", "-c:a", "aac"]],
@@ -42,11 +42,11 @@ async function makeNut(folder: MediaFolder): Promise<Uint8Array[]> {
   return await Promise.all(paths.map((path) => Deno.readFile(path)));
 }
 
-/** What is read of some bytes. */
+/** The result of reading. */
 interface Read {
   streams: NutStream[];
   frames: Frame[];
-  /** One line for each stream and frame, and one for what ended it. */
+  /** One line for each stream and frame, and one for an error. */
   lines: string[];
 }
 
@@ -68,7 +68,7 @@ async function readAll(bytes: Uint8Array, split: Split): Promise<Read> {
     }
   } catch (error) {
     checkRefusal(error);
-    // Why is seen as soon as may be: of input that is cut, in pieces, only that it is.
+    // The reason of a refusal depends on how the input is split.
     read.lines.push("refused");
   }
   return read;
@@ -78,7 +78,7 @@ function lineOf(stream: NutStream): string {
   return JSON.stringify({ ...stream, extradata: digest(stream.extradata) });
 }
 
-/** The same stream as what is written has it. */
+/** Describes a stream for the muxer. */
 function toMuxStream(stream: NutStream): NutMuxStream {
   const { id, fourcc, timeBase, extradata, decodeDelay } = stream;
   const shared = { id, codec: "", fourcc, timeBase, extradata, decodeDelay };
@@ -88,17 +88,17 @@ function toMuxStream(stream: NutStream): NutMuxStream {
     : { ...shared, type: "audio", sampleRate, channels };
 }
 
-/** Streams that are pictures or sound with a name of four bytes: what is written, too. */
+/** Whether the muxer can write a stream: video or audio, with a FourCC. */
 function isWritable({ type, fourcc }: NutStream): boolean {
   return (type === "video" || type === "audio") && fourcc.length === 4;
 }
 
-/** Writes what was read as NUT; nothing where that has no place for it, such as huge timestamps. */
+/** Writes frames as NUT; `undefined` if NUT cannot hold them, such as huge timestamps. */
 function written({ streams, frames }: Read): Uint8Array | undefined {
   try {
     const muxer = new NutMuxer(streams.map(toMuxStream));
     const parts = frames.flatMap((frame) => [muxer.frameHeader(frame), frame.data]);
-    return joined(muxer.header(), ...parts);
+    return concat(muxer.header(), ...parts);
   } catch (error) {
     if (error instanceof RangeError && error.message.startsWith("Cannot write NUT ")) return;
     throw error;
@@ -110,7 +110,7 @@ async function checkWritten(read: Read): Promise<void> {
   const bytes = written(read);
   if (bytes === undefined) return;
   const again = await readAll(bytes, () => Infinity);
-  // What is written is numbered in the order in which it was described.
+  // The muxer numbers streams in the order of their descriptions.
   const linesOf = ({ streams, frames }: Read) =>
     frames.map(({ streamId, timestamp, data }) =>
       `${streams.findIndex(({ id }) => id === streamId)} ${timestamp} ${digest(data)}`

@@ -1,4 +1,4 @@
-/** The classic wire: pickles, and the stream of them that a client reads. */
+/** The script protocol: pickles, and a client's stream of them. */
 import { FRAME_HEADROOM, FRAME_TAILROOM } from "../../lib/media/frame.ts";
 import { CutError } from "../../lib/client/connection/errors.ts";
 import { requestScript } from "../../lib/client/request/script.ts";
@@ -9,8 +9,9 @@ import {
   ScriptFrameWriter,
 } from "../../lib/protocol/script/framing.ts";
 import { bytesPickle, readPickle } from "../../lib/protocol/script/unpickler.ts";
-import { numpyPickle } from "../support/pickle_fixtures.ts";
-import { joined, mutateBytes, type Mutator } from "./mutate_bytes.ts";
+import { concat } from "../support/media/bytes.ts";
+import { numpyPickle } from "../support/media/pickles.ts";
+import { mutateBytes, type Mutator } from "./mutate_bytes.ts";
 import { checkAtMost, checkRefusal, checkSame, digest, readOrRefuse } from "./properties.ts";
 import type { Target } from "./target.ts";
 import { type Split, splitsOf, watchedSocket, WatchedSource } from "./watched_source.ts";
@@ -31,7 +32,7 @@ const PICKLES = [
   bytesPickle(text("end")),
 ];
 
-/** Opcodes, and what pickles are put together from. */
+/** Opcodes and parts of pickles. */
 const WORDS = [
   ...["(", ".", "0", "1", "2", "N", "R", "b", "t", ")", "\x85", "\x86", "\x87", "\x88", "\x89"],
   ...["\x93", "\x94", "\x81", "\x92", "cos\nsystem\n", "cnumpy\nndarray\n", "cnumpy\ndtype\n"],
@@ -52,7 +53,7 @@ const mutatePickle: Mutator = (input, others, random) => {
   const at = random.below(input.byteLength + 1);
   const gone = random.pick([0, 0, 1, 2, 5]);
   const words = Array.from({ length: 1 + random.size(8) }, () => random.pick(WORDS));
-  const bytes = joined(input.subarray(0, at), ...words, input.subarray(at + gone));
+  const bytes = concat(input.subarray(0, at), ...words, input.subarray(at + gone));
   return random.once(3) ? mutateBytes(bytes, others, random) : bytes;
 };
 
@@ -93,31 +94,31 @@ function wrapped(
 function framed(pickle: Uint8Array): Uint8Array {
   const length = new Uint8Array(4);
   new DataView(length.buffer).setInt32(0, pickle.byteLength, true);
-  return joined(length, pickle);
+  return concat(length, pickle);
 }
 
-const ANSWERS = [
-  joined(wrapped(new Uint8Array(6), { width: 2, height: 1 }), SCRIPT_END),
-  joined(
+const RESPONSES = [
+  concat(wrapped(new Uint8Array(6), { width: 2, height: 1 }), SCRIPT_END),
+  concat(
     wrapped(new Uint8Array(600), { width: 20, height: 10 }),
     wrapped(new Uint8Array(600).fill(7), { width: 20, height: 10 }),
     SCRIPT_END,
   ),
-  joined(...PICKLES.slice(0, 4).map(framed), SCRIPT_END),
-  joined(framed(numpyPickle({ protocol: 5 })), framed(numpyPickle({ protocol: 2 })), SCRIPT_END),
+  concat(...PICKLES.slice(0, 4).map(framed), SCRIPT_END),
+  concat(framed(numpyPickle({ protocol: 5 })), framed(numpyPickle({ protocol: 2 })), SCRIPT_END),
 ];
 
-/** Nothing ends these. */
+/** Never fires. */
 const NEVER = new AbortController().signal;
 
-/** What a client makes of a server's bytes: a line for each part, and one for what ended it. */
-async function answerOf(bytes: Uint8Array, split: Split): Promise<string[]> {
-  using connection = new ServerConnection(watchedSocket(new WatchedSource(bytes, split)), NEVER, {
+/** Reads a response: one line for each part, and one for the error. */
+async function responseOf(bytes: Uint8Array, split: Split): Promise<string[]> {
+  using link = new ServerConnection(watchedSocket(new WatchedSource(bytes, split)), NEVER, {
     timeouts: { connect: 10_000, idle: 10_000 },
   });
   const lines: string[] = [];
   try {
-    for await (const part of requestScript(connection, "get_video", { now: () => 0 })) {
+    for await (const part of requestScript(link, "get_video", { now: () => 0 })) {
       lines.push(part.kind === "frame" ? `frame ${digest(part.frame.data)}` : part.kind);
       checkAtMost("parts", lines.length, 2 + bytes.byteLength);
     }
@@ -130,18 +131,18 @@ async function answerOf(bytes: Uint8Array, split: Split): Promise<string[]> {
 
 const scriptTarget: Target = {
   name: "requestScript()",
-  corpus: ANSWERS,
+  corpus: RESPONSES,
   mutate: mutateBytes,
   async check(input, random) {
     const [whole, ...others] = await Promise.all(
-      splitsOf(random).map((split) => answerOf(input, split)),
+      splitsOf(random).map((split) => responseOf(input, split)),
     );
     for (const other of others) {
-      checkSame("answers by how they come", other.join("\n"), whole.join("\n"));
+      checkSame("responses by how they are split", other.join("\n"), whole.join("\n"));
     }
     return whole.at(-1) === "end" ? "taken" : "refused";
   },
 };
 
-/** What comes of scripts. */
+/** Targets of the script protocol. */
 export const PICKLE_TARGETS: readonly Target[] = [pickleTarget, scriptTarget];

@@ -1,15 +1,15 @@
-/** What is true of everything that reads what strangers send. Pure. */
+/** Checks that hold for all parsers of untrusted input. */
 import { FormatError, RequestError, TruncatedError } from "../../lib/base/errors.ts";
 import type { Outcome } from "./target.ts";
 
-/** Characters of a refusal, which goes to the peer, and into a log. */
+/** Characters of a refusal. */
 const MAX_MESSAGE = 600;
 
 /**
- * Calls what reads an input, and makes sure that it gives a value, or refuses it as it should.
+ * Calls a parser, and checks that it gives a value or a proper refusal.
  *
- * @returns the value, `undefined` where it refused
- * @throws {Error} where it fails in any other way
+ * @returns the value; `undefined` for a refusal
+ * @throws {Error} if it fails in another way
  */
 export function readOrRefuse<T>(read: () => T): T | undefined {
   try {
@@ -21,7 +21,7 @@ export function readOrRefuse<T>(read: () => T): T | undefined {
 }
 
 /**
- * Makes sure that an error is one with which input is refused, and that it says why.
+ * Checks that an error is a refusal of input with a reason.
  *
  * @throws {Error} otherwise
  */
@@ -35,23 +35,23 @@ export function checkRefusal(error: unknown): void {
   }
 }
 
-/** @throws {Error} where two values, written as text, differ */
+/** @throws {Error} if two texts differ */
 export function checkSame(what: string, found: string, expected: string): void {
   if (found === expected) return;
   throw new Error(`${what} differ: ${found.slice(0, 2000)}, expected ${expected.slice(0, 2000)}`);
 }
 
-/** @throws {Error} where more was taken than may be */
+/** @throws {Error} if a number is over a limit */
 export function checkAtMost(what: string, found: number, most: number): void {
   if (found > most) throw new Error(`${what}: ${found}, expected ${most} at most`);
 }
 
-/** What became of an input of which a value was read, or none. */
+/** The outcome of a parser that gave a value or none. */
 export function outcomeOf(value: unknown): Outcome {
   return value === undefined ? "refused" : "taken";
 }
 
-/** A checksum of bytes, to compare them by (FNV-1a, 32 bits, with their number). */
+/** A checksum of bytes (FNV-1a, 32 bits) with their number. */
 export function digest(bytes: Uint8Array): string {
   let hash = 0x811c9dc5;
   for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193);

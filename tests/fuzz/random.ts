@@ -1,25 +1,25 @@
-/** Chance that is the same every time. Pure. */
+/** Reproducible random numbers. */
 
-/** Numbers by chance, decided by a seed alone (sfc32, from PractRand). */
+/** Pseudo-random numbers (sfc32, from PractRand). */
 export class Random {
   #state: Uint32Array;
 
   /**
-   * @param seed which row of numbers it is
-   * @param turn which of the rows of that seed
+   * @param seed of a family of sequences
+   * @param turn which sequence of the family
    */
   constructor(seed: number, turn = 0) {
     this.#state = Uint32Array.of(seed, Math.floor(seed / 2 ** 32), turn, 1);
-    // Until seeds that are next to each other have nothing in common any more.
+    // Separates the sequences of neighbouring seeds.
     for (let round = 0; round < 12; round++) this.#next();
   }
 
-  /** A whole number from 0 to below `limit`, which is 2^32 at the most. */
+  /** An integer from 0 up to, but not including, `limit`, at most 2^32. */
   below(limit: number): number {
     return Math.floor(this.#next() / 2 ** 32 * limit);
   }
 
-  /** True once in so many times. */
+  /** Whether an event happens that has the chance 1 in `times`. */
   once(times: number): boolean {
     return this.below(times) === 0;
   }
@@ -29,7 +29,7 @@ export class Random {
     return values[this.below(values.length)];
   }
 
-  /** A small number mostly, a large one now and then: from 0 to below `limit`. */
+  /** An integer from 0 up to, but not including, `limit`; mostly a small one. */
   size(limit: number): number {
     return Math.min(limit - 1, this.below(2 ** (1 + this.below(1 + Math.ceil(Math.log2(limit))))));
   }

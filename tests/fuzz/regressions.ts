@@ -1,4 +1,4 @@
-/** Inputs that once were too much for a target, as hexadecimal digits. Each is tried by the tests. */
+/** Inputs that once made a target fail, as hexadecimal digits. */
 export const REGRESSIONS: readonly (readonly [target: string, input: string])[] = [
   [
     "mimeTypeOf()",

@@ -1,6 +1,11 @@
-/** Whole conversations with a server, over sockets. */
+/** Whole sessions of a server, over sockets. */
 import { deadline } from "../../lib/base/async.ts";
-import { FormatError, TruncatedError } from "../../lib/base/errors.ts";
+import {
+  FormatError,
+  isConnectionClosed,
+  isConnectionLost,
+  TruncatedError,
+} from "../../lib/base/errors.ts";
 import type { ServerOptions } from "../../lib/server/options.ts";
 import { encodeMessage } from "../../lib/protocol/native/framing.ts";
 import {
@@ -8,19 +13,21 @@ import {
   encodeRequest,
   type MediaRequest,
 } from "../../lib/protocol/native/request.ts";
-import { type MediaFolder, pictures, tone } from "../support/media.ts";
-import { Peer, type WatchedServer, watchedServer } from "../support/watched_server.ts";
-import { joined, mutateBytes, type Mutator } from "./mutate_bytes.ts";
+import { concat } from "../support/media/bytes.ts";
+import { type MediaFolder, pictures, tone } from "../support/media/media_folder.ts";
+import { NativeClient } from "../support/peers/native_client.ts";
+import { type TestServer, testServer } from "../support/peers/test_server.ts";
+import { mutateBytes, type Mutator } from "./mutate_bytes.ts";
 import { mutateJson } from "./mutate_json.ts";
 import { checkSame } from "./properties.ts";
 import { Random } from "./random.ts";
 import type { Outcome, Target } from "./target.ts";
 
-/** Bytes that a peer reads before it leaves, and milliseconds that it takes for it. */
+/** Bytes and milliseconds after which a peer stops reading. */
 const MOST_READ = 1 << 20;
 const MOST_TIME = 500;
 
-/** Requests and controls, each a message; a conversation is some of them. */
+/** Messages of a client, from which conversations are made. */
 const MESSAGES: readonly Uint8Array[] = [
   request({ command: "get_image", name: "image.png" }),
   request({ command: "get_video", name: "short.mkv" }),
@@ -45,16 +52,16 @@ function control(fields: { action: string; to?: number; id?: number }): Uint8Arr
   return encodeMessage("control", encodeControl(fields));
 }
 
-/** Lines of the log in which a conversation that went wrong has left its trace. */
+/** Lines of the log that are searched for internal errors. */
 const RECENT = 50;
 
 /** Bytes of a message before its payload. */
 const HEADER = 16;
 
-/** Says several things, of which some are wrong. */
+/** Puts messages together, some of them mutated. */
 const mutateConversation: Mutator = (input, _others, random) => {
   const said = [input, ...Array.from({ length: random.below(4) }, () => random.pick(MESSAGES))];
-  return joined(...said.map((message) => random.once(3) ? message : changed(message, random)));
+  return concat(...said.map((message) => random.once(3) ? message : changed(message, random)));
 };
 
 function changed(message: Uint8Array, random: Random): Uint8Array {
@@ -66,7 +73,7 @@ function changed(message: Uint8Array, random: Random): Uint8Array {
   return json.byteLength > 60_000 ? message : encodeMessage(kind, json);
 }
 
-/** The files that conversations are about. */
+/** Makes the files that the requests name. */
 export async function sessionMedia(folder: MediaFolder): Promise<string> {
   await Promise.all([
     folder.make("session/image.png", [...pictures({ size: "16x12" }), "-frames:v", "1"]),
@@ -79,27 +86,27 @@ export async function sessionMedia(folder: MediaFolder): Promise<string> {
   return folder.pathOf("session");
 }
 
-/** A server that is talked to, until it is disposed. */
+/** A server that runs until it is disposed. */
 export class SessionTarget implements Target, AsyncDisposable {
   readonly name = "runSession()";
   readonly corpus = MESSAGES;
   readonly mutate = mutateConversation;
-  #server: WatchedServer;
+  #server: TestServer;
 
-  private constructor(server: WatchedServer) {
+  private constructor(server: TestServer) {
     this.#server = server;
   }
 
-  /** Starts it. */
+  /** Starts the server. */
   static async open(
     media: string,
     options: Partial<ServerOptions> = {},
   ): Promise<SessionTarget> {
     const timeouts = { request: 2000, stall: 2000, ping: 200 };
-    return new SessionTarget(await watchedServer({ media, timeouts, ...options }));
+    return new SessionTarget(await testServer({ media, timeouts, ...options }));
   }
 
-  /** Says all at once or in pieces, and leaves in one of the ways there are. */
+  /** Sends the input, whole or in pieces, and leaves in one of several ways. */
   async check(input: Uint8Array, random: Random): Promise<Outcome> {
     using peer = await this.#server.connect();
     await say(peer, input, random);
@@ -113,7 +120,7 @@ export class SessionTarget implements Target, AsyncDisposable {
     return outcome;
   }
 
-  /** Makes sure that all is well, and that nothing is left of all that was. */
+  /** Checks that the server works and that the log has no failure. */
   async assertWell(): Promise<void> {
     await this.#server.assertWell();
     for (const line of this.#server.lines) {
@@ -126,8 +133,8 @@ export class SessionTarget implements Target, AsyncDisposable {
   }
 }
 
-/** Writes to a peer that may hang up meanwhile. */
-async function say(peer: Peer, input: Uint8Array, random: Random): Promise<void> {
+/** Writes to a server that may hang up meanwhile. */
+async function say(peer: NativeClient, input: Uint8Array, random: Random): Promise<void> {
   const step = random.pick([Infinity, 1 + random.size(64)]);
   try {
     for (let at = 0; at < input.byteLength; at += step) {
@@ -138,10 +145,10 @@ async function say(peer: Peer, input: Uint8Array, random: Random): Promise<void>
   }
 }
 
-/** Reads what comes, but not without end, and tells whether anything was of use. */
-async function hear(peer: Peer): Promise<Outcome> {
+/** Reads up to a limit; the outcome is "taken" if a request was served. */
+async function hear(peer: NativeClient): Promise<Outcome> {
   let outcome: Outcome = "refused";
-  // What is asked for may be played as slowly as it likes.
+  // A request may ask for a very slow speed.
   using _limit = deadline(MOST_TIME, () => peer.close());
   try {
     for (let heard = 0; heard < MOST_READ;) {
@@ -151,7 +158,7 @@ async function hear(peer: Peer): Promise<Outcome> {
       heard += message.kind === "frame" ? message.data.byteLength : message.payload.byteLength;
     }
   } catch (error) {
-    // A script is answered with what is no message.
+    // The response to a script is no native message.
     if (!(error instanceof FormatError || error instanceof TruncatedError || isGone(error))) {
       throw error;
     }
@@ -160,7 +167,5 @@ async function hear(peer: Peer): Promise<Outcome> {
 }
 
 function isGone(error: unknown): boolean {
-  return error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.BrokenPipe ||
-    error instanceof Deno.errors.NotConnected || error instanceof Deno.errors.BadResource ||
-    error instanceof Deno.errors.Interrupted;
+  return isConnectionLost(error) || isConnectionClosed(error);
 }

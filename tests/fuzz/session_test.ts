@@ -1,12 +1,13 @@
 import { assert, assertEquals } from "@std/assert";
 import { TlsSocket } from "../../lib/net/socket.ts";
-import { makeCertificate, NO_OPENSSL } from "../support/certificates.ts";
-import { mediaFolder } from "../support/media.ts";
-import { watchedServer } from "../support/watched_server.ts";
+import { mediaFolder } from "../support/media/media_folder.ts";
+import { testServer } from "../support/peers/test_server.ts";
+import { makeCertificate } from "../support/programs/certificates.ts";
 import { mutateBytes } from "./mutate_bytes.ts";
 import { Random } from "./random.ts";
 import { sessionMedia, SessionTarget } from "./session_target.ts";
 import { type Counts, fuzz } from "./target.ts";
+import { tlsTest } from "../support/test_if.ts";
 
 const folder = mediaFolder();
 const media = await sessionMedia(folder);
@@ -42,33 +43,29 @@ async function greeting(): Promise<Uint8Array> {
   return bytes.slice(0, count);
 }
 
-Deno.test({
-  name: `acceptSecurely() survives greetings that are wrong${NO_OPENSSL}`,
-  ignore: NO_OPENSSL !== "",
-  async fn() {
-    const { cert, key } = await makeCertificate(folder.path, "fuzz");
-    const credentials = { certificate: { cert, key } };
-    const timeouts = { request: 300, stall: 300, ping: 5000 };
-    await using server = await watchedServer({ media, credentials, timeouts });
-    const right = await greeting();
-    for (let turn = 0; turn < 60; turn++) {
-      const random = new Random(1, turn);
-      using peer = await server.connect();
-      const wrong = mutateBytes(right, [right], random);
-      await peer.write(wrong.subarray(0, 16_384));
-      if (random.once(4)) continue;
-      await peer.socket.closeWrite();
-      try {
-        await peer.readAll();
-      } catch (error) {
-        if (!(error instanceof Deno.errors.ConnectionReset)) throw error;
-      }
+tlsTest("acceptSecurely() survives greetings that are wrong", async () => {
+  const { cert, key } = await makeCertificate(folder.path, "fuzz");
+  const credentials = { certificate: { cert, key } };
+  const timeouts = { request: 300, stall: 300, ping: 5000 };
+  await using server = await testServer({ media, credentials, timeouts });
+  const right = await greeting();
+  for (let turn = 0; turn < 60; turn++) {
+    const random = new Random(1, turn);
+    using peer = await server.connect();
+    const wrong = mutateBytes(right, [right], random);
+    await peer.write(wrong.subarray(0, 16_384));
+    if (random.once(4)) continue;
+    await peer.socket.closeWrite();
+    try {
+      await peer.readAll();
+    } catch (error) {
+      if (!(error instanceof Deno.errors.ConnectionReset)) throw error;
     }
-    await server.quiet();
-    const { hostname, port } = server.server.address;
-    const raw = await Deno.connect({ hostname, port });
-    const secure = await TlsSocket.connect(raw, { rejectUnauthorized: false });
-    secure.close();
-    assert(server.lines.every((line) => !/^\S+ error |TypeError|RangeError/.test(line)));
-  },
+  }
+  await server.quiet();
+  const { hostname, port } = server.address;
+  const raw = await Deno.connect({ hostname, port });
+  const secure = await TlsSocket.connect(raw, { rejectUnauthorized: false });
+  secure.close();
+  assert(server.lines.every((line) => !/^\S+ error |TypeError|RangeError/.test(line)));
 });

@@ -1,54 +1,54 @@
-/** What is fuzzed, and how that is done. Pure. */
+/** Fuzzes targets. */
 import { messageOf } from "../../lib/base/errors.ts";
 import type { Mutator } from "./mutate_bytes.ts";
 import { Random } from "./random.ts";
 
-/** What became of an input: it was read as something, or refused as it should be. */
+/** The outcome of an input: parsed, or properly refused. */
 export type Outcome = "taken" | "refused";
 
-/** Some code that takes bytes from strangers, and what must be true of it whatever they are. */
+/** A parser of untrusted bytes, and what has to hold for any input. */
 export interface Target {
-  /** By which it is chosen, and found among the inputs that once were too much for it. */
+  /** Selects the target, and its inputs in `regressions.ts`. */
   name: string;
-  /** Inputs that are right, and others that lead far. */
+  /** Valid inputs, and others that reach far. */
   corpus: readonly Uint8Array[];
   mutate: Mutator;
   /**
-   * Has the code read an input.
+   * Parses an input.
    *
-   * @param random decides how the input comes: in which pieces, with what around it
-   * @throws whatever is wrong with the code
+   * @param random decides how the input is split
+   * @throws if a property does not hold
    */
   check(input: Uint8Array<ArrayBuffer>, random: Random): Outcome | Promise<Outcome>;
 }
 
-/** How long, and with which numbers. */
+/** Options of {@linkcode fuzz}. */
 export interface FuzzOptions {
   seed: number;
-  /** Turns to take, each with an input of its own. */
+  /** Number of inputs. */
   turns: number;
-  /** The number of the first turn. */
+  /** Number of the first input. */
   from?: number;
-  /** Asked now and then whether that is enough. */
+  /** Checked now and then; ends the run. */
   isOver?: () => boolean;
 }
 
-/** How often an input was taken, and how often refused. */
+/** Number of inputs by outcome. */
 export type Counts = Record<Outcome, number>;
 
-/** Turns after which it is asked whether that is enough. */
+/** Inputs between two checks of `isOver`. */
 const ASKING = 64;
 
-/** Changes that are tried to make an input that fails smaller. */
+/** Attempts to make a failing input smaller. */
 const SMALLER_TRIES = 2000;
 
-/** An input that shows a fault. */
+/** A fault, with an input that shows it. */
 export class FuzzFailure extends Error {
   override name = "FuzzFailure";
 
   /**
-   * @param target name of what failed
-   * @param input that makes it fail, as small as it could be made
+   * @param target name of the target
+   * @param input the smallest one found
    */
   constructor(readonly target: string, readonly input: Uint8Array, options: ErrorOptions) {
     super(
@@ -60,9 +60,9 @@ export class FuzzFailure extends Error {
 }
 
 /**
- * Has a target read changed inputs.
+ * Runs a target with mutated inputs.
  *
- * @throws {FuzzFailure} where it does what it must not
+ * @throws {FuzzFailure} if a property does not hold
  */
 export async function fuzz(
   target: Target,
@@ -79,9 +79,9 @@ export async function fuzz(
 }
 
 /**
- * Has a target read one input.
+ * Runs a target with one input.
  *
- * @throws {FuzzFailure} where it does what it must not
+ * @throws {FuzzFailure} if a property does not hold
  */
 export async function tried(target: Target, input: Uint8Array, turn = 0): Promise<Outcome> {
   try {
@@ -92,7 +92,7 @@ export async function tried(target: Target, input: Uint8Array, turn = 0): Promis
   }
 }
 
-/** The input without whatever it fails without. */
+/** Removes parts of an input as long as it still fails. */
 async function smaller(target: Target, input: Uint8Array, turn: number): Promise<Uint8Array> {
   let smallest = input;
   let tries = 0;

@@ -6,12 +6,9 @@ import { fuzz, FuzzFailure, type Target } from "./target.ts";
 import { splitsOf, WatchedSource } from "./watched_source.ts";
 import { ByteReader } from "../../lib/base/byte_reader.ts";
 import { FormatError } from "../../lib/base/errors.ts";
+import { pureTest } from "../support/pure_test.ts";
 
-function test(name: string, fn: () => void | Promise<void>): void {
-  Deno.test({ name, permissions: "none", fn });
-}
-
-/** A reader of its own making, which believes what stands in the second byte. */
+/** A parser that trusts a length in the second byte. */
 const careless: Target = {
   name: "careless()",
   corpus: [Uint8Array.of(77, 3, 1, 2, 3), Uint8Array.of(77, 0)],
@@ -25,7 +22,7 @@ const careless: Target = {
   },
 };
 
-test("fuzz() finds what is wrong, and gives a small input that shows it", async () => {
+pureTest("fuzz() finds what is wrong, and gives a small input that shows it", async () => {
   const error = await assertRejects(() => fuzz(careless, { seed: 1, turns: 1000 }), FuzzFailure);
   assertEquals(error.input[0], 77);
   assert(error.input.byteLength <= 3, error.message);
@@ -33,7 +30,7 @@ test("fuzz() finds what is wrong, and gives a small input that shows it", async 
   assert(error.cause instanceof RangeError);
 });
 
-test("fuzz() does the same for the same seed, and else for another", async () => {
+pureTest("fuzz() does the same for the same seed, and else for another", async () => {
   const inputsOf = async (seed: number) => {
     const inputs: string[] = [];
     const check = (input: Uint8Array) => {
@@ -47,14 +44,14 @@ test("fuzz() does the same for the same seed, and else for another", async () =>
   assert((await inputsOf(1)).join() !== (await inputsOf(2)).join());
 });
 
-test("Random spreads its numbers evenly", () => {
+pureTest("Random spreads its numbers evenly", () => {
   const random = new Random(3);
   const counts = Array(10).fill(0);
   for (let turn = 0; turn < 10_000; turn++) counts[random.below(10)]++;
   for (const count of counts) assert(count > 850 && count < 1150, counts.join());
 });
 
-test("WatchedSource notices memory that is taken on somebody's word", async () => {
+pureTest("WatchedSource notices memory that is taken on somebody's word", async () => {
   for (const split of splitsOf(new Random(1))) {
     const reader = new ByteReader(new WatchedSource(new Uint8Array(100), split));
     await assertRejects(() => reader.peek(2 ** 28), Error, "memory taken for input");

@@ -1,5 +1,5 @@
 /** All that is fuzzed. */
-import type { MediaFolder } from "../support/media.ts";
+import type { MediaFolder } from "../support/media/media_folder.ts";
 import { FRAMING_TARGETS } from "./framing_targets.ts";
 import { GATEWAY_TARGETS } from "./gateway_targets.ts";
 import { MESSAGE_TARGETS } from "./message_targets.ts";

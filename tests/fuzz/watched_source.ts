@@ -1,29 +1,29 @@
-/** Input in pieces, and what is asked of it. Pure. */
+/** Input in pieces that watches its reader. */
 import type { ByteSource } from "../../lib/base/byte_reader.ts";
 import type { Socket } from "../../lib/net/socket.ts";
 import type { Random } from "./random.ts";
 import { checkAtMost } from "./properties.ts";
 
-/** How input is cut: bytes that the next piece has. */
+/** Gives the number of bytes of the next piece. */
 export type Split = () => number;
 
-/** The ways in which every input comes: whole, byte by byte, and cut anywhere. */
+/** How every input is split: whole, byte by byte, and anywhere. */
 export function splitsOf(random: Random): Split[] {
   return [() => Infinity, () => 1, () => 1 + random.size(64)];
 }
 
-/** Bytes beyond the input's own size for which memory may be taken on somebody's word. */
+/** Bytes that a reader may allocate before the input has come. */
 const TRUSTED = 2 << 20;
 
-/** Memory that may be taken for each byte that has come. */
+/** Bytes that a reader may allocate for each byte of the input. */
 const MEMORY_A_BYTE = 4;
 
-/** Reads behind the end of the input, each of which gives nothing. */
+/** Largest number of reads at the end of the input. */
 const MOST_READS_AT_END = 8;
 
 /**
- * Gives bytes as a socket does, and makes sure that nobody takes memory for more than came, nor
- * asks on and on.
+ * Gives bytes as a socket does, and checks that the reader allocates no more than the input allows,
+ * and stops at the end.
  */
 export class WatchedSource implements ByteSource {
   #bytes: Uint8Array;
@@ -63,7 +63,7 @@ export class WatchedSource implements ByteSource {
   }
 }
 
-/** The same as a connection whose peer takes whatever it is sent. */
+/** A connection over a source, whose peer takes all bytes. */
 export function watchedSocket(source: WatchedSource): Socket {
   return {
     remoteAddr: { transport: "tcp", hostname: "192.0.2.1", port: 7777 },

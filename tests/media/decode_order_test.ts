@@ -1,9 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { DecodeOrder } from "../../lib/media/decode_order.ts";
-
-function test(name: string, fn: () => void): void {
-  Deno.test({ name, permissions: "none", fn });
-}
+import { pureTest } from "../support/pure_test.ts";
 
 /** Moments of frames in the order of decoding, and the moments at which each is due. */
 function duesOf(delay: number, moments: readonly number[]): number[] {
@@ -14,24 +11,27 @@ function duesOf(delay: number, moments: readonly number[]): number[] {
   return all.map(({ due }) => due);
 }
 
-test("DecodeOrder.add() leaves frames as they are that come in order", () => {
+pureTest("DecodeOrder.add() leaves frames as they are that come in order", () => {
   assertEquals(duesOf(0, [0, 1, 2, 5, 5.5]), [0, 1, 2, 5, 5.5]);
 });
 
-test("DecodeOrder.add() gives frames the earliest moment that is yet to be shown", () => {
+pureTest("DecodeOrder.add() gives frames the earliest moment that is yet to be shown", () => {
   assertEquals(duesOf(1, [0, 3, 1, 2, 6, 4, 5]), [0, 0, 1, 2, 3, 4, 5]);
   assertEquals(duesOf(2, [0, 4, 2, 1, 3, 8, 6, 5, 7]), [0, 0, 0, 1, 2, 3, 4, 5, 6]);
 });
 
-test("DecodeOrder.add() begins with the earliest where pictures before the first one follow", () => {
-  assertEquals(duesOf(1, [2, 0, 1, 5, 3, 4]), [0, 0, 1, 2, 3, 4]);
-});
+pureTest(
+  "DecodeOrder.add() begins with the earliest where pictures before the first one follow",
+  () => {
+    assertEquals(duesOf(1, [2, 0, 1, 5, 3, 4]), [0, 0, 1, 2, 3, 4]);
+  },
+);
 
-test("DecodeOrder.add() never goes back, and has all before 0 due at once", () => {
+pureTest("DecodeOrder.add() never goes back, and has all before 0 due at once", () => {
   assertEquals(duesOf(0, [-2, -1, 0.5, 0.4, 1]), [0, 0, 0.5, 0.5, 1]);
 });
 
-test("DecodeOrder.end() gives what was held back", () => {
+pureTest("DecodeOrder.end() gives what was held back", () => {
   assertEquals(duesOf(4, [1, 3, 2]), [1, 1, 1]);
   assertEquals(duesOf(4, []), []);
 });

@@ -21,6 +21,7 @@ import {
 } from "../../lib/media/frame.ts";
 import { HEADER_LENGTH, MAX_LENGTH } from "../../lib/protocol/native/framing.ts";
 import { SCRIPT_MAX_LENGTH } from "../../lib/protocol/script/framing.ts";
+import { pureTest } from "../support/pure_test.ts";
 
 const VIDEO: VideoStream = {
   ...{ id: 0, type: "video", codec: "h264", fourcc: "H264", timeBase: [1, 90_000] },
@@ -35,40 +36,36 @@ function audioOf(codec: string): AudioStream {
   };
 }
 
-function test(name: string, fn: () => void): void {
-  Deno.test({ name, permissions: "none", fn });
-}
-
-test("toSeconds() counts ticks of the time base", () => {
+pureTest("toSeconds() counts ticks of the time base", () => {
   assertStrictEquals(toSeconds(90_000, [1, 90_000]), 1);
   assertStrictEquals(toSeconds(-45_000, [1, 90_000]), -0.5);
   assertStrictEquals(toSeconds(30_000, [1001, 30_000]), 1001);
   assertStrictEquals(toSeconds(0, [1, 25]), 0);
 });
 
-test("toSeconds() stays exact to the microsecond after a year", () => {
+pureTest("toSeconds() stays exact to the microsecond after a year", () => {
   const year = 365 * 24 * 3600;
   const ticks = year * 1_000_000 + 1;
   assertStrictEquals(Math.round((toSeconds(ticks, [1, 1_000_000]) - year) * 1e6), 1);
 });
 
-test("FRAME_HEADROOM holds the native header", () => {
+pureTest("FRAME_HEADROOM holds the native header", () => {
   assertGreaterOrEqual(FRAME_HEADROOM, HEADER_LENGTH);
 });
 
-test("MAX_FRAME_SIZE leaves room for the rest of a message in both protocols", () => {
+pureTest("MAX_FRAME_SIZE leaves room for the rest of a message in both protocols", () => {
   const needed = MAX_FRAME_SIZE + FRAME_HEADROOM + FRAME_TAILROOM;
   assertGreaterOrEqual(Math.min(MAX_LENGTH, SCRIPT_MAX_LENGTH), needed);
 });
 
-test("pcmSampleSize() knows PCM by its name", () => {
+pureTest("pcmSampleSize() knows PCM by its name", () => {
   const codecs = ["pcm_s16le", "pcm_s32le", "pcm_u8", "aac", "pcm_alaw"];
   const sizes = codecs.map((codec) => pcmSampleSize(audioOf(codec)));
   assertEquals(sizes, [4, 8, 2, undefined, undefined]);
   assertStrictEquals(pcmSampleSize(VIDEO), undefined);
 });
 
-test("pcmSeconds() and pcmTicks() measure bytes of PCM", () => {
+pureTest("pcmSeconds() and pcmTicks() measure bytes of PCM", () => {
   const stream = audioOf("pcm_s16le");
   assertStrictEquals(pcmSeconds(48_000 * 4, stream), 1);
   assertStrictEquals(pcmTicks(48_000 * 4 + 3, stream), 48_000);
@@ -78,7 +75,7 @@ test("pcmSeconds() and pcmTicks() measure bytes of PCM", () => {
   }
 });
 
-test("sameStreams() compares every field, in whatever order they stand", () => {
+pureTest("sameStreams() compares every field, in whatever order they stand", () => {
   const { id, ...others } = VIDEO;
   const reordered: StreamDescription = { ...others, rotation: undefined, id };
   assert(sameStreams([VIDEO, audioOf("aac")], [reordered, audioOf("aac")]));
@@ -89,7 +86,7 @@ test("sameStreams() compares every field, in whatever order they stand", () => {
   assertFalse(sameStreams([VIDEO], []));
 });
 
-test("sameFormats() looks at what a decoder has to know, and not at the time base", () => {
+pureTest("sameFormats() looks at what a decoder has to know, and not at the time base", () => {
   assert(sameFormats([VIDEO], [{ ...VIDEO, timeBase: [1, 25], decodeDelay: 2 }]));
   for (const change of [{ width: 18 }, { codec: "hevc" }, { extradata: Uint8Array.of(1, 3) }]) {
     assertFalse(sameFormats([VIDEO], [{ ...VIDEO, ...change } as VideoStream]));

@@ -1,35 +1,28 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import type { Clock } from "../../lib/base/clock.ts";
 import { Pacer } from "../../lib/media/pacer.ts";
+import { pureTest } from "../support/pure_test.ts";
+import { HandClock } from "../support/time/hand_clock.ts";
 
-function test(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name, permissions: "none", fn });
-}
-
-/** Time that only passes when somebody sleeps, or when a test says so. */
-class FakeClock implements Clock {
-  /** Milliseconds. */
-  time = 1000;
-  /** How long each sleep was asked to be, milliseconds. */
-  readonly sleeps: number[] = [];
-  /** Called when somebody has begun to sleep, in place of waking at the right time. */
+/** A clock whose sleeps may be shorter or longer than asked for. */
+class InexactClock extends HandClock {
+  /** Lets time pass in place of a sleep of the right length. */
   onSleep: (() => Promise<void> | void) | undefined;
 
-  now(): number {
-    return this.time;
+  constructor() {
+    super({ skips: true, time: 1000 });
   }
 
-  async sleep(milliseconds: number): Promise<void> {
-    this.sleeps.push(milliseconds);
-    if (this.onSleep === undefined) this.time += milliseconds;
-    else await this.onSleep();
+  override async sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
+    if (this.onSleep === undefined) return await super.sleep(milliseconds, signal);
+    this.waits.push(milliseconds);
+    await this.onSleep();
   }
 }
 
 const NEVER = new AbortController().signal;
 
 /** Clock times at which frames at these moments are let through, milliseconds. */
-async function dueTimes(pacer: Pacer, clock: FakeClock, moments: number[]): Promise<number[]> {
+async function dueTimes(pacer: Pacer, clock: InexactClock, moments: number[]): Promise<number[]> {
   const times: number[] = [];
   for (const moment of moments) {
     await pacer.waitFor(moment, NEVER);
@@ -38,38 +31,38 @@ async function dueTimes(pacer: Pacer, clock: FakeClock, moments: number[]): Prom
   return times;
 }
 
-test("Pacer.waitFor() lets each frame through at its own distance from the first", async () => {
-  const clock = new FakeClock();
+pureTest("Pacer.waitFor() lets each frame through at its own distance from the first", async () => {
+  const clock = new InexactClock();
   const pacer = new Pacer({ speed: 1, clock });
   const times = await dueTimes(pacer, clock, [0, 0.25, 0.5, 0.5, 2]);
   assertEquals(times, [1000, 1250, 1500, 1500, 3000]);
 });
 
-test("Pacer.waitFor() takes the first moment for the beginning, whatever it is", async () => {
+pureTest("Pacer.waitFor() takes the first moment for the beginning, whatever it is", async () => {
   for (const first of [5000, -3]) {
-    const clock = new FakeClock();
+    const clock = new InexactClock();
     const pacer = new Pacer({ speed: 1, clock });
     assertEquals(await dueTimes(pacer, clock, [first, first + 0.5]), [1000, 1500]);
   }
 });
 
-test("Pacer.waitFor() divides time by the speed", async () => {
+pureTest("Pacer.waitFor() divides time by the speed", async () => {
   for (const [speed, expected] of [[2, 1500], [0.5, 3000], [100, 1010]]) {
-    const clock = new FakeClock();
+    const clock = new InexactClock();
     const pacer = new Pacer({ speed, clock });
     assertEquals(await dueTimes(pacer, clock, [0, 1]), [1000, expected]);
   }
 });
 
-test("Pacer.waitFor() never waits at speed 0", async () => {
-  const clock = new FakeClock();
+pureTest("Pacer.waitFor() never waits at speed 0", async () => {
+  const clock = new InexactClock();
   const pacer = new Pacer({ speed: 0, clock });
   assertEquals(await dueTimes(pacer, clock, [0, 10, 3600]), [1000, 1000, 1000]);
-  assertEquals(clock.sleeps, []);
+  assertEquals(clock.waits, []);
 });
 
-test("Pacer.waitFor() does not drift over an hour of 29.97 frames a second", async () => {
-  const clock = new FakeClock();
+pureTest("Pacer.waitFor() does not drift over an hour of 29.97 frames a second", async () => {
+  const clock = new InexactClock();
   const pacer = new Pacer({ speed: 1, clock });
   let worst = 0;
   for (let frame = 0; frame < 100_000; frame++) {
@@ -82,32 +75,32 @@ test("Pacer.waitFor() does not drift over an hour of 29.97 frames a second", asy
   assertEquals(worst < 0.001, true, `${worst} ms off`);
 });
 
-test("Pacer.waitFor() does not drift when the clock wakes late", async () => {
-  const clock = new FakeClock();
-  clock.onSleep = () => void (clock.time += clock.sleeps.at(-1)! + 3);
+pureTest("Pacer.waitFor() does not drift when the clock wakes late", async () => {
+  const clock = new InexactClock();
+  clock.onSleep = () => void (clock.time += clock.waits.at(-1)! + 3);
   const pacer = new Pacer({ speed: 1, clock });
   const times = await dueTimes(pacer, clock, [0, 0.1, 0.2, 0.3]);
   assertEquals(times, [1000, 1103, 1203, 1303]);
 });
 
-test("Pacer.waitFor() sleeps again when the clock wakes early", async () => {
-  const clock = new FakeClock();
-  clock.onSleep = () => void (clock.time += Math.ceil(clock.sleeps.at(-1)! / 2));
+pureTest("Pacer.waitFor() sleeps again when the clock wakes early", async () => {
+  const clock = new InexactClock();
+  clock.onSleep = () => void (clock.time += Math.ceil(clock.waits.at(-1)! / 2));
   const pacer = new Pacer({ speed: 1, clock });
   assertEquals(await dueTimes(pacer, clock, [0, 0.1]), [1000, 1100]);
-  assertEquals(clock.sleeps, [100, 50, 25, 12, 6, 3, 1]);
+  assertEquals(clock.waits, [100, 50, 25, 12, 6, 3, 1]);
 });
 
-test("Pacer.waitFor() lets late frames through at once and the next in time", async () => {
-  const clock = new FakeClock();
+pureTest("Pacer.waitFor() lets late frames through at once and the next in time", async () => {
+  const clock = new InexactClock();
   const pacer = new Pacer({ speed: 1, clock });
   await pacer.waitFor(0, NEVER);
   clock.time += 250;
   assertEquals(await dueTimes(pacer, clock, [0.1, 0.2, 0.3]), [1250, 1250, 1300]);
 });
 
-test("Pacer.pause() stops the media's time until resume()", async () => {
-  const clock = new FakeClock();
+pureTest("Pacer.pause() stops the media's time until resume()", async () => {
+  const clock = new InexactClock();
   const pacer = new Pacer({ speed: 1, clock });
   await pacer.waitFor(0, NEVER);
   clock.time += 100;
@@ -117,7 +110,7 @@ test("Pacer.pause() stops the media's time until resume()", async () => {
   let passed = false;
   const waiting = pacer.waitFor(0.5, NEVER).then(() => passed = true);
   await Promise.resolve();
-  assertEquals([passed, clock.sleeps], [false, []]);
+  assertEquals([passed, clock.waits], [false, []]);
   pacer.resume();
   pacer.resume();
   await waiting;
@@ -125,8 +118,8 @@ test("Pacer.pause() stops the media's time until resume()", async () => {
   assertEquals(await dueTimes(pacer, clock, [1]), [12_000]);
 });
 
-test("Pacer.pause() holds a frame whose wait has begun", async () => {
-  const clock = new FakeClock();
+pureTest("Pacer.pause() holds a frame whose wait has begun", async () => {
+  const clock = new InexactClock();
   const pacer = new Pacer({ speed: 2, clock });
   await pacer.waitFor(0, NEVER);
   clock.onSleep = () => {
@@ -143,8 +136,8 @@ test("Pacer.pause() holds a frame whose wait has begun", async () => {
   assertEquals(await dueTimes(pacer, clock, [1]), [1000 + 500 + 900]);
 });
 
-test("Pacer.pause() before the first frame holds even that", async () => {
-  const clock = new FakeClock();
+pureTest("Pacer.pause() before the first frame holds even that", async () => {
+  const clock = new InexactClock();
   const pacer = new Pacer({ speed: 0, clock });
   pacer.pause();
   const waiting = pacer.waitFor(0, NEVER);
@@ -154,8 +147,8 @@ test("Pacer.pause() before the first frame holds even that", async () => {
   assertEquals(clock.time, 1050);
 });
 
-test("Pacer.lateness() counts real seconds, and none while the stream is paused", async () => {
-  const clock = new FakeClock();
+pureTest("Pacer.lateness() counts real seconds, and none while the stream is paused", async () => {
+  const clock = new InexactClock();
   const pacer = new Pacer({ speed: 2, clock });
   assertEquals(pacer.lateness(-5), 0);
   await pacer.waitFor(0, NEVER);
@@ -168,16 +161,16 @@ test("Pacer.lateness() counts real seconds, and none while the stream is paused"
   assertEquals([pacer.isPaused, pacer.lateness(2)], [false, 2]);
 });
 
-test("Pacer.lateness() is never above 0 at speed 0", async () => {
-  const clock = new FakeClock();
+pureTest("Pacer.lateness() is never above 0 at speed 0", async () => {
+  const clock = new InexactClock();
   const pacer = new Pacer({ speed: 0, clock });
   await pacer.waitFor(0, NEVER);
   clock.time += 60_000;
   assertEquals(pacer.lateness(1), 0);
 });
 
-test("Pacer.postpone() lets all that follows be due later", async () => {
-  const clock = new FakeClock();
+pureTest("Pacer.postpone() lets all that follows be due later", async () => {
+  const clock = new InexactClock();
   const pacer = new Pacer({ speed: 1, clock });
   pacer.postpone(1);
   await pacer.waitFor(0, NEVER);
@@ -185,19 +178,22 @@ test("Pacer.postpone() lets all that follows be due later", async () => {
   assertEquals(await dueTimes(pacer, clock, [0.5, 1]), [3500, 4000]);
 });
 
-test("Pacer.restart() takes the next moment for the beginning, also behind a pause", async () => {
-  const clock = new FakeClock();
-  const pacer = new Pacer({ speed: 1, clock });
-  await pacer.waitFor(0, NEVER);
-  pacer.pause();
-  clock.time += 100;
-  pacer.restart();
-  clock.time += 100;
-  pacer.resume();
-  assertEquals(await dueTimes(pacer, clock, [70, 71]), [1200, 2200]);
-});
+pureTest(
+  "Pacer.restart() takes the next moment for the beginning, also behind a pause",
+  async () => {
+    const clock = new InexactClock();
+    const pacer = new Pacer({ speed: 1, clock });
+    await pacer.waitFor(0, NEVER);
+    pacer.pause();
+    clock.time += 100;
+    pacer.restart();
+    clock.time += 100;
+    pacer.resume();
+    assertEquals(await dueTimes(pacer, clock, [70, 71]), [1200, 2200]);
+  },
+);
 
-test("Pacer.running() waits while the stream is paused, and ends with the signal", async () => {
+pureTest("Pacer.running() waits while the stream is paused, and ends with the signal", async () => {
   const pacer = new Pacer({ speed: 1 });
   await pacer.running(NEVER);
   pacer.pause();
@@ -210,7 +206,7 @@ test("Pacer.running() waits while the stream is paused, and ends with the signal
   await waiting;
 });
 
-test("Pacer.waitFor() ends with the signal's reason, paused or not", async () => {
+pureTest("Pacer.waitFor() ends with the signal's reason, paused or not", async () => {
   const pacer = new Pacer({ speed: 1 });
   await pacer.waitFor(0, NEVER);
   const abort = new AbortController();

@@ -1,21 +1,18 @@
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { readCertificate } from "../../lib/net/certificate.ts";
-import { makeCertificate, NO_OPENSSL, openssl } from "../support/certificates.ts";
+import { makeCertificate, openssl } from "../support/programs/certificates.ts";
+import { tlsTest } from "../support/test_if.ts";
 
 const folder = await Deno.makeTempDir();
 addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
 
-function test(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name: `${name}${NO_OPENSSL}`, ignore: NO_OPENSSL !== "", fn });
-}
-
-test("readCertificate() gives the fingerprint that openssl gives", async () => {
+tlsTest("readCertificate() gives the fingerprint that openssl gives", async () => {
   const pair = await makeCertificate(folder, "good");
   const { fingerprint, warnings } = await readCertificate(pair);
   assertEquals([fingerprint, warnings], [pair.fingerprint, []]);
 });
 
-test("readCertificate() warns of one that is not good now", async () => {
+tlsTest("readCertificate() warns of one that is not good now", async () => {
   const pair = await makeCertificate(folder, "aging");
   const day = 86_400_000;
   const late = await readCertificate(pair, Date.now() + 3 * day);
@@ -24,7 +21,7 @@ test("readCertificate() warns of one that is not good now", async () => {
   assertMatch(early.warnings[0], /^The certificate in ".+aging\.crt" is not yet good: /);
 });
 
-test("readCertificate() warns of a key that everybody can read", async () => {
+tlsTest("readCertificate() warns of a key that everybody can read", async () => {
   const pair = await makeCertificate(folder, "open");
   await Deno.chmod(pair.key, 0o644);
   const { warnings } = await readCertificate(pair);
@@ -35,7 +32,7 @@ test("readCertificate() warns of a key that everybody can read", async () => {
   );
 });
 
-test("readCertificate() refuses what peers would stumble on", async () => {
+tlsTest("readCertificate() refuses what peers would stumble on", async () => {
   const pair = await makeCertificate(folder, "chain");
   const rubbish = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
   await Deno.writeTextFile(pair.cert, rubbish, { append: true });
@@ -54,7 +51,7 @@ test("readCertificate() refuses what peers would stumble on", async () => {
   );
 });
 
-test("readCertificate() says which file cannot be used, and why", async () => {
+tlsTest("readCertificate() says which file cannot be used, and why", async () => {
   const [one, two] = [await makeCertificate(folder, "one"), await makeCertificate(folder, "two")];
   const locked = `${folder}/locked.key`;
   await openssl("ec", "-in", one.key, "-aes128", "-passout", "pass:x", "-out", locked);

@@ -1,12 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { IdleTimeout } from "../../lib/net/idle_timeout.ts";
-import { LeapingTime } from "../support/leaping_time.ts";
-import {
-  conversationMedia,
-  type Peer,
-  SHORT_FRAMES,
-  watchedServer,
-} from "../support/watched_server.ts";
+import type { NativeClient } from "../support/peers/native_client.ts";
+import { conversationMedia, SHORT_FRAMES, testServer } from "../support/peers/test_server.ts";
+import { LeapingTime } from "../support/time/leaping_time.ts";
 
 const media = await conversationMedia();
 
@@ -36,7 +32,7 @@ function peer() {
 }
 
 /** Waits for a frame, which FFmpeg may take a while for, and is alive meanwhile. */
-async function untilFrame({ connection }: Peer): Promise<void> {
+async function untilFrame({ connection }: NativeClient): Promise<void> {
   while (true) {
     const message = await connection.receive();
     if (message === undefined) throw new Error("Cannot find a frame: the server hung up");
@@ -81,7 +77,7 @@ Deno.test("IdleTimeout takes bytes that the peer was waited for as a sign, and n
 
 Deno.test("runSession() ends a peer that gives no sign of life, also a paused one", async () => {
   using time = new LeapingTime();
-  await using server = await watchedServer({ media, timeouts: TIMEOUTS });
+  await using server = await testServer({ media, timeouts: TIMEOUTS });
   using peer = await server.connect();
   await peer.ask(LONG);
   await untilFrame(peer);
@@ -96,7 +92,7 @@ Deno.test("runSession() ends a peer that gives no sign of life, also a paused on
 
 Deno.test("runSession() keeps a paused peer that answers pings", async () => {
   using time = new LeapingTime();
-  await using server = await watchedServer({ media, timeouts: TIMEOUTS });
+  await using server = await testServer({ media, timeouts: TIMEOUTS });
   using peer = await server.connect();
   await peer.ask(LONG);
   await untilFrame(peer);
@@ -116,9 +112,9 @@ Deno.test("runSession() keeps a paused peer that answers pings", async () => {
 
 Deno.test("runSession() expects no sign of life from who has ended its sending", async () => {
   const timeouts = { request: 10_000, stall: 10_000, ping: 50, life: 100 };
-  await using server = await watchedServer({ media, timeouts });
+  await using server = await testServer({ media, timeouts });
   using peer = await server.connect();
   await peer.ask({ command: "get_video", name: "short.mkv", speed: 0.5 });
   await peer.socket.closeWrite();
-  assertEquals((await peer.response()).frames, SHORT_FRAMES);
+  assertEquals((await peer.response()).frames.length, SHORT_FRAMES);
 });

@@ -1,20 +1,17 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { createSecureContext } from "node:tls";
 import { TlsSocket } from "../../lib/net/socket.ts";
-import { makeCertificate, NO_OPENSSL } from "../support/certificates.ts";
+import { HAS_OPENSSL, makeCertificate } from "../support/programs/certificates.ts";
+import { tlsTest } from "../support/test_if.ts";
 
 const folder = await Deno.makeTempDir();
 addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
 
-const pair = NO_OPENSSL === "" ? await makeCertificate(folder, "own") : undefined;
+const pair = HAS_OPENSSL ? await makeCertificate(folder, "own") : undefined;
 const context = pair && createSecureContext({
   cert: Deno.readTextFileSync(pair.cert),
   key: Deno.readTextFileSync(pair.key),
 });
-
-function test(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name: `${name}${NO_OPENSSL}`, ignore: NO_OPENSSL !== "", fn });
-}
 
 interface Ends extends Disposable {
   server: TlsSocket;
@@ -59,7 +56,7 @@ function pattern(length: number): Uint8Array {
   return Uint8Array.from({ length }, (_, at) => (at * 2_654_435_761) >>> 13);
 }
 
-test("TlsSocket() carries bytes both ways at once, each way to its end", async () => {
+tlsTest("TlsSocket() carries bytes both ways at once, each way to its end", async () => {
   using both = await ends();
   const [there, back] = [pattern(1_000_003), pattern(700_001).reverse()];
   const send = async (socket: TlsSocket, bytes: Uint8Array) => {
@@ -76,7 +73,7 @@ test("TlsSocket() carries bytes both ways at once, each way to its end", async (
   assertEquals(gotBack, back);
 });
 
-test("TlsSocket() goes on in one direction when the other has ended", async () => {
+tlsTest("TlsSocket() goes on in one direction when the other has ended", async () => {
   using both = await ends();
   await both.client.closeWrite();
   assertEquals(await both.server.read(new Uint8Array(1)), null);
@@ -88,7 +85,7 @@ test("TlsSocket() goes on in one direction when the other has ended", async () =
   assertEquals(got, bytes);
 });
 
-test("TlsSocket() takes bytes that were read before", async () => {
+tlsTest("TlsSocket() takes bytes that were read before", async () => {
   assert(context !== undefined);
   const [far, near] = await rawEnds();
   const connecting = TlsSocket.connect(near, { rejectUnauthorized: false });
@@ -103,7 +100,7 @@ test("TlsSocket() takes bytes that were read before", async () => {
   client.close();
 });
 
-test("TlsSocket.close() ends what waits, and may be called twice", async () => {
+tlsTest("TlsSocket.close() ends what waits, and may be called twice", async () => {
   using both = await ends();
   const reading = assertRejects(() => both.server.read(new Uint8Array(1)), Deno.errors.Interrupted);
   both.server.close();
@@ -112,7 +109,7 @@ test("TlsSocket.close() ends what waits, and may be called twice", async () => {
   await assertRejects(() => both.server.write(new Uint8Array(1)), Deno.errors.Interrupted);
 });
 
-test("TlsSocket.accept() fails with what is no TLS, and with who leaves", async () => {
+tlsTest("TlsSocket.accept() fails with what is no TLS, and with who leaves", async () => {
   assert(context !== undefined);
   for (
     const bytes of [new TextEncoder().encode("GET / HTTP/1.0\r\n\r\n"), new Uint8Array([22, 3, 1])]
@@ -128,7 +125,7 @@ test("TlsSocket.accept() fails with what is no TLS, and with who leaves", async 
   }
 });
 
-test("TlsSocket.connect() fails where the other end has no TLS", async () => {
+tlsTest("TlsSocket.connect() fails where the other end has no TLS", async () => {
   for (const response of ["", "HTTP/1.0 400 Bad Request\r\n\r\n"]) {
     const [far, near] = await rawEnds();
     const connecting = assertRejects(() => TlsSocket.connect(near, {}), Error);
@@ -139,7 +136,7 @@ test("TlsSocket.connect() fails where the other end has no TLS", async () => {
   }
 });
 
-test("TlsSocket.connect() refuses a server that shows something broken", async () => {
+tlsTest("TlsSocket.connect() refuses a server that shows something broken", async () => {
   assert(pair !== undefined);
   const rubbish = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
   const broken = createSecureContext({

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { isCarried, isLosslessSound } from "../../lib/nut/format.ts";
-import { demuxAll, makeNut, run } from "../support/nut_ffmpeg.ts";
+import { demuxAll, makeNut, run } from "../support/media/nut_files.ts";
 
 const PICTURES = ["-f", "lavfi", "-i", "testsrc2=s=352x288:r=25:d=0.2"];
 const SOUND = ["-f", "lavfi", "-i", "sine=r=48000:d=0.3"];

@@ -3,7 +3,9 @@ import { FormatError } from "../../lib/base/errors.ts";
 import { NutDemuxer, stripSideData } from "../../lib/nut/demuxer.ts";
 import { FieldWriter } from "../../lib/nut/fields.ts";
 import { FILE_ID, FLAGS, START_CODES, type StartCode } from "../../lib/nut/format.ts";
-import { concat, demuxAll, demuxAnything, seeded } from "../support/nut_ffmpeg.ts";
+import { concat, seeded } from "../support/media/bytes.ts";
+import { demuxAll, demuxAnything } from "../support/media/nut_files.ts";
+import { pureTest } from "../support/pure_test.ts";
 
 /** Fields of a packet's body: numbers, bytes with their number in front, or bytes as they are. */
 type Field = number | string | Uint8Array;
@@ -59,19 +61,15 @@ const HEADERS = [...START, packet(START_CODES.stream, ...AUDIO)];
 const SYNCPOINT = packet(START_CODES.syncpoint, 100 * 2 + 0, 0);
 
 function frames(...parts: readonly Uint8Array[]) {
-  return demuxAll(concat([...HEADERS, SYNCPOINT, ...parts])).frames;
-}
-
-function pure(name: string, fn: () => void): void {
-  Deno.test({ name, permissions: "none", fn });
+  return demuxAll(concat(...HEADERS, SYNCPOINT, ...parts)).frames;
 }
 
 function assertRefused(text: string, ...parts: readonly Uint8Array[]): void {
-  assertThrows(() => demuxAll(concat(parts)), FormatError, text);
+  assertThrows(() => demuxAll(concat(...parts)), FormatError, text);
 }
 
-pure("NutDemuxer.parse() reads the stream headers", () => {
-  const { demuxer, rest } = demuxAll(concat(HEADERS));
+pureTest("NutDemuxer.parse() reads the stream headers", () => {
+  const { demuxer, rest } = demuxAll(concat(...HEADERS));
   assertEquals(rest, 0);
   assertEquals([...demuxer.streams.values()], [
     {
@@ -98,13 +96,13 @@ pure("NutDemuxer.parse() reads the stream headers", () => {
   ]);
 });
 
-pure("NutDemuxer.headersComplete tells when the last stream is described", () => {
+pureTest("NutDemuxer.headersComplete tells when the last stream is described", () => {
   assertEquals(new NutDemuxer().headersComplete, false);
-  assertEquals(demuxAll(concat(START)).demuxer.headersComplete, false);
-  assertEquals(demuxAll(concat(HEADERS)).demuxer.headersComplete, true);
+  assertEquals(demuxAll(concat(...START)).demuxer.headersComplete, false);
+  assertEquals(demuxAll(concat(...HEADERS)).demuxer.headersComplete, true);
 });
 
-pure("NutDemuxer.parse() takes timestamps from syncpoints, deltas and coded fields", () => {
+pureTest("NutDemuxer.parse() takes timestamps from syncpoints, deltas and coded fields", () => {
   const read = frames(
     body([3, 0]), // 5 ticks after the syncpoint
     body([1, 1, 3, 0]), // short: of the numbers that end in these bits, the one nearest to 4000
@@ -119,32 +117,32 @@ pure("NutDemuxer.parse() takes timestamps from syncpoints, deltas and coded fiel
   ]);
 });
 
-pure("NutDemuxer.parse() rounds a syncpoint's time down, exactly", () => {
+pureTest("NutDemuxer.parse() rounds a syncpoint's time down, exactly", () => {
   const late = 2 ** 40 + 7;
-  const [frame] = demuxAll(concat([
+  const [frame] = demuxAll(concat(
     ...HEADERS,
     packet(START_CODES.syncpoint, late * 2 + 1, 0),
     body([3, 0]),
-  ])).frames;
+  )).frames;
   assertEquals(frame.timestamp, Math.floor(late / 40) + 5);
 });
 
-pure("NutDemuxer.parse() rounds where products are beyond 2^53", () => {
+pureTest("NutDemuxer.parse() rounds where products are beyond 2^53", () => {
   const bases = [2, 99991, 99989 * 1000, 1, 999983];
   const main = packet(START_CODES.main, 3, 1, 100, ...bases, ...CODES, 0);
   const ticks = 2 ** 45 + 1;
-  const bytes = concat([
+  const bytes = concat(
     FILE_ID,
     main,
     packet(START_CODES.stream, 0, 0, "I420", 0, 7, 25, 2, 0, "", 64, 48, 0, 0, 0),
     packet(START_CODES.syncpoint, ticks * 2 + 1, 0),
     body([3, 0]),
-  ]);
+  );
   const expected = BigInt(ticks) * 99989000n / (999983n * 99991n);
   assertEquals(demuxAll(bytes).frames[0].timestamp, Number(expected) + 5);
 });
 
-pure("NutDemuxer.parse() reads sizes from the table and the header", () => {
+pureTest("NutDemuxer.parse() reads sizes from the table and the header", () => {
   const read = frames(
     body([6, 0]),
     new Uint8Array(1),
@@ -156,14 +154,14 @@ pure("NutDemuxer.parse() reads sizes from the table and the header", () => {
   assertEquals(read.map(({ data }) => data.length), [1, 11, 3]);
 });
 
-pure("NutDemuxer.parse() puts elided bytes in front, but not of long frames", () => {
+pureTest("NutDemuxer.parse() puts elided bytes in front, but not of long frames", () => {
   const long = new Uint8Array(4097).fill(9);
   const short = frames(body([4, 5]), new Uint8Array([8, 9]), body([4, 3]));
   assertEquals(short.map(({ data }) => [...data]), [[1, 2, 3, 8, 9], [1, 2, 3]]);
   assertEquals(frames(body([4, long.length]), long)[0].data, long);
 });
 
-pure("NutDemuxer.parse() reads every flag of a frame", () => {
+pureTest("NutDemuxer.parse() reads every flag of a frame", () => {
   const all = FLAGS.key | FLAGS.endOfRelevance | FLAGS.codedPts | FLAGS.streamId | FLAGS.sizeMsb |
     FLAGS.reserved | FLAGS.matchTime | FLAGS.headerIndex | FLAGS.checksum;
   const header = new FieldWriter();
@@ -182,11 +180,11 @@ pure("NutDemuxer.parse() reads every flag of a frame", () => {
   assertRefused("checksum", ...HEADERS, SYNCPOINT, wrong);
 });
 
-pure("stripSideData() leaves the frame's own bytes", () => {
+pureTest("stripSideData() leaves the frame's own bytes", () => {
   const side = body([3, "SkipStart", 5, "Palette", 4, "bin", "1234", "title", 2, "text"]);
   const meta = body([3, "a", 6, 1, "b", 8, 1, "c", 10, 1]);
   const own = new Uint8Array([1, 2, 3]);
-  const payload = concat([side, meta, own]);
+  const payload = concat(side, meta, own);
   assertEquals(stripSideData(payload), own);
   assertEquals(stripSideData(payload).buffer, payload.buffer);
   for (let size = 0; size < payload.length - own.length; size++) {
@@ -195,30 +193,30 @@ pure("stripSideData() leaves the frame's own bytes", () => {
   assertThrows(() => stripSideData(body([2 ** 50, 0, 0])), FormatError);
 });
 
-pure("NutDemuxer.parse() hands over side data where the frame says so", () => {
+pureTest("NutDemuxer.parse() hands over side data where the frame says so", () => {
   const header = body([2, FLAGS.sizeMsb | FLAGS.sideData, 4]);
   const [frame] = frames(header, new Uint8Array([0, 0, 7, 8]));
   assertEquals(frame.data, new Uint8Array([7, 8]));
 });
 
-pure("NutDemuxer.parse() reads version 4 with wall clocks in its syncpoints", () => {
-  const { frames } = demuxAll(concat([
+pureTest("NutDemuxer.parse() reads version 4 with wall clocks in its syncpoints", () => {
+  const { frames } = demuxAll(concat(
     FILE_ID,
     mainHeader({ version: [4, 1], streams: 1, after: [0, 1] }),
     packet(START_CODES.stream, ...VIDEO),
     packet(START_CODES.syncpoint, 200, 0, 2 ** 52),
     body([3, 0]),
-  ]));
+  ));
   assertEquals(frames[0].timestamp, 105);
 });
 
-pure("NutDemuxer.parse() skips what is not media, however long", () => {
+pureTest("NutDemuxer.parse() skips what is not media, however long", () => {
   const unknown = { high: 0x4e515151, low: 1 };
   const filler = new Uint8Array(5000);
   const long = packet(unknown, filler);
   const demuxer = new NutDemuxer({ maxHeaderSize: 2000 });
   const index = packet(START_CODES.index, filler);
-  const bytes = concat([
+  const bytes = concat(
     ...HEADERS,
     packet(START_CODES.info, "anything"),
     long,
@@ -226,30 +224,30 @@ pure("NutDemuxer.parse() skips what is not media, however long", () => {
     SYNCPOINT,
     long,
     body([3, 0]),
-  ]);
+  );
   assertEquals(demuxAll(bytes, undefined, demuxer).frames.length, 1);
   assertEquals(demuxAll(bytes).frames.length, 1);
-  const header = demuxAll(concat(HEADERS)).demuxer;
+  const header = demuxAll(concat(...HEADERS)).demuxer;
   const start = packet(START_CODES.info, filler).subarray(0, 14);
   assertEquals(header.parse(start), { kind: "more", needed: 5018 });
   assertEquals(header.parse(long.subarray(0, 14)), { kind: "skip", length: long.length });
 });
 
-pure("NutDemuxer.parse() accepts repeated headers that agree", () => {
+pureTest("NutDemuxer.parse() accepts repeated headers that agree", () => {
   const again = [
     // libavformat's repetitions have one elision header more, of no bytes.
     mainHeader({ after: [2, "\x01\x02\x03", ""] }),
     ...HEADERS.slice(1),
   ];
-  const bytes = concat([...HEADERS, SYNCPOINT, body([3, 0]), ...again, SYNCPOINT, body([4, 3])]);
+  const bytes = concat(...HEADERS, SYNCPOINT, body([3, 0]), ...again, SYNCPOINT, body([4, 3]));
   assertEquals(demuxAll(bytes).frames.map(({ timestamp }) => timestamp), [105, 98]);
   assertRefused("expected a repetition", ...HEADERS, mainHeader({ streams: 3 }));
   const other = packet(START_CODES.stream, 0, 0, "I420", 0, 7, 25, 2, 0, "extra", 64, 50, 4, 3, 0);
   assertRefused("expected a repetition", ...HEADERS, other);
 });
 
-pure("NutDemuxer.parse() reads split and byte by byte what it reads whole", () => {
-  const bytes = concat([
+pureTest("NutDemuxer.parse() reads split and byte by byte what it reads whole", () => {
+  const bytes = concat(
     ...HEADERS,
     packet(START_CODES.info, new Uint8Array(5000)),
     SYNCPOINT,
@@ -258,7 +256,7 @@ pure("NutDemuxer.parse() reads split and byte by byte what it reads whole", () =
     packet(START_CODES.syncpoint, 600, 1),
     body([1, 1, 12345, 300]),
     new Uint8Array(300),
-  ]);
+  );
   const whole = demuxAll(bytes);
   assertEquals(whole.frames.length, 2);
   const random = seeded(1);
@@ -269,19 +267,19 @@ pure("NutDemuxer.parse() reads split and byte by byte what it reads whole", () =
   }
 });
 
-pure("NutDemuxer.parse() asks for more at every place where input may end", () => {
+pureTest("NutDemuxer.parse() asks for more at every place where input may end", () => {
   const header = body([2, RAW_CODE | FLAGS.checksum, 1, 300, 5, 0, 0, 0, 0]);
-  const bytes = concat([...HEADERS, SYNCPOINT, header.subarray(0, header.length - 1)]);
+  const bytes = concat(...HEADERS, SYNCPOINT, header.subarray(0, header.length - 1));
   for (let size = 0; size <= bytes.length; size++) {
     assertEquals(demuxAll(bytes.slice(0, size)).frames.length, 0);
   }
 });
 
-pure("NutDemuxer.parse() refuses what is not NUT at its first wrong byte", () => {
+pureTest("NutDemuxer.parse() refuses what is not NUT at its first wrong byte", () => {
   assertThrows(() => new NutDemuxer().parse(new Uint8Array([0x52])), FormatError, "byte 0 is 82");
 });
 
-pure("NutDemuxer.parse() refuses frames and syncpoints before their time", () => {
+pureTest("NutDemuxer.parse() refuses frames and syncpoints before their time", () => {
   assertRefused("no main header", FILE_ID, body([1]));
   assertRefused("no main header", FILE_ID, packet(START_CODES.stream, ...VIDEO));
   assertRefused("no main header", FILE_ID, SYNCPOINT);
@@ -290,7 +288,7 @@ pure("NutDemuxer.parse() refuses frames and syncpoints before their time", () =>
   assertRefused("no syncpoint", ...HEADERS, body([3, 0]));
 });
 
-pure("NutDemuxer.parse() refuses values over their limits", () => {
+pureTest("NutDemuxer.parse() refuses values over their limits", () => {
   const synced = [...HEADERS, SYNCPOINT];
   assertRefused('"version": 2', FILE_ID, mainHeader({ version: [2] }));
   assertRefused('"stream count": 65', FILE_ID, mainHeader({ streams: 65 }));
@@ -312,7 +310,7 @@ pure("NutDemuxer.parse() refuses values over their limits", () => {
   assertRefused('"reserved field count": 256', ...synced, reserved);
 });
 
-pure("NutDemuxer.parse() refuses counts that the bytes do not pay for", () => {
+pureTest("NutDemuxer.parse() refuses counts that the bytes do not pay for", () => {
   const many = packet(START_CODES.main, 3, 1, 100, 2 ** 30, 1, 25);
   assertRefused('"time base count"', FILE_ID, many);
   const extradata = packet(START_CODES.stream, 0, 0, "I420", 0, 7, 25, 2, 0, 2 ** 40);
@@ -326,7 +324,7 @@ pure("NutDemuxer.parse() refuses counts that the bytes do not pay for", () => {
   assertRefused("expected at most 1048576", FILE_ID, huge.finish());
 });
 
-pure("NutDemuxer.parse() refuses wrong checksums", () => {
+pureTest("NutDemuxer.parse() refuses wrong checksums", () => {
   for (const part of [...HEADERS.slice(1), SYNCPOINT, packet(START_CODES.index, 1)]) {
     const before = HEADERS.includes(part) ? HEADERS.slice(0, HEADERS.indexOf(part)) : HEADERS;
     const wrong = part.slice();
@@ -338,18 +336,18 @@ pure("NutDemuxer.parse() refuses wrong checksums", () => {
   assertRefused("packet header", ...HEADERS, long);
 });
 
-pure("NutDemuxer.parse() answers to any bytes with a value or a FormatError", () => {
+pureTest("NutDemuxer.parse() answers to any bytes with a value or a FormatError", () => {
   const random = seeded(2);
-  const start = concat([...HEADERS, SYNCPOINT]);
+  const start = concat(...HEADERS, SYNCPOINT);
   const outcomes = new Set<string>();
   for (let round = 0; round < 20000; round++) {
     const tail = Uint8Array.from({ length: 1 + random() * 200 }, () => random() * 256);
-    outcomes.add(demuxAnything(round % 4 === 0 ? tail : concat([start, tail])));
+    outcomes.add(demuxAnything(round % 4 === 0 ? tail : concat(start, tail)));
   }
   assertEquals(outcomes.size > 20, true);
 });
 
-pure("NutDemuxer.parse() answers to altered headers with a value or a FormatError", () => {
+pureTest("NutDemuxer.parse() answers to altered headers with a value or a FormatError", () => {
   const random = seeded(3);
   const bodies: [StartCode, Field[]][] = [
     [START_CODES.main, [3, 2, 32768, ...TIME_BASES, ...CODES, ...ELISION]],
@@ -370,7 +368,7 @@ pure("NutDemuxer.parse() answers to altered headers with a value or a FormatErro
       // The checksum is made afterwards: what is altered gets past it.
       return packet(code, random() < 0.1 ? bytes.slice(0, random() * bytes.length) : bytes);
     });
-    outcomes.add(demuxAnything(concat([FILE_ID, ...parts, body([3, 0]), body([4, 3])])));
+    outcomes.add(demuxAnything(concat(FILE_ID, ...parts, body([3, 0]), body([4, 3]))));
   }
   assertEquals(outcomes.size > 20, true);
 });

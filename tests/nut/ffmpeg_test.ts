@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { NutMuxer, type NutMuxStream } from "../../lib/nut/muxer.ts";
+import { concat, seeded } from "../support/media/bytes.ts";
 import {
-  concat,
   demuxAll,
   demuxAnything,
   describeFrames,
@@ -9,9 +9,8 @@ import {
   makeNut,
   muxAll,
   probePackets,
-  run,
-  seeded,
-} from "../support/nut_ffmpeg.ts";
+} from "../support/media/nut_files.ts";
+import { testWith } from "../support/test_if.ts";
 
 const PICTURES = ["-f", "lavfi", "-i", "testsrc2=s=64x48:r=10:d=1"];
 const SOUND = ["-f", "lavfi", "-i", "sine=d=0.5"];
@@ -53,22 +52,7 @@ for (const format of PIXEL_FORMATS) {
   MEDIA[`raw ${format}`] = [...PICTURES, "-c:v", "rawvideo", "-pix_fmt", format, "-t", "0.3"];
 }
 
-/** Why tests with ffmpeg cannot run here, or `undefined`. */
-async function missing(): Promise<string | undefined> {
-  try {
-    await run("ffmpeg", ["-version"]);
-    return undefined;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return "ffmpeg is not installed";
-    throw error;
-  }
-}
-
-const reason = await missing();
-
-function real(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name: reason ? `${name} (ignored: ${reason})` : name, ignore: !!reason, fn });
-}
+const real = testWith("ffmpeg");
 
 for (const [name, args] of Object.entries(MEDIA)) {
   real(
@@ -146,7 +130,7 @@ real("NutMuxer makes 1080p and PCM that ffmpeg reads without a warning", async (
       parts.push(muxer.frameHeader(sound), sound.data);
     }
   }
-  const { list, said } = await frameMd5(concat(parts));
+  const { list, said } = await frameMd5(concat(...parts));
   // NUT has no channel layout: ffmpeg says this of its own files as well.
   assertMatch(said, /^(\[[^\]]*\] )?Guessed Channel Layout[^:\n]*: stereo$/);
   const rows = list.split("\n").filter((line) => /^\d/.test(line)).map((line) => line.split(","));

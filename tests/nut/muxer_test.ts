@@ -1,14 +1,9 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import type { Rational } from "../../lib/media/frame.ts";
 import { NutMuxer, type NutMuxStream } from "../../lib/nut/muxer.ts";
-import {
-  concat,
-  demuxAll,
-  describe,
-  muxAll,
-  type ReadFrame,
-  seeded,
-} from "../support/nut_ffmpeg.ts";
+import { concat, seeded } from "../support/media/bytes.ts";
+import { demuxAll, describe, muxAll, type ReadFrame } from "../support/media/nut_files.ts";
+import { pureTest } from "../support/pure_test.ts";
 
 const VIDEO = {
   id: 9,
@@ -34,10 +29,6 @@ const AUDIO = {
   channels: 2,
 } as const satisfies NutMuxStream;
 
-function pure(name: string, fn: () => void): void {
-  Deno.test({ name, permissions: "none", fn });
-}
-
 function frame(streamId: number, timestamp: number, size: number, keyframe = true) {
   return { streamId, timestamp, keyframe, data: new Uint8Array(size).fill(timestamp) };
 }
@@ -47,7 +38,7 @@ function syncpoints(header: Uint8Array): number {
   return new TextDecoder("latin1").decode(header).split("NK\xe4\xad\xee\xcaEi").length - 1;
 }
 
-pure("NutMuxer.header() describes the streams in their order", () => {
+pureTest("NutMuxer.header() describes the streams in their order", () => {
   const header = new NutMuxer([VIDEO, AUDIO]).header();
   const { demuxer, rest } = demuxAll(header);
   assertEquals(rest, 0);
@@ -58,19 +49,19 @@ pure("NutMuxer.header() describes the streams in their order", () => {
   assertEquals(describe(audio), { ...expected, decodeDelay: 0 });
 });
 
-pure("NutMuxer.header() tells the frame rate where it is known", () => {
+pureTest("NutMuxer.header() tells the frame rate where it is known", () => {
   const header = new NutMuxer([{ ...VIDEO, frameRate: [30000, 1001] }]).header();
   assertEquals(demuxAll(header).rest, 0);
   assertStringIncludes(new TextDecoder("latin1").decode(header), "r_frame_rate\x02\x0a30000/1001");
 });
 
-pure("NutMuxer.header() holds extradata too long for a short packet", () => {
+pureTest("NutMuxer.header() holds extradata too long for a short packet", () => {
   const extradata = Uint8Array.from({ length: 10000 }, (_, at) => at);
   const { demuxer } = demuxAll(new NutMuxer([{ ...VIDEO, extradata }]).header());
   assertEquals(demuxer.streams.get(0)?.extradata, extradata);
 });
 
-pure("NutMuxer.frameHeader() keeps every frame's stream, time, flag and size", () => {
+pureTest("NutMuxer.frameHeader() keeps every frame's stream, time, flag and size", () => {
   const random = seeded(4);
   const muxer = new NutMuxer([VIDEO, AUDIO]);
   const written = Array.from({ length: 300 }, () => {
@@ -79,10 +70,10 @@ pure("NutMuxer.frameHeader() keeps every frame's stream, time, flag and size", (
     const size = Math.floor(2 ** (random() * 15)) - 1;
     return frame(streamId, timestamp, size, random() < 0.3);
   });
-  const bytes = concat([
+  const bytes = concat(
     muxer.header(),
     ...written.flatMap((one) => [muxer.frameHeader(one), one.data]),
-  ]);
+  );
   const expected: ReadFrame[] = written.map((one) => (
     { ...one, streamId: one.streamId === VIDEO.id ? 0 : 1, endOfRelevance: false }
   ));
@@ -94,7 +85,7 @@ pure("NutMuxer.frameHeader() keeps every frame's stream, time, flag and size", (
   assertEquals(demuxAll(muxAll(demuxAll(bytes))).frames, expected);
 });
 
-pure("NutMuxer.frameHeader() puts syncpoints where the specification wants them", () => {
+pureTest("NutMuxer.frameHeader() puts syncpoints where the specification wants them", () => {
   const muxer = new NutMuxer([VIDEO, AUDIO]);
   const due = [
     frame(VIDEO.id, 0, 100), // the first frame
@@ -107,14 +98,14 @@ pure("NutMuxer.frameHeader() puts syncpoints where the specification wants them"
   assertEquals(due, [1, 0, 1, 0, 1, 1]);
 });
 
-pure("NutMuxer.frameHeader() takes a few bytes a frame", () => {
+pureTest("NutMuxer.frameHeader() takes a few bytes a frame", () => {
   const muxer = new NutMuxer([VIDEO, AUDIO]);
   muxer.frameHeader(frame(VIDEO.id, 2 ** 51, 2 ** 25));
   const most = muxer.frameHeader(frame(VIDEO.id, 2 ** 51, 2 ** 25)).length;
   assert(most <= 64, `${most} bytes`);
 });
 
-pure("NutMuxer.frameHeader() refuses what NUT cannot hold", () => {
+pureTest("NutMuxer.frameHeader() refuses what NUT cannot hold", () => {
   const muxer = new NutMuxer([VIDEO, AUDIO]);
   for (const timestamp of [-1, 0.5, NaN, Infinity, Number.MAX_SAFE_INTEGER]) {
     assertThrows(() => muxer.frameHeader(frame(9, timestamp, 1)), RangeError, `${timestamp}`);
@@ -122,7 +113,7 @@ pure("NutMuxer.frameHeader() refuses what NUT cannot hold", () => {
   assertThrows(() => muxer.frameHeader(frame(0, 1, 1)), RangeError, "expected 9, 65535");
 });
 
-pure("new NutMuxer() refuses streams that NUT cannot describe", () => {
+pureTest("new NutMuxer() refuses streams that NUT cannot describe", () => {
   const refused = (streams: readonly NutMuxStream[], text: string) =>
     assertThrows(() => new NutMuxer(streams), RangeError, text);
   refused([], "none");

@@ -2,7 +2,8 @@ import { assertEquals, assertRejects } from "@std/assert";
 import type { Frame, StreamDescription } from "../../lib/media/frame.ts";
 import { NutReader } from "../../lib/nut/reader.ts";
 import { NutWriter, type NutWriterOptions } from "../../lib/nut/writer.ts";
-import { GREY } from "../support/scripted_server.ts";
+import { GREY } from "../support/peers/scripted_server.ts";
+import { pureTest } from "../support/pure_test.ts";
 
 const STREAMS: StreamDescription[] = [
   { ...GREY, timeBase: [1001, 30000], decodeDelay: 2 },
@@ -44,66 +45,51 @@ async function written(frames: readonly Frame[], options?: NutWriterOptions) {
   return { times, streams };
 }
 
-Deno.test({
-  name: "NutWriter leaves timestamps and time bases as they are where nothing is said",
-  permissions: "none",
-  async fn() {
+pureTest(
+  "NutWriter leaves timestamps and time bases as they are where nothing is said",
+  async () => {
     const { times, streams } = await written([frame(0, 0), frame(1, 5), frame(0, 2)]);
     assertEquals(times, ["0/30000", "5/44100", "2002/30000"]);
     assertEquals(streams.map(({ timeBase }) => timeBase), [[1001, 30000], [1, 44100]]);
     assertEquals(streams[0].decodeDelay, 2);
   },
+);
+
+pureTest("NutWriter shifts all streams by the same whole seconds, to the tick", async () => {
+  const frames = [frame(0, -30), frame(1, -1024), frame(0, 0), frame(0, 1)];
+  const { times } = await written(frames, { lead: 3 });
+  assertEquals(times, [
+    ...[`${90000 - 30030}/30000`, `${3 * 44100 - 1024}/44100`],
+    ...["90000/30000", "91001/30000"],
+  ]);
 });
 
-Deno.test({
-  name: "NutWriter shifts all streams by the same whole seconds, to the tick",
-  permissions: "none",
-  async fn() {
-    const frames = [frame(0, -30), frame(1, -1024), frame(0, 0), frame(0, 1)];
-    const { times } = await written(frames, { lead: 3 });
-    assertEquals(times, [
-      ...[`${90000 - 30030}/30000`, `${3 * 44100 - 1024}/44100`],
-      ...["90000/30000", "91001/30000"],
-    ]);
-  },
-});
-
-Deno.test({
-  name: "NutWriter leaves out what is before its time, and refuses what was never announced",
-  permissions: "none",
-  async fn() {
+pureTest(
+  "NutWriter leaves out what is before its time, and refuses what was never announced",
+  async () => {
     const { times } = await written([frame(0, -31), frame(0, 0)], { lead: 1 });
     assertEquals(times, ["30000/30000"]);
     await assertRejects(() => written([frame(7, 0)]), RangeError);
   },
+);
+
+pureTest("NutWriter leaves out what is empty, as encoders' last words are", async () => {
+  const empty = { ...frame(1, 5), data: new Uint8Array() };
+  assertEquals((await written([frame(0, 0), empty])).times, ["0/30000"]);
 });
 
-Deno.test({
-  name: "NutWriter leaves out what is empty, as encoders' last words are",
-  permissions: "none",
-  async fn() {
-    const empty = { ...frame(1, 5), data: new Uint8Array() };
-    assertEquals((await written([frame(0, 0), empty])).times, ["0/30000"]);
-  },
+pureTest("NutWriter leaves out pictures from before the first one that are not shown", async () => {
+  const { times } = await written([frame(0, -3), frame(0, -5), frame(0, -4), frame(0, 0)], {
+    lead: 1,
+  });
+  assertEquals(times, [`${30000 - 3003}/30000`, "30000/30000"]);
+  const shown = await written([frame(0, 3), frame(0, 1), frame(0, 2)]);
+  assertEquals(shown.times, ["3003/30000", "1001/30000", "2002/30000"]);
 });
 
-Deno.test({
-  name: "NutWriter leaves out pictures from before the first one that are not shown",
-  permissions: "none",
-  async fn() {
-    const { times } = await written([frame(0, -3), frame(0, -5), frame(0, -4), frame(0, 0)], {
-      lead: 1,
-    });
-    assertEquals(times, [`${30000 - 3003}/30000`, "30000/30000"]);
-    const shown = await written([frame(0, 3), frame(0, 1), frame(0, 2)]);
-    assertEquals(shown.times, ["3003/30000", "1001/30000", "2002/30000"]);
-  },
-});
-
-Deno.test({
-  name: "NutWriter writes frames where a time line says, in microseconds, or not at all",
-  permissions: "none",
-  async fn() {
+pureTest(
+  "NutWriter writes frames where a time line says, in microseconds, or not at all",
+  async () => {
     const frames = [frame(0, 0), frame(1, 44100), frame(0, -1), frame(0, 30)];
     const place = ({ streamId, timestamp }: Frame) =>
       timestamp < 0 ? undefined : 1000 * timestamp + streamId;
@@ -111,18 +97,14 @@ Deno.test({
     assertEquals(times, ["0/1000000", "44100001/1000000", "30000/1000000"]);
     assertEquals(streams.map(({ timeBase }) => timeBase), [[1, 1_000_000], [1, 1_000_000]]);
   },
-});
+);
 
-Deno.test({
-  name: "NutWriter.abort() has what is still written fail as where nobody reads it",
-  permissions: "none",
-  async fn() {
-    const writer = new NutWriter(new WritableStream(), STREAMS);
-    await writer.write(frame(0, 0));
-    await writer.abort();
-    await assertRejects(() => writer.write(frame(0, 1)), Deno.errors.BrokenPipe);
-    await writer.abort();
-  },
+pureTest("NutWriter.abort() has what is still written fail as where nobody reads it", async () => {
+  const writer = new NutWriter(new WritableStream(), STREAMS);
+  await writer.write(frame(0, 0));
+  await writer.abort();
+  await assertRejects(() => writer.write(frame(0, 1)), Deno.errors.BrokenPipe);
+  await writer.abort();
 });
 
 Deno.test("NutWriter.abort() is an end where nobody reads any more, and fails by what else there is", async () => {

@@ -1,13 +1,15 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { makeCertificate, NO_OPENSSL } from "../support/certificates.ts";
-import { mediaFolder, pictures, tone } from "../support/media.ts";
+import { mediaFolder, pictures, tone } from "../support/media/media_folder.ts";
+import { makeCertificate } from "../support/programs/certificates.ts";
 import {
   assertFailed,
   type RunningProgram,
   runProgram,
   startProgram,
   startServerProgram,
-} from "../support/programs.ts";
+} from "../support/programs/running_program.ts";
+import { tlsTest } from "../support/test_if.ts";
+import { printedBy } from "../support/programs/machine.ts";
 
 // Tokens and TLS, as users of the two programs meet them.
 
@@ -19,10 +21,6 @@ addEventListener("unload", () => Deno.removeSync(keys, { recursive: true }));
 
 const TOKEN = "open-sesame-4711";
 const CLIP = [...pictures({ seconds: 20 }), ...tone({ seconds: 20 })];
-
-function withTls(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name: `${name}${NO_OPENSSL}`, ignore: NO_OPENSSL !== "", fn });
-}
 
 async function tokenFile(name: string, token = TOKEN): Promise<string> {
   const path = `${keys}/${name}`;
@@ -37,12 +35,6 @@ function at(port: string, host = "localhost"): string[] {
 async function serve(...args: string[]): Promise<{ program: RunningProgram; port: string }> {
   await media.make("clip.mkv", CLIP);
   return await startServerProgram(["--media", media.path, "--log-level", "debug", ...args]);
-}
-
-/** What the system tells everybody of the processes that run. */
-async function processList(): Promise<string> {
-  const { stdout } = await new Deno.Command("ps", { args: ["-eo", "args"] }).output();
-  return new TextDecoder().decode(stdout);
 }
 
 /** The environments of all that a process started, and that started; some end meanwhile. */
@@ -87,7 +79,7 @@ Deno.test("the token is taken from a file or the environment, and seen nowhere",
     { env },
   );
   await client.stdout.until(/^nut/);
-  assertEquals((await processList()).includes(TOKEN), false);
+  assertEquals((await printedBy("ps", ["-eo", "args"])).includes(TOKEN), false);
   if (Deno.build.os === "linux") {
     const inherited = [...environments(client.pid), ...environments(server.pid)];
     assert(inherited.length > 0);
@@ -164,7 +156,7 @@ Deno.test("both programs say what is wrong with a token", async () => {
   await server.ending();
 });
 
-withTls("the server tells a fingerprint that a client can go by", async () => {
+tlsTest("the server tells a fingerprint that a client can go by", async () => {
   const pair = await makeCertificate(keys, "camera", { names: "DNS:camera.example" });
   const { program: server, port } = await serve("--tls-cert", pair.cert, "--tls-key", pair.key);
   await using _server = server;
@@ -191,7 +183,7 @@ withTls("the server tells a fingerprint that a client can go by", async () => {
   await server.stderr.until(/ warn +\S+ ended: no TLS could be agreed on: the peer broke off/);
 });
 
-withTls("a client trusts what this machine trusts with --tls", async () => {
+tlsTest("a client trusts what this machine trusts with --tls", async () => {
   const issuer = await makeCertificate(keys, "machine");
   const { cert, key } = await makeCertificate(keys, "trusted", { issuer });
   const { program: server, port } = await serve("--tls-cert", cert, "--tls-key", key);
@@ -202,7 +194,7 @@ withTls("a client trusts what this machine trusts with --tls", async () => {
   if (Deno.build.os === "linux") assertEquals([list.code, list.stderr], [0, ""]);
 });
 
-withTls("a viewer over TLS is told when the server dies", async () => {
+tlsTest("a viewer over TLS is told when the server dies", async () => {
   const { cert, key, fingerprint } = await makeCertificate(keys, "mortal");
   const { program: server, port } = await serve("--tls-cert", cert, "--tls-key", key);
   await using _server = server;
@@ -228,7 +220,7 @@ Deno.test("a client that asks for TLS where there is none is told so, and the se
   await server.stderr.until(/ warn +\S+ refused: the peer speaks TLS, .* see --tls-cert\n/);
 });
 
-withTls("SIGHUP reads the token and the certificate again, and ends nothing", async () => {
+tlsTest("SIGHUP reads the token and the certificate again, and ends nothing", async () => {
   const [old, fresh] = [await makeCertificate(keys, "old"), await makeCertificate(keys, "fresh")];
   const cert = `${keys}/current.crt`;
   const key = `${keys}/current.key`;
@@ -282,7 +274,7 @@ withTls("SIGHUP reads the token and the certificate again, and ends nothing", as
   assertEquals([ending.code, /old-token|new-token/.test(ending.stderr)], [143, false]);
 });
 
-withTls("stream-server refuses files that do not fit, and flags that need another", async () => {
+tlsTest("stream-server refuses files that do not fit, and flags that need another", async () => {
   const [one, two] = [await makeCertificate(keys, "one"), await makeCertificate(keys, "two")];
   const base = ["--media", media.path, "--port", "0"];
   const cases = [

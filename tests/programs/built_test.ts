@@ -2,9 +2,9 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { Builder } from "../../tools/build.ts";
 import { hostSystem, programsFor } from "../../tools/build_table.ts";
-import { makeCertificate, NO_OPENSSL } from "../support/certificates.ts";
-import { mediaFolder, pictures, run, tone } from "../support/media.ts";
-import { PATIENCE } from "../support/patience.ts";
+import { mediaFolder, pictures, run, tone } from "../support/media/media_folder.ts";
+import { HAS_OPENSSL, makeCertificate } from "../support/programs/certificates.ts";
+import { lacking } from "../support/programs/machine.ts";
 import {
   assertFailed,
   importFlags,
@@ -12,14 +12,13 @@ import {
   runProgram,
   startProgram,
   startServerProgram,
-} from "../support/programs.ts";
-import { PseudoTerminal, PYTHON } from "../support/pseudo_terminal.ts";
-import { isThere, XScreen } from "../support/x_screen.ts";
+} from "../support/programs/running_program.ts";
+import { PseudoTerminal, PYTHON } from "../support/screens/pseudo_terminal.ts";
+import { XScreen } from "../support/screens/x_screen.ts";
+import { PATIENCE } from "../support/time/patience.ts";
 
 const media = mediaFolder();
-const lacking = (await Promise.all(
-  ["Xvfb", "ffplay"].map(async (program) => await isThere(program) ? [] : [program]),
-)).flat();
+const missing = lacking("Xvfb", "ffplay");
 
 /** The X symbol of a key. */
 const Q = 0x71;
@@ -106,8 +105,8 @@ Deno.test("stream-server and stream-client, as executables", async (t) => {
   });
 
   await t.step({
-    name: `keep to a token and TLS${NO_OPENSSL}`,
-    ignore: NO_OPENSSL !== "",
+    name: `keep to a token and TLS${HAS_OPENSSL ? "" : " (ignored: no openssl)"}`,
+    ignore: !HAS_OPENSSL,
     async fn() {
       const { cert, key, fingerprint } = await makeCertificate(folder, "own");
       const secret = { ...env, STREAM_TOKEN: "open sesame" };
@@ -173,9 +172,9 @@ Deno.test("stream-server and stream-client, as executables", async (t) => {
 
   await t.step({
     name: `take keys in a window${
-      lacking.length > 0 ? ` (ignored: no ${lacking.join(", ")})` : ""
+      missing.length > 0 ? ` (ignored: no ${missing.join(", ")})` : ""
     }`,
-    ignore: lacking.length > 0,
+    ignore: missing.length > 0,
     async fn() {
       await using screen = await XScreen.start();
       const shown = { ...env, DISPLAY: screen.display, SDL_AUDIODRIVER: "dummy" };
@@ -197,7 +196,7 @@ Deno.test("stream-server and stream-client, as executables", async (t) => {
     },
   });
 
-  await t.step("speak the classic wire", async () => {
+  await t.step("speak the script protocol", async () => {
     const args = ["--image", "--classic", "--view", "none", "--json", ...where];
     const { code, stdout } = await runProgram("client", args, client);
     assertEquals([code, JSON.parse(stdout).bytes], [0, 64 * 48 * 3]);

@@ -4,9 +4,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { encodeError } from "../../lib/protocol/native/response.ts";
 import { RequestError } from "../../lib/base/errors.ts";
 import { encodeMessage } from "../../lib/protocol/native/framing.ts";
-import { at } from "../support/inside.ts";
-import { mediaFolder, namesIn, pictures, run, tone } from "../support/media.ts";
-import { assertFailed, runProgram, startProgram, startServerProgram } from "../support/programs.ts";
+import { mediaFolder, namesIn, pictures, tone } from "../support/media/media_folder.ts";
 import {
   describe,
   end,
@@ -14,9 +12,19 @@ import {
   say,
   ScriptedServer,
   untilGone,
-} from "../support/scripted_server.ts";
-import { testServer } from "../support/server.ts";
-import { whereIs, witness } from "../support/witness.ts";
+} from "../support/peers/scripted_server.ts";
+import { testServer } from "../support/peers/test_server.ts";
+import { isInstalled, textOf, whereIs } from "../support/programs/machine.ts";
+import { at } from "../support/programs/run_inside.ts";
+import {
+  assertFailed,
+  runProgram,
+  startProgram,
+  startServerProgram,
+} from "../support/programs/running_program.ts";
+import { witness } from "../support/programs/witness.ts";
+import { testIf } from "../support/test_if.ts";
+import { countFrames } from "../support/media/reference.ts";
 
 const media = mediaFolder();
 const NOBODY = ["--host", "127.0.0.1", "--port", "1"];
@@ -24,13 +32,6 @@ const CLIP = [
   ...[...pictures({ seconds: 20 }), ...tone({ seconds: 20 })],
   ...["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac"],
 ];
-
-/** Frames that FFmpeg finds in a file. */
-async function countFrames(path: string): Promise<number> {
-  const args = ["-select_streams", "v", "-count_frames", "-show_entries", "stream=nb_read_frames"];
-  const found = await run("ffprobe", [...args, "-of", "csv=p=0", `file:${path}`]);
-  return parseInt(new TextDecoder().decode(found));
-}
 
 Deno.test("stream-client --version prints the version, and nothing else", async () => {
   const { code, stdout, stderr } = await runProgram("client", ["--version"]);
@@ -321,60 +322,46 @@ function mounting(options: string, place: string): string[] {
 
 /** Whether the system lets a test mount something for itself. */
 async function canMount(): Promise<boolean> {
-  try {
-    const args = ["-rm", "mount", "-t", "tmpfs", "tmpfs", "/tmp"];
-    return (await new Deno.Command("unshare", { args }).output()).success;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
+  if (!isInstalled("unshare")) return false;
+  return (await textOf("unshare", ["-rm", "mount", "-t", "tmpfs", "tmpfs", "/tmp"])).code === 0;
 }
 
-const MOUNTS = await canMount();
-const WITHOUT_MOUNTS = MOUNTS ? "" : " (ignored: mounting is not allowed here)";
+const test = testIf(await canMount(), "mounting is not allowed here");
 
 for (const type of ["mp4", "mkv"]) {
-  Deno.test({
-    name: `stream-client tells of a full disk, writing ${type}${WITHOUT_MOUNTS}`,
-    ignore: !MOUNTS,
-    async fn() {
-      const name = "noise.mkv";
-      const noise = ["-f", "lavfi", "-i", "nullsrc=size=320x240:rate=25:d=1,geq=random(1)*255"];
-      await media.make(name, [...noise, "-c:v", "ffv1", "-pix_fmt", "yuv420p"]);
-      const place = await media.folder(`full ${type}`);
-      await using server = await testServer({ media: media.path });
-      const wrapper = mounting("size=200k", place);
-      const args = ["--video", name, "--output", `${place}/x.${type}`, ...at(server)];
-      const ending = await runProgram("client", args, { wrapper });
-      assertFailed(ending, {
-        code: 1,
-        reason: /^Cannot write "[^\n]+\/x\.\w+": [^\n]*No space left on device/,
-      });
-    },
+  test(`stream-client tells of a full disk, writing ${type}`, async () => {
+    const name = "noise.mkv";
+    const noise = ["-f", "lavfi", "-i", "nullsrc=size=320x240:rate=25:d=1,geq=random(1)*255"];
+    await media.make(name, [...noise, "-c:v", "ffv1", "-pix_fmt", "yuv420p"]);
+    const place = await media.folder(`full ${type}`);
+    await using server = await testServer({ media: media.path });
+    const wrapper = mounting("size=200k", place);
+    const args = ["--video", name, "--output", `${place}/x.${type}`, ...at(server)];
+    const ending = await runProgram("client", args, { wrapper });
+    assertFailed(ending, {
+      code: 1,
+      reason: /^Cannot write "[^\n]+\/x\.\w+": [^\n]*No space left on device/,
+    });
   });
 }
 
-Deno.test({
-  name: `stream-client tells of a folder that may only be read${WITHOUT_MOUNTS}`,
-  ignore: !MOUNTS,
-  async fn() {
-    await media.make("still.png", [...pictures(), "-frames:v", "1"]);
-    const place = await media.folder("read-only");
-    await using server = await testServer({ media: media.path });
-    const args = ["--image", "still.png", "--output", `${place}/x.png`, ...at(server)];
-    const ending = await runProgram("client", args, { wrapper: mounting("ro", place) });
-    assertFailed(ending, {
-      code: 1,
-      reason: /^Cannot write "[^\n]+\/x\.png": Read-only file system/,
-    });
-  },
+test("stream-client tells of a folder that may only be read", async () => {
+  await media.make("still.png", [...pictures(), "-frames:v", "1"]);
+  const place = await media.folder("read-only");
+  await using server = await testServer({ media: media.path });
+  const args = ["--image", "still.png", "--output", `${place}/x.png`, ...at(server)];
+  const ending = await runProgram("client", args, { wrapper: mounting("ro", place) });
+  assertFailed(ending, {
+    code: 1,
+    reason: /^Cannot write "[^\n]+\/x\.png": Read-only file system/,
+  });
 });
 
 Deno.test("stream-client tells of a limit on the size of files", async () => {
   await media.make("clip.mp4", CLIP);
   const place = await media.folder("limited");
   await using server = await testServer({ media: media.path });
-  const instead = `ulimit -f 8 && exec "${await whereIs("ffmpeg")}" "$@"`;
+  const instead = `ulimit -f 8 && exec "${whereIs("ffmpeg")}" "$@"`;
   await using ffmpeg = await witness("ffmpeg", { instead });
   const args = ["--video", "clip.mp4", "--output", `${place}/x.avi`, ...at(server)];
   const ending = await runProgram("client", args, { env: { PATH: ffmpeg.path } });

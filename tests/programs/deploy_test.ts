@@ -1,10 +1,18 @@
 /** What `deploy/` holds: servers behind a balancer, a service, a container. */
 import { assert, assertEquals, assertGreater, assertMatch } from "@std/assert";
 import { parseServerFlags } from "../../lib/server/flags.ts";
-import { Balancer, type Behind, NO_HAPROXY } from "../support/haproxy.ts";
-import { at, type Outcome, runInside } from "../support/inside.ts";
-import { mediaFolder, pictures, run, tone } from "../support/media.ts";
-import { pathOf, type RunningProgram, startServerProgram } from "../support/programs.ts";
+import { mediaFolder, pictures, run, tone } from "../support/media/media_folder.ts";
+import { Balancer, type Behind } from "../support/programs/haproxy.ts";
+import { at, type Outcome, runInside } from "../support/programs/run_inside.ts";
+import {
+  pathOf,
+  type RunningProgram,
+  startServerProgram,
+} from "../support/programs/running_program.ts";
+import { testWith } from "../support/test_if.ts";
+import { textOf } from "../support/programs/machine.ts";
+
+const test = testWith("haproxy");
 
 /** Recordings that are under way when a server dies. */
 const VIEWERS = 10;
@@ -70,109 +78,96 @@ async function makeMedia(seconds: number): Promise<string> {
   return folder.pathOf(`served_${seconds}`);
 }
 
-Deno.test({
-  name: `ten recordings come out whole where one of two servers is killed${NO_HAPROXY}`,
-  ignore: NO_HAPROXY !== "",
-  fn: async () => {
-    const media = await makeMedia(5);
-    const one = await startStation(media);
-    await using _one = one.program;
-    const two = await startStation(media);
-    await using _two = two.program;
-    await using balancer = await Balancer.start([one, two]);
-    const record = (name: string, args: readonly string[]) => {
-      const output = ["--output", folder.pathOf(name), "--retries", "5"];
-      return play(balancer, [...args, ...output]);
-    };
-    const encodings = [
-      ["--encoding", "copy"],
-      ["--encoding", "raw", "--codec", "ffv1,pcm_s16le"],
-    ];
-    // The balancer gives every second one to the other server: both get both encodings.
-    const kindOf = (index: number) => (index >> 1) % 2;
-    for (const [index, encoding] of encodings.entries()) {
-      const { over } = record(`whole${index}.mkv`, encoding);
-      assertEquals(statisticsOf(await over).reconnects, 0);
-    }
-    const recordings = Array.from(
-      { length: VIEWERS },
-      (_, index) => record(`cut${index}.mkv`, [...encodings[kindOf(index)], "--speed", "2"]),
-    );
-    await Promise.all(recordings.map(({ begun }) => begun));
-    const lost = await viewersOf(one);
-    assert(lost > 0 && lost < VIEWERS, `${lost} viewers of ${VIEWERS}`);
-    one.program.kill("SIGKILL");
-    const outcomes = await Promise.all(recordings.map(({ over }) => over));
-    const again = outcomes.filter((outcome) => statisticsOf(outcome).reconnects > 0);
-    assert(again.length > 0 && again.length <= lost, `${again.length} of ${lost} came again`);
-    const expected = await Promise.all(
-      encodings.map((_, index) => contentOf(folder.pathOf(`whole${index}.mkv`))),
-    );
-    const contents = await Promise.all(
-      recordings.map((_, index) => contentOf(folder.pathOf(`cut${index}.mkv`))),
-    );
-    contents.forEach((content, index) =>
-      assertEquals(content, expected[kindOf(index)], `recording ${index}`)
-    );
-  },
+test("ten recordings come out whole where one of two servers is killed", async () => {
+  const media = await makeMedia(5);
+  const one = await startStation(media);
+  await using _one = one.program;
+  const two = await startStation(media);
+  await using _two = two.program;
+  await using balancer = await Balancer.start([one, two]);
+  const record = (name: string, args: readonly string[]) => {
+    const output = ["--output", folder.pathOf(name), "--retries", "5"];
+    return play(balancer, [...args, ...output]);
+  };
+  const encodings = [
+    ["--encoding", "copy"],
+    ["--encoding", "raw", "--codec", "ffv1,pcm_s16le"],
+  ];
+  // The balancer gives every second one to the other server: both get both encodings.
+  const kindOf = (index: number) => (index >> 1) % 2;
+  for (const [index, encoding] of encodings.entries()) {
+    const { over } = record(`whole${index}.mkv`, encoding);
+    assertEquals(statisticsOf(await over).reconnects, 0);
+  }
+  const recordings = Array.from(
+    { length: VIEWERS },
+    (_, index) => record(`cut${index}.mkv`, [...encodings[kindOf(index)], "--speed", "2"]),
+  );
+  await Promise.all(recordings.map(({ begun }) => begun));
+  const lost = await viewersOf(one);
+  assert(lost > 0 && lost < VIEWERS, `${lost} viewers of ${VIEWERS}`);
+  one.program.kill("SIGKILL");
+  const outcomes = await Promise.all(recordings.map(({ over }) => over));
+  const again = outcomes.filter((outcome) => statisticsOf(outcome).reconnects > 0);
+  assert(again.length > 0 && again.length <= lost, `${again.length} of ${lost} came again`);
+  const expected = await Promise.all(
+    encodings.map((_, index) => contentOf(folder.pathOf(`whole${index}.mkv`))),
+  );
+  const contents = await Promise.all(
+    recordings.map((_, index) => contentOf(folder.pathOf(`cut${index}.mkv`))),
+  );
+  contents.forEach((content, index) =>
+    assertEquals(content, expected[kindOf(index)], `recording ${index}`)
+  );
 });
 
-Deno.test({
-  name:
-    `a server that is ending keeps its viewers behind the balancer, and gets no new ones${NO_HAPROXY}`,
-  ignore: NO_HAPROXY !== "",
-  fn: async () => {
-    const media = await makeMedia(4);
-    const one = await startStation(media);
-    await using _one = one.program;
-    const two = await startStation(media);
-    await using _two = two.program;
-    await using balancer = await Balancer.start([one, two], { STREAM_CHECK_EVERY: "200ms" });
-    const viewers = [];
-    for (let count = 0; count < 2; count++) {
-      const viewer = play(balancer, ["--view", "none", "--speed", "1"]);
-      viewers.push(viewer.over);
-      await viewer.begun;
-    }
-    one.program.kill("SIGTERM");
-    await one.program.stderr.until(/ ending: 1 viewer/);
-    // Before the balancer knows, and after.
-    const told = two.program.stderr;
-    const list = () => runInside([...at(balancer), "--list", "--json", "--retries", "5"]);
-    statisticsOf(await list());
-    const [, state] = await balancer.log.until(/Server servers\/one is (\w+)/);
-    assertEquals(state, "stopping");
-    statisticsOf(await list());
-    await told.until(/(request ends command=list_media[^]*){2}/);
-    for (const viewer of viewers) assertEquals(statisticsOf(await viewer).reconnects, 0);
-    const { code, stderr } = await one.program.ending();
-    assertEquals(code, 143);
-    assertMatch(stderr, /request ends command=get_video [^\n]*result=done/);
-  },
-});
-
-Deno.test({
-  name: `the balancer bounds the connections of one address${NO_HAPROXY}`,
-  ignore: NO_HAPROXY !== "",
-  fn: async () => {
-    const station = await startStation(await makeMedia(4));
-    await using _station = station.program;
-    const nobody = { port: "1", metrics: "1" };
-    await using balancer = await Balancer.start([station, nobody], { STREAM_PER_ADDRESS: "1" });
-    await balancer.log.until(/Server servers\/two is DOWN/);
-    const stop = new AbortController();
-    const viewing = ["--view", "none", "--speed", "1", "--retries", "5"];
-    const viewer = play(balancer, viewing, { signal: stop.signal });
+test("a server that is ending keeps its viewers behind the balancer, and gets no new ones", async () => {
+  const media = await makeMedia(4);
+  const one = await startStation(media);
+  await using _one = one.program;
+  const two = await startStation(media);
+  await using _two = two.program;
+  await using balancer = await Balancer.start([one, two], { STREAM_CHECK_EVERY: "200ms" });
+  const viewers = [];
+  for (let count = 0; count < 2; count++) {
+    const viewer = play(balancer, ["--view", "none", "--speed", "1"]);
+    viewers.push(viewer.over);
     await viewer.begun;
-    const { status, stderr } = await runInside([...at(balancer), "--list", "--retries", "0"]);
-    assertEquals(status, 1, stderr);
-    assertMatch(stderr, /^Cannot /);
-    stop.abort();
-    assertEquals((await viewer.over).status, 130);
-    // It takes a moment until the balancer has seen that the viewer is gone.
-    const again = await runInside([...at(balancer), "--list", "--retries", "5"]);
-    assertEquals(again.status, 0, again.stderr);
-  },
+  }
+  one.program.kill("SIGTERM");
+  await one.program.stderr.until(/ ending: 1 viewer/);
+  // Before the balancer knows, and after.
+  const told = two.program.stderr;
+  const list = () => runInside([...at(balancer), "--list", "--json", "--retries", "5"]);
+  statisticsOf(await list());
+  const [, state] = await balancer.log.until(/Server servers\/one is (\w+)/);
+  assertEquals(state, "stopping");
+  statisticsOf(await list());
+  await told.until(/(request ends command=list_media[^]*){2}/);
+  for (const viewer of viewers) assertEquals(statisticsOf(await viewer).reconnects, 0);
+  const { code, stderr } = await one.program.ending();
+  assertEquals(code, 143);
+  assertMatch(stderr, /request ends command=get_video [^\n]*result=done/);
+});
+
+test("the balancer bounds the connections of one address", async () => {
+  const station = await startStation(await makeMedia(4));
+  await using _station = station.program;
+  const nobody = { port: "1", metrics: "1" };
+  await using balancer = await Balancer.start([station, nobody], { STREAM_PER_ADDRESS: "1" });
+  await balancer.log.until(/Server servers\/two is DOWN/);
+  const stop = new AbortController();
+  const viewing = ["--view", "none", "--speed", "1", "--retries", "5"];
+  const viewer = play(balancer, viewing, { signal: stop.signal });
+  await viewer.begun;
+  const { status, stderr } = await runInside([...at(balancer), "--list", "--retries", "0"]);
+  assertEquals(status, 1, stderr);
+  assertMatch(stderr, /^Cannot /);
+  stop.abort();
+  assertEquals((await viewer.over).status, 130);
+  // It takes a moment until the balancer has seen that the viewer is gone.
+  const again = await runInside([...at(balancer), "--list", "--retries", "5"]);
+  assertEquals(again.status, 0, again.stderr);
 });
 
 /** What a file of `deploy/` says behind a keyword, lines that go on joined. */
@@ -198,31 +193,13 @@ Deno.test("the service starts the server with flags that it has, and waits for i
   assertGreater(patience, action.flags.grace);
 });
 
-const NO_SYSTEMD = await hasSystemd() ? "" : " (systemd-analyze is not installed)";
-
-Deno.test({
-  name: `the service is confined${NO_SYSTEMD}`,
-  ignore: NO_SYSTEMD !== "",
-  fn: async () => {
-    const unit = pathOf("deploy/stream-server.service");
-    // From 0, which can do nothing, to 10.
-    const { code, stdout, stderr } = await new Deno.Command("systemd-analyze", {
-      args: ["security", "--offline=yes", "--threshold=20", "--no-pager", unit],
-    }).output();
-    const decoder = new TextDecoder();
-    assertEquals(code, 0, decoder.decode(stderr));
-    assertMatch(decoder.decode(stdout), /Overall exposure level/);
-    // Of lines that it does not understand, it only tells.
-    assertEquals(decoder.decode(stderr), "");
-  },
+testWith("systemd-analyze")("the service is confined", async () => {
+  const unit = pathOf("deploy/stream-server.service");
+  // From 0, which can do nothing, to 10.
+  const args = ["security", "--offline=yes", "--threshold=20", "--no-pager", unit];
+  const { code, stdout, stderr } = await textOf("systemd-analyze", args);
+  assertEquals(code, 0, stderr);
+  assertMatch(stdout, /Overall exposure level/);
+  // Of lines that it does not understand, it only tells.
+  assertEquals(stderr, "");
 });
-
-async function hasSystemd(): Promise<boolean> {
-  try {
-    const command = new Deno.Command("systemd-analyze", { args: ["--version"], stdout: "null" });
-    return (await command.output()).success;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}

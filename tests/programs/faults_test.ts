@@ -1,9 +1,13 @@
 /** The programs where the system has no more to give: file descriptors, room on a disk. */
 import { assert, assertEquals } from "@std/assert";
 import type { RequestError } from "../../lib/base/errors.ts";
-import { mediaFolder, namesIn, pictures } from "../support/media.ts";
-import { NativeClient } from "../support/native_client.ts";
-import { assertFailed, runProgram, startServerProgram } from "../support/programs.ts";
+import { mediaFolder, namesIn, pictures } from "../support/media/media_folder.ts";
+import { NativeClient } from "../support/peers/native_client.ts";
+import {
+  assertFailed,
+  runProgram,
+  startServerProgram,
+} from "../support/programs/running_program.ts";
 
 const media = mediaFolder();
 const made = mediaFolder();
@@ -44,18 +48,18 @@ Deno.test("stream-server that cannot start FFmpeg for want of file descriptors a
   const address = { hostname: "127.0.0.1", port: Number(port) };
   using client = new NativeClient(await Deno.connect(address));
   const request = { command: "get_video", duration: 0.1, speed: 0 } as const;
-  assertEquals((await client.ask(request)).end?.reason, "end");
+  assertEquals((await client.request(request)).end?.reason, "end");
   const sockets: Deno.TcpConn[] = [];
   let error: RequestError | undefined;
   while (error === undefined) {
     sockets.push(await Deno.connect(address));
-    if (sockets.length > 20) error = (await client.ask(request)).error;
+    if (sockets.length > 20) error = (await client.request(request)).error;
   }
   const message = "Cannot serve now: the server has no file descriptors left, try again later";
   assertEquals([error.code, error.message], ["busy", message]);
   for (const socket of sockets) socket.close();
   // It takes the server a moment to close them, too.
-  while ((await client.ask(request)).error !== undefined);
+  while ((await client.request(request)).error !== undefined);
   server.kill("SIGTERM");
   assertEquals((await server.ending()).code, 143);
 });

@@ -1,11 +1,23 @@
 /** The example of docs/PROTOCOL.md, written from that page alone, against this server. */
 import { assert, assertEquals, assertGreater, assertLess, assertMatch } from "@std/assert";
 import { findPython } from "../peers/python.ts";
-import { mediaFolder, pictures, tone } from "../support/media.ts";
-import { type Ending, pathOf, runProgram, startProgram } from "../support/programs.ts";
-import { decodedBy, decodedBytes, type FrameSum } from "../support/reference.ts";
-import { frame, message, say, type Script, ScriptedServer } from "../support/scripted_server.ts";
-import { testServer } from "../support/server.ts";
+import { mediaFolder, pictures, tone } from "../support/media/media_folder.ts";
+import { decodedBy, decodedBytes, type FrameSum } from "../support/media/reference.ts";
+import {
+  frame,
+  message,
+  say,
+  type Script,
+  ScriptedServer,
+} from "../support/peers/scripted_server.ts";
+import { testServer } from "../support/peers/test_server.ts";
+import {
+  type Ending,
+  pathOf,
+  runProgram,
+  startProgram,
+} from "../support/programs/running_program.ts";
+import { testIf } from "../support/test_if.ts";
 
 const media = mediaFolder();
 const python = await findPython([]);
@@ -35,11 +47,7 @@ interface Line extends FrameSum {
   streamId: number;
 }
 
-/** A test that needs Python; ignored, and said so, where that is missing. */
-function example(name: string, fn: () => Promise<void>): void {
-  const ignore = python === undefined;
-  Deno.test({ name: ignore ? `${name} (needs python3)` : name, ignore, fn });
-}
+const example = testIf(python !== undefined, "no python3");
 
 function command([name, ...args]: string[], port: string | number) {
   const env = { PYTHONUNBUFFERED: "1" };

@@ -1,8 +1,13 @@
 /** `stream-server` as users run it: what it prints where, its exit status, and what it leaves. */
 import config from "../../deno.json" with { type: "json" };
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { mediaFolder, pictures } from "../support/media.ts";
-import { assertFailed, runProgram, startProgram, startServerProgram } from "../support/programs.ts";
+import { mediaFolder, pictures } from "../support/media/media_folder.ts";
+import {
+  assertFailed,
+  runProgram,
+  startProgram,
+  startServerProgram,
+} from "../support/programs/running_program.ts";
 
 const media = mediaFolder();
 

@@ -1,9 +1,9 @@
 /** FFmpegs of other versions, played by scripts, and both programs in front of them. */
 import { assertEquals } from "@std/assert";
-import { mediaFolder, pictures } from "../support/media.ts";
-import { startProgram } from "../support/programs.ts";
-import { testServer } from "../support/server.ts";
-import { at } from "../support/inside.ts";
+import { mediaFolder, pictures } from "../support/media/media_folder.ts";
+import { testServer } from "../support/peers/test_server.ts";
+import { at } from "../support/programs/run_inside.ts";
+import { startProgram } from "../support/programs/running_program.ts";
 
 const media = mediaFolder();
 

@@ -1,15 +1,12 @@
 import { assertEquals } from "@std/assert";
 import { scriptRequest } from "../../lib/protocol/script/framing.ts";
 import { ConnectionLimiter } from "../../lib/server/connection_limiter.ts";
-import { conversationMedia, watchedServer } from "../support/watched_server.ts";
+import { conversationMedia, testServer } from "../support/peers/test_server.ts";
+import { pureTest } from "../support/pure_test.ts";
 
 const media = await conversationMedia();
 
-function test(name: string, fn: () => void): void {
-  Deno.test({ name, permissions: "none", fn });
-}
-
-test("ConnectionLimiter limits the connections of each address and of all", () => {
+pureTest("ConnectionLimiter limits the connections of each address and of all", () => {
   const connections = new ConnectionLimiter({ total: 3, perAddress: 2 });
   const taken = ["a", "a", "a", "b", "c"].map((hostname) => connections.take(hostname));
   assertEquals(taken.map((slot) => slot?.refusal), [
@@ -22,7 +19,7 @@ test("ConnectionLimiter limits the connections of each address and of all", () =
   assertEquals(connections.take("b")?.refusal, "full");
 });
 
-test("ConnectionLimiter treats an IPv6 network as one address", () => {
+pureTest("ConnectionLimiter treats an IPv6 network as one address", () => {
   const connections = new ConnectionLimiter({ total: 9, perAddress: 1 });
   const taken = ["2001:db8::1", "2001:db8::2:1", "2001:db8:0:1::1", "::ffff:10.0.0.1", "10.0.0.1"];
   assertEquals(taken.map((address) => connections.take(address)?.refusal), [
@@ -30,12 +27,12 @@ test("ConnectionLimiter treats an IPv6 network as one address", () => {
   ]);
 });
 
-test("ConnectionLimiter has no limit for an address if none is set", () => {
+pureTest("ConnectionLimiter has no limit for an address if none is set", () => {
   const connections = new ConnectionLimiter({ total: 100, perAddress: 0 });
   for (let count = 0; count < 100; count++) assertEquals(connections.take("a")?.refusal, undefined);
 });
 
-test("ConnectionLimiter bounds the refused connections", () => {
+pureTest("ConnectionLimiter bounds the refused connections", () => {
   const connections = new ConnectionLimiter({ total: 1, perAddress: 0 });
   connections.take("a");
   const refused = Array.from({ length: 16 }, () => connections.take("b"));
@@ -46,7 +43,7 @@ test("ConnectionLimiter bounds the refused connections", () => {
 });
 
 Deno.test("a server limits the connections of an address until one is closed", async () => {
-  await using server = await watchedServer({ media, maxPerAddress: 1 });
+  await using server = await testServer({ media, maxPerAddress: 1 });
   {
     using first = await server.connect();
     await first.ask({ command: "get_image" });

@@ -2,17 +2,12 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { parseList } from "../../lib/protocol/native/response.ts";
 import { scriptRequest } from "../../lib/protocol/script/framing.ts";
-import { LeapingTime } from "../support/leaping_time.ts";
-import { mediaFolder, namesIn, pictures } from "../support/media.ts";
-import { standIn } from "../support/stand_in.ts";
-import {
-  conversationMedia,
-  mediaChildren,
-  type Peer,
-  type PeerResponse,
-  type WatchedServer,
-  watchedServer,
-} from "../support/watched_server.ts";
+import { mediaFolder, namesIn, pictures } from "../support/media/media_folder.ts";
+import type { NativeClient, NativeResponse } from "../support/peers/native_client.ts";
+import { conversationMedia, type TestServer, testServer } from "../support/peers/test_server.ts";
+import { mediaChildren } from "../support/programs/machine.ts";
+import { standIn } from "../support/programs/stand_in.ts";
+import { LeapingTime } from "../support/time/leaping_time.ts";
 
 const media = await conversationMedia();
 const folder = mediaFolder();
@@ -25,9 +20,9 @@ const TIMEOUTS = {
 
 const LONG = { command: "get_video", name: "long.mkv" } as const;
 
-function faultyServer(path = media): Promise<WatchedServer> {
+function faultyServer(path = media): Promise<TestServer> {
   const metrics = { hostname: "127.0.0.1", port: 0 };
-  return watchedServer({ media: path, timeouts: TIMEOUTS, metrics });
+  return testServer({ media: path, timeouts: TIMEOUTS, metrics });
 }
 
 /** Last line of a script that does nothing more. */
@@ -61,7 +56,7 @@ async function givenUp<Answer>(
 }
 
 /** Checks that the server does its work, and has given back all that it took. */
-async function assertUnharmed(server: WatchedServer): Promise<void> {
+async function assertUnharmed(server: TestServer): Promise<void> {
   await server.assertWell();
   const [, where] = server.lines.join("").match(/Metrics are at (\S+)/) ?? [];
   const text = await (await fetch(where)).text();
@@ -70,7 +65,7 @@ async function assertUnharmed(server: WatchedServer): Promise<void> {
   }
 }
 
-async function ask(server: WatchedServer, name: string): Promise<PeerResponse> {
+async function ask(server: TestServer, name: string): Promise<NativeResponse> {
   using peer = await server.connect();
   await peer.ask({ command: "get_video", name });
   return await peer.response();
@@ -78,10 +73,10 @@ async function ask(server: WatchedServer, name: string): Promise<PeerResponse> {
 
 /** Starts a video at double speed, and gives what follows `event`. */
 async function meanwhile(
-  server: WatchedServer,
+  server: TestServer,
   name: string,
-  event: (peer: Peer) => Promise<void> | void,
-): Promise<PeerResponse> {
+  event: (peer: NativeClient) => Promise<void> | void,
+): Promise<NativeResponse> {
   using peer = await server.connect();
   await peer.ask({ command: "get_video", name, speed: 2 });
   await peer.until("frame", 3);
@@ -262,7 +257,7 @@ Deno.test("a file that is truncated while it is sent is not reported as complete
   const { error, frames } = await meanwhile(server, "cut.mkv", () => Deno.truncate(path, size / 2));
   assertEquals(error?.code, "media_error");
   assertMatch(error?.message ?? "", /the file was cut short while it was sent, ask again$/);
-  assert(frames < 45);
+  assert(frames.length < 45);
   await assertUnharmed(server);
 });
 
@@ -284,7 +279,7 @@ Deno.test("a file that is written to, or replaced, while it is sent, comes with 
     await server.logged(new RegExp(`warn .*"${name}": the file ${what} while it was sent`));
   }
   // The next one gets what is there now.
-  assertEquals((await ask(server, "replaced.mkv")).frames, 1);
+  assertEquals((await ask(server, "replaced.mkv")).frames.length, 1);
   await assertUnharmed(server);
 });
 

@@ -1,7 +1,8 @@
 import { assertMatch, assertStrictEquals, assertThrows } from "@std/assert";
 import { UsageError } from "../../lib/base/errors.ts";
 import { parseServerFlags, SERVER_FLAGS, toServerOptions } from "../../lib/server/flags.ts";
-import { wrongForms } from "../support/flag_forms.ts";
+import { wrongForms } from "../support/programs/flag_forms.ts";
+import { pureTest } from "../support/pure_test.ts";
 
 /** Server options of a command line. */
 function optionsOf(...args: string[]) {
@@ -10,47 +11,35 @@ function optionsOf(...args: string[]) {
   return toServerOptions(action.flags, undefined);
 }
 
-Deno.test({
-  name: "toServerOptions() takes the size of the start-up cache in megabytes",
-  permissions: "none",
-  fn() {
-    assertStrictEquals(optionsOf().startCacheSize, 128e6);
-    assertStrictEquals(optionsOf("--cache", "0").startCacheSize, 0);
-    assertStrictEquals(optionsOf("--cache", "1.5").startCacheSize, 1_500_000);
-    assertThrows(() => optionsOf("--cache=-1"), UsageError, "--cache");
-  },
+pureTest("toServerOptions() takes the size of the start-up cache in megabytes", () => {
+  assertStrictEquals(optionsOf().startCacheSize, 128e6);
+  assertStrictEquals(optionsOf("--cache", "0").startCacheSize, 0);
+  assertStrictEquals(optionsOf("--cache", "1.5").startCacheSize, 1_500_000);
+  assertThrows(() => optionsOf("--cache=-1"), UsageError, "--cache");
 });
 
-Deno.test({
-  name: "parseServerFlags() refuses every flag in every wrong form",
-  permissions: "none",
-  fn() {
-    for (const args of wrongForms(SERVER_FLAGS)) {
-      const what = JSON.stringify(args);
-      const { message } = assertThrows(() => parseServerFlags(args), UsageError, undefined, what);
-      assertMatch(message, /^Cannot use [^\n]+$/, what);
-    }
-  },
+pureTest("parseServerFlags() refuses every flag in every wrong form", () => {
+  for (const args of wrongForms(SERVER_FLAGS)) {
+    const what = JSON.stringify(args);
+    const { message } = assertThrows(() => parseServerFlags(args), UsageError, undefined, what);
+    assertMatch(message, /^Cannot use [^\n]+$/, what);
+  }
 });
 
-Deno.test({
-  name: "parseServerFlags() does not mistake the opposite of a flag for the flag",
-  permissions: "none",
-  fn() {
-    assertThrows(
-      () => parseServerFlags(["--no-media=/x"]),
-      UsageError,
-      'Cannot use "--no-media=/x": no such flag, did you mean --media?',
-    );
-    assertThrows(
-      () => parseServerFlags(["--no-loop-live="]),
-      UsageError,
-      'Cannot use "--no-loop-live=": no such flag, leave out --loop-live instead',
-    );
-    assertThrows(
-      () => parseServerFlags(["--no-live=cam=lavfi:testsrc"]),
-      UsageError,
-      'Cannot use "--no-live=cam=lavfi:testsrc": no such flag',
-    );
-  },
+pureTest("parseServerFlags() does not mistake the opposite of a flag for the flag", () => {
+  assertThrows(
+    () => parseServerFlags(["--no-media=/x"]),
+    UsageError,
+    'Cannot use "--no-media=/x": no such flag, did you mean --media?',
+  );
+  assertThrows(
+    () => parseServerFlags(["--no-loop-live="]),
+    UsageError,
+    'Cannot use "--no-loop-live=": no such flag, leave out --loop-live instead',
+  );
+  assertThrows(
+    () => parseServerFlags(["--no-live=cam=lavfi:testsrc"]),
+    UsageError,
+    'Cannot use "--no-live=cam=lavfi:testsrc": no such flag',
+  );
 });

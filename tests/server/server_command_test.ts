@@ -1,6 +1,8 @@
 import { assert, assertEquals, assertMatch, assertStrictEquals } from "@std/assert";
 import { TextLineStream } from "@std/streams/text-line-stream";
-import { conversationMedia, hasIPv6, mediaChildren, Peer } from "../support/watched_server.ts";
+import { NativeClient } from "../support/peers/native_client.ts";
+import { conversationMedia } from "../support/peers/test_server.ts";
+import { hasIPv6, mediaChildren } from "../support/programs/machine.ts";
 
 // `server.ts` as users start it: a process with arguments, two streams of text and a status.
 
@@ -63,8 +65,8 @@ class ServerProcess {
     return this.#child.pid;
   }
 
-  async connect(): Promise<Peer> {
-    return new Peer(await Deno.connect(this.address));
+  async connect(): Promise<NativeClient> {
+    return new NativeClient(await Deno.connect(this.address));
   }
 
   /** Ends it by a signal; gives its status and its remaining output. */
@@ -130,7 +132,7 @@ Deno.test("server.ts warns on all addresses, and names where it listens", async 
   {
     using peer = await server.connect();
     await peer.ask({ command: "get_image" });
-    assertStrictEquals((await peer.response()).frames, 1);
+    assertStrictEquals((await peer.response()).frames.length, 1);
   }
   const { code, stderr } = await server.end("SIGTERM");
   assertStrictEquals(code, 143);

@@ -1,32 +1,32 @@
 /** Encoded streams in a window, in a terminal and in a pipe. */
 import { assert, assertAlmostEquals, assertEquals, assertGreater, assertMatch } from "@std/assert";
 import { windowArguments } from "../../lib/sinks/window/window.ts";
-import { at, runInside } from "../support/inside.ts";
-import { mediaFolder, pictures, tone } from "../support/media.ts";
-import { packetServer } from "../support/packets.ts";
-import { PATIENCE } from "../support/patience.ts";
-import { type RunningProgram, runProgram, startProgram } from "../support/programs.ts";
-import { decodedBy, decodedBytes } from "../support/reference.ts";
-import { GREY, type ScriptedServer } from "../support/scripted_server.ts";
-import { witness } from "../support/witness.ts";
-import { isThere, XScreen } from "../support/x_screen.ts";
+import { mediaFolder, pictures, tone } from "../support/media/media_folder.ts";
+import { decodedBy, decodedBytes } from "../support/media/reference.ts";
+import { packetServer } from "../support/peers/packet_server.ts";
+import { GREY, type ScriptedServer } from "../support/peers/scripted_server.ts";
+import { at, runInside } from "../support/programs/run_inside.ts";
+import {
+  type RunningProgram,
+  runProgram,
+  startProgram,
+} from "../support/programs/running_program.ts";
+import { witness } from "../support/programs/witness.ts";
+import { pureTest } from "../support/pure_test.ts";
+import { XScreen } from "../support/screens/x_screen.ts";
+import { PATIENCE } from "../support/time/patience.ts";
+import { testWith } from "../support/test_if.ts";
 
 const media = mediaFolder();
-const lacking = (await Promise.all(
-  ["Xvfb", "ffplay"].map(async (program) => await isThere(program) ? [] : [program]),
-)).flat();
-const IGNORED = lacking.length > 0;
-const WHY = IGNORED ? ` (ignored: no ${lacking.join(" and ")})` : "";
+const test = testWith("Xvfb", "ffplay");
 
 const X264 = ["-c:v", "libx264", "-preset", "veryfast", "-bf", "2", "-g", "250", "-c:a", "aac"];
 
 const SOUND = { ...GREY, type: "audio", id: 1, sampleRate: 48_000, channels: 2 } as const;
 
-Deno.test({
-  name:
-    "windowArguments() hides what is for decoding only, turns, and plays at the speed that is asked for",
-  permissions: "none",
-  fn() {
+pureTest(
+  "windowArguments() hides what is for decoding only, turns, and plays at the speed that is asked for",
+  () => {
     const filters = (
       how: { lead?: number; speed?: number; still?: boolean },
       rotation?: 90,
@@ -49,7 +49,7 @@ Deno.test({
     ]);
     assertEquals(filters({ lead: 2, speed: 4, still: true }, 90), ["transpose=clock", ""]);
   },
-});
+);
 
 function look(screen: XScreen, server: ScriptedServer, ...more: string[]): RunningProgram {
   const env = { DISPLAY: screen.display, WAYLAND_DISPLAY: "", SDL_AUDIODRIVER: "dummy" };
@@ -57,36 +57,32 @@ function look(screen: XScreen, server: ScriptedServer, ...more: string[]): Runni
   return startProgram("client", args, { env });
 }
 
-Deno.test({
-  name: `WindowSink rotates pictures upright${WHY}`,
-  ignore: IGNORED,
-  async fn() {
-    const source = ["red", "blue"].flatMap((colour) => [
-      ...["-f", "lavfi", "-i", `color=${colour}:size=128x48:rate=25:d=20`],
-    ]);
-    const path = await media.make("halves.mkv", [
-      ...[...source, "-filter_complex", "vstack,format=gbrp", "-c:v", "ffv1"],
-    ]);
-    await using screen = await XScreen.start();
-    await using server = await packetServer(path, { picture: { rotation: 90 } });
-    await using client = look(screen, server);
-    const limit = AbortSignal.timeout(PATIENCE);
-    let seen: number[][] = [];
-    const isSeen = () =>
-      seen.length === 2 &&
-      [[0, 0, 255], [255, 0, 0]].every((colour, place) =>
-        colour.every((value, index) => Math.abs(value - seen[place][index]) < 12)
-      );
-    while (!isSeen()) {
-      assert(!limit.aborted, `${seen.join("; ")} ${client.stderr.text}`);
-      const [window] = (await screen.windows()).filter(({ title }) => title !== "");
-      if (window === undefined) continue;
-      // The top is on the right.
-      seen = [await screen.colourAt(window, 20, 100), await screen.colourAt(window, 76, 100)];
-    }
-    client.kill("SIGINT");
-    assertEquals((await client.ending()).code, 130);
-  },
+test("WindowSink rotates pictures upright", async () => {
+  const source = ["red", "blue"].flatMap((colour) => [
+    ...["-f", "lavfi", "-i", `color=${colour}:size=128x48:rate=25:d=20`],
+  ]);
+  const path = await media.make("halves.mkv", [
+    ...[...source, "-filter_complex", "vstack,format=gbrp", "-c:v", "ffv1"],
+  ]);
+  await using screen = await XScreen.start();
+  await using server = await packetServer(path, { picture: { rotation: 90 } });
+  await using client = look(screen, server);
+  const limit = AbortSignal.timeout(PATIENCE);
+  let seen: number[][] = [];
+  const isSeen = () =>
+    seen.length === 2 &&
+    [[0, 0, 255], [255, 0, 0]].every((colour, place) =>
+      colour.every((value, index) => Math.abs(value - seen[place][index]) < 12)
+    );
+  while (!isSeen()) {
+    assert(!limit.aborted, `${seen.join("; ")} ${client.stderr.text}`);
+    const [window] = (await screen.windows()).filter(({ title }) => title !== "");
+    if (window === undefined) continue;
+    // The top is on the right.
+    seen = [await screen.colourAt(window, 20, 100), await screen.colourAt(window, 76, 100)];
+  }
+  client.kill("SIGINT");
+  assertEquals((await client.ending()).code, 130);
 });
 
 /** Media of some seconds. */
@@ -138,20 +134,16 @@ for (const { seconds, begin, flags, taken } of LENGTHS) {
   });
 }
 
-Deno.test({
-  name: `WindowSink plays in slow motion${WHY}`,
-  ignore: IGNORED,
-  async fn() {
-    const path = await clip(1);
-    await using screen = await XScreen.start();
-    await using server = await packetServer(path);
-    const began = performance.now();
-    await using client = look(screen, server, "--speed", "0.25");
-    const { code, stderr } = await client.ending();
-    assertEquals(code, 0, stderr);
-    // However busy the machine is, it cannot be quicker.
-    assertGreater(performance.now() - began, 3800);
-  },
+test("WindowSink plays in slow motion", async () => {
+  const path = await clip(1);
+  await using screen = await XScreen.start();
+  await using server = await packetServer(path);
+  const began = performance.now();
+  await using client = look(screen, server, "--speed", "0.25");
+  const { code, stderr } = await client.ending();
+  assertEquals(code, 0, stderr);
+  // However busy the machine is, it cannot be quicker.
+  assertGreater(performance.now() - began, 3800);
 });
 
 Deno.test("TerminalSink rotates pictures, and shows none from before the beginning", async () => {

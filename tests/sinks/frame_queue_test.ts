@@ -1,7 +1,8 @@
 import { assertEquals } from "@std/assert";
 import type { AudioStream, Frame } from "../../lib/media/frame.ts";
 import { FrameQueue } from "../../lib/sinks/lossy_sink.ts";
-import { GREY } from "../support/scripted_server.ts";
+import { GREY } from "../support/peers/scripted_server.ts";
+import { pureTest } from "../support/pure_test.ts";
 
 const SOUND: AudioStream = {
   type: "audio",
@@ -31,89 +32,69 @@ function range(streamId: number, from: number, to: number): string[] {
   return Array.from({ length: to - from + 1 }, (_, index) => `${streamId}:${from + index}`);
 }
 
-Deno.test({
-  name: "FrameQueue gives copies of frames in their order",
-  permissions: "none",
-  async fn() {
-    const queue = new FrameQueue([GREY, SOUND]);
-    const taken = frame(7, { size: 3 });
-    queue.push(taken);
-    queue.push(frame(8, { streamId: 1 }));
-    taken.data.fill(0);
-    assertEquals(queue.length, 2);
-    queue.end();
-    queue.push(frame(9));
-    const found = await Array.fromAsync(queue);
-    assertEquals(found.map(({ data }) => [...data]), [[7, 7, 7], [8]]);
-    assertEquals(queue.dropped, 0);
-  },
+pureTest("FrameQueue gives copies of frames in their order", async () => {
+  const queue = new FrameQueue([GREY, SOUND]);
+  const taken = frame(7, { size: 3 });
+  queue.push(taken);
+  queue.push(frame(8, { streamId: 1 }));
+  taken.data.fill(0);
+  assertEquals(queue.length, 2);
+  queue.end();
+  queue.push(frame(9));
+  const found = await Array.fromAsync(queue);
+  assertEquals(found.map(({ data }) => [...data]), [[7, 7, 7], [8]]);
+  assertEquals(queue.dropped, 0);
 });
 
-Deno.test({
-  name: "FrameQueue gives frames to a waiting consumer",
-  permissions: "none",
-  async fn() {
-    const queue = new FrameQueue([GREY]);
-    const all = rest.bind(undefined, queue);
-    const found: number[] = [];
-    const reading = (async () => {
-      for await (const { timestamp } of queue) {
-        found.push(timestamp);
-        if (timestamp < 3) queue.push(frame(timestamp + 1));
-        else await all();
-      }
-    })();
-    queue.push(frame(1));
-    await reading;
-    assertEquals(found, [1, 2, 3]);
-  },
-});
-
-Deno.test({
-  name: "FrameQueue drops the oldest raw frames, of video and of audio separately",
-  permissions: "none",
-  async fn() {
-    const queue = new FrameQueue([GREY, SOUND], { raw: true });
-    queue.push(frame(0, { streamId: 1 }));
-    for (let time = 0; time < 40; time++) queue.push(frame(time));
-    assertEquals([queue.length, queue.dropped], [33, 8]);
-    assertEquals(await rest(queue), ["1:0", ...range(0, 8, 39)]);
-  },
-});
-
-Deno.test({
-  name: "FrameQueue bounds its bytes, except for a single frame",
-  permissions: "none",
-  async fn() {
-    const queue = new FrameQueue([GREY], { raw: true });
-    const size = 24 << 20;
-    for (let time = 0; time < 5; time++) queue.push(frame(time, { size }));
-    assertEquals(await rest(queue), ["0:3", "0:4"]);
-    const large = new FrameQueue([GREY], { raw: true });
-    for (let time = 0; time < 2; time++) large.push(frame(time, { size: 65 << 20 }));
-    assertEquals(await rest(large), ["0:1"]);
-  },
-});
-
-Deno.test({
-  name: "FrameQueue drops encoded video up to the next keyframe with room",
-  permissions: "none",
-  async fn() {
-    const queue = new FrameQueue([GREY, SOUND], { raw: false });
-    for (let time = 0; time < 40; time++) {
-      queue.push(frame(time, { keyframe: time % 10 === 0 }));
-      queue.push(frame(time, { streamId: 1 }));
+pureTest("FrameQueue gives frames to a waiting consumer", async () => {
+  const queue = new FrameQueue([GREY]);
+  const all = rest.bind(undefined, queue);
+  const found: number[] = [];
+  const reading = (async () => {
+    for await (const { timestamp } of queue) {
+      found.push(timestamp);
+      if (timestamp < 3) queue.push(frame(timestamp + 1));
+      else await all();
     }
-    // 32 to 39 have found no room.
-    assertEquals(queue.dropped, 8);
-    const reader = queue[Symbol.asyncIterator]();
-    for (let count = 0; count < 8; count++) await reader.next();
-    // There is room, but what refers to 39 is of no use.
-    queue.push(frame(40, { keyframe: false }));
-    queue.push(frame(50));
-    queue.push(frame(51, { keyframe: false }));
-    const pictures = (await rest(queue)).filter((name) => name.startsWith("0:"));
-    assertEquals(pictures, [...range(0, 4, 31), "0:50", "0:51"]);
-    assertEquals(queue.dropped, 9);
-  },
+  })();
+  queue.push(frame(1));
+  await reading;
+  assertEquals(found, [1, 2, 3]);
+});
+
+pureTest("FrameQueue drops the oldest raw frames, of video and of audio separately", async () => {
+  const queue = new FrameQueue([GREY, SOUND], { raw: true });
+  queue.push(frame(0, { streamId: 1 }));
+  for (let time = 0; time < 40; time++) queue.push(frame(time));
+  assertEquals([queue.length, queue.dropped], [33, 8]);
+  assertEquals(await rest(queue), ["1:0", ...range(0, 8, 39)]);
+});
+
+pureTest("FrameQueue bounds its bytes, except for a single frame", async () => {
+  const queue = new FrameQueue([GREY], { raw: true });
+  const size = 24 << 20;
+  for (let time = 0; time < 5; time++) queue.push(frame(time, { size }));
+  assertEquals(await rest(queue), ["0:3", "0:4"]);
+  const large = new FrameQueue([GREY], { raw: true });
+  for (let time = 0; time < 2; time++) large.push(frame(time, { size: 65 << 20 }));
+  assertEquals(await rest(large), ["0:1"]);
+});
+
+pureTest("FrameQueue drops encoded video up to the next keyframe with room", async () => {
+  const queue = new FrameQueue([GREY, SOUND], { raw: false });
+  for (let time = 0; time < 40; time++) {
+    queue.push(frame(time, { keyframe: time % 10 === 0 }));
+    queue.push(frame(time, { streamId: 1 }));
+  }
+  // 32 to 39 have found no room.
+  assertEquals(queue.dropped, 8);
+  const reader = queue[Symbol.asyncIterator]();
+  for (let count = 0; count < 8; count++) await reader.next();
+  // There is room, but what refers to 39 is of no use.
+  queue.push(frame(40, { keyframe: false }));
+  queue.push(frame(50));
+  queue.push(frame(51, { keyframe: false }));
+  const pictures = (await rest(queue)).filter((name) => name.startsWith("0:"));
+  assertEquals(pictures, [...range(0, 4, 31), "0:50", "0:51"]);
+  assertEquals(queue.dropped, 9);
 });

@@ -2,12 +2,13 @@ import { assertEquals, assertMatch } from "@std/assert";
 import type { Frame } from "../../lib/media/frame.ts";
 import { LossySink } from "../../lib/sinks/lossy_sink.ts";
 import type { Presentation, Sink } from "../../lib/sinks/sink.ts";
-import { at } from "../support/inside.ts";
-import { mediaFolder, namesIn, pictures, run } from "../support/media.ts";
-import { startProgram } from "../support/programs.ts";
-import { GREY } from "../support/scripted_server.ts";
-import { testServer } from "../support/server.ts";
-import { witness } from "../support/witness.ts";
+import { mediaFolder, namesIn, pictures, run } from "../support/media/media_folder.ts";
+import { GREY } from "../support/peers/scripted_server.ts";
+import { testServer } from "../support/peers/test_server.ts";
+import { at } from "../support/programs/run_inside.ts";
+import { startProgram } from "../support/programs/running_program.ts";
+import { witness } from "../support/programs/witness.ts";
+import { pureTest } from "../support/pure_test.ts";
 
 const media = mediaFolder();
 
@@ -36,57 +37,45 @@ function view(show: Sink["show"], more: Partial<Sink> = {}): Sink & { shown: num
   };
 }
 
-Deno.test({
-  name: "LossySink passes everything to a view that keeps up",
-  permissions: "none",
-  async fn() {
-    const inner = view(() => Promise.resolve(true));
-    await using beside = new LossySink(inner);
-    await beside.begin(GREYS);
-    for (let time = 0; time < 20; time++) assertEquals(await beside.show(frame(time)), true);
-    assertEquals(await beside.finish(true), undefined);
-    assertEquals(inner.shown, Array.from({ length: 20 }, (_, time) => time));
-  },
+pureTest("LossySink passes everything to a view that keeps up", async () => {
+  const inner = view(() => Promise.resolve(true));
+  await using beside = new LossySink(inner);
+  await beside.begin(GREYS);
+  for (let time = 0; time < 20; time++) assertEquals(await beside.show(frame(time)), true);
+  assertEquals(await beside.finish(true), undefined);
+  assertEquals(inner.shown, Array.from({ length: 20 }, (_, time) => time));
 });
 
-Deno.test({
-  name: "LossySink drops what a view does not take in time, and reports how much",
-  permissions: "none",
-  async fn() {
-    const free = Promise.withResolvers<boolean>();
-    const inner = view(({ timestamp }) => timestamp === 0 ? free.promise : Promise.resolve(true));
-    await using beside = new LossySink(inner);
-    await beside.begin(GREYS);
-    await beside.show(frame(0));
-    // By then the view has the first one.
-    await Promise.resolve();
-    for (let time = 1; time < 100; time++) assertEquals(await beside.show(frame(time)), true);
-    free.resolve(true);
-    assertMatch(`${await beside.finish(true)}`, /^the view dropped 6\d frames$/);
-    assertEquals(inner.shown.at(-1), 99);
-  },
+pureTest("LossySink drops what a view does not take in time, and reports how much", async () => {
+  const free = Promise.withResolvers<boolean>();
+  const inner = view(({ timestamp }) => timestamp === 0 ? free.promise : Promise.resolve(true));
+  await using beside = new LossySink(inner);
+  await beside.begin(GREYS);
+  await beside.show(frame(0));
+  // By then the view has the first one.
+  await Promise.resolve();
+  for (let time = 1; time < 100; time++) assertEquals(await beside.show(frame(time)), true);
+  free.resolve(true);
+  assertMatch(`${await beside.finish(true)}`, /^the view dropped 6\d frames$/);
+  assertEquals(inner.shown.at(-1), 99);
 });
 
-Deno.test({
-  name: "LossySink gives up a view that has stalled",
-  permissions: "none",
-  async fn() {
-    const stuck = Promise.withResolvers<boolean>();
-    const told: string[] = [];
-    const inner = view(() => stuck.promise, {
-      [Symbol.asyncDispose]: () => {
-        stuck.resolve(false);
-        return Promise.resolve();
-      },
-    });
-    const options = { patience: 10, notify: (line: string) => void told.push(line) };
-    await using beside = new LossySink(inner, options);
-    await beside.begin(GREYS);
-    for (let time = 0; time < 3; time++) assertEquals(await beside.show(frame(time)), true);
-    await beside.finish(true);
-    assertEquals(told, ["The view took nothing any more, and was closed; the recording goes on"]);
-    assertEquals(inner.shown, [0]);
-  },
+pureTest("LossySink gives up a view that has stalled", async () => {
+  const stuck = Promise.withResolvers<boolean>();
+  const told: string[] = [];
+  const inner = view(() => stuck.promise, {
+    [Symbol.asyncDispose]: () => {
+      stuck.resolve(false);
+      return Promise.resolve();
+    },
+  });
+  const options = { patience: 10, notify: (line: string) => void told.push(line) };
+  await using beside = new LossySink(inner, options);
+  await beside.begin(GREYS);
+  for (let time = 0; time < 3; time++) assertEquals(await beside.show(frame(time)), true);
+  await beside.finish(true);
+  assertEquals(told, ["The view took nothing any more, and was closed; the recording goes on"]);
+  assertEquals(inner.shown, [0]);
 });
 
 for (
@@ -95,62 +84,50 @@ for (
     ["is closed", () => Promise.resolve(false), "The view is closed"],
   ] as const
 ) {
-  Deno.test({
-    name: `LossySink reports at once that a view ${what}, and takes no more`,
-    permissions: "none",
-    async fn() {
-      const told: string[] = [];
-      const gone = Promise.withResolvers<void>();
-      const notify = (line: string) => {
-        told.push(line);
-        gone.resolve();
-      };
-      await using beside = new LossySink(view(show), { notify });
-      await beside.begin(GREYS);
-      assertEquals(await beside.show(frame(0)), true);
-      await gone.promise;
-      assertEquals(await beside.show(frame(1)), false);
-      assertEquals(await beside.finish(true), undefined);
-      assertEquals(told, [`${line}; the recording goes on`]);
-    },
+  pureTest(`LossySink reports at once that a view ${what}, and takes no more`, async () => {
+    const told: string[] = [];
+    const gone = Promise.withResolvers<void>();
+    const notify = (line: string) => {
+      told.push(line);
+      gone.resolve();
+    };
+    await using beside = new LossySink(view(show), { notify });
+    await beside.begin(GREYS);
+    assertEquals(await beside.show(frame(0)), true);
+    await gone.promise;
+    assertEquals(await beside.show(frame(1)), false);
+    assertEquals(await beside.finish(true), undefined);
+    assertEquals(told, [`${line}; the recording goes on`]);
   });
 }
 
-Deno.test({
-  name: "LossySink gives up a view that cannot begin",
-  permissions: "none",
-  async fn() {
-    const told: string[] = [];
-    const inner = view(() => Promise.resolve(true), {
-      begin: () => Promise.reject(new Error("Cannot run ffplay")),
-    });
-    await using beside = new LossySink(inner, { notify: (line) => void told.push(line) });
-    await beside.begin(GREYS);
-    assertEquals([await beside.show(frame(0)), inner.shown], [false, []]);
-    assertEquals(told, ["Cannot run ffplay; the recording goes on"]);
-  },
+pureTest("LossySink gives up a view that cannot begin", async () => {
+  const told: string[] = [];
+  const inner = view(() => Promise.resolve(true), {
+    begin: () => Promise.reject(new Error("Cannot run ffplay")),
+  });
+  await using beside = new LossySink(inner, { notify: (line) => void told.push(line) });
+  await beside.begin(GREYS);
+  assertEquals([await beside.show(frame(0)), inner.shown], [false, []]);
+  assertEquals(told, ["Cannot run ffplay; the recording goes on"]);
 });
 
-Deno.test({
-  name: "LossySink has the methods of its view for the terminal and the keys",
-  permissions: "none",
-  async fn() {
-    const told: string[] = [];
-    const plain = new LossySink(view(() => Promise.resolve(true)));
-    assertEquals([plain.notify, plain.showStatus, plain.jump], [undefined, undefined, undefined]);
-    const inner = view(() => Promise.resolve(true), {
-      notify: (line) => void told.push(`tell ${line}`),
-      showStatus: (line) => void told.push(`status ${line}`),
-      pause: (paused) => void told.push(`pause ${paused}`),
-      jump: () => Promise.resolve(),
-    });
-    const beside = new LossySink(inner);
-    beside.notify?.("a");
-    beside.showStatus?.("b");
-    beside.pause?.(true);
-    await beside.jump?.(1);
-    assertEquals(told, ["tell a", "status b", "pause true"]);
-  },
+pureTest("LossySink has the methods of its view for the terminal and the keys", async () => {
+  const told: string[] = [];
+  const plain = new LossySink(view(() => Promise.resolve(true)));
+  assertEquals([plain.notify, plain.showStatus, plain.jump], [undefined, undefined, undefined]);
+  const inner = view(() => Promise.resolve(true), {
+    notify: (line) => void told.push(`tell ${line}`),
+    showStatus: (line) => void told.push(`status ${line}`),
+    pause: (paused) => void told.push(`pause ${paused}`),
+    jump: () => Promise.resolve(),
+  });
+  const beside = new LossySink(inner);
+  beside.notify?.("a");
+  beside.showStatus?.("b");
+  beside.pause?.(true);
+  await beside.jump?.(1);
+  assertEquals(told, ["tell a", "status b", "pause true"]);
 });
 
 /** A program in place of ffplay that takes some input, then runs a script. */

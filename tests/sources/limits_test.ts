@@ -1,11 +1,8 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { DecoderSemaphore } from "../../lib/sources/limits.ts";
+import { pureTest } from "../support/pure_test.ts";
 
 const NEVER = new AbortController().signal;
-
-function test(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name, permissions: "none", fn });
-}
 
 /** A waiter for a slot, and its positions in the queue. */
 function waiter(slots: DecoderSemaphore, isNeedless?: () => boolean) {
@@ -19,23 +16,26 @@ function waiter(slots: DecoderSemaphore, isNeedless?: () => boolean) {
   return { slot, positions, abort };
 }
 
-test("DecoderSemaphore gives slots in order, and notifies waiters of their position", async () => {
-  const slots = new DecoderSemaphore(1);
-  const first = await slots.take({ signal: NEVER });
-  const second = waiter(slots);
-  const third = waiter(slots);
-  assertEquals([slots.taken, slots.waiting], [1, 2]);
-  first[Symbol.dispose]();
-  first[Symbol.dispose]();
-  const held = await second.slot;
-  assertEquals([second.positions, third.positions], [[1], [2, 1]]);
-  assertEquals([slots.taken, slots.waiting], [1, 1]);
-  held[Symbol.dispose]();
-  (await third.slot)[Symbol.dispose]();
-  assertEquals([slots.taken, slots.waiting], [0, 0]);
-});
+pureTest(
+  "DecoderSemaphore gives slots in order, and notifies waiters of their position",
+  async () => {
+    const slots = new DecoderSemaphore(1);
+    const first = await slots.take({ signal: NEVER });
+    const second = waiter(slots);
+    const third = waiter(slots);
+    assertEquals([slots.taken, slots.waiting], [1, 2]);
+    first[Symbol.dispose]();
+    first[Symbol.dispose]();
+    const held = await second.slot;
+    assertEquals([second.positions, third.positions], [[1], [2, 1]]);
+    assertEquals([slots.taken, slots.waiting], [1, 1]);
+    held[Symbol.dispose]();
+    (await third.slot)[Symbol.dispose]();
+    assertEquals([slots.taken, slots.waiting], [0, 0]);
+  },
+);
 
-test("DecoderSemaphore lets waiters leave", async () => {
+pureTest("DecoderSemaphore lets waiters leave", async () => {
   const slots = new DecoderSemaphore(1);
   using _first = await slots.take({ signal: NEVER });
   const second = waiter(slots);
@@ -48,7 +48,7 @@ test("DecoderSemaphore lets waiters leave", async () => {
   await assertRejects(() => slots.take({ signal: AbortSignal.abort(new Error("late")) }), Error);
 });
 
-test("DecoderSemaphore lets waiters go that need no slot any more", async () => {
+pureTest("DecoderSemaphore lets waiters go that need no slot any more", async () => {
   const slots = new DecoderSemaphore(1);
   let isRunning = false;
   let full = 0;

@@ -1,16 +1,13 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { type BuildAction, readBuildAction } from "../../tools/build_action.ts";
 import { TARGETS } from "../../tools/build_table.ts";
+import { pureTest } from "../support/pure_test.ts";
 
 function read(args: string[], hasRuntime = false): BuildAction {
   return readBuildAction(args, { hasRuntime });
 }
 
-function test(name: string, fn: () => void): void {
-  Deno.test({ name, permissions: "none", fn });
-}
-
-test("readBuildAction() builds both programs for this system by default", () => {
+pureTest("readBuildAction() builds both programs for this system by default", () => {
   assertEquals(read(["--import-map=x.json"]), {
     kind: "build",
     graphFlags: ["--import-map=x.json"],
@@ -19,7 +16,7 @@ test("readBuildAction() builds both programs for this system by default", () => 
   });
 });
 
-test("readBuildAction() takes names and targets, each once", () => {
+pureTest("readBuildAction() takes names and targets, each once", () => {
   const args = ["client", "client", "--target", "x86_64-pc-windows-msvc"];
   const action = read([...args, "--target=x86_64-pc-windows-msvc"]);
   assertEquals(action, {
@@ -30,12 +27,12 @@ test("readBuildAction() takes names and targets, each once", () => {
   });
 });
 
-test("readBuildAction() gives all targets for --all", () => {
+pureTest("readBuildAction() gives all targets for --all", () => {
   const action = read(["--all"]);
   assertEquals(action.kind === "build" && action.targets, Object.keys(TARGETS));
 });
 
-test("readBuildAction() refuses other words in one line that names those it takes", () => {
+pureTest("readBuildAction() refuses other words in one line that names those it takes", () => {
   const wrong = [["sever"], ["--target"], ["--target", "linux"], ["--target="], ["--al"], ["-h"], [
     "--import-map",
   ]];
@@ -47,20 +44,20 @@ test("readBuildAction() refuses other words in one line that names those it take
   assertStringIncludes(target.kind === "wrong" ? target.message : "", "aarch64-apple-darwin");
 });
 
-test("readBuildAction() prints the usage with all targets", () => {
+pureTest("readBuildAction() prints the usage with all targets", () => {
   const action = read(["server", "--help"]);
   const text = action.kind === "print" ? action.text : "";
   for (const target of Object.keys(TARGETS)) assertStringIncludes(text, target);
 });
 
-test("readBuildAction() refuses values of flags that take none", () => {
+pureTest("readBuildAction() refuses values of flags that take none", () => {
   for (const argument of ["--all=no", "--help=1", "--all="]) {
     const message = `Cannot use "${argument}": ${argument.split("=")[0]} takes no value`;
     assertEquals(read([argument]), { kind: "wrong", message });
   }
 });
 
-test("readBuildAction() takes the runtime of DENORT_BIN for one target only", () => {
+pureTest("readBuildAction() takes the runtime of DENORT_BIN for one target only", () => {
   assertEquals(read(["--all"], true).kind, "wrong");
   assertEquals(read(["--target", "x86_64-apple-darwin"], true).kind, "build");
   assertEquals(read([], true).kind, "build");

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { hostSystem, programsFor, type System, TARGETS } from "../../tools/build_table.ts";
+import { textOf } from "../support/programs/machine.ts";
 
 Deno.test("programsFor() gives each system its own names", () => {
   const opener = (system: System) =>
@@ -31,9 +32,7 @@ Deno.test("the client may ask the system for its certificates, and for nothing e
     getCACertificates("system");
     console.log(JSON.stringify(states));`;
   const module = `data:text/javascript,${encodeURIComponent(script)}`;
-  const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "--quiet", "--no-prompt", "--no-config", ...flags, module],
-  }).output();
-  const expected = JSON.stringify(Array(16).fill("denied"));
-  assertEquals(new TextDecoder().decode(stdout), `${expected}\n`, new TextDecoder().decode(stderr));
+  const args = ["run", "--quiet", "--no-prompt", "--no-config", ...flags, module];
+  const { stdout, stderr } = await textOf(Deno.execPath(), args);
+  assertEquals(stdout, `${JSON.stringify(Array(16).fill("denied"))}\n`, stderr);
 });

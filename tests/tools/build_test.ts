@@ -1,7 +1,8 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Builder, type Form } from "../../tools/build.ts";
 import { programsFor } from "../../tools/build_table.ts";
-import { namesIn } from "../support/output_folder.ts";
+import { namesIn } from "../support/media/media_folder.ts";
+import { unixTest } from "../support/test_if.ts";
 
 const PROBE = new URL("build_probe.ts", import.meta.url).href;
 
@@ -9,8 +10,6 @@ const PROBE = new URL("build_probe.ts", import.meta.url).href;
 const NO_REMOTE_IMPORTS = programsFor("linux").server.permissions.filter((flag) =>
   /^--(allow|deny)-import/.test(flag)
 );
-
-const IS_WINDOWS = Deno.build.os === "windows";
 
 /** How one run of a program ended. */
 interface Outcome {
@@ -152,25 +151,18 @@ const PASSES: Record<string, (fixture: Fixture) => Promise<void>> = {
   },
 };
 
-Deno.test({
-  name: IS_WINDOWS
-    ? "build() makes self-extracting programs (ignored: Windows has no sh)"
-    : "build() makes self-extracting programs",
-  ignore: IS_WINDOWS,
-  fn: testSelfExtracting,
-});
-
-async function testSelfExtracting(t: Deno.TestContext): Promise<void> {
+unixTest("build() makes self-extracting programs", async (t) => {
   await using fixture = await Fixture.build("self-extracting");
   await t.step("two first starts at once both work", async () => {
     const outcomes = await Promise.all([1, 2].map(() => fixture.run(["args"])));
     assertEquals(outcomes.map(text), ["[]\n", "[]\n"]);
     assertEquals(outcomes.map(({ stderr }) => stderr), ["", ""]);
-    const names = Array.from(
-      Deno.readDirSync(`${fixture.folder}/home/.cache/stream-tools`),
-      (entry) => entry.name.replace(/[0-9a-f]{32}/, "…"),
-    );
-    assertEquals(names.sort(), ["deno", "deno-…", "it's a probe-….mjs"]);
+    const names = namesIn(`${fixture.folder}/home/.cache/stream-tools`);
+    assertEquals(names.map((name) => name.replace(/[0-9a-f]{32}/, "…")), [
+      "deno",
+      "deno-…",
+      "it's a probe-….mjs",
+    ]);
   });
   for (const [name, fn] of Object.entries(PASSES)) await t.step(name, () => fn(fixture));
   await t.step("the environment of another Deno has no say", async () => {
@@ -183,12 +175,12 @@ async function testSelfExtracting(t: Deno.TestContext): Promise<void> {
       NODE_OPTIONS: "--no-such-option",
       OTEL_DENO: "true",
     };
-    const before = await namesIn(fixture.folder);
+    const before = namesIn(fixture.folder);
     const outcome = await fixture.run(["args", "x"], { env });
     assertEquals([text(outcome), outcome.stderr, outcome.code], [`["x"]\n`, "", 0]);
-    assertEquals(await namesIn(fixture.folder), before);
+    assertEquals(namesIn(fixture.folder), before);
   });
-}
+});
 
 Deno.test("build() makes compiled programs", async (t) => {
   const problem = await tryBuilding(t);

@@ -7,20 +7,38 @@ import {
 } from "@std/assert";
 import { Builder } from "../../tools/build.ts";
 import { hostSystem, programsFor, TARGETS } from "../../tools/build_table.ts";
-import { readCompiled, type StoredPermissions } from "../support/compiled.ts";
-import { namesIn, OutputFolder } from "../support/output_folder.ts";
-import { importFlags, pathOf } from "../support/programs.ts";
+import { namesIn } from "../support/media/media_folder.ts";
+import { readCompiled, type StoredPermissions } from "../support/programs/compiled.ts";
+import { importFlags, pathOf } from "../support/programs/running_program.ts";
+import { textOf } from "../support/programs/machine.ts";
+import { linuxTest } from "../support/test_if.ts";
 
 // What `deno compile` gets and makes. The runtime is a plain Deno here, so that the files are read.
 
 const PROBE = new URL("build_probe.ts", import.meta.url).href;
 
-const IS_LINUX = Deno.build.os === "linux";
-
 /** A runtime to put programs behind, which here are only read, not run. */
 const ANY_RUNTIME = { DENORT_BIN: Deno.execPath() };
 
 const PROBE_PROGRAM = { entry: PROBE, permissions: ["--allow-read"] };
+
+/** An empty folder for what a test builds. */
+class OutputFolder implements AsyncDisposable {
+  private constructor(readonly folder: string) {}
+
+  static async make(): Promise<OutputFolder> {
+    return new OutputFolder(await Deno.makeTempDir());
+  }
+
+  /** Path of the one file that a test makes. */
+  get path(): string {
+    return `${this.folder}/probe`;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Deno.remove(this.folder, { recursive: true });
+  }
+}
 
 /** The permissions that `deno compile` stores for flags: every kind that is not given is `null`. */
 function stored(flags: readonly string[]): StoredPermissions {
@@ -59,42 +77,36 @@ Deno.test("build() compiles each program as one module, with its permissions and
       reports: false,
     });
   }
-  assertEquals(await namesIn(output.folder), ["stream-client", "stream-server"]);
+  assertEquals(namesIn(output.folder), ["stream-client", "stream-server"]);
 });
 
-Deno.test({
-  name: IS_LINUX
-    ? "build() compiles for another target"
-    : "build() compiles for another target (ignored: there is a runtime for two targets on Linux only)",
-  ignore: !IS_LINUX,
-  async fn() {
-    await using output = await OutputFolder.make();
-    const other = Deno.build.target === "aarch64-unknown-linux-gnu"
-      ? "x86_64-unknown-linux-gnu"
-      : "aarch64-unknown-linux-gnu";
-    const lines: string[] = [];
-    const builder = new Builder({
-      form: "compiled",
-      env: ANY_RUNTIME,
-      log: (line) => lines.push(line),
-    });
-    await builder.build({ ...PROBE_PROGRAM, output: output.path }, other);
-    const { permissions } = await readCompiled(output.path);
-    assertEquals(permissions.allow_read, []);
-    assert(lines.includes(`Compiling probe for ${other}`), lines.join());
-  },
+linuxTest("build() compiles for another target", async () => {
+  await using output = await OutputFolder.make();
+  const other = Deno.build.target === "aarch64-unknown-linux-gnu"
+    ? "x86_64-unknown-linux-gnu"
+    : "aarch64-unknown-linux-gnu";
+  const lines: string[] = [];
+  const builder = new Builder({
+    form: "compiled",
+    env: ANY_RUNTIME,
+    log: (line) => lines.push(line),
+  });
+  await builder.build({ ...PROBE_PROGRAM, output: output.path }, other);
+  const { permissions } = await readCompiled(output.path);
+  assertEquals(permissions.allow_read, []);
+  assert(lines.includes(`Compiling probe for ${other}`), lines.join());
 });
 
 /** A folder for Deno that holds what this one's does, but no runtime for `deno compile`. */
 async function denoFolderWithoutRuntime(folder: string): Promise<string> {
-  const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
-  const { denoDir }: { denoDir: string } = JSON.parse(new TextDecoder().decode(stdout));
+  const { stdout } = await textOf(Deno.execPath(), ["info", "--json"]);
+  const { denoDir }: { denoDir: string } = JSON.parse(stdout);
   const made = `${folder}/deno`;
   await Deno.mkdir(`${made}/dl`, { recursive: true });
-  for (const name of await namesIn(denoDir)) {
+  for (const name of namesIn(denoDir)) {
     if (name !== "dl") await Deno.symlink(`${denoDir}/${name}`, `${made}/${name}`);
   }
-  for (const name of await namesIn(`${denoDir}/dl`)) {
+  for (const name of namesIn(`${denoDir}/dl`)) {
     if (/^esbuild/.test(name)) await Deno.symlink(`${denoDir}/dl/${name}`, `${made}/dl/${name}`);
   }
   return made;
@@ -139,7 +151,7 @@ Deno.test("build() falls back in one line if the runtime cannot be downloaded, a
     const told = lines.filter((line) => line.includes("cannot be downloaded"));
     assertEquals(told.length, 1);
     assert(!told[0].includes("\n"));
-    assertEquals(await namesIn(output.folder), ["probe"]);
+    assertEquals(namesIn(output.folder), ["probe"]);
   });
   await t.step("not for a target, this system's neither, whatever was built before", async () => {
     await using output = await OutputFolder.make();
@@ -152,7 +164,7 @@ Deno.test("build() falls back in one line if the runtime cannot be downloaded, a
       );
       assertMatch(message, /^Cannot build [^\n]*, expected a network or DENORT_BIN with [^\n]*$/);
     }
-    assertEquals(await namesIn(output.folder), ["probe"]);
+    assertEquals(namesIn(output.folder), ["probe"]);
   });
   await t.step("not if an archive of the runtime is there and cannot be read", async () => {
     await using output = await OutputFolder.make();
@@ -163,7 +175,7 @@ Deno.test("build() falls back in one line if the runtime cannot be downloaded, a
       Error,
     );
     assertMatch(message, /^Cannot compile probe: [^\n]*$/);
-    assertEquals(await namesIn(output.folder), []);
+    assertEquals(namesIn(output.folder), []);
   });
   await t.step("not if a runtime is named that is not there", async () => {
     await using output = await OutputFolder.make();
@@ -175,7 +187,7 @@ Deno.test("build() falls back in one line if the runtime cannot be downloaded, a
     );
     assertMatch(error.message, /^Cannot compile probe: Could not find denort at '[^\n]*$/);
     assertEquals(await Deno.readTextFile(output.path), "before");
-    assertEquals(await namesIn(output.folder), ["probe"]);
+    assertEquals(namesIn(output.folder), ["probe"]);
   });
 });
 
@@ -197,7 +209,7 @@ for (
       () => builder.build({ ...PROBE_PROGRAM, output: output.path }),
       DOMException,
     );
-    assertEquals(await namesIn(output.folder), []);
+    assertEquals(namesIn(output.folder), []);
   });
 }
 
@@ -212,7 +224,7 @@ Deno.test("build() says in one line what cannot be written", async () => {
     );
     assertMatch(message, /^Cannot write "[^\n]*": [^\n]*, expected a folder [^\n]*$/);
   }
-  assertEquals(await namesIn(output.folder), ["probe"]);
+  assertEquals(namesIn(output.folder), ["probe"]);
 });
 
 Deno.test("build() leaves what stood there where the program has a fault", async () => {
@@ -227,5 +239,5 @@ Deno.test("build() leaves what stood there where the program has a fault", async
   assertStringIncludes(message, "Cannot check");
   assertStringIncludes(message, "TS2322");
   assertEquals(await Deno.readTextFile(output.path), "before");
-  assertEquals(await namesIn(output.folder), ["faulty.ts", "probe"]);
+  assertEquals(namesIn(output.folder), ["faulty.ts", "probe"]);
 });

@@ -1,13 +1,12 @@
 import { assertEquals, assertLess } from "@std/assert";
+import { run } from "../support/media/media_folder.ts";
 
 const MEDIA = new URL("../../media/", import.meta.url).pathname;
 
 /** What ffprobe tells of a file's streams: the named fields, one stream a line. */
 async function probe(name: string, fields: string): Promise<string[]> {
-  const { stdout } = await new Deno.Command("ffprobe", {
-    args: ["-v", "error", "-show_entries", `stream=${fields}`, "-of", "csv=p=0", MEDIA + name],
-  }).output();
-  return new TextDecoder().decode(stdout).trim().split("\n");
+  const args = ["-show_entries", `stream=${fields}`, "-of", "csv=p=0", MEDIA + name];
+  return new TextDecoder().decode(await run("ffprobe", args)).trim().split("\n");
 }
 
 Deno.test("the samples in media are a picture and a video with sound", async () => {

@@ -1,5 +1,6 @@
 import { assertEquals, assertFalse } from "@std/assert";
 import { parseArgs } from "@std/cli/parse-args";
+import { pureTest } from "../support/pure_test.ts";
 
 // These run against the real package if JSR can be reached, and pin what it and its stand-in must do.
 
@@ -102,37 +103,28 @@ const COMMAND_LINES: [string[], Parameters<typeof parseArgs>[1], Record<string, 
   [["--a", "b"], { boolean: true }, { _: ["b"], a: true }],
 ];
 
-Deno.test({
-  name: "parseArgs() reads flags, values and the rest",
-  permissions: "none",
-  fn() {
-    for (const [args, options, result] of COMMAND_LINES) {
-      assertEquals<unknown>(parseArgs(args, options), result, JSON.stringify(args));
-    }
-  },
+pureTest("parseArgs() reads flags, values and the rest", () => {
+  for (const [args, options, result] of COMMAND_LINES) {
+    assertEquals<unknown>(parseArgs(args, options), result, JSON.stringify(args));
+  }
 });
 
-Deno.test({
-  name: "parseArgs() asks about what is not declared",
-  permissions: "none",
-  fn() {
-    const asked: unknown[][] = [];
-    const parsed = parseArgs(["--known", "--other=5", "-x", "loose", "more"], {
-      boolean: ["known"],
-      unknown(...question: unknown[]) {
-        asked.push(question);
-        return false;
-      },
-    });
-    assertEquals<unknown>(parsed, { _: [], known: true });
-    assertEquals(asked, [["--other=5", "other", "5"], ["-x", "x", "loose"], ["more"]]);
-  },
+pureTest("parseArgs() asks about what is not declared", () => {
+  const asked: unknown[][] = [];
+  const parsed = parseArgs(["--known", "--other=5", "-x", "loose", "more"], {
+    boolean: ["known"],
+    unknown(...question: unknown[]) {
+      asked.push(question);
+      return false;
+    },
+  });
+  assertEquals<unknown>(parsed, { _: [], known: true });
+  assertEquals(asked, [["--other=5", "other", "5"], ["-x", "x", "loose"], ["more"]]);
 });
 
-Deno.test({
-  name: "parseArgs() does not ask about what is collected, and gives values as they are written",
-  permissions: "none",
-  fn() {
+pureTest(
+  "parseArgs() does not ask about what is collected, and gives values as they are written",
+  () => {
     const asked: unknown[][] = [];
     const parsed = parseArgs(
       ["--c", "1", "--no-c=2", "--e=", "--no-f=", "-g=", "--h=5", "--=", ""],
@@ -155,43 +147,35 @@ Deno.test({
       [""],
     ]);
   },
+);
+
+pureTest("parseArgs() changes no prototype by a flag that is named like one", () => {
+  const names = ["__proto__", "__proto__.e", "constructor", "constructor.prototype.e"];
+  const asked: unknown[] = [];
+  const parsed = parseArgs(names.flatMap((name) => [`--${name}`, `--${name}=1`]), {
+    unknown: (_argument: string, name?: string) => asked.push(name),
+  });
+  assertEquals(asked, names.flatMap((name) => [name, name]));
+  assertEquals(Object.keys(parsed), ["_"]);
+  assertEquals(Object.getPrototypeOf(parsed), Object.prototype);
+  assertFalse("e" in {});
 });
 
-Deno.test({
-  name: "parseArgs() changes no prototype by a flag that is named like one",
-  permissions: "none",
-  fn() {
-    const names = ["__proto__", "__proto__.e", "constructor", "constructor.prototype.e"];
-    const asked: unknown[] = [];
-    const parsed = parseArgs(names.flatMap((name) => [`--${name}`, `--${name}=1`]), {
-      unknown: (_argument: string, name?: string) => asked.push(name),
-    });
-    assertEquals(asked, names.flatMap((name) => [name, name]));
-    assertEquals(Object.keys(parsed), ["_"]);
-    assertEquals(Object.getPrototypeOf(parsed), Object.prototype);
-    assertFalse("e" in {});
-  },
-});
-
-Deno.test({
-  name: "parseArgs() gives typed values",
-  permissions: "none",
-  fn() {
-    const parsed = parseArgs(["--port", "7", "--tag", "a"], {
-      string: ["port", "host", "tag"],
-      boolean: ["loop"],
-      collect: ["tag"],
-      default: { host: "localhost" },
-    });
-    const port: string | undefined = parsed.port;
-    const loop: boolean = parsed.loop;
-    const tags: string[] = parsed.tag;
-    const host: string = parsed.host;
-    assertEquals({ port, loop, tags, host }, {
-      port: "7",
-      loop: false,
-      tags: ["a"],
-      host: "localhost",
-    });
-  },
+pureTest("parseArgs() gives typed values", () => {
+  const parsed = parseArgs(["--port", "7", "--tag", "a"], {
+    string: ["port", "host", "tag"],
+    boolean: ["loop"],
+    collect: ["tag"],
+    default: { host: "localhost" },
+  });
+  const port: string | undefined = parsed.port;
+  const loop: boolean = parsed.loop;
+  const tags: string[] = parsed.tag;
+  const host: string = parsed.host;
+  assertEquals({ port, loop, tags, host }, {
+    port: "7",
+    loop: false,
+    tags: ["a"],
+    host: "localhost",
+  });
 });

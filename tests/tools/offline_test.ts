@@ -18,6 +18,7 @@ import {
 import config from "../../deno.json" with { type: "json" };
 import offlineMap from "../../tools/offline/import_map.json" with { type: "json" };
 import { TextLineStream } from "@std/streams/text-line-stream";
+import { pureTest } from "../support/pure_test.ts";
 
 // These run against the real packages wherever JSR can be reached, and pin what both must do. Every
 // expectation was taken from the real packages, their peculiarities included.
@@ -121,186 +122,150 @@ const UNEQUAL: [string, unknown, unknown][] = [
   ["symbols of one name", Symbol("a"), Symbol("a")],
 ];
 
-Deno.test({
-  name: "assertEquals() takes what is equal in depth",
-  permissions: "none",
-  fn() {
-    for (const [what, a, b] of EQUAL) {
-      expect(!fails(() => assertEquals(a, b)), what);
-      expect(fails(() => assertNotEquals(a, b)), what);
+pureTest("assertEquals() takes what is equal in depth", () => {
+  for (const [what, a, b] of EQUAL) {
+    expect(!fails(() => assertEquals(a, b)), what);
+    expect(fails(() => assertNotEquals(a, b)), what);
+  }
+});
+
+pureTest("assertEquals() refuses what differs in depth", () => {
+  for (const [what, a, b] of UNEQUAL) {
+    expect(fails(() => assertEquals(a, b)), what);
+    expect(fails(() => assertEquals(b, a)), what);
+    expect(!fails(() => assertNotEquals(a, b)), what);
+  }
+});
+
+pureTest("assertEquals() refuses to compare what cannot be read", () => {
+  assertThrows(() => assertEquals(new WeakMap(), new WeakMap()), TypeError, "WeakMap");
+  assertThrows(() => assertEquals(new WeakSet(), new WeakSet()), TypeError, "WeakSet");
+});
+
+pureTest("assertEquals() shows what differs", () => {
+  const { message } = assertThrows(
+    () => assertEquals({ same: 1, changed: "old" }, { same: 1, changed: "new" }, "why"),
+    Error,
+    "Values are not equal: why",
+  );
+  const plain = message.split("\n");
+  expect(plain.some((line) => line.includes("-") && line.includes("old")), "old line");
+  expect(plain.some((line) => line.includes("+") && line.includes("new")), "new line");
+});
+
+pureTest("assertions of one value pass and fail", () => {
+  expect(!fails(() => assert("x")) && fails(() => assert("")), "assert");
+  expect(!fails(() => assertFalse(0)) && fails(() => assertFalse(1)), "assertFalse");
+  expect(!fails(() => assertInstanceOf([], Array)), "assertInstanceOf of an instance");
+  expect(fails(() => assertInstanceOf({}, Array)), "assertInstanceOf of another");
+  expect(fails(() => assertInstanceOf(null, Object)), "assertInstanceOf of null");
+});
+
+pureTest("assertions of two values pass and fail", () => {
+  const one = {};
+  expect(!fails(() => assertStrictEquals(one, one)), "assertStrictEquals of the same");
+  expect(fails(() => assertStrictEquals(one, {})), "assertStrictEquals of equals");
+  expect(fails(() => assertStrictEquals(0, -0)), "assertStrictEquals of zeros");
+  expect(!fails(() => assertStringIncludes("abc", "b")), "assertStringIncludes");
+  expect(fails(() => assertStringIncludes("abc", "d")), "assertStringIncludes without");
+  expect(!fails(() => assertMatch("abc", /b/)) && fails(() => assertMatch("a", /b/)), "match");
+  expect(!fails(() => assertNotStrictEquals(one, {})), "assertNotStrictEquals of equals");
+  expect(!fails(() => assertNotStrictEquals(0, -0)), "assertNotStrictEquals of zeros");
+  expect(fails(() => assertNotStrictEquals(NaN, NaN)), "assertNotStrictEquals of the same");
+  expect(!fails(() => assertAlmostEquals(0.1 + 0.2, 0.3)), "assertAlmostEquals");
+  expect(fails(() => assertAlmostEquals(1, 1.1, 0.01)), "assertAlmostEquals of far ones");
+  expect(fails(() => assertAlmostEquals(NaN, 1)), "assertAlmostEquals of NaN");
+  expect(!fails(() => assertAlmostEquals(NaN, NaN)), "assertAlmostEquals of NaN twice");
+  expect(!fails(() => assertAlmostEquals(Infinity, Infinity)), "assertAlmostEquals of Infinity");
+  expect(fails(() => assertAlmostEquals(1e9, Infinity)), "assertAlmostEquals near Infinity");
+  expect(
+    !fails(() => assertAlmostEquals(1e9 + 1, 1e9)),
+    "a tolerance that grows with the number",
+  );
+  expect(fails(() => assertAlmostEquals(1e-8, 0)), "a tolerance of nothing around 0");
+  expect(!fails(() => assertGreater(2, 1)) && fails(() => assertGreater(1, 1)), "greater");
+  expect(!fails(() => assertLess(1, 2)) && fails(() => assertLess(1, 1)), "less");
+  expect(!fails(() => assertGreaterOrEqual(1, 1)), "assertGreaterOrEqual");
+  expect(fails(() => assertGreaterOrEqual(0, 1)), "assertGreaterOrEqual of less");
+  expect(fails(() => assertGreater(NaN, 1)) && fails(() => assertLess(NaN, 1)), "NaN");
+});
+
+pureTest("failed assertions tell what they found, and what is asked of them instead", async () => {
+  const failures: [() => unknown, string][] = [
+    [() => assertGreater(1, 2), "Expect 1 > 2"],
+    [() => assertGreater(1, 2, "why"), "why"],
+    [() => assertGreaterOrEqual(1, 2), "Expect 1 >= 2"],
+    [() => assertGreaterOrEqual(1, 2, "why"), "why"],
+    [() => assertLess(2, 1), "Expect 2 < 1"],
+    [() => assertLess(2, 1, "why"), "why"],
+    [
+      () => assertAlmostEquals(1, 1.5, 0.25, "why"),
+      'Expected actual: "1" to be close to "1.5e+0": ' +
+      'delta "5e-1" is greater than "2.5e-1": why',
+    ],
+    [
+      () => assertInstanceOf(() => {}, Date),
+      'Expected object to be an instance of "Date" but was not an instanced object.',
+    ],
+    [
+      () => assertInstanceOf({ constructor: { name: "Date" } }, Date),
+      'Expected object to be an instance of "Date".',
+    ],
+    [() => assertRejects(() => Promise.reject(1), Error), "A non-Error object was rejected."],
+    [
+      () =>
+        assertThrows(() => {
+          throw 1;
+        }, Error),
+      "A non-Error object was thrown.",
+    ],
+  ];
+  for (const [assertion, expected] of failures) {
+    let found = "no error";
+    try {
+      await assertion();
+    } catch (error) {
+      found = error instanceof Error ? error.message : String(error);
     }
-  },
+    expect(found === expected, `${found}" is "${expected}`);
+  }
 });
 
-Deno.test({
-  name: "assertEquals() refuses what differs in depth",
-  permissions: "none",
-  fn() {
-    for (const [what, a, b] of UNEQUAL) {
-      expect(fails(() => assertEquals(a, b)), what);
-      expect(fails(() => assertEquals(b, a)), what);
-      expect(!fails(() => assertNotEquals(a, b)), what);
-    }
-  },
+pureTest("assertThrows() gives the error of the right class and text", () => {
+  const boom = () => {
+    throw new RangeError("too far");
+  };
+  const error: RangeError = assertThrows(boom, RangeError, "far");
+  expect(error.message === "too far", "the error comes back");
+  expect(fails(() => assertThrows(boom, TypeError)), "another class");
+  expect(fails(() => assertThrows(boom, RangeError, "near")), "another text");
+  expect(fails(() => assertThrows(() => 1)), "no error");
+  const text = () => {
+    throw "text";
+  };
+  expect(assertThrows(text) === "text", "what is no error comes back");
+  expect(fails(() => assertThrows(text, Error)), "what is no error has no class");
+  const red = () => {
+    throw new Error("\x1b[31mred\x1b[0m apple");
+  };
+  expect(!fails(() => assertThrows(red, Error, "red apple")), "colours do not count");
 });
 
-Deno.test({
-  name: "assertEquals() refuses to compare what cannot be read",
-  permissions: "none",
-  fn() {
-    assertThrows(() => assertEquals(new WeakMap(), new WeakMap()), TypeError, "WeakMap");
-    assertThrows(() => assertEquals(new WeakSet(), new WeakSet()), TypeError, "WeakSet");
-  },
-});
-
-Deno.test({
-  name: "assertEquals() shows what differs",
-  permissions: "none",
-  fn() {
-    const { message } = assertThrows(
-      () => assertEquals({ same: 1, changed: "old" }, { same: 1, changed: "new" }, "why"),
-      Error,
-      "Values are not equal: why",
-    );
-    const plain = message.split("\n");
-    expect(plain.some((line) => line.includes("-") && line.includes("old")), "old line");
-    expect(plain.some((line) => line.includes("+") && line.includes("new")), "new line");
-  },
-});
-
-Deno.test({
-  name: "assertions of one value pass and fail",
-  permissions: "none",
-  fn() {
-    expect(!fails(() => assert("x")) && fails(() => assert("")), "assert");
-    expect(!fails(() => assertFalse(0)) && fails(() => assertFalse(1)), "assertFalse");
-    expect(!fails(() => assertInstanceOf([], Array)), "assertInstanceOf of an instance");
-    expect(fails(() => assertInstanceOf({}, Array)), "assertInstanceOf of another");
-    expect(fails(() => assertInstanceOf(null, Object)), "assertInstanceOf of null");
-  },
-});
-
-Deno.test({
-  name: "assertions of two values pass and fail",
-  permissions: "none",
-  fn() {
-    const one = {};
-    expect(!fails(() => assertStrictEquals(one, one)), "assertStrictEquals of the same");
-    expect(fails(() => assertStrictEquals(one, {})), "assertStrictEquals of equals");
-    expect(fails(() => assertStrictEquals(0, -0)), "assertStrictEquals of zeros");
-    expect(!fails(() => assertStringIncludes("abc", "b")), "assertStringIncludes");
-    expect(fails(() => assertStringIncludes("abc", "d")), "assertStringIncludes without");
-    expect(!fails(() => assertMatch("abc", /b/)) && fails(() => assertMatch("a", /b/)), "match");
-    expect(!fails(() => assertNotStrictEquals(one, {})), "assertNotStrictEquals of equals");
-    expect(!fails(() => assertNotStrictEquals(0, -0)), "assertNotStrictEquals of zeros");
-    expect(fails(() => assertNotStrictEquals(NaN, NaN)), "assertNotStrictEquals of the same");
-    expect(!fails(() => assertAlmostEquals(0.1 + 0.2, 0.3)), "assertAlmostEquals");
-    expect(fails(() => assertAlmostEquals(1, 1.1, 0.01)), "assertAlmostEquals of far ones");
-    expect(fails(() => assertAlmostEquals(NaN, 1)), "assertAlmostEquals of NaN");
-    expect(!fails(() => assertAlmostEquals(NaN, NaN)), "assertAlmostEquals of NaN twice");
-    expect(!fails(() => assertAlmostEquals(Infinity, Infinity)), "assertAlmostEquals of Infinity");
-    expect(fails(() => assertAlmostEquals(1e9, Infinity)), "assertAlmostEquals near Infinity");
-    expect(
-      !fails(() => assertAlmostEquals(1e9 + 1, 1e9)),
-      "a tolerance that grows with the number",
-    );
-    expect(fails(() => assertAlmostEquals(1e-8, 0)), "a tolerance of nothing around 0");
-    expect(!fails(() => assertGreater(2, 1)) && fails(() => assertGreater(1, 1)), "greater");
-    expect(!fails(() => assertLess(1, 2)) && fails(() => assertLess(1, 1)), "less");
-    expect(!fails(() => assertGreaterOrEqual(1, 1)), "assertGreaterOrEqual");
-    expect(fails(() => assertGreaterOrEqual(0, 1)), "assertGreaterOrEqual of less");
-    expect(fails(() => assertGreater(NaN, 1)) && fails(() => assertLess(NaN, 1)), "NaN");
-  },
-});
-
-Deno.test({
-  name: "failed assertions tell what they found, and what is asked of them instead",
-  permissions: "none",
-  async fn() {
-    const failures: [() => unknown, string][] = [
-      [() => assertGreater(1, 2), "Expect 1 > 2"],
-      [() => assertGreater(1, 2, "why"), "why"],
-      [() => assertGreaterOrEqual(1, 2), "Expect 1 >= 2"],
-      [() => assertGreaterOrEqual(1, 2, "why"), "why"],
-      [() => assertLess(2, 1), "Expect 2 < 1"],
-      [() => assertLess(2, 1, "why"), "why"],
-      [
-        () => assertAlmostEquals(1, 1.5, 0.25, "why"),
-        'Expected actual: "1" to be close to "1.5e+0": ' +
-        'delta "5e-1" is greater than "2.5e-1": why',
-      ],
-      [
-        () => assertInstanceOf(() => {}, Date),
-        'Expected object to be an instance of "Date" but was not an instanced object.',
-      ],
-      [
-        () => assertInstanceOf({ constructor: { name: "Date" } }, Date),
-        'Expected object to be an instance of "Date".',
-      ],
-      [() => assertRejects(() => Promise.reject(1), Error), "A non-Error object was rejected."],
-      [
-        () =>
-          assertThrows(() => {
-            throw 1;
-          }, Error),
-        "A non-Error object was thrown.",
-      ],
-    ];
-    for (const [assertion, expected] of failures) {
-      let found = "no error";
-      try {
-        await assertion();
-      } catch (error) {
-        found = error instanceof Error ? error.message : String(error);
-      }
-      expect(found === expected, `${found}" is "${expected}`);
-    }
-  },
-});
-
-Deno.test({
-  name: "assertThrows() gives the error of the right class and text",
-  permissions: "none",
-  fn() {
-    const boom = () => {
-      throw new RangeError("too far");
-    };
-    const error: RangeError = assertThrows(boom, RangeError, "far");
-    expect(error.message === "too far", "the error comes back");
-    expect(fails(() => assertThrows(boom, TypeError)), "another class");
-    expect(fails(() => assertThrows(boom, RangeError, "near")), "another text");
-    expect(fails(() => assertThrows(() => 1)), "no error");
-    const text = () => {
-      throw "text";
-    };
-    expect(assertThrows(text) === "text", "what is no error comes back");
-    expect(fails(() => assertThrows(text, Error)), "what is no error has no class");
-    const red = () => {
-      throw new Error("\x1b[31mred\x1b[0m apple");
-    };
-    expect(!fails(() => assertThrows(red, Error, "red apple")), "colours do not count");
-  },
-});
-
-Deno.test({
-  name: "assertRejects() gives the error of the right class and text",
-  permissions: "none",
-  async fn() {
-    const boom = () => Promise.reject(new RangeError("too far"));
-    const error: RangeError = await assertRejects(boom, RangeError, "far");
-    expect(error.message === "too far", "the error comes back");
-    await assertRejects(() => assertRejects(boom, TypeError), Error, "RangeError");
-    await assertRejects(() => assertRejects(boom, RangeError, "near"), Error);
-    await assertRejects(() => assertRejects(() => Promise.resolve()), Error);
-    const synchronous = () => {
-      throw new RangeError("too early");
-    };
-    await assertRejects(() => assertRejects(synchronous), Error, "expected to reject");
-    const thenable = { then: (_: unknown, reject: (reason: Error) => void) => reject(error) };
-    expect(await assertRejects(() => thenable as PromiseLike<unknown>) === error, "a thenable");
-    const callable = Object.assign(() => {}, thenable) as unknown as PromiseLike<unknown>;
-    await assertRejects(() => assertRejects(() => callable), Error, "expected to reject");
-  },
+pureTest("assertRejects() gives the error of the right class and text", async () => {
+  const boom = () => Promise.reject(new RangeError("too far"));
+  const error: RangeError = await assertRejects(boom, RangeError, "far");
+  expect(error.message === "too far", "the error comes back");
+  await assertRejects(() => assertRejects(boom, TypeError), Error, "RangeError");
+  await assertRejects(() => assertRejects(boom, RangeError, "near"), Error);
+  await assertRejects(() => assertRejects(() => Promise.resolve()), Error);
+  const synchronous = () => {
+    throw new RangeError("too early");
+  };
+  await assertRejects(() => assertRejects(synchronous), Error, "expected to reject");
+  const thenable = { then: (_: unknown, reject: (reason: Error) => void) => reject(error) };
+  expect(await assertRejects(() => thenable as PromiseLike<unknown>) === error, "a thenable");
+  const callable = Object.assign(() => {}, thenable) as unknown as PromiseLike<unknown>;
+  await assertRejects(() => assertRejects(() => callable), Error, "expected to reject");
 });
 
 /** The lines of a text that arrives in these chunks. */
@@ -308,35 +273,27 @@ function linesOf(chunks: string[], options?: { allowCR?: boolean }): Promise<str
   return Array.fromAsync(ReadableStream.from(chunks).pipeThrough(new TextLineStream(options)));
 }
 
-Deno.test({
-  name: "TextLineStream cuts at line ends, wherever the chunks do",
-  permissions: "none",
-  async fn() {
-    const text = "a\n\nb\r\nc\rd\n";
-    const lines = ["a", "", "b", "c\rd"];
-    assertEquals(await linesOf([text]), lines);
-    assertEquals(await linesOf([...text]), lines);
-    assertEquals(await linesOf(["a\n", "rest"]), ["a", "rest"]);
-    assertEquals(await linesOf(["", ""]), []);
-    assertEquals(await linesOf(["a\r", "", "\nb\r"]), ["a", "b\r"]);
-    assertEquals(await linesOf(["\r", "\r\n"]), ["\r"]);
-    assertEquals(await linesOf(["\ud83d", "\ude00\n\u2028\v\f\x85"]), ["😀", "\u2028\v\f\x85"]);
-  },
+pureTest("TextLineStream cuts at line ends, wherever the chunks do", async () => {
+  const text = "a\n\nb\r\nc\rd\n";
+  const lines = ["a", "", "b", "c\rd"];
+  assertEquals(await linesOf([text]), lines);
+  assertEquals(await linesOf([...text]), lines);
+  assertEquals(await linesOf(["a\n", "rest"]), ["a", "rest"]);
+  assertEquals(await linesOf(["", ""]), []);
+  assertEquals(await linesOf(["a\r", "", "\nb\r"]), ["a", "b\r"]);
+  assertEquals(await linesOf(["\r", "\r\n"]), ["\r"]);
+  assertEquals(await linesOf(["\ud83d", "\ude00\n\u2028\v\f\x85"]), ["😀", "\u2028\v\f\x85"]);
 });
 
-Deno.test({
-  name: "TextLineStream cuts at lone carriage returns if asked",
-  permissions: "none",
-  async fn() {
-    const text = "a\rb\r\nc\n\r\rd\r";
-    const lines = ["a", "b", "c", "", "", "d"];
-    assertEquals(await linesOf([text], { allowCR: true }), lines);
-    assertEquals(await linesOf([...text], { allowCR: true }), lines);
-    assertEquals(await linesOf(["a\r", "", "\nb"], { allowCR: true }), ["a", "b"]);
-    assertEquals(await linesOf(["\r"], { allowCR: true }), [""]);
-    assertEquals(await linesOf(["a\r", "\r"], { allowCR: true }), ["a", ""]);
-    assertEquals(await linesOf(["a", "b\r", "c"], {}), ["ab\rc"]);
-  },
+pureTest("TextLineStream cuts at lone carriage returns if asked", async () => {
+  const text = "a\rb\r\nc\n\r\rd\r";
+  const lines = ["a", "b", "c", "", "", "d"];
+  assertEquals(await linesOf([text], { allowCR: true }), lines);
+  assertEquals(await linesOf([...text], { allowCR: true }), lines);
+  assertEquals(await linesOf(["a\r", "", "\nb"], { allowCR: true }), ["a", "b"]);
+  assertEquals(await linesOf(["\r"], { allowCR: true }), [""]);
+  assertEquals(await linesOf(["a\r", "\r"], { allowCR: true }), ["a", ""]);
+  assertEquals(await linesOf(["a", "b\r", "c"], {}), ["ab\rc"]);
 });
 
 /** The names that the code imports from packages of the standard library, by module. */

@@ -1,5 +1,8 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { findTests, readArguments, readSummary, toBatches } from "../../tools/run_tests.ts";
+import { pureTest } from "../support/pure_test.ts";
+import { textOf } from "../support/programs/machine.ts";
+import { linuxTest } from "../support/test_if.ts";
 
 const PROGRAM = new URL("../../tools/run_tests.ts", import.meta.url).pathname;
 
@@ -37,32 +40,24 @@ async function runTests(...args: string[]): Promise<{ code: number; output: stri
 
 const PASSES = 'Deno.test("passes", () => {});\n';
 
-Deno.test({
-  name: "readSummary() reads the last summary, with steps and without",
-  permissions: "none",
-  fn() {
-    const text = "ok | 1 passed | 0 failed (1s)\n\n" +
-      "FAILED | 12 passed (3 steps) | 2 failed (1 step) | 4 ignored (1 step) (1m2s)\n";
-    assertEquals(readSummary(text), { passed: 12, failed: 2, ignored: 4 });
-    assertEquals(readSummary("ok | 7 passed | 0 failed (9ms)\n"), {
-      passed: 7,
-      failed: 0,
-      ignored: 0,
-    });
-    assertEquals(readSummary("error: Module not found\n"), undefined);
-  },
+pureTest("readSummary() reads the last summary, with steps and without", () => {
+  const text = "ok | 1 passed | 0 failed (1s)\n\n" +
+    "FAILED | 12 passed (3 steps) | 2 failed (1 step) | 4 ignored (1 step) (1m2s)\n";
+  assertEquals(readSummary(text), { passed: 12, failed: 2, ignored: 4 });
+  assertEquals(readSummary("ok | 7 passed | 0 failed (9ms)\n"), {
+    passed: 7,
+    failed: 0,
+    ignored: 0,
+  });
+  assertEquals(readSummary("error: Module not found\n"), undefined);
 });
 
-Deno.test({
-  name: "toBatches() gives every file to one batch, and neighbours to different ones",
-  permissions: "none",
-  fn() {
-    const files = Array.from({ length: 12 }, (_, at) => `${at}`);
-    assertEquals(toBatches(files), [
-      ...[["0", "3", "6", "9"], ["1", "4", "7", "10"], ["2", "5", "8", "11"]],
-    ]);
-    assertEquals(toBatches([]), []);
-  },
+pureTest("toBatches() gives every file to one batch, and neighbours to different ones", () => {
+  const files = Array.from({ length: 12 }, (_, at) => `${at}`);
+  assertEquals(toBatches(files), [
+    ...[["0", "3", "6", "9"], ["1", "4", "7", "10"], ["2", "5", "8", "11"]],
+  ]);
+  assertEquals(toBatches([]), []);
 });
 
 Deno.test("findTests() finds what is a test, in folders too", async () => {
@@ -105,24 +100,20 @@ Deno.test("run_tests fails where a test fails, or a file does not run", async ()
   });
 });
 
-Deno.test({
-  name: "readArguments() tells flags from paths",
-  permissions: "none",
-  fn() {
-    const args = [
-      "--no-check",
-      "tests/core",
-      "--filter",
-      "some words",
-      "--patience=7",
-      "a_test.ts",
-    ];
-    assertEquals(readArguments(args), {
-      flags: ["--no-check", "--filter=some words"],
-      paths: ["tests/core", "a_test.ts"],
-      patience: 7,
-    });
-  },
+pureTest("readArguments() tells flags from paths", () => {
+  const args = [
+    "--no-check",
+    "tests/core",
+    "--filter",
+    "some words",
+    "--patience=7",
+    "a_test.ts",
+  ];
+  assertEquals(readArguments(args), {
+    flags: ["--no-check", "--filter=some words"],
+    paths: ["tests/core", "a_test.ts"],
+    patience: 7,
+  });
 });
 
 Deno.test("run_tests fails where there are no tests, and says which path is none", async () => {
@@ -150,16 +141,10 @@ function hanging(folder: string): string {
 `;
 }
 
-/** Where the processes of a run can be told from others. */
-function linuxTest(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name, ignore: Deno.build.os !== "linux", fn });
-}
-
 async function assertGone(folder: string): Promise<void> {
   const pid = await Deno.readTextFile(`${folder}/pid`);
   // What has ended, and was not waited for, is there without a command line.
-  const { stdout } = await new Deno.Command("cat", { args: [`/proc/${pid}/cmdline`] }).output();
-  assertEquals(new TextDecoder().decode(stdout), "");
+  assertEquals((await textOf("cat", [`/proc/${pid}/cmdline`])).stdout, "");
 }
 
 linuxTest("run_tests ends what hangs, with all that it has started", async () => {

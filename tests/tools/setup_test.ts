@@ -1,4 +1,5 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { textOf, whereIs } from "../support/programs/machine.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 
@@ -33,10 +34,7 @@ class FakeMachine implements AsyncDisposable {
     const machine = new FakeMachine(await Deno.realPath(await Deno.makeTempDir()));
     await Deno.mkdir(`${machine.folder}/bin`);
     for (const name of BASICS) {
-      const { stdout } = await new Deno.Command("sh", { args: ["-c", `command -v ${name}`] })
-        .output();
-      const path = new TextDecoder().decode(stdout).trim();
-      await Deno.symlink(path, `${machine.folder}/bin/${name}`);
+      await Deno.symlink(whereIs(name) ?? "", `${machine.folder}/bin/${name}`);
     }
     // give FOLDER NAME VERSION: puts a program there; ffmpeg brings ffprobe along.
     await machine.add(
@@ -64,8 +62,7 @@ class FakeMachine implements AsyncDisposable {
   }
 
   async sh(line: string): Promise<Outcome> {
-    const { code, stdout, stderr } = await new Deno.Command(`${this.folder}/bin/sh`, {
-      args: ["-c", line],
+    const outcome = await textOf(`${this.folder}/bin/sh`, ["-c", line], {
       cwd: ROOT,
       clearEnv: true,
       env: {
@@ -73,14 +70,8 @@ class FakeMachine implements AsyncDisposable {
         HOME: `${this.folder}/home`,
         PATH: `${this.folder}/home/.local/bin:${this.folder}/bin`,
       },
-    }).output();
-    const decoder = new TextDecoder();
-    return {
-      code,
-      stdout: decoder.decode(stdout),
-      stderr: decoder.decode(stderr),
-      calls: await this.#calls(),
-    };
+    });
+    return { ...outcome, calls: await this.#calls() };
   }
 
   async #calls(): Promise<string> {

@@ -1,6 +1,9 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { importFlags, pathOf } from "../support/programs.ts";
+import { importFlags, pathOf } from "../support/programs/running_program.ts";
+import { pureTest } from "../support/pure_test.ts";
 import { judge, type Sample } from "../../tools/soak/verdict.ts";
+import { linuxTest } from "../support/test_if.ts";
+import { textOf } from "../support/programs/machine.ts";
 
 const MEBIBYTE = 2 ** 20;
 
@@ -15,16 +18,12 @@ function samples(memory: readonly number[], last: Partial<Sample> = {}): Sample[
 /** Memory that goes up and down, and stays where it is. */
 const FLAT = [90, 130, 128, 135, 131, 129, 140, 127, 133, 130, 136, 129];
 
-function test(name: string, fn: () => void): void {
-  Deno.test({ name, permissions: "none", fn });
-}
-
-test("judge() is content with what goes up and down, and with warming up", () => {
+pureTest("judge() is content with what goes up and down, and with warming up", () => {
   assertEquals(judge(samples(FLAT)).complaints, []);
   assertEquals(judge(samples([40, 60, 90, ...FLAT])).complaints, []);
 });
 
-test("judge() finds memory that grows, however slowly", () => {
+pureTest("judge() finds memory that grows, however slowly", () => {
   const growing = FLAT.map((size, at) => size + 5 * at);
   const { complaints, table } = judge(samples(growing));
   assertEquals(complaints.length, 1);
@@ -32,13 +31,13 @@ test("judge() finds memory that grows, however slowly", () => {
   assertMatch(table[2], /^memory +\d+\.\d MiB in the first third, \d+\.\d MiB in the last$/);
 });
 
-test("judge() does not judge memory by a few looks", () => {
+pureTest("judge() does not judge memory by a few looks", () => {
   const { complaints, table } = judge(samples([100, 200, 300]));
   assertEquals(complaints, []);
   assertStringIncludes(table[2], "too short a time");
 });
 
-test("judge() finds a single descriptor, and a single process", () => {
+pureTest("judge() finds a single descriptor, and a single process", () => {
   assertEquals(judge(samples(FLAT, { descriptors: 21 })).complaints, [
     "Descriptors grew from 20 to 21",
   ]);
@@ -48,30 +47,19 @@ test("judge() finds a single descriptor, and a single process", () => {
   assertEquals(judge([]).complaints.length, 1);
 });
 
-Deno.test({
-  name: "the soak has viewers of all kinds come and go, and finds all well",
-  ignore: Deno.build.os !== "linux",
-  async fn() {
-    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: [
-        ...["run", "-A", "--quiet", "--config", pathOf("deno.json"), ...importFlags()],
-        ...[pathOf("tools/soak.ts"), "--minutes", "0.05", "--viewers", "12", "--seed", "1"],
-      ],
-      stdin: "null",
-      stdout: "piped",
-      stderr: "piped",
-      env: { NO_COLOR: "1" },
-    }).output();
-    const [said, failed] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
-    assertEquals([code, failed], [0, ""], said);
-    assertMatch(said, /^3 s, 12 viewers, seed 1\n/);
-    for (
-      const visit of ["whole", "resume", "leave", "stall", "control", "live", "script", "crowd"]
-    ) {
-      assertMatch(said, new RegExp(`^visits .*\\b${visit} \\d`, "m"));
-    }
-    assertMatch(said, /^descriptors +(\d+) after the first round, \1 at the end$/m);
-    assertMatch(said, /^processes +0 after the first round, 0 at the end$/m);
-    assertMatch(said, /\nall is well\n$/);
-  },
+linuxTest("the soak has viewers of all kinds come and go, and finds all well", async () => {
+  const args = [
+    ...["run", "-A", "--quiet", "--config", pathOf("deno.json"), ...importFlags()],
+    ...[pathOf("tools/soak.ts"), "--minutes", "0.05", "--viewers", "12", "--seed", "1"],
+  ];
+  const { code, stdout: said, stderr } = await textOf(Deno.execPath(), args, {
+    env: { NO_COLOR: "1" },
+  });
+  assertEquals([code, stderr], [0, ""], said);
+  assertMatch(said, /^3 s, 12 viewers, seed 1\n/);
+  const visits = ["whole", "resume", "leave", "stall", "control", "live", "script", "crowd"];
+  for (const visit of visits) assertMatch(said, new RegExp(`^visits .*\\b${visit} \\d`, "m"));
+  assertMatch(said, /^descriptors +(\d+) after the first round, \1 at the end$/m);
+  assertMatch(said, /^processes +0 after the first round, 0 at the end$/m);
+  assertMatch(said, /\nall is well\n$/);
 });

@@ -6,6 +6,8 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { writeSelfExtracting } from "../../tools/self_extracting.ts";
+import { textOf } from "../support/programs/machine.ts";
+import { testIf } from "../support/test_if.ts";
 
 // The shell stub and its cache folder. A small script stands for the Deno that is carried.
 
@@ -17,13 +19,8 @@ const NOBODY = 65534;
 
 const IS_ROOT = Deno.uid() === 0;
 
-/** The stub is for systems with a shell. */
-const IS_WINDOWS = Deno.build.os === "windows";
-
-function test(name: string, fn: (t: Deno.TestContext) => Promise<void>): void {
-  const reason = IS_WINDOWS ? " (ignored: Windows has no sh)" : "";
-  Deno.test({ name: `${name}${reason}`, ignore: IS_WINDOWS, fn });
-}
+const test = testIf(Deno.build.os !== "windows", "Windows has no sh");
+const rootTest = testIf(IS_ROOT, "only root can make one");
 
 interface Outcome {
   code: number;
@@ -56,21 +53,17 @@ class Fixture implements AsyncDisposable {
   }
 
   async run(options: Deno.CommandOptions = {}): Promise<Outcome> {
-    const { code, stdout, stderr } = await this.command("exec ./probe", options);
-    return { code, stdout, stderr };
+    return await this.command("exec ./probe", options);
   }
 
   /** Runs a line of shell in the folder. */
   async command(line: string, options: Deno.CommandOptions = {}): Promise<Outcome> {
-    const { code, stdout, stderr } = await new Deno.Command("/bin/sh", {
-      args: ["-c", line],
+    return await textOf("/bin/sh", ["-c", line], {
       cwd: this.folder,
       clearEnv: true,
       ...options,
       env: options.env ?? { PATH: "/usr/bin:/bin", XDG_CACHE_HOME: `${this.folder}/cache` },
-    }).output();
-    const decoder = new TextDecoder();
-    return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -163,17 +156,11 @@ test("the stub refuses a cache folder that cannot be written to", async () => {
   assertRefused(await fixture.run(user), /cannot be written to/);
 });
 
-Deno.test({
-  name: IS_ROOT
-    ? "the stub refuses a cache folder of another user"
-    : "the stub refuses a cache folder of another user (ignored: only root can make one)",
-  ignore: !IS_ROOT,
-  async fn() {
-    await using fixture = await Fixture.make();
-    assertRan(await fixture.run());
-    await Deno.chown(fixture.cache, NOBODY, NOBODY);
-    assertRefused(await fixture.run(), /belongs to another user/);
-  },
+rootTest("the stub refuses a cache folder of another user", async () => {
+  await using fixture = await Fixture.make();
+  assertRan(await fixture.run());
+  await Deno.chown(fixture.cache, NOBODY, NOBODY);
+  assertRefused(await fixture.run(), /belongs to another user/);
 });
 
 test("the stub refuses a cache folder that others can write to, and says to delete it", async () => {
@@ -185,21 +172,15 @@ test("the stub refuses a cache folder that others can write to, and says to dele
   }
 });
 
-Deno.test({
-  name: IS_ROOT
-    ? "the stub refuses a cache folder below a folder of another user"
-    : "the stub refuses a cache folder below a folder of another user (ignored: only root can make one)",
-  ignore: !IS_ROOT,
-  async fn() {
-    await using fixture = await Fixture.make();
-    assertRan(await fixture.run());
-    // Its owner could put another folder in the place of the one that was checked.
-    const parent = `${fixture.folder}/cache`;
-    await Deno.chown(parent, NOBODY, NOBODY);
-    const outcome = await fixture.run();
-    assertRefused(outcome, /belongs to another user; set XDG_CACHE_HOME/);
-    assertStringIncludes(outcome.stderr, `"${parent}"`);
-  },
+rootTest("the stub refuses a cache folder below a folder of another user", async () => {
+  await using fixture = await Fixture.make();
+  assertRan(await fixture.run());
+  // Its owner could put another folder in the place of the one that was checked.
+  const parent = `${fixture.folder}/cache`;
+  await Deno.chown(parent, NOBODY, NOBODY);
+  const outcome = await fixture.run();
+  assertRefused(outcome, /belongs to another user; set XDG_CACHE_HOME/);
+  assertStringIncludes(outcome.stderr, `"${parent}"`);
 });
 
 test("the stub refuses folders above the cache that others can write to", async () => {

@@ -1,13 +1,10 @@
 import { assertEquals } from "@std/assert";
 import { Access } from "../../lib/web/access.ts";
+import { pureTest } from "../support/pure_test.ts";
 
 const HERE = { hostname: "127.0.0.1", port: 8080 };
 const EVERYWHERE = { hostname: "0.0.0.0", port: 8080 };
 const TOKEN = "Zm9vYmFyYmF6cXV4MTIzNA";
-
-function test(name: string, fn: () => void): void {
-  Deno.test({ name, permissions: "none", fn });
-}
 
 /** What becomes of a request: `enter`, `welcome`, or the status. */
 function verdict(
@@ -21,14 +18,14 @@ function verdict(
   return found.kind === "refused" ? found.status : found.kind;
 }
 
-test("Access.judge() lets nobody do anything but read", () => {
+pureTest("Access.judge() lets nobody do anything but read", () => {
   const access = new Access(HERE, undefined);
   const results = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"]
     .map((method) => verdict(access, {}, { method }));
   assertEquals(results, ["enter", "enter", 405, 405, 405, 405]);
 });
 
-test("Access.judge() takes the names of this machine alone", () => {
+pureTest("Access.judge() takes the names of this machine alone", () => {
   const access = new Access(HERE, undefined);
   for (
     const host of ["localhost:8080", "127.0.0.1:8080", "LOCALHOST:1", "[::1]:8080", "127.9.9.9"]
@@ -40,7 +37,7 @@ test("Access.judge() takes the names of this machine alone", () => {
   }
 });
 
-test("Access.judge() takes the name that was given, and any where the token guards all", () => {
+pureTest("Access.judge() takes the name that was given, and any where the token guards all", () => {
   const named = new Access({ hostname: "robot", port: 8080 }, undefined);
   assertEquals(verdict(named, { host: "Robot:8080" }), "enter");
   assertEquals(verdict(named, { host: "robot.example" }), 403);
@@ -50,7 +47,7 @@ test("Access.judge() takes the name that was given, and any where the token guar
   assertEquals(verdict(any, { host: "robot:8080" }), 401);
 });
 
-test("Access.judge() does not answer the pages of others, but lets them link here", () => {
+pureTest("Access.judge() does not answer the pages of others, but lets them link here", () => {
   const access = new Access(HERE, undefined);
   const site = (name: string, dest = "empty") => ({
     "sec-fetch-site": name,
@@ -66,7 +63,7 @@ test("Access.judge() does not answer the pages of others, but lets them link her
   assertEquals(verdict(access, site("cross-site", "iframe")), 403);
 });
 
-test("Access.judge() refuses sockets of other pages", () => {
+pureTest("Access.judge() refuses sockets of other pages", () => {
   const access = new Access(HERE, undefined);
   const play = { path: "/api/play" };
   assertEquals(verdict(access, { origin: "http://localhost:8080" }, play), "enter");
@@ -75,7 +72,7 @@ test("Access.judge() refuses sockets of other pages", () => {
   assertEquals(verdict(access, { origin: "null" }, play), 403);
 });
 
-test("Access.judge() asks for the token where there is one", () => {
+pureTest("Access.judge() asks for the token where there is one", () => {
   const access = new Access(EVERYWHERE, TOKEN);
   const given = (token: string) => verdict(access, {}, { path: `/?token=${token}` });
   assertEquals(given(TOKEN), "welcome");
@@ -91,7 +88,7 @@ test("Access.judge() asks for the token where there is one", () => {
   assertEquals(kept("stream_8080=x"), 401);
 });
 
-test("Access.judge() keeps the token from scripts and from other sites", () => {
+pureTest("Access.judge() keeps the token from scripts and from other sites", () => {
   const access = new Access(EVERYWHERE, TOKEN);
   const url = new URL(`http://localhost:8080/?token=${TOKEN}`);
   const header = (name: string) => name === "host" ? "localhost:8080" : null;

@@ -1,12 +1,9 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { RequestError } from "../../lib/base/errors.ts";
 import { parseImageQuery, parsePlayQuery } from "../../lib/web/api.ts";
+import { pureTest } from "../support/pure_test.ts";
 
-function test(name: string, fn: () => void): void {
-  Deno.test({ name, permissions: "none", fn });
-}
-
-test("parsePlayQuery() parses name, start, codecs and sound", () => {
+pureTest("parsePlayQuery() parses name, start, codecs and sound", () => {
   const query = new URLSearchParams("name=a b/c.mp4&start=1.5&can=h264,aac,cinepak&sound=0");
   assertEquals(parsePlayQuery(query), {
     name: "a b/c.mp4",
@@ -22,12 +19,12 @@ test("parsePlayQuery() parses name, start, codecs and sound", () => {
   });
 });
 
-test("parsePlayQuery() has no codecs with keep=0", () => {
+pureTest("parsePlayQuery() has no codecs with keep=0", () => {
   assertEquals(parsePlayQuery(new URLSearchParams("can=h264&keep=0")).can, new Set<string>());
   assertEquals(parsePlayQuery(new URLSearchParams("can=h264&keep=1")).can, new Set(["h264"]));
 });
 
-test("parseImageQuery() refuses values out of range", () => {
+pureTest("parseImageQuery() refuses values out of range", () => {
   for (const start of ["x", "-1", "1e9", "NaN", "Infinity"]) {
     const query = new URLSearchParams({ start });
     assertThrows(() => parseImageQuery(query), RequestError, `Cannot begin at "${start}"`);

@@ -1,13 +1,10 @@
 import { assertEquals } from "@std/assert";
 import { ByteCache } from "../../lib/web/thumbnails.ts";
-
-function test(name: string, fn: () => void): void {
-  Deno.test({ name, permissions: "none", fn });
-}
+import { pureTest } from "../support/pure_test.ts";
 
 const item = (size: number) => ({ bytes: new Uint8Array(size) });
 
-test("ByteCache drops what was used longest ago", () => {
+pureTest("ByteCache drops what was used longest ago", () => {
   const cache = new ByteCache(10);
   cache.set("a", item(4));
   cache.set("b", item(4));
@@ -16,7 +13,7 @@ test("ByteCache drops what was used longest ago", () => {
   assertEquals(["a", "b", "c"].map((key) => cache.get(key) !== undefined), [true, false, true]);
 });
 
-test("ByteCache counts what is replaced or deleted no more", () => {
+pureTest("ByteCache counts what is replaced or deleted no more", () => {
   const cache = new ByteCache(10);
   cache.set("a", item(9));
   cache.set("a", item(2));
@@ -27,7 +24,7 @@ test("ByteCache counts what is replaced or deleted no more", () => {
   assertEquals(["a", "b", "c"].map((key) => cache.get(key) !== undefined), [true, false, true]);
 });
 
-test("ByteCache keeps nothing that is larger than all of it", () => {
+pureTest("ByteCache keeps nothing that is larger than all of it", () => {
   const cache = new ByteCache(10);
   cache.set("a", item(4));
   cache.set("b", item(11));

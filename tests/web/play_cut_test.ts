@@ -1,8 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
-import { CuttingProxy } from "../support/cutting_proxy.ts";
-import { mediaFolder, pictures, run, tone } from "../support/media.ts";
-import { testPage } from "../support/page.ts";
-import { testServer } from "../support/server.ts";
+import { mediaFolder, pictures, run, tone } from "../support/media/media_folder.ts";
+import { CuttingProxy } from "../support/peers/cutting_proxy.ts";
+import { testServer } from "../support/peers/test_server.ts";
+import { testPage } from "../support/screens/page.ts";
 
 const media = mediaFolder();
 

@@ -1,9 +1,9 @@
 /** Plays that start near or after the end of the audio or the video. */
 import { assert, assertAlmostEquals, assertEquals, assertMatch } from "@std/assert";
-import { mediaFolder, pictures, tone } from "../support/media.ts";
-import { testPage } from "../support/page.ts";
-import { EXACT, playedIn } from "../support/played.ts";
-import { testServer } from "../support/server.ts";
+import { EXACT, playedIn } from "../support/media/browser_plays.ts";
+import { mediaFolder, pictures, tone } from "../support/media/media_folder.ts";
+import { testServer } from "../support/peers/test_server.ts";
+import { testPage } from "../support/screens/page.ts";
 
 const media = mediaFolder();
 const played = playedIn(media);

@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Secret } from "../../lib/net/secret.ts";
-import { mediaFolder, pictures, run, tone, turnPhoto } from "../support/media.ts";
-import { testPage } from "../support/page.ts";
-import { describe, end, frame, say, ScriptedServer } from "../support/scripted_server.ts";
-import { testServer } from "../support/server.ts";
+import { mediaFolder, pictures, run, tone, turnPhoto } from "../support/media/media_folder.ts";
+import { describe, end, frame, say, ScriptedServer } from "../support/peers/scripted_server.ts";
+import { testServer } from "../support/peers/test_server.ts";
+import { testPage } from "../support/screens/page.ts";
 
 const media = mediaFolder();
 
@@ -86,7 +86,7 @@ Deno.test("a thumbnail is a small JPEG, and is fetched once", async () => {
   const first = await get();
   assertEquals(await sizeOf("small.jpg", first), "mjpeg,320,240");
   assertEquals(await Promise.all([get(), get()]), [first, first]);
-  assertEquals(server.log.filter((line) => /request begins .*get_image/.test(line)).length, 1);
+  assertEquals(server.lines.filter((line) => /request begins .*get_image/.test(line)).length, 1);
 });
 
 Deno.test("audio and missing media have no thumbnail", async () => {

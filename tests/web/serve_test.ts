@@ -1,13 +1,13 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { at, runInside } from "../support/inside.ts";
-import { mediaFolder, pictures } from "../support/media.ts";
-import { testPage } from "../support/page.ts";
-import { startProgram } from "../support/programs.ts";
-import { testServer } from "../support/server.ts";
-import { witness } from "../support/witness.ts";
+import { mediaFolder, pictures } from "../support/media/media_folder.ts";
+import { testServer } from "../support/peers/test_server.ts";
+import { at, runInside } from "../support/programs/run_inside.ts";
+import { startProgram } from "../support/programs/running_program.ts";
+import { witness } from "../support/programs/witness.ts";
+import { testPage } from "../support/screens/page.ts";
+import { linuxTest } from "../support/test_if.ts";
 
 const media = mediaFolder();
-const LINUX = Deno.build.os === "linux";
 
 async function folder(): Promise<string> {
   const coded = ["-c:v", "libx264", "-pix_fmt", "yuv420p"];
@@ -89,42 +89,32 @@ Deno.test("a recording beside the page is a request of its own", async () => {
   assertMatch(stderr, /^Received 25 frames .*; wrote ".*copy\.mkv"\n$/);
 });
 
-Deno.test({
-  name: "the page is opened if there is a screen, and Ctrl-C ends everything" +
-    (LINUX ? "" : " (not on this system)"),
-  ignore: !LINUX,
-  fn: async () => {
-    await using server = await testServer({ media: await folder() });
-    await using opener = await witness("xdg-open", { instead: 'echo "$1" >&9' });
-    const env = { PATH: opener.path, DISPLAY: ":99" };
-    await using program = startProgram("client", [...at(server), "--view", "browser"], { env });
-    const [, address] = await program.stdout.until(/^Watch at (\S+)\n/);
-    await opener.ended();
-    assertMatch(opener.text, new RegExp(`^\\d+\\n${address}\\n$`));
-    // During a play, and with an idle connection.
-    const response = await fetch(`${address}api/play?name=b.mp4`);
-    const { port } = new URL(address);
-    using _idle = await Deno.connect({ hostname: "127.0.0.1", port: Number(port) });
-    program.kill("SIGINT");
-    const { code, stderr } = await program.ending();
-    assertEquals([code, stderr], [130, ""]);
-    await response.bytes().catch(() => {});
-  },
+linuxTest("the page is opened if there is a screen, and Ctrl-C ends everything", async () => {
+  await using server = await testServer({ media: await folder() });
+  await using opener = await witness("xdg-open", { instead: 'echo "$1" >&9' });
+  const env = { PATH: opener.path, DISPLAY: ":99" };
+  await using program = startProgram("client", [...at(server), "--view", "browser"], { env });
+  const [, address] = await program.stdout.until(/^Watch at (\S+)\n/);
+  await opener.ended();
+  assertMatch(opener.text, new RegExp(`^\\d+\\n${address}\\n$`));
+  // During a play, and with an idle connection.
+  const response = await fetch(`${address}api/play?name=b.mp4`);
+  const { port } = new URL(address);
+  using _idle = await Deno.connect({ hostname: "127.0.0.1", port: Number(port) });
+  program.kill("SIGINT");
+  const { code, stderr } = await program.ending();
+  assertEquals([code, stderr], [130, ""]);
+  await response.bytes().catch(() => {});
 });
 
-Deno.test({
-  name: "a program that fails to open the page is ignored" +
-    (LINUX ? "" : " (not on this system)"),
-  ignore: !LINUX,
-  fn: async () => {
-    await using server = await testServer({ media: await folder() });
-    await using opener = await witness("xdg-open", { instead: "exit 3" });
-    const env = { PATH: opener.path, DISPLAY: ":99" };
-    await using program = startProgram("client", [...at(server), "--view", "browser"], { env });
-    await program.stdout.until(/^Watch at (\S+)\n/);
-    await opener.ended();
-    program.kill("SIGTERM");
-    const { stderr } = await program.ending();
-    assertEquals(stderr, "");
-  },
+linuxTest("a program that fails to open the page is ignored", async () => {
+  await using server = await testServer({ media: await folder() });
+  await using opener = await witness("xdg-open", { instead: "exit 3" });
+  const env = { PATH: opener.path, DISPLAY: ":99" };
+  await using program = startProgram("client", [...at(server), "--view", "browser"], { env });
+  await program.stdout.until(/^Watch at (\S+)\n/);
+  await opener.ended();
+  program.kill("SIGTERM");
+  const { stderr } = await program.ending();
+  assertEquals(stderr, "");
 });

@@ -1,5 +1,5 @@
 /** Who may watch: a token, and a certificate for TLS. */
-import { makeCertificate } from "../../tests/support/certificates.ts";
+import { makeCertificate } from "../../tests/support/programs/certificates.ts";
 
 /** What a server is told of it, and its viewers. */
 export interface Access {

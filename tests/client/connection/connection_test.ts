@@ -9,7 +9,13 @@ import { DeadlineError } from "../../../lib/base/errors.ts";
 import { connect } from "../../../lib/client/connection/connection.ts";
 import { requestMedia } from "../../../lib/client/request/native.ts";
 import type { ResponsePart } from "../../../lib/client/request/response.ts";
-import { describe, frame, say, ScriptedServer, untilGone } from "../../support/scripted_server.ts";
+import {
+  describe,
+  frame,
+  say,
+  ScriptedServer,
+  untilGone,
+} from "../../support/peers/scripted_server.ts";
 
 const NEVER = new AbortController().signal;
 

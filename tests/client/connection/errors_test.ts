@@ -7,11 +7,11 @@ import {
   TruncatedError,
 } from "../../../lib/base/errors.ts";
 import { ConnectError, CutError, isTransient } from "../../../lib/client/connection/errors.ts";
+import { pureTest } from "../../support/pure_test.ts";
 
-Deno.test({
-  name: "isConnectionLost() knows a broken connection by Deno's classes and by the system's names",
-  permissions: "none",
-  fn() {
+pureTest(
+  "isConnectionLost() knows a broken connection by Deno's classes and by the system's names",
+  () => {
     const breaks = [
       new Deno.errors.ConnectionReset(),
       new Deno.errors.BrokenPipe(),
@@ -28,26 +28,22 @@ Deno.test({
     ];
     assertEquals(others.map(isConnectionLost), others.map(() => false));
   },
-});
+);
 
-Deno.test({
-  name: "isTransient() tells transient failures from permanent ones",
-  permissions: "none",
-  fn() {
-    const transient = [
-      new CutError("cut"),
-      new DeadlineError("silent"),
-      new ConnectError("refused"),
-      new RequestError("busy", "full"),
-    ];
-    assertEquals(transient.map(isTransient), transient.map(() => true));
-    const permanent = [
-      new ConnectError("the wrong certificate", { permanent: true }),
-      new RequestError("not_found", "no such file"),
-      new RequestError("unauthorized", "no"),
-      new FormatError("garbage"),
-      new Error("disk full"),
-    ];
-    assertEquals(permanent.map(isTransient), permanent.map(() => false));
-  },
+pureTest("isTransient() tells transient failures from permanent ones", () => {
+  const transient = [
+    new CutError("cut"),
+    new DeadlineError("silent"),
+    new ConnectError("refused"),
+    new RequestError("busy", "full"),
+  ];
+  assertEquals(transient.map(isTransient), transient.map(() => true));
+  const permanent = [
+    new ConnectError("the wrong certificate", { permanent: true }),
+    new RequestError("not_found", "no such file"),
+    new RequestError("unauthorized", "no"),
+    new FormatError("garbage"),
+    new Error("disk full"),
+  ];
+  assertEquals(permanent.map(isTransient), permanent.map(() => false));
 });

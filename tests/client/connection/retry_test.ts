@@ -2,23 +2,20 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { RequestError } from "../../../lib/base/errors.ts";
 import { ConnectError, CutError } from "../../../lib/client/connection/errors.ts";
 import { Retries } from "../../../lib/client/connection/retry.ts";
-import { SkippingClock } from "../../support/skipping_clock.ts";
+import { HandClock } from "../../support/time/hand_clock.ts";
+import { pureTest } from "../../support/pure_test.ts";
 
 const { signal } = new AbortController();
 
 function start({ first = 0, later = 3 } = {}) {
   const lines: string[] = [];
-  const clock = new SkippingClock();
+  const clock = new HandClock({ skips: true });
   const notify = (line: string) => void lines.push(line);
   const retries = new Retries({ limits: { first, later }, notify, clock, random: () => 0.5 });
   return { retries, lines, clock };
 }
 
-function test(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name, permissions: "none", fn });
-}
-
-test("Retries.wait() waits twice as long each time, notifies, and gives up", async () => {
+pureTest("Retries.wait() waits twice as long each time, notifies, and gives up", async () => {
   const { retries, lines, clock } = start();
   const error = new CutError("the connection was cut");
   const failure = { error, message: "Connection lost", hasReceived: true };
@@ -36,7 +33,7 @@ test("Retries.wait() waits twice as long each time, notifies, and gives up", asy
   ]);
 });
 
-test("Retries.reset() starts counting anew", async () => {
+pureTest("Retries.reset() starts counting anew", async () => {
   const { retries, lines, clock } = start({ later: 1 });
   const failure = { error: new ConnectError("refused"), hasReceived: true };
   await retries.wait(failure, signal);
@@ -46,26 +43,32 @@ test("Retries.reset() starts counting anew", async () => {
   assertEquals(lines, Array(2).fill("refused; trying again in 1 s (1 of 1)"));
 });
 
-test("Retries.wait() gives up at once if the failure is permanent, or the limit 0", async () => {
-  const { retries, clock } = start();
-  for (
-    const failure of [
-      { error: new RequestError("not_found", "no such file"), hasReceived: true },
-      { error: new CutError("the connection was cut"), hasReceived: false },
-    ]
-  ) {
+pureTest(
+  "Retries.wait() gives up at once if the failure is permanent, or the limit 0",
+  async () => {
+    const { retries, clock } = start();
+    for (
+      const failure of [
+        { error: new RequestError("not_found", "no such file"), hasReceived: true },
+        { error: new CutError("the connection was cut"), hasReceived: false },
+      ]
+    ) {
+      assertEquals(
+        await assertRejects(() => retries.wait(failure, signal)),
+        failure.error,
+      );
+    }
+    const reason = new Error("enough");
+    const failure = { error: new CutError("cut"), hasReceived: true };
     assertEquals(
-      await assertRejects(() => retries.wait(failure, signal)),
-      failure.error,
+      await assertRejects(() => retries.wait(failure, AbortSignal.abort(reason))),
+      reason,
     );
-  }
-  const reason = new Error("enough");
-  const failure = { error: new CutError("cut"), hasReceived: true };
-  assertEquals(await assertRejects(() => retries.wait(failure, AbortSignal.abort(reason))), reason);
-  assertEquals(clock.waits, []);
-});
+    assertEquals(clock.waits, []);
+  },
+);
 
-test("Retries.persist() tries until it succeeds", async () => {
+pureTest("Retries.persist() tries until it succeeds", async () => {
   const { retries, clock } = start({ first: 2 });
   let times = 0;
   const action = () =>

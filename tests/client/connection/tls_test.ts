@@ -3,24 +3,20 @@ import { connect } from "../../../lib/client/connection/connection.ts";
 import type { Trust } from "../../../lib/client/connection/tls.ts";
 import { requestList } from "../../../lib/client/request/native.ts";
 import { Secret } from "../../../lib/net/secret.ts";
+import { testServer } from "../../support/peers/test_server.ts";
 import {
   type CertificatePair,
   makeCertificate,
-  NO_OPENSSL,
   openssl,
   OpensslServer,
-} from "../../support/certificates.ts";
-import { testServer } from "../../support/server.ts";
+} from "../../support/programs/certificates.ts";
+import { tlsTest } from "../../support/test_if.ts";
 
 const folder = await Deno.makeTempDir();
 addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
 
 const NEVER = new AbortController().signal;
 const TOKEN = new Secret("sesame");
-
-function test(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name: `${name}${NO_OPENSSL}`, ignore: NO_OPENSSL !== "", fn });
-}
 
 function authority(file: string): Trust {
   return { kind: "authority", pem: Deno.readTextFileSync(file), file };
@@ -50,14 +46,14 @@ async function errorOf(
   }
 }
 
-test("connect() trusts a certificate that --ca-cert holds, by name or address", async () => {
+tlsTest("connect() trusts a certificate that --ca-cert holds, by name or address", async () => {
   const own = await makeCertificate(folder, "own");
   for (const host of ["localhost", "127.0.0.1"]) {
     assertEquals(await errorOf(own, { trust: authority(own.cert), host }), "");
   }
 });
 
-test("connect() trusts what an authority has signed", async () => {
+tlsTest("connect() trusts what an authority has signed", async () => {
   const issuer = await makeCertificate(folder, "issuer");
   const signed = await makeCertificate(folder, "signed", { issuer });
   assertEquals(await errorOf(signed, { trust: authority(issuer.cert) }), "");
@@ -72,7 +68,7 @@ test("connect() trusts what an authority has signed", async () => {
   );
 });
 
-test("connect() verifies the host name, unless a fingerprint is given", async () => {
+tlsTest("connect() verifies the host name, unless a fingerprint is given", async () => {
   const named = await makeCertificate(folder, "named", { names: "DNS:camera.example" });
   assertMatch(
     await errorOf(named, { trust: authority(named.cert) }),
@@ -86,7 +82,7 @@ test("connect() verifies the host name, unless a fingerprint is given", async ()
   );
 });
 
-test("connect() refuses an expired certificate, unless its fingerprint is given", async () => {
+tlsTest("connect() refuses an expired certificate, unless its fingerprint is given", async () => {
   const issuer = await makeCertificate(folder, "elder");
   const old = await makeCertificate(folder, "old", { issuer, days: -1 });
   assertMatch(
@@ -96,7 +92,7 @@ test("connect() refuses an expired certificate, unless its fingerprint is given"
   assertEquals(await errorOf(old, { trust: pin(old.fingerprint) }), "");
 });
 
-test("connect() refuses a server that lacks the key of its certificate", async () => {
+tlsTest("connect() refuses a server that lacks the key of its certificate", async () => {
   const { cert, key, fingerprint } = await makeCertificate(folder, "stolen");
   {
     // With the right key, the connection succeeds.
@@ -126,7 +122,7 @@ async function forgeKey(key: string): Promise<string> {
   return forged;
 }
 
-test("connect() sends nothing before the certificate is verified", async () => {
+tlsTest("connect() sends nothing before the certificate is verified", async () => {
   const own = await makeCertificate(folder, "shown");
   const other = await makeCertificate(folder, "expected");
   const certificate = { cert: own.cert, key: own.key };
@@ -136,7 +132,7 @@ test("connect() sends nothing before the certificate is verified", async () => {
     const target = { host: "localhost", port, credentials: { token: TOKEN, trust } };
     await assertRejects(() => connect(target, NEVER), Error, "Cannot trust");
   }
-  assertEquals(server.log.filter((line) => /list|unauthorized|bad_request/.test(line)), []);
+  assertEquals(server.lines.filter((line) => /list|unauthorized|bad_request/.test(line)), []);
 });
 
 Deno.test("connect() reports a server without TLS", async () => {

@@ -6,7 +6,8 @@ import {
 import type { MediaResponse } from "../../../lib/client/request/response.ts";
 import type { Description } from "../../../lib/media/frame.ts";
 import type { Control } from "../../../lib/protocol/native/request.ts";
-import { GREY } from "../../support/scripted_server.ts";
+import { GREY } from "../../support/peers/scripted_server.ts";
+import { pureTest } from "../../support/pure_test.ts";
 
 const DESCRIPTION: Description = { name: "grey", live: false, duration: 100, streams: [GREY] };
 
@@ -38,11 +39,7 @@ function createControls(
   return { controls, sent, notified, attach, abandoned: () => abandoned };
 }
 
-function test(name: string, fn: () => void): void {
-  Deno.test({ name, permissions: "none", fn });
-}
-
-test("PlayerControls pauses and resumes in turn, and calls onPause", () => {
+pureTest("PlayerControls pauses and resumes in turn, and calls onPause", () => {
   const pauses: boolean[] = [];
   const { controls, sent, attach } = createControls({
     options: { onPause: (on) => pauses.push(on) },
@@ -56,18 +53,21 @@ test("PlayerControls pauses and resumes in turn, and calls onPause", () => {
   assertEquals(pauses, [true, false]);
 });
 
-test("PlayerControls seeks from the current position, between the start and the last second", () => {
-  const { controls, sent, attach } = createControls();
-  attach();
-  controls.moved(30);
-  for (const action of ["forward", "back", "back", "far_back", "far_forward"] as const) {
-    controls.act(action);
-  }
-  controls.act("far_forward");
-  assertEquals(sent.map(({ to }) => to), [40, 30, 20, 0, 60, 99]);
-});
+pureTest(
+  "PlayerControls seeks from the current position, between the start and the last second",
+  () => {
+    const { controls, sent, attach } = createControls();
+    attach();
+    controls.moved(30);
+    for (const action of ["forward", "back", "back", "far_back", "far_forward"] as const) {
+      controls.act(action);
+    }
+    controls.act("far_forward");
+    assertEquals(sent.map(({ to }) => to), [40, 30, 20, 0, 60, 99]);
+  },
+);
 
-test("PlayerControls goes on from the newest position after the reply to a seek", () => {
+pureTest("PlayerControls goes on from the newest position after the reply to a seek", () => {
   const { controls, sent, attach } = createControls();
   attach();
   controls.act("forward");
@@ -78,17 +78,20 @@ test("PlayerControls goes on from the newest position after the reply to a seek"
   assertEquals(sent.map(({ to, id }) => [to, id]), [[10, 1], [20, 2], [34, 3]]);
 });
 
-test("PlayerControls seeks from the position of a later seek after the reply to an earlier one", () => {
-  const { controls, sent, attach } = createControls();
-  attach();
-  controls.act("far_forward");
-  controls.act("back");
-  controls.arrived({ action: "seek", to: 60, id: 1 });
-  controls.act("back");
-  assertEquals(sent.map(({ to }) => to), [60, 50, 40]);
-});
+pureTest(
+  "PlayerControls seeks from the position of a later seek after the reply to an earlier one",
+  () => {
+    const { controls, sent, attach } = createControls();
+    attach();
+    controls.act("far_forward");
+    controls.act("back");
+    controls.arrived({ action: "seek", to: 60, id: 1 });
+    controls.act("back");
+    assertEquals(sent.map(({ to }) => to), [60, 50, 40]);
+  },
+);
 
-test("PlayerControls counts positions from the start of the requested part", () => {
+pureTest("PlayerControls counts positions from the start of the requested part", () => {
   const { controls, sent, attach } = createControls({
     options: { part: { start: 50, duration: 20 } },
   });
@@ -100,7 +103,7 @@ test("PlayerControls counts positions from the start of the requested part", () 
   assertEquals(sent.map(({ to }) => to), [69, 50]);
 });
 
-test("PlayerControls finds the position in a round of a loop", () => {
+pureTest("PlayerControls finds the position in a round of a loop", () => {
   const { controls, sent, attach } = createControls({ options: { loop: true } });
   attach();
   controls.moved(230);
@@ -108,7 +111,7 @@ test("PlayerControls finds the position in a round of a loop", () => {
   assertEquals(sent.map(({ to }) => to), [40]);
 });
 
-test("PlayerControls refuses to seek in a recording, in live media, or in a script", () => {
+pureTest("PlayerControls refuses to seek in a recording, in live media, or in a script", () => {
   for (
     const [options, line] of [
       [{ options: { recording: true } }, "Cannot seek while recording"],
@@ -123,14 +126,14 @@ test("PlayerControls refuses to seek in a recording, in live media, or in a scri
   }
 });
 
-test("PlayerControls refuses to pause a script", () => {
+pureTest("PlayerControls refuses to pause a script", () => {
   const { controls, notified, attach } = createControls({ classic: true });
   attach();
   controls.act("pause");
   assertEquals([controls.paused, notified], [false, ["Cannot pause what a script sends"]]);
 });
 
-test("PlayerControls sends one stop when the user quits", () => {
+pureTest("PlayerControls sends one stop when the user quits", () => {
   const { controls, sent, attach, abandoned } = createControls();
   attach();
   controls.act("quit");
@@ -145,7 +148,7 @@ test("PlayerControls sends one stop when the user quits", () => {
   assertEquals(abandoned(), 0);
 });
 
-test("PlayerControls sends a stop as soon as the response begins, if the user has quit", () => {
+pureTest("PlayerControls sends a stop as soon as the response begins, if the user has quit", () => {
   const { controls, sent, attach } = createControls();
   controls.quit();
   assertEquals(sent, []);
@@ -154,14 +157,14 @@ test("PlayerControls sends a stop as soon as the response begins, if the user ha
   assertEquals(sent, [{ action: "stop" }]);
 });
 
-test("PlayerControls closes the connection of a script when the user quits", () => {
+pureTest("PlayerControls closes the connection of a script when the user quits", () => {
   const { controls, attach, abandoned } = createControls({ classic: true });
   attach();
   controls.quit();
   assertEquals(abandoned(), 1);
 });
 
-test("PlayerControls resumes from a pause when a sink is closed", () => {
+pureTest("PlayerControls resumes from a pause when a sink is closed", () => {
   const { controls, sent, attach } = createControls();
   attach();
   controls.wake();

@@ -1,10 +1,10 @@
 /** Recordings over connections that are cut, compared with those over whole ones. */
 import { assertEquals, assertMatch } from "@std/assert";
-import { CuttingProxy } from "../../support/cutting_proxy.ts";
-import { at, runInside } from "../../support/inside.ts";
-import { mediaFolder, pictures, run, tone } from "../../support/media.ts";
-import { testServer } from "../../support/server.ts";
-import { SkippingClock } from "../../support/skipping_clock.ts";
+import { mediaFolder, pictures, run, tone } from "../../support/media/media_folder.ts";
+import { CuttingProxy } from "../../support/peers/cutting_proxy.ts";
+import { testServer } from "../../support/peers/test_server.ts";
+import { at, runInside } from "../../support/programs/run_inside.ts";
+import { HandClock } from "../../support/time/hand_clock.ts";
 
 const media = mediaFolder();
 
@@ -37,7 +37,7 @@ async function record(name: string, flags: readonly string[]) {
   const step = Math.floor(through.passed[0] / (CUTS + 1)) + 500;
   const fates = Array.from({ length: CUTS }, () => ({ cutAfter: step }));
   await using proxy = new CuttingProxy(server, fates);
-  const clock = new SkippingClock();
+  const clock = new HandClock({ skips: true });
   const second = await runInside([...args, cut, ...at(proxy)], { environment: { clock } });
   assertEquals(second.status, 0, second.stderr);
   const [before, after] = [first, second].map(({ stdout }) => JSON.parse(stdout));

@@ -4,7 +4,8 @@ import { play } from "../../../lib/client/playback/play.ts";
 import { Statistics } from "../../../lib/client/playback/statistics.ts";
 import type { MediaResponse, ResponsePart } from "../../../lib/client/request/response.ts";
 import type { Sink } from "../../../lib/sinks/sink.ts";
-import { DESCRIPTION, END, response, TestSink } from "../../support/client_played.ts";
+import { DESCRIPTION, END, response, TestSink } from "../../support/media/test_sink.ts";
+import { pureTest } from "../../support/pure_test.ts";
 
 /** A response that goes on until it is stopped, and the actions that it was sent. */
 function controlled({ stops = true } = {}): MediaResponse & { actions: unknown[] } {
@@ -38,49 +39,37 @@ function withControls(response: MediaResponse, sinks: readonly Sink[]) {
   return { controls, statistics, result: play(response, options) };
 }
 
-Deno.test({
-  name: "play() stops the server when the last sink is closed",
-  permissions: "none",
-  async fn() {
-    const response = controlled();
-    const sink = new TestSink("closes");
-    const { controls, result } = withControls(response, [sink]);
-    assertEquals((await result).outcome, "closed");
-    controls[Symbol.dispose]();
-    assertEquals(response.actions, ["stop"]);
-    assertEquals(sink.calls.slice(-1), ["show 2"]);
-  },
+pureTest("play() stops the server when the last sink is closed", async () => {
+  const response = controlled();
+  const sink = new TestSink("closes");
+  const { controls, result } = withControls(response, [sink]);
+  assertEquals((await result).outcome, "closed");
+  controls[Symbol.dispose]();
+  assertEquals(response.actions, ["stop"]);
+  assertEquals(sink.calls.slice(-1), ["show 2"]);
 });
 
-Deno.test({
-  name: "play() leaves a server that does not stop",
-  permissions: "none",
-  async fn() {
-    const response = controlled({ stops: false });
-    const { controls, result } = withControls(response, [new TestSink("closes")]);
-    assertEquals((await result).outcome, "closed");
-    controls[Symbol.dispose]();
-    assertEquals(response.actions, ["stop"]);
-  },
+pureTest("play() leaves a server that does not stop", async () => {
+  const response = controlled({ stops: false });
+  const { controls, result } = withControls(response, [new TestSink("closes")]);
+  assertEquals((await result).outcome, "closed");
+  controls[Symbol.dispose]();
+  assertEquals(response.actions, ["stop"]);
 });
 
-Deno.test({
-  name: "play() passes a seek on to the sinks, and counts from there",
-  permissions: "none",
-  async fn() {
-    const jumps: number[] = [];
-    const sink = Object.assign(new TestSink(), {
-      jump: (to: number) => Promise.resolve(void jumps.push(to)),
-    });
-    async function* sought(): AsyncGenerator<ResponsePart> {
-      for await (const part of response({ until: 2 })) {
-        if (part.kind === "end") yield { kind: "control", control: { action: "seek", to: 40 } };
-        yield part;
-      }
+pureTest("play() passes a seek on to the sinks, and counts from there", async () => {
+  const jumps: number[] = [];
+  const sink = Object.assign(new TestSink(), {
+    jump: (to: number) => Promise.resolve(void jumps.push(to)),
+  });
+  async function* sought(): AsyncGenerator<ResponsePart> {
+    for await (const part of response({ until: 2 })) {
+      if (part.kind === "end") yield { kind: "control", control: { action: "seek", to: 40 } };
+      yield part;
     }
-    const { controls, statistics, result } = withControls(sought(), [sink]);
-    assertEquals((await result).outcome, "whole");
-    controls[Symbol.dispose]();
-    assertEquals([jumps, statistics.position], [[40], 40]);
-  },
+  }
+  const { controls, statistics, result } = withControls(sought(), [sink]);
+  assertEquals((await result).outcome, "whole");
+  controls[Symbol.dispose]();
+  assertEquals([jumps, statistics.position], [[40], 40]);
 });

@@ -4,8 +4,9 @@ import { Statistics } from "../../../lib/client/playback/statistics.ts";
 import type { ResponsePart } from "../../../lib/client/request/response.ts";
 import { Progress } from "../../../lib/client/terminal/progress.ts";
 import type { Presentation, Sink } from "../../../lib/sinks/sink.ts";
-import { DESCRIPTION, END, response, TestSink } from "../../support/client_played.ts";
-import { GREY } from "../../support/scripted_server.ts";
+import { DESCRIPTION, END, response, TestSink } from "../../support/media/test_sink.ts";
+import { GREY } from "../../support/peers/scripted_server.ts";
+import { pureTest } from "../../support/pure_test.ts";
 
 function playTo(
   sinks: readonly Sink[],
@@ -16,113 +17,85 @@ function playTo(
   return play(parts, { sinks, statistics, still: false, signal });
 }
 
-Deno.test({
-  name: "play() shows everything to all viewers, and finishes them",
-  permissions: "none",
-  async fn() {
-    const sinks = [new TestSink(), new TestSink()];
-    const result = await playTo(sinks);
-    assertEquals(result.outcome, "whole");
-    assertEquals(result.notes, [
-      "the media is damaged: a block is missing",
-      "it is done",
-      "it is done",
+pureTest("play() shows everything to all viewers, and finishes them", async () => {
+  const sinks = [new TestSink(), new TestSink()];
+  const result = await playTo(sinks);
+  assertEquals(result.outcome, "whole");
+  assertEquals(result.notes, [
+    "the media is damaged: a block is missing",
+    "it is done",
+    "it is done",
+  ]);
+  for (const { calls } of sinks) {
+    assertEquals(calls, [
+      "begin grey false",
+      ...["show 0", "show 1", "show 2", "show 3"],
+      "finish true",
     ]);
-    for (const { calls } of sinks) {
-      assertEquals(calls, [
-        "begin grey false",
-        ...["show 0", "show 1", "show 2", "show 3"],
-        "finish true",
-      ]);
-    }
-  },
+  }
 });
 
-Deno.test({
-  name: "play() goes on without a viewer that was closed, and ends with the last",
-  permissions: "none",
-  async fn() {
-    const [closing, watching] = [new TestSink("closes"), new TestSink()];
-    const both = await playTo([closing, watching]);
-    assertEquals([both.outcome, both.failures], ["whole", []]);
-    assertEquals(closing.calls.at(-1), "show 2");
-    assertEquals(watching.calls.at(-1), "finish true");
-    assertEquals((await playTo([new TestSink("closes")])).outcome, "closed");
-  },
+pureTest("play() goes on without a viewer that was closed, and ends with the last", async () => {
+  const [closing, watching] = [new TestSink("closes"), new TestSink()];
+  const both = await playTo([closing, watching]);
+  assertEquals([both.outcome, both.failures], ["whole", []]);
+  assertEquals(closing.calls.at(-1), "show 2");
+  assertEquals(watching.calls.at(-1), "finish true");
+  assertEquals((await playTo([new TestSink("closes")])).outcome, "closed");
 });
 
 for (const behaviour of ["fails", "fails to begin", "fails to finish"] as const) {
-  Deno.test({
-    name: `play() goes on without a viewer that ${behaviour}, and tells of it`,
-    permissions: "none",
-    async fn() {
-      const watching = new TestSink();
-      const told: string[] = [];
-      const result = await play(response(), {
-        sinks: [new TestSink(behaviour), watching],
-        statistics: new Statistics("get_video"),
-        still: false,
-        onNote: (note) => told.push(`${note}, after ${watching.calls.length}`),
-        signal: new AbortController().signal,
-      });
-      const atOnce = {
-        "fails": ["Cannot go on: it fails; the rest goes on, after 3"],
-        "fails to begin": ["Cannot go on: it fails to begin; the rest goes on, after 0"],
-        "fails to finish": [],
-      };
-      assertEquals(told, atOnce[behaviour]);
-      assertEquals(result.failures.map(String), [`Error: Cannot go on: it ${behaviour}`]);
-      assertEquals([result.outcome, watching.calls.at(-1)], ["whole", "finish true"]);
-    },
+  pureTest(`play() goes on without a viewer that ${behaviour}, and tells of it`, async () => {
+    const watching = new TestSink();
+    const told: string[] = [];
+    const result = await play(response(), {
+      sinks: [new TestSink(behaviour), watching],
+      statistics: new Statistics("get_video"),
+      still: false,
+      onNote: (note) => told.push(`${note}, after ${watching.calls.length}`),
+      signal: new AbortController().signal,
+    });
+    const atOnce = {
+      "fails": ["Cannot go on: it fails; the rest goes on, after 3"],
+      "fails to begin": ["Cannot go on: it fails to begin; the rest goes on, after 0"],
+      "fails to finish": [],
+    };
+    assertEquals(told, atOnce[behaviour]);
+    assertEquals(result.failures.map(String), [`Error: Cannot go on: it ${behaviour}`]);
+    assertEquals([result.outcome, watching.calls.at(-1)], ["whole", "finish true"]);
   });
 
-  Deno.test({
-    name: `play() fails where the last viewer ${behaviour}`,
-    permissions: "none",
-    async fn() {
-      await assertRejects(
-        () => playTo([new TestSink(behaviour)]),
-        Error,
-        `Cannot go on: it ${behaviour}`,
-      );
-    },
+  pureTest(`play() fails where the last viewer ${behaviour}`, async () => {
+    await assertRejects(
+      () => playTo([new TestSink(behaviour)]),
+      Error,
+      `Cannot go on: it ${behaviour}`,
+    );
   });
 }
 
-Deno.test({
-  name: "play() finishes viewers of an answer that is cut, as not whole",
-  permissions: "none",
-  async fn() {
-    const sink = new TestSink();
-    const result = await playTo([sink], response({ until: 2, then: "cut" }));
-    assertEquals([result.outcome, String(result.reason)], ["cut", "Error: the connection was cut"]);
-    assertEquals(sink.calls.at(-1), "finish false");
-  },
+pureTest("play() finishes viewers of an answer that is cut, as not whole", async () => {
+  const sink = new TestSink();
+  const result = await playTo([sink], response({ until: 2, then: "cut" }));
+  assertEquals([result.outcome, String(result.reason)], ["cut", "Error: the connection was cut"]);
+  assertEquals(sink.calls.at(-1), "finish false");
 });
 
-Deno.test({
-  name: "play() tells a stop from a cut",
-  permissions: "none",
-  async fn() {
-    const sink = new TestSink();
-    const parts = response({ until: 2, then: "cut" });
-    const result = await playTo([sink], parts, AbortSignal.abort());
-    assertEquals([result.outcome, sink.calls.at(-1)], ["stopped", "finish false"]);
-  },
+pureTest("play() tells a stop from a cut", async () => {
+  const sink = new TestSink();
+  const parts = response({ until: 2, then: "cut" });
+  const result = await playTo([sink], parts, AbortSignal.abort());
+  assertEquals([result.outcome, sink.calls.at(-1)], ["stopped", "finish false"]);
 });
 
-Deno.test({
-  name: "play() counts what came and what the server left out",
-  permissions: "none",
-  async fn() {
-    const statistics = new Statistics("get_video", () => 0);
-    const signal = new AbortController().signal;
-    await play(response(), { sinks: [new TestSink()], statistics, still: false, signal });
-    assertEquals(
-      [statistics.name, statistics.frames, statistics.bytes, statistics.dropped],
-      ["grey", 4, 4, 2],
-    );
-  },
+pureTest("play() counts what came and what the server left out", async () => {
+  const statistics = new Statistics("get_video", () => 0);
+  const signal = new AbortController().signal;
+  await play(response(), { sinks: [new TestSink()], statistics, still: false, signal });
+  assertEquals(
+    [statistics.name, statistics.frames, statistics.bytes, statistics.dropped],
+    ["grey", 4, 4, 2],
+  );
 });
 
 /** Plays frames with these timestamps, 25 a second, and gives what the viewer was told first. */
@@ -154,56 +127,47 @@ async function beginningOf(
   return told;
 }
 
-Deno.test({
-  name: "play() tells viewers how far before the beginning encoded frames begin",
-  permissions: "none",
-  async fn() {
-    for (const [first, lead] of [[0, 1], [1, 1], [-1, 2], [-25, 2], [-26, 3], [-250, 11]]) {
-      assertEquals((await beginningOf([first, 0], "copy"))?.lead, lead, `first frame at ${first}`);
-      assertEquals((await beginningOf([first, 0], "raw"))?.lead, 0);
-    }
-    const calls: string[] = [];
-    const told = await beginningOf([-1, 0], "copy", { calls });
-    assertEquals([told?.encoding, told?.speed], ["copy", 2]);
-    assertEquals([told?.firstPicture, (await beginningOf([], "copy"))?.firstPicture], [-0.04, 0]);
-    assertEquals(calls, ["described true", "frame false", "frame false"]);
-    assertEquals((await beginningOf([], "copy"))?.lead, 1);
-    assertEquals((await beginningOf([175, 176], "copy", { live: true }))?.lead, 0);
-    assertEquals((await beginningOf([-1, 0], "copy", { live: true }))?.lead, 2);
-  },
+pureTest("play() tells viewers how far before the beginning encoded frames begin", async () => {
+  for (const [first, lead] of [[0, 1], [1, 1], [-1, 2], [-25, 2], [-26, 3], [-250, 11]]) {
+    assertEquals((await beginningOf([first, 0], "copy"))?.lead, lead, `first frame at ${first}`);
+    assertEquals((await beginningOf([first, 0], "raw"))?.lead, 0);
+  }
+  const calls: string[] = [];
+  const told = await beginningOf([-1, 0], "copy", { calls });
+  assertEquals([told?.encoding, told?.speed], ["copy", 2]);
+  assertEquals([told?.firstPicture, (await beginningOf([], "copy"))?.firstPicture], [-0.04, 0]);
+  assertEquals(calls, ["described true", "frame false", "frame false"]);
+  assertEquals((await beginningOf([], "copy"))?.lead, 1);
+  assertEquals((await beginningOf([175, 176], "copy", { live: true }))?.lead, 0);
+  assertEquals((await beginningOf([-1, 0], "copy", { live: true }))?.lead, 2);
 });
 
-Deno.test({
-  name: "play() tells progress how long the part lasts that was asked for",
-  permissions: "none",
-  async fn() {
-    const told = async (part: { start?: number; duration?: number }, duration?: number) => {
-      let line = "";
-      const progress = new Progress({ draw: (text) => void (line ||= text), clear() {} });
-      async function* parts(): AsyncGenerator<ResponsePart> {
-        for await (const each of response()) {
-          const isFirst = each.kind === "describe";
-          yield isFirst ? { ...each, description: { ...DESCRIPTION, duration } } : each;
-        }
+pureTest("play() tells progress how long the part lasts that was asked for", async () => {
+  const told = async (part: { start?: number; duration?: number }, duration?: number) => {
+    let line = "";
+    const progress = new Progress({ draw: (text) => void (line ||= text), clear() {} });
+    async function* parts(): AsyncGenerator<ResponsePart> {
+      for await (const each of response()) {
+        const isFirst = each.kind === "describe";
+        yield isFirst ? { ...each, description: { ...DESCRIPTION, duration } } : each;
       }
-      await play(parts(), {
-        ...{ sinks: [new TestSink()], statistics: new Statistics("get_video"), still: false },
-        ...{ progress, part, signal: new AbortController().signal },
-      });
-      return line.match(/00:00\.0( of \S+)?/)?.[1];
-    };
-    assertEquals(await told({}, 20), " of 00:20.0");
-    assertEquals(await told({ start: 18 }, 20), " of 00:02.0");
-    assertEquals(await told({ start: 5, duration: 3 }, 20), " of 00:03.0");
-    assertEquals(await told({ start: 18, duration: 3 }, 20), " of 00:02.0");
-    assertEquals(await told({ start: 18 }), undefined);
-  },
+    }
+    await play(parts(), {
+      ...{ sinks: [new TestSink()], statistics: new Statistics("get_video"), still: false },
+      ...{ progress, part, signal: new AbortController().signal },
+    });
+    return line.match(/00:00\.0( of \S+)?/)?.[1];
+  };
+  assertEquals(await told({}, 20), " of 00:20.0");
+  assertEquals(await told({ start: 18 }, 20), " of 00:02.0");
+  assertEquals(await told({ start: 5, duration: 3 }, 20), " of 00:03.0");
+  assertEquals(await told({ start: 18, duration: 3 }, 20), " of 00:02.0");
+  assertEquals(await told({ start: 18 }), undefined);
 });
 
-Deno.test({
-  name: "play() looks for the first picture behind the first sound, and keeps their order",
-  permissions: "none",
-  async fn() {
+pureTest(
+  "play() looks for the first picture behind the first sound, and keeps their order",
+  async () => {
     const sound = { ...GREY, type: "audio", id: 1, sampleRate: 48_000, channels: 1 } as const;
     const data = Uint8Array.of(0);
     const beginning = async (frames: readonly [number, number][], live = false) => {
@@ -244,7 +208,7 @@ Deno.test({
     assertEquals(await beginning([[1, -1], [0, 0]]), [2, 0]);
     assertEquals(await beginning([[1, 5], [0, -26]], true), [0, 0]);
   },
-});
+);
 
 for (
   const [what, { live, loop }, whole] of [
@@ -253,47 +217,39 @@ for (
     ["videos as not whole", { live: false, loop: false }, false],
   ] as const
 ) {
-  Deno.test({
-    name: `play() ends ${what} at a stop`,
-    permissions: "none",
-    async fn() {
-      async function* parts(): AsyncGenerator<ResponsePart> {
-        yield { kind: "describe", description: { ...DESCRIPTION, live } };
-        const data = new Uint8Array(1);
-        const frame = { streamId: 0, timestamp: 0, keyframe: true, data };
-        yield { kind: "frame", frame, dropped: false };
-        throw new Error("the link was closed");
-      }
-      const sink = new TestSink();
-      const statistics = new Statistics("get_video");
-      const { outcome } = await play(parts(), {
-        ...{ sinks: [sink], statistics, still: false, loop },
-        signal: AbortSignal.abort(),
-      });
-      assertEquals([outcome, sink.calls.at(-1)], ["stopped", `finish ${whole}`]);
-    },
+  pureTest(`play() ends ${what} at a stop`, async () => {
+    async function* parts(): AsyncGenerator<ResponsePart> {
+      yield { kind: "describe", description: { ...DESCRIPTION, live } };
+      const data = new Uint8Array(1);
+      const frame = { streamId: 0, timestamp: 0, keyframe: true, data };
+      yield { kind: "frame", frame, dropped: false };
+      throw new Error("the link was closed");
+    }
+    const sink = new TestSink();
+    const statistics = new Statistics("get_video");
+    const { outcome } = await play(parts(), {
+      ...{ sinks: [sink], statistics, still: false, loop },
+      signal: AbortSignal.abort(),
+    });
+    assertEquals([outcome, sink.calls.at(-1)], ["stopped", `finish ${whole}`]);
   });
 }
 
-Deno.test({
-  name: "play() hands on notes and notices, and counts what is dropped",
-  permissions: "none",
-  async fn() {
-    const said: string[] = [];
-    const statistics = new Statistics("get_video");
-    async function* parts(): AsyncGenerator<ResponsePart> {
-      yield { kind: "describe", description: { ...DESCRIPTION, notes: ["one", "two"] } };
-      yield { kind: "notice", notice: { code: "dropped", message: "three", dropped: 9 } };
-      yield { kind: "control", control: { action: "seek", to: 1 } };
-      said.push(`${statistics.dropped} dropped`);
-      yield { kind: "end", end: END };
-    }
-    await play(parts(), {
-      ...{ sinks: [new TestSink()], statistics, still: false },
-      signal: new AbortController().signal,
-      onNote: (note) => said.push(note),
-      onNotice: ({ message }) => said.push(message),
-    });
-    assertEquals([...said, statistics.dropped], ["one", "two", "three", "9 dropped", 2]);
-  },
+pureTest("play() hands on notes and notices, and counts what is dropped", async () => {
+  const said: string[] = [];
+  const statistics = new Statistics("get_video");
+  async function* parts(): AsyncGenerator<ResponsePart> {
+    yield { kind: "describe", description: { ...DESCRIPTION, notes: ["one", "two"] } };
+    yield { kind: "notice", notice: { code: "dropped", message: "three", dropped: 9 } };
+    yield { kind: "control", control: { action: "seek", to: 1 } };
+    said.push(`${statistics.dropped} dropped`);
+    yield { kind: "end", end: END };
+  }
+  await play(parts(), {
+    ...{ sinks: [new TestSink()], statistics, still: false },
+    signal: new AbortController().signal,
+    onNote: (note) => said.push(note),
+    onNotice: ({ message }) => said.push(message),
+  });
+  assertEquals([...said, statistics.dropped], ["one", "two", "three", "9 dropped", 2]);
 });

@@ -1,6 +1,7 @@
 import { assertAlmostEquals, assertEquals } from "@std/assert";
 import { Statistics } from "../../../lib/client/playback/statistics.ts";
 import type { Frame, StreamDescription } from "../../../lib/media/frame.ts";
+import { pureTest } from "../../support/pure_test.ts";
 
 const STREAMS: StreamDescription[] = [
   {
@@ -29,93 +30,77 @@ function frame(streamId: number, timestamp: number, size: number): Frame {
   return { streamId, timestamp, keyframe: true, data: new Uint8Array(size) };
 }
 
-Deno.test({
-  name: "Statistics counts frames, bytes and time until the end",
-  permissions: "none",
-  fn() {
-    let now = 5000;
-    const statistics = new Statistics("get_video", () => now);
-    statistics.describe("clip.mp4", STREAMS);
-    now += 12.34;
-    statistics.count(frame(0, 0, 12));
-    statistics.count(frame(1, 0, 100));
-    now += 487.66;
-    statistics.count(frame(0, 9, 12));
-    statistics.count(frame(1, 24_000, 100));
-    statistics.dropped = 3;
-    assertEquals(statistics.position, 0.5);
-    assertEquals(statistics.framesPerSecond, 4);
-    statistics.end();
-    now += 1000;
-    statistics.end();
-    assertEquals(JSON.parse(JSON.stringify(statistics)), {
-      command: "get_video",
-      name: "clip.mp4",
-      frames: 2,
-      audioFrames: 2,
-      bytes: 224,
-      seconds: 0.5,
-      fps: 4,
-      dropped: 3,
-      reconnects: 0,
-      firstFrameMs: 12.3,
-      latencyMs: null,
-    });
-  },
+pureTest("Statistics counts frames, bytes and time until the end", () => {
+  let now = 5000;
+  const statistics = new Statistics("get_video", () => now);
+  statistics.describe("clip.mp4", STREAMS);
+  now += 12.34;
+  statistics.count(frame(0, 0, 12));
+  statistics.count(frame(1, 0, 100));
+  now += 487.66;
+  statistics.count(frame(0, 9, 12));
+  statistics.count(frame(1, 24_000, 100));
+  statistics.dropped = 3;
+  assertEquals(statistics.position, 0.5);
+  assertEquals(statistics.framesPerSecond, 4);
+  statistics.end();
+  now += 1000;
+  statistics.end();
+  assertEquals(JSON.parse(JSON.stringify(statistics)), {
+    command: "get_video",
+    name: "clip.mp4",
+    frames: 2,
+    audioFrames: 2,
+    bytes: 224,
+    seconds: 0.5,
+    fps: 4,
+    dropped: 3,
+    reconnects: 0,
+    firstFrameMs: 12.3,
+    latencyMs: null,
+  });
 });
 
-Deno.test({
-  name: "Statistics has no first frame and no rate where nothing came",
-  permissions: "none",
-  fn() {
-    const statistics = new Statistics("get_image", () => 7);
-    statistics.end();
-    assertEquals(JSON.parse(JSON.stringify(statistics)), {
-      command: "get_image",
-      name: "",
-      frames: 0,
-      audioFrames: 0,
-      bytes: 0,
-      seconds: 0,
-      fps: 0,
-      dropped: 0,
-      reconnects: 0,
-      firstFrameMs: null,
-      latencyMs: null,
-    });
-    assertEquals(statistics.hasPicture, false);
-  },
+pureTest("Statistics has no first frame and no rate where nothing came", () => {
+  const statistics = new Statistics("get_image", () => 7);
+  statistics.end();
+  assertEquals(JSON.parse(JSON.stringify(statistics)), {
+    command: "get_image",
+    name: "",
+    frames: 0,
+    audioFrames: 0,
+    bytes: 0,
+    seconds: 0,
+    fps: 0,
+    dropped: 0,
+    reconnects: 0,
+    firstFrameMs: null,
+    latencyMs: null,
+  });
+  assertEquals(statistics.hasPicture, false);
 });
 
-Deno.test({
-  name: "Statistics knows sound without a picture, and frames that came in no time",
-  permissions: "none",
-  fn() {
-    const statistics = new Statistics("get_video", () => 0);
-    statistics.describe("s.wav", [STREAMS[1]]);
-    // A tenth of a second of stereo, as FFmpeg 7.1 cuts WAV.
-    statistics.count(frame(1, 43_200, 4_800 * 4));
-    assertEquals([statistics.hasPicture, statistics.position], [false, 1]);
-    const coded = new Statistics("get_video", () => 0);
-    coded.describe("s.mp3", [{ ...STREAMS[1], codec: "mp3" }]);
-    coded.count(frame(1, 43_200, 417));
-    assertEquals(coded.position, 0.9);
-    const still = new Statistics("get_image", () => 0);
-    still.describe("p.png", [STREAMS[0]]);
-    still.count(frame(0, 0, 4));
-    assertEquals(Number.isFinite(still.framesPerSecond), true);
-  },
+pureTest("Statistics knows sound without a picture, and frames that came in no time", () => {
+  const statistics = new Statistics("get_video", () => 0);
+  statistics.describe("s.wav", [STREAMS[1]]);
+  // A tenth of a second of stereo, as FFmpeg 7.1 cuts WAV.
+  statistics.count(frame(1, 43_200, 4_800 * 4));
+  assertEquals([statistics.hasPicture, statistics.position], [false, 1]);
+  const coded = new Statistics("get_video", () => 0);
+  coded.describe("s.mp3", [{ ...STREAMS[1], codec: "mp3" }]);
+  coded.count(frame(1, 43_200, 417));
+  assertEquals(coded.position, 0.9);
+  const still = new Statistics("get_image", () => 0);
+  still.describe("p.png", [STREAMS[0]]);
+  still.count(frame(0, 0, 4));
+  assertEquals(Number.isFinite(still.framesPerSecond), true);
 });
 
-Deno.test({
-  name: "Statistics tells the latency of live frames",
-  permissions: "none",
-  fn() {
-    const statistics = new Statistics("get_video", () => 0);
-    statistics.describe("cam", STREAMS);
-    for (let each = 1; each <= 100; each++) statistics.count(frame(0, each, 4), each);
-    const { latencyMs } = JSON.parse(JSON.stringify(statistics));
-    assertAlmostEquals(latencyMs.p50, 50, 1);
-    assertAlmostEquals(latencyMs.p95, 95, 1.5);
-  },
+pureTest("Statistics tells the latency of live frames", () => {
+  const statistics = new Statistics("get_video", () => 0);
+  statistics.describe("cam", STREAMS);
+  for (let each = 1; each <= 100; each++) statistics.count(frame(0, each, 4), each);
+  const { latencyMs } = JSON.parse(JSON.stringify(statistics));
+  assertAlmostEquals(latencyMs.p50, 50, 1);
+  assertAlmostEquals(latencyMs.p95, 95, 1.5);
 });

@@ -2,10 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { BufferedResponse } from "../../../lib/client/request/flow_control.ts";
 import type { MediaResponse, ResponsePart } from "../../../lib/client/request/response.ts";
 import type { Control } from "../../../lib/protocol/native/request.ts";
-
-function test(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name, permissions: "none", fn });
-}
+import { pureTest } from "../../support/pure_test.ts";
 
 const LIMITS = { pause: 30, resume: 20, full: 60 };
 
@@ -55,7 +52,7 @@ async function take(parts: AsyncIterator<ResponsePart>): Promise<number | undefi
   return done || value.kind !== "frame" ? undefined : value.frame.data[0];
 }
 
-test("BufferedResponse copies the frames that it buffers", async () => {
+pureTest("BufferedResponse copies the frames that it buffers", async () => {
   const parts = new BufferedResponse(new Frames({ count: 3 }), LIMITS)[Symbol.asyncIterator]();
   const first = await parts.next();
   await settle();
@@ -63,21 +60,24 @@ test("BufferedResponse copies the frames that it buffers", async () => {
   assertEquals([await take(parts), await take(parts), await take(parts)], [2, 3, undefined]);
 });
 
-test("BufferedResponse pauses the server while nothing is taken, and keeps reading", async () => {
-  const frames = new Frames({ count: 5 });
-  const parts = new BufferedResponse(frames, LIMITS)[Symbol.asyncIterator]();
-  assertEquals(await take(parts), 1);
-  await settle();
-  assertEquals([frames.given, frames.controls], [5, ["pause"]]);
-  await take(parts);
-  await take(parts);
-  assertEquals(frames.controls, ["pause"]);
-  await take(parts);
-  assertEquals(frames.controls, ["pause", "resume"]);
-  assertEquals([await take(parts), await take(parts)], [5, undefined]);
-});
+pureTest(
+  "BufferedResponse pauses the server while nothing is taken, and keeps reading",
+  async () => {
+    const frames = new Frames({ count: 5 });
+    const parts = new BufferedResponse(frames, LIMITS)[Symbol.asyncIterator]();
+    assertEquals(await take(parts), 1);
+    await settle();
+    assertEquals([frames.given, frames.controls], [5, ["pause"]]);
+    await take(parts);
+    await take(parts);
+    assertEquals(frames.controls, ["pause"]);
+    await take(parts);
+    assertEquals(frames.controls, ["pause", "resume"]);
+    assertEquals([await take(parts), await take(parts)], [5, undefined]);
+  },
+);
 
-test("BufferedResponse stops reading from a server that does not pause", async () => {
+pureTest("BufferedResponse stops reading from a server that does not pause", async () => {
   const frames = new Frames({ count: 50 });
   const parts = new BufferedResponse(frames, LIMITS)[Symbol.asyncIterator]();
   await take(parts);
@@ -88,7 +88,7 @@ test("BufferedResponse stops reading from a server that does not pause", async (
   assertEquals(await take(parts), undefined);
 });
 
-test("BufferedResponse stops reading if the protocol has no pause", async () => {
+pureTest("BufferedResponse stops reading if the protocol has no pause", async () => {
   const frames = new Frames({ count: 50, controls: false });
   const parts = new BufferedResponse(frames, LIMITS)[Symbol.asyncIterator]();
   await take(parts);
@@ -97,7 +97,7 @@ test("BufferedResponse stops reading if the protocol has no pause", async () => 
   for (let frame = 2; frame <= 50; frame++) assertEquals(await take(parts), frame);
 });
 
-test("BufferedResponse gives all parts before it throws a failure", async () => {
+pureTest("BufferedResponse gives all parts before it throws a failure", async () => {
   const frames = new Frames({ count: 2, failure: new Error("it was cut") });
   const parts = new BufferedResponse(frames, LIMITS)[Symbol.asyncIterator]();
   await settle();
@@ -105,7 +105,7 @@ test("BufferedResponse gives all parts before it throws a failure", async () => 
   await assertRejects(() => take(parts), Error, "it was cut");
 });
 
-test("BufferedResponse closes the connection when iteration stops", async () => {
+pureTest("BufferedResponse closes the connection when iteration stops", async () => {
   for (const controls of [true, false]) {
     const frames = new Frames({ count: 50, controls });
     for await (const part of new BufferedResponse(frames, LIMITS)) {

@@ -3,7 +3,6 @@ import { assertEquals, assertGreater, assertMatch } from "@std/assert";
 import { RequestError } from "../../../lib/base/errors.ts";
 import { encodeMessage } from "../../../lib/protocol/native/framing.ts";
 import { encodeError, encodeList } from "../../../lib/protocol/native/response.ts";
-import { at, runInside } from "../../support/inside.ts";
 import {
   describe,
   end,
@@ -13,7 +12,8 @@ import {
   type Script,
   ScriptedServer,
   untilGone,
-} from "../../support/scripted_server.ts";
+} from "../../support/peers/scripted_server.ts";
+import { at, runInside } from "../../support/programs/run_inside.ts";
 
 /** Runs the client against a script, and checks that it fails with one line. */
 async function refuses(script: Script, reason: RegExp, args = ["--video", "--view", "none"]) {

@@ -17,9 +17,16 @@ import {
   encodeNotice,
   type Notice,
 } from "../../../lib/protocol/native/response.ts";
-import { at, runInside } from "../../support/inside.ts";
-import { mediaFolder, run } from "../../support/media.ts";
-import { end, frame, GREY, say, ScriptedServer, untilGone } from "../../support/scripted_server.ts";
+import { mediaFolder, run } from "../../support/media/media_folder.ts";
+import {
+  end,
+  frame,
+  GREY,
+  say,
+  ScriptedServer,
+  untilGone,
+} from "../../support/peers/scripted_server.ts";
+import { at, runInside } from "../../support/programs/run_inside.ts";
 
 const media = mediaFolder();
 

@@ -1,7 +1,8 @@
 import { assertAlmostEquals, assertEquals } from "@std/assert";
 import { LiveTimeline } from "../../../lib/client/request/live_timeline.ts";
 import type { AudioStream, Frame } from "../../../lib/media/frame.ts";
-import { GREY } from "../../support/scripted_server.ts";
+import { GREY } from "../../support/peers/scripted_server.ts";
+import { pureTest } from "../../support/pure_test.ts";
 
 const SOUND: AudioStream = {
   ...{ type: "audio", id: 1, codec: "aac", fourcc: "mp4a", timeBase: [1, 1000] },
@@ -12,35 +13,34 @@ function frame(timestamp: number, streamId = 0): Frame {
   return { streamId, timestamp, keyframe: true, data: new Uint8Array() };
 }
 
-function test(name: string, fn: () => void): void {
-  Deno.test({ name, permissions: "none", fn });
-}
-
-test("LiveTimeline.retime() does not change frames of the first connection", () => {
+pureTest("LiveTimeline.retime() does not change frames of the first connection", () => {
   const timeline = new LiveTimeline([GREY, SOUND], () => 0);
   for (const each of [frame(1000), frame(990), frame(40_000, 1)]) {
     assertEquals(timeline.retime(each) === each, true);
   }
 });
 
-test("LiveTimeline.retime() continues after the time that has passed, video and audio together", () => {
-  let now = 0;
-  const timeline = new LiveTimeline([GREY, SOUND], () => now);
-  timeline.retime(frame(1000));
-  timeline.retime(frame(40_020, 1));
-  now = 2500;
-  timeline.resume([GREY, SOUND]);
-  assertEquals(timeline.retime(frame(7)), { ...frame(1063), discontinuity: true });
-  assertEquals(timeline.gap, 2.5);
-  // In its own time base, 10 ms after the video frame.
-  assertEquals(timeline.retime(frame(290, 1)), { ...frame(42_530, 1), discontinuity: true });
-  assertEquals(timeline.retime(frame(8)), frame(1064));
-  assertAlmostEquals(timeline.length, 2.56, 1e-9);
-  now = 3500;
-  assertAlmostEquals(timeline.length, 3.56, 1e-9);
-});
+pureTest(
+  "LiveTimeline.retime() continues after the time that has passed, video and audio together",
+  () => {
+    let now = 0;
+    const timeline = new LiveTimeline([GREY, SOUND], () => now);
+    timeline.retime(frame(1000));
+    timeline.retime(frame(40_020, 1));
+    now = 2500;
+    timeline.resume([GREY, SOUND]);
+    assertEquals(timeline.retime(frame(7)), { ...frame(1063), discontinuity: true });
+    assertEquals(timeline.gap, 2.5);
+    // In its own time base, 10 ms after the video frame.
+    assertEquals(timeline.retime(frame(290, 1)), { ...frame(42_530, 1), discontinuity: true });
+    assertEquals(timeline.retime(frame(8)), frame(1064));
+    assertAlmostEquals(timeline.length, 2.56, 1e-9);
+    now = 3500;
+    assertAlmostEquals(timeline.length, 3.56, 1e-9);
+  },
+);
 
-test("LiveTimeline.retime() converts another time base", () => {
+pureTest("LiveTimeline.retime() converts another time base", () => {
   const timeline = new LiveTimeline([GREY], () => 0);
   timeline.retime(frame(25));
   timeline.resume([{ ...GREY, timeBase: [1, 1000] }]);
@@ -49,7 +49,7 @@ test("LiveTimeline.retime() converts another time base", () => {
   assertEquals(timeline.retime(frame(120)), frame(28));
 });
 
-test("LiveTimeline.retime() drops frames that would precede those before the cut", () => {
+pureTest("LiveTimeline.retime() drops frames that would precede those before the cut", () => {
   const timeline = new LiveTimeline([GREY, SOUND], () => 0);
   timeline.retime(frame(1000, 1));
   timeline.retime(frame(25));
@@ -61,7 +61,7 @@ test("LiveTimeline.retime() drops frames that would precede those before the cut
   assertEquals(timeline.retime(frame(20, 1)), { ...frame(1020, 1), discontinuity: true });
 });
 
-test("LiveTimeline.length is 0 before the first frame", () => {
+pureTest("LiveTimeline.length is 0 before the first frame", () => {
   const timeline = new LiveTimeline([GREY], () => 9000);
   assertEquals(timeline.length, 0);
   timeline.resume([GREY]);

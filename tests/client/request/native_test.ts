@@ -4,7 +4,7 @@ import { ByteWriter } from "../../../lib/base/byte_writer.ts";
 import { connect } from "../../../lib/client/connection/connection.ts";
 import { requestMedia } from "../../../lib/client/request/native.ts";
 import { Connection } from "../../../lib/protocol/native/connection.ts";
-import { describe, end, frame, say, ScriptedServer } from "../../support/scripted_server.ts";
+import { describe, end, frame, say, ScriptedServer } from "../../support/peers/scripted_server.ts";
 
 const NEVER = new AbortController().signal;
 

@@ -10,7 +10,6 @@ import {
   encodeError,
   type EndReport,
 } from "../../../lib/protocol/native/response.ts";
-import { at, runInside } from "../../support/inside.ts";
 import {
   type Asked,
   frame,
@@ -19,8 +18,9 @@ import {
   type Script,
   ScriptedServer,
   untilGone,
-} from "../../support/scripted_server.ts";
-import { SkippingClock } from "../../support/skipping_clock.ts";
+} from "../../support/peers/scripted_server.ts";
+import { at, runInside } from "../../support/programs/run_inside.ts";
+import { HandClock } from "../../support/time/hand_clock.ts";
 
 const VIDEO = ["--video", "--view", "none"];
 
@@ -54,9 +54,9 @@ function inTurn(...turns: readonly (readonly Uint8Array[])[]): Script {
 /** Runs the client against a script, with a clock that skips all waits. */
 async function runAgainst(
   script: Script,
-  { args = VIDEO, clock = new SkippingClock() }: {
+  { args = VIDEO, clock = new HandClock({ skips: true }) }: {
     args?: readonly string[];
-    clock?: SkippingClock;
+    clock?: HandClock;
   } = {},
 ) {
   await using server = new ScriptedServer(script);
@@ -88,7 +88,7 @@ Deno.test("stream-client requests what follows the last frame, and reports the l
 });
 
 Deno.test("stream-client resets the retries after a frame, and waits longer each time", async () => {
-  const clock = new SkippingClock();
+  const clock = new HandClock({ skips: true });
   const { status, stderr } = await runAgainst(
     inTurn(
       [describe(), frame(0)],
@@ -116,7 +116,7 @@ Deno.test("stream-client gives up after --retries retries, and reports their num
       `Cannot finish "grey" after 2 frames (00:00.0): the connection was cut; tried again ${words}`,
     );
   }
-  const clock = new SkippingClock();
+  const clock = new HandClock({ skips: true });
   const none = await runAgainst(inTurn([describe(), frame(0)]), {
     args: [...VIDEO, "--retries", "0"],
     clock,
@@ -130,7 +130,7 @@ Deno.test("stream-client gives up after --retries retries, and reports their num
 
 Deno.test("stream-client retries 5 times in a row if the server is gone", async () => {
   const server = new ScriptedServer(inTurn([describe(), frame(0)]));
-  const clock = new SkippingClock();
+  const clock = new HandClock({ skips: true });
   const gone = {
     now: () => clock.now(),
     async sleep(milliseconds: number, signal: AbortSignal) {
@@ -155,7 +155,7 @@ Deno.test("stream-client retries 5 times in a row if the server is gone", async 
 });
 
 Deno.test("stream-client retries the first connection only with --retries", async () => {
-  const clock = new SkippingClock();
+  const clock = new HandClock({ skips: true });
   const script = inTurn([busy()], [], [describe(), frame(0), end(1)]);
   const retried = await runAgainst(script, { args: [...VIDEO, "--retries", "9"], clock });
   assertEquals([retried.status, clock.waits.length], [0, 2], retried.stderr);
@@ -168,7 +168,7 @@ Deno.test("stream-client retries the first connection only with --retries", asyn
 });
 
 Deno.test("stream-client --list retries with --retries", async () => {
-  const clock = new SkippingClock();
+  const clock = new HandClock({ skips: true });
   const list = encodeMessage("list", new TextEncoder().encode('{"version":1,"entries":[]}'));
   const script = inTurn([busy()], [list]);
   const retried = await runAgainst(script, { args: ["--list", "--retries", "1"], clock });
@@ -226,7 +226,7 @@ for (
 Deno.test("stream-client does not retry if the server refuses to resume", async () => {
   const message = "Cannot go on from there: the media is another one";
   const no = encodeMessage("error", encodeError(new RequestError("media_error", message)));
-  const clock = new SkippingClock();
+  const clock = new HandClock({ skips: true });
   const { status, stderr } = await runAgainst(inTurn([describe(), frame(0)], [no]), { clock });
   assertEquals([status, clock.waits.length], [1, 1]);
   assertMatch(
@@ -304,7 +304,7 @@ Deno.test("stream-client stops at once while it waits to reconnect", async () =>
 });
 
 Deno.test("stream-client resumes a live source with its newest frame, on one timeline", async () => {
-  const clock = new SkippingClock();
+  const clock = new HandClock({ skips: true });
   const live = describe({ live: true, etag: undefined });
   const requests: (number | undefined)[] = [];
   await using server = new ScriptedServer(async (peer, call) => {
@@ -351,7 +351,7 @@ Deno.test("stream-client does not resume a live source whose format has changed"
 
 Deno.test("stream-client does not reconnect to a script, but waits for one with --retries", async () => {
   const server = new ScriptedServer(() => {});
-  const clock = new SkippingClock();
+  const clock = new HandClock({ skips: true });
   const args = ["--classic", ...VIDEO, "--retries", "2"];
   const cut = await runInside([...args, ...at(server)], { environment: { clock } });
   assertEquals([cut.status, clock.waits], [1, []]);

@@ -8,8 +8,9 @@ import {
 } from "../../../lib/client/request/request.ts";
 import type { AudioStream, Description, Frame } from "../../../lib/media/frame.ts";
 import type { Control, MediaRequest } from "../../../lib/protocol/native/request.ts";
-import { GREY } from "../../support/scripted_server.ts";
-import { SkippingClock } from "../../support/skipping_clock.ts";
+import { GREY } from "../../support/peers/scripted_server.ts";
+import { pureTest } from "../../support/pure_test.ts";
+import { HandClock } from "../../support/time/hand_clock.ts";
 
 const SOUND: AudioStream = {
   ...{ type: "audio", id: 1, codec: "pcm_s16le", fourcc: "PSD\x10", timeBase: [1, 48_000] },
@@ -41,7 +42,7 @@ class Connections {
   readonly requests: MediaRequest[] = [];
   readonly controls: (Control & { connection: number })[] = [];
   readonly lines: string[] = [];
-  readonly clock = new SkippingClock();
+  readonly clock = new HandClock({ skips: true });
   /** Number of open connections. */
   open = 0;
   reconnects = 0;
@@ -118,40 +119,39 @@ function inShort(part: ResponsePart): string {
   return part.kind;
 }
 
-function test(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name, permissions: "none", fn });
-}
+pureTest(
+  "ReconnectingResponse requests the rest of each stream, of PCM by its samples",
+  async () => {
+    const connections = new Connections(
+      [
+        ...[DESCRIBED, picture(-2), picture(3)],
+        picture(480, { streamId: 1, data: new Uint8Array(40) }),
+        ...[picture(1), "cut"] as const,
+      ],
+      [DESCRIBED, picture(2, { discontinuity: true }), "cut"],
+      [DESCRIBED, picture(4), ENDED],
+    );
+    const request = { start: 5, duration: 3, encoding: "copy" } as const;
+    using response = connections.response(request);
+    const end: ResponsePart[] = [];
+    const taken: string[] = [];
+    for await (const part of response) {
+      taken.push(inShort(part));
+      if (part.kind === "end") end.push(part);
+    }
+    assertEquals(taken, ["describe", "0:-2", "0:3", "1:480", "0:1", "0:2 new", "0:4", "end"]);
+    assertEquals(connections.requests.map(({ resume }) => resume), [
+      undefined,
+      [{ id: 0, after: 1 }, { id: 1, after: 480, next: 490 }],
+      [{ id: 0, after: 2, breaks: 1 }, { id: 1, after: 480, next: 490 }],
+    ]);
+    assert(connections.requests.every(({ start, duration }) => start === 5 && duration === 3));
+    assertEquals(end, [{ kind: "end", end: { ...END, frames: 5, audioFrames: 1, bytes: 45 } }]);
+    assertEquals([connections.reconnects, connections.open], [2, 0]);
+  },
+);
 
-test("ReconnectingResponse requests the rest of each stream, of PCM by its samples", async () => {
-  const connections = new Connections(
-    [
-      ...[DESCRIBED, picture(-2), picture(3)],
-      picture(480, { streamId: 1, data: new Uint8Array(40) }),
-      ...[picture(1), "cut"] as const,
-    ],
-    [DESCRIBED, picture(2, { discontinuity: true }), "cut"],
-    [DESCRIBED, picture(4), ENDED],
-  );
-  const request = { start: 5, duration: 3, encoding: "copy" } as const;
-  using response = connections.response(request);
-  const end: ResponsePart[] = [];
-  const taken: string[] = [];
-  for await (const part of response) {
-    taken.push(inShort(part));
-    if (part.kind === "end") end.push(part);
-  }
-  assertEquals(taken, ["describe", "0:-2", "0:3", "1:480", "0:1", "0:2 new", "0:4", "end"]);
-  assertEquals(connections.requests.map(({ resume }) => resume), [
-    undefined,
-    [{ id: 0, after: 1 }, { id: 1, after: 480, next: 490 }],
-    [{ id: 0, after: 2, breaks: 1 }, { id: 1, after: 480, next: 490 }],
-  ]);
-  assert(connections.requests.every(({ start, duration }) => start === 5 && duration === 3));
-  assertEquals(end, [{ kind: "end", end: { ...END, frames: 5, audioFrames: 1, bytes: 45 } }]);
-  assertEquals([connections.reconnects, connections.open], [2, 0]);
-});
-
-test("ReconnectingResponse adds up dropped frames over all connections", async () => {
+pureTest("ReconnectingResponse adds up dropped frames over all connections", async () => {
   const notice = (dropped: number): Step => ({
     kind: "notice",
     notice: { code: "dropped", message: "", dropped },
@@ -168,7 +168,7 @@ test("ReconnectingResponse adds up dropped frames over all connections", async (
   assertEquals(dropped, [3, 5, 7, 9]);
 });
 
-test("ReconnectingResponse seeks to the position after the user has sought", async () => {
+pureTest("ReconnectingResponse seeks to the position after the user has sought", async () => {
   const echo = (to: number, id: number): Step => ({
     kind: "control",
     control: { action: "seek", to, id },
@@ -197,7 +197,7 @@ test("ReconnectingResponse seeks to the position after the user has sought", asy
   assert(connections.requests.every(({ resume }) => resume === undefined));
 });
 
-test("ReconnectingResponse repeats a seek that was not answered, and a pause", async () => {
+pureTest("ReconnectingResponse repeats a seek that was not answered, and a pause", async () => {
   const connections = new Connections(
     [DESCRIBED, picture(0), "cut"],
     [DESCRIBED, "control", ENDED],
@@ -216,7 +216,7 @@ test("ReconnectingResponse repeats a seek that was not answered, and a pause", a
   ]);
 });
 
-test("ReconnectingResponse resumes paused, without a seek, at the next frame", async () => {
+pureTest("ReconnectingResponse resumes paused, without a seek, at the next frame", async () => {
   const connections = new Connections(
     [DESCRIBED, picture(0), picture(1), "cut"],
     ...Array.from({ length: 9 }, () => [DESCRIBED, "cut"] as const),
@@ -234,25 +234,28 @@ test("ReconnectingResponse resumes paused, without a seek, at the next frame", a
   assertEquals(connections.controls.at(-1), { action: "pause", connection: 10 });
 });
 
-test("ReconnectingResponse resumes a loop that is watched with a seek into the round", async () => {
-  const echo: Step = { kind: "control", control: { action: "seek", to: 4, id: 0 } };
-  const view = new Connections(
-    [DESCRIBED, picture(0), picture(25 * 18), "cut"],
-    [DESCRIBED, "control", echo, picture(50), ENDED],
-  );
-  // A round takes eight seconds, since it starts at 2 s.
-  await take(view.response({ loop: true, start: 2 }, { seekable: true }));
-  assertEquals(view.controls, [{ action: "seek", to: 4, id: 0, connection: 1 }]);
-  const recording = new Connections(
-    [DESCRIBED, picture(0), picture(25 * 18, { discontinuity: true }), "cut"],
-    [DESCRIBED, ENDED],
-  );
-  await take(recording.response({ loop: true }));
-  assertEquals(recording.controls, []);
-  assertEquals(recording.requests[1].resume, [{ id: 0, after: 450, breaks: 1 }]);
-});
+pureTest(
+  "ReconnectingResponse resumes a loop that is watched with a seek into the round",
+  async () => {
+    const echo: Step = { kind: "control", control: { action: "seek", to: 4, id: 0 } };
+    const view = new Connections(
+      [DESCRIBED, picture(0), picture(25 * 18), "cut"],
+      [DESCRIBED, "control", echo, picture(50), ENDED],
+    );
+    // A round takes eight seconds, since it starts at 2 s.
+    await take(view.response({ loop: true, start: 2 }, { seekable: true }));
+    assertEquals(view.controls, [{ action: "seek", to: 4, id: 0, connection: 1 }]);
+    const recording = new Connections(
+      [DESCRIBED, picture(0), picture(25 * 18, { discontinuity: true }), "cut"],
+      [DESCRIBED, ENDED],
+    );
+    await take(recording.response({ loop: true }));
+    assertEquals(recording.controls, []);
+    assertEquals(recording.requests[1].resume, [{ id: 0, after: 450, breaks: 1 }]);
+  },
+);
 
-test("ReconnectingResponse makes no connection after the user quits", async () => {
+pureTest("ReconnectingResponse makes no connection after the user quits", async () => {
   const quit = new AbortController();
   const connections = new Connections([DESCRIBED, picture(0), "cut"], [DESCRIBED, ENDED]);
   const sleep = (_: number, signal: AbortSignal) =>
@@ -273,22 +276,25 @@ test("ReconnectingResponse makes no connection after the user quits", async () =
   assertEquals([cut.requests.length, cut.lines], [1, []]);
 });
 
-test("ReconnectingResponse.connect() retries within the limit for the first connection", async () => {
-  const nobody = new Connections();
-  const limits = { first: 2, later: 9 };
-  using response = nobody.response({}, { limits });
-  const error = await assertRejects(() => response.connect(), ConnectError);
-  assertEquals(error.message, "nobody is there; tried again 2 times");
-  assertEquals(nobody.requests.length, 3);
-  const quit = new AbortController();
-  using left = nobody.response({}, { limits, quit: quit.signal });
-  quit.abort();
-  await left.connect();
-  await assertRejects(() => take(left));
-  assertEquals(nobody.requests.length, 3);
-});
+pureTest(
+  "ReconnectingResponse.connect() retries within the limit for the first connection",
+  async () => {
+    const nobody = new Connections();
+    const limits = { first: 2, later: 9 };
+    using response = nobody.response({}, { limits });
+    const error = await assertRejects(() => response.connect(), ConnectError);
+    assertEquals(error.message, "nobody is there; tried again 2 times");
+    assertEquals(nobody.requests.length, 3);
+    const quit = new AbortController();
+    using left = nobody.response({}, { limits, quit: quit.signal });
+    quit.abort();
+    await left.connect();
+    await assertRejects(() => take(left));
+    assertEquals(nobody.requests.length, 3);
+  },
+);
 
-test("ReconnectingResponse closes its connection when disposed", async () => {
+pureTest("ReconnectingResponse closes its connection when disposed", async () => {
   const connections = new Connections([DESCRIBED]);
   const response = connections.response();
   await response.connect();
@@ -297,20 +303,23 @@ test("ReconnectingResponse closes its connection when disposed", async () => {
   assertEquals(connections.open, 0);
 });
 
-test("ReconnectingResponse retries if it is cut while waiting for a decoder", async () => {
+pureTest("ReconnectingResponse retries if it is cut while waiting for a decoder", async () => {
   const notice = { code: "waiting", message: "place 2", position: 2 } as const;
   const connections = new Connections([{ kind: "notice", notice }, "cut"], [DESCRIBED, ENDED]);
   assertEquals(await take(connections.response()), ["notice", "describe", "end"]);
   assertEquals(connections.lines, ["Connection lost; trying again in 1 s (1 of 5)"]);
 });
 
-test("ReconnectingResponse requests by name the media that the server chose first", async () => {
-  const connections = new Connections([DESCRIBED, picture(0), "cut"], [DESCRIBED, ENDED]);
-  await take(connections.response());
-  assertEquals(connections.requests.map(({ name }) => name), [undefined, "grey"]);
-});
+pureTest(
+  "ReconnectingResponse requests by name the media that the server chose first",
+  async () => {
+    const connections = new Connections([DESCRIBED, picture(0), "cut"], [DESCRIBED, ENDED]);
+    await take(connections.response());
+    assertEquals(connections.requests.map(({ name }) => name), [undefined, "grey"]);
+  },
+);
 
-test("ReconnectingResponse waits for a live source that is not back yet", async () => {
+pureTest("ReconnectingResponse waits for a live source that is not back yet", async () => {
   const live: Step = { kind: "describe", description: { ...FILE, live: true, etag: undefined } };
   const away = new RequestError("media_error", "Cannot show the camera: it gives nothing");
   const connections = new Connections([live, picture(0), "cut"], [away], [live, picture(0), ENDED]);
@@ -323,22 +332,25 @@ test("ReconnectingResponse waits for a live source that is not back yet", async 
   assertEquals(file.requests.length, 2);
 });
 
-test("ReconnectingResponse does not reconnect to a live source after its duration has passed", async () => {
-  const live: Step = { kind: "describe", description: { ...FILE, live: true, etag: undefined } };
-  const connections = new Connections(
-    [live, picture(0), () => connections.clock.pass(5000), "cut"],
-    [live, ENDED],
-  );
-  const taken = await take(connections.response({ duration: 5 }));
-  assertEquals(taken, ["describe", "0:0", "end"]);
-  assertEquals(connections.requests.length, 1);
-  assertMatch(
-    connections.lines.at(-1) ?? "",
-    /^What was asked for is over: its last [56]\.\d s are/,
-  );
-});
+pureTest(
+  "ReconnectingResponse does not reconnect to a live source after its duration has passed",
+  async () => {
+    const live: Step = { kind: "describe", description: { ...FILE, live: true, etag: undefined } };
+    const connections = new Connections(
+      [live, picture(0), () => connections.clock.pass(5000), "cut"],
+      [live, ENDED],
+    );
+    const taken = await take(connections.response({ duration: 5 }));
+    assertEquals(taken, ["describe", "0:0", "end"]);
+    assertEquals(connections.requests.length, 1);
+    assertMatch(
+      connections.lines.at(-1) ?? "",
+      /^What was asked for is over: its last [56]\.\d s are/,
+    );
+  },
+);
 
-test("ReconnectingResponse does not reconnect to a server that cannot resume", async () => {
+pureTest("ReconnectingResponse does not reconnect to a server that cannot resume", async () => {
   const description = { ...FILE, etag: undefined };
   const connections = new Connections([{ kind: "describe", description }, picture(0), "cut"]);
   await assertRejects(() => take(connections.response()), CutError, "the connection was cut");

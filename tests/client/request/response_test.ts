@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { FrameCounter } from "../../../lib/client/request/response.ts";
 import type { StreamDescription } from "../../../lib/media/frame.ts";
+import { pureTest } from "../../support/pure_test.ts";
 
 const STREAMS: Pick<StreamDescription, "id" | "type">[] = [
   { id: 0, type: "video" },
@@ -14,15 +15,11 @@ function counterOf(...streamIds: number[]): FrameCounter {
   return counter;
 }
 
-function test(name: string, fn: () => void): void {
-  Deno.test({ name, permissions: "none", fn });
-}
-
-test("FrameCounter.totals add up all frames, except those of unknown streams", () => {
+pureTest("FrameCounter.totals add up all frames, except those of unknown streams", () => {
   assertEquals(counterOf(0, 1, 1, 7).totals, { frames: 1, audioFrames: 2, bytes: 18 });
 });
 
-test("FrameCounter.connectionStreams cover one connection, and totals all of them", () => {
+pureTest("FrameCounter.connectionStreams cover one connection, and totals all of them", () => {
   const counter = counterOf(0, 0, 1);
   counter.startConnection();
   assertEquals(counter.connectionStreams, []);

@@ -1,7 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { ResumeState } from "../../../lib/client/request/resume_state.ts";
 import type { AudioStream, Frame, StreamDescription } from "../../../lib/media/frame.ts";
-import { GREY } from "../../support/scripted_server.ts";
+import { GREY } from "../../support/peers/scripted_server.ts";
+import { pureTest } from "../../support/pure_test.ts";
 
 const PCM: AudioStream = {
   ...{ type: "audio", id: 1, codec: "pcm_s24le", fourcc: "PSD\x18", timeBase: [1, 1000] },
@@ -19,11 +20,7 @@ function describedState(streams: StreamDescription[]): ResumeState {
   return state;
 }
 
-function test(name: string, fn: () => void): void {
-  Deno.test({ name, permissions: "none", fn });
-}
-
-test("ResumeState.points name the last frame of each stream, in the order of arrival", () => {
+pureTest("ResumeState.points name the last frame of each stream, in the order of arrival", () => {
   const state = describedState([GREY, PCM, { ...PCM, id: 2, codec: "aac" }]);
   assertEquals(state.points, []);
   state.take(frame(-3));
@@ -34,14 +31,14 @@ test("ResumeState.points name the last frame of each stream, in the order of arr
   assertEquals(state.points, [{ id: 0, after: 5 }, { id: 2, after: 20 }]);
 });
 
-test("ResumeState.points give the end of PCM in ticks of its time base", () => {
+pureTest("ResumeState.points give the end of PCM in ticks of its time base", () => {
   const state = describedState([PCM]);
   // 100 samples of 3 bytes in 2 channels, 2.08 ms.
   state.take(frame(7, { streamId: 1, data: new Uint8Array(600) }));
   assertEquals(state.points, [{ id: 1, after: 7, next: 9 }]);
 });
 
-test("ResumeState.points count discontinuities", () => {
+pureTest("ResumeState.points count discontinuities", () => {
   const state = describedState([GREY]);
   state.take(frame(0));
   state.take(frame(0, { discontinuity: true }));
@@ -49,7 +46,7 @@ test("ResumeState.points count discontinuities", () => {
   assertEquals(state.points, [{ id: 0, after: 0, breaks: 2 }]);
 });
 
-test("ResumeState.position is that of the latest video frame, or of audio alone", () => {
+pureTest("ResumeState.position is that of the latest video frame, or of audio alone", () => {
   const both = describedState([GREY, PCM]);
   both.take(frame(50));
   both.take(frame(25));

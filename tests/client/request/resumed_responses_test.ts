@@ -6,12 +6,13 @@ import type { ResponsePart } from "../../../lib/client/request/response.ts";
 import { ReconnectingResponse } from "../../../lib/client/request/request.ts";
 import { Secret } from "../../../lib/net/secret.ts";
 import type { MediaRequest } from "../../../lib/protocol/native/request.ts";
-import { makeCertificate, NO_OPENSSL } from "../../support/certificates.ts";
-import { CuttingProxy, type Fate } from "../../support/cutting_proxy.ts";
-import { at, runInside } from "../../support/inside.ts";
-import { mediaFolder, pictures } from "../../support/media.ts";
-import { testServer } from "../../support/server.ts";
-import { SkippingClock } from "../../support/skipping_clock.ts";
+import { mediaFolder, pictures } from "../../support/media/media_folder.ts";
+import { CuttingProxy, type Fate } from "../../support/peers/cutting_proxy.ts";
+import { testServer } from "../../support/peers/test_server.ts";
+import { makeCertificate } from "../../support/programs/certificates.ts";
+import { at, runInside } from "../../support/programs/run_inside.ts";
+import { HandClock } from "../../support/time/hand_clock.ts";
+import { tlsTest } from "../../support/test_if.ts";
 
 const media = mediaFolder();
 const TWO = { seconds: 2 };
@@ -45,7 +46,7 @@ async function view(
       },
       ...{ limits: { first: 99, later: 99 }, seekable: true, signal: NEVER },
       notify: (line) => void lines.push(line),
-      clock: new SkippingClock(),
+      clock: new HandClock({ skips: true }),
     },
   );
   await response.connect();
@@ -101,25 +102,21 @@ Deno.test("a response resumes at its position after a seek", async () => {
   assertEquals(moments.length, (1960 - Number(moments[0])) / 40 + 1);
 });
 
-Deno.test({
-  name: `a response resumes over TLS, with the token${NO_OPENSSL}`,
-  ignore: NO_OPENSSL !== "",
-  async fn() {
-    const folder = await media.folder("keys");
-    const certificate = await makeCertificate(folder, "own");
-    const token = new Secret("sesame");
-    await using server = await serve({ credentials: { certificate, token } });
-    // The second is cut during the TLS handshake.
-    const fates = [{ cutAfter: 20 * PICTURE }, { cutAfter: 100 }, { cutAfter: 20 * PICTURE }];
-    await using proxy = new CuttingProxy(server, fates);
-    const clock = new SkippingClock();
-    const args = ["--video", "clip.mkv", "--view", "none", "--speed", "max", "--json"];
-    const trust = ["--tls-fingerprint", certificate.fingerprint];
-    const { status, stdout, stderr } = await runInside([...args, ...trust, ...at(proxy)], {
-      environment: { clock, token: () => token },
-    });
-    assertEquals(status, 0, stderr);
-    const { frames, reconnects } = JSON.parse(stdout);
-    assertEquals([frames, reconnects, proxy.connections], [50, 2, 4]);
-  },
+tlsTest("a response resumes over TLS, with the token", async () => {
+  const folder = await media.folder("keys");
+  const certificate = await makeCertificate(folder, "own");
+  const token = new Secret("sesame");
+  await using server = await serve({ credentials: { certificate, token } });
+  // The second is cut during the TLS handshake.
+  const fates = [{ cutAfter: 20 * PICTURE }, { cutAfter: 100 }, { cutAfter: 20 * PICTURE }];
+  await using proxy = new CuttingProxy(server, fates);
+  const clock = new HandClock({ skips: true });
+  const args = ["--video", "clip.mkv", "--view", "none", "--speed", "max", "--json"];
+  const trust = ["--tls-fingerprint", certificate.fingerprint];
+  const { status, stdout, stderr } = await runInside([...args, ...trust, ...at(proxy)], {
+    environment: { clock, token: () => token },
+  });
+  assertEquals(status, 0, stderr);
+  const { frames, reconnects } = JSON.parse(stdout);
+  assertEquals([frames, reconnects, proxy.connections], [50, 2, 4]);
 });

@@ -1,13 +1,19 @@
 /** `--classic`: scripts that send pickled arrays, our own server among them. */
 import { assertEquals, assertMatch } from "@std/assert";
 import { SCRIPT_END } from "../../../lib/protocol/script/framing.ts";
-import { PYTHON, ScriptServer } from "../../support/classic_peer.ts";
-import { at, runInside } from "../../support/inside.ts";
-import { mediaFolder, pictures } from "../../support/media.ts";
-import { concat, latin1, numpyPickle, text, uint32 } from "../../support/pickle_fixtures.ts";
-import { decodedBy, type FrameSum } from "../../support/reference.ts";
-import { say, type Script, ScriptedServer, untilGone } from "../../support/scripted_server.ts";
-import { testServer } from "../../support/server.ts";
+import { concat, latin1 } from "../../support/media/bytes.ts";
+import { mediaFolder, pictures } from "../../support/media/media_folder.ts";
+import { numpyPickle, text, uint32 } from "../../support/media/pickles.ts";
+import { decodedBy, type FrameSum } from "../../support/media/reference.ts";
+import { PYTHON, ScriptServer } from "../../support/peers/script_server.ts";
+import {
+  say,
+  type Script,
+  ScriptedServer,
+  untilGone,
+} from "../../support/peers/scripted_server.ts";
+import { testServer } from "../../support/peers/test_server.ts";
+import { at, runInside } from "../../support/programs/run_inside.ts";
 
 const media = mediaFolder();
 const results = mediaFolder();

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { Keyboard, keysIn } from "../../../lib/client/terminal/keyboard.ts";
+import { pureTest } from "../../support/pure_test.ts";
 
 /** A keyboard whose keys a test presses, and what it has made of the terminal. */
 function keyboard() {
@@ -21,17 +22,13 @@ function keyboard() {
   return { keyboard: made, press, raw };
 }
 
-function test(name: string, fn: () => Promise<void> | void): void {
-  Deno.test({ name, permissions: "none", fn });
-}
-
 /** Ends with the letter c. */
 const END = {
   isWhole: (reply: string) => reply.endsWith("c"),
   replies: new RegExp("\x1b\\[\\?\\d*c", "g"),
 };
 
-test("keysIn() names arrows, and leaves out what it does not know", () => {
+pureTest("keysIn() names arrows, and leaves out what it does not know", () => {
   assertEquals(keysIn("\x1b[A\x1b[B\x1b[C\x1b[D"), ["up", "down", "right", "left"]);
   assertEquals(keysIn("\x1bOA\x1bOD"), ["up", "left"]);
   assertEquals(keysIn("q \x1b[5~\x1b[1;5Cä"), ["q", " ", "ä"]);
@@ -39,7 +36,7 @@ test("keysIn() names arrows, and leaves out what it does not know", () => {
   assertEquals(keysIn("\x1b_Gi=31;ENOTSUP: quite a problem\x1b\\p\x1b[?62;4c"), ["p"]);
 });
 
-test("Keyboard.listen() gives keys that come in two parts", async () => {
+pureTest("Keyboard.listen() gives keys that come in two parts", async () => {
   const { keyboard: keys, press, raw } = keyboard();
   const heard: string[] = [];
   {
@@ -53,7 +50,7 @@ test("Keyboard.listen() gives keys that come in two parts", async () => {
   await press();
 });
 
-test("Keyboard.ask() gives the answer, and leaves keys to those who listen", async () => {
+pureTest("Keyboard.ask() gives the answer, and leaves keys to those who listen", async () => {
   const { keyboard: keys, press } = keyboard();
   const heard: string[] = [];
   using _listening = keys.listen((key) => heard.push(key));
@@ -71,15 +68,18 @@ test("Keyboard.ask() gives the answer, and leaves keys to those who listen", asy
   await press();
 });
 
-test("Keyboard.ask() waits no longer than it is told to, nor for a terminal that is gone", async () => {
-  const { keyboard: keys, press } = keyboard();
-  assertEquals(await keys.ask(() => {}, { ...END, patience: 1 }), "");
-  const gone = keys.ask(() => {}, { ...END, patience: 60_000 });
-  await press();
-  assertEquals(await gone, "");
-});
+pureTest(
+  "Keyboard.ask() waits no longer than it is told to, nor for a terminal that is gone",
+  async () => {
+    const { keyboard: keys, press } = keyboard();
+    assertEquals(await keys.ask(() => {}, { ...END, patience: 1 }), "");
+    const gone = keys.ask(() => {}, { ...END, patience: 60_000 });
+    await press();
+    assertEquals(await gone, "");
+  },
+);
 
-test("Keyboard.rest() gives the terminal back for a while, where it was taken", async () => {
+pureTest("Keyboard.rest() gives the terminal back for a while, where it was taken", async () => {
   const { keyboard: keys, press, raw } = keyboard();
   keys.rest()[Symbol.dispose]();
   assertEquals(raw, []);

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { Keyboard, keysIn } from "../../../lib/client/terminal/keyboard.ts";
+import { pureTest } from "../../support/pure_test.ts";
 
 /** What the terminal says of itself. */
 const REPLIES = new RegExp("\x1b\\[\\?[\\d;]*c", "g");
@@ -55,11 +56,7 @@ function keys(keyboard: Keyboard, count: number): { found: Promise<string[]>; st
   return { found: promise, stop };
 }
 
-function test(name: string, fn: () => void | Promise<void>): void {
-  Deno.test({ name, permissions: "none", fn });
-}
-
-test("keysIn() finds arrows in both of their forms, and characters", () => {
+pureTest("keysIn() finds arrows in both of their forms, and characters", () => {
   assertEquals(keysIn("a \x1b[A\x1bOB\x1b[C\x1b[DQ"), [
     "a",
     " ",
@@ -71,11 +68,11 @@ test("keysIn() finds arrows in both of their forms, and characters", () => {
   ]);
 });
 
-test("keysIn() leaves out what it has no name for", () => {
+pureTest("keysIn() leaves out what it has no name for", () => {
   assertEquals(keysIn("\x1b[3~x\x1bOP\x1b[1;5Cy\x1b[?62;4cz"), ["x", "y", "z"]);
 });
 
-test("Keyboard.listen() has keys come as before when the program goes on after a stop", () => {
+pureTest("Keyboard.listen() has keys come as before when the program goes on after a stop", () => {
   const input = new TypedInput();
   {
     using _listening = new Keyboard(input).listen(() => {});
@@ -88,7 +85,7 @@ test("Keyboard.listen() has keys come as before when the program goes on after a
   input.end();
 });
 
-test("Keyboard.listen() gives keys as they come, and the terminal back", async () => {
+pureTest("Keyboard.listen() gives keys as they come, and the terminal back", async () => {
   const input = new TypedInput();
   const keyboard = new Keyboard(input);
   const { found, stop } = keys(keyboard, 3);
@@ -100,47 +97,53 @@ test("Keyboard.listen() gives keys as they come, and the terminal back", async (
   assertEquals(input.modes, [true, false]);
 });
 
-test("Keyboard.lines() gives whole lines, and leaves the rest to whoever listens next", async () => {
-  const input = new TypedInput();
-  const keyboard = new Keyboard(input);
-  input.type("fir", "st\nsecond\n");
-  const lines = keyboard.lines().getReader();
-  assertEquals((await lines.read()).value, "first");
-  assertEquals((await lines.read()).value, "second");
-  const { found, stop } = keys(keyboard, 1);
-  input.type("q");
-  assertEquals(await found, ["q"]);
-  stop[Symbol.dispose]();
-  input.type("third\n");
-  assertEquals((await lines.read()).value, "third");
-  input.end();
-  assertEquals((await lines.read()).done, true);
-});
+pureTest(
+  "Keyboard.lines() gives whole lines, and leaves the rest to whoever listens next",
+  async () => {
+    const input = new TypedInput();
+    const keyboard = new Keyboard(input);
+    input.type("fir", "st\nsecond\n");
+    const lines = keyboard.lines().getReader();
+    assertEquals((await lines.read()).value, "first");
+    assertEquals((await lines.read()).value, "second");
+    const { found, stop } = keys(keyboard, 1);
+    input.type("q");
+    assertEquals(await found, ["q"]);
+    stop[Symbol.dispose]();
+    input.type("third\n");
+    assertEquals((await lines.read()).value, "third");
+    input.end();
+    assertEquals((await lines.read()).done, true);
+  },
+);
 
-test("Keyboard.ask() gives the terminal's answer, and keys go to who listens otherwise", async () => {
-  const input = new TypedInput();
-  const keyboard = new Keyboard(input);
-  const { found, stop } = keys(keyboard, 1);
-  const reply = await keyboard.ask(() => input.type("\x1b[?62", ";4c"), {
-    isWhole: (text) => text.endsWith("c"),
-    replies: REPLIES,
-    patience: 20_000,
-  });
-  assertEquals(reply, "\x1b[?62;4c");
-  assertEquals(input.modes, [true]);
-  input.type("k");
-  assertEquals(await found, ["k"]);
-  stop[Symbol.dispose]();
-});
+pureTest(
+  "Keyboard.ask() gives the terminal's answer, and keys go to who listens otherwise",
+  async () => {
+    const input = new TypedInput();
+    const keyboard = new Keyboard(input);
+    const { found, stop } = keys(keyboard, 1);
+    const reply = await keyboard.ask(() => input.type("\x1b[?62", ";4c"), {
+      isWhole: (text) => text.endsWith("c"),
+      replies: REPLIES,
+      patience: 20_000,
+    });
+    assertEquals(reply, "\x1b[?62;4c");
+    assertEquals(input.modes, [true]);
+    input.type("k");
+    assertEquals(await found, ["k"]);
+    stop[Symbol.dispose]();
+  },
+);
 
-test("Keyboard.ask() gives up on a terminal that does not answer", async () => {
+pureTest("Keyboard.ask() gives up on a terminal that does not answer", async () => {
   const input = new TypedInput();
   const how = { isWhole: () => false, replies: REPLIES, patience: 1 };
   const reply = await new Keyboard(input).ask(() => {}, how);
   assertEquals([reply, input.modes], ["", [true, false]]);
 });
 
-test("Keyboard survives a terminal that is gone", async () => {
+pureTest("Keyboard survives a terminal that is gone", async () => {
   const failing = { read: () => Promise.reject(new Error("gone")), setRaw: () => {} };
   const lines = new Keyboard(failing).lines().getReader();
   assertEquals((await lines.read()).done, true);

@@ -1,8 +1,9 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { runMenu } from "../../../lib/client/terminal/menu.ts";
-import { at, runInside } from "../../support/inside.ts";
-import { mediaFolder, pictures } from "../../support/media.ts";
-import { testServer } from "../../support/server.ts";
+import { mediaFolder, pictures } from "../../support/media/media_folder.ts";
+import { testServer } from "../../support/peers/test_server.ts";
+import { at, runInside } from "../../support/programs/run_inside.ts";
+import { pureTest } from "../../support/pure_test.ts";
 
 const media = mediaFolder();
 const PROMPT = "1 image  2 video  3 list  0 quit\n> ";
@@ -80,31 +81,27 @@ Deno.test("stream-client without flags keeps control characters from the termina
   assertEquals(stderr, 'Cannot do "?[2J?": expected 1, 2, 3 or 0\n');
 });
 
-Deno.test({
-  name: "runMenu() ends when its signal fires, while it waits and after a choice",
-  permissions: "none",
-  async fn() {
-    for (const typed of [[], ["1"]]) {
-      const controller = new AbortController();
-      const said: string[] = [];
-      const lines = new ReadableStream<string>({
-        start: (stream) => typed.forEach((line) => stream.enqueue(line)),
-        pull: () => controller.abort(),
-      });
-      await runMenu({
-        choices: [{
-          key: "1",
-          title: "wait",
-          act: () => Promise.reject((controller.abort(), controller.signal.reason)),
-        }],
-        environment: {
-          lines: () => lines,
-          print: () => {},
-          printError: (text) => void said.push(text),
-        },
-        signal: controller.signal,
-      });
-      assertEquals(said, []);
-    }
-  },
+pureTest("runMenu() ends when its signal fires, while it waits and after a choice", async () => {
+  for (const typed of [[], ["1"]]) {
+    const controller = new AbortController();
+    const said: string[] = [];
+    const lines = new ReadableStream<string>({
+      start: (stream) => typed.forEach((line) => stream.enqueue(line)),
+      pull: () => controller.abort(),
+    });
+    await runMenu({
+      choices: [{
+        key: "1",
+        title: "wait",
+        act: () => Promise.reject((controller.abort(), controller.signal.reason)),
+      }],
+      environment: {
+        lines: () => lines,
+        print: () => {},
+        printError: (text) => void said.push(text),
+      },
+      signal: controller.signal,
+    });
+    assertEquals(said, []);
+  }
 });

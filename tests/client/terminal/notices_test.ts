@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { describeNotice, type NoticeOptions } from "../../../lib/client/terminal/status.ts";
 import type { Notice } from "../../../lib/protocol/native/response.ts";
+import { pureTest } from "../../support/pure_test.ts";
 
 const SLOW: Notice = { code: "slow_link", message: "slow", needed: 93e6, achieved: 12.5e6 };
 const SAID = "The link is too slow: 93.0 MB/s needed, 12.5 MB/s achieved; try ";
@@ -13,10 +14,9 @@ const HELP: [NoticeOptions, string][] = [
   [{ encoding: "h264", recording: false }, "a lower --bitrate, or --size"],
 ];
 
-Deno.test({
-  name: "describeNotice() tells of a slow link what is needed, what there is, and what helps",
-  permissions: "none",
-  fn() {
+pureTest(
+  "describeNotice() tells of a slow link what is needed, what there is, and what helps",
+  () => {
     for (const [asked, help] of HELP) assertEquals(describeNotice(SLOW, asked), SAID + help);
     const [asked, help] = HELP[0];
     assertEquals(
@@ -24,15 +24,14 @@ Deno.test({
       `slow; try ${help}`,
     );
   },
-});
+);
 
-Deno.test({
-  name: "describeNotice() hands on what it does not know, and leaves drops to the progress line",
-  permissions: "none",
-  fn() {
+pureTest(
+  "describeNotice() hands on what it does not know, and leaves drops to the progress line",
+  () => {
     const [asked] = HELP[0];
     assertEquals(describeNotice({ code: "source_lost", message: "it went" }, asked), "it went");
     assertEquals(describeNotice({ code: "new", message: "" }, asked), "new");
     assertEquals(describeNotice({ code: "dropped", message: "x", dropped: 3 }, asked), undefined);
   },
-});
+);

@@ -7,6 +7,7 @@ import {
   type ProgressState,
   renderProgress,
 } from "../../../lib/client/terminal/progress.ts";
+import { pureTest } from "../../support/pure_test.ts";
 
 const STATE: ProgressState = {
   frames: 250,
@@ -18,96 +19,75 @@ const STATE: ProgressState = {
   hasPicture: true,
 };
 
-Deno.test({
-  name: "formatBytes() gives three digits or so, and the unit",
-  permissions: "none",
-  fn() {
-    for (
-      const [bytes, text] of [
-        [0, "0 B"],
-        [1, "1 B"],
-        [999, "999 B"],
-        [1000, "1.0 kB"],
-        [1449, "1.4 kB"],
-        [99_949, "99.9 kB"],
-        [100_000, "100 kB"],
-        [1_400_000, "1.4 MB"],
-        [2.5e9, "2.5 GB"],
-        [7e12, "7.0 TB"],
-        [7.2e15, "7200 TB"],
-        [416_641_024, "417 MB"],
-        [0.4, "0 B"],
-      ] as const
-    ) {
-      assertEquals(formatBytes(bytes), text);
-    }
-  },
+pureTest("formatBytes() gives three digits or so, and the unit", () => {
+  for (
+    const [bytes, text] of [
+      [0, "0 B"],
+      [1, "1 B"],
+      [999, "999 B"],
+      [1000, "1.0 kB"],
+      [1449, "1.4 kB"],
+      [99_949, "99.9 kB"],
+      [100_000, "100 kB"],
+      [1_400_000, "1.4 MB"],
+      [2.5e9, "2.5 GB"],
+      [7e12, "7.0 TB"],
+      [7.2e15, "7200 TB"],
+      [416_641_024, "417 MB"],
+      [0.4, "0 B"],
+    ] as const
+  ) {
+    assertEquals(formatBytes(bytes), text);
+  }
 });
 
-Deno.test({
-  name: "formatBytes() goes on to the next unit where rounding does",
-  permissions: "none",
-  fn() {
-    assertEquals(formatBytes(999.6), "1.0 kB");
-    assertEquals(formatBytes(999_949), "1.0 MB");
-    assertEquals(formatBytes(99_960), "100 kB");
-  },
+pureTest("formatBytes() goes on to the next unit where rounding does", () => {
+  assertEquals(formatBytes(999.6), "1.0 kB");
+  assertEquals(formatBytes(999_949), "1.0 MB");
+  assertEquals(formatBytes(99_960), "100 kB");
 });
 
-Deno.test({
-  name: "formatTime() gives minutes, seconds and tenths, and hours where there are any",
-  permissions: "none",
-  fn() {
-    for (
-      const [seconds, text] of [
-        [0, "00:00.0"],
-        [0.04, "00:00.0"],
-        [0.05, "00:00.1"],
-        [9.96, "00:10.0"],
-        [59.94, "00:59.9"],
-        [59.95, "01:00.0"],
-        [62.3, "01:02.3"],
-        [3599.96, "1:00:00.0"],
-        [36_000, "10:00:00.0"],
-      ] as const
-    ) {
-      assertEquals(formatTime(seconds), text);
-    }
-  },
+pureTest("formatTime() gives minutes, seconds and tenths, and hours where there are any", () => {
+  for (
+    const [seconds, text] of [
+      [0, "00:00.0"],
+      [0.04, "00:00.0"],
+      [0.05, "00:00.1"],
+      [9.96, "00:10.0"],
+      [59.94, "00:59.9"],
+      [59.95, "01:00.0"],
+      [62.3, "01:02.3"],
+      [3599.96, "1:00:00.0"],
+      [36_000, "10:00:00.0"],
+    ] as const
+  ) {
+    assertEquals(formatTime(seconds), text);
+  }
 });
 
-Deno.test({
-  name: "renderProgress() tells frame, time, frames a second and rate",
-  permissions: "none",
-  fn() {
-    assertEquals(renderProgress(STATE), "frame 250  00:10.0  31.3 fps  5.0 MB/s");
-    assertEquals(
-      renderProgress(STATE, 62.3),
-      "frame 250  00:10.0 of 01:02.3  31.3 fps  5.0 MB/s",
-    );
-  },
+pureTest("renderProgress() tells frame, time, frames a second and rate", () => {
+  assertEquals(renderProgress(STATE), "frame 250  00:10.0  31.3 fps  5.0 MB/s");
+  assertEquals(
+    renderProgress(STATE, 62.3),
+    "frame 250  00:10.0 of 01:02.3  31.3 fps  5.0 MB/s",
+  );
 });
 
-Deno.test({
-  name: "renderProgress() tells latency and drops where there are any",
-  permissions: "none",
-  fn() {
-    const latency = { p50: 12.4, p95: 40 };
-    assertEquals(
-      renderProgress({ ...STATE, dropped: 7, latency }),
-      "frame 250  00:10.0  31.3 fps  5.0 MB/s  latency 12 ms  7 dropped",
-    );
-    assertEquals(
-      renderProgress({ ...STATE, dropped: 0, latency: undefined }),
-      "frame 250  00:10.0  31.3 fps  5.0 MB/s",
-    );
-  },
+pureTest("renderProgress() tells latency and drops where there are any", () => {
+  const latency = { p50: 12.4, p95: 40 };
+  assertEquals(
+    renderProgress({ ...STATE, dropped: 7, latency }),
+    "frame 250  00:10.0  31.3 fps  5.0 MB/s  latency 12 ms  7 dropped",
+  );
+  assertEquals(
+    renderProgress({ ...STATE, dropped: 0, latency: undefined }),
+    "frame 250  00:10.0  31.3 fps  5.0 MB/s",
+  );
 });
 
-Deno.test({
-  name: "renderProgress() tells of a recording what is written, how fast, and what is left",
-  permissions: "none",
-  fn() {
+pureTest(
+  "renderProgress() tells of a recording what is written, how fast, and what is left",
+  () => {
     const recording = { ...STATE, recording: true };
     const begin = "frame 250  00:10.0 of 01:02.3  31.3 fps  ";
     assertEquals(renderProgress(recording, 62.3), `${begin}40.0 MB  1.3x  00:42 left`);
@@ -126,74 +106,58 @@ Deno.test({
       "frame 250  08:20.0 of 08:20.0  31.3 fps  40.0 MB  63x  00:00 left",
     );
   },
+);
+
+pureTest("renderProgress() fits the usual width, the least telling parts giving way", () => {
+  const long = {
+    ...{ ...STATE, recording: true, frames: 12_345_678, bytes: 123_400_000_000 },
+    ...{ position: 36_000, seconds: 3600, framesPerSecond: 1234.5, dropped: 1234 },
+  };
+  assertEquals(
+    renderProgress(long, 72_000),
+    "10:00:00.0 of 20:00:00.0  1234.5 fps  123 GB  1:00:00 left  1234 dropped",
+  );
+  assertEquals(
+    renderProgress(long, 72_000, { width: 60 }),
+    "10:00:00.0 of 20:00:00.0  123 GB  1:00:00 left  1234 dropped",
+  );
 });
 
-Deno.test({
-  name: "renderProgress() fits the usual width, the least telling parts giving way",
-  permissions: "none",
-  fn() {
-    const long = {
-      ...{ ...STATE, recording: true, frames: 12_345_678, bytes: 123_400_000_000 },
-      ...{ position: 36_000, seconds: 3600, framesPerSecond: 1234.5, dropped: 1234 },
-    };
-    assertEquals(
-      renderProgress(long, 72_000),
-      "10:00:00.0 of 20:00:00.0  1234.5 fps  123 GB  1:00:00 left  1234 dropped",
-    );
-    assertEquals(
-      renderProgress(long, 72_000, { width: 60 }),
-      "10:00:00.0 of 20:00:00.0  123 GB  1:00:00 left  1234 dropped",
-    );
-  },
+pureTest("renderProgress() leaves frames out where there is only sound", () => {
+  assertEquals(
+    renderProgress({ ...STATE, hasPicture: false }, 12),
+    "00:10.0 of 00:12.0  5.0 MB/s",
+  );
 });
 
-Deno.test({
-  name: "renderProgress() leaves frames out where there is only sound",
-  permissions: "none",
-  fn() {
-    assertEquals(
-      renderProgress({ ...STATE, hasPicture: false }, 12),
-      "00:10.0 of 00:12.0  5.0 MB/s",
-    );
-  },
+pureTest("renderProgress() gives no rate before any time has passed", () => {
+  assertEquals(renderProgress({ ...STATE, seconds: 0 }), "frame 250  00:10.0  31.3 fps  0 B/s");
 });
 
-Deno.test({
-  name: "renderProgress() gives no rate before any time has passed",
-  permissions: "none",
-  fn() {
-    assertEquals(renderProgress({ ...STATE, seconds: 0 }), "frame 250  00:10.0  31.3 fps  0 B/s");
-  },
-});
-
-Deno.test({
-  name: "Progress draws at most four times a second, within the width, and wipes its line",
-  permissions: "none",
-  fn() {
-    const drawn: string[] = [];
-    let now = 1000;
-    let columns = 81;
-    const write = (text: string) => void drawn.push(text);
-    const output = lineOutput({ write, columns: () => columns });
-    const progress = new Progress(output, () => now);
-    progress.clear();
-    assertEquals(drawn, []);
-    progress.update(STATE);
-    now += 249;
-    progress.update({ ...STATE, frames: 251 });
-    now += 1;
-    columns = 24;
-    progress.update({ ...STATE, frames: 252 });
-    now += 250;
-    columns = 6;
-    progress.update({ ...STATE, frames: 253 });
-    progress.clear();
-    progress.clear();
-    assertEquals(drawn, [
-      "\rframe 250  00:10.0  31.3 fps  5.0 MB/s\x1b[K",
-      "\r00:10.0  5.0 MB/s\x1b[K",
-      "\r00:10\x1b[K",
-      "\r\x1b[K",
-    ]);
-  },
+pureTest("Progress draws at most four times a second, within the width, and wipes its line", () => {
+  const drawn: string[] = [];
+  let now = 1000;
+  let columns = 81;
+  const write = (text: string) => void drawn.push(text);
+  const output = lineOutput({ write, columns: () => columns });
+  const progress = new Progress(output, () => now);
+  progress.clear();
+  assertEquals(drawn, []);
+  progress.update(STATE);
+  now += 249;
+  progress.update({ ...STATE, frames: 251 });
+  now += 1;
+  columns = 24;
+  progress.update({ ...STATE, frames: 252 });
+  now += 250;
+  columns = 6;
+  progress.update({ ...STATE, frames: 253 });
+  progress.clear();
+  progress.clear();
+  assertEquals(drawn, [
+    "\rframe 250  00:10.0  31.3 fps  5.0 MB/s\x1b[K",
+    "\r00:10.0  5.0 MB/s\x1b[K",
+    "\r00:10\x1b[K",
+    "\r\x1b[K",
+  ]);
 });

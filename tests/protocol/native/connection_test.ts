@@ -10,11 +10,8 @@ import { FormatError, TruncatedError } from "../../../lib/base/errors.ts";
 import { type Frame, FRAME_HEADROOM, FRAME_TAILROOM } from "../../../lib/media/frame.ts";
 import { Connection, type Message } from "../../../lib/protocol/native/connection.ts";
 import { encodeFrame, encodeMessage, HEADER_LENGTH } from "../../../lib/protocol/native/framing.ts";
-import { sample, socketOf, STEPS } from "../../support/byte_sources.ts";
-
-function test(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name, permissions: "none", fn });
-}
+import { concat, sample, socketOf, STEPS } from "../../support/media/bytes.ts";
+import { pureTest } from "../../support/pure_test.ts";
 
 /** Writes to nowhere, at most `step` bytes a turn, and keeps what was written. */
 function recorder(step: number = Infinity): { writer: ByteWriter; written: number[] } {
@@ -54,12 +51,8 @@ async function receiveAll(connection: Connection): Promise<Message[]> {
   }
 }
 
-function concat(...parts: Uint8Array[]): Uint8Array {
-  return Uint8Array.from(parts.flatMap((part) => [...part]));
-}
-
 for (const step of [...STEPS, 17]) {
-  test(`receive() gives messages one after another, by ${step}`, async () => {
+  pureTest(`receive() gives messages one after another, by ${step}`, async () => {
     const bytes = concat(
       encodeMessage("ping", new Uint8Array(0), { timestamp: 1_767_225_600_000_000 }),
       encodeFrame(frameOf(100), { dropped: true }),
@@ -92,7 +85,7 @@ for (const step of [...STEPS, 17]) {
     ]);
   });
 
-  test(`receive() tells a cut connection from an ended one, by ${step}`, async () => {
+  pureTest(`receive() tells a cut connection from an ended one, by ${step}`, async () => {
     const whole = encodeMessage("error", sample(30));
     for (let length = 1; length < whole.length; length++) {
       const connection = receiver(whole.subarray(0, length), step);
@@ -102,7 +95,7 @@ for (const step of [...STEPS, 17]) {
   });
 }
 
-test("receive() leaves room around a frame's data", async () => {
+pureTest("receive() leaves room around a frame's data", async () => {
   for (const [captured, extra] of [[undefined, 0], [1, 8]] as const) {
     const message = await receiver(encodeFrame(frameOf(100, { captured }))).receive();
     const data = message?.kind === "frame" ? message.data : new Uint8Array(0);
@@ -111,7 +104,7 @@ test("receive() leaves room around a frame's data", async () => {
   }
 });
 
-test("recycle() lets the next frame use the memory", async () => {
+pureTest("recycle() lets the next frame use the memory", async () => {
   const size = 70_000;
   const captures = [5, 6, undefined];
   const sent = concat(...captures.map((captured) => encodeFrame(frameOf(size, { captured }))));
@@ -129,7 +122,7 @@ test("recycle() lets the next frame use the memory", async () => {
   assertNotStrictEquals(frames[2], frames[1]);
 });
 
-test("receive() refuses kinds that are not taken before it reads their payload", async () => {
+pureTest("receive() refuses kinds that are not taken before it reads their payload", async () => {
   let wanted = 0;
   const header = encodeFrame(frameOf(50_000)).subarray(0, HEADER_LENGTH);
   const socket = fromSocket(socketOf(header));
@@ -149,12 +142,12 @@ test("receive() refuses kinds that are not taken before it reads their payload",
   assertStrictEquals(wanted, HEADER_LENGTH);
 });
 
-test("receive() refuses bytes that are no message", async () => {
+pureTest("receive() refuses bytes that are no message", async () => {
   const connection = receiver(new TextEncoder().encode("GET / HTTP/1.1\r\n\r\n"));
   await assertRejects(() => connection.receive(), FormatError, "kind 47, expected 1 to 10");
 });
 
-test("receive() refuses live frames without a moment of capture that can be read", async () => {
+pureTest("receive() refuses live frames without a moment of capture that can be read", async () => {
   const message = encodeFrame(frameOf(0, { captured: 0 }));
   for (let length = 12; length < 20; length++) {
     const short = message.slice();
@@ -169,14 +162,14 @@ test("receive() refuses live frames without a moment of capture that can be read
   }
 });
 
-test("receive() tells a live frame that was cut from an ended connection", async () => {
+pureTest("receive() tells a live frame that was cut from an ended connection", async () => {
   const whole = encodeFrame(frameOf(3, { captured: 9 }));
   for (let length = 1; length < whole.length; length++) {
     await assertRejects(() => receiver(whole.subarray(0, length)).receive(), TruncatedError);
   }
 });
 
-test("send() and sendFrame() never mix, however they overlap", async () => {
+pureTest("send() and sendFrame() never mix, however they overlap", async () => {
   const { writer, written } = recorder();
   const connection = sender(writer);
   await Promise.all([
@@ -191,7 +184,7 @@ test("send() and sendFrame() never mix, however they overlap", async () => {
 });
 
 for (const step of [Infinity, 19, 1]) {
-  test(`sendShared() mixes with no other writer, by ${step}`, async () => {
+  pureTest(`sendShared() mixes with no other writer, by ${step}`, async () => {
     const { writer, written } = recorder(step);
     const connection = sender(writer);
     const live = encodeFrame(frameOf(300, { captured: 5, keyframe: false }));
@@ -223,22 +216,25 @@ for (const step of [Infinity, 19, 1]) {
   });
 }
 
-test("sendShared() leaves the message as it is, for the connections that share it", async () => {
-  const shared = encodeFrame(frameOf(60_000, { captured: 5 }));
-  const before = shared.slice();
-  const viewers = [true, false, true, false].map((dropped) => ({ dropped, ...recorder(1000) }));
-  await Promise.all(
-    viewers.map(({ dropped, writer }) => sender(writer).sendShared(shared, { dropped })),
-  );
-  assertEquals(shared, before);
-  for (const { dropped, written } of viewers) {
-    const [message] = await receiveAll(receiver(Uint8Array.from(written)));
-    assertStrictEquals(message.kind === "frame" && message.dropped, dropped);
-    assertEquals(written.slice(HEADER_LENGTH), [...before.subarray(HEADER_LENGTH)]);
-  }
-});
+pureTest(
+  "sendShared() leaves the message as it is, for the connections that share it",
+  async () => {
+    const shared = encodeFrame(frameOf(60_000, { captured: 5 }));
+    const before = shared.slice();
+    const viewers = [true, false, true, false].map((dropped) => ({ dropped, ...recorder(1000) }));
+    await Promise.all(
+      viewers.map(({ dropped, writer }) => sender(writer).sendShared(shared, { dropped })),
+    );
+    assertEquals(shared, before);
+    for (const { dropped, written } of viewers) {
+      const [message] = await receiveAll(receiver(Uint8Array.from(written)));
+      assertStrictEquals(message.kind === "frame" && message.dropped, dropped);
+      assertEquals(written.slice(HEADER_LENGTH), [...before.subarray(HEADER_LENGTH)]);
+    }
+  },
+);
 
-test("send() refuses a payload over the limit and sends nothing of it", async () => {
+pureTest("send() refuses a payload over the limit and sends nothing of it", async () => {
   const { writer, written } = recorder();
   await assertRejects(() => sender(writer).send("request", new Uint8Array(65_537)), FormatError);
   assertEquals(written, []);

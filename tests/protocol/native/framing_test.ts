@@ -14,10 +14,7 @@ import {
   parseHeader,
   remarkFrame,
 } from "../../../lib/protocol/native/framing.ts";
-
-function test(name: string, fn: () => void): void {
-  Deno.test({ name, permissions: "none", fn });
-}
+import { pureTest } from "../../support/pure_test.ts";
 
 /** A header with any values, as a stranger may send it. */
 function header(
@@ -38,14 +35,14 @@ function frame(fields: Partial<Frame> = {}, room: number = FRAME_HEADROOM): Fram
   return { streamId: 0, timestamp: 0, keyframe: false, data, ...fields };
 }
 
-test("encodeMessage() writes the bytes of the protocol", () => {
+pureTest("encodeMessage() writes the bytes of the protocol", () => {
   assertEquals(
     encodeMessage("control", Uint8Array.of(0xaa, 0xbb)),
     Uint8Array.of(14, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xaa, 0xbb),
   );
 });
 
-test("encodeFrame() writes the bytes of the protocol", () => {
+pureTest("encodeFrame() writes the bytes of the protocol", () => {
   const message = encodeFrame(frame({ streamId: 0x0102, timestamp: -2, keyframe: true }), {
     dropped: true,
   });
@@ -59,7 +56,7 @@ test("encodeFrame() writes the bytes of the protocol", () => {
   );
 });
 
-test("encodeFrame() writes the moment of capture behind the header of a live frame", () => {
+pureTest("encodeFrame() writes the moment of capture behind the header of a live frame", () => {
   const message = encodeFrame(
     frame({ streamId: 1, timestamp: 5, captured: 0x0006_0504_0302_0100, discontinuity: true }),
   );
@@ -74,7 +71,7 @@ test("encodeFrame() writes the moment of capture behind the header of a live fra
   );
 });
 
-test("encodeFrame() writes in front of the data, in the same memory, and nowhere else", () => {
+pureTest("encodeFrame() writes in front of the data, in the same memory, and nowhere else", () => {
   for (const [captured, room] of [[undefined, 16], [0, 24]] as const) {
     const sent = frame({ captured });
     const before = new Uint8Array(sent.data.buffer, 0, FRAME_HEADROOM).fill(0xaa);
@@ -87,7 +84,7 @@ test("encodeFrame() writes in front of the data, in the same memory, and nowhere
 });
 
 for (const kind of Object.keys(KINDS).filter((name) => name !== "frame") as Kind[]) {
-  test(`parseHeader() reads what encodeMessage() wrote: ${kind}`, () => {
+  pureTest(`parseHeader() reads what encodeMessage() wrote: ${kind}`, () => {
     const message = encodeMessage(kind as Exclude<Kind, "frame">, new Uint8Array(300));
     assertEquals(parseHeader(message), {
       kind,
@@ -102,7 +99,7 @@ for (const kind of Object.keys(KINDS).filter((name) => name !== "frame") as Kind
   });
 }
 
-test("parseHeader() reads what encodeFrame() wrote, at the edges of each field", () => {
+pureTest("parseHeader() reads what encodeFrame() wrote, at the edges of each field", () => {
   const edge = Number.MAX_SAFE_INTEGER;
   for (const timestamp of [0, 1, -1, 2 ** 32 - 1, 2 ** 32, -(2 ** 32), -(2 ** 31), edge, -edge]) {
     for (const [streamId, keyframe, dropped] of [[0, true, false], [65535, false, true]] as const) {
@@ -115,7 +112,7 @@ test("parseHeader() reads what encodeFrame() wrote, at the edges of each field",
   }
 });
 
-test("parseHeader() tells every set of flags from every other", () => {
+pureTest("parseHeader() tells every set of flags from every other", () => {
   for (let flags = 0; flags < 16; flags++) {
     const [keyframe, dropped, discontinuity, live] = [1, 2, 4, 8].map((bit) => (flags & bit) > 0);
     const sent = frame({ keyframe, discontinuity, captured: live ? 0 : undefined });
@@ -128,7 +125,7 @@ test("parseHeader() tells every set of flags from every other", () => {
   }
 });
 
-test("parseHeader() refuses live frames that are too short for their moment of capture", () => {
+pureTest("parseHeader() refuses live frames that are too short for their moment of capture", () => {
   for (let length = 12; length < 20; length++) {
     for (const flags of [8, 0xff]) {
       assertThrows(
@@ -143,14 +140,14 @@ test("parseHeader() refuses live frames that are too short for their moment of c
   assertThrows(() => parseHeader(header({ length: 11, flags: 8 })), FormatError, "12 to 268435456");
 });
 
-test("parseHeader() finds a moment of capture in frames only", () => {
+pureTest("parseHeader() finds a moment of capture in frames only", () => {
   for (const [kind, number] of Object.entries(KINDS).filter(([name]) => name !== "frame")) {
     const read = parseHeader(header({ length: 12, kind: number, flags: 0xff }));
     assertEquals([read.kind, read.captured, read.payloadLength], [kind as Kind, false, 0]);
   }
 });
 
-test("parseHeader() reads the clock of a ping and a pong", () => {
+pureTest("parseHeader() reads the clock of a ping and a pong", () => {
   const edge = Number.MAX_SAFE_INTEGER;
   for (const kind of ["ping", "pong"] as const) {
     for (const timestamp of [0, 1, 2 ** 32, 1_767_225_600_000_000, edge, -edge]) {
@@ -161,7 +158,7 @@ test("parseHeader() reads the clock of a ping and a pong", () => {
   }
 });
 
-test("parseCapture() reads what encodeFrame() wrote", () => {
+pureTest("parseCapture() reads what encodeFrame() wrote", () => {
   const edge = Number.MAX_SAFE_INTEGER;
   for (const captured of [0, 1, -1, 2 ** 32 - 1, 2 ** 32, 1_767_225_600_000_000, edge, -edge]) {
     const payload = encodeFrame(frame({ captured })).subarray(HEADER_LENGTH);
@@ -171,14 +168,14 @@ test("parseCapture() reads what encodeFrame() wrote", () => {
   assertStrictEquals(parseCapture(message.subarray(HEADER_LENGTH)), 1_767_225_600_000_000);
 });
 
-test("parseCapture() refuses moments that a number cannot hold", () => {
+pureTest("parseCapture() refuses moments that a number cannot hold", () => {
   for (const time of [2n ** 53n, -(2n ** 53n), 2n ** 63n - 1n, -(2n ** 63n)]) {
     const payload = header({ time }).subarray(8);
     assertThrows(() => parseCapture(payload), FormatError, "time of capture");
   }
 });
 
-test("remarkFrame() says what is new, and keeps what was said", () => {
+pureTest("remarkFrame() says what is new, and keeps what was said", () => {
   const message = encodeFrame(frame({ keyframe: true, discontinuity: true, timestamp: 7 }));
   const said = parseHeader(remarkFrame(message, { dropped: true }));
   assertEquals([said.keyframe, said.discontinuity, said.dropped], [true, true, true]);
@@ -188,7 +185,7 @@ test("remarkFrame() says what is new, and keeps what was said", () => {
   assertEquals(remarkFrame(plain, {}), plain.slice(0, HEADER_LENGTH));
 });
 
-test("remarkFrame() gives a header of its own, and leaves the message to the others", () => {
+pureTest("remarkFrame() gives a header of its own, and leaves the message to the others", () => {
   for (const captured of [undefined, 77]) {
     const shared = encodeFrame(frame({ streamId: 258, timestamp: -2, keyframe: true, captured }));
     const before = shared.slice();
@@ -201,17 +198,17 @@ test("remarkFrame() gives a header of its own, and leaves the message to the oth
   }
 });
 
-test("parseHeader() reads from within a larger buffer, and ignores what follows", () => {
+pureTest("parseHeader() reads from within a larger buffer, and ignores what follows", () => {
   const bytes = new Uint8Array(40).fill(0xff);
   bytes.set(header({ length: 99, kind: 3, id: 7 }), 9);
   assertEquals(parseHeader(bytes.subarray(9)).payloadLength, 87);
 });
 
-test("parseHeader() ignores flags of later versions", () => {
+pureTest("parseHeader() ignores flags of later versions", () => {
   assertEquals(parseHeader(header({ flags: 0xf0 })), parseHeader(header({ flags: 0 })));
 });
 
-test("parseHeader() refuses lengths out of bounds", () => {
+pureTest("parseHeader() refuses lengths out of bounds", () => {
   assertStrictEquals(parseHeader(header({ length: MAX_LENGTH })).payloadLength, MAX_LENGTH - 12);
   for (const length of [0, 11, MAX_LENGTH + 1, 2 ** 31, 2 ** 32 - 1]) {
     assertThrows(
@@ -222,7 +219,7 @@ test("parseHeader() refuses lengths out of bounds", () => {
   }
 });
 
-test("parseHeader() holds each kind to its own limit", () => {
+pureTest("parseHeader() holds each kind to its own limit", () => {
   const small = ["request", "end", "error", "control", "ping", "pong", "notice"] as const;
   for (const kind of small) {
     const number = KINDS[kind];
@@ -237,27 +234,27 @@ test("parseHeader() holds each kind to its own limit", () => {
   }
 });
 
-test("parseHeader() refuses unknown kinds", () => {
+pureTest("parseHeader() refuses unknown kinds", () => {
   for (const kind of [0, 11, 47, 255]) {
     const expected = `kind ${kind}, expected 1 to 10`;
     assertThrows(() => parseHeader(header({ kind })), FormatError, expected);
   }
 });
 
-test("parseHeader() refuses timestamps that a number cannot hold", () => {
+pureTest("parseHeader() refuses timestamps that a number cannot hold", () => {
   for (const time of [2n ** 53n, -(2n ** 53n), 2n ** 63n - 1n, -(2n ** 63n)]) {
     assertThrows(() => parseHeader(header({ time })), FormatError, "expected below 2^53");
   }
 });
 
-test("parseHeader() takes a classic request for no message", () => {
+pureTest("parseHeader() takes a classic request for no message", () => {
   for (const text of ["get_image", "get_video"]) {
     const bytes = new TextEncoder().encode(text.padEnd(HEADER_LENGTH));
     assertThrows(() => parseHeader(bytes), FormatError);
   }
 });
 
-test("encodeMessage() refuses payloads over the kind's limit", () => {
+pureTest("encodeMessage() refuses payloads over the kind's limit", () => {
   const payload = new Uint8Array(MAX_REQUEST_LENGTH + 1);
   assertThrows(
     () => encodeMessage("request", payload),
@@ -267,7 +264,7 @@ test("encodeMessage() refuses payloads over the kind's limit", () => {
   assertStrictEquals(encodeMessage("list", payload).byteLength, HEADER_LENGTH + 65537);
 });
 
-test("encodeFrame() refuses what does not fit into a message", () => {
+pureTest("encodeFrame() refuses what does not fit into a message", () => {
   for (const [captured, room] of [[undefined, 16], [0, 24]] as const) {
     assertThrows(() => encodeFrame(frame({ captured }, room - 1)), RangeError, "no room");
     assertStrictEquals(encodeFrame(frame({ captured }, room)).byteOffset, 0);

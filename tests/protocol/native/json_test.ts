@@ -14,10 +14,7 @@ import {
   toList,
   toObject,
 } from "../../../lib/protocol/native/json.ts";
-
-function test(name: string, fn: () => void): void {
-  Deno.test({ name, permissions: "none", fn });
-}
+import { pureTest } from "../../support/pure_test.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
@@ -36,12 +33,12 @@ function taken(read: (object: JsonObject) => unknown): unknown[] {
   });
 }
 
-test("parseJsonObject() reads objects", () => {
+pureTest("parseJsonObject() reads objects", () => {
   assertEquals(parseJsonObject(bytes('{"a":[1,"ü😀"]}'), "request"), { a: [1, "ü😀"] });
   assertEquals(parseJsonObject(encodeJson({ a: 1, b: undefined }), "request"), { a: 1 });
 });
 
-test("parseJsonObject() refuses all other values", () => {
+pureTest("parseJsonObject() refuses all other values", () => {
   for (const text of ["[]", "1", '"a"', "null", "true"]) {
     assertThrows(
       () => parseJsonObject(bytes(text), "request"),
@@ -51,7 +48,7 @@ test("parseJsonObject() refuses all other values", () => {
   }
 });
 
-test("parseJsonObject() refuses what is no JSON in UTF-8", () => {
+pureTest("parseJsonObject() refuses what is no JSON in UTF-8", () => {
   const texts = ["", "{", "{'a':1}", '{"a":NaN}', '{"a":1}}', "{".repeat(1000), "\u0000{}"];
   const invalid = [[0x7b, 0xff, 0x7d], [0xc3], [0x22, 0xed, 0xa0, 0x80, 0x22], [
     0xff,
@@ -68,7 +65,7 @@ test("parseJsonObject() refuses what is no JSON in UTF-8", () => {
   }
 });
 
-test("parseJsonObject() stands deep nesting", () => {
+pureTest("parseJsonObject() stands deep nesting", () => {
   const depth = 30_000;
   const nested = `{"a":${"[".repeat(depth)}${"]".repeat(depth)}}`;
   const object = parseJsonObject(bytes(nested), "request");
@@ -76,13 +73,13 @@ test("parseJsonObject() stands deep nesting", () => {
   assertStrictEquals(error.message.length < 120, true);
 });
 
-test("parseJsonObject() lets nobody reach the prototype", () => {
+pureTest("parseJsonObject() lets nobody reach the prototype", () => {
   const object = parseJsonObject(bytes('{"__proto__":{"name":"x"}}'), "request");
   assertStrictEquals(object.name, undefined);
   assertStrictEquals(({} as JsonObject).name, undefined);
 });
 
-test("optionalNumber() takes numbers within the bounds", () => {
+pureTest("optionalNumber() takes numbers within the bounds", () => {
   assertEquals(taken((o) => optionalNumber(o, "field", { min: 0, max: 10 })), [0, 1, 1.5]);
   const whole = { min: -1, max: Infinity, integer: true };
   assertEquals(taken((o) => optionalNumber(o, "field", whole)), [0, 1, -1, 1e300]);
@@ -94,17 +91,17 @@ test("optionalNumber() takes numbers within the bounds", () => {
   );
 });
 
-test("optionalText() takes texts that match", () => {
+pureTest("optionalText() takes texts that match", () => {
   const any = { pattern: /^[^]*$/, expected: "a text" };
   assertEquals(taken((o) => optionalText(o, "field", any)), ["", "x"]);
   assertEquals(taken((o) => optionalText(o, "field", { ...any, pattern: /^.$/ })), ["x"]);
 });
 
-test("optionalBoolean() takes true and false", () => {
+pureTest("optionalBoolean() takes true and false", () => {
   assertEquals(taken((o) => optionalBoolean(o, "field")), [true, false]);
 });
 
-test("optionalWord() takes the given words", () => {
+pureTest("optionalWord() takes the given words", () => {
   assertEquals(taken((o) => optionalWord(o, "field", ["x", "y"])), ["x"]);
   assertThrows(
     () => optionalWord({ field: "X" }, "field", ["x", "y"]),
@@ -113,7 +110,7 @@ test("optionalWord() takes the given words", () => {
   );
 });
 
-test("optionalRational() takes two whole numbers above zero", () => {
+pureTest("optionalRational() takes two whole numbers above zero", () => {
   assertEquals(taken((o) => optionalRational(o, "field")), []);
   assertEquals(optionalRational({ field: [1001, 30_000] }, "field"), [1001, 30_000]);
   for (const field of [[0, 1], [1, 0], [1, -1], [1, 1.5], ["1", 1], [1, 2, 3], [1, 2 ** 31]]) {
@@ -121,7 +118,7 @@ test("optionalRational() takes two whole numbers above zero", () => {
   }
 });
 
-test("missing fields, and null, are left to whoever reads", () => {
+pureTest("missing fields, and null, are left to whoever reads", () => {
   for (const object of [{}, { field: null }] as JsonObject[]) {
     assertStrictEquals(optionalNumber(object, "field", { min: 0, max: 1 }), undefined);
     assertStrictEquals(optionalText(object, "field", { pattern: /x/, expected: "" }), undefined);
@@ -131,12 +128,12 @@ test("missing fields, and null, are left to whoever reads", () => {
   }
 });
 
-test("required() passes values on and refuses none", () => {
+pureTest("required() passes values on and refuses none", () => {
   for (const value of [0, "", false, null]) assertStrictEquals(required(value, "field"), value);
   assertThrows(() => required(undefined, "field"), FormatError, "Cannot read field: it is missing");
 });
 
-test("toObject() and toList() tell objects from lists", () => {
+pureTest("toObject() and toList() tell objects from lists", () => {
   assertEquals(VALUES.filter((value) => Array.isArray(value)), [toList([], "x"), toList([1], "x")]);
   assertEquals(toObject({ a: 1 }, "x"), { a: 1 });
   for (const value of [null, undefined, [], 1]) {
@@ -147,7 +144,7 @@ test("toObject() and toList() tell objects from lists", () => {
   }
 });
 
-test("quoteValue() does not look at what lies deeper than it shows", () => {
+pureTest("quoteValue() does not look at what lies deeper than it shows", () => {
   let value: unknown = {
     toJSON() {
       throw new Error("looked at");
@@ -157,7 +154,7 @@ test("quoteValue() does not look at what lies deeper than it shows", () => {
   assertMatch(quoteValue(value), /^\{"a":\[\{"a":\[.{48}…$/);
 });
 
-test("quoteValue() shows the beginning of anything", () => {
+pureTest("quoteValue() shows the beginning of anything", () => {
   assertStrictEquals(quoteValue(undefined), "nothing");
   assertEquals([1e400, -1e400, NaN, -0.5].map(quoteValue), [
     "Infinity",

@@ -2,10 +2,7 @@ import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { RequestError } from "../../../lib/base/errors.ts";
 import { encodeJson } from "../../../lib/protocol/native/json.ts";
 import { LIMITS, MAX_DIMENSION, parseRequest } from "../../../lib/protocol/native/request.ts";
-
-function test(name: string, fn: () => void): void {
-  Deno.test({ name, permissions: "none", fn });
-}
+import { pureTest } from "../../support/pure_test.ts";
 
 /** Every field that takes a number, and both ends of what it takes. */
 const BOUNDS = {
@@ -48,7 +45,7 @@ function justAbove(value: number): number {
   return value * (1 + Number.EPSILON);
 }
 
-test("LIMITS are those of the protocol", () => {
+pureTest("LIMITS are those of the protocol", () => {
   const ends = Object.entries<Bounds>(BOUNDS).map(([field, { min, max, integer }]) => [
     ...[field, min, max],
     integer ? "whole" : "any",
@@ -67,7 +64,7 @@ test("LIMITS are those of the protocol", () => {
 });
 
 for (const [field, bounds] of Object.entries(BOUNDS) as [keyof typeof BOUNDS, Bounds][]) {
-  test(`parseRequest() takes ${field} up to both ends, and nothing beyond`, () => {
+  pureTest(`parseRequest() takes ${field} up to both ends, and nothing beyond`, () => {
     const { min, max, integer = false } = bounds;
     for (const value of [min, max]) {
       assertStrictEquals(parseRequest(withFields({ [field]: value }))[field], value);
@@ -85,12 +82,12 @@ for (const [field, bounds] of Object.entries(BOUNDS) as [keyof typeof BOUNDS, Bo
     }
   });
 
-  test(`parseRequest() takes ${field} for absent only where it is null or missing`, () => {
+  pureTest(`parseRequest() takes ${field} for absent only where it is null or missing`, () => {
     assertStrictEquals(parseRequest(withFields({}))[field], undefined);
     assertStrictEquals(parseRequest(withFields({ [field]: null }))[field], undefined);
   });
 
-  test(`parseRequest() refuses ${field} that is no JSON, or past all numbers`, () => {
+  pureTest(`parseRequest() refuses ${field} that is no JSON, or past all numbers`, () => {
     for (const json of ["NaN", "Infinity", "-Infinity", "0x10", ".5", "1.", "+1", "01", "1_0"]) {
       const { code, message } = refusal(withJson(field, json));
       assertEquals([code, message], [
@@ -106,7 +103,7 @@ for (const [field, bounds] of Object.entries(BOUNDS) as [keyof typeof BOUNDS, Bo
   });
 }
 
-test("parseRequest() takes numbers however JSON writes them", () => {
+pureTest("parseRequest() takes numbers however JSON writes them", () => {
   const written: [keyof typeof BOUNDS, string, number][] = [
     ["fps", "29.97", 29.97],
     ["fps", "23.976023976023978", 24000 / 1001],

@@ -9,10 +9,7 @@ import {
   parseControl,
   parseRequest,
 } from "../../../lib/protocol/native/request.ts";
-
-function test(name: string, fn: () => void): void {
-  Deno.test({ name, permissions: "none", fn });
-}
+import { pureTest } from "../../support/pure_test.ts";
 
 /** A request with every field. */
 const FULL: MediaRequest = {
@@ -54,14 +51,14 @@ function present(request: MediaRequest): Partial<MediaRequest> {
   return JSON.parse(JSON.stringify(request));
 }
 
-test("parseRequest() reads what encodeRequest() wrote", () => {
+pureTest("parseRequest() reads what encodeRequest() wrote", () => {
   assertEquals(parseRequest(encodeRequest(FULL)), FULL);
   for (const command of ["get_image", "get_video", "list_media"] as const) {
     assertEquals(present(parseRequest(encodeRequest({ command }))), { command });
   }
 });
 
-test("parseRequest() takes every encoding and every policy", () => {
+pureTest("parseRequest() takes every encoding and every policy", () => {
   assertEquals([...ENCODINGS], ["raw", "copy", "h264", "mjpeg"]);
   for (const encoding of ENCODINGS) {
     assertStrictEquals(parseRequest(withFields({ encoding })).encoding, encoding);
@@ -71,7 +68,7 @@ test("parseRequest() takes every encoding and every policy", () => {
   }
 });
 
-test("parseRequest() ignores unknown fields and takes null for absent", () => {
+pureTest("parseRequest() ignores unknown fields and takes null for absent", () => {
   const payload = encodeJson({
     ...{ version: 1, command: "get_image", colour: "blue", ["__proto__"]: 1, constructor: [] },
     ...{ name: null, width: null, audio: null, late: null },
@@ -79,7 +76,7 @@ test("parseRequest() ignores unknown fields and takes null for absent", () => {
   assertEquals(present(parseRequest(payload)), { command: "get_image" });
 });
 
-test("parseRequest() refuses wrong values of every field", () => {
+pureTest("parseRequest() refuses wrong values of every field", () => {
   const wrong: Record<keyof MediaRequest, readonly unknown[]> = {
     command: ["", "GET_VIDEO", "get_", 1, [], {}, true],
     name: ["", "a\0b", "x".repeat(1025), 1, ["video.mp4"], {}, false],
@@ -110,7 +107,7 @@ test("parseRequest() refuses wrong values of every field", () => {
   }
 });
 
-test("parseRequest() refuses wrong entries of resume", () => {
+pureTest("parseRequest() refuses wrong entries of resume", () => {
   const entries: unknown[] = [
     ...[null, 1, "0", [], {}, { id: 0 }, { after: 1 }, { id: null, after: 1 }],
     ...[{ id: -1, after: 1 }, { id: 65_536, after: 1 }, { id: 0.5, after: 1 }],
@@ -136,7 +133,7 @@ test("parseRequest() refuses wrong entries of resume", () => {
   );
 });
 
-test("parseRequest() refuses a request without a command", () => {
+pureTest("parseRequest() refuses a request without a command", () => {
   const { code, message } = refusal({ command: undefined });
   assertStrictEquals(code, "bad_request");
   assertStrictEquals(
@@ -145,7 +142,7 @@ test("parseRequest() refuses a request without a command", () => {
   );
 });
 
-test("parseRequest() tells other versions apart, shortly", () => {
+pureTest("parseRequest() tells other versions apart, shortly", () => {
   const versions = [0, 2, "1", null, undefined, [1], 1.5, {}, "x".repeat(60_000)];
   for (const version of versions) {
     const { code, message } = refusal({ version });
@@ -155,7 +152,7 @@ test("parseRequest() tells other versions apart, shortly", () => {
   }
 });
 
-test("parseRequest() refuses what is no object", () => {
+pureTest("parseRequest() refuses what is no object", () => {
   for (const text of ["", "[]", "get_image", "null", "{"]) {
     const payload = new TextEncoder().encode(text);
     const { code } = assertThrows(() => parseRequest(payload), RequestError);
@@ -163,12 +160,12 @@ test("parseRequest() refuses what is no object", () => {
   }
 });
 
-test("parseRequest() counts a name's characters, not its bytes", () => {
+pureTest("parseRequest() counts a name's characters, not its bytes", () => {
   const name = "😀".repeat(1024);
   assertStrictEquals(parseRequest(encodeRequest({ command: "get_video", name })).name, name);
 });
 
-test("parseControl() reads what encodeControl() wrote", () => {
+pureTest("parseControl() reads what encodeControl() wrote", () => {
   assertEquals(parseControl(encodeControl({ action: "stop" })), {
     ...{ action: "stop", to: undefined, id: undefined },
   });
@@ -176,7 +173,7 @@ test("parseControl() reads what encodeControl() wrote", () => {
   assertEquals(parseControl(encodeControl(seek)), seek);
 });
 
-test("parseControl() passes any action on as it is, to be ignored", () => {
+pureTest("parseControl() passes any action on as it is, to be ignored", () => {
   for (const action of ["rewind", "STEP", "frame-step", "", 5, null, true, ["stop"], {}]) {
     const read = parseControl(encodeJson({ action, colour: "blue" }));
     assertEquals(read, { action, to: undefined, id: undefined });
@@ -187,7 +184,7 @@ test("parseControl() passes any action on as it is, to be ignored", () => {
   assertEquals(parseControl(new TextEncoder().encode(inherited)), nothing);
 });
 
-test("parseControl() passes any place and any id on as they are, to be checked", () => {
+pureTest("parseControl() passes any place and any id on as they are, to be checked", () => {
   const values = [0, -1, 0.5, 1e300, "", "12", "x".repeat(60_000), null, true, [], [[1]], { a: 1 }];
   for (const value of values) {
     assertEquals(parseControl(encodeJson({ action: "seek", to: value, id: 1 })).to, value);
@@ -197,7 +194,7 @@ test("parseControl() passes any place and any id on as they are, to be checked",
   assertEquals(parseControl(beyond), { action: "seek", to: Infinity, id: -Infinity });
 });
 
-test("parseControl() refuses what is no object", () => {
+pureTest("parseControl() refuses what is no object", () => {
   for (const text of ["", "stop", '"stop"', "[]", "5", "null", "{"]) {
     assertThrows(() => parseControl(new TextEncoder().encode(text)), FormatError);
   }

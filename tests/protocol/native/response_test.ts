@@ -23,10 +23,7 @@ import {
   parseList,
   parseNotice,
 } from "../../../lib/protocol/native/response.ts";
-
-function test(name: string, fn: () => void): void {
-  Deno.test({ name, permissions: "none", fn });
-}
+import { pureTest } from "../../support/pure_test.ts";
 
 const VIDEO: VideoStream = {
   id: 0,
@@ -79,11 +76,11 @@ function described(change: Record<string, unknown>): Uint8Array<ArrayBuffer> {
   return encodeJson({ ...object, streams: [{ ...first, ...change }, ...others] });
 }
 
-test("parseDescription() reads what encodeDescription() wrote", () => {
+pureTest("parseDescription() reads what encodeDescription() wrote", () => {
   assertEquals(parseDescription(encodeDescription(DESCRIPTION)), DESCRIPTION);
 });
 
-test("parseDescription() reads the least there may be", () => {
+pureTest("parseDescription() reads the least there may be", () => {
   const stream = { id: 1, type: "video", codec: "h264", fourcc: "H264", timeBase: [1, 25] };
   const payload = encodeJson({ name: "", streams: [{ ...stream, width: 2, height: 1 }] });
   const { name, live, duration, notes, streams: [video] } = parseDescription(payload);
@@ -93,7 +90,7 @@ test("parseDescription() reads the least there may be", () => {
   assertEquals([pixelFormat, rotation, decodeDelay], [undefined, undefined, undefined]);
 });
 
-test("parseDescription() takes quarters of a turn, and whatever else for none", () => {
+pureTest("parseDescription() takes quarters of a turn, and whatever else for none", () => {
   for (const rotation of [90, 180, 270]) {
     const [video] = parseDescription(described({ rotation })).streams;
     assertStrictEquals<number | undefined>(asVideo(video).rotation, rotation);
@@ -104,20 +101,20 @@ test("parseDescription() takes quarters of a turn, and whatever else for none", 
   }
 });
 
-test("parseDescription() takes delays that a decoder may have", () => {
+pureTest("parseDescription() takes delays that a decoder may have", () => {
   for (const decodeDelay of [0, 1, 16, 64]) {
     const [video] = parseDescription(described({ decodeDelay })).streams;
     assertStrictEquals(asVideo(video).decodeDelay, decodeDelay);
   }
 });
 
-test("parseDescription() leaves out of sound what only pictures have", () => {
+pureTest("parseDescription() leaves out of sound what only pictures have", () => {
   const picture = { rotation: 90, decodeDelay: "x", width: -1 };
   const [audio] = parseDescription(described({ ...AUDIO, extradata: "", ...picture })).streams;
   assertEquals<StreamDescription>(audio, AUDIO);
 });
 
-test("parseDescription() takes the notes that are texts, and no more than a few", () => {
+pureTest("parseDescription() takes the notes that are texts, and no more than a few", () => {
   const notesOf = (notes: unknown) => {
     const object = parseJsonObject(encodeDescription(DESCRIPTION), "description");
     return parseDescription(encodeJson({ ...object, notes })).notes;
@@ -131,7 +128,7 @@ test("parseDescription() takes the notes that are texts, and no more than a few"
   }
 });
 
-test("parseDescription() refuses wrong values of every field of a stream", () => {
+pureTest("parseDescription() refuses wrong values of every field of a stream", () => {
   const wrong: Partial<Record<keyof VideoStream, readonly unknown[]>> = {
     id: [undefined, -1, 65536, 0.5, "0"],
     type: [undefined, "subtitle", 1],
@@ -156,7 +153,7 @@ test("parseDescription() refuses wrong values of every field of a stream", () =>
   }
 });
 
-test("parseDescription() refuses sound without its measures", () => {
+pureTest("parseDescription() refuses sound without its measures", () => {
   for (
     const change of [{ sampleRate: 0 }, { sampleRate: null }, { channels: 0 }, { channels: 1025 }]
   ) {
@@ -165,7 +162,7 @@ test("parseDescription() refuses sound without its measures", () => {
   }
 });
 
-test("parseDescription() refuses descriptions without streams, or a name", () => {
+pureTest("parseDescription() refuses descriptions without streams, or a name", () => {
   for (const streams of [[], undefined, {}, "x", [1], [null], [[]]]) {
     assertThrows(() => parseDescription(encodeJson({ name: "x", streams })), FormatError);
   }
@@ -173,13 +170,13 @@ test("parseDescription() refuses descriptions without streams, or a name", () =>
   assertThrows(() => parseDescription(encodeJson({ streams })), FormatError, "name");
 });
 
-test("parseDescription() looks at no more streams than there may be", () => {
+pureTest("parseDescription() looks at no more streams than there may be", () => {
   const [stream] = parseJsonObject(encodeDescription(DESCRIPTION), "x").streams as object[];
   const streams = Array.from({ length: 1000 }, (_, id) => ({ ...stream, id }));
   assertStrictEquals(parseDescription(encodeJson({ name: "x", streams })).streams.length, 64);
 });
 
-test("parseEnd() reads what encodeEnd() wrote", () => {
+pureTest("parseEnd() reads what encodeEnd() wrote", () => {
   const end: EndReport = {
     ...{ frames: 1, audioFrames: 2, bytes: 2 ** 40, dropped: 3, reason: "stopped" },
     streams: [{ id: 0, frames: 1, bytes: 2 ** 40 }, { id: 65535, frames: 2, bytes: 0 }],
@@ -188,7 +185,7 @@ test("parseEnd() reads what encodeEnd() wrote", () => {
   assertEquals(parseEnd(encodeEnd(end)), end);
 });
 
-test("parseEnd() takes absent fields for none, and refuses wrong ones", () => {
+pureTest("parseEnd() takes absent fields for none, and refuses wrong ones", () => {
   assertEquals(parseEnd(encodeJson({})), {
     ...{ frames: 0, audioFrames: 0, bytes: 0, dropped: 0, reason: "end", warning: undefined },
     streams: undefined,
@@ -200,7 +197,7 @@ test("parseEnd() takes absent fields for none, and refuses wrong ones", () => {
   }
 });
 
-test("parseEnd() takes receipts for absent where they are null, and refuses wrong ones", () => {
+pureTest("parseEnd() takes receipts for absent where they are null, and refuses wrong ones", () => {
   assertStrictEquals(parseEnd(encodeJson({ streams: null })).streams, undefined);
   assertEquals(parseEnd(encodeJson({ streams: [] })).streams, []);
   const receipt = { id: 0, frames: 1, bytes: 1 };
@@ -216,7 +213,7 @@ test("parseEnd() takes receipts for absent where they are null, and refuses wron
   assertStrictEquals(parseEnd(encodeJson({ streams: many })).streams?.length, 64);
 });
 
-test("parseDescription() refuses what is no etag", () => {
+pureTest("parseDescription() refuses what is no etag", () => {
   const object = parseJsonObject(encodeDescription(DESCRIPTION), "description");
   for (const etag of ["", "two words", "x".repeat(65), "a\n", "ü", 1, [], {}, true]) {
     const payload = encodeJson({ ...object, etag });
@@ -225,7 +222,7 @@ test("parseDescription() refuses what is no etag", () => {
   assertStrictEquals(parseDescription(encodeJson({ ...object, etag: null })).etag, undefined);
 });
 
-test("parseNotice() reads what encodeNotice() wrote", () => {
+pureTest("parseNotice() reads what encodeNotice() wrote", () => {
   assertEquals(
     [...NOTICE_CODES],
     ["dropped", "slow_link", "slow_source", "source_lost", "source_back", "waiting", "resuming"],
@@ -239,7 +236,7 @@ test("parseNotice() reads what encodeNotice() wrote", () => {
   }
 });
 
-test("parseNotice() reads the least there may be, and codes of later versions", () => {
+pureTest("parseNotice() reads the least there may be, and codes of later versions", () => {
   for (const code of ["dropped", "low_battery", "a.b-c", "x".repeat(64)]) {
     const rates = { needed: undefined, achieved: undefined };
     const numbers = { ...rates, dropped: undefined, position: undefined };
@@ -251,7 +248,7 @@ test("parseNotice() reads the least there may be, and codes of later versions", 
   }
 });
 
-test("parseNotice() refuses wrong values of every field", () => {
+pureTest("parseNotice() refuses wrong values of every field", () => {
   const wrong: Record<keyof Notice, readonly unknown[]> = {
     code: [undefined, null, "", "two words", "a\n", "x".repeat(65), 1, [], {}, true],
     message: [1, [], {}, true, "x".repeat(65_537)],
@@ -271,14 +268,14 @@ test("parseNotice() refuses wrong values of every field", () => {
   }
 });
 
-test("parseError() reads what encodeError() wrote", () => {
+pureTest("parseError() reads what encodeError() wrote", () => {
   for (const code of ERROR_CODES) {
     const error = parseError(encodeError(new RequestError(code, "Cannot: why")));
     assertEquals([error.code, error.message], [code, "Cannot: why"]);
   }
 });
 
-test("parseError() takes codes of later versions for internal ones", () => {
+pureTest("parseError() takes codes of later versions for internal ones", () => {
   const { code, message } = parseError(encodeJson({ code: "teapot", message: "short" }));
   assertEquals([code, message], ["internal", "short"]);
   assertStrictEquals(parseError(encodeJson({ code: "busy" })).message, "busy");
@@ -287,7 +284,7 @@ test("parseError() takes codes of later versions for internal ones", () => {
   assertThrows(() => parseError(new Uint8Array(0)), FormatError);
 });
 
-test("parseList() reads what encodeList() wrote", () => {
+pureTest("parseList() reads what encodeList() wrote", () => {
   const entries: ListEntry[] = [
     {
       ...{ name: "v.mp4", kind: "video", live: false, size: 2 ** 33, duration: 0.04 },
@@ -302,7 +299,7 @@ test("parseList() reads what encodeList() wrote", () => {
   assertEquals(parseList(encodeList([])), []);
 });
 
-test("parseList() refuses malformed entries", () => {
+pureTest("parseList() refuses malformed entries", () => {
   const entry = { name: "x", kind: "image" };
   assertStrictEquals(parseList(encodeJson({ entries: [entry] }))[0].codec, "");
   const changes = [{ name: null }, { kind: "other" }, { size: -1 }, { width: 0 }, { live: "no" }];

@@ -13,11 +13,9 @@ import {
   scriptRequest,
 } from "../../../lib/protocol/script/framing.ts";
 import { bytesPickle } from "../../../lib/protocol/script/unpickler.ts";
-import { latin1, numpyPickle, uint32 } from "../../support/pickle_fixtures.ts";
-
-function test(name: string, fn: () => void): void {
-  Deno.test({ name, permissions: "none", fn });
-}
+import { latin1 } from "../../support/media/bytes.ts";
+import { numpyPickle, uint32 } from "../../support/media/pickles.ts";
+import { pureTest } from "../../support/pure_test.ts";
 
 /** Counted bytes with free room around them, as frames have it. */
 function frameData(
@@ -30,7 +28,7 @@ function frameData(
 }
 
 for (const command of ["get_image", "get_video"] as const) {
-  test(`scriptRequest() and parseScriptRequest() agree on ${command}`, () => {
+  pureTest(`scriptRequest() and parseScriptRequest() agree on ${command}`, () => {
     const request = scriptRequest(command);
     assertEquals(request.byteLength, SCRIPT_REQUEST_LENGTH);
     assertEquals(request.subarray(0, 4), latin1(SCRIPT_MAGIC));
@@ -38,14 +36,14 @@ for (const command of ["get_image", "get_video"] as const) {
   });
 }
 
-test("parseScriptRequest() refuses anything else and quotes it", () => {
+pureTest("parseScriptRequest() refuses anything else and quotes it", () => {
   for (const request of ["get_audio", "get_imag", "get_image\n", "GET_IMAGE", ""]) {
     const shown = request.replace("\n", "?");
     assertThrows(() => parseScriptRequest(latin1(request)), FormatError, `"${shown}"`);
   }
 });
 
-test("ScriptFrameWriter puts length and pickle around the pixels in place", () => {
+pureTest("ScriptFrameWriter puts length and pickle around the pixels in place", () => {
   const data = frameData(2 * 3 * 3);
   const message = new ScriptFrameWriter({ width: 3, height: 2 }).wrap(data);
   assertStrictEquals(message.buffer, data.buffer);
@@ -55,19 +53,22 @@ test("ScriptFrameWriter puts length and pickle around the pixels in place", () =
   assertStrictEquals(frame.kind === "frame" && frame.data.buffer, data.buffer);
 });
 
-test("ScriptFrameWriter.surround() gives the same message, and leaves shared memory alone", () => {
-  const data = frameData(18);
-  const before = new Uint8Array(data.buffer).slice();
-  const writer = new ScriptFrameWriter({ width: 3, height: 2 });
-  const parts = writer.surround(data);
-  assertEquals(new Uint8Array(data.buffer), before);
-  assertStrictEquals(parts[1], data);
-  const whole = new Uint8Array(parts.flatMap((part) => [...part]));
-  assertEquals(whole, writer.wrap(frameData(18)));
-  assertThrows(() => writer.surround(frameData(17)), RangeError, "17 bytes, expected 18");
-});
+pureTest(
+  "ScriptFrameWriter.surround() gives the same message, and leaves shared memory alone",
+  () => {
+    const data = frameData(18);
+    const before = new Uint8Array(data.buffer).slice();
+    const writer = new ScriptFrameWriter({ width: 3, height: 2 });
+    const parts = writer.surround(data);
+    assertEquals(new Uint8Array(data.buffer), before);
+    assertStrictEquals(parts[1], data);
+    const whole = new Uint8Array(parts.flatMap((part) => [...part]));
+    assertEquals(whole, writer.wrap(frameData(18)));
+    assertThrows(() => writer.surround(frameData(17)), RangeError, "17 bytes, expected 18");
+  },
+);
 
-test("ScriptFrameWriter fits in the room that frames have, at every size", () => {
+pureTest("ScriptFrameWriter fits in the room that frames have, at every size", () => {
   for (const [width, height] of [[1, 1], [1920, 1080], [65_535, 1], [1, 70_000]]) {
     const message = new ScriptFrameWriter({ width, height }).wrap(frameData(width * height * 3));
     const frame = parseScriptMessage(message.subarray(4));
@@ -75,14 +76,14 @@ test("ScriptFrameWriter fits in the room that frames have, at every size", () =>
   }
 });
 
-test("ScriptFrameWriter refuses data of another size, or without room", () => {
+pureTest("ScriptFrameWriter refuses data of another size, or without room", () => {
   const writer = new ScriptFrameWriter({ width: 2, height: 1 });
   assertThrows(() => writer.wrap(frameData(7)), RangeError, "7 bytes, expected 6");
   assertThrows(() => writer.wrap(frameData(6, { before: 20 })), RangeError, "room");
   assertThrows(() => writer.wrap(frameData(6, { after: 2 })), RangeError, "room");
 });
 
-test("ScriptFrameWriter refuses sizes that the wire cannot carry", () => {
+pureTest("ScriptFrameWriter refuses sizes that the wire cannot carry", () => {
   const tooLarge = () => new ScriptFrameWriter({ width: 16_384, height: 5462 });
   assertEquals(assertThrows(tooLarge, RequestError, "16384x5462").code, "unsupported");
   assertThrows(() => new ScriptFrameWriter({ width: 1e9, height: 1e9 }), RequestError);
@@ -90,12 +91,12 @@ test("ScriptFrameWriter refuses sizes that the wire cannot carry", () => {
   assertThrows(() => new ScriptFrameWriter({ width: NaN, height: 2 }), RangeError);
 });
 
-test("CLASSIC_END is a message that ends", () => {
+pureTest("CLASSIC_END is a message that ends", () => {
   assertEquals(parseScriptLength(SCRIPT_END.subarray(0, 4)), SCRIPT_END.byteLength - 4);
   assertEquals(parseScriptMessage(SCRIPT_END.subarray(4)), { kind: "end" });
 });
 
-test("parseScriptLength() reads lengths within the limit", () => {
+pureTest("parseScriptLength() reads lengths within the limit", () => {
   assertEquals(parseScriptLength(latin1(uint32(1))), 1);
   assertEquals(parseScriptLength(latin1(uint32(SCRIPT_MAX_LENGTH))), SCRIPT_MAX_LENGTH);
   for (const length of [0, -1, SCRIPT_MAX_LENGTH + 1, 2 ** 31 - 1, -(2 ** 31)]) {
@@ -104,7 +105,7 @@ test("parseScriptLength() reads lengths within the limit", () => {
   }
 });
 
-test("parseScriptMessage() turns grey into BGR", () => {
+pureTest("parseScriptMessage() turns grey into BGR", () => {
   const data = Uint8Array.of(7, 9);
   const frame = { kind: "frame", width: 2, height: 1, data: Uint8Array.of(7, 7, 7, 9, 9, 9) };
   for (const shape of [[1, 2], [1, 2, 1]]) {
@@ -112,7 +113,7 @@ test("parseScriptMessage() turns grey into BGR", () => {
   }
 });
 
-test("parseScriptMessage() leaves alpha out", () => {
+pureTest("parseScriptMessage() leaves alpha out", () => {
   const data = Uint8Array.of(1, 2, 3, 255, 4, 5, 6, 128);
   assertEquals<unknown>(parseScriptMessage(numpyPickle({ shape: [2, 1, 4], data })), {
     kind: "frame",
@@ -122,7 +123,7 @@ test("parseScriptMessage() leaves alpha out", () => {
   });
 });
 
-test("parseScriptMessage() refuses arrays that are no pictures", () => {
+pureTest("parseScriptMessage() refuses arrays that are no pictures", () => {
   const refused: [shape: number[], dtype: string, length: number][] = [
     [[6], "u1", 6],
     [[1, 3, 2], "u1", 6],
@@ -146,13 +147,13 @@ test("parseScriptMessage() refuses arrays that are no pictures", () => {
   }
 });
 
-test("parseScriptMessage() refuses grey pictures that are too large as BGR", () => {
+pureTest("parseScriptMessage() refuses grey pictures that are too large as BGR", () => {
   const shape = [1, Math.ceil(SCRIPT_MAX_LENGTH / 3)];
   const pickle = numpyPickle({ shape, data: new Uint8Array(shape[1]) });
   assertThrows(() => parseScriptMessage(pickle), FormatError, "as BGR");
 });
 
-test("parseScriptMessage() refuses other bytes than the end, and quotes them", () => {
+pureTest("parseScriptMessage() refuses other bytes than the end, and quotes them", () => {
   assertThrows(() => parseScriptMessage(bytesPickle(latin1("ending"))), FormatError, '"ending"');
   assertThrows(() => parseScriptMessage(bytesPickle(latin1("\x1b[2J"))), FormatError, '"?[2J"');
   assertThrows(() => parseScriptMessage(bytesPickle(latin1(""))), FormatError, "0 bytes");

@@ -1,7 +1,9 @@
 import { assert, assertInstanceOf, assertStringIncludes, assertThrows } from "@std/assert";
 import { FormatError } from "../../../lib/base/errors.ts";
 import { readPickle } from "../../../lib/protocol/script/unpickler.ts";
-import { concat, latin1, numpyPickle, text, uint32 } from "../../support/pickle_fixtures.ts";
+import { concat, latin1 } from "../../support/media/bytes.ts";
+import { numpyPickle, text, uint32 } from "../../support/media/pickles.ts";
+import { pureTest } from "../../support/pure_test.ts";
 
 const SHELL = text("touch /tmp/owned");
 const NEVER = "\xff\xff\xff\xff\xff\xff\xff\x7f";
@@ -136,71 +138,55 @@ const HOSTILE: [what: string, pickle: string, named: string][] = [
 ];
 
 for (const [what, pickle, named] of HOSTILE) {
-  Deno.test({
-    name: `readPickle() refuses ${what}`,
-    permissions: "none",
-    fn() {
-      const { message } = assertThrows(() => readPickle(latin1(pickle)), FormatError);
-      assertStringIncludes(message, named);
-      assert(/^Cannot read pickle: [ -~]{1,300}$/.test(message), message);
-    },
+  pureTest(`readPickle() refuses ${what}`, () => {
+    const { message } = assertThrows(() => readPickle(latin1(pickle)), FormatError);
+    assertStringIncludes(message, named);
+    assert(/^Cannot read pickle: [ -~]{1,300}$/.test(message), message);
   });
 }
 
-Deno.test({
-  name: "readPickle() refuses a call put in anywhere",
-  permissions: "none",
-  fn() {
-    const system = `${text("os")}${text("system")}\x93${SHELL}\x85R`;
-    const array = numpyPickle();
-    for (let at = 2; at < array.byteLength; at++) {
-      const spiked = concat(array.subarray(0, at), system, array.subarray(at));
-      assertThrows(() => readPickle(spiked), FormatError);
-    }
-  },
+pureTest("readPickle() refuses a call put in anywhere", () => {
+  const system = `${text("os")}${text("system")}\x93${SHELL}\x85R`;
+  const array = numpyPickle();
+  for (let at = 2; at < array.byteLength; at++) {
+    const spiked = concat(array.subarray(0, at), system, array.subarray(at));
+    assertThrows(() => readPickle(spiked), FormatError);
+  }
 });
 
-Deno.test({
-  name: "readPickle() keeps a peer's control characters out of its messages",
-  permissions: "none",
-  fn() {
-    const named = text("\x1b[2J\r\n\xe2\x80\xae".repeat(20));
-    const { message } = assertThrows(
-      () => readPickle(latin1(`\x80\x04${named}${named}\x93.`)),
-      FormatError,
-    );
-    assert(/^[ -~]{1,300}$/.test(message), message);
-  },
+pureTest("readPickle() keeps a peer's control characters out of its messages", () => {
+  const named = text("\x1b[2J\r\n\xe2\x80\xae".repeat(20));
+  const { message } = assertThrows(
+    () => readPickle(latin1(`\x80\x04${named}${named}\x93.`)),
+    FormatError,
+  );
+  assert(/^[ -~]{1,300}$/.test(message), message);
 });
 
-Deno.test({
-  name: "readPickle() gives a value or FormatError for any mutation",
-  permissions: "none",
-  fn() {
-    const random = generator(20_240_229);
-    const seeds = [
-      ...[2, 3, 4, 5].map((protocol) => numpyPickle({ protocol })),
-      numpyPickle({ shape: [2, 3], fortran: true }),
-      ...HOSTILE.filter(([, pickle]) => pickle.length < 1000).map(([, pickle]) => latin1(pickle)),
-    ];
-    const outcomes = { value: 0, refused: 0 };
-    for (let round = 0; round < 150_000; round++) {
-      // The whole pickles of arrays are the better half of the material.
-      const seed = seeds[random(round % 2 ? 5 : seeds.length)];
-      const other = seeds[random(seeds.length)];
-      const mutant = mutate(seed, other, random);
-      try {
-        const value = readPickle(mutant);
-        const data = value.kind === "array" ? value.array.data : value.bytes;
-        assert(data.byteLength <= mutant.byteLength);
-        outcomes.value++;
-      } catch (error) {
-        assertInstanceOf(error, FormatError);
-        outcomes.refused++;
-      }
+pureTest("readPickle() gives a value or FormatError for any mutation", () => {
+  const random = generator(20_240_229);
+  const seeds = [
+    ...[2, 3, 4, 5].map((protocol) => numpyPickle({ protocol })),
+    numpyPickle({ shape: [2, 3], fortran: true }),
+    ...HOSTILE.filter(([, pickle]) => pickle.length < 1000).map(([, pickle]) => latin1(pickle)),
+  ];
+  const outcomes = { value: 0, refused: 0 };
+  for (let round = 0; round < 150_000; round++) {
+    // The whole pickles of arrays are the better half of the material.
+    const seed = seeds[random(round % 2 ? 5 : seeds.length)];
+    const other = seeds[random(seeds.length)];
+    const mutant = mutate(seed, other, random);
+    try {
+      const value = readPickle(mutant);
+      const data = value.kind === "array" ? value.array.data : value.bytes;
+      assert(data.byteLength <= mutant.byteLength);
+      outcomes.value++;
+    } catch (error) {
+      assertInstanceOf(error, FormatError);
+      outcomes.refused++;
     }
-    assert(outcomes.value > 100 && outcomes.refused > 1000, JSON.stringify(outcomes));
-  },
+  }
+  assert(outcomes.value > 100 && outcomes.refused > 1000, JSON.stringify(outcomes));
 });
 
 /** Numbers below a limit, the same ones in every run (mulberry32). */

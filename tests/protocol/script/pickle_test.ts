@@ -6,13 +6,9 @@ import {
   bytesPickle,
   readPickle,
 } from "../../../lib/protocol/script/unpickler.ts";
-import {
-  concat,
-  latin1,
-  numpyPickle,
-  type NumpyPickleOptions,
-  text,
-} from "../../support/pickle_fixtures.ts";
+import { concat, latin1 } from "../../support/media/bytes.ts";
+import { numpyPickle, type NumpyPickleOptions, text } from "../../support/media/pickles.ts";
+import { pureTest } from "../../support/pure_test.ts";
 
 /** The first 24 integers, as bytes. */
 const COUNTED = Uint8Array.from({ length: 24 }, (_, index) => index);
@@ -28,13 +24,9 @@ function refused(pickle: Uint8Array, message: string): void {
   assertStringIncludes(assertThrows(() => readPickle(pickle), FormatError).message, message);
 }
 
-function test(name: string, fn: () => void): void {
-  Deno.test({ name, permissions: "none", fn });
-}
-
 for (const protocol of [2, 3, 4, 5]) {
   for (const core of ["numpy.core", "numpy._core"]) {
-    test(`readPickle() reads protocol ${protocol} of ${core}`, () => {
+    pureTest(`readPickle() reads protocol ${protocol} of ${core}`, () => {
       assertEquals(readPickle(numpyPickle({ protocol, core })), {
         kind: "array",
         array: { shape: [1, 2, 3], dtype: "uint8", data: Uint8Array.of(1, 2, 3, 4, 5, 250) },
@@ -42,7 +34,7 @@ for (const protocol of [2, 3, 4, 5]) {
     });
   }
 
-  test(`readPickle() puts Fortran order of protocol ${protocol} in C order`, () => {
+  pureTest(`readPickle() puts Fortran order of protocol ${protocol} in C order`, () => {
     const data = Uint8Array.of(1, 5, 3, 7, 2, 6, 4, 8);
     assertEquals(readPickle(numpyPickle({ protocol, shape: [2, 2, 2], fortran: true, data })), {
       kind: "array",
@@ -50,7 +42,7 @@ for (const protocol of [2, 3, 4, 5]) {
     });
   });
 
-  test(`readPickle() reads an array without items of protocol ${protocol}`, () => {
+  pureTest(`readPickle() reads an array without items of protocol ${protocol}`, () => {
     const options = { protocol, shape: [0, 4, 3], data: new Uint8Array(0), fortran: true };
     assertEquals(readPickle(numpyPickle(options)), {
       kind: "array",
@@ -58,7 +50,7 @@ for (const protocol of [2, 3, 4, 5]) {
     });
   });
 
-  test(`readPickle() refuses protocol ${protocol} cut at any byte`, () => {
+  pureTest(`readPickle() refuses protocol ${protocol} cut at any byte`, () => {
     const pickle = numpyPickle({ protocol });
     for (let length = 0; length < pickle.byteLength; length++) {
       assertThrows(() => readPickle(pickle.slice(0, length)), FormatError, "Cannot read pickle");
@@ -67,26 +59,26 @@ for (const protocol of [2, 3, 4, 5]) {
 }
 
 for (const protocol of [3, 4, 5]) {
-  test(`readPickle() gives a view on the pickle with protocol ${protocol}`, () => {
+  pureTest(`readPickle() gives a view on the pickle with protocol ${protocol}`, () => {
     const pickle = numpyPickle({ protocol });
     const value = readPickle(pickle);
     assertStrictEquals(value.kind === "array" && value.array.data.buffer, pickle.buffer);
   });
 }
 
-test("readPickle() reads a pickle in the middle of a buffer", () => {
+pureTest("readPickle() reads a pickle in the middle of a buffer", () => {
   const pickle = numpyPickle();
   const around = concat("..", pickle, "..");
   assertEquals(readPickle(around.subarray(2, -2)), readPickle(pickle));
 });
 
-test("readPickle() turns protocol 2's text into every byte value", () => {
+pureTest("readPickle() turns protocol 2's text into every byte value", () => {
   const data = Uint8Array.from({ length: 256 }, (_, index) => index);
   const value = readPickle(numpyPickle({ protocol: 2, shape: [256], data }));
   assertEquals(value, { kind: "array", array: { shape: [256], dtype: "uint8", data } });
 });
 
-test("readPickle() keeps items together when it changes their order", () => {
+pureTest("readPickle() keeps items together when it changes their order", () => {
   const data = Uint8Array.of(1, 2, 5, 6, 3, 4, 7, 8);
   const options = { shape: [2, 2], dtype: "i2", byteOrder: "<", fortran: true, data };
   assertEquals(readPickle(numpyPickle(options)), {
@@ -95,7 +87,7 @@ test("readPickle() keeps items together when it changes their order", () => {
   });
 });
 
-test("readPickle() names other dtypes and their byte order", () => {
+pureTest("readPickle() names other dtypes and their byte order", () => {
   const read = (options: NumpyPickleOptions) => {
     const value = readPickle(numpyPickle({ ...options, shape: [1], data: new Uint8Array(8) }));
     return value.kind === "array" && value.array.dtype;
@@ -105,7 +97,7 @@ test("readPickle() names other dtypes and their byte order", () => {
   assertEquals(read({ dtype: "c8", byteOrder: "<" }), "complex64");
 });
 
-test("readPickle() reads a dtype whose switches are integers", () => {
+pureTest("readPickle() reads a dtype whose switches are integers", () => {
   const pickle = numpyPickle();
   const switches = "\x89\x88\x87";
   const at = String.fromCharCode(...pickle).indexOf(switches);
@@ -117,14 +109,14 @@ test("readPickle() reads a dtype whose switches are integers", () => {
   assertEquals(readPickle(older), readPickle(pickle));
 });
 
-test("readPickle() reads a scalar array", () => {
+pureTest("readPickle() reads a scalar array", () => {
   assertEquals(readPickle(numpyPickle({ shape: [], data: Uint8Array.of(7), fortran: true })), {
     kind: "array",
     array: { shape: [], dtype: "uint8", data: Uint8Array.of(7) },
   });
 });
 
-test("readPickle() reads a transposed view of numpy 2", () => {
+pureTest("readPickle() reads a transposed view of numpy 2", () => {
   // C order of shape (2, 4, 3), axes 2, 0, 1: the item at (c, y, x) is 12 y + 3 x + c.
   const value = readPickle(frombufferK("K\x02K\x00K\x01\x87"));
   const expected = [0, 1, 2].flatMap((c) => [0, 3, 6, 9, 12, 15, 18, 21].map((at) => at + c));
@@ -134,14 +126,14 @@ test("readPickle() reads a transposed view of numpy 2", () => {
   });
 });
 
-test("readPickle() refuses axes that are no permutation", () => {
+pureTest("readPickle() refuses axes that are no permutation", () => {
   refused(frombufferK("K\x02K\x00K\x00\x87"), "axes (2, 0, 0)");
   refused(frombufferK("K\x02K\x00K\x03\x87"), "axes (2, 0, 3)");
   refused(frombufferK("K\x02K\x00\x86"), "tuple of 2");
   refused(frombufferK("N"), "axes: None");
 });
 
-test("readPickle() reads bytes of every protocol", () => {
+pureTest("readPickle() reads bytes of every protocol", () => {
   const end = { kind: "bytes", bytes: latin1("end") };
   assertEquals<unknown>(
     readPickle(latin1(
@@ -158,7 +150,7 @@ test("readPickle() reads bytes of every protocol", () => {
   });
 });
 
-test("readPickle() refuses data that does not fill its shape", () => {
+pureTest("readPickle() refuses data that does not fill its shape", () => {
   const data = new Uint8Array(6);
   refused(numpyPickle({ data, shape: [1, 2, 4] }), "6 bytes for shape (1, 2, 4) of uint8");
   refused(numpyPickle({ data, shape: [1, 5] }), "6 bytes for shape (1, 5) of uint8, expected 5");
@@ -168,14 +160,14 @@ test("readPickle() refuses data that does not fill its shape", () => {
   refused(numpyPickle({ data, shape: Array(33).fill(1) }), "33 axes, expected at most 32");
 });
 
-test("readPickle() refuses dtypes of objects, texts and records", () => {
+pureTest("readPickle() refuses dtypes of objects, texts and records", () => {
   for (const dtype of ["O8", "V1", "U5", "S3", "M8", "u3", "b8", "", "constructor"]) {
     refused(numpyPickle({ dtype }), `dtype "${dtype}"`);
   }
   refused(numpyPickle({ byteOrder: "!" }), "foreign byte order");
 });
 
-test("arrayPrefix() and ARRAY_SUFFIX make a pickle of any size", () => {
+pureTest("arrayPrefix() and ARRAY_SUFFIX make a pickle of any size", () => {
   for (const [height, width] of [[1, 1], [256, 1], [3, 70_000], [241, 321]]) {
     const data = crypto.getRandomValues(new Uint8Array(65_536));
     const pixels = new Uint8Array(height * width * 3).map((_, index) => data[index % 65_536]);
@@ -188,14 +180,14 @@ test("arrayPrefix() and ARRAY_SUFFIX make a pickle of any size", () => {
   }
 });
 
-test("arrayPrefix() refuses shapes that no image has", () => {
+pureTest("arrayPrefix() refuses shapes that no image has", () => {
   for (const shape of [[0, 1, 3], [1.5, 1, 3], [-1, -1, 3], [NaN, 1, 3], [2 ** 20, 2 ** 20, 3]]) {
     const [height, width, channels] = shape;
     assertThrows(() => arrayPrefix([height, width, channels]), RangeError, "shape");
   }
 });
 
-test("bytesPickle() makes what readPickle() reads", () => {
+pureTest("bytesPickle() makes what readPickle() reads", () => {
   for (const length of [0, 3, 255, 256, 70_000]) {
     const bytes = new Uint8Array(length).fill(0x2e);
     assertEquals(readPickle(bytesPickle(bytes)), { kind: "bytes", bytes });

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { Credentials } from "../../../lib/server/auth/credentials.ts";
-import { mediaFolder } from "../../support/media.ts";
+import { mediaFolder } from "../../support/media/media_folder.ts";
 
 const folder = mediaFolder();
 

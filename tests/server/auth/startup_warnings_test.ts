@@ -1,21 +1,21 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { startupWarnings } from "../../../lib/server/auth/credentials.ts";
+import { pureTest } from "../../support/pure_test.ts";
 
 const PROTECTED = { token: true, tls: true, scriptsOpen: false };
 
-function test(name: string, fn: () => void): void {
-  Deno.test({ name, permissions: "none", fn });
-}
+pureTest(
+  "startupWarnings() is empty for a loopback address, and if everything is protected",
+  () => {
+    const open = { token: false, tls: false, scriptsOpen: true };
+    for (const host of ["127.0.0.1", "127.1.2.3", "::1"]) {
+      assertEquals(startupWarnings(host, open), []);
+    }
+    assertEquals(startupWarnings("0.0.0.0", PROTECTED), []);
+  },
+);
 
-test("startupWarnings() is empty for a loopback address, and if everything is protected", () => {
-  const open = { token: false, tls: false, scriptsOpen: true };
-  for (const host of ["127.0.0.1", "127.1.2.3", "::1"]) {
-    assertEquals(startupWarnings(host, open), []);
-  }
-  assertEquals(startupWarnings("0.0.0.0", PROTECTED), []);
-});
-
-test("startupWarnings() names the missing protection and its flags", () => {
+pureTest("startupWarnings() names the missing protection and its flags", () => {
   const cases = [
     [
       { token: false, tls: false },

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { RequestError } from "../../../lib/base/errors.ts";
 import { Throttle } from "../../../lib/server/auth/authenticator.ts";
+import { pureTest } from "../../support/pure_test.ts";
 
 /** A clock that goes on when it is told to. */
 class HandClock {
@@ -45,10 +46,6 @@ const { signal } = new AbortController();
 const right = () => true;
 const wrong = () => false;
 
-function test(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name, permissions: "none", fn });
-}
-
 /** How long one wrong attempt takes, milliseconds. */
 async function delayOf(throttle: Throttle, clock: HandClock, address: string): Promise<number> {
   const judged = throttle.attempt(address, wrong, { signal });
@@ -59,7 +56,7 @@ async function delayOf(throttle: Throttle, clock: HandClock, address: string): P
   return delay;
 }
 
-test("Throttle.attempt() delays each failure longer, up to a limit", async () => {
+pureTest("Throttle.attempt() delays each failure longer, up to a limit", async () => {
   const clock = new HandClock();
   const throttle = new Throttle(clock);
   const delays: number[] = [];
@@ -67,7 +64,7 @@ test("Throttle.attempt() delays each failure longer, up to a limit", async () =>
   assertEquals(delays, [250, 500, 1000, 2000, 4000, 8000, 8000, 8000]);
 });
 
-test("Throttle.attempt() never delays the right token because of others", async () => {
+pureTest("Throttle.attempt() never delays the right token because of others", async () => {
   const clock = new HandClock();
   const throttle = new Throttle(clock);
   const pending = throttle.attempt("10.0.0.1", wrong, { signal });
@@ -79,40 +76,46 @@ test("Throttle.attempt() never delays the right token because of others", async 
   assertEquals(await throttle.attempt("10.0.0.1", right, { signal }), true);
 });
 
-test("Throttle.attempt() checks the attempts of one address in turn, so that none is answered sooner", async () => {
-  const clock = new HandClock();
-  const throttle = new Throttle(clock);
-  let looks = 0;
-  const isRight = () => ++looks === 3;
-  const all = [1, 2, 3].map(() => throttle.attempt("10.0.0.1", isRight, { signal }));
-  for (const delay of [250, 500]) {
+pureTest(
+  "Throttle.attempt() checks the attempts of one address in turn, so that none is answered sooner",
+  async () => {
+    const clock = new HandClock();
+    const throttle = new Throttle(clock);
+    let looks = 0;
+    const isRight = () => ++looks === 3;
+    const all = [1, 2, 3].map(() => throttle.attempt("10.0.0.1", isRight, { signal }));
+    for (const delay of [250, 500]) {
+      await settled();
+      const before = looks;
+      await clock.pass(delay - 1);
+      assertEquals(looks, before);
+      await clock.pass(1);
+      assertEquals(looks, before + 1);
+    }
+    assertEquals(await Promise.all(all), [false, false, true]);
+  },
+);
+
+pureTest(
+  "Throttle.attempt() keeps the delay for those behind an attempt that is aborted",
+  async () => {
+    const clock = new HandClock();
+    const throttle = new Throttle(clock);
+    const leaver = new AbortController();
+    const first = throttle.attempt("10.0.0.1", wrong, { signal: leaver.signal });
     await settled();
-    const before = looks;
-    await clock.pass(delay - 1);
-    assertEquals(looks, before);
+    let looks = 0;
+    const second = throttle.attempt("10.0.0.1", () => ++looks > 0, { signal });
+    leaver.abort(new Error("left"));
+    await assertRejects(() => first, Error, "left");
+    await clock.pass(249);
+    assertEquals(looks, 0);
     await clock.pass(1);
-    assertEquals(looks, before + 1);
-  }
-  assertEquals(await Promise.all(all), [false, false, true]);
-});
+    assertEquals(await second, true);
+  },
+);
 
-test("Throttle.attempt() keeps the delay for those behind an attempt that is aborted", async () => {
-  const clock = new HandClock();
-  const throttle = new Throttle(clock);
-  const leaver = new AbortController();
-  const first = throttle.attempt("10.0.0.1", wrong, { signal: leaver.signal });
-  await settled();
-  let looks = 0;
-  const second = throttle.attempt("10.0.0.1", () => ++looks > 0, { signal });
-  leaver.abort(new Error("left"));
-  await assertRejects(() => first, Error, "left");
-  await clock.pass(249);
-  assertEquals(looks, 0);
-  await clock.pass(1);
-  assertEquals(await second, true);
-});
-
-test("Throttle.attempt() bounds the attempts that wait", async () => {
+pureTest("Throttle.attempt() bounds the attempts that wait", async () => {
   const clock = new HandClock();
   const throttle = new Throttle(clock);
   const controller = new AbortController();
@@ -141,7 +144,7 @@ test("Throttle.attempt() bounds the attempts that wait", async () => {
   assertEquals(await delayOf(throttle, clock, "10.0.1.3"), 250);
 });
 
-test("Throttle.attempt() forgets an address after a while", async () => {
+pureTest("Throttle.attempt() forgets an address after a while", async () => {
   const clock = new HandClock();
   const throttle = new Throttle(clock);
   await delayOf(throttle, clock, "10.0.0.1");
@@ -151,7 +154,7 @@ test("Throttle.attempt() forgets an address after a while", async () => {
   assertEquals(await delayOf(throttle, clock, "10.0.0.1"), 250);
 });
 
-test("Throttle.attempt() bounds the addresses it remembers", async () => {
+pureTest("Throttle.attempt() bounds the addresses it remembers", async () => {
   const clock = new HandClock();
   const throttle = new Throttle(clock);
   for (let count = 0; count < 5000; count++) {
@@ -162,18 +165,21 @@ test("Throttle.attempt() bounds the addresses it remembers", async () => {
   assertEquals(await delayOf(throttle, clock, "10.0.19.135"), 500);
 });
 
-test("Throttle.attempt() treats an IPv6 network as one address, and mapped IPv4 as IPv4", async () => {
-  const clock = new HandClock();
-  const throttle = new Throttle(clock);
-  const same = [
-    ["2001:db8:1:2::1", "2001:db8:1:2:ffff::9", "2001:0db8:1:2:3:4:5:6"],
-    ["10.0.0.1", "::ffff:10.0.0.1"],
-    ["2001:db8::1", "2001:db8:0:0:1::"],
-  ];
-  for (const addresses of same) {
-    const delays: number[] = [];
-    for (const address of addresses) delays.push(await delayOf(throttle, clock, address));
-    assertEquals(delays, [250, 500, 1000].slice(0, addresses.length));
-  }
-  assertEquals(await delayOf(throttle, clock, "2001:db8:1:3::1"), 250);
-});
+pureTest(
+  "Throttle.attempt() treats an IPv6 network as one address, and mapped IPv4 as IPv4",
+  async () => {
+    const clock = new HandClock();
+    const throttle = new Throttle(clock);
+    const same = [
+      ["2001:db8:1:2::1", "2001:db8:1:2:ffff::9", "2001:0db8:1:2:3:4:5:6"],
+      ["10.0.0.1", "::ffff:10.0.0.1"],
+      ["2001:db8::1", "2001:db8:0:0:1::"],
+    ];
+    for (const addresses of same) {
+      const delays: number[] = [];
+      for (const address of addresses) delays.push(await delayOf(throttle, clock, address));
+      assertEquals(delays, [250, 500, 1000].slice(0, addresses.length));
+    }
+    assertEquals(await delayOf(throttle, clock, "2001:db8:1:3::1"), 250);
+  },
+);

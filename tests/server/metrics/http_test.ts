@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import type { Address } from "../../../lib/net/address.ts";
 import { startMetricsServer } from "../../../lib/server/metrics/http.ts";
-import { conversationMedia, watchedServer } from "../../support/watched_server.ts";
+import { conversationMedia, testServer } from "../../support/peers/test_server.ts";
 
 const media = await conversationMedia();
 
@@ -109,7 +109,7 @@ Deno.test("startMetricsServer() lets no client hold its connections", async () =
 });
 
 Deno.test("a server counts what it sends while it sends it", async () => {
-  await using server = await watchedServer({ media, metrics: HERE });
+  await using server = await testServer({ media, metrics: HERE });
   const address = metricsAddress(server);
   using peer = await server.connect();
   await peer.ask({ command: "get_video", name: "long.mkv", speed: 1 });
@@ -128,7 +128,7 @@ Deno.test("a server counts what it sends while it sends it", async () => {
 });
 
 Deno.test("a server is ready while it accepts connections, and reports when it no longer is", async () => {
-  const server = await watchedServer({ media, metrics: HERE });
+  const server = await testServer({ media, metrics: HERE });
   const address = metricsAddress(server);
   assertEquals(await get(address, "/readyz"), [200, "ready\n"]);
   using peer = await server.connect();

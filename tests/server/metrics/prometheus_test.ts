@@ -1,9 +1,6 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { PrometheusMetrics } from "../../../lib/server/metrics/prometheus.ts";
-
-function test(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name, permissions: "none", fn });
-}
+import { pureTest } from "../../support/pure_test.ts";
 
 const zero = () => 0;
 
@@ -21,30 +18,33 @@ async function samples(metrics: PrometheusMetrics, prefix: string) {
   }));
 }
 
-test("PrometheusMetrics counts a response whenever it is read, and each frame once", async () => {
-  const metrics = new PrometheusMetrics();
-  const counts = { frames: 0, audioFrames: 0, bytes: 0, dropped: 0 };
-  const following = metrics.follow(() => counts);
-  Object.assign(counts, { frames: 3, audioFrames: 5, bytes: 700, dropped: 1 });
-  for (let look = 0; look < 2; look++) {
+pureTest(
+  "PrometheusMetrics counts a response whenever it is read, and each frame once",
+  async () => {
+    const metrics = new PrometheusMetrics();
+    const counts = { frames: 0, audioFrames: 0, bytes: 0, dropped: 0 };
+    const following = metrics.follow(() => counts);
+    Object.assign(counts, { frames: 3, audioFrames: 5, bytes: 700, dropped: 1 });
+    for (let look = 0; look < 2; look++) {
+      assertEquals(await samples(metrics, "stream_frames_sent_total"), {
+        '{type="video"}': 3,
+        '{type="audio"}': 5,
+      });
+    }
+    Object.assign(counts, { frames: 4, bytes: 1000, dropped: 2 });
+    following[Symbol.dispose]();
+    following[Symbol.dispose]();
+    Object.assign(counts, { frames: 100 });
     assertEquals(await samples(metrics, "stream_frames_sent_total"), {
-      '{type="video"}': 3,
+      '{type="video"}': 4,
       '{type="audio"}': 5,
     });
-  }
-  Object.assign(counts, { frames: 4, bytes: 1000, dropped: 2 });
-  following[Symbol.dispose]();
-  following[Symbol.dispose]();
-  Object.assign(counts, { frames: 100 });
-  assertEquals(await samples(metrics, "stream_frames_sent_total"), {
-    '{type="video"}': 4,
-    '{type="audio"}': 5,
-  });
-  assertEquals(await samples(metrics, "stream_bytes_sent_total"), { "": 1000 });
-  assertEquals(await samples(metrics, "stream_frames_dropped_total"), { "": 2 });
-});
+    assertEquals(await samples(metrics, "stream_bytes_sent_total"), { "": 1000 });
+    assertEquals(await samples(metrics, "stream_frames_dropped_total"), { "": 2 });
+  },
+);
 
-test("PrometheusMetrics reads gauges when it is read", async () => {
+pureTest("PrometheusMetrics reads gauges when it is read", async () => {
   const metrics = new PrometheusMetrics();
   let viewers = 2;
   metrics.watch({
@@ -63,7 +63,7 @@ test("PrometheusMetrics reads gauges when it is read", async () => {
   assertEquals(memory[""] > 1e6, true);
 });
 
-test("PrometheusMetrics sorts requests by result, and frames by lateness", async () => {
+pureTest("PrometheusMetrics sorts requests by result, and frames by lateness", async () => {
   const metrics = new PrometheusMetrics();
   metrics.requestEnded("done", 0.02);
   metrics.requestEnded("not_found", 0.001);
@@ -85,7 +85,7 @@ test("PrometheusMetrics sorts requests by result, and frames by lateness", async
   assertEquals(connectionRefused, { '{reason="full"}': 1, '{reason="address"}': 0 });
 });
 
-test("PrometheusMetrics has a type and a help text for every metric", async () => {
+pureTest("PrometheusMetrics has a type and a help text for every metric", async () => {
   const metrics = new PrometheusMetrics();
   metrics.watch(NOTHING);
   const text = await metrics.text();

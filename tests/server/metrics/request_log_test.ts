@@ -2,12 +2,8 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { createLogger, LOG_FORMATS } from "../../../lib/base/log.ts";
 import { scriptRequest } from "../../../lib/protocol/script/framing.ts";
 import { startServer } from "../../../lib/server/server.ts";
-import {
-  conversationMedia,
-  Peer,
-  SHORT_FRAMES,
-  watchedServer,
-} from "../../support/watched_server.ts";
+import { NativeClient } from "../../support/peers/native_client.ts";
+import { conversationMedia, SHORT_FRAMES, testServer } from "../../support/peers/test_server.ts";
 
 const media = await conversationMedia();
 
@@ -20,7 +16,7 @@ function linesOf(lines: readonly string[], request: number): string[] {
 }
 
 Deno.test("a request is logged when it begins and when it ends, and no frame in between", async () => {
-  await using server = await watchedServer({ media });
+  await using server = await testServer({ media });
   using peer = await server.connect();
   await peer.ask(SHORT);
   await peer.response();
@@ -49,7 +45,7 @@ Deno.test("a request is logged when it begins and when it ends, and no frame in 
 });
 
 Deno.test("a request that is refused, stopped or lost is logged with that result", async () => {
-  await using server = await watchedServer({ media });
+  await using server = await testServer({ media });
   {
     using peer = await server.connect();
     await peer.ask({ command: "get_video", name: "none such" });
@@ -72,7 +68,7 @@ Deno.test("a request that is refused, stopped or lost is logged with that result
 });
 
 Deno.test("a request of a script is logged as such", async () => {
-  await using server = await watchedServer({ media, defaults: { video: "short.mkv" } });
+  await using server = await testServer({ media, defaults: { video: "short.mkv" } });
   using peer = await server.connect();
   await peer.write(scriptRequest("get_video"));
   await peer.readAll();
@@ -84,7 +80,7 @@ Deno.test("a request of a script is logged as such", async () => {
 
 Deno.test("a flood of requests does not fill the log, which counts what was suppressed", async () => {
   const asked = 200;
-  const server = await watchedServer({ media });
+  const server = await testServer({ media });
   {
     using peer = await server.connect();
     for (let count = 0; count < asked; count++) {
@@ -112,7 +108,7 @@ for (const format of LOG_FORMATS) {
     server.run();
     const { hostname, port } = server.address;
     {
-      using peer = new Peer(await Deno.connect({ hostname, port }));
+      using peer = new NativeClient(await Deno.connect({ hostname, port }));
       await peer.ask(SHORT);
       await peer.response();
     }

@@ -1,13 +1,10 @@
 import { assertEquals } from "@std/assert";
 import { Controls } from "../../../lib/server/playback/controls.ts";
-
-function test(name: string, fn: () => void): void {
-  Deno.test({ name, permissions: "none", fn });
-}
+import { pureTest } from "../../support/pure_test.ts";
 
 const VIDEO = { command: "get_video" } as const;
 
-test("Controls.take() pauses and resumes, and ignores unknown actions", () => {
+pureTest("Controls.take() pauses and resumes, and ignores unknown actions", () => {
   const controls = new Controls(VIDEO);
   controls.take({ action: "pause" });
   assertEquals(controls.pacer.isPaused, true);
@@ -17,7 +14,7 @@ test("Controls.take() pauses and resumes, and ignores unknown actions", () => {
   assertEquals(controls.pacer.isPaused, false);
 });
 
-test("Controls.take() stops only once the response has begun", () => {
+pureTest("Controls.take() stops only once the response has begun", () => {
   const controls = new Controls(VIDEO);
   controls.attach(new AbortController().signal);
   controls.take({ action: "stop" });
@@ -26,7 +23,7 @@ test("Controls.take() stops only once the response has begun", () => {
   assertEquals([controls.isInterrupted, controls.current.aborted], [true, true]);
 });
 
-test("Controls.takeSeek() gives the latest seek, and ends the interruption", () => {
+pureTest("Controls.takeSeek() gives the latest seek, and ends the interruption", () => {
   const controls = new Controls(VIDEO);
   controls.attach(new AbortController().signal);
   controls.take({ action: "seek", to: 1, id: 1 });
@@ -41,7 +38,7 @@ test("Controls.takeSeek() gives the latest seek, and ends the interruption", () 
   assertEquals(controls.takeSeek(), { to: 0, id: undefined });
 });
 
-test("Controls.takeSeek() gives no target that is no time, nor an id that is no number", () => {
+pureTest("Controls.takeSeek() gives no target that is no time, nor an id that is no number", () => {
   const controls = new Controls(VIDEO);
   controls.begin({ seekable: true });
   for (const to of [-1, NaN, "3", null, undefined, {}]) controls.take({ action: "seek", to });
@@ -50,7 +47,7 @@ test("Controls.takeSeek() gives no target that is no time, nor an id that is no 
   assertEquals(controls.takeSeek(), { to: 1e8, id: undefined });
 });
 
-test("Controls.takeSeek() gives nothing behind a stop, nor without a seekable response", () => {
+pureTest("Controls.takeSeek() gives nothing behind a stop, nor without a seekable response", () => {
   const stopped = new Controls(VIDEO);
   stopped.begin({ seekable: true });
   stopped.take({ action: "seek", to: 1 });
@@ -63,7 +60,7 @@ test("Controls.takeSeek() gives nothing behind a stop, nor without a seekable re
   assertEquals([still.takeSeek(), still.isInterrupted], [undefined, false]);
 });
 
-test("Controls.isInterrupted is false if the session ends", () => {
+pureTest("Controls.isInterrupted is false if the session ends", () => {
   const session = new AbortController();
   const controls = new Controls(VIDEO);
   controls.attach(session.signal);
@@ -73,7 +70,7 @@ test("Controls.isInterrupted is false if the session ends", () => {
   assertEquals([controls.isInterrupted, controls.current.aborted], [false, true]);
 });
 
-test("Controls.pacer sends images at once", () => {
+pureTest("Controls.pacer sends images at once", () => {
   assertEquals(new Controls({ command: "get_image", speed: 2 }).pacer.speed, 0);
   assertEquals(new Controls({ command: "get_video", speed: 2 }).pacer.speed, 2);
   assertEquals(new Controls(VIDEO).pacer.speed, 1);

@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { scriptRequest } from "../../../lib/protocol/script/framing.ts";
 import { parseLiveSource } from "../../../lib/sources/live/source_spec.ts";
-import { conversationMedia, SHORT_FRAMES, watchedServer } from "../../support/watched_server.ts";
+import { conversationMedia, SHORT_FRAMES, testServer } from "../../support/peers/test_server.ts";
 
 const media = await conversationMedia();
 
@@ -9,13 +9,13 @@ const LONG = { command: "get_video", name: "long.mkv", speed: 1 } as const;
 const SHORT = { command: "get_video", name: "short.mkv" } as const;
 
 Deno.test("a request waits in the queue for a decoder, is notified, and then served", async () => {
-  await using server = await watchedServer({ media, maxDecoders: 1 });
+  await using server = await testServer({ media, maxDecoders: 1 });
   using first = await server.connect();
   await first.ask(LONG);
   await first.until("frame");
   using second = await server.connect();
   await second.ask(SHORT);
-  assertEquals(await second.until("notice"), []);
+  assertEquals((await second.until("notice")).before, []);
   using classic = await server.connect();
   await classic.write(scriptRequest("get_image"));
   // Stream copy needs none.
@@ -24,12 +24,12 @@ Deno.test("a request waits in the queue for a decoder, is notified, and then ser
   assertEquals((await third.response()).end?.reason, "end");
   await first.control("stop");
   assertEquals((await first.response()).end?.reason, "stopped");
-  assertEquals((await second.response()).frames, SHORT_FRAMES);
+  assertEquals((await second.response()).frames.length, SHORT_FRAMES);
   assertEquals((await classic.readAll()).length > 1000, true);
 });
 
 Deno.test("a request may be stopped, or its peer leave, while it is in the queue", async () => {
-  await using server = await watchedServer({ media, maxDecoders: 1 });
+  await using server = await testServer({ media, maxDecoders: 1 });
   using first = await server.connect();
   await first.ask(LONG);
   await first.until("frame");
@@ -59,7 +59,7 @@ Deno.test("a live source takes a decoder for all its viewers, and gives it back 
     sources: [parseLiveSource("cam=lavfi:testsrc2=size=64x48:rate=30")],
     linger: 600,
   };
-  await using server = await watchedServer({ media, maxDecoders: 1, live });
+  await using server = await testServer({ media, maxDecoders: 1, live });
   using first = await server.connect();
   await first.ask({ command: "get_video", name: "cam" });
   await first.until("frame");
@@ -75,5 +75,5 @@ Deno.test("a live source takes a decoder for all its viewers, and gives it back 
   assertEquals((await second.response()).end?.reason, "end");
   // The same if its last viewer has left before the waiting begins.
   await first.ask(SHORT);
-  assertEquals((await first.response()).frames, SHORT_FRAMES);
+  assertEquals((await first.response()).frames.length, SHORT_FRAMES);
 });

@@ -1,10 +1,10 @@
 /** Encodings through a real connection. */
 import { assert, assertEquals, assertGreater, assertLess } from "@std/assert";
 import type { MediaRequest } from "../../../lib/protocol/native/request.ts";
-import { mediaFolder, pictures, tone } from "../../support/media.ts";
-import { ask, framesOf, streamOf } from "../../support/native_client.ts";
-import { decodedBy } from "../../support/reference.ts";
-import { testServer } from "../../support/server.ts";
+import { mediaFolder, pictures, tone } from "../../support/media/media_folder.ts";
+import { decodedBy } from "../../support/media/reference.ts";
+import { ask, framesOf, streamOf } from "../../support/peers/native_client.ts";
+import { testServer } from "../../support/peers/test_server.ts";
 
 const media = mediaFolder();
 const NAME = "talkie.mp4";

@@ -1,10 +1,10 @@
 import { assert, assertEquals, assertLess } from "@std/assert";
 import type { MediaRequest } from "../../../lib/protocol/native/request.ts";
-import { LeapingTime } from "../../support/leaping_time.ts";
-import { mediaFolder, pictures } from "../../support/media.ts";
-import { type SeekingViewer, watch } from "../../support/seeking_viewer.ts";
-import { testServer } from "../../support/server.ts";
-import { SkippingClock } from "../../support/skipping_clock.ts";
+import { mediaFolder, pictures } from "../../support/media/media_folder.ts";
+import { type NativeClient, watch } from "../../support/peers/native_client.ts";
+import { testServer } from "../../support/peers/test_server.ts";
+import { HandClock } from "../../support/time/hand_clock.ts";
+import { LeapingTime } from "../../support/time/leaping_time.ts";
 
 // Viewers that are too slow. Frames are due on a clock on which waiting takes no
 // time, and neither does decoding: only the viewer is ever late, however busy the machine is.
@@ -23,11 +23,11 @@ async function large(): Promise<void> {
 async function stalled(
   request: Pick<MediaRequest, "late" | "speed" | "duration">,
   seconds: number,
-): Promise<{ viewer: SeekingViewer } & AsyncDisposable> {
+): Promise<{ viewer: NativeClient } & AsyncDisposable> {
   await large();
   await using open = new AsyncDisposableStack();
   const time = open.use(new LeapingTime());
-  const clock = new SkippingClock();
+  const clock = new HandClock({ skips: true });
   const server = open.use(await testServer({ media: media.path, timeouts: TIMEOUTS, clock }));
   const viewer = open.use(await watch(server, { ...LARGE, ...request }));
   await viewer.frame();

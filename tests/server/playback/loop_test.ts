@@ -1,10 +1,14 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
-import { HandClock } from "../../support/hand_clock.ts";
-import { mediaFolder, pictures, tone } from "../../support/media.ts";
-import { ask } from "../../support/native_client.ts";
-import { type SeekingViewer, type SeenFrame, watch } from "../../support/seeking_viewer.ts";
-import { testServer } from "../../support/server.ts";
-import { mediaChildren } from "../../support/watched_server.ts";
+import { mediaFolder, pictures, tone } from "../../support/media/media_folder.ts";
+import {
+  ask,
+  type NativeClient,
+  type ReceivedFrame,
+  watch,
+} from "../../support/peers/native_client.ts";
+import { testServer } from "../../support/peers/test_server.ts";
+import { mediaChildren } from "../../support/programs/machine.ts";
+import { HandClock } from "../../support/time/hand_clock.ts";
 
 const media = mediaFolder();
 
@@ -18,8 +22,8 @@ async function clip(name: string): Promise<void> {
 }
 
 /** Takes frames of one type. */
-async function take(viewer: SeekingViewer, type: "video" | "audio", count: number) {
-  const frames: SeenFrame[] = [];
+async function take(viewer: NativeClient, type: "video" | "audio", count: number) {
+  const frames: ReceivedFrame[] = [];
   while (frames.length < count) frames.push(await viewer.frame(type));
   return frames;
 }

@@ -1,8 +1,9 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { startPlayback } from "../../../lib/server/playback/play_file.ts";
 import { Library } from "../../../lib/sources/file/library.ts";
-import { mediaFolder, pictures } from "../../support/media.ts";
-import { mediaChildren, watchedServer } from "../../support/watched_server.ts";
+import { mediaFolder, pictures } from "../../support/media/media_folder.ts";
+import { testServer } from "../../support/peers/test_server.ts";
+import { mediaChildren } from "../../support/programs/machine.ts";
 
 const folder = mediaFolder();
 
@@ -18,7 +19,7 @@ async function makeMedia(): Promise<string> {
 
 Deno.test("files with larger frames than allowed are refused before they are decoded", async () => {
   const media = await makeMedia();
-  await using server = await watchedServer({ media, maxPixels: 64 * 48 - 1 });
+  await using server = await testServer({ media, maxPixels: 64 * 48 - 1 });
   using peer = await server.connect();
   for (const name of ["large.png", "large.mp4", "large.mkv"]) {
     for (const encoding of ["raw", "copy"] as const) {
@@ -32,7 +33,7 @@ Deno.test("files with larger frames than allowed are refused before they are dec
     }
   }
   await peer.ask({ command: "get_image" });
-  assertEquals((await peer.response()).frames, 1);
+  assertEquals((await peer.response()).frames.length, 1);
   peer.close();
   await server.quiet();
 });

@@ -1,10 +1,10 @@
 /** Raw frames of all kinds of media: the same bytes, at the same moments, as ffmpeg's own. */
 import { assertEquals } from "@std/assert";
 import type { VideoStream } from "../../../lib/media/frame.ts";
-import { mediaFolder, pictures } from "../../support/media.ts";
-import { type Answer, ask, framesOf, streamOf } from "../../support/native_client.ts";
-import { decodedBy } from "../../support/reference.ts";
-import { type TestServer, testServer } from "../../support/server.ts";
+import { mediaFolder, pictures } from "../../support/media/media_folder.ts";
+import { decodedBy } from "../../support/media/reference.ts";
+import { ask, framesOf, type NativeResponse, streamOf } from "../../support/peers/native_client.ts";
+import { type TestServer, testServer } from "../../support/peers/test_server.ts";
 
 const media = mediaFolder();
 
@@ -182,7 +182,7 @@ async function compare(
   server: TestServer,
   command: "get_image" | "get_video",
   { name, args = SHORT, reference, expected }: Sample,
-): Promise<Answer> {
+): Promise<NativeResponse> {
   const path = await media.make(name, args);
   const [response, frames] = await Promise.all([
     ask(server, { command, name }),

@@ -1,8 +1,8 @@
 import { assert, assertAlmostEquals, assertEquals, assertLess } from "@std/assert";
-import { LeapingTime } from "../../support/leaping_time.ts";
-import { mediaFolder, pictures, tone } from "../../support/media.ts";
-import { type SeekingViewer, watch } from "../../support/seeking_viewer.ts";
-import { testServer } from "../../support/server.ts";
+import { mediaFolder, pictures, tone } from "../../support/media/media_folder.ts";
+import { type NativeClient, watch } from "../../support/peers/native_client.ts";
+import { testServer } from "../../support/peers/test_server.ts";
+import { LeapingTime } from "../../support/time/leaping_time.ts";
 
 const media = mediaFolder();
 
@@ -13,8 +13,8 @@ const TIMEOUTS = { request: 40_000, stall: 41_000, silence: 42_000, life: 43_000
 const LONG = 100_000;
 
 /** Lets a pause last, in which nothing comes but pings, which the viewer answers. */
-async function pauseLasts(viewer: SeekingViewer, time: LeapingTime): Promise<void> {
-  const { connection } = viewer.client;
+async function pauseLasts(viewer: NativeClient, time: LeapingTime): Promise<void> {
+  const { connection } = viewer;
   // The frames that are read ahead have come.
   await time.idle(TIMEOUTS.silence);
   for (let passed = 0; passed < LONG; passed += TIMEOUTS.ping) {
@@ -44,8 +44,8 @@ for (const encoding of ["raw", "copy", "h264"] as const) {
     const before = await viewer.frame("video");
     await viewer.control({ action: "pause" });
     // Some frames may be under way; behind this there is silence.
-    await viewer.client.connection.send("ping", new Uint8Array());
-    while ((await viewer.client.connection.receive())?.kind !== "pong");
+    await viewer.connection.send("ping", new Uint8Array());
+    while ((await viewer.connection.receive())?.kind !== "pong");
     await pauseLasts(viewer, time);
     await viewer.control({ action: "resume" });
     const after = await viewer.frame("video");
@@ -76,7 +76,7 @@ Deno.test("pings and pongs tell the time of the server's clock", async () => {
   await using server = await testServer({ media: media.path, timeouts: TIMEOUTS });
   const begun = Date.now();
   using viewer = await watch(server, { name: "clip.mp4", audio: false });
-  const { connection } = viewer.client;
+  const { connection } = viewer;
   await connection.send("ping", Uint8Array.of(1, 2, 3));
   let pong = await connection.receive();
   while (pong?.kind !== "pong") pong = await connection.receive();

@@ -1,34 +1,25 @@
 import { assert, assertEquals, assertGreater, assertLess, assertMatch } from "@std/assert";
 import type { MediaRequest } from "../../../lib/protocol/native/request.ts";
-import type { LiveOptions } from "../../../lib/sources/live/registry.ts";
 import { parseLiveSource } from "../../../lib/sources/live/source_spec.ts";
 import { MAX_QUEUED_BYTES } from "../../../lib/sources/live/subscriber_queue.ts";
-import { type LiveViewer, watchLive } from "../../support/live_viewer.ts";
-import { mediaFolder, pictures } from "../../support/media.ts";
-import { mediaChildren, type WatchedServer, watchedServer } from "../../support/watched_server.ts";
+import { mediaFolder, pictures } from "../../support/media/media_folder.ts";
+import { type NativeClient, watchLive } from "../../support/peers/native_client.ts";
+import { liveServer, type TestServer, testServer } from "../../support/peers/test_server.ts";
+import { mediaChildren } from "../../support/programs/machine.ts";
 
 /** A picture that changes, and a tone, as they come from a camera. */
 const CAMERA = "lavfi:testsrc2=size=64x48:rate=25[out0];sine=sample_rate=48000[out1]";
 
-/** A server with live sources, and nothing else unless made before. */
-function liveServer(
-  sources: readonly string[],
-  options: Partial<LiveOptions> = {},
-): Promise<WatchedServer> {
-  const live = { sources: sources.map(parseLiveSource), linger: 0, ...options };
-  return watchedServer({ media: mediaFolder().path, live });
-}
-
 /** Why a request is refused. */
-async function refusal(server: WatchedServer, request: Partial<MediaRequest>): Promise<string> {
+async function refusal(server: TestServer, request: Partial<MediaRequest>): Promise<string> {
   using viewer = await watchLive(server, request);
   const { error } = await viewer.until("error");
   return `${error.code}: ${error.message}`;
 }
 
 /** Stops a viewer's response and gives the totals. */
-async function stop(viewer: LiveViewer) {
-  await viewer.say("stop");
+async function stop(viewer: NativeClient) {
+  await viewer.control("stop");
   return (await viewer.until("end")).end;
 }
 
@@ -118,7 +109,7 @@ Deno.test("renditions that linger give their memory back to new ones", async () 
   // Four renditions may linger, and take all that there is.
   const live = { sources: [parseLiveSource(`cam=${CAMERA}`)], linger: 60 };
   const maxMemory = 4 * MAX_QUEUED_BYTES + 1e6;
-  await using server = await watchedServer({ media: mediaFolder().path, live, maxMemory });
+  await using server = await testServer({ media: mediaFolder().path, live, maxMemory });
   using peer = await server.connect();
   for (const width of [16, 32, 48, 64, 80]) {
     await peer.ask({ command: "get_image", name: "cam", width });
@@ -160,10 +151,10 @@ Deno.test("a paused viewer gets nothing, and goes on with the latest frame", asy
   using viewer = await watchLive(server, { audio: false });
   using other = await watchLive(server, { audio: false });
   const [before] = await viewer.frames(1);
-  await viewer.say("pause");
+  await viewer.control("pause");
   const start = (await other.frames(1))[0].seconds;
   while ((await other.frames(1))[0].seconds < start + 1);
-  await viewer.say("resume");
+  await viewer.control("resume");
   let last = before;
   let gap = 0;
   while (gap < 0.5) {
@@ -189,8 +180,8 @@ Deno.test("a stuck viewer loses frames and is notified, the others lose none", a
   }));
   assertEquals(counts, [0, 0, 0]);
   // It wakes up: what waited in the sockets, then news of the gap, and behind it a flagged frame.
-  assertGreater((await stuck.news("dropped")).dropped ?? 0, 0);
-  const slow = await stuck.news("slow_link");
+  assertGreater((await stuck.notice("dropped")).dropped ?? 0, 0);
+  const slow = await stuck.notice("slow_link");
   assert((await stuck.frames(1))[0].dropped);
   assertMatch(slow.message, /^The link takes [\d.]+ .B\/s and these frames need 1\d MB\/s: ask /);
   assertGreater((await stop(stuck)).dropped, 10);
@@ -205,7 +196,7 @@ Deno.test("the list shows live sources first, and in place of files of their nam
   await folder.make("both.mkv", [...pictures(), "-c:v", "ffv1"]);
   const sources = [`cam=${CAMERA}`, `both.mkv=${CAMERA}`].map(parseLiveSource);
   const live = { sources, linger: 0 };
-  await using server = await watchedServer({ media: folder.path, live });
+  await using server = await testServer({ media: folder.path, live });
   await server.logged(/warn .*"both\.mkv" is the name of a file, too/);
   using viewer = await watchLive(server, { name: "cam" });
   await viewer.frames(1);
@@ -246,8 +237,8 @@ Deno.test("the script protocol shows a live source if there is no video, or if i
       defaults: { video: "cam" },
     }]
   ) {
-    await using server = await watchedServer({ ...options, live });
-    const { hostname, port } = server.server.address;
+    await using server = await testServer({ ...options, live });
+    const { hostname, port } = server.address;
     const script = await Deno.connect({ hostname, port });
     await script.write(new TextEncoder().encode("get_video"));
     using native = await watchLive(server, { name: "cam", pixelFormat: "bgr24" });

@@ -1,10 +1,11 @@
 import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
 import { encodeRequest, type MediaRequest } from "../../../lib/protocol/native/request.ts";
 import { decodingThreads } from "../../../lib/server/playback/play_file.ts";
-import { mediaFolder, pictures, tone } from "../../support/media.ts";
-import { ask, connectClient } from "../../support/native_client.ts";
-import { testServer } from "../../support/server.ts";
-import { mediaChildren } from "../../support/watched_server.ts";
+import { mediaFolder, pictures, tone } from "../../support/media/media_folder.ts";
+import { ask } from "../../support/peers/native_client.ts";
+import { testServer } from "../../support/peers/test_server.ts";
+import { mediaChildren } from "../../support/programs/machine.ts";
+import { linuxTest } from "../../support/test_if.ts";
 
 const media = mediaFolder();
 
@@ -104,25 +105,21 @@ Deno.test("decodingThreads() gives a decoder more threads if it is alone, at spe
   assertEquals([decodingThreads(1, 1), decodingThreads(0, 2)], [undefined, undefined]);
 });
 
-Deno.test({
-  name: "startPlayback() tells FFmpeg by how many threads to decode",
-  ignore: Deno.build.os !== "linux",
-  async fn() {
-    await media.make("long.mkv", [...pictures({ rate: "25", seconds: 60 }), "-c:v", "mpeg4"]);
-    const threadsFor = async (speed: number) => {
-      await using server = await testServer({ media: media.path });
-      using client = await connectClient(server);
-      const request = { command: "get_video", name: "long.mkv", speed } as const;
-      await client.connection.send("request", encodeRequest(request));
-      // As it is not read any further, it goes on.
-      assertEquals((await client.connection.receive())?.kind, "describe");
-      const [id] = await mediaChildren();
-      const words = (await Deno.readTextFile(`/proc/${id}/cmdline`)).split("\0");
-      const ofInput = words.slice(0, words.indexOf("-i"));
-      const at = ofInput.indexOf("-threads");
-      return at < 0 ? undefined : ofInput[at + 1];
-    };
-    assertEquals(await threadsFor(0), `${decodingThreads(0, 1)}`);
-    assertEquals(await threadsFor(1), undefined);
-  },
+linuxTest("startPlayback() tells FFmpeg by how many threads to decode", async () => {
+  await media.make("long.mkv", [...pictures({ rate: "25", seconds: 60 }), "-c:v", "mpeg4"]);
+  const threadsFor = async (speed: number) => {
+    await using server = await testServer({ media: media.path });
+    using client = await server.connect();
+    const request = { command: "get_video", name: "long.mkv", speed } as const;
+    await client.connection.send("request", encodeRequest(request));
+    // As it is not read any further, it goes on.
+    assertEquals((await client.connection.receive())?.kind, "describe");
+    const [id] = await mediaChildren();
+    const words = (await Deno.readTextFile(`/proc/${id}/cmdline`)).split("\0");
+    const ofInput = words.slice(0, words.indexOf("-i"));
+    const at = ofInput.indexOf("-threads");
+    return at < 0 ? undefined : ofInput[at + 1];
+  };
+  assertEquals(await threadsFor(0), `${decodingThreads(0, 1)}`);
+  assertEquals(await threadsFor(1), undefined);
 });

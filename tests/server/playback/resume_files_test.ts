@@ -2,11 +2,11 @@ import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { RequestError } from "../../../lib/base/errors.ts";
 import type { Control, MediaRequest, ResumePoint } from "../../../lib/protocol/native/request.ts";
 import { Library } from "../../../lib/sources/file/library.ts";
-import { askWhole, comparable, pointsOf } from "../../support/cut_answers.ts";
-import { mediaFolder, pictures, tone } from "../../support/media.ts";
-import { immediate, play } from "../../support/played_media.ts";
-import { testServer } from "../../support/server.ts";
-import { mediaChildren } from "../../support/watched_server.ts";
+import { mediaFolder, pictures, tone } from "../../support/media/media_folder.ts";
+import { immediate, play } from "../../support/media/played_file.ts";
+import { askWhole, comparable, pointsOf } from "../../support/peers/cut_responses.ts";
+import { testServer } from "../../support/peers/test_server.ts";
+import { mediaChildren } from "../../support/programs/machine.ts";
 
 const media = mediaFolder();
 

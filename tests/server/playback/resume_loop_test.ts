@@ -1,10 +1,10 @@
 import { assertEquals, assertLess } from "@std/assert";
 import { Library } from "../../../lib/sources/file/library.ts";
 import type { MediaOptions } from "../../../lib/sources/file/plan.ts";
-import { pointsOf, type WholeFrame } from "../../support/cut_answers.ts";
-import { mediaFolder, pictures, tone } from "../../support/media.ts";
-import { play } from "../../support/played_media.ts";
-import { concat } from "../../support/watched_server.ts";
+import { concat } from "../../support/media/bytes.ts";
+import { mediaFolder, pictures, tone } from "../../support/media/media_folder.ts";
+import { play } from "../../support/media/played_file.ts";
+import { pointsOf, type WholeFrame } from "../../support/peers/cut_responses.ts";
 
 const media = mediaFolder();
 

@@ -2,9 +2,9 @@ import { assertEquals, assertGreater } from "@std/assert";
 import { RequestError } from "../../../lib/base/errors.ts";
 import { Library } from "../../../lib/sources/file/library.ts";
 import type { MediaOptions } from "../../../lib/sources/file/plan.ts";
-import { comparable, pointsOf } from "../../support/cut_answers.ts";
-import { mediaFolder, pictures, tone } from "../../support/media.ts";
-import { play, type Played } from "../../support/played_media.ts";
+import { mediaFolder, pictures, tone } from "../../support/media/media_folder.ts";
+import { play, type Played } from "../../support/media/played_file.ts";
+import { comparable, pointsOf } from "../../support/peers/cut_responses.ts";
 
 const media = mediaFolder();
 

@@ -4,10 +4,7 @@ import type { AudioStream, VideoStream } from "../../../lib/media/frame.ts";
 import type { TimedFrame } from "../../../lib/media/source.ts";
 import type { ResumePoint } from "../../../lib/protocol/native/request.ts";
 import { Resume } from "../../../lib/server/playback/resume.ts";
-
-function test(name: string, fn: () => void): void {
-  Deno.test({ name, permissions: "none", fn });
-}
+import { pureTest } from "../../support/pure_test.ts";
 
 const SHARED = { fourcc: "\0\0\0\0", extradata: new Uint8Array(0) };
 
@@ -35,7 +32,7 @@ function passed(resume: Resume, frames: readonly TimedFrame[]) {
 /** Timestamps in an order of decoding. */
 const DECODED = [0, 3, 1, 2, 6, 4, 5].map((timestamp) => frame(0, timestamp));
 
-test("take() drops all up to the last frame of the client, in the order of sending", () => {
+pureTest("take() drops all up to the last frame of the client, in the order of sending", () => {
   const rests: [number, number[]][] = [[0, [3, 1, 2, 6, 4, 5]], [1, [2, 6, 4, 5]], [5, []]];
   for (const [after, rest] of rests) {
     const resume = new Resume([{ id: 0, after }], [VIDEO, AUDIO]);
@@ -45,12 +42,12 @@ test("take() drops all up to the last frame of the client, in the order of sendi
   }
 });
 
-test("take() passes on streams without a point", () => {
+pureTest("take() passes on streams without a point", () => {
   const resume = new Resume([{ id: 0, after: 1 }], [VIDEO, AUDIO]);
   assertEquals(passed(resume, [frame(1, 0), frame(0, 0), frame(1, 2), frame(0, 1)]), [0, 2]);
 });
 
-test("take() cuts samples off to the tick", () => {
+pureTest("take() cuts samples off to the tick", () => {
   const runs = () => [frame(1, 0, 40), frame(1, 10, 40), frame(1, 25, 40)];
   const cuts: [next: number, timestamp: number | undefined, first: number][] = [
     ...[[-5, 0, 0], [0, 0, 0], [1, 1, 4], [9, 9, 36], [10, 10, 0], [13, 13, 12]] as const,
@@ -68,7 +65,7 @@ test("take() cuts samples off to the tick", () => {
   assertEquals([passed(further, runs()), further.isOver], [[], false]);
 });
 
-test("take() goes by the timestamp of a packet if its samples are no ticks", () => {
+pureTest("take() goes by the timestamp of a packet if its samples are no ticks", () => {
   const coarse: AudioStream = { ...AUDIO, timeBase: [1, 10] };
   const runs = [frame(1, 0), frame(1, 5), frame(1, 10)];
   assertEquals(passed(new Resume([{ id: 1, after: 5 }], [coarse]), runs), [10]);
@@ -77,7 +74,7 @@ test("take() goes by the timestamp of a packet if its samples are no ticks", () 
   assertEquals(passed(new Resume([{ id: 1, next: 6 }], [coarse]), runs), [5, 10]);
 });
 
-test("take() tells rounds apart by their discontinuities", () => {
+pureTest("take() tells rounds apart by their discontinuities", () => {
   const round = (from: number) =>
     [2, 3, 4].map((timestamp, at) => ({
       ...frame(0, timestamp + from),
@@ -94,7 +91,7 @@ test("take() tells rounds apart by their discontinuities", () => {
   assertEquals(passed(skipping, frames), [5, 6]);
 });
 
-test("again() goes on behind the frames that were passed on", () => {
+pureTest("again() goes on behind the frames that were passed on", () => {
   const points = [{ id: 0, after: 3 }, { id: 1, next: 8 }];
   const resume = new Resume(points, [VIDEO, AUDIO]);
   assertEquals(passed(resume, [frame(1, 0, 40), frame(1, 10, 40)]), [8, 10]);
@@ -103,14 +100,14 @@ test("again() goes on behind the frames that were passed on", () => {
   assertEquals(passed(again, both), [1, 2, 6, 4, 5, 20]);
 });
 
-test("isMissed() says that a point should have come", () => {
+pureTest("isMissed() says that a point should have come", () => {
   const resume = new Resume([{ id: 0, after: 7 }], [VIDEO]);
   assertEquals([0, 0.7, 0.71].map((due) => resume.isMissed(due)), [false, false, true]);
   resume.take(frame(0, 7));
   assertStrictEquals(resume.isMissed(Infinity), false);
 });
 
-test("Resume refuses points that do not match the streams", () => {
+pureTest("Resume refuses points that do not match the streams", () => {
   const wrong: [ResumePoint, string][] = [
     [{ id: 2, after: 1 }, "there is no stream 2, expected one of 0 and 1"],
     [{ id: 0, next: 1 }, "stream 0 has pictures, expected after, the last one's timestamp"],

@@ -1,8 +1,8 @@
 /** H.264 that is made for a viewer has one header, wherever it begins, with every FFmpeg. */
 import { assert, assertEquals, assertLess } from "@std/assert";
-import { mediaFolder, pictures } from "../../support/media.ts";
-import { ask, streamOf } from "../../support/native_client.ts";
-import { testServer } from "../../support/server.ts";
+import { mediaFolder, pictures } from "../../support/media/media_folder.ts";
+import { ask, streamOf } from "../../support/peers/native_client.ts";
+import { testServer } from "../../support/peers/test_server.ts";
 
 const media = mediaFolder();
 

@@ -1,9 +1,15 @@
 import { assert, assertAlmostEquals, assertEquals, assertLess } from "@std/assert";
-import { mediaFolder, pictures, tone } from "../../support/media.ts";
-import { decodedBy, decodedBytes, exactSeconds, type FrameSum } from "../../support/reference.ts";
-import { randomNumbers, type SeenFrame, watch } from "../../support/seeking_viewer.ts";
-import { testServer } from "../../support/server.ts";
-import { concat, mediaChildren } from "../../support/watched_server.ts";
+import { concat, seeded } from "../../support/media/bytes.ts";
+import { mediaFolder, pictures, tone } from "../../support/media/media_folder.ts";
+import {
+  decodedBy,
+  decodedBytes,
+  exactSeconds,
+  type FrameSum,
+} from "../../support/media/reference.ts";
+import { type ReceivedFrame, watch } from "../../support/peers/native_client.ts";
+import { testServer } from "../../support/peers/test_server.ts";
+import { mediaChildren } from "../../support/programs/machine.ts";
 
 const media = mediaFolder();
 const SECONDS = 6;
@@ -40,7 +46,7 @@ function firstFrom(reference: FrameSum[], to: number): FrameSum | undefined {
   return reference.find(({ time }) => toNumber(time) >= to - 1e-6);
 }
 
-function sumOf({ time, size, md5 }: SeenFrame): FrameSum {
+function sumOf({ time, size, md5 }: ReceivedFrame): FrameSum {
   return { time, size, md5 };
 }
 
@@ -49,9 +55,9 @@ Deno.test("a hundred seeks each give the frame at their time, as the whole decod
   const reference = await decodedBy(path, { stream: "V:0" });
   await using server = await testServer({ media: media.path });
   using viewer = await watch(server, { name: "clip.mp4", audio: false });
-  const random = randomNumbers(3);
+  const random = seeded(3);
   for (let id = 1; id <= 100; id++) {
-    const to = random.next().value * (SECONDS - 0.5);
+    const to = random() * (SECONDS - 0.5);
     await viewer.seek(to, id);
     const first = await viewer.frame();
     assertEquals([first.discontinuity, sumOf(first)], [true, firstFrom(reference, to)]);
@@ -77,9 +83,9 @@ for (const name of ["clip.mkv", "clip.ts", "clip.webm", "clip.avi", "gop.mpg"]) 
     const nearby = name === "clip.avi" ? 0.02 : 0;
     await using server = await testServer({ media: media.path });
     using viewer = await watch(server, { name, audio: false });
-    const random = randomNumbers(1);
+    const random = seeded(1);
     for (let id = 1; id <= 8; id++) {
-      const to = random.next().value * (SECONDS - 0.5);
+      const to = random() * (SECONDS - 0.5);
       await viewer.seek(to, id);
       const first = await viewer.frame();
       const expected = firstFrom(reference, to - nearby)!;
@@ -119,17 +125,17 @@ Deno.test("after a seek video and audio go on together, the first of each flagge
   const samples = new Int16Array(pcm.buffer, 0, pcm.byteLength / 2);
   await using server = await testServer({ media: media.path });
   using viewer = await watch(server, { name: "clip.mp4" });
-  const random = randomNumbers(7);
+  const random = seeded(7);
   for (let id = 0; id < 10; id++) {
-    const to = random.next().value * (SECONDS - 1);
+    const to = random() * (SECONDS - 1);
     await viewer.seek(to, id);
-    const firsts = new Map<string, SeenFrame>();
+    const firsts = new Map<string, ReceivedFrame>();
     let sound: Int16Array | undefined;
     while (firsts.size < 2) {
       const frame = await viewer.frame();
       assertEquals(frame.discontinuity, !firsts.has(frame.type));
       if (!firsts.has(frame.type)) firsts.set(frame.type, frame);
-      if (frame.type === "audio") sound = new Int16Array(viewer.data.buffer);
+      if (frame.type === "audio") sound = new Int16Array(frame.data.buffer);
     }
     const { timestamp } = firsts.get("audio")!;
     assertAlmostEquals(timestamp / 48_000, to, 0.001);
@@ -144,9 +150,9 @@ Deno.test("a seek in copied packets begins with the keyframe before its target",
   await clip("clip.mp4", "30000/1001");
   await using server = await testServer({ media: media.path });
   using viewer = await watch(server, { name: "clip.mp4", encoding: "copy" });
-  const random = randomNumbers(5);
+  const random = seeded(5);
   for (let id = 0; id < 20; id++) {
-    const to = random.next().value * (SECONDS - 1);
+    const to = random() * (SECONDS - 1);
     await viewer.seek(to, id);
     const first = await viewer.frame("video");
     // A keyframe every 40 pictures.
@@ -167,7 +173,7 @@ Deno.test("copied packets behind a seek decode to the same frames", async () => 
   const packets: Uint8Array[] = [];
   const moments: number[] = [];
   for (let seen = await viewer.next(); seen.kind === "frame"; seen = await viewer.next()) {
-    packets.push(viewer.data);
+    packets.push(seen.frame.data);
     moments.push(seen.frame.seconds);
   }
   const path264 = await media.write("behind.h264", concat(...packets));
@@ -301,10 +307,10 @@ Deno.test("a seek while a frame cannot be written leaves the stream of messages 
   ]);
   await using server = await testServer({ media: media.path });
   using viewer = await watch(server, { name: "large.mkv", speed: 100, pixelFormat: "bgr24" });
-  const random = randomNumbers(11);
+  const random = seeded(11);
   for (let id = 0; id < 10; id++) {
     // Nothing is read until the server has stopped decoding, as it cannot write any more.
-    await viewer.control({ action: "seek", to: random.next().value * 3, id });
+    await viewer.control({ action: "seek", to: random() * 3, id });
     await viewer.answered(id);
     const frame = await viewer.frame();
     assertEquals([frame.size, frame.discontinuity], [1280 * 720 * 3, true]);

@@ -12,11 +12,8 @@ import { type EndReport, type Notice, parseNotice } from "../../../lib/protocol/
 import { Controls } from "../../../lib/server/playback/controls.ts";
 import { TimedSender } from "../../../lib/server/playback/sender.ts";
 import { nativeResponse } from "../../../lib/server/session/native.ts";
-import { socketOf } from "../../support/byte_sources.ts";
-
-function test(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name, permissions: "none", fn });
-}
+import { socketOf } from "../../support/media/bytes.ts";
+import { pureTest } from "../../support/pure_test.ts";
 
 /** Bytes of a frame, and frames a second. */
 const SIZE = 100_000;
@@ -126,38 +123,44 @@ async function play(scene: Scene): Promise<Outcome> {
 /** Bytes per second; half of the rate of the frames. */
 const HALF = SIZE * RATE / 2;
 
-test("TimedSender.take() sends every frame in its own time over a fast connection", async () => {
-  for (const late of ["wait", "drop"] as const) {
-    const { frames, notices, report, seconds } = await play({
-      count: 100,
-      throughput: () => 4 * HALF,
-      late,
-    });
-    assertEquals([frames.length, notices, report.dropped], [100, [], 0]);
-    const nothing = { id: 1, frames: 0, bytes: 0 };
-    assertEquals(report.streams, [{ id: 0, frames: 100, bytes: 100 * SIZE }, nothing]);
-    assertLess(Math.abs(seconds - 99.5 / RATE), 0.03);
-  }
-});
+pureTest(
+  "TimedSender.take() sends every frame in its own time over a fast connection",
+  async () => {
+    for (const late of ["wait", "drop"] as const) {
+      const { frames, notices, report, seconds } = await play({
+        count: 100,
+        throughput: () => 4 * HALF,
+        late,
+      });
+      assertEquals([frames.length, notices, report.dropped], [100, [], 0]);
+      const nothing = { id: 1, frames: 0, bytes: 0 };
+      assertEquals(report.streams, [{ id: 0, frames: 100, bytes: 100 * SIZE }, nothing]);
+      assertLess(Math.abs(seconds - 99.5 / RATE), 0.03);
+    }
+  },
+);
 
-test("TimedSender.take() passes on the notices of the player", async () => {
+pureTest("TimedSender.take() passes on the notices of the player", async () => {
   const notice = { code: "resuming", message: "Going on where it broke off" };
   const { messages, notices } = await play({ count: 1, notice });
   assertEquals(messages.map(({ kind }) => kind), ["notice", "frame"]);
   assertEquals([notices[0].code, notices[0].message], [notice.code, notice.message]);
 });
 
-test("TimedSender.take() sends every frame over a slow connection, and notifies once that it is slow", async () => {
-  const { frames, notices, report, seconds } = await play({ count: 200, throughput: () => HALF });
-  assertEquals([frames.length, report.frames, report.dropped], [200, 200, 0]);
-  assertEquals(notices.map(({ code }) => code), ["slow_link"]);
-  const { needed = 0, achieved = 0 } = notices[0];
-  assertLess(Math.abs(needed - 2 * HALF), 0.05 * HALF);
-  assertLess(Math.abs(achieved - HALF), 0.05 * HALF);
-  assertLess(15, seconds);
-});
+pureTest(
+  "TimedSender.take() sends every frame over a slow connection, and notifies once that it is slow",
+  async () => {
+    const { frames, notices, report, seconds } = await play({ count: 200, throughput: () => HALF });
+    assertEquals([frames.length, report.frames, report.dropped], [200, 200, 0]);
+    assertEquals(notices.map(({ code }) => code), ["slow_link"]);
+    const { needed = 0, achieved = 0 } = notices[0];
+    assertLess(Math.abs(needed - 2 * HALF), 0.05 * HALF);
+    assertLess(Math.abs(achieved - HALF), 0.05 * HALF);
+    assertLess(15, seconds);
+  },
+);
 
-test("TimedSender.take() drops frames over a slow connection and keeps the time", async () => {
+pureTest("TimedSender.take() drops frames over a slow connection and keeps the time", async () => {
   const { messages, frames, notices, report, seconds } = await play({
     ...{ count: 500, throughput: () => HALF, late: "drop" },
   });
@@ -182,7 +185,7 @@ test("TimedSender.take() drops frames over a slow connection and keeps the time"
   assertEquals(messages.some(({ kind }) => kind === "end"), false);
 });
 
-test("TimedSender.take() goes on with a keyframe if not all frames are keyframes", async () => {
+pureTest("TimedSender.take() goes on with a keyframe if not all frames are keyframes", async () => {
   const { frames, report } = await play({
     ...{ count: 500, interval: 20, throughput: () => HALF, late: "drop" },
   });
@@ -192,7 +195,7 @@ test("TimedSender.take() goes on with a keyframe if not all frames are keyframes
   assertEquals(frames.length + report.dropped, 500);
 });
 
-test("TimedSender.take() marks a discontinuity though its frame is dropped", async () => {
+pureTest("TimedSender.take() marks a discontinuity though its frame is dropped", async () => {
   const scene: Scene = { count: 100, throughput: () => HALF, late: "drop" };
   const sent = (await play(scene)).frames.map(({ timestamp }) => timestamp);
   const breakAt = sent.findIndex((timestamp, at) => timestamp !== at);
@@ -203,7 +206,7 @@ test("TimedSender.take() marks a discontinuity though its frame is dropped", asy
   ]);
 });
 
-test("TimedSender.take() keeps audio if dropping video is enough", async () => {
+pureTest("TimedSender.take() keeps audio if dropping video is enough", async () => {
   const { frames, report } = await play({
     ...{ count: 500, audio: true, throughput: () => 3 * HALF, late: "drop" },
   });
@@ -212,21 +215,24 @@ test("TimedSender.take() keeps audio if dropping video is enough", async () => {
   assertLess(20, report.dropped);
 });
 
-test("TimedSender.take() drops frames after the connection stood still for a while", async () => {
-  const throughput = (time: number) => time > 1 && time < 1.1 ? SIZE / 3 : 100 * HALF;
-  const { frames, report } = await play({ count: 200, throughput, late: "drop" });
-  assertEquals(frames.filter(({ dropped }) => dropped).length, 1);
-  assertLess(Math.abs(report.dropped - 3 * RATE), 5);
-});
+pureTest(
+  "TimedSender.take() drops frames after the connection stood still for a while",
+  async () => {
+    const throughput = (time: number) => time > 1 && time < 1.1 ? SIZE / 3 : 100 * HALF;
+    const { frames, report } = await play({ count: 200, throughput, late: "drop" });
+    assertEquals(frames.filter(({ dropped }) => dropped).length, 1);
+    assertLess(Math.abs(report.dropped - 3 * RATE), 5);
+  },
+);
 
-test("TimedSender.take() gives no reason for a short delay", async () => {
+pureTest("TimedSender.take() gives no reason for a short delay", async () => {
   const throughput = (time: number) => time > 1 && time < 1.1 ? SIZE / 0.8 : 100 * HALF;
   const { notices, report } = await play({ count: 200, throughput, late: "drop" });
   assertLess(10, report.dropped);
   assertEquals(notices.map(({ code }) => code), ["dropped"]);
 });
 
-test("TimedSender.take() postpones frames if the source is slow", async () => {
+pureTest("TimedSender.take() postpones frames if the source is slow", async () => {
   for (const late of ["wait", "drop"] as const) {
     for (const interval of [1, 50]) {
       const { frames, notices, report } = await play({ count: 300, interval, coming: 0.06, late });
@@ -236,7 +242,7 @@ test("TimedSender.take() postpones frames if the source is slow", async () => {
   }
 });
 
-test("TimedSender.take() finds nothing late at speed 0, nor after a pause", async () => {
+pureTest("TimedSender.take() finds nothing late at speed 0, nor after a pause", async () => {
   const fast = await play({ count: 100, throughput: () => HALF / 10, late: "drop", speed: 0 });
   assertEquals([fast.frames.length, fast.notices], [100, []]);
   const paused = await play({ count: 100, throughput: () => 3 * HALF, late: "drop", pause: 3600 });

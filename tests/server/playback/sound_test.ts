@@ -1,9 +1,9 @@
 /** Audio beside raw video: the samples and timestamps of ffmpeg itself. */
 import { assert, assertEquals, assertGreater } from "@std/assert";
-import { mediaFolder, pictures, tone } from "../../support/media.ts";
-import { type Answer, ask, framesOf, streamOf } from "../../support/native_client.ts";
-import { decodedBy, decodedBytes, type FrameSum } from "../../support/reference.ts";
-import { type TestServer, testServer } from "../../support/server.ts";
+import { mediaFolder, pictures, tone } from "../../support/media/media_folder.ts";
+import { decodedBy, decodedBytes, type FrameSum } from "../../support/media/reference.ts";
+import { ask, framesOf, type NativeResponse, streamOf } from "../../support/peers/native_client.ts";
+import { type TestServer, testServer } from "../../support/peers/test_server.ts";
 
 const media = mediaFolder();
 const PICTURES = [...pictures(), "-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p"];
@@ -219,7 +219,7 @@ async function listen(
   server: TestServer,
   name: string,
   start?: number,
-): Promise<{ response: Answer; samples: Uint8Array<ArrayBuffer> }> {
+): Promise<{ response: NativeResponse; samples: Uint8Array<ArrayBuffer> }> {
   const parts: Uint8Array<ArrayBuffer>[] = [];
   const response = await ask(server, { command: "get_video", name, start }, {
     onFrame: ({ streamId, data }) => void (streamId === 1 && parts.push(data.slice())),

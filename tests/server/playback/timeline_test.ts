@@ -9,10 +9,7 @@ import {
   roundLength,
   ticksAt,
 } from "../../../lib/server/playback/timeline.ts";
-
-function test(name: string, fn: () => void): void {
-  Deno.test({ name, permissions: "none", fn });
-}
+import { pureTest } from "../../support/pure_test.ts";
 
 const SHARED = { fourcc: "    ", extradata: new Uint8Array(0) };
 const MILLISECONDS: Rational = [1, 1000];
@@ -32,7 +29,7 @@ function frame(streamId: number, timestamp: number, size = 0) {
   return { streamId, timestamp, keyframe: true, due: 0, data: new Uint8Array(size) };
 }
 
-test("ticksAt() goes by way of microseconds and rounds halves up", () => {
+pureTest("ticksAt() goes by way of microseconds and rounds halves up", () => {
   assertEquals(ticksAt(3.3, [1, 15_360]), 50_688);
   assertEquals(ticksAt(1.0005, MILLISECONDS), 1001);
   assertEquals(ticksAt(1.0004994, MILLISECONDS), 1000);
@@ -42,7 +39,7 @@ test("ticksAt() goes by way of microseconds and rounds halves up", () => {
   assertEquals(ticksAt(0, [1001, 30_000]), 0);
 });
 
-test("moveFrame() moves a frame to where it is without a seek", () => {
+pureTest("moveFrame() moves a frame to where it is without a seek", () => {
   const position = { from: 3.3335, start: 1.25, shift: 0 };
   const move = movesTo(position, [video(MILLISECONDS), AUDIO]).get(0)!;
   const placed = moveFrame({ ...frame(0, 33), due: 0.033 }, move);
@@ -52,7 +49,7 @@ test("moveFrame() moves a frame to where it is without a seek", () => {
   assertEquals([beginningIn(MILLISECONDS, back), beginningOf(back)], [-750, -0.75]);
 });
 
-test("beginningIn() keeps video and audio together over many rounds", () => {
+pureTest("beginningIn() keeps video and audio together over many rounds", () => {
   const length = 1001 * 7 / 30_000;
   for (const round of [1, 2, 999, 100_000]) {
     const position = { from: 2, start: 2, shift: round * length };
@@ -62,7 +59,7 @@ test("beginningIn() keeps video and audio together over many rounds", () => {
   }
 });
 
-test("EndMeter.end is where the last frame of any stream ends", () => {
+pureTest("EndMeter.end is where the last frame of any stream ends", () => {
   const meter = new EndMeter([video([1, 15_360], [30, 1]), AUDIO]);
   assertEquals(meter.end, 0);
   // In the order of decoding.
@@ -75,7 +72,7 @@ test("EndMeter.end is where the last frame of any stream ends", () => {
   assertAlmostEquals(meter.end, 0.21, 1e-12);
 });
 
-test("EndMeter.end goes by the last step if that differs from the frame rate", () => {
+pureTest("EndMeter.end goes by the last step if that differs from the frame rate", () => {
   const slides = new EndMeter([video(MILLISECONDS, [25, 1])]);
   slides.add(frame(0, 0));
   assertEquals(slides.end, 0.04);
@@ -87,13 +84,16 @@ test("EndMeter.end goes by the last step if that differs from the frame rate", (
   assertEquals(new EndMeter([video(MILLISECONDS)]).end, 0);
 });
 
-test("EndMeter.end of compressed audio takes the last packet for as long as the one before", () => {
-  const audio = new EndMeter([{ ...AUDIO, codec: "aac" }]);
-  for (const timestamp of [-1024, 0, 1024]) audio.add(frame(1, timestamp, 300));
-  assertEquals(audio.end, 2048 / 48_000);
-});
+pureTest(
+  "EndMeter.end of compressed audio takes the last packet for as long as the one before",
+  () => {
+    const audio = new EndMeter([{ ...AUDIO, codec: "aac" }]);
+    for (const timestamp of [-1024, 0, 1024]) audio.add(frame(1, timestamp, 300));
+    assertEquals(audio.end, 2048 / 48_000);
+  },
+);
 
-test("roundLength() is the measured length, unless the request ends before", () => {
+pureTest("roundLength() is the measured length, unless the request ends before", () => {
   assertEquals(roundLength({ measured: 3.04 }), 3.04);
   assertEquals(roundLength({ measured: 5, duration: 1, remaining: 10 }), 1);
   assertEquals(roundLength({ measured: 3.04, duration: 20, remaining: 3 }), 3.04);

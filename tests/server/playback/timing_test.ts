@@ -7,12 +7,17 @@ import {
   assertLess,
   assertStringIncludes,
 } from "@std/assert";
-import { HandClock } from "../../support/hand_clock.ts";
-import { mediaFolder, pictures, tone, turnClockwise, turnPhoto } from "../../support/media.ts";
-import { ask, framesOf, streamOf } from "../../support/native_client.ts";
-import { decodedBy, exactSeconds, presentedBy } from "../../support/reference.ts";
-import { watch } from "../../support/seeking_viewer.ts";
-import { testServer } from "../../support/server.ts";
+import {
+  mediaFolder,
+  pictures,
+  tone,
+  turnClockwise,
+  turnPhoto,
+} from "../../support/media/media_folder.ts";
+import { decodedBy, exactSeconds, presentedBy } from "../../support/media/reference.ts";
+import { ask, framesOf, streamOf, watch } from "../../support/peers/native_client.ts";
+import { testServer } from "../../support/peers/test_server.ts";
+import { HandClock } from "../../support/time/hand_clock.ts";
 
 const media = mediaFolder();
 const BY_X264 = ["-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p"];

@@ -1,11 +1,8 @@
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { isWide, keepHighBytes } from "../../../lib/server/session/script.ts";
+import { pureTest } from "../../support/pure_test.ts";
 
-function test(name: string, fn: () => void): void {
-  Deno.test({ name, permissions: "none", fn });
-}
-
-test("isWide() knows colours and grey of 16 bits", () => {
+pureTest("isWide() knows colours and grey of 16 bits", () => {
   for (const name of ["gray16be", "gray16le", "ya16be", "rgb48le", "rgba64be", "gbrp16le"]) {
     assertEquals(isWide(name), true, name);
   }
@@ -14,7 +11,7 @@ test("isWide() knows colours and grey of 16 bits", () => {
   }
 });
 
-test("keepHighBytes() keeps every other byte, in place", () => {
+pureTest("keepHighBytes() keeps every other byte, in place", () => {
   const data = Uint8Array.of(9, 9, 1, 0xff, 2, 0x80, 3, 0, 9).subarray(2, 8);
   const kept = keepHighBytes(data);
   assertEquals([...kept], [1, 2, 3]);

@@ -1,9 +1,9 @@
 /** Numbers at and beyond every limit, through a real connection. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { MediaRequest } from "../../../lib/protocol/native/request.ts";
-import { mediaFolder, pictures, tone } from "../../support/media.ts";
-import { type Answer, ask, connectClient, type NativeClient } from "../../support/native_client.ts";
-import { testServer } from "../../support/server.ts";
+import { mediaFolder, pictures, tone } from "../../support/media/media_folder.ts";
+import { ask, type NativeClient, type NativeResponse } from "../../support/peers/native_client.ts";
+import { testServer } from "../../support/peers/test_server.ts";
 
 const media = mediaFolder();
 
@@ -33,18 +33,18 @@ async function askFor(client: NativeClient, field: string, value: string): Promi
 Deno.test("a server refuses strange numbers in every field, and goes on", async () => {
   await clip();
   await using server = await testServer({ media: media.path });
-  using client = await connectClient(server);
+  using client = await server.connect();
   for (const field of FIELDS) {
     for (const value of STRANGE) {
       assertMatch(await askFor(client, field, value), /^\{"code":"bad_request","message":"Cannot /);
     }
   }
-  const response = await client.ask({ command: "get_video", name: "clip.mp4", speed: 0 });
+  const response = await client.request({ command: "get_video", name: "clip.mp4", speed: 0 });
   assertEquals(response.end?.frames, 25);
 });
 
 /** Requests at the edge of every limit, and their results. */
-const EDGES: [Partial<MediaRequest>, (response: Answer) => boolean][] = [
+const EDGES: [Partial<MediaRequest>, (response: NativeResponse) => boolean][] = [
   [{ width: 16384, height: 16384 }, ({ error }) => error?.code === "unsupported"],
   [
     { width: 16384, height: 16384, encoding: "mjpeg" },

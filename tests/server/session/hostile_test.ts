@@ -1,16 +1,15 @@
 import { assert, assertEquals, assertMatch, assertStrictEquals } from "@std/assert";
 import { type Kind, KINDS, MAX_LENGTH } from "../../../lib/protocol/native/framing.ts";
-import { HandClock } from "../../support/hand_clock.ts";
-import { LeapingTime } from "../../support/leaping_time.ts";
+import { concat } from "../../support/media/bytes.ts";
+import { type NativeClient, requestMessage } from "../../support/peers/native_client.ts";
 import {
-  concat,
   conversationMedia,
-  type Peer,
-  requestMessage,
   SHORT_FRAMES,
-  type WatchedServer,
-  watchedServer,
-} from "../../support/watched_server.ts";
+  type TestServer,
+  testServer,
+} from "../../support/peers/test_server.ts";
+import { HandClock } from "../../support/time/hand_clock.ts";
+import { LeapingTime } from "../../support/time/leaping_time.ts";
 
 // Peers that mean harm, or know no better. After each, the server does its work, and nothing of
 // the peer is left: no session, no FFmpeg.
@@ -43,7 +42,7 @@ const request = (json: string) => message({ payload: text(json) });
 const requestWith = (fields: string) => request(`{"version":1,"command":"get_video",${fields}}`);
 
 /** Sends bytes, ends the sending direction, and waits for the server's messages. */
-async function say(server: WatchedServer, bytes: Uint8Array) {
+async function say(server: TestServer, bytes: Uint8Array) {
   using peer = await server.connect();
   await peer.write(bytes);
   await peer.socket.closeWrite();
@@ -71,7 +70,7 @@ for (const kind of ["describe", "frame", "end", "error", "list"] satisfies Kind[
 }
 
 Deno.test("runSession() refuses broken messages and ends the connection", async (t) => {
-  await using server = await watchedServer({ media });
+  await using server = await testServer({ media });
   for (const [name, bytes] of Object.entries(REFUSED)) {
     await t.step(name, async () => {
       const error = await say(server, bytes);
@@ -117,7 +116,7 @@ const WRONG: [name: string, bytes: Uint8Array, code: string][] = [
 ];
 
 Deno.test("runSession() refuses wrong requests and takes the next one", async (t) => {
-  await using server = await watchedServer({ media });
+  await using server = await testServer({ media });
   using peer = await server.connect();
   for (const [name, bytes, code] of WRONG) {
     await t.step(name, async () => {
@@ -130,14 +129,14 @@ Deno.test("runSession() refuses wrong requests and takes the next one", async (t
   }
   await t.step("and a right one with unknown fields", async () => {
     await peer.write(requestWith('"name":"short.mkv","speed":0,"colour":{"a":[1]},"__proto__":1'));
-    assertStrictEquals((await peer.response()).frames, SHORT_FRAMES);
+    assertStrictEquals((await peer.response()).frames.length, SHORT_FRAMES);
   });
   peer.close();
   await server.assertWell();
 });
 
 Deno.test("runSession() survives random bytes", async () => {
-  await using server = await watchedServer({ media });
+  await using server = await testServer({ media });
   let state = 7;
   // Numerical Recipes' linear congruential generator: the same bytes every time.
   const random = () => (state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0) >>> 24;
@@ -154,7 +153,7 @@ Deno.test("runSession() survives random bytes", async () => {
 });
 
 Deno.test("runSession() refuses malformed script requests", async () => {
-  await using server = await watchedServer({ media });
+  await using server = await testServer({ media });
   for (const bytes of ["get_audio", "get_imagf", "get_", "get_\n\x1b[2J\x07"]) {
     using peer = await server.connect();
     await peer.write(text(bytes));
@@ -166,7 +165,7 @@ Deno.test("runSession() refuses malformed script requests", async () => {
 });
 
 Deno.test("runSession() lets no peer forge a log line", async () => {
-  await using server = await watchedServer({ media });
+  await using server = await testServer({ media });
   using peer = await server.connect();
   const line = "2024-01-01T00:00:00.000Z error forged";
   for (const name of [`a\n${line}`, `\r${line}\x1b[2J`, `\u2028${line}\u202e\x9b`]) {
@@ -178,7 +177,7 @@ Deno.test("runSession() lets no peer forge a log line", async () => {
   assertClean(server);
 });
 
-function assertClean(server: WatchedServer): void {
+function assertClean(server: TestServer): void {
   for (const line of server.lines) {
     assertMatch(
       line,
@@ -205,7 +204,7 @@ const SLOW: [name: string, bytes: Uint8Array][] = [
 for (const [name, bytes] of SLOW) {
   Deno.test(`runSession() waits only so long after ${name}`, async () => {
     using time = new LeapingTime();
-    await using server = await watchedServer({ media, timeouts: TIMEOUTS });
+    await using server = await testServer({ media, timeouts: TIMEOUTS });
     using peer = await server.connect();
     await peer.write(bytes);
     await time.running(TIMEOUTS.request);
@@ -222,14 +221,14 @@ for (const [name, bytes] of SLOW) {
 Deno.test("runSession() limits the wait for the next request", async () => {
   using time = new LeapingTime();
   const clock = new HandClock();
-  await using server = await watchedServer({ media, timeouts: TIMEOUTS, clock });
+  await using server = await testServer({ media, timeouts: TIMEOUTS, clock });
   using peer = await server.connect();
   // Takes longer than the deadline, which is for requests alone.
   await peer.ask({ ...SHORT, speed: 1 });
   await peer.until("frame");
   await time.leap(2 * TIMEOUTS.request);
   for (let frame = 1; frame < SHORT_FRAMES; frame++) await clock.passToNext();
-  assertStrictEquals((await peer.response()).frames, SHORT_FRAMES - 1);
+  assertStrictEquals((await peer.response()).frames.length, SHORT_FRAMES - 1);
   await time.running(TIMEOUTS.request);
   await time.leap(TIMEOUTS.request);
   const error = await peer.farewell();
@@ -239,7 +238,7 @@ Deno.test("runSession() limits the wait for the next request", async () => {
 });
 
 /** Ways to leave without a word, after the first frame of a video. */
-const DEPARTURES: [name: string, leave: (peer: Peer) => Promise<void>][] = [
+const DEPARTURES: [name: string, leave: (peer: NativeClient) => Promise<void>][] = [
   // Frames are under way and unread: closing resets the connection.
   ["by a reset", (peer) => Promise.resolve(peer.close())],
   ["in the middle of a request", async (peer) => {
@@ -256,7 +255,7 @@ const DEPARTURES: [name: string, leave: (peer: Peer) => Promise<void>][] = [
 for (const speed of [0, 1]) {
   for (const [name, leave] of DEPARTURES) {
     Deno.test(`runSession() ends when the peer leaves ${name}, at speed ${speed}`, async () => {
-      await using server = await watchedServer({ media });
+      await using server = await testServer({ media });
       using peer = await server.connect();
       await peer.ask({ ...LONG, speed });
       await peer.until("frame");
@@ -270,7 +269,7 @@ for (const speed of [0, 1]) {
 Deno.test("runSession() ends at once when an idle peer leaves in the middle of a message", async () => {
   // A deadline that would be missed by far.
   const timeouts = { request: 600_000, stall: 600_000, ping: 600_000 };
-  await using server = await watchedServer({ media, timeouts });
+  await using server = await testServer({ media, timeouts });
   using peer = await server.connect();
   await peer.ask({ command: "get_image" });
   await peer.response();
@@ -282,7 +281,7 @@ Deno.test("runSession() ends at once when an idle peer leaves in the middle of a
 });
 
 Deno.test("runSession() survives a hundred peers that come and go", async () => {
-  await using server = await watchedServer({ media, maxClients: 200 });
+  await using server = await testServer({ media, maxClients: 200 });
   const visits = Array.from({ length: 100 }, async (_, at) => {
     using peer = await server.connect();
     if (at % 4 === 1) await peer.write(Uint8Array.of(1));

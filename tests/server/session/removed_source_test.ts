@@ -14,10 +14,9 @@ import { Library } from "../../../lib/sources/file/library.ts";
 import { DecoderSemaphore, MemoryBudget } from "../../../lib/sources/limits.ts";
 import { LiveSources } from "../../../lib/sources/live/registry.ts";
 import { parseLiveSource } from "../../../lib/sources/live/source_spec.ts";
-import { installedDialect } from "../../support/ffmpeg.ts";
-import { LiveViewer } from "../../support/live_viewer.ts";
-import { mediaFolder } from "../../support/media.ts";
-import { mediaChildren, Peer } from "../../support/watched_server.ts";
+import { mediaFolder } from "../../support/media/media_folder.ts";
+import { NativeClient } from "../../support/peers/native_client.ts";
+import { installedDialect, mediaChildren } from "../../support/programs/machine.ts";
 
 Deno.test("viewers of a source that is removed get the end that a video has", async () => {
   const logger = createLogger({ level: "debug", write: () => {} });
@@ -33,7 +32,7 @@ Deno.test("viewers of a source that is removed get the end that a video has", as
   });
   const sessions: Promise<void>[] = [];
   const connect = async () => {
-    const peer = new Peer(await Deno.connect({ hostname, port }));
+    const peer = new NativeClient(await Deno.connect({ hostname, port }));
     sessions.push(runSession(await listener.accept(), {
       ...{ live, budget, slots, logger, defaults: {}, authenticator: new Authenticator() },
       library: new Library(mediaFolder().path),
@@ -46,8 +45,8 @@ Deno.test("viewers of a source that is removed get the end that a video has", as
     return peer;
   };
   const registration = live.add(parseLiveSource("cam=lavfi:testsrc2=size=64x48:rate=25"));
-  using viewer = new LiveViewer(await connect());
-  await viewer.peer.connection.send("request", encodeRequest({ command: "get_video" }));
+  using viewer = await connect();
+  await viewer.connection.send("request", encodeRequest({ command: "get_video" }));
   await viewer.frames(2);
   using script = await connect();
   await script.write(new TextEncoder().encode("get_video"));

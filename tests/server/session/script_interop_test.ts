@@ -1,11 +1,11 @@
 /** Real Python scripts, as people have them, against this server: OpenCV is the measure. */
 import { assert, assertEquals, assertGreater, assertLess } from "@std/assert";
 import { findPython } from "../../peers/python.ts";
-import { mediaFolder, pictures, tone } from "../../support/media.ts";
-import { type TestServer, testServer } from "../../support/server.ts";
+import { mediaFolder, pictures, tone } from "../../support/media/media_folder.ts";
+import { type TestServer, testServer } from "../../support/peers/test_server.ts";
 
 const media = mediaFolder();
-const CLIENT = new URL("../../peers/classic_client.py", import.meta.url).pathname;
+const CLIENT = new URL("../../peers/script_client.py", import.meta.url).pathname;
 const python = await findPython(["numpy", "cv2"]);
 
 /** Prints, for each file, the MD5 and the shape of every picture that OpenCV reads, as JSON. */
@@ -37,6 +37,7 @@ import cv2, numpy
 distance = numpy.abs(numpy.load(sys.argv[1]).astype(int) - cv2.imread(sys.argv[2]))
 print(json.dumps({"most": int(distance.max()), "mean": float(distance.mean())}))
 `;
+import { testIf } from "../../support/test_if.ts";
 
 const STILL = [...pictures({ size: "320x240", seconds: 0.04 }), "-frames:v", "1"];
 const ODD = [...pictures({ size: "321x241", seconds: 0.04 }), "-frames:v", "1"];
@@ -97,11 +98,7 @@ interface Line {
   end?: boolean;
 }
 
-/** A test that needs Python with numpy and OpenCV; ignored, and said so, where that is missing. */
-function interop(name: string, fn: () => Promise<void>): void {
-  const ignore = python === undefined;
-  Deno.test({ name: ignore ? `${name} (needs python3 with numpy and cv2)` : name, ignore, fn });
-}
+const interop = testIf(python !== undefined, "no python3 with numpy and cv2");
 
 async function runPython<T>(args: readonly string[]): Promise<T[]> {
   const { code, stdout, stderr } = await new Deno.Command(python ?? "python3", {

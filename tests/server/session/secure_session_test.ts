@@ -6,21 +6,18 @@ import { encodeMessage, MAX_REQUEST_LENGTH } from "../../../lib/protocol/native/
 import { encodeControl, encodeRequest } from "../../../lib/protocol/native/request.ts";
 import { scriptRequest } from "../../../lib/protocol/script/framing.ts";
 import { isTls } from "../../../lib/server/session/session.ts";
-import { makeCertificate, NO_OPENSSL } from "../../support/certificates.ts";
-import { LeapingTime } from "../../support/leaping_time.ts";
-import { NativeClient } from "../../support/native_client.ts";
-import {
-  conversationMedia,
-  Peer,
-  type WatchedServer,
-  watchedServer,
-} from "../../support/watched_server.ts";
+import { NativeClient } from "../../support/peers/native_client.ts";
+import { conversationMedia, type TestServer, testServer } from "../../support/peers/test_server.ts";
+import { HAS_OPENSSL, makeCertificate } from "../../support/programs/certificates.ts";
+import { pureTest } from "../../support/pure_test.ts";
+import { LeapingTime } from "../../support/time/leaping_time.ts";
+import { tlsTest } from "../../support/test_if.ts";
 
 // Sessions of a server that requires a token, or speaks TLS.
 
 const media = await conversationMedia();
 
-const certificate = NO_OPENSSL === "" ? await makeCertificate(media, "own") : undefined;
+const certificate = HAS_OPENSSL ? await makeCertificate(media, "own") : undefined;
 
 const TOKEN = "a-token-that-nobody-guesses";
 const credentials = { token: new Secret(TOKEN) };
@@ -31,19 +28,15 @@ const COMMANDS = [
   { command: "list_media" },
 ] as const;
 
-function withTls(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name: `${name}${NO_OPENSSL}`, ignore: NO_OPENSSL !== "", fn });
-}
-
-async function connectTls(server: WatchedServer): Promise<TlsSocket> {
-  const { hostname, port } = server.server.address;
+async function connectTls(server: TestServer): Promise<TlsSocket> {
+  const { hostname, port } = server.address;
   return await TlsSocket.connect(await Deno.connect({ hostname, port }), {
     rejectUnauthorized: false,
   });
 }
 
 Deno.test("runSession() serves every command with the token, and none without it", async () => {
-  await using server = await watchedServer({ media, credentials });
+  await using server = await testServer({ media, credentials });
   using peer = await server.connect();
   for (const request of COMMANDS) {
     await peer.ask(request);
@@ -63,7 +56,7 @@ Deno.test("runSession() serves every command with the token, and none without it
 });
 
 Deno.test("runSession() quotes no token that it cannot read", async () => {
-  await using server = await watchedServer({ media, credentials });
+  await using server = await testServer({ media, credentials });
   using peer = await server.connect();
   for (const token of [123454321, "s3cr3t".repeat(1000), ["s3cr3t"]]) {
     const request = JSON.stringify({ version: 1, command: "list_media", token });
@@ -80,7 +73,7 @@ Deno.test("runSession() quotes no token that it cannot read", async () => {
 
 Deno.test("runSession() refuses scripts if there is a token, unless scripts are open", async () => {
   {
-    await using server = await watchedServer({ media, credentials });
+    await using server = await testServer({ media, credentials });
     using peer = await server.connect();
     await peer.write(scriptRequest("get_image"));
     assertEquals((await peer.readAll()).byteLength, 0);
@@ -88,43 +81,43 @@ Deno.test("runSession() refuses scripts if there is a token, unless scripts are 
       / warn .* refused: scripts know no token; --classic-open lets them in wire=classic result=unauthorized seconds=\S+\n$/,
     );
   }
-  await using server = await watchedServer({ media, credentials, scriptsOpen: true });
+  await using server = await testServer({ media, credentials, scriptsOpen: true });
   using peer = await server.connect();
   await peer.write(scriptRequest("get_image"));
   assert((await peer.readAll()).byteLength > 64 * 48 * 3);
 });
 
 Deno.test("runSession() goes on reading while a wrong token waits for its error", async () => {
-  await using server = await watchedServer({ media, credentials });
+  await using server = await testServer({ media, credentials });
   using guesser = await server.connect();
   using friend = await server.connect();
   await guesser.ask({ ...IMAGE, token: "wrong" });
   await guesser.write(encodeMessage("ping", new Uint8Array(1)));
   // It comes at once; the refusal only after its delay.
-  assertEquals(await guesser.until("pong"), []);
+  assertEquals((await guesser.until("pong")).before, []);
   assertEquals((await guesser.response()).error?.code, "unauthorized");
   await friend.ask({ ...IMAGE, token: TOKEN });
-  assertEquals((await friend.response()).frames, 1);
+  assertEquals((await friend.response()).frames.length, 1);
 });
 
-withTls("runSession() says the same over TLS as without it", async () => {
-  await using server = await watchedServer({ media, credentials: { ...credentials, certificate } });
+tlsTest("runSession() says the same over TLS as without it", async () => {
+  await using server = await testServer({ media, credentials: { ...credentials, certificate } });
   using client = new NativeClient(await connectTls(server));
-  const { frames, end } = await client.ask({
+  const { frames, end } = await client.request({
     ...{ command: "get_video", name: "short.mkv", speed: 0 },
     token: TOKEN,
   });
-  await using plain = await watchedServer({ media });
+  await using plain = await testServer({ media });
   const { hostname, port } = plain.server.address;
   using other = new NativeClient(await Deno.connect({ hostname, port }));
-  const expected = await other.ask({ command: "get_video", name: "short.mkv", speed: 0 });
+  const expected = await other.request({ command: "get_video", name: "short.mkv", speed: 0 });
   assertEquals(frames, expected.frames);
   assertEquals(end, expected.end);
-  assertEquals((await client.ask({ command: "list_media" })).error?.code, "unauthorized");
+  assertEquals((await client.request({ command: "list_media" })).error?.code, "unauthorized");
 });
 
-withTls("runSession() tells who does not speak TLS that it has to", async () => {
-  await using server = await watchedServer({ media, credentials: { certificate } });
+tlsTest("runSession() tells who does not speak TLS that it has to", async () => {
+  await using server = await testServer({ media, credentials: { certificate } });
   using peer = await server.connect();
   await peer.ask(IMAGE);
   const error = await peer.farewell();
@@ -139,8 +132,8 @@ withTls("runSession() tells who does not speak TLS that it has to", async () => 
   await server.logged(/ warn .* refused: the peer does not speak TLS\n$/, 2);
 });
 
-withTls("runSession() serves scripts through TLS", async () => {
-  await using server = await watchedServer({ media, credentials: { certificate } });
+tlsTest("runSession() serves scripts through TLS", async () => {
+  await using server = await testServer({ media, credentials: { certificate } });
   const socket = await connectTls(server);
   await socket.write(scriptRequest("get_image"));
   const length = new Uint8Array(4);
@@ -149,18 +142,18 @@ withTls("runSession() serves scripts through TLS", async () => {
 });
 
 Deno.test("runSession() logs that a peer speaks TLS and it does not", async () => {
-  await using server = await watchedServer({ media });
+  await using server = await testServer({ media });
   using peer = await server.connect();
   await peer.write(new Uint8Array([22, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3]));
   assertEquals((await peer.farewell())?.code, "bad_request");
   await server.logged(/ warn .* refused: the peer speaks TLS, .* see --tls-cert\n$/);
 });
 
-withTls("runSession() waits only so long for TLS, and serves others meanwhile", async () => {
+tlsTest("runSession() waits only so long for TLS, and serves others meanwhile", async () => {
   using time = new LeapingTime();
   const timeouts = { request: 60_000, stall: 61_000, ping: 5_000 };
-  await using server = await watchedServer({ media, credentials: { certificate }, timeouts });
-  const silent: Peer[] = [];
+  await using server = await testServer({ media, credentials: { certificate }, timeouts });
+  const silent: NativeClient[] = [];
   // Before the first byte, and in the middle of the handshake.
   for (const start of [[], [22, 3, 1, 2, 0], [22, 3]]) {
     const peer = await server.connect();
@@ -168,37 +161,37 @@ withTls("runSession() waits only so long for TLS, and serves others meanwhile", 
     if (start.length > 0) await peer.write(new Uint8Array(start));
   }
   using client = new NativeClient(await connectTls(server));
-  assertEquals((await client.ask({ command: "list_media" })).error, undefined);
+  assertEquals((await client.request({ command: "list_media" })).error, undefined);
   await time.leap(timeouts.request);
   await server.logged(/ warn .* ended: no TLS within 60 s\n$/, 3);
   for (const peer of silent) peer.close();
 });
 
-withTls("runSession() gives up a viewer over TLS that stops reading", async () => {
+tlsTest("runSession() gives up a viewer over TLS that stops reading", async () => {
   const timeouts = { request: 10_000, stall: 300, ping: 50 };
-  await using server = await watchedServer({ media, credentials: { certificate }, timeouts });
+  await using server = await testServer({ media, credentials: { certificate }, timeouts });
   using client = new NativeClient(await connectTls(server));
   const request = { command: "get_video", name: "long.mkv", speed: 0, loop: true } as const;
   await client.connection.send("request", encodeRequest(request));
   await server.logged(/ended: The peer took nothing for too long\n$/);
 });
 
-withTls(
+tlsTest(
   "runSession() counts a viewer over TLS from its connecting on, and says that all are taken",
   async () => {
-    await using server = await watchedServer({
+    await using server = await testServer({
       media,
       credentials: { certificate },
       maxClients: 1,
     });
     using silent = await server.connect();
     using client = new NativeClient(await connectTls(server));
-    assertEquals((await client.ask({ command: "list_media" })).error?.code, "busy");
+    assertEquals((await client.request({ command: "list_media" })).error?.code, "busy");
     silent.close();
   },
 );
 
-withTls(
+tlsTest(
   "runSession() ends a peer over TLS that gives no sign of life, and keeps others",
   async () => {
     using time = new LeapingTime();
@@ -206,7 +199,7 @@ withTls(
       ...{ request: 600_000, stall: 600_000, silence: 600_000 },
       ...{ ping: 50_000, life: 150_000 },
     };
-    await using server = await watchedServer({ media, credentials: { certificate }, timeouts });
+    await using server = await testServer({ media, credentials: { certificate }, timeouts });
     using client = new NativeClient(await connectTls(server));
     const { connection } = client;
     const request = { command: "get_video", name: "long.mkv", speed: 1 } as const;
@@ -234,8 +227,8 @@ withTls(
   },
 );
 
-withTls("runSession() says when TLS cannot be agreed on", async () => {
-  await using server = await watchedServer({ media, credentials: { certificate } });
+tlsTest("runSession() says when TLS cannot be agreed on", async () => {
+  await using server = await testServer({ media, credentials: { certificate } });
   using leaver = await server.connect();
   await leaver.write(new Uint8Array([22, 3, 1, 2, 0]));
   leaver.close();
@@ -245,16 +238,12 @@ withTls("runSession() says when TLS cannot be agreed on", async () => {
   await server.logged(/ warn .* ended: no TLS could be agreed on: /, 2);
 });
 
-Deno.test({
-  name: "isTls() takes no request for TLS, however long",
-  permissions: "none",
-  fn() {
-    assertEquals(isTls(new Uint8Array([22, 3, 1, 0])), true);
-    assertEquals(isTls(new Uint8Array([22, 3, 3, 1])), true);
-    for (let length = 12; length <= 12 + MAX_REQUEST_LENGTH; length++) {
-      const bytes = new Uint8Array(4);
-      new DataView(bytes.buffer).setUint32(0, length, true);
-      if (isTls(bytes)) throw new Error(`a length of ${length} looks like TLS`);
-    }
-  },
+pureTest("isTls() takes no request for TLS, however long", () => {
+  assertEquals(isTls(new Uint8Array([22, 3, 1, 0])), true);
+  assertEquals(isTls(new Uint8Array([22, 3, 3, 1])), true);
+  for (let length = 12; length <= 12 + MAX_REQUEST_LENGTH; length++) {
+    const bytes = new Uint8Array(4);
+    new DataView(bytes.buffer).setUint32(0, length, true);
+    if (isTls(bytes)) throw new Error(`a length of ${length} looks like TLS`);
+  }
 });

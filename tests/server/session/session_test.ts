@@ -4,12 +4,10 @@ import { encodeJson } from "../../../lib/protocol/native/json.ts";
 import { SCRIPT_END, scriptRequest } from "../../../lib/protocol/script/framing.ts";
 import {
   controlMessage,
-  conversationMedia,
-  type Peer,
+  type NativeClient,
   requestMessage,
-  SHORT_FRAMES,
-  watchedServer,
-} from "../../support/watched_server.ts";
+} from "../../support/peers/native_client.ts";
+import { conversationMedia, SHORT_FRAMES, testServer } from "../../support/peers/test_server.ts";
 
 // Conversations of peers that mean well, however their bytes arrive.
 
@@ -19,20 +17,24 @@ const SHORT = { command: "get_video", name: "short.mkv" } as const;
 const LONG = { command: "get_video", name: "long.mkv" } as const;
 
 /** Sends bytes one by one, each in a packet of its own. */
-async function trickle(peer: Peer, bytes: Uint8Array): Promise<void> {
+async function trickle(peer: NativeClient, bytes: Uint8Array): Promise<void> {
   for (const byte of bytes) await peer.write(Uint8Array.of(byte));
 }
 
 Deno.test("runSession() reads a request that comes byte by byte", async () => {
-  await using server = await watchedServer({ media });
+  await using server = await testServer({ media });
   using peer = await server.connect();
   await trickle(peer, requestMessage(SHORT));
   const { kinds, frames, end } = await peer.response();
-  assertEquals([kinds, frames, end?.frames], [["describe", "frame", "end"], 5, SHORT_FRAMES]);
+  assertEquals([kinds, frames.length, end?.frames], [
+    ["describe", "frame", "end"],
+    5,
+    SHORT_FRAMES,
+  ]);
 });
 
 Deno.test("runSession() reads a request that is split inside its length", async () => {
-  await using server = await watchedServer({ media });
+  await using server = await testServer({ media });
   using peer = await server.connect();
   const request = requestMessage(SHORT);
   await peer.write(request.subarray(0, 2));
@@ -43,11 +45,11 @@ Deno.test("runSession() reads a request that is split inside its length", async 
     await other.response();
   }
   await peer.write(request.subarray(2));
-  assertStrictEquals((await peer.response()).frames, SHORT_FRAMES);
+  assertStrictEquals((await peer.response()).frames.length, SHORT_FRAMES);
 });
 
 Deno.test("runSession() serves several requests of one packet in their order", async () => {
-  await using server = await watchedServer({ media });
+  await using server = await testServer({ media });
   using peer = await server.connect();
   await peer.write(
     requestMessage(SHORT),
@@ -66,22 +68,22 @@ Deno.test("runSession() serves several requests of one packet in their order", a
 });
 
 Deno.test("runSession() serves more queued requests than it reads ahead", async () => {
-  await using server = await watchedServer({ media });
+  await using server = await testServer({ media });
   using peer = await server.connect();
   const names = Array.from({ length: 50 }, (_, at) => `no such name ${at}`);
   const requests = names.map((name) => requestMessage({ command: "get_video", name }));
   const asked = peer.write(requestMessage(SHORT), ...requests, requestMessage(SHORT));
-  assertStrictEquals((await peer.response()).frames, SHORT_FRAMES);
+  assertStrictEquals((await peer.response()).frames.length, SHORT_FRAMES);
   for (const name of names) {
     const { error } = await peer.response();
     assert(error?.message.includes(`"${name}"`), error?.message);
   }
-  assertStrictEquals((await peer.response()).frames, SHORT_FRAMES);
+  assertStrictEquals((await peer.response()).frames.length, SHORT_FRAMES);
   await asked;
 });
 
 Deno.test("runSession() goes on after an error", async () => {
-  await using server = await watchedServer({ media });
+  await using server = await testServer({ media });
   using peer = await server.connect();
   const refused: [request: Parameters<typeof requestMessage>[0], code: string][] = [
     [{ ...SHORT, name: "shrt.mkv" }, "not_found"],
@@ -104,7 +106,7 @@ Deno.test("runSession() goes on after an error", async () => {
 
 for (const command of ["get_image", "get_video"] as const) {
   Deno.test(`runSession() reads a classic ${command} that comes byte by byte`, async () => {
-    await using server = await watchedServer({ media, defaults: { video: "short.mkv" } });
+    await using server = await testServer({ media, defaults: { video: "short.mkv" } });
     using peer = await server.connect();
     await trickle(peer, scriptRequest(command));
     const response = await peer.readAll();
@@ -117,7 +119,7 @@ for (const command of ["get_image", "get_video"] as const) {
 }
 
 Deno.test("runSession() discards bytes that a script sends behind its request", async () => {
-  await using server = await watchedServer({ media, defaults: { video: "short.mkv" } });
+  await using server = await testServer({ media, defaults: { video: "short.mkv" } });
   using peer = await server.connect();
   // More than lies between the two, so that it is only taken when the server reads on.
   const written = peer.write(scriptRequest("get_video"), new Uint8Array(16 * 1024 * 1024));
@@ -128,7 +130,7 @@ Deno.test("runSession() discards bytes that a script sends behind its request", 
 });
 
 Deno.test("runSession() serves scripts and native peers at once, half closed or not", async () => {
-  await using server = await watchedServer({ media, defaults: { video: "short.mkv" } });
+  await using server = await testServer({ media, defaults: { video: "short.mkv" } });
   using classic = await server.connect();
   using native = await server.connect();
   await classic.write(scriptRequest("get_video"));
@@ -137,14 +139,14 @@ Deno.test("runSession() serves scripts and native peers at once, half closed or 
   await native.socket.closeWrite();
   const [response, { frames }] = await Promise.all([classic.readAll(), native.response()]);
   assertEquals(response.subarray(-SCRIPT_END.length), SCRIPT_END);
-  assertStrictEquals(frames, SHORT_FRAMES);
+  assertStrictEquals(frames.length, SHORT_FRAMES);
   assertStrictEquals(await native.farewell(), undefined);
   await server.quiet();
 });
 
 Deno.test("runSession() pauses, resumes and stops as the peer requests", async () => {
   const timeouts = { request: 10_000, stall: 10_000, ping: 50 };
-  await using server = await watchedServer({ media, timeouts });
+  await using server = await testServer({ media, timeouts });
   using peer = await server.connect();
   await peer.ask({ ...LONG, speed: 1 });
   await peer.until("frame", 2);
@@ -152,7 +154,7 @@ Deno.test("runSession() pauses, resumes and stops as the peer requests", async (
   await peer.connection.send("ping", new Uint8Array(0));
   await peer.until("pong");
   // Ten pings take the time of twelve frames; the one that was being sent may come.
-  const meanwhile = await peer.until("ping", 10);
+  const { before: meanwhile } = await peer.until("ping", 10);
   assertLess(meanwhile.length, 2);
   await peer.control("pause");
   await peer.control("resume");
@@ -167,7 +169,7 @@ Deno.test("runSession() pauses, resumes and stops as the peer requests", async (
 });
 
 Deno.test("runSession() takes a control that comes right behind its request", async () => {
-  await using server = await watchedServer({ media });
+  await using server = await testServer({ media });
   using peer = await server.connect();
   await peer.write(requestMessage({ ...LONG, speed: 1 }), controlMessage("stop"));
   const { kinds, end } = await peer.response();
@@ -177,7 +179,7 @@ Deno.test("runSession() takes a control that comes right behind its request", as
 });
 
 Deno.test("runSession() takes a control for the request that came last before it", async () => {
-  await using server = await watchedServer({ media });
+  await using server = await testServer({ media });
   using peer = await server.connect();
   await peer.write(
     requestMessage({ command: "list_media" }),
@@ -186,7 +188,7 @@ Deno.test("runSession() takes a control for the request that came last before it
   );
   assertEquals((await peer.response()).kinds, ["list"]);
   const { frames, end } = await peer.response();
-  assertEquals([frames, end?.reason], [0, "stopped"]);
+  assertEquals([frames.length, end?.reason], [0, "stopped"]);
   // The one that is playing goes on, the one that waits is stopped.
   await peer.ask({ ...SHORT, speed: 1 });
   await peer.until("frame");
@@ -197,7 +199,7 @@ Deno.test("runSession() takes a control for the request that came last before it
 });
 
 Deno.test("runSession() takes a control behind a wrong request for that one", async () => {
-  await using server = await watchedServer({ media });
+  await using server = await testServer({ media });
   using peer = await server.connect();
   await peer.write(
     requestMessage(SHORT),
@@ -209,16 +211,16 @@ Deno.test("runSession() takes a control behind a wrong request for that one", as
 });
 
 Deno.test("runSession() resumes a paused video when another request comes", async () => {
-  await using server = await watchedServer({ media });
+  await using server = await testServer({ media });
   using peer = await server.connect();
   await peer.write(requestMessage({ ...SHORT, speed: 1 }), controlMessage("pause"));
   await peer.write(requestMessage(SHORT), controlMessage("pause"), controlMessage("resume"));
-  assertStrictEquals((await peer.response()).frames, SHORT_FRAMES);
-  assertStrictEquals((await peer.response()).frames, SHORT_FRAMES);
+  assertStrictEquals((await peer.response()).frames.length, SHORT_FRAMES);
+  assertStrictEquals((await peer.response()).frames.length, SHORT_FRAMES);
 });
 
 Deno.test("runSession() ignores unknown controls", async () => {
-  await using server = await watchedServer({ media });
+  await using server = await testServer({ media });
   using peer = await server.connect();
   await peer.ask({ ...LONG, speed: 1 });
   await peer.until("frame");
@@ -232,7 +234,7 @@ Deno.test("runSession() ignores unknown controls", async () => {
 });
 
 Deno.test("runSession() reads no further behind a control that is no object", async () => {
-  await using server = await watchedServer({ media });
+  await using server = await testServer({ media });
   using peer = await server.connect();
   await peer.write(
     requestMessage({ ...SHORT, speed: 1 }),
@@ -240,27 +242,27 @@ Deno.test("runSession() reads no further behind a control that is no object", as
     encodeMessage("control", encodeJson([])),
     controlMessage("stop"),
   );
-  assertStrictEquals((await peer.response()).frames, SHORT_FRAMES);
+  assertStrictEquals((await peer.response()).frames.length, SHORT_FRAMES);
   assertStrictEquals((await peer.farewell())?.code, "bad_request");
 });
 
 Deno.test("runSession() ignores controls when there is nothing to control", async () => {
-  await using server = await watchedServer({ media });
+  await using server = await testServer({ media });
   using peer = await server.connect();
   await peer.write(controlMessage("stop"), controlMessage("pause"), requestMessage(SHORT));
   assertStrictEquals((await peer.response()).end?.reason, "end");
 });
 
 Deno.test("runSession() resumes a paused video when the peer ends its sending", async () => {
-  await using server = await watchedServer({ media });
+  await using server = await testServer({ media });
   using peer = await server.connect();
   await peer.write(requestMessage({ ...SHORT, speed: 1 }), controlMessage("pause"));
   await peer.socket.closeWrite();
-  assertStrictEquals((await peer.response()).frames, SHORT_FRAMES);
+  assertStrictEquals((await peer.response()).frames.length, SHORT_FRAMES);
 });
 
 Deno.test("runSession() answers pings while a video runs", async () => {
-  await using server = await watchedServer({ media });
+  await using server = await testServer({ media });
   using peer = await server.connect();
   await peer.ask({ ...LONG, speed: 1 });
   await peer.until("frame");
@@ -270,11 +272,11 @@ Deno.test("runSession() answers pings while a video runs", async () => {
 });
 
 Deno.test("runSession() serves at any speed, however slow", async () => {
-  await using server = await watchedServer({ media });
+  await using server = await testServer({ media });
   using peer = await server.connect();
   await peer.ask({ ...SHORT, speed: 1e-300 });
   await peer.until("frame");
   await peer.control("stop");
   const { frames, end } = await peer.response();
-  assertEquals([frames, end?.frames], [0, 1]);
+  assertEquals([frames.length, end?.frames], [0, 1]);
 });

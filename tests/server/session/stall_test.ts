@@ -21,15 +21,10 @@ import { StartCache } from "../../../lib/sources/cache/start_cache.ts";
 import { Library, type MediaFile } from "../../../lib/sources/file/library.ts";
 import { DecoderSemaphore, MemoryBudget } from "../../../lib/sources/limits.ts";
 import { LiveSources } from "../../../lib/sources/live/registry.ts";
-import { installedDialect } from "../../support/ffmpeg.ts";
-import { mediaFolder, pictures } from "../../support/media.ts";
-import {
-  conversationMedia,
-  mediaChildren,
-  Peer,
-  SHORT_FRAMES,
-  watchedServer,
-} from "../../support/watched_server.ts";
+import { mediaFolder, pictures } from "../../support/media/media_folder.ts";
+import { NativeClient } from "../../support/peers/native_client.ts";
+import { conversationMedia, SHORT_FRAMES, testServer } from "../../support/peers/test_server.ts";
+import { installedDialect, mediaChildren } from "../../support/programs/machine.ts";
 
 // Viewers that stop reading or leave meanwhile, and FFmpeg dying.
 
@@ -43,7 +38,7 @@ const LONG = { command: "get_video", name: "long.mkv" } as const;
 const TIMEOUTS = { request: 10_000, stall: 300, ping: 50 };
 
 Deno.test("runSession() closes a native viewer that stops reading", async () => {
-  await using server = await watchedServer({ media, timeouts: TIMEOUTS });
+  await using server = await testServer({ media, timeouts: TIMEOUTS });
   using peer = await server.connect();
   await peer.ask(LONG);
   await peer.until("frame");
@@ -53,7 +48,7 @@ Deno.test("runSession() closes a native viewer that stops reading", async () => 
 });
 
 Deno.test("runSession() closes a peer that sends pings and reads no pong", async () => {
-  await using server = await watchedServer({ media, timeouts: TIMEOUTS });
+  await using server = await testServer({ media, timeouts: TIMEOUTS });
   using peer = await server.connect();
   const ping = encodeMessage("ping", new Uint8Array(MAX_REQUEST_LENGTH));
   const flood = async () => {
@@ -74,7 +69,7 @@ Deno.test("runSession() closes a script that never reads", async () => {
     "mpeg4",
   ]);
   await scriptFolder.make("image.png", [...pictures(), "-frames:v", "1"]);
-  await using server = await watchedServer({
+  await using server = await testServer({
     media: scriptFolder.path,
     defaults,
     timeouts: TIMEOUTS,
@@ -99,10 +94,10 @@ Deno.test("runSession() notices the reset of a script while nothing is written",
   // Ten minutes between two frames.
   const gap = ["-vf", "setpts=N*600/TB", "-fps_mode", "passthrough", "-c:v", "ffv1"];
   await gapFolder.make("gap.mkv", [...pictures({ rate: "10", seconds: 0.3 }), ...gap]);
-  await using server = await watchedServer({ media: gapFolder.path });
+  await using server = await testServer({ media: gapFolder.path });
   // Only the end of a process resets a connection at once; closing it here would half close first.
   const viewer = new Deno.Command(Deno.execPath(), {
-    args: ["eval", KILLED_VIEWER, String(server.server.address.port)],
+    args: ["eval", KILLED_VIEWER, String(server.address.port)],
     stdin: "piped",
     stdout: "piped",
   }).spawn();
@@ -119,12 +114,12 @@ Deno.test("runSession() holds few frames for a viewer that stops reading", async
   const large = pictures({ size: "1920x1080", rate: "10", seconds: 10 });
   await largeFolder.make("large.mkv", [...large, "-c:v", "mpeg4", "-q:v", "20"]);
   const timeouts = { ...TIMEOUTS, stall: 1500 };
-  await using server = await watchedServer({ media: largeFolder.path, timeouts });
+  await using server = await testServer({ media: largeFolder.path, timeouts });
   // The first viewer makes the server grow to its working size.
   {
     using first = await server.connect();
     await first.ask({ command: "get_video", duration: 1 });
-    assertStrictEquals((await first.response()).frames, 10);
+    assertStrictEquals((await first.response()).frames.length, 10);
   }
   const before = Deno.memoryUsage().rss;
   using peer = await server.connect();
@@ -138,7 +133,7 @@ Deno.test("runSession() holds few frames for a viewer that stops reading", async
 });
 
 Deno.test("runSession() reports FFmpeg's end in the middle and goes on", async () => {
-  await using server = await watchedServer({ media });
+  await using server = await testServer({ media });
   using peer = await server.connect();
   await peer.ask({ ...LONG, speed: 1 });
   await peer.until("frame", 3);
@@ -147,14 +142,14 @@ Deno.test("runSession() reports FFmpeg's end in the middle and goes on", async (
   assertEquals([kinds.at(-1), error?.code], ["error", "media_error"]);
   assertMatch(error?.message ?? "", /^Cannot decode "long.mkv": ffmpeg was ended by SIGKILL/);
   await peer.ask({ command: "get_video", name: "short.mkv" });
-  assertStrictEquals((await peer.response()).frames, SHORT_FRAMES);
+  assertStrictEquals((await peer.response()).frames.length, SHORT_FRAMES);
   peer.close();
   await server.assertWell();
 });
 
 Deno.test("runSession() ends a script's response without its end when FFmpeg dies", async () => {
   const defaults = { video: "long.mkv" };
-  await using server = await watchedServer({ media, defaults });
+  await using server = await testServer({ media, defaults });
   using peer = await server.connect();
   await peer.write(scriptRequest("get_video"));
   const some = new Uint8Array(100_000);
@@ -179,7 +174,7 @@ Deno.test("runSession() reports internal errors to the log, and not to the peer"
   const lines: string[] = [];
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { hostname, port } = listener.addr;
-  using peer = new Peer(await Deno.connect({ hostname, port }));
+  using peer = new NativeClient(await Deno.connect({ hostname, port }));
   const logger = createLogger({ level: "debug", write: (line) => lines.push(line) });
   const budget = new MemoryBudget(0);
   using quota = new LogQuota(logger);

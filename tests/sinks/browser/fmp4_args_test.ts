@@ -7,10 +7,7 @@ import {
   isPlayable,
   snapshotArguments,
 } from "../../../lib/sinks/browser/fmp4_args.ts";
-
-function test(name: string, fn: () => void): void {
-  Deno.test({ name, permissions: "none", fn });
-}
+import { pureTest } from "../../support/pure_test.ts";
 
 const ALL = new Set<string>(BROWSER_CODECS);
 const PICTURE: VideoStream = {
@@ -29,7 +26,7 @@ function valueOf(args: readonly string[], option: string): string | undefined {
   return at < 0 ? undefined : args[at + 1];
 }
 
-test("isPlayable() accepts codecs of the browser, in pixel formats that browsers play", () => {
+pureTest("isPlayable() accepts codecs of the browser, in pixel formats that browsers play", () => {
   const playable = (stream: Partial<VideoStream>, can = ALL) =>
     isPlayable({ ...PICTURE, ...stream }, can);
   assert(playable({}));
@@ -45,7 +42,7 @@ test("isPlayable() accepts codecs of the browser, in pixel formats that browsers
   assert(!isPlayable({ ...SOUND, codec: "ac3" }, ALL));
 });
 
-test("fragmentArguments() copies playable streams", () => {
+pureTest("fragmentArguments() copies playable streams", () => {
   const args = fragmentArguments([PICTURE, SOUND], USUAL);
   assertEquals([valueOf(args, "-c:v"), valueOf(args, "-c:a")], ["copy", "copy"]);
   assertEquals([valueOf(args, "-vf"), valueOf(args, "-af")], [undefined, undefined]);
@@ -53,7 +50,7 @@ test("fragmentArguments() copies playable streams", () => {
   assertEquals(valueOf(hevc, "-tag:v"), "hvc1");
 });
 
-test("fragmentArguments() encodes the others, from the beginning on", () => {
+pureTest("fragmentArguments() encodes the others, from the beginning on", () => {
   const args = fragmentArguments([PICTURE, SOUND], { ...USUAL, can: new Set() });
   assertEquals([valueOf(args, "-c:v"), valueOf(args, "-c:a")], ["libx264", "aac"]);
   assert(valueOf(args, "-vf")?.startsWith("trim=start=2,"));
@@ -62,7 +59,7 @@ test("fragmentArguments() encodes the others, from the beginning on", () => {
   assertEquals(valueOf(whole, "-af"), undefined);
 });
 
-test("fragmentArguments() rotates encoded video, and tags copied video", () => {
+pureTest("fragmentArguments() rotates encoded video, and tags copied video", () => {
   const phone = { ...PICTURE, rotation: 90 as const };
   const encoded = fragmentArguments([phone], { ...USUAL, can: new Set(), rotationBy: "tag" });
   assert(valueOf(encoded, "-vf")?.includes("transpose=clock"));
@@ -74,13 +71,13 @@ test("fragmentArguments() rotates encoded video, and tags copied video", () => {
   assert(told.indexOf("-display_rotation:v:0") < told.indexOf("-i"));
 });
 
-test("fragmentArguments() does not delay live media", () => {
+pureTest("fragmentArguments() does not delay live media", () => {
   const args = fragmentArguments([PICTURE], { ...USUAL, can: new Set(), live: true });
   assertEquals(valueOf(args, "-tune"), "zerolatency");
   assertEquals(valueOf(args, "-frag_duration"), "1");
 });
 
-test("fragmentArguments() names a level that decoders support", () => {
+pureTest("fragmentArguments() names a level that decoders support", () => {
   const level = (width: number, height: number) =>
     valueOf(
       fragmentArguments([{ ...PICTURE, width, height }], { ...USUAL, can: new Set() }),
@@ -91,7 +88,7 @@ test("fragmentArguments() names a level that decoders support", () => {
   ]);
 });
 
-test("browserNotes() gives the reasons for encoding", () => {
+pureTest("browserNotes() gives the reasons for encoding", () => {
   const streams = [{ ...PICTURE, pixelFormat: "yuv444p" }, { ...SOUND, codec: "ac3" }];
   assertEquals(browserNotes(streams, { can: ALL }), [
     "pictures are encoded anew: this browser does not play h264 yuv444p",
@@ -102,7 +99,7 @@ test("browserNotes() gives the reasons for encoding", () => {
   assertEquals(browserNotes(streams, { can: new Set() }), []);
 });
 
-test("snapshotArguments() makes an upright image with square pixels", () => {
+pureTest("snapshotArguments() makes an upright image with square pixels", () => {
   const wide = { ...PICTURE, rotation: 90 as const, sampleAspectRatio: [2, 1] as const };
   const args = snapshotArguments([wide], "png");
   assertEquals(valueOf(args, "-vf"), "transpose=clock,scale=iw*1/2:ih,setsar=1");

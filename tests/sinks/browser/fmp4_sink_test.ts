@@ -7,8 +7,8 @@ import {
 } from "../../../lib/sinks/browser/fmp4_sink.ts";
 import { findBox, readBoxes } from "../../../lib/sinks/browser/mp4_codecs.ts";
 import type { Presentation } from "../../../lib/sinks/sink.ts";
-import { installedDialect } from "../../support/ffmpeg.ts";
-import { GREY } from "../../support/scripted_server.ts";
+import { GREY } from "../../support/peers/scripted_server.ts";
+import { installedDialect } from "../../support/programs/machine.ts";
 
 const never = new AbortController().signal;
 

@@ -1,10 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { FormatError } from "../../../lib/base/errors.ts";
 import { findBox, readBoxes, readBoxHeader } from "../../../lib/sinks/browser/mp4_codecs.ts";
-
-function test(name: string, fn: () => void): void {
-  Deno.test({ name, permissions: "none", fn });
-}
+import { pureTest } from "../../support/pure_test.ts";
 
 /** A box of four letters around some bytes. */
 function box(type: string, ...content: Uint8Array[]): Uint8Array<ArrayBuffer> {
@@ -18,13 +15,13 @@ function box(type: string, ...content: Uint8Array[]): Uint8Array<ArrayBuffer> {
 
 const LEAF = Uint8Array.of(1, 2, 3);
 
-test("readBoxHeader() needs a complete header", () => {
+pureTest("readBoxHeader() needs a complete header", () => {
   const bytes = box("moov", LEAF);
   for (let end = 0; end < 8; end++) assertEquals(readBoxHeader(bytes.subarray(0, end)), undefined);
   assertEquals(readBoxHeader(bytes.subarray(0, 8)), { size: 11, header: 8, type: "moov" });
 });
 
-test("readBoxHeader() reads sizes of 64 bits", () => {
+pureTest("readBoxHeader() reads sizes of 64 bits", () => {
   const bytes = new Uint8Array(16);
   const view = new DataView(bytes.buffer);
   view.setUint32(0, 1);
@@ -34,13 +31,13 @@ test("readBoxHeader() reads sizes of 64 bits", () => {
   assertEquals(readBoxHeader(bytes.subarray(0, 15)), undefined);
 });
 
-test("readBoxHeader() refuses a box that is smaller than its own header", () => {
+pureTest("readBoxHeader() refuses a box that is smaller than its own header", () => {
   const bytes = box("moov");
   bytes[3] = 7;
   assertThrows(() => readBoxHeader(bytes), FormatError, '"moov": 7 bytes, expected 8 at least');
 });
 
-test("readBoxes() reads consecutive boxes anywhere in memory", () => {
+pureTest("readBoxes() reads consecutive boxes anywhere in memory", () => {
   const bytes = Uint8Array.of(9, ...box("ftyp", LEAF), ...box("free"));
   assertEquals(readBoxes(bytes.subarray(1)), [
     { type: "ftyp", size: 11, body: LEAF },
@@ -48,13 +45,13 @@ test("readBoxes() reads consecutive boxes anywhere in memory", () => {
   ]);
 });
 
-test("readBoxes() refuses one that is cut off", () => {
+pureTest("readBoxes() refuses one that is cut off", () => {
   const bytes = box("ftyp", LEAF);
   assertThrows(() => readBoxes(bytes.subarray(0, 10)), FormatError, "10 bytes, expected 11");
   assertThrows(() => readBoxes(bytes.subarray(0, 5)), FormatError, '"box"');
 });
 
-test("findBox() follows a path", () => {
+pureTest("findBox() follows a path", () => {
   const bytes = Uint8Array.of(...box("free"), ...box("mdia", box("hdlr"), box("minf", LEAF)));
   assertEquals(findBox(bytes, "mdia/minf"), LEAF);
   assertEquals(findBox(bytes, "mdia/stbl"), undefined);

@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { FormatError } from "../../../lib/base/errors.ts";
 import { findBox, mimeTypeOf } from "../../../lib/sinks/browser/mp4_codecs.ts";
-import { mediaFolder, pictures, tone } from "../../support/media.ts";
+import { mediaFolder, pictures, tone } from "../../support/media/media_folder.ts";
 
 const media = mediaFolder();
 const SHORT = { seconds: 0.2 };

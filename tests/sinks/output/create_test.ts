@@ -1,8 +1,9 @@
 /** Which files are written, and what is left where that goes wrong. */
 import { assertEquals, assertMatch } from "@std/assert";
-import { at, type Outcome, runInside } from "../../support/inside.ts";
-import { mediaFolder, namesIn, run } from "../../support/media.ts";
-import { describe, end, frame, say, ScriptedServer } from "../../support/scripted_server.ts";
+import { mediaFolder, namesIn, run } from "../../support/media/media_folder.ts";
+import { describe, end, frame, say, ScriptedServer } from "../../support/peers/scripted_server.ts";
+import { at, type Outcome, runInside } from "../../support/programs/run_inside.ts";
+import { countFrames } from "../../support/media/reference.ts";
 
 const media = mediaFolder();
 
@@ -15,12 +16,6 @@ function greyServer({ frames = 30, whole = true } = {}): ScriptedServer {
 /** An empty folder of its own. */
 function record(server: ScriptedServer, path: string, ...more: string[]): Promise<Outcome> {
   return runInside(["--video", "--output", path, ...more, ...at(server)]);
-}
-
-/** Frames that FFmpeg finds in a file. */
-async function countFrames(path: string): Promise<number> {
-  const args = ["-count_frames", "-show_entries", "stream=nb_read_frames", "-of", "csv=p=0"];
-  return Number(new TextDecoder().decode(await run("ffprobe", [...args, `file:${path}`])));
 }
 
 Deno.test("FileSink replaces a file only with --overwrite", async () => {

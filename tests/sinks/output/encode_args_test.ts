@@ -4,6 +4,7 @@ import { nutInputArguments } from "../../../lib/sinks/filters.ts";
 import { recodingNotes } from "../../../lib/sinks/output/containers.ts";
 import { encoderArguments, type EncoderOptions } from "../../../lib/sinks/output/encode_args.ts";
 import { fileTarget } from "../../../lib/sinks/output/target.ts";
+import { pureTest } from "../../support/pure_test.ts";
 
 const VIDEO: VideoStream = {
   type: "video",
@@ -74,45 +75,32 @@ const CASES: [string, Partial<VideoStream>, string][] = [
 ];
 
 for (const [path, video, expected] of CASES) {
-  Deno.test({
-    name: `encoderArguments() for ${path} of ${JSON.stringify(video)}`,
-    permissions: "none",
-    fn: () => assertEquals(between(path, video), expected),
-  });
+  pureTest(
+    `encoderArguments() for ${path} of ${JSON.stringify(video)}`,
+    () => assertEquals(between(path, video), expected),
+  );
 }
 
-Deno.test({
-  name: "encoderArguments() writes one image, literally to that name",
-  permissions: "none",
-  fn() {
-    assertEquals(between("a%03d.png", {}, true), "-frames:v 1 -update 1");
-    assertEquals(between("a.JPG", {}, true), "-frames:v 1 -update 1 -q:v 2");
-    assertEquals(between("a.mp4", {}, true), EXACT_TIME);
-  },
+pureTest("encoderArguments() writes one image, literally to that name", () => {
+  assertEquals(between("a%03d.png", {}, true), "-frames:v 1 -update 1");
+  assertEquals(between("a.JPG", {}, true), "-frames:v 1 -update 1 -q:v 2");
+  assertEquals(between("a.mp4", {}, true), EXACT_TIME);
 });
 
-Deno.test({
-  name: "encoderArguments() leaves audio-only files to FFmpeg",
-  permissions: "none",
-  fn() {
-    const args = encoderArguments({ streams: [SOUND] }, fileTarget("a.mp4"), { still: false });
-    assertEquals(args.slice(8), ["file:a.mp4"]);
-  },
+pureTest("encoderArguments() leaves audio-only files to FFmpeg", () => {
+  const args = encoderArguments({ streams: [SOUND] }, fileTarget("a.mp4"), { still: false });
+  assertEquals(args.slice(8), ["file:a.mp4"]);
 });
 
-Deno.test({
-  name: "nutInputArguments() names colours that NUT does not carry",
-  permissions: "none",
-  fn() {
-    const colours = (colorRange?: string, colorSpace?: string) =>
-      nutInputArguments([{ ...VIDEO, colorRange, colorSpace }]).slice(0, -4).join(" ");
-    assertEquals(colours(), "");
-    assertEquals(colours("pc", "bt709"), "-color_range pc -colorspace bt709");
-    assertEquals(colours("tv", "gbr"), "-color_range tv -colorspace rgb");
-    assertEquals(colours("unknown", "unknown"), "");
-    assertEquals(colours("-i", "file"), "");
-    assertEquals(nutInputArguments([SOUND]), ["-f", "nut", "-i", "pipe:0"]);
-  },
+pureTest("nutInputArguments() names colours that NUT does not carry", () => {
+  const colours = (colorRange?: string, colorSpace?: string) =>
+    nutInputArguments([{ ...VIDEO, colorRange, colorSpace }]).slice(0, -4).join(" ");
+  assertEquals(colours(), "");
+  assertEquals(colours("pc", "bt709"), "-color_range pc -colorspace bt709");
+  assertEquals(colours("tv", "gbr"), "-color_range tv -colorspace rgb");
+  assertEquals(colours("unknown", "unknown"), "");
+  assertEquals(colours("-i", "file"), "");
+  assertEquals(nutInputArguments([SOUND]), ["-f", "nut", "-i", "pipe:0"]);
 });
 
 const H264: VideoStream = { ...VIDEO, codec: "h264", fourcc: "H264", pixelFormat: undefined };
@@ -131,88 +119,72 @@ function kept(path: string, video: Partial<VideoStream> = {}, options = {}): str
 
 const INPUT = "-f nut -i pipe:0";
 
-Deno.test({
-  name: "encoderArguments() copies packets if the type supports them",
-  permissions: "none",
-  fn() {
-    assertEquals(kept("a.mp4"), `${INPUT} -c:v copy -c:a copy`);
-    assertEquals(
-      kept("a.mov", {}, { lead: 2 }),
-      `-copyts -itsoffset -2 ${INPUT} -c:v copy -c:a copy -copypriorss 1`,
-    );
-    assertEquals(kept("a.m4a"), `${INPUT} -vn -c:a copy`);
-    assertEquals(
-      kept("a.wav", {}, { lead: 1 }),
-      `-copyts -itsoffset -1 ${INPUT} -af atrim=start=0 -vf trim=start=0`,
-    );
-    const flac = encoderArguments({ streams: [{ ...AAC, codec: "flac" }] }, fileTarget("a.mp4"), {
-      ...{ still: false, encoded: true },
-    });
-    assertEquals(
-      flac.slice(8, -1).join(" "),
-      "-c:a copy -strict experimental -bsf:a setts=duration=if(N\\,PTS-PREV_INPTS)",
-    );
-    assertEquals(kept("a.mp4", { codec: "mjpeg" }).includes("-c:v copy"), false);
-    assertEquals(kept("a.mkv", {}, { encoded: false }).includes("copy"), false);
-  },
+pureTest("encoderArguments() copies packets if the type supports them", () => {
+  assertEquals(kept("a.mp4"), `${INPUT} -c:v copy -c:a copy`);
+  assertEquals(
+    kept("a.mov", {}, { lead: 2 }),
+    `-copyts -itsoffset -2 ${INPUT} -c:v copy -c:a copy -copypriorss 1`,
+  );
+  assertEquals(kept("a.m4a"), `${INPUT} -vn -c:a copy`);
+  assertEquals(
+    kept("a.wav", {}, { lead: 1 }),
+    `-copyts -itsoffset -1 ${INPUT} -af atrim=start=0 -vf trim=start=0`,
+  );
+  const flac = encoderArguments({ streams: [{ ...AAC, codec: "flac" }] }, fileTarget("a.mp4"), {
+    ...{ still: false, encoded: true },
+  });
+  assertEquals(
+    flac.slice(8, -1).join(" "),
+    "-c:a copy -strict experimental -bsf:a setts=duration=if(N\\,PTS-PREV_INPTS)",
+  );
+  assertEquals(kept("a.mp4", { codec: "mjpeg" }).includes("-c:v copy"), false);
+  assertEquals(kept("a.mkv", {}, { encoded: false }).includes("copy"), false);
 });
 
-Deno.test({
-  name: "encoderArguments() keeps the rotation of copied packets, as this FFmpeg takes it",
-  permissions: "none",
-  fn() {
-    assertEquals(
-      kept("a.mp4", { rotation: 90 }, { rotationBy: "option" }),
-      `-display_rotation:v:0 270 ${INPUT} -c:v copy -c:a copy`,
-    );
-    assertEquals(
-      kept("a.mp4", { rotation: 270 }, { rotationBy: "tag" }),
-      `${INPUT} -c:v copy -metadata:s:v:0 rotate=90 -c:a copy`,
-    );
-    assertEquals(
-      kept("a.mkv", { rotation: 180 }, { rotationBy: "tag" }),
-      `${INPUT} -c:a copy -vf hflip,vflip ${EXACT_TIME}`,
-    );
-  },
+pureTest("encoderArguments() keeps the rotation of copied packets, as this FFmpeg takes it", () => {
+  assertEquals(
+    kept("a.mp4", { rotation: 90 }, { rotationBy: "option" }),
+    `-display_rotation:v:0 270 ${INPUT} -c:v copy -c:a copy`,
+  );
+  assertEquals(
+    kept("a.mp4", { rotation: 270 }, { rotationBy: "tag" }),
+    `${INPUT} -c:v copy -metadata:s:v:0 rotate=90 -c:a copy`,
+  );
+  assertEquals(
+    kept("a.mkv", { rotation: 180 }, { rotationBy: "tag" }),
+    `${INPUT} -c:a copy -vf hflip,vflip ${EXACT_TIME}`,
+  );
 });
 
-Deno.test({
-  name: "recodingNotes() gives the reasons why packets are not copied",
-  permissions: "none",
-  fn() {
-    const notes = (path: string, video: Partial<VideoStream> = {}, still = false) =>
-      recodingNotes([{ ...H264, ...video }, AAC], fileTarget(path), { still });
-    assertEquals(notes("a.mp4", { rotation: 90 }), []);
-    assertEquals(notes("a.webm"), [
-      "pictures are encoded anew: h264 is not stored in .webm",
-      "sound is encoded anew: aac is not stored in .webm",
-    ]);
-    assertEquals(notes("a.mkv", { rotation: 90 }), [
-      "pictures are encoded anew: .mkv does not say which way up they are",
-    ]);
-    assertEquals(notes("a.avi", { codec: "mpeg4", decodeDelay: 1 }), [
-      "pictures are encoded anew: .avi keeps no other order than that of showing",
-      "sound is encoded anew: aac is not stored in .avi",
-    ]);
-    assertEquals(notes("a.wav"), ["sound is encoded anew: aac is not stored in .wav"]);
-    assertEquals(notes("a.png", { codec: "mjpeg" }, true), [
-      "the picture is encoded anew: mjpeg is not stored in .png",
-    ]);
-    assertEquals(notes("a.png", { codec: "png" }, true), []);
-  },
+pureTest("recodingNotes() gives the reasons why packets are not copied", () => {
+  const notes = (path: string, video: Partial<VideoStream> = {}, still = false) =>
+    recodingNotes([{ ...H264, ...video }, AAC], fileTarget(path), { still });
+  assertEquals(notes("a.mp4", { rotation: 90 }), []);
+  assertEquals(notes("a.webm"), [
+    "pictures are encoded anew: h264 is not stored in .webm",
+    "sound is encoded anew: aac is not stored in .webm",
+  ]);
+  assertEquals(notes("a.mkv", { rotation: 90 }), [
+    "pictures are encoded anew: .mkv does not say which way up they are",
+  ]);
+  assertEquals(notes("a.avi", { codec: "mpeg4", decodeDelay: 1 }), [
+    "pictures are encoded anew: .avi keeps no other order than that of showing",
+    "sound is encoded anew: aac is not stored in .avi",
+  ]);
+  assertEquals(notes("a.wav"), ["sound is encoded anew: aac is not stored in .wav"]);
+  assertEquals(notes("a.png", { codec: "mjpeg" }, true), [
+    "the picture is encoded anew: mjpeg is not stored in .png",
+  ]);
+  assertEquals(notes("a.png", { codec: "png" }, true), []);
 });
 
-Deno.test({
-  name: "encoderArguments() rotates pictures before it makes odd sizes even",
-  permissions: "none",
-  fn() {
-    const odd = { codec: "mjpeg", width: 65, height: 48, rotation: 90 } as const;
-    assertEquals(
-      kept("a.mp4", odd, { lead: 1 }).match(/-vf (\S+)/)?.[1],
-      "trim=start=0,transpose=clock,format=yuv444p,pad=48:66," +
-        "fillborders=right=0:bottom=1:mode=smear,format=yuv420p",
-    );
-  },
+pureTest("encoderArguments() rotates pictures before it makes odd sizes even", () => {
+  const odd = { codec: "mjpeg", width: 65, height: 48, rotation: 90 } as const;
+  assertEquals(
+    kept("a.mp4", odd, { lead: 1 }).match(/-vf (\S+)/)?.[1],
+    "trim=start=0,transpose=clock,format=yuv444p,pad=48:66," +
+      "fillborders=right=0:bottom=1:mode=smear,format=yuv420p",
+  );
 });
 
 /** Output arguments of a target and the user's choices, between input and output. */
@@ -222,61 +194,52 @@ function chosen(path: string, options: Partial<EncoderOptions>, video: Partial<V
   return args.slice(8, -1).join(" ");
 }
 
-Deno.test({
-  name: "encoderArguments() leaves pixel formats to chosen encoders",
-  permissions: "none",
-  fn() {
-    const rgb = { pixelFormat: "gbrp" };
-    const odd = { width: 33 };
-    for (
-      const [path, codec, video, expected] of [
-        ["a.mp4", { video: "libx265" }, rgb, `-c:v libx265 ${EXACT_TIME}`],
-        ["a.mp4", { video: "libx264" }, odd, `-c:v libx264 -vf format=yuv444p ${EXACT_TIME}`],
-        ["a.mp4", { video: "ffv1" }, odd, `-c:v ffv1 ${EXACT_TIME}`],
-        ["a.mp4", { video: "mpeg4" }, {}, "-c:v mpeg4"],
-        ["a.mp4", { video: "none" }, {}, "-vn"],
-        ["a.m4a", { video: "mjpeg" }, {}, "-c:v mjpeg"],
-        ["a.mp4", { audio: "flac" }, {}, `-c:a flac -strict experimental ${EXACT_TIME}`],
-        ["a.mkv", { audio: "none" }, {}, `-an ${EXACT_TIME}`],
-        [
-          "a.avi",
-          { audio: "libmp3lame" },
-          {},
-          "-c:a libmp3lame -af aresample=async=1:first_pts=0",
-        ],
-      ] as const
-    ) {
-      assertEquals(chosen(path, { codec }, video), expected, `${path} ${JSON.stringify(codec)}`);
-    }
-  },
+pureTest("encoderArguments() leaves pixel formats to chosen encoders", () => {
+  const rgb = { pixelFormat: "gbrp" };
+  const odd = { width: 33 };
+  for (
+    const [path, codec, video, expected] of [
+      ["a.mp4", { video: "libx265" }, rgb, `-c:v libx265 ${EXACT_TIME}`],
+      ["a.mp4", { video: "libx264" }, odd, `-c:v libx264 -vf format=yuv444p ${EXACT_TIME}`],
+      ["a.mp4", { video: "ffv1" }, odd, `-c:v ffv1 ${EXACT_TIME}`],
+      ["a.mp4", { video: "mpeg4" }, {}, "-c:v mpeg4"],
+      ["a.mp4", { video: "none" }, {}, "-vn"],
+      ["a.m4a", { video: "mjpeg" }, {}, "-c:v mjpeg"],
+      ["a.mp4", { audio: "flac" }, {}, `-c:a flac -strict experimental ${EXACT_TIME}`],
+      ["a.mkv", { audio: "none" }, {}, `-an ${EXACT_TIME}`],
+      [
+        "a.avi",
+        { audio: "libmp3lame" },
+        {},
+        "-c:a libmp3lame -af aresample=async=1:first_pts=0",
+      ],
+    ] as const
+  ) {
+    assertEquals(chosen(path, { codec }, video), expected, `${path} ${JSON.stringify(codec)}`);
+  }
 });
 
-Deno.test({
-  name: "encoderArguments() puts the user's arguments last, and adds none that contradict them",
-  permissions: "none",
-  fn() {
+pureTest(
+  "encoderArguments() puts the user's arguments last, and adds none that contradict them",
+  () => {
     assertEquals(chosen("a.mkv", { more: ["-crf", "40"] }), `${EXACT_TIME} -crf 40`);
     assertEquals(chosen("a.mkv", { more: ["-r:v", "5"] }), "-r:v 5");
   },
-});
+);
 
-Deno.test({
-  name: "encoderArguments() makes frequent keyframes for watched outputs",
-  permissions: "none",
-  fn() {
-    const feed = { name: "rtmp://h/a/b", type: "flv", muxer: "flv", watched: "live" as const };
-    const args = encoderArguments({ streams: [VIDEO, SOUND] }, feed, { still: false });
-    const quick = "-c:v libx264 -preset veryfast -tune zerolatency";
-    const often = "-force_key_frames expr:if(isnan(prev_forced_t),1,gte(t,prev_forced_t+2))";
-    const sound = "-c:a aac -b:a 160k";
-    assertEquals(
-      args.slice(8).join(" "),
-      `${quick} ${often} ${sound} ${EXACT_TIME} -f flv rtmp://h/a/b`,
-    );
-    const own = { still: false, codec: { video: "h264_nvenc", audio: "mp3" } };
-    assertEquals(
-      encoderArguments({ streams: [VIDEO, SOUND] }, feed, own).slice(8).join(" "),
-      `-c:v h264_nvenc ${often} -c:a mp3 -f flv rtmp://h/a/b`,
-    );
-  },
+pureTest("encoderArguments() makes frequent keyframes for watched outputs", () => {
+  const feed = { name: "rtmp://h/a/b", type: "flv", muxer: "flv", watched: "live" as const };
+  const args = encoderArguments({ streams: [VIDEO, SOUND] }, feed, { still: false });
+  const quick = "-c:v libx264 -preset veryfast -tune zerolatency";
+  const often = "-force_key_frames expr:if(isnan(prev_forced_t),1,gte(t,prev_forced_t+2))";
+  const sound = "-c:a aac -b:a 160k";
+  assertEquals(
+    args.slice(8).join(" "),
+    `${quick} ${often} ${sound} ${EXACT_TIME} -f flv rtmp://h/a/b`,
+  );
+  const own = { still: false, codec: { video: "h264_nvenc", audio: "mp3" } };
+  assertEquals(
+    encoderArguments({ streams: [VIDEO, SOUND] }, feed, own).slice(8).join(" "),
+    `-c:v h264_nvenc ${often} -c:a mp3 -f flv rtmp://h/a/b`,
+  );
 });

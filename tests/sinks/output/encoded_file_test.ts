@@ -1,9 +1,9 @@
 /** Recordings of encoded streams: packets that stay as they are, and those that cannot. */
 import { assertAlmostEquals, assertEquals, assertMatch } from "@std/assert";
-import { at, runInside } from "../../support/inside.ts";
-import { mediaFolder, pictures, run, tone } from "../../support/media.ts";
-import { type PacketOptions, packetServer } from "../../support/packets.ts";
-import { decodedBytes } from "../../support/reference.ts";
+import { mediaFolder, pictures, run, tone } from "../../support/media/media_folder.ts";
+import { decodedBytes } from "../../support/media/reference.ts";
+import { type PacketOptions, packetServer } from "../../support/peers/packet_server.ts";
+import { at, runInside } from "../../support/programs/run_inside.ts";
 
 const media = mediaFolder();
 const results = mediaFolder();

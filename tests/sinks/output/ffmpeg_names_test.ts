@@ -6,6 +6,7 @@ import {
   parseEncoders,
   parseMuxers,
 } from "../../../lib/sinks/output/ffmpeg_names.ts";
+import { pureTest } from "../../support/pure_test.ts";
 
 const MUXERS = `File formats:
  D. = Demuxing supported
@@ -26,14 +27,10 @@ const ENCODERS = `Encoders:
  A....D aac                  AAC (Advanced Audio Coding)
 `;
 
-Deno.test({
-  name: "parseMuxers() and parseEncoders() read FFmpeg's tables",
-  permissions: "none",
-  fn() {
-    assertEquals(parseMuxers(MUXERS), ["3g2", "ac3", "stream_segment", "ssegment"]);
-    assertEquals(parseEncoders(ENCODERS, "video"), ["libx264", "h264", "ffv1"]);
-    assertEquals(parseEncoders(ENCODERS, "audio"), ["aac"]);
-  },
+pureTest("parseMuxers() and parseEncoders() read FFmpeg's tables", () => {
+  assertEquals(parseMuxers(MUXERS), ["3g2", "ac3", "stream_segment", "ssegment"]);
+  assertEquals(parseEncoders(ENCODERS, "video"), ["libx264", "h264", "ffv1"]);
+  assertEquals(parseEncoders(ENCODERS, "audio"), ["aac"]);
 });
 
 Deno.test("checkFormat() accepts FFmpeg's formats, extensions and image types", async () => {

@@ -1,9 +1,9 @@
 /** Files in all kinds of types, with encoders and arguments of the user's. */
 import { assertEquals, assertMatch } from "@std/assert";
-import { at, runInside } from "../../support/inside.ts";
-import { mediaFolder, namesIn, pictures, run, tone } from "../../support/media.ts";
-import { startProgram } from "../../support/programs.ts";
-import { type TestServer, testServer } from "../../support/server.ts";
+import { mediaFolder, namesIn, pictures, run, tone } from "../../support/media/media_folder.ts";
+import { type TestServer, testServer } from "../../support/peers/test_server.ts";
+import { at, runInside } from "../../support/programs/run_inside.ts";
+import { startProgram } from "../../support/programs/running_program.ts";
 
 const media = mediaFolder();
 const results = mediaFolder();

@@ -7,10 +7,16 @@ import {
   assertLess,
   assertMatch,
 } from "@std/assert";
-import { at, runInside } from "../../support/inside.ts";
-import { mediaFolder, pictures, run, tone, turnClockwise } from "../../support/media.ts";
-import { decodedBytes } from "../../support/reference.ts";
-import { type TestServer, testServer } from "../../support/server.ts";
+import {
+  mediaFolder,
+  pictures,
+  run,
+  tone,
+  turnClockwise,
+} from "../../support/media/media_folder.ts";
+import { decodedBytes } from "../../support/media/reference.ts";
+import { type TestServer, testServer } from "../../support/peers/test_server.ts";
+import { at, runInside } from "../../support/programs/run_inside.ts";
 
 const media = mediaFolder();
 const results = mediaFolder();

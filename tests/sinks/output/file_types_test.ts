@@ -1,9 +1,9 @@
 /** Outputs that are not one file. */
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { checkOutput } from "../../../lib/sinks/output/overwrite.ts";
-import { at, runInside } from "../../support/inside.ts";
-import { mediaFolder, pictures, run, tone } from "../../support/media.ts";
-import { testServer } from "../../support/server.ts";
+import { mediaFolder, pictures, run, tone } from "../../support/media/media_folder.ts";
+import { testServer } from "../../support/peers/test_server.ts";
+import { at, runInside } from "../../support/programs/run_inside.ts";
 
 const media = mediaFolder();
 

@@ -1,16 +1,16 @@
 /** Standard output in formats of FFmpeg's, and programs that read it. */
 import { assertEquals, assertMatch } from "@std/assert";
 import { findPython } from "../../peers/python.ts";
-import { at, runInside } from "../../support/inside.ts";
-import { mediaFolder, pictures, run, tone } from "../../support/media.ts";
-import { sourceCommand } from "../../support/programs.ts";
-import { decodedBytes } from "../../support/reference.ts";
-import { type TestServer, testServer } from "../../support/server.ts";
-import { isThere } from "../../support/x_screen.ts";
+import { mediaFolder, pictures, run, tone } from "../../support/media/media_folder.ts";
+import { decodedBytes } from "../../support/media/reference.ts";
+import { type TestServer, testServer } from "../../support/peers/test_server.ts";
+import { isInstalled } from "../../support/programs/machine.ts";
+import { at, runInside } from "../../support/programs/run_inside.ts";
+import { sourceCommand } from "../../support/programs/running_program.ts";
 
 const media = mediaFolder();
 const python = await findPython(["cv2"]);
-const hasPlayer = await isThere("ffplay");
+const hasPlayer = isInstalled("ffplay");
 
 /** The program that the guide for Python shows. */
 const OPENCV = (await Deno.readTextFile(new URL("../../../docs/guide/python.md", import.meta.url)))

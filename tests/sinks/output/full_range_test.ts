@@ -1,10 +1,10 @@
 /** Full-range sources in H.264, encoded by the client or the server. */
 import { assertEquals, assertGreater, assertLess } from "@std/assert";
-import { at, runInside } from "../../support/inside.ts";
-import { mediaFolder, run } from "../../support/media.ts";
-import { ask, streamOf } from "../../support/native_client.ts";
-import { testPage } from "../../support/page.ts";
-import { testServer } from "../../support/server.ts";
+import { mediaFolder, run } from "../../support/media/media_folder.ts";
+import { ask, streamOf } from "../../support/peers/native_client.ts";
+import { testServer } from "../../support/peers/test_server.ts";
+import { at, runInside } from "../../support/programs/run_inside.ts";
+import { testPage } from "../../support/screens/page.ts";
 
 const media = mediaFolder();
 const results = mediaFolder();

@@ -1,10 +1,8 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { isPattern, numberedName } from "../../../lib/sinks/output/image_sequence.ts";
-import { at, runInside } from "../../support/inside.ts";
-import { mediaFolder, namesIn, pictures } from "../../support/media.ts";
-import { packetMessages } from "../../support/packets.ts";
-import { startProgram } from "../../support/programs.ts";
-import { decodedBytes } from "../../support/reference.ts";
+import { mediaFolder, namesIn, pictures } from "../../support/media/media_folder.ts";
+import { decodedBytes } from "../../support/media/reference.ts";
+import { packetMessages } from "../../support/peers/packet_server.ts";
 import {
   describe,
   end,
@@ -12,8 +10,11 @@ import {
   say,
   ScriptedServer,
   untilGone,
-} from "../../support/scripted_server.ts";
-import { witness } from "../../support/witness.ts";
+} from "../../support/peers/scripted_server.ts";
+import { at, runInside } from "../../support/programs/run_inside.ts";
+import { startProgram } from "../../support/programs/running_program.ts";
+import { witness } from "../../support/programs/witness.ts";
+import { pureTest } from "../../support/pure_test.ts";
 
 const media = mediaFolder();
 
@@ -30,23 +31,19 @@ function series(server: Pick<ScriptedServer, "address">, pattern: string, ...mor
   return runInside(["--image", "--every", "0.5", "--output", pattern, ...more, ...at(server)]);
 }
 
-Deno.test({
-  name: "numberedName() puts the number where isPattern() finds its placeholder",
-  permissions: "none",
-  fn() {
-    for (
-      const [pattern, name] of [
-        ["shot%03d.png", "shot007.png"],
-        ["shot%d.png", "shot7.png"],
-        ["a%d/b/%2d.jpg", "a%d/b/07.jpg"],
-      ]
-    ) {
-      assertEquals([isPattern(pattern), numberedName(pattern, 7)], [true, name]);
-    }
-    for (const plain of ["a.png", "a%03d/b.png", "100%.png", "%s.png"]) {
-      assertEquals(isPattern(plain), false, plain);
-    }
-  },
+pureTest("numberedName() puts the number where isPattern() finds its placeholder", () => {
+  for (
+    const [pattern, name] of [
+      ["shot%03d.png", "shot007.png"],
+      ["shot%d.png", "shot7.png"],
+      ["a%d/b/%2d.jpg", "a%d/b/07.jpg"],
+    ]
+  ) {
+    assertEquals([isPattern(pattern), numberedName(pattern, 7)], [true, name]);
+  }
+  for (const plain of ["a.png", "a%03d/b.png", "100%.png", "%s.png"]) {
+    assertEquals(isPattern(plain), false, plain);
+  }
 });
 
 Deno.test("ImageSequenceSink writes numbered files from 1, and reports how many", async () => {

@@ -1,9 +1,9 @@
 /** NUT on standard output, as other programs read it. */
 import { assertEquals, assertMatch } from "@std/assert";
-import { at, runInside } from "../../support/inside.ts";
-import { mediaFolder, pictures, tone } from "../../support/media.ts";
-import { decodedBy, decodedBytes } from "../../support/reference.ts";
-import { testServer } from "../../support/server.ts";
+import { mediaFolder, pictures, tone } from "../../support/media/media_folder.ts";
+import { decodedBy, decodedBytes } from "../../support/media/reference.ts";
+import { testServer } from "../../support/peers/test_server.ts";
+import { at, runInside } from "../../support/programs/run_inside.ts";
 
 const media = mediaFolder();
 

@@ -1,12 +1,12 @@
 /** Lists of pieces, HLS and DASH. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { at, runInside } from "../../support/inside.ts";
-import { mediaFolder, namesIn, pictures, run, tone } from "../../support/media.ts";
-import { PATIENCE } from "../../support/patience.ts";
-import { startProgram } from "../../support/programs.ts";
-import { describe, end, frame, say, ScriptedServer } from "../../support/scripted_server.ts";
-import { type TestServer, testServer } from "../../support/server.ts";
-import { witness } from "../../support/witness.ts";
+import { mediaFolder, namesIn, pictures, run, tone } from "../../support/media/media_folder.ts";
+import { describe, end, frame, say, ScriptedServer } from "../../support/peers/scripted_server.ts";
+import { type TestServer, testServer } from "../../support/peers/test_server.ts";
+import { at, runInside } from "../../support/programs/run_inside.ts";
+import { startProgram } from "../../support/programs/running_program.ts";
+import { witness } from "../../support/programs/witness.ts";
+import { PATIENCE } from "../../support/time/patience.ts";
 
 const media = mediaFolder();
 

@@ -1,17 +1,17 @@
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { UrlSink } from "../../../lib/sinks/output/url.ts";
-import { installedDialect } from "../../support/ffmpeg.ts";
-import { at, runInside } from "../../support/inside.ts";
-import { mediaFolder, pictures, run, tone } from "../../support/media.ts";
-import { freePort, isMediaServerThere, MediaServer } from "../../support/nginx.ts";
-import { PATIENCE } from "../../support/patience.ts";
-import { Output, startProgram } from "../../support/programs.ts";
-import { GREY } from "../../support/scripted_server.ts";
-import { testServer } from "../../support/server.ts";
+import { mediaFolder, pictures, run, tone } from "../../support/media/media_folder.ts";
+import { GREY } from "../../support/peers/scripted_server.ts";
+import { testServer } from "../../support/peers/test_server.ts";
+import { freePort, installedDialect } from "../../support/programs/machine.ts";
+import { isMediaServerThere, MediaServer } from "../../support/programs/nginx.ts";
+import { at, runInside } from "../../support/programs/run_inside.ts";
+import { Output, startProgram } from "../../support/programs/running_program.ts";
+import { PATIENCE } from "../../support/time/patience.ts";
+import { linuxTest, testIf } from "../../support/test_if.ts";
 
 const media = mediaFolder();
-const hasMediaServer = await isMediaServerThere();
-const WHY = hasMediaServer ? "" : " (ignored: no nginx with its RTMP module)";
+const test = testIf(await isMediaServerThere(), "no nginx with its RTMP module");
 
 /** Odd, and with colours that few players know. */
 const RAW = [...pictures({ size: "65x47", seconds: 3 }), ...tone({ seconds: 3 })];
@@ -45,63 +45,51 @@ for (
     ["clip.mp4", "h264", ["h264 64 48 yuv420p", "aac"]],
   ] as const
 ) {
-  Deno.test({
-    name: `UrlSink sends to nginx, which publishes ${name} as HLS (${encoding})${WHY}`,
-    ignore: !hasMediaServer,
-    async fn() {
-      await source(name);
-      await using server = await testServer({ media: media.path });
-      await using nginx = await MediaServer.start();
-      const url = `${nginx.rtmp}/show?token=hidden`;
-      const args = ["--video", name, "--encoding", encoding, "--output", url];
-      const { status, stderr } = await runInside([...args, ...at(server)]);
-      assertEquals(status, 0, stderr);
-      assertMatch(stderr, /^Received [^\n]+; wrote to "rtmp:[^"]+\/live\/show\?\*\*\*"\n$/);
-      // The order is that in which nginx found them.
-      const found = await streamsOf(await nginx.published("show"));
-      assertEquals(new Set(found), new Set(expected));
-    },
+  test(`UrlSink sends to nginx, which publishes ${name} as HLS (${encoding})`, async () => {
+    await source(name);
+    await using server = await testServer({ media: media.path });
+    await using nginx = await MediaServer.start();
+    const url = `${nginx.rtmp}/show?token=hidden`;
+    const args = ["--video", name, "--encoding", encoding, "--output", url];
+    const { status, stderr } = await runInside([...args, ...at(server)]);
+    assertEquals(status, 0, stderr);
+    assertMatch(stderr, /^Received [^\n]+; wrote to "rtmp:[^"]+\/live\/show\?\*\*\*"\n$/);
+    // The order is that in which nginx found them.
+    const found = await streamsOf(await nginx.published("show"));
+    assertEquals(new Set(found), new Set(expected));
   });
 }
 
-Deno.test({
-  name: `UrlSink sends live media until Ctrl-C, and ends cleanly${WHY}`,
-  ignore: !hasMediaServer,
-  async fn() {
-    const sources = [{
-      ...{ name: "cam", kind: "generator" as const, format: "lavfi" },
-      input: "testsrc2=size=64x48:rate=25",
-    }];
-    await using server = await testServer({ media: media.path, live: { sources } });
-    await using nginx = await MediaServer.start();
-    const args = ["--video", "cam", "--output", `${nginx.rtmp}/cam`, ...at(server)];
-    await using client = startProgram("client", args);
-    // nginx lists audio, whether there is any or not.
-    const [picture] = await streamsOf(await nginx.published("cam"));
-    assertEquals(picture, "h264 64 48 yuv420p");
-    client.kill("SIGINT");
-    const { code, stderr } = await client.ending();
-    assertEquals(code, 130, stderr);
-    assertMatch(stderr, /^Stopped after [^\n]+; wrote to "rtmp:[^"]+\/live\/cam"\n$/);
-  },
+test("UrlSink sends live media until Ctrl-C, and ends cleanly", async () => {
+  const sources = [{
+    ...{ name: "cam", kind: "generator" as const, format: "lavfi" },
+    input: "testsrc2=size=64x48:rate=25",
+  }];
+  await using server = await testServer({ media: media.path, live: { sources } });
+  await using nginx = await MediaServer.start();
+  const args = ["--video", "cam", "--output", `${nginx.rtmp}/cam`, ...at(server)];
+  await using client = startProgram("client", args);
+  // nginx lists audio, whether there is any or not.
+  const [picture] = await streamsOf(await nginx.published("cam"));
+  assertEquals(picture, "h264 64 48 yuv420p");
+  client.kill("SIGINT");
+  const { code, stderr } = await client.ending();
+  assertEquals(code, 130, stderr);
+  assertMatch(stderr, /^Stopped after [^\n]+; wrote to "rtmp:[^"]+\/live\/cam"\n$/);
 });
 
-Deno.test({
-  name: `UrlSink fails with one line when the media server is gone${WHY}`,
-  ignore: !hasMediaServer,
-  async fn() {
-    await source("clip.mp4");
-    await using server = await testServer({ media: media.path });
-    const nginx = await MediaServer.start();
-    const url = `${nginx.rtmp}/gone?key=hidden`;
-    const args = ["--video", "clip.mp4", "--loop", "--output", url, ...at(server)];
-    await using client = startProgram("client", args);
-    await nginx.published("gone");
-    await nginx[Symbol.asyncDispose]();
-    const { code, stderr } = await client.ending();
-    assertEquals(code, 1);
-    assertMatch(stderr, /^Cannot write to "rtmp:[^"]+\/gone\?\*\*\*": [^\n]+\n$/);
-  },
+test("UrlSink fails with one line when the media server is gone", async () => {
+  await source("clip.mp4");
+  await using server = await testServer({ media: media.path });
+  const nginx = await MediaServer.start();
+  const url = `${nginx.rtmp}/gone?key=hidden`;
+  const args = ["--video", "clip.mp4", "--loop", "--output", url, ...at(server)];
+  await using client = startProgram("client", args);
+  await nginx.published("gone");
+  await nginx[Symbol.asyncDispose]();
+  const { code, stderr } = await client.ending();
+  assertEquals(code, 1);
+  assertMatch(stderr, /^Cannot write to "rtmp:[^"]+\/gone\?\*\*\*": [^\n]+\n$/);
 });
 
 /** FFmpeg as a listener: records what it receives, with the arguments for its input. */
@@ -173,26 +161,21 @@ const PROTOCOLS: Record<string, [string, string[], "tcp" | "udp"]> = {
 };
 
 for (const [name, [address, input, transport]] of Object.entries(PROTOCOLS)) {
-  Deno.test({
-    name: `UrlSink sends to a listener by ${name}`,
-    // Only Linux lists the sockets of other programs in files.
-    ignore: Deno.build.os !== "linux",
-    async fn() {
-      await source("odd.mkv");
-      await using server = await testServer({ media: media.path });
-      const port = freePort();
-      const here = (text: string) => text.replace("PORT", String(port));
-      await using listener = new Listener(`${name}.nut`, input.map(here));
-      await untilListening(port, transport);
-      // It runs until the listener has enough.
-      const args = ["--video", "odd.mkv", "--loop", "--output", here(address), ...at(server)];
-      await using client = startProgram("client", args);
-      await listener.done();
-      client.kill("SIGINT");
-      // It may have noticed already that the listener is gone.
-      assertMatch(`${(await client.ending()).code}`, /^(130|1)$/);
-      assertEquals((await streamsOf(listener.path)).sort(), ["aac", "h264 66 48 yuv420p"]);
-    },
+  linuxTest(`UrlSink sends to a listener by ${name}`, async () => {
+    await source("odd.mkv");
+    await using server = await testServer({ media: media.path });
+    const port = freePort();
+    const here = (text: string) => text.replace("PORT", String(port));
+    await using listener = new Listener(`${name}.nut`, input.map(here));
+    await untilListening(port, transport);
+    // It runs until the listener has enough.
+    const args = ["--video", "odd.mkv", "--loop", "--output", here(address), ...at(server)];
+    await using client = startProgram("client", args);
+    await listener.done();
+    client.kill("SIGINT");
+    // It may have noticed already that the listener is gone.
+    assertMatch(`${(await client.ending()).code}`, /^(130|1)$/);
+    assertEquals((await streamsOf(listener.path)).sort(), ["aac", "h264 66 48 yuv420p"]);
   });
 }
 

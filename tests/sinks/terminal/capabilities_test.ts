@@ -4,6 +4,7 @@ import {
   parseReplies,
   REPLIES,
 } from "../../../lib/sinks/terminal/capabilities.ts";
+import { pureTest } from "../../support/pure_test.ts";
 
 const GRID = { columns: 80, rows: 24 };
 const OK = "\x1b_Gi=31;OK\x1b\\";
@@ -28,33 +29,21 @@ const CASES: [string, object][] = [
   ["\x1b[?1;0;0S\x1b[?62;4c", { graphics: "sixel", colours: 2 }],
 ];
 
-Deno.test({
-  name: "parseReplies() reads the replies of a terminal, complete or not",
-  permissions: "none",
-  fn() {
-    for (const [reply, differing] of CASES) {
-      assertEquals(parseReplies(reply, GRID), { ...USUAL, ...differing }, reply);
-    }
-  },
+pureTest("parseReplies() reads the replies of a terminal, complete or not", () => {
+  for (const [reply, differing] of CASES) {
+    assertEquals(parseReplies(reply, GRID), { ...USUAL, ...differing }, reply);
+  }
 });
 
-Deno.test({
-  name: "isCompleteReply() waits for the device attributes, which come last",
-  permissions: "none",
-  fn() {
-    const reply = `\x1b[4;480;720t\x1b[?1;0;16S${OK}\x1b[?62;4c`;
-    for (let length = 0; length < reply.length; length++) {
-      assertEquals(isCompleteReply(reply.slice(0, length)), false);
-    }
-    assertEquals(isCompleteReply(reply), true);
-  },
+pureTest("isCompleteReply() waits for the device attributes, which come last", () => {
+  const reply = `\x1b[4;480;720t\x1b[?1;0;16S${OK}\x1b[?62;4c`;
+  for (let length = 0; length < reply.length; length++) {
+    assertEquals(isCompleteReply(reply.slice(0, length)), false);
+  }
+  assertEquals(isCompleteReply(reply), true);
 });
 
-Deno.test({
-  name: "REPLIES does not match keys pressed in between",
-  permissions: "none",
-  fn() {
-    const reply = `a\x1b[4;480;720t\x1b[C\x1b[?1;0;16S${OK} \x1b[?62;4cq`;
-    assertEquals(reply.replaceAll(REPLIES, ""), "a\x1b[C q");
-  },
+pureTest("REPLIES does not match keys pressed in between", () => {
+  const reply = `a\x1b[4;480;720t\x1b[C\x1b[?1;0;16S${OK} \x1b[?62;4cq`;
+  assertEquals(reply.replaceAll(REPLIES, ""), "a\x1b[C q");
 });

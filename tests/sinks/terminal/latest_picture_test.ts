@@ -1,13 +1,13 @@
 import { assertEquals } from "@std/assert";
 import { LatestPicture } from "../../../lib/sinks/terminal/latest_picture.ts";
+import { pureTest } from "../../support/pure_test.ts";
 
 const SIZE = { width: 1, height: 1 };
 const LAYOUT = { pixels: SIZE, cells: SIZE };
 
-Deno.test({
-  name: "LatestPicture draws the first picture, then the newest of those put meanwhile",
-  permissions: "none",
-  async fn() {
+pureTest(
+  "LatestPicture draws the first picture, then the newest of those put meanwhile",
+  async () => {
     const drawn: number[] = [];
     let taken = Promise.withResolvers<void>();
     const newest = new LatestPicture(([value]) => {
@@ -31,25 +31,17 @@ Deno.test({
     await newest.finish();
     assertEquals(drawn, [1, 4, 5]);
   },
+);
+
+pureTest("LatestPicture.finish() waits no longer than its patience", async () => {
+  const newest = new LatestPicture(() => new Promise(() => {}));
+  newest.put(Uint8Array.of(1), LAYOUT);
+  assertEquals(await newest.finish(1), undefined);
 });
 
-Deno.test({
-  name: "LatestPicture.finish() waits no longer than its patience",
-  permissions: "none",
-  async fn() {
-    const newest = new LatestPicture(() => new Promise(() => {}));
-    newest.put(Uint8Array.of(1), LAYOUT);
-    assertEquals(await newest.finish(1), undefined);
-  },
-});
-
-Deno.test({
-  name: "LatestPicture.failed resolves with the error of drawing",
-  permissions: "none",
-  async fn() {
-    const reason = new Error("full");
-    const newest = new LatestPicture(() => Promise.reject(reason));
-    newest.put(Uint8Array.of(1), LAYOUT);
-    assertEquals(await newest.failed, reason);
-  },
+pureTest("LatestPicture.failed resolves with the error of drawing", async () => {
+  const reason = new Error("full");
+  const newest = new LatestPicture(() => Promise.reject(reason));
+  newest.put(Uint8Array.of(1), LAYOUT);
+  assertEquals(await newest.failed, reason);
 });

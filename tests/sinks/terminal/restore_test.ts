@@ -1,11 +1,17 @@
 /** However the client ends, the terminal is as it was before. */
 import { assertEquals, assertMatch } from "@std/assert";
-import { at } from "../../support/inside.ts";
-import { describe, frame, say, ScriptedServer, untilGone } from "../../support/scripted_server.ts";
-import { Terminal } from "../../support/tmux.ts";
-import { isThere } from "../../support/x_screen.ts";
+import {
+  describe,
+  frame,
+  say,
+  ScriptedServer,
+  untilGone,
+} from "../../support/peers/scripted_server.ts";
+import { isInstalled } from "../../support/programs/machine.ts";
+import { at } from "../../support/programs/run_inside.ts";
+import { Terminal } from "../../support/screens/tmux.ts";
 
-const IGNORED = !await isThere("tmux");
+const IGNORED = !isInstalled("tmux");
 const WHY = IGNORED ? " (ignored: no tmux)" : "";
 
 const RESTORED = { drawing: false, cursor: true };

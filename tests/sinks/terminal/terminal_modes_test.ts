@@ -1,6 +1,5 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { at } from "../../support/inside.ts";
-import { mediaFolder } from "../../support/media.ts";
+import { mediaFolder } from "../../support/media/media_folder.ts";
 import {
   describe,
   end,
@@ -8,13 +7,14 @@ import {
   say,
   ScriptedServer,
   untilGone,
-} from "../../support/scripted_server.ts";
-import { testServer } from "../../support/server.ts";
-import { type Cell, Terminal } from "../../support/tmux.ts";
-import { isThere } from "../../support/x_screen.ts";
+} from "../../support/peers/scripted_server.ts";
+import { testServer } from "../../support/peers/test_server.ts";
+import { isInstalled } from "../../support/programs/machine.ts";
+import { at } from "../../support/programs/run_inside.ts";
+import { type Cell, Terminal } from "../../support/screens/tmux.ts";
 
 const media = mediaFolder();
-const IGNORED = !await isThere("tmux");
+const IGNORED = !isInstalled("tmux");
 const WHY = IGNORED ? " (ignored: no tmux)" : "";
 
 const LOOK = ["--video", "--view", "terminal"];

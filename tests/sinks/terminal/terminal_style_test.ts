@@ -4,6 +4,7 @@ import {
   knowsSixel,
   terminalStyle,
 } from "../../../lib/sinks/terminal/capabilities.ts";
+import { pureTest } from "../../support/pure_test.ts";
 
 /** Environments, the style of pictures in them, and whether the terminal may be queried. */
 const CASES: [Record<string, string>, string, boolean][] = [
@@ -30,23 +31,15 @@ const CASES: [Record<string, string>, string, boolean][] = [
   [{ TERM: "xterm-256color", LC_ALL: "POSIX", LANG: "C.UTF-8" }, "ascii", true],
 ];
 
-Deno.test({
-  name: "terminalStyle() and canBeQueried() read the environment",
-  permissions: "none",
-  fn() {
-    for (const [variables, style, asked] of CASES) {
-      const environment = (name: string) => variables[name];
-      const seen = [terminalStyle(environment), canBeQueried(environment)];
-      assertEquals(seen, [style, asked], JSON.stringify(variables));
-    }
-  },
+pureTest("terminalStyle() and canBeQueried() read the environment", () => {
+  for (const [variables, style, asked] of CASES) {
+    const environment = (name: string) => variables[name];
+    const seen = [terminalStyle(environment), canBeQueried(environment)];
+    assertEquals(seen, [style, asked], JSON.stringify(variables));
+  }
 });
 
-Deno.test({
-  name: "knowsSixel() reads the features of tmux's own terminal",
-  permissions: "none",
-  fn() {
-    assertEquals(["256,RGB,sixel,title\n", "sixel"].map(knowsSixel), [true, true]);
-    assertEquals(["", "\n", "256,RGB\n", "nosixel"].map(knowsSixel), [false, false, false, false]);
-  },
+pureTest("knowsSixel() reads the features of tmux's own terminal", () => {
+  assertEquals(["256,RGB,sixel,title\n", "sixel"].map(knowsSixel), [true, true]);
+  assertEquals(["", "\n", "256,RGB\n", "nosixel"].map(knowsSixel), [false, false, false, false]);
 });

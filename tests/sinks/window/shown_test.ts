@@ -1,20 +1,17 @@
 /** Going about in what a window of ffplay shows, by keys that are pressed in it. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { deadline } from "../../../lib/base/async.ts";
-import { at } from "../../support/inside.ts";
-import { mediaFolder } from "../../support/media.ts";
-import { PATIENCE } from "../../support/patience.ts";
-import { type RunningProgram, startProgram } from "../../support/programs.ts";
-import { describe, end, frame, say, ScriptedServer } from "../../support/scripted_server.ts";
-import { testServer } from "../../support/server.ts";
-import { isThere, type ScreenWindow, XScreen } from "../../support/x_screen.ts";
+import { mediaFolder } from "../../support/media/media_folder.ts";
+import { describe, end, frame, say, ScriptedServer } from "../../support/peers/scripted_server.ts";
+import { testServer } from "../../support/peers/test_server.ts";
+import { at } from "../../support/programs/run_inside.ts";
+import { type RunningProgram, startProgram } from "../../support/programs/running_program.ts";
+import { type ScreenWindow, XScreen } from "../../support/screens/x_screen.ts";
+import { PATIENCE } from "../../support/time/patience.ts";
+import { testWith } from "../../support/test_if.ts";
 
 const media = mediaFolder();
-const lacking = (await Promise.all(
-  ["Xvfb", "ffplay"].map(async (program) => await isThere(program) ? [] : [program]),
-)).flat();
-const IGNORED = lacking.length > 0;
-const WHY = IGNORED ? ` (ignored: no ${lacking.join(" and ")})` : "";
+const test = testWith("Xvfb", "ffplay");
 
 /** Milliseconds from one look at a window to the next. */
 const LOOK_INTERVAL = 10;
@@ -110,60 +107,52 @@ class Watched implements AsyncDisposable {
 }
 
 for (const [codec, flags] of [["ffv1", []], ["h264", ["--encoding", "copy"]]] as const) {
-  Deno.test({
-    name: `WindowSink seeks by its keys, in the same window, with ${codec}${WHY}`,
-    ignore: IGNORED,
-    async fn() {
-      const name = await seconds(codec);
-      await using server = await testServer({ media: media.path });
-      await using watched = await Watched.start(["--video", name, ...flags, ...at(server)]);
-      const { screen, seen, client } = watched;
-      await watched.until((second) => second === 1);
-      const { id } = watched.window;
-      // It stays locked from now on.
-      await screen.press(RIGHT, { held: [NUM_LOCK] });
-      await watched.until((second) => second > (seen.at(-2) ?? second) + 2);
-      const [before, first] = seen.slice(-2);
-      // Nothing is shown of the seconds before, which have to be decoded for it. What was shown last
-      // may be behind what had come, and is so where the machine is busy.
-      assert(first >= before + 8 && first <= before + 13, `${seen}`);
-      await watched.until((second) => second >= first + 2);
-      await screen.press(LEFT, { held: [SHIFT] });
-      await watched.until((second) => second < (seen.at(-2) ?? 0));
-      const [last, back] = seen.slice(-2);
-      assert(back >= last - 13 && back <= last - 8, `${seen}`);
-      await watched.until((second) => second >= back + 2);
-      await screen.press(UP);
-      await watched.until((second) => second >= 38);
-      assertEquals(watched.window.id, id);
-      // Until the end, and no further.
-      const { code, stderr } = await client.ending();
-      assertEquals(code, 0, stderr);
-      assertMatch(stderr, /^Received \d+ frames in [^\n]+\n$/);
-      assertEquals(server.log.filter((line) => line.startsWith("error")), []);
-    },
+  test(`WindowSink seeks by its keys, in the same window, with ${codec}`, async () => {
+    const name = await seconds(codec);
+    await using server = await testServer({ media: media.path });
+    await using watched = await Watched.start(["--video", name, ...flags, ...at(server)]);
+    const { screen, seen, client } = watched;
+    await watched.until((second) => second === 1);
+    const { id } = watched.window;
+    // It stays locked from now on.
+    await screen.press(RIGHT, { held: [NUM_LOCK] });
+    await watched.until((second) => second > (seen.at(-2) ?? second) + 2);
+    const [before, first] = seen.slice(-2);
+    // Nothing is shown of the seconds before, which have to be decoded for it. What was shown last
+    // may be behind what had come, and is so where the machine is busy.
+    assert(first >= before + 8 && first <= before + 13, `${seen}`);
+    await watched.until((second) => second >= first + 2);
+    await screen.press(LEFT, { held: [SHIFT] });
+    await watched.until((second) => second < (seen.at(-2) ?? 0));
+    const [last, back] = seen.slice(-2);
+    assert(back >= last - 13 && back <= last - 8, `${seen}`);
+    await watched.until((second) => second >= back + 2);
+    await screen.press(UP);
+    await watched.until((second) => second >= 38);
+    assertEquals(watched.window.id, id);
+    // Until the end, and no further.
+    const { code, stderr } = await client.ending();
+    assertEquals(code, 0, stderr);
+    assertMatch(stderr, /^Received \d+ frames in [^\n]+\n$/);
+    assertEquals(server.lines.filter((line) => / error /.test(line)), []);
   });
 }
 
-Deno.test({
-  name: `WindowSink ends both sides cleanly at q, and leaves no process${WHY}`,
-  ignore: IGNORED,
-  async fn() {
-    const name = await seconds("ffv1");
-    await using server = await testServer({ media: media.path });
-    await using watched = await Watched.start(["--video", name, ...at(server)]);
-    await watched.until((second) => second === 0);
-    await watched.screen.focus(watched.window);
-    await watched.screen.press(Q);
-    const { code, stderr } = await watched.client.ending();
-    assertEquals(code, 0, stderr);
-    assertMatch(stderr, /^Received \d+ frames in [^\n]+\n$/);
-    assert(
-      server.log.some((line) =>
-        /^info request ends .*"name":"ffv1.mkv","result":"(done|stopped)"/.test(line)
-      ),
-    );
-  },
+test("WindowSink ends both sides cleanly at q, and leaves no process", async () => {
+  const name = await seconds("ffv1");
+  await using server = await testServer({ media: media.path });
+  await using watched = await Watched.start(["--video", name, ...at(server)]);
+  await watched.until((second) => second === 0);
+  await watched.screen.focus(watched.window);
+  await watched.screen.press(Q);
+  const { code, stderr } = await watched.client.ending();
+  assertEquals(code, 0, stderr);
+  assertMatch(stderr, /^Received \d+ frames in [^\n]+\n$/);
+  assert(
+    server.lines.some((line) =>
+      / info .* request ends .*name=ffv1\.mkv .*result=(done|stopped) /.test(line)
+    ),
+  );
 });
 
 /**
@@ -202,83 +191,67 @@ function isGrey(colour: readonly number[]): boolean {
   return colour.every((value) => Math.abs(value - 77) < 20) && new Set(colour).size === 1;
 }
 
-Deno.test({
-  name: `WindowSink pauses and resumes by the space bar, and grabs harmful keys of ffplay${WHY}`,
-  ignore: IGNORED,
-  async fn() {
-    const { server, untilAsked, asked } = listeningServer();
-    await using _server = server;
-    await using watched = await Watched.start(["--video", ...at(server)]);
-    const { screen, client } = watched;
-    await watched.untilColour(isGrey);
-    await screen.press(SPACE);
-    await untilAsked(1);
-    await screen.press(S);
-    await screen.click(RIGHT_BUTTON);
-    await screen.press(SPACE);
-    await untilAsked(2);
-    await screen.press(Q);
-    const { code, stderr } = await client.ending();
-    assertEquals([code, asked], [0, ["pause", "resume", "stop"]], stderr);
-  },
+test("WindowSink pauses and resumes by the space bar, and grabs harmful keys of ffplay", async () => {
+  const { server, untilAsked, asked } = listeningServer();
+  await using _server = server;
+  await using watched = await Watched.start(["--video", ...at(server)]);
+  const { screen, client } = watched;
+  await watched.untilColour(isGrey);
+  await screen.press(SPACE);
+  await untilAsked(1);
+  await screen.press(S);
+  await screen.click(RIGHT_BUTTON);
+  await screen.press(SPACE);
+  await untilAsked(2);
+  await screen.press(Q);
+  const { code, stderr } = await client.ending();
+  assertEquals([code, asked], [0, ["pause", "resume", "stop"]], stderr);
 });
 
 for (const state of ["nothing comes", "it pauses"]) {
-  Deno.test({
-    name: `WindowSink ends both sides when it is closed while ${state}${WHY}`,
-    ignore: IGNORED,
-    async fn() {
-      const { server, untilAsked, asked } = listeningServer();
-      await using _server = server;
-      await using watched = await Watched.start(["--video", ...at(server)]);
-      await watched.untilColour(isGrey);
-      if (state === "it pauses") {
-        await watched.screen.press(SPACE);
-        await untilAsked(1);
-      }
-      await watched.screen.close(watched.window);
-      const { code, stderr } = await watched.client.ending();
-      assertEquals([code, asked.at(-1)], [0, "stop"], stderr);
-      assertMatch(stderr, /^Received 2 frames in [^\n]+\n$/);
-    },
+  test(`WindowSink ends both sides when it is closed while ${state}`, async () => {
+    const { server, untilAsked, asked } = listeningServer();
+    await using _server = server;
+    await using watched = await Watched.start(["--video", ...at(server)]);
+    await watched.untilColour(isGrey);
+    if (state === "it pauses") {
+      await watched.screen.press(SPACE);
+      await untilAsked(1);
+    }
+    await watched.screen.close(watched.window);
+    const { code, stderr } = await watched.client.ending();
+    assertEquals([code, asked.at(-1)], [0, "stop"], stderr);
+    assertMatch(stderr, /^Received 2 frames in [^\n]+\n$/);
   });
 }
 
-Deno.test({
-  name: `WindowSink closes a still at q${WHY}`,
-  ignore: IGNORED,
-  async fn() {
-    await media.make("still.png", [
-      "-f",
-      "lavfi",
-      "-i",
-      "color=0x00C864:size=64x48",
-      "-frames:v",
-      "1",
-    ]);
-    await using server = await testServer({ media: media.path });
-    await using watched = await Watched.start(["--image", "still.png", ...at(server)]);
-    await watched.until((second) => second === 0);
-    await watched.screen.press(Q);
-    const { code, stderr } = await watched.client.ending();
-    assertEquals(code, 0, stderr);
-    assertMatch(stderr, /^Received 1 frame in [^\n]+\n$/);
-  },
+test("WindowSink closes a still at q", async () => {
+  await media.make("still.png", [
+    "-f",
+    "lavfi",
+    "-i",
+    "color=0x00C864:size=64x48",
+    "-frames:v",
+    "1",
+  ]);
+  await using server = await testServer({ media: media.path });
+  await using watched = await Watched.start(["--image", "still.png", ...at(server)]);
+  await watched.until((second) => second === 0);
+  await watched.screen.press(Q);
+  const { code, stderr } = await watched.client.ending();
+  assertEquals(code, 0, stderr);
+  assertMatch(stderr, /^Received 1 frame in [^\n]+\n$/);
 });
 
-Deno.test({
-  name: `WindowSink shows its window even if keys cannot be grabbed${WHY}`,
-  ignore: IGNORED,
-  async fn() {
-    const { server, untilAsked, asked } = listeningServer();
-    await using _server = server;
-    // A folder is no file of passwords.
-    await using watched = await Watched.start(["--video", ...at(server)], { XAUTHORITY: "/" });
-    await watched.untilColour(isGrey);
-    // So it is ffplay that gets the key, and ends by it.
-    await watched.screen.press(Q);
-    await untilAsked(1);
-    const { code, stderr } = await watched.client.ending();
-    assertEquals([code, asked], [0, ["stop"]], stderr);
-  },
+test("WindowSink shows its window even if keys cannot be grabbed", async () => {
+  const { server, untilAsked, asked } = listeningServer();
+  await using _server = server;
+  // A folder is no file of passwords.
+  await using watched = await Watched.start(["--video", ...at(server)], { XAUTHORITY: "/" });
+  await watched.untilColour(isGrey);
+  // So it is ffplay that gets the key, and ends by it.
+  await watched.screen.press(Q);
+  await untilAsked(1);
+  const { code, stderr } = await watched.client.ending();
+  assertEquals([code, asked], [0, ["stop"]], stderr);
 });

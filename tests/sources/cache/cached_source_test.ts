@@ -2,11 +2,8 @@ import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import type { StreamDescription } from "../../../lib/media/frame.ts";
 import { StartRecorder } from "../../../lib/sources/cache/cached_source.ts";
 import { StartStore } from "../../../lib/sources/cache/store.ts";
-import { allOf, FakeSource, frameAt, PICTURES, SOUND } from "../../support/fake_source.ts";
-
-function test(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name, permissions: "none", fn });
-}
+import { allOf, FakeSource, frameAt, PICTURES, SOUND } from "../../support/media/fake_source.ts";
+import { pureTest } from "../../support/pure_test.ts";
 
 const unchanged = () => Promise.resolve(true);
 
@@ -27,7 +24,7 @@ function keptIn(store: StartStore) {
 
 const TEN = Array.from({ length: 10 }, (_, at) => frameAt(at));
 
-test("StartRecorder lets all frames pass, and keeps the first of them", async () => {
+pureTest("StartRecorder lets all frames pass, and keeps the first of them", async () => {
   const source = new FakeSource(TEN);
   const { store, source: own } = recorded(source);
   assertEquals(await allOf(own), TEN);
@@ -39,7 +36,7 @@ test("StartRecorder lets all frames pass, and keeps the first of them", async ()
   assertStrictEquals(source.isOpen, false);
 });
 
-test("StartRecorder keeps more of what is small, and all streams of it", async () => {
+pureTest("StartRecorder keeps more of what is small, and all streams of it", async () => {
   const coded: StreamDescription = { ...PICTURES, codec: "h264" };
   for (const streams of [[SOUND], [coded, SOUND]]) {
     const frames = Array.from({ length: 24 }, (_, at) => frameAt(at, { streamId: 1 }));
@@ -49,20 +46,20 @@ test("StartRecorder keeps more of what is small, and all streams of it", async (
   }
 });
 
-test("StartRecorder counts from the first frame that is shown", async () => {
+pureTest("StartRecorder counts from the first frame that is shown", async () => {
   const before = [-9, -5, -1, 5, 6, 7, 8, 9].map((at) => frameAt(at));
   const { store, source: own } = recorded(new FakeSource(before));
   await allOf(own);
   assertEquals(keptIn(store)?.timestamps, [-9, -5, -1, 5, 6, 7]);
 });
 
-test("StartRecorder keeps what ends sooner as a whole", async () => {
+pureTest("StartRecorder keeps what ends sooner as a whole", async () => {
   const { store, source: own } = recorded(new FakeSource(TEN.slice(0, 2)));
   await allOf(own);
   assertEquals(keptIn(store), { timestamps: [0, 1], whole: true });
 });
 
-test("StartRecorder keeps nothing that FFmpeg has complained about by then", async () => {
+pureTest("StartRecorder keeps nothing that FFmpeg has complained about by then", async () => {
   for (const length of [2, 10]) {
     const source = new FakeSource(TEN.slice(0, length));
     source.warning = "damaged";
@@ -74,7 +71,7 @@ test("StartRecorder keeps nothing that FFmpeg has complained about by then", asy
   }
 });
 
-test("StartRecorder keeps nothing of what was left, failed, or may not last", async () => {
+pureTest("StartRecorder keeps nothing of what was left, failed, or may not last", async () => {
   const left = recorded(new FakeSource(TEN));
   for await (const _frame of left.source.frames()) break;
   const failed = recorded(new FakeSource(TEN.slice(0, 2), { failure: new Error("Cannot read") }));

@@ -2,13 +2,12 @@
 import { assert, assertEquals, assertGreater, assertMatch, assertStrictEquals } from "@std/assert";
 import type { MediaRequest } from "../../../lib/protocol/native/request.ts";
 import { scriptRequest } from "../../../lib/protocol/script/framing.ts";
-import { askWhole } from "../../support/cut_answers.ts";
-import { mediaFolder, pictures, tone } from "../../support/media.ts";
-import { type Answer, ask } from "../../support/native_client.ts";
-import { watch } from "../../support/seeking_viewer.ts";
-import { type TestServer, testServer } from "../../support/server.ts";
-import { standIn } from "../../support/stand_in.ts";
-import { mediaChildren, Peer } from "../../support/watched_server.ts";
+import { mediaFolder, pictures, tone } from "../../support/media/media_folder.ts";
+import { askWhole } from "../../support/peers/cut_responses.ts";
+import { ask, type NativeResponse, watch } from "../../support/peers/native_client.ts";
+import { type TestServer, testServer } from "../../support/peers/test_server.ts";
+import { mediaChildren } from "../../support/programs/machine.ts";
+import { standIn } from "../../support/programs/stand_in.ts";
 
 const media = mediaFolder();
 
@@ -27,14 +26,14 @@ async function makeMedia(): Promise<void> {
 }
 
 /** The comparable part of a response; one stream may be ahead of the other for a while. */
-function comparable({ description, frames, end }: Answer) {
+function comparable({ description, frames, end }: NativeResponse) {
   const streams = description?.streams ?? [];
   const split = streams.map(({ id }) => frames.filter(({ streamId }) => streamId === id));
   return { description, split, end };
 }
 
 /** Asks without FFmpeg: what comes is out of memory. */
-async function remembered(server: TestServer, request: MediaRequest): Promise<Answer> {
+async function remembered(server: TestServer, request: MediaRequest): Promise<NativeResponse> {
   using _ffmpeg = await standIn("ffmpeg", GONE);
   return await ask(server, request);
 }
@@ -117,7 +116,7 @@ Deno.test("a script gets the same bytes out of memory", async () => {
   const defaults = { image: "image.png", video: "thirty.mkv" };
   await using server = await testServer({ media: media.path, defaults });
   const read = async (command: "get_image" | "get_video") => {
-    using peer = new Peer(await server.connect());
+    using peer = await server.connect();
     await peer.write(scriptRequest(command));
     return await peer.readAll();
   };
@@ -255,7 +254,7 @@ Deno.test("metrics show the size of the start-up cache, and its hits", async () 
   await makeMedia();
   const metrics = { hostname: "127.0.0.1", port: 0 };
   await using server = await testServer({ media: media.path, metrics });
-  const [, url] = server.log.join("\n").match(/Metrics are at (\S+)/) ?? [];
+  const [, url] = server.lines.join("").match(/Metrics are at (\S+)/) ?? [];
   const told = async () => await (await fetch(url)).text();
   await ask(server, TALKIE);
   assertMatch(await told(), /^stream_head_hits_total 0$/m);

@@ -4,11 +4,8 @@ import { FRAME_HEADROOM, FRAME_TAILROOM } from "../../../lib/media/frame.ts";
 import type { FrameSource, TimedFrame } from "../../../lib/media/source.ts";
 import { type Continuation, ReplayedSource } from "../../../lib/sources/cache/cached_source.ts";
 import type { CachedStart } from "../../../lib/sources/cache/store.ts";
-import { allOf, FakeSource, frameAt, PICTURES, SOUND } from "../../support/fake_source.ts";
-
-function test(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name, permissions: "none", fn });
-}
+import { allOf, FakeSource, frameAt, PICTURES, SOUND } from "../../support/media/fake_source.ts";
+import { pureTest } from "../../support/pure_test.ts";
 
 const picture = (at: number) => frameAt(at);
 const sound = (at: number) => frameAt(at, { streamId: 1 });
@@ -36,46 +33,52 @@ function followedBy(
   return continuation;
 }
 
-test("ReplayedSource gives the cached start, and then what the source has behind it", async () => {
-  // The streams may well be in another order beside each other.
-  const rest = [sound(0), picture(0), sound(2), sound(4), picture(1), picture(2), picture(3)];
-  const source = new FakeSource(rest);
-  const continuation = followedBy(source);
-  const held = hold();
-  await using replayed = new ReplayedSource(held, continuation);
-  assertEquals([replayed.streams, replayed.notes], [held.start.streams, held.start.notes]);
-  assertEquals(await allOf(replayed), [...BEGINNING, sound(4), picture(3)]);
-  assertEquals([continuation.mismatches, continuation.waits], [0, [0.4]]);
-  assertStrictEquals(held.isHeld, false);
-  source.warning = "damaged";
-  assertStrictEquals(replayed.warning, "damaged");
-});
+pureTest(
+  "ReplayedSource gives the cached start, and then what the source has behind it",
+  async () => {
+    // The streams may well be in another order beside each other.
+    const rest = [sound(0), picture(0), sound(2), sound(4), picture(1), picture(2), picture(3)];
+    const source = new FakeSource(rest);
+    const continuation = followedBy(source);
+    const held = hold();
+    await using replayed = new ReplayedSource(held, continuation);
+    assertEquals([replayed.streams, replayed.notes], [held.start.streams, held.start.notes]);
+    assertEquals(await allOf(replayed), [...BEGINNING, sound(4), picture(3)]);
+    assertEquals([continuation.mismatches, continuation.waits], [0, [0.4]]);
+    assertStrictEquals(held.isHeld, false);
+    source.warning = "damaged";
+    assertStrictEquals(replayed.warning, "damaged");
+  },
+);
 
-test("ReplayedSource gives each reader memory of its own, with headroom and tailroom", async () => {
-  const held = hold();
-  const whole = () => new ReplayedSource({ ...held, [Symbol.dispose]() {} }).frames();
-  const others = whole();
-  for await (const frame of whole()) {
-    const { data } = frame;
-    assertStrictEquals(data.byteOffset >= FRAME_HEADROOM, true);
-    const behind = data.buffer.byteLength - data.byteOffset - data.byteLength;
-    assertStrictEquals(behind >= FRAME_TAILROOM, true);
-    const { value: other } = await others.next();
-    assertEquals(frame, other);
-    new Uint8Array(data.buffer).fill(77);
-    frame.discontinuity = true;
-    assertStrictEquals(other?.discontinuity, undefined);
-    assertEquals(
-      other?.data,
-      held.start.frames.find(({ timestamp, streamId }) =>
-        timestamp === other?.timestamp && streamId === other.streamId
-      )?.data,
-    );
-  }
-  assertEquals(held.start.frames, BEGINNING);
-});
+pureTest(
+  "ReplayedSource gives each reader memory of its own, with headroom and tailroom",
+  async () => {
+    const held = hold();
+    const whole = () => new ReplayedSource({ ...held, [Symbol.dispose]() {} }).frames();
+    const others = whole();
+    for await (const frame of whole()) {
+      const { data } = frame;
+      assertStrictEquals(data.byteOffset >= FRAME_HEADROOM, true);
+      const behind = data.buffer.byteLength - data.byteOffset - data.byteLength;
+      assertStrictEquals(behind >= FRAME_TAILROOM, true);
+      const { value: other } = await others.next();
+      assertEquals(frame, other);
+      new Uint8Array(data.buffer).fill(77);
+      frame.discontinuity = true;
+      assertStrictEquals(other?.discontinuity, undefined);
+      assertEquals(
+        other?.data,
+        held.start.frames.find(({ timestamp, streamId }) =>
+          timestamp === other?.timestamp && streamId === other.streamId
+        )?.data,
+      );
+    }
+    assertEquals(held.start.frames, BEGINNING);
+  },
+);
 
-test("ReplayedSource skips the start in the source while it is being sent", async () => {
+pureTest("ReplayedSource skips the start in the source while it is being sent", async () => {
   const source = new FakeSource([...BEGINNING, ...REST]);
   await using replayed = new ReplayedSource(hold(), followedBy(source));
   const frames = replayed.frames();
@@ -88,7 +91,7 @@ test("ReplayedSource skips the start in the source while it is being sent", asyn
   await frames.return(undefined);
 });
 
-test("ReplayedSource opens nothing if nothing follows the start", async () => {
+pureTest("ReplayedSource opens nothing if nothing follows the start", async () => {
   const held = hold(BEGINNING, true);
   await using replayed = new ReplayedSource(held);
   assertEquals(await allOf(replayed), BEGINNING);
@@ -106,7 +109,7 @@ const OTHERS: Record<string, FakeSource> = {
 };
 
 for (const [what, source] of Object.entries(OTHERS)) {
-  test(`ReplayedSource fails behind the start if the source ${what}`, async () => {
+  pureTest(`ReplayedSource fails behind the start if the source ${what}`, async () => {
     const continuation = followedBy(source);
     const replayed = new ReplayedSource(hold(), continuation);
     const given: number[] = [];
@@ -125,7 +128,7 @@ for (const [what, source] of Object.entries(OTHERS)) {
   });
 }
 
-test("ReplayedSource throws the error of the opening behind the start", async () => {
+pureTest("ReplayedSource throws the error of the opening behind the start", async () => {
   const failing = followedBy(() => Promise.reject(new RequestError("media_error", "Cannot open")));
   await using replayed = new ReplayedSource(hold(), failing);
   const frames = replayed.frames();
@@ -136,7 +139,7 @@ test("ReplayedSource throws the error of the opening behind the start", async ()
   assertStrictEquals(failing.mismatches, 0);
 });
 
-test("ReplayedSource passes on what fails behind the start", async () => {
+pureTest("ReplayedSource passes on what fails behind the start", async () => {
   const failure = new RequestError("media_error", "Cannot decode");
   const source = new FakeSource([...BEGINNING, ...REST], { failure });
   await using replayed = new ReplayedSource(hold(), followedBy(source));
@@ -153,7 +156,7 @@ test("ReplayedSource passes on what fails behind the start", async () => {
   assertEquals(given, [...BEGINNING, ...REST]);
 });
 
-test("ReplayedSource ends what is being opened, and waits for its end", async () => {
+pureTest("ReplayedSource ends what is being opened, and waits for its end", async () => {
   const source = new FakeSource([...BEGINNING, ...REST]);
   const opening = Promise.withResolvers<FrameSource>();
   let unwanted: AbortSignal | undefined;
@@ -180,7 +183,7 @@ test("ReplayedSource ends what is being opened, and waits for its end", async ()
   await replayed[Symbol.asyncDispose]();
 });
 
-test("ReplayedSource that nobody looked at opens nothing", async () => {
+pureTest("ReplayedSource that nobody looked at opens nothing", async () => {
   const held = hold();
   const never = followedBy(() => Promise.reject(new Error("opened")));
   const replayed = new ReplayedSource(held, never);

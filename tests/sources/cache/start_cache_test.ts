@@ -5,8 +5,8 @@ import { StartCache } from "../../../lib/sources/cache/start_cache.ts";
 import { stateOf } from "../../../lib/sources/file/file_state.ts";
 import type { MediaFile } from "../../../lib/sources/file/library.ts";
 import type { MediaOptions } from "../../../lib/sources/file/plan.ts";
-import { allOf, FakeSource, frameAt } from "../../support/fake_source.ts";
-import { mediaFolder } from "../../support/media.ts";
+import { allOf, FakeSource, frameAt } from "../../support/media/fake_source.ts";
+import { mediaFolder } from "../../support/media/media_folder.ts";
 
 const folder = mediaFolder();
 

@@ -1,12 +1,9 @@
 import { assert, assertEquals, assertLess, assertStrictEquals } from "@std/assert";
 import { StartStore } from "../../../lib/sources/cache/store.ts";
-import { frameAt, PICTURES } from "../../support/fake_source.ts";
+import { frameAt, PICTURES } from "../../support/media/fake_source.ts";
+import { pureTest } from "../../support/pure_test.ts";
 
 const LIMIT = 10_000;
-
-function test(name: string, fn: () => void): void {
-  Deno.test({ name, permissions: "none", fn });
-}
 
 const about = { streams: [PICTURES], notes: [], isWhole: false };
 
@@ -26,7 +23,7 @@ function kept(cache: StartStore, ...keys: string[]): string[] {
   });
 }
 
-test("StartStore gives what was recorded, in memory of its own", () => {
+pureTest("StartStore gives what was recorded, in memory of its own", () => {
   const cache = new StartStore(LIMIT);
   const recording = cache.record("a");
   const frames = [frameAt(1), frameAt(2)];
@@ -44,7 +41,7 @@ test("StartStore gives what was recorded, in memory of its own", () => {
   assertStrictEquals(cache.take("b"), undefined);
 });
 
-test("StartStore records a key once at a time, and not what it keeps", () => {
+pureTest("StartStore records a key once at a time, and not what it keeps", () => {
   const cache = new StartStore(LIMIT);
   const first = cache.record("a");
   assertStrictEquals(cache.record("a"), undefined);
@@ -60,7 +57,7 @@ test("StartStore records a key once at a time, and not what it keeps", () => {
   assertEquals(kept(cache, "a"), ["a"]);
 });
 
-test("StartStore lets go of what was not used for the longest time", () => {
+pureTest("StartStore lets go of what was not used for the longest time", () => {
   const cache = new StartStore(LIMIT);
   keep(cache, "a", 1000);
   keep(cache, "b", 1000);
@@ -75,7 +72,7 @@ test("StartStore lets go of what was not used for the longest time", () => {
   assertLess(cache.taken, LIMIT + 1);
 });
 
-test("StartStore keeps nothing that is larger than half of it, nor tries again", () => {
+pureTest("StartStore keeps nothing that is larger than half of it, nor tries again", () => {
   const cache = new StartStore(LIMIT);
   keep(cache, "small", 100);
   const recording = cache.record("large");
@@ -88,7 +85,7 @@ test("StartStore keeps nothing that is larger than half of it, nor tries again",
   assertLess(cache.taken, 4000);
 });
 
-test("StartStore counts what is being recorded, which makes room, too", () => {
+pureTest("StartStore counts what is being recorded, which makes room, too", () => {
   const cache = new StartStore(LIMIT);
   const first = cache.record("a");
   first?.add(frameAt(1, { size: 3000 }));
@@ -102,7 +99,7 @@ test("StartStore counts what is being recorded, which makes room, too", () => {
   assert(cache.record("a") !== undefined);
 });
 
-test("StartStore counts what is held until it is let go, and keeps it", () => {
+pureTest("StartStore counts what is held until it is let go, and keeps it", () => {
   const cache = new StartStore(LIMIT);
   keep(cache, "a", 3000);
   keep(cache, "b", 3000);
@@ -122,7 +119,7 @@ test("StartStore counts what is held until it is let go, and keeps it", () => {
   assertStrictEquals(cache.record("a"), undefined);
 });
 
-test("StartStore counts what sets decoders up, too", () => {
+pureTest("StartStore counts what sets decoders up, too", () => {
   const cache = new StartStore(LIMIT);
   const set = (size: number) => [{ ...PICTURES, extradata: new Uint8Array(size) }];
   cache.record("a")?.keep({ ...about, streams: set(5000) });
@@ -132,14 +129,14 @@ test("StartStore counts what sets decoders up, too", () => {
   assertStrictEquals(cache.taken, 0);
 });
 
-test("StartStore of no size keeps nothing", () => {
+pureTest("StartStore of no size keeps nothing", () => {
   const cache = new StartStore(0);
   assertStrictEquals(cache.record("a"), undefined);
   cache.refuse("a");
   assertStrictEquals(cache.taken, 0);
 });
 
-test("StartStore remembers but so many keys", () => {
+pureTest("StartStore remembers but so many keys", () => {
   const cache = new StartStore(LIMIT);
   for (let count = 0; count < 1000; count++) cache.refuse(`key ${count}`);
   assertLess(cache.taken, LIMIT + 1);

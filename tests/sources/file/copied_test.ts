@@ -8,9 +8,16 @@ import {
   assertRejects,
 } from "@std/assert";
 import type { VideoStream } from "../../../lib/media/frame.ts";
-import { mediaFolder, pictures, tone, turnClockwise } from "../../support/media.ts";
-import { convertNut, open, type Opened, readAll, sumsOf, toNut } from "../../support/opened.ts";
-import { decodedBy, decodedBytes } from "../../support/reference.ts";
+import { mediaFolder, pictures, tone, turnClockwise } from "../../support/media/media_folder.ts";
+import {
+  convertNut,
+  open,
+  type Opened,
+  readAll,
+  sumsOf,
+  toNut,
+} from "../../support/media/opened_file.ts";
+import { decodedBy, decodedBytes } from "../../support/media/reference.ts";
 
 const media = mediaFolder();
 const PICTURES = pictures({ seconds: 1.2 });

@@ -13,7 +13,7 @@ import {
   openDecoder,
 } from "../../../lib/sources/file/decoder.ts";
 import { Library } from "../../../lib/sources/file/library.ts";
-import { mediaFolder, pictures, tone } from "../../support/media.ts";
+import { mediaFolder, pictures, tone } from "../../support/media/media_folder.ts";
 
 const media = mediaFolder();
 const TALKIE = [...pictures({ size: "320x240", seconds: 2 }), ...tone({ seconds: 2 })];

@@ -1,7 +1,7 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { probe } from "../../../lib/sources/file/probe.ts";
 import { mediaDuration } from "../../../lib/sources/file/formats.ts";
-import { mediaFolder, pictures } from "../../support/media.ts";
+import { mediaFolder, pictures } from "../../support/media/media_folder.ts";
 
 const media = mediaFolder();
 

@@ -8,10 +8,7 @@ import {
 import type { MediaFile } from "../../../lib/sources/file/library.ts";
 import { type MediaOptions, planTracks } from "../../../lib/sources/file/plan.ts";
 import type { MediaInfo } from "../../../lib/sources/file/probe.ts";
-
-function test(name: string, fn: () => void): void {
-  Deno.test({ name, permissions: "none", fn });
-}
+import { pureTest } from "../../support/pure_test.ts";
 
 const VIDEO = {
   codec: "h264",
@@ -46,7 +43,7 @@ function after(args: readonly string[], name: string): string | undefined {
   return at < 0 ? undefined : args[at + 1];
 }
 
-test("videoArguments() keeps the source's frames, timestamps and pixel format", () => {
+pureTest("videoArguments() keeps the source's frames, timestamps and pixel format", () => {
   const args = videoFor(file(), {});
   assertEquals(after(args, "-i"), "file:/media/a.mp4");
   assertEquals(after(args, "-map"), "0:V:0");
@@ -59,7 +56,7 @@ test("videoArguments() keeps the source's frames, timestamps and pixel format", 
   assertEquals(args.slice(-3), ["-f", "nut", "pipe:1"]);
 });
 
-test("videoArguments() and audioArguments() read no input but the file", () => {
+pureTest("videoArguments() and audioArguments() read no input but the file", () => {
   for (const args of [videoFor(file(), {}), audioFor(file(), {})]) {
     assert(args.includes("-nostdin"));
     const whitelist = after(args.slice(0, args.indexOf("-i")), "-protocol_whitelist");
@@ -67,20 +64,20 @@ test("videoArguments() and audioArguments() read no input but the file", () => {
   }
 });
 
-test("videoArguments() seeks in the input, not in the output", () => {
+pureTest("videoArguments() seeks in the input, not in the output", () => {
   const args = videoFor(file(), { start: 1.5, duration: 2 });
   const input = args.slice(0, args.indexOf("-i"));
   assertEquals([after(input, "-ss"), after(input, "-t")], ["1.500000", "2.000000"]);
 });
 
-test("videoArguments() cuts off what is read for decoding before anything else is done", () => {
+pureTest("videoArguments() cuts off what is read for decoding before anything else is done", () => {
   const ts = file({ format: "mpegts", video: { ...VIDEO, timeBase: [1, 90_000] } });
   const args = videoFor(ts, { start: 15.5, fps: 10 });
   const cut = "trim=start=12.000000,setpts=PTS-round(12.000000/TB)";
   assertEquals(after(args, "-vf"), `${cut},fps=10000/1000`);
 });
 
-test("videoArguments() scales only to what is asked for", () => {
+pureTest("videoArguments() scales only to what is asked for", () => {
   const scale = (width?: number, height?: number) =>
     after(videoFor(file(), { width, height }), "-vf");
   assertEquals(scale(32, 17), "scale=32:17");
@@ -92,18 +89,18 @@ test("videoArguments() scales only to what is asked for", () => {
   assertEquals(after(both, "-vf"), "scale=32:17:in_color_matrix=bt601");
 });
 
-test("videoArguments() converts what NUT does not carry, or to what is asked for", () => {
+pureTest("videoArguments() converts what NUT does not carry, or to what is asked for", () => {
   const ya16 = file({ video: { ...VIDEO, pixelFormat: "ya16be" } });
   assertEquals(after(videoFor(ya16, {}), "-pix_fmt"), "rgba64le");
   assertEquals(after(videoFor(ya16, { pixelFormat: "gray" }), "-pix_fmt"), "gray");
 });
 
-test("videoArguments() takes one frame of a still", () => {
+pureTest("videoArguments() takes one frame of a still", () => {
   const args = videoFor(file({ kind: "image", format: "png_pipe" }), { still: true });
   assertEquals([after(args, "-frames:v"), after(args, "-enc_time_base:v")], ["1", "1/25"]);
 });
 
-test("sequenceLength() counts the images until the end of the media or the duration", () => {
+pureTest("sequenceLength() counts the images until the end of the media or the duration", () => {
   assertEquals(sequenceLength({}, 10), 1);
   assertEquals(sequenceLength({ every: 2.5 }, 10), 4);
   assertEquals(sequenceLength({ every: 2.5, start: 0.5 }, 10), 4);
@@ -114,7 +111,7 @@ test("sequenceLength() counts the images until the end of the media or the durat
   assertEquals(sequenceLength({ every: 2.5 }), undefined);
 });
 
-test("videoArguments() and audioArguments() read both streams if timestamps may jump", () => {
+pureTest("videoArguments() and audioArguments() read both streams if timestamps may jump", () => {
   const ts = file({ format: "mpegts" });
   const beside = (args: string[]) => args.slice(args.indexOf("pipe:1") + 1);
   assertEquals(beside(videoFor(ts, {})).slice(0, 2), ["-map", "0:a:0"]);
@@ -125,7 +122,7 @@ test("videoArguments() and audioArguments() read both streams if timestamps may 
   assertEquals(beside(videoFor(file({ format: "mpegts", audio: undefined }), {})), []);
 });
 
-test("pcmCodec() keeps every bit of integer samples", () => {
+pureTest("pcmCodec() keeps every bit of integer samples", () => {
   const codec = (sampleFormat: string) => pcmCodec({ ...AUDIO, sampleFormat });
   for (const format of ["u8", "u8p", "s16", "s16p", "flt", "fltp", "dbl", "dblp"]) {
     assertEquals(codec(format), "pcm_s16le");

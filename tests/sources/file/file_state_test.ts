@@ -1,6 +1,6 @@
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { changeOf, isSettled, stateOf } from "../../../lib/sources/file/file_state.ts";
-import { mediaFolder } from "../../support/media.ts";
+import { mediaFolder } from "../../support/media/media_folder.ts";
 
 const folder = mediaFolder();
 

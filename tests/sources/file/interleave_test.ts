@@ -1,9 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { merge, type Track } from "../../../lib/sources/file/interleave.ts";
-
-function test(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name, permissions: "none", fn });
-}
+import { pureTest } from "../../support/pure_test.ts";
 
 /** An item: its track, and its time in seconds. */
 type Item = readonly [track: string, time: number];
@@ -52,17 +49,17 @@ async function isSettled(promise: Promise<unknown>): Promise<boolean> {
   return settled;
 }
 
-test("merge() gives a single track as it is", async () => {
+pureTest("merge() gives a single track as it is", async () => {
   const items = await Array.fromAsync(merge([track("a", [0, 2, 1, 3])]));
   assertEquals(items.map(([, time]) => time), [0, 2, 1, 3]);
 });
 
-test("merge() gives nothing if there are no items", async () => {
+pureTest("merge() gives nothing if there are no items", async () => {
   assertEquals(await Array.fromAsync(merge<Item>([])), []);
   assertEquals(await Array.fromAsync(merge([track("a", []), track("b", [])])), []);
 });
 
-test("merge() puts two tracks into one order of time, up to the lead", async () => {
+pureTest("merge() puts two tracks into one order of time, up to the lead", async () => {
   const pictures = Array.from({ length: 75 }, (_, at) => at / 25);
   const sounds = Array.from({ length: 141 }, (_, at) => at * 1024 / 48_000);
   const items = await Array.fromAsync(merge([track("p", pictures), track("s", sounds)]));
@@ -79,9 +76,12 @@ test("merge() puts two tracks into one order of time, up to the lead", async () 
 });
 
 for (const rate of [30, 4]) {
-  test(`merge() keeps the exact order of items that take a while to come: ${rate} a second`, () => {
-    return keepsOrder(rate);
-  });
+  pureTest(
+    `merge() keeps the exact order of items that take a while to come: ${rate} a second`,
+    () => {
+      return keepsOrder(rate);
+    },
+  );
 }
 
 /** Merges audio with so many video frames a second. */
@@ -101,13 +101,13 @@ async function keepsOrder(rate: number): Promise<void> {
   assertEquals(times, times.toSorted((a, b) => a - b));
 }
 
-test("merge() goes on with one track when the other has ended", async () => {
+pureTest("merge() goes on with one track when the other has ended", async () => {
   const items = await Array.fromAsync(merge([track("a", [0, 0.1]), track("b", [0, 5, 10])]));
   assertEquals(items.filter(([name]) => name === "b").map(([, time]) => time), [0, 5, 10]);
   assertEquals(items.length, 5);
 });
 
-test("merge() gives the first item while the other track is still being opened", async () => {
+pureTest("merge() gives the first item while the other track is still being opened", async () => {
   const slow = new SlowTrack("slow");
   await using items = merge([track("fast", [0, 0.1, 0.3, 0.4]), slow]);
   assertEquals((await items.next()).value, ["fast", 0]);
@@ -122,7 +122,7 @@ test("merge() gives the first item while the other track is still being opened",
   assertEquals((await items.next()).done, true);
 });
 
-test("merge() waits for a track that lags, until that ends", async () => {
+pureTest("merge() waits for a track that lags, until that ends", async () => {
   const slow = new SlowTrack("slow");
   await using items = merge([track("fast", [10, 20]), slow]);
   const first = items.next();
@@ -132,7 +132,7 @@ test("merge() waits for a track that lags, until that ends", async () => {
   assertEquals((await items.next()).value, ["fast", 20]);
 });
 
-test("merge() takes an item's successor only when the next item is asked for", async () => {
+pureTest("merge() takes an item's successor only when the next item is asked for", async () => {
   const slow = new SlowTrack("slow");
   await using items = merge([slow]);
   const first = items.next();
@@ -147,7 +147,7 @@ test("merge() takes an item's successor only when the next item is asked for", a
   assertEquals((await second).done, true);
 });
 
-test("merge() throws the error of a track once it is needed", async () => {
+pureTest("merge() throws the error of a track once it is needed", async () => {
   const slow = new SlowTrack("slow");
   await using items = merge([track("fast", [0, 1]), slow]);
   assertEquals((await items.next()).value, ["fast", 0]);
@@ -156,7 +156,7 @@ test("merge() throws the error of a track once it is needed", async () => {
   await assertRejects(() => second, TypeError, "broken");
 });
 
-test("merge() throws the error of a track that is not waited for", async () => {
+pureTest("merge() throws the error of a track that is not waited for", async () => {
   const slow = new SlowTrack("slow");
   const items = merge([track("fast", [0, 0.1, 0.2]), slow]);
   assertEquals((await items.next()).value, ["fast", 0]);

@@ -7,7 +7,7 @@ import {
 } from "@std/assert";
 import { RequestError } from "../../../lib/base/errors.ts";
 import { Library } from "../../../lib/sources/file/library.ts";
-import { mediaFolder, pictures, tone } from "../../support/media.ts";
+import { mediaFolder, pictures, tone } from "../../support/media/media_folder.ts";
 
 const media = mediaFolder();
 const STILL = [...pictures({ size: "16x16", seconds: 0.04 }), "-frames:v", "1"];

@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch, assertNotEquals } from "@std/assert";
 import { mediaEtag, stateOf } from "../../../lib/sources/file/file_state.ts";
-import { mediaFolder } from "../../support/media.ts";
+import { mediaFolder } from "../../support/media/media_folder.ts";
 
 const media = mediaFolder();
 

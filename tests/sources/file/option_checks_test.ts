@@ -6,10 +6,7 @@ import {
   refuseContradictions,
   refuseCopiedStill,
 } from "../../../lib/sources/file/plan.ts";
-
-function test(name: string, fn: () => void): void {
-  Deno.test({ name, permissions: "none", fn });
-}
+import { pureTest } from "../../support/pure_test.ts";
 
 const WISHES: MediaOptions = {
   pixelFormat: "bgr24",
@@ -31,26 +28,29 @@ const TAKEN: Record<Encoding, readonly (keyof MediaOptions)[]> = {
 for (const encoding of ENCODINGS) {
   for (const [field, value] of Object.entries(WISHES)) {
     const isTaken = TAKEN[encoding].includes(field as keyof MediaOptions);
-    test(`refuseContradictions() ${isTaken ? "takes" : "refuses"} ${encoding} with ${field}`, () => {
-      const check = () => refuseContradictions({ encoding, [field]: value });
-      if (isTaken) return check();
-      const error = assertThrows(check, RequestError, `Cannot send ${encoding} with a `);
-      assertEquals(error.code, "bad_request");
-      assertEquals(
-        /, ask for (raw|h264|mjpeg)( or \w+)*$/.test(error.message),
-        true,
-        error.message,
-      );
-    });
+    pureTest(
+      `refuseContradictions() ${isTaken ? "takes" : "refuses"} ${encoding} with ${field}`,
+      () => {
+        const check = () => refuseContradictions({ encoding, [field]: value });
+        if (isTaken) return check();
+        const error = assertThrows(check, RequestError, `Cannot send ${encoding} with a `);
+        assertEquals(error.code, "bad_request");
+        assertEquals(
+          /, ask for (raw|h264|mjpeg)( or \w+)*$/.test(error.message),
+          true,
+          error.message,
+        );
+      },
+    );
   }
 }
 
-test("refuseContradictions() takes raw for what says nothing", () => {
+pureTest("refuseContradictions() takes raw for what says nothing", () => {
   refuseContradictions({ pixelFormat: "bgr24" });
   assertThrows(() => refuseContradictions({ quality: 5 }), RequestError, "ask for mjpeg");
 });
 
-test("refuseCopiedStill() refuses a copied still of a video, and nothing else", () => {
+pureTest("refuseCopiedStill() refuses a copied still of a video, and nothing else", () => {
   const video = { name: "a.mp4", info: { kind: "video" } };
   const image = { name: "a.png", info: { kind: "image" } };
   const still = { encoding: "copy", still: true } as const;

@@ -1,9 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { AudioPreroll, VideoPreroll } from "../../../lib/sources/file/track.ts";
-
-function test(name: string, fn: () => void): void {
-  Deno.test({ name, permissions: "none", fn });
-}
+import { pureTest } from "../../support/pure_test.ts";
 
 /** The packets that are sent: their times, with `K` behind those of keyframes. */
 function leftOf(preroll: VideoPreroll<Written> | AudioPreroll<Written>, packets: string) {
@@ -18,29 +15,29 @@ interface Written {
   keyframe: boolean;
 }
 
-test("VideoPreroll.add() begins with the last keyframe before the start", () => {
+pureTest("VideoPreroll.add() begins with the last keyframe before the start", () => {
   const packets = "-3K -2 -1K -0.5 0.5 0.2 1K 2";
   assertEquals(leftOf(new VideoPreroll(), packets), "-1K -0.5 0.5 0.2 1K 2");
 });
 
-test("VideoPreroll.add() needs nothing before a keyframe at the start itself", () => {
+pureTest("VideoPreroll.add() needs nothing before a keyframe at the start itself", () => {
   assertEquals(leftOf(new VideoPreroll(), "-2K -1 0K -0.5 1"), "0K -0.5 1");
 });
 
-test("VideoPreroll.add() keeps all if the first frame comes later", () => {
+pureTest("VideoPreroll.add() keeps all if the first frame comes later", () => {
   assertEquals(leftOf(new VideoPreroll(), "1K 2 3"), "1K 2 3");
 });
 
-test("VideoPreroll.end() returns the last group if all is before the start", () => {
+pureTest("VideoPreroll.end() returns the last group if all is before the start", () => {
   assertEquals(leftOf(new VideoPreroll(), "-3K -2 -1K -0.5"), "-1K -0.5");
 });
 
-test("AudioPreroll.add() keeps packets that end less than 0.1 s before the start", () => {
+pureTest("AudioPreroll.add() keeps packets that end less than 0.1 s before the start", () => {
   assertEquals(leftOf(new AudioPreroll(), "-0.3 -0.2 -0.1 -0.05 0 0.05"), "-0.1 -0.05 0 0.05");
   assertEquals(leftOf(new AudioPreroll(), "-9 -0.08 0"), "-9 -0.08 0");
   assertEquals(leftOf(new AudioPreroll(), "0 1 2"), "0 1 2");
 });
 
-test("AudioPreroll.end() returns the last packet, which may last beyond the start", () => {
+pureTest("AudioPreroll.end() returns the last packet, which may last beyond the start", () => {
   assertEquals(leftOf(new AudioPreroll(), "-4 -2"), "-2");
 });

@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { RequestError } from "../../../lib/base/errors.ts";
 import { PassingError, probe } from "../../../lib/sources/file/probe.ts";
-import { mediaFolder, pictures, tone, turnClockwise } from "../../support/media.ts";
-import { standIn } from "../../support/stand_in.ts";
+import { mediaFolder, pictures, tone, turnClockwise } from "../../support/media/media_folder.ts";
+import { standIn } from "../../support/programs/stand_in.ts";
 
 const media = mediaFolder();
 const STILL = [...pictures({ seconds: 0.04 }), "-frames:v", "1"];

@@ -1,10 +1,17 @@
 /** Renditions: sizes, frame rates, colours, and audio in sync with video. */
 import { assert, assertAlmostEquals, assertEquals, assertGreater, assertLess } from "@std/assert";
 import type { Encoding } from "../../../lib/media/frame.ts";
-import { mediaFolder, pictures, run, tone } from "../../support/media.ts";
-import { run as runWith } from "../../support/nut_ffmpeg.ts";
-import { convertNut, LEAD, type Opened, readAll, sumsOf, toNut } from "../../support/opened.ts";
-import { decodedBy } from "../../support/reference.ts";
+import { mediaFolder, pictures, run, tone } from "../../support/media/media_folder.ts";
+import { run as runWith } from "../../support/media/nut_files.ts";
+import {
+  convertNut,
+  LEAD,
+  type Opened,
+  readAll,
+  sumsOf,
+  toNut,
+} from "../../support/media/opened_file.ts";
+import { decodedBy } from "../../support/media/reference.ts";
 
 const media = mediaFolder();
 const BY_X264 = ["-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p"];

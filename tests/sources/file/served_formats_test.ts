@@ -1,6 +1,6 @@
 import { assertEquals, assertGreater } from "@std/assert";
 import { SERVED_FORMATS } from "../../../lib/sources/file/formats.ts";
-import { run } from "../../support/media.ts";
+import { run } from "../../support/media/media_folder.ts";
 
 /** Demuxers that are excluded on purpose: lists, session descriptions, subtitles, data, discs. */
 const LEFT_OUT = new Set(

@@ -1,8 +1,8 @@
 /** Stills of videos: exactly the frame shown at a time, and image sequences. */
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
-import { mediaFolder, pictures, tone, turnClockwise } from "../../support/media.ts";
-import { convertNut, readAll, sumsOf, toNut } from "../../support/opened.ts";
-import { decodedBy } from "../../support/reference.ts";
+import { mediaFolder, pictures, tone, turnClockwise } from "../../support/media/media_folder.ts";
+import { convertNut, readAll, sumsOf, toNut } from "../../support/media/opened_file.ts";
+import { decodedBy } from "../../support/media/reference.ts";
 
 const media = mediaFolder();
 const BY_X264 = ["-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p"];

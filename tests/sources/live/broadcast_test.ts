@@ -8,13 +8,10 @@ import {
   LiveQueue,
   QUEUE_LIMITS,
 } from "../../../lib/sources/live/subscriber_queue.ts";
-import { HandFeed } from "../../support/hand_feed.ts";
-import { HandClock } from "../../support/hand_clock.ts";
-import { GREY } from "../../support/scripted_server.ts";
-
-function test(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name, permissions: "none", fn });
-}
+import { HandFeed } from "../../support/media/hand_feed.ts";
+import { GREY } from "../../support/peers/scripted_server.ts";
+import { pureTest } from "../../support/pure_test.ts";
+import { HandClock } from "../../support/time/hand_clock.ts";
 
 const NEVER = new AbortController().signal;
 
@@ -74,7 +71,7 @@ async function taken(queue: LiveQueue): Promise<string> {
   return `${discontinuity ? "~" : ""}${timestamp}`;
 }
 
-test("Broadcast stops when it has had no subscribers for the linger time", async () => {
+pureTest("Broadcast stops when it has had no subscribers for the linger time", async () => {
   await using studio = new Studio();
   const joining = studio.join();
   studio.feeds[0].show(0);
@@ -97,7 +94,7 @@ test("Broadcast stops when it has had no subscribers for the linger time", async
   assertEquals(studio.feeds.map(({ isDisposed }) => isDisposed), [true]);
 });
 
-test("Broadcast gives every subscriber the same memory, and recycles it once", async () => {
+pureTest("Broadcast gives every subscriber the same memory, and recycles it once", async () => {
   await using studio = new Studio();
   const joining = Promise.all([studio.join(), studio.join(), studio.join()]);
   const [feed] = studio.feeds;
@@ -119,7 +116,7 @@ test("Broadcast gives every subscriber the same memory, and recycles it once", a
   assertEquals([feed.recycled, studio.feeds.length], [2, 1]);
 });
 
-test("Broadcast starts a failed source again, notifies subscribers, and goes on", async () => {
+pureTest("Broadcast starts a failed source again, notifies subscribers, and goes on", async () => {
   await using studio = new Studio();
   const joining = studio.join();
   studio.feeds[0].show(50);
@@ -143,7 +140,7 @@ test("Broadcast starts a failed source again, notifies subscribers, and goes on"
   assertEquals(studio.feeds.map(({ isDisposed }) => isDisposed), [true, true, false]);
 });
 
-test("Broadcast resets the backoff after a good run", async () => {
+pureTest("Broadcast resets the backoff after a good run", async () => {
   await using studio = new Studio();
   const joining = studio.join();
   studio.feeds[0].show(0);
@@ -163,7 +160,7 @@ test("Broadcast resets the backoff after a good run", async () => {
   }
 });
 
-test("Broadcast that fails at its first start takes subscribers once it runs", async () => {
+pureTest("Broadcast that fails at its first start takes subscribers once it runs", async () => {
   await using studio = new Studio();
   const waiting = [studio.join(), studio.join()];
   studio.feeds[0].break("not yet");
@@ -179,7 +176,7 @@ test("Broadcast that fails at its first start takes subscribers once it runs", a
   assertEquals(await taken(queue), "1");
 });
 
-test("Broadcast fails subscribers if the source comes back with other streams", async () => {
+pureTest("Broadcast fails subscribers if the source comes back with other streams", async () => {
   await using studio = new Studio();
   const joining = studio.join();
   studio.feeds[0].show(0);
@@ -199,7 +196,7 @@ test("Broadcast fails subscribers if the source comes back with other streams", 
   next.close();
 });
 
-test("Broadcast paces frames that come faster than real time", async () => {
+pureTest("Broadcast paces frames that come faster than real time", async () => {
   await using studio = new Studio({ isPaced: true });
   const joining = studio.join();
   for (const timestamp of [0, 1, 2]) studio.feeds[0].show(timestamp);
@@ -210,7 +207,7 @@ test("Broadcast paces frames that come faster than real time", async () => {
   assertEquals(await taken(queue), "1");
 });
 
-test("Broadcast that is made from another is lost and comes back with it", async () => {
+pureTest("Broadcast that is made from another is lost and comes back with it", async () => {
   await using capture = new Studio();
   await using studio = new Studio({ capture });
   const joining = [capture.join(), studio.join()];
@@ -241,7 +238,7 @@ test("Broadcast that is made from another is lost and comes back with it", async
   assertEquals(await taken(queue), "source_lost: it broke; it is tried again in 1.0 s");
 });
 
-test("Broadcast comes back with a capture that has other streams", async () => {
+pureTest("Broadcast comes back with a capture that has other streams", async () => {
   await using capture = new Studio();
   await using studio = new Studio({ capture });
   const joining = [capture.join(), studio.join()];
@@ -263,37 +260,43 @@ test("Broadcast comes back with a capture that has other streams", async () => {
   assertEquals(await taken(queue), `source_back: "cam" is back`);
 });
 
-test("Broadcast runs as long as another is made from it, with subscribers or without", async () => {
-  await using capture = new Studio();
-  {
-    await using studio = new Studio({ capture });
+pureTest(
+  "Broadcast runs as long as another is made from it, with subscribers or without",
+  async () => {
+    await using capture = new Studio();
+    {
+      await using studio = new Studio({ capture });
+      const joining = studio.join();
+      studio.feeds[0].show(0);
+      capture.clock.pass(60_000);
+      await joining;
+      assertEquals([capture.broadcast.subscribers, capture.broadcast.stopped.aborted], [1, false]);
+    }
+    assertEquals(capture.broadcast.subscribers, 0);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    capture.broadcast.stopped.addEventListener("abort", () => resolve());
+    capture.clock.pass(10_000);
+    await promise;
+  },
+);
+
+pureTest(
+  "Broadcast.end() gives subscribers what waits, then the end, also during an outage",
+  async () => {
+    const studio = new Studio();
     const joining = studio.join();
     studio.feeds[0].show(0);
-    capture.clock.pass(60_000);
-    await joining;
-    assertEquals([capture.broadcast.subscribers, capture.broadcast.stopped.aborted], [1, false]);
-  }
-  assertEquals(capture.broadcast.subscribers, 0);
-  const { promise, resolve } = Promise.withResolvers<void>();
-  capture.broadcast.stopped.addEventListener("abort", () => resolve());
-  capture.clock.pass(10_000);
-  await promise;
-});
+    const queue = await joining;
+    studio.feeds[0].break("gone");
+    await studio.clock.asleep();
+    await studio.broadcast.end();
+    assertEquals(await taken(queue), "0");
+    assert((await taken(queue)).startsWith("source_lost: gone"));
+    assertEquals([await taken(queue), await taken(queue)], ["end", "end"]);
+  },
+);
 
-test("Broadcast.end() gives subscribers what waits, then the end, also during an outage", async () => {
-  const studio = new Studio();
-  const joining = studio.join();
-  studio.feeds[0].show(0);
-  const queue = await joining;
-  studio.feeds[0].break("gone");
-  await studio.clock.asleep();
-  await studio.broadcast.end();
-  assertEquals(await taken(queue), "0");
-  assert((await taken(queue)).startsWith("source_lost: gone"));
-  assertEquals([await taken(queue), await taken(queue)], ["end", "end"]);
-});
-
-test("Broadcast.stop() ends the source, and is harmless when repeated", async () => {
+pureTest("Broadcast.stop() ends the source, and is harmless when repeated", async () => {
   const studio = new Studio();
   const joining = studio.join();
   studio.feeds[0].show(0);

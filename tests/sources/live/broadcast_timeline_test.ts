@@ -1,11 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { LiveTimeline } from "../../../lib/sources/live/broadcast.ts";
+import { pureTest } from "../../support/pure_test.ts";
 
-function test(name: string, fn: () => void): void {
-  Deno.test({ name, permissions: "none", fn });
-}
-
-test("LiveTimeline.convert() begins at 0, whatever the source's timestamps are", () => {
+pureTest("LiveTimeline.convert() begins at 0, whatever the source's timestamps are", () => {
   const timeline = new LiveTimeline();
   timeline.begin(1234.5, 99);
   assertEquals(timeline.convert(123_450, [1, 100], [1, 100]), 0);
@@ -14,7 +11,7 @@ test("LiveTimeline.convert() begins at 0, whatever the source's timestamps are",
   assertEquals(timeline.convert(1_234_600, [1, 1000], [1, 1000]), 100);
 });
 
-test("LiveTimeline.begin() goes on after the time of an outage", () => {
+pureTest("LiveTimeline.begin() goes on after the time of an outage", () => {
   const timeline = new LiveTimeline();
   timeline.begin(0, 1000);
   timeline.convert(200, [1, 100], [1, 100]);
@@ -24,7 +21,7 @@ test("LiveTimeline.begin() goes on after the time of an outage", () => {
   assertEquals(timeline.convert(7500, [1, 1000], [1, 100]), 550);
 });
 
-test("LiveTimeline.begin() never goes back, even if frames were ahead of the clock", () => {
+pureTest("LiveTimeline.begin() never goes back, even if frames were ahead of the clock", () => {
   const timeline = new LiveTimeline();
   timeline.begin(0, 0);
   timeline.convert(100_000, [1, 1000], [1, 1000]);

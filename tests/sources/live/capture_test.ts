@@ -1,10 +1,12 @@
 import { assert, assertEquals, assertGreater, assertMatch } from "@std/assert";
-import type { LiveOptions } from "../../../lib/sources/live/registry.ts";
-import { parseLiveSource } from "../../../lib/sources/live/source_spec.ts";
-import { type LiveViewer, watchLive } from "../../support/live_viewer.ts";
-import { mediaFolder, pictures, tone } from "../../support/media.ts";
-import { mediaChildren, type WatchedServer, watchedServer } from "../../support/watched_server.ts";
-import { isThere, XScreen } from "../../support/x_screen.ts";
+import { pictures, tone } from "../../support/media/media_folder.ts";
+import { type NativeClient, watchLive } from "../../support/peers/native_client.ts";
+import { liveServer } from "../../support/peers/test_server.ts";
+import { mediaChildren } from "../../support/programs/machine.ts";
+import { XScreen } from "../../support/screens/x_screen.ts";
+import { testWith } from "../../support/test_if.ts";
+
+const test = testWith("Xvfb");
 
 // Sources that can be opened only once, in several renditions at the same time.
 
@@ -15,14 +17,6 @@ const RENDITIONS = [
   { encoding: "h264" },
   { encoding: "copy" },
 ] as const;
-
-function liveServer(
-  source: string,
-  options: Partial<LiveOptions> = {},
-): Promise<WatchedServer> {
-  const live = { sources: [parseLiveSource(source)], linger: 0, ...options };
-  return watchedServer({ media: mediaFolder().path, live });
-}
 
 /** The server's FFmpegs that read an input: the source's, or `pipe:0`. */
 async function readersOf(input: string): Promise<number[]> {
@@ -69,7 +63,7 @@ class Sender implements AsyncDisposable {
 }
 
 /** Seconds of a viewer's next frame. */
-async function lastSeen(viewer: LiveViewer): Promise<number> {
+async function lastSeen(viewer: NativeClient): Promise<number> {
   return (await viewer.frames(1))[0].seconds;
 }
 
@@ -95,91 +89,79 @@ Deno.test("a port is read once for viewers in every encoding and size", async ()
   assertEquals(await readerCounts(sender.url), [0, 0]);
 });
 
-Deno.test({
-  name: "a screen is captured once, and the frames have the time of that",
-  ignore: !await isThere("Xvfb"),
-  async fn() {
-    await using screen = await XScreen.start();
-    await using server = await liveServer(`cam=x11grab:${screen.display}`);
-    const viewers = await Promise.all(RENDITIONS.map((wish) => watchLive(server, wish)));
-    const [whole, small, , copied] = await Promise.all(viewers.map(async (viewer) => {
-      const [frame] = await viewer.frames(1);
-      const [stream] = viewer.description?.streams ?? [];
-      return { stream, size: frame.data.byteLength, captured: frame.captured ?? 0 };
-    }));
-    assert(whole.stream.type === "video" && copied.stream.type === "video");
-    assertEquals([whole.stream.pixelFormat, copied.stream.pixelFormat], ["bgr0", "bgr0"]);
-    assertEquals([whole.size, small.size], [320 * 240 * 4, 160 * 120 * 4]);
-    assertEquals(await readerCounts(screen.display), [1, 3]);
-    // The same frame has the same capture time in every rendition.
-    let captured = whole.captured;
-    while (captured <= copied.captured) captured = (await viewers[0].frames(1))[0].captured ?? 0;
-    const moments = new Set<number>();
-    while (Math.max(...moments, 0) < captured) {
-      moments.add((await viewers[3].frames(1))[0].captured ?? 0);
-    }
-    assert(moments.has(captured));
-    for (const viewer of viewers) viewer[Symbol.dispose]();
-    await server.logged(/"cam" is stopped/, 4);
-    assertEquals(await mediaChildren(), []);
-  },
+test("a screen is captured once, and the frames have the time of that", async () => {
+  await using screen = await XScreen.start();
+  await using server = await liveServer(`cam=x11grab:${screen.display}`);
+  const viewers = await Promise.all(RENDITIONS.map((wish) => watchLive(server, wish)));
+  const [whole, small, , copied] = await Promise.all(viewers.map(async (viewer) => {
+    const [frame] = await viewer.frames(1);
+    const [stream] = viewer.description?.streams ?? [];
+    return { stream, size: frame.data.byteLength, captured: frame.captured ?? 0 };
+  }));
+  assert(whole.stream.type === "video" && copied.stream.type === "video");
+  assertEquals([whole.stream.pixelFormat, copied.stream.pixelFormat], ["bgr0", "bgr0"]);
+  assertEquals([whole.size, small.size], [320 * 240 * 4, 160 * 120 * 4]);
+  assertEquals(await readerCounts(screen.display), [1, 3]);
+  // The same frame has the same capture time in every rendition.
+  let captured = whole.captured;
+  while (captured <= copied.captured) captured = (await viewers[0].frames(1))[0].captured ?? 0;
+  const moments = new Set<number>();
+  while (Math.max(...moments, 0) < captured) {
+    moments.add((await viewers[3].frames(1))[0].captured ?? 0);
+  }
+  assert(moments.has(captured));
+  for (const viewer of viewers) viewer[Symbol.dispose]();
+  await server.logged(/"cam" is stopped/, 4);
+  assertEquals(await mediaChildren(), []);
 });
 
-Deno.test({
-  name: "viewers of renditions of a capture stay while it is lost, and go on with it",
-  ignore: !await isThere("Xvfb"),
-  async fn() {
-    await using screen = await XScreen.start();
-    await using server = await liveServer(`cam=x11grab:${screen.display}`);
-    const viewers = await Promise.all(RENDITIONS.map((wish) => watchLive(server, wish)));
-    const before = await Promise.all(viewers.map(lastSeen));
-    // Twice: only the backoff of the capture grows.
-    for (const wait of ["1\\.\\d", "[12]\\.\\d"]) {
-      const [capture, ...others] = await readersOf(screen.display);
-      assertEquals(others, []);
-      Deno.kill(capture, "SIGKILL");
-      const lost = await Promise.all(viewers.map((viewer) => viewer.news("source_lost")));
-      const reason = new RegExp(`^Cannot read "cam": .*SIGKILL; it is tried again in ${wait} s$`);
-      assertMatch(lost[0].message, reason);
-      assertEquals(new Set(lost.map(({ message }) => message)).size, 1);
-      using late = await watchLive(server, { width: 80 });
-      const { error } = await late.until("error");
-      assertMatch(`${error.code} ${error.message}`, /^media_error Cannot read "cam": .*SIGKILL$/);
-      await Promise.all(viewers.map((viewer) => viewer.news("source_back")));
-    }
-    const after = await Promise.all(viewers.map((viewer) => viewer.frames(1)));
-    for (const [at, [frame]] of after.entries()) {
-      assert(frame.discontinuity);
-      assertGreater(frame.seconds, before[at] + 1);
-    }
+test("viewers of renditions of a capture stay while it is lost, and go on with it", async () => {
+  await using screen = await XScreen.start();
+  await using server = await liveServer(`cam=x11grab:${screen.display}`);
+  const viewers = await Promise.all(RENDITIONS.map((wish) => watchLive(server, wish)));
+  const before = await Promise.all(viewers.map(lastSeen));
+  // Twice: only the backoff of the capture grows.
+  for (const wait of ["1\\.\\d", "[12]\\.\\d"]) {
+    const [capture, ...others] = await readersOf(screen.display);
+    assertEquals(others, []);
+    Deno.kill(capture, "SIGKILL");
+    const lost = await Promise.all(viewers.map((viewer) => viewer.notice("source_lost")));
+    const reason = new RegExp(`^Cannot read "cam": .*SIGKILL; it is tried again in ${wait} s$`);
+    assertMatch(lost[0].message, reason);
+    assertEquals(new Set(lost.map(({ message }) => message)).size, 1);
     using late = await watchLive(server, { width: 80 });
-    assertEquals((await late.frames(1))[0].data.byteLength, 80 * 60 * 4);
-    for (const viewer of viewers) viewer[Symbol.dispose]();
-  },
+    const { error } = await late.until("error");
+    assertMatch(`${error.code} ${error.message}`, /^media_error Cannot read "cam": .*SIGKILL$/);
+    await Promise.all(viewers.map((viewer) => viewer.notice("source_back")));
+  }
+  const after = await Promise.all(viewers.map((viewer) => viewer.frames(1)));
+  for (const [at, [frame]] of after.entries()) {
+    assert(frame.discontinuity);
+    assertGreater(frame.seconds, before[at] + 1);
+  }
+  using late = await watchLive(server, { width: 80 });
+  assertEquals((await late.frames(1))[0].data.byteLength, 80 * 60 * 4);
+  for (const viewer of viewers) viewer[Symbol.dispose]();
 });
 
-Deno.test({
-  name: "a rendition of a capture is started again by itself, and no other viewer is notified",
-  ignore: !await isThere("Xvfb"),
-  async fn() {
-    await using screen = await XScreen.start();
-    await using server = await liveServer(`cam=x11grab:${screen.display}`);
-    using small = await watchLive(server, { width: 160 });
-    await small.frames(1);
-    const [maker] = await readersOf("pipe:0");
-    using copied = await watchLive(server, { encoding: "copy" });
-    await copied.frames(1);
-    Deno.kill(maker, "SIGKILL");
-    assertMatch(
-      (await small.news("source_lost")).message,
-      /SIGKILL; it is tried again in 1\.\d s$/,
-    );
-    await small.news("source_back");
-    assert((await small.frames(1))[0].discontinuity);
-    assertEquals(await readerCounts(screen.display), [1, 1]);
-    await copied.say("stop");
-    for (let event = await copied.next(); event.kind !== "end"; event = await copied.next()) {
-      assertEquals(event.kind, "frame");
-    }
-  },
+test("a rendition of a capture is started again by itself, and no other viewer is notified", async () => {
+  await using screen = await XScreen.start();
+  await using server = await liveServer(`cam=x11grab:${screen.display}`);
+  using small = await watchLive(server, { width: 160 });
+  await small.frames(1);
+  const [maker] = await readersOf("pipe:0");
+  using copied = await watchLive(server, { encoding: "copy" });
+  await copied.frames(1);
+  Deno.kill(maker, "SIGKILL");
+  assertMatch(
+    (await small.notice("source_lost")).message,
+    /SIGKILL; it is tried again in 1\.\d s$/,
+  );
+  await small.notice("source_back");
+  assert((await small.frames(1))[0].discontinuity);
+  assertEquals(await readerCounts(screen.display), [1, 1]);
+  await copied.control("stop");
+  for (let event = await copied.next(); event.kind !== "end"; event = await copied.next()) {
+    assertEquals(event.kind, "frame");
+  }
 });

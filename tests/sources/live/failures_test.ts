@@ -1,21 +1,12 @@
 import { assert, assertEquals, assertFalse, assertGreater, assertMatch } from "@std/assert";
-import type { LiveOptions } from "../../../lib/sources/live/registry.ts";
-import { parseLiveSource } from "../../../lib/sources/live/source_spec.ts";
-import { watchLive } from "../../support/live_viewer.ts";
-import { mediaFolder } from "../../support/media.ts";
-import { assertFailed, runProgram } from "../../support/programs.ts";
-import { standIn } from "../../support/stand_in.ts";
-import { mediaChildren, type WatchedServer, watchedServer } from "../../support/watched_server.ts";
+import { mediaFolder } from "../../support/media/media_folder.ts";
+import { watchLive } from "../../support/peers/native_client.ts";
+import { liveServer, type TestServer } from "../../support/peers/test_server.ts";
+import { mediaChildren } from "../../support/programs/machine.ts";
+import { assertFailed, runProgram } from "../../support/programs/running_program.ts";
+import { standIn } from "../../support/programs/stand_in.ts";
 
 const CAMERA = "lavfi:testsrc2=size=64x48:rate=25";
-
-function liveServer(
-  source: string,
-  options: Partial<LiveOptions> = {},
-): Promise<WatchedServer> {
-  const live = { sources: [parseLiveSource(source)], linger: 10, ...options };
-  return watchedServer({ media: mediaFolder().path, live });
-}
 
 /** Ends the only FFmpeg there is, as a crash would. */
 async function crash(): Promise<void> {
@@ -25,7 +16,7 @@ async function crash(): Promise<void> {
 }
 
 /** The error of a request now. */
-async function refusal(server: WatchedServer): Promise<string> {
+async function refusal(server: TestServer): Promise<string> {
   using viewer = await watchLive(server);
   const { error } = await viewer.until("error");
   return `${error.code}: ${error.message}`;
@@ -40,19 +31,19 @@ function silentHost(): { url: string } & Disposable {
 
 Deno.test("ten viewers stay while FFmpeg is killed, are notified, and go on when it is back", async () => {
   {
-    await using server = await liveServer(`cam=${CAMERA}`);
+    await using server = await liveServer(`cam=${CAMERA}`, { linger: 10 });
     const viewers = await Promise.all(Array.from({ length: 10 }, () => watchLive(server)));
     const before = await Promise.all(viewers.map((viewer) => viewer.frames(3)));
     // It does not come back before all are notified, and one more request has failed.
     const dead = await standIn("ffmpeg", "kill -9 $$");
     await crash();
-    const lost = await Promise.all(viewers.map((viewer) => viewer.news("source_lost")));
+    const lost = await Promise.all(viewers.map((viewer) => viewer.notice("source_lost")));
     for (const { message } of lost) {
       assertMatch(message, /^Cannot read "cam": .*SIGKILL; it is tried again in 1\.\d s$/);
     }
     assertMatch(await refusal(server), /^media_error: Cannot read "cam": .*SIGKILL/);
     dead[Symbol.dispose]();
-    await Promise.all(viewers.map((viewer) => viewer.news("source_back")));
+    await Promise.all(viewers.map((viewer) => viewer.notice("source_back")));
     const after = await Promise.all(viewers.map((viewer) => viewer.frames(3)));
     for (const [at, [first, second]] of after.entries()) {
       assert(first.discontinuity && !first.dropped && !second.discontinuity);
@@ -75,7 +66,7 @@ Deno.test("a viewer gets the reason why a source cannot be started", async () =>
     [`x11grab:${place}/screen:0`, /^media_error: Cannot read "cam": ./],
   ];
   for (const [input, expected] of cases) {
-    await using server = await liveServer(`cam=${input}`);
+    await using server = await liveServer(`cam=${input}`, { linger: 10 });
     assertMatch(await refusal(server), expected);
     assertFalse(server.lines.join("").includes("word"), server.lines.join(""));
   }
@@ -93,7 +84,7 @@ Deno.test("a source that is no media ends with the reason", async () => {
   const folder = mediaFolder();
   const path = folder.pathOf("noise.bin");
   await Deno.writeFile(path, new Uint8Array(100_000).fill(7));
-  await using server = await liveServer(`cam=${path}`, { loop: true });
+  await using server = await liveServer(`cam=${path}`, { loop: true, linger: 10 });
   assertMatch(await refusal(server), /^media_error: Cannot read "cam": Invalid data found/);
 });
 
@@ -105,12 +96,12 @@ Deno.test("viewers whose source comes back in another size have to ask again", a
   ];
   const path = await folder.make("source.mkv", make("64x48"));
   const other = await folder.make("other.mkv", make("32x16"));
-  await using server = await liveServer(`cam=${path}`, { loop: true });
+  await using server = await liveServer(`cam=${path}`, { loop: true, linger: 10 });
   using viewer = await watchLive(server);
   await viewer.frames(2);
   await Deno.rename(other, path);
   await crash();
-  await viewer.news("source_lost");
+  await viewer.notice("source_lost");
   const { error } = await viewer.until("error");
   assertMatch(error.message, /^Cannot read "cam": it came back as something else, ask/);
   using next = await watchLive(server);
@@ -119,15 +110,15 @@ Deno.test("viewers whose source comes back in another size have to ask again", a
 
 Deno.test("a server that ends leaves nothing behind, whatever its sources do", async () => {
   {
-    await using server = await liveServer(`cam=${CAMERA}`);
+    await using server = await liveServer(`cam=${CAMERA}`, { linger: 10 });
     using viewer = await watchLive(server);
     await viewer.frames(1);
     await crash();
-    await viewer.news("source_lost");
+    await viewer.notice("source_lost");
   }
   {
     using silent = silentHost();
-    await using server = await liveServer(`cam=${silent.url}`);
+    await using server = await liveServer(`cam=${silent.url}`, { linger: 10 });
     using _viewer = await watchLive(server);
     await server.logged(/"cam" is started/);
   }

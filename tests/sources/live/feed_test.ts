@@ -3,8 +3,8 @@ import { RequestError } from "../../../lib/base/errors.ts";
 import type { Rendition } from "../../../lib/ffmpeg/rendition.ts";
 import { type LiveFeedOptions, openLiveFeed } from "../../../lib/sources/live/feed.ts";
 import { parseLiveSource } from "../../../lib/sources/live/source_spec.ts";
-import { installedDialect } from "../../support/ffmpeg.ts";
-import { mediaFolder, pictures } from "../../support/media.ts";
+import { mediaFolder, pictures } from "../../support/media/media_folder.ts";
+import { installedDialect } from "../../support/programs/machine.ts";
 
 const media = mediaFolder();
 

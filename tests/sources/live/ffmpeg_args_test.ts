@@ -6,10 +6,7 @@ import {
   restatesColors,
 } from "../../../lib/sources/live/ffmpeg_args.ts";
 import { parseLiveSource } from "../../../lib/sources/live/source_spec.ts";
-
-function test(name: string, fn: () => void): void {
-  Deno.test({ name, permissions: "none", fn });
-}
+import { pureTest } from "../../support/pure_test.ts";
 
 /** The arguments for a source, as they would be typed. */
 function line(
@@ -20,12 +17,12 @@ function line(
   return liveArguments(parseLiveSource(`cam=${input}`), rendition, whole).join(" ");
 }
 
-test("liveArguments() names the device's format in front of the input", () => {
+pureTest("liveArguments() names the device's format in front of the input", () => {
   assert(/-f v4l2 .*-i \/dev\/video0 /.test(line("v4l2:/dev/video0")));
   assert(/-f lavfi -i testsrc2=rate=5 /.test(line("lavfi:testsrc2=rate=5")));
 });
 
-test("liveArguments() does not buffer network inputs", () => {
+pureTest("liveArguments() does not buffer network inputs", () => {
   const rtsp = line("rtsp://host/a");
   assert(rtsp.includes("-fflags nobuffer"), rtsp);
   assert(rtsp.includes("-rtsp_transport tcp"), rtsp);
@@ -35,7 +32,7 @@ test("liveArguments() does not buffer network inputs", () => {
   assert(line("mpegts:udp://host:1").includes("-f mpegts -i udp://host:1"));
 });
 
-test("liveArguments() begins near the end of a growing file if its format allows that", () => {
+pureTest("liveArguments() begins near the end of a growing file if its format allows that", () => {
   const size = 10_000_000;
   assert(line("/a.ts", { size }).includes(`-skip_initial_bytes ${size - 512 * 1024}`));
   assert(line("/a.ts", { size }).includes("-follow 1 -seekable 0 -i file:/a.ts"));
@@ -43,14 +40,14 @@ test("liveArguments() begins near the end of a growing file if its format allows
   assertFalse(line("/a.mkv", { size }).includes("skip"));
 });
 
-test("liveArguments() loops a file if that is asked for", () => {
+pureTest("liveArguments() loops a file if that is asked for", () => {
   const looped = line("/a.ts", { loop: true, size: 10_000_000 });
   assert(looped.includes("-stream_loop -1 -i file:/a.ts"), looped);
   assertFalse(looped.includes("follow"));
   assert(line("file:///a.ts", { loop: true }).includes("-i file:/a.ts "));
 });
 
-test("liveArguments() takes audio only if there is any, and each frame at once", () => {
+pureTest("liveArguments() takes audio only if there is any, and each frame at once", () => {
   const args = liveArguments(parseLiveSource("cam=/a.ts"), { encoding: "h264" }, {
     inputTimeBase: "demux",
   });
@@ -60,12 +57,12 @@ test("liveArguments() takes audio only if there is any, and each frame at once",
   assert(args.includes("expr:if(isnan(prev_forced_t),1,gte(t,prev_forced_t+1))"));
 });
 
-test("liveArguments() does not delay a frame by half of its duration", () => {
+pureTest("liveArguments() does not delay a frame by half of its duration", () => {
   assert(line("lavfi:testsrc2", { rendition: { fps: 0.1 } }).includes("fps=100/1000:round=up"));
   assertFalse(line("lavfi:testsrc2", { rendition: { fps: 30 } }).includes("round="));
 });
 
-test("liveArguments() does not name a source whose frames are fed", () => {
+pureTest("liveArguments() does not name a source whose frames are fed", () => {
   const fed = line("v4l2:/dev/video0", { isFed: true });
   assert(fed.includes(" -f nut -i pipe:0 -map 0:V:0?"), fed);
   assertFalse(/v4l2|video0/.test(fed));
@@ -74,39 +71,49 @@ test("liveArguments() does not name a source whose frames are fed", () => {
   assertEquals(outputOf(fed), outputOf(line("v4l2:/dev/video0")));
 });
 
-test("liveArguments() limits raw video to pixel formats that NUT identifies", () => {
+pureTest("liveArguments() limits raw video to pixel formats that NUT identifies", () => {
   assert(/-vf format=yuv420p\|/.test(line("/a.ts")));
   assertFalse(line("/a.ts").includes("yuvj"));
   assertFalse(line("/a.ts", { rendition: { pixelFormat: "bgr24" } }).includes("format=yuv420p"));
   assertFalse(line("/a.ts", { rendition: { encoding: "copy" } }).includes("-vf"));
 });
 
-test("liveArguments() keeps the time base of the input by the option of the installed FFmpeg", () => {
-  for (const inputTimeBase of ["-1", "demux"] as const) {
-    assert(line("rtsp://host/a", { inputTimeBase }).includes(`-enc_time_base:v ${inputTimeBase} `));
-  }
-  const slower = line("rtsp://host/a", { rendition: { fps: 5 } });
-  assert(slower.includes("-enc_time_base:v 1000/5000 "), slower);
-  // Nothing is encoded.
-  assertFalse(line("rtsp://host/a", { rendition: { encoding: "copy" } }).includes("enc_time_base"));
-});
+pureTest(
+  "liveArguments() keeps the time base of the input by the option of the installed FFmpeg",
+  () => {
+    for (const inputTimeBase of ["-1", "demux"] as const) {
+      assert(
+        line("rtsp://host/a", { inputTimeBase }).includes(`-enc_time_base:v ${inputTimeBase} `),
+      );
+    }
+    const slower = line("rtsp://host/a", { rendition: { fps: 5 } });
+    assert(slower.includes("-enc_time_base:v 1000/5000 "), slower);
+    // Nothing is encoded.
+    assertFalse(
+      line("rtsp://host/a", { rendition: { encoding: "copy" } }).includes("enc_time_base"),
+    );
+  },
+);
 
-test("liveArguments() takes raw frames of a generator, also for copy", () => {
+pureTest("liveArguments() takes raw frames of a generator, also for copy", () => {
   const copied = line("lavfi:testsrc2", { rendition: { encoding: "copy" } });
   assertEquals(copied, line("lavfi:testsrc2"));
   assert(line("v4l2:/dev/video0", { rendition: { encoding: "copy" } }).includes("-c:v copy"));
 });
 
-test("restatesColors() selects the video whose colours are converted to the described ones", () => {
-  const isRestated = (input: string, encoding: Rendition["encoding"]) =>
-    restatesColors(parseLiveSource(`cam=${input}`), { encoding });
-  for (const input of ["x11grab::0", "lavfi:testsrc"]) {
-    assert(isRestated(input, "h264") && isRestated(input, "mjpeg"), input);
-    assertFalse(isRestated(input, "raw") || isRestated(input, "copy"), input);
-  }
-  assert(isRestated("rtsp://host/a", "mjpeg"));
-  assertFalse(isRestated("rtsp://host/a", "h264"));
-  const h264 = line("x11grab::0", { rendition: { encoding: "h264" } });
-  assert(h264.includes("out_color_matrix=bt601:out_range=tv"), h264);
-  assert(h264.includes("-colorspace smpte170m -color_range tv"), h264);
-});
+pureTest(
+  "restatesColors() selects the video whose colours are converted to the described ones",
+  () => {
+    const isRestated = (input: string, encoding: Rendition["encoding"]) =>
+      restatesColors(parseLiveSource(`cam=${input}`), { encoding });
+    for (const input of ["x11grab::0", "lavfi:testsrc"]) {
+      assert(isRestated(input, "h264") && isRestated(input, "mjpeg"), input);
+      assertFalse(isRestated(input, "raw") || isRestated(input, "copy"), input);
+    }
+    assert(isRestated("rtsp://host/a", "mjpeg"));
+    assertFalse(isRestated("rtsp://host/a", "h264"));
+    const h264 = line("x11grab::0", { rendition: { encoding: "h264" } });
+    assert(h264.includes("out_color_matrix=bt601:out_range=tv"), h264);
+    assert(h264.includes("-colorspace smpte170m -color_range tv"), h264);
+  },
+);

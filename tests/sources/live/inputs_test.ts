@@ -1,17 +1,14 @@
 import { assert, assertEquals, assertGreater, assertLess } from "@std/assert";
-import type { LiveOptions } from "../../../lib/sources/live/registry.ts";
-import { parseLiveSource } from "../../../lib/sources/live/source_spec.ts";
-import { watchLive } from "../../support/live_viewer.ts";
-import { mediaFolder, pictures, run, tone } from "../../support/media.ts";
-import { mediaChildren, type WatchedServer, watchedServer } from "../../support/watched_server.ts";
-import { isThere, XScreen } from "../../support/x_screen.ts";
+import { mediaFolder, pictures, run, tone } from "../../support/media/media_folder.ts";
+import { watchLive } from "../../support/peers/native_client.ts";
+import { liveServer } from "../../support/peers/test_server.ts";
+import { mediaChildren } from "../../support/programs/machine.ts";
+import { XScreen } from "../../support/screens/x_screen.ts";
+import { testWith } from "../../support/test_if.ts";
+
+const test = testWith("Xvfb");
 
 const media = mediaFolder();
-
-function liveServer(source: string, options: Partial<LiveOptions> = {}): Promise<WatchedServer> {
-  const live = { sources: [parseLiveSource(source)], linger: 0, ...options };
-  return watchedServer({ media: mediaFolder().path, live });
-}
 
 /** A transport stream of two seconds, a keyframe every half. */
 function transportStream(): Promise<string> {
@@ -104,26 +101,22 @@ Deno.test("http: JPEG frames one after another, as cameras send them", async () 
   assertGreater(frame.data.byteLength, 64 * 48);
 });
 
-Deno.test({
-  name: "x11grab: a screen",
-  ignore: !await isThere("Xvfb"),
-  async fn() {
-    {
-      await using screen = await XScreen.start();
-      await using server = await liveServer(`screen=x11grab:${screen.display}`, { linger: 10 });
-      using viewer = await watchLive(server, { name: "screen" });
-      const frames = await viewer.frames(5);
-      const [stream] = viewer.description?.streams ?? [];
-      assert(stream.type === "video");
-      assertEquals([stream.width, stream.height, stream.pixelFormat], [320, 240, "bgr0"]);
-      assertEquals(frames[4].data.byteLength, 320 * 240 * 4);
-      // Both are made from one capture, and the rendition without viewers lingers.
-      viewer[Symbol.dispose]();
-      await server.logged(/ disconnected\n$/);
-      using image = await watchLive(server, { command: "get_image", name: "screen", width: 160 });
-      assertEquals((await image.frames(1))[0].data.byteLength, 160 * 120 * 4);
-      assertEquals((await mediaChildren()).length, 3);
-    }
-    assertEquals(await mediaChildren(), []);
-  },
+test("x11grab: a screen", async () => {
+  {
+    await using screen = await XScreen.start();
+    await using server = await liveServer(`screen=x11grab:${screen.display}`, { linger: 10 });
+    using viewer = await watchLive(server, { name: "screen" });
+    const frames = await viewer.frames(5);
+    const [stream] = viewer.description?.streams ?? [];
+    assert(stream.type === "video");
+    assertEquals([stream.width, stream.height, stream.pixelFormat], [320, 240, "bgr0"]);
+    assertEquals(frames[4].data.byteLength, 320 * 240 * 4);
+    // Both are made from one capture, and the rendition without viewers lingers.
+    viewer[Symbol.dispose]();
+    await server.logged(/ disconnected\n$/);
+    using image = await watchLive(server, { command: "get_image", name: "screen", width: 160 });
+    assertEquals((await image.frames(1))[0].data.byteLength, 160 * 120 * 4);
+    assertEquals((await mediaChildren()).length, 3);
+  }
+  assertEquals(await mediaChildren(), []);
 });

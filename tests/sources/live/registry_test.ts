@@ -5,9 +5,9 @@ import { MemoryBudget } from "../../../lib/sources/limits.ts";
 import { LiveSources } from "../../../lib/sources/live/registry.ts";
 import { type LiveSource, parseLiveSource } from "../../../lib/sources/live/source_spec.ts";
 import { type LiveQueue, QUEUE_LIMITS } from "../../../lib/sources/live/subscriber_queue.ts";
-import { installedDialect } from "../../support/ffmpeg.ts";
-import { HandClock } from "../../support/hand_clock.ts";
-import { HandFeed } from "../../support/hand_feed.ts";
+import { installedDialect } from "../../support/programs/machine.ts";
+import { HandClock } from "../../support/time/hand_clock.ts";
+import { HandFeed } from "../../support/media/hand_feed.ts";
 
 const NEVER = new AbortController().signal;
 const COPY = { encoding: "copy" } as const;

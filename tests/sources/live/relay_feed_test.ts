@@ -5,11 +5,8 @@ import {
   FrameFeeder,
   type FrameInput,
 } from "../../../lib/sources/live/relay_feed.ts";
-import { GREY } from "../../support/scripted_server.ts";
-
-function test(name: string, fn: () => void | Promise<void>): void {
-  Deno.test({ name, permissions: "none", fn });
-}
+import { GREY } from "../../support/peers/scripted_server.ts";
+import { pureTest } from "../../support/pure_test.ts";
 
 const STREAMS: StreamDescription[] = [
   { ...GREY, timeBase: [1, 10] },
@@ -55,7 +52,7 @@ async function feed(frames: Frames, write: (chunk: Uint8Array) => void = () => {
   return { feeder, failure: await promise };
 }
 
-test("FrameFeeder begins at 0, and reports the error of the input", async () => {
+pureTest("FrameFeeder begins at 0, and reports the error of the input", async () => {
   const end = new Error("it is over");
   const frames = new Frames([
     { timestamp: 105, captured: 1_000_000 },
@@ -76,7 +73,7 @@ test("FrameFeeder begins at 0, and reports the error of the input", async () => 
   assertEquals(frames.isDisposed, true);
 });
 
-test("FrameFeeder reports streams that cannot be written", async () => {
+pureTest("FrameFeeder reports streams that cannot be written", async () => {
   const frames = new Frames([], new Error("never asked for"));
   frames.streams = [];
   const { feeder, failure } = await feed(frames);
@@ -84,13 +81,16 @@ test("FrameFeeder reports streams that cannot be written", async () => {
   await feeder[Symbol.asyncDispose]();
 });
 
-test("CaptureTimes.find() returns the latest frame that has begun, also in decode order", () => {
-  const times = new CaptureTimes();
-  for (const seconds of [0, 0.3, 0.1, 0.2]) times.add(0, seconds, seconds * 10);
-  assertEquals([0, 0.15, 0.2, 5].map((at) => times.find(0, at)), [0, 1, 2, 3]);
-  // Rounded to milliseconds, a time may be a little earlier.
-  assertEquals(times.find(0, 0.299), 3);
-  assertEquals([times.find(0, -1), times.find(1, 0)], [undefined, undefined]);
-  times.add(0, 20, 200);
-  assertEquals([times.find(0, 0.3), times.find(0, 20)], [undefined, 200]);
-});
+pureTest(
+  "CaptureTimes.find() returns the latest frame that has begun, also in decode order",
+  () => {
+    const times = new CaptureTimes();
+    for (const seconds of [0, 0.3, 0.1, 0.2]) times.add(0, seconds, seconds * 10);
+    assertEquals([0, 0.15, 0.2, 5].map((at) => times.find(0, at)), [0, 1, 2, 3]);
+    // Rounded to milliseconds, a time may be a little earlier.
+    assertEquals(times.find(0, 0.299), 3);
+    assertEquals([times.find(0, -1), times.find(1, 0)], [undefined, undefined]);
+    times.add(0, 20, 200);
+    assertEquals([times.find(0, 0.3), times.find(0, 20)], [undefined, 200]);
+  },
+);

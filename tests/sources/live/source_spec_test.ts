@@ -5,10 +5,7 @@ import {
   parseLiveSource,
   refuseSameNames,
 } from "../../../lib/sources/live/source_spec.ts";
-
-function test(name: string, fn: () => void): void {
-  Deno.test({ name, permissions: "none", fn });
-}
+import { pureTest } from "../../support/pure_test.ts";
 
 /** The parsed part behind the name. */
 function parsed(text: string): unknown[] {
@@ -16,7 +13,7 @@ function parsed(text: string): unknown[] {
   return [kind, format, input];
 }
 
-test("parseLiveSource() separates format and input", () => {
+pureTest("parseLiveSource() separates format and input", () => {
   assertEquals(parsed("v4l2:/dev/video0"), ["device", "v4l2", "/dev/video0"]);
   assertEquals(parsed("x11grab::0"), ["device", "x11grab", ":0"]);
   assertEquals(parsed("lavfi:testsrc2=size=640x360:rate=30[out0];sine=f=440[out1]"), [
@@ -28,7 +25,7 @@ test("parseLiveSource() separates format and input", () => {
   assertEquals(parsed("mjpeg:/tmp/a:b"), ["file", "mjpeg", "/tmp/a:b"]);
 });
 
-test("parseLiveSource() takes addresses and paths without a format", () => {
+pureTest("parseLiveSource() takes addresses and paths without a format", () => {
   for (const scheme of ["rtsp", "rtsps", "http", "https", "srt", "udp", "tcp", "rtmp"]) {
     const url = `${scheme}://user:word@host:1/path?a=b`;
     assertEquals(parsed(url), ["network", undefined, url]);
@@ -40,12 +37,12 @@ test("parseLiveSource() takes addresses and paths without a format", () => {
   assertEquals(parsed("file:///tmp/a.ts"), ["file", undefined, "file:///tmp/a.ts"]);
 });
 
-test("parseLiveSource() ends the name at the first =", () => {
+pureTest("parseLiveSource() ends the name at the first =", () => {
   assertEquals(parseLiveSource("front door=lavfi:testsrc=size=2x2").name, "front door");
   assertEquals(parseLiveSource(`${"n".repeat(1024)}=/a`).name.length, 1024);
 });
 
-test("parseLiveSource() refuses malformed sources, in one line", () => {
+pureTest("parseLiveSource() refuses malformed sources, in one line", () => {
   const cases: [string, RegExp][] = [
     ["camera", /there is no =/],
     ["=v4l2:/dev/video0", /the name is empty/],
@@ -64,12 +61,12 @@ test("parseLiveSource() refuses malformed sources, in one line", () => {
   }
 });
 
-test("parseLiveSource() does not repeat a password", () => {
+pureTest("parseLiveSource() does not repeat a password", () => {
   const { message } = assertThrows(() => parseLiveSource("=rtsp://me:word@host/"), UsageError);
   assertFalse(message.includes("word"), message);
 });
 
-test("isExclusive() selects inputs that can be opened only once", () => {
+pureTest("isExclusive() selects inputs that can be opened only once", () => {
   const once = ["v4l2:/dev/video0", "x11grab::0", "udp://:5000", "mpegts:UDP://h:1", "rtp://h:1"];
   once.push("srt://:5000?mode=listener&latency=9", "tcp://:5000?listen", "http://:80?a=b&listen=1");
   const often = ["lavfi:testsrc", "rtsp://h/a", "http://h/a", "srt://h:1", "/a.ts", "/udp:/a"];
@@ -78,7 +75,7 @@ test("isExclusive() selects inputs that can be opened only once", () => {
   assertEquals([once.map(told), often.map(told)], [once.map(() => true), often.map(() => false)]);
 });
 
-test("refuseSameNames() refuses a name that is given twice", () => {
+pureTest("refuseSameNames() refuses a name that is given twice", () => {
   const [a, b] = [parseLiveSource("a=/x"), parseLiveSource("b=/x")];
   refuseSameNames([a, b]);
   assertThrows(() => refuseSameNames([a, b, a]), UsageError, `"a=…" twice`);

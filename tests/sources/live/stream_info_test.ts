@@ -7,8 +7,8 @@ import type { NutStream } from "../../../lib/nut/demuxer.ts";
 import { openLiveFeed } from "../../../lib/sources/live/feed.ts";
 import { parseLiveSource } from "../../../lib/sources/live/source_spec.ts";
 import { describeLive, refuseUnknown, SENT_RAW } from "../../../lib/sources/live/stream_info.ts";
-import { installedDialect } from "../../support/ffmpeg.ts";
-import { mediaFolder, pictures, run, tone } from "../../support/media.ts";
+import { mediaFolder, pictures, run, tone } from "../../support/media/media_folder.ts";
+import { installedDialect } from "../../support/programs/machine.ts";
 
 const media = mediaFolder();
 

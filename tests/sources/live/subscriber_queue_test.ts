@@ -6,10 +6,7 @@ import {
   QUEUE_LIMITS,
   SharedFrame,
 } from "../../../lib/sources/live/subscriber_queue.ts";
-
-function test(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name, permissions: "none", fn });
-}
+import { pureTest } from "../../support/pure_test.ts";
 
 const NEVER = new AbortController().signal;
 
@@ -59,7 +56,7 @@ async function drain(queue: LiveQueue, count: number): Promise<string> {
   return found.join(" ");
 }
 
-test("LiveQueue keeps the three newest video frames for subscribers that drop", async () => {
+pureTest("LiveQueue keeps the three newest video frames for subscribers that drop", async () => {
   const [queue, frames] = [new LiveQueue({ limits: QUEUE_LIMITS.drop }), new Frames()];
   for (let at = 0; at < 10; at++) frames.give(queue, at);
   assertEquals([queue.dropped, frames.held], [7, 3]);
@@ -69,7 +66,7 @@ test("LiveQueue keeps the three newest video frames for subscribers that drop", 
   assertEquals(frames.held, 0);
 });
 
-test("LiveQueue keeps four seconds, or so many bytes, for subscribers that wait", async () => {
+pureTest("LiveQueue keeps four seconds, or so many bytes, for subscribers that wait", async () => {
   const [queue, frames] = [new LiveQueue({ limits: QUEUE_LIMITS.wait }), new Frames()];
   for (let at = 0; at <= 5000; at += 100) frames.give(queue, at);
   assertEquals(queue.dropped, 10);
@@ -84,7 +81,7 @@ test("LiveQueue keeps four seconds, or so many bytes, for subscribers that wait"
   assertEquals(frames.held, 0);
 });
 
-test("LiveQueue begins with a keyframe, and after a gap goes on with one", async () => {
+pureTest("LiveQueue begins with a keyframe, and after a gap goes on with one", async () => {
   const [queue, frames] = [new LiveQueue({ limits: QUEUE_LIMITS.drop }), new Frames()];
   const give = (at: number) => frames.give(queue, at, { keyframe: at % 500 === 0 });
   for (const at of [300, 400, 500, 600]) give(at);
@@ -97,7 +94,7 @@ test("LiveQueue begins with a keyframe, and after a gap goes on with one", async
   queue.close();
 });
 
-test("LiveQueue drops all up to the next keyframe if none waits", async () => {
+pureTest("LiveQueue drops all up to the next keyframe if none waits", async () => {
   const [queue, frames] = [new LiveQueue({ limits: QUEUE_LIMITS.drop }), new Frames()];
   frames.give(queue, 0);
   for (let at = 100; at <= 900; at += 100) frames.give(queue, at, { keyframe: false });
@@ -106,7 +103,7 @@ test("LiveQueue drops all up to the next keyframe if none waits", async () => {
   assertEquals(await drain(queue, 1), "!1000");
 });
 
-test("LiveQueue limits audio apart from video, and by time", async () => {
+pureTest("LiveQueue limits audio apart from video, and by time", async () => {
   const [queue, frames] = [new LiveQueue({ limits: QUEUE_LIMITS.drop }), new Frames()];
   for (let at = 0; at <= 1500; at += 250) frames.give(queue, at, { audio: true });
   assertEquals(queue.dropped, 2);
@@ -118,7 +115,7 @@ test("LiveQueue limits audio apart from video, and by time", async () => {
   assertEquals(await drain(silent, 1), "1");
 });
 
-test("LiveQueue queues nothing in a pause, and goes on with the newest keyframe", async () => {
+pureTest("LiveQueue queues nothing in a pause, and goes on with the newest keyframe", async () => {
   let isPaused = false;
   const queue = new LiveQueue({ limits: QUEUE_LIMITS.wait, isPaused: () => isPaused });
   const frames = new Frames();
@@ -136,7 +133,7 @@ test("LiveQueue queues nothing in a pause, and goes on with the newest keyframe"
   assertEquals(queue.dropped, 0);
 });
 
-test("LiveQueue.take() waits, in order with events, until it fails or is aborted", async () => {
+pureTest("LiveQueue.take() waits, in order with events, until it fails or is aborted", async () => {
   const [queue, frames] = [new LiveQueue({ limits: QUEUE_LIMITS.wait }), new Frames()];
   const first = drain(queue, 1);
   frames.give(queue, 1);
@@ -154,7 +151,7 @@ test("LiveQueue.take() waits, in order with events, until it fails or is aborted
   assertEquals(frames.held, 0);
 });
 
-test("SharedFrame is recycled with its last holder, and shares one message", () => {
+pureTest("SharedFrame is recycled with its last holder, and shares one message", () => {
   const frames = new Frames();
   const queues = [1, 2, 3].map(() => new LiveQueue({ limits: QUEUE_LIMITS.wait }));
   let recycled = 0;

@@ -1,5 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { StallError, StallWatch, UndecodableError } from "../../../lib/web/page/stall_watch.js";
+import { pureTest } from "../../support/pure_test.ts";
 
 /** Ready states of media elements (HTML, section 4.8.11.7). */
 const HTML_MEDIA = { HAVE_METADATA: 1, HAVE_FUTURE_DATA: 3 } as const;
@@ -30,11 +31,7 @@ function waiting({ at, ranges = [] }: { at: number; ranges?: (readonly [number, 
   return { video, clock, watch: new StallWatch(video, () => clock.now) };
 }
 
-function test(name: string, fn: () => void): void {
-  Deno.test({ name, permissions: "none", fn });
-}
-
-test("StallWatch.check() waits for a late start, however many bytes come before", () => {
+pureTest("StallWatch.check() waits for a late start, however many bytes come before", () => {
   const { video, clock, watch } = waiting({ at: 5 });
   watch.begin(5);
   for (const bytes of [1, MANY, 2 * MANY]) {
@@ -47,7 +44,7 @@ test("StallWatch.check() waits for a late start, however many bytes come before"
   watch.check({ bytes: 4 * MANY, full: false });
 });
 
-test("StallWatch.check() throws if the buffer is too small for the start", () => {
+pureTest("StallWatch.check() throws if the buffer is too small for the start", () => {
   const { clock, watch } = waiting({ at: 5, ranges: [[4, 4.5]] });
   watch.begin(5);
   watch.check({ bytes: MANY, full: true });
@@ -55,7 +52,7 @@ test("StallWatch.check() throws if the buffer is too small for the start", () =>
   assertThrows(() => watch.check({ bytes: MANY, full: true }), UndecodableError);
 });
 
-test("StallWatch.check() throws if nothing is left to play although more data comes", () => {
+pureTest("StallWatch.check() throws if nothing is left to play although more data comes", () => {
   // Browsers round: the position may be behind the end.
   for (const [at, time] of [[6.95, 7], [7.000001, 7.000001]]) {
     const { clock, watch } = waiting({ at, ranges: [[4, 7]] });
@@ -68,7 +65,7 @@ test("StallWatch.check() throws if nothing is left to play although more data co
   }
 });
 
-test("StallWatch.check() throws if playback stands still and the buffer is full", () => {
+pureTest("StallWatch.check() throws if playback stands still and the buffer is full", () => {
   for (const change of [{}, { paused: true }, { readyState: 3 }, { ranges: [[4, 9] as const] }]) {
     const { video, clock, watch } = waiting({ at: 6, ranges: [[4, 7]] });
     watch.begin(5);

@@ -1,0 +1,84 @@
+/** A real load balancer: HAProxy with the configuration that `deploy/` holds. */
+import { PATIENCE } from "../time/patience.ts";
+import { freePort } from "./machine.ts";
+import { HelperProgram, type Output, pathOf } from "./running_program.ts";
+
+/** Milliseconds between two attempts to connect. */
+const LOOK_INTERVAL = 20;
+
+/** A server behind the balancer, on this machine. */
+export interface Behind {
+  port: string;
+  /** Port of its metrics. */
+  metrics: string;
+}
+
+/** HAProxy in the foreground, on a free port of this machine. */
+export class Balancer implements AsyncDisposable {
+  /** Where clients connect. */
+  readonly address: Deno.NetAddr;
+  #program: HelperProgram;
+
+  private constructor(program: HelperProgram, port: number) {
+    this.#program = program;
+    this.address = { transport: "tcp", hostname: "127.0.0.1", port };
+  }
+
+  /** Its log of connections and servers. */
+  get log(): Output {
+    return this.#program.stderr;
+  }
+
+  /**
+   * Starts it and waits until it listens.
+   *
+   * @param env overrides of the configuration
+   */
+  static async start(
+    [one, two]: readonly [Behind, Behind],
+    env: Record<string, string> = {},
+  ): Promise<Balancer> {
+    const port = freePort();
+    const program = new HelperProgram("haproxy", ["-db", "-f", pathOf("deploy/haproxy.cfg")], {
+      env: {
+        STREAM_BIND: `127.0.0.1:${port}`,
+        STREAM_ONE: `127.0.0.1:${one.port}`,
+        STREAM_ONE_METRICS: one.metrics,
+        STREAM_TWO: `127.0.0.1:${two.port}`,
+        STREAM_TWO_METRICS: two.metrics,
+        ...env,
+      },
+    });
+    const balancer = new Balancer(program, port);
+    try {
+      await balancer.#untilListening();
+      return balancer;
+    } catch (error) {
+      await balancer[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** Opens a socket to it. */
+  connect(): Promise<Deno.TcpConn> {
+    return Deno.connect({ hostname: this.address.hostname, port: this.address.port });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#program[Symbol.asyncDispose]();
+  }
+
+  async #untilListening(): Promise<void> {
+    const limit = performance.now() + PATIENCE;
+    while (performance.now() < limit) {
+      try {
+        using _socket = await this.connect();
+        return;
+      } catch (error) {
+        if (!(error instanceof Deno.errors.ConnectionRefused)) throw error;
+        await new Promise((resolve) => setTimeout(resolve, LOOK_INTERVAL));
+      }
+    }
+    throw new Error(`Cannot start haproxy: it does not listen; ${this.log.text}`);
+  }
+}
