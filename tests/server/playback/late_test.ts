@@ -12,7 +12,10 @@ import { LeapingTime } from "../../support/time/leaping_time.ts";
 const media = mediaFolder();
 
 /** Milliseconds; the timer of a write is known by the first, and nothing else is written. */
-const TIMEOUTS = { request: 120_000, stall: 121_000, silence: 122_000, ping: 600_000 };
+const TIMEOUTS = {
+  ...{ request: 120_000, stall: 121_000, silence: 122_000, ping: 600_000 },
+  life: 600_000,
+};
 
 async function large(): Promise<void> {
   const size = { size: "640x360", rate: "25", seconds: 5 };

@@ -2,7 +2,6 @@
 import { assertEquals, assertGreater, assertMatch } from "@std/assert";
 import { mediaFolder } from "../../support/media/media_folder.ts";
 import { testServer } from "../../support/peers/test_server.ts";
-import { lacking } from "../../support/programs/machine.ts";
 import { at } from "../../support/programs/run_inside.ts";
 import {
   type RunningProgram,

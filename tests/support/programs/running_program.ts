@@ -120,12 +120,7 @@ export class HelperProgram implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    try {
-      this.#child.kill(this.#signal);
-    } catch (error) {
-      // It has ended by itself.
-      if (!(error instanceof TypeError)) throw error;
-    }
+    killRunning(this.#child, this.#signal);
     await this.ended;
     await this.#input?.abort();
   }
@@ -175,9 +170,9 @@ export class RunningProgram implements AsyncDisposable {
     await this.#input.close();
   }
 
-  /** Sends a signal to the program alone. */
+  /** Sends a signal to the program alone; does nothing if it has ended. */
   kill(signal: Deno.Signal): void {
-    this.#child.kill(signal);
+    killRunning(this.#child, signal);
   }
 
   /** Waits for the end, and checks that no child is left. */
@@ -194,6 +189,15 @@ export class RunningProgram implements AsyncDisposable {
     await this.#status;
     await Promise.all([this.stdout.ended, this.stderr.ended]);
     await this.#input.abort();
+  }
+}
+
+/** Sends a signal to a child process, unless it has ended. */
+function killRunning(child: Deno.ChildProcess, signal: Deno.Signal): void {
+  try {
+    child.kill(signal);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
   }
 }
 
