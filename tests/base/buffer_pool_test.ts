@@ -40,7 +40,7 @@ pureTest("give() keeps no more than the capacity", () => {
   assertStrictEquals(pool.take(LARGE), undefined);
 });
 
-pureTest("give() keeps neither small buffers nor such that were moved elsewhere", () => {
+pureTest("give() keeps neither small nor detached buffers", () => {
   const pool = new BufferPool(2);
   pool.give(new ArrayBuffer(1000));
   assertStrictEquals(pool.take(500), undefined);

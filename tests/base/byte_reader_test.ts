@@ -29,7 +29,7 @@ function test(
   }
 }
 
-test("peek() gives what is at hand without consuming it", sample(20), async (reader) => {
+test("peek() returns buffered bytes without consuming them", sample(20), async (reader) => {
   assertEquals((await reader.peek(3))?.subarray(0, 3), sample(20).subarray(0, 3));
   assertEquals((await reader.peek(5))?.subarray(0, 5), sample(20).subarray(0, 5));
   reader.consume(4);
@@ -83,12 +83,12 @@ test("readGrowing() takes memory that is large enough", sample(9), async (reader
   assertEquals([read.byteOffset, read.buffer.byteLength], [5, 100]);
 });
 
-test("readGrowing() makes more where memory does not suffice", sample(9), async (reader) => {
+test("readGrowing() allocates memory if the given one is too small", sample(9), async (reader) => {
   const read = await reader.readGrowing(new ArrayBuffer(16), 9, { offset: 5, tail: 3 });
   assertEquals([read.byteOffset, read.buffer.byteLength], [5, 17]);
 });
 
-test("readGrowing() reads nothing where nothing is wanted", sample(3), async (reader) => {
+test("readGrowing() reads nothing for a count of 0", sample(3), async (reader) => {
   assertEquals(await reader.readGrowing(undefined, 0, NO_ROOM), new Uint8Array(0));
   assertEquals(await reader.readInto(new Uint8Array(3)), sample(3));
 });
@@ -133,7 +133,7 @@ pureTest("readGrowing() allocates no more than the input pays for", async () => 
   assertLess(largest, 4 * MEBIBYTE + 1);
 });
 
-pureTest("readGrowing() makes room at once for what is trusted", async () => {
+pureTest("readGrowing() allocates trusted bytes at once", async () => {
   const rooms: number[] = [];
   const socket = socketOf(sample(3 * MEBIBYTE));
   const reader = new ByteReader({
@@ -149,7 +149,7 @@ pureTest("readGrowing() makes room at once for what is trusted", async () => {
   assertEquals(rooms, [3 * MEBIBYTE]);
 });
 
-pureTest("consume() refuses more than is at hand", async () => {
+pureTest("consume() refuses more than is buffered", async () => {
   const reader = new ByteReader(fromSocket(socketOf(sample(4))));
   await reader.peek(1);
   assertThrows(() => reader.consume(5), RangeError, "Cannot consume 5 bytes: 4 are at hand");

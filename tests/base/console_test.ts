@@ -15,7 +15,7 @@ pureTest("print() writes all of a text, however little is taken at a time", () =
   assertEquals(new TextDecoder().decode(new Uint8Array(taken)), "héllo\n");
 });
 
-pureTest("print() says what failed where nothing is taken any more", () => {
+pureTest("print() names the failure if the output takes no more", () => {
   const sink = {
     writeSync(): number {
       throw new Error("No space left on device");
@@ -24,7 +24,7 @@ pureTest("print() says what failed where nothing is taken any more", () => {
   assertThrows(() => print(sink, "x"), Error, "Cannot write to standard output: No space left");
 });
 
-pureTest("tryPrint() goes on where nobody listens", () => {
+pureTest("tryPrint() ignores failures", () => {
   let tries = 0;
   const sink = {
     writeSync(): number {

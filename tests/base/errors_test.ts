@@ -11,7 +11,7 @@ import {
 } from "../../lib/base/errors.ts";
 import { pureTest } from "../support/pure_test.ts";
 
-pureTest("the errors carry their own names, and what caused them", () => {
+pureTest("errors have their own names and causes", () => {
   const cause = new Error("why");
   const errors = [
     new DeadlineError("late", { cause }),
@@ -27,7 +27,7 @@ pureTest("the errors carry their own names, and what caused them", () => {
   for (const error of errors) assertStrictEquals(error.cause, cause);
 });
 
-pureTest("TruncatedError tells how much came and how much should have", () => {
+pureTest("TruncatedError has the received and the expected bytes", () => {
   const error = new TruncatedError(16, 5);
   assertStrictEquals(error.message, "Input ended after 5 bytes, expected 16");
   assertEquals([error.expected, error.received], [16, 5]);

@@ -24,7 +24,7 @@ pureTest("LogQuota takes so many events of a peer, whatever others do", () => {
   assertEquals(events, []);
 });
 
-pureTest("LogQuota tells in one line what was left out, and begins anew", async () => {
+pureTest("LogQuota summarises suppressed events in one line, and starts again", async () => {
   const { logger, events, next } = recorder();
   using quota = new LogQuota(logger, { limit: 1, window: 1 });
   for (let count = 0; count < 5; count++) quota.take("a");
@@ -33,7 +33,7 @@ pureTest("LogQuota tells in one line what was left out, and begins anew", async 
   assertEquals(quota.take("a"), true);
 });
 
-pureTest("LogQuota tells what was left out when it is disposed, and once", () => {
+pureTest("LogQuota summarises suppressed events once when it is disposed", () => {
   const { logger, events } = recorder();
   const quota = new LogQuota(logger, { limit: 1, window: 60_000 });
   for (const peer of ["a", "a", "b"]) quota.take(peer);

@@ -39,7 +39,7 @@ pureTest("createLogger() lets no message forge a line or move the cursor", () =>
 });
 
 pureTest(
-  "createLogger() writes whose an event is in front of it, and what else is known behind",
+  "createLogger() writes peer and request before the message, and other fields after it",
   () => {
     const { lines, logger } = recorder("info");
     logger.log("info", "request ends", {
@@ -65,7 +65,7 @@ pureTest("createLogger() lets no field forge another, or a line", () => {
 });
 
 pureTest(
-  "createLogger() writes a JSON object a line, with every character of what it was told",
+  "createLogger() writes a JSON object per line and keeps every character",
   () => {
     const { lines, logger } = recorder("info", "json");
     const name = 'a\n"\x1b\x9b\u2028\u202e\u{e0001}映像';
@@ -90,7 +90,7 @@ pureTest("printable() leaves letters of all scripts alone", () => {
   assertStrictEquals(printable(text), text);
 });
 
-pureTest("createLogger() goes on when nobody reads the log any more", () => {
+pureTest("createLogger() ignores failures of a closed log", () => {
   let tries = 0;
   const write = () => {
     tries++;

@@ -23,7 +23,7 @@ class Source {
   }
 }
 
-pureTest("ReadAhead.take() gives all items in their order, then the end for ever", async () => {
+pureTest("ReadAhead.take() returns all items in order, then the end for ever", async () => {
   const items = [1, 2, 3, 4, 5];
   const ahead = new ReadAhead(() => Promise.resolve(items.shift()), 2);
   const taken: (number | undefined)[] = [];
@@ -31,7 +31,7 @@ pureTest("ReadAhead.take() gives all items in their order, then the end for ever
   assertEquals(taken, [1, 2, 3, 4, 5, undefined, undefined, undefined]);
 });
 
-pureTest("ReadAhead asks one at a time, and no further than its depth", async () => {
+pureTest("ReadAhead reads one item at a time, and no further than its depth", async () => {
   const source = new Source();
   const ahead = new ReadAhead(source.next, 2);
   assertEquals(source.asked, 0);
@@ -48,7 +48,7 @@ pureTest("ReadAhead asks one at a time, and no further than its depth", async ()
   assertEquals(source.asked, 4);
 });
 
-pureTest("ReadAhead does not ask again after the end", async () => {
+pureTest("ReadAhead does not read after the end", async () => {
   const source = new Source();
   const ahead = new ReadAhead(source.next, 3);
   const taken = [ahead.take(), ahead.take()];
@@ -58,7 +58,7 @@ pureTest("ReadAhead does not ask again after the end", async () => {
   assertEquals(source.asked, 1);
 });
 
-pureTest("ReadAhead.take() gives what came before a failure, then fails for ever", async () => {
+pureTest("ReadAhead.take() returns the items before a failure, then fails for ever", async () => {
   const source = new Source();
   const ahead = new ReadAhead(source.next, 2);
   const first = ahead.take();
@@ -70,7 +70,7 @@ pureTest("ReadAhead.take() gives what came before a failure, then fails for ever
   assertEquals(source.asked, 2);
 });
 
-pureTest("ReadAhead keeps a failure to itself that nobody takes", async () => {
+pureTest("ReadAhead ignores a failure that is not taken", async () => {
   const source = new Source();
   const ahead = new ReadAhead(source.next, 2);
   const first = ahead.take();

@@ -4,7 +4,7 @@ import { pureTest } from "../support/pure_test.ts";
 
 const NAMES = ["video.mp4", "image.png", "clips/cat.mkv"];
 
-pureTest("nearest() finds what a slip of the finger meant", () => {
+pureTest("nearest() finds the word behind a typing error", () => {
   for (const word of ["vidoe.mp4", "video.mp", "video.mp4x", "Video.mp4", "video.mkv"]) {
     assertStrictEquals(nearest(word, NAMES), "video.mp4", word);
   }

@@ -4,7 +4,7 @@ import { pureTest } from "../support/pure_test.ts";
 
 const { signal } = new AbortController();
 
-pureTest("Turns.take() lets so many act at once, and the next in their order", async () => {
+pureTest("Semaphore.take() runs a limited number of actions at once, others in order", async () => {
   const turns = new Semaphore(2);
   const gates = Array.from({ length: 4 }, () => Promise.withResolvers<void>());
   const began: number[] = [];
@@ -28,13 +28,13 @@ pureTest("Turns.take() lets so many act at once, and the next in their order", a
   assertEquals(await all[0], 0);
 });
 
-pureTest("Turns.take() gives the turn on where the action fails", async () => {
+pureTest("Semaphore.take() frees the slot of an action that fails", async () => {
   const turns = new Semaphore(1);
   await assertRejects(() => turns.take(() => Promise.reject(new Error("no")), { signal }), "no");
   assertEquals(await turns.take(() => Promise.resolve(1), { signal }), 1);
 });
 
-pureTest("Turns.take() forgets who gave up", async () => {
+pureTest("Semaphore.take() forgets aborted waits", async () => {
   const turns = new Semaphore(1);
   const gate = Promise.withResolvers<void>();
   const first = turns.take(() => gate.promise, { signal });

@@ -1,7 +1,7 @@
 import { assertStrictEquals } from "@std/assert";
 import { wallClock } from "../../lib/base/clock.ts";
 
-Deno.test("wallClock() gives whole microseconds between two looks at the system's clock", () => {
+Deno.test("wallClock() returns whole microseconds between two reads of the system's clock", () => {
   const before = Date.now();
   const moment = wallClock();
   const after = Date.now();

@@ -82,7 +82,7 @@ pureTest("parseFlags() lets the last of several win", () => {
   assertStrictEquals(parse("--host=a", "--host=b").host, "b");
 });
 
-pureTest("parseFlags() gives an optional value that is left out as an empty text", () => {
+pureTest("parseFlags() returns an omitted optional value as an empty text", () => {
   assertStrictEquals(parse("--image").image, "");
   assertEquals(parse("--image", "--json"), { ...parse("--json"), image: "" });
 });
@@ -102,7 +102,7 @@ pureTest("parseFlags() refuses an optional value that is empty, instead of leavi
   }
 });
 
-pureTest("parseFlags() refuses a value where none belongs", () => {
+pureTest("parseFlags() refuses a value of a flag without one", () => {
   for (const value of ["", "0", "1", "true", "false", "yes", "no", "\n"]) {
     assertStrictEquals(
       refusal(`--json=${value}`),
@@ -166,7 +166,7 @@ pureTest("parseFlags() refuses flags without a name", () => {
   }
 });
 
-pureTest("parseFlags() refuses the names of what every object has, and changes no object", () => {
+pureTest("parseFlags() refuses the names of Object's properties, and changes no object", () => {
   const before = Reflect.ownKeys(Object.prototype);
   for (const name of ["__proto__", "constructor", "hasOwnProperty", "toString", "valueOf"]) {
     for (const flag of [name, `no-${name}`, `${name}.json`, `constructor.prototype.${name}`]) {
@@ -207,7 +207,7 @@ pureTest("toNumber() takes decimal numbers within the bounds", () => {
   assertEquals(read, [-1, 10, 0.5, 0.5, 5, 7]);
 });
 
-pureTest("toNumber() refuses everything else and says what it takes", () => {
+pureTest("toNumber() refuses everything else and names what it expects", () => {
   const bounds = { min: 0, max: 10, integer: true };
   for (const value of ["", "a", "1e1", "0x1", "1 ", "+1", "NaN", "Infinity", "1.5", "11", "-1"]) {
     assertThrows(

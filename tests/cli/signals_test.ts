@@ -34,7 +34,7 @@ for (const [signal, status] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
 }
 
 unixTest(
-  "untilInterrupted() ends nothing at SIGHUP where something else is to be done then",
+  "untilInterrupted() calls onHangup() at SIGHUP instead of ending",
   async () => {
     const ending = await runProbe(HANGUP_PROBE, { ready: ["SIGHUP"], again: ["SIGTERM"] });
     assertEquals(ending, { lines: ["ready", "again"], code: 143 });

@@ -9,7 +9,7 @@ const [WIDTH, HEIGHT] = [32, 16];
 /** A picture with colours and transparency. */
 const SOURCE = ["-f", "lavfi", "-i", `testsrc2=size=${WIDTH}x${HEIGHT}:rate=1:d=1:alpha=128`];
 
-pureTest("rawPixelFormat() leaves what travels as it is", () => {
+pureTest("rawPixelFormat() keeps formats that NUT carries", () => {
   for (const name of ["yuv420p", "bgr24", "pal8", "gray16be", "yuva420p", "gbrp12le"]) {
     assertEquals([rawPixelFormat(name), conversionFor(name)], [name, undefined]);
   }
@@ -22,7 +22,7 @@ pureTest("rawPixelFormat() names full-range formats without the j, and needs no 
   }
 });
 
-pureTest("rawPixelFormat() replaces what does not travel by the nearest that does", () => {
+pureTest("rawPixelFormat() replaces other formats by the nearest that NUT carries", () => {
   const replaced = {
     p010le: "yuv420p10le",
     p016be: "yuv420p16le",

@@ -36,12 +36,12 @@ Deno.test("startProcess() passes arguments as they are", async () => {
   await child.finished();
 });
 
-Deno.test("Process.finished() gives what was complained about while it succeeded", async () => {
+Deno.test("Process.finished() returns the complaints of a child that succeeded", async () => {
   await using child = sh("echo careful >&2", { stdout: "null" });
   assertEquals(await child.finished(), "careful\n");
 });
 
-Deno.test("Process.complaints tells what has come so far", async () => {
+Deno.test("Process.complaints has the tail of standard error so far", async () => {
   await using child = sh("echo one >&2; read line; echo two >&2", {
     stdin: "piped",
     stdout: "null",
@@ -118,14 +118,14 @@ Deno.test("Process takes no further notice of the signal once it has ended", asy
   child.kill();
 });
 
-Deno.test("startProcess() says how to install what is missing", () => {
+Deno.test("startProcess() says how to install a missing program", () => {
   const error = assertThrows(() => startProcess("no-such-ffmpeg", []));
   assertInstanceOf(error, MissingProgramError);
   assertStringIncludes(error.message, "Cannot run no-such-ffmpeg: it is not installed");
   assertStringIncludes(error.message, "apt install ffmpeg");
 });
 
-Deno.test("Process is gone although what it started itself holds its pipes", async () => {
+Deno.test("Process ends although its own children hold its pipes", async () => {
   await using child = startProcess("sh", ["-c", "sleep 60 & echo $! >&2; exit 3"]);
   const error = await assertRejects(() => child.finished(), ProcessError);
   assertEquals(error.failure.code, 3);

@@ -92,7 +92,7 @@ Deno.test("startConfined() lets the program read the file that it opened", ON_LI
   }
 });
 
-Deno.test("startConfined() refuses what has left the folder", ON_LINUX, async () => {
+Deno.test("startConfined() refuses a file that has left the folder", ON_LINUX, async () => {
   const bin = await programs("leaving", 'cat "${2#file:}"');
   const folder = await media.folder("kept");
   await media.write("kept aside/secret", "secret");
@@ -120,7 +120,7 @@ Deno.test("startConfined() says why there is nothing to open", ON_LINUX, async (
   assertEquals(await refusalOf(bin, at("gone")), "No such file or directory");
 });
 
-Deno.test("startConfined() says what is not installed", ON_LINUX, async () => {
+Deno.test("startConfined() names a missing program", ON_LINUX, async () => {
   const path = await media.write("any.txt", "");
   const bin = await programs("without");
   const attempt = () => outputOf(bin, [], { path });
@@ -138,7 +138,7 @@ async function lacksIn(folder: string): Promise<string[]> {
   }
 }
 
-Deno.test("findLacks() tells what is missing, and what comes of it", ON_LINUX, async () => {
+Deno.test("findLacks() names missing programs and their consequences", ON_LINUX, async () => {
   const bin = await programs("whole");
   assertEquals(await lacksIn(bin), []);
   await Deno.remove(`${bin}/nice`);
@@ -168,14 +168,14 @@ Deno.test("startConfined() names the signal that ended the program", ON_LINUX, a
   assertEquals(error.failure.signal, "SIGSEGV");
 });
 
-Deno.test("outOfMemory() tells the limit and what to do", () => {
+Deno.test("outOfMemory() names the limit and the flag that raises it", () => {
   const said = "Error while filtering: Cannot allocate memory\n";
   assertMatch(outOfMemory(said, memoryLimit(2 ** 27)) ?? "", /memory .* 8\.6 GB .* --max-pixels/);
   assertEquals(outOfMemory(said), undefined);
   assertEquals(outOfMemory("moov atom not found", ENOUGH), undefined);
 });
 
-Deno.test("openedUrl() stands for that file alone", { permissions: "none" }, () => {
+Deno.test("openedUrl() replaces the URL of that file only", { permissions: "none" }, () => {
   assertEquals(openedUrl("file:/a/b", "/a/b"), "file:/proc/self/fd/3");
   assertEquals(openedUrl("file:/a/bc", "/a/b"), "file:/a/bc");
 });

@@ -4,7 +4,7 @@ import { hideSecrets, stderrReason, withoutPath } from "../../lib/ffmpeg/stderr.
 import { reasonOf } from "../../lib/sinks/ffmpeg_process.ts";
 import { pureTest } from "../support/pure_test.ts";
 
-pureTest("stderrReason() gives the last complaint without who said it", () => {
+pureTest("stderrReason() returns the last complaint without its component", () => {
   const stderr = "[h264 @ 0x55cd2b2ebcc0] one\n[mov,mp4 @ 0x1f] [hevc @ 0x2] moov atom not found\n";
   assertEquals(stderrReason(stderr, "/a"), "moov atom not found");
   assertEquals(stderrReason("[h264 @ 0x55cd2b2ebcc0] one", "/a"), "one");
@@ -34,13 +34,13 @@ pureTest("stderrReason() prefers a reason to words that fit everything", () => {
   assertEquals(stderrReason(port, "/a"), "bind failed: Address already in use");
 });
 
-pureTest("stderrReason() gives nothing where there is nothing", () => {
+pureTest("stderrReason() returns nothing for an empty text", () => {
   assertEquals(stderrReason("", "/a"), undefined);
   assertEquals(stderrReason("\n Conversion failed!\n", "/a"), undefined);
   assertEquals(stderrReason("Warning: using insecure memory!\n", "/a"), undefined);
 });
 
-pureTest("stderrReason() does not tell where a file lies", () => {
+pureTest("stderrReason() hides the path of the file", () => {
   const path = "/home/me/films/a.mp4";
   assertEquals(stderrReason(`file:${path}: Invalid data found`, path), "Invalid data found");
   const said = stderrReason(`Cannot open file:${path} or ${path}`, path);
@@ -154,7 +154,7 @@ pureTest("stderrReason() gives words that say little if there are no others", ()
   assertEquals(stderrReason(stderr, "/a"), said);
 });
 
-pureTest("withoutPath() tells nothing of where the file lies", () => {
+pureTest("withoutPath() hides the path of the file", () => {
   assertEquals(withoutPath("file:/a/b: bad", "/a/b"), "bad");
   assertEquals(withoutPath("in /a/b and file:/proc/self/fd/3", "/a/b"), "in the file and the file");
   assertEquals(withoutPath("file:/proc/self/fd/3: bad", "/a/b"), "bad");

@@ -88,7 +88,7 @@ Deno.test("InstalledFfmpeg asks each program once, and names those that differ",
   assertEquals(await Deno.readTextFile(`${folder}/ffmpeg.calls`), "asked\n");
 });
 
-Deno.test("InstalledFfmpeg refuses what is too old in one line", async () => {
+Deno.test("InstalledFfmpeg refuses old versions in one line", async () => {
   using _path = await standIns({
     ffmpeg: `echo "ffmpeg version 4.4.2-0ubuntu0.22.04.1 Copyright"`,
     ffplay: `echo "ffplay version 5.0 Copyright"`,
@@ -103,7 +103,7 @@ Deno.test("InstalledFfmpeg refuses what is too old in one line", async () => {
   await assertRejects(() => installed.version("ffplay"), Error, "Cannot use ffplay 5.0: expected");
 });
 
-Deno.test("InstalledFfmpeg tells what is missing, and ends what still runs", async () => {
+Deno.test("InstalledFfmpeg reports missing programs, and ends those that run", async () => {
   using _path = await standIns({
     ffplay: `exec sleep 60`,
     ffmpeg: `echo "cannot open shared object file" >&2; exit 1`,

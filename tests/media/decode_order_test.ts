@@ -15,13 +15,13 @@ pureTest("DecodeOrder.add() leaves frames as they are that come in order", () =>
   assertEquals(duesOf(0, [0, 1, 2, 5, 5.5]), [0, 1, 2, 5, 5.5]);
 });
 
-pureTest("DecodeOrder.add() gives frames the earliest moment that is yet to be shown", () => {
+pureTest("DecodeOrder.add() gives frames the earliest unused presentation time", () => {
   assertEquals(duesOf(1, [0, 3, 1, 2, 6, 4, 5]), [0, 0, 1, 2, 3, 4, 5]);
   assertEquals(duesOf(2, [0, 4, 2, 1, 3, 8, 6, 5, 7]), [0, 0, 0, 1, 2, 3, 4, 5, 6]);
 });
 
 pureTest(
-  "DecodeOrder.add() begins with the earliest where pictures before the first one follow",
+  "DecodeOrder.add() starts with the earliest time if earlier frames follow the first one",
   () => {
     assertEquals(duesOf(1, [2, 0, 1, 5, 3, 4]), [0, 0, 1, 2, 3, 4]);
   },
@@ -31,7 +31,7 @@ pureTest("DecodeOrder.add() never goes back, and has all before 0 due at once", 
   assertEquals(duesOf(0, [-2, -1, 0.5, 0.4, 1]), [0, 0, 0.5, 0.5, 1]);
 });
 
-pureTest("DecodeOrder.end() gives what was held back", () => {
+pureTest("DecodeOrder.end() returns the frames held back", () => {
   assertEquals(duesOf(4, [1, 3, 2]), [1, 1, 1]);
   assertEquals(duesOf(4, []), []);
 });

@@ -38,7 +38,7 @@ pureTest("Pacer.waitFor() lets each frame through at its own distance from the f
   assertEquals(times, [1000, 1250, 1500, 1500, 3000]);
 });
 
-pureTest("Pacer.waitFor() takes the first moment for the beginning, whatever it is", async () => {
+pureTest("Pacer.waitFor() takes the first time as the start, whatever it is", async () => {
   for (const first of [5000, -3]) {
     const clock = new InexactClock();
     const pacer = new Pacer({ speed: 1, clock });
@@ -179,7 +179,7 @@ pureTest("Pacer.postpone() lets all that follows be due later", async () => {
 });
 
 pureTest(
-  "Pacer.restart() takes the next moment for the beginning, also behind a pause",
+  "Pacer.restart() takes the next time as the start, also after a pause",
   async () => {
     const clock = new InexactClock();
     const pacer = new Pacer({ speed: 1, clock });

@@ -32,7 +32,7 @@ tlsTest("readCertificate() warns of a key that everybody can read", async () => 
   );
 });
 
-tlsTest("readCertificate() refuses what peers would stumble on", async () => {
+tlsTest("readCertificate() refuses certificates that fail the handshake", async () => {
   const pair = await makeCertificate(folder, "chain");
   const rubbish = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
   await Deno.writeTextFile(pair.cert, rubbish, { append: true });

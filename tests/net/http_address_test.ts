@@ -20,7 +20,7 @@ pureTest("parseHttpAddress() refuses anything else", () => {
   }
 });
 
-pureTest("isLoopback() knows what other machines cannot reach", () => {
+pureTest("isLoopback() is true for addresses that other machines cannot reach", () => {
   assertEquals(["localhost", "127.0.0.1", "127.1.2.3", "::1"].map(isLoopback), Array(4).fill(true));
   const open = ["0.0.0.0", "::", "192.168.0.1", "localhost.example", "127.0.0.1.example", "robot"];
   assertEquals(open.map(isLoopback), Array(open.length).fill(false));

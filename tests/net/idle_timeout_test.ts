@@ -41,7 +41,7 @@ async function untilFrame({ connection }: NativeClient): Promise<void> {
   }
 }
 
-Deno.test("IdleTimeout counts from what came last, and only while it listens", async () => {
+Deno.test("IdleTimeout counts from the last received bytes, and only during a read", async () => {
   const { signs, at } = peer();
   at(1000);
   assertEquals(signs.silence, 0);
@@ -90,7 +90,7 @@ Deno.test("runSession() ends a peer that gives no sign of life, also a paused on
   await server.assertWell();
 });
 
-Deno.test("runSession() keeps a paused peer that answers pings", async () => {
+Deno.test("runSession() keeps a paused peer that replies to pings", async () => {
   using time = new LeapingTime();
   await using server = await testServer({ media, timeouts: TIMEOUTS });
   using peer = await server.connect();
@@ -110,7 +110,7 @@ Deno.test("runSession() keeps a paused peer that answers pings", async () => {
   assertEquals((await peer.response()).end?.reason, "stopped");
 });
 
-Deno.test("runSession() expects no sign of life from who has ended its sending", async () => {
+Deno.test("runSession() expects no sign of life from a peer that has ended sending", async () => {
   const timeouts = { request: 10_000, stall: 10_000, ping: 50, life: 100 };
   await using server = await testServer({ media, timeouts });
   using peer = await server.connect();

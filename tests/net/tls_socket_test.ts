@@ -100,7 +100,7 @@ tlsTest("TlsSocket() takes bytes that were read before", async () => {
   client.close();
 });
 
-tlsTest("TlsSocket.close() ends what waits, and may be called twice", async () => {
+tlsTest("TlsSocket.close() fails pending operations, and may be called twice", async () => {
   using both = await ends();
   const reading = assertRejects(() => both.server.read(new Uint8Array(1)), Deno.errors.Interrupted);
   both.server.close();
@@ -109,7 +109,7 @@ tlsTest("TlsSocket.close() ends what waits, and may be called twice", async () =
   await assertRejects(() => both.server.write(new Uint8Array(1)), Deno.errors.Interrupted);
 });
 
-tlsTest("TlsSocket.accept() fails with what is no TLS, and with who leaves", async () => {
+tlsTest("TlsSocket.accept() fails if the peer does not speak TLS or disconnects", async () => {
   assert(context !== undefined);
   for (
     const bytes of [new TextEncoder().encode("GET / HTTP/1.0\r\n\r\n"), new Uint8Array([22, 3, 1])]
@@ -125,7 +125,7 @@ tlsTest("TlsSocket.accept() fails with what is no TLS, and with who leaves", asy
   }
 });
 
-tlsTest("TlsSocket.connect() fails where the other end has no TLS", async () => {
+tlsTest("TlsSocket.connect() fails if the peer does not speak TLS", async () => {
   for (const response of ["", "HTTP/1.0 400 Bad Request\r\n\r\n"]) {
     const [far, near] = await rawEnds();
     const connecting = assertRejects(() => TlsSocket.connect(near, {}), Error);

@@ -31,7 +31,7 @@ async function isReadBack(encoder: string, type: "video" | "audio"): Promise<boo
   }
 }
 
-Deno.test("isCarried() agrees with what ffmpeg reads back from NUT", async (t) => {
+Deno.test("isCarried() is true for codecs that ffmpeg reads back from NUT", async (t) => {
   for (const type of ["video", "audio"] as const) {
     for (const encoder of ENCODERS[type]) {
       await t.step(encoder, async () => {
@@ -41,7 +41,7 @@ Deno.test("isCarried() agrees with what ffmpeg reads back from NUT", async (t) =
   }
 });
 
-Deno.test("isLosslessSound() knows which sound keeps every sample", () => {
+Deno.test("isLosslessSound() knows the lossless audio codecs", () => {
   for (const codec of ["alac", "ape", "truehd", "pcm_bluray"]) {
     assertEquals(isLosslessSound(codec), true, codec);
   }

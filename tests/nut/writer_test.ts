@@ -46,7 +46,7 @@ async function written(frames: readonly Frame[], options?: NutWriterOptions) {
 }
 
 pureTest(
-  "NutWriter leaves timestamps and time bases as they are where nothing is said",
+  "NutWriter keeps timestamps and time bases by default",
   async () => {
     const { times, streams } = await written([frame(0, 0), frame(1, 5), frame(0, 2)]);
     assertEquals(times, ["0/30000", "5/44100", "2002/30000"]);
@@ -65,7 +65,7 @@ pureTest("NutWriter shifts all streams by the same whole seconds, to the tick", 
 });
 
 pureTest(
-  "NutWriter leaves out what is before its time, and refuses what was never announced",
+  "NutWriter drops frames below 0, and refuses unknown streams",
   async () => {
     const { times } = await written([frame(0, -31), frame(0, 0)], { lead: 1 });
     assertEquals(times, ["30000/30000"]);
@@ -73,12 +73,12 @@ pureTest(
   },
 );
 
-pureTest("NutWriter leaves out what is empty, as encoders' last words are", async () => {
+pureTest("NutWriter drops empty frames, with which encoders end", async () => {
   const empty = { ...frame(1, 5), data: new Uint8Array() };
   assertEquals((await written([frame(0, 0), empty])).times, ["0/30000"]);
 });
 
-pureTest("NutWriter leaves out pictures from before the first one that are not shown", async () => {
+pureTest("NutWriter drops frames before the first one that are not displayed", async () => {
   const { times } = await written([frame(0, -3), frame(0, -5), frame(0, -4), frame(0, 0)], {
     lead: 1,
   });
@@ -88,7 +88,7 @@ pureTest("NutWriter leaves out pictures from before the first one that are not s
 });
 
 pureTest(
-  "NutWriter writes frames where a time line says, in microseconds, or not at all",
+  "NutWriter writes frames at the timestamps of a timeline, in microseconds, or drops them",
   async () => {
     const frames = [frame(0, 0), frame(1, 44100), frame(0, -1), frame(0, 30)];
     const place = ({ streamId, timestamp }: Frame) =>
@@ -99,7 +99,7 @@ pureTest(
   },
 );
 
-pureTest("NutWriter.abort() has what is still written fail as where nobody reads it", async () => {
+pureTest("NutWriter.abort() makes later writes fail with a broken pipe", async () => {
   const writer = new NutWriter(new WritableStream(), STREAMS);
   await writer.write(frame(0, 0));
   await writer.abort();
@@ -107,7 +107,7 @@ pureTest("NutWriter.abort() has what is still written fail as where nobody reads
   await writer.abort();
 });
 
-Deno.test("NutWriter.abort() is an end where nobody reads any more, and fails by what else there is", async () => {
+Deno.test("NutWriter.abort() ignores a broken pipe, and throws other failures", async () => {
   const aborted = (failure: Error) =>
     new NutWriter(new WritableStream({ abort: () => Promise.reject(failure) }), STREAMS).abort();
   await aborted(new Deno.errors.BrokenPipe("Broken pipe"));

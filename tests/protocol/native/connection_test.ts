@@ -147,7 +147,7 @@ pureTest("receive() refuses bytes that are no message", async () => {
   await assertRejects(() => connection.receive(), FormatError, "kind 47, expected 1 to 10");
 });
 
-pureTest("receive() refuses live frames without a moment of capture that can be read", async () => {
+pureTest("receive() refuses live frames without a valid capture time", async () => {
   const message = encodeFrame(frameOf(0, { captured: 0 }));
   for (let length = 12; length < 20; length++) {
     const short = message.slice();
@@ -162,12 +162,15 @@ pureTest("receive() refuses live frames without a moment of capture that can be 
   }
 });
 
-pureTest("receive() tells a live frame that was cut from an ended connection", async () => {
-  const whole = encodeFrame(frameOf(3, { captured: 9 }));
-  for (let length = 1; length < whole.length; length++) {
-    await assertRejects(() => receiver(whole.subarray(0, length)).receive(), TruncatedError);
-  }
-});
+pureTest(
+  "receive() distinguishes a truncated live frame from the end of the connection",
+  async () => {
+    const whole = encodeFrame(frameOf(3, { captured: 9 }));
+    for (let length = 1; length < whole.length; length++) {
+      await assertRejects(() => receiver(whole.subarray(0, length)).receive(), TruncatedError);
+    }
+  },
+);
 
 pureTest("send() and sendFrame() never mix, however they overlap", async () => {
   const { writer, written } = recorder();

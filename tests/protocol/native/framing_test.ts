@@ -56,7 +56,7 @@ pureTest("encodeFrame() writes the bytes of the protocol", () => {
   );
 });
 
-pureTest("encodeFrame() writes the moment of capture behind the header of a live frame", () => {
+pureTest("encodeFrame() writes the capture time after the header of a live frame", () => {
   const message = encodeFrame(
     frame({ streamId: 1, timestamp: 5, captured: 0x0006_0504_0302_0100, discontinuity: true }),
   );
@@ -125,7 +125,7 @@ pureTest("parseHeader() tells every set of flags from every other", () => {
   }
 });
 
-pureTest("parseHeader() refuses live frames that are too short for their moment of capture", () => {
+pureTest("parseHeader() refuses live frames that are too short for their capture time", () => {
   for (let length = 12; length < 20; length++) {
     for (const flags of [8, 0xff]) {
       assertThrows(
@@ -140,7 +140,7 @@ pureTest("parseHeader() refuses live frames that are too short for their moment 
   assertThrows(() => parseHeader(header({ length: 11, flags: 8 })), FormatError, "12 to 268435456");
 });
 
-pureTest("parseHeader() finds a moment of capture in frames only", () => {
+pureTest("parseHeader() finds a capture time in frames only", () => {
   for (const [kind, number] of Object.entries(KINDS).filter(([name]) => name !== "frame")) {
     const read = parseHeader(header({ length: 12, kind: number, flags: 0xff }));
     assertEquals([read.kind, read.captured, read.payloadLength], [kind as Kind, false, 0]);
@@ -168,14 +168,14 @@ pureTest("parseCapture() reads what encodeFrame() wrote", () => {
   assertStrictEquals(parseCapture(message.subarray(HEADER_LENGTH)), 1_767_225_600_000_000);
 });
 
-pureTest("parseCapture() refuses moments that a number cannot hold", () => {
+pureTest("parseCapture() refuses times beyond 2^53", () => {
   for (const time of [2n ** 53n, -(2n ** 53n), 2n ** 63n - 1n, -(2n ** 63n)]) {
     const payload = header({ time }).subarray(8);
     assertThrows(() => parseCapture(payload), FormatError, "time of capture");
   }
 });
 
-pureTest("remarkFrame() says what is new, and keeps what was said", () => {
+pureTest("remarkFrame() adds flags and keeps the others", () => {
   const message = encodeFrame(frame({ keyframe: true, discontinuity: true, timestamp: 7 }));
   const said = parseHeader(remarkFrame(message, { dropped: true }));
   assertEquals([said.keyframe, said.discontinuity, said.dropped], [true, true, true]);
@@ -247,7 +247,7 @@ pureTest("parseHeader() refuses timestamps that a number cannot hold", () => {
   }
 });
 
-pureTest("parseHeader() takes a classic request for no message", () => {
+pureTest("parseHeader() refuses a request of the script protocol", () => {
   for (const text of ["get_image", "get_video"]) {
     const bytes = new TextEncoder().encode(text.padEnd(HEADER_LENGTH));
     assertThrows(() => parseHeader(bytes), FormatError);
@@ -264,7 +264,7 @@ pureTest("encodeMessage() refuses payloads over the kind's limit", () => {
   assertStrictEquals(encodeMessage("list", payload).byteLength, HEADER_LENGTH + 65537);
 });
 
-pureTest("encodeFrame() refuses what does not fit into a message", () => {
+pureTest("encodeFrame() refuses data that does not fit into a message", () => {
   for (const [captured, room] of [[undefined, 16], [0, 24]] as const) {
     assertThrows(() => encodeFrame(frame({ captured }, room - 1)), RangeError, "no room");
     assertStrictEquals(encodeFrame(frame({ captured }, room)).byteOffset, 0);

@@ -73,7 +73,7 @@ pureTest("parseJsonObject() stands deep nesting", () => {
   assertStrictEquals(error.message.length < 120, true);
 });
 
-pureTest("parseJsonObject() lets nobody reach the prototype", () => {
+pureTest("parseJsonObject() does not let peers change the prototype", () => {
   const object = parseJsonObject(bytes('{"__proto__":{"name":"x"}}'), "request");
   assertStrictEquals(object.name, undefined);
   assertStrictEquals(({} as JsonObject).name, undefined);
@@ -118,7 +118,7 @@ pureTest("optionalRational() takes two whole numbers above zero", () => {
   }
 });
 
-pureTest("missing fields, and null, are left to whoever reads", () => {
+pureTest("missing fields and null are undefined", () => {
   for (const object of [{}, { field: null }] as JsonObject[]) {
     assertStrictEquals(optionalNumber(object, "field", { min: 0, max: 1 }), undefined);
     assertStrictEquals(optionalText(object, "field", { pattern: /x/, expected: "" }), undefined);
@@ -144,7 +144,7 @@ pureTest("toObject() and toList() tell objects from lists", () => {
   }
 });
 
-pureTest("quoteValue() does not look at what lies deeper than it shows", () => {
+pureTest("quoteValue() does not read deeper than it quotes", () => {
   let value: unknown = {
     toJSON() {
       throw new Error("looked at");

@@ -142,7 +142,7 @@ pureTest("parseRequest() refuses a request without a command", () => {
   );
 });
 
-pureTest("parseRequest() tells other versions apart, shortly", () => {
+pureTest("parseRequest() refuses other versions with a short message", () => {
   const versions = [0, 2, "1", null, undefined, [1], 1.5, {}, "x".repeat(60_000)];
   for (const version of versions) {
     const { code, message } = refusal({ version });

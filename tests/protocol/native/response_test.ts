@@ -76,7 +76,7 @@ function described(change: Record<string, unknown>): Uint8Array<ArrayBuffer> {
   return encodeJson({ ...object, streams: [{ ...first, ...change }, ...others] });
 }
 
-pureTest("parseDescription() reads what encodeDescription() wrote", () => {
+pureTest("parseDescription() parses the result of encodeDescription()", () => {
   assertEquals(parseDescription(encodeDescription(DESCRIPTION)), DESCRIPTION);
 });
 
@@ -108,7 +108,7 @@ pureTest("parseDescription() takes delays that a decoder may have", () => {
   }
 });
 
-pureTest("parseDescription() leaves out of sound what only pictures have", () => {
+pureTest("parseDescription() ignores video fields of audio streams", () => {
   const picture = { rotation: 90, decodeDelay: "x", width: -1 };
   const [audio] = parseDescription(described({ ...AUDIO, extradata: "", ...picture })).streams;
   assertEquals<StreamDescription>(audio, AUDIO);
@@ -153,7 +153,7 @@ pureTest("parseDescription() refuses wrong values of every field of a stream", (
   }
 });
 
-pureTest("parseDescription() refuses sound without its measures", () => {
+pureTest("parseDescription() refuses audio without sample rate and channels", () => {
   for (
     const change of [{ sampleRate: 0 }, { sampleRate: null }, { channels: 0 }, { channels: 1025 }]
   ) {
@@ -197,7 +197,7 @@ pureTest("parseEnd() takes absent fields for none, and refuses wrong ones", () =
   }
 });
 
-pureTest("parseEnd() takes receipts for absent where they are null, and refuses wrong ones", () => {
+pureTest("parseEnd() takes null for absent totals, and refuses wrong ones", () => {
   assertStrictEquals(parseEnd(encodeJson({ streams: null })).streams, undefined);
   assertEquals(parseEnd(encodeJson({ streams: [] })).streams, []);
   const receipt = { id: 0, frames: 1, bytes: 1 };
@@ -213,7 +213,7 @@ pureTest("parseEnd() takes receipts for absent where they are null, and refuses 
   assertStrictEquals(parseEnd(encodeJson({ streams: many })).streams?.length, 64);
 });
 
-pureTest("parseDescription() refuses what is no etag", () => {
+pureTest("parseDescription() refuses an invalid etag", () => {
   const object = parseJsonObject(encodeDescription(DESCRIPTION), "description");
   for (const etag of ["", "two words", "x".repeat(65), "a\n", "ü", 1, [], {}, true]) {
     const payload = encodeJson({ ...object, etag });

@@ -83,7 +83,7 @@ pureTest("ScriptFrameWriter refuses data of another size, or without room", () =
   assertThrows(() => writer.wrap(frameData(6, { after: 2 })), RangeError, "room");
 });
 
-pureTest("ScriptFrameWriter refuses sizes that the wire cannot carry", () => {
+pureTest("ScriptFrameWriter refuses sizes over the limit of the protocol", () => {
   const tooLarge = () => new ScriptFrameWriter({ width: 16_384, height: 5462 });
   assertEquals(assertThrows(tooLarge, RequestError, "16384x5462").code, "unsupported");
   assertThrows(() => new ScriptFrameWriter({ width: 1e9, height: 1e9 }), RequestError);
@@ -123,7 +123,7 @@ pureTest("parseScriptMessage() leaves alpha out", () => {
   });
 });
 
-pureTest("parseScriptMessage() refuses arrays that are no pictures", () => {
+pureTest("parseScriptMessage() refuses arrays that are not images", () => {
   const refused: [shape: number[], dtype: string, length: number][] = [
     [[6], "u1", 6],
     [[1, 3, 2], "u1", 6],
@@ -147,7 +147,7 @@ pureTest("parseScriptMessage() refuses arrays that are no pictures", () => {
   }
 });
 
-pureTest("parseScriptMessage() refuses grey pictures that are too large as BGR", () => {
+pureTest("parseScriptMessage() refuses grey images that are too large as BGR", () => {
   const shape = [1, Math.ceil(SCRIPT_MAX_LENGTH / 3)];
   const pickle = numpyPickle({ shape, data: new Uint8Array(shape[1]) });
   assertThrows(() => parseScriptMessage(pickle), FormatError, "as BGR");

@@ -97,7 +97,7 @@ pureTest("readPickle() names other dtypes and their byte order", () => {
   assertEquals(read({ dtype: "c8", byteOrder: "<" }), "complex64");
 });
 
-pureTest("readPickle() reads a dtype whose switches are integers", () => {
+pureTest("readPickle() reads a dtype whose booleans are integers", () => {
   const pickle = numpyPickle();
   const switches = "\x89\x88\x87";
   const at = String.fromCharCode(...pickle).indexOf(switches);
