@@ -6,7 +6,7 @@ const HERE = { hostname: "127.0.0.1", port: 8080 };
 const EVERYWHERE = { hostname: "0.0.0.0", port: 8080 };
 const TOKEN = "Zm9vYmFyYmF6cXV4MTIzNA";
 
-/** What becomes of a request: `enter`, `welcome`, or the status. */
+/** The decision about a request: `enter`, `welcome`, or the status of the refusal. */
 function verdict(
   access: Access,
   headers: Record<string, string> = {},
@@ -18,14 +18,14 @@ function verdict(
   return found.kind === "refused" ? found.status : found.kind;
 }
 
-pureTest("Access.judge() lets nobody do anything but read", () => {
+pureTest("Access.judge() allows only GET and HEAD", () => {
   const access = new Access(HERE, undefined);
   const results = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"]
     .map((method) => verdict(access, {}, { method }));
   assertEquals(results, ["enter", "enter", 405, 405, 405, 405]);
 });
 
-pureTest("Access.judge() takes the names of this machine alone", () => {
+pureTest("Access.judge() takes only names of this machine", () => {
   const access = new Access(HERE, undefined);
   for (
     const host of ["localhost:8080", "127.0.0.1:8080", "LOCALHOST:1", "[::1]:8080", "127.9.9.9"]
@@ -37,7 +37,7 @@ pureTest("Access.judge() takes the names of this machine alone", () => {
   }
 });
 
-pureTest("Access.judge() takes the name that was given, and any where the token guards all", () => {
+pureTest("Access.judge() takes the name of the address, and any name if there is a token", () => {
   const named = new Access({ hostname: "robot", port: 8080 }, undefined);
   assertEquals(verdict(named, { host: "Robot:8080" }), "enter");
   assertEquals(verdict(named, { host: "robot.example" }), 403);
@@ -47,7 +47,7 @@ pureTest("Access.judge() takes the name that was given, and any where the token 
   assertEquals(verdict(any, { host: "robot:8080" }), 401);
 });
 
-pureTest("Access.judge() does not answer the pages of others, but lets them link here", () => {
+pureTest("Access.judge() refuses other sites, but lets them link to the page", () => {
   const access = new Access(HERE, undefined);
   const site = (name: string, dest = "empty") => ({
     "sec-fetch-site": name,
@@ -63,7 +63,7 @@ pureTest("Access.judge() does not answer the pages of others, but lets them link
   assertEquals(verdict(access, site("cross-site", "iframe")), 403);
 });
 
-pureTest("Access.judge() refuses sockets of other pages", () => {
+pureTest("Access.judge() refuses WebSockets of other sites", () => {
   const access = new Access(HERE, undefined);
   const play = { path: "/api/play" };
   assertEquals(verdict(access, { origin: "http://localhost:8080" }, play), "enter");
@@ -72,7 +72,7 @@ pureTest("Access.judge() refuses sockets of other pages", () => {
   assertEquals(verdict(access, { origin: "null" }, play), 403);
 });
 
-pureTest("Access.judge() asks for the token where there is one", () => {
+pureTest("Access.judge() requires the token if there is one", () => {
   const access = new Access(EVERYWHERE, TOKEN);
   const given = (token: string) => verdict(access, {}, { path: `/?token=${token}` });
   assertEquals(given(TOKEN), "welcome");
@@ -88,7 +88,7 @@ pureTest("Access.judge() asks for the token where there is one", () => {
   assertEquals(kept("stream_8080=x"), 401);
 });
 
-pureTest("Access.judge() keeps the token from scripts and from other sites", () => {
+pureTest("Access.judge() sets a cookie that scripts and other sites cannot read", () => {
   const access = new Access(EVERYWHERE, TOKEN);
   const url = new URL(`http://localhost:8080/?token=${TOKEN}`);
   const header = (name: string) => name === "host" ? "localhost:8080" : null;

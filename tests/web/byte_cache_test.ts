@@ -4,7 +4,7 @@ import { pureTest } from "../support/pure_test.ts";
 
 const item = (size: number) => ({ bytes: new Uint8Array(size) });
 
-pureTest("ByteCache drops what was used longest ago", () => {
+pureTest("ByteCache drops the least recently used value", () => {
   const cache = new ByteCache(10);
   cache.set("a", item(4));
   cache.set("b", item(4));
@@ -13,7 +13,7 @@ pureTest("ByteCache drops what was used longest ago", () => {
   assertEquals(["a", "b", "c"].map((key) => cache.get(key) !== undefined), [true, false, true]);
 });
 
-pureTest("ByteCache counts what is replaced or deleted no more", () => {
+pureTest("ByteCache does not count replaced and deleted values", () => {
   const cache = new ByteCache(10);
   cache.set("a", item(9));
   cache.set("a", item(2));
@@ -24,7 +24,7 @@ pureTest("ByteCache counts what is replaced or deleted no more", () => {
   assertEquals(["a", "b", "c"].map((key) => cache.get(key) !== undefined), [true, false, true]);
 });
 
-pureTest("ByteCache keeps nothing that is larger than all of it", () => {
+pureTest("ByteCache keeps no value that is larger than the cache", () => {
   const cache = new ByteCache(10);
   cache.set("a", item(4));
   cache.set("b", item(11));

@@ -2,7 +2,7 @@ import { assertAlmostEquals, assertEquals } from "@std/assert";
 import { LatencyHistogram } from "../../../lib/client/playback/statistics.ts";
 import { pureTest } from "../../support/pure_test.ts";
 
-pureTest("LatencyHistogram gives percentiles to one in a hundred", () => {
+pureTest("LatencyHistogram.percentile() is exact to 1 %", () => {
   const histogram = new LatencyHistogram();
   assertEquals(histogram.percentile(0.5), undefined);
   for (let each = 1; each <= 1000; each++) histogram.add(each);
@@ -11,7 +11,7 @@ pureTest("LatencyHistogram gives percentiles to one in a hundred", () => {
   }
 });
 
-pureTest("LatencyHistogram takes whatever clocks come up with", () => {
+pureTest("LatencyHistogram.add() takes negative and infinite values", () => {
   const histogram = new LatencyHistogram();
   for (const odd of [-5, 0, Infinity, 1e300]) histogram.add(odd);
   assertAlmostEquals(histogram.percentile(0.25) ?? 0, 0.1, 0.01);

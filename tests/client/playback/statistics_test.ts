@@ -61,7 +61,7 @@ pureTest("Statistics counts frames, bytes and time until the end", () => {
   });
 });
 
-pureTest("Statistics has no first frame and no rate where nothing came", () => {
+pureTest("Statistics without frames has no first frame and no frame rate", () => {
   const statistics = new Statistics("get_image", () => 7);
   statistics.end();
   assertEquals(JSON.parse(JSON.stringify(statistics)), {
@@ -80,7 +80,7 @@ pureTest("Statistics has no first frame and no rate where nothing came", () => {
   assertEquals(statistics.hasPicture, false);
 });
 
-pureTest("Statistics knows sound without a picture, and frames that came in no time", () => {
+pureTest("Statistics counts audio without video, and frames that arrive in no time", () => {
   const statistics = new Statistics("get_video", () => 0);
   statistics.describe("s.wav", [STREAMS[1]]);
   // A tenth of a second of stereo, as FFmpeg 7.1 cuts WAV.
@@ -96,7 +96,7 @@ pureTest("Statistics knows sound without a picture, and frames that came in no t
   assertEquals(Number.isFinite(still.framesPerSecond), true);
 });
 
-pureTest("Statistics tells the latency of live frames", () => {
+pureTest("Statistics has the latency of live frames", () => {
   const statistics = new Statistics("get_video", () => 0);
   statistics.describe("cam", STREAMS);
   for (let each = 1; each <= 100; each++) statistics.count(frame(0, each, 4), each);

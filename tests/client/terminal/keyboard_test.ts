@@ -2,17 +2,17 @@ import { assertEquals } from "@std/assert";
 import { Keyboard, keysIn } from "../../../lib/client/terminal/keyboard.ts";
 import { pureTest } from "../../support/pure_test.ts";
 
-/** What the terminal says of itself. */
+/** Replies of the terminal. */
 const REPLIES = new RegExp("\x1b\\[\\?[\\d;]*c", "g");
 
-/** A terminal on which the test types. */
+/** A terminal on which a test types. */
 class TypedInput {
   readonly modes: boolean[] = [];
-  /** Called when the program goes on after a stop. */
+  /** Called when the program continues after a stop. */
   readonly continuing = new Set<() => void>();
   #typed: Uint8Array[] = [];
   #news = Promise.withResolvers<void>();
-  #over = false;
+  #ended = false;
 
   type(...texts: string[]): void {
     for (const text of texts) this.#typed.push(new TextEncoder().encode(text));
@@ -20,13 +20,13 @@ class TypedInput {
   }
 
   end(): void {
-    this.#over = true;
+    this.#ended = true;
     this.#news.resolve();
   }
 
   async read(target: Uint8Array): Promise<number | null> {
     while (this.#typed.length === 0) {
-      if (this.#over) return null;
+      if (this.#ended) return null;
       await this.#news.promise;
       this.#news = Promise.withResolvers();
     }
@@ -45,7 +45,7 @@ class TypedInput {
   }
 }
 
-/** Waits for so many keys. */
+/** Waits for a number of keys. */
 function keys(keyboard: Keyboard, count: number): { found: Promise<string[]>; stop: Disposable } {
   const { promise, resolve } = Promise.withResolvers<string[]>();
   const pressed: string[] = [];
@@ -56,7 +56,7 @@ function keys(keyboard: Keyboard, count: number): { found: Promise<string[]>; st
   return { found: promise, stop };
 }
 
-pureTest("keysIn() finds arrows in both of their forms, and characters", () => {
+pureTest("keysIn() finds characters, and arrows in both forms", () => {
   assertEquals(keysIn("a \x1b[A\x1bOB\x1b[C\x1b[DQ"), [
     "a",
     " ",
@@ -68,16 +68,16 @@ pureTest("keysIn() finds arrows in both of their forms, and characters", () => {
   ]);
 });
 
-pureTest("keysIn() leaves out what it has no name for", () => {
+pureTest("keysIn() drops sequences without a name", () => {
   assertEquals(keysIn("\x1b[3~x\x1bOP\x1b[1;5Cy\x1b[?62;4cz"), ["x", "y", "z"]);
 });
 
-pureTest("Keyboard.listen() has keys come as before when the program goes on after a stop", () => {
+pureTest("Keyboard.listen() enters raw mode again when the program continues after a stop", () => {
   const input = new TypedInput();
   {
     using _listening = new Keyboard(input).listen(() => {});
     assertEquals(input.modes, [true]);
-    for (const goOn of input.continuing) goOn();
+    for (const onContinue of input.continuing) onContinue();
     assertEquals(input.modes, [true, true]);
   }
   assertEquals(input.modes, [true, true, false]);
@@ -85,7 +85,7 @@ pureTest("Keyboard.listen() has keys come as before when the program goes on aft
   input.end();
 });
 
-pureTest("Keyboard.listen() gives keys as they come, and the terminal back", async () => {
+pureTest("Keyboard.listen() passes keys on until disposed", async () => {
   const input = new TypedInput();
   const keyboard = new Keyboard(input);
   const { found, stop } = keys(keyboard, 3);
@@ -98,7 +98,7 @@ pureTest("Keyboard.listen() gives keys as they come, and the terminal back", asy
 });
 
 pureTest(
-  "Keyboard.lines() gives whole lines, and leaves the rest to whoever listens next",
+  "Keyboard.lines() gives whole lines, and leaves other text to the next listener",
   async () => {
     const input = new TypedInput();
     const keyboard = new Keyboard(input);
@@ -118,7 +118,7 @@ pureTest(
 );
 
 pureTest(
-  "Keyboard.ask() gives the terminal's answer, and keys go to who listens otherwise",
+  "Keyboard.ask() returns the terminal's reply, and keys go to the listener",
   async () => {
     const input = new TypedInput();
     const keyboard = new Keyboard(input);
@@ -136,10 +136,10 @@ pureTest(
   },
 );
 
-pureTest("Keyboard.ask() gives up on a terminal that does not answer", async () => {
+pureTest("Keyboard.ask() gives up on a terminal that does not reply", async () => {
   const input = new TypedInput();
-  const how = { isWhole: () => false, replies: REPLIES, patience: 1 };
-  const reply = await new Keyboard(input).ask(() => {}, how);
+  const options = { isWhole: () => false, replies: REPLIES, patience: 1 };
+  const reply = await new Keyboard(input).ask(() => {}, options);
   assertEquals([reply, input.modes], ["", [true, false]]);
 });
 

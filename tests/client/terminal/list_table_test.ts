@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { renderList } from "../../../lib/client/terminal/status.ts";
 import { pureTest } from "../../support/pure_test.ts";
 
-pureTest("renderList() lines name, kind, size, duration, codec and picture up in columns", () => {
+pureTest("renderList() aligns name, kind, size, duration, codec and picture in columns", () => {
   const text = renderList([
     { name: "a.png", kind: "image", live: false, size: 950, codec: "png", width: 64, height: 48 },
     {
@@ -31,11 +31,11 @@ pureTest("renderList() lines name, kind, size, duration, codec and picture up in
   );
 });
 
-pureTest("renderList() says so where there is nothing", () => {
+pureTest("renderList() of no media is a sentence", () => {
   assertEquals(renderList([]), "The server has no media\n");
 });
 
-pureTest("renderList() keeps a server's control characters from the terminal", () => {
+pureTest("renderList() replaces control characters", () => {
   const entry = { kind: "image", live: false, size: 1 } as const;
   const text = renderList([{ ...entry, name: "a\x1b[2J\nb\u202e", codec: "p\x9bng" }]);
   assertEquals(text.split("\n")[1], "a?[2J?b?  image  1 B   -         p?ng   -");

@@ -8,7 +8,7 @@ import { pureTest } from "../../support/pure_test.ts";
 const media = mediaFolder();
 const PROMPT = "1 image  2 video  3 list  0 quit\n> ";
 
-Deno.test("stream-client without flags asks, does, and asks again", async () => {
+Deno.test("stream-client without flags asks again after each choice", async () => {
   await media.make("p.png", [...pictures(), "-frames:v", "1"]);
   await media.make("v.mkv", [...pictures({ seconds: 0.2 }), "-c:v", "ffv1"]);
   await using server = await testServer({ media: media.path });
@@ -30,7 +30,7 @@ Deno.test("stream-client without flags asks, does, and asks again", async () => 
   ]);
 });
 
-Deno.test("stream-client without flags survives a server that is away, and comes back", async () => {
+Deno.test("stream-client without flags survives a server that is gone for a while", async () => {
   await media.make("p.png", [...pictures(), "-frames:v", "1"]);
   const first = await testServer({ media: media.path });
   const { port } = first.address;
@@ -61,7 +61,7 @@ Deno.test("stream-client without flags ends with its input", async () => {
   assertEquals([status, stdout, stderr], [0, PROMPT, ""]);
 });
 
-Deno.test("stream-client without flags says what it lacks to show anything", async () => {
+Deno.test("stream-client without flags reports a missing screen and terminal", async () => {
   const { stderr } = await runInside([], { typed: ["1", "0"] });
   assertEquals(
     stderr,
@@ -81,10 +81,10 @@ Deno.test("stream-client without flags keeps control characters from the termina
   assertEquals(stderr, 'Cannot do "?[2J?": expected 1, 2, 3 or 0\n');
 });
 
-pureTest("runMenu() ends when its signal fires, while it waits and after a choice", async () => {
+pureTest("runMenu() ends if its signal fires while it waits or during a choice", async () => {
   for (const typed of [[], ["1"]]) {
     const controller = new AbortController();
-    const said: string[] = [];
+    const errors: string[] = [];
     const lines = new ReadableStream<string>({
       start: (stream) => typed.forEach((line) => stream.enqueue(line)),
       pull: () => controller.abort(),
@@ -98,10 +98,10 @@ pureTest("runMenu() ends when its signal fires, while it waits and after a choic
       environment: {
         lines: () => lines,
         print: () => {},
-        printError: (text) => void said.push(text),
+        printError: (text) => void errors.push(text),
       },
       signal: controller.signal,
     });
-    assertEquals(said, []);
+    assertEquals(errors, []);
   }
 });

@@ -19,7 +19,7 @@ const STATE: ProgressState = {
   hasPicture: true,
 };
 
-pureTest("formatBytes() gives three digits or so, and the unit", () => {
+pureTest("formatBytes() gives two or three digits and a unit", () => {
   for (
     const [bytes, text] of [
       [0, "0 B"],
@@ -41,13 +41,13 @@ pureTest("formatBytes() gives three digits or so, and the unit", () => {
   }
 });
 
-pureTest("formatBytes() goes on to the next unit where rounding does", () => {
+pureTest("formatBytes() rounds up to the next unit", () => {
   assertEquals(formatBytes(999.6), "1.0 kB");
   assertEquals(formatBytes(999_949), "1.0 MB");
   assertEquals(formatBytes(99_960), "100 kB");
 });
 
-pureTest("formatTime() gives minutes, seconds and tenths, and hours where there are any", () => {
+pureTest("formatTime() gives minutes, seconds and tenths, and hours if any", () => {
   for (
     const [seconds, text] of [
       [0, "00:00.0"],
@@ -65,7 +65,7 @@ pureTest("formatTime() gives minutes, seconds and tenths, and hours where there 
   }
 });
 
-pureTest("renderProgress() tells frame, time, frames a second and rate", () => {
+pureTest("renderProgress() shows frame, time, frame rate and bit rate", () => {
   assertEquals(renderProgress(STATE), "frame 250  00:10.0  31.3 fps  5.0 MB/s");
   assertEquals(
     renderProgress(STATE, 62.3),
@@ -73,7 +73,7 @@ pureTest("renderProgress() tells frame, time, frames a second and rate", () => {
   );
 });
 
-pureTest("renderProgress() tells latency and drops where there are any", () => {
+pureTest("renderProgress() shows latency and drops if any", () => {
   const latency = { p50: 12.4, p95: 40 };
   assertEquals(
     renderProgress({ ...STATE, dropped: 7, latency }),
@@ -86,7 +86,7 @@ pureTest("renderProgress() tells latency and drops where there are any", () => {
 });
 
 pureTest(
-  "renderProgress() tells of a recording what is written, how fast, and what is left",
+  "renderProgress() shows size, speed and remaining time of a recording",
   () => {
     const recording = { ...STATE, recording: true };
     const begin = "frame 250  00:10.0 of 01:02.3  31.3 fps  ";
@@ -108,7 +108,7 @@ pureTest(
   },
 );
 
-pureTest("renderProgress() fits the usual width, the least telling parts giving way", () => {
+pureTest("renderProgress() drops parts that do not fit the width", () => {
   const long = {
     ...{ ...STATE, recording: true, frames: 12_345_678, bytes: 123_400_000_000 },
     ...{ position: 36_000, seconds: 3600, framesPerSecond: 1234.5, dropped: 1234 },
@@ -123,41 +123,44 @@ pureTest("renderProgress() fits the usual width, the least telling parts giving 
   );
 });
 
-pureTest("renderProgress() leaves frames out where there is only sound", () => {
+pureTest("renderProgress() shows no frames of audio alone", () => {
   assertEquals(
     renderProgress({ ...STATE, hasPicture: false }, 12),
     "00:10.0 of 00:12.0  5.0 MB/s",
   );
 });
 
-pureTest("renderProgress() gives no rate before any time has passed", () => {
+pureTest("renderProgress() shows no rate before any time has passed", () => {
   assertEquals(renderProgress({ ...STATE, seconds: 0 }), "frame 250  00:10.0  31.3 fps  0 B/s");
 });
 
-pureTest("Progress draws at most four times a second, within the width, and wipes its line", () => {
-  const drawn: string[] = [];
-  let now = 1000;
-  let columns = 81;
-  const write = (text: string) => void drawn.push(text);
-  const output = lineOutput({ write, columns: () => columns });
-  const progress = new Progress(output, () => now);
-  progress.clear();
-  assertEquals(drawn, []);
-  progress.update(STATE);
-  now += 249;
-  progress.update({ ...STATE, frames: 251 });
-  now += 1;
-  columns = 24;
-  progress.update({ ...STATE, frames: 252 });
-  now += 250;
-  columns = 6;
-  progress.update({ ...STATE, frames: 253 });
-  progress.clear();
-  progress.clear();
-  assertEquals(drawn, [
-    "\rframe 250  00:10.0  31.3 fps  5.0 MB/s\x1b[K",
-    "\r00:10.0  5.0 MB/s\x1b[K",
-    "\r00:10\x1b[K",
-    "\r\x1b[K",
-  ]);
-});
+pureTest(
+  "Progress draws at most four times a second, within the width, and clears its line",
+  () => {
+    const drawn: string[] = [];
+    let now = 1000;
+    let columns = 81;
+    const write = (text: string) => void drawn.push(text);
+    const output = lineOutput({ write, columns: () => columns });
+    const progress = new Progress(output, () => now);
+    progress.clear();
+    assertEquals(drawn, []);
+    progress.update(STATE);
+    now += 249;
+    progress.update({ ...STATE, frames: 251 });
+    now += 1;
+    columns = 24;
+    progress.update({ ...STATE, frames: 252 });
+    now += 250;
+    columns = 6;
+    progress.update({ ...STATE, frames: 253 });
+    progress.clear();
+    progress.clear();
+    assertEquals(drawn, [
+      "\rframe 250  00:10.0  31.3 fps  5.0 MB/s\x1b[K",
+      "\r00:10.0  5.0 MB/s\x1b[K",
+      "\r00:10\x1b[K",
+      "\r\x1b[K",
+    ]);
+  },
+);
