@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
 
-// The rules of the house (docs/ARCHITECTURE.md), read from the sources.
+// The rules of the code (docs/ARCHITECTURE.md), read from the sources.
 
 const ROOT = new URL("../", import.meta.url);
 
@@ -134,7 +134,7 @@ function findIn(sources: readonly Source[], pattern: RegExp, part: "text" | "cod
   return sources.filter((source) => pattern.test(source[part])).map(({ path }) => path);
 }
 
-test("lib has the rooms of the house, and nothing beside them", () => {
+test("lib has the rooms of the table, and no others", () => {
   const entries = [...Deno.readDirSync(new URL("lib", ROOT))].map(({ name }) => name);
   assertEquals(entries.sort(), Object.keys(ROOMS).sort());
 });
