@@ -1,8 +1,10 @@
 /**
- * Prints the flag that makes Deno take the standard library from `tools/offline/`, or nothing where
- * JSR has it (or a copy from JSR is at hand). For use in tasks: `deno test $(deno run -A tools/std.ts)`.
+ * Runs Deno with the standard library from JSR, or with the stand-ins in `tools/offline/` if JSR
+ * cannot be reached: `deno run -A tools/std.ts SUBCOMMAND ARGUMENT…` runs `deno SUBCOMMAND`, with the
+ * flag for the stand-ins behind the subcommand and in place of each argument `STD`. Without arguments,
+ * it prints the flag, or nothing.
  *
- * The environment variable `STREAM_STD` decides without looking: `offline` or `jsr`.
+ * The environment variable `STREAM_STD` decides without a network: `offline` or `jsr`.
  */
 import config from "../deno.json" with { type: "json" };
 
@@ -38,8 +40,29 @@ async function isOffline(): Promise<boolean> {
   return available.includes(false);
 }
 
-if (import.meta.main && await isOffline()) {
-  await Deno.stdout.write(
-    new TextEncoder().encode("--import-map=tools/offline/import_map.json\n"),
-  );
+/** Flags of Deno for the standard library. */
+async function standardFlags(): Promise<string[]> {
+  return await isOffline() ? ["--import-map=tools/offline/import_map.json"] : [];
+}
+
+/**
+ * Runs Deno and waits for its end.
+ *
+ * @returns its exit status
+ */
+async function runDeno([subcommand, ...args]: readonly string[]): Promise<number> {
+  const flags = await standardFlags();
+  const replaced = args.flatMap((arg) => arg === "STD" ? flags : [arg]);
+  const command = new Deno.Command(Deno.execPath(), { args: [subcommand, ...flags, ...replaced] });
+  const child = command.spawn();
+  // A terminal sends Ctrl-C to the child as well, whose end decides.
+  Deno.addSignalListener("SIGINT", () => {});
+  if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", () => child.kill());
+  return (await child.status).code;
+}
+
+if (import.meta.main) {
+  if (Deno.args.length > 0) Deno.exit(await runDeno(Deno.args));
+  const [flag] = await standardFlags();
+  if (flag !== undefined) await Deno.stdout.write(new TextEncoder().encode(`${flag}\n`));
 }
