@@ -90,14 +90,14 @@ export class Semaphore {
       this.#free--;
       return;
     }
-    const { promise, resolve } = Promise.withResolvers<void>();
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#waiting.push(resolve);
-    try {
-      await abortable(promise, signal);
-    } catch (error) {
+    // At once, so that an action that fails by the same signal does not wake an aborted waiter.
+    using _listener = onAbort(signal, () => {
       this.#waiting = this.#waiting.filter((waiting) => waiting !== resolve);
-      throw error;
-    }
+      reject(signal.reason);
+    });
+    await promise;
   }
 }
 

@@ -48,3 +48,16 @@ pureTest("Semaphore.take() forgets aborted waits", async () => {
   assertEquals(await third, "third");
   await assertRejects(() => turns.take(() => Promise.resolve(), leaving), Error, "left");
 });
+
+pureTest("Semaphore.take() keeps the slot if one signal ends the action and a wait", async () => {
+  const semaphore = new Semaphore(1);
+  const control = new AbortController();
+  const { promise, reject } = Promise.withResolvers<void>();
+  const first = semaphore.take(() => promise, control);
+  control.signal.addEventListener("abort", () => reject(new Error("ended")));
+  const second = semaphore.take(() => Promise.resolve(), control);
+  control.abort(new Error("ended"));
+  await assertRejects(() => first, "ended");
+  await assertRejects(() => second, "ended");
+  assertEquals(await semaphore.take(() => Promise.resolve(1), { signal }), 1);
+});

@@ -80,7 +80,10 @@ export class ReconnectingResponse implements MediaResponse, Disposable {
   #clock: Clock;
   #retries: Retries;
   #state: ResumeState;
-  #counter = new FrameCounter();
+  /** Frames of the current connection. */
+  #received = new FrameCounter();
+  /** Frames of the whole response. */
+  #delivered = new FrameCounter();
   #abandoned = new AbortController();
   #quitListener: Disposable | undefined;
   #response: OpenResponse | undefined;
@@ -171,13 +174,13 @@ export class ReconnectingResponse implements MediaResponse, Disposable {
   /** Turns the parts of one connection into parts of the whole response. */
   async *#parts(response: MediaResponse): AsyncGenerator<ResponsePart> {
     this.#isSeeking = this.#hasDelivered = false;
-    this.#counter.startConnection();
+    this.#received = new FrameCounter();
     for await (const part of response) {
       this.#hasReceived = true;
       if (part.kind === "describe") {
         const isFirst = !this.#state.isDescribed;
         this.#state.describe(part.description);
-        this.#counter.describe(part.description.streams);
+        this.#delivered.describe(part.description.streams);
         if (isFirst) yield part;
         else this.#onReconnected(response);
       } else if (part.kind === "frame") {
@@ -190,7 +193,7 @@ export class ReconnectingResponse implements MediaResponse, Disposable {
       } else if (part.kind === "notice") {
         yield this.#addDropped(part);
       } else {
-        checkReceived(this.#counter.connectionStreams, part.end);
+        checkReceived(this.#received.streams, part.end);
         if (part.end.reason === "shutdown") {
           throw new ShutdownError("the server was shut down");
         }
@@ -218,10 +221,11 @@ export class ReconnectingResponse implements MediaResponse, Disposable {
   }
 
   #take(part: Extract<ResponsePart, { kind: "frame" }>): ResponsePart | undefined {
-    this.#counter.count(part.frame);
+    this.#received.count(part.frame);
     if (this.#isSeeking) return undefined;
     const frame = this.#state.take(part.frame);
     if (frame === undefined) return undefined;
+    this.#delivered.count(frame);
     this.#retries.reset();
     if (!this.#hasDelivered && this.#state.gap > 0) {
       const gap = formatSeconds(this.#state.gap * 1000);
@@ -241,7 +245,7 @@ export class ReconnectingResponse implements MediaResponse, Disposable {
   /** The end of the whole response, from that of the last connection. */
   #endOf(end: Partial<EndReport> & Pick<EndReport, "reason">): EndReport {
     const dropped = this.#dropped.earlier + (end.dropped ?? 0);
-    return { ...end, ...this.#counter.totals, dropped };
+    return { ...end, ...this.#delivered.totals, dropped };
   }
 
   /** @throws the error, if no other connection may help */

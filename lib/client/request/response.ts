@@ -33,8 +33,6 @@ export type OpenResponse = MediaResponse & Disposable;
 /** Counts the frames of a response, and the bytes of their data. */
 export class FrameCounter {
   #types = new Map<number, StreamDescription["type"]>();
-  /** Sums of the earlier connections. */
-  #earlier = { frames: 0, audioFrames: 0, bytes: 0 };
   #streams = new Map<number, StreamTotals>();
 
   /** Sets the streams that {@linkcode FrameCounter.totals} covers. */
@@ -52,14 +50,14 @@ export class FrameCounter {
     stream.bytes += data.byteLength;
   }
 
-  /** Sums of the current connection, by stream. */
-  get connectionStreams(): readonly StreamTotals[] {
+  /** Sums by stream. */
+  get streams(): readonly StreamTotals[] {
     return [...this.#streams.values()];
   }
 
-  /** Sums over all connections. Streams that were not described are left out. */
+  /** Sums over all streams that were described. */
   get totals(): Pick<EndReport, "frames" | "audioFrames" | "bytes"> {
-    const totals = { ...this.#earlier };
+    const totals = { frames: 0, audioFrames: 0, bytes: 0 };
     for (const { id, frames, bytes } of this.#streams.values()) {
       const type = this.#types.get(id);
       if (type === undefined) continue;
@@ -68,11 +66,5 @@ export class FrameCounter {
       else totals.audioFrames += frames;
     }
     return totals;
-  }
-
-  /** Starts a new connection of the same response. */
-  startConnection(): void {
-    this.#earlier = this.totals;
-    this.#streams.clear();
   }
 }

@@ -38,7 +38,7 @@ export async function playLive(
   refuseContradictions(request);
   refuseCopiedStill({ ...request, still }, { name: source.name, info: { kind: "video" } });
   const queueOptions = {
-    limits: QUEUE_LIMITS[request.late ?? "wait"],
+    limits: QUEUE_LIMITS[request.late ?? request.lateLive ?? "wait"],
     audio: !still && request.audio !== false,
     isPaused: () => controls.pacer.isPaused && !still,
   };

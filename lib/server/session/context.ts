@@ -80,6 +80,8 @@ export interface SessionContext {
 export interface PlayRequest extends MediaRequest {
   /** FFmpeg's name of the matrix that raw frames are converted with. */
   colorMatrix?: string;
+  /** Policy on late frames of a live source if `late` is absent. @default "wait" */
+  lateLive?: MediaRequest["late"];
 }
 
 /** The context of one media request. */

@@ -5,6 +5,7 @@ import {
   isConnectionLost,
   MissingProgramError,
   RequestError,
+  TruncatedError,
 } from "../../base/errors.ts";
 import type { EndReport } from "../../protocol/native/response.ts";
 import type { RequestRecord } from "../metrics/request_log.ts";
@@ -53,9 +54,13 @@ export function requestTimeout(
   });
 }
 
-/** Whether an error means that the client left, or that its connection was closed here. */
+/**
+ * Whether an error means that the client left between messages, or that its connection was closed
+ * here.
+ */
 export function isPeerGone(error: unknown): boolean {
-  return isConnectionLost(error) || isConnectionClosed(error);
+  const isInside = error instanceof TruncatedError || error instanceof Deno.errors.UnexpectedEof;
+  return !isInside && (isConnectionLost(error) || isConnectionClosed(error));
 }
 
 /**

@@ -60,7 +60,10 @@ export async function playForScript(
   context: Omit<PlayContext, "controls" | "response">,
   response: ResponseWriter,
 ): Promise<void> {
-  const request = { command, audio: false, pixelFormat: BGR, colorMatrix: OPENCV_MATRIX };
+  const request = {
+    ...{ command, audio: false, pixelFormat: BGR, colorMatrix: OPENCV_MATRIX },
+    lateLive: "drop" as const,
+  };
   const controls = new Controls({ command: "get_video" }, context);
   await playMedia(request, { ...context, controls, response, adapt: adaptFile });
 }
