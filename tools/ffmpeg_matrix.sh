@@ -132,8 +132,8 @@ make_root() {
   inside "$root" --with-network apt-get clean
 }
 
-# inside ROOT [--with-network] COMMAND…: runs a command in a root. Its children and mounts end with it.
-# Without a network it has its own loopback interface.
+# inside ROOT [--with-network] COMMAND…: runs a command in a root. Children and mounts end with it. Without
+# a network it has its own loopback interface.
 inside() {
   local root=$1 net=--net
   shift
@@ -157,7 +157,7 @@ inside() {
     ' - "$root" "$project" "$deno" "$modules" "$net" "$@" </dev/null
 }
 
-# run_tests RELEASE: runs the tests in a root; leaves LOG and a row of the table in the cache folder.
+# run_tests RELEASE: runs the tests in a root; writes a log and a table row to the cache folder.
 run_tests() {
   local release=$1 root=$cache/$1 log=$cache/$1.log version summary status=passed
   SECONDS=0

@@ -29,8 +29,8 @@ is_whole() {
 }
 
 # check_folder FOLDER: refuses a folder in which another user could have put code. It checks each
-# folder from the root down, so that nobody else can move a checked one. A folder must belong to root
-# or to this user; others may not write to it, or only add files (the sticky bit, as of /tmp).
+# folder from the root down, so that nobody else can move a checked one. Folders must belong to root
+# or to this user; others may not write to them, or only add files (the sticky bit, as of /tmp).
 check_folder() {
   case $1 in
     / | '') set -- / ;;
