@@ -3,12 +3,12 @@ import { transferOurs } from "./own_transfer.ts";
 import { FfmpegPeer } from "./peers/ffmpeg.ts";
 import { expectBytes, type Transfer } from "./transfer.ts";
 
-/** Packets as they are in the file, from one process to another over loopback, unpaced. */
+/** Unchanged packets of a file from one process to another over loopback, unpaced. */
 export async function measureCopy(bench: Bench): Promise<Row[]> {
   await using server = await bench.programs.startServer(bench.clips.folder, bench);
   const clip = await bench.clips.get("steady", bench.signal);
   const order = { clip, flags: ["--encoding", "copy"] };
-  // Not counted: what is done once in a server's life.
+  // Not measured: work that a server does once.
   const { bytes } = await transferOurs(server, order, bench);
   const peer = new FfmpegPeer("copy");
   const { ours, other } = await takeTurns<"ours" | "other", Transfer>(bench, {

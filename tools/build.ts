@@ -2,8 +2,8 @@
  * `deno task build`: makes executables that need neither Deno nor this source tree to run.
  *
  * It uses `deno compile` if its runtime `denort` can be downloaded or `DENORT_BIN` names one;
- * otherwise it makes self-extracting files (`stub.sh`). Both forms contain the program as one bundled
- * module, and have the same arguments and permissions.
+ * otherwise it makes self-extracting files (`stub.sh`). Both forms contain the program as one
+ * bundled module, and have the same arguments and permissions.
  */
 import { untilInterrupted } from "../lib/cli/signals.ts";
 import { hostSystem, type Program, programsFor, TARGETS } from "./build_table.ts";

@@ -23,7 +23,7 @@ export const TARGETS: Readonly<Record<string, System>> = {
   "aarch64-pc-windows-msvc": "windows",
 };
 
-/** The program that opens a URL in a browser. Only those that exist, because Deno warns about others. */
+/** The program that opens a URL in a browser. Deno warns about programs that are missing. */
 const OPENERS: Readonly<Record<System, string>> = {
   linux: "xdg-open",
   darwin: "open",
@@ -37,8 +37,8 @@ const OPENERS: Readonly<Record<System, string>> = {
 const NO_REMOTE_IMPORTS = ["--allow-import=none.invalid", "--deny-import"];
 
 /**
- * Allows reading the system's certificate authorities, and nothing else about the system. Deno checks
- * them under a name that `--allow-sys` does not accept, so all other names are denied.
+ * Allows reading the system's certificate authorities, and nothing else about the system. Deno
+ * checks them under a name that `--allow-sys` does not accept, so all other names are denied.
  */
 const SYSTEM_CERTIFICATES = [
   "--allow-sys",

@@ -132,8 +132,8 @@ make_root() {
   inside "$root" --with-network apt-get clean
 }
 
-# inside ROOT [--with-network] COMMAND…: runs a command in a root. Children and mounts end with it. Without
-# a network it has its own loopback interface.
+# inside ROOT [--with-network] COMMAND…: runs a command in a root. Children and mounts end with
+# it. Without a network it has its own loopback interface.
 inside() {
   local root=$1 net=--net
   shift

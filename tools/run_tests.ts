@@ -3,8 +3,8 @@
  * `deno run -A tools/run_tests.ts [--patience=SECONDS] [FLAG OF DENO TEST]… [PATH]…`.
  *
  * Most tests wait for sockets and FFmpeg; run one after another, they leave half of a machine idle.
- * They run in processes, not in the threads of `deno test --parallel`, because many of them check for
- * leftovers of their own process. A `deno test` that exceeds the patience is killed.
+ * They run in processes, not in the threads of `deno test --parallel`, because many of them check
+ * for leftovers of their own process. A `deno test` that exceeds the patience is killed.
  */
 import { untilInterrupted } from "../lib/cli/signals.ts";
 
@@ -21,8 +21,8 @@ const BATCH = 5;
 const IS_TEST = /_test\.ts$/;
 
 /**
- * Default limit for one `deno test`, in seconds. It kills runs that hang; on a machine with a load of
- * ten the longest batch took 460 s.
+ * Default limit for one `deno test`, in seconds. It kills runs that hang; on a machine with a load
+ * of ten the longest batch took 460 s.
  */
 const PATIENCE = 1200;
 
@@ -180,8 +180,8 @@ function kill(pid: number): void {
 }
 
 /**
- * Distributes test files to batches. Slow ones are in the same folder, so neighbours go to different
- * batches, which take about equally long.
+ * Distributes test files to batches. Slow ones are in the same folder, so neighbours go to
+ * different batches, which take about equally long.
  */
 export function toBatches(tests: readonly string[]): string[][] {
   const count = Math.ceil(tests.length / BATCH);

@@ -54,7 +54,7 @@ export async function writeSelfExtracting(
       PERMISSIONS: program.permissions.map(quote).join(" "),
       PROGRAM_HASH: programHash,
       PROGRAM_SIZE: bundle.byteLength,
-      // `tail -c +N` counts from one. With a fixed width the size of the stub does not depend on them.
+      // `tail -c +N` counts from one. The fixed width keeps the size of the stub constant.
       PROGRAM_OFFSET: String(stubSize + 1).padStart(8, "0"),
       PROGRAM_LENGTH: packed.byteLength,
       RUNTIME_HASH: runtime.hash,

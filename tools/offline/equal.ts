@@ -12,8 +12,8 @@ const TEXTUAL: readonly unknown[] = [
 /**
  * Whether two values are deeply equal: same prototype, same content.
  *
- * `NaN` equals itself and 0 equals -0; properties that are `undefined` differ from absent ones; keys
- * of maps and members of sets are compared deeply and without order.
+ * `NaN` equals itself and 0 equals -0; properties that are `undefined` differ from absent ones;
+ * keys of maps and members of sets are compared deeply and without order.
  *
  * Stands in for the function of the same name in `@std/assert` 1.0.19.
  *
@@ -99,7 +99,7 @@ function isObject(value: unknown): value is object {
   return (typeof value === "object" && value !== null) || typeof value === "function";
 }
 
-/** Own properties of plain objects and arrays; all properties of others, including class getters. */
+/** Own properties of plain objects and arrays; all of others, including class getters. */
 function sameProperties(a: object, b: object, seen: Seen): boolean {
   const isPlain = [null, Object.prototype, Array.prototype].includes(Object.getPrototypeOf(a));
   const keysOf = isPlain ? enumerableKeys : inheritedKeys;
