@@ -7,12 +7,12 @@ import { expectBytes, type Transfer } from "./transfer.ts";
 export async function measureCopy(bench: Bench): Promise<Row[]> {
   await using server = await bench.programs.startServer(bench.clips.folder, bench);
   const clip = await bench.clips.get("steady", bench.signal);
-  const order = { clip, flags: ["--encoding", "copy"] };
+  const options = { clip, flags: ["--encoding", "copy"] };
   // Not measured: work that a server does once.
-  const { bytes } = await transferOurs(server, order, bench);
+  const { bytes } = await transferOurs(server, options, bench);
   const peer = new FfmpegPeer("copy");
   const { ours, other } = await takeTurns<"ours" | "other", Transfer>(bench, {
-    ours: () => transferOurs(server, { ...order, bytes }, bench),
+    ours: () => transferOurs(server, { ...options, bytes }, bench),
     other: () => peer.transfer(clip, bench.signal),
   });
   for (const transfer of other) expectBytes("ffmpeg", transfer.bytes, bytes);

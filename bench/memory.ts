@@ -58,8 +58,8 @@ async function serve(
   await using server = await programs.startServer(clips.folder, { signal });
   const { name } = await clips.get("steady", signal);
   const seconds = Math.min(longest, ENOUGH);
-  const over = new AbortController();
-  const either = AbortSignal.any([signal, over.signal]);
+  const stop = new AbortController();
+  const either = AbortSignal.any([signal, stop.signal]);
   const request = { name, duration: seconds };
   const stuck = Array.from({ length: viewers.stuck }, async () => {
     let frames = 0;
@@ -81,7 +81,7 @@ async function serve(
   const readers = async () => {
     await Promise.all(reading);
     const { peak } = await readMemory(server.pid);
-    over.abort();
+    stop.abort();
     return peak;
   };
   const [peak] = await Promise.all([readers(), ...stuck]);

@@ -9,7 +9,7 @@ import { expectBytes, expectFrames, type SplitTransfer, toTransfer } from "./tra
 const LOOKS = 10;
 
 /** A transfer to measure. */
-export interface Order {
+export interface TransferOptions {
   clip: Clip;
   /** Number of frames from the beginning. @default all */
   frames?: number;
@@ -25,7 +25,7 @@ export interface Order {
  */
 export async function transferOurs(
   server: ServerProcess,
-  { clip, frames, flags = [], bytes }: Order,
+  { clip, frames, flags = [], bytes }: TransferOptions,
   { programs, signal }: Bench,
 ): Promise<SplitTransfer> {
   const before = await readProcessorTime(server.pid);
@@ -34,9 +34,9 @@ export async function transferOurs(
   const end = (expected - 0.5) * clip.seconds / clip.frames;
   const part = frames === undefined ? [] : ["--duration", String(end)];
   const began = performance.now();
-  const where = ["--port", String(server.port), "--view", "none", "--speed", "max"];
+  const fixed = ["--port", String(server.port), "--view", "none", "--speed", "max"];
   const report = await programs.runClient(
-    ["--video", clip.name, ...where, ...part, ...flags],
+    ["--video", clip.name, ...fixed, ...part, ...flags],
     signal,
   );
   const gone = performance.now();

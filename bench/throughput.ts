@@ -1,6 +1,6 @@
 import type { Clip, ClipName } from "./clips.ts";
 import { type Bench, compared, type Goal, type Row, takeTurns } from "./measurement.ts";
-import { type Order, transferOurs } from "./own_transfer.ts";
+import { type TransferOptions, transferOurs } from "./own_transfer.ts";
 import { FfmpegPeer } from "./peers/ffmpeg.ts";
 import { GstreamerPeer } from "./peers/gstreamer.ts";
 import { PICKLE, PythonPeer, ZMQ } from "./peers/python.ts";
@@ -75,18 +75,18 @@ async function measureSize(
   await using server = await bench.programs.startServer(bench.clips.folder, bench);
   const clip = await bench.clips.get(name, bench.signal);
   const ours: Record<Form | "few", SplitTransfer[]> = { raw: [], bgr24: [], few: [] };
-  const own = (order: Order) => transferOurs(server, order, bench);
+  const own = (options: TransferOptions) => transferOurs(server, options, bench);
   const side = <T extends Transfer>(peer: Peer<T>) => new PeerSide(peer, bench);
   const rivals = opponents.rivals.map((rival) => ({ ...rival, side: side(rival.peer) }));
   const { relay } = opponents;
   const bound = relay && { raw: side(relay.raw), few: side(relay.few) };
   // Not measured: work that a server does once.
-  await own(orderOf(clip, "raw"));
+  await own(optionsOf(clip, "raw"));
   await takeTurns<string, void>({ ...bench, log: (line) => bench.log(`${size}, ${line}`) }, {
-    raw: async () => void ours.raw.push(await own(orderOf(clip, "raw"))),
+    raw: async () => void ours.raw.push(await own(optionsOf(clip, "raw"))),
     ...(bench.quick
       ? {}
-      : { bgr24: async () => void ours.bgr24.push(await own(orderOf(clip, "bgr24"))) }),
+      : { bgr24: async () => void ours.bgr24.push(await own(optionsOf(clip, "bgr24"))) }),
     few: async () => void ours.few.push(await own({ clip, frames: FEW })),
     ...Object.fromEntries(rivals.map(({ side }) => [side.name, () => side.run(clip)])),
     ...(bound && {
@@ -116,7 +116,7 @@ async function measureSize(
   ];
 }
 
-function orderOf(clip: Clip, form: Form): Order {
+function optionsOf(clip: Clip, form: Form): TransferOptions {
   const bytes = clip.frames * clip.width * clip.height * FORMS[form];
   return { clip, bytes, flags: form === "raw" ? [] : ["--pixel-format", form] };
 }

@@ -13,7 +13,7 @@ interface TimedOptions {
   signal: AbortSignal;
   stdin?: "piped" | "null";
   /** Called with each line of its stderr. */
-  onComplaint?: (line: string) => void;
+  onStderrLine?: (line: string) => void;
 }
 
 /** A program that exits by itself, with its processor time. */
@@ -28,13 +28,13 @@ export class TimedProcess implements AsyncDisposable {
 
   private constructor(
     { program, child, file }: { program: string; child: Deno.ChildProcess; file: string },
-    { signal, onComplaint }: TimedOptions,
+    { signal, onStderrLine }: TimedOptions,
   ) {
     this.#program = program;
     this.#child = child;
     this.#file = file;
     this.#signal = signal;
-    this.#stderr = readComplaints(child.stderr, onComplaint);
+    this.#stderr = readStderr(child.stderr, onStderrLine);
     // Awaited in finished().
     this.#stderr.catch(() => {});
     signal.addEventListener("abort", this.#kill);
@@ -133,13 +133,13 @@ export async function firstLine(process: TimedProcess): Promise<string> {
 }
 
 /** Reads stderr to its end, and returns the last bytes. */
-async function readComplaints(
+async function readStderr(
   stderr: ReadableStream<Uint8Array<ArrayBuffer>>,
-  onComplaint: (line: string) => void = () => {},
+  onStderrLine: (line: string) => void = () => {},
 ): Promise<string> {
   let last = "";
   for await (const line of linesOf(stderr)) {
-    onComplaint(line);
+    onStderrLine(line);
     last = `${last}${line}\n`.slice(-MAX_STDERR);
   }
   return last;

@@ -125,11 +125,11 @@ async function runBatch(
     stderr: "piped",
   }).spawn();
   const outputs = [child.stderr, child.stdout].map((stream) => new Response(stream).bytes());
-  const over = AbortSignal.any([signal, AbortSignal.timeout(1000 * patience)]);
+  const stop = AbortSignal.any([signal, AbortSignal.timeout(1000 * patience)]);
   const end = () => kill(child.pid);
-  over.addEventListener("abort", end);
+  stop.addEventListener("abort", end);
   const { success } = await child.status;
-  over.removeEventListener("abort", end);
+  stop.removeEventListener("abort", end);
   // Leftover processes may also hold the pipes open.
   const left = await endMarked(mark);
   const texts = await Promise.all(outputs);

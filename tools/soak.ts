@@ -147,12 +147,12 @@ async function round(
       await complain(complaints, () => VISITS[name]({ ...soak.options, random }), name);
     }
   };
-  const most = { memory: 0, descriptors: 0, children: 0 };
-  const look = async () => {
+  const peak = { memory: 0, descriptors: 0, children: 0 };
+  const sample = async () => {
     while (!isOver()) {
-      most.memory = Math.max(most.memory, await server.memory());
-      most.descriptors = Math.max(most.descriptors, await server.descriptors());
-      most.children = Math.max(most.children, await server.children());
+      peak.memory = Math.max(peak.memory, await server.memory());
+      peak.descriptors = Math.max(peak.descriptors, await server.descriptors());
+      peak.children = Math.max(peak.children, await server.children());
       await new Promise((done) => setTimeout(done, Math.min(SAMPLE_INTERVAL, 200 * length)));
     }
   };
@@ -160,8 +160,11 @@ async function round(
     { length: viewers },
     (_, viewer) => new Random(seed, 1000 * turn + viewer),
   );
-  await Promise.all([look(), ...chances.map((random, viewer) => visitRepeatedly(random, viewer))]);
-  return `${megabytes(most.memory)}, ${most.descriptors} descriptors, ${most.children} processes`;
+  await Promise.all([
+    sample(),
+    ...chances.map((random, viewer) => visitRepeatedly(random, viewer)),
+  ]);
+  return `${megabytes(peak.memory)}, ${peak.descriptors} descriptors, ${peak.children} processes`;
 }
 
 /** Records the error of an action, unless it is expected of a visit. */

@@ -46,7 +46,7 @@ export class FfmpegPeer implements Peer {
     await untilListening(port, signal);
     let connected: number | undefined;
     let muxed: ReturnType<typeof parseMuxed>;
-    const onComplaint = (line: string) => {
+    const onStderrLine = (line: string) => {
       if (line.includes(CONNECTING)) connected ??= performance.now();
       muxed ??= parseMuxed(line);
     };
@@ -55,7 +55,7 @@ export class FfmpegPeer implements Peer {
     await using receiver = await TimedProcess.start(
       "ffmpeg",
       [...["-nostdin", "-v", "verbose"], ...reports, "-i", address, ...NULL_OUTPUT],
-      { signal, onComplaint },
+      { signal, onStderrLine },
     );
     const { first, ended } = await readProgress(receiver);
     let processor = await receiver.finished();

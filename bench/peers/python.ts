@@ -75,8 +75,8 @@ export class PythonPeer implements Peer {
   }
 
   #start(end: "sender" | "receiver", argument: string, signal: AbortSignal): Promise<TimedProcess> {
-    const order = [scriptPath(this.#scripts[end]), argument];
-    return TimedProcess.start(this.#python ?? "python3", order, { signal });
+    const command = [scriptPath(this.#scripts[end]), argument];
+    return TimedProcess.start(this.#python ?? "python3", command, { signal });
   }
 }
 

@@ -52,8 +52,8 @@ export class RelayPeer implements Peer<SplitTransfer> {
   async transfer(clip: Clip, signal: AbortSignal): Promise<SplitTransfer> {
     const python = this.#python ?? "python3";
     const frames = this.#frames ?? clip.frames;
-    const order = [scriptPath("relay.py"), clip.path, String(frames)];
-    await using sender = await TimedProcess.start(python, order, { signal });
+    const command = [scriptPath("relay.py"), clip.path, String(frames)];
+    await using sender = await TimedProcess.start(python, command, { signal });
     const lines = linesOf(sender.stdout)[Symbol.asyncIterator]();
     const port = await next(lines, sender);
     const began = performance.now();
