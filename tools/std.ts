@@ -46,7 +46,7 @@ async function standardFlags(): Promise<string[]> {
 }
 
 /**
- * Runs Deno and waits for its end.
+ * Runs Deno until it exits.
  *
  * @returns its exit status
  */
@@ -55,7 +55,7 @@ async function runDeno([subcommand, ...args]: readonly string[]): Promise<number
   const replaced = args.flatMap((arg) => arg === "STD" ? flags : [arg]);
   const command = new Deno.Command(Deno.execPath(), { args: [subcommand, ...flags, ...replaced] });
   const child = command.spawn();
-  // A terminal sends Ctrl-C to the child as well, whose end decides.
+  // A terminal also sends Ctrl-C to the child, whose exit status counts.
   Deno.addSignalListener("SIGINT", () => {});
   if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", () => child.kill());
   return (await child.status).code;
