@@ -1,5 +1,5 @@
 #!/bin/sh
-# Finds or installs what the project needs: FFmpeg and Deno. Prints one line that names both.
+# Finds or installs FFmpeg and Deno, which the project needs. Prints one line with both versions.
 # Afterwards `deno` is found on PATH, so that `sh setup.sh && deno task test` works in one line.
 set -u
 
@@ -13,21 +13,21 @@ deno_by=
 log=$(mktemp) || exit 1
 trap 'rm -f "$log"' EXIT
 
-# fail TEXT: ends with what is wrong and what to do about it.
+# fail TEXT: prints the problem and its solution, and exits.
 fail() {
   printf '%s\n' "$1" >&2
   exit 1
 }
 
-# quietly COMMAND…: runs it, and shows what it said only where it fails.
+# quietly COMMAND…: runs a command, and prints its output only if it fails.
 quietly() {
   "$@" >"$log" 2>&1 </dev/null && return
   cat "$log" >&2
   return 1
 }
 
-# at_least HAVE WANT: whether version HAVE ("5.1.9") is WANT ("5.1") or later. Builds that do not
-# state a version by numbers are recent ones.
+# at_least HAVE WANT: whether version HAVE ("5.1.9") is WANT ("5.1") or later. Builds without a
+# version number count as recent.
 at_least() {
   [ -n "$1" ] || return 0
   minor=${1#*.}
@@ -42,7 +42,7 @@ ffmpeg_version() {
     sed -n '1s/^ffmpeg version n\{0,1\}\([0-9]\{1,3\}\.[0-9][0-9.]*\).*/\1/p'
 }
 
-# ffmpeg_name: the version, or what a build states that has none.
+# ffmpeg_name: the version number, or the version text of a build without one.
 ffmpeg_name() {
   name=$(ffmpeg_version)
   [ -n "$name" ] || name=$(ffmpeg -version 2>/dev/null | sed -n '1s/^ffmpeg version \([^ ]*\).*/\1/p')
@@ -61,7 +61,7 @@ has_deno() {
   has deno && found=$(deno_version) && [ -n "$found" ] && at_least "$found" "$DENO_VERSION"
 }
 
-# How to become root: with nothing to do, by sudo if it does not ask, or not at all.
+# Sets $root to the command prefix that runs as root: empty, or sudo if it needs no password.
 find_root() {
   if [ "$(id -u)" -eq 0 ]; then
     root=
@@ -80,9 +80,9 @@ find_manager() {
   return 1
 }
 
-# add_packages NAME…: installs packages by the machine's own means, or tells how to.
+# add_packages NAME…: installs packages with the system's package manager, or prints how to.
 add_packages() {
-  find_manager || fail "Cannot install $*: no apt-get, dnf, apk, pacman or brew is found here; install ffmpeg $FFMPEG_VERSION or later by hand"
+  find_manager || fail "Cannot install $*: found no apt-get, dnf, apk, pacman or brew; install ffmpeg $FFMPEG_VERSION or later manually"
   update=
   case $manager in
     apt-get) update='apt-get update' install='apt-get install -y' ;;
@@ -91,16 +91,16 @@ add_packages() {
     pacman) install='pacman -S --noconfirm --needed' ;;
     brew) install='brew install' ;;
   esac
-  # Homebrew installs for its user, and refuses to run as root.
+  # Homebrew refuses to run as root.
   if [ "$manager" = brew ]; then
     root=
   elif ! find_root; then
-    fail "Cannot install $*: no right to. Run: ${update:+sudo $update && }sudo $install $*"
+    fail "Cannot install $*: permission denied. Run: ${update:+sudo $update && }sudo $install $*"
   fi
-  # The commands above are lists of plain words: splitting them is meant.
+  # The commands above are lists of plain words, split on purpose.
   # shellcheck disable=SC2086
   {
-    [ -z "$update" ] || quietly $root $update || fail "Cannot update the list of packages: $update failed"
+    [ -z "$update" ] || quietly $root $update || fail "Cannot update the package list: $update failed"
     quietly $root env DEBIAN_FRONTEND=noninteractive $install "$@" ||
       fail "Cannot install $*: $install failed"
   }
@@ -108,7 +108,7 @@ add_packages() {
 
 install_ffmpeg() {
   find_manager || :
-  # Fedora's own repositories have it under another name.
+  # Fedora's repositories have it under another name.
   if [ "$manager" = dnf ]; then name=ffmpeg-free; else name=ffmpeg; fi
   add_packages "$name"
   has_ffmpeg || fail "Cannot use FFmpeg $(ffmpeg_name): expected $FFMPEG_VERSION or later with ffprobe; see https://ffmpeg.org/download.html"
@@ -119,7 +119,7 @@ is_on_path() {
   case :$PATH: in *:"$1":*) ;; *) return 1 ;; esac
 }
 
-# Where Deno goes: a folder whose bin is on PATH and can be written to, with rights if need be.
+# Sets $prefix to where Deno is installed: a folder with bin on PATH, writable, as root if needed.
 find_prefix() {
   root=
   : "${HOME:=/root}"
@@ -133,11 +133,11 @@ find_prefix() {
   prefix=$HOME/.local
 }
 
-# The commands of $root are plain words: splitting them is meant.
+# $root is a list of plain words, split on purpose.
 # shellcheck disable=SC2086
 install_deno() {
   find_prefix
-  # Deno's own builds are for glibc, which Alpine has not; Homebrew's folder is on PATH already.
+  # Deno's own builds need glibc, which Alpine lacks; Homebrew's folder is already on PATH.
   if find_manager && { [ "$manager" = apk ] || { [ "$manager" = brew ] && ! has npm; }; }; then
     add_packages deno
     by=$manager
@@ -160,7 +160,7 @@ install_deno() {
   if ! has_deno; then
     [ -x "$prefix/bin/deno" ] ||
       fail "Cannot use Deno: expected $DENO_VERSION or later on PATH; see https://docs.deno.com/runtime/getting_started/installation/"
-    problem='PATH does not name that folder'
+    problem='that folder is not on PATH'
     [ -z "$found" ] || problem="PATH finds deno $found first"
     fail "Deno is now in $prefix/bin, but $problem. Run: export PATH=\"$prefix/bin:\$PATH\""
   fi
@@ -172,10 +172,10 @@ has_ffmpeg || install_ffmpeg
 has_deno || install_deno
 
 # The packages that the code imports, so that later commands need no network.
-standard=$(deno run -A --quiet tools/std.ts) || fail 'Cannot look for the standard library: deno run failed'
+standard=$(deno run -A --quiet tools/std.ts) || fail 'Cannot check for the standard library: deno run failed'
 # shellcheck disable=SC2086
 quietly deno cache --quiet $standard lib/base/*.ts lib/server/metrics/*.ts ||
   fail 'Cannot fetch the packages that the code imports: is there a network?'
 
-# What is named with a program in parentheses was installed by it just now.
+# A name in parentheses is that of the program that has just installed it.
 printf 'Found FFmpeg %s%s, Deno %s%s\n' "$(ffmpeg_name)" "$ffmpeg_by" "$found" "$deno_by"

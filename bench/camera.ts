@@ -3,47 +3,47 @@ import { MONOTONIC_CLOCK } from "../lib/base/clock.ts";
 /** Pixels. */
 const [WIDTH, HEIGHT] = [640, 360];
 
-/** Frames a second. */
+/** Frames per second. */
 export const CAMERA_RATE = 30;
 
-/** Bytes of a frame in which its mark stands: the first pixels of its luma. */
+/** Bytes of a frame that contain its mark: the first pixels of luma. */
 export const MARK_LENGTH = 16;
 
-/** What a frame says of itself. */
+/** Time and number of a frame. */
 export interface Mark {
-  /** When it was made, milliseconds since 1970. */
+  /** Capture time, milliseconds since 1970. */
   madeAt: number;
-  /** How many were due before it since there was a camera, whether anybody took them or not. */
+  /** Number of frames due before it since the camera started, sent or not. */
   number: number;
 }
 
 /** Bytes of a raw frame, 4:2:0. */
 export const CAMERA_FRAME_SIZE = WIDTH * HEIGHT * 3 / 2;
 
-/** Before the first frame, and before each: YUV4MPEG2, as yuv4mpeg(5) describes it. */
-const HEAD = `YUV4MPEG2 W${WIDTH} H${HEIGHT} F${CAMERA_RATE}:1 Ip A1:1 C420jpeg\n`;
-const FRAME_HEAD = "FRAME\n";
+/** Headers of the stream and of each frame: YUV4MPEG2, see yuv4mpeg(5). */
+const HEADER = `YUV4MPEG2 W${WIDTH} H${HEIGHT} F${CAMERA_RATE}:1 Ip A1:1 C420jpeg\n`;
+const FRAME_HEADER = "FRAME\n";
 
 /** Milliseconds since 1970, with more digits than `Date.now()`. */
 export function wallClock(): number {
   return performance.timeOrigin + performance.now();
 }
 
-/** Reads the mark out of the first bytes of a frame. */
+/** Parses the mark in the first bytes of a frame. */
 export function parseMark(bytes: Uint8Array): Mark {
   const view = new DataView(bytes.buffer, bytes.byteOffset, MARK_LENGTH);
   return { madeAt: view.getFloat64(0, true), number: view.getFloat64(8, true) };
 }
 
 /**
- * Stands in for a camera: gives 640×360 at 30 frames a second to whoever connects, each frame at
- * its moment, with that moment and its number in its pixels, so that a viewer of raw frames can tell
- * how old what it sees is, and what it did not see.
+ * A simulated camera: sends 640×360 at 30 frames per second to each connection, each frame on time,
+ * with its capture time and number in its pixels, so that a viewer of raw frames can measure
+ * latency and lost frames.
  */
 export class Camera implements AsyncDisposable {
-  #began = performance.now();
+  #startedAt = performance.now();
   #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  #over = new AbortController();
+  #stopping = new AbortController();
   #sockets = new Set<Deno.Conn>();
   #running: Promise<void>[];
 
@@ -51,20 +51,20 @@ export class Camera implements AsyncDisposable {
     this.#running = [this.#accept()];
   }
 
-  /** What `--live` takes for it, behind the name. */
+  /** Its input for `--live`, after the name. */
   get input(): string {
     return `yuv4mpegpipe:tcp://127.0.0.1:${this.#listener.addr.port}`;
   }
 
   /** The number of the frame that is due next. */
   get next(): number {
-    return Math.ceil((performance.now() - this.#began) * CAMERA_RATE / 1000);
+    return Math.ceil((performance.now() - this.#startedAt) * CAMERA_RATE / 1000);
   }
 
-  /** Ends it. */
+  /** Stops the camera. */
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#over.signal.aborted) return;
-    this.#over.abort();
+    if (this.#stopping.signal.aborted) return;
+    this.#stopping.abort();
     this.#listener.close();
     for (const socket of this.#sockets) socket.close();
     await Promise.all(this.#running);
@@ -74,31 +74,31 @@ export class Camera implements AsyncDisposable {
     try {
       for await (const socket of this.#listener) {
         this.#sockets.add(socket);
-        this.#running.push(this.#film(socket));
+        this.#running.push(this.#send(socket));
       }
     } catch (error) {
-      if (!this.#over.signal.aborted) throw error;
+      if (!this.#stopping.signal.aborted) throw error;
     }
   }
 
-  async #film(socket: Deno.Conn): Promise<void> {
-    const frame = new Uint8Array(FRAME_HEAD.length + CAMERA_FRAME_SIZE).fill(128);
-    new TextEncoder().encodeInto(FRAME_HEAD, frame);
-    const mark = new DataView(frame.buffer, FRAME_HEAD.length, MARK_LENGTH);
+  async #send(socket: Deno.Conn): Promise<void> {
+    const frame = new Uint8Array(FRAME_HEADER.length + CAMERA_FRAME_SIZE).fill(128);
+    new TextEncoder().encodeInto(FRAME_HEADER, frame);
+    const mark = new DataView(frame.buffer, FRAME_HEADER.length, MARK_LENGTH);
     try {
-      await writeAll(socket, new TextEncoder().encode(HEAD));
+      await writeAll(socket, new TextEncoder().encode(HEADER));
       for (let number = this.next;; number++) {
-        // As a camera does that nobody reads from: what has passed is lost.
+        // Skips frames that were not read in time, as a camera does.
         number = Math.max(number, this.next - 1);
-        const due = this.#began + number * 1000 / CAMERA_RATE;
-        await MONOTONIC_CLOCK.sleep(Math.max(0, due - performance.now()), this.#over.signal);
+        const due = this.#startedAt + number * 1000 / CAMERA_RATE;
+        await MONOTONIC_CLOCK.sleep(Math.max(0, due - performance.now()), this.#stopping.signal);
         mark.setFloat64(0, wallClock(), true);
         mark.setFloat64(8, number, true);
         await writeAll(socket, frame);
       }
     } catch {
-      // Whoever looked has gone, or it is over.
-      if (this.#sockets.delete(socket) && !this.#over.signal.aborted) socket.close();
+      // The reader has disconnected, or the camera has stopped.
+      if (this.#sockets.delete(socket) && !this.#stopping.signal.aborted) socket.close();
     }
   }
 }

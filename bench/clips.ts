@@ -1,17 +1,17 @@
 import type { Rational } from "../lib/media/frame.ts";
 import { startProcess } from "../lib/ffmpeg/process.ts";
 
-/** A video made for measuring. */
+/** A video for a benchmark. */
 export interface Clip {
-  /** Name in the folder, as a client asks for it. */
+  /** File name, as a client requests it. */
   name: string;
   path: string;
   /** Pixels. */
   width: number;
   height: number;
-  /** Frames in it. */
+  /** Number of frames. */
   frames: number;
-  /** Length. */
+  /** Duration, seconds. */
   seconds: number;
   /** Bytes of one raw frame. */
   frameSize: number;
@@ -26,47 +26,47 @@ interface Recipe {
 const THIRTY: Rational = [30, 1];
 const SIXTY: Rational = [60000, 1001];
 
-/** The videos that are sent as fast as possible. A raw frame of 4K is four times as large. */
+/** Videos that are sent as fast as possible. A raw frame of 4K is four times as large. */
 const CLIPS = {
   hd: { size: [1280, 720], rate: THIRTY, frames: 300 },
   thirty: { size: [1920, 1080], rate: THIRTY, frames: 300 },
   uhd: { size: [3840, 2160], rate: THIRTY, frames: 100 },
 } satisfies Record<string, Recipe>;
 
-/** The videos that are played in real time, as long as is played of them. */
+/** Videos that are played in real time, made as long as they are played. */
 const PLAYED = { steady: THIRTY, sixty: SIXTY } satisfies Record<string, Rational>;
 
-/** A name of a video. */
+/** Name of a video. */
 export type ClipName = keyof typeof CLIPS | keyof typeof PLAYED;
 
-/** Bytes of a raw frame a pixel: 4:2:0 subsampling takes one and a half. */
+/** Bytes per pixel of a raw frame: 1.5 with 4:2:0 subsampling. */
 const BYTES_PER_PIXEL = 1.5;
 
-/** All videos: H.264 4:2:0 in MP4, without sound, each made by FFmpeg when it is first asked for. */
+/** All videos: H.264 4:2:0 in MP4 without audio, each made by FFmpeg on first use. */
 export class Clips {
-  /** The folder they are in, the only things there. */
+  /** Folder that contains only the videos. */
   readonly folder: string;
   #seconds: number;
-  #tell: (line: string) => void;
+  #log: (line: string) => void;
   #made = new Map<ClipName, Promise<Clip>>();
 
   /**
    * @param folder path of an empty folder
-   * @param seconds that are played of a video where that takes real time
+   * @param seconds played of a video in real time
    */
   constructor(
     folder: string,
-    { seconds, tell }: { seconds: number; tell: (line: string) => void },
+    { seconds, log }: { seconds: number; log: (line: string) => void },
   ) {
     this.folder = folder;
     this.#seconds = seconds;
-    this.#tell = tell;
+    this.#log = log;
   }
 
   /**
-   * Gives a video, of 1080p unless its name says otherwise, at 30 frames a second, or at 59.94.
+   * Returns a video: 1080p unless named otherwise, at 30 or 59.94 frames per second.
    *
-   * @throws {Error} where FFmpeg fails
+   * @throws {Error} if FFmpeg fails
    */
   get(name: ClipName, signal: AbortSignal): Promise<Clip> {
     const made = this.#made.get(name) ?? this.#make(name, signal);
@@ -76,10 +76,10 @@ export class Clips {
 
   async #make(name: ClipName, signal: AbortSignal): Promise<Clip> {
     const { size: [width, height], rate, frames } = this.#recipe(name);
-    this.#tell(`making ${frames} frames of ${width}×${height}`);
+    this.#log(`making ${frames} frames of ${width}×${height}`);
     const path = `${this.folder}/${name}.mp4`;
     const seconds = frames * rate[1] / rate[0];
-    // The source stops by itself even where FFmpeg does not.
+    // The duration is a safeguard in case FFmpeg does not stop.
     const source = `testsrc2=size=${width}x${height}:rate=${rate.join("/")}:d=${seconds + 1}`;
     const input = [
       "-nostdin",
@@ -92,7 +92,7 @@ export class Clips {
       "-frames:v",
       `${frames}`,
     ];
-    // The index goes to the front: GStreamer is fed through a pipe, in which it cannot go back.
+    // The index comes first, because GStreamer reads from a pipe and cannot seek.
     const output = ["-pix_fmt", "yuv420p", "-movflags", "+faststart", path];
     await using ffmpeg = startProcess(
       "ffmpeg",

@@ -3,16 +3,16 @@ import { transferOurs } from "./own_transfer.ts";
 import { FfmpegPeer } from "./peers/ffmpeg.ts";
 import { expectBytes, type Transfer } from "./transfer.ts";
 
-/** Packets as they are in the file, from one process to another over loopback, unpaced. */
+/** Unchanged packets of a file from one process to another over loopback, unpaced. */
 export async function measureCopy(bench: Bench): Promise<Row[]> {
   await using server = await bench.programs.startServer(bench.clips.folder, bench);
   const clip = await bench.clips.get("steady", bench.signal);
-  const order = { clip, flags: ["--encoding", "copy"] };
-  // Not counted: what is done once in a server's life.
-  const { bytes } = await transferOurs(server, order, bench);
+  const options = { clip, flags: ["--encoding", "copy"] };
+  // Not measured: work that a server does once.
+  const { bytes } = await transferOurs(server, options, bench);
   const peer = new FfmpegPeer("copy");
   const { ours, other } = await takeTurns<"ours" | "other", Transfer>(bench, {
-    ours: () => transferOurs(server, { ...order, bytes }, bench),
+    ours: () => transferOurs(server, { ...options, bytes }, bench),
     other: () => peer.transfer(clip, bench.signal),
   });
   for (const transfer of other) expectBytes("ffmpeg", transfer.bytes, bytes);

@@ -5,18 +5,18 @@ import { MessageScanner } from "./message_scanner.ts";
 import { readProcessorTime } from "./proc.ts";
 import type { ServerProcess } from "./programs.ts";
 
-/** What one encoding took. */
+/** Cost of one encoding. */
 interface Run {
-  /** Frames a second, from asking to the end. */
+  /** Frames per second, from request to end. */
   rate: number;
-  /** Bytes from the server, a second of video. */
+  /** Bytes from the server per second of video. */
   bytes: number;
-  /** Processor time, seconds a second of video: of the server's process, and of its FFmpegs. */
+  /** Processor time of the server's process and its FFmpegs, seconds per second of video. */
   server: number;
   ffmpeg: number;
 }
 
-/** What each encoding of a 1080p file costs, sent as fast as possible. */
+/** Measures the cost of each encoding of a 1080p file, sent as fast as possible. */
 export async function measureEncodings(bench: Bench): Promise<Row[]> {
   await using server = await bench.programs.startServer(bench.clips.folder, bench);
   const clip = await bench.clips.get("thirty", bench.signal);
@@ -48,17 +48,17 @@ async function receive(
   const before = await readProcessorTime(server.pid);
   const began = performance.now();
   using scanner = await MessageScanner.connect(server.port);
-  await scanner.ask({ command: "get_video", name: clip.name, encoding, speed: 0 });
+  await scanner.request({ command: "get_video", name: clip.name, encoding, speed: 0 });
   const frames = await countFrames(scanner);
   const seconds = (performance.now() - began) / 1000;
   if (frames !== clip.frames) {
     throw new Error(
-      `Cannot measure ${encoding}: it gave ${frames} frames, expected ${clip.frames}`,
+      `Cannot measure ${encoding}: received ${frames} frames, expected ${clip.frames}`,
     );
   }
   const { bytes } = scanner;
-  // Answered in its turn: when the FFmpeg of the video is gone, and what it took has been counted.
-  await scanner.ask({ command: "list_media" });
+  // The response comes after the FFmpeg of the video has exited and its time has been counted.
+  await scanner.request({ command: "list_media" });
   await scanner.next();
   const after = await readProcessorTime(server.pid);
   return {
@@ -73,7 +73,7 @@ async function countFrames(scanner: MessageScanner): Promise<number> {
   let frames = 0;
   while (true) {
     const message = await scanner.next();
-    if (message === undefined) throw new Error("Cannot go on: the server hung up");
+    if (message === undefined) throw new Error("Cannot continue: the server closed the connection");
     if (message.kind === "end") return frames;
     if (message.kind === "frame") frames++;
   }

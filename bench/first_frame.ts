@@ -6,26 +6,26 @@ import type { MediaRequest } from "../lib/protocol/native/request.ts";
 import type { ServerProcess } from "./programs.ts";
 import { watch } from "./viewer.ts";
 
-/** A round takes a tenth of a second; more of them make the median steadier. */
+/** A round takes a tenth of a second; more rounds make the median more stable. */
 const ROUNDS_FACTOR = 3;
 
-/** Seconds, longer than the video. */
+/** Seconds: longer than the video. */
 const LONG = 100;
 
-/** Seconds of the video that are asked for where a program is to end by itself. */
+/** Requested seconds of the video if a program has to exit by itself. */
 const SHORT = 0.1;
 
-/** Seconds of a video after which a server knows how it begins. */
+/** Seconds of a video after which its start is in the start-up cache. */
 const KNOWN = 0.5;
 
 /** Milliseconds. */
 interface Run {
   frame: number;
-  /** Until the process was over, where there was one. */
+  /** Until the process exited, if there was one. */
   end?: number;
 }
 
-/** Milliseconds from asking for a video to its first raw frame, whole. */
+/** Milliseconds from the request for a video to its first complete raw frame. */
 export async function measureFirstFrame(bench: Bench): Promise<Row[]> {
   const { clips, programs, signal, rounds } = bench;
   const { folder } = clips;
@@ -43,16 +43,16 @@ export async function measureFirstFrame(bench: Bench): Promise<Row[]> {
       image: () => askHere(server, { name: thirty.name, command: "get_image" }, signal),
       warm: () => askHere(server, thirty, signal),
       client: async () => {
-        const where = ["--port", String(server.port), "--view", "none", "--duration", `${SHORT}`];
+        const flags = ["--port", String(server.port), "--view", "none", "--duration", `${SHORT}`];
         const began = performance.now();
-        const report = await programs.runClient(["--video", thirty.name, ...where], signal);
+        const report = await programs.runClient(["--video", thirty.name, ...flags], signal);
         return { frame: report.firstFrameMs, end: performance.now() - began };
       },
-      // Not what was asked for before: another end is another answer.
+      // Not cached: another duration is another response.
       known: (round) => askHere(server, { name: thirty.name, duration: LONG + round }, signal),
       cold: async (round) => {
         const name = `cold ${round}.mp4`;
-        // No link: that would change the file that the server knows.
+        // Not a link, which would change the state of the known file.
         await Deno.copyFile(thirty.path, `${folder}/${name}`);
         const run = await askHere(server, { name }, signal);
         await Deno.remove(`${folder}/${name}`);
@@ -106,7 +106,7 @@ async function askFfmpeg(path: string, frameSize: number, signal: AbortSignal): 
   await using ffmpeg = startProcess(
     "ffmpeg",
     [...args, "-c:v", "rawvideo", "-f", "nut", "pipe:1"],
-    // As others start it, and as the server does.
+    // With the same options as in the server.
     { signal, leavesGroup: true },
   );
   const reader = new NutReader(fromStream(ffmpeg.stdout), {

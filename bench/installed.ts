@@ -1,11 +1,11 @@
-/** Where Debian's Python is, which has Debian's packages; then whatever comes first. */
+/** Debian's Python, which has Debian's packages, then the first on PATH. */
 const PYTHONS = ["/usr/bin/python3", "python3"];
 
 /**
- * Finds out whether a program is there, and says that it can do something.
+ * Whether a program is installed and succeeds.
  *
- * @param args with which it ends soon, with success where it can
- * @param env variables of its environment, besides those of this program's own
+ * @param args with which it exits soon
+ * @param env environment variables, in addition to those of this process
  */
 export async function succeeds(
   program: string,
@@ -27,7 +27,7 @@ export async function succeeds(
   }
 }
 
-/** The first line that a program prints, such as its version; `undefined` where it is missing. */
+/** The first line that a program prints, such as its version; `undefined` if it is missing. */
 export async function firstLineOf(
   program: string,
   args: readonly string[],
@@ -46,9 +46,9 @@ export async function firstLineOf(
 }
 
 /**
- * Finds a Python that can do something.
+ * Finds a Python that runs a piece of code.
  *
- * @param code that fails in one that cannot, such as an `import`
+ * @param code that fails if something is missing, such as an `import`
  */
 export async function findPython(code: string): Promise<string | undefined> {
   for (const python of PYTHONS) {

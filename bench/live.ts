@@ -1,7 +1,7 @@
 import { MONOTONIC_CLOCK } from "../lib/base/clock.ts";
 import type { MediaRequest } from "../lib/protocol/native/request.ts";
 import { Camera, CAMERA_FRAME_SIZE, CAMERA_RATE } from "./camera.ts";
-import type { Order, Seen } from "./live_viewers.ts";
+import type { ViewerResult, ViewersOptions } from "./live_viewers.ts";
 import { lostOf } from "./lost.ts";
 import { type Bench, type Goal, measured, type Row, takeTurns } from "./measurement.ts";
 import { quantile } from "./numbers.ts";
@@ -11,42 +11,42 @@ import type { ServerProcess, ViewersProcess } from "./programs.ts";
 /** The name of the source. */
 const NAME = "live";
 
-/** Processes that viewers are spread over, where there are many. */
+/** Number of viewer processes if there are many viewers. */
 const PROCESSES = 2;
 
-/** Milliseconds in which so many joins at once are got over, before anything is measured. */
+/** Milliseconds between the joins and the measurement. */
 const SETTLING = 2000;
 
-/** Milliseconds between looks at what runs. */
-const LOOKS = 500;
+/** Milliseconds between checks of the children. */
+const CHECK_INTERVAL = 500;
 
-/** Frames at either edge of the time that may have gone by unseen: half a second of them. */
+/** Frames at either edge of the measurement that do not count as lost: half a second. */
 const EDGE = CAMERA_RATE / 2;
 
-/** Who watches. */
+/** A group of viewers. */
 interface Audience {
   viewers: number;
-  /** How many of them ask, and then never read. */
+  /** Number of them that send a request and never read. */
   stuck: number;
   late: NonNullable<MediaRequest["late"]>;
 }
 
-/** What was seen of one audience. */
+/** Measurement of one audience. */
 interface Outcome {
-  /** Frames a second: of the viewer that got the fewest, and of the one in the middle. */
+  /** Frames per second of the slowest and the median viewer. */
   slowest: number;
   middle: number;
-  /** How often frames were left out, over all viewers that read. */
+  /** Frames with the flag for dropped frames before them, over all viewers that read. */
   gaps: number;
-  /** Milliseconds from the capture of a frame until a viewer had it, over all of theirs. */
+  /** Milliseconds from the capture time to the arrival, over all frames of all viewers. */
   latency: { p50: number; p99: number };
-  /** The same from the camera on, through FFmpeg. */
+  /** The same from the camera, including FFmpeg. */
   age: { p50: number; p99: number };
-  /** Percent of the frames due to all viewers that did not come. */
+  /** Percentage of due frames that did not arrive, over all viewers. */
   lost: number;
-  /** FFmpeg processes of the server, all that there ever were. */
+  /** Number of different FFmpeg children of the server. */
   decoders: number;
-  /** Seconds of processor time a second. */
+  /** Processor time, seconds per second. */
   processor: { server: number; decoders: number; viewers: number };
   /** Resident memory of the server, bytes. */
   memory: { before: number; after: number };
@@ -70,13 +70,13 @@ const AUDIENCES: Record<string, Audience> = {
 
 const QUICK_AUDIENCES: readonly string[] = [ONE_NAME, STUCK_NAME];
 
-/** Viewers whom the server lets in. */
-const PLACES = "300";
+/** Connection limit of the server. */
+const MAX_CLIENTS = "300";
 
-/** Milliseconds: the time of one frame, which FFmpeg holds until the next one comes, and 5. */
-const SOON = 1000 / 30 + 5;
+/** Milliseconds: the duration of a frame, which FFmpeg holds until the next one arrives, plus 5. */
+const MAX_LATENCY = 1000 / 30 + 5;
 
-/** How one live source reaches many viewers, raw, some of whom do not read what they asked for. */
+/** Measures one live source with many viewers of raw frames, some of which do not read. */
 export async function measureLive(bench: Bench): Promise<Row[]> {
   const rounds = bench.quick ? 1 : bench.rounds;
   const watched = await takeTurns<string, Outcome>(
@@ -107,31 +107,31 @@ export async function measureLive(bench: Bench): Promise<Row[]> {
 async function watchLive(audience: Audience, bench: Bench): Promise<Outcome> {
   const { programs, clips, signal, liveSeconds: seconds } = bench;
   await using camera = new Camera();
-  const flags = ["--live", `${NAME}=${camera.input}`, "--max-clients", PLACES];
+  const flags = ["--live", `${NAME}=${camera.input}`, "--max-clients", MAX_CLIENTS];
   await using server = await programs.startServer(clips.folder, { flags, signal });
   await using stack = new AsyncDisposableStack();
-  const processes = ordersOf(audience, { port: server.port, seconds }).map((order) =>
-    stack.use(programs.startViewers(JSON.stringify(order), signal))
+  const processes = toOptions(audience, { port: server.port, seconds }).map((options) =>
+    stack.use(programs.startViewers(JSON.stringify(options), signal))
   );
   for (const viewers of processes) await viewers.expect("joined");
   await MONOTONIC_CLOCK.sleep(SETTLING, signal);
-  const before = await look(server, processes);
+  const before = await readUsage(server, processes);
   const decoders = new Set(await findChildren(server.pid, "ffmpeg"));
   const began = performance.now();
-  for (const viewers of processes) await viewers.say("go");
+  for (const viewers of processes) await viewers.writeLine("go");
   const from = camera.next + EDGE;
   const to = from + Math.max(1, Math.floor(seconds * CAMERA_RATE) - 2 * EDGE);
   const results = Promise.all(processes.map((viewers) => viewers.nextLine()));
-  // It is awaited below, where a failure is told.
+  // Awaited below, where errors are handled.
   results.catch(() => {});
   while ((performance.now() - began) / 1000 < seconds) {
-    await MONOTONIC_CLOCK.sleep(LOOKS, signal);
+    await MONOTONIC_CLOCK.sleep(CHECK_INTERVAL, signal);
     for (const pid of await findChildren(server.pid, "ffmpeg")) decoders.add(pid);
   }
-  const after = await look(server, processes);
+  const after = await readUsage(server, processes);
   const elapsed = (performance.now() - began) / 1000;
-  const seen = (await results).flatMap((line): Seen[] => JSON.parse(line));
-  const rates = seen.map(({ frames }) => frames / seconds);
+  const viewed = (await results).flatMap((line): ViewerResult[] => JSON.parse(line));
+  const rates = viewed.map(({ frames }) => frames / seconds);
   const tail = (values: readonly number[]) => ({
     p50: quantile(values, 0.5),
     p99: quantile(values, 0.99),
@@ -141,10 +141,10 @@ async function watchLive(audience: Audience, bench: Bench): Promise<Outcome> {
   return {
     slowest: Math.min(...rates),
     middle: quantile(rates, 0.5),
-    gaps: seen.reduce((sum, { gaps }) => sum + gaps, 0),
-    latency: tail(seen.flatMap(({ latencies }) => latencies)),
-    age: tail(seen.flatMap(({ ages }) => ages)),
-    lost: lostOf(seen.map(({ numbers }) => numbers), { from, to }),
+    gaps: viewed.reduce((sum, { gaps }) => sum + gaps, 0),
+    latency: tail(viewed.flatMap(({ latencies }) => latencies)),
+    age: tail(viewed.flatMap(({ ages }) => ages)),
+    lost: lostOf(viewed.map(({ numbers }) => numbers), { from, to }),
     decoders: decoders.size,
     processor: {
       server: perSecond("server"),
@@ -155,11 +155,11 @@ async function watchLive(audience: Audience, bench: Bench): Promise<Outcome> {
   };
 }
 
-/** Spreads the viewers over processes, so that reading is not what bounds them. */
-function ordersOf(
+/** Distributes the viewers to processes, so that reading is not the bottleneck. */
+function toOptions(
   { viewers, stuck, late }: Audience,
-  { port, seconds }: Pick<Order, "port" | "seconds">,
-): Order[] {
+  { port, seconds }: Pick<ViewersOptions, "port" | "seconds">,
+): ViewersOptions[] {
   const request: MediaRequest = { command: "get_video", name: NAME, encoding: "raw", late };
   const processes = viewers < PROCESSES ? 1 : PROCESSES;
   const share = (count: number, index: number) => Math.floor((count + index) / processes);
@@ -171,7 +171,7 @@ function ordersOf(
 }
 
 /** Processor time so far, seconds, and the server's memory, bytes. */
-async function look(server: ServerProcess, processes: readonly ViewersProcess[]) {
+async function readUsage(server: ServerProcess, processes: readonly ViewersProcess[]) {
   const own = async (pid: number) => (await readProcessorTime(pid)).own;
   const sum = async (pids: readonly number[]) =>
     (await Promise.all(pids.map(own))).reduce((total, time) => total + time, 0);
@@ -191,7 +191,7 @@ function rowsOf(name: string, ours: readonly Outcome[], other?: readonly Outcome
     });
   const fast: Goal = { of: "ours", relation: "above", value: 29 };
   const single: Goal = { of: "ours", relation: "at most", value: 1 };
-  const soon: Goal = { of: "ours", relation: "below", value: SOON };
+  const soon: Goal = { of: "ours", relation: "below", value: MAX_LATENCY };
   const few: Goal | undefined = name === MANY_NAME
     ? { of: "ours", relation: "below", value: 1 }
     : undefined;

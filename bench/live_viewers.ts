@@ -1,7 +1,7 @@
 /**
- * Many viewers of one live source, in a process of their own: `live_viewers.ts ORDER`, the order
- * being JSON. Says `joined` once all have a picture, waits for a line, measures, and prints what
- * they saw as JSON. They go on until the input ends.
+ * Many viewers of one live source in one process: `live_viewers.ts OPTIONS`, with options as JSON.
+ * Prints `joined` when all have a frame, waits for a line, measures, and prints the results as
+ * JSON. The viewers continue until stdin closes.
  */
 import { TextLineStream } from "@std/streams/text-line-stream";
 import { print } from "../lib/base/log.ts";
@@ -9,35 +9,35 @@ import { MARK_LENGTH, parseMark, wallClock } from "./camera.ts";
 import type { MediaRequest } from "../lib/protocol/native/request.ts";
 import { MessageScanner, type ScannedFrame } from "./message_scanner.ts";
 
-/** What the viewers are to do. */
-export interface Order {
+/** Options of the viewers. */
+export interface ViewersOptions {
   port: number;
   request: MediaRequest;
-  /** Viewers that read. */
+  /** Number of viewers that read. */
   reading: number;
-  /** Viewers that ask, and then never read. */
+  /** Number of viewers that send a request and never read. */
   stuck: number;
-  /** Seconds that are measured. */
+  /** Duration of the measurement, seconds. */
   seconds: number;
 }
 
-/** What one viewer saw while it was measured. */
-export interface Seen {
+/** Measurement of one viewer. */
+export interface ViewerResult {
   frames: number;
-  /** Frames in front of which others were left out. */
+  /** Frames with the flag for dropped frames before them. */
   gaps: number;
-  /** Milliseconds from when the server had a frame until it was there, whole; one a frame. */
+  /** Milliseconds from the capture time to the complete arrival, one value per frame. */
   latencies: number[];
-  /** The same from when the camera gave it. */
+  /** The same from the camera. */
   ages: number[];
   /** The camera's numbers of the frames. */
   numbers: number[];
 }
 
 class Viewer {
-  readonly seen: Seen = { frames: 0, gaps: 0, latencies: [], ages: [], numbers: [] };
+  readonly result: ViewerResult = { frames: 0, gaps: 0, latencies: [], ages: [], numbers: [] };
   readonly joined = Promise.withResolvers<void>();
-  /** Whether frames count. */
+  /** Whether frames are counted. */
   isMeasured = false;
   #scanner: MessageScanner;
 
@@ -45,45 +45,47 @@ class Viewer {
     this.#scanner = scanner;
   }
 
-  /** Takes frames for ever. */
+  /** Reads frames without end. */
   async run(): Promise<never> {
     while (true) {
       const message = await this.#scanner.next();
       if (message === undefined || message.kind === "end") {
-        throw new Error("Cannot go on watching: the server ended it");
+        throw new Error("Cannot continue: the server ended the response");
       }
       if (message.kind !== "frame") continue;
       this.joined.resolve();
       if (!this.isMeasured) continue;
-      this.#look(message);
+      this.#count(message);
     }
   }
 
-  #look({ dropped, capturedAt, head }: ScannedFrame): void {
+  #count({ dropped, capturedAt, head }: ScannedFrame): void {
     const now = wallClock();
-    const { seen } = this;
+    const { result } = this;
     const { madeAt, number } = head === undefined ? { madeAt: NaN, number: NaN } : parseMark(head);
-    seen.frames++;
-    if (dropped) seen.gaps++;
-    seen.latencies.push(now - (capturedAt ?? NaN) / 1000);
-    seen.ages.push(now - madeAt);
-    seen.numbers.push(number);
+    result.frames++;
+    if (dropped) result.gaps++;
+    result.latencies.push(now - (capturedAt ?? NaN) / 1000);
+    result.ages.push(now - madeAt);
+    result.numbers.push(number);
   }
 }
 
-async function ask({ port, request }: Order): Promise<MessageScanner> {
+async function sendRequest({ port, request }: ViewersOptions): Promise<MessageScanner> {
   const scanner = await MessageScanner.connect(port, { headLength: MARK_LENGTH });
-  await scanner.ask(request);
+  await scanner.request(request);
   return scanner;
 }
 
-async function main(order: Order): Promise<void> {
+async function main(options: ViewersOptions): Promise<void> {
   const lines = Deno.stdin.readable
     .pipeThrough(new TextDecoderStream())
     .pipeThrough(new TextLineStream())
     .getReader();
-  await Promise.all(Array.from({ length: order.stuck }, () => ask(order)));
-  const scanners = await Promise.all(Array.from({ length: order.reading }, () => ask(order)));
+  await Promise.all(Array.from({ length: options.stuck }, () => sendRequest(options)));
+  const scanners = await Promise.all(
+    Array.from({ length: options.reading }, () => sendRequest(options)),
+  );
   const viewers = scanners.map((scanner) => new Viewer(scanner));
   const ended = Promise.race(viewers.map((viewer) => viewer.run()));
   await Promise.race([ended, Promise.all(viewers.map(({ joined }) => joined.promise))]);
@@ -92,16 +94,16 @@ async function main(order: Order): Promise<void> {
   if (done) return;
   for (const viewer of viewers) viewer.isMeasured = true;
   const { promise, resolve } = Promise.withResolvers<void>();
-  setTimeout(resolve, order.seconds * 1000);
+  setTimeout(resolve, options.seconds * 1000);
   await Promise.race([ended, promise]);
   for (const viewer of viewers) viewer.isMeasured = false;
-  print(Deno.stdout, `${JSON.stringify(viewers.map(({ seen }) => seen))}\n`);
-  // They go on watching until they are ended, so that what they take can still be looked at.
+  print(Deno.stdout, `${JSON.stringify(viewers.map(({ result }) => result))}\n`);
+  // They continue, so that their resource usage can still be read.
   await Promise.race([ended, lines.read()]);
 }
 
 if (import.meta.main) {
   await main(JSON.parse(Deno.args[0]));
-  // The viewers are still watching.
+  // The viewers are still running.
   Deno.exit();
 }

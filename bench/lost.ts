@@ -1,10 +1,10 @@
 /**
- * Reckons how much of what a camera gave did not reach its viewers, whoever lost it, also where it
- * stopped coming. Pure.
+ * Computes the share of a camera's frames that did not reach its viewers, wherever they were lost,
+ * also if a viewer stopped receiving.
  *
- * @param seen numbers of the frames that each viewer had
- * @param due the first number that counts, and the first that does not any more
- * @returns percent
+ * @param seen numbers of the frames that each viewer received
+ * @param due first number that counts, and the first after the last one
+ * @returns percentage
  */
 export function lostOf(
   seen: readonly (readonly number[])[],

@@ -1,27 +1,27 @@
 import { findPython, firstLineOf } from "./installed.ts";
 
-/** On what a run was made, and by which versions. */
+/** Machine and versions of a run. */
 export interface Machine {
   processor: string;
   cores: number;
   /** Bytes. */
   memory: number;
   system: string;
-  /** Average number of processes that wanted to run, in the minute before. */
+  /** Load average of the minute before. */
   load: number;
   versions: Record<string, string>;
 }
 
-/** Programs that tell their version, and how they are asked. */
+/** Programs with a version, and the arguments that print it. */
 const PROGRAMS: Record<string, readonly [program: string, ...args: string[]]> = {
   ffmpeg: ["ffmpeg", "-version"],
   gstreamer: ["gst-launch-1.0", "--version"],
 };
 
-/** Python's modules that tell it. */
+/** Python modules with a version. */
 const MODULES: Record<string, string> = { opencv: "cv2", pyzmq: "zmq" };
 
-/** Looks at what this machine is, before it has been made busy. */
+/** Reads the properties of this machine, before the benchmarks load it. */
 export async function readMachine(): Promise<Machine> {
   const [load] = Deno.loadavg();
   const processors = await Deno.readTextFile("/proc/cpuinfo");

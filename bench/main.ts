@@ -1,4 +1,4 @@
-/** `deno task bench`: measures against other tools, each against the other in the same run. */
+/** `deno task bench`: compares with other tools in the same run. */
 import { print } from "../lib/base/log.ts";
 import { messageOf, UsageError } from "../lib/base/errors.ts";
 import { choice, describeFlags, number, parseFlags, text, toggle } from "../lib/cli/flags.ts";
@@ -35,32 +35,32 @@ type Name = keyof typeof MEASUREMENTS;
 
 const NAMES = Object.keys(MEASUREMENTS) as Name[];
 
-/** What shows soon whether something has become slower. */
+/** Benchmarks that soon show a slowdown. */
 const QUICK_NAMES: readonly Name[] = ["throughput", "first-frame", "pacing-30", "live"];
 
 const FLAGS = {
-  only: choice(NAMES, "the one thing to measure", undefined),
-  quick: toggle("less of it, within a minute"),
-  rounds: number("N", "how often each side is measured (5; 2 with --quick)", {
+  only: choice(NAMES, "run only this benchmark", undefined),
+  quick: toggle("run a part of the benchmarks, within a minute"),
+  rounds: number("N", "measurements of each side (5; 2 with --quick)", {
     absent: undefined,
     bounds: { min: 1, max: 1000, integer: true },
   }),
-  json: text("FILE", "write the figures there as well", undefined),
-  record: toggle("keep the figures, to be shown beside those of later runs"),
+  json: text("FILE", "also write the figures to FILE", undefined),
+  record: toggle("save the figures, to compare later runs with"),
   help: toggle("print this and exit"),
 };
 
-/** Rounds, seconds of what is played in real time, and of what is live. */
+/** Rounds, seconds of playback in real time, and seconds of live sources. */
 const THOROUGH = { rounds: 5, seconds: 30, liveSeconds: 10 };
 const QUICK = { rounds: 2, seconds: 2, liveSeconds: 4 };
 
 const USAGE = `Usage: deno task bench [flags]
 
-Measures this project's numbers against other tools, in turn, in one run.
+Compares this project with other tools, alternating in the same run.
 
 ${describeFlags(FLAGS, { What: ["only", "quick", "rounds"], Also: ["json", "record", "help"] })}`;
 
-/** A row as it stands in the file. */
+/** A row of the JSON file. */
 interface ResultRow extends Row {
   measurement: Name;
   met: boolean | undefined;
@@ -70,7 +70,7 @@ interface ResultRow extends Row {
 interface Result {
   rows: ResultRow[];
   skipped: string[];
-  /** What of ours, or of what is needed for it, broke. */
+  /** Errors of this project's side, or of what it needs. */
   failed: string[];
 }
 
@@ -82,17 +82,17 @@ async function measure(
   const extent = { ...usual, rounds: rounds ?? usual.rounds };
   const folder = await Deno.makeTempDir({ prefix: "stream_bench_" });
   try {
-    const tell = (line: string) => print(Deno.stderr, `${line}\n`);
-    const clips = new Clips(folder, { ...extent, tell });
+    const log = (line: string) => print(Deno.stderr, `${line}\n`);
+    const clips = new Clips(folder, { ...extent, log });
     const programs = await findPrograms();
     const result: Result = { rows: [], skipped: [], failed: [] };
     for (const name of names) {
       const skip = (what: string) => {
         result.skipped.push(what);
-        tell(`${name}: skipped, ${what}`);
+        log(`${name}: skipped, ${what}`);
       };
-      const report = (line: string) => tell(`${name}: ${line}`);
-      const bench = { clips, programs, signal, quick, ...extent, tell: report, skip };
+      const report = (line: string) => log(`${name}: ${line}`);
+      const bench = { clips, programs, signal, quick, ...extent, log: report, skip };
       try {
         const rows = await MEASUREMENTS[name](bench);
         result.rows.push(...rows.map((row) => ({
@@ -100,7 +100,7 @@ async function measure(
         })));
       } catch (error) {
         signal.throwIfAborted();
-        // What takes minutes is not thrown away for what has nothing to do with it.
+        // Keeps the results of the other benchmarks.
         result.failed.push(`${name}: ${messageOf(error)}`);
       }
     }
@@ -139,16 +139,16 @@ async function main(signal: AbortSignal): Promise<void> {
   if (record) await writeRecorded(rows);
 }
 
-/** Finds out that a file cannot be written before minutes have been spent on what it is to hold. */
+/** Checks that a file can be written before the benchmarks run. */
 async function checkWritable(path: string): Promise<void> {
   try {
     (await Deno.open(path, { write: true, create: true })).close();
     const { isFile, size } = await Deno.stat(path);
-    // A run that is broken off leaves no empty file behind.
+    // An interrupted run leaves no empty file.
     if (isFile && size === 0) await Deno.remove(path);
   } catch (cause) {
     throw new UsageError(
-      `Cannot write "${path}": ${messageOf(cause)}, expected a file in a folder that is there`,
+      `Cannot write "${path}": ${messageOf(cause)}, expected a file in an existing folder`,
       { cause },
     );
   }

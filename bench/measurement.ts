@@ -2,56 +2,56 @@ import type { Clips } from "./clips.ts";
 import { median, quantile } from "./numbers.ts";
 import type { Programs } from "./programs.ts";
 
-/** What a measurement is given. */
+/** Inputs of a measurement. */
 export interface Bench {
   clips: Clips;
   programs: Programs;
-  /** Tells what is left out, and why. */
+  /** Reports something that is skipped, with the reason. */
   skip(what: string): void;
-  /** How often each side is measured; the sides take turns. */
+  /** Measurements of each side; the sides alternate. */
   rounds: number;
-  /** Seconds of each clip that are played where that takes real time. */
+  /** Seconds of each clip that are played in real time. */
   seconds: number;
-  /** Only what shows soon whether something has become slower. */
+  /** Whether to measure only figures that soon show a slowdown. */
   quick: boolean;
-  /** Seconds that a live source is watched by each audience. */
+  /** Seconds for which each audience watches a live source. */
   liveSeconds: number;
-  /** Ends everything. */
+  /** Cancels the measurement. */
   signal: AbortSignal;
-  /** Tells how far things are. */
-  tell(text: string): void;
+  /** Logs progress. */
+  log(text: string): void;
 }
 
 /** One line of the result. */
 export interface Row {
   what: string;
-  /** Of `ours` and `other`. */
+  /** Unit of `ours` and `other`. */
   unit: string;
   ours: number;
-  /** What ours is held against, measured in the same run. */
+  /** Figure of the other side, measured in the same run. */
   other?: number;
-  /** Name of the other. */
+  /** Name of the other side. */
   against?: string;
   /** Ours divided by the other. */
   ratio?: number;
   goal?: Goal;
-  /** The ratio, or ours where there is none, of the last full run that was recorded. */
+  /** The ratio, or ours if there is none, of the last recorded run. */
   recorded?: number;
   /** The figures of all rounds. */
   rounds: Figures;
 }
 
-/** What is to be reached, and by which of a row's figures. */
+/** A goal, and the figure of a row it applies to. */
 export interface Goal {
   of: "ratio" | "ours";
   relation: "at least" | "above" | "at most" | "below";
   value: number;
 }
 
-/** A thing to measure. */
+/** A benchmark. */
 export type Measurement = (bench: Bench) => Promise<Row[]>;
 
-/** Whether a row reaches its goal; `undefined` where it has none. */
+/** Whether a row reaches its goal; `undefined` if it has none. */
 export function isMet({ ours, ratio, goal }: Row): boolean | undefined {
   if (goal === undefined) return undefined;
   const reached = goal.of === "ratio" ? ratio ?? NaN : ours;
@@ -60,13 +60,13 @@ export function isMet({ ours, ratio, goal }: Row): boolean | undefined {
   return goal.relation === "below" ? reached < goal.value : reached <= goal.value;
 }
 
-/** The figures of all rounds, ours and another's. */
+/** The figures of all rounds, ours and the other's. */
 export interface Figures {
   ours: readonly number[];
   other?: readonly number[];
 }
 
-/** What a row says beside its figures. */
+/** Fields of a row other than its figures. */
 export type Title = Pick<Row, "what" | "unit" | "against" | "goal">;
 
 /** A row of medians. */
@@ -76,8 +76,8 @@ export function measured(rounds: Figures, title: Title): Row {
 }
 
 /**
- * A row of medians with a ratio, which is the median of the rounds' own ratios: a moment when the
- * machine is busy lasts longer than a round, and slows both sides of it.
+ * A row of medians with a ratio, which is the median of the ratios of the rounds: load on the
+ * machine lasts longer than a round, and slows both sides of it.
  */
 export function compared(rounds: Required<Figures>, title: Title): Row {
   return { ...measured(rounds, title), ratio: median(ratiosOf(rounds)) };
@@ -87,17 +87,17 @@ function ratiosOf({ ours, other }: Required<Figures>): number[] {
   return ours.map((figure, round) => figure / other[round]);
 }
 
-/** How far some figures lie apart. */
+/** Spread of some figures. */
 export interface Spread {
   min: number;
-  /** A quarter of them is at most as large. */
+  /** Lower quartile. */
   lower: number;
-  /** A quarter of them is at least as large. */
+  /** Upper quartile. */
   upper: number;
   max: number;
 }
 
-/** How far the rounds of a row lie apart, of each of its figures. */
+/** Spread of each figure of a row over its rounds. */
 export function spreadOf(
   { ratio, rounds }: Pick<Row, "ratio" | "rounds">,
 ): { ours: Spread; other?: Spread; ratio?: Spread } {
@@ -114,9 +114,9 @@ function spread(values: readonly number[]): Spread {
   return { min: at(0), lower: at(0.25), upper: at(0.75), max: at(1) };
 }
 
-/** Lets each side run once a round, in turn, so that a busy moment of the machine hits them alike. */
+/** Runs each side once per round, so that load on the machine affects them alike. */
 export async function takeTurns<Name extends string, Result>(
-  { rounds, signal, tell }: Bench,
+  { rounds, signal, log }: Bench,
   sides: Record<Name, (round: number) => Promise<Result>>,
 ): Promise<Record<Name, Result[]>> {
   const names = Object.keys(sides) as Name[];
@@ -127,7 +127,7 @@ export async function takeTurns<Name extends string, Result>(
   for (let round = 0; round < rounds; round++) {
     for (const name of names) {
       signal.throwIfAborted();
-      tell(`round ${round + 1} of ${rounds}, ${name}`);
+      log(`round ${round + 1} of ${rounds}, ${name}`);
       results[name].push(await sides[name](round));
     }
   }

@@ -3,24 +3,24 @@ import { median } from "./numbers.ts";
 import { readMemory } from "./proc.ts";
 import { watch } from "./viewer.ts";
 
-/** Frames after which a viewer that is to stop reading stops: the stream is well under way. */
+/** Frames after which a stuck viewer stops reading. */
 const STOPS_AFTER = 10;
 
-/** Seconds of video after which the memory has long stopped growing. */
+/** Seconds of video, after which memory no longer grows. */
 const ENOUGH = 6;
 
 /** Viewers beyond the first. */
 const FURTHER = 4;
 
-/** Memory of the server's process, bytes. FFmpeg's processes are not in it. */
+/** Memory of the server's process without FFmpeg, bytes. */
 interface Memory {
-  /** The largest it ever was. */
+  /** Maximum. */
   peak: number;
-  /** The median over the second half of the time. */
+  /** Median over the second half of the time. */
   steady: number;
 }
 
-/** How much the server's memory grows with viewers of 1080p raw in real time, and with stuck ones. */
+/** Measures the growth of the server's memory with viewers of 1080p raw, and with stuck ones. */
 export async function measureMemory(bench: Bench): Promise<Row[]> {
   const { frameSize } = await bench.clips.get("steady", bench.signal);
   const { one, five, stuck } = await takeTurns(bench, {
@@ -50,7 +50,7 @@ export async function measureMemory(bench: Bench): Promise<Row[]> {
   ];
 }
 
-/** Serves so many viewers with a new server, since the largest size of an old one would stay. */
+/** Measures with a new server, because the peak of an old one would remain. */
 async function serve(
   viewers: { reading: number; stuck: number },
   { programs, clips, seconds: longest, signal }: Bench,
@@ -58,8 +58,8 @@ async function serve(
   await using server = await programs.startServer(clips.folder, { signal });
   const { name } = await clips.get("steady", signal);
   const seconds = Math.min(longest, ENOUGH);
-  const over = new AbortController();
-  const either = AbortSignal.any([signal, over.signal]);
+  const stop = new AbortController();
+  const either = AbortSignal.any([signal, stop.signal]);
   const request = { name, duration: seconds };
   const stuck = Array.from({ length: viewers.stuck }, async () => {
     let frames = 0;
@@ -67,7 +67,7 @@ async function serve(
     try {
       await watch({ port: server.port, request, onFrame }, either);
     } catch (error) {
-      // It never ends by itself: only what breaks it before is a failure.
+      // It never ends by itself; only earlier errors count.
       if (!either.aborted) throw error;
     }
   });
@@ -81,14 +81,14 @@ async function serve(
   const readers = async () => {
     await Promise.all(reading);
     const { peak } = await readMemory(server.pid);
-    over.abort();
+    stop.abort();
     return peak;
   };
   const [peak] = await Promise.all([readers(), ...stuck]);
   return { peak, steady: median(samples) };
 }
 
-/** @throws the signal's reason, when that fires */
+/** @throws the reason of the signal when it fires */
 function untilAborted(signal: AbortSignal): Promise<never> {
   const { promise, reject } = Promise.withResolvers<never>();
   signal.addEventListener("abort", () => reject(signal.reason));

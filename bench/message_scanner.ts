@@ -9,29 +9,29 @@ import {
 } from "../lib/protocol/native/framing.ts";
 import { encodeRequest, type MediaRequest } from "../lib/protocol/native/request.ts";
 
-/** Bytes read at once: few enough to stay in the processor's cache, with many viewers, too. */
+/** Bytes per read: small enough for the processor's cache, even with many viewers. */
 const BUFFER_SIZE = 128 * 1024;
 
-/** A frame that has come, whole; its bytes are gone. */
+/** A complete frame without its bytes, which are discarded. */
 export interface ScannedFrame extends Header {
   kind: "frame";
-  /** When the server had it, microseconds since 1970; of live frames. */
+  /** Capture time of a live frame, microseconds since 1970. */
   capturedAt?: number;
-  /** The first bytes of it, of live frames, as many as are looked at. */
+  /** First bytes of a live frame, `headLength` of them. */
   head?: Uint8Array;
 }
 
-/** A message that has come, whole. */
+/** A complete message. */
 export type Scanned =
   | ScannedFrame
   | { kind: Exclude<Kind, "frame">; payload: Uint8Array<ArrayBuffer> };
 
 /**
- * A viewer that looks at headers only, and reads frames into one small buffer, over and over: it
- * takes as little as can be of the processor that it shares with what is measured.
+ * A viewer that parses headers only, and reads all frames into one small buffer, to use little of
+ * the processor that it shares with the measured programs.
  */
 export class MessageScanner implements Disposable {
-  /** Bytes that have come, headers included. */
+  /** Bytes received, including headers. */
   bytes = 0;
   #socket: Deno.TcpConn;
   #headLength: number;
@@ -39,7 +39,7 @@ export class MessageScanner implements Disposable {
   #start = 0;
   #end = 0;
 
-  /** @param headLength bytes that are looked at of each live frame */
+  /** @param headLength bytes to keep of each live frame */
   constructor(socket: Deno.TcpConn, { headLength = 0 }: { headLength?: number } = {}) {
     this.#socket = socket;
     this.#headLength = headLength;
@@ -53,16 +53,16 @@ export class MessageScanner implements Disposable {
     return new MessageScanner(await Deno.connect({ hostname: "127.0.0.1", port }), options);
   }
 
-  /** Asks for something. */
-  async ask(request: MediaRequest): Promise<void> {
-    await this.#send("request", encodeRequest(request));
+  /** Sends a request. */
+  async request(media: MediaRequest): Promise<void> {
+    await this.#send("request", encodeRequest(media));
   }
 
   /**
-   * Waits for the next message that is part of an answer. Signs of life are answered here.
+   * Waits for the next message that is part of a response. Replies to pings.
    *
-   * @returns `undefined` where the server has ended the connection
-   * @throws {Error} what the server says against the request
+   * @returns `undefined` if the server has closed the connection
+   * @throws {Error} if the server sends an error
    */
   async next(): Promise<Scanned | undefined> {
     while (true) {
@@ -109,7 +109,7 @@ export class MessageScanner implements Disposable {
     return true;
   }
 
-  /** Waits until so many bytes are at hand. */
+  /** Waits until the buffer has `count` bytes. */
   async #fill(count: number): Promise<boolean> {
     if (count > BUFFER_SIZE) throw new Error(`Cannot take a message of ${count} bytes`);
     if (this.#start + count > BUFFER_SIZE) {

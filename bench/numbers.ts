@@ -1,12 +1,12 @@
-/** The few statistics that measurements need. Pure. */
+/** Statistics of measurements. */
 
-/** The middle of some numbers, or the mean of the two in the middle; NaN of none. */
+/** The median; NaN if there are no numbers. */
 export function median(values: readonly number[]): number {
   return quantile(values, 0.5);
 }
 
 /**
- * The value that a share of the numbers does not exceed, between two of them in proportion.
+ * A quantile, interpolated linearly.
  *
  * @param share 0 … 1
  */
@@ -17,7 +17,7 @@ export function quantile(values: readonly number[], share: number): number {
   return low + (high - low) * (at - Math.floor(at));
 }
 
-/** Slope of the straight line with the least squares of distance to the points. */
+/** Slope of the line through the points by least squares. */
 export function slope(points: readonly { x: number; y: number }[]): number {
   const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
   const middleX = mean(points.map(({ x }) => x));

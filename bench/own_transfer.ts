@@ -5,44 +5,44 @@ import type { ServerProcess } from "./programs.ts";
 import type { Clip } from "./clips.ts";
 import { expectBytes, expectFrames, type SplitTransfer, toTransfer } from "./transfer.ts";
 
-/** Milliseconds between looks at whether the server's FFmpeg is gone. */
+/** Milliseconds between checks whether the server's FFmpeg has exited. */
 const LOOKS = 10;
 
-/** What is asked for. */
-export interface Order {
+/** A transfer to measure. */
+export interface TransferOptions {
   clip: Clip;
-  /** Frames that are asked for, from the beginning; all where absent. */
+  /** Number of frames from the beginning. @default all */
   frames?: number;
-  /** The client's flags, besides. */
+  /** Further flags of the client. */
   flags?: readonly string[];
-  /** Bytes that are to come; unknown where packets are copied. */
+  /** Expected bytes; unknown for stream copy. */
   bytes?: number;
 }
 
 /**
- * Takes a video from a running server by a `stream-client` that throws it away. What the server
- * took for its own start counts, as it does with the others, whose senders are started anew.
+ * Transfers a video from a running server to a `stream-client` that discards it. The processor time
+ * of the server's start is included, as for other programs, whose senders are started each time.
  */
 export async function transferOurs(
   server: ServerProcess,
-  { clip, frames, flags = [], bytes }: Order,
+  { clip, frames, flags = [], bytes }: TransferOptions,
   { programs, signal }: Bench,
 ): Promise<SplitTransfer> {
   const before = await readProcessorTime(server.pid);
   const expected = frames ?? clip.frames;
-  // To the middle of the last frame.
+  // Ends in the middle of the last frame.
   const end = (expected - 0.5) * clip.seconds / clip.frames;
   const part = frames === undefined ? [] : ["--duration", String(end)];
   const began = performance.now();
-  const where = ["--port", String(server.port), "--view", "none", "--speed", "max"];
+  const fixed = ["--port", String(server.port), "--view", "none", "--speed", "max"];
   const report = await programs.runClient(
-    ["--video", clip.name, ...where, ...part, ...flags],
+    ["--video", clip.name, ...fixed, ...part, ...flags],
     signal,
   );
   const gone = performance.now();
   expectFrames("stream-client", report.frames, { ...clip, frames: expected });
   if (bytes !== undefined) expectBytes("stream-client", report.bytes, bytes);
-  // What its FFmpeg took is counted when that is gone, and the server has taken note of it.
+  // The time of its FFmpeg is counted after the server has waited for its exit.
   while ((await findChildren(server.pid, "ffmpeg", { ended: true })).length > 0) {
     await MONOTONIC_CLOCK.sleep(LOOKS, signal);
   }

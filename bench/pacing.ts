@@ -8,28 +8,28 @@ import { median, quantile, slope } from "./numbers.ts";
 import { expectFrames } from "./transfer.ts";
 import { watch } from "./viewer.ts";
 
-/** When a frame came, and when it was due; both in seconds, from moments of their own. */
+/** Arrival and due time of a frame, in seconds with different origins. */
 interface Arrival {
   at: number;
   seconds: number;
 }
 
-/** How far the frames of one run came from their due moments. */
+/** Pacing errors of one run. */
 interface Lateness {
-  /** Milliseconds after the due moment, where the first frame came just in time. */
+  /** Milliseconds after the due time, if the first frame was on time. */
   fromFirst: { p50: number; p99: number };
-  /** Milliseconds before or after it, where the frames came just in time at the median. */
+  /** Milliseconds before or after it, if the median frame was on time. */
   fromMedian: { p50: number; p99: number };
-  /** Percent that the arrivals took longer, or shorter, than the timestamps say. */
+  /** Percentage by which the arrivals take longer or shorter than the timestamps. */
   drift: number;
 }
 
-/** How well 30 frames a second keep to their timestamps, in real time over loopback. */
+/** Measures the pacing of 30 frames per second in real time over loopback. */
 export function measureThirty(bench: Bench): Promise<Row[]> {
   return measureRate(bench, "30 fps", "steady");
 }
 
-/** The same of 59.94 frames a second. */
+/** The same for 59.94 frames per second. */
 export function measureSixty(bench: Bench): Promise<Row[]> {
   return measureRate(bench, "59.94 fps", "sixty");
 }
@@ -84,7 +84,7 @@ function latenessOf(arrivals: readonly Arrival[]): Lateness {
   };
 }
 
-/** The same frames, from an FFmpeg that keeps time itself. */
+/** The same frames from an FFmpeg with its own pacing. */
 async function playByFfmpeg(clip: Clip, { seconds, signal }: Bench): Promise<Lateness> {
   const input = ["-nostdin", "-v", "error", "-re", "-t", String(seconds), "-i", clip.path];
   const output = ["-map", "0:v:0", "-c:v", "rawvideo", "-f", "nut", "pipe:1"];

@@ -1,11 +1,11 @@
-/** What other programs print, as values. Pure. */
+/** Parsers for the output of other programs. */
 
 /**
- * Adds up what the shell's `times` prints: minutes and seconds, user and system, in one line for
- * the shell and one for all that it has run.
+ * Parses the shell's `times`: user and system time in minutes and seconds, one line for the shell
+ * and one for its children.
  *
- * @returns seconds, of what the shell has run
- * @throws {Error} where it is something else
+ * @returns total of the children, seconds
+ * @throws {Error} if the text is invalid
  */
 export function parseTimes(text: string): number {
   const [, user, system] = text.match(/^.*\n(\S+) (\S+)\n$/) ?? [];
@@ -20,14 +20,14 @@ export function parseTimes(text: string): number {
 
 /** A line of Linux's table of TCP connections over IPv4. */
 export interface TcpEntry {
-  /** Ports, of this end and of the other. */
+  /** Local and remote port. */
   local: number;
   remote: number;
   isListening: boolean;
   isConnected: boolean;
 }
 
-/** Reads `/proc/net/tcp`, as proc(5) describes it. */
+/** Parses `/proc/net/tcp`, see proc(5). */
 export function parseTcpTable(text: string): TcpEntry[] {
   const lines = text.matchAll(
     /^ *\d+: [0-9A-F]{8}:([0-9A-F]{4}) [0-9A-F]{8}:([0-9A-F]{4}) ([0-9A-F]{2}) /gm,
@@ -41,9 +41,9 @@ export function parseTcpTable(text: string): TcpEntry[] {
 }
 
 /**
- * Reads a line of `gst-launch-1.0 -v` in which a `fakesink` tells what it has taken.
+ * Parses a line of `gst-launch-1.0 -v` in which a `fakesink` reports a buffer.
  *
- * @returns bytes of a buffer, `undefined` where the line tells something else
+ * @returns bytes of the buffer, `undefined` for other lines
  */
 export function parseChainLine(line: string): number | undefined {
   const [, size] = line.match(/ last-message = chain .*?\((\d+) bytes, /) ?? [];
@@ -51,9 +51,9 @@ export function parseChainLine(line: string): number | undefined {
 }
 
 /**
- * Reads a line of `ffmpeg -v verbose` in which an output tells, at its end, what it was given.
+ * Parses the line of `ffmpeg -v verbose` in which an output reports its totals.
  *
- * @returns frames and their bytes, `undefined` where the line tells something else
+ * @returns frames and their bytes, `undefined` for other lines
  */
 export function parseMuxed(line: string): { frames: number; bytes: number } | undefined {
   const [, frames, bytes] = line.match(

@@ -3,27 +3,27 @@ import { messageOf } from "../lib/base/errors.ts";
 import type { Clip } from "./clips.ts";
 import type { Peer, Transfer } from "./transfer.ts";
 
-/** Milliseconds after which a transfer, of some seconds, is taken for one that never ends. */
-const LONGEST = 60_000;
+/** Milliseconds after which a transfer, which takes seconds, counts as stuck. */
+const TIMEOUT = 60_000;
 
 /** Options of {@linkcode PeerSide}. */
 interface PeerSideOptions {
-  /** Ends everything. */
+  /** Cancels the measurement. */
   signal: AbortSignal;
-  /** Is told of a failure, once. */
+  /** Called once with a failure. */
   skip(what: string): void;
-  /** Milliseconds that one transfer may take. */
+  /** Timeout of a transfer, milliseconds. @default 60_000 */
   longest?: number;
 }
 
 /**
- * A peer's side of a comparison. What other programs fail at must not cost the figures of all the
- * rest: a peer that fails, or hangs, is named and takes no further part.
+ * The other program of a comparison. If it fails or gets stuck, it is reported and skipped from
+ * then on, so that the remaining figures are not lost.
  */
 export class PeerSide<T extends Transfer> {
-  /** One a round, as long as none failed. */
+  /** Results of all rounds, up to a failure. */
   readonly results: T[] = [];
-  /** Whether there is nothing to be compared with. */
+  /** Whether a transfer has failed. */
   hasFailed = false;
   #peer: Peer<T>;
   #options: PeerSideOptions;
@@ -33,15 +33,15 @@ export class PeerSide<T extends Transfer> {
     this.#options = options;
   }
 
-  /** What the peer is called. */
+  /** Name of the program. */
   get name(): string {
     return this.#peer.name;
   }
 
-  /** Sends a video, unless an earlier attempt failed. */
+  /** Transfers a video, unless an earlier transfer failed. */
   async run(clip: Clip): Promise<void> {
     if (this.hasFailed) return;
-    const { signal, skip, longest = LONGEST } = this.#options;
+    const { signal, skip, longest = TIMEOUT } = this.#options;
     const late = new AbortController();
     using _limit = deadline(longest, () => late.abort());
     try {

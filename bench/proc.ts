@@ -1,22 +1,22 @@
-/** What Linux tells of other processes, as proc(5) describes it. */
+/** Information about other processes on Linux, see proc(5). */
 
-/** Ticks a second in which processor time is counted: the same on all that Deno runs on. */
+/** Ticks per second of processor time: the same on all systems that Deno supports. */
 const TICKS = 100;
 
-/** Processor time that processes have taken, seconds. */
+/** Processor time, seconds. */
 export interface ProcessorTime {
   /** The process itself. */
   own: number;
-  /** Children of it that have ended. */
+  /** Its children that have ended. */
   children: number;
 }
 
-/** Whether there is any such thing. */
+/** Whether the system has it. */
 export function hasProc(): boolean {
   return Deno.build.os === "linux";
 }
 
-/** Reads how much memory of a process is resident, bytes. */
+/** Reads the resident memory of a process, bytes. */
 export async function readMemory(pid: number): Promise<{ now: number; peak: number }> {
   const status = await Deno.readTextFile(`/proc/${pid}/status`);
   const read = (key: string) =>
@@ -24,7 +24,7 @@ export async function readMemory(pid: number): Promise<{ now: number; peak: numb
   return { now: read("VmRSS"), peak: read("VmHWM") };
 }
 
-/** Reads how much processor time a process has taken. */
+/** Reads the processor time of a process. */
 export async function readProcessorTime(pid: number): Promise<ProcessorTime> {
   const fields = await readStat(pid);
   const seconds = (index: number) => Number(fields[index]) / TICKS;
@@ -32,10 +32,9 @@ export async function readProcessorTime(pid: number): Promise<ProcessorTime> {
 }
 
 /**
- * Finds the children of a process that have a certain name.
+ * Finds the children of a process with a certain name.
  *
- * @param ended also those that have ended, and of which the process has not taken note yet: what
- * they took is not among its children's time until then
+ * @param ended includes zombies, whose time is not yet part of the children's time of the process
  */
 export async function findChildren(
   parent: number,
@@ -51,7 +50,7 @@ export async function findChildren(
       const comm = await Deno.readTextFile(`/proc/${entry.name}/comm`);
       if (comm.trimEnd() === name) found.push(Number(entry.name));
     } catch (error) {
-      // It has ended in the meantime; which of the two is told depends on how far it was.
+      // It has ended; which error occurs depends on how far.
       const isGone = error instanceof Deno.errors.NotFound || messageHas(error, "os error 3");
       if (!isGone) throw error;
     }
@@ -63,7 +62,7 @@ function messageHas(error: unknown, text: string): boolean {
   return error instanceof Error && error.message.includes(text);
 }
 
-/** The fields behind the name, which may have spaces and brackets in it: the state first. */
+/** The fields from the state on, after the name, which may contain spaces and brackets. */
 async function readStat(pid: number): Promise<string[]> {
   const stat = await Deno.readTextFile(`/proc/${pid}/stat`);
   return stat.slice(stat.lastIndexOf(")") + 2).split(" ");

@@ -2,31 +2,31 @@ import type { Clip } from "./clips.ts";
 import { compared, type Goal, measured, type Row } from "./measurement.ts";
 import type { SplitTransfer } from "./transfer.ts";
 
-/** Seconds of processor time for 1,000 frames of 1080p that our two programs may take. */
+/** Goal for the processor time of our two programs, seconds per 1,000 frames of 1080p. */
 const AFFORDABLE = 0.7;
 
-/** Transfers of all frames, and of a few, by the same programs, as many of both. */
+/** Transfers of all frames and of a few by the same programs, equally many. */
 interface Sample {
   raw: readonly SplitTransfer[];
   few: readonly SplitTransfer[];
 }
 
-/** What {@linkcode processorRows} looks at. */
+/** Options of {@linkcode processorRows}. */
 interface ProcessorSamples {
   title: string;
   clip: Clip;
   ours: Sample;
-  /** The bare relay's, where it was measured. */
+  /** Those of the bare relay, if it was measured. */
   relay?: Sample;
-  /** Frames of those with a few. */
+  /** Number of frames of the short transfers. */
   few: number;
-  /** Whether the goal is for this size. */
+  /** Whether the goal applies to this size. */
   hasGoal: boolean;
 }
 
 /**
- * What of the processor time was FFmpeg's, what the two ends took themselves, and what is left of
- * that once all has started; then the same against the bare relay. Pure.
+ * Rows for the processor time of FFmpeg, of the two ends without it, and of those without start-up;
+ * then the same compared with the bare relay.
  */
 export function processorRows(
   { title, clip, ours, relay, few, hasGoal }: ProcessorSamples,
@@ -47,7 +47,7 @@ export function processorRows(
     },
   ];
   const titleOf = (what: string) => ({ what: `${title}, CPU for 1,000, ${what}`, unit: "s" });
-  // Rows of ours alone are there with or without a relay, so that they have something recorded.
+  // Rows of ours alone exist with and without the relay, so that recorded figures match them.
   const alone = parts.map(({ what, pick, goal }) =>
     measured({ ours: pick(ours) }, { ...titleOf(what), goal })
   );

@@ -4,18 +4,18 @@ import { TimedProcess } from "./timed_process.ts";
 
 const ROOT = new URL("../", import.meta.url);
 
-/** The line of `stream-client --json`, as far as it is looked at. */
+/** The used part of `stream-client --json`. */
 export interface ClientReport {
   frames: number;
-  /** Of all frames. */
+  /** Bytes of all frames. */
   bytes: number;
   seconds: number;
   firstFrameMs: number;
 }
 
-/** The project's two programs, run from their source in processes of their own. */
+/** The project's two programs, run from source in child processes. */
 export class Programs {
-  /** Deno's flags that the imports need on this network. */
+  /** Flags of Deno that the imports need on this network. */
   readonly flags: readonly string[];
 
   constructor(flags: readonly string[]) {
@@ -25,8 +25,8 @@ export class Programs {
   /**
    * Starts `stream-server` on a free port and waits until it listens.
    *
-   * @param flags besides those for the port and the folder
-   * @throws {Error} where it does not get so far
+   * @param flags in addition to those for the port and the folder
+   * @throws {Error} if it does not start
    */
   async startServer(
     media: string,
@@ -46,14 +46,14 @@ export class Programs {
       return new ServerProcess(child, { port, starting: own + children });
     }
     const { code } = await child.status;
-    throw new Error(`Cannot start the server: it ended (${code}) before it listened`);
+    throw new Error(`Cannot start the server: it exited (${code}) before it listened`);
   }
 
   /**
-   * Runs `stream-client --json` to its end.
+   * Runs `stream-client --json` until it exits.
    *
-   * @returns what it prints, and its processor time in seconds
-   * @throws {Error} where it fails
+   * @returns its output, and its processor time in seconds
+   * @throws {Error} if it fails
    */
   async runClient(
     args: readonly string[],
@@ -67,13 +67,13 @@ export class Programs {
   }
 
   /**
-   * Starts viewers in a process of their own.
+   * Starts viewers in a child process.
    *
-   * @param order what `live_viewers.ts` is told
+   * @param options of `live_viewers.ts`, as JSON
    */
-  startViewers(order: string, signal: AbortSignal): ViewersProcess {
+  startViewers(options: string, signal: AbortSignal): ViewersProcess {
     const command = new Deno.Command(Deno.execPath(), {
-      args: this.#arguments("bench/live_viewers", [order]),
+      args: this.#arguments("bench/live_viewers", [options]),
       stdin: "piped",
       stdout: "piped",
       signal,
@@ -81,7 +81,7 @@ export class Programs {
     return new ViewersProcess(command.spawn());
   }
 
-  /** Deno's arguments that run one of the two from its source, with permissions of its own. */
+  /** Arguments of Deno that run a program from source with the given permissions. */
   source(name: "server" | "client", permissions: readonly string[]): string[] {
     return this.#command(name, permissions);
   }
@@ -101,27 +101,27 @@ export class Programs {
 export class ServerProcess implements AsyncDisposable {
   /** TCP port on 127.0.0.1. */
   readonly port: number;
-  /** Processor time that it had taken, with its children, when it listened, seconds. */
+  /** Processor time until it listened, including its children, seconds. */
   readonly starting: number;
   #child: Deno.ChildProcess;
-  #over = false;
+  #hasExited = false;
 
   constructor(child: Deno.ChildProcess, { port, starting }: { port: number; starting: number }) {
     this.#child = child;
     this.port = port;
     this.starting = starting;
-    // Until it ends by itself, which is when there is nothing left to end.
-    child.status.then(() => this.#over = true);
+    // After it has exited there is nothing to kill.
+    child.status.then(() => this.#hasExited = true);
   }
 
-  /** Number of the process. */
+  /** Process id. */
   get pid(): number {
     return this.#child.pid;
   }
 
-  /** Ends it and waits until it is gone. */
+  /** Stops it, and waits until it has exited. */
   async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.#over) this.#child.kill("SIGTERM");
+    if (!this.#hasExited) this.#child.kill("SIGTERM");
     await this.#child.status;
   }
 }
@@ -130,26 +130,26 @@ export class ServerProcess implements AsyncDisposable {
 export class ViewersProcess implements AsyncDisposable {
   #child: Deno.ChildProcess;
   #lines: AsyncIterator<string>;
-  #words: WritableStreamDefaultWriter<Uint8Array>;
-  #over = false;
+  #input: WritableStreamDefaultWriter<Uint8Array>;
+  #hasExited = false;
 
   constructor(child: Deno.ChildProcess) {
     this.#child = child;
     this.#lines = linesOf(child.stdout)[Symbol.asyncIterator]();
-    this.#words = child.stdin.getWriter();
-    // Until it ends by itself, which is when there is nothing left to end.
-    child.status.then(() => this.#over = true);
+    this.#input = child.stdin.getWriter();
+    // After it has exited there is nothing to kill.
+    child.status.then(() => this.#hasExited = true);
   }
 
-  /** Number of the process. */
+  /** Process id. */
   get pid(): number {
     return this.#child.pid;
   }
 
-  /** Waits for the next line that it prints. */
+  /** Waits for the next line of its output. */
   async nextLine(): Promise<string> {
     const { value, done } = await this.#lines.next();
-    if (done) throw new Error("Cannot measure viewers: they ended early");
+    if (done) throw new Error("Cannot measure viewers: they exited early");
     return value;
   }
 
@@ -159,26 +159,26 @@ export class ViewersProcess implements AsyncDisposable {
     if (found !== line) throw new Error(`Cannot measure viewers: "${found}", expected "${line}"`);
   }
 
-  /** Sends a line. */
-  async say(line: string): Promise<void> {
-    await this.#words.write(new TextEncoder().encode(`${line}\n`));
+  /** Writes a line to its input. */
+  async writeLine(line: string): Promise<void> {
+    await this.#input.write(new TextEncoder().encode(`${line}\n`));
   }
 
-  /** Ends it and waits until it is gone. */
+  /** Stops it, and waits until it has exited. */
   async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.#over) this.#child.kill("SIGTERM");
+    if (!this.#hasExited) this.#child.kill("SIGTERM");
     await this.#child.status;
   }
 }
 
-/** Finds out how the imports resolve on this network, the way that the project's tasks do. */
+/** Resolves the imports on this network, as the tasks of the project do. */
 export async function findPrograms(): Promise<Programs> {
   const script = decodeURIComponent(new URL("tools/std.ts", ROOT).pathname);
   const command = new Deno.Command(Deno.execPath(), { args: ["run", "-A", "--quiet", script] });
   const { success, stdout, stderr } = await command.output();
   if (!success) throw new Error(new TextDecoder().decode(stderr).trim());
   const flags = new TextDecoder().decode(stdout).trim().split(/\s+/).filter((flag) => flag !== "");
-  // The paths are relative to the project's folder; the bench may be run from elsewhere.
+  // The paths are relative to the project's folder, which may not be the current one.
   const root = decodeURIComponent(ROOT.pathname);
   return new Programs(flags.map((flag) => flag.replace("--import-map=", `--import-map=${root}`)));
 }

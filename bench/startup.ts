@@ -3,18 +3,18 @@ import { hostSystem, programsFor } from "../tools/build_table.ts";
 import { type Bench, compared, type Goal, measured, type Row, takeTurns } from "./measurement.ts";
 import { succeeds } from "./installed.ts";
 
-/** A round takes a twentieth of a second; more of them make the median steadier. */
+/** A round takes a twentieth of a second; more rounds make the median more stable. */
 const ROUNDS_FACTOR = 4;
 
-/** The shortest thing that they do. */
+/** The shortest run of a program. */
 const ARGUMENTS = ["--help"];
 
-/** Milliseconds that the two executables take to start, against `deno run` of the same file. */
+/** Measures the start-up time of the executables, compared with `deno run` of the same file. */
 export async function measureStartup(bench: Bench): Promise<Row[]> {
   const folder = await Deno.makeTempDir({ prefix: "stream_bench_build_" });
   try {
     const rows: Row[] = [];
-    const builder = new Builder({ graphFlags: bench.programs.flags, log: bench.tell });
+    const builder = new Builder({ graphFlags: bench.programs.flags, log: bench.log });
     for (const [name, program] of Object.entries(programsFor(hostSystem()))) {
       const entry = new URL(`../${program.entry}`, import.meta.url).href;
       const output = `${folder}/stream-${name}`;
@@ -64,7 +64,7 @@ async function measureProgram(
   ];
 }
 
-/** Starts a program whose cache is empty, and empties it again. */
+/** Starts a program with an empty cache, and empties it again. */
 async function startUnpacking(output: string, cache: string): Promise<number> {
   await Deno.mkdir(cache);
   const taken = await timeStart(output, ARGUMENTS, { XDG_CACHE_HOME: cache });
@@ -79,5 +79,5 @@ async function timeStart(
 ): Promise<number> {
   const began = performance.now();
   if (await succeeds(program, args, env)) return performance.now() - began;
-  throw new Error(`Cannot measure "${program}": it does not start`);
+  throw new Error(`Cannot measure "${program}": it failed`);
 }

@@ -2,18 +2,18 @@ import { isMet, type Row } from "./measurement.ts";
 
 const TITLES = ["what", "unit", "ours", "other", "ratio", "goal", "met", "recorded"];
 
-/** How many of the columns are text, and begin at the left. */
+/** Number of text columns, which are left-aligned. */
 const TEXT_COLUMNS = 2;
 
-/** How to read it, for who sees it for the first time. */
+/** Explanation of the table. */
 const LEGEND = [
-  "Medians of all rounds. ratio: ours divided by the other's, in the same run. Of fps more is better,",
-  "of everything else less. goal: for the ratio where there is one, else for ours.",
+  "Medians of all rounds. ratio: ours divided by the other's, in the same run. Higher is better",
+  "for fps, lower for everything else. goal: for the ratio if there is one, otherwise for ours.",
 ];
 
 /**
- * Writes rows as a table with aligned columns, one line each. What ours is held against stands in a
- * line of its own, above all rows that have it.
+ * Renders rows as a table with aligned columns. The name of the other program is on a separate line
+ * above its rows.
  */
 export function renderTable(rows: readonly Row[]): string {
   const isRecorded = rows.some(({ recorded }) => recorded !== undefined);
@@ -53,7 +53,7 @@ function toCells(row: Row): string[] {
 
 const SIGNS = { "at least": "≥", "above": ">", "at most": "≤", "below": "<" };
 
-/** Three figures that count, as far as there are so many. */
+/** Formats with three significant digits. */
 function format(value: number): string {
   const size = Math.abs(value);
   return value.toFixed(size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3);

@@ -1,6 +1,6 @@
 import type { Clip, ClipName } from "./clips.ts";
 import { type Bench, compared, type Goal, type Row, takeTurns } from "./measurement.ts";
-import { type Order, transferOurs } from "./own_transfer.ts";
+import { type TransferOptions, transferOurs } from "./own_transfer.ts";
 import { FfmpegPeer } from "./peers/ffmpeg.ts";
 import { GstreamerPeer } from "./peers/gstreamer.ts";
 import { PICKLE, PythonPeer, ZMQ } from "./peers/python.ts";
@@ -9,20 +9,20 @@ import { PeerSide } from "./peer_side.ts";
 import { processorRows } from "./processor_rows.ts";
 import type { Peer, SplitTransfer, Transfer } from "./transfer.ts";
 
-/** Our ways of sending raw frames: as they are decoded, or as OpenCV has them. Bytes a pixel. */
+/** Our pixel formats of raw frames: as decoded, or as in OpenCV. Bytes per pixel. */
 const FORMS = { raw: 1.5, bgr24: 3 };
 
 type Form = keyof typeof FORMS;
 
-/** Another program, and what of ours it is held against: what is as large on the wire comes first. */
+/** Another program, and our formats to compare with: the one with the same size comes first. */
 interface Rival {
   peer: Peer;
   forms: readonly Form[];
-  /** Of our default form, at 1080p: how many times as fast it is to be. */
+  /** Goal for the ratio of our default format at 1080p. */
   goal?: number;
 }
 
-/** All that send a video by themselves. */
+/** All other programs that send a video. */
 function allRivals(): Rival[] {
   return [
     { peer: new FfmpegPeer("rawvideo"), forms: ["raw"], goal: 1 },
@@ -32,17 +32,17 @@ function allRivals(): Rival[] {
   ];
 }
 
-/** Frames after which what a process takes to start has been taken. */
+/** Number of frames of a transfer that consists mostly of start-up. */
 const FEW = 3;
 
-/** What there is to be compared with. */
+/** Installed programs to compare with. */
 interface Opponents {
   rivals: readonly Rival[];
-  /** The bound of all programs between FFmpeg and the network, with all frames and with a few. */
+  /** The upper bound of programs between FFmpeg and the network, with all frames and with a few. */
   relay?: { raw: Peer<SplitTransfer>; few: Peer<SplitTransfer> };
 }
 
-/** Raw frames of a file from one process to another over loopback, unpaced, by all programs. */
+/** Measures raw frames of a file from one process to another over loopback, unpaced. */
 export async function measureThroughput(bench: Bench): Promise<Row[]> {
   const isThere = async (peer: Peer) => {
     const missing = await peer.missing();
@@ -75,18 +75,18 @@ async function measureSize(
   await using server = await bench.programs.startServer(bench.clips.folder, bench);
   const clip = await bench.clips.get(name, bench.signal);
   const ours: Record<Form | "few", SplitTransfer[]> = { raw: [], bgr24: [], few: [] };
-  const own = (order: Order) => transferOurs(server, order, bench);
+  const own = (options: TransferOptions) => transferOurs(server, options, bench);
   const side = <T extends Transfer>(peer: Peer<T>) => new PeerSide(peer, bench);
   const rivals = opponents.rivals.map((rival) => ({ ...rival, side: side(rival.peer) }));
   const { relay } = opponents;
   const bound = relay && { raw: side(relay.raw), few: side(relay.few) };
-  // Not counted: what is done once in a server's life.
-  await own(orderOf(clip, "raw"));
-  await takeTurns<string, void>({ ...bench, tell: (line) => bench.tell(`${size}, ${line}`) }, {
-    raw: async () => void ours.raw.push(await own(orderOf(clip, "raw"))),
+  // Not measured: work that a server does once.
+  await own(optionsOf(clip, "raw"));
+  await takeTurns<string, void>({ ...bench, log: (line) => bench.log(`${size}, ${line}`) }, {
+    raw: async () => void ours.raw.push(await own(optionsOf(clip, "raw"))),
     ...(bench.quick
       ? {}
-      : { bgr24: async () => void ours.bgr24.push(await own(orderOf(clip, "bgr24"))) }),
+      : { bgr24: async () => void ours.bgr24.push(await own(optionsOf(clip, "bgr24"))) }),
     few: async () => void ours.few.push(await own({ clip, frames: FEW })),
     ...Object.fromEntries(rivals.map(({ side }) => [side.name, () => side.run(clip)])),
     ...(bound && {
@@ -116,7 +116,7 @@ async function measureSize(
   ];
 }
 
-function orderOf(clip: Clip, form: Form): Order {
+function optionsOf(clip: Clip, form: Form): TransferOptions {
   const bytes = clip.frames * clip.width * clip.height * FORMS[form];
   return { clip, bytes, flags: form === "raw" ? [] : ["--pixel-format", form] };
 }

@@ -1,50 +1,50 @@
 import { linesOf } from "./lines.ts";
 import { parseTimes } from "./parsers.ts";
 
-/** Runs what follows, and writes what it and its children took to a file; told in milliseconds. */
+/** Runs a command, and writes the time of it and its children to a file. */
 const TIMED = 'file=$1; shift; "$@" <&0; status=$?; times >"$file"; exit "$status"';
 
-/** Bytes of a program's complaints that are told. */
-const COMPLAINTS = 2000;
+/** Maximum number of bytes of stderr in an error message. */
+const MAX_STDERR = 2000;
 
 /** Options of {@linkcode TimedProcess.start}. */
 interface TimedOptions {
-  /** Ends it, and its children. */
+  /** Kills it and its children. */
   signal: AbortSignal;
   stdin?: "piped" | "null";
-  /** Called with each line of its standard error. */
-  onComplaint?: (line: string) => void;
+  /** Called with each line of its stderr. */
+  onStderrLine?: (line: string) => void;
 }
 
-/** A program that ends by itself, and of which the processor time is to be known then. */
+/** A program that exits by itself, with its processor time. */
 export class TimedProcess implements AsyncDisposable {
   #program: string;
   #child: Deno.ChildProcess;
   #file: string;
-  #complaints: Promise<string>;
-  #over = false;
+  #stderr: Promise<string>;
+  #hasExited = false;
   #kill = () => this.#end();
   #signal: AbortSignal;
 
   private constructor(
     { program, child, file }: { program: string; child: Deno.ChildProcess; file: string },
-    { signal, onComplaint }: TimedOptions,
+    { signal, onStderrLine }: TimedOptions,
   ) {
     this.#program = program;
     this.#child = child;
     this.#file = file;
     this.#signal = signal;
-    this.#complaints = readComplaints(child.stderr, onComplaint);
-    // It is awaited where it is told.
-    this.#complaints.catch(() => {});
+    this.#stderr = readStderr(child.stderr, onStderrLine);
+    // Awaited in finished().
+    this.#stderr.catch(() => {});
     signal.addEventListener("abort", this.#kill);
-    child.status.then(() => this.#over = true);
+    child.status.then(() => this.#hasExited = true);
   }
 
   /**
    * Starts a program.
    *
-   * @throws {Error} where there is no bash
+   * @throws {Error} if bash is not installed
    */
   static async start(
     program: string,
@@ -60,7 +60,7 @@ export class TimedProcess implements AsyncDisposable {
       stdin,
       stdout: "piped",
       stderr: "piped",
-      // A group of its own, which can be ended as a whole.
+      // A separate process group, which can be killed as a whole.
       detached: true,
     });
     try {
@@ -74,73 +74,73 @@ export class TimedProcess implements AsyncDisposable {
     }
   }
 
-  /** What it prints. To be read to its end, or cancelled. */
+  /** Its stdout. To be read to its end, or cancelled. */
   get stdout(): ReadableStream<Uint8Array<ArrayBuffer>> {
     return this.#child.stdout;
   }
 
-  /** What it reads. Only where that is piped. */
+  /** Its stdin, if piped. */
   get stdin(): WritableStream<Uint8Array> {
     return this.#child.stdin;
   }
 
   /**
-   * Waits for its end.
+   * Waits until it exits.
    *
    * @returns processor time of it and all its children, seconds
-   * @throws {Error} where it failed
+   * @throws {Error} if it failed
    */
   async finished(): Promise<number> {
     const { success, code, signal } = await this.#child.status;
     if (!success) {
-      const complaints = (await this.#complaints).trim().replaceAll("\n", "; ");
-      const end = complaints === "" ? "" : `: ${complaints}`;
+      const stderr = (await this.#stderr).trim().replaceAll("\n", "; ");
+      const end = stderr === "" ? "" : `: ${stderr}`;
       throw new Error(`Cannot measure ${this.#program}: it failed (${signal ?? code})${end}`);
     }
     return parseTimes(await Deno.readTextFile(this.#file));
   }
 
-  /** Ends it where it still runs, and waits until it is gone. */
+  /** Kills it if it still runs, and waits until it has exited. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#end();
     await this.#child.status;
-    await this.#complaints;
+    await this.#stderr;
     this.#signal.removeEventListener("abort", this.#kill);
     if (!this.#child.stdout.locked) await this.#child.stdout.cancel();
     await Deno.remove(this.#file);
   }
 
   #end(): void {
-    if (this.#over) return;
+    if (this.#hasExited) return;
     try {
       Deno.kill(-this.#child.pid, "SIGKILL");
     } catch (error) {
-      // It ended by itself a moment ago, and only the news is still under way.
+      // It has just exited.
       if (!(error instanceof Deno.errors.NotFound)) throw error;
     }
   }
 }
 
-/** The first line that a program prints; the rest of them is read and thrown away. */
+/** The first line of a program's output; the rest is read and discarded. */
 export async function firstLine(process: TimedProcess): Promise<string> {
   const lines = linesOf(process.stdout)[Symbol.asyncIterator]();
   const { value, done } = await lines.next();
   if (done) {
     await process.finished();
-    throw new Error("Cannot measure a program: it said nothing");
+    throw new Error("Cannot measure a program: it printed nothing");
   }
   return value;
 }
 
-/** Reads complaints to their end, and gives the last of them. */
-async function readComplaints(
+/** Reads stderr to its end, and returns the last bytes. */
+async function readStderr(
   stderr: ReadableStream<Uint8Array<ArrayBuffer>>,
-  onComplaint: (line: string) => void = () => {},
+  onStderrLine: (line: string) => void = () => {},
 ): Promise<string> {
   let last = "";
   for await (const line of linesOf(stderr)) {
-    onComplaint(line);
-    last = `${last}${line}\n`.slice(-COMPLAINTS);
+    onStderrLine(line);
+    last = `${last}${line}\n`.slice(-MAX_STDERR);
   }
   return last;
 }

@@ -1,53 +1,53 @@
 import type { Clip } from "./clips.ts";
 
-/** A video that went from one process to another as fast as it could. */
+/** Figures of a video sent from one process to another as fast as possible. */
 export interface Transfer {
-  /** Frames a second at the receiver, from the beginning of its connection to its end. */
+  /** Frames per second at the receiver, from connecting to the end. */
   connected: number;
-  /** From its first frame to its end. */
+  /** From its first frame to the end. */
   flowing: number;
-  /** From its start as a process to its end as one. */
+  /** From the start to the exit of its process. */
   process: number;
-  /** Processor time of both ends with all their children, seconds. */
+  /** Processor time of both ends including children, seconds. */
   processor: number;
   /** Bytes of all frames. */
   bytes: number;
 }
 
-/** A transfer in which an FFmpeg decodes that is part of neither program. */
+/** A transfer with an FFmpeg that belongs to neither program. */
 export interface SplitTransfer extends Transfer {
-  /** Its processor time, which is part of the whole, seconds. */
+  /** Processor time of that FFmpeg, part of the total, seconds. */
   ffmpeg: number;
 }
 
-/** Another program, or a pair of them, that takes a file from one process to another. */
+/** Another program, or a pair of them, that sends a file from one process to another. */
 export interface Peer<T extends Transfer = Transfer> {
   name: string;
-  /** What is not installed of it; `undefined` where it can be measured. */
+  /** Missing packages; `undefined` if it can be measured. */
   missing(): Promise<string | undefined>;
   /**
-   * Sends all frames of a video, raw, and throws them away at the other end.
+   * Sends all raw frames of a video, and discards them at the other end.
    *
-   * @throws {Error} where not all came, or not whole
+   * @throws {Error} if frames are missing or incomplete
    */
   transfer(clip: Clip, signal: AbortSignal): Promise<T>;
 }
 
-/** Moments of a transfer, by `performance.now()`. */
+/** Times of a transfer, by `performance.now()`. */
 export interface Moments {
-  /** The receiver was started as a process. */
+  /** Start of the receiving process. */
   began: number;
-  /** It connected. */
+  /** It connects. */
   connected: number;
-  /** It had its first frame, or the first so many. */
+  /** It has its first frame, or the first few. */
   first: { at: number; frames: number };
-  /** It had its last frame, and knew it. */
+  /** It has its last frame and the end. */
   ended: number;
-  /** It was gone. */
+  /** It has exited. */
   gone: number;
 }
 
-/** Reckons what a transfer of a whole video comes to. */
+/** Computes the figures of a transfer of a whole video. */
 export function toTransfer(
   { began, connected, first, ended, gone }: Moments,
   { frames, ...counted }: { frames: number; bytes: number; processor: number },
@@ -60,14 +60,14 @@ export function toTransfer(
   };
 }
 
-/** @throws {Error} where not all frames of a video came */
+/** @throws {Error} if frames of a video are missing */
 export function expectFrames(program: string, frames: number, { frames: expected }: Clip): void {
   if (frames === expected) return;
-  throw new Error(`Cannot measure ${program}: it took ${frames} frames, expected ${expected}`);
+  throw new Error(`Cannot measure ${program}: it received ${frames} frames, expected ${expected}`);
 }
 
-/** @throws {Error} where the frames of a video were not as large as they are raw */
+/** @throws {Error} if the frames of a video do not have the size of raw frames */
 export function expectBytes(program: string, bytes: number, expected: number): void {
   if (bytes === expected) return;
-  throw new Error(`Cannot measure ${program}: it took ${bytes} bytes, expected ${expected}`);
+  throw new Error(`Cannot measure ${program}: it received ${bytes} bytes, expected ${expected}`);
 }

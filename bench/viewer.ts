@@ -6,13 +6,13 @@ import { encodeControl, type MediaRequest } from "../lib/protocol/native/request
 
 /** Called with each frame that arrives. */
 export type FrameListener = (arrival: {
-  /** The frame's moment in the video, seconds. */
+  /** Time of the frame, seconds. */
   seconds: number;
-  /** Asks the server to end the video here. */
+  /** Stops the response. */
   stop: () => Promise<void>;
 }) => void | Promise<void>;
 
-/** Watches a video, or what else is asked for, in this process to its end, and waits until the server has cleaned up after it. */
+/** Receives a response in this process, and waits until the server has cleaned up after it. */
 export async function watch(
   { port, request, onFrame }: {
     port: number;
@@ -21,11 +21,11 @@ export async function watch(
   },
   signal: AbortSignal,
 ): Promise<void> {
-  using link = await connect({ host: "127.0.0.1", port }, signal);
-  const control = new Connection(link.reader, link.writer);
+  using connection = await connect({ host: "127.0.0.1", port }, signal);
+  const control = new Connection(connection.reader, connection.writer);
   const stop = () => control.send("control", encodeControl({ action: "stop" }));
   const timeBases = new Map<number, Rational>();
-  for await (const part of requestMedia(link, { command: "get_video", ...request })) {
+  for await (const part of requestMedia(connection, { command: "get_video", ...request })) {
     if (part.kind === "describe") {
       for (const { id, timeBase } of part.description.streams) timeBases.set(id, timeBase);
     } else if (part.kind === "frame") {
@@ -33,6 +33,6 @@ export async function watch(
       await onFrame({ seconds: toSeconds(timestamp, timeBases.get(streamId) ?? [0, 1]), stop });
     }
   }
-  // Answered in its turn: when the decoder of the video is gone.
-  await requestList(link);
+  // The response comes after the decoder of the video has exited.
+  await requestList(connection);
 }

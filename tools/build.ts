@@ -1,9 +1,9 @@
 /**
- * Makes executables that need neither Deno nor this source tree where they run: `deno task build`.
+ * `deno task build`: makes executables that need neither Deno nor this source tree to run.
  *
- * By `deno compile` if its runtime `denort` can be downloaded or `DENORT_BIN` names one, else as
- * self-extracting files (`stub.sh`). Both forms hold the program as one bundled module, take the
- * same arguments and have the same permissions.
+ * It uses `deno compile` if its runtime `denort` can be downloaded or `DENORT_BIN` names one;
+ * otherwise it makes self-extracting files (`stub.sh`). Both forms contain the program as one
+ * bundled module, and have the same arguments and permissions.
  */
 import { untilInterrupted } from "../lib/cli/signals.ts";
 import { hostSystem, type Program, programsFor, TARGETS } from "./build_table.ts";
@@ -17,13 +17,13 @@ export type Form = "compiled" | "self-extracting";
 export interface BuilderOptions {
   /** Flags for the module graph, such as `--import-map=…`. */
   graphFlags?: readonly string[];
-  /** Makes this form or fails, instead of the best that is possible. */
+  /** The only form to make. @default compiled, or else self-extracting */
   form?: Form;
-  /** Environment of `deno`, besides that of this process. */
+  /** Environment variables of `deno`, in addition to those of this process. */
   env?: Record<string, string>;
-  /** Takes one line of progress, without its end. */
+  /** Receives a line of progress, without its line end. */
   log?: (line: string) => void;
-  /** Ends the build, and removes what it has written so far. */
+  /** Cancels the build, and removes its files. */
   signal?: AbortSignal;
 }
 
@@ -35,7 +35,7 @@ export interface Built {
   form: Form;
 }
 
-/** A `deno` that has failed. */
+/** `deno` failed. */
 class DenoError extends Error {
   override name = "DenoError";
 
@@ -48,8 +48,8 @@ class DenoError extends Error {
   }
 
   /**
-   * Whether `deno compile` cannot reach the host of its runtime. An answer of that host, such as
-   * status 404 or 500, and an archive that cannot be read are other failures.
+   * Whether `deno compile` cannot reach the host of its runtime. Responses of that host, such
+   * as status 404 or 500, and invalid archives are other failures.
    */
   get isRuntimeUnreachable(): boolean {
     return this.causes.some((cause) =>
@@ -63,12 +63,12 @@ class DenoError extends Error {
   }
 }
 
-/** Builds programs; parts that several have in common are made once. */
+/** Builds programs; shared parts are made once. */
 export class Builder {
   #options: BuilderOptions;
   #form: Form | undefined;
   #runtime: Promise<Runtime> | undefined;
-  /** Each program as one module, by its entry. */
+  /** Bundled programs by entry point. */
   #bundles = new Map<string, Uint8Array<ArrayBuffer>>();
 
   constructor(options: BuilderOptions = {}) {
@@ -77,16 +77,16 @@ export class Builder {
   }
 
   /**
-   * Makes an executable. Until it is whole, its path keeps what stood there before.
+   * Makes an executable, and replaces an existing one atomically.
    *
-   * @param target Deno's name of the system to build for; default: this one
-   * @throws {Error} if the program has a fault, cannot be compiled, or cannot be written
+   * @param target system to build for, by Deno's name; this one by default
+   * @throws {Error} if the program has errors, or cannot be compiled or written
    */
   async build(program: Program, target?: string): Promise<Built> {
     try {
       return await this.#build(program, target);
     } catch (cause) {
-      // Errors of the system have a code, such as ENOSPC or EROFS.
+      // System errors have a code, such as ENOSPC or EROFS.
       if (!(cause instanceof Error && "code" in cause && typeof cause.code === "string")) {
         throw cause;
       }
@@ -98,7 +98,7 @@ export class Builder {
   async #build(program: Program, target: string | undefined): Promise<Built> {
     const { entry, output } = program;
     const [, folder = ".", name = output] = output.match(/^(.*)\/([^/]*)$/) ?? [];
-    // `deno compile` leaves a draft beside its output if it fails. Here it goes with the folder.
+    // `deno compile` leaves a temporary file in its output folder if it fails.
     const work = await Deno.makeTempDir({ dir: folder || "/", prefix: ".build-" });
     try {
       const module = `${work}/${entry.replace(/^.*\/|\.ts$/g, "")}.mjs`;
@@ -123,7 +123,7 @@ export class Builder {
       const problem = await this.#compile(draft, target);
       if (problem === undefined) return "compiled";
       if (!problem.isRuntimeUnreachable || this.#form === "compiled") throw problem;
-      // The self-extracting form holds the Deno of this system, and cannot stand for a target.
+      // The self-extracting form contains the Deno of this system.
       if (target !== undefined) {
         throw new Error(
           `Cannot build ${name} for ${target}: its runtime cannot be downloaded ` +
@@ -132,7 +132,7 @@ export class Builder {
       }
       this.#form = "self-extracting";
       this.#log(
-        "Making self-extracting files, as the runtime of deno compile cannot be downloaded: " +
+        "Making self-extracting files, because the runtime of deno compile cannot be downloaded: " +
           problem.root,
       );
     }
@@ -143,14 +143,14 @@ export class Builder {
     return "self-extracting";
   }
 
-  /** Gives the problem if there is one. */
+  /** Returns the error if it fails. */
   async #compile(
     { entry, output, permissions }: Program,
     target: string | undefined,
   ): Promise<DenoError | undefined> {
     const flags = [
       ...["--no-check", "--no-config", "--no-lock", "--no-remote", "--no-npm"],
-      // The cache would be a file in the folder for temporary files, which any user can put there.
+      // The cache would be in the temporary folder, where any user can put a file.
       "--no-code-cache",
     ];
     if (target !== undefined) flags.push("--target", target);
@@ -163,7 +163,7 @@ export class Builder {
     }
   }
 
-  /** Checks a program, and writes it as one module. */
+  /** Type-checks a program, and bundles it as one module. */
   async #bundle(entry: string, module: string): Promise<Uint8Array<ArrayBuffer>> {
     const known = this.#bundles.get(entry);
     if (known !== undefined) {
@@ -197,7 +197,7 @@ export class Builder {
     if (success) return;
     const said = new TextDecoder().decode(stderr).replace(/\n+Stack backtrace:[^]*/, "").trim();
     const causes = readCauses(said);
-    const reason = ended === null ? said : `deno was ended by ${ended} ${said}`.trim();
+    const reason = ended === null ? said : `deno was killed by ${ended} ${said}`.trim();
     throw new DenoError(`${command} ${file.replace(/^.*\//, "")}`, reason, causes);
   }
 
@@ -214,14 +214,14 @@ function environmentOf(all: Record<string, string>): Record<string, string> {
   return Object.fromEntries(kept);
 }
 
-/** The causes of a failure of Deno, outermost first. One that stands alone has no number. */
+/** The causes of a failure of Deno, outermost first. A single cause has no number. */
 function readCauses(said: string): string[] {
   const numbered = [...said.matchAll(/^ +\d+: (.*)$/gm)].map(([, cause]) => cause);
   const [, only] = said.match(/^Caused by:\n +(.*)$/m) ?? [];
   return numbered.length > 0 || only === undefined ? numbered : [only];
 }
 
-/** Builds what the command line names; gives the exit status. */
+/** Builds the programs on the command line; returns the exit status. */
 async function main(args: readonly string[], signal: AbortSignal): Promise<number> {
   const log = (line: string) => void Deno.stderr.writeSync(new TextEncoder().encode(`${line}\n`));
   const action = readBuildAction(args, { hasRuntime: Deno.env.get("DENORT_BIN") !== undefined });

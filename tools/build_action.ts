@@ -5,20 +5,20 @@ const NAMES = Object.keys(programsFor("linux"));
 
 const USAGE = `Usage: deno task build [server] [client] [flags]
 
-Makes ./stream-server and ./stream-client for this system, or the one that is named.
+Makes ./stream-server and ./stream-client for this system, or only the named one.
 
-  --target TARGET   make dist/NAME-TARGET instead; several times for several
-  --all             make it for all targets
+  --target TARGET   make dist/NAME-TARGET instead; may be repeated
+  --all             make them for all targets
   --help            print this and exit
 
 Targets:
 ${Object.keys(TARGETS).map((target) => `  ${target}\n`).join("")}
-deno compile downloads its runtime, denort, for each target. DENORT_BIN names the one of
-a single system to use instead. If the host of the runtime cannot be reached and no target
+deno compile downloads its runtime, denort, for each target. DENORT_BIN names a
+local one for a single system. If the host of the runtime cannot be reached and no target
 is named, the executables are self-extracting files, which need sh.
 `;
 
-/** The meaning of a command line. */
+/** A parsed command line. */
 export type BuildAction =
   | { kind: "print"; text: string }
   | { kind: "wrong"; message: string }
@@ -28,14 +28,14 @@ export type BuildAction =
     graphFlags: readonly string[];
     /** Programs to build. */
     names: readonly string[];
-    /** Systems to build for, by Deno's names; none stands for this system. */
+    /** Systems to build for, by Deno's names; this system if empty. */
     targets: readonly string[];
   };
 
 /**
- * Reads the command line of `deno task build`.
+ * Parses the command line of `deno task build`.
  *
- * @param hasRuntime whether DENORT_BIN names a runtime, which fits a single target
+ * @param hasRuntime whether DENORT_BIN names a runtime, which is for a single target
  */
 export function readBuildAction(
   args: readonly string[],

@@ -1,16 +1,16 @@
-/** The programs that `deno task build` makes, and the systems that it makes them for. */
+/** The programs and target systems of `deno task build`. */
 
 /** One program to build. */
 export interface Program {
-  /** Where it begins: a path or a `file:` address. */
+  /** Entry point: a path or a `file:` URL. */
   entry: string;
   /** Path of the executable. */
   output: string;
-  /** The permission flags it runs with. */
+  /** Permission flags. */
   permissions: readonly string[];
 }
 
-/** A kind of operating system, by Deno's name. */
+/** An operating system, by Deno's name. */
 export type System = "linux" | "darwin" | "windows";
 
 /** Targets of `deno compile`, by Deno's names, and the system of each. */
@@ -23,7 +23,7 @@ export const TARGETS: Readonly<Record<string, System>> = {
   "aarch64-pc-windows-msvc": "windows",
 };
 
-/** The program that opens an address in a browser. A name that is missing makes Deno warn. */
+/** The program that opens a URL in a browser. Deno warns about programs that are missing. */
 const OPENERS: Readonly<Record<System, string>> = {
   linux: "xdg-open",
   darwin: "open",
@@ -31,14 +31,14 @@ const OPENERS: Readonly<Record<System, string>> = {
 };
 
 /**
- * Refuses modules from any host. Deno allows some hosts by default, and `--deny-import` alone does
- * not take them back: the list has to be replaced, by a name that never resolves (RFC 2606).
+ * Denies imports from any host. Deno allows some hosts by default, and `--deny-import` alone does
+ * not remove them: the list has to be replaced, by a name that never resolves (RFC 2606).
  */
 const NO_REMOTE_IMPORTS = ["--allow-import=none.invalid", "--deny-import"];
 
 /**
- * Grants the certificate authorities that the system trusts, and nothing else about the system.
- * Deno checks them under a name that `--allow-sys` does not take, so all other names are denied.
+ * Allows reading the system's certificate authorities, and nothing else about the system. Deno
+ * checks them under a name that `--allow-sys` does not accept, so all other names are denied.
  */
 const SYSTEM_CERTIFICATES = [
   "--allow-sys",
@@ -71,10 +71,10 @@ export function programsFor(system: System): Readonly<Record<string, Program>> {
         "--allow-read",
         "--allow-write",
         `--allow-run=ffmpeg,ffplay,ffprobe${processes},${OPENERS[system]}`,
-        // X11 finds its password file by the last two of the first line.
+        // X11 finds its authority file by the last two of the first line.
         "--allow-env=DISPLAY,WAYLAND_DISPLAY,XAUTHORITY,HOME," +
         "TERM,COLORTERM,NO_COLOR,LC_ALL,LC_CTYPE,LANG,STREAM_TOKEN," +
-        // The page is served without them.
+        // Deno.serve reads them; the client unsets them.
         "DENO_SERVE_ADDRESS,DENO_TRUST_PROXY_HEADERS",
         ...SYSTEM_CERTIFICATES,
         ...NO_REMOTE_IMPORTS,
@@ -84,7 +84,7 @@ export function programsFor(system: System): Readonly<Record<string, Program>> {
 }
 
 /**
- * The system that this runs on.
+ * The current system.
  *
  * @throws {Error} if the programs cannot be built for it
  */

@@ -1,17 +1,16 @@
 /**
- * The main job, on real input: starts the server on `media/`, takes the image and the video from
- * it with the client, writes both to `demo/`, tells what happened, and shows them where there is a
- * screen or a terminal.
+ * `deno task demo`: starts the server on `media/`, records the image and the video with the client
+ * to `demo/`, prints a summary, and shows both if there is a screen or a terminal.
  */
 import { TextLineStream } from "@std/streams/text-line-stream";
 import { print } from "../lib/base/log.ts";
 
 const ROOT = new URL("../", import.meta.url);
 
-/** Milliseconds that the image stays in a window, which otherwise waits to be closed. */
+/** Milliseconds for which the image is shown in a window, which otherwise stays open. */
 const IMAGE_TIME = 3000;
 
-/** The line of `stream-client --json`. */
+/** Output of `stream-client --json`. */
 interface Report {
   name: string;
   frames: number;
@@ -22,7 +21,7 @@ interface Report {
   firstFrameMs: number;
 }
 
-/** Where the received files go, and what they are. */
+/** Recorded files. */
 const RECORDINGS = [
   { kind: "image", file: "demo/image.png" },
   { kind: "video", file: "demo/video.mp4" },
@@ -32,7 +31,7 @@ function path(name: string): string {
   return decodeURIComponent(new URL(name, ROOT).pathname);
 }
 
-/** A program of the project, run from its source. The task hands on the flags for its imports. */
+/** Arguments to run a program from its source. The task passes the flags for its imports. */
 function program(name: "server" | "client", args: readonly string[]): string[] {
   return ["run", "-A", "--quiet", "--config", path("deno.json"), ...Deno.args, path(`${name}.ts`)]
     .concat(args);
@@ -46,29 +45,29 @@ async function startServer(): Promise<{ child: Deno.ChildProcess; port: string }
     print(Deno.stdout, `stream-server: ${line}\n`);
     return { child, port: line.slice(line.lastIndexOf(":") + 1) };
   }
-  throw new Error("Cannot start the server: it said nothing");
+  throw new Error("Cannot start the server: it printed nothing");
 }
 
 async function record(kind: string, file: string, port: string): Promise<void> {
-  const where = ["--port", port, "--output", path(file), "--overwrite", "--json"];
-  const args = program("client", [`--${kind}`, ...where]);
+  const flags = ["--port", port, "--output", path(file), "--overwrite", "--json"];
+  const args = program("client", [`--${kind}`, ...flags]);
   print(Deno.stdout, `stream-client --${kind} --output ${file}\n`);
   const command = new Deno.Command(Deno.execPath(), { args, stdin: "null", stderr: "piped" });
   const { success, stdout, stderr } = await command.output();
   if (!success) throw new Error(new TextDecoder().decode(stderr).trim());
   const report = JSON.parse(new TextDecoder().decode(stdout)) as Report;
   const { name, frames, audioFrames, bytes, seconds, fps, firstFrameMs } = report;
-  const sound = audioFrames > 0 ? `, ${audioFrames} runs of sound` : "";
+  const audio = audioFrames > 0 ? `, ${audioFrames} frames of audio` : "";
   const { size } = await Deno.stat(path(file));
   print(
     Deno.stdout,
-    `  ${name}: ${frames} frame${frames === 1 ? "" : "s"}${sound}, ` +
+    `  ${name}: ${frames} frame${frames === 1 ? "" : "s"}${audio}, ` +
       `${(bytes / 1e6).toFixed(1)} MB in ${seconds} s, ${fps} fps, ` +
       `first frame after ${firstFrameMs} ms\n  wrote ${file}, ${(size / 1e3).toFixed(0)} kB\n`,
   );
 }
 
-/** Shows the image for a moment, then the video, in real time. */
+/** Shows the image briefly, then the video in real time. */
 async function show(view: "window" | "terminal", port: string): Promise<void> {
   for (const { kind } of RECORDINGS) {
     print(Deno.stdout, `stream-client --${kind} --view ${view}\n`);
@@ -81,7 +80,7 @@ async function show(view: "window" | "terminal", port: string): Promise<void> {
   }
 }
 
-/** A window where there is a screen, else the terminal, else nothing. */
+/** The window if there is a screen, otherwise the terminal if there is one. */
 async function availableView(): Promise<"window" | "terminal" | undefined> {
   const hasScreen = Deno.build.os === "darwin" || Deno.env.get("DISPLAY") ||
     Deno.env.get("WAYLAND_DISPLAY");
@@ -106,7 +105,7 @@ async function main(): Promise<void> {
   try {
     for (const { kind, file } of RECORDINGS) await record(kind, file, port);
     const view = await availableView();
-    if (view === undefined) print(Deno.stdout, "No screen and no terminal here to show them on\n");
+    if (view === undefined) print(Deno.stdout, "Not shown: found no screen and no terminal\n");
     else await show(view, port);
   } finally {
     child.kill("SIGTERM");

@@ -7,12 +7,12 @@ usage() {
 Usage: tools/ffmpeg_matrix.sh [--part] [--cache FOLDER] [RELEASE…] [-- ARGUMENT…]
 
 Makes a small Debian system (a root) for each release with debootstrap, and runs the tests in it
-against the FFmpeg of that release. A root is made once and kept in the cache folder.
+with the FFmpeg of that release. A root is made once and kept in the cache folder.
 
 RELEASE    bookworm (FFmpeg 5.1), trixie (7.1) or sid (9); default: all three
 --part     run the tests that depend on the version of FFmpeg most, in all releases at once
---cache    folder for the roots and logs; default: ~/.cache/stream-matrix; 3 GB a release
-ARGUMENT   arguments of tools/run_tests.ts instead, such as tests/server/playback/seeking_test.ts
+--cache    folder for the roots and logs; default: ~/.cache/stream-matrix; 3 GB per release
+ARGUMENT   arguments for tools/run_tests.ts instead, such as tests/server/playback/seeking_test.ts
 
 Needs Linux, root or sudo without a password, debootstrap, unshare, ip and Deno, and a network when
 a root is made. Prints a table at the end. Exit status: 0 all passed, 1 a test failed or a root
@@ -20,7 +20,7 @@ cannot be made, 2 wrong usage.
 TEXT
 }
 
-# The tests of --part, in this order: list, image, video in each encoding, sound, start, seek, live,
+# The tests of --part, in this order: list, image, video in each encoding, audio, start, seek, live,
 # page, recording, reasons of errors, Python.
 PART=(
   tests/server/server_test.ts tests/sources/file/library_formats_test.ts
@@ -86,8 +86,7 @@ cache=$(cd "$cache" && pwd)
 deno=$(deno eval 'console.log(Deno.execPath())')
 modules=$(deno info --json | sed -n 's/^ *"denoDir": "\(.*\)",$/\1/p')
 standard=$(cd "$project" && deno run -A --quiet tools/std.ts)
-# There is no network where the tests run.
-# (`deno bundle` fetches its bundler at its first use.)
+# The tests run without a network. `deno bundle` fetches its bundler at its first use.
 (
   cd "$project"
   find lib tests tools bench -name '*.ts' -exec deno cache --quiet ${standard:+"$standard"} {} +
@@ -101,7 +100,7 @@ else
   packages+=(git procps)
 fi
 
-# holds ROOT: whether a root is whole and has the packages that are needed.
+# holds ROOT: whether a root is complete and has the required packages.
 holds() {
   [[ -f $1/made ]] && chroot "$1" dpkg-query --show --showformat='${db:Status-Abbrev}\n' \
     ffmpeg "${packages[@]}" >"$1.status" 2>/dev/null && ! grep -qv '^ii' "$1.status" &&
@@ -115,7 +114,7 @@ make_root() {
   if [[ ! -f $root/made ]]; then
     rm -rf --one-file-system "$root"
     debootstrap --variant=minbase "$release" "$root" || return
-    # A mirror may lag behind; packages are signed all the same. Roots need not survive a crash.
+    # A mirror may be outdated, but packages are signed. Roots need not survive a crash.
     printf 'Acquire::Check-Valid-Until "false";\n' >"$root/etc/apt/apt.conf.d/99-mirror"
     printf 'force-unsafe-io\n' >"$root/etc/dpkg/dpkg.cfg.d/unsafe-io"
     # Services of packages are not started.
@@ -124,7 +123,7 @@ make_root() {
     touch "$root/made"
   fi
   cp /etc/resolv.conf /etc/hosts "$root/etc/"
-  # From 9 on, Debian has ffplay in a package of its own.
+  # Since FFmpeg 9, Debian has ffplay in a separate package.
   # shellcheck disable=SC2016
   inside "$root" --with-network sh -euc '
     apt-get update -qq
@@ -133,8 +132,8 @@ make_root() {
   inside "$root" --with-network apt-get clean
 }
 
-# inside ROOT [--with-network] COMMAND…: runs a command in a root. All that it starts ends with it,
-# and so do the mounts. Without a network there is a loopback interface of its own.
+# inside ROOT [--with-network] COMMAND…: runs a command in a root. Children and mounts end with
+# it. Without a network it has its own loopback interface.
 inside() {
   local root=$1 net=--net
   shift
@@ -158,7 +157,7 @@ inside() {
     ' - "$root" "$project" "$deno" "$modules" "$net" "$@" </dev/null
 }
 
-# run_tests RELEASE: runs the tests in a root; leaves LOG and a row of the table in the cache folder.
+# run_tests RELEASE: runs the tests in a root; writes a log and a table row to the cache folder.
 run_tests() {
   local release=$1 root=$cache/$1 log=$cache/$1.log version summary status=passed
   SECONDS=0
@@ -177,7 +176,7 @@ run_tests() {
     ${standard:+"$standard"} "${arguments[@]}" >"$log" 2>&1 || status=FAILED
   summary=$(sed -nE 's/^(ok|FAILED) \| ([0-9]+) passed \| ([0-9]+) failed \| ([0-9]+) ignored.*/| \2 | \3 | \4 |/p' \
     "$log" | tail -n 1)
-  printf '| %s | %s %s\n' "$release" "$version" "${summary:-| – | did not end | |}" >"$root.row"
+  printf '| %s | %s %s\n' "$release" "$version" "${summary:-| – | did not finish | |}" >"$root.row"
   say "$release: $status after $SECONDS s; log: $log"
   if [[ $status != passed ]]; then
     sed -nE '/^ FAILURES/,/^(ok|FAILED) \|/p' "$log" | grep -v '^$' | tail -n 40 >&2 || :
@@ -185,7 +184,7 @@ run_tests() {
   fi
 }
 
-# Ctrl-C does not reach what runs in the background.
+# Ctrl-C does not reach background jobs.
 trap 'trap "" TERM; kill -TERM 0; exit 130' INT
 status=0
 if [[ -n $is_part ]]; then

@@ -50,7 +50,7 @@ function importsOf({ path, text }: TextFile, root: URL): string[] {
   );
 }
 
-/** Groups of modules that import each other in a circle. */
+/** Groups of modules with circular imports. */
 function countCircles(files: readonly TextFile[], root: URL): number {
   const reachable = new Map<string, Set<string>>();
   const graph = new Map(files.map((file) => [file.path, importsOf(file, root)]));
@@ -83,7 +83,7 @@ function commentsOf({ text }: TextFile): string[] {
   );
 }
 
-/** Occurrences for each 1,000 words. */
+/** Occurrences per 1,000 words. */
 function perThousand(count: number, words: number): string {
   return (1000 * count / words).toFixed(2);
 }

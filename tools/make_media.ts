@@ -1,15 +1,15 @@
 /**
- * Makes the samples in `media/`: a picture, and ten seconds of video with sound, out of nothing but
- * ffmpeg's own generators. `deno task media [FOLDER]`; needs ffmpeg with libx264 and the font DejaVu.
+ * Makes the samples in `media/`, an image and ten seconds of video with audio, with FFmpeg's
+ * generators only. `deno task media [FOLDER]`; needs ffmpeg with libx264 and the font DejaVu.
  *
- * The video counts its frames and its time, and flashes the sun with the bell of every second, so
- * that a viewer's timing and its sound can be judged by eye and ear.
+ * The video shows its frame number and time, and the sun flashes with a bell every second, so that
+ * timing and audio sync can be judged by eye and ear.
  */
 
 const WIDTH = 1280;
 const HEIGHT = 720;
 
-/** Frames a second. */
+/** Frames per second. */
 const RATE = 30;
 
 /** Seconds. */
@@ -38,11 +38,11 @@ const DAWN: Palette = {
 
 /** A row of hills: its outline is a sum of waves that repeats every screen width. */
 interface Hills {
-  /** Mean height of the outline over the lower edge, pixels. */
+  /** Mean height of the outline above the lower edge, pixels. */
   height: number;
-  /** Waves: pixels of amplitude by number of periods a screen width. */
+  /** Waves: amplitude in pixels, periods per screen width, phase. */
   waves: [amplitude: number, periods: number, phase: number][];
-  /** Pixels a frame to the left. A whole number, so that edges stay sharp. */
+  /** Pixels per frame to the left. An integer, so that edges stay sharp. */
   speed: number;
 }
 
@@ -58,19 +58,19 @@ function channel(color: string, index: 0 | 1 | 2): number {
   return parseInt(color.slice(1 + 2 * index, 3 + 2 * index), 16);
 }
 
-/** Colour planes of a `geq` filter for one colour and an expression of its opacity, 0 … 255. */
+/** Colour planes of a `geq` filter for one colour and an opacity expression, 0 … 255. */
 function tint(color: string, opacity: string): string {
   const [r, g, b] = ([0, 1, 2] as const).map((index) => channel(color, index));
   return `geq=r=${r}:g=${g}:b=${b}:a='${opacity}'`;
 }
 
-/** One still picture of a `geq`, repeated for as long as it is used. */
+/** One still frame of a `geq` filter, repeated endlessly. */
 function still(size: string, filter: string): string {
   return `color=c=black@0:s=${size}:r=${RATE}:d=1,format=rgba,trim=end_frame=1,${filter},` +
     `loop=loop=-1:size=1,setpts=N/${RATE}/TB`;
 }
 
-/** The sky as one smooth run of its colours, with a few stars near the top. */
+/** The sky as a gradient with a few stars near the top. */
 function sky({ sky: colors }: Palette): string {
   const planes = ([0, 1, 2] as const).map((index) => {
     const [a, b, c, d] = colors.map((color) => channel(color, index));
@@ -78,7 +78,7 @@ function sky({ sky: colors }: Palette): string {
     const blend =
       `lerp(lerp(${a},${b},clip(${at}/0.4,0,1)),lerp(${c},${d},clip((${at}-0.7)/0.3,0,1)),` +
       `clip((${at}-0.3)/0.5,0,1))`;
-    // A hash of the place, the same on every machine.
+    // A hash of the position, the same on every machine.
     const hash = "abs(mod(sin(X*12.9898+Y*78.233)*43758.5453,1))";
     const star = `if(gt(${hash},0.9988),170*pow(clip(1-Y/330,0,1),1.5),0)`;
     return `${"rgb"[index]}='min(255,${blend}+${star})'`;
@@ -86,7 +86,7 @@ function sky({ sky: colors }: Palette): string {
   return still(`${WIDTH}x${HEIGHT}`, `geq=${planes.join(":")}:a=255`);
 }
 
-/** A disc in a wide glow, 900 pixels square. */
+/** A disc with a wide glow, 900 pixels square. */
 function sun({ sun: color }: Palette, glow: number): string {
   const distance = "hypot(X-450,Y-450)";
   const disc = `255*clip(71-${distance},0,1)`;
@@ -94,7 +94,7 @@ function sun({ sun: color }: Palette, glow: number): string {
   return still("900x900", tint(color, `clip(max(${disc},${halo}),0,255)`));
 }
 
-/** A row of hills, two screens wide; a light mist lies on their feet. */
+/** A row of hills, two screens wide, with light mist at the bottom. */
 function hills(row: Hills, color: string): string {
   const outline = row.waves.map(([amplitude, periods, phase]) =>
     `${amplitude}*sin(2*PI*${periods}*X/${WIDTH}+${phase})`
@@ -106,7 +106,7 @@ function hills(row: Hills, color: string): string {
   return still(size, `geq=r=${r}:g=${g}:b=${b}:a='255*clip(${depth},0,1)'`);
 }
 
-/** A line of text at a height, in the middle unless told otherwise. */
+/** A line of text at a height, centred by default. */
 function label(
   text: string,
   y: number,
@@ -116,7 +116,7 @@ function label(
     `x=${x}:y=${y}:shadowcolor=black@0.35:shadowx=2:shadowy=2`;
 }
 
-/** The whole landscape, as a filter graph that ends in `[scene]`. */
+/** The landscape, as a filter graph with the output `[scene]`. */
 function landscape(palette: Palette, { sunHeight }: { sunHeight: string }): string {
   const chains = [`${sky(palette)}[s]`, `${sun(palette, 120)}[sun]`, `${sun(palette, 215)}[flash]`];
   const place = `x=${WIDTH / 2 - 450}:y='${sunHeight}-450':format=auto`;
@@ -131,22 +131,22 @@ function landscape(palette: Palette, { sunHeight }: { sunHeight: string }): stri
   return chains.join(";");
 }
 
-/** Semitones over the root of each bar that its eight notes play, one bar in two seconds. */
+/** The eight notes of a bar, semitones above its root; a bar takes two seconds. */
 const MELODY = [0, 7, 12, 16, 19, 16, 12, 7];
 
 /** Roots of the five bars, semitones from C4: C, A minor's, F, G, C. */
 const ROOTS = [0, -3, -7, -5, 0];
 
-/** Looks a value up in a table by a whole number: ffmpeg's expressions have no arrays. */
+/** An expression that looks up a value by an integer: FFmpeg's expressions have no arrays. */
 function lookUp(table: number[], index: string): string {
   return `(${table.map((value, at) => `${value}*eq(${index},${at})`).join("+")})`;
 }
 
-/** One channel of the music: plucked notes, a soft ground, and a bell on every second. */
+/** One channel of the music: plucked notes, a soft bass, and a bell every second. */
 function music({ delay }: { delay: number }): string {
   const t = `max(0,t-${delay})`;
   const root = lookUp(ROOTS, `min(4,floor(${t}/2))`);
-  // Two voices take turns, so that each note has twice its beat to fade in.
+  // Two voices alternate, so that each note has twice its beat to fade out.
   const voices = [0, 1].map((voice) => {
     const note = `(2*floor((${t}*4-${voice})/2)+${voice})`;
     const since = `(${t}-${note}/4)`;
@@ -160,9 +160,9 @@ function music({ delay }: { delay: number }): string {
   return `${voices.join("+")}+${ground}+${bell}`;
 }
 
-/** Runs ffmpeg to its end. */
+/** Runs FFmpeg until it exits. */
 async function ffmpeg(args: string[]): Promise<void> {
-  // The same version of ffmpeg gives the same bytes.
+  // The same version of FFmpeg gives the same bytes.
   const exact = ["-fflags", "+bitexact", "-flags:v", "+bitexact", "-flags:a", "+bitexact"];
   const output = args.pop() ?? "";
   const { success, stderr } = await new Deno.Command("ffmpeg", {
@@ -175,14 +175,14 @@ async function ffmpeg(args: string[]): Promise<void> {
   }
 }
 
-/** Writes the picture. */
+/** Writes the image. */
 async function makeImage(path: string): Promise<void> {
   const graph = [
     landscape(DAWN, { sunHeight: "338" }),
     `[scene]${label("stream-server", 92, { size: 64 })},` +
     `${label("one picture, bit for bit", 176, { size: 28 })},format=rgb24[out]`,
   ].join(";");
-  // Not the first frame: there the sun flashes.
+  // Not the first frame, in which the sun flashes.
   const args = ["-filter_complex", graph, "-map", "[out]", "-ss", "0.2", "-frames:v", "1"];
   await ffmpeg([...args, "-compression_level", "100", "-pred", "mixed", path]);
 }

@@ -2,40 +2,40 @@
  * Runs all tests, and the examples in the documentation of `lib`, in several `deno test` at once:
  * `deno run -A tools/run_tests.ts [--patience=SECONDS] [FLAG OF DENO TEST]… [PATH]…`.
  *
- * Most tests wait for sockets and for FFmpeg, one after the other they leave half of a machine idle.
- * They run in processes, not in the threads of `deno test --parallel`: many of them look for what
- * their own process has left behind. A `deno test` that takes longer than the patience is ended.
+ * Most tests wait for sockets and FFmpeg; run one after another, they leave half of a machine idle.
+ * They run in processes, not in the threads of `deno test --parallel`, because many of them check
+ * for leftovers of their own process. A `deno test` that exceeds the patience is killed.
  */
 import { untilInterrupted } from "../lib/cli/signals.ts";
 
-/** What `deno test` says of a run in its last line. */
+/** The last line of `deno test`. */
 export interface Summary {
   passed: number;
   failed: number;
   ignored: number;
 }
 
-/** Test files that one `deno test` gets: a few, so that all processes end at about the same time. */
+/** Test files per `deno test`: few, so that all processes end at about the same time. */
 const BATCH = 5;
 
 const IS_TEST = /_test\.ts$/;
 
 /**
- * Default limit for one `deno test`, in seconds. It ends what hangs; on a machine with a load of ten
- * the longest batch took 460 s.
+ * Default limit for one `deno test`, in seconds. It kills runs that hang; on a machine with a load
+ * of ten the longest batch took 460 s.
  */
 const PATIENCE = 1200;
 
-/** What stands in the environment of everything that a `deno test` starts, by which it is found. */
+/** Environment variable that marks all processes started by a `deno test`. */
 const MARK = "RUN_TESTS_BATCH";
 
-/** Tests of what shows on a screen, in real time: they run with nothing beside them. */
+/** Tests that use a screen in real time, and run alone. */
 const IS_ALONE = /\/window\/|\/browser_test\.ts$/;
 
 /**
  * Finds the line with which `deno test` ends, such as `ok | 12 passed (3 steps) | 0 failed (2s)`.
  *
- * @returns `undefined` where it did not run to its end
+ * @returns `undefined` if the run did not finish
  */
 export function readSummary(output: string): Summary | undefined {
   const lines = output.matchAll(
@@ -46,7 +46,7 @@ export function readSummary(output: string): Summary | undefined {
   return { passed: Number(passed), failed: Number(failed), ignored: Number(ignored) };
 }
 
-/** Gives the test files of a file or folder, in the order of their names. */
+/** Returns the test files of a file or folder, sorted by name. */
 export async function findTests(path: string): Promise<string[]> {
   if (!await isFolder(path)) return [path];
   const entries = await Array.fromAsync(Deno.readDir(path));
@@ -62,33 +62,33 @@ async function isFolder(path: string): Promise<boolean> {
     return (await Deno.stat(path)).isDirectory;
   } catch (cause) {
     if (!(cause instanceof Deno.errors.NotFound)) throw cause;
-    const what = "expected a test file or a folder; the value of a flag goes behind its =";
+    const what = "expected a test file or a folder; write flags with values as --flag=value";
     throw new Error(`Cannot find "${path}": ${what}`, { cause });
   }
 }
 
-/** What a command line says. */
-interface Orders {
-  /** For every `deno test`. */
+/** A parsed command line. */
+interface TestRunOptions {
+  /** Flags of every `deno test`. */
   flags: string[];
   /** Files and folders. */
   paths: string[];
-  /** Seconds that a `deno test` may take. */
+  /** Limit for a `deno test`, seconds. */
   patience: number;
 }
 
-/** Tells flags from paths. */
-export function readArguments(args: readonly string[]): Orders {
-  const orders: Orders = { flags: [], paths: [], patience: PATIENCE };
+/** Separates flags from paths. */
+export function readArguments(args: readonly string[]): TestRunOptions {
+  const options: TestRunOptions = { flags: [], paths: [], patience: PATIENCE };
   for (let at = 0; at < args.length; at++) {
     const [, patience] = args[at].match(/^--patience=(\d+)$/) ?? [];
-    if (patience !== undefined) orders.patience = Number(patience);
-    // Of the flags with a word of their own behind them, the one that people use.
+    if (patience !== undefined) options.patience = Number(patience);
+    // The only common flag whose value is a separate argument.
     else if (args[at] === "--filter" && at + 1 < args.length) {
-      orders.flags.push(`--filter=${args[++at]}`);
-    } else (args[at].startsWith("-") ? orders.flags : orders.paths).push(args[at]);
+      options.flags.push(`--filter=${args[++at]}`);
+    } else (args[at].startsWith("-") ? options.flags : options.paths).push(args[at]);
   }
-  return orders;
+  return options;
 }
 
 /** One `deno test` that has ended. */
@@ -96,26 +96,26 @@ interface Run {
   success: boolean;
   summary: Summary | undefined;
   paths: readonly string[];
-  /** Command lines of what it left running. */
+  /** Command lines of processes it left running. */
   left: readonly string[];
 }
 
-/** How a `deno test` is run. */
+/** Options of {@linkcode runBatch}. */
 interface RunOptions {
   flags: readonly string[];
-  /** Seconds that it may take. */
+  /** Limit in seconds. */
   patience: number;
-  /** Ends it. */
+  /** Kills it. */
   signal: AbortSignal;
 }
 
-/** Runs one `deno test`, shows what it says when it has ended, and ends what it has left behind. */
+/** Runs one `deno test`, then prints its output and kills the processes it left running. */
 async function runBatch(
   paths: readonly string[],
   { flags, patience, signal }: RunOptions,
 ): Promise<Run> {
   const mark = crypto.randomUUID();
-  // Tests of this very program are in a run themselves, and are to be found by it, too.
+  // Keeps the marks of an outer run, because this program has tests itself.
   const marks = [Deno.env.get(MARK) ?? "", mark].join(" ");
   const child = new Deno.Command(Deno.execPath(), {
     args: ["test", "-A", ...flags, ...paths],
@@ -125,22 +125,22 @@ async function runBatch(
     stderr: "piped",
   }).spawn();
   const outputs = [child.stderr, child.stdout].map((stream) => new Response(stream).bytes());
-  const over = AbortSignal.any([signal, AbortSignal.timeout(1000 * patience)]);
+  const stop = AbortSignal.any([signal, AbortSignal.timeout(1000 * patience)]);
   const end = () => kill(child.pid);
-  over.addEventListener("abort", end);
+  stop.addEventListener("abort", end);
   const { success } = await child.status;
-  over.removeEventListener("abort", end);
-  // They may also hold the pipes open.
+  stop.removeEventListener("abort", end);
+  // Leftover processes may also hold the pipes open.
   const left = await endMarked(mark);
-  const said = await Promise.all(outputs);
-  for (const bytes of said) {
+  const texts = await Promise.all(outputs);
+  for (const bytes of texts) {
     await new Blob([bytes]).stream().pipeTo(Deno.stdout.writable, { preventClose: true });
   }
-  return { success, summary: readSummary(new TextDecoder().decode(said[1])), paths, left };
+  return { success, summary: readSummary(new TextDecoder().decode(texts[1])), paths, left };
 }
 
 /**
- * Ends all processes that have a mark in their environment, where the system tells (proc(5)).
+ * Kills all processes with a mark in their environment, if the system has proc(5).
  *
  * @returns their command lines
  */
@@ -160,17 +160,17 @@ async function endMarked(mark: string): Promise<string[]> {
   return [...ended.values()];
 }
 
-/** The command line of a process that has a mark. */
+/** The command line of a process with a mark. */
 async function markedCommand(pid: string, mark: string): Promise<string | undefined> {
   try {
     if (!(await Deno.readTextFile(`/proc/${pid}/environ`)).includes(mark)) return undefined;
     return (await Deno.readTextFile(`/proc/${pid}/cmdline`)).replaceAll("\0", " ").trim();
   } catch {
-    return undefined; // It is somebody else's, or has ended meanwhile.
+    return undefined; // It belongs to another user, or has ended.
   }
 }
 
-/** Ends a process at once, if it has not ended by itself. */
+/** Kills a process that may have ended already. */
 function kill(pid: number): void {
   try {
     Deno.kill(pid, "SIGKILL");
@@ -180,15 +180,15 @@ function kill(pid: number): void {
 }
 
 /**
- * Deals test files out to batches. Long ones stand next to each other, in the same folder, and so
- * come into different batches: these take about as long as each other.
+ * Distributes test files to batches. Slow ones are in the same folder, so neighbours go to
+ * different batches, which take about equally long.
  */
 export function toBatches(tests: readonly string[]): string[][] {
   const count = Math.ceil(tests.length / BATCH);
   return Array.from({ length: count }, (_, batch) => tests.filter((_, at) => at % count === batch));
 }
 
-/** Runs batches one after the other until none is left. */
+/** Runs batches one after another until none is left. */
 async function work(batches: string[][], runs: Run[], options: RunOptions): Promise<void> {
   const { flags, signal } = options;
   for (let paths = batches.shift(); paths !== undefined; paths = batches.shift()) {
@@ -220,17 +220,17 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<boole
   await Promise.all(workers);
   await work(toBatches(tests.filter((path) => IS_ALONE.test(path))), runs, options);
   const broken = runs.filter(({ success, summary }) => !success || summary === undefined);
-  // A run that broke off may have left half a line.
+  // A killed run may have left a partial line.
   await write("");
   for (const { success, left, paths } of runs) {
-    // Whoever is ended leaves its children.
+    // Leftovers of a killed run are expected.
     if (success && left.length > 0) await write(`Left ${left.join("; ")} in ${paths.join(" ")}`);
   }
   for (const { summary, paths } of broken) {
-    await write(`${summary === undefined ? "Did not end" : "Failed"} in ${paths.join(" ")}`);
+    await write(`${summary === undefined ? "Did not finish" : "Failed"} in ${paths.join(" ")}`);
   }
   const count = total(runs, "passed") + total(runs, "failed") + total(runs, "ignored");
-  if (count === 0 && broken.length === 0) await write("There were no tests: expected one at least");
+  if (count === 0 && broken.length === 0) await write("Found no tests: expected at least one");
   const isWell = broken.length === 0 && count > 0 && !signal.aborted;
   const seconds = Math.round((performance.now() - began) / 1000);
   await write(

@@ -1,23 +1,23 @@
 import type { Program } from "./build_table.ts";
 
-/** The Deno that a self-extracting program carries. */
+/** The Deno inside a self-extracting program. */
 export interface Runtime {
-  /** Names its unpacked form. */
+  /** Hash in the name of the unpacked file. */
   hash: string;
-  /** Bytes, unpacked. */
+  /** Bytes, uncompressed. */
   size: number;
-  /** The executable, packed with gzip. */
+  /** The executable, compressed with gzip. */
   packed: Uint8Array<ArrayBuffer>;
 }
 
-/** First bytes of the executables of Linux and of macOS (64 bit; or for several processors). */
+/** First bytes of executables of Linux and macOS (64 bit, and universal). */
 const EXECUTABLE_MAGIC = ["7f454c46", "cffaedfe", "cafebabe"];
 
 /**
- * Packs the executable of the Deno that is running.
+ * Compresses the executable of the running Deno.
  *
- * @throws {Error} if that is a script or a link to one, which would start nothing on its own, or if
- * this system has no `sh`
+ * @throws {Error} if it is a script or a link to one, which does not run by itself, or if this system
+ * has no `sh`
  */
 export async function packRuntime(
   { path = Deno.execPath(), signal }: { path?: string; signal?: AbortSignal } = {},
@@ -38,7 +38,7 @@ export async function packRuntime(
 /**
  * Makes a self-extracting executable: a shell stub, then the bundled program and the runtime.
  *
- * @param program its output is written here and now; whoever calls gives it its final name
+ * @param program its output is written in place; the caller renames it
  * @param bundle the program as one module
  */
 export async function writeSelfExtracting(
@@ -54,7 +54,7 @@ export async function writeSelfExtracting(
       PERMISSIONS: program.permissions.map(quote).join(" "),
       PROGRAM_HASH: programHash,
       PROGRAM_SIZE: bundle.byteLength,
-      // `tail -c +N` counts from one. The fixed width keeps the stub's size free of its content.
+      // `tail -c +N` counts from one. The fixed width keeps the size of the stub constant.
       PROGRAM_OFFSET: String(stubSize + 1).padStart(8, "0"),
       PROGRAM_LENGTH: packed.byteLength,
       RUNTIME_HASH: runtime.hash,

@@ -1,7 +1,7 @@
 /**
- * `deno task soak`: a server, and viewers that come, go, stall, reset and send nonsense at random,
- * for as long as is wanted. In the end nothing may have grown, and the server has to be as exact
- * as at the beginning.
+ * `deno task soak`: runs a server with viewers that connect, stall, reset, send malformed data and
+ * disconnect at random. At the end, memory, descriptors and processes must not have grown, and the
+ * server's responses must still be exact.
  */
 import { print } from "../lib/base/log.ts";
 import { messageOf, UsageError } from "../lib/base/errors.ts";
@@ -12,53 +12,53 @@ import { makeAccess } from "./soak/access.ts";
 import { makeMedia } from "./soak/media.ts";
 import { ServerProcess } from "./soak/server_process.ts";
 import { judge, megabytes, type Sample } from "./soak/verdict.ts";
-import { checkExact, isUsual, LIVE, type Place, VISITS } from "./soak/visits.ts";
+import { checkExact, isUsual, LIVE, type VisitOptions, VISITS } from "./soak/visits.ts";
 
 const FLAGS = {
-  minutes: number("N", "how long (3)", { absent: 3, bounds: { min: 0.05, max: 1e5 } }),
+  minutes: number("N", "duration (3)", { absent: 3, bounds: { min: 0.05, max: 1e5 } }),
   hours: number<number | undefined>("N", "the same in hours", {
     absent: undefined,
     bounds: { min: 0.01, max: 1e4 },
   }),
-  viewers: number("N", "at once (12)", {
+  viewers: number("N", "number of concurrent viewers (12)", {
     absent: 12,
     bounds: { min: 1, max: 1000, integer: true },
   }),
-  seed: number<number | undefined>("N", "of the chance; by the clock where absent", {
+  seed: number<number | undefined>("N", "seed of the random numbers; default: the time", {
     absent: undefined,
     bounds: { min: 0, max: 2 ** 32 - 1, integer: true },
   }),
-  secure: toggle("with a token, and TLS"),
+  secure: toggle("use a token and TLS"),
   help: toggle("print this and exit"),
 };
 
 const USAGE = `Usage: deno task soak [flags]
 
-Starts a server and has viewers come, go, stall, reset and send nonsense. Fails
-where memory, descriptors or processes grow, or where the server does not answer
-as it should.
+Starts a server with viewers that connect, stall, reset, send malformed data and
+disconnect. Fails if memory, descriptors or processes grow, or if a response is
+wrong.
 
 ${
   describeFlags(FLAGS, { What: ["minutes", "hours", "viewers", "seed", "secure"], Also: ["help"] })
 }`;
 
-/** Seconds of viewers, after each of which the server is left alone until it is at rest. */
+/** Seconds of load, followed by a wait until the server is idle. */
 const ROUND = 10;
 
-/** Rounds that there are at least. */
+/** Minimum number of rounds. */
 const MIN_ROUNDS = 2;
 
-/** Milliseconds that it may take to come to rest: more than any deadline of the server's. */
+/** Milliseconds until the server must be idle: more than any of its timeouts. */
 const PATIENCE = 60_000;
 
-/** Milliseconds from one look at a busy server to the next. */
-const LOOKING = 2000;
+/** Milliseconds between samples of the busy server. */
+const SAMPLE_INTERVAL = 2000;
 
 interface Soak {
   server: ServerProcess;
-  place: Omit<Place, "random">;
+  options: Omit<VisitOptions, "random">;
   signal: AbortSignal;
-  /** How often each visit was made. */
+  /** Number of visits by name. */
   visits: Map<string, number>;
   complaints: string[];
 }
@@ -72,18 +72,18 @@ async function main(signal: AbortSignal): Promise<boolean> {
     print(Deno.stdout, USAGE);
     return true;
   }
-  if (Deno.build.os !== "linux") throw new Error("Cannot look into processes: expected Linux");
+  if (Deno.build.os !== "linux") throw new Error("Cannot inspect processes: expected Linux");
   const folder = await Deno.makeTempDir({ prefix: "stream_soak_" });
   try {
-    const { path, pictures } = await makeMedia(folder);
+    const { path, frames } = await makeMedia(folder);
     const access = secure ? await makeAccess(folder) : { flags: [] };
     await using server = await ServerProcess.start([
       ...["--media", path, "--live", `${LIVE}=lavfi:testsrc2=size=160x120:rate=15`],
       ...["--live-linger", "1", "--max-clients", String(viewers + 8), "--max-decoders", "6"],
       ...access.flags,
     ]);
-    const place = { port: server.port, token: access.token, pictures, crowd: viewers + 16 };
-    const soak: Soak = { server, place, signal, visits: new Map(), complaints: [] };
+    const options = { port: server.port, token: access.token, frames, crowd: viewers + 16 };
+    const soak: Soak = { server, options, signal, visits: new Map(), complaints: [] };
     const seconds = hours === undefined ? 60 * minutes : 3600 * hours;
     print(Deno.stdout, `${seconds} s, ${viewers} viewers, seed ${seed}\n`);
     return await run(soak, { seconds, viewers, seed });
@@ -104,7 +104,7 @@ async function run(
   while ((elapsed() < seconds || samples.length < MIN_ROUNDS) && !signal.aborted) {
     const peak = await round(soak, { length, viewers, seed, turn: samples.length });
     const left = await server.idle(PATIENCE);
-    if (left !== undefined) complaints.push(`The server does not come to rest: ${left}`);
+    if (left !== undefined) complaints.push(`The server does not become idle: ${left}`);
     const [memory, descriptors, children] = await Promise.all(
       [server.memory(), server.descriptors(), server.children()],
     );
@@ -112,15 +112,15 @@ async function run(
     const total = [...visits.values()].reduce((sum, count) => sum + count, 0);
     print(
       Deno.stdout,
-      `${elapsed().toFixed(0).padStart(6)} s  ${total} visits  at rest ${megabytes(memory)}, ` +
+      `${elapsed().toFixed(0).padStart(6)} s  ${total} visits  idle ${megabytes(memory)}, ` +
         `${descriptors} descriptors; busy ${peak}\n`,
     );
     if (complaints.length > 0) break;
   }
-  await complain(complaints, () => checkExact(soak.place));
+  await complain(complaints, () => checkExact(soak.options));
   const { code, signal: killed } = await server.end();
   if (![0, 130, 143].includes(code) || killed !== null) {
-    complaints.push(`The server ended with status ${code}, ${killed}: expected a clean end`);
+    complaints.push(`The server ended with status ${code}, ${killed}: expected a clean exit`);
   }
   complaints.push(...server.faults.map((line) => `The log has: ${line}`));
   const verdict = judge(samples);
@@ -131,7 +131,7 @@ async function run(
   return all.length === 0;
 }
 
-/** Lets viewers come and go for a while. Gives the most that was seen meanwhile. */
+/** Makes visits for the length of a round. Returns the peak usage of the server. */
 async function round(
   soak: Soak,
   { length, viewers, seed, turn }: { length: number; viewers: number; seed: number; turn: number },
@@ -140,31 +140,34 @@ async function round(
   const isOver = () => performance.now() >= end || soak.signal.aborted;
   const { server, visits, complaints } = soak;
   const names = Object.keys(VISITS);
-  const comeAndGo = async (random: Random, first: number) => {
-    // Each of them is made, also where there is hardly time.
+  const visitRepeatedly = async (random: Random, first: number) => {
+    // The first visits cover every name, even in a short round.
     for (let name = names[first % names.length]; !isOver(); name = random.pick(names)) {
       visits.set(name, (visits.get(name) ?? 0) + 1);
-      await complain(complaints, () => VISITS[name]({ ...soak.place, random }), name);
+      await complain(complaints, () => VISITS[name]({ ...soak.options, random }), name);
     }
   };
-  const most = { memory: 0, descriptors: 0, children: 0 };
-  const look = async () => {
+  const peak = { memory: 0, descriptors: 0, children: 0 };
+  const sample = async () => {
     while (!isOver()) {
-      most.memory = Math.max(most.memory, await server.memory());
-      most.descriptors = Math.max(most.descriptors, await server.descriptors());
-      most.children = Math.max(most.children, await server.children());
-      await new Promise((done) => setTimeout(done, Math.min(LOOKING, 200 * length)));
+      peak.memory = Math.max(peak.memory, await server.memory());
+      peak.descriptors = Math.max(peak.descriptors, await server.descriptors());
+      peak.children = Math.max(peak.children, await server.children());
+      await new Promise((done) => setTimeout(done, Math.min(SAMPLE_INTERVAL, 200 * length)));
     }
   };
   const chances = Array.from(
     { length: viewers },
     (_, viewer) => new Random(seed, 1000 * turn + viewer),
   );
-  await Promise.all([look(), ...chances.map((random, viewer) => comeAndGo(random, viewer))]);
-  return `${megabytes(most.memory)}, ${most.descriptors} descriptors, ${most.children} processes`;
+  await Promise.all([
+    sample(),
+    ...chances.map((random, viewer) => visitRepeatedly(random, viewer)),
+  ]);
+  return `${megabytes(peak.memory)}, ${peak.descriptors} descriptors, ${peak.children} processes`;
 }
 
-/** Notes what an action fails with, unless visits may fail so. */
+/** Records the error of an action, unless it is expected of a visit. */
 async function complain(
   complaints: string[],
   action: () => Promise<void>,
@@ -174,7 +177,7 @@ async function complain(
     await action();
   } catch (error) {
     if (isUsual(error) && name !== "the last visit") return;
-    complaints.push(`A visitor (${name}) found: ${messageOf(error)}`);
+    complaints.push(`A visit (${name}) failed: ${messageOf(error)}`);
   }
 }
 

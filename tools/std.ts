@@ -1,14 +1,14 @@
 /**
- * Runs Deno with the standard library from JSR, or with the stand-ins in `tools/offline/` if JSR
- * cannot be reached: `deno run -A tools/std.ts SUBCOMMAND ARGUMENT…` runs `deno SUBCOMMAND`, with the
- * flag for the stand-ins behind the subcommand and in place of each argument `STD`. Without arguments,
- * it prints the flag, or nothing.
+ * Runs Deno with the standard library from JSR, or with the stand-ins in `tools/offline/` if JSR is
+ * unreachable: `deno run -A tools/std.ts SUBCOMMAND ARGUMENT…` runs `deno SUBCOMMAND`, with the flag
+ * for the stand-ins after the subcommand and in place of each argument `STD`. Without arguments, it
+ * prints the flag, or nothing.
  *
- * The environment variable `STREAM_STD` decides without a network: `offline` or `jsr`.
+ * The environment variable `STREAM_STD` skips the check: `offline` or `jsr`.
  */
 import config from "../deno.json" with { type: "json" };
 
-/** A network that swallows packets counts as one without JSR after this time, in milliseconds. */
+/** Milliseconds after which JSR counts as unreachable. */
 const DEADLINE = 10_000;
 
 /** Whether Deno can load a `jsr:` package. */
@@ -28,7 +28,7 @@ async function isAvailable(specifier: string): Promise<boolean> {
   return modules.length > 0 && modules.every((module) => module.error === undefined);
 }
 
-/** @throws {TypeError} where `STREAM_STD` is neither `offline` nor `jsr` */
+/** @throws {TypeError} if `STREAM_STD` is neither `offline` nor `jsr` */
 async function isOffline(): Promise<boolean> {
   const choice = Deno.env.get("STREAM_STD") ?? "";
   if (choice === "offline" || choice === "jsr") return choice === "offline";
@@ -46,7 +46,7 @@ async function standardFlags(): Promise<string[]> {
 }
 
 /**
- * Runs Deno and waits for its end.
+ * Runs Deno until it exits.
  *
  * @returns its exit status
  */
@@ -55,7 +55,7 @@ async function runDeno([subcommand, ...args]: readonly string[]): Promise<number
   const replaced = args.flatMap((arg) => arg === "STD" ? flags : [arg]);
   const command = new Deno.Command(Deno.execPath(), { args: [subcommand, ...flags, ...replaced] });
   const child = command.spawn();
-  // A terminal sends Ctrl-C to the child as well, whose end decides.
+  // A terminal also sends Ctrl-C to the child, whose exit status counts.
   Deno.addSignalListener("SIGINT", () => {});
   if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", () => child.kill());
   return (await child.status).code;

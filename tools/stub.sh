@@ -1,6 +1,6 @@
 #!/bin/sh
-# A self-extracting program. Behind this text stand the program and the Deno that runs it, both
-# packed with gzip. The first start unpacks them to a cache folder; every start runs them there.
+# A self-extracting program. This script is followed by the program and the Deno that runs it, both
+# compressed with gzip. The first start unpacks them to a cache folder; every start runs them there.
 
 self=$0
 case $self in -*) self=./$self ;; esac
@@ -17,20 +17,20 @@ case ${XDG_CACHE_HOME-} in
   *)
     case ${HOME-} in
       /*) folder=$HOME/.cache/stream-tools ;;
-      *) refuse 'no HOME is set, expected a place for the unpacked files' "$elsewhere" ;;
+      *) refuse 'HOME is not set, expected a folder for the unpacked files' "$elsewhere" ;;
     esac
     ;;
 esac
 
-# is_whole FILE SIZE: a file of the user's own and of the right size. Nothing half-written gets its
-# final name, but a crash of the machine may leave an empty one.
+# is_whole FILE SIZE: whether a file belongs to the user and has the right size. Partial files never
+# get the final name, but a crash of the machine may leave an empty one.
 is_whole() {
   [ -f "$1" ] && [ -O "$1" ] && [ "$(wc -c <"$1")" -eq "$2" ]
 }
 
-# Code that somebody else could have put there is not run. check_folder checks each folder from the
-# root down, so that nobody else can move one that has passed: it belongs to root or to this user,
-# and others cannot write to it, or can add to it only (the sticky bit, as of /tmp).
+# check_folder FOLDER: refuses a folder in which another user could have put code. It checks each
+# folder from the root down, so that nobody else can move a checked one. Folders must belong to root
+# or to this user; others may not write to them, or only add files (the sticky bit, as of /tmp).
 check_folder() {
   case $1 in
     / | '') set -- / ;;
@@ -48,13 +48,13 @@ check_folder() {
     d????????[tT]*) [ "$1" = "$folder" ] || return 0 ;;
   esac
   [ "$1" = "$folder" ] || refuse "other users can write to \"$1\"" "$elsewhere"
-  # A link may lead to a folder that holds more than this program's files.
+  # A link may lead to a folder with files of other programs.
   [ "$folder" = "$asked" ] || refuse 'other users can write to the folder' "$elsewhere"
   quoted=$(printf '%s' "$1" | sed "s/'/'\\\\''/g")
   refuse 'other users can write to the folder, and may have put files there' "run: rm -r '$quoted'"
 }
 
-# unpack FILE SIZE OFFSET LENGTH: writes a packed part of this file to FILE, with all or nothing.
+# unpack FILE SIZE OFFSET LENGTH: atomically writes a compressed part of this file to FILE.
 unpack() {
   [ ! -d "$1" ] || refuse 'a folder has the name of a file in it' "$elsewhere"
   part=$(mktemp "$folder/unpack.XXXXXX" 2>/dev/null) ||
@@ -76,7 +76,7 @@ if [ ! -d "$folder" ]; then
   (umask 077 && mkdir -p "$folder" && chmod 700 "$folder") 2>/dev/null ||
     refuse 'the folder cannot be made' "$elsewhere"
 fi
-# A link of the user's own may lead there. What is checked is where it leads, and that is used.
+# A link that belongs to the user is allowed; its target is checked and used.
 place=$(CDPATH='' cd -P "$folder" 2>/dev/null && pwd -P && echo .) ||
   refuse 'the folder cannot be entered' "$elsewhere"
 asked=$folder
@@ -89,7 +89,7 @@ runtime=$folder/deno-@RUNTIME_HASH@
 program=$folder/@NAME@-@PROGRAM_HASH@.mjs
 if ! is_whole "$program" @PROGRAM_SIZE@ || ! is_whole "$runtime" @RUNTIME_SIZE@; then
   [ -r "$self" ] || refuse 'the program cannot read itself' 'run: chmod +r on it'
-  # What a start that was killed left behind a day ago or more.
+  # Removes files that a killed start left behind a day ago or earlier.
   find "$folder/." ! -name . -prune -type f -name 'unpack.??????' -mtime +0 -exec rm -f {} +
   is_whole "$program" @PROGRAM_SIZE@ ||
     unpack "$program" @PROGRAM_SIZE@ @PROGRAM_OFFSET@ @PROGRAM_LENGTH@
@@ -98,8 +98,8 @@ if ! is_whole "$program" @PROGRAM_SIZE@ || ! is_whole "$runtime" @RUNTIME_SIZE@;
 fi
 [ -x "$runtime" ] || refuse 'programs cannot be run from there (noexec)' "$elsewhere"
 
-# Variables that only Deno and Node.js read change nothing: code to load, permissions, reports,
-# completions. Those that other programs read too stay, such as SSL_CERT_FILE.
+# Unsets variables that only Deno and Node.js read: code to load, permissions, reports, completions.
+# Those that other programs also read are kept, such as SSL_CERT_FILE.
 # shellcheck disable=SC2046
 unset -v COMPLETE $(env | LC_ALL=C sed -nE 's/^((DENO|JSR|NODE|NPM|OTEL|RUST|npm)_[A-Za-z0-9_]*)=.*/\1/p')
 DENO_DIR=$folder/deno DENO_NO_PACKAGE_JSON=1 DENO_NO_UPDATE_CHECK=1

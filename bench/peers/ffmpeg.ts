@@ -12,11 +12,11 @@ import {
   type Transfer,
 } from "../transfer.ts";
 
-/** What FFmpeg says, on the level `verbose`, at the moment when it begins to connect. */
+/** Message of FFmpeg, at level `verbose`, when it starts to connect. */
 const CONNECTING = "Starting connection attempt";
 
-/** Takes every packet as it is. */
-const NOWHERE = ["-c", "copy", "-f", "null", "-"];
+/** Discards every packet. */
+const NULL_OUTPUT = ["-c", "copy", "-f", "null", "-"];
 
 /** Seconds between FFmpeg's reports: the first one comes with the first frame. */
 const REPORT_PERIOD = 0.02;
@@ -26,7 +26,7 @@ export class FfmpegPeer implements Peer {
   readonly name = "ffmpeg to ffmpeg";
   #codec: "rawvideo" | "copy";
 
-  /** @param codec in which it sends: decoded, or as the file has it */
+  /** @param codec of the sent stream: decoded, or as in the file */
   constructor(codec: "rawvideo" | "copy") {
     this.#codec = codec;
   }
@@ -46,7 +46,7 @@ export class FfmpegPeer implements Peer {
     await untilListening(port, signal);
     let connected: number | undefined;
     let muxed: ReturnType<typeof parseMuxed>;
-    const onComplaint = (line: string) => {
+    const onStderrLine = (line: string) => {
       if (line.includes(CONNECTING)) connected ??= performance.now();
       muxed ??= parseMuxed(line);
     };
@@ -54,15 +54,15 @@ export class FfmpegPeer implements Peer {
     const reports = ["-nostats", "-progress", "pipe:1", "-stats_period", String(REPORT_PERIOD)];
     await using receiver = await TimedProcess.start(
       "ffmpeg",
-      [...["-nostdin", "-v", "verbose"], ...reports, "-i", address, ...NOWHERE],
-      { signal, onComplaint },
+      [...["-nostdin", "-v", "verbose"], ...reports, "-i", address, ...NULL_OUTPUT],
+      { signal, onStderrLine },
     );
     const { first, ended } = await readProgress(receiver);
     let processor = await receiver.finished();
     const gone = performance.now();
     processor += await sender.finished();
     if (connected === undefined || first === undefined || ended === undefined || !muxed) {
-      throw new Error("Cannot measure ffmpeg: its receiver took nothing");
+      throw new Error("Cannot measure ffmpeg: its receiver got nothing");
     }
     const { frames, bytes } = muxed;
     expectFrames("ffmpeg", frames, clip);
@@ -71,7 +71,7 @@ export class FfmpegPeer implements Peer {
   }
 }
 
-/** Reads `key=value` lines: `frame` counts the frames so far, and `progress` tells of the end. */
+/** Parses `key=value` lines: `frame` is the number of frames so far, `progress` reports the end. */
 async function readProgress(
   receiver: TimedProcess,
 ): Promise<Partial<Pick<Moments, "first" | "ended">>> {

@@ -8,7 +8,7 @@ import { expectBytes, expectFrames, type Peer, toTransfer, type Transfer } from 
 
 const PROGRAM = "gst-launch-1.0";
 
-/** What the pipelines consist of, beside what GStreamer itself brings. */
+/** Elements of the pipelines that are not part of GStreamer's core. */
 const ELEMENTS = ["qtdemux", "avdec_h264", "tcpserversink", "tcpclientsrc", "rawvideoparse"];
 
 /** GStreamer's `tcpserversink` to its `tcpclientsrc`. */
@@ -26,9 +26,9 @@ export class GstreamerPeer implements Peer {
   }
 
   /**
-   * Sends a video. `tcpserversink` throws away what comes before somebody is connected, and at its
-   * end what is not yet sent. So the file is fed to it once the receiver is connected, and a second
-   * source beside it, which gives nothing, ends when all frames have come.
+   * Sends a video. `tcpserversink` discards data while no client is connected, and unsent data at
+   * its end. So it is fed the file after the receiver has connected, and a second, empty source
+   * keeps it running until all frames have arrived.
    */
   async transfer(clip: Clip, signal: AbortSignal): Promise<Transfer> {
     const port = freePort();
@@ -45,7 +45,7 @@ export class GstreamerPeer implements Peer {
     await untilConnected(port, signal);
     const connected = performance.now();
     const fed = feed(sender, clip.path);
-    // A failure is told by the process that did not take it.
+    // The process at the other end reports a failure.
     fed.catch(() => {});
     const [frames, bytes] = [[] as number[], [] as number[]];
     for await (const line of linesOf(receiver.stdout)) {
@@ -76,7 +76,7 @@ function sends(port: number, holder: number): string[] {
   ];
 }
 
-/** A buffer of the parser's is a frame; the sink tells of each. */
+/** Each buffer of the parser is a frame, and is reported by the sink. */
 function receives(port: number, { width, height }: Clip): string[] {
   return [
     ...["-v", "tcpclientsrc", "host=127.0.0.1", `port=${port}`],
@@ -85,7 +85,7 @@ function receives(port: number, { width, height }: Clip): string[] {
   ];
 }
 
-/** Waits for who connects, or for the signal. */
+/** Waits for a connection, or for the signal. */
 async function accept(listener: Deno.TcpListener, signal: AbortSignal): Promise<Deno.TcpConn> {
   const stop = () => listener.close();
   signal.addEventListener("abort", stop);

@@ -1,4 +1,4 @@
-"""The client of pickle_server.py: takes all frames from a port, and says what came, as JSON."""
+"""The client of pickle_server.py: receives all frames, and prints the totals as JSON."""
 
 import json
 import pickle
@@ -11,7 +11,7 @@ SIZE = struct.Struct("<Q")
 
 
 def receive(connection, size):
-    """Exactly so many bytes, read into the place where they stay."""
+    """Reads exactly this many bytes into the final buffer."""
     data = bytearray(size)
     view = memoryview(data)
     while view:

@@ -1,6 +1,6 @@
-"""A video server as it is written around OpenCV, socket, struct and pickle, without any sleeps.
+"""A typical video server with OpenCV, socket, struct and pickle, without sleeps.
 
-Prints the port it listens on, sends the frames of a file to the first client, and ends.
+Prints the port it listens on, sends the frames of a file to the first client, and exits.
 """
 
 import pickle

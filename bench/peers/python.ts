@@ -3,10 +3,10 @@ import { findPython } from "../installed.ts";
 import { firstLine, TimedProcess } from "../timed_process.ts";
 import { expectBytes, expectFrames, type Peer, toTransfer, type Transfer } from "../transfer.ts";
 
-/** Bytes of a pixel in OpenCV's frames, BGR. */
+/** Bytes per pixel of OpenCV's frames, BGR. */
 const BYTES_PER_PIXEL = 3;
 
-/** What the receiving scripts print; seconds from just before they connect. */
+/** Output of the receiving scripts; seconds from just before they connect. */
 interface Report {
   frames: number;
   bytes: number;
@@ -14,11 +14,11 @@ interface Report {
   seconds: number;
 }
 
-/** Two scripts around OpenCV, of which one sends frames to the other. */
+/** Two scripts with OpenCV: a sender and a receiver. */
 export interface Scripts {
   sender: string;
   receiver: string;
-  /** Modules that they need. */
+  /** Required modules. */
   modules: readonly string[];
 }
 
@@ -75,12 +75,12 @@ export class PythonPeer implements Peer {
   }
 
   #start(end: "sender" | "receiver", argument: string, signal: AbortSignal): Promise<TimedProcess> {
-    const order = [scriptPath(this.#scripts[end]), argument];
-    return TimedProcess.start(this.#python ?? "python3", order, { signal });
+    const command = [scriptPath(this.#scripts[end]), argument];
+    return TimedProcess.start(this.#python ?? "python3", command, { signal });
   }
 }
 
-/** Path of a script that stands beside this module. */
+/** Path of a script in this folder. */
 export function scriptPath(name: string): string {
   return decodeURIComponent(new URL(name, import.meta.url).pathname);
 }

@@ -1,8 +1,8 @@
-"""The least that can stand between FFmpeg and the network: moves what FFmpeg writes into a pipe on to
-a socket, inside the kernel, and looks at nothing.
+"""The minimum between FFmpeg and the network: moves FFmpeg's output from a pipe to a socket in the
+kernel, without looking at it.
 
-Prints the port it listens on, sends a file, or so many frames of it, raw, to the first client, and
-ends. Then it prints, as JSON, the bytes it moved and the seconds of processor time FFmpeg took.
+Prints the port it listens on, sends a file, or some raw frames of it, to the first client, and
+prints the bytes moved and FFmpeg's processor time in seconds, as JSON.
 """
 
 import fcntl
@@ -17,7 +17,7 @@ PIPE_SIZE = 1 << 20
 
 
 def relay(source, target):
-    """Moves everything, and counts it."""
+    """Moves everything, and counts the bytes."""
     total = 0
     while True:
         count = os.splice(source, target, PIPE_SIZE)

@@ -11,17 +11,17 @@ import {
 } from "../transfer.ts";
 import { scriptPath } from "./python.ts";
 
-/** Fails with a Python before 3.10, or where there is no such thing as a pipe's size. */
+/** Fails with Python before 3.10, or if the size of a pipe cannot be set. */
 const NEEDED = "import fcntl, os; os.splice; fcntl.F_SETPIPE_SZ";
 
-/** What the sender prints at its end. */
+/** Output of the sender. */
 interface Sent {
   bytes: number;
   /** Seconds of processor time. */
   ffmpeg: number;
 }
 
-/** What the receiver prints; seconds from just before it connects. */
+/** Output of the receiver; seconds from just before it connects. */
 interface Received {
   bytes: number;
   first: number;
@@ -29,20 +29,20 @@ interface Received {
 }
 
 /**
- * FFmpeg's output moved on to a socket inside the kernel, and thrown away at the other end: what no
- * program can do without that stands between FFmpeg and the network. It is no server.
+ * Moves FFmpeg's output to a socket inside the kernel, and discards it at the other end: the
+ * minimum for any program between FFmpeg and the network. It is not a server.
  */
 export class RelayPeer implements Peer<SplitTransfer> {
   readonly name = "bare relay";
   #python: string | undefined;
   #frames: number | undefined;
 
-  /** @param frames that are sent, from the beginning; all where absent */
+  /** @param frames number of frames from the beginning; all by default */
   constructor(frames?: number) {
     this.#frames = frames;
   }
 
-  /** Looks for a Python that can do it. */
+  /** Looks for a suitable Python. */
   async missing(): Promise<string | undefined> {
     this.#python = await findPython(NEEDED);
     return this.#python === undefined ? "Python 3.10 or later" : undefined;
@@ -52,8 +52,8 @@ export class RelayPeer implements Peer<SplitTransfer> {
   async transfer(clip: Clip, signal: AbortSignal): Promise<SplitTransfer> {
     const python = this.#python ?? "python3";
     const frames = this.#frames ?? clip.frames;
-    const order = [scriptPath("relay.py"), clip.path, String(frames)];
-    await using sender = await TimedProcess.start(python, order, { signal });
+    const command = [scriptPath("relay.py"), clip.path, String(frames)];
+    await using sender = await TimedProcess.start(python, command, { signal });
     const lines = linesOf(sender.stdout)[Symbol.asyncIterator]();
     const port = await next(lines, sender);
     const began = performance.now();
@@ -70,7 +70,7 @@ export class RelayPeer implements Peer<SplitTransfer> {
     const { bytes, ffmpeg }: Sent = JSON.parse(await next(lines, sender));
     processor += await sender.finished();
     expectBytes("relay_sink.py", received.bytes, bytes);
-    // What NUT puts around the frames is less than one frame.
+    // The overhead of NUT is less than one frame.
     const whole = Math.floor(bytes / clip.frameSize);
     expectFrames("relay_sink.py", whole, { ...clip, frames });
     const transfer = toTransfer({
@@ -85,5 +85,5 @@ async function next(lines: AsyncIterator<string>, process: TimedProcess): Promis
   const { value, done } = await lines.next();
   if (!done) return value;
   await process.finished();
-  throw new Error("Cannot measure the bare relay: it said too little");
+  throw new Error("Cannot measure the bare relay: its output is incomplete");
 }

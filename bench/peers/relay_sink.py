@@ -1,5 +1,5 @@
-"""The receiver of relay.py: reads from a port into one buffer, over and over, and says how much came,
-and when the first so many bytes had come, as JSON.
+"""The receiver of relay.py: reads into one buffer, and prints the number of bytes and the time of
+the first frame as JSON.
 """
 
 import json

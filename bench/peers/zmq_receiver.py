@@ -1,4 +1,4 @@
-"""The receiver of zmq_sender.py: takes all frames from a port, and says what came, as JSON."""
+"""The receiver of zmq_sender.py: receives all frames from a port, and prints the totals as JSON."""
 
 import json
 import sys
@@ -9,7 +9,7 @@ import zmq
 
 
 def receive(replies):
-    """One array; its sender is told that it came."""
+    """Receives one array, and acknowledges it."""
     header = replies.recv_json()
     data = replies.recv(copy=True)
     frame = numpy.frombuffer(data, dtype=header["dtype"]).reshape(header["shape"])

@@ -1,7 +1,7 @@
-"""Sends the frames of a file as imagezmq does: ZeroMQ's request and reply, a JSON header that tells
+"""Sends the frames of a file as imagezmq does: ZeroMQ's request and reply, a JSON header with
 shape and type, then the array.
 
-Prints the port it listens on, sends to whoever connects, and ends. An empty array is the end.
+Prints the port it listens on, sends to the first client, and exits. An empty array is the end.
 """
 
 import sys
@@ -12,7 +12,7 @@ import zmq
 
 
 def send(requests, frame):
-    """One array, and the wait for the answer to it."""
+    """Sends one array, and waits for the reply."""
     header = {"dtype": str(frame.dtype), "shape": frame.shape}
     requests.send_json(header, zmq.SNDMORE)
     requests.send(frame, copy=True)

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""An example client of the native wire that PROTOCOL.md describes.
+"""An example client of the native protocol, see PROTOCOL.md.
 
     python3 client.py list
     python3 client.py raw video.mp4 --pixel-format bgr24 --output video.raw
     python3 client.py seek video.mp4 5 2.5 8
     python3 client.py live camera --frames 50
 
-Needs Python 3.9 and nothing else. The exit code is 0 when the answer was whole, 1 when it was not.
+Needs only Python 3.9. The exit code is 0 if the response was complete, otherwise 1.
 """
 
 import argparse
@@ -22,36 +22,36 @@ from fractions import Fraction
 from typing import NamedTuple, Optional
 
 HEADER = struct.Struct("<IBBHq")  # length, kind, flags, stream id, timestamp
-MOMENT = struct.Struct("<q")  # the moment of capture, at the beginning of a live frame
+CAPTURE_TIME = struct.Struct("<q")  # at the beginning of the payload of a live frame
 REQUEST, DESCRIBE, FRAME, END, ERROR, CONTROL, LIST, PING, PONG, NOTICE = range(1, 11)
 SMALL, LARGE = 64 << 10, 16 << 20
 LIMITS = {DESCRIBE: LARGE, FRAME: (1 << 28) - 12, END: SMALL, ERROR: SMALL, CONTROL: SMALL,
           LIST: LARGE, PING: SMALL, PONG: SMALL, NOTICE: SMALL}
 DISCONTINUITY, LIVE = 4, 8  # flags of a frame
-SILENCE = 15  # seconds without a byte after which the connection is taken for dead
+IDLE_TIMEOUT = 15  # seconds without a byte after which the connection counts as lost
 
 
 class Failure(Exception):
-    """The answer is not whole: the server refused, the connection was cut, or it makes no sense."""
+    """The response is incomplete: refused, cut, or invalid."""
 
 
-# What reading a description or report raises where it is not as it should be.
-MISUNDERSTOOD = (Failure, ArithmeticError, KeyError, RecursionError, TypeError, ValueError,
-                 AttributeError, struct.error)
+# Errors that parsing an invalid describe or end raises.
+INVALID = (Failure, ArithmeticError, AttributeError, KeyError, RecursionError, TypeError,
+           ValueError, struct.error)
 
 
 def now() -> int:
-    """The own clock: microseconds since 1970."""
+    """The time in microseconds since 1970."""
     return time.time_ns() // 1000
 
 
 def printable(text: object) -> str:
-    """Text from the server on one line, and without anything that a terminal would obey."""
+    """Text from the server on one line, without control characters."""
     return str(text) if str(text).isprintable() else json.dumps(str(text))
 
 
 def parse(payload: memoryview) -> dict:
-    """The JSON object of a payload."""
+    """Parses a payload as a JSON object."""
     value = json.loads(str(payload, "utf-8"))
     if not isinstance(value, dict):
         raise Failure("a payload is not a JSON object")
@@ -59,7 +59,7 @@ def parse(payload: memoryview) -> dict:
 
 
 class Connection:
-    """Messages to and from a server. Pings are answered and notices printed on the way."""
+    """Messages to and from a server. Replies to pings and prints notices."""
 
     def __init__(self, connected: socket.socket):
         self.socket = connected
@@ -69,22 +69,22 @@ class Connection:
         self.socket.sendall(HEADER.pack(12 + len(payload), kind, 0, 0, timestamp) + payload)
 
     def send_json(self, kind: int, **fields: object) -> None:
-        """Sends a request or a control; fields that are None are left out."""
+        """Sends a request or a control; fields that are None are omitted."""
         given = {name: value for name, value in fields.items() if value is not None}
         self.send(kind, json.dumps(given).encode())
 
     def receive(self, *expected: int) -> tuple:
-        """The next message of the expected kinds: kind, flags, stream id, timestamp, payload."""
+        """The next message of an expected kind: kind, flags, stream id, timestamp, payload."""
         while True:
             length, kind, flags, stream, timestamp = HEADER.unpack(self._read(HEADER.size))
             if kind not in LIMITS or not 0 <= length - 12 <= LIMITS[kind]:
-                raise Failure(f"a message of kind {kind} and length {length}, which cannot be")
+                raise Failure(f"a message has kind {kind} and length {length}, which is invalid")
             payload = self._read(length - 12)
             if kind in expected:
                 return kind, flags, stream, timestamp, payload
             if kind == PING:
                 self.send(PONG, bytes(payload), now())
-            elif kind == NOTICE:  # the list of codes may grow; the message is always for people
+            elif kind == NOTICE:  # further codes may be added; the message is for people
                 notice = parse(payload)
                 code, text = notice.get("code", "?"), notice.get("message", "")
                 print(f"notice {printable(code)}: {printable(text)}", file=sys.stderr)
@@ -92,11 +92,11 @@ class Connection:
                 error = parse(payload)
                 raise Failure(f"{printable(error.get('code'))}: {printable(error.get('message'))}")
             else:
-                raise Failure(f"a message of kind {kind} where none belongs")
+                raise Failure(f"a message of kind {kind} is unexpected here")
 
     def clock_offset(self, rounds: int = 5) -> Optional[int]:
-        """By how many microseconds the server's clock is ahead, from the quickest of some pings;
-        None when the server does not tell its clock. To be called between answers."""
+        """Measures the offset of the server's clock in microseconds, by the ping with the shortest
+        round trip; None if the server does not send its clock. To be called between responses."""
         trips = []
         for _ in range(rounds):
             sent = now()
@@ -117,18 +117,18 @@ class Connection:
         return view
 
 
-class Frame(NamedTuple("Frame", [("stream", int), ("picture", bool), ("flags", int),
+class Frame(NamedTuple("Frame", [("stream", int), ("is_video", bool), ("flags", int),
                                  ("time", Fraction), ("captured", Optional[int]),
                                  ("data", memoryview)])):
-    """One frame: its time in seconds, its moment of capture where it is live, its bytes."""
+    """One frame: its time in seconds, its capture time if it is live, its bytes."""
 
     def __str__(self) -> str:
         digest = hashlib.md5(self.data, usedforsecurity=False).hexdigest()
         return f"{self.stream} {self.time} {len(self.data)} {digest}"
 
 
-class Answer:
-    """The answer to one get_video: a description, then frames and controls, then a report."""
+class Response:
+    """The response to one get_video: a describe, then frames and controls, then an end."""
 
     def __init__(self, connection: Connection, **request: object):
         self.connection = connection
@@ -139,10 +139,10 @@ class Answer:
         for note in self.description.get("notes", []):
             print(f"note: {printable(note)}", file=sys.stderr)
         self.counts = {"frames": 0, "audioFrames": 0, "bytes": 0}
-        self.receipt = {}  # what came of each stream: frames, bytes
+        self.totals = {}  # frames and bytes received of each stream
 
     def __iter__(self):
-        """Every Frame, and every control that the server sends back as a dict, up to the end."""
+        """Yields every Frame, and every control that the server echoes as a dict, up to the end."""
         while True:
             message = self.connection.receive(FRAME, CONTROL, END)
             if message[0] == END:
@@ -151,16 +151,16 @@ class Answer:
 
     def _frame(self, flags: int, stream: int, timestamp: int, payload: memoryview) -> Frame:
         if stream not in self.streams:
-            raise Failure(f"a frame of the stream {stream}, which was not described")
-        picture, base = self.streams[stream]
-        self.counts["frames" if picture else "audioFrames"] += 1
+            raise Failure(f"a frame belongs to stream {stream}, which is not in the describe")
+        is_video, time_base = self.streams[stream]
+        self.counts["frames" if is_video else "audioFrames"] += 1
         captured = None
         if flags & LIVE:
-            captured, payload = MOMENT.unpack_from(payload)[0], payload[MOMENT.size:]
+            captured, payload = CAPTURE_TIME.unpack_from(payload)[0], payload[CAPTURE_TIME.size:]
         self.counts["bytes"] += len(payload)
-        frames, size = self.receipt.get(stream, (0, 0))
-        self.receipt[stream] = frames + 1, size + len(payload)
-        return Frame(stream, picture, flags, timestamp * base, captured, payload)
+        frames, size = self.totals.get(stream, (0, 0))
+        self.totals[stream] = frames + 1, size + len(payload)
+        return Frame(stream, is_video, flags, timestamp * time_base, captured, payload)
 
     def _end(self, report: dict) -> None:
         names = ("reason", "frames", "audioFrames", "bytes", "dropped")
@@ -169,17 +169,17 @@ class Answer:
             print(f"warning: {printable(report['warning'])}", file=sys.stderr)
         for name, count in self.counts.items():
             if report.get(name, 0) != count:
-                raise Failure(f"{count} {name} came, the server counts {report.get(name, 0)}")
+                raise Failure(f"received {count} {name}, the server sent {report.get(name, 0)}")
         for entry in report.get("streams") or []:
             stream, sent = entry["id"], (entry["frames"], entry["bytes"])
-            came = self.receipt.get(stream, (0, 0))
-            if came != sent:
-                raise Failure("%d frames of %d bytes" % came + f" of stream {stream} came, "
-                              "the server counts %d of %d bytes" % sent)
+            received = self.totals.get(stream, (0, 0))
+            if received != sent:
+                raise Failure(f"received %d frames, %d bytes of stream {stream}, " % received +
+                              "the server sent %d frames, %d bytes" % sent)
 
 
 def run_list(connection: Connection, _: argparse.Namespace) -> None:
-    """Print what the server has, one entry a line."""
+    """Print the list of the server, one entry per line."""
     connection.send_json(REQUEST, version=1, command="list_media")
     for entry in parse(connection.receive(LIST)[4])["entries"]:
         words = [entry["name"], entry["kind"], entry.get("codec")]
@@ -190,38 +190,39 @@ def run_list(connection: Connection, _: argparse.Namespace) -> None:
 
 
 def run_raw(connection: Connection, options: argparse.Namespace) -> None:
-    """Print a line for each raw frame, and write the pictures to a file."""
-    answer = Answer(connection, name=options.name, start=options.start, duration=options.duration,
-                    speed=options.speed, pixelFormat=options.pixel_format, encoding="raw")
+    """Print a line for each raw frame, and write the video to a file."""
+    response = Response(connection, name=options.name, start=options.start,
+                        duration=options.duration, speed=options.speed,
+                        pixelFormat=options.pixel_format, encoding="raw")
     with open(options.output or os.devnull, "wb") as output:
-        for frame in answer:
+        for frame in response:
             if isinstance(frame, Frame):
                 print(frame)
-                if frame.picture:
+                if frame.is_video:
                     output.write(frame.data)
 
 
 def run_seek(connection: Connection, options: argparse.Namespace) -> None:
-    """Play in real time and go to each moment, once a picture of the one before has come."""
-    answer = Answer(connection, name=options.name, encoding="raw", audio=False, speed=1)
-    if answer.description.get("live"):
+    """Play in real time and seek to each time, after a frame from the previous one has arrived."""
+    response = Response(connection, name=options.name, encoding="raw", audio=False, speed=1)
+    if response.description.get("live"):
         raise Failure("a live source ignores seeks")
     last = len(options.to)
-    sent = place = 0  # the ids of the newest seek that was sent, and that was answered; 0: none
-    shown = -1  # the place whose first picture was printed
-    before, after = [0] * (last + 1), [0] * (last + 1)  # frames on both sides of each answer
-    for item in answer:
+    sent = echoed = 0  # ids of the last seek that was sent, and that was echoed; 0: none
+    shown = -1  # the seek whose first frame was printed
+    before, after = [0] * (last + 1), [0] * (last + 1)  # frames before and after each echo
+    for item in response:
         if isinstance(item, dict):
             if item.get("action") == "seek" and item.get("id") == sent:
-                place = sent
+                echoed = sent
             continue
-        after[place] += 1
-        if place != sent:
-            before[sent] += 1  # of the old place: it was under way when the seek was sent
-        elif shown != place:
-            shown = place
+        after[echoed] += 1
+        if echoed != sent:
+            before[sent] += 1  # from before the seek, still arriving after it was sent
+        elif shown != echoed:
+            shown = echoed
             mark = " discontinuity" if item.flags & DISCONTINUITY else ""
-            where = f"seek {place} to {options.to[place - 1]}" if place else "first"
+            where = f"seek {echoed} to {options.to[echoed - 1]}" if echoed else "first"
             print(f"{where}: {item}{mark}", flush=True)
             if sent == last:
                 connection.send_json(CONTROL, action="stop")
@@ -231,17 +232,17 @@ def run_seek(connection: Connection, options: argparse.Namespace) -> None:
     for seek in range(1, sent + 1):
         print(f"seek {seek}: {before[seek]} frames from before, {after[seek]} from after it")
     if shown != last:
-        raise Failure("the video ended before all places were seen")
+        raise Failure("the video ended before all times were shown")
 
 
 def run_live(connection: Connection, options: argparse.Namespace) -> None:
     """Print how old each frame of a live source is when it arrives, then stop."""
     offset = connection.clock_offset()
     if offset is None:
-        print("the server does not tell its clock: latencies may be off", file=sys.stderr)
-    answer, left = Answer(connection, name=options.name), options.frames
-    for frame in answer:
-        if isinstance(frame, Frame) and left > 0:  # else: what was under way at the stop
+        print("the server does not send its clock: latencies may be wrong", file=sys.stderr)
+    response, left = Response(connection, name=options.name), options.frames
+    for frame in response:
+        if isinstance(frame, Frame) and left > 0:  # otherwise a frame that arrives after the stop
             if frame.captured is None:
                 raise Failure("not a live source")
             latency = now() + (offset or 0) - frame.captured
@@ -252,7 +253,7 @@ def run_live(connection: Connection, options: argparse.Namespace) -> None:
 
 
 def seconds(text: str) -> float:
-    """A number of seconds from 0 up, or a speed, for argparse."""
+    """Parses a number from 0 up (seconds or speed) for argparse."""
     value = float(text)
     if not (math.isfinite(value) and value >= 0):
         raise ValueError(text)
@@ -260,7 +261,7 @@ def seconds(text: str) -> float:
 
 
 def arguments() -> argparse.Namespace:
-    """The command line."""
+    """Parses the command line."""
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--host", default="127.0.0.1")
     common.add_argument("--port", type=int, default=7777)
@@ -274,9 +275,10 @@ def arguments() -> argparse.Namespace:
         if run == run_raw:
             made.add_argument("--start", type=seconds)
             made.add_argument("--duration", type=seconds)
-            made.add_argument("--speed", type=seconds, default=0, help="1: real time; 0: no wait")
-            made.add_argument("--pixel-format", help="such as bgr24; else the source's own")
-            made.add_argument("--output", help="the file for the pictures, as plain rawvideo")
+            made.add_argument("--speed", type=seconds, default=0,
+                              help="1: real time; 0: as fast as possible")
+            made.add_argument("--pixel-format", help="such as bgr24; default: that of the source")
+            made.add_argument("--output", help="file for the video, as plain rawvideo")
         if run == run_seek:
             made.add_argument("to", type=seconds, nargs="+", help="seconds from the beginning")
         if run == run_live:
@@ -285,17 +287,18 @@ def arguments() -> argparse.Namespace:
 
 
 def main() -> int:
-    """Runs one command and gives the exit code."""
+    """Runs one command and returns the exit code."""
     options = arguments()
     try:
-        with socket.create_connection((options.host, options.port), timeout=SILENCE) as connected:
+        address = (options.host, options.port)
+        with socket.create_connection(address, timeout=IDLE_TIMEOUT) as connected:
             connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             options.run(Connection(connected), options)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
-    except (OSError, *MISUNDERSTOOD) as error:
-        clear = isinstance(error, (OSError, Failure))  # the others only name what they stumbled on
+    except (OSError, *INVALID) as error:
+        clear = isinstance(error, (OSError, Failure))  # messages of the others lack context
         print(f"error: {error if clear else repr(error)}", file=sys.stderr)
         return 1
     return 0

@@ -32,7 +32,7 @@ pureTest(
         "by itself\n" +
         "  latency  ms    1.23                 < 5  yes",
     );
-    assertStringIncludes(legend, "Of fps more is better");
+    assertStringIncludes(legend, "Higher is better\nfor fps");
   },
 );
 

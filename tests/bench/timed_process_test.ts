@@ -19,10 +19,10 @@ Deno.test("TimedProcess.finished() tells what a program and its children took", 
 
 Deno.test("TimedProcess.finished() tells of what a program complained", async () => {
   const complaints: string[] = [];
-  const onComplaint = (line: string) => complaints.push(line);
+  const onStderrLine = (line: string) => complaints.push(line);
   await using broken = await TimedProcess.start("sh", ["-c", "echo it broke >&2; exit 3"], {
     signal,
-    onComplaint,
+    onStderrLine,
   });
   await assertRejects(() => broken.finished(), Error, "Cannot measure sh: it failed (3): it broke");
   assertEquals(complaints, ["it broke"]);

@@ -18,6 +18,6 @@ pureTest("expectFrames() and expectBytes() refuse a video that did not come whol
   };
   expectFrames("it", 3, clip);
   expectBytes("it", 18, 18);
-  assertThrows(() => expectFrames("it", 2, clip), Error, "it took 2 frames, expected 3");
-  assertThrows(() => expectBytes("it", 17, 18), Error, "it took 17 bytes, expected 18");
+  assertThrows(() => expectFrames("it", 2, clip), Error, "it received 2 frames, expected 3");
+  assertThrows(() => expectBytes("it", 17, 18), Error, "it received 17 bytes, expected 18");
 });

@@ -305,10 +305,10 @@ example("the example gives status 1 for an answer that is not whole", async () =
     [/kind 3 and length 268435457,/, message(FRAME, "", { length: 2 ** 28 + 1 })],
     [/kind 3 and length 11,/, message(FRAME, "", { length: 11 })],
     [/kind 99 and length/, message(99, "{}")],
-    [/the stream 5, which was not described/, frame(0, { streamId: 5 })],
-    [/1 frames came, the server counts 2/, frame(0), message(END, JSON.stringify(report(2)))],
+    [/stream 5, which is not in the describe/, frame(0, { streamId: 5 })],
+    [/received 1 frames, the server sent 2/, frame(0), message(END, JSON.stringify(report(2)))],
     [
-      /1 frames of 256 bytes of stream 0 came, the server counts 1 of 255 bytes/,
+      /received 1 frames, 256 bytes of stream 0, the server sent 1 frames, 255 bytes/,
       frame(0),
       message(END, JSON.stringify({ ...report(1), streams: [{ id: 0, frames: 1, bytes: 255 }] })),
     ],

@@ -96,7 +96,7 @@ Deno.test("run_tests fails where a test fails, or a file does not run", async ()
   }, async (folder) => {
     const { code, output } = await runTests(folder);
     assertEquals(code, 1);
-    assertMatch(output, /^Did not end in .*a_test\.ts/m);
+    assertMatch(output, /^Did not finish in .*a_test\.ts/m);
   });
 });
 
@@ -120,7 +120,7 @@ Deno.test("run_tests fails where there are no tests, and says which path is none
   await withFolder({ "in/probe.ts": PASSES }, async (folder) => {
     const { code, output } = await runTests(folder);
     assertEquals(code, 1);
-    assertMatch(output, /^There were no tests: expected one at least\nFAILED \| 0 passed /m);
+    assertMatch(output, /^Found no tests: expected at least one\nFAILED \| 0 passed /m);
     const missing = await runTests(`${folder}/none`);
     assertEquals(missing.code, 1);
     assertMatch(
@@ -152,7 +152,7 @@ linuxTest("run_tests ends what hangs, with all that it has started", async () =>
     await Deno.writeTextFile(`${folder}/a_test.ts`, hanging(folder));
     const { code, output } = await runTests("--patience=4", folder);
     assertEquals(code, 1);
-    assertMatch(output, /^hangs \.\.\.\nDid not end in .*a_test\.ts\nFAILED /m);
+    assertMatch(output, /^hangs \.\.\.\nDid not finish in .*a_test\.ts\nFAILED /m);
     await assertGone(folder);
   });
 });

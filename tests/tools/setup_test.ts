@@ -153,7 +153,7 @@ Deno.test("setup.sh gives the command to run where it has no right to install", 
   const { code, stdout, stderr, calls } = await machine.sh("sh setup.sh");
   assertEquals([code, stdout], [1, ""]);
   const command = "sudo apt-get update && sudo apt-get install -y ffmpeg";
-  assertEquals(stderr, `Cannot install ffmpeg: no right to. Run: ${command}\n`);
+  assertEquals(stderr, `Cannot install ffmpeg: permission denied. Run: ${command}\n`);
   assertEquals(calls.includes("apt-get"), false);
 });
 
@@ -181,7 +181,7 @@ Deno.test("setup.sh tells what to do where Deno's folder is not on PATH", async 
   const folder = `${machine.folder}/home/.local/bin`;
   assertEquals(
     stderr,
-    `Deno is now in ${folder}, but PATH does not name that folder. ` +
+    `Deno is now in ${folder}, but that folder is not on PATH. ` +
       `Run: export PATH="${folder}:$PATH"\n`,
   );
 });

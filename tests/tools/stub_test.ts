@@ -138,7 +138,7 @@ test("the stub runs from a cache that became read-only", async () => {
 
 test("the stub refuses where there is no HOME", async () => {
   await using fixture = await Fixture.make();
-  assertRefused(await fixture.run({ env: { PATH: "/usr/bin:/bin" } }), /no HOME is set/);
+  assertRefused(await fixture.run({ env: { PATH: "/usr/bin:/bin" } }), /HOME is not set/);
 });
 
 test("the stub refuses where the cache folder cannot be made", async () => {

@@ -1,5 +1,5 @@
 /**
- * Stand-in for `@std/assert` 1.0.19 where JSR cannot be reached: the exports this project uses,
+ * Stand-in for `@std/assert` 1.0.19 for when JSR is unreachable: the exports this project uses,
  * with the same signatures.
  *
  * @module
@@ -8,13 +8,13 @@ import { stripVTControlCharacters } from "node:util";
 import { describeDifference, format } from "./difference.ts";
 import { equal } from "./equal.ts";
 
-/** A class by its constructor, whatever that takes. */
+/** A class with any constructor parameters. */
 type Constructor<T> = abstract new (...args: never[]) => T;
 
-/** All that is not true. */
+/** All falsy values. */
 export type Falsy = false | 0 | 0n | "" | null | undefined;
 
-/** What a failed assertion throws. */
+/** Error of a failed assertion. */
 class AssertionError extends Error {
   /** @param message what was found and what was expected */
   constructor(message: string) {
@@ -27,17 +27,17 @@ function failure(what: string, message: string | undefined): AssertionError {
   return new AssertionError(`${what}${message ? `: ${message}` : "."}`);
 }
 
-/** Fails where `expr` is not truthy. */
+/** Fails if `expr` is not truthy. */
 export function assert(expr: unknown, msg = ""): asserts expr {
   if (!expr) throw new AssertionError(msg);
 }
 
-/** Fails where `expr` is truthy. */
+/** Fails if `expr` is truthy. */
 export function assertFalse(expr: unknown, msg = ""): asserts expr is Falsy {
   if (expr) throw new AssertionError(msg);
 }
 
-/** Fails where the values differ in depth. */
+/** Fails if the values are not deeply equal. */
 export function assertEquals<T>(
   actual: T,
   expected: T,
@@ -48,14 +48,14 @@ export function assertEquals<T>(
   throw new AssertionError(`${failure("Values are not equal", msg).message}\n${difference}`);
 }
 
-/** Fails where the values are equal in depth. */
+/** Fails if the values are deeply equal. */
 export function assertNotEquals<T>(actual: T, expected: T, msg?: string): void {
   if (!equal(actual, expected)) return;
   const texts = `Expected actual: ${format(actual)} not to be: ${format(expected)}`;
   throw failure(texts, msg);
 }
 
-/** Fails where the values are not the same by `Object.is`. */
+/** Fails if the values are not the same by `Object.is`. */
 export function assertStrictEquals<T>(
   actual: unknown,
   expected: T,
@@ -69,13 +69,13 @@ export function assertStrictEquals<T>(
   throw new AssertionError(`${failure(what, msg).message}\n${difference}`);
 }
 
-/** Fails where the values are the same by `Object.is`. */
+/** Fails if the values are the same by `Object.is`. */
 export function assertNotStrictEquals<T>(actual: T, expected: T, msg?: string): void {
   if (!Object.is(actual, expected)) return;
   throw failure(`Expected "actual" to not be strictly equal to: ${format(actual)}`, msg);
 }
 
-/** Fails where the value is no instance of the class. */
+/** Fails if the value is not an instance of the class. */
 export function assertInstanceOf<T>(
   actual: unknown,
   expectedType: Constructor<T>,
@@ -94,19 +94,19 @@ function typeName(value: unknown): string {
   return typeof value === "object" ? value.constructor?.name ?? "Object" : typeof value;
 }
 
-/** Fails where the text does not contain the other. */
+/** Fails if the text does not contain the other. */
 export function assertStringIncludes(actual: string, expected: string, msg?: string): void {
   if (actual.includes(expected)) return;
   throw failure(`Expected actual: "${actual}" to contain: "${expected}"`, msg);
 }
 
-/** Fails where the text does not match. */
+/** Fails if the text does not match. */
 export function assertMatch(actual: string, expected: RegExp, msg?: string): void {
   if (expected.test(actual)) return;
   throw failure(`Expected actual: "${actual}" to match: "${expected}"`, msg);
 }
 
-/** Fails where the numbers are further apart than `tolerance`, by default 1e-7 of `expected`. */
+/** Fails if the numbers are further apart than `tolerance`, by default 1e-7 of `expected`. */
 export function assertAlmostEquals(
   actual: number,
   expected: number,
@@ -124,27 +124,27 @@ export function assertAlmostEquals(
   throw failure(`${what}: delta "${distance}" is greater than "${limit}"`, msg);
 }
 
-/** Fails where `actual` is not above `expected`. */
+/** Fails if `actual` is not above `expected`. */
 export function assertGreater<T>(actual: T, expected: T, msg?: string): void {
   if (actual > expected) return;
   throw new AssertionError(msg ?? `Expect ${format(actual)} > ${format(expected)}`);
 }
 
-/** Fails where `actual` is not above or equal to `expected`. */
+/** Fails if `actual` is not above or equal to `expected`. */
 export function assertGreaterOrEqual<T>(actual: T, expected: T, msg?: string): void {
   if (actual >= expected) return;
   throw new AssertionError(msg ?? `Expect ${format(actual)} >= ${format(expected)}`);
 }
 
-/** Fails where `actual` is not below `expected`. */
+/** Fails if `actual` is not below `expected`. */
 export function assertLess<T>(actual: T, expected: T, msg?: string): void {
   if (actual < expected) return;
   throw new AssertionError(msg ?? `Expect ${format(actual)} < ${format(expected)}`);
 }
 
-/** Fails where `fn` does not throw. */
+/** Fails if `fn` does not throw. */
 export function assertThrows(fn: () => unknown, msg?: string): unknown;
-/** Fails where `fn` does not throw, or not this error. */
+/** Fails if `fn` does not throw, or not this error. */
 export function assertThrows<E extends Error = Error>(
   fn: () => unknown,
   ErrorClass: Constructor<E>,
@@ -165,9 +165,9 @@ export function assertThrows<E extends Error = Error>(
   throw failure("Expected function to throw", expected.message);
 }
 
-/** Fails where `fn` gives no promise, or its promise does not reject. */
+/** Fails if `fn` returns no promise, or its promise does not reject. */
 export function assertRejects(fn: () => PromiseLike<unknown>, msg?: string): Promise<unknown>;
-/** Fails where `fn` gives no promise, or its promise does not reject with this error. */
+/** Fails if `fn` returns no promise, or its promise does not reject with this error. */
 export function assertRejects<E extends Error = Error>(
   fn: () => PromiseLike<unknown>,
   ErrorClass: Constructor<E>,
@@ -189,7 +189,7 @@ export async function assertRejects<E extends Error = Error>(
   throw failure("Expected function to reject", expected.message);
 }
 
-/** A function that throws at once instead of rejecting is a mistake of its own. */
+/** A function that throws synchronously instead of rejecting is a separate error. */
 function start(
   fn: () => PromiseLike<unknown>,
   message: string | undefined,
@@ -205,7 +205,7 @@ function start(
   throw failure(what, message);
 }
 
-/** What follows the function: a message, or a class and then a part of its message. */
+/** Arguments after the function: a message, or a class and then a part of its message. */
 type ErrorArguments<E extends Error> = [
   errorClassOrMsg?: Constructor<E> | string,
   msgIncludes?: string,
@@ -239,7 +239,7 @@ function checkError<E extends Error>(
     throw failure(`${what}, but was "${typeName(error)}"`, message);
   }
   if (!includes) return;
-  // Colours do not count.
+  // Ignores colours.
   if (stripVTControlCharacters(error.message).includes(stripVTControlCharacters(includes))) return;
   const [wanted, found] = [includes, error.message].map((text) => JSON.stringify(text));
   throw failure(`Expected error message to include ${wanted}, but got ${found}`, message);

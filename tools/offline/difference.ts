@@ -1,13 +1,13 @@
-/** Lines compared at most by the exact method, whose work grows with the square of their number. */
+/** Maximum number of lines for the exact method, whose cost is quadratic. */
 const MOST_LINES = 1500;
 
 /** Lines shown on each side of a change. */
 const CONTEXT = 3;
 
-/** Lines shown in all. */
+/** Maximum number of lines shown. */
 const MOST_SHOWN = 120;
 
-/** The text of a value for a failure message: several lines where it is large, keys in order. */
+/** Formats a value for a failure message: on several lines if it is large, with sorted keys. */
 export function format(value: unknown): string {
   return Deno.inspect(value, {
     depth: Infinity,
@@ -34,7 +34,7 @@ export function describeDifference(actual: unknown, expected: unknown): string {
   return `\n    [Diff] Actual / Expected\n\n${lines.map((line) => `    ${line}`).join("\n")}\n`;
 }
 
-/** Lines of a text with what cannot be seen made visible. */
+/** Lines of a text, with invisible characters escaped. */
 function quoteLines(text: string): string[] {
   return text.split(/(?<=\n)/).map((line) => JSON.stringify(line).slice(1, -1));
 }
@@ -89,7 +89,7 @@ function diffMiddle(before: string[], after: string[]): string[] {
   return lines;
 }
 
-/** Leaves out the lines that are far from any change. */
+/** Removes lines that are far from any change. */
 function shorten(lines: string[]): string[] {
   const near = new Set<number>();
   for (const [at, line] of lines.entries()) {

@@ -10,10 +10,10 @@ const TEXTUAL: readonly unknown[] = [
 ].map((constructor) => constructor.prototype);
 
 /**
- * Whether two values are equal in depth: same prototype, same content.
+ * Whether two values are deeply equal: same prototype, same content.
  *
- * `NaN` equals itself and 0 equals -0; properties that are `undefined` differ from absent ones; keys
- * of maps and members of sets are compared in depth, their order is not.
+ * `NaN` equals itself and 0 equals -0; properties that are `undefined` differ from absent ones;
+ * keys of maps and members of sets are compared deeply and without order.
  *
  * Stands in for the function of the same name in `@std/assert` 1.0.19.
  *
@@ -99,7 +99,7 @@ function isObject(value: unknown): value is object {
   return (typeof value === "object" && value !== null) || typeof value === "function";
 }
 
-/** Plain objects and arrays by what they own; others by all they have, getters of classes too. */
+/** Own properties of plain objects and arrays; all of others, including class getters. */
 function sameProperties(a: object, b: object, seen: Seen): boolean {
   const isPlain = [null, Object.prototype, Array.prototype].includes(Object.getPrototypeOf(a));
   const keysOf = isPlain ? enumerableKeys : inheritedKeys;

@@ -1,4 +1,4 @@
-/** What a flag's names may be given as: one, or several. */
+/** One or several names of flags. */
 type Names<Name extends string> = Name | readonly Name[];
 
 /** Options of {@linkcode parseArgs}. */
@@ -8,34 +8,34 @@ export interface ParseOptions<
   Collected extends string = string,
   Defaults extends Record<string, unknown> = Record<string, unknown>,
 > {
-  /** What follows `--` goes to `"--"` of the result instead of `_`. */
+  /** Puts arguments after `--` into `"--"` of the result instead of `_`. */
   "--"?: boolean;
   /** Other names of a flag. */
   alias?: Record<string, string | readonly string[]>;
-  /** Flags without a value; `true` makes all long flags such. */
+  /** Flags without a value; `true` means all long flags. */
   boolean?: boolean | Names<Booleans>;
-  /** Values of flags that are absent. */
+  /** Values of absent flags. */
   default?: Defaults;
-  /** The first argument that is no flag ends parsing. */
+  /** Stops parsing at the first argument that is not a flag. */
   stopEarly?: boolean;
-  /** Flags whose value stays text. */
+  /** Flags whose value is text. */
   string?: Names<Strings>;
-  /** Flags whose values are gathered in an array. */
+  /** Flags whose values are collected in an array. */
   collect?: Names<Collected>;
   /** Flags that `--no-…` sets to false. */
   negatable?: Names<string>;
-  /** Asked for each argument that is not declared; `false` drops it. */
+  /** Called for each argument that is not declared; `false` drops it. */
   unknown?: (arg: string, key?: string, value?: unknown) => unknown;
 }
 
-/** What {@linkcode parseArgs} gives: values by flag, and all other arguments under `_`. */
+/** Result of {@linkcode parseArgs}: values by flag, and all other arguments under `_`. */
 export type Args<Values = Record<string, unknown>> = Values & {
   [name: string]: unknown;
   _: (string | number)[];
   "--"?: string[];
 };
 
-/** Value of a flag by its name: required where a default stands, an array where collected. */
+/** Value of a flag by its name: required if it has a default, an array if collected. */
 type ArgValues<
   Booleans extends string,
   Strings extends string,
@@ -65,7 +65,7 @@ interface Declared {
  * Parses command-line arguments: `--name value`, `--name=value`, `--flag`, `-abc`, `-n5`.
  *
  * Values that look like numbers become numbers, except those of `string` flags. A value that begins
- * with a dash must be joined with `=`. What cannot be a flag, and all after `--`, goes to `_`.
+ * with a dash must be joined with `=`. Other arguments, and all after `--`, go to `_`.
  *
  * Stands in for the function of the same name in `@std/cli` 1.0.32.
  */
@@ -115,7 +115,7 @@ class Parser {
     return this.#result;
   }
 
-  /** Takes a long flag; gives how many arguments that were. */
+  /** Parses a long flag; returns the number of arguments used. */
   #long([arg, next]: string[]): number {
     const { booleans, strings, negatable } = this.#declared;
     const negated = /^--no-./s.test(arg);
@@ -141,7 +141,7 @@ class Parser {
     return this.#bare(given, { arg, next, empty: strings.has(given) });
   }
 
-  /** Takes a run of one-letter flags; gives how many arguments that were. */
+  /** Parses a group of one-letter flags; returns the number of arguments used. */
   #short([arg, next]: string[]): number {
     const { strings } = this.#declared;
     for (let at = 1; at < arg.length - 1; at++) {
@@ -171,7 +171,7 @@ class Parser {
     return this.#bare(key, { arg, next, empty: strings.has(key) });
   }
 
-  /** Takes a flag that stands alone or before `true` or `false`. */
+  /** Parses a flag without a value or before `true` or `false`. */
   #bare(key: string, { arg, next, empty }: { arg: string; next?: string; empty: boolean }): number {
     if (next === "true" || next === "false") {
       this.#set(key, next === "true", { arg });
@@ -205,7 +205,7 @@ class Parser {
     }
   }
 
-  /** Gives absent flags the values that stand for absence. */
+  /** Sets default values of absent flags. */
   #fillIn(): void {
     const { aliases, booleans, strings, collected } = this.#declared;
     const isAbsent = (name: string) => !hasNested(this.#result, name.split("."));
@@ -220,14 +220,14 @@ class Parser {
   }
 }
 
-/** The value written right behind a letter, as in `-n5`, `-n=5` or `-n./x`. */
+/** The value directly after a letter, as in `-n5`, `-n=5` or `-n./x`. */
 function attached(letter: string, rest: string): string | undefined {
   if (/[A-Za-z]/.test(letter)) {
     const [, value] = rest.match(/=(.+)/) ?? [];
     if (value !== undefined) return value;
     if (/-?\d+(\.\d*)?(e-?\d+)?$/.test(rest)) return rest;
   }
-  // The last letter of a run never counts here: it may still take the argument that follows.
+  // The last letter of a group is excluded: its value may be the next argument.
   return rest.length > 1 && /\W/.test(rest[0]) ? rest : undefined;
 }
 

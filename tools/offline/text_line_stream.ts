@@ -1,22 +1,22 @@
 /** Options of {@linkcode TextLineStream}. */
 export interface TextLineStreamOptions {
-  /** A lone carriage return ends a line, too. */
+  /** A lone carriage return also ends a line. */
   allowCR?: boolean;
 }
 
 /**
- * Cuts text into lines, without their ends: line feed, or carriage return and line feed. Text after
- * the last end is a line as well, unless empty.
+ * Splits text into lines without their line ends (LF or CRLF). Text after the last line end is a
+ * line as well, unless empty.
  *
  * Stands in for the class of the same name in `@std/streams` 1.1.2.
  */
 export class TextLineStream extends TransformStream<string, string> {
-  /** @param options which ends of line count */
+  /** @param options which line ends are recognised */
   constructor({ allowCR = false }: TextLineStreamOptions = {}) {
     const end = allowCR ? /\r\n|\n|\r(?=[^])/ : /\r?\n/;
-    // The line that has not ended yet, in pieces, so that a long one is not searched again and again.
+    // The incomplete line in pieces, so that a long one is not searched repeatedly.
     let pieces: string[] = [];
-    // A carriage return that ends a chunk may be half of an end of line: it waits for what follows.
+    // A carriage return at the end of a chunk may be half of a CRLF: it waits for the next chunk.
     let endsWithCR = false;
     super({
       transform(chunk, controller) {

@@ -1,9 +1,9 @@
-/** Who may watch: a token, and a certificate for TLS. */
+/** A token, and a certificate for TLS. */
 import { makeCertificate } from "../../tests/support/programs/certificates.ts";
 
-/** What a server is told of it, and its viewers. */
+/** Access settings of the server and its viewers. */
 export interface Access {
-  /** Of the server. */
+  /** Flags of the server. */
   flags: string[];
   token?: string;
 }
@@ -11,7 +11,7 @@ export interface Access {
 /**
  * Makes a token and a certificate.
  *
- * @throws {Error} where openssl is missing, or fails
+ * @throws {Error} if openssl is missing or fails
  */
 export async function makeAccess(folder: string): Promise<Access> {
   const token = crypto.randomUUID();

@@ -1,20 +1,20 @@
-/** A server in a process of its own, and what can be seen of it from outside (proc(5)). */
+/** A server in a child process, and its resource usage by proc(5). */
 import { TextLineStream } from "@std/streams/text-line-stream";
 import { hostSystem, programsFor } from "../build_table.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 
-/** Lines of the log that say that something is wrong with the server, and not with a peer. */
-const WRONG =
+/** Log lines that report a fault of the server, not of a peer. */
+const FAULT =
   /^\S+ error |^error: |\b(TypeError|RangeError|ReferenceError|Uncaught|panicked)\b|^\s+at \S+/;
 
-/** Such lines that are kept. */
-const MOST_KEPT = 20;
+/** Maximum number of kept lines. */
+const MAX_LINES = 20;
 
-/** Milliseconds from one look to the next while something is waited for. */
-const LOOKING = 100;
+/** Milliseconds between checks while waiting. */
+const CHECK_INTERVAL = 100;
 
-/** What the server says of itself. */
+/** Metrics of the server. */
 export interface Gauges {
   viewers: number;
   decoders: number;
@@ -27,7 +27,7 @@ export interface Gauges {
 export class ServerProcess implements AsyncDisposable {
   /** TCP port on 127.0.0.1. */
   readonly port: number;
-  /** Lines of the log that tell of a fault of the server itself, the first of them. */
+  /** The first log lines that report a fault of the server. */
   readonly faults: readonly string[];
   #child: Deno.ChildProcess;
   #metrics: string;
@@ -51,10 +51,10 @@ export class ServerProcess implements AsyncDisposable {
   }
 
   /**
-   * Starts one on a free port, with the permissions that the executable has.
+   * Starts a server on a free port, with the permissions of the executable.
    *
-   * @param flags besides those for port and metrics
-   * @throws {Error} where it does not listen
+   * @param flags in addition to those for port and metrics
+   * @throws {Error} if it does not listen
    */
   static async start(flags: readonly string[]): Promise<ServerProcess> {
     const child = new Deno.Command(Deno.execPath(), {
@@ -69,35 +69,35 @@ export class ServerProcess implements AsyncDisposable {
       env: { NO_COLOR: "1" },
     }).spawn();
     const faults: string[] = [];
-    const said: string[] = [];
+    const lines: string[] = [];
     const metrics = Promise.withResolvers<string>();
     const log = (async () => {
       for await (const line of linesOf(child.stderr)) {
         const [, address] = line.match(/Metrics are at (http:\S+)/) ?? [];
         if (address !== undefined) metrics.resolve(address);
-        if (said.length < MOST_KEPT) said.push(line);
-        if (WRONG.test(line) && faults.length < MOST_KEPT) faults.push(line);
+        if (lines.length < MAX_LINES) lines.push(line);
+        if (FAULT.test(line) && faults.length < MAX_LINES) faults.push(line);
       }
-      metrics.reject(new Error(`Cannot start the server: ${said.join("; ")}`));
+      metrics.reject(new Error(`Cannot start the server: ${lines.join("; ")}`));
     })();
     const [port, address] = await Promise.all([readPort(child.stdout), metrics.promise]);
     return new ServerProcess(child, { port, metrics: address, faults, log });
   }
 
-  /** Bytes of memory that are resident. */
+  /** Resident memory, bytes. */
   async memory(): Promise<number> {
     const status = await Deno.readTextFile(`/proc/${this.#child.pid}/status`);
     return Number(status.match(/^VmRSS:\s+(\d+) kB$/m)?.[1]) * 1024;
   }
 
-  /** How many descriptors are open. */
+  /** Number of open descriptors. */
   async descriptors(): Promise<number> {
     let count = 0;
     for await (const _ of Deno.readDir(`/proc/${this.#child.pid}/fd`)) count++;
     return count;
   }
 
-  /** How many processes it has started that are there, ended and not waited for ones included. */
+  /** Number of child processes, zombies included. */
   async children(): Promise<number> {
     let count = 0;
     for await (const { name } of Deno.readDir("/proc")) {
@@ -106,9 +106,9 @@ export class ServerProcess implements AsyncDisposable {
     return count;
   }
 
-  /** What it says of itself. */
+  /** Its metrics. */
   async gauges(): Promise<Gauges> {
-    // Each time a connection of its own, so that none stays open.
+    // A new connection each time, so that none stays open.
     const response = await fetch(this.#metrics, { headers: { connection: "close" } });
     const text = await response.text();
     const read = (name: string) =>
@@ -123,10 +123,10 @@ export class ServerProcess implements AsyncDisposable {
   }
 
   /**
-   * Waits until nobody is served, and nothing runs.
+   * Waits until the server has no clients and no children.
    *
    * @param patience milliseconds
-   * @returns what is still there, where it takes longer
+   * @returns what is left after that time, or `undefined` if nothing is
    */
   async idle(patience: number): Promise<string | undefined> {
     const end = performance.now() + patience;
@@ -138,11 +138,11 @@ export class ServerProcess implements AsyncDisposable {
       if (performance.now() > end) {
         return left.map(([name, count]) => `${name} ${count}`).join(", ");
       }
-      await new Promise((done) => setTimeout(done, LOOKING));
+      await new Promise((done) => setTimeout(done, CHECK_INTERVAL));
     }
   }
 
-  /** Ends it as a service does, and tells how it ended. */
+  /** Stops it by SIGTERM, and returns its status. */
   async end(): Promise<Deno.CommandStatus> {
     this.#ending ??= this.#end();
     return await this.#ending;
@@ -169,7 +169,7 @@ function linesOf(stream: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncIterable
   return stream.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream());
 }
 
-/** The flag for the imports that this program has. */
+/** The import map flag of this program. */
 function importFlags(): string[] {
   const isOffline = import.meta.resolve("@std/assert").startsWith("file:");
   return isOffline ? [`--import-map=${pathOf("tools/offline/import_map.json")}`] : [];
@@ -179,13 +179,13 @@ function pathOf(name: string): string {
   return decodeURIComponent(new URL(name, ROOT).pathname);
 }
 
-/** The process that started another; `undefined` where that one has ended meanwhile. */
+/** The parent of a process; `undefined` if the process has ended. */
 async function parentOf(pid: string): Promise<number | undefined> {
   try {
     const stat = await Deno.readTextFile(`/proc/${pid}/stat`);
     return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
   } catch (error) {
-    // Which of the two is told depends on how far it was.
+    // Which error occurs depends on how far it has ended.
     const isGone = error instanceof Deno.errors.NotFound ||
       (error instanceof Error && error.message.includes("os error 3"));
     if (!isGone) throw error;

@@ -1,44 +1,44 @@
-/** What many looks at a server say together. Pure. */
+/** Evaluates samples of a server's resource usage. */
 
-/** A look at a server on which nobody is. */
+/** Resource usage of an idle server. */
 export interface Sample {
-  /** Seconds since the beginning. */
+  /** Seconds since the start. */
   at: number;
-  /** Bytes of memory that are resident. */
+  /** Resident memory, bytes. */
   memory: number;
   /** Open descriptors. */
   descriptors: number;
-  /** Processes that it has started and that are there. */
+  /** Child processes. */
   children: number;
 }
 
-/** The part of the looks that is left to warm up: caches fill, code is compiled. */
+/** Share of the samples ignored as warm-up: caches fill, code is compiled. */
 const WARM_UP = 1 / 4;
 
-/** Looks that it takes to tell growth from chance, after warming up. */
-const ENOUGH = 6;
+/** Samples after warm-up that distinguish growth from noise. */
+const MIN_SAMPLES = 6;
 
-/** Memory by which the last third may be above the first: what is collected is collected later. */
+/** Allowed growth from the first to the last third, because garbage is collected late. */
 const TOLERANCE = { bytes: 24 << 20, part: 0.1 };
 
-/** What the looks come to. */
+/** The result. */
 export interface Verdict {
-  /** One line for each number: what it was, and what it is. */
+  /** One line per value: before and after. */
   table: string[];
-  /** One sentence for whatever grew; empty where all is well. */
+  /** One sentence per value that grew. */
   complaints: string[];
 }
 
 /**
- * Tells whether anything has grown.
+ * Checks whether anything has grown.
  *
- * @param samples in their order
+ * @param samples in order of time
  */
 export function judge(samples: readonly Sample[]): Verdict {
   const [baseline] = samples;
   const last = samples.at(-1);
   if (baseline === undefined || last === undefined) {
-    return { table: [], complaints: ["Nothing was measured: expected one look at least"] };
+    return { table: [], complaints: ["Nothing was measured: expected at least one sample"] };
   }
   const table = [
     `descriptors   ${baseline.descriptors} after the first round, ${last.descriptors} at the end`,
@@ -57,9 +57,9 @@ export function judge(samples: readonly Sample[]): Verdict {
 
 function judgeMemory(samples: readonly Sample[]): { line: string; complaint?: string } {
   const values = samples.map(({ memory }) => memory);
-  if (values.length < ENOUGH) {
+  if (values.length < MIN_SAMPLES) {
     return {
-      line: `memory        ${megabytes(values.at(-1) ?? 0)} (too short a time to judge it)`,
+      line: `memory        ${megabytes(values.at(-1) ?? 0)} (too short a time to judge)`,
     };
   }
   const third = Math.floor(values.length / 3);
@@ -78,7 +78,7 @@ function judgeMemory(samples: readonly Sample[]): { line: string; complaint?: st
   };
 }
 
-/** Bytes, for people. */
+/** Formats bytes for people. */
 export function megabytes(bytes: number): string {
   return `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 }

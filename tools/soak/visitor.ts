@@ -1,4 +1,4 @@
-/** One end of a connection to a server, with no manners of its own. */
+/** A client that does not check whether its behaviour is valid. */
 import { createHash } from "node:crypto";
 import { ByteReader, fromSocket } from "../../lib/base/byte_reader.ts";
 import { ByteWriter } from "../../lib/base/byte_writer.ts";
@@ -23,23 +23,23 @@ import {
   type MediaRequest,
 } from "../../lib/protocol/native/request.ts";
 
-/** Milliseconds for which nothing may come that is waited for. */
+/** Read and write timeout, milliseconds. */
 const PATIENCE = 30_000;
 
-/** Where the server is, and what it wants of its viewers. */
+/** Address and credentials of the server. */
 export interface Address {
   port: number;
-  /** Where it is there, the server speaks TLS. */
+  /** If present, the server uses TLS. */
   token?: string;
 }
 
-/** What came of a request. */
-export interface Got {
+/** Everything received for a request. */
+export interface ResponseResult {
   description?: Description;
-  /** MD5 of each picture, in their order. */
-  pictures: string[];
-  /** Frames of sound. */
-  sounds: number;
+  /** MD5 of each frame of video, in order. */
+  frames: string[];
+  /** Number of frames of audio. */
+  audioFrames: number;
   end?: EndReport;
 }
 
@@ -49,7 +49,7 @@ export class Visitor implements Disposable {
   readonly connection: Connection;
   #token: string | undefined;
   #limit: Disposable;
-  /** Something has come: it has a place. */
+  /** Something has arrived, so it has a connection slot. */
   #isServed = false;
 
   private constructor(socket: Socket, token: string | undefined) {
@@ -68,8 +68,8 @@ export class Visitor implements Disposable {
   }
 
   /** Sends a request. */
-  async ask(request: MediaRequest): Promise<void> {
-    await this.connection.send("request", encodeRequest({ ...request, token: this.#token }));
+  async request(media: MediaRequest): Promise<void> {
+    await this.connection.send("request", encodeRequest({ ...media, token: this.#token }));
   }
 
   /** Sends a control. */
@@ -77,14 +77,14 @@ export class Visitor implements Disposable {
     await this.connection.send("control", encodeControl({ action, ...more }));
   }
 
-  /** Sends bytes as they are. */
+  /** Sends raw bytes. */
   async write(bytes: Uint8Array): Promise<void> {
     for (let rest = bytes; rest.byteLength > 0;) {
       rest = rest.subarray(await this.socket.write(rest));
     }
   }
 
-  /** The next message that is more than a sign of life; pings are answered. */
+  /** The next message other than pings and pongs; replies to pings. */
   async next(): Promise<Message | undefined> {
     this.#limit[Symbol.dispose]();
     this.#limit = deadline(PATIENCE, () => closeSocket(this.socket));
@@ -96,38 +96,41 @@ export class Visitor implements Disposable {
   }
 
   /**
-   * Takes an answer to its end, or for as long as is wanted.
+   * Receives a response up to its end, or until `goesOn` returns `false`.
    *
-   * @param goesOn asked after each frame
-   * @throws {RequestError} where it is refused
+   * @param goesOn called after each frame
+   * @throws {RequestError} if the request is refused
    */
-  async take(
+  async receive(
     goesOn: (frame: FrameMessage) => boolean | Promise<boolean> = () => true,
-  ): Promise<Got> {
-    const got: Got = { pictures: [], sounds: 0 };
+  ): Promise<ResponseResult> {
+    const result: ResponseResult = { frames: [], audioFrames: 0 };
     while (true) {
       const message = await this.next();
-      // Who comes while even those who are told that it is full are too many is told nothing.
+      // If too many busy errors are pending, the server closes the connection without one.
       if (message === undefined) {
-        throw new RequestError(this.#isServed ? "internal" : "busy", "the server hung up");
+        throw new RequestError(
+          this.#isServed ? "internal" : "busy",
+          "the server closed the connection",
+        );
       }
       this.#isServed = true;
       if (message.kind === "error") throw parseError(message.payload);
-      if (message.kind === "list") return got;
-      if (message.kind === "describe") got.description = parseDescription(message.payload);
-      if (message.kind === "end") return { ...got, end: parseEnd(message.payload) };
+      if (message.kind === "list") return result;
+      if (message.kind === "describe") result.description = parseDescription(message.payload);
+      if (message.kind === "end") return { ...result, end: parseEnd(message.payload) };
       if (message.kind !== "frame") continue;
-      this.#count(message, got);
-      const isWanted = await goesOn(message);
+      this.#count(message, result);
+      const isContinued = await goesOn(message);
       this.connection.recycle(message);
-      if (!isWanted) return got;
+      if (!isContinued) return result;
     }
   }
 
-  #count(frame: FrameMessage, got: Got): void {
-    const stream = got.description?.streams.find(({ id }) => id === frame.streamId);
-    if (stream?.type === "audio") got.sounds++;
-    else got.pictures.push(createHash("md5").update(frame.data).digest("hex"));
+  #count(frame: FrameMessage, result: ResponseResult): void {
+    const stream = result.description?.streams.find(({ id }) => id === frame.streamId);
+    if (stream?.type === "audio") result.audioFrames++;
+    else result.frames.push(createHash("md5").update(frame.data).digest("hex"));
   }
 
   [Symbol.dispose](): void {

@@ -1,4 +1,4 @@
-/** What viewers do, good ones and bad ones. */
+/** Visits of valid and invalid clients. */
 import { RequestError } from "../../lib/base/errors.ts";
 import { ENCODINGS } from "../../lib/media/frame.ts";
 import { encodeMessage } from "../../lib/protocol/native/framing.ts";
@@ -7,85 +7,92 @@ import { mutateBytes } from "../../tests/fuzz/mutate_bytes.ts";
 import type { Random } from "../../tests/fuzz/random.ts";
 import { type Address, Visitor } from "./visitor.ts";
 
-/** Where it is done, and by which chance. */
-export interface Place extends Address {
+/** Server, random numbers and expectations of a visit. */
+export interface VisitOptions extends Address {
   random: Random;
-  /** MD5 of each picture of the short video, as FFmpeg decodes it. */
-  pictures: readonly string[];
-  /** Connections that are opened where too many are. */
+  /** MD5 of each frame of the short video, as FFmpeg decodes it. */
+  frames: readonly string[];
+  /** Connections that exceed the limit of the server. */
   crowd: number;
 }
 
-/** Names of what is served. */
+/** Names of the media. */
 export const SHORT = "short.mkv";
 export const LONG = "long.mkv";
 export const LIVE = "live";
 
-/** Something that a viewer does from its coming to its going. */
-export type Visit = (place: Place) => Promise<void>;
+/** Everything a client does from connecting to disconnecting. */
+export type Visit = (options: VisitOptions) => Promise<void>;
 
 const rest = (milliseconds: number) => new Promise((done) => setTimeout(done, milliseconds));
 
-/** Milliseconds: few mostly, sometimes two seconds. */
-const moment = (random: Random) => random.size(2048);
+/** Milliseconds: mostly few, sometimes two seconds. */
+const randomTime = (random: Random) => random.size(2048);
 
-/** @throws {Error} where the short video is not what FFmpeg decodes */
-export async function checkExact({ pictures, ...place }: Address & Pick<Place, "pictures">) {
-  using visitor = await Visitor.connect(place);
-  await visitor.ask({ command: "get_video", name: SHORT, speed: 0 });
-  const got = await visitor.take();
-  const isExact = got.pictures.join() === pictures.join() &&
-    got.end?.frames === pictures.length && got.sounds === got.end.audioFrames;
+/** @throws {Error} if the short video differs from what FFmpeg decodes */
+export async function checkExact({ frames, ...address }: Address & Pick<VisitOptions, "frames">) {
+  using visitor = await Visitor.connect(address);
+  await visitor.request({ command: "get_video", name: SHORT, speed: 0 });
+  const response = await visitor.receive();
+  const isExact = response.frames.join() === frames.join() &&
+    response.end?.frames === frames.length && response.audioFrames === response.end.audioFrames;
   if (isExact) return;
   throw new Error(
-    `The short video came as ${got.pictures.length} pictures and ${got.sounds} runs of sound, ` +
-      `reason ${got.end?.reason}: expected the ${pictures.length} that FFmpeg decodes`,
+    `The short video has ${response.frames.length} frames of video and ${response.audioFrames} of audio, ` +
+      `reason ${response.end?.reason}: expected the ${frames.length} that FFmpeg decodes`,
   );
 }
 
-/** Is cut somewhere, and asks another time for the rest: together it is all, and nothing twice. */
-async function resume({ random, pictures, ...place }: Place): Promise<void> {
+/** Cuts a response and resumes it: the parts must add up to the whole. */
+async function resume({ random, frames, ...address }: VisitOptions): Promise<void> {
   const request = { command: "get_video", name: SHORT, speed: 0, audio: false } as const;
-  const got: string[] = [];
+  const received: string[] = [];
   let after: number | undefined;
   const take = async (count: number) => {
-    using visitor = await Visitor.connect(place);
-    await visitor.ask({ ...request, resume: after === undefined ? undefined : [{ id: 0, after }] });
-    const { pictures } = await visitor.take(({ timestamp }) => {
+    using visitor = await Visitor.connect(address);
+    await visitor.request({
+      ...request,
+      resume: after === undefined ? undefined : [{ id: 0, after }],
+    });
+    const { frames } = await visitor.receive(({ timestamp }) => {
       after = timestamp;
       return --count > 0;
     });
-    got.push(...pictures);
+    received.push(...frames);
   };
-  await take(1 + random.below(pictures.length - 1));
+  await take(1 + random.below(frames.length - 1));
   await take(Infinity);
-  if (got.join() === pictures.join()) return;
-  throw new Error(`A resumed video has ${got.length} pictures, expected all ${pictures.length}`);
+  if (received.join() === frames.join()) return;
+  throw new Error(`A resumed video has ${received.length} frames, expected all ${frames.length}`);
 }
 
-/** Watches for a while in real time, and goes without a word: what is unread makes it a reset. */
-async function leave({ random, ...place }: Place): Promise<void> {
-  using visitor = await Visitor.connect(place);
-  await visitor.ask({ command: "get_video", name: LONG, encoding: random.pick(ENCODINGS) });
+/** Watches in real time, then closes the connection; unread data makes it a reset. */
+async function leave({ random, ...address }: VisitOptions): Promise<void> {
+  using visitor = await Visitor.connect(address);
+  await visitor.request({ command: "get_video", name: LONG, encoding: random.pick(ENCODINGS) });
   let left = 1 + random.size(30);
-  await visitor.take(() => --left > 0);
+  await visitor.receive(() => --left > 0);
 }
 
-/** Asks for all at once, and takes nothing, or little, of it. */
-async function stall({ random, ...place }: Place): Promise<void> {
-  using visitor = await Visitor.connect(place);
-  await visitor.ask({ command: "get_video", name: LONG, speed: 0 });
+/** Requests everything at once, and reads little or nothing. */
+async function stall({ random, ...address }: VisitOptions): Promise<void> {
+  using visitor = await Visitor.connect(address);
+  await visitor.request({ command: "get_video", name: LONG, speed: 0 });
   let left = random.size(8);
-  if (left > 0) await visitor.take(() => --left > 0);
-  await rest(moment(random));
+  if (left > 0) await visitor.receive(() => --left > 0);
+  await rest(randomTime(random));
 }
 
-/** Seeks, pauses and goes on at random, then stops. */
-async function control({ random, ...place }: Place): Promise<void> {
-  using visitor = await Visitor.connect(place);
-  await visitor.ask({ command: "get_video", name: LONG, encoding: random.pick(["raw", "copy"]) });
+/** Seeks, pauses and resumes at random, then stops. */
+async function control({ random, ...address }: VisitOptions): Promise<void> {
+  using visitor = await Visitor.connect(address);
+  await visitor.request({
+    command: "get_video",
+    name: LONG,
+    encoding: random.pick(["raw", "copy"]),
+  });
   let left = 1 + random.size(6);
-  await visitor.take(async () => {
+  await visitor.receive(async () => {
     if (!random.once(3)) return true;
     if (--left <= 0) await visitor.control("stop");
     else if (random.once(3)) {
@@ -97,83 +104,88 @@ async function control({ random, ...place }: Place): Promise<void> {
   });
 }
 
-/** One picture, or a few, of anything. */
-async function picture({ random, ...place }: Place): Promise<void> {
-  using visitor = await Visitor.connect(place);
+/** Requests one image, or a few, of any media. */
+async function image({ random, ...address }: VisitOptions): Promise<void> {
+  using visitor = await Visitor.connect(address);
   const name = random.pick(["image.png", SHORT, LONG, LIVE]);
   const every = name === SHORT && random.once(2) ? 0.2 : undefined;
   const width = random.once(2) ? 16 + 2 * random.below(40) : undefined;
-  await visitor.ask({ command: "get_image", name, every, width });
-  await visitor.take();
+  await visitor.request({ command: "get_image", name, every, width });
+  await visitor.receive();
 }
 
-/** The list, several times over one connection. */
-async function list({ random, ...place }: Place): Promise<void> {
-  using visitor = await Visitor.connect(place);
+/** Requests the list several times over one connection. */
+async function list({ random, ...address }: VisitOptions): Promise<void> {
+  using visitor = await Visitor.connect(address);
   for (let left = 1 + random.size(8); left > 0; left--) {
-    await visitor.ask({ command: "list_media" });
-    await visitor.take();
+    await visitor.request({ command: "list_media" });
+    await visitor.receive();
   }
 }
 
-/** The live source, for a while, taken quickly or slowly. */
-async function live({ random, ...place }: Place): Promise<void> {
-  using visitor = await Visitor.connect(place);
+/** Watches the live source, quickly or slowly. */
+async function live({ random, ...address }: VisitOptions): Promise<void> {
+  using visitor = await Visitor.connect(address);
   const late = random.pick(["drop", "wait"] as const);
-  await visitor.ask({ command: "get_video", name: LIVE, encoding: random.pick(ENCODINGS), late });
+  await visitor.request({
+    command: "get_video",
+    name: LIVE,
+    encoding: random.pick(ENCODINGS),
+    late,
+  });
   let left = 1 + random.size(16);
   const pause = random.once(3) ? random.size(128) : 0;
-  await visitor.take(async () => {
+  await visitor.receive(async () => {
     await rest(pause);
     if (--left === 0 && random.once(2)) await visitor.control("stop");
     return left > -6;
   });
 }
 
-/** An old script: asks, reads some of it or all, goes. */
-async function script({ random, ...place }: Place): Promise<void> {
-  using visitor = await Visitor.connect(place);
+/** A script: sends a request and reads some or all of the response. */
+async function script({ random, ...address }: VisitOptions): Promise<void> {
+  using visitor = await Visitor.connect(address);
   await visitor.write(new TextEncoder().encode(random.pick(["get_image", "get_video"])));
   await readOn(visitor, random);
 }
 
-/** Reads whatever comes for a moment, or to its end. */
+/** Reads for a random time, or to the end. */
 async function readOn(visitor: Visitor, random: Random): Promise<void> {
   const part = new Uint8Array(32 * 1024);
-  const end = performance.now() + moment(random);
+  const end = performance.now() + randomTime(random);
   while (performance.now() < end && await visitor.socket.read(part) !== null);
 }
 
-/** Half of a request, and then nothing, or the end. */
-async function half({ random, ...place }: Place): Promise<void> {
-  using visitor = await Visitor.connect(place);
+/** Sends a partial request, and stalls or closes its sending side. */
+async function half({ random, ...address }: VisitOptions): Promise<void> {
+  using visitor = await Visitor.connect(address);
   const request = encodeMessage("request", encodeRequest({ command: "get_video", name: SHORT }));
   await visitor.write(request.subarray(0, random.below(request.byteLength)));
   if (random.once(2)) await visitor.socket.closeWrite();
   await rest(random.size(1024));
 }
 
-/** Something that is no request any more. */
-async function garbage({ random, ...place }: Place): Promise<void> {
-  using visitor = await Visitor.connect(place);
+/** Sends a corrupt request. */
+async function garbage({ random, ...address }: VisitOptions): Promise<void> {
+  using visitor = await Visitor.connect(address);
   const request = encodeMessage("request", encodeRequest({ command: "get_video", name: SHORT }));
   await visitor.write(mutateBytes(request, [request], random));
   await visitor.socket.closeWrite();
-  // Where the name alone is lost, it is a request for the default video, which is long.
+  // If only the name is corrupt, it may request the default video, which is long.
   await readOn(visitor, random);
 }
 
-/** More than may be there at once: all are served, or told that the server is full. */
-async function crowd({ random, crowd, ...place }: Place): Promise<void> {
+/** Exceeds the connection limit: each client gets a response or a busy error. */
+async function crowd({ random, crowd, ...address }: VisitOptions): Promise<void> {
   await Promise.allSettled(Array.from({ length: crowd }, async () => {
-    using visitor = await Visitor.connect(place);
+    using visitor = await Visitor.connect(address);
     await rest(random.size(256));
-    await visitor.ask({ command: "get_image", name: "image.png" });
-    await visitor.take();
+    await visitor.request({ command: "get_image", name: "image.png" });
+    await visitor.receive();
   }));
 }
 
-/** All visits by name, those first that say whether the server is well. */
+/** All visits by name, those that check correctness first. */
 export const VISITS: Readonly<Record<string, Visit>> = {
   ...{
     whole: checkExact,
@@ -181,7 +193,7 @@ export const VISITS: Readonly<Record<string, Visit>> = {
     leave,
     stall,
     control,
-    picture,
+    image,
     list,
     live,
     script,
@@ -191,7 +203,7 @@ export const VISITS: Readonly<Record<string, Visit>> = {
   },
 };
 
-/** Whether a visit ended as visits may: by the server's saying no, or by somebody's going. */
+/** Whether an error is expected: a refusal, or a closed connection. */
 export function isUsual(error: unknown): boolean {
   if (error instanceof RequestError) return ["busy", "bad_request"].includes(error.code);
   return error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.BrokenPipe ||
