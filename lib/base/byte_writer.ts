@@ -27,7 +27,7 @@ export class ByteWriter {
   }
 
   /**
-   * Writes all of `parts` in order. They must not change until then.
+   * Writes all of `parts` in order. They must not change until the result resolves.
    *
    * @throws {DeadlineError} if the peer takes nothing for `stallTimeout`
    */

@@ -110,7 +110,7 @@ export function pictureArguments(rendition: Rendition, source: PictureSource): s
 /**
  * FFmpeg's output arguments for the audio of a rendition.
  *
- * @param lossless FFmpeg's name of the PCM codec that keeps all bits of the source
+ * @param lossless FFmpeg's name of the lossless codec that keeps all bits of the source: PCM, or FLAC
  */
 export function soundArguments({ encoding }: Rendition, lossless: string): string[] {
   if (encoding === "copy") return ["-c:a", "copy"];

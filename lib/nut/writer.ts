@@ -48,7 +48,7 @@ export class NutWriter {
   }
 
   /**
-   * Writes a frame, which must not change until then. Drops empty frames, with which some encoders
+   * Writes a frame, which must not change until the result resolves. Drops empty frames, with which some encoders
    * end, since FFmpeg cannot decode them.
    *
    * @throws {RangeError} for a frame of an unknown stream

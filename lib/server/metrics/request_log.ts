@@ -37,7 +37,7 @@ export class RequestLog {
     return this.#quota.take(networkOf(address));
   }
 
-  /** Records the begin of a request. */
+  /** Records the beginning of a request. */
   begin(about: RequestInfo, peer: LoggedPeer): RequestRecord {
     this.#count++;
     const logger = withFields(peer.logger, { request: this.#count });

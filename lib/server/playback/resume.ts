@@ -194,7 +194,7 @@ export interface Part {
 
 /**
  * Plans how to resume without reading all of the file, if the frames are the same to the byte.
- * They are not if they depend on earlier ones: encoded here (H.264, AAC), or PCM of lossy audio.
+ * Not repeatable: H.264 and AAC encoded here, and PCM decoded from lossy audio.
  *
  * @returns `undefined` if nothing would be gained
  */

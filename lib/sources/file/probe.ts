@@ -59,7 +59,7 @@ export interface MediaInfo {
 /** A refusal that is not due to the file's data: the next attempt may succeed. */
 export class PassingError extends RequestError {}
 
-/** Milliseconds after which a file counts as broken. */
+/** Milliseconds that ffprobe may take; then it is killed, and the next request tries again. */
 const PROBE_TIMEOUT = 20_000;
 
 /** Largest output of ffprobe in bytes; files with thousands of streams stay below. */
