@@ -5,7 +5,7 @@ import { NutMuxer } from "./muxer.ts";
 /** Assigns new timestamps to frames. */
 export interface Timeline {
   /** New timestamp of a frame, 0 or more microseconds; `undefined` to drop the frame. */
-  place(frame: Frame): number | undefined;
+  timestampOf(frame: Frame): number | undefined;
 }
 
 /** Options of {@linkcode NutWriter}. */
@@ -33,7 +33,7 @@ export class NutWriter {
   #started = false;
 
   constructor(
-    sink: WritableStream<Uint8Array>,
+    output: WritableStream<Uint8Array>,
     streams: readonly StreamDescription[],
     options: NutWriterOptions = {},
   ) {
@@ -42,7 +42,7 @@ export class NutWriter {
     this.#muxer = new NutMuxer(
       streams.map((stream) => ({ ...stream, timeBase: writtenTimeBase(stream.timeBase, options) })),
     );
-    this.#writer = sink.getWriter();
+    this.#writer = output.getWriter();
     // Failures are reported by the failing write.
     this.#writer.closed.catch(() => {});
   }
@@ -95,7 +95,7 @@ export class NutWriter {
   /** The timestamp to write, in ticks of the written time base; `undefined` to drop the frame. */
   #written(frame: Frame): number | undefined {
     const { lead = 0, timeline } = this.#options;
-    if (timeline !== undefined) return timeline.place(frame);
+    if (timeline !== undefined) return timeline.timestampOf(frame);
     const { streamId, timestamp } = frame;
     const [numerator, denominator] = this.#timeBases.get(streamId) ?? [1, 1];
     const shifted = lead === 0 ? timestamp : timestamp * numerator + lead * denominator;

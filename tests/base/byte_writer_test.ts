@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
-import { type ByteSink, ByteWriter } from "../../lib/base/byte_writer.ts";
+import { type ByteOutput, ByteWriter } from "../../lib/base/byte_writer.ts";
 import { DeadlineError } from "../../lib/base/errors.ts";
 import { sample } from "../support/byte_sources.ts";
 
@@ -11,7 +11,7 @@ function test(name: string, fn: () => Promise<void>): void {
 }
 
 /** A sink that takes at most `step` bytes at a time, after a turn of the event loop. */
-class SlowSink implements ByteSink {
+class SlowSink implements ByteOutput {
   readonly written: number[] = [];
 
   constructor(readonly step: number) {}
@@ -25,7 +25,7 @@ class SlowSink implements ByteSink {
 }
 
 /** A sink that takes nothing until it is closed. */
-class StuckSink implements ByteSink {
+class StuckSink implements ByteOutput {
   readonly #closed = Promise.withResolvers<number>();
 
   write(): Promise<number> {
@@ -69,7 +69,7 @@ for (const step of [Infinity, 3, 1]) {
 
 test("write() copies no part", async () => {
   const seen: ArrayBufferLike[] = [];
-  const sink: ByteSink = {
+  const sink: ByteOutput = {
     write(bytes) {
       seen.push(bytes.buffer);
       return Promise.resolve(bytes.length);
@@ -84,7 +84,7 @@ test("write() copies no part", async () => {
 test("write() writes no part behind one that failed", async () => {
   const failure = new Deno.errors.BrokenPipe("gone");
   const tried: number[] = [];
-  const sink: ByteSink = {
+  const sink: ByteOutput = {
     write(bytes) {
       tried.push(bytes.length);
       return bytes.length === 2 ? Promise.reject(failure) : Promise.resolve(bytes.length);
@@ -98,7 +98,7 @@ test("write() writes no part behind one that failed", async () => {
 
 test("write() gives a peer up that takes the first part and nothing of the next", async () => {
   const stuck = new StuckSink();
-  const sink: ByteSink = {
+  const sink: ByteOutput = {
     write: (bytes) => bytes.length === 1 ? Promise.resolve(1) : stuck.write(),
   };
   const writer = new ByteWriter(sink, { stallTimeout: 20, onStall: () => stuck.close() });
@@ -124,7 +124,7 @@ test("write() lets progress begin the wait anew", async () => {
   const onStall = () => void (stalled = true);
   // Five steps of 10 ms each take longer than the deadline; none of them does by itself. However
   // slow the machine, a step's timer is due, and fires, before the deadline's.
-  const sink: ByteSink = {
+  const sink: ByteOutput = {
     async write() {
       await new Promise((resolve) => setTimeout(resolve, 10));
       return 1;
@@ -138,7 +138,7 @@ test("write() lets progress begin the wait anew", async () => {
 test("write() passes other failures on, and the next call goes its own way", async () => {
   let calls = 0;
   const failure = new Deno.errors.BrokenPipe("gone");
-  const sink: ByteSink = {
+  const sink: ByteOutput = {
     write: (bytes) => calls++ === 0 ? Promise.reject(failure) : Promise.resolve(bytes.length),
   };
   const writer = new ByteWriter(sink, { stallTimeout: NEVER, onStall: () => {} });
