@@ -1,7 +1,7 @@
 import { DeadlineError } from "./errors.ts";
 
 /** Output of a {@linkcode ByteWriter}: a socket. */
-export interface ByteSink {
+export interface ByteOutput {
   /** Writes some of the bytes and returns how many, at least one. */
   write(bytes: Uint8Array): Promise<number>;
 }
@@ -16,18 +16,18 @@ export interface ByteWriterOptions {
 
 /** Writes whole messages to a socket with a stall timeout. Overlapping calls do not interleave. */
 export class ByteWriter {
-  #sink: ByteSink;
+  #output: ByteOutput;
   #options: ByteWriterOptions;
   #turn: Promise<void> = Promise.resolve();
   #stalled = false;
 
-  constructor(sink: ByteSink, options: ByteWriterOptions) {
-    this.#sink = sink;
+  constructor(output: ByteOutput, options: ByteWriterOptions) {
+    this.#output = output;
     this.#options = options;
   }
 
   /**
-   * Writes all of `parts` in order. They must not change until then.
+   * Writes all of `parts` in order. They must not change until the result resolves.
    *
    * @throws {DeadlineError} if the peer takes nothing for `stallTimeout`
    */
@@ -55,7 +55,7 @@ export class ByteWriter {
         this.#options.onStall();
       }, this.#options.stallTimeout);
       try {
-        written += await this.#sink.write(written === 0 ? bytes : bytes.subarray(written));
+        written += await this.#output.write(written === 0 ? bytes : bytes.subarray(written));
       } finally {
         clearTimeout(timer);
       }

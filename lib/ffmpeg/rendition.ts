@@ -56,6 +56,17 @@ export interface PictureSource {
  */
 const PROMPT_RATE = 1;
 
+/**
+ * Whether video of an encoding is the same to the byte when it is made again from a later keyframe of
+ * the file on. x264 decides by the frames before.
+ */
+export const EXACT_AFTER_SEEK: Readonly<Record<Encoding, boolean>> = {
+  raw: true,
+  copy: true,
+  h264: false,
+  mjpeg: true,
+};
+
 /** Default JPEG quality. */
 const DEFAULT_QUALITY = 75;
 
@@ -110,7 +121,7 @@ export function pictureArguments(rendition: Rendition, source: PictureSource): s
 /**
  * FFmpeg's output arguments for the audio of a rendition.
  *
- * @param lossless FFmpeg's name of the PCM codec that keeps all bits of the source
+ * @param lossless FFmpeg's name of the lossless codec that keeps all bits of the source: PCM, or FLAC
  */
 export function soundArguments({ encoding }: Rendition, lossless: string): string[] {
   if (encoding === "copy") return ["-c:a", "copy"];

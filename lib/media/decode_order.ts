@@ -1,4 +1,4 @@
-/** A frame with its decoding time. */
+/** A frame with the time at which it is due: the earliest timestamp yet to be shown. */
 export interface Due<T> {
   item: T;
   /** Seconds; never decreases. */
@@ -6,16 +6,16 @@ export interface Due<T> {
 }
 
 /**
- * Computes decoding times of frames in decoding order: the earliest presentation time that is not
- * used yet, as NUT does (specification, "dts"). Times before 0 become 0.
+ * Computes when frames in decoding order are due: at the earliest timestamp yet to be shown, as NUT
+ * does (specification, "dts"). Times before 0 become 0.
  *
- * The first `delay` frames are held back, since the decoding time of the first depends on them.
+ * The first `delay` frames are held back, since the time at which the first is due depends on them.
  */
 export class DecodeOrder<T> {
   #delay: number;
   /** Frames held back at the beginning. */
   #held: T[] = [];
-  /** Presentation times not used yet, in ascending order; at most `delay` + 1. */
+  /** Timestamps yet to be shown, seconds, in ascending order; at most `delay` + 1. */
   #times: number[] = [];
   #last = 0;
   #started = false;
@@ -28,8 +28,8 @@ export class DecodeOrder<T> {
   /**
    * Takes the next frame in decoding order.
    *
-   * @param time presentation time, seconds
-   * @returns the frames whose decoding times are now known, in decoding order
+   * @param time timestamp, seconds
+   * @returns the frames of which it is now known when they are due, in decoding order
    */
   add(item: T, time: number): Due<T>[] {
     this.#held.push(item);

@@ -1,8 +1,9 @@
+/** The interface between sources of frames and everything that sends or keeps them. */
 import type { Frame, StreamDescription } from "./frame.ts";
 
-/** A frame with its decoding time. */
+/** A frame with the time at which it is due: the earliest timestamp yet to be shown. */
 export interface TimedFrame extends Frame {
-  /** Decoding time: seconds on the timeline of the timestamps. */
+  /** Seconds on the timeline of the timestamps. */
   due: number;
 }
 
@@ -27,7 +28,7 @@ export interface FrameSource extends AsyncDisposable {
   /** FFmpeg's last complaint so far, if the media is damaged. */
   readonly warning: string | undefined;
   /**
-   * Yields all frames in the order of their decoding times. A frame is valid until the next one is
+   * Yields all frames in the order in which they are due. A frame is valid until the next one is
    * requested.
    *
    * @throws {RequestError} `media_error` if FFmpeg fails

@@ -1,3 +1,4 @@
+/** Writes NUT to a pipe. */
 import { isConnectionLost } from "../base/errors.ts";
 import type { Frame, Rational, StreamDescription } from "../media/frame.ts";
 import { NutMuxer } from "./muxer.ts";
@@ -5,7 +6,7 @@ import { NutMuxer } from "./muxer.ts";
 /** Assigns new timestamps to frames. */
 export interface Timeline {
   /** New timestamp of a frame, 0 or more microseconds; `undefined` to drop the frame. */
-  place(frame: Frame): number | undefined;
+  timestampOf(frame: Frame): number | undefined;
 }
 
 /** Options of {@linkcode NutWriter}. */
@@ -33,7 +34,7 @@ export class NutWriter {
   #started = false;
 
   constructor(
-    sink: WritableStream<Uint8Array>,
+    output: WritableStream<Uint8Array>,
     streams: readonly StreamDescription[],
     options: NutWriterOptions = {},
   ) {
@@ -42,13 +43,13 @@ export class NutWriter {
     this.#muxer = new NutMuxer(
       streams.map((stream) => ({ ...stream, timeBase: writtenTimeBase(stream.timeBase, options) })),
     );
-    this.#writer = sink.getWriter();
+    this.#writer = output.getWriter();
     // Failures are reported by the failing write.
     this.#writer.closed.catch(() => {});
   }
 
   /**
-   * Writes a frame, which must not change until then. Drops empty frames, with which some encoders
+   * Writes a frame, which must not change until the result resolves. Drops empty frames, with which some encoders
    * end, since FFmpeg cannot decode them.
    *
    * @throws {RangeError} for a frame of an unknown stream
@@ -95,7 +96,7 @@ export class NutWriter {
   /** The timestamp to write, in ticks of the written time base; `undefined` to drop the frame. */
   #written(frame: Frame): number | undefined {
     const { lead = 0, timeline } = this.#options;
-    if (timeline !== undefined) return timeline.place(frame);
+    if (timeline !== undefined) return timeline.timestampOf(frame);
     const { streamId, timestamp } = frame;
     const [numerator, denominator] = this.#timeBases.get(streamId) ?? [1, 1];
     const shifted = lead === 0 ? timestamp : timestamp * numerator + lead * denominator;

@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
-import { type ByteSink, ByteWriter } from "../../lib/base/byte_writer.ts";
+import { type ByteOutput, ByteWriter } from "../../lib/base/byte_writer.ts";
 import { DeadlineError } from "../../lib/base/errors.ts";
 import { sample } from "../support/media/bytes.ts";
 import { pureTest } from "../support/pure_test.ts";
@@ -9,7 +9,7 @@ import { LeapingTime } from "../support/time/leaping_time.ts";
 const NEVER = 1_000_000;
 
 /** A sink that takes at most `step` bytes at a time, after a turn of the event loop. */
-class SlowSink implements ByteSink {
+class SlowSink implements ByteOutput {
   readonly written: number[] = [];
 
   constructor(readonly step: number) {}
@@ -23,7 +23,7 @@ class SlowSink implements ByteSink {
 }
 
 /** A sink that takes nothing until it is closed. */
-class StuckSink implements ByteSink {
+class StuckSink implements ByteOutput {
   readonly #closed = Promise.withResolvers<number>();
 
   write(): Promise<number> {
@@ -67,7 +67,7 @@ for (const step of [Infinity, 3, 1]) {
 
 pureTest("write() copies no part", async () => {
   const seen: ArrayBufferLike[] = [];
-  const sink: ByteSink = {
+  const sink: ByteOutput = {
     write(bytes) {
       seen.push(bytes.buffer);
       return Promise.resolve(bytes.length);
@@ -82,7 +82,7 @@ pureTest("write() copies no part", async () => {
 pureTest("write() writes no part behind one that failed", async () => {
   const failure = new Deno.errors.BrokenPipe("gone");
   const tried: number[] = [];
-  const sink: ByteSink = {
+  const sink: ByteOutput = {
     write(bytes) {
       tried.push(bytes.length);
       return bytes.length === 2 ? Promise.reject(failure) : Promise.resolve(bytes.length);
@@ -96,7 +96,7 @@ pureTest("write() writes no part behind one that failed", async () => {
 
 pureTest("write() gives a peer up that takes the first part and nothing of the next", async () => {
   const stuck = new StuckSink();
-  const sink: ByteSink = {
+  const sink: ByteOutput = {
     write: (bytes) => bytes.length === 1 ? Promise.resolve(1) : stuck.write(),
   };
   const writer = new ByteWriter(sink, { stallTimeout: 20, onStall: () => stuck.close() });
@@ -122,7 +122,7 @@ pureTest("write() lets progress begin the wait anew", async () => {
   let stalled = false;
   const onStall = () => void (stalled = true);
   // Five steps together take longer than the deadline; none of them does by itself.
-  const sink: ByteSink = {
+  const sink: ByteOutput = {
     async write() {
       await time.leap(200_000);
       return 1;
@@ -136,7 +136,7 @@ pureTest("write() lets progress begin the wait anew", async () => {
 pureTest("write() passes other failures on, and the next call goes its own way", async () => {
   let calls = 0;
   const failure = new Deno.errors.BrokenPipe("gone");
-  const sink: ByteSink = {
+  const sink: ByteOutput = {
     write: (bytes) => calls++ === 0 ? Promise.reject(failure) : Promise.resolve(bytes.length),
   };
   const writer = new ByteWriter(sink, { stallTimeout: NEVER, onStall: () => {} });

@@ -93,7 +93,7 @@ pureTest(
     const frames = [frame(0, 0), frame(1, 44100), frame(0, -1), frame(0, 30)];
     const place = ({ streamId, timestamp }: Frame) =>
       timestamp < 0 ? undefined : 1000 * timestamp + streamId;
-    const { times, streams } = await written(frames, { timeline: { place } });
+    const { times, streams } = await written(frames, { timeline: { timestampOf: place } });
     assertEquals(times, ["0/1000000", "44100001/1000000", "30000/1000000"]);
     assertEquals(streams.map(({ timeBase }) => timeBase), [[1, 1_000_000], [1, 1_000_000]]);
   },

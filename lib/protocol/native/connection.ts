@@ -1,3 +1,4 @@
+/** Sends and receives whole messages of the native protocol. */
 import { BufferPool } from "../../base/buffer_pool.ts";
 import type { ByteReader } from "../../base/byte_reader.ts";
 import type { ByteWriter } from "../../base/byte_writer.ts";
@@ -103,14 +104,14 @@ export class Connection {
     await this.#writer.write(encodeMessage(kind, payload, options));
   }
 
-  /** Sends a frame without copying it. Its memory must not change until then. */
+  /** Sends a frame without copying it. Its memory must not change until the result resolves. */
   async sendFrame(frame: Frame, options?: { dropped?: boolean }): Promise<void> {
     await this.#writer.write(encodeFrame(frame, options));
   }
 
   /**
    * Sends an encoded frame that several connections share. Does not change its memory, which must not
-   * change until then.
+   * change until the result resolves.
    *
    * @param message from {@linkcode encodeFrame}
    */

@@ -1,3 +1,4 @@
+/** Checks tokens, and slows down guessing. */
 import { createHash, timingSafeEqual } from "node:crypto";
 import { abortable } from "../../base/async.ts";
 import { type Clock, MONOTONIC_CLOCK } from "../../base/clock.ts";
@@ -56,24 +57,24 @@ function digestOf(token: string): Uint8Array {
 }
 
 /**
- * Milliseconds by which the first failure of an address is delayed; doubled for each further one.
+ * Milliseconds by which the first failure of a network is delayed; doubled for each further one.
  */
 const FIRST_DELAY = 250;
 
 /** Longest delay, milliseconds. */
 const LONGEST_DELAY = 8_000;
 
-/** Milliseconds after its last failure until an address is forgotten. */
+/** Milliseconds after its last failure until a network is forgotten. */
 const FORGET_AFTER = 10 * 60_000;
 
-/** Addresses remembered at most; the one that failed longest ago is forgotten first. */
-const MAX_ADDRESSES = 4096;
+/** Networks remembered at most; the one that failed longest ago is forgotten first. */
+const MAX_NETWORKS = 4096;
 
-/** Attempts that may wait, for one address and in total; further ones get a busy error. */
+/** Attempts that may wait, for one network and in total; further ones get a busy error. */
 const MAX_WAITING = { each: 4, all: 64 };
 
-/** State of an address that has failed. */
-interface PeerRecord {
+/** State of a network that has failed. */
+interface NetworkRecord {
   failures: number;
   /** Clock time of the last failure. */
   failedAt: number;
@@ -84,11 +85,11 @@ interface PeerRecord {
   waiting: number;
 }
 
-/** Throttles failed token attempts per network. Addresses without failures are never delayed. */
+/** Throttles failed token attempts per network. Networks without failures are never delayed. */
 export class Throttle {
   #clock: Clock;
   /** By network; the one that failed longest ago comes first. */
-  #records = new Map<string, PeerRecord>();
+  #records = new Map<string, NetworkRecord>();
   #waiting = 0;
 
   constructor(clock: Clock = MONOTONIC_CLOCK) {
@@ -100,7 +101,7 @@ export class Throttle {
   }
 
   /**
-   * Checks an attempt. Attempts of an address that has failed are checked one after the other, so
+   * Checks an attempt. Attempts of a network that has failed are checked one after the other, so
    * that parallel requests gain nothing.
    *
    * @returns the result of `isRight`; a failure only after the delay
@@ -142,8 +143,8 @@ export class Throttle {
     }
   }
 
-  /** Delays the next attempt of an address. The delay stands even if the peer leaves. */
-  #delayNext(key: string, record: PeerRecord): void {
+  /** Delays the next attempt of a network. The delay stands even if the peer leaves. */
+  #delayNext(key: string, record: NetworkRecord): void {
     record.failedAt = this.#clock.now();
     record.nextAllowed = record.failedAt +
       Math.min(FIRST_DELAY * 2 ** record.failures++, LONGEST_DELAY);
@@ -156,7 +157,7 @@ export class Throttle {
     if (wait > 0) await this.#clock.sleep(wait, signal);
   }
 
-  #findRecord(key: string): PeerRecord | undefined {
+  #findRecord(key: string): NetworkRecord | undefined {
     const record = this.#records.get(key);
     if (record === undefined) return undefined;
     if (record.waiting > 0 || this.#clock.now() - record.failedAt < FORGET_AFTER) return record;
@@ -164,7 +165,7 @@ export class Throttle {
     return undefined;
   }
 
-  #addRecord(key: string): PeerRecord {
+  #addRecord(key: string): NetworkRecord {
     const now = this.#clock.now();
     const record = {
       failures: 0,
@@ -174,7 +175,7 @@ export class Throttle {
       waiting: 0,
     };
     this.#records.set(key, record);
-    if (this.#records.size > MAX_ADDRESSES) {
+    if (this.#records.size > MAX_NETWORKS) {
       const oldest = this.#records.keys().next().value;
       if (oldest !== undefined) this.#records.delete(oldest);
     }

@@ -1,3 +1,4 @@
+/** Logs and counts requests, each under a number. */
 import { messageOf, type RequestError } from "../../base/errors.ts";
 import { type Logger, type LogQuota, withFields } from "../../base/log.ts";
 import { networkOf } from "../../net/address.ts";
@@ -37,7 +38,7 @@ export class RequestLog {
     return this.#quota.take(networkOf(address));
   }
 
-  /** Records the begin of a request. */
+  /** Records the beginning of a request. */
   begin(about: RequestInfo, peer: LoggedPeer): RequestRecord {
     this.#count++;
     const logger = withFields(peer.logger, { request: this.#count });

@@ -1,3 +1,4 @@
+/** Searches a file for the position at which a response resumes. */
 import { type Clock, MONOTONIC_CLOCK } from "../../base/clock.ts";
 import { RequestError } from "../../base/errors.ts";
 import type { StreamDescription } from "../../media/frame.ts";
@@ -102,7 +103,7 @@ export class ResumeSearch {
   notice(): Notice | undefined {
     if (this.#since === undefined || this.#clock.now() - this.#since < NOTICE_DELAY) return;
     this.#since = undefined;
-    const message = "Going on where it broke off: the place is being looked for";
+    const message = "Resuming where the response was cut: searching for the position";
     return { code: "resuming", message };
   }
 

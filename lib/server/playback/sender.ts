@@ -1,3 +1,4 @@
+/** Sends the frames of one response, counts them, and drops late ones. */
 import { type Clock, MONOTONIC_CLOCK } from "../../base/clock.ts";
 import type { Description, Frame, StreamDescription, VideoStream } from "../../media/frame.ts";
 import type { TimedFrame } from "../../media/source.ts";
@@ -126,7 +127,7 @@ export abstract class Sender {
     if (dropped === this.#notified.dropped) return false;
     if (now - this.#notified.at < DROPPED_INTERVAL) return false;
     this.#notified = { dropped, at: now };
-    const message = `${dropped} ${dropped === 1 ? "frame was" : "frames were"} left out so far`;
+    const message = `${dropped} ${dropped === 1 ? "frame was" : "frames were"} dropped so far`;
     await this.notify({ code: "dropped", message, dropped });
     return true;
   }

@@ -58,7 +58,7 @@ export class PlayerTimeline implements Timeline {
    * Maps a frame to microseconds; `undefined` if it is not needed: audio that is not heard, and
    * video that refers to missing frames.
    */
-  place({ streamId, timestamp }: Frame): number | undefined {
+  timestampOf({ streamId, timestamp }: Frame): number | undefined {
     const stream = this.#streams.get(streamId);
     // The writer refuses it.
     if (stream === undefined) return 0;

@@ -106,7 +106,7 @@ export class StartStore {
     };
   }
 
-  /** Removes the start of a key, and records none as long as there is room to remember that. */
+  /** Removes the start of a key, and records no other until this entry is evicted. */
   refuse(key: string): void {
     const entry = this.#entries.get(key);
     if (entry !== undefined) this.#remove(entry);

@@ -16,9 +16,8 @@ export interface Track<T> {
 const LEAD = 0.25;
 
 /**
- * Milliseconds to wait for items that may be due before one that has arrived: sooner than a video
- * frame is due, and long enough for one more read. Without this time, audio would always lag by the
- * lead, since only one frame is ready behind each video frame, which is sent when it is due.
+ * Milliseconds that an item waits for earlier ones of other tracks: less than a video frame lasts,
+ * enough for one more read. Without it, audio would stay {@linkcode LEAD} behind.
  */
 const PATIENCE = 10;
 
@@ -68,8 +67,8 @@ class Lookahead<T> {
 
 /**
  * Gives the items of all tracks, the earliest first. A track that lags holds up those that are
- * {@linkcode LEAD} ahead of it, so that nothing accumulates. The item after a given one is taken
- * from its track when the next item is asked for here.
+ * {@linkcode LEAD} ahead of it, so that nothing accumulates. A track is read on only when the next
+ * item is requested, so the given one stays valid until then.
  *
  * @param patience milliseconds that an item waits for others that may be due before it
  */

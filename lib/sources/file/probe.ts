@@ -59,7 +59,7 @@ export interface MediaInfo {
 /** A refusal that is not due to the file's data: the next attempt may succeed. */
 export class PassingError extends RequestError {}
 
-/** Milliseconds after which a file counts as broken. */
+/** Milliseconds that ffprobe may take; then it is killed, and the next request tries again. */
 const PROBE_TIMEOUT = 20_000;
 
 /** Largest output of ffprobe in bytes; files with thousands of streams stay below. */
@@ -143,7 +143,7 @@ function parseOutput(output: string, name: string): ProbeOutput {
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
   }
-  const reason = "ffprobe gave an answer that makes no sense";
+  const reason = "ffprobe's output is not JSON";
   throw new PassingError("media_error", `Cannot read "${name}": ${reason}`);
 }
 

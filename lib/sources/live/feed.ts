@@ -115,7 +115,7 @@ class FfmpegFeed implements LiveFeed {
       toError: (end) => this.#toError(end),
     });
     this.#feeder = options.input && new FrameFeeder(options.input, {
-      sink: process.stdin,
+      output: process.stdin,
       onFailure: (error) => {
         this.#inputFailure = error instanceof Error ? error : new Error(String(error));
         process.kill();

@@ -109,7 +109,7 @@ export class LiveSources implements AsyncDisposable {
   #slots: DecoderSemaphore;
   #sources = new Map<string, Registration>();
   #running = new Map<string, Running>();
-  /** Broadcasts that have been told to stop, until FFmpeg has ended. */
+  /** Broadcasts that are stopping, until their FFmpeg has ended. */
   #stopping = new Map<string, Promise<void>>();
   /** The streams of each source in its last run. */
   #lastStreams = new Map<string, readonly StreamDescription[]>();
@@ -201,7 +201,7 @@ export class LiveSources implements AsyncDisposable {
     const { streams } = broadcast;
     try {
       refuseUnknown(streams);
-      // One frame may be on its way to this subscriber while all the others are further.
+      // A slow subscriber may still hold a frame that all others have released.
       const memory = this.#environment.budget.take(decodedFrameSize(streams));
       const isScaled = rendition.width !== undefined || rendition.height !== undefined;
       if (!isScaled || !this.#lastStreams.has(source.name)) {

@@ -23,7 +23,7 @@ export interface FrameInput extends Disposable {
 /** Options of {@linkcode FrameFeeder}. */
 export interface FrameFeederOptions {
   /** FFmpeg's standard input. */
-  sink: WritableStream<Uint8Array>;
+  output: WritableStream<Uint8Array>;
   /** Called once if the input fails. */
   onFailure: (error: unknown) => void;
 }
@@ -59,15 +59,15 @@ export class FrameFeeder implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
     await this.#finished;
-    await (this.#writer ?? this.#options.sink).abort();
+    await (this.#writer ?? this.#options.output).abort();
     this.#input[Symbol.dispose]();
   }
 
   async #run(): Promise<void> {
-    const { sink, onFailure } = this.#options;
+    const { output, onFailure } = this.#options;
     const { signal } = this.#stop;
     try {
-      this.#writer = new NutWriter(sink, this.#input.streams);
+      this.#writer = new NutWriter(output, this.#input.streams);
       while (true) {
         const held = await this.#input.take(signal);
         try {

@@ -48,7 +48,7 @@ class Frames implements FrameInput {
 async function feed(frames: Frames, write: (chunk: Uint8Array) => void = () => {}) {
   const { promise, resolve } = Promise.withResolvers<unknown>();
   const sink = new WritableStream<Uint8Array>({ write });
-  const feeder = new FrameFeeder(frames, { sink, onFailure: resolve });
+  const feeder = new FrameFeeder(frames, { output: sink, onFailure: resolve });
   return { feeder, failure: await promise };
 }
 
