@@ -24,7 +24,7 @@ export interface Fmp4Header {
 /** Destination of fragmented MP4. Methods are called one at a time. */
 export interface FragmentTarget {
   /** Takes the description, once, before the first byte. */
-  begin(head: Fmp4Header): void;
+  begin(header: Fmp4Header): void;
   /** Takes bytes; resolves when it is ready for more. */
   write(bytes: Uint8Array): Promise<void>;
 }
