@@ -101,7 +101,7 @@ export function browserNotes(
   return streams.filter((stream) => !isPlayable(stream, can) && !isRaw(stream)).map((stream) => {
     const format = stream.type === "video" && can.has(stream.codec) ? ` ${stream.pixelFormat}` : "";
     const what = stream.type === "video" ? "pictures are" : "sound is";
-    return `${what} encoded anew: this browser does not play ${stream.codec}${format}`;
+    return `${what} re-encoded: this browser does not play ${stream.codec}${format}`;
   });
 }
 

@@ -214,7 +214,7 @@ export function recodingNotes(
       : still || isImageType(type) || isVideoOnly(type);
     if (why === undefined || isLeftOut) return [];
     const what = stream.type === "audio" ? "sound is" : still ? "the picture is" : "pictures are";
-    return [`${what} encoded anew: ${why}`];
+    return [`${what} re-encoded: ${why}`];
   });
 }
 
