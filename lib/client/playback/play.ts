@@ -40,9 +40,9 @@ export interface PlayOptions {
 
 /** Outcome of {@linkcode play}. */
 export interface PlayResult {
-  /** Everything arrived; the user quit; the signal fired; the response broke off. */
+  /** Everything arrived; the user quit; the signal fired; the response was cut. */
   outcome: "whole" | "closed" | "stopped" | "cut";
-  /** Why the response broke off. */
+  /** Why the response was cut. */
   reason?: unknown;
   /** Sentences for the user: where a file is, what the server says about damaged media. */
   notes: string[];

@@ -135,7 +135,7 @@ function unexpected(what: string): FormatError {
 
 /**
  * Sends empty pongs until disposed, so that the server does not time out while a slow sink keeps the
- * client from reading, and so from answering, its pings.
+ * client from reading, and so from replying to, its pings.
  */
 function sendKeepAlives(messages: Connection, interval: number): Disposable {
   let isSending = false;

@@ -57,7 +57,7 @@ export class FrameCounter {
     return [...this.#streams.values()];
   }
 
-  /** Sums over all connections. Streams that were not described are left out. */
+  /** Sums over all connections. Streams that were not described are not counted. */
   get totals(): Pick<EndReport, "frames" | "audioFrames" | "bytes"> {
     const totals = { ...this.#earlier };
     for (const { id, frames, bytes } of this.#streams.values()) {

@@ -16,7 +16,7 @@ export interface UrlSinkOptions extends Omit<EncodedOutputOptions, "stdout"> {
   patience?: number;
 }
 
-/** FFmpeg waits for some servers, such as those of RTSP, without a timeout. */
+/** Milliseconds; FFmpeg itself has no timeout for some servers, such as those of RTSP. */
 const PATIENCE = 30_000;
 
 /** FFmpeg's message about a connection, in front of the reason. */

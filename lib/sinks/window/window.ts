@@ -26,7 +26,7 @@ export class WindowSink implements Sink {
   #timeline: PlayerTimeline | undefined;
   #keys: WindowKeys | undefined;
   #still = false;
-  /** stdin is closed, so ffplay exiting is expected. */
+  /** The output is being ended, so that ffplay may exit. */
   #finishing = false;
   #failure: unknown;
   #screen: Screen;
