@@ -209,7 +209,7 @@ export class ReconnectingResponse implements MediaResponse, Disposable {
         yield part;
       } else if (part.kind === "notice") {
         yield this.#addDropped(part);
-      } else {
+      } else if (part.kind === "end") {
         checkReceived(this.#counter.connectionStreams, part.end);
         if (part.end.reason === "shutdown") {
           throw new ShutdownError("the server was shut down");
