@@ -1,3 +1,4 @@
+/** The context of a run: flags, server, limits and FFmpeg. */
 import { FormatError, messageOf, RequestError } from "../base/errors.ts";
 import { printable } from "../base/log.ts";
 import { formatAddress } from "../net/address.ts";

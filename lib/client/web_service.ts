@@ -1,3 +1,4 @@
+/** The page for a remote server: each request of the page becomes one to the server. */
 import { messageOf, RequestError } from "../base/errors.ts";
 import type { StreamDescription } from "../media/frame.ts";
 import { formatAddress, isAnyAddress, parseHttpAddress } from "../net/address.ts";

@@ -1,3 +1,4 @@
+/** A view beside a recording, and its queue. */
 import { settlesWithin } from "../base/async.ts";
 import { messageOf } from "../base/errors.ts";
 import { copyFrame, type Frame, type StreamDescription } from "../media/frame.ts";

@@ -1,3 +1,4 @@
+/** From the description and frames of a response to the calls of a sink. */
 import {
   copyFrame,
   type Description,

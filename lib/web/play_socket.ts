@@ -1,3 +1,4 @@
+/** One play of the page over a WebSocket, with flow control. */
 import { deadline, onAbort } from "../base/async.ts";
 import { messageOf } from "../base/errors.ts";
 import { codeOf } from "./api.ts";

@@ -1,3 +1,4 @@
+/** Connections to a server: TCP or TLS, with timeouts. */
 import { deadline, onAbort } from "../../base/async.ts";
 import { ByteReader, fromSocket } from "../../base/byte_reader.ts";
 import { ByteWriter } from "../../base/byte_writer.ts";

@@ -1,3 +1,4 @@
+/** Plays one response to sinks, from its description to its end. */
 import type { Description } from "../../media/frame.ts";
 import type { Notice } from "../../protocol/native/response.ts";
 import { Presenter, type PresenterOptions } from "../../sinks/presenter.ts";

@@ -1,3 +1,4 @@
+/** Chooses the sinks of a request: a view, an output, or both. */
 import { UsageError } from "../../base/errors.ts";
 import type { FfmpegProgram, InstalledFfmpeg } from "../../ffmpeg/version.ts";
 import { LossySink } from "../../sinks/lossy_sink.ts";

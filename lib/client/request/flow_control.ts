@@ -1,3 +1,4 @@
+/** Buffers a response, and pauses the server when the buffer is full. */
 import { copyFrame } from "../../media/frame.ts";
 import type { MediaResponse, ResponsePart } from "./response.ts";
 

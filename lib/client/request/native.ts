@@ -1,3 +1,4 @@
+/** Requests over the native protocol. */
 import { FormatError, isConnectionLost } from "../../base/errors.ts";
 import { Connection, type Message } from "../../protocol/native/connection.ts";
 import {

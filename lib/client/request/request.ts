@@ -1,3 +1,4 @@
+/** Requests media in the server's protocol, and reconnects after a cut. */
 import { onAbort } from "../../base/async.ts";
 import { type Clock, MONOTONIC_CLOCK } from "../../base/clock.ts";
 import { DeadlineError, RequestError } from "../../base/errors.ts";

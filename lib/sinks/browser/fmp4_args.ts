@@ -1,3 +1,4 @@
+/** FFmpeg's arguments for fragmented MP4, as browsers play it. */
 import { pictureArguments } from "../../ffmpeg/rendition.ts";
 import type { FfmpegDialect } from "../../ffmpeg/version.ts";
 import type { AudioStream, StreamDescription, VideoStream } from "../../media/frame.ts";

@@ -1,3 +1,4 @@
+/** Fragmented MP4 for the browser. */
 import { ProcessError } from "../../base/errors.ts";
 import type { FfmpegDialect } from "../../ffmpeg/version.ts";
 import { copyFrame, type Frame, type StreamDescription, toSeconds } from "../../media/frame.ts";

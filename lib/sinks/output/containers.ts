@@ -1,3 +1,4 @@
+/** Streams that a container stores unchanged, and the reasons to re-encode others. */
 import type { StreamDescription, VideoStream } from "../../media/frame.ts";
 import { type CodecChoice, isImageType, type OutputTarget } from "./target.ts";
 

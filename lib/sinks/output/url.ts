@@ -1,3 +1,4 @@
+/** Media to a URL, in real time. */
 import { deadline } from "../../base/async.ts";
 import type { Frame } from "../../media/frame.ts";
 import type { Presentation, Sink } from "../sink.ts";

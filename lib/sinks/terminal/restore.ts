@@ -1,3 +1,4 @@
+/** Restores the terminal when the program is stopped, killed or fails. */
 import { startProcess } from "../../ffmpeg/process.ts";
 
 /**

@@ -1,3 +1,4 @@
+/** Video and audio in a window of ffplay. */
 import { MissingProgramError, ProcessError } from "../../base/errors.ts";
 import { printable } from "../../base/log.ts";
 import type { InstalledFfmpeg } from "../../ffmpeg/version.ts";
