@@ -1,3 +1,4 @@
+/** Command-line flags as typed tables: parsing, checks, and the help text. */
 import { parseArgs } from "@std/cli/parse-args";
 import config from "../../deno.json" with { type: "json" };
 import { UsageError } from "../base/errors.ts";

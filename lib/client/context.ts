@@ -1,3 +1,4 @@
+/** The context of a run: flags, server, limits and FFmpeg. */
 import { FormatError, messageOf, RequestError } from "../base/errors.ts";
 import { printable } from "../base/log.ts";
 import { formatAddress } from "../net/address.ts";
@@ -44,7 +45,7 @@ export async function openContext(
   return {
     ...options,
     flags,
-    target: { host, port, classic, credentials },
+    target: { host, port, protocol: classic ? "script" : "native", credentials },
     limits: limitsOf(flags),
     ffmpeg: new InstalledFfmpeg(),
   };
@@ -56,7 +57,7 @@ export function explain(
   { target, signal }: Pick<ClientContext, "target" | "signal">,
 ): unknown {
   if (signal.aborted) return signal.reason;
-  const { host, port, classic, credentials } = target;
+  const { host, port, protocol, credentials } = target;
   if (error instanceof RequestError) {
     if (error.code !== "unauthorized") return error;
     const hint = credentials?.token === undefined
@@ -65,7 +66,7 @@ export function explain(
     return new RequestError(error.code, `${error.message}; ${hint}`, { cause: error });
   }
   if (error instanceof ConnectError) return error;
-  const hint = classic
+  const hint = protocol === "script"
     ? "is that a script that pickles numpy arrays? For stream-server leave out --classic"
     : "is that stream-server? For a script that pickles numpy arrays use --classic";
   const isForeign = error instanceof CutError || error instanceof FormatError;

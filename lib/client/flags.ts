@@ -1,3 +1,4 @@
+/** The flag table of `stream-client`, and its help. */
 import { SHELLS } from "../cli/completions.ts";
 import {
   choice,

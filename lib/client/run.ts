@@ -1,3 +1,4 @@
+/** The client from command line to exit status. */
 import { messageOf, UsageError } from "../base/errors.ts";
 import { printable, printableJson } from "../base/log.ts";
 import type { MediaRequest } from "../protocol/native/request.ts";

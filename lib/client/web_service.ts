@@ -1,3 +1,4 @@
+/** The page for a remote server: each request of the page becomes one to the server. */
 import { messageOf, RequestError } from "../base/errors.ts";
 import type { StreamDescription } from "../media/frame.ts";
 import { formatAddress, isAnyAddress, parseHttpAddress } from "../net/address.ts";
@@ -90,7 +91,7 @@ class ClientWebService implements WebService {
 
   async list(signal: AbortSignal): Promise<readonly ListEntry[]> {
     const { target } = this.#context;
-    if (target.classic) return SCRIPT_ENTRIES;
+    if (target.protocol === "script") return SCRIPT_ENTRIES;
     using connection = await connect(target, signal);
     try {
       this.#entries = await requestList(connection);
@@ -145,7 +146,7 @@ class ClientWebService implements WebService {
     const { encoding = "raw", start = 0, duration } = request;
     const statistics = new Statistics("get_video");
     await using sink = target.open({
-      ...{ start, duration, live: server.classic ? true : undefined },
+      ...{ start, duration, live: server.protocol === "script" ? true : undefined },
       stats: () => statsOf(statistics, query.start),
     });
     const notify = (line: string) => target.note(line);

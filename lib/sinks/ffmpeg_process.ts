@@ -1,3 +1,4 @@
+/** FFmpeg or ffplay, reading NUT from its input. */
 import { isConnectionLost, ProcessError } from "../base/errors.ts";
 import { type Process, type ProcessOptions, startProcess } from "../ffmpeg/process.ts";
 import { plainLines } from "../ffmpeg/stderr.ts";

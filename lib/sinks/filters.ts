@@ -1,3 +1,4 @@
+/** FFmpeg's arguments that several sinks need: input, rotation, trim, tempo, size. */
 import type { FfmpegDialect } from "../ffmpeg/version.ts";
 import type { AudioStream, StreamDescription, VideoStream } from "../media/frame.ts";
 

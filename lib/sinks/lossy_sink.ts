@@ -1,3 +1,4 @@
+/** A view beside a recording, and its queue. */
 import { settlesWithin } from "../base/async.ts";
 import { messageOf } from "../base/errors.ts";
 import { copyFrame, type Frame, type StreamDescription } from "../media/frame.ts";
@@ -18,12 +19,13 @@ export interface LossySinkOptions {
 const PATIENCE = 5_000;
 
 /**
- * Shows a recording without slowing it down: frames that the view does not take in time are
- * dropped, and a view that fails does not affect the rest.
+ * Passes frames to a view beside a recording; drops what the view does not take in time, so that the
+ * recording never waits. A view that fails is closed, and the recording goes on.
  */
 export class LossySink implements Sink {
   /**
-   * Present if the view's is, since that tells whether it handles keys. A recording cannot seek.
+   * Does nothing, since a recording cannot seek. Present if the view has it: callers then leave the
+   * keys to the view.
    */
   readonly jump?: (to: number) => Promise<void>;
   readonly notify?: (line: string) => void;

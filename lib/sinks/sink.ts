@@ -1,3 +1,4 @@
+/** The interface of all sinks, and the keys of a view. */
 import type { Description, Encoding, Frame } from "../media/frame.ts";
 
 /** Media for a sink: its description and how it is played. */

@@ -48,7 +48,7 @@ export class Access {
     const isCrossSite = !["same-origin", "none", null].includes(visit.header("sec-fetch-site"));
     const isLink = url.pathname === "/" && visit.header("sec-fetch-dest") === "document";
     if (isCrossSite && !isLink || this.#isForeign(visit)) {
-      return refused(403, "Cannot answer the pages of others");
+      return refused(403, "Cannot serve the pages of others");
     }
     if (this.#token === undefined) return { kind: "enter" };
     const cookieName = this.#cookieName;

@@ -13,7 +13,7 @@ export interface ImageQuery {
 
 /** Query of a play. */
 export interface PlayQuery extends ImageQuery {
-  /** FFmpeg's names of the codecs that the browser plays, which are not encoded anew. */
+  /** FFmpeg's names of the codecs that the browser plays, which are not re-encoded. */
   can: ReadonlySet<string>;
   /** False for no audio. */
   sound: boolean;

@@ -4,7 +4,7 @@ import { errorResponse } from "./api.ts";
 import type { PlayEnd, PlayPart, PlayStats, PlayTarget } from "./service.ts";
 
 /** Sent before the first byte of the MP4. */
-export interface PlayHead {
+export interface PlayHeader {
   /** Media type of the MP4, with exact names of its codecs. */
   type: string;
   /** Seconds of the media at the MP4's time 0; may be negative. */
@@ -22,8 +22,8 @@ export interface PlayHead {
 
 /** Carries the MP4 of one play to the page. */
 export interface PlayOutput {
-  /** Sends the head, once, before the first byte. */
-  begin(head: PlayHead): void;
+  /** Sends the header, once, before the first byte. */
+  begin(header: PlayHeader): void;
   /** Sends bytes of the MP4, as fast as the page takes them. */
   write(bytes: Uint8Array): Promise<void>;
   /** Sends a message for the user. */
@@ -41,7 +41,7 @@ export function createTarget(
     open(part) {
       output.watch?.(part.stats);
       const fragments = {
-        begin: (header: Fmp4Header) => output.begin(headOf(header, part)),
+        begin: (header: Fmp4Header) => output.begin(headerOf(header, part)),
         write: (bytes: Uint8Array) => output.write(bytes),
       };
       return new Fmp4Sink(fragments, { ...options, live: part.live });
@@ -50,10 +50,10 @@ export function createTarget(
   };
 }
 
-function headOf(
+function headerOf(
   { type, zero, first, notes, presentation }: Fmp4Header,
   { start, duration = Infinity, live: alwaysLive = false }: PlayPart,
-): PlayHead {
+): PlayHeader {
   const live = presentation.live || alwaysLive;
   const end = Math.min(presentation.duration ?? Infinity, start + duration);
   return {
@@ -70,12 +70,12 @@ function headOf(
 
 /**
  * One play as the body of a response, which is sent with the first byte of the MP4. The body ends
- * with the media, and is aborted if the media breaks off.
+ * with the media, and is aborted if the media is cut.
  */
 export class PlayBody implements PlayOutput {
   #stream = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>();
   #writer = this.#stream.writable.getWriter();
-  #head = Promise.withResolvers<PlayHead>();
+  #header = Promise.withResolvers<PlayHeader>();
   #left = new AbortController();
   #signal: AbortSignal;
 
@@ -96,23 +96,23 @@ export class PlayBody implements PlayOutput {
       await action(this.#signal);
       await this.#writer.close();
     } catch (error) {
-      this.#head.reject(error);
+      this.#header.reject(error);
       await this.#writer.abort(error);
     }
   }
 
-  /** The response, once the head or an error is known. */
+  /** The response, once the header or an error is known. */
   async response(): Promise<Response> {
     try {
-      const head = await this.#head.promise;
-      return new Response(this.#stream.readable, { headers: headersOf(head) });
+      const header = await this.#header.promise;
+      return new Response(this.#stream.readable, { headers: headersOf(header) });
     } catch (error) {
       return errorResponse(error);
     }
   }
 
-  begin(head: PlayHead): void {
-    this.#head.resolve(head);
+  begin(header: PlayHeader): void {
+    this.#header.resolve(header);
   }
 
   async write(bytes: Uint8Array): Promise<void> {
@@ -124,7 +124,7 @@ export class PlayBody implements PlayOutput {
   note(): void {}
 }
 
-function headersOf({ type, begin, start, duration, live, title, notes }: PlayHead): HeadersInit {
+function headersOf({ type, begin, start, duration, live, title, notes }: PlayHeader): HeadersInit {
   return {
     "Content-Type": type,
     "Cache-Control": "no-store",

@@ -1,7 +1,8 @@
+/** One play of the page over a WebSocket, with flow control. */
 import { deadline, onAbort } from "../base/async.ts";
 import { messageOf } from "../base/errors.ts";
 import { codeOf } from "./api.ts";
-import type { PlayHead, PlayOutput } from "./play.ts";
+import type { PlayHeader, PlayOutput } from "./play.ts";
 import type { PlayEnd, PlayStats } from "./service.ts";
 
 /** Bytes of the MP4 that may be under way to the page, or lie unused in it. */
@@ -82,8 +83,8 @@ export class PlaySocket implements PlayOutput {
     await this.#closed.promise;
   }
 
-  begin(head: PlayHead): void {
-    this.#send({ kind: "begin", ...head });
+  begin(header: PlayHeader): void {
+    this.#send({ kind: "begin", ...header });
   }
 
   async write(bytes: Uint8Array): Promise<void> {

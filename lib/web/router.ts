@@ -1,3 +1,4 @@
+/** Routes of the page: its files, and the API. */
 import { RequestError } from "../base/errors.ts";
 import type { PictureFile } from "../sinks/browser/snapshot.ts";
 import type { InstalledFfmpeg } from "../ffmpeg/version.ts";

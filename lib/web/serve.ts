@@ -1,3 +1,4 @@
+/** The HTTP server of the page. */
 import { onAbort } from "../base/async.ts";
 import { messageOf } from "../base/errors.ts";
 import { type Address, formatAddress, isAnyAddress, isLoopback } from "../net/address.ts";

@@ -13,7 +13,7 @@ export interface WebService {
   /**
    * Lists all media.
    *
-   * @throws {Error} if there is no answer
+   * @throws {Error} if the server does not respond
    */
   list(signal: AbortSignal): Promise<readonly ListEntry[]>;
   /** Finds the entry of a name, in a list that may be a few seconds old. */
@@ -28,7 +28,7 @@ export interface WebService {
    * Plays media to a target until it ends.
    *
    * @throws {RequestError} if it is refused
-   * @throws {Error} if it cannot be fetched, or breaks off
+   * @throws {Error} if it cannot be fetched, or is cut
    */
   play(query: PlayQuery, target: PlayTarget, signal: AbortSignal): Promise<PlayEnd>;
 }

@@ -1,3 +1,4 @@
+/** Images for the page, and a cache of the small ones. */
 import { Semaphore } from "../base/async.ts";
 import { RequestError } from "../base/errors.ts";
 import type { ListEntry } from "../protocol/native/response.ts";

@@ -66,7 +66,7 @@ Deno.test("a play of codecs that browsers do not play is encoded from the exact 
   assertRun(play.video, expected);
   assertEquals(play.video.length, expected.length);
   const notes = JSON.parse(decodeURIComponent(play.headers.get("X-Notes") ?? "[]"));
-  assertEquals(notes[0], "pictures are encoded anew: this browser does not play mpeg4");
+  assertEquals(notes[0], "pictures are re-encoded: this browser does not play mpeg4");
 });
 
 Deno.test("a play of damaged media goes on after the damage", async () => {

@@ -1,3 +1,4 @@
+/** Connections to a server: TCP or TLS, with timeouts. */
 import { deadline, onAbort } from "../../base/async.ts";
 import { ByteReader, fromSocket } from "../../base/byte_reader.ts";
 import { ByteWriter } from "../../base/byte_writer.ts";
@@ -9,13 +10,16 @@ import type { Credentials } from "./credentials.ts";
 import { ConnectError } from "./errors.ts";
 import { connectTls } from "./tls.ts";
 
+/** Protocols that servers speak: that of stream-server, and the pickled arrays of scripts. */
+export type Protocol = "native" | "script";
+
 /** The address of a server, and how to connect to it. */
 export interface Target {
   host: string;
   port: number;
   credentials?: Credentials;
-  /** The server is a script, which sends no pings. */
-  classic?: boolean;
+  /** @default "native" */
+  protocol?: Protocol;
 }
 
 /** Timeouts of a connection, milliseconds. */
@@ -26,11 +30,12 @@ export interface ConnectionTimeouts {
   idle: number;
 }
 
-/** A stream-server pings every 5 seconds. */
-const NATIVE_TIMEOUTS: ConnectionTimeouts = { connect: 10_000, idle: 15_000 };
-
-/** A script may have nothing to send for a while. */
-const SCRIPT_TIMEOUTS: ConnectionTimeouts = { connect: 10_000, idle: 30_000 };
+const TIMEOUTS: Record<Protocol, ConnectionTimeouts> = {
+  // A stream-server pings every 5 seconds.
+  native: { connect: 10_000, idle: 15_000 },
+  // A script sends no pings, and may have nothing to send for a while.
+  script: { connect: 10_000, idle: 30_000 },
+};
 
 /** A connection to a server. Reads and writes on it time out. */
 export class ServerConnection implements Disposable {
@@ -90,9 +95,9 @@ export class ServerConnection implements Disposable {
  * @throws {ConnectError} with what the user can do about it
  */
 export async function connect(
-  { host: hostname, port, credentials: { token, trust } = {}, classic }: Target,
+  { host: hostname, port, credentials: { token, trust } = {}, protocol = "native" }: Target,
   signal: AbortSignal,
-  timeouts: ConnectionTimeouts = classic ? SCRIPT_TIMEOUTS : NATIVE_TIMEOUTS,
+  timeouts: ConnectionTimeouts = TIMEOUTS[protocol],
 ): Promise<ServerConnection> {
   const timeout = AbortSignal.timeout(timeouts.connect);
   const limit = AbortSignal.any([signal, timeout]);

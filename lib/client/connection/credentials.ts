@@ -1,3 +1,4 @@
+/** Tokens and certificates, from the flags and the environment. */
 import { messageOf } from "../../base/errors.ts";
 import { parseFingerprint } from "../../net/certificate.ts";
 import type { Secret } from "../../net/secret.ts";

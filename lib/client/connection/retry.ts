@@ -1,3 +1,4 @@
+/** Retries with growing pauses, and their messages to the user. */
 import { Backoff } from "../../base/async.ts";
 import { type Clock, MONOTONIC_CLOCK } from "../../base/clock.ts";
 import { messageOf, RequestError } from "../../base/errors.ts";

@@ -1,3 +1,4 @@
+/** TLS with a choice of trust: the system's authorities, one of the user's, or a fingerprint. */
 import { type ConnectionOptions, getCACertificates } from "node:tls";
 import { messageOf } from "../../base/errors.ts";
 import { formatAddress } from "../../net/address.ts";

@@ -1,3 +1,4 @@
+/** Pausing, seeking and quitting, as control messages to the server. */
 import { deadline } from "../../base/async.ts";
 import type { Description } from "../../media/frame.ts";
 import type { Control } from "../../protocol/native/request.ts";

@@ -1,3 +1,4 @@
+/** Chooses the sinks of a request: a view, an output, or both. */
 import { UsageError } from "../../base/errors.ts";
 import type { FfmpegProgram, InstalledFfmpeg } from "../../ffmpeg/version.ts";
 import { LossySink } from "../../sinks/lossy_sink.ts";
@@ -38,6 +39,13 @@ export interface SinkOptions {
 
 /** Views of one response; the page sends requests of its own. */
 type View = Exclude<typeof VIEWS[number], "browser">;
+
+/** The program of FFmpeg that each view needs. */
+const VIEW_PROGRAMS: Record<View, FfmpegProgram | undefined> = {
+  window: "ffplay",
+  terminal: "ffmpeg",
+  none: undefined,
+};
 
 /** Sinks, and the programs of FFmpeg that all of them need. */
 export interface ChosenSinks {
@@ -86,28 +94,36 @@ export async function chooseSinks(
     // A slow view must not delay the recording.
     const isAlone = destination === undefined || chosen === "none";
     sinks.push(isAlone ? sink : new LossySink(sink, { notify }));
-    if (destination === undefined && chosen !== "none") {
-      programs.push(chosen === "window" ? "ffplay" : "ffmpeg");
-    }
+    const program = VIEW_PROGRAMS[chosen];
+    if (destination === undefined && program !== undefined) programs.push(program);
   }
   if (destination !== undefined) await checkDestination(destination);
   return { sinks, programs };
 }
 
-function createSink(
-  view: View,
-  { environment, signal, forced, onAction, onClosed }: SinkOptions,
-): Sink {
-  if (view === "window") {
-    if (environment.screen !== undefined) {
-      return new WindowSink(environment.screen, { signal, onAction, onClosed });
-    }
+function createSink(view: View, options: SinkOptions): Sink {
+  switch (view) {
+    case "window":
+      return createWindow(options);
+    case "terminal":
+      return createTerminal(options);
+    case "none":
+      return createNullSink();
+  }
+}
+
+/** @throws {UsageError} without a screen */
+function createWindow({ environment, signal, onAction, onClosed }: SinkOptions): Sink {
+  if (environment.screen === undefined) {
     throw new UsageError(
       "Cannot open a window: neither DISPLAY nor WAYLAND_DISPLAY names a screen, expected " +
         "--view terminal, --view browser or --output FILE",
     );
   }
-  if (view === "none") return createNullSink();
+  return new WindowSink(environment.screen, { signal, onAction, onClosed });
+}
+
+function createTerminal({ environment, forced }: SinkOptions): Sink {
   const { draw, terminalSize, terminalSettings, passesSixel, variable } = environment;
   return new TerminalSink({
     write: draw,

@@ -1,3 +1,4 @@
+/** Counters of a play, and percentiles of its latency. */
 import { type Frame, pcmSeconds, type StreamDescription, toSeconds } from "../../media/frame.ts";
 import { FrameCounter } from "../request/response.ts";
 

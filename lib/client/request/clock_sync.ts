@@ -1,3 +1,4 @@
+/** Estimates the server's clock from pings, for the latency of live frames. */
 import type { Connection } from "../../protocol/native/connection.ts";
 
 /** One ping and its pong. */

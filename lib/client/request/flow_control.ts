@@ -1,3 +1,4 @@
+/** Buffers a response, and pauses the server when the buffer is full. */
 import { copyFrame } from "../../media/frame.ts";
 import type { MediaResponse, ResponsePart } from "./response.ts";
 
@@ -16,7 +17,7 @@ const DEFAULT_LIMITS: BufferLimits = { pause: 8 << 20, resume: 2 << 20, full: 32
 
 /**
  * Buffers a response for a slow consumer. Reading continues meanwhile, so that the server's pings
- * are answered; the server is asked to pause when the buffer is full enough.
+ * get a reply; the server is asked to pause when the buffer is full enough.
  */
 export class BufferedResponse implements MediaResponse {
   #response: MediaResponse;

@@ -1,3 +1,4 @@
+/** Requests over the native protocol. */
 import { FormatError, isConnectionLost } from "../../base/errors.ts";
 import { Connection, type Message } from "../../protocol/native/connection.ts";
 import {
@@ -135,7 +136,7 @@ function unexpected(what: string): FormatError {
 
 /**
  * Sends empty pongs until disposed, so that the server does not time out while a slow sink keeps the
- * client from reading, and so from answering, its pings.
+ * client from reading, and so from replying to, its pings.
  */
 function sendKeepAlives(messages: Connection, interval: number): Disposable {
   let isSending = false;

@@ -1,9 +1,15 @@
+/** Requests media in the server's protocol, and reconnects after a cut. */
 import { onAbort } from "../../base/async.ts";
 import { type Clock, MONOTONIC_CLOCK } from "../../base/clock.ts";
 import { DeadlineError, RequestError } from "../../base/errors.ts";
 import type { Control, MediaRequest } from "../../protocol/native/request.ts";
 import type { EndReport, StreamTotals } from "../../protocol/native/response.ts";
-import { connect, type Target } from "../connection/connection.ts";
+import {
+  connect,
+  type Protocol,
+  type ServerConnection,
+  type Target,
+} from "../connection/connection.ts";
 import { CutError, ShutdownError } from "../connection/errors.ts";
 import { Retries, type RetriesOptions } from "../connection/retry.ts";
 import { formatCount, formatTime } from "../terminal/progress.ts";
@@ -17,6 +23,23 @@ import {
 import { ResumeState } from "./resume_state.ts";
 import { requestScript } from "./script.ts";
 
+/** What a client does in one protocol. */
+interface ProtocolActions {
+  /** Requests an image or a video. */
+  request: (connection: ServerConnection, request: MediaRequest) => MediaResponse;
+  /** After a cut, another connection can continue the response. */
+  isResumable: boolean;
+}
+
+const PROTOCOLS: Record<Protocol, ProtocolActions> = {
+  native: { request: requestMedia, isResumable: true },
+  script: {
+    request: (connection, { command }) =>
+      requestScript(connection, command === "get_image" ? "get_image" : "get_video"),
+    isResumable: false,
+  },
+};
+
 /** Connects once, and requests an image or a video in the protocol that the server speaks. */
 export async function openResponse(
   request: MediaRequest,
@@ -24,9 +47,7 @@ export async function openResponse(
   signal: AbortSignal,
 ): Promise<OpenResponse> {
   const connection = await connect(target, signal);
-  const response = target.classic
-    ? requestScript(connection, request.command === "get_image" ? "get_image" : "get_video")
-    : requestMedia(connection, request);
+  const response = PROTOCOLS[target.protocol ?? "native"].request(connection, request);
   return { ...response, [Symbol.dispose]: () => connection[Symbol.dispose]() };
 }
 
@@ -43,7 +64,7 @@ export interface AskOptions extends Omit<ReconnectOptions, "open" | "random"> {
  */
 export async function ask(request: MediaRequest, options: AskOptions): Promise<OpenResponse> {
   const { target, signal } = options;
-  if (target.classic) {
+  if (!PROTOCOLS[target.protocol ?? "native"].isResumable) {
     return await new Retries(options).persist(() => openResponse(request, target, signal), signal);
   }
   const response = new ReconnectingResponse(request, {
@@ -192,7 +213,7 @@ export class ReconnectingResponse implements MediaResponse, Disposable {
         yield part;
       } else if (part.kind === "notice") {
         yield this.#addDropped(part);
-      } else {
+      } else if (part.kind === "end") {
         checkReceived(this.#received.streams, part.end);
         if (part.end.reason === "shutdown") {
           throw new ShutdownError("the server was shut down");

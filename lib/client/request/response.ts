@@ -1,3 +1,4 @@
+/** The response to a request, whatever its protocol. */
 import type { Description, Frame, StreamDescription } from "../../media/frame.ts";
 import type { Control } from "../../protocol/native/request.ts";
 import type { EndReport, Notice, StreamTotals } from "../../protocol/native/response.ts";

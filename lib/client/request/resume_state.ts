@@ -1,3 +1,4 @@
+/** Decides how a response continues after a cut. */
 import {
   type Description,
   type Frame,

@@ -1,3 +1,4 @@
+/** Requests over the protocol of scripts, which send pickled arrays. */
 import { BufferPool } from "../../base/buffer_pool.ts";
 import { FormatError, isConnectionLost } from "../../base/errors.ts";
 import {

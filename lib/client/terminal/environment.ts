@@ -1,3 +1,4 @@
+/** The system around the client: terminal, variables, clock, browser. */
 import { TextLineStream } from "@std/streams/text-line-stream";
 import { type Clock, MONOTONIC_CLOCK } from "../../base/clock.ts";
 import { messageOf, OutputClosedError } from "../../base/errors.ts";

@@ -1,3 +1,4 @@
+/** Keys of the terminal as they are pressed. */
 import { deadline } from "../../base/async.ts";
 
 /** The terminal as standard input. */

@@ -1,3 +1,4 @@
+/** The menu that a start without a request shows. */
 import { onAbort } from "../../base/async.ts";
 import { messageOf } from "../../base/errors.ts";
 import { printable } from "../../base/log.ts";

@@ -1,3 +1,4 @@
+/** Texts for the user: messages during a play, notices, the list of media. */
 import { printable } from "../../base/log.ts";
 import type { Encoding } from "../../media/frame.ts";
 import type { ListEntry, Notice } from "../../protocol/native/response.ts";

@@ -1,3 +1,4 @@
+/** FFmpeg's arguments for fragmented MP4, as browsers play it. */
 import { pictureArguments } from "../../ffmpeg/rendition.ts";
 import type { FfmpegDialect } from "../../ffmpeg/version.ts";
 import type { AudioStream, StreamDescription, VideoStream } from "../../media/frame.ts";
@@ -101,7 +102,7 @@ export function browserNotes(
   return streams.filter((stream) => !isPlayable(stream, can) && !isRaw(stream)).map((stream) => {
     const format = stream.type === "video" && can.has(stream.codec) ? ` ${stream.pixelFormat}` : "";
     const what = stream.type === "video" ? "pictures are" : "sound is";
-    return `${what} encoded anew: this browser does not play ${stream.codec}${format}`;
+    return `${what} re-encoded: this browser does not play ${stream.codec}${format}`;
   });
 }
 

@@ -1,3 +1,4 @@
+/** Fragmented MP4 for the browser. */
 import { ProcessError } from "../../base/errors.ts";
 import type { FfmpegDialect } from "../../ffmpeg/version.ts";
 import { copyFrame, type Frame, type StreamDescription, toSeconds } from "../../media/frame.ts";
@@ -24,7 +25,7 @@ export interface Fmp4Header {
 /** Destination of fragmented MP4. Methods are called one at a time. */
 export interface FragmentTarget {
   /** Takes the description, once, before the first byte. */
-  begin(head: Fmp4Header): void;
+  begin(header: Fmp4Header): void;
   /** Takes bytes; resolves when it is ready for more. */
   write(bytes: Uint8Array): Promise<void>;
 }

@@ -1,3 +1,4 @@
+/** The exact codec names of an MP4, from its header. */
 import { FormatError } from "../../base/errors.ts";
 
 /** A box of an MP4 file (ISO/IEC 14496-12, "Object structure"). */

@@ -1,3 +1,4 @@
+/** Single images for the browser. */
 import { ProcessError } from "../../base/errors.ts";
 import type { Frame, StreamDescription } from "../../media/frame.ts";
 import { FfmpegProcess, reasonOf } from "../ffmpeg_process.ts";

@@ -1,3 +1,4 @@
+/** Streams that a container stores unchanged, and the reasons to re-encode others. */
 import type { StreamDescription, VideoStream } from "../../media/frame.ts";
 import { type CodecChoice, isImageType, type OutputTarget } from "./target.ts";
 
@@ -214,7 +215,7 @@ export function recodingNotes(
       : still || isImageType(type) || isVideoOnly(type);
     if (why === undefined || isLeftOut) return [];
     const what = stream.type === "audio" ? "sound is" : still ? "the picture is" : "pictures are";
-    return [`${what} encoded anew: ${why}`];
+    return [`${what} re-encoded: ${why}`];
   });
 }
 

@@ -1,3 +1,4 @@
+/** Chooses the sink of an output: file, image sequence, playlist, URL or pipe. */
 import { UsageError } from "../../base/errors.ts";
 import type { FfmpegDialect } from "../../ffmpeg/version.ts";
 import type { Sink } from "../sink.ts";

@@ -1,3 +1,4 @@
+/** FFmpeg's arguments for an output: copied streams, encoders, filters. */
 import { keyframesEvery } from "../../ffmpeg/rendition.ts";
 import type { FfmpegDialect } from "../../ffmpeg/version.ts";
 import type { Description, StreamDescription, VideoStream } from "../../media/frame.ts";

@@ -1,3 +1,4 @@
+/** An FFmpeg process that encodes and writes an output. */
 import { messageOf, ProcessError } from "../../base/errors.ts";
 import type { FfmpegDialect } from "../../ffmpeg/version.ts";
 import type { Frame, VideoStream } from "../../media/frame.ts";

@@ -1,3 +1,4 @@
+/** Checks names of formats and encoders against those of the installed FFmpeg. */
 import { messageOf, ProcessError } from "../../base/errors.ts";
 import { startProcess } from "../../ffmpeg/process.ts";
 import {

@@ -1,3 +1,4 @@
+/** Recordings to a file, which appears under its name once it is complete. */
 import { messageOf, ProcessError } from "../../base/errors.ts";
 import { type Frame, toSeconds, type VideoStream } from "../../media/frame.ts";
 import type { Presentation, Sink } from "../sink.ts";

@@ -1,3 +1,4 @@
+/** Images as numbered files. */
 import type { Frame } from "../../media/frame.ts";
 import type { Presentation, Sink } from "../sink.ts";
 import { EncodedOutput } from "./encoder.ts";

@@ -1,3 +1,4 @@
+/** Checks before files are written, and the errors of writing them. */
 import { messageOf } from "../../base/errors.ts";
 import { checkExtension } from "./ffmpeg_names.ts";
 import { extensionOf, isImageType, typeOf } from "./target.ts";

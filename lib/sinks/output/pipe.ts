@@ -1,3 +1,4 @@
+/** Media on standard output. */
 import { messageOf } from "../../base/errors.ts";
 import type { Frame } from "../../media/frame.ts";
 import { NutWriter } from "../../nut/writer.ts";

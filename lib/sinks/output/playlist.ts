@@ -1,3 +1,4 @@
+/** HLS and DASH in a folder. */
 import type { Frame } from "../../media/frame.ts";
 import type { Presentation, Sink } from "../sink.ts";
 import { EncodedOutput, type EncodedOutputOptions } from "./encoder.ts";

@@ -1,3 +1,4 @@
+/** Types of output by extension or format, and FFmpeg's options for them. */
 import { UsageError } from "../../base/errors.ts";
 import { nearest } from "../../base/suggest.ts";
 

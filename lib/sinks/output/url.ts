@@ -1,3 +1,4 @@
+/** Media to a URL, in real time. */
 import { deadline } from "../../base/async.ts";
 import type { Frame } from "../../media/frame.ts";
 import type { Presentation, Sink } from "../sink.ts";
@@ -16,7 +17,7 @@ export interface UrlSinkOptions extends Omit<EncodedOutputOptions, "stdout"> {
   patience?: number;
 }
 
-/** FFmpeg waits for some servers, such as those of RTSP, without a timeout. */
+/** Milliseconds; FFmpeg itself has no timeout for some servers, such as those of RTSP. */
 const PATIENCE = 30_000;
 
 /** FFmpeg's message about a connection, in front of the reason. */

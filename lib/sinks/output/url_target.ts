@@ -1,3 +1,4 @@
+/** URLs as outputs: their types, and how they are shown without secrets. */
 import { UsageError } from "../../base/errors.ts";
 import { hideSecrets } from "../../ffmpeg/stderr.ts";
 import {

@@ -1,3 +1,4 @@
+/** Capabilities of a terminal, from its replies and its environment. */
 import type { Size } from "./text_renderer.ts";
 
 /** Keyboard of a terminal, which also delivers the terminal's replies. */

@@ -1,3 +1,4 @@
+/** Decodes frames to pictures of the terminal's size. */
 import { ByteReader, fromStream } from "../../base/byte_reader.ts";
 import { TruncatedError } from "../../base/errors.ts";
 import { copyFrame, type Frame, toSeconds, type VideoStream } from "../../media/frame.ts";

@@ -1,3 +1,4 @@
+/** Pictures as pixels: kitty's graphics protocol, and sixel. */
 import { deflateSync } from "node:zlib";
 import type { Size } from "./text_renderer.ts";
 

@@ -1,3 +1,4 @@
+/** Chooses how pictures are drawn: kitty, sixel, half blocks or characters. */
 import { type TerminalCapabilities, type TerminalStyle, USUAL_CELL } from "./capabilities.ts";
 import { deleteKitty, encodeKitty, encodeSixel, PALETTE_BYTES } from "./graphics_renderer.ts";
 import {

@@ -1,3 +1,4 @@
+/** Restores the terminal when the program is stopped, killed or fails. */
 import { startProcess } from "../../ffmpeg/process.ts";
 
 /**
@@ -6,7 +7,7 @@ import { startProcess } from "../../ffmpeg/process.ts";
  * signals.
  */
 const SCRIPT = `trap "" HUP INT QUIT TERM TSTP TTOU TTIN
-read -r told && exit
+read -r dismissed && exit
 printf %s "$1" >&1
 if [ -n "$2" ]; then stty "$2" <&1; fi`;
 
@@ -34,7 +35,7 @@ export function startGuard(restoration: string, settings = ""): TerminalGuard {
   return {
     async dismiss() {
       try {
-        await input.write(new TextEncoder().encode("told\n"));
+        await input.write(new TextEncoder().encode("dismissed\n"));
         await input.close();
       } catch (error) {
         // The guard was killed.

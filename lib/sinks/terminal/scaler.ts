@@ -1,3 +1,4 @@
+/** Scales raw pictures to the terminal. */
 import type { VideoStream } from "../../media/frame.ts";
 import { PictureConverter } from "./decoder.ts";
 import type { Layout, RenderMode } from "./render_mode.ts";

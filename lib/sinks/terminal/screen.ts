@@ -1,3 +1,4 @@
+/** The alternate screen: pictures, notices and a status line. */
 import { settlesWithin } from "../../base/async.ts";
 import { MissingProgramError } from "../../base/errors.ts";
 import type { Terminal } from "./capabilities.ts";

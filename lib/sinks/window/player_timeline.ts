@@ -1,3 +1,4 @@
+/** Timestamps for ffplay across seeks and pauses. */
 import { type Frame, type StreamDescription, toSeconds } from "../../media/frame.ts";
 import type { Timeline } from "../../nut/writer.ts";
 

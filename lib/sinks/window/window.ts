@@ -1,3 +1,4 @@
+/** Video and audio in a window of ffplay. */
 import { MissingProgramError, ProcessError } from "../../base/errors.ts";
 import { printable } from "../../base/log.ts";
 import type { InstalledFfmpeg } from "../../ffmpeg/version.ts";
@@ -26,7 +27,7 @@ export class WindowSink implements Sink {
   #timeline: PlayerTimeline | undefined;
   #keys: WindowKeys | undefined;
   #still = false;
-  /** stdin is closed, so ffplay exiting is expected. */
+  /** The output is being ended, so that ffplay may exit. */
   #finishing = false;
   #failure: unknown;
   #screen: Screen;

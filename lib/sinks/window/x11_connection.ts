@@ -1,3 +1,4 @@
+/** A connection to an X display, without a library. */
 import { deadline } from "../../base/async.ts";
 import { ByteReader, fromSocket } from "../../base/byte_reader.ts";
 import { ByteWriter } from "../../base/byte_writer.ts";

@@ -1,3 +1,4 @@
+/** Keys pressed in ffplay's window, on X11. */
 import { actionOf, PLAY_KEYS, type PlayAction } from "../sink.ts";
 import { XConnection } from "./x11_connection.ts";
 import {

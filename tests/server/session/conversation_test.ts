@@ -11,8 +11,8 @@ import { StartCache } from "../../../lib/sources/cache/start_cache.ts";
 import { Library } from "../../../lib/sources/file/library.ts";
 import { DecoderSemaphore, MemoryBudget } from "../../../lib/sources/limits.ts";
 import { LiveSources } from "../../../lib/sources/live/registry.ts";
-import { installedDialect } from "../../support/ffmpeg.ts";
-import { mediaFolder } from "../../support/media.ts";
+import { mediaFolder } from "../../support/media/media_folder.ts";
+import { installedDialect } from "../../support/programs/machine.ts";
 
 /** Greets the peer, and sends its first line back. */
 const greet: SessionConversation = async ({ reader, writer }, { refusal }) => {

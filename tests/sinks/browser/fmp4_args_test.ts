@@ -91,8 +91,8 @@ pureTest("fragmentArguments() names a level that decoders support", () => {
 pureTest("browserNotes() gives the reasons for encoding", () => {
   const streams = [{ ...PICTURE, pixelFormat: "yuv444p" }, { ...SOUND, codec: "ac3" }];
   assertEquals(browserNotes(streams, { can: ALL }), [
-    "pictures are encoded anew: this browser does not play h264 yuv444p",
-    "sound is encoded anew: this browser does not play ac3",
+    "pictures are re-encoded: this browser does not play h264 yuv444p",
+    "sound is re-encoded: this browser does not play ac3",
   ]);
   assertEquals(browserNotes([PICTURE, { ...SOUND, codec: "pcm_s16le" }], { can: ALL }), []);
   // A user who allows no codec knows the reason.

@@ -161,19 +161,19 @@ pureTest("recodingNotes() gives the reasons why packets are not copied", () => {
     recodingNotes([{ ...H264, ...video }, AAC], fileTarget(path), { still });
   assertEquals(notes("a.mp4", { rotation: 90 }), []);
   assertEquals(notes("a.webm"), [
-    "pictures are encoded anew: h264 is not stored in .webm",
-    "sound is encoded anew: aac is not stored in .webm",
+    "pictures are re-encoded: h264 is not stored in .webm",
+    "sound is re-encoded: aac is not stored in .webm",
   ]);
   assertEquals(notes("a.mkv", { rotation: 90 }), [
-    "pictures are encoded anew: .mkv does not say which way up they are",
+    "pictures are re-encoded: .mkv does not say which way up they are",
   ]);
   assertEquals(notes("a.avi", { codec: "mpeg4", decodeDelay: 1 }), [
-    "pictures are encoded anew: .avi keeps no other order than that of showing",
-    "sound is encoded anew: aac is not stored in .avi",
+    "pictures are re-encoded: .avi keeps no other order than that of showing",
+    "sound is re-encoded: aac is not stored in .avi",
   ]);
-  assertEquals(notes("a.wav"), ["sound is encoded anew: aac is not stored in .wav"]);
+  assertEquals(notes("a.wav"), ["sound is re-encoded: aac is not stored in .wav"]);
   assertEquals(notes("a.png", { codec: "mjpeg" }, true), [
-    "the picture is encoded anew: mjpeg is not stored in .png",
+    "the picture is re-encoded: mjpeg is not stored in .png",
   ]);
   assertEquals(notes("a.png", { codec: "png" }, true), []);
 });

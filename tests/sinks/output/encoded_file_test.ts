@@ -162,7 +162,7 @@ for (const type of ["webm", "avi", "gif"]) {
     const { target, stderr } = await record(path, `sparse.${type}`, { begin: 1.5 });
     assertMatch(
       stderr,
-      new RegExp(`"; pictures are encoded anew: h264 is not stored in .${type};`),
+      new RegExp(`"; pictures are re-encoded: h264 is not stored in .${type};`),
     );
     if (type === "gif") return;
     const plain = await decodedBytes(target, ["-map", "0:a:0", ...PLAIN_SOUND]);
@@ -231,7 +231,7 @@ for (const rotation of [90, 180, 270] as const) {
       const { target, stderr } = await record(path, `turned ${rotation}.${type}`, {
         picture: { rotation },
       });
-      assertEquals(stderr.includes("; pictures are encoded anew: "), !kept, stderr);
+      assertEquals(stderr.includes("; pictures are re-encoded: "), !kept, stderr);
       const size = rotation === 180 ? "64x48" : "48x64";
       assertEquals(await brightSide(target), { side: SIDES[rotation], size }, String(type));
       if (kept) assertEquals(await packets(target, "v"), await packets(path, "v"), String(type));

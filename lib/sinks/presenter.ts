@@ -1,0 +1,111 @@
+/** From the description and frames of a response to the calls of a sink. */
+import {
+  copyFrame,
+  type Description,
+  type Encoding,
+  type Frame,
+  toSeconds,
+} from "../media/frame.ts";
+import type { Presentation, Sink } from "./sink.ts";
+
+/** Options of {@linkcode Presenter}. */
+export interface PresenterOptions {
+  /** The request is for single images. */
+  still: boolean;
+  /** Requested encoding. @default "raw" */
+  encoding?: Encoding;
+  /** The media repeats for ever. */
+  loop?: boolean;
+  /** Requested playback speed; 0 for as fast as possible. @default 1 */
+  speed?: number;
+}
+
+/** Seconds of audio that may arrive before the first frame of video, with a margin. */
+const AUDIO_LEAD = 0.5;
+
+/** Frames of audio that are held while no video has arrived. */
+const MAX_HELD = 500;
+
+/**
+ * Passes the description and the frames of a response to a sink. Holds the first frames of encoded
+ * streams, since only they show how far before the start the streams begin.
+ */
+export class Presenter {
+  #sink: Pick<Sink, "begin" | "show">;
+  #options: PresenterOptions;
+  /** The description, until the sink has begun. */
+  #pending: Description | undefined;
+  /** Frames that arrived before the sink has begun. */
+  #held: Frame[] = [];
+
+  constructor(sink: Pick<Sink, "begin" | "show">, options: PresenterOptions) {
+    this.#sink = sink;
+    this.#options = options;
+  }
+
+  /** Takes the description. The sink begins at once if the frames are raw. */
+  async describe(description: Description): Promise<void> {
+    this.#pending = description;
+    const { encoding = "raw" } = this.#options;
+    if (encoding === "raw") await this.begin();
+  }
+
+  /**
+   * Takes a frame, whose memory may be reused afterwards.
+   *
+   * @returns false if the sink is closed and takes no more
+   */
+  show(frame: Frame): Promise<boolean> {
+    return this.#pending === undefined ? this.#sink.show(frame) : this.#hold(frame, this.#pending);
+  }
+
+  /**
+   * Begins with the frames so far: no more may come, or frames from elsewhere. Does nothing if the
+   * sink has begun.
+   *
+   * @returns false if the sink is closed and takes no more
+   */
+  async begin(): Promise<boolean> {
+    if (this.#pending === undefined) return true;
+    const presentation = present(this.#pending, this.#options, this.#held);
+    this.#pending = undefined;
+    await this.#sink.begin(presentation);
+    for (const frame of this.#held.splice(0)) {
+      if (!await this.#sink.show(frame)) return false;
+    }
+    return true;
+  }
+
+  async #hold(frame: Frame, description: Description): Promise<boolean> {
+    this.#held.push(copyFrame(frame));
+    const isEarly = mayPrecedeVideo(frame, description) && this.#held.length < MAX_HELD;
+    return isEarly || await this.begin();
+  }
+}
+
+/** Whether a frame is audio of the very beginning, which the first frame of video may follow. */
+function mayPrecedeVideo(frame: Frame, { streams, live }: Description): boolean {
+  const stream = streams.find(({ id }) => id === frame.streamId);
+  return !live && stream?.type === "audio" && streams.some(({ type }) => type === "video") &&
+    toSeconds(frame.timestamp, stream.timeBase) < AUDIO_LEAD;
+}
+
+/** @param first the first frames, which show how far before the start the streams begin */
+function present(
+  description: Description,
+  { still, encoding = "raw", speed = 1, loop = false }: PresenterOptions,
+  first: readonly Frame[],
+): Presentation {
+  const starts = first.flatMap(({ streamId, timestamp }) =>
+    description.streams.filter(({ id }) => id === streamId)
+      .map(({ type, timeBase }) => ({ type, seconds: toSeconds(timestamp, timeBase) }))
+  );
+  const begin = starts.length === 0 ? 0 : Math.min(...starts.map(({ seconds }) => seconds));
+  const firstPicture = starts.find(({ type }) => type === "video")?.seconds ?? 0;
+  // A live source is joined at its current timestamp, whatever that is.
+  const hasNoLead = encoding === "raw" || (description.live && begin >= 0);
+  // Later frames may lie before the first: packets come in decode order, and audio separately.
+  const lead = hasNoLead ? 0 : Math.max(1, Math.ceil(-begin) + 1);
+  const endless = description.live || loop;
+  return { ...description, still, endless, encoding, speed, lead, firstPicture };
+}
