@@ -128,7 +128,7 @@ export class Server implements AsyncDisposable {
 
   /**
    * Closes the ports and lets responses finish. Those that take longer than the grace period are
-   * broken off, and their peers get an error. Whatever is left ends when the server is disposed.
+   * cut, and their peers get an error. Whatever is left ends when the server is disposed.
    *
    * @param grace milliseconds
    * @param signal ends the wait
@@ -144,8 +144,8 @@ export class Server implements AsyncDisposable {
     const late = this.#shutdown.responses;
     this.#shutdown.stop();
     await this.#listeners.idleWithin(LAST_MESSAGES, signal);
-    const broken = late === 1 ? "1 answer was" : `${late === 0 ? "no" : late} answers were`;
-    this.#logger.log("info", `ended: ${broken} broken off`);
+    const cut = late === 1 ? "1 response was" : `${late === 0 ? "no" : late} responses were`;
+    this.#logger.log("info", `ended: ${cut} cut`);
   }
 
   /** Closes the ports, ends all conversations, and waits until everything has ended. */

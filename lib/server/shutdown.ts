@@ -6,7 +6,7 @@ const ENDING = "Cannot serve now: the server is ending, try again later, or anot
 
 /**
  * State of a server's shutdown, shared with its sessions. While it is draining, responses go on but
- * none begins; once it is stopped, they are broken off. Both may come at once.
+ * none begins; once it is stopped, they are cut. Both may come at once.
  */
 export class Shutdown {
   #draining = new AbortController();
@@ -18,7 +18,7 @@ export class Shutdown {
     return this.#draining.signal;
   }
 
-  /** Aborts when responses are broken off, for the same reason. */
+  /** Aborts when responses are cut, for the same reason. */
   get stopped(): AbortSignal {
     return this.#stopped.signal;
   }
@@ -36,7 +36,7 @@ export class Shutdown {
   /**
    * Registers a response until it is disposed.
    *
-   * @param stop called if the response has to be broken off
+   * @param stop called if the response has to be cut
    * @throws {RequestError} `busy` if the server is draining
    */
   addResponse(stop: () => void): Disposable {
@@ -50,7 +50,7 @@ export class Shutdown {
     this.#draining.abort(new RequestError("busy", ENDING));
   }
 
-  /** Breaks off the responses under way. Harmless when repeated. */
+  /** Cuts the responses under way. Harmless when repeated. */
   stop(): void {
     this.drain();
     if (this.#stopped.signal.aborted) return;

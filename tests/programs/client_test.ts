@@ -84,7 +84,7 @@ Deno.test("stream-client hands on why the server refuses", async () => {
   using _other = await server.connect();
   assertFailed(await ask("clip.mp4"), {
     code: 1,
-    reason: /^Cannot serve now: all places are taken/,
+    reason: /^Cannot serve now: all connection slots are taken/,
   });
 });
 

@@ -29,7 +29,7 @@ Deno.test("drain() closes the port at once, and lets a response finish", async (
   peer.close();
   await drained;
   await server.logged(/ ending: 1 viewer, waiting up to 60 s\n$/);
-  await server.logged(/ ended: no answers were broken off\n$/);
+  await server.logged(/ ended: no responses were cut\n$/);
 });
 
 Deno.test("drain() answers further requests of open connections with busy, in their order", async () => {
@@ -73,7 +73,7 @@ Deno.test("drain() ends longer responses with reason shutdown: playing, paused a
     assertEquals(await peer.farewell(), undefined);
     peer.close();
   }
-  await server.logged(/ ended: 3 answers were broken off\n$/);
+  await server.logged(/ ended: 3 responses were cut\n$/);
   await server.logged(/ result=shutdown /, 3);
 });
 

@@ -197,9 +197,9 @@ for (const [misdeed, { script, code, reason, isIdle = false }] of Object.entries
 
 for (
   const [misdeed, script, reason] of [
-    ["gives garbage", "echo garbage", /ffprobe gave an answer that makes no sense$/],
+    ["gives garbage", "echo garbage", /ffprobe's output is not JSON$/],
     ["gives garbage without end", "exec cat /dev/zero", /ended by SIGKILL/],
-    ["gives nothing", "exit 0", /ffprobe gave an answer that makes no sense$/],
+    ["gives nothing", "exit 0", /ffprobe's output is not JSON$/],
     ["hangs", `${IDLE}; exec sleep 60`, /found nothing in it within 31 s$/],
     [
       "leaves a process that holds its pipes",

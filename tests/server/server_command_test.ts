@@ -102,7 +102,7 @@ for (const [signal, status] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
       / info {2}FFmpeg \S+$/,
       / info {2}peer=127\.0\.0\.1:\d+ request=1 request begins command=get_video name=long\.mkv$/,
       / info {2}.* request ends .* result=shutdown /,
-      ...signal === "SIGTERM" ? [/ ending: 1 viewer$/, / ended: 1 answer was broken off$/] : [],
+      ...signal === "SIGTERM" ? [/ ending: 1 viewer$/, / ended: 1 response was cut$/] : [],
     ];
     const lines = stderr.trimEnd().split("\n");
     for (const message of messages) {
@@ -244,7 +244,7 @@ Deno.test("server.ts --metrics and --log-format are for programs", async () => {
   assertStrictEquals(code, 143);
   const events = stderr.trimEnd().split("\n").map((line) => JSON.parse(line));
   const shutdown = events.splice(-2).map(({ message }) => message);
-  assertEquals(shutdown, ["ending: 0 viewers", "ended: no answers were broken off"]);
+  assertEquals(shutdown, ["ending: 0 viewers", "ended: no responses were cut"]);
   assertMatch(events[0].message, /^Metrics are at http:\/\/127\.0\.0\.1:\d+\/metrics$/);
   assertMatch(events[1].message, /^FFmpeg \S+$/);
   assertEquals(events.slice(2).map(({ result }) => result), [undefined, "not_found"]);

@@ -31,7 +31,7 @@ export async function waitForDecoder<T>(
       const position = latest;
       latest = undefined;
       const message =
-        `Waiting in line for a decoder: place ${position}; ${slots.total} may run at once`;
+        `Waiting for a decoder: position ${position} in the queue; ${slots.total} may run at once`;
       await response.notify?.({ code: "waiting", message, position });
     }
     isSending = false;
@@ -55,6 +55,6 @@ export async function waitForDecoder<T>(
     });
   } catch (error) {
     if (!isWaiting || signal.aborted || !waiting.signal.aborted) throw error;
-    throw new RequestError("busy", "Cannot begin: it was stopped while it waited in line");
+    throw new RequestError("busy", "Cannot begin: it was stopped while it waited in the queue");
   }
 }

@@ -42,8 +42,8 @@ export async function playLive(
     audio: !still && request.audio !== false,
     isPaused: () => controls.pacer.isPaused && !still,
   };
-  using watch = await waitForDecoder(context, (line) => {
-    return live.watch(source, request, { ...queueOptions, slot: line, signal: context.signal });
+  using watch = await waitForDecoder(context, (queue) => {
+    return live.watch(source, request, { ...queueOptions, slot: queue, signal: context.signal });
   });
   if (watch.streams.length === 0) {
     throw new RequestError("unsupported", `Cannot send "${source.name}": it has no picture`);

@@ -102,7 +102,7 @@ export class ResumeSearch {
   notice(): Notice | undefined {
     if (this.#since === undefined || this.#clock.now() - this.#since < NOTICE_DELAY) return;
     this.#since = undefined;
-    const message = "Going on where it broke off: the place is being looked for";
+    const message = "Resuming where the response was cut: searching for the position";
     return { code: "resuming", message };
   }
 

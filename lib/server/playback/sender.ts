@@ -126,7 +126,7 @@ export abstract class Sender {
     if (dropped === this.#notified.dropped) return false;
     if (now - this.#notified.at < DROPPED_INTERVAL) return false;
     this.#notified = { dropped, at: now };
-    const message = `${dropped} ${dropped === 1 ? "frame was" : "frames were"} left out so far`;
+    const message = `${dropped} ${dropped === 1 ? "frame was" : "frames were"} dropped so far`;
     await this.notify({ code: "dropped", message, dropped });
     return true;
   }

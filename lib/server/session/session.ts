@@ -26,7 +26,7 @@ export type SharedContext = Omit<
 const REFUSED: Record<Refusal, { logged: string; message: string }> = {
   full: {
     logged: "the server is full",
-    message: "Cannot serve now: all places are taken, try again later",
+    message: "Cannot serve now: all connection slots are taken, try again later",
   },
   address: {
     logged: "too many connections of this address",
@@ -38,6 +38,9 @@ const REFUSED: Record<Refusal, { logged: string; message: string }> = {
 
 /** Milliseconds for the first bytes of a peer without a connection slot, while others queue. */
 const REFUSAL_TIMEOUT = 3000;
+
+/** Message to peers that speak TLS if the server has no certificate. */
+const NO_CERTIFICATE = "Cannot read TLS: this server has no certificate, connect without TLS";
 
 /** Milliseconds for a peer to read the last bytes. */
 const LINGER = 1000;
@@ -192,7 +195,7 @@ async function converse(
     // Readable at least in a capture.
     return await refuse(
       context,
-      new RequestError("bad_request", "Cannot read TLS: there is no certificate, expected none"),
+      new RequestError("bad_request", NO_CERTIFICATE),
     );
   }
   const isScript = new TextDecoder().decode(magic.subarray(0, 4)) === SCRIPT_MAGIC;

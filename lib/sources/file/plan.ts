@@ -127,5 +127,5 @@ function droppedStreams({ info: { further = {} } }: MediaFile): string[] {
   const parts = Object.entries(names).flatMap(([type, name]) =>
     further[type] ? [`${further[type]} of ${name}`] : []
   );
-  return parts.length === 0 ? [] : [`Further streams are left out: ${parts.join(", ")}`];
+  return parts.length === 0 ? [] : [`Further streams are dropped: ${parts.join(", ")}`];
 }

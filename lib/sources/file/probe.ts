@@ -143,7 +143,7 @@ function parseOutput(output: string, name: string): ProbeOutput {
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
   }
-  const reason = "ffprobe gave an answer that makes no sense";
+  const reason = "ffprobe's output is not JSON";
   throw new PassingError("media_error", `Cannot read "${name}": ${reason}`);
 }
 

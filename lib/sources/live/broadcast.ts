@@ -299,7 +299,7 @@ export class Broadcast {
     const { clock, logger, source } = this.#options;
     this.#drops.frames += frames;
     if (clock.now() - this.#drops.loggedAt < DROP_LOG_INTERVAL) return;
-    logger.log("warn", `"${source.name}": left out ${this.#drops.frames} frames of slow viewers`);
+    logger.log("warn", `"${source.name}": dropped ${this.#drops.frames} frames of slow clients`);
     this.#drops = { frames: 0, loggedAt: clock.now() };
   }
 

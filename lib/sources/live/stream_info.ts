@@ -143,7 +143,7 @@ export function describeLive(
   return streams;
 }
 
-/** @throws {RequestError} `unsupported` for a codec that clients cannot be told the name of */
+/** @throws {RequestError} `unsupported` for a codec whose name is unknown */
 export function refuseUnknown(streams: readonly StreamDescription[]): void {
   for (const { codec, fourcc } of streams) {
     if (codec === UNKNOWN) throw unknownCodec("codec", fourcc);

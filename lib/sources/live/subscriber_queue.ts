@@ -171,7 +171,7 @@ export class LiveQueue {
 
   /** Releases everything that waits; the queue takes nothing more. */
   close(): void {
-    this.fail(new Error("Cannot take frames: the viewer has left"));
+    this.fail(new Error("Cannot take frames: the client has left"));
     this.#removeIf(() => true);
     this.#items = [];
   }

@@ -45,7 +45,7 @@ Deno.test("a request may be stopped, or its peer leave, while it is in the queue
   await second.control("stop");
   const { error } = await second.response();
   assertEquals(error?.code, "busy");
-  assertMatch(error?.message ?? "", /stopped while it waited in line$/);
+  assertMatch(error?.message ?? "", /stopped while it waited in the queue$/);
   await second.ask({ ...SHORT, encoding: "copy" });
   assertEquals((await second.response()).end?.reason, "end");
   second.close();

@@ -196,7 +196,7 @@ Deno.test("a stuck viewer loses frames and is notified, the others lose none", a
   assertGreater((await stop(stuck)).dropped, 10);
   assertEquals((await stop(others[0])).dropped, 0);
   for (const viewer of others) viewer[Symbol.dispose]();
-  await server.logged(/"cam": left out \d+ frames of slow viewers/);
+  await server.logged(/"cam": dropped \d+ frames of slow clients/);
 });
 
 Deno.test("the list shows live sources first, and in place of files of their name", async () => {

@@ -161,7 +161,7 @@ Deno.test("openDecoder() sends what NUT does not carry as something else, and sa
     "two sounds.mkv": {
       args: [...BOTH, "-map", "0", "-map", "1", "-map", "1", ...BY_X264, "-c:a", "mp2"],
       codecs: ["h264", "mp2"],
-      notes: ["Further streams are left out: 1 of sound"],
+      notes: ["Further streams are dropped: 1 of sound"],
     },
     "picture.webp": {
       args: [...PICTURES, "-frames:v", "1"],
