@@ -22,6 +22,27 @@ export type SharedContext = Omit<
   "address" | "isDraining" | "idleTimeout" | "reader" | "writer"
 >;
 
+/** Options of {@linkcode runSession}. */
+export interface SessionOptions {
+  /** Why the peer has no connection slot; the protocol sends it. */
+  refusal?: Refusal;
+  /** Of the server; without it, the connection is not encrypted. */
+  certificate?: Certificate;
+  /** The protocol; either side may speak first. @default by the first bytes of the peer */
+  converse?: SessionConversation;
+}
+
+/**
+ * Speaks one protocol with a connected peer, until either side is done.
+ *
+ * @param refusal why the peer has no connection slot, if it has none
+ * @param abort ends the session; its reason is logged
+ */
+export type SessionConversation = (
+  context: SessionContext,
+  { refusal, abort }: { refusal?: Refusal; abort: AbortController },
+) => Promise<void>;
+
 /** Log lines and errors for peers without a connection slot. */
 const REFUSED: Record<Refusal, { logged: string; message: string }> = {
   full: {
@@ -55,15 +76,13 @@ const MAGIC_LENGTH = 4;
 const TLS_START = [22, 3];
 
 /**
- * Serves one peer until either side ends the connection. Never throws: failures are logged.
- *
- * @param refusal why the peer has no connection slot; sent to it in the native protocol
- * @param certificate of the server; without it, the connection is not encrypted
+ * Serves one peer until either side ends the connection. TLS, timeouts and logging are the same for
+ * all protocols. Never throws: failures are logged.
  */
 export async function runSession(
   raw: Deno.TcpConn,
   shared: SharedContext,
-  { refusal, certificate }: { refusal?: Refusal; certificate?: Certificate } = {},
+  { refusal, certificate, converse = converseByFirstBytes }: SessionOptions = {},
 ): Promise<void> {
   const address = raw.remoteAddr.hostname;
   const logger = withFields(shared.logger, { peer: formatAddress(raw.remoteAddr) });
@@ -176,7 +195,8 @@ function briefly({ refusal = REFUSAL_TIMEOUT, ...timeouts }: Timeouts): Timeouts
   return { ...timeouts, request: Math.min(refusal, timeouts.request) };
 }
 
-async function converse(
+/** Speaks the script protocol with peers that begin with its magic, and the native one with others. */
+async function converseByFirstBytes(
   context: SessionContext,
   { refusal, abort }: { refusal?: Refusal; abort: AbortController },
 ): Promise<void> {
@@ -193,10 +213,7 @@ async function converse(
     const reason = "the peer speaks TLS, and there is no certificate; see --tls-cert";
     if (mayLog()) logger.log("warn", `refused: ${reason}`);
     // Readable at least in a capture.
-    return await refuse(
-      context,
-      new RequestError("bad_request", NO_CERTIFICATE),
-    );
+    return await refuse(context, new RequestError("bad_request", NO_CERTIFICATE));
   }
   const isScript = new TextDecoder().decode(magic.subarray(0, 4)) === SCRIPT_MAGIC;
   if (refusal !== undefined) {
