@@ -41,15 +41,11 @@ export interface Defaults {
   video?: string;
 }
 
-/** The state that a session shares with the server, and its connection. */
-export interface SessionContext {
+/** What playing media needs of a server, whether or not a connection asks for it. */
+export interface MediaContext {
   library: Library;
   live: LiveSources;
   defaults: Defaults;
-  /** Checks tokens. */
-  authenticator: Authenticator;
-  /** The script protocol, which has no tokens, is served even if a token is required. */
-  scriptsOpen?: boolean;
   /** Limits the memory of the frames of all viewers. */
   budget: MemoryBudget;
   /** Limits the decoders that run at once. */
@@ -58,13 +54,21 @@ export interface SessionContext {
   timeouts: Timeouts;
   /** Paces the frames of files. */
   clock?: Clock;
+  /** Ends the playback. */
+  signal: AbortSignal;
+}
+
+/** The state that a session shares with the server, and its connection. */
+export interface SessionContext extends MediaContext {
+  /** Checks tokens. */
+  authenticator: Authenticator;
+  /** The script protocol, which has no tokens, is served even if a token is required. */
+  scriptsOpen?: boolean;
   /** Logs and counts requests. */
   requestLog: RequestLog;
   /** IP address of the peer. */
   address: string;
   logger: Logger;
-  /** Ends the session. */
-  signal: AbortSignal;
   shutdown: Shutdown;
   /** Whether the server ends the session, and not the peer. */
   isDraining: () => boolean;
@@ -83,7 +87,7 @@ export interface PlayRequest extends MediaRequest {
 }
 
 /** The context of one media request. */
-export interface PlayContext extends SessionContext {
+export interface PlayContext extends MediaContext {
   controls: Controls;
   record: RequestRecord;
   response: ResponseWriter;
