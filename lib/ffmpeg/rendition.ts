@@ -56,6 +56,17 @@ export interface PictureSource {
  */
 const PROMPT_RATE = 1;
 
+/**
+ * Whether video of an encoding is the same to the byte when it is made again from a later keyframe of
+ * the file on. x264 decides by the frames before.
+ */
+export const EXACT_AFTER_SEEK: Readonly<Record<Encoding, boolean>> = {
+  raw: true,
+  copy: true,
+  h264: false,
+  mjpeg: true,
+};
+
 /** Default JPEG quality. */
 const DEFAULT_QUALITY = 75;
 

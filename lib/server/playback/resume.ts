@@ -1,5 +1,6 @@
 /** Resumes a response that was cut off: drops the frames that the client has, and plans to skip them. */
 import { NothingToSendError, RequestError } from "../../base/errors.ts";
+import { EXACT_AFTER_SEEK } from "../../ffmpeg/rendition.ts";
 import {
   type AudioStream,
   pcmSampleSize,
@@ -194,7 +195,7 @@ export interface Part {
 
 /**
  * Plans how to resume without reading all of the file, if the frames are the same to the byte.
- * Not repeatable: H.264 and AAC encoded here, and PCM decoded from lossy audio.
+ * Not repeatable from a later time: H.264 and AAC encoded here, and PCM decoded from lossy audio.
  *
  * @returns `undefined` if nothing would be gained
  */
@@ -214,7 +215,7 @@ export function planResume(
   const isWave = format === "wav" && (audio?.codec.startsWith("pcm_") ?? false);
   const parts = streams.map(({ id, type }): Part => {
     const isExact = type === "video"
-      ? video !== "h264" && EXACT_FORMATS.has(format)
+      ? EXACT_AFTER_SEEK[video ?? "raw"] && EXACT_FORMATS.has(format)
       : audioEncoding === "copy" && EXACT_FORMATS.has(format) || isWave;
     const reached = isExact ? resume.reached(id) : undefined;
     return {
