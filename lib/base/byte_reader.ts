@@ -1,3 +1,4 @@
+/** Exact reads from sockets and child processes, directly into the final memory. */
 import { deadline } from "./async.ts";
 import { TruncatedError } from "./errors.ts";
 

@@ -1,3 +1,4 @@
+/** Loggers, a rate limit per peer, and output to the console. */
 import { deadline } from "./async.ts";
 import { messageOf, OutputClosedError } from "./errors.ts";
 

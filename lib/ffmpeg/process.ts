@@ -1,3 +1,4 @@
+/** Starts child processes, which are always awaited, and keeps the end of their stderr. */
 import { deadline, onAbort } from "../base/async.ts";
 import { MissingProgramError, ProcessError } from "../base/errors.ts";
 

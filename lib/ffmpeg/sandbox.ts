@@ -1,3 +1,4 @@
+/** Confines FFmpeg while it reads a file. */
 import { MissingProgramError, ProcessError } from "../base/errors.ts";
 import { type Process, startProcess } from "./process.ts";
 

@@ -1,3 +1,4 @@
+/** The interface between sources of frames and everything that sends or keeps them. */
 import type { Frame, StreamDescription } from "./frame.ts";
 
 /** A frame with the time at which it is due: the earliest timestamp yet to be shown. */

@@ -1,3 +1,4 @@
+/** Parses, formats and classifies network addresses. */
 import { UsageError } from "../base/errors.ts";
 
 /** Address of a listener or a peer. */

@@ -1,3 +1,4 @@
+/** TCP connections, plain or with TLS, behind one interface. */
 import { Buffer } from "node:buffer";
 import { Duplex } from "node:stream";
 import {

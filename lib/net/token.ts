@@ -1,3 +1,4 @@
+/** Reads tokens and other secrets from files and the environment. */
 import { messageOf } from "../base/errors.ts";
 import { MAX_TOKEN_LENGTH, Secret } from "./secret.ts";
 

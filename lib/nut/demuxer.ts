@@ -1,3 +1,4 @@
+/** Demuxes NUT: takes bytes and returns one element of the file at a time. */
 import { FormatError } from "../base/errors.ts";
 import { FieldReader } from "./fields.ts";
 import {

@@ -1,3 +1,4 @@
+/** Reads and writes the fields of NUT: numbers of variable length, and bytes. */
 import { FormatError } from "../base/errors.ts";
 import { checksum, CHECKSUM_SIZE, LONG_PACKET, type StartCode } from "./format.ts";
 

@@ -1,3 +1,4 @@
+/** Reads the headers of a NUT file: time bases, frame codes, streams. */
 import { FormatError } from "../base/errors.ts";
 import type { Rational } from "../media/frame.ts";
 import type { FieldReader } from "./fields.ts";

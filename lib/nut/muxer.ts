@@ -1,3 +1,4 @@
+/** Muxes NUT: returns the bytes that precede the data of each frame. */
 import {
   type AudioStream,
   type Frame,

@@ -1,3 +1,4 @@
+/** Reads the packets and frame headers of NUT. */
 import { FormatError } from "../base/errors.ts";
 import type { Rational } from "../media/frame.ts";
 import { FieldReader } from "./fields.ts";

@@ -1,3 +1,4 @@
+/** Reads NUT from a pipe. */
 import { BufferPool } from "../base/buffer_pool.ts";
 import { ByteReader, type ByteReaderOptions, type ByteSource } from "../base/byte_reader.ts";
 import { FormatError } from "../base/errors.ts";

@@ -1,3 +1,4 @@
+/** Writes NUT to a pipe. */
 import { isConnectionLost } from "../base/errors.ts";
 import type { Frame, Rational, StreamDescription } from "../media/frame.ts";
 import { NutMuxer } from "./muxer.ts";

@@ -1,3 +1,4 @@
+/** Accepts connections on the ports of a server and hands each to the protocol of its port. */
 import { abortable, settlesWithin } from "../base/async.ts";
 import { messageOf } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";

@@ -1,3 +1,4 @@
+/** Starts a server, opens its ports, and drains it. */
 import { messageOf } from "../base/errors.ts";
 import { type Logger, LogQuota } from "../base/log.ts";
 import { findLacks } from "../ffmpeg/sandbox.ts";

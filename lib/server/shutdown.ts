@@ -1,3 +1,4 @@
+/** The stages of a shutdown: at first no new responses, then none at all. */
 import { onAbort } from "../base/async.ts";
 import { RequestError } from "../base/errors.ts";
 

@@ -1,3 +1,4 @@
+/** Sends and receives whole messages of the native protocol. */
 import { BufferPool } from "../../base/buffer_pool.ts";
 import type { ByteReader } from "../../base/byte_reader.ts";
 import type { ByteWriter } from "../../base/byte_writer.ts";

@@ -1,3 +1,4 @@
+/** Requests and responses of the script protocol: pickles, each behind its length. */
 import { FormatError, RequestError } from "../../base/errors.ts";
 import { FRAME_HEADROOM, FRAME_TAILROOM } from "../../media/frame.ts";
 import {

@@ -1,3 +1,4 @@
+/** Rebuilds numpy arrays from the calls in their pickles. */
 import {
   type ArrayItem,
   type ArrayLayout,

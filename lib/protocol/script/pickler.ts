@@ -1,3 +1,5 @@
+/** Writes the pickles of numpy arrays around their pixels. */
+
 /** Bytes after the pixels that follow {@linkcode arrayPrefix}: TUPLE (the array's state), BUILD, STOP. */
 export const ARRAY_SUFFIX: Uint8Array = Uint8Array.of(0x74, 0x62, 0x2e);
 

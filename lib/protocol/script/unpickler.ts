@@ -1,3 +1,4 @@
+/** Reads pickles without running anything that they name. */
 import { build, type NumpyArray, reduce, resolveGlobal, toArray } from "./numpy.ts";
 import { opcodeName } from "./opcodes.ts";
 import { bytesOf, describe, type Item, refuse } from "./values.ts";

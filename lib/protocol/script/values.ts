@@ -1,3 +1,4 @@
+/** The values that a pickle builds on its stack. */
 import { FormatError } from "../../base/errors.ts";
 
 /** Characters of a peer's text that an error message quotes. */

@@ -1,3 +1,4 @@
+/** Checks tokens, and slows down guessing. */
 import { createHash, timingSafeEqual } from "node:crypto";
 import { abortable } from "../../base/async.ts";
 import { type Clock, MONOTONIC_CLOCK } from "../../base/clock.ts";

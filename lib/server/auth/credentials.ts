@@ -1,3 +1,4 @@
+/** Reads the token and the certificate of a server, and warns if they are missing. */
 import { messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { isLoopback } from "../../net/address.ts";

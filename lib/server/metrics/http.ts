@@ -1,3 +1,4 @@
+/** The HTTP server for metrics and health checks. */
 import { once } from "node:events";
 import {
   createServer,

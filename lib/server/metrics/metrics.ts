@@ -1,3 +1,5 @@
+/** The interface through which a server reports its measurements. */
+
 /** Frames and bytes that one response has sent. */
 export interface Counts {
   frames: number;

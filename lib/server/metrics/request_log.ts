@@ -1,3 +1,4 @@
+/** Logs and counts requests, each under a number. */
 import { messageOf, type RequestError } from "../../base/errors.ts";
 import { type Logger, type LogQuota, withFields } from "../../base/log.ts";
 import { networkOf } from "../../net/address.ts";

@@ -1,3 +1,4 @@
+/** The playback state of one request: paused, seeking, stopped. */
 import type { Clock } from "../../base/clock.ts";
 import { Pacer } from "../../media/pacer.ts";
 import { type Control, LIMITS, type MediaRequest } from "../../protocol/native/request.ts";

@@ -1,3 +1,4 @@
+/** Waits for a free decoder, and notifies the client of its position in the queue. */
 import { onAbort } from "../../base/async.ts";
 import { RequestError } from "../../base/errors.ts";
 import type { DecoderSemaphore, SlotOptions } from "../../sources/limits.ts";

@@ -1,3 +1,4 @@
+/** Plays media: finds the file or the live source of a request, and sends the response. */
 import { RequestError } from "../../base/errors.ts";
 import { bitsPerPixel, rawPixelFormat } from "../../ffmpeg/pixel_formats.ts";
 import { type Description, MAX_FRAME_SIZE } from "../../media/frame.ts";

@@ -1,3 +1,4 @@
+/** Plays a live source: sends its frames as they come. */
 import { deadline } from "../../base/async.ts";
 import { RequestError } from "../../base/errors.ts";
 import { bitsPerPixel } from "../../ffmpeg/pixel_formats.ts";

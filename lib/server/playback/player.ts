@@ -1,3 +1,4 @@
+/** Orders the frames of one request on one timeline, through seeks, loops and resuming. */
 import { NothingToSendError, RequestError } from "../../base/errors.ts";
 import { sameFormats, type StreamDescription } from "../../media/frame.ts";
 import type { FrameSource, TimedFrame } from "../../media/source.ts";

@@ -1,3 +1,4 @@
+/** Searches a file for the position at which a response resumes. */
 import { type Clock, MONOTONIC_CLOCK } from "../../base/clock.ts";
 import { RequestError } from "../../base/errors.ts";
 import type { StreamDescription } from "../../media/frame.ts";

@@ -1,3 +1,4 @@
+/** Sends the frames of one response, counts them, and drops late ones. */
 import { type Clock, MONOTONIC_CLOCK } from "../../base/clock.ts";
 import type { Description, Frame, StreamDescription, VideoStream } from "../../media/frame.ts";
 import type { TimedFrame } from "../../media/source.ts";

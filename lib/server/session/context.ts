@@ -1,3 +1,4 @@
+/** The state that sessions and requests share with the server. */
 import type { ByteReader } from "../../base/byte_reader.ts";
 import type { ByteWriter } from "../../base/byte_writer.ts";
 import type { Clock } from "../../base/clock.ts";

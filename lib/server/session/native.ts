@@ -1,3 +1,4 @@
+/** Serves a connection of the native protocol: its requests in order, controls and pings. */
 import { deadline } from "../../base/async.ts";
 import { wallClock } from "../../base/clock.ts";
 import { DeadlineError, FormatError, RequestError } from "../../base/errors.ts";

@@ -1,3 +1,4 @@
+/** Records how a request ended, and converts failures to errors for the client. */
 import { deadline } from "../../base/async.ts";
 import {
   DeadlineError,

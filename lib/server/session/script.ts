@@ -1,3 +1,4 @@
+/** Serves a connection of the script protocol: one request, whose frames are numpy arrays. */
 import type { ByteReader } from "../../base/byte_reader.ts";
 import type { ByteWriter } from "../../base/byte_writer.ts";
 import { RequestError } from "../../base/errors.ts";

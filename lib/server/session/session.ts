@@ -1,3 +1,4 @@
+/** One connection from accept to close: TLS, timeouts, log, and the choice of the protocol. */
 import { deadline, onAbort } from "../../base/async.ts";
 import { ByteReader, fromSocket } from "../../base/byte_reader.ts";
 import { ByteWriter } from "../../base/byte_writer.ts";
