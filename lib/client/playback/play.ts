@@ -1,8 +1,7 @@
 /** Plays one response to sinks, from its description to its end. */
 import type { Description } from "../../media/frame.ts";
 import type { Notice } from "../../protocol/native/response.ts";
-import { Presenter, type PresenterOptions } from "../../sinks/presenter.ts";
-import { SinkGroup } from "../../sinks/sink_group.ts";
+import { Presenter, type PresenterOptions, SinkGroup } from "../../sinks/presenter.ts";
 import type { Sink } from "../../sinks/sink.ts";
 import type { MediaResponse } from "../request/response.ts";
 import type { Progress } from "../terminal/progress.ts";

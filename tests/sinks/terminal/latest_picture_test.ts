@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { LatestPicture } from "../../../lib/sinks/terminal/latest_picture.ts";
+import { LatestPicture } from "../../../lib/sinks/terminal/terminal.ts";
 import { pureTest } from "../../support/pure_test.ts";
 
 const SIZE = { width: 1, height: 1 };
