@@ -17,17 +17,9 @@ export interface ServerOptions {
   live?: LiveOptions;
   /** Connections at once; further clients get a busy error. */
   maxClients: number;
-  /**
-   * Connections at once from one IPv4 address or IPv6 network; 0 for no such limit.
-   *
-   * @default 0
-   */
+  /** Connections at once from one IPv4 address or IPv6 network; 0 for no such limit. @default 0 */
   maxPerAddress?: number;
-  /**
-   * Decoders that run at once.
-   *
-   * @default defaultMaxDecoders()
-   */
+  /** Decoders that run at once. @default defaultMaxDecoders() */
   maxDecoders?: number;
   /** Token and certificate; without them, everybody is served, without TLS. */
   credentials?: CredentialOptions;
@@ -35,23 +27,11 @@ export interface ServerOptions {
   scriptsOpen?: boolean;
   /** @default DEFAULT_TIMEOUTS */
   timeouts?: Timeouts;
-  /**
-   * Paces the frames of files.
-   *
-   * @default MONOTONIC_CLOCK
-   */
+  /** Paces the frames of files. @default MONOTONIC_CLOCK */
   clock?: Clock;
-  /**
-   * Pixels of the largest picture that is decoded.
-   *
-   * @default DEFAULT_MAX_PIXELS
-   */
+  /** Pixels of the largest picture that is decoded. @default DEFAULT_MAX_PIXELS */
   maxPixels?: number;
-  /**
-   * Bytes that the frames of all viewers together may take.
-   *
-   * @default DEFAULT_MAX_MEMORY
-   */
+  /** Bytes that the frames of all viewers together may take. @default DEFAULT_MAX_MEMORY */
   maxMemory?: number;
   /**
    * Bytes of the start-up cache, in addition to `maxMemory`; 0 for no cache.

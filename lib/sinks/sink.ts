@@ -5,11 +5,7 @@ import type { Description, Encoding, Frame } from "../media/frame.ts";
 export interface Presentation extends Description {
   /** One image, or a sequence of single images. */
   still: boolean;
-  /**
-   * It has no end, since it is live or loops.
-   *
-   * @default live
-   */
+  /** It has no end, since it is live or loops. @default live */
   endless?: boolean;
   encoding: Encoding;
   /** Playback speed; 1 is real time, 0 as fast as possible. */

@@ -73,9 +73,7 @@ function piecesOf(input: Uint8Array): Piece[] {
   return found;
 }
 
-/**
- * Changes pieces of NUT and mostly corrects their checksums, to reach the code behind those.
- */
+/** Changes pieces of NUT and mostly corrects their checksums, to reach the code behind those. */
 export const mutateNut: Mutator = (input, others, random) => {
   if (random.once(4)) return mutateBytes(input, others, random);
   const pieces = [...piecesOf(input)];

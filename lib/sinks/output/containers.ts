@@ -176,11 +176,7 @@ export function hasEditList(extension: string): boolean {
 export interface StreamCopyOptions {
   /** One image is written. */
   still: boolean;
-  /**
-   * The streams are encoded.
-   *
-   * @default false
-   */
+  /** The streams are encoded. @default false */
   encoded?: boolean;
   /** Codecs that the user chose. */
   codec?: CodecChoice;

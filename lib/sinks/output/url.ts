@@ -9,11 +9,7 @@ import { shownAddress, urlTarget, withoutSecrets } from "./url_target.ts";
 export interface UrlSinkOptions extends Omit<EncodedOutputOptions, "stdout"> {
   /** FFmpeg's name of the format, if not that of the URL. */
   format?: string;
-  /**
-   * Milliseconds in which FFmpeg has to take a frame, or to exit.
-   *
-   * @default 30_000
-   */
+  /** Milliseconds in which FFmpeg has to take a frame, or to exit. @default 30_000 */
   patience?: number;
 }
 

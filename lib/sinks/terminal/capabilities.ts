@@ -23,11 +23,7 @@ export interface Terminal {
   /** Writes text synchronously. */
   writeNow?: (text: string) => void;
   size: () => Grid;
-  /**
-   * Style of text pictures.
-   *
-   * @default truecolour
-   */
+  /** Style of text pictures. @default truecolour */
   style?: TerminalStyle;
   /** It is a terminal and no pipe or file. */
   isTerminal?: boolean;

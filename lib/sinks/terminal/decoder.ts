@@ -13,11 +13,7 @@ export interface PictureConverterOptions {
   filters: readonly string[];
   /** Bytes of a picture behind the filters. */
   size: number;
-  /**
-   * Whole seconds before the beginning in which frames are only decoded.
-   *
-   * @default 0
-   */
+  /** Whole seconds before the beginning in which frames are only decoded. @default 0 */
   lead?: number;
   /** Takes each picture, in memory that is reused for the next unless it returns other memory. */
   onPicture: (picture: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer> | undefined | void;
@@ -92,11 +88,7 @@ const LARGEST = {
 export interface PictureDecoderOptions extends Omit<PictureConverterOptions, "filters" | "size"> {
   /** Decoded stream, by {@linkcode decodedStream}. */
   decoded: VideoStream;
-  /**
-   * Timestamp of the first picture to show, seconds.
-   *
-   * @default all are shown
-   */
+  /** Timestamp of the first picture to show, seconds. @default all are shown */
   from?: number;
 }
 

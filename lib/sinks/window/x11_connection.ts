@@ -29,11 +29,7 @@ const FIRST_PORT = 6000;
 /** Options of {@linkcode XConnection}. */
 export interface XConnectionOptions {
   onEvent: (event: XEvent) => void;
-  /**
-   * Milliseconds in which the display has to accept the connection.
-   *
-   * @default 5_000
-   */
+  /** Milliseconds in which the display has to accept the connection. @default 5_000 */
   patience?: number;
 }
 

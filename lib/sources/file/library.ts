@@ -30,11 +30,7 @@ export interface LibraryOptions {
   otherNames?: readonly string[];
   /** Largest number of pixels of a served file. */
   maxPixels?: number;
-  /**
-   * Milliseconds for probing a file.
-   *
-   * @default 20_000
-   */
+  /** Milliseconds for probing a file. @default 20_000 */
   probeTimeout?: number;
 }
 

@@ -10,11 +10,7 @@ import { isClockless } from "./seek.ts";
 export interface MediaOptions extends Rendition {
   /** Single images only: one, or a sequence if `every` is given. */
   still?: boolean;
-  /**
-   * Whether video is sent.
-   *
-   * @default true
-   */
+  /** Whether video is sent. @default true */
   video?: boolean;
   /** Seconds from the beginning. */
   start?: number;

@@ -28,11 +28,7 @@ const READ_TIMEOUT = 30_000;
 export interface TrackLimits {
   /** Bytes of the largest frame that may be decoded. */
   maxFrameSize: number;
-  /**
-   * Milliseconds without output after which FFmpeg is killed.
-   *
-   * @default 30_000
-   */
+  /** Milliseconds without output after which FFmpeg is killed. @default 30_000 */
   readTimeout?: number;
   /** Threads that decode video; FFmpeg's default if absent. */
   threads?: number;

@@ -26,17 +26,9 @@ export interface LiveOptions {
   sources: readonly LiveSource[];
   /** Read files again from their beginning at their end. */
   loop?: boolean;
-  /**
-   * Seconds that a source runs on without subscribers.
-   *
-   * @default 10
-   */
+  /** Seconds that a source runs on without subscribers. @default 10 */
   linger?: number;
-  /**
-   * Milliseconds without data after which a source is started again.
-   *
-   * @default 10_000
-   */
+  /** Milliseconds without data after which a source is started again. @default 10_000 */
   readTimeout?: number;
 }
 

@@ -61,11 +61,7 @@ export const QUEUE_LIMITS: Record<"wait" | "drop", QueueLimits> = {
 /** Options of {@linkcode LiveQueue}. */
 export interface LiveQueueOptions {
   limits: QueueLimits;
-  /**
-   * Whether audio is queued.
-   *
-   * @default true
-   */
+  /** Whether audio is queued. @default true */
   audio?: boolean;
   /** Whether the subscriber is paused; a paused one is sent events only. */
   isPaused?: () => boolean;

@@ -81,11 +81,7 @@ export interface HelperOptions {
   env?: Record<string, string>;
   /** @default "null" */
   stdin?: "null" | "piped";
-  /**
-   * Ends the program.
-   *
-   * @default "SIGKILL"
-   */
+  /** Ends the program. @default "SIGKILL" */
   signal?: Deno.Signal;
 }
 

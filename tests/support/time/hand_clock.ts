@@ -4,17 +4,9 @@ import { PATIENCE } from "./patience.ts";
 
 /** Settings of a {@linkcode HandClock}. */
 export interface HandClockOptions {
-  /**
-   * Each sleep ends at once, and its time passes.
-   *
-   * @default false
-   */
+  /** Each sleep ends at once, and its time passes. @default false */
   skips?: boolean;
-  /**
-   * Milliseconds at the start.
-   *
-   * @default 0
-   */
+  /** Milliseconds at the start. @default 0 */
   time?: number;
 }
 
