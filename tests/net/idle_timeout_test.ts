@@ -32,12 +32,12 @@ function peer() {
 }
 
 /** Waits for a frame, which FFmpeg may take a while for, and is alive meanwhile. */
-async function untilFrame({ connection }: NativeClient): Promise<void> {
+async function untilFrame(peer: NativeClient): Promise<void> {
   while (true) {
-    const message = await connection.receive();
-    if (message === undefined) throw new Error("Cannot find a frame: the server hung up");
-    if (message.kind === "ping") await connection.send("pong", new Uint8Array(0));
-    if (message.kind === "frame") return;
+    const received = await peer.receive();
+    if (received === undefined) throw new Error("Cannot find a frame: the server hung up");
+    if (received.kind === "ping") await peer.connection.send("pong", new Uint8Array(0));
+    if (received.kind === "frame") return;
   }
 }
 
