@@ -3,7 +3,7 @@
 /** A fraction `[numerator, denominator]`, the denominator above zero. */
 export type Rational = readonly [numerator: number, denominator: number];
 
-/** Encodings of frames: raw pixels and samples, the file's own packets, or compressed anew. */
+/** Encodings of frames: raw pixels and samples, the file's own packets, or re-encoded. */
 export const ENCODINGS = ["raw", "copy", "h264", "mjpeg"] as const;
 
 /** One of {@linkcode ENCODINGS}. */
@@ -179,7 +179,7 @@ export function sameStreams(
 }
 
 /**
- * Whether decoders of some streams can decode the others without being set up anew. Time bases and
+ * Whether decoders of some streams can decode the others without a new set-up. Time bases and
  * other fields may differ.
  */
 export function sameFormats(

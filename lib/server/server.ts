@@ -30,7 +30,7 @@ import { Shutdown } from "./shutdown.ts";
 /** Milliseconds in which peers may still read the last messages once the grace period is over. */
 const LAST_MESSAGES = 1000;
 
-/** What a server serves. */
+/** Library, credentials, FFmpeg and log of a server. */
 export interface ServerContext {
   library: Library;
   credentials: Credentials;

@@ -82,7 +82,7 @@ export class Retries {
     await this.#clock.sleep(wait, signal);
   }
 
-  /** Starts counting anew, after something was received. */
+  /** Resets the count of retries; called when something was received. */
   reset(): void {
     this.#count = 0;
     this.#backoff.reset();

@@ -67,7 +67,7 @@ function isAddress(hostname: string): boolean {
   return hostname.includes(":") || /^\d+\.\d+\.\d+\.\d+$/.test(hostname);
 }
 
-/** What is wrong with the certificate, from OpenSSL's error code. */
+/** Describes a problem of the certificate by OpenSSL's error code. */
 function explain(error: unknown, trust: Trust): string {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   const alternative = trust.kind === "system"

@@ -23,7 +23,7 @@ import {
 import { ResumeState } from "./resume_state.ts";
 import { requestScript } from "./script.ts";
 
-/** What a client does in one protocol. */
+/** The client side of one protocol. */
 interface ProtocolActions {
   /** Requests an image or a video. */
   request: (connection: ServerConnection, request: MediaRequest) => MediaResponse;

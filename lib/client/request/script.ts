@@ -28,7 +28,7 @@ const BGR24_FOURCC = "BGR\x18";
 /** Bytes of the length in front of each pickle. */
 const LENGTH_SIZE = 4;
 
-/** Bytes to leave free around a pickle. A frame's data stays where it is in the pickle. */
+/** Headroom and tailroom of a pickle, bytes. The data of a frame is a view of its pickle. */
 const ROOM = { offset: FRAME_HEADROOM, tail: FRAME_TAILROOM };
 
 /**

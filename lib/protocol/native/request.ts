@@ -97,7 +97,7 @@ export interface MediaRequest {
   /** True to start again at the end. */
   loop?: boolean;
   late?: typeof LATE_POLICIES[number];
-  /** What was received of the same request's response; only the rest is sent. */
+  /** The received part of an earlier response to the same request; only the rest is sent. */
   resume?: ResumePoint[];
   token?: string;
 }

@@ -19,7 +19,7 @@ const MAX_CONNECTIONS = 32;
 /** Timeouts of `node:http`, milliseconds. Deno's own HTTP server has none. */
 const TIMEOUTS = { headersTimeout: 10_000, requestTimeout: 10_000, keepAliveTimeout: 60_000 };
 
-/** What the endpoints report. */
+/** State that the endpoints report. */
 export interface Status {
   /** Metrics as text, and its media type. */
   metrics(): Promise<{ text: string; type: string }>;

@@ -12,7 +12,7 @@ export interface LoggedPeer {
   logger: Logger;
 }
 
-/** What the request asks for, as far as it could be read. */
+/** Command, name and protocol of the request, as far as it could be read. */
 export interface RequestInfo {
   command?: string;
   name?: string;

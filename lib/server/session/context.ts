@@ -42,7 +42,7 @@ export interface Defaults {
   video?: string;
 }
 
-/** What playing media needs of a server, whether or not a connection asks for it. */
+/** The state that playing media needs, with or without a connection. */
 export interface MediaContext {
   library: Library;
   live: LiveSources;

@@ -40,7 +40,7 @@ export function identityOf({ dev, ino }: Pick<Deno.FileInfo, "dev" | "ino">): st
 /**
  * Compares a file with an earlier state of it.
  *
- * @returns `undefined` if it is unchanged, or gone: whoever reads it still has it open
+ * @returns `undefined` if it is unchanged, or gone: its readers still have it open
  */
 export async function changeOf(path: string, before: FileState): Promise<FileChange | undefined> {
   let now: FileState;
