@@ -31,8 +31,8 @@ interface StreamState {
 const MIN_DURATION = 0.001;
 
 /**
- * What a response has delivered so far, over all of its connections, and how the next connection
- * continues it.
+ * The progress of a response over all of its connections, and how the next connection continues
+ * it.
  *
  * - A file continues with the frame after the last one of each stream ({@linkcode ResumePoint}).
  * - After a seek, or in a loop that is watched, a file continues with a seek to the position:

@@ -93,7 +93,7 @@ export function extensionOf(path: string): string {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { muxerOf } from "./output_target.ts";
+ * import { muxerOf } from "./target.ts";
  *
  * assertEquals(muxerOf("y4m"), "yuv4mpegpipe");
  * assertEquals(muxerOf("mpegts"), "mpegts");
@@ -180,7 +180,7 @@ const EVEN_SIZE_ENCODERS = /26[45]|hevc|avc/;
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { parseCodecChoice } from "./codec_choice.ts";
+ * import { parseCodecChoice } from "./target.ts";
  *
  * assertEquals(parseCodecChoice("libx265,copy"), { video: "libx265", audio: "copy" });
  * assertEquals(parseCodecChoice(",none"), { video: undefined, audio: "none" });
