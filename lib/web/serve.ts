@@ -29,7 +29,7 @@ export interface ServedPage extends AsyncDisposable {
 }
 
 /**
- * Variables by which Deno listens elsewhere than it is told to, or believes a request about its
+ * Variables by which Deno overrides the address to listen on, or believes a request about its
  * origin.
  */
 const SERVE_VARIABLES = ["DENO_SERVE_ADDRESS", "DENO_TRUST_PROXY_HEADERS"];

@@ -19,7 +19,7 @@ const THUMBNAIL_WIDTH = 320;
 const POSITION_SHARE = 0.1;
 const MAX_POSITION = 30;
 
-/** Milliseconds until the thumbnail of a live source is fetched anew. */
+/** Milliseconds for which the thumbnail of a live source is cached. */
 const LIVE_LIFETIME = 10_000;
 
 interface Thumbnail extends PictureFile {

@@ -13,7 +13,7 @@ import { LiveQueue, type PrepareFrame, QUEUE_LIMITS, SharedFrame } from "./subsc
 /** Milliseconds that a subscriber waits for the first frame of a source that is starting. */
 const FIRST_FRAME_TIMEOUT = 10_000;
 
-/** Milliseconds of a run after which the backoff begins anew. */
+/** Milliseconds of a run after which the backoff is reset. */
 const GOOD_RUN = 10_000;
 
 /** Milliseconds between log lines about dropped frames. */
