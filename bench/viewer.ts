@@ -1,5 +1,5 @@
-import { connect } from "../lib/client/connection/connection.ts";
-import { requestList, requestMedia } from "../lib/client/request/native.ts";
+import { connect } from "../lib/net/connection.ts";
+import { requestList, requestMedia } from "../lib/protocol/native/client.ts";
 import { type Rational, toSeconds } from "../lib/media/frame.ts";
 import { Connection } from "../lib/protocol/native/connection.ts";
 import { encodeControl, type MediaRequest } from "../lib/protocol/native/request.ts";

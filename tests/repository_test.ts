@@ -13,7 +13,7 @@ const ROOMS: Record<string, readonly string[]> = {
   nut: ["media", "base"],
   ffmpeg: ["nut", "media", "base"],
   protocol: ["net", "media", "base"],
-  sources: ["ffmpeg", "nut", "media", "base"],
+  sources: ["protocol", "ffmpeg", "nut", "net", "media", "base"],
   sinks: ["ffmpeg", "nut", "media", "base"],
   web: ["sinks", "protocol", "ffmpeg", "net", "media", "base"],
   server: ["sources", "protocol", "web", "ffmpeg", "net", "cli", "media", "base"],
@@ -33,7 +33,10 @@ const LARGEST_FOLDER = 15;
 const CODECS = /^lib\/(protocol|nut)\//;
 
 /** The modules beside the codecs that read and write streams. */
-const NOT_PURE = ["protocol/native/connection.ts", "nut/reader.ts", "nut/writer.ts"];
+const NOT_PURE = [
+  ...["protocol/native/connection.ts", "protocol/native/client.ts"],
+  ...["nut/reader.ts", "nut/writer.ts"],
+];
 
 /** What pure code does without: the system, streams, clocks, chance. */
 const IMPURE =

@@ -15,13 +15,13 @@ import type {
   ServiceInfo,
   WebService,
 } from "../web/service.ts";
-import { connect } from "./connection/connection.ts";
+import { connect } from "../net/connection.ts";
 import { type ClientContext, explain } from "./context.ts";
 import { toRequest } from "./options.ts";
 import { play } from "./playback/play.ts";
 import { Statistics } from "./playback/statistics.ts";
 import { BufferedResponse } from "./request/flow_control.ts";
-import { requestList } from "./request/native.ts";
+import { requestList } from "../protocol/native/client.ts";
 import { ask, openResponse } from "./request/request.ts";
 import { openInBrowser } from "./terminal/environment.ts";
 import { describeNotice } from "./terminal/status.ts";

@@ -1,8 +1,8 @@
 /** The script protocol: pickles, and a client's stream of them. */
 import { FRAME_HEADROOM, FRAME_TAILROOM } from "../../lib/media/frame.ts";
-import { CutError } from "../../lib/client/connection/errors.ts";
+import { CutError } from "../../lib/net/errors.ts";
 import { requestScript } from "../../lib/client/request/script.ts";
-import { ServerConnection } from "../../lib/client/connection/connection.ts";
+import { ServerConnection } from "../../lib/net/connection.ts";
 import {
   parseScriptMessage,
   SCRIPT_END,

@@ -3,15 +3,8 @@ import { messageOf } from "../../base/errors.ts";
 import { parseFingerprint } from "../../net/certificate.ts";
 import type { Secret } from "../../net/secret.ts";
 import { readToken } from "../../net/token.ts";
-import type { Trust } from "./tls.ts";
-
-/** How the client authenticates itself, and how it verifies the server. */
-export interface Credentials {
-  /** Part of every request. */
-  token?: Secret;
-  /** Which certificate to accept; without it, the connection is not encrypted. */
-  trust?: Trust;
-}
+import type { Trust } from "../../net/tls.ts";
+import type { Credentials } from "../../net/connection.ts";
 
 /** Sources of {@linkcode Credentials}. */
 export interface CredentialSources {

@@ -2,7 +2,7 @@
 import { Backoff } from "../../base/async.ts";
 import { type Clock, MONOTONIC_CLOCK } from "../../base/clock.ts";
 import { messageOf, RequestError } from "../../base/errors.ts";
-import { ConnectError, CutError, isTransient } from "./errors.ts";
+import { ConnectError, CutError, isTransient } from "../../net/errors.ts";
 
 /** Retries in a row, unless the user sets another number. */
 const DEFAULT_RETRIES = 5;

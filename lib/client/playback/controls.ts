@@ -3,7 +3,7 @@ import { deadline } from "../../base/async.ts";
 import type { Description } from "../../media/frame.ts";
 import type { Control } from "../../protocol/native/request.ts";
 import type { PlayAction } from "../../sinks/sink.ts";
-import type { MediaResponse } from "../request/response.ts";
+import type { MediaResponse } from "../../protocol/media_response.ts";
 
 /** Seconds that the keys seek by, as in most players. */
 const STEPS: Partial<Record<PlayAction, number>> = {

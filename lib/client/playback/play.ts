@@ -3,7 +3,7 @@ import type { Description } from "../../media/frame.ts";
 import type { Notice } from "../../protocol/native/response.ts";
 import { Presenter, type PresenterOptions, SinkGroup } from "../../sinks/presenter.ts";
 import type { Sink } from "../../sinks/sink.ts";
-import type { MediaResponse } from "../request/response.ts";
+import type { MediaResponse } from "../../protocol/media_response.ts";
 import type { Progress } from "../terminal/progress.ts";
 import type { PlayerControls } from "./controls.ts";
 import type { Statistics } from "./statistics.ts";

@@ -1,6 +1,6 @@
 /** Counters of a play, and percentiles of its latency. */
 import { type Frame, pcmSeconds, type StreamDescription, toSeconds } from "../../media/frame.ts";
-import { FrameCounter } from "../request/response.ts";
+import { FrameCounter } from "../../protocol/media_response.ts";
 
 /** Percentiles of the time from a live frame's capture to its arrival, milliseconds. */
 export interface Latency {

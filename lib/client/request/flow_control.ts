@@ -1,6 +1,6 @@
 /** Buffers a response, and pauses the server when the buffer is full. */
 import { copyFrame } from "../../media/frame.ts";
-import type { MediaResponse, ResponsePart } from "./response.ts";
+import type { MediaResponse, ResponsePart } from "../../protocol/media_response.ts";
 
 /** Limits on the buffered frames, in bytes. */
 export interface BufferLimits {

@@ -9,17 +9,17 @@ import {
   type Protocol,
   type ServerConnection,
   type Target,
-} from "../connection/connection.ts";
-import { CutError, ShutdownError } from "../connection/errors.ts";
+} from "../../net/connection.ts";
+import { CutError, ShutdownError } from "../../net/errors.ts";
 import { Retries, type RetriesOptions } from "../connection/retry.ts";
 import { formatCount, formatTime } from "../terminal/progress.ts";
-import { requestMedia } from "./native.ts";
+import { requestMedia } from "../../protocol/native/client.ts";
 import {
   FrameCounter,
   type MediaResponse,
   type OpenResponse,
   type ResponsePart,
-} from "./response.ts";
+} from "../../protocol/media_response.ts";
 import { ResumeState } from "./resume_state.ts";
 import { requestScript } from "./script.ts";
 

@@ -15,9 +15,13 @@ import {
   type ScriptMessage,
   scriptRequest,
 } from "../../protocol/script/framing.ts";
-import type { ServerConnection } from "../connection/connection.ts";
-import { CutError } from "../connection/errors.ts";
-import { FrameCounter, type MediaResponse, type ResponsePart } from "./response.ts";
+import type { ServerConnection } from "../../net/connection.ts";
+import { CutError } from "../../net/errors.ts";
+import {
+  FrameCounter,
+  type MediaResponse,
+  type ResponsePart,
+} from "../../protocol/media_response.ts";
 
 /** The protocol has no timestamps: frames get their time of arrival, in microseconds. */
 const TIME_BASE: Rational = [1, 1_000_000];

@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { RequestError } from "../../../lib/base/errors.ts";
-import { ConnectError, CutError } from "../../../lib/client/connection/errors.ts";
+import { ConnectError, CutError } from "../../../lib/net/errors.ts";
 import { Retries } from "../../../lib/client/connection/retry.ts";
 import { HandClock } from "../../support/time/hand_clock.ts";
 import { pureTest } from "../../support/pure_test.ts";

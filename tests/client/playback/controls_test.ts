@@ -3,7 +3,7 @@ import {
   PlayerControls,
   type PlayerControlsOptions,
 } from "../../../lib/client/playback/controls.ts";
-import type { MediaResponse } from "../../../lib/client/request/response.ts";
+import type { MediaResponse } from "../../../lib/protocol/media_response.ts";
 import type { Description } from "../../../lib/media/frame.ts";
 import type { Control } from "../../../lib/protocol/native/request.ts";
 import { GREY } from "../../support/peers/scripted_server.ts";

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { PlayerControls } from "../../../lib/client/playback/controls.ts";
 import { play } from "../../../lib/client/playback/play.ts";
 import { Statistics } from "../../../lib/client/playback/statistics.ts";
-import type { MediaResponse, ResponsePart } from "../../../lib/client/request/response.ts";
+import type { MediaResponse, ResponsePart } from "../../../lib/protocol/media_response.ts";
 import type { Sink } from "../../../lib/sinks/sink.ts";
 import { DESCRIPTION, END, response, TestSink } from "../../support/media/test_sink.ts";
 import { pureTest } from "../../support/pure_test.ts";

@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { play } from "../../../lib/client/playback/play.ts";
 import { Statistics } from "../../../lib/client/playback/statistics.ts";
-import type { ResponsePart } from "../../../lib/client/request/response.ts";
+import type { ResponsePart } from "../../../lib/protocol/media_response.ts";
 import { Progress } from "../../../lib/client/terminal/progress.ts";
 import type { Presentation, Sink } from "../../../lib/sinks/sink.ts";
 import { DESCRIPTION, END, response, TestSink } from "../../support/media/test_sink.ts";

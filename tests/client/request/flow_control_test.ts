@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { BufferedResponse } from "../../../lib/client/request/flow_control.ts";
-import type { MediaResponse, ResponsePart } from "../../../lib/client/request/response.ts";
+import type { MediaResponse, ResponsePart } from "../../../lib/protocol/media_response.ts";
 import type { Control } from "../../../lib/protocol/native/request.ts";
 import { pureTest } from "../../support/pure_test.ts";
 

@@ -1,8 +1,8 @@
 /** Messages between frames: notices, seeks, notes, and the latency of live sources. */
 import { assert, assertAlmostEquals, assertEquals, assertMatch } from "@std/assert";
 import { ByteReader, fromSocket } from "../../../lib/base/byte_reader.ts";
-import { connect } from "../../../lib/client/connection/connection.ts";
-import { requestMedia } from "../../../lib/client/request/native.ts";
+import { connect } from "../../../lib/net/connection.ts";
+import { requestMedia } from "../../../lib/protocol/native/client.ts";
 import type { Description } from "../../../lib/media/frame.ts";
 import {
   encodeFrame,

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { RequestError } from "../../../lib/base/errors.ts";
-import { ConnectError, CutError } from "../../../lib/client/connection/errors.ts";
-import type { OpenResponse, ResponsePart } from "../../../lib/client/request/response.ts";
+import { ConnectError, CutError } from "../../../lib/net/errors.ts";
+import type { OpenResponse, ResponsePart } from "../../../lib/protocol/media_response.ts";
 import {
   ReconnectingResponse,
   type ReconnectOptions,

@@ -1,8 +1,8 @@
 /** Responses of a real server over a network that stalls and cuts: with TLS, and after a seek. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { connect } from "../../../lib/client/connection/connection.ts";
-import { requestMedia } from "../../../lib/client/request/native.ts";
-import type { ResponsePart } from "../../../lib/client/request/response.ts";
+import { connect } from "../../../lib/net/connection.ts";
+import { requestMedia } from "../../../lib/protocol/native/client.ts";
+import type { ResponsePart } from "../../../lib/protocol/media_response.ts";
 import { ReconnectingResponse } from "../../../lib/client/request/request.ts";
 import { Secret } from "../../../lib/net/secret.ts";
 import type { MediaRequest } from "../../../lib/protocol/native/request.ts";

@@ -1,5 +1,5 @@
 /** A small response and a sink that can fail, for tests of playing. */
-import type { ResponsePart } from "../../../lib/client/request/response.ts";
+import type { ResponsePart } from "../../../lib/protocol/media_response.ts";
 import type { Description } from "../../../lib/media/frame.ts";
 import type { Sink } from "../../../lib/sinks/sink.ts";
 import { GREY } from "../peers/scripted_server.ts";

@@ -1,12 +1,11 @@
 /** Requests over the native protocol. */
 import { FormatError, isConnectionLost } from "../../base/errors.ts";
-import { Connection, type Message } from "../../protocol/native/connection.ts";
-import {
-  encodeControl,
-  encodeRequest,
-  type MediaRequest,
-  parseControl,
-} from "../../protocol/native/request.ts";
+import type { ServerConnection } from "../../net/connection.ts";
+import { CutError } from "../../net/errors.ts";
+import type { MediaResponse, ResponsePart } from "../media_response.ts";
+import { ClockSync } from "./clock_sync.ts";
+import { Connection, type Message } from "./connection.ts";
+import { encodeControl, encodeRequest, type MediaRequest, parseControl } from "./request.ts";
 import {
   type ListEntry,
   parseDescription,
@@ -14,11 +13,7 @@ import {
   parseError,
   parseList,
   parseNotice,
-} from "../../protocol/native/response.ts";
-import type { ServerConnection } from "../connection/connection.ts";
-import { CutError } from "../connection/errors.ts";
-import { ClockSync } from "./clock_sync.ts";
-import type { MediaResponse, ResponsePart } from "./response.ts";
+} from "./response.ts";
 
 /** Options of {@linkcode requestMedia}. */
 export interface RequestOptions {

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
-import { FrameCounter } from "../../../lib/client/request/response.ts";
-import type { StreamDescription } from "../../../lib/media/frame.ts";
-import { pureTest } from "../../support/pure_test.ts";
+import type { StreamDescription } from "../../lib/media/frame.ts";
+import { FrameCounter } from "../../lib/protocol/media_response.ts";
+import { pureTest } from "../support/pure_test.ts";
 
 const STREAMS: Pick<StreamDescription, "id" | "type">[] = [
   { id: 0, type: "video" },

@@ -1,16 +1,16 @@
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { connect } from "../../../lib/client/connection/connection.ts";
-import type { Trust } from "../../../lib/client/connection/tls.ts";
-import { requestList } from "../../../lib/client/request/native.ts";
-import { Secret } from "../../../lib/net/secret.ts";
-import { testServer } from "../../support/peers/test_server.ts";
+import { connect } from "../../lib/net/connection.ts";
+import { Secret } from "../../lib/net/secret.ts";
+import type { Trust } from "../../lib/net/tls.ts";
+import { requestList } from "../../lib/protocol/native/client.ts";
+import { testServer } from "../support/peers/test_server.ts";
 import {
   type CertificatePair,
   makeCertificate,
   openssl,
   OpensslServer,
-} from "../../support/programs/certificates.ts";
-import { tlsTest } from "../../support/test_if.ts";
+} from "../support/programs/certificates.ts";
+import { tlsTest } from "../support/test_if.ts";
 
 const folder = await Deno.makeTempDir();
 addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));

@@ -1,17 +1,24 @@
 /** Connections to a server: TCP or TLS, with timeouts. */
-import { deadline, onAbort } from "../../base/async.ts";
-import { ByteReader, fromSocket } from "../../base/byte_reader.ts";
-import { ByteWriter } from "../../base/byte_writer.ts";
-import { DeadlineError, isConnectionLost, messageOf } from "../../base/errors.ts";
-import { formatAddress } from "../../net/address.ts";
-import { closeSocket, type Socket } from "../../net/socket.ts";
-import type { Secret } from "../../net/secret.ts";
-import type { Credentials } from "./credentials.ts";
+import { deadline, onAbort } from "../base/async.ts";
+import { ByteReader, fromSocket } from "../base/byte_reader.ts";
+import { ByteWriter } from "../base/byte_writer.ts";
+import { DeadlineError, isConnectionLost, messageOf } from "../base/errors.ts";
+import { formatAddress } from "./address.ts";
 import { ConnectError } from "./errors.ts";
-import { connectTls } from "./tls.ts";
+import type { Secret } from "./secret.ts";
+import { closeSocket, type Socket } from "./socket.ts";
+import { connectTls, type Trust } from "./tls.ts";
 
 /** Protocols that servers speak: that of stream-server, and the pickled arrays of scripts. */
 export type Protocol = "native" | "script";
+
+/** How a client authenticates itself, and how it verifies the server. */
+export interface Credentials {
+  /** Part of every request. */
+  token?: Secret;
+  /** Which certificate to accept; without it, the connection is not encrypted. */
+  trust?: Trust;
+}
 
 /** The address of a server, and how to connect to it. */
 export interface Target {

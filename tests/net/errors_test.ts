@@ -5,9 +5,9 @@ import {
   isConnectionLost,
   RequestError,
   TruncatedError,
-} from "../../../lib/base/errors.ts";
-import { ConnectError, CutError, isTransient } from "../../../lib/client/connection/errors.ts";
-import { pureTest } from "../../support/pure_test.ts";
+} from "../../lib/base/errors.ts";
+import { ConnectError, CutError, isTransient } from "../../lib/net/errors.ts";
+import { pureTest } from "../support/pure_test.ts";
 
 pureTest(
   "isConnectionLost() knows a broken connection by Deno's classes and by the system's names",

@@ -1,5 +1,5 @@
 import { assertAlmostEquals, assertEquals } from "@std/assert";
-import { ClockOffset, ClockSync } from "../../../lib/client/request/clock_sync.ts";
+import { ClockOffset, ClockSync } from "../../../lib/protocol/native/clock_sync.ts";
 import { pureTest } from "../../support/pure_test.ts";
 
 /** A sample of a clock that is ahead by `offset`, microseconds. */

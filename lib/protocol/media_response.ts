@@ -1,7 +1,7 @@
 /** The response to a request, whatever its protocol. */
-import type { Description, Frame, StreamDescription } from "../../media/frame.ts";
-import type { Control } from "../../protocol/native/request.ts";
-import type { EndReport, Notice, StreamTotals } from "../../protocol/native/response.ts";
+import type { Description, Frame, StreamDescription } from "../media/frame.ts";
+import type { Control } from "./native/request.ts";
+import type { EndReport, Notice, StreamTotals } from "./native/response.ts";
 
 /** A part of a response: one description, frames, one end, and messages in between. */
 export type ResponsePart =

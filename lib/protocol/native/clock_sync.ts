@@ -1,6 +1,4 @@
-/** Estimates the server's clock from pings, for the latency of live frames. */
-import type { Connection } from "../../protocol/native/connection.ts";
-
+/** Estimates the clock of a peer from pings, for the latency of live frames. */
 /** One ping and its pong. */
 export interface ClockSample {
   /** When the ping was sent, microseconds of the own clock. */
@@ -48,20 +46,26 @@ const INTERVAL = 1_000_000;
 /** A pong of the native protocol. */
 interface Pong {
   payload: Uint8Array<ArrayBuffer>;
-  /** Microseconds since 1970 of the server's clock; 0 if unknown. */
+  /** Microseconds since 1970 of the sender's clock; 0 if unknown. */
   timestamp: number;
 }
 
-/** Measures the latency of live frames: pings the server for its time while frames arrive. */
+/** Sends pings; a connection of the native protocol. */
+export interface PingSender {
+  /** @param options time of sending, microseconds since 1970 */
+  send(kind: "ping", payload: Uint8Array, options: { timestamp: number }): Promise<void>;
+}
+
+/** Measures the latency of live frames: pings the sender for its time while frames arrive. */
 export class ClockSync {
-  #connection: Pick<Connection, "send">;
+  #connection: PingSender;
   #clock: () => number;
   #offset = new ClockOffset();
   #sent = -Infinity;
   #count = 0n;
 
   /** @param clock microseconds since 1970; never goes back */
-  constructor(connection: Pick<Connection, "send">, clock: () => number) {
+  constructor(connection: PingSender, clock: () => number) {
     this.#connection = connection;
     this.#clock = clock;
   }
@@ -85,10 +89,15 @@ export class ClockSync {
     this.#offset.add({ sent: this.#sent, received: this.#clock(), remote: timestamp });
   }
 
+  /** Microseconds by which the sender's clock is ahead; `undefined` before the first pong. */
+  get offset(): number | undefined {
+    return this.#offset.microseconds;
+  }
+
   /**
    * Milliseconds since a frame was captured, at least 0; `undefined` if unknown.
    *
-   * @param captured microseconds since 1970 of the server's clock
+   * @param captured microseconds since 1970 of the sender's clock
    */
   latencyOf(captured: number | undefined): number | undefined {
     const offset = this.#offset.microseconds;

@@ -5,17 +5,17 @@ import {
   assertRejects,
   assertStringIncludes,
 } from "@std/assert";
-import { DeadlineError } from "../../../lib/base/errors.ts";
-import { connect } from "../../../lib/client/connection/connection.ts";
-import { requestMedia } from "../../../lib/client/request/native.ts";
-import type { ResponsePart } from "../../../lib/client/request/response.ts";
+import { DeadlineError } from "../../lib/base/errors.ts";
+import { connect } from "../../lib/net/connection.ts";
+import type { ResponsePart } from "../../lib/protocol/media_response.ts";
+import { requestMedia } from "../../lib/protocol/native/client.ts";
 import {
   describe,
   frame,
   say,
   ScriptedServer,
   untilGone,
-} from "../../support/peers/scripted_server.ts";
+} from "../support/peers/scripted_server.ts";
 
 const NEVER = new AbortController().signal;
 

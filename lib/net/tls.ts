@@ -1,9 +1,9 @@
 /** TLS with a choice of trust: the system's authorities, one of the user's, or a fingerprint. */
 import { type ConnectionOptions, getCACertificates } from "node:tls";
-import { messageOf } from "../../base/errors.ts";
-import { formatAddress } from "../../net/address.ts";
-import { toFingerprint } from "../../net/certificate.ts";
-import { TlsSocket } from "../../net/socket.ts";
+import { messageOf } from "../base/errors.ts";
+import { formatAddress } from "./address.ts";
+import { toFingerprint } from "./certificate.ts";
+import { TlsSocket } from "./socket.ts";
 
 /** Which certificate of the server is accepted. */
 export type Trust =

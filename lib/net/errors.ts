@@ -1,5 +1,5 @@
 /** Failures of a connection, and whether connecting again may help. */
-import { DeadlineError, RequestError } from "../../base/errors.ts";
+import { DeadlineError, RequestError } from "../base/errors.ts";
 
 /** No connection could be made, or the server's certificate is not the expected one. */
 export class ConnectError extends Error {

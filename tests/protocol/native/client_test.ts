@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { ByteReader, fromSocket } from "../../../lib/base/byte_reader.ts";
 import { ByteWriter } from "../../../lib/base/byte_writer.ts";
-import { connect } from "../../../lib/client/connection/connection.ts";
-import { requestMedia } from "../../../lib/client/request/native.ts";
+import { connect } from "../../../lib/net/connection.ts";
+import { requestMedia } from "../../../lib/protocol/native/client.ts";
 import { Connection } from "../../../lib/protocol/native/connection.ts";
 import { describe, end, frame, say, ScriptedServer } from "../../support/peers/scripted_server.ts";
 
