@@ -249,3 +249,10 @@ function frameTime(fps: number): Rational {
 export function keyframesEvery(seconds: number): string[] {
   return ["-force_key_frames", `expr:if(isnan(prev_forced_t),1,gte(t,prev_forced_t+${seconds}))`];
 }
+
+/** Text that is the same for equal renditions. */
+export function renditionKey(rendition: Rendition): string {
+  const { encoding = "raw", pixelFormat, width, height, fps } = rendition;
+  const { bitrate, quality, colorMatrix } = rendition;
+  return JSON.stringify([encoding, pixelFormat, width, height, fps, bitrate, quality, colorMatrix]);
+}

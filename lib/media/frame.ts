@@ -60,6 +60,22 @@ export interface AudioStream extends StreamBase {
 /** A video or audio stream. */
 export type StreamDescription = VideoStream | AudioStream;
 
+/** Encodings of the messages of a data stream: a JSON value in UTF-8, or any bytes. */
+export const DATA_CODECS = ["json", "bytes"] as const;
+
+/** A stream of timed messages, such as detections or telemetry. */
+export interface DataStream {
+  /** Number of the stream within its connection, 0 … 65535. */
+  id: number;
+  type: "data";
+  codec: typeof DATA_CODECS[number];
+  /** Seconds per tick of a timestamp. */
+  timeBase: Rational;
+}
+
+/** A stream of any type, as the protocol describes it. */
+export type AnyStream = StreamDescription | DataStream;
+
 /** Description of a response. */
 export interface Description {
   name: string;
@@ -67,7 +83,10 @@ export interface Description {
   live: boolean;
   /** Seconds; absent for stills, and if the source does not state it. */
   duration?: number;
+  /** Streams of video and audio. */
   streams: StreamDescription[];
+  /** Streams of messages, if there are any. */
+  data?: DataStream[];
   /** Sentences about differences from the request, such as another audio codec. */
   notes?: string[];
   /** Identifies the bytes of the file, on any server. Present if the response can be resumed. */

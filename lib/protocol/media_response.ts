@@ -1,5 +1,5 @@
 /** The response to a request, whatever its protocol. */
-import type { Description, Frame, StreamDescription } from "../media/frame.ts";
+import type { AnyStream, Description, Frame } from "../media/frame.ts";
 import type { Control } from "./native/request.ts";
 import type { EndReport, Notice, StreamTotals } from "./native/response.ts";
 
@@ -33,11 +33,11 @@ export type OpenResponse = MediaResponse & Disposable;
 
 /** Counts the frames of a response, and the bytes of their data. */
 export class FrameCounter {
-  #types = new Map<number, StreamDescription["type"]>();
+  #types = new Map<number, AnyStream["type"]>();
   #streams = new Map<number, StreamTotals>();
 
   /** Sets the streams that {@linkcode FrameCounter.totals} covers. */
-  describe(streams: readonly Pick<StreamDescription, "id" | "type">[]): void {
+  describe(streams: readonly Pick<AnyStream, "id" | "type">[]): void {
     this.#types = new Map(streams.map(({ id, type }) => [id, type]));
   }
 
@@ -64,7 +64,7 @@ export class FrameCounter {
       if (type === undefined) continue;
       totals.bytes += bytes;
       if (type === "video") totals.frames += frames;
-      else totals.audioFrames += frames;
+      else if (type === "audio") totals.audioFrames += frames;
     }
     return totals;
   }

@@ -17,9 +17,11 @@ import type { Secret } from "../net/secret.ts";
 import { DEFAULT_PORT } from "../protocol/native/framing.ts";
 import { DEFAULT_LINGER } from "../sources/live/registry.ts";
 import { parseLiveSource } from "../sources/live/source_spec.ts";
+import { PUBLISH_MODES } from "./auth/publish_access.ts";
 import {
   DEFAULT_GRACE,
   DEFAULT_MAX_PIXELS,
+  DEFAULT_MAX_PUBLISHERS,
   DEFAULT_START_CACHE_SIZE,
   type ServerOptions,
 } from "./options.ts";
@@ -40,6 +42,12 @@ export const SERVER_FLAGS = {
   "live-linger": number("S", "seconds it keeps running without viewers (10)", {
     absent: DEFAULT_LINGER,
     bounds: { min: 0, max: 86_400 },
+  }),
+  publish: choice(PUBLISH_MODES, "who may send sources: none, local, token (local)", "local"),
+  "publish-token-file": text("FILE", "with --publish token: file with that token", undefined),
+  "max-publishers": number("N", `publishers at once (${DEFAULT_MAX_PUBLISHERS})`, {
+    absent: DEFAULT_MAX_PUBLISHERS,
+    bounds: { min: 1, max: 100_000, integer: true },
   }),
   host: text("ADDRESS", "address to listen on (127.0.0.1); 0.0.0.0 for all", "127.0.0.1"),
   port: number("PORT", `TCP port (${DEFAULT_PORT}); 0 for any free one`, {
@@ -113,6 +121,13 @@ function checkPairs(flags: ServerFlags): void {
     if (flags[one] === undefined || flags[other] !== undefined) continue;
     throw new UsageError(`Cannot use --${one} alone: expected --${other} with it`);
   }
+  const file = flags["publish-token-file"];
+  if (flags.publish === "token" && file === undefined) {
+    throw new UsageError("Cannot use --publish token alone: expected --publish-token-file with it");
+  }
+  if (flags.publish !== "token" && file !== undefined) {
+    throw new UsageError("Cannot use --publish-token-file alone: expected --publish token with it");
+  }
 }
 
 /**
@@ -132,6 +147,8 @@ export function toServerOptions(
     ...{ host, port, media },
     defaults: { image, video },
     live: { sources: flags.live, loop: flags["loop-live"], linger: flags["live-linger"] },
+    publish: flags.publish,
+    maxPublishers: flags["max-publishers"],
     maxClients: flags["max-clients"],
     maxPerAddress: flags["max-per-address"],
     maxDecoders: flags["max-decoders"],
@@ -140,6 +157,7 @@ export function toServerOptions(
     credentials: {
       tokenFile,
       token: tokenFile === undefined ? token : undefined,
+      publishTokenFile: flags["publish-token-file"],
       certificate: isEncrypted ? { cert, key } : undefined,
     },
     scriptsOpen: flags["classic-open"],
@@ -153,6 +171,7 @@ export function serverUsage(): string {
   const flags = describeFlags(SERVER_FLAGS, {
     "Files": ["media", "image", "video"],
     "Live sources": ["live", "loop-live", "live-linger"],
+    "Publishers": ["publish", "publish-token-file", "max-publishers"],
     "Clients": [
       ...["host", "port", "max-clients", "max-per-address"] as const,
       ...["token-file", "tls-cert", "tls-key", "classic-open"] as const,

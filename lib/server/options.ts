@@ -2,6 +2,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Address } from "../net/address.ts";
 import type { LiveOptions } from "../sources/live/registry.ts";
 import type { CredentialOptions } from "./auth/credentials.ts";
+import type { PublishMode } from "./auth/publish_access.ts";
 import type { Defaults, Timeouts } from "./session/context.ts";
 
 /** Options of a server. */
@@ -15,6 +16,10 @@ export interface ServerOptions {
   defaults: Defaults;
   /** Live sources beside the folder. */
   live?: LiveOptions;
+  /** Who may publish. @default "local" */
+  publish?: PublishMode;
+  /** Publishers at once. @default DEFAULT_MAX_PUBLISHERS */
+  maxPublishers?: number;
   /** Connections at once; further clients get a busy error. */
   maxClients: number;
   /** Connections at once from one IPv4 address or IPv6 network; 0 for no such limit. @default 0 */
@@ -56,6 +61,9 @@ export const DEFAULT_START_CACHE_SIZE = 128e6;
 
 /** Pixels; as RGB, such a picture takes 400 MB while it is decoded. */
 export const DEFAULT_MAX_PIXELS = 2 ** 27;
+
+/** Publishers at once. */
+export const DEFAULT_MAX_PUBLISHERS = 64;
 
 /** Seconds that responses may go on while the server is draining. */
 export const DEFAULT_GRACE = 5;

@@ -8,9 +8,11 @@ import { encodeFrame } from "../protocol/native/framing.ts";
 import { StartCache } from "../sources/cache/start_cache.ts";
 import { Library } from "../sources/file/library.ts";
 import { DecoderSemaphore, MemoryBudget } from "../sources/limits.ts";
-import { LiveSources } from "../sources/live/registry.ts";
+import { Publications } from "../sources/live/published.ts";
+import { DEFAULT_LINGER, LiveSources } from "../sources/live/registry.ts";
 import { refuseSameNames, refuseUnknownFormats } from "../sources/live/source_spec.ts";
 import { Credentials, startupWarnings } from "./auth/credentials.ts";
+import { PublishAccess } from "./auth/publish_access.ts";
 import { type ListenerRow, Listeners } from "./listeners.ts";
 import { type MetricsServer, startMetricsServer } from "./metrics/http.ts";
 import { type Metrics, NO_METRICS } from "./metrics/metrics.ts";
@@ -19,6 +21,7 @@ import { RequestLog } from "./metrics/request_log.ts";
 import {
   DEFAULT_MAX_MEMORY,
   DEFAULT_MAX_PIXELS,
+  DEFAULT_MAX_PUBLISHERS,
   DEFAULT_START_CACHE_SIZE,
   DEFAULT_TIMEOUTS,
   defaultMaxDecoders,
@@ -45,6 +48,7 @@ export class Server implements AsyncDisposable {
   #library: Library;
   #credentials: Credentials;
   #live: LiveSources;
+  #publications: Publications;
   #quota: LogQuota;
   #prometheus: PrometheusMetrics | undefined;
   #listeners: Listeners;
@@ -68,6 +72,12 @@ export class Server implements AsyncDisposable {
       ...{ budget, slots, dialect, prepare: encodeFrame, logger },
     });
     this.#live = live;
+    const publications = new Publications(live, {
+      max: options.maxPublishers ?? DEFAULT_MAX_PUBLISHERS,
+      linger: options.live?.linger ?? DEFAULT_LINGER,
+      logger,
+    });
+    this.#publications = publications;
     this.#quota = new LogQuota(logger);
     this.#listeners = new Listeners({
       limits: { total: options.maxClients, perAddress: options.maxPerAddress ?? 0 },
@@ -79,6 +89,12 @@ export class Server implements AsyncDisposable {
       ...{ library, live, budget, slots, startCache, logger },
       ...{ defaults, scriptsOpen, timeouts, clock },
       authenticator: credentials.authenticator,
+      publishAccess: new PublishAccess(
+        options.publish ?? "local",
+        credentials.publishAuthenticator,
+      ),
+      publications,
+      maxPixels: options.maxPixels ?? DEFAULT_MAX_PIXELS,
       requestLog: new RequestLog({ metrics, quota: this.#quota }),
       shutdown: this.#shutdown,
       signal: this.#stop.signal,
@@ -88,6 +104,7 @@ export class Server implements AsyncDisposable {
       decoders: () => slots.taken,
       waiting: () => slots.waiting,
       liveFeeds: () => live.running,
+      publishers: () => publications.count,
       frameMemory: () => budget.taken,
       startCacheMemory: () => startCache.taken,
     });
@@ -156,6 +173,7 @@ export class Server implements AsyncDisposable {
     // The caller of run() gets its failure.
     await this.#finished?.catch(() => {});
     await this.#listeners.idle();
+    this.#publications[Symbol.dispose]();
     await this.#live[Symbol.asyncDispose]();
     this.#quota[Symbol.dispose]();
     // Last, so that /readyz reports the shutdown until the end.

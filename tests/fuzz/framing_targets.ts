@@ -48,6 +48,7 @@ const MESSAGES = {
   ping: encodeMessage("ping", text("?"), { timestamp: 1_700_000_000_000_000 }),
   pong: encodeMessage("pong", new Uint8Array(0), { timestamp: -1 }),
   notice: encodeMessage("notice", payloadOf("parseNotice()")),
+  accept: encodeMessage("accept", payloadOf("parseAcceptance()")),
 } satisfies Record<Exclude<Kind, "frame">, Uint8Array>;
 
 /** Conversations of either side. */

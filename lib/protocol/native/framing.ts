@@ -44,6 +44,7 @@ export const KINDS = {
   ping: 8,
   pong: 9,
   notice: 10,
+  accept: 11,
 } as const;
 
 /** Name of a kind of message. */
@@ -103,7 +104,7 @@ export function parseHeader(bytes: Uint8Array): Header {
   const length = view.getUint32(0, true);
   const kind = KIND_NAMES.get(bytes[4]);
   if (kind === undefined) {
-    throw new FormatError(`Cannot read a message: kind ${bytes[4]}, expected 1 to 10`);
+    throw new FormatError(`Cannot read a message: kind ${bytes[4]}, expected 1 to 11`);
   }
   const limit = maxLength(kind);
   if (length < COUNTED_HEADER || length > limit) {

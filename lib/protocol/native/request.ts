@@ -18,7 +18,7 @@ import {
 } from "./json.ts";
 
 /** Commands of requests. */
-export const COMMANDS = ["get_image", "get_video", "list_media"] as const;
+export const COMMANDS = ["get_image", "get_video", "list_media", "publish"] as const;
 
 /** How to handle frames that cannot arrive in time. */
 export const LATE_POLICIES = ["wait", "drop"] as const;
@@ -50,6 +50,9 @@ export const LIMITS = {
   /** Seconds between the images of a sequence. */
   every: { min: 0.01, max: 1e6 },
 } as const;
+
+/** Most servers that a request may have passed. */
+export const MAX_RELAYS = 16;
 
 /** Most resume points of a request. */
 export const MAX_RESUMED = 64;
@@ -100,11 +103,24 @@ export interface MediaRequest {
   /** The received part of an earlier response to the same request; only the rest is sent. */
   resume?: ResumePoint[];
   token?: string;
+  /** Send data streams, too; `only`: nothing else. Of a list: name sources of data, too. */
+  data?: true | "only";
+  /** A further description may follow when the streams of a live source change. */
+  redescribe?: boolean;
+  /** Ids of the servers that relay the response, the last one first. */
+  via?: string[];
+  /** Of `publish`: take the name from another publisher. */
+  replace?: boolean;
+  /** Of `publish`: frames are sent only while somebody watches. */
+  onDemand?: boolean;
 }
 
-/** A client's control of its running response, and the server's reply to a seek. */
+/**
+ * A client's control of its running response, the server's reply to a seek, and what a server asks
+ * of a publisher.
+ */
 export interface Control {
-  /** `pause`, `resume`, `seek` or `stop`; unknown actions are ignored. */
+  /** `pause`, `resume`, `seek`, `stop` or `keyframe`; unknown actions are ignored. */
   action: unknown;
   /** Of a seek: seconds from the beginning of the media. */
   to?: unknown;
@@ -166,7 +182,30 @@ function readRequest(payload: Uint8Array): MediaRequest {
     late: optionalWord(object, "late", LATE_POLICIES),
     resume: readResume(object),
     token: readToken(object),
+    data: readData(object),
+    redescribe: optionalBoolean(object, "redescribe"),
+    via: readVia(object),
+    replace: optionalBoolean(object, "replace"),
+    onDemand: optionalBoolean(object, "onDemand"),
   };
+}
+
+function readData({ data }: JsonObject): MediaRequest["data"] {
+  if (data === undefined || data === null || data === false) return undefined;
+  if (data === true || data === "only") return data;
+  throw new FormatError(`Cannot use data ${quoteValue(data)}: expected true, false or only`);
+}
+
+function readVia({ via }: JsonObject): string[] | undefined {
+  if (via === undefined || via === null) return undefined;
+  const ids = toList(via, "via");
+  const isId = (id: unknown) => typeof id === "string" && /^[\w-]{1,64}$/.test(id);
+  if (ids.length <= MAX_RELAYS && ids.every(isId)) return ids.map(String);
+  throw new FormatError(
+    `Cannot use via ${
+      quoteValue(via)
+    }: expected at most ${MAX_RELAYS} ids of up to 64 letters, digits, _ and -`,
+  );
 }
 
 function readResume({ resume }: JsonObject): ResumePoint[] | undefined {

@@ -1,6 +1,13 @@
 /** Responses of the native protocol: descriptions, ends, notices, errors and lists. */
 import { ERROR_CODES, FormatError, RequestError } from "../../base/errors.ts";
-import type { Description, StreamDescription, VideoStream } from "../../media/frame.ts";
+import {
+  type AnyStream,
+  DATA_CODECS,
+  type DataStream,
+  type Description,
+  type StreamDescription,
+  type VideoStream,
+} from "../../media/frame.ts";
 import { PROTOCOL_VERSION } from "./framing.ts";
 import {
   encodeJson,
@@ -59,6 +66,8 @@ export const NOTICE_CODES = [
   "waiting",
   /** It takes a while to find the position at which a resumed response continues. */
   "resuming",
+  /** To a publisher: `viewers` watch it. */
+  "viewers",
 ] as const;
 
 /** An event of a running response. */
@@ -75,12 +84,25 @@ export interface Notice {
   achieved?: number;
   /** Position in the queue, from 1 on. */
   position?: number;
+  /** Viewers of a published source. */
+  viewers?: number;
 }
+
+/** The reply to a request to publish. */
+export interface Acceptance {
+  /** Name under which viewers find the source. */
+  name: string;
+  /** Somebody watches it already. */
+  watched: boolean;
+}
+
+/** Kinds of media; `data` is listed only if a request asks for it. */
+export const LIST_KINDS = ["image", "video", "audio", "data"] as const;
 
 /** One entry of the list of media. */
 export interface ListEntry {
   name: string;
-  kind: "image" | "video" | "audio";
+  kind: typeof LIST_KINDS[number];
   live: boolean;
   /** Bytes of the file. */
   size: number;
@@ -88,14 +110,17 @@ export interface ListEntry {
   duration?: number;
   /** FFmpeg's names of the codecs; empty for a live source that has not run yet. */
   codec: string;
-  /** Pixels, as displayed; absent for audio, and while unknown. */
+  /** Pixels, as displayed; absent for audio and data, and while unknown. */
   width?: number;
-  /** Pixels, as displayed; absent for audio, and while unknown. */
+  /** Pixels, as displayed; absent for audio and data, and while unknown. */
   height?: number;
+  /** A publisher sends it. */
+  published?: boolean;
 }
 
 const ANY_TEXT = { pattern: /^[^]{0,65536}$/, expected: "a text" };
 const ETAG = { pattern: /^[\w-]{1,64}$/, expected: "up to 64 letters, digits, _ and -" };
+const FOURCC = { pattern: /^([\0-\xff]{4})?$/, expected: "four characters" };
 const WORD = { pattern: /^[\w.-]{1,64}$/, expected: "a word" };
 const COUNT = { min: 0, max: Number.MAX_SAFE_INTEGER, integer: true };
 const STREAM_ID = { min: 0, max: 65535, integer: true };
@@ -115,11 +140,15 @@ const BYTES_PER_SECOND = { min: 0, max: Number.MAX_SAFE_INTEGER };
 
 /** Encodes the payload of a description. */
 export function encodeDescription(description: Description): Uint8Array<ArrayBuffer> {
-  const streams = description.streams.map((stream) => ({
-    ...stream,
-    extradata: stream.extradata.toBase64(),
-  }));
-  return encodeJson({ version: PROTOCOL_VERSION, ...description, streams });
+  const { data = [], ...rest } = description;
+  const streams = [
+    ...description.streams.map((stream) => ({
+      ...stream,
+      extradata: stream.extradata.toBase64(),
+    })),
+    ...data.map((stream) => ({ ...stream, fourcc: "" })),
+  ];
+  return encodeJson({ version: PROTOCOL_VERSION, ...rest, streams });
 }
 
 /**
@@ -129,37 +158,50 @@ export function encodeDescription(description: Description): Uint8Array<ArrayBuf
  */
 export function parseDescription(payload: Uint8Array): Description {
   const object = parseJsonObject(payload, "description");
-  const streams = toList(object.streams, "streams").slice(0, MAX_STREAMS)
+  const all = toList(object.streams, "streams").slice(0, MAX_STREAMS)
     .map((stream) => readStream(toObject(stream, "stream")));
-  if (streams.length === 0) {
+  if (all.length === 0) {
     throw new FormatError("Cannot read the description: it names no stream");
   }
+  const streams = all.filter((stream) => stream.type !== "data");
+  const data = all.filter((stream) => stream.type === "data");
   return {
     name: required(optionalText(object, "name", ANY_TEXT), "name"),
     live: optionalBoolean(object, "live") ?? false,
     duration: optionalNumber(object, "duration", SECONDS),
     streams,
+    data: data.length === 0 ? undefined : data,
     notes: toList(object.notes ?? [], "notes").slice(0, MAX_NOTES)
       .filter((note) => typeof note === "string"),
     etag: optionalText(object, "etag", ETAG),
   };
 }
 
-function readStream(object: JsonObject): StreamDescription {
+function readStream(object: JsonObject): AnyStream {
+  const type: AnyStream["type"] = required(
+    optionalWord(object, "type", ["video", "audio", "data"]),
+    "type",
+  );
+  return type === "data" ? readDataStream(object) : readMediaStream(object, type);
+}
+
+function readDataStream(object: JsonObject): DataStream {
+  return {
+    id: required(optionalNumber(object, "id", STREAM_ID), "id"),
+    type: "data",
+    codec: required(optionalWord(object, "codec", DATA_CODECS), "codec"),
+    timeBase: required(optionalRational(object, "timeBase"), "timeBase"),
+  };
+}
+
+function readMediaStream(object: JsonObject, type: StreamDescription["type"]): StreamDescription {
   const shared = {
     id: required(optionalNumber(object, "id", STREAM_ID), "id"),
     codec: required(optionalText(object, "codec", WORD), "codec"),
-    fourcc: required(
-      optionalText(object, "fourcc", { pattern: /^[\0-\xff]{4}$/, expected: "four characters" }),
-      "fourcc",
-    ),
+    fourcc: optionalText(object, "fourcc", FOURCC) ?? "",
     timeBase: required(optionalRational(object, "timeBase"), "timeBase"),
     extradata: readExtradata(object),
   };
-  const type: StreamDescription["type"] = required(
-    optionalWord(object, "type", ["video", "audio"]),
-    "type",
-  );
   if (type === "audio") {
     const rate = optionalNumber(object, "sampleRate", { min: 1, max: 2 ** 31, integer: true });
     const channels = optionalNumber(object, "channels", { min: 1, max: 1024, integer: true });
@@ -260,6 +302,25 @@ export function parseNotice(payload: Uint8Array): Notice {
     needed: optionalNumber(object, "needed", BYTES_PER_SECOND),
     achieved: optionalNumber(object, "achieved", BYTES_PER_SECOND),
     position: optionalNumber(object, "position", COUNT),
+    viewers: optionalNumber(object, "viewers", COUNT),
+  };
+}
+
+/** Encodes the payload of an acceptance. */
+export function encodeAcceptance(acceptance: Acceptance): Uint8Array<ArrayBuffer> {
+  return encodeJson(acceptance);
+}
+
+/**
+ * Parses the payload of an acceptance.
+ *
+ * @throws {FormatError} for anything malformed
+ */
+export function parseAcceptance(payload: Uint8Array): Acceptance {
+  const object = parseJsonObject(payload, "acceptance");
+  return {
+    name: required(optionalText(object, "name", ANY_TEXT), "name"),
+    watched: optionalBoolean(object, "watched") ?? false,
   };
 }
 
@@ -295,13 +356,14 @@ export function parseList(payload: Uint8Array): ListEntry[] {
     const entry = toObject(value, "entry");
     return {
       name: required(optionalText(entry, "name", ANY_TEXT), "name"),
-      kind: required(optionalWord(entry, "kind", ["image", "video", "audio"]), "kind"),
+      kind: required(optionalWord(entry, "kind", LIST_KINDS), "kind"),
       live: optionalBoolean(entry, "live") ?? false,
       size: optionalNumber(entry, "size", COUNT) ?? 0,
       duration: optionalNumber(entry, "duration", SECONDS),
       codec: optionalText(entry, "codec", ANY_TEXT) ?? "",
       width: optionalNumber(entry, "width", PIXELS),
       height: optionalNumber(entry, "height", PIXELS),
+      published: optionalBoolean(entry, "published"),
     };
   });
 }

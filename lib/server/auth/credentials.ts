@@ -13,6 +13,8 @@ export interface CredentialOptions {
   tokenFile?: string;
   /** The token, if there is no file. */
   token?: Secret;
+  /** Path of a file whose first line is the token for publishing. */
+  publishTokenFile?: string;
   /** Enables TLS, for all connections. */
   certificate?: CertificateFiles;
 }
@@ -20,6 +22,8 @@ export interface CredentialOptions {
 /** Token and certificate of a server, which can be reloaded while it runs. */
 export class Credentials {
   readonly authenticator: Authenticator;
+  /** Knows the token for publishing. */
+  readonly publishAuthenticator = new Authenticator();
   #options: CredentialOptions;
   #logger: Logger;
   #certificate: Certificate | undefined;
@@ -41,6 +45,7 @@ export class Credentials {
   static async open(options: CredentialOptions, logger: Logger): Promise<Credentials> {
     const credentials = new Credentials(options, logger);
     await credentials.#readToken();
+    await credentials.#readPublishToken();
     await credentials.#readCertificate();
     return credentials;
   }
@@ -59,14 +64,15 @@ export class Credentials {
     this.#isPending = true;
     this.#reading = this.#reading.then(async () => {
       this.#isPending = false;
-      const { tokenFile, certificate } = this.#options;
-      if (tokenFile === undefined && certificate === undefined) {
+      const { tokenFile, publishTokenFile, certificate } = this.#options;
+      if ((tokenFile ?? publishTokenFile ?? certificate) === undefined) {
         this.#logger.log(
           "info",
           "nothing to read again: there is no token file and no certificate",
         );
       }
       await this.#orKeep("token", () => this.#readToken());
+      await this.#orKeep("token for publishing", () => this.#readPublishToken());
       await this.#orKeep("certificate", () => this.#readCertificate());
     });
     return this.#reading;
@@ -80,13 +86,20 @@ export class Credentials {
     }
   }
 
+  #readToken(): Promise<boolean> {
+    return this.#readInto(this.authenticator, this.#options.tokenFile);
+  }
+
+  #readPublishToken(): Promise<boolean> {
+    return this.#readInto(this.publishAuthenticator, this.#options.publishTokenFile);
+  }
+
   /** @returns false if no file is configured */
-  async #readToken(): Promise<boolean> {
-    const { tokenFile } = this.#options;
-    if (tokenFile === undefined) return false;
-    const { token, warning } = await readToken(tokenFile);
+  async #readInto(authenticator: Authenticator, file: string | undefined): Promise<boolean> {
+    if (file === undefined) return false;
+    const { token, warning } = await readToken(file);
     if (warning !== undefined) this.#logger.log("warn", warning);
-    this.authenticator.setToken(token);
+    authenticator.setToken(token);
     return true;
   }
 

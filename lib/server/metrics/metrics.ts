@@ -1,6 +1,6 @@
 /** The interface through which a server reports its measurements. */
 
-/** Frames and bytes that one response has sent. */
+/** Frames and bytes that one response has sent, or one publisher. */
 export interface Counts {
   frames: number;
   audioFrames: number;
@@ -18,6 +18,8 @@ export interface Gauges {
   waiting: () => number;
   /** Running live feeds: each source once for each rendition. */
   liveFeeds: () => number;
+  /** Names that publishers have. */
+  publishers: () => number;
   /** Bytes reserved for frames. */
   frameMemory: () => number;
   /** Bytes of the start-up cache. */
@@ -36,6 +38,8 @@ export interface Metrics {
   watch(gauges: Gauges): void;
   /** Counts what a response sends, until disposed. */
   follow(counts: () => Counts): Disposable;
+  /** Counts what a publisher sends, until disposed. */
+  receive(counts: () => Counts): Disposable;
   /**
    * Records a frame that is about to be sent.
    *
@@ -57,6 +61,7 @@ export interface Metrics {
 export const NO_METRICS: Metrics = {
   watch() {},
   follow: () => ({ [Symbol.dispose]() {} }),
+  receive: () => ({ [Symbol.dispose]() {} }),
   sending() {},
   requestEnded() {},
   startCacheHit() {},

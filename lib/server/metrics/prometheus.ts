@@ -7,8 +7,9 @@ const REQUEST_BUCKETS = [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 600, 3600, 36_000];
 /** Seconds by which frames are late; from half a second on, they may be dropped. */
 const LATENESS_BUCKETS = [0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
-/** A response, and the part of its counts that the metrics include already. */
-interface TrackedResponse {
+/** A response or a publisher, and the part of its counts that the metrics include already. */
+interface Tracked {
+  direction: "sent" | "received";
   counts: () => Counts;
   counted: Counts;
 }
@@ -16,10 +17,16 @@ interface TrackedResponse {
 /** Metrics in the text format of Prometheus. */
 export class PrometheusMetrics implements Metrics {
   #registry = new Registry();
-  #tracked = new Set<TrackedResponse>();
-  #frames = this.#counter("stream_frames_sent_total", "Frames of video and audio sent", "type");
+  #tracked = new Set<Tracked>();
+  #frames = {
+    sent: this.#counter("stream_frames_sent_total", "Frames of video and audio sent", "type"),
+    received: this.#counter("stream_frames_received_total", "Frames that publishers sent", "type"),
+  };
+  #bytes = {
+    sent: this.#counter("stream_bytes_sent_total", "Bytes of frames sent, without headers"),
+    received: this.#counter("stream_bytes_received_total", "Bytes that publishers sent"),
+  };
   #dropped = this.#counter("stream_frames_dropped_total", "Frames dropped for slow viewers");
-  #bytes = this.#counter("stream_bytes_sent_total", "Bytes of frames sent, without headers");
   #connectionRefused = this.#counter(
     "stream_connections_refused_total",
     "Connections refused",
@@ -49,7 +56,10 @@ export class PrometheusMetrics implements Metrics {
 
   constructor() {
     // Present from the start, so that rates can be computed.
-    for (const type of ["video", "audio"]) this.#frames.inc({ type }, 0);
+    for (const type of ["video", "audio"]) {
+      this.#frames.sent.inc({ type }, 0);
+      this.#frames.received.inc({ type }, 0);
+    }
     for (const reason of REFUSALS) this.#connectionRefused.inc({ reason }, 0);
     const memory = (kind: "rss" | "heapUsed") => () => Deno.memoryUsage()[kind];
     this.#gauge("stream_resident_memory_bytes", "Memory of the process", memory("rss"));
@@ -65,6 +75,7 @@ export class PrometheusMetrics implements Metrics {
       "Running live feeds, one for each rendition",
       gauges.liveFeeds,
     );
+    this.#gauge("stream_publishers", "Names that publishers have", gauges.publishers);
     this.#gauge(
       "stream_frame_memory_bytes",
       "Memory reserved for frames",
@@ -78,14 +89,11 @@ export class PrometheusMetrics implements Metrics {
   }
 
   follow(counts: () => Counts): Disposable {
-    const nothing = { frames: 0, audioFrames: 0, bytes: 0, dropped: 0 };
-    const tracked = { counts, counted: nothing };
-    this.#tracked.add(tracked);
-    return {
-      [Symbol.dispose]: () => {
-        if (this.#tracked.delete(tracked)) this.#count(tracked);
-      },
-    };
+    return this.#track("sent", counts);
+  }
+
+  receive(counts: () => Counts): Disposable {
+    return this.#track("received", counts);
   }
 
   sending(source: "file" | "live", seconds: number): void {
@@ -115,13 +123,24 @@ export class PrometheusMetrics implements Metrics {
     return await this.#registry.metrics();
   }
 
-  /** Adds what a response has sent since the last call. */
-  #count(tracked: TrackedResponse): void {
-    const { counted } = tracked;
+  #track(direction: Tracked["direction"], counts: () => Counts): Disposable {
+    const nothing = { frames: 0, audioFrames: 0, bytes: 0, dropped: 0 };
+    const tracked = { direction, counts, counted: nothing };
+    this.#tracked.add(tracked);
+    return {
+      [Symbol.dispose]: () => {
+        if (this.#tracked.delete(tracked)) this.#count(tracked);
+      },
+    };
+  }
+
+  /** Adds what was sent or received since the last call. */
+  #count(tracked: Tracked): void {
+    const { direction, counted } = tracked;
     const { frames, audioFrames, bytes, dropped } = tracked.counts();
-    this.#frames.inc({ type: "video" }, frames - counted.frames);
-    this.#frames.inc({ type: "audio" }, audioFrames - counted.audioFrames);
-    this.#bytes.inc(bytes - counted.bytes);
+    this.#frames[direction].inc({ type: "video" }, frames - counted.frames);
+    this.#frames[direction].inc({ type: "audio" }, audioFrames - counted.audioFrames);
+    this.#bytes[direction].inc(bytes - counted.bytes);
     this.#dropped.inc(dropped - counted.dropped);
     tracked.counted = { frames, audioFrames, bytes, dropped };
   }

@@ -83,6 +83,12 @@ export class RequestRecord {
     this.#following = this.#metrics.follow(counts);
   }
 
+  /** Registers the counts of what a publisher sends. */
+  receive(counts: () => Counts): void {
+    this.#counts = counts;
+    this.#following = this.#metrics.receive(counts);
+  }
+
   /** Records a frame that is about to be sent, see {@linkcode Metrics.sending}. */
   sending(source: "file" | "live", seconds: number): void {
     this.#metrics.sending(source, seconds);
@@ -104,7 +110,7 @@ export class RequestRecord {
     this.#end(result);
   }
 
-  #sent(): Partial<Counts> {
+  #transferred(): Partial<Counts> {
     if (this.#counts === undefined) return {};
     const { frames, audioFrames, bytes, dropped } = this.#counts();
     return { frames, audioFrames, bytes, dropped };
@@ -122,6 +128,6 @@ export class RequestRecord {
     this.#metrics.requestEnded(result, elapsed);
     if (!this.#isLogged && level !== "error") return;
     const seconds = Number(elapsed.toFixed(3));
-    this.logger.log(level, message, { ...this.#about, result, seconds, ...this.#sent() });
+    this.logger.log(level, message, { ...this.#about, result, seconds, ...this.#transferred() });
   }
 }

@@ -2,7 +2,7 @@
 import { deadline } from "../../base/async.ts";
 import { RequestError } from "../../base/errors.ts";
 import { bitsPerPixel } from "../../ffmpeg/pixel_formats.ts";
-import { type Frame, type StreamDescription, toSeconds } from "../../media/frame.ts";
+import { type AnyStream, type Frame, toSeconds } from "../../media/frame.ts";
 import { LONGEST_SLEEP } from "../../media/pacer.ts";
 import type { MediaRequest } from "../../protocol/native/request.ts";
 import type { EndReport } from "../../protocol/native/response.ts";
@@ -15,7 +15,7 @@ import type { PlayContext, PlayRequest } from "../session/context.ts";
 import type { StopReason } from "./controls.ts";
 import { waitForDecoder } from "./decoder_queue.ts";
 import { type LiveProgress, LiveThroughputMonitor } from "./lateness.ts";
-import { Sender } from "./sender.ts";
+import { type ResponseWriter, Sender } from "./sender.ts";
 
 /** Seconds that a response waits for the frame behind its duration. */
 const PATIENCE = 1;
@@ -31,7 +31,7 @@ export async function playLive(
   request: PlayRequest,
   context: PlayContext,
 ): Promise<EndReport> {
-  const { response, controls, live, record } = context;
+  const { controls, live, record } = context;
   record.named(source.name);
   refuseTimes(source, request);
   refuseFormat(request);
@@ -40,39 +40,53 @@ export async function playLive(
   refuseCopiedStill({ ...request, still }, { name: source.name, info: { kind: "video" } });
   const queueOptions = {
     limits: QUEUE_LIMITS[request.late ?? request.lateLive ?? "wait"],
-    audio: !still && request.audio !== false,
+    types: typesOf(request, { still }),
     isPaused: () => controls.pacer.isPaused && !still,
   };
-  using watch = await waitForDecoder(context, (queue) => {
-    return live.watch(source, request, { ...queueOptions, slot: queue, signal: context.signal });
-  });
-  if (watch.streams.length === 0) {
-    throw new RequestError("unsupported", `Cannot send "${source.name}": it has no picture`);
-  }
-  await response.describe({
-    name: source.name,
-    live: true,
-    streams: [...watch.streams],
-    notes: notesOf(watch.streams, request),
-  });
-  // Not earlier: a response that is stopped at once still begins with its description.
-  controls.begin({ seekable: false });
+  const watch = () =>
+    waitForDecoder(context, (queue) => {
+      const { signal, via } = context;
+      return live.watch(source, request, { ...queueOptions, slot: queue, signal, via });
+    });
+  const sender = new LiveSender(context, request, { still, duration: request.duration });
   using timeout = new DurationTimeout(request.duration);
-  const signal = AbortSignal.any([context.signal, controls.stopped, timeout.signal]);
-  const sender = new LiveSender(watch, context, { still, duration: request.duration });
-  record.follow(() => sender.report());
   let reason: StopReason | undefined;
-  try {
-    while (!sender.isComplete) {
-      const item = await watch.queue.take(signal);
-      if (item.kind === "frame") timeout.start();
-      await sender.take(item);
+  // Once for each rendition: raw frames as they come, and frames that FFmpeg makes.
+  while (!sender.isComplete && reason === undefined) {
+    using watching = await watch();
+    await sender.describe(watching, source);
+    // Not earlier: a response that is stopped at once still begins with its description.
+    controls.begin({ seekable: false });
+    record.follow(() => sender.report());
+    const signal = AbortSignal.any([context.signal, controls.stopped, timeout.signal]);
+    try {
+      while (!sender.isComplete) {
+        const item = await watching.queue.take(signal);
+        if (item.kind === "frame") timeout.start();
+        if (item.kind !== "describe") await sender.take(item);
+        else if (watching.change(item)) await sender.describe(watching, source);
+        else break;
+      }
+    } catch (error) {
+      if (!signal.aborted || context.signal.aborted) throw error;
+      reason = controls.stopReason;
+      break;
     }
-  } catch (error) {
-    if (!signal.aborted || context.signal.aborted) throw error;
-    reason = controls.stopReason;
   }
   return await sender.end(reason);
+}
+
+/** Types of the streams that a request asks for. */
+function typesOf(
+  { audio, data }: PlayRequest,
+  { still }: { still: boolean },
+): AnyStream["type"][] {
+  if (data === "only") return ["data"];
+  return [
+    "video",
+    ...(still || audio === false ? [] : ["audio" as const]),
+    ...(still || data === undefined ? [] : ["data" as const]),
+  ];
 }
 
 /** Aborts after a duration whose last frame has no successor. */
@@ -103,10 +117,10 @@ class DurationTimeout implements Disposable {
 
 /** Notes on a size other than the requested one. The size of the source itself is unknown. */
 function notesOf(
-  [stream]: readonly StreamDescription[],
+  [stream]: readonly AnyStream[],
   { encoding = "raw", width, height }: MediaRequest,
 ): string[] | undefined {
-  if (stream.type !== "video") return undefined;
+  if (stream?.type !== "video") return undefined;
   const notes = sizeNotes(stream, { width, height }, encoding);
   return notes.length === 0 ? undefined : notes;
 }
@@ -149,24 +163,57 @@ interface LivePart {
 /** Sends the items of a viewer's queue until its part of the source is complete. */
 class LiveSender extends Sender {
   isComplete = false;
-  #watch: LiveWatch;
+  #watch: LiveWatch | undefined;
+  #request: PlayRequest;
+  #response: ResponseWriter;
   #part: LivePart;
+  /** Frames that queues before the current one have dropped. */
+  #droppedBefore = 0;
   #monitor = new LiveThroughputMonitor();
   /** Seconds; timestamp of the first frame of the first stream. */
   #first: number | undefined;
 
-  constructor(watch: LiveWatch, { response, record }: PlayContext, part: LivePart) {
-    super({ response, record, streams: watch.streams });
-    this.#watch = watch;
+  constructor({ response, record }: PlayContext, request: PlayRequest, part: LivePart) {
+    super({ response, record, streams: [] });
+    this.#response = response;
+    this.#request = request;
     this.#part = part;
   }
 
   override get dropped(): number {
-    return this.#watch.queue.dropped;
+    return this.#droppedBefore + (this.#watch?.queue.dropped ?? 0);
+  }
+
+  /**
+   * Describes the streams that follow.
+   *
+   * @throws {RequestError} `unsupported` if there are none, `media_error` if the client cannot take
+   * others than before
+   */
+  async describe(watch: LiveWatch, { name }: LiveSource): Promise<void> {
+    const { streams, data } = watch.described;
+    if (streams.length + data.length === 0) {
+      const what = this.#request.data === "only" ? "data" : "picture";
+      throw new RequestError("unsupported", `Cannot send "${name}": it has no ${what}`);
+    }
+    if (this.#watch !== undefined && !this.#request.redescribe) {
+      const reason = "it came back as something else, ask for it again";
+      throw new RequestError("media_error", `Cannot read "${name}": ${reason}`);
+    }
+    if (this.#watch !== undefined && this.#watch !== watch) {
+      this.#droppedBefore += this.#watch.queue.dropped;
+    }
+    this.#watch = watch;
+    this.follow([...streams, ...data]);
+    await this.#response.describe({
+      ...{ name, live: true, streams: [...streams] },
+      data: data.length === 0 ? undefined : [...data],
+      notes: notesOf(streams, this.#request),
+    });
   }
 
   /** Sends one item, and notices of frames that were dropped. */
-  async take(item: LiveItem): Promise<void> {
+  async take(item: Exclude<LiveItem, { kind: "describe" }>): Promise<void> {
     if (item.kind === "event") return await this.notify(item.event);
     if (item.kind === "end") {
       this.isComplete = true;
@@ -178,7 +225,7 @@ class LiveSender extends Sender {
       if (this.isComplete) return;
       const { now, offered, sent } = this.#progress();
       const before = { now, offered: offered - frame.size, sent };
-      this.#monitor.offer(before, this.#watch.queue.isEmpty);
+      this.#monitor.offer(before, this.#watch?.queue.isEmpty ?? true);
       await this.sendShared(frame, { dropped, discontinuity });
     } finally {
       frame.release();
@@ -193,7 +240,8 @@ class LiveSender extends Sender {
   /** Whether a frame is behind the duration. */
   #isBehind({ streamId, timestamp }: Frame): boolean {
     const { duration = Infinity } = this.#part;
-    const [stream] = this.#watch.streams;
+    const { streams, data } = this.#watch?.described ?? { streams: [], data: [] };
+    const [stream = data[0]] = streams;
     if (stream.id !== streamId) return false;
     const seconds = toSeconds(timestamp, stream.timeBase);
     this.#first ??= seconds;
@@ -203,7 +251,7 @@ class LiveSender extends Sender {
   #progress(): LiveProgress {
     return {
       now: performance.now() / 1000,
-      offered: this.#watch.queue.offered,
+      offered: this.#watch?.queue.offered ?? 0,
       sent: this.bytes,
     };
   }

@@ -1,9 +1,15 @@
 /** Sends the frames of one response, counts them, and drops late ones. */
 import { type Clock, MONOTONIC_CLOCK } from "../../base/clock.ts";
-import type { Description, Frame, StreamDescription, VideoStream } from "../../media/frame.ts";
+import type {
+  AnyStream,
+  Description,
+  Frame,
+  StreamDescription,
+  VideoStream,
+} from "../../media/frame.ts";
 import type { TimedFrame } from "../../media/source.ts";
 import type { EndReport, Notice, StreamTotals } from "../../protocol/native/response.ts";
-import type { SharedFrame } from "../../sources/live/subscriber_queue.ts";
+import type { SharedFrame } from "../../sources/live/shared_frame.ts";
 import type { RequestRecord } from "../metrics/request_log.ts";
 import type { Controls, Seek } from "./controls.ts";
 import { LatePolicy, ThroughputMonitor } from "./lateness.ts";
@@ -65,7 +71,7 @@ export abstract class Sender {
   #record: Pick<RequestRecord, "sending"> | undefined;
   #clock: Pick<Clock, "now">;
   #totals = { frames: 0, audioFrames: 0, bytes: 0 };
-  #streams: Map<number, { isVideo: boolean; totals: StreamTotals }>;
+  #streams = new Map<number, { type: AnyStream["type"]; totals: StreamTotals }>();
   /** The last notice of dropped frames: their number, and its time in milliseconds. */
   #notified = { dropped: 0, at: -Infinity };
 
@@ -73,9 +79,15 @@ export abstract class Sender {
     this.#response = response;
     this.#record = record;
     this.#clock = clock;
-    this.#streams = new Map(streams.map(({ id, type }) => {
-      return [id, { isVideo: type === "video", totals: { id, frames: 0, bytes: 0 } }];
-    }));
+    this.follow(streams);
+  }
+
+  /** Counts streams that follow, those of the same id with the ones before. */
+  protected follow(streams: readonly AnyStream[]): void {
+    for (const { id, type } of streams) {
+      const { totals } = this.#streams.get(id) ?? { totals: { id, frames: 0, bytes: 0 } };
+      this.#streams.set(id, { type, totals });
+    }
   }
 
   /** Bytes of the frames' data that were sent so far. */
@@ -145,8 +157,8 @@ export abstract class Sender {
 
   #count(streamId: number, bytes: number): void {
     const stream = this.#streams.get(streamId);
-    if (stream?.isVideo) this.#totals.frames++;
-    else this.#totals.audioFrames++;
+    if (stream?.type === "video") this.#totals.frames++;
+    else if (stream?.type === "audio") this.#totals.audioFrames++;
     this.#totals.bytes += bytes;
     if (stream === undefined) return;
     stream.totals.frames++;

@@ -9,8 +9,10 @@ import type { StartCache } from "../../sources/cache/start_cache.ts";
 import type { Library, MediaFile } from "../../sources/file/library.ts";
 import type { MediaOptions } from "../../sources/file/plan.ts";
 import type { DecoderSemaphore, MemoryBudget } from "../../sources/limits.ts";
+import type { Publications } from "../../sources/live/published.ts";
 import type { LiveSources } from "../../sources/live/registry.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
+import type { PublishAccess } from "../auth/publish_access.ts";
 import type { RequestLog, RequestRecord } from "../metrics/request_log.ts";
 import type { Controls } from "../playback/controls.ts";
 import type { ResponseWriter } from "../playback/sender.ts";
@@ -55,6 +57,8 @@ export interface MediaContext {
   timeouts: Timeouts;
   /** Paces the frames of files. */
   clock?: Clock;
+  /** Ids of the servers that the request came through, this one first. */
+  via?: readonly string[];
   /** Ends the playback. */
   signal: AbortSignal;
 }
@@ -63,6 +67,11 @@ export interface MediaContext {
 export interface SessionContext extends MediaContext {
   /** Checks tokens. */
   authenticator: Authenticator;
+  /** Checks who may publish. */
+  publishAccess: PublishAccess;
+  publications: Publications;
+  /** Pixels of the largest picture. */
+  maxPixels: number;
   /** The script protocol, which has no tokens, is served even if a token is required. */
   scriptsOpen?: boolean;
   /** Logs and counts requests. */

@@ -16,6 +16,7 @@ import {
   encodeError,
   encodeList,
   encodeNotice,
+  type EndReport,
   type ListEntry,
 } from "../../protocol/native/response.ts";
 import type { Library, MediaFile } from "../../sources/file/library.ts";
@@ -23,8 +24,10 @@ import type { LiveSources } from "../../sources/live/registry.ts";
 import { Controls } from "../playback/controls.ts";
 import { playMedia } from "../playback/play_file.ts";
 import type { ResponseWriter } from "../playback/sender.ts";
+import type { RequestRecord } from "../metrics/request_log.ts";
 import type { SessionContext } from "./context.ts";
 import { runRequest } from "./outcome.ts";
+import { PUBLISHER_KINDS, PublishSession } from "./publish.ts";
 
 /** Requests that are queued while one is served; the peer is not read beyond that. */
 const MAX_QUEUED = 16;
@@ -54,9 +57,15 @@ class NativeSession {
   #connection: Connection;
   /** Of the request that was received last. */
   #controls: Controls | undefined;
+  /** Looked at when a message arrives, after the wait for it. */
+  #accepted = [...ACCEPTED_KINDS];
+  /** What the peer publishes, until that is over. */
+  #publisher: PublishSession | undefined;
   /** Inquiries in the queue. */
   #queued = 0;
   #isPinging = false;
+  /** The peer has published something: frames of it may still be on their way. */
+  #hasPublished = false;
   #isStopped = false;
 
   constructor(context: SessionContext, abort: AbortController) {
@@ -82,6 +91,7 @@ class NativeSession {
           if (inquiry.isLast) break;
         } else {
           await this.#respond(inquiry);
+          if (this.#hasPublished) break;
         }
       }
     } finally {
@@ -117,6 +127,7 @@ class NativeSession {
     inquiries.closed.catch(() => {});
     try {
       const refusal = await this.#receiveAll(inquiries);
+      this.#publisher?.fail(refusal?.error ?? new Deno.errors.ConnectionAborted("It has left"));
       this.#direct(undefined);
       if (refusal !== undefined) await this.#enqueue(inquiries, refusal);
       await inquiries.close();
@@ -130,11 +141,12 @@ class NativeSession {
   /** @returns the error of a message that cannot be read; `undefined` at a clean end */
   async #receiveAll(
     inquiries: WritableStreamDefaultWriter<Inquiry>,
-  ): Promise<Inquiry | undefined> {
+  ): Promise<Inquiry & { kind: "refused" } | undefined> {
     try {
       while (true) {
-        const message = await this.#connection.receive({ accept: ACCEPTED_KINDS });
+        const message = await this.#connection.receive({ accept: this.#accepted });
         if (message === undefined) return undefined;
+        await this.#publisher?.take(message);
         if (message.kind === "request") {
           const inquiry = toInquiry(message.payload, this.#context);
           this.#direct(inquiry.kind === "request" ? inquiry.controls : undefined);
@@ -148,6 +160,7 @@ class NativeSession {
         }
       }
     } catch (error) {
+      if (error instanceof RequestError) return { kind: "refused", error, isLast: true };
       if (!(error instanceof FormatError)) throw error;
       const refusal = new RequestError("bad_request", error.message, { cause: error });
       return { kind: "refused", error: refusal, isLast: true };
@@ -203,9 +216,10 @@ class NativeSession {
           if (controls.hasBegun) controls.shutDown();
           else cancel.abort(shutdown.stopped.reason);
         });
+        if (command === "publish") return await this.#servePublisher(request, { record, signal });
         await authenticator.authenticate(request.token, { ...this.#context, signal });
         if (command === "list_media") {
-          await this.#connection.send("list", encodeList(await listMedia(library, live)));
+          await this.#connection.send("list", encodeList(await listMedia(library, live, request)));
           return undefined;
         }
         const response = nativeResponse(this.#connection);
@@ -215,6 +229,25 @@ class NativeSession {
       if (refusal !== undefined) await this.#connection.send("error", encodeError(refusal));
     } finally {
       clearInterval(pings);
+    }
+  }
+
+  async #servePublisher(
+    request: MediaRequest,
+    options: { record: RequestRecord; signal: AbortSignal },
+  ): Promise<EndReport["reason"]> {
+    const connection = this.#connection;
+    using publisher = await PublishSession.begin(request, this.#context, {
+      ...options,
+      connection,
+    });
+    this.#hasPublished = true;
+    this.#publisher = publisher;
+    this.#accepted.push(...PUBLISHER_KINDS);
+    try {
+      return await publisher.serve(request.name ?? "");
+    } finally {
+      this.#publisher = undefined;
     }
   }
 
@@ -255,10 +288,19 @@ export function nativeResponse(connection: Connection): ResponseWriter {
   };
 }
 
-/** Lists all media: live sources first, then the files whose names no live source has. */
-export async function listMedia(library: Library, live: LiveSources): Promise<ListEntry[]> {
+/**
+ * Lists all media: live sources first, then the files whose names no live source has.
+ *
+ * @param data whether to list sources of nothing but data
+ */
+export async function listMedia(
+  library: Library,
+  live: LiveSources,
+  { data }: Pick<MediaRequest, "data"> = {},
+): Promise<ListEntry[]> {
   const files = (await library.list()).filter(({ name }) => live.find(name) === undefined);
-  return [...live.entries(), ...files.map(listEntry)];
+  const sources = live.entries().filter(({ kind }) => kind !== "data" || data !== undefined);
+  return [...sources, ...files.map(listEntry)];
 }
 
 /** List entry of a file. */

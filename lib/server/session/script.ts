@@ -11,7 +11,7 @@ import {
 } from "../../protocol/script/framing.ts";
 import type { MediaFile } from "../../sources/file/library.ts";
 import type { MediaOptions } from "../../sources/file/plan.ts";
-import type { SharedFrame } from "../../sources/live/subscriber_queue.ts";
+import type { SharedFrame } from "../../sources/live/shared_frame.ts";
 import { Controls } from "../playback/controls.ts";
 import { playMedia } from "../playback/play_file.ts";
 import type { ResponseWriter } from "../playback/sender.ts";

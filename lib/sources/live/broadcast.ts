@@ -3,12 +3,19 @@ import { abortable, Backoff, deadline } from "../../base/async.ts";
 import { type Clock, wallClock } from "../../base/clock.ts";
 import { messageOf, RequestError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
-import { type Rational, sameFormats, type StreamDescription } from "../../media/frame.ts";
+import {
+  type AnyStream,
+  type DataStream,
+  sameFormats,
+  type StreamDescription,
+} from "../../media/frame.ts";
 import { Pacer } from "../../media/pacer.ts";
 import type { TimedFrame } from "../../media/source.ts";
-import type { LiveFeed } from "./feed.ts";
+import { type LiveFeed, StreamsChangedError } from "./feed.ts";
 import type { LiveSource } from "./source_spec.ts";
-import { LiveQueue, type PrepareFrame, QUEUE_LIMITS, SharedFrame } from "./subscriber_queue.ts";
+import { type PrepareFrame, SharedFrame } from "./shared_frame.ts";
+import { LiveQueue, QUEUE_LIMITS } from "./subscriber_queue.ts";
+import { LiveTimeline } from "./timeline.ts";
 
 /** Milliseconds that a subscriber waits for the first frame of a source that is starting. */
 const FIRST_FRAME_TIMEOUT = 10_000;
@@ -30,6 +37,8 @@ export interface BroadcastOptions {
   open: (signal: AbortSignal) => Promise<LiveFeed>;
   /** Encodes each frame once for all subscribers. */
   prepare: PrepareFrame;
+  /** Whether opening the source waits until it is there, so that no pause is needed before. */
+  isAwaited?: boolean;
   /** The broadcast that it is made from, if any: both are lost and come back together. */
   capture?: Broadcast;
   clock: Clock;
@@ -62,6 +71,8 @@ export class Broadcast {
   /** Settles with the first frame or the failure of the first start. */
   #started = Promise.withResolvers<void>();
   #streams: readonly StreamDescription[] = [];
+  #data: readonly DataStream[] = [];
+  #feed: LiveFeed | undefined;
   #timeline = new LiveTimeline();
   #backoff: Backoff;
   #lingering: AbortController | undefined;
@@ -94,6 +105,11 @@ export class Broadcast {
     return this.#streams;
   }
 
+  /** Data streams of the frames; empty before the first frame. */
+  get data(): readonly DataStream[] {
+    return this.#data;
+  }
+
   /** Aborts when it stops, because of {@linkcode Broadcast.stop} or for lack of subscribers. */
   get stopped(): AbortSignal {
     return this.#stop.signal;
@@ -108,17 +124,28 @@ export class Broadcast {
     if (this.#state.kind === "lost") throw this.#state.error;
     this.follow(queue);
     try {
-      if (this.#state.kind === "starting") await this.#firstFrame(signal);
+      await this.begun(signal);
     } catch (error) {
       this.leave(queue);
       throw error;
     }
   }
 
+  /**
+   * Waits for the first frame if it is starting.
+   *
+   * @throws {RequestError} `media_error` with the reason if the source gives nothing
+   */
+  async begun(signal: AbortSignal): Promise<void> {
+    if (this.#state.kind === "lost") throw this.#state.error;
+    if (this.#state.kind === "starting") await this.#firstFrame(signal);
+  }
+
   /** Adds a subscriber at once, also during an outage. */
   follow(queue: LiveQueue): void {
     this.#queues.add(queue);
     this.#lingering?.abort();
+    this.#feed?.requestKeyframe?.();
   }
 
   /** Removes a subscriber. Does nothing if it is removed already. */
@@ -188,6 +215,7 @@ export class Broadcast {
     while (!signal.aborted) {
       const error = await this.#runOnce();
       if (signal.aborted) break;
+      if (error instanceof StreamsChangedError) continue;
       try {
         await (capture?.outage === undefined ? this.#pause(error) : this.#awaitCapture(capture));
       } catch (reason) {
@@ -197,9 +225,10 @@ export class Broadcast {
     this.#started.reject(new RequestError("media_error", `Cannot read "${source.name}": it ended`));
   }
 
-  /** Waits for the backoff time after a failure. */
+  /** Waits for the backoff time after a failure, unless opening the source waits itself. */
   async #pause(error: RequestError): Promise<void> {
-    const { clock, logger } = this.#options;
+    const { clock, logger, isAwaited } = this.#options;
+    if (isAwaited) return this.#lose({ kind: "lost", error, message: error.message });
     const wait = this.#backoff.next();
     const message = `${error.message}; it is tried again in ${(wait / 1000).toFixed(1)} s`;
     logger.log(this.outage === undefined ? "warn" : "info", message);
@@ -232,16 +261,17 @@ export class Broadcast {
   }
 
   /** Runs the source until it fails and returns the reason. */
-  async #runOnce(): Promise<RequestError> {
+  async #runOnce(): Promise<RequestError | StreamsChangedError> {
     const { clock } = this.#options;
     let runningSince: number | undefined;
     try {
       await using feed = await this.#options.open(this.#stop.signal);
       let frame = await feed.next();
       runningSince = clock.now();
+      this.#feed = feed;
       this.#begin(feed, frame);
       const pacer = new Pacer({ speed: 1, clock });
-      const unseen = new Set(this.#streams.map(({ id }) => id));
+      const unseen = new Set([...this.#streams, ...this.#data].map(({ id }) => id));
       while (true) {
         if (this.#options.isPaced) await pacer.waitFor(frame.due, this.#stop.signal);
         const isFirstOfRun = unseen.delete(frame.streamId) && this.#runs > 1;
@@ -252,7 +282,10 @@ export class Broadcast {
       if (runningSince !== undefined && clock.now() - runningSince >= GOOD_RUN) {
         this.#backoff.reset();
       }
-      return error instanceof RequestError ? error : this.#failure(messageOf(error), error);
+      const isKnown = error instanceof RequestError || error instanceof StreamsChangedError;
+      return isKnown ? error : this.#failure(messageOf(error), error);
+    } finally {
+      this.#feed = undefined;
     }
   }
 
@@ -261,30 +294,34 @@ export class Broadcast {
     const { source, logger, clock } = this.#options;
     this.#runs++;
     const isReturn = this.#runs > 1;
-    if (isReturn && !sameFormats(this.#streams, feed.streams)) {
-      const error = this.#failure("it came back as something else, ask for it again");
-      for (const queue of this.#queues) queue.fail(error);
-      this.#streams = feed.streams;
-    } else if (!isReturn) {
-      this.#streams = feed.streams;
+    const { streams, data = [] } = feed;
+    const isSame = sameFormats(this.#streams, streams) && sameData(this.#data, data);
+    if (!isReturn || !isSame) {
+      this.#streams = streams;
+      this.#data = data;
+    }
+    if (isReturn && !isSame) {
+      for (const queue of this.#queues) queue.describe({ streams, data });
     }
     this.#timeline.begin(first.due, clock.now());
+    const wasLost = this.outage !== undefined;
     this.#state = { kind: "running" };
     this.#started.resolve();
-    if (!isReturn) return;
+    if (!wasLost || !isReturn) return;
     const message = `"${source.name}" is back`;
     logger.log("info", message);
     for (const queue of this.#queues) queue.notify({ code: "source_back", message });
   }
 
   #publish(feed: LiveFeed, { due: _due, ...frame }: TimedFrame & { discontinuity?: true }): void {
-    const own = feed.streams.find(({ id }) => id === frame.streamId);
-    const described = this.#streams.find(({ id }) => id === frame.streamId);
+    const isOfFrame = ({ id }: AnyStream) => id === frame.streamId;
+    const own = feed.streams.find(isOfFrame) ?? feed.data?.find(isOfFrame);
+    const described = this.#streams.find(isOfFrame) ?? this.#data.find(isOfFrame);
     if (own === undefined || described === undefined) return;
     const timestamp = this.#timeline.convert(frame.timestamp, own.timeBase, described.timeBase);
     const { captured = wallClock() } = frame;
     const shared = new SharedFrame({ ...frame, timestamp, captured }, {
-      isVideo: described.type === "video",
+      type: described.type,
       time: this.#options.clock.now(),
       prepare: this.#options.prepare,
       recycle: (used) => feed.recycle(used),
@@ -309,41 +346,8 @@ export class Broadcast {
   }
 }
 
-/** Seconds from the last frame of a run to the first of the next, at least. */
-const MIN_GAP = 0.001;
-
-/** Maps the timestamps of all runs of a source to one timeline that begins at 0 and never goes back. */
-export class LiveTimeline {
-  /** Milliseconds, on any clock, of time 0. */
-  #zero: number | undefined;
-  /** Seconds to add to the timestamps of the current run. */
-  #shift = 0;
-  /** Seconds of the latest frame. */
-  #latest = 0;
-
-  /**
-   * Begins a run.
-   *
-   * @param first seconds of its first frame by its own timestamps
-   * @param now milliseconds, always on the same clock
-   */
-  begin(first: number, now: number): void {
-    const isFirstRun = this.#zero === undefined;
-    this.#zero ??= now;
-    const seconds = Math.max((now - this.#zero) / 1000, isFirstRun ? 0 : this.#latest + MIN_GAP);
-    this.#shift = seconds - first;
-  }
-
-  /**
-   * Converts a timestamp of the run.
-   *
-   * @param ticks in the run's own time base
-   * @returns ticks in the time base of the stream's description
-   */
-  convert(ticks: number, from: Rational, to: Rational): number {
-    const scale = (from[0] * to[1]) / (from[1] * to[0]);
-    const shifted = Math.round(ticks * scale) + Math.round(this.#shift * to[1] / to[0]);
-    this.#latest = Math.max(this.#latest, shifted * to[0] / to[1]);
-    return shifted;
-  }
+/** Whether data streams are the same but for their time bases. */
+function sameData(streams: readonly DataStream[], others: readonly DataStream[]): boolean {
+  return streams.length === others.length &&
+    streams.every(({ id, codec }, at) => others[at].id === id && others[at].codec === codec);
 }

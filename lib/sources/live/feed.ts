@@ -5,13 +5,19 @@ import { type Process, startProcess } from "../../ffmpeg/process.ts";
 import type { Rendition } from "../../ffmpeg/rendition.ts";
 import { hideSecrets, stderrReason } from "../../ffmpeg/stderr.ts";
 import type { FfmpegDialect } from "../../ffmpeg/version.ts";
-import { type Frame, type StreamDescription, toSeconds } from "../../media/frame.ts";
+import {
+  type DataStream,
+  type Frame,
+  type StreamDescription,
+  toSeconds,
+} from "../../media/frame.ts";
 import type { TimedFrame } from "../../media/source.ts";
 import type { NutStream } from "../../nut/demuxer.ts";
 import { liveArguments, restatesColors } from "./ffmpeg_args.ts";
 import { FrameFeeder, type FrameInput } from "./relay_feed.ts";
 import { type LiveSource, pathOf } from "./source_spec.ts";
 import { describeLive, liveStreamId } from "./stream_info.ts";
+import type { SourceStreams } from "./subscriber_queue.ts";
 
 /** Frame buffers that are reused; if subscribers hold more frames, further ones are allocated. */
 const POOLED_BUFFERS = 8;
@@ -47,19 +53,45 @@ export interface LiveFeedOptions {
   signal: AbortSignal;
 }
 
+/** The streams of a source are others now: opening it again gives them. */
+export class StreamsChangedError extends Error {
+  override name = "StreamsChangedError";
+}
+
 /** Frames of one run of a live source. */
 export interface LiveFeed extends AsyncDisposable {
   /** The streams of the frames, video before audio. */
   readonly streams: readonly StreamDescription[];
+  /** The data streams of the frames, if there are any. */
+  readonly data?: readonly DataStream[];
+  /** Asks the source for a keyframe, because somebody joins; absent if it cannot be asked. */
+  requestKeyframe?(): void;
   /**
    * Reads the next frame, in the time base of its stream. It is the caller's until it is given to
    * {@linkcode LiveFeed.recycle}, also while further ones are read.
    *
    * @throws {RequestError} `media_error` with the reason once there are no more
+   * @throws {StreamsChangedError} if frames of other streams follow
    */
   next(): Promise<TimedFrame>;
   /** Takes a frame's memory back. Nothing may use the frame any more. */
   recycle(frame: Frame): void;
+}
+
+/** Gives the packets of a source in place of an FFmpeg that opens its input. */
+export interface FeedOpener {
+  /**
+   * Opens one run of the source. The run must fail once the signal aborts.
+   *
+   * @param via ids of the servers that the request came through, this one first
+   */
+  open(signal: AbortSignal, via: readonly string[]): Promise<LiveFeed>;
+  /** Whether opening waits until the source is there, so that no pause is needed before. */
+  readonly isAwaited?: boolean;
+  /** The streams, if they are known before anybody watches. */
+  readonly described?: SourceStreams;
+  /** Called when viewers come or leave. */
+  onViewers?(viewers: number): void;
 }
 
 /**
@@ -104,6 +136,11 @@ class FfmpegFeed implements LiveFeed {
   #options: FfmpegFeedOptions;
   #nut: readonly NutStream[] = [];
   #feeder: FrameFeeder | undefined;
+  /** Messages of the input's data streams that wait to be taken. */
+  #messages: TimedFrame[] = [];
+  #messageArrived = Promise.withResolvers<undefined>();
+  /** The read of FFmpeg's next frame, while it is under way. */
+  #reading: Promise<Frame> | undefined;
   /** Why the input failed that FFmpeg is fed from. */
   #inputFailure: Error | undefined;
 
@@ -116,11 +153,16 @@ class FfmpegFeed implements LiveFeed {
     });
     this.#feeder = options.input && new FrameFeeder(options.input, {
       output: process.stdin,
+      onData: (message) => this.#addMessage(message),
       onFailure: (error) => {
         this.#inputFailure = error instanceof Error ? error : new Error(String(error));
         process.kill();
       },
     });
+  }
+
+  get data(): readonly DataStream[] {
+    return this.#options.input?.data ?? [];
   }
 
   /** Reads the stream headers. */
@@ -136,10 +178,10 @@ class FfmpegFeed implements LiveFeed {
 
   async next(): Promise<TimedFrame> {
     while (true) {
-      const due = this.#reader.takeDue();
+      const due = this.#messages.shift() ?? this.#reader.takeDue();
       if (due !== undefined) return due;
-      const frame = await this.#read(() => this.#reader.readFrame());
-      if (frame === undefined) throw await this.#reader.endError();
+      const frame = await this.#readFrame();
+      if (frame === undefined) continue;
       const nut = this.#nut.find(({ id }) => id === frame.streamId);
       const streamId = liveStreamId(this.#nut, frame.streamId);
       const stream = this.streams.find(({ id }) => id === streamId);
@@ -157,6 +199,27 @@ class FfmpegFeed implements LiveFeed {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#reader[Symbol.asyncDispose]();
     await this.#feeder?.[Symbol.asyncDispose]();
+  }
+
+  /** @returns `undefined` if a message of a data stream arrives first */
+  async #readFrame(): Promise<Frame | undefined> {
+    this.#reading ??= this.#read(() => this.#reader.readFrame()).then(async (frame) => {
+      if (frame === undefined) throw await this.#reader.endError();
+      return frame;
+    });
+    // Its failure is reported to a later call if a message comes first.
+    this.#reading.catch(() => {});
+    const first = await Promise.race([this.#messageArrived.promise, this.#reading]);
+    if (first !== undefined) this.#reading = undefined;
+    return first;
+  }
+
+  #addMessage(message: Frame): void {
+    const stream = this.data.find(({ id }) => id === message.streamId);
+    if (stream === undefined) return;
+    this.#messages.push({ ...message, due: toSeconds(message.timestamp, stream.timeBase) });
+    this.#messageArrived.resolve(undefined);
+    this.#messageArrived = Promise.withResolvers();
   }
 
   /** Reports output that is no NUT as a failure of the source. */

@@ -2,23 +2,27 @@
 import { type Clock, MONOTONIC_CLOCK } from "../../base/clock.ts";
 import { RequestError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
-import type { Rendition } from "../../ffmpeg/rendition.ts";
+import { type Rendition, renditionKey } from "../../ffmpeg/rendition.ts";
 import type { FfmpegDialect } from "../../ffmpeg/version.ts";
-import { MAX_FRAME_SIZE, type StreamDescription } from "../../media/frame.ts";
+import { MAX_FRAME_SIZE } from "../../media/frame.ts";
 import { DecoderSemaphore, type MemoryBudget, type SlotOptions } from "../limits.ts";
 import { Broadcast } from "./broadcast.ts";
-import { type LiveFeed, openLiveFeed } from "./feed.ts";
-import type { FrameInput } from "./relay_feed.ts";
+import { entryOf, type LiveEntry } from "./entry.ts";
+import { type FeedOpener, openLiveFeed } from "./feed.ts";
+import { CaptureInput } from "./capture_input.ts";
 import { isExclusive, type LiveSource } from "./source_spec.ts";
-import { decodedFrameSize, refuseUnknown } from "./stream_info.ts";
+import { decodedFrameSize, isSentAsIs, refuseUnknown } from "./stream_info.ts";
+import type { PrepareFrame } from "./shared_frame.ts";
 import {
   LiveQueue,
   type LiveQueueOptions,
   MAX_QUEUED_BYTES,
-  type PrepareFrame,
-  type QueueLimits,
-  type SharedFrame,
+  PLAYED_TYPES,
+  type SourceStreams,
 } from "./subscriber_queue.ts";
+
+/** Seconds that a source runs on without subscribers, if {@linkcode LiveOptions} say no other. */
+export const DEFAULT_LINGER = 10;
 
 /** Options of {@linkcode LiveSources}. */
 export interface LiveOptions {
@@ -45,32 +49,46 @@ export interface LiveEnvironment {
   clock?: Clock;
 }
 
-/** Opens one run of a source's packets. The run must fail once the signal aborts. */
-export type OpenFeed = (signal: AbortSignal) => Promise<LiveFeed>;
-
-/** A live source in the list of media. */
-export interface LiveEntry {
-  name: string;
-  kind: "video" | "audio";
-  live: true;
-  size: 0;
-  /** FFmpeg's names of the codecs, joined by `+`; empty before the first run. */
-  codec: string;
-  /** Pixels; absent for audio and before the first run. */
-  width?: number;
-  /** Pixels; absent for audio and before the first run. */
-  height?: number;
-}
-
 /** A subscription to a broadcast, until it is disposed. */
 export interface LiveWatch extends Disposable {
-  streams: readonly StreamDescription[];
-  queue: LiveQueue;
+  /** The streams of the types that were asked for. */
+  readonly described: SourceStreams;
+  readonly queue: LiveQueue;
+  /**
+   * Takes over the streams of a `describe` item.
+   *
+   * @returns false if they are not in the rendition that was asked for: it has to be watched anew
+   * @throws {RequestError} `busy` if there is no memory for them
+   */
+  change(streams: SourceStreams): boolean;
+}
+
+/** Options of {@linkcode LiveSources.watch}. */
+export interface WatchOptions extends LiveQueueOptions {
+  signal: AbortSignal;
+  /** How a decoder slot is waited for; by default, until the signal aborts. */
+  slot?: SlotOptions;
+  /** Ids of the servers that the request came through, this one first. */
+  via?: readonly string[];
 }
 
 interface Registration {
   source: LiveSource;
-  open?: OpenFeed;
+  opener?: FeedOpener;
+  viewers: number;
+}
+
+/** A queue that follows a broadcast, and the rendition of that. */
+interface Joined {
+  served: Rendition;
+  broadcast: Broadcast;
+  queue: LiveQueue;
+}
+
+/** How a broadcast is started. */
+interface StartOptions {
+  slot?: Disposable;
+  via?: readonly string[];
 }
 
 /** A broadcast that runs, and what it holds. */
@@ -88,9 +106,7 @@ interface Running {
 /** The rendition that a source is captured in if it can be opened only once. */
 const CAPTURE_RENDITION: Rendition = { encoding: "copy" };
 
-/** Seconds that a source runs on without subscribers by default. */
-export const DEFAULT_LINGER = 10;
-
+const NO_STREAMS: SourceStreams = { streams: [], data: [] };
 /** Largest number of renditions of one source that run without subscribers. */
 const MAX_LINGERING = 4;
 
@@ -104,7 +120,7 @@ export class LiveSources implements AsyncDisposable {
   /** Broadcasts that are stopping, until their FFmpeg has ended. */
   #stopping = new Map<string, Promise<void>>();
   /** The streams of each source in its last run. */
-  #lastStreams = new Map<string, readonly StreamDescription[]>();
+  #lastStreams = new Map<string, SourceStreams>();
 
   constructor({ sources, ...options }: LiveOptions, environment: LiveEnvironment) {
     this.#options = options;
@@ -126,24 +142,23 @@ export class LiveSources implements AsyncDisposable {
 
   /** Returns the source of a name, or the first one if no name is given. */
   find(name?: string): LiveSource | undefined {
-    if (name !== undefined) return this.#sources.get(name)?.source;
-    return this.#sources.values().next().value?.source;
+    return this.#sources.get(name ?? this.names[0])?.source;
   }
 
   /**
    * Adds a source until the result is disposed. That ends its broadcasts: subscribers get what
    * waits for them, and then the end.
    *
-   * @param open opens the packets of the source; by default, FFmpeg opens its input
+   * @param opener gives the packets of the source; by default, FFmpeg opens its input
    * @throws {RequestError} `bad_request` if there is a source of that name
    */
-  add(source: LiveSource, open?: OpenFeed): Disposable {
+  add(source: LiveSource, opener?: FeedOpener): Disposable {
     const { name } = source;
     if (this.#sources.has(name)) {
       const reason = "there is one of that name, expected another name";
       throw new RequestError("bad_request", `Cannot add live source "${name}": ${reason}`);
     }
-    const registration = { source, open };
+    const registration = { source, opener, viewers: 0 };
     this.#sources.set(name, registration);
     return {
       [Symbol.dispose]: () => {
@@ -154,19 +169,8 @@ export class LiveSources implements AsyncDisposable {
 
   /** Entries for the list of media. */
   entries(): LiveEntry[] {
-    return this.names.map((name) => {
-      const streams = this.#lastStreams.get(name) ?? [];
-      const video = streams.find((stream) => stream.type === "video");
-      const isAudio = streams.length > 0 && video === undefined;
-      return {
-        name,
-        kind: isAudio ? "audio" : "video",
-        live: true,
-        size: 0,
-        codec: streams.map(({ codec }) => codec).join("+"),
-        width: video?.width,
-        height: video?.height,
-      };
+    return [...this.#sources.values()].map(({ source, opener }) => {
+      return entryOf(source, opener?.described ?? this.#lastStreams.get(source.name) ?? NO_STREAMS);
     });
   }
 
@@ -180,29 +184,39 @@ export class LiveSources implements AsyncDisposable {
   async watch(
     source: LiveSource,
     rendition: Rendition,
-    { signal, slot: slotOptions = { signal }, ...options }: LiveQueueOptions & {
-      signal: AbortSignal;
-      /** How a decoder slot is waited for; by default, until the signal aborts. */
-      slot?: SlotOptions;
-    },
+    options: WatchOptions,
   ): Promise<LiveWatch> {
-    const slot = await this.#takeSlot(source, rendition, slotOptions);
-    const { broadcast } = this.#findOrStart(source, rendition, slot);
-    const queue = new LiveQueue(options);
-    await broadcast.join(queue, signal);
-    const { streams } = broadcast;
+    using counted = new DisposableStack();
+    counted.use(this.#countViewer(source));
+    const { served, broadcast, queue } = await this.#joinAsIs(source, rendition, options) ??
+      await this.#join(source, rendition, options);
+    const { types = PLAYED_TYPES } = options;
+    const select = ({ streams, data }: SourceStreams): SourceStreams => ({
+      streams: streams.filter(({ type }) => types.includes(type)),
+      data: types.includes("data") ? data : [],
+    });
     try {
-      refuseUnknown(streams);
+      refuseUnknown(broadcast.streams);
+      const { budget } = this.#environment;
       // A slow subscriber may still hold a frame that all others have released.
-      const memory = this.#environment.budget.take(decodedFrameSize(streams));
-      const isScaled = rendition.width !== undefined || rendition.height !== undefined;
-      if (!isScaled || !this.#lastStreams.has(source.name)) {
-        this.#lastStreams.set(source.name, streams);
-      }
+      let memory = budget.take(decodedFrameSize(broadcast.streams));
+      this.#noteStreams(source, served, broadcast);
+      const leave = counted.move();
+      let described = select(broadcast);
       return {
-        streams: options.audio === false ? streams.filter(({ type }) => type === "video") : streams,
+        get described() {
+          return described;
+        },
         queue,
+        change: (changed) => {
+          memory[Symbol.dispose]();
+          memory = budget.take(decodedFrameSize(changed.streams));
+          this.#noteStreams(source, served, changed);
+          described = select(changed);
+          return served === rendition || isSentAsIs(changed, rendition);
+        },
         [Symbol.dispose]: () => {
+          leave[Symbol.dispose]();
           broadcast.leave(queue);
           memory[Symbol.dispose]();
           if (this.#slots.waiting > 0) this.#stopLingering();
@@ -218,6 +232,53 @@ export class LiveSources implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const running of [...this.#running.values()]) this.#stop(running);
     await Promise.all(this.#stopping.values());
+  }
+
+  /** Subscribes to a rendition, and starts it if it does not run. */
+  async #join(
+    source: LiveSource,
+    rendition: Rendition,
+    { signal, slot: slotOptions = { signal }, via, ...options }: WatchOptions,
+  ): Promise<Joined> {
+    const slot = await this.#takeSlot(source, rendition, slotOptions);
+    const { broadcast } = this.#findOrStart(source, rendition, { slot, via });
+    const queue = new LiveQueue(options);
+    await broadcast.join(queue, signal);
+    return { served: rendition, broadcast, queue };
+  }
+
+  /** Subscribes to the frames that somebody else gives, if they are in the rendition as they are. */
+  async #joinAsIs(
+    source: LiveSource,
+    rendition: Rendition,
+    options: WatchOptions,
+  ): Promise<Joined | undefined> {
+    const { opener } = this.#sources.get(source.name) ?? {};
+    if (opener === undefined || rendition.encoding === "copy") return undefined;
+    const joined = await this.#join(source, CAPTURE_RENDITION, options);
+    if (isSentAsIs(joined.broadcast, rendition)) return joined;
+    joined.broadcast.leave(joined.queue);
+  }
+
+  /** Remembers the streams of a source in its own size. */
+  #noteStreams(
+    { name }: LiveSource,
+    { width, height }: Rendition,
+    { streams, data }: SourceStreams,
+  ): void {
+    const isScaled = width !== undefined || height !== undefined;
+    if (!isScaled || !this.#lastStreams.has(name)) this.#lastStreams.set(name, { streams, data });
+  }
+
+  #countViewer({ name }: LiveSource): Disposable {
+    const registration = this.#sources.get(name);
+    const count = (change: 1 | -1) => {
+      if (registration === undefined) return;
+      registration.viewers += change;
+      registration.opener?.onViewers?.(registration.viewers);
+    };
+    count(1);
+    return { [Symbol.dispose]: () => count(-1) };
   }
 
   #remove(name: string): void {
@@ -241,10 +302,11 @@ export class LiveSources implements AsyncDisposable {
   }
 
   /** Returns the broadcast of a rendition, and starts it if it does not run. */
-  #findOrStart(source: LiveSource, rendition: Rendition, slot?: Disposable): Running {
+  #findOrStart(source: LiveSource, rendition: Rendition, options: StartOptions): Running {
     const running = this.#running.get(keyOf(source, rendition));
+    const { slot } = options;
     try {
-      if (running === undefined) return this.#start(source, rendition, slot);
+      if (running === undefined) return this.#start(source, rendition, options);
     } catch (error) {
       slot?.[Symbol.dispose]();
       throw error;
@@ -253,17 +315,18 @@ export class LiveSources implements AsyncDisposable {
     return running;
   }
 
-  #start(source: LiveSource, rendition: Rendition, slot?: Disposable): Running {
+  #start(source: LiveSource, rendition: Rendition, { slot, via = [] }: StartOptions): Running {
     const registration = this.#sources.get(source.name);
     if (registration?.source !== source) {
       throw new RequestError("not_found", `Cannot read "${source.name}": it is gone`);
     }
     const { loop = false, linger = DEFAULT_LINGER, readTimeout } = this.#options;
     const { budget, logger, dialect, prepare, clock = MONOTONIC_CLOCK } = this.#environment;
-    const isCaptured = registration.open !== undefined || isExclusive(source);
-    const isCapture = isCaptured && rendition.encoding === CAPTURE_RENDITION.encoding;
+    const { opener } = registration;
+    const isCaptured = opener !== undefined || isExclusive(source);
+    const isCapture = isCaptured && rendition.encoding === "copy";
     const capture = isCaptured && !isCapture
-      ? this.#findOrStart(source, CAPTURE_RENDITION)
+      ? this.#findOrStart(source, CAPTURE_RENDITION, { via })
       : undefined;
     // First, since it frees memory.
     this.#stopUnwatched(source);
@@ -275,9 +338,10 @@ export class LiveSources implements AsyncDisposable {
       source,
       isPaced: source.kind === "generator" || (source.kind === "file" && loop),
       linger: linger * 1000,
+      isAwaited: isCapture && opener?.isAwaited,
       open: async (signal) => {
         await Promise.all(before);
-        if (isCapture && registration.open !== undefined) return await registration.open(signal);
+        if (isCapture && opener !== undefined) return await opener.open(signal, via);
         const input = capture && await CaptureInput.join(capture.broadcast, signal);
         const options = { ...limits, loop, input, isCapture, signal };
         return await openLiveFeed(source, rendition, options);
@@ -331,56 +395,5 @@ export class LiveSources implements AsyncDisposable {
 
 /** Key of what is read from a source. Audio is always read, so it is no part of the key. */
 function keyOf({ name }: LiveSource, rendition: Rendition): string {
-  const { encoding = "raw", pixelFormat, width, height, fps } = rendition;
-  const { bitrate, quality, colorMatrix } = rendition;
-  const fields = [pixelFormat, width, height, fps, bitrate, quality, colorMatrix];
-  return JSON.stringify([name, encoding, ...fields]);
-}
-
-/** Limits of a capture's frames for an FFmpeg: enough while it starts, and little enough to be live. */
-const CAPTURE_LIMITS: QueueLimits = {
-  videoFrames: 10,
-  videoTime: 2000,
-  videoBytes: MAX_QUEUED_BYTES,
-  audioTime: 2000,
-};
-
-/** Frames of a broadcast that another is made from. Subscribed until it is disposed. */
-export class CaptureInput implements FrameInput, Disposable {
-  readonly streams: readonly StreamDescription[];
-  #capture: Broadcast;
-  #queue: LiveQueue;
-
-  private constructor(capture: Broadcast, queue: LiveQueue) {
-    this.#capture = capture;
-    this.#queue = queue;
-    this.streams = capture.streams;
-  }
-
-  /**
-   * Subscribes to a broadcast and waits for its first frame.
-   *
-   * @throws {RequestError} `media_error` with the reason if it gives nothing
-   */
-  static async join(capture: Broadcast, signal: AbortSignal): Promise<CaptureInput> {
-    const queue = new LiveQueue({ limits: CAPTURE_LIMITS });
-    await capture.join(queue, signal);
-    return new CaptureInput(capture, queue);
-  }
-
-  /** @throws {RequestError} `media_error` when the broadcast is lost or ends */
-  async take(signal: AbortSignal): Promise<SharedFrame> {
-    while (true) {
-      const item = await this.#queue.take(signal);
-      if (item.kind === "frame") return item.frame;
-      if (item.kind === "end") throw new RequestError("media_error", "Cannot go on: it ended");
-      const { code, message } = item.event;
-      if (code !== "source_lost") continue;
-      throw this.#capture.outage?.error ?? new RequestError("media_error", message);
-    }
-  }
-
-  [Symbol.dispose](): void {
-    this.#capture.leave(this.#queue);
-  }
+  return JSON.stringify([name, renditionKey(rendition)]);
 }

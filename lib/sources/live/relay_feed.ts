@@ -1,5 +1,13 @@
 /** Feeds the frames of one broadcast to the FFmpeg of another. */
-import { type Frame, type StreamDescription, toSeconds, toTicks } from "../../media/frame.ts";
+import {
+  type DataStream,
+  type Frame,
+  FRAME_HEADROOM,
+  FRAME_TAILROOM,
+  type StreamDescription,
+  toSeconds,
+  toTicks,
+} from "../../media/frame.ts";
 import { NutWriter } from "../../nut/writer.ts";
 
 /** A frame that has to be released after use. */
@@ -12,6 +20,8 @@ export interface HeldFrame {
 export interface FrameInput extends Disposable {
   /** The streams of the frames. */
   readonly streams: readonly StreamDescription[];
+  /** The data streams of the frames, which FFmpeg does not get. */
+  readonly data?: readonly DataStream[];
   /**
    * Waits for the next frame.
    *
@@ -24,6 +34,8 @@ export interface FrameInput extends Disposable {
 export interface FrameFeederOptions {
   /** FFmpeg's standard input. */
   output: WritableStream<Uint8Array>;
+  /** Called with each message of a data stream, on FFmpeg's timeline. */
+  onData?: (message: Frame) => void;
   /** Called once if the input fails. */
   onFailure: (error: unknown) => void;
 }
@@ -64,13 +76,18 @@ export class FrameFeeder implements AsyncDisposable {
   }
 
   async #run(): Promise<void> {
-    const { output, onFailure } = this.#options;
+    const { output, onData, onFailure } = this.#options;
     const { signal } = this.#stop;
     try {
       this.#writer = new NutWriter(output, this.#input.streams);
       while (true) {
         const held = await this.#input.take(signal);
         try {
+          const message = this.#shiftedMessage(held.frame);
+          if (message !== undefined) {
+            onData?.(message);
+            continue;
+          }
           const frame = this.#shifted(held.frame);
           if (frame !== undefined) await this.#writer.write(frame);
         } finally {
@@ -81,6 +98,19 @@ export class FrameFeeder implements AsyncDisposable {
       // FFmpeg reads no more: how it ended is reported elsewhere.
       if (!signal.aborted && !(error instanceof Deno.errors.BrokenPipe)) onFailure(error);
     }
+  }
+
+  /** A copy of a message on FFmpeg's timeline; `undefined` if the frame is none. */
+  #shiftedMessage({ data: shared, ...frame }: Frame): Frame | undefined {
+    const stream = this.#input.data?.find(({ id }) => id === frame.streamId);
+    if (stream === undefined) return undefined;
+    const memory = new Uint8Array(FRAME_HEADROOM + shared.byteLength + FRAME_TAILROOM);
+    const data = memory.subarray(FRAME_HEADROOM, FRAME_HEADROOM + shared.byteLength);
+    data.set(shared);
+    const zero = toTicks(this.#zero ?? 0, stream.timeBase);
+    // Before the first frame of video or audio there is no timeline yet.
+    const timestamp = this.#zero === undefined ? 0 : frame.timestamp - zero;
+    return { ...frame, timestamp, data };
   }
 
   /** Shifts a frame to FFmpeg's timeline; `undefined` if it is dropped. */

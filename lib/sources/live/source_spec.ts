@@ -4,8 +4,8 @@ import { nearest } from "../../base/suggest.ts";
 import { startProcess } from "../../ffmpeg/process.ts";
 import { hideSecrets } from "../../ffmpeg/stderr.ts";
 
-/** Kind of a live source, which decides how FFmpeg reads it. */
-export type LiveKind = "device" | "generator" | "network" | "file";
+/** Kind of a live source, which decides how FFmpeg reads it. It reads neither of the last two. */
+export type LiveKind = "device" | "generator" | "network" | "file" | "relay" | "published";
 
 /** A live source. */
 export interface LiveSource {

@@ -158,6 +158,27 @@ export function decodedFrameSize(streams: readonly StreamDescription[]): number 
   return Math.ceil(video.width * video.height * bits / 8);
 }
 
+/** Whether the frames of a source are raw, and in a rendition already. */
+export function isSentAsIs(
+  { streams }: { streams: readonly StreamDescription[] },
+  { encoding = "raw", pixelFormat, width, height, fps }: Rendition,
+): boolean {
+  // There is nothing to encode in a source of data alone.
+  if (streams.length === 0) return true;
+  return encoding === "raw" && fps === undefined &&
+    streams.every((stream) =>
+      stream.type === "audio" ? stream.codec.startsWith("pcm_") : stream.codec === "rawvideo" &&
+        (pixelFormat ?? stream.pixelFormat) === stream.pixelFormat &&
+        (width ?? stream.width) === stream.width && (height ?? stream.height) === stream.height
+    );
+}
+
+/** NUT's four bytes of a codec or pixel format; those of an unknown one are zero. */
+export function fourccOf(codec: string, pixelFormat?: string): string {
+  const [table, name] = codec === "rawvideo" ? [PIXEL_FORMATS, pixelFormat] : [CODECS, codec];
+  return Object.entries(table).find(([, known]) => known === name)?.[0] ?? "\0\0\0\0";
+}
+
 /** The id in which one of FFmpeg's streams is sent; `undefined` if it is not sent. */
 export function liveStreamId(found: readonly NutStream[], id: number): number | undefined {
   const type = found.find((stream) => stream.id === id)?.type;

@@ -1,7 +1,7 @@
 /** The bounded queue between a live source and one of its subscribers. */
 import { onAbort } from "../../base/async.ts";
-import { wallClock } from "../../base/clock.ts";
-import type { Frame } from "../../media/frame.ts";
+import type { AnyStream, DataStream, StreamDescription } from "../../media/frame.ts";
+import type { SharedFrame } from "./shared_frame.ts";
 
 /** A change of a live source that its subscribers are notified of. */
 export interface SourceEvent {
@@ -21,8 +21,17 @@ export type LiveItem =
     discontinuity: boolean;
   }
   | { kind: "event"; event: SourceEvent }
+  /** Frames of other streams follow. */
+  | ({ kind: "describe" } & SourceStreams)
   /** The source was removed; nothing follows. */
   | { kind: "end" };
+
+/** The streams of a source. */
+export interface SourceStreams {
+  /** Video before audio. */
+  streams: readonly StreamDescription[];
+  data: readonly DataStream[];
+}
 
 /** Bounds of a {@linkcode LiveQueue}. */
 export interface QueueLimits {
@@ -41,6 +50,12 @@ const MIN_VIDEO_FRAMES = 3;
 
 /** Largest number of bytes of video in one queue. */
 export const MAX_QUEUED_BYTES = 64 * 2 ** 20;
+
+/** Largest number of messages of data streams in one queue, and of their bytes. */
+const MAX_MESSAGES = { count: 10_000, bytes: 16 * 2 ** 20 };
+
+/** Bytes that a message counts as in addition to its own. */
+const MESSAGE_OVERHEAD = 256;
 
 /** Limits for each policy on late frames. */
 export const QUEUE_LIMITS: Record<"wait" | "drop", QueueLimits> = {
@@ -61,8 +76,8 @@ export const QUEUE_LIMITS: Record<"wait" | "drop", QueueLimits> = {
 /** Options of {@linkcode LiveQueue}. */
 export interface LiveQueueOptions {
   limits: QueueLimits;
-  /** Whether audio is queued. @default true */
-  audio?: boolean;
+  /** Types of the streams that are queued. @default all but data */
+  types?: readonly AnyStream["type"][];
   /** Whether the subscriber is paused; a paused one is sent events only. */
   isPaused?: () => boolean;
 }
@@ -80,6 +95,9 @@ interface StreamState {
   isMixed: boolean;
 }
 
+/** Types of the streams that are played. */
+export const PLAYED_TYPES: readonly AnyStream["type"][] = ["video", "audio"];
+
 type LastItem = { kind: "end" } | { kind: "failure"; error: Error };
 
 /** Bounded queue of one subscriber. If it is full, the oldest frames are dropped. */
@@ -91,6 +109,7 @@ export class LiveQueue {
   #items: LiveItem[] = [];
   #streams = new Map<number, StreamState>();
   #video = { frames: 0, bytes: 0 };
+  #messages = { count: 0, bytes: 0 };
   #options: LiveQueueOptions;
   /** Follows the items that still wait; nothing is added once it is set. */
   #last: LastItem | undefined;
@@ -111,8 +130,8 @@ export class LiveQueue {
    * @returns the number of frames dropped
    */
   offer(frame: SharedFrame): number {
-    const { audio = true, isPaused } = this.#options;
-    if (this.#last !== undefined || (!audio && !frame.isVideo)) return 0;
+    const { types = PLAYED_TYPES, isPaused } = this.#options;
+    if (this.#last !== undefined || !types.includes(frame.type)) return 0;
     const state = this.#stateOf(frame);
     state.isMixed ||= !frame.frame.keyframe;
     if (isPaused?.()) {
@@ -127,10 +146,18 @@ export class LiveQueue {
     state.needsKeyframe = state.isBehind = false;
     // Its flags are set when it is taken.
     this.#push({ kind: "frame", frame: frame.hold(), dropped: false, discontinuity: false });
-    if (!frame.isVideo) return this.#trimAudio(frame, state);
+    if (frame.type === "audio") return this.#trimAudio(frame, state);
+    if (frame.type === "data") return this.#trimMessages(frame, state);
     this.#video.frames++;
     this.#video.bytes += frame.size;
     return this.#trimVideo(frame, state);
+  }
+
+  /** Adds a change of the streams. Frames that follow cannot be decoded before a keyframe. */
+  describe(streams: SourceStreams): void {
+    if (this.#last !== undefined) return;
+    this.#streams.clear();
+    this.#push({ kind: "describe", ...streams });
   }
 
   /** Adds an event. Events are never dropped. */
@@ -211,7 +238,25 @@ export class LiveQueue {
 
   #trimAudio(newest: SharedFrame, state: StreamState): number {
     const oldest = newest.time - this.#options.limits.audioTime;
-    const removed = this.#removeIf((frame) => !frame.isVideo && frame.time < oldest);
+    const removed = this.#removeIf((frame) => frame.type === "audio" && frame.time < oldest);
+    this.#countDropped(state, removed);
+    return removed;
+  }
+
+  #trimMessages({ size }: SharedFrame, state: StreamState): number {
+    this.#messages.count++;
+    this.#messages.bytes += size + MESSAGE_OVERHEAD;
+    let removed = 0;
+    while (
+      this.#messages.count > MAX_MESSAGES.count || this.#messages.bytes > MAX_MESSAGES.bytes
+    ) {
+      let isOldest = true;
+      removed += this.#removeIf((frame) => {
+        const isRemoved = isOldest && frame.type === "data";
+        if (isRemoved) isOldest = false;
+        return isRemoved;
+      });
+    }
     this.#countDropped(state, removed);
     return removed;
   }
@@ -238,7 +283,7 @@ export class LiveQueue {
     let isDependent = true;
     let isFirst = true;
     const removed = this.#removeIf((frame) => {
-      if (!frame.isVideo || !isDependent) return false;
+      if (frame.type !== "video" || !isDependent) return false;
       isDependent = isFirst || !frame.frame.keyframe;
       isFirst = false;
       return isDependent;
@@ -264,8 +309,12 @@ export class LiveQueue {
     return before - this.#items.length;
   }
 
-  #uncount({ isVideo, size }: SharedFrame): void {
-    if (!isVideo) return;
+  #uncount({ type, size }: SharedFrame): void {
+    if (type === "data") {
+      this.#messages.count--;
+      this.#messages.bytes -= size + MESSAGE_OVERHEAD;
+    }
+    if (type !== "video") return;
     this.#video.frames--;
     this.#video.bytes -= size;
   }
@@ -283,61 +332,5 @@ export class LiveQueue {
 }
 
 function isVideo(item: LiveItem): boolean {
-  return item.kind === "frame" && item.frame.isVideo;
-}
-
-/** Encodes a frame as a message, around the frame's own data, for all subscribers at once. */
-export type PrepareFrame = (frame: Frame) => Uint8Array<ArrayBuffer>;
-
-/** Options of {@linkcode SharedFrame}. */
-export interface SharedFrameOptions {
-  isVideo: boolean;
-  /** Milliseconds by the broadcast's clock at which it arrived. */
-  time: number;
-  prepare: PrepareFrame;
-  /** Called once nobody holds the frame any more. */
-  recycle: (frame: Frame) => void;
-}
-
-/** A frame whose memory all subscribers share, counted by holders. The creator is the first. */
-export class SharedFrame {
-  readonly frame: Frame;
-  /** The message that `prepare` made of it. */
-  readonly message: Uint8Array<ArrayBuffer>;
-  readonly isVideo: boolean;
-  /** Milliseconds by the broadcast's clock at which it arrived. */
-  readonly time: number;
-  #recycle: (frame: Frame) => void;
-  #holders = 1;
-
-  constructor(frame: Frame, { isVideo, time, prepare, recycle }: SharedFrameOptions) {
-    this.frame = frame;
-    this.message = prepare(frame);
-    this.isVideo = isVideo;
-    this.time = time;
-    this.#recycle = recycle;
-  }
-
-  /** Bytes of its data. */
-  get size(): number {
-    return this.frame.data.byteLength;
-  }
-
-  /** Seconds since it was captured; 0 if the clock was set back meanwhile. */
-  get age(): number {
-    const now = wallClock();
-    return Math.max(0, now - (this.frame.captured ?? now)) / 1e6;
-  }
-
-  /** Adds a holder. */
-  hold(): this {
-    this.#holders++;
-    return this;
-  }
-
-  /** Removes a holder, which must not use the frame any more. */
-  release(): void {
-    this.#holders--;
-    if (this.#holders === 0) this.#recycle(this.frame);
-  }
+  return item.kind === "frame" && item.frame.type === "video";
 }

@@ -144,7 +144,7 @@ pureTest("receive() refuses kinds that are not taken before it reads their paylo
 
 pureTest("receive() refuses bytes that are no message", async () => {
   const connection = receiver(new TextEncoder().encode("GET / HTTP/1.1\r\n\r\n"));
-  await assertRejects(() => connection.receive(), FormatError, "kind 47, expected 1 to 10");
+  await assertRejects(() => connection.receive(), FormatError, "kind 47, expected 1 to 11");
 });
 
 pureTest("receive() refuses live frames without a valid capture time", async () => {

@@ -235,8 +235,8 @@ pureTest("parseHeader() holds each kind to its own limit", () => {
 });
 
 pureTest("parseHeader() refuses unknown kinds", () => {
-  for (const kind of [0, 11, 47, 255]) {
-    const expected = `kind ${kind}, expected 1 to 10`;
+  for (const kind of [0, 12, 47, 255]) {
+    const expected = `kind ${kind}, expected 1 to 11`;
     assertThrows(() => parseHeader(header({ kind })), FormatError, expected);
   }
 });

@@ -34,6 +34,11 @@ const FULL: MediaRequest = {
     { id: 65535, after: undefined, next: Number.MAX_SAFE_INTEGER, breaks: undefined },
   ],
   token: "secret",
+  data: "only",
+  redescribe: true,
+  via: ["aZ09_-", "b"],
+  replace: true,
+  onDemand: false,
 };
 
 /** The payload of a request with these fields. */
@@ -53,7 +58,7 @@ function present(request: MediaRequest): Partial<MediaRequest> {
 
 pureTest("parseRequest() reads what encodeRequest() wrote", () => {
   assertEquals(parseRequest(encodeRequest(FULL)), FULL);
-  for (const command of ["get_image", "get_video", "list_media"] as const) {
+  for (const command of ["get_image", "get_video", "list_media", "publish"] as const) {
     assertEquals(present(parseRequest(encodeRequest({ command }))), { command });
   }
 });
@@ -96,6 +101,11 @@ pureTest("parseRequest() refuses wrong values of every field", () => {
     late: ["", "DROP", 1, true],
     resume: ["", "x", 1, {}, true, { id: 0, after: 1 }],
     token: ["x".repeat(4097), 1, [], {}],
+    data: [1, "true", "all", "", [], {}],
+    redescribe: [0, 1, "true", []],
+    via: ["", "a", {}, ["a b"], [""], [1], ["x".repeat(65)], Array(17).fill("a")],
+    replace: [0, 1, "true", []],
+    onDemand: [0, 1, "true", []],
   };
   for (const [field, values] of Object.entries(wrong)) {
     for (const value of values) {
@@ -138,7 +148,7 @@ pureTest("parseRequest() refuses a request without a command", () => {
   assertStrictEquals(code, "bad_request");
   assertStrictEquals(
     message,
-    "Cannot read the request: no command, expected get_image, get_video, list_media",
+    "Cannot read the request: no command, expected get_image, get_video, list_media, publish",
   );
 });
 

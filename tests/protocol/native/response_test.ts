@@ -8,6 +8,7 @@ import type {
 } from "../../../lib/media/frame.ts";
 import { encodeJson, parseJsonObject } from "../../../lib/protocol/native/json.ts";
 import {
+  encodeAcceptance,
   encodeDescription,
   encodeEnd,
   encodeError,
@@ -17,6 +18,7 @@ import {
   type ListEntry,
   type Notice,
   NOTICE_CODES,
+  parseAcceptance,
   parseDescription,
   parseEnd,
   parseError,
@@ -59,6 +61,10 @@ const DESCRIPTION: Description = {
   live: true,
   duration: 1.5,
   streams: [VIDEO, AUDIO],
+  data: [
+    { id: 2, type: "data", codec: "json", timeBase: [1, 1000] },
+    { id: 3, type: "data", codec: "bytes", timeBase: [1, 90_000] },
+  ],
   notes: ["Sound is aac: alac cannot be carried", "ü 😀"],
   etag: "aZ09_-",
 };
@@ -133,7 +139,7 @@ pureTest("parseDescription() refuses wrong values of every field of a stream", (
     id: [undefined, -1, 65536, 0.5, "0"],
     type: [undefined, "subtitle", 1],
     codec: [undefined, "", "raw video", "x".repeat(65), 1],
-    fourcc: [undefined, "", "abc", "abcde", "abc\u0100", 1],
+    fourcc: ["abc", "abcde", "abc\u0100", 1],
     timeBase: [undefined, [0, 1], [1, 0], [1], "1/25", [1, 1e12]],
     extradata: ["%%%", "A", 1, "A=B="],
     width: [undefined, 0, -1, 65536, "321"],
@@ -225,12 +231,21 @@ pureTest("parseDescription() refuses an invalid etag", () => {
 pureTest("parseNotice() reads what encodeNotice() wrote", () => {
   assertEquals(
     [...NOTICE_CODES],
-    ["dropped", "slow_link", "slow_source", "source_lost", "source_back", "waiting", "resuming"],
+    [
+      "dropped",
+      "slow_link",
+      "slow_source",
+      "source_lost",
+      "source_back",
+      "waiting",
+      "resuming",
+      "viewers",
+    ],
   );
   for (const code of NOTICE_CODES) {
     const notice: Notice = {
       ...{ code, message: "Cannot keep up ü 😀", dropped: Number.MAX_SAFE_INTEGER },
-      ...{ needed: 27_648_000.5, achieved: 0, position: 3 },
+      ...{ needed: 27_648_000.5, achieved: 0, position: 3, viewers: 4 },
     };
     assertEquals(parseNotice(encodeNotice(notice)), notice);
   }
@@ -239,7 +254,7 @@ pureTest("parseNotice() reads what encodeNotice() wrote", () => {
 pureTest("parseNotice() reads the least there may be, and codes of later versions", () => {
   for (const code of ["dropped", "low_battery", "a.b-c", "x".repeat(64)]) {
     const rates = { needed: undefined, achieved: undefined };
-    const numbers = { ...rates, dropped: undefined, position: undefined };
+    const numbers = { ...rates, dropped: undefined, position: undefined, viewers: undefined };
     assertEquals(parseNotice(encodeJson({ code })), { code, message: "", ...numbers });
     const absent = { message: null, dropped: null, needed: null, achieved: null, position: null };
     assertEquals(parseNotice(encodeJson({ code, ...absent, other: [] })), {
@@ -254,6 +269,7 @@ pureTest("parseNotice() refuses wrong values of every field", () => {
     message: [1, [], {}, true, "x".repeat(65_537)],
     dropped: [-1, 0.5, 2 ** 53, 1e300, "1", [], true],
     position: [-1, 0.5, 2 ** 53, 1e300, "1", [], true],
+    viewers: [-1, 0.5, 2 ** 53, 1e300, "1", [], true],
     needed: [-1, 1e300, "1", [], {}, true],
     achieved: [-0.5, 1e300, "1", [], {}, true],
   };
@@ -266,6 +282,27 @@ pureTest("parseNotice() refuses wrong values of every field", () => {
   for (const text of ["", "[]", "null", '"dropped"']) {
     assertThrows(() => parseNotice(new TextEncoder().encode(text)), FormatError);
   }
+});
+
+pureTest("parseAcceptance() reads what encodeAcceptance() wrote", () => {
+  const acceptance = { name: "robot/cam ü", watched: true };
+  assertEquals(parseAcceptance(encodeAcceptance(acceptance)), acceptance);
+  assertEquals(parseAcceptance(encodeJson({ name: "a" })), { name: "a", watched: false });
+  for (const wrong of [{}, { name: 1 }, { name: "a", watched: 1 }]) {
+    assertThrows(() => parseAcceptance(encodeJson(wrong)), FormatError);
+  }
+});
+
+pureTest("parseDescription() reads a stream of data without a codec's four bytes", () => {
+  const object = parseJsonObject(encodeDescription(DESCRIPTION), "description");
+  const [, , data] = object.streams as Record<string, unknown>[];
+  assertEquals(data, { id: 2, type: "data", codec: "json", timeBase: [1, 1000], fourcc: "" });
+  for (const codec of [undefined, "", "text", 1]) {
+    const payload = encodeJson({ ...object, streams: [{ ...data, codec }] });
+    assertThrows(() => parseDescription(payload), FormatError, "codec");
+  }
+  const alone = parseDescription(encodeJson({ ...object, streams: [data] }));
+  assertEquals([alone.streams, alone.data?.length], [[], 1]);
 });
 
 pureTest("parseError() reads what encodeError() wrote", () => {
@@ -288,11 +325,11 @@ pureTest("parseList() reads what encodeList() wrote", () => {
   const entries: ListEntry[] = [
     {
       ...{ name: "v.mp4", kind: "video", live: false, size: 2 ** 33, duration: 0.04 },
-      ...{ codec: "h264+aac", width: 1920, height: 1080 },
+      ...{ codec: "h264+aac", width: 1920, height: 1080, published: true },
     },
     {
       ...{ name: "s.mp3", kind: "audio", live: false, size: 0, duration: undefined },
-      ...{ codec: "mp3", width: undefined, height: undefined },
+      ...{ codec: "mp3", width: undefined, height: undefined, published: undefined },
     },
   ];
   assertEquals(parseList(encodeList(entries)), entries);

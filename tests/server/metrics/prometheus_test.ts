@@ -5,6 +5,7 @@ import { pureTest } from "../../support/pure_test.ts";
 const zero = () => 0;
 
 const NOTHING = {
+  publishers: () => 0,
   ...{ viewers: zero, decoders: zero, waiting: zero, liveFeeds: zero },
   ...{ frameMemory: zero, startCacheMemory: zero },
 };

@@ -1,11 +1,7 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { mediaFolder, pictures, tone } from "../../support/media/media_folder.ts";
-import {
-  ask,
-  type NativeClient,
-  type ReceivedFrame,
-  watch,
-} from "../../support/peers/native_client.ts";
+import { ask, type NativeClient, watch } from "../../support/peers/native_client.ts";
+import type { ReceivedFrame } from "../../support/peers/received.ts";
 import { testServer } from "../../support/peers/test_server.ts";
 import { mediaChildren } from "../../support/programs/machine.ts";
 import { HandClock } from "../../support/time/hand_clock.ts";

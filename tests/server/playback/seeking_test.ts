@@ -7,7 +7,8 @@ import {
   exactSeconds,
   type FrameSum,
 } from "../../support/media/reference.ts";
-import { type ReceivedFrame, watch } from "../../support/peers/native_client.ts";
+import { watch } from "../../support/peers/native_client.ts";
+import type { ReceivedFrame } from "../../support/peers/received.ts";
 import { testServer } from "../../support/peers/test_server.ts";
 import { mediaChildren } from "../../support/programs/machine.ts";
 

@@ -5,26 +5,16 @@ import {
   assertRejects,
   assertStrictEquals,
 } from "@std/assert";
-import { createLogger, LogQuota } from "../../../lib/base/log.ts";
-import {
-  encodeFrame,
-  encodeMessage,
-  MAX_REQUEST_LENGTH,
-} from "../../../lib/protocol/native/framing.ts";
+import { createLogger } from "../../../lib/base/log.ts";
+import { encodeMessage, MAX_REQUEST_LENGTH } from "../../../lib/protocol/native/framing.ts";
 import { scriptRequest } from "../../../lib/protocol/script/framing.ts";
-import { Authenticator } from "../../../lib/server/auth/authenticator.ts";
-import { NO_METRICS } from "../../../lib/server/metrics/metrics.ts";
-import { RequestLog } from "../../../lib/server/metrics/request_log.ts";
 import { runSession } from "../../../lib/server/session/session.ts";
-import { Shutdown } from "../../../lib/server/shutdown.ts";
-import { StartCache } from "../../../lib/sources/cache/start_cache.ts";
 import { Library, type MediaFile } from "../../../lib/sources/file/library.ts";
-import { DecoderSemaphore, MemoryBudget } from "../../../lib/sources/limits.ts";
-import { LiveSources } from "../../../lib/sources/live/registry.ts";
+import { sessionContext } from "../../support/peers/session_context.ts";
 import { mediaFolder, pictures } from "../../support/media/media_folder.ts";
 import { NativeClient } from "../../support/peers/native_client.ts";
 import { conversationMedia, SHORT_FRAMES, testServer } from "../../support/peers/test_server.ts";
-import { installedDialect, mediaChildren } from "../../support/programs/machine.ts";
+import { mediaChildren } from "../../support/programs/machine.ts";
 
 // Viewers that stop reading or leave meanwhile, and FFmpeg dying.
 
@@ -176,26 +166,9 @@ Deno.test("runSession() reports internal errors to the log, and not to the peer"
   const { hostname, port } = listener.addr;
   using peer = new NativeClient(await Deno.connect({ hostname, port }));
   const logger = createLogger({ level: "debug", write: (line) => lines.push(line) });
-  const budget = new MemoryBudget(0);
-  using quota = new LogQuota(logger);
-  const session = runSession(await listener.accept(), {
-    library: new FailingLibrary(media),
-    live: new LiveSources({ sources: [] }, {
-      ...{ budget, logger },
-      dialect: await installedDialect(),
-      prepare: encodeFrame,
-    }),
-    defaults: {},
-    authenticator: new Authenticator(),
-    budget,
-    slots: new DecoderSemaphore(1),
-    startCache: new StartCache(0),
-    timeouts: TIMEOUTS,
-    requestLog: new RequestLog({ metrics: NO_METRICS, quota }),
-    shutdown: new Shutdown(),
-    logger,
-    signal: new AbortController().signal,
-  });
+  const library = new FailingLibrary(media);
+  await using context = await sessionContext({ library, logger, timeouts: TIMEOUTS });
+  const session = runSession(await listener.accept(), context);
   await peer.ask(LONG);
   const { error } = await peer.response();
   assertStrictEquals(error?.code, "internal");

@@ -74,7 +74,7 @@ Deno.test("a source that is removed ends for those who watch it, and may come ba
   const { live, budget } = studio;
   for (let round = 1; round <= 2; round++) {
     const feed = new HandFeed();
-    const registration = live.add(DOOR, () => Promise.resolve(feed));
+    const registration = live.add(DOOR, { open: () => Promise.resolve(feed) });
     const joining = [studio.watch(DOOR), studio.watch(DOOR)];
     feed.show(0);
     const watches = await Promise.all(joining);
@@ -98,7 +98,7 @@ Deno.test("a source that is removed ends for those who watch it, and may come ba
 Deno.test("a source that is removed before its first frame is refused", async () => {
   await using studio = await Studio.open();
   const feed = new HandFeed();
-  const registration = studio.live.add(DOOR, () => Promise.resolve(feed));
+  const registration = studio.live.add(DOOR, { open: () => Promise.resolve(feed) });
   const joining = studio.watch(DOOR);
   await Promise.resolve();
   registration[Symbol.dispose]();

@@ -2,14 +2,14 @@ import { assert, assertEquals } from "@std/assert";
 import { wallClock } from "../../../lib/base/clock.ts";
 import { FRAME_HEADROOM, FRAME_TAILROOM } from "../../../lib/media/frame.ts";
 import { encodeFrame } from "../../../lib/protocol/native/framing.ts";
-import { SharedFrame } from "../../../lib/sources/live/subscriber_queue.ts";
+import { SharedFrame } from "../../../lib/sources/live/shared_frame.ts";
 
 function capturedAt(captured: number): SharedFrame {
   const memory = new Uint8Array(FRAME_HEADROOM + 4 + FRAME_TAILROOM);
   const data = memory.subarray(FRAME_HEADROOM, FRAME_HEADROOM + 4);
   const frame = { streamId: 0, timestamp: 0, keyframe: true, data, captured };
   return new SharedFrame(frame, {
-    ...{ isVideo: true, time: 0, prepare: encodeFrame },
+    ...{ type: "video", time: 0, prepare: encodeFrame },
     recycle: () => {},
   });
 }

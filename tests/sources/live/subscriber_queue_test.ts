@@ -1,11 +1,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { FRAME_HEADROOM } from "../../../lib/media/frame.ts";
 import { encodeFrame } from "../../../lib/protocol/native/framing.ts";
-import {
-  LiveQueue,
-  QUEUE_LIMITS,
-  SharedFrame,
-} from "../../../lib/sources/live/subscriber_queue.ts";
+import { LiveQueue, QUEUE_LIMITS } from "../../../lib/sources/live/subscriber_queue.ts";
+import { SharedFrame } from "../../../lib/sources/live/shared_frame.ts";
 import { pureTest } from "../../support/pure_test.ts";
 
 const NEVER = new AbortController().signal;
@@ -28,7 +25,7 @@ class Frames {
     const data = new Uint8Array(FRAME_HEADROOM + size).subarray(FRAME_HEADROOM);
     const frame = { streamId: audio ? 1 : 0, timestamp: at, keyframe, data };
     const shared = new SharedFrame(frame, {
-      isVideo: !audio,
+      type: audio ? "audio" : "video",
       time: at,
       prepare: encodeFrame,
       recycle: () => this.held--,
@@ -45,7 +42,7 @@ async function drain(queue: LiveQueue, count: number): Promise<string> {
   while (found.length < count) {
     const item = await queue.take(NEVER);
     if (item.kind === "event") found.push(item.event.code);
-    else if (item.kind === "end") found.push("end");
+    else if (item.kind !== "frame") found.push(item.kind);
     else {
       const { frame, dropped, discontinuity } = item;
       const remarks = (dropped ? "!" : "") + (discontinuity ? "~" : "");
@@ -109,7 +106,7 @@ pureTest("LiveQueue limits audio apart from video, and by time", async () => {
   assertEquals(queue.dropped, 2);
   frames.give(queue, 1500);
   assertEquals(await drain(queue, 6), "!500 750 1000 1250 1500 1500");
-  const silent = new LiveQueue({ limits: QUEUE_LIMITS.drop, audio: false });
+  const silent = new LiveQueue({ limits: QUEUE_LIMITS.drop, types: ["video"] });
   frames.give(silent, 0, { audio: true });
   frames.give(silent, 1);
   assertEquals(await drain(silent, 1), "1");
@@ -157,7 +154,7 @@ pureTest("SharedFrame is recycled with its last holder, and shares one message",
   let recycled = 0;
   const data = new Uint8Array(FRAME_HEADROOM + 4).subarray(FRAME_HEADROOM);
   const shared = new SharedFrame({ streamId: 0, timestamp: 0, keyframe: true, data }, {
-    ...{ isVideo: true, time: 0, prepare: encodeFrame },
+    ...{ type: "video", time: 0, prepare: encodeFrame },
     recycle: () => recycled++,
   });
   for (const queue of queues) queue.offer(shared);

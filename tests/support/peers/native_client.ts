@@ -4,7 +4,12 @@ import { deadline } from "../../../lib/base/async.ts";
 import { ByteReader, fromSocket } from "../../../lib/base/byte_reader.ts";
 import { ByteWriter } from "../../../lib/base/byte_writer.ts";
 import type { RequestError } from "../../../lib/base/errors.ts";
-import { type Description, type StreamDescription, toSeconds } from "../../../lib/media/frame.ts";
+import {
+  type AnyStream,
+  type Description,
+  type StreamDescription,
+  toSeconds,
+} from "../../../lib/media/frame.ts";
 import { closeSocket, type Socket } from "../../../lib/net/socket.ts";
 import {
   Connection,
@@ -23,6 +28,7 @@ import {
   type EndReport,
   type ListEntry,
   type Notice,
+  parseAcceptance,
   parseDescription,
   parseEnd,
   parseError,
@@ -33,41 +39,7 @@ import { concat } from "../media/bytes.ts";
 import { exactSeconds, type FrameSum } from "../media/reference.ts";
 import type { HandClock } from "../time/hand_clock.ts";
 import { PATIENCE } from "../time/patience.ts";
-
-/** A frame without its bytes. */
-export interface ReceivedFrame extends FrameSum {
-  streamId: number;
-  type: StreamDescription["type"];
-  /** Ticks of the stream's time base. */
-  timestamp: number;
-  seconds: number;
-  keyframe: boolean;
-  dropped: boolean;
-  discontinuity: boolean;
-  /** Microseconds since 1970, of a live source. */
-  captured?: number;
-}
-
-/** A frame with its bytes. */
-export interface WholeFrame extends ReceivedFrame {
-  data: Uint8Array<ArrayBuffer>;
-}
-
-/** A message, parsed. */
-export type Received =
-  | { kind: "describe"; description: Description }
-  | { kind: "frame"; frame: WholeFrame }
-  | { kind: "control"; control: Control }
-  | { kind: "notice"; notice: Notice }
-  | { kind: "list"; list: ListEntry[] }
-  | { kind: "end"; end: EndReport }
-  | { kind: "error"; error: RequestError }
-  | { kind: "ping" }
-  | { kind: "pong" }
-  | { kind: "request" };
-
-/** A {@linkcode Received} of a kind. */
-export type ReceivedOf<Kind extends Received["kind"]> = Extract<Received, { kind: Kind }>;
+import type { Received, ReceivedFrame, ReceivedOf, WholeFrame } from "./received.ts";
 
 /** All that comes in response to one request. */
 export interface NativeResponse {
@@ -179,7 +151,7 @@ export class NativeClient<S extends Socket = Socket> implements Disposable {
   }
 
   /** Waits for a frame, of one type if that is given; nothing but pings may come before it. */
-  async frame(type?: StreamDescription["type"]): Promise<WholeFrame> {
+  async frame(type?: AnyStream["type"]): Promise<WholeFrame> {
     while (true) {
       const received = await this.next();
       if (received.kind === "error") throw received.error;
@@ -309,12 +281,14 @@ export class NativeClient<S extends Socket = Socket> implements Disposable {
     if (kind === "list") return { kind, list: parseList(payload) };
     if (kind === "end") return { kind, end: parseEnd(payload) };
     if (kind === "error") return { kind, error: parseError(payload) };
+    if (kind === "accept") return { kind, acceptance: parseAcceptance(payload) };
     return { kind };
   }
 
   #frameOf(message: FrameMessage): WholeFrame {
     const { streamId, timestamp, keyframe, dropped, discontinuity = false, captured } = message;
-    const stream = this.description.streams.find(({ id }) => id === streamId);
+    const { streams, data: messages = [] } = this.description;
+    const stream = [...streams, ...messages].find(({ id }) => id === streamId);
     if (stream === undefined) throw new Error(`Cannot take a frame: stream ${streamId} is unknown`);
     const data = message.data.slice();
     this.connection.recycle(message);

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { LiveTimeline } from "../../../lib/sources/live/broadcast.ts";
+import { LiveTimeline } from "../../../lib/sources/live/timeline.ts";
 import { pureTest } from "../../support/pure_test.ts";
 
 pureTest("LiveTimeline.convert() begins at 0, whatever the source's timestamps are", () => {
