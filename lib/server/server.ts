@@ -68,8 +68,9 @@ export class Server implements AsyncDisposable {
     const budget = new MemoryBudget(options.maxMemory ?? DEFAULT_MAX_MEMORY);
     const { startCacheSize = DEFAULT_START_CACHE_SIZE } = options;
     const startCache = new StartCache(startCacheSize, () => metrics.startCacheHit());
+    const { maxPixels = DEFAULT_MAX_PIXELS } = options;
     const live = new LiveSources(options.live ?? { sources: [] }, {
-      ...{ budget, slots, dialect, prepare: encodeFrame, logger },
+      ...{ budget, slots, dialect, maxPixels, prepare: encodeFrame, logger },
     });
     this.#live = live;
     const publications = new Publications(live, {
@@ -94,7 +95,7 @@ export class Server implements AsyncDisposable {
         credentials.publishAuthenticator,
       ),
       publications,
-      maxPixels: options.maxPixels ?? DEFAULT_MAX_PIXELS,
+      maxPixels,
       requestLog: new RequestLog({ metrics, quota: this.#quota }),
       shutdown: this.#shutdown,
       signal: this.#stop.signal,

@@ -252,7 +252,7 @@ export class PublishRate {
   /** Clock time and timestamp of the first frame: milliseconds, seconds. */
   #first: { at: number; due: number } | undefined;
   /** Clock time from which on the next frame may be taken, by frames and bytes. */
-  #nextAllowed = 0;
+  #nextAllowed = -Infinity;
 
   constructor(clock: Clock = MONOTONIC_CLOCK) {
     this.#clock = clock;
