@@ -111,7 +111,7 @@ export class PublishSession implements Publisher, Disposable {
   async take(message: Message): Promise<void> {
     if (message.kind === "frame") return await this.#takeFrame(message);
     if (message.kind === "describe") {
-      const description = parseDescription(message.payload);
+      const description = parseDescription(message.payload, { name: "" });
       this.#run = new PublishedRun(description, { maxPixels: this.#maxPixels });
       this.#rate.restart();
       const { streams, data = [] } = description;

@@ -53,7 +53,7 @@ export class TestPublisher extends NativeClient<Deno.TcpConn> {
   }
 
   async describe(...streams: StreamFields[]): Promise<void> {
-    await this.connection.send("describe", encodeJson({ version: 1, name: "", streams }));
+    await this.connection.send("describe", encodeJson({ version: 1, streams }));
   }
 
   async send({ data, ...fields }: FrameFields): Promise<void> {
