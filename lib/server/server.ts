@@ -199,7 +199,8 @@ export class Server implements AsyncDisposable {
       onListening: ({ hostname }) => {
         const { authenticator, certificate } = this.#credentials;
         const tls = certificate !== undefined;
-        const protections = { token: authenticator.isRequired, tls, scriptsOpen };
+        const publishToken = this.#options.publish === "token";
+        const protections = { token: authenticator.isRequired, tls, scriptsOpen, publishToken };
         for (const line of startupWarnings(hostname, protections)) this.#logger.log("warn", line);
       },
     }];

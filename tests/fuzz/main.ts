@@ -8,6 +8,7 @@ import { describeFlags, number, parseFlags, text, toggle } from "../../lib/cli/f
 import { untilInterrupted } from "../../lib/cli/signals.ts";
 import { MediaFolder } from "../support/media/media_folder.ts";
 import { clientTarget } from "./client_target.ts";
+import { PublishTarget } from "./publish_target.ts";
 import { sessionMedia, SessionTarget } from "./session_target.ts";
 import { type Counts, fuzz, type Target } from "./target.ts";
 import { openTargets } from "./targets.ts";

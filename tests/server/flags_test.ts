@@ -43,3 +43,15 @@ pureTest("parseServerFlags() does not mistake the opposite of a flag for the fla
     'Cannot use "--no-live=cam=lavfi:testsrc": no such flag',
   );
 });
+
+pureTest("toServerOptions() takes who may publish, and the token for it", () => {
+  const plain = optionsOf();
+  assertStrictEquals(plain.publish, "local");
+  assertStrictEquals(plain.maxPublishers, 64);
+  const token = optionsOf("--publish", "token", "--publish-token-file", "t", "--max-publishers=3");
+  assertStrictEquals(token.credentials?.publishTokenFile, "t");
+  assertStrictEquals(token.maxPublishers, 3);
+  for (const args of [["--publish", "token"], ["--publish-token-file", "t"], ["--publish=all"]]) {
+    assertThrows(() => parseServerFlags(args), UsageError, "--publish");
+  }
+});

@@ -284,3 +284,27 @@ Deno.test("the end of a server ends its publishers with a reason", async () => {
   await draining;
   await server[Symbol.asyncDispose]();
 });
+
+Deno.test("log and metrics tell of publishers and of what they send", async () => {
+  await using server = await testServer({
+    media,
+    metrics: { hostname: "127.0.0.1", port: 0 },
+    live: { sources: [], linger: 0 },
+  });
+  await server.logged(/Metrics are at/);
+  const [url] = server.lines.join("").match(/http:\S+\/metrics/) ?? [];
+  const read = async (name: string) => {
+    const text = await (await fetch(url ?? "")).text();
+    return text.split("\n").find((line) => line.startsWith(`${name} `))?.slice(name.length + 1);
+  };
+  using publisher = await TestPublisher.begin(server.address.port, { name: "cam" });
+  await publisher.describe(rawStream(8, 4));
+  assertEquals(await read("stream_publishers"), "1");
+  for (let at = 0; at < 3; at++) await publisher.send({ timestamp: at, data: noise(32) });
+  await publisher.finish();
+  assertEquals(await read("stream_publishers"), "0");
+  assertEquals(await read('stream_frames_received_total{type="video"}'), "3");
+  assertEquals(await read("stream_bytes_received_total"), "96");
+  await server.logged(/request begins.*command=publish.*name=cam/);
+  await server.logged(/request ends.*command=publish.*result=done.*frames=3.*bytes=96/);
+});
