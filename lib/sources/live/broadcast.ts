@@ -26,6 +26,9 @@ const GOOD_RUN = 10_000;
 /** Milliseconds between log lines about dropped frames. */
 const DROP_LOG_INTERVAL = 1000;
 
+/** Milliseconds before FFmpeg is started for other streams. */
+const CHANGE_PAUSE = 100;
+
 /** Options of {@linkcode Broadcast}. */
 export interface BroadcastOptions {
   source: LiveSource;
@@ -210,13 +213,17 @@ export class Broadcast {
 
   async #run(): Promise<void> {
     const { signal } = this.#stop;
-    const { source, capture } = this.#options;
+    const { source, capture, clock } = this.#options;
     using _hold = capture?.hold();
     while (!signal.aborted) {
       const error = await this.#runOnce();
       if (signal.aborted) break;
-      if (error instanceof StreamsChangedError) continue;
       try {
+        if (error instanceof StreamsChangedError) {
+          // A publisher that changes again and again must not start an FFmpeg each time.
+          if (capture !== undefined) await clock.sleep(CHANGE_PAUSE, signal);
+          continue;
+        }
         await (capture?.outage === undefined ? this.#pause(error) : this.#awaitCapture(capture));
       } catch (reason) {
         if (!signal.aborted) throw reason;

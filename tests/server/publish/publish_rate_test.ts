@@ -41,3 +41,10 @@ pureTest("PublishRate limits frames and bytes a second, and waits a second at mo
   await far.wait(10, 3600, signal);
   assertEquals(late.waits, [1000]);
 });
+
+pureTest("PublishRate limits descriptions, too", async () => {
+  const clock = new HandClock({ skips: true });
+  const rate = new PublishRate(clock);
+  for (let turn = 0; turn < 100; turn++) await rate.spend(0.05, signal);
+  assert(clock.time > 4800 && clock.time <= 5000, `${clock.time}`);
+});

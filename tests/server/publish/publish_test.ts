@@ -213,6 +213,10 @@ Deno.test("what does not fit the description ends a publisher, and nobody else",
       "two streams of video",
       (peer) => peer.describe(rawStream(8, 4), { ...rawStream(8, 4), id: 1 }),
     ],
+    [
+      "expected at most 262144",
+      (peer) => peer.describe({ ...rawStream(8, 4), extradata: "A".repeat(300_000) }),
+    ],
     ["it names no stream", (peer) => peer.describe()],
     ["no JSON in UTF-8", (peer) => peer.connection.send("describe", noise(9))],
   ];
