@@ -13,6 +13,7 @@ import { isMet, type Measurement, type Row, spreadOf } from "./measurement.ts";
 import { measureMemory } from "./memory.ts";
 import { measureSixty, measureThirty } from "./pacing.ts";
 import { hasProc } from "./proc.ts";
+import { measurePublish } from "./publish.ts";
 import { findPrograms } from "./programs.ts";
 import { readRecorded, withRecorded, writeRecorded } from "./recorded.ts";
 import { measureStartup } from "./startup.ts";
@@ -28,6 +29,7 @@ const MEASUREMENTS = {
   "memory": measureMemory,
   "encodings": measureEncodings,
   "live": measureLive,
+  "publish": measurePublish,
   "startup": measureStartup,
 } satisfies Record<string, Measurement>;
 

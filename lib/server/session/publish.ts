@@ -173,7 +173,7 @@ export class PublishSession implements Publisher, Disposable {
     }
     await this.#clockSync.ping();
     this.#received.count(message);
-    const { kind: _kind, dropped: _dropped, ...received } = message;
+    const { kind: _kind, ...received } = message;
     const frame = this.#run.accept({ ...received, captured: this.#ownTime(message.captured) });
     await this.#rate.wait(frame.data.byteLength, frame.due, this.#signal);
     await this.#source?.push(this, frame);

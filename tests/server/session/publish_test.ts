@@ -43,8 +43,11 @@ Deno.test("frames of a publisher reach a viewer byte by byte, and both get the t
   await using server = await testServer({ media });
   const { publisher, viewer } = await watched(server);
   const sent = [noise(32), noise(32), noise(32)];
-  for (const [at, data] of sent.entries()) await publisher.send({ timestamp: at * 40, data });
+  for (const [at, data] of sent.entries()) {
+    await publisher.send({ timestamp: at * 40, data, dropped: at === 2 });
+  }
   const frames = await viewer.frames(3);
+  assertEquals(frames.map(({ dropped }) => dropped), [false, false, true]);
   assertEquals(frames.map(({ data }) => data), sent);
   assertEquals(frames.map(({ timestamp }) => timestamp - frames[0].timestamp), [0, 40, 80]);
   assertEquals(viewer.description.live, true);

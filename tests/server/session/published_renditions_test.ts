@@ -210,3 +210,54 @@ Deno.test("viewers go on when raw frames become packets, and packets raw frames"
   assertEquals(back.description.streams.map(({ codec }) => codec), ["rawvideo"]);
   await viewer.frames(2, 0);
 });
+
+Deno.test("a capture time is moved from the publisher's clock to the server's", async () => {
+  await using server = await testServer({ media: folder.path });
+  const publisher = await TestPublisher.begin(server.address.port, { name: "cam" });
+  await publisher.describe(rawStream(64, 48));
+  // Its clock is an hour ahead, and each picture half a second old.
+  const now = () => Math.round((performance.timeOrigin + performance.now()) * 1000);
+  const own = () => now() + 3_600_000_000;
+  const answering = (async () => {
+    while (true) {
+      const message = await publisher.connection.receive();
+      if (message === undefined || message.kind === "frame") return;
+      if (message.kind !== "ping") continue;
+      await publisher.connection.send("pong", message.payload, { timestamp: own() });
+    }
+  })().catch(() => {});
+  let at = 0;
+  {
+    await using _camera = new Camera(publisher, async (frame) => {
+      const data = new Uint8Array(64 * 48);
+      await publisher.send({ timestamp: at++ * INTERVAL, captured: own() - 500_000, data });
+      await frame();
+    });
+    using viewer = await watch(server);
+    let age = 0;
+    // Until the server has measured the offset, a capture time is that of the arrival.
+    while (age < 400) {
+      const [{ captured = 0 }] = await viewer.frames(1);
+      age = (now() - captured) / 1000;
+    }
+    assert(age < 5000, `${age} ms`);
+  }
+  await answering;
+});
+
+Deno.test("a publisher of packets is asked for a keyframe when somebody joins", async () => {
+  await using server = await testServer({ media: folder.path });
+  const messages = await packetMessages(clip);
+  const publisher = await TestPublisher.begin(server.address.port, { name: "cam" });
+  await publisher.write(messages[0]);
+  using first = await watch(server, { encoding: "copy" });
+  await publisher.asked("keyframe");
+  await publisher.write(...messages.slice(1, 4));
+  await first.frames(1);
+  using second = await watch(server, { encoding: "copy" });
+  await publisher.asked("keyframe");
+  await publisher.write(...messages.slice(1, 4));
+  const [frame] = await second.frames(1, 0);
+  assert(frame.keyframe);
+  publisher.close();
+});
