@@ -31,12 +31,13 @@ export interface MediaResponse extends AsyncIterable<ResponsePart> {
 /** A response that owns its connection. */
 export type OpenResponse = MediaResponse & Disposable;
 
-/** Counts the frames of a response, and the bytes of their data. */
+/** Counts the frames of a response, or of a publisher, and the bytes of their data. */
 export class FrameCounter {
   #types = new Map<number, AnyStream["type"]>();
   #streams = new Map<number, StreamTotals>();
+  #totals = { frames: 0, audioFrames: 0, bytes: 0 };
 
-  /** Sets the streams that {@linkcode FrameCounter.totals} covers. */
+  /** Sets the streams that {@linkcode FrameCounter.totals} counts from then on. */
   describe(streams: readonly Pick<AnyStream, "id" | "type">[]): void {
     this.#types = new Map(streams.map(({ id, type }) => [id, type]));
   }
@@ -49,6 +50,11 @@ export class FrameCounter {
     }
     stream.frames++;
     stream.bytes += data.byteLength;
+    const type = this.#types.get(streamId);
+    if (type === undefined) return;
+    if (type === "video") this.#totals.frames++;
+    else if (type === "audio") this.#totals.audioFrames++;
+    this.#totals.bytes += data.byteLength;
   }
 
   /** Sums by stream. */
@@ -56,16 +62,8 @@ export class FrameCounter {
     return [...this.#streams.values()];
   }
 
-  /** Sums over all streams that were described. */
+  /** Sums over all streams that were described when their frames were counted. */
   get totals(): Pick<EndReport, "frames" | "audioFrames" | "bytes"> {
-    const totals = { frames: 0, audioFrames: 0, bytes: 0 };
-    for (const { id, frames, bytes } of this.#streams.values()) {
-      const type = this.#types.get(id);
-      if (type === undefined) continue;
-      totals.bytes += bytes;
-      if (type === "video") totals.frames += frames;
-      else if (type === "audio") totals.audioFrames += frames;
-    }
-    return totals;
+    return { ...this.#totals };
   }
 }

@@ -30,6 +30,17 @@ export class Shutdown {
     return onAbort(signal, () => action(signal.reason));
   }
 
+  /**
+   * Runs an action when responses are cut, unless disposed before. In contrast to a response, it is
+   * not waited for.
+   *
+   * @throws {RequestError} `busy` if the server is draining
+   */
+  onStopped(action: () => void): Disposable {
+    this.#draining.signal.throwIfAborted();
+    return onAbort(this.#stopped.signal, action);
+  }
+
   get responses(): number {
     return this.#responses.size;
   }

@@ -26,3 +26,10 @@ pureTest("FrameCounter.streams add up each stream, also those that were not desc
     { id: 7, frames: 1, bytes: 6 },
   ]);
 });
+
+pureTest("FrameCounter.totals keep what was counted when other streams are described", () => {
+  const counter = counterOf(0, 1);
+  counter.describe([{ id: 0, type: "data" }]);
+  counter.count({ streamId: 0, data: new Uint8Array(5) });
+  assertEquals(counter.totals, { frames: 1, audioFrames: 1, bytes: 17 });
+});

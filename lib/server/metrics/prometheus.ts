@@ -138,10 +138,11 @@ export class PrometheusMetrics implements Metrics {
   #count(tracked: Tracked): void {
     const { direction, counted } = tracked;
     const { frames, audioFrames, bytes, dropped } = tracked.counts();
-    this.#frames[direction].inc({ type: "video" }, frames - counted.frames);
-    this.#frames[direction].inc({ type: "audio" }, audioFrames - counted.audioFrames);
-    this.#bytes[direction].inc(bytes - counted.bytes);
-    this.#dropped.inc(dropped - counted.dropped);
+    const grown = (now: number, before: number) => Math.max(0, now - before);
+    this.#frames[direction].inc({ type: "video" }, grown(frames, counted.frames));
+    this.#frames[direction].inc({ type: "audio" }, grown(audioFrames, counted.audioFrames));
+    this.#bytes[direction].inc(grown(bytes, counted.bytes));
+    this.#dropped.inc(grown(dropped, counted.dropped));
     tracked.counted = { frames, audioFrames, bytes, dropped };
   }
 

@@ -35,7 +35,7 @@ const MAX_QUEUED = 16;
 /** Milliseconds; three pings without a pong. */
 const IDLE_TIMEOUT = 15_000;
 
-/** Messages that a client may send. */
+/** Messages that a client may send, except of a publisher, see {@linkcode PUBLISHER_KINDS}. */
 const ACCEPTED_KINDS: readonly Kind[] = ["request", "control", "ping", "pong"];
 
 /** A queued request, or an error to send in its place. */
@@ -58,7 +58,9 @@ class NativeSession {
   /** Of the request that was received last. */
   #controls: Controls | undefined;
   /** Looked at when a message arrives, after the wait for it. */
-  #accepted = [...ACCEPTED_KINDS];
+  readonly #accepted: Kind[] = [...ACCEPTED_KINDS];
+  /** Why nothing more is received. */
+  #inputEnd: Error | undefined;
   /** What the peer publishes, until that is over. */
   #publisher: PublishSession | undefined;
   /** Inquiries in the queue. */
@@ -127,7 +129,8 @@ class NativeSession {
     inquiries.closed.catch(() => {});
     try {
       const refusal = await this.#receiveAll(inquiries);
-      this.#publisher?.fail(refusal?.error ?? new Deno.errors.ConnectionAborted("It has left"));
+      this.#inputEnd = refusal?.error ?? new Deno.errors.ConnectionAborted("It has left");
+      this.#publisher?.fail(this.#inputEnd);
       this.#direct(undefined);
       if (refusal !== undefined) await this.#enqueue(inquiries, refusal);
       await inquiries.close();
@@ -149,6 +152,10 @@ class NativeSession {
         await this.#publisher?.take(message);
         if (message.kind === "request") {
           const inquiry = toInquiry(message.payload, this.#context);
+          // Nothing but signs of life may come before it is accepted.
+          if (inquiry.kind === "request" && inquiry.request.command === "publish") {
+            this.#acceptOnly(PUBLISHER_KINDS.waiting);
+          }
           this.#direct(inquiry.kind === "request" ? inquiry.controls : undefined);
           await this.#enqueue(inquiries, inquiry);
         } else if (message.kind === "control") {
@@ -212,10 +219,14 @@ class NativeSession {
     const signal = AbortSignal.any([this.#context.signal, cancel.signal]);
     try {
       const refusal = await runRequest(record, this.#context, async () => {
-        using _response = shutdown.addResponse(() => {
+        const stop = () => {
           if (controls.hasBegun) controls.shutDown();
           else cancel.abort(shutdown.stopped.reason);
-        });
+        };
+        // A publisher has no end of its own that could be waited for.
+        using _response = command === "publish"
+          ? shutdown.onStopped(stop)
+          : shutdown.addResponse(stop);
         if (command === "publish") return await this.#servePublisher(request, { record, signal });
         await authenticator.authenticate(request.token, { ...this.#context, signal });
         if (command === "list_media") {
@@ -232,18 +243,27 @@ class NativeSession {
     }
   }
 
+  #acceptOnly(kinds: readonly Kind[]): void {
+    this.#accepted.splice(0, Infinity, ...kinds);
+  }
+
   async #servePublisher(
     request: MediaRequest,
     options: { record: RequestRecord; signal: AbortSignal },
   ): Promise<EndReport["reason"]> {
     const connection = this.#connection;
-    using publisher = await PublishSession.begin(request, this.#context, {
-      ...options,
-      connection,
-    });
+    let publisher: PublishSession;
+    try {
+      publisher = await PublishSession.begin(request, this.#context, { ...options, connection });
+    } catch (error) {
+      this.#acceptOnly(ACCEPTED_KINDS);
+      throw error;
+    }
+    using _publisher = publisher;
     this.#hasPublished = true;
     this.#publisher = publisher;
-    this.#accepted.push(...PUBLISHER_KINDS);
+    this.#acceptOnly(PUBLISHER_KINDS.accepted);
+    if (this.#inputEnd !== undefined) publisher.fail(this.#inputEnd);
     try {
       return await publisher.serve(request.name ?? "");
     } finally {

@@ -1,8 +1,8 @@
 /** Serves a publisher: takes its frames until it ends, and asks it for what viewers need. */
 import { onAbort } from "../../base/async.ts";
-import { type Clock, MONOTONIC_CLOCK, wallClock } from "../../base/clock.ts";
+import { wallClock } from "../../base/clock.ts";
 import { RequestError } from "../../base/errors.ts";
-import type { Frame } from "../../media/frame.ts";
+import type { Description, Frame } from "../../media/frame.ts";
 import { FrameCounter } from "../../protocol/media_response.ts";
 import { ClockSync } from "../../protocol/native/clock_sync.ts";
 import type { Connection, Message } from "../../protocol/native/connection.ts";
@@ -17,11 +17,23 @@ import {
 } from "../../protocol/native/response.ts";
 import { PublishedRun } from "../../sources/live/publication.ts";
 import type { PublishedSource, Publisher, PublisherAction } from "../../sources/live/published.ts";
+import type { MemoryBudget } from "../../sources/limits.ts";
 import type { RequestRecord } from "../metrics/request_log.ts";
 import type { SessionContext } from "./context.ts";
+import { PublishRate } from "./publish_rate.ts";
+import { PublisherOutbox } from "./publisher_outbox.ts";
 
-/** Messages that a publisher may send in addition to those of other clients. */
-export const PUBLISHER_KINDS: readonly Kind[] = ["describe", "frame", "end"];
+/** Messages that a publisher may send, before and after it is accepted. */
+export const PUBLISHER_KINDS: Record<"waiting" | "accepted", readonly Kind[]> = {
+  waiting: ["control", "ping", "pong"],
+  accepted: ["control", "ping", "pong", "describe", "frame", "end"],
+};
+
+/** Microseconds before now in which a capture time may lie. */
+const OLDEST_CAPTURE = 60_000_000;
+
+/** Streams that one publisher may describe, one after the other. */
+const MAX_STREAM_IDS = 256;
 
 /** Bytes of the largest description of a publisher. */
 const MAX_DESCRIBE_SIZE = 256 * 1024;
@@ -43,23 +55,28 @@ export class PublishSession implements Publisher, Disposable {
   #connection: Connection;
   #clockSync: ClockSync;
   #maxPixels: number;
+  #budget: MemoryBudget;
+  /** For the frames of the current run. */
+  #memory: Disposable | undefined;
+  #ids = new Set<number>();
   #signal: AbortSignal;
   #rate: PublishRate;
   #source: PublishedSource | undefined;
   #run: PublishedRun | undefined;
   #received = new FrameCounter();
   #finished = Promise.withResolvers<void>();
-  #outbox = new Outbox((action, viewers) => this.#send(action, viewers));
+  #outbox = new PublisherOutbox((action, viewers) => this.#send(action, viewers));
 
   private constructor(
     { onDemand = false }: MediaRequest,
-    { maxPixels, clock }: SessionContext,
+    { maxPixels, budget, clock }: SessionContext,
     { connection, signal }: PublishOptions,
   ) {
     this.onDemand = onDemand;
     this.#connection = connection;
     this.#clockSync = new ClockSync(connection, wallClock);
     this.#maxPixels = maxPixels;
+    this.#budget = budget;
     this.#signal = signal;
     this.#rate = new PublishRate(clock);
     // It may fail before anybody waits for it.
@@ -125,12 +142,7 @@ export class PublishSession implements Publisher, Disposable {
         );
       }
       await this.#rate.spend(DESCRIBE_COST, this.#signal);
-      const description = parseDescription(message.payload, { name: "" });
-      this.#run = new PublishedRun(description, { maxPixels: this.#maxPixels });
-      this.#rate.restart();
-      const { streams, data = [] } = description;
-      this.#received.describe([...streams, ...data]);
-      this.#source?.describe(this, this.#run);
+      this.#describe(parseDescription(message.payload, { name: "" }));
     } else if (message.kind === "end") {
       this.#source?.end(this);
       this.#source = undefined;
@@ -165,6 +177,23 @@ export class PublishSession implements Publisher, Disposable {
     this.#outbox.close();
     this.#source?.lose(this);
     this.#source = undefined;
+    this.#memory?.[Symbol.dispose]();
+  }
+
+  #describe(description: Description): void {
+    const run = new PublishedRun(description, { maxPixels: this.#maxPixels });
+    const { streams, data = [] } = description;
+    for (const { id } of [...streams, ...data]) this.#ids.add(id);
+    if (this.#ids.size > MAX_STREAM_IDS) {
+      const message = `Cannot take more than ${MAX_STREAM_IDS} streams of one publisher`;
+      throw new RequestError("bad_request", `${message}: expected ids that were used before`);
+    }
+    this.#memory?.[Symbol.dispose]();
+    this.#memory = this.#budget.take(run.memory);
+    this.#run = run;
+    this.#rate.restart();
+    this.#received.describe([...streams, ...data]);
+    this.#source?.describe(this, run);
   }
 
   async #takeFrame(message: Message & { kind: "frame" }): Promise<void> {
@@ -184,7 +213,8 @@ export class PublishSession implements Publisher, Disposable {
     const { offset } = this.#clockSync;
     const now = wallClock();
     if (captured === undefined || offset === undefined) return now;
-    return Math.min(now, Math.round(captured - offset));
+    const own = Math.round(captured - offset);
+    return own < now - OLDEST_CAPTURE ? now : Math.min(now, own);
   }
 
   async #send(action: PublisherAction | undefined, viewers: number | undefined): Promise<void> {
@@ -194,120 +224,5 @@ export class PublishSession implements Publisher, Disposable {
     if (viewers === undefined) return;
     const message = `${viewers} ${viewers === 1 ? "viewer watches" : "viewers watch"}`;
     await this.#connection.send("notice", encodeNotice({ code: "viewers", message, viewers }));
-  }
-}
-
-/** Sends what a publisher is asked for, one message at a time, so that only the newest waits. */
-class Outbox {
-  #send: (action: PublisherAction | undefined, viewers: number | undefined) => Promise<void>;
-  #demand: "pause" | "resume" | undefined;
-  #keyframe = false;
-  #viewers: number | undefined;
-  #state: "closed" | "idle" | "sending" = "closed";
-
-  constructor(
-    send: (action: PublisherAction | undefined, viewers: number | undefined) => Promise<void>,
-  ) {
-    this.#send = send;
-  }
-
-  /** Begins to send. */
-  open(): void {
-    this.#state = "idle";
-    this.#flush();
-  }
-
-  ask(action: PublisherAction): void {
-    if (action === "keyframe") this.#keyframe = true;
-    else this.#demand = action;
-    this.#flush();
-  }
-
-  count(viewers: number): void {
-    this.#viewers = viewers;
-    this.#flush();
-  }
-
-  close(): void {
-    this.#state = "closed";
-  }
-
-  async #flush(): Promise<void> {
-    if (this.#state !== "idle") return;
-    this.#state = "sending";
-    try {
-      while (this.#demand !== undefined || this.#keyframe || this.#viewers !== undefined) {
-        const action = this.#demand ?? (this.#keyframe ? "keyframe" : undefined);
-        const viewers = this.#viewers;
-        if (action === "keyframe") this.#keyframe = false;
-        this.#demand = this.#viewers = undefined;
-        await this.#send(action, viewers);
-      }
-      if (this.#state === "sending") this.#state = "idle";
-    } catch {
-      // Reading from the publisher fails as well, and says why.
-      this.#state = "closed";
-    }
-  }
-}
-
-/** Seconds by which timestamps may be ahead of real time. */
-const MAX_LEAD = 2;
-
-/** Frames and bytes a second that a publisher may send. */
-const MAX_RATE = { frames: 2000, bytes: 500e6 };
-
-/** Milliseconds of the rate that may be used at once. */
-const BURST = 100;
-
-/** Milliseconds that a frame is held back at most, so that pings are read. */
-const LONGEST_WAIT = 1000;
-
-/** Holds a publisher back that sends faster than in real time, or more than a server can carry. */
-export class PublishRate {
-  #clock: Clock;
-  /** Clock time and timestamp of the first frame: milliseconds, seconds. */
-  #first: { at: number; due: number } | undefined;
-  /** Clock time from which on the next frame may be taken, by frames and bytes. */
-  #nextAllowed = -Infinity;
-
-  constructor(clock: Clock = MONOTONIC_CLOCK) {
-    this.#clock = clock;
-  }
-
-  /** Begins with other timestamps. */
-  restart(): void {
-    this.#first = undefined;
-  }
-
-  /**
-   * Waits until a frame may be passed on.
-   *
-   * @param bytes of its data
-   * @param due seconds, from its timestamp
-   */
-  async wait(bytes: number, due: number, signal: AbortSignal): Promise<void> {
-    const now = this.#clock.now();
-    this.#first ??= { at: now, due };
-    const lead = (due - this.#first.due) * 1000 - (now - this.#first.at) - MAX_LEAD * 1000;
-    const cost = Math.max(1 / MAX_RATE.frames, bytes / MAX_RATE.bytes);
-    await this.spend(cost, signal, { lead });
-  }
-
-  /**
-   * Waits until something else may be taken.
-   *
-   * @param seconds of the rate that it takes
-   * @param options milliseconds to wait at least
-   */
-  async spend(
-    seconds: number,
-    signal: AbortSignal,
-    { lead = 0 }: { lead?: number } = {},
-  ): Promise<void> {
-    const now = this.#clock.now();
-    this.#nextAllowed = Math.max(this.#nextAllowed, now - BURST) + seconds * 1000;
-    const wait = Math.min(LONGEST_WAIT, Math.max(lead, this.#nextAllowed - now));
-    if (wait >= 1) await this.#clock.sleep(wait, signal);
   }
 }

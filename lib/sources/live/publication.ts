@@ -18,8 +18,17 @@ import type { SourceStreams } from "./subscriber_queue.ts";
 /** Streams of messages that one publisher may send. */
 const MAX_DATA_STREAMS = 16;
 
-/** Bytes of the largest message of a data stream. */
+/** Bytes of the largest message of a data stream, and of the largest frame of audio. */
 const MAX_MESSAGE_SIZE = 2 ** 20;
+
+/** Bytes of the largest frame of compressed video, whatever its size. */
+const MIN_PACKET_LIMIT = 4 * 2 ** 20;
+
+/** Bytes per pixel of a larger frame of compressed video; lossless codecs may need that. */
+const PACKET_BYTES_PER_PIXEL = 4;
+
+/** Frames of a publisher that are in memory at once: received, waiting, and kept for reuse. */
+const HELD_FRAMES = 4;
 
 /** Ids of the first video, the first audio and the first data stream, as viewers get them. */
 const FIRST_IDS = { video: 0, audio: 1, data: 2 };
@@ -27,8 +36,8 @@ const FIRST_IDS = { video: 0, audio: 1, data: 2 };
 /** The finest time base that is passed on, seconds per tick: 2^53 ticks of it last 285 years. */
 const FINEST: Rational = [1, 1_000_000];
 
-/** Seconds that timestamps of one run may differ. */
-const LONGEST_RUN = 1e9;
+/** Seconds that timestamps of one run may differ: ten years. */
+const LONGEST_RUN = 3e8;
 
 /** Codecs of which each packet can be decoded by itself. */
 const INTRA_CODECS = /^(rawvideo|mjpeg|png|jpeg2000|ffv1|huffyuv|ffvhuff|prores|dnxhd|webp|gif)$/;
@@ -78,6 +87,11 @@ export class PublishedRun implements SourceStreams {
   /** Whether a viewer who joins has to wait for a keyframe. */
   get needsKeyframe(): boolean {
     return [...this.#byId.values()].some(({ isIntra }) => !isIntra);
+  }
+
+  /** Bytes that frames take on their way to viewers. */
+  get memory(): number {
+    return HELD_FRAMES * Math.max(...[...this.#byId.values()].map(({ sizes }) => sizes.max));
   }
 
   /**
@@ -143,10 +157,12 @@ function coarse(timeBase: Rational): Rational {
 
 function frameSizes(stream: AnyStream): PublishedStream["sizes"] {
   if (stream.type === "data") return { min: 0, max: MAX_MESSAGE_SIZE };
-  if (stream.type === "audio" || stream.codec !== "rawvideo") {
-    return { min: 0, max: MAX_FRAME_SIZE };
-  }
+  if (stream.type === "audio") return { min: 0, max: MAX_MESSAGE_SIZE };
   const { width, height, pixelFormat = "" } = stream;
+  if (stream.codec !== "rawvideo") {
+    const most = Math.max(MIN_PACKET_LIMIT, width * height * PACKET_BYTES_PER_PIXEL);
+    return { min: 0, max: Math.min(most, MAX_FRAME_SIZE) };
+  }
   const bits = OTHER_BITS.find(([pattern]) => pattern.test(pixelFormat))?.[1] ??
     bitsPerPixel(pixelFormat);
   if (bits === undefined) {

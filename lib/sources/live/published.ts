@@ -11,7 +11,13 @@ import type { LiveSources } from "./registry.ts";
 import type { LiveSource } from "./source_spec.ts";
 
 /** Frames that may wait for the broadcast; the publisher is not read beyond that. */
-const MAX_WAITING = 8;
+const MAX_WAITING = 1;
+
+/** Characters of a name, which stands in log lines. */
+const MAX_NAME_LENGTH = 255;
+
+/** Milliseconds between two log lines about a lost publisher. */
+const LOG_INTERVAL = 1000;
 
 /** What a server asks of a publisher. */
 export type PublisherAction = "pause" | "resume" | "keyframe";
@@ -67,6 +73,10 @@ export class Publications implements Disposable {
     publisher: Publisher,
     { replace = false }: { replace?: boolean } = {},
   ): PublishedSource {
+    if (name.length > MAX_NAME_LENGTH) {
+      const reason = `the name has ${name.length} characters, expected ${MAX_NAME_LENGTH} at most`;
+      throw refused(name.slice(0, 20), "bad_request", reason);
+    }
     if (/\p{Cc}/u.test(name)) {
       throw refused(name, "bad_request", "it has a control character");
     }
@@ -117,6 +127,8 @@ export class PublishedSource implements FeedOpener, Disposable {
   /** Aborts when nobody watches any more; `undefined` while nobody does. */
   #watching: AbortSignal | undefined;
   #viewers = 0;
+  /** Clock time of the last log line about a lost publisher. */
+  #loggedAt = -Infinity;
   /** Settles when a run begins. */
   #described = Promise.withResolvers<void>();
   /** Ends the wait for a lost publisher. */
@@ -190,7 +202,10 @@ export class PublishedSource implements FeedOpener, Disposable {
     const { linger, clock = MONOTONIC_CLOCK, logger } = this.#options;
     this.#lose(`its publisher is gone, and may come back within ${linger} s`);
     const waiting = this.#waiting = new AbortController();
-    logger.log("warn", `"${this.#name}" has lost its publisher`);
+    if (clock.now() - this.#loggedAt >= LOG_INTERVAL) {
+      this.#loggedAt = clock.now();
+      logger.log("warn", `"${this.#name}" has lost its publisher`);
+    }
     try {
       await clock.sleep(linger * 1000, waiting.signal);
     } catch (error) {
@@ -202,6 +217,7 @@ export class PublishedSource implements FeedOpener, Disposable {
   }
 
   async open(signal: AbortSignal): Promise<LiveFeed> {
+    signal.throwIfAborted();
     if (this.#watching !== signal) {
       this.#watching = signal;
       onAbort(signal, () => this.#unwatch(signal));

@@ -1,5 +1,6 @@
-import { assert, assertEquals } from "@std/assert";
-import { PublishRate } from "../../../lib/server/session/publish.ts";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { RequestError } from "../../../lib/base/errors.ts";
+import { PublishRate } from "../../../lib/server/session/publish_rate.ts";
 import { pureTest } from "../../support/pure_test.ts";
 import { HandClock } from "../../support/time/hand_clock.ts";
 
@@ -38,8 +39,9 @@ pureTest("PublishRate limits frames and bytes a second, and waits a second at mo
   const late = new HandClock({ skips: true });
   const far = new PublishRate(late);
   await far.wait(10, 0, signal);
-  await far.wait(10, 3600, signal);
+  await far.wait(10, 30, signal);
   assertEquals(late.waits, [1000]);
+  await assertRejects(() => far.wait(10, 3600, signal), RequestError, "ahead of real time");
 });
 
 pureTest("PublishRate limits descriptions, too", async () => {

@@ -1,8 +1,16 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { RequestError } from "../../../lib/base/errors.ts";
+import { encodeMessage } from "../../../lib/protocol/native/framing.ts";
+import { encodeJson } from "../../../lib/protocol/native/json.ts";
+import { encodeRequest } from "../../../lib/protocol/native/request.ts";
 import { mediaFolder } from "../../support/media/media_folder.ts";
 import type { NativeClient } from "../../support/peers/native_client.ts";
-import { rawStream, type StreamFields, TestPublisher } from "../../support/peers/test_publisher.ts";
+import {
+  dataStream,
+  rawStream,
+  type StreamFields,
+  TestPublisher,
+} from "../../support/peers/test_publisher.ts";
 import { type TestServer, testServer } from "../../support/peers/test_server.ts";
 
 const media = mediaFolder().path;
@@ -104,7 +112,7 @@ Deno.test("a name is refused if it is taken, of a file, or none", async () => {
   );
   using _two = await TestPublisher.begin(server.address.port, { name: "cam2" });
   assert((await refusal(server, { name: "cam3" })).startsWith("busy: "));
-  // The connection is still good for other requests.
+  assert((await refusal(server, { name: "x".repeat(256) })).includes("256 characters"));
   await one.finish();
   using _three = await TestPublisher.begin(server.address.port, { name: "cam3" });
 });
@@ -201,6 +209,28 @@ Deno.test("what does not fit the description ends a publisher, and nobody else",
       await peer.describe(rawStream(8, 4));
       await peer.send({ streamId: 7, data: noise(32) });
     }],
+    ["60 s ahead of real time, expected the next frame", async (peer) => {
+      await peer.describe(rawStream(8, 4));
+      await peer.send({ data: noise(32) });
+      await peer.send({ timestamp: 62_400, data: noise(32) });
+    }],
+    ["a frame of 1048577 bytes in stream 9", async (peer) => {
+      await peer.describe(dataStream(9));
+      await peer.send({ streamId: 9, data: new Uint8Array(2 ** 20 + 1) });
+    }],
+    ["a frame of 4194305 bytes in stream 0", async (peer) => {
+      await peer.describe({ ...rawStream(8, 4), codec: "h264" });
+      await peer.send({ data: new Uint8Array(4 * 2 ** 20 + 1) });
+    }],
+    ["more than 256 streams of one publisher", async (peer) => {
+      for (let first = 0; first < 260; first += 10) {
+        await peer.describe(...Array.from({ length: 10 }, (_, at) => dataStream(first + at)));
+      }
+    }],
+    [
+      "message of kind request: expected control, ping, pong, describe, frame, end",
+      (peer) => peer.askToPublish({ name: "again" }),
+    ],
     ["timestamp 9007199254740000 in stream 0 is years off", async (peer) => {
       await peer.describe({ ...rawStream(8, 4), timeBase: [1, 1] });
       await peer.send({ data: noise(32) });
@@ -283,15 +313,6 @@ Deno.test("a publisher on demand is asked to pause and to resume", async () => {
   await publisher.finish();
 });
 
-Deno.test("the end of a server ends its publishers with a reason", async () => {
-  const server = await testServer({ media });
-  using publisher = await TestPublisher.begin(server.address.port, { name: "cam" });
-  const draining = server.server.drain({ grace: 0, signal: new AbortController().signal });
-  assertEquals((await publisher.farewell())?.code, "busy");
-  await draining;
-  await server[Symbol.asyncDispose]();
-});
-
 Deno.test("log and metrics tell of publishers and of what they send", async () => {
   await using server = await testServer({
     media,
@@ -314,4 +335,70 @@ Deno.test("log and metrics tell of publishers and of what they send", async () =
   assertEquals(await read("stream_bytes_received_total"), "96");
   await server.logged(/request begins.*command=publish.*name=cam/);
   await server.logged(/request ends.*command=publish.*result=done.*frames=3.*bytes=96/);
+});
+
+Deno.test("a publisher that leaves before it is accepted leaves nothing behind", async () => {
+  await using server = await testServer({ media, live: { sources: [], linger: 0 } });
+  const { port } = server.address;
+  const asked = encodeMessage("request", encodeRequest({ command: "publish", name: "cam" }));
+  const described = encodeMessage("describe", encodeJson({ streams: [rawStream(8, 4)] }));
+  {
+    using early = await TestPublisher.connect(port);
+    await early.write(asked, described);
+    const error = await early.farewell();
+    assertEquals(
+      error?.message,
+      "Cannot take a message of kind describe: expected control, ping, pong",
+    );
+  }
+  {
+    using half = await TestPublisher.connect(port);
+    await half.write(asked);
+    await half.socket.closeWrite();
+    await half.farewell();
+  }
+  using next = await TestPublisher.begin(port, { name: "cam" });
+  await next.finish();
+});
+
+Deno.test("a refused publisher may ask for something else on the same connection", async () => {
+  await using server = await testServer({ media });
+  using _other = await TestPublisher.begin(server.address.port, { name: "cam" });
+  using peer = await TestPublisher.connect(server.address.port);
+  await peer.askToPublish({ name: "cam" });
+  await assertRejects(() => peer.until("accept"), RequestError);
+  assertEquals((await peer.request({ command: "list_media" })).list?.length, 1);
+  await peer.askToPublish({ name: "cam2" });
+  await peer.until("accept");
+  await peer.finish();
+});
+
+Deno.test("totals and metrics hold when the streams of a publisher change", async () => {
+  await using server = await testServer({ media, metrics: { hostname: "127.0.0.1", port: 0 } });
+  await server.logged(/Metrics are at/);
+  const [url] = server.lines.join("").match(/http:\S+\/metrics/) ?? [];
+  using publisher = await TestPublisher.begin(server.address.port, { name: "cam" });
+  await publisher.describe(rawStream(8, 4));
+  for (let at = 0; at < 5; at++) await publisher.send({ timestamp: at, data: noise(32) });
+  const read = async () => {
+    const response = await fetch(url ?? "");
+    const text = await response.text();
+    return [response.status, text.match(/^stream_bytes_received_total (\d+)/m)?.[1]];
+  };
+  while ((await read())[1] !== "160");
+  await publisher.describe(dataStream(3));
+  await publisher.say(3, 0, 1);
+  while ((await read())[1] !== "161");
+  const end = await publisher.finish();
+  assertEquals([end.frames, end.bytes], [5, 161]);
+  assertEquals(end.streams?.map(({ bytes }) => bytes), [160, 1]);
+});
+
+Deno.test("publishers do not delay the end of a server", async () => {
+  const server = await testServer({ media });
+  using publisher = await TestPublisher.begin(server.address.port, { name: "cam" });
+  const draining = server.server.drain({ grace: 1e6, signal: new AbortController().signal });
+  assertEquals((await publisher.farewell())?.code, "busy");
+  await draining;
+  await server[Symbol.asyncDispose]();
 });

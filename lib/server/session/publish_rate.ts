@@ -1,0 +1,73 @@
+/** The rate at which a publisher is read. */
+import { type Clock, MONOTONIC_CLOCK } from "../../base/clock.ts";
+import { RequestError } from "../../base/errors.ts";
+
+/** Seconds by which timestamps may be ahead of real time. */
+const MAX_LEAD = 2;
+
+/** Milliseconds from there on after which they are refused. */
+const LONGEST_LEAD = 60_000;
+
+/** Frames and bytes a second that a publisher may send. */
+const MAX_RATE = { frames: 2000, bytes: 500e6 };
+
+/** Milliseconds of the rate that may be used at once. */
+const BURST = 100;
+
+/** Milliseconds that a frame is held back at most, so that pings are read. */
+const LONGEST_WAIT = 1000;
+
+/** Holds a publisher back that sends faster than in real time, or more than a server can carry. */
+export class PublishRate {
+  #clock: Clock;
+  /** Clock time and timestamp of the first frame: milliseconds, seconds. */
+  #first: { at: number; due: number } | undefined;
+  /** Clock time from which on the next frame may be taken, by frames and bytes. */
+  #nextAllowed = -Infinity;
+
+  constructor(clock: Clock = MONOTONIC_CLOCK) {
+    this.#clock = clock;
+  }
+
+  /** Begins with other timestamps. */
+  restart(): void {
+    this.#first = undefined;
+  }
+
+  /**
+   * Waits until a frame may be passed on.
+   *
+   * @param bytes of its data
+   * @param due seconds, from its timestamp
+   * @throws {RequestError} `bad_request` for a timestamp that is far ahead of real time
+   */
+  async wait(bytes: number, due: number, signal: AbortSignal): Promise<void> {
+    const now = this.#clock.now();
+    this.#first ??= { at: now, due };
+    const lead = (due - this.#first.due) * 1000 - (now - this.#first.at) - MAX_LEAD * 1000;
+    if (lead > LONGEST_LEAD) {
+      const seconds = Math.round(lead / 1000);
+      const message = `a timestamp is ${seconds} s ahead of real time, expected the next frame`;
+      throw new RequestError("bad_request", `Cannot take what is published: ${message}`);
+    }
+    const cost = Math.max(1 / MAX_RATE.frames, bytes / MAX_RATE.bytes);
+    await this.spend(cost, signal, { lead });
+  }
+
+  /**
+   * Waits until something else may be taken.
+   *
+   * @param seconds of the rate that it takes
+   * @param options milliseconds to wait at least
+   */
+  async spend(
+    seconds: number,
+    signal: AbortSignal,
+    { lead = 0 }: { lead?: number } = {},
+  ): Promise<void> {
+    const now = this.#clock.now();
+    this.#nextAllowed = Math.max(this.#nextAllowed, now - BURST) + seconds * 1000;
+    const wait = Math.min(LONGEST_WAIT, Math.max(lead, this.#nextAllowed - now));
+    if (wait >= 1) await this.#clock.sleep(wait, signal);
+  }
+}
