@@ -95,9 +95,9 @@ Gets images and videos from stream-server, or from a script that sends pickled
 numpy arrays, and shows or records them with FFmpeg.
 
 ${flags}
---publish sends h264, or what --encoding says, in real time, and connects again by
-itself. Standard input is NUT, or what --format says: of rawvideo, --pixel-format,
---size and --fps describe the input.
+--publish sends h264, or what --encoding says, in real time, and connects again
+by itself. Standard input is NUT, or what --format says: of rawvideo,
+--pixel-format, --size and --fps describe the input.
 Keys in a window and in the terminal: space pauses, left and right seek by 10 s,
 up and down by a minute, q quits.
 The token may also be in the environment variable STREAM_TOKEN.
