@@ -4,6 +4,14 @@ import { rawStream, TestPublisher } from "../../support/peers/test_publisher.ts"
 
 const media = await conversationMedia();
 
+Deno.test("a publisher is asked for its time before it sends frames", async () => {
+  const timeouts = { request: 10_000, stall: 30_000, ping: 2 ** 30 };
+  await using server = await testServer({ media, timeouts });
+  using publisher = await TestPublisher.begin(server.address.port, { name: "cam" });
+  await publisher.until("ping");
+  assertEquals(publisher.pings.length, 1);
+});
+
 /** A frame of random bytes. */
 function noise(size: number): Uint8Array<ArrayBuffer> {
   return crypto.getRandomValues(new Uint8Array(size));
