@@ -162,7 +162,7 @@ class Publication {
    * @throws what cannot be mended by another connection
    */
   async #connectOnce(input: PublishInput): Promise<boolean> {
-    const { target, signal, forced } = this.#context;
+    const { target, signal, forced, environment } = this.#context;
     const { name, replace, onDemand } = this.#plan;
     const demand = new Demand();
     const closing = new AbortController();
@@ -179,6 +179,7 @@ class Publication {
         ...{ target, signal: closing.signal },
         onAsked: (action) => demand.take(action),
         onViewers: (viewers) => this.#viewers = viewers,
+        clock: environment.clock,
       });
       unopened[Symbol.dispose]();
       stops.use(onAbort(signal, () => {
@@ -254,6 +255,7 @@ class Publication {
     while (true) {
       let item;
       try {
+        await connection.ready(signal);
         item = await reading.take(signal);
       } catch (error) {
         if (signal.aborted) return false;

@@ -1,6 +1,6 @@
 /** One connection of a publisher: asks to publish, sends, and hears what the server wants. */
-import { deadline, settlesWithin } from "../../base/async.ts";
-import { wallClock } from "../../base/clock.ts";
+import { abortable, deadline, settlesWithin } from "../../base/async.ts";
+import { type Clock, MONOTONIC_CLOCK, wallClock } from "../../base/clock.ts";
 import {
   DeadlineError,
   FormatError,
@@ -25,9 +25,13 @@ import {
 } from "../../protocol/native/response.ts";
 import type { SourceStreams } from "../../sources/live/subscriber_queue.ts";
 import type { InputItem } from "./input.ts";
+import { SendWindow } from "./send_window.ts";
 
 /** Milliseconds between keep-alives. */
 const KEEP_ALIVE = 5_000;
+
+/** Bytes of the payload of a ping that marks what was sent before it. */
+const MARK_LENGTH = 8;
 
 /** Milliseconds for the server's totals, once it has been told the end. */
 const END_TIMEOUT = 30_000;
@@ -44,6 +48,8 @@ export interface PublisherOptions {
   onAsked: (action: unknown) => void;
   /** Called with the number of viewers. */
   onViewers: (viewers: number) => void;
+  /** @default MONOTONIC_CLOCK */
+  clock?: Clock;
 }
 
 /** A connection that the server has accepted as a publisher. */
@@ -59,8 +65,11 @@ export class PublisherConnection implements Disposable {
   /** The server's totals. */
   #end = Promise.withResolvers<EndReport>();
   #isFinishing = false;
+  #window: SendWindow;
 
   private constructor(connection: ServerConnection, options: PublisherOptions) {
+    const { clock = MONOTONIC_CLOCK } = options;
+    this.#window = new SendWindow(() => clock.now());
     this.#connection = connection;
     this.#messages = new Connection(connection.reader, connection.writer);
     this.#options = options;
@@ -109,10 +118,25 @@ export class PublisherConnection implements Disposable {
     await this.#orReason(() => this.#messages.send("describe", encodeDescription(description)));
   }
 
+  /**
+   * Waits while too much is on its way to the server, so that newer frames can take the place of
+   * those that wait to be sent.
+   *
+   * @throws the signal's reason if it aborts
+   */
+  async ready(signal: AbortSignal): Promise<void> {
+    while (this.#window.isFull) await abortable(this.#window.changed, signal);
+  }
+
   /** Sends a frame, which may be released afterwards. */
   async send({ frame: shared, ...remarks }: InputItem & { kind: "frame" }): Promise<void> {
     this.#sent.count(shared.frame);
     await this.#orReason(() => this.#messages.sendShared(shared.message, remarks));
+    const mark = this.#window.count(shared.message.byteLength);
+    if (mark === undefined) return;
+    const payload = new Uint8Array(MARK_LENGTH);
+    new DataView(payload.buffer).setBigUint64(0, BigInt(mark), true);
+    await this.#orReason(() => this.#messages.send("ping", payload, { timestamp: wallClock() }));
   }
 
   /**
@@ -194,7 +218,13 @@ export class PublisherConnection implements Disposable {
       if (message.kind === "ping") {
         await orCut(() => this.#messages.send("pong", message.payload, timestamp));
       } else if (message.kind !== "pong") return message;
+      else this.#onPong(message.payload);
     }
+  }
+
+  #onPong({ buffer, byteOffset, byteLength }: Uint8Array<ArrayBuffer>): void {
+    if (byteLength !== MARK_LENGTH) return;
+    this.#window.answer(Number(new DataView(buffer, byteOffset).getBigUint64(0, true)));
   }
 
   /** @throws the reason that the server gave, if it hung up */

@@ -58,8 +58,8 @@ async function withConnection(
   await act(connection, told);
 }
 
-function greyFrame() {
-  const data = new Uint8Array(256 + 4).subarray(256);
+function greyFrame(size = 4) {
+  const data = new Uint8Array(256 + size).subarray(256);
   const frame = { streamId: 0, timestamp: 0, keyframe: true, captured: wallClock(), data };
   const shared = new SharedFrame(frame, {
     ...{ type: "video", time: 0, prepare: encodeFrame, recycle: () => {} },
@@ -113,6 +113,29 @@ Deno.test("PublisherConnection answers a ping with the clock of its capture time
     const { kind, timestamp, payload } = await answered.promise;
     assertEquals([kind, payload], ["pong", new Uint8Array([1, 2, 3])]);
     assert(Math.abs(timestamp - before) < 60e6);
+  });
+});
+
+Deno.test("PublisherConnection.ready() waits until the server has taken enough", async () => {
+  const mayAnswer = Promise.withResolvers<void>();
+  await withConnection(async (peer) => {
+    await say(peer, ACCEPT);
+    let message = await heard(peer);
+    while (message.kind !== "ping") message = await heard(peer);
+    await mayAnswer.promise;
+    await say(peer, encodeMessage("pong", message.payload, { timestamp: wallClock() }));
+    await untilGone(peer);
+  }, async (connection) => {
+    const { signal: never } = new AbortController();
+    await connection.describe({ streams: [GREY], data: [] });
+    await connection.ready(never);
+    await connection.send(greyFrame(200_000));
+    const stop = new AbortController();
+    const waiting = connection.ready(stop.signal);
+    stop.abort();
+    await assertRejects(() => waiting, DOMException);
+    mayAnswer.resolve();
+    await connection.ready(never);
   });
 });
 
