@@ -56,7 +56,7 @@ export type WantedRendition = Rendition & { audio?: boolean };
  */
 export function checkPublishing(flags: ClientFlags): void {
   const { publish: name, input } = flags;
-  const isGiven = (flag: keyof ClientFlags) => ![undefined, false].includes(flags[flag] as false);
+  const isGiven = (flag: keyof ClientFlags) => flags[flag] !== undefined && flags[flag] !== false;
   if (name === undefined) {
     const alone = PUBLISHING_FLAGS.find(isGiven);
     if (alone === undefined) return;
