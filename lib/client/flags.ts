@@ -21,6 +21,10 @@ export const CLIENT_FLAGS = {
   image: optionalText("NAME", "get an image; without NAME the server's default"),
   video: optionalText("NAME", "get a video, with its audio"),
   list: toggle("list the server's media"),
+  publish: text("NAME", "send --input to the server, as live source NAME", undefined),
+  input: text("[FORMAT:]INPUT", "camera, URL, file or stdin (-) to publish", undefined),
+  "on-demand": toggle("open the input only while somebody watches"),
+  replace: toggle("take NAME from another publisher"),
   host: text("ADDRESS", "address of the server (localhost)", "localhost"),
   port: number("PORT", `TCP port of the server (${DEFAULT_PORT})`, {
     absent: DEFAULT_PORT,
@@ -30,7 +34,7 @@ export const CLIENT_FLAGS = {
   tls: toggle("encrypt; trust the authorities of this machine"),
   "ca-cert": text("FILE", "encrypt; trust this authority or certificate (PEM)", undefined),
   "tls-fingerprint": text("sha256:HEX", "encrypt; trust only this certificate", undefined),
-  retries: number("N", "attempts in a row to reconnect (5; to connect: none)", {
+  retries: number("N", "attempts to reconnect (5; first: 0; publish: no end)", {
     absent: undefined,
     bounds: { min: 0, max: 1e6, integer: true },
   }),
@@ -73,6 +77,7 @@ export type ClientFlags = FlagValues<typeof CLIENT_FLAGS> & {
 export function clientUsage(): string {
   const flags = describeFlags(CLIENT_FLAGS, {
     "Media (with none of these, a menu asks)": ["image", "video", "list"],
+    "Publishing": ["publish", "input", "on-demand", "replace"],
     "Server": [
       ...["host", "port", "token-file", "tls", "ca-cert", "tls-fingerprint"] as const,
       ...["retries", "classic"] as const,
@@ -90,6 +95,9 @@ Gets images and videos from stream-server, or from a script that sends pickled
 numpy arrays, and shows or records them with FFmpeg.
 
 ${flags}
+--publish sends h264, or what --encoding says, in real time, and connects again
+by itself. Standard input is NUT, or what --format says: of rawvideo,
+--pixel-format, --size and --fps describe the input.
 Keys in a window and in the terminal: space pauses, left and right seek by 10 s,
 up and down by a minute, q quits.
 The token may also be in the environment variable STREAM_TOKEN.
@@ -105,5 +113,6 @@ Examples:
   stream-client --video --view none --speed max --json
   stream-client --host lab --token-file t --tls-fingerprint sha256:6f… --list
   stream-client --host robot --classic --video
+  stream-client --publish cam --input v4l2:/dev/video0
 `;
 }

@@ -9,6 +9,13 @@ import { checkWording, isWatched } from "../sinks/output/create.ts";
 import { isPattern } from "../sinks/output/image_sequence.ts";
 import { CLIENT_FLAGS, type ClientFlags, clientUsage } from "./flags.ts";
 import { destinationOf } from "./playback/sinks.ts";
+import {
+  checkPublishing,
+  DEFAULT_ENCODING,
+  describesInput,
+  type PublishPlan,
+  toPublishPlan,
+} from "./publish/plan.ts";
 
 /** The action of a command line. */
 export type ClientAction =
@@ -17,6 +24,7 @@ export type ClientAction =
   /** Serve the page with all media. */
   | { kind: "browse"; flags: ClientFlags }
   | { kind: "list"; flags: ClientFlags }
+  | { kind: "publish"; plan: PublishPlan; flags: ClientFlags }
   | { kind: "media"; request: MediaRequest; flags: ClientFlags };
 
 /** Flags that end up in the request. */
@@ -53,6 +61,7 @@ export function parseClientFlags(args: readonly string[]): ClientAction {
   }
   checkFlags(flags);
   if (flags.list) return { kind: "list", flags };
+  if (flags.publish !== undefined) return { kind: "publish", plan: toPlan(flags), flags };
   if (flags.image !== undefined) {
     return { kind: "media", request: toRequest(flags, "image"), flags };
   }
@@ -83,7 +92,10 @@ function refuseIf(condition: boolean, message: string): void {
 
 /** @throws {UsageError} for flags that contradict each other */
 function checkFlags(flags: ClientFlags): void {
-  const { image, video, list, json, output, view, host } = flags;
+  checkPublishing(flags);
+  checkServer(flags);
+  if (flags.publish !== undefined) return checkEncoding(sentFlags(flags));
+  const { image, video, list, json, output, view } = flags;
   refuseIf(
     [image !== undefined, video !== undefined, list].filter(Boolean).length > 1,
     "Cannot do several things at once: expected one of --image --video --list",
@@ -96,11 +108,6 @@ function checkFlags(flags: ClientFlags): void {
   );
   refuseIf(json && view === "terminal", `Cannot use --json with --view terminal: ${toStdout}`);
   checkPage(flags);
-  checkTrust(flags);
-  refuseIf(
-    /^[^:]+:\d+$/.test(host),
-    `Cannot use --host "${host}": expected the port in --port`,
-  );
   const unfit = list ? MEDIA_FLAGS.find((name) => isGiven(flags[name])) : undefined;
   refuseIf(
     unfit !== undefined,
@@ -123,8 +130,12 @@ function checkClassic(flags: ClientFlags): void {
   refuseIf(name !== "", `Cannot ask a script for "${name}": with --classic it chooses itself`);
 }
 
-/** @throws {UsageError} if two flags say which certificate to trust */
-function checkTrust(flags: ClientFlags): void {
+/** @throws {UsageError} if the address is wrong, or two flags say which certificate to trust */
+function checkServer(flags: ClientFlags): void {
+  refuseIf(
+    /^[^:]+:\d+$/.test(flags.host),
+    `Cannot use --host "${flags.host}": expected the port in --port`,
+  );
   const fingerprint = flags["tls-fingerprint"];
   if (fingerprint === undefined) return;
   parseFingerprint(fingerprint);
@@ -225,6 +236,26 @@ function checkKind(flags: ClientFlags): void {
     `Cannot write a series of pictures to "${output}": expected a place for the number, as in ` +
       "shot%03d.png",
   );
+}
+
+/** The encoding flags of what is published; those that describe the input are absent. */
+function sentFlags(flags: ClientFlags): ClientFlags {
+  const describing = describesInput(flags);
+  return {
+    ...flags,
+    encoding: flags.encoding ?? DEFAULT_ENCODING,
+    size: describing.size ? undefined : flags.size,
+    fps: describing.fps ? undefined : flags.fps,
+    "pixel-format": describing["pixel-format"] ? undefined : flags["pixel-format"],
+  };
+}
+
+/** @throws {UsageError} for values out of range, or an input that cannot be one */
+function toPlan(flags: ClientFlags): PublishPlan {
+  const { bitrate, quality, pixelFormat, width, height, fps, audio } = toRequest(flags, "video");
+  const encoding = flags.encoding ?? DEFAULT_ENCODING;
+  const wanted = { encoding, bitrate, quality, pixelFormat, width, height, fps, audio };
+  return toPublishPlan(flags, wanted);
 }
 
 /**

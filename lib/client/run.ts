@@ -13,6 +13,7 @@ import { play, type PlayResult } from "./playback/play.ts";
 import { chooseSinks } from "./playback/sinks.ts";
 import { Statistics } from "./playback/statistics.ts";
 import { requestList } from "../protocol/native/client.ts";
+import { publish } from "./publish/publish.ts";
 import { ask } from "./request/request.ts";
 import { runMenu } from "./terminal/menu.ts";
 import { formatBytes, formatCount, formatTime } from "./terminal/progress.ts";
@@ -36,6 +37,7 @@ export async function runClient(args: readonly string[], options: RunOptions): P
   const context = await openContext(action.flags, options);
   await using _ffmpeg = context.ffmpeg;
   if (action.kind === "list") await printList(context);
+  else if (action.kind === "publish") await publish(action.plan, context);
   else if (action.kind === "browse") await servePage(context);
   else if (action.kind === "media") await getMedia(action.request, context);
   else await openMenu(context);

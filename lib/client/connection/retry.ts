@@ -7,7 +7,7 @@ import { ConnectError, CutError, isTransient } from "../../net/errors.ts";
 /** Retries in a row, unless the user sets another number. */
 const DEFAULT_RETRIES = 5;
 
-/** Limits on retries in a row. */
+/** Limits on retries in a row; `Infinity` for none. */
 export interface RetryLimits {
   /** Before anything was received. */
   first: number;
@@ -78,7 +78,8 @@ export class Retries {
     this.#count++;
     const wait = this.#backoff.next();
     const seconds = Math.max(1, Math.round(wait / 1000));
-    notify(`${message ?? reason}; trying again in ${seconds} s (${this.#count} of ${limit})`);
+    const count = limit === Infinity ? "" : ` (${this.#count} of ${limit})`;
+    notify(`${message ?? reason}; trying again in ${seconds} s${count}`);
     await this.#clock.sleep(wait, signal);
   }
 

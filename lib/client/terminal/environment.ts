@@ -34,6 +34,7 @@ export interface Environment {
   clock: Clock;
   /** Removes the token from the environment, and returns it once. */
   token: (file?: string) => Secret | undefined;
+  stdinIsTerminal: boolean;
   stdoutIsTerminal: boolean;
   stderrIsTerminal: boolean;
   /** The screen that windows open on; `undefined` if there is none. */
@@ -97,6 +98,7 @@ export function readEnvironment(onTerminalGone: () => void): Environment {
     variable,
     clock: MONOTONIC_CLOCK,
     token: takeToken,
+    stdinIsTerminal: Deno.stdin.isTerminal(),
     stdoutIsTerminal: Deno.stdout.isTerminal(),
     stderrIsTerminal,
     screen: screen(),

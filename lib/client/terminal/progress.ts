@@ -34,7 +34,11 @@ export type ProgressState =
     Statistics,
     "frames" | "audioFrames" | "bytes" | "seconds" | "position" | "framesPerSecond" | "hasPicture"
   >
-  & Partial<Pick<Statistics, "dropped" | "latency" | "recording" | "written">>;
+  & Partial<Pick<Statistics, "dropped" | "latency" | "recording" | "written">>
+  & {
+    /** Of what is published: how many watch it. */
+    viewers?: number;
+  };
 
 /** Columns of a usual terminal, less one that stays free. */
 const DEFAULT_WIDTH = 79;
@@ -57,13 +61,14 @@ export function renderProgress(
   { width = DEFAULT_WIDTH }: { width?: number } = {},
 ): string {
   const { frames, position, framesPerSecond, hasPicture } = state;
-  const { dropped = 0, latency, recording = false } = state;
+  const { dropped = 0, latency, recording = false, viewers } = state;
   const whole = duration === undefined ? "" : ` of ${formatTime(duration)}`;
   const parts: Part[] = [
     ...(hasPicture ? [[`frame ${frames}`, 2] as const] : []),
     [`${formatTime(position)}${whole}`, 0],
     ...(hasPicture ? [[`${framesPerSecond.toFixed(1)} fps`, 3] as const] : []),
     ...(recording ? recordingParts(state, duration) : [[`${rateOf(state)}/s`, 4] as const]),
+    ...(viewers === undefined ? [] : [[formatCount(viewers, "viewer"), 0] as const]),
     ...(latency === undefined ? [] : [[`latency ${Math.round(latency.p50)} ms`, 0] as const]),
     ...(dropped === 0 ? [] : [[`${dropped} dropped`, 0] as const]),
   ];

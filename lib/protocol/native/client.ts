@@ -116,7 +116,7 @@ function sinceEpoch(): number {
 }
 
 /** @throws {CutError} if the connection is lost */
-async function orCut<Result>(action: () => Promise<Result>): Promise<Result> {
+export async function orCut<Result>(action: () => Promise<Result>): Promise<Result> {
   try {
     return await action();
   } catch (cause) {
@@ -133,7 +133,7 @@ function unexpected(what: string): FormatError {
  * Sends empty pongs until disposed, so that the server does not time out while a slow sink keeps the
  * client from reading, and so from replying to, its pings.
  */
-function sendKeepAlives(messages: Connection, interval: number): Disposable {
+export function sendKeepAlives(messages: Connection, interval: number): Disposable {
   let isSending = false;
   const stop = () => clearInterval(timer);
   const timer = setInterval(() => {

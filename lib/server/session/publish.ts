@@ -114,6 +114,8 @@ export class PublishSession implements Publisher, Disposable {
   async serve(name: string): Promise<EndReport["reason"]> {
     const watched = this.#source?.isWatched ?? false;
     await this.#connection.send("accept", encodeAcceptance({ name, watched }));
+    // Before frames fill the link, behind which later pongs have to wait.
+    await this.#clockSync.ping();
     this.#outbox.open();
     using _listener = onAbort(this.#signal, () => this.#finished.reject(this.#signal.reason));
     await this.#finished.promise;

@@ -49,11 +49,28 @@ export interface LiveFeedOptions {
   readTimeout?: number;
   /** Frames to read in place of the source's input. The feed owns it. */
   input?: FrameInput;
+  /** How FFmpeg opens the source, if not by its kind. */
+  opened?: OpenedInput;
+  /** Leave out the audio. */
+  isSilent?: boolean;
   /** The spelling of arguments that the installed FFmpeg needs. */
   dialect: FfmpegDialect;
   /** Accept streams of codecs that clients do not know: FFmpeg reads them. */
   isCapture?: boolean;
   signal: AbortSignal;
+}
+
+/** An input that FFmpeg opens in a way of its own. */
+export interface OpenedInput {
+  /** FFmpeg's arguments, up to the input. */
+  arguments: readonly string[];
+  /** Whether FFmpeg reads the standard input of this program. */
+  isStdin: boolean;
+}
+
+/** A source gave all it has: FFmpeg came to its end without a failure. */
+export class SourceEndedError extends RequestError {
+  override name = "SourceEndedError";
 }
 
 /** The streams of a source are others now: opening it again gives them. */
@@ -73,7 +90,8 @@ export interface LiveFeed extends AsyncDisposable {
    * Reads the next frame, in the time base of its stream. It is the caller's until it is given to
    * {@linkcode LiveFeed.recycle}, also while further ones are read.
    *
-   * @throws {RequestError} `media_error` with the reason once there are no more
+   * @throws {SourceEndedError} once there are no more
+   * @throws {RequestError} `media_error` with the reason of a failure
    * @throws {StreamsChangedError} if frames of other streams follow
    */
   next(): Promise<TimedFrame>;
@@ -107,7 +125,8 @@ export async function openLiveFeed(
   rendition: Rendition,
   options: LiveFeedOptions,
 ): Promise<LiveFeed> {
-  const { loop, signal, input, readTimeout = READ_TIMEOUT, dialect, maxPixels } = options;
+  const { loop, signal, input, readTimeout = READ_TIMEOUT, dialect } = options;
+  const { maxPixels, opened, isSilent } = options;
   const isFed = input !== undefined;
   let feed: FfmpegFeed | undefined;
   try {
@@ -115,8 +134,9 @@ export async function openLiveFeed(
     const { inputTimeBase } = dialect;
     const isRaw = input?.streams.some(({ codec }) => codec === "rawvideo");
     const args = liveArguments(source, rendition, {
-      ...{ loop, size, inputTimeBase },
+      ...{ loop, size, inputTimeBase, isSilent },
       fed: isFed ? { maxPixels, isRaw } : undefined,
+      opened: opened?.arguments,
     });
     signal.throwIfAborted();
     const process = isFed
@@ -124,7 +144,7 @@ export async function openLiveFeed(
         maxMemory: maxPixels === undefined ? undefined : memoryLimit(maxPixels),
         signal,
       })
-      : startProcess("ffmpeg", args, { signal });
+      : startProcess("ffmpeg", args, { stdin: opened?.isStdin ? "inherit" : "null", signal });
     const { fps = Infinity } = rendition;
     const timeout = readTimeout * (isFed ? FED_TIMEOUT_FACTOR : 1) + 1000 / fps;
     feed = new FfmpegFeed(process, { ...options, source, readTimeout: timeout });
@@ -152,7 +172,9 @@ class FfmpegFeed implements LiveFeed {
   #messages: TimedFrame[] = [];
   #messageArrived = Promise.withResolvers<undefined>();
   /** The read of FFmpeg's next frame, while it is under way. */
-  #reading: Promise<Frame> | undefined;
+  #reading: Promise<Frame | undefined> | undefined;
+  /** FFmpeg's output has ended. */
+  #isOver = false;
   /** Why the input failed that FFmpeg is fed from. */
   #inputFailure: Error | undefined;
 
@@ -197,6 +219,7 @@ class FfmpegFeed implements LiveFeed {
       const due = this.#messages.shift() ?? this.#reader.takeDue();
       if (due !== undefined) return due;
       const frame = await this.#readFrame();
+      // A message came, or the frames that were held back are due now.
       if (frame === undefined) continue;
       const nut = this.#nut.find(({ id }) => id === frame.streamId);
       const streamId = liveStreamId(this.#nut, frame.streamId);
@@ -217,17 +240,27 @@ class FfmpegFeed implements LiveFeed {
     await this.#feeder?.[Symbol.asyncDispose]();
   }
 
-  /** @returns `undefined` if a message of a data stream arrives first */
+  /** @returns `undefined` if a message of a data stream arrives first, and once at the end */
   async #readFrame(): Promise<Frame | undefined> {
     this.#reading ??= this.#read(() => this.#reader.readFrame()).then(async (frame) => {
-      if (frame === undefined) throw await this.#reader.endError();
-      return frame;
+      if (frame !== undefined) return frame;
+      if (this.#isOver) throw await this.#reader.endError();
+      this.#isOver = true;
+      this.#reader.endDue();
+      return undefined;
     });
     // Its failure is reported to a later call if a message comes first.
     this.#reading.catch(() => {});
-    const first = await Promise.race([this.#messageArrived.promise, this.#reading]);
-    if (first !== undefined) this.#reading = undefined;
-    return first;
+    const reading = this.#reading;
+    // Without messages, each race would leave a reaction on a promise that never settles.
+    if (this.data.length > 0) {
+      const isRead = reading.then(() => true);
+      if (await Promise.race([this.#messageArrived.promise, isRead]) === undefined) {
+        return undefined;
+      }
+    }
+    this.#reading = undefined;
+    return await reading;
   }
 
   #addMessage(message: Frame): void {
@@ -248,13 +281,16 @@ class FfmpegFeed implements LiveFeed {
     }
   }
 
-  #toError({ stderr, isTimedOut, failure }: FfmpegEnd): Error {
+  #toError({ stderr, isTimedOut, failure, truncation }: FfmpegEnd): Error {
     if (this.#inputFailure !== undefined) return this.#inputFailure;
     const { readTimeout, source, input } = this.#options;
     const seconds = Math.round(readTimeout / 100) / 10;
     if (isTimedOut) return this.#failure(`nothing came for ${seconds} s`, failure);
     const opened = input === undefined ? source : { ...source, input: "pipe:0" };
     const reason = reasonFrom(opened, stderr || statusOf(failure)) ?? "it came to its end";
+    if (failure === undefined && truncation === undefined && this.#isOver) {
+      return new SourceEndedError("media_error", this.#failure(reason).message);
+    }
     return this.#failure(reason, failure);
   }
 

@@ -17,6 +17,10 @@ export interface LiveInputOptions {
     /** The pictures are raw. */
     isRaw?: boolean;
   };
+  /** FFmpeg's arguments that open the source, in place of those that follow from its kind. */
+  opened?: readonly string[];
+  /** Leave out the audio. */
+  isSilent?: boolean;
   /** The value by which the installed FFmpeg keeps the time base of the input. */
   inputTimeBase: FfmpegDialect["inputTimeBase"];
 }
@@ -65,12 +69,12 @@ export function liveArguments(
   const wanted: Rendition = isGenerated ? { encoding: "raw" } : rendition;
   return [
     ...["-hide_banner", "-nostdin", "-v", "error"],
-    ...inputArguments(source, {
+    ...options.opened ?? inputArguments(source, {
       ...options,
       analysis: rendition.encoding === "copy" ? ANALYSIS.copied : ANALYSIS.decoded,
     }),
     ...["-map", "0:V:0?", ...pictureArguments(wanted, pictureSource)],
-    ...["-map", "0:a:0?", ...soundArguments(wanted, "pcm_s16le")],
+    ...(options.isSilent ? [] : ["-map", "0:a:0?", ...soundArguments(wanted, "pcm_s16le")]),
     ...["-max_interleave_delta", INTERLEAVE_DELTA, "-flush_packets", "1"],
     ...["-f", "nut", "pipe:1"],
   ];

@@ -64,7 +64,7 @@ export function parseLiveSource(text: string): LiveSource {
     ? "the input has a NUL character"
     : undefined;
   if (reason !== undefined) throw unusable(text, reason);
-  const source = { name, ...parseInput(rest) };
+  const source = { name, ...parseLiveInput(rest) };
   if (source.input === "") throw unusable(text, "the input is empty");
   return source;
 }
@@ -94,7 +94,8 @@ export function pathOf({ input }: LiveSource): string {
   return input.replace(/^file:(\/\/(?=\/))?/i, "");
 }
 
-function parseInput(text: string): Omit<LiveSource, "name"> {
+/** Reads the `[FORMAT:]INPUT` of a live source. */
+export function parseLiveInput(text: string): Omit<LiveSource, "name"> {
   if (isUrl(text)) return { kind: kindOf(text), input: text };
   // Only a format's name may precede the first colon, so that paths may contain colons.
   const [, format, input] = text.match(/^([a-z0-9_]+):([^]*)$/) ?? [];
@@ -124,17 +125,22 @@ function unusable(text: string, reason: string): UsageError {
 /**
  * Checks that FFmpeg knows the formats and devices of live sources.
  *
+ * @param flagOf the flag that names a source, for the message; by default `--live`
  * @throws {UsageError} for the first unknown one
  */
-export async function refuseUnknownFormats(sources: readonly LiveSource[]): Promise<void> {
+export async function refuseUnknownFormats(
+  sources: readonly LiveSource[],
+  flagOf = ({ name, format }: LiveSource) => `--live "${name}=${format}:…"`,
+): Promise<void> {
   if (sources.every(({ format }) => format === undefined)) return;
   const known = [...await namesOf("-devices"), ...await namesOf("-demuxers")];
-  for (const { name, format } of sources) {
+  for (const source of sources) {
+    const { format } = source;
     if (format === undefined || known.includes(format)) continue;
     const near = nearest(format, known);
     const hint = near === undefined ? "" : `, did you mean ${near}?`;
     throw new UsageError(
-      `Cannot use --live "${name}=${format}:…": FFmpeg knows no format "${format}"${hint}`,
+      `Cannot use ${flagOf(source)}: FFmpeg knows no format "${format}"${hint}`,
     );
   }
 }

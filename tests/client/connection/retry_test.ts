@@ -33,6 +33,14 @@ pureTest("Retries.wait() waits twice as long each time, notifies, and gives up",
   ]);
 });
 
+pureTest("Retries.wait() never gives up without a limit, and tells none", async () => {
+  const { retries, lines, clock } = start({ first: Infinity });
+  const failure = { error: new ConnectError("refused"), hasReceived: false };
+  for (let times = 0; times < 7; times++) await retries.wait(failure, signal);
+  assertEquals(clock.waits.slice(-2), [30_000, 30_000]);
+  assertEquals(lines.at(-1), "refused; trying again in 30 s");
+});
+
 pureTest("Retries.reset() starts counting anew", async () => {
   const { retries, lines, clock } = start({ later: 1 });
   const failure = { error: new ConnectError("refused"), hasReceived: true };

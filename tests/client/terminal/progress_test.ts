@@ -80,6 +80,10 @@ pureTest("renderProgress() shows latency and drops if any", () => {
     "frame 250  00:10.0  31.3 fps  5.0 MB/s  latency 12 ms  7 dropped",
   );
   assertEquals(
+    renderProgress({ ...STATE, viewers: 1, latency, dropped: 7 }),
+    "frame 250  00:10.0  31.3 fps  5.0 MB/s  1 viewer  latency 12 ms  7 dropped",
+  );
+  assertEquals(
     renderProgress({ ...STATE, dropped: 0, latency: undefined }),
     "frame 250  00:10.0  31.3 fps  5.0 MB/s",
   );

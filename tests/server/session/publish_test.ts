@@ -16,6 +16,14 @@ import { type TestServer, testServer } from "../../support/peers/test_server.ts"
 const media = mediaFolder().path;
 const WATCH = { command: "get_video", name: "cam" } as const;
 
+Deno.test("a publisher is asked for its time before it sends frames", async () => {
+  const timeouts = { request: 10_000, stall: 30_000, ping: 2 ** 30 };
+  await using server = await testServer({ media, timeouts });
+  using publisher = await TestPublisher.begin(server.address.port, { name: "cam" });
+  await publisher.until("ping");
+  assertEquals(publisher.pings.length, 1);
+});
+
 /** A frame of random bytes. */
 function noise(size: number): Uint8Array<ArrayBuffer> {
   return crypto.getRandomValues(new Uint8Array(size));

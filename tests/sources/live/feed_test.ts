@@ -1,9 +1,13 @@
-import { assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { assertEquals, assertFalse, assertMatch, assertRejects } from "@std/assert";
 import { RequestError } from "../../../lib/base/errors.ts";
 import type { Rendition } from "../../../lib/ffmpeg/rendition.ts";
-import { type LiveFeedOptions, openLiveFeed } from "../../../lib/sources/live/feed.ts";
+import {
+  type LiveFeedOptions,
+  openLiveFeed,
+  SourceEndedError,
+} from "../../../lib/sources/live/feed.ts";
 import { parseLiveSource } from "../../../lib/sources/live/source_spec.ts";
-import { mediaFolder, pictures } from "../../support/media/media_folder.ts";
+import { mediaFolder, pictures, tone } from "../../support/media/media_folder.ts";
 import { installedDialect } from "../../support/programs/machine.ts";
 
 const media = mediaFolder();
@@ -28,6 +32,28 @@ Deno.test("LiveFeed.next() fails with the reason once there are no more frames",
   await using feed = await open("lavfi:testsrc2=size=16x16:rate=25:d=0.2");
   for (let count = 0; count < 5; count++) feed.recycle(await feed.next());
   await assertRejects(() => feed.next(), RequestError, "it came to its end");
+});
+
+Deno.test("LiveFeed.next() returns all frames of a file that is opened to its end", async () => {
+  // So few frames that none is due by those after it.
+  const path = await media.make("few.mkv", [
+    ...[...pictures({ seconds: 0.08 }), ...tone({ seconds: 0.08 }), "-c:a", "flac"],
+    ...["-c:v", "libx264", "-bf", "3", "-preset", "slow"],
+  ]);
+  const opened = { arguments: ["-i", `file:${path}`], isStdin: false };
+  await using feed = await open(path, { encoding: "copy" }, { opened, isSilent: true });
+  assertEquals(feed.streams.map(({ type }) => type), ["video"]);
+  for (let count = 0; count < 2; count++) feed.recycle(await feed.next());
+  for (let times = 0; times < 2; times++) {
+    await assertRejects(() => feed.next(), SourceEndedError, "it came to its end");
+  }
+});
+
+Deno.test("LiveFeed.next() tells a failure from the end of a file", async () => {
+  const path = await media.write("broken.mjpeg", crypto.getRandomValues(new Uint8Array(5000)));
+  const opened = { arguments: ["-f", "mjpeg", "-i", `file:${path}`], isStdin: false };
+  const error = await assertRejects(() => open(path, {}, { opened }), RequestError);
+  assertFalse(error instanceof SourceEndedError);
 });
 
 Deno.test("LiveFeed.next() waits longer for frames of a low frame rate", async () => {

@@ -117,3 +117,12 @@ pureTest(
     assert(h264.includes("-colorspace smpte170m -color_range tv"), h264);
   },
 );
+
+pureTest("liveArguments() opens a source as the caller says, and leaves out its audio", () => {
+  const opened = ["-f", "mjpeg", "-i", "pipe:0"];
+  const whole = line("v4l2:/dev/video0", { opened });
+  assert(whole.includes(" -f mjpeg -i pipe:0 -map 0:V:0?"), whole);
+  assertFalse(/v4l2|video0/.test(whole));
+  assert(whole.includes("0:a:0?"));
+  assertFalse(line("/a.ts", { isSilent: true }).includes("0:a"));
+});

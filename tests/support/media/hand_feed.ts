@@ -2,7 +2,7 @@
 import { FRAME_HEADROOM, type StreamDescription } from "../../../lib/media/frame.ts";
 import type { TimedFrame } from "../../../lib/media/source.ts";
 import { RequestError } from "../../../lib/base/errors.ts";
-import type { LiveFeed } from "../../../lib/sources/live/feed.ts";
+import { type LiveFeed, SourceEndedError } from "../../../lib/sources/live/feed.ts";
 import { GREY } from "../peers/scripted_server.ts";
 
 /** One run of a live source, 10 ticks a second. */
@@ -13,10 +13,12 @@ export class HandFeed implements LiveFeed {
   #frames: TimedFrame[] = [];
   #error: Error | undefined;
   #waiting = Promise.withResolvers<void>();
+  #calls = 0;
+  #news = Promise.withResolvers<void>();
 
-  show(timestamp: number): void {
+  show(timestamp: number, { keyframe = true } = {}): void {
     const data = new Uint8Array(FRAME_HEADROOM + 4).subarray(FRAME_HEADROOM);
-    this.#frames.push({ streamId: 0, timestamp, keyframe: true, data, due: timestamp / 10 });
+    this.#frames.push({ streamId: 0, timestamp, keyframe, data, due: timestamp / 10 });
     this.#waiting.resolve();
   }
 
@@ -25,7 +27,21 @@ export class HandFeed implements LiveFeed {
     this.#waiting.resolve();
   }
 
+  /** Ends it after the frames that were shown. */
+  end(): void {
+    this.#error = new SourceEndedError("media_error", "it came to its end");
+    this.#waiting.resolve();
+  }
+
+  /** Waits until it has been asked for as many frames: all before have been dealt with. */
+  async asked(count: number): Promise<void> {
+    while (this.#calls < count) await this.#news.promise;
+  }
+
   async next(): Promise<TimedFrame> {
+    this.#calls++;
+    this.#news.resolve();
+    this.#news = Promise.withResolvers();
     while (true) {
       const frame = this.#frames.shift();
       if (frame !== undefined) return frame;

@@ -45,6 +45,7 @@ export async function runInside(
     token: () => undefined,
     terminalSettings: () => undefined,
     passesSixel: () => Promise.resolve(true),
+    stdinIsTerminal: false,
     stdoutIsTerminal: false,
     stderrIsTerminal: false,
     screen: undefined,

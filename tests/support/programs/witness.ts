@@ -67,8 +67,9 @@ export async function witness(
   const folder = await Deno.makeTempDir({ prefix: "stream_witness_" });
   await printedBy("mkfifo", [`${folder}/told`]);
   const real = instead === undefined ? `exec "${whereIs(program)}" "$@"` : undefined;
-  // A question for the version is not reported.
-  const version = `[ "$1" != -version ] || ${real ?? `{ echo "${program} version 9.0"; exit; }`}`;
+  // A question for the version, or for the formats, is not reported.
+  const answer = real ?? `echo "${program} version 9.0"; exit`;
+  const version = `case "$1 $2" in -version*|*-devices|*-demuxers) ${answer};; esac`;
   // The program holds the pipe open until it ends.
   const lines = [version, `exec 9>"${folder}/told"`, "echo $$ >&9", instead ?? real];
   const script = ["#!/bin/sh", ...lines, ""].join("\n");

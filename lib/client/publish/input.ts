@@ -1,0 +1,46 @@
+/** The frames of an input, for one connection after another. */
+import type { SourceStreams } from "../../sources/live/subscriber_queue.ts";
+import type { SharedFrame } from "../../sources/live/shared_frame.ts";
+
+/** The next item to send. */
+export type InputItem =
+  /** Frames of these streams follow. */
+  | ({ kind: "describe" } & SourceStreams)
+  | {
+    kind: "frame";
+    /** Has to be released once it is sent. */
+    frame: SharedFrame;
+    /** Frames of its stream were dropped before it. */
+    dropped: boolean;
+    /** Its stream was not followed for a while before it. */
+    discontinuity: boolean;
+  }
+  /** The input is over. */
+  | { kind: "end" };
+
+/** The frames for one connection: a description before the first, then each frame once. */
+export interface InputReading extends Disposable {
+  /** Frames that were dropped since it began. */
+  readonly dropped: number;
+  /**
+   * Waits for the next item.
+   *
+   * @throws the signal's reason; the reading goes on afterwards
+   * @throws {RequestError} if the input fails for good
+   */
+  take(signal: AbortSignal): Promise<InputItem>;
+}
+
+/** An input that is published. Stopped for good when it is disposed. */
+export interface PublishInput extends AsyncDisposable {
+  /**
+   * Waits until it is known that it can be read, if that can be known before anybody asks for frames.
+   *
+   * @throws {RequestError} if it cannot
+   */
+  ready(signal: AbortSignal): Promise<void>;
+  /** Begins to read for a connection; starts the input if it does not run. */
+  read(): InputReading;
+  /** Stops the input until it is read again, as nobody watches; one that cannot start anew waits. */
+  stop(): Promise<void>;
+}
