@@ -10,6 +10,7 @@ import { Library } from "../sources/file/library.ts";
 import { DecoderSemaphore, MemoryBudget } from "../sources/limits.ts";
 import { Publications } from "../sources/live/published.ts";
 import { DEFAULT_LINGER, LiveSources } from "../sources/live/registry.ts";
+import { Relay } from "../sources/live/relay.ts";
 import { refuseSameNames, refuseUnknownFormats } from "../sources/live/source_spec.ts";
 import { Credentials, startupWarnings } from "./auth/credentials.ts";
 import { PublishAccess } from "./auth/publish_access.ts";
@@ -68,8 +69,16 @@ export class Server implements AsyncDisposable {
     const budget = new MemoryBudget(options.maxMemory ?? DEFAULT_MAX_MEMORY);
     const { startCacheSize = DEFAULT_START_CACHE_SIZE } = options;
     const startCache = new StartCache(startCacheSize, () => metrics.startCacheHit());
+    const { maxPixels = DEFAULT_MAX_PIXELS } = options;
     const live = new LiveSources(options.live ?? { sources: [] }, {
       ...{ budget, slots, dialect, prepare: encodeFrame, logger },
+      openerOf: (source) => {
+        const { upstream } = source;
+        return upstream && new Relay(source, {
+          ...{ upstream, maxPixels, logger },
+          credentials: () => credentials.relayCredentials(upstream),
+        });
+      },
     });
     this.#live = live;
     const publications = new Publications(live, {
@@ -94,7 +103,7 @@ export class Server implements AsyncDisposable {
         credentials.publishAuthenticator,
       ),
       publications,
-      maxPixels: options.maxPixels ?? DEFAULT_MAX_PIXELS,
+      maxPixels,
       requestLog: new RequestLog({ metrics, quota: this.#quota }),
       shutdown: this.#shutdown,
       signal: this.#stop.signal,

@@ -38,7 +38,7 @@ export interface BroadcastOptions {
   /** Encodes each frame once for all subscribers. */
   prepare: PrepareFrame;
   /** Whether opening the source waits until it is there, so that no pause is needed before. */
-  isAwaited?: boolean;
+  isAwaited?: () => boolean;
   /** The broadcast that it is made from, if any: both are lost and come back together. */
   capture?: Broadcast;
   clock: Clock;
@@ -228,7 +228,7 @@ export class Broadcast {
   /** Waits for the backoff time after a failure, unless opening the source waits itself. */
   async #pause(error: RequestError): Promise<void> {
     const { clock, logger, isAwaited } = this.#options;
-    if (isAwaited) return this.#lose({ kind: "lost", error, message: error.message });
+    if (isAwaited?.()) return this.#lose({ kind: "lost", error, message: error.message });
     const wait = this.#backoff.next();
     const message = `${error.message}; it is tried again in ${(wait / 1000).toFixed(1)} s`;
     logger.log(this.outage === undefined ? "warn" : "info", message);
@@ -275,7 +275,8 @@ export class Broadcast {
       while (true) {
         if (this.#options.isPaced) await pacer.waitFor(frame.due, this.#stop.signal);
         const isFirstOfRun = unseen.delete(frame.streamId) && this.#runs > 1;
-        this.#publish(feed, { ...frame, discontinuity: isFirstOfRun || undefined });
+        const discontinuity = isFirstOfRun || frame.discontinuity || undefined;
+        this.#publish(feed, { ...frame, discontinuity });
         frame = await feed.next();
       }
     } catch (error) {
@@ -313,7 +314,7 @@ export class Broadcast {
     for (const queue of this.#queues) queue.notify({ code: "source_back", message });
   }
 
-  #publish(feed: LiveFeed, { due: _due, ...frame }: TimedFrame & { discontinuity?: true }): void {
+  #publish(feed: LiveFeed, { due: _due, dropped: followsGap, ...frame }: TimedFrame): void {
     const isOfFrame = ({ id }: AnyStream) => id === frame.streamId;
     const own = feed.streams.find(isOfFrame) ?? feed.data?.find(isOfFrame);
     const described = this.#streams.find(isOfFrame) ?? this.#data.find(isOfFrame);
@@ -323,6 +324,7 @@ export class Broadcast {
     const shared = new SharedFrame({ ...frame, timestamp, captured }, {
       type: described.type,
       time: this.#options.clock.now(),
+      followsGap,
       prepare: this.#options.prepare,
       recycle: (used) => feed.recycle(used),
     });

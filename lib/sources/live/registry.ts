@@ -19,6 +19,7 @@ import {
   MAX_QUEUED_BYTES,
   PLAYED_TYPES,
   type SourceStreams,
+  streamsOf,
 } from "./subscriber_queue.ts";
 
 /** Seconds that a source runs on without subscribers, if {@linkcode LiveOptions} say no other. */
@@ -47,6 +48,8 @@ export interface LiveEnvironment {
   /** Bounds the decoders; without a bound if absent. */
   slots?: DecoderSemaphore;
   clock?: Clock;
+  /** Gives what reads a source in place of FFmpeg, if that is needed. */
+  openerOf?: (source: LiveSource) => FeedOpener | undefined;
 }
 
 /** A subscription to a broadcast, until it is disposed. */
@@ -68,7 +71,7 @@ export interface WatchOptions extends LiveQueueOptions {
   signal: AbortSignal;
   /** How a decoder slot is waited for; by default, until the signal aborts. */
   slot?: SlotOptions;
-  /** Ids of the servers that the request came through, this one first. */
+  /** Ids of the relays that the request came through. */
   via?: readonly string[];
 }
 
@@ -127,7 +130,7 @@ export class LiveSources implements AsyncDisposable {
     this.#environment = environment;
     this.#slots = environment.slots ?? new DecoderSemaphore(Infinity);
     this.#slots.onFull = () => this.#stopLingering();
-    for (const source of sources) this.add(source);
+    for (const source of sources) this.add(source, environment.openerOf?.(source));
   }
 
   /** Names of the sources, in the order in which they were added. */
@@ -179,22 +182,19 @@ export class LiveSources implements AsyncDisposable {
    * frame.
    *
    * @throws {RequestError} `media_error` with the reason if it gives nothing, `not_found` if it was
-   * removed, `busy` if there is no memory for it
+   * removed, `busy` if there is no memory for it, `bad_request` for a loop of relays
    */
   async watch(
     source: LiveSource,
     rendition: Rendition,
     options: WatchOptions,
   ): Promise<LiveWatch> {
+    this.#sources.get(source.name)?.opener?.refuseLoop?.(options.via ?? []);
     using counted = new DisposableStack();
     counted.use(this.#countViewer(source));
     const { served, broadcast, queue } = await this.#joinAsIs(source, rendition, options) ??
       await this.#join(source, rendition, options);
     const { types = PLAYED_TYPES } = options;
-    const select = ({ streams, data }: SourceStreams): SourceStreams => ({
-      streams: streams.filter(({ type }) => types.includes(type)),
-      data: types.includes("data") ? data : [],
-    });
     try {
       refuseUnknown(broadcast.streams);
       const { budget } = this.#environment;
@@ -202,7 +202,7 @@ export class LiveSources implements AsyncDisposable {
       let memory = budget.take(decodedFrameSize(broadcast.streams));
       this.#noteStreams(source, served, broadcast);
       const leave = counted.move();
-      let described = select(broadcast);
+      let described = streamsOf(broadcast, types);
       return {
         get described() {
           return described;
@@ -212,7 +212,7 @@ export class LiveSources implements AsyncDisposable {
           memory[Symbol.dispose]();
           memory = budget.take(decodedFrameSize(changed.streams));
           this.#noteStreams(source, served, changed);
-          described = select(changed);
+          described = streamsOf(changed, types);
           return served === rendition || isSentAsIs(changed, rendition);
         },
         [Symbol.dispose]: () => {
@@ -338,7 +338,7 @@ export class LiveSources implements AsyncDisposable {
       source,
       isPaced: source.kind === "generator" || (source.kind === "file" && loop),
       linger: linger * 1000,
-      isAwaited: isCapture && opener?.isAwaited,
+      isAwaited: () => isCapture && opener?.isAwaited === true,
       open: async (signal) => {
         await Promise.all(before);
         if (isCapture && opener !== undefined) return await opener.open(signal, via);

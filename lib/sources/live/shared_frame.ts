@@ -11,6 +11,8 @@ export interface SharedFrameOptions {
   type: AnyStream["type"];
   /** Milliseconds by the broadcast's clock at which it arrived. */
   time: number;
+  /** Frames of its stream were lost before it reached the broadcast. @default false */
+  followsGap?: boolean;
   prepare: PrepareFrame;
   /** Called once nobody holds the frame any more. */
   recycle: (frame: Frame) => void;
@@ -25,14 +27,20 @@ export class SharedFrame {
   readonly type: AnyStream["type"];
   /** Milliseconds by the broadcast's clock at which it arrived. */
   readonly time: number;
+  /** Frames of its stream were lost before it reached the broadcast. */
+  readonly followsGap: boolean;
   #recycle: (frame: Frame) => void;
   #holders = 1;
 
-  constructor(frame: Frame, { type, time, prepare, recycle }: SharedFrameOptions) {
+  constructor(
+    frame: Frame,
+    { type, time, followsGap = false, prepare, recycle }: SharedFrameOptions,
+  ) {
     this.frame = frame;
     this.message = prepare(frame);
     this.type = type;
     this.time = time;
+    this.followsGap = followsGap;
     this.#recycle = recycle;
   }
 
