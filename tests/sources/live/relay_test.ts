@@ -1,48 +1,30 @@
-import { assert, assertEquals, assertFalse, assertLess, assertMatch } from "@std/assert";
-import { wallClock } from "../../../lib/base/clock.ts";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { ByteReader, fromSocket } from "../../../lib/base/byte_reader.ts";
 import { ByteWriter } from "../../../lib/base/byte_writer.ts";
-import { Secret } from "../../../lib/net/secret.ts";
+import { wallClock } from "../../../lib/base/clock.ts";
 import { Connection } from "../../../lib/protocol/native/connection.ts";
 import { encodeFrame, encodeMessage, HEADER_LENGTH } from "../../../lib/protocol/native/framing.ts";
-import { MAX_RELAYS } from "../../../lib/protocol/native/request.ts";
-import { encodeError, encodeNotice } from "../../../lib/protocol/native/response.ts";
-import { RequestError } from "../../../lib/base/errors.ts";
-import type { ServerOptions } from "../../../lib/server/options.ts";
-import { parseLiveSource } from "../../../lib/sources/live/source_spec.ts";
 import { mediaFolder, pictures, tone } from "../../support/media/media_folder.ts";
 import { ask, watchLive } from "../../support/peers/native_client.ts";
 import type { WholeFrame } from "../../support/peers/received.ts";
+import { relayOf, serverOf } from "../../support/peers/relays.ts";
 import {
   type Asked,
   describe,
-  end,
   frame,
-  message,
   say,
   ScriptedServer,
 } from "../../support/peers/scripted_server.ts";
 import { dataStream, rawStream, TestPublisher } from "../../support/peers/test_publisher.ts";
-import { liveServer, type TestServer, testServer } from "../../support/peers/test_server.ts";
-import { makeCertificate } from "../../support/programs/certificates.ts";
-import { freePort, mediaChildren } from "../../support/programs/machine.ts";
-import { tlsTest } from "../../support/test_if.ts";
+import { testServer } from "../../support/peers/test_server.ts";
+import { mediaChildren } from "../../support/programs/machine.ts";
+
+// What passes a server that relays a source of another one.
 
 const folder = mediaFolder();
 
-/** A server whose source `cam` is one of another server, without lingering. */
-function relayOf(
-  { address: { port } }: { address: Deno.NetAddr },
-  { name = "cam", ...options }: Partial<ServerOptions> & { name?: string } = {},
-): Promise<TestServer> {
-  const source = parseLiveSource(`cam=stream://127.0.0.1:${port}/${name}`);
-  return testServer({ media: folder.path, live: { sources: [source], linger: 0 }, ...options });
-}
-
-/** A server that only takes what is published. */
-function hubServer(options: Partial<ServerOptions> = {}): Promise<TestServer> {
-  return testServer({ media: folder.path, ...options });
-}
+/** A camera. */
+const CAMERA = "cam=lavfi:testsrc2=size=64x48:rate=25";
 
 /** A frame of random bytes. */
 function noise(size: number): Uint8Array<ArrayBuffer> {
@@ -57,15 +39,8 @@ function contentOf(frames: readonly WholeFrame[]) {
   }));
 }
 
-/** The error of a request for `cam` now. */
-async function refusal(server: TestServer): Promise<string> {
-  using viewer = await watchLive(server, { name: "cam" });
-  const { error } = await viewer.until("error");
-  return `${error.code}: ${error.message}`;
-}
-
 Deno.test("two relays change nothing of what is published, and lose nothing", async () => {
-  await using hub = await hubServer();
+  await using hub = await testServer({ media: folder.path });
   await using edge = await relayOf(hub);
   await using far = await relayOf(edge);
   const port = hub.address.port;
@@ -117,7 +92,7 @@ Deno.test("packets of a compressed video pass two relays unchanged", async () =>
 
 Deno.test("raw frames and renditions of a relayed source come from one connection", async () => {
   {
-    await using hub = await liveServer("cam=lavfi:testsrc2=size=64x48:rate=25");
+    await using hub = await serverOf([CAMERA]);
     await using edge = await relayOf(hub);
     using raw = await watchLive(edge, { name: "cam" });
     using small = await watchLive(edge, { name: "cam", width: 32 });
@@ -136,7 +111,7 @@ Deno.test("raw frames and renditions of a relayed source come from one connectio
 });
 
 Deno.test("the other server is connected to only while somebody watches", async () => {
-  await using hub = await liveServer("cam=lavfi:testsrc2=size=64x48:rate=25");
+  await using hub = await serverOf([CAMERA]);
   await using edge = await relayOf(hub);
   for (let times = 1; times <= 2; times++) {
     assertEquals(hub.lines.filter((line) => / request begins /.test(line)).length, times - 1);
@@ -150,7 +125,7 @@ Deno.test("the other server is connected to only while somebody watches", async 
 });
 
 Deno.test("other streams in the middle reach viewers of a relay, and nothing is lost", async () => {
-  await using hub = await hubServer();
+  await using hub = await testServer({ media: folder.path });
   await using edge = await relayOf(hub);
   await using far = await relayOf(edge);
   using publisher = await TestPublisher.begin(hub.address.port, { name: "cam", onDemand: true });
@@ -179,181 +154,6 @@ Deno.test("other streams in the middle reach viewers of a relay, and nothing is 
   assertEquals(found, sent);
   assertEquals(described, sizes.map(([width]) => width));
   assertEquals(edge.lines.filter((line) => /source_lost|tried again/.test(line)), []);
-});
-
-Deno.test("viewers stay while the other server is killed and comes back", async () => {
-  const port = freePort();
-  const begin = async () => {
-    const hub = await hubServer({ port });
-    const publisher = await TestPublisher.begin(port, { name: "cam" });
-    await publisher.describe(rawStream(8, 4));
-    return { hub, publisher };
-  };
-  const first = await begin();
-  await using edge = await relayOf(first.hub);
-  using viewer = await watchLive(edge, { name: "cam", encoding: "copy" });
-  const sent = [noise(32), noise(32), noise(32)];
-  await first.hub.logged(/"cam" is started/);
-  for (const [at, data] of sent.entries()) await first.publisher.send({ timestamp: at, data });
-  const before = await viewer.frames(3);
-  first.publisher.close();
-  await first.hub[Symbol.asyncDispose]();
-  const { message } = await viewer.notice("source_lost");
-  assertMatch(message, /^Cannot read "cam": [^:]+; it is tried again in 1\.\d s$/);
-  assertMatch(await refusal(edge), /^media_error: Cannot read "cam": /);
-  const second = await begin();
-  await using _hub = second.hub;
-  using publisher = second.publisher;
-  await second.hub.logged(/"cam" is started/);
-  const later = [noise(32), noise(32)];
-  for (const [at, data] of later.entries()) await publisher.send({ timestamp: at, data });
-  const back = await viewer.until("notice");
-  assertEquals(back.notice.code, "source_back");
-  const after = await viewer.frames(2);
-  assertEquals([...before, ...after].map(({ data }) => data), [...sent, ...later]);
-  assertEquals(after.map(({ discontinuity }) => discontinuity), [true, false]);
-  assert(after[0].timestamp > before[2].timestamp);
-});
-
-Deno.test("viewers are told when the other server loses the source, and stay connected to it", async () => {
-  await using hub = await hubServer();
-  await using edge = await relayOf(hub);
-  const port = hub.address.port;
-  const show = async (publisher: TestPublisher) => {
-    await publisher.describe(rawStream(8, 4));
-    await publisher.send({ data: noise(32) });
-  };
-  using viewer = await watchLive(edge, { name: "cam", encoding: "copy" });
-  assertMatch((await viewer.next() as { error?: Error }).error?.message ?? "", /says: Cannot find/);
-  {
-    using publisher = await TestPublisher.begin(port, { name: "cam" });
-    await edge.logged(/"cam" is stopped/);
-    await viewer.ask({ command: "get_video", name: "cam", encoding: "copy" });
-    await hub.logged(/"cam" is started/);
-    await show(publisher);
-    await viewer.frames(1);
-  }
-  const { message } = await viewer.notice("source_lost");
-  assertMatch(message, /^Cannot read "cam": its server says: Cannot read "cam": its publisher is /);
-  using publisher = await TestPublisher.begin(port, { name: "cam" });
-  await show(publisher);
-  await viewer.notice("source_back");
-  await viewer.frames(1);
-  // Once for the error, and once for all that followed.
-  assertEquals(hub.lines.filter((line) => / begins command=get_video /.test(line)).length, 2);
-});
-
-Deno.test("a relay shows its token, and says why it is refused", async () => {
-  const token = new Secret("sesame");
-  await using hub = await liveServer("cam=lavfi:testsrc2=size=64x48:rate=25");
-  await using closed = await relayOf(hub, { credentials: { token } });
-  const right = await folder.write("right", "sesame\n");
-  const wrong = await folder.write("wrong", "open\n");
-  {
-    await using edge = await relayOf(closed, { credentials: { relayTokenFile: right } });
-    using viewer = await watchLive(edge, { name: "cam" });
-    await viewer.frames(1);
-  }
-  for (const credentials of [{ relayTokenFile: wrong }, {}]) {
-    await using edge = await relayOf(closed, { credentials });
-    const expected = /^media_error: Cannot read "cam": its server says: Cannot .*token/;
-    assertMatch(await refusal(edge), expected);
-    assertFalse(/sesame|open\b/.test(edge.lines.join("")), edge.lines.join(""));
-  }
-  await using edge = await relayOf(hub, { name: "other" });
-  assertMatch(await refusal(edge), /^media_error: .*its server says: Cannot find "other"/);
-});
-
-tlsTest("a relay verifies the other server by an authority", async () => {
-  const own = await makeCertificate(folder.path, "own");
-  const other = await makeCertificate(folder.path, "other");
-  const source = parseLiveSource("cam=lavfi:testsrc2=size=64x48:rate=25");
-  await using hub = await testServer({
-    media: folder.path,
-    live: { sources: [source], linger: 0 },
-    credentials: { certificate: { cert: own.cert, key: own.key } },
-  });
-  const edgeOf = (relayAuthorityFile: string | undefined, host = "localhost", scheme = "streams") =>
-    liveServerOf(`cam=${scheme}://${host}:${hub.address.port}/cam`, { relayAuthorityFile });
-  {
-    await using edge = await edgeOf(own.cert);
-    using viewer = await watchLive(edge, { name: "cam" });
-    await viewer.frames(1);
-  }
-  const begin = /^media_error: Cannot read "cam": /;
-  const cases: [Promise<TestServer>, RegExp][] = [
-    [edgeOf(other.cert), /Cannot trust its server: .* not signed by "--live-ca-cert"/],
-    [edgeOf(undefined), /Cannot trust its server: .*, expected --live-ca-cert FILE$/],
-    [edgeOf(undefined, "127.0.0.1", "stream"), /its server says: Cannot .*TLS/],
-  ];
-  for (const [starting, reason] of cases) {
-    await using edge = await starting;
-    const said = await refusal(edge);
-    assertMatch(said, begin);
-    assertMatch(said, reason);
-    assertFalse(said.includes(folder.path) || said.includes(String(hub.address.port)), said);
-  }
-});
-
-function liveServerOf(
-  source: string,
-  credentials: ServerOptions["credentials"],
-): Promise<TestServer> {
-  const live = { sources: [parseLiveSource(source)], linger: 0 };
-  return testServer({ media: folder.path, live, credentials });
-}
-
-Deno.test("a server that relays itself, or two that relay each other, refuse the loop", async () => {
-  const [one, two] = [freePort(), freePort()];
-  const serverAt = (port: number, upstream: number) => {
-    const sources = [parseLiveSource(`cam=stream://127.0.0.1:${upstream}/cam`)];
-    return testServer({ media: folder.path, port, live: { sources, linger: 0 } });
-  };
-  const cases = [[[one, one]], [[one, two], [two, one]]] as const;
-  for (const ports of cases) {
-    const begun = performance.now();
-    await using stack = new AsyncDisposableStack();
-    const servers: TestServer[] = [];
-    for (const [port, upstream] of ports) servers.push(stack.use(await serverAt(port, upstream)));
-    const said = await refusal(servers[0]);
-    assertMatch(said, /^media_error: Cannot read "cam": its server says: .*"cam": a loop, /);
-    assertLess(performance.now() - begun, 8000);
-    // Nobody watches any more, so nobody tries again.
-    for (const server of servers) await server.logged(/"cam" is stopped/);
-    await servers[0].quiet();
-  }
-});
-
-Deno.test("two that relay each other, asked at once, wait no longer than for a first frame", async () => {
-  const ports = [freePort(), freePort()];
-  await using stack = new AsyncDisposableStack();
-  const servers = await Promise.all(ports.map((port, at) => {
-    const sources = [parseLiveSource(`cam=stream://127.0.0.1:${ports[1 - at]}/cam`)];
-    return testServer({ media: folder.path, port, live: { sources, linger: 0 } });
-  }));
-  for (const server of servers) stack.use(server);
-  const said = await Promise.all(servers.map(refusal));
-  for (const text of said) assertMatch(text, /^media_error: Cannot read "cam": /);
-  for (const server of servers) await server.logged(/"cam" is stopped/);
-});
-
-Deno.test("made-up ids of relays close no source, and a server may be passed twice", async () => {
-  const [one, two] = [freePort(), freePort()];
-  const serverAt = (port: number, ...sources: string[]) =>
-    testServer({
-      media: folder.path,
-      port,
-      live: { sources: sources.map(parseLiveSource), linger: 0 },
-    });
-  await using first = await serverAt(
-    one,
-    "camera=lavfi:testsrc2=size=64x48:rate=25",
-    `cam=stream://127.0.0.1:${two}/middle`,
-  );
-  await using _two = await serverAt(two, `middle=stream://127.0.0.1:${one}/camera`);
-  const via = Array.from({ length: MAX_RELAYS }, (_, at) => `relay-${at}`);
-  using viewer = await watchLive(first, { name: "cam", via });
-  await viewer.frames(1);
 });
 
 /** Serves one viewer, whose request is read, by hand. */
@@ -424,44 +224,4 @@ Deno.test("gaps and breaks before the relay are passed on", async () => {
   const found = await viewer.frames(4);
   assertEquals(found.map(({ dropped }) => dropped), [false, true, false, false]);
   assertEquals(found.map(({ discontinuity }) => discontinuity), [false, false, true, false]);
-});
-
-Deno.test("whatever the other server sends, viewers get one reason, and the relay goes on", async () => {
-  const notice = (message: string) =>
-    encodeMessage("notice", encodeNotice({ code: "source_lost", message }));
-  const large = { width: 16_000, height: 16_000 };
-  const error = encodeError(new RequestError("internal", `\x1b[2J${"x".repeat(60_000)}`));
-  const cases: [Uint8Array[], RegExp][] = [
-    [[], /the connection to its server was cut$/],
-    [[describe()], /the connection to its server was cut$/],
-    [[describe(), frame(0).subarray(0, 100)], /the connection to its server was cut$/],
-    [[frame(0)], /breaks the protocol \(.*a frame of stream 0 came unannounced\)$/],
-    [[message(99, "")], /breaks the protocol \(.*kind 99/],
-    [[message(3, "", { length: 0xffffffff })], /breaks the protocol \(.*length 4294967295/],
-    [[message(2, "{}")], /breaks the protocol \(/],
-    [[describe(large)], /what cannot be passed on \(.*16000x16000, expected at most/],
-    [[describe({}, { id: 1 })], /what cannot be passed on \(.*two streams of video/],
-    [[describe(), frame(0, { size: 255 })], /what cannot be passed on \(.*a frame of 255 bytes/],
-    [[describe(), end()], /it came to its end$/],
-    [[describe(), notice("the camera is gone")], /its server says: the camera is gone$/],
-    [[encodeMessage("error", error)], /its server says: \?\[2Jx{296}$/],
-  ];
-  for (const [messages, reason] of cases) {
-    await using upstream = new ScriptedServer((peer) => say(peer, ...messages));
-    await using edge = await relayOf(upstream, { maxPixels: 1e6 });
-    const said = await refusal(edge);
-    assertMatch(said, /^media_error: Cannot read "cam": /);
-    assertMatch(said, reason);
-    await edge.logged(/"cam" is stopped/);
-  }
-});
-
-Deno.test("a server that cannot be reached is named without its address", async () => {
-  const port = freePort();
-  for (const host of ["127.0.0.1", "nowhere.invalid"]) {
-    await using edge = await liveServer(`cam=stream://${host}:${port}/cam`);
-    const said = await refusal(edge);
-    assertMatch(said, /^media_error: Cannot read "cam": Cannot connect to its server: [^:]+/);
-    assertFalse(said.includes(host) || said.includes(String(port)), said);
-  }
 });
