@@ -15,6 +15,7 @@ import { measureSixty, measureThirty } from "./pacing.ts";
 import { hasProc } from "./proc.ts";
 import { findPrograms } from "./programs.ts";
 import { readRecorded, withRecorded, writeRecorded } from "./recorded.ts";
+import { measureRelays } from "./relay_chain.ts";
 import { measureStartup } from "./startup.ts";
 import { renderTable } from "./table.ts";
 import { measureThroughput } from "./throughput.ts";
@@ -28,6 +29,7 @@ const MEASUREMENTS = {
   "memory": measureMemory,
   "encodings": measureEncodings,
   "live": measureLive,
+  "relays": measureRelays,
   "startup": measureStartup,
 } satisfies Record<string, Measurement>;
 
