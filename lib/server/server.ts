@@ -12,7 +12,7 @@ import { Publications } from "../sources/live/published.ts";
 import { DEFAULT_LINGER, LiveSources } from "../sources/live/registry.ts";
 import { Relay } from "../sources/live/relay.ts";
 import { refuseSameNames, refuseUnknownFormats } from "../sources/live/source_spec.ts";
-import { Credentials, startupWarnings } from "./auth/credentials.ts";
+import { Credentials, relayWarnings, startupWarnings } from "./auth/credentials.ts";
 import { PublishAccess } from "./auth/publish_access.ts";
 import { type ListenerRow, Listeners } from "./listeners.ts";
 import { type MetricsServer, startMetricsServer } from "./metrics/http.ts";
@@ -268,6 +268,7 @@ export async function startServer(options: ServerOptions, logger: Logger): Promi
     logger.log("warn", `"${name}" is the name of a file, too: the live source is what is shown`);
   }
   const credentials = await Credentials.open(options.credentials ?? {}, logger);
+  for (const line of relayWarnings(live, options.credentials ?? {})) logger.log("warn", line);
   const server = new Server(options, { library, credentials, dialect, logger });
   try {
     await server.listen();

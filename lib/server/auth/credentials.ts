@@ -12,6 +12,7 @@ import type { Credentials as ClientCredentials } from "../../net/connection.ts";
 import type { Secret } from "../../net/secret.ts";
 import type { Trust, TrustAdvice } from "../../net/tls.ts";
 import { readToken } from "../../net/token.ts";
+import type { LiveSource } from "../../sources/live/source_spec.ts";
 import { Authenticator } from "./authenticator.ts";
 
 /** Options of {@linkcode Credentials}. */
@@ -158,6 +159,20 @@ export class Credentials {
     this.#logger.log("info", `TLS certificate ${found.fingerprint}`);
     return true;
   }
+}
+
+/** Warnings about tokens that servers of `--live` get unencrypted. */
+export function relayWarnings(
+  sources: readonly LiveSource[],
+  { relayTokenFile }: Pick<CredentialOptions, "relayTokenFile">,
+): string[] {
+  if (relayTokenFile === undefined) return [];
+  return sources.flatMap(({ name, upstream }) =>
+    upstream === undefined || upstream.isEncrypted || isLoopback(upstream.host) ? [] : [
+      `Anybody on the way to ${upstream.host} can read the token for "${name}": there is no TLS; ` +
+      "see streams://",
+    ]
+  );
 }
 
 /** Protections of a server. */

@@ -23,6 +23,9 @@ const FIRST_FRAME_TIMEOUT = 10_000;
 /** Milliseconds of a run after which the backoff is reset. */
 const GOOD_RUN = 10_000;
 
+/** Milliseconds between two requests for a keyframe; they make a video larger. */
+const KEYFRAME_INTERVAL = 500;
+
 /** Milliseconds between log lines about dropped frames. */
 const DROP_LOG_INTERVAL = 1000;
 
@@ -76,6 +79,8 @@ export class Broadcast {
   #timeline = new LiveTimeline();
   #backoff: Backoff;
   #lingering: AbortController | undefined;
+  /** Whether one is about to be asked for, and when one was. */
+  #keyframe = { isWanted: false, askedAt: -Infinity };
   #drops = { frames: 0, loggedAt: -Infinity };
   /** Runs of the source that gave a frame. */
   #runs = 0;
@@ -145,6 +150,23 @@ export class Broadcast {
   follow(queue: LiveQueue): void {
     this.#queues.add(queue);
     this.#lingering?.abort();
+    this.requestKeyframe();
+  }
+
+  /** Asks the source for a keyframe, now or a little later, if it can be asked. */
+  async requestKeyframe(): Promise<void> {
+    const { clock } = this.#options;
+    const { signal } = this.#stop;
+    if (this.#keyframe.isWanted || this.#feed?.requestKeyframe === undefined) return;
+    this.#keyframe.isWanted = true;
+    try {
+      const wait = this.#keyframe.askedAt + KEYFRAME_INTERVAL - clock.now();
+      if (wait > 0) await clock.sleep(wait, signal);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+      return;
+    }
+    this.#keyframe = { isWanted: false, askedAt: clock.now() };
     this.#feed?.requestKeyframe?.();
   }
 

@@ -9,7 +9,7 @@ import { DecoderSemaphore, type MemoryBudget, type SlotOptions } from "../limits
 import { Broadcast } from "./broadcast.ts";
 import { entryOf, type LiveEntry } from "./entry.ts";
 import { type FeedOpener, openLiveFeed } from "./feed.ts";
-import { CaptureInput } from "./capture_input.ts";
+import { CAPTURE_RENDITION, CaptureInput } from "./capture_input.ts";
 import { isExclusive, type LiveSource } from "./source_spec.ts";
 import { decodedFrameSize, isSentAsIs, refuseUnknown } from "./stream_info.ts";
 import type { PrepareFrame } from "./shared_frame.ts";
@@ -57,6 +57,8 @@ export interface LiveWatch extends Disposable {
   /** The streams of the types that were asked for. */
   readonly described: SourceStreams;
   readonly queue: LiveQueue;
+  /** Asks for a keyframe, if the source can be asked. */
+  requestKeyframe(): void;
   /**
    * Takes over the streams of a `describe` item.
    *
@@ -105,9 +107,6 @@ interface Running {
   /** The decoder that it takes, if any. */
   slot?: Disposable;
 }
-
-/** The rendition that a source is captured in if it can be opened only once. */
-const CAPTURE_RENDITION: Rendition = { encoding: "copy" };
 
 const NO_STREAMS: SourceStreams = { streams: [], data: [] };
 /** Largest number of renditions of one source that run without subscribers. */
@@ -208,6 +207,7 @@ export class LiveSources implements AsyncDisposable {
           return described;
         },
         queue,
+        requestKeyframe: () => void broadcast.requestKeyframe(),
         change: (changed) => {
           memory[Symbol.dispose]();
           memory = budget.take(decodedFrameSize(changed.streams));

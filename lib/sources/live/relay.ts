@@ -152,6 +152,13 @@ class RelayedResponse {
     }
   }
 
+  /** Asks for a keyframe, unless every frame is one. */
+  requestKeyframe(): void {
+    if (!this.#run?.needsKeyframe) return;
+    // If the connection is lost, reading tells.
+    this.#response.control?.({ action: "keyframe" }).catch(() => {});
+  }
+
   recycle(frame: Frame): void {
     this.#response.recycle?.(frame);
   }
@@ -233,6 +240,10 @@ class RelayedFeed implements LiveFeed {
     this.#first = undefined;
     if (frame === undefined) throw new StreamsChangedError("Other streams follow");
     return frame;
+  }
+
+  requestKeyframe(): void {
+    this.#response.requestKeyframe();
   }
 
   recycle(frame: Frame): void {

@@ -225,3 +225,24 @@ Deno.test("gaps and breaks before the relay are passed on", async () => {
   assertEquals(found.map(({ dropped }) => dropped), [false, true, false, false]);
   assertEquals(found.map(({ discontinuity }) => discontinuity), [false, false, true, false]);
 });
+
+Deno.test("a publisher is asked for a keyframe when somebody joins at a relay", async () => {
+  await using hub = await testServer({ media: folder.path });
+  await using edge = await relayOf(hub);
+  const request = { name: "cam", encoding: "copy" } as const;
+  using publisher = await TestPublisher.begin(hub.address.port, { name: "cam", onDemand: true });
+  const video = { id: 0, type: "video", codec: "h264", width: 8, height: 4 } as const;
+  await publisher.describe({ ...video, timeBase: [1, 1000] });
+  using first = await watchLive(edge, request);
+  await publisher.asked("keyframe");
+  await publisher.send({ data: noise(9) });
+  await first.frames(1);
+  // All that it was asked until then.
+  await publisher.connection.send("ping", new Uint8Array());
+  const { before } = await publisher.until("pong");
+  assertEquals(before.filter((kind) => kind === "control"), []);
+  using second = await watchLive(edge, request);
+  await publisher.asked("keyframe");
+  await publisher.send({ timestamp: 40, data: noise(9) });
+  assertEquals((await second.frames(1))[0].keyframe, true);
+});
