@@ -102,6 +102,7 @@ test("what is published to the hub is watched at edges, and one edge is enough",
   const kept: NativeClient[] = [];
   for (const viewer of viewers) if (await isConnected(viewer)) kept.push(viewer);
   assertEquals(kept.length, 2);
+  for (const peer of [publisher, ...kept]) await peer.connection.send("pong", new Uint8Array());
   for (let count = 0; count < 2; count++) kept.push(stack.use(await watch(balancer)));
   await edges[1].program.stderr.until(asked(4));
   await assertShown(publisher, kept, 5);

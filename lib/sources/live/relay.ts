@@ -44,7 +44,7 @@ export class Relay implements FeedOpener {
 
   /** The other server tells when the source is back. */
   get isAwaited(): boolean {
-    return this.#response?.isLost ?? false;
+    return this.#response !== undefined && this.#response.isLost && !this.#response.isClosed;
   }
 
   refuseLoop(via: readonly string[]): void {

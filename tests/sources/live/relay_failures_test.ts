@@ -2,7 +2,7 @@ import { assert, assertEquals, assertFalse, assertMatch } from "@std/assert";
 import { RequestError } from "../../../lib/base/errors.ts";
 import { Secret } from "../../../lib/net/secret.ts";
 import { encodeMessage } from "../../../lib/protocol/native/framing.ts";
-import { encodeError, encodeNotice } from "../../../lib/protocol/native/response.ts";
+import { encodeEnd, encodeError, encodeNotice } from "../../../lib/protocol/native/response.ts";
 import { mediaFolder } from "../../support/media/media_folder.ts";
 import { watchLive } from "../../support/peers/native_client.ts";
 import { refusal, relayOf, serverOf } from "../../support/peers/relays.ts";
@@ -147,6 +147,7 @@ tlsTest("a relay verifies the other server by an authority", async () => {
 Deno.test("whatever the other server sends, viewers get one reason, and the relay goes on", async () => {
   const notice = (message: string) =>
     encodeMessage("notice", encodeNotice({ code: "source_lost", message }));
+  const shutdown = { frames: 0, audioFrames: 0, bytes: 0, dropped: 0, reason: "shutdown" };
   const large = { width: 16_000, height: 16_000 };
   const error = encodeError(new RequestError("internal", `\x1b[2J${"x".repeat(60_000)}`));
   const cases: [Uint8Array[], RegExp][] = [
@@ -161,6 +162,7 @@ Deno.test("whatever the other server sends, viewers get one reason, and the rela
     [[describe({}, { id: 1 })], /what cannot be passed on \(.*two streams of video/],
     [[describe(), frame(0, { size: 255 })], /what cannot be passed on \(.*a frame of 255 bytes/],
     [[describe(), end()], /it came to its end$/],
+    [[describe(), encodeMessage("end", encodeEnd(shutdown))], /its server shuts down$/],
     [[describe(), notice("the camera is gone")], /its server says: the camera is gone$/],
     [[encodeMessage("error", error)], /its server says: \?\[2Jx{296}$/],
   ];

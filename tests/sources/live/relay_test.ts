@@ -246,3 +246,24 @@ Deno.test("a publisher is asked for a keyframe when somebody joins at a relay", 
   await publisher.send({ timestamp: 40, data: noise(9) });
   assertEquals((await second.frames(1))[0].keyframe, true);
 });
+
+Deno.test("a source of messages alone is relayed, too", async () => {
+  await using hub = await testServer({ media: folder.path });
+  await using edge = await relayOf(hub, { name: "cam/objects" });
+  const request = { name: "cam/objects", onDemand: true };
+  using publisher = await TestPublisher.begin(hub.address.port, request);
+  await publisher.describe(dataStream(0));
+  using viewer = await watchLive(edge, { name: "cam", data: "only" });
+  await publisher.asked("resume");
+  for (let at = 0; at < 3; at++) await publisher.say(0, at * 1000, { at });
+  const found = await viewer.frames(3);
+  assertEquals(found.map(({ data }) => JSON.parse(new TextDecoder().decode(data)).at), [0, 1, 2]);
+  assertEquals(found.map(({ timestamp }) => timestamp - found[0].timestamp), [0, 1000, 2000]);
+  using lister = await edge.connect();
+  const { list } = await lister.request({ command: "list_media", data: true });
+  assertEquals(list?.map(({ name, kind, codec }) => [name, kind, codec]), [[
+    "cam",
+    "data",
+    "json",
+  ]]);
+});
