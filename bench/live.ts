@@ -6,7 +6,7 @@ import { lostOf } from "./lost.ts";
 import { type Bench, type Goal, measured, type Row, takeTurns } from "./measurement.ts";
 import { quantile } from "./numbers.ts";
 import { findChildren, readMemory, readProcessorTime } from "./proc.ts";
-import type { ServerProcess, ViewersProcess } from "./programs.ts";
+import type { PeersProcess, ServerProcess } from "./programs.ts";
 
 /** The name of the source. */
 const NAME = "live";
@@ -171,7 +171,7 @@ function toOptions(
 }
 
 /** Processor time so far, seconds, and the server's memory, bytes. */
-async function readUsage(server: ServerProcess, processes: readonly ViewersProcess[]) {
+async function readUsage(server: ServerProcess, processes: readonly PeersProcess[]) {
   const own = async (pid: number) => (await readProcessorTime(pid)).own;
   const sum = async (pids: readonly number[]) =>
     (await Promise.all(pids.map(own))).reduce((total, time) => total + time, 0);

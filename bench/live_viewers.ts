@@ -13,6 +13,8 @@ import { MessageScanner, type ScannedFrame } from "./message_scanner.ts";
 export interface ViewersOptions {
   port: number;
   request: MediaRequest;
+  /** Names to spread the viewers over. @default that of the request */
+  names?: readonly string[];
   /** Number of viewers that read. */
   reading: number;
   /** Number of viewers that send a request and never read. */
@@ -71,9 +73,14 @@ class Viewer {
   }
 }
 
-async function sendRequest({ port, request }: ViewersOptions): Promise<MessageScanner> {
+/** @param at number of the viewer */
+async function sendRequest(
+  { port, request, names }: ViewersOptions,
+  at = 0,
+): Promise<MessageScanner> {
   const scanner = await MessageScanner.connect(port, { headLength: MARK_LENGTH });
-  await scanner.request(request);
+  const name = names === undefined ? request.name : names[at % names.length];
+  await scanner.request({ ...request, name });
   return scanner;
 }
 
@@ -84,7 +91,7 @@ async function main(options: ViewersOptions): Promise<void> {
     .getReader();
   await Promise.all(Array.from({ length: options.stuck }, () => sendRequest(options)));
   const scanners = await Promise.all(
-    Array.from({ length: options.reading }, () => sendRequest(options)),
+    Array.from({ length: options.reading }, (_, at) => sendRequest(options, at)),
   );
   const viewers = scanners.map((scanner) => new Viewer(scanner));
   const ended = Promise.race(viewers.map((viewer) => viewer.run()));

@@ -13,6 +13,7 @@ import { isMet, type Measurement, type Row, spreadOf } from "./measurement.ts";
 import { measureMemory } from "./memory.ts";
 import { measureSixty, measureThirty } from "./pacing.ts";
 import { hasProc } from "./proc.ts";
+import { measurePublish } from "./publish.ts";
 import { findPrograms } from "./programs.ts";
 import { readRecorded, withRecorded, writeRecorded } from "./recorded.ts";
 import { measureRelays } from "./relay_chain.ts";
@@ -30,6 +31,7 @@ const MEASUREMENTS = {
   "encodings": measureEncodings,
   "live": measureLive,
   "relays": measureRelays,
+  "publish": measurePublish,
   "startup": measureStartup,
 } satisfies Record<string, Measurement>;
 

@@ -13,6 +13,9 @@ export interface ClientReport {
   firstFrameMs: number;
 }
 
+/** Modules that are run as programs. */
+type Script = "server" | "client" | "bench/live_viewers" | "bench/publishers";
+
 /** The project's two programs, run from source in child processes. */
 export class Programs {
   /** Flags of Deno that the imports need on this network. */
@@ -71,14 +74,32 @@ export class Programs {
    *
    * @param options of `live_viewers.ts`, as JSON
    */
-  startViewers(options: string, signal: AbortSignal): ViewersProcess {
+  startViewers(options: string, signal: AbortSignal): PeersProcess {
+    return this.#startPeers("bench/live_viewers", [options], signal);
+  }
+
+  /**
+   * Starts publishers in a child process.
+   *
+   * @param options of `publishers.ts`, as JSON
+   */
+  startPublishers(options: string, signal: AbortSignal): PeersProcess {
+    return this.#startPeers("bench/publishers", [options], signal);
+  }
+
+  /** Starts `stream-client` with flags for publishing. */
+  startPublisher(port: number, flags: readonly string[], signal: AbortSignal): PeersProcess {
+    return this.#startPeers("client", ["--port", String(port), ...flags], signal);
+  }
+
+  #startPeers(name: Script, args: readonly string[], signal: AbortSignal): PeersProcess {
     const command = new Deno.Command(Deno.execPath(), {
-      args: this.#arguments("bench/live_viewers", [options]),
+      args: this.#arguments(name, args),
       stdin: "piped",
       stdout: "piped",
       signal,
     });
-    return new ViewersProcess(command.spawn());
+    return new PeersProcess(command.spawn());
   }
 
   /** Arguments of Deno that run a program from source with the given permissions. */
@@ -86,7 +107,7 @@ export class Programs {
     return this.#command(name, permissions);
   }
 
-  #arguments(name: "server" | "client" | "bench/live_viewers", args: readonly string[]): string[] {
+  #arguments(name: Script, args: readonly string[]): string[] {
     return [...this.#command(name, ["-A"]), ...args];
   }
 
@@ -126,8 +147,8 @@ export class ServerProcess implements AsyncDisposable {
   }
 }
 
-/** A running `live_viewers.ts`. */
-export class ViewersProcess implements AsyncDisposable {
+/** A running program of many viewers or publishers. */
+export class PeersProcess implements AsyncDisposable {
   #child: Deno.ChildProcess;
   #lines: AsyncIterator<string>;
   #input: WritableStreamDefaultWriter<Uint8Array>;
@@ -149,14 +170,14 @@ export class ViewersProcess implements AsyncDisposable {
   /** Waits for the next line of its output. */
   async nextLine(): Promise<string> {
     const { value, done } = await this.#lines.next();
-    if (done) throw new Error("Cannot measure viewers: they exited early");
+    if (done) throw new Error("Cannot measure: viewers or publishers exited early");
     return value;
   }
 
   /** Waits for a certain line. */
   async expect(line: string): Promise<void> {
     const found = await this.nextLine();
-    if (found !== line) throw new Error(`Cannot measure viewers: "${found}", expected "${line}"`);
+    if (found !== line) throw new Error(`Cannot measure: "${found}", expected "${line}"`);
   }
 
   /** Writes a line to its input. */

@@ -5,6 +5,7 @@
     python3 client.py raw video.mp4 --pixel-format bgr24 --output video.raw
     python3 client.py seek video.mp4 5 2.5 8
     python3 client.py live camera --frames 50
+    python3 client.py data camera/objects
 
 Needs only Python 3.9. The exit code is 0 if the response was complete, otherwise 1.
 """
@@ -28,6 +29,7 @@ SMALL, LARGE = 64 << 10, 16 << 20
 LIMITS = {DESCRIBE: LARGE, FRAME: (1 << 28) - 12, END: SMALL, ERROR: SMALL, CONTROL: SMALL,
           LIST: LARGE, PING: SMALL, PONG: SMALL, NOTICE: SMALL}
 DISCONTINUITY, LIVE = 4, 8  # flags of a frame
+COUNTED = {"video": "frames", "audio": "audioFrames"}  # fields of the end
 IDLE_TIMEOUT = 15  # seconds without a byte after which the connection counts as lost
 
 
@@ -117,7 +119,7 @@ class Connection:
         return view
 
 
-class Frame(NamedTuple("Frame", [("stream", int), ("is_video", bool), ("flags", int),
+class Frame(NamedTuple("Frame", [("stream", int), ("type", str), ("flags", int),
                                  ("time", Fraction), ("captured", Optional[int]),
                                  ("data", memoryview)])):
     """One frame: its time in seconds, its capture time if it is live, its bytes."""
@@ -134,7 +136,7 @@ class Response:
         self.connection = connection
         connection.send_json(REQUEST, version=1, command="get_video", **request)
         self.description = parse(connection.receive(DESCRIBE)[4])
-        self.streams = {stream["id"]: (stream["type"] == "video", Fraction(*stream["timeBase"]))
+        self.streams = {stream["id"]: (stream["type"], Fraction(*stream["timeBase"]))
                         for stream in self.description["streams"]}
         for note in self.description.get("notes", []):
             print(f"note: {printable(note)}", file=sys.stderr)
@@ -152,15 +154,16 @@ class Response:
     def _frame(self, flags: int, stream: int, timestamp: int, payload: memoryview) -> Frame:
         if stream not in self.streams:
             raise Failure(f"a frame belongs to stream {stream}, which is not in the describe")
-        is_video, time_base = self.streams[stream]
-        self.counts["frames" if is_video else "audioFrames"] += 1
+        kind, time_base = self.streams[stream]
+        if kind in COUNTED:
+            self.counts[COUNTED[kind]] += 1
         captured = None
         if flags & LIVE:
             captured, payload = CAPTURE_TIME.unpack_from(payload)[0], payload[CAPTURE_TIME.size:]
         self.counts["bytes"] += len(payload)
         frames, size = self.totals.get(stream, (0, 0))
         self.totals[stream] = frames + 1, size + len(payload)
-        return Frame(stream, is_video, flags, timestamp * time_base, captured, payload)
+        return Frame(stream, kind, flags, timestamp * time_base, captured, payload)
 
     def _end(self, report: dict) -> None:
         names = ("reason", "frames", "audioFrames", "bytes", "dropped")
@@ -198,7 +201,7 @@ def run_raw(connection: Connection, options: argparse.Namespace) -> None:
         for frame in response:
             if isinstance(frame, Frame):
                 print(frame)
-                if frame.is_video:
+                if frame.type == "video":
                     output.write(frame.data)
 
 
@@ -252,6 +255,15 @@ def run_live(connection: Connection, options: argparse.Namespace) -> None:
                 connection.send_json(CONTROL, action="stop")
 
 
+def run_data(connection: Connection, options: argparse.Namespace) -> None:
+    """Print the messages of a live source, a line each, until it ends."""
+    response = Response(connection, name=options.name, data="only")
+    for frame in response:
+        if isinstance(frame, Frame):
+            value = json.loads(bytes(frame.data))
+            print(frame.stream, frame.time, json.dumps(value, sort_keys=True), flush=True)
+
+
 def seconds(text: str) -> float:
     """Parses a number from 0 up (seconds or speed) for argparse."""
     value = float(text)
@@ -267,7 +279,7 @@ def arguments() -> argparse.Namespace:
     common.add_argument("--port", type=int, default=7777)
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for run in (run_list, run_raw, run_seek, run_live):
+    for run in (run_list, run_raw, run_seek, run_live, run_data):
         made = commands.add_parser(run.__name__[4:], parents=[common], help=run.__doc__)
         made.set_defaults(run=run)
         if run != run_list:

@@ -1,11 +1,11 @@
-/** Confines FFmpeg while it reads a file. */
+/** Confines FFmpeg while it reads a file, or what a peer sends. */
 import { MissingProgramError, ProcessError } from "../base/errors.ts";
 import { type Process, startProcess } from "./process.ts";
 
-/** Limits of a child that reads a file. */
+/** Limits of a child that reads a file, or its standard input. */
 export interface Confinement {
-  /** Real path of the file. */
-  path: string;
+  /** Real path of the file. @default none, it reads its piped standard input */
+  path?: string;
   /** Real path of the folder that the file has to be in. @default anywhere */
   folder?: string;
   /** Bytes of memory that FFmpeg may allocate. @default unlimited */
@@ -155,16 +155,19 @@ export function startConfined(
   args: readonly string[],
   { path, folder = "", maxMemory = 0, signal }: Confinement,
 ): Process {
-  const ownArgs = KNOWS_DESCRIPTORS
+  const opens = KNOWS_DESCRIPTORS && path !== undefined;
+  const stdin = path === undefined ? "piped" : "null";
+  const ownArgs = opens
     ? args.map((arg, at) => args[at - 1] === "-i" ? openedUrl(arg, path) : arg)
     : args;
   const memory = Math.ceil(maxMemory / 1024);
-  const settings = [memory, NICENESS, KNOWS_DESCRIPTORS, folder, path].map(String);
+  const settings = [memory, NICENESS, opens, folder, path ?? ""].map(String);
   try {
     const script = ["-c", SCRIPT, "sh", ...settings, program, ...ownArgs];
-    return startProcess("sh", script, { signal, becomes: program, leavesGroup: HAS_SETSID });
+    const options = { stdin, signal, becomes: program, leavesGroup: HAS_SETSID } as const;
+    return startProcess("sh", script, options);
   } catch (error) {
     if (!(error instanceof MissingProgramError)) throw error;
-    return startProcess(program, args, { signal });
+    return startProcess(program, args, { stdin, signal });
   }
 }

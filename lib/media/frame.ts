@@ -104,6 +104,8 @@ export interface Frame {
   keyframe: boolean;
   /** Whether the frame does not continue its stream, as after a seek. */
   discontinuity?: boolean;
+  /** Whether frames of its stream were dropped before it, by who sent it. */
+  dropped?: boolean;
   /** Capture time of a live frame: microseconds since 1970 by the server's clock. */
   captured?: number;
   /**

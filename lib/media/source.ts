@@ -5,8 +5,6 @@ import type { Frame, StreamDescription } from "./frame.ts";
 export interface TimedFrame extends Frame {
   /** Seconds on the timeline of the timestamps. */
   due: number;
-  /** Frames of its stream were lost before it, on their way to the source. */
-  dropped?: boolean;
 }
 
 /** Sees the frames of a source before they are given on, until it is done or disposed. */

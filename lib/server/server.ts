@@ -71,7 +71,7 @@ export class Server implements AsyncDisposable {
     const startCache = new StartCache(startCacheSize, () => metrics.startCacheHit());
     const { maxPixels = DEFAULT_MAX_PIXELS } = options;
     const live = new LiveSources(options.live ?? { sources: [] }, {
-      ...{ budget, slots, dialect, prepare: encodeFrame, logger },
+      ...{ budget, slots, dialect, maxPixels, prepare: encodeFrame, logger },
       openerOf: (source) => {
         const { upstream } = source;
         return upstream && new Relay(source, {
@@ -207,7 +207,8 @@ export class Server implements AsyncDisposable {
       onListening: ({ hostname }) => {
         const { authenticator, certificate } = this.#credentials;
         const tls = certificate !== undefined;
-        const protections = { token: authenticator.isRequired, tls, scriptsOpen };
+        const publishToken = this.#options.publish === "token";
+        const protections = { token: authenticator.isRequired, tls, scriptsOpen, publishToken };
         for (const line of startupWarnings(hostname, protections)) this.#logger.log("warn", line);
       },
     }];

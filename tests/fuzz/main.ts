@@ -8,6 +8,7 @@ import { describeFlags, number, parseFlags, text, toggle } from "../../lib/cli/f
 import { untilInterrupted } from "../../lib/cli/signals.ts";
 import { MediaFolder } from "../support/media/media_folder.ts";
 import { clientTarget } from "./client_target.ts";
+import { PublishTarget } from "./publish_target.ts";
 import { sessionMedia, SessionTarget } from "./session_target.ts";
 import { type Counts, fuzz, type Target } from "./target.ts";
 import { openTargets } from "./targets.ts";
@@ -45,8 +46,11 @@ async function main(signal: AbortSignal): Promise<void> {
   const path = await Deno.makeTempDir({ prefix: "stream_fuzz_" });
   try {
     const folder = new MediaFolder(path);
-    await using session = await SessionTarget.open(await sessionMedia(folder));
-    const targets = [...await openTargets(folder), clientTarget, session]
+    const media = await sessionMedia(folder);
+    await using session = await SessionTarget.open(media);
+    await using publish = await PublishTarget.open(media);
+    const slow = [session, publish];
+    const targets = [...await openTargets(folder), clientTarget, ...slow]
       .filter(({ name }) => name.toLowerCase().includes((wanted ?? "").toLowerCase()));
     if (targets.length === 0) {
       throw new UsageError(`Cannot find a target "${wanted}": expected a part of a name`);
@@ -54,8 +58,8 @@ async function main(signal: AbortSignal): Promise<void> {
     print(Deno.stdout, `seed ${seed}\n`);
     const end = performance.now() + 1000 * seconds;
     const isOver = () => signal.aborted || performance.now() >= end;
-    await fuzzAll(targets, { seed, isOver, slow: session });
-    if (targets.includes(session)) await session.assertWell();
+    await fuzzAll(targets, { seed, isOver, slow });
+    for (const target of slow) if (targets.includes(target)) await target.assertWell();
   } finally {
     await Deno.remove(path, { recursive: true });
   }
@@ -63,7 +67,7 @@ async function main(signal: AbortSignal): Promise<void> {
 
 async function fuzzAll(
   targets: readonly Target[],
-  { seed, isOver, slow }: { seed: number; isOver: () => boolean; slow: Target },
+  { seed, isOver, slow }: { seed: number; isOver: () => boolean; slow: readonly Target[] },
 ): Promise<void> {
   const sums = new Map<Target, Counts>(
     targets.map((target) => [target, { taken: 0, refused: 0 }]),
@@ -71,7 +75,7 @@ async function fuzzAll(
   let telling = performance.now() + TELLING;
   for (let round = 0; !isOver(); round++) {
     for (const target of targets) {
-      const turns = target === slow ? SLOW_TURNS : TURNS;
+      const turns = slow.includes(target) ? SLOW_TURNS : TURNS;
       const counts = await fuzz(target, { seed, turns, from: round * turns, isOver });
       const sum = sums.get(target) ?? counts;
       sums.set(target, {

@@ -1,11 +1,13 @@
 /** The JSON payloads of the native protocol. */
 import { RequestError } from "../../lib/base/errors.ts";
 import {
+  encodeAcceptance,
   encodeDescription,
   encodeEnd,
   encodeError,
   encodeList,
   encodeNotice,
+  parseAcceptance,
   parseDescription,
   parseEnd,
   parseError,
@@ -39,7 +41,13 @@ const SOUND = {
   ...{ extradata: "", sampleRate: 48000, channels: 2 },
 };
 
+const MESSAGES = {
+  ...{ id: 7, type: "data", codec: "json", fourcc: "", timeBase: [1, 1000] },
+};
+
 const REQUESTS: Json[] = [
+  { version: 1, command: "publish", name: "robot/cam", token: "t", replace: true, onDemand: true },
+  { version: 1, command: "get_video", name: "cam", data: "only", redescribe: true, via: ["a-1"] },
   { version: 1, command: "list_media", token: "a token" },
   { version: 1, command: "get_image", name: "a b/ü.png", start: 7.5, every: 2, width: 640 },
   {
@@ -64,7 +72,7 @@ export const DESCRIPTIONS: readonly Json[] = [
     ...{ version: 1, name: "sea.mkv", live: false, duration: 12.5, etag: "d41d8cd98f00b204-1" },
     ...{ streams: [PICTURE, SOUND], notes: ["sound cannot be copied"] },
   },
-  { version: 1, name: "cam", live: true, streams: [{ ...PICTURE, extradata: "" }] },
+  { version: 1, name: "cam", live: true, streams: [{ ...PICTURE, extradata: "" }, MESSAGES] },
 ];
 
 const ENDS: Json[] = [
@@ -79,7 +87,10 @@ const NOTICES: Json[] = [
   { code: "dropped", message: "12 frames", dropped: 12 },
   { code: "slow_link", message: "slow", needed: 9.5e7, achieved: 1e6 },
   { code: "waiting", message: "in line", position: 3 },
+  { code: "viewers", message: "2 viewers watch", viewers: 2 },
 ];
+
+const ACCEPTANCES: Json[] = [{ name: "robot/cam", watched: true }, { name: "ü" }];
 
 const ERRORS: Json[] = [
   { code: "not_found", message: 'Cannot find "x"' },
@@ -90,6 +101,7 @@ const LISTS: Json[] = [{
   version: 1,
   entries: [
     { name: "cam", kind: "video", live: true, size: 0, codec: "" },
+    { name: "cam/objects", kind: "data", live: true, size: 0, codec: "json", published: true },
     {
       ...{ name: "a\n.mp4", kind: "video", live: false, size: 590_514, duration: 10 },
       ...{ codec: "h264+aac", width: 1280, height: 720 },
@@ -145,6 +157,10 @@ export const MESSAGE_TARGETS: readonly Target[] = [
   }),
   payloadTarget("parseEnd()", ENDS, { parse: parseEnd, encode: encodeEnd }),
   payloadTarget("parseNotice()", NOTICES, { parse: parseNotice, encode: encodeNotice }),
+  payloadTarget("parseAcceptance()", ACCEPTANCES, {
+    parse: parseAcceptance,
+    encode: encodeAcceptance,
+  }),
   payloadTarget("parseError()", ERRORS, { parse: parseError, encode: encodeError }),
   payloadTarget("parseList()", LISTS, { parse: parseList, encode: encodeList }),
 ];

@@ -134,7 +134,7 @@ export class SessionTarget implements Target, AsyncDisposable {
 }
 
 /** Writes to a server that may hang up meanwhile. */
-async function say(peer: NativeClient, input: Uint8Array, random: Random): Promise<void> {
+export async function say(peer: NativeClient, input: Uint8Array, random: Random): Promise<void> {
   const step = random.pick([Infinity, 1 + random.size(64)]);
   try {
     for (let at = 0; at < input.byteLength; at += step) {
@@ -146,7 +146,7 @@ async function say(peer: NativeClient, input: Uint8Array, random: Random): Promi
 }
 
 /** Reads up to a limit; the outcome is "taken" if a request was served. */
-async function hear(peer: NativeClient): Promise<Outcome> {
+export async function hear(peer: NativeClient): Promise<Outcome> {
   let outcome: Outcome = "refused";
   // A request may ask for a very slow speed.
   using _limit = deadline(MOST_TIME, () => peer.close());
@@ -166,6 +166,6 @@ async function hear(peer: NativeClient): Promise<Outcome> {
   return outcome;
 }
 
-function isGone(error: unknown): boolean {
+export function isGone(error: unknown): boolean {
   return isConnectionLost(error) || isConnectionClosed(error);
 }

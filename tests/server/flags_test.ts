@@ -61,3 +61,15 @@ pureTest("parseServerFlags() takes flags about other servers only with sources o
     assertThrows(() => parseServerFlags(args), UsageError, "expected --live NAME=stream");
   }
 });
+
+pureTest("toServerOptions() takes who may publish, and the token for it", () => {
+  const plain = optionsOf();
+  assertStrictEquals(plain.publish, "local");
+  assertStrictEquals(plain.maxPublishers, 64);
+  const token = optionsOf("--publish", "token", "--publish-token-file", "t", "--max-publishers=3");
+  assertStrictEquals(token.credentials?.publishTokenFile, "t");
+  assertStrictEquals(token.maxPublishers, 3);
+  for (const args of [["--publish", "token"], ["--publish-token-file", "t"], ["--publish=all"]]) {
+    assertThrows(() => parseServerFlags(args), UsageError, "--publish");
+  }
+});

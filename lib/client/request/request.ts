@@ -283,8 +283,9 @@ export class ReconnectingResponse implements MediaResponse, Disposable {
     const message = isLoss
       ? `Connection lost${at}${hasReason ? `: ${error.message}` : ""}`
       : undefined;
-    // A live source may not be back yet, such as a camera that lost power as well.
-    const transient = isLive && error instanceof RequestError && error.code === "media_error";
+    // A live source may not be back yet: a camera that lost power as well, or a publisher.
+    const transient = isLive && error instanceof RequestError &&
+      (error.code === "media_error" || error.code === "not_found");
     const hasReceived = this.#hasReceived;
     await this.#retries.wait({ error, message, hasReceived, transient }, this.#signal);
   }

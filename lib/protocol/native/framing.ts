@@ -190,7 +190,7 @@ export function encodeMessage(
  */
 export function encodeFrame(
   frame: Frame,
-  { dropped = false }: { dropped?: boolean } = {},
+  { dropped = frame.dropped ?? false }: { dropped?: boolean } = {},
 ): Uint8Array<ArrayBuffer> {
   const { data, streamId, captured, discontinuity } = frame;
   const room = HEADER_LENGTH + (captured === undefined ? 0 : CAPTURE_LENGTH);

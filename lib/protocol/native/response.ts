@@ -154,9 +154,13 @@ export function encodeDescription(description: Description): Uint8Array<ArrayBuf
 /**
  * Parses the payload of a description.
  *
+ * @param defaults name of a description that states none, as those of publishers
  * @throws {FormatError} for anything malformed
  */
-export function parseDescription(payload: Uint8Array): Description {
+export function parseDescription(
+  payload: Uint8Array,
+  defaults: { name?: string } = {},
+): Description {
   const object = parseJsonObject(payload, "description");
   const all = toList(object.streams, "streams").slice(0, MAX_STREAMS)
     .map((stream) => readStream(toObject(stream, "stream")));
@@ -166,7 +170,7 @@ export function parseDescription(payload: Uint8Array): Description {
   const streams = all.filter((stream) => stream.type !== "data");
   const data = all.filter((stream) => stream.type === "data");
   return {
-    name: required(optionalText(object, "name", ANY_TEXT), "name"),
+    name: required(optionalText(object, "name", ANY_TEXT) ?? defaults.name, "name"),
     live: optionalBoolean(object, "live") ?? false,
     duration: optionalNumber(object, "duration", SECONDS),
     streams,

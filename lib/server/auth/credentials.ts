@@ -181,6 +181,8 @@ export interface Protections {
   tls: boolean;
   /** Scripts are served without the token. */
   scriptsOpen: boolean;
+  /** Publishers need a token. */
+  publishToken?: boolean;
 }
 
 /**
@@ -190,7 +192,7 @@ export interface Protections {
  */
 export function startupWarnings(
   hostname: string,
-  { token, tls, scriptsOpen }: Protections,
+  { token, tls, scriptsOpen, publishToken = false }: Protections,
 ): string[] {
   if (isLoopback(hostname)) return [];
   const warnings: string[] = [];
@@ -205,6 +207,12 @@ export function startupWarnings(
     warnings.push(
       `Anybody on the way to ${hostname} can read the token and what is sent: there is no TLS; ` +
         "see --tls-cert and --tls-key",
+    );
+  }
+  if (publishToken && !tls) {
+    warnings.push(
+      `Anybody on the way to ${hostname} can read the token for publishing: there is no TLS; see ` +
+        "--tls-cert and --tls-key",
     );
   }
   if (token && scriptsOpen) {

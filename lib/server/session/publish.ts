@@ -23,6 +23,12 @@ import type { SessionContext } from "./context.ts";
 /** Messages that a publisher may send in addition to those of other clients. */
 export const PUBLISHER_KINDS: readonly Kind[] = ["describe", "frame", "end"];
 
+/** Bytes of the largest description of a publisher. */
+const MAX_DESCRIBE_SIZE = 256 * 1024;
+
+/** Seconds of a publisher's rate that a description takes. */
+const DESCRIBE_COST = 0.05;
+
 /** Options of {@linkcode PublishSession.begin}. */
 export interface PublishOptions {
   connection: Connection;
@@ -111,7 +117,15 @@ export class PublishSession implements Publisher, Disposable {
   async take(message: Message): Promise<void> {
     if (message.kind === "frame") return await this.#takeFrame(message);
     if (message.kind === "describe") {
-      const description = parseDescription(message.payload);
+      const { byteLength } = message.payload;
+      if (byteLength > MAX_DESCRIBE_SIZE) {
+        throw new RequestError(
+          "bad_request",
+          `Cannot take a description of ${byteLength} bytes: expected at most ${MAX_DESCRIBE_SIZE}`,
+        );
+      }
+      await this.#rate.spend(DESCRIBE_COST, this.#signal);
+      const description = parseDescription(message.payload, { name: "" });
       this.#run = new PublishedRun(description, { maxPixels: this.#maxPixels });
       this.#rate.restart();
       const { streams, data = [] } = description;
@@ -159,7 +173,7 @@ export class PublishSession implements Publisher, Disposable {
     }
     await this.#clockSync.ping();
     this.#received.count(message);
-    const { kind: _kind, dropped: _dropped, ...received } = message;
+    const { kind: _kind, ...received } = message;
     const frame = this.#run.accept({ ...received, captured: this.#ownTime(message.captured) });
     await this.#rate.wait(frame.data.byteLength, frame.due, this.#signal);
     await this.#source?.push(this, frame);
@@ -243,6 +257,9 @@ const MAX_LEAD = 2;
 /** Frames and bytes a second that a publisher may send. */
 const MAX_RATE = { frames: 2000, bytes: 500e6 };
 
+/** Milliseconds of the rate that may be used at once. */
+const BURST = 100;
+
 /** Milliseconds that a frame is held back at most, so that pings are read. */
 const LONGEST_WAIT = 1000;
 
@@ -252,7 +269,7 @@ export class PublishRate {
   /** Clock time and timestamp of the first frame: milliseconds, seconds. */
   #first: { at: number; due: number } | undefined;
   /** Clock time from which on the next frame may be taken, by frames and bytes. */
-  #nextAllowed = 0;
+  #nextAllowed = -Infinity;
 
   constructor(clock: Clock = MONOTONIC_CLOCK) {
     this.#clock = clock;
@@ -273,9 +290,23 @@ export class PublishRate {
     const now = this.#clock.now();
     this.#first ??= { at: now, due };
     const lead = (due - this.#first.due) * 1000 - (now - this.#first.at) - MAX_LEAD * 1000;
-    const cost = Math.max(1 / MAX_RATE.frames, bytes / MAX_RATE.bytes) * 1000;
-    // Bursts of a tenth of a second are no flood.
-    this.#nextAllowed = Math.max(this.#nextAllowed, now - 100) + cost;
+    const cost = Math.max(1 / MAX_RATE.frames, bytes / MAX_RATE.bytes);
+    await this.spend(cost, signal, { lead });
+  }
+
+  /**
+   * Waits until something else may be taken.
+   *
+   * @param seconds of the rate that it takes
+   * @param options milliseconds to wait at least
+   */
+  async spend(
+    seconds: number,
+    signal: AbortSignal,
+    { lead = 0 }: { lead?: number } = {},
+  ): Promise<void> {
+    const now = this.#clock.now();
+    this.#nextAllowed = Math.max(this.#nextAllowed, now - BURST) + seconds * 1000;
     const wait = Math.min(LONGEST_WAIT, Math.max(lead, this.#nextAllowed - now));
     if (wait >= 1) await this.#clock.sleep(wait, signal);
   }

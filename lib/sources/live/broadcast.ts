@@ -29,6 +29,9 @@ const KEYFRAME_INTERVAL = 500;
 /** Milliseconds between log lines about dropped frames. */
 const DROP_LOG_INTERVAL = 1000;
 
+/** Milliseconds before FFmpeg is started for other streams. */
+const CHANGE_PAUSE = 100;
+
 /** Options of {@linkcode Broadcast}. */
 export interface BroadcastOptions {
   source: LiveSource;
@@ -232,13 +235,17 @@ export class Broadcast {
 
   async #run(): Promise<void> {
     const { signal } = this.#stop;
-    const { source, capture } = this.#options;
+    const { source, capture, clock } = this.#options;
     using _hold = capture?.hold();
     while (!signal.aborted) {
       const error = await this.#runOnce();
       if (signal.aborted) break;
-      if (error instanceof StreamsChangedError) continue;
       try {
+        if (error instanceof StreamsChangedError) {
+          // A publisher that changes again and again must not start an FFmpeg each time.
+          if (capture !== undefined) await clock.sleep(CHANGE_PAUSE, signal);
+          continue;
+        }
         await (capture?.outage === undefined ? this.#pause(error) : this.#awaitCapture(capture));
       } catch (reason) {
         if (!signal.aborted) throw reason;
@@ -336,7 +343,7 @@ export class Broadcast {
     for (const queue of this.#queues) queue.notify({ code: "source_back", message });
   }
 
-  #publish(feed: LiveFeed, { due: _due, dropped: followsGap, ...frame }: TimedFrame): void {
+  #publish(feed: LiveFeed, { due: _due, ...frame }: TimedFrame): void {
     const isOfFrame = ({ id }: AnyStream) => id === frame.streamId;
     const own = feed.streams.find(isOfFrame) ?? feed.data?.find(isOfFrame);
     const described = this.#streams.find(isOfFrame) ?? this.#data.find(isOfFrame);
@@ -346,7 +353,6 @@ export class Broadcast {
     const shared = new SharedFrame({ ...frame, timestamp, captured }, {
       type: described.type,
       time: this.#options.clock.now(),
-      followsGap,
       prepare: this.#options.prepare,
       recycle: (used) => feed.recycle(used),
     });

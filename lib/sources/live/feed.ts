@@ -3,6 +3,7 @@ import { FormatError, type ProcessError, RequestError } from "../../base/errors.
 import { type FfmpegEnd, FrameReader } from "../../ffmpeg/frame_reader.ts";
 import { type Process, startProcess } from "../../ffmpeg/process.ts";
 import type { Rendition } from "../../ffmpeg/rendition.ts";
+import { memoryLimit, startConfined } from "../../ffmpeg/sandbox.ts";
 import { hideSecrets, stderrReason } from "../../ffmpeg/stderr.ts";
 import type { FfmpegDialect } from "../../ffmpeg/version.ts";
 import {
@@ -37,6 +38,8 @@ export interface LiveFeedOptions {
   loop?: boolean;
   /** Bytes of the largest frame. */
   maxFrameSize: number;
+  /** Pixels of the largest picture that is decoded of frames. @default Infinity */
+  maxPixels?: number;
   /**
    * Milliseconds without data after which the source is given up, besides the time between two
    * frames of the rendition.
@@ -110,15 +113,24 @@ export async function openLiveFeed(
   rendition: Rendition,
   options: LiveFeedOptions,
 ): Promise<LiveFeed> {
-  const { loop, signal, input, readTimeout = READ_TIMEOUT, dialect } = options;
+  const { loop, signal, input, readTimeout = READ_TIMEOUT, dialect, maxPixels } = options;
   const isFed = input !== undefined;
   let feed: FfmpegFeed | undefined;
   try {
     const size = source.kind === "file" ? await sizeOf(pathOf(source)) : undefined;
     const { inputTimeBase } = dialect;
-    const args = liveArguments(source, rendition, { loop, size, isFed, inputTimeBase });
+    const isRaw = input?.streams.some(({ codec }) => codec === "rawvideo");
+    const args = liveArguments(source, rendition, {
+      ...{ loop, size, inputTimeBase },
+      fed: isFed ? { maxPixels, isRaw } : undefined,
+    });
     signal.throwIfAborted();
-    const process = startProcess("ffmpeg", args, { stdin: isFed ? "piped" : "null", signal });
+    const process = isFed
+      ? startConfined("ffmpeg", args, {
+        maxMemory: maxPixels === undefined ? undefined : memoryLimit(maxPixels),
+        signal,
+      })
+      : startProcess("ffmpeg", args, { signal });
     const { fps = Infinity } = rendition;
     const timeout = readTimeout * (isFed ? FED_TIMEOUT_FACTOR : 1) + 1000 / fps;
     feed = new FfmpegFeed(process, { ...options, source, readTimeout: timeout });
@@ -167,6 +179,10 @@ class FfmpegFeed implements LiveFeed {
     });
   }
 
+  get #isFedRaw(): boolean {
+    return this.#options.input?.streams.some(({ codec }) => codec === "rawvideo") ?? false;
+  }
+
   get data(): readonly DataStream[] {
     return this.#options.input?.data ?? [];
   }
@@ -177,7 +193,7 @@ class FfmpegFeed implements LiveFeed {
     if (this.#nut.length === 0) throw await this.#reader.endError();
     const { source, isCapture } = this.#options;
     this.streams = describeLive(this.#nut, rendition, {
-      restatesColors: restatesColors(source, rendition),
+      restatesColors: restatesColors(source, rendition, this.#isFedRaw),
       isCapture,
     });
   }

@@ -11,7 +11,12 @@ export interface LiveInputOptions {
   /** Bytes of a growing file now. */
   size?: number;
   /** Frames are read as NUT from the standard input in place of the source. */
-  isFed?: boolean;
+  fed?: {
+    /** Pixels of the largest picture. @default Infinity */
+    maxPixels?: number;
+    /** The pictures are raw. */
+    isRaw?: boolean;
+  };
   /** The value by which the installed FFmpeg keeps the time base of the input. */
   inputTimeBase: FfmpegDialect["inputTimeBase"];
 }
@@ -52,7 +57,7 @@ export function liveArguments(
   const pictureSource = {
     filters,
     keyframeInterval: KEYFRAME_INTERVAL,
-    restatesColors: restatesColors(source, rendition),
+    restatesColors: restatesColors(source, rendition, options.fed?.isRaw),
     timeBase: options.inputTimeBase,
     isLive: true,
   };
@@ -73,20 +78,29 @@ export function liveArguments(
 
 /**
  * Whether video is converted to the default matrix and range of its encoding: JPEG, which has no other,
- * and sources that may give RGB. Other H.264 states its own; conversion takes as long as encoding.
+ * and sources that may give RGB, or give raw pictures. Other H.264 states its own; conversion takes as long as encoding.
  */
-export function restatesColors({ kind }: LiveSource, { encoding }: Rendition): boolean {
+export function restatesColors(
+  { kind }: LiveSource,
+  { encoding }: Rendition,
+  isRaw = false,
+): boolean {
   return encoding === "mjpeg" ||
-    (encoding === "h264" && (kind === "device" || kind === "generator"));
+    (encoding === "h264" && (isRaw || kind === "device" || kind === "generator"));
 }
 
 function inputArguments(
   source: LiveSource,
-  { loop, size = 0, isFed, analysis }: LiveInputOptions & { analysis: string },
+  { loop, size = 0, fed, analysis }: LiveInputOptions & { analysis: string },
 ): string[] {
   // The frame rate is not needed; FFmpeg would wait for 20 frames to find it.
-  if (isFed) {
-    return ["-fpsprobesize", "0", "-analyzeduration", analysis, "-f", "nut", "-i", "pipe:0"];
+  if (fed !== undefined) {
+    const { maxPixels } = fed;
+    return [
+      ...["-fpsprobesize", "0", "-analyzeduration", analysis],
+      ...(maxPixels === undefined ? [] : ["-max_pixels", String(maxPixels)]),
+      ...["-f", "nut", "-i", "pipe:0"],
+    ];
   }
   const { kind, format, input } = source;
   const asFormat = format === undefined ? [] : ["-f", format];

@@ -45,6 +45,8 @@ export interface LiveEnvironment {
   dialect: FfmpegDialect;
   /** Encodes each frame once for all its subscribers. */
   prepare: PrepareFrame;
+  /** Pixels of the largest picture that is decoded of frames. @default Infinity */
+  maxPixels?: number;
   /** Bounds the decoders; without a bound if absent. */
   slots?: DecoderSemaphore;
   clock?: Clock;
@@ -321,7 +323,7 @@ export class LiveSources implements AsyncDisposable {
       throw new RequestError("not_found", `Cannot read "${source.name}": it is gone`);
     }
     const { loop = false, linger = DEFAULT_LINGER, readTimeout } = this.#options;
-    const { budget, logger, dialect, prepare, clock = MONOTONIC_CLOCK } = this.#environment;
+    const { budget, logger, prepare, clock = MONOTONIC_CLOCK, ...limits } = this.#environment;
     const { opener } = registration;
     const isCaptured = opener !== undefined || isExclusive(source);
     const isCapture = isCaptured && rendition.encoding === "copy";
@@ -333,7 +335,6 @@ export class LiveSources implements AsyncDisposable {
     const memory = budget.take(MAX_QUEUED_BYTES);
     const before = [...this.#stopping.values()];
     const key = keyOf(source, rendition);
-    const limits = { maxFrameSize: MAX_FRAME_SIZE, readTimeout, dialect };
     const broadcast = new Broadcast({
       source,
       isPaced: source.kind === "generator" || (source.kind === "file" && loop),
@@ -343,8 +344,8 @@ export class LiveSources implements AsyncDisposable {
         await Promise.all(before);
         if (isCapture && opener !== undefined) return await opener.open(signal, via);
         const input = capture && await CaptureInput.join(capture.broadcast, signal);
-        const options = { ...limits, loop, input, isCapture, signal };
-        return await openLiveFeed(source, rendition, options);
+        const options = { ...limits, readTimeout, loop, input, isCapture, signal };
+        return await openLiveFeed(source, rendition, { ...options, maxFrameSize: MAX_FRAME_SIZE });
       },
       prepare,
       capture: capture?.broadcast,

@@ -201,11 +201,11 @@ class RelayedResponse {
         this.#run = new PublishedRun(part.description, this.#options);
         return undefined;
       }
-      const { frame: { streamId, timestamp, keyframe, discontinuity, data }, captured } = part;
-      const frame = { streamId, timestamp, keyframe, discontinuity, data, captured };
-      const accepted = this.#run?.accept(frame);
+      const { frame: { streamId, timestamp, keyframe, discontinuity, data }, dropped, captured } =
+        part;
+      const frame = { streamId, timestamp, keyframe, discontinuity, dropped, captured, data };
       this.isLost = false;
-      return accepted && { ...accepted, dropped: part.dropped };
+      return this.#run?.accept(frame);
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
       await this.close();

@@ -11,8 +11,6 @@ export interface SharedFrameOptions {
   type: AnyStream["type"];
   /** Milliseconds by the broadcast's clock at which it arrived. */
   time: number;
-  /** Frames of its stream were lost before it reached the broadcast. @default false */
-  followsGap?: boolean;
   prepare: PrepareFrame;
   /** Called once nobody holds the frame any more. */
   recycle: (frame: Frame) => void;
@@ -27,20 +25,14 @@ export class SharedFrame {
   readonly type: AnyStream["type"];
   /** Milliseconds by the broadcast's clock at which it arrived. */
   readonly time: number;
-  /** Frames of its stream were lost before it reached the broadcast. */
-  readonly followsGap: boolean;
   #recycle: (frame: Frame) => void;
   #holders = 1;
 
-  constructor(
-    frame: Frame,
-    { type, time, followsGap = false, prepare, recycle }: SharedFrameOptions,
-  ) {
+  constructor(frame: Frame, { type, time, prepare, recycle }: SharedFrameOptions) {
     this.frame = frame;
     this.message = prepare(frame);
     this.type = type;
     this.time = time;
-    this.followsGap = followsGap;
     this.#recycle = recycle;
   }
 

@@ -224,8 +224,7 @@ export class LiveQueue {
     if (item.kind !== "frame") return item;
     const state = this.#stateOf(item.frame);
     this.#uncount(item.frame);
-    const { discontinuity } = state;
-    const dropped = state.dropped || item.frame.followsGap;
+    const { dropped, discontinuity } = state;
     state.dropped = state.discontinuity = false;
     return { ...item, dropped, discontinuity };
   }

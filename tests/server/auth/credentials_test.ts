@@ -35,3 +35,17 @@ Deno.test("Credentials.reload() reads what other servers require again", async (
   assertEquals(credentials.relayCredentials({ isEncrypted: false }).trust, undefined);
   assertEquals(credentials.relayCredentials({ isEncrypted: true }).trust?.kind, "system");
 });
+
+Deno.test("Credentials.reload() reads the token for publishing again", async () => {
+  const publishTokenFile = await folder.write("publish", "one\n");
+  const told: string[] = [];
+  const logger = { log: (_level: string, message: string) => void told.push(message) };
+  const credentials = await Credentials.open({ publishTokenFile }, logger);
+  const options = { address: "127.0.0.1", signal: new AbortController().signal };
+  await credentials.publishAuthenticator.authenticate("one", options);
+  await folder.write("publish", "two\n");
+  await credentials.reload();
+  assertEquals(told.at(-1), "read the token for publishing again");
+  await credentials.publishAuthenticator.authenticate("two", options);
+  assertEquals(credentials.authenticator.isRequired, false);
+});

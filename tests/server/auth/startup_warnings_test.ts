@@ -16,6 +16,12 @@ pureTest(
   },
 );
 
+pureTest("startupWarnings() tells of a token for publishing that can be read", () => {
+  const open = { token: true, tls: false, scriptsOpen: false, publishToken: true };
+  const [, publishing] = startupWarnings("192.0.2.1", open);
+  assertMatch(publishing, /^Anybody on the way .* the token for publishing: there is no TLS; see/);
+});
+
 pureTest("startupWarnings() names the missing protection and its flags", () => {
   const cases = [
     [
@@ -26,6 +32,10 @@ pureTest("startupWarnings() names the missing protection and its flags", () => {
     [
       { tls: false },
       /can read the token and what is sent: there is no TLS; see --tls-cert and --tls-key$/,
+    ],
+    [
+      { token: false, scriptsOpen: false, publishToken: true },
+      /can watch: there is no token; see --token-file$/,
     ],
     [{ scriptsOpen: true }, /^Any script .* without the token: --classic-open$/],
   ] as const;

@@ -63,7 +63,7 @@ pureTest("liveArguments() does not delay a frame by half of its duration", () =>
 });
 
 pureTest("liveArguments() does not name a source whose frames are fed", () => {
-  const fed = line("v4l2:/dev/video0", { isFed: true });
+  const fed = line("v4l2:/dev/video0", { fed: {} });
   assert(fed.includes(" -f nut -i pipe:0 -map 0:V:0?"), fed);
   assertFalse(/v4l2|video0/.test(fed));
   // The output is the same as from the source itself.

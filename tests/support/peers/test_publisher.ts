@@ -1,5 +1,5 @@
 /** A publisher that sends what a test wants. */
-import type { AnyStream, Frame } from "../../../lib/media/frame.ts";
+import type { Frame } from "../../../lib/media/frame.ts";
 import { FRAME_HEADROOM, FRAME_TAILROOM } from "../../../lib/media/frame.ts";
 import { encodeJson } from "../../../lib/protocol/native/json.ts";
 import { encodeRequest, type MediaRequest } from "../../../lib/protocol/native/request.ts";
@@ -7,7 +7,7 @@ import { encodeEnd, type EndReport } from "../../../lib/protocol/native/response
 import { NativeClient } from "./native_client.ts";
 
 /** A stream as a publisher describes it. */
-export type StreamFields = Partial<AnyStream> & Record<string, unknown>;
+export type StreamFields = Record<string, unknown>;
 
 /** Fields of a frame; of the others, the defaults are those of a raw frame. */
 export type FrameFields = Partial<Omit<Frame, "data">> & { data: Uint8Array };
@@ -53,7 +53,7 @@ export class TestPublisher extends NativeClient<Deno.TcpConn> {
   }
 
   async describe(...streams: StreamFields[]): Promise<void> {
-    await this.connection.send("describe", encodeJson({ version: 1, name: "", streams }));
+    await this.connection.send("describe", encodeJson({ version: 1, streams }));
   }
 
   async send({ data, ...fields }: FrameFields): Promise<void> {
