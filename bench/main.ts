@@ -16,6 +16,7 @@ import { hasProc } from "./proc.ts";
 import { measurePublish } from "./publish.ts";
 import { findPrograms } from "./programs.ts";
 import { readRecorded, withRecorded, writeRecorded } from "./recorded.ts";
+import { measureRelays } from "./relay_chain.ts";
 import { measureStartup } from "./startup.ts";
 import { renderTable } from "./table.ts";
 import { measureThroughput } from "./throughput.ts";
@@ -29,6 +30,7 @@ const MEASUREMENTS = {
   "memory": measureMemory,
   "encodings": measureEncodings,
   "live": measureLive,
+  "relays": measureRelays,
   "publish": measurePublish,
   "startup": measureStartup,
 } satisfies Record<string, Measurement>;

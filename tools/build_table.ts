@@ -60,6 +60,8 @@ export function programsFor(system: System): Readonly<Record<string, Program>> {
         "--allow-read",
         `--allow-run=ffmpeg,ffprobe${shell}`,
         "--allow-env=STREAM_TOKEN",
+        // They verify other servers.
+        ...SYSTEM_CERTIFICATES,
         ...NO_REMOTE_IMPORTS,
       ],
     },

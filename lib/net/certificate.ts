@@ -1,7 +1,7 @@
 /** Certificates, and their fingerprints: `sha256:` and 64 hexadecimal digits. */
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { createSecureContext, type SecureContext } from "node:tls";
-import { UsageError } from "../base/errors.ts";
+import { messageOf, UsageError } from "../base/errors.ts";
 import { readPrivateText } from "./token.ts";
 
 /** Converts a fingerprint of OpenSSL or Node, `AB:CD:…`. */
@@ -80,6 +80,25 @@ export async function readCertificate(
     fingerprint: toFingerprint(first.fingerprint256),
     warnings: [ageOf(first, cert, now), warning].filter((line) => line !== undefined),
   };
+}
+
+/**
+ * Reads the certificates of authorities, in PEM.
+ *
+ * @throws {Error} if there are none
+ */
+export async function readAuthorities(path: string): Promise<string> {
+  let text: string;
+  try {
+    text = await Deno.readTextFile(path);
+  } catch (cause) {
+    const reason = cause instanceof Deno.errors.NotFound ? "no such file" : messageOf(cause);
+    throw new Error(`Cannot read the certificate in "${path}": ${reason}, expected a file in PEM`, {
+      cause,
+    });
+  }
+  if (text.includes("-----BEGIN CERTIFICATE-----")) return text;
+  throw new Error(`Cannot use "${path}": there is no certificate in it, expected one in PEM`);
 }
 
 /**

@@ -5,12 +5,20 @@ import { formatAddress } from "./address.ts";
 import { toFingerprint } from "./certificate.ts";
 import { TlsSocket } from "./socket.ts";
 
+/** What errors advise to use. */
+export interface TrustAdvice {
+  /** What names the host. */
+  host: string;
+  /** What names an authority. */
+  authority: string;
+}
+
 /** Which certificate of the server is accepted. */
 export type Trust =
   /** One for the name that was connected to, signed by an authority that this machine trusts. */
-  | { kind: "system" }
+  | { kind: "system"; advice?: TrustAdvice }
   /** One for that name that is in the file `file`, or signed by one of those in it. */
-  | { kind: "authority"; pem: string; file: string }
+  | { kind: "authority"; pem: string; file: string; advice?: TrustAdvice }
   /** The one with this fingerprint, `sha256:` and 64 hexadecimal digits, for any name. */
   | { kind: "fingerprint"; fingerprint: string };
 
@@ -63,6 +71,12 @@ function authorities(): string[] {
   return system.length > 0 ? system : getCACertificates("bundled");
 }
 
+/** What a user of `stream-client` may use. */
+const CLIENT_ADVICE: TrustAdvice = {
+  host: "--host, or --tls-fingerprint",
+  authority: "--ca-cert FILE or --tls-fingerprint",
+};
+
 function isAddress(hostname: string): boolean {
   return hostname.includes(":") || /^\d+\.\d+\.\d+\.\d+$/.test(hostname);
 }
@@ -70,11 +84,10 @@ function isAddress(hostname: string): boolean {
 /** Describes a problem of the certificate by OpenSSL's error code. */
 function explain(error: unknown, trust: Trust): string {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  const alternative = trust.kind === "system"
-    ? "--ca-cert FILE or --tls-fingerprint"
-    : "another one";
+  const { advice = CLIENT_ADVICE } = trust.kind === "fingerprint" ? {} : trust;
+  const alternative = trust.kind === "system" ? advice.authority : "another one";
   if (code === "ERR_TLS_CERT_ALTNAME_INVALID") {
-    return "its certificate is for another name, expected that of --host, or --tls-fingerprint";
+    return `its certificate is for another name, expected that of ${advice.host}`;
   }
   if (code === "CERT_HAS_EXPIRED") return "its certificate has expired, expected a new one";
   if (code === "CERT_NOT_YET_VALID") return "its certificate is not yet good, is the clock right?";

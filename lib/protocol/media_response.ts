@@ -6,7 +6,7 @@ import type { EndReport, Notice, StreamTotals } from "./native/response.ts";
 /** A part of a response: one description, frames, one end, and messages in between. */
 export type ResponsePart =
   | { kind: "describe"; description: Description }
-  /** The frame's memory is valid until the next part is requested. */
+  /** The frame's memory is valid until the next part is requested, or until it is recycled. */
   | {
     kind: "frame";
     frame: Frame;
@@ -14,6 +14,8 @@ export type ResponsePart =
     dropped: boolean;
     /** Milliseconds since a live frame was captured, if the server's clock is known. */
     latency?: number;
+    /** Microseconds since 1970 by the own clock at which it was captured, if that is known. */
+    captured?: number;
   }
   | { kind: "notice"; notice: Notice }
   /** The server's reply to a seek: the frames that follow start there. */
@@ -26,6 +28,8 @@ export interface MediaResponse extends AsyncIterable<ResponsePart> {
   control?(control: Control): Promise<void>;
   /** Closes the connection, which ends the response. May be called more than once. */
   abandon?(): void;
+  /** Takes the memory of a frame back, if frames are kept. Nothing may use the frame any more. */
+  recycle?(frame: Frame): void;
 }
 
 /** A response that owns its connection. */

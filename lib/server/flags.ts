@@ -16,7 +16,7 @@ import { parseListenAddress } from "../net/address.ts";
 import type { Secret } from "../net/secret.ts";
 import { DEFAULT_PORT } from "../protocol/native/framing.ts";
 import { DEFAULT_LINGER } from "../sources/live/registry.ts";
-import { parseLiveSource } from "../sources/live/source_spec.ts";
+import { type LiveSource, parseLiveSource } from "../sources/live/source_spec.ts";
 import { PUBLISH_MODES } from "./auth/publish_access.ts";
 import {
   DEFAULT_GRACE,
@@ -43,6 +43,8 @@ export const SERVER_FLAGS = {
     absent: DEFAULT_LINGER,
     bounds: { min: 0, max: 86_400 },
   }),
+  "live-token-file": text("FILE", "file with the token for servers of stream://", undefined),
+  "live-ca-cert": text("FILE", "authority that signs servers of streams:// (PEM)", undefined),
   publish: choice(PUBLISH_MODES, "who may send sources: none, local, token (local)", "local"),
   "publish-token-file": text("FILE", "with --publish token: file with that token", undefined),
   "max-publishers": number("N", `publishers at once (${DEFAULT_MAX_PUBLISHERS})`, {
@@ -121,12 +123,27 @@ function checkPairs(flags: ServerFlags): void {
     if (flags[one] === undefined || flags[other] !== undefined) continue;
     throw new UsageError(`Cannot use --${one} alone: expected --${other} with it`);
   }
+  checkRelayFlags(flags);
   const file = flags["publish-token-file"];
   if (flags.publish === "token" && file === undefined) {
     throw new UsageError("Cannot use --publish token alone: expected --publish-token-file with it");
   }
   if (flags.publish !== "token" && file !== undefined) {
     throw new UsageError("Cannot use --publish-token-file alone: expected --publish token with it");
+  }
+}
+
+/** @throws {UsageError} for a flag about other servers if none is relayed */
+function checkRelayFlags(flags: ServerFlags): void {
+  const schemes: [flag: "live-token-file" | "live-ca-cert", scheme: string][] = [
+    ["live-token-file", "stream://"],
+    ["live-ca-cert", "streams://"],
+  ];
+  for (const [flag, scheme] of schemes) {
+    const isUsed = ({ upstream }: LiveSource) =>
+      upstream !== undefined && (scheme === "stream://" || upstream.isEncrypted);
+    if (flags[flag] === undefined || flags.live.some(isUsed)) continue;
+    throw new UsageError(`Cannot use --${flag} alone: expected --live NAME=${scheme}… with it`);
   }
 }
 
@@ -158,6 +175,8 @@ export function toServerOptions(
       tokenFile,
       token: tokenFile === undefined ? token : undefined,
       publishTokenFile: flags["publish-token-file"],
+      relayTokenFile: flags["live-token-file"],
+      relayAuthorityFile: flags["live-ca-cert"],
       certificate: isEncrypted ? { cert, key } : undefined,
     },
     scriptsOpen: flags["classic-open"],
@@ -170,7 +189,7 @@ export function toServerOptions(
 export function serverUsage(): string {
   const flags = describeFlags(SERVER_FLAGS, {
     "Files": ["media", "image", "video"],
-    "Live sources": ["live", "loop-live", "live-linger"],
+    "Live sources": ["live", "loop-live", "live-linger", "live-token-file", "live-ca-cert"],
     "Publishers": ["publish", "publish-token-file", "max-publishers"],
     "Clients": [
       ...["host", "port", "max-clients", "max-per-address"] as const,
@@ -198,5 +217,6 @@ Examples:
   stream-server --live cam=v4l2:/dev/video0 --live screen=x11grab::0
   stream-server --live door=rtsp://user:word@192.168.1.9/stream1
   stream-server --live test=lavfi:testsrc2=size=640x360:rate=30
+  stream-server --live cam=stream://10.0.0.5/cam --live-token-file t
 `;
 }

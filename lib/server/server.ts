@@ -10,8 +10,9 @@ import { Library } from "../sources/file/library.ts";
 import { DecoderSemaphore, MemoryBudget } from "../sources/limits.ts";
 import { Publications } from "../sources/live/published.ts";
 import { DEFAULT_LINGER, LiveSources } from "../sources/live/registry.ts";
+import { Relay } from "../sources/live/relay.ts";
 import { refuseSameNames, refuseUnknownFormats } from "../sources/live/source_spec.ts";
-import { Credentials, startupWarnings } from "./auth/credentials.ts";
+import { Credentials, relayWarnings, startupWarnings } from "./auth/credentials.ts";
 import { PublishAccess } from "./auth/publish_access.ts";
 import { type ListenerRow, Listeners } from "./listeners.ts";
 import { type MetricsServer, startMetricsServer } from "./metrics/http.ts";
@@ -71,6 +72,13 @@ export class Server implements AsyncDisposable {
     const { maxPixels = DEFAULT_MAX_PIXELS } = options;
     const live = new LiveSources(options.live ?? { sources: [] }, {
       ...{ budget, slots, dialect, maxPixels, prepare: encodeFrame, logger },
+      openerOf: (source) => {
+        const { upstream } = source;
+        return upstream && new Relay(source, {
+          ...{ upstream, maxPixels, logger },
+          credentials: () => credentials.relayCredentials(upstream),
+        });
+      },
     });
     this.#live = live;
     const publications = new Publications(live, {
@@ -261,6 +269,7 @@ export async function startServer(options: ServerOptions, logger: Logger): Promi
     logger.log("warn", `"${name}" is the name of a file, too: the live source is what is shown`);
   }
   const credentials = await Credentials.open(options.credentials ?? {}, logger);
+  for (const line of relayWarnings(live, options.credentials ?? {})) logger.log("warn", line);
   const server = new Server(options, { library, credentials, dialect, logger });
   try {
     await server.listen();

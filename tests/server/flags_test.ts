@@ -44,6 +44,24 @@ pureTest("parseServerFlags() does not mistake the opposite of a flag for the fla
   );
 });
 
+pureTest("parseServerFlags() takes flags about other servers only with sources of them", () => {
+  const [plain, encrypted] = ["--live=a=stream://h/a", "--live=a=streams://h/a"];
+  for (const source of [plain, encrypted]) {
+    const { credentials } = optionsOf(source, "--live-token-file", "t");
+    assertStrictEquals(credentials?.relayTokenFile, "t");
+  }
+  const { credentials } = optionsOf(encrypted, "--live-ca-cert", "c");
+  assertStrictEquals(credentials?.relayAuthorityFile, "c");
+  const wrong = [
+    ["--live-token-file=t"],
+    ["--live=a=rtsp://h/a", "--live-token-file=t"],
+    [plain, "--live-ca-cert=c"],
+  ];
+  for (const args of wrong) {
+    assertThrows(() => parseServerFlags(args), UsageError, "expected --live NAME=stream");
+  }
+});
+
 pureTest("toServerOptions() takes who may publish, and the token for it", () => {
   const plain = optionsOf();
   assertStrictEquals(plain.publish, "local");

@@ -21,8 +21,11 @@ Deno.test("programsFor() gives each system its own names", () => {
   }
 });
 
-Deno.test("the client may ask the system for its certificates, and for nothing else", async () => {
-  const flags = programsFor(hostSystem()).client.permissions.filter((flag) => /sys/.test(flag));
+Deno.test("programs may ask the system for its certificates, and for nothing else", async () => {
+  const flagsOf = (name: string) =>
+    programsFor(hostSystem())[name].permissions.filter((flag) => /sys/.test(flag));
+  const flags = flagsOf("server");
+  assertEquals(flagsOf("client"), flags);
   const script = `
     import { getCACertificates } from "node:tls";
     const kinds = ["cpus", "getegid", "getPriority", "gid", "homedir", "hostname", "loadavg",

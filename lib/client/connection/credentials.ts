@@ -1,6 +1,5 @@
 /** Tokens and certificates, from the flags and the environment. */
-import { messageOf } from "../../base/errors.ts";
-import { parseFingerprint } from "../../net/certificate.ts";
+import { parseFingerprint, readAuthorities } from "../../net/certificate.ts";
 import type { Secret } from "../../net/secret.ts";
 import { readToken } from "../../net/token.ts";
 import type { Trust } from "../../net/tls.ts";
@@ -45,20 +44,6 @@ async function toTrust(flags: CredentialSources["flags"]): Promise<Trust | undef
   if (fingerprint !== undefined) {
     return { kind: "fingerprint", fingerprint: parseFingerprint(fingerprint) };
   }
-  if (file !== undefined) return { kind: "authority", pem: await readPem(file), file };
+  if (file !== undefined) return { kind: "authority", pem: await readAuthorities(file), file };
   return tls ? { kind: "system" } : undefined;
-}
-
-async function readPem(path: string): Promise<string> {
-  let text: string;
-  try {
-    text = await Deno.readTextFile(path);
-  } catch (cause) {
-    const reason = cause instanceof Deno.errors.NotFound ? "no such file" : messageOf(cause);
-    throw new Error(`Cannot read the certificate in "${path}": ${reason}, expected a file in PEM`, {
-      cause,
-    });
-  }
-  if (text.includes("-----BEGIN CERTIFICATE-----")) return text;
-  throw new Error(`Cannot use "${path}": there is no certificate in it, expected one in PEM`);
 }

@@ -21,6 +21,8 @@ export interface RequestOptions {
   clock?: () => number;
   /** Milliseconds between keep-alives. @default 5_000 */
   keepAlive?: number;
+  /** Frames stay valid until they are given to `recycle()` of the response. @default false */
+  keepsFrames?: boolean;
 }
 
 /**
@@ -33,21 +35,22 @@ export interface RequestOptions {
 export function requestMedia(
   connection: ServerConnection,
   request: MediaRequest,
-  { clock = sinceEpoch, keepAlive = 5_000 }: RequestOptions = {},
+  { clock = sinceEpoch, keepAlive = 5_000, keepsFrames = false }: RequestOptions = {},
 ): MediaResponse {
   const messages = new Connection(connection.reader, connection.writer);
   const authorized = { ...request, token: connection.token?.reveal() };
   return {
-    [Symbol.asyncIterator]: () => parts(messages, authorized, { clock, keepAlive }),
+    [Symbol.asyncIterator]: () => parts(messages, authorized, { clock, keepAlive, keepsFrames }),
     control: (control) => messages.send("control", encodeControl(control)),
     abandon: () => connection[Symbol.dispose](),
+    recycle: (frame) => messages.recycle(frame),
   };
 }
 
 async function* parts(
   messages: Connection,
   request: MediaRequest,
-  { clock, keepAlive }: Required<RequestOptions>,
+  { clock, keepAlive, keepsFrames }: Required<RequestOptions>,
 ): AsyncGenerator<ResponsePart> {
   await orCut(() => messages.send("request", encodeRequest(request)));
   using _keepAlives = sendKeepAlives(messages, keepAlive);
@@ -61,14 +64,16 @@ async function* parts(
         throw unexpected(`a frame of stream ${message.streamId}`);
       }
       const latency = clockSync?.latencyOf(message.captured);
-      yield { kind: "frame", frame: message, dropped: message.dropped, latency };
-      messages.recycle(message);
+      const captured = clockSync?.ownTimeOf(message.captured);
+      yield { kind: "frame", frame: message, dropped: message.dropped, latency, captured };
+      if (!keepsFrames) messages.recycle(message);
     } else if (message.kind === "describe") {
-      if (streamIds !== undefined) throw unexpected("a second description");
+      if (streamIds !== undefined && !request.redescribe) throw unexpected("a second description");
       const description = parseDescription(message.payload);
-      streamIds = new Set(description.streams.map((stream) => stream.id));
-      if (streamIds.size < description.streams.length) throw unexpected("two streams of one id");
-      if (description.live) clockSync = new ClockSync(messages, clock);
+      const { streams, data = [] } = description;
+      streamIds = new Set([...streams, ...data].map(({ id }) => id));
+      if (streamIds.size < streams.length + data.length) throw unexpected("two streams of one id");
+      if (description.live) clockSync ??= new ClockSync(messages, clock);
       yield { kind: "describe", description };
     } else if (message.kind === "notice") {
       yield { kind: "notice", notice: parseNotice(message.payload) };

@@ -104,4 +104,16 @@ export class ClockSync {
     if (captured === undefined || offset === undefined) return undefined;
     return Math.max(0, (this.#clock() + offset - captured) / 1000);
   }
+
+  /**
+   * Converts a capture time to the own clock, at most now; `undefined` if unknown.
+   *
+   * @param captured microseconds since 1970 of the sender's clock
+   * @returns microseconds since 1970
+   */
+  ownTimeOf(captured: number | undefined): number | undefined {
+    const offset = this.#offset.microseconds;
+    if (captured === undefined || offset === undefined) return undefined;
+    return Math.min(this.#clock(), Math.round(captured - offset));
+  }
 }

@@ -51,7 +51,7 @@ export const LIMITS = {
   every: { min: 0.01, max: 1e6 },
 } as const;
 
-/** Most servers that a request may have passed. */
+/** Most relays that a request names. */
 export const MAX_RELAYS = 16;
 
 /** Most resume points of a request. */
@@ -107,7 +107,7 @@ export interface MediaRequest {
   data?: true | "only";
   /** A further description may follow when the streams of a live source change. */
   redescribe?: boolean;
-  /** Ids of the servers that relay the response, the last one first. */
+  /** Ids of the relays that the request came through, the last one first. */
   via?: string[];
   /** Of `publish`: take the name from another publisher. */
   replace?: boolean;

@@ -2,9 +2,17 @@
 import { messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { isLoopback } from "../../net/address.ts";
-import { type Certificate, type CertificateFiles, readCertificate } from "../../net/certificate.ts";
+import {
+  type Certificate,
+  type CertificateFiles,
+  readAuthorities,
+  readCertificate,
+} from "../../net/certificate.ts";
+import type { Credentials as ClientCredentials } from "../../net/connection.ts";
 import type { Secret } from "../../net/secret.ts";
+import type { Trust, TrustAdvice } from "../../net/tls.ts";
 import { readToken } from "../../net/token.ts";
+import type { LiveSource } from "../../sources/live/source_spec.ts";
 import { Authenticator } from "./authenticator.ts";
 
 /** Options of {@linkcode Credentials}. */
@@ -15,9 +23,19 @@ export interface CredentialOptions {
   token?: Secret;
   /** Path of a file whose first line is the token for publishing. */
   publishTokenFile?: string;
+  /** Path of a file whose first line is the token that other servers require. */
+  relayTokenFile?: string;
+  /** Path of certificates that sign those of other servers; by default, the system's count. */
+  relayAuthorityFile?: string;
   /** Enables TLS, for all connections. */
   certificate?: CertificateFiles;
 }
+
+/** What errors about other servers advise; they are shown to viewers, so they name no file. */
+const RELAY_ADVICE: TrustAdvice = {
+  host: "its address",
+  authority: "--live-ca-cert FILE",
+};
 
 /** Token and certificate of a server, which can be reloaded while it runs. */
 export class Credentials {
@@ -27,6 +45,8 @@ export class Credentials {
   #options: CredentialOptions;
   #logger: Logger;
   #certificate: Certificate | undefined;
+  #relayToken: Secret | undefined;
+  #relayTrust: Trust = { kind: "system", advice: RELAY_ADVICE };
   #reading: Promise<void> = Promise.resolve();
   /** A reload has been asked for and has not begun; it serves all callers until then. */
   #isPending = false;
@@ -46,6 +66,8 @@ export class Credentials {
     const credentials = new Credentials(options, logger);
     await credentials.#readToken();
     await credentials.#readPublishToken();
+    await credentials.#readRelayToken();
+    await credentials.#readRelayAuthority();
     await credentials.#readCertificate();
     return credentials;
   }
@@ -53,6 +75,11 @@ export class Credentials {
   /** Certificate for new connections; `undefined` without TLS. */
   get certificate(): Certificate | undefined {
     return this.#certificate;
+  }
+
+  /** What the server shows, and requires, when it watches another one. */
+  relayCredentials({ isEncrypted }: { isEncrypted: boolean }): ClientCredentials {
+    return { token: this.#relayToken, trust: isEncrypted ? this.#relayTrust : undefined };
   }
 
   /**
@@ -64,8 +91,8 @@ export class Credentials {
     this.#isPending = true;
     this.#reading = this.#reading.then(async () => {
       this.#isPending = false;
-      const { tokenFile, publishTokenFile, certificate } = this.#options;
-      if ((tokenFile ?? publishTokenFile ?? certificate) === undefined) {
+      const files = Object.entries(this.#options).filter(([option]) => option !== "token");
+      if (files.every(([, file]) => file === undefined)) {
         this.#logger.log(
           "info",
           "nothing to read again: there is no token file and no certificate",
@@ -73,6 +100,8 @@ export class Credentials {
       }
       await this.#orKeep("token", () => this.#readToken());
       await this.#orKeep("token for publishing", () => this.#readPublishToken());
+      await this.#orKeep("token for other servers", () => this.#readRelayToken());
+      await this.#orKeep("authority for other servers", () => this.#readRelayAuthority());
       await this.#orKeep("certificate", () => this.#readCertificate());
     });
     return this.#reading;
@@ -87,19 +116,36 @@ export class Credentials {
   }
 
   #readToken(): Promise<boolean> {
-    return this.#readInto(this.authenticator, this.#options.tokenFile);
+    const { tokenFile } = this.#options;
+    return this.#readFile(tokenFile, (token) => this.authenticator.setToken(token));
   }
 
   #readPublishToken(): Promise<boolean> {
-    return this.#readInto(this.publishAuthenticator, this.#options.publishTokenFile);
+    const { publishTokenFile } = this.#options;
+    return this.#readFile(publishTokenFile, (token) => this.publishAuthenticator.setToken(token));
+  }
+
+  #readRelayToken(): Promise<boolean> {
+    const { relayTokenFile } = this.#options;
+    return this.#readFile(relayTokenFile, (token) => this.#relayToken = token);
   }
 
   /** @returns false if no file is configured */
-  async #readInto(authenticator: Authenticator, file: string | undefined): Promise<boolean> {
+  async #readFile(file: string | undefined, use: (token: Secret) => void): Promise<boolean> {
     if (file === undefined) return false;
     const { token, warning } = await readToken(file);
     if (warning !== undefined) this.#logger.log("warn", warning);
-    authenticator.setToken(token);
+    use(token);
+    return true;
+  }
+
+  /** @returns false if no file is configured */
+  async #readRelayAuthority(): Promise<boolean> {
+    const { relayAuthorityFile } = this.#options;
+    if (relayAuthorityFile === undefined) return false;
+    const pem = await readAuthorities(relayAuthorityFile);
+    const file = "--live-ca-cert";
+    this.#relayTrust = { kind: "authority", pem, file, advice: RELAY_ADVICE };
     return true;
   }
 
@@ -113,6 +159,20 @@ export class Credentials {
     this.#logger.log("info", `TLS certificate ${found.fingerprint}`);
     return true;
   }
+}
+
+/** Warnings about tokens that servers of `--live` get unencrypted. */
+export function relayWarnings(
+  sources: readonly LiveSource[],
+  { relayTokenFile }: Pick<CredentialOptions, "relayTokenFile">,
+): string[] {
+  if (relayTokenFile === undefined) return [];
+  return sources.flatMap(({ name, upstream }) =>
+    upstream === undefined || upstream.isEncrypted || isLoopback(upstream.host) ? [] : [
+      `Anybody on the way to ${upstream.host} can read the token for "${name}": there is no TLS; ` +
+      "see streams://",
+    ]
+  );
 }
 
 /** Protections of a server. */

@@ -20,6 +20,8 @@ export type StopReason = "stopped" | "shutdown";
  */
 export class Controls {
   readonly pacer: Pacer;
+  /** Called when the peer asks for a keyframe. */
+  onKeyframe?: () => void;
   #stop = new AbortController();
   #seek: Seek | undefined;
   /** Aborts at a stop, and at a seek that has not been taken yet. */
@@ -81,6 +83,7 @@ export class Controls {
   take({ action, to, id }: Control): void {
     if (action === "pause") this.pacer.pause();
     else if (action === "resume") this.pacer.resume();
+    else if (action === "keyframe") this.onKeyframe?.();
     else if (action === "stop") this.#stop.abort("stopped" satisfies StopReason);
     else if (action === "seek" && typeof to === "number" && to >= 0) {
       this.#seek = { to: Math.min(to, LIMITS.start.max), id: isNumber(id) ? id : undefined };

@@ -54,6 +54,7 @@ export async function playLive(
   // Once for each rendition: raw frames as they come, and frames that FFmpeg makes.
   while (!sender.isComplete && reason === undefined) {
     using watching = await watch();
+    controls.onKeyframe = () => watching.requestKeyframe();
     await sender.describe(watching, source);
     // Not earlier: a response that is stopped at once still begins with its description.
     controls.begin({ seekable: false });

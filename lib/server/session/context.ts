@@ -57,7 +57,7 @@ export interface MediaContext {
   timeouts: Timeouts;
   /** Paces the frames of files. */
   clock?: Clock;
-  /** Ids of the servers that the request came through, this one first. */
+  /** Ids of the relays that the request came through, the last one first. */
   via?: readonly string[];
   /** Ends the playback. */
   signal: AbortSignal;

@@ -234,7 +234,8 @@ class NativeSession {
           return undefined;
         }
         const response = nativeResponse(this.#connection);
-        const context = { ...this.#context, signal, controls, record, response };
+        const { via } = request;
+        const context = { ...this.#context, signal, controls, record, response, via };
         return (await playMedia(request, context)).reason;
       });
       if (refusal !== undefined) await this.#connection.send("error", encodeError(refusal));

@@ -23,6 +23,9 @@ const FIRST_FRAME_TIMEOUT = 10_000;
 /** Milliseconds of a run after which the backoff is reset. */
 const GOOD_RUN = 10_000;
 
+/** Milliseconds between two requests for a keyframe; they make a video larger. */
+const KEYFRAME_INTERVAL = 500;
+
 /** Milliseconds between log lines about dropped frames. */
 const DROP_LOG_INTERVAL = 1000;
 
@@ -41,7 +44,7 @@ export interface BroadcastOptions {
   /** Encodes each frame once for all subscribers. */
   prepare: PrepareFrame;
   /** Whether opening the source waits until it is there, so that no pause is needed before. */
-  isAwaited?: boolean;
+  isAwaited?: () => boolean;
   /** The broadcast that it is made from, if any: both are lost and come back together. */
   capture?: Broadcast;
   clock: Clock;
@@ -79,6 +82,8 @@ export class Broadcast {
   #timeline = new LiveTimeline();
   #backoff: Backoff;
   #lingering: AbortController | undefined;
+  /** Whether one is about to be asked for, and when one was. */
+  #keyframe = { isWanted: false, askedAt: -Infinity };
   #drops = { frames: 0, loggedAt: -Infinity };
   /** Runs of the source that gave a frame. */
   #runs = 0;
@@ -148,6 +153,23 @@ export class Broadcast {
   follow(queue: LiveQueue): void {
     this.#queues.add(queue);
     this.#lingering?.abort();
+    this.requestKeyframe();
+  }
+
+  /** Asks the source for a keyframe, now or a little later, if it can be asked. */
+  async requestKeyframe(): Promise<void> {
+    const { clock } = this.#options;
+    const { signal } = this.#stop;
+    if (this.#keyframe.isWanted || this.#feed?.requestKeyframe === undefined) return;
+    this.#keyframe.isWanted = true;
+    try {
+      const wait = this.#keyframe.askedAt + KEYFRAME_INTERVAL - clock.now();
+      if (wait > 0) await clock.sleep(wait, signal);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+      return;
+    }
+    this.#keyframe = { isWanted: false, askedAt: clock.now() };
     this.#feed?.requestKeyframe?.();
   }
 
@@ -235,7 +257,7 @@ export class Broadcast {
   /** Waits for the backoff time after a failure, unless opening the source waits itself. */
   async #pause(error: RequestError): Promise<void> {
     const { clock, logger, isAwaited } = this.#options;
-    if (isAwaited) return this.#lose({ kind: "lost", error, message: error.message });
+    if (isAwaited?.()) return this.#lose({ kind: "lost", error, message: error.message });
     const wait = this.#backoff.next();
     const message = `${error.message}; it is tried again in ${(wait / 1000).toFixed(1)} s`;
     logger.log(this.outage === undefined ? "warn" : "info", message);
@@ -282,7 +304,8 @@ export class Broadcast {
       while (true) {
         if (this.#options.isPaced) await pacer.waitFor(frame.due, this.#stop.signal);
         const isFirstOfRun = unseen.delete(frame.streamId) && this.#runs > 1;
-        this.#publish(feed, { ...frame, discontinuity: isFirstOfRun || undefined });
+        const discontinuity = isFirstOfRun || frame.discontinuity || undefined;
+        this.#publish(feed, { ...frame, discontinuity });
         frame = await feed.next();
       }
     } catch (error) {
@@ -320,7 +343,7 @@ export class Broadcast {
     for (const queue of this.#queues) queue.notify({ code: "source_back", message });
   }
 
-  #publish(feed: LiveFeed, { due: _due, ...frame }: TimedFrame & { discontinuity?: true }): void {
+  #publish(feed: LiveFeed, { due: _due, ...frame }: TimedFrame): void {
     const isOfFrame = ({ id }: AnyStream) => id === frame.streamId;
     const own = feed.streams.find(isOfFrame) ?? feed.data?.find(isOfFrame);
     const described = this.#streams.find(isOfFrame) ?? this.#data.find(isOfFrame);

@@ -1,11 +1,15 @@
 /** The frames of one broadcast as the input of another. */
 import { RequestError } from "../../base/errors.ts";
+import type { Rendition } from "../../ffmpeg/rendition.ts";
 import type { DataStream, StreamDescription } from "../../media/frame.ts";
 import type { Broadcast } from "./broadcast.ts";
 import { StreamsChangedError } from "./feed.ts";
 import type { FrameInput } from "./relay_feed.ts";
 import type { SharedFrame } from "./shared_frame.ts";
 import { LiveQueue, MAX_QUEUED_BYTES, type QueueLimits } from "./subscriber_queue.ts";
+
+/** The rendition that a source is captured in if it can be opened only once. */
+export const CAPTURE_RENDITION: Rendition = { encoding: "copy" };
 
 /** Limits of a capture's frames for an FFmpeg: enough while it starts, and little enough to be live. */
 const CAPTURE_LIMITS: QueueLimits = {

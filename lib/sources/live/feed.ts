@@ -104,9 +104,15 @@ export interface FeedOpener {
   /**
    * Opens one run of the source. The run must fail once the signal aborts.
    *
-   * @param via ids of the servers that the request came through, this one first
+   * @param via ids of the relays that the request came through
    */
   open(signal: AbortSignal, via: readonly string[]): Promise<LiveFeed>;
+  /**
+   * Checks a request before it joins, or starts, the source.
+   *
+   * @throws {RequestError} `bad_request` if it has come through this source already
+   */
+  refuseLoop?(via: readonly string[]): void;
   /** Whether opening waits until the source is there, so that no pause is needed before. */
   readonly isAwaited?: boolean;
   /** The streams, if they are known before anybody watches. */

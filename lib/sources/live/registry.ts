@@ -9,7 +9,7 @@ import { DecoderSemaphore, type MemoryBudget, type SlotOptions } from "../limits
 import { Broadcast } from "./broadcast.ts";
 import { entryOf, type LiveEntry } from "./entry.ts";
 import { type FeedOpener, openLiveFeed } from "./feed.ts";
-import { CaptureInput } from "./capture_input.ts";
+import { CAPTURE_RENDITION, CaptureInput } from "./capture_input.ts";
 import { isExclusive, type LiveSource } from "./source_spec.ts";
 import { decodedFrameSize, isSentAsIs, refuseUnknown } from "./stream_info.ts";
 import type { PrepareFrame } from "./shared_frame.ts";
@@ -19,6 +19,7 @@ import {
   MAX_QUEUED_BYTES,
   PLAYED_TYPES,
   type SourceStreams,
+  streamsOf,
 } from "./subscriber_queue.ts";
 
 /** Seconds that a source runs on without subscribers, if {@linkcode LiveOptions} say no other. */
@@ -49,6 +50,8 @@ export interface LiveEnvironment {
   /** Bounds the decoders; without a bound if absent. */
   slots?: DecoderSemaphore;
   clock?: Clock;
+  /** Gives what reads a source in place of FFmpeg, if that is needed. */
+  openerOf?: (source: LiveSource) => FeedOpener | undefined;
 }
 
 /** A subscription to a broadcast, until it is disposed. */
@@ -56,6 +59,8 @@ export interface LiveWatch extends Disposable {
   /** The streams of the types that were asked for. */
   readonly described: SourceStreams;
   readonly queue: LiveQueue;
+  /** Asks for a keyframe, if the source can be asked. */
+  requestKeyframe(): void;
   /**
    * Takes over the streams of a `describe` item.
    *
@@ -70,7 +75,7 @@ export interface WatchOptions extends LiveQueueOptions {
   signal: AbortSignal;
   /** How a decoder slot is waited for; by default, until the signal aborts. */
   slot?: SlotOptions;
-  /** Ids of the servers that the request came through, this one first. */
+  /** Ids of the relays that the request came through. */
   via?: readonly string[];
 }
 
@@ -105,9 +110,6 @@ interface Running {
   slot?: Disposable;
 }
 
-/** The rendition that a source is captured in if it can be opened only once. */
-const CAPTURE_RENDITION: Rendition = { encoding: "copy" };
-
 const NO_STREAMS: SourceStreams = { streams: [], data: [] };
 /** Largest number of renditions of one source that run without subscribers. */
 const MAX_LINGERING = 4;
@@ -129,7 +131,7 @@ export class LiveSources implements AsyncDisposable {
     this.#environment = environment;
     this.#slots = environment.slots ?? new DecoderSemaphore(Infinity);
     this.#slots.onFull = () => this.#stopLingering();
-    for (const source of sources) this.add(source);
+    for (const source of sources) this.add(source, environment.openerOf?.(source));
   }
 
   /** Names of the sources, in the order in which they were added. */
@@ -181,22 +183,19 @@ export class LiveSources implements AsyncDisposable {
    * frame.
    *
    * @throws {RequestError} `media_error` with the reason if it gives nothing, `not_found` if it was
-   * removed, `busy` if there is no memory for it
+   * removed, `busy` if there is no memory for it, `bad_request` for a loop of relays
    */
   async watch(
     source: LiveSource,
     rendition: Rendition,
     options: WatchOptions,
   ): Promise<LiveWatch> {
+    this.#sources.get(source.name)?.opener?.refuseLoop?.(options.via ?? []);
     using counted = new DisposableStack();
     counted.use(this.#countViewer(source));
     const { served, broadcast, queue } = await this.#joinAsIs(source, rendition, options) ??
       await this.#join(source, rendition, options);
     const { types = PLAYED_TYPES } = options;
-    const select = ({ streams, data }: SourceStreams): SourceStreams => ({
-      streams: streams.filter(({ type }) => types.includes(type)),
-      data: types.includes("data") ? data : [],
-    });
     try {
       refuseUnknown(broadcast.streams);
       const { budget } = this.#environment;
@@ -204,17 +203,18 @@ export class LiveSources implements AsyncDisposable {
       let memory = budget.take(decodedFrameSize(broadcast.streams));
       this.#noteStreams(source, served, broadcast);
       const leave = counted.move();
-      let described = select(broadcast);
+      let described = streamsOf(broadcast, types);
       return {
         get described() {
           return described;
         },
         queue,
+        requestKeyframe: () => void broadcast.requestKeyframe(),
         change: (changed) => {
           memory[Symbol.dispose]();
           memory = budget.take(decodedFrameSize(changed.streams));
           this.#noteStreams(source, served, changed);
-          described = select(changed);
+          described = streamsOf(changed, types);
           return served === rendition || isSentAsIs(changed, rendition);
         },
         [Symbol.dispose]: () => {
@@ -339,7 +339,7 @@ export class LiveSources implements AsyncDisposable {
       source,
       isPaced: source.kind === "generator" || (source.kind === "file" && loop),
       linger: linger * 1000,
-      isAwaited: isCapture && opener?.isAwaited,
+      isAwaited: () => isCapture && opener?.isAwaited === true,
       open: async (signal) => {
         await Promise.all(before);
         if (isCapture && opener !== undefined) return await opener.open(signal, via);

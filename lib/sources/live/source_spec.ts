@@ -3,9 +3,19 @@ import { UsageError } from "../../base/errors.ts";
 import { nearest } from "../../base/suggest.ts";
 import { startProcess } from "../../ffmpeg/process.ts";
 import { hideSecrets } from "../../ffmpeg/stderr.ts";
+import { DEFAULT_PORT } from "../../protocol/native/framing.ts";
 
 /** Kind of a live source, which decides how FFmpeg reads it. It reads neither of the last two. */
 export type LiveKind = "device" | "generator" | "network" | "file" | "relay" | "published";
+
+/** A source of another server. */
+export interface Upstream {
+  host: string;
+  port: number;
+  /** Name that the other server lists; absent for its default video. */
+  name?: string;
+  isEncrypted: boolean;
+}
 
 /** A live source. */
 export interface LiveSource {
@@ -16,6 +26,8 @@ export interface LiveSource {
   format?: string;
   /** Input that FFmpeg opens. It may hold a password: see {@linkcode hideSecrets}. */
   input: string;
+  /** Of a relay: what the input names. */
+  upstream?: Upstream;
 }
 
 /** Largest number of characters of a name, as in a request. */
@@ -30,6 +42,9 @@ const DEVICES = new Set([
 
 /** The query field that makes FFmpeg wait for a connection instead of making one. */
 const LISTENS = /[?&](mode=listener|listen(=[12])?)(&|$)/;
+
+/** Addresses of other servers: host, or IPv6 address in brackets, port and path. */
+const UPSTREAM = /^(streams?):\/\/(?:\[([\da-f:.]+)\]|([\w.-]+))(?::(\d{1,5}))?(?:\/([^?#]*))?$/i;
 
 /**
  * Reads one `NAME=[FORMAT:]INPUT`.
@@ -62,11 +77,20 @@ export function parseLiveSource(text: string): LiveSource {
     ? "the name has a control character"
     : rest.includes("\0")
     ? "the input has a NUL character"
+    : /^[a-z0-9_]+:streams?:\/\//i.test(rest)
+    ? "another server needs no format"
     : undefined;
   if (reason !== undefined) throw unusable(text, reason);
   const source = { name, ...parseLiveInput(rest) };
   if (source.input === "") throw unusable(text, "the input is empty");
-  return source;
+  if (source.kind !== "relay") return source;
+  const upstream = parseUpstream(source.input);
+  if (upstream !== undefined) return { ...source, upstream };
+  const shown = JSON.stringify(hideSecrets(text).slice(0, 100));
+  throw new UsageError(
+    `Cannot use --live ${shown}: that is no address of a server, expected ` +
+      "NAME=stream://HOST[:PORT]/NAME, or streams:// for TLS",
+  );
 }
 
 /** @throws {UsageError} if two sources have the same name */
@@ -106,11 +130,34 @@ export function parseLiveInput(text: string): Omit<LiveSource, "name"> {
   return { kind: kindOf(input), format, input };
 }
 
+/** @returns `undefined` for anything else */
+function parseUpstream(input: string): Upstream | undefined {
+  const [, scheme, bracketed, plain, digits, path = ""] = input.match(UPSTREAM) ?? [];
+  const host = bracketed ?? plain;
+  const port = digits === undefined ? DEFAULT_PORT : Number(digits);
+  const name = decode(path);
+  if (host === undefined || port < 1 || port > 65535 || name === undefined) return undefined;
+  if (name.length > MAX_NAME_LENGTH || name.includes("\0")) return undefined;
+  const isEncrypted = scheme.toLowerCase() === "streams";
+  return { host, port, name: name === "" ? undefined : name, isEncrypted };
+}
+
+/** @returns `undefined` for what is no percent-encoding of text */
+function decode(path: string): string | undefined {
+  try {
+    return decodeURIComponent(path);
+  } catch (error) {
+    if (error instanceof URIError) return undefined;
+    throw error;
+  }
+}
+
 function isUrl(text: string): boolean {
   return /^[a-z][a-z0-9+.-]*:\/\//i.test(text);
 }
 
 function kindOf(input: string): LiveKind {
+  if (/^streams?:\/\//i.test(input)) return "relay";
   return isUrl(input) && !/^file:/i.test(input) ? "network" : "file";
 }
 

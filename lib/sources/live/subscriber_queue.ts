@@ -33,6 +33,17 @@ export interface SourceStreams {
   data: readonly DataStream[];
 }
 
+/** The streams of some types. */
+export function streamsOf(
+  { streams, data }: SourceStreams,
+  types: readonly AnyStream["type"][],
+): SourceStreams {
+  return {
+    streams: streams.filter(({ type }) => types.includes(type)),
+    data: types.includes("data") ? data : [],
+  };
+}
+
 /** Bounds of a {@linkcode LiveQueue}. */
 export interface QueueLimits {
   /** Video frames, if each is a keyframe. */

@@ -1,6 +1,7 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import { ByteReader, fromSocket } from "../../../lib/base/byte_reader.ts";
 import { ByteWriter } from "../../../lib/base/byte_writer.ts";
+import { FormatError } from "../../../lib/base/errors.ts";
 import { connect } from "../../../lib/net/connection.ts";
 import { requestMedia } from "../../../lib/protocol/native/client.ts";
 import { Connection } from "../../../lib/protocol/native/connection.ts";
@@ -26,4 +27,36 @@ Deno.test("requestMedia() sends keep-alives while a slow sink keeps it from read
     // The next part is requested only after the server has received two of them.
     if (part.kind === "frame") assertEquals(await received.promise, ["pong", "pong"]);
   }
+});
+
+Deno.test("requestMedia() takes a second description only if the request says so", async () => {
+  const messages = [describe(), frame(0), describe({ width: 8 }), frame(1, { size: 128 }), end()];
+  await using server = new ScriptedServer((peer) => say(peer, ...messages));
+  const { hostname: host, port } = server.address;
+  const kindsOf = async (redescribe: boolean) => {
+    using connection = await connect({ host, port }, NEVER);
+    const kinds: string[] = [];
+    const request = { command: "get_video", redescribe } as const;
+    for await (const { kind } of requestMedia(connection, request)) kinds.push(kind);
+    return kinds;
+  };
+  assertEquals(await kindsOf(true), ["describe", "frame", "describe", "frame", "end"]);
+  await assertRejects(() => kindsOf(false), FormatError, "a second description");
+});
+
+Deno.test("requestMedia() keeps the memory of frames for whoever asks for that", async () => {
+  // Large enough for their memory to be used again.
+  const size = 100_000;
+  const messages = [describe(), frame(0, { size, value: 1 }), frame(1, { size, value: 2 }), end()];
+  await using server = new ScriptedServer((peer) => say(peer, ...messages));
+  const { hostname: host, port } = server.address;
+  const valuesOf = async (keepsFrames: boolean) => {
+    using connection = await connect({ host, port }, NEVER);
+    const frames: Uint8Array[] = [];
+    const response = requestMedia(connection, { command: "get_video" }, { keepsFrames });
+    for await (const part of response) if (part.kind === "frame") frames.push(part.frame.data);
+    return frames.map(([first]) => first);
+  };
+  assertEquals(await valuesOf(true), [1, 2]);
+  assertEquals(await valuesOf(false), [2, 2]);
 });

@@ -67,6 +67,18 @@ pureTest("ClockSync gives the latency of frames once the server's clock is known
   assertEquals(sync.latencyOf(undefined), undefined);
 });
 
+pureTest("ClockSync converts capture times to the own clock, at most now", async () => {
+  const { pings, clock, sync } = start();
+  const ahead = 3_600_000_000;
+  await sync.ping();
+  assertEquals(sync.ownTimeOf(clock.now + ahead), undefined);
+  clock.now += 400;
+  sync.onPong({ payload: pings[0].payload, timestamp: clock.now - 200 + ahead });
+  assertEquals(sync.ownTimeOf(clock.now + ahead - 12_000), clock.now - 12_000);
+  assertEquals(sync.ownTimeOf(clock.now + ahead + 50_000), clock.now);
+  assertEquals(sync.ownTimeOf(undefined), undefined);
+});
+
 pureTest("ClockSync ignores pongs that are late, foreign or without a time", async () => {
   const { pings, clock, sync } = start();
   await sync.ping();

@@ -18,6 +18,24 @@ Deno.test("Credentials.reload() reads once more for all who ask while it reads",
   assertEquals(times(), 3);
 });
 
+Deno.test("Credentials.reload() reads what other servers require again", async () => {
+  const relayTokenFile = await folder.write("other", "first\n");
+  const told: string[] = [];
+  const logger = { log: (_level: string, message: string) => void told.push(message) };
+  const credentials = await Credentials.open({ relayTokenFile }, logger);
+  const shown = () => credentials.relayCredentials({ isEncrypted: false }).token?.reveal();
+  assertEquals(shown(), "first");
+  await folder.write("other", "second\n");
+  await credentials.reload();
+  assertEquals(shown(), "second");
+  await Deno.remove(relayTokenFile);
+  await credentials.reload();
+  assertEquals(shown(), "second");
+  assertEquals(told.filter((line) => /is kept|nothing to read/.test(line)).length, 1);
+  assertEquals(credentials.relayCredentials({ isEncrypted: false }).trust, undefined);
+  assertEquals(credentials.relayCredentials({ isEncrypted: true }).trust?.kind, "system");
+});
+
 Deno.test("Credentials.reload() reads the token for publishing again", async () => {
   const publishTokenFile = await folder.write("publish", "one\n");
   const told: string[] = [];

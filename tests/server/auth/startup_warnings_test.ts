@@ -1,5 +1,6 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { startupWarnings } from "../../../lib/server/auth/credentials.ts";
+import { relayWarnings, startupWarnings } from "../../../lib/server/auth/credentials.ts";
+import { parseLiveSource } from "../../../lib/sources/live/source_spec.ts";
 import { pureTest } from "../../support/pure_test.ts";
 
 const PROTECTED = { token: true, tls: true, scriptsOpen: false };
@@ -44,4 +45,16 @@ pureTest("startupWarnings() names the missing protection and its flags", () => {
     assertMatch(warnings[0], line);
     assertMatch(warnings[0], / 192\.0\.2\.1 /);
   }
+});
+
+pureTest("relayWarnings() names the sources whose token goes unencrypted", () => {
+  const inputs = ["a=stream://10.0.0.1/a", "b=streams://10.0.0.1/b", "c=stream://localhost/c"];
+  const sources = [...inputs, "d=rtsp://10.0.0.1/d"].map(parseLiveSource);
+  const [line, ...others] = relayWarnings(sources, { relayTokenFile: "token" });
+  assertMatch(
+    line,
+    /^Anybody on the way to 10\.0\.0\.1 can read the token for "a": .*; see streams:/,
+  );
+  assertEquals(others, []);
+  assertEquals(relayWarnings(sources, {}), []);
 });

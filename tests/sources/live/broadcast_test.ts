@@ -309,3 +309,24 @@ pureTest("Broadcast.stop() ends the source, and is harmless when repeated", asyn
   await assertRejects(() => queue.take(NEVER), RequestError, "the server ends");
   assert(studio.feeds[0].isDisposed);
 });
+
+pureTest("Broadcast asks for a keyframe when somebody joins, and seldom for many", async () => {
+  await using studio = new Studio();
+  const joining = studio.join();
+  const [feed] = studio.feeds;
+  let asked = 0;
+  const again = Promise.withResolvers<void>();
+  feed.requestKeyframe = () => {
+    if (++asked === 2) again.resolve();
+  };
+  feed.show(0);
+  await joining;
+  for (let times = 0; times < 3; times++) await studio.join();
+  // At once for the first of them; for the others when it is time again.
+  assertEquals(asked, 1);
+  studio.clock.pass(500);
+  await again.promise;
+  studio.clock.pass(10_000);
+  await studio.join();
+  assertEquals(asked, 3);
+});

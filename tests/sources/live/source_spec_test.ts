@@ -1,9 +1,10 @@
-import { assert, assertEquals, assertFalse, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertFalse, assertMatch, assertThrows } from "@std/assert";
 import { UsageError } from "../../../lib/base/errors.ts";
 import {
   isExclusive,
   parseLiveSource,
   refuseSameNames,
+  type Upstream,
 } from "../../../lib/sources/live/source_spec.ts";
 import { pureTest } from "../../support/pure_test.ts";
 
@@ -59,6 +60,43 @@ pureTest("parseLiveSource() refuses malformed sources, in one line", () => {
     assert(message.includes("expected NAME=[FORMAT:]INPUT"), message);
     assertFalse(message.includes("\n"), message);
   }
+});
+
+pureTest("parseLiveSource() reads sources of other servers", () => {
+  const upstreamOf = (input: string) => {
+    const { kind, upstream } = parseLiveSource(`name=${input}`);
+    return [kind, upstream];
+  };
+  const cases: [string, Upstream][] = [
+    ["stream://host/cam", { host: "host", port: 7777, name: "cam", isEncrypted: false }],
+    ["streams://a.b-c:9/x", { host: "a.b-c", port: 9, name: "x", isEncrypted: true }],
+    ["STREAM://[::1]:65535/a/b", { host: "::1", port: 65535, name: "a/b", isEncrypted: false }],
+    ["stream://[fe80::1]", { host: "fe80::1", port: 7777, name: undefined, isEncrypted: false }],
+    ["stream://1.2.3.4/", { host: "1.2.3.4", port: 7777, name: undefined, isEncrypted: false }],
+    ["stream://h/%C3%A4%20%3F%2F=1", { host: "h", port: 7777, name: "ä ?/=1", isEncrypted: false }],
+  ];
+  for (const [input, upstream] of cases) {
+    assertEquals(upstreamOf(input), ["relay", upstream], input);
+  }
+});
+
+pureTest("parseLiveSource() refuses what is no address of a server, in one line", () => {
+  const addresses = [
+    ...["stream://", "stream:///cam", "stream://h:0/cam", "stream://h:65536/cam", "stream://h:x"],
+    ...["stream://h/a?b", "stream://h/a#b", "stream://h/%", "stream://h/%ff", "stream://h/%00"],
+    ...["stream://me:word@h/cam", "stream://[h]/cam", "stream://a b/cam", "stream://::1/cam"],
+    ...[`stream://h/${"n".repeat(1025)}`],
+  ];
+  for (const address of addresses) {
+    const { message } = assertThrows(() => parseLiveSource(`cam=${address}`), UsageError);
+    assertMatch(
+      message,
+      /^Cannot use --live [^\n]+ expected NAME=stream:\/\/HOST\[:PORT\]\/NAME, or/,
+    );
+    assertFalse(message.includes("word"), message);
+  }
+  const formatted = "cam=h264:stream://h/cam";
+  assertThrows(() => parseLiveSource(formatted), UsageError, "another server needs no format");
 });
 
 pureTest("parseLiveSource() does not repeat a password", () => {

@@ -10,6 +10,7 @@ export class HandFeed implements LiveFeed {
   streams: readonly StreamDescription[] = [{ ...GREY, id: 0, timeBase: [1, 10] }];
   recycled = 0;
   isDisposed = false;
+  requestKeyframe?: () => void;
   #frames: TimedFrame[] = [];
   #error: Error | undefined;
   #waiting = Promise.withResolvers<void>();

@@ -1,4 +1,4 @@
-/** A real load balancer: HAProxy with the configuration that `deploy/` holds. */
+/** A real load balancer: HAProxy with a configuration that `deploy/` holds. */
 import { PATIENCE } from "../time/patience.ts";
 import { freePort } from "./machine.ts";
 import { HelperProgram, type Output, pathOf } from "./running_program.ts";
@@ -33,13 +33,15 @@ export class Balancer implements AsyncDisposable {
    * Starts it and waits until it listens.
    *
    * @param env overrides of the configuration
+   * @param configuration its file in `deploy/`
    */
   static async start(
     [one, two]: readonly [Behind, Behind],
     env: Record<string, string> = {},
+    configuration = "haproxy.cfg",
   ): Promise<Balancer> {
     const port = freePort();
-    const program = new HelperProgram("haproxy", ["-db", "-f", pathOf("deploy/haproxy.cfg")], {
+    const program = new HelperProgram("haproxy", ["-db", "-f", pathOf(`deploy/${configuration}`)], {
       env: {
         STREAM_BIND: `127.0.0.1:${port}`,
         STREAM_ONE: `127.0.0.1:${one.port}`,

@@ -1,0 +1,111 @@
+/** What `deploy/haproxy_hub.cfg` is for: one hub that is published to, and edges that relay it. */
+import { assertEquals, assertRejects } from "@std/assert";
+import { isConnectionLost, RequestError } from "../../lib/base/errors.ts";
+import { mediaFolder } from "../support/media/media_folder.ts";
+import { NativeClient } from "../support/peers/native_client.ts";
+import { rawStream, TestPublisher } from "../support/peers/test_publisher.ts";
+import { Balancer, type Behind } from "../support/programs/haproxy.ts";
+import { freePort } from "../support/programs/machine.ts";
+import { type RunningProgram, startServerProgram } from "../support/programs/running_program.ts";
+import { testWith } from "../support/test_if.ts";
+
+const test = testWith("haproxy");
+
+const folder = mediaFolder();
+
+/** Tokens for watching and for publishing, and the files that hold them. */
+const [WATCH, PUBLISH] = ["watch-token", "publish-token"];
+const watchFile = await folder.write("watch", `${WATCH}\n`);
+const publishFile = await folder.write("publish", `${PUBLISH}\n`);
+
+interface Station extends Behind {
+  program: RunningProgram;
+}
+
+async function startStation(...args: string[]): Promise<Station> {
+  const media = folder.pathOf("media");
+  await Deno.mkdir(media, { recursive: true });
+  const { program, port } = await startServerProgram([
+    ...["--media", media, "--metrics", "0", "--token-file", watchFile, ...args],
+  ]);
+  const [, metrics] = await program.stderr.until(/Metrics are at http:\/\/127\.0\.0\.1:(\d+)\//);
+  return { program, port, metrics };
+}
+
+/** Asks for the source over a connection through the balancer. */
+async function watch(balancer: Balancer): Promise<NativeClient> {
+  const client = new NativeClient(await balancer.connect());
+  await client.ask({ command: "get_video", name: "cam", encoding: "copy", token: WATCH });
+  return client;
+}
+
+/** Waits for the next ping, or the end of the connection. */
+async function isConnected(viewer: NativeClient): Promise<boolean> {
+  try {
+    return await viewer.receive() !== undefined;
+  } catch (error) {
+    if (!isConnectionLost(error)) throw error;
+    return false;
+  }
+}
+
+/** Sends random frames and checks that all viewers get just these. */
+async function assertShown(
+  publisher: TestPublisher,
+  viewers: readonly NativeClient[],
+  from: number,
+): Promise<void> {
+  const sent: Uint8Array[] = [];
+  for (let at = from; at < from + 5; at++) {
+    const data = crypto.getRandomValues(new Uint8Array(32));
+    sent.push(data);
+    await publisher.send({ timestamp: at * 40, data });
+  }
+  for (const viewer of viewers) {
+    assertEquals((await viewer.frames(5)).map(({ data }) => data), sent);
+  }
+}
+
+test("what is published to the hub is watched at edges, and one edge is enough", async () => {
+  const hub = await startStation("--publish", "token", "--publish-token-file", publishFile);
+  await using _hub = hub.program;
+  const source = `cam=stream://127.0.0.1:${hub.port}/cam`;
+  const edge = () => startStation("--live", source, "--live-token-file", watchFile);
+  const edges = [await edge(), await edge()] as const;
+  await using _one = edges[0].program;
+  await using _two = edges[1].program;
+  const publishPort = freePort();
+  await using balancer = await Balancer.start(edges, {
+    STREAM_HUB: `127.0.0.1:${hub.port}`,
+    STREAM_PUBLISH_BIND: `127.0.0.1:${publishPort}`,
+    STREAM_CHECK_EVERY: "200ms",
+  }, "haproxy_hub.cfg");
+
+  // The hub sees the balancer, which is on its own machine, and wants the token all the same.
+  using stranger = await TestPublisher.connect(publishPort);
+  await stranger.askToPublish({ name: "cam", token: WATCH });
+  const refused = await assertRejects(() => stranger.until("accept"), RequestError);
+  assertEquals(refused.code, "unauthorized");
+
+  const request = { name: "cam", token: PUBLISH, onDemand: true };
+  using publisher = await TestPublisher.begin(publishPort, request);
+  await publisher.describe(rawStream(8, 4));
+  using stack = new DisposableStack();
+  const viewers: NativeClient[] = [];
+  for (let count = 0; count < 4; count++) viewers.push(stack.use(await watch(balancer)));
+  const asked = (count: number) => new RegExp(`(request begins command=get_video[^]*){${count}}`);
+  for (const { program } of edges) await program.stderr.until(asked(2));
+  while ((await publisher.notice("viewers")).viewers !== 2);
+  await assertShown(publisher, viewers, 0);
+
+  edges[0].program.kill("SIGKILL");
+  const kept: NativeClient[] = [];
+  for (const viewer of viewers) if (await isConnected(viewer)) kept.push(viewer);
+  assertEquals(kept.length, 2);
+  for (const peer of [publisher, ...kept]) await peer.connection.send("pong", new Uint8Array());
+  for (let count = 0; count < 2; count++) kept.push(stack.use(await watch(balancer)));
+  await edges[1].program.stderr.until(asked(4));
+  await assertShown(publisher, kept, 5);
+  const end = await publisher.finish();
+  assertEquals(end.frames, 10);
+});
