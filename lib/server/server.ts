@@ -8,7 +8,7 @@ import { encodeFrame } from "../protocol/native/framing.ts";
 import { StartCache } from "../sources/cache/start_cache.ts";
 import { Library } from "../sources/file/library.ts";
 import { DecoderSemaphore, MemoryBudget } from "../sources/limits.ts";
-import { Publications } from "../sources/live/published.ts";
+import { Publications } from "../sources/publish/published.ts";
 import { DEFAULT_LINGER, LiveSources } from "../sources/live/registry.ts";
 import { Relay } from "../sources/live/relay.ts";
 import { refuseSameNames, refuseUnknownFormats } from "../sources/live/source_spec.ts";

@@ -8,7 +8,7 @@ import type { MediaRequest } from "../../protocol/native/request.ts";
 import type { EndReport } from "../../protocol/native/response.ts";
 import { refuseContradictions, refuseCopiedStill } from "../../sources/file/plan.ts";
 import { sizeNotes } from "../../sources/file/stream_info.ts";
-import type { LiveWatch } from "../../sources/live/registry.ts";
+import type { LiveWatch } from "../../sources/live/watch.ts";
 import type { LiveSource } from "../../sources/live/source_spec.ts";
 import { type LiveItem, QUEUE_LIMITS } from "../../sources/live/subscriber_queue.ts";
 import type { PlayContext, PlayRequest } from "../session/context.ts";

@@ -9,7 +9,7 @@ import type { StartCache } from "../../sources/cache/start_cache.ts";
 import type { Library, MediaFile } from "../../sources/file/library.ts";
 import type { MediaOptions } from "../../sources/file/plan.ts";
 import type { DecoderSemaphore, MemoryBudget } from "../../sources/limits.ts";
-import type { Publications } from "../../sources/live/published.ts";
+import type { Publications } from "../../sources/publish/published.ts";
 import type { LiveSources } from "../../sources/live/registry.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
 import type { PublishAccess } from "../auth/publish_access.ts";

@@ -15,8 +15,12 @@ import {
   type EndReport,
   parseDescription,
 } from "../../protocol/native/response.ts";
-import { PublishedRun } from "../../sources/live/publication.ts";
-import type { PublishedSource, Publisher, PublisherAction } from "../../sources/live/published.ts";
+import { PublishedRun } from "../../sources/publish/publication.ts";
+import type {
+  PublishedSource,
+  Publisher,
+  PublisherAction,
+} from "../../sources/publish/published.ts";
 import type { MemoryBudget } from "../../sources/limits.ts";
 import type { RequestRecord } from "../metrics/request_log.ts";
 import type { SessionContext } from "./context.ts";

@@ -1,5 +1,5 @@
 /** What a server asks of a publisher, on its way. */
-import type { PublisherAction } from "../../sources/live/published.ts";
+import type { PublisherAction } from "../../sources/publish/published.ts";
 
 /** Sends what a publisher is asked for, one message at a time, so that only the newest waits. */
 export class PublisherOutbox {

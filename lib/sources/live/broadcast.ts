@@ -11,7 +11,8 @@ import {
 } from "../../media/frame.ts";
 import { Pacer } from "../../media/pacer.ts";
 import type { TimedFrame } from "../../media/source.ts";
-import { type LiveFeed, StreamsChangedError } from "./feed.ts";
+import { type LiveFeed, SourceEndedError, StreamsChangedError } from "./feed.ts";
+import { KeyframeRequests } from "./keyframe_requests.ts";
 import type { LiveSource } from "./source_spec.ts";
 import { type PrepareFrame, SharedFrame } from "./shared_frame.ts";
 import { LiveQueue, QUEUE_LIMITS } from "./subscriber_queue.ts";
@@ -22,9 +23,6 @@ const FIRST_FRAME_TIMEOUT = 10_000;
 
 /** Milliseconds of a run after which the backoff is reset. */
 const GOOD_RUN = 10_000;
-
-/** Milliseconds between two requests for a keyframe; they make a video larger. */
-const KEYFRAME_INTERVAL = 500;
 
 /** Milliseconds between log lines about dropped frames. */
 const DROP_LOG_INTERVAL = 1000;
@@ -83,8 +81,10 @@ export class Broadcast {
   #backoff: Backoff;
   #lingering: AbortController | undefined;
   /** Whether one is about to be asked for, and when one was. */
-  #keyframe = { isWanted: false, askedAt: -Infinity };
+  #keyframes: KeyframeRequests;
   #drops = { frames: 0, loggedAt: -Infinity };
+  /** It is there after an outage, and has yet to give a frame. */
+  #isBack = false;
   /** Runs of the source that gave a frame. */
   #runs = 0;
   #finished: Promise<void>;
@@ -92,6 +92,7 @@ export class Broadcast {
   constructor(options: BroadcastOptions) {
     this.#options = options;
     this.#backoff = new Backoff(options.random);
+    this.#keyframes = new KeyframeRequests(options.clock, this.#stop.signal);
     // Subscribers that wait for it get the failure; there may be none.
     this.#started.promise.catch(() => {});
     this.#finished = this.#run();
@@ -116,6 +117,11 @@ export class Broadcast {
   /** Data streams of the frames; empty before the first frame. */
   get data(): readonly DataStream[] {
     return this.#data;
+  }
+
+  /** Settles when it has stopped, and FFmpeg has ended. */
+  get finished(): Promise<void> {
+    return this.#finished;
   }
 
   /** Aborts when it stops, because of {@linkcode Broadcast.stop} or for lack of subscribers. */
@@ -152,30 +158,20 @@ export class Broadcast {
   /** Adds a subscriber at once, also during an outage. */
   follow(queue: LiveQueue): void {
     this.#queues.add(queue);
+    queue.onStarved = () => this.requestKeyframe();
     this.#lingering?.abort();
     this.requestKeyframe();
   }
 
-  /** Asks the source for a keyframe, now or a little later, if it can be asked. */
-  async requestKeyframe(): Promise<void> {
-    const { clock } = this.#options;
-    const { signal } = this.#stop;
-    if (this.#keyframe.isWanted || this.#feed?.requestKeyframe === undefined) return;
-    this.#keyframe.isWanted = true;
-    try {
-      const wait = this.#keyframe.askedAt + KEYFRAME_INTERVAL - clock.now();
-      if (wait > 0) await clock.sleep(wait, signal);
-    } catch (error) {
-      if (!signal.aborted) throw error;
-      return;
-    }
-    this.#keyframe = { isWanted: false, askedAt: clock.now() };
-    this.#feed?.requestKeyframe?.();
+  /** Asks the source for a keyframe, if it can be asked. */
+  requestKeyframe(): void {
+    this.#keyframes.ask(() => this.#feed);
   }
 
   /** Removes a subscriber. Does nothing if it is removed already. */
   leave(queue: LiveQueue): void {
     queue.close();
+    queue.onStarved = undefined;
     if (this.#queues.delete(queue) && this.subscribers === 0) this.#linger();
   }
 
@@ -246,6 +242,12 @@ export class Broadcast {
           if (capture !== undefined) await clock.sleep(CHANGE_PAUSE, signal);
           continue;
         }
+        // FFmpeg has made its last frame of a capture that has ended.
+        if (error instanceof SourceEndedError && capture?.stopped.aborted) {
+          for (const queue of this.#queues) queue.end();
+          this.#stop.abort();
+          break;
+        }
         await (capture?.outage === undefined ? this.#pause(error) : this.#awaitCapture(capture));
       } catch (reason) {
         if (!signal.aborted) throw reason;
@@ -282,6 +284,14 @@ export class Broadcast {
     }
   }
 
+  /** Lets subscribers wait for the first frame after an outage. */
+  #startAgain(): void {
+    this.#isBack = true;
+    this.#state = { kind: "starting" };
+    this.#started = Promise.withResolvers();
+    this.#started.promise.catch(() => {});
+  }
+
   #lose(outage: Outage): void {
     this.#state = outage;
     this.#started.reject(outage.error);
@@ -295,6 +305,8 @@ export class Broadcast {
     let runningSince: number | undefined;
     try {
       await using feed = await this.#options.open(this.#stop.signal);
+      // Opening has waited for it, so that it is there.
+      if (this.#options.isAwaited?.() && this.outage !== undefined) this.#startAgain();
       let frame = await feed.next();
       runningSince = clock.now();
       this.#feed = feed;
@@ -334,12 +346,14 @@ export class Broadcast {
       for (const queue of this.#queues) queue.describe({ streams, data });
     }
     this.#timeline.begin(first.due, clock.now());
-    const wasLost = this.outage !== undefined;
+    const wasLost = this.#isBack || this.outage !== undefined;
+    this.#isBack = false;
     this.#state = { kind: "running" };
     this.#started.resolve();
     if (!wasLost || !isReturn) return;
     const message = `"${source.name}" is back`;
-    logger.log("info", message);
+    // The log has the requests of publishers, with a limit for each.
+    logger.log(this.#options.isAwaited?.() ? "debug" : "info", message);
     for (const queue of this.#queues) queue.notify({ code: "source_back", message });
   }
 

@@ -48,15 +48,16 @@ export class CaptureInput implements FrameInput, Disposable {
   }
 
   /**
-   * @throws {RequestError} `media_error` when the broadcast is lost or ends
+   * @returns `undefined` when the broadcast has ended
+   * @throws {RequestError} `media_error` when the broadcast is lost
    * @throws {StreamsChangedError} when its streams change
    */
-  async take(signal: AbortSignal): Promise<SharedFrame> {
+  async take(signal: AbortSignal): Promise<SharedFrame | undefined> {
     while (true) {
       const item = await this.#queue.take(signal);
       if (item.kind === "frame") return item.frame;
       if (item.kind === "describe") throw new StreamsChangedError("Other streams follow");
-      if (item.kind === "end") throw new RequestError("media_error", "Cannot go on: it ended");
+      if (item.kind === "end") return undefined;
       const { code, message } = item.event;
       if (code !== "source_lost") continue;
       throw this.#capture.outage?.error ?? new RequestError("media_error", message);

@@ -29,6 +29,9 @@ const READ_TIMEOUT = 10_000;
 /** Factor of the read timeout if frames come from a capture, which has a timeout of its own. */
 const FED_TIMEOUT_FACTOR = 2;
 
+/** Messages of the input's data streams that wait to be taken, and their bytes. */
+const MAX_MESSAGES = { count: 10_000, bytes: 16 * 2 ** 20 };
+
 /** FFmpeg's message about a host that it cannot find. The name is hidden from clients. */
 const HOST_NAME = /(Failed to resolve hostname) \S+(?=: )/g;
 
@@ -176,7 +179,10 @@ class FfmpegFeed implements LiveFeed {
   #feeder: FrameFeeder | undefined;
   /** Messages of the input's data streams that wait to be taken. */
   #messages: TimedFrame[] = [];
-  #messageArrived = Promise.withResolvers<undefined>();
+  /** Bytes of them. */
+  #messageBytes = 0;
+  /** Ends the wait for FFmpeg's next frame, because a message has come. */
+  #wake = () => {};
   /** The read of FFmpeg's next frame, while it is under way. */
   #reading: Promise<Frame | undefined> | undefined;
   /** FFmpeg's output has ended. */
@@ -222,7 +228,7 @@ class FfmpegFeed implements LiveFeed {
 
   async next(): Promise<TimedFrame> {
     while (true) {
-      const due = this.#messages.shift() ?? this.#reader.takeDue();
+      const due = this.#takeMessage() ?? this.#reader.takeDue();
       if (due !== undefined) return due;
       const frame = await this.#readFrame();
       // A message came, or the frames that were held back are due now.
@@ -258,12 +264,11 @@ class FfmpegFeed implements LiveFeed {
     // Its failure is reported to a later call if a message comes first.
     this.#reading.catch(() => {});
     const reading = this.#reading;
-    // Without messages, each race would leave a reaction on a promise that never settles.
     if (this.data.length > 0) {
-      const isRead = reading.then(() => true);
-      if (await Promise.race([this.#messageArrived.promise, isRead]) === undefined) {
-        return undefined;
-      }
+      const woken = Promise.withResolvers<"read" | "message">();
+      this.#wake = () => woken.resolve("message");
+      reading.then(() => woken.resolve("read"), () => woken.resolve("read"));
+      if (await woken.promise === "message") return undefined;
     }
     this.#reading = undefined;
     return await reading;
@@ -273,8 +278,19 @@ class FfmpegFeed implements LiveFeed {
     const stream = this.data.find(({ id }) => id === message.streamId);
     if (stream === undefined) return;
     this.#messages.push({ ...message, due: toSeconds(message.timestamp, stream.timeBase) });
-    this.#messageArrived.resolve(undefined);
-    this.#messageArrived = Promise.withResolvers();
+    this.#messageBytes += message.data.byteLength;
+    // FFmpeg may not have begun yet.
+    while (this.#messages.length > MAX_MESSAGES.count || this.#messageBytes > MAX_MESSAGES.bytes) {
+      this.#takeMessage();
+      this.#messages[0].dropped = true;
+    }
+    this.#wake();
+  }
+
+  #takeMessage(): TimedFrame | undefined {
+    const message = this.#messages.shift();
+    if (message !== undefined) this.#messageBytes -= message.data.byteLength;
+    return message;
   }
 
   /** Reports output that is no NUT as a failure of the source. */

@@ -1,4 +1,5 @@
 /** The live sources of a server: registered by name, and read once for each rendition in use. */
+import { settlesWithin } from "../../base/async.ts";
 import { type Clock, MONOTONIC_CLOCK } from "../../base/clock.ts";
 import { RequestError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
@@ -13,9 +14,9 @@ import { CAPTURE_RENDITION, CaptureInput } from "./capture_input.ts";
 import { isExclusive, type LiveSource } from "./source_spec.ts";
 import { decodedFrameSize, isSentAsIs, refuseUnknown } from "./stream_info.ts";
 import type { PrepareFrame } from "./shared_frame.ts";
+import type { LiveWatch, WatchOptions } from "./watch.ts";
 import {
   LiveQueue,
-  type LiveQueueOptions,
   MAX_QUEUED_BYTES,
   PLAYED_TYPES,
   type SourceStreams,
@@ -54,31 +55,6 @@ export interface LiveEnvironment {
   openerOf?: (source: LiveSource) => FeedOpener | undefined;
 }
 
-/** A subscription to a broadcast, until it is disposed. */
-export interface LiveWatch extends Disposable {
-  /** The streams of the types that were asked for. */
-  readonly described: SourceStreams;
-  readonly queue: LiveQueue;
-  /** Asks for a keyframe, if the source can be asked. */
-  requestKeyframe(): void;
-  /**
-   * Takes over the streams of a `describe` item.
-   *
-   * @returns false if they are not in the rendition that was asked for: it has to be watched anew
-   * @throws {RequestError} `busy` if there is no memory for them
-   */
-  change(streams: SourceStreams): boolean;
-}
-
-/** Options of {@linkcode LiveSources.watch}. */
-export interface WatchOptions extends LiveQueueOptions {
-  signal: AbortSignal;
-  /** How a decoder slot is waited for; by default, until the signal aborts. */
-  slot?: SlotOptions;
-  /** Ids of the relays that the request came through. */
-  via?: readonly string[];
-}
-
 interface Registration {
   source: LiveSource;
   opener?: FeedOpener;
@@ -109,6 +85,9 @@ interface Running {
   /** The decoder that it takes, if any. */
   slot?: Disposable;
 }
+
+/** Milliseconds for the last frames of a source that is removed. */
+const LAST_FRAMES = 2000;
 
 const NO_STREAMS: SourceStreams = { streams: [], data: [] };
 /** Largest number of renditions of one source that run without subscribers. */
@@ -287,7 +266,11 @@ export class LiveSources implements AsyncDisposable {
     this.#sources.delete(name);
     this.#lastStreams.delete(name);
     for (const running of [...this.#running.values()]) {
-      if (running.source.name === name) this.#stop(running, { isRemoved: true });
+      if (running.source.name !== name) continue;
+      const stop = () => this.#stop(running, { isRemoved: true });
+      // FFmpeg may still make frames of those that have come.
+      if (running.capture === undefined) stop();
+      else settlesWithin(running.broadcast.finished, LAST_FRAMES).then(stop);
     }
   }
 

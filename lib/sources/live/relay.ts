@@ -12,7 +12,7 @@ import type { MediaResponse, ResponsePart } from "../../protocol/media_response.
 import { requestMedia } from "../../protocol/native/client.ts";
 import { MAX_RELAYS, type MediaRequest } from "../../protocol/native/request.ts";
 import { type FeedOpener, type LiveFeed, StreamsChangedError } from "./feed.ts";
-import { PublishedRun } from "./publication.ts";
+import { PublishedRun } from "../publish/publication.ts";
 import type { LiveSource, Upstream } from "./source_spec.ts";
 
 /** Characters of the other server's message that are passed on to viewers. */

@@ -25,9 +25,10 @@ export interface FrameInput extends Disposable {
   /**
    * Waits for the next frame.
    *
+   * @returns `undefined` at the end of the source
    * @throws the signal's reason, or the error that the source failed with
    */
-  take(signal: AbortSignal): Promise<HeldFrame>;
+  take(signal: AbortSignal): Promise<HeldFrame | undefined>;
 }
 
 /** Options of {@linkcode FrameFeeder}. */
@@ -82,6 +83,7 @@ export class FrameFeeder implements AsyncDisposable {
       this.#writer = new NutWriter(output, this.#input.streams);
       while (true) {
         const held = await this.#input.take(signal);
+        if (held === undefined) return await this.#writer.close();
         try {
           const message = this.#shiftedMessage(held.frame);
           if (message !== undefined) {

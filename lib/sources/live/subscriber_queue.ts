@@ -62,8 +62,14 @@ const MIN_VIDEO_FRAMES = 3;
 /** Largest number of bytes of video in one queue. */
 export const MAX_QUEUED_BYTES = 64 * 2 ** 20;
 
+/** Largest number of bytes of audio in one queue. */
+const MAX_AUDIO_BYTES = 16 * 2 ** 20;
+
 /** Largest number of messages of data streams in one queue, and of their bytes. */
-const MAX_MESSAGES = { count: 10_000, bytes: 16 * 2 ** 20 };
+const MAX_MESSAGES = { frames: 10_000, bytes: 16 * 2 ** 20 };
+
+/** Descriptions and events that may wait one behind the other. */
+const MAX_NEWS = 8;
 
 /** Bytes that a message counts as in addition to its own. */
 const MESSAGE_OVERHEAD = 256;
@@ -117,10 +123,16 @@ export class LiveQueue {
   dropped = 0;
   /** Bytes of all frames that a subscriber without delay would have been sent. */
   offered = 0;
+  /** Called when frames come that cannot be decoded without a keyframe. */
+  onStarved: (() => void) | undefined;
   #items: LiveItem[] = [];
   #streams = new Map<number, StreamState>();
-  #video = { frames: 0, bytes: 0 };
-  #messages = { count: 0, bytes: 0 };
+  /** Frames that wait. */
+  #held = {
+    video: { frames: 0, bytes: 0 },
+    audio: { frames: 0, bytes: 0 },
+    data: { frames: 0, bytes: 0 },
+  };
   #options: LiveQueueOptions;
   /** Follows the items that still wait; nothing is added once it is set. */
   #last: LastItem | undefined;
@@ -151,17 +163,18 @@ export class LiveQueue {
     }
     if (state.isBehind || !state.needsKeyframe || frame.frame.keyframe) this.offered += frame.size;
     if (state.needsKeyframe && !frame.frame.keyframe) {
+      this.onStarved?.();
       if (state.isBehind) this.#countDropped(state, 1);
       return state.isBehind ? 1 : 0;
     }
     state.needsKeyframe = state.isBehind = false;
     // Its flags are set when it is taken.
     this.#push({ kind: "frame", frame: frame.hold(), dropped: false, discontinuity: false });
+    const held = this.#held[frame.type];
+    held.frames++;
+    held.bytes += costOf(frame);
     if (frame.type === "audio") return this.#trimAudio(frame, state);
-    if (frame.type === "data") return this.#trimMessages(frame, state);
-    this.#video.frames++;
-    this.#video.bytes += frame.size;
-    return this.#trimVideo(frame, state);
+    return frame.type === "data" ? this.#trimMessages(state) : this.#trimVideo(frame, state);
   }
 
   /** Adds a change of the streams. Frames that follow cannot be decoded before a keyframe. */
@@ -169,11 +182,14 @@ export class LiveQueue {
     if (this.#last !== undefined) return;
     this.#streams.clear();
     this.#push({ kind: "describe", ...streams });
+    this.#trimNews();
   }
 
-  /** Adds an event. Events are never dropped. */
+  /** Adds an event. */
   notify(event: SourceEvent): void {
-    if (this.#last === undefined) this.#push({ kind: "event", event });
+    if (this.#last !== undefined) return;
+    this.#push({ kind: "event", event });
+    this.#trimNews();
   }
 
   /** Ends the queue after the items that wait. Does nothing if it has ended or failed. */
@@ -206,7 +222,7 @@ export class LiveQueue {
   /** Releases everything that waits; the queue takes nothing more. */
   close(): void {
     this.fail(new Error("Cannot take frames: the client has left"));
-    this.#removeIf(() => true);
+    this.#removeFrames();
     this.#items = [];
   }
 
@@ -239,7 +255,7 @@ export class LiveQueue {
 
   /** Removes the frames that wait without counting them as dropped. */
   #skip(): void {
-    this.#removeIf(() => true);
+    this.#removeFrames();
     for (const state of this.#streams.values()) {
       state.needsKeyframe = true;
       state.isBehind = false;
@@ -247,26 +263,54 @@ export class LiveQueue {
     }
   }
 
+  /** If many descriptions and events follow each other, only the newest of each matter. */
+  #trimNews(): void {
+    const behind = this.#items.findLastIndex(({ kind }) => kind === "frame") + 1;
+    if (this.#items.length - behind > MAX_NEWS) this.#trimNewsFrom(behind);
+    const news = this.#items.length - this.#frames;
+    if (news > MAX_NEWS * MAX_NEWS) this.#trimNewsFrom(0);
+  }
+
+  /** Number of frames that wait. */
+  get #frames(): number {
+    const { video, audio, data } = this.#held;
+    return video.frames + audio.frames + data.frames;
+  }
+
+  #trimNewsFrom(start: number): void {
+    const rest = this.#items.slice(start);
+    const describe = rest.findLastIndex(({ kind }) => kind === "describe");
+    const event = rest.findLastIndex(({ kind }) => kind === "event");
+    const kept = rest.filter(({ kind }, at) => {
+      return kind === "frame" ? at > describe : at === describe || at === event;
+    });
+    for (const item of rest.slice(0, Math.max(0, describe))) {
+      if (item.kind !== "frame") continue;
+      this.#drop(item.frame);
+      this.dropped++;
+    }
+    this.#items.splice(start, Infinity, ...kept);
+  }
+
   #trimAudio(newest: SharedFrame, state: StreamState): number {
     const oldest = newest.time - this.#options.limits.audioTime;
-    const removed = this.#removeIf((frame) => frame.type === "audio" && frame.time < oldest);
+    let removed = 0;
+    while (
+      this.#held.audio.bytes > MAX_AUDIO_BYTES || (this.#first("audio")?.time ?? oldest) < oldest
+    ) {
+      this.#removeFirst("audio");
+      removed++;
+    }
     this.#countDropped(state, removed);
     return removed;
   }
 
-  #trimMessages({ size }: SharedFrame, state: StreamState): number {
-    this.#messages.count++;
-    this.#messages.bytes += size + MESSAGE_OVERHEAD;
+  #trimMessages(state: StreamState): number {
+    const { data } = this.#held;
     let removed = 0;
-    while (
-      this.#messages.count > MAX_MESSAGES.count || this.#messages.bytes > MAX_MESSAGES.bytes
-    ) {
-      let isOldest = true;
-      removed += this.#removeIf((frame) => {
-        const isRemoved = isOldest && frame.type === "data";
-        if (isRemoved) isOldest = false;
-        return isRemoved;
-      });
+    while (data.frames > MAX_MESSAGES.frames || data.bytes > MAX_MESSAGES.bytes) {
+      this.#removeFirst("data");
+      removed++;
     }
     this.#countDropped(state, removed);
     return removed;
@@ -281,27 +325,41 @@ export class LiveQueue {
 
   #isFull(newest: SharedFrame, { isMixed }: StreamState): boolean {
     const { videoFrames, videoTime, videoBytes } = this.#options.limits;
-    const { frames, bytes } = this.#video;
+    const { frames, bytes } = this.#held.video;
     if (frames <= MIN_VIDEO_FRAMES) return false;
     if (!isMixed && frames > videoFrames) return true;
-    const oldest = this.#items.find(isVideo);
-    return bytes > videoBytes ||
-      (oldest?.kind === "frame" && newest.time - oldest.frame.time > videoTime);
+    const oldest = this.#first("video");
+    return bytes > videoBytes || (oldest !== undefined && newest.time - oldest.time > videoTime);
   }
 
   /** Removes the oldest video frame and those that depend on it. */
   #removeOldest(state: StreamState): number {
-    let isDependent = true;
-    let isFirst = true;
-    const removed = this.#removeIf((frame) => {
-      if (frame.type !== "video" || !isDependent) return false;
-      isDependent = isFirst || !frame.frame.keyframe;
-      isFirst = false;
-      return isDependent;
-    });
-    state.needsKeyframe = this.#video.frames === 0;
+    let removed = 0;
+    do {
+      this.#removeFirst("video");
+      removed++;
+    } while (this.#first("video")?.frame.keyframe === false);
+    state.needsKeyframe = this.#held.video.frames === 0;
     state.isBehind = state.needsKeyframe;
     return removed;
+  }
+
+  /** The oldest frame of a type that waits. */
+  #first(type: AnyStream["type"]): SharedFrame | undefined {
+    if (this.#held[type].frames === 0) return undefined;
+    const item = this.#items.find((item) => item.kind === "frame" && item.frame.type === type);
+    return item?.kind === "frame" ? item.frame : undefined;
+  }
+
+  #removeFirst(type: AnyStream["type"]): void {
+    const at = this.#items.findIndex((item) => item.kind === "frame" && item.frame.type === type);
+    const [item] = this.#items.splice(at, 1);
+    if (item.kind === "frame") this.#drop(item.frame);
+  }
+
+  #drop(frame: SharedFrame): void {
+    this.#uncount(frame);
+    frame.release();
   }
 
   #countDropped(state: StreamState, frames: number): void {
@@ -309,25 +367,19 @@ export class LiveQueue {
     if (frames > 0) state.dropped = true;
   }
 
-  #removeIf(isUnwanted: (frame: SharedFrame) => boolean): number {
-    const before = this.#items.length;
-    this.#items = this.#items.filter((item) => {
-      if (item.kind !== "frame" || !isUnwanted(item.frame)) return true;
-      this.#uncount(item.frame);
-      item.frame.release();
-      return false;
-    });
-    return before - this.#items.length;
+  #removeFrames(): void {
+    const rest: LiveItem[] = [];
+    for (const item of this.#items) {
+      if (item.kind === "frame") this.#drop(item.frame);
+      else rest.push(item);
+    }
+    this.#items = rest;
   }
 
-  #uncount({ type, size }: SharedFrame): void {
-    if (type === "data") {
-      this.#messages.count--;
-      this.#messages.bytes -= size + MESSAGE_OVERHEAD;
-    }
-    if (type !== "video") return;
-    this.#video.frames--;
-    this.#video.bytes -= size;
+  #uncount(frame: SharedFrame): void {
+    const held = this.#held[frame.type];
+    held.frames--;
+    held.bytes -= costOf(frame);
   }
 
   #stateOf({ frame }: SharedFrame): StreamState {
@@ -342,6 +394,7 @@ export class LiveQueue {
   }
 }
 
-function isVideo(item: LiveItem): boolean {
-  return item.kind === "frame" && item.frame.type === "video";
+/** Bytes that a frame counts as. */
+function costOf({ type, size }: SharedFrame): number {
+  return size + (type === "data" ? MESSAGE_OVERHEAD : 0);
 }

@@ -10,7 +10,7 @@ import type { SharedContext } from "../../../lib/server/session/session.ts";
 import { Shutdown } from "../../../lib/server/shutdown.ts";
 import { StartCache } from "../../../lib/sources/cache/start_cache.ts";
 import { DecoderSemaphore, MemoryBudget } from "../../../lib/sources/limits.ts";
-import { Publications } from "../../../lib/sources/live/published.ts";
+import { Publications } from "../../../lib/sources/publish/published.ts";
 import { LiveSources } from "../../../lib/sources/live/registry.ts";
 import { installedDialect } from "../programs/machine.ts";
 

@@ -5,10 +5,10 @@ import { RequestError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import type { DataStream, Frame, StreamDescription } from "../../media/frame.ts";
 import type { TimedFrame } from "../../media/source.ts";
-import { type FeedOpener, type LiveFeed, StreamsChangedError } from "./feed.ts";
+import { type FeedOpener, type LiveFeed, StreamsChangedError } from "../live/feed.ts";
 import type { PublishedRun } from "./publication.ts";
-import type { LiveSources } from "./registry.ts";
-import type { LiveSource } from "./source_spec.ts";
+import type { LiveSources } from "../live/registry.ts";
+import type { LiveSource } from "../live/source_spec.ts";
 
 /** Frames that may wait for the broadcast; the publisher is not read beyond that. */
 const MAX_WAITING = 1;

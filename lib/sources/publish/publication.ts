@@ -12,8 +12,8 @@ import {
   toSeconds,
 } from "../../media/frame.ts";
 import type { TimedFrame } from "../../media/source.ts";
-import { fourccOf } from "./stream_info.ts";
-import type { SourceStreams } from "./subscriber_queue.ts";
+import { fourccOf } from "../live/stream_info.ts";
+import type { SourceStreams } from "../live/subscriber_queue.ts";
 
 /** Streams of messages that one publisher may send. */
 const MAX_DATA_STREAMS = 16;
