@@ -110,7 +110,9 @@ export async function openLiveFeed(
   try {
     const size = source.kind === "file" ? await sizeOf(pathOf(source)) : undefined;
     const { inputTimeBase } = dialect;
-    const args = liveArguments(source, rendition, { loop, size, isFed, inputTimeBase });
+    const fedFormat = input?.streams.find((stream) => stream.type === "video")?.pixelFormat;
+    const inputOptions = { loop, size, isFed, fedFormat, inputTimeBase };
+    const args = liveArguments(source, rendition, inputOptions);
     signal.throwIfAborted();
     const process = startProcess("ffmpeg", args, { stdin: isFed ? "piped" : "null", signal });
     const { fps = Infinity } = rendition;

@@ -1,4 +1,5 @@
 /** FFmpeg's arguments for converting a live source to NUT. */
+import { demosaicFilters } from "../../ffmpeg/raw_fourccs.ts";
 import { pictureArguments, type Rendition, soundArguments } from "../../ffmpeg/rendition.ts";
 import type { FfmpegDialect } from "../../ffmpeg/version.ts";
 import { type LiveSource, pathOf } from "./source_spec.ts";
@@ -12,6 +13,8 @@ export interface LiveInputOptions {
   size?: number;
   /** Frames are read as NUT from the standard input in place of the source. */
   isFed?: boolean;
+  /** FFmpeg's name of the pixel format of those frames, if they are raw. */
+  fedFormat?: string;
   /** The value by which the installed FFmpeg keeps the time base of the input. */
   inputTimeBase: FfmpegDialect["inputTimeBase"];
 }
@@ -46,9 +49,10 @@ export function liveArguments(
   const isGenerated = rendition.encoding === "copy" && source.kind === "generator";
   const isRaw = isGenerated || (rendition.encoding ?? "raw") === "raw";
   // The four bytes of NUT have to identify the pixel format of raw video.
-  const filters = isRaw && rendition.pixelFormat === undefined
-    ? [`format=${SENT_RAW.join("|")}`]
-    : [];
+  const filters = [
+    ...demosaicFilters(options.fedFormat),
+    ...(isRaw && rendition.pixelFormat === undefined ? [`format=${SENT_RAW.join("|")}`] : []),
+  ];
   const pictureSource = {
     filters,
     keyframeInterval: KEYFRAME_INTERVAL,
