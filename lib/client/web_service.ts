@@ -21,6 +21,7 @@ import { toRequest } from "./options.ts";
 import { play } from "./playback/play.ts";
 import { Statistics } from "./playback/statistics.ts";
 import { BufferedResponse } from "./request/flow_control.ts";
+import { FirstRun } from "./request/first_run.ts";
 import { requestList } from "../protocol/native/client.ts";
 import { ask, openResponse } from "./request/request.ts";
 import { openInBrowser } from "./terminal/environment.ts";
@@ -94,7 +95,9 @@ class ClientWebService implements WebService {
     if (target.protocol === "script") return SCRIPT_ENTRIES;
     using connection = await connect(target, signal);
     try {
-      this.#entries = await requestList(connection);
+      const entries = await requestList(connection);
+      // The page cannot show what is data alone.
+      this.#entries = entries.filter(({ kind }) => kind !== "data");
     } catch (error) {
       throw explain(error, { target, signal });
     }
@@ -153,7 +156,8 @@ class ClientWebService implements WebService {
     // For a seek, the page sends another request.
     const options = { target: server, limits, signal, seekable: false, notify };
     using response = await ask(request, options);
-    const result = await play(new BufferedResponse(response), {
+    const run = new FirstRun(response);
+    const result = await play(new BufferedResponse(run), {
       ...{ sinks: [sink], statistics, encoding, signal, speed: 0, still: false, part: request },
       onNotice: (notice) => {
         const message = describeNotice(notice, { encoding, recording: false });
@@ -169,13 +173,14 @@ class ClientWebService implements WebService {
       const message = `Cannot finish "${name}": ${messageOf(result.reason)}`;
       throw new Error(message, { cause: result.reason });
     }
-    if (isEmpty) {
+    const { hasChanged } = run;
+    if (isEmpty && !hasChanged) {
       throw new RequestError(
         "not_found",
         `Cannot play "${name}" from there: the server has nothing of it to send`,
       );
     }
-    return { frames, dropped, warning: result.notes.join("; ") || null };
+    return { frames, dropped, warning: result.notes.join("; ") || null, hasChanged };
   }
 
   /** Combines the query with what the command line says about the encoding. */
@@ -192,6 +197,7 @@ class ClientWebService implements WebService {
       ...{ name, bitrate, quality, pixelFormat, width, height, fps },
       encoding: encoding ?? usual,
       audio: sound ? audio : false,
+      redescribe: true,
       // Live media has no beginning, and the newest frame is the one to see.
       ...(this.#entry(name)?.live ? { late: flags.late ?? "drop" } : { start, speed: 0 }),
       duration: this.#durationFrom(start, name),

@@ -36,9 +36,9 @@ export class FrameCounter {
   #types = new Map<number, AnyStream["type"]>();
   #streams = new Map<number, StreamTotals>();
 
-  /** Sets the streams that {@linkcode FrameCounter.totals} covers. */
+  /** Adds streams to those that {@linkcode FrameCounter.totals} covers. */
   describe(streams: readonly Pick<AnyStream, "id" | "type">[]): void {
-    this.#types = new Map(streams.map(({ id, type }) => [id, type]));
+    for (const { id, type } of streams) this.#types.set(id, type);
   }
 
   count({ streamId, data }: Pick<Frame, "streamId" | "data">): void {
@@ -54,6 +54,12 @@ export class FrameCounter {
   /** Sums by stream. */
   get streams(): readonly StreamTotals[] {
     return [...this.#streams.values()];
+  }
+
+  /** Messages of data streams. */
+  get messages(): number {
+    return this.streams.filter(({ id }) => this.#types.get(id) === "data")
+      .reduce((sum, { frames }) => sum + frames, 0);
   }
 
   /** Sums over all streams that were described. */

@@ -1,5 +1,6 @@
 /** Requests over the native protocol. */
 import { FormatError, isConnectionLost } from "../../base/errors.ts";
+import { allStreams } from "../../media/frame.ts";
 import type { ServerConnection } from "../../net/connection.ts";
 import { CutError } from "../../net/errors.ts";
 import type { MediaResponse, ResponsePart } from "../media_response.ts";
@@ -64,11 +65,14 @@ async function* parts(
       yield { kind: "frame", frame: message, dropped: message.dropped, latency };
       messages.recycle(message);
     } else if (message.kind === "describe") {
-      if (streamIds !== undefined) throw unexpected("a second description");
+      if (streamIds !== undefined && !request.redescribe) {
+        throw unexpected("a second description");
+      }
       const description = parseDescription(message.payload);
-      streamIds = new Set(description.streams.map((stream) => stream.id));
-      if (streamIds.size < description.streams.length) throw unexpected("two streams of one id");
-      if (description.live) clockSync = new ClockSync(messages, clock);
+      const streams = allStreams(description);
+      streamIds = new Set(streams.map(({ id }) => id));
+      if (streamIds.size < streams.length) throw unexpected("two streams of one id");
+      if (description.live) clockSync ??= new ClockSync(messages, clock);
       yield { kind: "describe", description };
     } else if (message.kind === "notice") {
       yield { kind: "notice", notice: parseNotice(message.payload) };
@@ -88,7 +92,8 @@ async function* parts(
  */
 export async function requestList(connection: ServerConnection): Promise<ListEntry[]> {
   const messages = new Connection(connection.reader, connection.writer);
-  const request = { command: "list_media", token: connection.token?.reveal() } as const;
+  const token = connection.token?.reveal();
+  const request = { command: "list_media", data: true, token } as const;
   await orCut(() => messages.send("request", encodeRequest(request)));
   const message = await nextMessage(messages);
   if (message.kind !== "list") throw unexpected(`a message of kind ${message.kind}`);
