@@ -5,16 +5,12 @@ import { asWrite, checkAbsent, type OverwriteOptions } from "../output/overwrite
 export class LineFile implements Disposable {
   #path: string;
   #file: Deno.FsFile;
-  #writer: WritableStreamDefaultWriter<Uint8Array>;
   #encoder = new TextEncoder();
   #isClosed = false;
 
   private constructor(path: string, file: Deno.FsFile) {
     this.#path = path;
     this.#file = file;
-    this.#writer = file.writable.getWriter();
-    // The write that fails reports it.
-    this.#writer.closed.catch(() => {});
   }
 
   /**
@@ -30,19 +26,21 @@ export class LineFile implements Disposable {
     );
   }
 
-  /** @throws {Error} if it cannot be written */
+  /**
+   * Writes a line; resolves when others can read it.
+   *
+   * @throws {Error} if it cannot be written
+   */
   async write(line: string): Promise<void> {
-    await asWrite(this.#path, () => this.#writer.write(this.#encoder.encode(line)));
+    let bytes = this.#encoder.encode(line);
+    await asWrite(this.#path, async () => {
+      while (bytes.byteLength > 0) bytes = bytes.subarray(await this.#file.write(bytes));
+    });
   }
 
   [Symbol.dispose](): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    try {
-      this.#file.close();
-    } catch (error) {
-      // A write that failed has closed it.
-      if (!(error instanceof Deno.errors.BadResource)) throw error;
-    }
+    this.#file.close();
   }
 }

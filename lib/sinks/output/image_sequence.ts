@@ -50,7 +50,7 @@ export class ImageSequenceSink implements Sink {
 
   async begin(presentation: Presentation): Promise<void> {
     if (this.#output === undefined) await checkImageSequence(this.#pattern, this.#options);
-    else await this.#output.finish();
+    else if (this.#written > 0) await this.#output.finish();
     await this.#output?.[Symbol.asyncDispose]();
     const pictures = presentation.streams.filter((stream) => stream.type === "video");
     this.#pictures = new Set(pictures.map(({ id }) => id));
