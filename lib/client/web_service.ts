@@ -48,8 +48,9 @@ export async function openPage(
   const address = parseHttpAddress(flags.http);
   const service = new ClientWebService(context, wanted);
   const page = await servePage(service, { address, flag: "http", ffmpeg, signal });
-  // With --output -, standard output is for media only.
-  const print = flags.output === "-" ? environment.printError : environment.print;
+  // With --output - or --data -, standard output is for that only.
+  const isTaken = flags.output === "-" || flags.data === "-";
+  const print = isTaken ? environment.printError : environment.print;
   print(`Watch at ${page.url}\n`);
   if (isAnyAddress(address.hostname)) {
     environment.printError(

@@ -1,4 +1,5 @@
 /** The messages of data streams in a file beside a recording. */
+import { messageOf } from "../../base/errors.ts";
 import type { Frame } from "../../media/frame.ts";
 import {
   asWrite,
@@ -26,8 +27,10 @@ export class RecordingWithMessages implements Sink {
   #path: string;
   #messagesPath: string;
   #options: OverwriteOptions;
-  /** The recording is a device or a pipe, beside which nothing is written. */
+  /** Nothing is written beside the recording: that is a device or a pipe, or a file is in the way. */
   #isAlone = false;
+  /** Why messages are missing. */
+  #refusal: string | undefined;
   #part: string | undefined;
   #file: LineFile | undefined;
   #log = new MessageLog((line) => this.#write(line));
@@ -67,11 +70,9 @@ export class RecordingWithMessages implements Sink {
     const note = await this.#recording.finish(whole);
     await this.#log.end();
     this.#file?.[Symbol.dispose]();
-    if (this.#part === undefined) return note;
-    const isPublished = whole && note !== undefined;
-    if (isPublished) await this.#publish(this.#part);
-    const path = isPublished ? this.#messagesPath : this.#part;
-    return [...(note === undefined ? [] : [note]), `its data is in "${path}"`].join("; ");
+    const notes = [note, await this.#finishMessages(whole && note !== undefined)]
+      .filter((text) => text !== undefined);
+    return notes.length === 0 ? undefined : notes.join("; ");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -79,19 +80,33 @@ export class RecordingWithMessages implements Sink {
     await this.#recording[Symbol.asyncDispose]();
   }
 
-  async #publish(part: string): Promise<void> {
+  /** @returns what became of the messages, if there are any */
+  async #finishMessages(isWhole: boolean): Promise<string | undefined> {
+    if (this.#part === undefined || !isWhole) {
+      return this.#part === undefined ? this.#refusal : `its data is in "${this.#part}"`;
+    }
+    const part = this.#part;
     await checkAbsent(this.#messagesPath, this.#options);
     await asWrite(this.#messagesPath, () => Deno.rename(part, this.#messagesPath));
+    return `its data is in "${this.#messagesPath}"`;
   }
 
   async #write(line: string): Promise<boolean> {
-    if (this.#file === undefined) {
-      await checkAbsent(this.#messagesPath, this.#options);
-      this.#part = await reservePart(this.#messagesPath);
-      const path = this.#part ?? this.#messagesPath;
-      this.#file = await LineFile.open(path, { overwrite: true });
-    }
-    await this.#file.write(line);
+    this.#file ??= await this.#open();
+    await this.#file?.write(line);
     return true;
+  }
+
+  async #open(): Promise<LineFile | undefined> {
+    try {
+      // Checked when the recording began, if it was known then that messages would come.
+      await checkAbsent(this.#messagesPath, this.#options);
+    } catch (error) {
+      this.#isAlone = true;
+      this.#refusal = messageOf(error);
+      return undefined;
+    }
+    this.#part = await reservePart(this.#messagesPath);
+    return await LineFile.open(this.#part ?? this.#messagesPath, { overwrite: true });
   }
 }

@@ -124,6 +124,33 @@ Deno.test("a recording has its messages beside it, on its own timeline, in each 
   }
 });
 
+Deno.test("messages beside a recording count from sound that begins before the pictures", async () => {
+  await using source = await LiveServer.start();
+  const { publisher } = source;
+  const folder = await media.folder("sound");
+  const { status, stderr } = await source.play(["--output", `${folder}/cam.mp4`], async () => {
+    const sound = { id: 1, type: "audio", codec: "pcm_s16le", timeBase: [1, 8000] } as const;
+    await publisher.describe(
+      { ...GREY, extradata: undefined, timeBase: [1, 1000] },
+      { ...sound, sampleRate: 8000, channels: 1 },
+      dataStream(2),
+    );
+    for (let step = 0; step < 10; step++) {
+      const timestamp = 5000 + 40 * step;
+      // 40 ms.
+      await publisher.send({ streamId: 1, timestamp: timestamp * 8, data: new Uint8Array(640) });
+      if (step < 2) continue;
+      await publisher.send({ timestamp, data: new Uint8Array(256) });
+      await publisher.say(2, timestamp, step);
+    }
+  });
+  assertEquals(status, 0, stderr);
+  const [first] = await linesIn(`${folder}/cam.jsonl`);
+  const pictures = await momentsOf(`${folder}/cam.mp4`, "v");
+  assertAlmostEquals(Math.min(...pictures), 0.08, 0.002);
+  assertEquals([first.value, first.time], [2, 0.08]);
+});
+
 Deno.test("a recording of a source without messages has no file of them", async () => {
   await using source = await LiveServer.start();
   const folder = await media.folder("none");
@@ -173,6 +200,24 @@ for (
     }
   });
 }
+
+Deno.test("a recording goes on without its messages if a file is in their way by the time", async () => {
+  await using source = await LiveServer.start();
+  const folder = await media.folder("late");
+  await Deno.writeTextFile(`${folder}/cam.jsonl`, "precious");
+  const { status, stderr } = await source.play(
+    ["--output", `${folder}/cam.mkv`],
+    async ({ publish, publisher }) => {
+      await publish({ width: 64, height: 48, frames: 3 });
+      const before = (_: number, timestamp: number) => publisher.say(1, timestamp, "late");
+      await publish({ width: 64, height: 48, frames: 3, data: [dataStream(1)], before });
+    },
+  );
+  assertEquals(status, 0, stderr);
+  assertMatch(stderr, /; wrote ".*cam\.mkv"; Cannot write ".*cam\.jsonl": the file exists/);
+  assertEquals(namesIn(folder), ["cam.jsonl", "cam.mkv"]);
+  assertEquals((await momentsOf(`${folder}/cam.mkv`)).length, 6);
+});
 
 Deno.test("a recording of a source of data alone is refused, and --data advised", async () => {
   await using server = await testServer({ media: media.path });
