@@ -98,7 +98,12 @@ function renderJson({ time, level, message, fields }: LogEvent): string {
 
 /** JSON on one line, with control characters escaped, so that it is safe on a terminal. */
 export function printableJson(value: unknown): string {
-  return JSON.stringify(value).replaceAll(UNPRINTABLE, escaped);
+  return escapeJson(JSON.stringify(value));
+}
+
+/** Escapes the control characters of JSON on one line, so that it is safe on a terminal. */
+export function escapeJson(text: string): string {
+  return text.replaceAll(UNPRINTABLE, escaped);
 }
 
 function escaped(character: string): string {

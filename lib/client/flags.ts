@@ -43,6 +43,7 @@ export const CLIENT_FLAGS = {
   http: text("[ADDR:]PORT", "with --view browser: serve the page here (free port)", undefined),
   output: text("FILE|URL|-", "write it to a file, a URL or stdout (-)", undefined),
   overwrite: toggle("replace an existing file"),
+  data: text("FILE|-", "write the messages of a source, one JSON line each", undefined),
   format: text("NAME", "FFmpeg's name of the output format (by extension)", undefined),
   codec: text("V[,A]", "FFmpeg's names of the video and audio encoders", undefined),
   encoding: choice(ENCODINGS, "how frames are sent (raw); copy sends stored packets", undefined),
@@ -82,7 +83,7 @@ export function clientUsage(): string {
       ...["host", "port", "token-file", "tls", "ca-cert", "tls-fingerprint"] as const,
       ...["retries", "classic"] as const,
     ],
-    "Destination": ["view", "http", "output", "overwrite", "format", "codec"],
+    "Destination": ["view", "http", "output", "data", "overwrite", "format", "codec"],
     "Encoding": [
       ...["encoding", "bitrate", "quality", "pixel-format", "size", "fps", "no-audio"] as const,
     ],
@@ -110,6 +111,7 @@ Examples:
   stream-client --image clip.mp4 --every 10 --output shot%03d.png
   stream-client --video cam --output rtmp://host/live/key
   stream-client --video --output - | ffplay -
+  stream-client --video cam --data - | jq .value
   stream-client --video --view none --speed max --json
   stream-client --host lab --token-file t --tls-fingerprint sha256:6f… --list
   stream-client --host robot --classic --video

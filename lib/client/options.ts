@@ -34,11 +34,11 @@ const REQUEST_FLAGS = [
 ];
 
 /** Flags that the script protocol cannot express. */
-const NATIVE_FLAGS = ["list", "token-file", ...REQUEST_FLAGS] as const;
+const NATIVE_FLAGS = ["list", "token-file", "data", ...REQUEST_FLAGS] as const;
 
 /** Flags that need an image or a video. */
 const MEDIA_FLAGS = [
-  ...["view", "http", "output", "overwrite", "format", "codec"] as const,
+  ...["view", "http", "output", "data", "overwrite", "format", "codec"] as const,
   ...REQUEST_FLAGS,
 ] as const;
 
@@ -68,7 +68,7 @@ export function parseClientFlags(args: readonly string[]): ClientAction {
   if (flags.video !== undefined) {
     return { kind: "media", request: toRequest(flags, "video"), flags };
   }
-  if (flags.output !== undefined || flags.json) {
+  if (flags.output !== undefined || flags.data !== undefined || flags.json) {
     throw new UsageError("Cannot tell what to get: expected --image, --video or --list");
   }
   // Reports wrong values now, not at the first choice in the menu.
@@ -107,6 +107,7 @@ function checkFlags(flags: ClientFlags): void {
     `Cannot use --view terminal with --output -: ${toStdout}`,
   );
   refuseIf(json && view === "terminal", `Cannot use --json with --view terminal: ${toStdout}`);
+  checkData(flags);
   checkPage(flags);
   const unfit = list ? MEDIA_FLAGS.find((name) => isGiven(flags[name])) : undefined;
   refuseIf(
@@ -117,6 +118,22 @@ function checkFlags(flags: ClientFlags): void {
   checkEncoding(flags);
   checkKind(flags);
   if (flags.classic) checkClassic(flags);
+}
+
+/** @throws {UsageError} for flags that contradict `--data` */
+function checkData({ data, image, output, view, json }: ClientFlags): void {
+  if (data === undefined) return;
+  refuseIf(image !== undefined, "Cannot use --data with --image: an image has none");
+  const other = output === data
+    ? `--output ${output}`
+    : json
+    ? "--json"
+    : view === "terminal"
+    ? "--view terminal"
+    : undefined;
+  if (other === undefined || data !== "-" && output !== data) return;
+  const place = data === "-" ? "stdout" : `"${data}"`;
+  throw new UsageError(`Cannot use --data ${data} with ${other}: both write to ${place}`);
 }
 
 /** @throws {UsageError} for flags that the script protocol cannot express */
@@ -162,13 +179,13 @@ function checkPage(flags: ClientFlags): void {
 
 /** @throws {UsageError} for an output that contradicts itself */
 function checkOutput(flags: ClientFlags): void {
-  const { image, output, overwrite, format, codec, ffmpeg, encoding = "raw" } = flags;
+  const { image, output, data = "-", overwrite, format, codec, ffmpeg, encoding = "raw" } = flags;
   if (output === undefined) {
     const [alone] = [
       format === undefined ? [] : "--format",
       codec === undefined ? [] : "--codec",
       ffmpeg.length === 0 ? [] : "-- and what follows it",
-      overwrite ? "--overwrite" : [],
+      overwrite && data === "-" ? "--overwrite" : [],
     ].flat();
     refuseIf(
       alone !== undefined,
@@ -284,12 +301,25 @@ export function toRequest(flags: ClientFlags, kind: "image" | "video"): MediaReq
     fps: flags.fps,
     loop: flags.loop || undefined,
     late: toLate(flags, common.speed),
+    data: toData(flags),
+    redescribe: true,
   };
 }
 
+/** Whether messages of data streams are wanted, and whether nothing else is. */
+function toData(flags: ClientFlags): MediaRequest["data"] {
+  const { data, view } = flags;
+  const destination = destinationOf(flags, { still: false });
+  if (data === undefined) return destination?.messages ? true : undefined;
+  const isSeen = view !== undefined && view !== "browser";
+  return isSeen || destination !== undefined ? true : "only";
+}
+
 /** By default a view drops late frames, and a recording gets every frame. */
-function toLate({ late, view, output }: ClientFlags, speed: number): MediaRequest["late"] {
+function toLate(flags: ClientFlags, speed: number): MediaRequest["late"] {
+  const { late, view, output } = flags;
   if (late !== undefined) return late;
+  if (toData(flags) === "only") return undefined;
   if (output !== undefined && isWatched({ output }) && speed !== 0) return "drop";
   return output === undefined && view !== "none" && speed !== 0 ? "drop" : undefined;
 }

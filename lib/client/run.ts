@@ -91,7 +91,8 @@ async function getMedia(request: MediaRequest, context: ClientContext): Promise<
   if (!isPageWanted(context.flags)) return await playToSinks(request, context);
   // The page sends requests of its own; a recording beside it is one more.
   await using page = await openPage(context, request);
-  if (context.flags.output !== undefined) await playToSinks(request, context);
+  const { output, data } = context.flags;
+  if (output !== undefined || data !== undefined) await playToSinks(request, context);
   await page.closed;
 }
 
@@ -117,6 +118,7 @@ async function playToSinks(request: MediaRequest, context: ClientContext): Promi
     // A lone sink has closed: no frame has to arrive to end the play.
     onClosed: () => sinks.length > 1 ? controls.wake() : controls.quit(),
     notify: (line) => messages.notify(line),
+    onPrint: () => messages.progress?.clear(),
     onSize: (bytes) => statistics.written = bytes,
   });
   messages.attach(sinks);
@@ -200,7 +202,8 @@ function report(
 ): void {
   const { flags, environment } = context;
   const details = [...failures.map(messageOf), ...notes];
-  const isEmpty = statistics.frames + statistics.audioFrames === 0;
+  const { frames, audioFrames, messages } = statistics;
+  const isEmpty = frames + audioFrames + messages === 0;
   if (outcome === "cut" && isEmpty) throw explain(reason, context);
   if (outcome === "cut") {
     const { name, hasPicture, position } = statistics;
@@ -212,7 +215,8 @@ function report(
   if (outcome !== "stopped" && failures.length > 0) {
     throw new Error(details.join("; "), { cause: failures[0] });
   }
-  if (outcome === "whole" && isEmpty) {
+  // A source of data may be silent.
+  if (outcome === "whole" && isEmpty && flags.data === undefined) {
     const message = `Cannot get "${statistics.name}": the server has nothing of it to send`;
     throw new Error([message, ...details].join("; "));
   }
@@ -226,10 +230,15 @@ function report(
   for (const line of lines) environment.printError(`${printable(line)}\n`);
 }
 
-/** The amount received: frames of video, or seconds of audio. */
-function amount({ frames, audioFrames, position, hasPicture }: Statistics): string {
+/** The amount received: frames of video, or seconds of audio; and messages. */
+function amount(
+  { frames, audioFrames, messages, position, hasPicture, hasMedia }: Statistics,
+): string {
   const isAudioOnly = !hasPicture && audioFrames > 0;
-  return isAudioOnly ? `${formatTime(position)} of sound` : formatCount(frames, "frame");
+  const media = isAudioOnly ? `${formatTime(position)} of sound` : formatCount(frames, "frame");
+  if (messages === 0) return media;
+  const data = formatCount(messages, "message");
+  return hasMedia ? `${media} and ${data}` : data;
 }
 
 /** Exit status of an error: 2 for wrong usage, else 1. */

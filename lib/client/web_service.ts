@@ -21,6 +21,7 @@ import { toRequest } from "./options.ts";
 import { play } from "./playback/play.ts";
 import { Statistics } from "./playback/statistics.ts";
 import { BufferedResponse } from "./request/flow_control.ts";
+import { FirstRun } from "./request/first_run.ts";
 import { requestList } from "../protocol/native/client.ts";
 import { ask, openResponse } from "./request/request.ts";
 import { openInBrowser } from "./terminal/environment.ts";
@@ -47,8 +48,9 @@ export async function openPage(
   const address = parseHttpAddress(flags.http);
   const service = new ClientWebService(context, wanted);
   const page = await servePage(service, { address, flag: "http", ffmpeg, signal });
-  // With --output -, standard output is for media only.
-  const print = flags.output === "-" ? environment.printError : environment.print;
+  // With --output - or --data -, standard output is for that only.
+  const isTaken = flags.output === "-" || flags.data === "-";
+  const print = isTaken ? environment.printError : environment.print;
   print(`Watch at ${page.url}\n`);
   if (isAnyAddress(address.hostname)) {
     environment.printError(
@@ -94,7 +96,9 @@ class ClientWebService implements WebService {
     if (target.protocol === "script") return SCRIPT_ENTRIES;
     using connection = await connect(target, signal);
     try {
-      this.#entries = await requestList(connection);
+      const entries = await requestList(connection);
+      // The page cannot show what is data alone.
+      this.#entries = entries.filter(({ kind }) => kind !== "data");
     } catch (error) {
       throw explain(error, { target, signal });
     }
@@ -153,7 +157,8 @@ class ClientWebService implements WebService {
     // For a seek, the page sends another request.
     const options = { target: server, limits, signal, seekable: false, notify };
     using response = await ask(request, options);
-    const result = await play(new BufferedResponse(response), {
+    const run = new FirstRun(response);
+    const result = await play(new BufferedResponse(run), {
       ...{ sinks: [sink], statistics, encoding, signal, speed: 0, still: false, part: request },
       onNotice: (notice) => {
         const message = describeNotice(notice, { encoding, recording: false });
@@ -169,13 +174,14 @@ class ClientWebService implements WebService {
       const message = `Cannot finish "${name}": ${messageOf(result.reason)}`;
       throw new Error(message, { cause: result.reason });
     }
-    if (isEmpty) {
+    const { hasChanged } = run;
+    if (isEmpty && !hasChanged) {
       throw new RequestError(
         "not_found",
         `Cannot play "${name}" from there: the server has nothing of it to send`,
       );
     }
-    return { frames, dropped, warning: result.notes.join("; ") || null };
+    return { frames, dropped, warning: result.notes.join("; ") || null, hasChanged };
   }
 
   /** Combines the query with what the command line says about the encoding. */
@@ -192,6 +198,7 @@ class ClientWebService implements WebService {
       ...{ name, bitrate, quality, pixelFormat, width, height, fps },
       encoding: encoding ?? usual,
       audio: sound ? audio : false,
+      redescribe: true,
       // Live media has no beginning, and the newest frame is the one to see.
       ...(this.#entry(name)?.live ? { late: flags.late ?? "drop" } : { start, speed: 0 }),
       duration: this.#durationFrom(start, name),

@@ -93,6 +93,13 @@ export interface Description {
   etag?: string;
 }
 
+/** All streams of a description: video and audio, then data. */
+export function allStreams(
+  { streams, data = [] }: Pick<Description, "streams" | "data">,
+): AnyStream[] {
+  return [...streams, ...data];
+}
+
 /** One image, a run of audio samples, or a packet of a compressed stream. */
 export interface Frame {
   streamId: number;
@@ -208,6 +215,15 @@ export function sameFormats(
   others: readonly StreamDescription[],
 ): boolean {
   return toText(streams, FORMAT_FIELDS) === toText(others, FORMAT_FIELDS);
+}
+
+/** Whether data streams are the same but for their time bases. */
+export function sameData(
+  streams: readonly DataStream[] = [],
+  others: readonly DataStream[] = [],
+): boolean {
+  return streams.length === others.length &&
+    streams.every(({ id, codec }, at) => others[at].id === id && others[at].codec === codec);
 }
 
 /** JSON of some fields, in their order. */

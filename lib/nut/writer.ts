@@ -1,5 +1,6 @@
 /** Writes NUT to a pipe. */
 import { isConnectionLost } from "../base/errors.ts";
+import { type FloatConversion, floatConversion, toWholeSamples } from "../media/float_pixels.ts";
 import type { Frame, Rational, StreamDescription } from "../media/frame.ts";
 import { NutMuxer } from "./muxer.ts";
 
@@ -23,12 +24,16 @@ export interface NutWriterOptions {
 /** Ticks per second of a {@linkcode Timeline}. */
 const MICROSECONDS = 1_000_000;
 
-/** Writes frames as NUT to a pipe without copying their data. */
+/**
+ * Writes frames as NUT to a pipe without copying their data, except raw video of floats, which NUT
+ * does not carry: it is written with 16 bits.
+ */
 export class NutWriter {
   #writer: WritableStreamDefaultWriter<Uint8Array>;
   #muxer: NutMuxer;
   #options: NutWriterOptions;
   #timeBases: Map<number, Rational>;
+  #floats = new Map<number, FloatConversion>();
   /** Timestamp of each stream's first frame. */
   #first = new Map<number, number>();
   #started = false;
@@ -40,8 +45,15 @@ export class NutWriter {
   ) {
     this.#options = options;
     this.#timeBases = new Map(streams.map(({ id, timeBase }) => [id, timeBase]));
+    for (const stream of streams) {
+      const conversion = floatConversion(stream);
+      if (conversion !== undefined) this.#floats.set(stream.id, conversion);
+    }
     this.#muxer = new NutMuxer(
-      streams.map((stream) => ({ ...stream, timeBase: writtenTimeBase(stream.timeBase, options) })),
+      streams.map((stream) => ({
+        ...this.#floats.get(stream.id)?.stream ?? stream,
+        timeBase: writtenTimeBase(stream.timeBase, options),
+      })),
     );
     this.#writer = output.getWriter();
     // Failures are reported by the failing write.
@@ -59,8 +71,10 @@ export class NutWriter {
     if (frame.data.byteLength === 0) return;
     const timestamp = this.#written(frame);
     if (timestamp === undefined) return;
-    const header = this.#writer.write(this.#muxer.frameHeader({ ...frame, timestamp }));
-    const body = this.#writer.write(frame.data);
+    const floats = this.#floats.get(frame.streamId);
+    const data = floats === undefined ? frame.data : toWholeSamples(frame.data, floats);
+    const header = this.#writer.write(this.#muxer.frameHeader({ ...frame, timestamp, data }));
+    const body = this.#writer.write(data);
     await Promise.all([header, body]);
   }
 

@@ -41,9 +41,9 @@ export class FrameCounter {
   #streams = new Map<number, StreamTotals>();
   #totals = { frames: 0, audioFrames: 0, bytes: 0 };
 
-  /** Sets the streams that {@linkcode FrameCounter.totals} counts from then on. */
+  /** Adds streams to those that {@linkcode FrameCounter.totals} covers from then on. */
   describe(streams: readonly Pick<AnyStream, "id" | "type">[]): void {
-    this.#types = new Map(streams.map(({ id, type }) => [id, type]));
+    for (const { id, type } of streams) this.#types.set(id, type);
   }
 
   count({ streamId, data }: Pick<Frame, "streamId" | "data">): void {
@@ -64,6 +64,12 @@ export class FrameCounter {
   /** Sums by stream. */
   get streams(): readonly StreamTotals[] {
     return [...this.#streams.values()];
+  }
+
+  /** Messages of data streams. */
+  get messages(): number {
+    return this.streams.filter(({ id }) => this.#types.get(id) === "data")
+      .reduce((sum, { frames }) => sum + frames, 0);
   }
 
   /** Sums over all streams that were described when their frames were counted. */

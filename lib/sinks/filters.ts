@@ -1,4 +1,5 @@
 /** FFmpeg's arguments that several sinks need: input, rotation, trim, tempo, size. */
+import { demosaicFilters } from "../ffmpeg/raw_fourccs.ts";
 import type { FfmpegDialect } from "../ffmpeg/version.ts";
 import type { AudioStream, StreamDescription, VideoStream } from "../media/frame.ts";
 
@@ -79,9 +80,14 @@ const ROTATIONS = {
 /** Tempo range in which one `atempo` drops no samples. */
 const TEMPO = { min: 0.5, max: 2 };
 
-/** Filters that apply the rotation of a stream. */
-export function turnFilters({ rotation }: Pick<VideoStream, "rotation">): string[] {
-  return rotation === undefined ? [] : [...ROTATIONS[rotation]];
+/** Filters that apply the rotation of a stream, and turn Bayer patterns into RGB before. */
+export function turnFilters(
+  { rotation, pixelFormat }: Pick<VideoStream, "rotation" | "pixelFormat">,
+): string[] {
+  return [
+    ...demosaicFilters(pixelFormat),
+    ...(rotation === undefined ? [] : ROTATIONS[rotation]),
+  ];
 }
 
 /** Describes a stream behind its {@linkcode turnFilters}. */

@@ -35,6 +35,7 @@ export class LossySink implements Sink {
   #queue = new FrameQueue();
   /** Settles when the view has taken its last frame. */
   #showing: Promise<void> = Promise.resolve();
+  #begun = false;
   #closed = false;
 
   constructor(sink: Sink, { notify = () => {}, patience = PATIENCE }: LossySinkOptions = {}) {
@@ -47,9 +48,21 @@ export class LossySink implements Sink {
   }
 
   async begin(presentation: Presentation): Promise<void> {
-    this.#queue = new FrameQueue(presentation.streams, { raw: presentation.encoding === "raw" });
-    await this.#attempt(() => this.#sink.begin(presentation));
-    if (!this.#closed) this.#showing = this.#showAll();
+    const before = this.#queue;
+    const queue = new FrameQueue(presentation.streams, { raw: presentation.encoding === "raw" });
+    this.#queue = queue;
+    if (this.#begun) {
+      // The recording does not wait until the view is ready for other streams.
+      before.discard();
+      queue.dropped = before.dropped;
+      this.#showing = this.#showing.then(() => this.#start(presentation)).then(() =>
+        this.#showAll(queue)
+      );
+      return;
+    }
+    this.#begun = true;
+    await this.#start(presentation);
+    this.#showing = this.#showAll(queue);
   }
 
   /** Queues a frame. Never waits or fails. */
@@ -82,9 +95,13 @@ export class LossySink implements Sink {
     await this.#showing;
   }
 
+  async #start(presentation: Presentation): Promise<void> {
+    if (!this.#closed) await this.#attempt(() => this.#sink.begin(presentation));
+  }
+
   /** Passes frames to the view as it takes them. */
-  async #showAll(): Promise<void> {
-    for await (const frame of this.#queue) {
+  async #showAll(queue: FrameQueue): Promise<void> {
+    for await (const frame of queue) {
       if (this.#closed) return;
       await this.#attempt(async () => {
         if (!await this.#sink.show(frame)) this.#giveUp("The view is closed");
@@ -178,6 +195,13 @@ export class FrameQueue implements AsyncIterable<Frame> {
     this.#frames.push(copyFrame(frame));
     this.#bytes += frame.data.byteLength;
     this.#notify();
+  }
+
+  /** Closes the queue at once: the frames that wait are dropped. */
+  discard(): void {
+    this.dropped += this.#frames.splice(0).length;
+    this.#bytes = 0;
+    this.end();
   }
 
   /** Closes the queue: iteration ends behind the last frame. */

@@ -5,9 +5,13 @@ import {
   type Description,
   type Encoding,
   type Frame,
+  sameFormats,
   toSeconds,
 } from "../media/frame.ts";
-import type { Presentation, Sink } from "./sink.ts";
+import type { DataMessage, Presentation, Sink } from "./sink.ts";
+
+/** What a presenter calls. */
+type PresentedSink = Pick<Sink, "begin" | "show" | "takeMessage">;
 
 /** Options of {@linkcode Presenter}. */
 export interface PresenterOptions {
@@ -30,22 +34,29 @@ const MAX_HELD = 500;
 /**
  * Passes the description and the frames of a response to a sink. Holds the first frames of encoded
  * streams, since only they show how far before the start the streams begin.
+ *
+ * The sink begins again if a further description has streams that need other decoders.
  */
 export class Presenter {
-  #sink: Pick<Sink, "begin" | "show">;
+  #sink: PresentedSink;
   #options: PresenterOptions;
+  #description: Description | undefined;
   /** The description, until the sink has begun. */
   #pending: Description | undefined;
   /** Frames that arrived before the sink has begun. */
   #held: Frame[] = [];
 
-  constructor(sink: Pick<Sink, "begin" | "show">, options: PresenterOptions) {
+  constructor(sink: PresentedSink, options: PresenterOptions) {
     this.#sink = sink;
     this.#options = options;
   }
 
-  /** Takes the description. The sink begins at once if the frames are raw. */
+  /** Takes a description. The sink begins at once if the frames are raw. */
   async describe(description: Description): Promise<void> {
+    const before = this.#description;
+    this.#description = description;
+    if (before !== undefined && sameFormats(before.streams, description.streams)) return;
+    if (this.#held.length > 0) await this.begin();
     this.#pending = description;
     const { encoding = "raw" } = this.#options;
     if (encoding === "raw") await this.begin();
@@ -57,7 +68,7 @@ export class Presenter {
    * @returns false if the sink is closed and takes no more
    */
   show(frame: Frame): Promise<boolean> {
-    return this.#pending === undefined ? this.#sink.show(frame) : this.#hold(frame, this.#pending);
+    return this.#pending === undefined ? this.#pass(frame) : this.#hold(frame, this.#pending);
   }
 
   /**
@@ -72,16 +83,28 @@ export class Presenter {
     this.#pending = undefined;
     await this.#sink.begin(presentation);
     for (const frame of this.#held.splice(0)) {
-      if (!await this.#sink.show(frame)) return false;
+      if (!await this.#pass(frame)) return false;
     }
     return true;
   }
 
+  async #pass(frame: Frame): Promise<boolean> {
+    const stream = this.#description?.data?.find(({ id }) => id === frame.streamId);
+    if (stream === undefined) return await this.#sink.show(frame);
+    const time = toSeconds(frame.timestamp, stream.timeBase);
+    return await this.#sink.takeMessage?.({ stream, time, data: frame.data }) ?? true;
+  }
+
   async #hold(frame: Frame, description: Description): Promise<boolean> {
     this.#held.push(copyFrame(frame));
-    const isEarly = mayPrecedeVideo(frame, description) && this.#held.length < MAX_HELD;
-    return isEarly || await this.begin();
+    const isEarly = mayPrecedeVideo(frame, description) || mayPrecedeMedia(frame, description);
+    return isEarly && this.#held.length < MAX_HELD || await this.begin();
   }
+}
+
+/** Whether a frame is a message that video or audio may follow. */
+function mayPrecedeMedia({ streamId }: Frame, { streams }: Description): boolean {
+  return streams.length > 0 && !streams.some(({ id }) => id === streamId);
 }
 
 /** Whether a frame is audio of the very beginning, which the first frame of video may follow. */
@@ -132,12 +155,24 @@ export class SinkGroup {
   }
 
   begin(presentation: Presentation): Promise<void> {
-    return this.#each((sink) => sink.begin(presentation));
+    return this.#each((sink) => {
+      if (presentation.streams.length > 0 || sink.takeMessage !== undefined) {
+        return sink.begin(presentation);
+      }
+      const reason = "it has only data, expected --data with it";
+      throw new Error(`Cannot show or write "${presentation.name}": ${reason}`);
+    });
   }
 
   /** @returns false if all sinks are closed */
   async show(frame: Frame): Promise<boolean> {
     await this.#each((sink) => sink.show(frame));
+    return !this.empty;
+  }
+
+  /** @returns false if all sinks are closed */
+  async takeMessage(message: DataMessage): Promise<boolean> {
+    await this.#each((sink) => sink.takeMessage?.(message) ?? Promise.resolve());
     return !this.empty;
   }
 

@@ -1,5 +1,5 @@
 /** The interface of all sinks, and the keys of a view. */
-import type { Description, Encoding, Frame } from "../media/frame.ts";
+import type { DataStream, Description, Encoding, Frame } from "../media/frame.ts";
 
 /** Media for a sink: its description and how it is played. */
 export interface Presentation extends Description {
@@ -18,9 +18,23 @@ export interface Presentation extends Description {
   firstPicture: number;
 }
 
+/** A message of a data stream. */
+export interface DataMessage {
+  stream: DataStream;
+  /** Seconds, on the timeline of the frames. */
+  time: number;
+  /** Its memory may be reused once it is taken. */
+  data: Uint8Array;
+}
+
 /** Destination of frames. Methods are called one at a time. */
 export interface Sink extends AsyncDisposable {
-  /** Prepares for the first frame. */
+  /**
+   * Prepares for the first frame. Called again if the streams change: the frames that follow are of
+   * other streams.
+   *
+   * @throws {Error} if the destination cannot take them
+   */
   begin(presentation: Presentation): Promise<void>;
   /**
    * Takes a frame; resolves when it is ready for the next.
@@ -28,6 +42,12 @@ export interface Sink extends AsyncDisposable {
    * @returns false if the sink is closed and takes no more
    */
   show(frame: Frame): Promise<boolean>;
+  /**
+   * Takes a message of a data stream; absent if the sink takes none.
+   *
+   * @returns false if the sink is closed and takes no more
+   */
+  takeMessage?(message: DataMessage): Promise<boolean>;
   /**
    * Completes the output after the last frame.
    *
@@ -58,9 +78,17 @@ export function createNullSink(): Sink {
   return {
     begin: () => Promise.resolve(),
     show: () => Promise.resolve(true),
+    takeMessage: () => Promise.resolve(true),
     finish: () => Promise.resolve(undefined),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
+}
+
+/** Video and audio streams in a few words: `128x96`, or `pcm_s16le` without video. */
+export function summaryOf({ streams }: Pick<Description, "streams">): string {
+  const [first] = streams;
+  if (first === undefined) return "data";
+  return first.type === "video" ? `${first.width}x${first.height}` : first.codec;
 }
 
 /** Playback action of a key in a terminal or window. */

@@ -110,4 +110,6 @@ export interface PlayEnd {
   dropped: number;
   /** How the media is damaged. */
   warning: string | null;
+  /** The source is live and goes on with other streams: another play gets them. */
+  hasChanged?: boolean;
 }

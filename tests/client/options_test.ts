@@ -11,13 +11,13 @@ function parse(line: string) {
   return parseClientFlags(line === "" ? [] : line.split(" "));
 }
 
-/** The fields of the request that are set. */
+/** The fields of the request that are set; all for videos can take further descriptions. */
 function requestOf(line: string): Partial<MediaRequest> {
   const action = parse(line);
   assert(action.kind === "media", `"${line}" asks for no media`);
-  return Object.fromEntries(
-    Object.entries(action.request).filter(([, value]) => value !== undefined),
-  );
+  const { redescribe, ...request } = action.request;
+  assertEquals(redescribe, request.command === "get_video" ? true : undefined);
+  return Object.fromEntries(Object.entries(request).filter(([, value]) => value !== undefined));
 }
 
 const REQUESTS: Record<string, Partial<MediaRequest>> = {
@@ -26,10 +26,10 @@ const REQUESTS: Record<string, Partial<MediaRequest>> = {
   "--image=a.png": { command: "get_image", name: "a.png", speed: 1 },
   "--video": { command: "get_video", speed: 1, late: "drop" },
   "--video sub/c.mp4": { command: "get_video", name: "sub/c.mp4", speed: 1, late: "drop" },
-  "--video --output x.mp4": { command: "get_video", speed: 0 },
+  "--video --output x.mp4": { command: "get_video", data: true, speed: 0 },
   "--video --output -": { command: "get_video", speed: 0 },
-  "--video --output x.mp4 --view none": { command: "get_video", speed: 1 },
-  "--video --output x.mp4 --speed 1": { command: "get_video", speed: 1 },
+  "--video --output x.mp4 --view none": { command: "get_video", data: true, speed: 1 },
+  "--video --output x.mp4 --speed 1": { command: "get_video", data: true, speed: 1 },
   "--video --view none --speed max": { command: "get_video", speed: 0 },
   "--video --speed 0.5": { command: "get_video", speed: 0.5, late: "drop" },
   "--video --speed 0.25": { command: "get_video", speed: 0.25, late: "drop" },
@@ -37,12 +37,31 @@ const REQUESTS: Record<string, Partial<MediaRequest>> = {
   "--video --output rtmp://host/app/key": { command: "get_video", speed: 1, late: "drop" },
   "--video --output srt://host:9 --speed max": { command: "get_video", speed: 0 },
   "--video --output udp://host:9 --late wait": { command: "get_video", speed: 1, late: "wait" },
-  "--video --output site/": { command: "get_video", speed: 0 },
+  "--video --output site/": { command: "get_video", data: true, speed: 0 },
   "--video --output sftp://host/x.mp4": { command: "get_video", speed: 0 },
   "--video --output a%05d.png": { command: "get_video", speed: 0 },
-  "--video --output x.mkv --codec ffv1,flac": { command: "get_video", speed: 0 },
-  "--video --output x.mkv -- -crf 20": { command: "get_video", speed: 0 },
-  "--video --loop --output x.mp4": { command: "get_video", speed: 1, loop: true },
+  "--video --output x.mkv --codec ffv1,flac": { command: "get_video", data: true, speed: 0 },
+  "--video --output x.mkv -- -crf 20": { command: "get_video", data: true, speed: 0 },
+  "--video --loop --output x.mp4": { command: "get_video", data: true, speed: 1, loop: true },
+  "--video cam --data -": { command: "get_video", name: "cam", speed: 1, data: "only" },
+  "--video cam --data x.jsonl --view none": {
+    command: "get_video",
+    name: "cam",
+    speed: 1,
+    data: true,
+  },
+  "--video cam --data - --view browser": {
+    command: "get_video",
+    name: "cam",
+    speed: 1,
+    data: "only",
+  },
+  "--video cam --data - --output x.mkv": {
+    command: "get_video",
+    name: "cam",
+    speed: 0,
+    data: true,
+  },
   "--video --no-audio": { command: "get_video", audio: false, speed: 1, late: "drop" },
   "--video --start 1.5 --duration 2": {
     command: "get_video",
@@ -64,7 +83,7 @@ const REQUESTS: Record<string, Partial<MediaRequest>> = {
   "--video --size x48": { command: "get_video", height: 48, speed: 1, late: "drop" },
   "--video --view window": { command: "get_video", speed: 1, late: "drop" },
   "--video --view none": { command: "get_video", speed: 1 },
-  "--video --view window --output x.mp4": { command: "get_video", speed: 1 },
+  "--video --view window --output x.mp4": { command: "get_video", data: true, speed: 1 },
   "--video --view window --speed max": { command: "get_video", speed: 0 },
   "--video --late wait": { command: "get_video", speed: 1, late: "wait" },
   "--video --view none --late drop": { command: "get_video", speed: 1, late: "drop" },
@@ -173,6 +192,19 @@ const WRONG: Record<string, string> = {
   "--video --output - --json": "Cannot use --json with --output -: both write to stdout",
   "--video --output - --view terminal":
     "Cannot use --view terminal with --output -: both write to stdout",
+  "--image --data -": "Cannot use --data with --image: an image has none",
+  "--list --data -": "Cannot use --data with --list: it is for --image and --video",
+  "--data -": "Cannot tell what to get: expected --image, --video or --list",
+  "--video --data": "Cannot use --data: expected FILE|- after it",
+  "--video --data - --output -": "Cannot use --data - with --output -: both write to stdout",
+  "--video --data - --json": "Cannot use --data - with --json: both write to stdout",
+  "--video --data - --view terminal":
+    "Cannot use --data - with --view terminal: both write to stdout",
+  "--video --data x.mkv --output x.mkv":
+    'Cannot use --data x.mkv with --output x.mkv: both write to "x.mkv"',
+  "--video --data - --overwrite":
+    "Cannot use --overwrite without --output: it says how that is written",
+  "--classic --video --data -": "Cannot use --data with --classic: scripts cannot be asked for it",
   "--classic --list": "Cannot use --list with --classic: scripts cannot be asked for it",
   "--classic --video --size 64x48":
     "Cannot use --size with --classic: scripts cannot be asked for it",

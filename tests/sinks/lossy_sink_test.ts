@@ -46,6 +46,25 @@ pureTest("LossySink passes everything to a view that keeps up", async () => {
   assertEquals(inner.shown, Array.from({ length: 20 }, (_, time) => time));
 });
 
+pureTest("LossySink does not wait for a view that begins with other streams", async () => {
+  const ready = Promise.withResolvers<void>();
+  const begun: number[] = [];
+  const inner = view(() => Promise.resolve(true), {
+    async begin({ streams: [stream] }) {
+      begun.push(stream.type === "video" ? stream.width : 0);
+      if (begun.length > 1) await ready.promise;
+    },
+  });
+  await using beside = new LossySink(inner);
+  await beside.begin(GREYS);
+  await beside.show(frame(1));
+  await beside.begin({ ...GREYS, streams: [{ ...GREY, width: 32 }] });
+  for (const time of [2, 3]) assertEquals(await beside.show(frame(time)), true);
+  ready.resolve();
+  assertEquals(await beside.finish(true), undefined);
+  assertEquals([begun, inner.shown], [[16, 32], [1, 2, 3]]);
+});
+
 pureTest("LossySink drops what a view does not take in time, and reports how much", async () => {
   const free = Promise.withResolvers<boolean>();
   const inner = view(({ timestamp }) => timestamp === 0 ? free.promise : Promise.resolve(true));

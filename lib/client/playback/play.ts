@@ -1,5 +1,5 @@
 /** Plays one response to sinks, from its description to its end. */
-import type { Description } from "../../media/frame.ts";
+import { allStreams, type Description } from "../../media/frame.ts";
 import type { Notice } from "../../protocol/native/response.ts";
 import { Presenter, type PresenterOptions, SinkGroup } from "../../sinks/presenter.ts";
 import type { Sink } from "../../sinks/sink.ts";
@@ -61,7 +61,7 @@ export async function play(
         controls?.attach(response, description);
         endless ||= description.live;
         duration = endless ? undefined : durationOf(description, options.part);
-        statistics.describe(description.name, description.streams);
+        statistics.describe(description.name, allStreams(description));
         for (const note of description.notes ?? []) options.onNote?.(note);
         await presenter.describe(description);
       } else if (sinks.empty) {

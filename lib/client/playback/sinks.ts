@@ -7,7 +7,11 @@ import {
   createOutput,
   type Destination,
   needsFfmpeg,
+  takesMessages,
 } from "../../sinks/output/create.ts";
+import { MessageSink } from "../../sinks/data/message_sink.ts";
+import { checkAbsent } from "../../sinks/output/overwrite.ts";
+import { SuccessiveSink } from "../../sinks/successive_sink.ts";
 import { isImageSequence } from "../../sinks/output/image_sequence.ts";
 import { createNullSink, type PlayAction, type Sink } from "../../sinks/sink.ts";
 import { canBeQueried, terminalStyle } from "../../sinks/terminal/capabilities.ts";
@@ -31,6 +35,8 @@ export interface SinkOptions {
   onAction: (action: PlayAction) => void;
   /** Shows a line to the user. */
   notify?: (line: string) => void;
+  /** Called before something is printed on standard output. */
+  onPrint?: () => void;
   /** Called now and then with the size of the file that is written, in bytes. */
   onSize?: (bytes: number) => void;
   /** Called when a view is closed; `show()` reports it only at the next frame. */
@@ -55,12 +61,13 @@ export interface ChosenSinks {
 
 /** The destination that the flags name. */
 export function destinationOf(
-  { output, overwrite, format, codec, ffmpeg, every }: ClientFlags,
+  { output, overwrite, format, codec, ffmpeg, every, data }: ClientFlags,
   { still }: { still: boolean },
 ): Destination | undefined {
   if (output === undefined) return undefined;
   const imageSequence = every !== undefined || (!still && isImageSequence(output));
-  return { output, overwrite, format, codec, ffmpeg, still, imageSequence };
+  const destination = { output, overwrite, format, codec, ffmpeg, still, imageSequence };
+  return { ...destination, messages: data === undefined && takesMessages(destination) };
 }
 
 /**
@@ -75,6 +82,7 @@ export async function chooseSinks(
   options: SinkOptions,
 ): Promise<ChosenSinks> {
   const { environment, ffmpeg, forced, notify, onSize } = options;
+  const { data, overwrite } = flags;
   const view = flags.view === "browser" ? undefined : flags.view;
   const destination = destinationOf(flags, options);
   const sinks: Sink[] = [];
@@ -85,10 +93,11 @@ export async function chooseSinks(
   if (destination !== undefined) {
     const { stdout } = environment;
     const dialect = () => ffmpeg.dialect();
-    sinks.push(createOutput(destination, { stdout, forced, dialect, onSize }));
+    sinks.push(createOutput(destination, { stdout, forced, dialect, onSize, notify }));
     if (needsFfmpeg(destination)) programs.push("ffmpeg");
   }
-  const chosen = view ?? (destination === undefined ? await defaultView(options) : undefined);
+  const isSeen = destination === undefined && data === undefined;
+  const chosen = view ?? (isSeen ? await defaultView(options) : undefined);
   if (chosen !== undefined) {
     const sink = createSink(chosen, options);
     // A slow view must not delay the recording.
@@ -97,8 +106,17 @@ export async function chooseSinks(
     const program = VIEW_PROGRAMS[chosen];
     if (destination === undefined && program !== undefined) programs.push(program);
   }
+  if (data !== undefined) sinks.push(new MessageSink(data, { overwrite, print: printer(options) }));
   if (destination !== undefined) await checkDestination(destination);
+  if (data !== undefined && data !== "-") await checkAbsent(data, { overwrite });
   return { sinks, programs };
+}
+
+function printer({ environment, onPrint }: SinkOptions): (text: string) => Promise<void> {
+  return async (text) => {
+    onPrint?.();
+    await environment.draw(text);
+  };
 }
 
 function createSink(view: View, options: SinkOptions): Sink {
@@ -120,7 +138,9 @@ function createWindow({ environment, signal, onAction, onClosed }: SinkOptions):
         "--view terminal, --view browser or --output FILE",
     );
   }
-  return new WindowSink(environment.screen, { signal, onAction, onClosed });
+  const { screen } = environment;
+  const create = () => new WindowSink(screen, { signal, onAction, onClosed });
+  return new SuccessiveSink({ create, isRecording: false });
 }
 
 function createTerminal({ environment, forced }: SinkOptions): Sink {

@@ -1,5 +1,5 @@
 /** Counters of a play, and percentiles of its latency. */
-import { type Frame, pcmSeconds, type StreamDescription, toSeconds } from "../../media/frame.ts";
+import { type AnyStream, type Frame, pcmSeconds, toSeconds } from "../../media/frame.ts";
 import { FrameCounter } from "../../protocol/media_response.ts";
 
 /** Percentiles of the time from a live frame's capture to its arrival, milliseconds. */
@@ -26,7 +26,7 @@ export class Statistics {
   #began: number;
   #ended: number | undefined;
   #now: () => number;
-  #streams = new Map<number, StreamDescription>();
+  #streams = new Map<number, AnyStream>();
   #counter = new FrameCounter();
   #latencies = new LatencyHistogram();
 
@@ -47,7 +47,12 @@ export class Statistics {
     return this.#counter.totals.audioFrames;
   }
 
-  /** Bytes of the frames' data. */
+  /** Messages of data streams. */
+  get messages(): number {
+    return this.#counter.messages;
+  }
+
+  /** Bytes of the data of frames and messages. */
   get bytes(): number {
     return this.#counter.totals.bytes;
   }
@@ -75,8 +80,13 @@ export class Statistics {
     return [...this.#streams.values()].some((stream) => stream.type === "video");
   }
 
-  /** Sets the name and the streams. */
-  describe(name: string, streams: readonly StreamDescription[]): void {
+  /** Whether there is a stream of video or audio. */
+  get hasMedia(): boolean {
+    return [...this.#streams.values()].some(({ type }) => type !== "data");
+  }
+
+  /** Sets the name, and adds streams. */
+  describe(name: string, streams: readonly AnyStream[]): void {
     this.name = name;
     for (const stream of streams) this.#streams.set(stream.id, stream);
     this.#counter.describe([...this.#streams.values()]);
@@ -88,12 +98,16 @@ export class Statistics {
    * @param latency milliseconds since its capture, if known
    */
   count(frame: Frame, latency?: number): void {
-    if (latency !== undefined) this.#latencies.add(latency);
-    this.firstFrameMs ??= this.#now() - this.#began;
     this.#counter.count(frame);
     const stream = this.#streams.get(frame.streamId);
+    if (stream?.type === "data" && this.hasMedia) return;
+    if (latency !== undefined) this.#latencies.add(latency);
+    this.firstFrameMs ??= this.#now() - this.#began;
     if (stream === undefined) return;
-    const length = this.hasPicture ? 0 : pcmSeconds(frame.data.byteLength, stream) ?? 0;
+    const isMessage = stream.type === "data";
+    const length = this.hasPicture || isMessage
+      ? 0
+      : pcmSeconds(frame.data.byteLength, stream) ?? 0;
     const reached = toSeconds(frame.timestamp, stream.timeBase) + length;
     this.position = Math.max(this.position, reached);
   }
@@ -110,7 +124,7 @@ export class Statistics {
 
   /** The fields of `--json`, described in docs/guide/operate.md. */
   toJSON(): Record<string, unknown> {
-    const { command, name, frames, audioFrames, bytes, dropped, reconnects } = this;
+    const { command, name, frames, audioFrames, messages, bytes, dropped, reconnects } = this;
     const { firstFrameMs, latency } = this;
     return {
       command,
@@ -126,6 +140,7 @@ export class Statistics {
       latencyMs: latency === undefined
         ? null
         : { p50: round(latency.p50, 1), p95: round(latency.p95, 1) },
+      messages,
     };
   }
 }

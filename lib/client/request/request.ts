@@ -2,8 +2,9 @@
 import { onAbort } from "../../base/async.ts";
 import { type Clock, MONOTONIC_CLOCK } from "../../base/clock.ts";
 import { DeadlineError, RequestError } from "../../base/errors.ts";
+import { allStreams } from "../../media/frame.ts";
 import type { Control, MediaRequest } from "../../protocol/native/request.ts";
-import type { EndReport, StreamTotals } from "../../protocol/native/response.ts";
+import type { EndReport } from "../../protocol/native/response.ts";
 import {
   connect,
   type Protocol,
@@ -196,14 +197,17 @@ export class ReconnectingResponse implements MediaResponse, Disposable {
   async *#parts(response: MediaResponse): AsyncGenerator<ResponsePart> {
     this.#isSeeking = this.#hasDelivered = false;
     this.#received = new FrameCounter();
+    let isFurther = false;
     for await (const part of response) {
       this.#hasReceived = true;
       if (part.kind === "describe") {
-        const isFirst = !this.#state.isDescribed;
-        this.#state.describe(part.description);
-        this.#delivered.describe(part.description.streams);
-        if (isFirst) yield part;
-        else this.#onReconnected(response);
+        const isReconnected = this.#state.isDescribed && !isFurther;
+        const description = this.#state.describe(part.description, { isFurther });
+        isFurther = true;
+        const streams = allStreams(part.description);
+        for (const counter of [this.#received, this.#delivered]) counter.describe(streams);
+        if (isReconnected) this.#onReconnected(response);
+        if (description !== undefined) yield { kind: "describe", description };
       } else if (part.kind === "frame") {
         const delivered = this.#take(part);
         if (delivered !== undefined) yield delivered;
@@ -214,7 +218,7 @@ export class ReconnectingResponse implements MediaResponse, Disposable {
       } else if (part.kind === "notice") {
         yield this.#addDropped(part);
       } else if (part.kind === "end") {
-        checkReceived(this.#received.streams, part.end);
+        checkReceived(this.#received, part.end);
         if (part.end.reason === "shutdown") {
           throw new ShutdownError("the server was shut down");
         }
@@ -305,11 +309,11 @@ function formatSeconds(milliseconds: number): string {
  *
  * @throws {Error} if they differ
  */
-function checkReceived(received: readonly StreamTotals[], end: EndReport): void {
+function checkReceived({ streams, totals }: FrameCounter, end: EndReport): void {
   if (end.streams === undefined) return;
   const none = { frames: 0, bytes: 0 };
-  for (const id of new Set([...end.streams, ...received].map((stream) => stream.id))) {
-    const [sent, came] = [end.streams, received]
+  for (const id of new Set([...end.streams, ...streams].map((stream) => stream.id))) {
+    const [sent, came] = [end.streams, streams]
       .map((streams) => streams.findLast((stream) => stream.id === id) ?? none);
     for (const [key, unit] of [["frames", "frame"], ["bytes", "byte"]] as const) {
       if (came[key] === sent[key]) continue;
@@ -319,8 +323,8 @@ function checkReceived(received: readonly StreamTotals[], end: EndReport): void 
       );
     }
   }
-  const frames = received.reduce((sum, stream) => sum + stream.frames, 0);
-  const bytes = received.reduce((sum, stream) => sum + stream.bytes, 0);
+  const frames = totals.frames + totals.audioFrames;
+  const { bytes } = totals;
   const sentFrames = end.frames + end.audioFrames;
   if (frames === sentFrames && bytes === end.bytes) return;
   throw new Error(

@@ -1,8 +1,11 @@
 /** Decides how a response continues after a cut. */
+import { FormatError } from "../../base/errors.ts";
 import {
+  allStreams,
   type Description,
   type Frame,
   pcmTicks,
+  sameData,
   sameFormats,
   sameStreams,
   type StreamDescription,
@@ -37,12 +40,12 @@ const MIN_DURATION = 0.001;
  * - A file continues with the frame after the last one of each stream ({@linkcode ResumePoint}).
  * - After a seek, or in a loop that is watched, a file continues with a seek to the position:
  *   timestamps that were delivered twice do not identify a frame.
- * - A live source continues with its newest frame, on one timeline.
+ * - A live source continues with its newest frame, on one timeline. Its streams may be others then.
  */
 export class ResumeState {
   #request: MediaRequest;
   #options: ResumeStateOptions;
-  /** As the first connection described it. */
+  /** The description that was passed on last. */
   #description: Description | undefined;
   #streams = new Map<number, StreamState>();
   #hasVideo = false;
@@ -132,21 +135,44 @@ export class ResumeState {
   }
 
   /**
-   * Starts a connection with its description.
+   * Takes a description.
    *
+   * @param options whether the same connection has described the response before
+   * @returns the description to pass on; `undefined` if everything goes on as before
    * @throws {Error} if it cannot continue the earlier ones
    */
-  describe(description: Description): void {
-    const { live, streams } = description;
-    if (this.#description !== undefined) {
-      checkSame(this.#description, description);
-      this.#timeline?.resume(streams);
-      return;
+  describe(
+    description: Description,
+    { isFurther = false }: { isFurther?: boolean } = {},
+  ): Description | undefined {
+    const before = this.#description;
+    const all = allStreams(description);
+    if (before === undefined) {
+      if (description.live) this.#timeline = new LiveTimeline(all, this.#options.now);
+      return this.#begin(description);
     }
+    checkSame(before, description);
+    if (!description.live) {
+      if (!isFurther) return undefined;
+      throw new FormatError("Cannot understand the server: a second description came unannounced");
+    }
+    const isSame = sameFormats(before.streams, description.streams);
+    if (isSame && sameData(before.data, description.data)) {
+      this.#timeline?.resume(all, { isSameConnection: isFurther });
+      return undefined;
+    }
+    // Unless a decoder needs something else, not even the time bases change.
+    const next = isSame ? { ...description, streams: before.streams } : description;
+    this.#timeline?.resume(all, { streams: allStreams(next), isSameConnection: isFurther });
+    return this.#begin(next);
+  }
+
+  #begin(description: Description): Description {
+    const { streams } = description;
     this.#description = description;
     this.#streams = new Map(streams.map((stream) => [stream.id, { stream, breaks: 0 }]));
     this.#hasVideo = streams.some(({ type }) => type === "video");
-    if (live) this.#timeline = new LiveTimeline(streams, this.#options.now);
+    return description;
   }
 
   /**
@@ -196,14 +222,7 @@ function checkSame(first: Description, second: Description): void {
   if (first.live !== second.live || first.name !== second.name) {
     throw new Error("the server has something else by this name now, ask for it anew");
   }
-  if (first.live) {
-    const [before, after] = [first, second].map(({ streams }) => streams);
-    if (sameFormats(before, after)) return;
-    throw new Error(
-      `the source came back as something else: ${summaryOf(after)}, expected ` +
-        `${summaryOf(before)}; ask for it anew`,
-    );
-  }
+  if (first.live) return;
   if (first.etag !== second.etag) {
     throw new Error(
       "the file was replaced meanwhile: it is not the one that it began with, get it anew",
@@ -213,12 +232,4 @@ function checkSame(first: Description, second: Description): void {
   throw new Error(
     "the server sends it in another form now, as a server of another version may, get it anew",
   );
-}
-
-/** Streams in a few words: `rawvideo 1280×720 and pcm_s16le`. */
-function summaryOf(streams: readonly StreamDescription[]): string {
-  return streams.map((stream) => {
-    const { codec } = stream;
-    return stream.type === "video" ? `${codec} ${stream.width}×${stream.height}` : codec;
-  }).join(" and ");
 }

@@ -110,7 +110,8 @@ export function renderList(entries: readonly ListEntry[]): string {
     ["NAME", "KIND", "SIZE", "DURATION", "CODEC", "PICTURE"],
     ...entries.map((entry) => [
       printable(entry.name),
-      entry.live ? `${entry.kind}, live` : entry.kind,
+      [entry.kind, entry.live ? "live" : "", entry.published ? "published" : ""]
+        .filter((word) => word !== "").join(", "),
       entry.live ? "-" : formatBytes(entry.size),
       entry.live || entry.duration === undefined ? "-" : formatTime(entry.duration),
       printable(entry.codec) || "-",

@@ -1,5 +1,6 @@
 /** Requests over the native protocol. */
 import { FormatError, isConnectionLost } from "../../base/errors.ts";
+import { allStreams } from "../../media/frame.ts";
 import type { ServerConnection } from "../../net/connection.ts";
 import { CutError } from "../../net/errors.ts";
 import type { MediaResponse, ResponsePart } from "../media_response.ts";
@@ -70,9 +71,9 @@ async function* parts(
     } else if (message.kind === "describe") {
       if (streamIds !== undefined && !request.redescribe) throw unexpected("a second description");
       const description = parseDescription(message.payload);
-      const { streams, data = [] } = description;
-      streamIds = new Set([...streams, ...data].map(({ id }) => id));
-      if (streamIds.size < streams.length + data.length) throw unexpected("two streams of one id");
+      const streams = allStreams(description);
+      streamIds = new Set(streams.map(({ id }) => id));
+      if (streamIds.size < streams.length) throw unexpected("two streams of one id");
       if (description.live) clockSync ??= new ClockSync(messages, clock);
       yield { kind: "describe", description };
     } else if (message.kind === "notice") {
@@ -93,7 +94,8 @@ async function* parts(
  */
 export async function requestList(connection: ServerConnection): Promise<ListEntry[]> {
   const messages = new Connection(connection.reader, connection.writer);
-  const request = { command: "list_media", token: connection.token?.reveal() } as const;
+  const token = connection.token?.reveal();
+  const request = { command: "list_media", data: true, token } as const;
   await orCut(() => messages.send("request", encodeRequest(request)));
   const message = await nextMessage(messages);
   if (message.kind !== "list") throw unexpected(`a message of kind ${message.kind}`);

@@ -1,11 +1,13 @@
 /** Chooses the sink of an output: file, image sequence, playlist, URL or pipe. */
 import { UsageError } from "../../base/errors.ts";
 import type { FfmpegDialect } from "../../ffmpeg/version.ts";
-import type { Sink } from "../sink.ts";
+import { RecordingWithMessages } from "../data/recording.ts";
+import { type Presentation, type Sink, summaryOf } from "../sink.ts";
+import { SuccessiveSink } from "../successive_sink.ts";
 import { checkCodecs, checkFormat } from "./ffmpeg_names.ts";
 import { FileSink } from "./file.ts";
 import { checkImageSequence, ImageSequenceSink } from "./image_sequence.ts";
-import { checkOutput } from "./overwrite.ts";
+import { checkOutput, furtherName, statOf } from "./overwrite.ts";
 import { FormattedPipeSink, PipeSink } from "./pipe.ts";
 import { checkPlaylist, PlaylistSink } from "./playlist.ts";
 import { muxerOf, parseCodecChoice } from "./target.ts";
@@ -26,6 +28,8 @@ export interface Destination {
   still: boolean;
   /** An image sequence is written, one file for each picture. */
   imageSequence: boolean;
+  /** Messages of data streams are written into a file beside a recording. */
+  messages?: boolean;
 }
 
 /** Environment of {@linkcode createOutput}. */
@@ -35,14 +39,16 @@ export interface OutputContext {
   dialect: () => Promise<FfmpegDialect>;
   /** Called now and then with the size of the file, bytes. */
   onSize?: (bytes: number) => void;
+  /** Shows a line to the user. */
+  notify?: (line: string) => void;
 }
 
 /** Creates the sink for a destination. */
 export function createOutput(
   destination: Destination,
-  { stdout, forced, dialect, onSize }: OutputContext,
+  { stdout, forced, dialect, onSize, notify }: OutputContext,
 ): Sink {
-  const { output, overwrite, imageSequence, format, ffmpeg: more } = destination;
+  const { output, overwrite, imageSequence, format, still, ffmpeg: more } = destination;
   const codec = codecOf(destination);
   const options = { overwrite, forced, dialect, format, codec, more };
   if (output === "-") {
@@ -52,8 +58,48 @@ export function createOutput(
   if (isAddress(output)) return new UrlSink(output, options);
   if (imageSequence) return new ImageSequenceSink(output, options);
   const playlist = playlistPath(output, format);
-  if (playlist !== undefined) return new PlaylistSink(playlist, options);
-  return new FileSink(output, { ...options, onSize });
+  const path = playlist ?? output;
+  const create = (part: number): Sink => {
+    const name = furtherName(path, part);
+    const sink = playlist === undefined
+      ? new FileSink(name, { ...options, onSize })
+      : new PlaylistSink(name, options);
+    return destination.messages ? new RecordingWithMessages(sink, name, { overwrite }) : sink;
+  };
+  if (still) return create(1);
+  return new SuccessiveSink({
+    create,
+    isRecording: true,
+    onNext: (part, presentation) => goOn(path, { part, presentation, notify }),
+  });
+}
+
+/**
+ * Notifies the user of the next file of a recording.
+ *
+ * @throws {Error} if there can be none
+ */
+async function goOn(
+  path: string,
+  { part, presentation, notify }: {
+    part: number;
+    presentation: Presentation;
+    notify?: (line: string) => void;
+  },
+): Promise<void> {
+  const summary = summaryOf(presentation);
+  if ((await statOf(path))?.isFifo) {
+    throw new Error(
+      `Cannot go on writing to "${path}": the source is ${summary} now, and a pipe takes one ` +
+        "recording",
+    );
+  }
+  if (part > 1) notify?.(`Goes on in "${furtherName(path, part)}": the source is ${summary} now`);
+}
+
+/** Whether an output is a recording, beside which messages can be written. */
+export function takesMessages({ output, imageSequence, still }: Destination): boolean {
+  return output !== "-" && !isAddress(output) && !imageSequence && !still;
 }
 
 /**

@@ -31,6 +31,7 @@ export function isImageSequence(path: string): boolean {
 
 /**
  * Writes each picture into a file of its own with FFmpeg, numbered from 1. Files appear complete.
+ * Pictures of other streams follow with the next number.
  */
 export class ImageSequenceSink implements Sink {
   #pattern: string;
@@ -48,14 +49,17 @@ export class ImageSequenceSink implements Sink {
   }
 
   async begin(presentation: Presentation): Promise<void> {
-    await checkImageSequence(this.#pattern, this.#options);
+    if (this.#output === undefined) await checkImageSequence(this.#pattern, this.#options);
+    else if (this.#written > 0) await this.#output.finish();
+    await this.#output?.[Symbol.asyncDispose]();
     const pictures = presentation.streams.filter((stream) => stream.type === "video");
     this.#pictures = new Set(pictures.map(({ id }) => id));
     if (pictures.length === 0) {
       throw new Error(`Cannot write "${this.#pattern}": there is only audio, expected video`);
     }
     const images = { ...presentation, streams: pictures, still: true };
-    this.#output = await EncodedOutput.start(images, sequenceTarget(literal(this.#pattern)), {
+    const target = sequenceTarget(literal(this.#pattern), this.#written + 1);
+    this.#output = await EncodedOutput.start(images, target, {
       ...this.#options,
       explain: (reason) => `Cannot write "${this.#pattern}": ${reason}`,
     });

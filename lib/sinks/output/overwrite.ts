@@ -95,13 +95,36 @@ export async function reservePart(path: string): Promise<string | undefined> {
   throw new Error(`Cannot write "${path}": ${MAX_PARTS} unfinished ones lie there, remove them`);
 }
 
-/**
- * `clip.part.mp4`, then `clip.part2.mp4`: the extension stays, since FFmpeg takes the type from it.
- */
+/** `clip.part.mp4`, then `clip.part2.mp4`. */
 function partName(path: string, number: number): string {
+  return beforeExtension(path, `.part${number === 1 ? "" : number}`);
+}
+
+/**
+ * Path of a further file of one recording.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { furtherName } from "./overwrite.ts";
+ *
+ * assertEquals(furtherName("a.b/clip.mp4", 2), "a.b/clip-2.mp4");
+ * ```
+ */
+export function furtherName(path: string, part: number): string {
+  return part === 1 ? path : beforeExtension(path, `-${part}`);
+}
+
+/** Inserts into a file name. The extension stays, since FFmpeg takes the type from it. */
+function beforeExtension(path: string, text: string): string {
+  const at = path.length - suffixOf(path).length;
+  return path.slice(0, at) + text + path.slice(at);
+}
+
+/** Extension of a path with its dot; `""` if it has none. */
+export function suffixOf(path: string): string {
   const dot = path.lastIndexOf(".");
-  const at = dot > path.lastIndexOf("/") + 1 ? dot : path.length;
-  return `${path.slice(0, at)}.part${number === 1 ? "" : number}${path.slice(at)}`;
+  return dot > path.lastIndexOf("/") + 1 ? path.slice(dot) : "";
 }
 
 /** Folder of a file, `.` if the path names none. */

@@ -2,7 +2,7 @@
 import { messageOf } from "../../base/errors.ts";
 import type { Frame } from "../../media/frame.ts";
 import { NutWriter } from "../../nut/writer.ts";
-import type { Presentation, Sink } from "../sink.ts";
+import { type Presentation, type Sink, summaryOf } from "../sink.ts";
 import { EncodedOutput, type EncodedOutputOptions } from "./encoder.ts";
 import { pipeTarget } from "./target.ts";
 
@@ -15,7 +15,9 @@ export class PipeSink implements Sink {
     this.#sink = sink;
   }
 
-  begin({ streams, lead }: Presentation): Promise<void> {
+  begin(presentation: Presentation): Promise<void> {
+    if (this.#writer !== undefined) return Promise.reject(changedStreams(presentation));
+    const { streams, lead } = presentation;
     this.#writer = new NutWriter(this.#sink, streams, { lead });
     return Promise.resolve();
   }
@@ -31,6 +33,14 @@ export class PipeSink implements Sink {
   [Symbol.asyncDispose](): Promise<void> {
     return Promise.resolve();
   }
+}
+
+/** The error if the streams change, which no format can in the middle. */
+function changedStreams(presentation: Presentation): Error {
+  return new Error(
+    `Cannot go on writing to standard output: the source is ${summaryOf(presentation)} now, and ` +
+      "what the reader gets cannot change in the middle; start again for the rest",
+  );
 }
 
 /** @returns false if the reader has closed the pipe, as `head` does */
@@ -66,6 +76,7 @@ export class FormattedPipeSink implements Sink {
   }
 
   async begin(presentation: Presentation): Promise<void> {
+    if (this.#output !== undefined) throw changedStreams(presentation);
     const { format } = this.#options;
     const output = await EncodedOutput.start(presentation, pipeTarget(format), {
       ...this.#options,

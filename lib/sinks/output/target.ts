@@ -124,14 +124,18 @@ export function fileTarget(path: string, format?: string): OutputTarget {
 /**
  * Target for an image sequence, whose files appear complete.
  *
- * @param pattern path in which `%d` or the like is the number, from 1
+ * @param pattern path in which `%d` or the like is the number
+ * @param first number of the first file
  */
-export function sequenceTarget(pattern: string): OutputTarget {
+export function sequenceTarget(pattern: string, first = 1): OutputTarget {
   return {
     name: `file:${pattern}`,
     type: extensionOf(pattern),
     isSequence: true,
-    options: ["-fps_mode", "passthrough", "-f", "image2", "-atomic_writing", "1"],
+    options: [
+      ...["-fps_mode", "passthrough", "-f", "image2", "-atomic_writing", "1"],
+      ...(first === 1 ? [] : ["-start_number", String(first)]),
+    ],
   };
 }
 

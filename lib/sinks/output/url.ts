@@ -1,7 +1,7 @@
 /** Media to a URL, in real time. */
 import { deadline } from "../../base/async.ts";
 import type { Frame } from "../../media/frame.ts";
-import type { Presentation, Sink } from "../sink.ts";
+import { type Presentation, type Sink, summaryOf } from "../sink.ts";
 import { EncodedOutput, type EncodedOutputOptions } from "./encoder.ts";
 import { shownAddress, urlTarget, withoutSecrets } from "./url_target.ts";
 
@@ -41,6 +41,13 @@ export class UrlSink implements Sink {
   }
 
   async begin(presentation: Presentation): Promise<void> {
+    if (this.#output !== undefined) {
+      throw new Error(
+        `Cannot go on writing to "${shownAddress(this.#url)}": the source is ` +
+          `${summaryOf(presentation)} now, and what the other side takes cannot change in the ` +
+          "middle; start again for the rest",
+      );
+    }
     const target = urlTarget(this.#url, this.#options.format);
     this.#output = await EncodedOutput.start(presentation, target, {
       ...this.#options,

@@ -20,7 +20,12 @@ import {
   shownSize,
   startDecoder,
 } from "./decoder.ts";
-import { chooseRenderMode, type Layout, type RenderModeOptions } from "./render_mode.ts";
+import {
+  chooseRenderMode,
+  type Layout,
+  type RenderMode,
+  type RenderModeOptions,
+} from "./render_mode.ts";
 import { watchTerminal } from "./restore.ts";
 import { PictureScaler } from "./scaler.ts";
 import { TerminalScreen } from "./screen.ts";
@@ -43,6 +48,7 @@ export class TerminalSink implements Sink {
   #decoded: VideoStream | undefined;
   #decoder: PictureConverter | undefined;
   #scaler: PictureScaler | undefined;
+  #mode: RenderMode | undefined;
   #screen: TerminalScreen | undefined;
   #latest: LatestPicture | undefined;
   #watch: Disposable | undefined;
@@ -67,23 +73,16 @@ export class TerminalSink implements Sink {
         "Cannot show sound in a terminal: expected --view window, --view browser or --output FILE",
       );
     }
-    const { write, writeNow, size, isTerminal = false, settings, forced: signal } = this.#terminal;
-    this.#keyboard = await this.#terminal.keyboard?.();
-    const mode = chooseRenderMode(await this.#renderModeOptions());
-    const screen = new TerminalScreen({
-      ...{ write, writeNow, size, mode, inline: still },
-      guarded: isTerminal && Deno.build.os !== "windows",
-      settings: settings?.(),
-    });
+    const { size, forced: signal } = this.#terminal;
+    await this.#end();
+    const mode = this.#mode ?? await this.#open({ still });
+    const latest = this.#latest;
     this.#presentation = presentation;
     this.#video = video;
-    this.#screen = screen;
-    const latest = new LatestPicture((picture, layout) => screen.draw(picture, layout));
-    this.#latest = latest;
     const isRaw = encoding === "raw";
     const raw = isRaw ? video : decodedStream(video, mode);
     const shown = shownSize(turned(video));
-    this.#scaler = new PictureScaler({
+    const scaler = new PictureScaler({
       video: raw,
       filters: isRaw ? turnFilters(video) : [],
       layout: () => {
@@ -91,18 +90,48 @@ export class TerminalSink implements Sink {
         // The last row is for text, or stays empty: a full one would scroll.
         return mode.fit(shown, { width: columns, height: rows - 1 });
       },
-      onPicture: (picture, layout) => latest.put(picture, layout),
+      onPicture: (picture, layout) => latest?.put(picture, layout),
       ...{ mode, signal },
     });
-    latest.failed.then((error) => this.#fail(error));
-    this.#scaler.done.catch((error) => this.#fail(error));
+    this.#scaler = scaler;
+    scaler.done.catch((error) => this.#scaler === scaler ? this.#fail(error) : undefined);
     if (!isRaw) {
       this.#decoded = raw;
       this.#decoder = this.#decode();
     }
+  }
+
+  /** Opens the screen. */
+  async #open({ still }: Pick<Presentation, "still">): Promise<RenderMode> {
+    const { write, writeNow, size, isTerminal = false, settings } = this.#terminal;
+    this.#keyboard = await this.#terminal.keyboard?.();
+    const mode = chooseRenderMode(await this.#renderModeOptions());
+    const screen = new TerminalScreen({
+      ...{ write, writeNow, size, mode, inline: still },
+      guarded: isTerminal && Deno.build.os !== "windows",
+      settings: settings?.(),
+    });
+    this.#mode = mode;
+    this.#screen = screen;
+    this.#latest = new LatestPicture((picture, layout) => screen.draw(picture, layout));
+    this.#latest.failed.then((error) => this.#fail(error));
     if (!still && this.#keyboard !== undefined) screen.notify(HINT);
     this.#early.splice(0).forEach((line) => screen.notify(line));
     if (isTerminal && !still) this.#watch = this.#follow(screen);
+    return mode;
+  }
+
+  /** Ends what belongs to the streams so far; the screen stays. */
+  async #end(): Promise<void> {
+    const [decoder, scaler] = [this.#decoder, this.#scaler];
+    this.#decoder =
+      this.#scaler =
+      this.#decoded =
+      this.#preview =
+      this.#memory =
+        undefined;
+    await decoder?.[Symbol.asyncDispose]();
+    await scaler?.[Symbol.asyncDispose]();
   }
 
   async show(frame: Frame): Promise<boolean> {

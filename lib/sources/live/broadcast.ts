@@ -6,6 +6,7 @@ import type { Logger } from "../../base/log.ts";
 import {
   type AnyStream,
   type DataStream,
+  sameData,
   sameFormats,
   type StreamDescription,
 } from "../../media/frame.ts";
@@ -388,10 +389,4 @@ export class Broadcast {
     const { name } = this.#options.source;
     return new RequestError("media_error", `Cannot read "${name}": ${reason}`, { cause });
   }
-}
-
-/** Whether data streams are the same but for their time bases. */
-function sameData(streams: readonly DataStream[], others: readonly DataStream[]): boolean {
-  return streams.length === others.length &&
-    streams.every(({ id, codec }, at) => others[at].id === id && others[at].codec === codec);
 }

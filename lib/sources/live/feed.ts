@@ -141,10 +141,9 @@ export async function openLiveFeed(
   try {
     const size = source.kind === "file" ? await sizeOf(pathOf(source)) : undefined;
     const { inputTimeBase } = dialect;
-    const isRaw = input?.streams.some(({ codec }) => codec === "rawvideo");
     const args = liveArguments(source, rendition, {
       ...{ loop, size, inputTimeBase, isSilent },
-      fed: isFed ? { maxPixels, isRaw } : undefined,
+      fed: isFed ? { maxPixels, rawFormat: rawFormatOf(input) } : undefined,
       opened: opened?.arguments,
     });
     signal.throwIfAborted();
@@ -164,6 +163,12 @@ export async function openLiveFeed(
     input?.[Symbol.dispose]();
     throw error;
   }
+}
+
+/** The pixel format of an input's frames; `undefined` if they are not raw. */
+function rawFormatOf({ streams }: FrameInput): string | undefined {
+  const raw = streams.find((stream) => stream.type === "video" && stream.codec === "rawvideo");
+  return raw?.type === "video" ? raw.pixelFormat : undefined;
 }
 
 interface FfmpegFeedOptions extends LiveFeedOptions {
@@ -208,7 +213,8 @@ class FfmpegFeed implements LiveFeed {
   }
 
   get #isFedRaw(): boolean {
-    return this.#options.input?.streams.some(({ codec }) => codec === "rawvideo") ?? false;
+    const { input } = this.#options;
+    return input !== undefined && rawFormatOf(input) !== undefined;
   }
 
   get data(): readonly DataStream[] {
@@ -221,7 +227,7 @@ class FfmpegFeed implements LiveFeed {
     if (this.#nut.length === 0) throw await this.#reader.endError();
     const { source, isCapture } = this.#options;
     this.streams = describeLive(this.#nut, rendition, {
-      restatesColors: restatesColors(source, rendition, this.#isFedRaw),
+      restatesColors: restatesColors(source, rendition, { isRaw: this.#isFedRaw }),
       isCapture,
     });
   }

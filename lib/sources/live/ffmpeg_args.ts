@@ -1,4 +1,5 @@
 /** FFmpeg's arguments for converting a live source to NUT. */
+import { demosaicFilters } from "../../ffmpeg/raw_fourccs.ts";
 import { pictureArguments, type Rendition, soundArguments } from "../../ffmpeg/rendition.ts";
 import type { FfmpegDialect } from "../../ffmpeg/version.ts";
 import { type LiveSource, pathOf } from "./source_spec.ts";
@@ -14,8 +15,8 @@ export interface LiveInputOptions {
   fed?: {
     /** Pixels of the largest picture. @default Infinity */
     maxPixels?: number;
-    /** The pictures are raw. */
-    isRaw?: boolean;
+    /** FFmpeg's name of the pixel format of those frames, if they are raw. */
+    rawFormat?: string;
   };
   /** FFmpeg's arguments that open the source, in place of those that follow from its kind. */
   opened?: readonly string[];
@@ -55,13 +56,16 @@ export function liveArguments(
   const isGenerated = rendition.encoding === "copy" && source.kind === "generator";
   const isRaw = isGenerated || (rendition.encoding ?? "raw") === "raw";
   // The four bytes of NUT have to identify the pixel format of raw video.
-  const filters = isRaw && rendition.pixelFormat === undefined
-    ? [`format=${SENT_RAW.join("|")}`]
-    : [];
+  const filters = [
+    ...demosaicFilters(options.fed?.rawFormat),
+    ...(isRaw && rendition.pixelFormat === undefined ? [`format=${SENT_RAW.join("|")}`] : []),
+  ];
   const pictureSource = {
     filters,
     keyframeInterval: KEYFRAME_INTERVAL,
-    restatesColors: restatesColors(source, rendition, options.fed?.isRaw),
+    restatesColors: restatesColors(source, rendition, {
+      isRaw: options.fed?.rawFormat !== undefined,
+    }),
     timeBase: options.inputTimeBase,
     isLive: true,
   };
@@ -81,13 +85,14 @@ export function liveArguments(
 }
 
 /**
- * Whether video is converted to the default matrix and range of its encoding: JPEG, which has no other,
- * and sources that may give RGB, or give raw pictures. Other H.264 states its own; conversion takes as long as encoding.
+ * Whether video is converted to the default matrix and range of its encoding: JPEG, which has no
+ * other, and sources that may give RGB, or that give raw pictures. Other H.264 states its own;
+ * conversion takes as long as encoding.
  */
 export function restatesColors(
   { kind }: LiveSource,
   { encoding }: Rendition,
-  isRaw = false,
+  { isRaw = false }: { isRaw?: boolean } = {},
 ): boolean {
   return encoding === "mjpeg" ||
     (encoding === "h264" && (isRaw || kind === "device" || kind === "generator"));

@@ -1,6 +1,7 @@
 /** Describes the streams of a live source by its NUT headers. */
 import { RequestError } from "../../base/errors.ts";
 import { bitsPerPixel } from "../../ffmpeg/pixel_formats.ts";
+import { rawFourcc } from "../../ffmpeg/raw_fourccs.ts";
 import type { Rendition } from "../../ffmpeg/rendition.ts";
 import type { Encoding, StreamDescription, VideoStream } from "../../media/frame.ts";
 import type { NutStream } from "../../nut/demuxer.ts";
@@ -175,8 +176,10 @@ export function isSentAsIs(
 
 /** NUT's four bytes of a codec or pixel format; those of an unknown one are zero. */
 export function fourccOf(codec: string, pixelFormat?: string): string {
-  const [table, name] = codec === "rawvideo" ? [PIXEL_FORMATS, pixelFormat] : [CODECS, codec];
-  return Object.entries(table).find(([, known]) => known === name)?.[0] ?? "\0\0\0\0";
+  const fourcc = codec === "rawvideo"
+    ? rawFourcc(pixelFormat ?? "")
+    : Object.entries(CODECS).find(([, known]) => known === codec)?.[0];
+  return fourcc ?? "\0\0\0\0";
 }
 
 /** The id in which one of FFmpeg's streams is sent; `undefined` if it is not sent. */

@@ -12,6 +12,7 @@
  * @property {string} codec
  * @property {number} [width] pixels
  * @property {number} [height] pixels
+ * @property {boolean} [published] a publisher sends it
  */
 
 /**

@@ -114,9 +114,9 @@ const KINDS = { image: "Image", video: "Video", audio: "Audio" };
  *
  * @param {import("./api.js").Entry} entry
  */
-export function formatDetails({ kind, live, width, height, duration, size }) {
+export function formatDetails({ kind, live, published, width, height, duration, size }) {
   return [
-    live ? `${KINDS[kind]}, live` : KINDS[kind],
+    [KINDS[kind], ...(live ? ["live"] : []), ...(published ? ["published"] : [])].join(", "),
     ...(width === undefined ? [] : [`${width}×${height}`]),
     ...(duration === undefined || live ? [] : [formatTime(duration)]),
     ...(size > 0 && !live ? [formatBytes(size)] : []),

@@ -7,7 +7,8 @@ import { secondsAhead, StallError, StallWatch, UndecodableError } from "./stall_
  * @property {(info: import("./play_socket.js").MediaInfo) => void} info before the first data
  * @property {(event: import("./play_socket.js").PlayEvent) => void} event
  * @property {() => void} data after each append
- * @property {(end: { dropped: number, warning: string | null }) => void} end after the last append
+ * @property {(end: import("./play_socket.js").PlayEnd) => void} end after the last append
+ * @property {() => void} changed a live source goes on with other streams: a new request gets them
  * @property {(error: Error, undecodable: boolean) => void} failed no more data comes
  * @property {(time: number) => void} stalled playback cannot pass a time, in seconds, although more
  *   data comes
@@ -175,9 +176,10 @@ export class MediaFeed {
         this.#on.data();
         await this.#waitForRoom(signal);
       } else {
-        if (this.#source?.readyState === "open") this.#source.endOfStream();
+        if (this.#source?.readyState === "open" && !part.hasChanged) this.#source.endOfStream();
         this.#control = undefined;
         this.#on.end(part);
+        if (part.hasChanged) this.#on.changed();
       }
     }
   }

@@ -26,11 +26,18 @@ import { refusalOf } from "./api.js";
  */
 
 /**
+ * @typedef {object} PlayEnd
+ * @property {number} dropped frames that the server dropped
+ * @property {string | null} warning how the media is damaged
+ * @property {boolean} [hasChanged] a live source goes on with other streams: another request gets them
+ */
+
+/**
  * A part of the response, in order: `begin`, any number of `data`, `end`.
  *
  * @typedef {{ kind: "begin" } & MediaInfo
  *   | { kind: "data", data: ArrayBuffer }
- *   | { kind: "end", dropped: number, warning: string | null }} Part
+ *   | { kind: "end" } & PlayEnd} Part
  */
 
 /**

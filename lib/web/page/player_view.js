@@ -48,6 +48,7 @@ export class PlayerView {
       this.#dropped = dropped;
       if (warning !== null) this.#note(`The media is damaged: ${warning}`);
     },
+    changed: () => this.#open(0),
     failed: (error, undecodable) => this.#onFailed(error, undecodable),
     stalled: (time) => this.#skipTo(time),
     interrupted: () => this.#play(),

@@ -58,6 +58,7 @@ pureTest("Statistics counts frames, bytes and time until the end", () => {
     reconnects: 0,
     firstFrameMs: 12.3,
     latencyMs: null,
+    messages: 0,
   });
 });
 
@@ -76,6 +77,7 @@ pureTest("Statistics without frames has no first frame and no frame rate", () =>
     reconnects: 0,
     firstFrameMs: null,
     latencyMs: null,
+    messages: 0,
   });
   assertEquals(statistics.hasPicture, false);
 });
@@ -103,4 +105,21 @@ pureTest("Statistics has the latency of live frames", () => {
   const { latencyMs } = JSON.parse(JSON.stringify(statistics));
   assertAlmostEquals(latencyMs.p50, 50, 1);
   assertAlmostEquals(latencyMs.p95, 95, 1.5);
+});
+
+pureTest("Statistics counts messages apart from frames, and streams that follow others", () => {
+  const statistics = new Statistics("get_video", () => 0);
+  const data = { id: 2, type: "data", codec: "json", timeBase: [1, 1000] } as const;
+  statistics.describe("cam", [...STREAMS, data]);
+  statistics.count(frame(0, 9, 12));
+  statistics.count(frame(2, 70_000, 5), 1000);
+  assertEquals([statistics.frames, statistics.messages, statistics.bytes], [1, 1, 17]);
+  assertEquals([statistics.latency, statistics.position < 1], [undefined, true]);
+  statistics.describe("cam", [data]);
+  statistics.count(frame(2, 80_000, 5));
+  assertEquals([statistics.frames, statistics.messages, statistics.bytes], [1, 2, 22]);
+  const alone = new Statistics("get_video", () => 0);
+  alone.describe("cam/objects", [data]);
+  alone.count(frame(2, 7000, 5), 3);
+  assertEquals([alone.position, alone.latency !== undefined], [7, true]);
 });

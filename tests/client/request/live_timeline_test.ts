@@ -67,3 +67,43 @@ pureTest("LiveTimeline.length is 0 before the first frame", () => {
   timeline.resume([GREY]);
   assertEquals(timeline.retime(frame(5)), { ...frame(5), discontinuity: true });
 });
+
+const MESSAGES = { id: 2, type: "data", codec: "json", timeBase: [1, 1000] } as const;
+
+pureTest("LiveTimeline.retime() goes on with other streams of the same connection", () => {
+  let now = 0;
+  const timeline = new LiveTimeline([GREY], () => now);
+  timeline.retime(frame(25));
+  const other = { ...GREY, timeBase: [1, 1000] } as const;
+  now = 100;
+  timeline.resume([other], { streams: [other], isSameConnection: true });
+  // On the same timeline, 80 ms after the last one.
+  assertEquals(timeline.retime(frame(1080)), frame(1080));
+  now = 200;
+  timeline.resume([other], { streams: [other], isSameConnection: true });
+  // On another one: 100 ms after the last one by the clock.
+  assertEquals(timeline.retime(frame(7)), frame(1180));
+  assertEquals(timeline.retime(frame(47)), frame(1220));
+});
+
+pureTest("LiveTimeline.retime() places messages beside the video, which leads", () => {
+  let now = 0;
+  const timeline = new LiveTimeline([GREY, MESSAGES], () => now);
+  timeline.retime(frame(25));
+  // A message of the future does not move the present.
+  assertEquals(timeline.retime(frame(900_000, 2)), frame(900_000, 2));
+  now = 2000;
+  timeline.resume([GREY, MESSAGES]);
+  assertEquals(timeline.retime(frame(5, 2)), frame(3000, 2));
+  assertEquals(timeline.retime(frame(0)), { ...frame(75), discontinuity: true });
+  assertEquals(timeline.retime(frame(40, 2)), frame(3040, 2));
+});
+
+pureTest("LiveTimeline.retime() has only messages to go by if there is nothing else", () => {
+  let now = 0;
+  const timeline = new LiveTimeline([MESSAGES], () => now);
+  timeline.retime(frame(1000, 2));
+  now = 500;
+  timeline.resume([MESSAGES]);
+  assertEquals(timeline.retime(frame(0, 2)), frame(1500, 2));
+});

@@ -19,6 +19,7 @@ import {
   ScriptedServer,
   untilGone,
 } from "../../support/peers/scripted_server.ts";
+import { momentsOf } from "../../support/media/moments.ts";
 import { at, runInside } from "../../support/programs/run_inside.ts";
 import { HandClock } from "../../support/time/hand_clock.ts";
 
@@ -336,19 +337,6 @@ Deno.test("stream-client resumes a live source with its newest frame, on one tim
   );
 });
 
-Deno.test("stream-client does not resume a live source whose format has changed", async () => {
-  const live = { live: true, etag: undefined };
-  const wide = { ...GREY, width: 32 };
-  const { status, stderr } = await runAgainst(
-    inTurn([describe(live), frame(0)], [describe({ ...live, streams: [wide] }), end(0)]),
-  );
-  assertEquals(status, 1);
-  assertMatch(
-    stderr,
-    /: the source came back as something else: rawvideo 32×16, expected rawvideo 16×16; ask for it anew$/m,
-  );
-});
-
 Deno.test("stream-client does not reconnect to a script, but waits for one with --retries", async () => {
   const server = new ScriptedServer(() => {});
   const clock = new HandClock({ skips: true });
@@ -373,10 +361,3 @@ Deno.test("stream-client closes the connection to a server that it cannot resume
   await left.promise;
   assertEquals(status, 1);
 });
-
-async function momentsOf(path: string): Promise<number[]> {
-  const args = ["-v", "error", "-show_entries", "packet=pts_time", "-of", "json", path];
-  const { stdout } = await new Deno.Command("ffprobe", { args }).output();
-  const { packets } = JSON.parse(new TextDecoder().decode(stdout));
-  return packets.map(({ pts_time }: { pts_time: string }) => Number(pts_time));
-}

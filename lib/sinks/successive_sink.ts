@@ -1,0 +1,75 @@
+/** A sink for one run of streams after the other. */
+import type { Frame } from "../media/frame.ts";
+import type { DataMessage, Presentation, Sink } from "./sink.ts";
+
+/** Options of {@linkcode SuccessiveSink}. */
+export interface SuccessiveSinkOptions {
+  /** Makes the sink for the streams that follow; `part` is 1, 2, … */
+  create: (part: number) => Sink;
+  /** The parts are kept: each is completed before the next begins. */
+  isRecording: boolean;
+  /**
+   * Called before another sink begins, with the number of its part: the same as before if that part
+   * has nothing yet.
+   *
+   * @throws {Error} if there can be no other sink
+   */
+  onNext?: (part: number, presentation: Presentation) => Promise<void> | void;
+}
+
+/** Takes streams that change: each time, a new sink takes over from the one before. */
+export class SuccessiveSink implements Sink {
+  readonly takeMessage?: (message: DataMessage) => Promise<boolean>;
+  readonly jump?: (to: number) => Promise<void>;
+  #options: SuccessiveSinkOptions;
+  #sink: Sink;
+  #part = 1;
+  #begun = false;
+  #notes: string[] = [];
+
+  constructor(options: SuccessiveSinkOptions) {
+    this.#options = options;
+    this.#sink = options.create(1);
+    // Callers check which methods exist.
+    if (this.#sink.takeMessage !== undefined) {
+      this.takeMessage = async (message) => await this.#sink.takeMessage?.(message) ?? false;
+    }
+    if (this.#sink.jump !== undefined) this.jump = async (to) => await this.#sink.jump?.(to);
+  }
+
+  async begin(presentation: Presentation): Promise<void> {
+    if (this.#begun) await this.#next(presentation);
+    this.#begun = true;
+    await this.#sink.begin(presentation);
+  }
+
+  async show(frame: Frame): Promise<boolean> {
+    return await this.#sink.show(frame);
+  }
+
+  async finish(whole: boolean): Promise<string | undefined> {
+    const note = await this.#sink.finish(whole);
+    const notes = [...this.#notes, ...(note === undefined ? [] : [note])];
+    return notes.length === 0 ? undefined : notes.join("; ");
+  }
+
+  pause(paused: boolean): void {
+    this.#sink.pause?.(paused);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#sink[Symbol.asyncDispose]();
+  }
+
+  async #next(presentation: Presentation): Promise<void> {
+    const { create, isRecording, onNext } = this.#options;
+    const note = await this.#sink.finish(isRecording);
+    await this.#sink[Symbol.asyncDispose]();
+    // A part without frames has left nothing.
+    const isKept = isRecording && note !== undefined;
+    if (isKept) this.#notes.push(note);
+    if (isKept) this.#part++;
+    await onNext?.(this.#part, presentation);
+    this.#sink = create(this.#part);
+  }
+}
