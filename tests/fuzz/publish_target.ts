@@ -32,7 +32,11 @@ const MESSAGES: readonly Uint8Array[] = [
   frame(9, 20, -5),
   encodeMessage("end", encodeEnd({ frames: 1, audioFrames: 0, bytes: 32, dropped: 0, reason: "" })),
   encodeMessage("ping", new Uint8Array(8), { timestamp: 5 }),
-  encodeMessage("pong", new Uint8Array(8), { timestamp: 1 }),
+  encodeMessage("pong", new Uint8Array([1, 0, 0, 0, 0, 0, 0, 0]), { timestamp: 9e15 }),
+  encodeMessage("pong", new Uint8Array([1, 0, 0, 0, 0, 0, 0, 0]), { timestamp: 1 }),
+  encodeMessage("control", encodeJson({ action: "pause" })),
+  encodeMessage("request", encodeJson({ version: 1, command: "list_media" })),
+  encodeMessage("request", encodeJson({ version: 1, command: "publish", name: "cam" })),
 ];
 
 /** Bytes of a message before its payload. */
@@ -77,7 +81,8 @@ export class PublishTarget implements Target, AsyncDisposable {
   static async open(media: string): Promise<PublishTarget> {
     const timeouts = { request: 2000, stall: 2000, ping: 200 };
     const live = { sources: [], linger: 0 };
-    return new PublishTarget(await testServer({ media, timeouts, live }));
+    const metrics = { hostname: "127.0.0.1", port: 0 };
+    return new PublishTarget(await testServer({ media, timeouts, live, metrics }));
   }
 
   /** Publishes the input while somebody watches, and leaves in one of several ways. */
@@ -86,7 +91,8 @@ export class PublishTarget implements Target, AsyncDisposable {
     using peer = await TestPublisher.begin(this.#server.address.port, {
       ...{ name: "cam", replace: true, onDemand: random.once(2) },
     });
-    await viewer.ask({ command: "get_video", name: "cam", data: true, redescribe: true });
+    const encoding = random.once(8) ? "mjpeg" : "raw";
+    await viewer.ask({ command: "get_video", name: "cam", data: true, redescribe: true, encoding });
     await say(peer, input, random);
     if (random.once(4)) return "refused"; // Unread bytes make this a reset.
     await peer.socket.closeWrite();
@@ -98,9 +104,13 @@ export class PublishTarget implements Target, AsyncDisposable {
     return outcome;
   }
 
-  /** Checks that the server works and that the log has no failure. */
+  /** Checks that the server works, its metrics too, and that the log has no failure. */
   async assertWell(): Promise<void> {
     await this.#server.assertWell();
+    const [url] = this.#server.lines.join("").match(/http:\S+\/metrics/) ?? [];
+    const response = await fetch(url ?? "");
+    await response.body?.cancel();
+    checkSame("status of the metrics", `${response.status}`, "200");
     for (const line of this.#server.lines) {
       checkSame("failures in the log", /^\S+ error |the server failed/.test(line) ? line : "", "");
     }

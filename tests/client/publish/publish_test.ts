@@ -56,7 +56,17 @@ Deno.test("publish sends the packets of a file as they are, and ends with it", a
   assertEquals([status, frames, audioFrames], [0, video.length, audio.length]);
   assertEquals(bytes, end.bytes);
   assertEquals(Object.keys(told), [
-    ...["command", "name", "seconds", "fps", "dropped", "reconnects", "viewers", "latencyMs"],
+    ...[
+      "command",
+      "name",
+      "seconds",
+      "fps",
+      "dropped",
+      "reconnects",
+      "messages",
+      "viewers",
+      "latencyMs",
+    ],
   ]);
   assertEquals([told.command, told.name, told.dropped, told.reconnects], [
     ...["publish", "show", 0, 0],

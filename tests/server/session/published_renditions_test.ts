@@ -261,3 +261,83 @@ Deno.test("a publisher of packets is asked for a keyframe when somebody joins", 
   assert(frame.keyframe);
   publisher.close();
 });
+
+Deno.test("a paused viewer of packets gets a keyframe when it goes on", async () => {
+  await using server = await testServer({ media: folder.path });
+  const publisher = await TestPublisher.begin(server.address.port, { name: "cam" });
+  await publisher.describe({ ...rawStream(16, 16), codec: "vp8" });
+  let wanted = true;
+  const listening = (async () => {
+    while (true) {
+      if ((await publisher.until("control")).control.action === "keyframe") wanted = true;
+    }
+  })().catch(() => {});
+  {
+    let at = 0;
+    await using _camera = new Camera(publisher, async (frame) => {
+      await publisher.send({
+        ...{ timestamp: at++ * INTERVAL, keyframe: wanted, data: new Uint8Array(9) },
+      });
+      wanted = false;
+      await frame();
+    });
+    using viewer = await watch(server, { encoding: "copy" });
+    await viewer.frames(3);
+    await viewer.control("pause");
+    await viewer.connection.send("ping", new Uint8Array(1));
+    await viewer.until("pong");
+    const paused = at;
+    while (at < paused + 5) await new Promise((resolve) => setTimeout(resolve, INTERVAL));
+    await viewer.control("resume");
+    let frame = (await viewer.frames(1))[0];
+    while (!frame.discontinuity) [frame] = await viewer.frames(1);
+    assert(frame.keyframe);
+  }
+  await listening;
+});
+
+Deno.test("the last frames of a source that ends reach viewers of a rendition", async () => {
+  await using server = await testServer({ media: folder.path });
+  const messages = await packetMessages(clip);
+  const publisher = await TestPublisher.begin(server.address.port, { name: "cam" });
+  await publisher.write(messages[0]);
+  using viewer = await watch(server, { encoding: "mjpeg", audio: false });
+  const packets = messages.slice(1, -1);
+  let frames = 0;
+  // Until FFmpeg runs for the viewer; then the rest of the clip, and the end.
+  const first = viewer.until("frame").then(() => frames++);
+  for (let round = 0; frames === 0; round++) {
+    for (const packet of packets) {
+      await publisher.write(packet);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    await publisher.write(messages[0]);
+  }
+  await first;
+  await publisher.write(...packets.slice(-6));
+  await publisher.finish();
+  const { end } = await viewer.until("end");
+  assertEquals(end.reason, "end");
+  publisher.close();
+});
+
+Deno.test("a viewer waits for a publisher that is back and has yet to send", async () => {
+  await using server = await testServer({ media: folder.path });
+  const { port } = server.address;
+  const publisher = await TestPublisher.begin(port, { name: "cam", onDemand: true });
+  await publisher.describe(rawStream(8, 4));
+  using first = await watch(server);
+  await publisher.asked("resume");
+  await publisher.send({ data: new Uint8Array(32) });
+  await first.frames(1);
+  publisher.close();
+  assertEquals(await first.notice("source_lost").then(({ code }) => code), "source_lost");
+  const back = await TestPublisher.begin(port, { name: "cam", onDemand: true });
+  await back.describe(rawStream(8, 4));
+  using second = await watch(server);
+  while ((await back.notice("viewers")).viewers !== 2);
+  await back.send({ timestamp: 5, data: new Uint8Array(32).fill(7) });
+  assertEquals((await second.frames(1))[0].data[0], 7);
+  await back.finish();
+  back.close();
+});

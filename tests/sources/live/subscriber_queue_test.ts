@@ -167,3 +167,52 @@ pureTest("SharedFrame is recycled with its last holder, and shares one message",
   assertEquals([recycled, frames.held], [1, 0]);
   return Promise.resolve();
 });
+
+/** Bytes with room in front of them. */
+function memory(size: number): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(FRAME_HEADROOM + size).subarray(FRAME_HEADROOM);
+}
+
+pureTest("LiveQueue bounds audio by bytes, and messages by their number", async () => {
+  const shared = (type: "audio" | "data", size: number, timestamp: number) =>
+    new SharedFrame({ streamId: 1, timestamp, keyframe: true, data: memory(size) }, {
+      ...{ type, time: 0, prepare: encodeFrame },
+      recycle: () => {},
+    });
+  const audio = new LiveQueue({ limits: QUEUE_LIMITS.wait });
+  for (let at = 0; at < 20; at++) audio.offer(shared("audio", 2 ** 20, at));
+  assertEquals(audio.dropped, 4);
+  assertEquals(await drain(audio, 1), "!4");
+  const messages = new LiveQueue({ limits: QUEUE_LIMITS.drop, types: ["data"] });
+  for (let at = 0; at < 10_005; at++) messages.offer(shared("data", 1, at));
+  assertEquals(messages.dropped, 5);
+  assertEquals(await drain(messages, 2), "!5 6");
+});
+
+pureTest(
+  "LiveQueue keeps the newest of descriptions and events that follow each other",
+  async () => {
+    const [queue, frames] = [new LiveQueue({ limits: QUEUE_LIMITS.drop }), new Frames()];
+    frames.give(queue, 0);
+    for (let at = 0; at < 1000; at++) {
+      queue.describe({ streams: [], data: [] });
+      queue.notify({ code: "source_lost", message: `${at}` });
+    }
+    frames.give(queue, 1);
+    const found: string[] = [];
+    while (!queue.isEmpty) found.push(await drain(queue, 1));
+    assertEquals([found[0], found.at(-1)], ["0", "1"]);
+    assert(found.includes("describe") && found.includes("source_lost") && found.length < 12, `${found}`);
+  },
+);
+
+pureTest("LiveQueue says when it needs a keyframe", async () => {
+  const [queue, frames] = [new LiveQueue({ limits: QUEUE_LIMITS.drop }), new Frames()];
+  let asked = 0;
+  queue.onStarved = () => asked++;
+  frames.give(queue, 0, { keyframe: false });
+  assertEquals(asked, 1);
+  frames.give(queue, 1);
+  frames.give(queue, 2, { keyframe: false });
+  assertEquals([asked, await drain(queue, 2)], [1, "1 2"]);
+});

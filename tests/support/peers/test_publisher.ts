@@ -12,6 +12,11 @@ export type StreamFields = Record<string, unknown>;
 /** Fields of a frame; of the others, the defaults are those of a raw frame. */
 export type FrameFields = Partial<Omit<Frame, "data">> & { data: Uint8Array };
 
+/** A frame of random bytes. */
+export function noise(size: number): Uint8Array<ArrayBuffer> {
+  return crypto.getRandomValues(new Uint8Array(size));
+}
+
 /** Raw video as a publisher describes it. */
 export function rawStream(width: number, height: number, pixelFormat = "gray"): StreamFields {
   return {
