@@ -202,7 +202,10 @@ pureTest(
     const found: string[] = [];
     while (!queue.isEmpty) found.push(await drain(queue, 1));
     assertEquals([found[0], found.at(-1)], ["0", "1"]);
-    assert(found.includes("describe") && found.includes("source_lost") && found.length < 12, `${found}`);
+    assert(
+      found.includes("describe") && found.includes("source_lost") && found.length < 12,
+      `${found}`,
+    );
   },
 );
 
