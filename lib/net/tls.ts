@@ -5,11 +5,11 @@ import { formatAddress } from "./address.ts";
 import { toFingerprint } from "./certificate.ts";
 import { TlsSocket } from "./socket.ts";
 
-/** What errors advise to use. */
+/** Flags that errors advise to use. */
 export interface TrustAdvice {
-  /** What names the host. */
+  /** The flag that names the host. */
   host: string;
-  /** What names an authority. */
+  /** The flag that names an authority. */
   authority: string;
 }
 
@@ -71,7 +71,7 @@ function authorities(): string[] {
   return system.length > 0 ? system : getCACertificates("bundled");
 }
 
-/** What a user of `stream-client` may use. */
+/** The flags of `stream-client`. */
 const CLIENT_ADVICE: TrustAdvice = {
   host: "--host, or --tls-fingerprint",
   authority: "--ca-cert FILE or --tls-fingerprint",

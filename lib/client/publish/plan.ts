@@ -1,4 +1,4 @@
-/** What is published, and how, from the flags. */
+/** The input and the encoding of a publication, from the flags. */
 import { UsageError } from "../../base/errors.ts";
 import type { Rendition } from "../../ffmpeg/rendition.ts";
 import { hideSecrets } from "../../ffmpeg/stderr.ts";
@@ -7,7 +7,7 @@ import { type LiveSource, parseLiveInput, pathOf } from "../../sources/live/sour
 import { SENT_RAW } from "../../sources/live/stream_info.ts";
 import type { ClientFlags } from "../flags.ts";
 
-/** What is published, and how. */
+/** A publication: its input and its encoding. */
 export interface PublishPlan {
   /** Name under which it is watched. */
   name: string;

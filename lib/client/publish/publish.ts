@@ -126,7 +126,7 @@ class Publication {
     }
   }
 
-  /** What was sent in all; `undefined` if the server has accepted nothing. */
+  /** Totals of all connections; `undefined` if the server has accepted nothing. */
   get summary(): string | undefined {
     if (!this.#isAccepted) return undefined;
     const { frames, audioFrames, position, hasPicture } = this.#statistics;
@@ -280,7 +280,7 @@ class Publication {
     }
   }
 
-  /** What the progress line shows. */
+  /** The values of the progress line. */
   #state() {
     const { frames, audioFrames, bytes, seconds, position, framesPerSecond } = this.#statistics;
     const { hasPicture, dropped, latency } = this.#statistics;

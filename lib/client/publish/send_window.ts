@@ -12,7 +12,7 @@ const MARK_INTERVAL = 100;
 /** Milliseconds over which the rate is measured. */
 const RATE_TIME = 1000;
 
-/** What had been sent when a mark was. */
+/** The bytes sent before a mark. */
 interface Mark {
   number: number;
   /** Bytes in all. */
@@ -30,7 +30,7 @@ export class SendWindow {
   #marked = 0;
   #markedAt = -Infinity;
   #sent = 0;
-  /** What the peer had taken at the start and with each answer of late. */
+  /** The bytes that the peer had taken at the start, and with each of the latest pongs. */
   #samples: { at: number; taken: number }[] = [];
   #changed = Promise.withResolvers<void>();
 

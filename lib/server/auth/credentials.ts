@@ -31,7 +31,7 @@ export interface CredentialOptions {
   certificate?: CertificateFiles;
 }
 
-/** What errors about other servers advise; they are shown to viewers, so they name no file. */
+/** Advice in errors about other servers. Viewers see it, so it names no file. */
 const RELAY_ADVICE: TrustAdvice = {
   host: "its address",
   authority: "--live-ca-cert FILE",
@@ -77,7 +77,7 @@ export class Credentials {
     return this.#certificate;
   }
 
-  /** What the server shows, and requires, when it watches another one. */
+  /** Token and trust for watching another server. */
   relayCredentials({ isEncrypted }: { isEncrypted: boolean }): ClientCredentials {
     return { token: this.#relayToken, trust: isEncrypted ? this.#relayTrust : undefined };
   }

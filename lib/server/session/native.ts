@@ -61,7 +61,7 @@ class NativeSession {
   readonly #accepted: Kind[] = [...ACCEPTED_KINDS];
   /** Why nothing more is received. */
   #inputEnd: Error | undefined;
-  /** What the peer publishes, until that is over. */
+  /** The peer as a publisher, until that is over. */
   #publisher: PublishSession | undefined;
   /** Inquiries in the queue. */
   #queued = 0;

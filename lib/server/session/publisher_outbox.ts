@@ -1,4 +1,4 @@
-/** What a server asks of a publisher, on its way. */
+/** Requests of the server to a publisher, on their way. */
 import type { PublisherAction } from "../../sources/publish/published.ts";
 
 /** Sends what a publisher is asked for, one message at a time, so that only the newest waits. */

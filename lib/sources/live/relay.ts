@@ -264,7 +264,7 @@ function reasonOf(error: unknown): string | undefined {
   return undefined;
 }
 
-/** What the other server says, as a reason. */
+/** The reason in an error of the other server. */
 function quoted(message: string): string {
   return `its server says: ${printable(message.slice(0, LONGEST_REASON))}`;
 }

@@ -19,7 +19,7 @@ const MAX_NAME_LENGTH = 255;
 /** Milliseconds between two log lines about a lost publisher. */
 const LOG_INTERVAL = 1000;
 
-/** What a server asks of a publisher. */
+/** Requests of the server to a publisher. */
 export type PublisherAction = "pause" | "resume" | "keyframe";
 
 /** The connection of a publisher. */
