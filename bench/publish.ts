@@ -1,4 +1,6 @@
 import { MONOTONIC_CLOCK } from "../lib/base/clock.ts";
+import { connect } from "../lib/net/connection.ts";
+import { requestList } from "../lib/protocol/native/client.ts";
 import { Camera } from "./camera.ts";
 import type { ViewerResult, ViewersOptions } from "./live_viewers.ts";
 import { type Bench, type Goal, measured, type Row, takeTurns } from "./measurement.ts";
@@ -81,7 +83,17 @@ async function watchHub(bench: Bench): Promise<Outcome> {
   await using server = await programs.startServer(clips.folder, { signal });
   const flags = ["--publish", NAME, "--input", camera.input, "--encoding", "raw"];
   await using _publisher = programs.startPublisher(server.port, flags, signal);
+  await published(server.port, signal);
   return await watch({ port: server.port, pid: server.pid, names: [NAME], viewers: 1 }, bench);
+}
+
+/** Waits until the camera is in the list of the server. */
+async function published(port: number, signal: AbortSignal): Promise<void> {
+  while (true) {
+    using connection = await connect({ host: "127.0.0.1", port }, signal);
+    if ((await requestList(connection)).some(({ name }) => name === NAME)) return;
+    await MONOTONIC_CLOCK.sleep(100, signal);
+  }
 }
 
 async function watchDirect(bench: Bench): Promise<Outcome> {
