@@ -8,6 +8,8 @@ import { closest, distance } from "fastest-levenshtein";
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
   if (candidates.length === 0) return undefined;
   const found = closest(word, candidates);
-  const allowed = Math.max(2, Math.ceil(Math.max(word.length, found.length) / 3));
+  const length = Math.max(word.length, found.length);
+  // Of three letters, two that differ make another word.
+  const allowed = Math.max(length > 3 ? 2 : 1, Math.ceil(length / 3));
   return distance(word, found) <= allowed ? found : undefined;
 }

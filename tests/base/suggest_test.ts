@@ -21,4 +21,7 @@ pureTest("nearest() offers nothing for a word that is like no other", () => {
 pureTest("nearest() lets two letters of a short word differ", () => {
   assertStrictEquals(nearest("prot", ["port", "host"]), "port");
   assertStrictEquals(nearest("zzzz", ["port", "host"]), undefined);
+  // Of three letters, only one may.
+  assertStrictEquals(nearest("cam", ["bad"]), undefined);
+  assertStrictEquals(nearest("cat", ["bad", "car"]), "car");
 });

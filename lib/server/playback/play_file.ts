@@ -32,6 +32,9 @@ export async function playMedia(request: PlayRequest, context: PlayContext): Pro
   const name = request.name ?? defaults[kind];
   const file = name === undefined ? await library.first(kind) : await library.find(name);
   context.record.named(file.name);
+  if (request.data === "only") {
+    throw new RequestError("unsupported", `Cannot send "${file.name}": it has no data`);
+  }
   return await playFile(file, request, context);
 }
 

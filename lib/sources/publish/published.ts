@@ -85,7 +85,11 @@ export class Publications implements Disposable {
       throw refused(name, "busy", "a live source of the server has that name");
     }
     if (known?.isHeld && !replace) {
-      throw refused(name, "busy", "another publisher has that name, expected another or replace");
+      throw refused(
+        name,
+        "busy",
+        "another publisher has that name, expected another name, or replace: true",
+      );
     }
     if (known === undefined && this.#sources.size >= this.#options.max) {
       throw refused(name, "busy", `there are ${this.#options.max} publishers, try again later`);

@@ -3,7 +3,7 @@ import { RequestError } from "../../../lib/base/errors.ts";
 import { encodeMessage } from "../../../lib/protocol/native/framing.ts";
 import { encodeJson } from "../../../lib/protocol/native/json.ts";
 import { encodeRequest } from "../../../lib/protocol/native/request.ts";
-import { mediaFolder } from "../../support/media/media_folder.ts";
+import { mediaFolder, pictures } from "../../support/media/media_folder.ts";
 import { dataStream, noise, rawStream, TestPublisher } from "../../support/peers/test_publisher.ts";
 import { type TestServer, testServer } from "../../support/peers/test_server.ts";
 
@@ -32,7 +32,7 @@ Deno.test("a name is refused if it is taken, of a file, or none", async () => {
   assertEquals(
     await refusal(server, { name: "cam" }),
     'busy: Cannot publish "cam": another ' +
-      "publisher has that name, expected another or replace",
+      "publisher has that name, expected another name, or replace: true",
   );
   assert((await refusal(server, { name: "door" })).startsWith('busy: Cannot publish "door"'));
   assert((await refusal(server, { name: "a\nb" })).endsWith("it has a control character"));
@@ -171,4 +171,30 @@ Deno.test("a refused publisher may ask for something else on the same connection
   await peer.askToPublish({ name: "cam2" });
   await peer.until("accept");
   await peer.finish();
+});
+
+Deno.test("a file has no data to send", async () => {
+  const folder = mediaFolder();
+  await folder.make("clip.mkv", [...pictures(), "-c:v", "ffv1"]);
+  await using server = await testServer({ media: folder.path });
+  using viewer = await server.connect();
+  const { error } = await viewer.request({ command: "get_video", name: "clip.mkv", data: "only" });
+  assertEquals([error?.code, error?.message], [
+    "unsupported",
+    'Cannot send "clip.mkv": it has no data',
+  ]);
+});
+
+Deno.test("a source of messages alone has no image", async () => {
+  await using server = await testServer({ media });
+  using publisher = await TestPublisher.begin(server.address.port, { name: "cam" });
+  await publisher.describe(dataStream(0));
+  using viewer = await server.connect();
+  await viewer.ask({ command: "get_image", name: "cam" });
+  while ((await publisher.notice("viewers")).viewers !== 1);
+  let at = 0;
+  const sending = setInterval(() => publisher.say(0, at++, "x").catch(() => {}), 20);
+  const { error } = await viewer.response();
+  clearInterval(sending);
+  assertEquals(error?.message, 'Cannot send "cam": it has no picture');
 });
