@@ -6,6 +6,7 @@ import { type TestServer, testServer } from "../support/peers/test_server.ts";
 import { freePort } from "../support/programs/machine.ts";
 import { at } from "../support/programs/run_inside.ts";
 import {
+  type RunningProgram,
   runProgram,
   startProgram,
   startServerProgram,
@@ -121,6 +122,46 @@ Deno.test("stream-client goes on when the server is killed, with no frame twice"
   client.kill("SIGINT");
   const { code, stdout } = await client.ending();
   assertEquals([code, JSON.parse(stdout).reconnects], [130, 1]);
+});
+
+Deno.test("a publisher and a recorder go on when the server between them is killed", async () => {
+  const port = String(freePort());
+  const flags = ["--port", port, "--media", media.path];
+  const where = ["--host", "127.0.0.1", "--port", port];
+  const path = media.pathOf("kept.mkv");
+  const publishing = ["--publish", "cam", "--input", GENERATOR, "--encoding", "raw", ...where];
+  const recording = ["--video", "cam", "--output", path, "--codec", "ffv1", "--json", ...where];
+  await using publisher = startProgram("client", publishing);
+  const waitForFrames = async () => {
+    using viewer = await watchLive({ connect: () => connectTo(Number(port)) }, { name: "cam" });
+    await viewer.frames(5);
+  };
+  let recorder: RunningProgram;
+  {
+    const { program } = await startServerProgram(flags);
+    await using server = program;
+    await publisher.stderr.until(/^Publishing "cam" to /m);
+    recorder = startProgram("client", [...recording, "--retries", "60"]);
+    await server.stderr.until(/command=get_video name=cam/);
+    await waitForFrames();
+    server.kill("SIGKILL");
+    await publisher.stderr.until(/; trying again in \d+ s$/m);
+    await recorder.stderr.until(/; trying again in \d+ s \(\d+ of 60\)$/m);
+  }
+  await using client = recorder;
+  const { program } = await startServerProgram(flags);
+  await using server = program;
+  await publisher.stderr.until(/^Connected again after [\d.]+ s$/m);
+  await client.stderr.until(/^Connected again, going on with the newest: [\d.]+ s are missing$/m);
+  await waitForFrames();
+  client.kill("SIGINT");
+  const { code, stdout } = await client.ending();
+  assertEquals([code, JSON.parse(stdout).reconnects], [130, 1]);
+  const probe = ["-v", "error", "-show_entries", "packet=pts_time", "-of", "csv=p=0", path];
+  const listed = await run("ffprobe", probe);
+  const times = new TextDecoder().decode(listed).trim().split("\n").map(Number);
+  assertEquals(times, [...new Set(times)].toSorted((a, b) => a - b));
+  assert(times.length >= 8, `${times}`);
 });
 
 unixTest("stream-client runs FFmpeg on demand only while somebody watches", async () => {
