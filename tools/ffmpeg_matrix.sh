@@ -30,6 +30,7 @@ PART=(
   tests/server/playback/media_formats_test.ts
   tests/server/playback/seeking_test.ts
   tests/sources/live/stream_info_test.ts tests/sources/live/inputs_test.ts tests/server/playback/play_live_test.ts
+  tests/server/session/published_renditions_test.ts
   tests/client/web_service_test.ts
   tests/sinks/output/file_test.ts
   tests/sources/live/feed_test.ts tests/sources/live/failures_test.ts
