@@ -120,7 +120,7 @@ class Publication {
         // The connection was lost.
       }
     } catch (error) {
-      if (!signal.aborted) throw this.#explain(error);
+      if (!isOfStop(error, signal)) throw this.#explain(error);
     } finally {
       this.#statistics.end();
     }
@@ -165,6 +165,8 @@ class Publication {
     const { target, signal, forced, environment } = this.#context;
     const { name, replace, onDemand } = this.#plan;
     const demand = new Demand();
+    // The server may say how many watch as soon as it has accepted.
+    this.#viewers = 0;
     const closing = new AbortController();
     using _forced = onAbort(forced, () => closing.abort(forced.reason));
     using stops = new DisposableStack();
@@ -191,7 +193,9 @@ class Publication {
       await this.#serve(connection, input, demand);
       return true;
     } catch (error) {
-      if (signal.aborted) return true;
+      // Before the server has accepted, there is nothing to end in good order.
+      if (closing.signal.aborted || isOfStop(error, signal)) return true;
+      if (signal.aborted) throw error;
       await this.#waitToReconnect(error, input);
       return false;
     }
@@ -200,7 +204,6 @@ class Publication {
   #onAccepted(): void {
     const { target: { host, port }, environment } = this.#context;
     this.#retries.reset();
-    this.#viewers = 0;
     if (!this.#isAccepted) {
       this.#isAccepted = true;
       this.#statistics = this.#count();
@@ -304,11 +307,18 @@ class Publication {
   }
 
   #explain(error: unknown): unknown {
-    const explained = explain(error, this.#context);
+    const { target } = this.#context;
+    const explained = explain(error, { target, signal: new AbortController().signal });
     if (!this.#isAccepted || explained === error) return explained;
     const message = `Cannot finish "${this.#plan.name}": ${messageOf(error)}`;
     return new Error(message, { cause: error });
   }
+}
+
+/** Whether an error only says that the user has stopped it, or that the server was gone by then. */
+function isOfStop(error: unknown, signal: AbortSignal): boolean {
+  if (!signal.aborted) return false;
+  return error === signal.reason || error instanceof CutError || error instanceof DeadlineError;
 }
 
 /** Waits until a signal aborts. */

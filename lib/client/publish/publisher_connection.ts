@@ -52,6 +52,11 @@ export interface PublisherOptions {
   clock?: Clock;
 }
 
+/** The server did not take what was sent. */
+export class TotalsError extends Error {
+  override name = "TotalsError";
+}
+
 /** A connection that the server has accepted as a publisher. */
 export class PublisherConnection implements Disposable {
   #connection: ServerConnection;
@@ -143,7 +148,8 @@ export class PublisherConnection implements Disposable {
    * Ends the publication in good order, and compares the server's totals with the own ones.
    *
    * @param dropped frames that were not sent
-   * @throws {Error} if they differ, or do not come
+   * @throws {TotalsError} if they differ
+   * @throws {Error} if they do not come
    */
   async finish(dropped: number): Promise<void> {
     this.#isFinishing = true;
@@ -243,7 +249,7 @@ export class PublisherConnection implements Disposable {
 /**
  * Compares what the server took with what was sent.
  *
- * @throws {Error} if they differ
+ * @throws {TotalsError} if they differ
  */
 function checkTaken(sent: EndReport["streams"] = [], { streams: taken = [] }: EndReport): void {
   const none = { frames: 0, bytes: 0 };
@@ -251,7 +257,7 @@ function checkTaken(sent: EndReport["streams"] = [], { streams: taken = [] }: En
     const [own, other] = [sent, taken]
       .map((streams) => streams.find((stream) => stream.id === id) ?? none);
     if (own.frames === other.frames && own.bytes === other.bytes) continue;
-    throw new Error(
+    throw new TotalsError(
       `${own.frames} frames of ${own.bytes} bytes were sent in stream ${id}, and the server took ` +
         `${other.frames} of ${other.bytes}`,
     );

@@ -1,10 +1,14 @@
 import { assert, assertEquals, assertGreater, assertMatch } from "@std/assert";
 import { encodeMessage } from "../../../lib/protocol/native/framing.ts";
-import { encodeAcceptance } from "../../../lib/protocol/native/response.ts";
+import {
+  encodeAcceptance,
+  encodeEnd,
+  encodeNotice,
+} from "../../../lib/protocol/native/response.ts";
 import { mediaFolder, pictures, run, tone } from "../../support/media/media_folder.ts";
 import { type NativeClient, watchLive } from "../../support/peers/native_client.ts";
 import { type TestServer, testServer } from "../../support/peers/test_server.ts";
-import { say, ScriptedServer, untilGone } from "../../support/peers/scripted_server.ts";
+import { heard, say, ScriptedServer, untilGone } from "../../support/peers/scripted_server.ts";
 import { InsidePublisher, publishInside } from "../../support/programs/inside_publisher.ts";
 import { freePort } from "../../support/programs/machine.ts";
 import { at, runInside } from "../../support/programs/run_inside.ts";
@@ -187,6 +191,35 @@ Deno.test("publish ends by Ctrl-C although the server does not answer", async ()
     ...at(server),
   ]);
   assertEquals((await publisher.stop()).status, 130);
+});
+
+Deno.test("publish fails after Ctrl-C too if the server did not take what was sent", async () => {
+  const accept = encodeMessage("accept", encodeAcceptance({ name: "cam", watched: true }));
+  const streams = [{ id: 0, frames: 1_000_000, bytes: 1 }];
+  const report = { frames: 1_000_000, audioFrames: 0, bytes: 1, dropped: 0, streams };
+  await using server = new ScriptedServer(async (peer) => {
+    await say(peer, accept);
+    while ((await heard(peer)).kind !== "end");
+    await say(peer, encodeMessage("end", encodeEnd({ ...report, reason: "end" })));
+  });
+  const args = ["--publish", "cam", "--input", GENERATOR, ...at(server)];
+  await using publisher = await publishInside(args);
+  const { status, stderr } = await publisher.stop();
+  assertEquals(status, 1);
+  assertMatch(stderr, /^Cannot finish "cam": [^\n]+ and the server took 1000000 of 1\n$/);
+});
+
+Deno.test("publish counts the viewers that the server names with its acceptance", async () => {
+  const notice = encodeNotice({ code: "viewers", message: "", viewers: 3 });
+  await using server = new ScriptedServer(async (peer) => {
+    const accept = encodeMessage("accept", encodeAcceptance({ name: "cam", watched: true }));
+    await say(peer, new Uint8Array([...accept, ...encodeMessage("notice", notice)]));
+    await untilGone(peer);
+  });
+  const args = ["--publish", "cam", "--input", GENERATOR, "--json", ...at(server)];
+  await using publisher = await publishInside(args);
+  const { stdout } = await publisher.stop();
+  assertEquals(JSON.parse(stdout).viewers, 3);
 });
 
 Deno.test("publish takes the token for publishing from a file", async () => {

@@ -2,9 +2,11 @@ import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/asse
 import { onAbort } from "../../../lib/base/async.ts";
 import { wallClock } from "../../../lib/base/clock.ts";
 import { FormatError, RequestError } from "../../../lib/base/errors.ts";
-import { PublisherConnection } from "../../../lib/client/publish/publisher_connection.ts";
+import {
+  PublisherConnection,
+  TotalsError,
+} from "../../../lib/client/publish/publisher_connection.ts";
 import { CutError, ShutdownError } from "../../../lib/net/errors.ts";
-import { parseHeader } from "../../../lib/protocol/native/framing.ts";
 import {
   encodeControl,
   type MediaRequest,
@@ -20,6 +22,7 @@ import { encodeFrame, encodeMessage } from "../../../lib/protocol/native/framing
 import { SharedFrame } from "../../../lib/sources/live/shared_frame.ts";
 import {
   GREY,
+  heard,
   say,
   type Script,
   ScriptedServer,
@@ -65,21 +68,6 @@ function greyFrame(size = 4) {
     ...{ type: "video", time: 0, prepare: encodeFrame, recycle: () => {} },
   });
   return { kind: "frame", frame: shared, dropped: false, discontinuity: false } as const;
-}
-
-/** Reads one message of a peer: its kind, its timestamp and its payload. */
-async function heard(peer: Deno.TcpConn) {
-  const exactly = async (count: number) => {
-    const bytes = new Uint8Array(count);
-    for (let at = 0; at < count;) {
-      const read = await peer.read(bytes.subarray(at));
-      if (read === null) throw new Deno.errors.UnexpectedEof();
-      at += read;
-    }
-    return bytes;
-  };
-  const { kind, timestamp, payloadLength } = parseHeader(await exactly(16));
-  return { kind, timestamp, payload: await exactly(payloadLength) };
 }
 
 Deno.test("PublisherConnection asks to publish, and hears what the server wants", async () => {
@@ -153,7 +141,7 @@ Deno.test("PublisherConnection compares its totals with those of the server", as
       if (frames === 1) return await connection.finish(0);
       await assertRejects(
         () => connection.finish(0),
-        Error,
+        TotalsError,
         "1 frames of 4 bytes were sent in stream 0, and the server took 0 of 0",
       );
     });
