@@ -1,10 +1,16 @@
 /** Publishes an input: connects as often as it takes, sends, and says what happens. */
 import { deadline, onAbort } from "../../base/async.ts";
-import { DeadlineError, messageOf, UsageError } from "../../base/errors.ts";
+import {
+  DeadlineError,
+  FormatError,
+  messageOf,
+  RequestError,
+  UsageError,
+} from "../../base/errors.ts";
 import { printable, printableJson } from "../../base/log.ts";
 import { MAX_FRAME_SIZE } from "../../media/frame.ts";
 import { formatAddress } from "../../net/address.ts";
-import { CutError, ShutdownError } from "../../net/errors.ts";
+import { ConnectError, CutError, ShutdownError } from "../../net/errors.ts";
 import { openLiveFeed } from "../../sources/live/feed.ts";
 import { refuseUnknownFormats } from "../../sources/live/source_spec.ts";
 import { Retries } from "../connection/retry.ts";
@@ -91,6 +97,10 @@ class Publication {
   #viewers = 0;
   /** The server has accepted it. */
   #isAccepted = false;
+  /** A frame has been sent. */
+  #hasSent = false;
+  /** FFmpeg's complaint at the end of the input, if that is damaged. */
+  #warning: string | undefined;
   /** When the connection was lost that is being restored, milliseconds. */
   #lostAt: number | undefined;
 
@@ -144,7 +154,8 @@ class Publication {
 
   /** The fields of `--json`, described in docs/guide/publish.md. */
   toJSON(): Record<string, unknown> {
-    const { firstFrameMs: _first, latencyMs, ...shared } = this.#statistics.toJSON();
+    const { firstFrameMs: _first, messages: _messages, latencyMs, ...shared } = this.#statistics
+      .toJSON();
     return { ...shared, viewers: this.#viewers, latencyMs };
   }
 
@@ -241,6 +252,7 @@ class Publication {
       dropped += reading.dropped;
     }
     await connection.finish(dropped);
+    if (isOver) this.#checkWhole();
   }
 
   /**
@@ -267,7 +279,10 @@ class Publication {
         this.#statistics.dropped += reading.dropped - counted;
         counted = reading.dropped;
       }
-      if (item.kind === "end") return true;
+      if (item.kind === "end") {
+        this.#warning = item.warning;
+        return true;
+      }
       if (item.kind === "describe") {
         await connection.describe(item);
         this.#statistics.describe(this.#plan.name, item.streams);
@@ -275,12 +290,28 @@ class Publication {
       }
       try {
         await connection.send(item);
+        this.#hasSent = true;
         this.#statistics.count(item.frame.frame, item.frame.age * 1000);
       } finally {
         item.frame.release();
       }
       progress?.update(this.#state());
     }
+  }
+
+  /**
+   * Tells that the input was damaged.
+   *
+   * @throws {RequestError} if it had no frames at all
+   */
+  #checkWhole(): void {
+    const warning = this.#warning;
+    if (this.#hasSent) {
+      if (warning !== undefined) this.#messages.notify(`the media is damaged: ${warning}`);
+      return;
+    }
+    const reason = `the input has no frames${warning === undefined ? "" : ` (${warning})`}`;
+    throw new RequestError("media_error", `Cannot publish "${this.#plan.name}": ${reason}`);
   }
 
   /** The values of the progress line. */
@@ -300,18 +331,32 @@ class Publication {
     // Nobody watches through a connection that is lost.
     if (this.#plan.onDemand) await input.stop();
     const hasReason = error instanceof ShutdownError || error instanceof DeadlineError;
-    const message = this.#isAccepted && (hasReason || error instanceof CutError)
+    const message = !hasReason && !(error instanceof CutError)
+      ? undefined
+      : this.#isAccepted
       ? `Connection lost${hasReason ? `: ${messageOf(error)}` : ""}`
-      : undefined;
+      : this.#refusal(error);
     await this.#retries.wait({ error, message, hasReceived: this.#isAccepted }, signal);
   }
 
   #explain(error: unknown): unknown {
     const { target } = this.#context;
-    const explained = explain(error, { target, signal: new AbortController().signal });
-    if (!this.#isAccepted || explained === error) return explained;
-    const message = `Cannot finish "${this.#plan.name}": ${messageOf(error)}`;
+    if (error instanceof RequestError || error instanceof ConnectError) {
+      return explain(error, { target, signal: new AbortController().signal });
+    }
+    const message = this.#isAccepted
+      ? `Cannot finish "${this.#plan.name}": ${messageOf(error)}`
+      : this.#refusal(error);
     return new Error(message, { cause: error });
+  }
+
+  /** Why nothing was accepted, with the address, as another program may serve there. */
+  #refusal(error: unknown): string {
+    const { host, port } = this.#context.target;
+    const address = formatAddress({ hostname: host, port });
+    const isForeign = error instanceof CutError || error instanceof FormatError;
+    const hint = isForeign ? "; is that stream-server?" : "";
+    return `Cannot publish to ${address}: ${messageOf(error)}${hint}`;
   }
 }
 

@@ -74,6 +74,13 @@ export interface OpenedInput {
 /** A source gave all it has: FFmpeg came to its end without a failure. */
 export class SourceEndedError extends RequestError {
   override name = "SourceEndedError";
+  /** FFmpeg's last complaint, if the media is damaged. */
+  readonly warning: string | undefined;
+
+  constructor(message: string, { warning }: { warning?: string } = {}) {
+    super("media_error", message);
+    this.warning = warning;
+  }
 }
 
 /** The streams of a source are others now: opening it again gives them. */
@@ -315,9 +322,10 @@ class FfmpegFeed implements LiveFeed {
     const seconds = Math.round(readTimeout / 100) / 10;
     if (isTimedOut) return this.#failure(`nothing came for ${seconds} s`, failure);
     const opened = input === undefined ? source : { ...source, input: "pipe:0" };
-    const reason = reasonFrom(opened, stderr || statusOf(failure)) ?? "it came to its end";
+    const complaint = reasonFrom(opened, stderr || statusOf(failure));
+    const reason = complaint ?? "it came to its end";
     if (failure === undefined && truncation === undefined && this.#isOver) {
-      return new SourceEndedError("media_error", this.#failure(reason).message);
+      return new SourceEndedError(this.#failure(reason).message, { warning: complaint });
     }
     return this.#failure(reason, failure);
   }

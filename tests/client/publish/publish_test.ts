@@ -67,7 +67,6 @@ Deno.test("publish sends the packets of a file as they are, and ends with it", a
       "fps",
       "dropped",
       "reconnects",
-      "messages",
       "viewers",
       "latencyMs",
     ],
@@ -220,6 +219,45 @@ Deno.test("publish counts the viewers that the server names with its acceptance"
   await using publisher = await publishInside(args);
   const { stdout } = await publisher.stop();
   assertEquals(JSON.parse(stdout).viewers, 3);
+});
+
+/** A file that breaks off. */
+async function cutClip(): Promise<string> {
+  const clip = await media.make("whole.mkv", [...pictures({ seconds: 2 }), "-c:v", "mjpeg"]);
+  const bytes = await Deno.readFile(clip);
+  const path = media.pathOf("cut.mkv");
+  await Deno.writeFile(path, bytes.subarray(0, bytes.byteLength / 2));
+  return path;
+}
+
+Deno.test("publish tells that a file is cut short", async () => {
+  const clip = await cutClip();
+  await using server = await hub();
+  const { status, stderr } = await runInside(["--publish", "x", "--input", clip, ...at(server)]);
+  assertEquals(status, 0);
+  assertMatch(stderr, /^the media is damaged: File ended prematurely\b[^\n]*\nPublished /m);
+});
+
+Deno.test("publish fails if its input has no frames", async () => {
+  const empty = await media.write("empty.y4m", "YUV4MPEG2 W64 H48 F20:1 Ip A1:1 C420jpeg\n");
+  await using server = await hub();
+  const { status, stderr } = await runInside([
+    ...["--publish", "x", "--input", empty, ...at(server)],
+  ]);
+  assertEquals(status, 1);
+  assertMatch(stderr, /^Publishing [^\n]+\nCannot publish "x": the input has no frames\n$/);
+});
+
+Deno.test("publish names the address at which something else answers", async () => {
+  await using server = new ScriptedServer((peer) => peer.closeWrite());
+  const args = ["--publish", "x", "--input", GENERATOR, ...at(server)];
+  const address = `127\\.0\\.0\\.1:${server.address.port}`;
+  const line = `^Cannot publish to ${address}: the connection was cut; is that stream-server\\?`;
+  await using publisher = new InsidePublisher(args);
+  await publisher.told(new RegExp(`${line}; trying again in \\d+ s$`));
+  const { status, stderr } = await runInside([...args, "--retries", "0"]);
+  assertEquals(status, 1);
+  assertMatch(stderr, new RegExp(`${line}\\n$`));
 });
 
 Deno.test("publish takes the token for publishing from a file", async () => {
