@@ -42,8 +42,16 @@ export class LiveInput implements PublishInput {
     this.#options = options;
   }
 
-  async ready(): Promise<void> {
-    // It is started again until it works.
+  async ready(signal: AbortSignal): Promise<void> {
+    const { source, open } = this.#options;
+    // Any other may be there later: it is started again until it works.
+    if (source.kind !== "generator") return;
+    try {
+      await using _feed = await open(signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      throw error;
+    }
   }
 
   read(): InputReading {

@@ -72,7 +72,7 @@ async function openInput(
   }
   const dialect = await ffmpeg.dialect();
   await refuseUnknownFormats([source], ({ format }) => `--input "${format}:…"`);
-  const limits = { maxFrameSize: MAX_FRAME_SIZE, dialect, isSilent };
+  const limits = { maxFrameSize: MAX_FRAME_SIZE, dialect, isSilent, isOwn: true };
   const { clock } = environment;
   if (opened === undefined) {
     const open = (signal: AbortSignal) => openLiveFeed(source, rendition, { ...limits, signal });

@@ -343,6 +343,15 @@ Deno.test("publish tells why a file cannot be read, before it connects", async (
   assertEquals([status, stderr], [1, `Cannot read "${missing}": No such file or directory\n`]);
 });
 
+Deno.test("publish tells why a generator cannot start, by its name, before it connects", async () => {
+  const where = ["--host", "127.0.0.1", "--port", "1"];
+  const args = ["--publish", "x", "--input", "lavfi:nosuchfilter", ...where];
+  const { status, stderr } = await runInside(args);
+  assertEquals([status, stderr], [
+    ...[1, `Cannot read "nosuchfilter": No such filter: 'nosuchfilter'\n`],
+  ]);
+});
+
 Deno.test("publish starts a live input again, and tells the reason each time", async () => {
   await using server = await hub();
   const args = ["--publish", "cam", "--input", "lavfi:testsrc=size=64x48:rate=20:d=0.2"];
