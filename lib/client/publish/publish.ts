@@ -176,8 +176,6 @@ class Publication {
     const { target, signal, forced, environment } = this.#context;
     const { name, replace, onDemand } = this.#plan;
     const demand = new Demand();
-    // The server may say how many watch as soon as it has accepted.
-    this.#viewers = 0;
     const closing = new AbortController();
     using _forced = onAbort(forced, () => closing.abort(forced.reason));
     using stops = new DisposableStack();
@@ -190,6 +188,11 @@ class Publication {
         onDemand: onDemand || undefined,
       }, {
         ...{ target, signal: closing.signal },
+        onAccepted: (isWatched) => {
+          this.#viewers = 0;
+          // The server pauses who comes on demand, but not before the next message.
+          if (onDemand && !isWatched) demand.take("pause");
+        },
         onAsked: (action) => demand.take(action),
         onViewers: (viewers) => this.#viewers = viewers,
         clock: environment.clock,
@@ -198,8 +201,6 @@ class Publication {
       stops.use(onAbort(signal, () => {
         stops.use(deadline(STOP_GRACE, () => closing.abort(signal.reason)));
       }));
-      // The server pauses who comes on demand, but not before the next message.
-      if (onDemand && !connection.isWatched) demand.take("pause");
       this.#onAccepted();
       await this.#serve(connection, input, demand);
       return true;

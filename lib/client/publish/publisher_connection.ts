@@ -44,6 +44,8 @@ export interface PublisherOptions {
   target: Target;
   /** Closes the connection. */
   signal: AbortSignal;
+  /** Called once the server accepts, before anything else; `isWatched` if somebody watches already. */
+  onAccepted: (isWatched: boolean) => void;
   /** Called with what the server asks for, such as `pause` and `resume`. */
   onAsked: (action: unknown) => void;
   /** Called with the number of viewers. */
@@ -101,11 +103,6 @@ export class PublisherConnection implements Disposable {
       connection[Symbol.dispose]();
       throw error;
     }
-  }
-
-  /** Whether somebody watched already when the server accepted. */
-  get isWatched(): boolean {
-    return this.#acceptance.watched;
   }
 
   /** Aborts when the connection is lost or the server ends it, with the reason. */
@@ -179,6 +176,7 @@ export class PublisherConnection implements Disposable {
       if (message.kind !== "notice") throw unexpected(message);
     }
     this.#keepAlives = sendKeepAlives(this.#messages, KEEP_ALIVE);
+    this.#options.onAccepted(this.#acceptance.watched);
     this.#reading = this.#readAll();
   }
 

@@ -1,10 +1,6 @@
 import { assert, assertEquals, assertGreater, assertMatch } from "@std/assert";
 import { encodeMessage } from "../../../lib/protocol/native/framing.ts";
-import {
-  encodeAcceptance,
-  encodeEnd,
-  encodeNotice,
-} from "../../../lib/protocol/native/response.ts";
+import { encodeAcceptance, encodeEnd } from "../../../lib/protocol/native/response.ts";
 import { mediaFolder, pictures, run, tone } from "../../support/media/media_folder.ts";
 import { type NativeClient, watchLive } from "../../support/peers/native_client.ts";
 import { type TestServer, testServer } from "../../support/peers/test_server.ts";
@@ -206,19 +202,6 @@ Deno.test("publish fails after Ctrl-C too if the server did not take what was se
   const { status, stderr } = await publisher.stop();
   assertEquals(status, 1);
   assertMatch(stderr, /^Cannot finish "cam": [^\n]+ and the server took 1000000 of 1\n$/);
-});
-
-Deno.test("publish counts the viewers that the server names with its acceptance", async () => {
-  const notice = encodeNotice({ code: "viewers", message: "", viewers: 3 });
-  await using server = new ScriptedServer(async (peer) => {
-    const accept = encodeMessage("accept", encodeAcceptance({ name: "cam", watched: true }));
-    await say(peer, new Uint8Array([...accept, ...encodeMessage("notice", notice)]));
-    await untilGone(peer);
-  });
-  const args = ["--publish", "cam", "--input", GENERATOR, "--json", ...at(server)];
-  await using publisher = await publishInside(args);
-  const { stdout } = await publisher.stop();
-  assertEquals(JSON.parse(stdout).viewers, 3);
 });
 
 /** A file that breaks off. */

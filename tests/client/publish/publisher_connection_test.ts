@@ -34,6 +34,10 @@ const REQUEST: MediaRequest = { command: "publish", name: "cam" };
 
 /** What a connection told. */
 interface Told {
+  /** The names of all calls. */
+  calls: string[];
+  /** Whether it was watched when the server accepted. */
+  isWatched?: boolean;
   asked: unknown[];
   viewers: number[];
   /** Settled once viewers were counted. */
@@ -48,12 +52,20 @@ async function withConnection(
   await using server = new ScriptedServer(script);
   const { hostname: host, port } = server.address;
   const counted = Promise.withResolvers<void>();
-  const told: Told = { asked: [], viewers: [], counted: counted.promise };
+  const told: Told = { calls: [], asked: [], viewers: [], counted: counted.promise };
   using connection = await PublisherConnection.open(REQUEST, {
     target: { host, port },
     signal: new AbortController().signal,
-    onAsked: (action) => void told.asked.push(action),
+    onAccepted: (isWatched) => {
+      told.calls.push("accepted");
+      told.isWatched = isWatched;
+    },
+    onAsked: (action) => {
+      told.calls.push("asked");
+      told.asked.push(action);
+    },
     onViewers: (viewers) => {
+      told.calls.push("viewers");
       told.viewers.push(viewers);
       counted.resolve();
     },
@@ -82,10 +94,12 @@ Deno.test("PublisherConnection asks to publish, and hears what the server wants"
       encodeMessage("notice", encodeNotice({ code: "viewers", message: "", viewers: 3 })),
     );
     await untilGone(peer);
-  }, async (connection, { asked, viewers, counted }) => {
-    await counted;
+  }, async (connection, told) => {
+    const { asked, viewers, calls } = told;
+    await told.counted;
+    assertEquals(calls, ["accepted", "asked", "viewers"]);
     assertEquals([request?.command, request?.name], ["publish", "cam"]);
-    assertEquals([asked, viewers, connection.isWatched], [["pause"], [3], true]);
+    assertEquals([asked, viewers, told.isWatched], [["pause"], [3], true]);
     assertEquals(connection.lost.aborted, false);
   });
 });
