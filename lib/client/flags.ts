@@ -93,7 +93,8 @@ export function clientUsage(): string {
   return `Usage: stream-client [flags] [-- FFmpeg's arguments for the output]
 
 Gets images and videos from stream-server, or from a script that sends pickled
-numpy arrays, and shows or records them with FFmpeg.
+numpy arrays, and shows or records them with FFmpeg. Or publishes a camera, a
+file or the output of a program, which others then get from the server.
 
 ${flags}
 --publish sends h264, or what --encoding says, in real time, and connects again
@@ -116,5 +117,6 @@ Examples:
   stream-client --host lab --token-file t --tls-fingerprint sha256:6f… --list
   stream-client --host robot --classic --video
   stream-client --publish cam --input v4l2:/dev/video0
+  ffmpeg -i in.mp4 -f nut - | stream-client --publish show --input -
 `;
 }

@@ -63,11 +63,11 @@ export function plainLines(stderr: string): string[] {
  * be sent to a peer.
  *
  * @param stderr FFmpeg's standard error
- * @param path of the file that FFmpeg reads
+ * @param path of the file that FFmpeg reads; absent if it may be named
  * @returns `undefined` if there is none
  */
-export function stderrReason(stderr: string, path: string): string | undefined {
-  const lines = plainLines(withoutPath(stderr, path));
+export function stderrReason(stderr: string, path?: string): string | undefined {
+  const lines = plainLines(path === undefined ? stderr : withoutPath(stderr, path));
   return lines.findLast((line) => !COMMON_WORDS.test(line) && !FAILED_STEP.test(line)) ??
     lines.at(-1);
 }

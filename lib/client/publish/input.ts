@@ -15,8 +15,8 @@ export type InputItem =
     /** Its stream was not followed for a while before it. */
     discontinuity: boolean;
   }
-  /** The input is over. */
-  | { kind: "end" };
+  /** The input is over; `warning` is FFmpeg's complaint, if the media is damaged. */
+  | { kind: "end"; warning?: string };
 
 /** The frames for one connection: a description before the first, then each frame once. */
 export interface InputReading extends Disposable {

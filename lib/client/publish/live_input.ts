@@ -4,12 +4,14 @@ import { RequestError } from "../../base/errors.ts";
 import { encodeFrame } from "../../protocol/native/framing.ts";
 import { Broadcast } from "../../sources/live/broadcast.ts";
 import type { LiveFeed } from "../../sources/live/feed.ts";
+import type { SharedFrame } from "../../sources/live/shared_frame.ts";
 import type { LiveSource } from "../../sources/live/source_spec.ts";
 import {
   LiveQueue,
   MAX_QUEUED_BYTES,
   QUEUE_LIMITS,
   type QueueLimits,
+  type SourceStreams,
 } from "../../sources/live/subscriber_queue.ts";
 import type { InputItem, InputReading, PublishInput } from "./input.ts";
 
@@ -40,8 +42,16 @@ export class LiveInput implements PublishInput {
     this.#options = options;
   }
 
-  async ready(): Promise<void> {
-    // It is started again until it works.
+  async ready(signal: AbortSignal): Promise<void> {
+    const { source, open } = this.#options;
+    // Any other may be there later: it is started again until it works.
+    if (source.kind !== "generator") return;
+    try {
+      await using _feed = await open(signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      throw error;
+    }
   }
 
   read(): InputReading {
@@ -90,11 +100,11 @@ class RunningInput implements AsyncDisposable {
   }
 
   read(): InputReading {
-    const queue = new LiveQueue({ limits: LIMITS });
+    const queue = new DescribedQueue(() => this.#broadcast);
     if (this.#failure !== undefined) queue.fail(this.#failure);
     this.#queues.add(queue);
     this.#broadcast.follow(queue);
-    return new LiveReading(this.#broadcast, queue, () => {
+    return new LiveReading(queue, () => {
       this.#queues.delete(queue);
       this.#broadcast.leave(queue);
     });
@@ -122,17 +132,34 @@ class RunningInput implements AsyncDisposable {
   }
 }
 
+/** A queue that keeps the streams of its first frame: the input may have others once it is taken. */
+class DescribedQueue extends LiveQueue {
+  described: SourceStreams | undefined;
+  #current: () => SourceStreams;
+
+  constructor(current: () => SourceStreams) {
+    super({ limits: LIMITS });
+    this.#current = current;
+  }
+
+  override offer(frame: SharedFrame): number {
+    if (this.described === undefined) {
+      const { streams, data } = this.#current();
+      this.described = { streams, data };
+    }
+    return super.offer(frame);
+  }
+}
+
 /** The frames of a live input for one connection. */
 class LiveReading implements InputReading {
-  #broadcast: Broadcast;
-  #queue: LiveQueue;
+  #queue: DescribedQueue;
   #leave: () => void;
   #isDescribed = false;
   /** The first frame, until its streams have been taken. */
   #first: InputItem | undefined;
 
-  constructor(broadcast: Broadcast, queue: LiveQueue, leave: () => void) {
-    this.#broadcast = broadcast;
+  constructor(queue: DescribedQueue, leave: () => void) {
     this.#queue = queue;
     this.#leave = leave;
   }
@@ -147,11 +174,11 @@ class LiveReading implements InputReading {
       this.#first = undefined;
       // The input itself tells about its outages.
       if (item.kind === "event") continue;
-      if (item.kind === "frame" && !this.#isDescribed) {
+      const { described } = this.#queue;
+      if (item.kind === "frame" && !this.#isDescribed && described !== undefined) {
         this.#isDescribed = true;
         this.#first = item;
-        const { streams, data } = this.#broadcast;
-        return { kind: "describe", streams, data };
+        return { kind: "describe", ...described };
       }
       if (item.kind === "describe") this.#isDescribed = true;
       return item;

@@ -117,7 +117,9 @@ class PacedReading implements InputReading {
         if (item !== undefined) return item;
       }
     } catch (error) {
-      if (error instanceof SourceEndedError) return { kind: "end" };
+      if (error instanceof SourceEndedError) {
+        return { kind: "end", warning: error.warning };
+      }
       throw error;
     }
   }

@@ -2,6 +2,7 @@
 import { UsageError } from "../../base/errors.ts";
 import type { Rendition } from "../../ffmpeg/rendition.ts";
 import { hideSecrets } from "../../ffmpeg/stderr.ts";
+import { MAX_PUBLISHED_NAME } from "../../protocol/native/request.ts";
 import type { OpenedInput } from "../../sources/live/feed.ts";
 import { type LiveSource, parseLiveInput, pathOf } from "../../sources/live/source_spec.ts";
 import { SENT_RAW } from "../../sources/live/stream_info.ts";
@@ -31,20 +32,17 @@ export const DEFAULT_ENCODING = "h264";
 const STDIN = "-";
 
 /** Flags that are about what the server sends, or where it goes. */
-const RECEIVING_FLAGS = [
-  ...["image", "video", "list", "view", "http", "output", "overwrite", "codec"] as const,
+export const RECEIVING_FLAGS = [
+  ...["image", "video", "list", "view", "http", "output", "data", "overwrite", "codec"] as const,
   ...["start", "duration", "every", "speed", "late", "classic"] as const,
 ];
 
 /** Flags that are for publishing alone. */
-const PUBLISHING_FLAGS = ["input", "on-demand", "replace"] as const;
+export const PUBLISHING_FLAGS = ["input", "on-demand", "replace"] as const;
 
 /** FFmpeg's demuxers that number the frames, and take the frame rate from the command line. */
 const WITHOUT_TIMES =
   /^(rawvideo|mjpeg(_2000)?|h26[134]|hevc|vvc|av1|obu|m4v|mpegvideo|dirac|vc1|cavsvideo|image2pipe|\w+_pipe)$/;
-
-/** Characters of a name in a request, at most. */
-const MAX_NAME_LENGTH = 1024;
 
 /** The rendition that the encoding flags ask for; its size and rate may describe the input. */
 export type WantedRendition = Rendition & { audio?: boolean };
@@ -73,8 +71,8 @@ export function checkPublishing(flags: ClientFlags): void {
     ? `Cannot use --publish ${shown} alone: expected --input with it, such as v4l2:/dev/video0`
     : flags.ffmpeg.length > 0
     ? "Cannot use -- with --publish: what follows it is for FFmpeg's output"
-    : name.length > MAX_NAME_LENGTH || /\p{Cc}/u.test(name)
-    ? `Cannot use --publish ${shown}: expected a name of at most ${MAX_NAME_LENGTH} characters ` +
+    : name.length > MAX_PUBLISHED_NAME || /\p{Cc}/u.test(name)
+    ? `Cannot use --publish ${shown}: expected a name of at most ${MAX_PUBLISHED_NAME} characters ` +
       "without control characters"
     : undefined;
   if (reason !== undefined) throw new UsageError(reason);

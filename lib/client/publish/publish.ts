@@ -1,10 +1,16 @@
 /** Publishes an input: connects as often as it takes, sends, and says what happens. */
 import { deadline, onAbort } from "../../base/async.ts";
-import { DeadlineError, messageOf, UsageError } from "../../base/errors.ts";
+import {
+  DeadlineError,
+  FormatError,
+  messageOf,
+  RequestError,
+  UsageError,
+} from "../../base/errors.ts";
 import { printable, printableJson } from "../../base/log.ts";
 import { MAX_FRAME_SIZE } from "../../media/frame.ts";
 import { formatAddress } from "../../net/address.ts";
-import { CutError, ShutdownError } from "../../net/errors.ts";
+import { ConnectError, CutError, ShutdownError } from "../../net/errors.ts";
 import { openLiveFeed } from "../../sources/live/feed.ts";
 import { refuseUnknownFormats } from "../../sources/live/source_spec.ts";
 import { Retries } from "../connection/retry.ts";
@@ -66,7 +72,7 @@ async function openInput(
   }
   const dialect = await ffmpeg.dialect();
   await refuseUnknownFormats([source], ({ format }) => `--input "${format}:…"`);
-  const limits = { maxFrameSize: MAX_FRAME_SIZE, dialect, isSilent };
+  const limits = { maxFrameSize: MAX_FRAME_SIZE, dialect, isSilent, isOwn: true };
   const { clock } = environment;
   if (opened === undefined) {
     const open = (signal: AbortSignal) => openLiveFeed(source, rendition, { ...limits, signal });
@@ -91,6 +97,10 @@ class Publication {
   #viewers = 0;
   /** The server has accepted it. */
   #isAccepted = false;
+  /** A frame has been sent. */
+  #hasSent = false;
+  /** FFmpeg's complaint at the end of the input, if that is damaged. */
+  #warning: string | undefined;
   /** When the connection was lost that is being restored, milliseconds. */
   #lostAt: number | undefined;
 
@@ -120,7 +130,7 @@ class Publication {
         // The connection was lost.
       }
     } catch (error) {
-      if (!signal.aborted) throw this.#explain(error);
+      if (!isOfStop(error, signal)) throw this.#explain(error);
     } finally {
       this.#statistics.end();
     }
@@ -144,7 +154,8 @@ class Publication {
 
   /** The fields of `--json`, described in docs/guide/publish.md. */
   toJSON(): Record<string, unknown> {
-    const { firstFrameMs: _first, latencyMs, ...shared } = this.#statistics.toJSON();
+    const { firstFrameMs: _first, messages: _messages, latencyMs, ...shared } = this.#statistics
+      .toJSON();
     return { ...shared, viewers: this.#viewers, latencyMs };
   }
 
@@ -177,6 +188,11 @@ class Publication {
         onDemand: onDemand || undefined,
       }, {
         ...{ target, signal: closing.signal },
+        onAccepted: (isWatched) => {
+          this.#viewers = 0;
+          // The server pauses who comes on demand, but not before the next message.
+          if (onDemand && !isWatched) demand.take("pause");
+        },
         onAsked: (action) => demand.take(action),
         onViewers: (viewers) => this.#viewers = viewers,
         clock: environment.clock,
@@ -185,13 +201,13 @@ class Publication {
       stops.use(onAbort(signal, () => {
         stops.use(deadline(STOP_GRACE, () => closing.abort(signal.reason)));
       }));
-      // The server pauses who comes on demand, but not before the next message.
-      if (onDemand && !connection.isWatched) demand.take("pause");
       this.#onAccepted();
       await this.#serve(connection, input, demand);
       return true;
     } catch (error) {
-      if (signal.aborted) return true;
+      // Before the server has accepted, there is nothing to end in good order.
+      if (closing.signal.aborted || isOfStop(error, signal)) return true;
+      if (signal.aborted) throw error;
       await this.#waitToReconnect(error, input);
       return false;
     }
@@ -200,7 +216,6 @@ class Publication {
   #onAccepted(): void {
     const { target: { host, port }, environment } = this.#context;
     this.#retries.reset();
-    this.#viewers = 0;
     if (!this.#isAccepted) {
       this.#isAccepted = true;
       this.#statistics = this.#count();
@@ -238,6 +253,7 @@ class Publication {
       dropped += reading.dropped;
     }
     await connection.finish(dropped);
+    if (isOver) this.#checkWhole();
   }
 
   /**
@@ -264,7 +280,10 @@ class Publication {
         this.#statistics.dropped += reading.dropped - counted;
         counted = reading.dropped;
       }
-      if (item.kind === "end") return true;
+      if (item.kind === "end") {
+        this.#warning = item.warning;
+        return true;
+      }
       if (item.kind === "describe") {
         await connection.describe(item);
         this.#statistics.describe(this.#plan.name, item.streams);
@@ -272,12 +291,28 @@ class Publication {
       }
       try {
         await connection.send(item);
+        this.#hasSent = true;
         this.#statistics.count(item.frame.frame, item.frame.age * 1000);
       } finally {
         item.frame.release();
       }
       progress?.update(this.#state());
     }
+  }
+
+  /**
+   * Tells that the input was damaged.
+   *
+   * @throws {RequestError} if it had no frames at all
+   */
+  #checkWhole(): void {
+    const warning = this.#warning;
+    if (this.#hasSent) {
+      if (warning !== undefined) this.#messages.notify(`the media is damaged: ${warning}`);
+      return;
+    }
+    const reason = `the input has no frames${warning === undefined ? "" : ` (${warning})`}`;
+    throw new RequestError("media_error", `Cannot publish "${this.#plan.name}": ${reason}`);
   }
 
   /** The values of the progress line. */
@@ -297,18 +332,39 @@ class Publication {
     // Nobody watches through a connection that is lost.
     if (this.#plan.onDemand) await input.stop();
     const hasReason = error instanceof ShutdownError || error instanceof DeadlineError;
-    const message = this.#isAccepted && (hasReason || error instanceof CutError)
+    const message = !hasReason && !(error instanceof CutError)
+      ? undefined
+      : this.#isAccepted
       ? `Connection lost${hasReason ? `: ${messageOf(error)}` : ""}`
-      : undefined;
+      : this.#refusal(error);
     await this.#retries.wait({ error, message, hasReceived: this.#isAccepted }, signal);
   }
 
   #explain(error: unknown): unknown {
-    const explained = explain(error, this.#context);
-    if (!this.#isAccepted || explained === error) return explained;
-    const message = `Cannot finish "${this.#plan.name}": ${messageOf(error)}`;
+    const { target } = this.#context;
+    if (error instanceof RequestError || error instanceof ConnectError) {
+      return explain(error, { target, signal: new AbortController().signal });
+    }
+    const message = this.#isAccepted
+      ? `Cannot finish "${this.#plan.name}": ${messageOf(error)}`
+      : this.#refusal(error);
     return new Error(message, { cause: error });
   }
+
+  /** Why nothing was accepted, with the address, as another program may serve there. */
+  #refusal(error: unknown): string {
+    const { host, port } = this.#context.target;
+    const address = formatAddress({ hostname: host, port });
+    const isForeign = error instanceof CutError || error instanceof FormatError;
+    const hint = isForeign ? "; is that stream-server?" : "";
+    return `Cannot publish to ${address}: ${messageOf(error)}${hint}`;
+  }
+}
+
+/** Whether an error only says that the user has stopped it, or that the server was gone by then. */
+function isOfStop(error: unknown, signal: AbortSignal): boolean {
+  if (!signal.aborted) return false;
+  return error === signal.reason || error instanceof CutError || error instanceof DeadlineError;
 }
 
 /** Waits until a signal aborts. */

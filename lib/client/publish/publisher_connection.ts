@@ -44,12 +44,19 @@ export interface PublisherOptions {
   target: Target;
   /** Closes the connection. */
   signal: AbortSignal;
+  /** Called once the server accepts, before anything else; `isWatched` if somebody watches already. */
+  onAccepted: (isWatched: boolean) => void;
   /** Called with what the server asks for, such as `pause` and `resume`. */
   onAsked: (action: unknown) => void;
   /** Called with the number of viewers. */
   onViewers: (viewers: number) => void;
   /** @default MONOTONIC_CLOCK */
   clock?: Clock;
+}
+
+/** The server did not take what was sent. */
+export class TotalsError extends Error {
+  override name = "TotalsError";
 }
 
 /** A connection that the server has accepted as a publisher. */
@@ -98,11 +105,6 @@ export class PublisherConnection implements Disposable {
     }
   }
 
-  /** Whether somebody watched already when the server accepted. */
-  get isWatched(): boolean {
-    return this.#acceptance.watched;
-  }
-
   /** Aborts when the connection is lost or the server ends it, with the reason. */
   get lost(): AbortSignal {
     return this.#lost.signal;
@@ -143,7 +145,8 @@ export class PublisherConnection implements Disposable {
    * Ends the publication in good order, and compares the server's totals with the own ones.
    *
    * @param dropped frames that were not sent
-   * @throws {Error} if they differ, or do not come
+   * @throws {TotalsError} if they differ
+   * @throws {Error} if they do not come
    */
   async finish(dropped: number): Promise<void> {
     this.#isFinishing = true;
@@ -173,6 +176,7 @@ export class PublisherConnection implements Disposable {
       if (message.kind !== "notice") throw unexpected(message);
     }
     this.#keepAlives = sendKeepAlives(this.#messages, KEEP_ALIVE);
+    this.#options.onAccepted(this.#acceptance.watched);
     this.#reading = this.#readAll();
   }
 
@@ -243,7 +247,7 @@ export class PublisherConnection implements Disposable {
 /**
  * Compares what the server took with what was sent.
  *
- * @throws {Error} if they differ
+ * @throws {TotalsError} if they differ
  */
 function checkTaken(sent: EndReport["streams"] = [], { streams: taken = [] }: EndReport): void {
   const none = { frames: 0, bytes: 0 };
@@ -251,7 +255,7 @@ function checkTaken(sent: EndReport["streams"] = [], { streams: taken = [] }: En
     const [own, other] = [sent, taken]
       .map((streams) => streams.find((stream) => stream.id === id) ?? none);
     if (own.frames === other.frames && own.bytes === other.bytes) continue;
-    throw new Error(
+    throw new TotalsError(
       `${own.frames} frames of ${own.bytes} bytes were sent in stream ${id}, and the server took ` +
         `${other.frames} of ${other.bytes}`,
     );

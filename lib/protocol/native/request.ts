@@ -51,6 +51,9 @@ export const LIMITS = {
   every: { min: 0.01, max: 1e6 },
 } as const;
 
+/** Characters of the name of a published source, which stands in log lines. */
+export const MAX_PUBLISHED_NAME = 255;
+
 /** Most relays that a request names. */
 export const MAX_RELAYS = 16;
 

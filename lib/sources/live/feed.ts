@@ -56,6 +56,8 @@ export interface LiveFeedOptions {
   opened?: OpenedInput;
   /** Leave out the audio. */
   isSilent?: boolean;
+  /** Errors are for the one who named the input, and may repeat it. */
+  isOwn?: boolean;
   /** The spelling of arguments that the installed FFmpeg needs. */
   dialect: FfmpegDialect;
   /** Accept streams of codecs that clients do not know: FFmpeg reads them. */
@@ -74,6 +76,13 @@ export interface OpenedInput {
 /** A source gave all it has: FFmpeg came to its end without a failure. */
 export class SourceEndedError extends RequestError {
   override name = "SourceEndedError";
+  /** FFmpeg's last complaint, if the media is damaged. */
+  readonly warning: string | undefined;
+
+  constructor(message: string, { warning }: { warning?: string } = {}) {
+    super("media_error", message);
+    this.warning = warning;
+  }
 }
 
 /** The streams of a source are others now: opening it again gives them. */
@@ -311,13 +320,14 @@ class FfmpegFeed implements LiveFeed {
 
   #toError({ stderr, isTimedOut, failure, truncation }: FfmpegEnd): Error {
     if (this.#inputFailure !== undefined) return this.#inputFailure;
-    const { readTimeout, source, input } = this.#options;
+    const { readTimeout, source, input, isOwn } = this.#options;
     const seconds = Math.round(readTimeout / 100) / 10;
     if (isTimedOut) return this.#failure(`nothing came for ${seconds} s`, failure);
     const opened = input === undefined ? source : { ...source, input: "pipe:0" };
-    const reason = reasonFrom(opened, stderr || statusOf(failure)) ?? "it came to its end";
+    const complaint = reasonFrom(opened, stderr || statusOf(failure), { isOwn });
+    const reason = complaint ?? "it came to its end";
     if (failure === undefined && truncation === undefined && this.#isOver) {
-      return new SourceEndedError("media_error", this.#failure(reason).message);
+      return new SourceEndedError(this.#failure(reason).message, { warning: complaint });
     }
     return this.#failure(reason, failure);
   }
@@ -335,18 +345,26 @@ function statusOf(error?: ProcessError): string {
   return signal === null ? `FFmpeg failed (${code})` : `FFmpeg was ended by ${signal}`;
 }
 
-/** FFmpeg's last complaint that says something, without the secrets of the source's address. */
-function reasonFrom(source: LiveSource, stderr: string): string | undefined {
+/**
+ * FFmpeg's last complaint that says something, without the secrets of the source's address, and
+ * without the address itself unless it is for its owner.
+ */
+function reasonFrom(
+  source: LiveSource,
+  stderr: string,
+  { isOwn = false }: { isOwn?: boolean },
+): string | undefined {
   const lines = stderr.trimEnd().split("\n");
   // The last line about a generator repeats its definition and says less than those before.
   const isRepetition = source.kind === "generator" && lines.length > 1 &&
     lines.at(-1)?.startsWith(`${source.input}: `);
-  const plain = (isRepetition ? lines.slice(0, -1) : lines).join("\n")
+  const named = (isRepetition ? lines.slice(0, -1) : lines).join("\n")
     .replaceAll(`file:${pathOf(source)}`, source.input)
-    .replaceAll(`${source.input}: `, "")
-    .replaceAll(source.input, "the source")
-    .replace(HOST_NAME, "$1 ***");
-  const reason = stderrReason(plain, source.input);
+    .replaceAll(`${source.input}: `, "");
+  const reason = isOwn ? stderrReason(named) : stderrReason(
+    named.replaceAll(source.input, "the source").replace(HOST_NAME, "$1 ***"),
+    source.input,
+  );
   return reason === undefined ? undefined : hideSecrets(reason);
 }
 

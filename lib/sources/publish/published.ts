@@ -5,6 +5,7 @@ import { RequestError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import type { DataStream, Frame, StreamDescription } from "../../media/frame.ts";
 import type { TimedFrame } from "../../media/source.ts";
+import { MAX_PUBLISHED_NAME } from "../../protocol/native/request.ts";
 import { type FeedOpener, type LiveFeed, StreamsChangedError } from "../live/feed.ts";
 import type { PublishedRun } from "./publication.ts";
 import type { LiveSources } from "../live/registry.ts";
@@ -12,9 +13,6 @@ import type { LiveSource } from "../live/source_spec.ts";
 
 /** Frames that may wait for the broadcast; the publisher is not read beyond that. */
 const MAX_WAITING = 1;
-
-/** Characters of a name, which stands in log lines. */
-const MAX_NAME_LENGTH = 255;
 
 /** Milliseconds between two log lines about a lost publisher. */
 const LOG_INTERVAL = 1000;
@@ -73,8 +71,9 @@ export class Publications implements Disposable {
     publisher: Publisher,
     { replace = false }: { replace?: boolean } = {},
   ): PublishedSource {
-    if (name.length > MAX_NAME_LENGTH) {
-      const reason = `the name has ${name.length} characters, expected ${MAX_NAME_LENGTH} at most`;
+    if (name.length > MAX_PUBLISHED_NAME) {
+      const reason =
+        `the name has ${name.length} characters, expected ${MAX_PUBLISHED_NAME} at most`;
       throw refused(name.slice(0, 20), "bad_request", reason);
     }
     if (/\p{Cc}/u.test(name)) {

@@ -123,6 +123,30 @@ pureTest("LiveInput is started again when it fails, and tells the reason", async
   ]);
 });
 
+pureTest(
+  "LiveInput describes a frame by its own streams, not by those of a later run",
+  async () => {
+    await using studio = new Studio();
+    using reading = studio.input.read();
+    studio.feeds[0].show(0);
+    await studio.feeds[0].asked(2);
+    const { nextStart } = studio;
+    studio.feeds[0].break("Cannot read: unplugged");
+    await studio.clock.passToNext();
+    const feed = await nextStart;
+    feed.streams = [{ ...GREY, id: 0, timeBase: [1, 10], codec: "mjpeg" }];
+    feed.show(0);
+    await feed.asked(2);
+    const codecs: string[] = [];
+    for (let count = 0; count < 4; count++) {
+      const item = await reading.take(NEVER);
+      if (item.kind === "describe") codecs.push(item.streams[0].codec);
+      else codecs.push(textOf(item));
+    }
+    assertEquals(codecs.map((text) => text.replace(/\d+/, "N")), ["rawvideo", "N", "mjpeg", "N"]);
+  },
+);
+
 pureTest("LiveInput fails for good if its codec cannot be sent", async () => {
   const error = new RequestError("unsupported", "Cannot pass on codec");
   await using studio = new Studio(() => Promise.reject(error));

@@ -41,6 +41,16 @@ pureTest("PacedInput gives a description, each frame when it is due, and the end
   assertEquals([feed.recycled, reading.dropped], [3, 0]);
 });
 
+pureTest("PacedInput tells at the end how the media is damaged", async () => {
+  const { feed, input } = start();
+  await using _input = input;
+  feed.show(0);
+  feed.end("File ended prematurely");
+  using reading = input.read();
+  await take(reading, 2);
+  assertEquals(await reading.take(NEVER), { kind: "end", warning: "File ended prematurely" });
+});
+
 pureTest("PacedInput is held up while nobody takes, and does not rush afterwards", async () => {
   const { feed, clock, input } = start();
   await using _input = input;

@@ -1,7 +1,12 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { UsageError } from "../../../lib/base/errors.ts";
 import { parseClientFlags } from "../../../lib/client/options.ts";
-import type { PublishPlan } from "../../../lib/client/publish/plan.ts";
+import { CLIENT_FLAGS, clientUsage } from "../../../lib/client/flags.ts";
+import {
+  PUBLISHING_FLAGS,
+  type PublishPlan,
+  RECEIVING_FLAGS,
+} from "../../../lib/client/publish/plan.ts";
 import { pureTest } from "../../support/pure_test.ts";
 
 function planOf(line: string): PublishPlan {
@@ -81,6 +86,30 @@ pureTest("toPublishPlan() has size, rate and pixel format describe raw standard 
   assertEquals(renditionOf("--publish cam --input - --fps 10"), { encoding: "h264", fps: 10 });
 });
 
+/** Flags that are for publishing and for receiving. */
+const SHARED_FLAGS = [
+  ...["host", "port", "token-file", "tls", "ca-cert", "tls-fingerprint", "retries", "format"],
+  ...["encoding", "bitrate", "quality", "pixel-format", "size", "fps", "no-audio", "loop"],
+  ...["json", "completions", "version", "help"],
+];
+
+pureTest("each flag is for publishing, for receiving, or for both", () => {
+  const lists = ["publish", ...PUBLISHING_FLAGS, ...RECEIVING_FLAGS, ...SHARED_FLAGS];
+  assertEquals(lists.toSorted(), Object.keys(CLIENT_FLAGS).toSorted());
+});
+
+pureTest("parseClientFlags() takes the longest name that a server takes", () => {
+  assertEquals(planOf(`--publish ${"n".repeat(255)} --input x`).name.length, 255);
+  const line = `--publish ${"n".repeat(256)} --input x`;
+  assertThrows(() => planOf(line), UsageError, "expected a name of at most 255 characters");
+});
+
+pureTest("clientUsage() says that it publishes, also what a program writes", () => {
+  const usage = clientUsage();
+  assertStringIncludes(usage.slice(0, usage.indexOf("--image")), "publishes");
+  assertMatch(usage, /\| stream-client --publish \w+ --input -$/m);
+});
+
 /** Command lines that are refused, and how. */
 const REFUSED: Record<string, string> = {
   "--publish cam": 'Cannot use --publish "cam" alone: expected --input with it',
@@ -89,6 +118,7 @@ const REFUSED: Record<string, string> = {
   "--video --replace": "Cannot use --replace alone: expected --publish NAME with it",
   "--publish cam --input x --video": "Cannot use --video with --publish: the client either",
   "--publish cam --input x --output y.mp4": "Cannot use --output with --publish",
+  "--publish cam --input x --data -": "Cannot use --data with --publish",
   "--publish cam --input x --view none": "Cannot use --view with --publish",
   "--publish cam --input x --start 1": "Cannot use --start with --publish",
   "--publish cam --input x --speed 2": "Cannot use --speed with --publish",

@@ -1,10 +1,10 @@
 import { assert, assertEquals, assertGreater, assertMatch } from "@std/assert";
 import { encodeMessage } from "../../../lib/protocol/native/framing.ts";
-import { encodeAcceptance } from "../../../lib/protocol/native/response.ts";
+import { encodeAcceptance, encodeEnd } from "../../../lib/protocol/native/response.ts";
 import { mediaFolder, pictures, run, tone } from "../../support/media/media_folder.ts";
 import { type NativeClient, watchLive } from "../../support/peers/native_client.ts";
 import { type TestServer, testServer } from "../../support/peers/test_server.ts";
-import { say, ScriptedServer, untilGone } from "../../support/peers/scripted_server.ts";
+import { heard, say, ScriptedServer, untilGone } from "../../support/peers/scripted_server.ts";
 import { InsidePublisher, publishInside } from "../../support/programs/inside_publisher.ts";
 import { freePort } from "../../support/programs/machine.ts";
 import { at, runInside } from "../../support/programs/run_inside.ts";
@@ -63,7 +63,6 @@ Deno.test("publish sends the packets of a file as they are, and ends with it", a
       "fps",
       "dropped",
       "reconnects",
-      "messages",
       "viewers",
       "latencyMs",
     ],
@@ -189,6 +188,61 @@ Deno.test("publish ends by Ctrl-C although the server does not answer", async ()
   assertEquals((await publisher.stop()).status, 130);
 });
 
+Deno.test("publish fails after Ctrl-C too if the server did not take what was sent", async () => {
+  const accept = encodeMessage("accept", encodeAcceptance({ name: "cam", watched: true }));
+  const streams = [{ id: 0, frames: 1_000_000, bytes: 1 }];
+  const report = { frames: 1_000_000, audioFrames: 0, bytes: 1, dropped: 0, streams };
+  await using server = new ScriptedServer(async (peer) => {
+    await say(peer, accept);
+    while ((await heard(peer)).kind !== "end");
+    await say(peer, encodeMessage("end", encodeEnd({ ...report, reason: "end" })));
+  });
+  const args = ["--publish", "cam", "--input", GENERATOR, ...at(server)];
+  await using publisher = await publishInside(args);
+  const { status, stderr } = await publisher.stop();
+  assertEquals(status, 1);
+  assertMatch(stderr, /^Cannot finish "cam": [^\n]+ and the server took 1000000 of 1\n$/);
+});
+
+/** A file that breaks off. */
+async function cutClip(): Promise<string> {
+  const clip = await media.make("whole.mkv", [...pictures({ seconds: 2 }), "-c:v", "mjpeg"]);
+  const bytes = await Deno.readFile(clip);
+  const path = media.pathOf("cut.mkv");
+  await Deno.writeFile(path, bytes.subarray(0, bytes.byteLength / 2));
+  return path;
+}
+
+Deno.test("publish tells that a file is cut short", async () => {
+  const clip = await cutClip();
+  await using server = await hub();
+  const { status, stderr } = await runInside(["--publish", "x", "--input", clip, ...at(server)]);
+  assertEquals(status, 0);
+  assertMatch(stderr, /^the media is damaged: File ended prematurely\b[^\n]*\nPublished /m);
+});
+
+Deno.test("publish fails if its input has no frames", async () => {
+  const empty = await media.write("empty.y4m", "YUV4MPEG2 W64 H48 F20:1 Ip A1:1 C420jpeg\n");
+  await using server = await hub();
+  const { status, stderr } = await runInside([
+    ...["--publish", "x", "--input", empty, ...at(server)],
+  ]);
+  assertEquals(status, 1);
+  assertMatch(stderr, /^Publishing [^\n]+\nCannot publish "x": the input has no frames\n$/);
+});
+
+Deno.test("publish names the address at which something else answers", async () => {
+  await using server = new ScriptedServer((peer) => peer.closeWrite());
+  const args = ["--publish", "x", "--input", GENERATOR, ...at(server)];
+  const address = `127\\.0\\.0\\.1:${server.address.port}`;
+  const line = `^Cannot publish to ${address}: the connection was cut; is that stream-server\\?`;
+  await using publisher = new InsidePublisher(args);
+  await publisher.told(new RegExp(`${line}; trying again in \\d+ s$`));
+  const { status, stderr } = await runInside([...args, "--retries", "0"]);
+  assertEquals(status, 1);
+  assertMatch(stderr, new RegExp(`${line}\\n$`));
+});
+
 Deno.test("publish takes the token for publishing from a file", async () => {
   const publishTokenFile = await media.write("token.txt", "of-the-publisher\n");
   await Deno.chmod(publishTokenFile, 0o600);
@@ -270,6 +324,15 @@ Deno.test("publish tells why a file cannot be read, before it connects", async (
   const where = ["--host", "127.0.0.1", "--port", "1"];
   const { status, stderr } = await runInside(["--publish", "x", "--input", missing, ...where]);
   assertEquals([status, stderr], [1, `Cannot read "${missing}": No such file or directory\n`]);
+});
+
+Deno.test("publish tells why a generator cannot start, by its name, before it connects", async () => {
+  const where = ["--host", "127.0.0.1", "--port", "1"];
+  const args = ["--publish", "x", "--input", "lavfi:nosuchfilter", ...where];
+  const { status, stderr } = await runInside(args);
+  assertEquals([status, stderr], [
+    ...[1, `Cannot read "nosuchfilter": No such filter: 'nosuchfilter'\n`],
+  ]);
 });
 
 Deno.test("publish starts a live input again, and tells the reason each time", async () => {

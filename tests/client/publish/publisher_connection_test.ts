@@ -2,9 +2,11 @@ import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/asse
 import { onAbort } from "../../../lib/base/async.ts";
 import { wallClock } from "../../../lib/base/clock.ts";
 import { FormatError, RequestError } from "../../../lib/base/errors.ts";
-import { PublisherConnection } from "../../../lib/client/publish/publisher_connection.ts";
+import {
+  PublisherConnection,
+  TotalsError,
+} from "../../../lib/client/publish/publisher_connection.ts";
 import { CutError, ShutdownError } from "../../../lib/net/errors.ts";
-import { parseHeader } from "../../../lib/protocol/native/framing.ts";
 import {
   encodeControl,
   type MediaRequest,
@@ -20,6 +22,7 @@ import { encodeFrame, encodeMessage } from "../../../lib/protocol/native/framing
 import { SharedFrame } from "../../../lib/sources/live/shared_frame.ts";
 import {
   GREY,
+  heard,
   say,
   type Script,
   ScriptedServer,
@@ -31,6 +34,10 @@ const REQUEST: MediaRequest = { command: "publish", name: "cam" };
 
 /** What a connection told. */
 interface Told {
+  /** The names of all calls. */
+  calls: string[];
+  /** Whether it was watched when the server accepted. */
+  isWatched?: boolean;
   asked: unknown[];
   viewers: number[];
   /** Settled once viewers were counted. */
@@ -45,12 +52,20 @@ async function withConnection(
   await using server = new ScriptedServer(script);
   const { hostname: host, port } = server.address;
   const counted = Promise.withResolvers<void>();
-  const told: Told = { asked: [], viewers: [], counted: counted.promise };
+  const told: Told = { calls: [], asked: [], viewers: [], counted: counted.promise };
   using connection = await PublisherConnection.open(REQUEST, {
     target: { host, port },
     signal: new AbortController().signal,
-    onAsked: (action) => void told.asked.push(action),
+    onAccepted: (isWatched) => {
+      told.calls.push("accepted");
+      told.isWatched = isWatched;
+    },
+    onAsked: (action) => {
+      told.calls.push("asked");
+      told.asked.push(action);
+    },
     onViewers: (viewers) => {
+      told.calls.push("viewers");
       told.viewers.push(viewers);
       counted.resolve();
     },
@@ -67,21 +82,6 @@ function greyFrame(size = 4) {
   return { kind: "frame", frame: shared, dropped: false, discontinuity: false } as const;
 }
 
-/** Reads one message of a peer: its kind, its timestamp and its payload. */
-async function heard(peer: Deno.TcpConn) {
-  const exactly = async (count: number) => {
-    const bytes = new Uint8Array(count);
-    for (let at = 0; at < count;) {
-      const read = await peer.read(bytes.subarray(at));
-      if (read === null) throw new Deno.errors.UnexpectedEof();
-      at += read;
-    }
-    return bytes;
-  };
-  const { kind, timestamp, payloadLength } = parseHeader(await exactly(16));
-  return { kind, timestamp, payload: await exactly(payloadLength) };
-}
-
 Deno.test("PublisherConnection asks to publish, and hears what the server wants", async () => {
   let request: MediaRequest | undefined;
   await withConnection(async (peer, { bytes }) => {
@@ -94,10 +94,12 @@ Deno.test("PublisherConnection asks to publish, and hears what the server wants"
       encodeMessage("notice", encodeNotice({ code: "viewers", message: "", viewers: 3 })),
     );
     await untilGone(peer);
-  }, async (connection, { asked, viewers, counted }) => {
-    await counted;
+  }, async (connection, told) => {
+    const { asked, viewers, calls } = told;
+    await told.counted;
+    assertEquals(calls, ["accepted", "asked", "viewers"]);
     assertEquals([request?.command, request?.name], ["publish", "cam"]);
-    assertEquals([asked, viewers, connection.isWatched], [["pause"], [3], true]);
+    assertEquals([asked, viewers, told.isWatched], [["pause"], [3], true]);
     assertEquals(connection.lost.aborted, false);
   });
 });
@@ -153,7 +155,7 @@ Deno.test("PublisherConnection compares its totals with those of the server", as
       if (frames === 1) return await connection.finish(0);
       await assertRejects(
         () => connection.finish(0),
-        Error,
+        TotalsError,
         "1 frames of 4 bytes were sent in stream 0, and the server took 0 of 0",
       );
     });

@@ -29,8 +29,8 @@ export class HandFeed implements LiveFeed {
   }
 
   /** Ends it after the frames that were shown. */
-  end(): void {
-    this.#error = new SourceEndedError("media_error", "it came to its end");
+  end(warning?: string): void {
+    this.#error = new SourceEndedError("it came to its end", { warning });
     this.#waiting.resolve();
   }
 

@@ -2,7 +2,12 @@
 import { isConnectionClosed, isConnectionLost } from "../../../lib/base/errors.ts";
 import { encodeDescription, encodeEnd } from "../../../lib/protocol/native/response.ts";
 import type { VideoStream } from "../../../lib/media/frame.ts";
-import { encodeFrame, encodeMessage, HEADER_LENGTH } from "../../../lib/protocol/native/framing.ts";
+import {
+  encodeFrame,
+  encodeMessage,
+  HEADER_LENGTH,
+  parseHeader,
+} from "../../../lib/protocol/native/framing.ts";
 
 /** What a server does with a connection when a request has come. The connection is closed afterwards. */
 export type Script = (peer: Deno.TcpConn, asked: Asked) => void | Promise<void>;
@@ -71,6 +76,21 @@ export async function say(peer: Deno.TcpConn, ...parts: Uint8Array[]): Promise<v
     let rest = part;
     while (rest.byteLength > 0) rest = rest.subarray(await peer.write(rest));
   }
+}
+
+/** Reads one message of a peer: its kind, its timestamp and its payload. */
+export async function heard(peer: Deno.TcpConn) {
+  const exactly = async (count: number) => {
+    const bytes = new Uint8Array(count);
+    for (let at = 0; at < count;) {
+      const read = await peer.read(bytes.subarray(at));
+      if (read === null) throw new Deno.errors.UnexpectedEof();
+      at += read;
+    }
+    return bytes;
+  };
+  const { kind, timestamp, payloadLength } = parseHeader(await exactly(HEADER_LENGTH));
+  return { kind, timestamp, payload: await exactly(payloadLength) };
 }
 
 /** Waits until the peer has ended the connection. */
