@@ -150,7 +150,7 @@ Deno.test("a publisher and a recorder go on when the server between them is kill
   }
   await using client = recorder;
   const { program } = await startServerProgram(flags);
-  await using server = program;
+  await using _server = program;
   await publisher.stderr.until(/^Connected again after [\d.]+ s$/m);
   await client.stderr.until(/^Connected again, going on with the newest: [\d.]+ s are missing$/m);
   await waitForFrames();
