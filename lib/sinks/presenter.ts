@@ -213,14 +213,21 @@ export class SinkGroup {
         if (await action(sink) === false) this.#sinks.delete(sink);
       } catch (error) {
         this.#sinks.delete(sink);
+        this.notes.push(...sink.notes ?? []);
         if (this.empty) {
-          this.failure = error;
-          throw error;
+          this.failure = this.#withNotes(error);
+          throw this.failure;
         }
         this.failures.push(error);
         // At the end, the caller reports the failures.
         if (!this.#finishing) this.#onFailure(`${messageOf(error)}; the rest goes on`);
       }
     }
+  }
+
+  /** The last error, with what is complete. */
+  #withNotes(error: unknown): unknown {
+    if (this.notes.length === 0) return error;
+    return new Error([messageOf(error), ...this.notes].join("; "), { cause: error });
   }
 }
