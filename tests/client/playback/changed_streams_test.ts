@@ -166,5 +166,9 @@ for (
         "m",
       ),
     );
+    // What was taken until then.
+    if (place !== "standard output") {
+      assertMatch(stderr, /start again for the rest; wrote to "udp:/);
+    }
   });
 }
