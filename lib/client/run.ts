@@ -185,6 +185,7 @@ async function receive(
     progress: messages.progress,
     still: command === "get_image",
     part: request,
+    dataOnly: request.data === "only",
     onNote: notify,
     onNotice: (notice) => messages.notify(describeNotice(notice, { encoding, recording })),
   });

@@ -2,6 +2,7 @@
 import { messageOf } from "../base/errors.ts";
 import {
   copyFrame,
+  type DataStream,
   type Description,
   type Encoding,
   type Frame,
@@ -28,6 +29,13 @@ export interface PresenterOptions {
 /** Seconds of audio that may arrive before the first frame of video, with a margin. */
 const AUDIO_LEAD = 0.5;
 
+/** A frame with what the description said of it when it arrived. */
+interface ArrivedFrame {
+  frame: Frame;
+  /** The data stream of a message. */
+  data: DataStream | undefined;
+}
+
 /** Frames of audio that are held while no video has arrived. */
 const MAX_HELD = 500;
 
@@ -44,7 +52,7 @@ export class Presenter {
   /** The description, until the sink has begun. */
   #pending: Description | undefined;
   /** Frames that arrived before the sink has begun. */
-  #held: Frame[] = [];
+  #held: ArrivedFrame[] = [];
 
   constructor(sink: PresentedSink, options: PresenterOptions) {
     this.#sink = sink;
@@ -55,7 +63,10 @@ export class Presenter {
   async describe(description: Description): Promise<void> {
     const before = this.#description;
     this.#description = description;
-    if (before !== undefined && sameFormats(before.streams, description.streams)) return;
+    if (before !== undefined && sameFormats(before.streams, description.streams)) {
+      if (this.#pending !== undefined) this.#pending = description;
+      return;
+    }
     if (this.#held.length > 0) await this.begin();
     this.#pending = description;
     const { encoding = "raw" } = this.#options;
@@ -68,7 +79,10 @@ export class Presenter {
    * @returns false if the sink is closed and takes no more
    */
   show(frame: Frame): Promise<boolean> {
-    return this.#pending === undefined ? this.#pass(frame) : this.#hold(frame, this.#pending);
+    const data = this.#description?.data?.find(({ id }) => id === frame.streamId);
+    return this.#pending === undefined
+      ? this.#pass({ frame, data })
+      : this.#hold({ frame, data }, this.#pending);
   }
 
   /**
@@ -79,24 +93,24 @@ export class Presenter {
    */
   async begin(): Promise<boolean> {
     if (this.#pending === undefined) return true;
-    const presentation = present(this.#pending, this.#options, this.#held);
+    const first = this.#held.map(({ frame }) => frame);
+    const presentation = present(this.#pending, this.#options, first);
     this.#pending = undefined;
     await this.#sink.begin(presentation);
-    for (const frame of this.#held.splice(0)) {
-      if (!await this.#pass(frame)) return false;
+    for (const held of this.#held.splice(0)) {
+      if (!await this.#pass(held)) return false;
     }
     return true;
   }
 
-  async #pass(frame: Frame): Promise<boolean> {
-    const stream = this.#description?.data?.find(({ id }) => id === frame.streamId);
+  async #pass({ frame, data: stream }: ArrivedFrame): Promise<boolean> {
     if (stream === undefined) return await this.#sink.show(frame);
     const time = toSeconds(frame.timestamp, stream.timeBase);
     return await this.#sink.takeMessage?.({ stream, time, data: frame.data }) ?? true;
   }
 
-  async #hold(frame: Frame, description: Description): Promise<boolean> {
-    this.#held.push(copyFrame(frame));
+  async #hold({ frame, data }: ArrivedFrame, description: Description): Promise<boolean> {
+    this.#held.push({ frame: copyFrame(frame), data });
     const isEarly = mayPrecedeVideo(frame, description) || mayPrecedeMedia(frame, description);
     return isEarly && this.#held.length < MAX_HELD || await this.begin();
   }
@@ -199,14 +213,21 @@ export class SinkGroup {
         if (await action(sink) === false) this.#sinks.delete(sink);
       } catch (error) {
         this.#sinks.delete(sink);
+        this.notes.push(...sink.notes ?? []);
         if (this.empty) {
-          this.failure = error;
-          throw error;
+          this.failure = this.#withNotes(error);
+          throw this.failure;
         }
         this.failures.push(error);
         // At the end, the caller reports the failures.
         if (!this.#finishing) this.#onFailure(`${messageOf(error)}; the rest goes on`);
       }
     }
+  }
+
+  /** The last error, with what is complete. */
+  #withNotes(error: unknown): unknown {
+    if (this.notes.length === 0) return error;
+    return new Error([messageOf(error), ...this.notes].join("; "), { cause: error });
   }
 }

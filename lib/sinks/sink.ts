@@ -55,6 +55,8 @@ export interface Sink extends AsyncDisposable {
    * @returns a message for the user, such as the path of the file
    */
   finish(whole: boolean): Promise<string | undefined>;
+  /** Messages of parts that are complete, for the user if the sink fails later. */
+  readonly notes?: readonly string[];
   /**
    * Announces a seek: the next frames come from elsewhere. Absent if that makes no difference.
    *

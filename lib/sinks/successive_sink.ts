@@ -12,20 +12,21 @@ export interface SuccessiveSinkOptions {
    * Called before another sink begins, with the number of its part: the same as before if that part
    * has nothing yet.
    *
+   * @returns a higher number if that one cannot be used
    * @throws {Error} if there can be no other sink
    */
-  onNext?: (part: number, presentation: Presentation) => Promise<void> | void;
+  onNext?: (part: number, presentation: Presentation) => Promise<number | void> | void;
 }
 
 /** Takes streams that change: each time, a new sink takes over from the one before. */
 export class SuccessiveSink implements Sink {
   readonly takeMessage?: (message: DataMessage) => Promise<boolean>;
   readonly jump?: (to: number) => Promise<void>;
+  readonly notes: string[] = [];
   #options: SuccessiveSinkOptions;
   #sink: Sink;
   #part = 1;
   #begun = false;
-  #notes: string[] = [];
 
   constructor(options: SuccessiveSinkOptions) {
     this.#options = options;
@@ -49,7 +50,7 @@ export class SuccessiveSink implements Sink {
 
   async finish(whole: boolean): Promise<string | undefined> {
     const note = await this.#sink.finish(whole);
-    const notes = [...this.#notes, ...(note === undefined ? [] : [note])];
+    const notes = [...this.notes, ...(note === undefined ? [] : [note])];
     return notes.length === 0 ? undefined : notes.join("; ");
   }
 
@@ -67,9 +68,9 @@ export class SuccessiveSink implements Sink {
     await this.#sink[Symbol.asyncDispose]();
     // A part without frames has left nothing.
     const isKept = isRecording && note !== undefined;
-    if (isKept) this.#notes.push(note);
+    if (isKept) this.notes.push(note);
     if (isKept) this.#part++;
-    await onNext?.(this.#part, presentation);
+    this.#part = await onNext?.(this.#part, presentation) ?? this.#part;
     this.#sink = create(this.#part);
   }
 }

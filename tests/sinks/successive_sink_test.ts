@@ -1,5 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { SuccessiveSink, type SuccessiveSinkOptions } from "../../lib/sinks/successive_sink.ts";
+import { SinkGroup } from "../../lib/sinks/presenter.ts";
 import type { Presentation, Sink } from "../../lib/sinks/sink.ts";
 import { GREY } from "../support/peers/scripted_server.ts";
 import { pureTest } from "../support/pure_test.ts";
@@ -79,7 +80,8 @@ pureTest("SuccessiveSink begins nothing if there can be no other part", async ()
   });
   await sink.begin(GREYS);
   await sink.show(frame);
-  await assertRejects(() => sink.begin(GREYS), Error, "Cannot go on");
+  const group = new SinkGroup([sink]);
+  await assertRejects(() => group.begin(GREYS), Error, "Cannot go on; wrote 1");
   assertEquals(calls.at(-1), "dispose 1");
 });
 

@@ -1,4 +1,5 @@
 /** Plays one response to sinks, from its description to its end. */
+import { RequestError } from "../../base/errors.ts";
 import { allStreams, type Description } from "../../media/frame.ts";
 import type { Notice } from "../../protocol/native/response.ts";
 import { Presenter, type PresenterOptions, SinkGroup } from "../../sinks/presenter.ts";
@@ -15,6 +16,8 @@ export interface PlayOptions extends PresenterOptions {
   statistics: Statistics;
   /** Requested start and duration, in seconds. */
   part?: { start?: number; duration?: number };
+  /** Only messages of data streams were asked for; a server that has none may send all frames. */
+  dataOnly?: boolean;
   progress?: Progress;
   controls?: PlayerControls;
   /** Called with differences from the request, one sentence at a time. */
@@ -58,6 +61,7 @@ export async function play(
     for await (const part of response) {
       if (part.kind === "describe") {
         const { description } = part;
+        if (options.dataOnly && (description.data ?? []).length === 0) throw noData(description);
         controls?.attach(response, description);
         endless ||= description.live;
         duration = endless ? undefined : durationOf(description, options.part);
@@ -107,6 +111,10 @@ export async function play(
   await sinks.finish(result.outcome === "whole" || (endless && isEnded));
   if (signal.aborted) result.outcome = "stopped";
   return result;
+}
+
+function noData({ name }: Description): RequestError {
+  return new RequestError("unsupported", `Cannot get data of "${name}": it has none`);
 }
 
 /** Seconds that the requested part lasts; `undefined` if unknown. */

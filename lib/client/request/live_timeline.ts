@@ -7,6 +7,8 @@ const AHEAD = 1;
 export interface ResumeOptions {
   /** Other streams, which follow the earlier ones. @default the streams as before */
   streams?: readonly AnyStream[];
+  /** Of those, the video and audio are as before: only data streams are others. */
+  isSameMedia?: boolean;
   /** On the same connection: the timestamps go on if that is likely. */
   isSameConnection?: boolean;
 }
@@ -66,12 +68,12 @@ export class LiveTimeline {
   /** Continues with another description. */
   resume(
     described: readonly AnyStream[],
-    { streams, isSameConnection = false }: ResumeOptions = {},
+    { streams, isSameMedia = streams === undefined, isSameConnection = false }: ResumeOptions = {},
   ): void {
     this.#current = byId(described);
     if (streams !== undefined) this.#streams = byId(streams);
     this.#hasMedia = hasMedia([...this.#streams.values()]);
-    this.#cut = new Set(streams === undefined ? this.#streams.keys() : []);
+    this.#cut = new Set(isSameMedia ? this.#streams.keys() : []);
     if (this.#latest === undefined) return;
     this.#lastShift = isSameConnection ? this.#shift : undefined;
     this.#shift = undefined;

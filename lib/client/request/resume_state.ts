@@ -163,7 +163,11 @@ export class ResumeState {
     }
     // Unless a decoder needs something else, not even the time bases change.
     const next = isSame ? { ...description, streams: before.streams } : description;
-    this.#timeline?.resume(all, { streams: allStreams(next), isSameConnection: isFurther });
+    this.#timeline?.resume(all, {
+      streams: allStreams(next),
+      isSameMedia: isSame,
+      isSameConnection: isFurther,
+    });
     return this.#begin(next);
   }
 

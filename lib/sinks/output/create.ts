@@ -1,7 +1,7 @@
 /** Chooses the sink of an output: file, image sequence, playlist, URL or pipe. */
 import { UsageError } from "../../base/errors.ts";
 import type { FfmpegDialect } from "../../ffmpeg/version.ts";
-import { RecordingWithMessages } from "../data/recording.ts";
+import { messagesPath, RecordingWithMessages } from "../data/recording.ts";
 import { type Presentation, type Sink, summaryOf } from "../sink.ts";
 import { SuccessiveSink } from "../successive_sink.ts";
 import { checkCodecs, checkFormat } from "./ffmpeg_names.ts";
@@ -70,8 +70,28 @@ export function createOutput(
   return new SuccessiveSink({
     create,
     isRecording: true,
-    onNext: (part, presentation) => goOn(path, { part, presentation, notify }),
+    onNext: async (part, presentation) => {
+      const free = await freePart(path, part, destination);
+      await goOn(path, { part: free, presentation, notify });
+      return free;
+    },
   });
+}
+
+/** The next number of a further file under which nothing lies that must be kept. */
+async function freePart(
+  path: string,
+  part: number,
+  { overwrite, messages }: Pick<Destination, "overwrite" | "messages">,
+): Promise<number> {
+  if (part === 1) return part;
+  const name = furtherName(path, part);
+  for (const each of messages ? [name, messagesPath(name)] : [name]) {
+    const info = await statOf(each);
+    const isKept = info !== undefined && !(overwrite && info.isFile);
+    if (isKept) return await freePart(path, part + 1, { overwrite, messages });
+  }
+  return part;
 }
 
 /**

@@ -69,6 +69,7 @@ export class FormattedPipeSink implements Sink {
   #piping: Promise<void> = Promise.resolve();
   /** Why standard output takes no more. */
   #failure: unknown;
+  readonly notes: string[] = [];
 
   constructor(sink: WritableStream<Uint8Array>, options: FormattedPipeOptions) {
     this.#sink = sink;
@@ -76,7 +77,11 @@ export class FormattedPipeSink implements Sink {
   }
 
   async begin(presentation: Presentation): Promise<void> {
-    if (this.#output !== undefined) throw changedStreams(presentation);
+    if (this.#output !== undefined) {
+      const note = await this.finish(true);
+      if (note !== undefined) this.notes.push(note);
+      throw changedStreams(presentation);
+    }
     const { format } = this.#options;
     const output = await EncodedOutput.start(presentation, pipeTarget(format), {
       ...this.#options,

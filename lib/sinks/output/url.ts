@@ -34,6 +34,7 @@ export class UrlSink implements Sink {
   #url: string;
   #options: UrlSinkOptions;
   #output: EncodedOutput | undefined;
+  readonly notes: string[] = [];
 
   constructor(url: string, options: UrlSinkOptions) {
     this.#url = url;
@@ -42,6 +43,8 @@ export class UrlSink implements Sink {
 
   async begin(presentation: Presentation): Promise<void> {
     if (this.#output !== undefined) {
+      const note = await this.finish(true);
+      if (note !== undefined) this.notes.push(note);
       throw new Error(
         `Cannot go on writing to "${shownAddress(this.#url)}": the source is ` +
           `${summaryOf(presentation)} now, and what the other side takes cannot change in the ` +

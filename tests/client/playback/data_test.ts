@@ -6,7 +6,14 @@ import { mediaFolder, namesIn } from "../../support/media/media_folder.ts";
 import { momentsOf } from "../../support/media/moments.ts";
 import { Camera } from "../../support/peers/camera.ts";
 import { LiveServer } from "../../support/peers/changing_source.ts";
-import { frame, GREY, message, say, ScriptedServer } from "../../support/peers/scripted_server.ts";
+import {
+  frame,
+  GREY,
+  message,
+  say,
+  ScriptedServer,
+  untilGone,
+} from "../../support/peers/scripted_server.ts";
 import { dataStream, TestPublisher } from "../../support/peers/test_publisher.ts";
 import { testServer } from "../../support/peers/test_server.ts";
 import { at, runInside } from "../../support/programs/run_inside.ts";
@@ -260,6 +267,19 @@ Deno.test("--data goes on after a reconnect, on one timeline", async () => {
   assertEquals(lines.map(({ value }) => value), [1, 2, "3"]);
   assertEquals(lines.slice(0, 2).map(({ time }) => time), [0, 0.25]);
   assertAlmostEquals(lines[2].time, 0.25 + clock.waits[0] / 1000, 0.002);
+});
+
+Deno.test("--data alone ends with an error if a server sends pictures in its place", async () => {
+  const streams = [GREY];
+  const described = encodeDescription({ name: "clip.mp4", live: false, streams, etag: "one" });
+  await using server = new ScriptedServer(async (peer) => {
+    await say(peer, encodeMessage("describe", described));
+    await untilGone(peer);
+  });
+  const args = ["--video", "clip.mp4", "--data", "-", ...at(server)];
+  const { status, stdout, stderr } = await runInside(args);
+  assertEquals([status, stdout], [1, ""]);
+  assertMatch(stderr, /^Cannot get data of "clip\.mp4": it has none$/m);
 });
 
 Deno.test("--list shows published sources, and those of data alone", async () => {

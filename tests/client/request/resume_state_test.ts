@@ -58,3 +58,27 @@ pureTest("ResumeState.position is that of the latest video frame, or of audio al
   sound.take(frame(9000, { streamId: 1 }));
   assertEquals(sound.position, 9);
 });
+
+pureTest(
+  "ResumeState.take() drops what steps back after a cut, with other data streams too",
+  () => {
+    const DATA = { id: 2, type: "data", codec: "json", timeBase: [1, 1000] } as const;
+    const grey = { ...GREY, timeBase: [1, 1000] } as const;
+    for (const data of [[], [DATA]]) {
+      let now = 0;
+      const state = new ResumeState({ command: "get_video" }, { seekable: false, now: () => now });
+      const live = { name: "grey", live: true, streams: [grey, PCM] };
+      state.describe(live);
+      state.take(frame(0));
+      state.take(frame(500, { streamId: 1 }));
+      now = 100;
+      state.describe({ ...live, data });
+      assertEquals(state.take(frame(9000)), frame(600, { discontinuity: true }));
+      assertEquals(state.take(frame(8700, { streamId: 1 })), undefined);
+      assertEquals(
+        state.take(frame(8920, { streamId: 1 })),
+        frame(520, { streamId: 1, discontinuity: true }),
+      );
+    }
+  },
+);
