@@ -93,8 +93,8 @@ export function clientUsage(): string {
   return `Usage: stream-client [flags] [-- FFmpeg's arguments for the output]
 
 Gets images and videos from stream-server, or from a script that sends pickled
-numpy arrays, and shows or records them with FFmpeg. Or publishes a camera, a
-file or the output of a program, which others then get from the server.
+numpy arrays, and shows or records them with FFmpeg. It also publishes a camera,
+a file or the output of a program, which others then get from the server.
 
 ${flags}
 --publish sends h264, or what --encoding says, in real time, and connects again
