@@ -31,6 +31,8 @@ export interface LiveInputOptions {
   /** Called with a line for the user when the input is lost, and when it is back. */
   notify: (line: string) => void;
   clock?: Clock;
+  /** It is opened only while somebody watches. */
+  onDemand?: boolean;
 }
 
 /** A live input, which is started again whenever it fails. */
@@ -43,9 +45,9 @@ export class LiveInput implements PublishInput {
   }
 
   async ready(signal: AbortSignal): Promise<void> {
-    const { source, open } = this.#options;
+    const { source, open, onDemand } = this.#options;
     // Any other may be there later: it is started again until it works.
-    if (source.kind !== "generator") return;
+    if (source.kind !== "generator" || onDemand) return;
     try {
       await using _feed = await open(signal);
     } catch (error) {

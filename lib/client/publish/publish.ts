@@ -60,7 +60,7 @@ export async function publish(plan: PublishPlan, context: ClientContext): Promis
 
 /** Opens the input of a plan. */
 async function openInput(
-  { source, opened, rendition, isSilent }: PublishPlan,
+  { source, opened, rendition, isSilent, onDemand }: PublishPlan,
   { ffmpeg, environment }: ClientContext,
   notify: (line: string) => void,
 ): Promise<PublishInput> {
@@ -76,7 +76,7 @@ async function openInput(
   const { clock } = environment;
   if (opened === undefined) {
     const open = (signal: AbortSignal) => openLiveFeed(source, rendition, { ...limits, signal });
-    return new LiveInput({ source, open, notify, clock });
+    return new LiveInput({ source, open, notify, clock, onDemand });
   }
   const readTimeout = opened.isStdin ? STDIN_TIMEOUT : FILE_TIMEOUT;
   return new PacedInput({
