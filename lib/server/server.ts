@@ -10,7 +10,7 @@ import { Library } from "../sources/file/library.ts";
 import { DecoderSemaphore, MemoryBudget } from "../sources/limits.ts";
 import { Publications } from "../sources/publish/published.ts";
 import { DEFAULT_LINGER, LiveSources } from "../sources/live/registry.ts";
-import { Relay } from "../sources/live/relay.ts";
+import { Relay } from "../sources/publish/relay.ts";
 import { refuseSameNames, refuseUnknownFormats } from "../sources/live/source_spec.ts";
 import { Credentials, relayWarnings, startupWarnings } from "./auth/credentials.ts";
 import { PublishAccess } from "./auth/publish_access.ts";

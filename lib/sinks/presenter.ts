@@ -11,7 +11,7 @@ import {
 } from "../media/frame.ts";
 import type { DataMessage, Presentation, Sink } from "./sink.ts";
 
-/** What a presenter calls. */
+/** The methods of a sink that a presenter calls. */
 type PresentedSink = Pick<Sink, "begin" | "show" | "takeMessage">;
 
 /** Options of {@linkcode Presenter}. */

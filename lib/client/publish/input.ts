@@ -41,6 +41,6 @@ export interface PublishInput extends AsyncDisposable {
   ready(signal: AbortSignal): Promise<void>;
   /** Begins to read for a connection; starts the input if it does not run. */
   read(): InputReading;
-  /** Stops the input until it is read again, as nobody watches; one that cannot start anew waits. */
+  /** Stops the input until it is read again. An input that cannot be started again waits instead. */
   stop(): Promise<void>;
 }

@@ -54,7 +54,7 @@ export class PacedInput implements PublishInput {
       ...{ lead, clock: this.#clock },
       next: (feed) => this.#next ??= feed.next(),
       taken: () => this.#next = undefined,
-      // What was on its way when the connection was lost may be needed to decode what follows.
+      // Frames that were lost with the last connection may be needed to decode the next ones.
       needsKeyframe: this.#readings > 1,
     });
   }

@@ -12,7 +12,7 @@ export interface LiveWatch extends Disposable {
   /**
    * Takes over the streams of a `describe` item.
    *
-   * @returns false if they are not in the rendition that was asked for: it has to be watched anew
+   * @returns false if they are not in the requested rendition; the caller has to watch it again
    * @throws {RequestError} `busy` if there is no memory for them
    */
   change(streams: SourceStreams): boolean;

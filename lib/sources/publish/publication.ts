@@ -39,8 +39,8 @@ const FINEST: Rational = [1, 1_000_000];
 /** Seconds that timestamps of one run may differ: ten years. */
 const LONGEST_RUN = 3e8;
 
-/** Codecs of which each packet can be decoded by itself. */
-const INTRA_CODECS = /^(rawvideo|mjpeg|png|jpeg2000|ffv1|huffyuv|ffvhuff|prores|dnxhd|webp|gif)$/;
+/** Codecs of which each frame is a keyframe, whatever its flag says. */
+const INTRA_CODECS: readonly string[] = ["rawvideo", "mjpeg"];
 
 /** A stream as its publisher describes it, and as viewers get it. */
 interface PublishedStream {
@@ -127,7 +127,7 @@ export class PublishedRun implements SourceStreams {
     if (this.#byId.has(id)) {
       throw refused(`stream ${id} stands there twice, expected ids that differ`);
     }
-    const isIntra = stream.type !== "video" || INTRA_CODECS.test(stream.codec);
+    const isIntra = stream.type !== "video" || INTRA_CODECS.includes(stream.codec);
     this.#byId.set(id, { timeBase, stream, isIntra, sizes: frameSizes(stream) });
   }
 }

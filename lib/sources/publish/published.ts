@@ -297,7 +297,10 @@ class PublishedFeed implements LiveFeed {
     if (this.#last !== undefined) return this.recycle(frame);
     this.#waiting.push(frame);
     this.#notify();
-    while (this.#waiting.length > MAX_WAITING) await this.#changed.promise;
+    // Nobody may ever take what waits in a run that has ended.
+    while (this.#last === undefined && this.#waiting.length > MAX_WAITING) {
+      await this.#changed.promise;
+    }
   }
 
   async next(): Promise<TimedFrame> {

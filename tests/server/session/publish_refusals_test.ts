@@ -123,6 +123,10 @@ Deno.test("what does not fit the description ends a publisher, and nobody else",
       "expected at most 262144",
       (peer) => peer.describe({ ...rawStream(8, 4), extradata: "A".repeat(300_000) }),
     ],
+    [
+      "17 streams of data, expected at most 16",
+      (peer) => peer.describe(...Array.from({ length: 17 }, (_, id) => dataStream(id))),
+    ],
     ["it names no stream", (peer) => peer.describe()],
     ["no JSON in UTF-8", (peer) => peer.connection.send("describe", noise(9))],
   ];

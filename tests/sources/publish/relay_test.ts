@@ -15,7 +15,7 @@ import {
   say,
   ScriptedServer,
 } from "../../support/peers/scripted_server.ts";
-import { dataStream, rawStream, TestPublisher } from "../../support/peers/test_publisher.ts";
+import { dataStream, noise, rawStream, TestPublisher } from "../../support/peers/test_publisher.ts";
 import { testServer } from "../../support/peers/test_server.ts";
 import { mediaChildren } from "../../support/programs/machine.ts";
 
@@ -25,11 +25,6 @@ const folder = mediaFolder();
 
 /** A camera. */
 const CAMERA = "cam=lavfi:testsrc2=size=64x48:rate=25";
-
-/** A frame of random bytes. */
-function noise(size: number): Uint8Array<ArrayBuffer> {
-  return crypto.getRandomValues(new Uint8Array(size));
-}
 
 /** What a relay must not change: bytes, flags, and the time since the first frame of all. */
 function contentOf(frames: readonly WholeFrame[]) {

@@ -14,7 +14,7 @@ import {
   say,
   ScriptedServer,
 } from "../../support/peers/scripted_server.ts";
-import { rawStream, TestPublisher } from "../../support/peers/test_publisher.ts";
+import { noise, rawStream, TestPublisher } from "../../support/peers/test_publisher.ts";
 import { type TestServer, testServer } from "../../support/peers/test_server.ts";
 import { makeCertificate } from "../../support/programs/certificates.ts";
 import { freePort } from "../../support/programs/machine.ts";
@@ -26,11 +26,6 @@ const folder = mediaFolder();
 
 /** A camera. */
 const CAMERA = "cam=lavfi:testsrc2=size=64x48:rate=25";
-
-/** A frame of random bytes. */
-function noise(size: number): Uint8Array<ArrayBuffer> {
-  return crypto.getRandomValues(new Uint8Array(size));
-}
 
 Deno.test("viewers stay while the other server is killed and comes back", async () => {
   const port = freePort();

@@ -11,9 +11,9 @@ import { ConnectError, CutError } from "../../net/errors.ts";
 import type { MediaResponse, ResponsePart } from "../../protocol/media_response.ts";
 import { requestMedia } from "../../protocol/native/client.ts";
 import { MAX_RELAYS, type MediaRequest } from "../../protocol/native/request.ts";
-import { type FeedOpener, type LiveFeed, StreamsChangedError } from "./feed.ts";
-import { PublishedRun } from "../publish/publication.ts";
-import type { LiveSource, Upstream } from "./source_spec.ts";
+import { type FeedOpener, type LiveFeed, StreamsChangedError } from "../live/feed.ts";
+import { PublishedRun } from "./publication.ts";
+import type { LiveSource, Upstream } from "../live/source_spec.ts";
 
 /** Characters of the other server's message that are passed on to viewers. */
 const LONGEST_REASON = 300;
@@ -68,7 +68,7 @@ export class Relay implements FeedOpener {
       const connection = await connect(target, signal);
       const request: MediaRequest = {
         ...{ command: "get_video", name, encoding: "copy", data: true, redescribe: true },
-        // What a slow viewer loses is decided for each: a recording takes what came late.
+        // Each viewer here has a policy of its own: a recording keeps late frames.
         late: "wait",
         // The oldest ids are cut off: refusing made-up ones would close the source for everybody.
         via: [this.#id, ...via].slice(0, MAX_RELAYS),
