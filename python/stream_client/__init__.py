@@ -1,0 +1,24 @@
+"""Frames from stream-server as numpy arrays, and arrays to it as a live source.
+
+    from stream_client import Stream, Publisher
+
+    with Stream("camera-box", "cam", pixel_format="bgr24", latest=True) as stream:
+        for frame in stream:
+            print(frame.image.shape, frame.latency)
+
+    with Publisher("camera-box", "cam", fps=30) as out:
+        out.write(image, data={"boxes": []})
+"""
+
+from ._description import MediaEntry, StreamInfo
+from ._errors import ConnectionLost, StreamError
+from ._frame import Audio, Frame, Message
+from ._receiver import Notice
+from ._stream import Stream, get_image, list_media
+
+__all__ = [
+    "Audio", "ConnectionLost", "Frame", "MediaEntry", "Message", "Notice",
+    "Stream", "StreamError", "StreamInfo", "get_image", "list_media",
+]
+
+__version__ = "0.9.0"

@@ -1,0 +1,355 @@
+"""Receives media: a stream of frames, one image, the list of a server."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Tuple, Type, Union
+
+from . import _wire as wire
+from ._connection import Connection
+from ._description import MediaEntry, StreamInfo, parse_description, parse_list
+from ._errors import StreamError, invalid
+from ._frame import Audio, Frame, Message, raw_size
+from ._receiver import Notice, Receiver
+from ._retry import Retries
+from ._transport import Server
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Size = Tuple[Optional[int], Optional[int]]
+"""Width and height in pixels; with only one of the two the aspect ratio is kept."""
+
+POLL = 1.0
+"""Seconds after which a wait looks for Ctrl-C; without it, Windows would not."""
+
+
+class Stream:
+    """Frames of a video, of a live source, or of one image.
+
+        with Stream("camera-box", "cam", pixel_format="bgr24", latest=True) as stream:
+            for frame in stream:
+                print(frame.image.shape, frame.latency)
+
+    A thread of its own receives. If the connection is lost, it connects again: a file goes on with
+    the very next frame, a live source with the newest.
+
+    Args:
+        host: name or address of the server
+        name: as in :func:`list_media`; default: the server's default video
+        latest: only the newest frame, however slow the loop is; otherwise every frame
+        encoding: ``raw`` (default), ``mjpeg``, or ``h264`` and ``copy``, which give packets
+        pixel_format: of raw frames, by FFmpeg's name, such as ``bgr24``; default: the source's
+        size: width and height in pixels to scale to; one of them may be ``None``
+        fps: frames per second to convert to
+        quality: of ``mjpeg``, 1 to 100
+        bitrate: of ``h264``, bits per second
+        start: seconds from the beginning of a file
+        duration: seconds from ``start``
+        speed: of a file, 1 for real time, 0 (default) for as fast as the loop takes frames
+        loop: repeat a file until closed
+        audio: audio as well, see ``Frame.audio``
+        data: messages of live sources as well, see ``Frame.data``; ``"only"``: nothing else
+        port: TCP port
+        token: what the server requires
+        tls: encrypt; trust the authorities of this machine
+        ca_file: encrypt; trust the authority or certificate in this PEM file
+        fingerprint: encrypt; trust only the certificate with this SHA-256
+        retries: attempts to connect in a row, ``math.inf`` for no end; default: 5, and none for the
+            first connection
+
+    Raises:
+        StreamError: if the server refuses the request, with the wire's code
+        ConnectionLost: if nobody answers, or the connection is lost and all retries failed
+        ValueError: for arguments that contradict each other
+    """
+
+    def __init__(
+        self,
+        host: str,
+        name: Optional[str] = None,
+        *,
+        latest: bool = False,
+        encoding: str = "raw",
+        pixel_format: Optional[str] = None,
+        size: Optional[Size] = None,
+        fps: Optional[float] = None,
+        quality: Optional[int] = None,
+        bitrate: Optional[int] = None,
+        start: Optional[float] = None,
+        duration: Optional[float] = None,
+        speed: float = 0,
+        loop: bool = False,
+        audio: bool = False,
+        data: Union[bool, str] = True,
+        port: int = wire.DEFAULT_PORT,
+        token: Optional[str] = None,
+        tls: bool = False,
+        ca_file: Optional[str] = None,
+        fingerprint: Optional[str] = None,
+        retries: Optional[float] = None,
+    ) -> None:
+        if latest and encoding in ("copy", "h264"):
+            raise ValueError(
+                f'Cannot give the latest frame with encoding="{encoding}": its packets depend on'
+                " each other, expected raw or mjpeg"
+            )
+        if data not in (True, False, "only"):
+            raise ValueError(f'Cannot use data={data!r}: expected True, False or "only"')
+        server = Server(host, port, token, tls, ca_file, fingerprint)
+        request = {
+            **_media_request(name, encoding, pixel_format, size, quality),
+            "fps": fps, "bitrate": bitrate, "start": start, "duration": duration, "speed": speed,
+            "loop": loop or None, "audio": audio, "data": data or None, "redescribe": True,
+            "late": "drop" if latest else "wait",
+        }
+        self._is_closed = False
+        self._size: Optional[Tuple[int, int]] = None
+        self._receiver = Receiver(server, request, latest=latest, retries=Retries(retries))
+        self._receiver.start()
+        try:
+            self._receiver.wait_described()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> "Stream":
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[Type[BaseException]],
+        error: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[Frame]:
+        return self
+
+    def __next__(self) -> Frame:
+        """Waits for the next frame, or with ``latest`` for one that is newer than the last.
+
+        Raises:
+            StopIteration: at the end of the media
+            StreamError, ConnectionLost: if it ends before
+            ValueError: if the stream is closed
+        """
+        queue = self._open.queue
+        while True:
+            frame = queue.take(POLL)
+            if frame is not None:
+                return self._taken(frame)
+            if queue.is_over:
+                raise StopIteration
+
+    def read(self) -> "Tuple[bool, Optional[NDArray[Any]]]":
+        """The next frame as ``cv2.VideoCapture.read`` gives it: ``(True, image)``, or
+        ``(False, None)`` at the end. Raises as iterating does."""
+        frame = next(self, None)
+        return (False, None) if frame is None else (True, frame.image)
+
+    def get_size(self) -> Tuple[int, int]:
+        """Width and height of the frame that was taken last, or else of the next one, in pixels.
+
+        Raises:
+            ValueError: if there is no video
+        """
+        if self._size is not None:
+            return self._size
+        video = self._receiver.description.first("video")
+        if video is None:
+            raise ValueError("Cannot give a size: there is no video")
+        return video.width or 0, video.height or 0
+
+    @property
+    def fps(self) -> Optional[float]:
+        """Nominal frames per second, if the source has some."""
+        video = self._receiver.description.first("video")
+        return None if video is None or not video.frame_rate else float(video.frame_rate)
+
+    @property
+    def name(self) -> str:
+        """Name of the media."""
+        return self._receiver.description.name
+
+    @property
+    def live(self) -> bool:
+        """Whether it has no end of its own."""
+        return self._receiver.description.live
+
+    @property
+    def duration(self) -> Optional[float]:
+        """Seconds of the whole file, if that is known."""
+        return self._receiver.description.duration
+
+    @property
+    def streams(self) -> Tuple[StreamInfo, ...]:
+        """Video, audio and data as described last."""
+        return self._receiver.description.streams
+
+    @property
+    def notices(self) -> List[Notice]:
+        """What happened so far: the last 100 events."""
+        return list(self._receiver.notices)
+
+    @property
+    def dropped(self) -> int:
+        """Frames that were left out so far, by the server, or here because of ``latest``."""
+        return self._receiver.dropped + self._receiver.queue.replaced
+
+    @property
+    def rest(self) -> List[Union[Audio, Message]]:
+        """After the end: audio and messages that came with no frame."""
+        return list(self._receiver.queue.rest)
+
+    def seek(self, to: float) -> None:
+        """Goes to a time of a file. The next frame is the first one at or after it; packets may
+        precede it, as they are needed for decoding.
+
+        Args:
+            to: seconds from the beginning of the file
+
+        Raises:
+            ValueError: for a live source, or a negative time
+        """
+        if self.live:
+            raise ValueError(f'Cannot seek in "{self.name}": it is live')
+        if not 0 <= to <= 1e8:
+            raise ValueError(f"Cannot seek to {to}: expected seconds from 0 up")
+        self._open.seek(to)
+
+    def pause(self) -> None:
+        """Has the server pause. Frames that are here already are still given."""
+        self._open.pause(True)
+
+    def resume(self) -> None:
+        """Ends a pause."""
+        self._open.pause(False)
+
+    def close(self) -> None:
+        """Closes the connection. Frames that were taken stay valid; twice is harmless."""
+        self._is_closed = True
+        self._receiver.close()
+
+    def __del__(self) -> None:
+        if hasattr(self, "_receiver"):
+            self._receiver.close(wait=False)
+
+    @property
+    def _open(self) -> Receiver:
+        if self._is_closed:
+            raise ValueError("Cannot use the stream: it is closed")
+        return self._receiver
+
+    def _taken(self, frame: Frame) -> Frame:
+        self._receiver.on_taken()
+        if frame.stream.type == "video":
+            self._size = (frame.stream.width or 0, frame.stream.height or 0)
+        return frame
+
+
+def get_image(
+    host: str,
+    name: Optional[str] = None,
+    time: Optional[float] = None,
+    *,
+    encoding: str = "raw",
+    pixel_format: Optional[str] = None,
+    size: Optional[Size] = None,
+    quality: Optional[int] = None,
+    port: int = wire.DEFAULT_PORT,
+    token: Optional[str] = None,
+    tls: bool = False,
+    ca_file: Optional[str] = None,
+    fingerprint: Optional[str] = None,
+) -> Frame:
+    """Gets an image, the frame of a video that is shown at a time, or the next of a live source.
+
+        image = get_image("camera-box", "trips/sea.mkv", time=7.5, pixel_format="bgr24").image
+
+    Args:
+        name: as in :func:`list_media`; default: the server's default image
+        time: seconds from the beginning of the video; default: the first frame
+
+    The other arguments are those of :class:`Stream`.
+
+    Raises:
+        StreamError: if the server refuses the request, with the wire's code
+        ConnectionLost: if nobody answers, or the connection is lost
+    """
+    server = Server(host, port, token, tls, ca_file, fingerprint)
+    request = {
+        **_media_request(name, encoding, pixel_format, size, quality), "start": time,
+    }
+    connection = Connection(server)
+    try:
+        connection.ping()
+        connection.send(wire.encode_request("get_image", token, request))
+        return _receive_image(connection)
+    finally:
+        connection.close()
+
+
+def _receive_image(connection: Connection) -> Frame:
+    stream: Optional[StreamInfo] = None
+    while True:
+        message = connection.receive()
+        if message.kind == wire.DESCRIBE and stream is None:
+            stream = parse_description(message.payload).first("video")
+            if stream is None:
+                raise invalid("an image without a video stream")
+            connection.sizes = {stream.id: raw_size(stream)}
+        elif message.kind == wire.FRAME and stream is not None:
+            captured = connection.clock.own_time(message.captured)
+            return Frame(
+                stream, message.payload, message.timestamp,
+                float(message.timestamp * stream.time_base), captured,
+                keyframe=True, dropped_before=False,
+            ).hand_over()
+        elif message.kind == wire.END:
+            raise StreamError("the server sent no image", "media_error")
+        elif message.kind != wire.NOTICE:
+            raise invalid(f"a message of kind {message.kind} is unexpected here")
+
+
+def list_media(
+    host: str,
+    *,
+    port: int = wire.DEFAULT_PORT,
+    token: Optional[str] = None,
+    tls: bool = False,
+    ca_file: Optional[str] = None,
+    fingerprint: Optional[str] = None,
+) -> List[MediaEntry]:
+    """The media of a server: live sources, then files in order of name.
+
+    The arguments are those of :class:`Stream`.
+
+    Raises:
+        StreamError: if the server refuses the request, with the wire's code
+        ConnectionLost: if nobody answers, or the connection is lost
+    """
+    connection = Connection(Server(host, port, token, tls, ca_file, fingerprint))
+    try:
+        connection.send(wire.encode_request("list_media", token, {"data": True}))
+        message = connection.receive()
+        if message.kind != wire.LIST:
+            raise invalid(f"a message of kind {message.kind} is unexpected here")
+        return parse_list(message.payload)
+    finally:
+        connection.close()
+
+
+def _media_request(
+    name: Optional[str],
+    encoding: str,
+    pixel_format: Optional[str],
+    size: Optional[Size],
+    quality: Optional[int],
+) -> Dict[str, Any]:
+    width, height = size or (None, None)
+    return {
+        "name": name, "encoding": encoding, "pixelFormat": pixel_format, "width": width,
+        "height": height, "quality": quality,
+    }
