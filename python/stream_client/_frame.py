@@ -12,7 +12,6 @@ from ._errors import invalid
 from ._pixels import Layout, image_of, layout_of, load_numpy, planes_of
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 PCM = {
@@ -154,11 +153,12 @@ class Frame(_Part):
         """The planes of the frame as arrays over the received memory. Raises as ``image`` does."""
         return planes_of(self.bytes, self._layout, *self._size)
 
-    def to_bgr(self) -> "NDArray[np.uint8]":
-        """The frame as height × width × 3, uint8: blue, green, red.
+    def to_bgr(self) -> "NDArray[Any]":
+        """The frame as height × width × 3: blue, green, red. It is uint8; RGB and gray of uint16 and
+        float32 keep their type.
 
-        Converts with OpenCV if it is installed, else with numpy; the matrix and the range are those
-        that the stream states. A ``bgr24`` frame is not copied.
+        YUV is converted with OpenCV if it is installed, else with numpy; the matrix and the range
+        are those that the stream states. A ``bgr24`` frame is not copied.
 
         Raises:
             ValueError: for packets, or a pixel format that is not converted here

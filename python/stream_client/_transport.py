@@ -12,7 +12,7 @@ import struct
 import sys
 import threading
 from dataclasses import dataclass, field
-from typing import Optional
+from typing import Optional, Tuple
 
 from ._errors import ConnectionLost, StreamError
 from ._wire import DEFAULT_PORT, Bytes
@@ -22,6 +22,9 @@ CONNECT_TIMEOUT = 10
 
 IDLE_TIMEOUT = 15
 """Seconds without progress after which a connection counts as lost; a server pings every 5."""
+
+MAX_JOINED = 64 << 10
+"""Bytes that are copied to be sent at once."""
 
 MAX_UNSENT = 256 << 10
 """Bytes that the system keeps back on a slow link; more would only grow old there."""
@@ -102,7 +105,7 @@ class Transport:
             ConnectionLost: if the peer is gone, or takes nothing for too long
         """
         try:
-            for part in parts:
+            for part in joined(parts):
                 self._socket.sendall(part)
         except BlockingIOError as error:
             raise ConnectionLost(f"the server took nothing for {IDLE_TIMEOUT} s") from error
@@ -119,6 +122,11 @@ class Transport:
     def close(self) -> None:
         """Closes the socket. No other thread may use it any more."""
         self._socket.close()
+
+
+def joined(parts: Tuple[Bytes, ...]) -> Tuple[Bytes, ...]:
+    """One part if they are small: each is a packet of its own."""
+    return (b"".join(parts),) if sum(map(len, parts)) <= MAX_JOINED else parts
 
 
 class TlsTransport(Transport):
@@ -147,7 +155,7 @@ class TlsTransport(Transport):
 
     def write(self, *parts: Bytes) -> None:
         try:
-            for part in parts:
+            for part in joined(parts):
                 view = memoryview(part)
                 while len(view) > 0:
                     try:

@@ -122,3 +122,15 @@ def text_of(fields: Dict[str, Any], name: str, default: str = "") -> str:
     """A text from a JSON object, printable; ``default`` if there is none."""
     value = fields.get(name)
     return printable(value) if isinstance(value, str) else default
+
+
+def encode_value(value: Any) -> bytes:
+    """A JSON value in UTF-8.
+
+    Raises:
+        TypeError, ValueError: if it is none
+    """
+    try:
+        return json.dumps(value, allow_nan=False, separators=(",", ":")).encode()
+    except RecursionError as error:
+        raise ValueError("Cannot write a value as JSON: it is nested too deeply") from error
