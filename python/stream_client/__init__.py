@@ -10,6 +10,7 @@
         out.write(image, data={"boxes": []})
 """
 
+from ._asyncio import AsyncStream, aopen
 from ._description import MediaEntry, StreamInfo
 from ._errors import ConnectionLost, StreamError
 from ._frame import Audio, Frame, Message
@@ -19,8 +20,9 @@ from ._sender import Totals
 from ._stream import Stream, get_image, list_media
 
 __all__ = [
-    "Audio", "ConnectionLost", "Frame", "MediaEntry", "Message", "Notice", "Publisher",
-    "Stream", "StreamError", "StreamInfo", "Totals", "get_image", "list_media",
+    "AsyncStream", "Audio", "ConnectionLost", "Frame", "MediaEntry", "Message", "Notice",
+    "Publisher", "Stream", "StreamError", "StreamInfo", "Totals", "aopen", "get_image",
+    "list_media",
 ]
 
 __version__ = "0.9.0"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Tuple, Type, Union
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional, Tuple, Type, Union
 
 from . import _wire as wire
 from ._connection import Connection
@@ -135,13 +135,36 @@ class Stream:
             StreamError, ConnectionLost: if it ends before
             ValueError: if the stream is closed
         """
-        queue = self._open.queue
         while True:
-            frame = queue.take(POLL)
+            frame = self.poll(POLL)
             if frame is not None:
-                return self._taken(frame)
-            if queue.is_over:
+                return frame
+            if self.ended:
                 raise StopIteration
+
+    def poll(self, timeout: float = 0) -> Optional[Frame]:
+        """The next frame if one comes within ``timeout`` seconds; else ``None``, as at the end.
+        Raises as iterating does."""
+        frame = self._open.queue.take(timeout)
+        if frame is not None:
+            self._receiver.on_taken()
+            if frame.stream.type == "video":
+                self._size = (frame.stream.width or 0, frame.stream.height or 0)
+        return frame
+
+    @property
+    def ended(self) -> bool:
+        """Whether the last frame was taken, and no other will come."""
+        return self._receiver.queue.is_over
+
+    @property
+    def on_change(self) -> Optional[Callable[[], None]]:
+        """Called by another thread when :meth:`poll` may have something, or the end has come."""
+        return self._receiver.queue.on_change
+
+    @on_change.setter
+    def on_change(self, listener: Optional[Callable[[], None]]) -> None:
+        self._receiver.queue.on_change = listener
 
     def read(self) -> "Tuple[bool, Optional[NDArray[Any]]]":
         """The next frame as ``cv2.VideoCapture.read`` gives it: ``(True, image)``, or
@@ -241,12 +264,6 @@ class Stream:
         if self._is_closed:
             raise ValueError("Cannot use the stream: it is closed")
         return self._receiver
-
-    def _taken(self, frame: Frame) -> Frame:
-        self._receiver.on_taken()
-        if frame.stream.type == "video":
-            self._size = (frame.stream.width or 0, frame.stream.height or 0)
-        return frame
 
 
 def get_image(
