@@ -1,0 +1,283 @@
+"""Arrays of frames: equal to ffmpeg's bytes, over the received memory, and never overwritten."""
+
+import unittest
+
+from stream_client import get_image
+
+from .peers import GREY, ScriptedServer, describe, end, frame
+from .support import (
+    HAS_NUMPY, HOST, StreamTestCase, decoded, decoded_as, ffmpeg, needs_numpy, open_site,
+    package_without, pictures, pieces,
+)
+
+if HAS_NUMPY:
+    import numpy
+
+FFV1 = ["-c:v", "ffv1"]
+
+SHAPES = {
+    "bgr24": [(48, 64, 3)], "rgba": [(48, 64, 4)], "gray": [(48, 64)], "gray16le": [(48, 64)],
+    "yuv420p": [(48, 64), (24, 32), (24, 32)], "yuv422p": [(48, 64), (48, 32), (48, 32)],
+    "yuv444p": [(48, 64)] * 3, "gbrp": [(48, 64)] * 3, "nv12": [(48, 64), (24, 32, 2)],
+    "yuv420p10le": [(48, 64), (24, 32), (24, 32)], "gbrp10le": [(48, 64)] * 3,
+}
+"""Shapes of the planes of 64 × 48 pixels."""
+
+WHOLE = {
+    "yuv420p": (72, 64), "yuv422p": (96, 64), "yuv444p": (3, 48, 64), "gbrp": (3, 48, 64),
+    "nv12": (72, 64), "yuv420p10le": (72, 64), "gbrp10le": (3, 48, 64),
+}
+"""Shapes of the image of formats with several planes."""
+
+DEEP = {"gray16le", "yuv420p10le", "gbrp10le"}
+
+
+def setUpModule():
+    StreamTestCase.site = open_site()
+
+
+@needs_numpy
+class PixelFormats(StreamTestCase):
+    def setUp(self):
+        super().setUp()
+        self.path = self.site.make("short.mkv", *pictures(seconds=0.12), *FFV1, "-pix_fmt", "bgr0")
+
+    def check(self, frame, data, shapes):
+        """Compares a frame and its planes with ffmpeg's bytes."""
+        self.assertEqual(bytes(frame.bytes), data)
+        self.assertEqual([plane.shape for plane in frame.planes], shapes)
+        self.assertEqual(b"".join(plane.tobytes() for plane in frame.planes), data)
+        whole = numpy.frombuffer(frame.bytes, numpy.uint8)
+        for plane in frame.planes:
+            self.assertTrue(numpy.shares_memory(plane, whole))
+            self.assertTrue(plane.flags.writeable)
+
+    def test_every_format_has_the_bytes_of_ffmpeg(self):
+        references = decoded_as(self.path, SHAPES)
+        for name, shapes in SHAPES.items():
+            with self.subTest(name), self.open("short.mkv", pixel_format=name) as stream:
+                frames = list(stream)
+                expected = pieces(references[name], 3)
+                self.assertEqual(len(frames), 3)
+                for each, data in zip(frames, expected):
+                    self.check(each, data, shapes)
+                    image = each.image
+                    self.assertEqual(image.tobytes(), data)
+                    self.assertEqual(image.shape, WHOLE.get(name, shapes[0]))
+                    self.assertEqual(image.dtype, numpy.dtype("<u2" if name in DEEP else "u1"))
+
+    def test_planes_of_odd_sizes_are_rounded_up(self):
+        path = self.site.make(
+            "odd.mkv", *pictures("65x49", seconds=0.12), *FFV1, "-pix_fmt", "yuv420p"
+        )
+        all_chroma = {
+            "yuv420p": [(25, 33)] * 2, "nv12": [(25, 33, 2)], "yuv422p10le": [(49, 33)] * 2,
+            "yuv444p": [(49, 65)] * 2,
+        }
+        references = decoded_as(path, all_chroma)
+        for name, chroma in all_chroma.items():
+            with self.subTest(name), self.open("odd.mkv", pixel_format=name) as stream:
+                expected = pieces(references[name], 3)
+                for each, data in zip(stream, expected):
+                    self.check(each, data, [(49, 65), *chroma])
+                    if name == "yuv444p":
+                        self.assertEqual(each.image.shape, (3, 49, 65))
+                        continue
+                    with self.assertRaisesRegex(ValueError, "planes.*65x49"):
+                        each.image
+
+    def test_image_shares_the_memory_and_can_be_drawn_on(self):
+        with self.open("short.mkv", pixel_format="bgr24") as stream:
+            frame = next(stream)
+            before = bytes(frame.bytes)
+            frame.image[2:5, 3:9] = (1, 2, 3)
+            self.assertNotEqual(bytes(frame.bytes), before)
+            self.assertEqual(bytes(frame.bytes[(2 * 64 + 3) * 3:][:3]), b"\1\2\3")
+            frame.bytes[0] = before[0] ^ 255
+            self.assertEqual(frame.image[0, 0, 0], before[0] ^ 255)
+            self.assertTrue(numpy.shares_memory(frame.image, frame.to_bgr()))
+
+    def test_read_gives_images_as_a_capture_of_opencv(self):
+        expected = pieces(decoded(self.path, "-pix_fmt", "bgr24"), 3)
+        with self.open("short.mkv", pixel_format="bgr24") as stream:
+            self.assertEqual(stream.get_size(), (64, 48))
+            images = []
+            ok, image = stream.read()
+            while ok:
+                images.append(image.tobytes())
+                ok, image = stream.read()
+            self.assertEqual(images, expected)
+            self.assertIsNone(image)
+            self.assertEqual(stream.read(), (False, None))
+
+    def test_get_image_gives_the_frame_that_is_shown_at_a_time(self):
+        path = self.site.make("clip.mkv", *pictures(seconds=1), *FFV1, "-pix_fmt", "bgr0")
+        expected = pieces(decoded(path, "-pix_fmt", "bgr24"), 25)
+        for seconds, index in ((None, 0), (0.5, 12), (0.52, 13), (0.96, 24)):
+            with self.subTest(seconds):
+                frame = get_image(
+                    HOST, "clip.mkv", seconds, pixel_format="bgr24", port=self.site.port
+                )
+                self.assertEqual(frame.image.tobytes(), expected[index])
+        small = get_image(HOST, "clip.mkv", size=(32, None), pixel_format="gray",
+                          port=self.site.port)
+        self.assertEqual(small.image.shape, (24, 32))
+
+    def test_a_frame_above_a_megabyte_is_whole(self):
+        path = self.site.make("large.mkv", *pictures("800x600", seconds=0.2), *FFV1)
+        expected = pieces(decoded(path, "-pix_fmt", "bgr24"), 5)
+        with self.open("large.mkv", pixel_format="bgr24") as stream:
+            frames = [frame.image for frame in stream]
+        self.assertEqual([image.tobytes() for image in frames], expected)
+
+    def test_packets_have_no_image(self):
+        for encoding in ("mjpeg", "copy"):
+            with self.subTest(encoding), self.open("short.mkv", encoding=encoding) as stream:
+                frame = next(stream)
+                for use in (lambda: frame.image, lambda: frame.planes, frame.to_bgr):
+                    with self.assertRaisesRegex(ValueError, 'expected encoding="raw"'):
+                        use()
+
+    def test_an_unknown_pixel_format_gives_bytes_only(self):
+        path = self.site.make("uyvy.mkv", *pictures(seconds=0.12), *FFV1, "-pix_fmt", "yuv422p")
+        with self.open("uyvy.mkv", pixel_format="uyvy422") as stream:
+            frames = list(stream)
+        expected = pieces(decoded(path, "-pix_fmt", "uyvy422"), 3)
+        self.assertEqual([bytes(frame.bytes) for frame in frames], expected)
+        with self.assertRaisesRegex(ValueError, 'pixel format "uyvy422"'):
+            frames[0].image
+
+    def test_deep_formats_are_not_converted_to_bgr(self):
+        with self.open("short.mkv", pixel_format="yuv420p10le") as stream:
+            with self.assertRaisesRegex(ValueError, 'pixel_format="bgr24"'):
+                next(stream).to_bgr()
+
+
+@needs_numpy
+class Memory(StreamTestCase):
+    def setUp(self):
+        super().setUp()
+        # Frames of 288,000 bytes: buffers of that size are used again.
+        self.path = self.site.make(
+            "many.mkv", *pictures("400x240", rate=50, seconds=2), *FFV1, "-pix_fmt", "bgr0"
+        )
+        self.expected = pieces(decoded(self.path, "-pix_fmt", "bgr24"), 100)
+
+    def test_frames_that_are_kept_never_change(self):
+        uses = {
+            "frame": lambda given: given,
+            "image": lambda given: given.image,
+            "bytes": lambda given: given.bytes,
+            "part of the bytes": lambda given: given.bytes[-90_000:],
+            "rows of the image": lambda given: given.image[100:200],
+            "turned image": lambda given: given.image.T,
+            "planes": lambda given: given.planes,
+            "BGR": lambda given: given.to_bgr(),
+        }
+        with self.open("many.mkv", pixel_format="bgr24") as stream:
+            kept = []
+            for index, each in enumerate(stream):
+                name = list(uses)[index % len(uses)]
+                kept.append((name, uses[name](each)))
+                del each
+        self.assertEqual(len(kept), 100)
+        for (name, value), data in zip(kept, self.expected):
+            image = numpy.frombuffer(data, numpy.uint8).reshape(240, 400, 3)
+            expected = {
+                "frame": lambda: bytes(value.bytes) == data,
+                "image": lambda: numpy.array_equal(value, image),
+                "bytes": lambda: bytes(value) == data,
+                "part of the bytes": lambda: bytes(value) == data[-90_000:],
+                "rows of the image": lambda: numpy.array_equal(value, image[100:200]),
+                "turned image": lambda: numpy.array_equal(value, image.T),
+                "planes": lambda: numpy.array_equal(value[0], image),
+                "BGR": lambda: numpy.array_equal(value, image),
+            }[name]
+            self.assertTrue(expected(), name)
+
+    def test_every_third_frame_is_kept_while_others_are_let_go(self):
+        with self.open("many.mkv", pixel_format="bgr24") as stream:
+            kept = []
+            for index, each in enumerate(stream):
+                self.assertEqual(bytes(each.bytes), self.expected[index])
+                if index % 3 == 0:
+                    kept.append(each.image)
+                del each
+        self.assertEqual([image.tobytes() for image in kept], self.expected[::3])
+
+    def test_frames_stay_valid_after_closing(self):
+        stream = self.open("many.mkv", pixel_format="bgr24")
+        images = [next(stream).image for _ in range(3)]
+        stream.close()
+        del stream
+        self.assertEqual([image.tobytes() for image in images], self.expected[:3])
+
+
+@needs_numpy
+class ToBgr(StreamTestCase):
+    """Compares with ffmpeg's own conversion, without OpenCV; test_opencv.py has it."""
+
+    def test_to_bgr_is_ffmpegs_within_two(self):
+        with package_without("cv2") as package:
+            check_to_bgr(self, package.Stream)
+
+    def test_the_server_states_matrix_and_range(self):
+        path = self.site.make(
+            "bt709.mkv", *pictures(seconds=0.08), "-vf",
+            "format=yuv420p,setparams=range=pc:colorspace=bt709", *FFV1,
+        )
+        stream = self.open("bt709.mkv")
+        self.assertEqual(
+            (stream.streams[0].color_space, stream.streams[0].color_range), ("bt709", "pc")
+        )
+        check_near(self, [frame.to_bgr() for frame in stream], decoded(path, "-pix_fmt", "bgr24"))
+
+    def test_packed_and_planar_rgb_are_exact(self):
+        path = self.site.make("short.mkv", *pictures(seconds=0.12), *FFV1, "-pix_fmt", "bgr0")
+        expected = pieces(decoded(path, "-pix_fmt", "bgr24"), 3)
+        for name in ("bgr24", "rgb24", "rgba", "argb", "abgr", "gbrp"):
+            with self.subTest(name), self.open("short.mkv", pixel_format=name) as stream:
+                self.assertEqual([frame.to_bgr().tobytes() for frame in stream], expected)
+
+
+def check_to_bgr(test, stream_class):
+    """Compares conversions of each matrix, range and subsampling with ffmpeg's."""
+    size = ["-s", "64x48"]
+    for name in ("yuv420p", "yuv422p"):
+        raw = ffmpeg(*pictures(seconds=0.08), "-pix_fmt", name, "-f", "rawvideo", "pipe:1")
+        for matrix in ("smpte170m", "bt709"):
+            for span in ("tv", "pc"):
+                with test.subTest(name, matrix=matrix, range=span):
+                    expected = ffmpeg(
+                        "-f", "rawvideo", "-pix_fmt", name, *size, "-i", "pipe:0", "-vf",
+                        f"setparams=range={span}:colorspace={matrix},format=bgr24",
+                        "-f", "rawvideo", "pipe:1", given=raw,
+                    )
+                    stream = {
+                        **GREY, "width": 64, "height": 48, "pixelFormat": name,
+                        "colorSpace": matrix, "colorRange": span,
+                    }
+
+                    def script(peer, _):
+                        for index, payload in enumerate(pieces(raw, 2)):
+                            peer.send(*([] if index else [describe(stream)]))
+                            peer.send(frame(index, payload=payload))
+                        peer.send(end((0, 2, len(raw))))
+
+                    port = ScriptedServer(test, script).port
+                    with stream_class(HOST, port=port) as received:
+                        check_near(test, [each.to_bgr() for each in received], expected)
+
+
+def check_near(test, images, data):
+    """Compares two images with ffmpeg's bytes."""
+    test.assertEqual(len(images), 2)
+    for image, expected in zip(images, pieces(data, 2)):
+        test.assertEqual((image.shape, image.dtype), ((48, 64, 3), numpy.uint8))
+        wanted = numpy.frombuffer(expected, numpy.uint8).reshape(48, 64, 3)
+        test.assertGreater(int(wanted.max()) - int(wanted.min()), 200)  # colours that differ
+        test.assertLessEqual(numpy.abs(image.astype(int) - wanted).max(), 2)
+
+
+if __name__ == "__main__":
+    unittest.main()
