@@ -137,6 +137,7 @@ class Listener:
         self._listener = socket.create_server((HOST, 0))
         self.port = self._listener.getsockname()[1]
         self.connections = 0
+        """Connections so far."""
         self._is_closing = False
         self._faults = []
         self._open = set()
@@ -156,11 +157,13 @@ class Listener:
                 _shut_down(each)
 
     def close(self):
-        """Cuts everything and waits.
+        """Cuts everything and waits; twice is harmless.
 
         Raises:
             what a conversation raised, unless the connection was lost
         """
+        if self._is_closing:
+            return
         self._is_closing = True
         self.cut()
         with socket.create_connection((HOST, self.port)):
@@ -188,14 +191,15 @@ class Listener:
                 connected.close()
                 return
             self.keep(connected)
+            index = self.connections
+            self.connections += 1
             try:
-                self.serve(connected, self.connections)
+                self.serve(connected, index)
             except (OSError, EOFError):
                 pass  # the client is gone
             except BaseException as fault:
                 self._faults.append(fault)
             finally:
-                self.connections += 1
                 self.forget(connected)
 
 

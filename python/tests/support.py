@@ -157,6 +157,10 @@ class Site:
         self._args = args
         self._server = None
 
+    def options(self, *args):
+        """Adds arguments of the server, before it is started."""
+        self._args += args
+
     def make(self, name, *args):
         """Makes a file with ffmpeg, unless it is there, and gives its path."""
         path = self.path / name
