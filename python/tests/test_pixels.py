@@ -1,8 +1,9 @@
 """Arrays of frames: equal to ffmpeg's bytes, over the received memory, and never overwritten."""
 
+import os
 import unittest
 
-from stream_client import get_image
+from stream_client import Stream, get_image
 
 from .peers import GREY, ScriptedServer, describe, end, frame
 from .support import (
@@ -42,29 +43,41 @@ class PixelFormats(StreamTestCase):
         super().setUp()
         self.path = self.site.make("short.mkv", *pictures(seconds=0.12), *FFV1, "-pix_fmt", "bgr0")
 
-    def check(self, frame, data, shapes):
+    def check(self, got, data, shapes):
         """Compares a frame and its planes with ffmpeg's bytes."""
-        self.assertEqual(bytes(frame.bytes), data)
-        self.assertEqual([plane.shape for plane in frame.planes], shapes)
-        self.assertEqual(b"".join(plane.tobytes() for plane in frame.planes), data)
-        whole = numpy.frombuffer(frame.bytes, numpy.uint8)
-        for plane in frame.planes:
+        self.assertEqual(bytes(got.bytes), data)
+        self.assertEqual([plane.shape for plane in got.planes], shapes)
+        self.assertEqual(b"".join(plane.tobytes() for plane in got.planes), data)
+        whole = numpy.frombuffer(got.bytes, numpy.uint8)
+        for plane in got.planes:
             self.assertTrue(numpy.shares_memory(plane, whole))
             self.assertTrue(plane.flags.writeable)
 
-    def test_every_format_has_the_bytes_of_ffmpeg(self):
-        references = decoded_as(self.path, SHAPES)
-        for name, shapes in SHAPES.items():
+    def check_image(self, got, name, data):
+        """Compares the image of a frame of 64 × 48 pixels."""
+        self.assertEqual(got.image.tobytes(), data)
+        self.assertEqual(got.image.shape, WHOLE.get(name, SHAPES[name][0]))
+        self.assertEqual(got.image.dtype, numpy.dtype("<u2" if name in DEEP else "u1"))
+        self.assertTrue(numpy.shares_memory(got.image, got.planes[0]))
+        self.assertTrue(got.image.flags.writeable)
+
+    def test_every_format_is_laid_out_as_ffmpeg_has_it(self):
+        for name, data in decoded_as(self.path, SHAPES).items():
+            with self.subTest(name):
+                frames = received(self, name, "64x48", pieces(data, 3))
+                self.assertEqual(len(frames), 3)
+                for got, expected in zip(frames, pieces(data, 3)):
+                    self.check(got, expected, SHAPES[name])
+                    self.check_image(got, name, expected)
+
+    def test_the_server_gives_each_format_as_ffmpeg_does(self):
+        for name, data in decoded_as(self.path, ("bgr24", "gray16le", "yuv420p", "nv12")).items():
             with self.subTest(name), self.open("short.mkv", pixel_format=name) as stream:
                 frames = list(stream)
-                expected = pieces(references[name], 3)
                 self.assertEqual(len(frames), 3)
-                for each, data in zip(frames, expected):
-                    self.check(each, data, shapes)
-                    image = each.image
-                    self.assertEqual(image.tobytes(), data)
-                    self.assertEqual(image.shape, WHOLE.get(name, shapes[0]))
-                    self.assertEqual(image.dtype, numpy.dtype("<u2" if name in DEEP else "u1"))
+                for got, expected in zip(frames, pieces(data, 3)):
+                    self.check(got, expected, SHAPES[name])
+                    self.check_image(got, name, expected)
 
     def test_planes_of_odd_sizes_are_rounded_up(self):
         path = self.site.make(
@@ -72,19 +85,21 @@ class PixelFormats(StreamTestCase):
         )
         all_chroma = {
             "yuv420p": [(25, 33)] * 2, "nv12": [(25, 33, 2)], "yuv422p10le": [(49, 33)] * 2,
-            "yuv444p": [(49, 65)] * 2,
+            "yuv410p": [(13, 17)] * 2, "yuv444p": [(49, 65)] * 2,
         }
-        references = decoded_as(path, all_chroma)
-        for name, chroma in all_chroma.items():
-            with self.subTest(name), self.open("odd.mkv", pixel_format=name) as stream:
-                expected = pieces(references[name], 3)
-                for each, data in zip(stream, expected):
-                    self.check(each, data, [(49, 65), *chroma])
-                    if name == "yuv444p":
-                        self.assertEqual(each.image.shape, (3, 49, 65))
-                        continue
-                    with self.assertRaisesRegex(ValueError, "planes.*65x49"):
-                        each.image
+        for name, data in decoded_as(path, all_chroma).items():
+            with self.subTest(name):
+                (first, *_) = received(self, name, "65x49", pieces(data, 3))
+                self.check(first, pieces(data, 3)[0], [(49, 65), *all_chroma[name]])
+                if name == "yuv444p":
+                    self.assertEqual(first.image.shape, (3, 49, 65))
+                    continue
+                with self.assertRaisesRegex(ValueError, "planes.*65x49"):
+                    first.image
+        with self.open("odd.mkv") as stream:
+            self.assertEqual(stream.streams[0].pixel_format, "yuv420p")
+            got = b"".join(bytes(each.bytes) for each in stream)
+        self.assertEqual(got, decoded(path))
 
     def test_image_shares_the_memory_and_can_be_drawn_on(self):
         with self.open("short.mkv", pixel_format="bgr24") as stream:
@@ -123,13 +138,6 @@ class PixelFormats(StreamTestCase):
                           port=self.site.port)
         self.assertEqual(small.image.shape, (24, 32))
 
-    def test_a_frame_above_a_megabyte_is_whole(self):
-        path = self.site.make("large.mkv", *pictures("800x600", seconds=0.2), *FFV1)
-        expected = pieces(decoded(path, "-pix_fmt", "bgr24"), 5)
-        with self.open("large.mkv", pixel_format="bgr24") as stream:
-            frames = [frame.image for frame in stream]
-        self.assertEqual([image.tobytes() for image in frames], expected)
-
     def test_packets_have_no_image(self):
         for encoding in ("mjpeg", "copy"):
             with self.subTest(encoding), self.open("short.mkv", encoding=encoding) as stream:
@@ -158,10 +166,11 @@ class Memory(StreamTestCase):
     def setUp(self):
         super().setUp()
         # Frames of 288,000 bytes: buffers of that size are used again.
-        self.path = self.site.make(
-            "many.mkv", *pictures("400x240", rate=50, seconds=2), *FFV1, "-pix_fmt", "bgr0"
-        )
-        self.expected = pieces(decoded(self.path, "-pix_fmt", "bgr24"), 100)
+        self.expected = [bytes([at, 255 - at, at // 2]) * (400 * 240) for at in range(100)]
+
+    def send(self):
+        """A stream of a hundred frames."""
+        return serve(self, "bgr24", "400x240", self.expected)
 
     def test_frames_that_are_kept_never_change(self):
         uses = {
@@ -174,7 +183,7 @@ class Memory(StreamTestCase):
             "planes": lambda given: given.planes,
             "BGR": lambda given: given.to_bgr(),
         }
-        with self.open("many.mkv", pixel_format="bgr24") as stream:
+        with self.send() as stream:
             kept = []
             for index, each in enumerate(stream):
                 name = list(uses)[index % len(uses)]
@@ -196,7 +205,7 @@ class Memory(StreamTestCase):
             self.assertTrue(expected(), name)
 
     def test_every_third_frame_is_kept_while_others_are_let_go(self):
-        with self.open("many.mkv", pixel_format="bgr24") as stream:
+        with self.send() as stream:
             kept = []
             for index, each in enumerate(stream):
                 self.assertEqual(bytes(each.bytes), self.expected[index])
@@ -206,11 +215,16 @@ class Memory(StreamTestCase):
         self.assertEqual([image.tobytes() for image in kept], self.expected[::3])
 
     def test_frames_stay_valid_after_closing(self):
-        stream = self.open("many.mkv", pixel_format="bgr24")
+        stream = self.send()
         images = [next(stream).image for _ in range(3)]
         stream.close()
         del stream
         self.assertEqual([image.tobytes() for image in images], self.expected[:3])
+
+    def test_frames_above_a_megabyte_are_whole(self):
+        frames = [os.urandom(800 * 600 * 3) for _ in range(5)]
+        got = received(self, "bgr24", "800x600", frames)
+        self.assertEqual([each.image.tobytes() for each in got], frames)
 
 
 @needs_numpy
@@ -234,10 +248,14 @@ class ToBgr(StreamTestCase):
 
     def test_packed_and_planar_rgb_are_exact(self):
         path = self.site.make("short.mkv", *pictures(seconds=0.12), *FFV1, "-pix_fmt", "bgr0")
-        expected = pieces(decoded(path, "-pix_fmt", "bgr24"), 3)
-        for name in ("bgr24", "rgb24", "rgba", "argb", "abgr", "gbrp"):
-            with self.subTest(name), self.open("short.mkv", pixel_format=name) as stream:
-                self.assertEqual([frame.to_bgr().tobytes() for frame in stream], expected)
+        names = ("bgr24", "rgb24", "rgba", "bgra", "argb", "abgr", "rgb0", "0bgr", "gbrp")
+        references = decoded_as(path, names)
+        for name, data in references.items():
+            with self.subTest(name):
+                frames = received(self, name, "64x48", pieces(data, 3))
+                self.assertEqual(
+                    b"".join(each.to_bgr().tobytes() for each in frames), references["bgr24"]
+                )
 
 
 def check_to_bgr(test, stream_class):
@@ -253,20 +271,31 @@ def check_to_bgr(test, stream_class):
                         f"setparams=range={span}:colorspace={matrix},format=bgr24",
                         "-f", "rawvideo", "pipe:1", given=raw,
                     )
-                    stream = {
-                        **GREY, "width": 64, "height": 48, "pixelFormat": name,
-                        "colorSpace": matrix, "colorRange": span,
-                    }
+                    frames = received(
+                        test, name, "64x48", pieces(raw, 2), stream_class=stream_class,
+                        colorSpace=matrix, colorRange=span,
+                    )
+                    check_near(test, [each.to_bgr() for each in frames], expected)
 
-                    def script(peer, _):
-                        for index, payload in enumerate(pieces(raw, 2)):
-                            peer.send(*([] if index else [describe(stream)]))
-                            peer.send(frame(index, payload=payload))
-                        peer.send(end((0, 2, len(raw))))
 
-                    port = ScriptedServer(test, script).port
-                    with stream_class(HOST, port=port) as received:
-                        check_near(test, [each.to_bgr() for each in received], expected)
+def serve(test, name, size, frames, *, stream_class=Stream, **fields):
+    """A stream of raw frames that a scripted server sends."""
+    width, height = map(int, size.split("x"))
+    info = {**GREY, "width": width, "height": height, "pixelFormat": name, **fields}
+
+    def script(peer, _):
+        peer.send(describe(info))
+        for index, payload in enumerate(frames):
+            peer.send(frame(index, payload=payload))
+        peer.send(end((0, len(frames), sum(map(len, frames)))))
+
+    return stream_class(HOST, port=ScriptedServer(test, script).port)
+
+
+def received(*args, **options):
+    """All frames of :func:`serve`."""
+    with serve(*args, **options) as stream:
+        return list(stream)
 
 
 def check_near(test, images, data):
