@@ -102,19 +102,16 @@ class PixelFormats(StreamTestCase):
         self.assertEqual(got, decoded(path))
 
     def test_image_shares_the_memory_and_can_be_drawn_on(self):
-        with self.open("short.mkv", pixel_format="bgr24") as stream:
-            frame = next(stream)
-            before = bytes(frame.bytes)
-            frame.image[2:5, 3:9] = (1, 2, 3)
-            self.assertNotEqual(bytes(frame.bytes), before)
-            self.assertEqual(bytes(frame.bytes[(2 * 64 + 3) * 3:][:3]), b"\1\2\3")
-            frame.bytes[0] = before[0] ^ 255
-            self.assertEqual(frame.image[0, 0, 0], before[0] ^ 255)
-            self.assertTrue(numpy.shares_memory(frame.image, frame.to_bgr()))
+        (got,) = received(self, "bgr24", "64x48", [os.urandom(64 * 48 * 3)])
+        got.image[2:5, 3:9] = (1, 2, 3)
+        self.assertEqual(bytes(got.bytes[(2 * 64 + 3) * 3:][:6]), b"\1\2\3" * 2)
+        got.bytes[0] = 255 - got.bytes[0]
+        self.assertEqual(got.image[0, 0, 0], got.bytes[0])
+        self.assertTrue(numpy.shares_memory(got.image, got.to_bgr()))
 
     def test_read_gives_images_as_a_capture_of_opencv(self):
-        expected = pieces(decoded(self.path, "-pix_fmt", "bgr24"), 3)
-        with self.open("short.mkv", pixel_format="bgr24") as stream:
+        expected = [os.urandom(64 * 48 * 3) for _ in range(3)]
+        with serve(self, "bgr24", "64x48", expected) as stream:
             self.assertEqual(stream.get_size(), (64, 48))
             images = []
             ok, image = stream.read()
@@ -128,37 +125,31 @@ class PixelFormats(StreamTestCase):
     def test_get_image_gives_the_frame_that_is_shown_at_a_time(self):
         path = self.site.make("clip.mkv", *pictures(seconds=1), *FFV1, "-pix_fmt", "bgr0")
         expected = pieces(decoded(path, "-pix_fmt", "bgr24"), 25)
-        for seconds, index in ((None, 0), (0.5, 12), (0.52, 13), (0.96, 24)):
+        for seconds, index in ((None, 0), (0.5, 12)):
             with self.subTest(seconds):
-                frame = get_image(
+                got = get_image(
                     HOST, "clip.mkv", seconds, pixel_format="bgr24", port=self.site.port
                 )
-                self.assertEqual(frame.image.tobytes(), expected[index])
-        small = get_image(HOST, "clip.mkv", size=(32, None), pixel_format="gray",
-                          port=self.site.port)
-        self.assertEqual(small.image.shape, (24, 32))
+                self.assertEqual(got.image.tobytes(), expected[index])
 
     def test_packets_have_no_image(self):
-        for encoding in ("mjpeg", "copy"):
-            with self.subTest(encoding), self.open("short.mkv", encoding=encoding) as stream:
-                frame = next(stream)
-                for use in (lambda: frame.image, lambda: frame.planes, frame.to_bgr):
-                    with self.assertRaisesRegex(ValueError, 'expected encoding="raw"'):
-                        use()
+        for codec in ("mjpeg", "h264"):
+            (got,) = received(self, "yuvj420p", "64x48", [b"packet"], codec=codec)
+            for use in (lambda: got.image, lambda: got.planes, got.to_bgr):
+                with self.assertRaisesRegex(ValueError, f'{codec}.*expected encoding="raw"'):
+                    use()
 
     def test_an_unknown_pixel_format_gives_bytes_only(self):
-        path = self.site.make("uyvy.mkv", *pictures(seconds=0.12), *FFV1, "-pix_fmt", "yuv422p")
-        with self.open("uyvy.mkv", pixel_format="uyvy422") as stream:
-            frames = list(stream)
-        expected = pieces(decoded(path, "-pix_fmt", "uyvy422"), 3)
-        self.assertEqual([bytes(frame.bytes) for frame in frames], expected)
-        with self.assertRaisesRegex(ValueError, 'pixel format "uyvy422"'):
-            frames[0].image
+        data = os.urandom(100)
+        (got,) = received(self, "uyvy422", "8x4", [data])
+        self.assertEqual(bytes(got.bytes), data)
+        for use in (lambda: got.image, lambda: got.planes, got.to_bgr):
+            self.assertRaisesRegex(ValueError, 'pixel format "uyvy422"', use)
 
-    def test_deep_formats_are_not_converted_to_bgr(self):
-        with self.open("short.mkv", pixel_format="yuv420p10le") as stream:
-            with self.assertRaisesRegex(ValueError, 'pixel_format="bgr24"'):
-                next(stream).to_bgr()
+    def test_deep_and_bayer_formats_are_not_converted_to_bgr(self):
+        for name, size in (("yuv420p10le", 96), ("gbrp10le", 192), ("bayer_rggb8", 32)):
+            (got,) = received(self, name, "8x4", [bytes(size)])
+            self.assertRaisesRegex(ValueError, 'pixel_format="bgr24"', got.to_bgr)
 
 
 @needs_numpy
@@ -240,11 +231,12 @@ class ToBgr(StreamTestCase):
             "bt709.mkv", *pictures(seconds=0.08), "-vf",
             "format=yuv420p,setparams=range=pc:colorspace=bt709", *FFV1,
         )
-        stream = self.open("bt709.mkv")
-        self.assertEqual(
-            (stream.streams[0].color_space, stream.streams[0].color_range), ("bt709", "pc")
-        )
-        check_near(self, [frame.to_bgr() for frame in stream], decoded(path, "-pix_fmt", "bgr24"))
+        with package_without("cv2") as package:
+            with package.Stream(HOST, "bt709.mkv", port=self.site.port) as stream:
+                info = stream.streams[0]
+                images = [each.to_bgr() for each in stream]
+        self.assertEqual((info.color_space, info.color_range), ("bt709", "pc"))
+        check_near(self, images, decoded(path, "-pix_fmt", "bgr24"))
 
     def test_packed_and_planar_rgb_are_exact(self):
         path = self.site.make("short.mkv", *pictures(seconds=0.12), *FFV1, "-pix_fmt", "bgr0")
