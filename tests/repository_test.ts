@@ -231,7 +231,7 @@ test("codecs import only what is pure too", () => {
 });
 
 test("tests mirror the rooms", () => {
-  const beside = ["peers", "programs", "support", "tools", "bench", "fuzz"];
+  const beside = ["peers", "programs", "python", "support", "tools", "bench", "fuzz"];
   const folders = [...Deno.readDirSync(new URL("tests", ROOT))]
     .filter(({ isDirectory }) => isDirectory)
     .map(({ name }) => name);

@@ -153,8 +153,8 @@ class Connection:
 
 
 def _error_of(fields: Dict[str, Any]) -> StreamError:
-    code = wire.text_of(fields, "code", "internal")
-    return StreamError(wire.text_of(fields, "message", code), code)
+    code = wire.text_of(fields, "code") or "internal"
+    return StreamError(wire.text_of(fields, "message") or code, code)
 
 
 def now() -> int:

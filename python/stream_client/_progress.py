@@ -9,7 +9,7 @@ from typing import Any, Dict, NamedTuple, Optional
 from . import _wire as wire
 from ._connection import Message
 from ._description import Description, StreamInfo
-from ._errors import StreamError
+from ._errors import StreamError, invalid
 
 PCM = re.compile(r"pcm_[suf](\d+)")
 
@@ -105,6 +105,8 @@ class Progress:
         """
         before = self.description
         if before is not None and not description.live:
+            if is_further:
+                raise invalid("a second description of a file")
             if before.live or before.etag != description.etag:
                 raise StreamError(
                     "the file was replaced meanwhile: it is not the one that the response began"

@@ -257,8 +257,9 @@ class Receiver:
 
     def _on_notice(self, fields: Dict[str, Any]) -> None:
         code = wire.text_of(fields, "code", "?")
-        if code == "dropped" and isinstance(fields.get("dropped"), int):
-            self.dropped = fields["dropped"]
+        dropped = fields.get("dropped")
+        if code == "dropped" and type(dropped) is int and dropped >= 0:
+            self.dropped = dropped
         others = {key: value for key, value in fields.items() if key not in ("code", "message")}
         self.notices.append(Notice(code, wire.text_of(fields, "message"), others))
 
@@ -268,15 +269,25 @@ class Receiver:
         if "warning" in fields:
             self._note("warning", wire.text_of(fields, "warning"))
         entries = fields.get("streams")
-        for entry in entries if isinstance(entries, list) else []:
-            if not isinstance(entry, dict):
-                raise invalid("the end has totals that are no JSON object")
-            frames, size = counts.get(entry.get("id", -1), (0, 0))
-            if (frames, size) != (entry.get("frames"), entry.get("bytes")):
+        if not isinstance(entries, list):
+            return
+        sent: Dict[int, Tuple[Any, Any]] = {}
+        for entry in entries:
+            number = entry.get("id") if isinstance(entry, dict) else None
+            if not isinstance(number, int):
+                raise invalid("the end has totals of no stream")
+            sent[number] = (entry.get("frames"), entry.get("bytes"))
+        for number in {*sent, *counts}:
+            frames, size = counts.get(number, (0, 0))
+            said = sent.get(number, (0, 0))
+            if (frames, size) != said:
                 raise invalid(
-                    f"{frames} frames of {size} bytes arrived of stream {entry.get('id')}, and it"
-                    f" sent {printable(entry.get('frames'))} of {printable(entry.get('bytes'))}"
+                    f"{frames} frames of {size} bytes arrived of stream {number}, and it sent"
+                    f" {printable(said[0])} of {printable(said[1])}"
                 )
+        total = sum(size for _, size in counts.values())
+        if fields.get("bytes") != total:
+            raise invalid(f"{total} bytes arrived, and it sent {printable(fields.get('bytes'))}")
 
     def _wait_to_retry(self, error: StreamError) -> None:
         """Waits until the next attempt is due, or raises."""
