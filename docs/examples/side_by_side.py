@@ -13,6 +13,8 @@ host, port, first, second, target = sys.argv[1:]
 options = {"port": int(port), "pixel_format": "bgr24", "size": (640, 480), "latest": True}
 with Stream(host, first, **options) as left, Stream(host, second, **options) as right, \
         Publisher(host, target, port=int(port)) as out:
-    for one, other in zip(left, right):
+    one = next(left)
+    for other in right:
+        one = left.poll() or one  # a newer one, if there is one
         times = [one.capture_time, other.capture_time]
         out.write(np.hstack([one.image, other.image]), data={"captured": times})

@@ -10,15 +10,28 @@ from ._frame import Frame
 from ._stream import Stream
 
 
-class AsyncStream:
+class AsyncStream(Stream):
     """A :class:`Stream` whose frames are awaited; see :func:`aopen`."""
 
-    def __init__(self, stream: Stream) -> None:
-        self.stream = stream
-        """For ``seek()``, ``pause()``, ``streams`` and the like."""
+    def __init__(self, host: str, name: Optional[str] = None, **options: Any) -> None:
         self._loop = asyncio.get_running_loop()
         self._changed = asyncio.Event()
-        stream.on_change = self._on_change
+        super().__init__(host, name, **options)
+
+    def _begin(self) -> None:
+        """Waits for nothing: :meth:`begin` does."""
+        self._receiver.queue.on_change = self._on_change
+
+    async def begin(self) -> None:
+        """Waits for the description. Raises as :class:`Stream` does."""
+        try:
+            while not self._receiver.is_described:
+                await self._changed.wait()
+                self._changed.clear()
+            super()._begin()
+        except BaseException:
+            self.close()
+            raise
 
     def __aiter__(self) -> AsyncIterator[Frame]:
         return self
@@ -26,19 +39,15 @@ class AsyncStream:
     async def __anext__(self) -> Frame:
         """Waits for the next frame. Raises as the stream does, at the end
         ``StopAsyncIteration``."""
+        receiver = self._open
         while True:
             self._changed.clear()
-            frame = self.stream.poll()
+            frame = self._taken(receiver.queue.take(0))
             if frame is not None:
                 return frame
-            if self.stream.ended:
+            if self.ended:
                 raise StopAsyncIteration
             await self._changed.wait()
-
-    async def aclose(self) -> None:
-        """Closes the connection; twice is harmless."""
-        self.stream.on_change = None
-        await asyncio.to_thread(self.stream.close)
 
     def _on_change(self) -> None:
         """Called by the thread that receives."""
@@ -57,16 +66,13 @@ class aopen:  # noqa: N801 - it is used like a function
     """
 
     def __init__(self, host: str, name: Optional[str] = None, **options: Any) -> None:
-        self._open = lambda: Stream(host, name, **options)
+        self._arguments = (host, name, options)
         self._stream: Optional[AsyncStream] = None
 
     async def __aenter__(self) -> AsyncStream:
-        opening = asyncio.ensure_future(asyncio.to_thread(self._open))
-        try:
-            self._stream = AsyncStream(await asyncio.shield(opening))
-        except asyncio.CancelledError:
-            opening.add_done_callback(_close)
-            raise
+        host, name, options = self._arguments
+        self._stream = AsyncStream(host, name, **options)
+        await self._stream.begin()
         return self._stream
 
     async def __aexit__(
@@ -76,10 +82,4 @@ class aopen:  # noqa: N801 - it is used like a function
         trace: Optional[TracebackType],
     ) -> None:
         if self._stream is not None:
-            await self._stream.aclose()
-
-
-def _close(opening: "asyncio.Future[Stream]") -> None:
-    """Closes a stream that nobody waits for any more."""
-    if not opening.cancelled() and opening.exception() is None:
-        opening.result().close()
+            self._stream.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from typing import TYPE_CHECKING, Any, Optional, Tuple
 
@@ -40,12 +41,13 @@ class _Part:
         self.bytes = payload
         """The bytes as received, without a copy. It may be written to."""
         self.pts = pts
-        """Presentation timestamp in ticks of ``stream.time_base``."""
+        """Presentation timestamp in ticks of ``stream.time_base``, as the server sent it."""
         self.time = seconds
         """Presentation time in seconds from the beginning of the media, or from ``start``; of a
-        live source, from any zero."""
+        live source, from any zero, and it goes on after the connection was lost."""
         self.capture_time = capture_time
-        """Of a live source, when it was captured: seconds since 1970 by this machine's clock."""
+        """Of a live source, when it was captured: seconds since 1970 by this machine's clock;
+        ``None`` until the server has told its own."""
 
 
 class Audio(_Part):
@@ -199,3 +201,11 @@ def raw_size(stream: StreamInfo) -> Optional[int]:
     """Bytes of each frame of a stream of raw video; ``None`` if they may differ."""
     layout = layout_of(stream.pixel_format or "") if stream.codec == "rawvideo" else None
     return layout and layout.size(stream.width or 0, stream.height or 0)
+
+
+def sample_size(stream: StreamInfo) -> Optional[int]:
+    """Bytes of a sample of PCM in all channels; ``None`` for other streams."""
+    found = re.match(r"pcm_[suf](8|16|24|32|64)(?!\d)", stream.codec)
+    if stream.type != "audio" or found is None:
+        return None
+    return int(found[1]) // 8 * (stream.channels or 1)

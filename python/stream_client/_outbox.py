@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from typing import Deque, List, NamedTuple, Optional, Tuple
+from typing import Deque, NamedTuple, Optional, Tuple
 
 from ._wire import Bytes
 
@@ -13,7 +13,7 @@ MAX_FRAMES = 2
 """Frames that wait to be sent."""
 
 MAX_MESSAGES = 1000
-"""Messages of dropped frames that wait to be sent; of more, the oldest are dropped."""
+"""Messages without a frame that wait to be sent."""
 
 POLL = 1.0
 """Seconds after which a wait looks whether it is still wanted, and for Ctrl-C on Windows."""
@@ -30,30 +30,24 @@ class VideoFormat(NamedTuple):
     pixel_format: Optional[str]
 
 
-class Note(NamedTuple):
+class DataMessage(NamedTuple):
     """A message of a data stream."""
 
     codec: str
     """``json`` or ``bytes``."""
     payload: bytes
+
+
+class Item(NamedTuple):
+    """A frame with a message, or one of the two."""
+
     pts: int
+    """Microseconds of the publisher's timeline."""
     captured: int
-
-
-class Item:
-    """A frame with its messages, or messages alone."""
-
-    def __init__(
-        self, video: Optional[VideoFormat], payload: Bytes, pts: int, captured: int,
-        notes: List[Note],
-    ) -> None:
-        self.video = video
-        self.payload = payload
-        self.pts = pts
-        """Microseconds of the publisher's timeline."""
-        self.captured = captured
-        """Microseconds since 1970."""
-        self.notes = notes
+    """Microseconds since 1970."""
+    video: Optional[VideoFormat]
+    payload: Bytes
+    message: Optional[DataMessage]
 
 
 class Outbox:
@@ -67,30 +61,32 @@ class Outbox:
         self._is_closed = False
 
     def put(self, item: Item, patience: Optional[float]) -> bool:
-        """Adds a frame.
+        """Adds a frame or a message.
 
         Args:
             patience: seconds to wait for room; ``None`` for no end; 0 to drop the oldest
 
         Returns:
-            False if there was no room
+            False if there was no room, or it is closed
         """
         end = None if patience is None else time.monotonic() + patience
         with self._changed:
-            while patience != 0 and len(self._items) >= MAX_FRAMES and not self._is_closed:
+            while patience != 0 and not self._is_closed and not self._has_room(item):
                 left = POLL if end is None else min(POLL, end - time.monotonic())
                 if left <= 0:
-                    self.dropped += 1
-                    return False
+                    break
                 self._changed.wait(left)
-            if len(self._items) >= MAX_FRAMES:
+            if self._is_closed or patience != 0 and not self._has_room(item):
+                self.dropped += item.video is not None
+                return False
+            if not self._has_room(item):
                 self._drop_oldest(item)
             self._items.append(item)
             self._changed.notify_all()
         return True
 
     def take(self) -> Optional[Item]:
-        """Waits for a frame; ``None`` if there is none yet, or none will come."""
+        """Waits for a frame or message; ``None`` if there is none yet, or none will come."""
         with self._changed:
             if not self._items and not self._is_closed:
                 self._changed.wait(POLL)
@@ -109,20 +105,33 @@ class Outbox:
             self._is_closed = True
             self._changed.notify_all()
 
+    def discard(self) -> None:
+        """Drops what waits."""
+        with self._changed:
+            self.dropped += sum(item.video is not None for item in self._items)
+            self._items.clear()
+
     @property
     def is_finished(self) -> bool:
         """It is closed and empty."""
         with self._changed:
             return self._is_closed and not self._items
 
+    def _has_room(self, item: Item) -> bool:
+        alike = sum((other.video is None) == (item.video is None) for other in self._items)
+        return alike < (MAX_MESSAGES if item.video is None else MAX_FRAMES)
+
     def _drop_oldest(self, item: Item) -> None:
-        """Drops a frame, but not its messages."""
-        oldest = self._items.popleft()
-        if oldest.video is not None:
-            self.dropped += 1
-        heir = self._items[0] if self._items else item
-        heir.notes[:0] = oldest.notes
-        del heir.notes[:-MAX_MESSAGES]
+        """Drops the oldest frame, but not its message, or the oldest message."""
+        at, oldest = next(
+            (at, other) for at, other in enumerate(self._items)
+            if (other.video is None) == (item.video is None)
+        )
+        if oldest.video is None or oldest.message is None:
+            del self._items[at]
+        else:
+            self._items[at] = oldest._replace(video=None, payload=b"")
+        self.dropped += oldest.video is not None
 
 
 def jpeg_size(data: bytes) -> Tuple[int, int]:

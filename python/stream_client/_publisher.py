@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 import time as clock
 from fractions import Fraction
 from types import TracebackType
@@ -15,7 +16,7 @@ from ._errors import ConnectionLost, StreamError
 from ._outbox import Item, VideoFormat, jpeg_size
 from ._pixels import arrange, layout_of, load_numpy
 from ._retry import Retries
-from ._sender import Sender, Totals, note_of
+from ._sender import Sender, Totals, message_of
 from ._transport import Server
 
 if TYPE_CHECKING:
@@ -39,8 +40,9 @@ class Publisher:
         with Publisher("camera-box", "cam", fps=30) as out:
             out.write(image, data={"boxes": [[10, 20, 30, 40]]})
 
-    A thread of its own connects and sends; it waits for a server that is not there yet, and connects
-    again after a cut. Meanwhile the oldest frames are dropped.
+    A thread of its own connects and sends; it waits for a server that is not there yet, or whose
+    name is taken by another publisher, and connects again after a cut. Meanwhile the oldest frames
+    are dropped; ``trouble`` says why.
 
     Args:
         host: name or address of the server
@@ -89,8 +91,10 @@ class Publisher:
             raise ValueError(f'Cannot use late="{late}": expected drop or wait')
         if fps is not None and not 0.01 <= fps <= 1000:
             raise ValueError(f"Cannot use fps {fps}: expected 0.01 to 1000")
-        if timeout is not None and not timeout > 0:
-            raise ValueError(f"Cannot use timeout {timeout}: expected seconds above 0")
+        if timeout is not None and not (timeout > 0 and late == "wait"):
+            raise ValueError(
+                f'Cannot use timeout {timeout}: expected seconds above 0, with late="wait"'
+            )
         if pixel_format is not None and layout_of(pixel_format) is None:
             raise ValueError(f'Cannot publish pixel format "{pixel_format}": it is not known here')
         self._name = name
@@ -101,6 +105,7 @@ class Publisher:
         self._last_pts = -1
         self._written = 0
         self._is_closed = False
+        self._lock = threading.Lock()
         self._sender = Sender(
             Server(host, port, token, tls, ca_file, fingerprint),
             {"name": name, "onDemand": on_demand or None, "replace": replace or None},
@@ -136,7 +141,8 @@ class Publisher:
                 uint8, uint16 or float32 (from 0 to 1); need not be contiguous, and its size and
                 type may change; ``None`` for a message alone
             data: any value that JSON has, or bytes; ``None`` for no message
-            time: presentation time in seconds, increasing; default: now
+            time: presentation time in seconds, increasing, and not ahead of real time; default:
+                now
 
         Returns:
             False if it was dropped, or nobody watches and ``on_demand`` is set
@@ -148,16 +154,17 @@ class Publisher:
         self._check()
         if self._is_unwanted:
             return False
-        if image is None:
-            return self._put(None, b"", data, time)
-        pixel_format, width, height, pixels = arrange(image, self._pixel_format)
-        numpy = load_numpy()
-        if numpy.may_share_memory(pixels, image):
-            copy = numpy.frombuffer(memoryview(self._pool.take(pixels.nbytes)), numpy.uint8)
-            numpy.copyto(copy, pixels)
-            pixels = copy
-        video = VideoFormat("rawvideo", width, height, pixel_format)
-        return self._put(video, pixels.data, data, time)
+        with self._lock:
+            if image is None:
+                return self._put(None, b"", data, time)
+            pixel_format, width, height, pixels = arrange(image, self._pixel_format)
+            numpy = load_numpy()
+            if numpy.may_share_memory(pixels, image):
+                copy = numpy.frombuffer(memoryview(self._pool.take(pixels.nbytes)), numpy.uint8)
+                numpy.copyto(copy, pixels)
+                pixels = copy
+            video = VideoFormat("rawvideo", width, height, pixel_format)
+            return self._put(video, pixels.data, data, time)
 
     def write_jpeg(self, image: bytes, data: Any = None, time: Optional[float] = None) -> bool:
         """Publishes a JPEG, with a message at its time. The rest is as for :meth:`write`."""
@@ -166,7 +173,8 @@ class Publisher:
             return False
         image = bytes(image)
         video = VideoFormat("mjpeg", *jpeg_size(image), None)
-        return self._put(video, image, data, time)
+        with self._lock:
+            return self._put(video, image, data, time)
 
     @property
     def viewers(self) -> int:
@@ -182,6 +190,12 @@ class Publisher:
     def connected(self) -> bool:
         """Whether the server takes frames now."""
         return self._sender.is_connected
+
+    @property
+    def trouble(self) -> Optional[StreamError]:
+        """Why the server takes no frames at the moment, such as ``busy`` for a name that is taken;
+        ``None`` while it does."""
+        return self._sender.trouble
 
     @property
     def totals(self) -> Totals:
@@ -205,19 +219,23 @@ class Publisher:
             StreamError: if the server has refused the source, or did not get all
             ConnectionLost: if it could not be reached, or not within ``timeout`` seconds
         """
-        if self._is_closed:
+        sender = self._sender
+        if self._is_closed or not sender.is_ours:
             return
         self._is_closed = True
-        sender = self._sender
         is_in_time = sender.close(timeout)
         if self._written == 0 and not sender.was_accepted and isinstance(
             sender.error, (ConnectionLost, type(None))
         ):
             return
         if sender.error is not None:
-            raise sender.error
+            raise sender.error.with_traceback(None)
         if not is_in_time:
             raise ConnectionLost(f'Cannot end "{self._name}" within {timeout:g} s')
+
+    def __del__(self) -> None:
+        if hasattr(self, "_sender") and self._sender.is_ours:
+            self._sender.end()
 
     @property
     def _is_unwanted(self) -> bool:
@@ -226,8 +244,10 @@ class Publisher:
     def _check(self) -> None:
         if self._is_closed:
             raise ValueError("Cannot use the publisher: it is closed")
+        if not self._sender.is_ours:
+            raise ValueError("Cannot use the publisher in another process: open it there")
         if self._sender.error is not None:
-            raise self._sender.error
+            raise self._sender.error.with_traceback(None)
 
     def _put(
         self, video: Optional[VideoFormat], payload: wire.Bytes, data: Any, time: Optional[float]
@@ -248,9 +268,11 @@ class Publisher:
             raise ValueError(
                 f"Cannot publish a frame of {len(payload)} bytes: expected at most {MAX_FRAME}"
             )
-        notes = [] if data is None else [note_of(data, pts, captured)]
+        message = None if data is None else message_of(data)
         self._last_pts = pts
         self._written += 1
-        return self._sender.outbox.put(
-            Item(video, payload, pts, captured, notes), self._patience
-        )
+        item = Item(pts, captured, video, payload, message)
+        is_queued = self._sender.outbox.put(item, self._patience)
+        if not is_queued:
+            self._check()
+        return is_queued

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
+import time
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional
 
 from . import _wire as wire
 from ._connection import Connection
-from ._errors import ConnectionLost, StreamError, invalid, printable
-from ._outbox import Item, Note, Outbox, VideoFormat
+from ._errors import ConnectionLost, StreamError, invalid
+from ._outbox import DataMessage, Item, Outbox, VideoFormat
 from ._retry import Retries
+from ._totals import Counts, check_totals
 from ._transport import Server
 
 TIME_BASE = [1, 1_000_000]
@@ -24,6 +27,9 @@ DATA_IDS = {"json": 1, "bytes": 2}
 
 MAX_MESSAGE = 1 << 20
 """Bytes of the largest message."""
+
+POLL = 1.0
+"""Seconds after which a wait looks for Ctrl-C; without it, Windows would not."""
 
 END_TIMEOUT = 30.0
 """Seconds for the server's totals, once it has been told the end."""
@@ -43,7 +49,7 @@ class Totals:
     bytes: int = 0
     """Of frames and messages."""
     dropped: int = 0
-    """Frames that were written and not sent."""
+    """Frames that were written and not sent as a whole."""
     reconnects: int = 0
 
 
@@ -56,8 +62,9 @@ class Link:
         self.viewers = 0
         self.lost: Optional[BaseException] = None
         self.end: Optional[Dict[str, Any]] = None
-        self.counts: Dict[int, Tuple[int, int]] = {}
-        """Frames and bytes sent, by stream."""
+        self.is_finishing = False
+        self.counts: Counts = {}
+        """What was sent."""
 
     def send(self, stream: int, payload: wire.Bytes, pts: int, captured: int) -> None:
         """Sends one frame or message."""
@@ -69,23 +76,6 @@ class Link:
         frames, total = self.counts.get(stream, (0, 0))
         self.counts[stream] = (frames + 1, total + size)
 
-    def check_end(self) -> None:
-        """Compares what the server received with what was sent.
-
-        Raises:
-            StreamError: if they differ
-        """
-        received: Dict[int, Tuple[object, object]] = {}
-        for entry in (self.end or {}).get("streams") or []:
-            if isinstance(entry, dict) and isinstance(entry.get("id"), int):
-                received[entry["id"]] = (entry.get("frames"), entry.get("bytes"))
-        for stream, sent in self.counts.items():
-            if received.get(stream, (0, 0)) != sent:
-                raise invalid(
-                    f"{sent[0]} frames of {sent[1]} bytes were sent in stream {stream}, and it"
-                    f" received {printable(received.get(stream))}"
-                )
-
 
 class Sender:
     """One published source."""
@@ -96,6 +86,10 @@ class Sender:
         self.outbox = Outbox()
         self.error: Optional[BaseException] = None
         """Why it has ended, if it has."""
+        self.trouble: Optional[StreamError] = None
+        """Why there is no connection at the moment."""
+        self.was_accepted = False
+        """The server has taken it once."""
         self.is_on_demand = request.get("onDemand") is True
         self._server = server
         self._request = request
@@ -103,6 +97,8 @@ class Sender:
         self._retries = retries
         self._link: Optional[Link] = None
         self._is_closed = threading.Event()
+        self._is_abandoned = False
+        self._process = os.getpid()
         self._changed = threading.Condition()
         self._was_accepted = False
         self._reconnects = 0
@@ -118,9 +114,9 @@ class Sender:
         return self._link is not None
 
     @property
-    def was_accepted(self) -> bool:
-        """The server has taken it once."""
-        return self._was_accepted
+    def is_ours(self) -> bool:
+        """It belongs to this process, and not to the one that this was forked from."""
+        return self._process == os.getpid()
 
     @property
     def viewers(self) -> int:
@@ -143,17 +139,29 @@ class Sender:
 
     def wait_watched(self, timeout: Optional[float]) -> bool:
         """Waits until somebody watches, or nothing more is sent; whether somebody does."""
+        end = None if timeout is None else time.monotonic() + timeout
         with self._changed:
-            self._changed.wait_for(lambda: self.is_watched or self._is_over, timeout)
+            while not (self.is_watched or self._is_over):
+                left = POLL if end is None else min(POLL, end - time.monotonic())
+                if left <= 0:
+                    break
+                self._changed.wait(left)
         return self.is_watched
+
+    def end(self) -> None:
+        """Has the thread end once it has sent what waits."""
+        self._is_closed.set()
+        self.outbox.close()
 
     def close(self, timeout: float) -> bool:
         """Sends what waits, and the end; true if that was within the timeout, in seconds."""
-        self._is_closed.set()
-        self.outbox.close()
-        self._thread.join(timeout)
+        self.end()
+        end = time.monotonic() + timeout
+        while self._thread.is_alive() and time.monotonic() < end:
+            self._thread.join(min(POLL, max(0.0, end - time.monotonic())))
         if not self._thread.is_alive():
             return True
+        self._is_abandoned = True
         link = self._link
         if link is not None:
             link.connection.shut_down()
@@ -173,6 +181,7 @@ class Sender:
             self.error = error
         finally:
             self.outbox.close()
+            self.outbox.discard()
             self._is_over = True
             self._tell()
 
@@ -187,6 +196,8 @@ class Sender:
                 message = connection.receive()
             if message.kind != wire.ACCEPT:
                 raise invalid(f"a message of kind {message.kind} is unexpected here")
+            if self._is_abandoned:
+                raise ConnectionLost("the server took too long to accept")
             accept = wire.parse_json(message.payload, "acceptance")
             link = Link(connection, accept.get("watched") is True)
             self._on_accepted(link)
@@ -216,26 +227,31 @@ class Sender:
             item = self.outbox.take()
             if item is None:
                 continue
-            needed = [*kinds, *(note.codec for note in item.notes if note.codec not in kinds)]
-            needed = list(dict.fromkeys(needed))
-            if item.video not in (None, video) or needed != kinds:
-                video, kinds = item.video or video, needed
+            is_new = item.message is not None and item.message.codec not in kinds
+            if is_new or item.video not in (None, video):
+                video = item.video or video
+                kinds = [*kinds, *([item.message.codec] if item.message and is_new else [])]
                 link.connection.send_json(
                     wire.DESCRIBE, version=wire.VERSION, streams=self._describe(video, kinds)
                 )
             self._send(link, item)
 
     def _send(self, link: Link, item: Item) -> None:
-        for note in item.notes:
-            link.send(DATA_IDS[note.codec], note.payload, note.pts, note.captured)
-            self._count(0, 1, note.payload)
-        if item.video is not None:
-            link.send(VIDEO_ID, item.payload, item.pts, item.captured)
-            self._count(1, 0, item.payload)
-
-    def _count(self, frames: int, messages: int, payload: wire.Bytes) -> None:
-        sent = self._sent
-        self._sent = (sent[0] + frames, sent[1] + messages, sent[2] + len(payload))
+        frames, messages, size = self._sent
+        message = item.message
+        try:
+            if message is not None:
+                stream = DATA_IDS[message.codec]
+                link.send(stream, message.payload, item.pts, item.captured)
+                messages, size = messages + 1, size + len(message.payload)
+            if item.video is not None:
+                link.send(VIDEO_ID, item.payload, item.pts, item.captured)
+                frames, size = frames + 1, size + len(item.payload)
+        except StreamError:
+            self.outbox.dropped += item.video is not None
+            raise
+        finally:
+            self._sent = (frames, messages, size)
 
     def _describe(self, video: Optional[VideoFormat], kinds: List[str]) -> List[Dict[str, Any]]:
         streams: List[Dict[str, Any]] = []
@@ -252,13 +268,14 @@ class Sender:
         return streams
 
     def _finish(self, link: Link, listener: threading.Thread) -> None:
+        link.is_finishing = True
         link.connection.send_json(wire.END)
         listener.join(END_TIMEOUT)
         if link.end is None:
             raise link.lost or ConnectionLost(
                 f"the server did not confirm the end within {END_TIMEOUT:.0f} s"
             )
-        link.check_end()
+        check_totals(link.end, link.counts, "were sent", "received")
 
     def _listen(self, link: Link) -> None:
         """Reads what the server sends, until the end."""
@@ -274,6 +291,8 @@ class Sender:
                     if isinstance(viewers, int):
                         link.viewers = viewers
                 elif message.kind == wire.END:
+                    if not link.is_finishing:
+                        raise ConnectionLost("the server ended it")
                     link.end = wire.parse_json(message.payload, "end")
                     break
                 else:
@@ -285,10 +304,11 @@ class Sender:
             self.outbox.wake()
 
     def _on_accepted(self, link: Link) -> None:
-        if self._was_accepted:
+        if self.was_accepted:
             self._reconnects += 1
-            logger.warning("Connected again to %s", self._server.address)
-        self._was_accepted = True
+            logger.warning("Connected to %s again", self._server.address)
+        self.was_accepted = True
+        self.trouble = None
         self._link = link
         self._retries.reset()
         self._tell()
@@ -300,7 +320,8 @@ class Sender:
             raise error
         if self._is_closed.is_set():
             raise error
-        delay = self._retries.next_delay(error, self._was_accepted)
+        self.trouble = error
+        delay = self._retries.next_delay(error, self.was_accepted)
         logger.warning("%s; trying again in %.0f s", error, delay)
         self._is_closed.wait(delay)
         if self._is_closed.is_set() and not self.outbox.is_finished:
@@ -311,7 +332,7 @@ class Sender:
             self._changed.notify_all()
 
 
-def note_of(value: Any, pts: int, captured: int) -> Note:
+def message_of(value: Any) -> DataMessage:
     """A message from a JSON value, or from bytes.
 
     Raises:
@@ -323,4 +344,4 @@ def note_of(value: Any, pts: int, captured: int) -> Note:
         raise ValueError(
             f"Cannot publish a message of {len(payload)} bytes: expected at most {MAX_MESSAGE}"
         )
-    return Note("bytes" if is_binary else "json", payload, pts, captured)
+    return DataMessage("bytes" if is_binary else "json", payload)
