@@ -329,7 +329,8 @@ class Receiver:
         """Waits until the next attempt is due, or raises."""
         progress = self._progress
         self._dropped = (self.dropped, 0)
-        is_awaited = progress.is_live and error.code in ("media_error", "not_found")
+        may_come = progress.is_live or self._retries.is_asked_for and not self._was_connected
+        is_awaited = may_come and error.code in ("media_error", "not_found")
         is_transient = isinstance(error, ConnectionLost) or error.code == "busy" or is_awaited
         if not is_transient or not progress.is_resumable:
             raise error

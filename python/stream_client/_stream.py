@@ -56,8 +56,8 @@ class Stream:
         tls: encrypt; trust the authorities of this machine
         ca_file: encrypt; trust the authority or certificate in this PEM file
         fingerprint: encrypt; trust only the certificate with this SHA-256
-        retries: attempts to connect in a row, ``math.inf`` for no end; default: 5, and none for the
-            first connection
+        retries: further attempts in a row, ``math.inf`` for no end, also while the server or the
+            source is not there yet; default: 5 once it was, and none before
 
     Raises:
         StreamError: if the server refuses the request, with the wire's code
