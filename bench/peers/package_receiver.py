@@ -11,6 +11,9 @@ import sys
 import time
 from pathlib import Path
 
+import cv2  # noqa: F401 - the package uses it if it is there, as it does numpy
+import numpy  # noqa: F401
+
 sys.path.insert(0, str(Path(__file__).parents[2] / "python"))
 
 from stream_client import Stream  # noqa: E402

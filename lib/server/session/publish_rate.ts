@@ -9,7 +9,7 @@ const MAX_LEAD = 2;
 const LONGEST_LEAD = 60_000;
 
 /** Frames and bytes a second that a publisher may send. */
-const MAX_RATE = { frames: 2000, bytes: 500e6 };
+const MAX_RATE = { frames: 2000, bytes: 2e9 };
 
 /** Milliseconds of the rate that may be used at once. */
 const BURST = 100;
