@@ -131,6 +131,12 @@ class NoServer(StreamTestCase):
         for call in (Stream, get_image, list_media):
             self.refused("connection_lost", call, HOST, port=server.port)
 
+    def test_a_server_that_is_silent_is_given_up(self):
+        server = ScriptedServer(self, lambda peer, _: peer.wait_closed())
+        self.patch("stream_client._transport.IDLE_TIMEOUT", 1)
+        error = self.refused("connection_lost", list_media, HOST, port=server.port)
+        self.assertIn("silent for 1 s", str(error))
+
     def test_a_server_of_another_protocol(self):
         def script(peer, _):
             peer.send(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
