@@ -207,7 +207,7 @@ class StreamTestCase(unittest.TestCase):
         warnings.simplefilter("always")
         self.addCleanup(gc.collect)
         # Nothing may end only because the other side is silent.
-        self.patch("stream_client._transport.IDLE_TIMEOUT", 10 * PATIENCE)
+        self.patch("stream_client._transport.IDLE_TIMEOUT", 2 * PATIENCE)
 
     def open(self, name=None, *, port=None, **options):
         """A stream that is closed at the end of the test."""
