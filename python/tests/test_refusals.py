@@ -70,7 +70,8 @@ class Refusals(StreamTestCase):
                      port=self.site.port)
 
     def test_a_request_that_cannot_be_written_is_refused(self):
-        for options in ({"start": float("nan")}, {"fps": float("inf")}, {"size": (float("nan"), 1)}):
+        nan, infinity = float("nan"), float("inf")
+        for options in ({"start": nan}, {"fps": infinity}, {"size": (nan, 1)}):
             with self.subTest(options), self.assertRaises((ValueError, StreamError)):
                 self.open("clip.mkv", token=TOKEN, **options)
 
