@@ -3,6 +3,7 @@ import { print } from "../lib/base/log.ts";
 import { messageOf, UsageError } from "../lib/base/errors.ts";
 import { choice, describeFlags, number, parseFlags, text, toggle } from "../lib/cli/flags.ts";
 import { untilInterrupted } from "../lib/cli/signals.ts";
+import { measureArrays } from "./arrays.ts";
 import { Clips } from "./clips.ts";
 import { measureCopy } from "./copy.ts";
 import { measureEncodings } from "./encodings.ts";
@@ -32,6 +33,7 @@ const MEASUREMENTS = {
   "live": measureLive,
   "relays": measureRelays,
   "publish": measurePublish,
+  "arrays": measureArrays,
   "startup": measureStartup,
 } satisfies Record<string, Measurement>;
 

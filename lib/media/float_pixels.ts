@@ -5,6 +5,7 @@ import type { StreamDescription, VideoStream } from "./frame.ts";
 const WHOLE: Record<string, Pick<VideoStream, "pixelFormat" | "fourcc">> = {
   grayf32: { pixelFormat: "gray16le", fourcc: "Y1\0\x10" },
   gbrpf32: { pixelFormat: "gbrp16le", fourcc: "G3\0\x10" },
+  gbrapf32: { pixelFormat: "gbrap16le", fourcc: "G4\0\x10" },
 };
 
 /** Greatest value of a 16-bit sample, which stands for 1. */

@@ -10,15 +10,19 @@
         out.write(image, data={"boxes": []})
 """
 
+from ._asyncio import AsyncStream, aopen
 from ._description import MediaEntry, StreamInfo
 from ._errors import ConnectionLost, StreamError
 from ._frame import Audio, Frame, Message
+from ._publisher import Publisher
 from ._receiver import Notice
+from ._sender import Totals
 from ._stream import Stream, get_image, list_media
 
 __all__ = [
-    "Audio", "ConnectionLost", "Frame", "MediaEntry", "Message", "Notice",
-    "Stream", "StreamError", "StreamInfo", "get_image", "list_media",
+    "AsyncStream", "Audio", "ConnectionLost", "Frame", "MediaEntry", "Message", "Notice",
+    "Publisher", "Stream", "StreamError", "StreamInfo", "Totals", "aopen", "get_image",
+    "list_media",
 ]
 
 __version__ = "0.9.0"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Dict, NamedTuple, Optional, Tuple
 
@@ -61,30 +62,32 @@ def _matrix(weights: Tuple[float, float], is_full: bool) -> Matrix:
 CHANNELS = {
     "bgr24": (0, 1, 2), "bgra": (0, 1, 2), "bgr0": (0, 1, 2), "rgb24": (2, 1, 0),
     "rgba": (2, 1, 0), "rgb0": (2, 1, 0), "argb": (3, 2, 1), "0rgb": (3, 2, 1),
-    "abgr": (1, 2, 3), "0bgr": (1, 2, 3), "gray": (0, 0, 0),
+    "abgr": (1, 2, 3), "0bgr": (1, 2, 3), "bgr48": (0, 1, 2),
+    "bgra64": (0, 1, 2), "rgb48": (2, 1, 0), "rgba64": (2, 1, 0), "gray": (0, 0, 0),
+    "gray16": (0, 0, 0), "grayf32": (0, 0, 0),
 }
-"""Where blue, green and red are in packed formats."""
+"""Where blue, green and red are in packed formats, without the letters of the byte order."""
 
 CHROMA_ORDER = {"nv12": (0, 1), "nv21": (1, 0)}
 """Where the two components of chroma are in one plane."""
 
 
-def to_bgr(planes: "Tuple[NDArray[Any], ...]", stream: StreamInfo) -> "NDArray[np.uint8]":
-    """Converts the planes of a frame to height × width × 3, uint8.
+def to_bgr(planes: "Tuple[NDArray[Any], ...]", stream: StreamInfo) -> "NDArray[Any]":
+    """Converts the planes of a frame to height × width × 3, of their type.
 
     Raises:
-        ValueError: for pixel formats of more than 8 bits, and Bayer patterns
+        ValueError: for YUV of more than 8 bits, gray of 9 to 14, and Bayer patterns
     """
     name = stream.pixel_format or ""
     first = planes[0]
-    if name == "bgr24":
+    order = CHANNELS.get(re.sub("[lb]e$", "", name))
+    if order == (0, 1, 2) and first.shape[2] == 3:
         return first
-    if name in CHANNELS:
-        numpy = load_numpy()
+    if order is not None:
         pixels = first.reshape(first.shape[0], first.shape[1], -1)
-        packed: "NDArray[np.uint8]" = numpy.take(pixels, CHANNELS[name], axis=2)
+        packed: "NDArray[Any]" = load_numpy().take(pixels, order, axis=2)
         return packed
-    if name in ("gbrp", "gbrap"):
+    if name.startswith("gbr"):
         return _stack(planes[1], planes[0], planes[2])
     if name in CHROMA_ORDER:
         u, v = (planes[1][:, :, index] for index in CHROMA_ORDER[name])
@@ -92,13 +95,13 @@ def to_bgr(planes: "Tuple[NDArray[Any], ...]", stream: StreamInfo) -> "NDArray[n
     if name.startswith("yuv") and first.dtype.itemsize == 1:
         return _from_yuv(first, planes[1], planes[2], matrix_of(stream))
     raise ValueError(
-        f'Cannot convert "{name}" to BGR: expected a pixel format of 8 bits, ask the server for'
-        ' pixel_format="bgr24"'
+        f'Cannot convert "{name}" to BGR: ask the server for pixel_format="bgr24", or for another'
+        " format that is converted here"
     )
 
 
-def _stack(*channels: "NDArray[Any]") -> "NDArray[np.uint8]":
-    stacked: "NDArray[np.uint8]" = load_numpy().stack(channels, axis=2)
+def _stack(*channels: "NDArray[Any]") -> "NDArray[Any]":
+    stacked: "NDArray[Any]" = load_numpy().stack(channels, axis=2)
     return stacked
 
 

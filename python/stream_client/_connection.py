@@ -19,7 +19,7 @@ MAX_SAMPLES = 30
 """Pongs that count. A clock that was set is followed after as many."""
 
 
-class Message(NamedTuple):
+class Received(NamedTuple):
     """A message of a response."""
 
     kind: int
@@ -98,7 +98,7 @@ class Connection:
         self._ping = (time.monotonic() + PING_INTERVAL, sent)
         self.send(wire.encode(wire.PING, wire.CAPTURE_TIME.pack(sent), sent))
 
-    def receive(self) -> Message:
+    def receive(self) -> Received:
         """The next message that is no ping, pong or error.
 
         Raises:
@@ -125,12 +125,12 @@ class Connection:
         """Closes it. No other thread may use it any more."""
         self._transport.close()
 
-    def _receive(self) -> Message:
+    def _receive(self) -> Received:
         read_into = self._transport.read_into
         read_into(self._header)
         kind, flags, stream, timestamp, size = wire.parse_header(self._header)
         if kind != wire.FRAME:
-            return Message(kind, 0, 0, timestamp, BufferPool().read(size, read_into), None)
+            return Received(kind, 0, 0, timestamp, BufferPool().read(size, read_into), None)
         captured = None
         if flags & wire.LIVE:
             read_into(self._capture)
@@ -144,9 +144,9 @@ class Connection:
         if expected is not None and size != expected:
             raise invalid(f"a frame of {size} bytes in stream {stream}, expected {expected}")
         payload = self._pool.read(size, read_into)
-        return Message(kind, flags, stream, timestamp, payload, captured)
+        return Received(kind, flags, stream, timestamp, payload, captured)
 
-    def _on_pong(self, message: Message) -> None:
+    def _on_pong(self, message: Received) -> None:
         sent = self._ping[1]
         if bytes(message.payload) == wire.CAPTURE_TIME.pack(sent):
             self.clock.add(sent, now(), message.timestamp)

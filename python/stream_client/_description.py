@@ -66,6 +66,12 @@ class Description:
     """Identifies the bytes of the file; a response with one can be resumed."""
     notes: Tuple[str, ...] = ()
 
+    @property
+    def leading(self) -> str:
+        """The type of the streams that frames are made of: video if there is any, else audio."""
+        kinds = [stream.type for stream in self.streams]
+        return next(kind for kind in ("video", "audio", "data") if kind in kinds)
+
     def first(self, kind: str) -> Optional[StreamInfo]:
         """The first stream of a type."""
         return next((stream for stream in self.streams if stream.type == kind), None)

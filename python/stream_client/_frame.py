@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from typing import TYPE_CHECKING, Any, Optional, Tuple
 
@@ -12,7 +13,6 @@ from ._errors import invalid
 from ._pixels import Layout, image_of, layout_of, load_numpy, planes_of
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 PCM = {
@@ -41,12 +41,13 @@ class _Part:
         self.bytes = payload
         """The bytes as received, without a copy. It may be written to."""
         self.pts = pts
-        """Presentation timestamp in ticks of ``stream.time_base``."""
+        """Presentation timestamp in ticks of ``stream.time_base``, as the server sent it."""
         self.time = seconds
         """Presentation time in seconds from the beginning of the media, or from ``start``; of a
-        live source, from any zero."""
+        live source, from any zero, and it goes on after the connection was lost."""
         self.capture_time = capture_time
-        """Of a live source, when it was captured: seconds since 1970 by this machine's clock."""
+        """Of a live source, when it was captured: seconds since 1970 by this machine's clock;
+        ``None`` until the server has told its own."""
 
 
 class Audio(_Part):
@@ -154,11 +155,12 @@ class Frame(_Part):
         """The planes of the frame as arrays over the received memory. Raises as ``image`` does."""
         return planes_of(self.bytes, self._layout, *self._size)
 
-    def to_bgr(self) -> "NDArray[np.uint8]":
-        """The frame as height × width × 3, uint8: blue, green, red.
+    def to_bgr(self) -> "NDArray[Any]":
+        """The frame as height × width × 3: blue, green, red. It is uint8; RGB and gray of uint16 and
+        float32 keep their type.
 
-        Converts with OpenCV if it is installed, else with numpy; the matrix and the range are those
-        that the stream states. A ``bgr24`` frame is not copied.
+        YUV is converted with OpenCV if it is installed, else with numpy; the matrix and the range
+        are those that the stream states. A ``bgr24`` frame is not copied.
 
         Raises:
             ValueError: for packets, or a pixel format that is not converted here
@@ -199,3 +201,11 @@ def raw_size(stream: StreamInfo) -> Optional[int]:
     """Bytes of each frame of a stream of raw video; ``None`` if they may differ."""
     layout = layout_of(stream.pixel_format or "") if stream.codec == "rawvideo" else None
     return layout and layout.size(stream.width or 0, stream.height or 0)
+
+
+def sample_size(stream: StreamInfo) -> Optional[int]:
+    """Bytes of a sample of PCM in all channels; ``None`` for other streams."""
+    found = re.match(r"pcm_[suf](8|16|24|32|64)(?!\d)", stream.codec)
+    if stream.type != "audio" or found is None:
+        return None
+    return int(found[1]) // 8 * (stream.channels or 1)

@@ -70,7 +70,7 @@ class Layout(NamedTuple):
 FULL = (0, 0)
 
 
-@lru_cache(maxsize=None)
+@lru_cache(maxsize=64)
 def layout_of(pixel_format: str) -> Optional[Layout]:
     """The layout of a pixel format, by FFmpeg's name; ``None`` if it is not known here.
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import time
-from typing import Any, Dict, NamedTuple, Optional
+from typing import Any, Dict, NamedTuple, Optional, Tuple
 
 from . import _wire as wire
-from ._connection import Message
+from ._connection import Received
 from ._description import Description, StreamInfo
 from ._errors import StreamError, invalid
+from ._frame import sample_size
 
-PCM = re.compile(r"pcm_[suf](\d+)")
+MIN_DURATION = 0.001
+"""Seconds of the shortest part that can be requested."""
 
 
 class Point(NamedTuple):
@@ -28,6 +29,7 @@ class Seek(NamedTuple):
     """The latest seek."""
 
     to: float
+    """Seconds from the beginning of the file."""
     number: int
     is_answered: bool
 
@@ -36,23 +38,25 @@ class Progress:
     """Continues
 
     - a file with the frame after the last one of each stream,
-    - a file after a seek with another seek to the last frame,
+    - a file after a seek with another seek, to the last frame,
     - a live source with the newest frame, on one timeline.
     """
 
     def __init__(self, request: Dict[str, Any]) -> None:
         self._request = request
         self._points: Dict[int, Point] = {}
-        self._skipped: Dict[int, int] = {}
-        """Timestamps up to which frames were received before the cut, after a seek."""
+        self._skipped: Dict[int, Point] = {}
+        """What was received before the connection was lost, and comes again after a seek."""
         self._seek: Optional[Seek] = None
         self.description: Optional[Description] = None
         self._shift: Optional[float] = 0.0
+        self._first: Optional[float] = None
         self._latest = (0.0, 0.0)
         """Time of the latest frame in seconds, and when it arrived."""
 
     @property
     def is_live(self) -> bool:
+        """Whether the source has no end of its own."""
         return self.description is not None and self.description.live
 
     @property
@@ -66,16 +70,18 @@ class Progress:
         """Number of the latest seek; 0 before the first."""
         return 0 if self._seek is None else self._seek.number
 
-    @property
-    def position(self) -> float:
-        """Seconds on the timeline of the response."""
-        return self._latest[0]
-
-    def next_request(self) -> Dict[str, Any]:
-        """The request for what was not received yet."""
+    def next_request(self) -> Optional[Dict[str, Any]]:
+        """The request for what was not received yet; ``None`` if nothing is left of it."""
         request = dict(self._request)
         if self.description is not None and self.description.name:
             request["name"] = self.description.name
+        duration = request.get("duration")
+        if self.is_live and duration is not None and self._first is not None:
+            latest, arrived = self._latest
+            duration -= latest + time.monotonic() - arrived - self._first
+            if duration < MIN_DURATION:
+                return None
+            request["duration"] = duration
         if self._points and not self.is_live and self._seek is None:
             request["resume"] = [
                 {
@@ -93,8 +99,12 @@ class Progress:
             return None
         to = seek.to
         if seek.is_answered:
-            to = max(0.0, (self._request.get("start") or 0) + self.position)
-            self._skipped = {stream: point.pts for stream, point in self._points.items()}
+            start = self._request.get("start") or 0
+            to = max(0.0, start + self._latest[0])
+            if self._request.get("loop"):
+                to = start + self._in_round(self._latest[0])
+            else:
+                self._skipped = dict(self._points)
         return {"action": "seek", "to": to, "id": seek.number}
 
     def describe(self, description: Description, is_further: bool) -> None:
@@ -120,69 +130,90 @@ class Progress:
         if before is not None and not is_further:
             self._shift = None
 
-    def take(self, message: Message, stream: StreamInfo) -> Optional[float]:
+    def take(self, frame: Received, stream: StreamInfo) -> Optional[Tuple[Received, float]]:
         """Records a frame.
 
         Returns:
-            its time in seconds; ``None`` for one that was received before
+            the part of it that was not received before, and its time in seconds; ``None`` if there
+            is no such part
         """
-        skipped = self._skipped.get(message.stream)
+        skipped = self._skipped.get(frame.stream)
         if skipped is not None:
-            if message.timestamp <= skipped:
+            rest = _after(skipped, frame, stream)
+            if rest is None:
                 return None
-            del self._skipped[message.stream]
-        before = self._points.get(message.stream)
+            frame = rest
+            self._skipped.pop(frame.stream, None)
+        before = self._points.get(frame.stream)
         breaks = before.breaks if before is not None else 0
-        self._points[message.stream] = Point(
-            message.timestamp,
-            _end_of(message, stream),
-            breaks + (1 if message.flags & wire.DISCONTINUITY else 0),
+        self._points[frame.stream] = Point(
+            frame.timestamp,
+            _end_of(frame, stream),
+            breaks + (1 if frame.flags & wire.DISCONTINUITY else 0),
         )
-        seconds = float(message.timestamp * stream.time_base)
+        seconds = float(frame.timestamp * stream.time_base)
+        description = self.description
+        leading = "data" if description is None else description.leading
         if not self.is_live:
-            if stream.type == "video" or self._has_no_video:
+            if stream.type == leading:
                 self._latest = (seconds, 0.0)
-            return seconds
+            return frame, seconds
         latest, arrived = self._latest
         now = time.monotonic()
+        is_leading = stream.type != "data" or leading == "data"
         if self._shift is None:
-            if stream.type == "data" and not self._is_data:
-                return latest + now - arrived
+            if not is_leading:
+                return frame, latest + now - arrived
             # The timestamps of another connection may be unrelated to those before.
-            self._shift = latest + now - arrived - seconds if arrived else 0.0
+            self._shift = 0.0 if self._first is None else latest + now - arrived - seconds
         seconds += self._shift
-        if stream.type != "data" or self._is_data:
+        if is_leading:
+            if self._first is None:
+                self._first = seconds
             self._latest = (max(latest, seconds), now)
-        return seconds
+        return frame, seconds
 
-    def on_seek(self, to: float) -> int:
-        """Records a seek, and gives its number."""
-        number = self.seek_number + 1
-        self._seek = Seek(to, number, False)
+    def on_seek(self, to: float) -> None:
+        """Records a seek."""
+        self._seek = Seek(to, self.seek_number + 1, False)
         self._skipped = {}
-        return number
 
     def on_seek_reply(self, number: object) -> None:
         """Records the server's reply to a seek."""
         seek = self._seek
-        if seek is not None and seek.number == number:
+        if seek is not None and seek.number == number and not seek.is_answered:
             self._seek = seek._replace(is_answered=True)
+            self._points.clear()
+            self._latest = (seek.to - (self._request.get("start") or 0), 0.0)
 
-    @property
-    def _has_no_video(self) -> bool:
-        return self.description is not None and self.description.first("video") is None
+    def _in_round(self, position: float) -> float:
+        """The position in its round of a loop, in seconds."""
+        length: Optional[float] = self._request.get("duration")
+        if self.description is not None and self.description.duration is not None:
+            rest = self.description.duration - (self._request.get("start") or 0)
+            length = rest if length is None else min(rest, length)
+        return max(0.0, position % length if length is not None and length > 0 else position)
 
-    @property
-    def _is_data(self) -> bool:
-        streams = self.description.streams if self.description is not None else ()
-        return all(stream.type == "data" for stream in streams)
+
+def _after(last: Point, frame: Received, stream: StreamInfo) -> Optional[Received]:
+    """The part of a frame that follows another one of its stream."""
+    if last.next is not None:
+        known = last.next - frame.timestamp
+        end = _end_of(frame, stream)
+        if known <= 0 or end is None:
+            return frame
+        if end <= last.next:
+            return None
+        rest = frame.payload[known * (sample_size(stream) or 1):]
+        return frame._replace(payload=rest, timestamp=last.next)
+    # Packets may depend on those before, and come in another order than that of their times.
+    is_alone = stream.codec in ("rawvideo", "mjpeg")
+    return None if is_alone and frame.timestamp <= last.pts else frame
 
 
-def _end_of(message: Message, stream: StreamInfo) -> Optional[int]:
-    found = PCM.match(stream.codec)
-    if stream.type != "audio" or found is None:
+def _end_of(frame: Received, stream: StreamInfo) -> Optional[int]:
+    """Timestamp after the last sample of PCM, if a tick is a sample."""
+    size = sample_size(stream)
+    if size is None or stream.time_base * (stream.sample_rate or 0) != 1:
         return None
-    sample = int(found[1]) // 8 * (stream.channels or 1)
-    samples = len(message.payload) // sample
-    # A tick is a sample in all that is sent raw; else the server counts from the frame's own.
-    return message.timestamp + samples if stream.time_base * (stream.sample_rate or 1) == 1 else None
+    return frame.timestamp + len(frame.payload) // size

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections import deque
 from dataclasses import dataclass, field
@@ -10,20 +11,23 @@ from typing import Any, Deque, Dict, Mapping, Optional, Tuple
 
 from . import _wire as wire
 from ._buffers import BufferPool
-from ._connection import Connection, Message
+from ._connection import Connection, Received
 from ._description import Description, StreamInfo, parse_description
-from ._errors import ConnectionLost, StreamError, invalid, printable
-from ._frame import Audio, Frame, raw_size
-from ._frame import Message as DataMessage
+from ._errors import ConnectionLost, StreamError, invalid
+from ._frame import Audio, Frame, Message, raw_size
 from ._progress import Progress
-from ._queue import Companions, FrameQueue
+from ._queue import MAX_AUDIO, MAX_DATA, Companions, FrameQueue
 from ._retry import Retries
+from ._totals import check_totals
 from ._transport import Server
 
 KEEP_ALIVE = 5.0
 """Seconds without room for a frame after which the server is told, and asked to pause."""
 
 MAX_NOTICES = 100
+
+POLL = 1.0
+"""Seconds after which a wait looks for Ctrl-C; without it, Windows would not."""
 
 logger = logging.getLogger("stream_client")
 
@@ -52,24 +56,28 @@ class Receiver:
     ) -> None:
         self.queue = FrameQueue(latest)
         self.notices: Deque[Notice] = deque(maxlen=MAX_NOTICES)
-        self.dropped = 0
-        """Frames that the server dropped."""
         self._server = server
         self._progress = Progress(request)
         self._retries = retries
         self._pool = BufferPool()
-        self._companions = Companions()
-        self._state = threading.Condition()
-        self._controls = threading.Lock()
+        self._audio: Companions[Audio] = Companions(MAX_AUDIO)
+        self._data: Companions[Message] = Companions(MAX_DATA)
+        self._dropped = (0, 0)
+        """Frames that the server dropped, on earlier connections and on this one."""
+        self._described = threading.Condition()
+        self._lock = threading.Lock()
+        """Of what follows, and of the order of controls."""
         self._connection: Optional[Connection] = None
-        self._is_closed = threading.Event()
+        self._is_connecting = False
         self._is_paused = False
         self._is_pause_sent = False
-        self._was_connected = False
-        self._is_cut = False
         self._is_running = False
         self._finished = 0
         """Number of the seek after which the end was reached."""
+        self._is_closed = threading.Event()
+        self._was_connected = False
+        self._is_cut = False
+        self._process = os.getpid()
         self._thread = threading.Thread()
 
     def start(self) -> None:
@@ -78,68 +86,89 @@ class Receiver:
         self._thread = threading.Thread(target=self._run, name="stream_client", daemon=True)
         self._thread.start()
 
-    def wait_described(self) -> Description:
-        """Waits for the description.
+    @property
+    def is_ours(self) -> bool:
+        """It belongs to this process, and not to the one that this was forked from."""
+        return self._process == os.getpid()
+
+    @property
+    def is_described(self) -> bool:
+        """The description has come, or will not come any more."""
+        return self._progress.description is not None or not self._is_running
+
+    @property
+    def description(self) -> Description:
+        """The latest description, which is waited for.
 
         Raises:
             StreamError: if there will be none
         """
-        with self._state:
-            self._state.wait_for(lambda: self._progress.description or self.queue.is_over)
+        with self._described:
+            while not self._described.wait_for(lambda: self.is_described, POLL):
+                pass
         if self._progress.description is None:
             self.queue.take(0)
-            raise ConnectionLost("the stream was closed")
+            raise ConnectionLost("the stream was closed before it began")
         return self._progress.description
 
     @property
-    def description(self) -> Description:
-        """The latest description."""
-        return self.wait_described()
+    def dropped(self) -> int:
+        """Frames that the server dropped."""
+        return sum(self._dropped)
 
     def pause(self, is_paused: bool) -> None:
         """Asks the server to pause or to resume."""
         self._is_paused = is_paused
-        self._send_pause()
+        with self._lock:
+            self._send_pause()
 
     def seek(self, to: float) -> None:
         """Goes to a time in seconds; frames from before it are no longer handed out."""
-        with self._controls:
+        with self._lock:
             self._progress.on_seek(to)
             number = self._progress.seek_number
             self.queue.seek(number)
+            self._send_pause()
             self._send(action="seek", to=to, id=number)
-            if self._is_running:
-                return
-            self.start()
+            if not self._is_running:
+                self._retries.reset()
+                self.start()
 
     def on_taken(self) -> None:
         """Has the server go on when the loop does."""
         if self._is_pause_sent and not self._is_paused and not self.queue.is_stalled:
-            self._send_pause()
+            with self._lock:
+                self._send_pause()
 
     def close(self, wait: bool = True) -> None:
         """Ends the response. Harmless when it is over."""
+        if not self.is_ours:
+            return
         self._is_closed.set()
         self.queue.finish()
+        self.queue.notify()
         connection = self._connection
         if connection is not None:
             connection.shut_down()
-        thread = self._thread
-        if wait and thread.is_alive() and thread is not threading.current_thread():
-            thread.join()
+        # What connects ends by itself, after seconds.
+        wait = wait and not self._is_connecting and self._thread is not threading.current_thread()
+        while wait and self._thread.is_alive():
+            self._thread.join(POLL)
 
     def _run(self) -> None:
         while True:
             error = self._receive_until_over()
-            with self._controls:
+            with self._lock:
                 is_over = error is not None or self._is_closed.is_set()
                 if is_over or self._progress.seek_number == self._finished:
                     self._is_running = False
-                    self.queue.rest.extend(self._companions.clear())
+                    end = float("inf")
+                    self.queue.rest.extend([*self._audio.take(end), *self._data.take(end)])
                     self.queue.finish(error)
                     break
-        with self._state:
-            self._state.notify_all()
+        with self._described:
+            self._described.notify_all()
+        self.queue.notify()
 
     def _receive_until_over(self) -> Optional[BaseException]:
         """Receives over as many connections as it takes; gives the error at the end."""
@@ -157,30 +186,38 @@ class Receiver:
 
     def _receive_once(self) -> bool:
         """Receives over one connection; true if the response is over."""
-        connection = Connection(self._server, self._pool)
+        self._is_connecting = True
         try:
-            with self._controls:
-                if self._is_closed.is_set():
-                    return True
-                self._connection = connection
-                self._is_pause_sent = False
-                connection.ping()  # its answer is here before the first frame
+            connection = Connection(self._server, self._pool)
+        finally:
+            self._is_connecting = False
+        try:
+            self._connection = connection
+            if self._is_closed.is_set():
+                return True
+            connection.ping()  # its answer is here before the first frame
+            with self._lock:
+                asked = self._progress.seek_number
                 request, seek = self._progress.next_request(), self._progress.next_seek()
+                self._is_pause_sent = False
+                if request is None:
+                    self._add_notice("lost", "What was asked for is over: its end is missing")
+                    return True
                 connection.send(wire.encode_request("get_video", self._server.token, request))
                 if seek is not None:
                     connection.send_json(wire.CONTROL, **seek)
-            self._send_pause()
-            return self._receive_all(connection)
+                self._send_pause()
+            return self._receive_all(connection, asked)
         finally:
-            with self._controls:
+            with self._lock:
                 self._connection = None
                 connection.close()
 
-    def _receive_all(self, connection: Connection) -> bool:
+    def _receive_all(self, connection: Connection, asked: int) -> bool:
+        """Receives one response; ``asked`` is the number of the seek that its request had."""
         counts: Dict[int, Tuple[int, int]] = {}
         streams: Dict[int, StreamInfo] = {}
-        asked = self._progress.seek_number
-        answered: Optional[int] = None if asked > 0 else 0
+        answered: object = None if asked > 0 else 0
         while True:
             message = connection.receive()
             if message.kind == wire.FRAME:
@@ -198,16 +235,15 @@ class Receiver:
                 self._on_described(description)
             elif message.kind == wire.CONTROL:
                 fields = wire.parse_json(message.payload, "control")
-                with self._controls:
-                    self._progress.on_seek_reply(fields.get("id"))
-                answered = fields["id"] if isinstance(fields.get("id"), int) else answered
-                self._companions.clear()
+                if fields.get("action") == "seek":
+                    answered = fields.get("id")
+                    self._on_seek_reply(answered)
             elif message.kind == wire.NOTICE:
                 self._on_notice(wire.parse_json(message.payload, "notice"))
             elif message.kind == wire.END and streams:
                 self._on_end(wire.parse_json(message.payload, "end"), counts)
                 # A seek that came too late for this connection is asked for on another.
-                with self._controls:
+                with self._lock:
                     self._finished = self._progress.seek_number
                 return self._finished in (asked, answered)
             else:
@@ -215,103 +251,105 @@ class Receiver:
 
     def _on_described(self, description: Description) -> None:
         for note in description.notes:
-            self._note("note", note)
+            self._add_notice("note", note)
         if self._is_cut:
-            self._note("back", "Connected again")
-            logger.warning("Connected again to %s", self._server.address)
+            self._add_notice("back", f"Connected to {self._server.address} again")
+            logger.warning("Connected to %s again", self._server.address)
+        if self._is_paused:
+            self._retries.reset()  # no frame will come that would
         self._was_connected = True
-        with self._state:
-            self._state.notify_all()
+        with self._described:
+            self._described.notify_all()
+        self.queue.notify()
 
-    def _on_frame(self, message: Message, stream: StreamInfo, connection: Connection) -> None:
+    def _on_seek_reply(self, number: object) -> None:
+        with self._lock:
+            self._progress.on_seek_reply(number)
+        end = float("inf")
+        self._audio.take(end)
+        self._data.take(end)
+
+    def _on_frame(self, message: Received, stream: StreamInfo, connection: Connection) -> None:
         number = self._progress.seek_number
-        seconds = self._progress.take(message, stream)
-        if seconds is None:
+        taken = self._progress.take(message, stream)
+        if taken is None:
             return
+        message, seconds = taken
         self._retries.reset()
         was_cut, self._is_cut = self._is_cut, False
         captured = connection.clock.own_time(message.captured)
         parts = (stream, message.payload, message.timestamp, seconds, captured)
-        has_video = self._progress.description is not None and (
-            self._progress.description.first("video") is not None
-        )
+        description = self._progress.description
         if stream.type == "audio":
-            self._companions.add_audio(Audio(*parts))
+            self._audio.add(Audio(*parts))
         elif stream.type == "data":
-            self._companions.add_message(DataMessage(*parts))
-        if stream.type != "video" and has_video:
+            self._data.add(Message(*parts))
+        if description is None or stream.type != description.leading:
+            self._is_cut = was_cut
             return
-        is_live = self._progress.is_live
+        is_interrupted = was_cut or bool(message.flags & wire.DISCONTINUITY)
         frame = Frame(
             *parts,
             keyframe=bool(message.flags & wire.KEYFRAME),
-            dropped_before=bool(message.flags & wire.DROPPED) or is_live and (
-                was_cut or bool(message.flags & wire.DISCONTINUITY)
+            dropped_before=bool(message.flags & wire.DROPPED) or (
+                self._progress.is_live and is_interrupted
             ),
         )
-        self._companions.attach_to(frame)
+        frame.audio = self._audio.take(float("inf"))
+        frame.data = self._data.take(seconds + float(stream.time_base) / 2)
         while not self.queue.put(frame, number, KEEP_ALIVE):
-            connection.keep_alive()
-            self.queue.is_stalled = True
-            self._send_pause()
+            with self._lock:
+                self._send_pause()
+            try:
+                connection.keep_alive()
+            except ConnectionLost:
+                pass  # the next message tells; this frame is not to be lost
 
     def _on_notice(self, fields: Dict[str, Any]) -> None:
         code = wire.text_of(fields, "code", "?")
-        dropped = fields.get("dropped")
-        if code == "dropped" and type(dropped) is int and dropped >= 0:
-            self.dropped = dropped
+        if code == "dropped":
+            self._on_dropped(fields)
         others = {key: value for key, value in fields.items() if key not in ("code", "message")}
         self.notices.append(Notice(code, wire.text_of(fields, "message"), others))
 
+    def _on_dropped(self, fields: Dict[str, Any]) -> None:
+        dropped = fields.get("dropped")
+        if type(dropped) is int and dropped >= 0:
+            self._dropped = (self._dropped[0], max(self._dropped[1], dropped))
+
     def _on_end(self, fields: Dict[str, Any], counts: Dict[int, Tuple[int, int]]) -> None:
+        self._on_dropped(fields)
         if fields.get("reason") == "shutdown":
-            raise ConnectionLost("the server was shut down")
+            raise ConnectionLost(f"Connection to {self._server.address} lost: it was shut down")
         if "warning" in fields:
-            self._note("warning", wire.text_of(fields, "warning"))
-        entries = fields.get("streams")
-        if not isinstance(entries, list):
-            return
-        sent: Dict[int, Tuple[Any, Any]] = {}
-        for entry in entries:
-            number = entry.get("id") if isinstance(entry, dict) else None
-            if not isinstance(number, int):
-                raise invalid("the end has totals of no stream")
-            sent[number] = (entry.get("frames"), entry.get("bytes"))
-        for number in {*sent, *counts}:
-            frames, size = counts.get(number, (0, 0))
-            said = sent.get(number, (0, 0))
-            if (frames, size) != said:
-                raise invalid(
-                    f"{frames} frames of {size} bytes arrived of stream {number}, and it sent"
-                    f" {printable(said[0])} of {printable(said[1])}"
-                )
-        total = sum(size for _, size in counts.values())
-        if fields.get("bytes") != total:
-            raise invalid(f"{total} bytes arrived, and it sent {printable(fields.get('bytes'))}")
+            self._add_notice("warning", wire.text_of(fields, "warning"))
+        check_totals(fields, counts, "arrived", "sent")
 
     def _wait_to_retry(self, error: StreamError) -> None:
         """Waits until the next attempt is due, or raises."""
         progress = self._progress
-        is_awaited = progress.is_live and error.code in ("media_error", "not_found")
+        self._dropped = (self.dropped, 0)
+        may_come = progress.is_live or self._retries.is_asked_for and not self._was_connected
+        is_awaited = may_come and error.code in ("media_error", "not_found")
         is_transient = isinstance(error, ConnectionLost) or error.code == "busy" or is_awaited
         if not is_transient or not progress.is_resumable:
             raise error
         delay = self._retries.next_delay(error, self._was_connected)
         self._is_cut = self._was_connected
         text = f"{error}; trying again in {delay:.0f} s"
-        self._note("lost", text)
+        self._add_notice("lost", text)
         logger.warning("%s", text)
         self._is_closed.wait(delay)
 
-    def _note(self, code: str, message: str) -> None:
+    def _add_notice(self, code: str, message: str) -> None:
         self.notices.append(Notice(code, message))
 
     def _send_pause(self) -> None:
-        with self._controls:
-            is_paused = self._is_paused or self.queue.is_stalled
-            if is_paused != self._is_pause_sent and self._connection is not None:
-                self._is_pause_sent = is_paused
-                self._send(action="pause" if is_paused else "resume")
+        """Has the server pause or go on, if that is not what it does."""
+        is_paused = self._is_paused or self.queue.is_stalled
+        if is_paused != self._is_pause_sent and self._connection is not None:
+            self._is_pause_sent = is_paused
+            self._send(action="pause" if is_paused else "resume")
 
     def _send(self, **control: Any) -> None:
         """Sends a control. If the connection is lost, receiving tells it."""

@@ -23,6 +23,8 @@ class Retries:
     def __init__(self, limit: Optional[float] = None) -> None:
         if limit is not None and not limit >= 0:
             raise ValueError(f"Cannot retry {limit} times: expected a number from 0 up")
+        self.is_asked_for = limit is not None
+        """The user has set the limit."""
         self._first = 0.0 if limit is None else limit
         self._later = float(DEFAULT_RETRIES) if limit is None else limit
         self._count = 0

@@ -46,7 +46,8 @@ class Stream:
         bitrate: of ``h264``, bits per second
         start: seconds from the beginning of a file
         duration: seconds from ``start``
-        speed: of a file, 1 for real time, 0 (default) for as fast as the loop takes frames
+        speed: of a file, 1 for real time, 0 for as fast as the loop takes frames; default: 1 with
+            ``latest``, else 0
         loop: repeat a file until closed
         audio: audio as well, see ``Frame.audio``
         data: messages of live sources as well, see ``Frame.data``; ``"only"``: nothing else
@@ -55,8 +56,8 @@ class Stream:
         tls: encrypt; trust the authorities of this machine
         ca_file: encrypt; trust the authority or certificate in this PEM file
         fingerprint: encrypt; trust only the certificate with this SHA-256
-        retries: attempts to connect in a row, ``math.inf`` for no end; default: 5, and none for the
-            first connection
+        retries: further attempts in a row, ``math.inf`` for no end, also while the server or the
+            source is not there yet; default: 5 once it was, and none before
 
     Raises:
         StreamError: if the server refuses the request, with the wire's code
@@ -78,7 +79,7 @@ class Stream:
         bitrate: Optional[int] = None,
         start: Optional[float] = None,
         duration: Optional[float] = None,
-        speed: float = 0,
+        speed: Optional[float] = None,
         loop: bool = False,
         audio: bool = False,
         data: Union[bool, str] = True,
@@ -99,7 +100,8 @@ class Stream:
         server = Server(host, port, token, tls, ca_file, fingerprint)
         request = {
             **_media_request(name, encoding, pixel_format, size, quality),
-            "fps": fps, "bitrate": bitrate, "start": start, "duration": duration, "speed": speed,
+            "fps": fps, "bitrate": bitrate, "start": start, "duration": duration,
+            "speed": (1 if latest else 0) if speed is None else speed,
             "loop": loop or None, "audio": audio, "data": data or None, "redescribe": True,
             "late": "drop" if latest else "wait",
         }
@@ -107,8 +109,12 @@ class Stream:
         self._size: Optional[Tuple[int, int]] = None
         self._receiver = Receiver(server, request, latest=latest, retries=Retries(retries))
         self._receiver.start()
+        self._begin()
+
+    def _begin(self) -> None:
+        """Waits for the description."""
         try:
-            self._receiver.wait_described()
+            self._receiver.description
         except BaseException:
             self.close()
             raise
@@ -135,19 +141,30 @@ class Stream:
             StreamError, ConnectionLost: if it ends before
             ValueError: if the stream is closed
         """
-        queue = self._open.queue
+        receiver = self._open
         while True:
-            frame = queue.take(POLL)
+            frame = self._taken(receiver.queue.take(POLL))
             if frame is not None:
-                return self._taken(frame)
-            if queue.is_over:
+                return frame
+            if self.ended:
                 raise StopIteration
+
+    def poll(self, timeout: float = 0) -> Optional[Frame]:
+        """The next frame if one comes within ``timeout`` seconds; else ``None``, as at the end.
+        Raises as iterating does."""
+        return self._taken(self._open.queue.take(timeout))
+
+    @property
+    def ended(self) -> bool:
+        """Whether the last frame was taken, or the error raised, and nothing will come."""
+        return self._receiver.queue.is_over
 
     def read(self) -> "Tuple[bool, Optional[NDArray[Any]]]":
         """The next frame as ``cv2.VideoCapture.read`` gives it: ``(True, image)``, or
-        ``(False, None)`` at the end. Raises as iterating does."""
+        ``(False, None)`` at the end. The image is ``frame.to_bgr()``: height × width × 3. Raises as
+        iterating does."""
         frame = next(self, None)
-        return (False, None) if frame is None else (True, frame.image)
+        return (False, None) if frame is None else (True, frame.to_bgr())
 
     def get_size(self) -> Tuple[int, int]:
         """Width and height of the frame that was taken last, or else of the next one, in pixels.
@@ -191,7 +208,7 @@ class Stream:
     @property
     def notices(self) -> List[Notice]:
         """What happened so far: the last 100 events."""
-        return list(self._receiver.notices)
+        return list(self._receiver.notices.copy())
 
     @property
     def dropped(self) -> int:
@@ -240,12 +257,15 @@ class Stream:
     def _open(self) -> Receiver:
         if self._is_closed:
             raise ValueError("Cannot use the stream: it is closed")
+        if not self._receiver.is_ours:
+            raise ValueError("Cannot use the stream in another process: open it there")
         return self._receiver
 
-    def _taken(self, frame: Frame) -> Frame:
-        self._receiver.on_taken()
-        if frame.stream.type == "video":
-            self._size = (frame.stream.width or 0, frame.stream.height or 0)
+    def _taken(self, frame: Optional[Frame]) -> Optional[Frame]:
+        if frame is not None:
+            self._receiver.on_taken()
+            if frame.stream.type == "video":
+                self._size = (frame.stream.width or 0, frame.stream.height or 0)
         return frame
 
 
@@ -286,12 +306,12 @@ def get_image(
     try:
         connection.ping()
         connection.send(wire.encode_request("get_image", token, request))
-        return _receive_image(connection)
+        return _receive_image(connection, name)
     finally:
         connection.close()
 
 
-def _receive_image(connection: Connection) -> Frame:
+def _receive_image(connection: Connection, name: Optional[str]) -> Frame:
     stream: Optional[StreamInfo] = None
     while True:
         message = connection.receive()
@@ -308,7 +328,10 @@ def _receive_image(connection: Connection) -> Frame:
                 keyframe=True, dropped_before=False,
             ).hand_over()
         elif message.kind == wire.END:
-            raise StreamError("the server sent no image", "media_error")
+            raise StreamError(
+                f'Cannot get an image of "{name or "the default"}": the server sent none',
+                "media_error",
+            )
         elif message.kind != wire.NOTICE:
             raise invalid(f"a message of kind {message.kind} is unexpected here")
 
@@ -334,6 +357,8 @@ def list_media(
     try:
         connection.send(wire.encode_request("list_media", token, {"data": True}))
         message = connection.receive()
+        while message.kind == wire.NOTICE:
+            message = connection.receive()
         if message.kind != wire.LIST:
             raise invalid(f"a message of kind {message.kind} is unexpected here")
         return parse_list(message.payload)
@@ -348,7 +373,7 @@ def _media_request(
     size: Optional[Size],
     quality: Optional[int],
 ) -> Dict[str, Any]:
-    width, height = size or (None, None)
+    width, height = (side if side is None else int(side) for side in size or (None, None))
     return {
         "name": name, "encoding": encoding, "pixelFormat": pixel_format, "width": width,
         "height": height, "quality": quality,

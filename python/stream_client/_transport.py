@@ -5,23 +5,26 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-import select
+import selectors
 import socket
 import ssl
 import struct
 import sys
 import threading
 from dataclasses import dataclass, field
-from typing import Optional
+from typing import Optional, Tuple
 
 from ._errors import ConnectionLost, StreamError
 from ._wire import DEFAULT_PORT, Bytes
 
 CONNECT_TIMEOUT = 10
-"""Seconds for TCP and TLS together."""
+"""Seconds for each address of the host, and for each step of the TLS handshake."""
 
 IDLE_TIMEOUT = 15
 """Seconds without progress after which a connection counts as lost; a server pings every 5."""
+
+MAX_JOINED = 64 << 10
+"""Bytes that are copied to be sent at once."""
 
 MAX_UNSENT = 256 << 10
 """Bytes that the system keeps back on a slow link; more would only grow old there."""
@@ -42,6 +45,7 @@ class Server:
     """Encrypt, and trust the authority or certificate in this PEM file."""
     fingerprint: Optional[str] = None
     """Encrypt, and trust only the certificate with this SHA-256."""
+    context: Optional[ssl.SSLContext] = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if not self.host:
@@ -53,23 +57,21 @@ class Server:
                 f'Cannot use fingerprint "{self.fingerprint}": expected sha256: and 64 hexadecimal'
                 " digits, as the server prints when it starts"
             )
+        if self.tls or self.ca_file is not None or self.fingerprint is not None:
+            object.__setattr__(self, "context", _context(self))
 
     @property
     def address(self) -> str:
         """Host and port for messages."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
-    @property
-    def is_encrypted(self) -> bool:
-        """Whether the connection uses TLS."""
-        return self.tls or self.ca_file is not None or self.fingerprint is not None
-
 
 class Transport:
     """A TCP connection. One thread reads; any thread may write, one at a time."""
 
-    def __init__(self, connected: socket.socket) -> None:
+    def __init__(self, connected: socket.socket, address: str) -> None:
         self._socket = connected
+        self._lost = f"Connection to {address} lost"
         connected.settimeout(None)
         for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
             _set_timeout(connected, option)
@@ -88,12 +90,12 @@ class Transport:
                     target[filled:], size - filled, socket.MSG_WAITALL
                 )
                 if count == 0:
-                    raise ConnectionLost("the connection was cut")
+                    raise ConnectionLost(f"{self._lost}: it was cut")
                 filled += count
         except BlockingIOError as error:
-            raise ConnectionLost(f"the server was silent for {IDLE_TIMEOUT} s") from error
+            raise ConnectionLost(f"{self._lost}: silent for {IDLE_TIMEOUT} s") from error
         except OSError as error:
-            raise ConnectionLost(f"the connection was cut: {error}") from error
+            raise ConnectionLost(f"{self._lost}: {error.strerror or error}") from error
 
     def write(self, *parts: Bytes) -> None:
         """Writes all parts.
@@ -102,12 +104,12 @@ class Transport:
             ConnectionLost: if the peer is gone, or takes nothing for too long
         """
         try:
-            for part in parts:
+            for part in joined(parts):
                 self._socket.sendall(part)
         except BlockingIOError as error:
-            raise ConnectionLost(f"the server took nothing for {IDLE_TIMEOUT} s") from error
+            raise ConnectionLost(f"{self._lost}: it took nothing for {IDLE_TIMEOUT} s") from error
         except OSError as error:
-            raise ConnectionLost(f"the connection was cut: {error}") from error
+            raise ConnectionLost(f"{self._lost}: {error.strerror or error}") from error
 
     def shut_down(self) -> None:
         """Ends reads and writes in progress; they raise."""
@@ -121,13 +123,19 @@ class Transport:
         self._socket.close()
 
 
+def joined(parts: Tuple[Bytes, ...]) -> Tuple[Bytes, ...]:
+    """One part if they are small: each is a packet of its own."""
+    return (b"".join(parts),) if sum(map(len, parts)) <= MAX_JOINED else parts
+
+
 class TlsTransport(Transport):
     """A TLS connection. OpenSSL must not read and write at once, so each call takes a lock."""
 
-    def __init__(self, connected: ssl.SSLSocket) -> None:  # the socket never blocks in a lock
+    def __init__(self, connected: ssl.SSLSocket, address: str) -> None:
         self._tls = self._socket = connected
+        self._lost = f"Connection to {address} lost"
         self._lock = threading.Lock()
-        connected.settimeout(0)
+        connected.settimeout(0)  # never waits with the lock
 
     def read_into(self, target: memoryview) -> None:
         filled, size = 0, len(target)
@@ -137,32 +145,40 @@ class TlsTransport(Transport):
                     with self._lock:
                         count = self._tls.recv_into(target[filled:], size - filled)
                 except (ssl.SSLWantReadError, ssl.SSLWantWriteError) as error:
-                    self._wait(error, f"the server was silent for {IDLE_TIMEOUT} s")
+                    self._wait(error, f"silent for {IDLE_TIMEOUT} s")
                     continue
                 if count == 0:
-                    raise ConnectionLost("the connection was cut")
+                    raise ConnectionLost(f"{self._lost}: it was cut")
                 filled += count
         except (OSError, ValueError) as error:  # ValueError: closed meanwhile
-            raise ConnectionLost(f"the connection was cut: {error}") from error
+            raise ConnectionLost(f"{self._lost}: {error}") from error
 
     def write(self, *parts: Bytes) -> None:
         try:
-            for part in parts:
+            for part in joined(parts):
                 view = memoryview(part)
                 while len(view) > 0:
                     try:
                         with self._lock:
                             view = view[self._tls.send(view):]
                     except (ssl.SSLWantReadError, ssl.SSLWantWriteError) as error:
-                        self._wait(error, f"the server took nothing for {IDLE_TIMEOUT} s")
+                        self._wait(error, f"it took nothing for {IDLE_TIMEOUT} s")
         except (OSError, ValueError) as error:
-            raise ConnectionLost(f"the connection was cut: {error}") from error
+            raise ConnectionLost(f"{self._lost}: {error}") from error
+
+    def shut_down(self) -> None:
+        try:
+            # That of SSLSocket would have what other threads still send go out unencrypted.
+            socket.socket.shutdown(self._tls, socket.SHUT_RDWR)
+        except OSError:
+            pass  # the peer has already closed it
 
     def _wait(self, error: ssl.SSLError, complaint: str) -> None:
         is_read = isinstance(error, ssl.SSLWantReadError)
-        reads, writes = ([self._tls], []) if is_read else ([], [self._tls])
-        if select.select(reads, writes, [], IDLE_TIMEOUT) == ([], [], []):
-            raise ConnectionLost(complaint)
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._tls, selectors.EVENT_READ if is_read else selectors.EVENT_WRITE)
+            if not selector.select(IDLE_TIMEOUT):
+                raise ConnectionLost(f"{self._lost}: {complaint}")
 
 
 def connect(server: Server) -> Transport:
@@ -188,19 +204,20 @@ def connect(server: Server) -> Transport:
         unsent = getattr(socket, "TCP_NOTSENT_LOWAT", None)
         if unsent is not None:
             connected.setsockopt(socket.IPPROTO_TCP, unsent, MAX_UNSENT)
-        return _start_tls(connected, server) if server.is_encrypted else Transport(connected)
+        if server.context is not None:
+            return _start_tls(connected, server, server.context)
+        return Transport(connected, server.address)
     except BaseException:
         connected.close()
         raise
 
 
-def _start_tls(connected: socket.socket, server: Server) -> Transport:
+def _start_tls(
+    connected: socket.socket, server: Server, context: ssl.SSLContext
+) -> Transport:
     failed = f"Cannot trust {server.address}"
     try:
-        context = _context(server)
         encrypted = context.wrap_socket(connected, server_hostname=server.host)
-    except FileNotFoundError as error:
-        raise ValueError(f'Cannot read ca_file "{server.ca_file}": {error.strerror}') from error
     except ssl.SSLCertVerificationError as error:
         raise StreamError(
             f"{failed}: {error.verify_message}; name its certificate with ca_file or fingerprint",
@@ -221,10 +238,15 @@ def _start_tls(connected: socket.socket, server: Server) -> Transport:
                 f"{failed}: its certificate has another fingerprint; the server prints its own when"
                 " it starts", "untrusted",
             )
-    return TlsTransport(encrypted)
+    return TlsTransport(encrypted, server.address)
 
 
 def _context(server: Server) -> ssl.SSLContext:
+    """Says which certificates are accepted.
+
+    Raises:
+        ValueError: if the file cannot be read
+    """
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if server.fingerprint is not None:
@@ -235,7 +257,11 @@ def _context(server: Server) -> ssl.SSLContext:
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         # The file may hold the server's certificate itself, be it signed by itself or not.
         context.verify_flags |= 0x80000  # X509_V_FLAG_PARTIAL_CHAIN; Python 3.10 names it
-        context.load_verify_locations(server.ca_file)
+        try:
+            context.load_verify_locations(server.ca_file)
+        except OSError as error:  # ssl.SSLError is one
+            reason = "no certificate in PEM" if isinstance(error, ssl.SSLError) else error.strerror
+            raise ValueError(f'Cannot read ca_file "{server.ca_file}": {reason}') from error
     return context
 
 

@@ -93,7 +93,7 @@ def encode(kind: int, payload: Bytes, timestamp: int = 0) -> bytes:
 def encode_json(kind: int, fields: Dict[str, Any]) -> bytes:
     """A message with a JSON object; fields that are ``None`` are left out."""
     given = {name: value for name, value in fields.items() if value is not None}
-    return encode(kind, json.dumps(given, allow_nan=False).encode())
+    return encode(kind, encode_value(given))
 
 
 def encode_request(command: str, token: Optional[str], fields: Dict[str, Any]) -> bytes:
@@ -122,3 +122,27 @@ def text_of(fields: Dict[str, Any], name: str, default: str = "") -> str:
     """A text from a JSON object, printable; ``default`` if there is none."""
     value = fields.get(name)
     return printable(value) if isinstance(value, str) else default
+
+
+def encode_value(value: Any) -> bytes:
+    """A JSON value in UTF-8; arrays become lists.
+
+    Raises:
+        TypeError, ValueError: if it is none
+    """
+    try:
+        return json.dumps(
+            value, allow_nan=False, separators=(",", ":"), default=_from_array
+        ).encode()
+    except RecursionError as error:
+        raise ValueError("Cannot write a value as JSON: it is nested too deeply") from error
+
+
+def _from_array(value: Any) -> Any:
+    """Lists and numbers from numpy's arrays and numbers."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(
+        f"Cannot write {type(value).__name__} as JSON: expected a dict, list, text, number, bool,"
+        " None or numpy array"
+    )

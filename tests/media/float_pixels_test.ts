@@ -4,12 +4,17 @@ import { GREY } from "../support/peers/scripted_server.ts";
 import { pureTest } from "../support/pure_test.ts";
 
 pureTest("floatConversion() knows raw video of floats, and nothing else", () => {
-  for (const [pixelFormat, whole] of [["grayf32le", "gray16le"], ["gbrpf32be", "gbrp16le"]]) {
+  const pairs = [
+    ["grayf32le", "gray16le"],
+    ["gbrpf32be", "gbrp16le"],
+    ["gbrapf32le", "gbrap16le"],
+  ];
+  for (const [pixelFormat, whole] of pairs) {
     const conversion = floatConversion({ ...GREY, pixelFormat });
     assertEquals(conversion?.stream.pixelFormat, whole);
     assertEquals(conversion?.isLittleEndian, pixelFormat.endsWith("le"));
   }
-  for (const pixelFormat of [undefined, "gray16le", "gbrapf32le", "f32le"]) {
+  for (const pixelFormat of [undefined, "gray16le", "yaf32le", "f32le"]) {
     assertEquals(floatConversion({ ...GREY, pixelFormat }), undefined);
   }
   assertEquals(floatConversion({ ...GREY, codec: "png", pixelFormat: "grayf32le" }), undefined);

@@ -270,6 +270,10 @@ test("the page reports errors, and resumes at its position", async () => {
   await page.until(`${VIDEO}.currentTime > 0.3 && document.querySelector('#problem').hidden`);
   await page.press("1");
   await page.until(`${VIDEO}.currentTime > 10.2`);
+  // None of these has to fail.
+  await page.until(
+    "[...document.querySelectorAll('.thumbnail img')].every((image) => image.complete)",
+  );
   const { port } = site.server.address;
   await site.server[Symbol.asyncDispose]();
   // The buffered range still plays; other positions fail.

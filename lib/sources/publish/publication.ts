@@ -187,6 +187,7 @@ const OTHER_BITS: readonly (readonly [RegExp, number])[] = [
   [/^grayf32[lb]e$/, 32],
   [/^ya16[lb]e$/, 32],
   [/^gbrpf32[lb]e$/, 96],
+  [/^gbrapf32[lb]e$/, 128],
 ];
 
 function refused(reason: string): RequestError {

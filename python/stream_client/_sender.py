@@ -1,0 +1,347 @@
+"""Sends what is published in a thread of its own, over as many connections as it takes."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Dict, List, Optional
+
+from . import _wire as wire
+from ._connection import Connection
+from ._errors import ConnectionLost, StreamError, invalid
+from ._outbox import DataMessage, Item, Outbox, VideoFormat
+from ._retry import Retries
+from ._totals import Counts, check_totals
+from ._transport import Server
+
+TIME_BASE = [1, 1_000_000]
+"""Seconds per tick."""
+
+VIDEO_ID = 0
+DATA_IDS = {"json": 1, "bytes": 2}
+"""Ids of the streams."""
+
+MAX_MESSAGE = 1 << 20
+"""Bytes of the largest message."""
+
+POLL = 1.0
+"""Seconds after which a wait looks for Ctrl-C; without it, Windows would not."""
+
+END_TIMEOUT = 30.0
+"""Seconds for the server's totals, once it has been told the end."""
+
+REASON_GRACE = 1.0
+"""Seconds to read why the server hung up, once a write has failed."""
+
+logger = logging.getLogger("stream_client")
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What a publisher has sent so far."""
+
+    frames: int = 0
+    messages: int = 0
+    bytes: int = 0
+    """Of frames and messages."""
+    dropped: int = 0
+    """Frames that were written and not sent as a whole."""
+    reconnects: int = 0
+
+
+class Link:
+    """One connection that the server has accepted. A thread listens to the server."""
+
+    def __init__(self, connection: Connection, is_watched: bool) -> None:
+        self.connection = connection
+        self.is_watched = is_watched
+        self.viewers = 0
+        self.lost: Optional[BaseException] = None
+        self.end: Optional[Dict[str, Any]] = None
+        self.is_finishing = False
+        self.counts: Counts = {}
+        """What was sent."""
+
+    def send(self, stream: int, payload: wire.Bytes, pts: int, captured: int) -> None:
+        """Sends one frame or message."""
+        size = len(payload)
+        header = wire.encode_header(
+            wire.FRAME, wire.CAPTURE_TIME.size + size, wire.KEYFRAME | wire.LIVE, stream, pts
+        )
+        self.connection.send(header + wire.CAPTURE_TIME.pack(captured), payload)
+        frames, total = self.counts.get(stream, (0, 0))
+        self.counts[stream] = (frames + 1, total + size)
+
+
+class Sender:
+    """One published source."""
+
+    def __init__(
+        self, server: Server, request: Dict[str, Any], fps: Optional[Fraction], retries: Retries
+    ) -> None:
+        self.outbox = Outbox()
+        self.error: Optional[BaseException] = None
+        """Why it has ended, if it has."""
+        self.trouble: Optional[StreamError] = None
+        """Why there is no connection at the moment."""
+        self.was_accepted = False
+        """The server has taken it once."""
+        self.is_on_demand = request.get("onDemand") is True
+        self._server = server
+        self._request = request
+        self._fps = fps
+        self._retries = retries
+        self._link: Optional[Link] = None
+        self._is_closed = threading.Event()
+        self._is_abandoned = False
+        self._process = os.getpid()
+        self._changed = threading.Condition()
+        self._was_accepted = False
+        self._reconnects = 0
+        self._is_over = False
+        self._sent = (0, 0, 0)
+        """Frames, messages and bytes."""
+        self._thread = threading.Thread(target=self._run, name="stream_client", daemon=True)
+        self._thread.start()
+
+    @property
+    def is_connected(self) -> bool:
+        """The server takes frames now."""
+        return self._link is not None
+
+    @property
+    def is_ours(self) -> bool:
+        """It belongs to this process, and not to the one that this was forked from."""
+        return self._process == os.getpid()
+
+    @property
+    def viewers(self) -> int:
+        """Clients that watch it now."""
+        link = self._link
+        return 0 if link is None else link.viewers
+
+    @property
+    def is_watched(self) -> bool:
+        """Somebody watches it."""
+        link = self._link
+        if link is None:
+            return False
+        return link.is_watched if self.is_on_demand else link.viewers > 0
+
+    @property
+    def totals(self) -> Totals:
+        """Sums over all connections."""
+        return Totals(*self._sent, self.outbox.dropped, self._reconnects)
+
+    def wait_watched(self, timeout: Optional[float]) -> bool:
+        """Waits until somebody watches, or nothing more is sent; whether somebody does."""
+        end = None if timeout is None else time.monotonic() + timeout
+        with self._changed:
+            while not (self.is_watched or self._is_over):
+                left = POLL if end is None else min(POLL, end - time.monotonic())
+                if left <= 0:
+                    break
+                self._changed.wait(left)
+        return self.is_watched
+
+    def end(self) -> None:
+        """Has the thread end once it has sent what waits."""
+        self._is_closed.set()
+        self.outbox.close()
+
+    def close(self, timeout: float) -> bool:
+        """Sends what waits, and the end; true if that was within the timeout, in seconds."""
+        self.end()
+        end = time.monotonic() + timeout
+        while self._thread.is_alive() and time.monotonic() < end:
+            self._thread.join(min(POLL, max(0.0, end - time.monotonic())))
+        if not self._thread.is_alive():
+            return True
+        self._is_abandoned = True
+        link = self._link
+        if link is not None:
+            link.connection.shut_down()
+        return False
+
+    def _run(self) -> None:
+        try:
+            while True:
+                try:
+                    self._publish()
+                    return
+                except StreamError as error:
+                    self._wait_to_retry(error)
+                if self._is_closed.is_set():
+                    return
+        except Exception as error:  # also a fault of ours must not be silent
+            self.error = error
+        finally:
+            self.outbox.close()
+            self.outbox.discard()
+            self._is_over = True
+            self._tell()
+
+    def _publish(self) -> None:
+        """Publishes over one connection, to the end."""
+        connection = Connection(self._server)
+        try:
+            request = wire.encode_request("publish", self._server.token, self._request)
+            connection.send(request)
+            message = connection.receive()
+            while message.kind == wire.NOTICE:
+                message = connection.receive()
+            if message.kind != wire.ACCEPT:
+                raise invalid(f"a message of kind {message.kind} is unexpected here")
+            if self._is_abandoned:
+                raise ConnectionLost("the server took too long to accept")
+            accept = wire.parse_json(message.payload, "acceptance")
+            link = Link(connection, accept.get("watched") is True)
+            self._on_accepted(link)
+            listener = threading.Thread(target=self._listen, args=(link,), daemon=True)
+            listener.start()
+            try:
+                self._send_all(link)
+                self._finish(link, listener)
+            except ConnectionLost:
+                listener.join(REASON_GRACE)
+                if isinstance(link.lost, StreamError):
+                    raise link.lost
+                raise
+            finally:
+                self._link = None
+                connection.shut_down()
+                listener.join()
+        finally:
+            connection.close()
+
+    def _send_all(self, link: Link) -> None:
+        video: Optional[VideoFormat] = None
+        kinds: List[str] = []
+        while not self.outbox.is_finished:
+            if link.lost is not None:
+                raise link.lost
+            item = self.outbox.take()
+            if item is None:
+                continue
+            is_new = item.message is not None and item.message.codec not in kinds
+            if is_new or item.video not in (None, video):
+                video = item.video or video
+                kinds = [*kinds, *([item.message.codec] if item.message and is_new else [])]
+                link.connection.send_json(
+                    wire.DESCRIBE, version=wire.VERSION, streams=self._describe(video, kinds)
+                )
+            self._send(link, item)
+
+    def _send(self, link: Link, item: Item) -> None:
+        frames, messages, size = self._sent
+        message = item.message
+        try:
+            if message is not None:
+                stream = DATA_IDS[message.codec]
+                link.send(stream, message.payload, item.pts, item.captured)
+                messages, size = messages + 1, size + len(message.payload)
+            if item.video is not None:
+                link.send(VIDEO_ID, item.payload, item.pts, item.captured)
+                frames, size = frames + 1, size + len(item.payload)
+        except StreamError:
+            self.outbox.dropped += item.video is not None
+            raise
+        finally:
+            self._sent = (frames, messages, size)
+
+    def _describe(self, video: Optional[VideoFormat], kinds: List[str]) -> List[Dict[str, Any]]:
+        streams: List[Dict[str, Any]] = []
+        if video is not None:
+            streams.append({
+                "id": VIDEO_ID, "type": "video", "codec": video.codec, "timeBase": TIME_BASE,
+                "width": video.width, "height": video.height, "pixelFormat": video.pixel_format,
+                "frameRate": self._fps and [self._fps.numerator, self._fps.denominator],
+            })
+        for kind in kinds:
+            streams.append(
+                {"id": DATA_IDS[kind], "type": "data", "codec": kind, "timeBase": TIME_BASE}
+            )
+        return streams
+
+    def _finish(self, link: Link, listener: threading.Thread) -> None:
+        link.is_finishing = True
+        link.connection.send_json(wire.END)
+        listener.join(END_TIMEOUT)
+        if link.end is None:
+            raise link.lost or ConnectionLost(
+                f"the server did not confirm the end within {END_TIMEOUT:.0f} s"
+            )
+        check_totals(link.end, link.counts, "were sent", "received")
+
+    def _listen(self, link: Link) -> None:
+        """Reads what the server sends, until the end."""
+        try:
+            while True:
+                message = link.connection.receive()
+                if message.kind == wire.CONTROL:
+                    action = wire.parse_json(message.payload, "control").get("action")
+                    if action in ("pause", "resume"):
+                        link.is_watched = action == "resume"
+                elif message.kind == wire.NOTICE:
+                    viewers = wire.parse_json(message.payload, "notice").get("viewers")
+                    if isinstance(viewers, int):
+                        link.viewers = viewers
+                elif message.kind == wire.END:
+                    if not link.is_finishing:
+                        raise ConnectionLost("the server ended it")
+                    link.end = wire.parse_json(message.payload, "end")
+                    break
+                else:
+                    raise invalid(f"a message of kind {message.kind} is unexpected here")
+                self._tell()
+        except Exception as error:  # told by the thread that sends
+            link.lost = error
+            link.connection.shut_down()
+            self.outbox.wake()
+
+    def _on_accepted(self, link: Link) -> None:
+        if self.was_accepted:
+            self._reconnects += 1
+            logger.warning("Connected to %s again", self._server.address)
+        self.was_accepted = True
+        self.trouble = None
+        self._link = link
+        self._retries.reset()
+        self._tell()
+
+    def _wait_to_retry(self, error: StreamError) -> None:
+        """Waits until the next attempt is due, or raises."""
+        self._tell()
+        if not isinstance(error, ConnectionLost) and error.code != "busy":
+            raise error
+        if self._is_closed.is_set():
+            raise error
+        self.trouble = error
+        delay = self._retries.next_delay(error, self.was_accepted)
+        logger.warning("%s; trying again in %.0f s", error, delay)
+        self._is_closed.wait(delay)
+        if self._is_closed.is_set() and not self.outbox.is_finished:
+            raise error
+
+    def _tell(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+
+def message_of(value: Any) -> DataMessage:
+    """A message from a JSON value, or from bytes.
+
+    Raises:
+        TypeError, ValueError: if it is neither, or too large
+    """
+    is_binary = isinstance(value, (bytes, bytearray, memoryview))
+    payload = bytes(value) if is_binary else wire.encode_value(value)
+    if len(payload) > MAX_MESSAGE:
+        raise ValueError(
+            f"Cannot publish a message of {len(payload)} bytes: expected at most {MAX_MESSAGE}"
+        )
+    return DataMessage("bytes" if is_binary else "json", payload)
