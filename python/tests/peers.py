@@ -91,8 +91,8 @@ class Peer:
         """Writes messages or any other bytes."""
         self.socket.sendall(b"".join(messages))
 
-    def hear(self, kind):
-        """The next message of a kind. Answers pings before it, and skips everything else.
+    def hear(self, *kinds):
+        """The next message of some kinds. Answers pings before it, and skips everything else.
 
         Raises:
             EOFError: if the client is gone
@@ -102,7 +102,7 @@ class Peer:
             payload = self._read(length - 12)
             if found == PING:
                 self.send(message(PONG, payload, timestamp=self.clock()))
-            if found == kind:
+            if found in kinds:
                 return Heard(found, payload)
 
     def sync(self):

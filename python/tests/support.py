@@ -206,12 +206,26 @@ class StreamTestCase(unittest.TestCase):
         self.addCleanup(recorded.__exit__, None, None, None)
         warnings.simplefilter("always")
         self.addCleanup(gc.collect)
+        # Nothing may end only because the other side is silent.
+        self.patch("stream_client._transport.IDLE_TIMEOUT", 2 * PATIENCE)
 
     def open(self, name=None, *, port=None, **options):
         """A stream that is closed at the end of the test."""
         stream = Stream(HOST, name, port=self.site.port if port is None else port, **options)
         self.addCleanup(stream.close)
         return stream
+
+    def patch(self, name, value):
+        """Replaces a value until the end of the test."""
+        patch = mock.patch(name, value)
+        patch.start()
+        self.addCleanup(patch.stop)
+
+    def close_promptly(self, stream):
+        """Closes a stream, which must not wait for the server."""
+        thread = threading.Thread(target=stream.close)
+        thread.start()
+        self.join(thread)
 
     def refused(self, code, function, *args, **options):
         """Checks that a call raises a ``StreamError`` with a code and a message of one line.
@@ -247,11 +261,8 @@ class StreamTestCase(unittest.TestCase):
 
 def retry_at_once(test):
     """Has the package connect again without a pause."""
-    retry = importlib.import_module("stream_client._retry")
     for name in ("FIRST_DELAY", "MAX_DELAY"):
-        patch = mock.patch.object(retry, name, 0.001)
-        patch.start()
-        test.addCleanup(patch.stop)
+        test.patch(f"stream_client._retry.{name}", 0.001)
 
 
 @contextmanager

@@ -216,6 +216,7 @@ class BadServers(StreamTestCase):
             "another stream": end((1, 1, 8)),
             "one more stream": end((0, 1, 8), (1, 1, 8)),
             "one stream less": end(),
+            "one stream less, of all the bytes": of([]),
             "no numbers": of([{**one, "frames": "1"}]),
             "fields missing": of([{"id": 0}]),
             "an id that is a list": of([{**one, "id": []}]),

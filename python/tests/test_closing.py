@@ -7,12 +7,11 @@ import sys
 import threading
 import unittest
 from pathlib import Path
-from unittest import mock
 
 from stream_client import Stream
 
 from .peers import GREY, ScriptedServer, describe, frame
-from .support import HOST, StreamTestCase
+from .support import HOST, PATIENCE, StreamTestCase
 
 PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -52,7 +51,7 @@ class Closing(StreamTestCase):
         thread = threading.Thread(target=loop)
         thread.start()
         self.wait_for(taken, "frame")
-        stream.close()
+        self.close_promptly(stream)
         self.join(thread)
         self.assertEqual(got, [0])
         self.assertTrue(all(isinstance(error, ValueError) for error in ended), ended)
@@ -113,11 +112,12 @@ class Closing(StreamTestCase):
         def script(peer, _):
             peer.send(describe(GREY, etag="same"), frame(0))
 
-        with mock.patch("stream_client._retry.FIRST_DELAY", 10_000), \
-                mock.patch("stream_client._retry.MAX_DELAY", 10_000):
-            with Stream(HOST, port=ScriptedServer(self, script).port) as stream:
-                self.assertEqual(next(stream).pts, 0)
-                self.wait_for(lost, "message about the lost connection")
+        for name in ("FIRST_DELAY", "MAX_DELAY"):
+            self.patch(f"stream_client._retry.{name}", 10 * PATIENCE)
+        stream = Stream(HOST, port=ScriptedServer(self, script).port)
+        self.assertEqual(next(stream).pts, 0)
+        self.wait_for(lost, "message about the lost connection")
+        self.close_promptly(stream)
 
 
 @unittest.skipIf(sys.platform == "win32", "no SIGINT to a child")

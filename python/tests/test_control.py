@@ -2,11 +2,12 @@
 
 import threading
 import unittest
-from unittest import mock
 
 from stream_client import Stream
 
-from .peers import CONTROL, GREY, Relay, ScriptedServer, describe, end, frame, message
+from .peers import (
+    CONTROL, GREY, PONG, SOUND, Relay, ScriptedServer, describe, end, frame, message,
+)
 from .support import (
     HOST, StreamTestCase, decoded, open_site, pictures, pieces, retry_at_once, samples_of, tone,
 )
@@ -78,11 +79,11 @@ class Seeks(StreamTestCase):
 
     def test_a_seek_discards_what_waits_in_a_full_queue(self):
         relay = Relay(self, self.site.port)
-        with mock.patch("stream_client._receiver.KEEP_ALIVE", 0.01):
-            with self.open_clip(port=relay.port) as stream:
-                relay.wait_sent(b'"pause"')  # nothing has room any more
-                stream.seek(8)
-                self.check(list(stream), range(200, 250))
+        self.patch("stream_client._receiver.KEEP_ALIVE", 0.01)
+        with self.open_clip(port=relay.port) as stream:
+            relay.wait_sent(b'"pause"')  # nothing has room any more
+            stream.seek(8)
+            self.check(list(stream), range(200, 250))
 
     def test_a_seek_keeps_the_audio_that_follows_it(self):
         with self.open_clip(audio=True) as stream:
@@ -135,6 +136,32 @@ class Seeks(StreamTestCase):
             next(stream)
             stream.seek(0.2)
             self.assertEqual([each.pts for each in stream], [5])
+
+
+    def test_audio_from_before_a_seek_is_not_given_after_it(self):
+        def beep(at):
+            return frame(at, stream=1, payload=bytes(20))
+
+        received = threading.Event()
+
+        def script(peer, index):
+            peer.send(describe(GREY, SOUND, etag="same"))
+            if index == 0:
+                peer.send(beep(0), frame(0), beep(10))
+                peer.sync()
+                received.set()
+            control = peer.hear(CONTROL)
+            peer.send(message(CONTROL, control.payload), beep(100), frame(9, flags=5), beep(110))
+            peer.send(end(*([(0, 1, 8), (1, 2, 40)] if index else [(0, 2, 16), (1, 4, 80)])))
+
+        with Stream(HOST, port=ScriptedServer(self, script).port, audio=True) as stream:
+            self.assertEqual([part.pts for part in next(stream).audio], [0])
+            self.wait_for(received, "audio")
+            for _ in range(2):
+                stream.seek(9 / 25)
+                (got,) = stream
+                self.assertEqual([part.pts for part in got.audio], [100])
+                self.assertEqual([part.pts for part in stream.rest], [110])
 
 
 class Pauses(StreamTestCase):
@@ -202,29 +229,31 @@ class StoppedLoop(StreamTestCase):
         )
         expected = pieces(decoded(path, "-pix_fmt", "bgr24"), FRAMES)
         relay = Relay(self, self.site.port)
-        with mock.patch("stream_client._receiver.KEEP_ALIVE", 0.01):
-            with self.open("long.mkv", pixel_format="bgr24", port=relay.port) as stream:
-                relay.wait_sent(b'"pause"')
-                got = [bytes(each.bytes) for each in stream]
-                self.assertEqual(stream.dropped, 0)
+        self.patch("stream_client._receiver.KEEP_ALIVE", 0.01)
+        with self.open("long.mkv", pixel_format="bgr24", port=relay.port) as stream:
+            relay.wait_sent(b'"pause"')
+            got = [bytes(each.bytes) for each in stream]
+            self.assertEqual(stream.dropped, 0)
         self.assertEqual(got, expected)
 
     def test_the_server_is_told_to_go_on_when_the_loop_does(self):
+        """A pong tells it that the client is alive, though it does not read."""
         count = 100
         heard = []
         paused = threading.Event()
 
         def script(peer, _):
             peer.send(describe(GREY), *[frame(number) for number in range(count)])
-            heard.append(peer.hear(CONTROL).json)
+            signs = [peer.hear(CONTROL, PONG) for _ in range(2)]
+            heard.extend(each.json for each in signs if each.kind == CONTROL)
             paused.set()
             heard.append(peer.hear(CONTROL).json)
             peer.send(frame(count), end((0, count + 1, 8 * count + 8)))
 
-        with mock.patch("stream_client._receiver.KEEP_ALIVE", 0.01):
-            with Stream(HOST, port=ScriptedServer(self, script).port) as stream:
-                self.wait_for(paused, "pause")
-                got = [each.pts for each in stream]
+        self.patch("stream_client._receiver.KEEP_ALIVE", 0.01)
+        with Stream(HOST, port=ScriptedServer(self, script).port) as stream:
+            self.wait_for(paused, "pause")
+            got = [each.pts for each in stream]
         self.assertEqual(got, list(range(count + 1)))
         self.assertEqual(heard, [{"action": "pause"}, {"action": "resume"}])
 

@@ -7,7 +7,7 @@ import unittest
 from stream_client import Stream, get_image, list_media
 
 from .peers import (
-    DISCONTINUITY, DROPPED, GREY, JSON_DATA, KEYFRAME, NOTICE, SOUND, ScriptedServer,
+    DISCONTINUITY, DROPPED, GREY, JSON_DATA, KEYFRAME, NOTICE, PING, SOUND, ScriptedServer,
     describe, end, frame, message, now,
 )
 from .support import HOST, StreamTestCase, example_publisher, open_site
@@ -175,6 +175,19 @@ class Times(StreamTestCase):
         )
         self.assertLessEqual(each.capture_time, time.time())
         self.assertGreaterEqual(each.latency, 0)
+
+    def test_the_clock_is_asked_again_while_frames_come(self):
+        self.patch("stream_client._connection.PING_INTERVAL", 0)
+
+        def script(peer, _):
+            peer.send(describe(GREY, live=True))
+            for number in range(3):
+                peer.send(frame(number, captured=now()))
+                peer.hear(PING)
+            peer.send(end((0, 3, 24)))
+
+        with Stream(HOST, port=ScriptedServer(self, script).port) as stream:
+            self.assertEqual(len(list(stream)), 3)
 
     def test_messages_come_with_the_first_frame_that_is_not_before_them(self):
         got = self.live(

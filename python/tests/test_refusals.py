@@ -70,7 +70,8 @@ class Refusals(StreamTestCase):
                      port=self.site.port)
 
     def test_a_request_that_cannot_be_written_is_refused(self):
-        for options in ({"start": float("nan")}, {"fps": float("inf")}, {"size": (float("nan"), 1)}):
+        nan, infinity = float("nan"), float("inf")
+        for options in ({"start": nan}, {"fps": infinity}, {"size": (nan, 1)}):
             with self.subTest(options), self.assertRaises((ValueError, StreamError)):
                 self.open("clip.mkv", token=TOKEN, **options)
 
@@ -130,6 +131,12 @@ class NoServer(StreamTestCase):
         server = ScriptedServer(self, lambda peer, _: None)
         for call in (Stream, get_image, list_media):
             self.refused("connection_lost", call, HOST, port=server.port)
+
+    def test_a_server_that_is_silent_is_given_up(self):
+        server = ScriptedServer(self, lambda peer, _: peer.wait_closed())
+        self.patch("stream_client._transport.IDLE_TIMEOUT", 1)
+        error = self.refused("connection_lost", list_media, HOST, port=server.port)
+        self.assertIn("silent for 1 s", str(error))
 
     def test_a_server_of_another_protocol(self):
         def script(peer, _):

@@ -161,8 +161,18 @@ class Trust(StreamTestCase):
             peer.wait_closed()
 
         server = ScriptedServer(self, script, context=context)
-        with Stream(HOST, port=server.port, ca_file=own[0]) as stream:
-            self.assertEqual(next(stream).pts, 0)
+        stream = Stream(HOST, port=server.port, ca_file=own[0])
+        self.assertEqual(next(stream).pts, 0)
+        self.close_promptly(stream)
+
+    def test_a_server_that_is_silent_is_given_up(self):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*own)
+        server = ScriptedServer(self, lambda peer, _: peer.wait_closed(), context=context)
+        self.patch("stream_client._transport.IDLE_TIMEOUT", 1)
+        error = self.refused("connection_lost", list_media, HOST, port=server.port,
+                             ca_file=own[0])
+        self.assertIn("silent for 1 s", str(error))
 
 
 if __name__ == "__main__":
