@@ -146,8 +146,8 @@ class PixelFormats(StreamTestCase):
         for use in (lambda: got.image, lambda: got.planes, got.to_bgr):
             self.assertRaisesRegex(ValueError, 'pixel format "uyvy422"', use)
 
-    def test_deep_and_bayer_formats_are_not_converted_to_bgr(self):
-        for name, size in (("yuv420p10le", 96), ("gbrp10le", 192), ("bayer_rggb8", 32)):
+    def test_deep_yuv_and_bayer_formats_are_not_converted_to_bgr(self):
+        for name, size in (("yuv420p10le", 96), ("gray10le", 64), ("bayer_rggb8", 32)):
             (got,) = received(self, name, "8x4", [bytes(size)])
             self.assertRaisesRegex(ValueError, 'pixel_format="bgr24"', got.to_bgr)
 
@@ -248,6 +248,25 @@ class ToBgr(StreamTestCase):
                 self.assertEqual(
                     b"".join(each.to_bgr().tobytes() for each in frames), references["bgr24"]
                 )
+
+    def test_deep_rgb_and_gray_keep_their_type(self):
+        bgr = numpy.frombuffer(os.urandom(4 * 8 * 3 * 2), "<u2").reshape(4, 8, 3)
+        gray = numpy.arange(32, dtype="<f4").reshape(4, 8)
+        rgba = numpy.dstack([bgr[:, :, ::-1], bgr[:, :, :1]])
+        for name, data, expected in (
+            ("bgr48le", bgr, bgr), ("rgb48le", bgr[:, :, ::-1], bgr), ("rgba64le", rgba, bgr),
+            ("rgb48be", bgr[:, :, ::-1].astype(">u2"), bgr),
+            ("gbrp16le", bgr[:, :, [1, 0, 2]].transpose(2, 0, 1), bgr),
+            ("gray16le", bgr[:, :, 0], numpy.dstack([bgr[:, :, 0]] * 3)),
+            ("grayf32le", gray, numpy.dstack([gray] * 3)),
+        ):
+            with self.subTest(name):
+                (got,) = received(self, name, "8x4", [data.tobytes()])
+                image = got.to_bgr()
+                self.assertEqual(
+                    (image.dtype.kind, image.itemsize), (expected.dtype.kind, expected.itemsize)
+                )
+                self.assertTrue(numpy.array_equal(image, expected))
 
 
 def check_to_bgr(test, stream_class):
