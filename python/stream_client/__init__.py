@@ -11,7 +11,7 @@
 """
 
 from ._asyncio import AsyncStream, aopen
-from ._description import MediaEntry, StreamInfo
+from ._protocol.description import MediaEntry, StreamInfo
 from ._errors import ConnectionLost, StreamError
 from ._frame import Audio, Frame, Message
 from ._publisher import Publisher

@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Dict, NamedTuple, Optional, Tuple
 
-from ._description import StreamInfo
+from ._protocol.description import StreamInfo
 from ._pixels import load_numpy
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any, Optional, Tuple
 
 from ._color import to_bgr
-from ._description import StreamInfo
+from ._protocol.description import StreamInfo
 from ._errors import invalid
 from ._pixels import Layout, image_of, layout_of, load_numpy, planes_of
 

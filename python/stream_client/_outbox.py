@@ -7,7 +7,7 @@ import time
 from collections import deque
 from typing import Deque, NamedTuple, Optional, Tuple
 
-from ._wire import Bytes
+from ._protocol.wire import Bytes
 
 MAX_FRAMES = 2
 """Frames that wait to be sent."""

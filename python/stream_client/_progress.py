@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from typing import Any, Dict, NamedTuple, Optional, Tuple
 
-from . import _wire as wire
-from ._connection import Received
-from ._description import Description, StreamInfo
+from ._protocol import wire
+from ._protocol.connection import Received
+from ._protocol.description import Description, StreamInfo
 from ._errors import StreamError, invalid
 from ._frame import sample_size
 

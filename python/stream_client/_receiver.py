@@ -9,17 +9,17 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, Deque, Dict, Mapping, Optional, Tuple
 
-from . import _wire as wire
-from ._buffers import BufferPool
-from ._connection import Connection, Received
-from ._description import Description, StreamInfo, parse_description
+from ._protocol import wire
+from ._protocol.buffers import BufferPool
+from ._protocol.connection import Connection, Received
+from ._protocol.description import Description, StreamInfo, parse_description
 from ._errors import ConnectionLost, StreamError, invalid
-from ._frame import Audio, Frame, Message, raw_size
+from ._frame import Audio, Frame, Message, raw_size, sample_size
 from ._progress import Progress
 from ._queue import MAX_AUDIO, MAX_DATA, Companions, FrameQueue
-from ._retry import Retries
-from ._totals import check_totals
-from ._transport import Server
+from ._protocol.retry import Retries
+from ._protocol.totals import check_totals
+from ._protocol.transport import Server
 
 KEEP_ALIVE = 5.0
 """Seconds without room for a frame after which the server is told, and asked to pause."""
@@ -281,6 +281,8 @@ class Receiver:
         parts = (stream, message.payload, message.timestamp, seconds, captured)
         description = self._progress.description
         if stream.type == "audio":
+            if len(message.payload) % (sample_size(stream) or 1) != 0:
+                raise invalid(f"{len(message.payload)} bytes of PCM, expected whole samples")
             self._audio.add(Audio(*parts))
         elif stream.type == "data":
             self._data.add(Message(*parts))

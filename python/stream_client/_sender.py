@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Dict, List, Optional
 
-from . import _wire as wire
-from ._connection import Connection
+from ._protocol import wire
+from ._protocol.connection import Connection
 from ._errors import ConnectionLost, StreamError, invalid
 from ._outbox import DataMessage, Item, Outbox, VideoFormat
-from ._retry import Retries
-from ._totals import Counts, check_totals
-from ._transport import Server
+from ._protocol.retry import Retries
+from ._protocol.totals import Counts, check_totals
+from ._protocol.transport import Server
 
 TIME_BASE = [1, 1_000_000]
 """Seconds per tick."""

@@ -207,7 +207,7 @@ class StreamTestCase(unittest.TestCase):
         warnings.simplefilter("always")
         self.addCleanup(gc.collect)
         # Nothing may end only because the other side is silent.
-        self.patch("stream_client._transport.IDLE_TIMEOUT", 2 * PATIENCE)
+        self.patch("stream_client._protocol.transport.IDLE_TIMEOUT", 2 * PATIENCE)
 
     def open(self, name=None, *, port=None, **options):
         """A stream that is closed at the end of the test."""
@@ -262,7 +262,7 @@ class StreamTestCase(unittest.TestCase):
 def retry_at_once(test):
     """Has the package connect again without a pause."""
     for name in ("FIRST_DELAY", "MAX_DELAY"):
-        test.patch(f"stream_client._retry.{name}", 0.001)
+        test.patch(f"stream_client._protocol.retry.{name}", 0.001)
 
 
 @contextmanager

@@ -113,7 +113,7 @@ class Closing(StreamTestCase):
             peer.send(describe(GREY, etag="same"), frame(0))
 
         for name in ("FIRST_DELAY", "MAX_DELAY"):
-            self.patch(f"stream_client._retry.{name}", 10 * PATIENCE)
+            self.patch(f"stream_client._protocol.retry.{name}", 10 * PATIENCE)
         stream = Stream(HOST, port=ScriptedServer(self, script).port)
         self.assertEqual(next(stream).pts, 0)
         self.wait_for(lost, "message about the lost connection")

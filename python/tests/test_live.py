@@ -177,7 +177,7 @@ class Times(StreamTestCase):
         self.assertGreaterEqual(each.latency, 0)
 
     def test_the_clock_is_asked_again_while_frames_come(self):
-        self.patch("stream_client._connection.PING_INTERVAL", 0)
+        self.patch("stream_client._protocol.connection.PING_INTERVAL", 0)
 
         def script(peer, _):
             peer.send(describe(GREY, live=True))

@@ -134,7 +134,7 @@ class NoServer(StreamTestCase):
 
     def test_a_server_that_is_silent_is_given_up(self):
         server = ScriptedServer(self, lambda peer, _: peer.wait_closed())
-        self.patch("stream_client._transport.IDLE_TIMEOUT", 1)
+        self.patch("stream_client._protocol.transport.IDLE_TIMEOUT", 1)
         error = self.refused("connection_lost", list_media, HOST, port=server.port)
         self.assertIn("silent for 1 s", str(error))
 

@@ -169,7 +169,7 @@ class Trust(StreamTestCase):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*own)
         server = ScriptedServer(self, lambda peer, _: peer.wait_closed(), context=context)
-        self.patch("stream_client._transport.IDLE_TIMEOUT", 1)
+        self.patch("stream_client._protocol.transport.IDLE_TIMEOUT", 1)
         error = self.refused("connection_lost", list_media, HOST, port=server.port,
                              ca_file=own[0])
         self.assertIn("silent for 1 s", str(error))

@@ -12,7 +12,7 @@ import json
 import struct
 from typing import Any, Dict, NamedTuple, Optional, Union
 
-from ._errors import invalid, printable
+from .._errors import invalid, printable
 
 Bytes = Union[bytes, bytearray, memoryview]
 """What a payload may be."""

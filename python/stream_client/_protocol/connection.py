@@ -7,10 +7,10 @@ import time
 from collections import deque
 from typing import Any, Deque, Dict, NamedTuple, Optional, Tuple
 
-from . import _wire as wire
-from ._buffers import BufferPool
-from ._errors import StreamError, invalid
-from ._transport import Server, connect
+from . import wire
+from .buffers import BufferPool
+from .._errors import StreamError, invalid
+from .transport import Server, connect
 
 PING_INTERVAL = 1.0
 """Seconds between pings for the clock."""

@@ -14,8 +14,8 @@ import threading
 from dataclasses import dataclass, field
 from typing import Optional, Tuple
 
-from ._errors import ConnectionLost, StreamError
-from ._wire import DEFAULT_PORT, Bytes
+from .._errors import ConnectionLost, StreamError
+from .wire import DEFAULT_PORT, Bytes
 
 CONNECT_TIMEOUT = 10
 """Seconds for each address of the host, and for each step of the TLS handshake."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, Tuple
 
-from ._errors import invalid, printable
+from .._errors import invalid, printable
 
 Counts = Dict[int, Tuple[int, int]]
 """Frames and bytes by stream id."""

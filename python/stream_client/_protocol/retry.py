@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import Optional
 
-from ._errors import ConnectionLost, StreamError
+from .._errors import ConnectionLost, StreamError
 
 DEFAULT_RETRIES = 5
 FIRST_DELAY, MAX_DELAY, JITTER = 1.0, 30.0, 0.25

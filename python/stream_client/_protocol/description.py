@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Dict, List, Optional, Tuple
 
-from ._errors import invalid, printable
-from ._wire import Bytes, parse_json, text_of
+from .._errors import invalid, printable
+from .wire import Bytes, parse_json, text_of
 
 MAX_STREAMS = 64
 """Streams of a description that are read."""

@@ -1,0 +1,1 @@
+"""The native protocol, and connections that speak it; see docs/PROTOCOL.md."""
