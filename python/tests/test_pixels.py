@@ -230,6 +230,7 @@ class ToBgr(StreamTestCase):
         path = self.site.make(
             "bt709.mkv", *pictures(seconds=0.08), "-vf",
             "format=yuv420p,setparams=range=pc:colorspace=bt709", *FFV1,
+            "-color_range", "pc", "-colorspace", "bt709",  # FFmpeg 7 and later ask for both
         )
         with package_without("cv2") as package:
             with package.Stream(HOST, "bt709.mkv", port=self.site.port) as stream:
