@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 import time as clock
 from fractions import Fraction
 from types import TracebackType
@@ -97,6 +98,7 @@ class Publisher:
         self._pixel_format = pixel_format
         self._patience = 0 if late == "drop" else timeout
         self._pool = BufferPool()
+        self._lock = threading.Lock()
         self._began = clock.monotonic()
         self._last_pts = -1
         self._written = 0
@@ -153,7 +155,9 @@ class Publisher:
         pixel_format, width, height, pixels = arrange(image, self._pixel_format)
         numpy = load_numpy()
         if numpy.may_share_memory(pixels, image):
-            copy = numpy.frombuffer(memoryview(self._pool.take(pixels.nbytes)), numpy.uint8)
+            with self._lock:
+                memory = memoryview(self._pool.take(pixels.nbytes))
+            copy = numpy.frombuffer(memory, numpy.uint8)
             numpy.copyto(copy, pixels)
             pixels = copy
         video = VideoFormat("rawvideo", width, height, pixel_format)
@@ -230,6 +234,12 @@ class Publisher:
             raise self._sender.error
 
     def _put(
+        self, video: Optional[VideoFormat], payload: wire.Bytes, data: Any, time: Optional[float]
+    ) -> bool:
+        with self._lock:  # several threads may write: their times must increase
+            return self._put_next(video, payload, data, time)
+
+    def _put_next(
         self, video: Optional[VideoFormat], payload: wire.Bytes, data: Any, time: Optional[float]
     ) -> bool:
         captured = now()
