@@ -98,6 +98,12 @@ class Outbox:
             self._changed.notify_all()
             return item
 
+    def on_lost(self, item: Item) -> None:
+        """Counts a frame that was taken and could not be sent."""
+        if item.video is not None:
+            with self._changed:
+                self.dropped += 1
+
     def wake(self) -> None:
         """Ends a wait in :meth:`take`."""
         with self._changed:

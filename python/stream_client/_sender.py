@@ -101,6 +101,7 @@ class Sender:
         self._request = request
         self._fps = fps
         self._retries = retries
+        self._connection: Optional[Connection] = None
         self._link: Optional[Link] = None
         self._is_closed = threading.Event()
         self._changed = threading.Condition()
@@ -154,9 +155,10 @@ class Sender:
         self._thread.join(timeout)
         if not self._thread.is_alive():
             return True
-        link = self._link
-        if link is not None:
-            link.connection.shut_down()
+        connection = self._connection
+        if connection is not None:
+            connection.shut_down()
+            self._thread.join(REASON_GRACE)
         return False
 
     def _run(self) -> None:
@@ -167,8 +169,6 @@ class Sender:
                     return
                 except StreamError as error:
                     self._wait_to_retry(error)
-                if self._is_closed.is_set():
-                    return
         except Exception as error:  # also a fault of ours must not be silent
             self.error = error
         finally:
@@ -179,6 +179,7 @@ class Sender:
     def _publish(self) -> None:
         """Publishes over one connection, to the end."""
         connection = Connection(self._server)
+        self._connection = connection
         try:
             request = wire.encode_request("publish", self._server.token, self._request)
             connection.send(request)
@@ -205,6 +206,7 @@ class Sender:
                 connection.shut_down()
                 listener.join()
         finally:
+            self._connection = None
             connection.close()
 
     def _send_all(self, link: Link) -> None:
@@ -218,12 +220,16 @@ class Sender:
                 continue
             needed = [*kinds, *(note.codec for note in item.notes if note.codec not in kinds)]
             needed = list(dict.fromkeys(needed))
-            if item.video not in (None, video) or needed != kinds:
-                video, kinds = item.video or video, needed
-                link.connection.send_json(
-                    wire.DESCRIBE, version=wire.VERSION, streams=self._describe(video, kinds)
-                )
-            self._send(link, item)
+            try:
+                if item.video not in (None, video) or needed != kinds:
+                    video, kinds = item.video or video, needed
+                    link.connection.send_json(
+                        wire.DESCRIBE, version=wire.VERSION, streams=self._describe(video, kinds)
+                    )
+                self._send(link, item)
+            except ConnectionLost:
+                self.outbox.on_lost(item)
+                raise
 
     def _send(self, link: Link, item: Item) -> None:
         for note in item.notes:
@@ -302,8 +308,7 @@ class Sender:
             raise error
         delay = self._retries.next_delay(error, self._was_accepted)
         logger.warning("%s; trying again in %.0f s", error, delay)
-        self._is_closed.wait(delay)
-        if self._is_closed.is_set() and not self.outbox.is_finished:
+        if self._is_closed.wait(delay):
             raise error
 
     def _tell(self) -> None:
