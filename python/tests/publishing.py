@@ -20,6 +20,20 @@ def wait_until(out, predicate, what):
             raise AssertionError(f"there was no {what}")
 
 
+def write_until(out, image, predicate):
+    """Publishes an image again and again until something holds that the server tells.
+
+    A server notices that a viewer is gone when it sends something.
+    """
+    changed = out._sender._changed
+    for _ in range(100 * PATIENCE):
+        with changed:
+            if changed.wait_for(predicate, 0.01):
+                return
+        out.write(image)
+    raise AssertionError("the server did not tell it")
+
+
 def wait_connected(out):
     """Waits until the server takes frames, or the publisher has failed."""
     wait_until(out, lambda: out.connected or out._sender.error, "connection")

@@ -10,8 +10,10 @@ from pathlib import Path
 from stream_client import ConnectionLost, StreamError, list_media
 
 from .peers import Listener, Relay
-from .publishing import PublishTestCase, wait_connected, wait_until
-from .support import HAS_NUMPY, PATIENCE, Server, open_site, pictures, retry_at_once
+from .publishing import PublishTestCase, wait_connected, wait_until, write_until
+from .support import (
+    HAS_NUMPY, HOST, PATIENCE, Server, Site, open_site, pictures, retry_at_once,
+)
 from .test_tls import fingerprint_of, make_certificate
 
 if not HAS_NUMPY:
@@ -69,9 +71,8 @@ class Silent(Listener):
 class Names(PublishTestCase):
     def test_the_list_has_it_while_it_lasts(self):
         def names():
-            return [each.name for each in list_media(self.site_host, port=self.site.port)]
+            return [each.name for each in list_media(HOST, port=self.site.port)]
 
-        self.site_host = "127.0.0.1"
         for name in ("a/b c", "ä ✓", "x" * 255):
             with self.publisher(name) as out:
                 wait_connected(out)
@@ -127,7 +128,7 @@ class Names(PublishTestCase):
             self.assertEqual(caught.exception.code, "bad_request")
             previous = after
 
-    def test_files_and_other_arguments(self):
+    def test_arguments_that_make_no_sense(self):
         for options in (
             {"late": "never"}, {"timeout": 0}, {"timeout": float("nan")}, {"retries": -1},
             {"port": 0}, {"fingerprint": "abc"},
@@ -160,6 +161,12 @@ class Tokens(PublishTestCase):
 
 
 class Viewers(PublishTestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.site = Site("--live-linger", 0.1)
+        cls.addClassCleanup(cls.site.close)
+        cls.site.make("clip.mkv", *pictures(), "-c:v", "ffv1")
+
     def test_viewers_are_counted(self):
         out = self.publisher()
         wait_connected(out)
@@ -173,7 +180,7 @@ class Viewers(PublishTestCase):
         self.feed(out, IMAGE, lambda frames: frames)
         for count in (2, 1, 0):
             viewers.pop().leave()
-            wait_until(out, lambda: out.viewers == count, f"end of viewer {count}")
+            write_until(out, IMAGE, lambda: out.viewers == count)
         self.assertFalse(out.watched)
 
     def test_on_demand_nothing_is_sent_while_nobody_watches(self):
@@ -189,9 +196,9 @@ class Viewers(PublishTestCase):
                 viewer.wait(lambda frames: frames, "frame")
                 self.assertEqual([one.value for one in viewer.frames[0].data], ["seen"])
                 viewer.leave()
-                wait_until(out, lambda: not out.watched, "end of the viewer")
+                write_until(out, IMAGE, lambda: not out.watched)
         totals = out.totals
-        self.assertEqual((totals.frames, totals.messages, totals.dropped), (2, 2, 0))
+        self.assertEqual((totals.messages, totals.dropped), (2, 0))
 
     def test_waiting_for_a_viewer_ends_with_the_publisher(self):
         out = self.publisher("clip.mkv")
@@ -216,8 +223,8 @@ class Cuts(PublishTestCase):
             relay.target = self.site.port
             wait_connected(out)
             viewer = self.watch()
-            self.feed(out, IMAGE + 9, lambda frames: frames)
-        self.assertEqual(viewer.all()[-1].image.max(), 9)
+            self.feed(out, IMAGE + 9, lambda frames: frames and frames[-1].image.max() == 9)
+        self.assertLess({frame.image.max() for frame in viewer.all()}, {3, 4, 9, 10})
         self.assertEqual((out.totals.dropped, out.totals.reconnects), (3, 0))
         self.assertEqual(out.totals.messages, 5)
 
@@ -241,25 +248,27 @@ class Cuts(PublishTestCase):
         image = np.zeros((1000, 1000), np.uint8)
         relay = Relay(self, self.site.port)
         with self.publisher(port=relay.port) as out:
-            for round_ in range(3):
-                wait_connected(out)
+            for cuts in range(3):
+                wait_until(
+                    out, lambda: out.connected and out.totals.reconnects == cuts, "connection"
+                )
                 for _ in range(5):
                     out.write(image)
                 relay.cut()
-        totals = out.totals
-        self.assertGreater(totals.reconnects, 0)
-        self.assertEqual(totals.frames + totals.dropped, 15)
+            wait_until(out, lambda: out.totals.reconnects == 3, "connection")
+        self.assertEqual(out.totals.frames + out.totals.dropped, 15)
 
     def test_it_goes_on_when_the_server_is_started_again(self):
         first = self.site.start()
         self.addCleanup(first.close)
-        relay = Relay(self, first.port)
-        with self.publisher(port=relay.port, late="drop") as out:
+        relays = [Relay(self, first.port) for _ in range(2)]
+        with self.publisher(port=relays[0].port, late="drop") as out:
             wait_connected(out)
-            viewer = self.watch(port=relay.port, retries=1e6)
+            viewer = self.watch(port=relays[1].port, retries=1e6)
             self.feed(out, IMAGE, lambda frames: len(frames) > 2)
             first.close(signal.SIGKILL)
-            relay.target = self.site.port
+            for relay in relays:
+                relay.target = self.site.port
             self.feed(out, IMAGE + 1, lambda frames: frames[-1].image.max() == 1)
             self.assertEqual(out.totals.reconnects, 1)
         times = [frame.time for frame in viewer.all()]
@@ -346,8 +355,9 @@ class Closing(PublishTestCase):
         nowhere.close()
         relay = Relay(self, self.site.port)
         out = self.publisher(port=relay.port)
-        out.write(IMAGE)
-        wait_until(out, lambda: out.totals.frames == 1 or out.wait_watched(0.01), "frame")
+        wait_connected(out)
+        self.watch()
+        self.feed(out, IMAGE, lambda frames: frames)
         relay.target = nowhere.port
         relay.cut()
         log.wait("trying again")
