@@ -80,7 +80,7 @@ class Outbox:
             while patience != 0 and len(self._items) >= MAX_FRAMES and not self._is_closed:
                 left = POLL if end is None else min(POLL, end - time.monotonic())
                 if left <= 0:
-                    self.dropped += 1
+                    self.dropped += item.video is not None
                     return False
                 self._changed.wait(left)
             if len(self._items) >= MAX_FRAMES:

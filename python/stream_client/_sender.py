@@ -76,7 +76,8 @@ class Link:
             StreamError: if they differ
         """
         received: Dict[int, Tuple[object, object]] = {}
-        for entry in (self.end or {}).get("streams") or []:
+        entries = (self.end or {}).get("streams")
+        for entry in entries if isinstance(entries, list) else []:
             if isinstance(entry, dict) and isinstance(entry.get("id"), int):
                 received[entry["id"]] = (entry.get("frames"), entry.get("bytes"))
         for stream, sent in self.counts.items():
