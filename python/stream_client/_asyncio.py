@@ -36,9 +36,11 @@ class AsyncStream:
             await self._changed.wait()
 
     async def aclose(self) -> None:
-        """Closes the connection; twice is harmless."""
+        """Closes the connection; twice is harmless. A task that waits for a frame gets the error
+        that the stream is closed."""
         self.stream.on_change = None
         await asyncio.to_thread(self.stream.close)
+        self._changed.set()
 
     def _on_change(self) -> None:
         """Called by the thread that receives."""
@@ -57,16 +59,22 @@ class aopen:  # noqa: N801 - it is used like a function
     """
 
     def __init__(self, host: str, name: Optional[str] = None, **options: Any) -> None:
-        self._open = lambda: Stream(host, name, **options)
+        self._arguments = (host, name)
+        self._options = options
         self._stream: Optional[AsyncStream] = None
 
     async def __aenter__(self) -> AsyncStream:
-        opening = asyncio.ensure_future(asyncio.to_thread(self._open))
+        stream = Stream.__new__(Stream)  # to be closed before it is open
+        opening = asyncio.ensure_future(
+            asyncio.to_thread(Stream.__init__, stream, *self._arguments, **self._options)
+        )
         try:
-            self._stream = AsyncStream(await asyncio.shield(opening))
+            await asyncio.shield(opening)
         except asyncio.CancelledError:
-            opening.add_done_callback(_close)
+            stream._abandon()
+            opening.add_done_callback(lambda done: _close(done, stream))
             raise
+        self._stream = AsyncStream(stream)
         return self._stream
 
     async def __aexit__(
@@ -79,7 +87,7 @@ class aopen:  # noqa: N801 - it is used like a function
             await self._stream.aclose()
 
 
-def _close(opening: "asyncio.Future[Stream]") -> None:
+def _close(opening: "asyncio.Future[None]", stream: Stream) -> None:
     """Closes a stream that nobody waits for any more."""
     if not opening.cancelled() and opening.exception() is None:
-        opening.result().close()
+        stream.close()

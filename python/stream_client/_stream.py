@@ -256,6 +256,10 @@ class Stream:
         self._receiver.close()
 
     def __del__(self) -> None:
+        self._abandon()
+
+    def _abandon(self) -> None:
+        """Closes it without waiting, also while another thread is opening it."""
         if hasattr(self, "_receiver"):
             self._receiver.close(wait=False)
 
