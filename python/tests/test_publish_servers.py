@@ -1,5 +1,6 @@
 """Publishers and servers that follow a script: slow ones, and ones that break the protocol."""
 
+import json
 import threading
 import unittest
 
@@ -74,7 +75,6 @@ class Requests(PublishTestCase):
 
     def streams(self, taken):
         """The streams of a describe; fields without a value are left out."""
-        import json
         return [
             {key: value for key, value in each.items() if value is not None}
             for each in json.loads(taken.payload)["streams"]
@@ -90,8 +90,9 @@ class Slow(PublishTestCase):
             self.done.set()
 
         self.go_on, self.done, self.taken = threading.Event(), threading.Event(), []
+        port = self.scripted(script)
         self.addCleanup(self.go_on.set)
-        return self.scripted(script)
+        return port
 
     def values(self):
         """The first bytes of the frames that the server got."""
