@@ -1,7 +1,6 @@
 """Publishers and their server: names, viewers, cuts, and what the server refuses."""
 
 import logging
-import shutil
 import signal
 import threading
 import unittest
@@ -14,7 +13,6 @@ from .publishing import PublishTestCase, wait_connected, wait_until, write_until
 from .support import (
     HAS_NUMPY, HOST, PATIENCE, Server, Site, open_site, pictures, retry_at_once,
 )
-from .test_tls import fingerprint_of, make_certificate
 
 if not HAS_NUMPY:
     raise unittest.SkipTest("no numpy")
@@ -371,36 +369,6 @@ class Closing(PublishTestCase):
         self.wait_for(silent.asked, "request")
         self.refused("connection_lost", out.close, 0.05)
         self.check_no_thread()
-
-
-class Encrypted(PublishTestCase):
-    def setUp(self):
-        super().setUp()
-        if shutil.which("openssl") is None:
-            self.skipTest("no openssl")
-
-    def test_over_tls(self):
-        own = make_certificate(str(self.site.path), "own")
-        server = Server("--media", self.site.path, "--tls-cert", own[0], "--tls-key", own[1])
-        self.addCleanup(server.close)
-        image = np.zeros((700, 1000, 3), np.uint8)
-        options = {"port": server.port, "fingerprint": f"sha256:{fingerprint_of(own[0])}"}
-        with self.publisher(**options) as out:
-            wait_connected(out)
-            viewer = self.watch(**options)
-            self.assertTrue(out.wait_watched(PATIENCE))
-            for number in range(30):
-                image[:] = number
-                out.write(image, number)
-        frames = viewer.all()
-        self.assertEqual([[each.value for each in one.data] for one in frames],
-                         [[number] for number in range(30)])
-        for number, frame in enumerate(frames):
-            self.assertEqual((frame.image.min(), frame.image.max()), (number, number))
-        wrong = self.publisher(port=server.port, fingerprint="ab" * 32)
-        self.refused("untrusted", wrong.close)
-        plain = self.publisher(port=server.port)
-        self.refused("bad_request", plain.close)
 
 
 if __name__ == "__main__":
