@@ -95,6 +95,7 @@ class Sender:
         self._request = request
         self._fps = fps
         self._retries = retries
+        self._connection: Optional[Connection] = None
         self._link: Optional[Link] = None
         self._is_closed = threading.Event()
         self._is_abandoned = False
@@ -162,9 +163,10 @@ class Sender:
         if not self._thread.is_alive():
             return True
         self._is_abandoned = True
-        link = self._link
-        if link is not None:
-            link.connection.shut_down()
+        connection = self._connection
+        if connection is not None:
+            connection.shut_down()
+            self._thread.join(REASON_GRACE)
         return False
 
     def _run(self) -> None:
@@ -175,8 +177,6 @@ class Sender:
                     return
                 except StreamError as error:
                     self._wait_to_retry(error)
-                if self._is_closed.is_set():
-                    return
         except Exception as error:  # also a fault of ours must not be silent
             self.error = error
         finally:
@@ -188,7 +188,10 @@ class Sender:
     def _publish(self) -> None:
         """Publishes over one connection, to the end."""
         connection = Connection(self._server)
+        self._connection = connection
         try:
+            if self._is_abandoned:
+                raise ConnectionLost("the publisher was closed")
             request = wire.encode_request("publish", self._server.token, self._request)
             connection.send(request)
             message = connection.receive()
@@ -196,8 +199,6 @@ class Sender:
                 message = connection.receive()
             if message.kind != wire.ACCEPT:
                 raise invalid(f"a message of kind {message.kind} is unexpected here")
-            if self._is_abandoned:
-                raise ConnectionLost("the server took too long to accept")
             accept = wire.parse_json(message.payload, "acceptance")
             link = Link(connection, accept.get("watched") is True)
             self._on_accepted(link)
@@ -216,6 +217,7 @@ class Sender:
                 connection.shut_down()
                 listener.join()
         finally:
+            self._connection = None
             connection.close()
 
     def _send_all(self, link: Link) -> None:
@@ -227,14 +229,18 @@ class Sender:
             item = self.outbox.take()
             if item is None:
                 continue
-            is_new = item.message is not None and item.message.codec not in kinds
-            if is_new or item.video not in (None, video):
-                video = item.video or video
-                kinds = [*kinds, *([item.message.codec] if item.message and is_new else [])]
-                link.connection.send_json(
-                    wire.DESCRIBE, version=wire.VERSION, streams=self._describe(video, kinds)
-                )
-            self._send(link, item)
+            new = [item.message.codec] if item.message is not None else []
+            new = [codec for codec in new if codec not in kinds]
+            try:
+                if new or item.video not in (None, video):
+                    video, kinds = item.video or video, [*kinds, *new]
+                    link.connection.send_json(
+                        wire.DESCRIBE, version=wire.VERSION, streams=self._describe(video, kinds)
+                    )
+                self._send(link, item)
+            except StreamError:
+                self.outbox.dropped += item.video is not None
+                raise
 
     def _send(self, link: Link, item: Item) -> None:
         frames, messages, size = self._sent
@@ -247,9 +253,6 @@ class Sender:
             if item.video is not None:
                 link.send(VIDEO_ID, item.payload, item.pts, item.captured)
                 frames, size = frames + 1, size + len(item.payload)
-        except StreamError:
-            self.outbox.dropped += item.video is not None
-            raise
         finally:
             self._sent = (frames, messages, size)
 
@@ -323,8 +326,7 @@ class Sender:
         self.trouble = error
         delay = self._retries.next_delay(error, self.was_accepted)
         logger.warning("%s; trying again in %.0f s", error, delay)
-        self._is_closed.wait(delay)
-        if self._is_closed.is_set() and not self.outbox.is_finished:
+        if self._is_closed.wait(delay):
             raise error
 
     def _tell(self) -> None:
