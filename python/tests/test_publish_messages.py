@@ -113,7 +113,8 @@ class Messages(PublishTestCase):
             for _ in range(100_000):
                 deep = [deep]
             for value in (
-                math.nan, math.inf, [-math.inf], deep, circle, "x" * (1 << 20), bytes(1 + (1 << 20)),
+                math.nan, math.inf, [-math.inf], deep, circle, "x" * (1 << 20),
+                bytes(1 + (1 << 20)),
             ):
                 with self.assertRaises(ValueError):
                     out.write(IMAGE, data=value)

@@ -50,9 +50,13 @@ export class XScreen implements AsyncDisposable {
     this.#reader = new ByteReader(fromSocket(socket));
   }
 
-  /** Starts it on a free display number and waits until it is ready. */
-  static async start(): Promise<XScreen> {
-    const args = ["-displayfd", "1", "-screen", "0", "320x240x24", "-nolisten", "tcp", "-ac"];
+  /**
+   * Starts it on a free display number and waits until it is ready.
+   *
+   * @param options `size` in pixels
+   */
+  static async start({ size = "320x240" } = {}): Promise<XScreen> {
+    const args = ["-displayfd", "1", "-screen", "0", `${size}x24`, "-nolisten", "tcp", "-ac"];
     const program = new HelperProgram("Xvfb", args, { signal: "SIGTERM" });
     const [, number] = await program.stdout.until(/^(\d+)\n/);
     const socket = await Deno.connect({ transport: "unix", path: `/tmp/.X11-unix/X${number}` });
