@@ -278,7 +278,8 @@ class Sender:
             raise link.lost or ConnectionLost(
                 f"the server did not confirm the end within {END_TIMEOUT:.0f} s"
             )
-        check_totals(link.end, link.counts, "were sent", "received")
+        end = {**link.end, "streams": link.end.get("streams") or []}
+        check_totals(end, link.counts, "were sent", "received")
 
     def _listen(self, link: Link) -> None:
         """Reads what the server sends, until the end."""
@@ -294,9 +295,10 @@ class Sender:
                     if isinstance(viewers, int):
                         link.viewers = viewers
                 elif message.kind == wire.END:
+                    end = wire.parse_json(message.payload, "end")
                     if not link.is_finishing:
                         raise ConnectionLost("the server ended it")
-                    link.end = wire.parse_json(message.payload, "end")
+                    link.end = end
                     break
                 else:
                     raise invalid(f"a message of kind {message.kind} is unexpected here")

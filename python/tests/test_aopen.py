@@ -68,7 +68,7 @@ class Aopen(StreamTestCase):
         async def work():
             times = []
             async with aopen(HOST, "cam", port=self.site.port, latest=True) as frames:
-                self.assertTrue(frames.stream.live)
+                self.assertTrue(frames.live)
                 async for each in frames:
                     times.append(each.time)
                     if len(times) == 5:
@@ -82,7 +82,7 @@ class Aopen(StreamTestCase):
         async def work():
             async with self.clip() as frames:
                 await frames.__anext__()
-                frames.stream.seek(1.8)
+                frames.seek(1.8)
                 return [round(each.time * 25) async for each in frames]
 
         self.assertEqual(self.run_async(work()), list(range(45, 50)))
@@ -151,7 +151,7 @@ class Aopen(StreamTestCase):
             async with self.waiting(describe(GREY, live=True)) as frames:
                 waiting = asyncio.ensure_future(frames.__anext__())
                 await asyncio.to_thread(self.idle.wait, PATIENCE)
-                await frames.aclose()
+                frames.close()
                 with self.assertRaises((StopAsyncIteration, ValueError)):
                     await waiting
 
@@ -161,8 +161,8 @@ class Aopen(StreamTestCase):
         async def work():
             async with self.clip() as frames:
                 await frames.__anext__()
-                await frames.aclose()
-                await asyncio.gather(frames.aclose(), frames.aclose())
+                frames.close()
+                frames.close()
             with self.assertRaisesRegex(ValueError, "closed"):
                 await frames.__anext__()
 
