@@ -223,8 +223,9 @@ class Receiver:
             if message.kind == wire.FRAME:
                 frames, size = counts.get(message.stream, (0, 0))
                 counts[message.stream] = (frames + 1, size + len(message.payload))
-                if answered == self._progress.seek_number:
-                    self._on_frame(message, streams[message.stream], connection)
+                number = self._progress.seek_number
+                if answered == number:
+                    self._on_frame(message, streams[message.stream], connection, number)
                 if self._progress.is_live:
                     connection.ping()
             elif message.kind == wire.DESCRIBE:
@@ -269,8 +270,10 @@ class Receiver:
         self._audio.take(end)
         self._data.take(end)
 
-    def _on_frame(self, message: Received, stream: StreamInfo, connection: Connection) -> None:
-        number = self._progress.seek_number
+    def _on_frame(
+        self, message: Received, stream: StreamInfo, connection: Connection, number: int
+    ) -> None:
+        """Passes on a frame of the seek of this number, unless there is another one meanwhile."""
         taken = self._progress.take(message, stream)
         if taken is None:
             return
