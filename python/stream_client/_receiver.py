@@ -186,6 +186,7 @@ class Receiver:
 
     def _receive_once(self) -> bool:
         """Receives over one connection; true if the response is over."""
+        self._dropped = (self.dropped, 0)
         self._is_connecting = True
         try:
             connection = Connection(self._server, self._pool)
@@ -333,7 +334,6 @@ class Receiver:
     def _wait_to_retry(self, error: StreamError) -> None:
         """Waits until the next attempt is due, or raises."""
         progress = self._progress
-        self._dropped = (self.dropped, 0)
         may_come = progress.is_live or self._retries.is_asked_for and not self._was_connected
         is_awaited = may_come and error.code in ("media_error", "not_found")
         is_transient = isinstance(error, ConnectionLost) or error.code == "busy" or is_awaited
