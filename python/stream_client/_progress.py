@@ -178,13 +178,15 @@ class Progress:
         self._seek = Seek(to, self.seek_number + 1, False)
         self._skipped = {}
 
-    def on_seek_reply(self, number: object) -> None:
-        """Records the server's reply to a seek."""
+    def on_seek_reply(self, number: object) -> bool:
+        """Records the server's reply to a seek; false if it is not the first one to the latest."""
         seek = self._seek
-        if seek is not None and seek.number == number and not seek.is_answered:
-            self._seek = seek._replace(is_answered=True)
-            self._points.clear()
-            self._latest = (seek.to - (self._request.get("start") or 0), 0.0)
+        if seek is None or seek.number != number or seek.is_answered:
+            return False
+        self._seek = seek._replace(is_answered=True)
+        self._points.clear()
+        self._latest = (seek.to - (self._request.get("start") or 0), 0.0)
+        return True
 
     def _in_round(self, position: float) -> float:
         """The position in its round of a loop, in seconds."""

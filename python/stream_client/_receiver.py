@@ -266,10 +266,11 @@ class Receiver:
 
     def _on_seek_reply(self, number: object) -> None:
         with self._lock:
-            self._progress.on_seek_reply(number)
-        end = float("inf")
-        self._audio.take(end)
-        self._data.take(end)
+            is_first = self._progress.on_seek_reply(number)
+        if is_first:  # after a cut, what waits for its frame does not come again
+            end = float("inf")
+            self._audio.take(end)
+            self._data.take(end)
 
     def _on_frame(
         self, message: Received, stream: StreamInfo, connection: Connection, number: int
