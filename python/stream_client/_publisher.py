@@ -208,6 +208,7 @@ class Publisher:
         Raises:
             StreamError: if the server has refused the source
         """
+        self._check()
         is_watched = self._sender.wait_watched(timeout)
         self._check()
         return is_watched
