@@ -347,7 +347,9 @@ class Forks(StreamTestCase):
 
         def use():
             errors = []
-            for call in (stream.__next__, stream.poll, lambda: out.write(data=1)):
+            for call in (
+                stream.__next__, stream.poll, lambda: out.write(data=1), out.wait_watched,
+            ):
                 try:
                     call()
                 except ValueError as error:
@@ -363,7 +365,7 @@ class Forks(StreamTestCase):
             out.write(data=0)
             self.assertEqual(next(stream).pts, 0)
             said = self.said_by_child(use).splitlines()
-            self.assertEqual(len(said), 3)
+            self.assertEqual(len(said), 4)
             for each in said:
                 self.assertIn("in another process: open it there", each)
             over.set()
