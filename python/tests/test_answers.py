@@ -5,7 +5,8 @@ import unittest
 from stream_client import Publisher, Stream, list_media
 
 from .peers import (
-    DESCRIBE, END, GREY, LIST, NOTICE, SOUND, ScriptedServer, describe, end, frame, message,
+    CONTROL, DESCRIBE, END, GREY, LIST, NOTICE, SOUND, ScriptedServer, describe, end, frame,
+    message,
 )
 from .support import HOST, StreamTestCase
 
@@ -32,6 +33,15 @@ class Answers(StreamTestCase):
         with Publisher(HOST, "x", port=ScriptedServer(self, script).port) as out:
             out.write(data=1)
         self.assertEqual(taken, [(1, b"1")])
+
+    def test_a_control_that_is_no_seek_is_ignored(self):
+        controls = [{"action": "keyframe", "id": 5}, {"action": ["seek"]}, {"id": []}]
+        (only,) = self.serve(
+            describe(GREY, SOUND), frame(0, stream=1, payload=bytes(20)),
+            *(message(CONTROL, control) for control in controls),
+            frame(0), end((0, 1, 8), (1, 1, 20)), audio=True,
+        )
+        self.assertEqual(len(only.audio), 1)
 
     def test_totals_and_descriptions_of_another_form_are_refused(self):
         for answer in (

@@ -1,5 +1,6 @@
 """What is done again, and what is not: cuts, seeks and retries against servers of a script."""
 
+import itertools
 import struct
 import threading
 import unittest
@@ -103,6 +104,34 @@ class Seeks(RecoveryTestCase):
         samples = struct.unpack("<250h", b"".join(bytes(part.bytes) for part in parts))
         self.assertEqual(samples, tuple(range(8000, 8250)))
 
+    def test_a_seek_is_repeated_to_where_the_slowest_stream_is(self):
+        both, times = describe(GREY, SOUND, etag="same"), []
+
+        def play(*messages):
+            def script(peer):
+                peer.send(both)
+                times.append(peer.answer_seek())
+                peer.send(*messages)
+                peer.sync()
+
+            return script
+
+        stream = self.serve(
+            play(frame(25), sound(8000, 8100), frame(30)),
+            play(frame(26), sound(8099, 8200), frame(31)),
+            play(frame(100)),
+            play(end()),
+            audio=True,
+        )
+        stream.seek(1)
+        frames = list(stream)
+        parts = [part for each in frames for part in each.audio]
+        self.assertEqual(numbers(frames), [25, 30, 31, 100])
+        self.assertEqual(numbers(parts), [8000, 8100])
+        # The last one is far behind the video, which has no sound any more.
+        for time, expected in itertools.zip_longest(times, [1, 1.0125, 1.025, 3]):
+            self.assertAlmostEqual(time, expected, delta=0.002)
+
     def test_a_seek_that_came_too_late_for_a_request_is_asked_for_again(self):
         def end_without_echo(peer):
             peer.send(FILE, frame(0), dropped(3), end((0, 1, 8)))
@@ -160,15 +189,22 @@ class Seeks(RecoveryTestCase):
             self.assertAlmostEqual(peer.answer_seek(), 1.2)
             peer.send(frame(31), end((0, 1, 8)))
 
-        stream = self.serve(play, finish, loop=True)
+        def cut(peer):
+            peer.send(clip)
+            self.assertEqual(peer.answer_seek(), 1)
+
+        stream = self.serve(cut, cut, play, finish, loop=True)
         stream.seek(1)
         self.assertEqual(numbers(stream), [25, 125, 130, 31])
 
     def test_packets_after_a_seek_and_a_cut_can_be_decoded(self):
-        packets = describe({**GREY, "codec": "h264"}, etag="same")
+        packets = describe({**GREY, "codec": "h264"}, {**SOUND, "codec": "aac"}, etag="same")
+
+        def audio(time):
+            return frame(time, stream=1, payload=b"sound")
 
         def group(*others):
-            return frame(100), *(frame(each, flags=0) for each in others)
+            return frame(100), *(frame(each, flags=0) for each in others), audio(32_000)
 
         def cut(peer):
             peer.send(packets)
@@ -178,11 +214,14 @@ class Seeks(RecoveryTestCase):
         def finish(peer):
             peer.send(packets)
             peer.answer_seek()
-            peer.send(*group(103, 101, 102, 104), end((0, 5, 40)))
+            peer.send(*group(103, 101, 102, 104), audio(33_000), end((0, 5, 40), (1, 2, 10)))
 
-        stream = self.serve(cut, finish, encoding="copy")
+        stream = self.serve(cut, finish, encoding="copy", audio=True)
         stream.seek(4)
-        self.assertEqual(numbers(stream), [100, 103, 101, 100, 103, 101, 102, 104])
+        frames = list(stream)
+        self.assertEqual(numbers(frames), [100, 103, 101, 100, 103, 101, 102, 104])
+        parts = [part for each in frames for part in each.audio] + stream.rest
+        self.assertEqual(numbers(parts), [32_000, 33_000])
 
     def test_a_seek_after_an_error_begins_anew_with_all_retries(self):
         def fail(peer):
@@ -201,17 +240,6 @@ class Seeks(RecoveryTestCase):
         self.refused("connection_lost", next, stream)
         stream.seek(1)
         self.assertEqual(numbers(stream), [25])
-
-    def test_a_control_that_is_no_seek_is_ignored(self):
-        def script(peer):
-            peer.send(describe(GREY, SOUND), sound(0, 10))
-            for control in ({"action": "keyframe", "id": 5}, {"action": ["seek"]}, {"id": []}):
-                peer.send(message(CONTROL, control))
-            peer.send(frame(0), end((0, 1, 8), (1, 1, 20)))
-
-        stream = self.serve(script, audio=True)
-        (only,) = stream
-        self.assertEqual(numbers(only.audio), [0])
 
 
 class Cuts(RecoveryTestCase):
