@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 
 MAX_QUOTED = 200
@@ -27,6 +28,17 @@ class ConnectionLost(StreamError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, "connection_lost")
+
+
+def to_raise(error: BaseException) -> BaseException:
+    """A kept error as it may be raised more than once: a copy, because the traceback would keep
+    alive what its frames refer to, such as images."""
+    error = error.with_traceback(None)
+    if not isinstance(error, StreamError):  # a fault of ours, which need not allow copies
+        return error
+    copied = copy.copy(error)
+    copied.__cause__, copied.__suppress_context__ = error.__cause__, True
+    return copied
 
 
 def invalid(message: str) -> StreamError:

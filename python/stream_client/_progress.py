@@ -14,6 +14,13 @@ from ._frame import sample_size
 MIN_DURATION = 0.001
 """Seconds of the shortest part that can be requested."""
 
+MAX_LAG = 1.0
+"""Seconds by which one stream of a file arrives after another, at most: four times what the protocol
+says, because each begins with what it has after a seek."""
+
+MARGIN = 0.001
+"""Seconds by which a repeated seek goes too far back, so that rounding loses no sample."""
+
 
 class Point(NamedTuple):
     """The last frame of a stream."""
@@ -38,7 +45,7 @@ class Progress:
     """Continues
 
     - a file with the frame after the last one of each stream,
-    - a file after a seek with another seek, to the last frame,
+    - a file after a seek with another seek, to where the slowest stream is,
     - a live source with the newest frame, on one timeline.
     """
 
@@ -100,10 +107,10 @@ class Progress:
         to = seek.to
         if seek.is_answered:
             start = self._request.get("start") or 0
-            to = max(0.0, start + self._latest[0])
             if self._request.get("loop"):
                 to = start + self._in_round(self._latest[0])
             else:
+                to = max(to, start + self._reached(to - start) - MARGIN)
                 self._skipped = dict(self._points)
         return {"action": "seek", "to": to, "id": seek.number}
 
@@ -178,13 +185,29 @@ class Progress:
         self._seek = Seek(to, self.seek_number + 1, False)
         self._skipped = {}
 
-    def on_seek_reply(self, number: object) -> None:
-        """Records the server's reply to a seek."""
+    def on_seek_reply(self, number: object) -> bool:
+        """Records the server's reply to a seek; false if it is not the first one to the latest."""
         seek = self._seek
-        if seek is not None and seek.number == number and not seek.is_answered:
-            self._seek = seek._replace(is_answered=True)
-            self._points.clear()
-            self._latest = (seek.to - (self._request.get("start") or 0), 0.0)
+        if seek is None or seek.number != number or seek.is_answered:
+            return False
+        self._seek = seek._replace(is_answered=True)
+        self._points.clear()
+        self._latest = (seek.to - (self._request.get("start") or 0), 0.0)
+        return True
+
+    def _reached(self, begin: float) -> float:
+        """Seconds up to which every stream has arrived since a seek to ``begin``."""
+        streams = () if self.description is None else self.description.streams
+        ends = [begin]
+        for stream in streams:
+            point = self._points.get(stream.id)
+            if point is not None:
+                ticks = point.pts if point.next is None else point.next
+                ends.append(float(ticks * stream.time_base))
+        if len(ends) > len(streams):
+            del ends[0]
+        # One that is far behind has ended, or has nothing there.
+        return max(min(ends), max(ends) - MAX_LAG)
 
     def _in_round(self, position: float) -> float:
         """The position in its round of a loop, in seconds."""
@@ -206,8 +229,8 @@ def _after(last: Point, frame: Received, stream: StreamInfo) -> Optional[Receive
             return None
         rest = frame.payload[known * (sample_size(stream) or 1):]
         return frame._replace(payload=rest, timestamp=last.next)
-    # Packets may depend on those before, and come in another order than that of their times.
-    is_alone = stream.codec in ("rawvideo", "mjpeg")
+    # Packets of video may depend on those before, and come in another order than their times'.
+    is_alone = stream.type != "video" or stream.codec in ("rawvideo", "mjpeg")
     return None if is_alone and frame.timestamp <= last.pts else frame
 
 

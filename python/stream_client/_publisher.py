@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Optional, Type
 from ._protocol import wire
 from ._protocol.buffers import BufferPool
 from ._protocol.connection import now
-from ._errors import ConnectionLost, StreamError
+from ._errors import ConnectionLost, StreamError, to_raise
 from ._outbox import Item, VideoFormat, jpeg_size
 from ._pixels import arrange, layout_of, load_numpy
 from ._protocol.retry import Retries
@@ -208,6 +208,7 @@ class Publisher:
         Raises:
             StreamError: if the server has refused the source
         """
+        self._check()
         is_watched = self._sender.wait_watched(timeout)
         self._check()
         return is_watched
@@ -229,7 +230,7 @@ class Publisher:
         ):
             return
         if sender.error is not None:
-            raise sender.error.with_traceback(None)
+            raise to_raise(sender.error)
         if not is_in_time:
             raise ConnectionLost(f'Cannot end "{self._name}" within {timeout:g} s')
 
@@ -247,7 +248,7 @@ class Publisher:
         if not self._sender.is_ours:
             raise ValueError("Cannot use the publisher in another process: open it there")
         if self._sender.error is not None:
-            raise self._sender.error.with_traceback(None)
+            raise to_raise(self._sender.error)
 
     def _put(
         self, video: Optional[VideoFormat], payload: wire.Bytes, data: Any, time: Optional[float]

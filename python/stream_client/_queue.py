@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from typing import Callable, Deque, Generic, List, Optional, Tuple, TypeVar, Union
 
+from ._errors import to_raise
 from ._frame import Audio, Frame, Message
 
 OVERHEAD = 512
@@ -90,7 +91,7 @@ class FrameQueue:
                 return frame.hand_over()
             if self._error is not None:
                 self._is_told = True
-                raise self._error.with_traceback(None)
+                raise to_raise(self._error)
             return None
 
     @property

@@ -186,6 +186,7 @@ class Receiver:
 
     def _receive_once(self) -> bool:
         """Receives over one connection; true if the response is over."""
+        self._dropped = (self.dropped, 0)
         self._is_connecting = True
         try:
             connection = Connection(self._server, self._pool)
@@ -223,8 +224,9 @@ class Receiver:
             if message.kind == wire.FRAME:
                 frames, size = counts.get(message.stream, (0, 0))
                 counts[message.stream] = (frames + 1, size + len(message.payload))
-                if answered == self._progress.seek_number:
-                    self._on_frame(message, streams[message.stream], connection)
+                number = self._progress.seek_number
+                if answered == number:
+                    self._on_frame(message, streams[message.stream], connection, number)
                 if self._progress.is_live:
                     connection.ping()
             elif message.kind == wire.DESCRIBE:
@@ -264,13 +266,16 @@ class Receiver:
 
     def _on_seek_reply(self, number: object) -> None:
         with self._lock:
-            self._progress.on_seek_reply(number)
-        end = float("inf")
-        self._audio.take(end)
-        self._data.take(end)
+            is_first = self._progress.on_seek_reply(number)
+        if is_first:  # after a cut, what waits for its frame does not come again
+            end = float("inf")
+            self._audio.take(end)
+            self._data.take(end)
 
-    def _on_frame(self, message: Received, stream: StreamInfo, connection: Connection) -> None:
-        number = self._progress.seek_number
+    def _on_frame(
+        self, message: Received, stream: StreamInfo, connection: Connection, number: int
+    ) -> None:
+        """Passes on a frame of the seek of this number, unless there is another one meanwhile."""
         taken = self._progress.take(message, stream)
         if taken is None:
             return
@@ -330,7 +335,6 @@ class Receiver:
     def _wait_to_retry(self, error: StreamError) -> None:
         """Waits until the next attempt is due, or raises."""
         progress = self._progress
-        self._dropped = (self.dropped, 0)
         may_come = progress.is_live or self._retries.is_asked_for and not self._was_connected
         is_awaited = may_come and error.code in ("media_error", "not_found")
         is_transient = isinstance(error, ConnectionLost) or error.code == "busy" or is_awaited

@@ -72,6 +72,7 @@ class Heard(NamedTuple):
     """A message of the client."""
 
     kind: int
+    stream: int
     payload: bytes
 
     @property
@@ -98,12 +99,36 @@ class Peer:
             EOFError: if the client is gone
         """
         while True:
-            length, found, _, _, _ = HEADER.unpack(self._read(HEADER.size))
+            length, found, _, stream, _ = HEADER.unpack(self._read(HEADER.size))
             payload = self._read(length - 12)
             if found == PING:
                 self.send(message(PONG, payload, timestamp=self.clock()))
             if found in kinds:
-                return Heard(found, payload)
+                return Heard(found, stream, payload)
+
+    def answer_seek(self):
+        """Waits for a seek, echoes it, and gives its time."""
+        while True:
+            heard = self.hear(CONTROL)
+            if heard.json["action"] == "seek":
+                self.send(message(CONTROL, heard.payload))
+                return heard.json["to"]
+
+    def accept(self):
+        """Accepts a publisher."""
+        self.send(message(ACCEPT, {"name": self.request["name"], "watched": True}))
+
+    def take_published(self, taken):
+        """Notes what a publisher sends, stream ids and payloads, until its end, and confirms it."""
+        first = len(taken)
+        while True:
+            heard = self.hear(FRAME, END)
+            if heard.kind == END:
+                break
+            taken.append((heard.stream, heard.payload[8:]))  # without the capture time
+        own = taken[first:]
+        sizes = {id: [len(part) for other, part in own if other == id] for id, _ in own}
+        self.send(end(*((id, len(each), sum(each)) for id, each in sizes.items())))
 
     def sync(self):
         """Waits until the client has received and queued all that was sent."""

@@ -265,6 +265,18 @@ def retry_at_once(test):
         test.patch(f"stream_client._protocol.retry.{name}", 0.001)
 
 
+def happens_before(owner, name, action):
+    """Patches a method: just before its first call something else happens, in the same thread."""
+    method, left = getattr(owner, name), [action]
+
+    def changed(*args):
+        if left:
+            left.pop()()
+        return method(*args)
+
+    return mock.patch.object(owner, name, changed)
+
+
 @contextmanager
 def package_without(*modules):
     """The package as it is where other modules are not installed: imported anew."""

@@ -1,21 +1,36 @@
 """TLS: what is trusted, and that nothing is sent to a server that is not."""
 
+import contextlib
+import os
 import queue
 import shutil
+import socket
 import ssl
 import subprocess
 import tempfile
+import threading
 import unittest
 from pathlib import Path
+from unittest import mock
 
-from stream_client import Stream, list_media
+from stream_client import ConnectionLost, Publisher, Stream, list_media
+from stream_client._protocol.transport import Server, TlsTransport, connect
 
-from .peers import ERROR, GREY, Listener, Relay, ScriptedServer, describe, frame, message
+from .peers import ERROR, GREY, Listener, Relay, ScriptedServer, describe, end, frame, message
 from .support import (
-    HOST, PATIENCE, StreamTestCase, decoded, open_site, pictures, pieces, retry_at_once,
+    HOST, PATIENCE, StreamTestCase, decoded, happens_before, open_site, pictures, pieces,
+    retry_at_once,
 )
 
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
+
 HAS_OPENSSL = shutil.which("openssl") is not None
+
+SELECT_LIMIT = 1024
+"""Sockets of this number on cannot be given to ``select.select``."""
 
 
 def make_certificate(folder, name, names="DNS:localhost,IP:127.0.0.1"):
@@ -126,12 +141,14 @@ class Trust(StreamTestCase):
         self.refused("untrusted", list_media, HOST, port=witness.port, ca_file=pair[0])
         self.refused("untrusted", list_media, "localhost", port=witness.port, ca_file=pair[0])
 
-    def test_a_file_that_is_no_certificate_is_told(self):
-        for path in ("/no/such/file.pem", own[1]):
-            with self.subTest(path):
-                with self.assertRaises(Exception) as caught:
-                    list_media(HOST, port=self.site.port, ca_file=path)
-                self.assertRegex(type(caught.exception).__name__, "^(ValueError|StreamError)$")
+    def test_a_file_that_is_no_certificate_is_told_at_once(self):
+        server = ScriptedServer(self, lambda *_: None)
+        for path in ("/no/such/file.pem", own[1], __file__, certificates.name):
+            for call, *names in ((list_media,), (Stream, "clip"), (Publisher, "x")):
+                with self.subTest(path=path, call=call):
+                    with self.assertRaisesRegex(ValueError, "Cannot read ca_file"):
+                        call(HOST, *names, port=server.port, ca_file=path)
+        self.assertEqual(server.connections, 0)
 
     def test_a_server_without_tls_is_refused(self):
         plain = Plain(self)
@@ -152,27 +169,72 @@ class Trust(StreamTestCase):
         self.assertEqual(got, pieces(decoded(path, "-pix_fmt", "gray"), 25))
         self.assertEqual(relay.connections, 3)
 
-    def test_closing_ends_a_wait(self):
+
+class Transports(StreamTestCase):
+    def server(self, script):
+        """A server with TLS that follows a script."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*own)
+        return ScriptedServer(self, script, context=context)
 
+    def test_closing_ends_a_wait(self):
         def script(peer, _):
             peer.send(describe(GREY), frame(0))
             peer.wait_closed()
 
-        server = ScriptedServer(self, script, context=context)
-        stream = Stream(HOST, port=server.port, ca_file=own[0])
+        stream = Stream(HOST, port=self.server(script).port, ca_file=own[0])
         self.assertEqual(next(stream).pts, 0)
         self.close_promptly(stream)
 
     def test_a_server_that_is_silent_is_given_up(self):
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(*own)
-        server = ScriptedServer(self, lambda peer, _: peer.wait_closed(), context=context)
+        server = self.server(lambda peer, _: peer.wait_closed())
         self.patch("stream_client._protocol.transport.IDLE_TIMEOUT", 1)
         error = self.refused("connection_lost", list_media, HOST, port=server.port,
                              ca_file=own[0])
         self.assertIn("silent for 1 s", str(error))
+
+    def test_nothing_goes_out_unencrypted_while_the_connection_is_shut_down(self):
+        relay = Relay(self, self.server(lambda peer, _: peer.wait_closed()).port)
+        transport = connect(Server(HOST, relay.port, ca_file=own[0]))
+        self.addCleanup(transport.close)
+        secret = b"not to be read"
+        shut_down = socket.socket.shutdown
+
+        def write_before(connected, how):
+            if connected is transport._tls:
+                try:
+                    transport.write(secret)
+                except ConnectionLost:
+                    pass
+            shut_down(connected, how)
+
+        with mock.patch.object(socket.socket, "shutdown", write_before):
+            transport.shut_down()
+        self.assertRaises(ConnectionLost, transport.write, secret)
+        relay.close()
+        self.assertNotIn(secret, bytes(relay.sent))
+
+    @unittest.skipIf(resource is None, "no limit of open files")
+    def test_sockets_of_any_number_are_waited_for(self):
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if hard != resource.RLIM_INFINITY and hard < 2 * SELECT_LIMIT:
+            self.skipTest("too few files may be open")
+        if soft != resource.RLIM_INFINITY and soft < 2 * SELECT_LIMIT:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (2 * SELECT_LIMIT, hard))
+            self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        waiting = threading.Event()
+
+        def script(peer, _):
+            waiting.wait(PATIENCE)
+            peer.send(describe(GREY), frame(0), end((0, 1, 8)))
+
+        port = self.server(script).port
+        with contextlib.ExitStack() as taken, \
+                happens_before(TlsTransport, "_wait", waiting.set):
+            while taken.enter_context(open(os.devnull)).fileno() < SELECT_LIMIT:
+                pass
+            with Stream(HOST, port=port, ca_file=own[0], retries=0) as stream:
+                self.assertEqual([each.pts for each in stream], [0])
 
 
 if __name__ == "__main__":
