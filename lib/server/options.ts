@@ -11,8 +11,8 @@ export interface ServerOptions {
   host: string;
   /** TCP port; 0 for any free one. */
   port: number;
-  /** Path of the folder that is served. */
-  media: string;
+  /** Path of the folder that is served; no files without it. */
+  media?: string;
   defaults: Defaults;
   /** Live sources beside the folder. */
   live?: LiveOptions;
@@ -48,7 +48,48 @@ export interface ServerOptions {
   warm?: boolean;
   /** Address of the metrics over HTTP; none are served without it. */
   metrics?: Address;
+  /** @default SERVER_FLAG_NAMES */
+  names?: OptionNames;
 }
+
+/** Names of options in messages: flags of the program, or options of a function. */
+export interface OptionNames {
+  host: string;
+  port: string;
+  media: string;
+  live: string;
+  token: string;
+  /** Those of certificate and key. */
+  tls: string;
+  publish: string;
+  scriptsOpen: string;
+}
+
+/** The flags of `stream-server`. */
+export const SERVER_FLAG_NAMES: OptionNames = {
+  host: "--host",
+  port: "--port",
+  media: "--media",
+  live: "--live",
+  token: "--token-file",
+  tls: "--tls-cert and --tls-key",
+  publish: "--publish",
+  scriptsOpen: "--classic-open",
+};
+
+/** Bounds of options. */
+export const SERVER_BOUNDS = {
+  port: { min: 0, max: 65535, integer: true },
+  /** Seconds. */
+  liveLinger: { min: 0, max: 86_400 },
+  maxPublishers: { min: 1, max: 100_000, integer: true },
+  maxClients: { min: 1, max: 100_000, integer: true },
+  maxPerAddress: { min: 0, max: 100_000, integer: true },
+  maxDecoders: { min: 1, max: 10_000, integer: true },
+  maxPixels: { min: 1, max: 2 ** 31 - 1, integer: true },
+  /** Seconds. */
+  grace: { min: 0, max: 86_400 },
+} as const;
 
 /** How long a peer may keep the server waiting. */
 export const DEFAULT_TIMEOUTS: Timeouts = { request: 10_000, stall: 30_000, ping: 5_000 };
@@ -61,6 +102,9 @@ export const DEFAULT_START_CACHE_SIZE = 128e6;
 
 /** Pixels; as RGB, such a picture takes 400 MB while it is decoded. */
 export const DEFAULT_MAX_PIXELS = 2 ** 27;
+
+/** Connections at once. */
+export const DEFAULT_MAX_CLIENTS = 64;
 
 /** Publishers at once. */
 export const DEFAULT_MAX_PUBLISHERS = 64;

@@ -26,6 +26,7 @@ import {
   DEFAULT_START_CACHE_SIZE,
   DEFAULT_TIMEOUTS,
   defaultMaxDecoders,
+  SERVER_FLAG_NAMES,
   type ServerOptions,
 } from "./options.ts";
 import { runSession, type SharedContext } from "./session/session.ts";
@@ -101,6 +102,7 @@ export class Server implements AsyncDisposable {
       publishAccess: new PublishAccess(
         options.publish ?? "local",
         credentials.publishAuthenticator,
+        options.names?.publish,
       ),
       publications,
       maxPixels,
@@ -127,6 +129,11 @@ export class Server implements AsyncDisposable {
   /** Address of the media port. */
   get address(): Deno.NetAddr {
     return this.#listeners.address;
+  }
+
+  /** Fingerprint of the certificate, `sha256:` and 64 hexadecimal digits; without TLS absent. */
+  get fingerprint(): string | undefined {
+    return this.#credentials.certificate?.fingerprint;
   }
 
   /**
@@ -197,9 +204,10 @@ export class Server implements AsyncDisposable {
   /** The listener table: all ports, and what is spoken there. A new protocol adds a row. */
   #table(): ListenerRow[] {
     const { host, port, metrics, scriptsOpen = false } = this.#options;
+    const { names = SERVER_FLAG_NAMES } = this.#options;
     const rows: ListenerRow[] = [{
       address: { hostname: host, port },
-      flags: { host: "--host", port: "--port" },
+      flags: { host: names.host, port: names.port },
       converse: (socket, refusal) => {
         const { certificate } = this.#credentials;
         return runSession(socket, this.#shared, { refusal, certificate });
@@ -209,7 +217,9 @@ export class Server implements AsyncDisposable {
         const tls = certificate !== undefined;
         const publishToken = this.#options.publish === "token";
         const protections = { token: authenticator.isRequired, tls, scriptsOpen, publishToken };
-        for (const line of startupWarnings(hostname, protections)) this.#logger.log("warn", line);
+        for (const line of startupWarnings(hostname, protections, names)) {
+          this.#logger.log("warn", line);
+        }
       },
     }];
     const prometheus = this.#prometheus;
@@ -251,16 +261,18 @@ export async function startServer(options: ServerOptions, logger: Logger): Promi
   const live = options.live?.sources ?? [];
   refuseSameNames(live);
   const names = live.map(({ name }) => name);
+  const { names: { media: option, live: liveOption } = SERVER_FLAG_NAMES } = options;
   const library = new Library(options.media, {
     otherNames: names,
     maxPixels: options.maxPixels ?? DEFAULT_MAX_PIXELS,
     probeTimeout: options.timeouts?.probe,
+    option,
   });
   await using installed = new InstalledFfmpeg();
   const versions = await installed.describe("ffmpeg", "ffprobe");
   const dialect = await installed.dialect();
   for (const line of await findLacks()) logger.log("warn", line);
-  await refuseUnknownFormats(live);
+  await refuseUnknownFormats(live, ({ name, format }) => `${liveOption} "${name}=${format}:…"`);
   for (const name of [options.defaults.image, options.defaults.video]) {
     if (name !== undefined && !names.includes(name)) await library.find(name);
   }
