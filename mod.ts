@@ -42,6 +42,7 @@ export type {
   Description,
   Encoding,
   Rational,
+  StreamBase,
   StreamDescription,
   VideoStream,
 } from "./lib/media/frame.ts";

@@ -37,6 +37,8 @@ export interface PublishLoopOptions {
   onAccepted?: () => void;
   /** Called when the input pauses because nobody watches, and when it goes on. */
   onPause?: (paused: boolean) => void;
+  /** Called when the number of viewers changes. */
+  onViewers?: (viewers: number) => void;
   /** Called when a frame has been sent. */
   onSent?: () => void;
 }
@@ -131,7 +133,10 @@ export class PublishLoop {
           if (onDemand && !isWatched) demand.take("pause");
         },
         onAsked: (action) => demand.take(action),
-        onViewers: (viewers) => this.#viewers = viewers,
+        onViewers: (viewers) => {
+          this.#viewers = viewers;
+          this.#options.onViewers?.(viewers);
+        },
         clock: this.#clock,
       });
       unopened[Symbol.dispose]();

@@ -32,7 +32,7 @@ export interface PublishedVideo {
 
 /** Options of {@linkcode Client.publish}. At least one of `video` and `data` is required. */
 export interface PublishOptions {
-  /** @default no video */
+  /** Streams without it are messages alone. @default no video */
   video?: PublishedVideo;
   /** Encoding of messages: JSON values, or any bytes. @default no messages */
   data?: "json" | "bytes";
@@ -42,7 +42,10 @@ export interface PublishOptions {
   onDemand?: boolean;
   /** Ends the publication; calls then throw its reason. */
   signal?: AbortSignal;
-  /** Called when the connection is lost, and when it is back: `code` is `connection`. */
+  /**
+   * Called when the connection is lost or back (`code` is `connection`), when the number of viewers
+   * changes (`viewers`), and with `onDemand` when nobody watches (`paused`) or somebody (`resumed`).
+   */
   onNotice?: (notice: Notice) => void;
 }
 
@@ -158,7 +161,7 @@ class PushingPublisher implements Publisher {
 
   constructor(name: string, options: PublishOptions, { target, limits, clock }: PublishTarget) {
     checkName(name);
-    const { replace, onDemand, signal, onNotice } = options;
+    const { replace, onDemand, signal } = options;
     this.#options = options;
     this.#clock = clock ?? MONOTONIC_CLOCK;
     this.#input = new PushedInput(describe(name, options), { clock });
@@ -167,7 +170,9 @@ class PushingPublisher implements Publisher {
       ...{ name, replace, onDemand, target, limits, clock },
       signal: AbortSignal.any(stops),
       forced: new AbortController().signal,
-      notify: (line) => onNotice?.({ code: "connection", message: line }),
+      notify: (message) => this.#notify({ code: "connection", message }),
+      onViewers: (viewers) =>
+        this.#notify({ code: "viewers", message: `${viewers} watching`, viewers }),
       onAccepted: () => this.#accepted.resolve(),
       onPause: (paused) => this.#onPause(paused),
     });
@@ -184,8 +189,8 @@ class PushingPublisher implements Publisher {
   }
 
   get totals(): PublishTotals {
-    const { frames, messages, bytes, dropped, reconnects } = this.#loop.statistics;
-    return { frames, messages, bytes, dropped, reconnects };
+    const { frames, messages, bytes, reconnects } = this.#loop.statistics;
+    return { frames, messages, bytes, dropped: this.#input.dropped, reconnects };
   }
 
   write(bytes: Uint8Array, { data, keyframe = false, ...times }: WriteOptions = {}): void {
@@ -231,6 +236,15 @@ class PushingPublisher implements Publisher {
   #onPause(paused: boolean): void {
     this.#isPaused = paused;
     if (paused && this.#isEnding) this.#stop.abort();
+    this.#notify(
+      paused
+        ? { code: "paused", message: "Nobody watches" }
+        : { code: "resumed", message: "Somebody watches" },
+    );
+  }
+
+  #notify(notice: Notice): void {
+    this.#options.onNotice?.(notice);
   }
 
   /** Seconds since the first write; never the same twice. */

@@ -45,6 +45,11 @@ export class PushedInput implements PublishInput {
     });
   }
 
+  /** Frames that were dropped so far. */
+  get dropped(): number {
+    return this.#queue.dropped + this.#skipped;
+  }
+
   /**
    * Copies a frame into the queue.
    *
@@ -83,13 +88,12 @@ export class PushedInput implements PublishInput {
     // Frames that were lost with the last connection may be needed to decode the next ones.
     const needsKeyframe = this.#readings++ > 0 && this.#run.needsKeyframe;
     const earlier = this.#counted;
-    const dropped = () => this.#queue.dropped + this.#skipped;
     return new PushedReading(this.#queue, {
       run: this.#run,
       needsKeyframe,
       onSkipped: () => this.#skipped++,
-      dropped: () => dropped() - earlier,
-      onEnd: () => this.#counted = dropped(),
+      dropped: () => this.dropped - earlier,
+      onEnd: () => this.#counted = this.dropped,
     });
   }
 
