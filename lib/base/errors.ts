@@ -20,7 +20,7 @@ export class RequestError extends Error {
   /** Of the class. */
   override name = "RequestError";
 
-  /** @param code says what is wrong, for programs */
+  /** The code says what is wrong, for programs; the message says it for people. */
   constructor(readonly code: ErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
   }

@@ -10,7 +10,7 @@ export class ConnectError extends Error {
   /** The message without advice, for a user who was connected before. */
   readonly brief: string;
 
-  /** @param message states the reason, with what the user can do about it */
+  /** The message states the reason, and what the user can do about it. */
   constructor(
     message: string,
     { permanent = false, brief = message, cause }: ErrorOptions & {

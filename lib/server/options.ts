@@ -3,6 +3,7 @@ import type { Address } from "../net/address.ts";
 import type { LiveOptions } from "../sources/live/registry.ts";
 import type { CredentialOptions } from "./auth/credentials.ts";
 import type { PublishMode } from "./auth/publish_access.ts";
+import type { OptionNames } from "./option_names.ts";
 import type { Defaults, Timeouts } from "./session/context.ts";
 
 /** Options of a server. */
@@ -51,31 +52,6 @@ export interface ServerOptions {
   /** @default SERVER_FLAG_NAMES */
   names?: OptionNames;
 }
-
-/** Names of options in messages: flags of the program, or options of a function. */
-export interface OptionNames {
-  host: string;
-  port: string;
-  media: string;
-  live: string;
-  token: string;
-  /** Those of certificate and key. */
-  tls: string;
-  publish: string;
-  scriptsOpen: string;
-}
-
-/** The flags of `stream-server`. */
-export const SERVER_FLAG_NAMES: OptionNames = {
-  host: "--host",
-  port: "--port",
-  media: "--media",
-  live: "--live",
-  token: "--token-file",
-  tls: "--tls-cert and --tls-key",
-  publish: "--publish",
-  scriptsOpen: "--classic-open",
-};
 
 /** Bounds of options. */
 export const SERVER_BOUNDS = {

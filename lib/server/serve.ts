@@ -9,10 +9,10 @@ import { PUBLISH_MODES, type PublishMode } from "./auth/publish_access.ts";
 import {
   DEFAULT_GRACE,
   DEFAULT_MAX_CLIENTS,
-  type OptionNames,
   SERVER_BOUNDS,
   type ServerOptions,
 } from "./options.ts";
+import type { OptionNames } from "./option_names.ts";
 import { type Server, startServer } from "./server.ts";
 
 const NAMES: OptionNames = {

@@ -26,9 +26,9 @@ import {
   DEFAULT_START_CACHE_SIZE,
   DEFAULT_TIMEOUTS,
   defaultMaxDecoders,
-  SERVER_FLAG_NAMES,
   type ServerOptions,
 } from "./options.ts";
+import { SERVER_FLAG_NAMES } from "./option_names.ts";
 import { runSession, type SharedContext } from "./session/session.ts";
 import { Shutdown } from "./shutdown.ts";
 

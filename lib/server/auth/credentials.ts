@@ -13,7 +13,7 @@ import type { Secret } from "../../net/secret.ts";
 import type { Trust, TrustAdvice } from "../../net/tls.ts";
 import { readToken } from "../../net/token.ts";
 import type { LiveSource } from "../../sources/live/source_spec.ts";
-import { type OptionNames, SERVER_FLAG_NAMES } from "../options.ts";
+import { type OptionNames, SERVER_FLAG_NAMES } from "../option_names.ts";
 import { Authenticator } from "./authenticator.ts";
 
 /** Options of {@linkcode Credentials}. */
