@@ -1,12 +1,10 @@
 /** A page in the mean colour of what a server sends: `deno run -A docs/examples/mean_colour.ts cam`. */
 import { connect } from "@stream/media";
 
-const [name, host = "localhost", port = "7777", page = "8000"] = Deno.args;
-let colour = "black";
-
-const style = () => `<meta http-equiv="refresh" content="1"><body style="background:${colour}">`;
+const [name = "video.mp4", host = "localhost", port = "7777", pagePort = "8000"] = Deno.args;
 const headers = { "content-type": "text/html" };
-const server = Deno.serve({ port: Number(page) }, () => new Response(style(), { headers }));
+let page = "";
+let server: Deno.HttpServer | undefined;
 
 const client = connect({ host, port: Number(port) });
 for await (
@@ -14,6 +12,9 @@ for await (
 ) {
   const sums = [0, 0, 0];
   data.forEach((value, at) => sums[at % 3] += value);
-  colour = `rgb(${sums.map((sum) => Math.round(3 * sum / data.length))})`;
+  const colour = `rgb(${sums.map((sum) => Math.round(3 * sum / data.length))})`;
+  page = `<meta http-equiv="refresh" content="1"><body style="background: ${colour}">${colour}`;
+  const address = { hostname: "127.0.0.1", port: Number(pagePort) };
+  server ??= Deno.serve(address, () => new Response(page, { headers }));
 }
-await server.finished;
+await server?.finished;
