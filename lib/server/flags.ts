@@ -80,7 +80,7 @@ export const SERVER_FLAGS = {
   }),
   cache: number("MB", "start-up cache for recent media (128); 0 for none", {
     absent: DEFAULT_START_CACHE_SIZE / MEGABYTE,
-    bounds: { min: 0, max: 1_000_000 },
+    bounds: { min: 0, max: SERVER_BOUNDS.startCacheSize.max / MEGABYTE },
   }),
   grace: number("S", "seconds responses may take after SIGTERM (5)", {
     absent: DEFAULT_GRACE,

@@ -10,6 +10,7 @@ export interface OptionNames {
   /** Those of certificate and key. */
   tls: string;
   publish: string;
+  metrics: string;
   scriptsOpen: string;
 }
 
@@ -22,5 +23,6 @@ export const SERVER_FLAG_NAMES: OptionNames = {
   token: "--token-file",
   tls: "--tls-cert and --tls-key",
   publish: "--publish",
+  metrics: "--metrics",
   scriptsOpen: "--classic-open",
 };

@@ -63,6 +63,10 @@ export const SERVER_BOUNDS = {
   maxPerAddress: { min: 0, max: 100_000, integer: true },
   maxDecoders: { min: 1, max: 10_000, integer: true },
   maxPixels: { min: 1, max: 2 ** 31 - 1, integer: true },
+  /** Bytes. */
+  maxMemory: { min: 1, max: Infinity },
+  /** Bytes. */
+  startCacheSize: { min: 0, max: 1e12 },
   /** Seconds. */
   grace: { min: 0, max: 86_400 },
 } as const;

@@ -23,13 +23,22 @@ const NAMES: OptionNames = {
   token: "the option token",
   tls: "the option tls",
   publish: "publish",
+  metrics: "the option metrics",
   scriptsOpen: "the option scriptsOpen",
 };
+
+const BOUNDS = Object.entries(SERVER_BOUNDS);
 
 /** Options of {@linkcode serve}; all have defaults. */
 export interface ServeOptions {
   /** Path of the folder that is served, with its subfolders. @default no files */
   media?: string;
+  /** Name of the image for requests that name none. @default the first one */
+  image?: string;
+  /** Name of the video for requests that name none. @default the first one */
+  video?: string;
+  /** Probe all files before anybody asks for them. @default false */
+  warm?: boolean;
   /** Live sources by name: `[FORMAT:]INPUT`, such as `v4l2:/dev/video0`. @default none */
   live?: Readonly<Record<string, string>>;
   /** Restart live files at their end. @default false */
@@ -60,6 +69,12 @@ export interface ServeOptions {
   maxDecoders?: number;
   /** Pixels of the largest picture that is decoded. @default 134_217_728 */
   maxPixels?: number;
+  /** Bytes that the frames of all viewers together may take. @default 4_294_967_296 */
+  maxMemory?: number;
+  /** Bytes of the cache for the starts of recent responses; 0 for none. @default 128_000_000 */
+  startCacheSize?: number;
+  /** Address at which `/metrics`, `/healthz` and `/readyz` are served by HTTP. @default none */
+  metrics?: { host: string; port: number };
   /** Serve scripts, which send no token, even if a token is required. @default false */
   scriptsOpen?: boolean;
   /** Takes what the server logs. @default nothing is logged */
@@ -121,20 +136,22 @@ async function start(options: ServerOptions, logger: Logger): Promise<Server> {
 
 /** @throws {TypeError} if an option is wrong */
 function toServerOptions(options: ServeOptions): ServerOptions {
-  const { media, host = "127.0.0.1", port = 0, tls, publish, scriptsOpen } = options;
+  const { media, image, video, warm, loopLive, liveLinger } = options;
+  const { host = "127.0.0.1", port = 0, tls, publish, scriptsOpen, metrics } = options;
   const { maxPublishers, maxClients = DEFAULT_MAX_CLIENTS, maxPerAddress } = options;
-  const { maxDecoders, maxPixels, loopLive, liveLinger } = options;
-  const numbers = {
-    ...{ port, maxPublishers, maxClients, maxPerAddress, maxDecoders, maxPixels, liveLinger },
-  };
-  for (const [name, bounds] of Object.entries(SERVER_BOUNDS)) {
-    const value = Object.entries(numbers).find(([other]) => other === name)?.[1];
-    checkNumbers({ [name]: value }, bounds);
+  const { maxDecoders, maxPixels, maxMemory, startCacheSize } = options;
+  const limits = { maxPublishers, maxClients, maxPerAddress, maxDecoders };
+  const sizes = { maxPixels, maxMemory, startCacheSize };
+  for (const [name, value] of Object.entries({ port, liveLinger, ...limits, ...sizes })) {
+    const [, bounds] = BOUNDS.find(([other]) => other === name) ?? [];
+    if (bounds !== undefined) checkNumbers({ [name]: value }, bounds);
   }
+  if (metrics !== undefined) checkNumbers({ "metrics.port": metrics.port }, SERVER_BOUNDS.port);
   checkPublish(options);
   return {
-    ...{ media, host, port, defaults: {}, publish, scriptsOpen },
-    ...{ maxPublishers, maxClients, maxPerAddress, maxDecoders, maxPixels },
+    ...{ media, host, port, defaults: { image, video }, warm, publish, scriptsOpen },
+    ...{ ...limits, ...sizes },
+    metrics: metrics && { hostname: metrics.host, port: metrics.port },
     live: { sources: toSources(options.live), loop: loopLive, linger: liveLinger },
     credentials: {
       token: readToken(options, "token"),

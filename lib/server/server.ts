@@ -233,7 +233,7 @@ export class Server implements AsyncDisposable {
     const server = await startMetricsServer(wanted, {
       metrics: async () => ({ text: await metrics.text(), type: metrics.contentType }),
       isReady: () => this.isReady,
-    });
+    }, { option: this.#options.names?.metrics });
     const { address } = server;
     this.#logger.log("info", `Metrics are at http://${formatAddress(address)}/metrics`);
     if (!isLoopback(address.hostname)) {

@@ -8,7 +8,7 @@ import {
   assertRejects,
 } from "@std/assert";
 import { encodeMessage, HEADER_LENGTH } from "../../lib/protocol/native/framing.ts";
-import { parseControl, parseRequest } from "../../lib/protocol/native/request.ts";
+import { encodeControl, parseControl, parseRequest } from "../../lib/protocol/native/request.ts";
 import { encodeDescription, encodeEnd } from "../../lib/protocol/native/response.ts";
 import { ConnectError, CutError, type Notice, RequestError } from "../../mod.ts";
 import { LiveServer } from "../support/peers/changing_source.ts";
@@ -155,6 +155,28 @@ Deno.test("seek() drops the frames of the old position, and pause() holds up new
   assertEquals(following?.time, 10.04);
   await watch.seek(1e6);
   assertEquals(await watchAll(watch), []);
+});
+
+Deno.test("frames that were on their way when seek() was called do not arrive", async () => {
+  await using server = new ScriptedServer(async (peer) => {
+    await say(peer, FILE, frame(0));
+    while (true) {
+      const { kind, payload } = await heard(peer);
+      if (kind !== "control") continue;
+      const { id, to } = parseControl(payload);
+      const echo = encodeMessage("control", encodeControl({ action: "seek", id, to }));
+      // The server has not read the second seek when it echoes the first.
+      await say(peer, frame(1), frame(2), echo, frame(75));
+      if (to === 4) return await untilGone(peer);
+    }
+  });
+  await using watch = clientOf(server).watch("grey");
+  const { value: first } = await watch.next();
+  await watch.seek(3);
+  const { value: sought } = await watch.next();
+  await Promise.all([watch.seek(3), watch.seek(4)]);
+  const { value: again } = await watch.next();
+  assertEquals([first, sought, again].map((found) => found?.timestamp), [0, 75, 75]);
 });
 
 Deno.test("the controls of watch() reach the server in order", async () => {

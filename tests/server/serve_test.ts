@@ -2,7 +2,7 @@ import { assertEquals, assertMatch, assertNotEquals, assertRejects } from "@std/
 import { type Client, connect, type LogLevel, RequestError, serve } from "../../mod.ts";
 import { makeCertificate } from "../support/programs/certificates.ts";
 import { linuxTest, tlsTest } from "../support/test_if.ts";
-import { mediaChildren } from "../support/programs/machine.ts";
+import { freePort, mediaChildren } from "../support/programs/machine.ts";
 import { mediaFolder, pictures } from "../support/media/media_folder.ts";
 import { watchAll } from "../support/peers/module_client.ts";
 
@@ -102,6 +102,9 @@ Deno.test("serve() refuses wrong options in one line", async () => {
     [{ port: 70_000 }, "Cannot use port 70000: expected an integer from 0 to 65535"],
     [{ maxClients: 0 }, "Cannot use maxClients 0: expected an integer from 1 to 100000"],
     [{ liveLinger: -1 }, "Cannot use liveLinger -1: expected a number from 0 to 86400"],
+    [{ startCacheSize: -1 }, "Cannot use startCacheSize -1: expected a number from 0 to"],
+    [{ metrics: { host: "::1", port: -1 } }, "Cannot use metrics.port -1: expected an integer"],
+    [{ image: "none.png" }, 'Cannot find "none.png": no such media'],
     [{ token: "" }, "Cannot use the option token: it is empty, expected the token"],
     [{ publish: "token" }, 'Cannot use publish "token" alone: expected publishToken with it'],
     [{ publishToken: "x" }, "Cannot use publishToken alone: expected publish"],
@@ -119,6 +122,15 @@ Deno.test("serve() refuses wrong options in one line", async () => {
     assertEquals(found.includes(message), true, found);
     assertEquals(/\n| --\w/.test(found), false, found);
   }
+});
+
+Deno.test("serve() serves metrics, and says by its option if their port is taken", async () => {
+  const metrics = { host: "127.0.0.1", port: freePort() };
+  await using _server = await serve({ metrics });
+  const response = await fetch(`http://127.0.0.1:${metrics.port}/readyz`);
+  await response.body?.cancel();
+  assertEquals(response.status, 200);
+  await assertRejects(() => serve({ metrics }), Error, "choose another with the option metrics");
 });
 
 Deno.test("the warnings of serve() name its options", async () => {

@@ -1,5 +1,6 @@
 /** Publishes the frames of a program. */
 import { type Clock, MONOTONIC_CLOCK, wallClock } from "../../base/clock.ts";
+import { checkNumbers } from "../../base/options.ts";
 import { type DataStream, type Rational, toTicks, type VideoStream } from "../../media/frame.ts";
 import type { Target } from "../../net/connection.ts";
 import { MAX_PUBLISHED_NAME } from "../../protocol/native/request.ts";
@@ -111,6 +112,7 @@ export interface Publisher extends AsyncDisposable {
   writeData(value: unknown, options?: WriteTimes): void;
   /**
    * Sends what waits, ends the source, and checks that the server has received all that was sent.
+   * Waits for the connection if that is lost.
    *
    * @throws {Error} if it has not; the reason if the server has ended the publication
    */
@@ -312,6 +314,7 @@ function toStream(name: string, video: PublishedVideo): VideoStream {
       `Cannot publish "${name}": no pixelFormat and no codec, expected one, such as bgr24`,
     );
   }
+  checkNumbers({ frameRate }, { min: 0.001, max: 1_000_000 });
   return {
     ...{ id: VIDEO_ID, type: "video", codec, fourcc: "", timeBase: TIME_BASE },
     ...{ extradata: extradata ?? new Uint8Array(0), width, height, pixelFormat },
