@@ -1,4 +1,4 @@
-/** A page in the mean colour of what a server sends: `deno run -A docs/examples/mean_colour.ts cam`. */
+/** A page in the mean colour of a source: `deno run --allow-net docs/examples/mean_colour.ts cam`. */
 import { connect } from "@stream/media";
 
 const [name = "video.mp4", host = "localhost", port = "7777", pagePort = "8000"] = Deno.args;

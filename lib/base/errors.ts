@@ -17,7 +17,7 @@ export type ErrorCode = typeof ERROR_CODES[number];
 
 /** A request that the server refuses; the message is sent to the peer. */
 export class RequestError extends Error {
-  /** Of the class. */
+  /** Name of the class. */
   override name = "RequestError";
 
   /** The code says what is wrong, for programs; the message says it for people. */

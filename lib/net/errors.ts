@@ -3,7 +3,7 @@ import { DeadlineError, RequestError } from "../base/errors.ts";
 
 /** No connection could be made, or the server's certificate is not the expected one. */
 export class ConnectError extends Error {
-  /** Of the class. */
+  /** Name of the class. */
   override name = "ConnectError";
   /** Connecting again would fail in the same way. */
   readonly permanent: boolean;
@@ -26,7 +26,7 @@ export class ConnectError extends Error {
 
 /** The connection ended before the response did. */
 export class CutError extends Error {
-  /** Of the class. */
+  /** Name of the class. */
   override name = "CutError";
 }
 

@@ -6,7 +6,7 @@ import { HelperProgram, importFlags, pathOf } from "../support/programs/running_
 
 const media = mediaFolder();
 
-Deno.test("the example shows the mean colour of a video", async () => {
+Deno.test("the example shows the mean colour of a video, and needs nothing but the network", async () => {
   const halves = "color=0x336699:size=64x48:d=1,format=rgb24,drawbox=0:0:32:48:0x000000:fill";
   await media.make("halves.mkv", [
     ...["-f", "lavfi", "-i", halves, "-c:v", "ffv1", "-pix_fmt", "bgr0"],
@@ -15,7 +15,7 @@ Deno.test("the example shows the mean colour of a video", async () => {
   const { hostname, port } = server.address;
   const options = ["--config", pathOf("deno.json"), ...importFlags()];
   await using example = new HelperProgram(Deno.execPath(), [
-    ...["run", "-A", ...options, pathOf("docs/examples/mean_colour.ts")],
+    ...["run", "--no-prompt", "--allow-net", ...options, pathOf("docs/examples/mean_colour.ts")],
     ...["halves.mkv", hostname, String(port), "0"],
   ], { env: { NO_COLOR: "1" } });
   // It serves the page once it has a frame.
