@@ -68,7 +68,8 @@ export interface MediaFrame {
 
 /**
  * Frames of one request, from {@linkcode Client.watch}. The connection is made when the first frame,
- * or the description, is asked for. Lost connections are restored, and every frame comes once.
+ * or the description, is asked for. Lost connections are restored, and every frame of a file comes
+ * once; after a seek, the latest one may come again.
  * Leaving the loop, or disposing it, closes the connection.
  */
 export interface Watch extends AsyncIterable<MediaFrame>, AsyncDisposable {
@@ -171,9 +172,9 @@ export class ResponseWatch implements Watch {
   }
 
   async stop(): Promise<void> {
-    const isOpen = this.#response !== undefined;
+    // Without a response, no other one is requested.
     this.#stopping.abort();
-    if (isOpen) await this.#control({ action: "stop" });
+    await this.#send({ action: "stop" });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -225,7 +226,7 @@ export class ResponseWatch implements Watch {
   }
 
   async *#receive(): AsyncGenerator<MediaFrame, undefined> {
-    if (this.#isLeft) return;
+    if (this.#isEnding) return;
     try {
       await this.#begin();
       while (true) {
@@ -236,7 +237,7 @@ export class ResponseWatch implements Watch {
       }
     } catch (error) {
       this.#events.signal?.throwIfAborted();
-      if (this.#isLeft) return;
+      if (this.#isEnding) return;
       throw this.#explain(error);
     } finally {
       await this.#end();
@@ -244,7 +245,7 @@ export class ResponseWatch implements Watch {
   }
 
   /** Nothing more is wanted, so that whatever ends the response is its end. */
-  get #isLeft(): boolean {
+  get #isEnding(): boolean {
     return this.#closing.signal.aborted || this.#stopping.signal.aborted;
   }
 
@@ -300,6 +301,10 @@ export class ResponseWatch implements Watch {
 
   async #control(control: Control): Promise<void> {
     await this.#begin();
+    await this.#send(control);
+  }
+
+  async #send(control: Control): Promise<void> {
     try {
       await this.#response?.control?.(control);
     } catch (error) {

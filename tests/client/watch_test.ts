@@ -9,7 +9,12 @@ import {
 } from "@std/assert";
 import { encodeMessage, HEADER_LENGTH } from "../../lib/protocol/native/framing.ts";
 import { encodeControl, parseControl, parseRequest } from "../../lib/protocol/native/request.ts";
-import { encodeDescription, encodeEnd } from "../../lib/protocol/native/response.ts";
+import {
+  encodeDescription,
+  encodeEnd,
+  encodeError,
+  encodeNotice,
+} from "../../lib/protocol/native/response.ts";
 import { ConnectError, CutError, type Notice, RequestError } from "../../mod.ts";
 import { LiveServer } from "../support/peers/changing_source.ts";
 import { CuttingProxy } from "../support/peers/cutting_proxy.ts";
@@ -225,6 +230,23 @@ Deno.test("stop() before the first frame asks for nothing", async () => {
   await using watch = clientOf({ address: nowhere() }).watch("x");
   await watch.stop();
   assertEquals(await watch.next(), { done: true, value: undefined });
+});
+
+Deno.test("stop() reaches a server that has not described the media yet", async () => {
+  const { promise: waiting, resolve } = Promise.withResolvers<Notice>();
+  await using server = new ScriptedServer(async (peer) => {
+    const notice = { code: "waiting", message: "Waiting for a decoder", position: 1 };
+    await say(peer, encodeMessage("notice", encodeNotice(notice)));
+    while ((await heard(peer)).kind !== "control");
+    const busy = new RequestError("busy", "Cannot serve now: stopped");
+    await say(peer, encodeMessage("error", encodeError(busy)));
+    await untilGone(peer);
+  });
+  await using watch = clientOf(server).watch("grey", { onNotice: resolve });
+  const next = watch.next();
+  assertEquals((await waiting).position, 1);
+  await watch.stop();
+  assertEquals(await next, { done: true, value: undefined });
 });
 
 Deno.test("leaving the loop closes the connection", async () => {
