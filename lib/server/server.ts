@@ -97,7 +97,7 @@ export class Server implements AsyncDisposable {
     const { defaults, scriptsOpen, timeouts = DEFAULT_TIMEOUTS, clock } = options;
     this.#shared = {
       ...{ library, live, budget, slots, startCache, logger },
-      ...{ defaults, scriptsOpen, timeouts, clock },
+      ...{ defaults, scriptsOpen, timeouts, clock, names: options.names },
       authenticator: credentials.authenticator,
       publishAccess: new PublishAccess(
         options.publish ?? "local",

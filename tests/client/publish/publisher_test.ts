@@ -263,6 +263,19 @@ Deno.test("a publisher may be finished and disposed twice, and takes nothing aft
   await server.logged(/request ends command=publish name=cam result=done/);
 });
 
+Deno.test("finish() does not wait for a viewer", async () => {
+  await using server = await hub();
+  const notices = new Notices();
+  await using publisher = await clientOf(server).publish("cam", {
+    ...{ video: VIDEO, onDemand: true, onNotice: notices.add },
+  });
+  await notices.next("paused");
+  publisher.write(noise(SIZE));
+  await publisher.finish();
+  assertEquals(publisher.totals.frames, 0);
+  await server.logged(/request ends command=publish name=cam result=done/);
+});
+
 Deno.test("the signal of publish() ends it, also before it is accepted", async () => {
   await using server = await hub();
   const controller = new AbortController();

@@ -65,6 +65,14 @@ const STRANGE_NAMES = [
   "down/%[0-9].png",
 ];
 
+Deno.test("Library without a folder is empty", async () => {
+  const library = new Library(undefined);
+  assertEquals(await library.list(), []);
+  assertEquals(await library.has(""), false);
+  const { code } = await refusalOf(library, "a.png");
+  assertEquals(code, "not_found");
+});
+
 Deno.test("Library.find() opens files of any name", async (t) => {
   const library = new Library(await folderWith("strange", STRANGE_NAMES));
   for (const name of STRANGE_NAMES) {
