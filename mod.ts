@@ -24,13 +24,17 @@ export type {
   WatchOptions,
 } from "./lib/client/watch.ts";
 export type {
-  PublishedVideo,
   Publisher,
   PublishOptions,
   PublishTotals,
   WriteOptions,
   WriteTimes,
 } from "./lib/client/publish/publisher.ts";
+export type {
+  PublishedAudio,
+  PublishedStreams,
+  PublishedVideo,
+} from "./lib/client/publish/published_streams.ts";
 export { type MediaServer, serve, type ServeOptions } from "./lib/server/serve.ts";
 export type { PublishMode } from "./lib/server/auth/publish_access.ts";
 export type { ImageFields, LatePolicy, VideoFields } from "./lib/protocol/native/request.ts";

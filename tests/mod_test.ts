@@ -34,6 +34,8 @@ Deno.test("mod.ts exports these, and nothing else", async () => {
     "interface Notice",
     "interface PublishOptions",
     "interface PublishTotals",
+    "interface PublishedAudio",
+    "interface PublishedStreams",
     "interface PublishedVideo",
     "interface Publisher",
     "interface RequestEvents",

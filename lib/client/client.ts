@@ -111,6 +111,7 @@ export interface Client {
    * @throws {RequestError} if the server refuses, such as `unauthorized`, or `busy` if another
    * publisher has the name
    * @throws {ConnectError} if there is no connection
+   * @throws {CutError} if the connection was lost before the server accepted
    * @throws {TypeError} if an option is wrong
    *
    * @example

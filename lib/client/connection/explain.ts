@@ -31,7 +31,7 @@ export function explainCut(error: unknown, what: string): unknown {
 }
 
 /** An error with another message; that of a lost connection stays one. */
-function withMessage(cause: unknown, message: string): Error {
+export function withMessage(cause: unknown, message: string): Error {
   const isLoss = cause instanceof CutError || cause instanceof DeadlineError ||
     cause instanceof ConnectError;
   return isLoss ? new CutError(message, { cause }) : new Error(message, { cause });

@@ -5,7 +5,7 @@ import { DeadlineError, FormatError, messageOf, RequestError } from "../../base/
 import { formatAddress } from "../../net/address.ts";
 import type { Target } from "../../net/connection.ts";
 import { ConnectError, CutError, ShutdownError } from "../../net/errors.ts";
-import { explain, explainCut } from "../connection/explain.ts";
+import { explain, explainCut, withMessage } from "../connection/explain.ts";
 import { Retries, type RetryLimits } from "../connection/retry.ts";
 import { Statistics } from "../playback/statistics.ts";
 import { Demand } from "./demand.ts";
@@ -280,7 +280,7 @@ export class PublishLoop {
     }
     return this.#isAccepted
       ? explainCut(error, `"${name}"`)
-      : new Error(this.#refusal(error), { cause: error });
+      : withMessage(error, this.#refusal(error));
   }
 
   /** Why nothing was accepted, with the address, as another program may serve there. */

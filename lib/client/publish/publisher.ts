@@ -1,42 +1,23 @@
 /** Publishes the frames of a program. */
 import { type Clock, MONOTONIC_CLOCK, wallClock } from "../../base/clock.ts";
-import { checkNumbers } from "../../base/options.ts";
-import { type DataStream, type Rational, toTicks, type VideoStream } from "../../media/frame.ts";
+import { pcmSeconds, type StreamDescription, toTicks } from "../../media/frame.ts";
 import type { Target } from "../../net/connection.ts";
-import { MAX_PUBLISHED_NAME } from "../../protocol/native/request.ts";
 import type { Notice } from "../../protocol/native/response.ts";
 import type { RetryLimits } from "../connection/retry.ts";
+import {
+  describePublished,
+  PUBLISHED_IDS,
+  type PublishedStreams,
+  TIME_BASE,
+} from "./published_streams.ts";
 import { PublishLoop } from "./publish_loop.ts";
 import { PushedInput } from "./pushed_input.ts";
 
-/** Ticks are microseconds. */
-const TIME_BASE: Rational = [1, 1_000_000];
+/** Seconds by which samples may be off the clock and still follow those before them. */
+const MAX_DRIFT = 0.5;
 
-const VIDEO_ID = 0;
-const DATA_ID = 2;
-
-/** The video that is published. */
-export interface PublishedVideo {
-  /** Pixels. */
-  width: number;
-  /** Pixels. */
-  height: number;
-  /** FFmpeg's name of the pixel format, such as `bgr24`; required for raw frames. */
-  pixelFormat?: string;
-  /** FFmpeg's name of the codec, such as `h264` or `mjpeg`. @default "rawvideo" */
-  codec?: string;
-  /** Configuration of the decoder, if the packets have none in themselves. @default none */
-  extradata?: Uint8Array;
-  /** Nominal frames per second; viewers go by the time of each frame. @default unknown */
-  frameRate?: number;
-}
-
-/** Options of {@linkcode Client.publish}. At least one of `video` and `data` is required. */
-export interface PublishOptions {
-  /** Streams without it are messages alone. @default no video */
-  video?: PublishedVideo;
-  /** Encoding of messages: JSON values, or any bytes. @default no messages */
-  data?: "json" | "bytes";
+/** Options of {@linkcode Client.publish}. At least one of the three streams is required. */
+export interface PublishOptions extends PublishedStreams {
   /** Take the name from another publisher. @default false */
   replace?: boolean;
   /** Frames are sent only while somebody watches, and discarded otherwise. @default false */
@@ -72,13 +53,15 @@ export interface WriteOptions extends WriteTimes {
 
 /** Totals of a publication, over all of its connections. */
 export interface PublishTotals {
-  /** Sent frames. */
+  /** Sent frames of video. */
   frames: number;
+  /** Sent runs or packets of audio. */
+  audioFrames: number;
   /** Sent messages. */
   messages: number;
   /** Sent bytes of frames and messages. */
   bytes: number;
-  /** Frames and messages that were dropped because they could not be sent in time. */
+  /** Frames, runs and messages that were dropped because they could not be sent in time. */
   dropped: number;
   /** How often the connection was restored. */
   reconnects: number;
@@ -103,6 +86,14 @@ export interface Publisher extends AsyncDisposable {
    * has ended the publication
    */
   write(bytes: Uint8Array, options?: WriteOptions): void;
+  /**
+   * Copies samples, or a packet of audio, into the queue, and never waits. Without a time, samples
+   * follow those before them, unless the program is half a second off real time.
+   *
+   * @param bytes whole samples with interleaved channels, or one packet
+   * @throws the same as {@linkcode Publisher.write}
+   */
+  writeAudio(bytes: Uint8Array, options?: WriteTimes): void;
   /**
    * Copies a message into the queue, and never waits.
    *
@@ -148,6 +139,7 @@ export async function openPublisher(
 class PushingPublisher implements Publisher {
   #options: PublishOptions;
   #clock: Clock;
+  #audio: StreamDescription | undefined;
   #input: PushedInput;
   #loop: PublishLoop;
   #stop = new AbortController();
@@ -160,13 +152,16 @@ class PushingPublisher implements Publisher {
   #began: number | undefined;
   /** The latest result of `#now()`. */
   #latest = -Infinity;
+  /** Seconds at which the samples end that were written last. */
+  #audioEnd = -Infinity;
 
   constructor(name: string, options: PublishOptions, { target, limits, clock }: PublishTarget) {
-    checkName(name);
     const { replace, onDemand, signal } = options;
     this.#options = options;
     this.#clock = clock ?? MONOTONIC_CLOCK;
-    this.#input = new PushedInput(describe(name, options), { clock });
+    const description = describePublished(name, options);
+    this.#audio = description.streams.find(({ type }) => type === "audio");
+    this.#input = new PushedInput(description, { clock });
     const stops = [this.#stop.signal, ...(signal === undefined ? [] : [signal])];
     this.#loop = new PublishLoop({
       ...{ name, replace, onDemand, target, limits, clock },
@@ -191,19 +186,26 @@ class PushingPublisher implements Publisher {
   }
 
   get totals(): PublishTotals {
-    const { frames, messages, bytes, reconnects } = this.#loop.statistics;
-    return { frames, messages, bytes, dropped: this.#input.dropped, reconnects };
+    const { frames, audioFrames, messages, bytes, reconnects } = this.#loop.statistics;
+    return { frames, audioFrames, messages, bytes, dropped: this.#input.dropped, reconnects };
   }
 
   write(bytes: Uint8Array, { data, keyframe = false, ...times }: WriteOptions = {}): void {
     const time = times.time ?? this.#now();
-    this.#push(VIDEO_ID, bytes, { ...times, time, keyframe });
+    this.#push(PUBLISHED_IDS.video, bytes, { ...times, time, keyframe });
     if (data !== undefined) this.writeData(data, { ...times, time });
+  }
+
+  writeAudio(bytes: Uint8Array, times: WriteTimes = {}): void {
+    const time = times.time ?? this.#audioTime();
+    this.#push(PUBLISHED_IDS.audio, bytes, { ...times, time, keyframe: true });
+    const length = this.#audio === undefined ? 0 : pcmSeconds(bytes.byteLength, this.#audio);
+    this.#audioEnd = length === undefined ? -Infinity : time + length;
   }
 
   writeData(value: unknown, times: WriteTimes = {}): void {
     const bytes = this.#options.data === "bytes" ? toBytes(value) : toJson(value);
-    this.#push(DATA_ID, bytes, { ...times, keyframe: true });
+    this.#push(PUBLISHED_IDS.data, bytes, { ...times, keyframe: true });
   }
 
   async finish(): Promise<void> {
@@ -257,8 +259,14 @@ class PushingPublisher implements Publisher {
     return this.#latest;
   }
 
+  /** Seconds at which samples begin that are written now. */
+  #audioTime(): number {
+    const now = this.#now();
+    return Math.abs(now - this.#audioEnd) < MAX_DRIFT ? this.#audioEnd : now;
+  }
+
   #push(
-    streamId: typeof VIDEO_ID | typeof DATA_ID,
+    streamId: number,
     data: Uint8Array,
     { time = this.#now(), capturedAt, keyframe }: WriteTimes & { keyframe: boolean },
   ): void {
@@ -279,47 +287,6 @@ class PushingPublisher implements Publisher {
     if (this.#failure !== undefined) throw this.#failure.error;
     this.#options.signal?.throwIfAborted();
   }
-}
-
-/** @throws {TypeError} if a source cannot have that name */
-function checkName(name: string): void {
-  const isName = name !== "" && name.length <= MAX_PUBLISHED_NAME && !/\p{Cc}/u.test(name);
-  if (isName) return;
-  throw new TypeError(
-    `Cannot publish ${JSON.stringify(name.slice(0, 100))}: expected a name of 1 to ` +
-      `${MAX_PUBLISHED_NAME} characters without control characters`,
-  );
-}
-
-/** @throws {TypeError} if there are no streams, or raw video without a pixel format */
-function describe(name: string, { video, data }: PublishOptions) {
-  if (video === undefined && data === undefined) {
-    throw new TypeError(`Cannot publish "${name}": expected video or data in the options`);
-  }
-  const streams: VideoStream[] = video === undefined ? [] : [toStream(name, video)];
-  const messages: DataStream[] = data === undefined
-    ? []
-    : [{ id: DATA_ID, type: "data", codec: data, timeBase: TIME_BASE }];
-  return { name, live: true, streams, data: messages };
-}
-
-function toStream(name: string, video: PublishedVideo): VideoStream {
-  const { width, height, pixelFormat, codec = "rawvideo", extradata, frameRate } = video;
-  for (const [option, value] of Object.entries({ width, height })) {
-    if (Number.isInteger(value) && value > 0) continue;
-    throw new TypeError(`Cannot publish "${name}": ${option} ${value}, expected pixels`);
-  }
-  if (codec === "rawvideo" && pixelFormat === undefined) {
-    throw new TypeError(
-      `Cannot publish "${name}": no pixelFormat and no codec, expected one, such as bgr24`,
-    );
-  }
-  checkNumbers({ frameRate }, { min: 0.001, max: 1_000_000 });
-  return {
-    ...{ id: VIDEO_ID, type: "video", codec, fourcc: "", timeBase: TIME_BASE },
-    ...{ extradata: extradata ?? new Uint8Array(0), width, height, pixelFormat },
-    frameRate: frameRate === undefined ? undefined : [Math.round(frameRate * 1000), 1000],
-  };
 }
 
 function toJson(value: unknown): Uint8Array {

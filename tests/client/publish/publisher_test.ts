@@ -2,13 +2,14 @@ import {
   assertAlmostEquals,
   assertEquals,
   assertGreater,
+  assertLess,
   assertMatch,
   assertRejects,
   assertThrows,
 } from "@std/assert";
 import { encodeMessage } from "../../../lib/protocol/native/framing.ts";
 import { encodeAcceptance, encodeEnd } from "../../../lib/protocol/native/response.ts";
-import { ConnectError, type Notice, RequestError, type Watch } from "../../../mod.ts";
+import { ConnectError, CutError, type Notice, RequestError, type Watch } from "../../../mod.ts";
 import { mediaFolder, pictures } from "../../support/media/media_folder.ts";
 import { clientOf } from "../../support/peers/module_client.ts";
 import { heard, say, ScriptedServer, untilGone } from "../../support/peers/scripted_server.ts";
@@ -30,18 +31,19 @@ function hub(options: Partial<Parameters<typeof testServer>[0]> = {}) {
 
 /** Notices to wait for. */
 class Notices {
-  #codes: string[] = [];
+  #notices: Notice[] = [];
   #changed = Promise.withResolvers<void>();
-  readonly add = ({ code }: Notice) => {
-    this.#codes.push(code);
+  readonly add = (notice: Notice) => {
+    this.#notices.push(notice);
     this.#changed.resolve();
     this.#changed = Promise.withResolvers();
   };
 
-  /** Waits for the next notice of a code. */
-  async next(code: string): Promise<void> {
-    while (!this.#codes.includes(code)) await this.#changed.promise;
-    this.#codes = this.#codes.slice(this.#codes.indexOf(code) + 1);
+  /** Waits for the next notice of a code, and with a message. */
+  async next(code: string, words = ""): Promise<void> {
+    const isIt = (notice: Notice) => notice.code === code && notice.message.startsWith(words);
+    while (!this.#notices.some(isIt)) await this.#changed.promise;
+    this.#notices = this.#notices.slice(this.#notices.findIndex(isIt) + 1);
   }
 }
 
@@ -115,6 +117,31 @@ Deno.test("publish() sends messages alone, as bytes", async () => {
   assertEquals([...(await watched).keys()], ["one", "two"]);
 });
 
+Deno.test("publish() sends samples bit for bit, each after those before", async () => {
+  await using server = await hub();
+  const notices = new Notices();
+  await using publisher = await clientOf(server).publish("mic", {
+    audio: { sampleRate: 8000, channels: 2 },
+    ...{ onDemand: true, onNotice: notices.add },
+  });
+  using viewer = await watchLive(server, { name: "mic" });
+  await notices.next("resumed");
+  // A tenth of a second each.
+  const runs = Array.from({ length: 3 }, () => noise(800 * 2 * 2));
+  for (const run of runs) publisher.writeAudio(run);
+  // Far from the others, a time starts anew.
+  publisher.writeAudio(runs[0], { time: 60 });
+  publisher.writeAudio(runs[1]);
+  const came = await viewer.frames(5);
+  assertEquals(came.map(({ data }) => data), [...runs, runs[0], runs[1]]);
+  const offsets = came.map(({ timestamp }) => timestamp - came[0].timestamp);
+  assertEquals(offsets.slice(0, 3), [0, 100_000, 200_000]);
+  assertGreater(offsets[3], 59_000_000);
+  assertLess(offsets[4], 59_000_000);
+  await publisher.finish();
+  assertEquals(publisher.totals.audioFrames, 5);
+});
+
 Deno.test("publish() sends packets as they are", async () => {
   const path = await media.make("still.jpg", [...pictures(), "-frames:v", "1"]);
   const packet = await Deno.readFile(path);
@@ -152,9 +179,9 @@ Deno.test("publish() goes on bit for bit when the server is restarted", async ()
   });
   await watchOne(first, frames[0]);
   await first[Symbol.asyncDispose]();
-  await notices.next("connection");
+  await notices.next("connection", "Connection lost");
   await using second = await hub({ port });
-  await second.logged(/command=publish/);
+  await notices.next("connection", "Connected again");
   await watchOne(second, frames[1]);
   assertEquals(came, frames);
   await publisher.finish();
@@ -203,10 +230,10 @@ Deno.test("write() refuses frames of another size, and times that are none", asy
 Deno.test("publish() refuses options that contradict each other", async () => {
   const client = clientOf({ address: { transport: "tcp", hostname: "127.0.0.1", port: 1 } });
   const wrong = [
-    ["cam", {}, "expected video or data"],
+    ["cam", {}, "expected video, audio or data"],
     ["", { video: VIDEO }, "expected a name of 1 to 255 characters"],
     ["cam", { video: { width: 8, height: 4 } }, "no pixelFormat and no codec"],
-    ["cam", { video: { ...VIDEO, width: 0 } }, "width 0, expected pixels"],
+    ["cam", { video: { ...VIDEO, width: 0 } }, "width 0, expected an integer"],
   ] as const;
   for (const [name, options, message] of wrong) {
     await assertRejects(() => client.publish(name, options), TypeError, message);
@@ -220,6 +247,9 @@ Deno.test("publish() throws why the server does not take it", async () => {
   const nowhere: Deno.NetAddr = { transport: "tcp", hostname: "127.0.0.1", port };
   const options = { video: VIDEO };
   await assertRejects(() => clientOf({ address: nowhere }).publish("cam", options), ConnectError);
+  await using foreign = new ScriptedServer((peer) => peer.closeWrite());
+  const cut = () => clientOf(foreign).publish("cam", options);
+  await assertRejects(cut, CutError, "the connection was cut; is that stream-server?");
   await using server = await hub();
   await using _first = await clientOf(server).publish("cam", options);
   const busy = await assertRejects(() => clientOf(server).publish("cam", options), RequestError);
