@@ -22,6 +22,10 @@ const ROOMS: Record<string, readonly string[]> = {
 
 const ENTRIES = ["server.ts", "client.ts"];
 
+/** The functions that programs import, and the rooms that they come from. */
+const MODULE = "mod.ts";
+const MODULE_ROOMS = ["client", "server", "protocol", "net", "media", "base"];
+
 /** Lines that a file may have. */
 const LONGEST_ENTRY = 40;
 const LONGEST_FILE = 400;
@@ -60,7 +64,7 @@ function test(name: string, fn: () => void): void {
 function readSources(): Source[] {
   return ["lib", "tests", "tools", "bench"].reduce<Source[]>(
     (sources, folder) => [...sources, ...readModules(folder, /\.ts$/)],
-    ENTRIES.map(readSource),
+    [...ENTRIES, MODULE].map(readSource),
   );
 }
 
@@ -182,6 +186,15 @@ test("the entries import from lib alone", () => {
   }
 });
 
+test("the module re-exports from lib, and adds nothing", () => {
+  const { code, ...source } = readSource(MODULE);
+  for (const target of importsOf({ ...source, code })) {
+    assert(MODULE_ROOMS.includes(roomOf(target) ?? ""), target);
+  }
+  const rest = code.replaceAll(/^export (type )?\{[^}]*\} from "[^"]+";$/gm, "");
+  assertEquals(rest.trim(), "");
+});
+
 test("packages are imported by the names that deno.json gives them", () => {
   const { imports } = readConfig();
   const names = Object.keys(imports);
@@ -297,8 +310,8 @@ function readConfig(): Config {
 
 test("deno.json has the agreed parts", () => {
   assertEquals(Object.keys(readConfig()), [
-    ...["version", "lock", "nodeModulesDir", "imports", "compilerOptions", "tasks"],
-    ...["test", "fmt", "lint"],
+    ...["name", "version", "exports", "lock", "nodeModulesDir", "imports", "compilerOptions"],
+    ...["tasks", "test", "fmt", "lint"],
   ]);
   assertEquals(Object.keys(readConfig().tasks), [
     ...["test", "check", "ok", "build", "demo", "bench", "fuzz", "soak", "media"],

@@ -1,5 +1,5 @@
 /**
- * Runs all tests, and the examples in the documentation of `lib`, in several `deno test` at once:
+ * Runs all tests, and the examples in the documentation of `mod.ts` and `lib`, in several `deno test` at once:
  * `deno run -A tools/run_tests.ts [--patience=SECONDS] [FLAG OF DENO TEST]… [PATH]…`.
  *
  * Most tests wait for sockets and FFmpeg; run one after another, they leave half of a machine idle.
@@ -19,6 +19,9 @@ export interface Summary {
 const BATCH = 5;
 
 const IS_TEST = /_test\.ts$/;
+
+/** Code whose documentation has examples. */
+const DOCUMENTED = ["mod.ts", "lib"];
 
 /**
  * Default limit for one `deno test`, in seconds. It kills runs that hang; on a machine with a load
@@ -193,7 +196,7 @@ async function work(batches: string[][], runs: Run[], options: RunOptions): Prom
   const { flags, signal } = options;
   for (let paths = batches.shift(); paths !== undefined; paths = batches.shift()) {
     if (signal.aborted) return;
-    const own = paths[0] === "lib" ? ["--doc", ...flags] : flags;
+    const own = paths === DOCUMENTED ? ["--doc", ...flags] : flags;
     runs.push(await runBatch(paths, { ...options, flags: own }));
   }
 }
@@ -211,7 +214,7 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<boole
   const tests = (await Promise.all((paths.length > 0 ? paths : ["tests"]).map(findTests))).flat();
   const runs: Run[] = [];
   const batches = toBatches(tests.filter((path) => !IS_ALONE.test(path)));
-  if (paths.length === 0) batches.unshift(["lib"]);
+  if (paths.length === 0) batches.unshift(DOCUMENTED);
   const options = { flags, patience, signal };
   const workers = Array.from(
     { length: navigator.hardwareConcurrency },

@@ -17,8 +17,10 @@ export type ErrorCode = typeof ERROR_CODES[number];
 
 /** A request that the server refuses; the message is sent to the peer. */
 export class RequestError extends Error {
+  /** Name of the class. */
   override name = "RequestError";
 
+  /** The code says what is wrong, for programs; the message says it for people. */
   constructor(readonly code: ErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
   }

@@ -19,6 +19,7 @@ export type LogFields = Readonly<Record<string, string | number | undefined>>;
 
 /** Takes events; passed to the code that logs. */
 export interface Logger {
+  /** Takes one event. */
   log(level: LogLevel, message: string, fields?: LogFields): void;
 }
 

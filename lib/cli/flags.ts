@@ -2,6 +2,7 @@
 import { parseArgs } from "@std/cli/parse-args";
 import config from "../../deno.json" with { type: "json" };
 import { UsageError } from "../base/errors.ts";
+import type { NumberBounds } from "../base/options.ts";
 import { nearest } from "../base/suggest.ts";
 
 /** Version of the programs, by semantic versioning. */
@@ -90,13 +91,6 @@ export function list<T>(
     absent: [],
     parse: (value) => [parse(value)],
   };
-}
-
-/** Inclusive bounds of a {@linkcode number} flag. */
-export interface NumberBounds {
-  min: number;
-  max: number;
-  integer?: boolean;
 }
 
 /** A flag with a number as its value. */

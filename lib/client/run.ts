@@ -2,18 +2,16 @@
 import { messageOf, UsageError } from "../base/errors.ts";
 import { printable, printableJson } from "../base/log.ts";
 import type { MediaRequest } from "../protocol/native/request.ts";
-import type { ListEntry } from "../protocol/native/response.ts";
 import { actionOf, type Sink } from "../sinks/sink.ts";
-import { connect } from "../net/connection.ts";
-import { Retries } from "./connection/retry.ts";
-import { type ClientContext, explain, openContext, type RunOptions } from "./context.ts";
+import { explain } from "./connection/explain.ts";
+import { type ClientContext, openContext, type RunOptions } from "./context.ts";
 import { isPageWanted, parseClientFlags, toRequest } from "./options.ts";
 import { PlayerControls } from "./playback/controls.ts";
 import { play, type PlayResult } from "./playback/play.ts";
 import { chooseSinks } from "./playback/sinks.ts";
 import { Statistics } from "./playback/statistics.ts";
-import { requestList } from "../protocol/native/client.ts";
 import { publish } from "./publish/publish.ts";
+import { askList } from "./request/list.ts";
 import { ask } from "./request/request.ts";
 import { runMenu } from "./terminal/menu.ts";
 import { formatBytes, formatCount, formatTime } from "./terminal/progress.ts";
@@ -64,27 +62,14 @@ async function servePage(context: ClientContext): Promise<void> {
 }
 
 async function printList(context: ClientContext): Promise<void> {
-  const { flags, environment } = context;
-  const entries = await getList(context);
+  const { flags, target, limits, environment, signal } = context;
+  const { clock, print, printError } = environment;
+  const notify = (line: string) => printError(`${printable(line)}\n`);
+  const entries = await askList({ target, limits, notify, clock, signal });
   const text = flags.json
     ? `${printableJson({ command: "list_media", entries })}\n`
     : renderList(entries);
-  environment.print(text);
-}
-
-async function getList(context: ClientContext): Promise<ListEntry[]> {
-  const { target, limits, environment, signal } = context;
-  const { clock, printError } = environment;
-  const tell = (line: string) => printError(`${printable(line)}\n`);
-  const retries = new Retries({ limits, notify: tell, clock });
-  try {
-    return await retries.persist(async () => {
-      using connection = await connect(target, signal);
-      return await requestList(connection);
-    }, signal);
-  } catch (error) {
-    throw explain(error, context);
-  }
+  print(text);
 }
 
 async function getMedia(request: MediaRequest, context: ClientContext): Promise<void> {

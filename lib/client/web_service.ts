@@ -15,14 +15,15 @@ import type {
   ServiceInfo,
   WebService,
 } from "../web/service.ts";
-import { connect } from "../net/connection.ts";
-import { type ClientContext, explain } from "./context.ts";
+import { explain } from "./connection/explain.ts";
+import { NO_RETRIES } from "./connection/retry.ts";
+import type { ClientContext } from "./context.ts";
 import { toRequest } from "./options.ts";
 import { play } from "./playback/play.ts";
 import { Statistics } from "./playback/statistics.ts";
 import { BufferedResponse } from "./request/flow_control.ts";
 import { FirstRun } from "./request/first_run.ts";
-import { requestList } from "../protocol/native/client.ts";
+import { askList } from "./request/list.ts";
 import { ask, openResponse } from "./request/request.ts";
 import { openInBrowser } from "./terminal/environment.ts";
 import { describeNotice } from "./terminal/status.ts";
@@ -94,14 +95,9 @@ class ClientWebService implements WebService {
   async list(signal: AbortSignal): Promise<readonly ListEntry[]> {
     const { target } = this.#context;
     if (target.protocol === "script") return SCRIPT_ENTRIES;
-    using connection = await connect(target, signal);
-    try {
-      const entries = await requestList(connection);
-      // The page cannot show what is data alone.
-      this.#entries = entries.filter(({ kind }) => kind !== "data");
-    } catch (error) {
-      throw explain(error, { target, signal });
-    }
+    const entries = await askList({ target, limits: NO_RETRIES, notify: () => {}, signal });
+    // The page cannot show what is data alone.
+    this.#entries = entries.filter(({ kind }) => kind !== "data");
     this.#listed = performance.now();
     return this.#entries;
   }

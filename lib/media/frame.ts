@@ -10,7 +10,7 @@ export const ENCODINGS = ["raw", "copy", "h264", "mjpeg"] as const;
 export type Encoding = typeof ENCODINGS[number];
 
 /** Fields that video and audio streams share. */
-interface StreamBase {
+export interface StreamBase {
   /** Number of the stream within its connection or container, 0 … 65535. */
   id: number;
   /** FFmpeg's name of the codec: `rawvideo`, `pcm_s16le`, `h264`. */
@@ -25,6 +25,7 @@ interface StreamBase {
 
 /** A video stream. */
 export interface VideoStream extends StreamBase {
+  /** Tells it from other streams. */
   type: "video";
   /** Pixels. */
   width: number;
@@ -51,9 +52,11 @@ export interface VideoStream extends StreamBase {
 
 /** An audio stream. */
 export interface AudioStream extends StreamBase {
+  /** Tells it from other streams. */
   type: "audio";
   /** Samples per second and channel. */
   sampleRate: number;
+  /** Channels, which are interleaved in PCM. */
   channels: number;
 }
 
@@ -67,7 +70,9 @@ export const DATA_CODECS = ["json", "bytes"] as const;
 export interface DataStream {
   /** Number of the stream within its connection, 0 … 65535. */
   id: number;
+  /** Tells it from other streams. */
   type: "data";
+  /** One of {@linkcode DATA_CODECS}. */
   codec: typeof DATA_CODECS[number];
   /** Seconds per tick of a timestamp. */
   timeBase: Rational;
@@ -78,6 +83,7 @@ export type AnyStream = StreamDescription | DataStream;
 
 /** Description of a response. */
 export interface Description {
+  /** Name of the media, as listed. */
   name: string;
   /** Whether the source has no end of its own. */
   live: boolean;

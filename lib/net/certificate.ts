@@ -9,17 +9,21 @@ export function toFingerprint(digest: string): string {
   return `sha256:${digest.replaceAll(":", "").toLowerCase()}`;
 }
 
+/** The flag of `stream-client` that names a fingerprint. */
+export const FINGERPRINT_FLAG = "--tls-fingerprint";
+
 /**
  * Parses a fingerprint, with or without colons between the bytes, in either case.
  *
+ * @param option what names it, for the error
  * @throws {UsageError} for anything else
  */
-export function parseFingerprint(text: string): string {
+export function parseFingerprint(text: string, option = FINGERPRINT_FLAG): string {
   const [, digits] = text.match(/^sha256:((?:[\da-f]{2}:?){31}[\da-f]{2})$/i) ?? [];
   if (digits !== undefined) return toFingerprint(digits);
   throw new UsageError(
-    `Cannot use --tls-fingerprint "${text}": expected sha256: and 64 hexadecimal digits, as the ` +
-      "server logs at its start",
+    `Cannot use ${option} "${text}": expected sha256: and 64 hexadecimal digits, as the server ` +
+      "logs at its start",
   );
 }
 
@@ -97,8 +101,19 @@ export async function readAuthorities(path: string): Promise<string> {
       cause,
     });
   }
-  if (text.includes("-----BEGIN CERTIFICATE-----")) return text;
-  throw new Error(`Cannot use "${path}": there is no certificate in it, expected one in PEM`);
+  checkAuthorities(text, `"${path}"`);
+  return text;
+}
+
+/**
+ * Checks that a text holds certificates in PEM.
+ *
+ * @param what names it, for the error
+ * @throws {Error} if it has none
+ */
+export function checkAuthorities(text: string, what: string): void {
+  if (text.includes("-----BEGIN CERTIFICATE-----")) return;
+  throw new Error(`Cannot use ${what}: there is no certificate in it, expected one in PEM`);
 }
 
 /**

@@ -20,6 +20,30 @@ export interface Credentials {
   trust?: Trust;
 }
 
+/** The words in which errors advise the user: the flags of a program, or the options of a function. */
+export interface TargetAdvice {
+  /** The names of host and port. */
+  address: string;
+  /** Added if the server requires a token and got none. */
+  missingToken: string;
+  /** Added if the server requires another token. */
+  wrongToken: string;
+  /** Added if the peer may not be the expected server, for each protocol that was expected. */
+  foreign: Record<Protocol, string>;
+}
+
+/** The flags of `stream-client`. */
+export const CLIENT_ADVICE: TargetAdvice = {
+  address: "--host and --port",
+  missingToken: "name a file with it in --token-file, or set STREAM_TOKEN",
+  wrongToken:
+    "look at --token-file or STREAM_TOKEN, and ask who keeps the server for the right one",
+  foreign: {
+    native: "is that stream-server? For a script that pickles numpy arrays use --classic",
+    script: "is that a script that pickles numpy arrays? For stream-server leave out --classic",
+  },
+};
+
 /** The address of a server, and how to connect to it. */
 export interface Target {
   host: string;
@@ -27,6 +51,8 @@ export interface Target {
   credentials?: Credentials;
   /** @default "native" */
   protocol?: Protocol;
+  /** @default CLIENT_ADVICE */
+  advice?: TargetAdvice;
 }
 
 /** Timeouts of a connection, milliseconds. */
@@ -102,10 +128,11 @@ export class ServerConnection implements Disposable {
  * @throws {ConnectError} with what the user can do about it
  */
 export async function connect(
-  { host: hostname, port, credentials: { token, trust } = {}, protocol = "native" }: Target,
+  { host: hostname, port, credentials = {}, protocol = "native", advice = CLIENT_ADVICE }: Target,
   signal: AbortSignal,
   timeouts: ConnectionTimeouts = TIMEOUTS[protocol],
 ): Promise<ServerConnection> {
+  const { token, trust } = credentials;
   const timeout = AbortSignal.timeout(timeouts.connect);
   const limit = AbortSignal.any([signal, timeout]);
   const seconds = timeouts.connect / 1000;
@@ -115,13 +142,13 @@ export async function connect(
     tcp = await Deno.connect({ hostname, port, signal: limit });
   } catch (cause) {
     signal.throwIfAborted();
-    const [reason, advice] = timeout.aborted
+    const [reason, remedy] = timeout.aborted
       ? [`no answer within ${seconds} s`, "check the address and the firewall"]
       : cause instanceof Deno.errors.ConnectionRefused
-      ? ["nothing listens there", "start stream-server or name it with --host and --port"]
-      : [messageOf(cause), "name the server with --host and --port"];
+      ? ["nothing listens there", `start stream-server or name it with ${advice.address}`]
+      : [messageOf(cause), `name the server with ${advice.address}`];
     const brief = `${failed}: ${reason}`;
-    throw new ConnectError(`${brief}, ${advice}`, { brief, cause });
+    throw new ConnectError(`${brief}, ${remedy}`, { brief, cause });
   }
   tcp.setNoDelay();
   tcp.setKeepAlive();

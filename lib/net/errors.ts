@@ -3,12 +3,14 @@ import { DeadlineError, RequestError } from "../base/errors.ts";
 
 /** No connection could be made, or the server's certificate is not the expected one. */
 export class ConnectError extends Error {
+  /** Name of the class. */
   override name = "ConnectError";
   /** Connecting again would fail in the same way. */
   readonly permanent: boolean;
   /** The message without advice, for a user who was connected before. */
   readonly brief: string;
 
+  /** The message states the reason, and what the user can do about it. */
   constructor(
     message: string,
     { permanent = false, brief = message, cause }: ErrorOptions & {
@@ -24,6 +26,7 @@ export class ConnectError extends Error {
 
 /** The connection ended before the response did. */
 export class CutError extends Error {
+  /** Name of the class. */
   override name = "CutError";
 }
 

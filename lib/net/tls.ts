@@ -2,14 +2,14 @@
 import { type ConnectionOptions, getCACertificates } from "node:tls";
 import { messageOf } from "../base/errors.ts";
 import { formatAddress } from "./address.ts";
-import { toFingerprint } from "./certificate.ts";
+import { FINGERPRINT_FLAG, toFingerprint } from "./certificate.ts";
 import { TlsSocket } from "./socket.ts";
 
-/** Flags that errors advise to use. */
+/** The words in which errors advise the user: flags of a program, or options of a function. */
 export interface TrustAdvice {
-  /** The flag that names the host. */
+  /** What names the host. */
   host: string;
-  /** The flag that names an authority. */
+  /** What names an authority. */
   authority: string;
 }
 
@@ -20,7 +20,12 @@ export type Trust =
   /** One for that name that is in the file `file`, or signed by one of those in it. */
   | { kind: "authority"; pem: string; file: string; advice?: TrustAdvice }
   /** The one with this fingerprint, `sha256:` and 64 hexadecimal digits, for any name. */
-  | { kind: "fingerprint"; fingerprint: string };
+  | {
+    kind: "fingerprint";
+    fingerprint: string;
+    /** What named it, for errors. @default "--tls-fingerprint" */
+    option?: string;
+  };
 
 /**
  * Starts TLS on a connection and verifies the server's certificate. No application data is sent
@@ -49,8 +54,9 @@ export async function connectTls(
   const fingerprint = socket.certificate.fingerprint256;
   if (fingerprint !== undefined && toFingerprint(fingerprint) === trust.fingerprint) return socket;
   socket.close();
+  const { option = FINGERPRINT_FLAG } = trust;
   throw new Error(
-    `Cannot trust ${address}: its certificate is not the one of --tls-fingerprint, which belongs to ` +
+    `Cannot trust ${address}: its certificate is not the one of ${option}, which belongs to ` +
       "another server or is older; the server prints its fingerprint when it starts",
   );
 }

@@ -41,8 +41,13 @@ export function takeToken(file?: string): Secret | undefined {
   return file === undefined ? toToken(text, TOKEN_VARIABLE, "it") : undefined;
 }
 
-/** @throws {Error} that does not quote the text */
-function toToken(text: string, what: string, subject: string): Secret {
+/**
+ * Checks a token.
+ *
+ * @param what names it, for the error, and `subject` is what holds it
+ * @throws {Error} that does not quote the text
+ */
+export function toToken(text: string, what: string, subject: string): Secret {
   const token = text.trim();
   if (token === "") throw new Error(`Cannot use ${what}: ${subject} is empty, expected the token`);
   // All bytes that are not UTF-8 are read as the same character, which makes a token easy to guess.

@@ -20,9 +20,11 @@ import { type LiveSource, parseLiveSource } from "../sources/live/source_spec.ts
 import { PUBLISH_MODES } from "./auth/publish_access.ts";
 import {
   DEFAULT_GRACE,
+  DEFAULT_MAX_CLIENTS,
   DEFAULT_MAX_PIXELS,
   DEFAULT_MAX_PUBLISHERS,
   DEFAULT_START_CACHE_SIZE,
+  SERVER_BOUNDS,
   type ServerOptions,
 } from "./options.ts";
 
@@ -41,7 +43,7 @@ export const SERVER_FLAGS = {
   "loop-live": toggle("restart live files at their end"),
   "live-linger": number("S", "seconds it keeps running without viewers (10)", {
     absent: DEFAULT_LINGER,
-    bounds: { min: 0, max: 86_400 },
+    bounds: SERVER_BOUNDS.liveLinger,
   }),
   "live-token-file": text("FILE", "file with the token for servers of stream://", undefined),
   "live-ca-cert": text("FILE", "authority that signs servers of streams:// (PEM)", undefined),
@@ -49,20 +51,20 @@ export const SERVER_FLAGS = {
   "publish-token-file": text("FILE", "with --publish token: file with that token", undefined),
   "max-publishers": number("N", `publishers at once (${DEFAULT_MAX_PUBLISHERS})`, {
     absent: DEFAULT_MAX_PUBLISHERS,
-    bounds: { min: 1, max: 100_000, integer: true },
+    bounds: SERVER_BOUNDS.maxPublishers,
   }),
   host: text("ADDRESS", "address to listen on (127.0.0.1); 0.0.0.0 for all", "127.0.0.1"),
   port: number("PORT", `TCP port (${DEFAULT_PORT}); 0 for any free one`, {
     absent: DEFAULT_PORT,
-    bounds: { min: 0, max: 65535, integer: true },
+    bounds: SERVER_BOUNDS.port,
   }),
   "max-clients": number("N", "clients at once (64); others get a busy error", {
-    absent: 64,
-    bounds: { min: 1, max: 100_000, integer: true },
+    absent: DEFAULT_MAX_CLIENTS,
+    bounds: SERVER_BOUNDS.maxClients,
   }),
   "max-per-address": number("N", "clients from one address (0, no limit)", {
     absent: 0,
-    bounds: { min: 0, max: 100_000, integer: true },
+    bounds: SERVER_BOUNDS.maxPerAddress,
   }),
   "token-file": text("FILE", "require the token in the first line of this file", undefined),
   "tls-cert": text("FILE", "use TLS with this certificate (PEM)", undefined),
@@ -70,19 +72,19 @@ export const SERVER_FLAGS = {
   "classic-open": toggle("let scripts in without the token"),
   "max-decoders": number<number | undefined>("N", "decoders at once (4 per core); others queue", {
     absent: undefined,
-    bounds: { min: 1, max: 10_000, integer: true },
+    bounds: SERVER_BOUNDS.maxDecoders,
   }),
   "max-pixels": number("N", `pixels of the largest picture (${DEFAULT_MAX_PIXELS})`, {
     absent: DEFAULT_MAX_PIXELS,
-    bounds: { min: 1, max: 2 ** 31 - 1, integer: true },
+    bounds: SERVER_BOUNDS.maxPixels,
   }),
   cache: number("MB", "start-up cache for recent media (128); 0 for none", {
     absent: DEFAULT_START_CACHE_SIZE / MEGABYTE,
-    bounds: { min: 0, max: 1_000_000 },
+    bounds: { min: 0, max: SERVER_BOUNDS.startCacheSize.max / MEGABYTE },
   }),
   grace: number("S", "seconds responses may take after SIGTERM (5)", {
     absent: DEFAULT_GRACE,
-    bounds: { min: 0, max: 86_400 },
+    bounds: SERVER_BOUNDS.grace,
   }),
   metrics: text("[ADDR:]PORT", "serve /metrics, /healthz and /readyz over HTTP", undefined),
   "log-level": choice(LOG_LEVELS, "lowest level to log on stderr (info)", "info"),

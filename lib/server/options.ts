@@ -3,6 +3,7 @@ import type { Address } from "../net/address.ts";
 import type { LiveOptions } from "../sources/live/registry.ts";
 import type { CredentialOptions } from "./auth/credentials.ts";
 import type { PublishMode } from "./auth/publish_access.ts";
+import type { OptionNames } from "./option_names.ts";
 import type { Defaults, Timeouts } from "./session/context.ts";
 
 /** Options of a server. */
@@ -11,8 +12,8 @@ export interface ServerOptions {
   host: string;
   /** TCP port; 0 for any free one. */
   port: number;
-  /** Path of the folder that is served. */
-  media: string;
+  /** Path of the folder that is served; no files without it. */
+  media?: string;
   defaults: Defaults;
   /** Live sources beside the folder. */
   live?: LiveOptions;
@@ -48,7 +49,27 @@ export interface ServerOptions {
   warm?: boolean;
   /** Address of the metrics over HTTP; none are served without it. */
   metrics?: Address;
+  /** @default SERVER_FLAG_NAMES */
+  names?: OptionNames;
 }
+
+/** Bounds of options. */
+export const SERVER_BOUNDS = {
+  port: { min: 0, max: 65535, integer: true },
+  /** Seconds. */
+  liveLinger: { min: 0, max: 86_400 },
+  maxPublishers: { min: 1, max: 100_000, integer: true },
+  maxClients: { min: 1, max: 100_000, integer: true },
+  maxPerAddress: { min: 0, max: 100_000, integer: true },
+  maxDecoders: { min: 1, max: 10_000, integer: true },
+  maxPixels: { min: 1, max: 2 ** 31 - 1, integer: true },
+  /** Bytes. */
+  maxMemory: { min: 1, max: Infinity },
+  /** Bytes. */
+  startCacheSize: { min: 0, max: 1e12 },
+  /** Seconds. */
+  grace: { min: 0, max: 86_400 },
+} as const;
 
 /** How long a peer may keep the server waiting. */
 export const DEFAULT_TIMEOUTS: Timeouts = { request: 10_000, stall: 30_000, ping: 5_000 };
@@ -61,6 +82,9 @@ export const DEFAULT_START_CACHE_SIZE = 128e6;
 
 /** Pixels; as RGB, such a picture takes 400 MB while it is decoded. */
 export const DEFAULT_MAX_PIXELS = 2 ** 27;
+
+/** Connections at once. */
+export const DEFAULT_MAX_CLIENTS = 64;
 
 /** Publishers at once. */
 export const DEFAULT_MAX_PUBLISHERS = 64;

@@ -28,6 +28,7 @@ import {
   defaultMaxDecoders,
   type ServerOptions,
 } from "./options.ts";
+import { SERVER_FLAG_NAMES } from "./option_names.ts";
 import { runSession, type SharedContext } from "./session/session.ts";
 import { Shutdown } from "./shutdown.ts";
 
@@ -96,11 +97,12 @@ export class Server implements AsyncDisposable {
     const { defaults, scriptsOpen, timeouts = DEFAULT_TIMEOUTS, clock } = options;
     this.#shared = {
       ...{ library, live, budget, slots, startCache, logger },
-      ...{ defaults, scriptsOpen, timeouts, clock },
+      ...{ defaults, scriptsOpen, timeouts, clock, names: options.names },
       authenticator: credentials.authenticator,
       publishAccess: new PublishAccess(
         options.publish ?? "local",
         credentials.publishAuthenticator,
+        options.names?.publish,
       ),
       publications,
       maxPixels,
@@ -127,6 +129,11 @@ export class Server implements AsyncDisposable {
   /** Address of the media port. */
   get address(): Deno.NetAddr {
     return this.#listeners.address;
+  }
+
+  /** Fingerprint of the certificate, `sha256:` and 64 hexadecimal digits; without TLS absent. */
+  get fingerprint(): string | undefined {
+    return this.#credentials.certificate?.fingerprint;
   }
 
   /**
@@ -197,9 +204,10 @@ export class Server implements AsyncDisposable {
   /** The listener table: all ports, and what is spoken there. A new protocol adds a row. */
   #table(): ListenerRow[] {
     const { host, port, metrics, scriptsOpen = false } = this.#options;
+    const { names = SERVER_FLAG_NAMES } = this.#options;
     const rows: ListenerRow[] = [{
       address: { hostname: host, port },
-      flags: { host: "--host", port: "--port" },
+      flags: { host: names.host, port: names.port },
       converse: (socket, refusal) => {
         const { certificate } = this.#credentials;
         return runSession(socket, this.#shared, { refusal, certificate });
@@ -209,7 +217,9 @@ export class Server implements AsyncDisposable {
         const tls = certificate !== undefined;
         const publishToken = this.#options.publish === "token";
         const protections = { token: authenticator.isRequired, tls, scriptsOpen, publishToken };
-        for (const line of startupWarnings(hostname, protections)) this.#logger.log("warn", line);
+        for (const line of startupWarnings(hostname, protections, names)) {
+          this.#logger.log("warn", line);
+        }
       },
     }];
     const prometheus = this.#prometheus;
@@ -223,7 +233,7 @@ export class Server implements AsyncDisposable {
     const server = await startMetricsServer(wanted, {
       metrics: async () => ({ text: await metrics.text(), type: metrics.contentType }),
       isReady: () => this.isReady,
-    });
+    }, { option: this.#options.names?.metrics });
     const { address } = server;
     this.#logger.log("info", `Metrics are at http://${formatAddress(address)}/metrics`);
     if (!isLoopback(address.hostname)) {
@@ -251,16 +261,18 @@ export async function startServer(options: ServerOptions, logger: Logger): Promi
   const live = options.live?.sources ?? [];
   refuseSameNames(live);
   const names = live.map(({ name }) => name);
+  const { names: { media: option, live: liveOption } = SERVER_FLAG_NAMES } = options;
   const library = new Library(options.media, {
     otherNames: names,
     maxPixels: options.maxPixels ?? DEFAULT_MAX_PIXELS,
     probeTimeout: options.timeouts?.probe,
+    option,
   });
   await using installed = new InstalledFfmpeg();
   const versions = await installed.describe("ffmpeg", "ffprobe");
   const dialect = await installed.dialect();
   for (const line of await findLacks()) logger.log("warn", line);
-  await refuseUnknownFormats(live);
+  await refuseUnknownFormats(live, ({ name, format }) => `${liveOption} "${name}=${format}:…"`);
   for (const name of [options.defaults.image, options.defaults.video]) {
     if (name !== undefined && !names.includes(name)) await library.find(name);
   }

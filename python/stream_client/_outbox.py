@@ -46,7 +46,9 @@ class Item(NamedTuple):
     captured: int
     """Microseconds since 1970."""
     video: Optional[VideoFormat]
-    payload: Bytes
+    """Format of the frame, also of one that was dropped; ``None`` for a message alone."""
+    payload: Optional[Bytes]
+    """The frame."""
     message: Optional[DataMessage]
 
 
@@ -77,7 +79,7 @@ class Outbox:
                     break
                 self._changed.wait(left)
             if self._is_closed or patience != 0 and not self._has_room(item):
-                self.dropped += item.video is not None
+                self.dropped += item.payload is not None
                 return False
             if not self._has_room(item):
                 self._drop_oldest(item)
@@ -108,7 +110,7 @@ class Outbox:
     def discard(self) -> None:
         """Drops what waits."""
         with self._changed:
-            self.dropped += sum(item.video is not None for item in self._items)
+            self.dropped += sum(item.payload is not None for item in self._items)
             self._items.clear()
 
     @property
@@ -118,20 +120,26 @@ class Outbox:
             return self._is_closed and not self._items
 
     def _has_room(self, item: Item) -> bool:
-        alike = sum((other.video is None) == (item.video is None) for other in self._items)
-        return alike < (MAX_MESSAGES if item.video is None else MAX_FRAMES)
+        limit = MAX_MESSAGES if item.payload is None else MAX_FRAMES
+        return sum(is_alike(item, other) for other in self._items) < limit
 
     def _drop_oldest(self, item: Item) -> None:
         """Drops the oldest frame, but not its message, or the oldest message."""
         at, oldest = next(
-            (at, other) for at, other in enumerate(self._items)
-            if (other.video is None) == (item.video is None)
+            (at, other) for at, other in enumerate(self._items) if is_alike(item, other)
         )
-        if oldest.video is None or oldest.message is None:
+        if oldest.payload is None or oldest.message is None:
             del self._items[at]
         else:
-            self._items[at] = oldest._replace(video=None, payload=b"")
-        self.dropped += oldest.video is not None
+            message = self._items[at] = oldest._replace(payload=None)
+            if sum(is_alike(message, other) for other in self._items) > MAX_MESSAGES:
+                self._drop_oldest(message)
+        self.dropped += oldest.payload is not None
+
+
+def is_alike(one: Item, other: Item) -> bool:
+    """Whether both have a frame, or both have none."""
+    return (one.payload is None) == (other.payload is None)
 
 
 def jpeg_size(data: bytes) -> Tuple[int, int]:

@@ -156,7 +156,7 @@ class Publisher:
             return False
         with self._lock:
             if image is None:
-                return self._put(None, b"", data, time)
+                return self._put(None, None, data, time)
             pixel_format, width, height, pixels = arrange(image, self._pixel_format)
             numpy = load_numpy()
             if numpy.may_share_memory(pixels, image):
@@ -251,7 +251,8 @@ class Publisher:
             raise to_raise(self._sender.error)
 
     def _put(
-        self, video: Optional[VideoFormat], payload: wire.Bytes, data: Any, time: Optional[float]
+        self, video: Optional[VideoFormat], payload: Optional[wire.Bytes], data: Any,
+        time: Optional[float],
     ) -> bool:
         captured = now()
         if time is None:
@@ -265,7 +266,7 @@ class Publisher:
                 raise ValueError(
                     f"Cannot publish at {time}: expected a time after that of the frame before"
                 )
-        if len(payload) > MAX_FRAME:
+        if payload is not None and len(payload) > MAX_FRAME:
             raise ValueError(
                 f"Cannot publish a frame of {len(payload)} bytes: expected at most {MAX_FRAME}"
             )

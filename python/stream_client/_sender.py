@@ -239,7 +239,7 @@ class Sender:
                     )
                 self._send(link, item)
             except StreamError:
-                self.outbox.dropped += item.video is not None
+                self.outbox.dropped += item.payload is not None
                 raise
 
     def _send(self, link: Link, item: Item) -> None:
@@ -250,7 +250,7 @@ class Sender:
                 stream = DATA_IDS[message.codec]
                 link.send(stream, message.payload, item.pts, item.captured)
                 messages, size = messages + 1, size + len(message.payload)
-            if item.video is not None:
+            if item.payload is not None:
                 link.send(VIDEO_ID, item.payload, item.pts, item.captured)
                 frames, size = frames + 1, size + len(item.payload)
         finally:

@@ -15,12 +15,12 @@ import {
 } from "../../lib/protocol/native/request.ts";
 import { concat } from "../support/media/bytes.ts";
 import { type MediaFolder, pictures, tone } from "../support/media/media_folder.ts";
-import { NativeClient } from "../support/peers/native_client.ts";
+import type { NativeClient } from "../support/peers/native_client.ts";
 import { type TestServer, testServer } from "../support/peers/test_server.ts";
 import { mutateBytes, type Mutator } from "./mutate_bytes.ts";
 import { mutateJson } from "./mutate_json.ts";
 import { checkSame } from "./properties.ts";
-import { Random } from "./random.ts";
+import type { Random } from "./random.ts";
 import type { Outcome, Target } from "./target.ts";
 
 /** Bytes and milliseconds after which a peer stops reading. */

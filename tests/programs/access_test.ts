@@ -217,7 +217,9 @@ Deno.test("a client that asks for TLS where there is none is told so, and the se
     code: 1,
     reason: /^Cannot trust localhost:\d+: it does not speak TLS .*--tls-cert and --tls-key\n$/,
   });
-  await server.stderr.until(/ warn +\S+ refused: the peer speaks TLS, .* see --tls-cert\n/);
+  await server.stderr.until(
+    / warn +\S+ refused: the peer speaks TLS, .* see --tls-cert and --tls-key\n/,
+  );
 });
 
 tlsTest("SIGHUP reads the token and the certificate again, and ends nothing", async () => {

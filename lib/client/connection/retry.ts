@@ -15,6 +15,9 @@ export interface RetryLimits {
   later: number;
 }
 
+/** Every failure is final. */
+export const NO_RETRIES: RetryLimits = { first: 0, later: 0 };
+
 /**
  * The limits that `--retries` sets. By default the first connection is not retried, so that a wrong
  * address is reported at once.

@@ -1,6 +1,18 @@
 /** The frames of an input, for one connection after another. */
-import type { SourceStreams } from "../../sources/live/subscriber_queue.ts";
 import type { SharedFrame } from "../../sources/live/shared_frame.ts";
+import {
+  MAX_QUEUED_BYTES,
+  type QueueLimits,
+  type SourceStreams,
+} from "../../sources/live/subscriber_queue.ts";
+
+/** Frames that wait for a slow connection: up to the next keyframe, and little enough to be live. */
+export const PUBLISH_LIMITS: QueueLimits = {
+  videoFrames: 10,
+  videoTime: 2000,
+  videoBytes: MAX_QUEUED_BYTES,
+  audioTime: 2000,
+};
 
 /** The next item to send. */
 export type InputItem =

@@ -8,20 +8,10 @@ import type { SharedFrame } from "../../sources/live/shared_frame.ts";
 import type { LiveSource } from "../../sources/live/source_spec.ts";
 import {
   LiveQueue,
-  MAX_QUEUED_BYTES,
   QUEUE_LIMITS,
-  type QueueLimits,
   type SourceStreams,
 } from "../../sources/live/subscriber_queue.ts";
-import type { InputItem, InputReading, PublishInput } from "./input.ts";
-
-/** Frames that wait for a slow connection: up to the next keyframe, and little enough to be live. */
-const LIMITS: QueueLimits = {
-  videoFrames: 10,
-  videoTime: 2000,
-  videoBytes: MAX_QUEUED_BYTES,
-  audioTime: 2000,
-};
+import { type InputItem, type InputReading, PUBLISH_LIMITS, type PublishInput } from "./input.ts";
 
 /** Options of {@linkcode LiveInput}. */
 export interface LiveInputOptions {
@@ -140,7 +130,7 @@ class DescribedQueue extends LiveQueue {
   #current: () => SourceStreams;
 
   constructor(current: () => SourceStreams) {
-    super({ limits: LIMITS });
+    super({ limits: PUBLISH_LIMITS });
     this.#current = current;
   }
 

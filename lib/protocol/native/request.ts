@@ -23,6 +23,9 @@ export const COMMANDS = ["get_image", "get_video", "list_media", "publish"] as c
 /** How to handle frames that cannot arrive in time. */
 export const LATE_POLICIES = ["wait", "drop"] as const;
 
+/** One of {@linkcode LATE_POLICIES}. */
+export type LatePolicy = typeof LATE_POLICIES[number];
+
 /** Largest requested width and height in pixels. */
 export const MAX_DIMENSION = 16384;
 
@@ -72,42 +75,55 @@ export interface ResumePoint {
   breaks?: number;
 }
 
-/** A request. The server chooses the values of absent fields. */
-export interface MediaRequest {
-  command: typeof COMMANDS[number];
-  /** Name as listed; absent for the server's default image or video. */
-  name?: string;
+/** How images are sent. */
+export interface ImageFields {
+  /** `raw` pixels, a `copy` of the file's packets, `h264` or `mjpeg`. @default "raw" */
   encoding?: Encoding;
-  /** FFmpeg's name of the pixel format of raw frames; absent for the source's own. */
+  /** FFmpeg's name of the pixel format of `raw` frames. @default the source's own */
   pixelFormat?: string;
   /** Pixels. If only one of width and height is given, the aspect ratio is kept. */
   width?: number;
   /** Pixels. */
   height?: number;
-  /** Frames per second; absent for the source's own. */
-  fps?: number;
-  /** Bits per second of `h264` video; absent for constant quality. */
-  bitrate?: number;
-  /** Quality of `mjpeg` video, 1 to 100. */
+  /** Quality of `mjpeg` images, 1 to 100. @default 75 */
   quality?: number;
-  /** False to drop audio. */
+}
+
+/** How video and audio are sent, and which part of them. */
+export interface VideoFields extends ImageFields {
+  /** Frames per second, 0.01 to 240. @default the source's own */
+  fps?: number;
+  /** Bits per second of `h264` video. @default constant quality */
+  bitrate?: number;
+  /** False to drop audio. @default true */
   audio?: boolean;
-  /** Seconds from the beginning. */
+  /** Seconds from the beginning of a file. @default 0 */
   start?: number;
-  /** Seconds. */
+  /** Seconds from `start`. @default all */
   duration?: number;
+  /** Playback speed, 1 for real time; 0 for as fast as possible. @default 1 */
+  speed?: number;
+  /** True to start a file again at its end, until stopped. @default false */
+  loop?: boolean;
+  /** Whether late frames are dropped, or all of a file wait. @default "wait" */
+  late?: LatePolicy;
+  /**
+   * True for data streams of live sources, too; `only` for nothing else. In a request for the list,
+   * for sources of data, too.
+   */
+  data?: true | "only";
+}
+
+/** A request. The server chooses the values of absent fields. */
+export interface MediaRequest extends VideoFields {
+  command: typeof COMMANDS[number];
+  /** Name as listed; absent for the server's default image or video. */
+  name?: string;
   /** Of an image: seconds until the next one, for an image sequence. */
   every?: number;
-  /** Playback speed, 1 for real time; 0 for as fast as possible. */
-  speed?: number;
-  /** True to start again at the end. */
-  loop?: boolean;
-  late?: typeof LATE_POLICIES[number];
   /** The received part of an earlier response to the same request; only the rest is sent. */
   resume?: ResumePoint[];
   token?: string;
-  /** Send data streams, too; `only`: nothing else. Of a list: name sources of data, too. */
-  data?: true | "only";
   /** A further description may follow when the streams of a live source change. */
   redescribe?: boolean;
   /** Ids of the relays that the request came through, the last one first. */

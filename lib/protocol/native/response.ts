@@ -101,8 +101,11 @@ export const LIST_KINDS = ["image", "video", "audio", "data"] as const;
 
 /** One entry of the list of media. */
 export interface ListEntry {
+  /** Name in requests. */
   name: string;
+  /** What the media is. */
   kind: typeof LIST_KINDS[number];
+  /** Whether it is a live source, and no file. */
   live: boolean;
   /** Bytes of the file. */
   size: number;

@@ -13,6 +13,7 @@ import type { Secret } from "../../net/secret.ts";
 import type { Trust, TrustAdvice } from "../../net/tls.ts";
 import { readToken } from "../../net/token.ts";
 import type { LiveSource } from "../../sources/live/source_spec.ts";
+import { type OptionNames, SERVER_FLAG_NAMES } from "../option_names.ts";
 import { Authenticator } from "./authenticator.ts";
 
 /** Options of {@linkcode Credentials}. */
@@ -23,8 +24,12 @@ export interface CredentialOptions {
   token?: Secret;
   /** Path of a file whose first line is the token for publishing. */
   publishTokenFile?: string;
+  /** The token for publishing, if there is no file. */
+  publishToken?: Secret;
   /** Path of a file whose first line is the token that other servers require. */
   relayTokenFile?: string;
+  /** The token that other servers require, if there is no file. */
+  relayToken?: Secret;
   /** Path of certificates that sign those of other servers; by default, the system's count. */
   relayAuthorityFile?: string;
   /** Enables TLS, for all connections. */
@@ -41,7 +46,7 @@ const RELAY_ADVICE: TrustAdvice = {
 export class Credentials {
   readonly authenticator: Authenticator;
   /** Knows the token for publishing. */
-  readonly publishAuthenticator = new Authenticator();
+  readonly publishAuthenticator: Authenticator;
   #options: CredentialOptions;
   #logger: Logger;
   #certificate: Certificate | undefined;
@@ -55,6 +60,8 @@ export class Credentials {
     this.#options = options;
     this.#logger = logger;
     this.authenticator = new Authenticator(options.token);
+    this.publishAuthenticator = new Authenticator(options.publishToken);
+    this.#relayToken = options.relayToken;
   }
 
   /**
@@ -91,7 +98,7 @@ export class Credentials {
     this.#isPending = true;
     this.#reading = this.#reading.then(async () => {
       this.#isPending = false;
-      const files = Object.entries(this.#options).filter(([option]) => option !== "token");
+      const files = Object.entries(this.#options).filter(([option]) => !/token$/i.test(option));
       if (files.every(([, file]) => file === undefined)) {
         this.#logger.log(
           "info",
@@ -164,9 +171,9 @@ export class Credentials {
 /** Warnings about tokens that servers of `--live` get unencrypted. */
 export function relayWarnings(
   sources: readonly LiveSource[],
-  { relayTokenFile }: Pick<CredentialOptions, "relayTokenFile">,
+  { relayTokenFile, relayToken }: Pick<CredentialOptions, "relayTokenFile" | "relayToken">,
 ): string[] {
-  if (relayTokenFile === undefined) return [];
+  if (relayTokenFile === undefined && relayToken === undefined) return [];
   return sources.flatMap(({ name, upstream }) =>
     upstream === undefined || upstream.isEncrypted || isLoopback(upstream.host) ? [] : [
       `Anybody on the way to ${upstream.host} can read the token for "${name}": there is no TLS; ` +
@@ -188,36 +195,40 @@ export interface Protections {
 /**
  * Warnings about what strangers can do to a server at its address.
  *
+ * @param names of the options that change that
  * @returns sentences; none for a loopback address
  */
 export function startupWarnings(
   hostname: string,
   { token, tls, scriptsOpen, publishToken = false }: Protections,
+  names: Pick<OptionNames, "token" | "tls" | "scriptsOpen"> = SERVER_FLAG_NAMES,
 ): string[] {
   if (isLoopback(hostname)) return [];
   const warnings: string[] = [];
   if (!token && !tls) {
     warnings.push(
-      `Anybody who reaches ${hostname} can watch: there is no token and no TLS; see --token-file, ` +
-        "--tls-cert and --tls-key",
+      `Anybody who reaches ${hostname} can watch: there is no token and no TLS; see ` +
+        `${names.token}, ${names.tls}`,
     );
   } else if (!token) {
-    warnings.push(`Anybody who reaches ${hostname} can watch: there is no token; see --token-file`);
+    warnings.push(
+      `Anybody who reaches ${hostname} can watch: there is no token; see ${names.token}`,
+    );
   } else if (!tls) {
     warnings.push(
       `Anybody on the way to ${hostname} can read the token and what is sent: there is no TLS; ` +
-        "see --tls-cert and --tls-key",
+        `see ${names.tls}`,
     );
   }
   if (publishToken && !tls) {
     warnings.push(
       `Anybody on the way to ${hostname} can read the token for publishing: there is no TLS; see ` +
-        "--tls-cert and --tls-key",
+        names.tls,
     );
   }
   if (token && scriptsOpen) {
     warnings.push(
-      `Any script that reaches ${hostname} can watch without the token: --classic-open`,
+      `Any script that reaches ${hostname} can watch without the token: ${names.scriptsOpen}`,
     );
   }
   return warnings;

@@ -13,11 +13,16 @@ export type PublishMode = typeof PUBLISH_MODES[number];
 export class PublishAccess {
   readonly mode: PublishMode;
   #authenticator: Authenticator;
+  #option: string;
 
-  /** @param authenticator knows the token for publishing */
-  constructor(mode: PublishMode, authenticator: Authenticator) {
+  /**
+   * @param authenticator knows the token for publishing
+   * @param option sets the mode, for errors
+   */
+  constructor(mode: PublishMode, authenticator: Authenticator, option = "--publish") {
     this.mode = mode;
     this.#authenticator = authenticator;
+    this.#option = option;
   }
 
   /**
@@ -29,8 +34,8 @@ export class PublishAccess {
     if (this.mode === "token") return await this.#authenticator.authenticate(token, options);
     if (this.mode === "local" && isLoopback(options.address)) return;
     const reason = this.mode === "none"
-      ? "this server takes nothing, start it with --publish local or --publish token"
-      : "this server takes only what its own machine sends, start it with --publish token";
+      ? `this server takes nothing, start it with ${this.#option} local or ${this.#option} token`
+      : `this server takes only what its own machine sends, start it with ${this.#option} token`;
     throw new RequestError("unauthorized", `Cannot publish: ${reason}`);
   }
 }

@@ -31,6 +31,8 @@ export interface Status {
 export interface MetricsServerOptions {
   maxConnections?: number;
   timeouts?: typeof TIMEOUTS;
+  /** What names the address, for errors. @default "--metrics" */
+  option?: string;
 }
 
 /** Serves `/metrics`, `/healthz` and `/readyz` over HTTP. */
@@ -71,8 +73,9 @@ export class MetricsServer implements AsyncDisposable {
 export async function startMetricsServer(
   { hostname, port }: Address,
   status: Status,
-  { maxConnections = MAX_CONNECTIONS, timeouts = TIMEOUTS }: MetricsServerOptions = {},
+  options: MetricsServerOptions = {},
 ): Promise<MetricsServer> {
+  const { maxConnections = MAX_CONNECTIONS, timeouts = TIMEOUTS, option = "--metrics" } = options;
   const checks = { connectionsCheckingInterval: Math.min(1000, timeouts.headersTimeout) };
   const server = createServer({ ...timeouts, ...checks }, (request, response) => {
     respond(request, response, status);
@@ -86,7 +89,7 @@ export async function startMetricsServer(
     const isTaken = cause instanceof Error && "code" in cause && cause.code === "EADDRINUSE";
     throw new Error(
       `Cannot listen on ${formatAddress({ hostname, port })} for metrics: ` +
-        `${isTaken ? "the port is taken" : messageOf(cause)}, choose another with --metrics`,
+        `${isTaken ? "the port is taken" : messageOf(cause)}, choose another with ${option}`,
       { cause },
     );
   }

@@ -13,6 +13,7 @@ import type { Publications } from "../../sources/publish/published.ts";
 import type { LiveSources } from "../../sources/live/registry.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
 import type { PublishAccess } from "../auth/publish_access.ts";
+import type { OptionNames } from "../option_names.ts";
 import type { RequestLog, RequestRecord } from "../metrics/request_log.ts";
 import type { Controls } from "../playback/controls.ts";
 import type { ResponseWriter } from "../playback/sender.ts";
@@ -74,6 +75,8 @@ export interface SessionContext extends MediaContext {
   maxPixels: number;
   /** The script protocol, which has no tokens, is served even if a token is required. */
   scriptsOpen?: boolean;
+  /** @default SERVER_FLAG_NAMES */
+  names?: OptionNames;
   /** Logs and counts requests. */
   requestLog: RequestLog;
   /** IP address of the peer. */

@@ -12,6 +12,7 @@ import { Connection } from "../../protocol/native/connection.ts";
 import { encodeError } from "../../protocol/native/response.ts";
 import { SCRIPT_MAGIC } from "../../protocol/script/framing.ts";
 import type { Refusal } from "../metrics/metrics.ts";
+import { SERVER_FLAG_NAMES } from "../option_names.ts";
 import type { SessionContext, Timeouts } from "./context.ts";
 import { runNativeSession } from "./native.ts";
 import { isPeerGone, requestTimeout } from "./outcome.ts";
@@ -186,7 +187,7 @@ async function refusePlain(raw: Deno.TcpConn): Promise<void> {
   // The caller's deadline applies, too.
   const writer = new ByteWriter(raw, { stallTimeout: 1000, onStall: () => closeSocket(raw) });
   const message = "Cannot serve without TLS: this server speaks nothing else, ask it with " +
-    "--tls-fingerprint, --ca-cert or --tls";
+    "TLS, as by --tls-fingerprint, --ca-cert or --tls";
   const reader = new ByteReader(fromSocket(raw));
   await refuse({ reader, writer }, new RequestError("bad_request", message));
 }
@@ -201,7 +202,7 @@ async function converseByFirstBytes(
   context: SessionContext,
   { refusal, abort }: { refusal?: Refusal; abort: AbortController },
 ): Promise<void> {
-  const { reader, timeouts, logger, requestLog } = context;
+  const { reader, timeouts, logger, requestLog, names = SERVER_FLAG_NAMES } = context;
   let magic: Uint8Array | undefined;
   {
     using _limit = requestTimeout(timeouts, abort);
@@ -211,7 +212,7 @@ async function converseByFirstBytes(
   if (magic === undefined) return;
   const mayLog = () => requestLog.isLogged(context);
   if (isTls(magic)) {
-    const reason = "the peer speaks TLS, and there is no certificate; see --tls-cert";
+    const reason = `the peer speaks TLS, and there is no certificate; see ${names.tls}`;
     if (mayLog()) logger.log("warn", `refused: ${reason}`);
     // Readable at least in a capture.
     return await refuse(context, new RequestError("bad_request", NO_CERTIFICATE));
@@ -223,7 +224,7 @@ async function converseByFirstBytes(
     if (isScript) return;
     await refuse(context, new RequestError("busy", message));
   } else if (isScript && context.authenticator.isRequired && !context.scriptsOpen) {
-    const reason = "refused: scripts know no token; --classic-open lets them in";
+    const reason = `refused: scripts know no token; ${names.scriptsOpen} lets them in`;
     requestLog.begin({ wire: "classic" }, context).refused(
       new RequestError("unauthorized", reason),
     );

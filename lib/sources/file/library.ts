@@ -32,6 +32,8 @@ export interface LibraryOptions {
   maxPixels?: number;
   /** Milliseconds for probing a file. @default 20_000 */
   probeTimeout?: number;
+  /** What names the folder, for errors. @default "--media" */
+  option?: string;
 }
 
 /** A file that has not been probed. */
@@ -41,6 +43,9 @@ interface Candidate {
   size: number;
   state: FileState;
 }
+
+/** Path in place of that of a folder, if there is none. */
+const NO_FOLDER = "";
 
 /** Largest number of files in a list; further ones can still be requested by name. */
 const MAX_FILES = 10_000;
@@ -63,21 +68,23 @@ const MAX_PROBED = 20_000;
  * regular files, are ignored.
  */
 export class Library {
-  #root: string;
+  #root = NO_FOLDER;
   /** Prefix of the real path of everything inside. */
-  #inside: string;
+  #inside = NO_FOLDER;
   #otherNames: readonly string[];
-  #limits: Pick<MediaFile, "folder" | "maxPixels" | "maxMemory">;
+  #limits: Pick<MediaFile, "folder" | "maxPixels" | "maxMemory"> = {};
   #probeTimeout: number | undefined;
   #probed = new Map<string, { stamp: string; info: Promise<MediaInfo> }>();
 
   /**
-   * @param folder path of the folder
+   * @param folder path of the folder; a library without one is empty
    * @throws {Error} if it is no folder or cannot be read
    */
-  constructor(folder: string, { otherNames = [], maxPixels, probeTimeout }: LibraryOptions = {}) {
+  constructor(folder: string | undefined, options: LibraryOptions = {}) {
+    const { otherNames = [], maxPixels, probeTimeout, option = "--media" } = options;
     this.#otherNames = otherNames;
     this.#probeTimeout = probeTimeout;
+    if (folder === undefined) return;
     try {
       this.#root = Deno.realPathSync(folder);
       this.#inside = this.#root.endsWith("/") ? this.#root : `${this.#root}/`;
@@ -88,9 +95,9 @@ export class Library {
       const reason = cause instanceof Deno.errors.NotFound
         ? "no such folder"
         : "it is not readable";
-      throw new Error(`Cannot serve "${folder}": ${reason}, name one with --media`, { cause });
+      throw new Error(`Cannot serve "${folder}": ${reason}, name one with ${option}`, { cause });
     }
-    throw new Error(`Cannot serve "${folder}": it is not a folder, name one with --media`);
+    throw new Error(`Cannot serve "${folder}": it is not a folder, name one with ${option}`);
   }
 
   /**
@@ -194,6 +201,7 @@ export class Library {
 
   /** The visible entries of a folder, in the order of names; none if a subfolder is unreadable. */
   async #read(folder: string): Promise<Deno.DirEntry[]> {
+    if (folder === NO_FOLDER) return [];
     try {
       return await readFolder(folder);
     } catch (cause) {
@@ -252,7 +260,7 @@ export class Library {
     const near = nearest(name, [...this.#otherNames, ...await this.#someNames()]);
     // The names include files that cannot be requested.
     const isThere = near !== undefined && (this.#otherNames.includes(near) || await this.has(near));
-    const hint = isThere ? `did you mean "${near}"?` : "--list shows what there is";
+    const hint = isThere ? `did you mean "${near}"?` : "the list shows what there is (--list)";
     return new RequestError("not_found", `Cannot find "${name}": no such media, ${hint}`);
   }
 

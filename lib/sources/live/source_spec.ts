@@ -49,6 +49,7 @@ const UPSTREAM = /^(streams?):\/\/(?:\[([\da-f:.]+)\]|([\w.-]+))(?::(\d{1,5}))?(
 /**
  * Reads one `NAME=[FORMAT:]INPUT`.
  *
+ * @param option names it in errors
  * @throws {UsageError} if it is malformed
  *
  * @example
@@ -64,7 +65,7 @@ const UPSTREAM = /^(streams?):\/\/(?:\[([\da-f:.]+)\]|([\w.-]+))(?::(\d{1,5}))?(
  * });
  * ```
  */
-export function parseLiveSource(text: string): LiveSource {
+export function parseLiveSource(text: string, option = "--live"): LiveSource {
   const at = text.indexOf("=");
   const [name, rest] = [text.slice(0, at), text.slice(at + 1)];
   const reason = at < 0
@@ -80,15 +81,15 @@ export function parseLiveSource(text: string): LiveSource {
     : /^[a-z0-9_]+:streams?:\/\//i.test(rest)
     ? "another server needs no format"
     : undefined;
-  if (reason !== undefined) throw unusable(text, reason);
+  if (reason !== undefined) throw unusable(text, reason, option);
   const source = { name, ...parseLiveInput(rest) };
-  if (source.input === "") throw unusable(text, "the input is empty");
+  if (source.input === "") throw unusable(text, "the input is empty", option);
   if (source.kind !== "relay") return source;
   const upstream = parseUpstream(source.input);
   if (upstream !== undefined) return { ...source, upstream };
   const shown = JSON.stringify(hideSecrets(text).slice(0, 100));
   throw new UsageError(
-    `Cannot use --live ${shown}: that is no address of a server, expected ` +
+    `Cannot use ${option} ${shown}: that is no address of a server, expected ` +
       "NAME=stream://HOST[:PORT]/NAME, or streams:// for TLS",
   );
 }
@@ -161,10 +162,10 @@ function kindOf(input: string): LiveKind {
   return isUrl(input) && !/^file:/i.test(input) ? "network" : "file";
 }
 
-function unusable(text: string, reason: string): UsageError {
+function unusable(text: string, reason: string, option: string): UsageError {
   const shown = JSON.stringify(hideSecrets(text).slice(0, 100));
   return new UsageError(
-    `Cannot use --live ${shown}: ${reason}, expected NAME=[FORMAT:]INPUT such as ` +
+    `Cannot use ${option} ${shown}: ${reason}, expected NAME=[FORMAT:]INPUT such as ` +
       "cam=v4l2:/dev/video0",
   );
 }

@@ -49,7 +49,7 @@ pureTest("startupWarnings() names the missing protection and its flags", () => {
 
 pureTest("relayWarnings() names the sources whose token goes unencrypted", () => {
   const inputs = ["a=stream://10.0.0.1/a", "b=streams://10.0.0.1/b", "c=stream://localhost/c"];
-  const sources = [...inputs, "d=rtsp://10.0.0.1/d"].map(parseLiveSource);
+  const sources = [...inputs, "d=rtsp://10.0.0.1/d"].map((text) => parseLiveSource(text));
   const [line, ...others] = relayWarnings(sources, { relayTokenFile: "token" });
   assertMatch(
     line,

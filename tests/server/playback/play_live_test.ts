@@ -197,7 +197,7 @@ Deno.test("the list shows live sources first, and in place of files of their nam
   const folder = mediaFolder();
   await folder.make("file.mkv", [...pictures(), "-c:v", "ffv1"]);
   await folder.make("both.mkv", [...pictures(), "-c:v", "ffv1"]);
-  const sources = [`cam=${CAMERA}`, `both.mkv=${CAMERA}`].map(parseLiveSource);
+  const sources = [`cam=${CAMERA}`, `both.mkv=${CAMERA}`].map((text) => parseLiveSource(text));
   const live = { sources, linger: 0 };
   await using server = await testServer({ media: folder.path, live });
   await server.logged(/warn .*"both\.mkv" is the name of a file, too/);
@@ -233,7 +233,7 @@ async function firstMessage(connection: Deno.TcpConn): Promise<Uint8Array> {
 Deno.test("the script protocol shows a live source if there is no video, or if it is the default", async () => {
   const folder = mediaFolder();
   await folder.make("file.mkv", [...pictures(), "-c:v", "ffv1"]);
-  const live = { sources: [`cam=${CAMERA}`].map(parseLiveSource), linger: 0 };
+  const live = { sources: [`cam=${CAMERA}`].map((text) => parseLiveSource(text)), linger: 0 };
   for (
     const options of [{ media: mediaFolder().path }, {
       media: folder.path,

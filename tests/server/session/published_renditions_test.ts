@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { RequestError } from "../../../lib/base/errors.ts";
-import { type MediaRequest } from "../../../lib/protocol/native/request.ts";
+import type { MediaRequest } from "../../../lib/protocol/native/request.ts";
 import { mediaFolder, pictures, tone } from "../../support/media/media_folder.ts";
 import type { NativeClient } from "../../support/peers/native_client.ts";
 import { packetMessages } from "../../support/peers/packet_server.ts";

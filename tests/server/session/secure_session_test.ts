@@ -146,7 +146,7 @@ Deno.test("runSession() logs that a peer speaks TLS and it does not", async () =
   using peer = await server.connect();
   await peer.write(new Uint8Array([22, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3]));
   assertEquals((await peer.farewell())?.code, "bad_request");
-  await server.logged(/ warn .* refused: the peer speaks TLS, .* see --tls-cert\n$/);
+  await server.logged(/ warn .* refused: the peer speaks TLS, .* see --tls-cert and --tls-key\n$/);
 });
 
 tlsTest("runSession() waits only so long for TLS, and serves others meanwhile", async () => {

@@ -65,6 +65,14 @@ const STRANGE_NAMES = [
   "down/%[0-9].png",
 ];
 
+Deno.test("Library without a folder is empty", async () => {
+  const library = new Library(undefined);
+  assertEquals(await library.list(), []);
+  assertEquals(await library.has(""), false);
+  const { code } = await refusalOf(library, "a.png");
+  assertEquals(code, "not_found");
+});
+
 Deno.test("Library.find() opens files of any name", async (t) => {
   const library = new Library(await folderWith("strange", STRANGE_NAMES));
   for (const name of STRANGE_NAMES) {
@@ -136,7 +144,7 @@ Deno.test("Library.find() hints at the nearest name", async () => {
   const library = new Library(await folderWith("hints", ["holiday.avi", "sub/cat.png"]));
   assertStringIncludes((await refusalOf(library, "holidy.avi")).message, `"holiday.avi"?`);
   assertStringIncludes((await refusalOf(library, "sub/cat.jpg")).message, `"sub/cat.png"?`);
-  assertStringIncludes((await refusalOf(library, "zzzzzzzzzzzz")).message, "--list shows");
+  assertStringIncludes((await refusalOf(library, "zzzzzzzzzzzz")).message, "the list shows");
 });
 
 Deno.test("Library keeps hidden files and folders to itself", async () => {
@@ -363,8 +371,8 @@ Deno.test("Library.find() hints without a look at each file", async () => {
     Deno.stat = stat;
   }
   // A link out of the folder is as if not there, and so is what lies beyond the thousandth name.
-  assertStringIncludes((await refusalOf(library, "birthdy.png")).message, "--list shows");
-  assertStringIncludes((await refusalOf(library, "zoo/elephnt.png")).message, "--list shows");
+  assertStringIncludes((await refusalOf(library, "birthdy.png")).message, "the list shows");
+  assertStringIncludes((await refusalOf(library, "zoo/elephnt.png")).message, "the list shows");
 });
 
 Deno.test("Library.first() looks no further than it has to", async () => {

@@ -10,7 +10,7 @@ export function serverOf(
   sources: readonly string[],
   options: Partial<ServerOptions> = {},
 ): Promise<TestServer> {
-  const live = { sources: sources.map(parseLiveSource), linger: 0 };
+  const live = { sources: sources.map((text) => parseLiveSource(text)), linger: 0 };
   return testServer({ media: mediaFolder().path, live, ...options });
 }
 

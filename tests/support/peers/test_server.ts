@@ -118,6 +118,10 @@ export function liveServer(
   sources: string | readonly string[],
   options: Partial<LiveOptions> = {},
 ): Promise<TestServer> {
-  const live = { sources: [sources].flat().map(parseLiveSource), linger: 0, ...options };
+  const live = {
+    sources: [sources].flat().map((text) => parseLiveSource(text)),
+    linger: 0,
+    ...options,
+  };
   return testServer({ media: mediaFolder().path, live });
 }

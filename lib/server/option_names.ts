@@ -1,0 +1,28 @@
+/** What messages call the options of a server. */
+
+/** Names of options in messages: flags of the program, or options of a function. */
+export interface OptionNames {
+  host: string;
+  port: string;
+  media: string;
+  live: string;
+  token: string;
+  /** Those of certificate and key. */
+  tls: string;
+  publish: string;
+  metrics: string;
+  scriptsOpen: string;
+}
+
+/** The flags of `stream-server`. */
+export const SERVER_FLAG_NAMES: OptionNames = {
+  host: "--host",
+  port: "--port",
+  media: "--media",
+  live: "--live",
+  token: "--token-file",
+  tls: "--tls-cert and --tls-key",
+  publish: "--publish",
+  metrics: "--metrics",
+  scriptsOpen: "--classic-open",
+};

@@ -1,0 +1,235 @@
+/** The server as a function, for programs that import it. */
+import { UsageError } from "../base/errors.ts";
+import type { Logger } from "../base/log.ts";
+import { checkNumbers, checkOption } from "../base/options.ts";
+import type { Secret } from "../net/secret.ts";
+import { toToken } from "../net/token.ts";
+import { parseLiveSource } from "../sources/live/source_spec.ts";
+import { PUBLISH_MODES, type PublishMode } from "./auth/publish_access.ts";
+import {
+  DEFAULT_GRACE,
+  DEFAULT_MAX_CLIENTS,
+  SERVER_BOUNDS,
+  type ServerOptions,
+} from "./options.ts";
+import type { OptionNames } from "./option_names.ts";
+import { type Server, startServer } from "./server.ts";
+
+const NAMES: OptionNames = {
+  host: "the option host",
+  port: "the option port",
+  media: "the option media",
+  live: "the option live",
+  token: "the option token",
+  tls: "the option tls",
+  publish: "publish",
+  metrics: "the option metrics",
+  scriptsOpen: "the option scriptsOpen",
+};
+
+const BOUNDS = Object.entries(SERVER_BOUNDS);
+
+/** Options of {@linkcode serve}; all have defaults. */
+export interface ServeOptions {
+  /** Path of the folder that is served, with its subfolders. @default no files */
+  media?: string;
+  /** Name of the image for requests that name none. @default the first one */
+  image?: string;
+  /** Name of the video for requests that name none. @default the first one */
+  video?: string;
+  /** Probe all files before anybody asks for them. @default false */
+  warm?: boolean;
+  /** Live sources by name: `[FORMAT:]INPUT`, such as `v4l2:/dev/video0`. @default none */
+  live?: Readonly<Record<string, string>>;
+  /** Restart live files at their end. @default false */
+  loopLive?: boolean;
+  /** Seconds that a live source runs on without viewers. @default 10 */
+  liveLinger?: number;
+  /** The token that servers of `stream://` inputs require. @default none */
+  liveToken?: string;
+  /** Address to listen on; `0.0.0.0` for all. @default "127.0.0.1" */
+  host?: string;
+  /** TCP port; 0 for any free one. @default 0 */
+  port?: number;
+  /** The token that viewers have to send. @default everybody may watch */
+  token?: string;
+  /** Paths of certificate and private key in PEM; encrypts all connections. @default no TLS */
+  tls?: { cert: string; key: string };
+  /** Who may publish: nobody, this machine, or who sends `publishToken`. @default "local" */
+  publish?: PublishMode;
+  /** The token for publishing; required if `publish` is `token`. */
+  publishToken?: string;
+  /** Publishers at once. @default 64 */
+  maxPublishers?: number;
+  /** Clients at once; others get the error `busy`. @default 64 */
+  maxClients?: number;
+  /** Clients at once from one address; 0 for no such limit. @default 0 */
+  maxPerAddress?: number;
+  /** Decoders at once; others queue. @default 4 for each core, at least 8 */
+  maxDecoders?: number;
+  /** Pixels of the largest picture that is decoded. @default 134_217_728 */
+  maxPixels?: number;
+  /** Bytes that the frames of all viewers together may take. @default 4_294_967_296 */
+  maxMemory?: number;
+  /** Bytes of the cache for the starts of recent responses; 0 for none. @default 128_000_000 */
+  startCacheSize?: number;
+  /** Address at which `/metrics`, `/healthz` and `/readyz` are served by HTTP. @default none */
+  metrics?: { host: string; port: number };
+  /** Serve scripts, which send no token, even if a token is required. @default false */
+  scriptsOpen?: boolean;
+  /** Takes what the server logs. @default nothing is logged */
+  logger?: Logger;
+}
+
+/** A server that runs in this process, from {@linkcode serve}. Disposing it cuts what it sends. */
+export interface MediaServer extends AsyncDisposable {
+  /** Where it listens. */
+  readonly address: { host: string; port: number };
+  /** Of its certificate, for clients to trust: `sha256:` and 64 digits; without TLS absent. */
+  readonly fingerprint: string | undefined;
+  /** Settles when it has ended; rejects if it cannot serve any more. */
+  readonly finished: Promise<void>;
+  /**
+   * Takes no more clients, lets responses finish, and cuts those that take longer.
+   *
+   * @param options `grace`: seconds that responses may take, by default 5; `signal` ends the wait
+   */
+  drain(options?: { grace?: number; signal?: AbortSignal }): Promise<void>;
+  /** Reads the certificate and its key again, for connections from then on. */
+  reload(): Promise<void>;
+}
+
+/**
+ * Serves a folder of media, live sources, and what is published, by the native protocol and to
+ * scripts, as `stream-server` does. Needs FFmpeg.
+ *
+ * @throws {TypeError} if an option is wrong
+ * @throws {Error} if the folder cannot be read, the port is taken, or FFmpeg is missing
+ *
+ * @example
+ * ```ts
+ * import { connect, serve } from "@stream/media";
+ *
+ * await using server = await serve({
+ *   media: "media",
+ *   live: { test: "lavfi:testsrc=size=64x48:rate=25" },
+ * });
+ * for await (const { time } of connect(server.address).watch("test")) {
+ *   console.log(time);
+ *   break;
+ * }
+ * ```
+ */
+export async function serve(options: ServeOptions = {}): Promise<MediaServer> {
+  const server = await start(toServerOptions(options), options.logger ?? { log: () => {} });
+  return new RunningServer(server);
+}
+
+async function start(options: ServerOptions, logger: Logger): Promise<Server> {
+  try {
+    return await startServer(options, logger);
+  } catch (cause) {
+    if (!(cause instanceof UsageError)) throw cause;
+    throw new TypeError(cause.message, { cause });
+  }
+}
+
+/** @throws {TypeError} if an option is wrong */
+function toServerOptions(options: ServeOptions): ServerOptions {
+  const { media, image, video, warm, loopLive, liveLinger } = options;
+  const { host = "127.0.0.1", port = 0, tls, publish, scriptsOpen, metrics } = options;
+  const { maxPublishers, maxClients = DEFAULT_MAX_CLIENTS, maxPerAddress } = options;
+  const { maxDecoders, maxPixels, maxMemory, startCacheSize } = options;
+  const limits = { maxPublishers, maxClients, maxPerAddress, maxDecoders };
+  const sizes = { maxPixels, maxMemory, startCacheSize };
+  for (const [name, value] of Object.entries({ port, liveLinger, ...limits, ...sizes })) {
+    const [, bounds] = BOUNDS.find(([other]) => other === name) ?? [];
+    if (bounds !== undefined) checkNumbers({ [name]: value }, bounds);
+  }
+  if (metrics !== undefined) checkNumbers({ "metrics.port": metrics.port }, SERVER_BOUNDS.port);
+  checkPublish(options);
+  return {
+    ...{ media, host, port, defaults: { image, video }, warm, publish, scriptsOpen },
+    ...{ ...limits, ...sizes },
+    metrics: metrics && { hostname: metrics.host, port: metrics.port },
+    live: { sources: toSources(options.live), loop: loopLive, linger: liveLinger },
+    credentials: {
+      token: readToken(options, "token"),
+      publishToken: readToken(options, "publishToken"),
+      relayToken: readToken(options, "liveToken"),
+      certificate: tls,
+    },
+    names: NAMES,
+  };
+}
+
+function readToken(
+  options: ServeOptions,
+  name: "token" | "publishToken" | "liveToken",
+): Secret | undefined {
+  const text = options[name];
+  if (text === undefined) return undefined;
+  return checkOption(() => toToken(text, `the option ${name}`, "it"));
+}
+
+function checkPublish({ publish = "local", publishToken }: ServeOptions): void {
+  if (!PUBLISH_MODES.includes(publish)) {
+    throw new TypeError(
+      `Cannot use publish "${publish}": expected one of ${PUBLISH_MODES.join(", ")}`,
+    );
+  }
+  if ((publish === "token") === (publishToken !== undefined)) return;
+  throw new TypeError(
+    publishToken === undefined
+      ? 'Cannot use publish "token" alone: expected publishToken with it'
+      : 'Cannot use publishToken alone: expected publish "token" with it',
+  );
+}
+
+function toSources(live: ServeOptions["live"] = {}) {
+  return Object.entries(live).map(([name, input]) => {
+    if (!name.includes("=")) {
+      return checkOption(() => parseLiveSource(`${name}=${input}`, NAMES.live));
+    }
+    throw new TypeError(`Cannot serve live source "${name}": expected a name without =`);
+  });
+}
+
+class RunningServer implements MediaServer {
+  readonly finished: Promise<void>;
+  readonly address: { host: string; port: number };
+  #server: Server;
+  #disposed: Promise<void> | undefined;
+
+  constructor(server: Server) {
+    const { hostname, port } = server.address;
+    this.address = { host: hostname, port };
+    this.#server = server;
+    this.finished = server.run();
+    // It may fail while nobody waits for it.
+    this.finished.catch(() => {});
+  }
+
+  get fingerprint(): string | undefined {
+    return this.#server.fingerprint;
+  }
+
+  async drain(
+    { grace = DEFAULT_GRACE, signal = new AbortController().signal }: {
+      grace?: number;
+      signal?: AbortSignal;
+    } = {},
+  ): Promise<void> {
+    checkNumbers({ grace }, SERVER_BOUNDS.grace);
+    await this.#server.drain({ grace: grace * 1000, signal });
+  }
+
+  async reload(): Promise<void> {
+    await this.#server.reload();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#disposed ??= this.#server[Symbol.asyncDispose]();
+    await this.#disposed;
+  }
+}
