@@ -91,7 +91,7 @@ async function see(port: number, name: string, options: object = {}): Promise<Se
 }
 
 function serverOf(...sources: string[]) {
-  const live = { sources: sources.map(parseLiveSource), linger: 0 };
+  const live = { sources: sources.map((source) => parseLiveSource(source)), linger: 0 };
   return testServer({ media: media.path, live });
 }
 

@@ -21,6 +21,7 @@ const PARTS: { tests: string; modules?: string[]; programs?: string[] }[] = [
   { tests: "test_pixels", modules: ["numpy"] },
   { tests: "test_opencv", modules: ["numpy", "cv2"] },
   { tests: "test_aopen" },
+  { tests: "test_outbox" },
   { tests: "test_publish_arrays", modules: ["numpy"] },
   { tests: "test_publish_messages", modules: ["numpy"] },
   { tests: "test_publish_links", modules: ["numpy"] },
