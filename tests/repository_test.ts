@@ -172,8 +172,9 @@ test("no imports form a circle", () => {
   for (const path of graph.keys()) follow(path, []);
 });
 
-test("no folder of lib is large", () => {
-  const folders = findFiles("lib", /./).map((path) => path.slice(0, path.lastIndexOf("/")));
+test("no folder of lib or of the Python package is large", () => {
+  const files = [...findFiles("lib", /./), ...findFiles("python/stream_client", /\.py$/)];
+  const folders = files.map((path) => path.slice(0, path.lastIndexOf("/")));
   for (const folder of new Set(folders)) {
     const size = folders.filter((other) => other === folder).length;
     assertLess(size, 1 + LARGEST_FOLDER, folder);
@@ -217,7 +218,8 @@ test("only entries and tools end the process or read its arguments", () => {
 
 test("entries are short, and no file is long", () => {
   const page = readModules("lib/web/page", /\.(css|html|js)$/);
-  for (const { path, text } of [...SOURCES, ...page]) {
+  const python = readModules("python", /\.py$/);
+  for (const { path, text } of [...SOURCES, ...page, ...python]) {
     const lines = text.split("\n").length - 1;
     assertLess(lines, 1 + (ENTRIES.includes(path) ? LONGEST_ENTRY : LONGEST_FILE), path);
   }
