@@ -11,9 +11,9 @@
 """
 
 from ._asyncio import AsyncStream, aopen
-from ._protocol.description import MediaEntry, StreamInfo
 from ._errors import ConnectionLost, StreamError
 from ._frame import Audio, Frame, Message
+from ._protocol.description import MediaEntry, StreamInfo
 from ._publisher import Publisher
 from ._receiver import Notice
 from ._sender import Totals

@@ -6,8 +6,8 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Dict, NamedTuple, Optional, Tuple
 
-from ._protocol.description import StreamInfo
 from ._pixels import load_numpy
+from ._protocol.description import StreamInfo
 
 if TYPE_CHECKING:
     import numpy as np

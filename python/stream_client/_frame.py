@@ -8,9 +8,9 @@ import time
 from typing import TYPE_CHECKING, Any, Optional, Tuple
 
 from ._color import to_bgr
-from ._protocol.description import StreamInfo
 from ._errors import invalid
 from ._pixels import Layout, image_of, layout_of, load_numpy, planes_of
+from ._protocol.description import StreamInfo
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from typing import Any, Dict, NamedTuple, Optional, Tuple
 
+from ._errors import StreamError, invalid
+from ._frame import sample_size
 from ._protocol import wire
 from ._protocol.connection import Received
 from ._protocol.description import Description, StreamInfo
-from ._errors import StreamError, invalid
-from ._frame import sample_size
 
 MIN_DURATION = 0.001
 """Seconds of the shortest part that can be requested."""

@@ -9,15 +9,15 @@ from fractions import Fraction
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Optional, Type
 
-from ._protocol import wire
-from ._protocol.buffers import BufferPool
-from ._protocol.connection import now
 from ._errors import ConnectionLost, StreamError, to_raise
 from ._outbox import Item, VideoFormat, jpeg_size
 from ._pixels import arrange, layout_of, load_numpy
+from ._protocol import wire
+from ._protocol.buffers import BufferPool
+from ._protocol.connection import now
 from ._protocol.retry import Retries
-from ._sender import Sender, Totals, message_of
 from ._protocol.transport import Server
+from ._sender import Sender, Totals, message_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

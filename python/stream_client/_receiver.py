@@ -9,17 +9,17 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, Deque, Dict, Mapping, Optional, Tuple
 
+from ._errors import ConnectionLost, StreamError, invalid
+from ._frame import Audio, Frame, Message, raw_size, sample_size
+from ._progress import Progress
 from ._protocol import wire
 from ._protocol.buffers import BufferPool
 from ._protocol.connection import Connection, Received
 from ._protocol.description import Description, StreamInfo, parse_description
-from ._errors import ConnectionLost, StreamError, invalid
-from ._frame import Audio, Frame, Message, raw_size, sample_size
-from ._progress import Progress
-from ._queue import MAX_AUDIO, MAX_DATA, Companions, FrameQueue
 from ._protocol.retry import Retries
 from ._protocol.totals import check_totals
 from ._protocol.transport import Server
+from ._queue import MAX_AUDIO, MAX_DATA, Companions, FrameQueue
 
 KEEP_ALIVE = 5.0
 """Seconds without room for a frame after which the server is told, and asked to pause."""

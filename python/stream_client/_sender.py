@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Dict, List, Optional
 
-from ._protocol import wire
-from ._protocol.connection import Connection
 from ._errors import ConnectionLost, StreamError, invalid
 from ._outbox import DataMessage, Item, Outbox, VideoFormat
+from ._protocol import wire
+from ._protocol.connection import Connection
 from ._protocol.retry import Retries
 from ._protocol.totals import Counts, check_totals
 from ._protocol.transport import Server

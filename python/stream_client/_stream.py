@@ -5,14 +5,14 @@ from __future__ import annotations
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Tuple, Type, Union
 
+from ._errors import StreamError, invalid
+from ._frame import Audio, Frame, Message, raw_size
 from ._protocol import wire
 from ._protocol.connection import Connection
 from ._protocol.description import MediaEntry, StreamInfo, parse_description, parse_list
-from ._errors import StreamError, invalid
-from ._frame import Audio, Frame, Message, raw_size
-from ._receiver import Notice, Receiver
 from ._protocol.retry import Retries
 from ._protocol.transport import Server
+from ._receiver import Notice, Receiver
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

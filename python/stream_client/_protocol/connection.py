@@ -8,8 +8,8 @@ from collections import deque
 from typing import Any, Deque, Dict, NamedTuple, Optional, Tuple
 
 from . import wire
-from .buffers import BufferPool
 from .._errors import StreamError, invalid
+from .buffers import BufferPool
 from .transport import Server, connect
 
 PING_INTERVAL = 1.0
