@@ -34,7 +34,7 @@ def to_raise(error: BaseException) -> BaseException:
     """A kept error as it may be raised more than once: a copy, because the traceback would keep
     alive what its frames refer to, such as images."""
     error = error.with_traceback(None)
-    if not isinstance(error, StreamError):  # a fault of ours, which need not allow copies
+    if not isinstance(error, StreamError):  # an internal error, which may not allow copies
         return error
     copied = copy.copy(error)
     copied.__cause__, copied.__suppress_context__ = error.__cause__, True

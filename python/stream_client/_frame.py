@@ -50,6 +50,12 @@ class _Part:
         ``None`` until the server has told its own."""
 
 
+    def __repr__(self) -> str:
+        stream = self.stream
+        what = f"{stream.type}, {stream.codec}, {self.time:.3f} s, {len(self.bytes)} bytes"
+        return f"<{type(self).__name__}: {what}>"
+
+
 class Audio(_Part):
     """A run of samples, or a packet of compressed audio."""
 

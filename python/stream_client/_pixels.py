@@ -6,6 +6,8 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional, Tuple
 
+from ._protocol.wire import CAPTURE_TIME, FRAME, LIMITS
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -177,6 +179,12 @@ FORMATS = {
 }
 """Pixel formats of arrays, by type and channels, in the order of OpenCV: blue, green, red, alpha."""
 
+MAX_SIDE = 65535
+"""Pixels of the largest width and height."""
+
+MAX_BYTES = LIMITS[FRAME] - CAPTURE_TIME.size
+"""Bytes of the largest frame."""
+
 PLANE_ORDER = (1, 0, 2, 3)
 """Channels of an array in the order of the planes of ``gbrp``."""
 
@@ -210,9 +218,14 @@ def arrange(
             " uint16 or float32, and height × width, or height × width × 1, 3 or 4"
         )
     height, width = image.shape[:2]
+    if max(width, height) > MAX_SIDE or image.nbytes > MAX_BYTES:
+        raise ValueError(
+            f"Cannot publish {width}x{height} pixels: expected at most {MAX_SIDE} in width and"
+            f" height, and {MAX_BYTES} bytes"
+        )
     name = pixel_format or FORMATS[key]
     layout = layout_of(name)
-    if layout is None or layout.dtype[1:] != key[0] or _channels(name, layout) != channels:
+    if layout is None or layout.dtype[1:] != key[0] or channels_of(name) != channels:
         raise ValueError(
             f'Cannot publish an array of {image.dtype} with {channels} channels as "{name}":'
             " expected a pixel format of that type, and not of planes"
@@ -223,8 +236,11 @@ def arrange(
     return name, width, height, whole.reshape(-1).view(numpy.uint8)
 
 
-def _channels(name: str, layout: Layout) -> int:
+def channels_of(pixel_format: str) -> int:
     """Channels of an array that is published in this format; 0 if none is."""
+    layout = layout_of(pixel_format)
+    if layout is None:
+        return 0
     if len(layout.planes) == 1:
         return layout.planes[0].channels
-    return len(layout.planes) if GBR.fullmatch(name) else 0
+    return len(layout.planes) if GBR.fullmatch(pixel_format) else 0

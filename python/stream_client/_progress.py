@@ -230,8 +230,8 @@ def _after(last: Point, frame: Received, stream: StreamInfo) -> Optional[Receive
         rest = frame.payload[known * (sample_size(stream) or 1):]
         return frame._replace(payload=rest, timestamp=last.next)
     # Packets of video may depend on those before, and come in another order than their times'.
-    is_alone = stream.type != "video" or stream.codec in ("rawvideo", "mjpeg")
-    return None if is_alone and frame.timestamp <= last.pts else frame
+    is_independent = stream.type != "video" or stream.codec in ("rawvideo", "mjpeg")
+    return None if is_independent and frame.timestamp <= last.pts else frame
 
 
 def _end_of(frame: Received, stream: StreamInfo) -> Optional[int]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Optional, Type
 
 from ._errors import ConnectionLost, StreamError, to_raise
 from ._outbox import Item, VideoFormat, jpeg_size
-from ._pixels import arrange, layout_of, load_numpy
+from ._pixels import MAX_BYTES, arrange, channels_of, load_numpy
 from ._protocol import wire
 from ._protocol.buffers import BufferPool
 from ._protocol.connection import now
@@ -27,10 +27,7 @@ CLOSE_TIMEOUT = 10.0
 
 MICROSECONDS = 1_000_000
 
-MAX_FRAME = wire.LIMITS[wire.FRAME] - wire.CAPTURE_TIME.size
-"""Bytes of the largest frame."""
-
-MAX_TIME = 1e9
+MAX_TIME = 9e9
 """Seconds of the longest timeline."""
 
 
@@ -50,7 +47,7 @@ class Publisher:
         fps: nominal frames per second, for those who encode it
         pixel_format: what the channels of arrays are, by FFmpeg's name, such as ``rgb24`` or
             ``bayer_rggb8``; default: gray, or blue, green, red and alpha, as in OpenCV
-        late: what becomes of a frame when two wait already: ``drop`` (default) drops the oldest,
+        late: what happens if two frames are already queued: ``drop`` (default) drops the oldest,
             ``wait`` has :meth:`write` wait
         timeout: seconds that :meth:`write` waits at most; default: no limit
         on_demand: frames are sent only while somebody watches, see ``watched``
@@ -60,7 +57,7 @@ class Publisher:
         tls: encrypt; trust the authorities of this machine
         ca_file: encrypt; trust the authority or certificate in this PEM file
         fingerprint: encrypt; trust only the certificate with this SHA-256
-        retries: attempts to connect in a row; default: no end
+        retries: further attempts to connect in a row; default: no end
 
     Raises:
         ValueError: for arguments that make no sense. Whatever the server refuses is raised by the
@@ -95,8 +92,11 @@ class Publisher:
             raise ValueError(
                 f'Cannot use timeout {timeout}: expected seconds above 0, with late="wait"'
             )
-        if pixel_format is not None and layout_of(pixel_format) is None:
-            raise ValueError(f'Cannot publish pixel format "{pixel_format}": it is not known here')
+        if pixel_format is not None and channels_of(pixel_format) == 0:
+            raise ValueError(
+                f'Cannot publish pixel format "{pixel_format}": expected one of interleaved'
+                " channels, such as rgb24"
+            )
         self._name = name
         self._pixel_format = pixel_format
         self._patience = 0 if late == "drop" else timeout
@@ -148,10 +148,12 @@ class Publisher:
             False if it was dropped, or nobody watches and ``on_demand`` is set
 
         Raises:
-            TypeError, ValueError: for another array or value, or a time that does not increase
+            TypeError, ValueError: for an unsupported array or value, or a time that does not increase
             StreamError: if the server has refused the source
         """
         self._check()
+        if image is None and data is None:
+            raise ValueError("Cannot publish nothing: expected an image, or data")
         if self._is_unwanted:
             return False
         with self._lock:
@@ -171,6 +173,8 @@ class Publisher:
         self._check()
         if self._is_unwanted:
             return False
+        if not isinstance(image, (bytes, bytearray, memoryview)):
+            raise TypeError(f"Cannot publish {type(image).__name__} as JPEG: expected bytes")
         image = bytes(image)
         video = VideoFormat("mjpeg", *jpeg_size(image), None)
         with self._lock:
@@ -229,10 +233,12 @@ class Publisher:
             sender.error, (ConnectionLost, type(None))
         ):
             return
+        if not is_in_time:
+            raise ConnectionLost(
+                f'Cannot end "{self._name}" within {timeout:g} s: the server does not answer'
+            )
         if sender.error is not None:
             raise to_raise(sender.error)
-        if not is_in_time:
-            raise ConnectionLost(f'Cannot end "{self._name}" within {timeout:g} s')
 
     def __del__(self) -> None:
         if hasattr(self, "_sender") and self._sender.is_ours:
@@ -266,9 +272,9 @@ class Publisher:
                 raise ValueError(
                     f"Cannot publish at {time}: expected a time after that of the frame before"
                 )
-        if payload is not None and len(payload) > MAX_FRAME:
+        if payload is not None and len(payload) > MAX_BYTES:
             raise ValueError(
-                f"Cannot publish a frame of {len(payload)} bytes: expected at most {MAX_FRAME}"
+                f"Cannot publish a frame of {len(payload)} bytes: expected at most {MAX_BYTES}"
             )
         message = None if data is None else message_of(data)
         self._last_pts = pts

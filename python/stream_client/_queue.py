@@ -101,7 +101,7 @@ class FrameQueue:
 
     @property
     def is_over(self) -> bool:
-        """Nothing is left to take, be it an error, and nothing will come."""
+        """All frames were taken, the error if any was raised, and nothing follows."""
         with self._changed:
             return self._is_over and not self._frames and (self._error is None or self._is_told)
 

@@ -180,7 +180,7 @@ class Receiver:
                 except StreamError as failure:
                     if not self._is_closed.is_set():
                         self._wait_to_retry(failure)
-        except Exception as failure:  # also a fault of ours must not leave the loop waiting
+        except Exception as failure:  # an internal error must not leave the loop waiting
             return failure
         return None
 
@@ -239,6 +239,8 @@ class Receiver:
                 fields = wire.parse_json(message.payload, "control")
                 if fields.get("action") == "seek":
                     answered = fields.get("id")
+                    if type(answered) is not int or not 0 < answered <= self._progress.seek_number:
+                        raise invalid("it replies to a seek that was not sent")
                     self._on_seek_reply(answered)
             elif message.kind == wire.NOTICE:
                 self._on_notice(wire.parse_json(message.payload, "notice"))

@@ -101,7 +101,6 @@ class Sender:
         self._is_abandoned = False
         self._process = os.getpid()
         self._changed = threading.Condition()
-        self._was_accepted = False
         self._reconnects = 0
         self._is_over = False
         self._sent = (0, 0, 0)
@@ -177,7 +176,7 @@ class Sender:
                     return
                 except StreamError as error:
                     self._wait_to_retry(error)
-        except Exception as error:  # also a fault of ours must not be silent
+        except Exception as error:  # an internal error must not be silent
             self.error = error
         finally:
             self.outbox.close()

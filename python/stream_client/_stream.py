@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Tuple, Type, Union
 
@@ -50,14 +51,14 @@ class Stream:
             ``latest``, else 0
         loop: repeat a file until closed
         audio: audio as well, see ``Frame.audio``
-        data: messages of live sources as well, see ``Frame.data``; ``"only"``: nothing else
+        data: messages of live sources as well, see ``Frame.data``; ``"only"``: no video or audio
         port: TCP port
         token: what the server requires
         tls: encrypt; trust the authorities of this machine
         ca_file: encrypt; trust the authority or certificate in this PEM file
         fingerprint: encrypt; trust only the certificate with this SHA-256
         retries: further attempts in a row, ``math.inf`` for no end, also while the server or the
-            source is not there yet; default: 5 once it was, and none before
+            source is not there yet; default: 5 after the first connection, none before
 
     Raises:
         StreamError: if the server refuses the request, with the wire's code
@@ -225,7 +226,8 @@ class Stream:
         precede it, as they are needed for decoding.
 
         Args:
-            to: seconds from the beginning of the file
+            to: seconds from the beginning of the file, whatever ``start`` is; ``Frame.time`` counts
+                from ``start``
 
         Raises:
             ValueError: for a live source, or a negative time
@@ -373,8 +375,23 @@ def _media_request(
     size: Optional[Size],
     quality: Optional[int],
 ) -> Dict[str, Any]:
-    width, height = (side if side is None else int(side) for side in size or (None, None))
+    width, height = (None, None) if size is None else _sides(size)
     return {
         "name": name, "encoding": encoding, "pixelFormat": pixel_format, "width": width,
         "height": height, "quality": quality,
     }
+
+
+def _sides(size: Size) -> Size:
+    """Width and height as whole numbers, or ``None``.
+
+    Raises:
+        ValueError: if they are neither
+    """
+    try:
+        width, height = (side if side is None else operator.index(side) for side in size)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"Cannot use size {size!r}: expected width and height in pixels, or None for one"
+        ) from error
+    return width, height

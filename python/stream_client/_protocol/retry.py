@@ -21,8 +21,8 @@ class Retries:
     """
 
     def __init__(self, limit: Optional[float] = None) -> None:
-        if limit is not None and not limit >= 0:
-            raise ValueError(f"Cannot retry {limit} times: expected a number from 0 up")
+        if limit is not None and not (isinstance(limit, (int, float)) and limit >= 0):
+            raise ValueError(f"Cannot retry {limit!r} times: expected a number from 0 up")
         self.is_asked_for = limit is not None
         """The user has set the limit."""
         self._first = 0.0 if limit is None else limit

@@ -44,14 +44,16 @@ class Server:
     ca_file: Optional[str] = None
     """Encrypt, and trust the authority or certificate in this PEM file."""
     fingerprint: Optional[str] = None
-    """Encrypt, and trust only the certificate with this SHA-256."""
+    """Encrypt, and trust only the certificate with this SHA-256, whatever else is set."""
     context: Optional[ssl.SSLContext] = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if not self.host:
-            raise ValueError("Cannot connect without a host")
-        if not 0 < self.port < 65536:
-            raise ValueError(f"Cannot use port {self.port}: expected 1 to 65535")
+        if not isinstance(self.host, str) or not self.host:
+            raise ValueError(f"Cannot connect to {self.host!r}: expected a name or address")
+        if re.fullmatch(r"[^:]+:\d+", self.host):
+            raise ValueError(f'Cannot connect to "{self.host}": give the port as port=')
+        if type(self.port) is not int or not 0 < self.port < 65536:
+            raise ValueError(f"Cannot use port {self.port!r}: expected a number from 1 to 65535")
         if self.fingerprint is not None and not FINGERPRINT.fullmatch(self.fingerprint):
             raise ValueError(
                 f'Cannot use fingerprint "{self.fingerprint}": expected sha256: and 64 hexadecimal'
@@ -195,6 +197,8 @@ def connect(server: Server) -> Transport:
         raise ConnectionLost(
             f"{failed}: no answer within {CONNECT_TIMEOUT} s, check the address and the firewall"
         ) from error
+    except UnicodeError as error:
+        raise ValueError(f"{failed}: that is no name of a host") from error
     except OSError as error:
         hint = "is stream-server running there, and on that port?"
         raise ConnectionLost(f"{failed}: {error.strerror or error}, {hint}") from error

@@ -136,6 +136,8 @@ def encode_value(value: Any) -> bytes:
         ).encode()
     except RecursionError as error:
         raise ValueError("Cannot write a value as JSON: it is nested too deeply") from error
+    except ValueError as error:
+        raise ValueError(f"Cannot write a value as JSON: {error}") from error
 
 
 def _from_array(value: Any) -> Any:
