@@ -30,9 +30,8 @@ def main(port, name, pixel_format, convert):
             size += image.nbytes
             if first is None:
                 first = time.monotonic()
-        dropped = stream.dropped
     ended = time.monotonic()
-    print(json.dumps({"frames": frames, "bytes": size, "dropped": dropped,
+    print(json.dumps({"frames": frames, "bytes": size,
                       "first": first - began, "seconds": ended - began}))
 
 

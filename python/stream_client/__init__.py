@@ -16,8 +16,9 @@ from ._frame import Audio, Frame, Message
 from ._protocol.description import MediaEntry, StreamInfo
 from ._publisher import Publisher
 from ._receiver import Notice
+from ._requests import get_image, list_media
 from ._sender import Totals
-from ._stream import Stream, get_image, list_media
+from ._stream import Stream
 
 __all__ = [
     "AsyncStream", "Audio", "ConnectionLost", "Frame", "MediaEntry", "Message", "Notice",

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from types import TracebackType
-from typing import Any, AsyncIterator, Optional, Type
+from typing import TYPE_CHECKING, Any, AsyncIterator, Callable, Optional, Type
 
 from ._frame import Frame
 from ._stream import Stream
+
+if TYPE_CHECKING:
+    from typing_extensions import Concatenate, ParamSpec
+
+    Arguments = ParamSpec("Arguments")
 
 
 class AsyncStream(Stream):
     """A :class:`Stream` whose frames are awaited; see :func:`aopen`."""
 
-    def __init__(self, host: str, name: Optional[str] = None, **options: Any) -> None:
+    def __init__(self, *arguments: Any, **options: Any) -> None:
         self._loop = asyncio.get_running_loop()
         self._changed = asyncio.Event()
-        super().__init__(host, name, **options)
+        super().__init__(*arguments, **options)
 
     def _begin(self) -> None:
         """Waits for nothing: :meth:`begin` does."""
@@ -57,21 +62,16 @@ class AsyncStream(Stream):
             pass  # the loop is closed
 
 
-class aopen:  # noqa: N801 - it is used like a function
-    """Opens a :class:`Stream` for asyncio; takes the same arguments.
+class Opening:
+    """What ``async with`` opens."""
 
-        async with aopen("camera-box", "cam", latest=True) as frames:
-            async for frame in frames:
-                print(frame.time)
-    """
-
-    def __init__(self, host: str, name: Optional[str] = None, **options: Any) -> None:
-        self._arguments = (host, name, options)
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        self._arguments = arguments
+        self._options = options
         self._stream: Optional[AsyncStream] = None
 
     async def __aenter__(self) -> AsyncStream:
-        host, name, options = self._arguments
-        self._stream = AsyncStream(host, name, **options)
+        self._stream = AsyncStream(*self._arguments, **self._options)
         await self._stream.begin()
         return self._stream
 
@@ -83,3 +83,25 @@ class aopen:  # noqa: N801 - it is used like a function
     ) -> None:
         if self._stream is not None:
             self._stream.close()
+
+
+def _with_arguments_of(
+    _: "Callable[Concatenate[Any, Arguments], None]",
+) -> "Callable[[Callable[..., Opening]], Callable[Arguments, Opening]]":
+    """Gives a function the arguments of another one, for type checkers."""
+
+    def decorate(function: "Callable[..., Opening]") -> "Callable[Arguments, Opening]":
+        return function
+
+    return decorate
+
+
+@_with_arguments_of(Stream.__init__)
+def aopen(*arguments: Any, **options: Any) -> Opening:
+    """Opens a :class:`Stream` for asyncio; takes the same arguments.
+
+        async with aopen("camera-box", "cam", latest=True) as frames:
+            async for frame in frames:
+                print(frame.time)
+    """
+    return Opening(*arguments, **options)

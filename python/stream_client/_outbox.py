@@ -13,7 +13,8 @@ MAX_FRAMES = 2
 """Frames that wait to be sent."""
 
 MAX_MESSAGES = 1000
-"""Messages without a frame that wait to be sent."""
+MAX_MESSAGE_BYTES = 16 << 20
+"""Messages without a frame that wait to be sent, and their bytes."""
 
 POLL = 1.0
 """Seconds after which a wait looks whether it is still wanted, and for Ctrl-C on Windows."""
@@ -58,6 +59,8 @@ class Outbox:
     def __init__(self) -> None:
         self.dropped = 0
         """Frames that were not sent."""
+        self.dropped_messages = 0
+        """Messages that were not sent."""
         self._items: Deque[Item] = deque()
         self._changed = threading.Condition()
         self._is_closed = False
@@ -79,9 +82,9 @@ class Outbox:
                     break
                 self._changed.wait(left)
             if self._is_closed or patience != 0 and not self._has_room(item):
-                self.dropped += item.payload is not None
+                self._count_dropped(item)
                 return False
-            if not self._has_room(item):
+            while not self._has_room(item):
                 self._drop_oldest(item)
             self._items.append(item)
             self._changed.notify_all()
@@ -95,6 +98,11 @@ class Outbox:
             item = self._items.popleft() if self._items else None
             self._changed.notify_all()
             return item
+
+    def on_lost(self, item: Item) -> None:
+        """Counts what was taken and could not be sent as a whole."""
+        with self._changed:
+            self._count_dropped(item)
 
     def wake(self) -> None:
         """Ends a wait in :meth:`take`."""
@@ -110,7 +118,8 @@ class Outbox:
     def discard(self) -> None:
         """Drops what waits."""
         with self._changed:
-            self.dropped += sum(item.payload is not None for item in self._items)
+            for item in self._items:
+                self._count_dropped(item)
             self._items.clear()
 
     @property
@@ -120,26 +129,41 @@ class Outbox:
             return self._is_closed and not self._items
 
     def _has_room(self, item: Item) -> bool:
-        limit = MAX_MESSAGES if item.payload is None else MAX_FRAMES
-        return sum(is_alike(item, other) for other in self._items) < limit
+        alike = [other for other in self._items if is_alike(item, other)]
+        if item.payload is not None:
+            return len(alike) < MAX_FRAMES
+        size = sum(size_of(other) for other in alike)
+        return len(alike) < MAX_MESSAGES and size + size_of(item) <= MAX_MESSAGE_BYTES
 
     def _drop_oldest(self, item: Item) -> None:
         """Drops the oldest frame, but not its message, or the oldest message."""
         at, oldest = next(
             (at, other) for at, other in enumerate(self._items) if is_alike(item, other)
         )
+        del self._items[at]
         if oldest.payload is None or oldest.message is None:
-            del self._items[at]
-        else:
-            message = self._items[at] = oldest._replace(payload=None)
-            if sum(is_alike(message, other) for other in self._items) > MAX_MESSAGES:
-                self._drop_oldest(message)
-        self.dropped += oldest.payload is not None
+            self._count_dropped(oldest)
+            return
+        self.dropped += 1
+        message = oldest._replace(payload=None)
+        while not self._has_room(message):
+            self._drop_oldest(message)
+            at -= 1
+        self._items.insert(max(0, at), message)
+
+    def _count_dropped(self, item: Item) -> None:
+        self.dropped += item.payload is not None
+        self.dropped_messages += item.message is not None
 
 
 def is_alike(one: Item, other: Item) -> bool:
     """Whether both have a frame, or both have none."""
     return (one.payload is None) == (other.payload is None)
+
+
+def size_of(item: Item) -> int:
+    """Bytes of the message."""
+    return 0 if item.message is None else len(item.message.payload)
 
 
 def jpeg_size(data: bytes) -> Tuple[int, int]:

@@ -7,7 +7,7 @@ import threading
 import time as clock
 from fractions import Fraction
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Optional, Type
+from typing import TYPE_CHECKING, Any, Optional, Type, Union, cast
 
 from ._errors import ConnectionLost, StreamError, to_raise
 from ._outbox import Item, VideoFormat, jpeg_size
@@ -20,6 +20,7 @@ from ._protocol.transport import Server
 from ._sender import Sender, Totals, message_of
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 CLOSE_TIMEOUT = 10.0
@@ -168,17 +169,29 @@ class Publisher:
             video = VideoFormat("rawvideo", width, height, pixel_format)
             return self._put(video, pixels.data, data, time)
 
-    def write_jpeg(self, image: bytes, data: Any = None, time: Optional[float] = None) -> bool:
-        """Publishes a JPEG, with a message at its time. The rest is as for :meth:`write`."""
+    def write_jpeg(
+        self,
+        image: "Union[wire.Bytes, NDArray[np.uint8]]",
+        data: Any = None,
+        time: Optional[float] = None,
+    ) -> bool:
+        """Publishes a JPEG, with a message at its time. The rest is as for :meth:`write`.
+
+        Args:
+            image: the bytes of a JPEG, or an array of them as ``cv2.imencode`` gives it
+        """
         self._check()
         if self._is_unwanted:
             return False
-        if not isinstance(image, (bytes, bytearray, memoryview)):
-            raise TypeError(f"Cannot publish {type(image).__name__} as JPEG: expected bytes")
-        image = bytes(image)
-        video = VideoFormat("mjpeg", *jpeg_size(image), None)
+        try:
+            payload = bytes(memoryview(cast(wire.Bytes, image)))
+        except TypeError as error:
+            raise TypeError(
+                f"Cannot publish {type(image).__name__} as JPEG: expected bytes"
+            ) from error
+        video = VideoFormat("mjpeg", *jpeg_size(payload), None)
         with self._lock:
-            return self._put(video, image, data, time)
+            return self._put(video, payload, data, time)
 
     @property
     def viewers(self) -> int:

@@ -237,10 +237,10 @@ class Receiver:
                 self._on_described(description)
             elif message.kind == wire.CONTROL:
                 fields = wire.parse_json(message.payload, "control")
-                if fields.get("action") == "seek":
-                    answered = fields.get("id")
-                    if type(answered) is not int or not 0 < answered <= self._progress.seek_number:
-                        raise invalid("it replies to a seek that was not sent")
+                number = fields.get("id")
+                is_sent = type(number) is int and 0 < number <= self._progress.seek_number
+                if fields.get("action") == "seek" and is_sent:
+                    answered = number
                     self._on_seek_reply(answered)
             elif message.kind == wire.NOTICE:
                 self._on_notice(wire.parse_json(message.payload, "notice"))

@@ -50,6 +50,8 @@ class Totals:
     """Of frames and messages."""
     dropped: int = 0
     """Frames that were written and not sent as a whole."""
+    dropped_messages: int = 0
+    """Messages that were written and not sent."""
     reconnects: int = 0
 
 
@@ -63,6 +65,9 @@ class Link:
         self.lost: Optional[BaseException] = None
         self.end: Optional[Dict[str, Any]] = None
         self.is_finishing = False
+        self.video: Optional[VideoFormat] = None
+        self.kinds: List[str] = []
+        """Of messages; with ``video``, what was described."""
         self.counts: Counts = {}
         """What was sent."""
 
@@ -135,7 +140,8 @@ class Sender:
     @property
     def totals(self) -> Totals:
         """Sums over all connections."""
-        return Totals(*self._sent, self.outbox.dropped, self._reconnects)
+        outbox = self.outbox
+        return Totals(*self._sent, outbox.dropped, outbox.dropped_messages, self._reconnects)
 
     def wait_watched(self, timeout: Optional[float]) -> bool:
         """Waits until somebody watches, or nothing more is sent; whether somebody does."""
@@ -220,54 +226,52 @@ class Sender:
             connection.close()
 
     def _send_all(self, link: Link) -> None:
-        video: Optional[VideoFormat] = None
-        kinds: List[str] = []
         while not self.outbox.is_finished:
             if link.lost is not None:
                 raise link.lost
             item = self.outbox.take()
-            if item is None:
-                continue
-            new = [item.message.codec] if item.message is not None else []
-            new = [codec for codec in new if codec not in kinds]
-            try:
-                if new or item.video not in (None, video):
-                    video, kinds = item.video or video, [*kinds, *new]
-                    link.connection.send_json(
-                        wire.DESCRIBE, version=wire.VERSION, streams=self._describe(video, kinds)
-                    )
+            if item is not None:
                 self._send(link, item)
-            except StreamError:
-                self.outbox.dropped += item.payload is not None
-                raise
 
     def _send(self, link: Link, item: Item) -> None:
         frames, messages, size = self._sent
-        message = item.message
         try:
-            if message is not None:
-                stream = DATA_IDS[message.codec]
-                link.send(stream, message.payload, item.pts, item.captured)
-                messages, size = messages + 1, size + len(message.payload)
+            self._describe(link, item)
+            if item.message is not None:
+                codec, payload = item.message
+                link.send(DATA_IDS[codec], payload, item.pts, item.captured)
+                messages, size = messages + 1, size + len(payload)
+                item = item._replace(message=None)
             if item.payload is not None:
                 link.send(VIDEO_ID, item.payload, item.pts, item.captured)
                 frames, size = frames + 1, size + len(item.payload)
+        except StreamError:
+            self.outbox.on_lost(item)
+            raise
         finally:
             self._sent = (frames, messages, size)
 
-    def _describe(self, video: Optional[VideoFormat], kinds: List[str]) -> List[Dict[str, Any]]:
+    def _describe(self, link: Link, item: Item) -> None:
+        """Describes what follows, if that is not what was described."""
+        new = [] if item.message is None or item.message.codec in link.kinds else [
+            item.message.codec
+        ]
+        if not new and item.video in (None, link.video):
+            return
+        link.video, link.kinds = item.video or link.video, [*link.kinds, *new]
         streams: List[Dict[str, Any]] = []
-        if video is not None:
+        if link.video is not None:
+            codec, width, height, pixel_format = link.video
             streams.append({
-                "id": VIDEO_ID, "type": "video", "codec": video.codec, "timeBase": TIME_BASE,
-                "width": video.width, "height": video.height, "pixelFormat": video.pixel_format,
+                "id": VIDEO_ID, "type": "video", "codec": codec, "timeBase": TIME_BASE,
+                "width": width, "height": height, "pixelFormat": pixel_format,
                 "frameRate": self._fps and [self._fps.numerator, self._fps.denominator],
             })
-        for kind in kinds:
+        for kind in link.kinds:
             streams.append(
                 {"id": DATA_IDS[kind], "type": "data", "codec": kind, "timeBase": TIME_BASE}
             )
-        return streams
+        link.connection.send_json(wire.DESCRIBE, version=wire.VERSION, streams=streams)
 
     def _finish(self, link: Link, listener: threading.Thread) -> None:
         link.is_finishing = True

@@ -1,25 +1,20 @@
-"""Receives media: a stream of frames, one image, the list of a server."""
+"""Receives a stream of frames."""
 
 from __future__ import annotations
 
-import operator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Tuple, Type, Union
+from typing import TYPE_CHECKING, Any, Iterator, List, Optional, Tuple, Type, Union
 
-from ._errors import StreamError, invalid
-from ._frame import Audio, Frame, Message, raw_size
+from ._frame import Audio, Frame, Message
 from ._protocol import wire
-from ._protocol.connection import Connection
-from ._protocol.description import MediaEntry, StreamInfo, parse_description, parse_list
+from ._protocol.description import StreamInfo
 from ._protocol.retry import Retries
 from ._protocol.transport import Server
 from ._receiver import Notice, Receiver
+from ._requests import Size, media_request
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-Size = Tuple[Optional[int], Optional[int]]
-"""Width and height in pixels; with only one of the two the aspect ratio is kept."""
 
 POLL = 1.0
 """Seconds after which a wait looks for Ctrl-C; without it, Windows would not."""
@@ -100,12 +95,13 @@ class Stream:
             raise ValueError(f'Cannot use data={data!r}: expected True, False or "only"')
         server = Server(host, port, token, tls, ca_file, fingerprint)
         request = {
-            **_media_request(name, encoding, pixel_format, size, quality),
+            **media_request(name, encoding, pixel_format, size, quality),
             "fps": fps, "bitrate": bitrate, "start": start, "duration": duration,
             "speed": (1 if latest else 0) if speed is None else speed,
             "loop": loop or None, "audio": audio, "data": data or None, "redescribe": True,
             "late": "drop" if latest else "wait",
         }
+        wire.encode_value(request)  # raises what the thread would
         self._is_closed = False
         self._size: Optional[Tuple[int, int]] = None
         self._receiver = Receiver(server, request, latest=latest, retries=Retries(retries))
@@ -269,129 +265,3 @@ class Stream:
             if frame.stream.type == "video":
                 self._size = (frame.stream.width or 0, frame.stream.height or 0)
         return frame
-
-
-def get_image(
-    host: str,
-    name: Optional[str] = None,
-    time: Optional[float] = None,
-    *,
-    encoding: str = "raw",
-    pixel_format: Optional[str] = None,
-    size: Optional[Size] = None,
-    quality: Optional[int] = None,
-    port: int = wire.DEFAULT_PORT,
-    token: Optional[str] = None,
-    tls: bool = False,
-    ca_file: Optional[str] = None,
-    fingerprint: Optional[str] = None,
-) -> Frame:
-    """Gets an image, the frame of a video that is shown at a time, or the next of a live source.
-
-        image = get_image("camera-box", "trips/sea.mkv", time=7.5, pixel_format="bgr24").image
-
-    Args:
-        name: as in :func:`list_media`; default: the server's default image
-        time: seconds from the beginning of the video; default: the first frame
-
-    The other arguments are those of :class:`Stream`.
-
-    Raises:
-        StreamError: if the server refuses the request, with the wire's code
-        ConnectionLost: if nobody answers, or the connection is lost
-    """
-    server = Server(host, port, token, tls, ca_file, fingerprint)
-    request = {
-        **_media_request(name, encoding, pixel_format, size, quality), "start": time,
-    }
-    connection = Connection(server)
-    try:
-        connection.ping()
-        connection.send(wire.encode_request("get_image", token, request))
-        return _receive_image(connection, name)
-    finally:
-        connection.close()
-
-
-def _receive_image(connection: Connection, name: Optional[str]) -> Frame:
-    stream: Optional[StreamInfo] = None
-    while True:
-        message = connection.receive()
-        if message.kind == wire.DESCRIBE and stream is None:
-            stream = parse_description(message.payload).first("video")
-            if stream is None:
-                raise invalid("an image without a video stream")
-            connection.sizes = {stream.id: raw_size(stream)}
-        elif message.kind == wire.FRAME and stream is not None:
-            captured = connection.clock.own_time(message.captured)
-            return Frame(
-                stream, message.payload, message.timestamp,
-                float(message.timestamp * stream.time_base), captured,
-                keyframe=True, dropped_before=False,
-            ).hand_over()
-        elif message.kind == wire.END:
-            raise StreamError(
-                f'Cannot get an image of "{name or "the default"}": the server sent none',
-                "media_error",
-            )
-        elif message.kind != wire.NOTICE:
-            raise invalid(f"a message of kind {message.kind} is unexpected here")
-
-
-def list_media(
-    host: str,
-    *,
-    port: int = wire.DEFAULT_PORT,
-    token: Optional[str] = None,
-    tls: bool = False,
-    ca_file: Optional[str] = None,
-    fingerprint: Optional[str] = None,
-) -> List[MediaEntry]:
-    """The media of a server: live sources, then files in order of name.
-
-    The arguments are those of :class:`Stream`.
-
-    Raises:
-        StreamError: if the server refuses the request, with the wire's code
-        ConnectionLost: if nobody answers, or the connection is lost
-    """
-    connection = Connection(Server(host, port, token, tls, ca_file, fingerprint))
-    try:
-        connection.send(wire.encode_request("list_media", token, {"data": True}))
-        message = connection.receive()
-        while message.kind == wire.NOTICE:
-            message = connection.receive()
-        if message.kind != wire.LIST:
-            raise invalid(f"a message of kind {message.kind} is unexpected here")
-        return parse_list(message.payload)
-    finally:
-        connection.close()
-
-
-def _media_request(
-    name: Optional[str],
-    encoding: str,
-    pixel_format: Optional[str],
-    size: Optional[Size],
-    quality: Optional[int],
-) -> Dict[str, Any]:
-    width, height = (None, None) if size is None else _sides(size)
-    return {
-        "name": name, "encoding": encoding, "pixelFormat": pixel_format, "width": width,
-        "height": height, "quality": quality,
-    }
-
-
-def _sides(size: Size) -> Size:
-    """Width and height as whole numbers, or ``None``.
-
-    Raises:
-        ValueError: if they are neither
-    """
-    try:
-        width, height = (side if side is None else operator.index(side) for side in size)
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"Cannot use size {size!r}: expected width and height in pixels, or None for one"
-        ) from error
-    return width, height

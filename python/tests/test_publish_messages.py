@@ -275,12 +275,13 @@ class Jpeg(PublishTestCase):
         for value in (
             b"", b"\xff", b"\xff\xd8", jpeg[:2], jpeg[: at + 8], jpeg[1:], png, bytes(1000),
             b"\xff\xd8" + b"\xff" * 1000, jpeg[:4] + bytes(1000), memoryview(jpeg)[::2],
-            jpeg[: at + 5] + b"\0\0" + jpeg[at + 7:], 1000, b"\xff\xd8\xff\xe0\0\0" * 50,
+            jpeg[: at + 5] + b"\0\0" + jpeg[at + 7:], b"\xff\xd8\xff\xe0\0\0" * 50,
         ):
             with self.assertRaisesRegex(ValueError, "no JPEG"):
                 out.write_jpeg(value)
         self.assertRaises(TypeError, out.write_jpeg, "text")
         self.assertRaises(TypeError, out.write_jpeg, None)
+        self.assertRaises(TypeError, out.write_jpeg, 1000)
         wait_connected(out)
         self.assertEqual(out.totals.frames, 0)
 

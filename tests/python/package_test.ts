@@ -13,6 +13,7 @@ await registerPythonTests([
   { tests: "test_bad_servers" },
   { tests: "test_answers" },
   { tests: "test_recovery" },
+  { tests: "test_arguments", modules: ["numpy"] },
   { tests: "test_threads", modules: ["numpy"] },
   { tests: "test_tls", programs: ["openssl"] },
   { tests: "test_aopen" },
