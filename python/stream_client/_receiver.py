@@ -237,10 +237,10 @@ class Receiver:
                 self._on_described(description)
             elif message.kind == wire.CONTROL:
                 fields = wire.parse_json(message.payload, "control")
-                number = fields.get("id")
-                is_sent = type(number) is int and 0 < number <= self._progress.seek_number
+                reply = fields.get("id")
+                is_sent = type(reply) is int and 0 < reply <= self._progress.seek_number
                 if fields.get("action") == "seek" and is_sent:
-                    answered = number
+                    answered = reply
                     self._on_seek_reply(answered)
             elif message.kind == wire.NOTICE:
                 self._on_notice(wire.parse_json(message.payload, "notice"))
