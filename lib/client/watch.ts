@@ -4,11 +4,12 @@ import { allStreams, type AnyStream, type Description, toSeconds } from "../medi
 import type { Target } from "../net/connection.ts";
 import { CutError } from "../net/errors.ts";
 import type { OpenResponse, ResponsePart } from "../protocol/media_response.ts";
-import type {
-  Control,
-  ImageFields,
-  MediaRequest,
-  VideoFields,
+import {
+  type Control,
+  type ImageFields,
+  LIMITS,
+  type MediaRequest,
+  type VideoFields,
 } from "../protocol/native/request.ts";
 import type { Notice } from "../protocol/native/response.ts";
 import { explain, explainCut } from "./connection/explain.ts";
@@ -92,7 +93,8 @@ export interface Watch extends AsyncIterable<MediaFrame>, AsyncDisposable {
   /**
    * Goes on at another position of a file. Frames of the old one no longer arrive.
    *
-   * @param seconds from the beginning of the media; beyond its end for the end
+   * @param seconds from the beginning of the media; beyond its end, as `Infinity`, for the end
+   * @throws {TypeError} if that is no number from 0, or the source is live
    */
   seek(seconds: number): Promise<void>;
   /** Has the server end the media; frames that are on their way arrive. */
@@ -163,12 +165,14 @@ export class ResponseWatch implements Watch {
   }
 
   async seek(seconds: number): Promise<void> {
-    if (!(seconds >= 0)) throw new TypeError(`Cannot seek to ${seconds}: expected seconds from 0`);
+    if (typeof seconds !== "number" || !(seconds >= 0)) {
+      throw new TypeError(`Cannot seek to ${seconds}: expected seconds from 0`);
+    }
     const { live, name } = await this.#begin();
     if (live) throw new TypeError(`Cannot seek in "${name}": it is live`);
     const id = ++this.#seeks;
     this.#pendingSeek = id;
-    await this.#control({ action: "seek", to: seconds, id });
+    await this.#control({ action: "seek", to: Math.min(seconds, LIMITS.start.max), id });
   }
 
   async stop(): Promise<void> {

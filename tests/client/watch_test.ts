@@ -184,6 +184,21 @@ Deno.test("frames that were on their way when seek() was called do not arrive", 
   assertEquals([first, sought, again].map((found) => found?.timestamp), [0, 75, 75]);
 });
 
+Deno.test("seek() sends a number for Infinity, too", async () => {
+  const { promise: sought, resolve } = Promise.withResolvers<unknown>();
+  await using server = new ScriptedServer(async (peer) => {
+    await say(peer, FILE, frame(0));
+    while (true) {
+      const { kind, payload } = await heard(peer);
+      if (kind === "control") return resolve(parseControl(payload).to);
+    }
+  });
+  await using watch = clientOf(server).watch("grey");
+  await watch.next();
+  await watch.seek(Infinity);
+  assertEquals(await sought, 1e8);
+});
+
 Deno.test("the controls of watch() reach the server in order", async () => {
   const { promise: controls, resolve } = Promise.withResolvers<unknown[]>();
   await using server = new ScriptedServer(async (peer) => {
