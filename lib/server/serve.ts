@@ -20,6 +20,7 @@ const NAMES: OptionNames = {
   port: "the option port",
   media: "the option media",
   live: "the option live",
+  liveCaCert: "the option liveCaCert",
   token: "the option token",
   tls: "the option tls",
   publish: "publish",
@@ -47,6 +48,12 @@ export interface ServeOptions {
   liveLinger?: number;
   /** The token that servers of `stream://` inputs require. @default none */
   liveToken?: string;
+  /**
+   * Path of the authority that signs the certificates of `streams://` inputs, in PEM.
+   *
+   * @default those that this machine trusts
+   */
+  liveCaCert?: string;
   /** Address to listen on; `0.0.0.0` for all. @default "127.0.0.1" */
   host?: string;
   /** TCP port; 0 for any free one. @default 0 */
@@ -157,6 +164,7 @@ function toServerOptions(options: ServeOptions): ServerOptions {
       token: readToken(options, "token"),
       publishToken: readToken(options, "publishToken"),
       relayToken: readToken(options, "liveToken"),
+      relayAuthorityFile: options.liveCaCert,
       certificate: tls,
     },
     names: NAMES,

@@ -143,6 +143,24 @@ Deno.test("the warnings of serve() name its options", async () => {
   assertMatch(line ?? "", /no token and no TLS; see the option token, the option tls$/);
 });
 
+tlsTest("serve() trusts servers of streams:// inputs by the authority in liveCaCert", async () => {
+  const { cert, key } = await makeCertificate(media.path, "hub");
+  const hub = await serve({ tls: { cert, key }, live: { cam: "lavfi:testsrc=size=64x48" } });
+  await using _hub = hub;
+  const live = { cam: `streams://localhost:${hub.address.port}/cam` };
+  await using trusting = await serve({ live, liveCaCert: cert });
+  await using watch = connect(trusting.address).watch("cam");
+  assertEquals((await watch.next()).value?.stream.type, "video");
+  await using strange = await serve({ live });
+  await assertRejects(
+    () => connect(strange.address).watch("cam").next(),
+    RequestError,
+    "expected the option liveCaCert",
+  );
+  const missing = media.pathOf("missing.pem");
+  await assertRejects(() => serve({ live, liveCaCert: missing }), Error, "missing.pem");
+});
+
 tlsTest("reload() reads the certificate again", async () => {
   const { cert, key, fingerprint } = await makeCertificate(media.path, "own");
   await using server = await serve({ tls: { cert, key } });
