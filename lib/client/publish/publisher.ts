@@ -165,6 +165,7 @@ class PushingPublisher implements Publisher {
     const stops = [this.#stop.signal, ...(signal === undefined ? [] : [signal])];
     this.#loop = new PublishLoop({
       ...{ name, replace, onDemand, target, limits, clock },
+      mayBeEmpty: true,
       signal: AbortSignal.any(stops),
       forced: new AbortController().signal,
       notify: (message) => this.#notify({ code: "connection", message }),
@@ -212,7 +213,7 @@ class PushingPublisher implements Publisher {
     if (!this.#isEnding) {
       this.#isEnding = true;
       // Nothing waits, and nobody asks for an end.
-      if (this.#isPaused || this.#began === undefined) this.#stop.abort();
+      if (this.#isPaused) this.#stop.abort();
       else this.#input.end();
     }
     await this.#done;

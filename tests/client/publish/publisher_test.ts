@@ -293,6 +293,25 @@ Deno.test("a publisher may be finished and disposed twice, and takes nothing aft
   await server.logged(/request ends command=publish name=cam result=done/);
 });
 
+Deno.test("finish() needs no frames", async () => {
+  await using server = await hub();
+  await using unused = await clientOf(server).publish("unused", { video: VIDEO });
+  await unused.finish();
+  await using refused = await clientOf(server).publish("refused", { video: VIDEO });
+  assertThrows(() => refused.write(noise(SIZE - 1)), RequestError);
+  await refused.finish();
+  const notices = new Notices();
+  await using discarding = await clientOf(server).publish("discarding", {
+    ...{ video: VIDEO, onDemand: true, onNotice: notices.add },
+  });
+  await notices.next("paused");
+  discarding.write(noise(SIZE));
+  using _viewer = await watchLive(server, { name: "discarding" });
+  await notices.next("resumed");
+  await discarding.finish();
+  assertEquals([refused, discarding].map(({ totals }) => totals.frames), [0, 0]);
+});
+
 Deno.test("finish() does not wait for a viewer", async () => {
   await using server = await hub();
   const notices = new Notices();
