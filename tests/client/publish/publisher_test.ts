@@ -223,8 +223,44 @@ Deno.test("write() refuses frames of another size, and times that are none", asy
   const error = assertThrows(() => publisher.write(noise(SIZE - 1)), RequestError);
   assertEquals(error.code, "bad_request");
   assertMatch(error.message, /: a frame of 95 bytes in stream 0, expected 96$/);
-  assertThrows(() => publisher.write(noise(SIZE), { time: NaN }), TypeError, "time is no time");
+  assertThrows(
+    () => publisher.write(noise(SIZE), { time: NaN }),
+    TypeError,
+    "time NaN, expected a f",
+  );
+  assertThrows(() => publisher.write(noise(SIZE), { capturedAt: 1e300 }), TypeError, "a smaller");
   assertThrows(() => publisher.writeData(undefined), TypeError, "expected a JSON value");
+});
+
+Deno.test("write() sends neither the frame nor the message if one of them is refused", async () => {
+  await using server = await hub();
+  const notices = new Notices();
+  await using publisher = await clientOf(server).publish("cam", {
+    ...{ video: VIDEO, data: "json", onDemand: true, onNotice: notices.add },
+  });
+  using _viewer = await watchLive(server, { name: "cam", data: true });
+  await notices.next("resumed");
+  const circle: unknown[] = [];
+  circle.push(circle);
+  const frame = noise(SIZE);
+  for (const data of [1n, circle, () => {}]) {
+    assertThrows(() => publisher.write(frame, { data }), TypeError, "expected a JSON value");
+  }
+  assertThrows(() => publisher.write(frame, { data: "x".repeat(2 ** 20) }), RequestError);
+  assertThrows(() => publisher.write(noise(1), { data: {} }), RequestError);
+  await publisher.finish();
+  assertEquals([publisher.totals.frames, publisher.totals.messages], [0, 0]);
+});
+
+Deno.test("write() refuses what the options have no stream for", async () => {
+  await using server = await hub();
+  await using camera = await clientOf(server).publish("cam", { video: VIDEO });
+  const data = "expected data in the options";
+  assertThrows(() => camera.write(noise(SIZE), { data: {} }), TypeError, data);
+  assertThrows(() => camera.writeData({}), TypeError, data);
+  assertThrows(() => camera.writeAudio(noise(4)), TypeError, "expected audio in the options");
+  await using log = await clientOf(server).publish("log", { data: "json" });
+  assertThrows(() => log.write(noise(SIZE)), TypeError, "Cannot write video: expected video in");
 });
 
 Deno.test("publish() refuses options that contradict each other", async () => {
