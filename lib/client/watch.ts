@@ -23,7 +23,7 @@ export interface RequestEvents {
   signal?: AbortSignal;
   /**
    * Called with notices of the server, such as dropped frames, with differences from the request
-   * (`code` is `note`), and when the connection is lost or back (`connection`).
+   * (`code` is `note`), and when the connection is lost or back (`connection`). Must not throw.
    */
   onNotice?: (notice: Notice) => void;
 }

@@ -84,7 +84,7 @@ export interface ServeOptions {
   metrics?: { host: string; port: number };
   /** Serve scripts, which send no token, even if a token is required. @default false */
   scriptsOpen?: boolean;
-  /** Takes what the server logs. @default nothing is logged */
+  /** Takes what the server logs; must not throw. @default nothing is logged */
   logger?: Logger;
 }
 
@@ -128,8 +128,21 @@ export interface MediaServer extends AsyncDisposable {
  * ```
  */
 export async function serve(options: ServeOptions = {}): Promise<MediaServer> {
-  const server = await start(toServerOptions(options), options.logger ?? { log: () => {} });
+  const server = await start(toServerOptions(options), safeLogger(options.logger));
   return new RunningServer(server);
+}
+
+/** A logger that does not throw: some events come from where nobody catches anything. */
+function safeLogger(logger: Logger | undefined): Logger {
+  return {
+    log: (...event) => {
+      try {
+        logger?.log(...event);
+      } catch {
+        // Nowhere is left to report it.
+      }
+    },
+  };
 }
 
 async function start(options: ServerOptions, logger: Logger): Promise<Server> {

@@ -1,4 +1,10 @@
-import { assertEquals, assertMatch, assertNotEquals, assertRejects } from "@std/assert";
+import {
+  assertEquals,
+  assertGreater,
+  assertMatch,
+  assertNotEquals,
+  assertRejects,
+} from "@std/assert";
 import { type Client, connect, type LogLevel, RequestError, serve } from "../../mod.ts";
 import { makeCertificate } from "../support/programs/certificates.ts";
 import { linuxTest, tlsTest } from "../support/test_if.ts";
@@ -54,6 +60,18 @@ Deno.test("serve() serves live sources, and logs to the logger", async () => {
   const frames = await watchAll(connect(server.address).watch("cam", { pixelFormat: "gray" }), 2);
   assertEquals(frames.map(({ size }) => size), [64 * 48, 64 * 48]);
   assertEquals(lines.some(([level, line]) => level === "info" && /^ffmpeg /i.test(line)), true);
+});
+
+Deno.test("serve() serves on if the logger throws", async () => {
+  let calls = 0;
+  const log = () => {
+    calls++;
+    throw new Error("the log is full");
+  };
+  await using server = await serve({ logger: { log } });
+  const started = calls;
+  assertEquals(await connect(server.address).list(), []);
+  assertGreater(calls, started);
 });
 
 Deno.test("drain() lets a response finish, and takes no more clients", async () => {

@@ -28,8 +28,9 @@ export interface PublishOptions extends PublishedStreams {
   /** Ends the publication; calls then throw its reason. */
   signal?: AbortSignal;
   /**
-   * Called when the connection is lost or back (`code` is `connection`), when the number of viewers
-   * changes (`viewers`), and with `onDemand` when nobody watches (`paused`) or somebody (`resumed`).
+   * Called when the server accepts the first time, and when the connection is lost or back (`code` is
+   * `connection`), when the number of viewers changes (`viewers`), and with `onDemand` when nobody
+   * watches (`paused`) or somebody (`resumed`). Must not throw.
    */
   onNotice?: (notice: Notice) => void;
 }
