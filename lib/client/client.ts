@@ -1,6 +1,6 @@
 /** The client as functions, for programs that import it. */
 import { RequestError } from "../base/errors.ts";
-import { checkNumbers, checkOption } from "../base/options.ts";
+import { checkFinite, checkNumbers, checkOption } from "../base/options.ts";
 import { checkAuthorities, parseFingerprint } from "../net/certificate.ts";
 import type { Target, TargetAdvice } from "../net/connection.ts";
 import { toToken } from "../net/token.ts";
@@ -68,6 +68,7 @@ export interface Client {
    * Watches a video, an image or a live source, frame by frame.
    *
    * @param name as listed
+   * @throws {TypeError} if a number is not finite
    *
    * @example
    * ```ts
@@ -89,6 +90,7 @@ export interface Client {
    * @throws {RequestError} if the server refuses, such as `not_found`
    * @throws {ConnectError} if there is no connection
    * @throws {CutError} if the connection was lost
+   * @throws {TypeError} if a number is not finite
    *
    * @example
    * ```ts
@@ -185,12 +187,14 @@ class ServerClient implements Client {
   }
 
   watch(name: string, options: WatchOptions = {}): Watch {
+    checkFinite(options);
     const { signal, onNotice, ...fields } = options;
     const request = { ...fields, command: "get_video", name, redescribe: true } as const;
     return new ResponseWatch(request, this.#origin, { signal, onNotice });
   }
 
   async image(name: string, options: ImageOptions = {}): Promise<MediaFrame> {
+    checkFinite(options);
     const { time: start, signal, onNotice, ...fields } = options;
     const events: RequestEvents = { signal, onNotice };
     const request = { ...fields, command: "get_image", name, start } as const;

@@ -6,6 +6,7 @@ import {
   assertLess,
   assertNotEquals,
   assertRejects,
+  assertThrows,
 } from "@std/assert";
 import { encodeMessage, HEADER_LENGTH } from "../../lib/protocol/native/framing.ts";
 import { encodeControl, parseControl, parseRequest } from "../../lib/protocol/native/request.ts";
@@ -365,6 +366,15 @@ Deno.test("image() gives the frame at a time, and its data stays valid", async (
   const md5Of = (data: Uint8Array) => createHash("md5").update(data).digest("hex");
   assertEquals(md5Of(image.data), wanted.md5);
   assertNotEquals(md5Of(other.data), wanted.md5);
+});
+
+Deno.test("watch() and image() refuse numbers that are not finite", async () => {
+  const client = clientOf({ address: nowhere() });
+  for (const options of [{ start: NaN }, { speed: Infinity }, { duration: Infinity }]) {
+    assertThrows(() => client.watch("x", options), TypeError, "expected a finite number");
+  }
+  const image = () => client.image("x", { time: NaN });
+  await assertRejects(image, TypeError, "Cannot use time NaN: expected a finite number");
 });
 
 Deno.test("image() throws what the server refuses, and the reason of its signal", async () => {

@@ -9,7 +9,14 @@ import {
 } from "@std/assert";
 import { encodeMessage } from "../../../lib/protocol/native/framing.ts";
 import { encodeAcceptance, encodeEnd } from "../../../lib/protocol/native/response.ts";
-import { ConnectError, CutError, type Notice, RequestError, type Watch } from "../../../mod.ts";
+import {
+  ConnectError,
+  CutError,
+  type Notice,
+  type PublishOptions,
+  RequestError,
+  type Watch,
+} from "../../../mod.ts";
 import { mediaFolder, pictures } from "../../support/media/media_folder.ts";
 import { clientOf } from "../../support/peers/module_client.ts";
 import { heard, say, ScriptedServer, untilGone } from "../../support/peers/scripted_server.ts";
@@ -270,9 +277,14 @@ Deno.test("publish() refuses options that contradict each other", async () => {
     ["", { video: VIDEO }, "expected a name of 1 to 255 characters"],
     ["cam", { video: { width: 8, height: 4 } }, "no pixelFormat and no codec"],
     ["cam", { video: { ...VIDEO, width: 0 } }, "width 0, expected an integer"],
+    ["cam", { video: VIDEO, data: "xml" }, "data xml, expected json or bytes"],
+    ["cam", { data: true }, "data true, expected json or bytes"],
+    ["cam", { video: { ...VIDEO, extradata: [1] } }, "expected a Uint8Array as extradata"],
   ] as const;
   for (const [name, options, message] of wrong) {
-    await assertRejects(() => client.publish(name, options), TypeError, message);
+    // Programs in JavaScript pass anything.
+    const any = options as unknown as PublishOptions;
+    await assertRejects(() => client.publish(name, any), TypeError, message);
   }
   const odd = { video: { ...VIDEO, pixelFormat: "odd" } };
   await assertRejects(() => client.publish("cam", odd), RequestError, 'pixel format "odd"');
