@@ -32,7 +32,7 @@ const TRUST_ADVICE: TrustAdvice = {
   authority: "the option caCert or tlsFingerprint",
 };
 
-/** The server that {@linkcode connect} is about. */
+/** Options of {@linkcode connect}. */
 export interface ConnectOptions {
   /** Name or address of the server. @default "localhost" */
   host?: string;
@@ -49,7 +49,8 @@ export interface ConnectOptions {
   /**
    * Attempts to connect again, in a row.
    *
-   * @default 0 before anything was received, 5 after that; for publishers no limit
+   * @default 0 before anything was received, 5 after that; for publishers 0 before the server
+   * accepts, then no limit
    */
   retries?: number;
 }
@@ -149,7 +150,9 @@ export function connect(options: ConnectOptions = {}): Client {
   checkNumbers({ port }, { min: 1, max: 65535, integer: true });
   checkNumbers({ retries }, { min: 0, max: Infinity });
   if (host === "" || /^[^:]+:\d+$/.test(host)) {
-    throw new TypeError(`Cannot use host "${host}": expected a name, and the port in port`);
+    throw new TypeError(
+      `Cannot use host "${host}": expected a name without a port; set the option port`,
+    );
   }
   const credentials = {
     token: token === undefined

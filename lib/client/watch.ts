@@ -74,7 +74,7 @@ export interface MediaFrame {
  * Leaving the loop, or disposing it, closes the connection.
  */
 export interface Watch extends AsyncIterable<MediaFrame>, AsyncDisposable {
-  /** Connects if that has not been done, and gives the streams; those that hold now. */
+  /** The current streams; connects if needed. */
   readonly description: Promise<Description>;
   /**
    * Waits for the next frame.
@@ -177,7 +177,7 @@ export class ResponseWatch implements Watch {
 
   async stop(): Promise<void> {
     // Without a response, no other one is requested.
-    this.#stopping.abort();
+    this.#stopping.abort(new DOMException("The watch was stopped", "AbortError"));
     await this.#send({ action: "stop" });
   }
 
@@ -225,6 +225,7 @@ export class ResponseWatch implements Watch {
       }
     } catch (error) {
       await this.#end();
+      if (!signal.aborted) this.#stopping.signal.throwIfAborted();
       throw explain(error, { target, signal });
     }
   }

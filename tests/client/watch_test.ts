@@ -248,6 +248,13 @@ Deno.test("stop() before the first frame asks for nothing", async () => {
   assertEquals(await watch.next(), { done: true, value: undefined });
 });
 
+Deno.test("the description of a watch that is stopped before it comes fails with that", async () => {
+  await using watch = clientOf({ address: nowhere() }, { retries: 9 }).watch("x");
+  const refused = assertRejects(() => watch.description, DOMException, "The watch was stopped");
+  await watch.stop();
+  await refused;
+});
+
 Deno.test("stop() reaches a server that has not described the media yet", async () => {
   const { promise: waiting, resolve } = Promise.withResolvers<Notice>();
   await using server = new ScriptedServer(async (peer) => {

@@ -38,7 +38,7 @@ export interface PublishOptions extends PublishedStreams {
 /** When something was captured. */
 export interface WriteTimes {
   /**
-   * Seconds since any time that stays the same, and increases as real time does.
+   * Seconds on any clock that runs in real time.
    *
    * @default the time since the first write
    */
@@ -73,10 +73,10 @@ export interface PublishTotals {
 
 /**
  * Publishes what a program writes, from {@linkcode Client.publish}. If the connection is lost, it is
- * restored in the background. Disposing it ends the source at once; what waits is not sent.
+ * restored in the background. Disposing it ends the source, within 2 s; what waits is not sent.
  */
 export interface Publisher extends AsyncDisposable {
-  /** Clients that watch now. */
+  /** Clients that watch now; while the connection is lost, the number before. */
   readonly viewers: number;
   /** What has been sent so far. */
   readonly totals: PublishTotals;
