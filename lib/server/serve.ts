@@ -4,7 +4,7 @@ import type { Logger } from "../base/log.ts";
 import { checkNumbers, checkOption } from "../base/options.ts";
 import type { Secret } from "../net/secret.ts";
 import { toToken } from "../net/token.ts";
-import { parseLiveSource } from "../sources/live/source_spec.ts";
+import { type LiveWords, parseLiveSource } from "../sources/live/source_spec.ts";
 import { PUBLISH_MODES, type PublishMode } from "./auth/publish_access.ts";
 import {
   DEFAULT_GRACE,
@@ -26,6 +26,13 @@ const NAMES: OptionNames = {
   publish: "publish",
   metrics: "the option metrics",
   scriptsOpen: "the option scriptsOpen",
+};
+
+const LIVE_WORDS: LiveWords = {
+  option: NAMES.live,
+  separator: ": ",
+  form: '{ NAME: "[FORMAT:]INPUT" } such as { cam: "v4l2:/dev/video0" }',
+  upstreamForm: '{ NAME: "stream://HOST[:PORT]/NAME" }, or streams:// for TLS',
 };
 
 const BOUNDS = Object.entries(SERVER_BOUNDS);
@@ -210,7 +217,7 @@ function checkPublish({ publish = "local", publishToken }: ServeOptions): void {
 function toSources(live: ServeOptions["live"] = {}) {
   return Object.entries(live).map(([name, input]) => {
     if (!name.includes("=")) {
-      return checkOption(() => parseLiveSource(`${name}=${input}`, NAMES.live));
+      return checkOption(() => parseLiveSource(`${name}=${input}`, LIVE_WORDS));
     }
     throw new TypeError(`Cannot serve live source "${name}": expected a name without =`);
   });

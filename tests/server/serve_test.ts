@@ -127,7 +127,14 @@ Deno.test("serve() refuses wrong options in one line", async () => {
     [{ publish: "token" }, 'Cannot use publish "token" alone: expected publishToken with it'],
     [{ publishToken: "x" }, "Cannot use publishToken alone: expected publish"],
     [{ live: { "a=b": "x" } }, 'Cannot serve live source "a=b": expected a name without ='],
-    [{ live: { cam: "" } }, 'Cannot use the option live "cam=": the input is empty, expected'],
+    [
+      { live: { cam: "" } },
+      'Cannot use the option live "cam: ": the input is empty, expected { NAME: "[FORMAT:]INPUT" }',
+    ],
+    [
+      { live: { cam: "stream://" } },
+      'the option live "cam: stream://": that is no address of a server, expected { NAME: "stream:',
+    ],
     [{ live: { cam: "nonsense:/dev/null" } }, 'FFmpeg knows no format "nonsense"'],
     [
       { media: missing },
