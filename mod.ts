@@ -1,6 +1,6 @@
 /**
- * Sends frames of images, videos and live sources from one machine to another, and gets them there.
- * The programs `stream-server` and `stream-client` use the same functions.
+ * Sends frames of images, videos and live sources, and receives them. Built on the same code as the
+ * programs `stream-server` and `stream-client`.
  *
  * @example
  * ```ts

@@ -1,5 +1,6 @@
 /**
- * Runs all tests, and the examples in the documentation of `mod.ts` and `lib`, in several `deno test` at once:
+ * Runs all tests, and the examples in the documentation of `mod.ts` and `lib`, in several
+ * `deno test` at once:
  * `deno run -A tools/run_tests.ts [--patience=SECONDS] [FLAG OF DENO TEST]… [PATH]…`.
  *
  * Most tests wait for sockets and FFmpeg; run one after another, they leave half of a machine idle.

@@ -37,6 +37,18 @@ export function checkNumbers(
   }
 }
 
+/**
+ * Checks that the numbers among options are finite: JSON has no others.
+ *
+ * @throws {TypeError} for the first that is not
+ */
+export function checkFinite(options: object): void {
+  for (const [name, value] of Object.entries(options)) {
+    if (typeof value !== "number" || Number.isFinite(value)) continue;
+    throw new TypeError(`Cannot use ${name} ${value}: expected a finite number`);
+  }
+}
+
 /** Runs a check of an option, and throws its failure as a `TypeError`. */
 export function checkOption<Result>(check: () => Result): Result {
   try {

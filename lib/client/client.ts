@@ -1,6 +1,6 @@
 /** The client as functions, for programs that import it. */
 import { RequestError } from "../base/errors.ts";
-import { checkNumbers, checkOption } from "../base/options.ts";
+import { checkFinite, checkNumbers, checkOption } from "../base/options.ts";
 import { checkAuthorities, parseFingerprint } from "../net/certificate.ts";
 import type { Target, TargetAdvice } from "../net/connection.ts";
 import { toToken } from "../net/token.ts";
@@ -32,7 +32,7 @@ const TRUST_ADVICE: TrustAdvice = {
   authority: "the option caCert or tlsFingerprint",
 };
 
-/** The server that {@linkcode connect} is about. */
+/** Options of {@linkcode connect}. */
 export interface ConnectOptions {
   /** Name or address of the server. @default "localhost" */
   host?: string;
@@ -49,7 +49,8 @@ export interface ConnectOptions {
   /**
    * Attempts to connect again, in a row.
    *
-   * @default 0 before anything was received, 5 after that; for publishers no limit
+   * @default 0 before anything was received, 5 after that; for publishers 0 before the server
+   * accepts, then no limit
    */
   retries?: number;
 }
@@ -68,6 +69,7 @@ export interface Client {
    * Watches a video, an image or a live source, frame by frame.
    *
    * @param name as listed
+   * @throws {TypeError} if a number is not finite
    *
    * @example
    * ```ts
@@ -89,6 +91,7 @@ export interface Client {
    * @throws {RequestError} if the server refuses, such as `not_found`
    * @throws {ConnectError} if there is no connection
    * @throws {CutError} if the connection was lost
+   * @throws {TypeError} if a number is not finite
    *
    * @example
    * ```ts
@@ -147,7 +150,9 @@ export function connect(options: ConnectOptions = {}): Client {
   checkNumbers({ port }, { min: 1, max: 65535, integer: true });
   checkNumbers({ retries }, { min: 0, max: Infinity });
   if (host === "" || /^[^:]+:\d+$/.test(host)) {
-    throw new TypeError(`Cannot use host "${host}": expected a name, and the port in port`);
+    throw new TypeError(
+      `Cannot use host "${host}": expected a name without a port; set the option port`,
+    );
   }
   const credentials = {
     token: token === undefined
@@ -185,12 +190,14 @@ class ServerClient implements Client {
   }
 
   watch(name: string, options: WatchOptions = {}): Watch {
+    checkFinite(options);
     const { signal, onNotice, ...fields } = options;
     const request = { ...fields, command: "get_video", name, redescribe: true } as const;
     return new ResponseWatch(request, this.#origin, { signal, onNotice });
   }
 
   async image(name: string, options: ImageOptions = {}): Promise<MediaFrame> {
+    checkFinite(options);
     const { time: start, signal, onNotice, ...fields } = options;
     const events: RequestEvents = { signal, onNotice };
     const request = { ...fields, command: "get_image", name, start } as const;

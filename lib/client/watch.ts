@@ -4,11 +4,12 @@ import { allStreams, type AnyStream, type Description, toSeconds } from "../medi
 import type { Target } from "../net/connection.ts";
 import { CutError } from "../net/errors.ts";
 import type { OpenResponse, ResponsePart } from "../protocol/media_response.ts";
-import type {
-  Control,
-  ImageFields,
-  MediaRequest,
-  VideoFields,
+import {
+  type Control,
+  type ImageFields,
+  LIMITS,
+  type MediaRequest,
+  type VideoFields,
 } from "../protocol/native/request.ts";
 import type { Notice } from "../protocol/native/response.ts";
 import { explain, explainCut } from "./connection/explain.ts";
@@ -22,7 +23,7 @@ export interface RequestEvents {
   signal?: AbortSignal;
   /**
    * Called with notices of the server, such as dropped frames, with differences from the request
-   * (`code` is `note`), and when the connection is lost or back (`connection`).
+   * (`code` is `note`), and when the connection is lost or back (`connection`). Must not throw.
    */
   onNotice?: (notice: Notice) => void;
 }
@@ -73,7 +74,7 @@ export interface MediaFrame {
  * Leaving the loop, or disposing it, closes the connection.
  */
 export interface Watch extends AsyncIterable<MediaFrame>, AsyncDisposable {
-  /** Connects if that has not been done, and gives the streams; those that hold now. */
+  /** The current streams; connects if needed. */
   readonly description: Promise<Description>;
   /**
    * Waits for the next frame.
@@ -92,7 +93,8 @@ export interface Watch extends AsyncIterable<MediaFrame>, AsyncDisposable {
   /**
    * Goes on at another position of a file. Frames of the old one no longer arrive.
    *
-   * @param seconds from the beginning of the media; beyond its end for the end
+   * @param seconds from the beginning of the media; beyond its end, as `Infinity`, for the end
+   * @throws {TypeError} if that is no number from 0, or the source is live
    */
   seek(seconds: number): Promise<void>;
   /** Has the server end the media; frames that are on their way arrive. */
@@ -163,17 +165,19 @@ export class ResponseWatch implements Watch {
   }
 
   async seek(seconds: number): Promise<void> {
-    if (!(seconds >= 0)) throw new TypeError(`Cannot seek to ${seconds}: expected seconds from 0`);
+    if (typeof seconds !== "number" || !(seconds >= 0)) {
+      throw new TypeError(`Cannot seek to ${seconds}: expected seconds from 0`);
+    }
     const { live, name } = await this.#begin();
     if (live) throw new TypeError(`Cannot seek in "${name}": it is live`);
     const id = ++this.#seeks;
     this.#pendingSeek = id;
-    await this.#control({ action: "seek", to: seconds, id });
+    await this.#control({ action: "seek", to: Math.min(seconds, LIMITS.start.max), id });
   }
 
   async stop(): Promise<void> {
     // Without a response, no other one is requested.
-    this.#stopping.abort();
+    this.#stopping.abort(new DOMException("The watch was stopped", "AbortError"));
     await this.#send({ action: "stop" });
   }
 
@@ -221,6 +225,7 @@ export class ResponseWatch implements Watch {
       }
     } catch (error) {
       await this.#end();
+      if (!signal.aborted) this.#stopping.signal.throwIfAborted();
       throw explain(error, { target, signal });
     }
   }

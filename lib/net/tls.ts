@@ -3,7 +3,7 @@ import { type ConnectionOptions, getCACertificates } from "node:tls";
 import { messageOf } from "../base/errors.ts";
 import { formatAddress } from "./address.ts";
 import { FINGERPRINT_FLAG, toFingerprint } from "./certificate.ts";
-import { TlsSocket } from "./socket.ts";
+import { closeSocket, TlsSocket } from "./socket.ts";
 
 /** The words in which errors advise the user: flags of a program, or options of a function. */
 export interface TrustAdvice {
@@ -48,6 +48,7 @@ export async function connectTls(
       ...toOptions(trust),
     });
   } catch (cause) {
+    closeSocket(raw);
     throw new Error(`Cannot trust ${address}: ${explain(cause, trust)}`, { cause });
   }
   if (trust.kind !== "fingerprint") return socket;
@@ -92,6 +93,10 @@ function explain(error: unknown, trust: Trust): string {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   const { advice = CLIENT_ADVICE } = trust.kind === "fingerprint" ? {} : trust;
   const alternative = trust.kind === "system" ? advice.authority : "another one";
+  if (error instanceof Deno.errors.NotCapable) {
+    return "there is no permission to read the authorities that this machine trusts, expected " +
+      `--allow-sys, or ${advice.authority}`;
+  }
   if (code === "ERR_TLS_CERT_ALTNAME_INVALID") {
     return `its certificate is for another name, expected that of ${advice.host}`;
   }

@@ -6,6 +6,7 @@ export interface OptionNames {
   port: string;
   media: string;
   live: string;
+  liveCaCert: string;
   token: string;
   /** Those of certificate and key. */
   tls: string;
@@ -20,6 +21,7 @@ export const SERVER_FLAG_NAMES: OptionNames = {
   port: "--port",
   media: "--media",
   live: "--live",
+  liveCaCert: "--live-ca-cert",
   token: "--token-file",
   tls: "--tls-cert and --tls-key",
   publish: "--publish",

@@ -4,7 +4,7 @@ import type { Logger } from "../base/log.ts";
 import { checkNumbers, checkOption } from "../base/options.ts";
 import type { Secret } from "../net/secret.ts";
 import { toToken } from "../net/token.ts";
-import { parseLiveSource } from "../sources/live/source_spec.ts";
+import { type LiveWords, parseLiveSource } from "../sources/live/source_spec.ts";
 import { PUBLISH_MODES, type PublishMode } from "./auth/publish_access.ts";
 import {
   DEFAULT_GRACE,
@@ -20,11 +20,19 @@ const NAMES: OptionNames = {
   port: "the option port",
   media: "the option media",
   live: "the option live",
+  liveCaCert: "the option liveCaCert",
   token: "the option token",
   tls: "the option tls",
   publish: "publish",
   metrics: "the option metrics",
   scriptsOpen: "the option scriptsOpen",
+};
+
+const LIVE_WORDS: LiveWords = {
+  option: NAMES.live,
+  separator: ": ",
+  form: '{ NAME: "[FORMAT:]INPUT" } such as { cam: "v4l2:/dev/video0" }',
+  upstreamForm: '{ NAME: "stream://HOST[:PORT]/NAME" }, or streams:// for TLS',
 };
 
 const BOUNDS = Object.entries(SERVER_BOUNDS);
@@ -47,6 +55,12 @@ export interface ServeOptions {
   liveLinger?: number;
   /** The token that servers of `stream://` inputs require. @default none */
   liveToken?: string;
+  /**
+   * Path of the authority that signs the certificates of `streams://` inputs, in PEM.
+   *
+   * @default those that this machine trusts
+   */
+  liveCaCert?: string;
   /** Address to listen on; `0.0.0.0` for all. @default "127.0.0.1" */
   host?: string;
   /** TCP port; 0 for any free one. @default 0 */
@@ -77,7 +91,7 @@ export interface ServeOptions {
   metrics?: { host: string; port: number };
   /** Serve scripts, which send no token, even if a token is required. @default false */
   scriptsOpen?: boolean;
-  /** Takes what the server logs. @default nothing is logged */
+  /** Takes what the server logs; must not throw. @default nothing is logged */
   logger?: Logger;
 }
 
@@ -121,8 +135,21 @@ export interface MediaServer extends AsyncDisposable {
  * ```
  */
 export async function serve(options: ServeOptions = {}): Promise<MediaServer> {
-  const server = await start(toServerOptions(options), options.logger ?? { log: () => {} });
+  const server = await start(toServerOptions(options), safeLogger(options.logger));
   return new RunningServer(server);
+}
+
+/** A logger that does not throw: some events come from where nobody catches anything. */
+function safeLogger(logger: Logger | undefined): Logger {
+  return {
+    log: (...event) => {
+      try {
+        logger?.log(...event);
+      } catch {
+        // Nowhere is left to report it.
+      }
+    },
+  };
 }
 
 async function start(options: ServerOptions, logger: Logger): Promise<Server> {
@@ -157,6 +184,7 @@ function toServerOptions(options: ServeOptions): ServerOptions {
       token: readToken(options, "token"),
       publishToken: readToken(options, "publishToken"),
       relayToken: readToken(options, "liveToken"),
+      relayAuthorityFile: options.liveCaCert,
       certificate: tls,
     },
     names: NAMES,
@@ -189,7 +217,7 @@ function checkPublish({ publish = "local", publishToken }: ServeOptions): void {
 function toSources(live: ServeOptions["live"] = {}) {
   return Object.entries(live).map(([name, input]) => {
     if (!name.includes("=")) {
-      return checkOption(() => parseLiveSource(`${name}=${input}`, NAMES.live));
+      return checkOption(() => parseLiveSource(`${name}=${input}`, LIVE_WORDS));
     }
     throw new TypeError(`Cannot serve live source "${name}": expected a name without =`);
   });

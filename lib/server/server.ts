@@ -280,7 +280,7 @@ export async function startServer(options: ServerOptions, logger: Logger): Promi
     if (!await library.has(name)) continue;
     logger.log("warn", `"${name}" is the name of a file, too: the live source is what is shown`);
   }
-  const credentials = await Credentials.open(options.credentials ?? {}, logger);
+  const credentials = await Credentials.open(options.credentials ?? {}, logger, options.names);
   for (const line of relayWarnings(live, options.credentials ?? {})) logger.log("warn", line);
   const server = new Server(options, { library, credentials, dialect, logger });
   try {

@@ -24,8 +24,8 @@ Deno.test("connect() refuses wrong options in one line", () => {
   const wrong = [
     [{ port: 0 }, "Cannot use port 0: expected an integer from 1 to 65535"],
     [{ port: 7777.5 }, "Cannot use port 7777.5: expected an integer from 1 to 65535"],
-    [{ host: "lab:7777" }, 'Cannot use host "lab:7777": expected a name, and the port in port'],
-    [{ host: "" }, 'Cannot use host "": expected a name, and the port in port'],
+    [{ host: "lab:7777" }, 'host "lab:7777": expected a name without a port; set the option port'],
+    [{ host: "" }, 'Cannot use host "": expected a name without a port'],
     [{ retries: -1 }, "Cannot use retries -1: expected a number from 0 to Infinity"],
     [{ token: " " }, "Cannot use the option token: it is empty, expected the token"],
     [{ caCert: "/etc/ca.pem" }, "Cannot use caCert: there is no certificate in it, expected one"],

@@ -6,6 +6,7 @@ import {
   assertLess,
   assertNotEquals,
   assertRejects,
+  assertThrows,
 } from "@std/assert";
 import { encodeMessage, HEADER_LENGTH } from "../../lib/protocol/native/framing.ts";
 import { encodeControl, parseControl, parseRequest } from "../../lib/protocol/native/request.ts";
@@ -184,6 +185,21 @@ Deno.test("frames that were on their way when seek() was called do not arrive", 
   assertEquals([first, sought, again].map((found) => found?.timestamp), [0, 75, 75]);
 });
 
+Deno.test("seek() sends a number for Infinity, too", async () => {
+  const { promise: sought, resolve } = Promise.withResolvers<unknown>();
+  await using server = new ScriptedServer(async (peer) => {
+    await say(peer, FILE, frame(0));
+    while (true) {
+      const { kind, payload } = await heard(peer);
+      if (kind === "control") return resolve(parseControl(payload).to);
+    }
+  });
+  await using watch = clientOf(server).watch("grey");
+  await watch.next();
+  await watch.seek(Infinity);
+  assertEquals(await sought, 1e8);
+});
+
 Deno.test("the controls of watch() reach the server in order", async () => {
   const { promise: controls, resolve } = Promise.withResolvers<unknown[]>();
   await using server = new ScriptedServer(async (peer) => {
@@ -230,6 +246,13 @@ Deno.test("stop() before the first frame asks for nothing", async () => {
   await using watch = clientOf({ address: nowhere() }).watch("x");
   await watch.stop();
   assertEquals(await watch.next(), { done: true, value: undefined });
+});
+
+Deno.test("the description of a watch that is stopped before it comes fails with that", async () => {
+  await using watch = clientOf({ address: nowhere() }, { retries: 9 }).watch("x");
+  const refused = assertRejects(() => watch.description, DOMException, "The watch was stopped");
+  await watch.stop();
+  await refused;
 });
 
 Deno.test("stop() reaches a server that has not described the media yet", async () => {
@@ -350,6 +373,15 @@ Deno.test("image() gives the frame at a time, and its data stays valid", async (
   const md5Of = (data: Uint8Array) => createHash("md5").update(data).digest("hex");
   assertEquals(md5Of(image.data), wanted.md5);
   assertNotEquals(md5Of(other.data), wanted.md5);
+});
+
+Deno.test("watch() and image() refuse numbers that are not finite", async () => {
+  const client = clientOf({ address: nowhere() });
+  for (const options of [{ start: NaN }, { speed: Infinity }, { duration: Infinity }]) {
+    assertThrows(() => client.watch("x", options), TypeError, "expected a finite number");
+  }
+  const image = () => client.image("x", { time: NaN });
+  await assertRejects(image, TypeError, "Cannot use time NaN: expected a finite number");
 });
 
 Deno.test("image() throws what the server refuses, and the reason of its signal", async () => {

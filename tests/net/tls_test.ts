@@ -46,6 +46,27 @@ async function errorOf(
   }
 }
 
+// Before the others: Deno reads the system's authorities once, and asks for permission then.
+Deno.test({
+  name: "connect() names the permission that it lacks, and closes the connection",
+  permissions: { net: true, sys: false },
+  fn: async () => {
+    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const accepting = listener.accept();
+    const target = {
+      ...{ host: "127.0.0.1", port: listener.addr.port },
+      credentials: { trust: { kind: "system" } as const },
+    };
+    const { message } = await assertRejects(() => connect(target, NEVER), Error);
+    assertMatch(
+      message,
+      /: there is no permission to read .*, expected --allow-sys, or --ca-cert FILE or --tls-fing/,
+    );
+    using accepted = await accepting;
+    assertEquals(await accepted.read(new Uint8Array(1)), null);
+  },
+});
+
 tlsTest("connect() trusts a certificate that --ca-cert holds, by name or address", async () => {
   const own = await makeCertificate(folder, "own");
   for (const host of ["localhost", "127.0.0.1"]) {

@@ -1,4 +1,10 @@
-import { assertEquals, assertMatch, assertNotEquals, assertRejects } from "@std/assert";
+import {
+  assertEquals,
+  assertGreater,
+  assertMatch,
+  assertNotEquals,
+  assertRejects,
+} from "@std/assert";
 import { type Client, connect, type LogLevel, RequestError, serve } from "../../mod.ts";
 import { makeCertificate } from "../support/programs/certificates.ts";
 import { linuxTest, tlsTest } from "../support/test_if.ts";
@@ -56,6 +62,18 @@ Deno.test("serve() serves live sources, and logs to the logger", async () => {
   assertEquals(lines.some(([level, line]) => level === "info" && /^ffmpeg /i.test(line)), true);
 });
 
+Deno.test("serve() serves on if the logger throws", async () => {
+  let calls = 0;
+  const log = () => {
+    calls++;
+    throw new Error("the log is full");
+  };
+  await using server = await serve({ logger: { log } });
+  const started = calls;
+  assertEquals(await connect(server.address).list(), []);
+  assertGreater(calls, started);
+});
+
 Deno.test("drain() lets a response finish, and takes no more clients", async () => {
   await clip();
   await using server = await serve({ media: media.path });
@@ -109,7 +127,14 @@ Deno.test("serve() refuses wrong options in one line", async () => {
     [{ publish: "token" }, 'Cannot use publish "token" alone: expected publishToken with it'],
     [{ publishToken: "x" }, "Cannot use publishToken alone: expected publish"],
     [{ live: { "a=b": "x" } }, 'Cannot serve live source "a=b": expected a name without ='],
-    [{ live: { cam: "" } }, 'Cannot use the option live "cam=": the input is empty, expected'],
+    [
+      { live: { cam: "" } },
+      'Cannot use the option live "cam: ": the input is empty, expected { NAME: "[FORMAT:]INPUT" }',
+    ],
+    [
+      { live: { cam: "stream://" } },
+      'the option live "cam: stream://": that is no address of a server, expected { NAME: "stream:',
+    ],
     [{ live: { cam: "nonsense:/dev/null" } }, 'FFmpeg knows no format "nonsense"'],
     [
       { media: missing },
@@ -141,6 +166,24 @@ Deno.test("the warnings of serve() name its options", async () => {
   await using _server = await serve({ host: "0.0.0.0", logger });
   const line = warnings.find((warning) => warning.startsWith("Anybody who reaches 0.0.0.0"));
   assertMatch(line ?? "", /no token and no TLS; see the option token, the option tls$/);
+});
+
+tlsTest("serve() trusts servers of streams:// inputs by the authority in liveCaCert", async () => {
+  const { cert, key } = await makeCertificate(media.path, "hub");
+  const hub = await serve({ tls: { cert, key }, live: { cam: "lavfi:testsrc=size=64x48" } });
+  await using _hub = hub;
+  const live = { cam: `streams://localhost:${hub.address.port}/cam` };
+  await using trusting = await serve({ live, liveCaCert: cert });
+  await using watch = connect(trusting.address).watch("cam");
+  assertEquals((await watch.next()).value?.stream.type, "video");
+  await using strange = await serve({ live });
+  await assertRejects(
+    () => connect(strange.address).watch("cam").next(),
+    RequestError,
+    "expected the option liveCaCert",
+  );
+  const missing = media.pathOf("missing.pem");
+  await assertRejects(() => serve({ live, liveCaCert: missing }), Error, "missing.pem");
 });
 
 tlsTest("reload() reads the certificate again", async () => {

@@ -23,6 +23,8 @@ export interface PublishLoopOptions {
   replace?: boolean;
   /** The input runs only while somebody watches. @default false */
   onDemand?: boolean;
+  /** The input may end without a frame. @default false */
+  mayBeEmpty?: boolean;
   target: Target;
   limits: RetryLimits;
   /** @default MONOTONIC_CLOCK */
@@ -246,11 +248,11 @@ export class PublishLoop {
   /**
    * Notifies that the input was damaged.
    *
-   * @throws {RequestError} if it had no frames at all
+   * @throws {RequestError} if it had no frames at all, although it must have some
    */
   #checkWhole(): void {
     const warning = this.#warning;
-    if (this.#hasSent) {
+    if (this.#hasSent || this.#options.mayBeEmpty) {
       if (warning !== undefined) this.#options.notify(`the media is damaged: ${warning}`);
       return;
     }

@@ -54,6 +54,8 @@ export interface PublishedStreams {
   data?: "json" | "bytes";
 }
 
+const ENCODINGS: readonly PublishedStreams["data"][] = ["json", "bytes"];
+
 /** @throws {TypeError} if a source cannot have that name */
 function checkName(name: string): void {
   const isName = name !== "" && name.length <= MAX_PUBLISHED_NAME && !/\p{Cc}/u.test(name);
@@ -77,6 +79,11 @@ export function describePublished(
   if (video === undefined && audio === undefined && data === undefined) {
     throw new TypeError(`Cannot publish "${name}": expected video, audio or data in the options`);
   }
+  if (data !== undefined && !ENCODINGS.includes(data)) {
+    throw new TypeError(
+      `Cannot publish "${name}": data ${data}, expected ${ENCODINGS.join(" or ")}`,
+    );
+  }
   const streams: StreamDescription[] = [
     ...(video === undefined ? [] : [toVideo(name, video)]),
     ...(audio === undefined ? [] : [toAudio(name, audio)]),
@@ -90,6 +97,7 @@ export function describePublished(
 function toVideo(name: string, video: PublishedVideo): VideoStream {
   const { width, height, pixelFormat, codec = "rawvideo", extradata, frameRate } = video;
   checkCounts(name, { width, height });
+  checkExtradata(name, extradata);
   if (codec === "rawvideo" && pixelFormat === undefined) {
     throw new TypeError(
       `Cannot publish "${name}": no pixelFormat and no codec, expected one, such as bgr24`,
@@ -106,10 +114,16 @@ function toVideo(name: string, video: PublishedVideo): VideoStream {
 function toAudio(name: string, audio: PublishedAudio): AudioStream {
   const { sampleRate, channels, codec = "pcm_s16le", extradata } = audio;
   checkCounts(name, { sampleRate, channels });
+  checkExtradata(name, extradata);
   return {
     ...{ id: PUBLISHED_IDS.audio, type: "audio", codec, fourcc: "", timeBase: TIME_BASE },
     ...{ extradata: extradata ?? new Uint8Array(0), sampleRate, channels },
   };
+}
+
+function checkExtradata(name: string, extradata: unknown): void {
+  if (extradata === undefined || extradata instanceof Uint8Array) return;
+  throw new TypeError(`Cannot publish "${name}": expected a Uint8Array as extradata`);
 }
 
 function checkCounts(name: string, counts: Record<string, number>): void {

@@ -1,5 +1,6 @@
 /** Publishes the frames of a program. */
 import { type Clock, MONOTONIC_CLOCK, wallClock } from "../../base/clock.ts";
+import { messageOf } from "../../base/errors.ts";
 import { pcmSeconds, type StreamDescription, toTicks } from "../../media/frame.ts";
 import type { Target } from "../../net/connection.ts";
 import type { Notice } from "../../protocol/native/response.ts";
@@ -16,6 +17,8 @@ import { PushedInput } from "./pushed_input.ts";
 /** Seconds by which samples may be off the clock and still follow those before them. */
 const MAX_DRIFT = 0.5;
 
+type PublishedType = keyof typeof PUBLISHED_IDS;
+
 /** Options of {@linkcode Client.publish}. At least one of the three streams is required. */
 export interface PublishOptions extends PublishedStreams {
   /** Take the name from another publisher. @default false */
@@ -25,8 +28,9 @@ export interface PublishOptions extends PublishedStreams {
   /** Ends the publication; calls then throw its reason. */
   signal?: AbortSignal;
   /**
-   * Called when the connection is lost or back (`code` is `connection`), when the number of viewers
-   * changes (`viewers`), and with `onDemand` when nobody watches (`paused`) or somebody (`resumed`).
+   * Called when the server accepts the first time, and when the connection is lost or back (`code` is
+   * `connection`), when the number of viewers changes (`viewers`), and with `onDemand` when nobody
+   * watches (`paused`) or somebody (`resumed`). Must not throw.
    */
   onNotice?: (notice: Notice) => void;
 }
@@ -34,7 +38,7 @@ export interface PublishOptions extends PublishedStreams {
 /** When something was captured. */
 export interface WriteTimes {
   /**
-   * Seconds since any time that stays the same, and increases as real time does.
+   * Seconds on any clock that runs in real time.
    *
    * @default the time since the first write
    */
@@ -69,10 +73,10 @@ export interface PublishTotals {
 
 /**
  * Publishes what a program writes, from {@linkcode Client.publish}. If the connection is lost, it is
- * restored in the background. Disposing it ends the source at once; what waits is not sent.
+ * restored in the background. Disposing it ends the source, within 2 s; what waits is not sent.
  */
 export interface Publisher extends AsyncDisposable {
-  /** Clients that watch now. */
+  /** Clients that watch now; while the connection is lost, the number before. */
   readonly viewers: number;
   /** What has been sent so far. */
   readonly totals: PublishTotals;
@@ -84,6 +88,7 @@ export interface Publisher extends AsyncDisposable {
    * bytes), or one packet
    * @throws {RequestError} `bad_request` if the size is not that of a frame; the reason if the server
    * has ended the publication
+   * @throws {TypeError} if an option or the message is wrong; then nothing is written
    */
   write(bytes: Uint8Array, options?: WriteOptions): void;
   /**
@@ -165,6 +170,7 @@ class PushingPublisher implements Publisher {
     const stops = [this.#stop.signal, ...(signal === undefined ? [] : [signal])];
     this.#loop = new PublishLoop({
       ...{ name, replace, onDemand, target, limits, clock },
+      mayBeEmpty: true,
       signal: AbortSignal.any(stops),
       forced: new AbortController().signal,
       notify: (message) => this.#notify({ code: "connection", message }),
@@ -191,28 +197,31 @@ class PushingPublisher implements Publisher {
   }
 
   write(bytes: Uint8Array, { data, keyframe = false, ...times }: WriteOptions = {}): void {
-    const time = times.time ?? this.#now();
-    this.#push(PUBLISHED_IDS.video, bytes, { ...times, time, keyframe });
-    if (data !== undefined) this.writeData(data, { ...times, time });
+    this.#checkOpen("video");
+    const shared = { ...times, time: times.time ?? this.#now() };
+    const frame = this.#frame("video", bytes, { ...shared, keyframe });
+    // Either both are written, or neither.
+    const messages = data === undefined ? [] : [this.#message(data, shared)];
+    this.#input.push(frame, ...messages);
   }
 
   writeAudio(bytes: Uint8Array, times: WriteTimes = {}): void {
+    this.#checkOpen("audio");
     const time = times.time ?? this.#audioTime();
-    this.#push(PUBLISHED_IDS.audio, bytes, { ...times, time, keyframe: true });
+    this.#input.push(this.#frame("audio", bytes, { ...times, time }));
     const length = this.#audio === undefined ? 0 : pcmSeconds(bytes.byteLength, this.#audio);
     this.#audioEnd = length === undefined ? -Infinity : time + length;
   }
 
   writeData(value: unknown, times: WriteTimes = {}): void {
-    const bytes = this.#options.data === "bytes" ? toBytes(value) : toJson(value);
-    this.#push(PUBLISHED_IDS.data, bytes, { ...times, keyframe: true });
+    this.#input.push(this.#message(value, times));
   }
 
   async finish(): Promise<void> {
     if (!this.#isEnding) {
       this.#isEnding = true;
       // Nothing waits, and nobody asks for an end.
-      if (this.#isPaused || this.#began === undefined) this.#stop.abort();
+      if (this.#isPaused) this.#stop.abort();
       else this.#input.end();
     }
     await this.#done;
@@ -265,21 +274,31 @@ class PushingPublisher implements Publisher {
     return Math.abs(now - this.#audioEnd) < MAX_DRIFT ? this.#audioEnd : now;
   }
 
-  #push(
-    streamId: number,
+  #message(value: unknown, times: WriteTimes) {
+    this.#checkOpen("data");
+    const bytes = this.#options.data === "bytes" ? toBytes(value) : toJson(value);
+    return this.#frame("data", bytes, times);
+  }
+
+  #frame(
+    stream: PublishedType,
     data: Uint8Array,
-    { time = this.#now(), capturedAt, keyframe }: WriteTimes & { keyframe: boolean },
-  ): void {
-    this.#throwIfOver();
-    if (this.#isEnding) throw new TypeError("Cannot write: the publisher is finished");
+    { time = this.#now(), capturedAt, keyframe = true }: WriteTimes & { keyframe?: boolean },
+  ) {
     this.#began ??= this.#clock.now();
     const timestamp = toTicks(time, TIME_BASE);
     const captured = capturedAt === undefined ? wallClock() : Math.round(capturedAt * 1000);
-    for (const [option, value] of Object.entries({ time: timestamp, capturedAt: captured })) {
-      if (Number.isSafeInteger(value)) continue;
-      throw new TypeError(`Cannot write: ${option} is no time, expected a number`);
-    }
-    this.#input.push({ streamId, timestamp, keyframe, captured, data });
+    checkTime("time", time, timestamp);
+    if (capturedAt !== undefined) checkTime("capturedAt", capturedAt, captured);
+    return { streamId: PUBLISHED_IDS[stream], timestamp, keyframe, captured, data };
+  }
+
+  /** @throws why nothing can be written to a stream */
+  #checkOpen(stream: PublishedType): void {
+    this.#throwIfOver();
+    if (this.#isEnding) throw new TypeError("Cannot write: the publisher is finished");
+    if (this.#options[stream] !== undefined) return;
+    throw new TypeError(`Cannot write ${stream}: expected ${stream} in the options`);
   }
 
   /** @throws why nothing more can be published */
@@ -289,9 +308,26 @@ class PushingPublisher implements Publisher {
   }
 }
 
+/** @throws {TypeError} for what is no time, or too far off to count its microseconds */
+function checkTime(option: string, value: number, microseconds: number): void {
+  const isFinite = Number.isFinite(value);
+  if (isFinite && Number.isSafeInteger(microseconds)) return;
+  const expected = isFinite ? "a smaller number" : "a finite number";
+  throw new TypeError(`Cannot write: ${option} ${value}, expected ${expected}`);
+}
+
 function toJson(value: unknown): Uint8Array {
-  const text = JSON.stringify(value);
-  if (text === undefined) throw new TypeError("Cannot write data: expected a JSON value");
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(value);
+  } catch (cause) {
+    // Further lines show where a circle is.
+    const [reason] = messageOf(cause).split("\n");
+    throw new TypeError(`Cannot write data: ${reason}, expected a JSON value`, { cause });
+  }
+  if (text === undefined) {
+    throw new TypeError(`Cannot write data: ${typeof value}, expected a JSON value`);
+  }
   return new TextEncoder().encode(text);
 }
 

@@ -51,20 +51,28 @@ export class PushedInput implements PublishInput {
   }
 
   /**
-   * Copies a frame into the queue.
+   * Copies frames into the queue: all of them, or none if one is refused.
    *
-   * @throws {RequestError} `bad_request` if it does not fit the description of its stream
+   * @throws {RequestError} `bad_request` if one does not fit the description of its stream
+   * @throws {TypeError} if its data is no `Uint8Array`
    */
-  push(frame: Omit<Frame, "data"> & { data: Uint8Array }): void {
+  push(...frames: (Omit<Frame, "data"> & { data: Uint8Array })[]): void {
+    for (const { data } of frames) {
+      if (!(data instanceof Uint8Array)) throw new TypeError("Cannot write: expected a Uint8Array");
+    }
+    const accepted = frames.map((frame) => this.#run.accept(frame));
+    for (const { due: _due, ...frame } of accepted) this.#copy(frame);
+  }
+
+  #copy(frame: Omit<Frame, "data"> & { data: Uint8Array }): void {
     const length = frame.data.byteLength;
     const size = FRAME_HEADROOM + length + FRAME_TAILROOM;
     const memory = this.#pool.take(size) ?? new ArrayBuffer(size);
     const data = new Uint8Array(memory, FRAME_HEADROOM, length);
     data.set(frame.data);
-    const { due: _due, ...accepted } = this.#run.accept({ ...frame, data });
     const { streams, data: messages } = this.#run;
-    const stream = [...streams, ...messages].find(({ id }) => id === accepted.streamId);
-    const shared = new SharedFrame(accepted, {
+    const stream = [...streams, ...messages].find(({ id }) => id === frame.streamId);
+    const shared = new SharedFrame({ ...frame, data }, {
       type: stream?.type ?? "data",
       time: this.#clock.now(),
       prepare: encodeFrame,

@@ -110,8 +110,10 @@ export interface VideoFields extends ImageFields {
   /**
    * True for data streams of live sources, too; `only` for nothing else. In a request for the list,
    * for sources of data, too.
+   *
+   * @default false
    */
-  data?: true | "only";
+  data?: boolean | "only";
 }
 
 /** A request. The server chooses the values of absent fields. */

@@ -36,11 +36,8 @@ export interface CredentialOptions {
   certificate?: CertificateFiles;
 }
 
-/** Advice in errors about other servers. Viewers see it, so it names no file. */
-const RELAY_ADVICE: TrustAdvice = {
-  host: "its address",
-  authority: "--live-ca-cert FILE",
-};
+/** What errors about other servers call the option with their authority. */
+type AuthorityName = Pick<OptionNames, "liveCaCert">;
 
 /** Token and certificate of a server, which can be reloaded while it runs. */
 export class Credentials {
@@ -51,26 +48,35 @@ export class Credentials {
   #logger: Logger;
   #certificate: Certificate | undefined;
   #relayToken: Secret | undefined;
-  #relayTrust: Trust = { kind: "system", advice: RELAY_ADVICE };
+  /** Names the option; viewers see it, so it names no file. */
+  #relayAdvice: TrustAdvice;
+  #relayTrust: Trust;
   #reading: Promise<void> = Promise.resolve();
   /** A reload has been asked for and has not begun; it serves all callers until then. */
   #isPending = false;
 
-  private constructor(options: CredentialOptions, logger: Logger) {
+  private constructor(options: CredentialOptions, logger: Logger, names: AuthorityName) {
     this.#options = options;
     this.#logger = logger;
     this.authenticator = new Authenticator(options.token);
     this.publishAuthenticator = new Authenticator(options.publishToken);
     this.#relayToken = options.relayToken;
+    this.#relayAdvice = { host: "its address", authority: names.liveCaCert };
+    this.#relayTrust = { kind: "system", advice: this.#relayAdvice };
   }
 
   /**
    * Reads the files.
    *
+   * @param names of the options, for errors
    * @throws {Error} if one of them cannot be used
    */
-  static async open(options: CredentialOptions, logger: Logger): Promise<Credentials> {
-    const credentials = new Credentials(options, logger);
+  static async open(
+    options: CredentialOptions,
+    logger: Logger,
+    names: AuthorityName = SERVER_FLAG_NAMES,
+  ): Promise<Credentials> {
+    const credentials = new Credentials(options, logger, names);
     await credentials.#readToken();
     await credentials.#readPublishToken();
     await credentials.#readRelayToken();
@@ -151,8 +157,8 @@ export class Credentials {
     const { relayAuthorityFile } = this.#options;
     if (relayAuthorityFile === undefined) return false;
     const pem = await readAuthorities(relayAuthorityFile);
-    const file = "--live-ca-cert";
-    this.#relayTrust = { kind: "authority", pem, file, advice: RELAY_ADVICE };
+    const advice = this.#relayAdvice;
+    this.#relayTrust = { kind: "authority", pem, file: advice.authority, advice };
     return true;
   }
 

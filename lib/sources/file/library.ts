@@ -260,7 +260,7 @@ export class Library {
     const near = nearest(name, [...this.#otherNames, ...await this.#someNames()]);
     // The names include files that cannot be requested.
     const isThere = near !== undefined && (this.#otherNames.includes(near) || await this.has(near));
-    const hint = isThere ? `did you mean "${near}"?` : "the list shows what there is (--list)";
+    const hint = isThere ? `did you mean "${near}"?` : "see the list of media";
     return new RequestError("not_found", `Cannot find "${name}": no such media, ${hint}`);
   }
 

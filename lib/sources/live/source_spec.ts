@@ -46,10 +46,29 @@ const LISTENS = /[?&](mode=listener|listen(=[12])?)(&|$)/;
 /** Addresses of other servers: host, or IPv6 address in brackets, port and path. */
 const UPSTREAM = /^(streams?):\/\/(?:\[([\da-f:.]+)\]|([\w.-]+))(?::(\d{1,5}))?(?:\/([^?#]*))?$/i;
 
+/** The words in which errors show live sources: a flag of a program, or an option of a function. */
+export interface LiveWords {
+  option: string;
+  /** What stands between name and input. */
+  separator: string;
+  /** Form of a source that is expected, with an example. */
+  form: string;
+  /** Form of the address of another server. */
+  upstreamForm: string;
+}
+
+/** The flag of `stream-server`. */
+const LIVE_FLAG: LiveWords = {
+  option: "--live",
+  separator: "=",
+  form: "NAME=[FORMAT:]INPUT such as cam=v4l2:/dev/video0",
+  upstreamForm: "NAME=stream://HOST[:PORT]/NAME, or streams:// for TLS",
+};
+
 /**
  * Reads one `NAME=[FORMAT:]INPUT`.
  *
- * @param option names it in errors
+ * @param words show it in errors
  * @throws {UsageError} if it is malformed
  *
  * @example
@@ -65,7 +84,7 @@ const UPSTREAM = /^(streams?):\/\/(?:\[([\da-f:.]+)\]|([\w.-]+))(?::(\d{1,5}))?(
  * });
  * ```
  */
-export function parseLiveSource(text: string, option = "--live"): LiveSource {
+export function parseLiveSource(text: string, words = LIVE_FLAG): LiveSource {
   const at = text.indexOf("=");
   const [name, rest] = [text.slice(0, at), text.slice(at + 1)];
   const reason = at < 0
@@ -81,17 +100,14 @@ export function parseLiveSource(text: string, option = "--live"): LiveSource {
     : /^[a-z0-9_]+:streams?:\/\//i.test(rest)
     ? "another server needs no format"
     : undefined;
-  if (reason !== undefined) throw unusable(text, reason, option);
+  if (reason !== undefined) throw unusable(text, reason, words);
   const source = { name, ...parseLiveInput(rest) };
-  if (source.input === "") throw unusable(text, "the input is empty", option);
+  if (source.input === "") throw unusable(text, "the input is empty", words);
   if (source.kind !== "relay") return source;
   const upstream = parseUpstream(source.input);
   if (upstream !== undefined) return { ...source, upstream };
-  const shown = JSON.stringify(hideSecrets(text).slice(0, 100));
-  throw new UsageError(
-    `Cannot use ${option} ${shown}: that is no address of a server, expected ` +
-      "NAME=stream://HOST[:PORT]/NAME, or streams:// for TLS",
-  );
+  const form = words.upstreamForm;
+  throw unusable(text, "that is no address of a server", { ...words, form });
 }
 
 /** @throws {UsageError} if two sources have the same name */
@@ -162,12 +178,13 @@ function kindOf(input: string): LiveKind {
   return isUrl(input) && !/^file:/i.test(input) ? "network" : "file";
 }
 
-function unusable(text: string, reason: string, option: string): UsageError {
-  const shown = JSON.stringify(hideSecrets(text).slice(0, 100));
-  return new UsageError(
-    `Cannot use ${option} ${shown}: ${reason}, expected NAME=[FORMAT:]INPUT such as ` +
-      "cam=v4l2:/dev/video0",
-  );
+function unusable(
+  text: string,
+  reason: string,
+  { option, separator, form }: LiveWords,
+): UsageError {
+  const shown = JSON.stringify(hideSecrets(text).replace("=", separator).slice(0, 100));
+  return new UsageError(`Cannot use ${option} ${shown}: ${reason}, expected ${form}`);
 }
 
 /**

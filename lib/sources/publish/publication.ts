@@ -52,6 +52,9 @@ interface PublishedStream {
   sizes: { min: number; max: number };
 }
 
+/** A frame in any memory. */
+type FrameIn<Bytes extends Uint8Array> = Omit<Frame, "data"> & { data: Bytes };
+
 /** The streams of one run of a publisher: from one description to the next. */
 export class PublishedRun implements SourceStreams {
   readonly streams: readonly StreamDescription[];
@@ -99,7 +102,9 @@ export class PublishedRun implements SourceStreams {
    *
    * @throws {RequestError} `bad_request` for a frame that does not fit the description
    */
-  accept(frame: Frame): TimedFrame {
+  accept<Bytes extends Uint8Array>(
+    frame: FrameIn<Bytes>,
+  ): FrameIn<Bytes> & Pick<TimedFrame, "due"> {
     const known = this.#byId.get(frame.streamId);
     if (known === undefined) throw refused(`a frame of stream ${frame.streamId}, not described`);
     const { stream, timeBase, sizes, isIntra } = known;

@@ -9,7 +9,14 @@ import {
 } from "@std/assert";
 import { encodeMessage } from "../../../lib/protocol/native/framing.ts";
 import { encodeAcceptance, encodeEnd } from "../../../lib/protocol/native/response.ts";
-import { ConnectError, CutError, type Notice, RequestError, type Watch } from "../../../mod.ts";
+import {
+  ConnectError,
+  CutError,
+  type Notice,
+  type PublishOptions,
+  RequestError,
+  type Watch,
+} from "../../../mod.ts";
 import { mediaFolder, pictures } from "../../support/media/media_folder.ts";
 import { clientOf } from "../../support/peers/module_client.ts";
 import { heard, say, ScriptedServer, untilGone } from "../../support/peers/scripted_server.ts";
@@ -223,8 +230,44 @@ Deno.test("write() refuses frames of another size, and times that are none", asy
   const error = assertThrows(() => publisher.write(noise(SIZE - 1)), RequestError);
   assertEquals(error.code, "bad_request");
   assertMatch(error.message, /: a frame of 95 bytes in stream 0, expected 96$/);
-  assertThrows(() => publisher.write(noise(SIZE), { time: NaN }), TypeError, "time is no time");
+  assertThrows(
+    () => publisher.write(noise(SIZE), { time: NaN }),
+    TypeError,
+    "time NaN, expected a f",
+  );
+  assertThrows(() => publisher.write(noise(SIZE), { capturedAt: 1e300 }), TypeError, "a smaller");
   assertThrows(() => publisher.writeData(undefined), TypeError, "expected a JSON value");
+});
+
+Deno.test("write() sends neither the frame nor the message if one of them is refused", async () => {
+  await using server = await hub();
+  const notices = new Notices();
+  await using publisher = await clientOf(server).publish("cam", {
+    ...{ video: VIDEO, data: "json", onDemand: true, onNotice: notices.add },
+  });
+  using _viewer = await watchLive(server, { name: "cam", data: true });
+  await notices.next("resumed");
+  const circle: unknown[] = [];
+  circle.push(circle);
+  const frame = noise(SIZE);
+  for (const data of [1n, circle, () => {}]) {
+    assertThrows(() => publisher.write(frame, { data }), TypeError, "expected a JSON value");
+  }
+  assertThrows(() => publisher.write(frame, { data: "x".repeat(2 ** 20) }), RequestError);
+  assertThrows(() => publisher.write(noise(1), { data: {} }), RequestError);
+  await publisher.finish();
+  assertEquals([publisher.totals.frames, publisher.totals.messages], [0, 0]);
+});
+
+Deno.test("write() refuses what the options have no stream for", async () => {
+  await using server = await hub();
+  await using camera = await clientOf(server).publish("cam", { video: VIDEO });
+  const data = "expected data in the options";
+  assertThrows(() => camera.write(noise(SIZE), { data: {} }), TypeError, data);
+  assertThrows(() => camera.writeData({}), TypeError, data);
+  assertThrows(() => camera.writeAudio(noise(4)), TypeError, "expected audio in the options");
+  await using log = await clientOf(server).publish("log", { data: "json" });
+  assertThrows(() => log.write(noise(SIZE)), TypeError, "Cannot write video: expected video in");
 });
 
 Deno.test("publish() refuses options that contradict each other", async () => {
@@ -234,9 +277,14 @@ Deno.test("publish() refuses options that contradict each other", async () => {
     ["", { video: VIDEO }, "expected a name of 1 to 255 characters"],
     ["cam", { video: { width: 8, height: 4 } }, "no pixelFormat and no codec"],
     ["cam", { video: { ...VIDEO, width: 0 } }, "width 0, expected an integer"],
+    ["cam", { video: VIDEO, data: "xml" }, "data xml, expected json or bytes"],
+    ["cam", { data: true }, "data true, expected json or bytes"],
+    ["cam", { video: { ...VIDEO, extradata: [1] } }, "expected a Uint8Array as extradata"],
   ] as const;
   for (const [name, options, message] of wrong) {
-    await assertRejects(() => client.publish(name, options), TypeError, message);
+    // Programs in JavaScript pass anything.
+    const any = options as unknown as PublishOptions;
+    await assertRejects(() => client.publish(name, any), TypeError, message);
   }
   const odd = { video: { ...VIDEO, pixelFormat: "odd" } };
   await assertRejects(() => client.publish("cam", odd), RequestError, 'pixel format "odd"');
@@ -291,6 +339,25 @@ Deno.test("a publisher may be finished and disposed twice, and takes nothing aft
   await publisher[Symbol.asyncDispose]();
   assertThrows(() => publisher.write(noise(SIZE)), TypeError, "the publisher is finished");
   await server.logged(/request ends command=publish name=cam result=done/);
+});
+
+Deno.test("finish() needs no frames", async () => {
+  await using server = await hub();
+  await using unused = await clientOf(server).publish("unused", { video: VIDEO });
+  await unused.finish();
+  await using refused = await clientOf(server).publish("refused", { video: VIDEO });
+  assertThrows(() => refused.write(noise(SIZE - 1)), RequestError);
+  await refused.finish();
+  const notices = new Notices();
+  await using discarding = await clientOf(server).publish("discarding", {
+    ...{ video: VIDEO, onDemand: true, onNotice: notices.add },
+  });
+  await notices.next("paused");
+  discarding.write(noise(SIZE));
+  using _viewer = await watchLive(server, { name: "discarding" });
+  await notices.next("resumed");
+  await discarding.finish();
+  assertEquals([refused, discarding].map(({ totals }) => totals.frames), [0, 0]);
 });
 
 Deno.test("finish() does not wait for a viewer", async () => {

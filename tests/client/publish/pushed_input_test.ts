@@ -117,6 +117,9 @@ Deno.test("PushedInput refuses streams and frames that cannot be published", asy
   assertThrows(() => input.push(short), RequestError, "a frame of 3 bytes");
   const foreign = { ...short, streamId: 7, data: new Uint8Array(4) };
   assertThrows(() => input.push(foreign), RequestError, "a frame of stream 7, not described");
+  // Programs in JavaScript pass anything.
+  const list = { ...short, data: [1, 2, 3, 4] as unknown as Uint8Array };
+  assertThrows(() => input.push(list), TypeError, "expected a Uint8Array");
 });
 
 Deno.test("a reading of PushedInput ends its wait with the signal", async () => {
