@@ -13,7 +13,7 @@ from .publishing import PublishTestCase, take_all
 from .support import HOST
 
 GREY = {
-    "id": 0, "type": "video", "codec": "rawvideo", "timeBase": [1, 25], "width": 16, "height": 16,
+    "id": 0, "type": "video", "codec": "rawvideo", "timeBase": [1, 25], "width": 4, "height": 2,
     "pixelFormat": "gray",
 }
 
@@ -73,7 +73,7 @@ class Publishing(PublishTestCase):
             reply = message(6, {"action": "seek", "to": 1, "id": number})
 
             def script(peer, _, reply=reply):
-                peer.send(describe(GREY), reply, frame(0), end((0, 1, 256)))
+                peer.send(describe(GREY), reply, frame(0), end((0, 1, 8)))
 
             port = ScriptedServer(self, script).port
             with self.subTest(number), Stream(HOST, port=port) as stream:
