@@ -17,7 +17,7 @@ import type { RetryLimits } from "./connection/retry.ts";
 import { ask } from "./request/request.ts";
 import { formatTime } from "./terminal/progress.ts";
 
-/** What ends a request, and who is notified. */
+/** The signal that ends a request, and its listeners. */
 export interface RequestEvents {
   /** Ends the request, which then throws its reason. */
   signal?: AbortSignal;

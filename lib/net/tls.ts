@@ -7,9 +7,9 @@ import { closeSocket, TlsSocket } from "./socket.ts";
 
 /** The words in which errors advise the user: flags of a program, or options of a function. */
 export interface TrustAdvice {
-  /** What names the host. */
+  /** The flag or option that names the host. */
   host: string;
-  /** What names an authority. */
+  /** The flag or option that names an authority. */
   authority: string;
 }
 
@@ -23,7 +23,7 @@ export type Trust =
   | {
     kind: "fingerprint";
     fingerprint: string;
-    /** What named it, for errors. @default "--tls-fingerprint" */
+    /** The flag or option that named it, for errors. @default "--tls-fingerprint" */
     option?: string;
   };
 

@@ -1,4 +1,4 @@
-/** What messages call the options of a server. */
+/** Names of the options of a server in messages. */
 
 /** Names of options in messages: flags of the program, or options of a function. */
 export interface OptionNames {

@@ -139,7 +139,7 @@ export async function serve(options: ServeOptions = {}): Promise<MediaServer> {
   return new RunningServer(server);
 }
 
-/** A logger that does not throw: some events come from where nobody catches anything. */
+/** A logger that does not throw: some events come from callbacks whose errors nothing catches. */
 function safeLogger(logger: Logger | undefined): Logger {
   return {
     log: (...event) => {

@@ -78,7 +78,7 @@ export interface PublishTotals {
 export interface Publisher extends AsyncDisposable {
   /** Clients that watch now; while the connection is lost, the number before. */
   readonly viewers: number;
-  /** What has been sent so far. */
+  /** Totals so far. */
   readonly totals: PublishTotals;
   /**
    * Copies a frame into the queue, and never waits. While frames cannot be sent, the oldest of more
@@ -115,7 +115,7 @@ export interface Publisher extends AsyncDisposable {
   finish(): Promise<void>;
 }
 
-/** What {@linkcode openPublisher} connects to. */
+/** The server and the name for {@linkcode openPublisher}. */
 export interface PublishTarget {
   target: Target;
   limits: RetryLimits;

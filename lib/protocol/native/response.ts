@@ -103,7 +103,7 @@ export const LIST_KINDS = ["image", "video", "audio", "data"] as const;
 export interface ListEntry {
   /** Name in requests. */
   name: string;
-  /** What the media is. */
+  /** Kind of the media. */
   kind: typeof LIST_KINDS[number];
   /** Whether it is a live source, and no file. */
   live: boolean;

@@ -36,7 +36,7 @@ export interface CredentialOptions {
   certificate?: CertificateFiles;
 }
 
-/** What errors about other servers call the option with their authority. */
+/** Name of the option with the authority of other servers, for errors. */
 type AuthorityName = Pick<OptionNames, "liveCaCert">;
 
 /** Token and certificate of a server, which can be reloaded while it runs. */

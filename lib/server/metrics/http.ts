@@ -31,7 +31,7 @@ export interface Status {
 export interface MetricsServerOptions {
   maxConnections?: number;
   timeouts?: typeof TIMEOUTS;
-  /** What names the address, for errors. @default "--metrics" */
+  /** The flag or option that names the address, for errors. @default "--metrics" */
   option?: string;
 }
 

@@ -32,7 +32,7 @@ export interface LibraryOptions {
   maxPixels?: number;
   /** Milliseconds for probing a file. @default 20_000 */
   probeTimeout?: number;
-  /** What names the folder, for errors. @default "--media" */
+  /** The flag or option that names the folder, for errors. @default "--media" */
   option?: string;
 }
 
