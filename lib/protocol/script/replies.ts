@@ -1,0 +1,112 @@
+/** Sends scripts what they wait for: a request at first, or a word after each frame. */
+import type { ByteWriter } from "../../base/byte_writer.ts";
+import type { Clock } from "../../base/clock.ts";
+import { isConnectionClosed, isConnectionLost, messageOf } from "../../base/errors.ts";
+
+/** Milliseconds for a script that sends at once to begin, before it is asked. */
+const FIRST_PAUSE = 300;
+
+/** Milliseconds of silence behind the first frame after which a script may wait for a reply. */
+const ACK_PAUSE = 1000;
+
+/** Word that is sent after a frame if nothing else was asked. */
+const DEFAULT_ACK = "ack";
+
+/** Options of {@linkcode Replies}. */
+export interface RepliesOptions {
+  /** Sent at once. */
+  request?: string;
+  /** Sent if the script sends nothing at first, unless there is a request. */
+  fallbackRequest?: string;
+  /** Sent after each message; `"none"` for nothing, `"auto"` to find out. @default "auto" */
+  ack?: string;
+  clock: Clock;
+  /** Called with sentences for the user. */
+  notify?: (line: string) => void;
+  /** Called with each word that is sent. */
+  onSent?: (word: string) => void;
+}
+
+/** What is sent to one script. */
+export class Replies {
+  #writer: ByteWriter;
+  #options: RepliesOptions;
+  /** The word after each message, if one is sent. */
+  #ack: string | undefined;
+  #request: string | undefined;
+  #messages = 0;
+  #hasSent = false;
+  #isWriting = false;
+
+  constructor(writer: ByteWriter, options: RepliesOptions) {
+    this.#writer = writer;
+    this.#options = options;
+    const { ack = "auto" } = options;
+    this.#ack = ack === "auto" || ack === "none" ? undefined : ack;
+  }
+
+  /** Something was sent, which the script may not have read. */
+  get hasSent(): boolean {
+    return this.#hasSent;
+  }
+
+  /**
+   * Waits for input, and sends what the script may wait for.
+   *
+   * @param read waits for the first byte of a message
+   */
+  async untilInput(read: () => Promise<boolean>): Promise<boolean> {
+    const { request, fallbackRequest, ack = "auto", notify } = this.#options;
+    if (this.#messages === 0 && request !== undefined) this.#ask(request);
+    const input = read();
+    // The caller gets its failure.
+    input.catch(() => {});
+    if (this.#messages === 0 && request === undefined && fallbackRequest !== undefined) {
+      if (!await this.#settles(input, FIRST_PAUSE)) this.#ask(fallbackRequest);
+    }
+    if (this.#messages === 1 && ack === "auto" && !await this.#settles(input, ACK_PAUSE)) {
+      const word = this.#request ?? DEFAULT_ACK;
+      this.#send(word);
+      if (await this.#settles(input, ACK_PAUSE)) {
+        this.#ack = word;
+        notify?.(`The script waits for a reply to each frame, and gets "${word}"`);
+      }
+    }
+    return await input;
+  }
+
+  /** Sends the word after a message. */
+  onMessage(): void {
+    this.#messages++;
+    if (this.#ack !== undefined) this.#send(this.#ack);
+  }
+
+  #ask(request: string): void {
+    this.#request = request;
+    this.#send(request);
+  }
+
+  #send(word: string): void {
+    // A script that does not read what it gets must not delay its frames.
+    if (this.#isWriting) return;
+    this.#isWriting = this.#hasSent = true;
+    this.#options.onSent?.(word);
+    this.#writer.write(new TextEncoder().encode(word)).catch((error) => {
+      // Reading tells of a lost connection.
+      if (isConnectionLost(error) || isConnectionClosed(error)) return;
+      this.#options.notify?.(`Cannot reply to the script: ${messageOf(error)}`);
+    }).finally(() => this.#isWriting = false);
+  }
+
+  /** Whether a promise settles within so many milliseconds. */
+  async #settles(promise: Promise<unknown>, milliseconds: number): Promise<boolean> {
+    const waiting = new AbortController();
+    const late = this.#options.clock.sleep(milliseconds, waiting.signal).then(() => false);
+    late.catch(() => {});
+    try {
+      return await Promise.race([promise.then(() => true, () => true), late]);
+    } finally {
+      waiting.abort();
+    }
+  }
+}
