@@ -6,6 +6,7 @@ import { MESSAGE_TARGETS } from "./message_targets.ts";
 import { mp4Target } from "./mp4_targets.ts";
 import { nutTarget } from "./nut_targets.ts";
 import { PICKLE_TARGETS } from "./pickle_targets.ts";
+import { SCRIPT_TARGETS } from "./script_targets.ts";
 import type { Target } from "./target.ts";
 
 /**
@@ -18,6 +19,7 @@ export async function openTargets(folder: MediaFolder): Promise<Target[]> {
     ...MESSAGE_TARGETS,
     ...FRAMING_TARGETS,
     ...PICKLE_TARGETS,
+    ...SCRIPT_TARGETS,
     ...GATEWAY_TARGETS,
     ...await Promise.all([nutTarget(folder), mp4Target(folder)]),
   ];

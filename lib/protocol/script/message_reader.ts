@@ -14,6 +14,9 @@ const ROOM = { offset: FRAME_HEADROOM, tail: FRAME_TAILROOM };
 
 const LINE_FEED = 0x0a;
 
+/** Bytes that are read ahead, at least, to recognise a format. */
+const LOOK_AHEAD = 16 * 1024;
+
 /** Options of {@linkcode MessageReader}. */
 export interface MessageReaderOptions {
   /** Gives memory for messages. */
@@ -74,7 +77,8 @@ export class MessageReader {
       const { bytes, isEnd } = await this.#peek(needed);
       const found = recognise(bytes, { isEnd });
       if (found.kind === "format") return found.format;
-      needed = found.bytes;
+      // Memory grows as the bytes arrive.
+      needed = Math.min(found.bytes, bytes.byteLength * 2 + LOOK_AHEAD);
     }
   }
 

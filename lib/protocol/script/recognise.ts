@@ -145,6 +145,9 @@ function behindNumber(first: Uint8Array, isEnd: boolean): Recognition {
     const beginning = beginningAt(first, LENGTH_PREFIXES[candidate.name].size);
     return beginning === undefined ? [] : [{ candidate, beginning }];
   });
+  if (candidates.length === 0 && first.byteLength >= LENGTH_PREFIXES.u64le.size) {
+    throw unknown(seenIn(first, candidates));
+  }
   if (withPayload.length === 0 && first.byteLength < longest && !isEnd) {
     return { kind: "more", bytes: longest };
   }
@@ -199,7 +202,7 @@ function behindLength(
   const { size } = LENGTH_PREFIXES[name];
   const needed = size + Math.min(length, PICKLE_HEAD);
   if (first.byteLength < needed && !isEnd) return { kind: "more", bytes: needed };
-  const head = latin1(first.subarray(size, size + PICKLE_HEAD));
+  const head = latin1(first.subarray(size, needed));
   // Protocols 0 to 2 may store bytes as the UTF-8 of their Latin-1 text.
   const hasJpeg = /\xff\xd8\xff|\xc3\xbf\xc3\x98\xc3\xbf/.test(head);
   return found(name, { kind: hasJpeg ? "pickled-jpeg" : "pickle" });
