@@ -9,15 +9,19 @@ import {
   ScriptFrameWriter,
 } from "../../lib/protocol/script/framing.ts";
 import { bytesPickle, readPickle } from "../../lib/protocol/script/unpickler.ts";
-import { concat } from "../support/media/bytes.ts";
+import { concat, latin1 } from "../support/media/bytes.ts";
+import { sizeOfValue } from "../support/media/pickled_values.ts";
 import { numpyPickle } from "../support/media/pickles.ts";
 import { mutateBytes, type Mutator } from "./mutate_bytes.ts";
 import { checkAtMost, checkRefusal, checkSame, digest, readOrRefuse } from "./properties.ts";
 import type { Target } from "./target.ts";
 import { type Split, splitsOf, watchedSocket, WatchedSource } from "./watched_source.ts";
 
-/** Grey pixels become three bytes each. */
+/** Grey pixels become three bytes each, and so does what is no UTF-8. */
 const MAX_GROWTH = 3;
+
+/** Limits of values out of pickles; bytes beyond twice the pickle's. */
+const MOST = { values: 100_000, depth: 64, recalled: 2 ** 20 };
 
 const text = (value: string) => new TextEncoder().encode(value);
 
@@ -31,6 +35,28 @@ const PICKLES = [
   ]),
   bytesPickle(text("end")),
 ];
+
+/** Plain values in protocols 0, 1, 2 and 4. */
+const VALUES = [
+  "(dp0\nVframe\np1\n(lp2\nI1\naL-5L\naF-1.5e3\naI01\naNag1\nasVid\n(I7\nV\\u20ac\ntp3\ns.",
+  "c_codecs\nencode\n(V\xff\xd8\xff\\u000a\nVlatin1\ntR.",
+  "(dp1\nS'a'\n(lp2\nS\"x\\n'\\xff\"\naNasS'b'\nc__builtin__\nbytearray\np5\n(Va\xff\nS'latin-1'\ntRs.",
+  "}q\x00(U\x01aq\x01]q\x02(T\x01\0\0\0xh\x01X\x01\0\0\0yK\x03G?\xf8\0\0\0\0\0\0I00\neu.",
+  "\x80\x02}q\x00(K\x01\x8a\x02\xff\x80)\x85q\x01h\x01h\x01\x86\x88\x89u.",
+  "\x80\x04\x95\x08\0\0\0\0\0\0\0]\x94(C\x02ab\x94h\x01h\x01\x86\x94h\x02e.",
+  "\x80\x04cnumpy.core.multiarray\nscalar\ncnumpy\ndtype\n\x8c\x02f4\x89\x88\x87R(K\x03\x8c\x01<NNNJ" +
+  "\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tbC\x04\0\0\xc0?\x86R.",
+].map(latin1);
+
+/** Arrays, as above, with other values around them. */
+const WITH_VALUES = PICKLES.slice(0, 20).map((pickle) =>
+  concat(
+    pickle.subarray(0, 2),
+    "}(X\x05\0\0\0frame",
+    pickle.subarray(pickle[2] === 0x95 ? 11 : 2, -1),
+    "X\x02\0\0\0id(K\x07G?\xf8\0\0\0\0\0\0tu.",
+  )
+);
 
 /** Opcodes and parts of pickles. */
 const WORDS = [
@@ -46,6 +72,30 @@ const WORDS = [
     "]",
     "u",
   ],
+  ...[
+    "l",
+    "d",
+    "a",
+    "e",
+    "s",
+    "I01\n",
+    "I-7\n",
+    "L9L\n",
+    "F0.5\n",
+    "Finf\n",
+    "Vab\\u20ac\n",
+    "S'\\x00'\n",
+  ],
+  ...[
+    "p0\n",
+    "g0\n",
+    "g1\n",
+    "q\x00",
+    "U\x01a",
+    "T\x01\x00\x00\x00b",
+    "G?\xf8\x00\x00\x00\x00\x00\x00",
+  ],
+  ...["\x8b\x01\x00\x00\x00\x80", "cnumpy.core.multiarray\nscalar\n", "c__builtin__\nbytearray\n"],
 ].map((word) => Uint8Array.from(word, (character) => character.charCodeAt(0)));
 
 const mutatePickle: Mutator = (input, others, random) => {
@@ -59,15 +109,18 @@ const mutatePickle: Mutator = (input, others, random) => {
 
 const pickleTarget: Target = {
   name: "readPickle()",
-  corpus: PICKLES,
+  corpus: [...PICKLES, ...VALUES, ...WITH_VALUES],
   mutate: mutatePickle,
   check(input) {
     const value = readOrRefuse(() => readPickle(input));
     const message = readOrRefuse(() => parseScriptMessage(input));
     if (message !== undefined && value === undefined) throw new Error("a message of no pickle");
     if (value === undefined) return "refused";
-    const data = value.kind === "array" ? value.array.data : value.bytes;
-    checkAtMost("bytes out of a pickle", data.byteLength, input.byteLength);
+    const { values, bytes, depth } = sizeOfValue(value);
+    const most = 2 * input.byteLength + MOST.recalled;
+    checkAtMost("values out of a pickle", values, MOST.values);
+    checkAtMost("levels of values", depth, MOST.depth);
+    checkAtMost("bytes out of a pickle", bytes, MAX_GROWTH * most);
     if (message?.kind !== "frame") return "taken";
     const { width, height } = message;
     checkAtMost("bytes of a picture", message.data.byteLength, MAX_GROWTH * input.byteLength);

@@ -167,11 +167,12 @@ export type ScriptMessage =
 export function parseScriptMessage(pickle: Uint8Array): ScriptMessage {
   const value = readPickle(pickle);
   if (value.kind === "array") return toFrame(value.array);
-  if (asciiOf(value.bytes.subarray(0, END.length + 1)) === END) return { kind: "end" };
-  throw new FormatError(
-    `Cannot read a script message: ${value.bytes.byteLength} bytes "${quotable(value.bytes)}", ` +
-      `expected an array or "${END}"`,
-  );
+  const isBytes = value.kind === "bytes";
+  if (isBytes && asciiOf(value.bytes.subarray(0, END.length + 1)) === END) return { kind: "end" };
+  const found = isBytes
+    ? `${value.bytes.byteLength} bytes "${quotable(value.bytes)}"`
+    : `a value of kind ${value.kind}`;
+  throw new FormatError(`Cannot read a script message: ${found}, expected an array or "${END}"`);
 }
 
 function toFrame({ shape, dtype, data }: NumpyArray): ScriptMessage {

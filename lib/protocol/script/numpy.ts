@@ -1,10 +1,13 @@
-/** Rebuilds numpy arrays from the calls in their pickles. */
+/** Rebuilds numpy arrays, their scalars and bytes from the calls in pickles. */
+import { toNumber } from "./pickle/cursor.ts";
 import {
   type ArrayItem,
   type ArrayLayout,
   asciiOf,
+  type BytesItem,
   bytesOf,
   describe,
+  DTYPES,
   type Item,
   quotable,
   refuse,
@@ -21,28 +24,20 @@ export interface NumpyArray {
 }
 
 /** Most axes of an array. Numpy 1 allows 32, numpy 2 allows 64. */
-const MAX_AXES = 32;
+export const MAX_AXES = 32;
 
-/** Numpy's names of the dtypes of fixed size without objects. */
-const DTYPE_NAMES: Readonly<Record<string, string>> = {
-  b1: "bool",
-  i1: "int8",
-  i2: "int16",
-  i4: "int32",
-  i8: "int64",
-  u1: "uint8",
-  u2: "uint16",
-  u4: "uint32",
-  u8: "uint64",
-  f2: "float16",
-  f4: "float32",
-  f8: "float64",
-  c8: "complex64",
-  c16: "complex128",
-};
+/** Largest extent of an axis. The product of all is then finite. */
+export const MAX_EXTENT = 2 ** 31 - 1;
 
-/** Protocol 2 uses the module name of Python 2, which can load it too. */
+/** Protocols 0 to 2 use the module name of Python 2, which can load them too. */
 const BYTES_GLOBALS = ["__builtin__ bytes", "builtins bytes"];
+const BYTEARRAY_GLOBALS = ["__builtin__ bytearray", "builtins bytearray"];
+
+/** Arguments of a refused call that the message describes; more than any of the calls has. */
+const DESCRIBED_ARGUMENTS = 5;
+
+/** Characters of each of their descriptions. */
+const DESCRIBED_LENGTH = 40;
 
 /** Numpy 2 moved `numpy.core` to `numpy._core`. */
 const RECONSTRUCT_GLOBALS = [
@@ -55,9 +50,13 @@ const FROM_BUFFER_GLOBALS = [
   "numpy._core.numeric _frombuffer",
 ];
 
-/** All globals in pickles of numpy arrays and plain bytes, as `module name`. */
+const SCALAR_GLOBALS = ["numpy.core.multiarray scalar", "numpy._core.multiarray scalar"];
+
+/** All globals in pickles of plain values and numpy arrays, as `module name`. */
 const GLOBALS: ReadonlySet<string> = new Set([
   ...BYTES_GLOBALS,
+  ...BYTEARRAY_GLOBALS,
+  ...SCALAR_GLOBALS,
   ...RECONSTRUCT_GLOBALS,
   ...FROM_BUFFER_GLOBALS,
   "numpy ndarray",
@@ -66,7 +65,7 @@ const GLOBALS: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Accepts one of the few globals of numpy's pickles. The result is only its name; nothing is looked
+ * Accepts one of the few globals that pickles of plain values and numpy arrays name. The result is only its name; nothing is looked
  * up.
  *
  * @throws {FormatError} for any other global, with its name
@@ -77,29 +76,37 @@ export function resolveGlobal(module: Uint8Array, name: Uint8Array): Item {
     const full = `${asciiOf(module)} ${asciiOf(name)}`;
     if (GLOBALS.has(full)) return { type: "global", name: full };
   }
-  return refuse(`global "${quotable(module)}.${quotable(name)}"`, "one that numpy arrays use");
+  return refuse(
+    `global "${quotable(module)}.${quotable(name)}"`,
+    "one that plain values and arrays use",
+  );
 }
 
 /**
- * Calls one of numpy's constructors: the inverse of `ndarray.__reduce__` and `ndarray.__reduce_ex__`
- * (numpy/core/src/multiarray/methods.c).
+ * Calls one of the constructors: the inverse of `ndarray.__reduce__`, `ndarray.__reduce_ex__` and
+ * `gentype_reduce` (numpy/core/src/multiarray), and of `bytes` and `bytearray` of old protocols.
  *
- * @throws {FormatError} for arguments that numpy does not write
+ * @throws {FormatError} for arguments that Python and numpy do not write
  */
 export function reduce(callable: Item, argument: Item): Item {
   if (callable.type !== "global") {
-    return refuse(`call of ${describe(callable)}`, "a constructor that numpy arrays use");
+    return refuse(
+      `call of ${describe(callable)}`,
+      "a constructor that plain values and arrays use",
+    );
   }
   const { name } = callable;
   const values = tupleItems(argument, `arguments of ${name.replace(" ", ".")}`);
   if (BYTES_GLOBALS.includes(name) && values.length === 0) {
     return { type: "bytes", stored: new Uint8Array(0), latin1: false };
   }
+  if (BYTEARRAY_GLOBALS.includes(name)) return bytearray(values);
+  if (SCALAR_GLOBALS.includes(name)) return scalar(values);
   if (name === "_codecs encode") return encode(values);
   if (name === "numpy dtype") return dtype(values);
   if (RECONSTRUCT_GLOBALS.includes(name)) return reconstruct(values);
   if (FROM_BUFFER_GLOBALS.includes(name)) return fromBuffer(values);
-  return refuse(`call of ${describe(callable)}`, "a constructor that numpy arrays use");
+  return refuse(`call of ${describe(callable)}`, "a constructor that plain values and arrays use");
 }
 
 /**
@@ -126,37 +133,82 @@ export function toArray({ layout }: ArrayItem): NumpyArray {
   if (layout === undefined) return refuse("array without content", "its state");
   const { code, byteOrder } = layout.dtype;
   if (byteOrder === undefined) return refuse(`dtype "${code}" without state`, "its byte order");
-  const itemSize = Number(code.slice(1));
+  const { name, itemSize } = DTYPES[code];
   const data = bytesOf(layout.data);
   // With at most 32 axes below 2^31, the product is finite.
   const size = layout.shape.reduce((product, extent) => product * extent, itemSize);
   if (data.byteLength !== size) {
     const shape = layout.shape.join(", ");
-    refuse(`${data.byteLength} bytes for shape (${shape}) of ${DTYPE_NAMES[code]}`, `${size}`);
+    refuse(`${data.byteLength} bytes for shape (${shape}) of ${name}`, `${size}`);
   }
   return {
-    dtype: (byteOrder === ">" ? ">" : "") + DTYPE_NAMES[code],
+    dtype: dtypeName(code, byteOrder),
     ...inCOrder(layout, data, itemSize),
   };
 }
 
-/** Protocol 2 has no bytes: they are stored as text and a call that encodes it. */
+/** Numpy's name of a plain dtype, with `>` in front if its items are big-endian. */
+export function dtypeName(code: string, byteOrder: string): string {
+  const { name, itemSize } = DTYPES[code];
+  return byteOrder === ">" && itemSize > 1 ? `>${name}` : name;
+}
+
+/** `scalar(dtype, bytes)`, a number or a bool outside of an array. */
+function scalar(values: Item[]): Item {
+  const [itemType, data] = values;
+  const stored = data && asBytes(data);
+  if (values.length !== 2 || itemType.type !== "dtype" || stored === undefined) {
+    return refuse(`scalar(${describeAll(values)})`, "dtype, bytes");
+  }
+  const { code, byteOrder } = itemType;
+  const { name, itemSize, read } = DTYPES[code];
+  // In UTF-8, characters of Latin-1 have two bytes at most.
+  const bytes = stored.stored.byteLength > 2 * itemSize ? stored.stored : bytesOf(stored);
+  if (bytes.byteLength !== itemSize) refuse(`${bytes.byteLength} bytes of ${name}`, `${itemSize}`);
+  if (read === undefined || byteOrder === undefined) {
+    return refuse(`scalar of ${name}`, "a real number with a byte order");
+  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset, itemSize);
+  const value = read(view, 0, byteOrder !== ">");
+  if (typeof value === "boolean") return { type: "bool", value };
+  if (name.startsWith("float")) return { type: "float", value: Number(value) };
+  return { type: "int", value: typeof value === "bigint" ? toNumber(value) : value };
+}
+
+/** `bytearray()`, `bytearray(bytes)`, and `bytearray(text, "latin-1")` of older versions. */
+function bytearray(values: Item[]): Item {
+  const [content, codec] = values;
+  if (values.length === 0) return { type: "bytes", stored: new Uint8Array(0), latin1: false };
+  if (values.length === 1 && content.type === "bytes") return content;
+  if (values.length === 2 && isText(codec, "latin-1")) {
+    return fromLatin1(content);
+  }
+  return refuse(`bytearray(${describeAll(values)})`, "bytes");
+}
+
+/** Protocols 0 to 2 have no bytes: they are stored as text and a call that encodes it. */
 function encode(values: Item[]): Item {
   const [text, codec] = values;
-  if (values.length !== 2 || text.type !== "text" || !isText(codec, "latin1")) {
-    return refuse(`_codecs.encode(${values.map(describe).join(", ")})`, 'a text and "latin1"');
-  }
-  return { type: "bytes", stored: text.stored, latin1: true };
+  if (values.length === 2 && isText(codec, "latin1")) return fromLatin1(text);
+  return refuse(`_codecs.encode(${describeAll(values)})`, 'a text and "latin1"');
+}
+
+/** The bytes whose Latin-1 characters are a text. */
+function fromLatin1(text: Item): BytesItem {
+  if (text.type !== "text") return refuse(`${describe(text)} in Latin-1`, "a text");
+  return { type: "bytes", stored: text.stored, latin1: !text.latin1 };
 }
 
 /** `dtype(code, align, copy)`; older numpy 1 writes the booleans as integers. */
 function dtype(values: Item[]): Item {
   const [code, align, copy] = values;
-  const text = code?.type === "text" && code.stored.byteLength < 4 ? asciiOf(code.stored) : "";
-  const known = Object.hasOwn(DTYPE_NAMES, text) && values.length === 3;
+  const isShort = (code?.type === "text" || code?.type === "string") && code.stored.byteLength < 4;
+  const text = isShort ? asciiOf(code.stored) : "";
+  const known = Object.hasOwn(DTYPES, text) && values.length === 3;
   if (!known || !isBool(align, false) || !isBool(copy, true)) {
-    const given = code?.type === "text" ? quotable(code.stored) : values.map(describe).join(", ");
-    return refuse(`dtype "${given}"`, `a plain one (${Object.keys(DTYPE_NAMES).join(", ")})`);
+    const isText = code?.type === "text" || code?.type === "string";
+    const given = isText ? quotable(code.stored) : describeAll(values);
+    return refuse(`dtype "${given}"`, `a plain one (${Object.keys(DTYPES).join(", ")})`);
   }
   return { type: "dtype", code: text };
 }
@@ -178,26 +230,28 @@ function byteOrder(state: Item): "|" | "<" | ">" {
 
 /** `_reconstruct(ndarray, (0,), b"b")` creates an array without state. */
 function reconstruct(values: Item[]): Item {
-  const [subtype, shape, code] = values;
+  const [subtype, shape, letter] = values;
+  const code = letter && asBytes(letter);
   const asWritten = values.length === 3 &&
     subtype.type === "global" && subtype.name === "numpy ndarray" &&
     shape.type === "tuple" && shape.items.length === 1 && isInt(shape.items[0], 0) &&
-    code.type === "bytes" && asciiOf(code.stored.subarray(0, 2)) === "b";
+    code !== undefined && asciiOf(code.stored.subarray(0, 2)) === "b";
   if (!asWritten) {
-    return refuse(`_reconstruct(${values.map(describe).join(", ")})`, 'ndarray, (0,), b"b"');
+    return refuse(`_reconstruct(${describeAll(values)})`, 'ndarray, (0,), b"b"');
   }
   return { type: "array" };
 }
 
 /** `(1, shape, dtype, is Fortran order, bytes)`. */
 function arrayState(state: Item[]): ArrayLayout {
-  const [version, extents, itemType, fortran, data] = state;
+  const [version, extents, itemType, fortran, content] = state;
+  const data = content && asBytes(content);
   if (
     state.length !== 5 || !isInt(version, 1) || itemType.type !== "dtype" ||
-    fortran.type !== "bool" || data.type !== "bytes"
+    fortran.type !== "bool" || data === undefined
   ) {
     return refuse(
-      `array state (${state.map(describe).join(", ")})`,
+      `array state (${describeAll(state)})`,
       "version 1, shape, dtype, is Fortran order, bytes",
     );
   }
@@ -212,7 +266,7 @@ function fromBuffer(values: Item[]): Item {
   const [data, itemType, extents, order, axes] = values;
   if (values.length < 4 || data.type !== "bytes" || itemType.type !== "dtype") {
     return refuse(
-      `_frombuffer(${values.map(describe).join(", ")})`,
+      `_frombuffer(${describeAll(values)})`,
       "bytes, dtype, shape, order",
     );
   }
@@ -240,8 +294,8 @@ function shapeOf(item: Item): number[] {
 }
 
 function extent(item: Item): number {
-  if (item.type === "int" && item.value >= 0) return item.value;
-  return refuse(`extent or axis ${describe(item)}`, "an integer from 0 on");
+  if (item.type === "int" && item.value >= 0 && item.value <= MAX_EXTENT) return Number(item.value);
+  return refuse(`extent or axis ${describe(item)}`, `an integer from 0 to ${MAX_EXTENT}`);
 }
 
 function tupleItems(item: Item, what: string, lengths?: readonly number[]): Item[] {
@@ -260,8 +314,23 @@ function isBool(item: Item, value: boolean): boolean {
   return item.type === "bool" ? item.value === value : isInt(item, Number(value));
 }
 
+/** Describes the first arguments of a call. */
+function describeAll(items: Item[]): string {
+  const described = items.slice(0, DESCRIBED_ARGUMENTS).map(describe).map((text) =>
+    text.length > DESCRIBED_LENGTH ? `${text.slice(0, DESCRIBED_LENGTH)}...` : text
+  );
+  return [...described, ...items.length > DESCRIBED_ARGUMENTS ? ["..."] : []].join(", ");
+}
+
+/** An item's bytes, also as a `str` of Python 2. */
+function asBytes(item: Item): BytesItem | undefined {
+  if (item.type === "bytes") return item;
+  return item.type === "string" ? { ...item, type: "bytes", latin1: false } : undefined;
+}
+
 function isText(item: Item, text: string): boolean {
-  return item.type === "text" && item.stored.byteLength === text.length &&
+  return (item.type === "text" || item.type === "string") &&
+    item.stored.byteLength === text.length &&
     asciiOf(item.stored) === text;
 }
 

@@ -158,3 +158,13 @@ pureTest("parseScriptMessage() refuses other bytes than the end, and quotes them
   assertThrows(() => parseScriptMessage(bytesPickle(latin1("\x1b[2J"))), FormatError, '"?[2J"');
   assertThrows(() => parseScriptMessage(bytesPickle(latin1(""))), FormatError, "0 bytes");
 });
+
+pureTest(
+  "parseScriptMessage() refuses values that are neither image nor end, and names them",
+  () => {
+    for (const [pickle, kind] of [["N.", "none"], ["Vend\n.", "text"], ["].", "list"]]) {
+      const message = `a value of kind ${kind}, expected an array or "end"`;
+      assertThrows(() => parseScriptMessage(latin1(pickle)), FormatError, message);
+    }
+  },
+);

@@ -2,11 +2,38 @@ import { assert, assertInstanceOf, assertStringIncludes, assertThrows } from "@s
 import { FormatError } from "../../../lib/base/errors.ts";
 import { readPickle } from "../../../lib/protocol/script/unpickler.ts";
 import { concat, latin1 } from "../../support/media/bytes.ts";
+import { sizeOfValue } from "../../support/media/pickled_values.ts";
 import { numpyPickle, text, uint32 } from "../../support/media/pickles.ts";
 import { pureTest } from "../../support/pure_test.ts";
 
 const SHELL = text("touch /tmp/owned");
 const NEVER = "\xff\xff\xff\xff\xff\xff\xff\x7f";
+
+/** A dtype with its state, in protocol 4. */
+const F4 = `cnumpy\ndtype\n${text("f4")}\x89\x88\x87R(K\x03${text("<")}NNNJ\xff\xff\xff\xffJ` +
+  "\xff\xff\xff\xffK\x00tb";
+
+/** Bytes as a string for \`latin1()\`. */
+function latin1Text(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
+}
+
+/** A tuple of the same tuple twice, and so on. */
+function doubled(pair: string): string {
+  const levels = Array.from({ length: 30 }, (_, at) =>
+    `q${String.fromCharCode(at)}h` +
+    `${String.fromCharCode(at)}${pair}`);
+  return `\x80\x02)${levels.join("")}.`;
+}
+
+/** Lists of ten times the list below. */
+function tenfold(levels: number): string {
+  const lists = Array.from(
+    { length: levels },
+    (_, at) => `(${`g${at}\n`.repeat(10)}lp${at + 1}\n`,
+  );
+  return `((lp0\n${lists.join("")}t.`;
+}
 
 /** Pickles that no numpy writes, and what the refusal has to name. */
 const HOSTILE: [what: string, pickle: string, named: string][] = [
@@ -46,24 +73,106 @@ const HOSTILE: [what: string, pickle: string, named: string][] = [
     "numpy.core.multiarray._reconstruct",
   ],
   ["numpy.matrix", "\x80\x02cnumpy\nmatrix\n", "numpy.matrix"],
-  ["numpy.core.multiarray.scalar", "\x80\x02cnumpy.core.multiarray\nscalar\n", "scalar"],
+  ["numpy.core.multiarray.scalar", "\x80\x02cnumpy.core.multiarray\nscalar\n.", "scalar"],
   ["subprocess.Popen", `\x80\x04${text("subprocess")}${text("Popen")}\x93.`, "subprocess.Popen"],
   ["os.system by INST", `\x80\x02(X\x02\0\0\0lsios\nsystem\n.`, "opcode INST at byte 10"],
   ["os.system by OBJ", `\x80\x02(cnumpy\nndarray\n${SHELL}o.`, "opcode OBJ"],
   ["NEWOBJ", "\x80\x04cnumpy\nndarray\n)\x81.", "opcode NEWOBJ"],
-  ["NEWOBJ_EX", "\x80\x04cnumpy\nndarray\n)}\x92.", "opcode EMPTY_DICT"],
+  ["NEWOBJ_EX", "\x80\x04cnumpy\nndarray\n)}\x92.", "opcode NEWOBJ_EX at byte 19"],
   ["EXT1", "\x80\x02\x82\x01.", "opcode EXT1"],
   ["EXT2", "\x80\x02\x83\x01\x01.", "opcode EXT2"],
   ["EXT4", "\x80\x02\x84\x01\x01\x01\x01.", "opcode EXT4"],
   ["a persistent id in text", "\x80\x02Pid\n.", "opcode PERSID"],
   ["a persistent id on the stack", "\x80\x02K\x01Q.", "opcode BINPERSID"],
   ["a buffer from outside", "\x80\x05\x97.", "opcode NEXT_BUFFER"],
-  ["a list", "\x80\x02]q\x00(K\x01K\x02e.", "opcode EMPTY_LIST"],
-  ["billion laughs", "\x80\x02(lp0\n(g0\ng0\nlp1\n.", "opcode LIST"],
-  ["a long integer", "\x80\x02\x8a\x08\x01\x01\x01\x01\x01\x01\x01\x01.", "opcode LONG1"],
+  ["a set", "\x80\x04\x8f(K\x01K\x02\x90.", "opcode EMPTY_SET"],
+  ["a copy of the top", "\x80\x02]2\x86.", "opcode DUP"],
+  ["a value that is dropped", "\x80\x02]]0.", "opcode POP"],
+  ["the rest of a recursive tuple", "\x80\x02(]K\x011.", "opcode POP_MARK"],
+  ["a call with a list", "\x80\x02cos\nsystem\n]R.", "os.system"],
+  [
+    "a call of numpy with a list",
+    "\x80\x02cnumpy\ndtype\n]R.",
+    "arguments of numpy.dtype: list of 0",
+  ],
+  ["a call in a dict", `\x80\x02}${text("a")}cos\nsystem\n${SHELL}\x85Rs.`, "os.system"],
+  ["a global in a list", "\x80\x02]cnumpy\ndtype\na.", 'global "numpy.dtype"'],
+  ["a list as a call", `\x80\x02]${SHELL}\x85R.`, "call of list of 0"],
+  ["a state for a list", "\x80\x02]Nb.", "state for list of 0"],
+  ["a list that holds itself", "\x80\x02]q\x00h\x00a.", "list that holds itself"],
+  ["a dict that holds itself", `\x80\x02}q\x00${text("a")}h\x00s.`, "dict that holds itself"],
+  ["a tuple that holds itself", "\x80\x02]q\x00h\x00\x85q\x01a.", "list that holds itself"],
+  ["a list that holds a dict of it", `\x80\x02]q\x00}K\x01h\x00sa.`, "list that holds itself"],
+  ["a list as key", "\x80\x02}]K\x01s.", "key list of 0"],
+  ["a dict as key", "\x80\x02}}K\x01s.", "key dict of 0"],
+  ["a list in a tuple as key", "\x80\x02}]\x85K\x01s.", "key list of 0"],
+  ["a deep tuple as key", `\x80\x02}N${"\x85".repeat(90_000)}K\x01s.`, "64 levels"],
+  ["a key without value", "\x80\x02}(K\x01K\x02K\x03u.", "3 keys and values"],
+  ["a key without value in protocol 0", "(I1\nd.", "1 keys and values"],
+  ["items for a tuple", "\x80\x02)K\x01a.", "items for tuple of 0"],
+  ["items for a dict", "\x80\x02}(K\x01e.", "items for dict of 0"],
+  ["entries for a list", "\x80\x02]K\x01K\x02s.", "entries for list of 0"],
+  ["items without a list", "\x80\x02(K\x01e.", "too few values"],
+  ["items without a mark", "\x80\x02]K\x01e.", "no mark on the stack, expected one for APPENDS"],
+  ["a list under a mark", "\x80\x02](K\x01a.", "too few values"],
+  ["a giant integer", `\x80\x02\x8b\x00\x01\x00\x00${"\x01".repeat(256)}.`, "integer of 256 bytes"],
+  ["an integer of a length below 0", "\x80\x02\x8b\xff\xff\xff\xff1.", "4294967295 bytes"],
+  ["an integer cut off", "\x80\x02\x8a\x08\x01.", "2 bytes left"],
+  ["an integer of too many digits", `L${"1".repeat(616)}L\n.`, "line without an end"],
+  ["an integer of letters", "I1e3\n.", 'integer "1e3"'],
+  ["an integer of nothing", "I\n.", 'integer ""'],
+  ["an integer in hexadecimal", "L0x10\n.", 'integer "0x10"'],
+  ["a bool that is neither", "I02\n.", "bool as int 2"],
+  ["a float of letters", "Fconstructor\n.", 'float "constructor"'],
+  ["a float of nothing", "F\n.", 'float ""'],
+  ["a string without quotes", "Sabc\n.", 'string "abc"'],
+  ["a string of one quote", "S'\n.", `string "'"`],
+  ["a string of two kinds of quotes", `S'abc"\n.`, "string"],
+  ["an escape that is cut off", "S'\\x1'\n.", "escape"],
+  ["an escape that Python does not write", "S'\\0'\n.", "backslash in a string"],
+  ["an escape of a control character", "S'\\\x01'\n.", "backslash in a string"],
+  ["a backslash in a text", "Va\\x41\n.", "backslash in a text"],
+  ["an escape beyond Unicode", "V\\U00110000\n.", "backslash in a text"],
+  ["a cut escape beyond Latin-1", "V\\u20ac\\u20\n.", "backslash in a text"],
+  ["a memo slot below 0", "Np-1\n.", "memo slot int -1"],
+  ["a memo slot of many digits", `Np${"9".repeat(600)}\n.`, "memo slot int 99999"],
+  ["a memo slot that is far in protocol 0", "Np100000\n.", "memo slot 100000"],
+  ["an empty memo slot of protocol 0", "g3\n.", "empty memo slot 3"],
+  [
+    "a scalar of another size",
+    `\x80\x04cnumpy.core.multiarray\nscalar\n${F4}C\x03abc\x86R.`,
+    "3 bytes of float32",
+  ],
+  [
+    "a scalar without a dtype",
+    "\x80\x04cnumpy.core.multiarray\nscalar\nNC\x03abc\x86R.",
+    "scalar(None",
+  ],
+  ["a scalar of nothing", "\x80\x04cnumpy.core.multiarray\nscalar\n)R.", "scalar()"],
+  [
+    "a scalar of many arguments",
+    `\x80\x04cnumpy.core.multiarray\nscalar\n(${`${text("x".repeat(99))}`.repeat(99)}tR.`,
+    "scalar(",
+  ],
+  [
+    "a bytearray of a length",
+    "\x80\x02c__builtin__\nbytearray\nJ\xff\xff\xff\x7f\x85R.",
+    "bytearray(int 2147483647)",
+  ],
+  [
+    "a bytearray in another codec",
+    `\x80\x02c__builtin__\nbytearray\n${text("x")}${text("zip")}\x86R.`,
+    'bytearray(text "x", text "zip")',
+  ],
+  [
+    "an array as key",
+    `\x80\x02}(${latin1Text(numpyPickle({ protocol: 2 }).subarray(2, -1))}K\x01u.`,
+    "key array",
+  ],
   ["an opcode that there is not", "\x80\x04\xf7.", "opcode 0xf7"],
-  ["protocol 0", "cos\nsystem\n(S'ls'\ntR.", "opcode GLOBAL at its start (protocol 0 or 1"],
-  ["protocol 1", "(K\x01K\x02t.", "protocol 0 or 1"],
+  ["os.system in protocol 0", "cos\nsystem\n(S'ls'\ntR.", "os.system"],
+  ["os.system by INST in protocol 0", "(S'ls'\nios\nsystem\n.", "opcode INST at byte 7"],
+  ["os.system by OBJ in protocol 1", "(cos\nsystem\nU\x02lso.", "os.system"],
   ["protocol 1 in its header", "\x80\x01N.", "protocol 1, expected protocol 2 to 5"],
   ["protocol 6", "\x80\x06N.", "protocol 6"],
   ["protocol 255", "\x80\xffN.", "protocol 255"],
@@ -110,8 +219,7 @@ const HOSTILE: [what: string, pickle: string, named: string][] = [
     `\x80\x04cnumpy\ndtype\n${text("u1")}\x89\x88\x87R(K\x04${text("|")}NNNNNK\x00tb.`,
     "dtype",
   ],
-  ["text", `\x80\x04${text("end")}.`, 'text "end", expected an array or bytes'],
-  ["None", "\x80\x04N.", "None"],
+  ["a dtype", `\x80\x04${F4}.`, 'dtype "f4", expected a plain value or an array'],
   ["nothing", "\x80\x04.", "too few values"],
   ["no bytes", "", "0 bytes left"],
   ["several values", "\x80\x04C\x01aC\x01b.", "several values"],
@@ -128,13 +236,32 @@ const HOSTILE: [what: string, pickle: string, named: string][] = [
   ["giant bytes with 8 of length", `\x80\x04\x8e${NEVER}abc.`, "4 bytes left"],
   ["a giant bytearray", `\x80\x05\x96${NEVER}abc.`, "4 bytes left"],
   ["a bytearray of 2^64 - 1", `\x80\x05\x96${"\xff".repeat(8)}abc.`, "4 bytes left"],
-  ["a giant text with 8 of length", `\x80\x04\x8d${NEVER}abc.`, "opcode BINUNICODE8"],
+  ["a giant text with 8 of length", `\x80\x04\x8d${NEVER}abc.`, "4 bytes left"],
   ["a giant frame", `\x80\x04\x95${NEVER}N.`, "2 bytes left"],
-  ["a name without an end", `\x80\x02c${"x".repeat(10_000)}`, "name without an end"],
-  ["deep nesting", `\x80\x04N${"\x85".repeat(10_000)}.`, "more than 256 opcodes"],
-  ["many marks", `\x80\x04${"(".repeat(100_000)}.`, "more than 256 opcodes"],
-  ["a full memo", `\x80\x04N${"\x94".repeat(100_000)}.`, "more than 256 opcodes"],
-  ["doubling tuples", `\x80\x04)${"\x94h\x00\x86".repeat(40)}.`, "tuple of 2"],
+  ["a name without an end", `\x80\x02c${"x".repeat(10_000)}`, "line without an end"],
+  ["deep nesting", `\x80\x04N${"\x85".repeat(90_000)}.`, "more than 64 levels of nesting"],
+  ["deep lists", `${"]".repeat(65)}${"a".repeat(64)}.`, "more than 64 levels of nesting"],
+  ["deeper nesting", `\x80\x04N${"\x85".repeat(100_000)}.`, "more than 100000 opcodes"],
+  ["many marks", `\x80\x04${"(".repeat(100_000)}.`, "more than 100000 opcodes"],
+  ["many values", `\x80\x04(${"N".repeat(100_000)}l.`, "more than 100000 opcodes"],
+  ["a full memo", `\x80\x04N${"\x94".repeat(100_000)}.`, "more than 100000 opcodes"],
+  ["doubling tuples", doubled("\x86"), "more than 100000 values"],
+  ["lists of ten lists", tenfold(6), "more than 100000 values"],
+  [
+    "a text that is recalled",
+    `\x80\x04](X${uint32(100_000)}${"x".repeat(100_000)}q\x00${"h\x00".repeat(20)}e.`,
+    "texts, bytes and arrays that it recalls",
+  ],
+  [
+    "an array that is recalled",
+    `\x80\x02](${
+      latin1Text(
+        numpyPickle({ protocol: 2, shape: [100_000], data: new Uint8Array(100_000) })
+          .subarray(2, -1),
+      )
+    }q\x00${"h\x00".repeat(20)}e.`,
+    "texts, bytes and arrays that it recalls",
+  ],
 ];
 
 for (const [what, pickle, named] of HOSTILE) {
@@ -144,6 +271,13 @@ for (const [what, pickle, named] of HOSTILE) {
     assert(/^Cannot read pickle: [ -~]{1,300}$/.test(message), message);
   });
 }
+
+pureTest("readPickle() refuses 10 MB of opcodes", () => {
+  for (const opcode of "NG(]})l\x88\x94".split("")) {
+    const pickle = new Uint8Array(10_000_000).fill(opcode.charCodeAt(0));
+    assertThrows(() => readPickle(pickle), FormatError, "Cannot read pickle");
+  }
+});
 
 pureTest("readPickle() refuses a call put in anywhere", () => {
   const system = `${text("os")}${text("system")}\x93${SHELL}\x85R`;
@@ -177,9 +311,8 @@ pureTest("readPickle() gives a value or FormatError for any mutation", () => {
     const other = seeds[random(seeds.length)];
     const mutant = mutate(seed, other, random);
     try {
-      const value = readPickle(mutant);
-      const data = value.kind === "array" ? value.array.data : value.bytes;
-      assert(data.byteLength <= mutant.byteLength);
+      const size = sizeOfValue(readPickle(mutant));
+      assert(size.values <= 100_000 && size.bytes <= 2 * mutant.byteLength + 2 ** 20);
       outcomes.value++;
     } catch (error) {
       assertInstanceOf(error, FormatError);

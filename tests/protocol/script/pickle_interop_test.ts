@@ -9,9 +9,9 @@ import {
   ScriptFrameWriter,
 } from "../../../lib/protocol/script/framing.ts";
 import { readPickle } from "../../../lib/protocol/script/unpickler.ts";
-import { findPythons } from "../../peers/python.ts";
+import { interopTest, runPython } from "../../peers/numpy.ts";
 
-/** Prints one line of JSON for every array, in protocols 2 to 5: its pickle and what it holds. */
+/** Prints one line of JSON for every array, in protocols 0 to 5: its pickle and what it holds. */
 const DUMP = `
 import json, pickle
 import numpy as np
@@ -40,14 +40,17 @@ arrays = {
     "row": image.reshape(-1),
     "number": np.array(7, np.uint8),
     "bool": image > 99,
+    "uint16": image.astype(np.uint16) * 257,
+    "uint16, big-endian, alpha": np.dstack([image, image[:, :, 0]]).astype(">u2"),
     "int16 in Fortran order": np.asfortranarray(image.astype(np.int16)),
     "int32 swapped": image.astype(">i4").transpose(1, 0, 2),
+    "float32 transposed": image[:, :, 0].astype(np.float32).T,
     "float32": image.astype(np.float32),
     "float64": image / 255,
     "complex": image.astype(np.complex64),
 }
 for what, array in arrays.items():
-    for protocol in range(2, 6):
+    for protocol in range(6):
         print(json.dumps({
             "what": what,
             "protocol": protocol,
@@ -58,7 +61,7 @@ for what, array in arrays.items():
         }))
 `;
 
-/** Prints pickles, in protocols 0 to 5, of things that are neither plain arrays nor bytes. */
+/** Prints pickles, in protocols 0 to 5, of things that are neither plain values nor arrays. */
 const DUMP_OTHERS = `
 import datetime, json, os, pickle
 import numpy as np
@@ -69,25 +72,28 @@ class Nested:
     def __reduce__(self):
         return np.ndarray, (Hostile(),)
 image = np.zeros((2, 2, 3), np.uint8)
+holder = {"image": image}
+holder["self"] = [holder]
+holder_tuple = ([],)
+holder_tuple[0].append(holder_tuple)
 others = [
-    Hostile(), Nested(), [Hostile()], {"frame": image}, [image], (image,), "end", None, 1, 1.5,
-    True, 1 << 80, {1}, bytearray, os.system, eval, datetime.datetime.now(), image.astype(object),
-    np.zeros(2, [("a", "u1")]), np.array(["text"]), np.array([b"bytes"]), np.uint8(3),
+    Hostile(), Nested(), [Hostile()], {"frame": image, "more": [Hostile()]}, {Nested(): 1}, {1},
+    frozenset([1]), 1j, ..., bytearray, os.system, eval, datetime.datetime.now(), 1 << 2100,
+    image.astype(object), np.zeros(2, [("a", "u1")]), np.array(["text"]), np.array([b"bytes"]),
+    np.complex64(1j), np.str_("text"), np.datetime64("2000-01-01"), holder, holder_tuple,
     np.array(["2000-01-01"], "M8[D]"), np.ma.masked_array(image), np.dtype("u1"), np.matrix([1]),
     np.zeros(2, np.dtype("u1", metadata={"a": 1})).view(np.recarray), np.array([Hostile()]),
 ]
 for index, other in enumerate(others):
     for protocol in range(6):
         print(json.dumps([f"{index} in {protocol}", pickle.dumps(other, protocol=protocol).hex()]))
-for protocol in range(2):
-    print(json.dumps([f"array in {protocol}", pickle.dumps(image, protocol=protocol).hex()]))
 `;
 
-/** Prints pickles of bytes, in protocols 2 to 5. */
+/** Prints pickles of bytes, in protocols 0 to 5. */
 const DUMP_BYTES = `
 import json, pickle
 for value in [b"end", b"", bytes(range(256)), bytes(70000)]:
-    for protocol in range(2, 6):
+    for protocol in range(6):
         print(json.dumps([value.hex(), pickle.dumps(value, protocol=protocol).hex()]))
 `;
 
@@ -120,19 +126,7 @@ interface DumpedArray {
   data: string;
 }
 
-const pythons = await findPythons(["numpy"]);
-
-/** A test for each Python with numpy; one that says why it is ignored where there is none. */
-function interopTest(name: string, fn: (python: string) => Promise<void>): void {
-  for (const python of pythons) {
-    Deno.test(`${name} (${python})`, () => fn(python));
-  }
-  if (pythons.length === 0) {
-    Deno.test({ name: `${name} (ignored: no python3 with numpy)`, ignore: true, fn() {} });
-  }
-}
-
-interopTest("readPickle() reads what numpy writes", async (python) => {
+await interopTest("readPickle() reads what numpy writes", async (python) => {
   const lines = await runPython(python, DUMP);
   for (const { what, protocol, pickle, shape, dtype, data } of lines as DumpedArray[]) {
     const value = readPickle(Uint8Array.fromHex(pickle));
@@ -144,7 +138,7 @@ interopTest("readPickle() reads what numpy writes", async (python) => {
   }
 });
 
-interopTest(
+await interopTest(
   "readPickle() gives views on numpy's protocols 3 to 5 in C order",
   async (python) => {
     const lines = await runPython(python, DUMP) as DumpedArray[];
@@ -157,20 +151,20 @@ interopTest(
   },
 );
 
-interopTest("readPickle() reads bytes that Python writes", async (python) => {
+await interopTest("readPickle() reads bytes that Python writes", async (python) => {
   for (const [expected, pickle] of await runPython(python, DUMP_BYTES) as string[][]) {
     const value = readPickle(Uint8Array.fromHex(pickle));
     assertEquals(value.kind === "bytes" && value.bytes.toHex(), expected);
   }
 });
 
-interopTest("readPickle() refuses everything else that Python writes", async (python) => {
+await interopTest("readPickle() refuses everything else that Python writes", async (python) => {
   for (const [what, pickle] of await runPython(python, DUMP_OTHERS) as string[][]) {
     assertThrows(() => readPickle(Uint8Array.fromHex(pickle)), FormatError, undefined, what);
   }
 });
 
-interopTest("ScriptFrameWriter and CLASSIC_END write what numpy loads", async (python) => {
+await interopTest("ScriptFrameWriter and CLASSIC_END write what numpy loads", async (python) => {
   const sizes = [[1, 1], [2, 3], [321, 241], [256, 70], [1, 66_000]];
   const messages: Uint8Array<ArrayBuffer>[] = [];
   const expected: unknown[] = [];
@@ -195,21 +189,3 @@ interopTest("ScriptFrameWriter and CLASSIC_END write what numpy loads", async (p
   }
   assertEquals(await runPython(python, LOAD, new Blob(messages)), expected);
 });
-
-/** Runs a script and gives its lines of JSON. */
-async function runPython(python: string, script: string, input = new Blob()): Promise<unknown[]> {
-  const child = new Deno.Command(python, {
-    args: ["-c", script],
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  const [{ success, stdout, stderr }] = await Promise.all([
-    child.output(),
-    input.stream().pipeTo(child.stdin),
-  ]);
-  const errors = new TextDecoder().decode(stderr);
-  if (!success) throw new Error(`Cannot run the test's Python script: ${errors}`);
-  const lines = new TextDecoder().decode(stdout).trimEnd().split("\n");
-  return lines.map((line) => JSON.parse(line));
-}

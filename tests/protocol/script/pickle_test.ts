@@ -7,6 +7,7 @@ import {
   readPickle,
 } from "../../../lib/protocol/script/unpickler.ts";
 import { concat, latin1 } from "../../support/media/bytes.ts";
+import { sizeOfValue } from "../../support/media/pickled_values.ts";
 import { numpyPickle, type NumpyPickleOptions, text } from "../../support/media/pickles.ts";
 import { pureTest } from "../../support/pure_test.ts";
 
@@ -148,6 +149,101 @@ pureTest("readPickle() reads bytes of every protocol", () => {
     kind: "bytes",
     bytes: new Uint8Array(0),
   });
+});
+
+/** What `pickle` and `cPickle` of Python 2.7 write for the value below, in protocols 0 to 2. */
+const PYTHON_2 = [
+  "(dp0\nS'a'\np1\n(lp2\nS\"x\\n'\\xff\"\np3\naV\\u20ac\\u005c\np4\naI3\naL5L\naF1.5\naI01\naNa" +
+  "sS'b'\np5\nc__builtin__\nbytearray\np6\n(Va\xff\np7\nS'latin-1'\np8\ntp9\nRp10\ns.",
+  "}q\x00(U\x01aq\x01]q\x02(U\x04x\n'\xffq\x03X\x04\x00\x00\x00\xe2\x82\xac\\q\x04K\x03L5L\n" +
+  "G?\xf8\x00\x00\x00\x00\x00\x00I01\nNeU\x01bq\x05c__builtin__\nbytearray\nq\x06(X\x03\x00\x00" +
+  "\x00a\xc3\xbfq\x07U\x07latin-1q\x08tq\tRq\nu.",
+  "\x80\x02}q\x00(U\x01aq\x01]q\x02(U\x04x\n'\xffq\x03X\x04\x00\x00\x00\xe2\x82\xac\\q\x04K\x03" +
+  "\x8a\x01\x05G?\xf8\x00\x00\x00\x00\x00\x00\x88NeU\x01bq\x05c__builtin__\nbytearray\nq\x06X\x03" +
+  "\x00\x00\x00a\xc3\xbfq\x07U\x07latin-1q\x08\x86q\tRq\nu.",
+  "(dp1\nS'a'\n(lp2\nS\"x\\n'\\xff\"\np3\naV\\u20ac\\u005c\np4\naI3\naL5L\naF1.5\naI01\naNasS'b'\n" +
+  "c__builtin__\nbytearray\np5\n(Va\xff\nS'latin-1'\ntRp6\ns.",
+];
+
+for (const [index, pickle] of PYTHON_2.entries()) {
+  pureTest(`readPickle() reads values of Python 2 (${index})`, () => {
+    assertEquals<unknown>(readPickle(latin1(pickle)), {
+      kind: "dict",
+      entries: [
+        [{ kind: "text", text: "a" }, {
+          kind: "list",
+          items: [
+            { kind: "bytes", bytes: latin1("x\n'\xff") },
+            { kind: "text", text: "\u20ac\\" },
+            { kind: "number", value: 3 },
+            { kind: "number", value: 5 },
+            { kind: "number", value: 1.5 },
+            { kind: "bool", value: true },
+            { kind: "none" },
+          ],
+        }],
+        [{ kind: "text", text: "b" }, { kind: "bytes", bytes: latin1("a\xff") }],
+      ],
+    });
+  });
+}
+
+/** Pickles of a `uint8` array as numpy writes them in Python 2, whose texts are `str`. */
+const PYTHON_2_ARRAYS = [
+  "cnumpy.core.multiarray\n_reconstruct\np0\n(cnumpy\nndarray\np1\n(I0\ntp2\nS'b'\np3\ntp4\nRp5\n" +
+  "(I1\n(L1L\nI2\nI3\ntp6\ncnumpy\ndtype\np7\n(S'u1'\np8\nI0\nI1\ntp9\nRp10\n(I3\nS'|'\np11\n" +
+  "NNNI-1\nI-1\nI0\ntp12\nbI00\nS'\\x01\\n\\x00\\\\\\'\\xff'\np13\ntp14\nb.",
+  "\x80\x02cnumpy.core.multiarray\n_reconstruct\nq\x01cnumpy\nndarray\nq\x02K\x00\x85U\x01b\x87Rq\x03" +
+  "(K\x01K\x01K\x02K\x03\x87cnumpy\ndtype\nq\x04U\x02u1K\x00K\x01\x87Rq\x05(K\x03U\x01|NNNJ\xff" +
+  "\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89T\x06\x00\x00\x00\x01\n\x00\\'\xfftb.",
+];
+
+for (const [index, pickle] of PYTHON_2_ARRAYS.entries()) {
+  pureTest(`readPickle() reads an array of Python 2 (${index})`, () => {
+    assertEquals(readPickle(latin1(pickle)), {
+      kind: "array",
+      array: { shape: [1, 2, 3], dtype: "uint8", data: latin1("\x01\n\x00\\'\xff") },
+    });
+  });
+}
+
+pureTest("readPickle() reads a scalar of Python 2", () => {
+  const scalar =
+    "\x80\x02cnumpy.core.multiarray\nscalar\ncnumpy\ndtype\nU\x02f4K\x00K\x01\x87R(K\x03U" +
+    "\x01<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tbU\x04\x00\x00\xc0?\x86R.";
+  assertEquals(readPickle(latin1(scalar)), { kind: "number", value: 1.5 });
+});
+
+pureTest("readPickle() reads a bytearray of older versions of Python 3", () => {
+  const pickle = "\x80\x02c__builtin__\nbytearray\nX\x02\0\0\0\xc3\xbfX\x07\0\0\0latin-1\x86R.";
+  assertEquals<unknown>(readPickle(latin1(pickle)), { kind: "bytes", bytes: latin1("\xff") });
+});
+
+pureTest("readPickle() gives a view for bytes and text data of protocol 0 without escapes", () => {
+  const pickle = latin1("c_codecs\nencode\n(Va\xe9\xff\nVlatin1\ntR.");
+  const value = readPickle(pickle);
+  assertEquals<unknown>(value, { kind: "bytes", bytes: latin1("a\xe9\xff") });
+  assertStrictEquals(value.kind === "bytes" && value.bytes.buffer, pickle.buffer);
+});
+
+pureTest("readPickle() shares what a pickle recalls, and counts it", () => {
+  const value = readPickle(latin1(`\x80\x04]((C\x02ab\x94h\x00l\x94h\x01e.`));
+  const pair = { kind: "list", items: [1, 2].map(() => ({ kind: "bytes", bytes: latin1("ab") })) };
+  assertEquals<unknown>(value, { kind: "list", items: [pair, pair] });
+});
+
+pureTest("readPickle() takes 64 levels, and not one more", () => {
+  const nested = (levels: number) => latin1(`${"]".repeat(levels)}${"a".repeat(levels - 1)}.`);
+  assertEquals(sizeOfValue(readPickle(nested(64))).depth, 64);
+  refused(nested(65), "more than 64 levels of nesting");
+});
+
+pureTest("readPickle() takes 100,000 values, recalled ones included, and not one more", () => {
+  // A list of lists of 999 values, which count as 1000 with the list around them.
+  const repeated = (times: number) =>
+    latin1(`]((${"N".repeat(999)}lp0\n${"g0\n".repeat(times - 1)}e.`);
+  assertEquals(sizeOfValue(readPickle(repeated(99))).values, 99_001);
+  refused(repeated(100), "more than 100000 values");
 });
 
 pureTest("readPickle() refuses data that does not fill its shape", () => {
