@@ -38,6 +38,8 @@ const CODECS = /^lib\/(protocol|nut)\//;
 
 /** The modules beside the codecs that read and write streams. */
 const NOT_PURE = [
+  ...["protocol/script/message_reader.ts", "protocol/script/receiver.ts"],
+  "protocol/script/replies.ts",
   ...["protocol/native/connection.ts", "protocol/native/client.ts"],
   ...["nut/reader.ts", "nut/writer.ts"],
 ];
