@@ -8,6 +8,7 @@ import { ByteReader, fromSocket } from "../../../lib/base/byte_reader.ts";
 import { ByteWriter } from "../../../lib/base/byte_writer.ts";
 import { FormatError, TruncatedError } from "../../../lib/base/errors.ts";
 import { type Frame, FRAME_HEADROOM, FRAME_TAILROOM } from "../../../lib/media/frame.ts";
+import type { ObservedMessage } from "../../../lib/net/observer.ts";
 import { Connection, type Message } from "../../../lib/protocol/native/connection.ts";
 import { encodeFrame, encodeMessage, HEADER_LENGTH } from "../../../lib/protocol/native/framing.ts";
 import { concat, sample, socketOf, STEPS } from "../../support/media/bytes.ts";
@@ -242,3 +243,37 @@ pureTest("send() refuses a payload over the limit and sends nothing of it", asyn
   await assertRejects(() => sender(writer).send("request", new Uint8Array(65_537)), FormatError);
   assertEquals(written, []);
 });
+
+pureTest(
+  "Connection shows an observer each message with its header, in both directions",
+  async () => {
+    const seen: [direction: string, bytes: number[]][] = [];
+    const show = (direction: string) => (message: ObservedMessage) => {
+      if ("words" in message) throw new Error("Cannot take words: expected a message");
+      seen.push([direction, [...message.header, ...message.payload]]);
+    };
+    const observer = { sent: show("->"), received: show("<-"), event() {} };
+    const frame = () => frameOf(30, { captured: 5 });
+    const marked = encodeFrame({ ...frame(), discontinuity: true }, { dropped: true });
+    const ping = encodeMessage("ping", sample(8), { timestamp: 7 });
+    const received = concat(ping, marked);
+    const { writer, written } = recorder();
+    const reader = new ByteReader(fromSocket(socketOf(received)));
+    const connection = new Connection(reader, writer, observer);
+    await receiveAll(connection);
+    await connection.send("ping", sample(8), { timestamp: 7 });
+    await connection.sendFrame(frame());
+    await connection.sendShared(encodeFrame(frame()));
+    await connection.sendShared(encodeFrame(frame()), { dropped: true, discontinuity: true });
+    const plain = [...encodeFrame(frame())];
+    assertEquals(seen, [
+      ["<-", [...ping]],
+      ["<-", [...marked]],
+      ["->", [...ping]],
+      ["->", plain],
+      ["->", plain],
+      ["->", [...marked]],
+    ]);
+    assertEquals(written, seen.slice(2).flatMap(([, bytes]) => bytes));
+  },
+);
