@@ -277,3 +277,38 @@ pureTest(
     assertEquals(written, seen.slice(2).flatMap(([, bytes]) => bytes));
   },
 );
+
+/** Counts the calls of a method of some bytes. */
+function spyOn(bytes: Uint8Array, method: "slice" | "subarray", onCall: () => void): void {
+  const original = bytes[method];
+  Object.defineProperty(bytes, method, {
+    value(...range: [number, number]) {
+      onCall();
+      return original.apply(bytes, range);
+    },
+  });
+}
+
+pureTest("Connection computes nothing for an observer that is absent", async () => {
+  for (const isSeen of [false, true]) {
+    let calls = 0;
+    class SpiedReader extends ByteReader {
+      override async peek(count: number): Promise<Uint8Array | undefined> {
+        const bytes = await super.peek(count);
+        if (bytes !== undefined) spyOn(bytes, "slice", () => calls++);
+        return bytes;
+      }
+    }
+    const message = encodeFrame(frameOf(30));
+    const reader = new SpiedReader(fromSocket(socketOf(message.slice())));
+    const write = (bytes: Uint8Array) => Promise.resolve(bytes.byteLength);
+    const writer = new ByteWriter({ write }, { stallTimeout: 10_000, onStall() {} });
+    const observer = { sent() {}, received() {}, event() {} };
+    const connection = new Connection(reader, writer, isSeen ? observer : undefined);
+    await connection.receive();
+    spyOn(message, "subarray", () => calls++);
+    await connection.sendShared(message);
+    // The header of what is received; header and payload of what is sent.
+    assertEquals(calls, isSeen ? 3 : 0);
+  }
+});
