@@ -16,7 +16,8 @@ async function main(interrupt: Interrupt): Promise<number> {
   const { flags } = action;
   const write = (line: string) => tryPrint(Deno.stderr, line);
   const logger = createLogger({ level: flags["log-level"], format: flags["log-format"], write });
-  const options = toServerOptions(flags, takeToken(flags["token-file"]));
+  const explain = flags.explain ? (line: string) => write(`${line}\n`) : undefined;
+  const options = { ...toServerOptions(flags, takeToken(flags["token-file"])), explain };
   await using server = await startServer(options, logger);
   interrupt.onHangup = () => void server.reload();
   print(Deno.stdout, `Listening on ${formatAddress(server.address)}\n`);

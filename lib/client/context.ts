@@ -1,5 +1,6 @@
 /** The context of a run: flags, server, limits and FFmpeg. */
 import { printable } from "../base/log.ts";
+import { Explanation } from "../protocol/explainer.ts";
 import { InstalledFfmpeg } from "../ffmpeg/version.ts";
 import type { Target } from "../net/connection.ts";
 import { openCredentials } from "./connection/credentials.ts";
@@ -46,4 +47,18 @@ export async function openContext(
     limits: limitsOf(flags),
     ffmpeg: new InstalledFfmpeg(),
   };
+}
+
+/**
+ * The server that the flags name. If they say so, each conversation with it is explained.
+ *
+ * @param print takes lines without their ends, of any characters
+ */
+export function explained(
+  { flags, target, environment }: ClientContext,
+  print: (line: string) => void,
+): Target {
+  if (!flags.explain) return target;
+  const { clock } = environment;
+  return { ...target, observe: new Explanation({ print, now: () => clock.now() }) };
 }

@@ -63,6 +63,7 @@ export const CLIENT_FLAGS = {
   speed: text("N", "playback speed, 0.25 to 8 (1); max does not wait", undefined),
   late: choice(LATE_POLICIES, "drop late frames, or wait (drop in a view)", undefined),
   json: toggle("print one line of JSON at the end"),
+  explain: toggle("explain each message of the protocol on stderr"),
   completions: choice(SHELLS, "print a completion script for this shell", undefined),
   version: toggle("print the version and exit"),
   help: toggle("print this help and exit"),
@@ -88,7 +89,7 @@ export function clientUsage(): string {
       ...["encoding", "bitrate", "quality", "pixel-format", "size", "fps", "no-audio"] as const,
     ],
     "Time": ["start", "duration", "every", "loop", "speed", "late"],
-    "Other": ["json", "completions", "version", "help"],
+    "Other": ["json", "explain", "completions", "version", "help"],
   });
   return `Usage: stream-client [flags] [-- FFmpeg's arguments for the output]
 

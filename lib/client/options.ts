@@ -164,11 +164,16 @@ function checkServer(flags: ClientFlags): void {
 
 /** @throws {UsageError} for flags that the page cannot be served with */
 function checkPage(flags: ClientFlags): void {
-  const { view, http, output, json } = flags;
+  const { view, http, output, json, explain } = flags;
   parseHttpAddress(http);
   refuseIf(
     http !== undefined && view !== undefined && view !== "browser",
     `Cannot use --http with --view ${view}: it is for --view browser`,
+  );
+  refuseIf(
+    isPageWanted(flags) && explain,
+    "Cannot use --explain with --view browser: a page has several conversations at once, " +
+      "expected --explain of stream-server",
   );
   refuseIf(
     isPageWanted(flags) && json && output === undefined,

@@ -4,7 +4,7 @@ import { printable, printableJson } from "../base/log.ts";
 import type { MediaRequest } from "../protocol/native/request.ts";
 import { actionOf, type Sink } from "../sinks/sink.ts";
 import { explain } from "./connection/explain.ts";
-import { type ClientContext, openContext, type RunOptions } from "./context.ts";
+import { type ClientContext, explained, openContext, type RunOptions } from "./context.ts";
 import { isPageWanted, parseClientFlags, toRequest } from "./options.ts";
 import { PlayerControls } from "./playback/controls.ts";
 import { play, type PlayResult } from "./playback/play.ts";
@@ -62,9 +62,10 @@ async function servePage(context: ClientContext): Promise<void> {
 }
 
 async function printList(context: ClientContext): Promise<void> {
-  const { flags, target, limits, environment, signal } = context;
+  const { flags, limits, environment, signal } = context;
   const { clock, print, printError } = environment;
   const notify = (line: string) => printError(`${printable(line)}\n`);
+  const target = explained(context, notify);
   const entries = await askList({ target, limits, notify, clock, signal });
   const text = flags.json
     ? `${printableJson({ command: "list_media", entries })}\n`
@@ -115,7 +116,8 @@ async function playToSinks(request: MediaRequest, context: ClientContext): Promi
   try {
     using _keys = await listenToKeys(sinks, controls, context);
     const parts = { request, sinks, checked, statistics, controls, messages };
-    const result = await receive(parts, context);
+    const target = explained(context, (line) => messages.explain(line));
+    const result = await receive(parts, { ...context, target });
     messages.flush();
     report(result, statistics, context);
   } finally {

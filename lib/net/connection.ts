@@ -5,6 +5,7 @@ import { ByteWriter } from "../base/byte_writer.ts";
 import { DeadlineError, isConnectionLost, messageOf } from "../base/errors.ts";
 import { formatAddress } from "./address.ts";
 import { ConnectError } from "./errors.ts";
+import { type ConversationObserver, endingOf, type Observation } from "./observer.ts";
 import type { Secret } from "./secret.ts";
 import { closeSocket, type Socket } from "./socket.ts";
 import { connectTls, type Trust } from "./tls.ts";
@@ -53,6 +54,8 @@ export interface Target {
   protocol?: Protocol;
   /** @default CLIENT_ADVICE */
   advice?: TargetAdvice;
+  /** Sees the conversations with the server. */
+  observe?: Observation;
 }
 
 /** Timeouts of a connection, milliseconds. */
@@ -70,12 +73,21 @@ const TIMEOUTS: Record<Protocol, ConnectionTimeouts> = {
   script: { connect: 10_000, idle: 30_000 },
 };
 
+/** How a certificate was trusted, in words. */
+const TRUSTED_BY: Record<Trust["kind"], string> = {
+  fingerprint: "its fingerprint",
+  authority: "the named authority",
+  system: "the authorities of this machine",
+};
+
 /** A connection to a server. Reads and writes on it time out. */
 export class ServerConnection implements Disposable {
   readonly reader: ByteReader;
   readonly writer: ByteWriter;
   /** Part of every request. */
   readonly token: Secret | undefined;
+  /** Sees the conversation. */
+  readonly observer: ConversationObserver | undefined;
   #socket: Socket;
   #abortListener: Disposable;
   #closed = false;
@@ -84,21 +96,30 @@ export class ServerConnection implements Disposable {
   constructor(
     socket: Socket,
     signal: AbortSignal,
-    { timeouts: { idle }, token }: { timeouts: ConnectionTimeouts; token?: Secret },
+    { timeouts: { idle }, token, observer }: {
+      timeouts: ConnectionTimeouts;
+      token?: Secret;
+      observer?: ConversationObserver;
+    },
   ) {
     this.#socket = socket;
     this.token = token;
+    this.observer = observer;
     let timedOut = false;
     const onTimeout = () => {
       timedOut = true;
+      observer?.event("timed out", `nothing passed for ${idle / 1000} s`);
       this.#close();
     };
     this.reader = new ByteReader(fromSocket({
       read: async (target) => {
         using _limit = deadline(idle, onTimeout);
         try {
-          return await socket.read(target);
+          const count = await socket.read(target);
+          if (count === null) observer?.event("closed", "by the server");
+          return count;
         } catch (cause) {
+          observer?.event(...endingOf(cause));
           signal.throwIfAborted();
           if (!timedOut) throw cause;
           throw new DeadlineError(`the server was silent for ${idle / 1000} s`, { cause });
@@ -117,6 +138,7 @@ export class ServerConnection implements Disposable {
   #close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.observer?.event("closed", "by this client");
     this.#socket.close();
   }
 }
@@ -128,9 +150,26 @@ export class ServerConnection implements Disposable {
  * @throws {ConnectError} with what the user can do about it
  */
 export async function connect(
-  { host: hostname, port, credentials = {}, protocol = "native", advice = CLIENT_ADVICE }: Target,
+  target: Target,
   signal: AbortSignal,
-  timeouts: ConnectionTimeouts = TIMEOUTS[protocol],
+  timeouts: ConnectionTimeouts = TIMEOUTS[target.protocol ?? "native"],
+): Promise<ServerConnection> {
+  const { host: hostname, port, observe } = target;
+  const observer = observe?.begin();
+  observer?.event("connect", `to ${formatAddress({ hostname, port })}`);
+  try {
+    return await open(target, signal, { timeouts, observer });
+  } catch (error) {
+    const reason = signal.aborted ? "by this client" : messageOf(error);
+    observer?.event(signal.aborted ? "closed" : "failed", reason);
+    throw error;
+  }
+}
+
+async function open(
+  { host: hostname, port, credentials = {}, advice = CLIENT_ADVICE }: Target,
+  signal: AbortSignal,
+  { timeouts, observer }: { timeouts: ConnectionTimeouts; observer?: ConversationObserver },
 ): Promise<ServerConnection> {
   const { token, trust } = credentials;
   const timeout = AbortSignal.timeout(timeouts.connect);
@@ -152,11 +191,15 @@ export async function connect(
   }
   tcp.setNoDelay();
   tcp.setKeepAlive();
-  if (trust === undefined) return new ServerConnection(tcp, signal, { timeouts, token });
+  const options = { timeouts, token, observer };
+  const encryption = trust === undefined ? "without TLS" : "TLS follows";
+  observer?.event("connected", `from ${formatAddress(tcp.localAddr)}, ${encryption}`);
+  if (trust === undefined) return new ServerConnection(tcp, signal, options);
   try {
     using _close = onAbort(limit, () => closeSocket(tcp));
     const socket = await connectTls(tcp, { hostname, port }, trust);
-    return new ServerConnection(socket, signal, { timeouts, token });
+    observer?.event("tls", `handshake done, certificate trusted by ${TRUSTED_BY[trust.kind]}`);
+    return new ServerConnection(socket, signal, options);
   } catch (cause) {
     signal.throwIfAborted();
     if (timeout.aborted) {

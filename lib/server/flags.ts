@@ -89,6 +89,7 @@ export const SERVER_FLAGS = {
   metrics: text("[ADDR:]PORT", "serve /metrics, /healthz and /readyz over HTTP", undefined),
   "log-level": choice(LOG_LEVELS, "lowest level to log on stderr (info)", "info"),
   "log-format": choice(LOG_FORMATS, "format of the log (human)", "human"),
+  explain: toggle("explain each message of all clients on stderr"),
   completions: choice(SHELLS, "print completions for the shell", undefined),
   version: toggle("print the version and exit"),
   help: toggle("print this and exit"),
@@ -198,7 +199,7 @@ export function serverUsage(): string {
       ...["token-file", "tls-cert", "tls-key", "classic-open"] as const,
     ],
     "Limits": ["max-decoders", "max-pixels", "cache", "grace"],
-    "Logs and metrics": ["metrics", "log-level", "log-format"],
+    "Logs and metrics": ["metrics", "log-level", "log-format", "explain"],
     "Other": ["completions", "version", "help"],
   });
   return `Usage: stream-server [flags]

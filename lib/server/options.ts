@@ -49,6 +49,8 @@ export interface ServerOptions {
   warm?: boolean;
   /** Address of the metrics over HTTP; none are served without it. */
   metrics?: Address;
+  /** Takes the lines that explain each conversation; they are safe to print. */
+  explain?: (line: string) => void;
   /** @default SERVER_FLAG_NAMES */
   names?: OptionNames;
 }

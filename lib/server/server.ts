@@ -94,10 +94,10 @@ export class Server implements AsyncDisposable {
       logger,
       onRefusal: (reason) => metrics.connectionRefused(reason),
     });
-    const { defaults, scriptsOpen, timeouts = DEFAULT_TIMEOUTS, clock } = options;
+    const { defaults, scriptsOpen, timeouts = DEFAULT_TIMEOUTS, clock, explain } = options;
     this.#shared = {
       ...{ library, live, budget, slots, startCache, logger },
-      ...{ defaults, scriptsOpen, timeouts, clock, names: options.names },
+      ...{ defaults, scriptsOpen, timeouts, clock, explain, names: options.names },
       authenticator: credentials.authenticator,
       publishAccess: new PublishAccess(
         options.publish ?? "local",

@@ -291,6 +291,9 @@ const WRONG: Record<string, string> = {
     'Cannot write to "http://me:***@host/x?***": its name tells no type, expected --format as ' +
     "well, such as mpegts",
   "--video --late never": 'Cannot use --late "never": expected wait, drop',
+  "--video --view browser --explain":
+    "Cannot use --explain with --view browser: a page has several conversations at once, " +
+    "expected --explain of stream-server",
   "--list --loop": "Cannot use --loop with --list: it is for --image and --video",
   "--classic --video clip.mp4":
     'Cannot ask a script for "clip.mp4": with --classic it chooses itself',

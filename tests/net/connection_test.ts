@@ -7,6 +7,7 @@ import {
 } from "@std/assert";
 import { DeadlineError } from "../../lib/base/errors.ts";
 import { connect } from "../../lib/net/connection.ts";
+import type { ConnectionEvent, Observation } from "../../lib/net/observer.ts";
 import type { ResponsePart } from "../../lib/protocol/media_response.ts";
 import { requestMedia } from "../../lib/protocol/native/client.ts";
 import {
@@ -124,4 +125,38 @@ Deno.test("ServerConnection can be disposed twice, and ignores its signal afterw
   connection[Symbol.dispose]();
   controller.abort();
   assert(controller.signal.aborted);
+});
+
+/** An observation that keeps the events of one connection. */
+function observing(): { events: string[]; observe: Observation } {
+  const events: string[] = [];
+  const observer = {
+    sent() {},
+    received() {},
+    event: (event: ConnectionEvent, words: string) => void events.push(`${event}: ${words}`),
+  };
+  return { events, observe: { begin: () => observer, retry() {} } };
+}
+
+Deno.test("connect() shows an observer how a connection begins and ends", async () => {
+  const failing = observing();
+  await assertRejects(() => connect({ host: "no.host.invalid", port: 7, ...failing }, NEVER));
+  assertEquals(failing.events[0], "connect: to no.host.invalid:7");
+  assertMatch(failing.events[1], /^failed: Cannot connect to no\.host\.invalid:7: /);
+  await using server = new ScriptedServer(untilGone);
+  const silent = observing();
+  {
+    using connection = await connect({ ...target(server), ...silent }, NEVER, SHORT);
+    await assertRejects(() => connection.reader.peek(1), DeadlineError);
+  }
+  const [, connected, ending] = silent.events;
+  assertMatch(connected, /^connected: from 127\.0\.0\.1:\d+, without TLS$/);
+  assertEquals(ending, "timed out: nothing passed for 0.05 s");
+  const stopped = observing();
+  const controller = new AbortController();
+  {
+    using _connection = await connect({ ...target(server), ...stopped }, controller.signal);
+    controller.abort();
+  }
+  assertEquals(stopped.events.slice(2), ["closed: by this client"]);
 });

@@ -3,6 +3,7 @@ import { Backoff } from "../../base/async.ts";
 import { type Clock, MONOTONIC_CLOCK } from "../../base/clock.ts";
 import { messageOf, RequestError } from "../../base/errors.ts";
 import { ConnectError, CutError, isTransient } from "../../net/errors.ts";
+import type { Observation } from "../../net/observer.ts";
 
 /** Retries in a row, unless the user sets another number. */
 const DEFAULT_RETRIES = 5;
@@ -32,6 +33,8 @@ export interface RetriesOptions {
   /** Called with a line for the user. */
   notify: (line: string) => void;
   clock?: Clock;
+  /** Sees the retries. */
+  observe?: Observation;
   /** Gives numbers from 0 up to 1. @default Math.random */
   random?: () => number;
 }
@@ -72,7 +75,7 @@ export class Retries {
   ): Promise<void> {
     signal.throwIfAborted();
     if (!transient && !isTransient(error)) throw error;
-    const { limits, notify } = this.#options;
+    const { limits, notify, observe } = this.#options;
     const limit = hasReceived ? limits.later : limits.first;
     const reason = hasReceived && error instanceof ConnectError ? error.brief : messageOf(error);
     if (this.#count >= limit) {
@@ -82,6 +85,7 @@ export class Retries {
     const wait = this.#backoff.next();
     const seconds = Math.max(1, Math.round(wait / 1000));
     const count = limit === Infinity ? "" : ` (${this.#count} of ${limit})`;
+    observe?.retry(`in ${(wait / 1000).toFixed(1)} s${count}`);
     notify(`${message ?? reason}; trying again in ${seconds} s${count}`);
     await this.#clock.sleep(wait, signal);
   }

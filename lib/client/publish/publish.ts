@@ -4,7 +4,7 @@ import { printable, printableJson } from "../../base/log.ts";
 import { MAX_FRAME_SIZE } from "../../media/frame.ts";
 import { openLiveFeed } from "../../sources/live/feed.ts";
 import { refuseUnknownFormats } from "../../sources/live/source_spec.ts";
-import type { ClientContext } from "../context.ts";
+import { type ClientContext, explained } from "../context.ts";
 import { formatBytes, formatCount, formatTime, type ProgressState } from "../terminal/progress.ts";
 import { Messages } from "../terminal/status.ts";
 import type { PublishInput } from "./input.ts";
@@ -29,11 +29,12 @@ const STDIN_TIMEOUT = 2 ** 30;
  * @throws {Error} if the server refuses, or the input fails for good
  */
 export async function publish(plan: PublishPlan, context: ClientContext): Promise<void> {
-  const { flags, target, environment, signal, forced } = context;
+  const { flags, environment, signal, forced } = context;
   const { name, replace, onDemand } = plan;
   const messages = new Messages(environment);
   messages.attach([]);
   const notify = (line: string) => messages.notify(line);
+  const target = explained(context, (line) => messages.explain(line));
   // A camera that starts before its server waits for it.
   const limit = flags.retries ?? Infinity;
   const loop = new PublishLoop({

@@ -61,10 +61,10 @@ export class PublishLoop {
   #lostAt: number | undefined;
 
   constructor(options: PublishLoopOptions) {
-    const { limits, notify, clock = MONOTONIC_CLOCK } = options;
+    const { target, limits, notify, clock = MONOTONIC_CLOCK } = options;
     this.#options = options;
     this.#clock = clock;
-    this.#retries = new Retries({ limits, notify, clock });
+    this.#retries = new Retries({ limits, notify, clock, observe: target.observe });
     this.#statistics = this.#count();
   }
 

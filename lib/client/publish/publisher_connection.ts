@@ -10,8 +10,8 @@ import {
 import { connect, type ServerConnection, type Target } from "../../net/connection.ts";
 import { CutError, ShutdownError } from "../../net/errors.ts";
 import { FrameCounter } from "../../protocol/media_response.ts";
-import { orCut, sendKeepAlives } from "../../protocol/native/client.ts";
-import { Connection, type Message } from "../../protocol/native/connection.ts";
+import { openConnection, orCut, sendKeepAlives } from "../../protocol/native/client.ts";
+import type { Connection, Message } from "../../protocol/native/connection.ts";
 import { encodeRequest, type MediaRequest, parseControl } from "../../protocol/native/request.ts";
 import {
   type Acceptance,
@@ -78,7 +78,7 @@ export class PublisherConnection implements Disposable {
     const { clock = MONOTONIC_CLOCK } = options;
     this.#window = new SendWindow(() => clock.now());
     this.#connection = connection;
-    this.#messages = new Connection(connection.reader, connection.writer);
+    this.#messages = openConnection(connection);
     this.#options = options;
     // It may fail while nobody waits for it.
     this.#end.promise.catch(() => {});

@@ -19,7 +19,7 @@ export interface ListOptions extends RetriesOptions {
  */
 export async function askList({ target, signal, ...options }: ListOptions): Promise<ListEntry[]> {
   try {
-    return await new Retries(options).persist(async () => {
+    return await new Retries({ ...options, observe: target.observe }).persist(async () => {
       using connection = await connect(target, signal);
       return await requestList(connection);
     }, signal);

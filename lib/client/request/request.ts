@@ -63,8 +63,9 @@ export interface AskOptions extends Omit<ReconnectOptions, "open" | "random"> {
  *
  * @throws {Error} if no connection can be made, with what the user can do about it
  */
-export async function ask(request: MediaRequest, options: AskOptions): Promise<OpenResponse> {
-  const { target, signal } = options;
+export async function ask(request: MediaRequest, given: AskOptions): Promise<OpenResponse> {
+  const { target, signal } = given;
+  const options = { ...given, observe: target.observe };
   if (!PROTOCOLS[target.protocol ?? "native"].isResumable) {
     return await new Retries(options).persist(() => openResponse(request, target, signal), signal);
   }

@@ -61,7 +61,10 @@ async function* parts(
   now: () => number,
 ): AsyncGenerator<ResponsePart> {
   const pool = new BufferPool(2);
-  await connection.writer.write(scriptRequest(command));
+  const { observer } = connection;
+  const request = scriptRequest(command);
+  observer?.sent({ kind: "request", bytes: request.byteLength, words: `${command}, as text` });
+  await connection.writer.write(request);
   const counter = new FrameCounter();
   let description: Description | undefined;
   let start = 0;
@@ -74,6 +77,8 @@ async function* parts(
       throw new CutError("the connection was cut");
     }
     const message = parseScriptMessage(pickle);
+    const bytes = LENGTH_SIZE + pickle.byteLength;
+    observer?.received({ kind: message.kind, bytes, words: wordsOf(message) });
     if (message.kind === "end") break;
     if (description === undefined) {
       description = describe(command, message);
@@ -93,6 +98,11 @@ async function* parts(
   }
   if (description === undefined) throw new CutError("the server had nothing to send");
   yield { kind: "end", end: { ...counter.totals, dropped: 0, reason: "end" } };
+}
+
+function wordsOf(message: ScriptMessage): string {
+  const what = message.kind === "end" ? 'b"end"' : `array ${message.width}x${message.height}`;
+  return `${what}, a pickle behind a 4-byte length`;
 }
 
 /** Reads one length and its pickle; `undefined` if the connection ends instead. */

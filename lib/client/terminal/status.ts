@@ -6,6 +6,9 @@ import type { Sink } from "../../sinks/sink.ts";
 import type { Environment } from "./environment.ts";
 import { formatBytes, formatTime, lineOutput, Progress } from "./progress.ts";
 
+/** Lines of `--explain` that are kept while a sink covers the terminal. */
+const MAX_EXPLAINED = 1000;
+
 /**
  * Messages and progress for the user during a play: on standard error, or on a sink that covers the
  * terminal, and then again on standard error once the sink has ended.
@@ -15,6 +18,8 @@ export class Messages {
   #sink: Sink | undefined;
   /** Lines that only the sink has shown. */
   #shown: string[] = [];
+  /** Lines of `--explain` to print when the sink has ended. */
+  #explained: string[] = [];
   #progress: Progress | undefined;
 
   constructor(environment: Pick<Environment, "printError" | "terminalSize" | "stderrIsTerminal">) {
@@ -50,6 +55,20 @@ export class Messages {
     this.#shown.push(line);
   }
 
+  /**
+   * Prints a line of `--explain`. If a sink covers the terminal that it would be printed on, the
+   * newest are kept until {@linkcode Messages.flush}.
+   */
+  explain(line: string): void {
+    if (this.#sink !== undefined && this.#environment.stderrIsTerminal) {
+      this.#explained.push(line);
+      if (this.#explained.length > MAX_EXPLAINED) this.#explained.shift();
+      return;
+    }
+    this.#progress?.clear();
+    this.#print(line);
+  }
+
   /** Shows whether the play is paused. */
   pause(paused: boolean): void {
     this.#progress?.pause(paused);
@@ -57,6 +76,7 @@ export class Messages {
 
   /** Prints the lines that were shown on a screen that is gone. */
   flush(): void {
+    this.#explained.splice(0).forEach((line) => this.#print(line));
     this.#shown.splice(0).forEach((line) => this.#print(line));
   }
 

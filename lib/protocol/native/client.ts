@@ -38,7 +38,7 @@ export function requestMedia(
   request: MediaRequest,
   { clock = sinceEpoch, keepAlive = 5_000, keepsFrames = false }: RequestOptions = {},
 ): MediaResponse {
-  const messages = new Connection(connection.reader, connection.writer);
+  const messages = openConnection(connection);
   const authorized = { ...request, token: connection.token?.reveal() };
   return {
     [Symbol.asyncIterator]: () => parts(messages, authorized, { clock, keepAlive, keepsFrames }),
@@ -46,6 +46,11 @@ export function requestMedia(
     abandon: () => connection[Symbol.dispose](),
     recycle: (frame) => messages.recycle(frame),
   };
+}
+
+/** Messages of the native protocol over a connection to a server. */
+export function openConnection({ reader, writer, observer }: ServerConnection): Connection {
+  return new Connection(reader, writer, observer);
 }
 
 async function* parts(
@@ -93,7 +98,7 @@ async function* parts(
  * Requests the list of media. Throws as iterating the response of {@linkcode requestMedia} does.
  */
 export async function requestList(connection: ServerConnection): Promise<ListEntry[]> {
-  const messages = new Connection(connection.reader, connection.writer);
+  const messages = openConnection(connection);
   const token = connection.token?.reveal();
   const request = { command: "list_media", data: true, token } as const;
   await orCut(() => messages.send("request", encodeRequest(request)));

@@ -4,6 +4,7 @@ import type { ByteReader } from "../../base/byte_reader.ts";
 import type { ByteWriter } from "../../base/byte_writer.ts";
 import { FormatError } from "../../base/errors.ts";
 import { type Frame, FRAME_HEADROOM, FRAME_TAILROOM } from "../../media/frame.ts";
+import type { ConversationObserver, NativeMessage } from "../../net/observer.ts";
 import {
   CAPTURE_LENGTH,
   encodeFrame,
@@ -46,11 +47,14 @@ const POOLED_BUFFERS = 2;
 export class Connection {
   #reader: ByteReader;
   #writer: ByteWriter;
+  #observer: ConversationObserver | undefined;
   #pool = new BufferPool(POOLED_BUFFERS);
 
-  constructor(reader: ByteReader, writer: ByteWriter) {
+  /** @param observer sees all messages; nothing is computed for it if it is absent */
+  constructor(reader: ByteReader, writer: ByteWriter, observer?: ConversationObserver) {
     this.#reader = reader;
     this.#writer = writer;
+    this.#observer = observer;
   }
 
   /**
@@ -71,15 +75,19 @@ export class Connection {
         `Cannot take a message of kind ${header.kind}: expected ${accept.join(", ")}`,
       );
     }
+    // A copy: the view changes with the next read.
+    const observed = this.#observer && bytes.slice(0, HEADER_LENGTH);
     this.#reader.consume(HEADER_LENGTH);
     if (header.kind !== "frame") {
       const room = { offset: 0, tail: 0 };
       const payload = await this.#reader.readGrowing(undefined, header.payloadLength, room);
+      if (observed !== undefined) this.#observer?.received({ header: observed, payload });
       return { kind: header.kind, payload, timestamp: header.timestamp };
     }
     const room = { offset: FRAME_HEADROOM, tail: FRAME_TAILROOM };
     const memory = this.#pool.take(room.offset + header.payloadLength + room.tail);
     const data = await this.#reader.readGrowing(memory, header.payloadLength, room);
+    if (observed !== undefined) this.#observer?.received({ header: observed, payload: data });
     const { streamId, timestamp, keyframe, dropped, discontinuity } = header;
     const shared = { kind: header.kind, streamId, timestamp, keyframe, dropped, discontinuity };
     if (!header.captured) return { ...shared, data };
@@ -101,12 +109,16 @@ export class Connection {
     payload: Uint8Array,
     options?: { timestamp?: number },
   ): Promise<void> {
-    await this.#writer.write(encodeMessage(kind, payload, options));
+    const message = encodeMessage(kind, payload, options);
+    this.#observer?.sent(partsOf(message));
+    await this.#writer.write(message);
   }
 
   /** Sends a frame without copying it. Its memory must not change until the result resolves. */
   async sendFrame(frame: Frame, options?: { dropped?: boolean }): Promise<void> {
-    await this.#writer.write(encodeFrame(frame, options));
+    const message = encodeFrame(frame, options);
+    this.#observer?.sent(partsOf(message));
+    await this.#writer.write(message);
   }
 
   /**
@@ -120,10 +132,17 @@ export class Connection {
     { dropped = false, discontinuity = false }: Remarks = {},
   ): Promise<void> {
     if (!dropped && !discontinuity) {
+      this.#observer?.sent(partsOf(message));
       await this.#writer.write(message);
       return;
     }
     const header = remarkFrame(message, { dropped, discontinuity });
-    await this.#writer.write(header, message.subarray(HEADER_LENGTH));
+    const payload = message.subarray(HEADER_LENGTH);
+    this.#observer?.sent({ header, payload });
+    await this.#writer.write(header, payload);
   }
+}
+
+function partsOf(message: Uint8Array): NativeMessage {
+  return { header: message.subarray(0, HEADER_LENGTH), payload: message.subarray(HEADER_LENGTH) };
 }

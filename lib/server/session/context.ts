@@ -4,6 +4,7 @@ import type { ByteWriter } from "../../base/byte_writer.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/log.ts";
 import type { IdleTimeout } from "../../net/idle_timeout.ts";
+import type { ConversationObserver } from "../../net/observer.ts";
 import type { MediaRequest } from "../../protocol/native/request.ts";
 import type { StartCache } from "../../sources/cache/start_cache.ts";
 import type { Library, MediaFile } from "../../sources/file/library.ts";
@@ -79,6 +80,10 @@ export interface SessionContext extends MediaContext {
   names?: OptionNames;
   /** Logs and counts requests. */
   requestLog: RequestLog;
+  /** Takes the lines that explain each conversation. */
+  explain?: (line: string) => void;
+  /** Explains this conversation. */
+  observer?: ConversationObserver;
   /** IP address of the peer. */
   address: string;
   logger: Logger;

@@ -73,7 +73,7 @@ class NativeSession {
   constructor(context: SessionContext, abort: AbortController) {
     this.#context = context;
     this.#abort = abort;
-    this.#connection = new Connection(context.reader, context.writer);
+    this.#connection = new Connection(context.reader, context.writer, context.observer);
   }
 
   async run(): Promise<void> {

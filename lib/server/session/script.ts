@@ -3,6 +3,7 @@ import type { ByteReader } from "../../base/byte_reader.ts";
 import type { ByteWriter } from "../../base/byte_writer.ts";
 import { RequestError } from "../../base/errors.ts";
 import type { Description, Frame } from "../../media/frame.ts";
+import type { ConversationObserver } from "../../net/observer.ts";
 import {
   parseScriptRequest,
   SCRIPT_END,
@@ -20,6 +21,9 @@ import { requestTimeout, runRequest } from "./outcome.ts";
 
 /** Scripts expect the pixels of OpenCV's VideoCapture, which ignores the matrix of a video. */
 const OPENCV_MATRIX = "bt601";
+
+/** The framing and the payload, in words. */
+const FRAMING = "a pickle behind a 4-byte length";
 
 /** The pixel format of scripts: height × width × 3 bytes, BGR. */
 const BGR = "bgr24";
@@ -41,12 +45,15 @@ export async function runScriptSession(
   }
   if (bytes === undefined) return;
   const command = parseScriptRequest(bytes.subarray(0, SCRIPT_REQUEST_LENGTH));
+  const { observer } = context;
+  const words = `${command}, as text`;
+  observer?.received({ kind: "request", bytes: SCRIPT_REQUEST_LENGTH, words });
   using _watch = watchPeer(reader, abort);
   const record = requestLog.begin({ command, wire: "classic" }, context);
   await runRequest(record, context, async () => {
     // Behind the end of a response a script takes it for complete: the connection is cut instead.
     using _response = shutdown.addResponse(() => abort.abort(shutdown.stopped.reason));
-    await playForScript(command, { ...context, record }, new ScriptResponse(writer));
+    await playForScript(command, { ...context, record }, new ScriptResponse(writer, observer));
     return undefined;
   });
 }
@@ -84,9 +91,13 @@ class ScriptResponse implements ResponseWriter {
   #writer: ByteWriter;
   #frames: ScriptFrameWriter | undefined;
   #isWide = false;
+  #observer: ConversationObserver | undefined;
+  /** Width and height of the arrays, in pixels. */
+  #size = "";
 
-  constructor(writer: ByteWriter) {
+  constructor(writer: ByteWriter, observer?: ConversationObserver) {
     this.#writer = writer;
+    this.#observer = observer;
   }
 
   /** @throws {RequestError} `unsupported` if there is no video, or its frames are too large */
@@ -96,23 +107,33 @@ class ScriptResponse implements ResponseWriter {
     }
     this.#frames = new ScriptFrameWriter(stream);
     this.#isWide = stream.pixelFormat === WIDE_BGR;
+    this.#size = `${stream.width}x${stream.height}`;
     return Promise.resolve();
   }
 
   async write({ data }: Frame): Promise<number> {
     const pixels = this.#isWide ? keepHighBytes(data) : data;
-    await this.#writer.write(this.#framing.wrap(pixels));
+    await this.#send("frame", this.#framing.wrap(pixels));
     return pixels.byteLength;
   }
 
   async writeShared({ frame: { data } }: SharedFrame): Promise<number> {
     // The memory is shared: length and pickle are written from elsewhere.
-    await this.#writer.write(...this.#framing.surround(data));
+    await this.#send("frame", ...this.#framing.surround(data));
     return data.byteLength;
   }
 
   async end(): Promise<void> {
-    await this.#writer.write(SCRIPT_END);
+    await this.#send("end", SCRIPT_END);
+  }
+
+  async #send(kind: "frame" | "end", ...parts: readonly Uint8Array[]): Promise<void> {
+    this.#observer?.sent({
+      kind,
+      bytes: parts.reduce((sum, { byteLength }) => sum + byteLength, 0),
+      words: `${kind === "end" ? 'b"end"' : `array ${this.#size}`}, ${FRAMING}`,
+    });
+    await this.#writer.write(...parts);
   }
 
   get #framing(): ScriptFrameWriter {

@@ -2,12 +2,15 @@
 import { deadline, onAbort } from "../../base/async.ts";
 import { ByteReader, fromSocket } from "../../base/byte_reader.ts";
 import { ByteWriter } from "../../base/byte_writer.ts";
+import { MONOTONIC_CLOCK } from "../../base/clock.ts";
 import { DeadlineError, messageOf, RequestError } from "../../base/errors.ts";
-import { withFields } from "../../base/log.ts";
+import { printable, withFields } from "../../base/log.ts";
 import { formatAddress } from "../../net/address.ts";
 import type { Certificate } from "../../net/certificate.ts";
 import { IdleTimeout } from "../../net/idle_timeout.ts";
+import { type ConversationObserver, endingOf } from "../../net/observer.ts";
 import { closeSocket, type Socket, TlsSocket } from "../../net/socket.ts";
+import { Explainer } from "../../protocol/explainer.ts";
 import { Connection } from "../../protocol/native/connection.ts";
 import { encodeError } from "../../protocol/native/response.ts";
 import { SCRIPT_MAGIC } from "../../protocol/script/framing.ts";
@@ -21,7 +24,7 @@ import { runScriptSession } from "./script.ts";
 /** The part of a session's context that all sessions share. */
 export type SharedContext = Omit<
   SessionContext,
-  "address" | "isDraining" | "idleTimeout" | "reader" | "writer"
+  "address" | "isDraining" | "idleTimeout" | "reader" | "writer" | "observer"
 >;
 
 /** Options of {@linkcode runSession}. */
@@ -94,6 +97,10 @@ export async function runSession(
   let socket: Socket = raw;
   const close = () => closeSocket(socket);
   using _listener = onAbort(signal, close);
+  const observer = explainerOf(raw, shared);
+  observer?.event("connected", certificate === undefined ? "without TLS" : "TLS follows");
+  const isDraining = () => shared.signal.aborted || shared.shutdown.stopped.aborted;
+  let ending: ReturnType<typeof endingOf> = ["closed", "in good order"];
   try {
     raw.setNoDelay();
     // Detects that a script is gone while no frame is due.
@@ -103,9 +110,10 @@ export async function runSession(
       const warn = (line: string) => {
         if (shared.requestLog.isLogged({ address })) logger.log("warn", line);
       };
-      const secured = await acceptTls(raw, { certificate, timeouts, warn });
+      const secured = await acceptTls(raw, { certificate, timeouts, warn, observer });
       if (secured === undefined) return await linger(raw);
       socket = secured;
+      observer?.event("tls", "handshake done");
     }
     const idleTimeout = new IdleTimeout(socket);
     const reader = new ByteReader(fromSocket(idleTimeout));
@@ -113,13 +121,14 @@ export async function runSession(
       stallTimeout: timeouts.stall,
       onStall: () => own.abort(new DeadlineError("The peer took nothing for too long")),
     });
-    const isDraining = () => shared.signal.aborted || shared.shutdown.stopped.aborted;
     const peer = { address, logger, signal, isDraining, idleTimeout, reader, writer };
-    const context = { ...shared, ...peer, timeouts };
+    const context = { ...shared, ...peer, timeouts, observer };
     await converse(context, { refusal, abort: own });
     await linger(socket);
   } catch (error) {
     const reason = own.signal.aborted ? own.signal.reason : error;
+    const isShutdown = isDraining() || reason === shared.shutdown.draining.reason;
+    ending = isShutdown ? ["closed", "the server shuts down"] : endingOf(reason);
     if (!shared.signal.aborted && reason !== shared.shutdown.draining.reason) {
       const message = `ended: ${messageOf(reason)}`;
       if (isPeerGone(reason)) logger.log("debug", message);
@@ -127,8 +136,20 @@ export async function runSession(
     }
   } finally {
     close();
+    observer?.event(...ending);
     logger.log("debug", "disconnected");
   }
+}
+
+function explainerOf(
+  { remoteAddr }: Deno.TcpConn,
+  { explain, clock = MONOTONIC_CLOCK }: SharedContext,
+): Explainer | undefined {
+  return explain && new Explainer({
+    print: (line) => explain(printable(line)),
+    now: () => clock.now(),
+    prefix: `${formatAddress(remoteAddr)}  `,
+  });
 }
 
 /**
@@ -148,10 +169,11 @@ export function isTls(first: Uint8Array): boolean {
  */
 async function acceptTls(
   raw: Deno.TcpConn,
-  { certificate, timeouts, warn }: {
+  { certificate, timeouts, warn, observer }: {
     certificate: Certificate;
     timeouts: Timeouts;
     warn: (line: string) => void;
+    observer?: ConversationObserver;
   },
 ): Promise<TlsSocket | undefined> {
   let isLate = false;
@@ -169,7 +191,7 @@ async function acceptTls(
     }
     warn("refused: the peer does not speak TLS");
     if (new TextDecoder().decode(first.subarray(0, MAGIC_LENGTH)) !== SCRIPT_MAGIC) {
-      await refusePlain(raw);
+      await refusePlain(raw, observer);
     }
     return undefined;
   } catch (error) {
@@ -183,13 +205,16 @@ async function acceptTls(
 }
 
 /** Sends an error without encryption. */
-async function refusePlain(raw: Deno.TcpConn): Promise<void> {
+async function refusePlain(
+  raw: Deno.TcpConn,
+  observer: ConversationObserver | undefined,
+): Promise<void> {
   // The caller's deadline applies, too.
   const writer = new ByteWriter(raw, { stallTimeout: 1000, onStall: () => closeSocket(raw) });
   const message = "Cannot serve without TLS: this server speaks nothing else, ask it with " +
     "TLS, as by --tls-fingerprint, --ca-cert or --tls";
   const reader = new ByteReader(fromSocket(raw));
-  await refuse({ reader, writer }, new RequestError("bad_request", message));
+  await refuse({ reader, writer, observer }, new RequestError("bad_request", message));
 }
 
 /** The timeouts of a peer without a connection slot. */
@@ -236,10 +261,10 @@ async function converseByFirstBytes(
 }
 
 async function refuse(
-  { reader, writer }: Pick<SessionContext, "reader" | "writer">,
+  { reader, writer, observer }: Pick<SessionContext, "reader" | "writer" | "observer">,
   error: RequestError,
 ): Promise<void> {
-  await new Connection(reader, writer).send("error", encodeError(error));
+  await new Connection(reader, writer, observer).send("error", encodeError(error));
 }
 
 /**

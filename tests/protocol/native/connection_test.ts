@@ -8,6 +8,7 @@ import { ByteReader, fromSocket } from "../../../lib/base/byte_reader.ts";
 import { ByteWriter } from "../../../lib/base/byte_writer.ts";
 import { FormatError, TruncatedError } from "../../../lib/base/errors.ts";
 import { type Frame, FRAME_HEADROOM, FRAME_TAILROOM } from "../../../lib/media/frame.ts";
+import type { ObservedMessage } from "../../../lib/net/observer.ts";
 import { Connection, type Message } from "../../../lib/protocol/native/connection.ts";
 import { encodeFrame, encodeMessage, HEADER_LENGTH } from "../../../lib/protocol/native/framing.ts";
 import { concat, sample, socketOf, STEPS } from "../../support/media/bytes.ts";
@@ -241,4 +242,73 @@ pureTest("send() refuses a payload over the limit and sends nothing of it", asyn
   const { writer, written } = recorder();
   await assertRejects(() => sender(writer).send("request", new Uint8Array(65_537)), FormatError);
   assertEquals(written, []);
+});
+
+pureTest(
+  "Connection shows an observer each message with its header, in both directions",
+  async () => {
+    const seen: [direction: string, bytes: number[]][] = [];
+    const show = (direction: string) => (message: ObservedMessage) => {
+      if ("words" in message) throw new Error("Cannot take words: expected a message");
+      seen.push([direction, [...message.header, ...message.payload]]);
+    };
+    const observer = { sent: show("->"), received: show("<-"), event() {} };
+    const frame = () => frameOf(30, { captured: 5 });
+    const marked = encodeFrame({ ...frame(), discontinuity: true }, { dropped: true });
+    const ping = encodeMessage("ping", sample(8), { timestamp: 7 });
+    const received = concat(ping, marked);
+    const { writer, written } = recorder();
+    const reader = new ByteReader(fromSocket(socketOf(received)));
+    const connection = new Connection(reader, writer, observer);
+    await receiveAll(connection);
+    await connection.send("ping", sample(8), { timestamp: 7 });
+    await connection.sendFrame(frame());
+    await connection.sendShared(encodeFrame(frame()));
+    await connection.sendShared(encodeFrame(frame()), { dropped: true, discontinuity: true });
+    const plain = [...encodeFrame(frame())];
+    assertEquals(seen, [
+      ["<-", [...ping]],
+      ["<-", [...marked]],
+      ["->", [...ping]],
+      ["->", plain],
+      ["->", plain],
+      ["->", [...marked]],
+    ]);
+    assertEquals(written, seen.slice(2).flatMap(([, bytes]) => bytes));
+  },
+);
+
+/** Counts the calls of a method of some bytes. */
+function spyOn(bytes: Uint8Array, method: "slice" | "subarray", onCall: () => void): void {
+  const original = bytes[method];
+  Object.defineProperty(bytes, method, {
+    value(...range: [number, number]) {
+      onCall();
+      return original.apply(bytes, range);
+    },
+  });
+}
+
+pureTest("Connection computes nothing for an observer that is absent", async () => {
+  for (const isSeen of [false, true]) {
+    let calls = 0;
+    class SpiedReader extends ByteReader {
+      override async peek(count: number): Promise<Uint8Array | undefined> {
+        const bytes = await super.peek(count);
+        if (bytes !== undefined) spyOn(bytes, "slice", () => calls++);
+        return bytes;
+      }
+    }
+    const message = encodeFrame(frameOf(30));
+    const reader = new SpiedReader(fromSocket(socketOf(message.slice())));
+    const write = (bytes: Uint8Array) => Promise.resolve(bytes.byteLength);
+    const writer = new ByteWriter({ write }, { stallTimeout: 10_000, onStall() {} });
+    const observer = { sent() {}, received() {}, event() {} };
+    const connection = new Connection(reader, writer, isSeen ? observer : undefined);
+    await connection.receive();
+    spyOn(message, "subarray", () => calls++);
+    await connection.sendShared(message);
+    // The header of what is received; header and payload of what is sent.
+    assertEquals(calls, isSeen ? 3 : 0);
+  }
 });

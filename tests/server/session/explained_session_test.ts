@@ -1,0 +1,72 @@
+/** What `explain` of a server says of peers that leave, say nothing, or come together. */
+import { assertEquals, assertMatch } from "@std/assert";
+import { DEFAULT_TIMEOUTS, type ServerOptions } from "../../../lib/server/options.ts";
+import { mediaFolder, pictures } from "../../support/media/media_folder.ts";
+import { type TestServer, testServer } from "../../support/peers/test_server.ts";
+
+const media = mediaFolder();
+
+/** A server, and the lines that explain its conversations. */
+async function explaining(
+  options: Partial<ServerOptions> = {},
+): Promise<{ server: TestServer; lines: string[] }> {
+  const lines: string[] = [];
+  const explain = (line: string) => void lines.push(line);
+  const server = await testServer({ media: media.path, explain, ...options });
+  return { server, lines };
+}
+
+/** Connects, sends some bytes, and reads until the server ends it or the peer has enough. */
+async function visit(
+  { address: { hostname, port } }: TestServer,
+  bytes: Uint8Array,
+  { leaves }: { leaves: boolean },
+): Promise<void> {
+  using peer = await Deno.connect({ hostname, port });
+  if (bytes.byteLength > 0) await peer.write(bytes);
+  while (!leaves && await peer.read(new Uint8Array(100)) !== null);
+}
+
+/** Events and the words before the state, without columns. */
+function eventsOf(lines: readonly string[]): string[] {
+  return lines.map((line) => line.replace(/^\S+ +\S+ s +/, "").replaceAll(/ +/g, " "));
+}
+
+Deno.test("explain tells a cut from a timeout", async () => {
+  const timeouts = { ...DEFAULT_TIMEOUTS, request: 50 };
+  const { server: started, lines } = await explaining({ timeouts });
+  await using server = started;
+  await visit(server, new Uint8Array([32, 0, 0, 0, 1, 0, 0]), { leaves: true });
+  await server.logged(/ disconnected\n$/, 1);
+  await visit(server, new Uint8Array(0), { leaves: false });
+  await server.logged(/ disconnected\n$/, 2);
+  assertEquals(eventsOf(lines), [
+    "-- connected without TLS waiting",
+    "-- cut Input ended after 7 bytes, expected 16 ended",
+    "-- connected without TLS waiting",
+    "-- timed out no request within 0.05 s ended",
+  ]);
+});
+
+Deno.test("explain tells peers apart, and lets none of them forge a line", async () => {
+  await media.make("p.png", [...pictures(), "-frames:v", "1"]);
+  const { server: started, lines } = await explaining();
+  await using server = started;
+  {
+    using one = await server.connect();
+    using other = await server.connect();
+    for (const [client, name] of [[one, "p.png"], [other, "x\n\x1b[2J"], [one, "p.png"]] as const) {
+      await client.request({ command: "get_image", name }).catch(() => {});
+    }
+  }
+  await server.logged(/ disconnected\n$/, 2);
+  const peers = [...new Set(lines.map((line) => line.match(/^127\.0\.0\.1:\d+(?= )/)?.[0] ?? ""))];
+  assertEquals(peers.length, 2);
+  const [one, other] = peers.map((peer) => lines.filter((line) => line.startsWith(`${peer} `)));
+  const shown = ["<- request", "-> describe", "-> frame", "-> end"];
+  assertEquals(one.map((line) => line.match(/(--|->|<-) +\w+/)?.[0].replace(/ +/, " ")), [
+    ...["-- connected", ...shown, ...shown, "-- closed"],
+  ]);
+  assertMatch(other.join("\n"), /<- {2}request .* get_image "x\?\?\[2J"/);
+  for (const line of lines) assertMatch(line, /^\P{Cc}+$/u);
+});
