@@ -3,8 +3,8 @@
 --
 --   tshark -X lua_script:docs/wireshark/stream.lua -r capture.pcapng
 --
--- It dissects TCP port 7777, and connections on other ports that begin with a plausible message. It is
--- one file, so that it can be copied into the folder of Wireshark's plugins.
+-- It dissects TCP port 7777, and connections on other ports that begin with a plausible message. It
+-- is one file, so that it can be copied into Wireshark's folder of plugins.
 
 local PORT = 7777
 local HEADER_LENGTH = 16
@@ -212,11 +212,12 @@ local function parse_json(text)
       read_items("]", depth, function() result[#result + 1] = read_value(depth + 1) end)
       return result
     end
-    local word = expect(text:match("^[%w.+-]+", at))
+    local number = text:match("^-?%d[%d.eE+-]*", at)
+    local word = expect(number or text:match("^%l+", at))
     at = at + #word
-    if word == "null" then return nil end
-    if LITERALS[word] ~= nil then return LITERALS[word] end
-    return expect(tonumber(word))
+    if number then return expect(tonumber(number)) end
+    expect(word == "null" or LITERALS[word] ~= nil)
+    return LITERALS[word]
   end
 
   expect(next_char() == "{")
@@ -307,6 +308,11 @@ local function with_name(line, object)
   return name and line .. ' "' .. name .. '"' or line
 end
 
+local function with_code(line, object)
+  local code, message = text_in(object, "code") or "", text_in(object, "message") or ""
+  return line .. " " .. code .. ": " .. message
+end
+
 local SUMMARIES = {
   request = function(object)
     local line = with_name("request " .. (text_in(object, "command") or "without command"), object)
@@ -324,9 +330,7 @@ local SUMMARIES = {
     if dropped and dropped > 0 then line = line .. ", " .. number_text(dropped) .. " dropped" end
     return reason and reason ~= "end" and line .. ", " .. reason or line
   end,
-  error = function(object)
-    return "error " .. (text_in(object, "code") or "") .. ": " .. (text_in(object, "message") or "")
-  end,
+  error = function(object) return with_code("error", object) end,
   control = function(object)
     local line = "control " .. (text_in(object, "action") or "without action")
     local to = number_in(object, "to")
@@ -335,10 +339,7 @@ local SUMMARIES = {
   list = function(object)
     return "list " .. count_text(#list_in(object, "entries"), "entry", "entries")
   end,
-  notice = function(object)
-    return "notice " .. (text_in(object, "code") or "") .. ": " ..
-      (text_in(object, "message") or "")
-  end,
+  notice = function(object) return with_code("notice", object) end,
   accept = function(object)
     return with_name("accept", object) .. (object.watched == true and ", watched" or "")
   end,
@@ -388,7 +389,9 @@ end
 local function problem_of(tvb, at)
   local length, number, flags = tvb(at, 4):le_uint(), tvb(at + 4, 1):uint(), tvb(at + 5, 1):uint()
   local kind = KINDS[number]
-  if not kind then return experts.kind, "kind " .. number .. ", expected 1 to " .. #KINDS end
+  if not kind then
+    return experts.kind, string.format("kind %d, expected 1 to %d", number, #KINDS)
+  end
   local least = COUNTED_HEADER
   if kind.name == "frame" and math.floor(flags / 8) % 2 == 1 then least = least + CAPTURE_LENGTH end
   local most = COUNTED_HEADER + kind.most
@@ -421,7 +424,7 @@ end
 local function show_frame(message, tree, side, position)
   local words = add_flags(tree, message(5, 1))
   local id, timestamp = message(6, 2):le_uint(), message(8, 8):le_int64():tonumber()
-  local line = "frame stream " .. id
+  local line = "frame stream " .. number_text(id)
   tree:add_le(fields.id, message(6, 2))
   tree:add_le(fields.timestamp, message(8, 8))
   if math.abs(timestamp) >= LARGEST_TIME then
@@ -439,7 +442,7 @@ local function show_frame(message, tree, side, position)
   if described then
     tree:add(fields.media, message(6, 2), media_text(described)):set_generated()
   elseif streams then
-    tree:add_proto_expert_info(experts.undescribed, "No description of stream " .. id)
+    tree:add_proto_expert_info(experts.undescribed, "No description of stream " .. number_text(id))
   end
   local data_at = HEADER_LENGTH
   if words[#words] == "live" then
@@ -453,13 +456,14 @@ local function show_frame(message, tree, side, position)
   return line .. ", " .. count_text(size, "byte", "bytes")
 end
 
+-- Gives the line of a message, and whether its payload is JSON, as far as was looked at.
 local function show_object(kind, payload, tree, side, position)
   local text = payload:string(ENC_UTF_8)
   local ok, object = pcall(parse_json, #text <= LARGEST_PARSED and text or "")
   if not ok then
-    if #text > LARGEST_PARSED then return kind.name .. ", " .. #text .. " bytes" end
+    if #text > LARGEST_PARSED then return kind.name .. ", " .. #text .. " bytes", true end
     tree:add_proto_expert_info(experts.json, "No JSON object")
-    return kind.name .. " without a JSON object"
+    return kind.name .. " without a JSON object", false
   end
   for _, key in ipairs({ "command", "name", "code", "message", "action" }) do
     local value = text_in(object, key)
@@ -475,7 +479,7 @@ local function show_object(kind, payload, tree, side, position)
   end
   local line = SUMMARIES[kind.name](object)
   if kind.name == "error" then tree:add_proto_expert_info(experts.refused, line) end
-  return line
+  return line, true
 end
 
 local function show_message(message, pinfo, tree, side)
@@ -488,7 +492,7 @@ local function show_message(message, pinfo, tree, side)
   if kind.name == "frame" then
     line = show_frame(message, item, side, position)
   else
-    local payload = message:len() > HEADER_LENGTH and message(HEADER_LENGTH)
+    local payload, is_json = message:len() > HEADER_LENGTH and message(HEADER_LENGTH), false
     item:add(fields.unused, message(5, 3))
     if not kind.clock then
       item:add(fields.unused, message(8, 8))
@@ -496,13 +500,14 @@ local function show_message(message, pinfo, tree, side)
       add_time(item, fields.clock, message(8, 8))
     end
     if payload and kind.json then
-      line = show_object(kind, payload, item, side, position)
+      line, is_json = show_object(kind, payload, item, side, position)
       item:add(fields.json, payload, payload:string(ENC_UTF_8))
-      if has_json then pcall(json_dissector.call, json_dissector, payload:tvb(), pinfo, item) end
+      if has_json and is_json then pcall(json_dissector.call, json_dissector, payload:tvb(), pinfo, item) end
     elseif payload then
       item:add(fields.payload, payload)
     elseif kind.json then
       item:add_proto_expert_info(experts.json, "No JSON object")
+      line = line .. " without a JSON object"
     end
   end
   item:set_text("Stream Protocol, " .. line)
@@ -516,7 +521,7 @@ local function dissect_native(tvb, pinfo, tree, side)
     if left >= 6 then
       local problem, text = problem_of(tvb, at)
       if problem and pinfo.can_desegment == 0 then
-        -- Without reassembly, or in a capture of the first bytes of packets, most are in the middle.
+        -- Without reassembly, or if only the beginning of each packet was captured.
         show_rest(tvb, pinfo, tree, at, "continuation")
         return
       elseif problem then
@@ -569,7 +574,7 @@ local function dissect_script_response(tvb, pinfo, tree)
     if left < 4 and wait(pinfo, at) then return end
     local size = left >= 4 and tvb(at, 4):le_int() or -1
     if size < 0 or size > LONGEST_PICKLE then
-      local text = "length " .. size .. " of a pickle, expected 0 to 2^28"
+      local text = "length " .. number_text(size) .. " of a pickle, expected 0 to 2^28"
       local item = show_rest(tvb, pinfo, tree, at, "malformed: " .. text)
       item:add_proto_expert_info(experts.length, text)
       return

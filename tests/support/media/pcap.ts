@@ -36,6 +36,11 @@ interface End {
   next: number;
 }
 
+/** A turn of one side, in one piece. */
+export function says(from: Said["from"], ...parts: Uint8Array[]): Said {
+  return { from, bytes: concat(...parts) };
+}
+
 /** Writes a pcap file (draft-ietf-opsawg-pcap) of whole connections, one after the other. */
 export function writePcap(connections: readonly CapturedConnection[]): Uint8Array<ArrayBuffer> {
   const header = new DataView(new ArrayBuffer(24));
