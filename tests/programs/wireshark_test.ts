@@ -281,8 +281,7 @@ encrypted("TLS is left to Wireshark, and dissected inside if it has the keys", a
   const closed = await dissect(connections, { fields, filter: "tls or stream" });
   assertEquals(linesOf(closed), []);
   assertEquals(valuesOf(closed, "tls.handshake.type")[0], "1");
-  const open = ["-o", `tls.keylog_file:${keys}`];
-  const lines = linesOf(await dissect(connections, { args: open }));
+  const lines = linesOf(await dissect(connections, { keys }));
   assertEquals(lines[0], "request list_media");
   assertMatch(lines[1], /^list \d+ entr(y|ies)$/);
 });

@@ -7,6 +7,9 @@ import { pathOf } from "./running_program.ts";
 /** Path of the dissector under test. */
 const DISSECTOR = pathOf("docs/wireshark/stream.lua");
 
+/** The user and group `nobody` of Debian. */
+const NOBODY = 65534;
+
 /** The beginning of the text of each message. */
 const TITLE = /^Stream Protocol, /;
 
@@ -21,7 +24,7 @@ export interface Packet {
 }
 
 /** Options of {@linkcode dissect}. */
-export interface DissectOptions {
+export interface DissectOptions extends TsharkOptions {
   /** Names of fields. */
   fields?: readonly string[];
   /** A display filter. @default "stream" */
@@ -33,10 +36,11 @@ export interface DissectOptions {
 /** Dissects a capture of connections; packets without messages are left out. */
 export async function dissect(
   connections: readonly CapturedConnection[],
-  { fields = [], filter = "stream", args = [] }: DissectOptions = {},
+  { fields = [], filter = "stream", args = [], keys }: DissectOptions = {},
 ): Promise<Packet[]> {
   const shown = ["tcp.stream", "stream", ...fields].flatMap((name) => ["-e", name]);
-  const printed = await tshark(connections, ["-Y", filter, "-T", "json", ...shown, ...args]);
+  const command = ["-Y", filter, "-T", "json", ...shown, ...args];
+  const printed = await tshark(connections, command, { keys });
   const packets: { _source: { layers: Record<string, string[]> } }[] = JSON.parse(printed);
   return packets.map(({ _source: { layers } }) => ({
     connection: Number(layers["tcp.stream"][0]),
@@ -56,22 +60,43 @@ export function valuesOf(packets: readonly Packet[], field: string, connection =
     .flatMap(({ fields }) => fields[field]);
 }
 
+/** Options of {@linkcode tshark}. */
+export interface TsharkOptions {
+  /** Path of a log of the keys of TLS sessions. */
+  keys?: string;
+}
+
 /** Runs tshark with the dissector over a capture of connections, and gives what it prints. */
 export async function tshark(
   connections: readonly CapturedConnection[],
   args: readonly string[],
+  { keys }: TsharkOptions = {},
 ): Promise<string> {
   const folder = await Deno.makeTempDir({ prefix: "stream_tshark_" });
   try {
-    const path = `${folder}/capture.pcap`;
-    await Deno.writeFile(path, writePcap(connections));
+    const [capture, dissector, keyLog] = ["x.pcap", "stream.lua", "keys"].map((name) =>
+      `${folder}/${name}`
+    );
+    await Deno.writeFile(capture, writePcap(connections));
+    await Deno.copyFile(DISSECTOR, dissector);
+    const command = ["-n", "-r", capture, "-X", `lua_script:${dissector}`, ...args];
+    if (keys !== undefined) {
+      await Deno.writeFile(keyLog, await Deno.readFile(keys));
+      command.push("-o", `tls.keylog_file:${keyLog}`);
+    }
+    // Another user has to be able to read all of it.
+    await Deno.chmod(folder, 0o755);
+    for await (const { name } of Deno.readDir(folder)) await Deno.chmod(`${folder}/${name}`, 0o644);
     const env = { WIRESHARK_CONFIG_DIR: folder, LC_ALL: "C.UTF-8" };
-    const command = ["-n", "-r", path, "-X", `lua_script:${DISSECTOR}`, ...args];
-    const { code, stdout, stderr } = await textOf("tshark", command, { env });
-    const complaints = stderr.split("\n").filter((line) => !/^(Running as user .*)?$/.test(line));
-    assertEquals([code, complaints], [0, []]);
+    const { code, stdout, stderr } = await textOf("tshark", command, { env, ...unprivileged() });
+    assertEquals([code, stderr], [0, ""]);
     return stdout;
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+}
+
+/** As root, Wireshark 4.4 and later load no scripts. */
+function unprivileged(): { uid?: number; gid?: number } {
+  return Deno.uid() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
 }
