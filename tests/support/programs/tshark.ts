@@ -87,7 +87,7 @@ export async function tshark(
     // Another user has to be able to read all of it.
     await Deno.chmod(folder, 0o755);
     for await (const { name } of Deno.readDir(folder)) await Deno.chmod(`${folder}/${name}`, 0o644);
-    const env = { WIRESHARK_CONFIG_DIR: folder, LC_ALL: "C.UTF-8" };
+    const env = { HOME: folder, WIRESHARK_CONFIG_DIR: folder, LC_ALL: "C.UTF-8" };
     const { code, stdout, stderr } = await textOf("tshark", command, { env, ...unprivileged() });
     assertEquals([code, stderr], [0, ""]);
     return stdout;
