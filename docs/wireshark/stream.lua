@@ -365,7 +365,6 @@ local function end_report(pinfo)
   if lines == "" then return end
   pinfo.cols.info:fence()
   pinfo.private["stream_reported"] = "yes"
-  lines = ""
 end
 
 -- Asks TCP for more bytes, as many as are given or one segment; gives false if it has no more.
@@ -420,7 +419,6 @@ local function add_time(tree, field, range)
   end
 end
 
--- `message` is the part of a message that was captured, its header at least.
 local function show_frame(message, tree, side, position)
   local words = add_flags(tree, message(5, 1))
   local id, timestamp = message(6, 2):le_uint(), message(8, 8):le_int64():tonumber()
@@ -450,8 +448,8 @@ local function show_frame(message, tree, side, position)
     if message:len() >= data_at then add_time(tree, fields.captured, message(16, 8)) end
   end
   local size = message(0, 4):le_uint() + 4 - data_at
-  local here = math.min(message:len(), data_at)
-  tree:add(fields.data_length, message(here, message:len() - here), size):set_generated()
+  local data = message:len() > data_at and message(data_at) or message
+  tree:add(fields.data_length, data, size):set_generated()
   if #words > 0 then line = line .. ", " .. table.concat(words, ", ") end
   return line .. ", " .. count_text(size, "byte", "bytes")
 end
@@ -482,7 +480,9 @@ local function show_object(kind, payload, tree, side, position)
   return line, true
 end
 
+-- `message` is the part of a message that was captured, its header at least.
 local function show_message(message, pinfo, tree, side)
+  local is_whole = message:len() == message(0, 4):le_uint() + 4
   local position = next_position(pinfo)
   local kind = KINDS[message(4, 1):uint()]
   local item = tree:add(stream, message)
@@ -499,10 +499,14 @@ local function show_message(message, pinfo, tree, side)
     elseif message(8, 8):le_int64():tonumber() ~= 0 then
       add_time(item, fields.clock, message(8, 8))
     end
-    if payload and kind.json then
+    if not is_whole then
+      line = line .. ", not captured to its end"
+    elseif payload and kind.json then
       line, is_json = show_object(kind, payload, item, side, position)
       item:add(fields.json, payload, payload:string(ENC_UTF_8))
-      if has_json and is_json then pcall(json_dissector.call, json_dissector, payload:tvb(), pinfo, item) end
+      if has_json and is_json then
+        pcall(json_dissector.call, json_dissector, payload:tvb(), pinfo, item)
+      end
     elseif payload then
       item:add(fields.payload, payload)
     elseif kind.json then
@@ -595,8 +599,11 @@ end
 
 local has_tls, tls_dissector = pcall(Dissector.get, "tls")
 
+-- Whether a record of TLS begins (RFC 8446, 5.1), of any type, since the server may begin with an
+-- alert, and a capture in the middle.
 local function is_tls(tvb)
-  return tvb(0, 1):uint() == 22 and tvb(1, 1):uint() == 3 and tvb(2, 1):uint() > 0
+  local record, major, minor = tvb(0, 1):uint(), tvb(1, 1):uint(), tvb(2, 1):uint()
+  return record >= 20 and record <= 23 and major == 3 and minor > 0 and minor <= 4
 end
 
 -- The first four bytes of each direction choose, as in the server.
@@ -623,6 +630,7 @@ local function dissect_tls(tvb, pinfo, tree)
 end
 
 local function dissect(tvb, pinfo, tree)
+  lines = ""
   local conversation = conversation_of(pinfo)
   local side = side_of(conversation, pinfo)
   if not side.protocol and tvb:len() < 4 then

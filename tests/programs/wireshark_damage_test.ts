@@ -58,6 +58,11 @@ wireshark("what is malformed is shown as that, and harms nothing behind it", asy
       [...Array(5).fill("request without a JSON object"), FINE],
       /No JSON object/,
     ],
+    [
+      sent(message(3, ""), message(8, ""), message(2, '{"streams":[1,{"id":null},{"id":9e999}]}')),
+      ["frame stream 0, timestamp 0, 0 bytes", "ping", "describe 3 streams"],
+      /^$/,
+    ],
     [sent(latin1("get_lost!")), ["script get_lost!"], /get_image or get_video/],
     [
       {
@@ -100,7 +105,11 @@ wireshark("damage at random is no error of the dissector", async () => {
 
 wireshark("without reassembly, headers are shown and the rest is a continuation", async () => {
   const said = [says("server", describe(), frame(1), frame(2))];
-  const connections = [{ said, port: PORT, cuts: [describe().byteLength + 100, 100] }];
+  const whole = describe().byteLength;
+  const connections = [
+    { said, port: PORT, cuts: [whole + 100, 100] },
+    { said, port: PORT, cuts: [whole - 1, 1] },
+  ];
   const args = ["-o", "tcp.desegment_tcp_streams:FALSE"];
   const packets = await dissect(connections, { args, fields: ["_ws.expert"] });
   const lines = linesOf(packets);
@@ -109,6 +118,7 @@ wireshark("without reassembly, headers are shown and the rest is a continuation"
     "frame stream 0, 40 ms, keyframe, 256 bytes",
   ]);
   assertEquals(new Set(lines.slice(2)), new Set(["continuation"]));
+  assertEquals(linesOf(packets, 1)[0], "describe, not captured to its end");
   assertEquals(packets.flatMap(({ fields }) => fields["_ws.expert"]), []);
 });
 

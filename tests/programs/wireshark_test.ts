@@ -1,6 +1,6 @@
 /** The dissector of docs/wireshark, in tshark, over what the server and its peers really say. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { encodeFrame, encodeMessage } from "../../lib/protocol/native/framing.ts";
+import { encodeFrame, encodeMessage, KINDS } from "../../lib/protocol/native/framing.ts";
 import { latin1 } from "../support/media/bytes.ts";
 import { mediaFolder, pictures, tone } from "../support/media/media_folder.ts";
 import { says } from "../support/media/pcap.ts";
@@ -220,8 +220,14 @@ wireshark("every kind of message and every flag has its words", async () => {
     "end 2 frames, 3 dropped, stopped",
     "error busy: Cannot serve now",
   ]);
-  const kinds = [1, 10, 2, 3, 3, 3, 8, 9, 6, 11, 7, 4, 5];
+  const kinds: number[] = [1, 10, 2, 3, 3, 3, 8, 9, 6, 11, 7, 4, 5];
   assertEquals(valuesOf(packets, "stream.kind").map(Number), kinds);
+  assertEquals(
+    kinds.filter((kind, at) => kinds.indexOf(kind) === at).sort(),
+    [
+      ...Object.values(KINDS),
+    ].sort(),
+  );
   const values = flags.map((flag) => valuesOf(packets, `stream.flags.${flag}`).map(isTrue));
   assertEquals(values, [
     [true, false, true],
