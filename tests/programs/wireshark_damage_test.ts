@@ -1,7 +1,7 @@
 /** The dissector of docs/wireshark over what is malformed, damaged or not whole. */
 import { assertEquals, assertMatch } from "@std/assert";
 import { encodeMessage } from "../../lib/protocol/native/framing.ts";
-import { latin1, seeded } from "../support/media/bytes.ts";
+import { concat, latin1, seeded } from "../support/media/bytes.ts";
 import { type CapturedConnection, says } from "../support/media/pcap.ts";
 import { requestMessage } from "../support/peers/native_client.ts";
 import { describe, frame, message } from "../support/peers/scripted_server.ts";
@@ -85,22 +85,27 @@ wireshark("what is malformed is shown as that, and harms nothing behind it", asy
 
 wireshark("damage at random is no error of the dissector", async () => {
   const random = seeded(17);
+  const below = (limit: number) => Math.floor(random() * limit);
   const other = [message(10, '{"code":"x"}'), message(8, "x"), frame(2)];
-  const { bytes } = says("server", describe(), frame(1), ...other);
-  const connections = Array.from({ length: DAMAGED }, (): CapturedConnection => {
-    const damaged = bytes.slice();
-    for (let count = 1 + 8 * random(); count > 0; count--) {
-      damaged[Math.floor(random() * damaged.byteLength)] = Math.floor(random() * 256);
+  const responses = [
+    { request: GOOD, response: concat(describe(), frame(1), ...other) },
+    { request: latin1("get_image"), response: latin1("\x03\0\0\0abc\x08\0\0\0\x80\x04C\x03end.") },
+  ];
+  const connections = Array.from({ length: DAMAGED }, (_, index): CapturedConnection => {
+    const { request, response } = responses[index % responses.length];
+    const damaged = response.slice();
+    for (let count = 1 + below(8); count > 0; count--) {
+      damaged[below(damaged.byteLength)] = below(256);
     }
-    const said = [
-      says("client", requestMessage({ command: "get_video" })),
-      says("server", damaged),
-    ];
-    return { said, port: PORT, cuts: [1 + Math.floor(random() * 1000)] };
+    const said = [says("client", request), says("server", damaged)];
+    return { said, port: PORT, cuts: [1 + below(1000)] };
   });
   const printed = await tshark(connections, ["-V"]);
   assertEquals(printed.match(/Lua Error.*|Malformed Packet.*/g), null);
-  assertEquals(printed.match(/^Stream Protocol, request get_video$/gm)?.length, DAMAGED);
+  for (const line of [FINE, "script get_image"]) {
+    const shown = printed.match(new RegExp(`^Stream Protocol, ${line}$`, "gm"));
+    assertEquals(shown?.length, DAMAGED / responses.length);
+  }
 });
 
 wireshark("without reassembly, headers are shown and the rest is a continuation", async () => {
