@@ -5,7 +5,7 @@ import { concat, latin1, seeded } from "../support/media/bytes.ts";
 import { type CapturedConnection, says } from "../support/media/pcap.ts";
 import { requestMessage } from "../support/peers/native_client.ts";
 import { describe, frame, message } from "../support/peers/scripted_server.ts";
-import { dissect, linesOf, tshark } from "../support/programs/tshark.ts";
+import { dissect, linesOf, tshark, valuesOf } from "../support/programs/tshark.ts";
 import { testWith } from "../support/test_if.ts";
 
 const wireshark = testWith("tshark");
@@ -127,7 +127,7 @@ wireshark("without reassembly, headers are shown and the rest is a continuation"
   assertEquals(packets.flatMap(({ fields }) => fields["_ws.expert"]), []);
 });
 
-wireshark("other protocols on other ports stay with their dissectors", async () => {
+wireshark("other protocols stay with their dissectors", async () => {
   const http = latin1("GET /metrics HTTP/1.1\r\nHost: example.org\r\n\r\n");
   const unlike = [
     encodeMessage("ping", latin1("12345678")),
@@ -136,7 +136,13 @@ wireshark("other protocols on other ports stay with their dissectors", async () 
     http,
   ];
   const connections = unlike.map((bytes) => ({ ...sent(bytes), port: 9000 }));
-  assertEquals(await dissect(connections), []);
+  const hello = says("client", latin1("\x16\x03\x01\0\x04\x01\0\0\0"));
+  const alert = says("server", latin1("\x15\x03\x03\0\x02\x02\x28"));
+  const refused = { said: [hello, alert], port: PORT, cuts: [3] };
+  assertEquals(await dissect([...connections, refused]), []);
+  const records = "tls.record.content_type";
+  const inTls = await dissect([refused], { filter: "tls", fields: [records] });
+  assertEquals(valuesOf(inTls, records), ["22", "21"]);
   const told = await dissect(connections.slice(0, 1), { args: ["-d", "tcp.port==9000,stream"] });
   assertEquals(linesOf(told), ["ping"]);
 });
