@@ -274,9 +274,9 @@ encrypted("TLS is left to Wireshark, and dissected inside if it has the keys", a
   await using proxy = new RecordingProxy(server);
   const keys = media.pathOf("keys.log");
   const to = `${proxy.address.hostname}:${proxy.address.port}`;
-  const args = ["s_client", "-quiet", "-keylogfile", keys, "-connect", to];
+  const command = ["s_client", "-quiet", "-keylogfile", keys, "-connect", to];
   {
-    await using client = new HelperProgram("openssl", args, { stdin: "piped" });
+    await using client = new HelperProgram("openssl", command, { stdin: "piped" });
     const request = requestMessage({ command: "list_media" });
     await client.type(new TextDecoder().decode(request));
     await client.stdout.until(/"entries":\[/);
@@ -287,9 +287,14 @@ encrypted("TLS is left to Wireshark, and dissected inside if it has the keys", a
   const closed = await dissect(connections, { fields, filter: "tls or stream" });
   assertEquals(linesOf(closed), []);
   assertEquals(valuesOf(closed, "tls.handshake.type")[0], "1");
-  const lines = linesOf(await dissect(connections, { keys }));
-  assertEquals(lines[0], "request list_media");
-  assertMatch(lines[1], /^list \d+ entr(y|ies)$/);
+  const both = [...connections, { said, port: OTHER_PORT, cuts: MIXED }];
+  const args = ["-d", `tls.port==${OTHER_PORT},stream`];
+  const opened = await dissect(both, { keys, args });
+  for (const connection of both.keys()) {
+    const lines = linesOf(opened, connection);
+    assertEquals(lines[0], "request list_media");
+    assertMatch(lines[1], /^list \d+ entr(y|ies)$/);
+  }
 });
 
 wireshark("the filters of docs/PROTOCOL.md find what they are for", async () => {
