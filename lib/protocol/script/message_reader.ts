@@ -32,6 +32,7 @@ export class MessageReader {
   #reader: ByteReader;
   #options: MessageReaderOptions;
   #format: ScriptFormat | undefined;
+  #size = 0;
 
   constructor(reader: ByteReader, options: MessageReaderOptions) {
     this.#reader = reader;
@@ -43,6 +44,11 @@ export class MessageReader {
   get format(): ScriptFormat {
     if (this.#format === undefined) throw new Error("Cannot name the format: no message was read");
     return this.#format;
+  }
+
+  /** Bytes of the last message with its length or the end of its line. */
+  get size(): number {
+    return this.#size;
   }
 
   /** Waits for the first byte of the next message; false if the connection ends instead. */
@@ -100,7 +106,9 @@ export class MessageReader {
     if (header === undefined) throw new TruncatedError(size, 0);
     const length = checkLength(parse(header.subarray(0, size)));
     this.#reader.consume(size);
-    return await this.#read(length);
+    const message = await this.#read(length);
+    this.#size = size + length;
+    return message;
   }
 
   async #readLine(): Promise<Uint8Array<ArrayBuffer>> {
@@ -137,6 +145,7 @@ export class MessageReader {
   }
 
   async #read(length: number): Promise<Uint8Array<ArrayBuffer>> {
+    this.#size = length;
     const memory = this.#options.pool.take(ROOM.offset + length + ROOM.tail);
     return await this.#reader.readGrowing(memory, length, ROOM);
   }

@@ -15,17 +15,20 @@ import {
   type VideoStream,
 } from "../../media/frame.ts";
 import { CutError } from "../../net/errors.ts";
+import type { ConversationObserver } from "../../net/observer.ts";
 import { FrameCounter, type MediaResponse, type ResponsePart } from "../media_response.ts";
-import { RAW_FORMATS, type ScriptFormat } from "./format.ts";
+import { describeFormat, RAW_FORMATS, type ScriptFormat } from "./format.ts";
 import type { JsonValue } from "./message.ts";
 import { MessageReader } from "./message_reader.ts";
-import { decodePayload, type ScriptImage } from "./payloads.ts";
+import { decodePayload, type ScriptContent, type ScriptImage } from "./payloads.ts";
 import { Replies } from "./replies.ts";
 
 /** A connection to a script. */
 export interface ScriptConnection extends Disposable {
   readonly reader: ByteReader;
   readonly writer: ByteWriter;
+  /** Sees each message. */
+  readonly observer?: ConversationObserver;
 }
 
 /** Options of {@linkcode receiveScript}. */
@@ -69,6 +72,9 @@ const DATA_ID = 2;
 /** NUT's four bytes of JPEG frames. */
 const MJPEG_FOURCC = "MJPG";
 
+/** Characters of the values beside an image that an observer gets. */
+const LONGEST_REST = 60;
+
 /** Free buffers that are kept for reuse. */
 const POOLED_BUFFERS = 4;
 
@@ -101,7 +107,12 @@ async function* parts(
   const { pool, still = false, keepsFrames = false, clock = MONOTONIC_CLOCK } = options;
   const { maxPixels = Infinity, format, onFormat } = options;
   const messages = new MessageReader(connection.reader, { pool, format, onFormat });
-  const replies = new Replies(connection.writer, { ...options, clock });
+  const { observer } = connection;
+  const replies = new Replies(connection.writer, {
+    ...{ ...options, clock },
+    onSent: (word, kind) =>
+      observer?.sent({ kind, bytes: word.length, words: `${JSON.stringify(word)}, as text` }),
+  });
   const stream = new ScriptStream(options.name, { still });
   let start: number | undefined;
   let timestamp = -1;
@@ -109,6 +120,11 @@ async function* parts(
     const bytes = await nextMessage(messages, replies, { isCut: !stream.hasImage });
     if (bytes === undefined) break;
     const content = decodePayload(bytes, messages.format.payload);
+    observer?.received({
+      kind: content.kind === "end" ? "end" : "frame",
+      bytes: messages.size,
+      words: `${wordsOf(content)}: ${describeFormat(messages.format)}`,
+    });
     if (content.kind === "end") break;
     const now = clock.now();
     timestamp = Math.max(timestamp + 1, Math.round((now - (start ?? now)) * 1000));
@@ -136,6 +152,16 @@ async function* parts(
   }
   if (!stream.hasImage) throw new CutError("the script had nothing to send");
   yield { kind: "end", end: { ...stream.totals, dropped: 0, reason: "end" } };
+}
+
+function wordsOf(content: ScriptContent): string {
+  if (content.kind === "end") return "the end";
+  const rest = content.rest === undefined
+    ? ""
+    : JSON.stringify(content.rest).slice(0, LONGEST_REST);
+  if (content.kind === "values") return `values ${rest}`;
+  const { width, height, pixelFormat = "JPEG" } = content.image;
+  return `${width}x${height} ${pixelFormat}${rest === "" ? "" : ` with ${rest}`}`;
 }
 
 /**

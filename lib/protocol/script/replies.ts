@@ -24,7 +24,7 @@ export interface RepliesOptions {
   /** Called with sentences for the user. */
   notify?: (line: string) => void;
   /** Called with each word that is sent. */
-  onSent?: (word: string) => void;
+  onSent?: (word: string, kind: "request" | "reply") => void;
 }
 
 /** What is sent to one script. */
@@ -66,7 +66,7 @@ export class Replies {
     }
     if (this.#messages === 1 && ack === "auto" && !await this.#settles(input, ACK_PAUSE)) {
       const word = this.#request ?? DEFAULT_ACK;
-      this.#send(word);
+      this.#send(word, "reply");
       if (await this.#settles(input, ACK_PAUSE)) {
         this.#ack = word;
         notify?.(`The script waits for a reply to each frame, and gets "${word}"`);
@@ -78,19 +78,19 @@ export class Replies {
   /** Sends the word after a message. */
   onMessage(): void {
     this.#messages++;
-    if (this.#ack !== undefined) this.#send(this.#ack);
+    if (this.#ack !== undefined) this.#send(this.#ack, "reply");
   }
 
   #ask(request: string): void {
     this.#request = request;
-    this.#send(request);
+    this.#send(request, "request");
   }
 
-  #send(word: string): void {
+  #send(word: string, kind: "request" | "reply"): void {
     // A script that does not read what it gets must not delay its frames.
     if (this.#isWriting) return;
     this.#isWriting = this.#hasSent = true;
-    this.#options.onSent?.(word);
+    this.#options.onSent?.(word, kind);
     this.#writer.write(new TextEncoder().encode(word)).catch((error) => {
       // Reading tells of a lost connection.
       if (isConnectionLost(error) || isConnectionClosed(error)) return;

@@ -10,6 +10,7 @@ import {
   type ScriptConnection,
   type ScriptOptions,
 } from "../../../lib/protocol/script/receiver.ts";
+import type { ObservedMessage } from "../../../lib/net/observer.ts";
 import type { ResponsePart } from "../../../lib/protocol/media_response.ts";
 import { concat, latin1, sample, socketOf, STEPS } from "../../support/media/bytes.ts";
 import { numpyPickle } from "../../support/media/pickles.ts";
@@ -263,4 +264,22 @@ pureTest("receiveScript() repeats the request where that is what a script waits 
   await clock.passToNext();
   await received;
   assertEquals(connection.sent, ["next", "next", "next", "next"]);
+});
+
+pureTest("receiveScript() shows an observer each message and each reply", async () => {
+  const seen: string[] = [];
+  const see = (direction: string) => (message: ObservedMessage) => {
+    if ("words" in message) {
+      seen.push(`${direction} ${message.kind} ${message.bytes} ${message.words}`);
+    }
+  };
+  const observer = { sent: see("->"), received: see("<-"), event: () => {} };
+  const bytes = framed("u64le", jpeg(8, 6), latin1("end"));
+  await receive({ ...connectionOf(bytes), observer }, { request: "go", ack: "ok" });
+  assertEquals(seen, [
+    '-> request 2 "go", as text',
+    "<- frame 35 8x6 JPEG: 8-byte length (little-endian), then a JPEG",
+    '-> reply 2 "ok", as text',
+    "<- end 11 the end: 8-byte length (little-endian), then a JPEG",
+  ]);
 });
