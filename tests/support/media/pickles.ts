@@ -81,3 +81,12 @@ function inText(bytes: Uint8Array): Uint8Array {
   );
   return concat("c_codecs\nencode\nX", uint32(utf8.byteLength), utf8, "X\x06\0\0\0latin1\x86R");
 }
+
+/** A file as `numpy.save()` writes it: the header is a Python literal, padded to 64 bytes. */
+export function npyFile(header: string, data: Uint8Array, version = 1): Uint8Array<ArrayBuffer> {
+  const before = version === 1 ? 10 : 12;
+  const length = Math.ceil((before + header.length + 1) / 64) * 64 - before;
+  const size = uint32(length).slice(0, version === 1 ? 2 : 4);
+  const start = `\x93NUMPY${String.fromCharCode(version)}\0${size}`;
+  return concat(start, `${header.padEnd(length - 1)}\n`, data);
+}
