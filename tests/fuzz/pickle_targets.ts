@@ -8,14 +8,19 @@ import {
   SCRIPT_END,
   ScriptFrameWriter,
 } from "../../lib/protocol/script/framing.ts";
-import { bytesPickle, readPickle } from "../../lib/protocol/script/unpickler.ts";
+import { messageOf } from "../../lib/protocol/script/message.ts";
+import { npyLength, readNpy } from "../../lib/protocol/script/npy.ts";
+import { bytesPickle, type PickledValue, readPickle } from "../../lib/protocol/script/unpickler.ts";
 import { concat, latin1 } from "../support/media/bytes.ts";
 import { sizeOfValue } from "../support/media/pickled_values.ts";
-import { numpyPickle } from "../support/media/pickles.ts";
+import { npyFile, numpyPickle } from "../support/media/pickles.ts";
 import { mutateBytes, type Mutator } from "./mutate_bytes.ts";
 import { checkAtMost, checkRefusal, checkSame, digest, readOrRefuse } from "./properties.ts";
 import type { Target } from "./target.ts";
 import { type Split, splitsOf, watchedSocket, WatchedSource } from "./watched_source.ts";
+
+/** Characters of JSON for each byte: a float of two bytes has up to 22, and a control character 6. */
+const MAX_JSON = 50;
 
 /** Grey pixels become three bytes each, and so does what is no UTF-8. */
 const MAX_GROWTH = 3;
@@ -116,6 +121,7 @@ const pickleTarget: Target = {
     const message = readOrRefuse(() => parseScriptMessage(input));
     if (message !== undefined && value === undefined) throw new Error("a message of no pickle");
     if (value === undefined) return "refused";
+    checkMessage(value, input.byteLength);
     const { values, bytes, depth } = sizeOfValue(value);
     const most = 2 * input.byteLength + MOST.recalled;
     checkAtMost("values out of a pickle", values, MOST.values);
@@ -132,6 +138,22 @@ const pickleTarget: Target = {
   },
 };
 
+/** Checks that what a script sends becomes an image and JSON within limits. */
+function checkMessage(value: PickledValue, length: number): void {
+  const message = readOrRefuse(() => messageOf(value));
+  if (message === undefined) return;
+  const { image, rest, text } = message;
+  if (image !== undefined) {
+    const data = image.kind === "array" ? image.array.data : image.bytes;
+    checkAtMost("bytes of an image", data.byteLength, length);
+  }
+  if (text !== undefined) checkAtMost("characters of a text sent alone", text.length, 128);
+  if (rest === undefined) return;
+  const json = JSON.stringify(rest);
+  checkAtMost("characters of JSON", json.length, MAX_JSON * (length + MOST.recalled));
+  checkSame("JSON read again", JSON.stringify(JSON.parse(json)), json);
+}
+
 /** A picture as a server sends it. */
 function wrapped(
   pixels: Uint8Array,
@@ -142,6 +164,64 @@ function wrapped(
   const data = memory.subarray(FRAME_HEADROOM, FRAME_HEADROOM + pixels.byteLength);
   return new ScriptFrameWriter(size).wrap(data).slice();
 }
+
+const FILES = ["(2, 3)", "(6,)", "(1, 6L)", "(3, 2, 1)", "(0, 4)", "()"].flatMap((shape) =>
+  ["|u1", "<u2", ">f4", "|b1"].map((descr, at) => {
+    const order = at % 2 === 0 ? "False" : "True";
+    const header = `{'descr': '${descr}', 'fortran_order': ${order}, 'shape': ${shape}, }`;
+    const items = { "(0, 4)": 0, "()": 1 }[shape] ?? 6;
+    return npyFile(header, new Uint8Array(items * Number(descr[2])).fill(at), 1 + at % 3);
+  })
+);
+
+/** Parts of headers. */
+const HEADER_WORDS = [
+  ...[
+    "'descr'",
+    "'shape'",
+    "'fortran_order'",
+    "'<f4'",
+    "'|O'",
+    "True",
+    "False",
+    "(",
+    ")",
+    ",",
+    " ",
+  ],
+  ...["{", "}", ":", "3", "0", "4294967295", "L", '"', "\n", "[", "()"],
+].map(latin1);
+
+const npyTarget: Target = {
+  name: "readNpy()",
+  corpus: FILES,
+  mutate(input, others, random) {
+    if (random.once(2)) return mutateBytes(input, others, random);
+    const at = random.below(input.byteLength + 1);
+    const word = random.pick(HEADER_WORDS);
+    // The padding takes or gives what the word needs, so that the header keeps its length.
+    const pad = input.indexOf(0x20, 100);
+    const bytes = concat(input.subarray(0, at), word, input.subarray(at));
+    return random.once(2) || pad < at ? bytes : concat(
+      bytes.subarray(0, pad + word.byteLength),
+      bytes.subarray(pad + 2 * word.byteLength),
+    );
+  },
+  check(input, random) {
+    const length = readOrRefuse(() => npyLength(input));
+    const array = readOrRefuse(() => readNpy(input));
+    if (array === undefined) {
+      checkSame("length of a file that is refused", String(length === input.byteLength), "false");
+      return "refused";
+    }
+    checkSame("length", String(length), String(input.byteLength));
+    checkAtMost("bytes out of a file", array.data.byteLength, input.byteLength);
+    const part = input.subarray(0, random.below(input.byteLength));
+    const early = npyLength(part);
+    if (early !== undefined) checkSame("length by a part", String(early), String(length));
+    return "taken";
+  },
+};
 
 /** A pickle with its length in front. */
 function framed(pickle: Uint8Array): Uint8Array {
@@ -198,4 +278,4 @@ const scriptTarget: Target = {
 };
 
 /** Targets of the script protocol. */
-export const PICKLE_TARGETS: readonly Target[] = [pickleTarget, scriptTarget];
+export const PICKLE_TARGETS: readonly Target[] = [pickleTarget, npyTarget, scriptTarget];
