@@ -128,7 +128,7 @@ const HOSTILE: [what: string, pickle: string, named: string][] = [
   ["a string without quotes", "Sabc\n.", 'string "abc"'],
   ["a string of one quote", "S'\n.", `string "'"`],
   ["a string of two kinds of quotes", `S'abc"\n.`, "string"],
-  ["an escape that is cut off", "S'\\x1'\n.", "escape"],
+  ["an escape that is cut off", "S'\\x1'\n.", "backslash in a string"],
   ["an escape that Python does not write", "S'\\0'\n.", "backslash in a string"],
   ["an escape of a control character", "S'\\\x01'\n.", "backslash in a string"],
   ["a backslash in a text", "Va\\x41\n.", "backslash in a text"],

@@ -188,6 +188,14 @@ for (const [index, pickle] of PYTHON_2.entries()) {
   });
 }
 
+pureTest("readPickle() refuses plain values cut at any byte", () => {
+  for (const pickle of [...PYTHON_2, ...PYTHON_2_ARRAYS].map(latin1)) {
+    for (let length = 0; length < pickle.byteLength; length++) {
+      assertThrows(() => readPickle(pickle.slice(0, length)), FormatError, "Cannot read pickle");
+    }
+  }
+});
+
 /** Pickles of a `uint8` array as numpy writes them in Python 2, whose texts are `str`. */
 const PYTHON_2_ARRAYS = [
   "cnumpy.core.multiarray\n_reconstruct\np0\n(cnumpy\nndarray\np1\n(I0\ntp2\nS'b'\np3\ntp4\nRp5\n" +
@@ -206,6 +214,21 @@ for (const [index, pickle] of PYTHON_2_ARRAYS.entries()) {
     });
   });
 }
+
+pureTest("readPickle() reads an integer in a line exactly", () => {
+  for (const text of ["0", "-7", "999999999999999", "9007199254740991", "-9007199254740991"]) {
+    assertEquals(readPickle(latin1(`L${text}L\n.`)), { kind: "number", value: Number(text) });
+  }
+  for (const text of ["9007199254740992", "-9007199254740993", "1".repeat(600)]) {
+    assertEquals(readPickle(latin1(`L${text}L\n.`)), { kind: "number", value: BigInt(text) });
+  }
+});
+
+pureTest("readPickle() reads a text beyond Latin-1 in a line", () => {
+  const pickle = "Va\\u0000\xe9\\u07ff\\u0800\\uffff\\U0001f600\\U0010FFFF\\u005c\n.";
+  const text = "a\0\xe9\u07ff\u0800\uffff\u{1f600}\u{10ffff}\\";
+  assertEquals(readPickle(latin1(pickle)), { kind: "text", text });
+});
 
 pureTest("readPickle() reads a scalar of Python 2", () => {
   const scalar =

@@ -1,28 +1,33 @@
 /** Reads the arguments of opcodes. */
-import {
-  asciiOf,
-  describe,
-  type Item,
-  latin1Of,
-  quotable,
-  refuse,
-  type TextItem,
-} from "../values.ts";
+import { asciiOf, describe, type Item, quotable, refuse, type TextItem } from "../values.ts";
 
 /** Bytes of the longest integer. */
 const MAX_LONG = 255;
 
 const BACKSLASH = 0x5c;
 
-/** Escapes of one letter in a string of Python 2. */
-const ESCAPES: Readonly<Record<string, number | undefined>> = {
-  "\\": BACKSLASH,
-  "'": 0x27,
-  '"': 0x22,
-  n: 0x0a,
-  r: 0x0d,
-  t: 0x09,
-};
+const LOWER_U = 0x75;
+const UPPER_U = 0x55;
+const LOWER_X = 0x78;
+
+/** Escapes of one letter in a string of Python 2: `\\`, `\'`, `\"`, `\n`, `\r` and `\t`. */
+const ESCAPES: ReadonlyMap<number, number> = new Map([
+  [BACKSLASH, BACKSLASH],
+  [0x27, 0x27],
+  [0x22, 0x22],
+  [0x6e, 0x0a],
+  [0x72, 0x0d],
+  [0x74, 0x09],
+]);
+
+/** First bytes of UTF-8 by the number of bytes that follow. */
+const UTF8_LEADS = [0x00, 0xc0, 0xe0, 0xf0];
+
+/** Values of hexadecimal digits by their character. */
+const HEX: readonly number[] = Array.from(
+  { length: 256 },
+  (_, byte) => "0123456789abcdef".indexOf(String.fromCharCode(byte).toLowerCase()),
+).map((value) => value < 0 ? NaN : value);
 
 /** Floats that `repr()` writes as words. */
 const FLOAT_WORDS: ReadonlyMap<string, number> = new Map([
@@ -33,6 +38,9 @@ const FLOAT_WORDS: ReadonlyMap<string, number> = new Map([
 
 /** Digits of the longest integer in decimal; with a sign, those of 255 bytes. */
 const MAX_DIGITS = 615;
+
+/** Integers with fewer characters are exact as numbers. */
+const EXACT_DIGITS = 16;
 
 /** Reads a pickle's bytes in order, with bounds checks. */
 export class PickleCursor {
@@ -107,7 +115,8 @@ export class PickleCursor {
     const line = this.line(MAX_DIGITS);
     const text = asciiOf(line);
     if (!/^-?\d+L?$/.test(text)) refuse(`integer "${quotable(line)}"`, "decimal digits");
-    return toNumber(BigInt(text.replace("L", "")));
+    const digits = text.replace("L", "");
+    return digits.length < EXACT_DIGITS ? Number(digits) : toNumber(BigInt(digits));
   }
 
   /** A bool or an integer in a line: protocols 0 and 1 write bools as `00` and `01`. */
@@ -181,45 +190,48 @@ function fromRawUnicode(line: Uint8Array): Omit<TextItem, "type"> {
   if (!line.includes(BACKSLASH)) return { stored: line, latin1: true };
   const bytes = new Uint8Array(line.byteLength);
   let length = 0;
-  for (let at = 0; at < line.byteLength;) {
-    if (line[at] !== BACKSLASH) {
-      bytes[length++] = line[at++];
-      continue;
-    }
-    const [code, size] = escapedCode(line, at);
+  for (let at = 0; at < line.byteLength; at += characterSize(line, at)) {
+    const code = characterAt(line, at);
     if (code > 0xff) return { stored: utf8OfRaw(line), latin1: false };
     bytes[length++] = code;
-    at += size;
   }
   return { stored: bytes.subarray(0, length), latin1: true };
 }
 
 /** The same for a text with characters beyond Latin-1, as UTF-8. */
 function utf8OfRaw(line: Uint8Array): Uint8Array {
-  const text = latin1Of(line).replaceAll(
-    /\\(?:u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8})?/g,
-    (escape) => String.fromCodePoint(codeOf(escape)),
-  );
-  return new TextEncoder().encode(text);
+  // Only characters of Latin-1 become longer: two bytes for one.
+  const bytes = new Uint8Array(2 * line.byteLength);
+  let length = 0;
+  for (let at = 0; at < line.byteLength; at += characterSize(line, at)) {
+    const code = characterAt(line, at);
+    const extra = code < 0x80 ? 0 : code < 0x800 ? 1 : code < 0x10000 ? 2 : 3;
+    bytes[length++] = UTF8_LEADS[extra] | code >> 6 * extra;
+    for (let left = extra - 1; left >= 0; left--) {
+      bytes[length++] = 0x80 | code >> 6 * left & 0x3f;
+    }
+  }
+  return bytes.subarray(0, length);
 }
 
-/** The character of the escape at an index, and the bytes that it takes. */
-function escapedCode(line: Uint8Array, at: number): [code: number, size: number] {
-  const size = line[at + 1] === 0x55 ? 10 : 6;
-  return [codeOf(asciiOf(line.subarray(at, at + size))), size];
+/** Bytes of the character or escape at an index. */
+function characterSize(line: Uint8Array, at: number): number {
+  if (line[at] !== BACKSLASH) return 1;
+  return line[at + 1] === UPPER_U ? 10 : 6;
 }
 
-/** The character that an escape such as `\u20ac` stands for. */
-function codeOf(escape: string): number {
-  const digits = escape.match(/^\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8}))$/);
-  const code = digits === null ? Infinity : parseInt(digits[1] ?? digits[2], 16);
-  if (code > 0x10ffff) refuse("backslash in a text", "\\u or \\U and the digits of a character");
-  return code;
+/** The character at an index, which an escape such as `\u20ac` may stand for. */
+function characterAt(line: Uint8Array, at: number): number {
+  if (line[at] !== BACKSLASH) return line[at];
+  const isEscape = line[at + 1] === LOWER_U || line[at + 1] === UPPER_U;
+  const code = isEscape ? hexAt(line, at + 2, characterSize(line, at) - 2) : NaN;
+  if (code <= 0x10ffff) return code;
+  return refuse("backslash in a text", "\\u or \\U and the digits of a character");
 }
 
 /** Decodes the escapes that `repr()` of Python 2 writes. */
 function fromQuoted(line: Uint8Array): Uint8Array {
-  const quote = line[0];
+  const [quote] = line;
   const isQuoted = (quote === 0x27 || quote === 0x22) && line.byteLength > 1 &&
     line.at(-1) === quote;
   if (!isQuoted) refuse(`string "${quotable(line)}"`, "one in quotes");
@@ -232,19 +244,18 @@ function fromQuoted(line: Uint8Array): Uint8Array {
       bytes[length++] = inner[at];
       continue;
     }
-    const letter = String.fromCharCode(inner[++at] ?? 0);
-    if (letter !== "x") {
-      const code = ESCAPES[letter];
-      if (code === undefined) {
-        return refuse("backslash in a string", "an escape of Python 2's repr()");
-      }
-      bytes[length++] = code;
-      continue;
-    }
-    const digits = asciiOf(inner.subarray(at + 1, at + 3));
-    if (!/^[0-9a-f]{2}$/.test(digits)) refuse("escape \\x in a string", "two hexadecimal digits");
-    bytes[length++] = parseInt(digits, 16);
-    at += 2;
+    const letter = inner[++at];
+    const code = letter === LOWER_X ? hexAt(inner, at + 1, 2) : ESCAPES.get(letter) ?? NaN;
+    if (Number.isNaN(code)) refuse("backslash in a string", "an escape of Python 2's repr()");
+    bytes[length++] = code;
+    if (letter === LOWER_X) at += 2;
   }
   return bytes.subarray(0, length);
+}
+
+/** A number in hexadecimal digits; `NaN` if they are none. */
+function hexAt(bytes: Uint8Array, start: number, digits: number): number {
+  let value = 0;
+  for (let at = start; at < start + digits; at++) value = 16 * value + (HEX[bytes[at]] ?? NaN);
+  return value;
 }
