@@ -29,15 +29,15 @@ export const MAX_AXES = 32;
 /** Largest extent of an axis. The product of all is then finite. */
 export const MAX_EXTENT = 2 ** 31 - 1;
 
-/** Protocols 0 to 2 use the module name of Python 2, which can load them too. */
-const BYTES_GLOBALS = ["__builtin__ bytes", "builtins bytes"];
-const BYTEARRAY_GLOBALS = ["__builtin__ bytearray", "builtins bytearray"];
-
 /** Arguments of a refused call that the message describes; more than any of the calls has. */
 const DESCRIBED_ARGUMENTS = 5;
 
 /** Characters of each of their descriptions. */
 const DESCRIBED_LENGTH = 40;
+
+/** Protocols 0 to 2 use the module name of Python 2, which can load them too. */
+const BYTES_GLOBALS = ["__builtin__ bytes", "builtins bytes"];
+const BYTEARRAY_GLOBALS = ["__builtin__ bytearray", "builtins bytearray"];
 
 /** Numpy 2 moved `numpy.core` to `numpy._core`. */
 const RECONSTRUCT_GLOBALS = [
@@ -65,8 +65,8 @@ const GLOBALS: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Accepts one of the few globals that pickles of plain values and numpy arrays name. The result is only its name; nothing is looked
- * up.
+ * Accepts one of the few globals that pickles of plain values and numpy arrays name. The result is
+ * only its name; nothing is looked up.
  *
  * @throws {FormatError} for any other global, with its name
  */

@@ -253,6 +253,13 @@ const HOSTILE: [what: string, pickle: string, named: string][] = [
     "texts, bytes and arrays that it recalls",
   ],
   [
+    "arrays that share their bytes",
+    `\x80\x04](B${uint32(100_000)}${"x".repeat(100_000)}q\x00${
+      `cnumpy.core.numeric\n_frombuffer\n(h\x00${F4}K\xfaK\x64\x86${text("F")}tR`.repeat(20)
+    }e.`,
+    "texts, bytes and arrays that it recalls",
+  ],
+  [
     "an array that is recalled",
     `\x80\x02](${
       latin1Text(
