@@ -6,6 +6,7 @@ import {
   arrayPrefix,
   bytesPickle,
   type NumpyArray,
+  type PickledValue,
   readPickle,
 } from "./unpickler.ts";
 import { asciiOf, quotable } from "./values.ts";
@@ -167,12 +168,19 @@ export type ScriptMessage =
 export function parseScriptMessage(pickle: Uint8Array): ScriptMessage {
   const value = readPickle(pickle);
   if (value.kind === "array") return toFrame(value.array);
-  const isBytes = value.kind === "bytes";
-  if (isBytes && asciiOf(value.bytes.subarray(0, END.length + 1)) === END) return { kind: "end" };
-  const found = isBytes
-    ? `${value.bytes.byteLength} bytes "${quotable(value.bytes)}"`
-    : `a value of kind ${value.kind}`;
-  throw new FormatError(`Cannot read a script message: ${found}, expected an array or "${END}"`);
+  if (value.kind === "bytes" && asciiOf(value.bytes.subarray(0, END.length + 1)) === END) {
+    return { kind: "end" };
+  }
+  throw new FormatError(
+    `Cannot read a script message: ${found(value)}, expected an array or "${END}"`,
+  );
+}
+
+/** Describes a value in an error message. */
+function found(value: PickledValue): string {
+  if (value.kind === "bytes") return `${value.bytes.byteLength} bytes "${quotable(value.bytes)}"`;
+  if (value.kind !== "text") return `a value of kind ${value.kind}`;
+  return `text "${quotable(new TextEncoder().encode(value.text))}"`;
 }
 
 function toFrame({ shape, dtype, data }: NumpyArray): ScriptMessage {

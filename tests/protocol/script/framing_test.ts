@@ -162,8 +162,14 @@ pureTest("parseScriptMessage() refuses other bytes than the end, and quotes them
 pureTest(
   "parseScriptMessage() refuses values that are neither image nor end, and names them",
   () => {
-    for (const [pickle, kind] of [["N.", "none"], ["Vend\n.", "text"], ["].", "list"]]) {
-      const message = `a value of kind ${kind}, expected an array or "end"`;
+    const refused = [
+      ["N.", "a value of kind none"],
+      ["].", "a value of kind list"],
+      ["Vend\n.", 'text "end"'],
+      ["V\x1b[2J\n.", 'text "?[2J"'],
+    ];
+    for (const [pickle, found] of refused) {
+      const message = `${found}, expected an array or "end"`;
       assertThrows(() => parseScriptMessage(latin1(pickle)), FormatError, message);
     }
   },
