@@ -45,8 +45,8 @@ const OTHERS: readonly (readonly [RegExp, string])[] = [
   [/^RTSP\/|^[A-Z]+ rtsp:/, "RTSP"],
 ];
 
-/** First bytes of a TLS handshake (RFC 8446, 5.1). */
-const TLS_START = [22, 3];
+/** First bytes of an alert and of a handshake of TLS (RFC 8446, 5.1), before the minor version. */
+const TLS_STARTS = [[21, 3], [22, 3]];
 
 /** Bytes 4 to 7 of a request of the native protocol, whose JSON begins at byte 16. */
 const NATIVE_REQUEST = [1, 0, 0, 0];
@@ -106,7 +106,8 @@ export function recognise(
 
 /** Names another protocol. */
 function otherProtocol(first: Uint8Array, text: string): string | undefined {
-  if (TLS_START.every((byte, at) => first[at] === byte) && first[2] <= 4) return "TLS";
+  const isTls = TLS_STARTS.some((start) => start.every((byte, at) => first[at] === byte));
+  if (isTls && first[2] <= 4) return "TLS";
   const isNative = NATIVE_REQUEST.every((byte, at) => first[4 + at] === byte) && text[16] === "{";
   if (isNative) return "the native protocol of stream-client";
   return OTHERS.find(([pattern]) => pattern.test(text))?.[1];

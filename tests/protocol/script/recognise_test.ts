@@ -114,6 +114,7 @@ const REFUSED: [what: string, bytes: Uint8Array, seen: RegExp][] = [
   ["SSH", latin1("SSH-2.0-OpenSSH_9.2\r\n"), /: SSH, /],
   ["RTSP", latin1("OPTIONS rtsp://a/b RTSP/1.0\r\n"), /: RTSP, /],
   ["TLS", latin1("\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03"), /: TLS, /],
+  ["TLS that refuses", latin1("\x15\x03\x03\0\x02\x02\x46"), /: TLS, /],
   [
     "a publisher of the native protocol",
     concat(LENGTH.i32le.encode(40), "\x01\0\0\0", new Uint8Array(8), '{"version":1}'),
