@@ -12,7 +12,14 @@ export interface BufferLimits {
   full: number;
 }
 
-/** Holds a few raw frames, or some seconds of compressed ones. */
+/** Options of {@linkcode BufferedResponse}. */
+export interface BufferOptions {
+  /** @default a few raw frames, or some seconds of compressed ones */
+  limits?: BufferLimits;
+  /** The response keeps its frames until they are recycled, so that none is copied. @default false */
+  keepsFrames?: boolean;
+}
+
 const DEFAULT_LIMITS: BufferLimits = { pause: 8 << 20, resume: 2 << 20, full: 32 << 20 };
 
 /**
@@ -22,6 +29,7 @@ const DEFAULT_LIMITS: BufferLimits = { pause: 8 << 20, resume: 2 << 20, full: 32
 export class BufferedResponse implements MediaResponse {
   #response: MediaResponse;
   #limits: BufferLimits;
+  #keepsFrames: boolean;
   #parts: ResponsePart[] = [];
   /** Bytes of the frames in `#parts`. */
   #size = 0;
@@ -32,9 +40,13 @@ export class BufferedResponse implements MediaResponse {
   #added = Promise.withResolvers<void>();
   #taken = Promise.withResolvers<void>();
 
-  constructor(response: MediaResponse, limits: BufferLimits = DEFAULT_LIMITS) {
+  constructor(
+    response: MediaResponse,
+    { limits = DEFAULT_LIMITS, keepsFrames = false }: BufferOptions = {},
+  ) {
     this.#response = response;
     this.#limits = limits;
+    this.#keepsFrames = keepsFrames;
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<ResponsePart> {
@@ -45,6 +57,7 @@ export class BufferedResponse implements MediaResponse {
         if (part !== undefined) {
           this.#onTaken(part);
           yield part;
+          if (this.#keepsFrames && part.kind === "frame") this.#response.recycle?.(part.frame);
         } else if (this.#ended) {
           if (this.#failure !== undefined) throw this.#failure.error;
           return;
@@ -70,7 +83,7 @@ export class BufferedResponse implements MediaResponse {
     const { pause, resume, full } = this.#limits;
     try {
       for await (const part of this.#response) {
-        this.#parts.push(copyOf(part));
+        this.#parts.push(this.#keepsFrames ? part : copyOf(part));
         if (part.kind === "frame") this.#size += part.frame.data.byteLength;
         this.#onAdded();
         if (this.#size > pause) {

@@ -41,6 +41,22 @@ class Frames implements MediaResponse {
   }
 }
 
+/** A response of kept frames, which notes what comes back. */
+class KeptFrames extends Frames {
+  readonly recycled: number[] = [];
+
+  override async *[Symbol.asyncIterator](): AsyncGenerator<ResponsePart> {
+    for await (const part of super[Symbol.asyncIterator]()) {
+      if (part.kind !== "frame") continue;
+      yield { ...part, frame: { ...part.frame, data: part.frame.data.slice() } };
+    }
+  }
+
+  recycle({ timestamp }: { timestamp: number }): void {
+    this.recycled.push(timestamp);
+  }
+}
+
 /** Runs all microtasks that are ready. */
 async function settle(): Promise<void> {
   for (let turn = 0; turn < 500; turn++) await Promise.resolve();
@@ -53,18 +69,31 @@ async function take(parts: AsyncIterator<ResponsePart>): Promise<number | undefi
 }
 
 pureTest("BufferedResponse copies the frames that it buffers", async () => {
-  const parts = new BufferedResponse(new Frames({ count: 3 }), LIMITS)[Symbol.asyncIterator]();
+  const parts = new BufferedResponse(new Frames({ count: 3 }), { limits: LIMITS })
+    [Symbol.asyncIterator]();
   const first = await parts.next();
   await settle();
   assertEquals(first.value.frame.data[0], 1);
   assertEquals([await take(parts), await take(parts), await take(parts)], [2, 3, undefined]);
 });
 
+pureTest("BufferedResponse recycles kept frames once the next part is wanted", async () => {
+  const frames = new KeptFrames({ count: 3 });
+  const options = { limits: LIMITS, keepsFrames: true };
+  const parts = new BufferedResponse(frames, options)[Symbol.asyncIterator]();
+  assertEquals(await take(parts), 1);
+  await settle();
+  assertEquals([frames.given, frames.recycled], [3, []]);
+  assertEquals([await take(parts), await take(parts)], [2, 3]);
+  assertEquals(frames.recycled, [1, 2]);
+  assertEquals([await take(parts), frames.recycled], [undefined, [1, 2, 3]]);
+});
+
 pureTest(
   "BufferedResponse pauses the server while nothing is taken, and keeps reading",
   async () => {
     const frames = new Frames({ count: 5 });
-    const parts = new BufferedResponse(frames, LIMITS)[Symbol.asyncIterator]();
+    const parts = new BufferedResponse(frames, { limits: LIMITS })[Symbol.asyncIterator]();
     assertEquals(await take(parts), 1);
     await settle();
     assertEquals([frames.given, frames.controls], [5, ["pause"]]);
@@ -79,7 +108,7 @@ pureTest(
 
 pureTest("BufferedResponse stops reading from a server that does not pause", async () => {
   const frames = new Frames({ count: 50 });
-  const parts = new BufferedResponse(frames, LIMITS)[Symbol.asyncIterator]();
+  const parts = new BufferedResponse(frames, { limits: LIMITS })[Symbol.asyncIterator]();
   await take(parts);
   await settle();
   // One was taken, six fill the buffer, and one exceeds it.
@@ -90,7 +119,7 @@ pureTest("BufferedResponse stops reading from a server that does not pause", asy
 
 pureTest("BufferedResponse stops reading if the protocol has no pause", async () => {
   const frames = new Frames({ count: 50, controls: false });
-  const parts = new BufferedResponse(frames, LIMITS)[Symbol.asyncIterator]();
+  const parts = new BufferedResponse(frames, { limits: LIMITS })[Symbol.asyncIterator]();
   await take(parts);
   await settle();
   assertEquals(frames.given, 5);
@@ -99,7 +128,7 @@ pureTest("BufferedResponse stops reading if the protocol has no pause", async ()
 
 pureTest("BufferedResponse gives all parts before it throws a failure", async () => {
   const frames = new Frames({ count: 2, failure: new Error("it was cut") });
-  const parts = new BufferedResponse(frames, LIMITS)[Symbol.asyncIterator]();
+  const parts = new BufferedResponse(frames, { limits: LIMITS })[Symbol.asyncIterator]();
   await settle();
   assertEquals([await take(parts), await take(parts)], [1, 2]);
   await assertRejects(() => take(parts), Error, "it was cut");
@@ -108,7 +137,7 @@ pureTest("BufferedResponse gives all parts before it throws a failure", async ()
 pureTest("BufferedResponse closes the connection when iteration stops", async () => {
   for (const controls of [true, false]) {
     const frames = new Frames({ count: 50, controls });
-    for await (const part of new BufferedResponse(frames, LIMITS)) {
+    for await (const part of new BufferedResponse(frames, { limits: LIMITS })) {
       if (part.kind === "frame" && part.frame.timestamp === 3) break;
     }
     assertEquals(frames.abandoned, true);
