@@ -10,7 +10,7 @@ import type { Secret } from "./secret.ts";
 import { closeSocket, type Socket } from "./socket.ts";
 import { connectTls, type Trust } from "./tls.ts";
 
-/** Protocols that servers speak: that of stream-server, and the pickled arrays of scripts. */
+/** Protocols that servers speak: that of stream-server, and what scripts send. */
 export type Protocol = "native" | "script";
 
 /** How a client authenticates itself, and how it verifies the server. */
@@ -40,8 +40,8 @@ export const CLIENT_ADVICE: TargetAdvice = {
   wrongToken:
     "look at --token-file or STREAM_TOKEN, and ask who keeps the server for the right one",
   foreign: {
-    native: "is that stream-server? For a script that pickles numpy arrays use --classic",
-    script: "is that a script that pickles numpy arrays? For stream-server leave out --classic",
+    native: "is that stream-server? For a script that sends arrays or JPEGs use --classic",
+    script: "is that a script that sends arrays or JPEGs? For stream-server leave out --classic",
   },
 };
 
@@ -96,10 +96,12 @@ export class ServerConnection implements Disposable {
   constructor(
     socket: Socket,
     signal: AbortSignal,
-    { timeouts: { idle }, token, observer }: {
+    { timeouts: { idle }, token, observer, peer = "server" }: {
       timeouts: ConnectionTimeouts;
       token?: Secret;
       observer?: ConversationObserver;
+      /** The name of the peer in errors. @default "server" */
+      peer?: string;
     },
   ) {
     this.#socket = socket;
@@ -116,13 +118,13 @@ export class ServerConnection implements Disposable {
         using _limit = deadline(idle, onTimeout);
         try {
           const count = await socket.read(target);
-          if (count === null) observer?.event("closed", "by the server");
+          if (count === null) observer?.event("closed", `by the ${peer}`);
           return count;
         } catch (cause) {
           observer?.event(...endingOf(cause));
           signal.throwIfAborted();
           if (!timedOut) throw cause;
-          throw new DeadlineError(`the server was silent for ${idle / 1000} s`, { cause });
+          throw new DeadlineError(`the ${peer} was silent for ${idle / 1000} s`, { cause });
         }
       },
     }));

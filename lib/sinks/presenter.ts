@@ -18,7 +18,7 @@ type PresentedSink = Pick<Sink, "begin" | "show" | "takeMessage">;
 export interface PresenterOptions {
   /** The request is for single images. */
   still: boolean;
-  /** Requested encoding. @default "raw" */
+  /** Requested encoding. @default that of the streams that arrive */
   encoding?: Encoding;
   /** The media repeats for ever. */
   loop?: boolean;
@@ -69,7 +69,7 @@ export class Presenter {
     }
     if (this.#held.length > 0) await this.begin();
     this.#pending = description;
-    const { encoding = "raw" } = this.#options;
+    const { encoding = encodingOf(description) } = this.#options;
     if (encoding === "raw") await this.begin();
   }
 
@@ -128,10 +128,15 @@ function mayPrecedeVideo(frame: Frame, { streams, live }: Description): boolean 
     toSeconds(frame.timestamp, stream.timeBase) < AUDIO_LEAD;
 }
 
+/** The encoding of the streams: that of JPEG frames, or else raw. */
+function encodingOf({ streams }: Description): Encoding {
+  return streams.some(({ codec }) => codec === "mjpeg") ? "mjpeg" : "raw";
+}
+
 /** @param first the first frames, which show how far before the start the streams begin */
 function present(
   description: Description,
-  { still, encoding = "raw", speed = 1, loop = false }: PresenterOptions,
+  { still, encoding = encodingOf(description), speed = 1, loop = false }: PresenterOptions,
   first: readonly Frame[],
 ): Presentation {
   const starts = first.flatMap(({ streamId, timestamp }) =>

@@ -7,7 +7,11 @@ import { ConnectError, CutError } from "../../net/errors.ts";
 /** Adds advice to an error that came before any media: perhaps another program serves there. */
 export function explain(
   error: unknown,
-  { target, signal }: { target: Target; signal: AbortSignal },
+  { target, signal }: {
+    /** A server, or a script that connects. */
+    target: Target & { accept?: unknown };
+    signal: AbortSignal;
+  },
 ): unknown {
   if (signal.aborted) return signal.reason;
   const { host, port, protocol = "native", advice = CLIENT_ADVICE } = target;
@@ -19,8 +23,9 @@ export function explain(
   }
   if (error instanceof ConnectError) return error;
   const isForeign = error instanceof CutError || error instanceof FormatError;
-  const address = formatAddress({ hostname: host, port });
-  const hint = isForeign ? `; ${advice.foreign[protocol]}` : "";
+  const isListened = target.accept !== undefined;
+  const address = isListened ? "what connected" : formatAddress({ hostname: host, port });
+  const hint = isForeign && !isListened ? `; ${advice.foreign[protocol]}` : "";
   return withMessage(error, `Cannot get anything from ${address}: ${messageOf(error)}${hint}`);
 }
 

@@ -32,6 +32,8 @@ export interface RetriesOptions {
   limits: RetryLimits;
   /** Called with a line for the user. */
   notify: (line: string) => void;
+  /** Each attempt waits for the peer, so that there is no pause before it. @default false */
+  waits?: boolean;
   clock?: Clock;
   /** Sees the retries. */
   observe?: Observation;
@@ -75,16 +77,20 @@ export class Retries {
   ): Promise<void> {
     signal.throwIfAborted();
     if (!transient && !isTransient(error)) throw error;
-    const { limits, notify, observe } = this.#options;
+    const { limits, notify, observe, waits = false } = this.#options;
     const limit = hasReceived ? limits.later : limits.first;
     const reason = hasReceived && error instanceof ConnectError ? error.brief : messageOf(error);
     if (this.#count >= limit) {
       throw this.#count > 0 ? withCount(error, { reason, count: this.#count }) : error;
     }
     this.#count++;
+    const count = limit === Infinity ? "" : ` (${this.#count} of ${limit})`;
+    if (waits) {
+      observe?.retry(`when it comes back${count}`);
+      return notify(`${message ?? reason}; waiting for it to come back${count}`);
+    }
     const wait = this.#backoff.next();
     const seconds = Math.max(1, Math.round(wait / 1000));
-    const count = limit === Infinity ? "" : ` (${this.#count} of ${limit})`;
     observe?.retry(`in ${(wait / 1000).toFixed(1)} s${count}`);
     notify(`${message ?? reason}; trying again in ${seconds} s${count}`);
     await this.#clock.sleep(wait, signal);
