@@ -2,10 +2,13 @@
 import { printable } from "../base/log.ts";
 import { Explanation } from "../protocol/explainer.ts";
 import { InstalledFfmpeg } from "../ffmpeg/version.ts";
-import type { Target } from "../net/connection.ts";
+import { parseListenAddress } from "../net/address.ts";
 import { openCredentials } from "./connection/credentials.ts";
-import { limitsOf, type RetryLimits } from "./connection/retry.ts";
+import { limitsOf, NO_RETRIES, type RetryLimits } from "./connection/retry.ts";
 import type { ClientFlags } from "./flags.ts";
+import type { MediaTarget } from "./request/script.ts";
+import { ScriptListener } from "./script/listener.ts";
+import { toScriptSettings } from "./script/plan.ts";
 import type { Environment } from "./terminal/environment.ts";
 
 /** Environment and signals of a run. */
@@ -20,17 +23,20 @@ export interface RunOptions {
 /** Shared by all parts of a run. */
 export interface ClientContext extends RunOptions {
   flags: ClientFlags;
-  /** The server that the flags name, with its credentials. */
-  target: Target;
+  /** The server that the flags name, with its credentials, or the script. */
+  target: MediaTarget;
+  /** Waits for the script, if it connects. */
+  listener?: ScriptListener;
   limits: RetryLimits;
   /** The FFmpeg of this machine. */
   ffmpeg: InstalledFfmpeg;
 }
 
 /**
- * Reads the credentials and creates the context of a run. The caller disposes its `ffmpeg`.
+ * Reads the credentials and creates the context of a run. The caller disposes its `ffmpeg` and its
+ * `listener`.
  *
- * @throws {Error} if a file that the flags name cannot be used
+ * @throws {Error} if a file that the flags name cannot be used, or an address
  */
 export async function openContext(
   flags: ClientFlags,
@@ -39,12 +45,20 @@ export async function openContext(
   const { printError, token } = options.environment;
   const notify = (line: string) => printError(`${printable(line)}\n`);
   const credentials = await openCredentials({ flags, token, notify });
-  const { host, port, classic } = flags;
+  const { host, port, classic, retries } = flags;
+  const listener = openListener(flags, options);
   return {
     ...options,
     flags,
-    target: { host, port, protocol: classic ? "script" : "native", credentials },
-    limits: limitsOf(flags),
+    target: {
+      ...{ host, port, credentials },
+      protocol: classic ? "script" : "native",
+      script: classic ? toScriptSettings(flags) : undefined,
+      accept: listener && ((signal, observe) => listener.next(signal, observe)),
+    },
+    listener,
+    // A script that plays a file would begin anew.
+    limits: classic && retries === undefined ? NO_RETRIES : limitsOf(flags),
     ffmpeg: new InstalledFfmpeg(),
   };
 }
@@ -57,8 +71,23 @@ export async function openContext(
 export function explained(
   { flags, target, environment }: ClientContext,
   print: (line: string) => void,
-): Target {
+): MediaTarget {
   if (!flags.explain) return target;
   const { clock } = environment;
   return { ...target, observe: new Explanation({ print, now: () => clock.now() }) };
+}
+
+/** Opens the port of `--listen`. */
+function openListener(
+  { listen, request }: ClientFlags,
+  { environment: { printError, clock } }: RunOptions,
+): ScriptListener | undefined {
+  if (listen === undefined) return undefined;
+  return new ScriptListener({
+    address: parseListenAddress(listen, "listen"),
+    flag: "listen",
+    speaksFirst: request !== undefined,
+    notify: (line) => printError(`${printable(line)}\n`),
+    clock,
+  });
 }

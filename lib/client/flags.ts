@@ -38,7 +38,12 @@ export const CLIENT_FLAGS = {
     absent: undefined,
     bounds: { min: 0, max: 1e6, integer: true },
   }),
-  classic: toggle("the server is a script that sends pickled arrays"),
+  classic: toggle("the server is a script; its framing is recognised"),
+  framing: text("LEN+PAYLOAD", "insist on a framing, such as u64le+jpeg", undefined),
+  request: text("WORD", "send WORD first, as some scripts expect", undefined),
+  ack: optionalText("WORD", "send WORD after each frame (found out); or none"),
+  listen: text("[ADDR:]PORT", "wait here for a script that connects and sends", undefined),
+  probe: text("[HOST]:PORT", "say what a script there sends; :PORT waits for one", undefined),
   view: choice(VIEWS, "where to show it (a window, else the terminal)", undefined),
   http: text("[ADDR:]PORT", "with --view browser: serve the page here (free port)", undefined),
   output: text("FILE|URL|-", "write it to a file, a URL or stdout (-)", undefined),
@@ -82,8 +87,9 @@ export function clientUsage(): string {
     "Publishing": ["publish", "input", "on-demand", "replace"],
     "Server": [
       ...["host", "port", "token-file", "tls", "ca-cert", "tls-fingerprint"] as const,
-      ...["retries", "classic"] as const,
+      "retries",
     ],
+    "Scripts": ["classic", "framing", "request", "ack", "listen", "probe"],
     "Destination": ["view", "http", "output", "data", "overwrite", "format", "codec"],
     "Encoding": [
       ...["encoding", "bitrate", "quality", "pixel-format", "size", "fps", "no-audio"] as const,
@@ -93,9 +99,9 @@ export function clientUsage(): string {
   });
   return `Usage: stream-client [flags] [-- FFmpeg's arguments for the output]
 
-Gets images and videos from stream-server, or from a script that sends pickled
-numpy arrays, and shows or records them with FFmpeg. It also publishes a camera,
-a file or the output of a program, which others then get from the server.
+Gets images and videos from stream-server, or from a script that sends arrays or
+JPEGs, and shows or records them with FFmpeg. It also publishes a camera, a file
+or the output of a program, which others then get from the server.
 
 ${flags}
 --publish sends h264, or what --encoding says, in real time, and connects again
@@ -117,6 +123,8 @@ Examples:
   stream-client --video --view none --speed max --json
   stream-client --host lab --token-file t --tls-fingerprint sha256:6f… --list
   stream-client --host robot --classic --video
+  stream-client --listen 8485
+  stream-client --probe robot:8485
   stream-client --publish cam --input v4l2:/dev/video0
   ffmpeg -i in.mp4 -f nut - | stream-client --publish show --input -
 `;

@@ -16,6 +16,7 @@ import {
   type PublishPlan,
   toPublishPlan,
 } from "./publish/plan.ts";
+import { checkScript, scriptFlagOf, withImplied } from "./script/plan.ts";
 
 /** The action of a command line. */
 export type ClientAction =
@@ -25,6 +26,8 @@ export type ClientAction =
   | { kind: "browse"; flags: ClientFlags }
   | { kind: "list"; flags: ClientFlags }
   | { kind: "publish"; plan: PublishPlan; flags: ClientFlags }
+  /** Say what a script sends. */
+  | { kind: "probe"; flags: ClientFlags }
   | { kind: "media"; request: MediaRequest; flags: ClientFlags };
 
 /** Flags that end up in the request. */
@@ -34,7 +37,7 @@ const REQUEST_FLAGS = [
 ];
 
 /** Flags that the script protocol cannot express. */
-const NATIVE_FLAGS = ["list", "token-file", "data", ...REQUEST_FLAGS] as const;
+const NATIVE_FLAGS = ["list", "token-file", ...REQUEST_FLAGS] as const;
 
 /** Flags that need an image or a video. */
 const MEDIA_FLAGS = [
@@ -52,13 +55,16 @@ const SPEED = { min: 0.25, max: 8 };
  */
 export function parseClientFlags(args: readonly string[]): ClientAction {
   const [own, ffmpeg] = splitArguments(args);
-  const flags = { ...parseFlags(CLIENT_FLAGS, own), ffmpeg };
+  const flags = withImplied({ ...parseFlags(CLIENT_FLAGS, own), ffmpeg });
   if (flags.help) return { kind: "print", text: clientUsage() };
   if (flags.version) return { kind: "print", text: `stream-client ${VERSION}\n` };
   if (flags.completions !== undefined) {
     const text = completionScript(flags.completions, "stream-client", CLIENT_FLAGS);
     return { kind: "print", text };
   }
+  checkPublishing(flags);
+  checkScript(flags, own.flatMap((argument) => argument.match(/^--([^=]+)/)?.[1] ?? []));
+  if (flags.probe !== undefined) return { kind: "probe", flags };
   checkFlags(flags);
   if (flags.list) return { kind: "list", flags };
   if (flags.publish !== undefined) return { kind: "publish", plan: toPlan(flags), flags };
@@ -92,7 +98,6 @@ function refuseIf(condition: boolean, message: string): void {
 
 /** @throws {UsageError} for flags that contradict each other */
 function checkFlags(flags: ClientFlags): void {
-  checkPublishing(flags);
   checkServer(flags);
   if (flags.publish !== undefined) return checkEncoding(sentFlags(flags));
   const { image, video, list, json, output, view } = flags;
@@ -117,7 +122,7 @@ function checkFlags(flags: ClientFlags): void {
   checkOutput(flags);
   checkEncoding(flags);
   checkKind(flags);
-  if (flags.classic) checkClassic(flags);
+  checkClassic(flags);
 }
 
 /** @throws {UsageError} for flags that contradict `--data` */
@@ -138,13 +143,15 @@ function checkData({ data, image, output, view, json }: ClientFlags): void {
 
 /** @throws {UsageError} for flags that the script protocol cannot express */
 function checkClassic(flags: ClientFlags): void {
+  const flag = scriptFlagOf(flags);
+  if (flag === undefined) return;
   const used = NATIVE_FLAGS.find((name) => isGiven(flags[name]));
   refuseIf(
     used !== undefined,
-    `Cannot use --${used} with --classic: scripts cannot be asked for it`,
+    `Cannot use --${used} with --${flag}: scripts cannot be asked for it`,
   );
   const name = flags.image || flags.video || "";
-  refuseIf(name !== "", `Cannot ask a script for "${name}": with --classic it chooses itself`);
+  refuseIf(name !== "", `Cannot ask a script for "${name}": with --${flag} it chooses itself`);
 }
 
 /** @throws {UsageError} if the address is wrong, or two flags say which certificate to trust */

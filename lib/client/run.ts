@@ -13,6 +13,9 @@ import { Statistics } from "./playback/statistics.ts";
 import { publish } from "./publish/publish.ts";
 import { askList } from "./request/list.ts";
 import { ask } from "./request/request.ts";
+import { openScript } from "./request/script.ts";
+import { probe } from "./script/probe.ts";
+import { SharedScript } from "./script/shared_script.ts";
 import { runMenu } from "./terminal/menu.ts";
 import { formatBytes, formatCount, formatTime } from "./terminal/progress.ts";
 import { describeNotice, Messages, renderList } from "./terminal/status.ts";
@@ -34,8 +37,10 @@ export async function runClient(args: readonly string[], options: RunOptions): P
   }
   const context = await openContext(action.flags, options);
   await using _ffmpeg = context.ffmpeg;
+  await using _listener = context.listener;
   if (action.kind === "list") await printList(context);
   else if (action.kind === "publish") await publish(action.plan, context);
+  else if (action.kind === "probe") await probe(context);
   else if (action.kind === "browse") await servePage(context);
   else if (action.kind === "media") await getMedia(action.request, context);
   else await openMenu(context);
@@ -75,11 +80,25 @@ async function printList(context: ClientContext): Promise<void> {
 
 async function getMedia(request: MediaRequest, context: ClientContext): Promise<void> {
   if (!isPageWanted(context.flags)) return await playToSinks(request, context);
+  await using shared = shareScript(context);
+  const sharing = { ...context, target: { ...context.target, shared } };
   // The page sends requests of its own; a recording beside it is one more.
-  await using page = await openPage(context, request);
+  await using page = await openPage(sharing, request);
   const { output, data } = context.flags;
-  if (output !== undefined || data !== undefined) await playToSinks(request, context);
+  if (output !== undefined || data !== undefined) await playToSinks(request, sharing);
   await page.closed;
+}
+
+/** Receives a script that connects once for the page and the recording; `undefined` for others. */
+function shareScript(
+  { listener, target, environment: { clock, printError } }: ClientContext,
+): SharedScript | undefined {
+  if (listener === undefined) return undefined;
+  listener.announce();
+  const notify = (line: string) => printError(`${printable(line)}\n`);
+  const open = (signal: AbortSignal) =>
+    openScript({ command: "get_video" }, target, { signal, clock, notify });
+  return new SharedScript({ open, notify, clock });
 }
 
 async function playToSinks(request: MediaRequest, context: ClientContext): Promise<void> {
@@ -155,8 +174,12 @@ async function receive(
 ): Promise<PlayResult> {
   await using disposables = new AsyncDisposableStack();
   for (const sink of sinks) disposables.use(sink);
-  const { command, encoding = "raw", loop, speed } = request;
+  const { command, loop, speed } = request;
+  // A script chooses by itself.
+  const encoding = flags.classic ? undefined : request.encoding ?? "raw";
   const notify = (line: string) => messages.notify(line);
+  // A script's frames get the moment at which they are read: nothing may delay the first one.
+  if (flags.classic) await checked;
   using response = await ask(request, {
     ...{ target, limits, signal },
     notify,
@@ -174,7 +197,8 @@ async function receive(
     part: request,
     dataOnly: request.data === "only",
     onNote: notify,
-    onNotice: (notice) => messages.notify(describeNotice(notice, { encoding, recording })),
+    onNotice: (notice) =>
+      messages.notify(describeNotice(notice, { encoding: encoding ?? "raw", recording })),
   });
 }
 

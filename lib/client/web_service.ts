@@ -115,7 +115,7 @@ class ClientWebService implements WebService {
   async image(query: ImageRequest, signal: AbortSignal): Promise<ImageFrame> {
     const { target } = this.#context;
     const request = this.#imageRequest(query);
-    using response = await openResponse(request, target, signal);
+    using response = await openResponse(request, target, { signal });
     let streams: readonly StreamDescription[] = [];
     try {
       for await (const part of response) {
@@ -143,7 +143,8 @@ class ClientWebService implements WebService {
   async play(query: PlayQuery, target: PlayTarget, signal: AbortSignal): Promise<PlayEnd> {
     const { target: server, limits } = this.#context;
     const request = this.#playRequest(query);
-    const { encoding = "raw", start = 0, duration } = request;
+    const { start = 0, duration } = request;
+    const encoding = server.protocol === "script" ? undefined : request.encoding ?? "raw";
     const statistics = new Statistics("get_video");
     await using sink = target.open({
       ...{ start, duration, live: server.protocol === "script" ? true : undefined },
@@ -157,7 +158,7 @@ class ClientWebService implements WebService {
     const result = await play(new BufferedResponse(run), {
       ...{ sinks: [sink], statistics, encoding, signal, speed: 0, still: false, part: request },
       onNotice: (notice) => {
-        const message = describeNotice(notice, { encoding, recording: false });
+        const message = describeNotice(notice, { encoding: encoding ?? "raw", recording: false });
         if (message !== undefined) target.note(message);
       },
     });

@@ -119,6 +119,7 @@ const REQUESTS: Record<string, Partial<MediaRequest>> = {
     encoding: "copy",
   },
   "--classic --video": { command: "get_video", speed: 1, late: "drop" },
+  "--classic --video --data -": { command: "get_video", speed: 1, data: "only" },
 };
 
 for (const [line, request] of Object.entries(REQUESTS)) {
@@ -204,7 +205,6 @@ const WRONG: Record<string, string> = {
     'Cannot use --data x.mkv with --output x.mkv: both write to "x.mkv"',
   "--video --data - --overwrite":
     "Cannot use --overwrite without --output: it says how that is written",
-  "--classic --video --data -": "Cannot use --data with --classic: scripts cannot be asked for it",
   "--classic --list": "Cannot use --list with --classic: scripts cannot be asked for it",
   "--classic --video --size 64x48":
     "Cannot use --size with --classic: scripts cannot be asked for it",

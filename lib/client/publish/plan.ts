@@ -34,7 +34,8 @@ const STDIN = "-";
 /** Flags that are about what the server sends, or where it goes. */
 export const RECEIVING_FLAGS = [
   ...["image", "video", "list", "view", "http", "output", "data", "overwrite", "codec"] as const,
-  ...["start", "duration", "every", "speed", "late", "classic"] as const,
+  ...["start", "duration", "every", "speed", "late"] as const,
+  ...["classic", "framing", "request", "ack", "listen", "probe"] as const,
 ];
 
 /** Flags that are for publishing alone. */

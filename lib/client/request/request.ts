@@ -5,12 +5,7 @@ import { DeadlineError, RequestError } from "../../base/errors.ts";
 import { allStreams } from "../../media/frame.ts";
 import type { Control, MediaRequest } from "../../protocol/native/request.ts";
 import type { EndReport } from "../../protocol/native/response.ts";
-import {
-  connect,
-  type Protocol,
-  type ServerConnection,
-  type Target,
-} from "../../net/connection.ts";
+import { connect } from "../../net/connection.ts";
 import { CutError, ShutdownError } from "../../net/errors.ts";
 import { Retries, type RetriesOptions } from "../connection/retry.ts";
 import { formatCount, formatTime } from "../terminal/progress.ts";
@@ -22,59 +17,53 @@ import {
   type ResponsePart,
 } from "../../protocol/media_response.ts";
 import { ResumeState } from "./resume_state.ts";
-import { requestScript } from "./script.ts";
+import { type MediaTarget, openScript, type OpenScriptOptions } from "./script.ts";
 
-/** The client side of one protocol. */
-interface ProtocolActions {
-  /** Requests an image or a video. */
-  request: (connection: ServerConnection, request: MediaRequest) => MediaResponse;
-  /** After a cut, another connection can continue the response. */
-  isResumable: boolean;
-}
-
-const PROTOCOLS: Record<Protocol, ProtocolActions> = {
-  native: { request: requestMedia, isResumable: true },
-  script: {
-    request: (connection, { command }) =>
-      requestScript(connection, command === "get_image" ? "get_image" : "get_video"),
-    isResumable: false,
-  },
-};
+/** Options of {@linkcode openResponse}. */
+export type OpenOptions = OpenScriptOptions;
 
 /** Connects once, and requests an image or a video in the protocol that the server speaks. */
 export async function openResponse(
   request: MediaRequest,
-  target: Target,
-  signal: AbortSignal,
+  target: MediaTarget,
+  options: OpenOptions,
 ): Promise<OpenResponse> {
-  const connection = await connect(target, signal);
-  const response = PROTOCOLS[target.protocol ?? "native"].request(connection, request);
+  if (target.shared !== undefined) return target.shared.watch(request, options.signal);
+  if (target.protocol === "script") return await openScript(request, target, options);
+  const connection = await connect(target, options.signal);
+  const response = requestMedia(connection, request);
   return { ...response, [Symbol.dispose]: () => connection[Symbol.dispose]() };
 }
 
 /** Options of {@linkcode ask}. */
-export interface AskOptions extends Omit<ReconnectOptions, "open" | "random"> {
-  target: Target;
+export interface AskOptions extends Omit<ReconnectOptions, "open" | "random" | "waits"> {
+  target: MediaTarget;
 }
 
 /**
- * Requests an image or a video, and reconnects when the connection is lost. The response of a script
- * cannot be resumed, so only its first connection is retried.
+ * Requests an image or a video, and reconnects when the connection is lost.
  *
  * @throws {Error} if no connection can be made, with what the user can do about it
  */
-export async function ask(request: MediaRequest, given: AskOptions): Promise<OpenResponse> {
-  const { target, signal } = given;
-  const options = { ...given, observe: target.observe };
-  if (!PROTOCOLS[target.protocol ?? "native"].isResumable) {
-    return await new Retries(options).persist(() => openResponse(request, target, signal), signal);
-  }
+export async function ask(request: MediaRequest, options: AskOptions): Promise<OpenResponse> {
+  const { target, clock, notify } = options;
   const response = new ReconnectingResponse(request, {
     ...options,
-    open: (request, signal) => openResponse(request, target, signal),
+    observe: target.observe,
+    waits: target.accept !== undefined,
+    open: (request, signal) => openResponse(request, target, { signal, clock, notify }),
   });
   await response.connect();
-  return response;
+  return target.protocol === "script" ? withoutControls(response) : response;
+}
+
+/** A response for callers that check whether there are controls. */
+function withoutControls(response: ReconnectingResponse): OpenResponse {
+  return {
+    [Symbol.asyncIterator]: () => response[Symbol.asyncIterator](),
+    abandon: () => response.abandon(),
+    [Symbol.dispose]: () => response[Symbol.dispose](),
+  };
 }
 
 /** Options of {@linkcode ReconnectingResponse}. */

@@ -337,16 +337,19 @@ Deno.test("stream-client resumes a live source with its newest frame, on one tim
   );
 });
 
-Deno.test("stream-client does not reconnect to a script, but waits for one with --retries", async () => {
-  const server = new ScriptedServer(() => {});
+Deno.test("stream-client reconnects to a script only with --retries", async () => {
   const clock = new HandClock({ skips: true });
-  const args = ["--classic", ...VIDEO, "--retries", "2"];
+  const script = ["--classic", "--ack", "none", "--request", "go", ...VIDEO];
+  const server = new ScriptedServer(() => {});
+  const { address } = server;
+  const once = await runInside([...script, ...at(server)], { environment: { clock } });
+  assertEquals([once.status, clock.waits.length], [1, 0]);
+  const args = [...script, "--retries", "2"];
   const cut = await runInside([...args, ...at(server)], { environment: { clock } });
-  assertEquals([cut.status, clock.waits], [1, []]);
-  const address = server.address;
+  assertEquals([cut.status, clock.waits.length], [1, 2]);
   await server[Symbol.asyncDispose]();
   const gone = await runInside([...args, ...at({ address })], { environment: { clock } });
-  assertEquals([gone.status, clock.waits.length], [1, 2]);
+  assertEquals([gone.status, clock.waits.length], [1, 4]);
   assertMatch(gone.stderr, /tried again 2 times\n$/);
 });
 

@@ -1,0 +1,202 @@
+/** Waits for scripts that connect and send: one at a time. */
+import { abortable, settlesWithin } from "../../base/async.ts";
+import { type Clock, MONOTONIC_CLOCK } from "../../base/clock.ts";
+import { DeadlineError, isConnectionLost, messageOf } from "../../base/errors.ts";
+import { type Address, formatAddress, isLoopback } from "../../net/address.ts";
+import { ServerConnection } from "../../net/connection.ts";
+import type { ConversationObserver, Observation } from "../../net/observer.ts";
+import { closeSocket } from "../../net/socket.ts";
+import type { ScriptConnection } from "../../protocol/script/receiver.ts";
+
+/** Milliseconds that a script may be silent. */
+const IDLE_TIMEOUT = 30_000;
+
+/** Milliseconds between lines about scripts that are turned away. */
+const NOTICE_INTERVAL = 5_000;
+
+/** Milliseconds until the next try after a connection could not be accepted. */
+const ACCEPT_PAUSE = 100;
+
+/** Options of {@linkcode ScriptListener}. */
+export interface ScriptListenerOptions {
+  address: Address;
+  /** The flag that names the address, without the dashes. */
+  flag: string;
+  /** Something is sent to a script before it sends. @default false */
+  speaksFirst?: boolean;
+  /** Milliseconds that a script may be silent. @default 30_000 */
+  idle?: number;
+  /** Shows a line to the user. */
+  notify: (line: string) => void;
+  /** @default MONOTONIC_CLOCK */
+  clock?: Clock;
+}
+
+/** A connection that a script has made. */
+export interface ListenedConnection extends ScriptConnection {
+  /** Address of the script. */
+  readonly peer: Deno.NetAddr;
+}
+
+/** A port that scripts connect to. While one sends, others are closed at once. */
+export class ScriptListener implements AsyncDisposable {
+  #options: ScriptListenerOptions;
+  #clock: Clock;
+  #listener: Deno.TcpListener;
+  /** The script that sends, or has connected to do so. */
+  #current: Deno.TcpConn | undefined;
+  /** The script that nobody has taken yet. */
+  #waiting: Deno.TcpConn | undefined;
+  #arrived = Promise.withResolvers<void>();
+  #closed = false;
+  #noticedAt = -Infinity;
+  #isAnnounced = false;
+  #accepting: Promise<void>;
+
+  /** @throws {Error} if the address cannot be listened on */
+  constructor(options: ScriptListenerOptions) {
+    const { address, flag, clock = MONOTONIC_CLOCK } = options;
+    this.#options = options;
+    this.#clock = clock;
+    try {
+      this.#listener = Deno.listen(address);
+    } catch (cause) {
+      const reason = cause instanceof Deno.errors.AddrInUse
+        ? "another program listens there"
+        : messageOf(cause);
+      throw new Error(
+        `Cannot wait for a script on ${formatAddress(address)}: ${reason}, expected another ` +
+          `address or port in --${flag}`,
+        { cause },
+      );
+    }
+    this.#accepting = this.#accept();
+  }
+
+  /** Address of the port. */
+  get address(): Deno.NetAddr {
+    return this.#listener.addr as Deno.NetAddr;
+  }
+
+  /** Tells the user where it waits, once. */
+  announce(): void {
+    if (this.#isAnnounced) return;
+    this.#isAnnounced = true;
+    const { flag, notify } = this.#options;
+    notify(waitingLine(this.address, flag));
+  }
+
+  /**
+   * Waits for a script. It is the only one until the connection is disposed.
+   *
+   * @param observe sees the conversation
+   * @throws the signal's reason, which also closes the connection
+   */
+  async next(signal: AbortSignal, observe?: Observation): Promise<ListenedConnection> {
+    this.announce();
+    while (true) {
+      const observer = observe?.begin();
+      observer?.event("connect", `waiting for it on ${formatAddress(this.address)}`);
+      const socket = await this.#take(signal);
+      observer?.event("connected", `from ${formatAddress(socket.remoteAddr)}, without TLS`);
+      const connection = this.#open(socket, { signal, observer });
+      if (this.#options.speaksFirst || await this.#hasInput(connection, signal)) return connection;
+      connection[Symbol.dispose]();
+      this.#notify(`${formatAddress(socket.remoteAddr)} has left without sending anything`);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#closed) {
+      this.#closed = true;
+      this.#listener.close();
+      if (this.#waiting !== undefined) closeSocket(this.#waiting);
+    }
+    await this.#accepting;
+  }
+
+  async #accept(): Promise<void> {
+    while (!this.#closed) {
+      let socket: Deno.TcpConn;
+      try {
+        socket = await this.#listener.accept();
+      } catch {
+        // It is closed, or the script has left before it was accepted, or no descriptor is left.
+        if (!this.#closed) await settlesWithin(new Promise(() => {}), ACCEPT_PAUSE);
+        continue;
+      }
+      if (this.#current !== undefined) {
+        closeSocket(socket);
+        this.#notify(`Closed ${formatAddress(socket.remoteAddr)}: another script is sending`);
+        continue;
+      }
+      this.#current = this.#waiting = socket;
+      this.#arrived.resolve();
+    }
+  }
+
+  async #take(signal: AbortSignal): Promise<Deno.TcpConn> {
+    while (this.#waiting === undefined) {
+      signal.throwIfAborted();
+      this.#arrived = Promise.withResolvers();
+      await abortable(this.#arrived.promise, signal);
+    }
+    const socket = this.#waiting;
+    this.#waiting = undefined;
+    return socket;
+  }
+
+  #open(
+    socket: Deno.TcpConn,
+    { signal, observer }: { signal: AbortSignal; observer: ConversationObserver | undefined },
+  ): ListenedConnection {
+    const { idle = IDLE_TIMEOUT } = this.#options;
+    socket.setNoDelay();
+    socket.setKeepAlive();
+    const connection = new ServerConnection(socket, signal, {
+      timeouts: { connect: idle, idle },
+      observer,
+      peer: "script",
+    });
+    return {
+      peer: socket.remoteAddr,
+      reader: connection.reader,
+      writer: connection.writer,
+      observer,
+      [Symbol.dispose]: () => {
+        connection[Symbol.dispose]();
+        if (this.#current === socket) this.#current = undefined;
+      },
+    };
+  }
+
+  /** Whether a script sends anything before it leaves. */
+  async #hasInput(connection: ScriptConnection, signal: AbortSignal): Promise<boolean> {
+    try {
+      return await connection.reader.peek(1) !== undefined;
+    } catch (error) {
+      if (signal.aborted) connection[Symbol.dispose]();
+      signal.throwIfAborted();
+      if (isConnectionLost(error) || error instanceof DeadlineError) return false;
+      throw error;
+    }
+  }
+
+  /** Shows a line, unless there was one just before: peers must not flood the terminal. */
+  #notify(line: string): void {
+    const now = this.#clock.now();
+    if (now - this.#noticedAt < NOTICE_INTERVAL) return;
+    this.#noticedAt = now;
+    this.#options.notify(line);
+  }
+}
+
+/** The line that tells where a script is waited for, and how others reach it. */
+function waitingLine(address: Deno.NetAddr, flag: string): string {
+  const place = formatAddress(address);
+  const hint = isLoopback(address.hostname)
+    ? `; for scripts on other machines use --${flag} ${flag === "probe" ? "listen:" : ""}0.0.0.0:` +
+      address.port
+    : "";
+  return `Waiting for a camera on ${place}${hint}`;
+}
