@@ -105,6 +105,7 @@ async function playToSinks(request: MediaRequest, context: ClientContext): Promi
   const { flags, environment, ffmpeg, signal } = context;
   const { command, loop } = request;
   const messages = new Messages(environment);
+  context.listener?.notifyBy((line) => messages.notify(line));
   using controls = new PlayerControls({
     recording: flags.output !== undefined,
     part: request,

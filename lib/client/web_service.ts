@@ -76,10 +76,10 @@ class ClientWebService implements WebService {
   }
 
   get info(): ServiceInfo {
-    const { host, port, classic } = this.#context.flags;
+    const { flags: { host, port, classic }, listener } = this.#context;
     const wanted = this.#wanted;
     return {
-      server: formatAddress({ hostname: host, port }),
+      server: formatAddress(listener?.address ?? { hostname: host, port }),
       classic,
       start: wanted === undefined ? null : {
         kind: wanted.command === "get_image" ? "image" : "video",

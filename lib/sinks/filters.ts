@@ -190,8 +190,10 @@ function playableFilters(video: VideoStream): string[] {
   return is420 ? limitedRange(video) : [...limitedRange(video), `format=${playable}`];
 }
 
-function limitedRange({ pixelFormat = "", colorRange }: VideoStream): string[] {
-  return colorRange === "pc" || pixelFormat.startsWith("yuvj") ? [TO_LIMITED_RANGE] : [];
+function limitedRange({ codec, pixelFormat, colorRange }: VideoStream): string[] {
+  // JPEGs have the full range, whichever of its formats they turn out to have.
+  const isFull = colorRange === "pc" || (pixelFormat?.startsWith("yuvj") ?? codec === "mjpeg");
+  return isFull ? [TO_LIMITED_RANGE] : [];
 }
 
 function isOdd({ width, height }: VideoStream): boolean {

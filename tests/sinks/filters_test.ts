@@ -1,6 +1,6 @@
 import { assertAlmostEquals, assertEquals } from "@std/assert";
 import type { VideoStream } from "../../lib/media/frame.ts";
-import { tempoFilters, turned, turnFilters } from "../../lib/sinks/filters.ts";
+import { fittingFilters, tempoFilters, turned, turnFilters } from "../../lib/sinks/filters.ts";
 import { GREY } from "../support/peers/scripted_server.ts";
 import { pureTest } from "../support/pure_test.ts";
 
@@ -33,4 +33,10 @@ pureTest("tempoFilters() reaches any speed in steps that drop no samples", () =>
     assertAlmostEquals(steps.reduce((product, step) => product * step, 1), speed, 1e-5 * speed);
     assertEquals(steps.every((step) => step >= 0.5 && step <= 2), true, String(speed));
   }
+});
+
+pureTest("fittingFilters() limits the range of JPEGs of a format that is not known", () => {
+  const jpeg: VideoStream = { ...GREY, codec: "mjpeg", pixelFormat: undefined };
+  assertEquals(fittingFilters(jpeg, "mp4"), ["scale=out_range=tv", "format=yuv420p"]);
+  assertEquals(fittingFilters({ ...jpeg, codec: "h264" }, "mp4"), ["format=yuv420p"]);
 });

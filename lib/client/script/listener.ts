@@ -82,8 +82,12 @@ export class ScriptListener implements AsyncDisposable {
   announce(): void {
     if (this.#isAnnounced) return;
     this.#isAnnounced = true;
-    const { flag, notify } = this.#options;
-    notify(waitingLine(this.address, flag));
+    this.#options.notify(waitingLine(this.address, this.#options.flag));
+  }
+
+  /** Shows lines to the user in another way from now on. */
+  notifyBy(notify: (line: string) => void): void {
+    this.#options = { ...this.#options, notify };
   }
 
   /**

@@ -56,8 +56,12 @@ export class TestPage implements AsyncDisposable {
   }
 
   /** Waits until standard error matches. */
-  async until(pattern: RegExp): Promise<void> {
-    while (!pattern.test(this.#stderr.text)) await this.#stderr.changed();
+  async until(pattern: RegExp): Promise<RegExpMatchArray> {
+    while (true) {
+      const found = this.#stderr.text.match(pattern);
+      if (found !== null) return found;
+      await this.#stderr.changed();
+    }
   }
 
   /** Ends the client, as Ctrl-C does. */
@@ -72,9 +76,13 @@ export class TestPage implements AsyncDisposable {
   }
 }
 
-/** Serves the page of a server, with more flags, and a token in the environment. */
+/**
+ * Serves the page of a server, with more flags, and a token in the environment.
+ *
+ * @param server if there is none, the flags say what is shown
+ */
 export async function testPage(
-  server: Pick<TestServer, "address">,
+  server: Pick<TestServer, "address"> | undefined,
   flags: readonly string[] = [],
   { token }: { token?: Secret } = {},
 ): Promise<TestPage> {
@@ -82,7 +90,8 @@ export async function testPage(
   const stderr = new ErrorOutput();
   const printed = Promise.withResolvers<string>();
   const print = (text: string) => printed.resolve(text.match(/^Watch at (\S+)$/m)?.[1] ?? text);
-  const outcome = runInside(["--view", "browser", ...at(server), ...flags], {
+  const where = server === undefined ? [] : at(server);
+  const outcome = runInside(["--view", "browser", ...where, ...flags], {
     signal: control.signal,
     environment: { print, printError: (text) => stderr.add(text), token: () => token },
   });
