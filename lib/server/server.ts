@@ -10,7 +10,7 @@ import { Library } from "../sources/file/library.ts";
 import { DecoderSemaphore, MemoryBudget } from "../sources/limits.ts";
 import { Publications } from "../sources/publish/published.ts";
 import { DEFAULT_LINGER, LiveSources } from "../sources/live/registry.ts";
-import { Relay } from "../sources/publish/relay.ts";
+import { openerOf } from "../sources/publish/openers.ts";
 import { refuseSameNames, refuseUnknownFormats } from "../sources/live/source_spec.ts";
 import { Credentials, relayWarnings, startupWarnings } from "./auth/credentials.ts";
 import { PublishAccess } from "./auth/publish_access.ts";
@@ -73,13 +73,11 @@ export class Server implements AsyncDisposable {
     const { maxPixels = DEFAULT_MAX_PIXELS } = options;
     const live = new LiveSources(options.live ?? { sources: [] }, {
       ...{ budget, slots, dialect, maxPixels, prepare: encodeFrame, logger },
-      openerOf: (source) => {
-        const { upstream } = source;
-        return upstream && new Relay(source, {
-          ...{ upstream, maxPixels, logger },
-          credentials: () => credentials.relayCredentials(upstream),
-        });
-      },
+      openerOf: (source) =>
+        openerOf(source, {
+          ...{ maxPixels, logger },
+          credentials: (upstream) => credentials.relayCredentials(upstream),
+        }),
     });
     this.#live = live;
     const publications = new Publications(live, {
