@@ -3,6 +3,7 @@ import type { Logger } from "../../base/log.ts";
 import type { Credentials } from "../../net/connection.ts";
 import type { FeedOpener } from "../live/feed.ts";
 import type { LiveSource, Upstream } from "../live/source_spec.ts";
+import { ListeningScript } from "./listening_script.ts";
 import { Relay, type RelayedPeer } from "./relay.ts";
 import { UpstreamServer } from "./upstream.ts";
 
@@ -24,8 +25,14 @@ export function openerOf(source: LiveSource, options: OpenerOptions): FeedOpener
 }
 
 function peerOf(
-  { name, upstream }: LiveSource,
-  { credentials }: OpenerOptions,
+  { name, upstream, script }: LiveSource,
+  { maxPixels, logger, credentials }: OpenerOptions,
 ): RelayedPeer | undefined {
-  return upstream && new UpstreamServer(name, upstream, () => credentials(upstream));
+  if (upstream !== undefined) {
+    return new UpstreamServer(name, upstream, () => credentials(upstream));
+  }
+  if (script?.host !== undefined) {
+    return new ListeningScript(script.host, script, { name, maxPixels, logger });
+  }
+  return undefined;
 }
