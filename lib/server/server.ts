@@ -11,7 +11,7 @@ import { DecoderSemaphore, MemoryBudget } from "../sources/limits.ts";
 import { Publications } from "../sources/publish/published.ts";
 import { DEFAULT_LINGER, LiveSources } from "../sources/live/registry.ts";
 import { openerOf } from "../sources/publish/openers.ts";
-import { refuseSameNames, refuseUnknownFormats } from "../sources/live/source_spec.ts";
+import { isPushed, refuseSameNames, refuseUnknownFormats } from "../sources/live/source_spec.ts";
 import { Credentials, relayWarnings, startupWarnings } from "./auth/credentials.ts";
 import { PublishAccess } from "./auth/publish_access.ts";
 import { type ListenerRow, Listeners } from "./listeners.ts";
@@ -29,6 +29,7 @@ import {
   type ServerOptions,
 } from "./options.ts";
 import { SERVER_FLAG_NAMES } from "./option_names.ts";
+import { scriptRows } from "./script_listeners.ts";
 import { runSession, type SharedContext } from "./session/session.ts";
 import { Shutdown } from "./shutdown.ts";
 
@@ -71,7 +72,8 @@ export class Server implements AsyncDisposable {
     const { startCacheSize = DEFAULT_START_CACHE_SIZE } = options;
     const startCache = new StartCache(startCacheSize, () => metrics.startCacheHit());
     const { maxPixels = DEFAULT_MAX_PIXELS } = options;
-    const live = new LiveSources(options.live ?? { sources: [] }, {
+    const { sources = [], ...liveOptions } = options.live ?? {};
+    const live = new LiveSources({ ...liveOptions, sources: [] }, {
       ...{ budget, slots, dialect, maxPixels, prepare: encodeFrame, logger },
       openerOf: (source) =>
         openerOf(source, {
@@ -86,6 +88,10 @@ export class Server implements AsyncDisposable {
       logger,
     });
     this.#publications = publications;
+    for (const source of sources) {
+      if (isPushed(source)) publications.reserve(source);
+      else live.add(source);
+    }
     this.#quota = new LogQuota(logger);
     this.#listeners = new Listeners({
       limits: { total: options.maxClients, perAddress: options.maxPerAddress ?? 0 },
@@ -220,6 +226,8 @@ export class Server implements AsyncDisposable {
         }
       },
     }];
+    const { live: { sources = [] } = {} } = this.#options;
+    rows.push(...scriptRows(sources, { host, names, shared: this.#shared }));
     const prometheus = this.#prometheus;
     if (metrics !== undefined && prometheus !== undefined) {
       rows.push({ start: () => this.#startMetrics(metrics, prometheus) });

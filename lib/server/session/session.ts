@@ -244,10 +244,9 @@ async function converseByFirstBytes(
   }
   const isScript = new TextDecoder().decode(magic.subarray(0, 4)) === SCRIPT_MAGIC;
   if (refusal !== undefined) {
-    const { logged, message } = REFUSED[refusal];
-    if (mayLog()) logger.log("warn", `refused: ${logged}`);
+    logRefusal(context, refusal);
     if (isScript) return;
-    await refuse(context, new RequestError("busy", message));
+    await refuse(context, new RequestError("busy", REFUSED[refusal].message));
   } else if (isScript && context.authenticator.isRequired && !context.scriptsOpen) {
     const reason = `refused: scripts know no token; ${names.scriptsOpen} lets them in`;
     requestLog.begin({ wire: "classic" }, context).refused(
@@ -258,6 +257,12 @@ async function converseByFirstBytes(
   } else {
     await runNativeSession(context, abort);
   }
+}
+
+/** Logs that a peer has no connection slot. */
+export function logRefusal(context: SessionContext, refusal: Refusal): void {
+  if (!context.requestLog.isLogged(context)) return;
+  context.logger.log("warn", `refused: ${REFUSED[refusal].logged}`);
 }
 
 async function refuse(
