@@ -70,11 +70,18 @@ export class Publications implements Disposable {
     this.#add(source, { isReserved: true });
   }
 
-  /** Whether a publisher may have a name now. */
-  isFree(name: string, { reserved = false }: { reserved?: boolean } = {}): boolean {
+  /**
+   * Whether a publisher may have a name now.
+   *
+   * @param options whether it is a reserved name, and whether one that is kept counts as free
+   */
+  isFree(
+    name: string,
+    { reserved = false, kept = false }: { reserved?: boolean; kept?: boolean } = {},
+  ): boolean {
     const known = this.#sources.get(name);
     if (known === undefined) return this.#live.find(name) === undefined;
-    return !known.isHeld && known.isReserved === reserved;
+    return !known.isHeld && known.isReserved === reserved && (reserved || kept);
   }
 
   /**

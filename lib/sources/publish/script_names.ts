@@ -41,7 +41,8 @@ export class ScriptNames {
     for (const name of this.#candidates(address)) {
       const reserved = name === this.#name;
       if (!reserved && await this.#options.isFile(name)) continue;
-      if (!publications.isFree(name, { reserved })) continue;
+      // What is kept for another publisher is not free.
+      if (!publications.isFree(name, { reserved, kept: this.#owners.has(name) })) continue;
       const source = publications.begin(name, publisher, { reserved });
       this.#owners.set(name, address);
       return { name, source };

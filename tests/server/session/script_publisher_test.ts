@@ -5,7 +5,7 @@ import { parseLiveSource } from "../../../lib/sources/live/source_spec.ts";
 import { mediaFolder, pictures, run } from "../../support/media/media_folder.ts";
 import { watchLive } from "../../support/peers/native_client.ts";
 import { ScriptCamera, ScriptPeer } from "../../support/peers/script_peer.ts";
-import { noise } from "../../support/peers/test_publisher.ts";
+import { noise, TestPublisher } from "../../support/peers/test_publisher.ts";
 import { type TestServer, testServer } from "../../support/peers/test_server.ts";
 
 // Scripts that push to `--live cam=script::PORT`.
@@ -268,6 +268,24 @@ Deno.test("more scripts than publishers are allowed are refused", async () => {
   await second.send(noise(RAW_SIZE));
   await second.closed();
   await server.logged(/ warn .* there are 1 publishers.* result=busy /);
+});
+
+Deno.test("a publisher may replace further scripts, but not the first", async () => {
+  await using server = await pushedServer(RAW);
+  using first = await ScriptPeer.push(server);
+  await first.send(noise(RAW_SIZE));
+  await server.logged(/ request begins command=publish name=cam /);
+  using second = await ScriptPeer.push(server);
+  await second.send(noise(RAW_SIZE));
+  await server.logged(/ request begins command=publish name=cam-2 /);
+  const { port } = server.address;
+  using _publisher = await TestPublisher.begin(port, { name: "cam-2", replace: true });
+  await second.closed();
+  await server.logged(/ ended: Cannot publish "cam-2": another publisher has taken its place\n$/);
+  using other = await TestPublisher.connect(port);
+  await other.askToPublish({ name: "cam", replace: true });
+  const { error } = await other.until("error");
+  assertMatch(error.message, /^Cannot publish "cam": a live source of the server has that name/);
 });
 
 Deno.test("a server that ends cuts its scripts", async () => {
