@@ -29,7 +29,7 @@ import {
   type ServerOptions,
 } from "./options.ts";
 import { SERVER_FLAG_NAMES } from "./option_names.ts";
-import { scriptRows } from "./script_listeners.ts";
+import { pushRows, pushWarnings } from "./push_rows.ts";
 import { runSession, type SharedContext } from "./session/session.ts";
 import { Shutdown } from "./shutdown.ts";
 
@@ -226,13 +226,11 @@ export class Server implements AsyncDisposable {
         }
       },
     }];
-    const { live: { sources = [] } = {} } = this.#options;
-    rows.push(...scriptRows(sources, { host, names, shared: this.#shared }));
     const prometheus = this.#prometheus;
     if (metrics !== undefined && prometheus !== undefined) {
       rows.push({ start: () => this.#startMetrics(metrics, prometheus) });
     }
-    return rows;
+    return [...rows, ...pushRows(this.#options, this.#shared)];
   }
 
   async #startMetrics(wanted: Address, metrics: PrometheusMetrics): Promise<MetricsServer> {
@@ -287,7 +285,11 @@ export async function startServer(options: ServerOptions, logger: Logger): Promi
     logger.log("warn", `"${name}" is the name of a file, too: the live source is what is shown`);
   }
   const credentials = await Credentials.open(options.credentials ?? {}, logger, options.names);
-  for (const line of relayWarnings(live, options.credentials ?? {})) logger.log("warn", line);
+  const warnings = [
+    ...relayWarnings(live, options.credentials ?? {}),
+    ...pushWarnings(live, options.host),
+  ];
+  for (const line of warnings) logger.log("warn", line);
   const server = new Server(options, { library, credentials, dialect, logger });
   try {
     await server.listen();

@@ -63,10 +63,10 @@ class ScriptPublisher implements Publisher, Disposable {
     this.#context = context;
     this.#options = options;
     this.#rate = new PublishRate(context.clock);
-    const { reader, writer, maxPixels, logger, requestLog } = context;
+    const { reader, writer, observer, maxPixels, logger, requestLog } = context;
     const { format, request, ack } = options.script;
     // The session closes the connection.
-    const connection = { reader, writer, [Symbol.dispose]() {} };
+    const connection = { reader, writer, observer, [Symbol.dispose]() {} };
     this.#response = receiveScript(connection, {
       ...{ name: "", format, request, ack, maxPixels, keepsFrames: true },
       onFormat: (known) => this.#format = known,

@@ -49,7 +49,7 @@ export type SessionConversation = (
 ) => Promise<void>;
 
 /** Log lines and errors for peers without a connection slot. */
-const REFUSED: Record<Refusal, { logged: string; message: string }> = {
+export const REFUSED: Record<Refusal, { logged: string; message: string }> = {
   full: {
     logged: "the server is full",
     message: "Cannot serve now: all connection slots are taken, try again later",
@@ -244,9 +244,10 @@ async function converseByFirstBytes(
   }
   const isScript = new TextDecoder().decode(magic.subarray(0, 4)) === SCRIPT_MAGIC;
   if (refusal !== undefined) {
-    logRefusal(context, refusal);
+    const { logged, message } = REFUSED[refusal];
+    if (mayLog()) logger.log("warn", `refused: ${logged}`);
     if (isScript) return;
-    await refuse(context, new RequestError("busy", REFUSED[refusal].message));
+    await refuse(context, new RequestError("busy", message));
   } else if (isScript && context.authenticator.isRequired && !context.scriptsOpen) {
     const reason = `refused: scripts know no token; ${names.scriptsOpen} lets them in`;
     requestLog.begin({ wire: "classic" }, context).refused(
@@ -257,12 +258,6 @@ async function converseByFirstBytes(
   } else {
     await runNativeSession(context, abort);
   }
-}
-
-/** Logs that a peer has no connection slot. */
-export function logRefusal(context: SessionContext, refusal: Refusal): void {
-  if (!context.requestLog.isLogged(context)) return;
-  context.logger.log("warn", `refused: ${REFUSED[refusal].logged}`);
 }
 
 async function refuse(

@@ -55,7 +55,7 @@ Deno.test("JPEGs of a script arrive unchanged, and are decoded for those who wan
   ]);
   assertEquals(frame.data, expected);
   await server.logged(
-    / info  peer=127\.0\.0\.1:\d+ request=1 request begins command=publish name=cam wire=classic format="8-byte length \(little-endian\), then a JPEG" size=64x48\n$/,
+    / info +peer=127\.0\.0\.1:\d+ request=1 request begins command=publish name=cam wire=classic format="8-byte length \(little-endian\), then a JPEG" size=64x48\n$/,
   );
 });
 
@@ -173,6 +173,19 @@ Deno.test("a script gets the words that it waits for", async () => {
   }
 });
 
+Deno.test("what a script sends and gets is explained", async () => {
+  const lines: string[] = [];
+  const explain = (line: string) => void lines.push(line);
+  await using server = await pushedServer(`${RAW}&request=go&ack=ok`, { explain });
+  using script = await ScriptPeer.push(server);
+  assertEquals(await script.heard(2), "go");
+  await script.send(noise(RAW_SIZE));
+  assertEquals(await script.heard(2), "ok");
+  for (const pattern of [/request .*"go"/, /frame .*8x4 bgr24/, /reply .*"ok"/]) {
+    assert(lines.some((line) => pattern.test(line)), lines.join("\n"));
+  }
+});
+
 Deno.test("peers that are no scripts are refused with what they sent, and others are served", async () => {
   await using server = await pushedServer();
   const text = (line: string) => new TextEncoder().encode(line);
@@ -187,7 +200,7 @@ Deno.test("peers that are no scripts are refused with what they sent, and others
     using peer = await ScriptPeer.push(server);
     await peer.write(bytes);
     await peer.closed();
-    await server.logged(/ warn  peer=\S+ request=\d+ Cannot .* result=bad_request /, at + 1);
+    await server.logged(/ warn +peer=\S+ request=\d+ Cannot .* result=bad_request /, at + 1);
   }
   assert(server.lines.some((line) => /HTTP/.test(line)));
   using viewer = await watching(server);
@@ -242,7 +255,7 @@ Deno.test("a script that closes without a frame is no reason for a warning", asy
   await using server = await pushedServer(RAW);
   using script = await ScriptPeer.push(server);
   script.close();
-  await server.logged(/ info  peer=\S+ ended: /);
+  await server.logged(/ info +peer=\S+ ended: /);
   await server.logged(/ disconnected\n$/);
 });
 

@@ -3,12 +3,26 @@ import { formatAddress, isLoopback } from "../net/address.ts";
 import { isPushed, type LiveSource, type PushedSource } from "../sources/live/source_spec.ts";
 import { ScriptNames } from "../sources/publish/script_names.ts";
 import type { PortRow } from "./listeners.ts";
+import type { ServerOptions } from "./options.ts";
 import { type OptionNames, SERVER_FLAG_NAMES } from "./option_names.ts";
 import { runScriptPublisher } from "./session/script_publisher.ts";
-import { logRefusal, runSession, type SharedContext } from "./session/session.ts";
+import { REFUSED, runSession, type SharedContext } from "./session/session.ts";
 
-/** Options of {@linkcode scriptRows}. */
-export interface ScriptRowsOptions {
+/** A row for each source that scripts push. */
+export function pushRows({ live, host, names }: ServerOptions, shared: SharedContext): PortRow[] {
+  return (live?.sources ?? []).filter(isPushed).map((source) => {
+    return pushRow(source, { host, names, shared });
+  });
+}
+
+/** Warnings about the sources that strangers can push, at an address that is listened on. */
+export function pushWarnings(sources: readonly LiveSource[], host: string): string[] {
+  if (isLoopback(host)) return [];
+  return sources.filter(({ script }) => script !== undefined && script.host === undefined)
+    .map(({ name }) => `Anybody who reaches ${host} can push "${name}": scripts send no token`);
+}
+
+interface PushRowOptions {
   /** Address to listen on. */
   host: string;
   /** @default SERVER_FLAG_NAMES */
@@ -17,17 +31,9 @@ export interface ScriptRowsOptions {
   shared: SharedContext;
 }
 
-/** A row for each source that scripts push. */
-export function scriptRows(
-  sources: readonly LiveSource[],
-  options: ScriptRowsOptions,
-): PortRow[] {
-  return sources.filter(isPushed).map((source) => scriptRow(source, options));
-}
-
-function scriptRow(
+function pushRow(
   { name, script }: PushedSource,
-  { host, names = SERVER_FLAG_NAMES, shared }: ScriptRowsOptions,
+  { host, names = SERVER_FLAG_NAMES, shared }: PushRowOptions,
 ): PortRow {
   const { publications, library, logger } = shared;
   const scriptNames = new ScriptNames(name, {
@@ -43,17 +49,15 @@ function scriptRow(
       runSession(socket, shared, {
         refusal,
         converse: async (context, { refusal, abort }) => {
-          if (refusal !== undefined) return logRefusal(context, refusal);
-          await runScriptPublisher(context, { script, names: scriptNames, abort });
+          if (refusal === undefined) {
+            return await runScriptPublisher(context, { script, names: scriptNames, abort });
+          }
+          if (!context.requestLog.isLogged(context)) return;
+          context.logger.log("warn", `refused: ${REFUSED[refusal].logged}`);
         },
       }),
     onListening: (address) => {
       logger.log("info", `Scripts push "${name}" to ${formatAddress(address)}`);
-      if (isLoopback(address.hostname)) return;
-      logger.log(
-        "warn",
-        `Anybody who reaches ${address.hostname} can push "${name}": scripts send no token`,
-      );
     },
   };
 }

@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { createLogger } from "../../lib/base/log.ts";
-import { scriptRows } from "../../lib/server/script_listeners.ts";
+import { pushRows, pushWarnings } from "../../lib/server/push_rows.ts";
 import { Library } from "../../lib/sources/file/library.ts";
 import { parseLiveSource } from "../../lib/sources/live/source_spec.ts";
 import { mediaFolder } from "../support/media/media_folder.ts";
@@ -8,27 +8,35 @@ import { serverOf } from "../support/peers/relays.ts";
 import { pushPort, ScriptPeer } from "../support/peers/script_peer.ts";
 import { sessionContext } from "../support/peers/session_context.ts";
 import { makeCertificate } from "../support/programs/certificates.ts";
+import { pureTest } from "../support/pure_test.ts";
 import { tlsTest } from "../support/test_if.ts";
 
-const SOURCES = ["cam=script::8485", "robot=script:robot:8485", "door=script::8486"];
+const sources = [
+  ...["cam=script::8485", "robot=script:robot:8485", "door=script::8486"],
+  ...["roof=script+udp::9999", "test=lavfi:testsrc"],
+].map((source) => parseLiveSource(source));
 
-Deno.test("scriptRows() has a row for each source that scripts push, and warns of strangers", async () => {
+Deno.test("pushRows() has a row for each source that scripts push", async () => {
   const lines: string[] = [];
   const logger = createLogger({ level: "info", write: (line) => void lines.push(line) });
   await using shared = await sessionContext({ library: new Library(undefined), logger });
-  const sources = SOURCES.map((source) => parseLiveSource(source));
-  const rows = scriptRows(sources, { host: "192.0.2.1", shared });
+  const options = { host: "192.0.2.1", port: 0, defaults: {}, maxClients: 8, live: { sources } };
+  const rows = pushRows(options, shared);
   assertEquals(rows.map(({ address, flags }) => [address.hostname, address.port, flags.freePort]), [
     ["192.0.2.1", 8485, "--live cam=script::0"],
     ["192.0.2.1", 8486, "--live door=script::0"],
   ]);
   rows[0].onListening?.({ hostname: "127.0.0.1", port: 8485, transport: "tcp" });
-  rows[1].onListening?.({ hostname: "192.0.2.1", port: 8486, transport: "tcp" });
-  const [listening, other, warning, ...more] = lines;
-  assertMatch(listening, / info  Scripts push "cam" to 127\.0\.0\.1:8485\n$/);
-  assertMatch(other, / info  Scripts push "door" to 192\.0\.2\.1:8486\n$/);
-  assertMatch(warning, / warn  Anybody who reaches 192\.0\.2\.1 can push "door": scripts send no/);
-  assertEquals(more, []);
+  const [listening, ...others] = lines;
+  assertMatch(listening, / info +Scripts push "cam" to 127\.0\.0\.1:8485\n$/);
+  assertEquals(others, []);
+});
+
+pureTest("pushWarnings() names the sources that strangers can push", () => {
+  assertEquals(pushWarnings(sources, "127.0.0.1"), []);
+  const warning = (name: string) =>
+    `Anybody who reaches 192.0.2.1 can push "${name}": scripts send no token`;
+  assertEquals(pushWarnings(sources, "192.0.2.1"), ["cam", "door", "roof"].map(warning));
 });
 
 Deno.test("a port for scripts that is taken is named with its source", async () => {
