@@ -81,7 +81,7 @@ export class Publications implements Disposable {
   ): boolean {
     const known = this.#sources.get(name);
     if (known === undefined) return this.#live.find(name) === undefined;
-    return !known.isHeld && known.isReserved === reserved && (reserved || kept);
+    return !known.isHeld && (reserved || kept);
   }
 
   /**

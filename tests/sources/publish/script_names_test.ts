@@ -76,11 +76,12 @@ class Names implements AsyncDisposable {
 
 pureTest("ScriptNames.begin() gives names that are free, in order", async () => {
   await using studio = new Names({ files: ["cam-3"] });
-  studio.live.add({ name: "cam-2", kind: "network", input: "a client" });
+  studio.publications.reserve(parseLiveSource("cam-2=script::0"));
+  studio.live.add({ name: "cam-4", kind: "network", input: "a client" });
   studio.publications.begin("cam-5", PUBLISHER);
   // Kept for a publisher that may come back.
   studio.publications.begin("cam-6", PUBLISHER).lose(PUBLISHER);
-  assertEquals(await studio.all(3), ["cam", "cam-4", "cam-7"]);
+  assertEquals(await studio.all(3), ["cam", "cam-7", "cam-8"]);
 });
 
 pureTest("ScriptNames.begin() gives a script that comes back the name that it had", async () => {
