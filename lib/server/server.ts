@@ -77,7 +77,7 @@ export class Server implements AsyncDisposable {
       ...{ budget, slots, dialect, maxPixels, prepare: encodeFrame, logger },
       openerOf: (source) =>
         openerOf(source, {
-          ...{ maxPixels, logger },
+          ...{ maxPixels, logger, host: options.host },
           credentials: (upstream) => credentials.relayCredentials(upstream),
         }),
     });

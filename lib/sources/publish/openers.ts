@@ -3,6 +3,7 @@ import type { Logger } from "../../base/log.ts";
 import type { Credentials } from "../../net/connection.ts";
 import type { FeedOpener } from "../live/feed.ts";
 import type { LiveSource, Upstream } from "../live/source_spec.ts";
+import { DatagramScript } from "./datagram_script.ts";
 import { ListeningScript } from "./listening_script.ts";
 import { Relay, type RelayedPeer } from "./relay.ts";
 import { UpstreamServer } from "./upstream.ts";
@@ -12,6 +13,8 @@ export interface OpenerOptions {
   /** Pixels of the largest picture. */
   maxPixels: number;
   logger: Logger;
+  /** Address at which datagrams arrive. */
+  host: string;
   /** Called for each connection to another server. */
   credentials: (upstream: Upstream) => Credentials;
 }
@@ -26,10 +29,13 @@ export function openerOf(source: LiveSource, options: OpenerOptions): FeedOpener
 
 function peerOf(
   { name, upstream, script }: LiveSource,
-  { maxPixels, logger, credentials }: OpenerOptions,
+  { maxPixels, logger, host, credentials }: OpenerOptions,
 ): RelayedPeer | undefined {
   if (upstream !== undefined) {
     return new UpstreamServer(name, upstream, () => credentials(upstream));
+  }
+  if (script?.transport === "udp") {
+    return new DatagramScript({ hostname: host, port: script.port }, { name, maxPixels, logger });
   }
   if (script?.host !== undefined) {
     return new ListeningScript(script.host, script, { name, maxPixels, logger });
