@@ -221,5 +221,6 @@ Examples:
   stream-server --live door=rtsp://user:word@192.168.1.9/stream1
   stream-server --live test=lavfi:testsrc2=size=640x360:rate=30
   stream-server --live cam=stream://10.0.0.5/cam --live-token-file t
+  stream-server --live cam=script:robot:8485 --live door=script::8485
 `;
 }

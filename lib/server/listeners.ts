@@ -15,8 +15,12 @@ export interface Conversation {
 /** A row of the listener table: a TCP port and the protocol spoken there. */
 export interface PortRow {
   address: Address;
-  /** Flags that set the address, for error messages. */
-  flags: { host: string; port: string };
+  /**
+   * Flags that set the address, for error messages.
+   *
+   * - `freePort`: the flag for any free port. By default that of the port, and 0.
+   */
+  flags: { host: string; port: string; freePort?: string };
   /** Holds each conversation. Either side may speak first. */
   converse: Conversation;
   /** Called once the port is open. */
@@ -169,11 +173,12 @@ export class Listeners implements AsyncDisposable {
 }
 
 function listen({ address: { hostname, port }, flags }: PortRow): Deno.TcpListener {
+  const { freePort = `${flags.port} 0` } = flags;
   try {
     return Deno.listen({ hostname, port });
   } catch (cause) {
     const reason = cause instanceof Deno.errors.AddrInUse
-      ? `the port is taken, choose another with ${flags.port}, or ${flags.port} 0 for a free one`
+      ? `the port is taken, choose another with ${flags.port}, or ${freePort} for a free one`
       : cause instanceof Deno.errors.PermissionDenied
       ? `not permitted, choose a port above 1023 with ${flags.port}`
       : `${messageOf(cause)}, choose an address of this machine with ${flags.host}`;

@@ -4,6 +4,7 @@ import type { Logger } from "../base/log.ts";
 import { checkNumbers, checkOption } from "../base/options.ts";
 import type { Secret } from "../net/secret.ts";
 import { toToken } from "../net/token.ts";
+import { SCRIPT_FORMS } from "../sources/live/script_spec.ts";
 import { type LiveWords, parseLiveSource } from "../sources/live/source_spec.ts";
 import { PUBLISH_MODES, type PublishMode } from "./auth/publish_access.ts";
 import {
@@ -33,6 +34,7 @@ const LIVE_WORDS: LiveWords = {
   separator: ": ",
   form: '{ NAME: "[FORMAT:]INPUT" } such as { cam: "v4l2:/dev/video0" }',
   upstreamForm: '{ NAME: "stream://HOST[:PORT]/NAME" }, or streams:// for TLS',
+  scriptForm: `{ NAME: INPUT } with ${SCRIPT_FORMS}`,
 };
 
 const BOUNDS = Object.entries(SERVER_BOUNDS);

@@ -10,8 +10,8 @@ import { Library } from "../sources/file/library.ts";
 import { DecoderSemaphore, MemoryBudget } from "../sources/limits.ts";
 import { Publications } from "../sources/publish/published.ts";
 import { DEFAULT_LINGER, LiveSources } from "../sources/live/registry.ts";
-import { Relay } from "../sources/publish/relay.ts";
-import { refuseSameNames, refuseUnknownFormats } from "../sources/live/source_spec.ts";
+import { openerOf } from "../sources/publish/openers.ts";
+import { isPushed, refuseSameNames, refuseUnknownFormats } from "../sources/live/source_spec.ts";
 import { Credentials, relayWarnings, startupWarnings } from "./auth/credentials.ts";
 import { PublishAccess } from "./auth/publish_access.ts";
 import { type ListenerRow, Listeners } from "./listeners.ts";
@@ -29,6 +29,7 @@ import {
   type ServerOptions,
 } from "./options.ts";
 import { SERVER_FLAG_NAMES } from "./option_names.ts";
+import { pushRows, pushWarnings } from "./push_rows.ts";
 import { runSession, type SharedContext } from "./session/session.ts";
 import { Shutdown } from "./shutdown.ts";
 
@@ -71,15 +72,14 @@ export class Server implements AsyncDisposable {
     const { startCacheSize = DEFAULT_START_CACHE_SIZE } = options;
     const startCache = new StartCache(startCacheSize, () => metrics.startCacheHit());
     const { maxPixels = DEFAULT_MAX_PIXELS } = options;
-    const live = new LiveSources(options.live ?? { sources: [] }, {
+    const { sources = [], ...liveOptions } = options.live ?? {};
+    const live = new LiveSources({ ...liveOptions, sources: [] }, {
       ...{ budget, slots, dialect, maxPixels, prepare: encodeFrame, logger },
-      openerOf: (source) => {
-        const { upstream } = source;
-        return upstream && new Relay(source, {
-          ...{ upstream, maxPixels, logger },
-          credentials: () => credentials.relayCredentials(upstream),
-        });
-      },
+      openerOf: (source) =>
+        openerOf(source, {
+          ...{ maxPixels, logger, host: options.host },
+          credentials: (upstream) => credentials.relayCredentials(upstream),
+        }),
     });
     this.#live = live;
     const publications = new Publications(live, {
@@ -88,6 +88,10 @@ export class Server implements AsyncDisposable {
       logger,
     });
     this.#publications = publications;
+    for (const source of sources) {
+      if (isPushed(source)) publications.reserve(source);
+      else live.add(source);
+    }
     this.#quota = new LogQuota(logger);
     this.#listeners = new Listeners({
       limits: { total: options.maxClients, perAddress: options.maxPerAddress ?? 0 },
@@ -226,7 +230,7 @@ export class Server implements AsyncDisposable {
     if (metrics !== undefined && prometheus !== undefined) {
       rows.push({ start: () => this.#startMetrics(metrics, prometheus) });
     }
-    return rows;
+    return [...rows, ...pushRows(this.#options, this.#shared)];
   }
 
   async #startMetrics(wanted: Address, metrics: PrometheusMetrics): Promise<MetricsServer> {
@@ -281,7 +285,11 @@ export async function startServer(options: ServerOptions, logger: Logger): Promi
     logger.log("warn", `"${name}" is the name of a file, too: the live source is what is shown`);
   }
   const credentials = await Credentials.open(options.credentials ?? {}, logger, options.names);
-  for (const line of relayWarnings(live, options.credentials ?? {})) logger.log("warn", line);
+  const warnings = [
+    ...relayWarnings(live, options.credentials ?? {}),
+    ...pushWarnings(live, options.host),
+  ];
+  for (const line of warnings) logger.log("warn", line);
   const server = new Server(options, { library, credentials, dialect, logger });
   try {
     await server.listen();

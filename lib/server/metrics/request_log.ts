@@ -17,6 +17,10 @@ export interface RequestInfo {
   command?: string;
   name?: string;
   wire?: "classic";
+  /** Framing of a script, in words. */
+  format?: string;
+  /** Width and height of its frames, in pixels, as `640x480`. */
+  size?: string;
 }
 
 /** Result of a request whose connection ended first. */

@@ -32,6 +32,8 @@ export interface Timeouts {
   ping: number;
   /** For any sign of life of a native peer during a response. @default 15_000 */
   life?: number;
+  /** Between two frames of a script that pushes. @default 30_000 */
+  pause?: number;
   /** For any output of FFmpeg. @default 30_000 */
   silence?: number;
   /** For FFmpeg to probe a file. @default 20_000 */

@@ -43,7 +43,7 @@ const MAX_STREAM_IDS = 256;
 const MAX_DESCRIBE_SIZE = 256 * 1024;
 
 /** Seconds of a publisher's rate that a description takes. */
-const DESCRIBE_COST = 0.05;
+export const DESCRIBE_COST = 0.05;
 
 /** Options of {@linkcode PublishSession.begin}. */
 export interface PublishOptions {

@@ -1,5 +1,5 @@
 /** Live sources in the list of media. */
-import type { LiveSource } from "./source_spec.ts";
+import { isPushed, type LiveSource } from "./source_spec.ts";
 import type { SourceStreams } from "./subscriber_queue.ts";
 
 /** A live source in the list of media. */
@@ -19,7 +19,8 @@ export interface LiveEntry {
 }
 
 /** The entry of a source with these streams; without any before its first run. */
-export function entryOf({ name, kind }: LiveSource, { streams, data }: SourceStreams): LiveEntry {
+export function entryOf(source: LiveSource, { streams, data }: SourceStreams): LiveEntry {
+  const { name, kind } = source;
   const video = streams.find((stream) => stream.type === "video");
   const isOther = streams.length + data.length > 0 && video === undefined;
   return {
@@ -30,6 +31,6 @@ export function entryOf({ name, kind }: LiveSource, { streams, data }: SourceStr
     codec: [...streams, ...data].map(({ codec }) => codec).join("+"),
     width: video?.width,
     height: video?.height,
-    published: kind === "published" ? true : undefined,
+    published: kind === "published" || isPushed(source) ? true : undefined,
   };
 }

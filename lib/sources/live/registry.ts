@@ -110,7 +110,7 @@ export class LiveSources implements AsyncDisposable {
     this.#environment = environment;
     this.#slots = environment.slots ?? new DecoderSemaphore(Infinity);
     this.#slots.onFull = () => this.#stopLingering();
-    for (const source of sources) this.add(source, environment.openerOf?.(source));
+    for (const source of sources) this.add(source);
   }
 
   /** Names of the sources, in the order in which they were added. */
@@ -132,10 +132,10 @@ export class LiveSources implements AsyncDisposable {
    * Adds a source until the result is disposed. That ends its broadcasts: subscribers get what
    * waits for them, and then the end.
    *
-   * @param opener gives the packets of the source; by default, FFmpeg opens its input
+   * @param opener gives the packets of the source; by default that of the environment, or FFmpeg
    * @throws {RequestError} `bad_request` if there is a source of that name
    */
-  add(source: LiveSource, opener?: FeedOpener): Disposable {
+  add(source: LiveSource, opener = this.#environment.openerOf?.(source)): Disposable {
     const { name } = source;
     if (this.#sources.has(name)) {
       const reason = "there is one of that name, expected another name";

@@ -1,12 +1,20 @@
 /** Parses live sources of the command line: `NAME=[FORMAT:]INPUT`. */
-import { UsageError } from "../../base/errors.ts";
+import { FormatError, UsageError } from "../../base/errors.ts";
 import { nearest } from "../../base/suggest.ts";
 import { startProcess } from "../../ffmpeg/process.ts";
 import { hideSecrets } from "../../ffmpeg/stderr.ts";
 import { DEFAULT_PORT } from "../../protocol/native/framing.ts";
+import { isScriptInput, parseScriptInput, SCRIPT_FORMS, type ScriptInput } from "./script_spec.ts";
 
-/** Kind of a live source, which decides how FFmpeg reads it. It reads neither of the last two. */
-export type LiveKind = "device" | "generator" | "network" | "file" | "relay" | "published";
+/** Kind of a live source, which decides how FFmpeg reads it. It reads none of the last three. */
+export type LiveKind =
+  | "device"
+  | "generator"
+  | "network"
+  | "file"
+  | "relay"
+  | "script"
+  | "published";
 
 /** A source of another server. */
 export interface Upstream {
@@ -28,6 +36,8 @@ export interface LiveSource {
   input: string;
   /** Of a relay: what the input names. */
   upstream?: Upstream;
+  /** Of a script: what the input names. */
+  script?: ScriptInput;
 }
 
 /** Largest number of characters of a name, as in a request. */
@@ -55,6 +65,8 @@ export interface LiveWords {
   form: string;
   /** Form of the address of another server. */
   upstreamForm: string;
+  /** Form of the address of a script. */
+  scriptForm: string;
 }
 
 /** The flag of `stream-server`. */
@@ -63,6 +75,7 @@ const LIVE_FLAG: LiveWords = {
   separator: "=",
   form: "NAME=[FORMAT:]INPUT such as cam=v4l2:/dev/video0",
   upstreamForm: "NAME=stream://HOST[:PORT]/NAME, or streams:// for TLS",
+  scriptForm: `NAME=${SCRIPT_FORMS}`,
 };
 
 /**
@@ -101,6 +114,9 @@ export function parseLiveSource(text: string, words = LIVE_FLAG): LiveSource {
     ? "another server needs no format"
     : undefined;
   if (reason !== undefined) throw unusable(text, reason, words);
+  if (isScriptInput(rest)) {
+    return { name, kind: "script", input: rest, script: parseScript(text, rest, words) };
+  }
   const source = { name, ...parseLiveInput(rest) };
   if (source.input === "") throw unusable(text, "the input is empty", words);
   if (source.kind !== "relay") return source;
@@ -108,6 +124,15 @@ export function parseLiveSource(text: string, words = LIVE_FLAG): LiveSource {
   if (upstream !== undefined) return { ...source, upstream };
   const form = words.upstreamForm;
   throw unusable(text, "that is no address of a server", { ...words, form });
+}
+
+function parseScript(text: string, input: string, words: LiveWords): ScriptInput {
+  try {
+    return parseScriptInput(input);
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    throw unusable(text, error.message, { ...words, form: words.scriptForm });
+  }
 }
 
 /** @throws {UsageError} if two sources have the same name */
@@ -128,6 +153,15 @@ export function refuseSameNames(sources: readonly LiveSource[]): void {
 export function isExclusive({ kind, input }: Pick<LiveSource, "kind" | "input">): boolean {
   return kind === "device" || /^(udp|rtp):/i.test(input) ||
     (kind === "network" && LISTENS.test(input));
+}
+
+/** A source that scripts push to this server, which listens for them. */
+export type PushedSource = LiveSource & { script: ScriptInput };
+
+/** Whether scripts push a source to this server. */
+export function isPushed(source: LiveSource): source is PushedSource {
+  const { script } = source;
+  return script !== undefined && script.transport === "tcp" && script.host === undefined;
 }
 
 /** The path of a source of kind `file`, without `file:` and `file://`. */

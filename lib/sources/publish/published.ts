@@ -55,21 +55,45 @@ export class Publications implements Disposable {
     this.#options = options;
   }
 
-  /** Names that are taken, those of lost publishers included. */
+  /** Names that are taken, those of lost publishers included, but not what is kept for anybody. */
   get count(): number {
-    return this.#sources.size;
+    return [...this.#sources.values()].filter((source) => source.isTaken).length;
+  }
+
+  /**
+   * Adds a source that stays without a publisher, too. Only {@linkcode Publications.begin} with
+   * `reserved` gives it to one.
+   *
+   * @throws {RequestError} `bad_request` if there is a live source of that name
+   */
+  reserve(source: LiveSource): void {
+    this.#add(source, { isReserved: true });
+  }
+
+  /**
+   * Whether a publisher may have a name now.
+   *
+   * @param options whether it is a reserved name, and whether one that is kept counts as free
+   */
+  isFree(
+    name: string,
+    { reserved = false, kept = false }: { reserved?: boolean; kept?: boolean } = {},
+  ): boolean {
+    const known = this.#sources.get(name);
+    if (known === undefined) return this.#live.find(name) === undefined;
+    return !known.isHeld && (reserved || kept);
   }
 
   /**
    * Gives a name to a publisher.
    *
-   * @param options whether to take it from another publisher
+   * @param options whether to take it from another publisher, and whether it is a reserved one
    * @throws {RequestError} `busy` if it is taken, or too many are; `bad_request` if it cannot be one
    */
   begin(
     name: string,
     publisher: Publisher,
-    { replace = false }: { replace?: boolean } = {},
+    { replace = false, reserved = false }: { replace?: boolean; reserved?: boolean } = {},
   ): PublishedSource {
     if (name.length > MAX_PUBLISHED_NAME) {
       const reason =
@@ -80,7 +104,8 @@ export class Publications implements Disposable {
       throw refused(name, "bad_request", "it has a control character");
     }
     const known = this.#sources.get(name);
-    if (known === undefined && this.#live.find(name) !== undefined) {
+    const isOwn = known !== undefined && known.isReserved === reserved;
+    if (!isOwn && this.#live.find(name) !== undefined) {
       throw refused(name, "busy", "a live source of the server has that name");
     }
     if (known?.isHeld && !replace) {
@@ -90,10 +115,10 @@ export class Publications implements Disposable {
         "another publisher has that name, expected another name, or replace: true",
       );
     }
-    if (known === undefined && this.#sources.size >= this.#options.max) {
+    if (!known?.isTaken && this.count >= this.#options.max) {
       throw refused(name, "busy", `there are ${this.#options.max} publishers, try again later`);
     }
-    const source = known ?? this.#add(name);
+    const source = known ?? this.#add({ name, kind: "published", input: "" });
     source.attach(publisher);
     return source;
   }
@@ -102,12 +127,16 @@ export class Publications implements Disposable {
     for (const source of [...this.#sources.values()]) source[Symbol.dispose]();
   }
 
-  #add(name: string): PublishedSource {
+  #add(
+    about: LiveSource,
+    { isReserved = false }: { isReserved?: boolean } = {},
+  ): PublishedSource {
+    const { name } = about;
     const source = new PublishedSource(name, {
-      ...this.#options,
+      ...{ ...this.#options, isReserved },
       onRemove: () => this.#sources.delete(name),
     });
-    source.register(this.#live);
+    source.register(this.#live, about);
     this.#sources.set(name, source);
     return source;
   }
@@ -117,11 +146,21 @@ function refused(name: string, code: RequestError["code"], reason: string): Requ
   return new RequestError(code, `Cannot publish "${name}": ${reason}`);
 }
 
-/** One published source, from its first publisher until it ends or does not come back. */
+/** Options of {@linkcode PublishedSource}. */
+interface SourceOptions extends Omit<PublicationsOptions, "max"> {
+  /** It stays without a publisher. @default false */
+  isReserved?: boolean;
+  onRemove: () => void;
+}
+
+/**
+ * One published source, from its first publisher until it ends or does not come back, or until the
+ * server ends if it is reserved.
+ */
 export class PublishedSource implements FeedOpener, Disposable {
   readonly isAwaited = true;
   #name: string;
-  #options: Omit<PublicationsOptions, "max"> & { onRemove: () => void };
+  #options: SourceOptions;
   #registration: Disposable | undefined;
   #publisher: Publisher | undefined;
   #run: PublishedRun | undefined;
@@ -137,20 +176,29 @@ export class PublishedSource implements FeedOpener, Disposable {
   /** Ends the wait for a lost publisher. */
   #waiting: AbortController | undefined;
 
-  constructor(name: string, options: Omit<PublicationsOptions, "max"> & { onRemove: () => void }) {
+  constructor(name: string, options: SourceOptions) {
     this.#name = name;
     this.#options = options;
   }
 
   /** Adds it to the live sources, until it is disposed. */
-  register(live: LiveSources): void {
-    const source: LiveSource = { name: this.#name, kind: "published", input: "" };
+  register(live: LiveSources, source: LiveSource): void {
     this.#registration = live.add(source, this);
   }
 
   /** Whether a publisher has it now. */
   get isHeld(): boolean {
     return this.#publisher !== undefined;
+  }
+
+  /** Whether a publisher has it, or may come back to it. */
+  get isTaken(): boolean {
+    return this.isHeld || !this.isReserved;
+  }
+
+  /** Whether it stays without a publisher. */
+  get isReserved(): boolean {
+    return this.#options.isReserved ?? false;
   }
 
   get isWatched(): boolean {
@@ -203,12 +251,14 @@ export class PublishedSource implements FeedOpener, Disposable {
   async lose(publisher: Publisher): Promise<void> {
     if (this.#publisher !== publisher) return;
     const { linger, clock = MONOTONIC_CLOCK, logger } = this.#options;
-    this.#lose(`its publisher is gone, and may come back within ${linger} s`);
+    const within = this.isReserved ? "" : ` within ${linger} s`;
+    this.#lose(`its publisher is gone, and may come back${within}`);
     const waiting = this.#waiting = new AbortController();
     if (clock.now() - this.#loggedAt >= LOG_INTERVAL) {
       this.#loggedAt = clock.now();
       logger.log("warn", `"${this.#name}" has lost its publisher`);
     }
+    if (this.isReserved) return;
     try {
       await clock.sleep(linger * 1000, waiting.signal);
     } catch (error) {

@@ -1,0 +1,44 @@
+/** The sources that FFmpeg does not open, and what opens them. */
+import type { Logger } from "../../base/log.ts";
+import type { Credentials } from "../../net/connection.ts";
+import type { FeedOpener } from "../live/feed.ts";
+import type { LiveSource, Upstream } from "../live/source_spec.ts";
+import { DatagramScript } from "./datagram_script.ts";
+import { ListeningScript } from "./listening_script.ts";
+import { Relay, type RelayedPeer } from "./relay.ts";
+import { UpstreamServer } from "./upstream.ts";
+
+/** Options of {@linkcode openerOf}. */
+export interface OpenerOptions {
+  /** Pixels of the largest picture. */
+  maxPixels: number;
+  logger: Logger;
+  /** Address at which datagrams arrive. */
+  host: string;
+  /** Called for each connection to another server. */
+  credentials: (upstream: Upstream) => Credentials;
+}
+
+/** What opens a source in place of FFmpeg; `undefined` if FFmpeg opens it. */
+export function openerOf(source: LiveSource, options: OpenerOptions): FeedOpener | undefined {
+  const { name } = source;
+  const { maxPixels, logger } = options;
+  const peer = peerOf(source, options);
+  return peer && new Relay(peer, { name, maxPixels, logger });
+}
+
+function peerOf(
+  { name, upstream, script }: LiveSource,
+  { maxPixels, logger, host, credentials }: OpenerOptions,
+): RelayedPeer | undefined {
+  if (upstream !== undefined) {
+    return new UpstreamServer(name, upstream, () => credentials(upstream));
+  }
+  if (script?.transport === "udp") {
+    return new DatagramScript({ hostname: host, port: script.port }, { name, maxPixels, logger });
+  }
+  if (script?.host !== undefined) {
+    return new ListeningScript(script.host, script, { name, maxPixels, logger });
+  }
+  return undefined;
+}
