@@ -49,7 +49,7 @@ export type SessionConversation = (
 ) => Promise<void>;
 
 /** Log lines and errors for peers without a connection slot. */
-const REFUSED: Record<Refusal, { logged: string; message: string }> = {
+export const REFUSED: Record<Refusal, { logged: string; message: string }> = {
   full: {
     logged: "the server is full",
     message: "Cannot serve now: all connection slots are taken, try again later",
