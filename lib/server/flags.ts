@@ -18,6 +18,7 @@ import { DEFAULT_PORT } from "../protocol/native/framing.ts";
 import { DEFAULT_LINGER } from "../sources/live/registry.ts";
 import { type LiveSource, parseLiveSource } from "../sources/live/source_spec.ts";
 import { PUBLISH_MODES } from "./auth/publish_access.ts";
+import { parseRequestWord } from "./session/request_words.ts";
 import { parseScriptOutput, refuseSamePorts } from "./script_spec.ts";
 import {
   DEFAULT_GRACE,
@@ -71,6 +72,11 @@ export const SERVER_FLAGS = {
   "tls-cert": text("FILE", "use TLS with this certificate (PEM)", undefined),
   "tls-key": text("FILE", "private key of the certificate (PEM)", undefined),
   "classic-open": toggle("let scripts in without the token"),
+  "classic-request": list(
+    "WORD",
+    "as get_video, if a script sends it; may be repeated",
+    parseRequestWord,
+  ),
   script: list(
     "PORT=NAME[,FRAMING][,push:HOST:PORT]",
     "send NAME to scripts that do not ask; may be repeated",
@@ -190,6 +196,7 @@ export function toServerOptions(
       certificate: isEncrypted ? { cert, key } : undefined,
     },
     scriptsOpen: flags["classic-open"],
+    requestWords: flags["classic-request"],
     scripts: flags.script,
     warm: true,
     metrics: metrics === undefined ? undefined : parseListenAddress(metrics, "metrics"),
@@ -206,7 +213,7 @@ export function serverUsage(): string {
       ...["host", "port", "max-clients", "max-per-address"] as const,
       ...["token-file", "tls-cert", "tls-key"] as const,
     ],
-    "Scripts": ["script", "classic-open"],
+    "Scripts": ["script", "classic-request", "classic-open"],
     "Limits": ["max-decoders", "max-pixels", "cache", "grace"],
     "Logs and metrics": ["metrics", "log-level", "log-format", "explain"],
     "Other": ["completions", "version", "help"],

@@ -32,6 +32,8 @@ export interface ServerOptions {
   credentials?: CredentialOptions;
   /** Serves scripts, which send no token, even if a token is required. */
   scriptsOpen?: boolean;
+  /** Words by which scripts request the default video, besides `get_video`. @default none */
+  requestWords?: readonly string[];
   /** Media that scripts get without a request. @default none */
   scripts?: readonly ScriptOutput[];
   /** @default DEFAULT_TIMEOUTS */

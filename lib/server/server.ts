@@ -96,11 +96,11 @@ export class Server implements AsyncDisposable {
       logger,
       onRefusal: (reason) => metrics.connectionRefused(reason),
     });
-    const { defaults, scriptsOpen } = options;
+    const { defaults, scriptsOpen, requestWords } = options;
     const { timeouts = DEFAULT_TIMEOUTS, clock, explain } = options;
     this.#shared = {
       ...{ library, live, budget, slots, startCache, logger },
-      ...{ defaults, scriptsOpen, timeouts, clock, explain, names: options.names },
+      ...{ defaults, scriptsOpen, requestWords, timeouts, clock, explain, names: options.names },
       authenticator: credentials.authenticator,
       publishAccess: new PublishAccess(
         options.publish ?? "local",

@@ -5,7 +5,11 @@ import { RequestError } from "../../base/errors.ts";
 import { isRgb } from "../../ffmpeg/rendition.ts";
 import type { Description, Frame } from "../../media/frame.ts";
 import type { ConversationObserver } from "../../net/observer.ts";
-import { describeFormat, type PayloadFormat, type ScriptFormat } from "../../protocol/script/format.ts";
+import {
+  describeFormat,
+  type PayloadFormat,
+  type ScriptFormat,
+} from "../../protocol/script/format.ts";
 import {
   parseScriptRequest,
   SCRIPT_END,

@@ -65,7 +65,7 @@ Deno.test("scriptConversation() sends a live source at once, and goes on until t
     assertEquals((await readMessage(peer)).subarray(0, 4), Uint8Array.of(0, 0, 12, 0));
   }
   peer.close();
-  await server.logged(/request ends .* name=cam .* result=cut /);
+  await server.logged(/request ends .* name=cam .*result=cut /);
 });
 
 Deno.test("scriptConversation() discards whatever the peer sends", async () => {
@@ -186,7 +186,7 @@ Deno.test("pushToScript() connects again to a receiver that leaves and comes bac
   assertStrictEquals(outages(), 2);
   assertLess(clock.waits.at(-1) ?? 0, 1251);
   assertGreater(clock.waits.at(-2) ?? 0, 1499);
-  await server.logged(/request ends .* name=cam .* result=cut /, 2);
+  await server.logged(/request ends .* name=cam .*result=cut /, 2);
 });
 
 Deno.test("pushToScript() ends with the server, whether it is connected or waits", async () => {

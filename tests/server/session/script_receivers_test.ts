@@ -4,9 +4,12 @@ import { LENGTH_NAMES } from "../../../lib/protocol/script/format.ts";
 import { parseScriptOutput } from "../../../lib/server/script_spec.ts";
 import { mediaFolder, pictures } from "../../support/media/media_folder.ts";
 import { decodedBy } from "../../support/media/reference.ts";
-import { ask } from "../../support/peers/native_client.ts";
+import { Camera } from "../../support/peers/camera.ts";
+import { ask, watchLive } from "../../support/peers/native_client.ts";
+import { relayOf, serverOf } from "../../support/peers/relays.ts";
 import { type ReceivedStream, ScriptReceiver } from "../../support/peers/script_receiver.ts";
 import { PYTHON } from "../../support/peers/script_server.ts";
+import { rawStream, TestPublisher } from "../../support/peers/test_publisher.ts";
 import { type TestServer, testServer } from "../../support/peers/test_server.ts";
 import { testIf } from "../../support/test_if.ts";
 
@@ -126,7 +129,7 @@ interop("a script receives u64le+pickle if no framing is named, and may acknowle
   );
   await using receiver = ScriptReceiver.connect(portsOf(server)[0], "u64le+pickle", "--ack=got it");
   assertWhole(await receiver.result(), [48, 64, 3], "acknowledged");
-  await server.logged(/request ends .* name=clip.mkv .* result=done .* frames=8 /);
+  await server.logged(/request ends .* name=clip.mkv .*result=done .* frames=8 /);
 });
 
 interop("a script receives an image once", async () => {
@@ -135,4 +138,39 @@ interop("a script receives an image once", async () => {
   await using receiver = ScriptReceiver.connect(portsOf(server)[0], "u32be+pickle");
   const { frames, end } = await receiver.result();
   assertEquals([frames.length, end], [1, "closed"]);
+});
+
+interop("a script receives the JPEGs of a live source that native viewers get", async () => {
+  const scripts = [parseScriptOutput("0=cam,u64le+pickled-jpeg")];
+  await using server = await serverOf(["cam=lavfi:testsrc2=size=320x240:rate=25"], { scripts });
+  using viewer = await watchLive(server, { name: "cam", encoding: "mjpeg" });
+  const seen: string[] = [];
+  const watch = async () => {
+    for (const { md5 } of await viewer.frames(1)) seen.push(md5);
+  };
+  await watch();
+  const args = ["u64le+pickled-jpeg", "--frames=10"] as const;
+  await using receiver = ScriptReceiver.connect(portsOf(server)[0], ...args);
+  let isOver = false;
+  const ended = receiver.result().finally(() => isOver = true);
+  while (!isOver) await watch();
+  const { frames } = await ended;
+  const found = frames.map(({ jpeg = "" }) => seen.indexOf(jpeg));
+  assertEquals(found.map((index, at) => index - at), Array(10).fill(found[0]));
+});
+
+interop("a script receives a live source on when its size changes", async () => {
+  await using origin = await serverOf([]);
+  const scripts = [parseScriptOutput("0=cam")];
+  await using server = await relayOf(origin, { scripts });
+  using publisher = await TestPublisher.begin(origin.address.port, { name: "cam" });
+  await using receiver = ScriptReceiver.connect(portsOf(server)[0], "u64le+pickle");
+  let from = 0;
+  for (const [width, height] of [[64, 48], [32, 24]]) {
+    await publisher.describe(rawStream(width, height, "gray"));
+    const data = new Uint8Array(width * height).fill(100);
+    const camera = new Camera(publisher, () => ({ data }), { from });
+    await receiver.stdout.until(new RegExp(`"shape": \\[${height}, ${width}, 3\\]`));
+    from = await camera.stop();
+  }
 });
