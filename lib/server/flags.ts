@@ -18,6 +18,8 @@ import { DEFAULT_PORT } from "../protocol/native/framing.ts";
 import { DEFAULT_LINGER } from "../sources/live/registry.ts";
 import { type LiveSource, parseLiveSource } from "../sources/live/source_spec.ts";
 import { PUBLISH_MODES } from "./auth/publish_access.ts";
+import { parseRequestWord } from "./session/request_words.ts";
+import { parseScriptOutput, refuseSamePorts } from "./script_spec.ts";
 import {
   DEFAULT_GRACE,
   DEFAULT_MAX_CLIENTS,
@@ -70,6 +72,16 @@ export const SERVER_FLAGS = {
   "tls-cert": text("FILE", "use TLS with this certificate (PEM)", undefined),
   "tls-key": text("FILE", "private key of the certificate (PEM)", undefined),
   "classic-open": toggle("let scripts in without the token"),
+  "classic-request": list(
+    "WORD",
+    "as get_video, if a script sends it; may be repeated",
+    parseRequestWord,
+  ),
+  script: list(
+    "PORT=NAME[,FRAMING][,push:HOST:PORT]",
+    "send NAME to scripts that do not ask; may be repeated",
+    parseScriptOutput,
+  ),
   "max-decoders": number<number | undefined>("N", "decoders at once (4 per core); others queue", {
     absent: undefined,
     bounds: SERVER_BOUNDS.maxDecoders,
@@ -127,6 +139,7 @@ function checkPairs(flags: ServerFlags): void {
     throw new UsageError(`Cannot use --${one} alone: expected --${other} with it`);
   }
   checkRelayFlags(flags);
+  refuseSamePorts(flags.script, flags.port);
   const file = flags["publish-token-file"];
   if (flags.publish === "token" && file === undefined) {
     throw new UsageError("Cannot use --publish token alone: expected --publish-token-file with it");
@@ -183,6 +196,8 @@ export function toServerOptions(
       certificate: isEncrypted ? { cert, key } : undefined,
     },
     scriptsOpen: flags["classic-open"],
+    requestWords: flags["classic-request"],
+    scripts: flags.script,
     warm: true,
     metrics: metrics === undefined ? undefined : parseListenAddress(metrics, "metrics"),
   };
@@ -196,8 +211,9 @@ export function serverUsage(): string {
     "Publishers": ["publish", "publish-token-file", "max-publishers"],
     "Clients": [
       ...["host", "port", "max-clients", "max-per-address"] as const,
-      ...["token-file", "tls-cert", "tls-key", "classic-open"] as const,
+      ...["token-file", "tls-cert", "tls-key"] as const,
     ],
+    "Scripts": ["script", "classic-request", "classic-open"],
     "Limits": ["max-decoders", "max-pixels", "cache", "grace"],
     "Logs and metrics": ["metrics", "log-level", "log-format", "explain"],
     "Other": ["completions", "version", "help"],
@@ -209,6 +225,16 @@ frame, to stream-client and to scripts that send "get_image" or "get_video".
 FFmpeg decodes them.
 
 ${flags}
+--script sends NAME, a file or a live source, to each script that connects to
+PORT of --host: at once, in real time, only the newest frames if the script is
+slow. At the end it closes the connection. Scripts need no token there and get
+no TLS. With push: it connects to a script that listens, and again, after 1 s
+to 30 s, whenever that is not there or leaves. A file is then sent from its
+start; once it was sent to its end, there are no further connections. FRAMING
+is a length (i32le, u64le, u32be, ascii16, line, none), a +, and a payload
+(pickle, jpeg, pickled-jpeg, raw:WxH:FORMAT, base64, npy): u64le+pickle if it
+is left out.
+
 The token may also be set in STREAM_TOKEN. SIGHUP reloads the token file, the
 certificate and its key. SIGTERM stops the server once all responses are sent,
 or after the time of --grace; Ctrl-C stops it at once.
@@ -220,6 +246,7 @@ Examples:
   stream-server --live cam=v4l2:/dev/video0 --live screen=x11grab::0
   stream-server --live door=rtsp://user:word@192.168.1.9/stream1
   stream-server --live test=lavfi:testsrc2=size=640x360:rate=30
+  stream-server --live cam=v4l2:/dev/video0 --script 8486=cam,u32be+jpeg
   stream-server --live cam=stream://10.0.0.5/cam --live-token-file t
   stream-server --live cam=script:robot:8485 --live door=script::8485
 `;

@@ -119,6 +119,12 @@ export class Listeners implements AsyncDisposable {
     await settlesWithin(abortable(this.idle(), signal), milliseconds).catch(() => {});
   }
 
+  /** Adds a conversation that began elsewhere, to wait for its end with the others. */
+  follow(conversation: Promise<void>): void {
+    this.#conversations.add(conversation);
+    conversation.finally(() => this.#conversations.delete(conversation));
+  }
+
   /** Closes the ports; conversations and services go on. Harmless when repeated. */
   close(): void {
     if (this.#closed) return;
@@ -163,12 +169,7 @@ export class Listeners implements AsyncDisposable {
       socket.close();
       return;
     }
-    const conversation = converse(socket, refusal);
-    this.#conversations.add(conversation);
-    conversation.finally(() => {
-      this.#conversations.delete(conversation);
-      slot[Symbol.dispose]();
-    });
+    this.follow(converse(socket, refusal).finally(() => slot[Symbol.dispose]()));
   }
 }
 

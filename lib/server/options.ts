@@ -4,6 +4,7 @@ import type { LiveOptions } from "../sources/live/registry.ts";
 import type { CredentialOptions } from "./auth/credentials.ts";
 import type { PublishMode } from "./auth/publish_access.ts";
 import type { OptionNames } from "./option_names.ts";
+import type { ScriptOutput } from "./script_spec.ts";
 import type { Defaults, Timeouts } from "./session/context.ts";
 
 /** Options of a server. */
@@ -31,6 +32,10 @@ export interface ServerOptions {
   credentials?: CredentialOptions;
   /** Serves scripts, which send no token, even if a token is required. */
   scriptsOpen?: boolean;
+  /** Words by which scripts request the default video, besides `get_video`. @default none */
+  requestWords?: readonly string[];
+  /** Media that scripts get without a request. @default none */
+  scripts?: readonly ScriptOutput[];
   /** @default DEFAULT_TIMEOUTS */
   timeouts?: Timeouts;
   /** Paces the frames of files. @default MONOTONIC_CLOCK */

@@ -30,6 +30,8 @@ import {
 } from "./options.ts";
 import { SERVER_FLAG_NAMES } from "./option_names.ts";
 import { pushRows, pushWarnings } from "./push_rows.ts";
+import { scriptRows } from "./script_rows.ts";
+import { pushToScript } from "./session/script_output.ts";
 import { runSession, type SharedContext } from "./session/session.ts";
 import { Shutdown } from "./shutdown.ts";
 
@@ -98,10 +100,11 @@ export class Server implements AsyncDisposable {
       logger,
       onRefusal: (reason) => metrics.connectionRefused(reason),
     });
-    const { defaults, scriptsOpen, timeouts = DEFAULT_TIMEOUTS, clock, explain } = options;
+    const { defaults, scriptsOpen, requestWords } = options;
+    const { timeouts = DEFAULT_TIMEOUTS, clock, explain } = options;
     this.#shared = {
       ...{ library, live, budget, slots, startCache, logger },
-      ...{ defaults, scriptsOpen, timeouts, clock, explain, names: options.names },
+      ...{ defaults, scriptsOpen, requestWords, timeouts, clock, explain, names: options.names },
       authenticator: credentials.authenticator,
       publishAccess: new PublishAccess(
         options.publish ?? "local",
@@ -155,7 +158,12 @@ export class Server implements AsyncDisposable {
    * @throws {Error} if nobody can be served any more
    */
   run(): Promise<void> {
-    this.#finished ??= Promise.all([this.#listeners.run(), this.#warm()]).then(() => {});
+    if (this.#finished !== undefined) return this.#finished;
+    for (const output of this.#options.scripts ?? []) {
+      const { push } = output;
+      if (push !== undefined) this.#listeners.follow(pushToScript(output, push, this.#shared));
+    }
+    this.#finished = Promise.all([this.#listeners.run(), this.#warm()]).then(() => {});
     return this.#finished;
   }
 
@@ -226,6 +234,7 @@ export class Server implements AsyncDisposable {
         }
       },
     }];
+    rows.push(...scriptRows(this.#options, this.#shared));
     const prometheus = this.#prometheus;
     if (metrics !== undefined && prometheus !== undefined) {
       rows.push({ start: () => this.#startMetrics(metrics, prometheus) });
@@ -277,7 +286,8 @@ export async function startServer(options: ServerOptions, logger: Logger): Promi
   const dialect = await installed.dialect();
   for (const line of await findLacks()) logger.log("warn", line);
   await refuseUnknownFormats(live, ({ name, format }) => `${liveOption} "${name}=${format}:…"`);
-  for (const name of [options.defaults.image, options.defaults.video]) {
+  const { defaults: { image, video }, scripts = [] } = options;
+  for (const name of [image, video, ...scripts.map(({ name }) => name)]) {
     if (name !== undefined && !names.includes(name)) await library.find(name);
   }
   for (const name of names) {

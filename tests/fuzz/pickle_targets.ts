@@ -3,13 +3,10 @@ import { FRAME_HEADROOM, FRAME_TAILROOM } from "../../lib/media/frame.ts";
 import { CutError } from "../../lib/net/errors.ts";
 import { requestScript } from "../../lib/client/request/script.ts";
 import { ServerConnection } from "../../lib/net/connection.ts";
-import {
-  parseScriptMessage,
-  SCRIPT_END,
-  ScriptFrameWriter,
-} from "../../lib/protocol/script/framing.ts";
+import { parseScriptMessage, SCRIPT_END } from "../../lib/protocol/script/framing.ts";
 import { messageOf } from "../../lib/protocol/script/message.ts";
 import { npyLength, readNpy } from "../../lib/protocol/script/npy.ts";
+import { ScriptFrameWriter } from "../../lib/protocol/script/writer.ts";
 import { bytesPickle, type PickledValue, readPickle } from "../../lib/protocol/script/unpickler.ts";
 import { concat, latin1 } from "../support/media/bytes.ts";
 import { sizeOfValue } from "../support/media/pickled_values.ts";

@@ -1,4 +1,4 @@
-import { assertMatch, assertStrictEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertMatch, assertStrictEquals, assertThrows } from "@std/assert";
 import { UsageError } from "../../lib/base/errors.ts";
 import { parseServerFlags, SERVER_FLAGS, toServerOptions } from "../../lib/server/flags.ts";
 import { wrongForms } from "../support/programs/flag_forms.ts";
@@ -73,3 +73,34 @@ pureTest("toServerOptions() takes who may publish, and the token for it", () => 
     assertThrows(() => parseServerFlags(args), UsageError, "--publish");
   }
 });
+
+pureTest(
+  "toServerOptions() takes what is sent to scripts, and the words that they may send",
+  () => {
+    const { scripts, requestWords } = optionsOf(
+      ...["--script", "8486=cam", "--script==b.mp4,u32be+jpeg,push:robot:8485"],
+      ...["--classic-request", "ok", "--classic-request=send frame"],
+    );
+    assertEquals(scripts?.map(({ name, port }) => [name, port]), [["cam", 8486], [
+      "b.mp4",
+      undefined,
+    ]]);
+    assertEquals(requestWords, ["ok", "send frame"]);
+    assertEquals([optionsOf().scripts, optionsOf().requestWords], [[], []]);
+  },
+);
+
+pureTest(
+  "parseServerFlags() refuses two scripts at one port, and framings that there are not",
+  () => {
+    const refused: [args: string[], reason: string][] = [
+      [["--script", "1=a", "--script", "1=b"], 'port 1 is for "a"'],
+      [["--port", "9000", "--script", "9000=a"], "port 9000 is for clients"],
+      [["--script", "8486=a,u64+jpeg"], "expected one of i32le u64le u32be ascii16 line none"],
+      [["--classic-request", "get_video"], "expected another word"],
+    ];
+    for (const [args, reason] of refused) {
+      assertThrows(() => parseServerFlags(args), UsageError, reason);
+    }
+  },
+);

@@ -1,14 +1,6 @@
 /** Requests and responses of the script protocol: pickles, each behind its length. */
-import { FormatError, RequestError } from "../../base/errors.ts";
-import { FRAME_HEADROOM, FRAME_TAILROOM } from "../../media/frame.ts";
-import {
-  ARRAY_SUFFIX,
-  arrayPrefix,
-  bytesPickle,
-  type NumpyArray,
-  type PickledValue,
-  readPickle,
-} from "./unpickler.ts";
+import { FormatError } from "../../base/errors.ts";
+import { bytesPickle, type NumpyArray, type PickledValue, readPickle } from "./unpickler.ts";
 import { asciiOf, quotable } from "./values.ts";
 
 /** First bytes of every request. Read as a length of the native protocol, they exceed its limit. */
@@ -48,81 +40,6 @@ export function parseScriptRequest(bytes: Uint8Array): ScriptCommand {
 /** Encodes the nine bytes of a request. */
 export function scriptRequest(command: ScriptCommand): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(command);
-}
-
-/**
- * Encodes frames of one size: an int32 length, little-endian, and the pickle of a numpy `uint8` array
- * of height × width × 3, BGR.
- */
-export class ScriptFrameWriter {
-  #frameLength: number;
-  /** Length and pickle up to the pixels. */
-  #prefix: Uint8Array;
-
-  /**
-   * @param size pixels
-   * @throws {RequestError} `unsupported` if a frame is too large for the protocol
-   * @throws {RangeError} if the size is not made of positive integers
-   */
-  constructor({ width, height }: { width: number; height: number }) {
-    this.#frameLength = width * height * CHANNELS;
-    if (this.#frameLength + FRAME_HEADROOM + FRAME_TAILROOM > SCRIPT_MAX_LENGTH) {
-      throw new RequestError(
-        "unsupported",
-        `Cannot send frames of ${width}x${height} to a script: ${this.#frameLength} ` +
-          `bytes, expected less than ${SCRIPT_MAX_LENGTH}`,
-      );
-    }
-    const prefix = arrayPrefix([height, width, CHANNELS]);
-    const length = prefix.byteLength + this.#frameLength + ARRAY_SUFFIX.byteLength;
-    this.#prefix = new Uint8Array(LENGTH_SIZE + prefix.byteLength);
-    new DataView(this.#prefix.buffer).setInt32(0, length, true);
-    this.#prefix.set(prefix, LENGTH_SIZE);
-  }
-
-  /**
-   * Encodes a frame in place: writes length and pickle into the {@linkcode FRAME_HEADROOM} before and
-   * the {@linkcode FRAME_TAILROOM} after its pixels in the same buffer.
-   *
-   * @param data height × width × 3 bytes, BGR, rows without padding
-   * @returns the message, a view on the same buffer
-   * @throws {RangeError} for data of another size, or without that room
-   */
-  wrap(data: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
-    this.#checkSize(data);
-    const start = data.byteOffset - this.#prefix.byteLength;
-    const end = data.byteOffset + data.byteLength;
-    const length = this.#prefix.byteLength + data.byteLength + ARRAY_SUFFIX.byteLength;
-    if (start < 0 || start + length > data.buffer.byteLength) {
-      throw new RangeError(
-        "Cannot write a script frame: too little room around it, " +
-          `expected ${FRAME_HEADROOM} bytes before and ${FRAME_TAILROOM} behind`,
-      );
-    }
-    const message = new Uint8Array(data.buffer, start, length);
-    message.set(this.#prefix);
-    message.set(ARRAY_SUFFIX, end - start);
-    return message;
-  }
-
-  /**
-   * Encodes a frame whose memory is shared.
-   *
-   * @param data as for {@linkcode ScriptFrameWriter.wrap}; not changed
-   * @returns the parts of the message, in order
-   * @throws {RangeError} for data of another size
-   */
-  surround(data: Uint8Array): readonly Uint8Array[] {
-    this.#checkSize(data);
-    return [this.#prefix, data, ARRAY_SUFFIX];
-  }
-
-  #checkSize({ byteLength }: Uint8Array): void {
-    if (byteLength === this.#frameLength) return;
-    throw new RangeError(
-      `Cannot write a script frame: ${byteLength} bytes, expected ${this.#frameLength}`,
-    );
-  }
 }
 
 /** Last message of a response: length and pickle of `b"end"`. */

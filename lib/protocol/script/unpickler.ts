@@ -295,4 +295,4 @@ function pairsOf(items: Item[]): [key: Item, value: Item][] {
 
 export type { NumpyArray } from "./numpy.ts";
 export type { PickledValue } from "./pickle/result.ts";
-export { ARRAY_SUFFIX, arrayPrefix, bytesPickle } from "./pickler.ts";
+export { ARRAY_SUFFIX, arrayPrefix, bytesPickle } from "./pickle/pickler.ts";

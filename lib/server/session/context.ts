@@ -78,6 +78,8 @@ export interface SessionContext extends MediaContext {
   maxPixels: number;
   /** The script protocol, which has no tokens, is served even if a token is required. */
   scriptsOpen?: boolean;
+  /** Words by which scripts request the default video, besides `get_video`. @default none */
+  requestWords?: readonly string[];
   /** @default SERVER_FLAG_NAMES */
   names?: OptionNames;
   /** Logs and counts requests. */

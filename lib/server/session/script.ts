@@ -1,32 +1,48 @@
-/** Serves a connection of the script protocol: one request, whose frames are numpy arrays. */
+/** Serves a connection of the script protocol: one request, whose frames are messages of a framing. */
 import type { ByteReader } from "../../base/byte_reader.ts";
 import type { ByteWriter } from "../../base/byte_writer.ts";
 import { RequestError } from "../../base/errors.ts";
+import { isRgb } from "../../ffmpeg/rendition.ts";
 import type { Description, Frame } from "../../media/frame.ts";
 import type { ConversationObserver } from "../../net/observer.ts";
+import {
+  describeFormat,
+  type PayloadFormat,
+  type ScriptFormat,
+} from "../../protocol/script/format.ts";
 import {
   parseScriptRequest,
   SCRIPT_END,
   SCRIPT_REQUEST_LENGTH,
-  ScriptFrameWriter,
+  type ScriptCommand,
 } from "../../protocol/script/framing.ts";
+import { CLASSIC_FORMAT, ScriptFrameWriter } from "../../protocol/script/writer.ts";
 import type { MediaFile } from "../../sources/file/library.ts";
 import type { MediaOptions } from "../../sources/file/plan.ts";
 import type { SharedFrame } from "../../sources/live/shared_frame.ts";
 import { Controls } from "../playback/controls.ts";
 import { playMedia } from "../playback/play_file.ts";
 import type { ResponseWriter } from "../playback/sender.ts";
-import type { PlayContext, SessionContext } from "./context.ts";
+import type { PlayContext, PlayRequest, SessionContext } from "./context.ts";
 import { requestTimeout, runRequest } from "./outcome.ts";
 
 /** Scripts expect the pixels of OpenCV's VideoCapture, which ignores the matrix of a video. */
 const OPENCV_MATRIX = "bt601";
 
-/** The framing and the payload, in words. */
-const FRAMING = "a pickle behind a 4-byte length";
+/** The framing and the payload of answers, in words. */
+const CLASSIC_WORDS = "a pickle behind a 4-byte length";
 
-/** The pixel format of scripts: height × width × 3 bytes, BGR. */
+/** The pixel format of arrays: height × width × 3 bytes, BGR. */
 const BGR = "bgr24";
+
+/** What a script gets. */
+export interface ScriptRequest extends Pick<PlayRequest, "name" | "late" | "redescribe"> {
+  command: ScriptCommand;
+  /** @default CLASSIC_FORMAT */
+  format?: ScriptFormat;
+  /** Sent behind the last frame. @default nothing */
+  end?: Uint8Array;
+}
 
 /**
  * Serves one request of the script protocol: the default image or video as numpy arrays, in real
@@ -36,7 +52,7 @@ export async function runScriptSession(
   context: SessionContext,
   abort: AbortController,
 ): Promise<void> {
-  const { reader, writer, timeouts, requestLog, shutdown } = context;
+  const { reader, timeouts, shutdown, observer } = context;
   let bytes: Uint8Array | undefined;
   {
     using _limit = requestTimeout(timeouts, abort);
@@ -45,58 +61,113 @@ export async function runScriptSession(
   }
   if (bytes === undefined) return;
   const command = parseScriptRequest(bytes.subarray(0, SCRIPT_REQUEST_LENGTH));
-  const { observer } = context;
   const words = `${command}, as text`;
   observer?.received({ kind: "request", bytes: SCRIPT_REQUEST_LENGTH, words });
+  await serveScript({ command, end: SCRIPT_END }, context, abort);
+}
+
+/**
+ * Sends a script what it gets, and discards whatever it sends.
+ *
+ * @param abort ends the session
+ * @returns the failure of the request, about which the script learns nothing; absent if it got all
+ * @throws what ended the connection
+ */
+export async function serveScript(
+  request: ScriptRequest,
+  context: SessionContext,
+  abort: AbortController,
+): Promise<RequestError | undefined> {
+  const { reader, requestLog, shutdown } = context;
+  const { command, name } = request;
   using _watch = watchPeer(reader, abort);
-  const record = requestLog.begin({ command, wire: "classic" }, context);
-  await runRequest(record, context, async () => {
+  const record = requestLog.begin({ command, wire: "classic", name }, context);
+  return await runRequest(record, context, async () => {
     // Behind the end of a response a script takes it for complete: the connection is cut instead.
     using _response = shutdown.addResponse(() => abort.abort(shutdown.stopped.reason));
-    await playForScript(command, { ...context, record }, new ScriptResponse(writer, observer));
+    await playForScript(request, { ...context, record }, new ScriptResponse(request, context));
     return undefined;
   });
 }
 
 /**
- * Plays the default image or video for a script.
+ * Plays an image or a video for a script.
  *
  * @param response writes in the framing of the script's protocol
  */
 export async function playForScript(
-  command: "get_image" | "get_video",
+  { command, name, late, redescribe, format = CLASSIC_FORMAT }: ScriptRequest,
   context: Omit<PlayContext, "controls" | "response">,
   response: ResponseWriter,
 ): Promise<void> {
-  const request = {
-    ...{ command, audio: false, pixelFormat: BGR, colorMatrix: OPENCV_MATRIX },
-    lateLive: "drop" as const,
+  const request: PlayRequest = {
+    ...{ command, name, late, redescribe, audio: false, lateLive: "drop" },
+    ...renditionFor(format.payload),
   };
   const controls = new Controls({ command: "get_video" }, context);
-  await playMedia(request, { ...context, controls, response, adapt: adaptFile });
+  const adapt = adaptationFor(format.payload);
+  await playMedia(request, { ...context, controls, response, adapt });
 }
 
-/** Keeps the 16 bits of still images until {@linkcode keepHighBytes}, and the matrix of images. */
-function adaptFile(options: MediaOptions, { info }: MediaFile): MediaOptions {
-  const isWideStill = options.still && isWide(info.video?.pixelFormat ?? "");
-  return {
-    ...options,
-    pixelFormat: isWideStill ? WIDE_BGR : BGR,
-    colorMatrix: info.kind === "video" ? OPENCV_MATRIX : undefined,
+/** How the frames of a payload are made. */
+function renditionFor(payload: PayloadFormat): Partial<PlayRequest> {
+  switch (payload.kind) {
+    case "pickle":
+    case "npy":
+      return { pixelFormat: BGR, colorMatrix: OPENCV_MATRIX };
+    case "raw": {
+      const { width, height, pixelFormat } = payload;
+      return { width, height, pixelFormat, colorMatrix: matrixFor(pixelFormat) };
+    }
+    default:
+      return { encoding: "mjpeg" };
+  }
+}
+
+/** Only RGB is converted by a matrix. */
+function matrixFor(pixelFormat: string): string | undefined {
+  return isRgb(pixelFormat) ? OPENCV_MATRIX : undefined;
+}
+
+/** Adapts files: arrays keep the 16 bits of still images until {@linkcode keepHighBytes}. */
+function adaptationFor(
+  payload: PayloadFormat,
+): ((options: MediaOptions, file: MediaFile) => MediaOptions) | undefined {
+  if (payload.kind === "raw") {
+    const { pixelFormat } = payload;
+    return (options, file) => ({ ...options, colorMatrix: matrixOf(file, pixelFormat) });
+  }
+  if (payload.kind !== "pickle" && payload.kind !== "npy") return undefined;
+  return (options, file) => {
+    const isWideStill = options.still && isWide(file.info.video?.pixelFormat ?? "");
+    const pixelFormat = isWideStill ? WIDE_BGR : BGR;
+    return { ...options, pixelFormat, colorMatrix: matrixOf(file, BGR) };
   };
 }
 
-/** Writes a response as numpy arrays; the protocol has neither notices nor controls. */
+/** The matrix of images is respected, as OpenCV does. */
+function matrixOf({ info: { kind } }: MediaFile, pixelFormat: string): string | undefined {
+  return kind === "video" ? matrixFor(pixelFormat) : undefined;
+}
+
+/** Writes a response in a framing; the protocol has neither notices nor controls. */
 class ScriptResponse implements ResponseWriter {
   #writer: ByteWriter;
+  #format: ScriptFormat | undefined;
+  #end: Uint8Array | undefined;
   #frames: ScriptFrameWriter | undefined;
   #isWide = false;
   #observer: ConversationObserver | undefined;
-  /** Width and height of the arrays, in pixels. */
+  /** Width and height of the frames, in pixels. */
   #size = "";
 
-  constructor(writer: ByteWriter, observer?: ConversationObserver) {
+  constructor(
+    { format, end }: Pick<ScriptRequest, "format" | "end">,
+    { writer, observer }: Pick<SessionContext, "writer" | "observer">,
+  ) {
     this.#writer = writer;
+    this.#format = format;
+    this.#end = end;
     this.#observer = observer;
   }
 
@@ -105,7 +176,7 @@ class ScriptResponse implements ResponseWriter {
     if (stream.type !== "video") {
       throw new RequestError("unsupported", `Cannot send "${name}": it has no picture`);
     }
-    this.#frames = new ScriptFrameWriter(stream);
+    this.#frames = new ScriptFrameWriter(stream, this.#format);
     this.#isWide = stream.pixelFormat === WIDE_BGR;
     this.#size = `${stream.width}x${stream.height}`;
     return Promise.resolve();
@@ -118,22 +189,27 @@ class ScriptResponse implements ResponseWriter {
   }
 
   async writeShared({ frame: { data } }: SharedFrame): Promise<number> {
-    // The memory is shared: length and pickle are written from elsewhere.
+    // The memory is shared: what surrounds it is written from elsewhere.
     await this.#send("frame", ...this.#framing.surround(data));
     return data.byteLength;
   }
 
   async end(): Promise<void> {
-    await this.#send("end", SCRIPT_END);
+    if (this.#end !== undefined) await this.#send("end", this.#end);
   }
 
   async #send(kind: "frame" | "end", ...parts: readonly Uint8Array[]): Promise<void> {
     this.#observer?.sent({
       kind,
       bytes: parts.reduce((sum, { byteLength }) => sum + byteLength, 0),
-      words: `${kind === "end" ? 'b"end"' : `array ${this.#size}`}, ${FRAMING}`,
+      words: this.#wordsOf(kind),
     });
     await this.#writer.write(...parts);
+  }
+
+  #wordsOf(kind: "frame" | "end"): string {
+    if (this.#format !== undefined) return `picture ${this.#size}, ${describeFormat(this.#format)}`;
+    return `${kind === "end" ? 'b"end"' : `array ${this.#size}`}, ${CLASSIC_WORDS}`;
   }
 
   get #framing(): ScriptFrameWriter {

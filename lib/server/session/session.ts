@@ -13,13 +13,14 @@ import { closeSocket, type Socket, TlsSocket } from "../../net/socket.ts";
 import { Explainer } from "../../protocol/explainer.ts";
 import { Connection } from "../../protocol/native/connection.ts";
 import { encodeError } from "../../protocol/native/response.ts";
-import { SCRIPT_MAGIC } from "../../protocol/script/framing.ts";
+import { SCRIPT_END, SCRIPT_MAGIC } from "../../protocol/script/framing.ts";
 import type { Refusal } from "../metrics/metrics.ts";
 import { SERVER_FLAG_NAMES } from "../option_names.ts";
 import type { SessionContext, Timeouts } from "./context.ts";
 import { runNativeSession } from "./native.ts";
 import { isPeerGone, requestTimeout } from "./outcome.ts";
-import { runScriptSession } from "./script.ts";
+import { type FirstBytes, matchWords, peekFirstBytes } from "./request_words.ts";
+import { runScriptSession, serveScript } from "./script.ts";
 
 /** The part of a session's context that all sessions share. */
 export type SharedContext = Omit<
@@ -110,7 +111,8 @@ export async function runSession(
       const warn = (line: string) => {
         if (shared.requestLog.isLogged({ address })) logger.log("warn", line);
       };
-      const secured = await acceptTls(raw, { certificate, timeouts, warn, observer });
+      const { requestWords } = shared;
+      const secured = await acceptTls(raw, { certificate, timeouts, warn, requestWords, observer });
       if (secured === undefined) return await linger(raw);
       socket = secured;
       observer?.event("tls", "handshake done");
@@ -160,6 +162,10 @@ export function isTls(first: Uint8Array): boolean {
   return TLS_START.every((byte, at) => first[at] === byte) && first[2] > 0;
 }
 
+function hasScriptMagic(first: Uint8Array): boolean {
+  return new TextDecoder().decode(first.subarray(0, SCRIPT_MAGIC.length)) === SCRIPT_MAGIC;
+}
+
 /**
  * Runs the TLS handshake with a peer that has just connected. A native peer without TLS gets an
  * error in plain text.
@@ -169,10 +175,11 @@ export function isTls(first: Uint8Array): boolean {
  */
 async function acceptTls(
   raw: Deno.TcpConn,
-  { certificate, timeouts, warn, observer }: {
+  { certificate, timeouts, warn, requestWords = [], observer }: {
     certificate: Certificate;
     timeouts: Timeouts;
     warn: (line: string) => void;
+    requestWords?: readonly string[];
     observer?: ConversationObserver;
   },
 ): Promise<TlsSocket | undefined> {
@@ -190,9 +197,8 @@ async function acceptTls(
       return await TlsSocket.accept(raw, { context: certificate.context, first });
     }
     warn("refused: the peer does not speak TLS");
-    if (new TextDecoder().decode(first.subarray(0, MAGIC_LENGTH)) !== SCRIPT_MAGIC) {
-      await refusePlain(raw, observer);
-    }
+    const isScript = hasScriptMagic(first) || matchWords(first, requestWords) !== "none";
+    if (!isScript) await refusePlain(raw, observer);
     return undefined;
   } catch (error) {
     if (isLate) throw new DeadlineError(`no TLS within ${timeouts.request / 1000} s`);
@@ -228,21 +234,22 @@ async function converseByFirstBytes(
   { refusal, abort }: { refusal?: Refusal; abort: AbortController },
 ): Promise<void> {
   const { reader, timeouts, logger, requestLog, names = SERVER_FLAG_NAMES } = context;
-  let magic: Uint8Array | undefined;
+  let first: FirstBytes | undefined;
   {
     using _limit = requestTimeout(timeouts, abort);
     using _shutdown = context.shutdown.onDraining((reason) => abort.abort(reason));
-    magic = await reader.peek(SCRIPT_MAGIC.length);
+    first = await peekFirstBytes(reader, context.requestWords);
   }
-  if (magic === undefined) return;
+  if (first === undefined) return;
+  const { bytes, isWord } = first;
   const mayLog = () => requestLog.isLogged(context);
-  if (isTls(magic)) {
+  if (isTls(bytes) && !isWord) {
     const reason = `the peer speaks TLS, and there is no certificate; see ${names.tls}`;
     if (mayLog()) logger.log("warn", `refused: ${reason}`);
     // Readable at least in a capture.
     return await refuse(context, new RequestError("bad_request", NO_CERTIFICATE));
   }
-  const isScript = new TextDecoder().decode(magic.subarray(0, 4)) === SCRIPT_MAGIC;
+  const isScript = isWord || hasScriptMagic(bytes);
   if (refusal !== undefined) {
     const { logged, message } = REFUSED[refusal];
     if (mayLog()) logger.log("warn", `refused: ${logged}`);
@@ -253,6 +260,10 @@ async function converseByFirstBytes(
     requestLog.begin({ wire: "classic" }, context).refused(
       new RequestError("unauthorized", reason),
     );
+  } else if (isWord) {
+    const words = "a word that stands for get_video, as text";
+    context.observer?.received({ kind: "request", bytes: bytes.byteLength, words });
+    await serveScript({ command: "get_video", end: SCRIPT_END }, context, abort);
   } else if (isScript) {
     await runScriptSession(context, abort);
   } else {

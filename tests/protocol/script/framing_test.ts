@@ -1,6 +1,5 @@
-import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
-import { FormatError, RequestError } from "../../../lib/base/errors.ts";
-import { FRAME_HEADROOM, FRAME_TAILROOM } from "../../../lib/media/frame.ts";
+import { assertEquals, assertThrows } from "@std/assert";
+import { FormatError } from "../../../lib/base/errors.ts";
 import {
   parseScriptLength,
   parseScriptMessage,
@@ -9,23 +8,12 @@ import {
   SCRIPT_MAGIC,
   SCRIPT_MAX_LENGTH,
   SCRIPT_REQUEST_LENGTH,
-  ScriptFrameWriter,
   scriptRequest,
 } from "../../../lib/protocol/script/framing.ts";
 import { bytesPickle } from "../../../lib/protocol/script/unpickler.ts";
 import { latin1 } from "../../support/media/bytes.ts";
 import { numpyPickle, uint32 } from "../../support/media/pickles.ts";
 import { pureTest } from "../../support/pure_test.ts";
-
-/** Counted bytes with free room around them, as frames have it. */
-function frameData(
-  length: number,
-  { before = FRAME_HEADROOM, after = FRAME_TAILROOM } = {},
-): Uint8Array<ArrayBuffer> {
-  const data = new Uint8Array(before + length + after).subarray(before, before + length);
-  data.forEach((_, index) => data[index] = index);
-  return data;
-}
 
 for (const command of ["get_image", "get_video"] as const) {
   pureTest(`scriptRequest() and parseScriptRequest() agree on ${command}`, () => {
@@ -41,54 +29,6 @@ pureTest("parseScriptRequest() refuses anything else and quotes it", () => {
     const shown = request.replace("\n", "?");
     assertThrows(() => parseScriptRequest(latin1(request)), FormatError, `"${shown}"`);
   }
-});
-
-pureTest("ScriptFrameWriter puts length and pickle around the pixels in place", () => {
-  const data = frameData(2 * 3 * 3);
-  const message = new ScriptFrameWriter({ width: 3, height: 2 }).wrap(data);
-  assertStrictEquals(message.buffer, data.buffer);
-  assertEquals(parseScriptLength(message.subarray(0, 4)), message.byteLength - 4);
-  const frame = parseScriptMessage(message.subarray(4));
-  assertEquals<unknown>(frame, { kind: "frame", width: 3, height: 2, data });
-  assertStrictEquals(frame.kind === "frame" && frame.data.buffer, data.buffer);
-});
-
-pureTest(
-  "ScriptFrameWriter.surround() gives the same message, and leaves shared memory alone",
-  () => {
-    const data = frameData(18);
-    const before = new Uint8Array(data.buffer).slice();
-    const writer = new ScriptFrameWriter({ width: 3, height: 2 });
-    const parts = writer.surround(data);
-    assertEquals(new Uint8Array(data.buffer), before);
-    assertStrictEquals(parts[1], data);
-    const whole = new Uint8Array(parts.flatMap((part) => [...part]));
-    assertEquals(whole, writer.wrap(frameData(18)));
-    assertThrows(() => writer.surround(frameData(17)), RangeError, "17 bytes, expected 18");
-  },
-);
-
-pureTest("ScriptFrameWriter fits in the room that frames have, at every size", () => {
-  for (const [width, height] of [[1, 1], [1920, 1080], [65_535, 1], [1, 70_000]]) {
-    const message = new ScriptFrameWriter({ width, height }).wrap(frameData(width * height * 3));
-    const frame = parseScriptMessage(message.subarray(4));
-    assertEquals(frame.kind === "frame" && [frame.width, frame.height], [width, height]);
-  }
-});
-
-pureTest("ScriptFrameWriter refuses data of another size, or without room", () => {
-  const writer = new ScriptFrameWriter({ width: 2, height: 1 });
-  assertThrows(() => writer.wrap(frameData(7)), RangeError, "7 bytes, expected 6");
-  assertThrows(() => writer.wrap(frameData(6, { before: 20 })), RangeError, "room");
-  assertThrows(() => writer.wrap(frameData(6, { after: 2 })), RangeError, "room");
-});
-
-pureTest("ScriptFrameWriter refuses sizes over the limit of the protocol", () => {
-  const tooLarge = () => new ScriptFrameWriter({ width: 16_384, height: 5462 });
-  assertEquals(assertThrows(tooLarge, RequestError, "16384x5462").code, "unsupported");
-  assertThrows(() => new ScriptFrameWriter({ width: 1e9, height: 1e9 }), RequestError);
-  assertThrows(() => new ScriptFrameWriter({ width: 0, height: 2 }), RangeError);
-  assertThrows(() => new ScriptFrameWriter({ width: NaN, height: 2 }), RangeError);
 });
 
 pureTest("CLASSIC_END is a message that ends", () => {

@@ -6,9 +6,9 @@ import {
   parseScriptLength,
   parseScriptMessage,
   SCRIPT_END,
-  ScriptFrameWriter,
 } from "../../../lib/protocol/script/framing.ts";
 import { readPickle } from "../../../lib/protocol/script/unpickler.ts";
+import { ScriptFrameWriter } from "../../../lib/protocol/script/writer.ts";
 import { interopTest, runPython } from "../../peers/numpy.ts";
 
 /** Prints one line of JSON for every array, in protocols 0 to 5: its pickle and what it holds. */

@@ -22,7 +22,7 @@ pureTest("playForScript() queues few frames of a live source for a slow script",
     ...{ slots: {}, record: { named() {} } as unknown as RequestRecord },
   } as unknown as PlayContext;
   await assertRejects(
-    () => playForScript("get_video", context, {} as PlayContext["response"]),
+    () => playForScript({ command: "get_video" }, context, {} as PlayContext["response"]),
     "enough",
   );
   assertEquals(queues.map(({ limits }) => limits), [QUEUE_LIMITS.drop]);

@@ -8,6 +8,9 @@ const PROTOCOL_4 = [0x80, 4];
 
 const STOP = 0x2e;
 
+/** Opcodes of tuples by their length: none, TUPLE1, TUPLE2, TUPLE3. */
+const TUPLES = [NaN, 0x85, 0x86, 0x87];
+
 /** Largest extent and largest size in bytes. Extents are signed, so that both stay below 2^31. */
 const MAX_SIZE = 2 ** 31 - 1;
 
@@ -19,12 +22,12 @@ const MAX_SIZE = 2 ** 31 - 1;
  * `(1, shape, dtype, False, pixels)`. `_reconstruct` is in `numpy.core.multiarray` in numpy 1, and in
  * numpy 2 too, for old pickles and without a warning.
  *
- * @param shape pixels, pixels, and items per pixel
+ * @param shape one to three extents, slowest axis first: height, width and channels of a picture
  * @throws {RangeError} for extents that are not positive integers, or of more than 2 GiB together
  *
  * @example
  * ```ts
- * import { ARRAY_SUFFIX, arrayPrefix, readPickle } from "./unpickler.ts";
+ * import { ARRAY_SUFFIX, arrayPrefix, readPickle } from "../unpickler.ts";
  * import { assertEquals } from "@std/assert";
  *
  * const pickle = Uint8Array.of(...arrayPrefix([1, 2, 3]), 1, 2, 3, 4, 5, 6, ...ARRAY_SUFFIX);
@@ -34,14 +37,14 @@ const MAX_SIZE = 2 ** 31 - 1;
  * });
  * ```
  */
-export function arrayPrefix(
-  shape: readonly [height: number, width: number, channels: number],
-): Uint8Array {
+export function arrayPrefix(shape: readonly number[]): Uint8Array {
   const size = shape.reduce((product, extent) => product * extent, 1);
-  if (!shape.every((extent) => Number.isInteger(extent) && extent > 0) || size > MAX_SIZE) {
+  const isShape = shape.length in TUPLES && shape.length > 0 &&
+    shape.every((extent) => Number.isInteger(extent) && extent > 0);
+  if (!isShape || size > MAX_SIZE) {
     throw new RangeError(
-      `Cannot pickle an array of shape (${shape.join(", ")}): expected positive integers ` +
-        `for at most ${MAX_SIZE} bytes`,
+      `Cannot pickle an array of shape (${shape.join(", ")}): expected one to three positive ` +
+        `integers for at most ${MAX_SIZE} bytes`,
     );
   }
   return Uint8Array.of(
@@ -53,7 +56,7 @@ export function arrayPrefix(
     ...[0x87, 0x52], // TUPLE3, REDUCE
     ...[0x28, 0x4b, 1], // MARK, BININT1: the state and its version
     ...shape.flatMap(binint),
-    0x87, // TUPLE3
+    TUPLES[shape.length],
     ...globalOf("numpy", "dtype"),
     ...text("u1"),
     ...[0x89, 0x88, 0x87, 0x52], // NEWFALSE, NEWTRUE, TUPLE3, REDUCE
