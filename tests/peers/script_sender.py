@@ -42,7 +42,7 @@ def read_frame(number, options):
     elif dtype == np.uint16:
         values = values * 101 % 65536
     else:
-        values = values / 8
+        values = values / 1024
     frame = values.astype(dtype)
     if options.array == "fortran":
         return np.asfortranarray(frame)
