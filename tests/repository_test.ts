@@ -41,6 +41,7 @@ const NOT_PURE = [
   ...["protocol/script/message_reader.ts", "protocol/script/receiver.ts"],
   "protocol/script/replies.ts",
   ...["protocol/native/connection.ts", "protocol/native/client.ts"],
+  "protocol/script/datagrams/receiver.ts",
   ...["nut/reader.ts", "nut/writer.ts"],
 ];
 
