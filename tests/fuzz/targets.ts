@@ -1,5 +1,6 @@
 /** All that is fuzzed. */
 import type { MediaFolder } from "../support/media/media_folder.ts";
+import { DATAGRAM_TARGETS } from "./datagram_targets.ts";
 import { FRAMING_TARGETS } from "./framing_targets.ts";
 import { GATEWAY_TARGETS } from "./gateway_targets.ts";
 import { MESSAGE_TARGETS } from "./message_targets.ts";
@@ -20,6 +21,7 @@ export async function openTargets(folder: MediaFolder): Promise<Target[]> {
     ...FRAMING_TARGETS,
     ...PICKLE_TARGETS,
     ...SCRIPT_TARGETS,
+    ...DATAGRAM_TARGETS,
     ...GATEWAY_TARGETS,
     ...await Promise.all([nutTarget(folder), mp4Target(folder)]),
   ];
