@@ -8,12 +8,6 @@ export const MAX_FRAME_BYTES = 2 ** 26;
 /** Frames in progress: the pieces of two may arrive mixed. */
 const MAX_FRAMES = 2;
 
-/**
- * Pieces of the next frame after which no late piece of the one before is expected, if pieces do not
- * have the number of their frame.
- */
-const LATE_BY = 2;
-
 /** Numbers of frames that are over, of which late pieces may still come. */
 const REMEMBERED = 8;
 
@@ -65,7 +59,7 @@ export class FrameCollector {
       this.#giveUp([frame]);
       return undefined;
     }
-    if (!frame.isWhole) return undefined;
+    if (frame.missing !== 0) return undefined;
     // A frame that began before this one would be shown behind it.
     this.#giveUp(this.#frames.slice(0, this.#frames.indexOf(frame)));
     this.#end(frame);
@@ -94,9 +88,12 @@ export class FrameCollector {
   #frameOf(piece: Piece): PartialFrame | undefined {
     if (piece.frame !== undefined) return this.#frames.find((frame) => frame.lacks(piece));
     const [current, previous] = this.#frames.toReversed();
-    const isLate = current !== undefined && current.size <= LATE_BY && current.next !== piece.at;
-    if (isLate && previous?.lacks(piece)) return previous;
-    return current?.lacks(piece) ? current : undefined;
+    if (current === undefined) return undefined;
+    // Without the number of the frame, only the last piece is known to be late: one that completes
+    // the frame before, right behind the first piece of the next one.
+    const isLate = current.size === 1 && current.next !== piece.at && previous?.missing === 1;
+    if (isLate && previous.lacks(piece)) return previous;
+    return current.lacks(piece) ? current : undefined;
   }
 
   /** Whether the piece belongs to a frame that is over. A first piece may use its number again. */
@@ -157,8 +154,9 @@ class PartialFrame {
     return this.#highest + 1;
   }
 
-  get isWhole(): boolean {
-    return this.#first !== undefined && this.size === this.#last - this.#first + 1;
+  /** Number of pieces that are not there; `undefined` if it is not known yet. */
+  get missing(): number | undefined {
+    return this.#first === undefined ? undefined : this.#last - this.#first + 1 - this.size;
   }
 
   /** Whether the piece is there already. */
@@ -172,6 +170,7 @@ class PartialFrame {
   lacks({ frame, at, last, isFirst }: Piece): boolean {
     if (frame !== this.frame || last !== this.#last || this.#pieces.has(at)) return false;
     if (!isFirst) return this.#first === undefined || at > this.#first;
+    if (this.#first !== undefined && this.#pieces.has(this.#first)) return false;
     // A first piece behind the last one begins the next frame, unless a number says otherwise.
     return at < this.#lowest && (frame !== undefined || !this.#pieces.has(last));
   }
