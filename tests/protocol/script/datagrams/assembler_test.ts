@@ -237,9 +237,11 @@ formTest("mixes no frames without a number if a piece is lost", {
 
 pureTest("DatagramAssembler takes a number that is always the same", () => {
   for (const jpegs of [JPEGS, Array(6).fill(JPEGS[0])]) {
-    const datagrams = jpegs.flatMap((jpeg: Uint8Array) => FRAMED[CAMERA](jpeg, 7));
-    assertEquals(assemble(datagrams), { jpegs, dropped: 0 });
+    const datagrams = jpegs.map((jpeg: Uint8Array) => FRAMED[CAMERA](jpeg, 7));
+    assertEquals(assemble(datagrams.flat()), { jpegs, dropped: 0 });
   }
+  const lossy = JPEGS.map((jpeg, at) => FRAMED[CAMERA](jpeg, 7).toSpliced(2, at === 3 ? 1 : 0));
+  assertEquals(assemble(lossy.flat()), { jpegs: JPEGS.toSpliced(3, 1), dropped: 1 });
 });
 
 /** The number of a camera may stand where that of the frame is expected. */
@@ -298,6 +300,28 @@ pureTest("DatagramAssembler ignores values that are pickled beside JPEGs", () =>
   const values = latin1("\x80\x04}X\x01\0\0\0nK\x05s.");
   const datagrams = [values, bytesPickle(JPEGS[0]), values, bytesPickle(latin1("end"))];
   assertEquals(assemble(datagrams), { jpegs: [JPEGS[0]], dropped: 0 });
+});
+
+formTest("gives nothing that is no JPEG", NUMBERED, (form, name) => {
+  const assembler = new DatagramAssembler();
+  assemble(sent(form).flat(), assembler);
+  assertEquals(assemble(form(latin1("no JPEG at all"), 9), assembler).jpegs, [], name);
+});
+
+pureTest("DatagramAssembler passes over what may be the middle of a JPEG", () => {
+  for (const middle of ["u%,", "\x80\x04\x95 and no pickle", "a\xff\0b", "12", "\xff\xd9"]) {
+    const datagrams = [latin1(middle), ...cut(JPEGS[0], 3)];
+    assertEquals(assemble(datagrams), { jpegs: [JPEGS[0]], dropped: 0 });
+  }
+});
+
+pureTest("DatagramAssembler begins to wait anew with each frame", () => {
+  const assembler = new DatagramAssembler();
+  for (let times = 0; times < 3; times++) {
+    for (let count = 0; count < 2000; count++) assembler.push(new Uint8Array(100).fill(200));
+    const single = concat(pack("!BB", 0, 1), JPEGS[times]);
+    assertEquals(assembler.push(single), JPEGS[times]);
+  }
 });
 
 pureTest("DatagramAssembler does not wait for a JPEG for ever", () => {

@@ -113,6 +113,12 @@ pureTest("receiveDatagrams() bounds the bytes that wait", async () => {
   for (let count = 0; count < 5; count++) socket.arrive(cut(large, 300));
   await take(parts, 1);
   assertEquals(await take(parts, 1), [[2, large.byteLength, "dropped"]]);
+  await take(parts, 2);
+  for (let count = 5; count < 11; count += 2) {
+    socket.arrive([...cut(large, 300), ...cut(large, 300)]);
+    const sizes = [[count, large.byteLength], [count + 1, large.byteLength]];
+    assertEquals(await take(parts, 2), sizes);
+  }
 });
 
 pureTest("receiveDatagrams() takes one sender until it is silent for 3 seconds", async () => {
