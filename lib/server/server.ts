@@ -15,6 +15,7 @@ import { isPushed, refuseSameNames, refuseUnknownFormats } from "../sources/live
 import { Credentials, relayWarnings, startupWarnings } from "./auth/credentials.ts";
 import { PublishAccess } from "./auth/publish_access.ts";
 import { type ListenerRow, Listeners } from "./listeners.ts";
+import { pushRows, pushWarnings } from "./push_rows.ts";
 import { type MetricsServer, startMetricsServer } from "./metrics/http.ts";
 import { type Metrics, NO_METRICS } from "./metrics/metrics.ts";
 import { PrometheusMetrics } from "./metrics/prometheus.ts";
@@ -29,9 +30,12 @@ import {
   type ServerOptions,
 } from "./options.ts";
 import { SERVER_FLAG_NAMES } from "./option_names.ts";
+<<<<<<< HEAD
 import { pushRows, pushWarnings } from "./push_rows.ts";
 import { scriptRows } from "./script_rows.ts";
 import { pushToScript } from "./session/script_output.ts";
+=======
+>>>>>>> scriptlive
 import { runSession, type SharedContext } from "./session/session.ts";
 import { Shutdown } from "./shutdown.ts";
 

@@ -80,7 +80,7 @@ interface Candidate {
  * import { assertEquals } from "@std/assert";
  * import { recognise } from "./recognise.ts";
  *
- * const first = Uint8Array.of(0, 0, 4, 1, 0xff, 0xd8, 0xff, 0xe0, 0, 16);
+ * const first = Uint8Array.of(0, 0, 92, 16, 0xff, 0xd8, 0xff, 0xe0, 0, 16);
  * assertEquals(recognise(first), {
  *   kind: "format",
  *   format: { length: "u32be", payload: { kind: "jpeg" } },
