@@ -111,6 +111,20 @@ Deno.test("scriptConversation() goes on while the server drains, and is cut then
   await server.logged(/request ends .* result=shutdown /);
 });
 
+Deno.test("scriptConversation() explains each frame, in the words of its framing", async () => {
+  const lines: string[] = [];
+  const explain = (line: string) => void lines.push(line);
+  await using server = await serve(["0=short.mkv,u32be+jpeg"], { explain });
+  {
+    using peer = await connect(portOf(server));
+    await peer.readAll();
+  }
+  await server.logged(/ disconnected\n$/);
+  const frames = lines.filter((line) => / -> +frame /.test(line));
+  assertStrictEquals(frames.length, 5);
+  assertMatch(frames[0], /picture 64x48, 4-byte length \(big-endian\), then a JPEG +streaming$/);
+});
+
 Deno.test("startServer() logs what each script gets, and warns if others can reach it", async () => {
   const outputs = [`0=cam,${RAW}`, "0=short.mkv,u32be+jpeg", "=image.png,push:127.0.0.1:1"];
   {
