@@ -30,12 +30,8 @@ import {
   type ServerOptions,
 } from "./options.ts";
 import { SERVER_FLAG_NAMES } from "./option_names.ts";
-<<<<<<< HEAD
-import { pushRows, pushWarnings } from "./push_rows.ts";
 import { scriptRows } from "./script_rows.ts";
 import { pushToScript } from "./session/script_output.ts";
-=======
->>>>>>> scriptlive
 import { runSession, type SharedContext } from "./session/session.ts";
 import { Shutdown } from "./shutdown.ts";
 
