@@ -1,6 +1,6 @@
 /** JPEGs in datagrams. */
 import { DatagramAssembler } from "../../lib/protocol/script/datagrams/assembler.ts";
-import { bytesPickle } from "../../lib/protocol/script/unpickler.ts";
+import { bytesPickle } from "../../lib/protocol/script/pickle/unpickler.ts";
 import { concat, latin1 } from "../support/media/bytes.ts";
 import { cut, numberedPieces, pack, smallJpeg } from "../support/media/jpeg_pieces.ts";
 import { mutateBytes, type Mutator } from "./mutate_bytes.ts";

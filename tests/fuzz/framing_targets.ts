@@ -3,7 +3,7 @@ import { ByteReader } from "../../lib/base/byte_reader.ts";
 import { ByteWriter } from "../../lib/base/byte_writer.ts";
 import { FRAME_HEADROOM } from "../../lib/media/frame.ts";
 import { isTls } from "../../lib/server/session/session.ts";
-import { parseScriptRequest, SCRIPT_MAGIC } from "../../lib/protocol/script/framing.ts";
+import { parseScriptRequest, SCRIPT_MAGIC } from "../../lib/protocol/script/request.ts";
 import { Connection, type Message } from "../../lib/protocol/native/connection.ts";
 import {
   encodeFrame,

@@ -1,20 +1,20 @@
-/** The script protocol: pickles, and a client's stream of them. */
+/** Pickles and `.npy` files of scripts. */
 import { FRAME_HEADROOM, FRAME_TAILROOM } from "../../lib/media/frame.ts";
-import { CutError } from "../../lib/net/errors.ts";
-import { requestScript } from "../../lib/client/request/script.ts";
-import { ServerConnection } from "../../lib/net/connection.ts";
-import { parseScriptMessage, SCRIPT_END } from "../../lib/protocol/script/framing.ts";
-import { messageOf } from "../../lib/protocol/script/message.ts";
+import { messageOf } from "../../lib/protocol/script/pickle/message.ts";
+import { decodePayload } from "../../lib/protocol/script/payloads.ts";
 import { npyLength, readNpy } from "../../lib/protocol/script/npy.ts";
 import { ScriptFrameWriter } from "../../lib/protocol/script/writer.ts";
-import { bytesPickle, type PickledValue, readPickle } from "../../lib/protocol/script/unpickler.ts";
+import {
+  bytesPickle,
+  type PickledValue,
+  readPickle,
+} from "../../lib/protocol/script/pickle/unpickler.ts";
 import { concat, latin1 } from "../support/media/bytes.ts";
 import { sizeOfValue } from "../support/media/pickled_values.ts";
 import { npyFile, numpyPickle } from "../support/media/pickles.ts";
 import { mutateBytes, type Mutator } from "./mutate_bytes.ts";
-import { checkAtMost, checkRefusal, checkSame, digest, readOrRefuse } from "./properties.ts";
+import { checkAtMost, checkSame, digest, readOrRefuse } from "./properties.ts";
 import type { Target } from "./target.ts";
-import { type Split, splitsOf, watchedSocket, WatchedSource } from "./watched_source.ts";
 
 /** Characters of JSON for each byte: a float of two bytes has up to 22, and a control character 6. */
 const MAX_JSON = 50;
@@ -115,8 +115,8 @@ const pickleTarget: Target = {
   mutate: mutatePickle,
   check(input) {
     const value = readOrRefuse(() => readPickle(input));
-    const message = readOrRefuse(() => parseScriptMessage(input));
-    if (message !== undefined && value === undefined) throw new Error("a message of no pickle");
+    const content = readOrRefuse(() => decodePayload(input, { kind: "pickle" }));
+    if (content !== undefined && value === undefined) throw new Error("a message of no pickle");
     if (value === undefined) return "refused";
     checkMessage(value, input.byteLength);
     const { values, bytes, depth } = sizeOfValue(value);
@@ -124,13 +124,13 @@ const pickleTarget: Target = {
     checkAtMost("values out of a pickle", values, MOST.values);
     checkAtMost("levels of values", depth, MOST.depth);
     checkAtMost("bytes out of a pickle", bytes, MAX_GROWTH * most);
-    if (message?.kind !== "frame") return "taken";
-    const { width, height } = message;
-    checkAtMost("bytes of a picture", message.data.byteLength, MAX_GROWTH * input.byteLength);
-    checkSame("sizes", String(message.data.byteLength), String(width * height * 3));
-    const again = parseScriptMessage(wrapped(message.data, { width, height }).subarray(4));
-    const found = again.kind === "frame" ? digest(again.data) : again.kind;
-    checkSame("pixels sent again", found, digest(message.data));
+    if (content?.kind !== "image" || content.image.pixelFormat !== "bgr24") return "taken";
+    const { width, height, data } = content.image;
+    checkAtMost("bytes of a picture", data.byteLength, most);
+    checkSame("sizes", String(data.byteLength), String(width * height * 3));
+    const again = decodePayload(wrapped(data, { width, height }).subarray(4), { kind: "pickle" });
+    const found = again.kind === "image" ? digest(again.image.data) : again.kind;
+    checkSame("pixels sent again", found, digest(data));
     return "taken";
   },
 };
@@ -220,59 +220,5 @@ const npyTarget: Target = {
   },
 };
 
-/** A pickle with its length in front. */
-function framed(pickle: Uint8Array): Uint8Array {
-  const length = new Uint8Array(4);
-  new DataView(length.buffer).setInt32(0, pickle.byteLength, true);
-  return concat(length, pickle);
-}
-
-const RESPONSES = [
-  concat(wrapped(new Uint8Array(6), { width: 2, height: 1 }), SCRIPT_END),
-  concat(
-    wrapped(new Uint8Array(600), { width: 20, height: 10 }),
-    wrapped(new Uint8Array(600).fill(7), { width: 20, height: 10 }),
-    SCRIPT_END,
-  ),
-  concat(...PICKLES.slice(0, 4).map(framed), SCRIPT_END),
-  concat(framed(numpyPickle({ protocol: 5 })), framed(numpyPickle({ protocol: 2 })), SCRIPT_END),
-];
-
-/** Never fires. */
-const NEVER = new AbortController().signal;
-
-/** Reads a response: one line for each part, and one for the error. */
-async function responseOf(bytes: Uint8Array, split: Split): Promise<string[]> {
-  using link = new ServerConnection(watchedSocket(new WatchedSource(bytes, split)), NEVER, {
-    timeouts: { connect: 10_000, idle: 10_000 },
-  });
-  const lines: string[] = [];
-  try {
-    for await (const part of requestScript(link, "get_video", { now: () => 0 })) {
-      lines.push(part.kind === "frame" ? `frame ${digest(part.frame.data)}` : part.kind);
-      checkAtMost("parts", lines.length, 2 + bytes.byteLength);
-    }
-  } catch (error) {
-    if (!(error instanceof CutError)) checkRefusal(error);
-    lines.push(String(error));
-  }
-  return lines;
-}
-
-const scriptTarget: Target = {
-  name: "requestScript()",
-  corpus: RESPONSES,
-  mutate: mutateBytes,
-  async check(input, random) {
-    const [whole, ...others] = await Promise.all(
-      splitsOf(random).map((split) => responseOf(input, split)),
-    );
-    for (const other of others) {
-      checkSame("responses by how they are split", other.join("\n"), whole.join("\n"));
-    }
-    return whole.at(-1) === "end" ? "taken" : "refused";
-  },
-};
-
-/** Targets of the script protocol. */
-export const PICKLE_TARGETS: readonly Target[] = [pickleTarget, npyTarget, scriptTarget];
+/** Targets of pickles and `.npy` files. */
+export const PICKLE_TARGETS: readonly Target[] = [pickleTarget, npyTarget];

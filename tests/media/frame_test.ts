@@ -20,7 +20,7 @@ import {
   type VideoStream,
 } from "../../lib/media/frame.ts";
 import { HEADER_LENGTH, MAX_LENGTH } from "../../lib/protocol/native/framing.ts";
-import { SCRIPT_MAX_LENGTH } from "../../lib/protocol/script/framing.ts";
+import { SCRIPT_MAX_LENGTH } from "../../lib/protocol/script/lengths.ts";
 import { pureTest } from "../support/pure_test.ts";
 
 const VIDEO: VideoStream = {

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { scriptRequest } from "../../lib/protocol/script/framing.ts";
+import { scriptRequest } from "../support/peers/script_messages.ts";
 import { ConnectionLimiter } from "../../lib/server/connection_limiter.ts";
 import { conversationMedia, testServer } from "../support/peers/test_server.ts";
 import { pureTest } from "../support/pure_test.ts";

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { scriptRequest } from "../../lib/protocol/script/framing.ts";
+import { scriptRequest } from "../support/peers/script_messages.ts";
 import { parseLiveSource } from "../../lib/sources/live/source_spec.ts";
 import { conversationMedia, SHORT_FRAMES, testServer } from "../support/peers/test_server.ts";
 

@@ -1,7 +1,7 @@
 /** Faults of FFmpeg and of files. The server works after each, and leaves nothing behind. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { parseList } from "../../lib/protocol/native/response.ts";
-import { scriptRequest } from "../../lib/protocol/script/framing.ts";
+import { scriptRequest } from "../support/peers/script_messages.ts";
 import { mediaFolder, namesIn, pictures } from "../support/media/media_folder.ts";
 import type { NativeClient, NativeResponse } from "../support/peers/native_client.ts";
 import { conversationMedia, type TestServer, testServer } from "../support/peers/test_server.ts";

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertRejects, assertStrictEquals } from "@std/assert";
 import { RequestError } from "../../lib/base/errors.ts";
 import type { Logger } from "../../lib/base/log.ts";
-import { scriptRequest } from "../../lib/protocol/script/framing.ts";
+import { scriptRequest } from "../support/peers/script_messages.ts";
 import type { ServerOptions } from "../../lib/server/options.ts";
 import { startServer } from "../../lib/server/server.ts";
 import type { NativeClient } from "../support/peers/native_client.ts";

@@ -1,7 +1,7 @@
 /** Reads arrays in numpy's file format, `.npy`. */
 import { FormatError } from "../../base/errors.ts";
-import { dtypeName, inCOrder, MAX_AXES, MAX_EXTENT, type NumpyArray } from "./numpy.ts";
-import { DTYPES, latin1Of, quotable } from "./values.ts";
+import { dtypeName, inCOrder, MAX_AXES, MAX_EXTENT, type NumpyArray } from "./pickle/numpy.ts";
+import { DTYPES, latin1Of, quotable } from "./pickle/values.ts";
 
 /** Bytes of the largest array in this format, its header included. */
 export const NPY_MAX_LENGTH = 2 ** 28;

@@ -3,10 +3,10 @@ import { FormatError } from "../../base/errors.ts";
 import { type PayloadFormat, RAW_FORMATS, type RawFormatName, rawSize } from "./format.ts";
 import { isJpeg, jpegSize } from "./jpeg.ts";
 import { SCRIPT_MAX_LENGTH } from "./lengths.ts";
-import { type JsonValue, messageOf } from "./message.ts";
+import { type JsonValue, messageOf } from "./pickle/message.ts";
 import { readNpy } from "./npy.ts";
-import { type NumpyArray, readPickle } from "./unpickler.ts";
-import { asciiOf, quotable } from "./values.ts";
+import { type NumpyArray, readPickle } from "./pickle/unpickler.ts";
+import { asciiOf, quotable } from "./pickle/values.ts";
 
 /** An image of a script. */
 export interface ScriptImage {

@@ -18,7 +18,7 @@ import { CutError } from "../../net/errors.ts";
 import type { ConversationObserver } from "../../net/observer.ts";
 import { FrameCounter, type MediaResponse, type ResponsePart } from "../media_response.ts";
 import { describeFormat, RAW_FORMATS, type ScriptFormat } from "./format.ts";
-import type { JsonValue } from "./message.ts";
+import type { JsonValue } from "./pickle/message.ts";
 import { MessageReader } from "./message_reader.ts";
 import { decodePayload, type ScriptContent, type ScriptImage } from "./payloads.ts";
 import { Replies } from "./replies.ts";
@@ -72,7 +72,7 @@ const DATA_ID = 2;
 /** NUT's four bytes of JPEG frames. */
 const MJPEG_FOURCC = "MJPG";
 
-/** Characters of the values beside an image that an observer gets. */
+/** Characters of a script's values that are shown. */
 const LONGEST_REST = 60;
 
 /** Free buffers that are kept for reuse. */
@@ -116,8 +116,12 @@ async function* parts(
   const stream = new ScriptStream(options.name, { still });
   let start: number | undefined;
   let timestamp = -1;
+  /** What came in place of an image. */
+  let words: string | undefined;
   while (true) {
-    const bytes = await nextMessage(messages, replies, { isCut: !stream.hasImage });
+    const bytes = await nextMessage(messages, replies, {
+      isCut: !stream.hasImage && words === undefined,
+    });
     if (bytes === undefined) break;
     const content = decodePayload(bytes, messages.format.payload);
     observer?.received({
@@ -134,7 +138,8 @@ async function* parts(
       const description = stream.next(content.image, content.rest);
       if (description !== undefined) yield { kind: "describe", description };
     }
-    if (content.kind !== "image" && !stream.hasImage) {
+    if (content.kind === "values" && !stream.hasImage) {
+      words = JSON.stringify(content.rest).slice(0, LONGEST_REST);
       replies.onMessage();
       continue;
     }
@@ -150,7 +155,7 @@ async function* parts(
     }
     replies.onMessage();
   }
-  if (!stream.hasImage) throw new CutError("the script had nothing to send");
+  if (!stream.hasImage) throw new CutError(nothing(words));
   yield { kind: "end", end: { ...stream.totals, dropped: 0, reason: "end" } };
 }
 
@@ -162,6 +167,12 @@ function wordsOf(content: ScriptContent): string {
   if (content.kind === "values") return `values ${rest}`;
   const { width, height, pixelFormat = "JPEG" } = content.image;
   return `${width}x${height} ${pixelFormat}${rest === "" ? "" : ` with ${rest}`}`;
+}
+
+function nothing(words: string | undefined): string {
+  return words === undefined
+    ? "the script had nothing to send"
+    : `the script sent no image, but ${words}`;
 }
 
 /**

@@ -1,7 +1,7 @@
 /** Words other than `get_video` by which scripts request the default video. */
 import type { ByteReader } from "../../base/byte_reader.ts";
 import { UsageError } from "../../base/errors.ts";
-import { asciiOf } from "../../protocol/script/values.ts";
+import { asciiOf } from "../../protocol/script/pickle/values.ts";
 
 /** Bytes of the longest word. */
 const MAX_WORD_LENGTH = 64;

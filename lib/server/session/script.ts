@@ -15,7 +15,7 @@ import {
   SCRIPT_END,
   SCRIPT_REQUEST_LENGTH,
   type ScriptCommand,
-} from "../../protocol/script/framing.ts";
+} from "../../protocol/script/request.ts";
 import { CLASSIC_FORMAT, ScriptFrameWriter } from "../../protocol/script/writer.ts";
 import type { MediaFile } from "../../sources/file/library.ts";
 import type { MediaOptions } from "../../sources/file/plan.ts";

@@ -13,7 +13,7 @@ import { closeSocket, type Socket, TlsSocket } from "../../net/socket.ts";
 import { Explainer } from "../../protocol/explainer.ts";
 import { Connection } from "../../protocol/native/connection.ts";
 import { encodeError } from "../../protocol/native/response.ts";
-import { SCRIPT_END, SCRIPT_MAGIC } from "../../protocol/script/framing.ts";
+import { SCRIPT_END, SCRIPT_MAGIC } from "../../protocol/script/request.ts";
 import type { Refusal } from "../metrics/metrics.ts";
 import { SERVER_FLAG_NAMES } from "../option_names.ts";
 import type { SessionContext, Timeouts } from "./context.ts";

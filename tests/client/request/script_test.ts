@@ -1,6 +1,6 @@
 /** `--classic`: scripts that send pickled arrays, our own server among them. */
 import { assertEquals, assertMatch } from "@std/assert";
-import { SCRIPT_END } from "../../../lib/protocol/script/framing.ts";
+import { SCRIPT_END } from "../../../lib/protocol/script/request.ts";
 import { concat, latin1 } from "../../support/media/bytes.ts";
 import { mediaFolder, pictures } from "../../support/media/media_folder.ts";
 import { numpyPickle, text, uint32 } from "../../support/media/pickles.ts";

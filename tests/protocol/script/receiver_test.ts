@@ -283,3 +283,9 @@ pureTest("receiveScript() shows an observer each message and each reply", async 
     "<- end 11 the end: 8-byte length (little-endian), then a JPEG",
   ]);
 });
+
+pureTest("receiveScript() says what a script sends in place of an image", async () => {
+  const bytes = framed("i32le", latin1("\x80\x04\x8c\x08no media."));
+  const { message } = await assertRejects(() => receive(connectionOf(bytes)), CutError);
+  assertEquals(message, 'the script sent no image, but "no media"');
+});

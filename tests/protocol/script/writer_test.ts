@@ -8,8 +8,8 @@ import {
   PAYLOAD_NAMES,
   type ScriptFormat,
 } from "../../../lib/protocol/script/format.ts";
-import { parseScriptLength, parseScriptMessage } from "../../../lib/protocol/script/framing.ts";
-import { readPickle } from "../../../lib/protocol/script/unpickler.ts";
+import { parseScriptLength, parseScriptMessage } from "../../support/peers/script_messages.ts";
+import { readPickle } from "../../../lib/protocol/script/pickle/unpickler.ts";
 import { ScriptFrameWriter } from "../../../lib/protocol/script/writer.ts";
 import { latin1 } from "../../support/media/bytes.ts";
 import { pureTest } from "../../support/pure_test.ts";

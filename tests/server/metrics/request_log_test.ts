@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { createLogger, LOG_FORMATS } from "../../../lib/base/log.ts";
-import { scriptRequest } from "../../../lib/protocol/script/framing.ts";
+import { scriptRequest } from "../../support/peers/script_messages.ts";
 import { startServer } from "../../../lib/server/server.ts";
 import { NativeClient } from "../../support/peers/native_client.ts";
 import { conversationMedia, SHORT_FRAMES, testServer } from "../../support/peers/test_server.ts";

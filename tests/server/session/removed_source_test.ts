@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { encodeRequest } from "../../../lib/protocol/native/request.ts";
-import { SCRIPT_END } from "../../../lib/protocol/script/framing.ts";
+import { SCRIPT_END } from "../../../lib/protocol/script/request.ts";
 import { runSession } from "../../../lib/server/session/session.ts";
 import { Library } from "../../../lib/sources/file/library.ts";
 import { parseLiveSource } from "../../../lib/sources/live/source_spec.ts";

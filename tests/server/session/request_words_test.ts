@@ -6,7 +6,8 @@ import {
   parseRequestWord,
   peekFirstBytes,
 } from "../../../lib/server/session/request_words.ts";
-import { SCRIPT_END, scriptRequest } from "../../../lib/protocol/script/framing.ts";
+import { SCRIPT_END } from "../../../lib/protocol/script/request.ts";
+import { scriptRequest } from "../../support/peers/script_messages.ts";
 import type { ServerOptions } from "../../../lib/server/options.ts";
 import { Secret } from "../../../lib/net/secret.ts";
 import { latin1 } from "../../support/media/bytes.ts";

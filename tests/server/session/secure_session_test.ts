@@ -4,7 +4,7 @@ import { Secret } from "../../../lib/net/secret.ts";
 import type { Message } from "../../../lib/protocol/native/connection.ts";
 import { encodeMessage, MAX_REQUEST_LENGTH } from "../../../lib/protocol/native/framing.ts";
 import { encodeControl, encodeRequest } from "../../../lib/protocol/native/request.ts";
-import { scriptRequest } from "../../../lib/protocol/script/framing.ts";
+import { scriptRequest } from "../../support/peers/script_messages.ts";
 import { isTls } from "../../../lib/server/session/session.ts";
 import { NativeClient } from "../../support/peers/native_client.ts";
 import { conversationMedia, type TestServer, testServer } from "../../support/peers/test_server.ts";

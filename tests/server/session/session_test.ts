@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertLess, assertStrictEquals } from "@std/assert";
 import { encodeMessage } from "../../../lib/protocol/native/framing.ts";
 import { encodeJson } from "../../../lib/protocol/native/json.ts";
-import { SCRIPT_END, scriptRequest } from "../../../lib/protocol/script/framing.ts";
+import { SCRIPT_END } from "../../../lib/protocol/script/request.ts";
+import { scriptRequest } from "../../support/peers/script_messages.ts";
 import {
   controlMessage,
   type NativeClient,

@@ -7,7 +7,7 @@ import {
 } from "@std/assert";
 import { createLogger } from "../../../lib/base/log.ts";
 import { encodeMessage, MAX_REQUEST_LENGTH } from "../../../lib/protocol/native/framing.ts";
-import { scriptRequest } from "../../../lib/protocol/script/framing.ts";
+import { scriptRequest } from "../../support/peers/script_messages.ts";
 import { runSession } from "../../../lib/server/session/session.ts";
 import { Library, type MediaFile } from "../../../lib/sources/file/library.ts";
 import { sessionContext } from "../../support/peers/session_context.ts";

@@ -1,7 +1,7 @@
 /** Answers that begin out of memory, through a real connection: they are as the first one was. */
 import { assert, assertEquals, assertGreater, assertMatch, assertStrictEquals } from "@std/assert";
 import type { MediaRequest } from "../../../lib/protocol/native/request.ts";
-import { scriptRequest } from "../../../lib/protocol/script/framing.ts";
+import { scriptRequest } from "../../support/peers/script_messages.ts";
 import { mediaFolder, pictures, tone } from "../../support/media/media_folder.ts";
 import { askWhole } from "../../support/peers/cut_responses.ts";
 import { ask, type NativeResponse, watch } from "../../support/peers/native_client.ts";

@@ -1,5 +1,5 @@
 /** Measures of the values in pickles. */
-import type { PickledValue } from "../../../lib/protocol/script/unpickler.ts";
+import type { PickledValue } from "../../../lib/protocol/script/pickle/unpickler.ts";
 
 /** What a value is made of. */
 export interface ValueSize {

@@ -1,7 +1,7 @@
 /** What scripts send: pictures in each framing. */
 import type { LengthName } from "../../../lib/protocol/script/format.ts";
 import { LENGTH_PREFIXES } from "../../../lib/protocol/script/lengths.ts";
-import { bytesPickle } from "../../../lib/protocol/script/unpickler.ts";
+import { bytesPickle } from "../../../lib/protocol/script/pickle/unpickler.ts";
 import { concat, latin1 } from "../media/bytes.ts";
 import { type MediaFolder, pictures, run } from "../media/media_folder.ts";
 import { numpyPickle } from "../media/pickles.ts";

@@ -1,5 +1,5 @@
 /** Names what datagrams contain that are no part of a JPEG. */
-import { quotable } from "../values.ts";
+import { quotable } from "../pickle/values.ts";
 
 /** First bytes of formats that are sent over UDP by mistake. */
 const SIGNATURES: readonly (readonly [name: string, pattern: readonly (number | undefined)[]])[] = [

@@ -1,5 +1,5 @@
 /** Reads the arguments of opcodes. */
-import { asciiOf, describe, type Item, quotable, refuse, type TextItem } from "../values.ts";
+import { asciiOf, describe, type Item, quotable, refuse, type TextItem } from "./values.ts";
 
 /** Bytes of the longest integer. */
 const MAX_LONG = 255;

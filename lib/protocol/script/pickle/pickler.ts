@@ -27,7 +27,7 @@ const MAX_SIZE = 2 ** 31 - 1;
  *
  * @example
  * ```ts
- * import { ARRAY_SUFFIX, arrayPrefix, readPickle } from "../unpickler.ts";
+ * import { ARRAY_SUFFIX, arrayPrefix, readPickle } from "./unpickler.ts";
  * import { assertEquals } from "@std/assert";
  *
  * const pickle = Uint8Array.of(...arrayPrefix([1, 2, 3]), 1, 2, 3, 4, 5, 6, ...ARRAY_SUFFIX);

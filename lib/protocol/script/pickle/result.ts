@@ -1,6 +1,6 @@
 /** The value of a pickle, made of what the machine built. */
-import { type NumpyArray, toArray } from "../numpy.ts";
-import { bytesOf, describe, isAscii, type Item, latin1Of, refuse, textOf } from "../values.ts";
+import { type NumpyArray, toArray } from "./numpy.ts";
+import { bytesOf, describe, isAscii, type Item, latin1Of, refuse, textOf } from "./values.ts";
 
 /** Value of a pickle. */
 export type PickledValue =

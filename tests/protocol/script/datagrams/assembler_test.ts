@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { FormatError } from "../../../../lib/base/errors.ts";
 import { FRAME_HEADROOM, FRAME_TAILROOM } from "../../../../lib/media/frame.ts";
 import { DatagramAssembler } from "../../../../lib/protocol/script/datagrams/assembler.ts";
-import { bytesPickle } from "../../../../lib/protocol/script/unpickler.ts";
+import { bytesPickle } from "../../../../lib/protocol/script/pickle/unpickler.ts";
 import { concat, latin1, sample, seeded } from "../../../support/media/bytes.ts";
 import { cut, numberedPieces, pack, smallJpeg } from "../../../support/media/jpeg_pieces.ts";
 import { numpyPickle } from "../../../support/media/pickles.ts";

@@ -1,14 +1,14 @@
 import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
-import { FormatError } from "../../../lib/base/errors.ts";
-import { messageOf } from "../../../lib/protocol/script/message.ts";
+import { FormatError } from "../../../../lib/base/errors.ts";
+import { messageOf } from "../../../../lib/protocol/script/pickle/message.ts";
 import {
   type NumpyArray,
   type PickledValue,
   readPickle,
-} from "../../../lib/protocol/script/unpickler.ts";
-import { concat, latin1 } from "../../support/media/bytes.ts";
-import { numpyPickle } from "../../support/media/pickles.ts";
-import { pureTest } from "../../support/pure_test.ts";
+} from "../../../../lib/protocol/script/pickle/unpickler.ts";
+import { concat, latin1 } from "../../../support/media/bytes.ts";
+import { numpyPickle } from "../../../support/media/pickles.ts";
+import { pureTest } from "../../../support/pure_test.ts";
 
 const JPEG = latin1("\xff\xd8\xff\xe0 and so on");
 

@@ -1,5 +1,5 @@
 /** Finds the image of a message among the values that a script sends with it. */
-import { FormatError } from "../../base/errors.ts";
+import { FormatError } from "../../../base/errors.ts";
 import type { NumpyArray, PickledValue } from "./unpickler.ts";
 import { dtypeNamed } from "./values.ts";
 

@@ -1,5 +1,5 @@
 /** Rebuilds numpy arrays, their scalars and bytes from the calls in pickles. */
-import { toNumber } from "./pickle/cursor.ts";
+import { toNumber } from "./cursor.ts";
 import {
   type ArrayItem,
   type ArrayLayout,

@@ -1,15 +1,15 @@
 import { assertEquals, assertStrictEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { FormatError } from "../../../lib/base/errors.ts";
+import { FormatError } from "../../../../lib/base/errors.ts";
 import {
   ARRAY_SUFFIX,
   arrayPrefix,
   bytesPickle,
   readPickle,
-} from "../../../lib/protocol/script/unpickler.ts";
-import { concat, latin1 } from "../../support/media/bytes.ts";
-import { sizeOfValue } from "../../support/media/pickled_values.ts";
-import { numpyPickle, type NumpyPickleOptions, text } from "../../support/media/pickles.ts";
-import { pureTest } from "../../support/pure_test.ts";
+} from "../../../../lib/protocol/script/pickle/unpickler.ts";
+import { concat, latin1 } from "../../../support/media/bytes.ts";
+import { sizeOfValue } from "../../../support/media/pickled_values.ts";
+import { numpyPickle, type NumpyPickleOptions, text } from "../../../support/media/pickles.ts";
+import { pureTest } from "../../../support/pure_test.ts";
 
 /** The first 24 integers, as bytes. */
 const COUNTED = Uint8Array.from({ length: 24 }, (_, index) => index);

@@ -1,8 +1,8 @@
 /** Reads pickles without running anything that they name. */
 import { build, reduce, resolveGlobal } from "./numpy.ts";
-import { PickleCursor } from "./pickle/cursor.ts";
-import { opcodeName } from "./pickle/opcodes.ts";
-import { type PickledValue, valueOf } from "./pickle/result.ts";
+import { PickleCursor } from "./cursor.ts";
+import { opcodeName } from "./opcodes.ts";
+import { type PickledValue, valueOf } from "./result.ts";
 import { describe, type Item, refuse } from "./values.ts";
 
 /** Limit of opcodes, and so of stack and memo. Numpy's longest array has about 70. */
@@ -294,5 +294,5 @@ function pairsOf(items: Item[]): [key: Item, value: Item][] {
 }
 
 export type { NumpyArray } from "./numpy.ts";
-export type { PickledValue } from "./pickle/result.ts";
-export { ARRAY_SUFFIX, arrayPrefix, bytesPickle } from "./pickle/pickler.ts";
+export type { PickledValue } from "./result.ts";
+export { ARRAY_SUFFIX, arrayPrefix, bytesPickle } from "./pickler.ts";

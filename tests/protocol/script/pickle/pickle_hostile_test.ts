@@ -1,10 +1,10 @@
 import { assert, assertInstanceOf, assertStringIncludes, assertThrows } from "@std/assert";
-import { FormatError } from "../../../lib/base/errors.ts";
-import { readPickle } from "../../../lib/protocol/script/unpickler.ts";
-import { concat, latin1 } from "../../support/media/bytes.ts";
-import { sizeOfValue } from "../../support/media/pickled_values.ts";
-import { numpyPickle, text, uint32 } from "../../support/media/pickles.ts";
-import { pureTest } from "../../support/pure_test.ts";
+import { FormatError } from "../../../../lib/base/errors.ts";
+import { readPickle } from "../../../../lib/protocol/script/pickle/unpickler.ts";
+import { concat, latin1 } from "../../../support/media/bytes.ts";
+import { sizeOfValue } from "../../../support/media/pickled_values.ts";
+import { numpyPickle, text, uint32 } from "../../../support/media/pickles.ts";
+import { pureTest } from "../../../support/pure_test.ts";
 
 const SHELL = text("touch /tmp/owned");
 const NEVER = "\xff\xff\xff\xff\xff\xff\xff\x7f";

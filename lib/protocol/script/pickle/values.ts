@@ -1,5 +1,5 @@
 /** The values that a pickle builds on its stack. */
-import { FormatError } from "../../base/errors.ts";
+import { FormatError } from "../../../base/errors.ts";
 
 /** Characters of a peer's text that an error message quotes. */
 const QUOTED_LENGTH = 60;

@@ -1,9 +1,9 @@
 /** Plain values in pickles of real Python, and messages of real scripts. */
 import { assertEquals } from "@std/assert";
-import { messageOf } from "../../../lib/protocol/script/message.ts";
-import { readNpy } from "../../../lib/protocol/script/npy.ts";
-import { type PickledValue, readPickle } from "../../../lib/protocol/script/unpickler.ts";
-import { interopTest, runPython } from "../../peers/numpy.ts";
+import { messageOf } from "../../../../lib/protocol/script/pickle/message.ts";
+import { readNpy } from "../../../../lib/protocol/script/npy.ts";
+import { type PickledValue, readPickle } from "../../../../lib/protocol/script/pickle/unpickler.ts";
+import { interopTest, runPython } from "../../../peers/numpy.ts";
 
 /** Prints pickles of plain values in protocols 0 to 5, with what `described()` below makes of them. */
 const DUMP_VALUES = `

@@ -1,15 +1,12 @@
 /** Pickles of real numpy, read; and our own, loaded by real numpy. */
 import { assertEquals, assertThrows } from "@std/assert";
-import { FormatError } from "../../../lib/base/errors.ts";
-import { FRAME_HEADROOM, FRAME_TAILROOM } from "../../../lib/media/frame.ts";
-import {
-  parseScriptLength,
-  parseScriptMessage,
-  SCRIPT_END,
-} from "../../../lib/protocol/script/framing.ts";
-import { readPickle } from "../../../lib/protocol/script/unpickler.ts";
-import { ScriptFrameWriter } from "../../../lib/protocol/script/writer.ts";
-import { interopTest, runPython } from "../../peers/numpy.ts";
+import { FormatError } from "../../../../lib/base/errors.ts";
+import { FRAME_HEADROOM, FRAME_TAILROOM } from "../../../../lib/media/frame.ts";
+import { SCRIPT_END } from "../../../../lib/protocol/script/request.ts";
+import { parseScriptLength, parseScriptMessage } from "../../../support/peers/script_messages.ts";
+import { readPickle } from "../../../../lib/protocol/script/pickle/unpickler.ts";
+import { ScriptFrameWriter } from "../../../../lib/protocol/script/writer.ts";
+import { interopTest, runPython } from "../../../peers/numpy.ts";
 
 /** Prints one line of JSON for every array, in protocols 0 to 5: its pickle and what it holds. */
 const DUMP = `
