@@ -104,9 +104,12 @@ export class ScriptListener implements AsyncDisposable {
       const socket = await this.#take(signal);
       observer?.event("connected", `from ${formatAddress(socket.remoteAddr)}, without TLS`);
       const connection = this.#open(socket, { signal, observer });
-      if (this.#options.speaksFirst || await this.#hasInput(connection, signal)) return connection;
+      const silence = this.#options.speaksFirst
+        ? undefined
+        : await this.#silenceOf(connection, signal);
+      if (silence === undefined) return connection;
       connection[Symbol.dispose]();
-      this.#notify(`${formatAddress(socket.remoteAddr)} has left without sending anything`);
+      this.#notify(`${formatAddress(socket.remoteAddr)} ${silence}`);
     }
   }
 
@@ -174,14 +177,19 @@ export class ScriptListener implements AsyncDisposable {
     };
   }
 
-  /** Whether a script sends anything before it leaves. */
-  async #hasInput(connection: ScriptConnection, signal: AbortSignal): Promise<boolean> {
+  /** Waits for the first byte; if there is none, says so in words. */
+  async #silenceOf(
+    connection: ScriptConnection,
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
+    const left = "has left without sending anything";
     try {
-      return await connection.reader.peek(1) !== undefined;
+      return await connection.reader.peek(1) === undefined ? left : undefined;
     } catch (error) {
       if (signal.aborted) connection[Symbol.dispose]();
       signal.throwIfAborted();
-      if (isConnectionLost(error) || error instanceof DeadlineError) return false;
+      if (isConnectionLost(error)) return left;
+      if (error instanceof DeadlineError) return "is closed: it has sent nothing";
       throw error;
     }
   }
