@@ -91,11 +91,11 @@ async function getMedia(request: MediaRequest, context: ClientContext): Promise<
 
 /** Receives a script that connects once for the page and the recording; `undefined` for others. */
 function shareScript(
-  { listener, target, environment: { clock, printError } }: ClientContext,
+  { listener, target, environment: { clock } }: ClientContext,
 ): SharedScript | undefined {
   if (listener === undefined) return undefined;
   listener.announce();
-  const notify = (line: string) => printError(`${printable(line)}\n`);
+  const notify = (line: string) => listener.notice(line);
   const open = (signal: AbortSignal) =>
     openScript({ command: "get_video" }, target, { signal, clock, notify });
   return new SharedScript({ open, notify, clock });

@@ -90,6 +90,14 @@ export class ScriptListener implements AsyncDisposable {
     this.#options = { ...this.#options, notify };
   }
 
+  /** Shows a line, unless there was one just before: peers must not flood the terminal. */
+  notice(line: string): void {
+    const now = this.#clock.now();
+    if (now - this.#noticedAt < NOTICE_INTERVAL) return;
+    this.#noticedAt = now;
+    this.#options.notify(line);
+  }
+
   /**
    * Waits for a script. It is the only one until the connection is disposed.
    *
@@ -109,7 +117,7 @@ export class ScriptListener implements AsyncDisposable {
         : await this.#silenceOf(connection, signal);
       if (silence === undefined) return connection;
       connection[Symbol.dispose]();
-      this.#notify(`${formatAddress(socket.remoteAddr)} ${silence}`);
+      this.notice(`${formatAddress(socket.remoteAddr)} ${silence}`);
     }
   }
 
@@ -134,7 +142,7 @@ export class ScriptListener implements AsyncDisposable {
       }
       if (this.#current !== undefined) {
         closeSocket(socket);
-        this.#notify(`Closed ${formatAddress(socket.remoteAddr)}: another script is sending`);
+        this.notice(`Closed ${formatAddress(socket.remoteAddr)}: another script is sending`);
         continue;
       }
       this.#current = this.#waiting = socket;
@@ -192,14 +200,6 @@ export class ScriptListener implements AsyncDisposable {
       if (error instanceof DeadlineError) return "is closed: it has sent nothing";
       throw error;
     }
-  }
-
-  /** Shows a line, unless there was one just before: peers must not flood the terminal. */
-  #notify(line: string): void {
-    const now = this.#clock.now();
-    if (now - this.#noticedAt < NOTICE_INTERVAL) return;
-    this.#noticedAt = now;
-    this.#options.notify(line);
   }
 }
 
