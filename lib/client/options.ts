@@ -191,7 +191,8 @@ function checkPage(flags: ClientFlags): void {
 
 /** @throws {UsageError} for an output that contradicts itself */
 function checkOutput(flags: ClientFlags): void {
-  const { image, output, data = "-", overwrite, format, codec, ffmpeg, encoding = "raw" } = flags;
+  const { image, output, data = "-", overwrite, format, codec, ffmpeg, classic } = flags;
+  const { encoding = classic ? undefined : "raw" } = flags;
   if (output === undefined) {
     const [alone] = [
       format === undefined ? [] : "--format",

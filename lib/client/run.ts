@@ -91,11 +91,11 @@ async function getMedia(request: MediaRequest, context: ClientContext): Promise<
 
 /** Receives a script that connects once for the page and the recording; `undefined` for others. */
 function shareScript(
-  { listener, target, environment: { clock, printError } }: ClientContext,
+  { listener, target, environment: { clock } }: ClientContext,
 ): SharedScript | undefined {
   if (listener === undefined) return undefined;
   listener.announce();
-  const notify = (line: string) => printError(`${printable(line)}\n`);
+  const notify = (line: string) => listener.notice(line);
   const open = (signal: AbortSignal) =>
     openScript({ command: "get_video" }, target, { signal, clock, notify });
   return new SharedScript({ open, notify, clock });
@@ -105,7 +105,6 @@ async function playToSinks(request: MediaRequest, context: ClientContext): Promi
   const { flags, environment, ffmpeg, signal } = context;
   const { command, loop } = request;
   const messages = new Messages(environment);
-  context.listener?.notifyBy((line) => messages.notify(line));
   using controls = new PlayerControls({
     recording: flags.output !== undefined,
     part: request,
@@ -127,7 +126,10 @@ async function playToSinks(request: MediaRequest, context: ClientContext): Promi
     onPrint: () => messages.progress?.clear(),
     onSize: (bytes) => statistics.written = bytes,
   });
+  // Before a view takes the lines for itself.
+  context.listener?.announce();
   messages.attach(sinks);
+  context.listener?.notifyBy((line) => messages.notify(line));
   // Runs while the request is under way, so that no frame waits for it.
   const checked = Promise.all(programs.map((program) => ffmpeg.version(program)));
   checked.catch(() => {});

@@ -90,6 +90,14 @@ export class ScriptListener implements AsyncDisposable {
     this.#options = { ...this.#options, notify };
   }
 
+  /** Shows a line, unless there was one just before: peers must not flood the terminal. */
+  notice(line: string): void {
+    const now = this.#clock.now();
+    if (now - this.#noticedAt < NOTICE_INTERVAL) return;
+    this.#noticedAt = now;
+    this.#options.notify(line);
+  }
+
   /**
    * Waits for a script. It is the only one until the connection is disposed.
    *
@@ -104,9 +112,12 @@ export class ScriptListener implements AsyncDisposable {
       const socket = await this.#take(signal);
       observer?.event("connected", `from ${formatAddress(socket.remoteAddr)}, without TLS`);
       const connection = this.#open(socket, { signal, observer });
-      if (this.#options.speaksFirst || await this.#hasInput(connection, signal)) return connection;
+      const silence = this.#options.speaksFirst
+        ? undefined
+        : await this.#silenceOf(connection, signal);
+      if (silence === undefined) return connection;
       connection[Symbol.dispose]();
-      this.#notify(`${formatAddress(socket.remoteAddr)} has left without sending anything`);
+      this.notice(`${formatAddress(socket.remoteAddr)} ${silence}`);
     }
   }
 
@@ -131,7 +142,7 @@ export class ScriptListener implements AsyncDisposable {
       }
       if (this.#current !== undefined) {
         closeSocket(socket);
-        this.#notify(`Closed ${formatAddress(socket.remoteAddr)}: another script is sending`);
+        this.notice(`Closed ${formatAddress(socket.remoteAddr)}: another script is sending`);
         continue;
       }
       this.#current = this.#waiting = socket;
@@ -174,24 +185,21 @@ export class ScriptListener implements AsyncDisposable {
     };
   }
 
-  /** Whether a script sends anything before it leaves. */
-  async #hasInput(connection: ScriptConnection, signal: AbortSignal): Promise<boolean> {
+  /** Waits for the first byte; if there is none, says so in words. */
+  async #silenceOf(
+    connection: ScriptConnection,
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
+    const left = "has left without sending anything";
     try {
-      return await connection.reader.peek(1) !== undefined;
+      return await connection.reader.peek(1) === undefined ? left : undefined;
     } catch (error) {
       if (signal.aborted) connection[Symbol.dispose]();
       signal.throwIfAborted();
-      if (isConnectionLost(error) || error instanceof DeadlineError) return false;
+      if (isConnectionLost(error)) return left;
+      if (error instanceof DeadlineError) return "is closed: it has sent nothing";
       throw error;
     }
-  }
-
-  /** Shows a line, unless there was one just before: peers must not flood the terminal. */
-  #notify(line: string): void {
-    const now = this.#clock.now();
-    if (now - this.#noticedAt < NOTICE_INTERVAL) return;
-    this.#noticedAt = now;
-    this.#options.notify(line);
   }
 }
 

@@ -18,6 +18,8 @@ export interface ScriptSettings {
 export interface ProbePeer extends Address {
   /** It is waited for here, and connects. */
   listens: boolean;
+  /** Further words of a command line that reaches it. */
+  words?: readonly string[];
 }
 
 /** Flags that make the peer a script. */
@@ -98,6 +100,16 @@ export function toScriptSettings({ framing, request, ack }: ClientFlags): Script
     request,
     ack: ack === "" ? request ?? ACK.usual : ack,
   };
+}
+
+/** The words of a command line that say how to encrypt. */
+export function encryptionWords(flags: ClientFlags): string[] {
+  const { tls, "ca-cert": authority, "tls-fingerprint": fingerprint } = flags;
+  return [
+    ...(tls ? ["--tls"] : []),
+    ...(authority === undefined ? [] : ["--ca-cert", authority]),
+    ...(fingerprint === undefined ? [] : ["--tls-fingerprint", fingerprint]),
+  ];
 }
 
 function toFormat(framing: string): ScriptFormat {

@@ -18,7 +18,7 @@ import { receiveScript, type ScriptConnection } from "../../protocol/script/rece
 import type { ClientContext } from "../context.ts";
 import { formatCount } from "../terminal/progress.ts";
 import { ScriptListener } from "./listener.ts";
-import { parseProbe, type ProbePeer } from "./plan.ts";
+import { encryptionWords, parseProbe, type ProbePeer } from "./plan.ts";
 import { type Finding, findingObject, renderFinding, type ScriptFinding } from "./probe_report.ts";
 
 /** Milliseconds to connect. */
@@ -59,7 +59,8 @@ export async function probe(
   { flags, environment: { clock, print, printError }, signal, target }: ClientContext,
 ): Promise<void> {
   const { request, json } = flags;
-  const [probed, finding] = await probePeer(parseProbe(flags.probe ?? ""), {
+  const wanted = { ...parseProbe(flags.probe ?? ""), words: encryptionWords(flags) };
+  const [probed, finding] = await probePeer(wanted, {
     ...{ request, credentials: target.credentials, clock, signal },
     notify: (line) => printError(`${printable(line)}\n`),
   });

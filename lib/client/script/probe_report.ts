@@ -93,7 +93,10 @@ function rateOf({ frames, seconds }: ScriptFinding): number | undefined {
 }
 
 /** The command line that shows what a peer sends. */
-function commandFor(finding: Finding, { hostname, port, listens }: ProbePeer): string {
+function commandFor(
+  finding: Finding,
+  { hostname, port, listens, words: more = [] }: ProbePeer,
+): string {
   const where = listens
     ? ["--listen", hostname === "127.0.0.1" ? `${port}` : formatAddress({ hostname, port })]
     : ["--host", hostname, "--port", `${port}`];
@@ -102,7 +105,7 @@ function commandFor(finding: Finding, { hostname, port, listens }: ProbePeer): s
     ...(finding.request === undefined ? [] : ["--request", finding.request]),
     ...(finding.ack === undefined ? [] : ["--ack", finding.ack]),
   ];
-  return ["stream-client", ...where, ...words].map(quoted).join(" ");
+  return ["stream-client", ...where, ...more, ...words].map(quoted).join(" ");
 }
 
 /** A word as a shell reads it. */

@@ -90,7 +90,7 @@ pureTest("toPublishPlan() has size, rate and pixel format describe raw standard 
 const SHARED_FLAGS = [
   ...["host", "port", "token-file", "tls", "ca-cert", "tls-fingerprint", "retries", "format"],
   ...["encoding", "bitrate", "quality", "pixel-format", "size", "fps", "no-audio", "loop"],
-  ...["json", "completions", "version", "help"],
+  ...["json", "explain", "completions", "version", "help"],
 ];
 
 pureTest("each flag is for publishing, for receiving, or for both", () => {

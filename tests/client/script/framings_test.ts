@@ -1,6 +1,7 @@
 /** Each framing, from scripts that connect and from scripts that listen, through the whole client. */
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
 import type { LengthName } from "../../../lib/protocol/script/format.ts";
+import { latin1 } from "../../support/media/bytes.ts";
 import { mediaFolder } from "../../support/media/media_folder.ts";
 import { decodedBytes } from "../../support/media/reference.ts";
 import {
@@ -117,5 +118,30 @@ for (const [index, { framing, messages, pixels }] of SHAPES.entries()) {
     const { status, bytes, stderr } = await runInside(args);
     assertEquals(status, 0, stderr);
     assertEquals(await pixelsOf(bytes), joined(pixels(pictures)));
+  });
+}
+
+/** Lengths that no frame has, in each framing. */
+const HOSTILE: [length: LengthName, name: string, header: Uint8Array][] = [
+  ["i32le", "giant", latin1("\xff\xff\xff\x7f")],
+  ["i32le", "negative", latin1("\xff\xff\xff\xff")],
+  ["i32le", "zero", latin1("\0\0\0\0")],
+  ["u64le", "giant", latin1("\xff\xff\xff\xff\xff\xff\xff\x7f")],
+  ["u64le", "zero", new Uint8Array(8)],
+  ["u32be", "giant", latin1("\xff\xff\xff\xff")],
+  ["u32be", "zero", new Uint8Array(4)],
+  ["ascii16", "giant", latin1("9999999999999999")],
+  ["ascii16", "negative", latin1("-1".padEnd(16))],
+  ["ascii16", "absent", latin1("".padEnd(16))],
+];
+
+for (const [length, name, header] of HOSTILE) {
+  Deno.test(`stream-client refuses a ${name} length of ${length} behind a frame`, async () => {
+    const { jpeg } = await usual();
+    await using client = await ListeningClient.start(["--listen", "0", "--view", "none"]);
+    await push(client.address, framed(length, jpeg[0]), header, new Uint8Array(100));
+    const { status, stderr } = await client.outcome;
+    assertEquals(status, 1);
+    assertMatch(stderr, /\nCannot finish "video" after 1 frame [^\n]* length [^\n]*expected 1 to/);
   });
 }

@@ -202,6 +202,24 @@ Deno.test("ScriptListener may be disposed twice, and closes who has not been tak
   await untilGone(camera);
 });
 
+Deno.test("a script that connects and sends nothing is closed, and another one is taken", async () => {
+  const lines: string[] = [];
+  const notify = (line: string) => void lines.push(line);
+  await using listener = new ScriptListener({
+    ...{ address: LOOPBACK, flag: "listen", notify, idle: 100 },
+  });
+  const { hostname, port } = listener.address;
+  const { signal } = new AbortController();
+  using silent = await Deno.connect({ hostname, port });
+  const next = listener.next(signal);
+  await untilGone(silent);
+  using camera = await Deno.connect({ hostname, port });
+  await say(camera, (await messages())[0]);
+  using connection = await next;
+  assertEquals(connection.peer.port, (camera.localAddr as Deno.NetAddr).port);
+  assertMatch(lines[1], /^127\.0\.0\.1:\d+ is closed: it has sent nothing$/);
+});
+
 Deno.test("a silent script is cut by the idle timeout", async () => {
   const options = { address: LOOPBACK, flag: "listen", notify: () => {}, idle: 100 };
   await using listener = new ScriptListener(options);

@@ -60,8 +60,9 @@ pureTest("findingObject() has the fields for programs", () => {
     command: "stream-client --host robot --port 8485 --framing u32be+pickle",
   });
   const native = { kind: "native", peer: "lab:7777", media: "2 names in its list" } as const;
-  assertEquals(findingObject(native, parseProbe("lab:7777")), {
+  const encrypted = { ...parseProbe("lab:7777"), words: ["--ca-cert", "my own.pem"] };
+  assertEquals(findingObject(native, encrypted), {
     ...{ peer: "lab:7777", protocol: "native", media: "2 names in its list" },
-    command: "stream-client --host lab --port 7777 --list",
+    command: "stream-client --host lab --port 7777 --ca-cert 'my own.pem' --list",
   });
 });

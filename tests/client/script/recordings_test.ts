@@ -104,6 +104,13 @@ Deno.test("JPEGs in .mkv and as images are those of the script, byte for byte", 
   assertEquals(await Deno.readFile(media.pathOf("frame3.jpg")), jpeg[2]);
 });
 
+Deno.test("JPEGs are copied into .mp4 as well if that is wanted", async () => {
+  const { jpeg } = await usual();
+  const path = media.pathOf("wanted.mp4");
+  await record(jpeg.map((each) => framed("u32be", each)), path, "--codec", "copy");
+  assertEquals((await described(path)).codec_name, "mjpeg");
+});
+
 Deno.test("JPEGs become pixels in .png and in raw video", async () => {
   const { jpeg, decoded } = await usual();
   const messages = jpeg.map((each) => framed("i32le", each));
