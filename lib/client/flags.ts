@@ -34,7 +34,7 @@ export const CLIENT_FLAGS = {
   tls: toggle("encrypt; trust the authorities of this machine"),
   "ca-cert": text("FILE", "encrypt; trust this authority or certificate (PEM)", undefined),
   "tls-fingerprint": text("sha256:HEX", "encrypt; trust only this certificate", undefined),
-  retries: number("N", "attempts to reconnect (5; first: 0; publish: no end)", {
+  retries: number("N", "reconnections (5; first, scripts: 0; publish: no end)", {
     absent: undefined,
     bounds: { min: 0, max: 1e6, integer: true },
   }),

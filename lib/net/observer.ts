@@ -14,7 +14,7 @@ export interface WordedMessage {
   kind: "request" | "frame" | "reply" | "end";
   /** Bytes on the wire, those of its framing included. */
   bytes: number;
-  /** Payload and framing: `array 640x480, a pickle behind a 4-byte length`. */
+  /** Payload and framing: `640x480 bgr24: 4-byte length (little-endian), then a pickle`. */
   words: string;
 }
 

@@ -158,13 +158,13 @@ Deno.test("--explain shows a script's protocol on both sides", async () => {
   await clip();
   const { ending, client, server } = await both(["--video", "--classic", "--view", "none"]);
   assertEquals(ending.code, 0, ending.stderr);
-  const framing = "a pickle behind a 4-byte length";
+  const framing = "4-byte length (little-endian), then a pickle";
   const pixels = 64 * 48 * 3;
   const sent = messages(server);
   assertEquals(sent.map(({ sign, kind, words, state }) => [sign, kind, words, state]), [
-    ["<-", "request", "get_video, as text", "waiting"],
-    ...Array.from({ length: 5 }, () => ["->", "frame", `array 64x48, ${framing}`, "streaming"]),
-    ["->", "end", `b"end", ${framing}`, "ended"],
+    ["<-", "request", '"get_video", as text', "waiting"],
+    ...Array.from({ length: 5 }, () => ["->", "frame", `64x48 bgr24: ${framing}`, "streaming"]),
+    ["->", "end", `the end: ${framing}`, "ended"],
   ]);
   assertEquals(sent[0].bytes, 9);
   assert((sent[1].bytes ?? 0) > pixels && (sent[1].bytes ?? 0) < pixels + 256);

@@ -29,9 +29,6 @@ import { requestTimeout, runRequest } from "./outcome.ts";
 /** Scripts expect the pixels of OpenCV's VideoCapture, which ignores the matrix of a video. */
 const OPENCV_MATRIX = "bt601";
 
-/** The framing and the payload of answers, in words. */
-const CLASSIC_WORDS = "a pickle behind a 4-byte length";
-
 /** The pixel format of arrays: height × width × 3 bytes, BGR. */
 const BGR = "bgr24";
 
@@ -61,7 +58,7 @@ export async function runScriptSession(
   }
   if (bytes === undefined) return;
   const command = parseScriptRequest(bytes.subarray(0, SCRIPT_REQUEST_LENGTH));
-  const words = `${command}, as text`;
+  const words = `"${command}", as text`;
   observer?.received({ kind: "request", bytes: SCRIPT_REQUEST_LENGTH, words });
   await serveScript({ command, end: SCRIPT_END }, context, abort);
 }
@@ -158,8 +155,8 @@ class ScriptResponse implements ResponseWriter {
   #frames: ScriptFrameWriter | undefined;
   #isWide = false;
   #observer: ConversationObserver | undefined;
-  /** Width and height of the frames, in pixels. */
-  #size = "";
+  /** Size and pixel format of the frames, in words. */
+  #picture = "";
 
   constructor(
     { format, end }: Pick<ScriptRequest, "format" | "end">,
@@ -178,7 +175,9 @@ class ScriptResponse implements ResponseWriter {
     }
     this.#frames = new ScriptFrameWriter(stream, this.#format);
     this.#isWide = stream.pixelFormat === WIDE_BGR;
-    this.#size = `${stream.width}x${stream.height}`;
+    const { width, height, codec, pixelFormat } = stream;
+    const pixels = codec === "mjpeg" ? "JPEG" : this.#isWide ? BGR : pixelFormat;
+    this.#picture = `${width}x${height} ${pixels}`;
     return Promise.resolve();
   }
 
@@ -207,9 +206,10 @@ class ScriptResponse implements ResponseWriter {
     await this.#writer.write(...parts);
   }
 
+  /** The words of who receives it. */
   #wordsOf(kind: "frame" | "end"): string {
-    if (this.#format !== undefined) return `picture ${this.#size}, ${describeFormat(this.#format)}`;
-    return `${kind === "end" ? 'b"end"' : `array ${this.#size}`}, ${CLASSIC_WORDS}`;
+    const content = kind === "end" ? "the end" : this.#picture;
+    return `${content}: ${describeFormat(this.#format ?? CLASSIC_FORMAT)}`;
   }
 
   get #framing(): ScriptFrameWriter {

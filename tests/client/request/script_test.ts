@@ -1,5 +1,6 @@
-/** `--classic`: scripts that send pickled arrays, our own server among them. */
+/** `--classic`: scripts that listen, our own server among them. */
 import { assertEquals, assertMatch } from "@std/assert";
+import { openScript } from "../../../lib/client/request/script.ts";
 import { SCRIPT_END } from "../../../lib/protocol/script/request.ts";
 import { concat, latin1 } from "../../support/media/bytes.ts";
 import { mediaFolder, pictures } from "../../support/media/media_folder.ts";
@@ -13,6 +14,7 @@ import {
   untilGone,
 } from "../../support/peers/scripted_server.ts";
 import { testServer } from "../../support/peers/test_server.ts";
+import { HandClock } from "../../support/time/hand_clock.ts";
 import { at, runInside } from "../../support/programs/run_inside.ts";
 
 const media = mediaFolder();
@@ -160,6 +162,33 @@ for (const [what, script, reason] of SCRIPTS) {
     assertMatch(stderr, reason);
   });
 }
+
+Deno.test("openScript() reads frames when they arrive, however slow the sink is", async () => {
+  const clock = new HandClock();
+  const sent = Promise.withResolvers<void>();
+  await using server = new ScriptedServer(async (peer) => {
+    for (let count = 0; count < 3; count++) {
+      await say(peer, FRAME);
+      await peer.read(new Uint8Array(2));
+      clock.pass(200);
+    }
+    sent.resolve();
+  });
+  const { hostname: host, port } = server.address;
+  const { signal } = new AbortController();
+  const target = { host, port, script: { request: "go", ack: "ok" } };
+  using response = await openScript({ command: "get_video" }, target, { signal, clock });
+  const parts = response[Symbol.asyncIterator]();
+  const described = await parts.next();
+  assertEquals(described.value?.kind, "describe");
+  // Nothing is taken meanwhile.
+  await sent.promise;
+  const moments: number[] = [];
+  for await (const part of { [Symbol.asyncIterator]: () => parts }) {
+    if (part.kind === "frame") moments.push(part.frame.timestamp);
+  }
+  assertEquals(moments, [0, 200_000, 400_000]);
+});
 
 Deno.test("openScript() stops when the signal aborts", async () => {
   const controller = new AbortController();

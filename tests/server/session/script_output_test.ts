@@ -122,7 +122,7 @@ Deno.test("scriptConversation() explains each frame, in the words of its framing
   await server.logged(/ disconnected\n$/);
   const frames = lines.filter((line) => / -> +frame /.test(line));
   assertStrictEquals(frames.length, 5);
-  assertMatch(frames[0], /picture 64x48, 4-byte length \(big-endian\), then a JPEG +streaming$/);
+  assertMatch(frames[0], /64x48 JPEG: 4-byte length \(big-endian\), then a JPEG +streaming$/);
 });
 
 Deno.test("startServer() logs what each script gets, and warns if others can reach it", async () => {
