@@ -72,6 +72,11 @@ export class SenderProgram implements AsyncDisposable {
     return new SenderProgram(start(["--connect", port, ...args], options), port);
   }
 
+  /** Starts a script that sends datagrams to a port of this machine. */
+  static datagrams(port: string, args: readonly string[] = []): SenderProgram {
+    return new SenderProgram(start([port, ...args], { script: "udp_sender.py" }), port);
+  }
+
   /** What it prints: a line for each frame, and one for each request or acknowledgement. */
   get stdout(): Output {
     return this.program.stdout;
