@@ -7,6 +7,7 @@ import {
   assertData,
   assertRate,
   expectedSums,
+  FRAMING_ROWS,
   PICKLES,
   SCRIPT_ROWS,
   type ScriptRow,
@@ -147,7 +148,7 @@ test("stream-server passes on every pixel of scripts that connect and push", asy
 
 test("stream-server passes on every pixel of scripts that listen", async () => {
   await using stack = new AsyncDisposableStack();
-  const sources = await sourcesOf(SCRIPT_ROWS);
+  const sources = await sourcesOf(FRAMING_ROWS);
   const ports = new Map<string, string>();
   await forAll(sources, async ({ name, args }) => {
     ports.set(name, stack.use(await SenderProgram.listen(args)).port);
