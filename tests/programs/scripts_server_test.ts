@@ -1,6 +1,6 @@
 /** `--live cam=script:…` of the server: Python scripts as live sources of native viewers, as programs. */
 import { assertEquals, assertMatch } from "@std/assert";
-import { mediaFolder } from "../support/media/media_folder.ts";
+import { mediaFolder, namesIn } from "../support/media/media_folder.ts";
 import { decodedBy } from "../support/media/reference.ts";
 import {
   argumentsOf,
@@ -157,6 +157,26 @@ test("stream-server passes on every pixel of scripts that listen", async () => {
     sources.map(({ name, row }) => `${name}=script:127.0.0.1:${ports.get(name)}${optionsOf(row)}`),
   );
   await forAll(sources, (source) => compare(server, source, () => Promise.resolve()));
+});
+
+test("stream-server decodes the JPEGs of a script for viewers that want pixels", async () => {
+  const folder = await media.folder("decoded");
+  await using server = await serve(["cam=script::0"]);
+  const port = await portFor(server, "cam");
+  const script = ["--payload", "jpeg", "--fps", "20", "--frames", "1000", "--save", folder];
+  const sender = SenderProgram.push(port, script);
+  await using _sender = sender;
+  await server.log.until(/command=publish name=cam wire/);
+  await using viewer = new Viewer(server, "cam", ["--output", "-", "--explain"]);
+  await viewer.got(SCRIPT_FRAMES);
+  const sums = await viewer.sums();
+  await sender[Symbol.asyncDispose]();
+  // It was ended while it wrote the newest one.
+  await Deno.remove(`${folder}/${namesIn(folder).length - 1}.jpg`);
+  // Raw frames of a server have the limited range of video.
+  const all = await sumsIn(`${folder}/%d.jpg`, ["-pix_fmt", "yuv420p"]);
+  const first = all.indexOf(sums[0]);
+  assertEquals(sums, all.slice(first, first + sums.length));
 });
 
 test("stream-server gets frames from a script that waits for a request and answers", async () => {

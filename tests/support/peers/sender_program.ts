@@ -157,9 +157,13 @@ export function sumsOfJpegs(folder: string): Promise<string[]> {
   return sumsIn(`${folder}/%d.jpg`);
 }
 
-/** Checksums of the frames that FFmpeg decodes from a file, in the file's own pixel format. */
-export async function sumsIn(path: string): Promise<string[]> {
-  const output = ["-fps_mode", "passthrough", "-f", "framemd5", "pipe:1"];
+/**
+ * Checksums of the frames that FFmpeg decodes from a file.
+ *
+ * @param format arguments for another pixel format than the file's own
+ */
+export async function sumsIn(path: string, format: readonly string[] = []): Promise<string[]> {
+  const output = [...format, "-fps_mode", "passthrough", "-f", "framemd5", "pipe:1"];
   const list = new TextDecoder().decode(await run("ffmpeg", ["-i", `file:${path}`, ...output]));
   return [...list.matchAll(/^0,.* (\w+)$/gm)].map(([, md5]) => md5);
 }
