@@ -7,6 +7,7 @@ import { SCRIPT_FRAMES, SenderProgram } from "../support/peers/sender_program.ts
 import { PYTHON } from "../support/peers/script_server.ts";
 import { printedBy } from "../support/programs/machine.ts";
 import {
+  type Ending,
   pathOf,
   type RunningProgram,
   runProgram,
@@ -163,16 +164,27 @@ const ROWS: Record<string, (row: Row) => Promise<void>> = {
     assertEquals(printed.match(/"shape": \[48, 64, 3\]/g)?.length, 10);
     assertMatch(printed, /\{"end": true\}\n$/);
   },
-  "sends something that nobody remembers": async (row) => {
+  "listens, and nobody knows what it sends": async (row) => {
     await using sender = await SenderProgram.listen([...JPEGS, "--times", "2"]);
     const args = replaced(row, { robot: "127.0.0.1", "8485": sender.port });
-    const { code, stdout, stderr } = await runProgram("client", args);
-    assertEquals(code, 0, stderr);
-    assertMatch(stdout, /8-byte length \(little-endian\), then a JPEG/);
-    assertMatch(stdout, /48.32/);
-    assertMatch(stdout, /^Show it: stream-client [^\n]*--framing u64le\+jpeg$/m);
+    assertProbed(await runProgram("client", args), new RegExp(`--port ${sender.port}`));
+  },
+  "connects, and nobody knows what it sends": async (row) => {
+    await using program = startProgram("client", replaced(row, { "8485": "0" }));
+    const [, port] = await program.stderr.until(/^Waiting [^\n]* 127\.0\.0\.1:(\d+)/m);
+    await using _sender = SenderProgram.push(port, JPEGS);
+    assertProbed(await program.ending(), new RegExp(`--listen ${port}`));
   },
 };
+
+/** Checks that `--probe` names the framing, the size, and a command that shows the script. */
+function assertProbed({ code, stdout, stderr }: Ending, address: RegExp): void {
+  assertEquals(code, 0, stderr);
+  assertMatch(stdout, /^8-byte length \(little-endian\), then a JPEG$/m);
+  assertMatch(stdout, /^48x32, /m);
+  const [, command = ""] = stdout.match(/^Show it: (stream-client .*)$/m) ?? [];
+  assertMatch(command, address);
+}
 
 const TABLE = readTable();
 
