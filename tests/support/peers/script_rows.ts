@@ -150,7 +150,7 @@ function around(kind: "dict" | "tuple", row: ScriptRow): ScriptRow {
 }
 
 /** Largest difference between when a script sent a frame and the frame's time, seconds. */
-const TOLERANCE = 0.15;
+const TOLERANCE = 0.3;
 
 /** Checks that frames have the times at which a script sent them. */
 export function assertRate(frames: readonly FrameSum[], moments: readonly number[]): void {
