@@ -177,6 +177,11 @@ def main():
     parser.add_argument("--times", type=int, default=1, help="connections, one after the other")
     parser.add_argument("--save", metavar="DIR", help="write each JPEG")
     options = parser.parse_args()
+    if options.payload not in ("pickle", "raw", "npy"):
+        # Loaded before anybody waits for a frame.
+        import cv2
+
+        cv2.setNumThreads(1)
     if options.listen is not None:
         listen(options)
     else:

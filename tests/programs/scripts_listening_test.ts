@@ -6,11 +6,12 @@ import {
   argumentsOf,
   assertData,
   assertRate,
+  byLength,
   expectedSums,
   NUMPY_2_ROWS,
   PICKLE_ROWS,
   PICKLES,
-  ROWS_BY_LENGTH,
+  SCRIPT_ROWS,
   type ScriptRow,
 } from "../support/peers/script_rows.ts";
 import {
@@ -62,7 +63,7 @@ async function playAll(rows: readonly ScriptRow[], options?: SenderOptions): Pro
   await Promise.all(rows.map((row) => play(row, options)));
 }
 
-for (const [length, rows] of ROWS_BY_LENGTH) {
+for (const [length, rows] of byLength(SCRIPT_ROWS)) {
   test(`stream-client --classic gets every pixel of frames with length ${length}`, () =>
     playAll(rows));
 }

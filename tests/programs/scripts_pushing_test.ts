@@ -6,10 +6,11 @@ import {
   argumentsOf,
   assertData,
   assertRate,
+  byLength,
   expectedSums,
+  FRAMING_ROWS,
   NUMPY_2_ROWS,
   PICKLES,
-  ROWS_BY_LENGTH,
   type ScriptRow,
 } from "../support/peers/script_rows.ts";
 import {
@@ -78,7 +79,7 @@ async function playAll(rows: readonly ScriptRow[], options?: SenderOptions): Pro
   await Promise.all(rows.map((row) => play(row, options)));
 }
 
-for (const [length, rows] of ROWS_BY_LENGTH) {
+for (const [length, rows] of byLength(FRAMING_ROWS)) {
   test(`stream-client --listen gets every pixel of frames with length ${length}`, () =>
     playAll(rows));
 }

@@ -1,12 +1,13 @@
 /** `--live cam=script:…` of the server: Python scripts as live sources of native viewers, as programs. */
 import { assertEquals, assertMatch } from "@std/assert";
-import { mediaFolder } from "../support/media/media_folder.ts";
+import { mediaFolder, namesIn } from "../support/media/media_folder.ts";
 import { decodedBy } from "../support/media/reference.ts";
 import {
   argumentsOf,
   assertData,
   assertRate,
   expectedSums,
+  FRAMING_ROWS,
   PICKLES,
   SCRIPT_ROWS,
   type ScriptRow,
@@ -17,6 +18,7 @@ import {
   SenderProgram,
   sumsIn,
   sumsOfArrays,
+  sumsOfJpegs,
 } from "../support/peers/sender_program.ts";
 import { PYTHON } from "../support/peers/script_server.ts";
 import {
@@ -58,22 +60,30 @@ class Viewer implements AsyncDisposable {
   }
 
   /** Waits until it is told so often that the script has left, and stops it. */
-  async left(times = 1): Promise<void> {
-    await this.#program.stderr.until(new RegExp(`(^Cannot read "[^]*){${times}}`, "m"));
-    this.#program.kill("SIGINT");
-    const { code, stderr } = await this.#program.ending();
-    assertEquals(code, 130, stderr);
+  left(times = 1): Promise<void> {
+    return this.#until(new RegExp(`(^Cannot read "[^]*){${times}}`, "m"));
   }
 
-  /** Checksums of the frames that it wrote to its standard output. */
+  /** Waits until it got so many frames, as `--explain` tells, and stops it. */
+  got(frames: number): Promise<void> {
+    return this.#until(new RegExp(`( <-  frame [^]*){${frames}}`));
+  }
+
+  /** Checksums of the frames that it wrote to its standard output, once it is stopped. */
   async sums(): Promise<string[]> {
-    await this.left();
     const path = await media.write(`${crypto.randomUUID()}.nut`, this.#program.stdout.bytes);
     return await sumsIn(path);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#program[Symbol.asyncDispose]();
+  }
+
+  async #until(pattern: RegExp): Promise<void> {
+    await this.#program.stderr.until(pattern);
+    this.#program.kill("SIGINT");
+    const { code, stderr } = await this.#program.ending();
+    assertEquals(code, 130, stderr);
   }
 }
 
@@ -109,6 +119,7 @@ async function compare(
   await using viewer = new Viewer(server, name, ["--output", "-", ...encoding, ...data]);
   await server.log.until(new RegExp(`request begins command=get_video name=${name}\\b`));
   await send();
+  await viewer.left();
   assertEquals(await viewer.sums(), await expectedSums(row, folder), row.name);
   if (row.around) await assertData(`${folder}/data`, row);
 }
@@ -137,7 +148,7 @@ test("stream-server passes on every pixel of scripts that connect and push", asy
 
 test("stream-server passes on every pixel of scripts that listen", async () => {
   await using stack = new AsyncDisposableStack();
-  const sources = await sourcesOf(SCRIPT_ROWS);
+  const sources = await sourcesOf(FRAMING_ROWS);
   const ports = new Map<string, string>();
   await forAll(sources, async ({ name, args }) => {
     ports.set(name, stack.use(await SenderProgram.listen(args)).port);
@@ -148,12 +159,33 @@ test("stream-server passes on every pixel of scripts that listen", async () => {
   await forAll(sources, (source) => compare(server, source, () => Promise.resolve()));
 });
 
+test("stream-server decodes the JPEGs of a script for viewers that want pixels", async () => {
+  const folder = await media.folder("decoded");
+  await using server = await serve(["cam=script::0"]);
+  const port = await portFor(server, "cam");
+  const script = ["--payload", "jpeg", "--fps", "20", "--frames", "1000", "--save", folder];
+  const sender = SenderProgram.push(port, script);
+  await using _sender = sender;
+  await server.log.until(/command=publish name=cam wire/);
+  await using viewer = new Viewer(server, "cam", ["--output", "-", "--explain"]);
+  await viewer.got(SCRIPT_FRAMES);
+  const sums = await viewer.sums();
+  await sender[Symbol.asyncDispose]();
+  // It was ended while it wrote the newest one.
+  await Deno.remove(`${folder}/${namesIn(folder).length - 1}.jpg`);
+  // Raw frames of a server have the limited range of video.
+  const all = await sumsIn(`${folder}/%d.jpg`, ["-pix_fmt", "yuv420p"]);
+  const first = all.indexOf(sums[0]);
+  assertEquals(sums, all.slice(first, first + sums.length));
+});
+
 test("stream-server gets frames from a script that waits for a request and answers", async () => {
   const script = [...PICKLES, "--wait-request", "start", "--wait-ack"];
   await using sender = await SenderProgram.listen(script);
   const address = `script:127.0.0.1:${sender.port}`;
   await using server = await serve([`cam=${address}?request=start&ack=received`]);
   await using viewer = new Viewer(server, "cam");
+  await viewer.left();
   assertEquals(await viewer.sums(), sumsOfArrays("uint8"));
   assertEquals(sender.asked, ["start", ...Array(SCRIPT_FRAMES).fill("received")]);
 });
@@ -163,6 +195,7 @@ test("stream-server finds out what a script waits for", async () => {
   await using sender = await SenderProgram.listen(script);
   await using server = await serve([`cam=script:127.0.0.1:${sender.port}`]);
   await using viewer = new Viewer(server, "cam");
+  await viewer.left();
   assertEquals(await viewer.sums(), sumsOfArrays("uint8"));
   assertEquals(sender.asked.length, 1 + SCRIPT_FRAMES);
 });
@@ -212,7 +245,21 @@ test("stream-server gives each script that pushes at the same time a source", as
   await using viewer = new Viewer(server, "cam-2");
   await server.log.until(/request begins command=get_video name=cam-2/);
   await Promise.all([first.enter(), second.enter()]);
+  await viewer.left();
   const sums = await viewer.sums();
   assertEquals(sums.slice(-SCRIPT_FRAMES + 1), sumsOfArrays("gray").slice(1));
   assertMatch(server.log.text, /command=publish name=cam wire[^\n]* result=done/);
 });
+
+for (const [what, args] of [["whole", []], ["in pieces", ["--pieces", "500"]]] as const) {
+  test(`stream-server passes on JPEGs that come ${what} in UDP datagrams`, async () => {
+    const folder = await media.folder(crypto.randomUUID());
+    await using server = await serve(["cam=script+udp::0"]);
+    const flags = ["--encoding", "copy", "--output", "-", "--explain"];
+    await using viewer = new Viewer(server, "cam", flags);
+    const [, port] = await server.log.until(/datagrams at 127\.0\.0\.1:(\d+)\n/);
+    await using _sender = SenderProgram.datagrams(port, ["--save", folder, ...args]);
+    await viewer.got(SCRIPT_FRAMES);
+    assertEquals(await viewer.sums(), await sumsOfJpegs(folder));
+  });
+}

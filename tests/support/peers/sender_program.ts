@@ -72,6 +72,11 @@ export class SenderProgram implements AsyncDisposable {
     return new SenderProgram(start(["--connect", port, ...args], options), port);
   }
 
+  /** Starts a script that sends datagrams to a port of this machine. */
+  static datagrams(port: string, args: readonly string[] = []): SenderProgram {
+    return new SenderProgram(start([port, ...args], { script: "udp_sender.py" }), port);
+  }
+
   /** What it prints: a line for each frame, and one for each request or acknowledgement. */
   get stdout(): Output {
     return this.program.stdout;
@@ -152,9 +157,13 @@ export function sumsOfJpegs(folder: string): Promise<string[]> {
   return sumsIn(`${folder}/%d.jpg`);
 }
 
-/** Checksums of the frames that FFmpeg decodes from a file, in the file's own pixel format. */
-export async function sumsIn(path: string): Promise<string[]> {
-  const output = ["-fps_mode", "passthrough", "-f", "framemd5", "pipe:1"];
+/**
+ * Checksums of the frames that FFmpeg decodes from a file.
+ *
+ * @param format arguments for another pixel format than the file's own
+ */
+export async function sumsIn(path: string, format: readonly string[] = []): Promise<string[]> {
+  const output = [...format, "-fps_mode", "passthrough", "-f", "framemd5", "pipe:1"];
   const list = new TextDecoder().decode(await run("ffmpeg", ["-i", `file:${path}`, ...output]));
   return [...list.matchAll(/^0,.* (\w+)$/gm)].map(([, md5]) => md5);
 }
