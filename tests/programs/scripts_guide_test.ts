@@ -1,7 +1,7 @@
 /** The table of docs/guide/python.md: each command plays the Python script that its row describes. */
 import { assertEquals, assertMatch } from "@std/assert";
 import { mediaFolder, pictures } from "../support/media/media_folder.ts";
-import { PICKLES } from "../support/peers/script_rows.ts";
+import { JPEGS, PICKLES } from "../support/peers/script_rows.ts";
 import { ScriptReceiver } from "../support/peers/script_receiver.ts";
 import { SCRIPT_FRAMES, SenderProgram } from "../support/peers/sender_program.ts";
 import { PYTHON } from "../support/peers/script_server.ts";
@@ -92,8 +92,6 @@ async function watchLive(
   assertEquals(JSON.parse(stdout).frames, SCRIPT_FRAMES, stderr);
 }
 
-const JPEGS = ["--framing", "u64le", "--payload", "jpeg"];
-
 /** A camera that every machine has. */
 const CAMERA = { "v4l2:/dev/video0": "lavfi:testsrc2=size=64x48:rate=20" };
 
@@ -115,7 +113,7 @@ const ROWS: Record<string, (row: Row) => Promise<void>> = {
     assertEquals(lines.map((line) => JSON.parse(line).value.number), [0, 1, 2, 3, 4, 5]);
   },
   "sends raw pixels without a length": (row) =>
-    watchPushing(row, ["--payload", "raw", "--size", "640x480"]),
+    watchPushing(row, ["--payload", "raw", "--size", "640x480", "--fps", "20"]),
   "listens, and several programs watch": async (row) => {
     await using sender = await SenderProgram.listen(JPEGS);
     const server = await serve(row, { robot: "127.0.0.1", "8485": sender.port });

@@ -115,6 +115,7 @@ test("stream-client --classic finds out that a script waits for acknowledgements
 });
 
 test("stream-client --classic gets all frames of a script that does not read its request", async () => {
+  // Its system resets the connection, once all frames have arrived.
   await using sender = await SenderProgram.listen(PICKLES);
   assertEquals(await pixelsFrom(sender, ["--request", "start"]), sumsOfArrays("uint8"));
 });

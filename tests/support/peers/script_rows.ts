@@ -26,6 +26,18 @@ export interface ScriptRow {
   isTold?: boolean;
 }
 
+/**
+ * A frame has arrived when the next one is sent. If a script closes while it is sent a word, as one
+ * that is slow to begin may be, its system discards what has not arrived.
+ */
+const PACE = ["--fps", "20"];
+
+/** Arguments of a script that sends a length and pickled arrays. */
+export const PICKLES = ["--framing", "u64le", "--payload", "pickle", ...PACE];
+
+/** Arguments of a script that sends a length and JPEGs. */
+export const JPEGS = ["--framing", "u64le", "--payload", "jpeg", ...PACE];
+
 const { width, height } = SCRIPT_SIZE;
 
 /** Every framing with the payloads that scripts send in it, and every kind of array. */
@@ -80,9 +92,6 @@ export function byLength(
   return Object.entries(groups).map(([length, rows = []]) => [length, rows]);
 }
 
-/** Arguments of a script that sends a length and pickled arrays. */
-export const PICKLES = ["--framing", "u64le", "--payload", "pickle"];
-
 /** What numpy 2 writes in another way: it names its module differently. */
 export const NUMPY_2_ROWS: readonly ScriptRow[] = [
   arrays("u64le", "uint8"),
@@ -129,13 +138,13 @@ export async function assertData(path: string, { around }: ScriptRow): Promise<v
 
 function arrays(framing: string, array: ScriptArray, payload = "pickle"): ScriptRow {
   const format = `${framing}+${payload}`;
-  const args = ["--framing", framing, "--payload", payload, "--array", array];
+  const args = ["--framing", framing, "--payload", payload, "--array", array, ...PACE];
   return { name: `${format} of ${array} arrays`, format, args, array };
 }
 
 function jpegs(framing: string, payload: string): ScriptRow {
   const format = `${framing}+${payload.replace("-bytes", "")}`;
-  const args = ["--framing", framing, "--payload", payload];
+  const args = ["--framing", framing, "--payload", payload, ...PACE];
   return { name: `${framing}+${payload}`, format, args };
 }
 
