@@ -183,7 +183,7 @@ pureTest("encoderArguments() rotates pictures before it makes odd sizes even", (
   const odd = { codec: "mjpeg", width: 65, height: 48, rotation: 90 } as const;
   assertEquals(
     kept("a.mp4", odd, { lead: 1 }).match(/-vf (\S+)/)?.[1],
-    "trim=start=0,transpose=clock,format=yuv444p,pad=48:66," +
+    "trim=start=0,transpose=clock,scale=out_range=tv,format=yuv444p,pad=48:66," +
       "fillborders=right=0:bottom=1:mode=smear,format=yuv420p",
   );
 });
