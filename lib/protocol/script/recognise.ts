@@ -13,6 +13,9 @@ export type Recognition =
 /** Bytes that tell one payload from another. */
 const MAGIC_SIZE = 6;
 
+/** Bytes of a length in binary, and of what tells its payload. */
+const LONGEST_BEGINNING = LENGTH_PREFIXES.u64le.size + MAGIC_SIZE;
+
 /** Digits and spaces that are no length in binary. */
 const MIN_DIGITS = 8;
 
@@ -92,11 +95,12 @@ export function recognise(
   { isEnd = false }: { isEnd?: boolean } = {},
 ): Recognition {
   const text = latin1(first.subarray(0, 32));
-  const other = otherProtocol(first, text);
-  if (other !== undefined) throw unknown(other);
-  if (first.byteLength < MAGIC_SIZE && !isEnd) return { kind: "more", bytes: MAGIC_SIZE };
   const bare = beginningAt(first, 0);
-  if (bare !== undefined) return withoutLength(bare);
+  const other = otherProtocol(first, text) ??
+    (bare === "pickle" ? "a pickle without a length" : undefined);
+  if (other !== undefined) return unlessLength(first, other, isEnd);
+  if (first.byteLength < MAGIC_SIZE && !isEnd) return { kind: "more", bytes: MAGIC_SIZE };
+  if (bare !== undefined) return found(bare === "base64" ? "line" : "none", { kind: bare });
   const [digits] = text.slice(0, 16).match(/^ *\d+ */) ?? [""];
   if (digits.length === text.slice(0, 16).length || digits.length >= MIN_DIGITS) {
     return behindDigits(first, isEnd);
@@ -113,10 +117,18 @@ function otherProtocol(first: Uint8Array, text: string): string | undefined {
   return OTHERS.find(([pattern]) => pattern.test(text))?.[1];
 }
 
-/** Recognises what comes without a length. */
-function withoutLength(bare: Beginning): Recognition {
-  if (bare === "pickle") throw unknown("a pickle without a length");
-  return found(bare === "base64" ? "line" : "none", { kind: bare });
+/**
+ * Refuses something else, unless its first bytes are a length, as the 640 of a small JPEG begins like
+ * a pickle: the payload behind it tells.
+ */
+function unlessLength(first: Uint8Array, other: string, isEnd: boolean): Recognition {
+  const candidates = numbersOf(first);
+  if (candidates.some((candidate) => behind(first, candidate) !== undefined)) {
+    return behindNumber(first, isEnd);
+  }
+  const isWhole = isEnd || first.byteLength >= LONGEST_BEGINNING;
+  if (candidates.length === 0 || isWhole) throw unknown(other);
+  return { kind: "more", bytes: LONGEST_BEGINNING };
 }
 
 function behindDigits(first: Uint8Array, isEnd: boolean): Recognition {
@@ -138,19 +150,16 @@ function behindDigits(first: Uint8Array, isEnd: boolean): Recognition {
 }
 
 function behindNumber(first: Uint8Array, isEnd: boolean): Recognition {
-  const longest = LENGTH_PREFIXES.u64le.size + MAGIC_SIZE;
-  const candidates = (["i32le", "u32be", "u64le"] as const)
-    .map((name): Candidate => ({ name, length: lengthOf(first, name) }))
-    .filter(({ length }) => isPlausible(length));
+  const candidates = numbersOf(first);
   const withPayload = candidates.flatMap((candidate) => {
-    const beginning = beginningAt(first, LENGTH_PREFIXES[candidate.name].size);
+    const beginning = behind(first, candidate);
     return beginning === undefined ? [] : [{ candidate, beginning }];
   });
   if (candidates.length === 0 && first.byteLength >= LENGTH_PREFIXES.u64le.size) {
     throw unknown(seenIn(first, candidates));
   }
-  if (withPayload.length === 0 && first.byteLength < longest && !isEnd) {
-    return { kind: "more", bytes: longest };
+  if (withPayload.length === 0 && first.byteLength < LONGEST_BEGINNING && !isEnd) {
+    return { kind: "more", bytes: LONGEST_BEGINNING };
   }
   if (withPayload.length > 0) {
     // A length that is plausible in both byte orders: mostly the smaller one is meant.
@@ -207,6 +216,18 @@ function behindLength(
   // Protocols 0 to 2 may store bytes as the UTF-8 of their Latin-1 text.
   const hasJpeg = /\xff\xd8\xff|\xc3\xbf\xc3\x98\xc3\xbf/.test(head);
   return found(name, { kind: hasJpeg ? "pickled-jpeg" : "pickle" });
+}
+
+/** The plausible lengths in binary. */
+function numbersOf(first: Uint8Array): Candidate[] {
+  return (["i32le", "u32be", "u64le"] as const)
+    .map((name): Candidate => ({ name, length: lengthOf(first, name) }))
+    .filter(({ length }) => isPlausible(length));
+}
+
+/** The payload that begins behind a length, if one does. */
+function behind(first: Uint8Array, { name }: Candidate): Beginning | undefined {
+  return beginningAt(first, LENGTH_PREFIXES[name].size);
 }
 
 /** The payload that begins at an offset, if one does. */

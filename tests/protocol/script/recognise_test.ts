@@ -105,6 +105,21 @@ for (const length of AMBIGUOUS) {
   }
 }
 
+/** Lengths whose bytes begin like a pickle of protocol 2 to 5, or like TLS. */
+const MISLEADING = [0x0280, 0x0380, 0x0480, 0x0580, 0x0315, 0x0316, 0x10316, 0x20480];
+
+for (const length of MISLEADING) {
+  for (const name of ["i32le", "u64le"] as const satisfies PrefixName[]) {
+    pureTest(`recognise() reads ${length} as ${name}, whatever it looks like`, () => {
+      const jpeg = concat("\xff\xd8\xff\xe0", new Uint8Array(length - 6), "\xff\xd9");
+      assertEquals(
+        nameByteByByte(concat(LENGTH_PREFIXES[name].encode(length), jpeg)),
+        `${name}+jpeg`,
+      );
+    });
+  }
+}
+
 const LENGTH = LENGTH_PREFIXES;
 
 /** What no script sends, and what the refusal names. */
