@@ -8,7 +8,7 @@ import { limitsOf, NO_RETRIES, type RetryLimits } from "./connection/retry.ts";
 import type { ClientFlags } from "./flags.ts";
 import type { MediaTarget } from "./request/script.ts";
 import { ScriptListener } from "./script/listener.ts";
-import { toScriptSettings } from "./script/plan.ts";
+import { isWord, toScriptSettings } from "./script/plan.ts";
 import type { Environment } from "./terminal/environment.ts";
 
 /** Environment and signals of a run. */
@@ -86,7 +86,7 @@ function openListener(
   return new ScriptListener({
     address: parseListenAddress(listen, "listen"),
     flag: "listen",
-    speaksFirst: request !== undefined,
+    speaksFirst: isWord(request),
     notify: (line) => printError(`${printable(line)}\n`),
     clock,
   });

@@ -40,7 +40,7 @@ export const CLIENT_FLAGS = {
   }),
   classic: toggle("the server is a script; its framing is recognised"),
   framing: text("LEN+PAYLOAD", "insist on a framing, such as u64le+jpeg", undefined),
-  request: text("WORD", "send WORD first, as some scripts expect", undefined),
+  request: text("WORD", "send WORD first, as some scripts expect; or none", undefined),
   ack: optionalText("WORD", "send WORD after each frame (found out); or none"),
   listen: text("[ADDR:]PORT", "wait here for a script that connects and sends", undefined),
   probe: text("[HOST]:PORT", "say what a script there sends; :PORT waits for one", undefined),

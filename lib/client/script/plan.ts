@@ -98,8 +98,13 @@ export function toScriptSettings({ framing, request, ack }: ClientFlags): Script
   return {
     format: framing === undefined ? undefined : toFormat(framing),
     request,
-    ack: ack === "" ? request ?? ACK.usual : ack,
+    ack: ack === "" ? (isWord(request) ? request : ACK.usual) : ack,
   };
+}
+
+/** Whether a request is a word to send. */
+export function isWord(request: string | undefined): request is string {
+  return request !== undefined && request !== "none";
 }
 
 /** The words of a command line that say how to encrypt. */

@@ -18,17 +18,20 @@ import { receiveScript, type ScriptConnection } from "../../protocol/script/rece
 import type { ClientContext } from "../context.ts";
 import { formatCount } from "../terminal/progress.ts";
 import { ScriptListener } from "./listener.ts";
-import { encryptionWords, parseProbe, type ProbePeer } from "./plan.ts";
+import { encryptionWords, isWord, parseProbe, type ProbePeer } from "./plan.ts";
 import { type Finding, findingObject, renderFinding, type ScriptFinding } from "./probe_report.ts";
 
 /** Milliseconds to connect. */
 const CONNECT_TIMEOUT = 10_000;
 
 /** Milliseconds of silence after which nothing more is expected. */
-const IDLE_TIMEOUT = 5_000;
+const IDLE_TIMEOUT = 8_000;
 
 /** How long frames are counted: so many, or so many milliseconds. */
 const COUNTED = { frames: 30, milliseconds: 2_000 };
+
+/** Milliseconds for the second frame: it is found out meanwhile whether the script waits. */
+const SECOND_FRAME = 6_000;
 
 /** Stream id of the pictures. */
 const PICTURES = 0;
@@ -46,7 +49,7 @@ export interface ProbeOptions {
   signal: AbortSignal;
   /** Shows a line to the user. */
   notify: (line: string) => void;
-  /** Milliseconds of silence after which nothing more is expected. @default 5_000 */
+  /** Milliseconds of silence after which nothing more is expected. @default 8_000 */
   idle?: number;
 }
 
@@ -84,7 +87,7 @@ export async function probePeer(
 ): Promise<[ProbePeer, Finding]> {
   if (!wanted.listens) return [wanted, await probeServer(wanted, options)];
   const { request, clock, signal, notify, idle = IDLE_TIMEOUT } = options;
-  const speaksFirst = request !== undefined;
+  const speaksFirst = isWord(request);
   await using listener = new ScriptListener({
     ...{ address: wanted, flag: "probe", speaksFirst, idle, notify, clock },
   });
@@ -173,7 +176,8 @@ async function receive(
         if (replies.frames === 1 && replies.toFrames.length > 0) counter.restart();
         counter.add(part.frame.timestamp);
         replies.frames++;
-        if (counter.frames === 1) limit.start();
+        if (counter.frames === 1) limit.start(replies.frames === 1 ? SECOND_FRAME : undefined);
+        if (counter.frames === 2) limit.start();
         if (counter.frames === COUNTED.frames) break;
       }
     }
@@ -260,10 +264,10 @@ class TimeLimit implements Disposable {
   }
 
   /** Starts the time, or starts it again. */
-  start(): void {
+  start(milliseconds = COUNTED.milliseconds): void {
     this.#counted?.abort();
     const { signal } = this.#counted = new AbortController();
-    this.#clock.sleep(COUNTED.milliseconds, signal).then(() => {
+    this.#clock.sleep(milliseconds, signal).then(() => {
       this.#isOver = true;
       this.#connection[Symbol.dispose]();
     }, () => {});

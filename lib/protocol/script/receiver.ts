@@ -37,7 +37,7 @@ export interface ScriptOptions {
   name: string;
   /** Insist on this format. @default by the first bytes */
   format?: ScriptFormat;
-  /** Sent at once. */
+  /** Sent at once; `"none"` for nothing, not even the one below. */
   request?: string;
   /** Sent if the script sends nothing at first, unless there is a request. */
   fallbackRequest?: string;
@@ -74,6 +74,10 @@ const MJPEG_FOURCC = "MJPG";
 
 /** Characters of a script's values that are shown. */
 const LONGEST_REST = 60;
+
+/** Sentence for the user if the last frames may be lost with a connection that was reset. */
+const UNREAD = "The script closed the connection without reading what it was sent, so its last " +
+  'frames may be missing; with "none" as request and as ack it is sent nothing';
 
 /** Free buffers that are kept for reuse. */
 const POOLED_BUFFERS = 4;
@@ -121,6 +125,7 @@ async function* parts(
   while (true) {
     const bytes = await nextMessage(messages, replies, {
       isCut: !stream.hasImage && words === undefined,
+      notify: options.notify,
     });
     if (bytes === undefined) break;
     const content = decodePayload(bytes, messages.format.payload);
@@ -184,7 +189,7 @@ function nothing(words: string | undefined): string {
 async function nextMessage(
   messages: MessageReader,
   replies: Replies,
-  { isCut }: { isCut: boolean },
+  { isCut, notify }: { isCut: boolean; notify?: (line: string) => void },
 ): Promise<Uint8Array<ArrayBuffer> | undefined> {
   try {
     if (!await replies.untilInput(() => messages.hasInput())) {
@@ -194,7 +199,10 @@ async function nextMessage(
   } catch (cause) {
     if (!isConnectionLost(cause)) throw cause;
     // A script that closes with replies unread resets the connection.
-    if (!isCut && replies.hasSent) return undefined;
+    if (!isCut && replies.hasSent) {
+      notify?.(UNREAD);
+      return undefined;
+    }
     throw new CutError("the connection was cut", { cause });
   }
   try {

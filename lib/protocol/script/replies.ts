@@ -3,8 +3,11 @@ import type { ByteWriter } from "../../base/byte_writer.ts";
 import type { Clock } from "../../base/clock.ts";
 import { isConnectionClosed, isConnectionLost, messageOf } from "../../base/errors.ts";
 
-/** Milliseconds for a script that sends at once to begin, before it is asked. */
-const FIRST_PAUSE = 300;
+/**
+ * Milliseconds for a script that sends at once to begin, before it is asked: it may open a camera
+ * first. A script that does not read the request resets the connection when it closes.
+ */
+const FIRST_PAUSE = 1000;
 
 /**
  * Milliseconds of silence behind the first frame after which a script may wait for a reply. Slow
@@ -19,9 +22,12 @@ const ANSWER_TIME = 1000;
 /** Word that is sent after a frame if nothing else was asked. */
 const DEFAULT_ACK = "ack";
 
+/** In place of a word: send none. */
+const NONE = "none";
+
 /** Options of {@linkcode Replies}. */
 export interface RepliesOptions {
-  /** Sent at once. */
+  /** Sent at once; `"none"` for nothing, not even the one below. */
   request?: string;
   /** Sent if the script sends nothing at first, unless there is a request. */
   fallbackRequest?: string;
@@ -49,7 +55,7 @@ export class Replies {
     this.#writer = writer;
     this.#options = options;
     const { ack = "auto" } = options;
-    this.#ack = ack === "auto" || ack === "none" ? undefined : ack;
+    this.#ack = ack === "auto" || ack === NONE ? undefined : ack;
   }
 
   /** Something was sent, which the script may not have read. */
@@ -64,11 +70,12 @@ export class Replies {
    */
   async untilInput(read: () => Promise<boolean>): Promise<boolean> {
     const { request, fallbackRequest, ack = "auto", notify } = this.#options;
-    if (this.#messages === 0 && request !== undefined) this.#ask(request);
+    const isFirst = this.#messages === 0 && request !== NONE;
+    if (isFirst && request !== undefined) this.#ask(request);
     const input = read();
     // The caller gets its failure.
     input.catch(() => {});
-    if (this.#messages === 0 && request === undefined && fallbackRequest !== undefined) {
+    if (isFirst && request === undefined && fallbackRequest !== undefined) {
       if (!await this.#settles(input, FIRST_PAUSE)) this.#ask(fallbackRequest);
     }
     if (this.#messages === 1 && ack === "auto" && !await this.#settles(input, ACK_PAUSE)) {

@@ -12,7 +12,7 @@ export interface ScriptInput {
   port: number;
   /** The script's framing. @default recognised */
   format?: ScriptFormat;
-  /** Text to send at first. */
+  /** Text to send at first, or `none`. */
   request?: string;
   /** Text to send after each frame, or `none`. @default recognised */
   ack?: string;

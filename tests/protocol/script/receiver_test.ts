@@ -304,3 +304,33 @@ pureTest("receiveScript() says what a script sends in place of an image", async 
   const { message } = await assertRejects(() => receive(connectionOf(bytes)), CutError);
   assertEquals(message, 'the script sent no image, but "no media"');
 });
+
+pureTest('receiveScript() sends nothing with the request "none"', async () => {
+  const connection = connectionOf(FRAME);
+  const clock = new HandClock({ skips: true });
+  await receive(connection, { request: "none", fallbackRequest: "get_video", clock });
+  assertEquals(connection.sent, []);
+});
+
+/** A script that resets the connection behind what it has sent. */
+function resetting(bytes: Uint8Array): ScriptConnection & { sent: string[] } {
+  const socket = socketOf(bytes);
+  const read = async (target: Uint8Array) => {
+    const count = await socket.read(target);
+    if (count === null) throw new Deno.errors.ConnectionReset("reset by peer");
+    return count;
+  };
+  return { ...connectionOf(bytes), reader: new ByteReader(fromSocket({ read })) };
+}
+
+pureTest("receiveScript() says that frames may be missing if a word was not read", async () => {
+  const lines: string[] = [];
+  const notify = (line: string) => lines.push(line);
+  const options = { request: "go", clock: new HandClock(), notify };
+  assertEquals((await receive(resetting(FRAME), options)).at(-1), "end 1");
+  assertMatch(lines.join(), /without reading what it was sent, so its last frames may be missing/);
+});
+
+pureTest("receiveScript() takes a reset for a cut if nothing was sent", async () => {
+  await assertRejects(() => receive(resetting(FRAME)), CutError);
+});
