@@ -133,7 +133,8 @@ async function playToSinks(request: MediaRequest, context: ClientContext): Promi
   // Runs while the request is under way, so that no frame waits for it.
   const checked = Promise.all(programs.map((program) => ffmpeg.version(program)));
   checked.catch(() => {});
-  const statistics = new Statistics(command);
+  const statistics = new Statistics(command, () => environment.clock.now());
+  context.listener?.onConnected(() => statistics.connected());
   statistics.recording = flags.output !== undefined;
   try {
     using _keys = await listenToKeys(sinks, controls, context);

@@ -21,7 +21,7 @@ export class Statistics {
   written: number | undefined;
   /** Timestamp of the newest frame, seconds; without video, the end of the newest audio. */
   position = 0;
-  /** Milliseconds from the request to the first frame. */
+  /** Milliseconds from the request, or from the script's connection, to the first frame. */
   firstFrameMs: number | undefined;
   #began: number;
   #ended: number | undefined;
@@ -57,7 +57,7 @@ export class Statistics {
     return this.#counter.totals.bytes;
   }
 
-  /** Seconds since the request, up to now or the end. */
+  /** Seconds since the request, or since the script connected, up to now or the end. */
   get seconds(): number {
     return ((this.#ended ?? this.#now()) - this.#began) / 1000;
   }
@@ -115,6 +115,11 @@ export class Statistics {
   /** @param position timestamp from which media goes on after a seek, seconds */
   jump(position: number): void {
     this.position = Math.max(0, position);
+  }
+
+  /** Starts the clock anew when a script has connected, unless something has come before. */
+  connected(): void {
+    if (this.firstFrameMs === undefined) this.#began = this.#now();
   }
 
   /** Stops the clock. */

@@ -51,6 +51,7 @@ export class ScriptListener implements AsyncDisposable {
   #closed = false;
   #noticedAt = -Infinity;
   #isAnnounced = false;
+  #onConnected = () => {};
   #accepting: Promise<void>;
 
   /** @throws {Error} if the address cannot be listened on */
@@ -90,6 +91,11 @@ export class ScriptListener implements AsyncDisposable {
     this.#options = { ...this.#options, notify };
   }
 
+  /** Calls a function with each script that connects from now on. */
+  onConnected(act: () => void): void {
+    this.#onConnected = act;
+  }
+
   /** Shows a line, unless there was one just before: peers must not flood the terminal. */
   notice(line: string): void {
     const now = this.#clock.now();
@@ -110,6 +116,7 @@ export class ScriptListener implements AsyncDisposable {
       const observer = observe?.begin();
       observer?.event("connect", `waiting for it on ${formatAddress(this.address)}`);
       const socket = await this.#take(signal);
+      this.#onConnected();
       observer?.event("connected", `from ${formatAddress(socket.remoteAddr)}, without TLS`);
       const connection = this.#open(socket, { signal, observer });
       const silence = this.#options.speaksFirst

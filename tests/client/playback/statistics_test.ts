@@ -62,6 +62,20 @@ pureTest("Statistics counts frames, bytes and time until the end", () => {
   });
 });
 
+pureTest("Statistics.connected() starts the time anew until something has come", () => {
+  let now = 5000;
+  const statistics = new Statistics("get_video", () => now);
+  statistics.describe("video", STREAMS);
+  now += 8000;
+  statistics.connected();
+  now += 100;
+  statistics.count(frame(0, 0, 12));
+  now += 100;
+  statistics.connected();
+  now += 200;
+  assertEquals([statistics.seconds, statistics.firstFrameMs], [0.4, 100]);
+});
+
 pureTest("Statistics without frames has no first frame and no frame rate", () => {
   const statistics = new Statistics("get_image", () => 7);
   statistics.end();

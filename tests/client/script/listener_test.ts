@@ -122,6 +122,24 @@ Deno.test("stream-client --listen takes one camera at a time, and says so now an
   assertMatch(stderr, /Received 2 frames/);
 });
 
+Deno.test("stream-client --listen counts seconds from the camera's connection on", async () => {
+  const [first, second] = await messages();
+  const clock = new HandClock();
+  const args = [...WATCH, "--ack", "ok", "--json"];
+  await using client = await ListeningClient.start(args, { environment: { clock } });
+  clock.pass(7000);
+  using camera = await Deno.connect(client.address);
+  await say(camera, first);
+  await hear(camera, 2);
+  clock.pass(500);
+  await say(camera, second);
+  camera.close();
+  const { status, stdout, stderr } = await client.outcome;
+  assertEquals(status, 0, stderr);
+  const { seconds, fps } = JSON.parse(stdout);
+  assertEquals([seconds, fps], [0.5, 4]);
+});
+
 Deno.test("stream-client --listen waits on when what connects sends nothing", async () => {
   await using client = await ListeningClient.start(WATCH);
   await push(client.address);
