@@ -83,6 +83,9 @@ function describe(name: string, { width, height }: Picture): Description {
   return { name, live: true, streams: [{ ...stream, width, height }] };
 }
 
+/** Milliseconds between two sentences about lost datagrams. */
+const LOSS_INTERVAL = 10_000;
+
 /** A frame that waits to be taken. */
 interface Picture {
   jpeg: Uint8Array<ArrayBuffer>;
@@ -110,6 +113,10 @@ class Inbox implements DatagramListener {
   #hasDropped = false;
   #start: number | undefined;
   #timestamp = -1;
+  /** Frames of which datagrams were lost. */
+  #lost = 0;
+  /** When that was said last, milliseconds. */
+  #lossSaidAt = -Infinity;
   #refused: string | undefined;
   #refusals = 0;
   /** Why no more frames come. */
@@ -127,7 +134,7 @@ class Inbox implements DatagramListener {
     try {
       const { dropped } = this.#assembler;
       const jpeg = this.#assembler.push(bytes);
-      this.#hasDropped ||= this.#assembler.dropped > dropped;
+      if (this.#assembler.dropped > dropped) this.#lose(this.#assembler.dropped - dropped);
       if (jpeg !== undefined) this.#accept(jpeg, sender);
     } catch (error) {
       // There is no caller who could handle it.
@@ -174,10 +181,7 @@ class Inbox implements DatagramListener {
   /** Keeps a frame until it is taken. */
   #accept(jpeg: Uint8Array<ArrayBuffer>, sender: string): void {
     const size = sizeOf(jpeg);
-    if (size === undefined) {
-      this.#hasDropped = true;
-      return;
-    }
+    if (size === undefined) return this.#lose(1);
     const { width, height } = size;
     if (width * height > this.#maxPixels) {
       this.#hasDropped = true;
@@ -197,6 +201,19 @@ class Inbox implements DatagramListener {
     this.#waitingBytes += jpeg.byteLength;
     this.#hasDropped = false;
     this.#tell();
+  }
+
+  /** Counts frames of which datagrams were lost, and says so from time to time. */
+  #lose(frames: number): void {
+    this.#hasDropped = true;
+    this.#lost += frames;
+    const now = this.#clock.now();
+    if (now - this.#lossSaidAt < LOSS_INTERVAL) return;
+    this.#lossSaidAt = now;
+    const count = `${this.#lost} ${this.#lost === 1 ? "frame" : "frames"}`;
+    this.#notify(
+      `Datagrams were lost, of ${count} so far; a larger net.core.rmem_default keeps more`,
+    );
   }
 
   /** Drops the oldest frames if too many wait. */

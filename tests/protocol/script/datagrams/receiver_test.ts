@@ -97,6 +97,24 @@ pureTest("receiveDatagrams() says where frames are missing", async () => {
   assertEquals(await take(parts, 3), [[0, SIZE], [1, SIZE], [2, SIZE, "dropped"]]);
 });
 
+pureTest(
+  "receiveDatagrams() says at most every 10 seconds how many frames lack datagrams",
+  async () => {
+    const { socket, parts, clock, lines } = receive();
+    const [first, ...others] = cut(SMALL, 3);
+    socket.arrive([SMALL, first, ...others, first, first, first, ...others]);
+    await take(parts, 4);
+    clock.pass(10_000);
+    socket.arrive([first, first, ...others]);
+    await take(parts, 1);
+    const remedy = "a larger net.core.rmem_default keeps more";
+    assertEquals(lines, [
+      `Datagrams were lost, of 1 frame so far; ${remedy}`,
+      `Datagrams were lost, of 3 frames so far; ${remedy}`,
+    ]);
+  },
+);
+
 pureTest("receiveDatagrams() keeps the newest frames if they are not taken", async () => {
   const { socket, parts } = receive();
   socket.arrive(Array(100).fill(SMALL));
