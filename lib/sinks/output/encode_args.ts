@@ -32,8 +32,8 @@ const KEEPS_TIMESTAMPS = new Set([
   ...["rtsp", "hls", "dash", "rawvideo", "image2pipe", "framemd5", "framehash", "framecrc"],
 ]);
 
-/** Types whose default codec, MPEG-2 or H.263, supports few frame rates or sizes. */
-const WANTS_H264 = new Set(["ts", "m2ts", "flv", "f4v", "3gp", "3g2"]);
+/** Types whose default codec, MPEG-2, MPEG-4 or H.263, supports few frame rates, times or sizes. */
+const WANTS_H264 = new Set(["ts", "m2ts", "flv", "f4v", "3gp", "3g2", "nut"]);
 
 /** Types whose default audio codec, AMR, is missing in most FFmpeg builds. */
 const WANTS_AAC = new Set(["3gp", "3g2"]);
