@@ -73,6 +73,12 @@ const TIMEOUTS: Record<Protocol, ConnectionTimeouts> = {
   script: { connect: 10_000, idle: 30_000 },
 };
 
+/** What the peer of each protocol is, and the program that has to run there, in errors and events. */
+const PEERS: Record<Protocol, { name: string; program: string }> = {
+  native: { name: "server", program: "stream-server" },
+  script: { name: "script", program: "the script" },
+};
+
 /** How a certificate was trusted, in words. */
 const TRUSTED_BY: Record<Trust["kind"], string> = {
   fingerprint: "its fingerprint",
@@ -169,11 +175,12 @@ export async function connect(
 }
 
 async function open(
-  { host: hostname, port, credentials = {}, advice = CLIENT_ADVICE }: Target,
+  { host: hostname, port, credentials = {}, protocol = "native", advice = CLIENT_ADVICE }: Target,
   signal: AbortSignal,
   { timeouts, observer }: { timeouts: ConnectionTimeouts; observer?: ConversationObserver },
 ): Promise<ServerConnection> {
   const { token, trust } = credentials;
+  const { name, program } = PEERS[protocol];
   const timeout = AbortSignal.timeout(timeouts.connect);
   const limit = AbortSignal.any([signal, timeout]);
   const seconds = timeouts.connect / 1000;
@@ -186,14 +193,14 @@ async function open(
     const [reason, remedy] = timeout.aborted
       ? [`no answer within ${seconds} s`, "check the address and the firewall"]
       : cause instanceof Deno.errors.ConnectionRefused
-      ? ["nothing listens there", `start stream-server or name it with ${advice.address}`]
-      : [messageOf(cause), `name the server with ${advice.address}`];
+      ? ["nothing listens there", `start ${program} or name it with ${advice.address}`]
+      : [messageOf(cause), `name the ${name} with ${advice.address}`];
     const brief = `${failed}: ${reason}`;
     throw new ConnectError(`${brief}, ${remedy}`, { brief, cause });
   }
   tcp.setNoDelay();
   tcp.setKeepAlive();
-  const options = { timeouts, token, observer };
+  const options = { timeouts, token, observer, peer: name };
   const encryption = trust === undefined ? "without TLS" : "TLS follows";
   observer?.event("connected", `from ${formatAddress(tcp.localAddr)}, ${encryption}`);
   if (trust === undefined) return new ServerConnection(tcp, signal, options);

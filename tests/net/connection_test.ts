@@ -45,6 +45,39 @@ Deno.test("connect() says what to do if nothing listens", async () => {
   );
 });
 
+Deno.test("connect() says to start the script if that is what should listen", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr as Deno.NetAddr;
+  listener.close();
+  const script = { host: "127.0.0.1", port, protocol: "script" } as const;
+  const error = await assertRejects(() => connect(script, NEVER), Error);
+  assertEquals(
+    error.message,
+    `Cannot connect to 127.0.0.1:${port}: nothing listens there, start the script or name it ` +
+      "with --host and --port",
+  );
+});
+
+Deno.test("ServerConnection says that a script is silent, and that it has closed", async () => {
+  await using server = new ScriptedServer(() => {});
+  const words: string[] = [];
+  const observer = {
+    sent: () => {},
+    received: () => {},
+    event: (event: string, text: string) => void words.push(`${event} ${text}`),
+  };
+  const observe = { begin: () => observer, retry: () => {} };
+  const script = { ...target(server), protocol: "script", observe } as const;
+  using connection = await connect(script, NEVER);
+  await connection.writer.write(new Uint8Array(1));
+  assertEquals(await connection.reader.peek(1), undefined);
+  assertEquals(words.at(-1), "closed by the script");
+  await using silent = new ScriptedServer(untilGone);
+  using waiting = await connect({ ...target(silent), protocol: "script" }, NEVER, SHORT);
+  const error = await assertRejects(() => waiting.reader.peek(1), DeadlineError);
+  assertEquals(error.message, "the script was silent for 0.05 s");
+});
+
 Deno.test("connect() says what to do if there is no such host", async () => {
   const error = await assertRejects(
     () => connect({ host: "no.host.invalid", port: 7 }, NEVER),

@@ -32,7 +32,7 @@ const KEEPS_TIMESTAMPS = new Set([
   ...["rtsp", "hls", "dash", "rawvideo", "image2pipe", "framemd5", "framehash", "framecrc"],
 ]);
 
-/** Types whose default codec, MPEG-2, H.263 or MPEG-4, supports few frame rates, sizes or time bases. */
+/** Types whose default codec, MPEG-2, MPEG-4 or H.263, supports few frame rates, times or sizes. */
 const WANTS_H264 = new Set(["ts", "m2ts", "flv", "f4v", "3gp", "3g2", "nut"]);
 
 /** Types whose default audio codec, AMR, is missing in most FFmpeg builds. */
