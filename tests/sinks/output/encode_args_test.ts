@@ -49,7 +49,6 @@ const CASES: [string, Partial<VideoStream>, string][] = [
   ["a.mkv", { pixelFormat: "gbrp10le" }, EXACT_TIME],
   ["a.nut", {}, `-c:v h264 ${EXACT_TIME}`],
   ["a.ts", {}, `-c:v h264 ${EXACT_TIME}`],
-  ["a.nut", {}, `-c:v h264 ${EXACT_TIME}`],
   ["a.mp4", { pixelFormat: "yuv420p10le" }, EXACT_TIME],
   ["a.mp4", { pixelFormat: "bgr24" }, `-vf format=yuv420p ${EXACT_TIME}`],
   [
