@@ -181,6 +181,17 @@ Deno.test("stream-client --listen says in one line what a foreign peer sends", a
   assertMatch(stderr, /\nCannot get anything from what connected: [^\n]*HTTP[^\n]*\n$/);
 });
 
+Deno.test("stream-client --framing says what helps when the script sends another one", async () => {
+  await using client = await ListeningClient.start([...WATCH, "--framing", "u64le+pickle"]);
+  await push(client.address, ...await messages());
+  const { status, stderr } = await client.outcome;
+  assertEquals(status, 1);
+  assertMatch(
+    stderr,
+    /\nCannot get anything [^\n]*; leave out --framing, and what the script sends is recognised\n$/,
+  );
+});
+
 Deno.test("stream-client --listen ends while it waits", async () => {
   await using client = await ListeningClient.start(WATCH);
   client.stop();
