@@ -3,10 +3,10 @@ import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "
 import { DeadlineError } from "../../../lib/base/errors.ts";
 import { ScriptListener } from "../../../lib/client/script/listener.ts";
 import { openScript } from "../../../lib/client/request/script.ts";
-import { latin1 } from "../../support/media/bytes.ts";
+import { concat, latin1 } from "../../support/media/bytes.ts";
 import { mediaFolder } from "../../support/media/media_folder.ts";
 import { momentsOf } from "../../support/media/moments.ts";
-import { framed, push, usualPictures } from "../../support/peers/script_sender.ts";
+import { framed, pickledBytes, push, usualPictures } from "../../support/peers/script_sender.ts";
 import { say, untilGone } from "../../support/peers/scripted_server.ts";
 import { ListeningClient } from "../../support/programs/listening_client.ts";
 import { HandClock } from "../../support/time/hand_clock.ts";
@@ -179,6 +179,22 @@ Deno.test("stream-client --listen says in one line what a foreign peer sends", a
   const { status, stderr } = await client.outcome;
   assertEquals(status, 1);
   assertMatch(stderr, /\nCannot get anything from what connected: [^\n]*HTTP[^\n]*\n$/);
+});
+
+/** The pickle of `{"image": jpeg, "seen": 1}`. */
+function pickledValues(jpeg: Uint8Array): Uint8Array {
+  const size = new Uint8Array(new Uint32Array([jpeg.byteLength]).buffer);
+  return concat("\x80\x03}(X\x05\0\0\0imageB", size, jpeg, "X\x04\0\0\0seenK\x01u.");
+}
+
+Deno.test("stream-client --data waits for the values of a script that begins without", async () => {
+  const { jpeg: [picture] } = await usual();
+  await using client = await ListeningClient.start(["--listen", "0", "--data", "-"]);
+  const payloads = [pickledBytes(picture), pickledValues(picture)];
+  await push(client.address, ...payloads.map((payload) => framed("u64le", payload)));
+  const { status, stdout, stderr } = await client.outcome;
+  assertEquals(status, 0, stderr);
+  assertEquals(JSON.parse(stdout).value, { seen: 1 });
 });
 
 Deno.test("stream-client --framing says what helps when the script sends another one", async () => {
