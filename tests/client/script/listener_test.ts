@@ -99,6 +99,22 @@ Deno.test("stream-client --listen --retries goes on with the camera that comes b
   assertEquals(await momentsOf(path), [0, 3, 3.2]);
 });
 
+Deno.test("stream-client --listen --retries waits on when another program connects", async () => {
+  const [first, second] = await messages();
+  const args = [...WATCH, "--retries", "2", "--json"];
+  await using client = await ListeningClient.start(args);
+  await push(client.address, latin1("GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
+  await client.until(/HTTP.*; waiting for it to come back \(1 of 2\)\n/);
+  await push(client.address, first, second.subarray(0, 100));
+  await client.until(/Connection lost.*; waiting for it to come back \(1 of 2\)\n/);
+  await push(client.address, latin1("GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
+  await client.until(/HTTP.*; waiting for it to come back \(2 of 2\)\n/);
+  await push(client.address, second);
+  const { status, stdout, stderr } = await client.outcome;
+  assertEquals(status, 0, stderr);
+  assertEquals(JSON.parse(stdout).frames, 2);
+});
+
 Deno.test("stream-client --listen takes one camera at a time, and says so now and then", async () => {
   const [first, second] = await messages();
   const clock = new HandClock();
