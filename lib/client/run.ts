@@ -199,7 +199,8 @@ async function receive(
     progress: messages.progress,
     still: command === "get_image",
     part: request,
-    dataOnly: request.data === "only",
+    // A script describes its values with the first that come, and may begin without.
+    dataOnly: request.data === "only" && !flags.classic,
     onNote: notify,
     onNotice: (notice) =>
       messages.notify(describeNotice(notice, { encoding: encoding ?? "raw", recording })),

@@ -4,12 +4,15 @@ import { formatAddress } from "../../net/address.ts";
 import { CLIENT_ADVICE, type Target } from "../../net/connection.ts";
 import { ConnectError, CutError } from "../../net/errors.ts";
 
+/** Advice if a script sends something else than the format that was named. */
+const RECOGNISED = "leave out --framing, and what the script sends is recognised";
+
 /** Adds advice to an error that came before any media: perhaps another program serves there. */
 export function explain(
   error: unknown,
   { target, signal }: {
-    /** A server, or a script that connects. */
-    target: Target & { accept?: unknown };
+    /** A server, or a script, which may be one that connects, or have to send in a named format. */
+    target: Target & { accept?: unknown; script?: { format?: unknown } };
     signal: AbortSignal;
   },
 ): unknown {
@@ -25,7 +28,12 @@ export function explain(
   const isForeign = error instanceof CutError || error instanceof FormatError;
   const isListened = target.accept !== undefined;
   const address = isListened ? "what connected" : formatAddress({ hostname: host, port });
-  const hint = isForeign && !isListened ? `; ${advice.foreign[protocol]}` : "";
+  const isInsisted = error instanceof FormatError && target.script?.format !== undefined;
+  const hint = isInsisted
+    ? `; ${RECOGNISED}`
+    : isForeign && !isListened
+    ? `; ${advice.foreign[protocol]}`
+    : "";
   return withMessage(error, `Cannot get anything from ${address}: ${messageOf(error)}${hint}`);
 }
 

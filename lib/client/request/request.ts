@@ -1,7 +1,7 @@
 /** Requests media in the server's protocol, and reconnects after a cut. */
 import { onAbort } from "../../base/async.ts";
 import { type Clock, MONOTONIC_CLOCK } from "../../base/clock.ts";
-import { DeadlineError, RequestError } from "../../base/errors.ts";
+import { DeadlineError, FormatError, RequestError } from "../../base/errors.ts";
 import { allStreams } from "../../media/frame.ts";
 import type { Control, MediaRequest } from "../../protocol/native/request.ts";
 import type { EndReport } from "../../protocol/native/response.ts";
@@ -265,7 +265,7 @@ export class ReconnectingResponse implements MediaResponse, Disposable {
 
   /** @throws the error, if no other connection may help */
   async #waitToReconnect(error: unknown): Promise<void> {
-    const { signal, quit } = this.#options;
+    const { signal, quit, waits = false } = this.#options;
     const { isDescribed, isLive, isResumable, position } = this.#state;
     signal.throwIfAborted();
     if (this.#abandoned.signal.aborted || quit?.aborted || !isResumable) throw error;
@@ -278,8 +278,11 @@ export class ReconnectingResponse implements MediaResponse, Disposable {
       ? `Connection lost${at}${hasReason ? `: ${error.message}` : ""}`
       : undefined;
     // A live source may not be back yet: a camera that lost power as well, or a publisher.
-    const transient = isLive && error instanceof RequestError &&
+    const isAway = isLive && error instanceof RequestError &&
       (error.code === "media_error" || error.code === "not_found");
+    // Anybody may connect in place of the script that is waited for.
+    const isOther = waits && error instanceof FormatError && !this.#hasDelivered;
+    const transient = isAway || isOther;
     const hasReceived = this.#hasReceived;
     await this.#retries.wait({ error, message, hasReceived, transient }, this.#signal);
   }

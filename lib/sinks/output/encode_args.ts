@@ -32,8 +32,11 @@ const KEEPS_TIMESTAMPS = new Set([
   ...["rtsp", "hls", "dash", "rawvideo", "image2pipe", "framemd5", "framehash", "framecrc"],
 ]);
 
-/** Types whose default codec, MPEG-2, MPEG-4 or H.263, supports few frame rates, times or sizes. */
-const WANTS_H264 = new Set(["ts", "m2ts", "flv", "f4v", "3gp", "3g2", "nut"]);
+/** Types whose default codec, MPEG-2 or H.263, supports few frame rates or sizes. */
+const WANTS_H264 = new Set(["ts", "m2ts", "flv", "f4v", "3gp", "3g2"]);
+
+/** Denominator of the finest time base that MPEG-4 has, the default codec of NUT. */
+const FINEST_MPEG4 = 65_535;
 
 /** Types whose default audio codec, AMR, is missing in most FFmpeg builds. */
 const WANTS_AAC = new Set(["3gp", "3g2"]);
@@ -133,7 +136,7 @@ function videoArguments(
     ...videoFilters(turned(video), type, chosen),
   ];
   return [
-    ...videoEncoderArguments(target, chosen),
+    ...videoEncoderArguments(target, chosen ?? encoderOfFineTime(target, video)),
     ...audio,
     ...(filters.length > 0 ? ["-vf", filters.join(",")] : []),
     ...(setsTiming(options) ? [] : timingArguments(video, type, chosen)),
@@ -144,6 +147,15 @@ function videoArguments(
 function videoFilters(video: VideoStream, type: string, chosen: string | undefined): string[] {
   if (chosen === undefined || type === "y4m") return fittingFilters(video, type);
   return wantsEvenSizes(chosen) ? exactFilters(video) : [];
+}
+
+/** The encoder of a file whose default encoder has no time base as fine as that of the pictures. */
+function encoderOfFineTime(
+  { type, watched }: OutputTarget,
+  { timeBase }: VideoStream,
+): string | undefined {
+  const isFine = type === "nut" && watched === undefined && timeBase[1] > FINEST_MPEG4;
+  return isFine ? "h264" : undefined;
 }
 
 function videoEncoderArguments(

@@ -3,10 +3,10 @@ import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "
 import { DeadlineError } from "../../../lib/base/errors.ts";
 import { ScriptListener } from "../../../lib/client/script/listener.ts";
 import { openScript } from "../../../lib/client/request/script.ts";
-import { latin1 } from "../../support/media/bytes.ts";
+import { concat, latin1 } from "../../support/media/bytes.ts";
 import { mediaFolder } from "../../support/media/media_folder.ts";
 import { momentsOf } from "../../support/media/moments.ts";
-import { framed, push, usualPictures } from "../../support/peers/script_sender.ts";
+import { framed, pickledBytes, push, usualPictures } from "../../support/peers/script_sender.ts";
 import { say, untilGone } from "../../support/peers/scripted_server.ts";
 import { ListeningClient } from "../../support/programs/listening_client.ts";
 import { HandClock } from "../../support/time/hand_clock.ts";
@@ -99,6 +99,22 @@ Deno.test("stream-client --listen --retries goes on with the camera that comes b
   assertEquals(await momentsOf(path), [0, 3, 3.2]);
 });
 
+Deno.test("stream-client --listen --retries waits on when another program connects", async () => {
+  const [first, second] = await messages();
+  const args = [...WATCH, "--retries", "2", "--json"];
+  await using client = await ListeningClient.start(args);
+  await push(client.address, latin1("GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
+  await client.until(/HTTP.*; waiting for it to come back \(1 of 2\)\n/);
+  await push(client.address, first, second.subarray(0, 100));
+  await client.until(/Connection lost.*; waiting for it to come back \(1 of 2\)\n/);
+  await push(client.address, latin1("GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
+  await client.until(/HTTP.*; waiting for it to come back \(2 of 2\)\n/);
+  await push(client.address, second);
+  const { status, stdout, stderr } = await client.outcome;
+  assertEquals(status, 0, stderr);
+  assertEquals(JSON.parse(stdout).frames, 2);
+});
+
 Deno.test("stream-client --listen takes one camera at a time, and says so now and then", async () => {
   const [first, second] = await messages();
   const clock = new HandClock();
@@ -179,6 +195,33 @@ Deno.test("stream-client --listen says in one line what a foreign peer sends", a
   const { status, stderr } = await client.outcome;
   assertEquals(status, 1);
   assertMatch(stderr, /\nCannot get anything from what connected: [^\n]*HTTP[^\n]*\n$/);
+});
+
+/** The pickle of `{"image": jpeg, "seen": 1}`. */
+function pickledValues(jpeg: Uint8Array): Uint8Array {
+  const size = new Uint8Array(new Uint32Array([jpeg.byteLength]).buffer);
+  return concat("\x80\x03}(X\x05\0\0\0imageB", size, jpeg, "X\x04\0\0\0seenK\x01u.");
+}
+
+Deno.test("stream-client --data waits for the values of a script that begins without", async () => {
+  const { jpeg: [picture] } = await usual();
+  await using client = await ListeningClient.start(["--listen", "0", "--data", "-"]);
+  const payloads = [pickledBytes(picture), pickledValues(picture)];
+  await push(client.address, ...payloads.map((payload) => framed("u64le", payload)));
+  const { status, stdout, stderr } = await client.outcome;
+  assertEquals(status, 0, stderr);
+  assertEquals(JSON.parse(stdout).value, { seen: 1 });
+});
+
+Deno.test("stream-client --framing says what helps when the script sends another one", async () => {
+  await using client = await ListeningClient.start([...WATCH, "--framing", "u64le+pickle"]);
+  await push(client.address, ...await messages());
+  const { status, stderr } = await client.outcome;
+  assertEquals(status, 1);
+  assertMatch(
+    stderr,
+    /\nCannot get anything [^\n]*; leave out --framing, and what the script sends is recognised\n$/,
+  );
 });
 
 Deno.test("stream-client --listen ends while it waits", async () => {

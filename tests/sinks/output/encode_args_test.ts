@@ -47,8 +47,13 @@ const CASES: [string, Partial<VideoStream>, string][] = [
   ["a.mp4", {}, EXACT_TIME],
   ["a.MP4", {}, EXACT_TIME],
   ["a.mkv", { pixelFormat: "gbrp10le" }, EXACT_TIME],
-  ["a.nut", {}, `-c:v h264 ${EXACT_TIME}`],
   ["a.ts", {}, `-c:v h264 ${EXACT_TIME}`],
+  ["a.nut", {}, EXACT_TIME],
+  [
+    "a.nut",
+    { timeBase: [1, 1_000_000] },
+    "-c:v h264 -fps_mode passthrough -enc_time_base:v 1/1000000",
+  ],
   ["a.mp4", { pixelFormat: "yuv420p10le" }, EXACT_TIME],
   ["a.mp4", { pixelFormat: "bgr24" }, `-vf format=yuv420p ${EXACT_TIME}`],
   [
