@@ -30,6 +30,12 @@ const IDLE_TIMEOUT = 5_000;
 /** How long frames are counted: so many, or so many milliseconds. */
 const COUNTED = { frames: 30, milliseconds: 2_000 };
 
+/**
+ * Milliseconds for the second frame: less than the silence that ends the connection, and enough to
+ * find out that the script waits for a reply.
+ */
+const SECOND_FRAME = 4_900;
+
 /** Stream id of the pictures. */
 const PICTURES = 0;
 
@@ -173,7 +179,8 @@ async function receive(
         if (replies.frames === 1 && replies.toFrames.length > 0) counter.restart();
         counter.add(part.frame.timestamp);
         replies.frames++;
-        if (counter.frames === 1) limit.start();
+        if (replies.frames === 1) limit.start(SECOND_FRAME);
+        if (replies.frames === 2) limit.start(COUNTED.milliseconds);
         if (counter.frames === COUNTED.frames) break;
       }
     }
@@ -260,10 +267,10 @@ class TimeLimit implements Disposable {
   }
 
   /** Starts the time, or starts it again. */
-  start(): void {
+  start(milliseconds: number): void {
     this.#counted?.abort();
     const { signal } = this.#counted = new AbortController();
-    this.#clock.sleep(COUNTED.milliseconds, signal).then(() => {
+    this.#clock.sleep(milliseconds, signal).then(() => {
       this.#isOver = true;
       this.#connection[Symbol.dispose]();
     }, () => {});

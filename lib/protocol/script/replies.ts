@@ -6,8 +6,15 @@ import { isConnectionClosed, isConnectionLost, messageOf } from "../../base/erro
 /** Milliseconds for a script that sends at once to begin, before it is asked. */
 const FIRST_PAUSE = 300;
 
-/** Milliseconds of silence behind the first frame after which a script may wait for a reply. */
-const ACK_PAUSE = 1000;
+/**
+ * Milliseconds of silence behind the first frame after which a script may wait for a reply. Slow
+ * cameras pause for less: a script that does not read a reply, and closes right behind its last
+ * frame, resets the connection, which may cut that frame.
+ */
+const ACK_PAUSE = 4000;
+
+/** Milliseconds in which a script that waited for a reply sends its next frame. */
+const ANSWER_TIME = 1000;
 
 /** Word that is sent after a frame if nothing else was asked. */
 const DEFAULT_ACK = "ack";
@@ -67,7 +74,7 @@ export class Replies {
     if (this.#messages === 1 && ack === "auto" && !await this.#settles(input, ACK_PAUSE)) {
       const word = this.#request ?? DEFAULT_ACK;
       this.#send(word, "reply");
-      if (await this.#settles(input, ACK_PAUSE)) {
+      if (await this.#settles(input, ANSWER_TIME)) {
         this.#ack = word;
         notify?.(`The script waits for a reply to each frame, and gets "${word}"`);
       }

@@ -179,8 +179,10 @@ pureTest("receiveScript() gives frames the moment of their arrival", async () =>
   assertEquals(times, [0, 200_000, 200_001, 400_000]);
 });
 
-/** A script that sends something, waits for so many bytes, and sends the rest. */
-function waitingScript(steps: (Uint8Array | number)[]): ScriptConnection & { sent: string[] } {
+/** A script that sends something, waits for so many bytes or for something else, and sends the rest. */
+function waitingScript(
+  steps: (Uint8Array | number | (() => Promise<void>))[],
+): ScriptConnection & { sent: string[] } {
   const connection = connectionOf(new Uint8Array(0));
   const { promise: stopped, resolve: stop } = Promise.withResolvers<null>();
   let news = Promise.withResolvers<void>();
@@ -200,6 +202,8 @@ function waitingScript(steps: (Uint8Array | number)[]): ScriptConnection & { sen
       if (typeof next === "number") {
         while (have < next) await Promise.race([news.promise, stopped]);
         have -= next;
+      } else if (typeof next === "function") {
+        await next();
       } else {
         step = next;
       }
@@ -255,6 +259,17 @@ pureTest("receiveScript() finds out that a script waits for acknowledgements", a
   assertEquals((await received).at(-1), "end 4");
   assertEquals(connection.sent, ["ack", "ack", "ack", "ack"]);
   assertEquals(lines, ['The script waits for a reply to each frame, and gets "ack"']);
+});
+
+pureTest("receiveScript() sends nothing to a camera of a frame in three seconds", async () => {
+  const clock = new HandClock();
+  const pause = async () => {
+    if (clock.time === 0) await clock.asleep();
+    clock.pass(3000);
+  };
+  const connection = waitingScript([FRAME, pause, FRAME, pause, FRAME]);
+  assertEquals((await receive(connection, { ack: "auto", clock })).at(-1), "end 3");
+  assertEquals(connection.sent, []);
 });
 
 pureTest("receiveScript() repeats the request where that is what a script waits for", async () => {
