@@ -3,6 +3,7 @@ import { FormatError } from "../../base/errors.ts";
 import type { LengthName, PayloadFormat, RawFormatName, ScriptFormat } from "./format.ts";
 import { isJpeg } from "./jpeg.ts";
 import { LENGTH_PREFIXES, type PrefixName, SCRIPT_MAX_LENGTH } from "./lengths.ts";
+import { npyLength } from "./npy.ts";
 
 /** Result of {@linkcode recognise}. */
 export type Recognition =
@@ -59,6 +60,12 @@ const PICKLED_TEXT = /^(c[n_]|\(([dlt]p|c[n_]|[IFSVXKGNJM(])|[}\]][q.(])/;
 
 /** First byte of pickles of protocols 2 to 5; the protocol follows. */
 const PROTO = 0x80;
+
+/** Last byte of every pickle. */
+const STOP = 0x2e;
+
+/** Second byte of the marker at the end of a JPEG. */
+const EOI = 0xd9;
 
 /** A payload that begins somewhere in the first bytes. */
 type Beginning = "jpeg" | "pickle" | "base64" | "npy";
@@ -146,7 +153,8 @@ function behindDigits(first: Uint8Array, isEnd: boolean): Recognition {
     const raw = rawOf(length);
     if (raw !== undefined && width === size) return found("ascii16", raw);
   }
-  throw unknown(`${width} digits (ASCII), then ${wordsAt(first, width)}`);
+  const range = isPlausible(length) ? "" : ` out of range 1 to ${SCRIPT_MAX_LENGTH} (${length})`;
+  throw unknown(`${width} digits (ASCII)${range}, then ${wordsAt(first, width)}`);
 }
 
 function behindNumber(first: Uint8Array, isEnd: boolean): Recognition {
@@ -172,7 +180,7 @@ function behindNumber(first: Uint8Array, isEnd: boolean): Recognition {
     if (end <= MAX_LOOK_AHEAD && first.byteLength < end && !isEnd) {
       return { kind: "more", bytes: end };
     }
-    const isMeant = end > MAX_LOOK_AHEAD || endsAt(first, end, beginning);
+    const isMeant = end > MAX_LOOK_AHEAD || endsAt(first, end, { candidate, beginning });
     return behindLength(first, isMeant ? candidate : other.candidate, { beginning, isEnd });
   }
   return rawBehindNumber(first, candidates, isEnd);
@@ -242,11 +250,19 @@ function beginningAt(first: Uint8Array, offset: number): Beginning | undefined {
 }
 
 /** Whether a payload ends where a length says. */
-function endsAt(first: Uint8Array, end: number, beginning: Beginning): boolean {
+function endsAt(
+  first: Uint8Array,
+  end: number,
+  { candidate, beginning }: { candidate: Candidate; beginning: Beginning },
+): boolean {
   if (first.byteLength < end) return false;
-  if (beginning === "pickle") return first[end - 1] === 0x2e;
-  if (beginning === "jpeg") return first[end - 2] === 0xff && first[end - 1] === 0xd9;
-  return true;
+  const message = first.subarray(end - candidate.length, end);
+  if (beginning === "pickle") return message.at(-1) === STOP;
+  if (beginning === "npy") return npyLength(message) === message.byteLength;
+  if (beginning === "base64") return true;
+  // Encoders in hardware pad with zeros.
+  const last = message.findLastIndex((byte) => byte !== 0);
+  return message[last - 1] === 0xff && message[last] === EOI;
 }
 
 function lengthOf(first: Uint8Array, name: PrefixName): number {
@@ -278,9 +294,21 @@ function seenIn(first: Uint8Array, candidates: readonly Candidate[]): string {
   if (isPlausible(bigEndian) && beginningAt(first, 8) !== undefined) {
     return `8-byte length (big-endian), then ${wordsAt(first, 8)}`;
   }
-  if (candidate === undefined) return wordsAt(first, 0);
+  if (candidate === undefined) return outOfRange(first) ?? wordsAt(first, 0);
   const { size, words } = LENGTH_PREFIXES[candidate.name];
   return `${words} of ${candidate.length}, then ${wordsAt(first, size)}`;
+}
+
+/** Names a length that no message has, if a payload stands behind it. */
+function outOfRange(first: Uint8Array): string | undefined {
+  const size = [4, 8].find((size) => beginningAt(first, size) !== undefined);
+  if (size === undefined) return undefined;
+  return `${size}-byte length out of range 1 to ${SCRIPT_MAX_LENGTH} ` +
+    `(${hexOf(first.subarray(0, size))}), then ${wordsAt(first, size)}`;
+}
+
+function hexOf(bytes: Uint8Array): string {
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
 }
 
 function wordsAt(first: Uint8Array, offset: number): string {
@@ -292,7 +320,7 @@ function wordsAt(first: Uint8Array, offset: number): string {
   const bytes = first.subarray(offset, offset + 8);
   if (bytes.byteLength === 0) return "nothing";
   if (/^[ -~\r\n]+$/.test(latin1(bytes))) return `the text ${JSON.stringify(latin1(bytes))}`;
-  return `the bytes ${[...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join(" ")}`;
+  return `the bytes ${hexOf(bytes)}`;
 }
 
 function found(length: LengthName, payload: PayloadFormat): Recognition {

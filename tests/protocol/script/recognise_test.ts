@@ -105,6 +105,31 @@ for (const length of AMBIGUOUS) {
   }
 }
 
+pureTest("recognise() reads a length in the order in which a padded JPEG ends", () => {
+  const length = 0xc80a;
+  const jpeg = concat(
+    "\xff\xd8\xff\xe0",
+    new Uint8Array(length - 16),
+    "\xff\xd9",
+    new Uint8Array(10),
+  );
+  assertEquals(nameByteByByte(concat(LENGTH_PREFIXES.u32be.encode(length), jpeg)), "u32be+jpeg");
+});
+
+pureTest("recognise() reads a length in the order in which a .npy array ends", () => {
+  const length = 0x020100;
+  const header = `{'descr': '|u1', 'fortran_order': False, 'shape': (${length - 128},), }`;
+  const npy = concat(
+    "\x93NUMPY\x01\x00v\x00",
+    `${header.padEnd(117)}\n`,
+    new Uint8Array(length - 128),
+  );
+  for (const name of ["i32le", "u32be"] as const satisfies PrefixName[]) {
+    const message = concat(LENGTH_PREFIXES[name].encode(length), npy);
+    assertEquals(nameOf(message), `${name}+npy`);
+  }
+});
+
 /** Lengths whose bytes begin like a pickle of protocol 2 to 5, or like TLS. */
 const MISLEADING = [0x0280, 0x0380, 0x0480, 0x0580, 0x0315, 0x0316, 0x10316, 0x20480];
 
@@ -150,6 +175,21 @@ const REFUSED: [what: string, bytes: Uint8Array, seen: RegExp][] = [
   ["PNG", concat(LENGTH.u32be.encode(777), "\x89PNG\r\n\x1a\n"), /then the bytes 89 50 4e 47/],
   ["text", latin1("hello, who are you?"), /: the text "hello, w"/],
   ["a negative length", latin1("\xff\xff\xff\xffAAAAAAAAAAAA"), /: the bytes ff ff ff ff 41/],
+  [
+    "a negative length in front of a JPEG",
+    concat("\xfb\xff\xff\xff", JPEG),
+    /: 4-byte length out of range 1 to 268435456 \(fb ff ff ff\), then a JPEG, expected/,
+  ],
+  [
+    "a giant length of 8 bytes",
+    concat(LENGTH.u64le.encode(2 ** 41 - 5), PAYLOADS.pickle),
+    /: 8-byte length out of range 1 to 268435456 \(fb ff ff ff ff 01 00 00\), then a pickle, /,
+  ],
+  [
+    "digits of a giant length",
+    concat("9999999999999   ", JPEG),
+    /: 16 digits \(ASCII\) out of range 1 to 268435456 \(9999999999999\), then a JPEG, expected/,
+  ],
   ["zeros", new Uint8Array(64), /: the bytes 00 00 00 00 00/],
   ["too few bytes", latin1("ab"), /: the text "ab"/],
 ];
