@@ -7,7 +7,7 @@ import { isConnectionClosed, isConnectionLost, messageOf } from "../../base/erro
 const FIRST_PAUSE = 300;
 
 /**
- * Milliseconds of silence behind the first frame after which a script may wait for a reply. Slow
+ * Milliseconds of silence behind a frame after which a script may wait for a reply. Slow
  * cameras pause for less: a script that does not read a reply, and closes right behind its last
  * frame, resets the connection, which may cut that frame.
  */
@@ -41,6 +41,8 @@ export class Replies {
   /** The word after each message, if one is sent. */
   #ack: string | undefined;
   #request: string | undefined;
+  /** It is known whether the script waits for a reply to each frame. */
+  #isDecided = false;
   #messages = 0;
   #hasSent = false;
   #isWriting = false;
@@ -63,7 +65,7 @@ export class Replies {
    * @param read waits for the first byte of a message
    */
   async untilInput(read: () => Promise<boolean>): Promise<boolean> {
-    const { request, fallbackRequest, ack = "auto", notify } = this.#options;
+    const { request, fallbackRequest, ack = "auto" } = this.#options;
     if (this.#messages === 0 && request !== undefined) this.#ask(request);
     const input = read();
     // The caller gets its failure.
@@ -71,15 +73,23 @@ export class Replies {
     if (this.#messages === 0 && request === undefined && fallbackRequest !== undefined) {
       if (!await this.#settles(input, FIRST_PAUSE)) this.#ask(fallbackRequest);
     }
-    if (this.#messages === 1 && ack === "auto" && !await this.#settles(input, ACK_PAUSE)) {
-      const word = this.#request ?? DEFAULT_ACK;
-      this.#send(word, "reply");
-      if (await this.#settles(input, ANSWER_TIME)) {
-        this.#ack = word;
-        notify?.(`The script waits for a reply to each frame, and gets "${word}"`);
-      }
-    }
+    if (this.#messages > 0 && ack === "auto" && !this.#isDecided) await this.#findOut(input);
     return await input;
+  }
+
+  /**
+   * Sends a word to a script that is silent, and finds out whether it waited for it. One that works
+   * for longer on its next frame gets the word whenever it is silent.
+   */
+  async #findOut(input: Promise<boolean>): Promise<void> {
+    this.#isDecided = await this.#settles(input, ACK_PAUSE);
+    if (this.#isDecided) return;
+    const word = this.#request ?? DEFAULT_ACK;
+    this.#send(word, "reply");
+    this.#isDecided = await this.#settles(input, ANSWER_TIME);
+    if (!this.#isDecided) return;
+    this.#ack = word;
+    this.#options.notify?.(`The script waits for a reply to each frame, and gets "${word}"`);
   }
 
   /** Sends the word after a message. */

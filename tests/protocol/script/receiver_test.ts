@@ -272,6 +272,20 @@ pureTest("receiveScript() sends nothing to a camera of a frame in three seconds"
   assertEquals(connection.sent, []);
 });
 
+pureTest("receiveScript() goes on with a script that works for long after each reply", async () => {
+  const clock = new HandClock();
+  const silence = (milliseconds: number) => async () => {
+    await clock.asleep();
+    clock.pass(milliseconds);
+    // The receiver notices first that the time has passed.
+    await new Promise((resolve) => setTimeout(resolve));
+  };
+  const round = [silence(4000), 3, silence(1500), FRAME];
+  const connection = waitingScript([FRAME, ...round, ...round]);
+  assertEquals((await receive(connection, { ack: "auto", clock })).at(-1), "end 3");
+  assertEquals(connection.sent, ["ack", "ack"]);
+});
+
 pureTest("receiveScript() repeats the request where that is what a script waits for", async () => {
   const connection = waitingScript([4, FRAME, 4, FRAME, 4, FRAME]);
   const clock = new HandClock();
