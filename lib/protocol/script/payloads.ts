@@ -140,9 +140,10 @@ function toImage({ shape, dtype, data }: NumpyArray): ScriptImage {
 
 /** Reverses the bytes of each item. */
 function swapped(data: Uint8Array, itemSize: number): Uint8Array {
-  const result = data.slice();
-  for (let at = 0; at < result.byteLength; at += itemSize) {
-    result.subarray(at, at + itemSize).reverse();
+  const result = new Uint8Array(data.byteLength);
+  const last = itemSize - 1;
+  for (let at = 0; at < data.byteLength; at += itemSize) {
+    for (let byte = 0; byte < itemSize; byte++) result[at + byte] = data[at + last - byte];
   }
   return result;
 }
