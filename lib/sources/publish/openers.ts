@@ -19,7 +19,11 @@ export interface OpenerOptions {
   host: string;
   /** Called for each connection to another server. */
   credentials: (upstream: Upstream) => Credentials;
-  /** Gives what sees the conversations with a peer that is connected to. @default nothing */
+  /**
+   * Gives what sees the conversations with a peer that is connected to, or at a port for datagrams.
+   *
+   * @default nothing
+   */
   observe?: (peer: Address) => Observation | undefined;
 }
 
@@ -43,7 +47,8 @@ function peerOf(
     });
   }
   if (script?.transport === "udp") {
-    return new DatagramScript({ hostname: host, port: script.port }, { name, maxPixels, logger });
+    const address = { hostname: host, port: script.port };
+    return new DatagramScript(address, { name, maxPixels, logger, observe });
   }
   if (script?.host !== undefined) {
     const observed = observe?.({ hostname: script.host, port: script.port });
