@@ -3,9 +3,10 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { DEFAULT_TIMEOUTS, type ServerOptions } from "../../../lib/server/options.ts";
 import { mediaFolder, pictures } from "../../support/media/media_folder.ts";
 import { watchLive } from "../../support/peers/native_client.ts";
-import { relayOf, serverOf } from "../../support/peers/relays.ts";
+import { refusal, relayOf, serverOf } from "../../support/peers/relays.ts";
 import { ScriptPeer } from "../../support/peers/script_peer.ts";
 import { type TestServer, testServer } from "../../support/peers/test_server.ts";
+import { freePort } from "../../support/programs/machine.ts";
 
 const media = mediaFolder();
 
@@ -100,4 +101,17 @@ Deno.test("explain shows the conversations with peers that the server connects t
     const own = lines[server].filter((line) => line.startsWith(`127.0.0.1:${peerOf[server]} `));
     assertMatch(eventsOf(own).join("\n"), words, server);
   }
+});
+
+Deno.test("explain says that nothing listens, without the advice for users of a client", async () => {
+  const port = freePort();
+  const lines: string[] = [];
+  const explain = (line: string) => void lines.push(line);
+  await using server = await serverOf([`cam=script:127.0.0.1:${port}`], { explain });
+  await refusal(server);
+  const own = lines.filter((line) => line.startsWith(`127.0.0.1:${port} `));
+  assertEquals(
+    eventsOf(own)[1],
+    `-- failed Cannot connect to 127.0.0.1:${port}: nothing listens there ended`,
+  );
 });
