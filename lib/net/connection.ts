@@ -168,7 +168,9 @@ export async function connect(
   try {
     return await open(target, signal, { timeouts, observer });
   } catch (error) {
-    const reason = signal.aborted ? "by this client" : messageOf(error);
+    // Whoever explains does not know what the user can change; the error says it.
+    const failure = error instanceof ConnectError ? error.brief : messageOf(error);
+    const reason = signal.aborted ? "by this client" : failure;
     observer?.event(signal.aborted ? "closed" : "failed", reason);
     throw error;
   }

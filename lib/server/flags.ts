@@ -139,7 +139,7 @@ function checkPairs(flags: ServerFlags): void {
     throw new UsageError(`Cannot use --${one} alone: expected --${other} with it`);
   }
   checkRelayFlags(flags);
-  refuseSamePorts(flags.script, flags.port);
+  refuseSamePorts(flags.script, { mainPort: flags.port, live: flags.live });
   const file = flags["publish-token-file"];
   if (flags.publish === "token" && file === undefined) {
     throw new UsageError("Cannot use --publish token alone: expected --publish-token-file with it");

@@ -3,6 +3,7 @@ import { FormatError, UsageError } from "../base/errors.ts";
 import { bitsPerPixel } from "../ffmpeg/pixel_formats.ts";
 import type { Address } from "../net/address.ts";
 import { parseScriptFormat, type ScriptFormat } from "../protocol/script/format.ts";
+import { isPushed, type LiveSource } from "../sources/live/source_spec.ts";
 
 /** Media that scripts get without a request. */
 export interface ScriptOutput {
@@ -55,14 +56,26 @@ export function parseScriptOutput(text: string): ScriptOutput {
   return { name, format: format ?? DEFAULT_FORMAT, port, push };
 }
 
-/** @throws {UsageError} if two outputs have the same port, or that of other clients */
-export function refuseSamePorts(outputs: readonly ScriptOutput[], mainPort: number): void {
+/**
+ * @param options the port of other clients, and the live sources, of which some have a port
+ * @throws {UsageError} if two outputs or pushed sources have the same port, or that of other clients
+ */
+export function refuseSamePorts(
+  outputs: readonly ScriptOutput[],
+  { mainPort, live = [] }: { mainPort: number; live?: readonly LiveSource[] },
+): void {
+  const ports = [
+    ...outputs.map(({ name, port = 0 }) => ({ name, port, shown: `--script ${port}=${name}` })),
+    ...live.filter(isPushed).map(({ name, script: { port } }) => {
+      return { name, port, shown: `--live ${name}=script::${port}` };
+    }),
+  ];
   const taken = new Map([[mainPort, "clients"]]);
-  for (const { name, port = 0 } of outputs) {
+  for (const { name, port, shown } of ports) {
     const other = port === 0 ? undefined : taken.get(port);
     if (other !== undefined) {
       throw new UsageError(
-        `Cannot use --script ${port}=${name}: port ${port} is for ${other}, expected another one`,
+        `Cannot use ${shown}: port ${port} is for ${other}, expected another one`,
       );
     }
     taken.set(port, `"${name}"`);

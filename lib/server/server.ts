@@ -1,9 +1,11 @@
 /** Starts a server, opens its ports, and drains it. */
+import { MONOTONIC_CLOCK } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
-import { type Logger, LogQuota } from "../base/log.ts";
+import { type Logger, LogQuota, printable } from "../base/log.ts";
 import { findLacks } from "../ffmpeg/sandbox.ts";
 import { type FfmpegDialect, InstalledFfmpeg } from "../ffmpeg/version.ts";
 import { type Address, formatAddress, isLoopback } from "../net/address.ts";
+import { Explanation } from "../protocol/explainer.ts";
 import { encodeFrame } from "../protocol/native/framing.ts";
 import { StartCache } from "../sources/cache/start_cache.ts";
 import { Library } from "../sources/file/library.ts";
@@ -81,6 +83,7 @@ export class Server implements AsyncDisposable {
         openerOf(source, {
           ...{ maxPixels, logger, host: options.host },
           credentials: (upstream) => credentials.relayCredentials(upstream),
+          observe: (peer) => explanationOf(peer, options),
         }),
     });
     this.#live = live;
@@ -310,4 +313,16 @@ export async function startServer(options: ServerOptions, logger: Logger): Promi
   // Last, since a server that cannot start prints its reason alone.
   logger.log("info", versions);
   return server;
+}
+
+/** Explains the conversations with a peer that the server connects to. */
+function explanationOf(
+  peer: Address,
+  { explain, clock = MONOTONIC_CLOCK }: ServerOptions,
+): Explanation | undefined {
+  return explain && new Explanation({
+    print: (line) => explain(printable(line)),
+    now: () => clock.now(),
+    prefix: `${formatAddress(peer)}  `,
+  });
 }

@@ -2,6 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { UsageError } from "../../lib/base/errors.ts";
 import { parseScriptFormat } from "../../lib/protocol/script/format.ts";
 import { parseScriptOutput, refuseSamePorts } from "../../lib/server/script_spec.ts";
+import { parseLiveSource } from "../../lib/sources/live/source_spec.ts";
 import { pureTest } from "../support/pure_test.ts";
 
 const PICKLES = parseScriptFormat("u64le+pickle");
@@ -62,16 +63,35 @@ pureTest("parseScriptOutput() refuses anything else, and says what is expected",
 
 pureTest("refuseSamePorts() refuses a port that is taken, but not a free one twice", () => {
   const outputs = (...texts: string[]) => texts.map(parseScriptOutput);
-  refuseSamePorts(outputs("0=a", "0=b", "1=c", "2=d", "=e,push:h:1", "=f,push:h:1"), 7777);
-  refuseSamePorts(outputs("0=a"), 0);
+  refuseSamePorts(outputs("0=a", "0=b", "1=c", "2=d", "=e,push:h:1", "=f,push:h:1"), {
+    mainPort: 7777,
+  });
+  refuseSamePorts(outputs("0=a"), { mainPort: 0 });
   assertThrows(
-    () => refuseSamePorts(outputs("8486=a", "1=b", "8486=c"), 7777),
+    () => refuseSamePorts(outputs("8486=a", "1=b", "8486=c"), { mainPort: 7777 }),
     UsageError,
     'Cannot use --script 8486=c: port 8486 is for "a", expected another one',
   );
   assertThrows(
-    () => refuseSamePorts(outputs("7777=a"), 7777),
+    () => refuseSamePorts(outputs("7777=a"), { mainPort: 7777 }),
     UsageError,
     "port 7777 is for clients",
   );
+});
+
+pureTest("refuseSamePorts() compares the ports of sources that scripts push, too", () => {
+  const refuse = (scripts: string[], ...sources: string[]) =>
+    refuseSamePorts(scripts.map(parseScriptOutput), {
+      mainPort: 7777,
+      live: sources.map((source) => parseLiveSource(source)),
+    });
+  // A script that listens has its port on another machine, and UDP has ports of its own.
+  refuse(["1=a"], "b=script::2", "c=script:h:1", "d=script::0", "e=script::0", "f=script+udp::1");
+  assertThrows(
+    () => refuse(["8485=a"], "cam=script::8485"),
+    UsageError,
+    'Cannot use --live cam=script::8485: port 8485 is for "a", expected another one',
+  );
+  assertThrows(() => refuse([], "a=script::1", "b=script::1"), UsageError, 'port 1 is for "a"');
+  assertThrows(() => refuse([], "a=script::7777"), UsageError, "port 7777 is for clients");
 });

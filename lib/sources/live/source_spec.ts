@@ -4,6 +4,7 @@ import { nearest } from "../../base/suggest.ts";
 import { startProcess } from "../../ffmpeg/process.ts";
 import { hideSecrets } from "../../ffmpeg/stderr.ts";
 import { DEFAULT_PORT } from "../../protocol/native/framing.ts";
+import { MAX_PUBLISHED_NAME } from "../../protocol/native/request.ts";
 import { isScriptInput, parseScriptInput, SCRIPT_FORMS, type ScriptInput } from "./script_spec.ts";
 
 /** Kind of a live source, which decides how FFmpeg reads it. It reads none of the last three. */
@@ -42,6 +43,9 @@ export interface LiveSource {
 
 /** Largest number of characters of a name, as in a request. */
 const MAX_NAME_LENGTH = 1024;
+
+/** Characters that may follow the name of a source if several scripts push it, as in `cam-2`. */
+const SCRIPT_NUMBER_LENGTH = 10;
 
 /** FFmpeg's devices that capture video or audio. */
 const DEVICES = new Set([
@@ -115,7 +119,16 @@ export function parseLiveSource(text: string, words = LIVE_FLAG): LiveSource {
     : undefined;
   if (reason !== undefined) throw unusable(text, reason, words);
   if (isScriptInput(rest)) {
-    return { name, kind: "script", input: rest, script: parseScript(text, rest, words) };
+    const source = {
+      name,
+      kind: "script" as const,
+      input: rest,
+      script: parseScript(text, rest, words),
+    };
+    const most = MAX_PUBLISHED_NAME - SCRIPT_NUMBER_LENGTH;
+    if (!isPushed(source) || name.length <= most) return source;
+    const longer = `${name.length} characters, more than ${most}`;
+    throw unusable(text, `the name, to which numbers are added, has ${longer}`, words);
   }
   const source = { name, ...parseLiveInput(rest) };
   if (source.input === "") throw unusable(text, "the input is empty", words);

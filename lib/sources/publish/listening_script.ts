@@ -1,5 +1,6 @@
 /** A script that listens, as a peer whose frames are relayed. */
 import type { Logger } from "../../base/log.ts";
+import type { Observation } from "../../net/observer.ts";
 import { describeFormat } from "../../protocol/script/format.ts";
 import { receiveScript } from "../../protocol/script/receiver.ts";
 import type { ScriptInput } from "../live/script_spec.ts";
@@ -16,6 +17,8 @@ export interface ListeningScriptOptions {
   /** Pixels of the largest picture. */
   maxPixels: number;
   logger: Logger;
+  /** Sees the conversations with the script. */
+  observe?: Observation;
 }
 
 /** A script that listens. It is asked by a word if it sends nothing by itself. */
@@ -32,9 +35,9 @@ export class ListeningScript implements RelayedPeer {
   }
 
   async open(signal: AbortSignal): Promise<RelayedConnection> {
-    const { name, maxPixels, logger } = this.#options;
+    const { name, maxPixels, logger, observe } = this.#options;
     const { format, request, ack } = this.#script;
-    const target = { ...this.#target, protocol: "script" } as const;
+    const target = { ...this.#target, protocol: "script", observe } as const;
     const connection = await connectPeer(target, { name, words: this.words }, signal);
     const response = receiveScript(connection, {
       ...{ name, format, request, ack, maxPixels, keepsFrames: true },

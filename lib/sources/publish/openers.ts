@@ -1,6 +1,8 @@
 /** The sources that FFmpeg does not open, and what opens them. */
 import type { Logger } from "../../base/log.ts";
+import type { Address } from "../../net/address.ts";
 import type { Credentials } from "../../net/connection.ts";
+import type { Observation } from "../../net/observer.ts";
 import type { FeedOpener } from "../live/feed.ts";
 import type { LiveSource, Upstream } from "../live/source_spec.ts";
 import { DatagramScript } from "./datagram_script.ts";
@@ -17,6 +19,12 @@ export interface OpenerOptions {
   host: string;
   /** Called for each connection to another server. */
   credentials: (upstream: Upstream) => Credentials;
+  /**
+   * Gives what sees the conversations with a peer that is connected to, or at a port for datagrams.
+   *
+   * @default nothing
+   */
+  observe?: (peer: Address) => Observation | undefined;
 }
 
 /** What opens a source in place of FFmpeg; `undefined` if FFmpeg opens it. */
@@ -29,16 +37,23 @@ export function openerOf(source: LiveSource, options: OpenerOptions): FeedOpener
 
 function peerOf(
   { name, upstream, script }: LiveSource,
-  { maxPixels, logger, host, credentials }: OpenerOptions,
+  { maxPixels, logger, host, credentials, observe }: OpenerOptions,
 ): RelayedPeer | undefined {
   if (upstream !== undefined) {
-    return new UpstreamServer(name, upstream, () => credentials(upstream));
+    const observed = observe?.({ hostname: upstream.host, port: upstream.port });
+    return new UpstreamServer(name, upstream, {
+      credentials: () => credentials(upstream),
+      observe: observed,
+    });
   }
   if (script?.transport === "udp") {
-    return new DatagramScript({ hostname: host, port: script.port }, { name, maxPixels, logger });
+    const address = { hostname: host, port: script.port };
+    return new DatagramScript(address, { name, maxPixels, logger, observe });
   }
   if (script?.host !== undefined) {
-    return new ListeningScript(script.host, script, { name, maxPixels, logger });
+    const observed = observe?.({ hostname: script.host, port: script.port });
+    const options = { name, maxPixels, logger, observe: observed };
+    return new ListeningScript(script.host, script, options);
   }
   return undefined;
 }

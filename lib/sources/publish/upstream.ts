@@ -2,11 +2,20 @@
 import { wallClock } from "../../base/clock.ts";
 import { RequestError } from "../../base/errors.ts";
 import type { Credentials } from "../../net/connection.ts";
+import type { Observation } from "../../net/observer.ts";
 import { requestMedia } from "../../protocol/native/client.ts";
 import { MAX_RELAYS, type MediaRequest } from "../../protocol/native/request.ts";
 import type { Upstream } from "../live/source_spec.ts";
 import { connectPeer, type RelayedPeer } from "./relay.ts";
 import type { RelayedConnection } from "./relayed_response.ts";
+
+/** Options of {@linkcode UpstreamServer}. */
+export interface UpstreamServerOptions {
+  /** Called for each connection. */
+  credentials: () => Credentials;
+  /** Sees the conversations with the server. */
+  observe?: Observation;
+}
 
 /** Another server. */
 export class UpstreamServer implements RelayedPeer {
@@ -15,16 +24,13 @@ export class UpstreamServer implements RelayedPeer {
   #id = crypto.randomUUID();
   #name: string;
   #upstream: Upstream;
-  #credentials: () => Credentials;
+  #options: UpstreamServerOptions;
 
-  /**
-   * @param name of the source, for messages
-   * @param credentials called for each connection
-   */
-  constructor(name: string, upstream: Upstream, credentials: () => Credentials) {
+  /** @param name of the source, for messages */
+  constructor(name: string, upstream: Upstream, options: UpstreamServerOptions) {
     this.#name = name;
     this.#upstream = upstream;
-    this.#credentials = credentials;
+    this.#options = options;
   }
 
   refuseLoop(via: readonly string[]): void {
@@ -35,7 +41,8 @@ export class UpstreamServer implements RelayedPeer {
 
   async open(signal: AbortSignal, via: readonly string[]): Promise<RelayedConnection> {
     const { host, port, name } = this.#upstream;
-    const target = { host, port, credentials: this.#credentials() };
+    const { credentials, observe } = this.#options;
+    const target = { host, port, credentials: credentials(), observe };
     const connection = await connectPeer(
       target,
       { name: this.#name, words: this.words },

@@ -2,7 +2,11 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { DEFAULT_TIMEOUTS, type ServerOptions } from "../../../lib/server/options.ts";
 import { mediaFolder, pictures } from "../../support/media/media_folder.ts";
+import { watchLive } from "../../support/peers/native_client.ts";
+import { refusal, relayOf, serverOf } from "../../support/peers/relays.ts";
+import { ScriptPeer } from "../../support/peers/script_peer.ts";
 import { type TestServer, testServer } from "../../support/peers/test_server.ts";
+import { freePort } from "../../support/programs/machine.ts";
 
 const media = mediaFolder();
 
@@ -69,4 +73,45 @@ Deno.test("explain tells peers apart, and lets none of them forge a line", async
   ]);
   assertMatch(other.join("\n"), /<- {2}request .* get_image "x\?\?\[2J"/);
   for (const line of lines) assertMatch(line, /^\P{Cc}+$/u);
+});
+
+Deno.test("explain shows the conversations with peers that the server connects to", async () => {
+  using script = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const lines: Record<"source" | "relay", string[]> = { source: [], relay: [] };
+  await using source = await serverOf(
+    [`cam=script:127.0.0.1:${script.addr.port}?framing=u64le+raw:8x4:bgr24&request=go`],
+    { explain: (line) => void lines.source.push(line) },
+  );
+  await using relay = await relayOf(source, { explain: (line) => void lines.relay.push(line) });
+  {
+    using viewer = await watchLive(relay, { name: "cam", encoding: "copy" });
+    using peer = new ScriptPeer(await script.accept());
+    await peer.send(new Uint8Array(8 * 4 * 3));
+    await viewer.frames(1);
+  }
+  const peerOf = { source: script.addr.port, relay: source.address.port };
+  for (
+    const [server, words] of [
+      ["source", /-> request 2 bytes "go", as text waiting/],
+      ["source", /<- frame 104 bytes 8x4 bgr24: 8-byte length .*then .* streaming/],
+      ["relay", /-> request \d+ bytes get_video "cam".* waiting/],
+      ["relay", /<- frame \d+ bytes stream 0, video at 0.000 s.* streaming/],
+    ] as const
+  ) {
+    const own = lines[server].filter((line) => line.startsWith(`127.0.0.1:${peerOf[server]} `));
+    assertMatch(eventsOf(own).join("\n"), words, server);
+  }
+});
+
+Deno.test("explain says that nothing listens, without the advice for users of a client", async () => {
+  const port = freePort();
+  const lines: string[] = [];
+  const explain = (line: string) => void lines.push(line);
+  await using server = await serverOf([`cam=script:127.0.0.1:${port}`], { explain });
+  await refusal(server);
+  const own = lines.filter((line) => line.startsWith(`127.0.0.1:${port} `));
+  assertEquals(
+    eventsOf(own)[1],
+    `-- failed Cannot connect to 127.0.0.1:${port}: nothing listens there ended`,
+  );
 });

@@ -41,6 +41,8 @@ pureTest("parseLiveSource() takes addresses and paths without a format", () => {
 pureTest("parseLiveSource() ends the name at the first =", () => {
   assertEquals(parseLiveSource("front door=lavfi:testsrc=size=2x2").name, "front door");
   assertEquals(parseLiveSource(`${"n".repeat(1024)}=/a`).name.length, 1024);
+  assertEquals(parseLiveSource(`${"n".repeat(1024)}=script:h:1`).name.length, 1024);
+  assertEquals(parseLiveSource(`${"n".repeat(245)}=script::1`).name.length, 245);
 });
 
 pureTest("parseLiveSource() refuses malformed sources, in one line", () => {
@@ -53,6 +55,7 @@ pureTest("parseLiveSource() refuses malformed sources, in one line", () => {
     ["a\0b=/dev/video0", /control character/],
     ["cam=/dev/\0", /NUL/],
     [`${"n".repeat(1025)}=/a`, /1025 characters, more than 1024/],
+    [`${"n".repeat(246)}=script::1`, /246 characters, more than 245/],
   ];
   for (const [text, reason] of cases) {
     const { message } = assertThrows(() => parseLiveSource(text), UsageError);

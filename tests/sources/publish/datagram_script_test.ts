@@ -52,6 +52,27 @@ async function openPort(server: TestServer, count = 1): Promise<number> {
   return Number(ports.at(-1));
 }
 
+Deno.test("explain shows each JPEG that came in datagrams", async () => {
+  await using script = await DatagramPeer.open();
+  const lines: string[] = [];
+  const explain = (line: string) => void lines.push(line);
+  await using server = await serverOf(["cam=script+udp::0"], { explain });
+  const port = await (async () => {
+    using viewer = await watchLive(server, { name: "cam", encoding: "copy" });
+    const port = await openPort(server);
+    await script.send(jpeg, port);
+    await viewer.frames(1);
+    return port;
+  })();
+  await server.logged(/"cam" is stopped/);
+  const own = lines.filter((line) => line.startsWith(`127.0.0.1:${port} `));
+  const [opened, frame, closed] = own.map((line) => line.replaceAll(/ +/g, " "));
+  assertMatch(opened, /-- connected the port is open waiting$/);
+  const words = `\\d+x\\d+ JPEG: in datagrams from 127.0.0.1:${script.port}`;
+  assertMatch(frame, new RegExp(`<- frame ${jpeg.byteLength} bytes ${words} streaming$`));
+  assertMatch(closed, /-- closed the port is closed ended$/);
+});
+
 Deno.test("JPEGs in datagrams reach viewers unchanged, while somebody watches", async () => {
   await using script = await DatagramPeer.open();
   await using server = await serverOf(["cam=script+udp::0"]);

@@ -4,6 +4,7 @@ import { FormatError } from "../../../base/errors.ts";
 import type { Description, Rational } from "../../../media/frame.ts";
 import type { DatagramListener, DatagramSocket } from "../../../net/datagram_socket.ts";
 import { CutError } from "../../../net/errors.ts";
+import type { ConversationObserver } from "../../../net/observer.ts";
 import type { MediaResponse, ResponsePart } from "../../media_response.ts";
 import { jpegSize } from "../jpeg.ts";
 import { DatagramAssembler } from "./assembler.ts";
@@ -18,6 +19,8 @@ export interface DatagramOptions {
   clock?: Clock;
   /** Called with sentences for the user. */
   notify?: (line: string) => void;
+  /** Sees each frame as one message, once all of its datagrams have come. */
+  observer?: ConversationObserver;
 }
 
 /** Datagrams have no timestamps: frames get their moment of arrival, in microseconds. */
@@ -104,6 +107,7 @@ class Inbox implements DatagramListener {
   #clock: Clock;
   #maxPixels: number;
   #notify: (line: string) => void;
+  #observer: ConversationObserver | undefined;
   #sender: string | undefined;
   /** When the sender was heard of, milliseconds. */
   #heard = 0;
@@ -123,10 +127,13 @@ class Inbox implements DatagramListener {
   #failure: unknown;
   #news = Promise.withResolvers<void>();
 
-  constructor({ maxPixels = Infinity, clock = MONOTONIC_CLOCK, notify }: DatagramOptions) {
+  constructor(
+    { maxPixels = Infinity, clock = MONOTONIC_CLOCK, notify, observer }: DatagramOptions,
+  ) {
     this.#clock = clock;
     this.#maxPixels = maxPixels;
     this.#notify = notify ?? (() => {});
+    this.#observer = observer;
   }
 
   onDatagram(bytes: Uint8Array, sender: string): void {
@@ -145,6 +152,7 @@ class Inbox implements DatagramListener {
   }
 
   onClose(reason: unknown = new CutError("the port was closed")): void {
+    this.#observer?.event("closed", "the port is closed");
     this.#fail(reason);
   }
 
@@ -183,6 +191,11 @@ class Inbox implements DatagramListener {
     const size = sizeOf(jpeg);
     if (size === undefined) return this.#lose(1);
     const { width, height } = size;
+    this.#observer?.received({
+      kind: "frame",
+      bytes: jpeg.byteLength,
+      words: `${width}x${height} JPEG: in datagrams from ${sender}`,
+    });
     if (width * height > this.#maxPixels) {
       this.#hasDropped = true;
       const found = `Cannot take a frame of ${width}x${height} from a script`;
