@@ -144,14 +144,15 @@ export class ByteReader {
    * the bytes arrive, so that a false `count` does not allocate much.
    *
    * @param memory reused if it is large enough; may be detached
-   * @param room bytes to keep free before (`offset`) and after (`tail`) the data, and bytes to
-   * allocate at once (`trusted`, 1 MiB by default)
+   * @param room bytes to keep free before (`offset`) and after (`tail`) the data, bytes to allocate
+   * at once (`trusted`, 1 MiB by default), and what is called with the bytes of each larger
+   * allocation (`onGrow`), which it may refuse
    * @throws {TruncatedError} if the input ends first
    */
   async readGrowing(
     memory: ArrayBuffer | undefined,
     count: number,
-    room: { offset: number; tail: number; trusted?: number },
+    room: { offset: number; tail: number; trusted?: number; onGrow?: (bytes: number) => void },
   ): Promise<Uint8Array<ArrayBuffer>> {
     const { trusted = TRUSTED_SIZE } = room;
     const needed = room.offset + count + room.tail;
@@ -171,7 +172,9 @@ export class ByteReader {
       }
       have = end;
       if (have === count) return buffer.subarray(room.offset, room.offset + count);
-      const larger = new Uint8Array(Math.min(needed, buffer.byteLength * 2));
+      const size = Math.min(needed, buffer.byteLength * 2);
+      room.onGrow?.(size);
+      const larger = new Uint8Array(size);
       larger.set(buffer.subarray(0, room.offset + have));
       buffer = larger;
     }

@@ -5,7 +5,7 @@ import { FormatError, TruncatedError } from "../../base/errors.ts";
 import { FRAME_HEADROOM, FRAME_TAILROOM } from "../../media/frame.ts";
 import { rawSize, type ScriptFormat } from "./format.ts";
 import { JpegScanner } from "./jpeg.ts";
-import { checkLength, LENGTH_PREFIXES, type PrefixName, SCRIPT_MAX_LENGTH } from "./lengths.ts";
+import { checkLength, LENGTH_PREFIXES, type PrefixName } from "./lengths.ts";
 import { npyLength } from "./npy.ts";
 import { recognise } from "./recognise.ts";
 
@@ -13,6 +13,9 @@ import { recognise } from "./recognise.ts";
 const ROOM = { offset: FRAME_HEADROOM, tail: FRAME_TAILROOM };
 
 const LINE_FEED = 0x0a;
+
+/** Bytes of the largest message whose end is looked for, since no length stands in front of it. */
+const MAX_SCANNED = 2 ** 26;
 
 /** Bytes that are read ahead, at least, to recognise a format. */
 const LOOK_AHEAD = 16 * 1024;
@@ -25,6 +28,12 @@ export interface MessageReaderOptions {
   format?: ScriptFormat;
   /** Called once the format is known. */
   onFormat?: (format: ScriptFormat) => void;
+  /**
+   * Reserves memory for a large message while it arrives.
+   *
+   * @throws {RequestError} `busy` if there is too little left
+   */
+  reserve?: (bytes: number) => Disposable;
 }
 
 /** Reads whole messages. Calls must not overlap. */
@@ -134,10 +143,10 @@ export class MessageReader {
       if (bytes === undefined) throw new TruncatedError(1, 0);
       const length = find(bytes);
       if (length !== undefined) return length;
-      if (bytes.byteLength >= SCRIPT_MAX_LENGTH) {
+      if (bytes.byteLength >= MAX_SCANNED) {
         throw new FormatError(
           `Cannot read a script message: no end in ${bytes.byteLength} bytes, expected at most ` +
-            `${SCRIPT_MAX_LENGTH}`,
+            `${MAX_SCANNED}`,
         );
       }
       needed = bytes.byteLength + 1;
@@ -146,7 +155,18 @@ export class MessageReader {
 
   async #read(length: number): Promise<Uint8Array<ArrayBuffer>> {
     this.#size = length;
-    const memory = this.#options.pool.take(ROOM.offset + length + ROOM.tail);
-    return await this.#reader.readGrowing(memory, length, ROOM);
+    const { pool, reserve } = this.#options;
+    const memory = pool.take(ROOM.offset + length + ROOM.tail);
+    let reserved: Disposable | undefined;
+    const onGrow = reserve && ((bytes: number) => {
+      reserved?.[Symbol.dispose]();
+      reserved = undefined;
+      reserved = reserve(bytes);
+    });
+    try {
+      return await this.#reader.readGrowing(memory, length, { ...ROOM, onGrow });
+    } finally {
+      reserved?.[Symbol.dispose]();
+    }
   }
 }

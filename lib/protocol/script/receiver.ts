@@ -52,6 +52,12 @@ export interface ScriptOptions {
   still?: boolean;
   /** Pixels of the largest picture. @default Infinity */
   maxPixels?: number;
+  /**
+   * Reserves memory for a large message while it arrives.
+   *
+   * @throws {RequestError} `busy` if there is too little left
+   */
+  reserve?: (bytes: number) => Disposable;
   /** Frames stay valid until they are given to `recycle()` of the response. @default false */
   keepsFrames?: boolean;
   /** @default MONOTONIC_CLOCK */
@@ -109,8 +115,8 @@ async function* parts(
   options: ScriptOptions & { pool: BufferPool },
 ): AsyncGenerator<ResponsePart> {
   const { pool, still = false, keepsFrames = false, clock = MONOTONIC_CLOCK } = options;
-  const { maxPixels = Infinity, format, onFormat } = options;
-  const messages = new MessageReader(connection.reader, { pool, format, onFormat });
+  const { maxPixels = Infinity, format, onFormat, reserve } = options;
+  const messages = new MessageReader(connection.reader, { pool, format, onFormat, reserve });
   const { observer } = connection;
   const replies = new Replies(connection.writer, {
     ...{ ...options, clock },

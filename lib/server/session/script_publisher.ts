@@ -63,12 +63,13 @@ class ScriptPublisher implements Publisher, Disposable {
     this.#context = context;
     this.#options = options;
     this.#rate = new PublishRate(context.clock);
-    const { reader, writer, observer, maxPixels, logger, requestLog } = context;
+    const { reader, writer, observer, maxPixels, budget, logger, requestLog } = context;
     const { format, request, ack } = options.script;
     // The session closes the connection.
     const connection = { reader, writer, observer, [Symbol.dispose]() {} };
     this.#response = receiveScript(connection, {
       ...{ name: "", format, request, ack, maxPixels, keepsFrames: true },
+      reserve: (bytes) => budget.take(bytes),
       onFormat: (known) => this.#format = known,
       notify: (line) => {
         if (requestLog.isLogged(context)) logger.log("info", line);

@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { ByteReader, fromSocket } from "../../../lib/base/byte_reader.ts";
 import { ByteWriter } from "../../../lib/base/byte_writer.ts";
-import { FormatError } from "../../../lib/base/errors.ts";
+import { FormatError, RequestError } from "../../../lib/base/errors.ts";
 import { CutError } from "../../../lib/net/errors.ts";
 import { formatName, parseScriptFormat } from "../../../lib/protocol/script/format.ts";
 import { LENGTH_PREFIXES, type PrefixName } from "../../../lib/protocol/script/lengths.ts";
@@ -347,4 +347,24 @@ pureTest("receiveScript() says that frames may be missing if a word was not read
 
 pureTest("receiveScript() takes a reset for a cut if nothing was sent", async () => {
   await assertRejects(() => receive(resetting(FRAME)), CutError);
+});
+
+pureTest("receiveScript() reserves memory for a large message as it arrives", async () => {
+  const large = concat(jpeg(8, 6).subarray(0, -2), new Uint8Array(5 * 2 ** 20), "\xff\xd9");
+  const format = parseScriptFormat("u64le+jpeg");
+  const bytes = framed("u64le", large);
+  const taken: number[] = [];
+  let held = 0;
+  const reserve = (size: number) => {
+    taken.push(Math.floor(size / 2 ** 20));
+    held += size;
+    return { [Symbol.dispose]: () => void (held -= size) };
+  };
+  assertEquals((await receive(connectionOf(bytes), { format, reserve })).at(-1), "end 1");
+  assertEquals([taken, held], [[2, 4, 5], 0]);
+  const refusal = () => {
+    throw new RequestError("busy", "Cannot serve now: no memory");
+  };
+  const refused = receive(connectionOf(bytes), { format, reserve: refusal });
+  await assertRejects(() => refused, RequestError, "no memory");
 });

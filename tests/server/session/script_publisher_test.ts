@@ -272,6 +272,15 @@ Deno.test("frames of a script have to fit into the memory and the limit of pixel
   await few.logged(/ warn .* 8x4.* result=bad_request /);
 });
 
+Deno.test("a first frame of a script has to fit into the memory while it arrives", async () => {
+  await using small = await pushedServer("", { maxMemory: 3e6 });
+  using script = await ScriptPeer.push(small);
+  await script.write(new Uint8Array([0, 0, 0, 8, 0, 0, 0, 0, 0xff, 0xd8, 0xff, 0xe0]));
+  // The server closes it before all of that has been sent.
+  await script.write(new Uint8Array(4e6)).catch(() => {});
+  await small.logged(/ warn .* frames of this size take \d MB, .* result=busy /);
+});
+
 Deno.test("more scripts than publishers are allowed are refused", async () => {
   await using server = await pushedServer(RAW, { maxPublishers: 1 });
   using first = await ScriptPeer.push(server);
