@@ -60,7 +60,7 @@ export async function pushToScript(
   const backoff = new Backoff();
   const place = formatAddress(address);
   const failed = `Cannot push "${output.name}" to ${place}`;
-  logger.log("info", `Scripts get "${output.name}" at ${place} (${describeFormat(output.format)})`);
+  logger.log("info", `"${output.name}" is pushed to ${place} (${describeFormat(output.format)})`);
   let isOutage = false;
   while (!signal.aborted) {
     let reason = "the connection was lost";

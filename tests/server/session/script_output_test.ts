@@ -140,7 +140,7 @@ Deno.test("startServer() logs what each script gets, and warns if others can rea
     );
     assertMatch(
       log,
-      /info +Scripts get "image.png" at 127\.0\.0\.1:1 \(8-byte .*, then a pickle\)/,
+      /info +"image.png" is pushed to 127\.0\.0\.1:1 \(8-byte .*, then a pickle\)/,
     );
     assertEquals(server.lines.filter((line) => /Anybody/.test(line)), []);
   }
