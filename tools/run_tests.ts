@@ -197,9 +197,32 @@ async function work(batches: string[][], runs: Run[], options: RunOptions): Prom
   const { flags, signal } = options;
   for (let paths = batches.shift(); paths !== undefined; paths = batches.shift()) {
     if (signal.aborted) return;
-    const own = paths === DOCUMENTED ? ["--doc", ...flags] : flags;
+    // The examples are not among the code that was checked.
+    const own = paths === DOCUMENTED
+      ? ["--doc", ...flags.filter((flag) => flag !== "--no-check")]
+      : flags;
     runs.push(await runBatch(paths, { ...options, flags: own }));
   }
+}
+
+/**
+ * Checks the types of all code at once, as `deno task check` does. Each `deno test` would check the
+ * modules that its files share with the others again.
+ *
+ * @param flags of `deno test`
+ */
+async function checkTypes(
+  { flags, signal }: { flags: readonly string[]; signal: AbortSignal },
+): Promise<boolean> {
+  const own = flags.filter((flag) => flag.startsWith("--import-map="));
+  const { success } = await new Deno.Command(Deno.execPath(), {
+    args: ["check", "--quiet", ...own, "."],
+    stdin: "null",
+    stdout: "inherit",
+    stderr: "inherit",
+    signal,
+  }).output();
+  return success;
 }
 
 function total(runs: readonly Run[], key: keyof Summary): number {
@@ -212,11 +235,15 @@ const write = (line: string) => Deno.stdout.write(new TextEncoder().encode(`${li
 async function main(args: readonly string[], signal: AbortSignal): Promise<boolean> {
   const began = performance.now();
   const { flags, paths, patience } = readArguments(args);
-  const tests = (await Promise.all((paths.length > 0 ? paths : ["tests"]).map(findTests))).flat();
+  const isAll = paths.length === 0;
+  const tests = (await Promise.all((isAll ? ["tests"] : paths).map(findTests))).flat();
+  if (isAll && !await checkTypes({ flags, signal })) {
+    throw new Error("Cannot run the tests: the type check failed, see above");
+  }
   const runs: Run[] = [];
   const batches = toBatches(tests.filter((path) => !IS_ALONE.test(path)));
-  if (paths.length === 0) batches.unshift(DOCUMENTED);
-  const options = { flags, patience, signal };
+  if (isAll) batches.unshift(DOCUMENTED);
+  const options = { flags: isAll ? ["--no-check", ...flags] : flags, patience, signal };
   const workers = Array.from(
     { length: navigator.hardwareConcurrency },
     () => work(batches, runs, options),

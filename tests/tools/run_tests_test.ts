@@ -100,6 +100,27 @@ Deno.test("run_tests fails where a test fails, or a file does not run", async ()
   });
 });
 
+Deno.test("run_tests runs nothing of all tests if the types of anything are wrong", async () => {
+  const files = {
+    "deno.json": "{}",
+    "lib/wrong.ts": 'export const count: number = "one";\n',
+    "tests/a_test.ts": PASSES,
+  };
+  await withFolder(files, async (folder) => {
+    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--quiet", PROGRAM],
+      cwd: folder,
+      stdin: "null",
+    }).output();
+    const [said, complaints] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+    assertEquals([code, said], [
+      1,
+      "Cannot run the tests: the type check failed, see above\n",
+    ]);
+    assertStringIncludes(complaints, "wrong.ts");
+  });
+});
+
 pureTest("readArguments() tells flags from paths", () => {
   const args = [
     "--no-check",
