@@ -57,7 +57,7 @@ export async function openContext(
       accept: listener && ((signal, observe) => listener.next(signal, observe)),
     },
     listener,
-    // A script that plays a file would begin anew.
+    // A script that plays a file starts it again on each connection.
     limits: classic && retries === undefined ? NO_RETRIES : limitsOf(flags),
     ffmpeg: new InstalledFfmpeg(),
   };

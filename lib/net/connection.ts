@@ -73,7 +73,7 @@ const TIMEOUTS: Record<Protocol, ConnectionTimeouts> = {
   script: { connect: 10_000, idle: 30_000 },
 };
 
-/** What the peer of each protocol is, and the program that has to run there, in errors and events. */
+/** Names of the peer of each protocol and of the program that runs there, for errors and events. */
 const PEERS: Record<Protocol, { name: string; program: string }> = {
   native: { name: "server", program: "stream-server" },
   script: { name: "script", program: "the script" },
@@ -168,7 +168,7 @@ export async function connect(
   try {
     return await open(target, signal, { timeouts, observer });
   } catch (error) {
-    // Whoever explains does not know what the user can change; the error says it.
+    // An event has no advice; the error has it.
     const failure = error instanceof ConnectError ? error.brief : messageOf(error);
     const reason = signal.aborted ? "by this client" : failure;
     observer?.event(signal.aborted ? "closed" : "failed", reason);

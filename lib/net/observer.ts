@@ -1,4 +1,4 @@
-/** The interface of whoever wants to see what passes over a connection, such as `--explain`. */
+/** The interface of observers of a connection, such as `--explain`. */
 import { DeadlineError, isConnectionClosed, isConnectionLost, messageOf } from "../base/errors.ts";
 
 /** A message of the native protocol, as it is on the wire. Valid only during the call. */

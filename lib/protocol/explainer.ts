@@ -38,7 +38,7 @@ export class ConversationState {
       this.#pending++;
       if (this.#state === "ended") this.#set("waiting");
     } else if (kind === "describe" || kind === "frame") {
-      // What is on its way when a response ends with an error does not begin it anew.
+      // Messages still under way after an error do not start the response again.
       if (this.#state !== "ended") this.#set(kind === "frame" ? "streaming" : "describing");
     } else if (kind === "end" || kind === "error" || kind === "list") {
       this.#pending = Math.max(0, this.#pending - 1);

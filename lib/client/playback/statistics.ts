@@ -117,7 +117,7 @@ export class Statistics {
     this.position = Math.max(0, position);
   }
 
-  /** Starts the clock anew when a script has connected, unless something has come before. */
+  /** Restarts the clock when a script connects, unless something was received before. */
   connected(): void {
     if (this.firstFrameMs === undefined) this.#began = this.#now();
   }

@@ -36,7 +36,7 @@ const SECOND_FRAME = 6_000;
 /** Stream id of the pictures. */
 const PICTURES = 0;
 
-/** What a script is asked for if it sends nothing by itself. */
+/** Request to a script that sends nothing by itself. */
 const USUAL_REQUEST = "get_video";
 
 /** Options of {@linkcode probePeer}. */

@@ -1,4 +1,4 @@
-/** What `--probe` has found out, as lines for people and as an object. */
+/** Renders the result of `--probe`, as lines for people and as an object. */
 import { formatAddress } from "../../net/address.ts";
 import { describeFormat, formatName, type ScriptFormat } from "../../protocol/script/format.ts";
 import { formatCount } from "../terminal/progress.ts";
@@ -32,11 +32,11 @@ export interface NativeFinding {
   kind: "native";
   /** Its address. */
   peer: string;
-  /** What it says about its media. */
+  /** Its answer about its media. */
   media: string;
 }
 
-/** What a peer is. */
+/** Result of a probe. */
 export type Finding = ScriptFinding | NativeFinding;
 
 /** Three lines about a peer, and the command line that shows what it sends. */

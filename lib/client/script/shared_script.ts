@@ -75,7 +75,7 @@ export class SharedScript implements AsyncDisposable {
         if (!signal.aborted) notify(messageOf(error));
         last = (queue) => queue.fail(error instanceof Error ? error : new Error(messageOf(error)));
       }
-      // Whoever waits for the next script goes on waiting.
+      // Viewers that wait for the next script go on waiting.
       const isWatched = this.#description !== undefined;
       this.#description = undefined;
       if (!isWatched && !signal.aborted) continue;

@@ -102,7 +102,7 @@ export class FrameCollector {
   }
 
   #begin(piece: Piece): PartialFrame {
-    // Where a number occurs again with other content, the frame has begun anew.
+    // A number that occurs again with other content belongs to the next frame.
     const isAnew = (other: PartialFrame) =>
       piece.frame !== undefined && other.frame === piece.frame;
     this.#giveUp(this.#frames.filter(isAnew));
