@@ -27,7 +27,7 @@ interface PushRowOptions {
   host: string;
   /** @default SERVER_FLAG_NAMES */
   names?: OptionNames;
-  /** What the sessions share with the server. */
+  /** The state that the sessions share with the server. */
   shared: SharedContext;
 }
 

@@ -18,7 +18,7 @@ const MAX_HEADER = 10_000;
 /** Keys of the header. */
 const KEYS = ["descr", "fortran_order", "shape"] as const;
 
-/** What the header says. */
+/** Fields of the header. */
 interface NpyHeader {
   shape: number[];
   order: "C" | "F";

@@ -126,7 +126,7 @@ async function* parts(
   const stream = new ScriptStream(options.name, { still });
   let start: number | undefined;
   let timestamp = -1;
-  /** What came in place of an image. */
+  /** Values that came before any image, as JSON. */
   let words: string | undefined;
   while (true) {
     const bytes = await nextMessage(messages, replies, {

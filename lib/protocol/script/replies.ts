@@ -40,7 +40,7 @@ export interface RepliesOptions {
   onSent?: (word: string, kind: "request" | "reply") => void;
 }
 
-/** What is sent to one script. */
+/** Requests and acknowledgements to one script. */
 export class Replies {
   #writer: ByteWriter;
   #options: RepliesOptions;

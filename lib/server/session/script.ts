@@ -32,7 +32,7 @@ const OPENCV_MATRIX = "bt601";
 /** The pixel format of arrays: height × width × 3 bytes, BGR. */
 const BGR = "bgr24";
 
-/** What a script gets. */
+/** The media and the framing that a script gets. */
 export interface ScriptRequest extends Pick<PlayRequest, "name" | "late" | "redescribe"> {
   command: ScriptCommand;
   /** @default CLASSIC_FORMAT */

@@ -21,7 +21,7 @@ const LASTING: readonly string[] = ["unsupported", "bad_request"];
 type Outcome = "done" | RequestError;
 
 /**
- * Sends an output to whoever is connected: frames in real time, the newest if the script is slow,
+ * Sends an output to a connected script: frames in real time, the newest if the script is slow,
  * and at the end nothing.
  *
  * @param onOutcome called if the response ends before the connection

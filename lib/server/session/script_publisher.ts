@@ -28,7 +28,7 @@ const PAUSE_TIMEOUT = 30_000;
 
 /** Options of {@linkcode runScriptPublisher}. */
 export interface ScriptPublisherOptions {
-  /** What the script is expected to speak. */
+  /** Expected framing and replies of the script. */
   script: ScriptInput;
   /** The names of the scripts that push there. */
   names: ScriptNames;

@@ -27,7 +27,7 @@ export interface OpenerOptions {
   observe?: (peer: Address) => Observation | undefined;
 }
 
-/** What opens a source in place of FFmpeg; `undefined` if FFmpeg opens it. */
+/** The opener of a source that FFmpeg does not open; `undefined` if it does. */
 export function openerOf(source: LiveSource, options: OpenerOptions): FeedOpener | undefined {
   const { name } = source;
   const { maxPixels, logger } = options;

@@ -63,7 +63,7 @@ export class PickleCursor {
     return this.#bytes.byteLength - this.#at;
   }
 
-  /** The next byte, left where it is; `undefined` at the end. */
+  /** The next byte, without consuming it; `undefined` at the end. */
   peek(): number | undefined {
     return this.#bytes[this.#at];
   }
@@ -153,7 +153,7 @@ export class PickleCursor {
     return toNumber(BigInt.asIntN(8 * length, BigInt(`0x${hex}`)));
   }
 
-  /** A text in a line: Latin-1, in which `\uXXXX` and `\UXXXXXXXX` stand for what it lacks. */
+  /** A text in a line: Latin-1, with `\uXXXX` and `\UXXXXXXXX` for all other characters. */
   textLine(): TextItem {
     const line = this.line();
     return { type: "text", ...fromRawUnicode(line) };

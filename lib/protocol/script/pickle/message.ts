@@ -12,7 +12,7 @@ export type JsonValue =
   | JsonValue[]
   | { [key: string]: JsonValue };
 
-/** What a script sent at once. */
+/** Content of one message of a script. */
 export interface PickledMessage {
   /** The image: its items, or a JPEG of it, which is a view on the pickle where that stores it. */
   image?: { kind: "array"; array: NumpyArray } | { kind: "jpeg"; bytes: Uint8Array };

@@ -143,7 +143,7 @@ export function latin1Of(stored: Uint8Array): string {
   return parts.join("");
 }
 
-/** The characters of a text; U+FFFD where it is not UTF-8, such as for Python's lone surrogates. */
+/** Decodes a text; bytes that are not UTF-8, such as Python's lone surrogates, become U+FFFD. */
 export function textOf({ stored, latin1 }: TextItem): string {
   return latin1 ? latin1Of(stored) : UTF8.decode(stored);
 }
