@@ -21,5 +21,7 @@ async function main({ signal, forced, status, hangUp }: Interrupt): Promise<numb
   }
 }
 
+Deno.exitCode = 1;
 const interrupt = untilInterrupted({ outlivesTerminal: outlivesTerminal() });
-Deno.exit(await Promise.race([main(interrupt), interrupt.overdue]));
+// Not awaited: Deno keeps compiled code once the modules are evaluated. So 1, if this never settles.
+Promise.race([main(interrupt), interrupt.overdue]).then(Deno.exit);

@@ -15,7 +15,12 @@
  *
  * @module
  */
-export { type Client, connect, type ConnectOptions } from "./lib/client/client.ts";
+export {
+  type Client,
+  type ClientListOptions,
+  connect,
+  type ConnectOptions,
+} from "./lib/client/client.ts";
 export type {
   ImageOptions,
   MediaFrame,
@@ -36,6 +41,7 @@ export type {
   PublishedVideo,
 } from "./lib/client/publish/published_streams.ts";
 export { type MediaServer, serve, type ServeOptions } from "./lib/server/serve.ts";
+export type { EncoderChoice } from "./lib/server/options.ts";
 export type { PublishMode } from "./lib/server/auth/publish_access.ts";
 export type { ImageFields, LatePolicy, VideoFields } from "./lib/protocol/native/request.ts";
 export type { ListEntry, Notice } from "./lib/protocol/native/response.ts";
@@ -45,11 +51,14 @@ export type {
   DataStream,
   Description,
   Encoding,
+  FieldOrder,
+  MediaTrack,
   Rational,
   StreamBase,
   StreamDescription,
   VideoStream,
 } from "./lib/media/frame.ts";
+export type { Chapter, Cover, MediaTags, StreamTags } from "./lib/media/tags.ts";
 export type { LogFields, Logger, LogLevel } from "./lib/base/log.ts";
 export { type ErrorCode, RequestError } from "./lib/base/errors.ts";
 export { ConnectError, CutError } from "./lib/net/errors.ts";

@@ -1,6 +1,7 @@
 #!/bin/sh
-# Finds or installs FFmpeg and Deno, which the project needs. Prints one line with both versions.
-# Afterwards `deno` is found on PATH, so that `sh setup.sh && deno task test` works in one line.
+# Finds or installs FFmpeg and Deno, which the project needs. Prints one line with both versions, and
+# on standard error what it is doing. Afterwards `deno` is found on PATH, so that `sh setup.sh && deno task test` works in one line.
+# If there is a screen, it also tries to install mpv, which shows windows; ffplay does without.
 set -u
 
 FFMPEG_VERSION=5.1
@@ -17,6 +18,11 @@ trap 'rm -f "$log"' EXIT
 fail() {
   printf '%s\n' "$1" >&2
   exit 1
+}
+
+# doing TEXT: tells what takes a while.
+doing() {
+  printf '%s …\n' "$1" >&2
 }
 
 # quietly COMMAND…: runs a command, and prints its output only if it fails.
@@ -97,6 +103,7 @@ add_packages() {
   elif ! find_root; then
     fail "Cannot install $*: permission denied. Run: ${update:+sudo $update && }sudo $install $*"
   fi
+  doing "Installing $* with $manager"
   # The commands above are lists of plain words, split on purpose.
   # shellcheck disable=SC2086
   {
@@ -113,6 +120,19 @@ install_ffmpeg() {
   add_packages "$name"
   has_ffmpeg || fail "Cannot use FFmpeg $(ffmpeg_name): expected $FFMPEG_VERSION or later with ffprobe; see https://ffmpeg.org/download.html"
   ffmpeg_by=" ($manager)"
+}
+
+# Failures do not matter: ffplay shows windows, too.
+install_mpv() {
+  find_manager || return 0
+  [ -n "${DISPLAY-}${WAYLAND_DISPLAY-}" ] || [ "$manager" = brew ] || return 0
+  [ "$manager" = brew ] || find_root || return 0
+  doing "Installing mpv with $manager"
+  case $manager in
+    apt-get) set -- --no-install-recommends mpv ;;
+    *) set -- mpv ;;
+  esac
+  (add_packages "$@") 2>/dev/null || return 0
 }
 
 is_on_path() {
@@ -142,6 +162,7 @@ install_deno() {
     add_packages deno
     by=$manager
   elif has npm; then
+    doing 'Installing Deno with npm'
     quietly $root npm install --global --prefix "$prefix" deno ||
       fail "Cannot install Deno: npm failed; see https://docs.deno.com/runtime/getting_started/installation/"
     by=npm
@@ -149,6 +170,7 @@ install_deno() {
     has curl || add_packages curl ca-certificates
     has unzip || add_packages unzip
     installer=$(mktemp) || exit 1
+    doing 'Installing Deno with its installer'
     quietly curl -fsSL --retry 3 -o "$installer" https://deno.land/install.sh &&
       quietly $root env "DENO_INSTALL=$prefix" sh "$installer" -y --no-modify-path
     status=$?
@@ -170,8 +192,10 @@ install_deno() {
 found=
 has_ffmpeg || install_ffmpeg
 has_deno || install_deno
+has mpv || install_mpv
 
-# The packages that the code imports, so that later commands need no network.
+# So that later commands need no network.
+doing 'Fetching the packages that the code imports'
 standard=$(deno run -A --quiet tools/std.ts) || fail 'Cannot check for the standard library: deno run failed'
 # shellcheck disable=SC2086
 quietly deno cache --quiet $standard lib/base/*.ts lib/server/metrics/*.ts ||

@@ -15,7 +15,7 @@ const LONG = 100;
 /** Requested seconds of the video if a program has to exit by itself. */
 const SHORT = 0.1;
 
-/** Seconds of a video after which its start is in the start-up cache. */
+/** Seconds of a video after which its start is in memory. */
 const KNOWN = 0.5;
 
 /** Milliseconds. */
@@ -36,7 +36,16 @@ export async function measureFirstFrame(bench: Bench): Promise<Row[]> {
     request: { name: thirty.name },
     onFrame: ({ seconds, stop }) => seconds < KNOWN ? undefined : stop(),
   }, signal);
-  const runs = await takeTurns<"ffmpeg" | "image" | "warm" | "client" | "known" | "cold", Run>(
+  type Side = "ffmpeg" | "image" | "warm" | "client" | "known" | "cold" | "coldCopy";
+  const askForNew = async (request: Partial<MediaRequest>) => {
+    const path = `${folder}/${request.name}`;
+    // Not a link, which would change the state of the known file.
+    await Deno.copyFile(thirty.path, path);
+    const run = await askHere(server, request, signal);
+    await Deno.remove(path);
+    return run;
+  };
+  const runs = await takeTurns<Side, Run>(
     { ...bench, rounds: rounds * ROUNDS_FACTOR },
     {
       ffmpeg: () => askFfmpeg(thirty.path, thirty.frameSize, signal),
@@ -50,14 +59,8 @@ export async function measureFirstFrame(bench: Bench): Promise<Row[]> {
       },
       // Not cached: another duration is another response.
       known: (round) => askHere(server, { name: thirty.name, duration: LONG + round }, signal),
-      cold: async (round) => {
-        const name = `cold ${round}.mp4`;
-        // Not a link, which would change the state of the known file.
-        await Deno.copyFile(thirty.path, `${folder}/${name}`);
-        const run = await askHere(server, { name }, signal);
-        await Deno.remove(`${folder}/${name}`);
-        return run;
-      },
+      cold: (round) => askForNew({ name: `cold ${round}.mp4` }),
+      coldCopy: (round) => askForNew({ name: `cold copy ${round}.mp4`, encoding: "copy" }),
     },
   );
   const figures = (name: keyof typeof runs, key: keyof Run = "frame") =>
@@ -72,21 +75,24 @@ export async function measureFirstFrame(bench: Bench): Promise<Row[]> {
     compared({ ours, other: figures("ffmpeg", "end") }, {
       ...{ what, unit: "ms", against: "ffmpeg alone, from start to exit" },
     });
-  const goal: Goal = { of: "ratio", relation: "at most", value: 1 };
+  const atMost = (value: number): Goal => ({ of: "ratio", relation: "at most", value });
+  const goal = atMost(1);
   return [
     { ...row("one frame, as an image", "image"), goal },
     { ...row("first frame of the video", "warm"), goal },
     { ...row("first frame of the video at stream-client", "client"), goal },
     { ...row("first frame of what nobody asked for yet", "known"), goal },
-    { ...row("first frame of a file new to the server", "cold"), goal },
+    { ...row("first frame of a file new to the server", "cold"), goal: atMost(1.15) },
+    { ...row("first frame of a file new to the server, copy", "coldCopy"), goal: atMost(0.3) },
     toExit("first frame of the video", figures("warm")),
-    toExit("stream-client, from start to exit", figures("client", "end")),
+    // The executable, which starts faster, is measured by "startup".
+    toExit("stream-client from source, from start to exit", figures("client", "end")),
   ];
 }
 
 async function askHere(
   server: ServerProcess,
-  { name, duration, command = "get_video" }: Pick<MediaRequest, "name"> & Partial<MediaRequest>,
+  { name, duration, encoding, command = "get_video" }: Partial<MediaRequest>,
   signal: AbortSignal,
 ): Promise<Run> {
   const began = performance.now();
@@ -96,7 +102,10 @@ async function askHere(
     frame = performance.now() - began;
     await stop();
   };
-  await watch({ port: server.port, request: { name, duration, command }, onFrame }, signal);
+  await watch(
+    { port: server.port, request: { name, duration, encoding, command }, onFrame },
+    signal,
+  );
   return { frame: frame ?? NaN };
 }
 

@@ -7,13 +7,17 @@ import { measureArrays } from "./arrays.ts";
 import { Clips } from "./clips.ts";
 import { measureCopy } from "./copy.ts";
 import { measureEncodings } from "./encodings.ts";
+import { measureFairness } from "./fairness.ts";
 import { measureFirstFrame } from "./first_frame.ts";
+import { measureListing } from "./listing.ts";
 import { measureLive } from "./live.ts";
 import { readMachine } from "./machine.ts";
+import { measureMany } from "./many.ts";
 import { isMet, type Measurement, type Row, spreadOf } from "./measurement.ts";
 import { measureMemory } from "./memory.ts";
 import { measureSixty, measureThirty } from "./pacing.ts";
 import { hasProc } from "./proc.ts";
+import { measureNewest } from "./newest.ts";
 import { measurePublish } from "./publish.ts";
 import { findPrograms } from "./programs.ts";
 import { readRecorded, withRecorded, writeRecorded } from "./recorded.ts";
@@ -31,10 +35,14 @@ const MEASUREMENTS = {
   "memory": measureMemory,
   "encodings": measureEncodings,
   "live": measureLive,
+  "newest": measureNewest,
   "relays": measureRelays,
   "publish": measurePublish,
+  "many": measureMany,
+  "fairness": measureFairness,
   "arrays": measureArrays,
   "startup": measureStartup,
+  "listing": measureListing,
 } satisfies Record<string, Measurement>;
 
 type Name = keyof typeof MEASUREMENTS;
@@ -57,7 +65,7 @@ const FLAGS = {
 };
 
 /** Rounds, seconds of playback in real time, and seconds of live sources. */
-const THOROUGH = { rounds: 5, seconds: 30, liveSeconds: 10 };
+const THOROUGH = { rounds: 5, seconds: 24, liveSeconds: 8 };
 const QUICK = { rounds: 2, seconds: 2, liveSeconds: 4 };
 
 const USAGE = `Usage: deno task bench [flags]

@@ -35,11 +35,12 @@ export async function readProcessorTime(pid: number): Promise<ProcessorTime> {
  * Finds the children of a process with a certain name.
  *
  * @param ended includes zombies, whose time is not yet part of the children's time of the process
+ * @param argument that they were started with
  */
 export async function findChildren(
   parent: number,
   name: string,
-  { ended = false }: { ended?: boolean } = {},
+  { ended = false, argument }: { ended?: boolean; argument?: string } = {},
 ): Promise<number[]> {
   const found: number[] = [];
   for await (const entry of Deno.readDir("/proc")) {
@@ -48,7 +49,13 @@ export async function findChildren(
       const [state, ppid] = await readStat(Number(entry.name));
       if (Number(ppid) !== parent || (state === "Z" && !ended)) continue;
       const comm = await Deno.readTextFile(`/proc/${entry.name}/comm`);
-      if (comm.trimEnd() === name) found.push(Number(entry.name));
+      if (comm.trimEnd() !== name) continue;
+      const line = argument === undefined
+        ? ""
+        : await Deno.readTextFile(`/proc/${entry.name}/cmdline`);
+      if (argument === undefined || line.split("\0").includes(argument)) {
+        found.push(Number(entry.name));
+      }
     } catch (error) {
       // It has ended; which error occurs depends on how far.
       const isGone = error instanceof Deno.errors.NotFound || messageHas(error, "os error 3");

@@ -1,3 +1,4 @@
+import { SERVER_V8_FLAGS, v8FlagsOf } from "../tools/build_table.ts";
 import { linesOf } from "./lines.ts";
 import { readProcessorTime } from "./proc.ts";
 import { TimedProcess } from "./timed_process.ts";
@@ -14,7 +15,13 @@ export interface ClientReport {
 }
 
 /** Modules that are run as programs. */
-type Script = "server" | "client" | "bench/live_viewers" | "bench/publishers";
+type Script =
+  | "server"
+  | "client"
+  | "bench/abusers"
+  | "bench/live_viewers"
+  | "bench/many_viewers"
+  | "bench/publishers";
 
 /** The project's two programs, run from source in child processes. */
 export class Programs {
@@ -29,24 +36,31 @@ export class Programs {
    * Starts `stream-server` on a free port and waits until it listens.
    *
    * @param flags in addition to those for the port and the folder
+   * @param countsLog logs at the default level, to be counted, and not only errors to stderr
    * @throws {Error} if it does not start
    */
   async startServer(
     media: string,
-    { flags = [], signal }: { flags?: readonly string[]; signal: AbortSignal },
+    { flags = [], countsLog = false, signal }: {
+      flags?: readonly string[];
+      countsLog?: boolean;
+      signal: AbortSignal;
+    },
   ): Promise<ServerProcess> {
     const args = this.#arguments("server", ["--port", "0", "--media", media, ...flags]);
     const command = new Deno.Command(Deno.execPath(), {
-      args: [...args, "--log-level", "error"],
+      args: countsLog ? args : [...args, "--log-level", "error"],
       stdin: "null",
       stdout: "piped",
+      stderr: countsLog ? "piped" : "inherit",
       signal,
     });
     const child = command.spawn();
+    const log = new LogCount(countsLog ? child.stderr : undefined);
     for await (const line of linesOf(child.stdout)) {
       const { own, children } = await readProcessorTime(child.pid);
       const port = Number(line.slice(line.lastIndexOf(":") + 1));
-      return new ServerProcess(child, { port, starting: own + children });
+      return new ServerProcess(child, { port, starting: own + children, log });
     }
     const { code } = await child.status;
     throw new Error(`Cannot start the server: it exited (${code}) before it listened`);
@@ -76,6 +90,24 @@ export class Programs {
    */
   startViewers(options: string, signal: AbortSignal): PeersProcess {
     return this.#startPeers("bench/live_viewers", [options], signal);
+  }
+
+  /**
+   * Starts viewers of files in a child process.
+   *
+   * @param options of `many_viewers.ts`, as JSON
+   */
+  startMany(options: string, signal: AbortSignal): PeersProcess {
+    return this.#startPeers("bench/many_viewers", [options], signal);
+  }
+
+  /**
+   * Starts clients that harm others in a child process.
+   *
+   * @param options of `abusers.ts`, as JSON
+   */
+  startAbusers(options: string, signal: AbortSignal): PeersProcess {
+    return this.#startPeers("bench/abusers", [options], signal);
   }
 
   /**
@@ -113,8 +145,26 @@ export class Programs {
 
   #command(name: string, permissions: readonly string[]): string[] {
     const config = decodeURIComponent(new URL("deno.json", ROOT).pathname);
+    const flags = [
+      ...this.flags,
+      ...(name === "server" ? v8FlagsOf({ v8Flags: SERVER_V8_FLAGS }) : []),
+    ];
     const script = new URL(`${name}.ts`, ROOT).href;
-    return ["run", ...permissions, "--quiet", "--config", config, ...this.flags, script];
+    return ["run", ...permissions, "--quiet", "--config", config, ...flags, script];
+  }
+}
+
+/** Counts what a server logs, until it exits. */
+class LogCount {
+  bytes = 0;
+  readonly ended: Promise<void>;
+
+  constructor(stream: ReadableStream<Uint8Array> | undefined) {
+    this.ended = this.#count(stream);
+  }
+
+  async #count(stream: ReadableStream<Uint8Array> = new Blob([]).stream()): Promise<void> {
+    for await (const part of stream) this.bytes += part.byteLength;
   }
 }
 
@@ -125,10 +175,15 @@ export class ServerProcess implements AsyncDisposable {
   /** Processor time until it listened, including its children, seconds. */
   readonly starting: number;
   #child: Deno.ChildProcess;
+  #log: LogCount;
   #hasExited = false;
 
-  constructor(child: Deno.ChildProcess, { port, starting }: { port: number; starting: number }) {
+  constructor(
+    child: Deno.ChildProcess,
+    { port, starting, log }: { port: number; starting: number; log: LogCount },
+  ) {
     this.#child = child;
+    this.#log = log;
     this.port = port;
     this.starting = starting;
     // After it has exited there is nothing to kill.
@@ -140,10 +195,16 @@ export class ServerProcess implements AsyncDisposable {
     return this.#child.pid;
   }
 
+  /** Bytes of its log so far, if they are counted. */
+  get logged(): number {
+    return this.#log.bytes;
+  }
+
   /** Stops it, and waits until it has exited. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.#hasExited) this.#child.kill("SIGTERM");
     await this.#child.status;
+    await this.#log.ended;
   }
 }
 

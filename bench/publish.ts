@@ -91,7 +91,8 @@ async function watchHub(bench: Bench): Promise<Outcome> {
 async function published(port: number, signal: AbortSignal): Promise<void> {
   while (true) {
     using connection = await connect({ host: "127.0.0.1", port }, signal);
-    if ((await requestList(connection)).some(({ name }) => name === NAME)) return;
+    const pieces = await Array.fromAsync(requestList(connection));
+    if (pieces.some(({ entries }) => entries.some(({ name }) => name === NAME))) return;
     await MONOTONIC_CLOCK.sleep(100, signal);
   }
 }

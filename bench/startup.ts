@@ -9,7 +9,13 @@ const ROUNDS_FACTOR = 4;
 /** The shortest run of a program. */
 const ARGUMENTS = ["--help"];
 
-/** Measures the start-up time of the executables, compared with `deno run` of the same file. */
+/** Seconds of video: three frames. */
+const SHORT = 0.1;
+
+/**
+ * Measures the start-up time of the executables, compared with `deno run` of the same file, and a
+ * short run of the client, compared with FFmpeg, which decodes a frame of the same file.
+ */
 export async function measureStartup(bench: Bench): Promise<Row[]> {
   const folder = await Deno.makeTempDir({ prefix: "stream_bench_build_" });
   try {
@@ -20,6 +26,7 @@ export async function measureStartup(bench: Bench): Promise<Row[]> {
       const output = `${folder}/stream-${name}`;
       await builder.build({ ...program, entry, output });
       rows.push(...await measureProgram({ name, output, folder, program }, bench));
+      if (name === "client") rows.push(await measureShortRun(output, `${folder}/kept`, bench));
     }
     return rows;
   } finally {
@@ -62,6 +69,32 @@ async function measureProgram(
     },
     measured({ ours: first }, { what: `stream-${name} --help, the first time`, unit: "ms" }),
   ];
+}
+
+/** Three frames as fast as they come, which the server has in its start-up cache. */
+async function measureShortRun(client: string, cache: string, bench: Bench): Promise<Row> {
+  const { clips, programs, signal, rounds } = bench;
+  const { name, path } = await clips.get("thirty", signal);
+  await using server = await programs.startServer(clips.folder, { signal });
+  const address = ["--host", "127.0.0.1", "--port", String(server.port)];
+  const part = ["--duration", String(SHORT), "--speed", "max"];
+  const args = ["--video", name, ...part, "--view", "none", ...address];
+  const decode = ["-nostdin", "-v", "error", "-i", path, "-map", "0:v:0", "-frames:v", "1"];
+  const ours = () => timeStart(client, args, { XDG_CACHE_HOME: cache });
+  // The first run fills the server's cache, and Deno's of compiled code.
+  await ours();
+  const figures = await takeTurns<"ours" | "other", number>(
+    { ...bench, rounds: rounds * ROUNDS_FACTOR },
+    { ours, other: () => timeStart("ffmpeg", [...decode, "-f", "null", "-"]) },
+  );
+  return {
+    ...compared(figures, {
+      what: "stream-client, three frames, from start to exit",
+      unit: "ms",
+      against: "ffmpeg alone, one frame, from start to exit",
+    }),
+    goal: { of: "ratio", relation: "at most", value: 1.2 },
+  };
 }
 
 /** Starts a program with an empty cache, and empties it again. */

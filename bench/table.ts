@@ -45,7 +45,7 @@ function toCells(row: Row): string[] {
     format(ours),
     other === undefined ? "" : format(other),
     ratio === undefined ? "" : ratio.toFixed(2),
-    goal === undefined ? "" : `${SIGNS[goal.relation]} ${Number(goal.value.toFixed(1))}`,
+    goal === undefined ? "" : `${SIGNS[goal.relation]} ${Number(goal.value.toPrecision(3))}`,
     met === undefined ? "" : met ? "yes" : "no",
     recorded === undefined ? "" : ratio === undefined ? format(recorded) : recorded.toFixed(2),
   ];

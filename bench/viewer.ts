@@ -1,4 +1,5 @@
 import { connect } from "../lib/net/connection.ts";
+import type { Secret } from "../lib/net/secret.ts";
 import { requestList, requestMedia } from "../lib/protocol/native/client.ts";
 import { type Rational, toSeconds } from "../lib/media/frame.ts";
 import { Connection } from "../lib/protocol/native/connection.ts";
@@ -14,14 +15,15 @@ export type FrameListener = (arrival: {
 
 /** Receives a response in this process, and waits until the server has cleaned up after it. */
 export async function watch(
-  { port, request, onFrame }: {
+  { port, token, request, onFrame }: {
     port: number;
+    token?: Secret;
     request: Partial<MediaRequest>;
     onFrame: FrameListener;
   },
   signal: AbortSignal,
 ): Promise<void> {
-  using connection = await connect({ host: "127.0.0.1", port }, signal);
+  using connection = await connect({ host: "127.0.0.1", port, credentials: { token } }, signal);
   const control = new Connection(connection.reader, connection.writer);
   const stop = () => control.send("control", encodeControl({ action: "stop" }));
   const timeBases = new Map<number, Rational>();
@@ -34,5 +36,5 @@ export async function watch(
     }
   }
   // The response comes after the decoder of the video has exited.
-  await requestList(connection);
+  await Array.fromAsync(requestList(connection));
 }

@@ -6,7 +6,7 @@
  * bundled module, and have the same arguments and permissions.
  */
 import { untilInterrupted } from "../lib/cli/signals.ts";
-import { hostSystem, type Program, programsFor, TARGETS } from "./build_table.ts";
+import { hostSystem, type Program, programsFor, TARGETS, v8FlagsOf } from "./build_table.ts";
 import { readBuildAction } from "./build_action.ts";
 import { packRuntime, type Runtime, writeSelfExtracting } from "./self_extracting.ts";
 
@@ -145,10 +145,12 @@ export class Builder {
 
   /** Returns the error if it fails. */
   async #compile(
-    { entry, output, permissions }: Program,
+    program: Program,
     target: string | undefined,
   ): Promise<DenoError | undefined> {
+    const { entry, output, permissions } = program;
     const flags = [
+      ...v8FlagsOf(program),
       ...["--no-check", "--no-config", "--no-lock", "--no-remote", "--no-npm"],
       // The cache would be in the temporary folder, where any user can put a file.
       "--no-code-cache",
@@ -175,7 +177,8 @@ export class Builder {
     await this.#deno("check", [...graphFlags, entry], entry);
     const args = ["--platform", "deno", ...graphFlags, "--output", module, entry];
     await this.#deno("bundle", args, entry);
-    const bundle = await Deno.readFile(module);
+    const bundle = new TextEncoder().encode(escaped(await Deno.readTextFile(module)));
+    await Deno.writeFile(module, bundle);
     this.#bundles.set(entry, bundle);
     return bundle;
   }
@@ -204,6 +207,17 @@ export class Builder {
   #log(line: string): void {
     this.#options.log?.(line);
   }
+}
+
+/**
+ * Escapes what is not ASCII: comments at most, since `deno bundle` escapes all else. V8 takes half the
+ * memory for ASCII, and a twentieth less time to start.
+ */
+function escaped(code: string): string {
+  return code.replace(
+    /[\u0080-\uffff]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }
 
 /** The environment without the settings that Deno would store in the executables. */

@@ -8,6 +8,8 @@ export interface Program {
   output: string;
   /** Permission flags. */
   permissions: readonly string[];
+  /** Flags of V8, Deno's engine. @default none */
+  v8Flags?: readonly string[];
 }
 
 /** An operating system, by Deno's name. */
@@ -23,6 +25,12 @@ export const TARGETS: Readonly<Record<string, System>> = {
   "aarch64-pc-windows-msvc": "windows",
 };
 
+/**
+ * Lets the heap of the server grow by 70 % from one collection of garbage to the next. V8 would let it
+ * grow to several times its size, which with hundreds of viewers is half of all memory.
+ */
+export const SERVER_V8_FLAGS: readonly string[] = ["--heap-growing-percent=70"];
+
 /** The program that opens a URL in a browser. Deno warns about programs that are missing. */
 const OPENERS: Readonly<Record<System, string>> = {
   linux: "xdg-open",
@@ -36,15 +44,22 @@ const OPENERS: Readonly<Record<System, string>> = {
  */
 const NO_REMOTE_IMPORTS = ["--allow-import=none.invalid", "--deny-import"];
 
-/**
- * Allows reading the system's certificate authorities, and nothing else about the system. Deno
- * checks them under a name that `--allow-sys` does not accept, so all other names are denied.
- */
-const SYSTEM_CERTIFICATES = [
-  "--allow-sys",
-  "--deny-sys=cpus,getegid,getPriority,gid,homedir,hostname,loadavg,networkInterfaces,osRelease," +
-  "osUptime,setPriority,statfs,systemMemoryInfo,uid,userInfo,username",
+/** What Deno can tell about the system, by its names. */
+const SYSTEM_FACTS = [
+  ...["cpus", "getegid", "getPriority", "gid", "homedir", "hostname", "loadavg"],
+  ...["networkInterfaces", "osRelease", "osUptime", "setPriority", "statfs", "systemMemoryInfo"],
+  ...["uid", "userInfo", "username"],
 ];
+
+/**
+ * Allows reading the system's certificate authorities, and of the system the facts that are named.
+ * Deno checks the authorities under a name that `--allow-sys` does not accept, so all other names are
+ * denied.
+ */
+function systemPermissions(...allowed: string[]): string[] {
+  const denied = SYSTEM_FACTS.filter((name) => !allowed.includes(name));
+  return ["--allow-sys", `--deny-sys=${denied.join(",")}`];
+}
 
 /** The programs for a system, by the names that `deno task build` takes. */
 export function programsFor(system: System): Readonly<Record<string, Program>> {
@@ -60,10 +75,11 @@ export function programsFor(system: System): Readonly<Record<string, Program>> {
         "--allow-read",
         `--allow-run=ffmpeg,ffprobe${shell}`,
         "--allow-env=STREAM_TOKEN",
-        // They verify other servers.
-        ...SYSTEM_CERTIFICATES,
+        // Authorities verify other servers; the addresses of the page are those of the interfaces.
+        ...systemPermissions("networkInterfaces"),
         ...NO_REMOTE_IMPORTS,
       ],
+      v8Flags: SERVER_V8_FLAGS,
     },
     client: {
       entry: "client.ts",
@@ -72,17 +88,21 @@ export function programsFor(system: System): Readonly<Record<string, Program>> {
         "--allow-net",
         "--allow-read",
         "--allow-write",
-        `--allow-run=ffmpeg,ffplay,ffprobe${processes},${OPENERS[system]}`,
-        // X11 finds its authority file by the last two of the first line.
-        "--allow-env=DISPLAY,WAYLAND_DISPLAY,XAUTHORITY,HOME," +
+        `--allow-run=ffmpeg,ffplay,ffprobe,mpv${processes},${OPENERS[system]}`,
+        "--allow-env=DISPLAY,WAYLAND_DISPLAY," +
         "TERM,COLORTERM,NO_COLOR,LC_ALL,LC_CTYPE,LANG,STREAM_TOKEN," +
         // Deno.serve reads them; the client unsets them.
         "DENO_SERVE_ADDRESS,DENO_TRUST_PROXY_HEADERS",
-        ...SYSTEM_CERTIFICATES,
+        ...systemPermissions(),
         ...NO_REMOTE_IMPORTS,
       ],
     },
   };
+}
+
+/** The flag of Deno for flags of V8; empty without any. */
+export function v8FlagsOf({ v8Flags = [] }: Pick<Program, "v8Flags">): string[] {
+  return v8Flags.length === 0 ? [] : [`--v8-flags=${v8Flags.join(",")}`];
 }
 
 /**

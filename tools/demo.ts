@@ -39,6 +39,7 @@ function program(name: "server" | "client", args: readonly string[]): string[] {
 
 async function startServer(): Promise<{ child: Deno.ChildProcess; port: string }> {
   const args = program("server", ["--port", "0", "--media", path("media"), "--log-level", "warn"]);
+  print(Deno.stdout, "Starting the server on ./media …\n");
   const child = new Deno.Command(Deno.execPath(), { args, stdin: "null", stdout: "piped" }).spawn();
   const lines = child.stdout.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream());
   for await (const line of lines.values({ preventCancel: true })) {
@@ -51,26 +52,27 @@ async function startServer(): Promise<{ child: Deno.ChildProcess; port: string }
 async function record(kind: string, file: string, port: string): Promise<void> {
   const flags = ["--port", port, "--output", path(file), "--overwrite", "--json"];
   const args = program("client", [`--${kind}`, ...flags]);
-  print(Deno.stdout, `stream-client --${kind} --output ${file}\n`);
-  const command = new Deno.Command(Deno.execPath(), { args, stdin: "null", stderr: "piped" });
-  const { success, stdout, stderr } = await command.output();
-  if (!success) throw new Error(new TextDecoder().decode(stderr).trim());
+  print(Deno.stdout, `Recording the ${kind}: stream-client --${kind} --output ${file} …\n`);
+  // In a terminal, the client shows its progress there.
+  const command = new Deno.Command(Deno.execPath(), { args, stdin: "null", stderr: "inherit" });
+  const { success, stdout } = await command.output();
+  if (!success) throw new Error(`Cannot record the ${kind}: stream-client failed`);
   const report = JSON.parse(new TextDecoder().decode(stdout)) as Report;
   const { name, frames, audioFrames, bytes, seconds, fps, firstFrameMs } = report;
   const audio = audioFrames > 0 ? `, ${audioFrames} frames of audio` : "";
   const { size } = await Deno.stat(path(file));
+  const amount = frames === 1 ? "1 picture" : `${frames} frames${audio}, ${fps} fps`;
   print(
     Deno.stdout,
-    `  ${name}: ${frames} frame${frames === 1 ? "" : "s"}${audio}, ` +
-      `${(bytes / 1e6).toFixed(1)} MB in ${seconds} s, ${fps} fps, ` +
-      `first frame after ${firstFrameMs} ms\n  wrote ${file}, ${(size / 1e3).toFixed(0)} kB\n`,
+    `  ${name}: ${amount}, ${(bytes / 1e6).toFixed(1)} MB in ${seconds} s, ` +
+      `first frame after ${firstFrameMs} ms\n  ${file} has ${(size / 1e3).toFixed(0)} kB\n`,
   );
 }
 
 /** Shows the image briefly, then the video in real time. */
 async function show(view: "window" | "terminal", port: string): Promise<void> {
   for (const { kind } of RECORDINGS) {
-    print(Deno.stdout, `stream-client --${kind} --view ${view}\n`);
+    print(Deno.stdout, `Showing the ${kind}: stream-client --${kind} --view ${view} …\n`);
     const args = program("client", [`--${kind}`, "--view", view, "--port", port]);
     const child = new Deno.Command(Deno.execPath(), { args }).spawn();
     const stays = kind === "image" && view === "window";
@@ -89,9 +91,12 @@ async function availableView(): Promise<"window" | "terminal" | undefined> {
 }
 
 async function hasPlayer(): Promise<boolean> {
+  return await isUsable("mpv", "--version") || await isUsable("ffplay", "-version");
+}
+
+async function isUsable(program: string, ...args: string[]): Promise<boolean> {
   try {
-    const args = ["-version"];
-    const command = new Deno.Command("ffplay", { args, stdout: "null", stderr: "null" });
+    const command = new Deno.Command(program, { args, stdout: "null", stderr: "null" });
     return (await command.output()).success;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return false;

@@ -4,13 +4,14 @@ set -euo pipefail
 
 usage() {
   cat <<'TEXT'
-Usage: tools/ffmpeg_matrix.sh [--part] [--cache FOLDER] [RELEASE…] [-- ARGUMENT…]
+Usage: tools/ffmpeg_matrix.sh [--part] [--make] [--cache FOLDER] [RELEASE…] [-- ARGUMENT…]
 
 Makes a small Debian system (a root) for each release with debootstrap, and runs the tests in it
 with the FFmpeg of that release. A root is made once and kept in the cache folder.
 
 RELEASE    bookworm (FFmpeg 5.1), trixie (7.1) or sid (9); default: all three
 --part     run the tests that depend on the version of FFmpeg most, in all releases at once
+--make     only make the roots that are not made, all at once, and run nothing
 --cache    folder for the roots and logs; default: ~/.cache/stream-matrix; 3 GB per release
 ARGUMENT   arguments for tools/run_tests.ts instead, such as tests/server/playback/seeking_test.ts
 
@@ -20,12 +21,14 @@ cannot be made, 2 wrong usage.
 TEXT
 }
 
-# The tests of --part, in this order: list, image, video in each encoding, audio, start, seek, live,
-# page, recording, reasons of errors, Python.
+# The tests of --part, in this order: list, image, video in each encoding, packets and descriptions by
+# the index of a file, audio, start, seek, live, page, recording, reasons of errors, Python.
 PART=(
   tests/server/server_test.ts tests/sources/file/library_formats_test.ts
   tests/sources/file/stills_test.ts
   tests/server/playback/encodings_test.ts tests/sources/file/copied_test.ts tests/sinks/output/full_range_test.ts
+  tests/sources/file/packets/open_test.ts tests/sources/file/quick_probe_test.ts
+  tests/containers/mp4/open_test.ts tests/containers/matroska/packets_test.ts
   tests/server/playback/sound_test.ts
   tests/server/playback/media_formats_test.ts
   tests/server/playback/seeking_test.ts
@@ -51,12 +54,14 @@ say() { printf '%s\n' "$*" >&2; }
 project=$(cd "$(dirname "$0")/.." && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/stream-matrix
 is_part=
+is_make=
 releases=()
 arguments=()
 while (($# > 0)); do
   case $1 in
     --help | -h) usage && exit ;;
     --part) is_part=1 ;;
+    --make) is_make=1 ;;
     --cache)
       (($# > 1)) || fail 'Cannot use --cache: no folder is given, expected --cache FOLDER' 2
       cache=$2
@@ -75,7 +80,7 @@ done
 if ((EUID != 0)); then
   sudo -n true 2>/dev/null || fail 'Cannot make a Debian root: expected root or sudo without a password'
   exec sudo -n --preserve-env=HOME,PATH,XDG_CACHE_HOME,STREAM_STD "$0" \
-    ${is_part:+--part} --cache "$cache" "${releases[@]}" -- "${arguments[@]}"
+    ${is_part:+--part} ${is_make:+--make} --cache "$cache" "${releases[@]}" -- "${arguments[@]}"
 fi
 for program in debootstrap unshare ip deno; do
   PATH=$PATH:/usr/sbin:/sbin command -v "$program" >/dev/null ||
@@ -89,7 +94,7 @@ deno=$(deno eval 'console.log(Deno.execPath())')
 modules=$(deno info --json | sed -n 's/^ *"denoDir": "\(.*\)",$/\1/p')
 standard=$(cd "$project" && deno run -A --quiet tools/std.ts)
 # The tests run without a network. `deno bundle` fetches its bundler at its first use.
-(
+[[ -n $is_make ]] || (
   cd "$project"
   find lib tests tools bench -name '*.ts' -exec deno cache --quiet ${standard:+"$standard"} {} +
   deno bundle --quiet --platform deno ${standard:+"$standard"} --output /dev/null client.ts
@@ -170,6 +175,10 @@ run_tests() {
     printf '| %s | – | no root | | |\n' "$release" >"$root.row"
     return 1
   fi
+  if [[ -n $is_make ]]; then
+    say "$release: root ready after $SECONDS s"
+    return
+  fi
   version=$(inside "$root" ffmpeg -version | sed -n '1s/^ffmpeg version \([^ ]*\).*/\1/p')
   say "$release: FFmpeg $version, root ready after $SECONDS s; testing"
   find "$root/tmp" -mindepth 1 -delete
@@ -190,7 +199,7 @@ run_tests() {
 # Ctrl-C does not reach background jobs.
 trap 'trap "" TERM; kill -TERM 0; exit 130' INT
 status=0
-if [[ -n $is_part ]]; then
+if [[ -n $is_part$is_make ]]; then
   running=()
   for release in "${releases[@]}"; do
     run_tests "$release" &
@@ -201,6 +210,7 @@ else
   for release in "${releases[@]}"; do run_tests "$release" || status=1; done
 fi
 
+[[ -z $is_make ]] || exit "$status"
 printf '| release | FFmpeg | passed | failed | ignored |\n| --- | --- | --- | --- | --- |\n'
 for release in "${releases[@]}"; do cat "$cache/$release.row"; done
 exit "$status"

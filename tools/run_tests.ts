@@ -16,8 +16,11 @@ export interface Summary {
   ignored: number;
 }
 
+/** Runs beyond one for each core: half of the time a run waits, for frames in real time mostly. */
+const MORE_RUNS = 1;
+
 /** Test files per `deno test`: few, so that all processes end at about the same time. */
-const BATCH = 5;
+const BATCH = 8;
 
 const IS_TEST = /_test\.ts$/;
 
@@ -137,9 +140,7 @@ async function runBatch(
   // Leftover processes may also hold the pipes open.
   const left = await endMarked(mark);
   const texts = await Promise.all(outputs);
-  for (const bytes of texts) {
-    await new Blob([bytes]).stream().pipeTo(Deno.stdout.writable, { preventClose: true });
-  }
+  for (const bytes of texts) await writeWhole(bytes);
   return { success, summary: readSummary(new TextDecoder().decode(texts[1])), paths, left };
 }
 
@@ -229,7 +230,17 @@ function total(runs: readonly Run[], key: keyof Summary): number {
   return runs.reduce((sum, { summary }) => sum + (summary?.[key] ?? 0), 0);
 }
 
-const write = (line: string) => Deno.stdout.write(new TextEncoder().encode(`${line}\n`));
+/** Settles when all output so far is written. */
+let written = Promise.resolve();
+
+/** Writes all of an output to stdout, behind the outputs of other runs that are being written. */
+function writeWhole(bytes: Uint8Array): Promise<void> {
+  return written = written.then(async () => {
+    for (let at = 0; at < bytes.byteLength;) at += await Deno.stdout.write(bytes.subarray(at));
+  });
+}
+
+const write = (line: string) => writeWhole(new TextEncoder().encode(`${line}\n`));
 
 /** @returns whether all tests passed */
 async function main(args: readonly string[], signal: AbortSignal): Promise<boolean> {
@@ -245,7 +256,7 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<boole
   if (isAll) batches.unshift(DOCUMENTED);
   const options = { flags: isAll ? ["--no-check", ...flags] : flags, patience, signal };
   const workers = Array.from(
-    { length: navigator.hardwareConcurrency },
+    { length: navigator.hardwareConcurrency + MORE_RUNS },
     () => work(batches, runs, options),
   );
   await Promise.all(workers);

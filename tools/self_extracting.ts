@@ -1,4 +1,4 @@
-import type { Program } from "./build_table.ts";
+import { type Program, v8FlagsOf } from "./build_table.ts";
 
 /** The Deno inside a self-extracting program. */
 export interface Runtime {
@@ -51,7 +51,7 @@ export async function writeSelfExtracting(
   const fill = (stubSize: number) => {
     const values: Record<string, string | number> = {
       NAME: quote(program.name),
-      PERMISSIONS: program.permissions.map(quote).join(" "),
+      FLAGS: [...v8FlagsOf(program), ...program.permissions].map(quote).join(" "),
       PROGRAM_HASH: programHash,
       PROGRAM_SIZE: bundle.byteLength,
       // `tail -c +N` counts from one. The fixed width keeps the size of the stub constant.

@@ -1,6 +1,6 @@
 /**
- * `deno task soak`: runs a server with viewers that connect, stall, reset, send malformed data and
- * disconnect at random. At the end, memory, descriptors and processes must not have grown, and the
+ * `deno task soak`: runs a server with viewers that connect, stall, reset, send malformed data,
+ * take more than their share and disconnect at random. At the end, memory, descriptors and processes must not have grown, and the
  * server's responses must still be exact.
  */
 import { print } from "../lib/base/log.ts";
@@ -8,6 +8,7 @@ import { messageOf, UsageError } from "../lib/base/errors.ts";
 import { describeFlags, number, parseFlags, toggle } from "../lib/cli/flags.ts";
 import { untilInterrupted } from "../lib/cli/signals.ts";
 import { Random } from "../tests/fuzz/random.ts";
+import { ABUSES } from "./soak/abusers.ts";
 import { makeAccess } from "./soak/access.ts";
 import { makeMedia } from "./soak/media.ts";
 import { ServerProcess } from "./soak/server_process.ts";
@@ -34,8 +35,8 @@ const FLAGS = {
 
 const USAGE = `Usage: deno task soak [flags]
 
-Starts a server with viewers that connect, stall, reset, send malformed data and
-disconnect. Fails if memory, descriptors or processes grow, or if a response is
+Starts a server with viewers that connect, stall, reset, send malformed data,
+take more than their share and disconnect. Fails if memory, descriptors or processes grow, or if a response is
 wrong.
 
 ${
@@ -80,6 +81,8 @@ async function main(signal: AbortSignal): Promise<boolean> {
     await using server = await ServerProcess.start([
       ...["--media", path, "--live", `${LIVE}=lavfi:testsrc2=size=160x120:rate=15`],
       ...["--live-linger", "1", "--max-clients", String(viewers + 8), "--max-decoders", "6"],
+      // A cache that is soon full, since memory that grows until then is no fault.
+      ...["--cache", "16"],
       ...access.flags,
     ]);
     const options = { port: server.port, token: access.token, frames, crowd: viewers + 16 };
@@ -139,12 +142,13 @@ async function round(
   const end = performance.now() + 1000 * length;
   const isOver = () => performance.now() >= end || soak.signal.aborted;
   const { server, visits, complaints } = soak;
-  const names = Object.keys(VISITS);
+  const kinds = { ...VISITS, ...ABUSES };
+  const names = Object.keys(kinds);
   const visitRepeatedly = async (random: Random, first: number) => {
-    // The first visits cover every name, even in a short round.
+    // The first visits of two rounds cover every name, even in short ones.
     for (let name = names[first % names.length]; !isOver(); name = random.pick(names)) {
       visits.set(name, (visits.get(name) ?? 0) + 1);
-      await complain(complaints, () => VISITS[name]({ ...soak.options, random }), name);
+      await complain(complaints, () => kinds[name]({ ...soak.options, random }), name);
     }
   };
   const peak = { memory: 0, descriptors: 0, children: 0 };
@@ -162,7 +166,7 @@ async function round(
   );
   await Promise.all([
     sample(),
-    ...chances.map((random, viewer) => visitRepeatedly(random, viewer)),
+    ...chances.map((random, viewer) => visitRepeatedly(random, viewers * turn + viewer)),
   ]);
   return `${megabytes(peak.memory)}, ${peak.descriptors} descriptors, ${peak.children} processes`;
 }

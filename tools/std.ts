@@ -11,6 +11,9 @@ import config from "../deno.json" with { type: "json" };
 /** Milliseconds after which JSR counts as unreachable. */
 const DEADLINE = 10_000;
 
+/** Milliseconds after which the check is announced. */
+const PATIENCE = 1000;
+
 /** Whether Deno can load a `jsr:` package. */
 async function isAvailable(specifier: string): Promise<boolean> {
   const signal = AbortSignal.timeout(DEADLINE);
@@ -36,7 +39,10 @@ async function isOffline(): Promise<boolean> {
     throw new TypeError(`Cannot use STREAM_STD "${choice}": expected offline or jsr`);
   }
   const packages = Object.values(config.imports).filter((target) => target.startsWith("jsr:"));
+  const announcement = new TextEncoder().encode("Looking for Deno's standard library …\n");
+  const timer = setTimeout(() => Deno.stderr.writeSync(announcement), PATIENCE);
   const available = await Promise.all(packages.map(isAvailable));
+  clearTimeout(timer);
   return available.includes(false);
 }
 

@@ -28,21 +28,12 @@ is_whole() {
   [ -f "$1" ] && [ -O "$1" ] && [ "$(wc -c <"$1")" -eq "$2" ]
 }
 
-# check_folder FOLDER: refuses a folder in which another user could have put code. It checks each
-# folder from the root down, so that nobody else can move a checked one. Folders must belong to root
-# or to this user; others may not write to them, or only add files (the sticky bit, as of /tmp).
+# check_folder FOLDER MODE OWNER: refuses a folder in which another user could have put code. Folders
+# must belong to root or to this user; others may not write to them, or only add files (the sticky
+# bit, as of /tmp).
 check_folder() {
-  case $1 in
-    / | '') set -- / ;;
-    *) check_folder "${1%/*}" ;;
-  esac
-  # shellcheck disable=SC2046
-  set -- "$1" $(LC_ALL=C TIME_STYLE=locale ls -ldn "$1" 2>/dev/null)
-  case ${2-} in d*) ;; *) refuse "\"$1\" cannot be checked as a folder" "$elsewhere" ;; esac
-  case $4 in
-    0 | "$user") ;;
-    *) refuse "\"$1\" belongs to another user" "$elsewhere" ;;
-  esac
+  case $2 in d*) ;; *) refuse "\"$1\" cannot be checked as a folder" "$elsewhere" ;; esac
+  [ "$3" = 0 ] || [ -O "$1" ] || refuse "\"$1\" belongs to another user" "$elsewhere"
   case $2 in
     d????-??-*) return ;;
     d????????[tT]*) [ "$1" = "$folder" ] || return 0 ;;
@@ -52,6 +43,15 @@ check_folder() {
   [ "$folder" = "$asked" ] || refuse 'other users can write to the folder' "$elsewhere"
   quoted=$(printf '%s' "$1" | sed "s/'/'\\\\''/g")
   refuse 'other users can write to the folder, and may have put files there' "run: rm -r '$quoted'"
+}
+
+# check_line MODE LINKS OWNER GROUP SIZE …: takes a line of ls about a folder, or about a file.
+check_line() {
+  case $path in
+    "$program") [ ! -O "$program" ] || program_is=${1%"${1#?}"}$5 ;;
+    "$runtime") [ ! -O "$runtime" ] || runtime_is=${1%"${1#?}"}$5 ;;
+    *) check_folder "$path" "$1" "$3" && checked=$checked$newline$path ;;
+  esac
 }
 
 # unpack FILE SIZE OFFSET LENGTH: atomically writes a compressed part of this file to FILE.
@@ -81,13 +81,34 @@ place=$(CDPATH='' cd -P "$folder" 2>/dev/null && pwd -P && echo .) ||
   refuse 'the folder cannot be entered' "$elsewhere"
 asked=$folder
 folder=${place%?.}
-user=$(id -u)
 [ -O "$folder" ] || refuse 'the folder belongs to another user' "$elsewhere"
-set -f
-check_folder "$folder"
 runtime=$folder/deno-@RUNTIME_HASH@
 program=$folder/@NAME@-@PROGRAM_HASH@.mjs
-if ! is_whole "$program" @PROGRAM_SIZE@ || ! is_whole "$runtime" @RUNTIME_SIZE@; then
+
+# Each process takes 2 ms, so one ls looks at the files, and at all folders from the root down, so
+# that nobody else can move a checked one. It sorts by name, which is that order.
+newline='
+'
+case $folder in *"$newline"*) refuse 'its path has a line break' "$elsewhere" ;; esac
+set -f
+folders=$newline/ above=
+IFS=/
+for name in ${folder#/}; do
+  above=$above/$name
+  folders=$folders$newline$above
+done
+IFS=$newline
+# shellcheck disable=SC2086
+listing=$(LC_ALL=C TIME_STYLE=locale ls -ldn $folders "$runtime" "$program" 2>/dev/null)
+checked='' program_is='' runtime_is=''
+for line in $listing; do
+  path=/${line#* /}
+  IFS=' '
+  # shellcheck disable=SC2086
+  check_line $line
+done
+[ "$checked" = "$folders" ] || refuse 'the folders above it cannot be checked' "$elsewhere"
+if [ "$program_is $runtime_is" != '-@PROGRAM_SIZE@ -@RUNTIME_SIZE@' ]; then
   [ -r "$self" ] || refuse 'the program cannot read itself' 'run: chmod +r on it'
   # Removes files that a killed start left behind a day ago or earlier.
   find "$folder/." ! -name . -prune -type f -name 'unpack.??????' -mtime +0 -exec rm -f {} +
@@ -100,10 +121,18 @@ fi
 
 # Unsets variables that only Deno and Node.js read: code to load, permissions, reports, completions.
 # Those that other programs also read are kept, such as SSL_CERT_FILE.
-# shellcheck disable=SC2046
-unset -v COMPLETE $(env | LC_ALL=C sed -nE 's/^((DENO|JSR|NODE|NPM|OTEL|RUST|npm)_[A-Za-z0-9_]*)=.*/\1/p')
+unset -v COMPLETE
+IFS=$newline
+for line in $(export -p); do
+  name=${line%%=*}
+  name=${name##* }
+  case $name in
+    *[!A-Za-z0-9_]*) ;;
+    DENO_* | JSR_* | NODE_* | NPM_* | OTEL_* | RUST_* | npm_*) unset -v "$name" ;;
+  esac
+done
 DENO_DIR=$folder/deno DENO_NO_PACKAGE_JSON=1 DENO_NO_UPDATE_CHECK=1
 export DENO_DIR DENO_NO_PACKAGE_JSON DENO_NO_UPDATE_CHECK
 exec "$runtime" run --quiet --no-prompt --no-config --no-lock --no-remote --no-npm --cached-only \
-  --node-modules-dir=none @PERMISSIONS@ "$program" "$@"
+  --node-modules-dir=none @FLAGS@ "$program" "$@"
 exit 126

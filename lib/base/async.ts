@@ -145,14 +145,18 @@ export class ReadAhead<T> {
   #pending: Promise<T | undefined>[] = [];
   #last: Promise<T | undefined> | undefined;
   #depth: number;
+  #maxDepth: number;
 
   /**
    * @param next reads the next item, `undefined` at the end
    * @param depth items read beyond the one taken
+   * @param maxDepth items up to which the depth grows, doubled with each item that is taken, so
+   * that few items are read for a reader that takes few
    */
-  constructor(next: () => Promise<T | undefined>, depth: number) {
+  constructor(next: () => Promise<T | undefined>, depth: number, maxDepth = depth) {
     this.#next = next;
     this.#depth = depth;
+    this.#maxDepth = maxDepth;
   }
 
   /**
@@ -163,6 +167,7 @@ export class ReadAhead<T> {
    */
   take(): Promise<T | undefined> {
     while (this.#pending.length <= this.#depth) this.#read();
+    this.#depth = Math.min(2 * this.#depth, this.#maxDepth);
     return this.#pending.shift()!;
   }
 

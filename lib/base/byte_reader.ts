@@ -2,8 +2,11 @@
 import { deadline } from "./async.ts";
 import { TruncatedError } from "./errors.ts";
 
-/** Bytes of the look-ahead buffer. The data of frames bypasses it. */
+/** Bytes of the look-ahead buffer at most. The data of frames bypasses it. */
 const LOOK_AHEAD = 16 * 1024;
+
+/** Bytes of it at first: most viewers send a request, and then nothing but pongs. */
+const FIRST_LOOK_AHEAD = 2 * 1024;
 
 /** Bytes allocated before any input for them has arrived. */
 const TRUSTED_SIZE = 1 << 20;
@@ -77,7 +80,9 @@ export interface ByteReaderOptions {
 export class ByteReader {
   #source: ByteSource;
   #options: ByteReaderOptions;
-  #memory: Uint8Array<ArrayBuffer> = new Uint8Array(LOOK_AHEAD);
+  #memory: Uint8Array<ArrayBuffer> = new Uint8Array(FIRST_LOOK_AHEAD);
+  /** The latest read has filled it. */
+  #isFull = false;
   #start = 0;
   #end = 0;
 
@@ -106,6 +111,7 @@ export class ByteReader {
       const memory = await this.#source.read(this.#memory.subarray(filled), count - this.buffered);
       this.#memory = new Uint8Array(memory.buffer);
       this.#end = filled + memory.byteLength;
+      this.#isFull = this.#end === this.#memory.byteLength;
       if (this.buffered === 0) return undefined;
       if (this.buffered < count) throw new TruncatedError(count, this.buffered);
     }
@@ -214,10 +220,14 @@ export class ByteReader {
     });
   }
 
-  /** Moves the buffered bytes to the front, of larger memory if `count` bytes do not fit. */
+  /**
+   * Moves the buffered bytes to the front, of larger memory if `count` bytes do not fit, or if there
+   * was more to read than fitted.
+   */
   #makeRoom(count: number): void {
     const held = this.#memory.subarray(this.#start, this.#end);
-    if (count > this.#memory.byteLength) {
+    const isSmall = this.#isFull && this.#memory.byteLength < LOOK_AHEAD;
+    if (count > this.#memory.byteLength || isSmall) {
       const larger = new Uint8Array(Math.max(count, this.#memory.byteLength * 2));
       larger.set(held);
       this.#memory = larger;

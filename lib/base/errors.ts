@@ -114,7 +114,19 @@ export class ProcessError extends Error {
   }
 }
 
-/** The message of a thrown value. */
+/** Deno's reason if a file of the system needs more permission than the programs have. */
+const SPECIAL_FILE = /^Requires all access /;
+
+/**
+ * The message of a thrown value, for users. Deno's own advice is left out: users cannot set the flags
+ * of the executables.
+ */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  if (!(error instanceof Error)) return String(error);
+  if (error instanceof Deno.errors.PermissionDenied) return "permission denied";
+  if (error instanceof Deno.errors.IsADirectory) return "it is a folder";
+  if (!(error instanceof Deno.errors.NotCapable)) return error.message;
+  return SPECIAL_FILE.test(error.message)
+    ? "it is a special file of the system, which this program may not open"
+    : "this program has no permission for that";
 }

@@ -54,8 +54,8 @@ export function createLogger(
   return {
     log(messageLevel, message, fields = {}) {
       if (LOG_LEVELS.indexOf(messageLevel) > threshold) return;
-      const time = now().toISOString();
-      const line = `${render({ time, level: messageLevel, message, fields })}\n`;
+      const event = { time: now().toISOString(), level: messageLevel, message, fields };
+      const line = `${render(shorten(event))}\n`;
       try {
         write(line);
       } catch {
@@ -69,6 +69,31 @@ export function createLogger(
 export function withFields(logger: Logger, fields: LogFields): Logger {
   return {
     log: (level, message, own) => logger.log(level, message, { ...fields, ...own }),
+  };
+}
+
+/** Characters of a name, or of another text of a peer, that are logged. */
+const LONGEST_NAME = 200;
+
+/** Quoted text that is longer. */
+const LONG_QUOTE = new RegExp(`"[^"]{${LONGEST_NAME + 1},}"`, "g");
+
+/** Cuts a text at 200 characters, with an ellipsis behind them. */
+export function shortened(text: string): string {
+  if (text.length <= LONGEST_NAME) return text;
+  // Not in the middle of a surrogate pair.
+  return `${text.slice(0, LONGEST_NAME).replace(/[\uD800-\uDBFF]$/, "")}…`;
+}
+
+/** Cuts fields, and what stands in quotation marks in the message. */
+function shorten({ message, fields, ...event }: LogEvent): LogEvent {
+  const cut = ([name, value]: [string, string | number | undefined]) => {
+    return [name, typeof value === "string" ? shortened(value) : value] as const;
+  };
+  return {
+    ...event,
+    message: message.replaceAll(LONG_QUOTE, (quote) => `"${shortened(quote.slice(1, -1))}"`),
+    fields: Object.fromEntries(Object.entries(fields).map(cut)),
   };
 }
 
@@ -112,33 +137,41 @@ function escaped(character: string): string {
   return units.map((unit) => `\\u${unit.toString(16).padStart(4, "0")}`).join("");
 }
 
-/** Events per peer and window that are logged. */
-const LIMIT = 20;
+const encoder = new TextEncoder();
+
+/** Events, and bytes of lines, per peer and window that are logged. */
+const LIMITS = { events: 20, bytes: 16 * 1024 };
 
 /** Milliseconds. */
 const WINDOW = 1000;
 
-/** Events of one peer within the current window. */
+/** Events and bytes that were logged of one peer within the current window. */
 interface PeerWindow {
-  logged: number;
+  events: number;
+  bytes: number;
   suppressed: number;
   end: Disposable;
+}
+
+/** Limits of a {@linkcode LogQuota}. */
+export interface LogQuotaOptions {
+  /** Events of a peer in a window. @default 20 */
+  events?: number;
+  /** Bytes of its lines, which the last event may exceed. @default 16 KiB */
+  bytes?: number;
+  /** Milliseconds. @default 1000 */
+  window?: number;
 }
 
 /** Rate-limits log lines per peer; suppressed events are summarised once a second. */
 export class LogQuota implements Disposable {
   #logger: Logger;
-  #limit: number;
-  #window: number;
+  #limits: Required<LogQuotaOptions>;
   #peers = new Map<string, PeerWindow>();
 
-  constructor(
-    logger: Logger,
-    { limit = LIMIT, window = WINDOW }: { limit?: number; window?: number } = {},
-  ) {
+  constructor(logger: Logger, options: LogQuotaOptions = {}) {
     this.#logger = logger;
-    this.#limit = limit;
-    this.#window = window;
+    this.#limits = { ...LIMITS, window: WINDOW, ...options };
   }
 
   /**
@@ -148,22 +181,41 @@ export class LogQuota implements Disposable {
    * @returns whether to log the event
    */
   take(peer: string): boolean {
-    let window = this.#peers.get(peer);
-    if (window === undefined) {
-      window = { logged: 0, suppressed: 0, end: deadline(this.#window, () => this.#close(peer)) };
-      this.#peers.set(peer, window);
-    }
-    if (window.logged < this.#limit) {
-      window.logged++;
+    const window = this.#windowOf(peer);
+    if (window.events < this.#limits.events && window.bytes < this.#limits.bytes) {
+      window.events++;
       return true;
     }
     window.suppressed++;
     return false;
   }
 
+  /** Creates a logger that counts the bytes of a peer's lines; those for debugging are free. */
+  measure(peer: string, logger: Logger): Logger {
+    return {
+      log: (level, message, fields = {}) => {
+        if (level !== "debug") {
+          const line = JSON.stringify(shorten({ time: "", level, message, fields }));
+          this.#windowOf(peer).bytes += encoder.encode(line).byteLength;
+        }
+        logger.log(level, message, fields);
+      },
+    };
+  }
+
   /** Summarises the events suppressed so far. */
   [Symbol.dispose](): void {
     for (const peer of [...this.#peers.keys()]) this.#close(peer);
+  }
+
+  #windowOf(peer: string): PeerWindow {
+    let window = this.#peers.get(peer);
+    if (window === undefined) {
+      const end = deadline(this.#limits.window, () => this.#close(peer));
+      window = { events: 0, bytes: 0, suppressed: 0, end };
+      this.#peers.set(peer, window);
+    }
+    return window;
   }
 
   #close(peer: string): void {
@@ -179,8 +231,6 @@ export class LogQuota implements Disposable {
     });
   }
 }
-
-const encoder = new TextEncoder();
 
 /** Standard output or standard error. */
 export interface TextSink {

@@ -21,7 +21,8 @@ type NamedFlag = readonly [name: string, flag: Flag<unknown>];
 
 function bashScript(program: string, flags: readonly NamedFlag[]): string {
   const name = `_${program.replaceAll("-", "_")}`;
-  const all = flags.map(([flag]) => `--${flag}`).join(" ");
+  const all = flags.flatMap(([flag, { short }]) => [`--${flag}`, ...(short ? [`-${short}`] : [])])
+    .join(" ");
   const cases = flags.flatMap(([flag, { placeholder, words, valueOptional }]) => {
     if (placeholder === undefined || valueOptional) return [];
     const reply = words !== undefined
@@ -46,15 +47,20 @@ complete -F ${name} ${program}
 
 function zshScript(program: string, flags: readonly NamedFlag[]): string {
   const name = `_${program}`;
-  const lines = flags.map(([flag, { placeholder, words, valueOptional, repeatable, help }]) => {
-    const value = placeholder === undefined
-      ? ""
-      : `:${valueOptional ? ":" : ""}${inZsh(placeholder)}:${
-        words !== undefined ? `(${words.join(" ")})` : FILES.test(placeholder) ? "_files" : ""
-      }`;
-    const spec = `${repeatable ? "*" : ""}--${flag}[${inZsh(help)}]${value}`;
-    return `    '${spec.replaceAll("'", `'\\''`)}'`;
-  });
+  const lines = flags.flatMap(
+    ([flag, { short, placeholder, words, valueOptional, repeatable, help }]) => {
+      const value = placeholder === undefined
+        ? ""
+        : `:${valueOptional ? ":" : ""}${inZsh(placeholder)}:${
+          words !== undefined ? `(${words.join(" ")})` : FILES.test(placeholder) ? "_files" : ""
+        }`;
+      const forms = [`--${flag}`, ...(short ? [`-${short}`] : [])];
+      return forms.map((form) => {
+        const spec = `${repeatable ? "*" : ""}${form}[${inZsh(help)}]${value}`;
+        return `    '${spec.replaceAll("'", `'\\''`)}'`;
+      });
+    },
+  );
   return `#compdef ${program}
 ${name}() {
   _arguments \\
@@ -74,7 +80,7 @@ function inZsh(text: string): string {
 }
 
 function fishScript(program: string, flags: readonly NamedFlag[]): string {
-  const lines = flags.map(([flag, { placeholder, words, valueOptional, help }]) => {
+  const lines = flags.map(([flag, { short, placeholder, words, valueOptional, help }]) => {
     const value = placeholder === undefined || valueOptional
       ? ""
       : words !== undefined
@@ -82,7 +88,8 @@ function fishScript(program: string, flags: readonly NamedFlag[]): string {
       : FILES.test(placeholder)
       ? " -r -F"
       : " -x";
-    return `complete -c ${program} -l ${flag}${value} -d ${inFish(help)}`;
+    const letter = short ? ` -s ${short}` : "";
+    return `complete -c ${program} -l ${flag}${letter}${value} -d ${inFish(help)}`;
   });
   return `# fish completion of ${program}\ncomplete -c ${program} -f\n${lines.join("\n")}\n`;
 }

@@ -18,6 +18,8 @@ export interface Flag<T> {
   valueOptional?: boolean;
   /** Whether the flag may be given several times. Its value is then a list. */
   repeatable?: boolean;
+  /** Letter of the short form, of a flag without a value. */
+  short?: string;
   /** One line for the usage text. */
   help: string;
   /** Value of an absent flag. */
@@ -39,8 +41,8 @@ export type FlagValues<Table extends FlagTable> = {
 };
 
 /** A flag without a value. */
-export function toggle(help: string): Flag<boolean> {
-  return { help, absent: false, parse: () => true };
+export function toggle(help: string, { short }: { short?: string } = {}): Flag<boolean> {
+  return { short, help, absent: false, parse: () => true };
 }
 
 /** A flag with any text as its value. */
@@ -102,18 +104,64 @@ export function number<T extends number | undefined>(
   return { placeholder, help, absent, parse: (value, name) => toNumber(value, name, bounds) };
 }
 
+/** A flag with a time as its value, in seconds: see {@linkcode parseTime}. */
+export function time<T extends number | undefined>(
+  placeholder: string,
+  help: string,
+  { absent, bounds }: { absent: T; bounds: NumberBounds },
+): Flag<number | T> {
+  return { placeholder, help, absent, parse: (value, name) => parseTime(value, name, bounds) };
+}
+
 /**
  * Parses a flag's value as a number.
  *
+ * @param bounds `word`: a word that the flag takes, too, for the error
  * @throws {UsageError} if it is not a number or out of bounds
  */
-export function toNumber(value: string, name: string, bounds: NumberBounds): number {
-  const { min, max, integer = false } = bounds;
+export function toNumber(
+  value: string,
+  name: string,
+  bounds: NumberBounds & { word?: string },
+): number {
+  const { min, max, integer = false, word } = bounds;
   const found = /^-?(\d+\.?\d*|\.\d+)$/.test(value) ? Number(value) : NaN;
   if (found >= min && found <= max && (!integer || Number.isInteger(found))) return found;
   const kind = integer ? "a whole number" : "a number";
   const range = max === Infinity ? `of at least ${min}` : `from ${min} to ${max}`;
-  throw new UsageError(`Cannot use --${name} "${value}": expected ${kind} ${range}`);
+  const other = word === undefined ? "" : `, or ${word}`;
+  throw new UsageError(`Cannot use --${name} "${value}": expected ${kind} ${range}${other}`);
+}
+
+/** Seconds, or minutes or hours in front of them: `90`, `1:30`, `1:02:03.5`. */
+const TIME = /^(?:(?:(\d+):([0-5]?\d)|(\d+)):([0-5]?\d(?:\.\d*)?)|(\d+\.?\d*|\.\d+))$/;
+
+/**
+ * Parses a flag's value as a time.
+ *
+ * @returns seconds
+ * @throws {UsageError} if it is not a time or out of bounds
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { parseTime } from "./flags.ts";
+ *
+ * const bounds = { min: 0, max: 1e8 };
+ * const read = ["90", "1:30", "1:02:03.5"].map((text) => parseTime(text, "start", bounds));
+ * assertEquals(read, [90, 90, 3723.5]);
+ * ```
+ */
+export function parseTime(value: string, name: string, { min, max }: NumberBounds): number {
+  const [, hours = 0, minutes = 0, onlyMinutes = 0, seconds = 0, onlySeconds = 0] =
+    value.match(TIME) ?? [NaN, NaN];
+  const found = Number(hours) * 3600 + (Number(minutes) + Number(onlyMinutes)) * 60 +
+    Number(seconds) + Number(onlySeconds);
+  if (found >= min && found <= max) return found;
+  throw new UsageError(
+    `Cannot use --${name} "${value}": expected seconds from ${min} to ${max}, or a time such as ` +
+      "1:30 or 1:02:03.5",
+  );
 }
 
 /** Splits arguments at `--`; those after it are for another program. */
@@ -131,8 +179,30 @@ export function parseFlags<Table extends FlagTable>(
   table: Table,
   args: readonly string[],
 ): FlagValues<Table> {
+  const { flags, words } = parseArguments(table, args);
+  if (words.length > 0) throw strayArgument(table, words[0]);
+  return flags;
+}
+
+/** A command line with arguments that are no flags. */
+export interface ParsedArguments<Table extends FlagTable> {
+  flags: FlagValues<Table>;
+  /** The arguments that are neither flags nor their values. */
+  words: readonly string[];
+}
+
+/**
+ * Parses a command line as {@linkcode parseFlags} does, and returns the other arguments as well.
+ *
+ * @throws {UsageError} for an unknown flag, or a missing or wrong value
+ */
+export function parseArguments<Table extends FlagTable>(
+  table: Table,
+  args: readonly string[],
+): ParsedArguments<Table> {
+  const { checked, words } = checkArguments(table, args);
   const names = Object.keys(table);
-  const parsed = parseArgs(checkArguments(table, args), {
+  const parsed = parseArgs(checked, {
     string: names.filter((name) => table[name].placeholder !== undefined),
     boolean: names.filter((name) => table[name].placeholder === undefined),
     collect: names.filter((name) => table[name].repeatable),
@@ -148,29 +218,45 @@ export function parseFlags<Table extends FlagTable>(
       ? flag.absent
       : flag.parse(value === true ? "" : String(value), name);
   }
-  return values as FlagValues<Table>;
+  return { flags: values as FlagValues<Table>, words };
 }
 
+/** An argument that looks like the value of a flag that takes none. */
+const SWITCHED = /^(0|1|true|false|yes|no|on|off)$/i;
+
 /**
- * Refuses every argument that is neither a flag of the table nor the value of one. `parseArgs` alone
- * accepts more: it reads `--no-port=1` as `--port=1`, and the `false` of `--json false` as a value.
+ * Separates flags and words, and refuses all other arguments. `parseArgs` alone accepts more: it
+ * reads `--no-port=1` as `--port=1`, and the `false` of `--json false` as a value.
  *
- * Rewrites `--flag value` to `--flag=value`, so that a value may begin with a dash (`--output -`).
+ * Rewrites `--flag value` to `--flag=value`, so that a value may begin with a dash (`--output -`), and
+ * short forms to long ones.
  */
-function checkArguments(table: FlagTable, args: readonly string[]): string[] {
+function checkArguments(
+  table: FlagTable,
+  args: readonly string[],
+): { checked: string[]; words: string[] } {
   const checked: string[] = [];
+  const words: string[] = [];
+  let isSwitch = false;
   for (let at = 0; at < args.length; at++) {
-    const argument = args[at];
+    const argument = longForm(table, args[at]);
     const next = args[at + 1];
     if (argument === "--") {
       if (next !== undefined) throw strayArgument(table, next);
       break;
     }
-    if (!/^-./s.test(argument)) throw strayArgument(table, argument);
+    if (!argument.startsWith("-") && argument !== "") {
+      if (isSwitch && SWITCHED.test(argument)) throw strayArgument(table, argument);
+      words.push(argument);
+      isSwitch = false;
+      continue;
+    }
+    if (argument === "" || argument === "-") throw strayArgument(table, argument);
     const [, name, given] = argument.match(/^--([^=]+)(=[^]*)?$/) ?? [];
     if (name === undefined || !Object.hasOwn(table, name)) throw unknownFlag(table, argument);
     const flag = table[name];
-    if (flag.placeholder === undefined) {
+    isSwitch = flag.placeholder === undefined;
+    if (isSwitch) {
       if (given) throw new UsageError(`Cannot use "${argument}": --${name} takes no value`);
       checked.push(argument);
     } else if (given) {
@@ -186,7 +272,15 @@ function checkArguments(table: FlagTable, args: readonly string[]): string[] {
       throw missingValue(name, flag);
     }
   }
-  return checked;
+  return { checked, words };
+}
+
+/** The long form of a flag in its short one; all other arguments as they are. */
+function longForm(table: FlagTable, argument: string): string {
+  const found = Object.entries(table).find(([, { short }]) =>
+    short !== undefined && argument === `-${short}`
+  );
+  return found === undefined ? argument : `--${found[0]}`;
 }
 
 function missingValue(name: string, flag: Flag<unknown>): UsageError {
@@ -210,6 +304,10 @@ function suggestion(table: FlagTable, name: string): string {
   if (isNegated && table[positive].placeholder === undefined) {
     return `, leave out --${positive} instead`;
   }
+  const letter = Object.values(table).find(({ short }) =>
+    short?.toLowerCase() === name.toLowerCase()
+  );
+  if (letter !== undefined) return `, did you mean -${letter.short}?`;
   // One or two letters are within a few letters of every short flag.
   const near = name.length > 2 ? nearest(name.toLowerCase(), Object.keys(table)) : undefined;
   return near ? `, did you mean --${near}?` : "";
@@ -225,9 +323,9 @@ export function describeFlags<Table extends FlagTable>(
 ): string {
   return Object.entries(groups).map(([title, names]) => {
     const lines = names.map((name) => {
-      const { placeholder, valueOptional, help } = table[name];
+      const { placeholder, valueOptional, short, help } = table[name];
       const value = placeholder === undefined
-        ? ""
+        ? (short === undefined ? "" : `, -${short}`)
         : valueOptional
         ? ` [${placeholder}]`
         : ` ${placeholder}`;

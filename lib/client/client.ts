@@ -55,6 +55,14 @@ export interface ConnectOptions {
   retries?: number;
 }
 
+/** Options of {@linkcode Client.list}. */
+export interface ClientListOptions {
+  /** Lists also files that cannot be read, with the reason as `problem`. @default false */
+  problems?: boolean;
+  /** Ends the request. */
+  signal?: AbortSignal;
+}
+
 /** A server. Each call makes a connection of its own; the client itself holds none. */
 export interface Client {
   /**
@@ -64,7 +72,7 @@ export interface Client {
    * @throws {ConnectError} if there is no connection
    * @throws {CutError} if the connection was lost
    */
-  list(options?: { signal?: AbortSignal }): Promise<ListEntry[]>;
+  list(options?: ClientListOptions): Promise<ListEntry[]>;
   /**
    * Watches a video, an image or a live source, frame by frame.
    *
@@ -185,8 +193,11 @@ class ServerClient implements Client {
     this.#publishLimits = { first: retries ?? 0, later: retries ?? Infinity };
   }
 
-  async list({ signal = new AbortController().signal } = {}): Promise<ListEntry[]> {
-    return await askList({ ...this.#origin, notify: () => {}, signal });
+  async list(
+    { problems = false, signal = new AbortController().signal }: ClientListOptions = {},
+  ): Promise<ListEntry[]> {
+    const entries = await askList({ ...this.#origin, notify: () => {}, signal });
+    return entries.filter(({ problem }) => problems || problem === undefined);
   }
 
   watch(name: string, options: WatchOptions = {}): Watch {

@@ -1,11 +1,11 @@
 /** From the command line to an action: parsing, checks, and the request. */
 import { UsageError } from "../base/errors.ts";
 import { completionScript } from "../cli/completions.ts";
-import { parseFlags, splitArguments, toNumber, VERSION } from "../cli/flags.ts";
+import { parseArguments, splitArguments, VERSION } from "../cli/flags.ts";
 import { parseHttpAddress } from "../net/address.ts";
 import { parseFingerprint } from "../net/certificate.ts";
-import { LIMITS, MAX_DIMENSION, type MediaRequest } from "../protocol/native/request.ts";
-import { checkWording, isWatched } from "../sinks/output/create.ts";
+import type { MediaRequest } from "../protocol/native/request.ts";
+import { checkWording } from "../sinks/output/create.ts";
 import { isPattern } from "../sinks/output/image_sequence.ts";
 import { CLIENT_FLAGS, type ClientFlags, clientUsage } from "./flags.ts";
 import { destinationOf } from "./playback/sinks.ts";
@@ -16,11 +16,16 @@ import {
   type PublishPlan,
   toPublishPlan,
 } from "./publish/plan.ts";
+import { checkTracks, toTracks } from "./tracks.ts";
 import { checkScript, scriptFlagOf, withImplied } from "./script/plan.ts";
+import { isRecorded, toBitrate, toData, toLate, toSize, toSpeed } from "./values.ts";
+import { applyWords } from "./words.ts";
 
 /** The action of a command line. */
 export type ClientAction =
   | { kind: "print"; text: string }
+  /** Print the versions of this program, which is named, of Deno and of FFmpeg. */
+  | { kind: "version"; program: string }
   | { kind: "menu"; flags: ClientFlags }
   /** Serve the page with all media. */
   | { kind: "browse"; flags: ClientFlags }
@@ -28,11 +33,22 @@ export type ClientAction =
   | { kind: "publish"; plan: PublishPlan; flags: ClientFlags }
   /** Say what a script sends. */
   | { kind: "probe"; flags: ClientFlags }
-  | { kind: "media"; request: MediaRequest; flags: ClientFlags };
+  /** Get media whose kind the server knows: see {@linkcode toMediaAction}. */
+  | { kind: "named"; name: string; flags: ClientFlags }
+  | MediaAction;
+
+/** Get an image or a video. */
+export interface MediaAction {
+  kind: "media";
+  request: MediaRequest;
+  flags: ClientFlags;
+}
 
 /** Flags that end up in the request. */
 const REQUEST_FLAGS = [
   ...["encoding", "bitrate", "quality", "pixel-format", "size", "fps", "no-audio"] as const,
+  ...["no-tone-map", "deinterlace"] as const,
+  ...["audio-track", "subtitles"] as const,
   ...["start", "duration", "every", "loop", "speed", "late"] as const,
 ];
 
@@ -45,9 +61,6 @@ const MEDIA_FLAGS = [
   ...REQUEST_FLAGS,
 ] as const;
 
-/** Slowest and fastest playback speed; 1 is real time. */
-const SPEED = { min: 0.25, max: 8 };
-
 /**
  * Parses the command line.
  *
@@ -55,31 +68,67 @@ const SPEED = { min: 0.25, max: 8 };
  */
 export function parseClientFlags(args: readonly string[]): ClientAction {
   const [own, ffmpeg] = splitArguments(args);
-  const flags = withImplied({ ...parseFlags(CLIENT_FLAGS, own), ffmpeg });
-  if (flags.help) return { kind: "print", text: clientUsage() };
-  if (flags.version) return { kind: "print", text: `stream-client ${VERSION}\n` };
-  if (flags.completions !== undefined) {
-    const text = completionScript(flags.completions, "stream-client", CLIENT_FLAGS);
+  const { flags: parsed, words } = parseArguments(CLIENT_FLAGS, own);
+  if (parsed.help) return { kind: "print", text: clientUsage() };
+  if (parsed.version) return { kind: "version", program: `stream-client ${VERSION}` };
+  if (parsed.completions !== undefined) {
+    const text = completionScript(parsed.completions, "stream-client", CLIENT_FLAGS);
     return { kind: "print", text };
   }
+  const given = own.flatMap((argument) => argument.match(/^--([^=]+)/)?.[1] ?? []);
+  const { flags: located, name } = applyWords({ ...parsed, ffmpeg }, words, given);
+  const flags = withImplied(located);
   checkPublishing(flags);
-  checkScript(flags, own.flatMap((argument) => argument.match(/^--([^=]+)/)?.[1] ?? []));
+  checkScript(flags, given);
   if (flags.probe !== undefined) return { kind: "probe", flags };
+  if (name !== undefined) {
+    checkNamed(flags, name);
+    return { kind: "named", name, flags };
+  }
   checkFlags(flags);
   if (flags.list) return { kind: "list", flags };
   if (flags.publish !== undefined) return { kind: "publish", plan: toPlan(flags), flags };
-  if (flags.image !== undefined) {
-    return { kind: "media", request: toRequest(flags, "image"), flags };
-  }
-  if (flags.video !== undefined) {
-    return { kind: "media", request: toRequest(flags, "video"), flags };
-  }
+  if (flags.image !== undefined) return toAction(flags, "image");
+  if (flags.video !== undefined) return toAction(flags, "video");
   if (flags.output !== undefined || flags.data !== undefined || flags.json) {
     throw new UsageError("Cannot tell what to get: expected --image, --video or --list");
   }
   // Reports wrong values now, not at the first choice in the menu.
   toRequest(flags, "video");
   return { kind: isPageWanted(flags) ? "browse" : "menu", flags };
+}
+
+/**
+ * The action for media, once its kind is known.
+ *
+ * @param name as listed
+ * @throws {UsageError} for flags that do not fit the kind
+ */
+export function toMediaAction(
+  flags: ClientFlags,
+  kind: "image" | "video",
+  name: string,
+): MediaAction {
+  const named = { ...flags, [kind]: name };
+  checkFlags(named);
+  return toAction(named, kind);
+}
+
+/** @throws {UsageError} for flags that fit neither an image nor a video of this name */
+function checkNamed(flags: ClientFlags, name: string): void {
+  try {
+    toMediaAction(flags, "video", name);
+  } catch (error) {
+    try {
+      toMediaAction(flags, "image", name);
+    } catch {
+      throw error;
+    }
+  }
+}
+
+function toAction(flags: ClientFlags, kind: "image" | "video"): MediaAction {
+  return { kind: "media", request: toRequest(flags, kind), flags };
 }
 
 /** Whether the flags ask for the page. */
@@ -113,7 +162,10 @@ function checkFlags(flags: ClientFlags): void {
   );
   refuseIf(json && view === "terminal", `Cannot use --json with --view terminal: ${toStdout}`);
   checkData(flags);
+  checkTracks(flags);
   checkPage(flags);
+  const alone = (["long", "follow"] as const).find((name) => flags[name] && !list);
+  refuseIf(alone !== undefined, `Cannot use --${alone} without --list: it is for the list`);
   const unfit = list ? MEDIA_FLAGS.find((name) => isGiven(flags[name])) : undefined;
   refuseIf(
     unfit !== undefined,
@@ -156,10 +208,6 @@ function checkClassic(flags: ClientFlags): void {
 
 /** @throws {UsageError} if the address is wrong, or two flags say which certificate to trust */
 function checkServer(flags: ClientFlags): void {
-  refuseIf(
-    /^[^:]+:\d+$/.test(flags.host),
-    `Cannot use --host "${flags.host}": expected the port in --port`,
-  );
   const fingerprint = flags["tls-fingerprint"];
   if (fingerprint === undefined) return;
   parseFingerprint(fingerprint);
@@ -230,7 +278,9 @@ function checkEncoding(flags: ClientFlags): void {
     pixelFormat !== undefined && encoding !== "raw",
     `Cannot use --pixel-format with --encoding ${encoding}: it is for raw frames`,
   );
-  const changing = (["size", "fps", "every"] as const).find((name) => isGiven(flags[name]));
+  const changing = (["size", "fps", "deinterlace", "every"] as const).find((name) =>
+    isGiven(flags[name])
+  );
   refuseIf(
     encoding === "copy" && changing !== undefined,
     `Cannot use --${changing} with --encoding copy: it leaves everything as it is, expected ` +
@@ -241,7 +291,8 @@ function checkEncoding(flags: ClientFlags): void {
 /** @throws {UsageError} for flags that do not fit an image, or a video */
 function checkKind(flags: ClientFlags): void {
   const { image, every, output, late, speed, loop, encoding = "raw" } = flags;
-  const moving = (["loop", "fps", "late"] as const).find((name) => isGiven(flags[name]));
+  const moving = (["loop", "fps", "late", "audio-track", "subtitles"] as const)
+    .find((name) => isGiven(flags[name]));
   refuseIf(
     image !== undefined && moving !== undefined,
     `Cannot use --${moving} with --image: it is for --video`,
@@ -282,9 +333,13 @@ function sentFlags(flags: ClientFlags): ClientFlags {
 
 /** @throws {UsageError} for values out of range, or an input that cannot be one */
 function toPlan(flags: ClientFlags): PublishPlan {
-  const { bitrate, quality, pixelFormat, width, height, fps, audio } = toRequest(flags, "video");
+  const { bitrate, quality, pixelFormat, width, height, fps, deinterlace, audio } = toRequest(
+    flags,
+    "video",
+  );
   const encoding = flags.encoding ?? DEFAULT_ENCODING;
-  const wanted = { encoding, bitrate, quality, pixelFormat, width, height, fps, audio };
+  const picture = { bitrate, quality, pixelFormat, width, height, fps, deinterlace };
+  const wanted = { encoding, ...picture, audio };
   return toPublishPlan(flags, wanted);
 }
 
@@ -302,6 +357,8 @@ export function toRequest(flags: ClientFlags, kind: "image" | "video"): MediaReq
     quality: flags.quality,
     pixelFormat: flags["pixel-format"],
     ...toSize(flags.size),
+    toneMap: flags["no-tone-map"] ? false : undefined,
+    deinterlace: flags.deinterlace || undefined,
     audio: flags["no-audio"] ? false : undefined,
     start: flags.start,
     duration: flags.duration,
@@ -311,65 +368,12 @@ export function toRequest(flags: ClientFlags, kind: "image" | "video"): MediaReq
   return {
     command: "get_video",
     ...common,
+    ...toTracks(flags),
     fps: flags.fps,
     loop: flags.loop || undefined,
     late: toLate(flags, common.speed),
     data: toData(flags),
+    metadata: isRecorded(flags) || undefined,
     redescribe: true,
-  };
-}
-
-/** Whether messages of data streams are wanted, and whether nothing else is. */
-function toData(flags: ClientFlags): MediaRequest["data"] {
-  const { data, view } = flags;
-  const destination = destinationOf(flags, { still: false });
-  if (data === undefined) return destination?.messages ? true : undefined;
-  const isSeen = view !== undefined && view !== "browser";
-  return isSeen || destination !== undefined ? true : "only";
-}
-
-/** By default a view drops late frames, and a recording gets every frame. */
-function toLate(flags: ClientFlags, speed: number): MediaRequest["late"] {
-  const { late, view, output } = flags;
-  if (late !== undefined) return late;
-  if (toData(flags) === "only") return undefined;
-  if (output !== undefined && isWatched({ output }) && speed !== 0) return "drop";
-  return output === undefined && view !== "none" && speed !== 0 ? "drop" : undefined;
-}
-
-/** By default a recording without a view is as fast as possible, unless it never ends. */
-function toSpeed({ speed, view, output, loop }: ClientFlags): number {
-  if (speed === "max") return 0;
-  if (speed !== undefined) return toNumber(speed, "speed", SPEED);
-  if (output !== undefined && isWatched({ output })) return 1;
-  // The page has requests of its own, and does not show the recording.
-  const isUnseen = view === undefined || view === "browser";
-  return output !== undefined && isUnseen && !loop ? 0 : 1;
-}
-
-/** Parses bits per second; k is a thousand, M a million. */
-function toBitrate(bitrate: string | undefined): number | undefined {
-  if (bitrate === undefined) return undefined;
-  const [, digits, unit] = bitrate.match(/^(\d+(?:\.\d+)?)([kKmM]?)$/) ?? [];
-  const factor = unit === "" ? 1 : unit?.toLowerCase() === "k" ? 1e3 : 1e6;
-  const found = Math.round(Number(digits) * factor);
-  const { min, max } = LIMITS.bitrate;
-  if (found >= min && found <= max) return found;
-  throw new UsageError(
-    `Cannot use --bitrate "${bitrate}": expected bits a second from ${min / 1e3}k to ` +
-      `${max / 1e6}M, such as 800k or 2M`,
-  );
-}
-
-function toSize(size: string | undefined): Pick<MediaRequest, "width" | "height"> {
-  if (size === undefined) return {};
-  const [, width, height] = size.match(/^(\d*)x(\d*)$/i) ?? [];
-  if (!width && !height) {
-    throw new UsageError(`Cannot use --size "${size}": expected WIDTHxHEIGHT in pixels`);
-  }
-  const bounds = { min: 1, max: MAX_DIMENSION, integer: true };
-  return {
-    width: width ? toNumber(width, "size", bounds) : undefined,
-    height: height ? toNumber(height, "size", bounds) : undefined,
   };
 }

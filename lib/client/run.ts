@@ -1,25 +1,31 @@
 /** The client from command line to exit status. */
 import { messageOf, UsageError } from "../base/errors.ts";
 import { printable, printableJson } from "../base/log.ts";
+import { versionText } from "../ffmpeg/version.ts";
 import type { MediaRequest } from "../protocol/native/request.ts";
 import { actionOf, type Sink } from "../sinks/sink.ts";
 import { explain } from "./connection/explain.ts";
+import { NO_RETRIES } from "./connection/retry.ts";
 import { type ClientContext, explained, openContext, type RunOptions } from "./context.ts";
-import { isPageWanted, parseClientFlags, toRequest } from "./options.ts";
+import { printList } from "./list.ts";
+import { isPageWanted, parseClientFlags, toMediaAction, toRequest } from "./options.ts";
 import { PlayerControls } from "./playback/controls.ts";
-import { play, type PlayResult } from "./playback/play.ts";
+import { play, type PlayResult } from "../playback/play.ts";
 import { chooseSinks } from "./playback/sinks.ts";
-import { Statistics } from "./playback/statistics.ts";
+import { Statistics } from "../playback/statistics.ts";
 import { publish } from "./publish/publish.ts";
-import { askList } from "./request/list.ts";
+import { askEntry, askList } from "./request/list.ts";
 import { ask } from "./request/request.ts";
 import { openScript } from "./request/script.ts";
 import { probe } from "./script/probe.ts";
 import { SharedScript } from "./script/shared_script.ts";
-import { runMenu } from "./terminal/menu.ts";
-import { formatBytes, formatCount, formatTime } from "./terminal/progress.ts";
-import { describeNotice, Messages, renderList } from "./terminal/status.ts";
+import { type MenuChoice, type MenuNames, runMenu } from "./terminal/menu.ts";
+import { formatBytes, formatCount, formatPosition, formatTime } from "./terminal/progress.ts";
+import { describeNotice, Messages } from "./terminal/status.ts";
 import { openPage } from "./web_service.ts";
+
+/** Milliseconds that the menu waits for the names of what it would show. */
+const MENU_TIMEOUT = 2000;
 
 /**
  * Runs the command line.
@@ -31,8 +37,9 @@ import { openPage } from "./web_service.ts";
 export async function runClient(args: readonly string[], options: RunOptions): Promise<boolean> {
   const { environment, signal } = options;
   const action = parseClientFlags(args);
-  if (action.kind === "print") {
-    environment.print(action.text);
+  if (action.kind === "print" || action.kind === "version") {
+    const isText = action.kind === "print";
+    environment.print(isText ? action.text : await versionText(action.program));
     return true;
   }
   const context = await openContext(action.flags, options);
@@ -43,6 +50,7 @@ export async function runClient(args: readonly string[], options: RunOptions): P
   else if (action.kind === "probe") await probe(context);
   else if (action.kind === "browse") await servePage(context);
   else if (action.kind === "media") await getMedia(action.request, context);
+  else if (action.kind === "named") await getNamed(action.name, context);
   else await openMenu(context);
   return !signal.aborted;
 }
@@ -50,32 +58,50 @@ export async function runClient(args: readonly string[], options: RunOptions): P
 async function openMenu(context: ClientContext): Promise<void> {
   const { flags, environment, signal } = context;
   const get = (kind: "image" | "video") => getMedia(toRequest(flags, kind), context);
+  const choices: MenuChoice[] = [
+    { key: "1", title: "image", act: () => get("image") },
+    { key: "2", title: "video", act: () => get("video") },
+  ];
+  if (flags.classic) return await runMenu({ environment, signal, choices });
+  choices.push({ key: "3", title: "list", act: () => printList(context) });
   await runMenu({
-    environment,
-    signal,
-    choices: [
-      { key: "1", title: "image", act: () => get("image") },
-      { key: "2", title: "video", act: () => get("video") },
-      ...(flags.classic ? [] : [{ key: "3", title: "list", act: () => printList(context) }]),
-    ],
+    ...{ environment, signal, choices },
+    shown: () => askDefaults(context),
+    onName: (name) => getNamed(name, context),
   });
+}
+
+/** Media of requests without a name, by the titles of the menu; empty if that takes too long. */
+async function askDefaults(
+  { target, signal, environment: { clock } }: ClientContext,
+): Promise<MenuNames> {
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(MENU_TIMEOUT)]);
+  const filter = { defaults: true };
+  const options = { target, filter, limits: NO_RETRIES, notify: () => {}, clock };
+  try {
+    const entries = await askList({ ...options, signal: limit });
+    return new Map(
+      entries.flatMap(({ name, defaultFor }) => defaultFor ? [[defaultFor, name]] : []),
+    );
+  } catch (error) {
+    if (limit.aborted) return new Map();
+    throw error;
+  }
+}
+
+/** Gets the image or the video of a name. */
+async function getNamed(name: string, context: ClientContext): Promise<void> {
+  const { target, limits, signal, environment: { clock, printError } } = context;
+  const notify = (line: string) => printError(`${printable(line)}\n`);
+  const entry = await askEntry(name, { target, limits, notify, clock, signal });
+  const kind = entry.kind === "image" ? "image" : "video";
+  const { request, flags } = toMediaAction(context.flags, kind, entry.name);
+  await getMedia(request, { ...context, flags });
 }
 
 async function servePage(context: ClientContext): Promise<void> {
   await using page = await openPage(context);
   await page.closed;
-}
-
-async function printList(context: ClientContext): Promise<void> {
-  const { flags, limits, environment, signal } = context;
-  const { clock, print, printError } = environment;
-  const notify = (line: string) => printError(`${printable(line)}\n`);
-  const target = explained(context, notify);
-  const entries = await askList({ target, limits, notify, clock, signal });
-  const text = flags.json
-    ? `${printableJson({ command: "list_media", entries })}\n`
-    : renderList(entries);
-  print(text);
 }
 
 async function getMedia(request: MediaRequest, context: ClientContext): Promise<void> {
@@ -102,7 +128,7 @@ function shareScript(
 }
 
 async function playToSinks(request: MediaRequest, context: ClientContext): Promise<void> {
-  const { flags, environment, ffmpeg, signal } = context;
+  const { flags, environment, signal } = context;
   const { command, loop } = request;
   const messages = new Messages(environment);
   using controls = new PlayerControls({
@@ -114,8 +140,12 @@ async function playToSinks(request: MediaRequest, context: ClientContext): Promi
       messages.pause(paused);
       sinks.forEach((sink) => sink.pause?.(paused));
     },
+    onPosition(position, duration) {
+      const text = formatPosition(position, duration);
+      sinks.forEach((sink) => sink.showBriefly?.(text));
+    },
   });
-  const { sinks, programs } = await chooseSinks(flags, {
+  const { sinks, checked } = await chooseSinks(flags, {
     ...context,
     still: command === "get_image",
     signal: AbortSignal.any([signal, controls.signal]),
@@ -130,9 +160,6 @@ async function playToSinks(request: MediaRequest, context: ClientContext): Promi
   context.listener?.announce();
   messages.attach(sinks);
   context.listener?.notifyBy((line) => messages.notify(line));
-  // Runs while the request is under way, so that no frame waits for it.
-  const checked = Promise.all(programs.map((program) => ffmpeg.version(program)));
-  checked.catch(() => {});
   const statistics = new Statistics(command, () => environment.clock.now());
   context.listener?.onConnected(() => statistics.connected());
   statistics.recording = flags.output !== undefined;
@@ -196,6 +223,7 @@ async function receive(
   await checked;
   return await play(response, {
     ...{ sinks, statistics, controls, signal, encoding, loop, speed },
+    toneMap: request.toneMap,
     progress: messages.progress,
     still: command === "get_image",
     part: request,
@@ -238,7 +266,7 @@ function report(
     throw new Error([message, ...details].join("; "));
   }
   const { framesPerSecond, hasPicture, seconds, bytes, dropped, reconnects } = statistics;
-  const rate = (hasPicture ? `, ${framesPerSecond.toFixed(1)} fps` : "") +
+  const rate = (hasPicture && frames > 1 ? `, ${framesPerSecond.toFixed(1)} fps` : "") +
     (dropped > 0 ? `, ${dropped} dropped` : "") +
     (reconnects > 0 ? `, ${formatCount(reconnects, "reconnect")}` : "");
   const summary = `${outcome === "stopped" ? "Stopped after" : "Received"} ${amount(statistics)} ` +
@@ -247,12 +275,13 @@ function report(
   for (const line of lines) environment.printError(`${printable(line)}\n`);
 }
 
-/** The amount received: frames of video, or seconds of audio; and messages. */
+/** The amount received: pictures, frames of video, or seconds of audio; and messages. */
 function amount(
-  { frames, audioFrames, messages, position, hasPicture, hasMedia }: Statistics,
+  { command, frames, audioFrames, messages, position, hasPicture, hasMedia }: Statistics,
 ): string {
   const isAudioOnly = !hasPicture && audioFrames > 0;
-  const media = isAudioOnly ? `${formatTime(position)} of sound` : formatCount(frames, "frame");
+  const unit = command === "get_image" ? "picture" : "frame";
+  const media = isAudioOnly ? `${formatTime(position)} of sound` : formatCount(frames, unit);
   if (messages === 0) return media;
   const data = formatCount(messages, "message");
   return hasMedia ? `${media} and ${data}` : data;

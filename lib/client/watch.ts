@@ -42,7 +42,8 @@ export interface MediaFrame {
   /**
    * Raw video: planes one after another, rows from top to bottom without padding (`bgr24`: height ×
    * width × 3 bytes). PCM: samples with interleaved channels. Other codecs: a packet. Data streams:
-   * a message, of codec `json` as UTF-8. Valid until the next frame is asked for; copy it with
+   * a message, of codec `json` as UTF-8, of codec `subtitle` JSON of a text with its `start` and
+   * `end` in seconds of the media. Valid until the next frame is asked for; copy it with
    * `slice()` to keep it.
    */
   data: Uint8Array<ArrayBuffer>;

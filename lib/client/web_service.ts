@@ -1,35 +1,30 @@
 /** The page for a remote server: each request of the page becomes one to the server. */
-import { messageOf, RequestError } from "../base/errors.ts";
-import type { StreamDescription } from "../media/frame.ts";
 import { formatAddress, isAnyAddress, parseHttpAddress } from "../net/address.ts";
+import type { StreamDescription } from "../media/frame.ts";
+import type { OpenResponse } from "../protocol/media_response.ts";
 import type { MediaRequest } from "../protocol/native/request.ts";
 import type { ListEntry } from "../protocol/native/response.ts";
 import type { PlayQuery } from "../web/api.ts";
+import { FollowedList } from "../web/followed_list.ts";
+import { firstFrame, playResponse } from "../web/play_response.ts";
 import { type ServedPage, servePage } from "../web/serve.ts";
 import type {
   ImageFrame,
   ImageRequest,
   PlayEnd,
-  PlayStats,
   PlayTarget,
   ServiceInfo,
   WebService,
 } from "../web/service.ts";
 import { explain } from "./connection/explain.ts";
-import { NO_RETRIES } from "./connection/retry.ts";
 import type { ClientContext } from "./context.ts";
 import { toRequest } from "./options.ts";
-import { play } from "./playback/play.ts";
-import { Statistics } from "./playback/statistics.ts";
 import { BufferedResponse } from "./request/flow_control.ts";
-import { FirstRun } from "./request/first_run.ts";
-import { askList } from "./request/list.ts";
+import { askListPieces } from "./request/list.ts";
+import { NewestResponse } from "./request/newest.ts";
 import { ask, openResponse } from "./request/request.ts";
 import { openInBrowser } from "./terminal/environment.ts";
 import { describeNotice } from "./terminal/status.ts";
-
-/** Milliseconds for which a list is used to find the entry of a name. */
-const LIST_LIFETIME = 5_000;
 
 /** The media of a script that pickles arrays: one image, one video. */
 const SCRIPT_ENTRIES: readonly ListEntry[] = (["image", "video"] as const)
@@ -66,13 +61,13 @@ export async function openPage(
 class ClientWebService implements WebService {
   #context: ClientContext;
   #wanted: MediaRequest | undefined;
-  #entries: readonly ListEntry[] = [];
-  /** When the entries were received, milliseconds of the clock. */
-  #listed = -Infinity;
+  #list: FollowedList;
 
   constructor(context: ClientContext, wanted: MediaRequest | undefined) {
     this.#context = context;
     this.#wanted = wanted;
+    const { target } = context;
+    this.#list = new FollowedList((options, signal) => askListPieces(target, options, signal));
   }
 
   get info(): ServiceInfo {
@@ -93,51 +88,46 @@ class ClientWebService implements WebService {
   }
 
   async list(signal: AbortSignal): Promise<readonly ListEntry[]> {
-    const { target } = this.#context;
-    if (target.protocol === "script") return SCRIPT_ENTRIES;
-    const entries = await askList({ target, limits: NO_RETRIES, notify: () => {}, signal });
-    // The page cannot show what is data alone.
-    this.#entries = entries.filter(({ kind }) => kind !== "data");
-    this.#listed = performance.now();
-    return this.#entries;
+    return this.#isScript ? SCRIPT_ENTRIES : await this.#list.list(signal);
+  }
+
+  follow(onChange: () => void, signal: AbortSignal): void {
+    if (!this.#isScript) this.#list.follow(onChange, signal);
   }
 
   async find(name: string, signal: AbortSignal): Promise<ListEntry | undefined> {
-    if (performance.now() - this.#listed >= LIST_LIFETIME) await this.list(signal);
-    return this.#entry(name);
+    return this.#isScript ? undefined : await this.#list.find(name, signal);
   }
 
-  /** The entry of a name in the latest list, however old. */
-  #entry(name: string | undefined): ListEntry | undefined {
-    return this.#entries.find((entry) => entry.name === name);
+  get #isScript(): boolean {
+    return this.#context.target.protocol === "script";
+  }
+
+  open(request: MediaRequest, signal: AbortSignal): Promise<OpenResponse> {
+    return openResponse(request, this.#context.target, { signal });
   }
 
   async image(query: ImageRequest, signal: AbortSignal): Promise<ImageFrame> {
     const { target } = this.#context;
     const request = this.#imageRequest(query);
-    using response = await openResponse(request, target, { signal });
-    let streams: readonly StreamDescription[] = [];
+    using response = await this.open(request, signal);
     try {
-      for await (const part of response) {
-        if (part.kind === "describe") streams = part.description.streams;
-        // The frame is valid until the next part, which is not requested.
-        else if (part.kind === "frame") return { frame: part.frame, streams };
-      }
+      const image = await firstFrame(response, query.name);
+      return { ...image, streams: shownStreams(image.streams, request) };
     } catch (error) {
       throw explain(error, { target, signal });
     }
-    throw new RequestError("not_found", `Cannot get "${query.name}": there is no picture there`);
   }
 
   #imageRequest({ name, start: position, width: scaled }: ImageRequest): MediaRequest {
     const command = "get_image";
     const start = position > 0 ? { start: position } : {};
     if (scaled !== undefined) return { command, name, width: scaled, encoding: "mjpeg", ...start };
-    const { width, height, pixelFormat } = toRequest(
+    const { width, height, pixelFormat, toneMap, deinterlace } = toRequest(
       { ...this.#context.flags, encoding: undefined, bitrate: undefined, quality: undefined },
       "image",
     );
-    return { command, name, width, height, pixelFormat, ...start };
+    return { command, name, width, height, pixelFormat, toneMap, deinterlace, ...start };
   }
 
   async play(query: PlayQuery, target: PlayTarget, signal: AbortSignal): Promise<PlayEnd> {
@@ -145,59 +135,42 @@ class ClientWebService implements WebService {
     const request = this.#playRequest(query);
     const { start = 0, duration } = request;
     const encoding = server.protocol === "script" ? undefined : request.encoding ?? "raw";
-    const statistics = new Statistics("get_video");
-    await using sink = target.open({
-      ...{ start, duration, live: server.protocol === "script" ? true : undefined },
-      stats: () => statsOf(statistics, query.start),
-    });
     const notify = (line: string) => target.note(line);
     // For a seek, the page sends another request.
-    const options = { target: server, limits, signal, seekable: false, notify };
+    const options = { target: server, limits, signal, seekable: false, notify, smooth: true };
     using response = await ask(request, options);
-    const run = new FirstRun(response);
-    const result = await play(new BufferedResponse(run), {
-      ...{ sinks: [sink], statistics, encoding, signal, speed: 0, still: false, part: request },
+    // Buffered frames get old.
+    const isNewest = response instanceof NewestResponse;
+    return await playResponse(isNewest ? response : new BufferedResponse(response), {
+      ...{ encoding, target, signal, position: query.start, toneMap: request.toneMap },
+      part: { start, duration, live: server.protocol === "script" ? true : undefined },
+      explain: (reason) => explain(reason, { target: server, signal }),
       onNotice: (notice) => {
         const message = describeNotice(notice, { encoding: encoding ?? "raw", recording: false });
         if (message !== undefined) target.note(message);
       },
     });
-    signal.throwIfAborted();
-    const { frames, audioFrames, dropped, name } = statistics;
-    const isEmpty = frames + audioFrames === 0;
-    if (result.outcome === "cut") {
-      if (isEmpty) throw explain(result.reason, { target: server, signal });
-      if (result.reason instanceof RequestError) throw result.reason;
-      const message = `Cannot finish "${name}": ${messageOf(result.reason)}`;
-      throw new Error(message, { cause: result.reason });
-    }
-    const { hasChanged } = run;
-    if (isEmpty && !hasChanged) {
-      throw new RequestError(
-        "not_found",
-        `Cannot play "${name}" from there: the server has nothing of it to send`,
-      );
-    }
-    return { frames, dropped, warning: result.notes.join("; ") || null, hasChanged };
   }
 
   /** Combines the query with what the command line says about the encoding. */
-  #playRequest({ name, start, sound }: PlayQuery): MediaRequest {
+  #playRequest({ name, start, sound, track, subtitles }: PlayQuery): MediaRequest {
     const { flags } = this.#context;
-    const { encoding, bitrate, quality, pixelFormat, width, height, fps, audio } = toRequest(
-      { ...flags, image: undefined },
-      "video",
-    );
-    const changes = width ?? height ?? fps;
+    const wanted = toRequest({ ...flags, image: undefined }, "video");
+    const { encoding, bitrate, quality, pixelFormat, width, height, fps, audio } = wanted;
+    const { toneMap, deinterlace } = wanted;
+    const changes = width ?? height ?? fps ?? deinterlace;
+    const isWanted = this.#wanted !== undefined && this.#wanted.name === name;
     const usual = pixelFormat !== undefined ? "raw" : changes !== undefined ? "h264" : "copy";
     return {
       command: "get_video",
-      ...{ name, bitrate, quality, pixelFormat, width, height, fps },
+      ...{ name, bitrate, quality, pixelFormat, width, height, fps, toneMap, deinterlace },
       encoding: encoding ?? usual,
       audio: sound ? audio : false,
+      audioTrack: track ?? (isWanted ? this.#wanted?.audioTrack : undefined),
+      subtitles,
       redescribe: true,
       // Live media has no beginning, and the newest frame is the one to see.
-      ...(this.#entry(name)?.live ? { late: flags.late ?? "drop" } : { start, speed: 0 }),
+      ...(this.#list.latest(name)?.live ? { late: flags.late ?? "drop" } : { start, speed: 0 }),
       duration: this.#durationFrom(start, name),
     };
   }
@@ -210,15 +183,13 @@ class ClientWebService implements WebService {
   }
 }
 
-/** @param start seconds of the media at which the timestamps begin */
-function statsOf(statistics: Statistics, start: number): PlayStats {
-  const { frames, audioFrames, bytes, dropped, framesPerSecond, latency, position } = statistics;
-  return {
-    ...{ frames, audioFrames, bytes, dropped },
-    fps: Number(framesPerSecond.toFixed(2)),
-    latencyMs: latency === undefined
-      ? null
-      : { p50: Number(latency.p50.toFixed(1)), p95: Number(latency.p95.toFixed(1)) },
-    position: start + position,
-  };
+/** The streams of an image, which is shown without tone mapping if none was wanted. */
+function shownStreams(
+  streams: readonly StreamDescription[],
+  { toneMap = true }: Pick<MediaRequest, "toneMap">,
+): readonly StreamDescription[] {
+  if (toneMap) return streams;
+  return streams.map((stream) =>
+    stream.type === "video" ? { ...stream, colorTransfer: undefined } : stream
+  );
 }

@@ -31,6 +31,9 @@ export interface ProcessOptions {
   leavesGroup?: boolean;
 }
 
+/** A variable that loads code into a child, which Deno refuses to pass on without all permissions. */
+const PASSED_VARIABLE = / with (\w+) environment variable/;
+
 /** Exit status of shells for a missing program. */
 const NOT_FOUND = 127;
 
@@ -63,11 +66,6 @@ export class Process implements AsyncDisposable {
       return status;
     });
     this.#stderr = this.#tail.fill(child.stderr, this.#status);
-  }
-
-  /** Process id. */
-  get pid(): number {
-    return this.#child.pid;
   }
 
   /** The child's output, if `stdout` is piped. */
@@ -125,6 +123,46 @@ export class Process implements AsyncDisposable {
 }
 
 /**
+ * Reads the text that a child writes to its standard output, as {@linkcode readBytes} reads bytes.
+ *
+ * @param options most bytes; a child that writes more is killed
+ * @returns `undefined` if it writes more
+ */
+export async function readOutput(
+  child: Process,
+  options: { signal: AbortSignal; max: number },
+): Promise<string | undefined> {
+  const bytes = await readBytes(child, options);
+  return bytes && new TextDecoder().decode(bytes);
+}
+
+/**
+ * Reads what a child writes to its standard output, up to the end or until the signal aborts.
+ *
+ * @param options most bytes; a child that writes more is killed
+ * @returns `undefined` if it writes more
+ */
+export async function readBytes(
+  child: Process,
+  { signal, max }: { signal: AbortSignal; max: number },
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  const reader = child.stdout.getReader();
+  // Some other process may hold the pipe open.
+  using _listener = onAbort(signal, () => void reader.cancel());
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  let size = 0;
+  while (size <= max) {
+    const { value: chunk } = await reader.read();
+    if (chunk === undefined) return await new Blob(chunks).bytes();
+    chunks.push(chunk.slice());
+    size += chunk.byteLength;
+  }
+  child.kill();
+  await reader.cancel();
+  return undefined;
+}
+
+/**
  * Starts a program without a shell. The child has a process group of its own, so that Ctrl-C in a
  * terminal reaches this program alone, which then ends the child in the right order.
  *
@@ -150,6 +188,13 @@ export function startProcess(
     if (cause instanceof Deno.errors.PermissionDenied) {
       const reason = "it is there, but may not be executed; see to its mode";
       throw new MissingProgramError(`Cannot run ${program}: ${reason}`, { cause });
+    }
+    const denial = cause instanceof Deno.errors.NotCapable ? cause.message : "";
+    const [, variable] = denial.match(PASSED_VARIABLE) ?? [];
+    if (variable !== undefined) {
+      const reason = `${variable} is set, which this program may not pass on`;
+      const advice = `expected it unset, as by env -u ${variable}`;
+      throw new MissingProgramError(`Cannot run ${program}: ${reason}, ${advice}`, { cause });
     }
     if (cause instanceof Deno.errors.NotFound || cause instanceof Deno.errors.NotCapable) {
       throw new MissingProgramError(missingProgram(program), { cause });

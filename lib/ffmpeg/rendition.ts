@@ -1,5 +1,14 @@
 /** Renditions of a source's streams, and FFmpeg's arguments for them. */
-import type { Encoding, Rational } from "../media/frame.ts";
+import type { Encoding, FieldOrder, Rational } from "../media/frame.ts";
+import { deinterlaceFilters } from "./deinterlace.ts";
+import {
+  deviceArguments,
+  encoderArguments,
+  encoderFilters,
+  type Hardware,
+  SOFTWARE,
+} from "./encoders.ts";
+import { isHdr, toneMapFilters, toneMapped, type Tones } from "./tone_map.ts";
 import type { FfmpegDialect } from "./version.ts";
 
 /** How to transcode the streams of a source. Absent fields keep them as they are. */
@@ -22,10 +31,14 @@ export interface Rendition {
   quality?: number;
   /** FFmpeg's name of the source's colour matrix; overrides what the source states. */
   colorMatrix?: string;
+  /** Whether a high dynamic range becomes the usual one. @default unless it is `raw` */
+  toneMap?: boolean;
+  /** Whether interlaced frames become progressive. @default unless it is `raw` in full size */
+  deinterlace?: boolean;
 }
 
 /** Properties of a video source that the arguments of a {@linkcode Rendition} depend on. */
-export interface PictureSource {
+export interface PictureSource extends Tones {
   /** Seconds per tick of the source's timestamps, or FFmpeg's value for that of the input. */
   timeBase: Rational | FfmpegDialect["inputTimeBase"];
   /**
@@ -33,26 +46,28 @@ export interface PictureSource {
    * the rendition has its own rate. @default 25
    */
   frameRate?: Rational;
+  /** Seconds that are converted, if they are known. */
+  length?: number;
   /** Filters to apply before all others. */
   filters?: readonly string[];
   /** FFmpeg's name of the pixel format to convert raw frames to, if NUT does not carry theirs. */
   conversion?: string;
-  /** FFmpeg's name of the pixel format, if it is known. */
-  pixelFormat?: string;
-  /** FFmpeg's name of the colour matrix, if it is known. */
-  colorSpace?: string;
+  /** Order of the fields; absent if the source is progressive, or it is not known. */
+  fieldOrder?: FieldOrder;
   /** Whether to convert the colours to the stated matrix, whatever theirs is. */
   restatesColors?: boolean;
   /** Seconds between keyframes of `h264`. @default 2 */
   keyframeInterval?: number;
   /** Whether frames come in real time, so that waiting for the next one takes its duration. */
   isLive?: boolean;
+  /** How `h264` is encoded, and what has decoded the frames. @default SOFTWARE */
+  hardware?: Hardware;
 }
 
 /**
- * Frames per second up to which the `fps` filter of a live source takes the last frame that has
- * begun, which adds no delay. Above, it takes the nearest, which costs half a frame of delay but drops
- * nothing if the source has the same rate with jitter.
+ * Frames per second up to which the `fps` filter takes the last frame that has begun, which is true
+ * to the time and adds no delay to live sources. Above, it takes the nearest, which costs half a frame
+ * of delay but drops nothing if the source has the same rate with jitter.
  */
 const PROMPT_RATE = 1;
 
@@ -98,6 +113,9 @@ const ASSUMED_RATE: Rational = [25, 1];
 /** Constant quality of x264 without a bitrate: its default. */
 const DEFAULT_CRF = "23";
 
+/** Frames between keyframes at most if the frame rate is not known: the default of x264. */
+const KEYFRAME_DISTANCE = 250;
+
 /** FFmpeg's names of JPEG's colour matrix, and of an equal one. */
 const JPEG_MATRICES = new Set(["bt470bg", "smpte170m"]);
 
@@ -107,15 +125,42 @@ const AUDIO_BITRATE = "160k";
 /** FFmpeg's output arguments for the video of a rendition: codec and filters, without the mapping. */
 export function pictureArguments(rendition: Rendition, source: PictureSource): string[] {
   if (rendition.encoding === "copy") return ["-c:v", "copy"];
-  const filters = [...(source.filters ?? []), ...filtersOf(rendition, source)];
+  const isMapped = mapsTones(rendition, source);
+  const shown = isMapped ? { ...toneMapped(source), conversion: undefined } : source;
+  const filters = [
+    ...decodedFormat(source),
+    // In front of all others, which may drop frames that it looks at.
+    ...(deinterlaces(rendition, source) ? deinterlaceFilters(source.fieldOrder) : []),
+    ...(source.filters ?? []),
+    ...(rendition.fps === undefined ? [] : [rateFilter(rendition.fps, source)]),
+    ...(isMapped ? toneMapFilters(source, rendition) : []),
+    ...filtersOf(rendition, shown),
+  ];
   const timeBase = rendition.fps === undefined ? source.timeBase : frameTime(rendition.fps);
   return [
     ...(filters.length === 0 ? [] : ["-vf", filters.join(",")]),
-    ...codecArguments(rendition, source),
+    ...codecArguments(rendition, shown),
     // Every frame keeps its own timestamp.
     ...["-fps_mode", "passthrough", "-enc_time_base:v"],
     typeof timeBase === "string" ? timeBase : timeBase.join("/"),
   ];
+}
+
+/** Whether a rendition has the usual dynamic range in place of a high one. */
+export function mapsTones(
+  { encoding = "raw", toneMap = encoding !== "raw" }: Rendition,
+  source: Tones,
+): boolean {
+  return toneMap && encoding !== "copy" && isHdr(source);
+}
+
+/** Whether a rendition of interlaced video is progressive. Scaling would mix the fields. */
+export function deinterlaces(
+  { encoding = "raw", width, height, deinterlace }: Rendition,
+  { fieldOrder }: Pick<PictureSource, "fieldOrder">,
+): boolean {
+  if (fieldOrder === undefined || encoding === "copy") return false;
+  return deinterlace ?? (encoding !== "raw" || width !== undefined || height !== undefined);
 }
 
 /**
@@ -132,19 +177,19 @@ export function soundArguments({ encoding }: Rendition, lossless: string): strin
 function codecArguments(rendition: Rendition, source: PictureSource): string[] {
   const { encoding, pixelFormat = source.conversion, bitrate } = rendition;
   if (encoding === "h264") {
+    const { encoder } = source.hardware ?? SOFTWARE;
     const interval = source.keyframeInterval ?? KEYFRAME_INTERVAL;
-    // Live frames are never encoded a second time.
-    const isFree = bitrate === undefined || source.isLive;
     return [
-      ...["-c:v", "libx264", "-preset", "veryfast", "-tune", "zerolatency", "-pix_fmt", "yuv420p"],
-      ...["-threads", isFree ? ENCODER_THREADS : REPEATABLE_THREADS],
-      ...statedRate(rendition, source),
+      ...(encoder === "libx264" ? x264Arguments(rendition, source) : [
+        ...deviceArguments(encoder),
+        ...encoderArguments(encoder, {
+          bitrate,
+          keyframeDistance: keyframeDistance(rendition, source, interval),
+        }),
+      ]),
       ...keyframesEvery(interval),
       // Frames that were RGB would otherwise still be marked as RGB.
       ...(isRestated(source) ? ["-colorspace", "smpte170m", "-color_range", "tv"] : []),
-      ...(bitrate === undefined
-        ? ["-crf", DEFAULT_CRF]
-        : ["-b:v", `${bitrate}`, "-maxrate", `${bitrate}`, "-bufsize", `${bitrate}`]),
     ];
   }
   if (encoding === "mjpeg") {
@@ -160,6 +205,44 @@ function codecArguments(rendition: Rendition, source: PictureSource): string[] {
   ];
 }
 
+function x264Arguments(rendition: Rendition, source: PictureSource): string[] {
+  const { bitrate } = rendition;
+  // Live frames are never encoded a second time.
+  const isFree = bitrate === undefined || source.isLive;
+  return [
+    ...["-c:v", "libx264", "-preset", "veryfast", "-tune", "zerolatency", "-pix_fmt", "yuv420p"],
+    ...["-threads", isFree ? ENCODER_THREADS : REPEATABLE_THREADS],
+    ...statedRate(rendition, source),
+    ...(bitrate === undefined
+      ? ["-crf", DEFAULT_CRF]
+      : ["-b:v", `${bitrate}`, "-maxrate", `${bitrate}`, "-bufsize", `${bitrate}`]),
+  ];
+}
+
+/**
+ * Frames of an interval between keyframes, for encoders that may not heed those that FFmpeg forces.
+ *
+ * @param interval seconds
+ */
+function keyframeDistance(
+  { fps }: Rendition,
+  { frameRate, isLive = false }: PictureSource,
+  interval: number,
+): number {
+  const [numerator, denominator] = fps === undefined ? isLive ? [] : frameRate ?? [] : rateOf(fps);
+  if (numerator === undefined || denominator === undefined) return KEYFRAME_DISTANCE;
+  return Math.ceil(numerator * interval / denominator);
+}
+
+/**
+ * Filter that gives frames the pixel format again in which the processor decodes them: those out of
+ * hardware have their colours interleaved. It only moves bytes, and does nothing to others.
+ */
+function decodedFormat({ hardware, pixelFormat = "" }: PictureSource): string[] {
+  const isPlanar = /^yuvj?4\d\dp(1[02]le)?$/.test(pixelFormat);
+  return hardware?.hwaccel !== undefined && isPlanar ? [`format=${pixelFormat}`] : [];
+}
+
 /**
  * The frame rate that x264 states. FFmpeg 7.1 loses it in the filter `setpts`, which is used after a
  * seek only, so that the header would differ from the first one.
@@ -172,20 +255,26 @@ function statedRate(
 }
 
 function filtersOf(rendition: Rendition, source: PictureSource): string[] {
-  const { encoding, fps, colorMatrix } = rendition;
+  const { encoding, colorMatrix } = rendition;
   const matrix = colorMatrix === undefined ? [] : [`in_color_matrix=${colorMatrix}`];
   const settings = [...sizeOf(rendition), ...matrix, ...colorsOf(rendition, source)];
   return [
-    ...(fps === undefined ? [] : [rateFilter(fps, source)]),
     ...(settings.length === 0 ? [] : [`scale=${settings.join(":")}`]),
-    ...(encoding === "h264" ? ["format=yuv420p"] : []),
+    ...(encoding === "h264" ? encodedFormat(source) : []),
     ...(encoding === "mjpeg" ? [`format=${jpegPixelFormat(source.pixelFormat)}`] : []),
   ];
 }
 
-function rateFilter(fps: number, { isLive = false }: PictureSource): string {
-  const rounding = isLive && fps <= PROMPT_RATE ? ":round=up" : "";
-  return `fps=${frameRate(fps).join("/")}${rounding}`;
+function encodedFormat({ hardware: { encoder } = SOFTWARE }: PictureSource): readonly string[] {
+  return encoder === "libx264" ? ["format=yuv420p"] : encoderFilters(encoder);
+}
+
+function rateFilter(fps: number, { isLive = false, length = Infinity }: PictureSource): string {
+  const filter = `fps=${rateOf(fps).join("/")}`;
+  // Less than half a frame would be rounded to none.
+  if (fps > PROMPT_RATE && fps * length >= 1) return filter;
+  // Many files begin a little behind 0: their first frame is that at 0.
+  return `${filter}:round=up${isLive ? "" : ":start_time=0"}`;
 }
 
 /** Sizes of H.264 are even, since its colours have half the resolution. */
@@ -231,12 +320,12 @@ export function jpegPixelFormat(pixelFormat: string | undefined): string {
 }
 
 /** Frames per second as a fraction, rounded to thousandths. */
-function frameRate(fps: number): Rational {
+function rateOf(fps: number): Rational {
   return [Math.round(fps * 1000), 1000];
 }
 
 function frameTime(fps: number): Rational {
-  const [numerator, denominator] = frameRate(fps);
+  const [numerator, denominator] = rateOf(fps);
   return [denominator, numerator];
 }
 
@@ -253,6 +342,9 @@ export function keyframesEvery(seconds: number): string[] {
 /** Text that is the same for equal renditions. */
 export function renditionKey(rendition: Rendition): string {
   const { encoding = "raw", pixelFormat, width, height, fps } = rendition;
-  const { bitrate, quality, colorMatrix } = rendition;
-  return JSON.stringify([encoding, pixelFormat, width, height, fps, bitrate, quality, colorMatrix]);
+  const { bitrate, quality, colorMatrix, toneMap, deinterlace } = rendition;
+  return JSON.stringify([
+    ...[encoding, pixelFormat, width, height, fps, bitrate, quality, colorMatrix],
+    ...[toneMap, deinterlace],
+  ]);
 }

@@ -10,6 +10,8 @@ export interface Confinement {
   folder?: string;
   /** Bytes of memory that FFmpeg may allocate. @default unlimited */
   maxMemory?: number;
+  /** It gives way to those FFmpegs that are not in the background. @default false */
+  background?: boolean;
   signal?: AbortSignal;
 }
 
@@ -38,6 +40,23 @@ const MEMORY_PER_PIXEL = 48;
 /** Niceness of FFmpeg, so that the server and other programs go first. */
 const NICENESS = 5;
 
+/** Niceness in the background: a ninth of the processor's time beside one that is not. */
+const BACKGROUND_NICENESS = 15;
+
+/**
+ * Sets the niceness of the session's scheduling group, too: Linux compares niceness inside a session
+ * only, unless control groups divide the processor. The kernel takes ten such writes a second.
+ */
+const GROUP_SCRIPT = `
+for try in 1 2 3 4 5; do
+  echo "$1" 2>/dev/null >/proc/self/autogroup && break
+  [ -w /proc/self/autogroup ] && command -v sleep >/dev/null || break
+  sleep 0.1
+done
+shift
+exec "$@"
+`;
+
 /**
  * Sets the limits, leaves the process group if `setsid` is installed, so that Ctrl-C in a terminal
  * reaches the server alone, opens the file as descriptor 3, checks the real path of the open file,
@@ -48,8 +67,8 @@ const NICENESS = 5;
  */
 const SCRIPT = `
 refuse() { printf '%s\\n' "$1" >&2; exit 1; }
-memory=$1 niceness=$2 opens=$3 folder=$4 path=$5
-shift 5
+memory=$1 niceness=$2 group=$3 opens=$4 folder=$5 path=$6
+shift 6
 command -v "$1" >/dev/null || exit 127
 if [ "$memory" -gt 0 ]; then
   while read -r key value _; do
@@ -59,11 +78,14 @@ if [ "$memory" -gt 0 ]; then
   ulimit -d "$memory" 2>/dev/null
 fi
 command -v nice >/dev/null && set -- nice -n "$niceness" "$@"
-command -v setsid >/dev/null && set -- setsid "$@"
+if command -v setsid >/dev/null; then
+  [ -z "$group" ] || set -- sh -c "$group" sh "$niceness" "$@"
+  set -- setsid "$@"
+fi
 [ "$opens" = true ] || exec "$@"
 [ -d /proc/self/fd ] || refuse 'the system has no /proc/self/fd, expected /proc to be mounted'
 [ -e "$path" ] || refuse 'No such file or directory'
-[ -r "$path" ] || refuse 'Permission denied'
+[ -r "$path" ] || refuse 'the server may not read it: permission denied'
 [ -f "$path" ] || refuse 'it is no regular file any more'
 exec 3<"$path" || exit 1
 [ -f /proc/self/fd/3 ] || refuse 'it is no regular file any more'
@@ -153,7 +175,7 @@ export function outOfMemory(stderr: string, maxMemory?: number): string | undefi
 export function startConfined(
   program: "ffmpeg" | "ffprobe",
   args: readonly string[],
-  { path, folder = "", maxMemory = 0, signal }: Confinement,
+  { path, folder = "", maxMemory = 0, background = false, signal }: Confinement,
 ): Process {
   const opens = KNOWS_DESCRIPTORS && path !== undefined;
   const stdin = path === undefined ? "piped" : "null";
@@ -161,7 +183,8 @@ export function startConfined(
     ? args.map((arg, at) => args[at - 1] === "-i" ? openedUrl(arg, path) : arg)
     : args;
   const memory = Math.ceil(maxMemory / 1024);
-  const settings = [memory, NICENESS, opens, folder, path ?? ""].map(String);
+  const priority = background ? [BACKGROUND_NICENESS, GROUP_SCRIPT] : [NICENESS, ""];
+  const settings = [memory, ...priority, opens, folder, path ?? ""].map(String);
   try {
     const script = ["-c", SCRIPT, "sh", ...settings, program, ...ownArgs];
     const options = { stdin, signal, becomes: program, leavesGroup: HAS_SETSID } as const;

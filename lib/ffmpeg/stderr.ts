@@ -15,18 +15,23 @@ const EMPTY_WORDS = new RegExp(
       ...["Error opening (in|out)put (file .*\\.|files: .*)", "Error selecting an encoder"],
       ...["Error sending frames to consumers: .*", "Could not open encoder before EOF"],
       ...["Task finished with error code: .*", "Terminating thread with return code .*"],
+      // Numbers of devices, and of hardware that leaves a stream to the processor.
+      ...["Device creation failed: -?\\d+\\.", "Failed setup for format \\w+: hwaccel .*"],
       ...["Error muxing a packet", "Nothing was written into output file, .*"],
     ].join("|")
   })$`,
 );
 
+/** FFmpeg's reason for all content that it cannot read. */
+export const INVALID_DATA = "Invalid data found when processing input";
+
 /** Ends of lines with a generic reason; earlier lines are more specific. */
 const COMMON_WORDS = new RegExp(
   `(^|: )(${
     [
-      ...["Invalid data found when processing input", "Inappropriate ioctl for device"],
+      ...[INVALID_DATA, "Inappropriate ioctl for device"],
       ...["Invalid argument", "Input/output error", "End of file", "Function not implemented"],
-      ...["(Option|Filter|Encoder|Decoder|Muxer|Demuxer) not found"],
+      ...["(Option|Filter|Encoder|Decoder|Muxer|Demuxer) not found", "can't configure encoder"],
     ].join("|")
   })$`,
 );

@@ -1,6 +1,6 @@
 /** Versions of the installed FFmpeg, and how its arguments depend on them. */
 import { deadline } from "../base/async.ts";
-import { ProcessError } from "../base/errors.ts";
+import { messageOf, MissingProgramError, ProcessError } from "../base/errors.ts";
 import { startProcess } from "./process.ts";
 
 /** Programs of FFmpeg, which distributions may package separately. */
@@ -20,6 +20,11 @@ export interface FfmpegDialect {
   inputTimeBase: "-1" | "demux";
   /** How to set the rotation of copied packets: by an input option, or by an output tag. */
   rotationBy: "option" | "tag";
+  /**
+   * Where Matroska's sound begins if decoders drop its first samples: with the first packet, or with
+   * the first sample that is left.
+   */
+  soundStart: "packet" | "sample";
 }
 
 /** The oldest supported release. */
@@ -30,6 +35,12 @@ const DISPLAY_ROTATION = [6, 0] as const;
 
 /** `-enc_time_base demux` works in 7.1 and later, `-1` up to 7.1; 9.0 refuses `-1`. */
 const TIME_BASE_BY_NAME = [7, 1] as const;
+
+/** Sound of Matroska begins with a packet up to 8.0, with a sample since 8.1 (RFC 9559, CodecDelay). */
+const SOUND_BY_SAMPLE = [8, 1] as const;
+
+/** The first release that decodes animated WebP, for messages. */
+export const ANIMATED_WEBP_RELEASE = "9.0";
 
 /** Milliseconds for `-version`. */
 const VERSION_TIMEOUT = 10_000;
@@ -66,12 +77,14 @@ export function dialectOf(version: FfmpegVersion): FfmpegDialect {
   return {
     inputTimeBase: isAtLeast(version, TIME_BASE_BY_NAME) ? "demux" : "-1",
     rotationBy: isAtLeast(version, DISPLAY_ROTATION) ? "option" : "tag",
+    soundStart: isAtLeast(version, SOUND_BY_SAMPLE) ? "sample" : "packet",
   };
 }
 
 /** The installed programs. Each version is read once, when it is first needed. */
 export class InstalledFfmpeg implements AsyncDisposable {
   #versions = new Map<FfmpegProgram, Promise<FfmpegVersion>>();
+  #trials = new Set<Promise<string>>();
   #stop = new AbortController();
 
   /**
@@ -114,14 +127,54 @@ export class InstalledFfmpeg implements AsyncDisposable {
     return dialectOf(await this.version("ffmpeg"));
   }
 
+  /** Whether another program is installed, and states its version with the given arguments. */
+  async accepts(program: string, args: readonly string[]): Promise<boolean> {
+    const trial = outputOf(program, args, this.#stop.signal);
+    this.#trials.add(trial);
+    try {
+      await trial;
+      return true;
+    } catch (error) {
+      if (error instanceof MissingProgramError || error instanceof ProcessError) return false;
+      throw error;
+    }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
-    await Promise.allSettled(this.#versions.values());
+    await Promise.allSettled([...this.#versions.values(), ...this.#trials]);
+  }
+}
+
+/**
+ * The text of `--version`: that of the program, of Deno and of FFmpeg. Without an FFmpeg that can be
+ * used, the reason follows on a line of its own.
+ *
+ * @param program its name and version, as in `stream-server 1.0.0`
+ */
+export async function versionText(program: string): Promise<string> {
+  await using installed = new InstalledFfmpeg();
+  const deno = `Deno ${Deno.version.deno}`;
+  try {
+    return `${program} (${deno}, ${await installed.describe("ffmpeg")})\n`;
+  } catch (error) {
+    return `${program} (${deno}, no usable FFmpeg)\n${messageOf(error)}\n`;
   }
 }
 
 async function readVersion(program: FfmpegProgram, signal: AbortSignal): Promise<FfmpegVersion> {
-  await using child = startProcess(program, ["-version"], { signal });
+  const version = parseFfmpegVersion(await outputOf(program, ["-version"], signal));
+  if (!isSupported(version)) throw new Error(refusalOf(program, version));
+  return version;
+}
+
+/** Standard output of a program that states its version. */
+async function outputOf(
+  program: string,
+  args: readonly string[],
+  signal: AbortSignal,
+): Promise<string> {
+  await using child = startProcess(program, args, { signal });
   let isLate = false;
   using _limit = deadline(VERSION_TIMEOUT, () => {
     isLate = true;
@@ -135,9 +188,7 @@ async function readVersion(program: FfmpegProgram, signal: AbortSignal): Promise
     const reason = `it does not state its version within ${VERSION_TIMEOUT / 1000} s`;
     throw new Error(`Cannot use ${program}: ${reason}`, { cause });
   }
-  const version = parseFfmpegVersion(text);
-  if (!isSupported(version)) throw new Error(refusalOf(program, version));
-  return version;
+  return text;
 }
 
 function describeProgram(program: FfmpegProgram, { name }: FfmpegVersion): string {

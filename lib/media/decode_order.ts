@@ -33,8 +33,10 @@ export class DecodeOrder<T> {
    */
   add(item: T, time: number): Due<T>[] {
     this.#held.push(item);
-    const at = this.#times.findIndex((other) => other > time);
-    this.#times.splice(at < 0 ? this.#times.length : at, 0, time);
+    // In place, since this is run for each frame of each viewer.
+    let at = this.#times.push(time) - 1;
+    for (; at > 0 && this.#times[at - 1] > time; at--) this.#times[at] = this.#times[at - 1];
+    this.#times[at] = time;
     return this.#times.length > this.#delay ? this.#release() : [];
   }
 
@@ -50,6 +52,8 @@ export class DecodeOrder<T> {
     this.#started = true;
     this.#last = Math.max(this.#last, earliest ?? 0);
     const due = this.#last;
-    return this.#held.splice(0).map((item) => ({ item, due }));
+    const released = this.#held.map((item) => ({ item, due }));
+    this.#held.length = 0;
+    return released;
   }
 }

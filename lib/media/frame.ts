@@ -1,4 +1,5 @@
 /** Streams and frames: the vocabulary that all rooms share. */
+import { type MediaTags, STREAM_TAGS, type StreamTags } from "./tags.ts";
 
 /** A fraction `[numerator, denominator]`, the denominator above zero. */
 export type Rational = readonly [numerator: number, denominator: number];
@@ -10,7 +11,7 @@ export const ENCODINGS = ["raw", "copy", "h264", "mjpeg"] as const;
 export type Encoding = typeof ENCODINGS[number];
 
 /** Fields that video and audio streams share. */
-export interface StreamBase {
+export interface StreamBase extends StreamTags {
   /** Number of the stream within its connection or container, 0 … 65535. */
   id: number;
   /** FFmpeg's name of the codec: `rawvideo`, `pcm_s16le`, `h264`. */
@@ -22,6 +23,15 @@ export interface StreamBase {
   /** Configuration of the decoder; empty for raw streams. */
   extradata: Uint8Array;
 }
+
+/**
+ * Orders of the fields of interlaced video, by FFmpeg's names: which field is stored first and which is
+ * shown first, `t` for the top one. FFmpeg itself goes by the first letter.
+ */
+export const FIELD_ORDERS = ["tt", "bb", "tb", "bt"] as const;
+
+/** One of {@linkcode FIELD_ORDERS}. */
+export type FieldOrder = typeof FIELD_ORDERS[number];
 
 /** A video stream. */
 export interface VideoStream extends StreamBase {
@@ -44,6 +54,12 @@ export interface VideoStream extends StreamBase {
   colorRange?: string;
   /** FFmpeg's name of the matrix, such as `bt709`, if the source states it. */
   colorSpace?: string;
+  /** FFmpeg's name of the primaries, such as `bt2020`; only with `colorTransfer`. */
+  colorPrimaries?: string;
+  /** FFmpeg's name of the transfer of a high dynamic range: `smpte2084` (PQ), `arib-std-b67` (HLG). */
+  colorTransfer?: string;
+  /** Absent for progressive video. */
+  fieldOrder?: FieldOrder;
   /** Degrees clockwise by which frames have to be rotated for display. */
   rotation?: 90 | 180 | 270;
   /** Most frames by which decoding and presentation order differ. @default 0 */
@@ -63,11 +79,14 @@ export interface AudioStream extends StreamBase {
 /** A video or audio stream. */
 export type StreamDescription = VideoStream | AudioStream;
 
-/** Encodings of the messages of a data stream: a JSON value in UTF-8, or any bytes. */
-export const DATA_CODECS = ["json", "bytes"] as const;
+/**
+ * Encodings of the messages of a data stream: a JSON value in UTF-8, any bytes, or a text of subtitles
+ * as JSON.
+ */
+export const DATA_CODECS = ["json", "bytes", "subtitle"] as const;
 
 /** A stream of timed messages, such as detections or telemetry. */
-export interface DataStream {
+export interface DataStream extends Pick<StreamTags, "language" | "title"> {
   /** Number of the stream within its connection, 0 … 65535. */
   id: number;
   /** Tells it from other streams. */
@@ -81,8 +100,24 @@ export interface DataStream {
 /** A stream of any type, as the protocol describes it. */
 export type AnyStream = StreamDescription | DataStream;
 
+/** A stream of a file, as viewers choose among them. Its number is its place among those of its type. */
+export interface MediaTrack {
+  /** Pictures, sound, or timed texts. */
+  type: "video" | "audio" | "subtitles";
+  /** FFmpeg's name of the codec, such as `h264`, `aac` or `subrip`. */
+  codec: string;
+  /** Language that the file states, by ISO 639-2, such as `deu` or `ger`. */
+  language?: string;
+  /** Title that the file states. */
+  title?: string;
+  /** Whether the file recommends it among those of its type. */
+  default?: boolean;
+  /** Channels of audio. */
+  channels?: number;
+}
+
 /** Description of a response. */
-export interface Description {
+export interface Description extends MediaTags {
   /** Name of the media, as listed. */
   name: string;
   /** Whether the source has no end of its own. */
@@ -121,8 +156,10 @@ export interface Frame {
   dropped?: boolean;
   /** Capture time of a live frame: microseconds since 1970 by the server's clock. */
   captured?: number;
+  /** Whether others use the memory of the data, so that nothing may be written in or around it. */
+  borrowed?: boolean;
   /**
-   * A frame to send has {@linkcode FRAME_HEADROOM} free bytes before its data and
+   * A frame to send, unless borrowed, has {@linkcode FRAME_HEADROOM} free bytes before its data and
    * {@linkcode FRAME_TAILROOM} after it in the same buffer, so that a protocol writes the rest of the
    * message in place.
    */
@@ -203,12 +240,13 @@ const FORMAT_FIELDS = [
   ...["width", "height", "pixelFormat", "sampleRate", "channels"],
 ];
 
-/** Whether streams have the same descriptions, in the same order. */
+/** Whether streams have the same descriptions but for tags, in the same order. */
 export function sameStreams(
   streams: readonly StreamDescription[],
   others: readonly StreamDescription[],
 ): boolean {
-  const fields = [...streams, ...others].flatMap((stream) => Object.keys(stream));
+  const fields = [...streams, ...others].flatMap((stream) => Object.keys(stream))
+    .filter((field) => !STREAM_TAGS.some((tag) => tag === field));
   return toText(streams, fields) === toText(others, fields);
 }
 

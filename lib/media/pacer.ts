@@ -4,6 +4,12 @@ import { type Clock, MONOTONIC_CLOCK } from "../base/clock.ts";
 /** Milliseconds of the longest timer; a longer one would fire at once. */
 export const LONGEST_SLEEP = 2 ** 31 - 1;
 
+/**
+ * Milliseconds by which frames are let through early, at most, because the machine has so much to do
+ * that waits end late.
+ */
+const MOST_LAG = 50;
+
 /** Options of {@linkcode Pacer}. */
 export interface PacerOptions {
   /** Playback speed, 1 for real time; 0 never waits. */
@@ -21,6 +27,8 @@ export class Pacer {
   readonly speed: number;
   /** Clock time, in milliseconds, at which second 0 of the media is due. */
   #origin: number | undefined;
+  /** Milliseconds by which the last wait ended late, up to {@linkcode MOST_LAG}. */
+  #lag = 0;
   #paused: { at: number; resumed: PromiseWithResolvers<void> } | undefined;
 
   constructor({ speed, clock = MONOTONIC_CLOCK }: PacerOptions) {
@@ -36,10 +44,13 @@ export class Pacer {
    */
   async waitFor(time: number, signal: AbortSignal): Promise<void> {
     while (true) {
-      await this.running(signal);
+      if (this.#paused !== undefined) await this.running(signal);
+      else signal.throwIfAborted();
       const wait = this.#dueIn(time);
       if (wait <= 0) return;
       await this.#clock.sleep(Math.min(wait, LONGEST_SLEEP), signal);
+      // The time of a pause is not the machine's.
+      if (this.#paused === undefined) this.#lag = Math.min(MOST_LAG, -this.#dueIn(time));
     }
   }
 
@@ -56,8 +67,24 @@ export class Pacer {
     }
   }
 
+  /**
+   * Whether a frame is due, or will be so soon that it may as well be sent now. The first frame is.
+   * On a busy machine that is sooner: fewer waits and writes for the same frames let it catch up.
+   *
+   * @param time seconds, from the frame's timestamp
+   * @param early real seconds by which it may be sent too early
+   */
+  isDue(time: number, early: number): boolean {
+    return this.#paused === undefined && this.#dueIn(time) <= Math.max(early * 1000, this.#lag);
+  }
+
   get isPaused(): boolean {
     return this.#paused !== undefined;
+  }
+
+  /** Milliseconds since the pause began; `undefined` unless paused. */
+  get pausedFor(): number | undefined {
+    return this.#paused && this.#clock.now() - this.#paused.at;
   }
 
   /**
@@ -80,6 +107,7 @@ export class Pacer {
   /** Makes the next frame the first one: it is due at once. */
   restart(): void {
     this.#origin = undefined;
+    this.#lag = 0;
   }
 
   /** Stops the media's time. No effect while paused. */

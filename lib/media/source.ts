@@ -7,20 +7,10 @@ export interface TimedFrame extends Frame {
   due: number;
 }
 
-/** Sees the frames of a source before they are given on, until it is done or disposed. */
-export interface FrameTap extends Disposable {
-  /** No further frame is wanted. */
-  readonly isDone: boolean;
-  /** Called with each frame; the source waits for the result. */
-  onFrame(frame: TimedFrame): Promise<void>;
-  /** Called once all frames have been given. */
-  onEnd(): Promise<void>;
-}
-
 /** Interleaved frames of all streams of some media. */
 export interface FrameSource extends AsyncDisposable {
-  /** Set before frames are requested. The source disposes of it. */
-  tap?: FrameTap;
+  /** Whether it is read by an index, without FFmpeg. */
+  readonly isIndexed?: boolean;
   /** Descriptions of the streams, video before audio. */
   readonly streams: readonly StreamDescription[];
   /** Sentences about differences from the request. */

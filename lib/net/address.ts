@@ -80,6 +80,11 @@ export function isAnyAddress(hostname: string): boolean {
   return ANY.has(hostname);
 }
 
+/** Whether a host is an IP address, and no name. */
+export function isAddress(hostname: string): boolean {
+  return hostname.includes(":") || /^\d+\.\d+\.\d+\.\d+$/.test(hostname);
+}
+
 /** The host of a `Host` header, without port and brackets. */
 export function hostOf(header: string): string {
   const [, bracketed, plain] = header.match(/^(?:\[([^\]]*)\]|([^:]*))(?::\d*)?$/) ?? [];

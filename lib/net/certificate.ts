@@ -1,6 +1,6 @@
 /** Certificates, and their fingerprints: `sha256:` and 64 hexadecimal digits. */
-import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
-import { createSecureContext, type SecureContext } from "node:tls";
+import type { KeyObject, X509Certificate } from "node:crypto";
+import type { SecureContext } from "node:tls";
 import { messageOf, UsageError } from "../base/errors.ts";
 import { readPrivateText } from "./token.ts";
 
@@ -60,7 +60,14 @@ export async function readCertificate(
   const expected = "a file in PEM";
   const { text: certText } = await readPrivateText(cert, { what: "certificate", expected });
   const { text: keyText, warning } = await readPrivateText(key, { what: "key", expected });
-  const [first] = parse(cert, "a certificate and its issuers'", () => toCertificates(certText));
+  // Loaded for those who need them, since that takes long; see net/socket.ts.
+  const { createPrivateKey, X509Certificate } = await import("node:crypto");
+  const { createSecureContext } = await import("node:tls");
+  const [first] = parse(
+    cert,
+    "a certificate and its issuers'",
+    () => toCertificates(certText, X509Certificate),
+  );
   const own = parse(key, "a private key without a passphrase", () => createPrivateKey(keyText));
   if (!first.checkPrivateKey(own)) {
     throw new Error(
@@ -121,12 +128,12 @@ export function checkAuthorities(text: string, what: string): void {
  *
  * @throws {Error} if one is broken, or there is none
  */
-function toCertificates(text: string): [X509Certificate, ...X509Certificate[]] {
+function toCertificates(
+  text: string,
+  Certificate: typeof X509Certificate,
+): [X509Certificate, ...X509Certificate[]] {
   const [first, ...others] = text.match(/-----BEGIN CERTIFICATE-----.*?(?=-----BEGIN|$)/gs) ?? [];
-  return [
-    new X509Certificate(first ?? text),
-    ...others.map((issuer) => new X509Certificate(issuer)),
-  ];
+  return [new Certificate(first ?? text), ...others.map((issuer) => new Certificate(issuer))];
 }
 
 /** The type of a key; the curve of an elliptic-curve key. */

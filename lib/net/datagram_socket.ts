@@ -1,5 +1,5 @@
 /** A UDP port that datagrams arrive at. */
-import { createSocket, type RemoteInfo, type Socket as UdpSocket } from "node:dgram";
+import type { RemoteInfo, Socket as UdpSocket } from "node:dgram";
 import { onAbort } from "../base/async.ts";
 import { messageOf } from "../base/errors.ts";
 import { type Address, formatAddress } from "./address.ts";
@@ -115,7 +115,9 @@ class OpenSocket implements DatagramSocket {
   }
 }
 
-function bind(hostname: string, port: number): Promise<UdpSocket> {
+async function bind(hostname: string, port: number): Promise<UdpSocket> {
+  // Loaded for those who receive datagrams, since that takes long; see net/socket.ts.
+  const { createSocket } = await import("node:dgram");
   const socket = createSocket(hostname.includes(":") ? "udp6" : "udp4");
   const { promise, resolve, reject } = Promise.withResolvers<UdpSocket>();
   const onError = (error: Error) => {
@@ -127,7 +129,7 @@ function bind(hostname: string, port: number): Promise<UdpSocket> {
     socket.off("error", onError);
     resolve(socket);
   });
-  return promise;
+  return await promise;
 }
 
 function isCode(error: unknown, code: string): boolean {

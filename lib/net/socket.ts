@@ -1,13 +1,6 @@
 /** TCP connections, plain or with TLS, behind one interface. */
-import { Buffer } from "node:buffer";
-import { Duplex } from "node:stream";
-import {
-  connect,
-  type ConnectionOptions,
-  type PeerCertificate,
-  type SecureContext,
-  TLSSocket,
-} from "node:tls";
+import type { Duplex } from "node:stream";
+import type { ConnectionOptions, PeerCertificate, SecureContext, TLSSocket } from "node:tls";
 
 /** A TCP connection, plain or with TLS. Deno's own connections implement it. */
 export interface Socket {
@@ -60,6 +53,9 @@ class Gate {
 /**
  * TLS over a TCP connection: Node's TLS on top of Deno's connection. Deno's own TLS cannot change the
  * certificate of a listener, and does not expose the peer's certificate.
+ *
+ * Node's modules are loaded with the first such connection: that takes as long as all else until
+ * a program has started.
  */
 export class TlsSocket implements Socket {
   #raw: Deno.TcpConn;
@@ -117,8 +113,9 @@ export class TlsSocket implements Socket {
     raw: Deno.TcpConn,
     { context, first }: { context: SecureContext; first: Uint8Array },
   ): Promise<TlsSocket> {
+    const { TLSSocket } = await import("node:tls");
     const gate = new Gate();
-    const below = toDuplex(raw, gate, first);
+    const below = await toDuplex(raw, gate, first);
     const options = { isServer: true, secureContext: context, allowHalfOpen: true };
     const stream = new TLSSocket(below, options);
     return await new TlsSocket(raw, { below, gate, stream, securedBy: "secure" }).#handshake();
@@ -130,8 +127,9 @@ export class TlsSocket implements Socket {
    * @throws {Error} if the peer does not speak TLS, or its certificate is not the expected one
    */
   static async connect(raw: Deno.TcpConn, options: ConnectionOptions): Promise<TlsSocket> {
+    const { connect } = await import("node:tls");
     const gate = new Gate();
-    const below = toDuplex(raw, gate);
+    const below = await toDuplex(raw, gate);
     const stream = connect({ ...options, socket: below, allowHalfOpen: true } as ConnectionOptions);
     return await new TlsSocket(raw, { below, gate, stream, securedBy: "secureConnect" })
       .#handshake();
@@ -217,7 +215,15 @@ export class TlsSocket implements Socket {
  *
  * @param first bytes already read from it
  */
-function toDuplex(raw: Deno.TcpConn, gate: Gate, first: Uint8Array = new Uint8Array(0)): Duplex {
+async function toDuplex(
+  raw: Deno.TcpConn,
+  gate: Gate,
+  first: Uint8Array = new Uint8Array(0),
+): Promise<Duplex> {
+  const [{ Buffer }, { Duplex }] = await Promise.all([
+    import("node:buffer"),
+    import("node:stream"),
+  ]);
   let ahead = first;
   const readNext = async () => {
     if (ahead.byteLength > 0) {

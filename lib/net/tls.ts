@@ -1,7 +1,7 @@
 /** TLS with a choice of trust: the system's authorities, one of the user's, or a fingerprint. */
-import { type ConnectionOptions, getCACertificates } from "node:tls";
+import type { ConnectionOptions } from "node:tls";
 import { messageOf } from "../base/errors.ts";
-import { formatAddress } from "./address.ts";
+import { formatAddress, isAddress } from "./address.ts";
 import { FINGERPRINT_FLAG, toFingerprint } from "./certificate.ts";
 import { closeSocket, TlsSocket } from "./socket.ts";
 
@@ -45,7 +45,7 @@ export async function connectTls(
       host: hostname,
       // Server Name Indication takes no addresses (RFC 6066, 3).
       servername: isAddress(hostname) ? "" : hostname,
-      ...toOptions(trust),
+      ...await toOptions(trust),
     });
   } catch (cause) {
     closeSocket(raw);
@@ -66,14 +66,15 @@ export async function connectTls(
  * The handshake proves that the server has the key of its certificate. A fingerprint is compared
  * after it; signature and name of the certificate do not matter then.
  */
-function toOptions(trust: Trust): ConnectionOptions {
+async function toOptions(trust: Trust): Promise<ConnectionOptions> {
   if (trust.kind === "fingerprint") return { rejectUnauthorized: false };
   if (trust.kind === "authority") return { rejectUnauthorized: true, ca: trust.pem };
-  return { rejectUnauthorized: true, ca: authorities() };
+  return { rejectUnauthorized: true, ca: await authorities() };
 }
 
 /** Certificates that this machine trusts, or, if it has none, those built into the program. */
-function authorities(): string[] {
+async function authorities(): Promise<string[]> {
+  const { getCACertificates } = await import("node:tls");
   const system = getCACertificates("system");
   return system.length > 0 ? system : getCACertificates("bundled");
 }
@@ -83,10 +84,6 @@ const CLIENT_ADVICE: TrustAdvice = {
   host: "--host, or --tls-fingerprint",
   authority: "--ca-cert FILE or --tls-fingerprint",
 };
-
-function isAddress(hostname: string): boolean {
-  return hostname.includes(":") || /^\d+\.\d+\.\d+\.\d+$/.test(hostname);
-}
 
 /** Describes a problem of the certificate by OpenSSL's error code. */
 function explain(error: unknown, trust: Trust): string {

@@ -7,8 +7,10 @@ import {
   type StreamDescription,
   type VideoStream,
 } from "../media/frame.ts";
+import type { MediaTags } from "../media/tags.ts";
 import { FieldWriter } from "./fields.ts";
 import { FILE_ID, FLAGS, START_CODES } from "./format.ts";
+import { chapterInfo, metadataInfo, streamInfo } from "./info.ts";
 
 /** Most bytes of a syncpoint and a frame header, rounded up. */
 const MAX_OVERHEAD = 64;
@@ -33,6 +35,9 @@ export type NutMuxStream = StreamDescription & {
    */
   decodeDelay?: number;
 };
+
+/** Tags of a file to write, chapters in the timestamps of its frames. */
+export type NutTags = Pick<MediaTags, "metadata" | "chapters">;
 
 interface StreamState {
   /** Number of the stream in the file. */
@@ -60,9 +65,10 @@ export class NutMuxer {
 
   /**
    * @param streams in the file they are numbered 0, 1 … in this order
+   * @param tags of the file
    * @throws {RangeError} if NUT cannot describe a stream
    */
-  constructor(streams: readonly NutMuxStream[]) {
+  constructor(streams: readonly NutMuxStream[], tags: NutTags = {}) {
     if (streams.length === 0) {
       throw new RangeError(`Cannot write NUT "streams": none, expected at least one`);
     }
@@ -77,7 +83,18 @@ export class NutMuxer {
       timeBaseIndexes.push(timeBaseIndex);
       this.#states.set(stream.id, { index, timeBaseIndex, keyframe: false, keySyncpoint: -1 });
     }
-    this.#header = fileHeader(streams, this.#timeBases, timeBaseIndexes);
+    const { metadata, chapters = [] } = tags;
+    const milliseconds = chapters.length === 0 ? 0 : this.#addTimeBase([1, 1000]);
+    const count = this.#timeBases.length;
+    this.#header = fileHeader(streams, {
+      timeBases: this.#timeBases,
+      timeBaseIndexes,
+      infos: [
+        metadataInfo(metadata),
+        ...streams.map(streamInfo),
+        ...chapters.map((each, index) => chapterInfo(each, index, { milliseconds, count })),
+      ],
+    });
     this.#position = this.#header.length;
   }
 
@@ -160,17 +177,21 @@ function writeFrameHeader(out: FieldWriter, { index }: StreamState, frame: Frame
 }
 
 /**
- * The first bytes of a file: file id, main header, stream headers, frame rates.
+ * The first bytes of a file: file id, main header, stream headers, and what the file says about
+ * itself.
  *
  * @param streams in the order of their numbers in the file
- * @param timeBases of all streams, in lowest terms
- * @param timeBaseIndexes index of each stream's time base
+ * @param options time bases of all streams in lowest terms, the index of each stream's, and bodies
+ * of info packets
  * @throws {RangeError} if NUT cannot describe a stream
  */
 function fileHeader(
   streams: readonly NutMuxStream[],
-  timeBases: readonly Rational[],
-  timeBaseIndexes: readonly number[],
+  { timeBases, timeBaseIndexes, infos }: {
+    timeBases: readonly Rational[];
+    timeBaseIndexes: readonly number[];
+    infos: readonly (Uint8Array | undefined)[];
+  },
 ): Uint8Array<ArrayBuffer> {
   const out = new FieldWriter();
   out.raw(FILE_ID);
@@ -178,11 +199,7 @@ function fileHeader(
   for (const [index, stream] of streams.entries()) {
     out.packet(START_CODES.stream, streamHeader(stream, index, timeBaseIndexes[index]));
   }
-  for (const [index, stream] of streams.entries()) {
-    if (stream.type === "video" && stream.frameRate !== undefined) {
-      out.packet(START_CODES.info, frameRateInfo(index, stream.frameRate));
-    }
-  }
+  for (const info of infos) if (info !== undefined) out.packet(START_CODES.info, info);
   return out.finish();
 }
 
@@ -263,19 +280,4 @@ function audioFields(body: FieldWriter, { sampleRate, channels }: AudioStream): 
 function positive(name: string, value: number): number {
   if (Number.isInteger(value) && value > 0 && value < 2 ** 31) return value;
   throw new RangeError(`Cannot write NUT "${name}": ${value}, expected a whole number above 0`);
-}
-
-/** Body of an info packet with a stream's frame rate, as libavformat writes it. */
-function frameRateInfo(index: number, [numerator, denominator]: Rational): Uint8Array {
-  const text = new TextEncoder();
-  const body = new FieldWriter();
-  body.varint(index + 1);
-  body.signed(0); // chapter: none
-  body.varint(0); // its start
-  body.varint(0); // its length
-  body.varint(1); // entries
-  body.string(text.encode("r_frame_rate"));
-  body.signed(-1); // type: text
-  body.string(text.encode(`${numerator}/${denominator}`));
-  return body.finish();
 }

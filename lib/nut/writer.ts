@@ -2,7 +2,7 @@
 import { isConnectionLost } from "../base/errors.ts";
 import { type FloatConversion, floatConversion, toWholeSamples } from "../media/float_pixels.ts";
 import type { Frame, Rational, StreamDescription } from "../media/frame.ts";
-import { NutMuxer } from "./muxer.ts";
+import { NutMuxer, type NutTags } from "./muxer.ts";
 
 /** Assigns new timestamps to frames. */
 export interface Timeline {
@@ -19,6 +19,8 @@ export interface NutWriterOptions {
   lead?: number;
   /** Replaces the timestamps. */
   timeline?: Timeline;
+  /** Tags of the file, chapters in the timestamps of the frames. @default none */
+  tags?: NutTags;
 }
 
 /** Ticks per second of a {@linkcode Timeline}. */
@@ -54,6 +56,7 @@ export class NutWriter {
         ...this.#floats.get(stream.id)?.stream ?? stream,
         timeBase: writtenTimeBase(stream.timeBase, options),
       })),
+      writtenTags(options),
     );
     this.#writer = output.getWriter();
     // Failures are reported by the failing write.
@@ -132,4 +135,14 @@ function writtenTimeBase(
 ): Rational {
   if (timeline !== undefined) return [1, MICROSECONDS];
   return lead === 0 ? timeBase : [1, timeBase[1]];
+}
+
+/** Tags whose chapters are shifted as the frames are. */
+function writtenTags({ tags = {}, lead = 0 }: NutWriterOptions): NutTags {
+  const chapters = tags.chapters?.map((chapter) => ({
+    ...chapter,
+    start: chapter.start + lead,
+    end: chapter.end + lead,
+  }));
+  return { ...tags, chapters };
 }

@@ -12,6 +12,7 @@ import {
   type ObservedMessage,
 } from "../net/observer.ts";
 import { MessageWords } from "./message_words.ts";
+import { isWholeList } from "./native/list.ts";
 import { HEADER_LENGTH, type Kind, parseHeader } from "./native/framing.ts";
 
 /** States of a conversation; docs/protocol/states.md defines them. */
@@ -123,7 +124,8 @@ export class Explainer implements ConversationObserver {
       return this.#line(direction, message);
     }
     const header = parseHeader(message.header);
-    this.#state.take(header.kind);
+    // Further messages of the same list follow.
+    if (header.kind !== "list" || isWholeList(message.payload)) this.#state.take(header.kind);
     this.#line(direction, {
       kind: header.kind,
       bytes: HEADER_LENGTH + message.payload.byteLength,

@@ -9,9 +9,9 @@ import {
   parseDescription,
   parseEnd,
   parseError,
-  parseList,
   parseNotice,
 } from "./native/response.ts";
+import { parseList } from "./native/list.ts";
 
 /** Characters of the longest words of a message. */
 const MAX_WORDS = 600;
@@ -104,8 +104,10 @@ export class MessageWords {
 
 function renderRequest(request: MediaRequest): string {
   const { command, name, encoding, pixelFormat, quality, fps, bitrate, audio, data } = request;
-  const { start, duration, every, speed, loop, late, resume = [], redescribe } = request;
-  const { via = [], replace, onDemand, token } = request;
+  const { start, duration, every, speed, loop, late, credit, resume = [], redescribe } = request;
+  const { toneMap, deinterlace, metadata, via = [], defaults, replace, onDemand } = request;
+  const { more, follow, token } = request;
+  const { audioTrack, subtitles } = request;
   const isMedia = command === "get_image" || command === "get_video";
   const what = name === undefined ? (isMedia ? " of the default" : "") : ` "${name}"`;
   return join([
@@ -114,9 +116,13 @@ function renderRequest(request: MediaRequest): string {
     pixelFormat !== undefined && `pixel format ${pixelFormat}`,
     sizeOf(request),
     quality !== undefined && `quality ${quality}`,
+    toneMap !== undefined && (toneMap ? "tone mapping" : "no tone mapping"),
+    deinterlace !== undefined && (deinterlace ? "deinterlaced" : "fields as they are"),
     fps !== undefined && `${fps} fps`,
     bitrate !== undefined && `${bitrate} bits/s`,
     audio === false && "no audio",
+    audioTrack !== undefined && `audio track ${audioTrack}`,
+    subtitles !== undefined && (subtitles === true ? "subtitles" : `subtitles ${subtitles}`),
     data !== undefined && (data === "only" ? "data only" : "with data"),
     start !== undefined && `from ${start} s`,
     duration !== undefined && `for ${duration} s`,
@@ -124,11 +130,16 @@ function renderRequest(request: MediaRequest): string {
     speed !== undefined && (speed === 0 ? "as fast as possible" : `speed ${speed}`),
     loop && "loop",
     late !== undefined && `late ${late}`,
+    credit && "credit",
     ...resume.map(({ id, after, next }) => `resume stream ${id} after tick ${after ?? next}`),
+    metadata && "metadata",
     redescribe && "redescribe",
     via.length > 0 && `via ${via.length} ${via.length === 1 ? "relay" : "relays"}`,
+    defaults && "defaults",
     replace && "replace",
     onDemand && "on demand",
+    more && "in pieces",
+    follow && "follow",
     token !== undefined && "with a token",
   ]);
 }
@@ -168,16 +179,17 @@ function renderEnd(payload: Uint8Array): string {
 }
 
 function renderControl(payload: Uint8Array): string {
-  const { action, to, id } = parseControl(payload);
+  const { action, to, id, frames } = parseControl(payload);
   return join([
     typeof action === "string" ? action : `action ${quoteValue(action)}`,
     to !== undefined && `to ${typeof to === "number" ? to : quoteValue(to)} s`,
     id !== undefined && `id ${typeof id === "number" ? id : quoteValue(id)}`,
+    frames !== undefined && `${typeof frames === "number" ? frames : quoteValue(frames)} frames`,
   ]);
 }
 
 function renderList(payload: Uint8Array): string {
-  const entries = parseList(payload);
+  const { entries, removed = [], more } = parseList(payload);
   const rest = entries.length - MAX_NAMED;
   return join([
     `${entries.length} ${entries.length === 1 ? "entry" : "entries"}`,
@@ -185,6 +197,8 @@ function renderList(payload: Uint8Array): string {
       `${live ? "live " : ""}${kind} "${name}"`
     ),
     rest > 0 && `${rest} more`,
+    removed.length > 0 && `${removed.length} removed`,
+    more && "further ones follow",
   ]);
 }
 

@@ -12,6 +12,7 @@ import {
   toggle,
   VERSION,
 } from "../cli/flags.ts";
+import { ENCODER_CHOICES } from "../ffmpeg/encoders.ts";
 import { parseListenAddress } from "../net/address.ts";
 import type { Secret } from "../net/secret.ts";
 import { DEFAULT_PORT } from "../protocol/native/framing.ts";
@@ -60,6 +61,7 @@ export const SERVER_FLAGS = {
     absent: DEFAULT_PORT,
     bounds: SERVER_BOUNDS.port,
   }),
+  http: text("[ADDR:]PORT", "serve the page for browsers here, too", undefined),
   "max-clients": number("N", "clients at once (64); others get a busy error", {
     absent: DEFAULT_MAX_CLIENTS,
     bounds: SERVER_BOUNDS.maxClients,
@@ -90,10 +92,15 @@ export const SERVER_FLAGS = {
     absent: DEFAULT_MAX_PIXELS,
     bounds: SERVER_BOUNDS.maxPixels,
   }),
-  cache: number("MB", "start-up cache for recent media (128); 0 for none", {
+  cache: number("MB", "memory for frames that clients share (128); 0 for none", {
     absent: DEFAULT_START_CACHE_SIZE / MEGABYTE,
     bounds: { min: 0, max: SERVER_BOUNDS.startCacheSize.max / MEGABYTE },
   }),
+  encoder: {
+    ...choice(ENCODER_CHOICES, "encode h264 by h264_vaapi, …, or auto (libx264)", "libx264"),
+    placeholder: "NAME",
+  },
+  hwaccel: text("NAME", "decode by vaapi, cuda, …, or auto (none)", "none"),
   grace: number("S", "seconds responses may take after SIGTERM (5)", {
     absent: DEFAULT_GRACE,
     bounds: SERVER_BOUNDS.grace,
@@ -103,8 +110,8 @@ export const SERVER_FLAGS = {
   "log-format": choice(LOG_FORMATS, "format of the log (human)", "human"),
   explain: toggle("explain each message of all clients on stderr"),
   completions: choice(SHELLS, "print completions for the shell", undefined),
-  version: toggle("print the version and exit"),
-  help: toggle("print this and exit"),
+  version: toggle("print the versions and exit", { short: "V" }),
+  help: toggle("print this and exit", { short: "h" }),
 };
 
 /** Values of {@linkcode SERVER_FLAGS}. */
@@ -113,6 +120,8 @@ export type ServerFlags = FlagValues<typeof SERVER_FLAGS>;
 /** Action that a command line asks for. */
 export type ServerAction =
   | { kind: "print"; text: string }
+  /** Print the versions of this program, which is named, of Deno and of FFmpeg. */
+  | { kind: "version"; program: string }
   | { kind: "serve"; flags: ServerFlags };
 
 /**
@@ -123,7 +132,7 @@ export type ServerAction =
 export function parseServerFlags(args: readonly string[]): ServerAction {
   const flags = parseFlags(SERVER_FLAGS, args);
   if (flags.help) return { kind: "print", text: serverUsage() };
-  if (flags.version) return { kind: "print", text: `stream-server ${VERSION}\n` };
+  if (flags.version) return { kind: "version", program: `stream-server ${VERSION}` };
   if (flags.completions === undefined) {
     checkPairs(flags);
     return { kind: "serve", flags };
@@ -163,19 +172,31 @@ function checkRelayFlags(flags: ServerFlags): void {
   }
 }
 
+/** Standard error, for what is not logged. */
+export interface ErrorOutput {
+  write: (text: string) => void;
+  isTerminal: boolean;
+}
+
+const NO_OUTPUT: ErrorOutput = { write: () => {}, isTerminal: false };
+
 /**
  * Converts flags to the options of a server.
  *
  * @param token from the environment; the file of a flag takes precedence
- * @throws {UsageError} if the address for metrics cannot be used
+ * @throws {UsageError} if an address for HTTP cannot be used
  */
 export function toServerOptions(
   flags: ServerFlags,
   token: Secret | undefined,
+  { write, isTerminal }: ErrorOutput = NO_OUTPUT,
 ): ServerOptions {
-  const { host, port, media, image, video, metrics } = flags;
+  const { host, port, media, image, video, http, metrics } = flags;
   const { "token-file": tokenFile, "tls-cert": cert, "tls-key": key } = flags;
   const isEncrypted = cert !== undefined && key !== undefined;
+  // A QR code is for terminals, and neither for few lines nor for lines that programs read.
+  const isDrawn = isTerminal && flags["log-format"] === "human" &&
+    ["debug", "info"].includes(flags["log-level"]);
   return {
     ...{ host, port, media },
     defaults: { image, video },
@@ -186,6 +207,8 @@ export function toServerOptions(
     maxPerAddress: flags["max-per-address"],
     maxDecoders: flags["max-decoders"],
     maxPixels: flags["max-pixels"],
+    encoder: flags.encoder,
+    hwaccel: flags.hwaccel,
     startCacheSize: flags.cache * MEGABYTE,
     credentials: {
       tokenFile,
@@ -199,6 +222,9 @@ export function toServerOptions(
     requestWords: flags["classic-request"],
     scripts: flags.script,
     warm: true,
+    explain: flags.explain ? (line) => write(`${line}\n`) : undefined,
+    draw: isDrawn ? write : undefined,
+    http: http === undefined ? undefined : parseListenAddress(http, "http"),
     metrics: metrics === undefined ? undefined : parseListenAddress(metrics, "metrics"),
   };
 }
@@ -210,11 +236,12 @@ export function serverUsage(): string {
     "Live sources": ["live", "loop-live", "live-linger", "live-token-file", "live-ca-cert"],
     "Publishers": ["publish", "publish-token-file", "max-publishers"],
     "Clients": [
-      ...["host", "port", "max-clients", "max-per-address"] as const,
+      ...["host", "port", "http", "max-clients", "max-per-address"] as const,
       ...["token-file", "tls-cert", "tls-key"] as const,
     ],
     "Scripts": ["script", "classic-request", "classic-open"],
     "Limits": ["max-decoders", "max-pixels", "cache", "grace"],
+    "Hardware": ["encoder", "hwaccel"],
     "Logs and metrics": ["metrics", "log-level", "log-format", "explain"],
     "Other": ["completions", "version", "help"],
   });
@@ -235,6 +262,10 @@ is a length (i32le, u64le, u32be, ascii16, line, none), a +, and a payload
 (pickle, jpeg, pickled-jpeg, raw:WxH:FORMAT, base64, npy): u64le+pickle if it
 is left out.
 
+--http serves a page that plays all of it in a browser, by HTTPS with
+--tls-cert. It asks for the token, if there is one. Programs send that as
+"Authorization: Bearer TOKEN", or as the password of any user.
+
 The token may also be set in STREAM_TOKEN. SIGHUP reloads the token file, the
 certificate and its key. SIGTERM stops the server once all responses are sent,
 or after the time of --grace; Ctrl-C stops it at once.
@@ -243,6 +274,7 @@ Examples:
   stream-server
   stream-server --media ~/Videos --host 0.0.0.0 --port 9000
   stream-server --host 0.0.0.0 --token-file t --tls-cert c.pem --tls-key k.pem
+  stream-server --http 0.0.0.0:8080 --token-file t
   stream-server --live cam=v4l2:/dev/video0 --live screen=x11grab::0
   stream-server --live door=rtsp://user:word@192.168.1.9/stream1
   stream-server --live test=lavfi:testsrc2=size=640x360:rate=30

@@ -3,13 +3,18 @@ import { abortable, settlesWithin } from "../base/async.ts";
 import { messageOf } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import { type Address, formatAddress } from "../net/address.ts";
-import { ConnectionLimiter, type ConnectionLimits } from "./connection_limiter.ts";
+import { closeSocket } from "../net/socket.ts";
+import {
+  ConnectionLimiter,
+  type ConnectionLimits,
+  type ConnectionSlot,
+} from "./connection_limiter.ts";
 import type { Refusal } from "./metrics/metrics.ts";
 
 /** Talks with one connected peer until either side is done. Never rejects. */
 export interface Conversation {
-  /** @param refusal why the peer gets no connection slot; the protocol tells the peer so */
-  (socket: Deno.TcpConn, refusal: Refusal | undefined): Promise<void>;
+  /** @param slot of the connection, or why it has none; the protocol tells the peer so */
+  (socket: Deno.TcpConn, slot: ConnectionSlot): Promise<void>;
 }
 
 /** A row of the listener table: a TCP port and the protocol spoken there. */
@@ -24,7 +29,7 @@ export interface PortRow {
   /** Holds each conversation. Either side may speak first. */
   converse: Conversation;
   /** Called once the port is open. */
-  onListening?: (address: Deno.NetAddr) => void;
+  onListening?: (address: Deno.NetAddr) => void | Promise<void>;
 }
 
 /** A row whose service listens itself, such as an HTTP server. It outlives all conversations. */
@@ -50,6 +55,9 @@ const ACCEPT_PAUSE = 100;
 
 /** Milliseconds between log lines about connections that could not be accepted. */
 const ACCEPT_LOG_INTERVAL = 60_000;
+
+/** EMFILE and ENFILE, for which Deno has no class of errors. */
+const NO_DESCRIPTOR = /os error (24|23)\)/;
 
 /** The open ports of a server and the conversations on them. */
 export class Listeners implements AsyncDisposable {
@@ -89,7 +97,7 @@ export class Listeners implements AsyncDisposable {
       } else {
         const listener = listen(row);
         this.add(listener, row.converse);
-        row.onListening?.(listener.addr);
+        await row.onListening?.(listener.addr);
       }
     }
   }
@@ -152,7 +160,7 @@ export class Listeners implements AsyncDisposable {
         const now = performance.now();
         if (now - loggedAt >= ACCEPT_LOG_INTERVAL) {
           loggedAt = now;
-          this.#logger.log("warn", `Cannot accept a connection: ${messageOf(error)}`);
+          this.#logger.log("warn", `Cannot accept a connection: ${reasonOf(error)}`);
         }
         await settlesWithin(Promise.race(this.#conversations), ACCEPT_PAUSE);
         continue;
@@ -162,15 +170,18 @@ export class Listeners implements AsyncDisposable {
   }
 
   #admit(socket: Deno.TcpConn, converse: Conversation): void {
-    const slot = this.#limiter.take(socket.remoteAddr.hostname);
-    const refusal = slot === undefined ? "full" : slot.refusal;
-    if (refusal !== undefined) this.#onRefusal(refusal);
-    if (slot === undefined) {
-      socket.close();
-      return;
-    }
-    this.follow(converse(socket, refusal).finally(() => slot[Symbol.dispose]()));
+    const { hostname } = socket.remoteAddr;
+    const slot = this.#limiter.take(hostname, () => closeSocket(socket));
+    if (slot.refusal !== undefined) this.#onRefusal(slot.refusal);
+    this.follow(converse(socket, slot).finally(() => slot[Symbol.dispose]()));
   }
+}
+
+function reasonOf(error: unknown): string {
+  const reason = messageOf(error);
+  if (!NO_DESCRIPTOR.test(reason)) return reason;
+  // At its start, Deno raises the soft limit to the hard one.
+  return `${reason}, raise the hard limit of open files (ulimit -Hn, LimitNOFILE= of systemd)`;
 }
 
 function listen({ address: { hostname, port }, flags }: PortRow): Deno.TcpListener {

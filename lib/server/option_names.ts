@@ -4,6 +4,8 @@
 export interface OptionNames {
   host: string;
   port: string;
+  maxClients: string;
+  maxPerAddress: string;
   media: string;
   live: string;
   liveCaCert: string;
@@ -11,6 +13,7 @@ export interface OptionNames {
   /** Those of certificate and key. */
   tls: string;
   publish: string;
+  http: string;
   metrics: string;
   scriptsOpen: string;
 }
@@ -19,12 +22,15 @@ export interface OptionNames {
 export const SERVER_FLAG_NAMES: OptionNames = {
   host: "--host",
   port: "--port",
+  maxClients: "--max-clients",
+  maxPerAddress: "--max-per-address",
   media: "--media",
   live: "--live",
   liveCaCert: "--live-ca-cert",
   token: "--token-file",
   tls: "--tls-cert and --tls-key",
   publish: "--publish",
+  http: "--http",
   metrics: "--metrics",
   scriptsOpen: "--classic-open",
 };

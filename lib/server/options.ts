@@ -1,5 +1,6 @@
 import type { Clock } from "../base/clock.ts";
 import type { Address } from "../net/address.ts";
+import type { WantedHardware } from "../ffmpeg/hardware_search.ts";
 import type { LiveOptions } from "../sources/live/registry.ts";
 import type { CredentialOptions } from "./auth/credentials.ts";
 import type { PublishMode } from "./auth/publish_access.ts";
@@ -7,8 +8,10 @@ import type { OptionNames } from "./option_names.ts";
 import type { ScriptOutput } from "./script_spec.ts";
 import type { Defaults, Timeouts } from "./session/context.ts";
 
-/** Options of a server. */
-export interface ServerOptions {
+export type { EncoderChoice } from "../ffmpeg/encoders.ts";
+
+/** Options of a server. An encoder of `auto` is for live sources; one with a name for files, too. */
+export interface ServerOptions extends WantedHardware {
   /** Address to listen on. */
   host: string;
   /** TCP port; 0 for any free one. */
@@ -45,13 +48,18 @@ export interface ServerOptions {
   /** Bytes that the frames of all viewers together may take. @default DEFAULT_MAX_MEMORY */
   maxMemory?: number;
   /**
-   * Bytes of the start-up cache, in addition to `maxMemory`; 0 for no cache.
+   * Bytes of the frames that are kept of files and shared by viewers, in addition to `maxMemory`; 0 to
+   * keep and share nothing.
    *
    * @default DEFAULT_START_CACHE_SIZE
    */
   startCacheSize?: number;
-  /** Probes all files before anybody asks for them. */
+  /** Probes all files before anybody asks for them, and logs what is served and what is not there. */
   warm?: boolean;
+  /** Address of the page over HTTP, or HTTPS with a certificate; none is served without it. */
+  http?: Address;
+  /** Draws what is for a person at a terminal, such as a QR code; absent if there is none. */
+  draw?: (text: string) => void;
   /** Address of the metrics over HTTP; none are served without it. */
   metrics?: Address;
   /** Takes the lines that explain each conversation; they are safe to print. */

@@ -6,7 +6,7 @@ import type { PortRow } from "./listeners.ts";
 import type { ServerOptions } from "./options.ts";
 import { type OptionNames, SERVER_FLAG_NAMES } from "./option_names.ts";
 import { runScriptPublisher } from "./session/script_publisher.ts";
-import { REFUSED, runSession, type SharedContext } from "./session/session.ts";
+import { logRefusal, runSession, type SharedContext } from "./session/session.ts";
 
 /** A row for each source that scripts push. */
 export function pushRows({ live, host, names }: ServerOptions, shared: SharedContext): PortRow[] {
@@ -45,15 +45,13 @@ function pushRow(
     address: { hostname: host, port: script.port },
     flags: { host: names.host, port: `${option}=script::PORT`, freePort: `${option}=script::0` },
     // Scripts know no TLS.
-    converse: (socket, refusal) =>
+    converse: (socket, slot) =>
       runSession(socket, shared, {
-        refusal,
-        converse: async (context, { refusal, abort }) => {
-          if (refusal === undefined) {
-            return await runScriptPublisher(context, { script, names: scriptNames, abort });
-          }
-          if (!context.requestLog.isLogged(context)) return;
-          context.logger.log("warn", `refused: ${REFUSED[refusal].logged}`);
+        slot,
+        converse: async (context, abort) => {
+          const { refusal } = slot;
+          if (refusal !== undefined) return logRefusal(refusal, context);
+          await runScriptPublisher(context, { script, names: scriptNames, abort });
         },
       }),
     onListening: (address) => {

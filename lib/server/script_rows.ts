@@ -19,8 +19,8 @@ export function scriptRows(
     return [{
       address: { hostname, port },
       flags: { host: names.host, port: "--script" },
-      converse: (socket, refusal) =>
-        runSession(socket, shared, { refusal, converse: scriptConversation(output) }),
+      converse: (socket, slot) =>
+        runSession(socket, shared, { slot, converse: scriptConversation(output) }),
       onListening: (address) => {
         const place = formatAddress(address);
         logger.log("info", `Scripts get "${name}" at ${place} (${describeFormat(format)})`);

@@ -2,6 +2,7 @@
 import { UsageError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import { checkNumbers, checkOption } from "../base/options.ts";
+import { ENCODER_CHOICES, type EncoderChoice } from "../ffmpeg/encoders.ts";
 import type { Secret } from "../net/secret.ts";
 import { toToken } from "../net/token.ts";
 import { SCRIPT_FORMS } from "../sources/live/script_spec.ts";
@@ -19,12 +20,15 @@ import { type Server, startServer } from "./server.ts";
 const NAMES: OptionNames = {
   host: "the option host",
   port: "the option port",
+  maxClients: "the option maxClients",
+  maxPerAddress: "the option maxPerAddress",
   media: "the option media",
   live: "the option live",
   liveCaCert: "the option liveCaCert",
   token: "the option token",
   tls: "the option tls",
   publish: "publish",
+  http: "the option http",
   metrics: "the option metrics",
   scriptsOpen: "the option scriptsOpen",
 };
@@ -87,8 +91,35 @@ export interface ServeOptions {
   maxPixels?: number;
   /** Bytes that the frames of all viewers together may take. @default 4_294_967_296 */
   maxMemory?: number;
-  /** Bytes of the cache for the starts of recent responses; 0 for none. @default 128_000_000 */
+  /**
+   * Bytes of the frames that are kept of files and shared by clients; 0 for none, and a decoder for
+   * each client.
+   *
+   * @default 128_000_000
+   */
   startCacheSize?: number;
+  /**
+   * FFmpeg's name of the encoder of `h264`, or `auto`: for live sources the first one in hardware that
+   * works. Files are encoded by hardware only if it is named, and cannot be resumed then. If it does
+   * not work, `logger` gets the reason, and libx264 is used.
+   *
+   * @default "libx264"
+   */
+  encoder?: EncoderChoice;
+  /**
+   * The method that decodes video: one that `ffmpeg -hwaccels` lists, `auto` for the first one that
+   * works, or `none`. If it does not work, `logger` gets the reason, and the processor decodes.
+   *
+   * @default "none"
+   */
+  hwaccel?: string;
+  /**
+   * Address at which the page for browsers is served, by HTTPS if there is `tls`. Visitors need the
+   * token, if there is one.
+   *
+   * @default none
+   */
+  http?: { host: string; port: number };
   /** Address at which `/metrics`, `/healthz` and `/readyz` are served by HTTP. @default none */
   metrics?: { host: string; port: number };
   /** Serve scripts, which send no token, even if a token is required. @default false */
@@ -103,6 +134,8 @@ export interface MediaServer extends AsyncDisposable {
   readonly address: { host: string; port: number };
   /** Of its certificate, for clients to trust: `sha256:` and 64 digits; without TLS absent. */
   readonly fingerprint: string | undefined;
+  /** URL of the page; absent if none is served. */
+  readonly page: string | undefined;
   /** Settles when it has ended; rejects if it cannot serve any more. */
   readonly finished: Promise<void>;
   /**
@@ -166,20 +199,28 @@ async function start(options: ServerOptions, logger: Logger): Promise<Server> {
 /** @throws {TypeError} if an option is wrong */
 function toServerOptions(options: ServeOptions): ServerOptions {
   const { media, image, video, warm, loopLive, liveLinger } = options;
-  const { host = "127.0.0.1", port = 0, tls, publish, scriptsOpen, metrics } = options;
+  const { host = "127.0.0.1", port = 0, tls, publish, scriptsOpen } = options;
+  const { http, metrics } = options;
   const { maxPublishers, maxClients = DEFAULT_MAX_CLIENTS, maxPerAddress } = options;
-  const { maxDecoders, maxPixels, maxMemory, startCacheSize } = options;
+  const { maxDecoders, maxPixels, maxMemory, startCacheSize, encoder, hwaccel } = options;
   const limits = { maxPublishers, maxClients, maxPerAddress, maxDecoders };
   const sizes = { maxPixels, maxMemory, startCacheSize };
   for (const [name, value] of Object.entries({ port, liveLinger, ...limits, ...sizes })) {
     const [, bounds] = BOUNDS.find(([other]) => other === name) ?? [];
     if (bounds !== undefined) checkNumbers({ [name]: value }, bounds);
   }
+  if (http !== undefined) checkNumbers({ "http.port": http.port }, SERVER_BOUNDS.port);
   if (metrics !== undefined) checkNumbers({ "metrics.port": metrics.port }, SERVER_BOUNDS.port);
   checkPublish(options);
+  if (encoder !== undefined && !ENCODER_CHOICES.includes(encoder)) {
+    throw new TypeError(
+      `Cannot use encoder "${encoder}": expected one of ${ENCODER_CHOICES.join(", ")}`,
+    );
+  }
   return {
     ...{ media, host, port, defaults: { image, video }, warm, publish, scriptsOpen },
-    ...{ ...limits, ...sizes },
+    ...{ ...limits, ...sizes, encoder, hwaccel },
+    http: http && { hostname: http.host, port: http.port },
     metrics: metrics && { hostname: metrics.host, port: metrics.port },
     live: { sources: toSources(options.live), loop: loopLive, linger: liveLinger },
     credentials: {
@@ -242,6 +283,10 @@ class RunningServer implements MediaServer {
 
   get fingerprint(): string | undefined {
     return this.#server.fingerprint;
+  }
+
+  get page(): string | undefined {
+    return this.#server.page;
   }
 
   async drain(

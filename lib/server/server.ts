@@ -2,13 +2,17 @@
 import { MONOTONIC_CLOCK } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
 import { type Logger, LogQuota, printable } from "../base/log.ts";
-import { findLacks } from "../ffmpeg/sandbox.ts";
+import { SOFTWARE } from "../ffmpeg/encoders.ts";
+import { HardwareFallback } from "../ffmpeg/hardware.ts";
+import { type FoundHardware, HardwareSearch } from "../ffmpeg/hardware_search.ts";
+import { findLacks, memoryLimit } from "../ffmpeg/sandbox.ts";
 import { type FfmpegDialect, InstalledFfmpeg } from "../ffmpeg/version.ts";
 import { type Address, formatAddress, isLoopback } from "../net/address.ts";
 import { Explanation } from "../protocol/explainer.ts";
 import { encodeFrame } from "../protocol/native/framing.ts";
-import { StartCache } from "../sources/cache/start_cache.ts";
+import { SharedRenditions } from "../sources/cache/shared_renditions.ts";
 import { Library } from "../sources/file/library.ts";
+import { PacketFiles } from "../sources/file/packets/packet_files.ts";
 import { DecoderSemaphore, MemoryBudget } from "../sources/limits.ts";
 import { Publications } from "../sources/publish/published.ts";
 import { DEFAULT_LINGER, LiveSources } from "../sources/live/registry.ts";
@@ -16,11 +20,12 @@ import { openerOf } from "../sources/publish/openers.ts";
 import { isPushed, refuseSameNames, refuseUnknownFormats } from "../sources/live/source_spec.ts";
 import { Credentials, relayWarnings, startupWarnings } from "./auth/credentials.ts";
 import { PublishAccess } from "./auth/publish_access.ts";
+import { ServerPage } from "./http/page.ts";
 import { type ListenerRow, Listeners } from "./listeners.ts";
 import { pushRows, pushWarnings } from "./push_rows.ts";
 import { type MetricsServer, startMetricsServer } from "./metrics/http.ts";
 import { type Metrics, NO_METRICS } from "./metrics/metrics.ts";
-import { PrometheusMetrics } from "./metrics/prometheus.ts";
+import type { PrometheusMetrics } from "./metrics/prometheus.ts";
 import { RequestLog } from "./metrics/request_log.ts";
 import {
   DEFAULT_MAX_MEMORY,
@@ -36,6 +41,7 @@ import { scriptRows } from "./script_rows.ts";
 import { pushToScript } from "./session/script_output.ts";
 import { runSession, type SharedContext } from "./session/session.ts";
 import { Shutdown } from "./shutdown.ts";
+import { describeStart, reachLine } from "./startup.ts";
 
 /** Milliseconds in which peers may still read the last messages once the grace period is over. */
 const LAST_MESSAGES = 1000;
@@ -45,7 +51,11 @@ export interface ServerContext {
   library: Library;
   credentials: Credentials;
   dialect: FfmpegDialect;
+  /** @default the processor decodes and encodes */
+  found?: FoundHardware;
   logger: Logger;
+  /** Counts what is served. @default nothing does */
+  prometheus?: PrometheusMetrics;
 }
 
 /** A server: what its conversations share, and the ports that they come through. */
@@ -62,23 +72,36 @@ export class Server implements AsyncDisposable {
   #shutdown = new Shutdown();
   #stop = new AbortController();
   #shared: SharedContext;
+  #page: ServerPage | undefined;
   #finished: Promise<void> | undefined;
 
-  constructor(options: ServerOptions, { library, credentials, dialect, logger }: ServerContext) {
+  constructor(
+    options: ServerOptions,
+    { library, credentials, dialect, found, logger, prometheus }: ServerContext,
+  ) {
     this.#options = options;
     this.#logger = logger;
     this.#library = library;
     this.#credentials = credentials;
-    this.#prometheus = options.metrics === undefined ? undefined : new PrometheusMetrics();
+    this.#prometheus = prometheus;
     const metrics: Metrics = this.#prometheus ?? NO_METRICS;
-    const slots = new DecoderSemaphore(options.maxDecoders ?? defaultMaxDecoders());
+    const { clock } = options;
+    const slots = new DecoderSemaphore(options.maxDecoders ?? defaultMaxDecoders(), { clock });
     const budget = new MemoryBudget(options.maxMemory ?? DEFAULT_MAX_MEMORY);
     const { startCacheSize = DEFAULT_START_CACHE_SIZE } = options;
-    const startCache = new StartCache(startCacheSize, () => metrics.startCacheHit());
+    const renditions = new SharedRenditions({
+      ...{ size: startCacheSize, slots, budget, clock },
+      onHit: () => metrics.startCacheHit(),
+    });
     const { maxPixels = DEFAULT_MAX_PIXELS } = options;
     const { sources = [], ...liveOptions } = options.live ?? {};
+    const tell = (line: string) => logger.log("warn", line);
+    const { hardware = SOFTWARE, isNamed = false } = found ?? {};
+    // Hardware does not give the same bytes twice, by which files are resumed and cached.
+    const forFiles = isNamed ? hardware : { ...hardware, encoder: SOFTWARE.encoder };
     const live = new LiveSources({ ...liveOptions, sources: [] }, {
       ...{ budget, slots, dialect, maxPixels, prepare: encodeFrame, logger },
+      hardware: new HardwareFallback(hardware, tell),
       openerOf: (source) =>
         openerOf(source, {
           ...{ maxPixels, logger, host: options.host },
@@ -104,9 +127,10 @@ export class Server implements AsyncDisposable {
       onRefusal: (reason) => metrics.connectionRefused(reason),
     });
     const { defaults, scriptsOpen, requestWords } = options;
-    const { timeouts = DEFAULT_TIMEOUTS, clock, explain } = options;
+    const { timeouts = DEFAULT_TIMEOUTS, explain } = options;
     this.#shared = {
-      ...{ library, live, budget, slots, startCache, logger },
+      ...{ library, live, budget, slots, renditions, logger },
+      hardware: new HardwareFallback(forFiles, tell),
       ...{ defaults, scriptsOpen, requestWords, timeouts, clock, explain, names: options.names },
       authenticator: credentials.authenticator,
       publishAccess: new PublishAccess(
@@ -120,6 +144,13 @@ export class Server implements AsyncDisposable {
       shutdown: this.#shutdown,
       signal: this.#stop.signal,
     };
+    const { http: address, draw } = options;
+    const certificate = () => credentials.certificate;
+    this.#page = address && new ServerPage({
+      ...{ address, draw, certificate, shared: this.#shared },
+      // Each has a connection of its own.
+      ...{ maxPlays: options.maxClients, mediaHost: options.host },
+    });
     metrics.watch({
       viewers: () => this.#listeners.connections,
       decoders: () => slots.taken,
@@ -127,7 +158,7 @@ export class Server implements AsyncDisposable {
       liveFeeds: () => live.running,
       publishers: () => publications.count,
       frameMemory: () => budget.taken,
-      startCacheMemory: () => startCache.taken,
+      startCacheMemory: () => renditions.taken,
     });
   }
 
@@ -144,6 +175,11 @@ export class Server implements AsyncDisposable {
   /** Fingerprint of the certificate, `sha256:` and 64 hexadecimal digits; without TLS absent. */
   get fingerprint(): string | undefined {
     return this.#credentials.certificate?.fingerprint;
+  }
+
+  /** URL of the page; absent without `http`. */
+  get page(): string | undefined {
+    return this.#page?.url;
   }
 
   /**
@@ -201,6 +237,7 @@ export class Server implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closePorts();
     this.#stop.abort();
+    await this.#page?.[Symbol.asyncDispose]();
     // The caller of run() gets its failure.
     await this.#finished?.catch(() => {});
     await this.#listeners.idle();
@@ -223,13 +260,16 @@ export class Server implements AsyncDisposable {
     const rows: ListenerRow[] = [{
       address: { hostname: host, port },
       flags: { host: names.host, port: names.port },
-      converse: (socket, refusal) => {
+      converse: (socket, slot) => {
         const { certificate } = this.#credentials;
-        return runSession(socket, this.#shared, { refusal, certificate });
+        return runSession(socket, this.#shared, { slot, certificate });
       },
-      onListening: ({ hostname }) => {
+      onListening: (address) => {
+        const { hostname } = address;
         const { authenticator, certificate } = this.#credentials;
         const tls = certificate !== undefined;
+        const reached = reachLine(address, { isEncrypted: tls });
+        if (reached !== undefined) this.#logger.log("info", reached);
         const publishToken = this.#options.publish === "token";
         const protections = { token: authenticator.isRequired, tls, scriptsOpen, publishToken };
         for (const line of startupWarnings(hostname, protections, names)) {
@@ -237,6 +277,7 @@ export class Server implements AsyncDisposable {
         }
       },
     }];
+    if (this.#page !== undefined) rows.push(this.#page.row);
     rows.push(...scriptRows(this.#options, this.#shared));
     const prometheus = this.#prometheus;
     if (metrics !== undefined && prometheus !== undefined) {
@@ -259,9 +300,12 @@ export class Server implements AsyncDisposable {
   }
 
   async #warm(): Promise<void> {
-    if (!this.#options.warm) return;
+    const { warm, media: folder, live: { sources = [] } = {}, names } = this.#options;
+    if (!warm) return;
+    const [library, logger, signal] = [this.#library, this.#logger, this.#shutdown.draining];
     try {
-      await this.#library.warm(this.#shutdown.draining);
+      await describeStart({ folder, library, sources, logger, names, signal });
+      await library.warm(signal);
     } catch (error) {
       this.#logger.log("warn", `Cannot look into all files beforehand: ${messageOf(error)}`);
     }
@@ -278,15 +322,19 @@ export async function startServer(options: ServerOptions, logger: Logger): Promi
   refuseSameNames(live);
   const names = live.map(({ name }) => name);
   const { names: { media: option, live: liveOption } = SERVER_FLAG_NAMES } = options;
+  await using installed = new InstalledFfmpeg();
+  await using search = new HardwareSearch(options, {
+    maxMemory: memoryLimit(options.maxPixels ?? DEFAULT_MAX_PIXELS),
+  });
+  const versions = await installed.describe("ffmpeg", "ffprobe");
+  const dialect = await installed.dialect();
   const library = new Library(options.media, {
     otherNames: names,
     maxPixels: options.maxPixels ?? DEFAULT_MAX_PIXELS,
     probeTimeout: options.timeouts?.probe,
+    packets: new PacketFiles(dialect),
     option,
   });
-  await using installed = new InstalledFfmpeg();
-  const versions = await installed.describe("ffmpeg", "ffprobe");
-  const dialect = await installed.dialect();
   for (const line of await findLacks()) logger.log("warn", line);
   await refuseUnknownFormats(live, ({ name, format }) => `${liveOption} "${name}=${format}:…"`);
   const { defaults: { image, video }, scripts = [] } = options;
@@ -303,7 +351,10 @@ export async function startServer(options: ServerOptions, logger: Logger): Promi
     ...pushWarnings(live, options.host),
   ];
   for (const line of warnings) logger.log("warn", line);
-  const server = new Server(options, { library, credentials, dialect, logger });
+  const prometheus = options.metrics === undefined ? undefined : await openMetrics();
+  const found = await search.found;
+  const context = { library, credentials, dialect, found, logger, prometheus };
+  const server = new Server(options, context);
   try {
     await server.listen();
   } catch (error) {
@@ -312,7 +363,17 @@ export async function startServer(options: ServerOptions, logger: Logger): Promi
   }
   // Last, since a server that cannot start prints its reason alone.
   logger.log("info", versions);
+  for (const { level, message } of found.notes) logger.log(level, message);
+  if (!found.isNamed && found.hardware.encoder !== SOFTWARE.encoder) {
+    logger.log("info", "h264 of files is encoded by libx264, so that they can be resumed");
+  }
   return server;
+}
+
+/** Loads prom-client, which takes long, for those who want metrics. */
+async function openMetrics(): Promise<PrometheusMetrics> {
+  const { PrometheusMetrics } = await import("./metrics/prometheus.ts");
+  return new PrometheusMetrics();
 }
 
 /** Explains the conversations with a peer that the server connects to. */

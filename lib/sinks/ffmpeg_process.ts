@@ -1,4 +1,4 @@
-/** FFmpeg or ffplay, reading NUT from its input. */
+/** FFmpeg or a player, reading NUT from its input. */
 import { isConnectionLost, ProcessError } from "../base/errors.ts";
 import { type Process, type ProcessOptions, startProcess } from "../ffmpeg/process.ts";
 import { plainLines } from "../ffmpeg/stderr.ts";
@@ -8,13 +8,13 @@ import type { PrivateSocket } from "./window/socket.ts";
 
 /** Options of {@linkcode FfmpegProcess}. */
 export interface FfmpegProcessOptions
-  extends Pick<ProcessOptions, "stdout" | "env" | "signal">, NutWriterOptions {
+  extends Pick<ProcessOptions, "stdout" | "env" | "signal" | "becomes">, NutWriterOptions {
   streams: readonly StreamDescription[];
   /** Read by the program instead of its standard input. */
   socket?: PrivateSocket;
 }
 
-/** FFmpeg or ffplay, fed with frames as NUT on its standard input or a socket. */
+/** FFmpeg or a player, fed with frames as NUT on its standard input or a socket. */
 export class FfmpegProcess implements AsyncDisposable {
   #process: Process;
   #writer: NutWriter;
@@ -25,21 +25,18 @@ export class FfmpegProcess implements AsyncDisposable {
    * @throws {MissingProgramError} if it is not installed
    */
   constructor(program: string, args: readonly string[], options: FfmpegProcessOptions) {
-    const { streams, socket, stdout = "null", env, signal, lead, timeline } = options;
+    const { streams, socket, stdout = "null", env, signal, becomes } = options;
+    const { lead, timeline, tags } = options;
     const stdin = socket === undefined ? "piped" : "null";
     try {
-      this.#process = startProcess(program, args, { stdin, stdout, env, signal });
+      this.#process = startProcess(program, args, { stdin, stdout, env, signal, becomes });
     } catch (error) {
       socket?.withdraw();
       throw error;
     }
     const input = socket?.writable ?? this.#process.stdin;
-    this.#writer = new NutWriter(input, streams, { lead, timeline });
+    this.#writer = new NutWriter(input, streams, { lead, timeline, tags });
     if (socket !== undefined) this.#process.ended().then(() => socket.withdraw());
-  }
-
-  get pid(): number {
-    return this.#process.pid;
   }
 
   /** Standard output, if `stdout` is piped. */

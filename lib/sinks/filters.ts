@@ -1,5 +1,7 @@
 /** FFmpeg's arguments that several sinks need: input, rotation, trim, tempo, size. */
+import { deinterlaceFilters } from "../ffmpeg/deinterlace.ts";
 import { demosaicFilters } from "../ffmpeg/raw_fourccs.ts";
+import { isHdr, toneMapFilters, type WantedSize } from "../ffmpeg/tone_map.ts";
 import type { FfmpegDialect } from "../ffmpeg/version.ts";
 import type { AudioStream, StreamDescription, VideoStream } from "../media/frame.ts";
 
@@ -12,9 +14,12 @@ const MATRIX_OPTIONS = new Map([
 
 const RANGE_OPTIONS = new Set(["tv", "pc"]);
 
+/** Values of `-color_primaries`, which are FFmpeg's names. */
+const PRIMARIES = new Set(["bt709", "bt470bg", "smpte170m", "bt2020", "smpte431", "smpte432"]);
+
 /**
- * FFmpeg's arguments for NUT input with the described streams. NUT carries neither colour range nor
- * matrix, so they are options.
+ * FFmpeg's arguments for NUT input with the described streams. NUT carries neither colours nor the
+ * order of fields, so they are options.
  *
  * @param lead seconds by which the timestamps are shifted; FFmpeg shifts them back
  * @param input what to open instead of standard input
@@ -23,13 +28,40 @@ export function nutInputArguments(
   streams: readonly StreamDescription[],
   { lead = 0, input = "pipe:0" }: { lead?: number; input?: string } = {},
 ): string[] {
-  const { colorRange = "", colorSpace = "" } = videoOf(streams) ?? {};
+  const video = videoOf(streams);
+  const isRaw = video?.codec === "rawvideo";
+  return [
+    ...(video === undefined ? [] : colorOptions(video)),
+    // Other decoders find it in their packets.
+    ...(isRaw && video.fieldOrder !== undefined ? ["-field_order", video.fieldOrder] : []),
+    ...(lead === 0 ? [] : ["-copyts", "-itsoffset", `-${lead}`]),
+    ...["-f", "nut", "-i", input],
+  ];
+}
+
+function colorOptions(
+  { colorRange = "", colorSpace = "", colorPrimaries = "", colorTransfer }: VideoStream,
+): string[] {
   const matrix = MATRIX_OPTIONS.get(colorSpace);
   return [
     ...(RANGE_OPTIONS.has(colorRange) ? ["-color_range", colorRange] : []),
     ...(matrix === undefined ? [] : ["-colorspace", matrix]),
-    ...(lead === 0 ? [] : ["-copyts", "-itsoffset", `-${lead}`]),
-    ...["-f", "nut", "-i", input],
+    ...(PRIMARIES.has(colorPrimaries) ? ["-color_primaries", colorPrimaries] : []),
+    ...(colorTransfer !== undefined && isHdr({ colorTransfer })
+      ? ["-color_trc", colorTransfer]
+      : []),
+  ];
+}
+
+/**
+ * FFmpeg's output options for copied packets that do not state their colours or fields themselves, so
+ * that the container does.
+ */
+export function statedOptions(video: VideoStream): string[] {
+  const { fieldOrder } = video;
+  return [
+    ...(isHdr(video) ? colorOptions(video) : []),
+    ...(fieldOrder === undefined ? [] : ["-field_order", fieldOrder]),
   ];
 }
 
@@ -87,6 +119,26 @@ export function turnFilters(
   return [
     ...demosaicFilters(pixelFormat),
     ...(rotation === undefined ? [] : ROTATIONS[rotation]),
+  ];
+}
+
+/** Options of {@linkcode shownFilters}. */
+export interface ShownOptions {
+  /** False to show a high dynamic range as it is. @default true */
+  toneMap?: boolean;
+  /** Size to which the pictures are scaled afterwards, pixels. @default their own */
+  size?: WantedSize;
+}
+
+/** Filters that show a stream: progressive, in the usual dynamic range, and upright. */
+export function shownFilters(
+  video: VideoStream,
+  { toneMap = true, size }: ShownOptions = {},
+): string[] {
+  return [
+    ...deinterlaceFilters(video.fieldOrder, { isMarked: video.codec !== "rawvideo" }),
+    ...(toneMap ? toneMapFilters(video, size) : []),
+    ...turnFilters(video),
   ];
 }
 

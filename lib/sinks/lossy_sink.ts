@@ -28,6 +28,7 @@ export class LossySink implements Sink {
    * keys to the view.
    */
   readonly jump?: (to: number) => Promise<void>;
+  readonly subtitle?: (text: string, start: number, end: number) => void;
   readonly notify?: (line: string) => void;
   readonly showStatus?: (line: string) => void;
   #sink: Sink;
@@ -43,13 +44,17 @@ export class LossySink implements Sink {
     this.#options = { notify, patience };
     // Callers check which methods exist to see who has the terminal.
     if (sink.jump !== undefined) this.jump = () => Promise.resolve();
+    if (sink.subtitle !== undefined) {
+      this.subtitle = (text, start, end) => sink.subtitle?.(text, start, end);
+    }
     if (sink.notify !== undefined) this.notify = (line) => sink.notify?.(line);
     if (sink.showStatus !== undefined) this.showStatus = (line) => sink.showStatus?.(line);
   }
 
   async begin(presentation: Presentation): Promise<void> {
     const before = this.#queue;
-    const queue = new FrameQueue(presentation.streams, { raw: presentation.encoding === "raw" });
+    const { streams, encoding, live } = presentation;
+    const queue = new FrameQueue(streams, { raw: encoding === "raw", live });
     this.#queue = queue;
     if (this.#begun) {
       // The recording does not wait until the view is ready for other streams.
@@ -86,6 +91,10 @@ export class LossySink implements Sink {
 
   pause(paused: boolean): void {
     this.#sink.pause?.(paused);
+  }
+
+  showBriefly(text: string): void {
+    this.#sink.showBriefly?.(text);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -139,6 +148,9 @@ export class LossySink implements Sink {
 /** Video frames in the queue at most: enough for a view that stutters. */
 const MAX_VIDEO = 32;
 
+/** The same for raw live video, whose frames get old there. */
+const MAX_LIVE_VIDEO = 1;
+
 /** Bytes in the queue at most; a single frame may be larger. */
 const MAX_BYTES = 64 << 20;
 
@@ -152,6 +164,8 @@ export interface FrameQueueOptions {
    * keyframe.
    */
   raw: boolean;
+  /** Of a live source: only its newest raw frame is kept. @default false */
+  live: boolean;
 }
 
 /**
@@ -161,6 +175,7 @@ export interface FrameQueueOptions {
 export class FrameQueue implements AsyncIterable<Frame> {
   dropped = 0;
   #raw: boolean;
+  #maxVideo: number;
   #videoIds: Set<number>;
   #frames: Frame[] = [];
   #bytes = 0;
@@ -170,9 +185,10 @@ export class FrameQueue implements AsyncIterable<Frame> {
 
   constructor(
     streams: readonly StreamDescription[] = [],
-    { raw = true }: Partial<FrameQueueOptions> = {},
+    { raw = true, live = false }: Partial<FrameQueueOptions> = {},
   ) {
     this.#raw = raw;
+    this.#maxVideo = raw && live ? MAX_LIVE_VIDEO : MAX_VIDEO;
     this.#videoIds = new Set(streams.filter(({ type }) => type === "video").map(({ id }) => id));
   }
 
@@ -228,7 +244,7 @@ export class FrameQueue implements AsyncIterable<Frame> {
     if (this.#frames.length === 0) return true;
     if (this.#bytes + data.byteLength > MAX_BYTES) return false;
     const same = this.#frames.filter(({ streamId }) => this.#videoIds.has(streamId) === isVideo);
-    return same.length < (isVideo ? MAX_VIDEO : MAX_AUDIO);
+    return same.length < (isVideo ? this.#maxVideo : MAX_AUDIO);
   }
 
   /** Drops the oldest frame of the same kind, or of any kind if there is none. */

@@ -9,10 +9,11 @@ import {
   sameFormats,
   toSeconds,
 } from "../media/frame.ts";
+import { parseCue } from "../media/subtitles.ts";
 import type { DataMessage, Presentation, Sink } from "./sink.ts";
 
 /** The methods of a sink that a presenter calls. */
-type PresentedSink = Pick<Sink, "begin" | "show" | "takeMessage">;
+type PresentedSink = Pick<Sink, "begin" | "show" | "subtitle" | "takeMessage">;
 
 /** Options of {@linkcode Presenter}. */
 export interface PresenterOptions {
@@ -24,6 +25,8 @@ export interface PresenterOptions {
   loop?: boolean;
   /** Requested playback speed; 0 for as fast as possible. @default 1 */
   speed?: number;
+  /** False to show a high dynamic range as it is. @default true */
+  toneMap?: boolean;
 }
 
 /** Seconds of audio that may arrive before the first frame of video, with a margin. */
@@ -106,6 +109,11 @@ export class Presenter {
   async #pass({ frame, data: stream }: ArrivedFrame): Promise<boolean> {
     if (stream === undefined) return await this.#sink.show(frame);
     const time = toSeconds(frame.timestamp, stream.timeBase);
+    if (stream.codec === "subtitle") {
+      const { start, end, text } = parseCue(frame.data);
+      this.#sink.subtitle?.(text, time, time + end - start);
+      return true;
+    }
     return await this.#sink.takeMessage?.({ stream, time, data: frame.data }) ?? true;
   }
 
@@ -136,7 +144,7 @@ function encodingOf({ streams }: Description): Encoding {
 /** @param first the first frames, which show how far before the start the streams begin */
 function present(
   description: Description,
-  { still, encoding = encodingOf(description), speed = 1, loop = false }: PresenterOptions,
+  { still, encoding = encodingOf(description), speed = 1, loop = false, toneMap }: PresenterOptions,
   first: readonly Frame[],
 ): Presentation {
   const starts = first.flatMap(({ streamId, timestamp }) =>
@@ -150,7 +158,7 @@ function present(
   // Later frames may lie before the first: packets come in decode order, and audio separately.
   const lead = hasNoLead ? 0 : Math.max(1, Math.ceil(-begin) + 1);
   const endless = description.live || loop;
-  return { ...description, still, endless, encoding, speed, lead, firstPicture };
+  return { ...description, still, endless, encoding, speed, lead, firstPicture, toneMap };
 }
 
 /** Several sinks as one. Those that are closed or fail are removed, and the others go on. */
@@ -187,6 +195,15 @@ export class SinkGroup {
   async show(frame: Frame): Promise<boolean> {
     await this.#each((sink) => sink.show(frame));
     return !this.empty;
+  }
+
+  /** Whether a sink takes subtitles. */
+  get takesSubtitles(): boolean {
+    return [...this.#sinks].some((sink) => sink.subtitle !== undefined);
+  }
+
+  subtitle(text: string, start: number, end: number): void {
+    for (const sink of this.#sinks) sink.subtitle?.(text, start, end);
   }
 
   /** @returns false if all sinks are closed */

@@ -14,6 +14,8 @@ export interface Presentation extends Description {
    * Whole seconds before the start in which frames lie that are only decoded; 0 if there are none.
    */
   lead: number;
+  /** False to show a high dynamic range as it is. @default true */
+  toneMap?: boolean;
   /** Timestamp of the first video frame, seconds; below 0 if it is only decoded. */
   firstPicture: number;
 }
@@ -64,8 +66,17 @@ export interface Sink extends AsyncDisposable {
    * shown
    */
   jump?(to: number): Promise<void>;
+  /**
+   * Shows text over or below the picture; absent if the sink cannot. Comes before the frames of its
+   * time; a seek forgets it.
+   *
+   * @param start seconds in the frames' timestamps; `end` the same
+   */
+  subtitle?(text: string, start: number, end: number): void;
   /** Announces a pause, during which no frames come, or its end. */
   pause?(paused: boolean): void;
+  /** Shows a short text over the picture for a moment; absent if the sink cannot. */
+  showBriefly?(text: string): void;
   /** Shows a line to the user, if the sink has the terminal to itself. */
   notify?(line: string): void;
   /**
@@ -81,6 +92,7 @@ export function createNullSink(): Sink {
     begin: () => Promise.resolve(),
     show: () => Promise.resolve(true),
     takeMessage: () => Promise.resolve(true),
+    subtitle: () => {},
     finish: () => Promise.resolve(undefined),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
@@ -94,7 +106,14 @@ export function summaryOf({ streams }: Pick<Description, "streams">): string {
 }
 
 /** Playback action of a key in a terminal or window. */
-export type PlayAction = "pause" | "back" | "forward" | "far_back" | "far_forward" | "quit";
+export type PlayAction =
+  | "pause"
+  | "back"
+  | "forward"
+  | "far_back"
+  | "far_forward"
+  | "position"
+  | "quit";
 
 /** Actions by the names of keys. */
 const ACTIONS: ReadonlyMap<string, PlayAction> = new Map([
@@ -104,6 +123,7 @@ const ACTIONS: ReadonlyMap<string, PlayAction> = new Map([
   ["right", "forward"],
   ["down", "far_back"],
   ["up", "far_forward"],
+  ["o", "position"],
   ["q", "quit"],
 ]);
 

@@ -22,6 +22,7 @@ export interface SuccessiveSinkOptions {
 export class SuccessiveSink implements Sink {
   readonly takeMessage?: (message: DataMessage) => Promise<boolean>;
   readonly jump?: (to: number) => Promise<void>;
+  readonly subtitle?: (text: string, start: number, end: number) => void;
   readonly notes: string[] = [];
   #options: SuccessiveSinkOptions;
   #sink: Sink;
@@ -34,6 +35,9 @@ export class SuccessiveSink implements Sink {
     // Callers check which methods exist.
     if (this.#sink.takeMessage !== undefined) {
       this.takeMessage = async (message) => await this.#sink.takeMessage?.(message) ?? false;
+    }
+    if (this.#sink.subtitle !== undefined) {
+      this.subtitle = (text, start, end) => this.#sink.subtitle?.(text, start, end);
     }
     if (this.#sink.jump !== undefined) this.jump = async (to) => await this.#sink.jump?.(to);
   }
@@ -56,6 +60,10 @@ export class SuccessiveSink implements Sink {
 
   pause(paused: boolean): void {
     this.#sink.pause?.(paused);
+  }
+
+  showBriefly(text: string): void {
+    this.#sink.showBriefly?.(text);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -38,38 +38,18 @@ export class Access {
    * - If there is a token, it is needed in the URL or in the cookie.
    */
   judge(visit: Visit): Verdict {
-    const { method, url } = visit;
-    if (method !== "GET" && method !== "HEAD") {
-      return refused(405, `Cannot take ${method}: expected GET`);
-    }
-    if (!this.#isOwnName(hostOf(visit.header("host") ?? ""))) {
-      return refused(403, "Cannot show the page by this name: expected the address it has");
-    }
-    const isCrossSite = !["same-origin", "none", null].includes(visit.header("sec-fetch-site"));
-    const isLink = url.pathname === "/" && visit.header("sec-fetch-dest") === "document";
-    if (isCrossSite && !isLink || this.#isForeign(visit)) {
-      return refused(403, "Cannot serve the pages of others");
-    }
+    const { url } = visit;
+    const refusal = refusalOf(visit, { isOwnName: (name) => this.#isOwnName(name) });
+    if (refusal !== undefined) return refusal;
     if (this.#token === undefined) return { kind: "enter" };
-    const cookieName = this.#cookieName;
+    const cookieName = cookieNameOf(this.#address);
     if (isSame(url.searchParams.get("token") ?? "", this.#token) && url.pathname === "/") {
       const cookie = `${cookieName}=${this.#token}; Path=/; HttpOnly; SameSite=Strict`;
-      return { kind: "welcome", cookie, isCrossSite };
+      return { kind: "welcome", cookie, isCrossSite: isCrossSite(visit) };
     }
     const cookie = cookieOf(visit.header("cookie") ?? "", cookieName);
     if (isSame(cookie, this.#token)) return { kind: "enter" };
     return refused(401, "Cannot show the page: expected the address with the token, as printed");
-  }
-
-  /** Name of the cookie; with the port, since all ports of a host share their cookies. */
-  get #cookieName(): string {
-    return `stream_${this.#address.port}`;
-  }
-
-  /** Whether another site sent the request; WebSockets have no other protection. */
-  #isForeign(visit: Visit): boolean {
-    const origin = visit.header("origin");
-    return origin !== null && origin !== `http://${visit.header("host")}`;
   }
 
   #isOwnName(name: string): boolean {
@@ -80,12 +60,82 @@ export class Access {
   }
 }
 
-function refused(status: number, message: string): Verdict {
+/** Paths of pictures that pages of other ports of this host may show, as those of printers do. */
+const EMBEDDED = /^\/(snapshot|stream)\//;
+
+/** Options of {@linkcode refusalOf}. */
+export interface VisitRules {
+  /** Whether the page has a name: a host without its port, in lower case. */
+  isOwnName: (name: string) => boolean;
+  /** Paths that take POST, from pages of this site. @default none */
+  forms?: ReadonlySet<string>;
+}
+
+/** A refusal, with its HTTP status. */
+export type Refused = Extract<Verdict, { kind: "refused" }>;
+
+/**
+ * Refuses what no visitor may do, whether a token is known or not: methods that are not taken,
+ * foreign names of the page, against DNS rebinding, and requests that other sites cause.
+ *
+ * @returns `undefined` if none of that is so
+ */
+export function refusalOf(
+  visit: Visit,
+  { isOwnName, forms = new Set() }: VisitRules,
+): Refused | undefined {
+  const { method, url } = visit;
+  const isForm = method === "POST" && forms.has(url.pathname);
+  if (method !== "GET" && method !== "HEAD" && !isForm) {
+    return refused(405, `Cannot take ${method}: expected GET`);
+  }
+  if (!isOwnName(hostOf(visit.header("host") ?? ""))) {
+    return refused(
+      403,
+      "Cannot serve by this name: expected an address as it was printed at the start",
+    );
+  }
+  const destination = visit.header("sec-fetch-dest");
+  const isLink = url.pathname === "/" && destination === "document";
+  const isPicture = EMBEDDED.test(url.pathname) && destination === "image" &&
+    visit.header("sec-fetch-site") === "same-site" && isFromThisHost(visit);
+  if (isCrossSite(visit) && !isLink && !isPicture || isForeign(visit, { isForm })) {
+    return refused(403, "Cannot serve the pages of others");
+  }
+  return undefined;
+}
+
+/**
+ * Whether a page of this host caused the request, at whatever port. Other sites can hide their names,
+ * but not take this one.
+ */
+export function isFromThisHost({ url, header }: Pick<Visit, "url" | "header">): boolean {
+  return URL.parse(header("referer") ?? "")?.hostname === url.hostname;
+}
+
+/** Whether a page of another site caused the request. */
+export function isCrossSite(visit: Visit): boolean {
+  return !["same-origin", "none", null].includes(visit.header("sec-fetch-site"));
+}
+
+/** Whether another site sent the request; WebSockets have no other protection, and forms need it. */
+function isForeign(visit: Visit, { isForm }: { isForm: boolean }): boolean {
+  const origin = visit.header("origin");
+  const own = `${visit.url.protocol}//${visit.header("host")}`;
+  return origin === null ? isForm : origin !== own;
+}
+
+function refused(status: number, message: string): Refused {
   return { kind: "refused", status, message };
 }
 
+/** Name of the cookie; with the port, since all ports of a host share their cookies. */
+export function cookieNameOf({ port }: Pick<Address, "port">): string {
+  return `stream_${port}`;
+}
+
 /** The value of a cookie; `""` if there is none. */
-function cookieOf(header: string, name: string): string {
+export function cookieOf(header: string, name: string): string {
   const found = header.split(";").map((pair) => pair.trim())
     .find((pair) => pair.startsWith(`${name}=`));
   return found?.slice(name.length + 1) ?? "";

@@ -1,6 +1,6 @@
 /** The page's HTTP API: queries in, errors out. */
 import { type ErrorCode, messageOf, RequestError } from "../base/errors.ts";
-import { LIMITS } from "../protocol/native/request.ts";
+import { LIMITS, MAX_TRACK } from "../protocol/native/request.ts";
 import { BROWSER_CODECS } from "../sinks/browser/fmp4_sink.ts";
 
 /** Query of an image. */
@@ -17,6 +17,10 @@ export interface PlayQuery extends ImageQuery {
   can: ReadonlySet<string>;
   /** False for no audio. */
   sound: boolean;
+  /** Number of the audio track, from 1 on. @default the server's own choice */
+  track?: number;
+  /** Number of the subtitles, from 1 on. @default none */
+  subtitles?: number;
 }
 
 /**
@@ -50,7 +54,19 @@ export function parsePlayQuery(query: URLSearchParams): PlayQuery {
   const named = new Set((query.get("can") ?? "").split(","));
   const keep = query.get("keep") !== "0";
   const can = new Set<string>(keep ? BROWSER_CODECS.filter((codec) => named.has(codec)) : []);
-  return { ...parseImageQuery(query), can, sound: query.get("sound") !== "0" };
+  const [track, subtitles] = [parseTrack(query, "track"), parseTrack(query, "subtitles")];
+  return { ...parseImageQuery(query), can, sound: query.get("sound") !== "0", track, subtitles };
+}
+
+/** Parses the number of a track; 0 is none. */
+function parseTrack(query: URLSearchParams, field: string): number | undefined {
+  const text = query.get(field) || "0";
+  const number = Number(text);
+  if (Number.isInteger(number) && number >= 0 && number <= MAX_TRACK) return number || undefined;
+  throw new RequestError(
+    "bad_request",
+    `Cannot use ${field} "${text.slice(0, 32)}": expected a number from 0 to ${MAX_TRACK}`,
+  );
 }
 
 /** HTTP status of each error code. */
@@ -65,14 +81,51 @@ const STATUSES: Record<ErrorCode, number> = {
   internal: 502,
 };
 
+/** Names of the statuses (RFC 9110, section 15). */
+const TITLES: Readonly<Record<number, string>> = {
+  400: "Bad Request",
+  401: "Unauthorized",
+  403: "Forbidden",
+  404: "Not Found",
+  405: "Method Not Allowed",
+  416: "Range Not Satisfiable",
+  422: "Unprocessable Content",
+  502: "Bad Gateway",
+  503: "Service Unavailable",
+};
+
+/** Seconds after which a program may ask a busy server again. */
+const RETRY_AFTER = 5;
+
 /** The error code that the page gets; `failed` for errors without one. */
 export function codeOf(error: unknown): string {
   return error instanceof RequestError ? error.code : "failed";
 }
 
-/** The error as a response with a JSON body. */
-export function errorResponse(error: unknown): Response {
-  const status = error instanceof RequestError ? STATUSES[error.code] : 502;
-  const body = { code: codeOf(error), message: messageOf(error) };
-  return Response.json(body, { status, headers: { "Cache-Control": "no-store" } });
+/**
+ * The error as a response with problem details (RFC 9457), and the error code beside them.
+ *
+ * @param options another status than that of the code, and more headers
+ */
+export function errorResponse(
+  error: unknown,
+  { status = statusOf(error), headers = {} }: {
+    status?: number;
+    headers?: Record<string, string>;
+  } = {},
+): Response {
+  const body = { title: TITLES[status], status, detail: messageOf(error), code: codeOf(error) };
+  return Response.json(body, {
+    status,
+    headers: {
+      "Content-Type": "application/problem+json",
+      "Cache-Control": "no-store",
+      ...(status === STATUSES.busy ? { "Retry-After": String(RETRY_AFTER) } : {}),
+      ...headers,
+    },
+  });
+}
+
+function statusOf(error: unknown): number {
+  return error instanceof RequestError ? STATUSES[error.code] : 502;
 }

@@ -1,4 +1,5 @@
 /** One play of the page: fragmented MP4, and the HTTP response that carries it. */
+import type { Cue } from "../media/subtitles.ts";
 import { type Fmp4Header, Fmp4Sink, type Fmp4SinkOptions } from "../sinks/browser/fmp4_sink.ts";
 import { errorResponse } from "./api.ts";
 import type { PlayEnd, PlayPart, PlayStats, PlayTarget } from "./service.ts";
@@ -16,7 +17,7 @@ export interface PlayHeader {
   /** It can be neither sought nor paused. */
   live: boolean;
   title: string;
-  /** How the media differs from the request, one sentence each. */
+  /** What is different for the browser, one sentence each. */
   notes: string[];
 }
 
@@ -28,9 +29,14 @@ export interface PlayOutput {
   write(bytes: Uint8Array): Promise<void>;
   /** Sends a message for the user. */
   note(message: string): void;
+  /** Sends a text of subtitles, whose times are seconds of the media. Absent if there is no place for it. */
+  subtitle?(cue: Cue): void;
   /** Sets the reader of the counters that are sent meanwhile. */
   watch?(stats: () => PlayStats): void;
 }
+
+/** What video is encoded as that a browser does not play as it is. */
+const ENCODED_CODEC = "h264";
 
 /** The target that turns frames into MP4 for an output. */
 export function createTarget(
@@ -43,8 +49,11 @@ export function createTarget(
       const fragments = {
         begin: (header: Fmp4Header) => output.begin(headerOf(header, part)),
         write: (bytes: Uint8Array) => output.write(bytes),
+        subtitle: ({ start, end, text }: Cue) =>
+          output.subtitle?.({ start: part.start + start, end: part.start + end, text }),
       };
-      return new Fmp4Sink(fragments, { ...options, live: part.live });
+      const can = part.isEncoded ? new Set([...options.can, ENCODED_CODEC]) : options.can;
+      return new Fmp4Sink(fragments, { ...options, can, live: part.live });
     },
     note: (message) => output.note(message),
   };
@@ -64,7 +73,8 @@ function headerOf(
     duration: live || end === Infinity ? null : end,
     live,
     title: presentation.name,
-    notes: [...presentation.notes ?? [], ...notes],
+    // The server's own are for those who record what it sends.
+    notes,
   };
 }
 

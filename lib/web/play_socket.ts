@@ -1,12 +1,20 @@
 /** One play of the page over a WebSocket, with flow control. */
 import { deadline, onAbort } from "../base/async.ts";
 import { messageOf } from "../base/errors.ts";
+import { Credit } from "../media/credit.ts";
+import type { Cue } from "../media/subtitles.ts";
 import { codeOf } from "./api.ts";
 import type { PlayHeader, PlayOutput } from "./play.ts";
 import type { PlayEnd, PlayStats } from "./service.ts";
 
 /** Bytes of the MP4 that may be under way to the page, or lie unused in it. */
 const WINDOW = 2 << 20;
+
+/**
+ * Milliseconds of live media that may be under way: less than the page plays behind its newest frame
+ * before it skips, and enough for a browser that is busy.
+ */
+const LIVE_WINDOW = 500;
 
 /** Milliseconds between two messages with counters. */
 const STATS_INTERVAL = 500;
@@ -17,6 +25,19 @@ const CLOSE_TIMEOUT = 1000;
 /** Status codes of closing (RFC 6455, section 7.4.1). */
 const CLOSE = { done: 1000, away: 1001, failed: 1011 };
 
+/** The part of a WebSocket that a play needs. */
+export interface MessageSocket {
+  /** One of the constants of `WebSocket`. */
+  readonly readyState: number;
+  send(data: string | Uint8Array<ArrayBuffer>): void;
+  /** @param status code of closing */
+  close(status: number): void;
+  addEventListener(
+    type: "open" | "message" | "error" | "close",
+    listener: (event: Event & { data?: unknown }) => void,
+  ): void;
+}
+
 /** Options of {@linkcode PlaySocket}. */
 export interface PlaySocketOptions {
   /** Ends the play at shutdown. */
@@ -25,10 +46,11 @@ export interface PlaySocketOptions {
 
 /**
  * One play over a WebSocket: messages as JSON texts, the MP4 as binary ones. The page reports how
- * many bytes it has used, and is sent at most a window beyond that.
+ * many bytes it has used, and is sent at most a window beyond that; of live media little, so that none
+ * of it gets old on the way.
  */
 export class PlaySocket implements PlayOutput {
-  #socket: WebSocket;
+  #socket: MessageSocket;
   #left = new AbortController();
   #signal: AbortSignal;
   #opened = Promise.withResolvers<void>();
@@ -37,9 +59,13 @@ export class PlaySocket implements PlayOutput {
   /** Bytes sent, and of these, used by the page. */
   #sent = 0;
   #used = 0;
-  #credit = Promise.withResolvers<void>();
+  #change = Promise.withResolvers<void>();
+  /** Of live media: counts messages. */
+  #credit: Credit | undefined;
+  /** Bytes sent up to the end of each message under way, and the messages before those. */
+  #underWay = { ends: [] as number[], before: 0 };
 
-  constructor(socket: WebSocket, { signal }: PlaySocketOptions) {
+  constructor(socket: MessageSocket, { signal }: PlaySocketOptions) {
     this.#socket = socket;
     this.#signal = AbortSignal.any([this.#left.signal, signal]);
     socket.addEventListener("open", () => this.#opened.resolve());
@@ -60,7 +86,7 @@ export class PlaySocket implements PlayOutput {
   async run(action: (signal: AbortSignal) => Promise<PlayEnd>): Promise<void> {
     const signal = this.#signal;
     const interval = setInterval(() => this.#sendStats(), STATS_INTERVAL);
-    using _abort = onAbort(signal, () => this.#credit.resolve());
+    using _abort = onAbort(signal, () => this.#change.resolve());
     let status = CLOSE.done;
     try {
       await this.#opened.promise;
@@ -84,6 +110,7 @@ export class PlaySocket implements PlayOutput {
   }
 
   begin(header: PlayHeader): void {
+    if (header.live) this.#credit = new Credit({ time: LIVE_WINDOW });
     this.#send({ kind: "begin", ...header });
   }
 
@@ -91,10 +118,12 @@ export class PlaySocket implements PlayOutput {
     for (let at = 0; at < bytes.byteLength;) {
       this.#signal.throwIfAborted();
       const room = this.#used + WINDOW - this.#sent;
-      if (room > 0) {
+      if (room > 0 && this.#credit?.isOpen !== false) {
         const part = bytes.slice(at, at + room);
         this.#socket.send(part);
         this.#sent += part.byteLength;
+        this.#underWay.ends.push(this.#sent);
+        this.#credit?.sent();
         at += part.byteLength;
       } else {
         await this.#moreUsed();
@@ -106,14 +135,18 @@ export class PlaySocket implements PlayOutput {
     this.#send({ kind: "note", message });
   }
 
+  subtitle({ start, end, text }: Cue): void {
+    this.#send({ kind: "subtitle", start, end, text });
+  }
+
   watch(stats: () => PlayStats): void {
     this.#stats = stats;
   }
 
   /** Waits until the page has used more, or the signal fires. */
   async #moreUsed(): Promise<void> {
-    this.#credit = Promise.withResolvers();
-    await this.#credit.promise;
+    this.#change = Promise.withResolvers();
+    await this.#change.promise;
   }
 
   #sendStats(): void {
@@ -131,7 +164,13 @@ export class PlaySocket implements PlayOutput {
     // A fraction would leave room that is smaller than a byte.
     if (!(Number.isInteger(used) && used > this.#used && used <= this.#sent)) return;
     this.#used = used;
-    this.#credit.resolve();
+    const { ends } = this.#underWay;
+    while (ends.length > 0 && ends[0] <= used) {
+      ends.shift();
+      this.#underWay.before++;
+    }
+    this.#credit?.take(this.#underWay.before);
+    this.#change.resolve();
   }
 
   #leave(): void {

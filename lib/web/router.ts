@@ -2,129 +2,182 @@
 import { RequestError } from "../base/errors.ts";
 import type { PictureFile } from "../sinks/browser/snapshot.ts";
 import type { InstalledFfmpeg } from "../ffmpeg/version.ts";
-import type { Access, Verdict } from "./access.ts";
+import { Addresses } from "./addresses/addresses.ts";
+import { taggedResponse } from "./addresses/conditional.ts";
 import { errorResponse, parseImageQuery, parsePlayQuery } from "./api.ts";
 import { PAGE_FILES } from "./assets.ts";
+import { eventsResponse } from "./events.ts";
 import { createTarget, PlayBody, type PlayOutput } from "./play.ts";
-import { PlaySocket } from "./play_socket.ts";
+import { type MessageSocket, PlaySocket } from "./play_socket.ts";
+import { protect, refusalResponse } from "./responses.ts";
 import type { WebService } from "./service.ts";
 import { Thumbnails } from "./thumbnails.ts";
 
-/** Plays at once, of all tabs together; each takes an FFmpeg process. */
+/** Default for {@linkcode RouterOptions.maxPlays}. */
 const MAX_PLAYS = 16;
 
+/** The connection that a request came over. */
+export interface Visitor {
+  /** Serves the requests of this connection. */
+  service: WebService;
+  /** Aborts when the connection is lost. */
+  signal: AbortSignal;
+  /**
+   * Turns the connection into a WebSocket, instead of a response.
+   *
+   * @throws {RequestError} `bad_request` if it is no request for that
+   */
+  upgrade(): MessageSocket;
+}
+
 /** Options of {@linkcode Router}. */
-export interface RouterOptions {
-  access: Access;
+export interface RouterOptions<V extends Visitor> {
+  /**
+   * Decides about a request.
+   *
+   * @returns the response if it is not to be routed
+   */
+  admit: (
+    request: Request,
+    url: URL,
+    visitor: V,
+  ) => Promise<Response | undefined> | Response | undefined;
+  /** Opens what several visitors share, and what goes on when one of them leaves. */
+  open: WebService["open"];
   /** Writes the MP4 of plays. */
   ffmpeg: Pick<InstalledFfmpeg, "dialect">;
+  /** Plays at once, of all visitors together; each takes an FFmpeg process. @default 16 */
+  maxPlays?: number;
+  /** Ends what goes on without an end of its own. @default the signal */
+  draining?: AbortSignal;
   /** Ends all plays. */
   signal: AbortSignal;
 }
 
-/** Handles the HTTP requests of the page: its files, and the routes below `/api/`. */
-export class Router implements AsyncDisposable {
-  #service: WebService;
-  #options: RouterOptions;
-  #thumbnails: Thumbnails;
+/** Handles HTTP requests: the files of the page, the routes below `/api/`, and the addresses. */
+export class Router<V extends Visitor = Visitor> implements AsyncDisposable {
+  #options: RouterOptions<V>;
+  #thumbnails = new Thumbnails();
+  #addresses: Addresses;
   #plays = new Set<Promise<void>>();
   #closed = new AbortController();
   /** Fires when everything ends. */
   #signal: AbortSignal;
 
-  constructor(service: WebService, options: RouterOptions) {
-    this.#service = service;
+  constructor(options: RouterOptions<V>) {
     this.#options = options;
-    this.#thumbnails = new Thumbnails(service);
     this.#signal = AbortSignal.any([options.signal, this.#closed.signal]);
+    const { open, ffmpeg } = options;
+    this.#addresses = new Addresses({ open, ffmpeg, signal: this.#signal });
   }
 
-  /** Responds to a request. */
-  async handle(request: Request): Promise<Response> {
-    // Deno builds the URL with the header Host, which may be anything.
+  /**
+   * Responds to a request.
+   *
+   * @returns `undefined` if the visitor's connection is a WebSocket now
+   */
+  async handle(request: Request, visitor: V): Promise<Response | undefined> {
+    // The URL has the header Host, which may be anything.
     const url = URL.parse(request.url);
-    if (url === null) return plain(400, "Cannot show the page by this name: expected its address");
-    const verdict = this.#options.access.judge({
-      method: request.method,
-      url,
-      header: (name) => request.headers.get(name),
-    });
-    const response = verdict.kind === "enter"
-      ? await this.#route(request, url)
-      : responseTo(verdict, url);
-    // The headers of an upgrade are final.
-    if (response.status === 101) return response;
-    return protect(response, request.headers.get("host") ?? "");
+    if (url === null) {
+      const message =
+        "Cannot serve by this name: expected an address as it was printed at the start";
+      return refusalResponse(request, { status: 400, message });
+    }
+    const refusal = await this.#options.admit(request, url, visitor);
+    const response = refusal ?? await this.#route(request, url, visitor);
+    return response && protect(response, url);
   }
 
-  /** Ends all plays, and waits for them. */
+  /** Ends all plays, and what the addresses share, and waits for that. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed.abort();
-    await Promise.all(this.#plays);
+    await Promise.all([...this.#plays, this.#addresses[Symbol.asyncDispose]()]);
   }
 
-  async #route(request: Request, url: URL): Promise<Response> {
+  async #route(request: Request, url: URL, visitor: V): Promise<Response | undefined> {
     const file = PAGE_FILES.get(url.pathname);
     if (file !== undefined) {
       const headers = { "Content-Type": file.type, "Cache-Control": "no-cache" };
       return new Response(file.text, { headers });
     }
+    const found = await this.#addresses.respond(request, url, visitor);
+    if (found !== undefined) return found;
     if (!url.pathname.startsWith("/api/")) {
-      return plain(404, "Cannot find that: expected / or one of the addresses below /api");
+      const message = "Cannot find that: expected /, or one of the addresses in the guide";
+      return refusalResponse(request, { status: 404, message });
     }
     try {
-      return await this.#callApi(request, url);
+      return await this.#callApi(request, url, visitor);
     } catch (error) {
       return errorResponse(error);
     }
   }
 
-  async #callApi(request: Request, { pathname, searchParams }: URL): Promise<Response> {
-    const signal = this.#signal;
-    switch (request.method === "GET" ? pathname : "") {
+  async #callApi(
+    request: Request,
+    { pathname, searchParams }: URL,
+    visitor: V,
+  ): Promise<Response | undefined> {
+    const { service } = visitor;
+    const { draining = this.#signal } = this.#options;
+    const signal = AbortSignal.any([this.#signal, visitor.signal]);
+    // Only the list is for other programs, too, which may ask for its headers alone.
+    switch (request.method === "GET" || pathname === "/api/list" ? pathname : "") {
       case "/api/list": {
-        const { server, classic, start } = this.#service.info;
-        const entries = await this.#service.list(signal);
-        const headers = { "Cache-Control": "no-store" };
-        return Response.json({ server, classic, start, entries }, { headers });
+        const { server, classic, start } = service.info;
+        const entries = await service.list(signal);
+        const text = JSON.stringify({ server, classic, start, entries });
+        const headers = { "Content-Type": "application/json", "Cache-Control": "no-cache" };
+        return await taggedResponse(request, new TextEncoder().encode(text), { headers });
       }
       case "/api/image":
         return imageResponse(
-          await this.#thumbnails.image(parseImageQuery(searchParams), signal),
+          await this.#thumbnails.image(parseImageQuery(searchParams), { service, signal }),
           "no-store",
         );
       case "/api/thumbnail": {
         const { name = "" } = parseImageQuery(searchParams);
-        const file = await this.#thumbnails.thumbnail(name, signal);
+        const file = await this.#thumbnails.thumbnail(name, { service, signal });
         return imageResponse(file, "private, max-age=60");
       }
       case "/api/play":
-        return await this.#play(request, searchParams);
+        return await this.#play(request, searchParams, { ...visitor, signal });
+      case "/api/info":
+        return infoResponse(service);
+      case "/api/events":
+        return eventsResponse(service, AbortSignal.any([signal, draining]));
     }
     throw new RequestError("not_found", `Cannot ${request.method} "${pathname}": there is no such`);
   }
 
-  async #play(request: Request, params: URLSearchParams): Promise<Response> {
+  /** @param visitor its signal ends the play */
+  async #play(
+    request: Request,
+    params: URLSearchParams,
+    visitor: Visitor,
+  ): Promise<Response | undefined> {
     const query = parsePlayQuery(params);
-    if (this.#plays.size >= MAX_PLAYS) {
+    const { ffmpeg, maxPlays = MAX_PLAYS } = this.#options;
+    if (this.#plays.size >= maxPlays) {
       throw new RequestError(
         "busy",
-        `Cannot play more than ${MAX_PLAYS} at once: close another tab`,
+        `Cannot play more than ${maxPlays} at once: close another tab`,
       );
     }
     const { can } = query;
-    const dialect = () => this.#options.ffmpeg.dialect();
+    const { service } = visitor;
+    const dialect = () => ffmpeg.dialect();
     const playTo = (output: PlayOutput) => (signal: AbortSignal) =>
-      this.#service.play(query, createTarget(output, { can, dialect, signal }), signal);
+      service.play(query, createTarget(output, { can, dialect, signal }), signal);
     if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
-      const body = new PlayBody(this.#signal);
+      const body = new PlayBody(visitor.signal);
       this.#track(body.run(playTo(body)));
       return await body.response();
     }
-    const { socket, response } = Deno.upgradeWebSocket(request);
-    const output = new PlaySocket(socket, { signal: this.#signal });
+    const output = new PlaySocket(visitor.upgrade(), visitor);
     this.#track(output.run(playTo(output)));
-    return response;
+    return undefined;
   }
 
   /** Counts a play until it has ended. */
@@ -134,48 +187,12 @@ export class Router implements AsyncDisposable {
   }
 }
 
-/** The response to a visitor who may not enter, or not yet. */
-function responseTo(verdict: Exclude<Verdict, { kind: "enter" }>, url: URL): Response {
-  if (verdict.kind === "refused") return plain(verdict.status, verdict.message);
-  const headers = { "Set-Cookie": verdict.cookie, "Cache-Control": "no-store" };
-  if (!verdict.isCrossSite) {
-    return new Response(null, { status: 303, headers: { ...headers, Location: "/" } });
-  }
-  // After a link on another site, a redirect would be requested without the SameSite cookie.
-  const page = `<!DOCTYPE html><meta http-equiv="refresh" content="0; url=${url.origin}/">\n`;
-  return new Response(page, {
-    headers: { ...headers, "Content-Type": "text/html; charset=utf-8" },
-  });
-}
-
-function plain(status: number, message: string): Response {
-  const headers = { "Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store" };
-  return new Response(`${message}\n`, { status, headers });
+/** The properties of the server that the page needs before it lists media. */
+function infoResponse(service: WebService): Response {
+  const properties = { ...service.info, files: "file" in service, follows: "follow" in service };
+  return Response.json(properties, { headers: { "Cache-Control": "no-store" } });
 }
 
 function imageResponse({ type, bytes }: PictureFile, caching: string): Response {
   return new Response(bytes, { headers: { "Content-Type": type, "Cache-Control": caching } });
-}
-
-/** Sets the headers that keep the page to its own files, and out of frames. */
-function protect(response: Response, host: string): Response {
-  const { headers } = response;
-  const policy = [
-    "default-src 'none'",
-    "script-src 'self'",
-    "style-src 'self'",
-    "img-src 'self' blob: data:",
-    "media-src 'self' blob:",
-    // Not every browser counts WebSockets as 'self'; the host has passed the access check.
-    `connect-src 'self' ws://${host}`,
-    "base-uri 'none'",
-    "form-action 'none'",
-    "frame-ancestors 'none'",
-  ];
-  headers.set("Content-Security-Policy", policy.join("; "));
-  headers.set("X-Content-Type-Options", "nosniff");
-  headers.set("Referrer-Policy", "no-referrer");
-  headers.set("Cross-Origin-Resource-Policy", "same-origin");
-  headers.set("Cross-Origin-Opener-Policy", "same-origin");
-  return response;
 }

@@ -5,6 +5,7 @@ import { type Address, formatAddress, isAnyAddress, isLoopback } from "../net/ad
 import type { InstalledFfmpeg } from "../ffmpeg/version.ts";
 import { Access } from "./access.ts";
 import { errorResponse } from "./api.ts";
+import { responseTo } from "./responses.ts";
 import { Router } from "./router.ts";
 import type { WebService } from "./service.ts";
 
@@ -52,12 +53,26 @@ export async function servePage(
   const ended = AbortSignal.any([signal, closing.signal]);
   const listening = Promise.withResolvers<Deno.NetAddr>();
   const ready = Promise.withResolvers<Router>();
+  const respond = async (request: Request): Promise<Response> => {
+    const router = await ready.promise;
+    let upgraded: Response | undefined;
+    const response = await router.handle(request, {
+      service,
+      signal: ended,
+      upgrade() {
+        const { socket, response } = Deno.upgradeWebSocket(request);
+        upgraded = response;
+        return socket;
+      },
+    });
+    return response ?? upgraded ?? Response.error();
+  };
   // With a signal that has fired already, Deno would neither listen nor end.
   signal.throwIfAborted();
   const server = listen(wanted, {
     flag,
     onListen: listening.resolve,
-    handle: async (request) => await (await ready.promise).handle(request),
+    handle: respond,
     signal: ended,
   });
   const { port } = await listening.promise;
@@ -71,7 +86,16 @@ export async function servePage(
   const { hostname } = wanted;
   const token = isLoopback(hostname) ? undefined : createToken();
   const access = new Access({ hostname, port }, token);
-  const router = new Router(service, { access, ffmpeg, signal: ended });
+  const router = new Router({
+    open: (request, signal) => service.open(request, signal),
+    ffmpeg,
+    signal: ended,
+    admit(request, url) {
+      const { method, headers } = request;
+      const verdict = access.judge({ method, url, header: (name) => headers.get(name) });
+      return verdict.kind === "enter" ? undefined : responseTo(verdict, request, url);
+    },
+  });
   ready.resolve(router);
   const { promise: closed, resolve } = Promise.withResolvers<void>();
   const close = async () => {

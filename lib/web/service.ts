@@ -1,5 +1,7 @@
 /** The interface between the page and the program that serves it. Types only. */
 import type { Frame, StreamDescription } from "../media/frame.ts";
+import type { OpenResponse } from "../protocol/media_response.ts";
+import type { MediaRequest } from "../protocol/native/request.ts";
 import type { ListEntry } from "../protocol/native/response.ts";
 import type { Sink } from "../sinks/sink.ts";
 import type { ImageQuery, PlayQuery } from "./api.ts";
@@ -11,13 +13,25 @@ import type { ImageQuery, PlayQuery } from "./api.ts";
 export interface WebService {
   readonly info: ServiceInfo;
   /**
-   * Lists all media.
+   * Lists all media; files that take long to look into are pending.
    *
    * @throws {Error} if the server does not respond
    */
   list(signal: AbortSignal): Promise<readonly ListEntry[]>;
   /** Finds the entry of a name, in a list that may be a few seconds old. */
   find(name: string, signal: AbortSignal): Promise<ListEntry | undefined>;
+  /**
+   * Requests an image or a video. The response ends with the signal, or when it is disposed.
+   *
+   * A refusal is thrown here, or by reading the response.
+   */
+  open(request: MediaRequest, signal: AbortSignal): Promise<OpenResponse>;
+  /**
+   * Opens a file as it lies in the folder; absent if the program has no access to it.
+   *
+   * @throws {RequestError} `not_found` if no file has that name
+   */
+  file?(name: string, signal: AbortSignal): Promise<StoredFile>;
   /**
    * Gets one image.
    *
@@ -31,6 +45,22 @@ export interface WebService {
    * @throws {Error} if it cannot be fetched, or is cut
    */
   play(query: PlayQuery, target: PlayTarget, signal: AbortSignal): Promise<PlayEnd>;
+  /** Calls back when the list has changed, until the signal. */
+  follow?(onChange: () => void, signal: AbortSignal): void;
+}
+
+/** A file of the library that is open until it is disposed. */
+export interface StoredFile extends AsyncDisposable {
+  /** Bytes. */
+  readonly size: number;
+  /** When it was changed, milliseconds since 1970. */
+  readonly modified: number;
+  /**
+   * Reads bytes from a position on.
+   *
+   * @throws {Error} if the file has become shorter
+   */
+  read(position: number, length: number): Promise<Uint8Array<ArrayBuffer>>;
 }
 
 /** Properties of the server besides its media. */
@@ -61,7 +91,7 @@ export interface ImageRequest extends ImageQuery {
   width?: number;
 }
 
-/** A frame, and the streams that describe it. */
+/** A frame in memory of its own, and the streams that describe it. */
 export interface ImageFrame {
   frame: Frame;
   streams: readonly StreamDescription[];
@@ -81,6 +111,8 @@ export interface PlayPart {
   start: number;
   /** Seconds that are played. @default up to the end */
   duration?: number;
+  /** Its video is encoded for browsers already. @default false */
+  isEncoded?: boolean;
   /** It can be neither sought nor paused. @default as described */
   live?: boolean;
   /** Reads the counters. */
@@ -108,7 +140,7 @@ export interface PlayEnd {
   frames: number;
   /** Frames of video that the server dropped. */
   dropped: number;
-  /** How the media is damaged. */
+  /** A sentence about damage of the media. */
   warning: string | null;
   /** The source is live and goes on with other streams: another play gets them. */
   hasChanged?: boolean;

@@ -27,16 +27,21 @@ interface Thumbnail extends PictureFile {
   until: number;
 }
 
-/** Gets single images for the page, and caches the small ones. */
+/** Who gets an image, and until when it is wanted. */
+export interface ThumbnailOptions {
+  /** Gets images that are not cached. */
+  service: WebService;
+  signal: AbortSignal;
+}
+
+/** Gets single images for the page, and caches the small ones for all visitors. */
 export class Thumbnails {
-  #service: WebService;
   #now: () => number;
   #cache = new ByteCache<Thumbnail>(CACHE_SIZE);
   #fetches = new Semaphore(MAX_FETCHES);
 
   /** @param now milliseconds of a clock that never goes back */
-  constructor(service: WebService, now: () => number = () => performance.now()) {
-    this.#service = service;
+  constructor(now: () => number = () => performance.now()) {
     this.#now = now;
   }
 
@@ -45,8 +50,12 @@ export class Thumbnails {
    *
    * @throws {RequestError} if the service refuses it
    */
-  async image(query: ImageQuery, signal: AbortSignal): Promise<PictureFile> {
-    return await this.#fetches.take(() => this.#fetch(query, "png", signal), { signal });
+  async image(
+    query: ImageQuery,
+    { service, signal }: ThumbnailOptions,
+  ): Promise<PictureFile> {
+    const fetch = () => fetchPicture(query, "png", { service, signal });
+    return await this.#fetches.take(fetch, { signal });
   }
 
   /**
@@ -54,17 +63,18 @@ export class Thumbnails {
    *
    * @throws {RequestError} `not_found` for audio, or if the service refuses it
    */
-  async thumbnail(name: string, signal: AbortSignal): Promise<PictureFile> {
-    const entry = await this.#service.find(name, signal);
-    if (this.#service.info.classic || entry === undefined || entry.kind === "audio") {
+  async thumbnail(name: string, { service, signal }: ThumbnailOptions): Promise<PictureFile> {
+    const entry = await service.find(name, signal);
+    if (service.info.classic || entry === undefined || entry.kind === "audio") {
       const reason = entry?.kind === "audio" ? "it is sound" : "there is none";
       throw new RequestError("not_found", `Cannot get a picture of "${name}": ${reason}`);
     }
-    const key = JSON.stringify([name, entry.size, entry.duration]);
+    const key = JSON.stringify([name, entry.size, entry.modified, entry.duration]);
     return this.#cached(key) ??
       await this.#fetches.take(async () => {
         // Another tab may have fetched it meanwhile.
-        const found = this.#cached(key) ?? await this.#fetch(thumbnailOf(entry), "jpeg", signal);
+        const found = this.#cached(key) ??
+          await fetchPicture(thumbnailOf(entry), "jpeg", { service, signal });
         const until = entry.live ? this.#now() + LIVE_LIFETIME : Infinity;
         this.#cache.set(key, { until, ...found });
         return found;
@@ -75,15 +85,15 @@ export class Thumbnails {
     const found = this.#cache.get(key);
     return found !== undefined && found.until > this.#now() ? found : undefined;
   }
+}
 
-  async #fetch(
-    request: ImageRequest,
-    format: "png" | "jpeg",
-    signal: AbortSignal,
-  ): Promise<PictureFile> {
-    const { frame, streams } = await this.#service.image(request, signal);
-    return await toBrowserPicture(frame, streams, { format, signal });
-  }
+async function fetchPicture(
+  request: ImageRequest,
+  format: "png" | "jpeg",
+  { service, signal }: ThumbnailOptions,
+): Promise<PictureFile> {
+  const { frame, streams } = await service.image(request, signal);
+  return await toBrowserPicture(frame, streams, { format, signal });
 }
 
 function thumbnailOf({ name, kind, live, duration = 0 }: ListEntry): ImageRequest {

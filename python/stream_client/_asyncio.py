@@ -47,7 +47,7 @@ class AsyncStream(Stream):
         receiver = self._open
         while True:
             self._changed.clear()
-            frame = self._taken(receiver.queue.take(0))
+            frame = self._taken(receiver.take(0))
             if frame is not None:
                 return frame
             if self.ended:

@@ -87,12 +87,13 @@ class Message(_Part):
 
     @property
     def value(self) -> Any:
-        """What a JSON message says; of other messages, the bytes.
+        """What a JSON message says; of subtitles, a dict of ``start`` and ``end``, in seconds of
+        the media, and ``text``; of other messages, the bytes.
 
         Raises:
             StreamError: ``protocol`` if it is no JSON
         """
-        if self.stream.codec != "json":
+        if self.stream.codec not in ("json", "subtitle"):
             return bytes(self.bytes)
         try:
             return json.loads(bytes(self.bytes).decode())

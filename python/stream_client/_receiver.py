@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, Deque, Dict, Mapping, Optional, Tuple
@@ -23,6 +24,12 @@ from ._queue import MAX_AUDIO, MAX_DATA, Companions, FrameQueue
 
 KEEP_ALIVE = 5.0
 """Seconds without room for a frame after which the server is told, and asked to pause."""
+
+CATCH_UP, PAUSE = 0.02, 0.001
+"""Seconds for the thread to read what has arrived, and those after which that is checked again."""
+
+MAX_CROSSED = 5
+"""Responses without a reply to the seek of their request, which the end may have crossed."""
 
 MAX_NOTICES = 100
 
@@ -55,6 +62,7 @@ class Receiver:
         self, server: Server, request: Dict[str, Any], *, latest: bool, retries: Retries
     ) -> None:
         self.queue = FrameQueue(latest)
+        self._latest = latest
         self.notices: Deque[Notice] = deque(maxlen=MAX_NOTICES)
         self._server = server
         self._progress = Progress(request)
@@ -74,6 +82,7 @@ class Receiver:
         self._is_running = False
         self._finished = 0
         """Number of the seek after which the end was reached."""
+        self._crossed = 0
         self._is_closed = threading.Event()
         self._was_connected = False
         self._is_cut = False
@@ -133,6 +142,20 @@ class Receiver:
             if not self._is_running:
                 self._retries.reset()
                 self.start()
+
+    def take(self, timeout: float) -> Optional[Frame]:
+        """The next frame, see :meth:`FrameQueue.take`; with ``latest`` the newest that arrived."""
+        if self._latest:
+            self._catch_up()
+        return self.queue.take(timeout)
+
+    def _catch_up(self) -> None:
+        """Lets the thread read what has arrived: a loop that keeps the interpreter to itself, as in
+        a long call of C code, holds it up."""
+        deadline = time.monotonic() + CATCH_UP
+        connection = self._connection
+        while connection is not None and connection.has_unread and time.monotonic() < deadline:
+            time.sleep(PAUSE)
 
     def on_taken(self) -> None:
         """Has the server go on when the loop does."""
@@ -208,15 +231,16 @@ class Receiver:
                 if seek is not None:
                     connection.send_json(wire.CONTROL, **seek)
                 self._send_pause()
-            return self._receive_all(connection, asked)
+            return self._receive_all(connection, asked, seek is not None)
         finally:
             with self._lock:
                 self._connection = None
                 connection.close()
 
-    def _receive_all(self, connection: Connection, asked: int) -> bool:
-        """Receives one response; ``asked`` is the number of the seek that its request had."""
+    def _receive_all(self, connection: Connection, asked: int, is_sought: bool) -> bool:
+        """Receives a response to a request with the seek ``asked``, or with its control."""
         counts: Dict[int, Tuple[int, int]] = {}
+        taken = 0
         streams: Dict[int, StreamInfo] = {}
         answered: object = None if asked > 0 else 0
         while True:
@@ -229,6 +253,12 @@ class Receiver:
                     self._on_frame(message, streams[message.stream], connection, number)
                 if self._progress.is_live:
                     connection.ping()
+                    if self._latest and streams[message.stream].type == "video":
+                        # The server has few under way, so that none grows old there.
+                        taken += 1
+                        trip = connection.clock.round_trip
+                        known = {} if trip is None else {"roundTrip": trip}
+                        self._send(action="taken", frames=taken, **known)
             elif message.kind == wire.DESCRIBE:
                 description = parse_description(message.payload)
                 self._progress.describe(description, is_further=bool(streams))
@@ -249,7 +279,9 @@ class Receiver:
                 # A seek that came too late for this connection is asked for on another.
                 with self._lock:
                     self._finished = self._progress.seek_number
-                return self._finished in (asked, answered)
+                is_missing = is_sought and answered is None and self._crossed < MAX_CROSSED
+                self._crossed = self._crossed + 1 if is_missing else 0
+                return not is_missing and self._finished in (asked, answered)
             else:
                 raise invalid(f"a message of kind {message.kind} is unexpected here")
 

@@ -87,6 +87,7 @@ def _receive_image(connection: Connection, name: Optional[str]) -> Frame:
 def list_media(
     host: str,
     *,
+    problems: bool = False,
     port: int = wire.DEFAULT_PORT,
     token: Optional[str] = None,
     tls: bool = False,
@@ -95,7 +96,10 @@ def list_media(
 ) -> List[MediaEntry]:
     """The media of a server: live sources, then files in order of name.
 
-    The arguments are those of :class:`Stream`.
+    Args:
+        problems: list also files that cannot be read, with the reason
+
+    The other arguments are those of :class:`Stream`.
 
     Raises:
         StreamError: if the server refuses the request, with the wire's code
@@ -103,15 +107,37 @@ def list_media(
     """
     connection = Connection(Server(host, port, token, tls, ca_file, fingerprint))
     try:
-        connection.send(wire.encode_request("list_media", token, {"data": True}))
-        message = connection.receive()
-        while message.kind == wire.NOTICE:
-            message = connection.receive()
-        if message.kind != wire.LIST:
-            raise invalid(f"a message of kind {message.kind} is unexpected here")
-        return parse_list(message.payload)
+        connection.send(wire.encode_request("list_media", token, {"data": True, "more": True}))
+        entries = _receive_list(connection)
     finally:
         connection.close()
+    return [entry for entry in entries if problems or entry.problem is None]
+
+
+_MAX_ENTRIES = 100_000
+"""Entries of a list; a server lists 10,000 files, and its live sources."""
+
+
+def _receive_list(connection: Connection) -> List[MediaEntry]:
+    listed: Dict[str, MediaEntry] = {}
+    more = True
+    while more:
+        message = connection.receive()
+        if message.kind == wire.NOTICE:
+            continue
+        if message.kind != wire.LIST:
+            raise invalid(f"a message of kind {message.kind} is unexpected here")
+        piece = parse_list(message.payload)
+        for name in piece.removed:
+            listed.pop(name, None)
+        listed.update((entry.name, entry) for entry in piece.entries)
+        if len(listed) > _MAX_ENTRIES:
+            raise invalid(f"the list has more than {_MAX_ENTRIES} entries")
+        more = piece.more
+    # Names come in order, but those whose content only showed that they are media.
+    live = [entry for entry in listed.values() if entry.live]
+    files = [entry for entry in listed.values() if not entry.live]
+    return live + sorted(files, key=lambda entry: entry.name.split("/"))
 
 
 def media_request(

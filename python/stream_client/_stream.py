@@ -46,6 +46,10 @@ class Stream:
             ``latest``, else 0
         loop: repeat a file until closed
         audio: audio as well, see ``Frame.audio``
+        audio_track: of a file, the number of the audio track, from 1 on, or its language, such as
+            ``deu``; audio as well
+        subtitles: of a file, their number or language, or ``True`` for those that it recommends:
+            texts as messages, see ``Frame.data``
         data: messages of live sources as well, see ``Frame.data``; ``"only"``: no video or audio
         port: TCP port
         token: what the server requires
@@ -78,6 +82,8 @@ class Stream:
         speed: Optional[float] = None,
         loop: bool = False,
         audio: bool = False,
+        audio_track: Union[int, str, None] = None,
+        subtitles: Union[bool, int, str, None] = None,
         data: Union[bool, str] = True,
         port: int = wire.DEFAULT_PORT,
         token: Optional[str] = None,
@@ -98,8 +104,9 @@ class Stream:
             **media_request(name, encoding, pixel_format, size, quality),
             "fps": fps, "bitrate": bitrate, "start": start, "duration": duration,
             "speed": (1 if latest else 0) if speed is None else speed,
-            "loop": loop or None, "audio": audio, "data": data or None, "redescribe": True,
-            "late": "drop" if latest else "wait",
+            "loop": loop or None, "audio": audio or audio_track is not None,
+            "audioTrack": audio_track, "subtitles": subtitles or None, "data": data or None, "redescribe": True,
+            "late": "drop" if latest else "wait", "credit": latest or None,
         }
         wire.encode_value(request)  # raises what the thread would
         self._is_closed = False
@@ -140,7 +147,7 @@ class Stream:
         """
         receiver = self._open
         while True:
-            frame = self._taken(receiver.queue.take(POLL))
+            frame = self._taken(receiver.take(POLL))
             if frame is not None:
                 return frame
             if self.ended:
@@ -149,7 +156,7 @@ class Stream:
     def poll(self, timeout: float = 0) -> Optional[Frame]:
         """The next frame if one comes within ``timeout`` seconds; else ``None``, as at the end.
         Raises as iterating does."""
-        return self._taken(self._open.queue.take(timeout))
+        return self._taken(self._open.take(timeout))
 
     @property
     def ended(self) -> bool:

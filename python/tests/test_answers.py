@@ -34,6 +34,24 @@ class Answers(StreamTestCase):
             out.write(data=1)
         self.assertEqual(taken, [(1, b"1")])
 
+    def test_a_list_may_come_in_pieces(self):
+        def piece(*entries, **fields):
+            whole = [{"name": name, "kind": "video", **rest} for name, rest in entries]
+            return message(LIST, {"entries": whole, **fields})
+
+        pieces = (
+            piece(("b", {"pending": True}), ("a b", {}), ("notes", {}), more=True),
+            piece(("a/c", {"codec": "vp9"}), removed=["notes"], more=True),
+            piece(("b", {"codec": "h264"}), ("broken", {"problem": "it is empty"})),
+        )
+        server = ScriptedServer(self, lambda peer, _: peer.send(*pieces))
+        listed = list_media(HOST, port=server.port)
+        self.assertEqual([(each.name, each.codec) for each in listed], [
+            ("a/c", "vp9"), ("a b", ""), ("b", "h264"),
+        ])
+        *_, broken = list_media(HOST, port=server.port, problems=True)
+        self.assertEqual((broken.name, broken.problem), ("broken", "it is empty"))
+
     def test_a_control_that_is_no_seek_is_ignored(self):
         controls = [{"action": "keyframe", "id": 5}, {"action": ["seek"]}, {"id": []}]
         (only,) = self.serve(

@@ -307,7 +307,8 @@ class BadServers(StreamTestCase):
         server = ScriptedServer(
             self, lambda peer, _: peer.send(message(LIST, {"entries": [odd, entry]}))
         )
-        first, second = list_media(HOST, port=server.port)
+        # In the order of names.
+        second, first = list_media(HOST, port=server.port)
         self.assertEqual((first.name, first.live, first.size), ("two\nlines", False, 0))
         self.assertEqual((second.name, second.size), ("a", 1))
 

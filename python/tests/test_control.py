@@ -137,6 +137,23 @@ class Seeks(StreamTestCase):
             stream.seek(0.2)
             self.assertEqual([each.pts for each in stream], [5])
 
+    def test_a_seek_of_a_request_that_ended_without_a_reply_is_asked_again(self):
+        """The server may have sent all before it reads the seek behind the request."""
+        def script(peer, index):
+            peer.send(describe(GREY, etag="same"))
+            if index == 0:
+                peer.send(frame(0), end((0, 1, 8)))
+                return
+            control = peer.hear(CONTROL)
+            if index == 1:
+                peer.send(frame(0), end((0, 1, 8)))
+                return
+            peer.send(message(CONTROL, control.payload), frame(5, flags=5), end((0, 1, 8)))
+
+        with Stream(HOST, port=ScriptedServer(self, script).port) as stream:
+            self.assertEqual([each.pts for each in stream], [0])
+            stream.seek(0.2)
+            self.assertEqual([each.pts for each in stream], [5])
 
     def test_audio_from_before_a_seek_is_not_given_after_it(self):
         def beep(at):

@@ -56,6 +56,24 @@ class Files(StreamTestCase):
             self.assertIsNone(each.capture_time)
             self.assertIsNone(each.latency)
 
+    def test_an_audio_track_and_subtitles_are_chosen(self):
+        text = self.site.path / "text.txt"
+        text.write_text("1\n00:00:00,100 --> 00:00:00,300\nGood morning\n")
+        self.site.make(
+            "tracks.mkv", *pictures(seconds=0.4), *tone(seconds=0.4), *tone(seconds=0.4),
+            "-f", "srt", "-i", str(text), "-map", "0", "-map", "1", "-map", "2", "-map", "3",
+            "-c:v", "ffv1", "-c:a", "flac", "-c:s", "srt", "-ac:a:1", "1",
+            "-metadata:s:a:1", "language=deu",
+        )
+        with self.open("tracks.mkv", audio_track="deu", subtitles=True) as stream:
+            frames = list(stream)
+            audio = next(each for each in stream.streams if each.type == "audio")
+        self.assertEqual(audio.channels, 1)
+        messages = [(each.time, message.value) for each in frames for message in each.data]
+        self.assertEqual(
+            messages, [(0.12, {"start": 0.1, "end": 0.3, "text": "Good morning"})],
+        )
+
     def test_start_and_duration_give_a_part(self):
         got = self.received(start=0.4, duration=0.2)
         self.assertEqual([data for _, data in got], self.expected[10:15])
@@ -138,7 +156,9 @@ class Files(StreamTestCase):
         self.assertEqual((jpeg.stream.codec, bytes(jpeg.bytes[:2])), ("mjpeg", b"\xff\xd8"))
 
     def test_list_media_gives_the_folder(self):
-        clip, sound, _, still = list_media(HOST, port=self.site.port)
+        entries = {entry.name: entry for entry in list_media(HOST, port=self.site.port)}
+        clip, still = entries["clip.mp4"], entries["still.png"]
+        sound = next(entry for entry in entries.values() if entry.kind == "audio")
         self.assertEqual(
             (clip.name, clip.kind, clip.live, clip.width, clip.height, clip.codec),
             ("clip.mp4", "video", False, 64, 48, "h264+aac"),

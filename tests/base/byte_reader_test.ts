@@ -226,3 +226,25 @@ Deno.test("readTimeout does not wait for a pipe that another process holds open"
 function indexOfDifference(a: Uint8Array, b: Uint8Array): number {
   return a.length === b.length ? a.findIndex((byte, at) => byte !== b[at]) : 0;
 }
+
+pureTest("peek() reads further ahead once there was more than it read", async () => {
+  const bytes = sample(64 * 1024);
+  const wanted: number[] = [];
+  let at = 0;
+  const source: ByteSource = {
+    read(target) {
+      wanted.push(target.byteLength);
+      const part = bytes.subarray(at, at += target.byteLength);
+      target.set(part);
+      return Promise.resolve(target.subarray(0, part.byteLength));
+    },
+    cancel: () => Promise.resolve(),
+  };
+  const reader = new ByteReader(source);
+  for (let left = bytes.byteLength; left > 0;) {
+    const { byteLength } = (await reader.peek(1))!;
+    reader.consume(byteLength);
+    left -= byteLength;
+  }
+  assertEquals(wanted.slice(0, 5), [2048, 4096, 8192, 16_384, 16_384]);
+});

@@ -48,3 +48,20 @@ pureTest("messageOf() gives the text of anything", () => {
   const texts = [new Error("a"), "b", undefined, null, 3, { toString: () => "c" }].map(messageOf);
   assertEquals(texts, ["a", "b", "undefined", "null", "3", "c"]);
 });
+
+pureTest("messageOf() passes no advice of Deno on", () => {
+  const { NotCapable, PermissionDenied, IsADirectory } = Deno.errors;
+  const advice = "run again with the --allow-all flag";
+  const texts = [
+    new NotCapable(`Requires all access to "/dev/stdin", ${advice}`),
+    new NotCapable(`Requires read access to "/x", ${advice}`),
+    new PermissionDenied("Permission denied (os error 13): open '/x'"),
+    new IsADirectory("Is a directory (os error 21): readfile '/x'"),
+  ].map(messageOf);
+  assertEquals(texts, [
+    "it is a special file of the system, which this program may not open",
+    "this program has no permission for that",
+    "permission denied",
+    "it is a folder",
+  ]);
+});

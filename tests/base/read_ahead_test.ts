@@ -14,13 +14,21 @@ class Source {
     return item.promise;
   };
 
+  get isAsked(): boolean {
+    return this.#waiting.length > 0;
+  }
+
   async give(item: number | undefined | Error): Promise<void> {
     const waiting = this.#waiting.shift()!;
     if (item instanceof Error) waiting.reject(item);
     else waiting.resolve(item);
-    // Whoever waits for it, and whoever waits for that, goes on.
-    for (let turn = 0; turn < 10; turn++) await Promise.resolve();
+    await settled();
   }
+}
+
+/** Lets all that wait for a promise go on, and all that wait for those. */
+async function settled(): Promise<void> {
+  for (let turn = 0; turn < 10; turn++) await Promise.resolve();
 }
 
 pureTest("ReadAhead.take() returns all items in order, then the end for ever", async () => {
@@ -47,6 +55,23 @@ pureTest("ReadAhead reads one item at a time, and no further than its depth", as
   await Promise.resolve();
   assertEquals(source.asked, 4);
 });
+
+pureTest(
+  "ReadAhead doubles its depth up to the largest one, with each item that is taken",
+  async () => {
+    const source = new Source();
+    const ahead = new ReadAhead(source.next, 1, 5);
+    const asked: number[] = [];
+    for (let item = 0; item < 4; item++) {
+      const taken = ahead.take();
+      await settled();
+      while (source.isAsked) await source.give(item);
+      await taken;
+      asked.push(source.asked);
+    }
+    assertEquals(asked, [2, 4, 7, 9]);
+  },
+);
 
 pureTest("ReadAhead does not read after the end", async () => {
   const source = new Source();

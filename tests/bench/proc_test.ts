@@ -21,6 +21,8 @@ test("findChildren() leaves out who has ended, unless asked for those not taken 
     while (all.length < 2) all = await findChildren(child.pid, "sleep", { ended: true });
     while ((await findChildren(child.pid, "sleep")).length > 1);
     assertEquals(await findChildren(child.pid, "sleep"), [running]);
+    assertEquals(await findChildren(child.pid, "sleep", { argument: "60" }), [running]);
+    assertEquals(await findChildren(child.pid, "sleep", { argument: "6" }), []);
     assertEquals((await findChildren(child.pid, "sleep", { ended: true })).length, 2);
   } finally {
     Deno.kill(-child.pid, "SIGKILL");

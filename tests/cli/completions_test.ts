@@ -15,6 +15,7 @@ const TABLE = {
   image: optionalText("NAME", "a picture"),
   live: list("NAME=INPUT", "a source", (value) => value),
   json: toggle("in JSON"),
+  help: toggle("this text", { short: "h" }),
 };
 
 pureTest("completionScript() names every flag in every shell", () => {
@@ -25,6 +26,12 @@ pureTest("completionScript() names every flag in every shell", () => {
       for (const flag of Object.keys(table)) assertStringIncludes(script, mark + flag);
     }
   }
+});
+
+pureTest("completionScript() knows the short form of a flag", () => {
+  assertStringIncludes(completionScript("bash", "program", TABLE), " --help -h");
+  assertStringIncludes(completionScript("zsh", "program", TABLE), "'-h[this text]'");
+  assertStringIncludes(completionScript("fish", "program", TABLE), "-l help -s h -d");
 });
 
 /** What real shells complete: the words after the program's name, the last one unfinished. */

@@ -6,7 +6,9 @@ import {
   list,
   number,
   optionalText,
+  parseArguments,
   parseFlags,
+  parseTime,
   text,
   toggle,
   toNumber,
@@ -219,6 +221,67 @@ pureTest("toNumber() refuses everything else and names what it expects", () => {
   const open = { min: 1, max: Infinity };
   assertThrows(() => toNumber("0", "n", open), UsageError, "expected a number of at least 1");
   assertThrows(() => toNumber("9".repeat(400), "n", { min: 0, max: 1e9 }), UsageError);
+});
+
+pureTest("toNumber() names the word that a flag takes besides numbers", () => {
+  const bounds = { min: 0.25, max: 8, word: "max" };
+  assertThrows(
+    () => toNumber("100", "speed", bounds),
+    UsageError,
+    'Cannot use --speed "100": expected a number from 0.25 to 8, or max',
+  );
+});
+
+pureTest("parseTime() takes seconds, minutes and hours", () => {
+  const bounds = { min: 0, max: 1e8 };
+  const forms = { "90": 90, ".5": 0.5, "1.5": 1.5, "1:30": 90, "90:05.25": 5405.25, "0:00": 0 };
+  for (const [text, seconds] of Object.entries({ ...forms, "1:02:03.5": 3723.5, "1:2:3": 3723 })) {
+    assertStrictEquals(parseTime(text, "start", bounds), seconds, text);
+  }
+});
+
+pureTest("parseTime() refuses everything else and shows the forms", () => {
+  const wrong = [
+    "",
+    "soon",
+    "1:60",
+    "1:2:60",
+    "1:60:00",
+    ":30",
+    "1:",
+    "1:2:3:4",
+    "-1",
+    "1e3",
+    "1 :2",
+  ];
+  for (const text of [...wrong, "11"]) {
+    const { message } = assertThrows(
+      () => parseTime(text, "start", { min: 0, max: 10 }),
+      UsageError,
+      `Cannot use --start "${text}": expected seconds from 0 to 10, or a time such as 1:30 or`,
+    );
+    assert(message.endsWith("1:02:03.5"), message);
+  }
+});
+
+pureTest("parseArguments() separates flags and words", () => {
+  const { flags, words } = parseArguments(TABLE, ["a.mp4", "--json", "b c", "--image", "d"]);
+  assertEquals([flags.json, flags.image, words], [true, "d", ["a.mp4", "b c"]]);
+});
+
+pureTest("parseArguments() takes no word for the value of a flag without one", () => {
+  for (const word of ["true", "False", "0", "1", "yes", "no", "on", "off"]) {
+    assertThrows(() => parseArguments(TABLE, ["--json", word]), UsageError, `"${word}"`);
+  }
+  assertEquals(parseArguments(TABLE, ["1", "--json"]).words, ["1"]);
+});
+
+pureTest("parseFlags() takes the short form of a flag", () => {
+  const table = { help: toggle("text", { short: "h" }), host: text("NAME", "where", undefined) };
+  assertEquals(parseFlags(table, ["-h"]), { help: true, host: undefined });
+  assertThrows(() => parseFlags(table, ["-h=1"]), UsageError, 'Cannot use "-h=1": no such flag');
+  assertThrows(() => parseFlags(table, ["-H"]), UsageError, 'Cannot use "-H": no such flag');
+  assert(describeFlags(table, { "All": ["help", "host"] }).includes("\n  --help, -h  "));
 });
 
 pureTest("describeFlags() shows every flag with its value under its title, in 80 columns", () => {

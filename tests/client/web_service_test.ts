@@ -4,7 +4,8 @@ import { parseLiveSource } from "../../lib/sources/live/source_spec.ts";
 import { EXACT, mediaMomentsOf, playedIn } from "../support/media/browser_plays.ts";
 import { mediaFolder, pictures, run, tone } from "../support/media/media_folder.ts";
 import { describe, frame, message, say, ScriptedServer } from "../support/peers/scripted_server.ts";
-import { testServer } from "../support/peers/test_server.ts";
+import { watchLive } from "../support/peers/native_client.ts";
+import { liveServer, testServer } from "../support/peers/test_server.ts";
 import { testPage } from "../support/screens/page.ts";
 
 const media = mediaFolder();
@@ -254,6 +255,26 @@ Deno.test("a page that stops reading pauses the server, and resumes it when it r
   await closed;
 });
 
+Deno.test("a page that stops reading a live source has little of it under way", async () => {
+  await using server = await liveServer("cam=lavfi:testsrc2=size=64x48:rate=100");
+  await using page = await testPage(server);
+  const socket = new WebSocket(`ws://${page.host}/api/play?name=cam`);
+  const closed = new Promise((resolve) => socket.addEventListener("close", resolve));
+  const begun = Promise.withResolvers<void>();
+  let taken = 0;
+  socket.addEventListener("message", ({ data }) => {
+    if (typeof data === "string") return;
+    taken++;
+    begun.resolve();
+  });
+  await begun.promise;
+  using witness = await watchLive(server, { name: "cam" });
+  await witness.frames(120);
+  assert(taken <= 60, `${taken} messages were sent ahead`);
+  socket.close();
+  await closed;
+});
+
 Deno.test("a page that reads nothing does not delay the end of the program", async () => {
   let paused = 0;
   let news = Promise.withResolvers<void>();
@@ -298,7 +319,10 @@ Deno.test("a refusal before the first byte is an error response", async () => {
   await using page = await testPage(server);
   const response = await page.fetch("/api/play?name=grey");
   assertEquals(response.status, 503);
-  assertEquals(await response.json(), { code: "busy", message: "Cannot serve more" });
+  assertEquals(await response.json(), {
+    ...{ title: "Service Unavailable", status: 503 },
+    ...{ code: "busy", detail: "Cannot serve more" },
+  });
   const [problem] = await messagesOf(page.host, "name=grey");
   assertEquals(problem, { kind: "problem", code: "busy", message: "Cannot serve more" });
 });

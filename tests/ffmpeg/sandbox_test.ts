@@ -62,6 +62,20 @@ Deno.test("startConfined() sets limits and becomes the program", ON_LINUX, async
   assertEquals(output.trim().split("\n"), ["1048576", "5", "ffprobe", ...args]);
 });
 
+Deno.test("startConfined() has programs in the background give way", ON_LINUX, async () => {
+  const bin = await programs("background", 'nice; cat /proc/self/autogroup 2>&1; echo "$@"');
+  const path = await media.write("background.txt", "");
+  const outputs = async (background: boolean) =>
+    (await outputOf(bin, ["-a", "b c"], { path, background })).trim().split("\n");
+  const [niceness, group, args] = await outputs(true);
+  const [usual, usualGroup] = await outputs(false);
+  assertEquals([niceness, usual, args], ["15", "5", "-a b c"]);
+  // Systems that divide the processor in other ways have no such file.
+  if (usualGroup.includes("nice")) {
+    assertEquals([group, usualGroup].map((line) => line.split(" ").at(-1)), ["15", "0"]);
+  }
+});
+
 Deno.test("startConfined() keeps Ctrl-C in a terminal from the program", ON_LINUX, async () => {
   const bin = await programs("group", 'read -r _ _ _ _ group _ </proc/$$/stat; echo "$$ $group"');
   const path = await media.write("group.txt", "");

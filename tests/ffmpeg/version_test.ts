@@ -41,12 +41,14 @@ pureTest("isSupported() takes 5.1 and later, and builds that state no release", 
 });
 
 pureTest("dialectOf() knows from which release on arguments are spelled in another way", () => {
-  const old = { inputTimeBase: "-1", rotationBy: "tag" } as const;
-  const between = { inputTimeBase: "-1", rotationBy: "option" } as const;
-  const recent = { inputTimeBase: "demux", rotationBy: "option" } as const;
+  const old = { inputTimeBase: "-1", rotationBy: "tag", soundStart: "packet" } as const;
+  const between = { inputTimeBase: "-1", rotationBy: "option", soundStart: "packet" } as const;
+  const recent = { inputTimeBase: "demux", rotationBy: "option", soundStart: "packet" } as const;
+  const latest = { inputTimeBase: "demux", rotationBy: "option", soundStart: "sample" } as const;
   const of = (text: string) => dialectOf(parseFfmpegVersion(`ffmpeg version ${text}`));
   assertEquals(["5.1", "6.0", "7.0.2"].map(of), [old, between, between]);
-  assertEquals(["7.1", "8.0", "9.0.2", "N-1-gabc"].map(of), [recent, recent, recent, recent]);
+  assertEquals(["7.1.5", "8.0.1"].map(of), [recent, recent]);
+  assertEquals(["8.1", "9.0.2", "N-1-gabc"].map(of), [latest, latest, latest]);
 });
 
 /** Puts scripts for FFmpeg's programs in front of all others in PATH. */
@@ -83,7 +85,8 @@ Deno.test("InstalledFfmpeg asks each program once, and names those that differ",
     await installed.describe("ffmpeg", "ffprobe", "ffplay"),
     "FFmpeg 7.1.5, ffplay 6.1",
   );
-  assertEquals(await installed.dialect(), { inputTimeBase: "demux", rotationBy: "option" });
+  const dialect = { inputTimeBase: "demux", rotationBy: "option", soundStart: "packet" } as const;
+  assertEquals(await installed.dialect(), dialect);
   const [folder] = (Deno.env.get("PATH") ?? "").split(":");
   assertEquals(await Deno.readTextFile(`${folder}/ffmpeg.calls`), "asked\n");
 });
@@ -101,6 +104,14 @@ Deno.test("InstalledFfmpeg refuses old versions in one line", async () => {
       "(https://ffmpeg.org/download.html) and put it first in PATH",
   );
   await assertRejects(() => installed.version("ffplay"), Error, "Cannot use ffplay 5.0: expected");
+});
+
+Deno.test("InstalledFfmpeg tries whether other programs take arguments", async () => {
+  using _path = await standIns({ ffplay: `[ "$*" = "--new --version" ]` });
+  await using installed = new InstalledFfmpeg();
+  assertEquals(await installed.accepts("ffplay", ["--new", "--version"]), true);
+  assertEquals(await installed.accepts("ffplay", ["--old", "--version"]), false);
+  assertEquals(await installed.accepts("stream-none", ["--version"]), false);
 });
 
 Deno.test("InstalledFfmpeg reports missing programs, and ends those that run", async () => {

@@ -15,6 +15,9 @@ const FEWER: Record<string, number> = {
   "receiveScript()": 1500,
   "NutReader": 8000,
   "PlaySocket": 5000,
+  "FrameParser.take()": 5000,
+  "openMatroska()": 2000,
+  "readHeader()": 4000,
 };
 
 /** Percentage of inputs that have to be valid; most mutations are not. */

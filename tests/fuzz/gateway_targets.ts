@@ -1,5 +1,6 @@
 /** Input of the web service: queries, requests, messages of a socket. */
 import { Access } from "../../lib/web/access.ts";
+import { FrameParser, MAX_PAYLOAD } from "../../lib/server/http/frames.ts";
 import { parseImageQuery, parsePlayQuery } from "../../lib/web/api.ts";
 import { PlayBody } from "../../lib/web/play.ts";
 import { PlaySocket } from "../../lib/web/play_socket.ts";
@@ -171,7 +172,33 @@ const bodyTarget: Target = {
   },
 };
 
+/** Frames of WebSockets: a number as text, a ping, a close, a long text. */
+const CLIENT_FRAMES = [
+  [0x81, 0x83, 1, 2, 3, 4, 48, 50, 52],
+  [0x89, 0x80, 0, 0, 0, 0, 0x8a, 0x81, 9, 9, 9, 9, 1],
+  [0x88, 0x82, 7, 7, 7, 7, 4, 0xef],
+  [0x82, 0xfe, 0, 126, 1, 1, 1, 1, ...Array(126).fill(5)],
+];
+
+const framesTarget: Target = {
+  name: "FrameParser.take()",
+  corpus: CLIENT_FRAMES.map((frame) => Uint8Array.from(frame)),
+  mutate: mutateBytes,
+  check(input) {
+    const whole = readOrRefuse(() => new FrameParser().take(input));
+    const split = readOrRefuse(() => {
+      const parser = new FrameParser();
+      return [...input].flatMap((byte) => parser.take(Uint8Array.of(byte)));
+    });
+    checkSame("frames of single bytes", JSON.stringify(split), JSON.stringify(whole));
+    for (const { payload } of whole ?? []) {
+      checkAtMost("bytes of a frame", payload.byteLength, MAX_PAYLOAD);
+    }
+    return whole === undefined ? "refused" : "taken";
+  },
+};
+
 /** Targets of the web service. */
 export const GATEWAY_TARGETS: readonly Target[] = [
-  ...[queryTarget, accessTarget, socketTarget, bodyTarget],
+  ...[queryTarget, accessTarget, socketTarget, bodyTarget, framesTarget],
 ];

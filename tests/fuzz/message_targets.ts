@@ -5,15 +5,14 @@ import {
   encodeDescription,
   encodeEnd,
   encodeError,
-  encodeList,
   encodeNotice,
   parseAcceptance,
   parseDescription,
   parseEnd,
   parseError,
-  parseList,
   parseNotice,
 } from "../../lib/protocol/native/response.ts";
+import { encodeList, parseList } from "../../lib/protocol/native/list.ts";
 import { encodeJson } from "../../lib/protocol/native/json.ts";
 import {
   encodeControl,
@@ -22,6 +21,7 @@ import {
   parseControl,
   parseRequest,
 } from "../../lib/protocol/native/request.ts";
+import { encodeCue, parseCue } from "../../lib/media/subtitles.ts";
 import { mutateJson } from "./mutate_json.ts";
 import { checkSame, digest, outcomeOf, readOrRefuse } from "./properties.ts";
 import type { Target } from "./target.ts";
@@ -48,6 +48,7 @@ const MESSAGES = {
 const REQUESTS: Json[] = [
   { version: 1, command: "publish", name: "robot/cam", token: "t", replace: true, onDemand: true },
   { version: 1, command: "get_video", name: "cam", data: "only", redescribe: true, via: ["a-1"] },
+  { version: 1, command: "get_video", name: "cam", late: "drop", credit: true },
   { version: 1, command: "list_media", token: "a token" },
   { version: 1, command: "get_image", name: "a b/ü.png", start: 7.5, every: 2, width: 640 },
   {
@@ -58,6 +59,7 @@ const REQUESTS: Json[] = [
   },
   { version: 1, command: "get_video", encoding: "h264", bitrate: 2_000_000, late: "wait" },
   { version: 1, command: "get_video", encoding: "mjpeg", quality: 80, speed: 2, colour: [1] },
+  { version: 1, command: "get_video", name: "a.mkv", audioTrack: 2, subtitles: "pt-BR" },
 ];
 
 const CONTROLS: Json[] = [
@@ -97,6 +99,11 @@ const ERRORS: Json[] = [
   { code: "of_tomorrow", message: "" },
 ];
 
+const CUES: Json[] = [
+  { start: 61.2, end: 63, text: "Good\nmorning" },
+  { start: 0, end: 0, text: "ü" },
+];
+
 const LISTS: Json[] = [{
   version: 1,
   entries: [
@@ -108,6 +115,20 @@ const LISTS: Json[] = [{
     },
     { name: "tone.flac", kind: "audio", live: false, size: 5, duration: 0.5, codec: "flac" },
   ],
+}, {
+  version: 1,
+  entries: [
+    { name: "b.mkv", kind: "video", live: false, size: 7, codec: "", pending: true },
+    { name: "c.mp3", kind: "audio", live: false, size: 0, codec: "", problem: "it is empty" },
+    {
+      ...{ name: "d.mkv", kind: "video", live: false, size: 8, codec: "vp9", rotation: 90 },
+      tracks: [
+        { type: "video", codec: "vp9", default: true },
+        { type: "audio", codec: "opus", language: "deu", title: "Ton", channels: 2 },
+      ],
+    },
+  ],
+  ...{ removed: ["a"], more: true, follow: true },
 }];
 
 /**
@@ -162,5 +183,6 @@ export const MESSAGE_TARGETS: readonly Target[] = [
     encode: encodeAcceptance,
   }),
   payloadTarget("parseError()", ERRORS, { parse: parseError, encode: encodeError }),
+  payloadTarget("parseCue()", CUES, { parse: parseCue, encode: encodeCue }),
   payloadTarget("parseList()", LISTS, { parse: parseList, encode: encodeList }),
 ];

@@ -220,3 +220,40 @@ pureTest("Pacer.waitFor() ends with the signal's reason, paused or not", async (
   other.abort(new TypeError("enough"));
   await assertRejects(() => held, TypeError, "enough");
 });
+
+pureTest("Pacer.isDue() lets frames through that are nearly due, but not while paused", () => {
+  const clock = new InexactClock();
+  const pacer = new Pacer({ speed: 2, clock });
+  assertEquals(pacer.isDue(10, 0), true);
+  assertEquals([10, 10.02, 10.021].map((time) => pacer.isDue(time, 0.01)), [true, true, false]);
+  clock.time += 100;
+  assertEquals(pacer.isDue(10.2, 0), true);
+  pacer.pause();
+  assertEquals(pacer.isDue(10.2, 0), false);
+});
+
+pureTest("Pacer.isDue() lets more frames through while waits end late, up to 50 ms", async () => {
+  const clock = new InexactClock();
+  const pacer = new Pacer({ speed: 1, clock });
+  await pacer.waitFor(0, NEVER);
+  const waitLate = async (late: number) => {
+    clock.onSleep = () => void (clock.time += clock.waits.at(-1)! + late);
+    const now = (clock.time - 1000) / 1000;
+    await pacer.waitFor(now + 0.01, NEVER);
+    return (clock.time - 1000) / 1000;
+  };
+  for (const [late, early] of [[20, 0.02], [400, 0.05], [0, 0]]) {
+    const now = await waitLate(late);
+    const passed = [early - 0.001, early + 0.001].map((soon) => pacer.isDue(now + soon, 0));
+    assertEquals(passed, [true, false], `late by ${late} ms`);
+  }
+  const now = await waitLate(20);
+  clock.onSleep = () => {
+    pacer.pause();
+    clock.time += 30;
+    clock.onSleep = undefined;
+    queueMicrotask(() => pacer.resume());
+  };
+  await pacer.waitFor(now + 0.01, NEVER);
+  assertEquals(pacer.isDue((clock.time - 1000) / 1000 + 0.04, 0), false);
+});

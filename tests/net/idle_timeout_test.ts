@@ -1,6 +1,7 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
 import { IdleTimeout } from "../../lib/net/idle_timeout.ts";
 import type { NativeClient } from "../support/peers/native_client.ts";
+import { scriptRequest } from "../support/peers/script_messages.ts";
 import { conversationMedia, SHORT_FRAMES, testServer } from "../support/peers/test_server.ts";
 import { LeapingTime } from "../support/time/leaping_time.ts";
 
@@ -108,6 +109,15 @@ Deno.test("runSession() keeps a paused peer that replies to pings", async () => 
   }
   await peer.control("stop");
   assertEquals((await peer.response()).end?.reason, "stopped");
+});
+
+Deno.test("runSession() expects no sign of life from a script", async () => {
+  const timeouts = { request: 10_000, stall: 10_000, ping: 50, life: 100 };
+  await using server = await testServer({ media, timeouts, defaults: { video: "short.mkv" } });
+  using peer = await server.connect();
+  await peer.write(scriptRequest("get_video"));
+  const bytes = await peer.readAll();
+  assertMatch(new TextDecoder("latin1").decode(bytes.subarray(-40)), /end/);
 });
 
 Deno.test("runSession() expects no sign of life from a peer that has ended sending", async () => {

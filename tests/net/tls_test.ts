@@ -39,7 +39,7 @@ async function errorOf(
   const target = { host, port: server.address.port, credentials: { token: TOKEN, trust } };
   try {
     using connection = await connect(target, NEVER);
-    assertEquals(await requestList(connection), []);
+    assertEquals(await Array.fromAsync(requestList(connection), ({ entries }) => entries), [[]]);
     return "";
   } catch (error) {
     return (error as Error).message;

@@ -266,6 +266,7 @@ test("the page reports errors, and resumes at its position", async () => {
     "Retry",
   );
 
+  await page.until("document.querySelector('#cards a')");
   await page.click("a[href='#/play/clip.mp4']");
   await page.until(`${VIDEO}.currentTime > 0.3 && document.querySelector('#problem').hidden`);
   await page.press("1");
@@ -317,6 +318,7 @@ test("the page is accessible: names, keys, narrow screens, light and dark", asyn
     ["a still.png", "a still.png"],
   );
 
+  await page.until("document.querySelector('#cards a')");
   await page.click("a[href='#/play/clip.mp4']");
   await page.until(`${VIDEO}.currentTime > 0.2`);
   const { nodes } = await page.send("Accessibility.getFullAXTree") as { nodes: AxNode[] };

@@ -14,11 +14,12 @@ import {
   startServerProgram,
 } from "../support/programs/running_program.ts";
 import { PseudoTerminal, PYTHON } from "../support/screens/pseudo_terminal.ts";
+import { environmentOn } from "../support/screens/players.ts";
 import { XScreen } from "../support/screens/x_screen.ts";
 import { PATIENCE } from "../support/time/patience.ts";
 
 const media = mediaFolder();
-const missing = lacking("Xvfb", "ffplay");
+const missing = lacking("Xvfb", "mpv");
 
 /** The X symbol of a key. */
 const Q = 0x71;
@@ -44,8 +45,8 @@ Deno.test("stream-server and stream-client, as executables", async (t) => {
   const paths = await build(folder);
   const env = { HOME: `${folder}/home`, XDG_CACHE_HOME: "", DISPLAY: "", WAYLAND_DISPLAY: "" };
   const client = { path: paths.client, cwd: folder, env };
-  const live = ["--live", "cam=lavfi:testsrc=size=64x48:rate=25"];
-  const { program: server, port } = await startServerProgram(["--media", served, ...live], {
+  const more = ["--live", "cam=lavfi:testsrc=size=64x48:rate=25", "--http", "0.0.0.0:0"];
+  const { program: server, port } = await startServerProgram(["--media", served, ...more], {
     ...{ path: paths.server, cwd: folder, env },
   });
   await using _server = server;
@@ -58,6 +59,22 @@ Deno.test("stream-server and stream-client, as executables", async (t) => {
       stdout,
       /^cam +video, live .*\np\.png +image .*\nv\.mp4 +video .* h264\+aac +64x48$/m,
     );
+  });
+
+  await t.step("serve the page, at all addresses of the machine", async () => {
+    const [, url] = await server.stderr.until(/Watch at (http:\/\/127\.0\.0\.1:\d+\/)/);
+    await server.stderr.until(/FFmpeg/);
+    const isOther = ({ family, address }: Deno.NetworkInterfaceInfo) =>
+      family === "IPv4" && address !== "127.0.0.1";
+    const others = Deno.networkInterfaces().filter(isOther);
+    assertEquals(server.stderr.text.match(/Watch at /g)?.length, 1 + others.length);
+    const style = await fetch(`${url}page.css`);
+    assertEquals((await style.text()).startsWith("/* "), true);
+    const play = await fetch(`${url}api/play?name=v.mp4&can=h264,aac`);
+    const path = await media.write("built.mp4", await play.bytes());
+    const count = ["-count_packets", "-show_entries", "stream=nb_read_packets", "-of", "csv=p=0"];
+    const packets = await run("ffprobe", ["-select_streams", "v", ...count, path]);
+    assertEquals(new TextDecoder().decode(packets).trim(), "100");
   });
 
   await t.step("record an image and a video, by relative paths", async () => {
@@ -177,7 +194,7 @@ Deno.test("stream-server and stream-client, as executables", async (t) => {
     ignore: missing.length > 0,
     async fn() {
       await using screen = await XScreen.start();
-      const shown = { ...env, DISPLAY: screen.display, SDL_AUDIODRIVER: "dummy" };
+      const shown = { ...env, ...environmentOn(screen) };
       const args = ["--video", "v.mp4", "--loop", "--view", "window", ...where];
       await using program = startProgram("client", args, { ...client, env: shown });
       const limit = AbortSignal.timeout(PATIENCE);

@@ -66,7 +66,8 @@ linuxInterop(
     assertEquals(frames.length, 20);
     const steps = found.slice(1).map((index, at) => index - found[at]);
     assert(steps.every((step) => step > 0), `${found}`);
-    assertGreater(Math.max(...steps), UNTAKEN / 2, `${found}`);
+    // A few wait in buffers, of which the system tells some.
+    assertLess(found.filter((index) => index < newest).length, 12, `${found}`);
     assertGreater(found.at(-1) ?? 0, newest, `${found}`);
   },
 );

@@ -8,6 +8,7 @@ import {
   startProgram,
   startServerProgram,
 } from "../support/programs/running_program.ts";
+import { linuxTest } from "../support/test_if.ts";
 
 const media = mediaFolder();
 
@@ -15,14 +16,16 @@ async function makeClip(): Promise<void> {
   await media.make("clip.mkv", [...pictures({ seconds: 20 }), "-c:v", "ffv1"]);
 }
 
-Deno.test("stream-server --version prints the version, and nothing else", async () => {
-  const { code, stdout, stderr } = await runProgram("server", ["--version"]);
+Deno.test("stream-server -V prints its version, that of Deno and that of FFmpeg", async () => {
+  const { code, stdout, stderr } = await runProgram("server", ["-V"]);
   assertEquals([code, stderr], [0, ""]);
-  assertEquals(stdout, `stream-server ${config.version}\n`);
+  const versions = `stream-server ${config.version} (Deno ${Deno.version.deno}, FFmpeg `;
+  assert(stdout.startsWith(versions), stdout);
+  assertMatch(stdout.slice(versions.length), /^[^\s()]+\)\n$/);
 });
 
-Deno.test("stream-server --help prints the usage, and nothing else", async () => {
-  const { code, stdout, stderr } = await runProgram("server", ["--help"]);
+Deno.test("stream-server -h prints the usage, and nothing else", async () => {
+  const { code, stdout, stderr } = await runProgram("server", ["-h"]);
   assertEquals([code, stderr], [0, ""]);
   assertMatch(stdout, /^Usage: stream-server /);
 });
@@ -45,6 +48,20 @@ Deno.test("stream-server gives status 2 for a wrong command line", async () => {
   ) {
     assertFailed(await runProgram("server", args), { code: 2, reason });
   }
+});
+
+linuxTest("stream-server goes on by libx264 if an encoder or a method is not there", async () => {
+  await makeClip();
+  const hardware = ["--encoder", "h264_videotoolbox", "--hwaccel", "videotoolbox"];
+  const { program } = await startServerProgram(["--media", media.path, ...hardware]);
+  await using server = program;
+  await server.stderr.until(/FFmpeg [^\n]+\n/);
+  await server.stderr.until(
+    /warn +Cannot encode with h264_videotoolbox: the installed FFmpeg has no such encoder; libx264 /,
+  );
+  await server.stderr.until(
+    /warn +Cannot decode with videotoolbox: the installed FFmpeg has no such method, expected one of /,
+  );
 });
 
 Deno.test("stream-server gives status 1 where it cannot serve", async () => {

@@ -1,9 +1,9 @@
 /** FFmpegs of other versions, played by scripts, and both programs in front of them. */
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { mediaFolder, pictures } from "../support/media/media_folder.ts";
 import { testServer } from "../support/peers/test_server.ts";
 import { at } from "../support/programs/run_inside.ts";
-import { startProgram } from "../support/programs/running_program.ts";
+import { runProgram, startProgram } from "../support/programs/running_program.ts";
 
 const media = mediaFolder();
 
@@ -31,6 +31,21 @@ Deno.test("stream-server refuses an FFmpeg that is too old, in one line", async 
   await using server = startProgram("server", args, { env: { PATH } });
   assertEquals((await server.ending()).code, 1);
   assertEquals([server.stdout.text, server.stderr.text], ["", TOO_OLD]);
+});
+
+Deno.test("stream-server and stream-client state their versions without a usable FFmpeg", async () => {
+  const old = await ffmpegOf("4.4.2-1");
+  const none = await media.folder("no ffmpeg");
+  const missing = "Cannot run ffmpeg: it is not installed, or not in PATH; install FFmpeg with ";
+  for (const [PATH, reason] of [[old.path, TOO_OLD], [none, missing]]) {
+    for (const name of ["server", "client"] as const) {
+      const { code, stdout, stderr } = await runProgram(name, ["--version"], { env: { PATH } });
+      assertEquals([code, stderr], [0, ""]);
+      const [first, second] = stdout.split("\n");
+      assertMatch(first, /^stream-\w+ [\d.]+ \(Deno [\d.]+, no usable FFmpeg\)$/);
+      assert(`${second}\n`.startsWith(reason), stdout);
+    }
+  }
 });
 
 Deno.test("stream-server logs the version that it found", async () => {

@@ -12,13 +12,13 @@ import {
   parseHeader,
 } from "../../lib/protocol/native/framing.ts";
 import { encodeJson } from "../../lib/protocol/native/json.ts";
+import { encodeList, type ListPiece } from "../../lib/protocol/native/list.ts";
 import { encodeControl, encodeRequest } from "../../lib/protocol/native/request.ts";
 import {
   encodeAcceptance,
   encodeDescription,
   encodeEnd,
   encodeError,
-  encodeList,
   encodeNotice,
 } from "../../lib/protocol/native/response.ts";
 import { pureTest } from "../support/pure_test.ts";
@@ -150,11 +150,12 @@ pureTest("MessageWords gives the fields of all other messages", () => {
       ["control", encodeControl({ action: "pause" }), "pause"],
       ["control", encodeControl({ action: "seek", to: 2.5, id: 7 }), "seek, to 2.5 s, id 7"],
       ["control", encodeControl({ action: 5, to: "x" }), 'action 5, to "x" s'],
-      ["list", encodeList([]), "0 entries"],
-      ["list", encodeList([cam]), '1 entry, live video "cam"'],
+      ["control", encodeControl({ action: "taken", frames: 3 }), "taken, 3 frames"],
+      ["list", encodeList({ entries: [] }), "0 entries"],
+      ["list", encodeList({ entries: [cam] }), '1 entry, live video "cam"'],
       [
         "list",
-        encodeList(["a", "b", "c", "d", "e"].map(named)),
+        encodeList({ entries: ["a", "b", "c", "d", "e"].map(named) }),
         '5 entries, image "a", image "b", image "c", 2 more',
       ],
       ["notice", encodeNotice({ code: "dropped", message: "Some" }), "dropped: Some"],
@@ -288,5 +289,26 @@ pureTest("Explanation puts a retry into the conversation that failed, and begins
     "  0.000 s  --  cut  reset  ended",
     "  0.500 s  --  retry  in 1.0 s  ended",
     "  0.000 s  --  connect  to it  waiting",
+  ]);
+});
+
+pureTest("Explainer keeps the state until the last part of a list", () => {
+  const { lines, options } = explaining();
+  const explainer = new Explainer(options);
+  const receive = (piece: ListPiece) => {
+    const message = encodeMessage("list", encodeList(piece));
+    const [header, payload] = [message.subarray(0, HEADER_LENGTH), message.subarray(HEADER_LENGTH)];
+    explainer.received({ header, payload });
+  };
+  const pieces = [
+    { entries: [], removed: ["a"], more: true },
+    { entries: [], follow: true },
+    { entries: [] },
+  ];
+  pieces.forEach(receive);
+  assertEquals(lines.map((line) => line.replace(/^.* bytes +/, "").replaceAll(/ {2,}/g, " ")), [
+    "0 entries, 1 removed, further ones follow waiting",
+    "0 entries waiting",
+    "0 entries ended",
   ]);
 });

@@ -8,6 +8,7 @@ await registerPythonTests([
   { tests: "test_control" },
   { tests: "test_resume" },
   { tests: "test_live" },
+  { tests: "test_newest" },
   { tests: "test_refusals" },
   { tests: "test_closing" },
   { tests: "test_bad_servers" },

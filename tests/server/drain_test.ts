@@ -90,7 +90,8 @@ Deno.test("drain() answers requests that wait for a decoder or a live source", a
     await visitor.ask({ command: "get_video", name: "door" });
     await server.logged(/"door" is started/);
     using second = await server.connect();
-    await second.ask(LONG);
+    // Another rendition, which needs a decoder of its own.
+    await second.ask({ ...LONG, width: 32 });
     await second.until("notice");
     await server.server.drain({ grace: 0, signal: AbortSignal.abort() });
     for (const peer of [second, visitor]) {

@@ -1,6 +1,6 @@
 /** Faults of FFmpeg and of files. The server works after each, and leaves nothing behind. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { parseList } from "../../lib/protocol/native/response.ts";
+import { parseList } from "../../lib/protocol/native/list.ts";
 import { scriptRequest } from "../support/peers/script_messages.ts";
 import { mediaFolder, namesIn, pictures } from "../support/media/media_folder.ts";
 import type { NativeClient, NativeResponse } from "../support/peers/native_client.ts";
@@ -240,7 +240,7 @@ Deno.test("ffprobe that gives garbage leaves the list of media empty, and no mor
     await peer.ask({ command: "list_media" });
     const message = await peer.connection.receive();
     assert(message?.kind === "list");
-    return parseList(message.payload).map(({ name }) => name);
+    return parseList(message.payload).entries.map(({ name }) => name);
   };
   {
     using _ffprobe = await standIn("ffprobe", "echo garbage");
@@ -265,7 +265,12 @@ Deno.test("a file that is written to, or replaced, while it is sent, comes with 
   await using server = await faultyServer(folder.path);
   for (
     const [name, what, change] of [
-      ["grown.mkv", "has grown", (path: string) => Deno.writeFile(path, new Uint8Array(9), APPEND)],
+      ["grown.mkv", "has grown", async (path: string) => {
+        // The beginning, which FFmpeg has read, is another now.
+        await Deno.writeFile(path, new Uint8Array(9), APPEND);
+        using file = await Deno.open(path, { write: true });
+        await file.write(new Uint8Array(9));
+      }],
       ["touched.mkv", "was written to", (path: string) => Deno.utime(path, 1, 1)],
       ["replaced.mkv", "was replaced", async (path: string) => {
         await Deno.copyFile(folder.pathOf("image.png"), `${path}.new`);
@@ -284,6 +289,20 @@ Deno.test("a file that is written to, or replaced, while it is sent, comes with 
 });
 
 const APPEND = { append: true };
+
+Deno.test("a file that only grows while it is sent is whole, and comes without a warning", async () => {
+  await using server = await faultyServer(folder.path);
+  const path = await makeVideo("growing.mkv");
+  const piece = (await Deno.readFile(path)).subarray(-9000);
+  const { end } = await meanwhile(
+    server,
+    "growing.mkv",
+    () => Deno.writeFile(path, piece, APPEND),
+  );
+  assertEquals([end?.reason, end?.warning], ["end", undefined]);
+  assert((end?.frames ?? 0) >= 50);
+  await assertUnharmed(server);
+});
 
 Deno.test("a file that is deleted while it is sent arrives whole, and is gone then", async () => {
   const path = await makeVideo("gone.mkv");

@@ -104,3 +104,14 @@ pureTest(
     }
   },
 );
+
+pureTest("toServerOptions() takes an encoder and a method of decoding", () => {
+  const { encoder, hwaccel } = optionsOf("--encoder", "h264_qsv", "--hwaccel=d3d11va");
+  assertEquals([encoder, hwaccel], ["h264_qsv", "d3d11va"]);
+  assertEquals([optionsOf().encoder, optionsOf().hwaccel], ["libx264", "none"]);
+  assertThrows(
+    () => parseServerFlags(["--encoder=hevc_qsv"]),
+    UsageError,
+    'Cannot use --encoder "hevc_qsv": expected auto, libx264, h264_vaapi, ',
+  );
+});

@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import type { Logger } from "../../lib/base/log.ts";
 import { type Conversation, Listeners, type PortRow } from "../../lib/server/listeners.ts";
 import type { Refusal } from "../../lib/server/metrics/metrics.ts";
@@ -8,7 +8,8 @@ const HERE = { hostname: "127.0.0.1", port: 0 };
 
 /** A protocol in which the server speaks first, and waits until the peer closes. */
 function greeting(word: string): Conversation {
-  return async (socket, refusal) => {
+  return async (socket, { refusal, serve }) => {
+    using _serving = serve();
     await socket.write(new TextEncoder().encode(refusal ?? word));
     if (refusal === undefined) await socket.read(new Uint8Array(1));
     socket.close();
@@ -80,6 +81,40 @@ Deno.test("Listeners ends its services after the conversations, the last one fir
   assertEquals(ended, []);
   await listeners[Symbol.asyncDispose]();
   assertEquals(ended, ["second", "first"]);
+});
+
+Deno.test("run() goes on without file descriptors, and logs what to raise", async () => {
+  const listener = Deno.listen(HERE);
+  const failures = [new Error("Too many open files (os error 24)")];
+  const broken = Object.create(listener, {
+    accept: {
+      value: () => {
+        const failure = failures.pop();
+        return failure === undefined ? listener.accept() : Promise.reject(failure);
+      },
+    },
+    close: { value: () => listener.close() },
+    addr: { value: listener.addr },
+  });
+  const lines: string[] = [];
+  const served = Promise.withResolvers<void>();
+  await using listeners = new Listeners({
+    limits: { total: 1, perAddress: 0 },
+    logger: { log: (_level, message) => void lines.push(message) },
+    onRefusal: () => {},
+  });
+  listeners.add(broken, (socket) => {
+    socket.close();
+    served.resolve();
+    return Promise.resolve();
+  });
+  const running = listeners.run();
+  using _peer = await Deno.connect({ ...HERE, port: listener.addr.port });
+  await served.promise;
+  listeners.close();
+  await running;
+  assertEquals(lines.length, 1);
+  assertMatch(lines[0], /^Cannot accept .*\(os error 24\), raise the hard limit of open files/);
 });
 
 Deno.test("run() throws what keeps a server from serving, which can be disposed then", async () => {

@@ -5,7 +5,14 @@ import {
   assertNotEquals,
   assertRejects,
 } from "@std/assert";
-import { type Client, connect, type LogLevel, RequestError, serve } from "../../mod.ts";
+import {
+  type Client,
+  connect,
+  type EncoderChoice,
+  type LogLevel,
+  RequestError,
+  serve,
+} from "../../mod.ts";
 import { makeCertificate } from "../support/programs/certificates.ts";
 import { linuxTest, tlsTest } from "../support/test_if.ts";
 import { freePort, mediaChildren } from "../support/programs/machine.ts";
@@ -121,9 +128,11 @@ Deno.test("serve() refuses wrong options in one line", async () => {
     [{ maxClients: 0 }, "Cannot use maxClients 0: expected an integer from 1 to 100000"],
     [{ liveLinger: -1 }, "Cannot use liveLinger -1: expected a number from 0 to 86400"],
     [{ startCacheSize: -1 }, "Cannot use startCacheSize -1: expected a number from 0 to"],
+    [{ http: { host: "::1", port: 65_536 } }, "Cannot use http.port 65536: expected an integer"],
     [{ metrics: { host: "::1", port: -1 } }, "Cannot use metrics.port -1: expected an integer"],
     [{ image: "none.png" }, 'Cannot find "none.png": no such media'],
     [{ token: "" }, "Cannot use the option token: it is empty, expected the token"],
+    [{ encoder: "x" as EncoderChoice }, 'Cannot use encoder "x": expected one of auto, libx264,'],
     [{ publish: "token" }, 'Cannot use publish "token" alone: expected publishToken with it'],
     [{ publishToken: "x" }, "Cannot use publishToken alone: expected publish"],
     [{ live: { "a=b": "x" } }, 'Cannot serve live source "a=b": expected a name without ='],
@@ -147,6 +156,18 @@ Deno.test("serve() refuses wrong options in one line", async () => {
     assertEquals(found.includes(message), true, found);
     assertEquals(/\n| --\w/.test(found), false, found);
   }
+});
+
+Deno.test("serve() serves the page, and says by its option if its port is taken", async () => {
+  const http = { host: "127.0.0.1", port: 0 };
+  await using server = await serve({ http });
+  const response = await fetch(`${server.page}api/list`);
+  assertEquals((await response.json()).entries, []);
+  const port = Number(new URL(server.page ?? "").port);
+  const taken = { ...http, port };
+  await assertRejects(() => serve({ http: taken }), Error, "choose another with the option http");
+  await using other = await serve();
+  assertEquals(other.page, undefined);
 });
 
 Deno.test("serve() serves metrics, and says by its option if their port is taken", async () => {

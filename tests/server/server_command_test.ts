@@ -3,6 +3,9 @@ import { TextLineStream } from "@std/streams/text-line-stream";
 import { NativeClient } from "../support/peers/native_client.ts";
 import { conversationMedia } from "../support/peers/test_server.ts";
 import { hasIPv6, mediaChildren } from "../support/programs/machine.ts";
+import { HelperProgram, pathOf, sourceCommand } from "../support/programs/running_program.ts";
+import { PYTHON } from "../support/screens/pseudo_terminal.ts";
+import { testIf } from "../support/test_if.ts";
 
 // `server.ts` as users start it: a process with arguments, two streams of text and a status.
 
@@ -102,6 +105,7 @@ for (const [signal, status] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
     assertEquals([rest, code, endedBy], [[], status, null]);
     const messages = [
       / info {2}FFmpeg \S+$/,
+      / info {2}Serving "[^"]+": 3 files \(read in the background\)$/,
       / info {2}peer=127\.0\.0\.1:\d+ request=1 request begins command=get_video name=long\.mkv$/,
       / info {2}.* request ends .* result=shutdown /,
       ...signal === "SIGTERM" ? [/ ending: 1 viewer$/, / ended: 1 response was cut$/] : [],
@@ -147,7 +151,7 @@ Deno.test({
     assertMatch(server.firstLine, /^Listening on (::1|\[::1\]):\d+$/);
     const { code, stderr } = await server.end("SIGINT");
     assertEquals(code, 130);
-    assertMatch(stderr, /^\S+ info {2}FFmpeg \S+\n$/);
+    assertMatch(stderr, /^\S+ info {2}FFmpeg \S+\n(\S+ info {2}Serving [^\n]+\n)?$/);
   },
 });
 
@@ -235,6 +239,43 @@ Deno.test("server.ts says how to install FFmpeg if it is missing", async () => {
   );
 });
 
+Deno.test("server.ts --http logs where the page is, and refuses an address that is wrong", async () => {
+  const server = await ServerProcess.start("--http", "0.0.0.0:0", "--log-format", "json");
+  const { stderr } = await server.end("SIGTERM");
+  const events = stderr.trimEnd().split("\n").map((line) => JSON.parse(line));
+  const found = events.flatMap(({ message }) => message.match(/^Watch at (\S+)$/)?.[1] ?? []);
+  assertMatch(found[0], /^http:\/\/127\.0\.0\.1:\d+\/$/);
+  const port = new URL(found[0]).port;
+  const others = Deno.networkInterfaces()
+    .filter(({ family, address }) => family === "IPv4" && address !== "127.0.0.1")
+    .map(({ address }) => `http://${address}:${port}/`);
+  assertEquals(found.slice(1), others);
+  const warnings = events.filter(({ level }) => level === "warn").map(({ message }) => message);
+  assert(warnings.some((text) => text.startsWith("Anybody who reaches 0.0.0.0 can watch: ")));
+  const { code, line } = await refusal(["--http", "x"]);
+  assertEquals(code, 2);
+  assertMatch(line, /^Cannot use --http "x": expected a port from 0 to 65535/);
+});
+
+const OTHERS = Deno.networkInterfaces()
+  .filter(({ family, address }) => family === "IPv4" && !address.startsWith("127."));
+
+testIf(PYTHON !== undefined && OTHERS.length > 0, "no Python, or no network")(
+  "server.ts --http draws a QR code on a terminal, and nowhere else",
+  async () => {
+    const flags = ["--port", "0", "--media", media, "--http", "0.0.0.0:0"];
+    const terminal = [pathOf("tests/peers/terminal.py"), "", "120", "60"];
+    await using program = new HelperProgram(PYTHON ?? "", [
+      ...[...terminal, ...sourceCommand("server"), ...flags],
+    ], { stdin: "piped" });
+    const [drawn] = await program.stdout.until(/[^]*FFmpeg/);
+    assertMatch(drawn, /\u2588\u2580/);
+    const piped = await ServerProcess.start("--http", "0.0.0.0:0");
+    const { stderr } = await piped.end("SIGTERM");
+    assertEquals(/\u2588/.test(stderr), false);
+  },
+);
+
 Deno.test("server.ts --metrics and --log-format are for programs", async () => {
   const server = await ServerProcess.start("--metrics", "0", "--log-format", "json");
   {
@@ -249,7 +290,10 @@ Deno.test("server.ts --metrics and --log-format are for programs", async () => {
   assertEquals(shutdown, ["ending: 0 viewers", "ended: no responses were cut"]);
   assertMatch(events[0].message, /^Metrics are at http:\/\/127\.0\.0\.1:\d+\/metrics$/);
   assertMatch(events[1].message, /^FFmpeg \S+$/);
-  assertEquals(events.slice(2).map(({ result }) => result), [undefined, "not_found"]);
+  const [serving, ...rest] = events.slice(2)
+    .toSorted((a, b) => Number(/^Serving /.test(b.message)) - Number(/^Serving /.test(a.message)));
+  assertMatch(serving.message, /^Serving "[^"]+": 3 files \(/);
+  assertEquals(rest.map(({ result }) => result), [undefined, "not_found"]);
 });
 
 Deno.test("server.ts refuses an address for metrics that is wrong or taken", async () => {

@@ -5,7 +5,12 @@ import { scriptRequest } from "../support/peers/script_messages.ts";
 import type { ServerOptions } from "../../lib/server/options.ts";
 import { startServer } from "../../lib/server/server.ts";
 import type { NativeClient } from "../support/peers/native_client.ts";
-import { conversationMedia, SHORT_FRAMES, testServer } from "../support/peers/test_server.ts";
+import {
+  conversationMedia,
+  SHORT_FRAMES,
+  type TestServer,
+  testServer,
+} from "../support/peers/test_server.ts";
 import { hasIPv6, mediaChildren } from "../support/programs/machine.ts";
 
 const media = await conversationMedia();
@@ -58,7 +63,8 @@ Deno.test("startServer() reports the port that the system chose", async () => {
 Deno.test("startServer() warns when strangers can reach it", async () => {
   const { server, warnings } = await start({ host: "0.0.0.0" });
   await using _server = server;
-  assertEquals(warnings, [
+  const isWarning = (line: string) => line.startsWith("warn ");
+  assertEquals(warnings.filter(isWarning), [
     "warn Anybody who reaches 0.0.0.0 can watch: there is no token and no TLS; see " +
     "--token-file, --tls-cert and --tls-key",
   ]);
@@ -144,14 +150,19 @@ Deno.test("a disposed server has ended its sessions and their FFmpeg, and closed
   await idle.readAll();
 });
 
+/** Connects a peer that watches for a while. */
+async function watching(server: TestServer): Promise<NativeClient> {
+  const peer = await server.connect();
+  await peer.ask(LONG);
+  await peer.until("frame");
+  return peer;
+}
+
 Deno.test("a full server says so, and serves when a slot is free", async () => {
   await using server = await testServer({ media, maxClients: 2 });
-  using first = await server.connect();
-  using second = await server.connect();
+  using _first = await watching(server);
+  using second = await watching(server);
   using third = await server.connect();
-  assertStrictEquals(await refusedWith(first), undefined);
-  await second.ask(LONG);
-  await second.until("frame");
   assertStrictEquals(await refusedWith(third), "busy");
   // The refused one may linger; the place that becomes free is not its.
   second.close();
@@ -160,27 +171,60 @@ Deno.test("a full server says so, and serves when a slot is free", async () => {
   assertStrictEquals(await refusedWith(fourth), undefined);
 });
 
+Deno.test("a full server serves a newcomer instead of who has been idle for longest", async () => {
+  await using server = await testServer({ media, maxClients: 3 });
+  using idle = await server.connect();
+  assertStrictEquals(await refusedWith(idle), undefined);
+  using silent = await server.connect();
+  using viewer = await watching(server);
+  using third = await server.connect();
+  assertStrictEquals(await refusedWith(third), undefined);
+  const error = await idle.farewell();
+  assertStrictEquals(error?.code, "busy");
+  assertMatch(error.message, /^Cannot wait any longer: all connection slots are taken, /);
+  using fourth = await server.connect();
+  assertStrictEquals(await refusedWith(fourth), undefined);
+  // Its request may be on the way.
+  assertStrictEquals((await silent.farewell())?.code, "busy");
+  await viewer.until("frame");
+  await server.logged(/ Cannot wait any longer: all connection slots are taken, /, 2);
+});
+
+Deno.test("a full server serves a request behind any number of idle connections", async () => {
+  await using server = await testServer({ media, maxClients: 8 });
+  using viewer = await watching(server);
+  using crowd = new DisposableStack();
+  for (let turn = 0; turn < 5; turn++) {
+    for (let count = 0; count < 10; count++) crowd.use(await server.connect());
+    using peer = await server.connect();
+    assertStrictEquals(await refusedWith(peer), undefined);
+  }
+  await viewer.until("frame");
+});
+
 Deno.test("a full server closes the connections of scripts", async () => {
   await using server = await testServer({ media, maxClients: 1 });
-  using first = await server.connect();
-  assertStrictEquals(await refusedWith(first), undefined);
+  using _first = await watching(server);
   using classic = await server.connect();
   await classic.write(scriptRequest("get_image"));
   assertEquals(await classic.readAll(), new Uint8Array(0));
-  await server.logged(/refused: the server is full\n$/);
+  await server.logged(/refused: the server is full; see --max-clients\n$/);
 });
 
-Deno.test("a full server bounds its refusals, and none takes a slot", async () => {
+Deno.test("a full server tells all whom it refuses, however many, and none takes a slot", async () => {
   await using server = await testServer({ media, maxClients: 1 });
-  using first = await server.connect();
-  assertStrictEquals(await refusedWith(first), undefined);
+  using first = await watching(server);
   using crowd = new DisposableStack();
-  // They send nothing, so that the server cannot even refuse them.
-  for (let count = 0; count < 16; count++) crowd.use(await server.connect());
-  using tooMany = await server.connect();
-  assertEquals(await tooMany.readAll(), new Uint8Array(0));
+  // They send nothing, so that the server has nothing to reply to.
+  const silent: NativeClient[] = [];
+  for (let count = 0; count < 260; count++) silent.push(crowd.use(await server.connect()));
+  using spoken = await server.connect();
+  assertStrictEquals(await refusedWith(spoken), "busy");
+  for (const peer of silent.slice(0, 4)) {
+    assertStrictEquals((await peer.farewell())?.code, "busy");
+  }
   first.close();
-  await server.logged(/ disconnected\n$/);
+  await server.logged(/ request ends .* result=cut /);
   using next = await server.connect();
   assertStrictEquals(await refusedWith(next), undefined);
 });
@@ -188,12 +232,10 @@ Deno.test("a full server bounds its refusals, and none takes a slot", async () =
 Deno.test("a full server does not wait long for silent peers", async () => {
   const timeouts = { request: 60_000, refusal: 50, stall: 10_000, ping: 5000 };
   await using server = await testServer({ media, maxClients: 1, timeouts });
-  using first = await server.connect();
-  assertStrictEquals(await refusedWith(first), undefined);
+  using _first = await watching(server);
   using silent = await server.connect();
-  assertEquals(await silent.readAll(), new Uint8Array(0));
-  await server.logged(/ ended: no request within 0\.05 s\n$/);
-  assertStrictEquals(await refusedWith(first), undefined);
+  assertStrictEquals((await silent.farewell())?.code, "busy");
+  await server.logged(/ refused: the server is full; see --max-clients\n$/);
 });
 
 Deno.test("a server serves several peers at once", async () => {

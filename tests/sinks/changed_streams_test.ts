@@ -6,6 +6,7 @@ import { rawStream } from "../support/peers/test_publisher.ts";
 import { isInstalled } from "../support/programs/machine.ts";
 import { at } from "../support/programs/run_inside.ts";
 import { startProgram } from "../support/programs/running_program.ts";
+import { environmentOn, shownBy } from "../support/screens/players.ts";
 import { Terminal } from "../support/screens/tmux.ts";
 import { XScreen } from "../support/screens/x_screen.ts";
 import { PATIENCE } from "../support/time/patience.ts";
@@ -60,10 +61,11 @@ for (const flags of [[], ["--encoding", "mjpeg"]]) {
   });
 }
 
-testWith("Xvfb", "ffplay")("WindowSink changes its size with the source", async () => {
+testWith("Xvfb", "mpv")("WindowSink changes its size with the source", async () => {
+  using _player = await shownBy("mpv");
   await using source = await LiveServer.start();
   await using screen = await XScreen.start();
-  const env = { DISPLAY: screen.display, WAYLAND_DISPLAY: "", SDL_AUDIODRIVER: "dummy" };
+  const env = environmentOn(screen);
   const args = ["--video", "cam", "--view", "window", ...at(source.server)];
   await using client = startProgram("client", args, { env });
   const untilSeen = async (width: number, height: number, level: number) => {

@@ -1,6 +1,7 @@
 /** Encoded streams in a window, in a terminal and in a pipe. */
 import { assert, assertAlmostEquals, assertEquals, assertGreater, assertMatch } from "@std/assert";
-import { windowArguments } from "../../lib/sinks/window/window.ts";
+import type { StreamDescription } from "../../lib/media/frame.ts";
+import { ffplayArguments } from "../../lib/sinks/window/ffplay.ts";
 import { mediaFolder, pictures, tone } from "../support/media/media_folder.ts";
 import { decodedBy, decodedBytes } from "../support/media/reference.ts";
 import { packetServer } from "../support/peers/packet_server.ts";
@@ -13,26 +14,28 @@ import {
 } from "../support/programs/running_program.ts";
 import { witness } from "../support/programs/witness.ts";
 import { pureTest } from "../support/pure_test.ts";
+import { environmentOn, shownBy } from "../support/screens/players.ts";
 import { XScreen } from "../support/screens/x_screen.ts";
 import { PATIENCE } from "../support/time/patience.ts";
 import { testWith } from "../support/test_if.ts";
 
 const media = mediaFolder();
-const test = testWith("Xvfb", "ffplay");
+const test = testWith("Xvfb", "mpv");
 
 const X264 = ["-c:v", "libx264", "-preset", "veryfast", "-bf", "2", "-g", "250", "-c:a", "aac"];
 
 const SOUND = { ...GREY, type: "audio", id: 1, sampleRate: 48_000, channels: 2 } as const;
 
 pureTest(
-  "windowArguments() hides what is for decoding only, turns, and plays at the speed that is asked for",
+  "ffplayArguments() hides what is for decoding only, turns, and plays at the speed that is asked for",
   () => {
     const filters = (
       how: { lead?: number; speed?: number; still?: boolean },
       rotation?: 90,
     ) => {
       const streams = [{ ...GREY, rotation }, SOUND];
-      const args = windowArguments({
+      const args = ffplayArguments({
+        ...{ live: false, encoding: "raw" },
         ...{ name: "x", streams, still: false, lead: 0, speed: 1 },
         ...how,
       });
@@ -51,8 +54,18 @@ pureTest(
   },
 );
 
+pureTest("ffplayArguments() shows live video without sound when it comes", () => {
+  const isAtOnce = (live: boolean, ...streams: StreamDescription[]) =>
+    ffplayArguments({
+      ...{ name: "x", streams, live, still: false, lead: 0, speed: 1, encoding: "raw" },
+    })
+      .join(" ").includes("-sync video -framedrop");
+  assertEquals(isAtOnce(true, GREY), true);
+  assertEquals([isAtOnce(true, GREY, SOUND), isAtOnce(false, GREY)], [false, false]);
+});
+
 function look(screen: XScreen, server: ScriptedServer, ...more: string[]): RunningProgram {
-  const env = { DISPLAY: screen.display, WAYLAND_DISPLAY: "", SDL_AUDIODRIVER: "dummy" };
+  const env = environmentOn(screen);
   const args = ["--video", "--encoding", "copy", "--view", "window", ...more, ...at(server)];
   return startProgram("client", args, { env });
 }
@@ -61,6 +74,7 @@ test("WindowSink rotates pictures upright", async () => {
   const source = ["red", "blue"].flatMap((colour) => [
     ...["-f", "lavfi", "-i", `color=${colour}:size=128x48:rate=25:d=20`],
   ]);
+  using _player = await shownBy("mpv");
   const path = await media.make("halves.mkv", [
     ...[...source, "-filter_complex", "vstack,format=gbrp", "-c:v", "ffv1"],
   ]);
@@ -112,6 +126,7 @@ const LENGTHS = [
 for (const { seconds, begin, flags, taken } of LENGTHS) {
   Deno.test(`WindowSink shows ${seconds} s from ${begin} s on ${flags.join(" ")}, all of it`, async () => {
     await using server = await packetServer(await clip(seconds), { begin });
+    using _player = await shownBy("ffplay");
     await using ffplay = await witness("ffplay", { instead: SHOWN });
     const shown = media.pathOf(`${seconds} shown.txt`);
     const env = { PATH: ffplay.path, SHOWN: shown, DISPLAY: ":none" };
@@ -135,6 +150,7 @@ for (const { seconds, begin, flags, taken } of LENGTHS) {
 }
 
 test("WindowSink plays in slow motion", async () => {
+  using _player = await shownBy("mpv");
   const path = await clip(1);
   await using screen = await XScreen.start();
   await using server = await packetServer(path);

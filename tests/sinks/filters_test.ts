@@ -1,6 +1,12 @@
 import { assertAlmostEquals, assertEquals } from "@std/assert";
 import type { VideoStream } from "../../lib/media/frame.ts";
-import { fittingFilters, tempoFilters, turned, turnFilters } from "../../lib/sinks/filters.ts";
+import {
+  fittingFilters,
+  shownFilters,
+  tempoFilters,
+  turned,
+  turnFilters,
+} from "../../lib/sinks/filters.ts";
 import { GREY } from "../support/peers/scripted_server.ts";
 import { pureTest } from "../support/pure_test.ts";
 
@@ -39,4 +45,18 @@ pureTest("fittingFilters() limits the range of JPEGs of a format that is not kno
   const jpeg: VideoStream = { ...GREY, codec: "mjpeg", pixelFormat: undefined };
   assertEquals(fittingFilters(jpeg, "mp4"), ["scale=out_range=tv", "format=yuv420p"]);
   assertEquals(fittingFilters({ ...jpeg, codec: "h264" }, "mp4"), ["format=yuv420p"]);
+});
+
+pureTest("shownFilters() merges fields first, by the marks of frames if they have any", () => {
+  const video = { ...GREY, rotation: 180, fieldOrder: "bt" } as const;
+  const turn = ["hflip", "vflip"];
+  assertEquals(shownFilters({ ...video, codec: "h264" }), [
+    "bwdif=mode=send_frame:deint=interlaced",
+    ...turn,
+  ]);
+  assertEquals(shownFilters({ ...video, codec: "rawvideo" }), [
+    "bwdif=mode=send_frame:parity=bff:deint=all",
+    ...turn,
+  ]);
+  assertEquals(shownFilters({ ...video, fieldOrder: undefined }), turn);
 });

@@ -46,6 +46,16 @@ pureTest("FrameQueue gives copies of frames in their order", async () => {
   assertEquals(queue.dropped, 0);
 });
 
+pureTest("FrameQueue keeps the newest raw frame of a live source", async () => {
+  const queue = new FrameQueue([GREY, SOUND], { raw: true, live: true });
+  for (let time = 0; time < 5; time++) {
+    queue.push(frame(time));
+    queue.push(frame(time, { streamId: 1 }));
+  }
+  assertEquals(queue.dropped, 4);
+  assertEquals(await rest(queue), [...range(1, 0, 3), "0:4", "1:4"]);
+});
+
 pureTest("FrameQueue gives frames to a waiting consumer", async () => {
   const queue = new FrameQueue([GREY]);
   const all = rest.bind(undefined, queue);

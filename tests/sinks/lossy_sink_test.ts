@@ -9,6 +9,7 @@ import { at } from "../support/programs/run_inside.ts";
 import { startProgram } from "../support/programs/running_program.ts";
 import { witness } from "../support/programs/witness.ts";
 import { pureTest } from "../support/pure_test.ts";
+import { shownBy } from "../support/screens/players.ts";
 
 const media = mediaFolder();
 
@@ -164,6 +165,7 @@ for (
   Deno.test(`stream-client records everything though the window beside it ${what}`, async () => {
     await media.make("clip.mkv", [...pictures({ size: "320x240", seconds: 4 }), "-c:v", "ffv1"]);
     const place = await media.folder(`window ${what}`);
+    using _player = await shownBy("ffplay");
     await using ffplay = await witness("ffplay", { instead });
     await using server = await testServer({ media: media.path });
     const asked = ["--video", "clip.mkv", "--view", "window", "--speed", "max"];

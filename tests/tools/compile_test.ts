@@ -63,12 +63,15 @@ Deno.test("build() compiles each program as one module, with its permissions and
     const entry = pathOf(program.entry);
     const built = await builder.build({ ...program, entry, output: path });
     assertEquals(built.form, "compiled");
-    const { permissions, files, ...compiled } = await readCompiled(path);
+    const { permissions, files, v8Flags, ...compiled } = await readCompiled(path);
     const { prompt, ignore_env, ignore_read, ...given } = permissions;
     assertEquals([prompt, ignore_env, ignore_read], [false, null, null]);
     const expected = stored(program.permissions);
     assertEquals(given, expected);
     assertEquals(files, [`${name}.mjs`]);
+    // Deno has flags of its own.
+    const own = v8Flags.filter((flag) => programsFor(hostSystem()).server.v8Flags?.includes(flag));
+    assertEquals(own, program.v8Flags ?? []);
     assertEquals(compiled, {
       entry: `${name}.mjs`,
       preloaded: [],

@@ -53,9 +53,11 @@ pureTest("readSummary() reads the last summary, with steps and without", () => {
 });
 
 pureTest("toBatches() gives every file to one batch, and neighbours to different ones", () => {
-  const files = Array.from({ length: 12 }, (_, at) => `${at}`);
+  const files = Array.from({ length: 18 }, (_, at) => `${at}`);
   assertEquals(toBatches(files), [
-    ...[["0", "3", "6", "9"], ["1", "4", "7", "10"], ["2", "5", "8", "11"]],
+    ["0", "3", "6", "9", "12", "15"],
+    ["1", "4", "7", "10", "13", "16"],
+    ["2", "5", "8", "11", "14", "17"],
   ]);
   assertEquals(toBatches([]), []);
 });

@@ -8,8 +8,9 @@ const BASICS = ["cat", "chmod", "dirname", "env", "mkdir", "mktemp", "rm", "sed"
 
 /** Installs a program where it is asked to: a script that states a version. */
 const INSTALLERS: Record<string, string> = {
-  "apt-get":
-    `case $1 in install) shift 2; for name; do give "$FAKE/bin" "$name" 5.1.6; done ;; esac`,
+  "apt-get": `case $1 in install) shift 2; for name; do
+      case $name in -*) ;; *) give "$FAKE/bin" "$name" 5.1.6 ;; esac
+    done ;; esac`,
   npm: `case $1 in
     prefix) echo "$FAKE" ;;
     install) give "$4/bin" deno 2.9.6 ;;
@@ -17,6 +18,9 @@ const INSTALLERS: Record<string, string> = {
   curl: `while [ "$1" != -o ]; do shift; done
     printf 'give "$DENO_INSTALL/bin" deno 2.9.6\\n' >"$2"`,
 };
+
+/** The last step, which says what it does. */
+const FETCHING = "Fetching the packages that the code imports …\n";
 
 interface Outcome {
   code: number;
@@ -91,7 +95,7 @@ class FakeMachine implements AsyncDisposable {
 Deno.test("setup.sh names what it finds, and installs nothing if nothing is missing", async () => {
   await using machine = await FakeMachine.make(["ffmpeg 5.1.6-0+deb12u1", "deno 2.9.6", "npm"]);
   const { code, stdout, stderr, calls } = await machine.sh("sh setup.sh");
-  assertEquals([code, stdout, stderr], [0, "Found FFmpeg 5.1.6, Deno 2.9.6\n", ""]);
+  assertEquals([code, stdout, stderr], [0, "Found FFmpeg 5.1.6, Deno 2.9.6\n", FETCHING]);
   assertEquals(calls.includes("npm"), false);
 });
 
@@ -108,14 +112,14 @@ Deno.test("setup.sh takes the ways in which ffmpeg states its version", async ()
   }
 });
 
-Deno.test("setup.sh installs what is missing, and tells in one line", async () => {
+Deno.test("setup.sh installs what is missing, and tells each step", async () => {
   await using machine = await FakeMachine.make(["apt-get", "npm"]);
   const { code, stdout, stderr, calls } = await machine.sh("sh setup.sh && command -v deno");
   assertEquals(
     [stdout, stderr],
     [
       `Found FFmpeg 5.1.6 (apt-get), Deno 2.9.6 (npm)\n${machine.folder}/bin/deno\n`,
-      "",
+      `Installing ffmpeg with apt-get …\nInstalling Deno with npm …\n${FETCHING}`,
     ],
   );
   assertEquals(code, 0);
@@ -124,10 +128,27 @@ Deno.test("setup.sh installs what is missing, and tells in one line", async () =
   assertEquals([again.code, again.stdout], [0, "Found FFmpeg 5.1.6, Deno 2.9.6\n"]);
 });
 
+Deno.test("setup.sh installs mpv if there is a screen, and goes on without", async () => {
+  const found = [0, "Found FFmpeg 5.1.6, Deno 2.9.6\n"];
+  const installed = ["ffmpeg 5.1.6", "deno 2.9.6", "apt-get"];
+  await using machine = await FakeMachine.make(installed);
+  const { code, stdout, stderr, calls } = await machine.sh("DISPLAY=:0 sh setup.sh");
+  assertEquals([code, stdout, stderr], [
+    ...found,
+    `Installing mpv with apt-get …\n${FETCHING}`,
+  ]);
+  assertMatch(calls, /apt-get install -y --no-install-recommends mpv\n/);
+  await using headless = await FakeMachine.make(installed);
+  assertEquals((await headless.sh("sh setup.sh")).calls.includes("mpv"), false);
+  await using refusing = await FakeMachine.make(installed, { uid: 1000 });
+  const refused = await refusing.sh("DISPLAY=:0 sh setup.sh");
+  assertEquals([refused.code, refused.stdout, refused.stderr], [...found, FETCHING]);
+});
+
 Deno.test("setup.sh takes Deno's installer where there is no npm", async () => {
   await using machine = await FakeMachine.make(["ffmpeg 5.1", "curl", "unzip"], { uid: 1000 });
   const { code, stdout, stderr, calls } = await machine.sh("sh setup.sh && command -v deno");
-  assertEquals(stderr, "");
+  assertEquals(stderr, `Installing Deno with its installer …\n${FETCHING}`);
   assertEquals(code, 0);
   assertStringIncludes(stdout, "Found FFmpeg 5.1, Deno 2.9.6 (installer)\n");
   assertStringIncludes(calls, "https://deno.land/install.sh");
@@ -144,7 +165,10 @@ Deno.test("setup.sh refuses an ffmpeg that stays too old", async () => {
   await machine.add("apt-get", "exit 0");
   const { code, stderr } = await machine.sh("sh setup.sh");
   assertEquals(code, 1);
-  assertMatch(stderr, /^Cannot use FFmpeg 4\.4\.2: expected 5\.1 or later[^\n]*\n$/);
+  assertMatch(
+    stderr,
+    /^Installing [^\n]+\nCannot use FFmpeg 4\.4\.2: expected 5\.1 or later[^\n]*\n$/,
+  );
 });
 
 Deno.test("setup.sh gives the command to run where it has no right to install", async () => {
@@ -161,7 +185,8 @@ Deno.test("setup.sh uses a sudo that does not ask", async () => {
   await using machine = await FakeMachine.make(["deno 2.9.6", "apt-get"], { uid: 1000 });
   await machine.add("sudo", `[ "$1" = -n ] && shift && exec "$@"`);
   const { code, stdout, stderr } = await machine.sh("sh setup.sh");
-  assertEquals([code, stdout, stderr], [0, "Found FFmpeg 5.1.6 (apt-get), Deno 2.9.6\n", ""]);
+  assertEquals([code, stdout], [0, "Found FFmpeg 5.1.6 (apt-get), Deno 2.9.6\n"]);
+  assertEquals(stderr, `Installing ffmpeg with apt-get …\n${FETCHING}`);
 });
 
 Deno.test("setup.sh shows why an installation failed", async () => {
@@ -169,7 +194,11 @@ Deno.test("setup.sh shows why an installation failed", async () => {
   await machine.add("apt-get", `[ "$1" = update ] || { echo "no such package"; exit 100; }`);
   const { code, stderr } = await machine.sh("sh setup.sh");
   assertEquals(code, 1);
-  assertEquals(stderr, "no such package\nCannot install ffmpeg: apt-get install -y failed\n");
+  assertEquals(
+    stderr,
+    "Installing ffmpeg with apt-get …\nno such package\n" +
+      "Cannot install ffmpeg: apt-get install -y failed\n",
+  );
 });
 
 Deno.test("setup.sh tells what to do where Deno's folder is not on PATH", async () => {
@@ -181,7 +210,8 @@ Deno.test("setup.sh tells what to do where Deno's folder is not on PATH", async 
   const folder = `${machine.folder}/home/.local/bin`;
   assertEquals(
     stderr,
-    `Deno is now in ${folder}, but that folder is not on PATH. ` +
+    "Installing Deno with npm …\n" +
+      `Deno is now in ${folder}, but that folder is not on PATH. ` +
       `Run: export PATH="${folder}:$PATH"\n`,
   );
 });

@@ -57,7 +57,11 @@ linuxTest("the soak has viewers of all kinds come and go, and finds all well", a
   });
   assertEquals([code, stderr], [0, ""], said);
   assertMatch(said, /^3 s, 12 viewers, seed 1\n/);
-  const visits = ["whole", "resume", "leave", "stall", "control", "live", "script", "crowd"];
+  const visits = [
+    ...["whole", "resume", "leave", "stall", "control", "live", "script", "crowd"],
+    ...["pause", "sizes", "every", "stuckScripts", "unread", "pings", "seeks", "controls"],
+    ...["idle", "names", "leaveEarly"],
+  ];
   for (const visit of visits) assertMatch(said, new RegExp(`^visits .*\\b${visit} \\d`, "m"));
   assertMatch(said, /^descriptors +(\d+) after the first round, \1 at the end$/m);
   assertMatch(said, /^processes +0 after the first round, 0 at the end$/m);

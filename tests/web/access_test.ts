@@ -63,6 +63,24 @@ pureTest("Access.judge() refuses other sites, but lets them link to the page", (
   assertEquals(verdict(access, site("cross-site", "iframe")), 403);
 });
 
+pureTest("Access.judge() lets pages of this host show pictures, and nothing else", () => {
+  const access = new Access(HERE, undefined);
+  const site = (name: string, destination: string, referer = "http://localhost:80/") => ({
+    ...{ "sec-fetch-site": name, "sec-fetch-dest": destination, referer },
+  });
+  for (const path of ["/stream/cam.mjpg", "/snapshot/cam.jpg"]) {
+    assertEquals(verdict(access, site("same-site", "image"), { path }), "enter");
+    assertEquals(verdict(access, site("same-site", "empty"), { path }), 403);
+    assertEquals(verdict(access, site("cross-site", "image"), { path }), 403);
+    for (const referer of ["", "null", "http://evil.example/localhost", "http://localhost.evil/"]) {
+      assertEquals(verdict(access, site("same-site", "image", referer), { path }), 403);
+    }
+  }
+  for (const path of ["/media/photo.jpg", "/api/image", "/"]) {
+    assertEquals(verdict(access, site("same-site", "image"), { path }), 403);
+  }
+});
+
 pureTest("Access.judge() refuses WebSockets of other sites", () => {
   const access = new Access(HERE, undefined);
   const play = { path: "/api/play" };

@@ -10,13 +10,26 @@ pureTest("parsePlayQuery() parses name, start, codecs and sound", () => {
     start: 1.5,
     can: new Set(["h264", "aac"]),
     sound: false,
+    track: undefined,
+    subtitles: undefined,
   });
   assertEquals(parsePlayQuery(new URLSearchParams()), {
     name: undefined,
     start: 0,
     can: new Set<string>(),
     sound: true,
+    track: undefined,
+    subtitles: undefined,
   });
+});
+
+pureTest("parsePlayQuery() parses numbers of tracks, of which 0 is none", () => {
+  const { track, subtitles } = parsePlayQuery(new URLSearchParams("track=2&subtitles=0"));
+  assertEquals([track, subtitles], [2, undefined]);
+  for (const value of ["x", "-1", "1.5", "1001"]) {
+    const query = new URLSearchParams({ subtitles: value });
+    assertThrows(() => parsePlayQuery(query), RequestError, `Cannot use subtitles "${value}"`);
+  }
 });
 
 pureTest("parsePlayQuery() has no codecs with keep=0", () => {

@@ -44,8 +44,8 @@ Deno.test("the page and its files are served, and may load nothing else", async 
     const response = await page.fetch(path);
     const content = await response.text();
     assertEquals(response.status, 200, path);
-    const imports = path.endsWith(".js") ? content.matchAll(/from "\.(\/[\w.]+)"/g) : [];
-    waiting.push(...[...imports].map(([, found]) => found));
+    const imports = path.endsWith(".js") ? content.matchAll(/from "(\.[\w./]+)"/g) : [];
+    waiting.push(...[...imports].map(([, found]) => new URL(found, `http://x${path}`).pathname));
   }
   assert(seen.has("/page.js") && seen.has("/page.css") && seen.has("/icon.svg"));
 });
@@ -62,6 +62,28 @@ Deno.test("the list has the server's media, and the start view of the command li
   ]);
   await using plain = await testPage(server);
   assertEquals((await (await plain.fetch("/api/list")).json()).start, null);
+});
+
+Deno.test("the page knows the server and the start view before it lists media", async () => {
+  await using server = await testServer({ media: await folder() });
+  await using page = await testPage(server, ["--video", "b.mp4", "--start", "1.5", "--loop"]);
+  const info = await (await page.fetch("/api/info")).json();
+  assertEquals(info.server, `127.0.0.1:${server.address.port}`);
+  assertEquals(info.start, { kind: "video", name: "b.mp4", at: 1.5, loop: true, speed: 1 });
+  // The client has no files of its own to offer.
+  assertEquals([info.classic, info.files, typeof info.follows], [false, false, "boolean"]);
+});
+
+Deno.test("a page that follows the library does not delay the end of the program", async () => {
+  await using server = await testServer({ media: await folder() });
+  await using page = await testPage(server);
+  const response = await page.fetch("/api/events");
+  assertEquals(response.headers.get("Content-Type"), "text/event-stream");
+  const reader = response.body!.getReader();
+  assertEquals(new TextDecoder().decode((await reader.read()).value), "retry: 3000\n\n");
+  assertEquals((await page.end()).status, 130);
+  // The connection is closed at once, which may count as cut.
+  await reader.read().catch(() => {});
 });
 
 Deno.test("an image is a PNG in full size, upright", async () => {
@@ -95,18 +117,20 @@ Deno.test("audio and missing media have no thumbnail", async () => {
   for (const [name, reason] of [["tone.flac", "it is sound"], ["none", "there is none"]]) {
     const response = await page.fetch(`/api/thumbnail?name=${name}`);
     assertEquals(response.status, 404);
-    const message = `Cannot get a picture of "${name}": ${reason}`;
-    assertEquals(await response.json(), { code: "not_found", message });
+    const detail = `Cannot get a picture of "${name}": ${reason}`;
+    const { title, code, ...problem } = await response.json();
+    assertEquals([title, code, problem], ["Not Found", "not_found", { status: 404, detail }]);
   }
 });
 
-Deno.test("errors are JSON, with a message of one line", async () => {
+Deno.test("errors are problem details, of one line", async () => {
   await using server = await testServer({ media: await folder() });
   await using page = await testPage(server);
   const errorOf = async (path: string) => {
     const response = await page.fetch(path);
-    const { code, message } = await response.json();
-    assertMatch(message, /^Cannot [^\n]+$/);
+    assertEquals(response.headers.get("Content-Type"), "application/problem+json");
+    const { code, detail } = await response.json();
+    assertMatch(detail, /^Cannot [^\n]+$/);
     return [response.status, code];
   };
   assertEquals(await errorOf("/api/play?name=none"), [404, "not_found"]);
@@ -121,9 +145,9 @@ Deno.test("a server that is gone is an error, and the page stays available", asy
   await using page = await testPage(server);
   await server[Symbol.asyncDispose]();
   const response = await page.fetch("/api/list");
-  const { code, message } = await response.json();
+  const { code, detail } = await response.json();
   assertEquals([response.status, code], [502, "failed"]);
-  assertMatch(message, /^Cannot connect to 127\.0\.0\.1:\d+: nothing listens there/);
+  assertMatch(detail, /^Cannot connect to 127\.0\.0\.1:\d+: nothing listens there/);
   const index = await page.fetch("/");
   assertEquals(index.status, 200);
   await index.bytes();
@@ -163,7 +187,7 @@ Deno.test("beyond loopback the token is required, and kept in a cookie", async (
   const { searchParams, port } = new URL(page.address);
   const token = searchParams.get("token") ?? "";
   assertMatch(token, /^[\w-]{22}$/);
-  const shut = await page.fetch("/");
+  const shut = await page.fetch("/", { headers: { Accept: "text/html" } });
   assertEquals([shut.status, await shut.text()], [
     401,
     "Cannot show the page: expected the address with the token, as printed\n",
@@ -231,5 +255,5 @@ Deno.test("the page uses the token of the command line", async () => {
   await using stranger = await testPage(server);
   const refused = await stranger.fetch("/api/list");
   assertEquals(refused.status, 401);
-  assertMatch((await refused.json()).message, /; name a file with it in --token-file, or set /);
+  assertMatch((await refused.json()).detail, /; name a file with it in --token-file, or set /);
 });

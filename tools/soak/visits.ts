@@ -24,10 +24,15 @@ export const LIVE = "live";
 /** Everything a client does from connecting to disconnecting. */
 export type Visit = (options: VisitOptions) => Promise<void>;
 
-const rest = (milliseconds: number) => new Promise((done) => setTimeout(done, milliseconds));
+/** Waits for so many milliseconds. */
+export function rest(milliseconds: number): Promise<void> {
+  return new Promise((done) => setTimeout(done, milliseconds));
+}
 
 /** Milliseconds: mostly few, sometimes two seconds. */
-const randomTime = (random: Random) => random.size(2048);
+export function randomTime(random: Random): number {
+  return random.size(2048);
+}
 
 /** @throws {Error} if the short video differs from what FFmpeg decodes */
 export async function checkExact({ frames, ...address }: Address & Pick<VisitOptions, "frames">) {

@@ -31,6 +31,13 @@ export interface PlayerControlsOptions {
   notify: (line: string) => void;
   /** Called when the user pauses or resumes. */
   onPause?: (paused: boolean) => void;
+  /**
+   * Called with the position in the media when the user asks for it, pauses or seeks.
+   *
+   * @param position seconds
+   * @param duration seconds of the media, if they are known
+   */
+  onPosition?: (position: number, duration: number | undefined) => void;
   /** Milliseconds that the server has to end the response after a stop. @default 2_000 */
   stopTimeout?: number;
 }
@@ -97,6 +104,7 @@ export class PlayerControls implements Disposable {
     if (action === "quit") return this.quit();
     if (this.#description === undefined || this.quitting) return;
     if (action === "pause") this.#togglePause();
+    else if (action === "position") this.#reportPosition();
     else this.#seekBy(STEPS[action] ?? 0);
   }
 
@@ -132,27 +140,38 @@ export class PlayerControls implements Disposable {
     this.#paused = !this.#paused;
     this.#send({ action: this.#paused ? "pause" : "resume" });
     this.#options.onPause?.(this.#paused);
+    if (this.#paused) this.#reportPosition();
   }
 
   #seekBy(seconds: number): void {
-    const { recording, loop } = this.#options;
-    if (recording) return this.#notify("Cannot seek while recording");
+    if (this.#options.recording) return this.#notify("Cannot seek while recording");
     if (this.#response?.control === undefined) {
       return this.#notify("Cannot seek in what a script sends");
     }
     if (this.#description?.live) return this.#notify("Cannot seek in live media");
     const end = this.#end;
-    const position = this.#start + this.#position;
-    // Timestamps of a loop go on; each round begins at the end of the one before.
-    const current = loop && end !== undefined && end > this.#start
-      ? this.#start + this.#position % (end - this.#start)
-      : position;
-    const from = [...this.#targets.values()].at(-1) ?? current;
+    const from = this.#current;
     const last = end === undefined ? Infinity : Math.max(from, end - END_MARGIN);
     const to = Math.max(this.#start, Math.min(from + seconds, last));
     const id = ++this.#lastId;
     this.#targets.set(id, to);
     this.#send({ action: "seek", to, id });
+    this.#reportPosition();
+  }
+
+  #reportPosition(): void {
+    this.#options.onPosition?.(this.#current, this.#description?.duration);
+  }
+
+  /** Position in the media, seconds: that of the newest frame, or of the seek under way. */
+  get #current(): number {
+    const sought = [...this.#targets.values()].at(-1);
+    if (sought !== undefined) return sought;
+    const start = this.#start;
+    const end = this.#end ?? start;
+    // Timestamps of a loop go on; each round begins at the end of the one before.
+    const isRepeated = this.#options.loop && end > start;
+    return start + (isRepeated ? this.#position % (end - start) : this.#position);
   }
 
   /** Position in the media of timestamp 0, seconds. */

@@ -1,6 +1,6 @@
 /** Chooses the sinks of a request: a view, an output, or both. */
-import { UsageError } from "../../base/errors.ts";
-import type { FfmpegProgram, InstalledFfmpeg } from "../../ffmpeg/version.ts";
+import { MissingProgramError, UsageError } from "../../base/errors.ts";
+import type { InstalledFfmpeg } from "../../ffmpeg/version.ts";
 import { LossySink } from "../../sinks/lossy_sink.ts";
 import {
   checkDestination,
@@ -16,7 +16,8 @@ import { isImageSequence } from "../../sinks/output/image_sequence.ts";
 import { createNullSink, type PlayAction, type Sink } from "../../sinks/sink.ts";
 import { canBeQueried, terminalStyle } from "../../sinks/terminal/capabilities.ts";
 import { TerminalSink } from "../../sinks/terminal/terminal.ts";
-import { hasPlayer, WindowSink } from "../../sinks/window/window.ts";
+import type { OpenPlayer, Screen } from "../../sinks/window/player.ts";
+import { findPlayer, WindowSink } from "../../sinks/window/window.ts";
 import type { ClientFlags, VIEWS } from "../flags.ts";
 import type { Environment } from "../terminal/environment.ts";
 
@@ -46,17 +47,11 @@ export interface SinkOptions {
 /** Views of one response; the page sends requests of its own. */
 type View = Exclude<typeof VIEWS[number], "browser">;
 
-/** The program of FFmpeg that each view needs. */
-const VIEW_PROGRAMS: Record<View, FfmpegProgram | undefined> = {
-  window: "ffplay",
-  terminal: "ffmpeg",
-  none: undefined,
-};
-
-/** Sinks, and the programs of FFmpeg that all of them need. */
+/** Sinks, and whether they can work. */
 export interface ChosenSinks {
   sinks: Sink[];
-  programs: FfmpegProgram[];
+  /** Rejected if a program that all of them need is missing or too old. */
+  checked: Promise<unknown>;
 }
 
 /** The destination that the flags name. */
@@ -72,7 +67,7 @@ export function destinationOf(
 
 /**
  * Creates the sinks that the flags name: a view, an output, or both. Without any, that is a window
- * if there are a screen and ffplay, else the terminal.
+ * if there are a screen and a player, else the terminal.
  *
  * @throws {UsageError} if nothing can show media here
  * @throws {Error} if the output cannot be written
@@ -86,7 +81,7 @@ export async function chooseSinks(
   const view = flags.view === "browser" ? undefined : flags.view;
   const destination = destinationOf(flags, options);
   const sinks: Sink[] = [];
-  const programs: FfmpegProgram[] = [];
+  const needed: (Promise<unknown> | undefined)[] = [];
   if (destination?.output === "-" && environment.stdoutIsTerminal) {
     throw new UsageError("Cannot write media to a terminal: expected a pipe, as in … | ffplay -");
   }
@@ -94,22 +89,31 @@ export async function chooseSinks(
     const { stdout } = environment;
     const dialect = () => ffmpeg.dialect();
     sinks.push(createOutput(destination, { stdout, forced, dialect, onSize, notify }));
-    if (needsFfmpeg(destination)) programs.push("ffmpeg");
+    if (needsFfmpeg(destination)) needed.push(ffmpeg.version("ffmpeg"));
   }
   const isSeen = destination === undefined && data === undefined;
-  const chosen = view ?? (isSeen ? await defaultView(options) : undefined);
+  const player = once((screen: Screen) => findPlayer(ffmpeg, screen));
+  const chosen = view ?? (isSeen ? await defaultView(options, player) : undefined);
   if (chosen !== undefined) {
-    const sink = createSink(chosen, options);
+    const { sink, ready } = createView(chosen, { ...options, player });
     // A slow view must not delay the recording.
     const isAlone = destination === undefined || chosen === "none";
     sinks.push(isAlone ? sink : new LossySink(sink, { notify }));
-    const program = VIEW_PROGRAMS[chosen];
-    if (destination === undefined && program !== undefined) programs.push(program);
+    if (destination === undefined) needed.push(ready);
   }
   if (data !== undefined) sinks.push(new MessageSink(data, { overwrite, print: printer(options) }));
   if (destination !== undefined) await checkDestination(destination);
   if (data !== undefined && data !== "-") await checkAbsent(data, { overwrite });
-  return { sinks, programs };
+  const checked = Promise.all(needed);
+  // Callers that await it get the failure.
+  checked.catch(() => {});
+  return { sinks, checked };
+}
+
+/** Starts an action when its result is first needed. */
+function once<A, T>(start: (argument: A) => Promise<T>): (argument: A) => Promise<T> {
+  let started: Promise<T> | undefined;
+  return (argument) => started ??= start(argument);
 }
 
 function printer({ environment, onPrint }: SinkOptions): (text: string) => Promise<void> {
@@ -119,19 +123,32 @@ function printer({ environment, onPrint }: SinkOptions): (text: string) => Promi
   };
 }
 
-function createSink(view: View, options: SinkOptions): Sink {
+/** Options of a view. */
+interface ViewOptions extends SinkOptions {
+  /** Finds the program that shows windows. */
+  player: (screen: Screen) => Promise<OpenPlayer>;
+}
+
+/** A view, and a promise that is rejected if the program that it needs is missing or too old. */
+interface CreatedView {
+  sink: Sink;
+  ready?: Promise<unknown>;
+}
+
+function createView(view: View, options: ViewOptions): CreatedView {
   switch (view) {
     case "window":
       return createWindow(options);
     case "terminal":
-      return createTerminal(options);
+      return { sink: createTerminal(options), ready: options.ffmpeg.version("ffmpeg") };
     case "none":
-      return createNullSink();
+      return { sink: createNullSink() };
   }
 }
 
 /** @throws {UsageError} without a screen */
-function createWindow({ environment, signal, onAction, onClosed }: SinkOptions): Sink {
+function createWindow(options: ViewOptions): CreatedView {
+  const { environment, signal, onAction, onClosed, notify } = options;
   if (environment.screen === undefined) {
     throw new UsageError(
       "Cannot open a window: neither DISPLAY nor WAYLAND_DISPLAY names a screen, expected " +
@@ -139,8 +156,12 @@ function createWindow({ environment, signal, onAction, onClosed }: SinkOptions):
     );
   }
   const { screen } = environment;
-  const create = () => new WindowSink(screen, { signal, onAction, onClosed });
-  return new SuccessiveSink({ create, isRecording: false });
+  // Runs while the request is under way, so that no frame waits for it.
+  const player = options.player(screen);
+  // The sink gets the failure when it begins.
+  player.catch(() => {});
+  const create = () => new WindowSink({ screen, player, signal, onAction, onClosed, notify });
+  return { sink: new SuccessiveSink({ create, isRecording: false }), ready: player };
 }
 
 function createTerminal({ environment, forced }: SinkOptions): Sink {
@@ -159,13 +180,27 @@ function createTerminal({ environment, forced }: SinkOptions): Sink {
   });
 }
 
-async function defaultView({ environment, ffmpeg }: SinkOptions): Promise<View> {
+async function defaultView(
+  { environment }: SinkOptions,
+  player: (screen: Screen) => Promise<OpenPlayer>,
+): Promise<View> {
   const { screen, stdoutIsTerminal } = environment;
-  if (screen !== undefined && await hasPlayer(ffmpeg)) return "window";
+  if (screen !== undefined && await isFound(player(screen))) return "window";
   if (stdoutIsTerminal) return "terminal";
-  const missing = screen === undefined ? "no screen" : "no ffplay to open a window with";
+  const missing = screen === undefined ? "no screen" : "no mpv or ffplay to open a window with";
   throw new UsageError(
     `Cannot show anything: ${missing} and no terminal here, expected --output FILE, ` +
       "--view browser or --view none",
   );
+}
+
+/** @throws {Error} if the program is too old */
+async function isFound(program: Promise<unknown>): Promise<boolean> {
+  try {
+    await program;
+    return true;
+  } catch (error) {
+    if (error instanceof MissingProgramError) return false;
+    throw error;
+  }
 }

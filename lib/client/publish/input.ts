@@ -1,10 +1,7 @@
 /** The frames of an input, for one connection after another. */
 import type { SharedFrame } from "../../sources/live/shared_frame.ts";
-import {
-  MAX_QUEUED_BYTES,
-  type QueueLimits,
-  type SourceStreams,
-} from "../../sources/live/subscriber_queue.ts";
+import type { SourceStreams } from "../../sources/live/source_streams.ts";
+import { MAX_QUEUED_BYTES, type QueueLimits } from "../../sources/live/subscriber_queue.ts";
 
 /** Frames that wait for a slow connection: up to the next keyframe, and little enough to be live. */
 export const PUBLISH_LIMITS: QueueLimits = {

@@ -6,11 +6,8 @@ import { Broadcast } from "../../sources/live/broadcast.ts";
 import type { LiveFeed } from "../../sources/live/feed.ts";
 import type { SharedFrame } from "../../sources/live/shared_frame.ts";
 import type { LiveSource } from "../../sources/live/source_spec.ts";
-import {
-  LiveQueue,
-  QUEUE_LIMITS,
-  type SourceStreams,
-} from "../../sources/live/subscriber_queue.ts";
+import type { SourceStreams } from "../../sources/live/source_streams.ts";
+import { LiveQueue, QUEUE_LIMITS } from "../../sources/live/subscriber_queue.ts";
 import { type InputItem, type InputReading, PUBLISH_LIMITS, type PublishInput } from "./input.ts";
 
 /** Options of {@linkcode LiveInput}. */

@@ -1,5 +1,6 @@
 /** The input and the encoding of a publication, from the flags. */
 import { UsageError } from "../../base/errors.ts";
+import type { WantedHardware } from "../../ffmpeg/hardware_search.ts";
 import type { Rendition } from "../../ffmpeg/rendition.ts";
 import { hideSecrets } from "../../ffmpeg/stderr.ts";
 import { MAX_PUBLISHED_NAME } from "../../protocol/native/request.ts";
@@ -17,6 +18,7 @@ export interface PublishPlan {
   /** How FFmpeg opens a file or the standard input. Absent for live inputs. */
   opened?: OpenedInput;
   rendition: Rendition;
+  hardware: WantedHardware;
   /** Leave out the audio. */
   isSilent: boolean;
   /** The input runs only while somebody watches. */
@@ -33,13 +35,26 @@ const STDIN = "-";
 
 /** Flags that are about what the server sends, or where it goes. */
 export const RECEIVING_FLAGS = [
-  ...["image", "video", "list", "view", "http", "output", "data", "overwrite", "codec"] as const,
-  ...["start", "duration", "every", "speed", "late"] as const,
+  ...[
+    "image",
+    "video",
+    "list",
+    "long",
+    "follow",
+    "view",
+    "http",
+    "output",
+    "data",
+    "overwrite",
+    "codec",
+  ] as const,
+  ...["no-tone-map", "deinterlace", "start", "duration", "every", "speed", "late"] as const,
   ...["classic", "framing", "request", "ack", "listen", "probe"] as const,
+  ...["audio-track", "subtitles"] as const,
 ];
 
 /** Flags that are for publishing alone. */
-export const PUBLISHING_FLAGS = ["input", "on-demand", "replace"] as const;
+export const PUBLISHING_FLAGS = ["input", "on-demand", "replace", "encoder", "hwaccel"] as const;
 
 /** FFmpeg's demuxers that number the frames, and take the frame rate from the command line. */
 const WITHOUT_TIMES =
@@ -72,6 +87,10 @@ export function checkPublishing(flags: ClientFlags): void {
     ? `Cannot use --publish ${shown} alone: expected --input with it, such as v4l2:/dev/video0`
     : flags.ffmpeg.length > 0
     ? "Cannot use -- with --publish: what follows it is for FFmpeg's output"
+    : flags.encoder !== undefined && (flags.encoding ?? DEFAULT_ENCODING) !== "h264"
+    ? `Cannot use --encoder with --encoding ${flags.encoding}: it encodes h264`
+    : flags.hwaccel !== undefined && flags.encoding === "copy"
+    ? "Cannot use --hwaccel with --encoding copy: nothing is decoded"
     : name.length > MAX_PUBLISHED_NAME || /\p{Cc}/u.test(name)
     ? `Cannot use --publish ${shown}: expected a name of at most ${MAX_PUBLISHED_NAME} characters ` +
       "without control characters"
@@ -106,6 +125,7 @@ export function toPublishPlan(flags: ClientFlags, wanted: WantedRendition): Publ
     isSilent: audio === false,
     onDemand: flags["on-demand"],
     replace: flags.replace,
+    hardware: { encoder: flags.encoder, hwaccel: flags.hwaccel },
   };
   if (input === STDIN) {
     if (loop) throw new UsageError("Cannot use --loop with --input -: it is for files");

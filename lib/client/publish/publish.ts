@@ -1,6 +1,10 @@
 /** Publishes an input of the command line, and says what happens. */
+import { abortable } from "../../base/async.ts";
 import { UsageError } from "../../base/errors.ts";
 import { printable, printableJson } from "../../base/log.ts";
+import type { Hardware } from "../../ffmpeg/encoders.ts";
+import { HardwareFallback } from "../../ffmpeg/hardware.ts";
+import { HardwareSearch } from "../../ffmpeg/hardware_search.ts";
 import { MAX_FRAME_SIZE } from "../../media/frame.ts";
 import { openLiveFeed } from "../../sources/live/feed.ts";
 import { refuseUnknownFormats } from "../../sources/live/source_spec.ts";
@@ -45,7 +49,11 @@ export async function publish(plan: PublishPlan, context: ClientContext): Promis
     onSent: () => messages.progress?.update(progressOf(loop)),
   });
   try {
-    await using input = await openInput(plan, context, notify);
+    await using search = new HardwareSearch(plan.hardware);
+    const hardware = chosenHardware(search, notify);
+    // It fails if it is interrupted before anything is opened with it.
+    hardware.catch(() => {});
+    await using input = await openInput(plan, context, { hardware, notify });
     await loop.run(input);
   } finally {
     messages.progress?.clear();
@@ -85,11 +93,21 @@ function progressOf({ statistics, viewers }: PublishLoop): ProgressState {
   };
 }
 
+/** The hardware of a search, once the user has been told of it. */
+async function chosenHardware(
+  { found }: HardwareSearch,
+  notify: (line: string) => void,
+): Promise<HardwareFallback> {
+  const { hardware, notes } = await found;
+  for (const { message } of notes) notify(message);
+  return new HardwareFallback(hardware, notify);
+}
+
 /** Opens the input of a plan. */
 async function openInput(
   { source, opened, rendition, isSilent, onDemand }: PublishPlan,
   { ffmpeg, environment }: ClientContext,
-  notify: (line: string) => void,
+  { hardware, notify }: { hardware: Promise<HardwareFallback>; notify: (line: string) => void },
 ): Promise<PublishInput> {
   if (opened?.isStdin && environment.stdinIsTerminal) {
     throw new UsageError(
@@ -101,13 +119,23 @@ async function openInput(
   await refuseUnknownFormats([source], ({ format }) => `--input "${format}:…"`);
   const limits = { maxFrameSize: MAX_FRAME_SIZE, dialect, isSilent, isOwn: true };
   const { clock } = environment;
-  if (opened === undefined) {
-    const open = (signal: AbortSignal) => openLiveFeed(source, rendition, { ...limits, signal });
-    return new LiveInput({ source, open, notify, clock, onDemand });
-  }
-  const readTimeout = opened.isStdin ? STDIN_TIMEOUT : FILE_TIMEOUT;
+  const readTimeout = opened === undefined
+    ? undefined
+    : opened.isStdin
+    ? STDIN_TIMEOUT
+    : FILE_TIMEOUT;
+  const open = async (signal: AbortSignal) => {
+    const chosen = await abortable(hardware, signal);
+    const openWith = (used: Hardware) =>
+      openLiveFeed(source, rendition, { ...limits, opened, readTimeout, hardware: used, signal });
+    // FFmpeg has taken a part of the standard input, which is gone.
+    return opened?.isStdin
+      ? await openWith(chosen.hardware)
+      : await chosen.open(source.name, openWith);
+  };
+  if (opened === undefined) return new LiveInput({ source, open, notify, clock, onDemand });
   return new PacedInput({
-    open: (signal) => openLiveFeed(source, rendition, { ...limits, opened, readTimeout, signal }),
+    open,
     isAwaited: opened.isStdin,
     lead: opened.isStdin ? STDIN_LEAD : 0,
     clock,

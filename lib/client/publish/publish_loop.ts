@@ -7,7 +7,7 @@ import type { Target } from "../../net/connection.ts";
 import { ConnectError, CutError, ShutdownError } from "../../net/errors.ts";
 import { explain, explainCut, withMessage } from "../connection/explain.ts";
 import { Retries, type RetryLimits } from "../connection/retry.ts";
-import { Statistics } from "../playback/statistics.ts";
+import { Statistics } from "../../playback/statistics.ts";
 import { Demand } from "./demand.ts";
 import type { InputReading, PublishInput } from "./input.ts";
 import { PublisherConnection } from "./publisher_connection.ts";

@@ -23,7 +23,7 @@ import {
   parseError,
   parseNotice,
 } from "../../protocol/native/response.ts";
-import type { SourceStreams } from "../../sources/live/subscriber_queue.ts";
+import type { SourceStreams } from "../../sources/live/source_streams.ts";
 import type { InputItem } from "./input.ts";
 import { SendWindow } from "./send_window.ts";
 

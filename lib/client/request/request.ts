@@ -2,7 +2,7 @@
 import { onAbort } from "../../base/async.ts";
 import { type Clock, MONOTONIC_CLOCK } from "../../base/clock.ts";
 import { DeadlineError, FormatError, RequestError } from "../../base/errors.ts";
-import { allStreams } from "../../media/frame.ts";
+import { allStreams, type Frame } from "../../media/frame.ts";
 import type { Control, MediaRequest } from "../../protocol/native/request.ts";
 import type { EndReport } from "../../protocol/native/response.ts";
 import { connect } from "../../net/connection.ts";
@@ -16,11 +16,15 @@ import {
   type OpenResponse,
   type ResponsePart,
 } from "../../protocol/media_response.ts";
+import { NewestResponse } from "./newest.ts";
 import { ResumeState } from "./resume_state.ts";
 import { type MediaTarget, openScript, type OpenScriptOptions } from "./script.ts";
 
 /** Options of {@linkcode openResponse}. */
-export type OpenOptions = OpenScriptOptions;
+export interface OpenOptions extends OpenScriptOptions {
+  /** Frames of a server stay valid until they are recycled. @default false */
+  keepsFrames?: boolean;
+}
 
 /** Connects once, and requests an image or a video in the protocol that the server speaks. */
 export async function openResponse(
@@ -31,30 +35,38 @@ export async function openResponse(
   if (target.shared !== undefined) return target.shared.watch(request, options.signal);
   if (target.protocol === "script") return await openScript(request, target, options);
   const connection = await connect(target, options.signal);
-  const response = requestMedia(connection, request);
+  const response = requestMedia(connection, request, { keepsFrames: options.keepsFrames });
   return { ...response, [Symbol.dispose]: () => connection[Symbol.dispose]() };
 }
 
 /** Options of {@linkcode ask}. */
 export interface AskOptions extends Omit<ReconnectOptions, "open" | "random" | "waits"> {
   target: MediaTarget;
+  /** Late frames of a live source are dropped for a player that buffers. @default false */
+  smooth?: boolean;
 }
 
 /**
- * Requests an image or a video, and reconnects when the connection is lost.
+ * Requests an image or a video, and reconnects when the connection is lost. If late frames are
+ * dropped, a slow consumer gets the newest frame of a live source.
  *
  * @throws {Error} if no connection can be made, with what the user can do about it
  */
-export async function ask(request: MediaRequest, options: AskOptions): Promise<OpenResponse> {
-  const { target, clock, notify } = options;
+export async function ask(wanted: MediaRequest, options: AskOptions): Promise<OpenResponse> {
+  const { target, clock, notify, smooth = false } = options;
+  const isScript = target.protocol === "script" || target.shared !== undefined;
+  const isNewest = !isScript && wanted.command === "get_video" && wanted.late === "drop";
+  const request = isNewest && !smooth ? { ...wanted, credit: true } : wanted;
   const response = new ReconnectingResponse(request, {
     ...options,
     observe: target.observe,
     waits: target.accept !== undefined,
-    open: (request, signal) => openResponse(request, target, { signal, clock, notify }),
+    open: (request, signal) =>
+      openResponse(request, target, { signal, clock, notify, keepsFrames: isNewest }),
   });
   await response.connect();
-  return target.protocol === "script" ? withoutControls(response) : response;
+  if (target.protocol === "script") return withoutControls(response);
+  return isNewest ? new NewestResponse(response, { clock, smooth }) : response;
 }
 
 /** A response for callers that check whether there are controls. */
@@ -162,6 +174,10 @@ export class ReconnectingResponse implements MediaResponse, Disposable {
   async control(control: Control): Promise<void> {
     this.#state.onControl(control);
     await this.#response?.control?.(control);
+  }
+
+  recycle(frame: Frame): void {
+    this.#response?.recycle?.(frame);
   }
 
   abandon(): void {

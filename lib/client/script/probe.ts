@@ -13,6 +13,7 @@ import {
 } from "../../net/connection.ts";
 import { ConnectError, CutError } from "../../net/errors.ts";
 import { requestList } from "../../protocol/native/client.ts";
+import { ListedMedia } from "../../protocol/native/list.ts";
 import type { ScriptFormat } from "../../protocol/script/format.ts";
 import { receiveScript, type ScriptConnection } from "../../protocol/script/receiver.ts";
 import type { ClientContext } from "../context.ts";
@@ -132,8 +133,9 @@ async function askNative(
 ): Promise<Finding | undefined> {
   try {
     using connection = await connect(target, signal, timeouts);
-    const { length } = await requestList(connection);
-    return { kind: "native", peer, media: `${formatCount(length, "name")} in its list` };
+    const list = new ListedMedia();
+    for await (const piece of requestList(connection)) list.add(piece);
+    return { kind: "native", peer, media: `${formatCount(list.size, "name")} in its list` };
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof RequestError) return { kind: "native", peer, media: error.message };

@@ -9,7 +9,8 @@ import {
 } from "../../protocol/media_response.ts";
 import type { MediaRequest } from "../../protocol/native/request.ts";
 import { SharedFrame } from "../../sources/live/shared_frame.ts";
-import { LiveQueue, QUEUE_LIMITS, streamsOf } from "../../sources/live/subscriber_queue.ts";
+import { streamsOf } from "../../sources/live/source_streams.ts";
+import { LiveQueue, QUEUE_LIMITS } from "../../sources/live/subscriber_queue.ts";
 
 /** Types of the streams of scripts. */
 const TYPES = ["video", "data"] as const;

@@ -1,12 +1,11 @@
 /** The system around the client: terminal, variables, clock, browser. */
-import { TextLineStream } from "@std/streams/text-line-stream";
 import { type Clock, MONOTONIC_CLOCK } from "../../base/clock.ts";
 import { messageOf, OutputClosedError } from "../../base/errors.ts";
 import { print, tryPrint } from "../../base/log.ts";
 import type { Secret } from "../../net/secret.ts";
 import { takeToken } from "../../net/token.ts";
 import { knowsSixel } from "../../sinks/terminal/capabilities.ts";
-import type { Screen } from "../../sinks/window/window.ts";
+import type { Screen } from "../../sinks/window/player.ts";
 import { Keyboard } from "./keyboard.ts";
 
 /** The system around the client, in one place that tests can replace. */
@@ -78,16 +77,17 @@ export function readEnvironment(onTerminalGone: () => void): Environment {
   const stderrIsTerminal = Deno.stderr.isTerminal();
   let settings: string | undefined;
   return {
-    stdout: Deno.stdout.writable,
+    // Deno loads its streams with the first one, which takes long.
+    get stdout() {
+      return Deno.stdout.writable;
+    },
     print: (text) => print(Deno.stdout, text),
     printError: (text) => {
       // A terminal that does not take pending output would block.
       if (!output.busy || !stderrIsTerminal) tryPrint(Deno.stderr, text);
     },
     draw: output.draw,
-    lines: () =>
-      keyboard?.lines() ??
-        Deno.stdin.readable.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream()),
+    lines: () => keyboard?.lines() ?? ReadableStream.from(readLines()),
     keyboard: async () => {
       if (!await isInForeground()) return undefined;
       settings ??= await terminalSettings();
@@ -104,6 +104,12 @@ export function readEnvironment(onTerminalGone: () => void): Environment {
     screen: screen(),
     terminalSize,
   };
+}
+
+/** Lines of standard input, if that is no terminal. */
+async function* readLines(): AsyncGenerator<string> {
+  const { TextLineStream } = await import("@std/streams/text-line-stream");
+  yield* Deno.stdin.readable.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream());
 }
 
 /**

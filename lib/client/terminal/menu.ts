@@ -12,44 +12,81 @@ export interface MenuChoice {
   act: () => Promise<void>;
 }
 
+/** Names of what choices would show, by their titles. */
+export type MenuNames = ReadonlyMap<string, string>;
+
 /** Options of {@linkcode runMenu}. */
 export interface MenuOptions {
   choices: readonly MenuChoice[];
   environment: Pick<Environment, "lines" | "print" | "printError">;
+  /** Gives names to show beside the choices, before each prompt. @default none */
+  shown?: () => Promise<MenuNames>;
+  /** Called with text that selects no choice. @default it is refused */
+  onName?: (name: string) => Promise<void>;
   signal: AbortSignal;
 }
 
 const QUIT = "0";
 
+/** Words that end the menu as well. */
+const QUIT_WORDS = ["q", "quit", "exit"];
+
 /** Asks what to do, until the user quits, the input ends or the signal fires. */
-export async function runMenu({ choices, environment, signal }: MenuOptions): Promise<void> {
+export async function runMenu(options: MenuOptions): Promise<void> {
+  const { choices, environment, onName, signal } = options;
   const { print, printError } = environment;
-  const prompt = `${
-    choices.map(({ key, title }) => `${key} ${title}`).join("  ")
-  }  ${QUIT} quit\n> `;
+  const complain = (error: unknown) => {
+    if (error !== signal.reason) printError(`${printable(messageOf(error))}\n`);
+  };
   const lines = environment.lines().getReader();
   using _stop = onAbort(signal, () => void lines.cancel());
   try {
+    let complaint = complain;
     while (!signal.aborted) {
-      print(prompt);
+      print(await promptOf(options, complaint));
+      // A server that is gone is reported once, and by each choice that fails.
+      complaint = () => {};
       const { value: line, done } = await read(lines);
-      if (done || line.trim() === QUIT) return;
-      const choice = choices.find(({ key }) => key === line.trim());
-      if (choice === undefined) {
-        const keys = choices.map(({ key }) => key).join(", ");
-        printError(`Cannot do "${printable(line.trim())}": expected ${keys} or ${QUIT}\n`);
+      const text = line?.trim() ?? "";
+      if (done || text === QUIT || QUIT_WORDS.includes(text)) return;
+      const choice = choices.find(({ key }) => key === text);
+      if (choice === undefined && (text === "" || onName === undefined)) {
+        const keys = [...choices.map(({ key }) => key), QUIT];
+        const expected = onName === undefined
+          ? `${keys.slice(0, -1).join(", ")} or ${QUIT}`
+          : `${keys.join(", ")} or a name`;
+        printError(`Cannot do "${printable(text)}": expected ${expected}\n`);
         continue;
       }
       try {
-        await choice.act();
+        await (choice === undefined ? onName?.(text) : choice.act());
       } catch (error) {
-        if (error !== signal.reason) printError(`${printable(messageOf(error))}\n`);
+        complain(error);
       }
     }
   } finally {
     // Rejects with the error that read() has thrown.
     await lines.cancel().catch(() => {});
   }
+}
+
+/** The choices, one a line, and what may be typed. */
+async function promptOf(
+  { choices, shown, onName }: MenuOptions,
+  complain: (error: unknown) => void,
+): Promise<string> {
+  let names: MenuNames = new Map();
+  try {
+    names = await shown?.() ?? names;
+  } catch (error) {
+    complain(error);
+  }
+  const lines = choices.map(({ key, title }) => {
+    const name = names.get(title);
+    return `${key}) ${title}${name === undefined ? "" : ` (${printable(name)})`}`;
+  });
+  const input = onName === undefined ? "Number" : "Number or name";
+  return `${lines.join("\n")}\n${QUIT}) quit\n${input}> `;
 }
 
 /** Reads a line. Under nohup, standard input may be unreadable. */

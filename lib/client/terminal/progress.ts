@@ -1,5 +1,5 @@
 /** The progress line: rendering, and drawing on a terminal. */
-import type { Statistics } from "../playback/statistics.ts";
+import type { Statistics } from "../../playback/statistics.ts";
 
 /** Milliseconds between two draws. */
 const INTERVAL = 250;
@@ -26,6 +26,11 @@ export function formatTime(seconds: number): string {
   const minutes = String(Math.floor(tenths / 600) % 60).padStart(2, "0");
   const rest = (tenths % 600 / 10).toFixed(1).padStart(4, "0");
   return `${hours > 0 ? `${hours}:` : ""}${minutes}:${rest}`;
+}
+
+/** Renders a position: `00:12.3 of 01:02.0`, or without the duration if that is unknown. */
+export function formatPosition(position: number, duration?: number): string {
+  return `${formatTime(position)}${duration === undefined ? "" : ` of ${formatTime(duration)}`}`;
 }
 
 /** The values in a progress line. */
@@ -62,10 +67,9 @@ export function renderProgress(
 ): string {
   const { frames, position, framesPerSecond, hasPicture } = state;
   const { dropped = 0, latency, recording = false, viewers } = state;
-  const whole = duration === undefined ? "" : ` of ${formatTime(duration)}`;
   const parts: Part[] = [
     ...(hasPicture ? [[`frame ${frames}`, 2] as const] : []),
-    [`${formatTime(position)}${whole}`, 0],
+    [formatPosition(position, duration), 0],
     ...(hasPicture ? [[`${framesPerSecond.toFixed(1)} fps`, 3] as const] : []),
     ...(recording ? recordingParts(state, duration) : [[`${rateOf(state)}/s`, 4] as const]),
     ...(viewers === undefined ? [] : [[formatCount(viewers, "viewer"), 0] as const]),

@@ -1,10 +1,10 @@
-/** Texts for the user: messages during a play, notices, the list of media. */
+/** Texts for the user: messages during a play, and notices. */
 import { printable } from "../../base/log.ts";
 import type { Encoding } from "../../media/frame.ts";
-import type { ListEntry, Notice } from "../../protocol/native/response.ts";
+import type { Notice } from "../../protocol/native/response.ts";
 import type { Sink } from "../../sinks/sink.ts";
 import type { Environment } from "./environment.ts";
-import { formatBytes, formatTime, lineOutput, Progress } from "./progress.ts";
+import { formatBytes, lineOutput, Progress } from "./progress.ts";
 
 /** Lines of `--explain` that are kept while a sink covers the terminal. */
 const MAX_EXPLAINED = 1000;
@@ -121,29 +121,4 @@ function adviceFor({ encoding, recording }: NoticeOptions): string {
     case "h264":
       return "a lower --bitrate, or --size";
   }
-}
-
-/** Renders the list of media as a table. */
-export function renderList(entries: readonly ListEntry[]): string {
-  if (entries.length === 0) return "The server has no media\n";
-  const rows = [
-    ["NAME", "KIND", "SIZE", "DURATION", "CODEC", "PICTURE"],
-    ...entries.map((entry) => [
-      printable(entry.name),
-      [entry.kind, entry.live ? "live" : "", entry.published ? "published" : ""]
-        .filter((word) => word !== "").join(", "),
-      entry.live ? "-" : formatBytes(entry.size),
-      entry.live || entry.duration === undefined ? "-" : formatTime(entry.duration),
-      printable(entry.codec) || "-",
-      entry.width === undefined ? "-" : `${entry.width}x${entry.height}`,
-    ]),
-  ];
-  const widths = rows[0].map((_, column) =>
-    Math.max(...rows.map((row) => [...row[column]].length))
-  );
-  const lines = rows.map((row) =>
-    row.map((cell, column) => cell + " ".repeat(widths[column] - [...cell].length)).join("  ")
-      .trimEnd()
-  );
-  return `${lines.join("\n")}\n`;
 }

@@ -1,20 +1,14 @@
 /** Requests over the native protocol. */
-import { FormatError, isConnectionLost } from "../../base/errors.ts";
+import { FormatError, isConnectionLost, RequestError } from "../../base/errors.ts";
 import { allStreams } from "../../media/frame.ts";
 import type { ServerConnection } from "../../net/connection.ts";
-import { CutError } from "../../net/errors.ts";
+import { CutError, ShutdownError } from "../../net/errors.ts";
 import type { MediaResponse, ResponsePart } from "../media_response.ts";
 import { ClockSync } from "./clock_sync.ts";
 import { Connection, type Message } from "./connection.ts";
 import { encodeControl, encodeRequest, type MediaRequest, parseControl } from "./request.ts";
-import {
-  type ListEntry,
-  parseDescription,
-  parseEnd,
-  parseError,
-  parseList,
-  parseNotice,
-} from "./response.ts";
+import { type ListPiece, parseList } from "./list.ts";
+import { parseDescription, parseEnd, parseError, parseNotice } from "./response.ts";
 
 /** Options of {@linkcode requestMedia}. */
 export interface RequestOptions {
@@ -61,14 +55,22 @@ async function* parts(
   await orCut(() => messages.send("request", encodeRequest(request)));
   using _keepAlives = sendKeepAlives(messages, keepAlive);
   let streamIds: Set<number> | undefined;
+  let videoIds: number[] = [];
   /** Only for live sources, whose frames say when they were captured. */
   let clockSync: ClockSync | undefined;
+  let taken: TakenFrames | undefined;
+  if (request.credit) {
+    // From the request on: the first pong should not wait behind frames.
+    clockSync = new ClockSync(messages, clock);
+    taken = new TakenFrames(messages, clockSync);
+  }
   while (true) {
     const message = await nextMessage(messages, clockSync);
     if (message.kind === "frame") {
       if (!streamIds?.has(message.streamId)) {
         throw unexpected(`a frame of stream ${message.streamId}`);
       }
+      if (videoIds.includes(message.streamId)) taken?.add();
       const latency = clockSync?.latencyOf(message.captured);
       const captured = clockSync?.ownTimeOf(message.captured);
       yield { kind: "frame", frame: message, dropped: message.dropped, latency, captured };
@@ -79,6 +81,9 @@ async function* parts(
       const streams = allStreams(description);
       streamIds = new Set(streams.map(({ id }) => id));
       if (streamIds.size < streams.length) throw unexpected("two streams of one id");
+      // Files are sent without credit.
+      const video = description.streams.filter(({ type }) => description.live && type === "video");
+      videoIds = video.map(({ id }) => id);
       if (description.live) clockSync ??= new ClockSync(messages, clock);
       yield { kind: "describe", description };
     } else if (message.kind === "notice") {
@@ -94,17 +99,52 @@ async function* parts(
   }
 }
 
+/** Limits a list to some entries. Older servers send the whole list nevertheless. */
+export interface ListFilter {
+  /** Only the media that this name finds. */
+  name?: string;
+  /** Only what requests without a name get. */
+  defaults?: boolean;
+}
+
+/** Options of {@linkcode requestList}. */
+export interface ListRequestOptions extends ListFilter {
+  /** Changes follow the list, until the server shuts down. @default false */
+  follow?: boolean;
+  /** Milliseconds between keep-alives. @default 5_000 */
+  keepAlive?: number;
+}
+
 /**
- * Requests the list of media. Throws as iterating the response of {@linkcode requestMedia} does.
+ * Requests the list of media, in pieces. Throws as iterating the response of {@linkcode requestMedia}
+ * does, and `unsupported` behind the list if it is not followed by a server of an earlier version.
  */
-export async function requestList(connection: ServerConnection): Promise<ListEntry[]> {
+export async function* requestList(
+  connection: ServerConnection,
+  { follow = false, keepAlive = 5_000, ...filter }: ListRequestOptions = {},
+): AsyncGenerator<ListPiece> {
   const messages = openConnection(connection);
   const token = connection.token?.reveal();
-  const request = { command: "list_media", data: true, token } as const;
+  const following = follow ? { follow } : {};
+  const fields = { data: true, more: true, ...following, ...filter } as const;
+  const request = { command: "list_media", ...fields, token } as const;
   await orCut(() => messages.send("request", encodeRequest(request)));
-  const message = await nextMessage(messages);
-  if (message.kind !== "list") throw unexpected(`a message of kind ${message.kind}`);
-  return parseList(message.payload);
+  using _keepAlives = sendKeepAlives(messages, keepAlive);
+  while (true) {
+    const message = await nextMessage(messages);
+    if (follow && message.kind === "end") {
+      if (parseEnd(message.payload).reason !== "shutdown") return;
+      throw new ShutdownError("the server has shut down");
+    }
+    if (message.kind !== "list") throw unexpected(`a message of kind ${message.kind}`);
+    const piece = parseList(message.payload);
+    yield piece;
+    if (!follow && !piece.more) return;
+    if (follow && !piece.follow) {
+      const reason = "the server is of an earlier version, ask for the list again instead";
+      throw new RequestError("unsupported", `Cannot follow the list: ${reason}`);
+    }
+  }
 }
 
 /** Waits for the next message that is part of a response. Handles pings, pongs and errors. */
@@ -155,4 +195,35 @@ export function sendKeepAlives(messages: Connection, interval: number): Disposab
     messages.send("pong", new Uint8Array(0)).then(() => isSending = false, stop);
   }, interval);
   return { [Symbol.dispose]: stop };
+}
+
+/** Tells the server how many frames of video were read, without keeping them waiting. */
+class TakenFrames {
+  #messages: Connection;
+  #clockSync: ClockSync;
+  #count = 0;
+  #isSending = false;
+
+  constructor(messages: Connection, clockSync: ClockSync) {
+    this.#messages = messages;
+    this.#clockSync = clockSync;
+  }
+
+  /** Counts one more. While the server takes nothing, later numbers replace earlier ones. */
+  add(): void {
+    this.#count++;
+    // A failed write is not reported here: reading fails as well, with the reason.
+    if (!this.#isSending) this.#send().catch(() => {});
+  }
+
+  async #send(): Promise<void> {
+    this.#isSending = true;
+    for (let told = 0; told < this.#count;) {
+      told = this.#count;
+      const { roundTrip } = this.#clockSync;
+      const control = { action: "taken", frames: told, roundTrip };
+      await this.#messages.send("control", encodeControl(control));
+    }
+    this.#isSending = false;
+  }
 }

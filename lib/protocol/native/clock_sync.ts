@@ -63,6 +63,8 @@ export class ClockSync {
   #offset = new ClockOffset();
   #sent = -Infinity;
   #count = 0n;
+  /** Milliseconds of the shortest round trip so far. */
+  #roundTrip: number | undefined;
 
   /** @param clock microseconds since 1970; never goes back */
   constructor(connection: PingSender, clock: () => number) {
@@ -86,7 +88,18 @@ export class ClockSync {
     if (new DataView(payload.buffer, payload.byteOffset).getBigUint64(0, true) !== this.#count) {
       return;
     }
-    this.#offset.add({ sent: this.#sent, received: this.#clock(), remote: timestamp });
+    const sample = { sent: this.#sent, received: this.#clock(), remote: timestamp };
+    this.#offset.add(sample);
+    const roundTrip = Math.max(0, roundTripOf(sample) / 1000);
+    this.#roundTrip = Math.min(roundTrip, this.#roundTrip ?? Infinity);
+  }
+
+  /**
+   * Milliseconds of the shortest round trip, which did not wait behind frames; `undefined` before the
+   * first pong.
+   */
+  get roundTrip(): number | undefined {
+    return this.#roundTrip;
   }
 
   /** Microseconds by which the sender's clock is ahead; `undefined` before the first pong. */

@@ -8,6 +8,7 @@ import type { ConversationObserver, NativeMessage } from "../../net/observer.ts"
 import {
   CAPTURE_LENGTH,
   encodeFrame,
+  encodeFrameHeader,
   encodeMessage,
   HEADER_LENGTH,
   type Kind,
@@ -114,11 +115,26 @@ export class Connection {
     await this.#writer.write(message);
   }
 
-  /** Sends a frame without copying it. Its memory must not change until the result resolves. */
-  async sendFrame(frame: Frame, options?: { dropped?: boolean }): Promise<void> {
+  /**
+   * Sends a frame, without copying it if it is large. Its memory must not change until the result
+   * resolves.
+   *
+   * @returns `undefined` if there is nothing to wait for; a failure is then that of a later message
+   */
+  sendFrame(frame: Frame, options?: { dropped?: boolean }): Promise<void> | undefined {
+    if (frame.borrowed) {
+      const header = encodeFrameHeader(frame, options);
+      this.#observer?.sent({ header: header.subarray(0, HEADER_LENGTH), payload: frame.data });
+      return this.#writer.writeSoon(header, frame.data);
+    }
     const message = encodeFrame(frame, options);
     this.#observer?.sent(partsOf(message));
-    await this.#writer.write(message);
+    return this.#writer.writeSoon(message);
+  }
+
+  /** Sends the frames that wait for further ones, since nothing follows for a while. */
+  flush(): void {
+    this.#writer.flush();
   }
 
   /**

@@ -176,9 +176,16 @@ export function encodeMessage(
     );
   }
   const message = new Uint8Array(HEADER_LENGTH + payload.byteLength);
-  writeHeader(message, { kind, flags: 0, streamId: 0, timestamp });
+  const { byteLength: length } = message;
+  writeHeader(message, { kind, flags: 0, streamId: 0, timestamp, length });
   message.set(payload, HEADER_LENGTH);
   return message;
+}
+
+/** Options of {@linkcode encodeFrame}. */
+interface FrameOptions {
+  /** Whether frames of its stream were dropped before it. @default as the frame says */
+  dropped?: boolean;
 }
 
 /**
@@ -188,33 +195,61 @@ export function encodeMessage(
  * @throws {RangeError} if there is no room in front of the data, or the stream id is out of range
  * @throws {FormatError} for data over the limit of a message
  */
-export function encodeFrame(
-  frame: Frame,
-  { dropped = frame.dropped ?? false }: { dropped?: boolean } = {},
-): Uint8Array<ArrayBuffer> {
-  const { data, streamId, captured, discontinuity } = frame;
-  const room = HEADER_LENGTH + (captured === undefined ? 0 : CAPTURE_LENGTH);
+export function encodeFrame(frame: Frame, options: FrameOptions = {}): Uint8Array<ArrayBuffer> {
+  const { data } = frame;
+  const room = frameHeaderLength(frame);
   if (data.byteOffset < room) {
     throw new RangeError(`Cannot send a frame: no room for its header, expected ${FRAME_HEADROOM}`);
   }
+  const message = new Uint8Array(data.buffer, data.byteOffset - room, room + data.byteLength);
+  writeFrameHeader(message, frame, options);
+  return message;
+}
+
+/**
+ * Encodes what precedes the data of a frame whose memory others use.
+ *
+ * @returns the part of the message before the data
+ * @throws {RangeError} if the stream id is out of range
+ * @throws {FormatError} for data over the limit of a message
+ */
+export function encodeFrameHeader(
+  frame: Frame,
+  options: FrameOptions = {},
+): Uint8Array<ArrayBuffer> {
+  const header = new Uint8Array(frameHeaderLength(frame));
+  writeFrameHeader(header, frame, options);
+  return header;
+}
+
+/** Bytes before the data of a frame in its message. */
+function frameHeaderLength({ captured }: Frame): number {
+  return HEADER_LENGTH + (captured === undefined ? 0 : CAPTURE_LENGTH);
+}
+
+/** @param message at least what precedes the data */
+function writeFrameHeader(
+  message: Uint8Array<ArrayBuffer>,
+  frame: Frame,
+  { dropped = frame.dropped ?? false }: FrameOptions,
+): void {
+  const { data, streamId, captured, discontinuity } = frame;
   if (streamId < 0 || streamId > 0xffff) {
     throw new RangeError(`Cannot send a frame: stream id ${streamId}, expected 0 to 65535`);
   }
+  const room = frameHeaderLength(frame);
   const limit = MAX_LENGTH + HEADER_LENGTH - COUNTED_HEADER - room;
   if (data.byteLength > limit) {
     throw new FormatError(
       `Cannot send a frame: ${data.byteLength} bytes, expected at most ${limit}`,
     );
   }
-  const message = new Uint8Array(data.buffer, data.byteOffset - room, room + data.byteLength);
   const flags = (frame.keyframe ? FLAG_KEYFRAME : 0) | (dropped ? FLAG_DROPPED : 0) |
     (discontinuity ? FLAG_DISCONTINUITY : 0) | (captured === undefined ? 0 : FLAG_CAPTURED);
-  writeHeader(message, { kind: "frame", flags, streamId, timestamp: frame.timestamp });
-  if (captured !== undefined) {
-    const view = new DataView(message.buffer, message.byteOffset + HEADER_LENGTH, CAPTURE_LENGTH);
-    writeTime(view, 0, captured);
-  }
-  return message;
+  const { timestamp } = frame;
+  const length = room + data.byteLength;
+  writeHeader(message, { kind: "frame", flags, streamId, timestamp, length });
+  if (captured !== undefined) writeTime(message, HEADER_LENGTH, captured);
 }
 
 /** Flags of a shared frame for one receiver. */
@@ -241,20 +276,32 @@ export function remarkFrame(
   return header;
 }
 
+/**
+ * Byte by byte: for a view on the buffer of a few bytes, V8 would allocate them again, outside of its
+ * heap.
+ */
 function writeHeader(
-  message: Uint8Array<ArrayBuffer>,
-  fields: { kind: Kind; flags: number; streamId: number; timestamp: number },
+  message: Uint8Array,
+  fields: { kind: Kind; flags: number; streamId: number; timestamp: number; length: number },
 ): void {
-  const view = new DataView(message.buffer, message.byteOffset, HEADER_LENGTH);
-  view.setUint32(0, message.byteLength - 4, true);
-  view.setUint8(4, KINDS[fields.kind]);
-  view.setUint8(5, fields.flags);
-  view.setUint16(6, fields.streamId, true);
-  writeTime(view, 8, fields.timestamp);
+  writeUint32(message, 0, fields.length - 4);
+  message[4] = KINDS[fields.kind];
+  message[5] = fields.flags;
+  message[6] = fields.streamId;
+  message[7] = fields.streamId >> 8;
+  writeTime(message, 8, fields.timestamp);
 }
 
-function writeTime(view: DataView, at: number, time: number): void {
+function writeTime(message: Uint8Array, at: number, time: number): void {
   const high = Math.floor(time / 2 ** 32);
-  view.setUint32(at, time - high * 2 ** 32, true);
-  view.setInt32(at + 4, high, true);
+  writeUint32(message, at, time - high * 2 ** 32);
+  writeUint32(message, at + 4, high);
+}
+
+/** Writes the lowest 32 bits of a whole number; storing keeps the lowest eight of each. */
+function writeUint32(message: Uint8Array, at: number, value: number): void {
+  message[at] = value;
+  message[at + 1] = value >>> 8;
+  message[at + 2] = value >>> 16;
+  message[at + 3] = value >>> 24;
 }

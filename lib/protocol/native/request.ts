@@ -57,6 +57,12 @@ export const LIMITS = {
 /** Characters of the name of a published source, which stands in log lines. */
 export const MAX_PUBLISHED_NAME = 255;
 
+/** Highest number of a track. */
+export const MAX_TRACK = 1000;
+
+/** A language by ISO 639, perhaps with its region. */
+export const LANGUAGE = /^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8}){0,3}$/;
+
 /** Most relays that a request names. */
 export const MAX_RELAYS = 16;
 
@@ -87,6 +93,13 @@ export interface ImageFields {
   height?: number;
   /** Quality of `mjpeg` images, 1 to 100. @default 75 */
   quality?: number;
+  /**
+   * Whether pictures with a high dynamic range (PQ, HLG) get the usual one. @default for `h264` and
+   * `mjpeg`
+   */
+  toneMap?: boolean;
+  /** Whether interlaced video becomes progressive. @default not for video as `raw` in its own size */
+  deinterlace?: boolean;
 }
 
 /** How video and audio are sent, and which part of them. */
@@ -97,6 +110,18 @@ export interface VideoFields extends ImageFields {
   bitrate?: number;
   /** False to drop audio. @default true */
   audio?: boolean;
+  /**
+   * Number of the audio track of a file, from 1 on, or its language, by ISO 639-2.
+   *
+   * @default the one that FFmpeg would choose
+   */
+  audioTrack?: number | string;
+  /**
+   * Subtitles of a file, by number or language like the audio; true for those that it recommends.
+   *
+   * @default none
+   */
+  subtitles?: true | number | string;
   /** Seconds from the beginning of a file. @default 0 */
   start?: number;
   /** Seconds from `start`. @default all */
@@ -126,10 +151,22 @@ export interface MediaRequest extends VideoFields {
   /** The received part of an earlier response to the same request; only the rest is sent. */
   resume?: ResumePoint[];
   token?: string;
+  /**
+   * With `late: "drop"` on a live source: the client tells by the control `taken` what it has read.
+   */
+  credit?: boolean;
+  /** The description of a file names what the file says about itself: title, chapters, cover. */
+  metadata?: boolean;
   /** A further description may follow when the streams of a live source change. */
   redescribe?: boolean;
   /** Ids of the relays that the request came through, the last one first. */
   via?: string[];
+  /** Of `list_media`: the list may come in several messages, with all fields of entries. */
+  more?: boolean;
+  /** Of `list_media`: changes of the list follow, until stopped. Implies `more`. */
+  follow?: boolean;
+  /** Of `list_media`: only what requests without a name get. */
+  defaults?: boolean;
   /** Of `publish`: take the name from another publisher. */
   replace?: boolean;
   /** Of `publish`: frames are sent only while somebody watches. */
@@ -141,12 +178,16 @@ export interface MediaRequest extends VideoFields {
  * of a publisher.
  */
 export interface Control {
-  /** `pause`, `resume`, `seek`, `stop` or `keyframe`; unknown actions are ignored. */
+  /** `pause`, `resume`, `seek`, `stop`, `keyframe` or `taken`; unknown actions are ignored. */
   action: unknown;
   /** Of a seek: seconds from the beginning of the media. */
   to?: unknown;
   /** Of a seek: a number that the reply repeats. */
   id?: unknown;
+  /** Of `taken`: frames of video of the response that were read so far. */
+  frames?: unknown;
+  /** Of `taken`: milliseconds of the shortest round trip so far. */
+  roundTrip?: unknown;
 }
 
 /**
@@ -191,7 +232,11 @@ function readRequest(payload: Uint8Array): MediaRequest {
     }),
     width: optionalNumber(object, "width", size),
     height: optionalNumber(object, "height", size),
+    toneMap: optionalBoolean(object, "toneMap"),
+    deinterlace: optionalBoolean(object, "deinterlace"),
     audio: optionalBoolean(object, "audio"),
+    audioTrack: readTrack(object, "audioTrack"),
+    subtitles: object.subtitles === true ? true : readTrack(object, "subtitles"),
     fps: optionalNumber(object, "fps", LIMITS.fps),
     bitrate: optionalNumber(object, "bitrate", LIMITS.bitrate),
     quality: optionalNumber(object, "quality", LIMITS.quality),
@@ -204,8 +249,13 @@ function readRequest(payload: Uint8Array): MediaRequest {
     resume: readResume(object),
     token: readToken(object),
     data: readData(object),
+    credit: optionalBoolean(object, "credit"),
+    metadata: optionalBoolean(object, "metadata"),
     redescribe: optionalBoolean(object, "redescribe"),
     via: readVia(object),
+    more: optionalBoolean(object, "more"),
+    follow: optionalBoolean(object, "follow"),
+    defaults: optionalBoolean(object, "defaults"),
     replace: optionalBoolean(object, "replace"),
     onDemand: optionalBoolean(object, "onDemand"),
   };
@@ -215,6 +265,20 @@ function readData({ data }: JsonObject): MediaRequest["data"] {
   if (data === undefined || data === null || data === false) return undefined;
   if (data === true || data === "only") return data;
   throw new FormatError(`Cannot use data ${quoteValue(data)}: expected true, false or only`);
+}
+
+/** Reads the number or the language of a track. */
+function readTrack(object: JsonObject, field: string): number | string | undefined {
+  const value = object[field];
+  if (value === undefined || value === null || value === false) return undefined;
+  if (typeof value === "string" && LANGUAGE.test(value)) return value;
+  if (typeof value === "number" && Number.isInteger(value) && value >= 1 && value <= MAX_TRACK) {
+    return value;
+  }
+  throw new FormatError(
+    `Cannot use ${field} ${quoteValue(value)}: expected a number from 1 to ${MAX_TRACK}, or a ` +
+      "language such as deu",
+  );
 }
 
 function readVia({ via }: JsonObject): string[] | undefined {
@@ -274,8 +338,8 @@ export function encodeRequest(request: MediaRequest): Uint8Array<ArrayBuffer> {
  * @throws {FormatError} if it is not a JSON object
  */
 export function parseControl(payload: Uint8Array): Control {
-  const { action, to, id } = parseJsonObject(payload, "control");
-  return { action, to, id };
+  const { action, to, id, frames, roundTrip } = parseJsonObject(payload, "control");
+  return { action, to, id, frames, roundTrip };
 }
 
 /** Encodes the payload of a control. */

@@ -1,10 +1,13 @@
-/** Responses of the native protocol: descriptions, ends, notices, errors and lists. */
+/** Responses of the native protocol: descriptions, ends, notices, errors and entries of lists. */
 import { ERROR_CODES, FormatError, RequestError } from "../../base/errors.ts";
 import {
   type AnyStream,
   DATA_CODECS,
   type DataStream,
   type Description,
+  FIELD_ORDERS,
+  type MediaTrack,
+  type StreamBase,
   type StreamDescription,
   type VideoStream,
 } from "../../media/frame.ts";
@@ -22,6 +25,7 @@ import {
   toList,
   toObject,
 } from "./json.ts";
+import { encodeCover, readMediaTags, readStreamTags } from "./tags.ts";
 
 /** Counts of one stream. */
 export interface StreamTotals {
@@ -109,6 +113,8 @@ export interface ListEntry {
   live: boolean;
   /** Bytes of the file. */
   size: number;
+  /** When the file was changed, milliseconds since 1970; absent if unknown. */
+  modified?: number;
   /** Seconds; absent for images, and if the file does not state it. */
   duration?: number;
   /** FFmpeg's names of the codecs; empty for a live source that has not run yet. */
@@ -119,7 +125,20 @@ export interface ListEntry {
   height?: number;
   /** A publisher sends it. */
   published?: boolean;
+  /** Degrees clockwise that a file asks for; absent for none. */
+  rotation?: number;
+  /** The tracks of a file, in the order of their numbers. */
+  tracks?: readonly MediaTrack[];
+  /** Why the file cannot be read. */
+  problem?: string;
+  /** The file is not looked into yet: only name, size and, by the name, kind are known. */
+  pending?: boolean;
+  /** It is sent to requests without a name for an image, or a video. */
+  defaultFor?: typeof DEFAULT_KINDS[number];
 }
+
+/** Kinds of media that requests need no name for. */
+export const DEFAULT_KINDS = ["image", "video"] as const;
 
 const ANY_TEXT = { pattern: /^[^]{0,65536}$/, expected: "a text" };
 const ETAG = { pattern: /^[\w-]{1,64}$/, expected: "up to 64 letters, digits, _ and -" };
@@ -143,7 +162,7 @@ const BYTES_PER_SECOND = { min: 0, max: Number.MAX_SAFE_INTEGER };
 
 /** Encodes the payload of a description. */
 export function encodeDescription(description: Description): Uint8Array<ArrayBuffer> {
-  const { data = [], ...rest } = description;
+  const { data = [], cover, ...rest } = description;
   const streams = [
     ...description.streams.map((stream) => ({
       ...stream,
@@ -151,7 +170,7 @@ export function encodeDescription(description: Description): Uint8Array<ArrayBuf
     })),
     ...data.map((stream) => ({ ...stream, fourcc: "" })),
   ];
-  return encodeJson({ version: PROTOCOL_VERSION, ...rest, streams });
+  return encodeJson({ version: PROTOCOL_VERSION, ...rest, ...encodeCover(cover), streams });
 }
 
 /**
@@ -181,6 +200,7 @@ export function parseDescription(
     notes: toList(object.notes ?? [], "notes").slice(0, MAX_NOTES)
       .filter((note) => typeof note === "string"),
     etag: optionalText(object, "etag", ETAG),
+    ...readMediaTags(object),
   };
 }
 
@@ -193,11 +213,14 @@ function readStream(object: JsonObject): AnyStream {
 }
 
 function readDataStream(object: JsonObject): DataStream {
+  const { language, title } = readStreamTags(object);
   return {
     id: required(optionalNumber(object, "id", STREAM_ID), "id"),
     type: "data",
     codec: required(optionalWord(object, "codec", DATA_CODECS), "codec"),
     timeBase: required(optionalRational(object, "timeBase"), "timeBase"),
+    ...(language === undefined ? {} : { language }),
+    ...(title === undefined ? {} : { title }),
   };
 }
 
@@ -208,6 +231,7 @@ function readMediaStream(object: JsonObject, type: StreamDescription["type"]): S
     fourcc: optionalText(object, "fourcc", FOURCC) ?? "",
     timeBase: required(optionalRational(object, "timeBase"), "timeBase"),
     extradata: readExtradata(object),
+    ...readStreamTags(object),
   };
   if (type === "audio") {
     const rate = optionalNumber(object, "sampleRate", { min: 1, max: 2 ** 31, integer: true });
@@ -222,7 +246,7 @@ function readMediaStream(object: JsonObject, type: StreamDescription["type"]): S
   return { ...shared, type, ...readVideoFields(object) };
 }
 
-type VideoFields = Omit<VideoStream, "type" | "id" | "codec" | "fourcc" | "timeBase" | "extradata">;
+type VideoFields = Omit<VideoStream, "type" | keyof StreamBase>;
 
 function readVideoFields(object: JsonObject): VideoFields {
   return {
@@ -233,6 +257,9 @@ function readVideoFields(object: JsonObject): VideoFields {
     sampleAspectRatio: optionalRational(object, "sampleAspectRatio"),
     colorRange: optionalText(object, "colorRange", WORD),
     colorSpace: optionalText(object, "colorSpace", WORD),
+    colorPrimaries: optionalText(object, "colorPrimaries", WORD),
+    colorTransfer: optionalText(object, "colorTransfer", WORD),
+    fieldOrder: FIELD_ORDERS.find((order) => order === object.fieldOrder),
     rotation: readRotation(object),
     decodeDelay: optionalNumber(object, "decodeDelay", DELAY),
   };
@@ -345,32 +372,4 @@ export function parseError(payload: Uint8Array): RequestError {
   const object = parseJsonObject(payload, "error");
   const code = ERROR_CODES.find((candidate) => candidate === object.code) ?? "internal";
   return new RequestError(code, optionalText(object, "message", ANY_TEXT) || code);
-}
-
-/** Encodes the payload of a list. */
-export function encodeList(entries: readonly ListEntry[]): Uint8Array<ArrayBuffer> {
-  return encodeJson({ version: PROTOCOL_VERSION, entries });
-}
-
-/**
- * Parses the payload of a list.
- *
- * @throws {FormatError} for anything malformed
- */
-export function parseList(payload: Uint8Array): ListEntry[] {
-  const object = parseJsonObject(payload, "list");
-  return toList(object.entries, "entries").map((value) => {
-    const entry = toObject(value, "entry");
-    return {
-      name: required(optionalText(entry, "name", ANY_TEXT), "name"),
-      kind: required(optionalWord(entry, "kind", LIST_KINDS), "kind"),
-      live: optionalBoolean(entry, "live") ?? false,
-      size: optionalNumber(entry, "size", COUNT) ?? 0,
-      duration: optionalNumber(entry, "duration", SECONDS),
-      codec: optionalText(entry, "codec", ANY_TEXT) ?? "",
-      width: optionalNumber(entry, "width", PIXELS),
-      height: optionalNumber(entry, "height", PIXELS),
-      published: optionalBoolean(entry, "published"),
-    };
-  });
 }

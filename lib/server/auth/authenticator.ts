@@ -1,5 +1,4 @@
 /** Checks tokens, and slows down guessing. */
-import { createHash, timingSafeEqual } from "node:crypto";
 import { abortable } from "../../base/async.ts";
 import { type Clock, MONOTONIC_CLOCK } from "../../base/clock.ts";
 import { RequestError } from "../../base/errors.ts";
@@ -19,17 +18,25 @@ export class Authenticator {
   #digest: Uint8Array | undefined;
   #throttle: Throttle;
 
-  constructor(token?: Secret, clock?: Clock) {
+  constructor(clock?: Clock) {
     this.#throttle = new Throttle(clock);
-    this.setToken(token);
   }
 
   get isRequired(): boolean {
     return this.#digest !== undefined;
   }
 
-  setToken(token: Secret | undefined): void {
-    this.#digest = token === undefined ? undefined : digestOf(token.reveal());
+  /** Stands for the current token: another object after another token was set. */
+  get current(): unknown {
+    return this.#digest;
+  }
+
+  /** Replaces the token; requests are checked against the earlier one until the result resolves. */
+  async setToken(token: Secret | undefined): Promise<void> {
+    const digest = token === undefined ? undefined : await digestOf(token.reveal());
+    const isSame = digest !== undefined && this.#digest !== undefined &&
+      areEqual(digest, this.#digest);
+    if (!isSame) this.#digest = digest;
   }
 
   /**
@@ -45,15 +52,22 @@ export class Authenticator {
     if (token === undefined) {
       throw new RequestError("unauthorized", "Cannot serve without a token: this server needs one");
     }
-    const given = digestOf(token);
-    const isRight = () => this.#digest === undefined || timingSafeEqual(given, this.#digest);
+    const given = await digestOf(token);
+    const isRight = () => this.#digest === undefined || areEqual(given, this.#digest);
     if (await this.#throttle.attempt(address, isRight, { signal })) return;
     throw new RequestError("unauthorized", "Cannot serve with that token: it is not the right one");
   }
 }
 
-function digestOf(token: string): Uint8Array {
-  return createHash("sha256").update(token).digest();
+async function digestOf(token: string): Promise<Uint8Array> {
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(token)));
+}
+
+/** Compares two digests; the time does not depend on their bytes. */
+function areEqual(one: Uint8Array, other: Uint8Array): boolean {
+  let difference = one.byteLength ^ other.byteLength;
+  one.forEach((byte, at) => difference |= byte ^ other[at]);
+  return difference === 0;
 }
 
 /**

@@ -41,9 +41,9 @@ type AuthorityName = Pick<OptionNames, "liveCaCert">;
 
 /** Token and certificate of a server, which can be reloaded while it runs. */
 export class Credentials {
-  readonly authenticator: Authenticator;
+  readonly authenticator = new Authenticator();
   /** Knows the token for publishing. */
-  readonly publishAuthenticator: Authenticator;
+  readonly publishAuthenticator = new Authenticator();
   #options: CredentialOptions;
   #logger: Logger;
   #certificate: Certificate | undefined;
@@ -58,8 +58,6 @@ export class Credentials {
   private constructor(options: CredentialOptions, logger: Logger, names: AuthorityName) {
     this.#options = options;
     this.#logger = logger;
-    this.authenticator = new Authenticator(options.token);
-    this.publishAuthenticator = new Authenticator(options.publishToken);
     this.#relayToken = options.relayToken;
     this.#relayAdvice = { host: "its address", authority: names.liveCaCert };
     this.#relayTrust = { kind: "system", advice: this.#relayAdvice };
@@ -77,6 +75,8 @@ export class Credentials {
     names: AuthorityName = SERVER_FLAG_NAMES,
   ): Promise<Credentials> {
     const credentials = new Credentials(options, logger, names);
+    await credentials.authenticator.setToken(options.token);
+    await credentials.publishAuthenticator.setToken(options.publishToken);
     await credentials.#readToken();
     await credentials.#readPublishToken();
     await credentials.#readRelayToken();
@@ -144,11 +144,11 @@ export class Credentials {
   }
 
   /** @returns false if no file is configured */
-  async #readFile(file: string | undefined, use: (token: Secret) => void): Promise<boolean> {
+  async #readFile(file: string | undefined, use: (token: Secret) => unknown): Promise<boolean> {
     if (file === undefined) return false;
     const { token, warning } = await readToken(file);
     if (warning !== undefined) this.#logger.log("warn", warning);
-    use(token);
+    await use(token);
     return true;
   }
 

@@ -1,11 +1,5 @@
 /** The HTTP server for metrics and health checks. */
-import { once } from "node:events";
-import {
-  createServer,
-  type IncomingMessage,
-  type Server as HttpServer,
-  type ServerResponse,
-} from "node:http";
+import type { IncomingMessage, Server as HttpServer, ServerResponse } from "node:http";
 import { deadline } from "../../base/async.ts";
 import { messageOf } from "../../base/errors.ts";
 import { type Address, formatAddress } from "../../net/address.ts";
@@ -58,8 +52,8 @@ export class MetricsServer implements AsyncDisposable {
 
   async #close(): Promise<void> {
     using _limit = deadline(GRACE, () => this.#server.closeAllConnections());
-    const closed = once(this.#server, "close");
-    this.#server.close();
+    const { promise: closed, resolve } = Promise.withResolvers<void>();
+    this.#server.close(() => resolve());
     this.#server.closeIdleConnections();
     await closed;
   }
@@ -77,13 +71,18 @@ export async function startMetricsServer(
 ): Promise<MetricsServer> {
   const { maxConnections = MAX_CONNECTIONS, timeouts = TIMEOUTS, option = "--metrics" } = options;
   const checks = { connectionsCheckingInterval: Math.min(1000, timeouts.headersTimeout) };
+  // Loaded for those who want metrics, since that takes long.
+  const { createServer } = await import("node:http");
   const server = createServer({ ...timeouts, ...checks }, (request, response) => {
     respond(request, response, status);
   });
   server.maxConnections = maxConnections;
   try {
-    server.listen(port, hostname);
-    await once(server, "listening");
+    const { promise: listening, resolve, reject } = Promise.withResolvers<void>();
+    server.once("error", reject);
+    server.listen(port, hostname, resolve);
+    await listening;
+    server.off("error", reject);
     return new MetricsServer(server);
   } catch (cause) {
     const isTaken = cause instanceof Error && "code" in cause && cause.code === "EADDRINUSE";

@@ -22,7 +22,7 @@ export interface Gauges {
   publishers: () => number;
   /** Bytes reserved for frames. */
   frameMemory: () => number;
-  /** Bytes of the start-up cache. */
+  /** Bytes of the frames that are kept of files. */
   startCacheMemory: () => number;
 }
 
@@ -52,7 +52,7 @@ export interface Metrics {
    * @param result one of a few words
    */
   requestEnded(result: string, seconds: number): void;
-  /** Counts a response that begins from the start-up cache. */
+  /** Counts a response that begins from memory. */
   startCacheHit(): void;
   connectionRefused(reason: Refusal): void;
 }

@@ -34,7 +34,7 @@ export class PrometheusMetrics implements Metrics {
   );
   #startCacheHit = this.#counter(
     "stream_head_hits_total",
-    "Responses that began from the start-up cache",
+    "Responses that began from memory",
   );
   #requests = new Histogram({
     name: "stream_request_seconds",
@@ -83,7 +83,7 @@ export class PrometheusMetrics implements Metrics {
     );
     this.#gauge(
       "stream_head_memory_bytes",
-      "Memory of the start-up cache",
+      "Memory of the frames that are kept of files",
       gauges.startCacheMemory,
     );
   }

@@ -1,6 +1,6 @@
 /** Logs and counts requests, each under a number. */
 import { messageOf, type RequestError } from "../../base/errors.ts";
-import { type Logger, type LogQuota, withFields } from "../../base/log.ts";
+import { type Logger, type LogQuota, shortened, withFields } from "../../base/log.ts";
 import { networkOf } from "../../net/address.ts";
 import type { EndReport } from "../../protocol/native/response.ts";
 import type { Counts, Metrics } from "./metrics.ts";
@@ -40,6 +40,11 @@ export class RequestLog {
   /** Whether one more event of a peer may be logged; see {@linkcode LogQuota}. */
   isLogged({ address }: Pick<LoggedPeer, "address">): boolean {
     return this.#quota.take(networkOf(address));
+  }
+
+  /** Counts the bytes that a peer's logger takes against its quota. */
+  measured({ address, logger }: LoggedPeer): Logger {
+    return this.#quota.measure(networkOf(address), logger);
   }
 
   /** Records the beginning of a request. */
@@ -105,7 +110,10 @@ export class RequestRecord {
 
   refused({ code, message, cause }: RequestError): void {
     const isOwnFault = code === "internal";
-    const reason = isOwnFault ? `${message}: ${messageOf(cause)}` : message;
+    const { name = "" } = this.#about;
+    // The name may contain quotation marks.
+    const short = message.replaceAll(name, () => shortened(name));
+    const reason = isOwnFault ? `${short}: ${messageOf(cause)}` : short;
     this.#end(code, { level: isOwnFault ? "error" : "warn", message: reason });
   }
 

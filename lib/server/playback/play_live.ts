@@ -2,6 +2,7 @@
 import { deadline } from "../../base/async.ts";
 import { RequestError } from "../../base/errors.ts";
 import { bitsPerPixel } from "../../ffmpeg/pixel_formats.ts";
+import { Credit } from "../../media/credit.ts";
 import { type AnyStream, type Frame, toSeconds } from "../../media/frame.ts";
 import { LONGEST_SLEEP } from "../../media/pacer.ts";
 import type { MediaRequest } from "../../protocol/native/request.ts";
@@ -38,8 +39,13 @@ export async function playLive(
   const still = request.command === "get_image";
   refuseContradictions(request);
   refuseCopiedStill({ ...request, still }, { name: source.name, info: { kind: "video" } });
+  const late = request.late ?? request.lateLive ?? "wait";
+  const credit = late === "drop" && request.credit
+    ? new Credit({ clock: context.clock })
+    : undefined;
   const queueOptions = {
-    limits: QUEUE_LIMITS[request.late ?? request.lateLive ?? "wait"],
+    limits: QUEUE_LIMITS[credit === undefined ? late : "newest"],
+    credit,
     types: typesOf(request, { still }),
     isPaused: () => controls.pacer.isPaused && !still,
   };
@@ -48,13 +54,15 @@ export async function playLive(
       const { signal, via } = context;
       return live.watch(source, request, { ...queueOptions, slot: queue, signal, via });
     });
-  const sender = new LiveSender(context, request, { still, duration: request.duration });
+  const sender = new LiveSender(context, request, { still, duration: request.duration, credit });
   using timeout = new DurationTimeout(request.duration);
   let reason: StopReason | undefined;
   // Once for each rendition: raw frames as they come, and frames that FFmpeg makes.
   while (!sender.isComplete && reason === undefined) {
     using watching = await watch();
     controls.onKeyframe = () => watching.requestKeyframe();
+    controls.onTaken = ({ frames, roundTrip }) =>
+      credit?.take(frames, roundTrip) && watching.queue.wake();
     await sender.describe(watching, source);
     // Not earlier: a response that is stopped at once still begins with its description.
     controls.begin({ seekable: false });
@@ -159,6 +167,8 @@ interface LivePart {
   duration?: number;
   /** Only the first video frame. */
   still: boolean;
+  /** Counts the video that is sent. */
+  credit?: Credit;
 }
 
 /** Sends the items of a viewer's queue until its part of the source is complete. */
@@ -215,7 +225,10 @@ class LiveSender extends Sender {
 
   /** Sends one item, and notices of frames that were dropped. */
   async take(item: Exclude<LiveItem, { kind: "describe" }>): Promise<void> {
-    if (item.kind === "event") return await this.notify(item.event);
+    if (item.kind === "event") {
+      const { code, message } = item.event;
+      return await this.notify({ code, message });
+    }
     if (item.kind === "end") {
       this.isComplete = true;
       return;
@@ -226,7 +239,9 @@ class LiveSender extends Sender {
       if (this.isComplete) return;
       const { now, offered, sent } = this.#progress();
       const before = { now, offered: offered - frame.size, sent };
-      this.#monitor.offer(before, this.#watch?.queue.isEmpty ?? true);
+      // Behind dropped frames, it was late although it is the newest.
+      this.#monitor.offer(before, !dropped && (this.#watch?.queue.isEmpty ?? true));
+      if (frame.type === "video") this.#part.credit?.sent();
       await this.sendShared(frame, { dropped, discontinuity });
     } finally {
       frame.release();

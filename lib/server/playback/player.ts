@@ -1,12 +1,13 @@
 /** Orders the frames of one request on one timeline, through seeks, loops and resuming. */
 import { NothingToSendError, RequestError } from "../../base/errors.ts";
-import { sameFormats, type StreamDescription } from "../../media/frame.ts";
+import { type Frame, sameFormats, type StreamDescription } from "../../media/frame.ts";
 import type { FrameSource, TimedFrame } from "../../media/source.ts";
 import type { Notice } from "../../protocol/native/response.ts";
 import type { MediaFile } from "../../sources/file/library.ts";
 import type { MediaOptions } from "../../sources/file/plan.ts";
+import { partFrom, type Sought } from "../../sources/cache/sought.ts";
 import type { Controls, Seek } from "./controls.ts";
-import { openResumePlan, type Part } from "./resume.ts";
+import type { Part } from "./resume.ts";
 import type { ResumeSearch } from "./resume_search.ts";
 import {
   beginningOf,
@@ -21,7 +22,7 @@ import {
 /** Seconds before the end of a round at which the next is opened, to avoid an audible gap. */
 const AHEAD = 1;
 
-/** The next part of a response: a frame, the target of a seek, or a notice. */
+/** The next part of a response: a frame, a text of subtitles, the target of a seek, or a notice. */
 export type Step =
   | {
     kind: "frame";
@@ -31,6 +32,7 @@ export type Step =
     /** Whether it is shown, and not only decoded. */
     isShown: boolean;
   }
+  | { kind: "cue"; frame: Frame }
   | { kind: "seek"; seek: Seek }
   | { kind: "notice"; notice: Notice };
 
@@ -43,6 +45,10 @@ export interface PlayerOptions {
   controls: Controls;
   /** Opens the file again. */
   open: (options: MediaOptions) => Promise<FrameSource>;
+  /** Opens the file for a seek to a time, in seconds of the media. */
+  openSought: (to: number) => Promise<Sought>;
+  /** Opens parts of the file as one source. */
+  openParts: (parts: readonly Part[]) => Promise<FrameSource>;
   /** Searches for the position of a resumed response. */
   search?: ResumeSearch;
 }
@@ -58,6 +64,8 @@ interface Run extends Position {
   source?: FrameSource;
   /** By stream. */
   moves: ReadonlyMap<number, Move>;
+  /** Timestamps of the request from which frames are shown, by stream. */
+  shownFrom: ReadonlyMap<number, number>;
   meter: EndMeter;
   /** Streams of which a frame has come. */
   started: Set<number>;
@@ -131,9 +139,11 @@ export class Player {
   #begin(options: Pick<Run, "cause"> & Partial<Run>): Run {
     const { start = 0 } = this.#options.options;
     const position = { from: start, start, shift: 0, round: 0, ...options };
+    const moves = movesTo(position, this.#streams);
     return {
       ...position,
-      moves: movesTo(position, this.#streams),
+      moves,
+      shownFrom: new Map([...moves].map(([id, { ticks }]) => [id, ticks])),
       meter: new EndMeter(this.#streams),
       started: new Set(),
       due: -Infinity,
@@ -146,7 +156,7 @@ export class Player {
     const move = run.moves.get(streamId);
     if (move === undefined) return undefined;
     const frame = moveFrame(own, move);
-    const isShown = own.timestamp >= 0;
+    const isShown = frame.timestamp >= (run.shownFrom.get(streamId) ?? 0);
     run.due = frame.due;
     run.meter.add({ streamId, timestamp: frame.timestamp - move.shift, data });
     this.#openNext(frame.due - run.shift);
@@ -200,13 +210,18 @@ export class Player {
   }
 
   /** Gives the source of a run; `undefined` if it begins at the end of the media. */
-  async #sourceOf({ cause, from, source, parts }: Run): Promise<FrameSource | undefined> {
+  async #sourceOf(run: Run): Promise<FrameSource | undefined> {
+    const { cause, from, source, parts } = run;
     if (from >= this.#mediaEnd()) return undefined;
     if (source !== undefined) return source;
     if (parts !== undefined) {
       await this.#first[Symbol.asyncDispose]();
-      const open = (from: number, streams: Part["streams"]) => this.#open(from, streams);
-      return await openResumePlan(parts, { open, start: this.#options.options.start ?? 0 });
+      return await this.#checked(await this.#options.openParts(parts));
+    }
+    if (cause === "seek") {
+      const sought = await this.#options.openSought(from);
+      run.moves = movesTo({ ...run, from: sought.from }, this.#streams);
+      return await this.#checked(sought.source);
     }
     const next = cause === "loop" ? this.#next : undefined;
     this.#next = undefined;
@@ -222,16 +237,18 @@ export class Player {
   }
 
   /** Opens the file at a time, up to the end of the request. */
-  async #open(from: number, streams: Partial<MediaOptions> = {}): Promise<FrameSource> {
-    const { open, options, file } = this.#options;
-    const { start = 0, duration } = options;
-    const remaining = duration === undefined ? undefined : start + duration - from;
-    const source = await open({ ...options, ...streams, start: from, duration: remaining });
+  async #open(from: number): Promise<FrameSource> {
+    const { open, options } = this.#options;
+    return await this.#checked(await open(partFrom(options, from)));
+  }
+
+  /** Returns a source whose streams are those of the description. */
+  async #checked(source: FrameSource): Promise<FrameSource> {
     if (source.streams.every((stream) => this.#isDescribed(stream))) return source;
     await source[Symbol.asyncDispose]();
     throw new RequestError(
       "media_error",
-      `Cannot go on with "${file.name}": its streams are others than at the beginning, ask again`,
+      `Cannot go on with "${this.#options.file.name}": its streams are others than at the beginning, ask again`,
     );
   }
 

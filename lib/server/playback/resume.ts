@@ -11,6 +11,7 @@ import type { FrameSource, TimedFrame } from "../../media/source.ts";
 import type { ResumePoint } from "../../protocol/native/request.ts";
 import { merge, type Track } from "../../sources/file/interleave.ts";
 import type { MediaFile } from "../../sources/file/library.ts";
+import { partFrom } from "../../sources/cache/sought.ts";
 import { type MediaOptions, planTracks } from "../../sources/file/plan.ts";
 import { type Move, moveFrame, movesTo } from "./timeline.ts";
 
@@ -230,20 +231,21 @@ export function planResume(
 /**
  * Opens the parts of a resume plan as one source.
  *
- * @param open opens the file at a time
- * @param start seconds of the media at which the request begins
+ * @param options of the whole
+ * @param open opens the file with other options
  */
 export async function openResumePlan(
   parts: readonly Part[],
-  { open, start }: {
-    open: (from: number, streams: Part["streams"]) => Promise<FrameSource>;
-    start: number;
+  { options, open }: {
+    options: MediaOptions;
+    open: (options: MediaOptions) => Promise<FrameSource>;
   },
 ): Promise<FrameSource> {
   const joined = new JoinedSource();
+  const { start = 0 } = options;
   try {
     for (const { from, streams } of parts) {
-      joined.add(await open(from, streams), { from, start });
+      joined.add(await open({ ...partFrom(options, from), ...streams }), { from, start });
     }
     return joined;
   } catch (error) {

@@ -1,12 +1,6 @@
 /** Sends the frames of one response, counts them, and drops late ones. */
 import { type Clock, MONOTONIC_CLOCK } from "../../base/clock.ts";
-import type {
-  AnyStream,
-  Description,
-  Frame,
-  StreamDescription,
-  VideoStream,
-} from "../../media/frame.ts";
+import type { AnyStream, Description, Frame, VideoStream } from "../../media/frame.ts";
 import type { TimedFrame } from "../../media/source.ts";
 import type { EndReport, Notice, StreamTotals } from "../../protocol/native/response.ts";
 import type { SharedFrame } from "../../sources/live/shared_frame.ts";
@@ -24,17 +18,24 @@ const DROPPED_INTERVAL = 1000;
 /** Seconds behind the target of a seek whose frames are sent while playback is paused. */
 const PREVIEW = 0.5;
 
+/**
+ * Seconds by which sound and pictures may be sent early, together with a frame that is due: a timer,
+ * a wake-up and a write for each packet of sound cost more than the packet. Viewers buffer sound.
+ */
+const EARLY = { audio: 0.04, video: 0.005 };
+
 /** Writes one response in the framing of a protocol. */
 export interface ResponseWriter {
   /** Writes what precedes the frames. */
   describe(description: Description): Promise<void>;
   /**
-   * Writes a frame. The memory around its data may be overwritten.
+   * Writes a frame. The memory around its data may be overwritten. May keep it for a moment, so that
+   * others are sent with it; a failure is then that of a later call.
    *
    * @param options whether frames of its stream were dropped before it
-   * @returns bytes of data that were sent
+   * @returns bytes of data that were sent, or are kept
    */
-  write(frame: Frame, options: { dropped: boolean }): Promise<number>;
+  write(frame: Frame, options: { dropped: boolean }): Promise<number> | number;
   /**
    * Writes a frame whose memory other connections share.
    *
@@ -45,6 +46,8 @@ export interface ResponseWriter {
     frame: SharedFrame,
     options: { dropped: boolean; discontinuity: boolean },
   ): Promise<number>;
+  /** Sends the frames that are kept, since nothing follows for a while; absent if none are. */
+  flush?(): void;
   /** Writes the end of the response. */
   end(report: EndReport): Promise<void>;
   /** Writes a notice; absent if the protocol has none. */
@@ -56,7 +59,7 @@ export interface ResponseWriter {
 /** Options of {@linkcode Sender}. */
 export interface SenderOptions {
   response: ResponseWriter;
-  streams: readonly StreamDescription[];
+  streams: readonly AnyStream[];
   /** Records how late frames are sent. */
   record?: Pick<RequestRecord, "sending">;
   /** @default MONOTONIC_CLOCK */
@@ -106,13 +109,17 @@ export abstract class Sender {
    *
    * @param options whether frames of its stream were dropped before it, and the seconds by which it
    * is late, if it has a due time
+   * @returns `undefined` if there is nothing to wait for
    */
-  async send(
+  send(
     frame: Frame,
     { dropped, lateness }: { dropped: boolean; lateness: number | undefined },
-  ): Promise<void> {
+  ): Promise<void> | undefined {
     if (lateness !== undefined) this.#record?.sending("file", lateness);
-    this.#count(frame.streamId, await this.#response.write(frame, { dropped }));
+    const bytes = this.#response.write(frame, { dropped });
+    if (typeof bytes !== "number") return bytes.then((bytes) => this.#count(frame.streamId, bytes));
+    this.#count(frame.streamId, bytes);
+    return undefined;
   }
 
   /**
@@ -142,6 +149,11 @@ export abstract class Sender {
     const message = `${dropped} ${dropped === 1 ? "frame was" : "frames were"} dropped so far`;
     await this.notify({ code: "dropped", message, dropped });
     return true;
+  }
+
+  /** Sends the frames that the protocol keeps. */
+  protected flush(): void {
+    this.#response.flush?.();
   }
 
   async notify(notice: Notice): Promise<void> {
@@ -182,7 +194,9 @@ export class TimedSender extends Sender {
   #now: () => number;
   #late: LatePolicy | undefined;
   #monitor: ThroughputMonitor | undefined;
-  /** The viewer has been notified why frames are late. */
+  /** Why frames are late, if that is known and the viewer has yet to be notified. */
+  #reason: Notice | undefined;
+  /** The viewer has been notified of it. */
   #isExplained = false;
   #video: VideoStream | undefined;
   /** Streams whose frames before the next were dropped. */
@@ -208,13 +222,26 @@ export class TimedSender extends Sender {
 
   /** Sends or drops all steps. */
   async takeAll(steps: AsyncIterable<Step>): Promise<void> {
-    for await (const step of steps) await this.take(step);
+    for await (const step of steps) {
+      const taking = this.take(step);
+      if (taking !== undefined) await taking;
+    }
   }
 
-  /** Sends or drops one step. A frame that the viewer interrupts before it is due is discarded. */
-  async take(step: Step): Promise<void> {
-    if (step.kind === "frame") return await this.#takeFrame(step);
-    if (step.kind === "notice") return await this.notify(step.notice);
+  /**
+   * Sends or drops one step. A frame that the viewer interrupts before it is due is discarded.
+   *
+   * @returns `undefined` if there is nothing to wait for
+   */
+  take(step: Step): Promise<void> | undefined {
+    if (step.kind === "notice") return this.notify(step.notice);
+    if (step.kind === "seek") return this.#takeSeek(step.seek);
+    if (step.kind === "cue") return this.send(step.frame, { dropped: false, lateness: undefined });
+    // This is run for each frame of each viewer: it waits only if there is something to wait for.
+    return this.#isDue(step) ? this.#takeDue(step) : this.#takeWhenDue(step);
+  }
+
+  async #takeSeek(seek: Seek): Promise<void> {
     this.#options.controls.pacer.restart();
     this.#late?.reset();
     this.#monitor?.reset();
@@ -222,34 +249,62 @@ export class TimedSender extends Sender {
     this.#breaks.clear();
     // A decoder outputs its first frame after as many more as its decoding delay.
     this.#preview = this.#video === undefined ? 0 : 1 + (this.#video.decodeDelay ?? 0);
-    await this.#options.response.seek?.(step.seek);
+    await this.#options.response.seek?.(seek);
   }
 
-  async #takeFrame(step: FrameStep): Promise<void> {
+  async #takeWhenDue(step: FrameStep): Promise<void> {
+    if (await this.#becomesDue(step)) await this.#takeDue(step);
+  }
+
+  #takeDue(step: FrameStep): Promise<void> | undefined {
+    if (this.#isVideo(step) && step.isShown && this.#preview > 0) this.#preview--;
+    const isDropped = this.#isDropped(step);
+    if (this.#reason === undefined && !isDropped) return this.#sendDue(step);
+    return this.#explainAndTake(step, isDropped);
+  }
+
+  async #explainAndTake(step: FrameStep, isDropped: boolean): Promise<void> {
+    if (this.#reason !== undefined) await this.#explain(this.#reason);
+    if (!isDropped) return await this.#sendDue(step);
+    const { streamId, discontinuity } = step.frame;
+    this.#gaps.add(streamId);
+    if (discontinuity) this.#breaks.add(streamId);
+    this.dropped++;
+    await this.notifyDropped();
+  }
+
+  #sendDue(step: FrameStep): Promise<void> | undefined {
     const { frame } = step;
-    if (!await this.#isDue(step)) return;
-    const isVideo = frame.streamId === this.#video?.id;
-    if (isVideo && step.isShown && this.#preview > 0) this.#preview--;
-    if (await this.#isDropped(step, isVideo)) {
-      this.#gaps.add(frame.streamId);
-      if (frame.discontinuity) this.#breaks.add(frame.streamId);
-      this.dropped++;
-      await this.notifyDropped();
-      return;
-    }
     const dropped = this.#gaps.delete(frame.streamId);
     if (this.#breaks.delete(frame.streamId)) frame.discontinuity = true;
-    const lateness = this.#latenessOf(step);
     const before = this.#now();
-    await this.send(frame, { dropped, lateness });
-    this.#monitor?.sent(frame.data.byteLength, this.#now() - before);
+    const sending = this.send(frame, { dropped, lateness: this.#latenessOf(step) });
+    const { byteLength } = frame.data;
+    if (sending !== undefined) {
+      return sending.then(() => this.#monitor?.sent(byteLength, this.#now() - before));
+    }
+    this.#monitor?.sent(byteLength, 0);
+    return undefined;
+  }
+
+  #isVideo({ frame }: FrameStep): boolean {
+    return frame.streamId === this.#video?.id;
+  }
+
+  /** Whether a frame need not wait. */
+  #isDue(step: FrameStep): boolean {
+    const { pacer, current } = this.#options.controls;
+    const { frame: { due }, beginning } = step;
+    if (current.aborted || due < beginning) return false;
+    return pacer.isDue(due, this.#isVideo(step) ? EARLY.video : EARLY.audio);
   }
 
   /** Waits until a frame is due; false if the viewer interrupts that. */
-  async #isDue({ frame, beginning }: FrameStep): Promise<boolean> {
+  async #becomesDue({ frame, beginning }: FrameStep): Promise<boolean> {
     const { pacer, current } = this.#options.controls;
     const isPreviewed = this.#preview > 0 && frame.due <= beginning + PREVIEW;
     if (pacer.isPaused && isPreviewed) return true;
+    this.flush();
     // A pause says nothing about throughput.
     if (pacer.isPaused) this.#monitor?.reset();
     try {
@@ -263,25 +318,24 @@ export class TimedSender extends Sender {
     }
   }
 
-  /** Decides whether to drop a frame that is due, and explains to the viewer why it is late. */
-  async #isDropped(
-    { frame, beginning }: FrameStep,
-    isVideo: boolean,
-  ): Promise<boolean> {
+  /** Decides whether to drop a frame that is due, and finds the reason if it is late. */
+  #isDropped(step: FrameStep): boolean {
+    const { frame, beginning } = step;
     // Frames that are only decoded have no due time.
     if (this.#monitor === undefined || frame.due < beginning) return false;
     const { pacer } = this.#options.controls;
     const { streamId, keyframe, due, data } = frame;
     const lateness = pacer.lateness(due);
-    this.#monitor.offer({ due, lateness, size: data.byteLength }, this.#now());
-    const candidate = { streamId, keyframe, isVideo };
+    const now = this.#now();
+    this.#monitor.offer({ due, lateness, size: data.byteLength }, now);
+    const candidate = { streamId, keyframe, isVideo: this.#isVideo(step) };
     if (this.#late === undefined || !this.#late.drops(candidate, lateness)) {
-      await this.#explain(frame, lateness);
+      this.#findReason(frame, { lateness, now });
       return false;
     }
-    if (!this.#isExplained) this.#monitor.hold(this.#now());
-    const isConnectionSlow = this.#monitor.isConnectionSlow(this.#now());
-    await this.#explain(frame, lateness);
+    if (!this.#isExplained) this.#monitor.hold(now);
+    const isConnectionSlow = this.#monitor.isConnectionSlow(now);
+    this.#findReason(frame, { lateness, now });
     if (isConnectionSlow) return true;
     // Dropping does not help against a slow source: the pacer waits for it.
     pacer.postpone(lateness);
@@ -297,16 +351,22 @@ export class TimedSender extends Sender {
     return pacer.lateness(due);
   }
 
-  /** Notifies the viewer, once, why frames have been late for a while. */
-  async #explain({ due, data }: TimedFrame, lateness: number): Promise<void> {
+  /** Finds, once, why frames have been late for a while. */
+  #findReason(
+    { due, data }: TimedFrame,
+    { lateness, now }: { lateness: number; now: number },
+  ): void {
     if (this.#isExplained) return;
-    const heldFor = this.#monitor?.heldFor(this.#now()) ?? 0;
+    const heldFor = this.#monitor?.heldFor(now) ?? 0;
     if (lateness <= LATE_NOTICE && heldFor <= LATE_NOTICE) return;
-    const notice = this.#monitor?.explain({ due, size: data.byteLength }, this.#now());
+    this.#reason = this.#monitor?.explain({ due, size: data.byteLength }, now);
     // After a notice, or without a lasting reason, the measurement starts again.
     if (heldFor > LATE_NOTICE) this.#monitor?.reset();
-    if (notice === undefined) return;
+  }
+
+  async #explain(reason: Notice): Promise<void> {
+    this.#reason = undefined;
     this.#isExplained = true;
-    await this.notify(notice);
+    await this.notify(reason);
   }
 }

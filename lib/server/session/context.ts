@@ -3,10 +3,11 @@ import type { ByteReader } from "../../base/byte_reader.ts";
 import type { ByteWriter } from "../../base/byte_writer.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/log.ts";
+import type { HardwareFallback } from "../../ffmpeg/hardware.ts";
 import type { IdleTimeout } from "../../net/idle_timeout.ts";
 import type { ConversationObserver } from "../../net/observer.ts";
 import type { MediaRequest } from "../../protocol/native/request.ts";
-import type { StartCache } from "../../sources/cache/start_cache.ts";
+import type { SharedRenditions } from "../../sources/cache/shared_renditions.ts";
 import type { Library, MediaFile } from "../../sources/file/library.ts";
 import type { MediaOptions } from "../../sources/file/plan.ts";
 import type { DecoderSemaphore, MemoryBudget } from "../../sources/limits.ts";
@@ -14,11 +15,14 @@ import type { Publications } from "../../sources/publish/published.ts";
 import type { LiveSources } from "../../sources/live/registry.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
 import type { PublishAccess } from "../auth/publish_access.ts";
+import type { ConnectionSlot } from "../connection_limiter.ts";
 import type { OptionNames } from "../option_names.ts";
 import type { RequestLog, RequestRecord } from "../metrics/request_log.ts";
 import type { Controls } from "../playback/controls.ts";
 import type { ResponseWriter } from "../playback/sender.ts";
 import type { Shutdown } from "../shutdown.ts";
+import type { PeerRate } from "./peer_rate.ts";
+import type { RequestTimeout } from "./request_timeout.ts";
 
 /** Milliseconds that a peer, or FFmpeg, may keep the server waiting. */
 export interface Timeouts {
@@ -57,12 +61,17 @@ export interface MediaContext {
   budget: MemoryBudget;
   /** Limits the decoders that run at once. */
   slots: DecoderSemaphore;
-  startCache: StartCache;
+  /** Shares the frames of files among viewers. */
+  renditions: SharedRenditions;
+  /** How files are decoded and encoded. @default by the processor */
+  hardware?: HardwareFallback;
   timeouts: Timeouts;
   /** Paces the frames of files. */
   clock?: Clock;
   /** Ids of the relays that the request came through, the last one first. */
   via?: readonly string[];
+  /** IP address of the viewer, by which decoders are shared fairly; absent for the server itself. */
+  address?: string;
   /** Ends the playback. */
   signal: AbortSignal;
 }
@@ -96,10 +105,18 @@ export interface SessionContext extends MediaContext {
   isDraining: () => boolean;
   /** Measures how long the peer has been silent. */
   idleTimeout: IdleTimeout;
+  /** Of the connection; absent if the server has connected to the peer. */
+  slot?: ConnectionSlot;
+  /** Measures what the peer makes the server do. */
+  rate: PeerRate;
+  /** Runs from when the server waits for a request. */
+  requestTimeout: RequestTimeout;
   /** Reads from the peer. */
   reader: ByteReader;
   /** Writes to the peer. */
   writer: ByteWriter;
+  /** Bytes that the peer has not read, as far as the system tells. @default it does not */
+  unread?: () => Promise<number | undefined>;
 }
 
 /** A request for media, as the protocols make it. */

@@ -1,39 +1,36 @@
 /** Serves a connection of the native protocol: its requests in order, controls and pings. */
-import { deadline } from "../../base/async.ts";
+import { deadline, onAbort } from "../../base/async.ts";
 import { wallClock } from "../../base/clock.ts";
 import { DeadlineError, FormatError, RequestError } from "../../base/errors.ts";
-import { Connection } from "../../protocol/native/connection.ts";
-import type { Kind } from "../../protocol/native/framing.ts";
-import {
-  encodeControl,
-  type MediaRequest,
-  parseControl,
-  parseRequest,
-} from "../../protocol/native/request.ts";
-import {
-  encodeDescription,
-  encodeEnd,
-  encodeError,
-  encodeList,
-  encodeNotice,
-  type EndReport,
-  type ListEntry,
-} from "../../protocol/native/response.ts";
-import type { Library, MediaFile } from "../../sources/file/library.ts";
-import type { LiveSources } from "../../sources/live/registry.ts";
+import { Connection, type Message } from "../../protocol/native/connection.ts";
+import { HEADER_LENGTH, type Kind } from "../../protocol/native/framing.ts";
+import { type MediaRequest, parseControl, parseRequest } from "../../protocol/native/request.ts";
+import { encodeError, type EndReport } from "../../protocol/native/response.ts";
+import { sendList } from "../list/send.ts";
 import { Controls } from "../playback/controls.ts";
 import { playMedia } from "../playback/play_file.ts";
-import type { ResponseWriter } from "../playback/sender.ts";
+import { nativeResponse } from "../playback/native_response.ts";
 import type { RequestRecord } from "../metrics/request_log.ts";
 import type { SessionContext } from "./context.ts";
-import { runRequest } from "./outcome.ts";
+import { gaveWay, gaveWayServing, runRequest } from "./outcome.ts";
+import { PEER_LIMITS } from "./peer_rate.ts";
 import { PUBLISHER_KINDS, PublishSession } from "./publish.ts";
 
 /** Requests that are queued while one is served; the peer is not read beyond that. */
 const MAX_QUEUED = 16;
 
+/** A request and an error are as much work as some messages. */
+const WORK = { request: { messages: 4 }, error: { messages: 40 } };
+
 /** Milliseconds; three pings without a pong. */
 const IDLE_TIMEOUT = 15_000;
+
+/**
+ * Milliseconds after the end of a peer's sending at which it is pinged: one that has closed the whole
+ * connection resets it at the first ping, which the second one notices. Without these, its decoder
+ * would go on until the next frame or ping.
+ */
+const CHECKS = [50, 250];
 
 /** Messages that a client may send, except of a publisher, see {@linkcode PUBLISHER_KINDS}. */
 const ACCEPTED_KINDS: readonly Kind[] = ["request", "control", "ping", "pong"];
@@ -68,7 +65,13 @@ class NativeSession {
   #isPinging = false;
   /** The peer has published something: frames of it may still be on their way. */
   #hasPublished = false;
+  /** The connection gave way in the middle of a response, and the peer has been told. */
+  #hasGivenWay = false;
   #isStopped = false;
+  /** Aborts with the session, and when nothing more is received. */
+  #over = new AbortController();
+  /** Checks whether a peer that sends nothing more is still there, as long as a response lasts. */
+  #checks: DisposableStack | undefined;
 
   constructor(context: SessionContext, abort: AbortController) {
     this.#context = context;
@@ -82,6 +85,7 @@ class NativeSession {
       { highWaterMark: MAX_QUEUED },
     );
     const inquiries = readable.getReader();
+    using _session = onAbort(this.#context.signal, () => this.#over.abort());
     this.#receive(writable.getWriter());
     try {
       while (true) {
@@ -93,31 +97,41 @@ class NativeSession {
           if (inquiry.isLast) break;
         } else {
           await this.#respond(inquiry);
-          if (this.#hasPublished) break;
+          if (this.#hasPublished || this.#hasGivenWay) break;
         }
       }
     } finally {
       this.#isStopped = true;
+      this.#over.abort();
       await inquiries.cancel();
     }
   }
 
-  /** Waits for the next inquiry until the request timeout, or the shutdown of the server. */
+  /**
+   * Waits for the next inquiry until the request timeout, until the connection has to give way, or
+   * until the shutdown of the server.
+   */
   async #next(
     inquiries: ReadableStreamDefaultReader<Inquiry>,
   ): Promise<{ value?: Inquiry }> {
-    const { request: timeout } = this.#context.timeouts;
-    const expired = Promise.withResolvers<{ value?: Inquiry }>();
-    using _limit = deadline(timeout, () => {
-      const message = `Cannot wait any longer: no request within ${timeout / 1000} s`;
-      const error = new RequestError("bad_request", message);
-      expired.resolve({ value: { kind: "refused", error, isLast: true } });
-    });
-    using _shutdown = this.#context.shutdown.onDraining(() => {
+    const { timeouts, requestTimeout, slot, shutdown } = this.#context;
+    const over = Promise.withResolvers<{ value?: Inquiry }>();
+    const refuse = (error: RequestError) =>
+      over.resolve({ value: { kind: "refused", error, isLast: true } });
+    requestTimeout.onExpiry = () => {
+      const seconds = timeouts.request / 1000;
+      const message = `Cannot wait any longer: no request within ${seconds} s`;
+      refuse(new RequestError("bad_request", message));
+    };
+    requestTimeout.start();
+    using _yield = slot && onAbort(slot.yielded, () => refuse(gaveWay()));
+    using _shutdown = shutdown.onDraining(() => {
       // Queued requests still get a response, if only an error.
-      if (this.#queued === 0) expired.resolve({});
+      if (this.#queued === 0) over.resolve({});
     });
-    return await Promise.race([inquiries.read(), expired.promise]);
+    const next = await Promise.race([over.promise, inquiries.read()]);
+    requestTimeout.end();
+    return next;
   }
 
   /**
@@ -131,6 +145,7 @@ class NativeSession {
       const refusal = await this.#receiveAll(inquiries);
       this.#inputEnd = refusal?.error ?? new Deno.errors.ConnectionAborted("It has left");
       this.#publisher?.fail(this.#inputEnd);
+      this.#checkPeer();
       this.#direct(undefined);
       if (refusal !== undefined) await this.#enqueue(inquiries, refusal);
       await inquiries.close();
@@ -147,8 +162,10 @@ class NativeSession {
   ): Promise<Inquiry & { kind: "refused" } | undefined> {
     try {
       while (true) {
+        await this.#context.rate.pause(this.#over.signal);
         const message = await this.#connection.receive({ accept: this.#accepted });
         if (message === undefined) return undefined;
+        this.#count(message);
         await this.#publisher?.take(message);
         if (message.kind === "request") {
           const inquiry = toInquiry(message.payload, this.#context);
@@ -174,6 +191,12 @@ class NativeSession {
     }
   }
 
+  /** Counts a message of the peer; those of publishers have a rate of their own. */
+  #count(message: Message): void {
+    if (message.kind === "frame" || message.kind === "describe") return;
+    this.#context.rate.count({ bytes: HEADER_LENGTH + message.payload.byteLength });
+  }
+
   /**
    * Queues an inquiry once there is room. Does not wait until it is dequeued, since controls and
    * pings follow it.
@@ -196,7 +219,8 @@ class NativeSession {
   }
 
   async #refuse({ error, isLast }: Inquiry & { kind: "refused" }): Promise<void> {
-    const { requestLog, logger } = this.#context;
+    const { requestLog, logger, rate } = this.#context;
+    rate.count(WORK.error);
     // The last one is no whole request.
     if (!isLast) requestLog.begin({}, this.#context).refused(error);
     else if (requestLog.isLogged(this.#context)) logger.log("warn", `refused: ${error.message}`);
@@ -204,18 +228,33 @@ class NativeSession {
   }
 
   async #respond({ request, controls }: Inquiry & { kind: "request" }): Promise<void> {
-    const { timeouts, library, live, authenticator, requestLog, idleTimeout, shutdown } =
-      this.#context;
+    const {
+      timeouts,
+      authenticator,
+      requestLog,
+      idleTimeout,
+      shutdown,
+      rate,
+      slot,
+    } = this.#context;
+    rate.count(WORK.request);
     const { command, name } = request;
     const record = requestLog.begin({ command, name }, this.#context);
     const pings = setInterval(() => this.#ping(), timeouts.ping);
+    using checks = new DisposableStack();
+    this.#checks = checks;
+    if (this.#inputEnd !== undefined) this.#checkPeer();
     const limit = timeouts.life ?? IDLE_TIMEOUT;
     using _idle = idleTimeout.watch(limit, () => {
       const message = `The peer gave no sign of life for ${limit / 1000} s`;
       this.#abort.abort(new DeadlineError(message));
     });
-    // Aborts only this response, before it has begun.
+    // Aborts only this response: before it has begun, or because its connection has to give way.
     const cancel = new AbortController();
+    using _yield = slot && onAbort(slot.yielded, () => {
+      this.#hasGivenWay = true;
+      cancel.abort(gaveWayServing());
+    });
     const signal = AbortSignal.any([this.#context.signal, cancel.signal]);
     try {
       const refusal = await runRequest(record, this.#context, async () => {
@@ -229,16 +268,19 @@ class NativeSession {
           : shutdown.addResponse(stop);
         if (command === "publish") return await this.#servePublisher(request, { record, signal });
         await authenticator.authenticate(request.token, { ...this.#context, signal });
+        rate.limits = PEER_LIMITS;
         if (command === "list_media") {
-          await this.#connection.send("list", encodeList(await listMedia(library, live, request)));
-          return undefined;
+          const connection = this.#connection;
+          return await sendList(request, { ...this.#context, connection, controls, signal });
         }
         const response = nativeResponse(this.#connection);
         const { via } = request;
         const context = { ...this.#context, signal, controls, record, response, via };
         return (await playMedia(request, context)).reason;
       });
-      if (refusal !== undefined) await this.#connection.send("error", encodeError(refusal));
+      if (refusal === undefined) return;
+      rate.count(WORK.error);
+      await this.#connection.send("error", encodeError(refusal));
     } finally {
       clearInterval(pings);
     }
@@ -264,12 +306,20 @@ class NativeSession {
     this.#hasPublished = true;
     this.#publisher = publisher;
     this.#acceptOnly(PUBLISHER_KINDS.accepted);
+    this.#context.rate.limits = PEER_LIMITS;
     if (this.#inputEnd !== undefined) publisher.fail(this.#inputEnd);
     try {
       return await publisher.serve(request.name ?? "");
     } finally {
       this.#publisher = undefined;
     }
+  }
+
+  /** Pings a peer that sends nothing more, while it gets a response. */
+  #checkPeer(): void {
+    const checks = this.#checks;
+    if (checks === undefined || checks.disposed) return;
+    for (const time of CHECKS) checks.use(deadline(time, () => this.#ping()));
   }
 
   /** Sends a ping unless the last one is not written yet. */
@@ -289,53 +339,4 @@ function toInquiry(payload: Uint8Array, { clock }: Pick<SessionContext, "clock">
     if (!(error instanceof RequestError)) throw error;
     return { kind: "refused", error, isLast: false };
   }
-}
-
-/** Writes responses as messages of the native protocol. */
-export function nativeResponse(connection: Connection): ResponseWriter {
-  return {
-    describe: (description) => connection.send("describe", encodeDescription(description)),
-    async write(frame, { dropped }) {
-      await connection.sendFrame(frame, { dropped });
-      return frame.data.byteLength;
-    },
-    async writeShared({ message, size }, options) {
-      await connection.sendShared(message, options);
-      return size;
-    },
-    end: (report) => connection.send("end", encodeEnd(report)),
-    notify: (notice) => connection.send("notice", encodeNotice(notice)),
-    seek: (seek) => connection.send("control", encodeControl({ action: "seek", ...seek })),
-  };
-}
-
-/**
- * Lists all media: live sources first, then the files whose names no live source has.
- *
- * @param data whether to list sources of nothing but data
- */
-export async function listMedia(
-  library: Library,
-  live: LiveSources,
-  { data }: Pick<MediaRequest, "data"> = {},
-): Promise<ListEntry[]> {
-  const files = (await library.list()).filter(({ name }) => live.find(name) === undefined);
-  const sources = live.entries().filter(({ kind }) => kind !== "data" || data !== undefined);
-  return [...sources, ...files.map(listEntry)];
-}
-
-/** List entry of a file. */
-export function listEntry({ name, size, info }: MediaFile): ListEntry {
-  const { kind, duration, video, audio } = info;
-  const codecs = [video?.codec, kind === "image" ? undefined : audio?.codec];
-  return {
-    name,
-    kind,
-    live: false,
-    size,
-    duration,
-    codec: codecs.filter((codec) => codec !== undefined).join("+"),
-    width: video?.width,
-    height: video?.height,
-  };
 }

@@ -1,5 +1,5 @@
 /** Records how a request ended, and converts failures to errors for the client. */
-import { deadline } from "../../base/async.ts";
+import { onAbort } from "../../base/async.ts";
 import {
   DeadlineError,
   isConnectionClosed,
@@ -10,7 +10,7 @@ import {
 } from "../../base/errors.ts";
 import type { EndReport } from "../../protocol/native/response.ts";
 import type { RequestRecord } from "../metrics/request_log.ts";
-import type { SessionContext, Timeouts } from "./context.ts";
+import type { SessionContext } from "./context.ts";
 
 /** Resources of the system by the code of the error if there are none left (errno(3)). */
 const RESOURCES: Record<string, string> = {
@@ -29,9 +29,10 @@ const RESOURCES: Record<string, string> = {
  */
 export async function runRequest(
   record: RequestRecord,
-  { signal, isDraining }: Pick<SessionContext, "signal" | "isDraining">,
+  { signal, isDraining, slot }: Pick<SessionContext, "signal" | "isDraining" | "slot">,
   run: () => Promise<EndReport["reason"] | undefined>,
 ): Promise<RequestError | undefined> {
+  using _serving = slot?.serve();
   try {
     record.done(await run());
   } catch (error) {
@@ -45,14 +46,28 @@ export async function runRequest(
   }
 }
 
-/** Aborts a session whose request does not arrive in time, until disposed. */
-export function requestTimeout(
-  { request }: Pick<Timeouts, "request">,
+/**
+ * Ends the session when its connection has to give way, until disposed.
+ *
+ * @param slot absent if it never has to
+ */
+export function endByYielding(
+  { slot }: Pick<SessionContext, "slot">,
   abort: AbortController,
-): Disposable {
-  return deadline(request, () => {
-    abort.abort(new DeadlineError(`no request within ${request / 1000} s`));
-  });
+): Disposable | undefined {
+  return slot && onAbort(slot.yielded, () => abort.abort(gaveWay()));
+}
+
+/** The error for a peer whose connection has to give way because it was idle. */
+export function gaveWay(): RequestError {
+  const reason = "all connection slots are taken, and this connection was idle for longest";
+  return new RequestError("busy", `Cannot wait any longer: ${reason}, connect again`);
+}
+
+/** The error for a peer whose response has to give way. */
+export function gaveWayServing(): RequestError {
+  const reason = "all connection slots are taken, and your address has more than half of them";
+  return new RequestError("busy", `Cannot go on: ${reason}, ask again later`);
 }
 
 /**

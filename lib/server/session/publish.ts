@@ -42,8 +42,8 @@ const MAX_STREAM_IDS = 256;
 /** Bytes of the largest description of a publisher. */
 const MAX_DESCRIBE_SIZE = 256 * 1024;
 
-/** Seconds of a publisher's rate that a description takes. */
-export const DESCRIBE_COST = 0.05;
+/** A description takes as much of a publisher's rate as a hundred frames. */
+export const DESCRIBE_WORK = { messages: 100 };
 
 /** Options of {@linkcode PublishSession.begin}. */
 export interface PublishOptions {
@@ -147,7 +147,7 @@ export class PublishSession implements Publisher, Disposable {
           `Cannot take a description of ${byteLength} bytes: expected at most ${MAX_DESCRIBE_SIZE}`,
         );
       }
-      await this.#rate.spend(DESCRIBE_COST, this.#signal);
+      await this.#rate.spend(DESCRIBE_WORK, this.#signal);
       this.#describe(parseDescription(message.payload, { name: "" }));
     } else if (message.kind === "end") {
       this.#source?.end(this);

@@ -1,6 +1,7 @@
 /** The rate at which a publisher is read. */
 import { type Clock, MONOTONIC_CLOCK } from "../../base/clock.ts";
 import { RequestError } from "../../base/errors.ts";
+import { PeerRate, type Work } from "./peer_rate.ts";
 
 /** Seconds by which timestamps may be ahead of real time. */
 const MAX_LEAD = 2;
@@ -8,11 +9,8 @@ const MAX_LEAD = 2;
 /** Milliseconds from there on after which they are refused. */
 const LONGEST_LEAD = 60_000;
 
-/** Frames and bytes a second that a publisher may send. */
-const MAX_RATE = { frames: 2000, bytes: 2e9 };
-
-/** Milliseconds of the rate that may be used at once. */
-const BURST = 100;
+/** Limits of a publisher: messages are frames. */
+const LIMITS = { messages: 2000, bytes: 2e9, burst: 100 };
 
 /** Milliseconds that a frame is held back at most, so that pings are read. */
 const LONGEST_WAIT = 1000;
@@ -22,11 +20,11 @@ export class PublishRate {
   #clock: Clock;
   /** Clock time and timestamp of the first frame: milliseconds, seconds. */
   #first: { at: number; due: number } | undefined;
-  /** Clock time from which on the next frame may be taken, by frames and bytes. */
-  #nextAllowed = -Infinity;
+  #rate: PeerRate;
 
   constructor(clock: Clock = MONOTONIC_CLOCK) {
     this.#clock = clock;
+    this.#rate = new PeerRate(LIMITS, clock);
   }
 
   /** Begins with other timestamps. */
@@ -50,24 +48,20 @@ export class PublishRate {
       const message = `a timestamp is ${seconds} s ahead of real time, expected the next frame`;
       throw new RequestError("bad_request", `Cannot take what is published: ${message}`);
     }
-    const cost = Math.max(1 / MAX_RATE.frames, bytes / MAX_RATE.bytes);
-    await this.spend(cost, signal, { lead });
+    await this.spend({ bytes }, signal, { lead });
   }
 
   /**
    * Waits until something else may be taken.
    *
-   * @param seconds of the rate that it takes
    * @param options milliseconds to wait at least
    */
   async spend(
-    seconds: number,
+    work: Work,
     signal: AbortSignal,
     { lead = 0 }: { lead?: number } = {},
   ): Promise<void> {
-    const now = this.#clock.now();
-    this.#nextAllowed = Math.max(this.#nextAllowed, now - BURST) + seconds * 1000;
-    const wait = Math.min(LONGEST_WAIT, Math.max(lead, this.#nextAllowed - now));
-    if (wait >= 1) await this.#clock.sleep(wait, signal);
+    this.#rate.count(work);
+    await this.#rate.pause(signal, { min: lead, max: LONGEST_WAIT });
   }
 }

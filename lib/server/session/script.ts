@@ -1,7 +1,7 @@
 /** Serves a connection of the script protocol: one request, whose frames are messages of a framing. */
-import type { ByteReader } from "../../base/byte_reader.ts";
 import type { ByteWriter } from "../../base/byte_writer.ts";
-import { RequestError } from "../../base/errors.ts";
+import { type Clock, MONOTONIC_CLOCK } from "../../base/clock.ts";
+import { DeadlineError, RequestError } from "../../base/errors.ts";
 import { isRgb } from "../../ffmpeg/rendition.ts";
 import type { Description, Frame } from "../../media/frame.ts";
 import type { ConversationObserver } from "../../net/observer.ts";
@@ -24,7 +24,9 @@ import { Controls } from "../playback/controls.ts";
 import { playMedia } from "../playback/play_file.ts";
 import type { ResponseWriter } from "../playback/sender.ts";
 import type { PlayContext, PlayRequest, SessionContext } from "./context.ts";
-import { requestTimeout, runRequest } from "./outcome.ts";
+import { endByYielding, runRequest } from "./outcome.ts";
+import { PEER_LIMITS } from "./peer_rate.ts";
+import { ScriptBacklog } from "./script_backlog.ts";
 
 /** Scripts expect the pixels of OpenCV's VideoCapture, which ignores the matrix of a video. */
 const OPENCV_MATRIX = "bt601";
@@ -49,13 +51,14 @@ export async function runScriptSession(
   context: SessionContext,
   abort: AbortController,
 ): Promise<void> {
-  const { reader, timeouts, shutdown, observer } = context;
+  const { reader, requestTimeout, shutdown, observer } = context;
   let bytes: Uint8Array | undefined;
   {
-    using _limit = requestTimeout(timeouts, abort);
+    using _yield = endByYielding(context, abort);
     using _shutdown = shutdown.onDraining((reason) => abort.abort(reason));
     bytes = await reader.peek(SCRIPT_REQUEST_LENGTH);
   }
+  requestTimeout.end();
   if (bytes === undefined) return;
   const command = parseScriptRequest(bytes.subarray(0, SCRIPT_REQUEST_LENGTH));
   const words = `"${command}", as text`;
@@ -75,16 +78,28 @@ export async function serveScript(
   context: SessionContext,
   abort: AbortController,
 ): Promise<RequestError | undefined> {
-  const { reader, requestLog, shutdown } = context;
+  const { requestLog, shutdown } = context;
   const { command, name } = request;
-  using _watch = watchPeer(reader, abort);
+  using _watch = watchPeer(context, abort);
+  using _yield = endByYielding(context, abort);
   const record = requestLog.begin({ command, wire: "classic", name }, context);
   return await runRequest(record, context, async () => {
     // Behind the end of a response a script takes it for complete: the connection is cut instead.
     using _response = shutdown.addResponse(() => abort.abort(shutdown.stopped.reason));
-    await playForScript(request, { ...context, record }, new ScriptResponse(request, context));
+    const backlog = command === "get_video" ? backlogOf(context, abort) : undefined;
+    const response = new ScriptResponse(request, { ...context, backlog });
+    await playForScript(request, { ...context, record }, response);
     return undefined;
   });
+}
+
+function backlogOf(
+  { unread, signal, timeouts, clock }: SessionContext,
+  abort: AbortController,
+): ScriptBacklog | undefined {
+  if (unread === undefined) return undefined;
+  const onStall = () => abort.abort(new DeadlineError("The peer took nothing for too long"));
+  return new ScriptBacklog({ unread, signal, stallTimeout: timeouts.stall, onStall, clock });
 }
 
 /**
@@ -155,17 +170,23 @@ class ScriptResponse implements ResponseWriter {
   #frames: ScriptFrameWriter | undefined;
   #isWide = false;
   #observer: ConversationObserver | undefined;
+  #backlog: ScriptBacklog | undefined;
+  #clock: Pick<Clock, "now">;
   /** Size and pixel format of the frames, in words. */
   #picture = "";
 
   constructor(
     { format, end }: Pick<ScriptRequest, "format" | "end">,
-    { writer, observer }: Pick<SessionContext, "writer" | "observer">,
+    { writer, observer, clock = MONOTONIC_CLOCK, backlog }:
+      & Pick<SessionContext, "writer" | "observer" | "clock">
+      & { backlog?: ScriptBacklog },
   ) {
     this.#writer = writer;
     this.#format = format;
     this.#end = end;
     this.#observer = observer;
+    this.#clock = clock;
+    this.#backlog = backlog;
   }
 
   /** @throws {RequestError} `unsupported` if there is no video, or its frames are too large */
@@ -181,15 +202,18 @@ class ScriptResponse implements ResponseWriter {
     return Promise.resolve();
   }
 
-  async write({ data }: Frame): Promise<number> {
-    const pixels = this.#isWide ? keepHighBytes(data) : data;
-    await this.#send("frame", this.#framing.wrap(pixels));
+  async write({ data, borrowed }: Frame): Promise<number> {
+    const pixels = this.#isWide ? keepHighBytes(borrowed ? data.slice() : data) : data;
+    const parts = borrowed ? this.#framing.surround(pixels) : [this.#framing.wrap(pixels)];
+    await this.#send("frame", ...parts);
     return pixels.byteLength;
   }
 
   async writeShared({ frame: { data } }: SharedFrame): Promise<number> {
+    const begun = this.#clock.now();
     // The memory is shared: what surrounds it is written from elsewhere.
     await this.#send("frame", ...this.#framing.surround(data));
+    await this.#backlog?.afterFrame(data.byteLength, begun);
     return data.byteLength;
   }
 
@@ -222,26 +246,29 @@ class ScriptResponse implements ResponseWriter {
  * Aborts when the peer resets the connection, even while no frame is due, until disposed. Scripts
  * may end their own sending; further bytes of theirs are discarded.
  */
-function watchPeer(reader: ByteReader, abort: AbortController): Disposable {
-  let isDisposed = false;
+function watchPeer(
+  { reader, rate }: Pick<SessionContext, "reader" | "rate">,
+  abort: AbortController,
+): Disposable {
+  const over = new AbortController();
+  // Tokens are no part of the protocol.
+  rate.limits = PEER_LIMITS;
   const watch = async () => {
     try {
       reader.consume(reader.buffered);
-      while (!isDisposed) {
+      while (!over.signal.aborted) {
         const discarded = await reader.peek(1);
         if (discarded === undefined) return;
+        rate.count({ bytes: discarded.byteLength });
         reader.consume(discarded.byteLength);
+        await rate.pause(over.signal);
       }
     } catch (error) {
-      if (!isDisposed) abort.abort(error);
+      if (!over.signal.aborted) abort.abort(error);
     }
   };
   watch();
-  return {
-    [Symbol.dispose]() {
-      isDisposed = true;
-    },
-  };
+  return { [Symbol.dispose]: () => over.abort() };
 }
 
 /** FFmpeg's names of RGB and grey formats with 16 bits per sample. */

@@ -6,7 +6,7 @@ import { type Address, formatAddress } from "../../net/address.ts";
 import { describeFormat } from "../../protocol/script/format.ts";
 import type { ScriptOutput } from "../script_spec.ts";
 import { serveScript } from "./script.ts";
-import { REFUSED, runSession, type SessionConversation, type SharedContext } from "./session.ts";
+import { logRefusal, runSession, type SessionConversation, type SharedContext } from "./session.ts";
 
 /** Milliseconds for a receiver to take a connection. */
 const CONNECT_TIMEOUT = 10_000;
@@ -30,12 +30,11 @@ export function scriptConversation(
   { name, format }: ScriptOutput,
   onOutcome?: (outcome: Outcome) => void,
 ): SessionConversation {
-  return async (context, { refusal, abort }) => {
+  return async (context, abort) => {
+    const { refusal } = context.slot ?? {};
     if (refusal !== undefined) {
       // A script reads no reason.
-      const { logged } = REFUSED[refusal];
-      if (context.requestLog.isLogged(context)) context.logger.log("warn", `refused: ${logged}`);
-      return;
+      return logRefusal(refusal, context);
     }
     const request = { command: "get_video", name, format, late: "drop", redescribe: true } as const;
     const failure = await serveScript(request, context, abort);

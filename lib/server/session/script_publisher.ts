@@ -17,7 +17,8 @@ import type { PublishedSource, Publisher } from "../../sources/publish/published
 import type { ScriptNames } from "../../sources/publish/script_names.ts";
 import type { RequestRecord } from "../metrics/request_log.ts";
 import type { SessionContext } from "./context.ts";
-import { DESCRIBE_COST } from "./publish.ts";
+import { endByYielding } from "./outcome.ts";
+import { DESCRIBE_WORK } from "./publish.ts";
 import { PublishRate } from "./publish_rate.ts";
 
 /** Milliseconds for the whole first frame of a script that sends slowly. */
@@ -126,7 +127,8 @@ class ScriptPublisher implements Publisher, Disposable {
   async #receive(): Promise<void> {
     const parts = this.#response[Symbol.asyncIterator]();
     const first = await this.#first(parts);
-    const { idleTimeout, timeouts: { pause = PAUSE_TIMEOUT } } = this.#context;
+    const { idleTimeout, slot, timeouts: { pause = PAUSE_TIMEOUT } } = this.#context;
+    using _serving = slot?.serve();
     using _idle = idleTimeout.watch(pause, () => this.#expire(pause));
     for (let part = first; part.kind !== "end";) {
       if (part.kind === "describe") await this.#describe(part.description);
@@ -141,6 +143,7 @@ class ScriptPublisher implements Publisher, Disposable {
   async #first(parts: AsyncIterator<ResponsePart>): Promise<ResponsePart> {
     const { idleTimeout, timeouts, shutdown } = this.#context;
     using _draining = shutdown.onDraining((reason) => this.#options.abort.abort(reason));
+    using _yield = endByYielding(this.#context, this.#options.abort);
     using _silence = idleTimeout.watch(timeouts.request, () => this.#expire(timeouts.request));
     using _limit = deadline(FIRST_FRAME_TIMEOUT, () => this.#expire(FIRST_FRAME_TIMEOUT));
     const { value, done } = await parts.next();
@@ -156,7 +159,7 @@ class ScriptPublisher implements Publisher, Disposable {
 
   async #describe(description: Description): Promise<void> {
     const { maxPixels, budget, signal } = this.#context;
-    await this.#rate.spend(DESCRIBE_COST, signal);
+    await this.#rate.spend(DESCRIBE_WORK, signal);
     const run = new PublishedRun(description, { maxPixels });
     this.#memory?.[Symbol.dispose]();
     this.#memory = budget.take(run.memory);

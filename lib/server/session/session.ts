@@ -5,7 +5,7 @@ import { ByteWriter } from "../../base/byte_writer.ts";
 import { MONOTONIC_CLOCK } from "../../base/clock.ts";
 import { DeadlineError, messageOf, RequestError } from "../../base/errors.ts";
 import { printable, withFields } from "../../base/log.ts";
-import { formatAddress } from "../../net/address.ts";
+import { formatAddress, networkOf } from "../../net/address.ts";
 import type { Certificate } from "../../net/certificate.ts";
 import { IdleTimeout } from "../../net/idle_timeout.ts";
 import { type ConversationObserver, endingOf } from "../../net/observer.ts";
@@ -14,54 +14,79 @@ import { Explainer } from "../../protocol/explainer.ts";
 import { Connection } from "../../protocol/native/connection.ts";
 import { encodeError } from "../../protocol/native/response.ts";
 import { SCRIPT_END, SCRIPT_MAGIC } from "../../protocol/script/request.ts";
+import type { ConnectionSlot } from "../connection_limiter.ts";
 import type { Refusal } from "../metrics/metrics.ts";
 import { SERVER_FLAG_NAMES } from "../option_names.ts";
 import type { SessionContext, Timeouts } from "./context.ts";
 import { runNativeSession } from "./native.ts";
-import { isPeerGone, requestTimeout } from "./outcome.ts";
+import { gaveWay, isPeerGone } from "./outcome.ts";
+import { PEER_LIMITS, PeerRate, STRANGER_LIMITS } from "./peer_rate.ts";
+import { RequestTimeout } from "./request_timeout.ts";
 import { type FirstBytes, matchWords, peekFirstBytes } from "./request_words.ts";
 import { runScriptSession, serveScript } from "./script.ts";
+import { SOCKET_TABLE } from "./socket_table.ts";
 
 /** The part of a session's context that all sessions share. */
 export type SharedContext = Omit<
   SessionContext,
-  "address" | "isDraining" | "idleTimeout" | "reader" | "writer" | "observer"
+  | "address"
+  | "isDraining"
+  | "slot"
+  | "rate"
+  | "requestTimeout"
+  | "idleTimeout"
+  | "reader"
+  | "writer"
+  | "unread"
+  | "observer"
 >;
 
 /** Options of {@linkcode runSession}. */
 export interface SessionOptions {
-  /** Why the peer has no connection slot; the protocol sends it. */
-  refusal?: Refusal;
+  /** Of the connection, or why it has none, which the protocol sends. */
+  slot?: ConnectionSlot;
   /** Of the server; without it, the connection is not encrypted. */
   certificate?: Certificate;
   /** The protocol; either side may speak first. @default by the first bytes of the peer */
   converse?: SessionConversation;
+  /** Sent to peers that do not speak TLS, if it is required. @default a native error */
+  plainRefusal?: Uint8Array;
 }
 
 /**
  * Speaks one protocol with a connected peer, until either side is done.
  *
- * @param refusal why the peer has no connection slot, if it has none
  * @param abort ends the session; its reason is logged
  */
 export type SessionConversation = (
   context: SessionContext,
-  { refusal, abort }: { refusal?: Refusal; abort: AbortController },
+  abort: AbortController,
 ) => Promise<void>;
 
-/** Log lines and errors for peers without a connection slot. */
-export const REFUSED: Record<Refusal, { logged: string; message: string }> = {
-  full: {
-    logged: "the server is full",
-    message: "Cannot serve now: all connection slots are taken, try again later",
-  },
-  address: {
-    logged: "too many connections of this address",
-    message:
-      "Cannot serve now: your address has all the connections that it may have, close one, " +
-      "or try again later",
-  },
+/** Errors for peers without a connection slot. */
+const REFUSED: Record<Refusal, string> = {
+  full: "Cannot serve now: all connection slots are taken, try again later",
+  address: "Cannot serve now: your address has all the connections that it may have, close one, " +
+    "or try again later",
 };
+
+/** The error for a peer without a connection slot. */
+export function refusedError(refusal: Refusal): RequestError {
+  return new RequestError("busy", REFUSED[refusal]);
+}
+
+/** Logs why a peer has no connection slot, and which option allows more. */
+export function logRefusal(
+  refusal: Refusal,
+  context: Pick<SessionContext, "requestLog" | "logger" | "address" | "names">,
+): void {
+  const { requestLog, logger, names = SERVER_FLAG_NAMES } = context;
+  if (!requestLog.isLogged(context)) return;
+  const reason = refusal === "full"
+    ? `the server is full; see ${names.maxClients}`
+    : `too many connections of this address; see ${names.maxPerAddress}`;
+  logger.log("warn", `refused: ${reason}`);
+}
 
 /** Milliseconds for the first bytes of a peer without a connection slot, while others queue. */
 const REFUSAL_TIMEOUT = 3000;
@@ -88,16 +113,23 @@ const TLS_START = [22, 3];
 export async function runSession(
   raw: Deno.TcpConn,
   shared: SharedContext,
-  { refusal, certificate, converse = converseByFirstBytes }: SessionOptions = {},
+  { slot, certificate, converse = converseByFirstBytes, plainRefusal }: SessionOptions = {},
 ): Promise<void> {
   const address = raw.remoteAddr.hostname;
-  const logger = withFields(shared.logger, { peer: formatAddress(raw.remoteAddr) });
+  const logger = shared.requestLog.measured({
+    address,
+    logger: withFields(shared.logger, { peer: formatAddress(raw.remoteAddr) }),
+  });
   const own = new AbortController();
   const signal = AbortSignal.any([shared.signal, own.signal]);
-  const timeouts = refusal === undefined ? shared.timeouts : briefly(shared.timeouts);
+  const timeouts = slot?.refusal === undefined ? shared.timeouts : briefly(shared.timeouts);
   let socket: Socket = raw;
   const close = () => closeSocket(socket);
   using _listener = onAbort(signal, close);
+  let awaited = certificate === undefined ? "request" : "TLS";
+  using requestTimeout = new RequestTimeout(timeouts.request, () => {
+    own.abort(new DeadlineError(`no ${awaited} within ${timeouts.request / 1000} s`));
+  });
   const observer = explainerOf(raw, shared);
   observer?.event("connected", certificate === undefined ? "without TLS" : "TLS follows");
   const isDraining = () => shared.signal.aborted || shared.shutdown.stopped.aborted;
@@ -112,9 +144,13 @@ export async function runSession(
         if (shared.requestLog.isLogged({ address })) logger.log("warn", line);
       };
       const { requestWords } = shared;
-      const secured = await acceptTls(raw, { certificate, timeouts, warn, requestWords, observer });
+      requestTimeout.start();
+      const secured = await acceptTls(raw, {
+        ...{ certificate, warn, requestWords, observer, plainRefusal },
+      });
       if (secured === undefined) return await linger(raw);
       socket = secured;
+      awaited = "request";
       observer?.event("tls", "handshake done");
     }
     const idleTimeout = new IdleTimeout(socket);
@@ -122,10 +158,17 @@ export async function runSession(
     const writer = new ByteWriter(idleTimeout, {
       stallTimeout: timeouts.stall,
       onStall: () => own.abort(new DeadlineError("The peer took nothing for too long")),
+      group: networkOf(address),
     });
-    const peer = { address, logger, signal, isDraining, idleTimeout, reader, writer };
-    const context = { ...shared, ...peer, timeouts, observer };
-    await converse(context, { refusal, abort: own });
+    const { authenticator, clock } = shared;
+    const limits = authenticator.isRequired ? STRANGER_LIMITS : PEER_LIMITS;
+    const rate = new PeerRate(limits, clock);
+    const ports = { local: raw.localAddr.port, remote: raw.remoteAddr.port };
+    const unread = () => SOCKET_TABLE.unread(ports);
+    const peer = { address, logger, signal, isDraining, idleTimeout, reader, writer, unread };
+    const context = { ...shared, ...peer, timeouts, observer, slot, rate, requestTimeout };
+    await converse(context, own);
+    requestTimeout.end();
     await linger(socket);
   } catch (error) {
     const reason = own.signal.aborted ? own.signal.reason : error;
@@ -171,24 +214,19 @@ function hasScriptMagic(first: Uint8Array): boolean {
  * error in plain text.
  *
  * @returns `undefined` if the peer does not speak TLS, or leaves
- * @throws {Error} if the handshake fails, or takes longer than the request timeout
+ * @throws {Error} if the handshake fails
  */
 async function acceptTls(
   raw: Deno.TcpConn,
-  { certificate, timeouts, warn, requestWords = [], observer }: {
+  { certificate, warn, requestWords = [], observer, plainRefusal }: {
     certificate: Certificate;
-    timeouts: Timeouts;
     warn: (line: string) => void;
     requestWords?: readonly string[];
     observer?: ConversationObserver;
+    plainRefusal?: Uint8Array;
   },
 ): Promise<TlsSocket | undefined> {
-  let isLate = false;
   let isHandshake = false;
-  using _limit = deadline(timeouts.request, () => {
-    isLate = true;
-    closeSocket(raw);
-  });
   try {
     const first = await fromSocket(raw).read(new Uint8Array(1024), MAGIC_LENGTH);
     if (first.byteLength < MAGIC_LENGTH) return undefined;
@@ -198,10 +236,10 @@ async function acceptTls(
     }
     warn("refused: the peer does not speak TLS");
     const isScript = hasScriptMagic(first) || matchWords(first, requestWords) !== "none";
-    if (!isScript) await refusePlain(raw, observer);
+    if (plainRefusal !== undefined) await plainWriter(raw).write(plainRefusal);
+    else if (!isScript) await refusePlain(raw, observer);
     return undefined;
   } catch (error) {
-    if (isLate) throw new DeadlineError(`no TLS within ${timeouts.request / 1000} s`);
     if (!isHandshake) throw error;
     const reason = isPeerGone(error)
       ? "the peer broke off, as it does where it does not trust the certificate"
@@ -215,12 +253,16 @@ async function refusePlain(
   raw: Deno.TcpConn,
   observer: ConversationObserver | undefined,
 ): Promise<void> {
-  // The caller's deadline applies, too.
-  const writer = new ByteWriter(raw, { stallTimeout: 1000, onStall: () => closeSocket(raw) });
   const message = "Cannot serve without TLS: this server speaks nothing else, ask it with " +
     "TLS, as by --tls-fingerprint, --ca-cert or --tls";
   const reader = new ByteReader(fromSocket(raw));
+  const writer = plainWriter(raw);
   await refuse({ reader, writer, observer }, new RequestError("bad_request", message));
+}
+
+/** Writes to a peer that does not speak TLS. The caller's deadline applies, too. */
+function plainWriter(raw: Deno.TcpConn): ByteWriter {
+  return new ByteWriter(raw, { stallTimeout: 1000, onStall: () => closeSocket(raw) });
 }
 
 /** The timeouts of a peer without a connection slot. */
@@ -231,15 +273,10 @@ function briefly({ refusal = REFUSAL_TIMEOUT, ...timeouts }: Timeouts): Timeouts
 /** Speaks the script protocol with peers that begin with its magic, and the native one with others. */
 async function converseByFirstBytes(
   context: SessionContext,
-  { refusal, abort }: { refusal?: Refusal; abort: AbortController },
+  abort: AbortController,
 ): Promise<void> {
-  const { reader, timeouts, logger, requestLog, names = SERVER_FLAG_NAMES } = context;
-  let first: FirstBytes | undefined;
-  {
-    using _limit = requestTimeout(timeouts, abort);
-    using _shutdown = context.shutdown.onDraining((reason) => abort.abort(reason));
-    first = await peekFirstBytes(reader, context.requestWords);
-  }
+  const { logger, requestLog, slot, names = SERVER_FLAG_NAMES } = context;
+  const first = await firstBytes(context, abort);
   if (first === undefined) return;
   const { bytes, isWord } = first;
   const mayLog = () => requestLog.isLogged(context);
@@ -250,11 +287,14 @@ async function converseByFirstBytes(
     return await refuse(context, new RequestError("bad_request", NO_CERTIFICATE));
   }
   const isScript = isWord || hasScriptMagic(bytes);
-  if (refusal !== undefined) {
-    const { logged, message } = REFUSED[refusal];
-    if (mayLog()) logger.log("warn", `refused: ${logged}`);
+  if (slot?.refusal === undefined && slot?.yielded.aborted && !isScript) {
+    const error = gaveWay();
+    if (mayLog()) logger.log("warn", `refused: ${error.message}`);
+    await refuse(context, error);
+  } else if (slot?.refusal !== undefined) {
+    logRefusal(slot.refusal, context);
     if (isScript) return;
-    await refuse(context, new RequestError("busy", message));
+    await refuse(context, refusedError(slot.refusal));
   } else if (isScript && context.authenticator.isRequired && !context.scriptsOpen) {
     const reason = `refused: scripts know no token; ${names.scriptsOpen} lets them in`;
     requestLog.begin({ wire: "classic" }, context).refused(
@@ -263,12 +303,33 @@ async function converseByFirstBytes(
   } else if (isWord) {
     const words = "a word that stands for get_video, as text";
     context.observer?.received({ kind: "request", bytes: bytes.byteLength, words });
+    context.requestTimeout.end();
     await serveScript({ command: "get_video", end: SCRIPT_END }, context, abort);
   } else if (isScript) {
     await runScriptSession(context, abort);
   } else {
     await runNativeSession(context, abort);
   }
+}
+
+/**
+ * Waits for the first bytes of a peer. One that has to give way, and one without a slot that is late,
+ * is refused like one that has spoken the native protocol: its request may be on the way.
+ *
+ * @returns `undefined` if the peer leaves without a byte
+ */
+async function firstBytes(
+  context: SessionContext,
+  abort: AbortController,
+): Promise<FirstBytes | undefined> {
+  const { reader, requestWords, requestTimeout, slot, shutdown } = context;
+  const silent = Promise.withResolvers<FirstBytes>();
+  const refuseNow = () => silent.resolve({ bytes: new Uint8Array(0), isWord: false });
+  if (slot?.refusal !== undefined) requestTimeout.onExpiry = refuseNow;
+  requestTimeout.start();
+  using _yield = slot && onAbort(slot.yielded, refuseNow);
+  using _shutdown = shutdown.onDraining((reason) => abort.abort(reason));
+  return await Promise.race([peekFirstBytes(reader, requestWords), silent.promise]);
 }
 
 async function refuse(

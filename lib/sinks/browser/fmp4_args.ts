@@ -10,6 +10,7 @@ import {
   nutInputArguments,
   rotationOption,
   rotationTag,
+  shownFilters,
   turned,
   turnFilters,
   videoOf,
@@ -76,6 +77,8 @@ export interface FragmentOptions {
   lead: number;
   /** Frames before the beginning are only decoded. */
   trims: boolean;
+  /** False to show a high dynamic range as it is. @default true */
+  toneMap?: boolean;
   /** How this FFmpeg takes a rotation. */
   rotationBy?: FfmpegDialect["rotationBy"];
 }
@@ -85,6 +88,8 @@ export function isPlayable(stream: StreamDescription, can: ReadonlySet<string>):
   const { codec } = stream;
   if (!BROWSER_CODECS.some((name) => name === codec) || !can.has(codec)) return false;
   if (stream.type === "audio") return true;
+  // Browsers show both fields of a frame at once.
+  if (stream.fieldOrder !== undefined) return false;
   // Most streams without a pixel format are 4:2:0.
   const { pixelFormat = "yuv420p" } = stream;
   return EIGHT_BIT.has(pixelFormat) || (codec !== "h264" && TEN_BIT.has(pixelFormat));
@@ -100,6 +105,9 @@ export function browserNotes(
 ): string[] {
   if (can.size === 0) return [];
   return streams.filter((stream) => !isPlayable(stream, can) && !isRaw(stream)).map((stream) => {
+    if (stream.type === "video" && stream.fieldOrder !== undefined) {
+      return "pictures are re-encoded: browsers do not show interlaced ones right";
+    }
     const format = stream.type === "video" && can.has(stream.codec) ? ` ${stream.pixelFormat}` : "";
     const what = stream.type === "video" ? "pictures are" : "sound is";
     return `${what} re-encoded: this browser does not play ${stream.codec}${format}`;
@@ -138,7 +146,7 @@ export function fragmentArguments(
 }
 
 function videoArguments(video: VideoStream, options: FragmentOptions): string[] {
-  const { can, live, lead, trims, rotationBy } = options;
+  const { can, live, lead, trims, toneMap, rotationBy } = options;
   if (isPlayable(video, can)) {
     return [
       ...["-c:v", "copy", ...firstDecoded(video)],
@@ -152,14 +160,15 @@ function videoArguments(video: VideoStream, options: FragmentOptions): string[] 
     ...turnFilters(video),
     ...evenFilters(turned(video)),
   ];
-  const { pixelFormat, colorSpace, timeBase, frameRate } = video;
+  const { pixelFormat, colorSpace, timeBase, frameRate, fieldOrder } = video;
+  const { colorRange, colorPrimaries, colorTransfer } = video;
   const keyframeInterval = live ? KEYFRAMES.live : KEYFRAMES.file;
   const source = {
-    ...{ filters, pixelFormat, colorSpace, timeBase, frameRate },
-    ...{ keyframeInterval, isLive: live },
+    ...{ filters, pixelFormat, colorSpace, timeBase, frameRate, fieldOrder },
+    ...{ colorRange, colorPrimaries, colorTransfer, keyframeInterval, isLive: live },
   };
   return [
-    ...pictureArguments({ encoding: "h264" }, source),
+    ...pictureArguments({ encoding: "h264", toneMap }, source),
     ...["-level:v", levelOf(video), ...(live ? ["-bsf:v", LIVE_LENGTHS] : [])],
   ];
 }
@@ -210,7 +219,7 @@ export function snapshotArguments(
   const video = videoOf(streams);
   const filters = video === undefined
     ? []
-    : [...turnFilters(video), ...squareFilters(turned(video))];
+    : [...shownFilters(video), ...squareFilters(turned(video))];
   return [
     ...["-v", "error", "-xerror", "-nostdin"],
     ...nutInputArguments(streams),

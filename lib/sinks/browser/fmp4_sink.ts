@@ -2,6 +2,7 @@
 import { ProcessError } from "../../base/errors.ts";
 import type { FfmpegDialect } from "../../ffmpeg/version.ts";
 import { copyFrame, type Frame, type StreamDescription, toSeconds } from "../../media/frame.ts";
+import type { Cue } from "../../media/subtitles.ts";
 import { FfmpegProcess, reasonOf } from "../ffmpeg_process.ts";
 import type { Presentation, Sink } from "../sink.ts";
 import { browserNotes, fragmentArguments } from "./fmp4_args.ts";
@@ -28,6 +29,8 @@ export interface FragmentTarget {
   begin(header: Fmp4Header): void;
   /** Takes bytes; resolves when it is ready for more. */
   write(bytes: Uint8Array): Promise<void>;
+  /** Takes a text of subtitles, whose times are seconds of the frames' timestamps. */
+  subtitle?(cue: Cue): void;
 }
 
 /** Options of {@linkcode Fmp4Sink}. */
@@ -78,6 +81,8 @@ export class Fmp4Sink implements Sink {
   #used: readonly StreamDescription[] = [];
   /** Resolves when FFmpeg's output is written, with the error if that failed. */
   #output: Promise<unknown> = Promise.resolve();
+  /** Settles when the target has taken what FFmpeg has written so far. */
+  #writing: Promise<void> = Promise.resolve();
   /** Timestamps of the first video frame and of the first frame, seconds. */
   #firstPicture: number | undefined;
   #firstFrame: number | undefined;
@@ -92,6 +97,10 @@ export class Fmp4Sink implements Sink {
     this.#lead = Math.max(LEAD, presentation.lead);
     // Raw pictures are too large to wait.
     if (presentation.encoding === "raw") await this.#start(presentation);
+  }
+
+  subtitle(text: string, start: number, end: number): void {
+    this.#target.subtitle?.({ start, end, text });
   }
 
   async show(frame: Frame): Promise<boolean> {
@@ -109,6 +118,8 @@ export class Fmp4Sink implements Sink {
   }
 
   async #write(frame: Frame): Promise<boolean> {
+    // Frames that wait in FFmpeg's pipes get old.
+    if (this.#isLive) await this.#writing;
     return await this.#guarded(async () => await this.#process?.write(frame) ?? false);
   }
 
@@ -172,6 +183,7 @@ export class Fmp4Sink implements Sink {
     const turns = streams.some((stream) => stream.type === "video" && stream.rotation);
     const args = fragmentArguments(streams, {
       ...{ can, live: this.#isLive, lead: this.#lead, trims: presentation.lead > 0 },
+      toneMap: presentation.toneMap,
       rotationBy: turns ? (await dialect()).rotationBy : undefined,
     });
     const process = new FfmpegProcess("ffmpeg", args, {
@@ -211,7 +223,7 @@ export class Fmp4Sink implements Sink {
     let head: Uint8Array<ArrayBuffer> | undefined = new Uint8Array(0);
     for await (const chunk of stdout) {
       if (head === undefined) {
-        await this.#target.write(chunk);
+        await this.#pass(chunk);
         continue;
       }
       head = joined(head, chunk);
@@ -224,9 +236,16 @@ export class Fmp4Sink implements Sink {
         notes: this.#notes,
         presentation,
       });
-      await this.#target.write(head);
+      await this.#pass(head);
       head = undefined;
     }
+  }
+
+  async #pass(bytes: Uint8Array): Promise<void> {
+    const writing = this.#target.write(bytes);
+    // A failure ends FFmpeg, and is reported then.
+    this.#writing = writing.catch(() => {});
+    await writing;
   }
 
   /** Runs an action, and explains a failure of FFmpeg in one line. */

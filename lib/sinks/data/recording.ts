@@ -52,7 +52,8 @@ export class RecordingWithMessages implements Sink {
     const info = await statOf(this.#path);
     this.#isAlone = info !== undefined && !info.isFile;
     // Before anything is written.
-    if (data.length > 0 && !this.#isAlone) await checkAbsent(this.#messagesPath, this.#options);
+    const hasMessages = data.some(({ codec }) => codec !== "subtitle");
+    if (hasMessages && !this.#isAlone) await checkAbsent(this.#messagesPath, this.#options);
     await this.#recording.begin(presentation);
     this.#log.begin(streams);
   }
@@ -60,6 +61,10 @@ export class RecordingWithMessages implements Sink {
   async show(frame: Frame): Promise<boolean> {
     const [isOpen] = await Promise.all([this.#recording.show(frame), this.#log.see(frame)]);
     return isOpen;
+  }
+
+  subtitle(text: string, start: number, end: number): void {
+    this.#recording.subtitle?.(text, start, end);
   }
 
   async takeMessage(message: DataMessage): Promise<boolean> {

@@ -101,6 +101,17 @@ const IMAGE_CODECS = new Map([
 /** Types based on MP4, which store an edit list and a rotation. */
 const EDIT_LIST_TYPES = new Set(["mp4", "m4v", "mov", "m4a"]);
 
+/**
+ * Languages by ISO 639-2 under the names by which FFmpeg finds QuickTime's numbers of them
+ * (libavformat/isom.c): it stores no other languages in that type.
+ */
+const QUICKTIME_LANGUAGES = new Map([
+  ...[["fra", "fre"], ["deu", "ger"], ["nld", "dut"], ["ell", "gre"], ["isl", "ice"]],
+  ...[["zho", "chi"], ["sqi", "alb"], ["mkd", "mac"], ["hye", "arm"], ["kat", "geo"]],
+  ...[["bod", "tib"], ["mya", "bur"], ["msa", "may"], ["rum", "ron"], ["cze", "ces"]],
+  ...[["slo", "slk"], ["swe", "sve"]],
+].map(([language, name]): [string, string] => [language, name]));
+
 /** Types that store frames in decode order only. */
 const DECODE_ORDER_TYPES = new Set(["avi"]);
 
@@ -170,6 +181,26 @@ export function editListStart({ frameRate }: VideoStream, first: number): number
 /** Whether a file type stores an edit list, by which players skip frames before the beginning. */
 export function hasEditList(extension: string): boolean {
   return EDIT_LIST_TYPES.has(extension);
+}
+
+/** Streams whose languages are named as FFmpeg wants them for a file type. */
+export function withStoredLanguages(
+  streams: readonly StreamDescription[],
+  extension: string,
+): readonly StreamDescription[] {
+  return streams.map((stream) => ({
+    ...stream,
+    language: storedLanguage(stream.language, extension),
+  }));
+}
+
+/** A language as FFmpeg wants it for a file type. */
+export function storedLanguage(
+  language: string | undefined,
+  extension: string,
+): string | undefined {
+  if (extension !== "mov" || language === undefined) return language;
+  return QUICKTIME_LANGUAGES.get(language) ?? language;
 }
 
 /** Options of {@linkcode copiedStreams}. */

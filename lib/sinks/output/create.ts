@@ -10,6 +10,7 @@ import { checkImageSequence, ImageSequenceSink } from "./image_sequence.ts";
 import { checkOutput, furtherName, statOf } from "./overwrite.ts";
 import { FormattedPipeSink, PipeSink } from "./pipe.ts";
 import { checkPlaylist, PlaylistSink } from "./playlist.ts";
+import { SubtitleFile, subtitleForm } from "./subtitle_file.ts";
 import { muxerOf, parseCodecChoice } from "./target.ts";
 import { UrlSink } from "./url.ts";
 import { isAddress, isUrlOutput, playlistPath, urlTarget } from "./url_target.ts";
@@ -56,6 +57,8 @@ export function createOutput(
     return new FormattedPipeSink(stdout, { ...options, format: format ?? "nut" });
   }
   if (isAddress(output)) return new UrlSink(output, options);
+  const form = subtitleForm(output, format);
+  if (form !== undefined) return new SubtitleFile(output, form, { overwrite });
   if (imageSequence) return new ImageSequenceSink(output, options);
   const playlist = playlistPath(output, format);
   const path = playlist ?? output;
@@ -118,8 +121,17 @@ async function goOn(
 }
 
 /** Whether an output is a recording, beside which messages can be written. */
-export function takesMessages({ output, imageSequence, still }: Destination): boolean {
-  return output !== "-" && !isAddress(output) && !imageSequence && !still;
+export function takesMessages(destination: Destination): boolean {
+  const { output, imageSequence, still } = destination;
+  const isPlace = output === "-" || isAddress(output) || isSubtitleFile(destination);
+  return !isPlace && !imageSequence && !still;
+}
+
+/** Whether an output is a file of nothing but subtitles. */
+export function isSubtitleFile(
+  { output, format }: Pick<Destination, "output" | "format">,
+): boolean {
+  return output !== "-" && !isAddress(output) && subtitleForm(output, format) !== undefined;
 }
 
 /**
@@ -173,6 +185,7 @@ export function checkWording(destination: Destination): void {
 
 /** Whether writing to a destination needs FFmpeg. */
 export function needsFfmpeg(destination: Destination): boolean {
+  if (isSubtitleFile(destination)) return false;
   return destination.output !== "-" || !isPlain(destination);
 }
 

@@ -12,12 +12,15 @@ import {
   nutInputArguments,
   rotationOption,
   rotationTag,
+  shownFilters,
+  statedOptions,
   turned,
-  turnFilters,
   videoOf,
   videoTrim,
 } from "../filters.ts";
+import { isHdr, toneMapped } from "../../ffmpeg/tone_map.ts";
 import { copiedStreams, hasEditList, type StreamCopyOptions } from "./containers.ts";
+import { coverArguments, type CoverFile } from "./tags/cover.ts";
 import {
   imageEncoder,
   isImageType,
@@ -46,6 +49,31 @@ const WANTS_48_KHZ = new Set(["mxf"]);
 
 /** Types that take the codec tags of NUT for MP4 tags, and then refuse them. */
 const WANTS_MP4_NAMES = new Set(["dash"]);
+
+/** Types for programs that want the pixels as they are. */
+const UNCHANGED = ["rawvideo", "y4m", "framemd5", "framehash", "framecrc"];
+
+/** Types whose default encoder is x264. */
+const X264_TYPES = ["mp4", "m4v", "mov", "mkv", "ts", "m2ts"];
+
+/** Types whose default encoder keeps the fields of interlaced frames. */
+const KEEPS_FIELDS = new Set([...X264_TYPES, "avi", "nut", "mpg", "mxf", ...UNCHANGED]);
+
+/** Encoders that keep them. */
+const FIELD_ENCODERS =
+  /^((lib)?x264(rgb)?|h264|mpeg[24](video)?|ffv1|ffvhuff|huffyuv|utvideo|rawvideo|prores.*|dnxhd)$/;
+
+/** Types that state a high dynamic range, for codecs with enough bits. */
+const KEEPS_HDR = new Set([...X264_TYPES, "webm", ...UNCHANGED]);
+
+/** HEVC, and encoders of it. */
+const HEVC = /^hevc|265/;
+
+/** Types whose default audio codec in FFmpeg is Vorbis, which few players take there. */
+const WANTS_OPUS_OR_AAC = new Set(["mkv", "mka"]);
+
+/** FFmpeg's encoder of Opus, which some builds lack; its own one is not finished. */
+export const OPUS = "libopus";
 
 /** Types without timestamps: all streams begin at once and have no gaps. */
 const WITHOUT_TIMESTAMPS = new Set(["avi"]);
@@ -84,10 +112,20 @@ export interface EncoderOptions extends StreamCopyOptions {
   rotationBy?: FfmpegDialect["rotationBy"];
   /** Additional output arguments of the user, which win. */
   more?: readonly string[];
+  /** False to keep a high dynamic range, also where players expect none. @default true */
+  toneMap?: boolean;
+  /** Encode audio with {@linkcode OPUS}, unless the user chose. @default false */
+  opus?: boolean;
+  /** The picture that stands for the media. */
+  cover?: Pick<CoverFile, "path" | "codec">;
 }
 
 /** Options, and the streams that are copied. */
-type Encoding = EncoderOptions & { copied: readonly StreamDescription[] };
+type Encoding = EncoderOptions & {
+  copied: readonly StreamDescription[];
+  /** @default false */
+  hasCover?: boolean;
+};
 
 /** FFmpeg's arguments to encode NUT on standard input into an output. */
 export function encoderArguments(
@@ -98,13 +136,17 @@ export function encoderArguments(
   const { still, lead = 0, beginning = 0, rotationBy, more = [] } = options;
   const copied = copiedStreams(streams, target, options);
   const { type, muxer } = target;
+  const cover = options.cover &&
+    coverArguments(options.cover, type, { ...options, streams, copied });
   return [
     // Without -xerror, FFmpeg reports success if the disk is full at the end of the file.
     ...["-v", "error", "-xerror", "-y"],
     ...(still ? [] : rotationOption(videoOf(copied), rotationBy)),
     ...nutInputArguments(streams, { lead: lead + beginning }),
+    ...cover?.input ?? [],
     ...(isImageType(type) ? stillArguments(streams, target, { ...options, copied }) : [
-      ...videoArguments(streams, target, { ...options, copied }),
+      ...videoArguments(streams, target, { ...options, copied, hasCover: cover !== undefined }),
+      ...cover?.output ?? [],
       // Packets before the beginning are needed for decoding.
       ...(lead > 0 && copied.length > 0 ? ["-copypriorss", "1"] : []),
       ...(muxer === undefined ? [] : ["-f", muxer]),
@@ -125,22 +167,73 @@ function videoArguments(
   if (video === undefined) return audio;
   const { type } = target;
   const { copied, lead = 0, rotationBy, codec: { video: chosen } = {} } = options;
-  if (chosen === "none" || (AUDIO_ONLY.has(type) && chosen === undefined)) return ["-vn", ...audio];
-  if (copied.includes(video)) {
-    const name = WANTS_MP4_NAMES.has(type) && video.codec === "h264" ? ["-tag:v", "avc1"] : [];
-    return ["-c:v", "copy", ...name, ...rotationTag(video, rotationBy), ...audio];
+  if (chosen === "none") return ["-vn", ...audio];
+  if (AUDIO_ONLY.has(type) && chosen === undefined) {
+    return [...(options.hasCover ? [] : ["-vn"]), ...audio];
   }
+  if (copied.includes(video)) {
+    const name = videoTag(video.codec, type);
+    const stated = [...statedOptions(video), ...rotationTag(video, rotationBy)];
+    return ["-c:v", "copy", ...name, ...stated, ...audio];
+  }
+  const kept = whatIsKept(video, target, options);
+  const recorded = kept.range ? video : toneMapped(video);
   const filters = [
     ...(lead > 0 ? videoTrim(0) : []),
-    ...turnFilters(video),
-    ...videoFilters(turned(video), type, chosen),
+    ...shownFilters(kept.fields ? { ...video, fieldOrder: undefined } : video, {
+      toneMap: !kept.range,
+    }),
+    ...videoFilters(turned(recorded), type, chosen),
   ];
   return [
     ...videoEncoderArguments(target, chosen ?? encoderOfFineTime(target, video)),
+    ...(kept.fields ? fieldArguments(video, type, chosen) : []),
+    ...videoTag(chosen ?? "", type),
     ...audio,
     ...(filters.length > 0 ? ["-vf", filters.join(",")] : []),
     ...(setsTiming(options) ? [] : timingArguments(video, type, chosen)),
   ];
+}
+
+function isByX264(type: string, chosen: string | undefined): boolean {
+  return chosen === undefined ? X264_TYPES.includes(type) : /264/.test(chosen);
+}
+
+/** Arguments that encode the fields of a frame each for itself. */
+function fieldArguments(
+  { fieldOrder }: VideoStream,
+  type: string,
+  chosen: string | undefined,
+): string[] {
+  if (fieldOrder === undefined) return [];
+  // In its headers, x264 states that the top field is first, whatever its frames say.
+  const order = isByX264(type, chosen) && fieldOrder.startsWith("b")
+    ? ["-x264-params", "bff=1"]
+    : [];
+  return ["-flags:v", "+ildct+ilme", ...order];
+}
+
+/** Whether an encoded recording keeps the fields of a frame, and a high dynamic range. */
+function whatIsKept(
+  video: VideoStream,
+  { type, watched }: OutputTarget,
+  { codec: { video: chosen } = {}, toneMap = true }: Encoding,
+): { fields: boolean; range: boolean } {
+  const isWatched = watched !== undefined;
+  const encodesFields = chosen === undefined ? KEEPS_FIELDS.has(type) : FIELD_ENCODERS.test(chosen);
+  // H.264 of two fields has heights of four lines each.
+  const isFit = !isByX264(type, chosen) || video.height % 4 === 0;
+  return {
+    fields: !isWatched && encodesFields && isFit,
+    range: !isHdr(video) || !toneMap || !isWatched && KEEPS_HDR.has(type),
+  };
+}
+
+/** The tag of packets in types based on MP4, if FFmpeg would choose one that not all players take. */
+function videoTag(codec: string, type: string): string[] {
+  if (WANTS_MP4_NAMES.has(type) && codec === "h264") return ["-tag:v", "avc1"];
+  // Apple's players ignore HEVC under FFmpeg's own choice, hev1.
+  return hasEditList(type) && HEVC.test(codec) ? ["-tag:v:0", "hvc1"] : [];
 }
 
 /** A chosen encoder gets its pixel format that is closest to the input. */
@@ -174,7 +267,7 @@ function videoEncoderArguments(
 function audioArguments(
   streams: readonly StreamDescription[],
   { type, watched }: OutputTarget,
-  { copied, lead = 0, codec: { audio: chosen } = {} }: Encoding,
+  { copied, lead = 0, codec: { audio: chosen } = {}, opus = false }: Encoding,
 ): string[] {
   const audio = audioOf(streams);
   if (chosen === "none") return ["-an"];
@@ -191,7 +284,7 @@ function audioArguments(
     ...(WITHOUT_TIMESTAMPS.has(type) ? [FILL_SILENCE] : []),
   ];
   return [
-    ...audioEncoderArguments({ type, watched }, chosen),
+    ...audioEncoderArguments({ type, watched }, chosen ?? (opus ? OPUS : undefined)),
     ...(filters.length > 0 ? ["-af", filters.join(",")] : []),
   ];
 }
@@ -202,9 +295,18 @@ function audioEncoderArguments(
 ): string[] {
   if (chosen === "flac" && hasEditList(type)) return ["-c:a", chosen, ...FLAC_IN_MP4];
   if (chosen !== undefined) return ["-c:a", chosen];
-  if (watched !== undefined) return DEFAULT_AAC;
+  if (watched !== undefined || WANTS_OPUS_OR_AAC.has(type)) return DEFAULT_AAC;
   if (WANTS_48_KHZ.has(type)) return ["-ar", "48000"];
   return WANTS_AAC.has(type) ? ["-c:a", "aac"] : [];
+}
+
+/** Whether decoded audio was Opus in its file, and is best stored as such again. */
+export function wantsOpus(
+  streams: readonly StreamDescription[],
+  { type, watched }: OutputTarget,
+): boolean {
+  return watched === undefined && WANTS_OPUS_OR_AAC.has(type) &&
+    audioOf(streams)?.sourceCodec === "opus";
 }
 
 /** Whether the user's arguments set a frame rate or timing. */
@@ -250,7 +352,7 @@ function stillArguments(
 function imageArguments(
   streams: readonly StreamDescription[],
   { type, muxer }: OutputTarget,
-  { copied, lead = 0, codec = {} }: Encoding,
+  { copied, lead = 0, codec = {}, toneMap }: Encoding,
 ): string[] {
   // Frames before the beginning are only decoded.
   const isLate = lead > 0;
@@ -258,7 +360,11 @@ function imageArguments(
     // By the extension, FFmpeg would choose muxers for some types that change the packets.
     return ["-c:v", "copy", ...(isLate ? ["-copypriorss", "0"] : []), "-f", muxer ?? "image2"];
   }
-  const filters = [...(isLate ? videoTrim(0) : []), ...turnFilters(videoOf(streams) ?? {})];
+  const video = videoOf(streams);
+  const filters = [
+    ...(isLate ? videoTrim(0) : []),
+    ...(video === undefined ? [] : shownFilters(video, { toneMap })),
+  ];
   const encoder = codec.video ?? (muxer === undefined ? undefined : imageEncoder(type));
   return [
     ...(encoder === undefined ? [] : ["-c:v", encoder]),

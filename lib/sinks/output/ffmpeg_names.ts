@@ -72,6 +72,11 @@ export async function checkCodecs(codec: CodecChoice, signal?: AbortSignal): Pro
   }
 }
 
+/** Whether FFmpeg has an encoder of audio. */
+export async function hasAudioEncoder(name: string, signal?: AbortSignal): Promise<boolean> {
+  return parseEncoders(await listOf("-encoders", signal), "audio").includes(name);
+}
+
 /** @throws {Error} if FFmpeg has no format for the extension of a file */
 export async function checkExtension(path: string, signal?: AbortSignal): Promise<void> {
   const extension = extensionOf(path);

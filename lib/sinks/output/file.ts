@@ -12,11 +12,12 @@ import {
   reservePart,
   statOf,
 } from "./overwrite.ts";
+import { RecordedSubtitles } from "./subtitles.ts";
 import { fileTarget } from "./target.ts";
 
 /** Options of {@linkcode FileSink}. */
 export interface FileSinkOptions
-  extends Omit<EncodedOutputOptions, "stdout" | "beginning">, OverwriteOptions {
+  extends Omit<EncodedOutputOptions, "stdout" | "beginning" | "cover">, OverwriteOptions {
   /** FFmpeg's name of the format, if not that of the extension. */
   format?: string;
   /** Called now and then with the size of the file, bytes. */
@@ -44,6 +45,7 @@ export class FileSink implements Sink {
   #shown: VideoStream | undefined;
   /** Seconds by which that video begins early. */
   #early = 0;
+  #subtitles: RecordedSubtitles | undefined;
   #finished = false;
   /** Time of the last check of the size, milliseconds. */
   #reportedAt = -Infinity;
@@ -62,12 +64,14 @@ export class FileSink implements Sink {
     const hides = !still && hasEditList(target.type);
     this.#part = await reservePart(this.#path);
     const partPath = this.#part ?? this.#path;
+    let hidden = 0;
     const output = await EncodedOutput.start(
       presentation,
       { ...target, name: `file:${partPath}` },
       {
-        ...{ forced, dialect, codec, more },
-        beginning: (copied) => hides ? editListStart(copied, presentation.firstPicture) : 0,
+        ...{ forced, dialect, codec, more, cover: presentation.cover },
+        beginning: (copied) =>
+          hidden = hides ? editListStart(copied, presentation.firstPicture) : 0,
         explain: (reason) => {
           const named = reason.replaceAll(`file:${partPath}`, this.#path).replaceAll(
             partPath,
@@ -78,16 +82,25 @@ export class FileSink implements Sink {
       },
     );
     this.#output = output;
+    if (!still) {
+      const { copies } = output;
+      this.#subtitles = new RecordedSubtitles(presentation, { target, copies, hidden, forced });
+    }
     if (!still && !hides) this.#shown = output.copied;
   }
 
   async show(frame: Frame): Promise<boolean> {
     const taken = await this.#guarded(async () => await this.#output?.write(frame) ?? false);
+    this.#subtitles?.see(frame);
     await this.#reportSize();
     if (this.#shown?.id === frame.streamId) {
       this.#early = Math.max(this.#early, -toSeconds(frame.timestamp, this.#shown.timeBase));
     }
     return taken;
+  }
+
+  subtitle(text: string, start: number, end: number): void {
+    this.#subtitles?.add({ start, end, text });
   }
 
   async finish(whole: boolean): Promise<string | undefined> {
@@ -96,14 +109,16 @@ export class FileSink implements Sink {
     await this.#guarded(() => output.finish());
     this.#finished = true;
     if (this.#part === undefined) return undefined;
+    const missing = await this.#subtitles?.store(this.#part, { path: this.#path, whole }) ?? [];
     if (!whole) {
-      return this.#still ? whatArrived(this.#part) : `${whatArrived(this.#part)}, playable`;
+      const arrived = `${whatArrived(this.#part)}${this.#still ? "" : ", playable"}`;
+      return [arrived, ...missing].join("; ");
     }
     await this.#publish(this.#part);
     const early = this.#early < NOTABLE
       ? ""
       : `, which begins ${this.#early.toFixed(1)} s earlier, at a keyframe`;
-    return [`wrote "${this.#path}"${early}`, ...output.notes].join("; ");
+    return [`wrote "${this.#path}"${early}`, ...output.notes, ...missing].join("; ");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

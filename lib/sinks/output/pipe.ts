@@ -1,10 +1,12 @@
 /** Media on standard output. */
 import { messageOf } from "../../base/errors.ts";
-import type { Frame } from "../../media/frame.ts";
+import { floatConversion } from "../../media/float_pixels.ts";
+import type { Frame, VideoStream } from "../../media/frame.ts";
 import { NutWriter } from "../../nut/writer.ts";
+import { turnFilters, videoOf } from "../filters.ts";
 import { type Presentation, type Sink, summaryOf } from "../sink.ts";
 import { EncodedOutput, type EncodedOutputOptions } from "./encoder.ts";
-import { pipeTarget } from "./target.ts";
+import { muxerOf, pipeTarget } from "./target.ts";
 
 /** Writes NUT to standard output. */
 export class PipeSink implements Sink {
@@ -18,7 +20,7 @@ export class PipeSink implements Sink {
   begin(presentation: Presentation): Promise<void> {
     if (this.#writer !== undefined) return Promise.reject(changedStreams(presentation));
     const { streams, lead } = presentation;
-    this.#writer = new NutWriter(this.#sink, streams, { lead });
+    this.#writer = new NutWriter(this.#sink, streams, { lead, tags: presentation });
     return Promise.resolve();
   }
 
@@ -60,11 +62,28 @@ export interface FormattedPipeOptions extends Omit<EncodedOutputOptions, "stdout
   format: string;
 }
 
-/** Writes a format of FFmpeg to standard output. */
+/** The video whose frames are the output as they are; `undefined` if FFmpeg has to make it. */
+function videoAsIs(
+  { streams, encoding }: Presentation,
+  { format, codec, more = [] }: FormattedPipeOptions,
+): VideoStream | undefined {
+  const video = videoOf(streams);
+  const isMade = muxerOf(format) !== "rawvideo" || encoding !== "raw" || codec !== undefined ||
+    more.length > 0 || video?.codec !== "rawvideo";
+  if (isMade || turnFilters(video).length > 0 || floatConversion(video)) return undefined;
+  return video;
+}
+
+/**
+ * Writes a format of FFmpeg to standard output. Raw video is written without FFmpeg, which would hold
+ * some frames of it: a slow reader gets newer ones.
+ */
 export class FormattedPipeSink implements Sink {
   #sink: WritableStream<Uint8Array>;
   #options: FormattedPipeOptions;
   #output: EncodedOutput | undefined;
+  /** Takes pixels as they are. */
+  #pixels: { id: number; writer: WritableStreamDefaultWriter<Uint8Array> } | undefined;
   /** Settles when FFmpeg's output is written. */
   #piping: Promise<void> = Promise.resolve();
   /** Why standard output takes no more. */
@@ -77,10 +96,17 @@ export class FormattedPipeSink implements Sink {
   }
 
   async begin(presentation: Presentation): Promise<void> {
-    if (this.#output !== undefined) {
+    if (this.#output !== undefined || this.#pixels !== undefined) {
       const note = await this.finish(true);
       if (note !== undefined) this.notes.push(note);
       throw changedStreams(presentation);
+    }
+    const asIs = videoAsIs(presentation, this.#options);
+    if (asIs !== undefined) {
+      this.#pixels = { id: asIs.id, writer: this.#sink.getWriter() };
+      // Failures are reported by the failing write.
+      this.#pixels.writer.closed.catch(() => {});
+      return;
     }
     const { format } = this.#options;
     const output = await EncodedOutput.start(presentation, pipeTarget(format), {
@@ -97,10 +123,16 @@ export class FormattedPipeSink implements Sink {
   }
 
   async show(frame: Frame): Promise<boolean> {
+    if (this.#pixels !== undefined) {
+      const { id, writer } = this.#pixels;
+      return frame.streamId !== id || await taken(() => writer.write(frame.data));
+    }
     return await this.#taken(async () => await this.#output?.write(frame) ?? false);
   }
 
   async finish(_whole: boolean): Promise<string | undefined> {
+    const { writer } = this.#pixels ?? {};
+    if (writer !== undefined) await taken(() => writer.close());
     if (this.#output === undefined || this.#output.frames === 0) return undefined;
     const { notes } = this.#output;
     await this.#taken(async () => {

@@ -3,7 +3,7 @@ import { ByteReader, fromStream } from "../../base/byte_reader.ts";
 import { TruncatedError } from "../../base/errors.ts";
 import { copyFrame, type Frame, toSeconds, type VideoStream } from "../../media/frame.ts";
 import { FfmpegProcess } from "../ffmpeg_process.ts";
-import { nutInputArguments, turned, turnFilters, videoTrim } from "../filters.ts";
+import { nutInputArguments, shownFilters, turned, videoTrim } from "../filters.ts";
 import type { Size } from "./text_renderer.ts";
 
 /** Options of {@linkcode PictureConverter}. */
@@ -90,6 +90,8 @@ export interface PictureDecoderOptions extends Omit<PictureConverterOptions, "fi
   decoded: VideoStream;
   /** Timestamp of the first picture to show, seconds. @default all are shown */
   from?: number;
+  /** False to show a high dynamic range as it is. @default true */
+  toneMap?: boolean;
 }
 
 /** Size of a picture with square pixels: others are stretched. */
@@ -114,11 +116,11 @@ export function decodedStream(video: VideoStream, { isText }: { isText: boolean 
 
 /** Starts a decoder, which delays pictures as little as possible. */
 export function startDecoder(
-  { video, decoded: { width, height }, from, ...options }: PictureDecoderOptions,
+  { video, decoded: { width, height }, from, toneMap, ...options }: PictureDecoderOptions,
 ): PictureConverter {
   const filters = [
     ...(from === undefined ? [] : videoTrim(from)),
-    ...turnFilters(video),
+    ...shownFilters(video, { toneMap, size: turned(video) === video ? { width, height } : {} }),
     ...[`scale=${width}:${height}:flags=area`, "format=rgb24"],
   ];
   return new PictureConverter({ video, filters, size: width * height * 3, ...options });

@@ -1,25 +1,34 @@
 /** Pictures as pixels: kitty's graphics protocol, and sixel. */
-import { deflateSync } from "node:zlib";
 import type { Size } from "./text_renderer.ts";
 
 /** Characters of a chunk (kitty's graphics protocol, "Remote client"). */
 const PIECE = 4096;
 
+/** Compresses bytes to zlib data. */
+export type Deflate = (bytes: Uint8Array) => Uint8Array;
+
 /** zlib's fastest level: there are many pictures, each seen for a moment. */
 const QUICKEST = 1;
+
+/** Loads zlib, which takes long, and which only pictures of kitty need. */
+export async function loadDeflate(): Promise<Deflate> {
+  const { deflateSync } = await import("node:zlib");
+  return (bytes) => deflateSync(bytes, { level: QUICKEST });
+}
 
 /**
  * Encodes a picture by kitty's graphics protocol, in chunks of zlib data. It replaces the picture
  * with the same ID. The cursor stays.
  *
  * @param pixels height × width × 3, RGB
- * @param layout size of the picture in pixels, the cells that it fills, and its ID, above 0
+ * @param layout size of the picture in pixels, the cells that it fills, its ID, above 0, and what
+ * compresses it
  */
 export function encodeKitty(
   pixels: Uint8Array,
-  { size, cells, id }: { size: Size; cells: Size; id: number },
+  { size, cells, id, deflate }: { size: Size; cells: Size; id: number; deflate: Deflate },
 ): string {
-  const { buffer, byteOffset, byteLength } = deflateSync(pixels, { level: QUICKEST });
+  const { buffer, byteOffset, byteLength } = deflate(pixels);
   const data = new Uint8Array(buffer, byteOffset, byteLength).toBase64();
   const keys = `a=T,f=24,o=z,s=${size.width},v=${size.height},i=${id},p=1,` +
     `c=${cells.width},r=${cells.height},C=1,q=2`;

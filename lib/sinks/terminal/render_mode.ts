@@ -1,6 +1,12 @@
 /** Chooses how pictures are drawn: kitty, sixel, half blocks or characters. */
 import { type TerminalCapabilities, type TerminalStyle, USUAL_CELL } from "./capabilities.ts";
-import { deleteKitty, encodeKitty, encodeSixel, PALETTE_BYTES } from "./graphics_renderer.ts";
+import {
+  deleteKitty,
+  encodeKitty,
+  encodeSixel,
+  loadDeflate,
+  PALETTE_BYTES,
+} from "./graphics_renderer.ts";
 import {
   colourOf256,
   fitPicture,
@@ -52,8 +58,10 @@ export interface RenderModeOptions {
 }
 
 /** Chooses the best mode that the terminal supports. */
-export function chooseRenderMode({ style, capabilities, id }: RenderModeOptions): RenderMode {
-  if (capabilities?.graphics === "kitty") return kittyMode(capabilities, id);
+export async function chooseRenderMode(
+  { style, capabilities, id }: RenderModeOptions,
+): Promise<RenderMode> {
+  if (capabilities?.graphics === "kitty") return await kittyMode(capabilities, id);
   if (capabilities?.graphics === "sixel") return sixelMode(capabilities);
   const cell = capabilities?.cell ?? USUAL_CELL;
   return style === "ascii" ? asciiMode(cell) : halfBlockMode(style, cell);
@@ -105,7 +113,8 @@ function sixelMode({ cell, colours }: TerminalCapabilities): RenderMode {
   };
 }
 
-function kittyMode({ cell }: TerminalCapabilities, id: number): RenderMode {
+async function kittyMode({ cell }: TerminalCapabilities, id: number): Promise<RenderMode> {
+  const deflate = await loadDeflate();
   return {
     filters: ["format=rgb24"],
     fit(picture, room) {
@@ -114,7 +123,10 @@ function kittyMode({ cell }: TerminalCapabilities, id: number): RenderMode {
       return { pixels: scaled({ width, height }, scale), cells };
     },
     bytes: ({ width, height }) => width * height * 3,
-    render: (picture, { pixels, cells }) => [encodeKitty(picture, { size: pixels, cells, id })],
+    render: (
+      picture,
+      { pixels, cells },
+    ) => [encodeKitty(picture, { size: pixels, cells, id, deflate })],
     isText: false,
     wipe: deleteKitty(id),
   };

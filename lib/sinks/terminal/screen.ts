@@ -48,6 +48,7 @@ export class TerminalScreen {
   #rows: readonly string[] = [];
   #layout: Layout | undefined;
   #status = "";
+  #subtitle = "";
   #notice = { line: "", until: 0 };
   /** Settles when all writes are done, which follow each other. */
   #writing: Promise<void> = Promise.resolve();
@@ -87,6 +88,13 @@ export class TerminalScreen {
   /** Shows the progress below the picture. */
   showStatus(line: string): void {
     this.#status = line;
+    this.#drawText();
+  }
+
+  /** Shows a subtitle in place of the progress; an empty one shows that again. */
+  showSubtitle(line: string): void {
+    if (line === this.#subtitle) return;
+    this.#subtitle = line;
     this.#drawText();
   }
 
@@ -148,7 +156,7 @@ export class TerminalScreen {
   #textRow(): string {
     const { columns, rows } = this.#options.size();
     const { line, until } = this.#notice;
-    const text = performance.now() < until ? line : this.#status;
+    const text = performance.now() < until ? line : this.#subtitle || this.#status;
     return `\x1b[${rows};1H\x1b[K${text.slice(0, columns - 1)}`;
   }
 

@@ -1,8 +1,10 @@
 import { settlesWithin } from "../../base/async.ts";
 import { OutputClosedError, ProcessError } from "../../base/errors.ts";
-import type { Frame, VideoStream } from "../../media/frame.ts";
+import { printable } from "../../base/log.ts";
+import { type Frame, toSeconds, type VideoStream } from "../../media/frame.ts";
+import { Cues } from "../cues.ts";
 import { reasonOf } from "../ffmpeg_process.ts";
-import { turned, turnFilters, videoOf } from "../filters.ts";
+import { shownFilters, turned, videoOf } from "../filters.ts";
 import type { Presentation, Sink } from "../sink.ts";
 import {
   isCompleteReply,
@@ -57,6 +59,7 @@ export class TerminalSink implements Sink {
   #preview: PausedPicture | undefined;
   /** Memory for the next raw picture. */
   #memory: Uint8Array<ArrayBuffer> | undefined;
+  #cues = new Cues();
   /** Notices from before there was a screen. */
   #early: string[] = [];
   #failure: unknown;
@@ -66,7 +69,7 @@ export class TerminalSink implements Sink {
   }
 
   async begin(presentation: Presentation): Promise<void> {
-    const { streams, still, encoding } = presentation;
+    const { streams, still, encoding, toneMap } = presentation;
     const video = videoOf(streams);
     if (video === undefined) {
       throw new Error(
@@ -84,7 +87,7 @@ export class TerminalSink implements Sink {
     const shown = shownSize(turned(video));
     const scaler = new PictureScaler({
       video: raw,
-      filters: isRaw ? turnFilters(video) : [],
+      filters: isRaw ? shownFilters(video, { toneMap, size: decodedStream(video, mode) }) : [],
       layout: () => {
         const { columns, rows } = size();
         // The last row is for text, or stays empty: a full one would scroll.
@@ -105,7 +108,7 @@ export class TerminalSink implements Sink {
   async #open({ still }: Pick<Presentation, "still">): Promise<RenderMode> {
     const { write, writeNow, size, isTerminal = false, settings } = this.#terminal;
     this.#keyboard = await this.#terminal.keyboard?.();
-    const mode = chooseRenderMode(await this.#renderModeOptions());
+    const mode = await chooseRenderMode(await this.#renderModeOptions());
     const screen = new TerminalScreen({
       ...{ write, writeNow, size, mode, inline: still },
       guarded: isTerminal && Deno.build.os !== "windows",
@@ -135,8 +138,10 @@ export class TerminalSink implements Sink {
   }
 
   async show(frame: Frame): Promise<boolean> {
-    const scaler = this.#scaler;
-    if (frame.streamId !== this.#video?.id || scaler === undefined) return true;
+    const [scaler, video] = [this.#scaler, this.#video];
+    if (frame.streamId !== video?.id || scaler === undefined) return true;
+    const text = this.#cues.at(toSeconds(frame.timestamp, video.timeBase));
+    this.#screen?.showSubtitle(printable(text.replaceAll("\n", "  ")));
     return await this.#guarded(async () => {
       this.#scaler?.refresh();
       if (this.#decoder !== undefined) {
@@ -153,8 +158,14 @@ export class TerminalSink implements Sink {
     });
   }
 
+  /** Shows a text in the row below the picture. */
+  subtitle(text: string, start: number, end: number): void {
+    this.#cues.add({ text, start, end });
+  }
+
   /** Restarts the decoder at another position. */
   async jump(to: number): Promise<void> {
+    this.#cues.clear();
     if (this.#decoder === undefined) return;
     await this.#decoder[Symbol.asyncDispose]();
     this.#decoder = this.#decode(to);
@@ -221,11 +232,11 @@ export class TerminalSink implements Sink {
   }
 
   #decoderOptions(from?: number): PictureDecoderOptions | undefined {
-    const { still, lead = 0 } = this.#presentation ?? {};
+    const { still, lead = 0, toneMap } = this.#presentation ?? {};
     const [video, decoded] = [this.#video, this.#decoded];
     if (video === undefined || decoded === undefined) return undefined;
     return {
-      ...{ video, decoded, lead },
+      ...{ video, decoded, lead, toneMap },
       from: from ?? (lead > 0 && !still ? 0 : undefined),
       onPicture: (picture) => this.#scaler?.put(picture) ?? new Uint8Array(picture.byteLength),
       signal: this.#terminal.forced,

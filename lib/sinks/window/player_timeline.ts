@@ -1,4 +1,4 @@
-/** Timestamps for ffplay across seeks and pauses. */
+/** Timestamps for a player across seeks and pauses. */
 import { type Frame, type StreamDescription, toSeconds } from "../../media/frame.ts";
 import type { Timeline } from "../../nut/writer.ts";
 
@@ -7,6 +7,8 @@ export interface PlayerTimelineOptions {
   streams: readonly StreamDescription[];
   /** Playback speed; 1 is real time, 0 as fast as possible. */
   speed: number;
+  /** Speed of the player itself, which timestamps do not contain. @default 1 */
+  playerSpeed?: number;
   /** The source goes on during a pause, and its timestamps with it. */
   live: boolean;
   /** Frames before the requested start are only decoded. */
@@ -63,7 +65,7 @@ export class PlayerTimeline implements Timeline {
     const stream = this.#streams.get(streamId);
     // The writer refuses it.
     if (stream === undefined) return 0;
-    const { hides, speed, now } = this.#options;
+    const { hides, speed, playerSpeed = 1, now } = this.#options;
     const first = this.#first.get(streamId) ?? timestamp;
     this.#first.set(streamId, first);
     const seconds = toSeconds(timestamp, stream.timeBase) - this.#origin;
@@ -72,9 +74,21 @@ export class PlayerTimeline implements Timeline {
       return odd(Math.max(this.#base + seconds * HIDDEN_STEP, 0));
     }
     // A raw picture may have begun before the requested start.
-    const time = even(this.#base + Math.max(0, seconds) / (speed || 1) * 1e6);
+    const time = even(this.#base + Math.max(0, seconds) * playerSpeed / (speed || 1) * 1e6);
     if (time > (this.#last?.time ?? -1)) this.#last = { time, at: now() };
     return time;
+  }
+
+  /**
+   * The reverse for what shows.
+   *
+   * @param time of the player, seconds
+   * @returns seconds in the timestamps of the frames; after a seek, its target until something shows
+   */
+  shownAt(time: number): number {
+    const { speed, playerSpeed = 1 } = this.#options;
+    const since = Math.max(0, time - this.#base / 1e6);
+    return this.#origin + since * (speed || 1) / playerSpeed;
   }
 
   /** Starts again after a seek: the frame at `to` seconds is shown now. */
@@ -97,9 +111,10 @@ export class PlayerTimeline implements Timeline {
     this.#base += even(this.#elapsed(since, now));
   }
 
-  /** Microseconds that the player has waited for frames since a time in milliseconds. */
+  /** Microseconds of the player's time since a time in milliseconds, in which it waits for frames. */
   #elapsed(since: number, now: number): number {
-    return this.#options.speed === 0 ? 0 : (now - since) * 1000;
+    const { speed, playerSpeed = 1 } = this.#options;
+    return speed === 0 ? 0 : (now - since) * 1000 * playerSpeed;
   }
 }
 

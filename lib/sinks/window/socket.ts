@@ -1,7 +1,13 @@
 import { messageOf } from "../../base/errors.ts";
 
+/** Options of {@linkcode PrivateSocket.open}. */
+export interface PrivateSocketOptions {
+  /** Runs when the program has connected, before the folder is removed. */
+  onConnected?: (folder: string) => Promise<void>;
+}
+
 /**
- * Unix socket for one child program, in a private folder.
+ * Unix socket for one child program, in a private folder that may hold other files for it.
  *
  * While they read from an empty pipe, FFmpeg's programs cannot be interrupted: a closed window
  * hangs. While they read from a socket, they can.
@@ -9,12 +15,15 @@ import { messageOf } from "../../base/errors.ts";
 export class PrivateSocket {
   /** URL for FFmpeg's programs. */
   readonly url: string;
-  #folder: string;
+  /** The folder, which only this user can enter; removed once the program has connected. */
+  readonly folder: string;
   #listener: Deno.UnixListener;
+  #onConnected: PrivateSocketOptions["onConnected"];
   #opening = true;
 
-  private constructor(folder: string) {
-    this.#folder = folder;
+  private constructor(folder: string, { onConnected }: PrivateSocketOptions) {
+    this.folder = folder;
+    this.#onConnected = onConnected;
     const path = `${folder}/nut`;
     this.url = `unix:${path}`;
     this.#listener = Deno.listen({ transport: "unix", path });
@@ -30,11 +39,11 @@ export class PrivateSocket {
    *
    * @throws {Error} if it cannot be created
    */
-  static async open(): Promise<PrivateSocket> {
+  static async open(options: PrivateSocketOptions = {}): Promise<PrivateSocket> {
     let folder: string | undefined;
     try {
       folder = await Deno.makeTempDir({ prefix: "stream_" });
-      return new PrivateSocket(folder);
+      return new PrivateSocket(folder, options);
     } catch (cause) {
       if (folder !== undefined) await Deno.remove(folder);
       const message =
@@ -45,7 +54,7 @@ export class PrivateSocket {
   }
 
   /**
-   * Stream that the program reads once it has connected, when the socket's file is removed. Writing
+   * Stream that the program reads once it has connected, when the folder is removed. Writing
    * fails with `BrokenPipe` if it never connects, or has gone.
    */
   get writable(): WritableStream<Uint8Array> {
@@ -69,18 +78,22 @@ export class PrivateSocket {
     });
   }
 
-  /** Removes the socket's file, so that nothing connects any more. Harmless when repeated. */
+  /** Removes the folder, so that nothing connects any more. Harmless when repeated. */
   withdraw(): void {
     if (!this.#opening) return;
     this.#opening = false;
     this.#listener.close();
-    Deno.removeSync(this.#folder, { recursive: true });
+    Deno.removeSync(this.folder, { recursive: true });
   }
 
   async #accept(): Promise<Deno.UnixConn> {
+    let connection: Deno.UnixConn | undefined;
     try {
-      return await this.#listener.accept();
+      connection = await this.#listener.accept();
+      await this.#onConnected?.(this.folder);
+      return connection;
     } catch (cause) {
+      connection?.close();
       throw new Deno.errors.BrokenPipe("The program has ended before it read anything", { cause });
     } finally {
       this.withdraw();

@@ -1,78 +1,74 @@
-/** Video and audio in a window of ffplay. */
+/** Video and audio in a window of mpv or ffplay. */
 import { MissingProgramError, ProcessError } from "../../base/errors.ts";
-import { printable } from "../../base/log.ts";
 import type { InstalledFfmpeg } from "../../ffmpeg/version.ts";
 import type { Frame } from "../../media/frame.ts";
-import { FfmpegProcess, reasonOf } from "../ffmpeg_process.ts";
-import { nutInputArguments, tempoFilters, turnFilters, videoOf } from "../filters.ts";
-import type { PlayAction, Presentation, Sink } from "../sink.ts";
-import { ONLY_SHOWN, PlayerTimeline } from "./player_timeline.ts";
-import { PrivateSocket } from "./socket.ts";
-import { WindowKeys } from "./x11_keys.ts";
-
-/** Window system; `native` is that of macOS and Windows. */
-export type Screen = "x11" | "wayland" | "native";
+import { Cues } from "../cues.ts";
+import type { Presentation, Sink } from "../sink.ts";
+import { openFfplay } from "./ffplay.ts";
+import { hasMpv, openMpv } from "./mpv.ts";
+import type { OpenPlayer, Player, PlayerOptions, Screen } from "./player.ts";
 
 /** Options of {@linkcode WindowSink}. */
-export interface WindowOptions {
-  signal: AbortSignal;
-  /** Called for each action of the user in the window. */
-  onAction?: (action: PlayAction) => void;
+export interface WindowOptions extends Omit<PlayerOptions, "onShown"> {
+  /** Starts the program that shows the window; rejected if there is none. */
+  player: Promise<OpenPlayer>;
   onClosed?: () => void;
+  /** Shows a line to the user. */
+  notify?: (line: string) => void;
 }
 
-/** A window of ffplay: video and audio in sync. */
+/** Said if subtitles come for a player that shows none. */
+const NO_TEXT = "Subtitles are not shown: a window of ffplay has none, one of mpv does";
+
+/** A window of mpv or ffplay: video and audio in sync. */
 export class WindowSink implements Sink {
-  #process: FfmpegProcess | undefined;
-  #timeline: PlayerTimeline | undefined;
-  #keys: WindowKeys | undefined;
-  #still = false;
-  /** The output is being ended, so that ffplay may exit. */
+  #player: Player | undefined;
+  #presentation: Presentation | undefined;
+  #cues = new Cues();
+  /** The text that shows. */
+  #text = "";
+  /** The player shows no text, which the user knows. */
+  #isTextMissed = false;
+  /** The output is being ended, so that the player may exit. */
   #finishing = false;
   #failure: unknown;
-  #screen: Screen;
   #options: WindowOptions;
 
-  constructor(screen: Screen, options: WindowOptions) {
-    this.#screen = screen;
+  constructor(options: WindowOptions) {
     this.#options = options;
   }
 
   async begin(presentation: Presentation): Promise<void> {
-    const { streams, still, live, lead, speed } = presentation;
-    this.#still = still;
-    const socket = PrivateSocket.exists ? await PrivateSocket.open() : undefined;
-    const args = windowArguments(presentation, { input: socket?.url });
-    // By default, SDL draws off-screen if the display cannot be reached.
-    const env = this.#screen === "native" ? undefined : { SDL_VIDEODRIVER: this.#screen };
-    this.#timeline = new PlayerTimeline({
-      ...{ streams, live },
-      speed: still ? 1 : speed,
-      hides: lead > 0,
-      now: () => performance.now(),
-    });
-    // Before the window exists, so that its creation is not missed.
-    this.#keys = await this.#openKeys();
-    this.#process = new FfmpegProcess("ffplay", args, {
-      ...{ streams, socket, env },
-      timeline: this.#timeline,
-      signal: this.#options.signal,
-    });
-    this.#keys?.watch(this.#process.pid);
-    this.#listen(this.#process);
+    this.#presentation = presentation;
+    const open = await this.#options.player;
+    const onShown = (time: number) => this.#showText(time);
+    this.#player = await open(presentation, { ...this.#options, onShown });
+    this.#listen(this.#player);
   }
 
   async show(frame: Frame): Promise<boolean> {
-    return await this.#guarded(async () => await this.#process?.write(frame) ?? false);
+    return await this.#guarded(async () => await this.#player?.process.write(frame) ?? false);
   }
 
-  jump(to: number): Promise<void> {
-    this.#timeline?.jump(to);
-    return Promise.resolve();
+  /** Shows text from one time to another, if the player can. */
+  subtitle(text: string, start: number, end: number): void {
+    this.#cues.add({ text, start, end });
+    if (this.#player?.showText !== undefined || this.#isTextMissed) return;
+    this.#isTextMissed = true;
+    this.#options.notify?.(NO_TEXT);
+  }
+
+  async jump(to: number): Promise<void> {
+    this.#cues.clear();
+    await this.#player?.jump(to);
   }
 
   pause(paused: boolean): void {
-    this.#timeline?.pause(paused);
+    this.#player?.pause(paused);
+  }
+
+  showBriefly(text: string): void {
+    if (!this.#presentation?.still) this.#player?.showBriefly?.(text);
   }
 
   /** Waits until all is shown, or an image's window is closed. */
@@ -80,31 +76,25 @@ export class WindowSink implements Sink {
     this.#finishing = true;
     if (!whole && this.#failure === undefined) return;
     await this.#guarded(async () => {
-      await this.#process?.finish();
+      await this.#player?.process.finish();
       return true;
     });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#finishing = true;
-    await this.#process?.[Symbol.asyncDispose]();
-    await this.#keys?.[Symbol.asyncDispose]();
+    await this.#player?.[Symbol.asyncDispose]();
   }
 
-  /** Grabs the keys of the window; `undefined` if that is not possible. */
-  async #openKeys(): Promise<WindowKeys | undefined> {
-    const { onAction } = this.#options;
-    if (onAction === undefined || this.#screen !== "x11") return undefined;
-    try {
-      return await WindowKeys.open(onAction);
-    } catch {
-      // ffplay reports a display that cannot be reached; the keys of the terminal remain.
-      return undefined;
-    }
+  /** Shows the text that belongs to what shows: frames come earlier, as long as the player starts. */
+  #showText(time: number): void {
+    const text = this.#cues.at(time);
+    if (text !== this.#text) this.#player?.showText?.(text);
+    this.#text = text;
   }
 
-  /** Reports when ffplay exits unexpectedly. */
-  async #listen(process: FfmpegProcess): Promise<void> {
+  /** Reports when the player exits unexpectedly. */
+  async #listen({ process }: Player): Promise<void> {
     try {
       await process.finished();
     } catch (error) {
@@ -119,8 +109,8 @@ export class WindowSink implements Sink {
     } catch (error) {
       if (this.#options.signal.aborted && this.#failure === undefined) return false;
       if (!(error instanceof ProcessError)) throw error;
-      const reason = reasonOf(error);
-      const what = this.#still ? "the image" : "the video";
+      const reason = this.#player?.reasonOf(error);
+      const what = this.#presentation?.still ? "the image" : "the video";
       throw new Error(`Cannot show ${what} in a window: ${reason}; try --view terminal`, {
         cause: error,
       });
@@ -128,55 +118,25 @@ export class WindowSink implements Sink {
   }
 }
 
-/** The part of a presentation that decides the arguments of a window. */
-export type WindowPresentation = Pick<
-  Presentation,
-  "streams" | "name" | "still" | "lead" | "speed"
->;
-
 /**
- * ffplay's arguments. The headers say all that it would detect from frames.
+ * Finds the program that shows windows: mpv, or else ffplay.
  *
- * Video has the timestamps of its playback speed already, and they stay shifted: ffplay drops late
- * frames by the timestamps in front of its filters.
- *
- * @param input what to read instead of standard input
+ * @throws {MissingProgramError} if neither is installed
+ * @throws {Error} if ffplay is too old
  */
-export function windowArguments(
-  presentation: WindowPresentation,
-  { input }: { input?: string } = {},
-): string[] {
-  const { streams, name, still, lead } = presentation;
-  const video = videoOf(streams);
-  const hides = lead > 0 && !still;
-  const pictures = [...(hides ? [ONLY_SHOWN] : []), ...turnFilters(video ?? {})];
-  const sound = tempoFilters(tempoOf(presentation));
-  return [
-    ...["-v", "error", "-window_title", printable(name)],
-    ...(still ? [] : ["-autoexit"]),
-    ...(video !== undefined && pictures.length > 0 ? ["-vf", pictures.join(",")] : []),
-    ...(sound.length > 0 ? ["-af", sound.join(",")] : []),
-    ...["-fpsprobesize", "0", "-analyzeduration", "200000"],
-    ...nutInputArguments(streams, { input }),
-  ];
-}
-
-/** Tempo of audio; unchanged without real time. */
-function tempoOf({ speed, still }: Pick<Presentation, "speed" | "still">): number {
-  return still || speed === 0 ? 1 : speed;
-}
-
-/**
- * Whether ffplay is installed.
- *
- * @throws {Error} if it is too old
- */
-export async function hasPlayer(ffmpeg: InstalledFfmpeg): Promise<boolean> {
+export async function findPlayer(
+  installed: InstalledFfmpeg,
+  screen: Screen,
+): Promise<OpenPlayer> {
+  if (await hasMpv(installed, screen)) return openMpv;
   try {
-    await ffmpeg.version("ffplay");
-    return true;
-  } catch (error) {
-    if (error instanceof MissingProgramError || error instanceof ProcessError) return false;
-    throw error;
+    await installed.version("ffplay");
+    return openFfplay;
+  } catch (cause) {
+    if (!(cause instanceof MissingProgramError || cause instanceof ProcessError)) throw cause;
+    const install = "apt install mpv, dnf install mpv, brew install mpv";
+    const message = "Cannot open a window: neither mpv nor ffplay is installed, or in PATH; " +
+      `install mpv with your package manager (${install}), or try --view terminal`;
+    throw new MissingProgramError(message, { cause });
   }
 }

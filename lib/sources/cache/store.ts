@@ -1,65 +1,60 @@
-/** Keeps how recent responses started, within a limit of memory. */
-import { copyFrame, type StreamDescription } from "../../media/frame.ts";
-import type { TimedFrame } from "../../media/source.ts";
+/** Keeps blocks of frames within a limit of memory. */
+import { RequestError } from "../../base/errors.ts";
+import type { MemoryBudget } from "../limits.ts";
+import type { Block } from "./block.ts";
 
-/** Bytes counted for an entry besides its key and its frames: about what the objects take. */
-const ENTRY_SIZE = 1024;
+/** Milliseconds for which raw frames are kept for somebody who joins. */
+const RAW_TIME = 10_000;
 
-/** Bytes counted for a frame besides its data. */
-const FRAME_SIZE = 256;
+/** Milliseconds for which raw frames are kept for a reader that is behind, as in a pause. */
+const RAW_LAG = 15_000;
 
-/** The start of a response, or all of it. */
-export interface CachedStart {
-  streams: readonly StreamDescription[];
-  /** Differences from the request, one sentence each. */
-  notes: readonly string[];
-  /** In the order in which they were given, without headroom and tailroom. */
-  frames: readonly TimedFrame[];
-  /** No frames follow. */
-  isWhole: boolean;
-}
+/** Part of the limit that is freed at once, so that not every frame has to look for memory. */
+const SLACK = 64;
 
-/** A cached start that stays in memory until it is disposed. */
-export interface StoredStart extends Disposable {
-  readonly start: CachedStart;
-}
+/** The part of the memory that a start, and all raw frames that nobody waits for, may take. */
+const SHARE = 1 / 2;
 
-/** A start that is being recorded. */
-export interface Recording {
-  /** It was kept or dropped, or had to make room. */
-  readonly isOver: boolean;
-  /** Copies the next frame. One that makes the start too large ends the recording. */
-  add(frame: TimedFrame): void;
-  /** Ends the recording and keeps it. Does nothing if it is over. */
-  keep(about: Omit<CachedStart, "frames">): void;
-  /** Ends the recording and keeps nothing. Does nothing if it is over. */
-  drop(): void;
-}
+/** The part of the memory that one decoder may fill before that is wanted. */
+const AHEAD_SHARE = 1 / 8;
 
-interface Entry {
-  key: string;
-  /** `refused`: nothing is recorded for the key; `gone`: the entry was removed. */
-  state: "recording" | "kept" | "refused" | "gone";
-  frames: TimedFrame[];
-  start?: CachedStart;
-  /** Bytes counted for it. */
-  size: number;
-  holders: number;
+/** Times the limit that may be borrowed for what readers have yet to read. */
+const MAX_BORROWED = 3;
+
+/** Bytes that are borrowed at once. */
+const LOAN = 16e6;
+
+/** Options of {@linkcode BlockStore}. */
+export interface BlockStoreOptions {
+  /** Bytes; 0 to keep nothing. */
+  limit: number;
+  /** Lends memory for what readers have yet to read; throws if it has none. */
+  budget?: Pick<MemoryBudget, "take">;
+  /** The first block that somebody has yet to read, of each decoder that somebody reads. */
+  unread?: () => ReadonlyMap<Block["origin"], number>;
 }
 
 /**
- * Cached starts by key, with those being recorded. If they exceed the limit together, the least
- * recently used are removed, except for those that are held.
+ * Blocks by their last use. If they exceed the limit together, they are removed in this order: raw
+ * frames that nobody waits for, then packets that nobody waits for, then those that somebody has yet
+ * to read, unless memory can be borrowed for them, then starts of responses; among equals, the least
+ * recently used.
  */
-export class StartStore {
+export class BlockStore {
   #limit: number;
+  #budget: Pick<MemoryBudget, "take"> | undefined;
+  #loans: Disposable[] = [];
+  #unread: () => ReadonlyMap<Block["origin"], number>;
   /** Least recently used first. */
-  #entries = new Map<string, Entry>();
+  #blocks = new Set<Block>();
   #taken = 0;
+  /** Bytes of raw blocks other than starts. */
+  #raw = 0;
 
-  /** @param limit bytes; 0 to keep nothing */
-  constructor(limit: number) {
+  constructor({ limit, budget, unread = () => new Map() }: BlockStoreOptions) {
     this.#limit = limit;
+    this.#budget = budget;
+    this.#unread = unread;
   }
 
   /** Bytes in use. */
@@ -67,113 +62,116 @@ export class StartStore {
     return this.#taken;
   }
 
-  /** Holds the start of a key, which becomes the most recently used. */
-  take(key: string): StoredStart | undefined {
-    const entry = this.#entries.get(key);
-    if (entry?.start === undefined) return undefined;
-    this.#touch(entry);
-    entry.holders++;
-    let isHeld = true;
-    return {
-      start: entry.start,
-      [Symbol.dispose]: () => {
-        if (!isHeld) return;
-        isHeld = false;
-        entry.holders--;
-        if (entry.state === "gone") this.#free(entry);
-      },
-    };
+  /** Bytes that the start of one response may take. */
+  get startLimit(): number {
+    return this.#limit * SHARE;
   }
 
-  /**
-   * Begins to record the start of a key.
-   *
-   * @returns `undefined` if it is being recorded, kept or refused, or if there is no room
-   */
-  record(key: string): Recording | undefined {
-    if (this.#entries.has(key)) return undefined;
-    const entry = this.#add(key, "recording");
-    if (entry === undefined) return undefined;
-    return {
-      get isOver() {
-        return entry.state !== "recording";
-      },
-      add: (frame) => this.#addFrame(entry, frame),
-      keep: (about) => this.#keep(entry, about),
-      drop: () => {
-        if (entry.state === "recording") this.#remove(entry);
-      },
-    };
+  /** Bytes that a decoder may make before they are wanted. */
+  get aheadLimit(): number {
+    return this.#limit * AHEAD_SHARE;
   }
 
-  /** Removes the start of a key, and records no other until this entry is evicted. */
-  refuse(key: string): void {
-    const entry = this.#entries.get(key);
-    if (entry !== undefined) this.#remove(entry);
-    this.#add(key, "refused");
+  /** Takes a new block. */
+  add(block: Block): void {
+    this.#blocks.add(block);
+    this.grown(block, block.size);
   }
 
-  #add(key: string, state: "recording" | "refused"): Entry | undefined {
-    const entry: Entry = { key, state, frames: [], size: 0, holders: 0 };
-    this.#entries.set(key, entry);
-    this.#grow(entry, ENTRY_SIZE + 2 * key.length);
-    if (this.#makeRoom(entry)) return entry;
-    this.#remove(entry);
-    return undefined;
-  }
-
-  #addFrame(entry: Entry, frame: TimedFrame): void {
-    if (entry.state !== "recording") return;
-    const size = frame.data.byteLength + FRAME_SIZE;
-    if (entry.size + size > this.#limit / 2) {
-      this.refuse(entry.key);
-      return;
-    }
-    this.#grow(entry, size);
-    if (this.#makeRoom(entry)) entry.frames.push(copyFrame(frame));
-    else this.#remove(entry);
-  }
-
-  #keep(entry: Entry, about: Omit<CachedStart, "frames">): void {
-    if (entry.state !== "recording") return;
-    for (const { extradata } of about.streams) this.#grow(entry, extradata.byteLength);
-    if (!this.#makeRoom(entry)) return this.#remove(entry);
-    entry.state = "kept";
-    entry.start = { ...about, frames: entry.frames };
-    this.#touch(entry);
-  }
-
-  #grow(entry: Entry, bytes: number): void {
-    entry.size += bytes;
+  /** Counts bytes that a block has grown by. A block that is too large is removed. */
+  grown(block: Block, bytes: number): void {
+    if (!this.#blocks.has(block)) return;
     this.#taken += bytes;
+    if (block.kind === "raw") this.#raw += bytes;
+    if (this.#taken > this.#limit) this.#makeRoom(block);
   }
 
-  /** Removes other entries until all fit; returns whether they do. */
-  #makeRoom(entry: Entry): boolean {
-    for (const other of this.#entries.values()) {
-      if (this.#taken <= this.#limit) return true;
-      if (other !== entry && other.holders === 0) this.#remove(other);
+  /** Removes what is kept in borrowed memory although no reader waits for it any more. */
+  trim(): void {
+    if (this.#taken > this.#limit) this.#makeRoom();
+  }
+
+  /** Changes a start that is too large into frames that only follow one. */
+  demote(block: Block, kind: Exclude<Block["kind"], "start">): void {
+    block.kind = kind;
+    if (kind === "raw" && this.#blocks.has(block)) this.#raw += block.size;
+  }
+
+  /** Makes a block the most recently used. */
+  touch(block: Block): void {
+    if (this.#blocks.delete(block)) this.#blocks.add(block);
+  }
+
+  /** Removes a block, and gives memory back that was borrowed for it. */
+  remove(block: Block): void {
+    if (!this.#blocks.delete(block)) return;
+    this.#taken -= block.size;
+    if (block.kind === "raw") this.#raw -= block.size;
+    while (this.#loans.length > 0 && this.#taken <= this.#limit + this.#borrowed - LOAN) {
+      this.#loans.pop()?.[Symbol.dispose]();
     }
-    return this.#taken <= this.#limit;
+    block.clear();
+    block.origin.onRemoved(block);
   }
 
-  #touch(entry: Entry): void {
-    if (!this.#entries.delete(entry.key)) return;
-    this.#entries.set(entry.key, entry);
+  /** Removes blocks until there is room, the one that needs it last. */
+  #makeRoom(needy?: Block): void {
+    const unread = this.#unread();
+    const others = [...this.#blocks].filter((block) => block !== needy);
+    const ranked = Map.groupBy(others, (block) => this.#rankOf(block, unread));
+    const wanted = this.#limit * (1 - 1 / SLACK);
+    this.#removeAll([...ranked.get(0) ?? [], ...ranked.get(1) ?? []], wanted);
+    // Starts take no borrowed memory, which they would keep when its readers have gone.
+    const isNeedyUnread = needy !== undefined && this.#rankOf(needy, unread) === 2;
+    const waitedFor = [...ranked.get(2) ?? [], ...(isNeedyUnread ? [needy] : [])];
+    this.#removeAll(ranked.get(3) ?? [], wanted + sizeOf(waitedFor));
+    if (this.#taken > wanted && !(ranked.has(2) && this.#borrow())) {
+      this.#removeAll([...ranked.get(2) ?? [], ...ranked.get(3) ?? []], wanted + this.#borrowed);
+    }
+    if (this.#taken > this.#limit + this.#borrowed && needy !== undefined) this.remove(needy);
   }
 
-  #remove(entry: Entry): void {
-    this.#entries.delete(entry.key);
-    entry.state = "gone";
-    this.#free(entry);
+  #removeAll(blocks: readonly Block[], wanted: number): void {
+    for (const block of blocks) {
+      if (this.#taken <= wanted) return;
+      this.remove(block);
+    }
   }
 
-  /** Frees the memory of a removed entry unless it is held. */
-  #free(entry: Entry): void {
-    if (entry.holders > 0) return;
-    this.#taken -= entry.size;
-    entry.size = 0;
-    entry.frames = [];
-    entry.start = undefined;
+  get #borrowed(): number {
+    return this.#loans.length * LOAN;
   }
+
+  /** Borrows memory for what exceeds the limit; returns whether there is enough. */
+  #borrow(): boolean {
+    while (this.#taken > this.#limit + this.#borrowed) {
+      if (this.#borrowed + LOAN > this.#limit * MAX_BORROWED || this.#budget === undefined) {
+        return false;
+      }
+      try {
+        this.#loans.push(this.#budget.take(LOAN));
+      } catch (error) {
+        if (error instanceof RequestError) return false;
+        throw error;
+      }
+    }
+    return true;
+  }
+
+  /** The lower, the sooner a block is removed. */
+  #rankOf(block: Block, unread: ReadonlyMap<Block["origin"], number>): number {
+    const { kind, origin, number, madeAt } = block;
+    if (kind === "start") return 3;
+    const isUnread = number >= (unread.get(origin) ?? Infinity);
+    if (kind === "packets") return isUnread ? 2 : 1;
+    const age = performance.now() - madeAt;
+    if (isUnread && age <= RAW_LAG) return 2;
+    const isOld = !origin.isLive || age > RAW_TIME;
+    return isOld || this.#raw > this.#limit * SHARE ? 0 : 1;
+  }
+}
+
+/** Bytes of some blocks. */
+function sizeOf(blocks: readonly Block[]): number {
+  return blocks.reduce((sum, { size }) => sum + size, 0);
 }

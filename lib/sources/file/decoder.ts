@@ -1,12 +1,13 @@
 /** Opens a file of the library as a source of frames. */
 import { NothingToSendError, RequestError } from "../../base/errors.ts";
 import type { StreamDescription } from "../../media/frame.ts";
-import type { FrameSource, FrameTap, TimedFrame } from "../../media/source.ts";
+import type { FrameSource, TimedFrame } from "../../media/source.ts";
 import type { TrackInput } from "./ffmpeg_args.ts";
 import { merge } from "./interleave.ts";
 import type { MediaFile } from "./library.ts";
 import { type MediaOptions, planTracks, refuseContradictions, refuseCopiedStill } from "./plan.ts";
-import type { AudioInfo, VideoInfo } from "./probe.ts";
+import { openPackets } from "./packets/open.ts";
+import type { AudioInfo, VideoInfo } from "./ffprobe_streams.ts";
 import {
   sizeNotes,
   toAudioStream,
@@ -23,7 +24,6 @@ export interface DecoderOptions extends MediaOptions, TrackLimits {}
 export class Decoder implements FrameSource {
   readonly streams: readonly StreamDescription[];
   readonly notes: readonly string[];
-  tap: FrameTap | undefined;
   #tracks: readonly FrameTrack[];
   #file: MediaFile;
   #options: DecoderOptions;
@@ -41,34 +41,34 @@ export class Decoder implements FrameSource {
   }
 
   async *frames(): AsyncGenerator<TimedFrame> {
-    using tap = this.tap;
     let isEmpty = true;
     for await (const frame of merge(this.#tracks)) {
       isEmpty = false;
-      if (tap?.isDone === false) await tap.onFrame(frame);
       yield frame;
       this.#tracks.find((track) => track.description.id === frame.streamId)?.recycle(frame);
     }
     // FFmpeg writes headers, and succeeds, even if no frame follows.
     if (isEmpty) throw nothingToSend(this.#file, this.#options);
-    await tap?.onEnd();
   }
 
   /** Ends FFmpeg and waits until it has ended. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.tap?.[Symbol.dispose]();
     await Promise.all(this.#tracks.map((track) => track[Symbol.asyncDispose]()));
   }
 }
 
 /**
- * Opens a file in the encoding that is asked for and waits for the first of its output.
+ * Opens a file in the encoding that is asked for and waits for the first of its output. Packets that
+ * are copied are read without FFmpeg if the index of the file is understood.
  *
  * @throws {RequestError} if the file cannot be sent as asked
  */
-export async function openDecoder(file: MediaFile, options: DecoderOptions): Promise<Decoder> {
-  refuseContradictions(options);
-  refuseCopiedStill(options, file);
+export async function openDecoder(
+  file: MediaFile,
+  options: DecoderOptions,
+): Promise<FrameSource> {
+  const indexed = await openIndexed(file, options);
+  if (indexed !== undefined) return indexed;
   const input: TrackInput = { file, options, plan: planTracks(file, options) };
   const tracks: FrameTrack[] = [];
   try {
@@ -85,6 +85,24 @@ export async function openDecoder(file: MediaFile, options: DecoderOptions): Pro
     await Promise.all(tracks.map((track) => track[Symbol.asyncDispose]()));
     throw error;
   }
+}
+
+/**
+ * Opens a file without FFmpeg, if all that is asked for are packets that its index tells.
+ *
+ * @throws {RequestError} if the file cannot be sent as asked
+ */
+export async function openIndexed(
+  file: MediaFile,
+  options: DecoderOptions,
+): Promise<FrameSource | undefined> {
+  refuseContradictions(options);
+  refuseCopiedStill(options, file);
+  if (options.encoding !== "copy") return undefined;
+  const plan = planTracks(file, options);
+  const toEmptyError = () => nothingToSend(file, options);
+  const reopen = () => openDecoder({ ...file, packets: undefined }, options);
+  return await openPackets(file, { options, plan, limits: { ...options, reopen }, toEmptyError });
 }
 
 async function openVideo(

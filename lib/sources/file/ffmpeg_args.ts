@@ -1,11 +1,13 @@
 /** FFmpeg's arguments for converting one stream of a library file to NUT. */
+import { decodingArguments, type Hardware } from "../../ffmpeg/encoders.ts";
 import { conversionFor } from "../../ffmpeg/pixel_formats.ts";
 import { pictureArguments, soundArguments } from "../../ffmpeg/rendition.ts";
-import type { Rational } from "../../media/frame.ts";
+import type { Encoding, Rational } from "../../media/frame.ts";
 import { inputArguments } from "./formats.ts";
 import type { MediaFile } from "./library.ts";
 import type { MediaOptions, TrackPlan } from "./plan.ts";
-import type { AudioInfo, MediaInfo } from "./probe.ts";
+import type { AudioInfo } from "./ffprobe_streams.ts";
+import type { MediaInfo } from "./probe.ts";
 import {
   isClockless,
   isJumping,
@@ -58,6 +60,8 @@ export interface TrackInput {
   file: MediaFile;
   options: MediaOptions;
   plan: TrackPlan;
+  /** How video is decoded and encoded. @default SOFTWARE */
+  hardware?: Hardware;
 }
 
 /** Seconds that FFmpeg adds to the timestamps of compressed streams, since NUT has none below 0. */
@@ -66,19 +70,25 @@ export function leadOf({ start = 0 }: MediaOptions): number {
 }
 
 /** Arguments for the video of a file, with the timestamps of the source. */
-export function videoArguments({ file, options, plan }: TrackInput): string[] {
+export function videoArguments({ file, options, plan, hardware }: TrackInput): string[] {
   const { info } = file;
-  if (options.still) return stillArguments({ file, options, plan });
+  if (options.still) return stillArguments({ file, options, plan, hardware });
   const encoding = plan.video ?? "raw";
   if (encoding === "copy") return copyArguments({ file, options, plan }, "V");
   const seek = planDecoding(info.format, options.start ?? 0, info.video);
   return [
     ...["-nostdin", "-v", "error"],
     ...inputTiming(seek, options),
+    ...decodingArguments(hardware),
+    // FFmpeg looks at frames before it decodes them, which takes a tenth of the time to the first.
+    ...(info.isStated && encoding === "raw" ? ["-nofind_stream_info"] : []),
+    ...alphaArguments(info, encoding),
     ...inputArguments(file.path, info),
-    ...["-map", "0:V:0"],
+    ...["-map", mapOf(info, "V")],
     ...pictureArguments({ ...options, encoding }, {
       ...sourceOf(info),
+      length: lengthOf(options, info.duration),
+      hardware,
       filters: trimFilters(seek),
     }),
     ...(encoding === "raw" ? [] : shifted(leadOf(options))),
@@ -97,7 +107,7 @@ export function audioArguments({ file, options, plan }: TrackInput): string[] {
     ...["-nostdin", "-v", "error"],
     ...inputTiming(seek, options),
     ...inputArguments(file.path, info),
-    ...["-map", "0:a:0", ...(seek.rest > 0 ? ["-ss", toDecimal(seek.rest)] : [])],
+    ...["-map", mapOf(info, "a"), ...(seek.rest > 0 ? ["-ss", toDecimal(seek.rest)] : [])],
     ...soundArguments({ encoding: plan.audio === "aac" ? "h264" : "raw" }, codec),
     ...(plan.audio === "pcm" ? [] : shifted(leadOf(options))),
     ...["-f", "nut", "pipe:1"],
@@ -118,19 +128,28 @@ export function pcmCodec({ sampleFormat }: AudioInfo): string {
  * @param total seconds that the media lasts, if known
  */
 export function sequenceLength(
-  { every, start = 0, duration = Infinity }: MediaOptions,
-  total = Infinity,
+  options: MediaOptions,
+  total?: number,
 ): number | undefined {
+  const { every } = options;
   if (every === undefined) return 1;
-  const length = Math.min(duration, total - start);
+  const length = lengthOf(options, total);
   return length === Infinity ? undefined : Math.max(1, Math.ceil(length / every - PRECISION));
+}
+
+/** Seconds of a part; `Infinity` if they are not known. */
+function lengthOf(
+  { start = 0, duration = Infinity }: MediaOptions,
+  total = Infinity,
+): number {
+  return Math.min(duration, total - start);
 }
 
 /**
  * Arguments for stills. The filter `fps` selects those of a video: at each of its ticks, it gives the
  * latest frame that has begun by then.
  */
-function stillArguments({ file: { path, info }, options, plan }: TrackInput): string[] {
+function stillArguments({ file: { path, info }, options, plan, hardware }: TrackInput): string[] {
   const encoding = plan.video ?? "raw";
   const { start = 0, every = LONG_INTERVAL } = options;
   const isImage = info.kind === "image";
@@ -155,10 +174,13 @@ function stillArguments({ file: { path, info }, options, plan }: TrackInput): st
     // With several threads, FFmpeg decodes several frames before it gives the first one.
     ...(isImage || start === 0 ? ["-threads", "1"] : []),
     ...input,
+    ...(isImage ? [] : decodingArguments(hardware)),
+    ...alphaArguments(info, encoding),
     ...inputArguments(path, info),
-    ...["-map", "0:V:0"],
+    ...["-map", mapOf(info, "V")],
     ...pictureArguments(rendition, {
       ...sourceOf(info),
+      hardware,
       timeBase,
       filters: isImage ? [] : filters,
     }),
@@ -181,11 +203,21 @@ function copyArguments({ file: { path, info }, options }: TrackInput, stream: "a
     ...(seek > 0 ? ["-ss", toDecimal(seek)] : []),
     ...(duration === undefined ? [] : ["-t", toDecimal(rest + duration)]),
     ...inputArguments(path, info),
-    ...["-map", `0:${stream}:0`, `-c:${kind}`, "copy"],
+    ...["-map", mapOf(info, stream), `-c:${kind}`, "copy"],
     ...shifted(leadOf(options) - rest),
     ...["-f", "nut", "pipe:1"],
     ...companionArguments(stream === "V" ? "a" : "V", info),
   ];
+}
+
+/** The decoder that keeps transparency, which only raw frames have. */
+function alphaArguments({ video }: MediaInfo, encoding: Encoding): string[] {
+  return video?.alpha !== undefined && encoding === "raw" ? ["-c:v", video.alpha.decoder] : [];
+}
+
+/** FFmpeg's name of the chosen stream of a type. */
+function mapOf({ video, audio }: MediaInfo, stream: "a" | "V"): string {
+  return `0:${stream}:${(stream === "a" ? audio : video)?.number ?? 0}`;
 }
 
 function sourceOf({ video, kind }: MediaInfo) {
@@ -194,7 +226,11 @@ function sourceOf({ video, kind }: MediaInfo) {
     frameRate: kind === "image" ? undefined : video?.frameRate,
     conversion: video && conversionFor(video.pixelFormat),
     pixelFormat: video?.pixelFormat,
+    colorRange: video?.colorRange,
     colorSpace: video?.colorSpace,
+    colorPrimaries: video?.colorPrimaries,
+    colorTransfer: video?.colorTransfer,
+    fieldOrder: video?.fieldOrder,
   };
 }
 
@@ -231,11 +267,12 @@ function toDecimal(seconds: number): string {
 /** Reads and discards the other stream as well, see {@linkcode isJumping}. */
 function companionArguments(
   stream: "a" | "V",
-  { video, audio, format }: MediaInfo,
+  info: MediaInfo,
   seconds?: number,
 ): string[] {
+  const { video, audio, format } = info;
   const both = video !== undefined && audio !== undefined;
   if (!both || !isJumping(format)) return [];
   const limit = seconds === undefined ? [] : ["-t", toDecimal(seconds)];
-  return ["-map", `0:${stream}:0`, ...limit, "-c", "copy", "-f", "null", "-"];
+  return ["-map", mapOf(info, stream), ...limit, "-c", "copy", "-f", "null", "-"];
 }

@@ -60,11 +60,15 @@ export function pixelLimit(
 
 /** FFmpeg checks the format before it opens files that it names, so that playlists do no harm. */
 function guessArguments(path: string): string[] {
-  const isPattern = PATTERN.test(path) && IMAGE_EXTENSION.test(path);
   return [
     ...["-format_whitelist", SERVED_FORMATS.join(",")],
-    ...(isPattern ? NAMED_IMAGES : []),
+    ...(isPattern(path) ? NAMED_IMAGES : []),
   ];
+}
+
+/** Whether FFmpeg would take a path for a pattern of those of several images. */
+export function isPattern(path: string): boolean {
+  return PATTERN.test(path) && IMAGE_EXTENSION.test(path);
 }
 
 function knownArguments({ format, video }: KnownFormat): string[] {
@@ -96,6 +100,8 @@ const DEMUXERS: Record<string, string> = {
   daud: "302 daud",
   dfpwm: "dfpwm",
   filmstrip: "flm",
+  // By its content, a series of JPEGs is its first picture if that is large.
+  mjpeg: "mjpg mjpeg",
   g722: "g722 722",
   g723_1: "tco rco g723_1",
   g729: "g729",

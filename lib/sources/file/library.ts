@@ -1,9 +1,32 @@
 /** The folder of media that is served. */
-import { RequestError } from "../../base/errors.ts";
-import { nearest } from "../../base/suggest.ts";
+import {
+  MissingProgramError,
+  ProcessError,
+  RequestError,
+  TruncatedError,
+} from "../../base/errors.ts";
+import { parallel } from "../../base/parallel.ts";
+import type { FileHeader } from "../../containers/headers/header.ts";
+import { readHeader } from "../../containers/headers/read.ts";
+import { readDecoders } from "../../ffmpeg/decoders.ts";
 import { memoryLimit } from "../../ffmpeg/sandbox.ts";
-import { type FileState, stateOf } from "./file_state.ts";
-import { type MediaInfo, PassingError, probe } from "./probe.ts";
+import type { FileState } from "./file_state.ts";
+import { formatByName, isPattern } from "./formats.ts";
+import { type Candidate, FileTree, type TreeVisitor } from "./listing/file_tree.ts";
+import {
+  type FolderChange,
+  FollowedFolder,
+  type Following,
+  type FollowTimes,
+} from "./listing/followed_folder.ts";
+import { LikeFiles } from "./listing/like_files.ts";
+import { PacketFiles } from "./packets/packet_files.ts";
+import { isSystemError, SharedFile, UnreachableFileError } from "./packets/shared_file.ts";
+import { FileError, type MediaInfo, PassingError, probe } from "./probe.ts";
+import { MARGIN, quickProbe } from "./quick_probe.ts";
+import { SubtitleTexts } from "./tracks/subtitles.ts";
+import { MAX_SUGGESTED, namesInFolders, nearestName, suggestion } from "./listing/suggestions.ts";
+import { TagReader } from "./tags/tag_reader.ts";
 
 /** A file of the library, known to be media. */
 export interface MediaFile {
@@ -22,6 +45,12 @@ export interface MediaFile {
   maxPixels?: number;
   /** Bytes of memory that FFmpeg may take for it; without a limit if absent. */
   maxMemory?: number;
+  /** Reads its packets, if it has an index; with FFmpeg if absent. */
+  packets?: PacketFiles;
+  /** Reads its subtitles. */
+  texts?: SubtitleTexts;
+  /** Reads what it says about itself; nothing if absent. */
+  tags?: TagReader;
 }
 
 /** Options of {@linkcode Library}. */
@@ -34,86 +63,87 @@ export interface LibraryOptions {
   probeTimeout?: number;
   /** The flag or option that names the folder, for errors. @default "--media" */
   option?: string;
+  /** Reads the packets of files that have an index. */
+  packets?: PacketFiles;
+  /** When the folder is looked at again for those who follow it. */
+  times?: FollowTimes;
 }
 
-/** A file that has not been probed. */
-interface Candidate {
-  name: string;
-  path: string;
-  size: number;
-  state: FileState;
+/** A file, and what it turned out to be: media, or the reason why it is not served. */
+export type Described =
+  | { candidate: Candidate; file: MediaFile; problem?: undefined }
+  | { candidate: Candidate; file?: undefined; problem: string };
+
+/** A file that has been probed, or is. */
+interface Probed {
+  /** Of its state. */
+  stamp: string;
+  info: Promise<MediaInfo>;
+  /** The same, once it is there. */
+  found?: MediaInfo;
 }
-
-/** Path in place of that of a folder, if there is none. */
-const NO_FOLDER = "";
-
-/** Largest number of files in a list; further ones can still be requested by name. */
-const MAX_FILES = 10_000;
-
-/** Levels of folders below the library's. */
-const MAX_DEPTH = 16;
-
-/** Largest number of names to find the nearest one among. */
-const MAX_COMPARED = 1000;
-
-/** Probes that run at once while listing. */
-const PARALLEL_PROBES = 2;
 
 /** Largest number of probed files in the cache. */
 const MAX_PROBED = 20_000;
 
-/**
- * A folder of media. Only here a name becomes a path: names are compared with the entries of the
- * folder, level by level, and never joined to a path. Links out of the folder, and anything but
- * regular files, are ignored.
- */
+/** Files that are looked into at once, however many processors there are: each may take 50 MB. */
+const MAX_PROBES = 16;
+
+/** Milliseconds for which descriptions are collected before they are given together. */
+const INTERVAL = 100;
+
+/** A folder of media, and what is known of its files. */
 export class Library {
-  #root = NO_FOLDER;
-  /** Prefix of the real path of everything inside. */
-  #inside = NO_FOLDER;
+  #tree: FileTree;
+  #followed: FollowedFolder;
   #otherNames: readonly string[];
   #limits: Pick<MediaFile, "folder" | "maxPixels" | "maxMemory"> = {};
+  #packets: PacketFiles;
+  #texts = new SubtitleTexts();
+  #tags = new TagReader();
   #probeTimeout: number | undefined;
-  #probed = new Map<string, { stamp: string; info: Promise<MediaInfo> }>();
+  /** Names of FFmpeg's decoders by codec. */
+  #decoders: Promise<ReadonlyMap<string, string>> | undefined;
+  #likeFiles = new LikeFiles();
+  /** By path. */
+  #probed = new Map<string, Probed>();
 
   /**
    * @param folder path of the folder; a library without one is empty
    * @throws {Error} if it is no folder or cannot be read
    */
   constructor(folder: string | undefined, options: LibraryOptions = {}) {
-    const { otherNames = [], maxPixels, probeTimeout, option = "--media" } = options;
+    const { otherNames = [], maxPixels, probeTimeout, option = "--media", times } = options;
     this.#otherNames = otherNames;
     this.#probeTimeout = probeTimeout;
+    this.#packets = options.packets ?? new PacketFiles();
+    this.#tree = new FileTree(folder, option);
+    const scan = (onFolder: (path: string) => void) =>
+      Array.fromAsync(this.#tree.files({ onFolder }));
+    this.#followed = new FollowedFolder({ scan, times });
     if (folder === undefined) return;
-    try {
-      this.#root = Deno.realPathSync(folder);
-      this.#inside = this.#root.endsWith("/") ? this.#root : `${this.#root}/`;
-      const maxMemory = maxPixels === undefined ? undefined : memoryLimit(maxPixels);
-      this.#limits = { folder: this.#root, maxPixels, maxMemory };
-      if (Deno.statSync(this.#root).isDirectory) return;
-    } catch (cause) {
-      const reason = cause instanceof Deno.errors.NotFound
-        ? "no such folder"
-        : "it is not readable";
-      throw new Error(`Cannot serve "${folder}": ${reason}, name one with ${option}`, { cause });
-    }
-    throw new Error(`Cannot serve "${folder}": it is not a folder, name one with ${option}`);
+    const maxMemory = maxPixels === undefined ? undefined : memoryLimit(maxPixels);
+    this.#limits = { folder: this.#tree.root, maxPixels, maxMemory };
   }
 
   /**
-   * Finds a file by name.
+   * Finds a file by name. Folders may be left out if only one file has the rest of its name.
    *
-   * @throws {RequestError} `not_found` with the nearest name, `media_error` if it is no media
+   * @throws {RequestError} `not_found` with names to use instead, `media_error` if it is no media
    */
   async find(name: string): Promise<MediaFile> {
-    const candidate = await this.#locate(name);
-    if (candidate === undefined) throw await this.#notFound(name);
-    return await this.#toMedia(candidate);
+    const candidate = await this.#tree.locate(name);
+    if (candidate !== undefined) return await this.#toMedia(candidate);
+    const { names, isWhole } = await this.#tree.someNames();
+    const inFolders = await this.#thoseThere(namesInFolders(name, names));
+    const [only] = inFolders;
+    if (isWhole && inFolders.length === 1) return await this.#toMedia(only);
+    throw await this.#notFound(name, inFolders.map(({ name }) => name), names);
   }
 
   /** Whether there is a file of this name, media or not. */
   async has(name: string): Promise<boolean> {
-    return await this.#locate(name) !== undefined;
+    return await this.#tree.locate(name) !== undefined;
   }
 
   /**
@@ -123,8 +153,8 @@ export class Library {
    * @throws {RequestError} `not_found` if there is none
    */
   async first(kind: "image" | "video"): Promise<MediaFile> {
-    for await (const candidate of this.#files()) {
-      const file = await this.#tryMedia(candidate);
+    for await (const candidate of this.#tree.files()) {
+      const { file } = await this.describe(candidate);
       if (file?.info.kind === kind && file.info.video?.codec !== "svg") return file;
     }
     throw new RequestError("not_found", `Cannot find any ${kind} on this server`);
@@ -132,188 +162,174 @@ export class Library {
 
   /** Lists all media, in the order of names. */
   async list(): Promise<MediaFile[]> {
-    const candidates = await this.#candidates();
-    const files: (MediaFile | undefined)[] = [];
-    let next = 0;
-    const work = async () => {
-      while (next < candidates.length) {
-        const at = next++;
-        files[at] = await this.#tryMedia(candidates[at]);
-      }
-    };
-    await Promise.all(Array.from({ length: PARALLEL_PROBES }, work));
-    return files.filter((file) => file !== undefined);
+    const found = new Map<Candidate, MediaFile>();
+    const candidates = await this.candidates();
+    for await (const results of this.describeAll(candidates)) {
+      for (const { candidate, file } of results) if (file) found.set(candidate, file);
+    }
+    return candidates.map((candidate) => found.get(candidate)).filter((file) => file !== undefined);
   }
 
-  /** Probes all files, one at a time, so that later requests need not wait for that. */
+  /** The files that may be media, in the order of names. None has been looked into. */
+  async candidates(): Promise<Candidate[]> {
+    return await Array.fromAsync(this.#tree.files());
+  }
+
+  /**
+   * Looks at the names of all files.
+   *
+   * @param onLeftOut called with the name of what may have media and is left out, and the reason
+   * @returns number of files that may be media; at most 10,000
+   */
+  async count(onLeftOut?: TreeVisitor["onLeftOut"]): Promise<number> {
+    return (await Array.fromAsync(this.#tree.files({ onLeftOut }))).length;
+  }
+
+  /**
+   * Looks into files, as many at once as there are processors.
+   *
+   * @param signal no further file is looked into after it
+   * @returns what they are, a few together, in the order in which that is known
+   */
+  describeAll(
+    candidates: readonly Candidate[],
+    signal?: AbortSignal,
+  ): AsyncGenerator<Described[]> {
+    const limit = Math.min(navigator.hardwareConcurrency, MAX_PROBES);
+    return parallel(candidates, (candidate) => this.describe(candidate), {
+      ...{ limit, interval: INTERVAL, signal },
+    });
+  }
+
+  /** What is known of a file from before; `undefined` if it has to be looked into. */
+  known(candidate: Candidate): MediaFile | undefined {
+    const { stamp, found } = this.#probed.get(candidate.path) ?? {};
+    if (stamp !== candidate.state.stamp || found === undefined) return undefined;
+    return this.#toFile(candidate, found);
+  }
+
+  /** Looks into a file, unless that is known from before. */
+  async describe(candidate: Candidate): Promise<Described> {
+    try {
+      return { candidate, file: await this.#toMedia(candidate) };
+    } catch (error) {
+      if (!(error instanceof RequestError)) throw error;
+      const problem = error instanceof FileError ? error.reason : error.message;
+      return { candidate, problem };
+    }
+  }
+
+  /**
+   * Watches the folder until the result is disposed.
+   *
+   * @param onChange called with the files that come, change or go
+   */
+  async follow(onChange: (change: FolderChange) => void): Promise<Following> {
+    return await this.#followed.follow(onChange);
+  }
+
+  /** Looks into all files, so that later requests need not wait for that. */
   async warm(signal: AbortSignal): Promise<void> {
-    for (const candidate of await this.#candidates()) {
-      if (signal.aborted) return;
-      await this.#tryMedia(candidate);
+    await this.#installedDecoders();
+    for await (const _ of this.describeAll(await this.candidates(), signal));
+  }
+
+  async #toMedia(candidate: Candidate): Promise<MediaFile> {
+    const { name, path, size, state: { stamp } } = candidate;
+    if (size === 0) throw new FileError(name, "it is empty");
+    let probed = this.#probed.get(path);
+    if (probed?.stamp !== stamp) {
+      if (this.#probed.size >= MAX_PROBED) this.#probed.clear();
+      probed = { stamp, info: this.#describe(candidate) };
+      this.#probed.set(path, probed);
     }
-  }
-
-  /** Walks down the folder by the parts of a name, each of which has to equal an entry's name. */
-  async #locate(name: string): Promise<Candidate | undefined> {
-    const parts = name.split("/");
-    if (parts.length > MAX_DEPTH + 1) return undefined;
-    let folder = this.#root;
-    for (const [depth, part] of parts.entries()) {
-      const entries = await this.#read(folder);
-      const entry = entries.find((candidate) => candidate.name === part);
-      if (entry === undefined) return undefined;
-      const found = await this.#resolve(`${folder}/${entry.name}`, entry);
-      if (found === undefined) return undefined;
-      const isLast = depth === parts.length - 1;
-      if (isLast) return found.info.isFile ? toCandidate(name, found) : undefined;
-      if (!found.info.isDirectory) return undefined;
-      folder = found.path;
-    }
-  }
-
-  /** All regular files, in the order of names. */
-  async #candidates(): Promise<Candidate[]> {
-    return await Array.fromAsync(this.#files());
-  }
-
-  async *#files(): AsyncGenerator<Candidate> {
-    let count = 0;
-    for await (const candidate of this.#walk({ path: this.#root, prefix: "", depth: 0 })) {
-      yield candidate;
-      if (++count >= MAX_FILES) return;
-    }
-  }
-
-  /** Regular files below a folder, in the order of names. */
-  async *#walk(at: Folder): AsyncGenerator<Candidate> {
-    for (const entry of await this.#read(at.path)) {
-      const resolved = await this.#resolve(`${at.path}/${entry.name}`, entry);
-      if (resolved === undefined) continue;
-      const name = at.prefix + entry.name;
-      if (resolved.info.isFile) yield toCandidate(name, resolved);
-      // A link to a folder may form a cycle; its files can still be requested by name.
-      if (entry.isDirectory && at.depth < MAX_DEPTH) {
-        const inside = { path: resolved.path, prefix: `${name}/`, depth: at.depth + 1 };
-        yield* this.#walk(inside);
-      }
-    }
-  }
-
-  /** The visible entries of a folder, in the order of names; none if a subfolder is unreadable. */
-  async #read(folder: string): Promise<Deno.DirEntry[]> {
-    if (folder === NO_FOLDER) return [];
     try {
-      return await readFolder(folder);
-    } catch (cause) {
-      if (!isOutOfReach(cause)) throw cause;
-      if (folder !== this.#root) return [];
-      const reason = "it is gone, or not readable";
-      throw new RequestError("not_found", `Cannot look into the media folder: ${reason}`, {
-        cause,
-      });
-    }
-  }
-
-  /** Follows an entry if it is a link; `undefined` if that leads out of the folder. */
-  async #resolve(path: string, entry: Deno.DirEntry): Promise<Resolved | undefined> {
-    try {
-      const real = entry.isSymlink ? await Deno.realPath(path) : path;
-      if (entry.isSymlink && !real.startsWith(this.#inside)) return undefined;
-      return { path: real, info: await Deno.stat(real) };
-    } catch (error) {
-      if (isOutOfReach(error)) return undefined;
-      throw error;
-    }
-  }
-
-  async #tryMedia(candidate: Candidate): Promise<MediaFile | undefined> {
-    try {
-      return await this.#toMedia(candidate);
-    } catch (error) {
-      if (error instanceof RequestError) return undefined;
-      throw error;
-    }
-  }
-
-  async #toMedia({ name, path, size, state }: Candidate): Promise<MediaFile> {
-    if (size === 0) throw new RequestError("media_error", `Cannot read "${name}": it is empty`);
-    const probed = this.#probed.get(path);
-    const limits = this.#limits;
-    const found = { name, path, size, state, ...limits };
-    const { stamp } = state;
-    if (probed?.stamp === stamp) return { ...found, info: await probed.info };
-    if (this.#probed.size >= MAX_PROBED) this.#probed.clear();
-    const info = probe(path, name, { ...limits, timeout: this.#probeTimeout });
-    this.#probed.set(path, { stamp, info });
-    try {
-      return { ...found, info: await info };
+      probed.found = await probed.info;
+      return this.#toFile(candidate, probed.found);
     } catch (error) {
       // Bad data stays bad until the file changes. Other failures may pass: a timeout on a busy
       // machine, an FFmpeg that was killed or is missing, a permission not yet given.
       const isLasting = error instanceof RequestError && !(error instanceof PassingError);
-      if (!isLasting && this.#probed.get(path)?.info === info) this.#probed.delete(path);
+      if (!isLasting && this.#probed.get(path) === probed) this.#probed.delete(path);
       throw error;
     }
   }
 
-  async #notFound(name: string): Promise<RequestError> {
-    const near = nearest(name, [...this.#otherNames, ...await this.#someNames()]);
+  #toFile({ name, path, size, state }: Candidate, info: MediaInfo): MediaFile {
+    const readers = { packets: this.#packets, texts: this.#texts, tags: this.#tags };
+    return { name, path, size, state, ...this.#limits, ...readers, info };
+  }
+
+  /** Describes a file by its index or its headers, or by ffprobe if they are not enough. */
+  async #describe({ name, path, state }: Candidate): Promise<MediaInfo> {
+    const askFfprobe = () => probe(path, name, { ...this.#limits, timeout: this.#probeTimeout });
+    const info = await this.#describeByIndex(path, state);
+    if (info !== undefined) return info;
+    const header = await this.#readHeader(path, state);
+    return header === undefined
+      ? await askFfprobe()
+      : await this.#likeFiles.describe(header, askFfprobe);
+  }
+
+  async #readHeader(path: string, state: FileState): Promise<FileHeader | undefined> {
+    // The content of such names is not all that counts.
+    if (formatByName(path) !== undefined || isPattern(path)) return undefined;
+    const { folder, maxPixels = Infinity } = this.#limits;
+    const bytes = new SharedFile({ path, folder, state });
+    try {
+      await using _use = await bytes.use();
+      const header = await readHeader(bytes);
+      const { width = 0, height = 0 } = header ?? {};
+      // Which sizes are refused near the limit depends on the alignment of frames.
+      return (width + MARGIN) * (height + MARGIN) > maxPixels ? undefined : header;
+    } catch (error) {
+      const isLeft = error instanceof UnreachableFileError || error instanceof TruncatedError ||
+        isSystemError(error);
+      if (isLeft) return undefined;
+      throw error;
+    }
+  }
+
+  async #describeByIndex(path: string, state: FileState): Promise<MediaInfo | undefined> {
+    const { folder, maxPixels } = this.#limits;
+    await using packets = await this.#packets.use({ path, folder, state });
+    const decoders = () => this.#installedDecoders();
+    return packets && await quickProbe(packets.file, { decoders, maxPixels });
+  }
+
+  /** FFmpeg's decoders, which are read when they are first needed; `undefined` if that fails. */
+  async #installedDecoders(): Promise<ReadonlyMap<string, string> | undefined> {
+    this.#decoders ??= readDecoders();
+    try {
+      return await this.#decoders;
+    } catch (error) {
+      if (!(error instanceof MissingProgramError || error instanceof ProcessError)) throw error;
+      // ffprobe tells the reason, and the next file tries again.
+      this.#decoders = undefined;
+      return undefined;
+    }
+  }
+
+  async #notFound(
+    name: string,
+    inFolders: readonly string[],
+    names: readonly string[],
+  ): Promise<RequestError> {
+    const known = [...this.#otherNames, ...names];
+    const near = inFolders.length > 0 ? undefined : nearestName(name, known);
     // The names include files that cannot be requested.
     const isThere = near !== undefined && (this.#otherNames.includes(near) || await this.has(near));
-    const hint = isThere ? `did you mean "${near}"?` : "see the list of media";
+    const hint = suggestion(isThere ? [near] : inFolders);
     return new RequestError("not_found", `Cannot find "${name}": no such media, ${hint}`);
   }
 
-  /** Names to suggest, without probing: those of upper folders first, then in order. */
-  async #someNames(): Promise<string[]> {
-    const names: string[] = [];
-    const folders = [{ path: this.#root, prefix: "", depth: 0 }];
-    // The array grows while it is iterated.
-    for (const { path, prefix, depth } of folders) {
-      for (const entry of await this.#read(path)) {
-        if (names.length + folders.length > MAX_COMPARED) return names;
-        const name = prefix + entry.name;
-        if (!entry.isDirectory) names.push(name);
-        else if (depth < MAX_DEPTH) {
-          folders.push({ path: `${path}/${entry.name}`, prefix: `${name}/`, depth: depth + 1 });
-        }
-      }
+  /** The first files of some names, as many as can be suggested and one more. */
+  async #thoseThere(names: readonly string[]): Promise<Candidate[]> {
+    const found: Candidate[] = [];
+    for (const name of names) {
+      const candidate = await this.#tree.locate(name);
+      if (candidate !== undefined && found.push(candidate) > MAX_SUGGESTED) break;
     }
-    return names;
+    return found;
   }
-}
-
-/** A folder of the library. */
-interface Folder {
-  path: string;
-  /** Prefix of the names of its files. */
-  prefix: string;
-  depth: number;
-}
-
-/** An entry whose link has been followed. */
-interface Resolved {
-  path: string;
-  info: Deno.FileInfo;
-}
-
-function toCandidate(name: string, { path, info }: Resolved): Candidate {
-  return { name, path, size: info.size, state: stateOf(info) };
-}
-
-/** Whether an entry is gone, not readable, or a dangling link: it is ignored then. */
-function isOutOfReach(error: unknown): boolean {
-  const { NotFound, PermissionDenied, FilesystemLoop, NotADirectory } = Deno.errors;
-  return [NotFound, PermissionDenied, FilesystemLoop, NotADirectory].some((type) =>
-    error instanceof type
-  );
-}
-
-/** The visible entries of a folder, in the order of names. */
-async function readFolder(folder: string): Promise<Deno.DirEntry[]> {
-  const entries: Deno.DirEntry[] = [];
-  for await (const entry of Deno.readDir(folder)) {
-    if (!entry.name.startsWith(".")) entries.push(entry);
-  }
-  return entries.sort((a, b) => a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
 }

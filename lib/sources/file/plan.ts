@@ -1,5 +1,6 @@
 /** Plans which streams of a file are sent, in which encoding, and which options contradict. */
 import { RequestError } from "../../base/errors.ts";
+import { bitsPerPixel, rawPixelFormat } from "../../ffmpeg/pixel_formats.ts";
 import type { Rendition } from "../../ffmpeg/rendition.ts";
 import type { Encoding } from "../../media/frame.ts";
 import { isCarried, isLosslessSound } from "../../nut/format.ts";
@@ -28,6 +29,8 @@ const ENCODINGS_OF: readonly (readonly [keyof MediaOptions, readonly string[], s
   ["fps", ["raw", "h264", "mjpeg"], "frame rate"],
   ["bitrate", ["h264"], "bitrate"],
   ["quality", ["mjpeg"], "quality"],
+  ["toneMap", ["raw", "h264", "mjpeg"], "tone mapping"],
+  ["deinterlace", ["raw", "h264", "mjpeg"], "deinterlacer"],
 ];
 
 /**
@@ -38,7 +41,8 @@ const ENCODINGS_OF: readonly (readonly [keyof MediaOptions, readonly string[], s
 export function refuseContradictions(options: MediaOptions): void {
   const { encoding = "raw" } = options;
   for (const [field, encodings, name] of ENCODINGS_OF) {
-    if (options[field] === undefined || encodings.includes(encoding)) continue;
+    // False is the same for all encodings.
+    if (!options[field] || encodings.includes(encoding)) continue;
     const reason = encoding === "copy" ? "copy changes nothing" : `${encoding} has none`;
     throw new RequestError(
       "bad_request",
@@ -84,6 +88,9 @@ export function planTracks(file: MediaFile, options: MediaOptions): TrackPlan {
     audio: isSilent ? undefined : audioFor(encoding, audio.codec, notes),
     notes,
   };
+  if (video?.alpha !== undefined && videoEncoding !== "raw") {
+    notes.push("Pictures are sent without their transparency: only raw frames have it");
+  }
   if (encoding === "copy" && !still) notes.push(...droppedStreams(file));
   return plan;
 }
@@ -124,4 +131,18 @@ function droppedStreams({ info: { further = {} } }: MediaFile): string[] {
     further[type] ? [`${further[type]} of ${name}`] : []
   );
   return parts.length === 0 ? [] : [`Further streams are dropped: ${parts.join(", ")}`];
+}
+
+/** Bytes of a raw video frame; 0 without video. */
+export function rawFrameSize(
+  { info: { video } }: Pick<MediaFile, "info">,
+  { width, height, pixelFormat }: MediaOptions,
+): number {
+  if (video === undefined) return 0;
+  // If only one of the two is requested, the aspect ratio is kept.
+  const scaledWidth = width ?? Math.round(video.width * (height ?? video.height) / video.height);
+  const scaledHeight = height ?? Math.round(video.height * (width ?? video.width) / video.width);
+  const source = video.alpha?.pixelFormat ?? video.pixelFormat;
+  const bits = bitsPerPixel(pixelFormat ?? rawPixelFormat(source)) ?? 24;
+  return scaledWidth * scaledHeight * bits / 8;
 }

@@ -1,47 +1,32 @@
 /** Finds out with ffprobe what a file is. */
-import { deadline, onAbort } from "../../base/async.ts";
+import { deadline } from "../../base/async.ts";
 import { messageOf, ProcessError, type ProcessFailure, RequestError } from "../../base/errors.ts";
-import type { Process } from "../../ffmpeg/process.ts";
+import { readOutput } from "../../ffmpeg/process.ts";
 import { type Confinement, outOfMemory, startConfined } from "../../ffmpeg/sandbox.ts";
-import { stderrReason } from "../../ffmpeg/stderr.ts";
-import type { Rational } from "../../media/frame.ts";
+import { INVALID_DATA, stderrReason } from "../../ffmpeg/stderr.ts";
+import type { MediaTrack } from "../../media/frame.ts";
 import {
-  type Extent,
+  alphaDecoder,
+  type AlphaDecoding,
+  type AudioInfo,
+  isCover,
+  preferred,
+  type ProbeOutput,
+  type ProbeStream,
+  toAudio,
+  toExtent,
+  toMediaTracks,
+  toVideo,
+  type VideoInfo,
+} from "./ffprobe_streams.ts";
+import {
   formatByName,
   inputArguments,
   mediaDuration,
   type NamedFormat,
   pixelLimit,
 } from "./formats.ts";
-
-/** A file's video stream. */
-export interface VideoInfo {
-  codec: string;
-  /** Pixels, as shown: rotation applied. */
-  width: number;
-  /** Pixels, as shown: rotation applied. */
-  height: number;
-  pixelFormat: string;
-  /** Seconds a tick of the container's timestamps. */
-  timeBase: Rational;
-  /** Frames a second, as the container states it. */
-  frameRate?: Rational;
-  /** Degrees clockwise that the container asks for: 0, 90, 180 or 270. */
-  rotation: number;
-  colorRange?: string;
-  colorSpace?: string;
-  /** Frames by which decode order and presentation order differ; absent for none. */
-  decodeDelay?: number;
-}
-
-/** A file's audio stream. */
-export interface AudioInfo {
-  codec: string;
-  sampleRate: number;
-  channels: number;
-  /** FFmpeg's name of the decoder's sample format, such as `fltp`. */
-  sampleFormat: string;
-}
+import { countingArguments, emptiness, isStill } from "./listing/kind.ts";
 
 /** A file as ffprobe describes it. */
 export interface MediaInfo {
@@ -52,12 +37,33 @@ export interface MediaInfo {
   duration?: number;
   video?: VideoInfo;
   audio?: AudioInfo;
+  /** All audio streams that can be decoded, if there are several. */
+  audioTracks?: readonly AudioInfo[];
+  /** The streams of video, audio and subtitles in the order of the file; absent for images. */
+  tracks?: readonly MediaTrack[];
   /** Number of further streams by FFmpeg's types; absent if there are none. */
   further?: Record<string, number>;
+  /** The file states all of it and begins at 0, so that FFmpeg need not look at frames beforehand. */
+  isStated?: true;
+}
+
+/** A file that is not served. */
+export class FileError extends RequestError {
+  /** Why, without the name: the predicate of a sentence about the file, or a reason. */
+  readonly reason: string;
+
+  constructor(
+    name: string,
+    reason: string,
+    { action = "read", ...options }: ErrorOptions & { action?: "read" | "serve" } = {},
+  ) {
+    super("media_error", `Cannot ${action} "${name}": ${reason}`, options);
+    this.reason = reason;
+  }
 }
 
 /** A refusal that is not due to the file's data: the next attempt may succeed. */
-export class PassingError extends RequestError {}
+export class PassingError extends FileError {}
 
 /** Milliseconds that ffprobe may take; then it is killed, and the next request tries again. */
 const PROBE_TIMEOUT = 20_000;
@@ -73,6 +79,15 @@ const MAX_SYSTEM_ERROR = 4095;
 
 /** `EINVAL`, the one of them that FFmpeg's demuxers return for invalid data. */
 const INVALID_ARGUMENT = 22;
+
+/**
+ * Codes of files that are wrong, or end too early: `AVERROR_INVALIDDATA` and `AVERROR_EOF`, which are
+ * the letters "INDA" and "EOF " (libavutil/error.h), and `EIO`, also for the latter.
+ */
+const DAMAGE = [0x41444e49, 0x20464f45, INVALID_ARGUMENT, 5];
+
+/** The reason if FFmpeg gives none. */
+const UNKNOWN_DATA = "it is damaged, or of a format that this FFmpeg does not know";
 
 /** FFmpeg's message about a frame that exceeds `-max_pixels`. */
 const TOO_LARGE = /Picture size (\d+x\d+) exceeds specified max pixel count/;
@@ -112,27 +127,49 @@ export async function probe(
   const { output, stderr } = await identify({ ...options, path, name });
   const { streams = [], format = {} } = output;
   const formatName = format.format_name ?? "";
-  const videoStream = streams.find((stream) =>
-    stream.codec_type === "video" && stream.disposition?.attached_pic !== 1
-  );
-  const audioStream = streams.find((stream) => stream.codec_type === "audio");
-  const video = videoStream && toVideo(videoStream);
-  const audio = audioStream && toAudio(audioStream);
+  const videos = streams.filter((stream) => stream.codec_type === "video" && !isCover(stream));
+  const audios = streams.filter((stream) => stream.codec_type === "audio");
+  const videoStream = preferred(videos, (stream) => ({
+    size: (stream.width ?? 0) * (stream.height ?? 0),
+    isDefault: stream.disposition?.default === 1,
+  }));
+  const audioStream = preferred(audios, (stream) => ({
+    size: stream.channels ?? 0,
+    isDefault: stream.disposition?.default === 1,
+  }));
+  const video = videoStream && toVideo(videoStream, videos.indexOf(videoStream));
+  const audioTracks = audios.map(toAudio);
+  const audio = audioStream && audioTracks[audios.indexOf(audioStream)];
   const claimed = video === undefined
     ? videoStream && stderr.match(TOO_LARGE)?.[1]
     : video.width * video.height > maxPixels && `${video.width}x${video.height}`;
   if (claimed) throw tooLarge(name, claimed, maxPixels);
   if (video === undefined && audio === undefined) {
-    throw new RequestError("media_error", `Cannot serve "${name}": no picture and no sound in it`);
+    const reason = emptiness(videoStream?.codec_name);
+    throw new FileError(name, reason, { action: "serve" });
   }
-  const kind = video === undefined ? "audio" : isStill(formatName) ? "image" : "video";
+  const isImage = await isStill(format, async (args) => {
+    if (streams.some(({ nb_read_packets: count }) => count !== undefined)) return streams;
+    const named = { demuxer: formatName.split(",")[0] };
+    return (await runFfprobe({ ...options, path, name, named, args })).output.streams;
+  });
+  const kind = video === undefined ? "audio" : isImage ? "image" : "video";
   const parts = [videoStream, audioStream].filter((stream) => stream !== undefined).map(toExtent);
   const duration = kind === "image"
     ? undefined
     : mediaDuration(formatName, toExtent(format), parts);
   const others = streams.filter((stream) => stream !== videoStream && stream !== audioStream);
   const further = others.length === 0 ? undefined : countTypes(others);
-  return { kind, format: formatName, duration, video, audio, further };
+  const decoder = videoStream && alphaDecoder(videoStream);
+  if (video !== undefined && decoder !== undefined) {
+    const input = { ...options, path, name, format: formatName };
+    video.alpha = await findAlpha(input, { decoder, number: video.number });
+  }
+  return {
+    ...{ kind, format: formatName, duration, video, audio, further },
+    audioTracks: audios.length > 1 ? audioTracks.filter((info) => info !== undefined) : undefined,
+    tracks: kind === "image" ? undefined : toMediaTracks(streams),
+  };
 }
 
 /** @throws {PassingError} if it is not the output of ffprobe */
@@ -143,30 +180,24 @@ function parseOutput(output: string, name: string): ProbeOutput {
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
   }
-  const reason = "ffprobe's output is not JSON";
-  throw new PassingError("media_error", `Cannot read "${name}": ${reason}`);
+  throw new PassingError(name, "ffprobe's output is not JSON");
 }
 
 function tooLarge(name: string, claimed: string, maxPixels: number): RequestError {
-  return new RequestError(
-    "media_error",
-    `Cannot serve "${name}": its pictures have ${claimed} pixels, expected at most ${maxPixels} ` +
-      "in all",
-  );
+  const reason = `its pictures have ${claimed} pixels, expected at most ${maxPixels} in all`;
+  return new FileError(name, reason, { action: "serve" });
 }
 
 function unserved(name: string, format: string): RequestError {
-  return new RequestError(
-    "media_error",
-    `Cannot serve "${name}": its format is ${format}, expected an image, a video or sound`,
-  );
+  const reason = `its format is ${format}, expected an image, a video or sound`;
+  return new FileError(name, reason, { action: "serve" });
 }
 
 function countTypes(streams: readonly ProbeStream[]): Record<string, number> {
   const counts: Record<string, number> = {};
-  for (const { codec_type: type = "unknown", disposition } of streams) {
+  for (const stream of streams) {
     // Cover art is no video.
-    const name = disposition?.attached_pic === 1 ? "cover" : type;
+    const name = isCover(stream) ? "cover" : stream.codec_type ?? "unknown";
     counts[name] = (counts[name] ?? 0) + 1;
   }
   return counts;
@@ -182,17 +213,18 @@ interface ProbeResult {
 /** Identifies a file by its content; if that says little, by the extension, as FFmpeg does. */
 async function identify(target: ProbeTarget): Promise<ProbeResult> {
   const named = formatByName(target.path);
-  if (named === undefined) return await runFfprobe(target);
+  const args = countingArguments(target.name);
+  if (named === undefined) return await runFfprobe({ ...target, args });
   let guessed: ProbeResult | undefined;
   try {
-    guessed = await runFfprobe(target);
+    guessed = await runFfprobe({ ...target, args });
     if ((guessed.output.format?.probe_score ?? 0) > NAME_SCORE) return guessed;
   } catch (error) {
     if (!(error instanceof RequestError) || error instanceof PassingError) throw error;
   }
   try {
     return await (named.codec === undefined
-      ? runFfprobe({ ...target, named })
+      ? runFfprobe({ ...target, named, args })
       : decodeImage(target, named));
   } catch (error) {
     if (guessed === undefined || !(error instanceof RequestError)) throw error;
@@ -201,10 +233,10 @@ async function identify(target: ProbeTarget): Promise<ProbeResult> {
 }
 
 async function runFfprobe(
-  { named, ...target }: ProbeTarget & { named?: NamedFormat },
+  { named, args = [], ...target }: ProbeTarget & { named?: NamedFormat; args?: readonly string[] },
 ): Promise<ProbeResult> {
   const { stdout, stderr } = await run("ffprobe", [
-    ...["-v", "error", "-show_error", "-show_format", "-show_streams", "-of", "json"],
+    ...["-v", "error", "-show_error", "-show_format", "-show_streams", "-of", "json", ...args],
     ...pixelLimit(target.maxPixels),
     ...inputArguments(target.path, named && { format: named.demuxer }),
   ], target);
@@ -216,18 +248,42 @@ async function decodeImage(
   target: ProbeTarget,
   { demuxer, codec = "" }: NamedFormat,
 ): Promise<ProbeResult> {
-  const { stderr } = await run("ffmpeg", [
-    ...["-nostdin", "-hide_banner", "-nostats", ...pixelLimit(target.maxPixels)],
-    ...inputArguments(target.path, { format: demuxer, video: { codec } }),
-    ...["-vf", "showinfo=checksum=0", "-frames:v", "1", "-f", "null", "-"],
-  ], target);
-  const [, pixelFormat, width, height] = stderr.match(SHOWINFO) ?? [];
+  const input = inputArguments(target.path, { format: demuxer, video: { codec } });
+  const [, pixelFormat, width, height] = await showFirst(target, input);
   const stream = {
     ...{ codec_type: "video", codec_name: codec, pix_fmt: pixelFormat, time_base: "1/25" },
     ...{ width: Number(width), height: Number(height) },
   };
   const streams = pixelFormat === undefined ? [] : [stream];
   return { output: { format: { format_name: demuxer }, streams }, stderr: "" };
+}
+
+/**
+ * Tries a decoder that keeps transparency.
+ *
+ * @returns `undefined` if FFmpeg lacks it, or it gives none
+ */
+async function findAlpha(
+  { format, ...target }: ProbeTarget & { format: string },
+  { decoder, number = 0 }: { decoder: string; number?: number },
+): Promise<AlphaDecoding | undefined> {
+  const input = ["-c:v", decoder, ...inputArguments(target.path, { format })];
+  try {
+    const [, pixelFormat = ""] = await showFirst(target, [...input, "-map", `0:V:${number}`]);
+    return pixelFormat.startsWith("yuva") ? { decoder, pixelFormat } : undefined;
+  } catch (error) {
+    if (error instanceof RequestError) return undefined;
+    throw error;
+  }
+}
+
+/** Decodes the first picture, and gives what {@linkcode SHOWINFO} finds of it. */
+async function showFirst(target: ProbeTarget, input: readonly string[]): Promise<string[]> {
+  const { stderr } = await run("ffmpeg", [
+    ...["-nostdin", "-hide_banner", "-nostats", ...pixelLimit(target.maxPixels), ...input],
+    ...["-vf", "showinfo=checksum=0", "-frames:v", "1", "-f", "null", "-"],
+  ], target);
+  return [...stderr.match(SHOWINFO) ?? []];
 }
 
 /** Runs one of FFmpeg's programs on a file and returns its output. */
@@ -241,7 +297,7 @@ async function run(
   using _limit = deadline(timeout, () => late.abort());
   const { signal } = late;
   await using child = startConfined(program, args, { ...options, path, signal });
-  const stdout = await readOutput(child, signal);
+  const stdout = await readOutput(child, { signal, max: MAX_OUTPUT }) ?? "";
   try {
     return { stdout, stderr: await child.finished() };
   } catch (cause) {
@@ -252,140 +308,33 @@ async function run(
     const refused = stderr.match(REFUSED)?.[1];
     if (refused !== undefined) throw unserved(name, refused);
     const tooMuch = outOfMemory(stderr, options.maxMemory);
+    const code = errorCode(cause.failure, stdout);
     const reason = signal.aborted
       ? `FFmpeg found nothing in it within ${timeout / 1000} s`
-      : tooMuch ?? stderrReason(stderr, path) ?? messageOf(cause);
-    const isLasting = !signal.aborted &&
-      (tooMuch !== undefined || isAboutData(cause.failure, stdout));
-    const Refusal = isLasting ? RequestError : PassingError;
-    throw new Refusal("media_error", `Cannot read "${name}": ${reason}`, { cause });
+      : tooMuch ?? dataReason(stderrReason(stderr, path), code) ?? messageOf(cause);
+    const isAboutData = code > MAX_SYSTEM_ERROR || code === INVALID_ARGUMENT;
+    const isLasting = !signal.aborted && (tooMuch !== undefined || isAboutData);
+    const Refusal = isLasting ? FileError : PassingError;
+    throw new Refusal(name, reason, { cause });
   }
 }
 
-/** Reads the output of a program, which is killed if that is too large. */
-async function readOutput(child: Process, signal: AbortSignal): Promise<string> {
-  const reader = child.stdout.getReader();
-  // Some other process may hold the pipe open.
-  using _listener = onAbort(signal, () => void reader.cancel());
-  const chunks: Uint8Array<ArrayBuffer>[] = [];
-  let size = 0;
-  while (size <= MAX_OUTPUT) {
-    const { value: chunk } = await reader.read();
-    if (chunk === undefined) return await new Blob(chunks).text();
-    chunks.push(chunk.slice());
-    size += chunk.byteLength;
-  }
-  child.kill();
-  await reader.cancel();
-  return "";
-}
-
-/** Whether ffprobe reported that the file's data is bad. */
-function isAboutData({ signal }: ProcessFailure, output: string): boolean {
-  if (signal !== null) return false;
+/** The number that ffprobe reports for its failure; 0 if it reports none. */
+function errorCode({ signal }: ProcessFailure, output: string): number {
+  if (signal !== null) return 0;
   try {
-    const code = (JSON.parse(output) as ProbeOutput).error?.code ?? 0;
-    return -code > MAX_SYSTEM_ERROR || -code === INVALID_ARGUMENT;
+    return -((JSON.parse(output) as ProbeOutput).error?.code ?? 0);
   } catch (error) {
     // It ended before it had written all of its output.
-    if (error instanceof SyntaxError) return false;
+    if (error instanceof SyntaxError) return 0;
     throw error;
   }
 }
 
-/** Demuxers of still images are named after the codec, `png_pipe`, or `image2`. */
-function isStill(format: string): boolean {
-  return format.endsWith("_pipe") || format === "image2" || format === "ico" ||
-    format === "image2pipe";
-}
-
-/** The part of ffprobe's JSON that is used; every field may be missing. */
-interface ProbeOutput {
-  error?: { code?: number };
-  format?: {
-    format_name?: string;
-    /** FFmpeg's certainty, of 100. */
-    probe_score?: number;
-    start_time?: string;
-    duration?: string;
-  };
-  streams?: ProbeStream[];
-}
-
-interface ProbeStream {
-  codec_type?: string;
-  codec_name?: string;
-  width?: number;
-  height?: number;
-  pix_fmt?: string;
-  time_base?: string;
-  start_time?: string;
-  duration?: string;
-  avg_frame_rate?: string;
-  r_frame_rate?: string;
-  color_range?: string;
-  color_space?: string;
-  has_b_frames?: number;
-  sample_rate?: string;
-  channels?: number;
-  sample_fmt?: string;
-  disposition?: { attached_pic?: number };
-  tags?: { rotate?: string };
-  side_data_list?: { rotation?: number }[];
-}
-
-function toVideo(stream: ProbeStream): VideoInfo | undefined {
-  const { width, height, pix_fmt: pixelFormat } = stream;
-  const timeBase = toRational(stream.time_base);
-  if (!width || !height || pixelFormat === undefined || timeBase === undefined) return undefined;
-  const rotation = toRotation(stream);
-  const turned = rotation === 90 || rotation === 270;
-  return {
-    codec: stream.codec_name ?? "unknown",
-    width: turned ? height : width,
-    height: turned ? width : height,
-    pixelFormat,
-    timeBase,
-    frameRate: toRational(stream.avg_frame_rate) ?? toRational(stream.r_frame_rate),
-    rotation,
-    colorRange: stream.color_range,
-    colorSpace: stream.color_space,
-    decodeDelay: stream.has_b_frames || undefined,
-  };
-}
-
-function toAudio(stream: ProbeStream): AudioInfo | undefined {
-  const sampleRate = toPositive(stream.sample_rate);
-  if (sampleRate === undefined || !stream.channels) return undefined;
-  return {
-    codec: stream.codec_name ?? "unknown",
-    sampleRate,
-    channels: stream.channels,
-    sampleFormat: stream.sample_fmt ?? "s16",
-  };
-}
-
-/** The angle of the display matrix is counter-clockwise, that of the old tag clockwise. */
-function toRotation(stream: ProbeStream): number {
-  const matrix = stream.side_data_list?.find((data) => typeof data.rotation === "number");
-  const clockwise = matrix ? -(matrix.rotation ?? 0) : Number(stream.tags?.rotate ?? 0);
-  return Number.isFinite(clockwise) ? ((Math.round(clockwise / 90) * 90) % 360 + 360) % 360 : 0;
-}
-
-/** Reads `30000/1001`; `undefined` for `0/0` and the like, which mean unknown. */
-function toRational(text: string | undefined): Rational | undefined {
-  const [numerator, denominator] = (text ?? "").split("/").map(Number);
-  return numerator > 0 && denominator > 0 ? [numerator, denominator] : undefined;
-}
-
-function toExtent(
-  { start_time: text, duration }: { start_time?: string; duration?: string },
-): Extent {
-  const start = Number(text);
-  return { start: Number.isFinite(start) ? start : undefined, duration: toPositive(duration) };
-}
-
-function toPositive(text: string | undefined): number | undefined {
-  const value = Number(text);
-  return value > 0 && Number.isFinite(value) ? value : undefined;
+/** @param said what FFmpeg says of a file that it cannot read */
+function dataReason(said: string | undefined, code: number): string | undefined {
+  if (said === INVALID_DATA) return UNKNOWN_DATA;
+  return said !== undefined && DAMAGE.includes(code)
+    ? `it is damaged, or not complete (${said})`
+    : said;
 }

@@ -1,6 +1,7 @@
 /** Describes the streams of a file as they are sent. */
 import { rawPixelFormat } from "../../ffmpeg/pixel_formats.ts";
-import { isRgb, jpegPixelFormat } from "../../ffmpeg/rendition.ts";
+import { deinterlaces, isRgb, jpegPixelFormat, mapsTones } from "../../ffmpeg/rendition.ts";
+import { isHdr, toneMapped } from "../../ffmpeg/tone_map.ts";
 import {
   type AudioStream,
   type Encoding,
@@ -11,7 +12,7 @@ import {
 import type { NutStream } from "../../nut/demuxer.ts";
 import { pcmCodec } from "./ffmpeg_args.ts";
 import type { MediaOptions } from "./plan.ts";
-import type { AudioInfo, VideoInfo } from "./probe.ts";
+import type { AudioInfo, VideoInfo } from "./ffprobe_streams.ts";
 
 /** Stream ids as they are sent. */
 const VIDEO_ID = 0;
@@ -46,7 +47,11 @@ export function toVideoStream(
     height: nut.height ?? info.height,
     frameRate: options.every !== undefined ? undefined : frameRateOf(info, options),
     sampleAspectRatio: nut.sampleAspectRatio,
-    ...colorsOf(info, options, encoding),
+    ...colorsOf(mapsTones({ ...options, encoding }, info) ? toneMapped(info) : info, {
+      ...options,
+      encoding,
+    }),
+    fieldOrder: deinterlaces({ ...options, encoding }, info) ? undefined : info.fieldOrder,
     rotation: encoding === "copy" ? toRotation(info.rotation) : undefined,
     decodeDelay: encoding === "copy" && nut.decodeDelay > 0 ? nut.decodeDelay : undefined,
   };
@@ -67,22 +72,33 @@ export function sizeNotes(
   return isOdd ? [`Pictures are ${width}×${height}: H.264 has even sizes only`] : [];
 }
 
-function colorsOf(info: VideoInfo, { pixelFormat }: MediaOptions, encoding: Encoding) {
-  const { colorRange, colorSpace } = info;
+function colorsOf(
+  info: VideoInfo,
+  { pixelFormat, encoding }: Pick<MediaOptions, "pixelFormat" | "encoding">,
+): Partial<VideoStream> {
+  const { colorRange, colorSpace, colorPrimaries, colorTransfer } = info;
+  const stated = { colorRange, colorSpace, colorPrimaries, colorTransfer };
   if (encoding === "h264") {
     const colors = isRgb(info.pixelFormat) ? { colorRange: "tv", colorSpace: "smpte170m" } : {
       colorRange: isFullRange(info) ? "tv" : colorRange,
       colorSpace,
     };
-    return { pixelFormat: "yuv420p", ...colors };
+    return { pixelFormat: "yuv420p", ...colors, colorPrimaries, colorTransfer };
   }
   if (encoding === "mjpeg") {
     const format = jpegPixelFormat(info.pixelFormat);
     return { pixelFormat: format, colorRange: "pc", colorSpace: "bt470bg" };
   }
-  if (encoding === "copy") return { pixelFormat: info.pixelFormat, colorRange, colorSpace };
-  if (pixelFormat !== undefined) return { pixelFormat };
-  return { pixelFormat: rawPixelFormat(info.pixelFormat), colorRange, colorSpace };
+  if (encoding === "copy") return { pixelFormat: info.pixelFormat, ...stated };
+  if (pixelFormat === undefined) {
+    const source = info.alpha?.pixelFormat ?? info.pixelFormat;
+    return { pixelFormat: rawPixelFormat(source), ...stated };
+  }
+  // FFmpeg converts the matrix and the range as the format has it, but no high dynamic range.
+  if (!isHdr(info)) return { pixelFormat };
+  return isRgb(pixelFormat)
+    ? { pixelFormat, colorPrimaries, colorTransfer }
+    : { pixelFormat, ...stated };
 }
 
 /** Whether video has the full range; H.264 is always sent with the limited range. */

@@ -1,7 +1,9 @@
 /** One stream of a file, from FFmpeg to frames in decode order. */
 import { ReadAhead } from "../../base/async.ts";
 import { ProcessError, RequestError } from "../../base/errors.ts";
+import type { Hardware } from "../../ffmpeg/encoders.ts";
 import { type FfmpegEnd, FrameReader } from "../../ffmpeg/frame_reader.ts";
+import { HardwareError, hardwareReason } from "../../ffmpeg/hardware.ts";
 import { outOfMemory, startConfined } from "../../ffmpeg/sandbox.ts";
 import { stderrReason } from "../../ffmpeg/stderr.ts";
 import {
@@ -16,10 +18,20 @@ import type { NutStream } from "../../nut/demuxer.ts";
 import { audioArguments, leadOf, type TrackInput, videoArguments } from "./ffmpeg_args.ts";
 import { pixelLimit } from "./formats.ts";
 import type { Track } from "./interleave.ts";
+import type { MediaFile } from "./library.ts";
+import { type MediaOptions, rawFrameSize } from "./plan.ts";
 
-/** Frames that are read ahead of the one in use: raw video frames are large, all others small. */
-const RAW_FRAMES_AHEAD = 1;
+/** Packets, and pieces of sound, that are read ahead of the one in use. */
 const PACKETS_AHEAD = 8;
+
+/**
+ * Raw frames of video that are read ahead at most: half a second of most videos, during which others
+ * may keep the processor busy.
+ */
+const MAX_RAW_AHEAD = 16;
+
+/** Bytes of the raw frames that are read ahead; it is at least one frame. */
+const RAW_BYTES_AHEAD = 8e6;
 
 /** Milliseconds; a seek in a large file without an index takes a while. */
 const READ_TIMEOUT = 30_000;
@@ -32,6 +44,10 @@ export interface TrackLimits {
   readTimeout?: number;
   /** Threads that decode video; FFmpeg's default if absent. */
   threads?: number;
+  /** How video is decoded and encoded. @default SOFTWARE */
+  hardware?: Hardware;
+  /** FFmpeg gives way to those of other viewers. @default false */
+  background?: boolean;
   signal: AbortSignal;
 }
 
@@ -39,6 +55,7 @@ export interface TrackLimits {
 export class FrameTrack implements Track<TimedFrame>, AsyncDisposable {
   #description: StreamDescription | undefined;
   #input: TrackInput;
+  #hardware: Hardware | undefined;
   #reader: FrameReader;
   #ahead: ReadAhead<TimedFrame>;
   #nut: NutStream | undefined;
@@ -61,16 +78,20 @@ export class FrameTrack implements Track<TimedFrame>, AsyncDisposable {
     const isInOrder = !(isVideo && plan.video === "copy") && !input.options.still;
     this.#end = isInOrder ? input.options.duration : undefined;
     this.#input = input;
-    const depth = isVideo && this.#isRaw ? RAW_FRAMES_AHEAD : PACKETS_AHEAD;
+    if (isVideo) this.#hardware = limits.hardware;
+    const isRawVideo = isVideo && this.#isRaw;
+    const depth = isRawVideo ? 1 : PACKETS_AHEAD;
+    const maxDepth = isRawVideo ? rawFramesAhead(input.file, input.options) : depth;
     const args = isVideo ? limitedVideoArguments(input, limits) : audioArguments(input);
-    const { maxFrameSize, readTimeout = READ_TIMEOUT, signal } = limits;
-    this.#reader = new FrameReader(startConfined("ffmpeg", args, { ...input.file, signal }), {
-      ...{ pooledBuffers: depth + 1, maxFrameSize, readTimeout, signal },
+    const { maxFrameSize, readTimeout = READ_TIMEOUT, background, signal } = limits;
+    const confinement = { ...input.file, background, signal };
+    this.#reader = new FrameReader(startConfined("ffmpeg", args, confinement), {
+      ...{ pooledBuffers: maxDepth + 1, maxFrameSize, readTimeout, signal },
       // FFmpeg itself holds a raw frame of the size it states; the size of a packet is the file's.
       trustedSize: this.#isRaw ? maxFrameSize : undefined,
       toError: (end) => this.#toError(end),
     });
-    this.#ahead = new ReadAhead(() => this.#next(), depth);
+    this.#ahead = new ReadAhead(() => this.#next(), depth, maxDepth);
   }
 
   get description(): StreamDescription {
@@ -179,19 +200,28 @@ export class FrameTrack implements Track<TimedFrame>, AsyncDisposable {
       ? "FFmpeg came to nothing for too long"
       : outOfMemory(failure.failure.stderr, maxMemory) ?? reasonOf(failure, path);
     const message = `Cannot decode "${name}": ${reason}`;
+    const failed = failure && hardwareReason(failure.failure.stderr, this.#hardware);
+    if (failed !== undefined) return new HardwareError(message, failed, { cause: failure });
     return new RequestError("media_error", message, { cause: failure ?? truncation });
   }
 }
 
+/** Raw frames of video that are read ahead of the one in use, once some were read. */
+export function rawFramesAhead(file: Pick<MediaFile, "info">, options: MediaOptions): number {
+  if (options.still) return 1;
+  const fitting = Math.floor(RAW_BYTES_AHEAD / rawFrameSize(file, options));
+  return Math.max(1, Math.min(MAX_RAW_AHEAD, fitting));
+}
+
 /** Video arguments behind input options that they may override. */
-function limitedVideoArguments(input: TrackInput, { threads }: TrackLimits): string[] {
+function limitedVideoArguments(input: TrackInput, { threads, hardware }: TrackLimits): string[] {
   const { file: { maxPixels, info }, plan, options } = input;
   // With several threads, FFmpeg decodes several frames before it gives the first one.
   const hasThreads = plan.video !== "copy" && !options.still && threads !== undefined;
   return [
     ...pixelLimit(maxPixels, info.video),
     ...(hasThreads ? ["-threads", String(threads)] : []),
-    ...videoArguments(input),
+    ...videoArguments({ ...input, hardware }),
   ];
 }
 
@@ -227,12 +257,18 @@ export interface Packet {
 }
 
 /** Seconds of audio before the start that set up the decoder. */
-const AUDIO_WARM_UP = 0.1;
+export const AUDIO_WARM_UP = 0.1;
 
 /** Drops packets before the last keyframe at or before 0, which no shown frame depends on. */
 export class VideoPreroll<T extends Packet> {
   #held: T[] = [];
   #isDone = false;
+  #onDrop: (packet: T) => void;
+
+  /** @param onDrop called with each packet that is dropped */
+  constructor(onDrop: (packet: T) => void = () => {}) {
+    this.#onDrop = onDrop;
+  }
 
   /**
    * Adds a packet, in decode order.
@@ -242,7 +278,7 @@ export class VideoPreroll<T extends Packet> {
    */
   add(packet: T, time: number): T[] {
     if (this.#isDone) return [packet];
-    if (packet.keyframe && time <= 0) this.#held = [];
+    if (packet.keyframe && time <= 0) this.#held.splice(0).forEach(this.#onDrop);
     this.#held.push(packet);
     if (time < 0) return [];
     // A keyframe at 0 may be followed by frames before it, but not by a later keyframe before 0.
@@ -259,6 +295,12 @@ export class VideoPreroll<T extends Packet> {
 /** Drops audio that ends so long before 0 that it does not help the decoder. */
 export class AudioPreroll<T extends Packet> {
   #held: T | undefined;
+  #onDrop: (packet: T) => void;
+
+  /** @param onDrop called with each packet that is dropped */
+  constructor(onDrop: (packet: T) => void = () => {}) {
+    this.#onDrop = onDrop;
+  }
 
   /**
    * Adds a packet, in order of time.
@@ -269,6 +311,7 @@ export class AudioPreroll<T extends Packet> {
   add(packet: T, time: number): T[] {
     const before = time > -AUDIO_WARM_UP ? this.end() : [];
     if (time >= 0) return [...before, packet];
+    if (this.#held !== undefined) this.#onDrop(this.#held);
     this.#held = packet;
     return before;
   }

@@ -296,8 +296,8 @@ export class Broadcast {
   #lose(outage: Outage): void {
     this.#state = outage;
     this.#started.reject(outage.error);
-    const { message } = outage;
-    for (const queue of this.#queues) queue.notify({ code: "source_lost", message });
+    const { message, error: { message: reason } } = outage;
+    for (const queue of this.#queues) queue.notify({ code: "source_lost", message, reason });
   }
 
   /** Runs the source until it fails and returns the reason. */

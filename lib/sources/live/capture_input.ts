@@ -58,9 +58,10 @@ export class CaptureInput implements FrameInput, Disposable {
       if (item.kind === "frame") return item.frame;
       if (item.kind === "describe") throw new StreamsChangedError("Other streams follow");
       if (item.kind === "end") return undefined;
-      const { code, message } = item.event;
+      const { code, message, reason = message } = item.event;
       if (code !== "source_lost") continue;
-      throw this.#capture.outage?.error ?? new RequestError("media_error", message);
+      // The capture may be back by now.
+      throw this.#capture.outage?.error ?? new RequestError("media_error", reason);
     }
   }
 

@@ -1,6 +1,8 @@
 /** One run of FFmpeg over a live source. */
 import { FormatError, type ProcessError, RequestError } from "../../base/errors.ts";
+import type { Hardware } from "../../ffmpeg/encoders.ts";
 import { type FfmpegEnd, FrameReader } from "../../ffmpeg/frame_reader.ts";
+import { HardwareError, hardwareReason } from "../../ffmpeg/hardware.ts";
 import { type Process, startProcess } from "../../ffmpeg/process.ts";
 import type { Rendition } from "../../ffmpeg/rendition.ts";
 import { memoryLimit, startConfined } from "../../ffmpeg/sandbox.ts";
@@ -18,7 +20,7 @@ import { liveArguments, restatesColors } from "./ffmpeg_args.ts";
 import { FrameFeeder, type FrameInput } from "./relay_feed.ts";
 import { type LiveSource, pathOf } from "./source_spec.ts";
 import { describeLive, liveStreamId } from "./stream_info.ts";
-import type { SourceStreams } from "./subscriber_queue.ts";
+import type { SourceStreams } from "./source_streams.ts";
 
 /** Frame buffers that are reused; if subscribers hold more frames, further ones are allocated. */
 const POOLED_BUFFERS = 8;
@@ -60,6 +62,8 @@ export interface LiveFeedOptions {
   isOwn?: boolean;
   /** The spelling of arguments that the installed FFmpeg needs. */
   dialect: FfmpegDialect;
+  /** How video is decoded and encoded. @default SOFTWARE */
+  hardware?: Hardware;
   /** Accept streams of codecs that clients do not know: FFmpeg reads them. */
   isCapture?: boolean;
   signal: AbortSignal;
@@ -144,14 +148,14 @@ export async function openLiveFeed(
   options: LiveFeedOptions,
 ): Promise<LiveFeed> {
   const { loop, signal, input, readTimeout = READ_TIMEOUT, dialect } = options;
-  const { maxPixels, opened, isSilent } = options;
+  const { maxPixels, opened, isSilent, hardware } = options;
   const isFed = input !== undefined;
   let feed: FfmpegFeed | undefined;
   try {
     const size = source.kind === "file" ? await sizeOf(pathOf(source)) : undefined;
     const { inputTimeBase } = dialect;
     const args = liveArguments(source, rendition, {
-      ...{ loop, size, inputTimeBase, isSilent },
+      ...{ loop, size, inputTimeBase, isSilent, hardware },
       fed: isFed ? { maxPixels, rawFormat: rawFormatOf(input) } : undefined,
       opened: opened?.arguments,
     });
@@ -324,6 +328,11 @@ class FfmpegFeed implements LiveFeed {
     const seconds = Math.round(readTimeout / 100) / 10;
     if (isTimedOut) return this.#failure(`nothing came for ${seconds} s`, failure);
     const opened = input === undefined ? source : { ...source, input: "pipe:0" };
+    const failed = failure && hardwareReason(stderr, this.#options.hardware);
+    if (failed !== undefined) {
+      const reason = hideSecrets(failed.replaceAll(source.input, "the source"));
+      return new HardwareError(this.#failure(reason).message, reason, { cause: failure });
+    }
     const complaint = reasonFrom(opened, stderr || statusOf(failure), { isOwn });
     const reason = complaint ?? "it came to its end";
     if (failure === undefined && truncation === undefined && this.#isOver) {

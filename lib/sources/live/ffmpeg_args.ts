@@ -1,5 +1,6 @@
 /** FFmpeg's arguments for converting a live source to NUT. */
 import { demosaicFilters } from "../../ffmpeg/raw_fourccs.ts";
+import { decodingArguments, type Hardware, SOFTWARE } from "../../ffmpeg/encoders.ts";
 import { pictureArguments, type Rendition, soundArguments } from "../../ffmpeg/rendition.ts";
 import type { FfmpegDialect } from "../../ffmpeg/version.ts";
 import { type LiveSource, pathOf } from "./source_spec.ts";
@@ -24,6 +25,8 @@ export interface LiveInputOptions {
   isSilent?: boolean;
   /** The value by which the installed FFmpeg keeps the time base of the input. */
   inputTimeBase: FfmpegDialect["inputTimeBase"];
+  /** How video is decoded and encoded. @default SOFTWARE */
+  hardware?: Hardware;
 }
 
 /**
@@ -47,6 +50,9 @@ const KEYFRAME_INTERVAL = 1;
 /** Microseconds that video waits for audio before it is written without it. */
 const INTERLEAVE_DELTA = "300000";
 
+/** Formats of frames out of hardware, which the processor decodes into others. */
+const HARDWARE_FORMATS = new Set(["nv12"]);
+
 /** Arguments for both streams of a source in a rendition. */
 export function liveArguments(
   source: LiveSource,
@@ -55,10 +61,16 @@ export function liveArguments(
 ): string[] {
   const isGenerated = rendition.encoding === "copy" && source.kind === "generator";
   const isRaw = isGenerated || (rendition.encoding ?? "raw") === "raw";
+  const hardware = decodes(source, rendition, options)
+    ? options.hardware
+    : withoutDecoding(options);
+  const sentRaw = hardware?.hwaccel === undefined
+    ? SENT_RAW
+    : SENT_RAW.filter((format) => !HARDWARE_FORMATS.has(format));
   // The four bytes of NUT have to identify the pixel format of raw video.
   const filters = [
     ...demosaicFilters(options.fed?.rawFormat),
-    ...(isRaw && rendition.pixelFormat === undefined ? [`format=${SENT_RAW.join("|")}`] : []),
+    ...(isRaw && rendition.pixelFormat === undefined ? [`format=${sentRaw.join("|")}`] : []),
   ];
   const pictureSource = {
     filters,
@@ -66,13 +78,17 @@ export function liveArguments(
     restatesColors: restatesColors(source, rendition, {
       isRaw: options.fed?.rawFormat !== undefined,
     }),
+    // Nothing is known of a source beforehand, so that only what is marked is deinterlaced.
+    fieldOrder: rendition.deinterlace ? "tt" as const : undefined,
     timeBase: options.inputTimeBase,
+    hardware,
     isLive: true,
   };
   // Since 7.0, generators give FFmpeg's own frames, which cannot be copied into NUT.
   const wanted: Rendition = isGenerated ? { encoding: "raw" } : rendition;
   return [
     ...["-hide_banner", "-nostdin", "-v", "error"],
+    ...decodingArguments(hardware),
     ...options.opened ?? inputArguments(source, {
       ...options,
       analysis: rendition.encoding === "copy" ? ANALYSIS.copied : ANALYSIS.decoded,
@@ -82,6 +98,19 @@ export function liveArguments(
     ...["-max_interleave_delta", INTERLEAVE_DELTA, "-flush_packets", "1"],
     ...["-f", "nut", "pipe:1"],
   ];
+}
+
+/** Whether there is video to decode: neither raw frames, nor packets that are copied. */
+function decodes(
+  { kind }: LiveSource,
+  { encoding }: Rendition,
+  { fed }: Pick<LiveInputOptions, "fed">,
+): boolean {
+  return kind !== "generator" && encoding !== "copy" && fed?.rawFormat === undefined;
+}
+
+function withoutDecoding({ hardware = SOFTWARE }: Pick<LiveInputOptions, "hardware">): Hardware {
+  return { encoder: hardware.encoder };
 }
 
 /**

@@ -1,27 +1,24 @@
 /** The live sources of a server: registered by name, and read once for each rendition in use. */
 import { settlesWithin } from "../../base/async.ts";
+import { Changes } from "../../base/changes.ts";
 import { type Clock, MONOTONIC_CLOCK } from "../../base/clock.ts";
 import { RequestError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
+import type { Hardware } from "../../ffmpeg/encoders.ts";
+import type { HardwareFallback } from "../../ffmpeg/hardware.ts";
 import { type Rendition, renditionKey } from "../../ffmpeg/rendition.ts";
 import type { FfmpegDialect } from "../../ffmpeg/version.ts";
 import { MAX_FRAME_SIZE } from "../../media/frame.ts";
-import { DecoderSemaphore, type MemoryBudget, type SlotOptions } from "../limits.ts";
+import { DecoderSemaphore, type MemoryBudget, type Slot, type SlotOptions } from "../limits.ts";
 import { Broadcast } from "./broadcast.ts";
-import { entryOf, type LiveEntry } from "./entry.ts";
 import { type FeedOpener, openLiveFeed } from "./feed.ts";
 import { CAPTURE_RENDITION, CaptureInput } from "./capture_input.ts";
 import { isExclusive, type LiveSource } from "./source_spec.ts";
 import { decodedFrameSize, isSentAsIs, refuseUnknown } from "./stream_info.ts";
 import type { PrepareFrame } from "./shared_frame.ts";
+import { entryOf, type LiveEntry, type SourceStreams, streamsOf } from "./source_streams.ts";
 import type { LiveWatch, WatchOptions } from "./watch.ts";
-import {
-  LiveQueue,
-  MAX_QUEUED_BYTES,
-  PLAYED_TYPES,
-  type SourceStreams,
-  streamsOf,
-} from "./subscriber_queue.ts";
+import { LiveQueue, MAX_QUEUED_BYTES, PLAYED_TYPES } from "./subscriber_queue.ts";
 
 /** Seconds that a source runs on without subscribers, if {@linkcode LiveOptions} say no other. */
 export const DEFAULT_LINGER = 10;
@@ -44,6 +41,8 @@ export interface LiveEnvironment {
   logger: Logger;
   /** The spelling of arguments that the installed FFmpeg needs. */
   dialect: FfmpegDialect;
+  /** How video is decoded and encoded. @default by the processor */
+  hardware?: HardwareFallback;
   /** Encodes each frame once for all its subscribers. */
   prepare: PrepareFrame;
   /** Pixels of the largest picture that is decoded of frames. @default Infinity */
@@ -70,7 +69,7 @@ interface Joined {
 
 /** How a broadcast is started. */
 interface StartOptions {
-  slot?: Disposable;
+  slot?: Slot;
   via?: readonly string[];
 }
 
@@ -102,6 +101,8 @@ export class LiveSources implements AsyncDisposable {
   #running = new Map<string, Running>();
   /** Broadcasts that are stopping, until their FFmpeg has ended. */
   #stopping = new Map<string, Promise<void>>();
+  /** Notified when {@linkcode LiveSources.entries} may have changed. */
+  readonly changes = new Changes();
   /** The streams of each source in its last run. */
   #lastStreams = new Map<string, SourceStreams>();
 
@@ -109,7 +110,6 @@ export class LiveSources implements AsyncDisposable {
     this.#options = options;
     this.#environment = environment;
     this.#slots = environment.slots ?? new DecoderSemaphore(Infinity);
-    this.#slots.onFull = () => this.#stopLingering();
     for (const source of sources) this.add(source);
   }
 
@@ -143,6 +143,7 @@ export class LiveSources implements AsyncDisposable {
     }
     const registration = { source, opener, viewers: 0 };
     this.#sources.set(name, registration);
+    this.changes.notify();
     return {
       [Symbol.dispose]: () => {
         if (this.#sources.get(name) === registration) this.#remove(name);
@@ -200,7 +201,7 @@ export class LiveSources implements AsyncDisposable {
           leave[Symbol.dispose]();
           broadcast.leave(queue);
           memory[Symbol.dispose]();
-          if (this.#slots.waiting > 0) this.#stopLingering();
+          this.#slots.review();
         },
       };
     } catch (error) {
@@ -248,7 +249,9 @@ export class LiveSources implements AsyncDisposable {
     { streams, data }: SourceStreams,
   ): void {
     const isScaled = width !== undefined || height !== undefined;
-    if (!isScaled || !this.#lastStreams.has(name)) this.#lastStreams.set(name, { streams, data });
+    if (isScaled && this.#lastStreams.has(name)) return;
+    this.#lastStreams.set(name, { streams, data });
+    this.changes.notify();
   }
 
   #countViewer({ name }: LiveSource): Disposable {
@@ -265,6 +268,7 @@ export class LiveSources implements AsyncDisposable {
   #remove(name: string): void {
     this.#sources.delete(name);
     this.#lastStreams.delete(name);
+    this.changes.notify();
     for (const running of [...this.#running.values()]) {
       if (running.source.name !== name) continue;
       const stop = () => this.#stop(running, { isRemoved: true });
@@ -279,7 +283,7 @@ export class LiveSources implements AsyncDisposable {
     source: LiveSource,
     rendition: Rendition,
     options: SlotOptions,
-  ): Promise<Disposable | undefined> {
+  ): Promise<Slot | undefined> {
     const key = keyOf(source, rendition);
     const isNeedless = () => this.#running.has(key);
     if (rendition.encoding === "copy" || isNeedless()) return undefined;
@@ -306,7 +310,8 @@ export class LiveSources implements AsyncDisposable {
       throw new RequestError("not_found", `Cannot read "${source.name}": it is gone`);
     }
     const { loop = false, linger = DEFAULT_LINGER, readTimeout } = this.#options;
-    const { budget, logger, prepare, clock = MONOTONIC_CLOCK, ...limits } = this.#environment;
+    const { budget, logger, prepare, clock = MONOTONIC_CLOCK, ...environment } = this.#environment;
+    const { hardware: fallback, ...limits } = environment;
     const { opener } = registration;
     const isCaptured = opener !== undefined || isExclusive(source);
     const isCapture = isCaptured && rendition.encoding === "copy";
@@ -326,9 +331,13 @@ export class LiveSources implements AsyncDisposable {
       open: async (signal) => {
         await Promise.all(before);
         if (isCapture && opener !== undefined) return await opener.open(signal, via);
-        const input = capture && await CaptureInput.join(capture.broadcast, signal);
-        const options = { ...limits, readTimeout, loop, input, isCapture, signal };
-        return await openLiveFeed(source, rendition, { ...options, maxFrameSize: MAX_FRAME_SIZE });
+        const open = async (hardware?: Hardware) => {
+          const input = capture && await CaptureInput.join(capture.broadcast, signal);
+          const options = { ...limits, readTimeout, loop, input, isCapture, hardware, signal };
+          const size = { maxFrameSize: MAX_FRAME_SIZE };
+          return await openLiveFeed(source, rendition, { ...options, ...size });
+        };
+        return await (fallback?.open(source.name, open) ?? open());
       },
       prepare,
       capture: capture?.broadcast,
@@ -338,6 +347,15 @@ export class LiveSources implements AsyncDisposable {
     const running = { source, key, broadcast, memory, capture, slot };
     this.#running.set(key, running);
     this.#slots.review();
+    if (slot !== undefined) {
+      slot.holder = {
+        get idleIn() {
+          return broadcast.subscribers === 0 ? 0 : Infinity;
+        },
+        isMovable: false,
+        giveUp: () => this.#stop(running),
+      };
+    }
     logger.log("info", `"${source.name}" is started: ${rendition.encoding ?? "raw"}`);
     broadcast.stopped.addEventListener("abort", () => this.#stop(running));
     return running;
@@ -349,13 +367,6 @@ export class LiveSources implements AsyncDisposable {
       .filter(({ source, broadcast }) => source.name === name && broadcast.subscribers === 0);
     const surplus = Math.max(0, unwatched.length - MAX_LINGERING + 1);
     for (const running of unwatched.slice(0, surplus)) this.#stop(running);
-  }
-
-  /** Frees a decoder slot: stops the oldest broadcast that has one and no subscribers. */
-  #stopLingering(): void {
-    const unwatched = [...this.#running.values()]
-      .find(({ broadcast, slot }) => slot !== undefined && broadcast.subscribers === 0);
-    if (unwatched !== undefined) this.#stop(unwatched);
   }
 
   #stop(running: Running, { isRemoved = false }: { isRemoved?: boolean } = {}): void {

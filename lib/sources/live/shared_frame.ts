@@ -5,6 +5,9 @@ import type { AnyStream, Frame } from "../../media/frame.ts";
 /** Encodes a frame as a message, around the frame's own data, for all subscribers at once. */
 export type PrepareFrame = (frame: Frame) => Uint8Array<ArrayBuffer>;
 
+/** Bytes that a message counts as in addition to its own. */
+const MESSAGE_OVERHEAD = 256;
+
 /** Options of {@linkcode SharedFrame}. */
 export interface SharedFrameOptions {
   /** Of its stream. */
@@ -39,6 +42,11 @@ export class SharedFrame {
   /** Bytes of its data. */
   get size(): number {
     return this.frame.data.byteLength;
+  }
+
+  /** Bytes that it counts as in a queue. */
+  get cost(): number {
+    return this.size + (this.type === "data" ? MESSAGE_OVERHEAD : 0);
   }
 
   /** Seconds since it was captured; 0 if the clock was set back meanwhile. */

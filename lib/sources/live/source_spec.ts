@@ -194,8 +194,12 @@ export function parseLiveInput(text: string): Omit<LiveSource, "name"> {
   return { kind: kindOf(input), format, input };
 }
 
-/** @returns `undefined` for anything else */
-function parseUpstream(input: string): Upstream | undefined {
+/**
+ * Parses the address of another server: `stream://host`, `streams://host:9000/cam`.
+ *
+ * @returns `undefined` for anything else
+ */
+export function parseUpstream(input: string): Upstream | undefined {
   const [, scheme, bracketed, plain, digits, path = ""] = input.match(UPSTREAM) ?? [];
   const host = bracketed ?? plain;
   const port = digits === undefined ? DEFAULT_PORT : Number(digits);

@@ -162,11 +162,11 @@ export function decodedFrameSize(streams: readonly StreamDescription[]): number 
 /** Whether the frames of a source are raw, and in a rendition already. */
 export function isSentAsIs(
   { streams }: { streams: readonly StreamDescription[] },
-  { encoding = "raw", pixelFormat, width, height, fps }: Rendition,
+  { encoding = "raw", pixelFormat, width, height, fps, deinterlace }: Rendition,
 ): boolean {
   // There is nothing to encode in a source of data alone.
   if (streams.length === 0) return true;
-  return encoding === "raw" && fps === undefined &&
+  return encoding === "raw" && fps === undefined && !deinterlace &&
     streams.every((stream) =>
       stream.type === "audio" ? stream.codec.startsWith("pcm_") : stream.codec === "rawvideo" &&
         (pixelFormat ?? stream.pixelFormat) === stream.pixelFormat &&

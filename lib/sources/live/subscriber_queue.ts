@@ -1,13 +1,8 @@
 /** The bounded queue between a live source and one of its subscribers. */
 import { onAbort } from "../../base/async.ts";
-import type { AnyStream, DataStream, StreamDescription } from "../../media/frame.ts";
+import type { AnyStream } from "../../media/frame.ts";
 import type { SharedFrame } from "./shared_frame.ts";
-
-/** A change of a live source that its subscribers are notified of. */
-export interface SourceEvent {
-  code: "source_lost" | "source_back";
-  message: string;
-}
+import type { SourceEvent, SourceStreams } from "./source_streams.ts";
 
 /** The next item for a subscriber. */
 export type LiveItem =
@@ -25,24 +20,6 @@ export type LiveItem =
   | ({ kind: "describe" } & SourceStreams)
   /** The source was removed; nothing follows. */
   | { kind: "end" };
-
-/** The streams of a source. */
-export interface SourceStreams {
-  /** Video before audio. */
-  streams: readonly StreamDescription[];
-  data: readonly DataStream[];
-}
-
-/** The streams of some types. */
-export function streamsOf(
-  { streams, data }: SourceStreams,
-  types: readonly AnyStream["type"][],
-): SourceStreams {
-  return {
-    streams: streams.filter(({ type }) => types.includes(type)),
-    data: types.includes("data") ? data : [],
-  };
-}
 
 /** Bounds of a {@linkcode LiveQueue}. */
 export interface QueueLimits {
@@ -71,28 +48,35 @@ const MAX_MESSAGES = { frames: 10_000, bytes: 16 * 2 ** 20 };
 /** Descriptions and events that may wait one behind the other. */
 const MAX_NEWS = 8;
 
-/** Bytes that a message counts as in addition to its own. */
-const MESSAGE_OVERHEAD = 256;
+const DROP: QueueLimits = {
+  videoFrames: MIN_VIDEO_FRAMES,
+  videoTime: 500,
+  videoBytes: MAX_QUEUED_BYTES,
+  audioTime: 1000,
+};
 
-/** Limits for each policy on late frames. */
-export const QUEUE_LIMITS: Record<"wait" | "drop", QueueLimits> = {
+/** Limits for each policy on late frames; `newest` is `drop` for subscribers with credit. */
+export const QUEUE_LIMITS: Record<"wait" | "drop" | "newest", QueueLimits> = {
   wait: {
     videoFrames: Infinity,
     videoTime: 4000,
     videoBytes: MAX_QUEUED_BYTES,
     audioTime: 4000,
   },
-  drop: {
-    videoFrames: MIN_VIDEO_FRAMES,
-    videoTime: 500,
-    videoBytes: MAX_QUEUED_BYTES,
-    audioTime: 1000,
-  },
+  drop: DROP,
+  newest: { ...DROP, videoFrames: 2 },
 };
+
+/** Says whether a subscriber may be given video. */
+export interface VideoCredit {
+  readonly isOpen: boolean;
+}
 
 /** Options of {@linkcode LiveQueue}. */
 export interface LiveQueueOptions {
   limits: QueueLimits;
+  /** While it is not open, video waits: one frame, if each is a keyframe. @default always open */
+  credit?: VideoCredit;
   /** Types of the streams that are queued. @default all but data */
   types?: readonly AnyStream["type"][];
   /** Whether the subscriber is paused; a paused one is sent events only. */
@@ -172,7 +156,7 @@ export class LiveQueue {
     this.#push({ kind: "frame", frame: frame.hold(), dropped: false, discontinuity: false });
     const held = this.#held[frame.type];
     held.frames++;
-    held.bytes += costOf(frame);
+    held.bytes += frame.cost;
     if (frame.type === "audio") return this.#trimAudio(frame, state);
     return frame.type === "data" ? this.#trimMessages(state) : this.#trimVideo(frame, state);
   }
@@ -211,12 +195,17 @@ export class LiveQueue {
     while (true) {
       signal.throwIfAborted();
       if (this.#options.isPaused?.()) this.#skip();
-      const item = this.#items.shift();
+      const item = this.#shift();
       if (item !== undefined) return this.#taken(item);
       if (this.#last?.kind === "failure") throw this.#last.error;
       if (this.#last !== undefined) return this.#last;
       await this.#changed(signal);
     }
+  }
+
+  /** Called when the credit is open again: what waits may be taken. */
+  wake(): void {
+    this.#waiting?.resolve();
   }
 
   /** Releases everything that waits; the queue takes nothing more. */
@@ -234,6 +223,18 @@ export class LiveQueue {
   #push(item: LiveItem): void {
     this.#items.push(item);
     this.#waiting?.resolve();
+  }
+
+  /** Removes the first item that may be taken: without credit, the others overtake the video. */
+  #shift(): LiveItem | undefined {
+    const at = this.#isHeld ? this.#items.findIndex((item) => !isVideo(item)) : 0;
+    return at < 0 ? undefined : this.#items.splice(at, 1).at(0);
+  }
+
+  /** Whether video waits for credit. In front of other streams, or of the end, none waits. */
+  get #isHeld(): boolean {
+    return this.#options.credit?.isOpen === false && this.#last === undefined &&
+      !this.#items.some(({ kind }) => kind === "describe");
   }
 
   #taken(item: LiveItem): LiveItem {
@@ -326,8 +327,8 @@ export class LiveQueue {
   #isFull(newest: SharedFrame, { isMixed }: StreamState): boolean {
     const { videoFrames, videoTime, videoBytes } = this.#options.limits;
     const { frames, bytes } = this.#held.video;
+    if (!isMixed && frames > (this.#isHeld ? 1 : videoFrames)) return true;
     if (frames <= MIN_VIDEO_FRAMES) return false;
-    if (!isMixed && frames > videoFrames) return true;
     const oldest = this.#first("video");
     return bytes > videoBytes || (oldest !== undefined && newest.time - oldest.time > videoTime);
   }
@@ -379,7 +380,7 @@ export class LiveQueue {
   #uncount(frame: SharedFrame): void {
     const held = this.#held[frame.type];
     held.frames--;
-    held.bytes -= costOf(frame);
+    held.bytes -= frame.cost;
   }
 
   #stateOf({ frame }: SharedFrame): StreamState {
@@ -394,7 +395,6 @@ export class LiveQueue {
   }
 }
 
-/** Bytes that a frame counts as. */
-function costOf({ type, size }: SharedFrame): number {
-  return size + (type === "data" ? MESSAGE_OVERHEAD : 0);
+function isVideo(item: LiveItem): boolean {
+  return item.kind === "frame" && item.frame.type === "video";
 }

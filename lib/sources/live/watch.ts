@@ -1,6 +1,7 @@
 /** How a viewer follows a live source. */
 import type { SlotOptions } from "../limits.ts";
-import type { LiveQueue, LiveQueueOptions, SourceStreams } from "./subscriber_queue.ts";
+import type { SourceStreams } from "./source_streams.ts";
+import type { LiveQueue, LiveQueueOptions } from "./subscriber_queue.ts";
 
 /** A subscription to a broadcast, until it is disposed. */
 export interface LiveWatch extends Disposable {

@@ -13,7 +13,7 @@ import {
 } from "../../media/frame.ts";
 import type { TimedFrame } from "../../media/source.ts";
 import { fourccOf } from "../live/stream_info.ts";
-import type { SourceStreams } from "../live/subscriber_queue.ts";
+import type { SourceStreams } from "../live/source_streams.ts";
 
 /** Streams of messages that one publisher may send. */
 const MAX_DATA_STREAMS = 16;
@@ -79,6 +79,7 @@ export class PublishedRun implements SourceStreams {
     }
     for (const stream of description.streams) this.#add(stream, describeStream(stream, maxPixels));
     for (const [index, stream] of data.entries()) {
+      if (stream.codec === "subtitle") throw refused("subtitles, expected data of json or bytes");
       const timeBase = coarse(stream.timeBase);
       this.#add(stream, { ...stream, timeBase, id: FIRST_IDS.data + index });
     }

@@ -162,6 +162,7 @@ export class PublishedSource implements FeedOpener, Disposable {
   #name: string;
   #options: SourceOptions;
   #registration: Disposable | undefined;
+  #live: LiveSources | undefined;
   #publisher: Publisher | undefined;
   #run: PublishedRun | undefined;
   /** The newest run, if somebody watches. */
@@ -183,6 +184,7 @@ export class PublishedSource implements FeedOpener, Disposable {
 
   /** Adds it to the live sources, until it is disposed. */
   register(live: LiveSources, source: LiveSource): void {
+    this.#live = live;
     this.#registration = live.add(source, this);
   }
 
@@ -228,6 +230,7 @@ export class PublishedSource implements FeedOpener, Disposable {
     this.#run = run;
     this.#feed?.end(new StreamsChangedError("Other streams follow"));
     this.#feed = this.isWatched ? new PublishedFeed(run, publisher) : undefined;
+    this.#live?.changes.notify();
     this.#described.resolve();
     this.#described = Promise.withResolvers();
   }

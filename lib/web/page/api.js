@@ -1,4 +1,17 @@
-/** Requests of the page to the client that serves it. */
+/** Requests of the page to the program that serves it. */
+import { encode } from "./route.js";
+
+/**
+ * A track of an entry.
+ *
+ * @typedef {object} Track
+ * @property {"video" | "audio" | "subtitles"} type
+ * @property {string} codec
+ * @property {string} [language] as ISO 639-2 spells it: `deu`
+ * @property {string} [title]
+ * @property {boolean} [default]
+ * @property {number} [channels]
+ */
 
 /**
  * An entry of the server's library.
@@ -8,11 +21,15 @@
  * @property {"image" | "video" | "audio"} kind
  * @property {boolean} live
  * @property {number} size of the file, bytes
+ * @property {number} [modified] when the file was changed, milliseconds since 1970
  * @property {number} [duration] seconds
  * @property {string} codec
  * @property {number} [width] pixels
  * @property {number} [height] pixels
  * @property {boolean} [published] a publisher sends it
+ * @property {Track[]} [tracks] in the order of their numbers
+ * @property {string} [problem] why it cannot be read
+ * @property {boolean} [pending] the file is not looked into yet
  */
 
 /**
@@ -27,17 +44,18 @@
  */
 
 /**
- * The response of `/api/list`.
+ * The response of `/api/info`.
  *
- * @typedef {object} Library
- * @property {string} server
- * @property {boolean} classic
+ * @typedef {object} Info
+ * @property {string} server host and port
+ * @property {boolean} classic the server is a script: no thumbnails, no seeking
  * @property {Start | null} start
- * @property {Entry[]} entries
+ * @property {boolean} files original files can be downloaded
+ * @property {boolean} follows `/api/events` reports changes of the library
  */
 
 const UNREACHABLE =
-  "Cannot reach stream-client, which serves this page: it has exited, or this device is offline";
+  "Cannot reach the program that serves this page: it has exited, or this device is offline";
 
 /** A failed request; the message is shown to the user. */
 export class ApiError extends Error {
@@ -46,13 +64,23 @@ export class ApiError extends Error {
 }
 
 /**
- * Loads the library.
+ * Loads the properties of the server.
  *
- * @returns {Promise<Library>}
+ * @returns {Promise<Info>}
  * @throws {ApiError}
  */
-export async function fetchLibrary() {
-  return await (await get("/api/list")).json();
+export async function fetchInfo() {
+  return await (await get("/api/info")).json();
+}
+
+/**
+ * Loads the library.
+ *
+ * @returns {Promise<Entry[]>}
+ * @throws {ApiError}
+ */
+export async function fetchEntries() {
+  return (await (await get("/api/list")).json()).entries;
 }
 
 /**
@@ -101,7 +129,7 @@ async function get(path, signal) {
 async function reasonOf(response) {
   const text = await response.text();
   try {
-    return String(JSON.parse(text).message ?? text);
+    return String(JSON.parse(text).detail ?? text);
   } catch {
     // Some refusals are plain text, as from a proxy.
     return text.trim() || `Cannot get this: HTTP status ${response.status}`;
@@ -121,21 +149,22 @@ export function imageAddress(name) {
  * Address of an entry's thumbnail.
  *
  * @param {string} name
+ * @param {string} version differs if the file does
  */
-export function thumbnailAddress(name) {
-  return `/api/thumbnail${queryOf(name)}`;
+export function thumbnailAddress(name, version) {
+  return `/api/thumbnail${queryOf(name)}&version=${version}`;
+}
+
+/**
+ * Address of the original file of an entry.
+ *
+ * @param {string} name
+ */
+export function fileAddress(name) {
+  return `/media/${encode(name)}?download`;
 }
 
 /** @param {string} name */
 function queryOf(name) {
-  return name === "" ? "" : `?name=${encodeURIComponent(name)}`;
-}
-
-/**
- * Address within this page at which an entry is shown.
- *
- * @param {Pick<Entry, "kind" | "name">} entry
- */
-export function pageAddress({ kind, name }) {
-  return `#/${kind === "image" ? "image" : "play"}/${encodeURIComponent(name)}`;
+  return name === "" ? "" : `?name=${encodeURIComponent(name.toWellFormed())}`;
 }

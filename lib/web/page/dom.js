@@ -80,6 +80,15 @@ export function announce(text) {
 }
 
 /**
+ * Begins a text with a capital.
+ *
+ * @param {string} text
+ */
+export function capitalize(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/**
  * Formats a time: `1:02`, or `1:00:02` from an hour on.
  *
  * @param {number} seconds
@@ -110,15 +119,15 @@ export function formatBytes(bytes) {
 const KINDS = { image: "Image", video: "Video", audio: "Audio" };
 
 /**
- * Formats the known properties of an entry: `Video · 1280×720 · 0:10 · 590 kB`.
+ * Formats the known properties of an entry: `Video · 1280×720 · 590 kB`. Badges and the player show
+ * its duration, and whether it is live.
  *
  * @param {import("./api.js").Entry} entry
  */
-export function formatDetails({ kind, live, published, width, height, duration, size }) {
+export function formatDetails({ kind, live, published, width, height, size }) {
   return [
-    [KINDS[kind], ...(live ? ["live"] : []), ...(published ? ["published"] : [])].join(", "),
+    published ? `${KINDS[kind]}, published` : KINDS[kind],
     ...(width === undefined ? [] : [`${width}×${height}`]),
-    ...(duration === undefined || live ? [] : [formatTime(duration)]),
     ...(size > 0 && !live ? [formatBytes(size)] : []),
   ].join(" · ");
 }

@@ -36,11 +36,16 @@ class Clock:
 
     def __init__(self) -> None:
         self._samples: Deque[Tuple[int, float]] = deque(maxlen=MAX_SAMPLES)
+        self.round_trip: Optional[float] = None
+        """Milliseconds of the shortest one, which did not wait behind frames; ``None`` at first."""
 
     def add(self, sent: int, received: int, remote: int) -> None:
         """Adds a sample; all three in microseconds since 1970."""
         if received >= sent and remote != 0:
             self._samples.append((received - sent, remote - (sent + received) / 2))
+            round_trip = (received - sent) / 1000
+            if self.round_trip is None or round_trip < self.round_trip:
+                self.round_trip = round_trip
 
     @property
     def offset(self) -> Optional[float]:
@@ -116,6 +121,11 @@ class Connection:
                 raise _error_of(wire.parse_json(message.payload, "error"))
             else:
                 return message
+
+    @property
+    def has_unread(self) -> bool:
+        """Whether something has arrived that was not received."""
+        return self._transport.has_unread
 
     def shut_down(self) -> None:
         """Ends what other threads do with the connection."""

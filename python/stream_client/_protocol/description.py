@@ -29,7 +29,7 @@ class StreamInfo:
     """``video``, ``audio`` or ``data``."""
     codec: str
     """FFmpeg's name, such as ``rawvideo``, ``mjpeg``, ``h264`` or ``pcm_s16le``; of data streams
-    ``json`` or ``bytes``."""
+    ``json``, ``bytes`` or ``subtitle``."""
     time_base: Fraction
     """Seconds per tick of ``pts``."""
     width: Optional[int] = None
@@ -156,18 +156,33 @@ class MediaEntry:
     """Pixels."""
     published: bool = False
     """A publisher sends it."""
+    problem: Optional[str] = None
+    """Why the file cannot be read; it is listed only if that is asked for."""
 
 
-def parse_list(payload: Bytes) -> List[MediaEntry]:
+@dataclass(frozen=True)
+class ListPiece:
+    """One message of a list."""
+
+    entries: List[MediaEntry]
+    removed: List[str]
+    """Names that are not listed any more."""
+    more: bool
+    """Further messages follow."""
+
+
+def parse_list(payload: Bytes) -> ListPiece:
     """Parses the payload of a list.
 
     Raises:
         StreamError: for anything malformed
     """
-    return [
-        _parse_entry(_object(entry, "an entry"))
-        for entry in _list(parse_json(payload, "list"), "entries")
-    ]
+    fields = parse_json(payload, "list")
+    return ListPiece(
+        [_parse_entry(_object(entry, "an entry")) for entry in _list(fields, "entries")],
+        [name for name in _list(fields, "removed") if isinstance(name, str)],
+        fields.get("more") is True,
+    )
 
 
 def _parse_entry(fields: Dict[str, Any]) -> MediaEntry:
@@ -185,6 +200,7 @@ def _parse_entry(fields: Dict[str, Any]) -> MediaEntry:
         width=None if width is None else int(width),
         height=None if height is None else int(height),
         published=fields.get("published") is True,
+        problem=text_of(fields, "problem") or None,
     )
 
 

@@ -113,6 +113,16 @@ class Transport:
         except OSError as error:
             raise ConnectionLost(f"{self._lost}: {error.strerror or error}") from error
 
+    @property
+    def has_unread(self) -> bool:
+        """Whether bytes wait to be read, as any thread may ask."""
+        try:
+            with selectors.DefaultSelector() as selector:
+                selector.register(self._socket, selectors.EVENT_READ)
+                return bool(selector.select(0))
+        except (OSError, ValueError):  # ValueError: closed meanwhile
+            return False
+
     def shut_down(self) -> None:
         """Ends reads and writes in progress; they raise."""
         try:

@@ -111,6 +111,28 @@ pureTest("PlayerControls finds the position in a round of a loop", () => {
   assertEquals(sent.map(({ to }) => to), [40]);
 });
 
+pureTest(
+  "PlayerControls reports the position when it is asked for, at a pause, and at a seek",
+  () => {
+    const reported: (number | undefined)[][] = [];
+    const { controls, attach } = createControls({
+      options: {
+        part: { start: 5 },
+        onPosition: (...position) => void reported.push(position),
+      },
+    });
+    controls.act("position");
+    attach();
+    controls.moved(25);
+    controls.act("position");
+    controls.act("pause");
+    controls.act("pause");
+    controls.act("forward");
+    controls.act("forward");
+    assertEquals(reported, [[30, 100], [30, 100], [40, 100], [50, 100]]);
+  },
+);
+
 pureTest("PlayerControls refuses to seek in a recording, in live media, or in a script", () => {
   for (
     const [options, line] of [

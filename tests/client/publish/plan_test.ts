@@ -126,7 +126,7 @@ const REFUSED: Record<string, string> = {
   "--publish cam --input x --classic": "Cannot use --classic with --publish",
   "--publish cam --input x -- -crf 20": "Cannot use -- with --publish",
   "--publish c\u0007 --input x": 'Cannot use --publish "c\\u0007": expected a name',
-  "--publish cam --input x --host a:1": 'Cannot use --host "a:1": expected the port in --port',
+  "--publish cam --input x --host http://a": 'Cannot use "http://a": stream-client speaks no HTTP',
   "--publish cam --input v4l2:": 'Cannot use --input "v4l2:": expected [FORMAT:]INPUT',
   "--publish cam --input stream://host/cam": "a stream-server gets it from another one by --live",
   "--publish cam --input x --format mjpeg": 'Cannot use --format with --input "x": it is for',
@@ -150,3 +150,19 @@ for (const [line, reason] of Object.entries(REFUSED)) {
     assertThrows(() => parseClientFlags(line.split(" ")), UsageError, reason);
   });
 }
+
+pureTest("toPublishPlan() takes hardware for what is decoded and encoded", () => {
+  const cam = "--publish cam --input v4l2:/dev/video0";
+  assertEquals(planOf(`${cam} --encoder auto --hwaccel cuda`).hardware, {
+    ...{ encoder: "auto", hwaccel: "cuda" },
+  });
+  assertEquals(planOf(cam).hardware, { encoder: undefined, hwaccel: undefined });
+  assertEquals(planOf(`${cam} --encoding mjpeg --hwaccel cuda`).hardware.hwaccel, "cuda");
+  const refused = {
+    "--encoding mjpeg --encoder auto": "Cannot use --encoder with --encoding mjpeg",
+    "--encoding copy --hwaccel auto": "Cannot use --hwaccel with --encoding copy",
+  };
+  for (const [flags, reason] of Object.entries(refused)) {
+    assertThrows(() => planOf(`${cam} ${flags}`), UsageError, reason);
+  }
+});

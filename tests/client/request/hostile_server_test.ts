@@ -2,7 +2,8 @@
 import { assertEquals, assertGreater, assertMatch } from "@std/assert";
 import { RequestError } from "../../../lib/base/errors.ts";
 import { encodeMessage } from "../../../lib/protocol/native/framing.ts";
-import { encodeError, encodeList } from "../../../lib/protocol/native/response.ts";
+import { encodeList } from "../../../lib/protocol/native/list.ts";
+import { encodeError } from "../../../lib/protocol/native/response.ts";
 import {
   describe,
   end,
@@ -38,7 +39,11 @@ const ANSWERS: [string, Uint8Array[], RegExp][] = [
   ["a length that is too short", [message(2, "", { length: 3 })], /length 3, expected 12/],
   ["a frame before all", [frame(0)], /a frame of stream 0 came unannounced/],
   ["an end before all", [end()], /a message of kind end came unannounced/],
-  ["a list", [encodeMessage("list", encodeList([]))], /a message of kind list came unannounced/],
+  [
+    "a list",
+    [encodeMessage("list", encodeList({ entries: [] }))],
+    /a message of kind list came unannounced/,
+  ],
   ["a request", [message(1, "{}")], /a message of kind request came unannounced/],
   ["a description that is no JSON", [message(2, "{")], /Cannot read the description: no JSON/],
   ["a description that is a list", [message(2, "[]")], /Cannot use description \[\]/],
@@ -94,7 +99,7 @@ Deno.test("stream-client --json escapes control characters, and loses nothing", 
   const name = "a\u009b2J\u202e\u2028\u001b[2Jz";
   const script: Script = (peer) => {
     const entry = { name, kind: "video", live: false, size: 5, codec: "h264" } as const;
-    return say(peer, encodeMessage("list", encodeList([entry])));
+    return say(peer, encodeMessage("list", encodeList({ entries: [entry] })));
   };
   await using server = new ScriptedServer(script);
   const { status, stdout } = await runInside(["--list", "--json", ...at(server)]);
@@ -179,7 +184,7 @@ for (const args of [["--list"], ["--image", "--view", "none"]]) {
     // client.ts prints nothing for a stop, and exits with the status of the signal.
     assertMatch(
       outcome.stderr,
-      /^(Stopped after 0 frames .*|The signal has been aborted)\n$/,
+      /^(Stopped after 0 pictures .*|The signal has been aborted)\n$/,
     );
   });
 }

@@ -5,6 +5,7 @@ import { framed, pickled, push } from "../../support/peers/script_sender.ts";
 import { say } from "../../support/peers/scripted_server.ts";
 import { ListeningClient } from "../../support/programs/listening_client.ts";
 import { type RunningProgram, startProgram } from "../../support/programs/running_program.ts";
+import { environmentOn, shownBy } from "../../support/screens/players.ts";
 import { XScreen } from "../../support/screens/x_screen.ts";
 import { testWith } from "../../support/test_if.ts";
 import { PATIENCE } from "../../support/time/patience.ts";
@@ -42,11 +43,12 @@ async function sendUntilShown(
   throw new Error(`Cannot see the picture: ${seen}; ${client.stderr.text}`);
 }
 
-testWith("Xvfb", "ffplay")(
+testWith("Xvfb", "mpv")(
   "a window shows the JPEGs of a script, also in another size, until it closes",
   async () => {
+    using _player = await shownBy("mpv");
     await using screen = await XScreen.start();
-    const env = { DISPLAY: screen.display, WAYLAND_DISPLAY: "", SDL_AUDIODRIVER: "dummy" };
+    const env = environmentOn(screen);
     const args = ["--listen", "0", "--ack", "ok", "--view", "window"];
     await using client = startProgram("client", args, { env });
     const [, port] = await client.stderr.until(/Waiting for a camera on 127\.0\.0\.1:(\d+)/);

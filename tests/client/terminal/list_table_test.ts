@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { renderList } from "../../../lib/client/terminal/status.ts";
+import { renderList } from "../../../lib/client/terminal/list_table.ts";
 import { pureTest } from "../../support/pure_test.ts";
 
 pureTest("renderList() aligns name, kind, size, duration, codec and picture in columns", () => {

@@ -5,7 +5,18 @@ import { FormatError } from "../../../lib/base/errors.ts";
 import { connect } from "../../../lib/net/connection.ts";
 import { requestMedia } from "../../../lib/protocol/native/client.ts";
 import { Connection } from "../../../lib/protocol/native/connection.ts";
-import { describe, end, frame, say, ScriptedServer } from "../../support/peers/scripted_server.ts";
+import { encodeMessage } from "../../../lib/protocol/native/framing.ts";
+import { parseControl } from "../../../lib/protocol/native/request.ts";
+import { encodeDescription } from "../../../lib/protocol/native/response.ts";
+import {
+  describe,
+  end,
+  frame,
+  GREY,
+  heard,
+  say,
+  ScriptedServer,
+} from "../../support/peers/scripted_server.ts";
 
 const NEVER = new AbortController().signal;
 
@@ -59,4 +70,35 @@ Deno.test("requestMedia() keeps the memory of frames for whoever asks for that",
   };
   assertEquals(await valuesOf(true), [1, 2]);
   assertEquals(await valuesOf(false), [2, 2]);
+});
+
+Deno.test("requestMedia() tells how much video of a live source it has read, with credit", async () => {
+  const told = Promise.withResolvers<unknown[]>();
+  await using server = new ScriptedServer(async (peer) => {
+    const sound = { ...GREY, id: 1, type: "audio", codec: "pcm_s16le", sampleRate: 1, channels: 1 };
+    const description = { name: "grey", live: true, streams: [GREY, sound as typeof GREY] };
+    // Before the description: behind frames, the pong could be late.
+    let ping = await heard(peer);
+    while (ping.kind !== "ping") ping = await heard(peer);
+    await say(peer, encodeMessage("pong", ping.payload, { timestamp: 1 }));
+    await say(peer, encodeMessage("describe", encodeDescription(description)));
+    const numbers: unknown[] = [];
+    for (const streamId of [0, 1, 0, 1, 0]) {
+      await say(peer, frame(numbers.length, { streamId }));
+      if (streamId === 1) continue;
+      let message = await heard(peer);
+      while (message.kind !== "control") message = await heard(peer);
+      const { action, frames, roundTrip } = parseControl(message.payload);
+      numbers.push([action, frames, typeof roundTrip]);
+    }
+    told.resolve(numbers);
+    await say(peer, end());
+  });
+  const { hostname: host, port } = server.address;
+  using connection = await connect({ host, port }, NEVER);
+  const request = { command: "get_video", late: "drop", credit: true } as const;
+  let frames = 0;
+  for await (const { kind } of requestMedia(connection, request)) if (kind === "frame") frames++;
+  const expected = [1, 2, 3].map((number) => ["taken", number, "number"]);
+  assertEquals([frames, await told.promise], [5, expected]);
 });

@@ -67,6 +67,18 @@ pureTest("ClockSync gives the latency of frames once the server's clock is known
   assertEquals(sync.latencyOf(undefined), undefined);
 });
 
+pureTest("ClockSync keeps the shortest round trip", async () => {
+  const { pings, clock, sync } = start();
+  assertEquals(sync.roundTrip, undefined);
+  for (const [milliseconds, shortest] of [[8, 8], [500, 8], [3, 3]]) {
+    clock.now += 1_000_000;
+    await sync.ping();
+    clock.now += milliseconds * 1000;
+    sync.onPong({ payload: pings.at(-1)!.payload, timestamp: 1 });
+    assertEquals(sync.roundTrip, shortest);
+  }
+});
+
 pureTest("ClockSync converts capture times to the own clock, at most now", async () => {
   const { pings, clock, sync } = start();
   const ahead = 3_600_000_000;

@@ -187,6 +187,26 @@ pureTest("send() and sendFrame() never mix, however they overlap", async () => {
   assertEquals(messages.map(({ timestamp }) => timestamp), [-3, 12, -3, 0]);
 });
 
+pureTest("sendFrame() sends small frames together, in order with what is sent later", async () => {
+  const { writer, written } = recorder();
+  const connection = sender(writer);
+  const frames = [frameOf(10, { timestamp: 1 }), frameOf(20, { timestamp: 2 })];
+  for (const frame of frames) {
+    assertEquals(connection.sendFrame(frame), undefined);
+    // The memory is the caller's again.
+    frame.data.fill(0);
+  }
+  assertEquals(written, []);
+  await connection.send("ping", sample(8));
+  const messages = await receiveAll(receiver(Uint8Array.from(written)));
+  assertEquals(messages.map(({ kind, timestamp }) => [kind, timestamp]), [
+    ["frame", 1],
+    ["frame", 2],
+    ["ping", 0],
+  ]);
+  assertEquals(messages[1].kind === "frame" && messages[1].data, sample(20));
+});
+
 for (const step of [Infinity, 19, 1]) {
   pureTest(`sendShared() mixes with no other writer, by ${step}`, async () => {
     const { writer, written } = recorder(step);
@@ -312,3 +332,21 @@ pureTest("Connection computes nothing for an observer that is absent", async () 
     assertEquals(calls, isSeen ? 3 : 0);
   }
 });
+
+for (const size of [0, 3, 100_000]) {
+  pureTest(
+    `sendFrame() does not touch the memory of a borrowed frame of ${size} bytes`,
+    async () => {
+      const own = frameOf(size, { captured: 1_767_225_600_000_000 });
+      // Without room around it.
+      const data = sample(size);
+      const { writer, written } = recorder();
+      const connection = sender(writer);
+      await connection.sendFrame({ ...own, data, borrowed: true }, { dropped: true });
+      assertEquals(data, sample(size));
+      connection.flush();
+      await writer.write();
+      assertEquals(new Uint8Array(written), encodeFrame(own, { dropped: true }));
+    },
+  );
+}

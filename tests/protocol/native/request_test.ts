@@ -23,6 +23,8 @@ const FULL: MediaRequest = {
   bitrate: 2_000_000,
   quality: 80,
   audio: false,
+  audioTrack: "deu",
+  subtitles: true,
   start: 0,
   duration: 0.5,
   every: 0.04,
@@ -35,11 +37,21 @@ const FULL: MediaRequest = {
   ],
   token: "secret",
   data: "only",
+  credit: true,
   redescribe: true,
+  metadata: true,
+  toneMap: false,
+  deinterlace: true,
   via: ["aZ09_-", "b"],
+  defaults: true,
   replace: true,
   onDemand: false,
+  more: true,
+  follow: true,
 };
+
+/** The fields of a control that has none. */
+const ABSENT = { to: undefined, id: undefined, frames: undefined, roundTrip: undefined };
 
 /** The payload of a request with these fields. */
 function withFields(fields: Record<string, unknown>): Uint8Array<ArrayBuffer> {
@@ -83,12 +95,16 @@ pureTest("parseRequest() ignores unknown fields and takes null for absent", () =
 
 pureTest("parseRequest() refuses wrong values of every field", () => {
   const wrong: Record<keyof MediaRequest, readonly unknown[]> = {
+    audioTrack: [0, 1001, 1.5, "", "d", "deutsch", "de;u", {}, [], true],
+    subtitles: [0, 1001, 1.5, "", "d", "deutsch", "de;u", {}, []],
     command: ["", "GET_VIDEO", "get_", 1, [], {}, true],
     name: ["", "a\0b", "x".repeat(1025), 1, ["video.mp4"], {}, false],
     encoding: ["", "RAW", "vp9", 0, [], {}],
     pixelFormat: ["", "BGR24", "a b", "yuv420p\n", "-vf", "x".repeat(33), 24, []],
     width: [0, "320", "NaN", true, [], {}],
     height: [0, "240", "NaN", true, [], {}],
+    toneMap: [0, 1, "true", []],
+    deinterlace: [0, 1, "true", []],
     audio: [0, 1, "false", [], {}],
     start: [-1, "0", "Infinity", true, []],
     duration: [0, "1", [], {}],
@@ -102,8 +118,13 @@ pureTest("parseRequest() refuses wrong values of every field", () => {
     resume: ["", "x", 1, {}, true, { id: 0, after: 1 }],
     token: ["x".repeat(4097), 1, [], {}],
     data: [1, "true", "all", "", [], {}],
+    metadata: [0, 1, "true", []],
     redescribe: [0, 1, "true", []],
+    credit: [0, 1, "true", []],
     via: ["", "a", {}, ["a b"], [""], [1], ["x".repeat(65)], Array(17).fill("a")],
+    defaults: [0, 1, "true", []],
+    more: [0, 1, "true", []],
+    follow: [0, 1, "true", []],
     replace: [0, 1, "true", []],
     onDemand: [0, 1, "true", []],
   };
@@ -177,18 +198,20 @@ pureTest("parseRequest() counts a name's characters, not its bytes", () => {
 
 pureTest("parseControl() reads what encodeControl() wrote", () => {
   assertEquals(parseControl(encodeControl({ action: "stop" })), {
-    ...{ action: "stop", to: undefined, id: undefined },
+    ...{ action: "stop", ...ABSENT },
   });
   const seek = { action: "seek", to: 12.34, id: 7 };
-  assertEquals(parseControl(encodeControl(seek)), seek);
+  assertEquals(parseControl(encodeControl(seek)), { ...ABSENT, ...seek });
+  const taken = { action: "taken", frames: 12, roundTrip: 31.5 };
+  assertEquals(parseControl(encodeControl(taken)), { ...ABSENT, ...taken });
 });
 
 pureTest("parseControl() passes any action on as it is, to be ignored", () => {
   for (const action of ["rewind", "STEP", "frame-step", "", 5, null, true, ["stop"], {}]) {
     const read = parseControl(encodeJson({ action, colour: "blue" }));
-    assertEquals(read, { action, to: undefined, id: undefined });
+    assertEquals(read, { action, ...ABSENT });
   }
-  const nothing = { action: undefined, to: undefined, id: undefined };
+  const nothing = { action: undefined, ...ABSENT };
   assertEquals(parseControl(encodeJson({})), nothing);
   const inherited = '{"__proto__":{"action":"stop","to":1,"id":2}}';
   assertEquals(parseControl(new TextEncoder().encode(inherited)), nothing);
@@ -201,11 +224,23 @@ pureTest("parseControl() passes any place and any id on as they are, to be check
     assertEquals(parseControl(encodeJson({ action: "seek", to: 1, id: value })).id, value);
   }
   const beyond = new TextEncoder().encode('{"action":"seek","to":1e400,"id":-1e400}');
-  assertEquals(parseControl(beyond), { action: "seek", to: Infinity, id: -Infinity });
+  assertEquals(parseControl(beyond), {
+    ...ABSENT,
+    ...{ action: "seek", to: Infinity, id: -Infinity },
+  });
 });
 
 pureTest("parseControl() refuses what is no object", () => {
   for (const text of ["", "stop", '"stop"', "[]", "5", "null", "{"]) {
     assertThrows(() => parseControl(new TextEncoder().encode(text)), FormatError);
   }
+});
+
+pureTest("parseRequest() takes tracks by number and by language", () => {
+  for (const track of [1, 1000, "en", "deu", "pt-BR"]) {
+    const wishes = { audioTrack: track, subtitles: track };
+    const { audioTrack, subtitles } = parseRequest(withFields(wishes));
+    assertEquals([audioTrack, subtitles], [track, track]);
+  }
+  assertEquals(parseRequest(withFields({ subtitles: false })).subtitles, undefined);
 });

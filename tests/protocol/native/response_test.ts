@@ -12,17 +12,14 @@ import {
   encodeDescription,
   encodeEnd,
   encodeError,
-  encodeList,
   encodeNotice,
   type EndReport,
-  type ListEntry,
   type Notice,
   NOTICE_CODES,
   parseAcceptance,
   parseDescription,
   parseEnd,
   parseError,
-  parseList,
   parseNotice,
 } from "../../../lib/protocol/native/response.ts";
 import { pureTest } from "../../support/pure_test.ts";
@@ -41,6 +38,9 @@ const VIDEO: VideoStream = {
   sampleAspectRatio: [4, 3],
   colorRange: "tv",
   colorSpace: "bt709",
+  colorPrimaries: "bt2020",
+  colorTransfer: "smpte2084",
+  fieldOrder: "tb",
   rotation: 270,
   decodeDelay: 2,
 };
@@ -293,6 +293,13 @@ pureTest("parseAcceptance() reads what encodeAcceptance() wrote", () => {
   }
 });
 
+pureTest("parseDescription() reads the language and title of a stream of data", () => {
+  const tags = { language: "deu", title: "Für Ältere" };
+  const data = [{ id: 2, type: "data", codec: "subtitle", timeBase: [1, 1000], ...tags }] as const;
+  const described = { ...DESCRIPTION, data: [...data] };
+  assertEquals(parseDescription(encodeDescription(described)).data, [...data]);
+});
+
 pureTest("parseDescription() reads a stream of data without a codec's four bytes", () => {
   const object = parseJsonObject(encodeDescription(DESCRIPTION), "description");
   const [, , data] = object.streams as Record<string, unknown>[];
@@ -319,32 +326,4 @@ pureTest("parseError() takes codes of later versions for internal ones", () => {
   assertStrictEquals(parseError(encodeJson({ code: "busy", message: "" })).message, "busy");
   assertThrows(() => parseError(encodeJson({ code: "busy", message: 1 })), FormatError);
   assertThrows(() => parseError(new Uint8Array(0)), FormatError);
-});
-
-pureTest("parseList() reads what encodeList() wrote", () => {
-  const entries: ListEntry[] = [
-    {
-      ...{ name: "v.mp4", kind: "video", live: false, size: 2 ** 33, duration: 0.04 },
-      ...{ codec: "h264+aac", width: 1920, height: 1080, published: true },
-    },
-    {
-      ...{ name: "s.mp3", kind: "audio", live: false, size: 0, duration: undefined },
-      ...{ codec: "mp3", width: undefined, height: undefined, published: undefined },
-    },
-  ];
-  assertEquals(parseList(encodeList(entries)), entries);
-  assertEquals(parseList(encodeList([])), []);
-});
-
-pureTest("parseList() refuses malformed entries", () => {
-  const entry = { name: "x", kind: "image" };
-  assertStrictEquals(parseList(encodeJson({ entries: [entry] }))[0].codec, "");
-  const changes = [{ name: null }, { kind: "other" }, { size: -1 }, { width: 0 }, { live: "no" }];
-  for (const change of changes) {
-    const payload = encodeJson({ entries: [{ ...entry, ...change }] });
-    assertThrows(() => parseList(payload), FormatError);
-  }
-  for (const entries of [undefined, {}, [1], [null]]) {
-    assertThrows(() => parseList(encodeJson({ entries })), FormatError);
-  }
 });

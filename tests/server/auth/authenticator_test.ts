@@ -23,7 +23,8 @@ Deno.test("authenticate() lets everybody in if there is no token", async () => {
 });
 
 Deno.test("authenticate() accepts the token, and nothing close to it", async () => {
-  const authenticator = new Authenticator(new Secret("open sesame é"), NO_WAIT);
+  const authenticator = new Authenticator(NO_WAIT);
+  await authenticator.setToken(new Secret("open sesame é"));
   await authenticator.authenticate("open sesame é", PEER);
   for (const token of ["", "open sesame e", "open sesame é ", "Open sesame é", "open sesame"]) {
     const { code, message } = await refusal(authenticator, token);
@@ -37,8 +38,9 @@ Deno.test("authenticate() accepts the token, and nothing close to it", async () 
 });
 
 Deno.test("setToken() replaces the token", async () => {
-  const authenticator = new Authenticator(new Secret("old"), NO_WAIT);
-  authenticator.setToken(new Secret("new"));
+  const authenticator = new Authenticator(NO_WAIT);
+  await authenticator.setToken(new Secret("old"));
+  await authenticator.setToken(new Secret("new"));
   await authenticator.authenticate("new", PEER);
   assertEquals((await refusal(authenticator, "old")).code, "unauthorized");
 });

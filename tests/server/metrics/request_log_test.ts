@@ -4,6 +4,7 @@ import { scriptRequest } from "../../support/peers/script_messages.ts";
 import { startServer } from "../../../lib/server/server.ts";
 import { NativeClient } from "../../support/peers/native_client.ts";
 import { conversationMedia, SHORT_FRAMES, testServer } from "../../support/peers/test_server.ts";
+import { HandClock } from "../../support/time/hand_clock.ts";
 
 const media = await conversationMedia();
 
@@ -80,7 +81,8 @@ Deno.test("a request of a script is logged as such", async () => {
 
 Deno.test("a flood of requests does not fill the log, which counts what was suppressed", async () => {
   const asked = 200;
-  const server = await testServer({ media });
+  // Errors hold the peer back, but not here.
+  const server = await testServer({ media, clock: new HandClock({ skips: true }) });
   {
     using peer = await server.connect();
     for (let count = 0; count < asked; count++) {
@@ -95,6 +97,26 @@ Deno.test("a flood of requests does not fill the log, which counts what was supp
   const leftOut = counted.reduce((sum, each) => sum + each, 0);
   assertEquals(told + leftOut, asked);
   assert(leftOut > 0, server.lines.join(""));
+});
+
+Deno.test("names of a peer are cut in the log, in messages too", async () => {
+  const server = await testServer({ media, clock: new HandClock({ skips: true }) });
+  {
+    using peer = await server.connect();
+    // As long as a name may be; quotation marks are escaped in the log.
+    for (const letter of ["\u{1f3a5}", '"', "x"]) {
+      const name = letter.repeat(1024 / letter.length);
+      for (let count = 0; count < 40; count++) {
+        await peer.ask({ command: "get_video", name });
+        assert((await peer.response()).error?.message.includes(name));
+      }
+    }
+  }
+  await server.quiet();
+  await server[Symbol.asyncDispose]();
+  const names = server.lines.join("").match(/(\u{1f3a5}|\\?"|x){100,}…?/gu) ?? [];
+  assert(names.length > 2, server.lines.join(""));
+  for (const name of names) assertMatch(name, /^"?((\u{1f3a5}){100}|(\\?"){200,203}|x{200})…$/u);
 });
 
 for (const format of LOG_FORMATS) {

@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { Controls } from "../../../lib/server/playback/controls.ts";
 import { pureTest } from "../../support/pure_test.ts";
+import { HandClock } from "../../support/time/hand_clock.ts";
 
 const VIDEO = { command: "get_video" } as const;
 
@@ -24,7 +25,8 @@ pureTest("Controls.take() stops only once the response has begun", () => {
 });
 
 pureTest("Controls.takeSeek() gives the latest seek, and ends the interruption", () => {
-  const controls = new Controls(VIDEO);
+  const clock = new HandClock();
+  const controls = new Controls(VIDEO, { clock });
   controls.attach(new AbortController().signal);
   controls.take({ action: "seek", to: 1, id: 1 });
   controls.take({ action: "seek", to: 2.5, id: 2 });
@@ -33,10 +35,56 @@ pureTest("Controls.takeSeek() gives the latest seek, and ends the interruption",
   assertEquals(controls.current.aborted, true);
   assertEquals(controls.takeSeek(), { to: 2.5, id: 2 });
   assertEquals([controls.takeSeek(), controls.current.aborted], [undefined, false]);
+  clock.pass(100);
   controls.take({ action: "seek", to: 0 });
   assertEquals(controls.current.aborted, true);
   assertEquals(controls.takeSeek(), { to: 0, id: undefined });
 });
+
+for (const [isIndexed, count] of [[false, 10], [true, 50]] as const) {
+  pureTest(`Controls.take() interrupts for ${count} of many seeks a second`, async () => {
+    const clock = new HandClock();
+    const controls = new Controls(VIDEO, { clock });
+    using _session = controls.attach(new AbortController().signal);
+    controls.begin({ seekable: true, isIndexed });
+    const seeks: unknown[] = [];
+    for (let to = 0; to < 28_000; to++) {
+      controls.take({ action: "seek", to });
+      // Few of them are taken, at the end of their frames; the others come too soon.
+      if (controls.isInterrupted) seeks.push(controls.takeSeek()?.to);
+      if (to % 28 === 27) clock.pass(1);
+      await Promise.resolve();
+    }
+    assertEquals([seeks.length, seeks[0]], [count, 0]);
+    clock.pass(100);
+    await new Promise((go) => setImmediate(go));
+    assertEquals([controls.isInterrupted, controls.takeSeek()?.to], [true, 27_999]);
+  });
+}
+
+pureTest(
+  "Controls.takeSeek() gives a seek that waits, if nothing else is left",
+  async () => {
+    const clock = new HandClock();
+    const controls = new Controls(VIDEO, { clock });
+    const response = controls.attach(new AbortController().signal);
+    controls.begin({ seekable: true });
+    for (const to of [1, 2, 3]) {
+      controls.take({ action: "seek", to });
+      if (to !== 2) assertEquals(controls.takeSeek()?.to, to);
+    }
+    clock.pass(1000);
+    await Promise.resolve();
+    assertEquals([controls.isInterrupted, clock.next], [false, Infinity]);
+    controls.take({ action: "seek", to: 4 });
+    assertEquals(controls.takeSeek()?.to, 4);
+    controls.take({ action: "seek", to: 5 });
+    assertEquals(clock.next, 100);
+    response[Symbol.dispose]();
+    await new Promise((go) => setImmediate(go));
+    assertEquals(clock.next, Infinity);
+  },
+);
 
 pureTest("Controls.takeSeek() gives no target that is no time, nor an id that is no number", () => {
   const controls = new Controls(VIDEO);
@@ -63,7 +111,7 @@ pureTest("Controls.takeSeek() gives nothing behind a stop, nor without a seekabl
 pureTest("Controls.isInterrupted is false if the session ends", () => {
   const session = new AbortController();
   const controls = new Controls(VIDEO);
-  controls.attach(session.signal);
+  using _session = controls.attach(session.signal);
   controls.begin({ seekable: true });
   session.abort(new TypeError("over"));
   controls.take({ action: "stop" });

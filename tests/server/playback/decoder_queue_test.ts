@@ -1,6 +1,11 @@
 import { assertEquals, assertMatch } from "@std/assert";
+import { SeekingSlot, waitForDecoder } from "../../../lib/server/playback/decoder_queue.ts";
+import { DecoderSemaphore } from "../../../lib/sources/limits.ts";
+import { pureTest } from "../../support/pure_test.ts";
+import { watch } from "../../support/peers/native_client.ts";
 import { scriptRequest } from "../../support/peers/script_messages.ts";
 import { parseLiveSource } from "../../../lib/sources/live/source_spec.ts";
+import { HandClock } from "../../support/time/hand_clock.ts";
 import { conversationMedia, SHORT_FRAMES, testServer } from "../../support/peers/test_server.ts";
 
 const media = await conversationMedia();
@@ -76,4 +81,75 @@ Deno.test("a live source takes a decoder for all its viewers, and gives it back 
   // The same if its last viewer has left before the waiting begins.
   await first.ask(SHORT);
   assertEquals((await first.response()).frames.length, SHORT_FRAMES);
+});
+
+pureTest("waitForDecoder() waits for the network of a viewer", async () => {
+  const { signal } = new AbortController();
+  const networkFor = (address?: string) =>
+    waitForDecoder(
+      { slots: { total: 1 }, controls: { stopped: signal }, response: {}, signal, address },
+      ({ network }) => Promise.resolve(network),
+    );
+  assertEquals(
+    [await networkFor("::ffff:10.0.0.1"), await networkFor("2001:db8::1"), await networkFor()],
+    ["10.0.0.1", "2001:db8:0:0::/64", undefined],
+  );
+});
+
+pureTest("SeekingSlot keeps the slot that a seek frees, until it is used or released", async () => {
+  const slots = new DecoderSemaphore(1);
+  const { signal } = new AbortController();
+  const controls = { isSeeking: false };
+  const own = new SeekingSlot(controls, (options) => slots.take({ signal, ...options }));
+  const first = await own.take({});
+  controls.isSeeking = true;
+  first[Symbol.dispose]();
+  first[Symbol.dispose]();
+  controls.isSeeking = false;
+  assertEquals(slots.taken, 1);
+  const second = await own.take({});
+  second[Symbol.dispose]();
+  assertEquals(slots.taken, 0);
+  const third = await own.take({});
+  controls.isSeeking = true;
+  third[Symbol.dispose]();
+  own.release();
+  assertEquals(slots.taken, 0);
+  // Another viewer may end the decoder after the response.
+  const last = await own.take({});
+  own[Symbol.dispose]();
+  last[Symbol.dispose]();
+  assertEquals(slots.taken, 0);
+});
+
+pureTest("SeekingSlot keeps no slot that is given up for another network", async () => {
+  const slots = new DecoderSemaphore(2, { clock: new HandClock() });
+  const { signal } = new AbortController();
+  const own = new SeekingSlot(
+    { isSeeking: true },
+    (options) => slots.take({ signal, network: "a", ...options }),
+  );
+  using _first = await own.take({});
+  const second = await own.take({});
+  second.holder = { idleIn: Infinity, isMovable: true, giveUp: () => second[Symbol.dispose]() };
+  const other = await slots.take({ signal, network: "b" });
+  assertEquals([slots.taken, slots.waiting], [2, 0]);
+  other[Symbol.dispose]();
+});
+
+Deno.test("a viewer who seeks goes on with the slot that it has, though others wait", async () => {
+  await using server = await testServer({ media, maxDecoders: 1 });
+  using seeking = await watch(server, { ...LONG, speed: 2 });
+  await seeking.frames(3);
+  using second = await server.connect();
+  await second.ask(SHORT);
+  await second.until("notice");
+  for (const [at, to] of [5, 12, 18].entries()) {
+    await seeking.seek(to, at + 1);
+    await seeking.frames(3);
+  }
+  // Nobody has got the slot in between.
+  assertEquals(server.lines.filter((line) => line.includes("request=2 request ends")), []);
+  seeking.close();
+  assertEquals((await second.response()).frames.length, SHORT_FRAMES);
 });

@@ -62,6 +62,21 @@ Deno.test("get_video knows no series", async () => {
   }
 });
 
+Deno.test("get_image ignores a frame rate, and get_video of an image a series", async () => {
+  await media.make("image.png", [...pictures(), "-frames:v", "1"]);
+  await using server = await testServer({ media: media.path });
+  for (const command of ["get_image", "get_video"] as const) {
+    const request: MediaRequest = { command, name: "image.png", encoding: "copy" };
+    const other = command === "get_image" ? { fps: 5 } : { every: 5 };
+    const [plain, asked] = [
+      await ask(server, request),
+      await ask(server, { ...request, ...other }),
+    ];
+    assertEquals([asked.error, asked.description], [undefined, plain.description]);
+    assertEquals(asked.end?.frames, 1);
+  }
+});
+
 Deno.test("get_video refuses options that contradict each other", async () => {
   await makeTalkie();
   await using server = await testServer({ media: media.path });

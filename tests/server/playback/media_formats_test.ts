@@ -177,6 +177,35 @@ Deno.test("get_image sends the picture as ffmpeg decodes it", async (t) => {
   }
 });
 
+Deno.test("get_video sends the video and the sound that FFmpeg chooses of several", async () => {
+  const name = "several.mp4";
+  const still = await media.make("cover.png", STILL);
+  await media.make(name, [
+    ...["-i", still, "-f", "lavfi", "-i", "color=red:size=32x32:d=0.2", ...SHORT],
+    ...["-f", "lavfi", "-i", "sine=r=8000:d=0.2", "-f", "lavfi", "-i", "sine=r=16000:d=0.2"],
+    ...["-map", "4", "-map", "0", "-map", "1", "-map", "3", "-map", "2"],
+    ...["-c:v", "mpeg4", "-c:v:0", "png", "-disposition:v:0", "attached_pic"],
+    ...["-disposition:v:2", "default", "-disposition:a:1", "default", "-c:a", "aac"],
+  ]);
+  await using server = await testServer({ media: media.path });
+  for (const encoding of ["raw", "copy", "h264"] as const) {
+    const response = await ask(server, { command: "get_video", name, encoding });
+    assertEquals(streamOf(response, "video")?.width, 64, encoding);
+    assertEquals(streamOf(response, "audio")?.sampleRate, 8_000, encoding);
+    const note = "Further streams are dropped: 1 of sound, 1 of pictures";
+    assertEquals(response.description?.notes, encoding === "copy" ? [note] : [], encoding);
+  }
+});
+
+Deno.test("list_media has the pixels of the frames, whatever their shape", async () => {
+  const { name, args = [] } = VIDEOS.find(({ name }) => name === "anamorphic.mkv")!;
+  await media.make(name, args);
+  await using server = await testServer({ media: media.path });
+  const { list } = await ask(server, { command: "list_media" });
+  const entry = list?.find((entry) => entry.name === name);
+  assertEquals([entry?.width, entry?.height], [64, 48]);
+});
+
 /** Makes a sample and compares what the server sends of it with ffmpeg's own frames. */
 async function compare(
   server: TestServer,

@@ -5,6 +5,8 @@ import { MAX_QUEUED_BYTES } from "../../../lib/sources/live/subscriber_queue.ts"
 import { mediaFolder, pictures } from "../../support/media/media_folder.ts";
 import { type NativeClient, watchLive } from "../../support/peers/native_client.ts";
 import { liveServer, type TestServer, testServer } from "../../support/peers/test_server.ts";
+import { noise, rawStream, TestPublisher } from "../../support/peers/test_publisher.ts";
+import { HandClock } from "../../support/time/hand_clock.ts";
 import { mediaChildren } from "../../support/programs/machine.ts";
 
 /** A picture that changes, and a tone, as they come from a camera. */
@@ -56,6 +58,40 @@ Deno.test("playLive() describes a live source, and sends video and audio as they
     assertGreater(end.audioFrames, 5);
   }
   assertEquals(await mediaChildren(), []);
+});
+
+Deno.test("playLive() sends a viewer with credit the newest frame once it has taken another", async () => {
+  const clock = new HandClock();
+  await using server = await testServer({ media: mediaFolder().path, clock });
+  const { port } = server.address;
+  using publisher = await TestPublisher.begin(port, { name: "cam", onDemand: true });
+  await publisher.describe(rawStream(4, 2));
+  using viewer = await watchLive(server, { name: "cam", late: "drop", credit: true });
+  await publisher.asked("resume");
+  await publisher.send({ timestamp: 0, data: noise(8) });
+  const [first] = await viewer.frames(1);
+  // Sees when the server has a frame.
+  using witness = await watchLive(server, { name: "cam" });
+  await witness.until("describe");
+  const publish = async (timestamp: number) => {
+    clock.pass(100);
+    await publisher.send({ timestamp, data: noise(8) });
+    await witness.frames(1);
+  };
+  const nextFrame = async () => {
+    const [{ timestamp, dropped }] = await viewer.frames(1);
+    return [timestamp - first.timestamp, dropped];
+  };
+  for (const timestamp of [1, 2, 3, 4, 5]) await publish(timestamp);
+  assertEquals(await nextFrame(), [1, false]);
+  await viewer.control({ action: "taken", frames: 1 });
+  assertEquals(await nextFrame(), [5, true]);
+  // More than it can have taken, and what it has told already.
+  for (const frames of [4, 1]) await viewer.control({ action: "taken", frames });
+  for (const timestamp of [6, 7]) await publish(timestamp);
+  await viewer.control({ action: "taken", frames: 3 });
+  assertEquals(await nextFrame(), [7, true]);
+  assertEquals((await stop(viewer)).dropped, 4);
 });
 
 Deno.test("one FFmpeg is enough for all viewers of a rendition, with audio or without", async () => {
@@ -134,7 +170,8 @@ Deno.test("playLive() refuses options that only files have", async () => {
   await using server = await liveServer([`cam=${CAMERA}`]);
   assert(/^bad_request: Cannot use start with "cam"/.test(await refusal(server, { start: 2 })));
   assert(/^bad_request: Cannot use loop with "cam"/.test(await refusal(server, { loop: true })));
-  assert(/^bad_request: Cannot use every/.test(await refusal(server, { every: 1 })));
+  const series = { command: "get_image", name: "cam", every: 1 } as const;
+  assert(/^bad_request: Cannot use every/.test(await refusal(server, series)));
   const resume = [{ id: 0, after: 1 }];
   assert(/^bad_request: Cannot use resume/.test(await refusal(server, { resume })));
   assert(/^bad_request: .*"x1" *:/.test(await refusal(server, { pixelFormat: "x1" })));
@@ -144,6 +181,17 @@ Deno.test("playLive() refuses options that only files have", async () => {
   assert(/^unsupported: Cannot copy a picture out of "cam"/.test(still));
   assert(/^not_found: .*did you mean "cam"\?/.test(await refusal(server, { name: "cat" })));
   assertEquals(await mediaChildren(), []);
+});
+
+Deno.test("playLive() ignores options that only another command has", async () => {
+  await using server = await liveServer([`cam=${CAMERA}`], { linger: 10 });
+  using viewer = await watchLive(server, { every: 1, audio: false });
+  const [first, second] = await viewer.frames(2);
+  assertLess(second.seconds - first.seconds, 0.5);
+  using other = await watchLive(server, { command: "get_image", name: "cam", loop: true, fps: 5 });
+  const { description: { streams: [stream] } } = await other.until("describe");
+  assertEquals(stream.type === "video" && stream.frameRate, undefined);
+  assertEquals((await other.until("end")).end.frames, 1);
 });
 
 Deno.test("a paused viewer gets nothing, and goes on with the latest frame", async () => {
@@ -207,11 +255,11 @@ Deno.test("the list shows live sources first, and in place of files of their nam
   using thumbnail = await watchLive(server, { name: "cam", width: 32 });
   await thumbnail.frames(1);
   using peer = await server.connect();
-  const { parseList } = await import("../../../lib/protocol/native/response.ts");
+  const { parseList } = await import("../../../lib/protocol/native/list.ts");
   await peer.ask({ command: "list_media" });
   const message = await peer.connection.receive();
   assert(message?.kind === "list");
-  const entries = parseList(message.payload);
+  const { entries } = parseList(message.payload);
   assertEquals(entries.map(({ name, live, codec, width }) => [name, live, codec, width]), [
     ["cam", true, "rawvideo+pcm_s16le", 64],
     ["both.mkv", true, "", undefined],

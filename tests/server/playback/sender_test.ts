@@ -10,10 +10,11 @@ import {
 } from "../../../lib/protocol/native/connection.ts";
 import { type EndReport, type Notice, parseNotice } from "../../../lib/protocol/native/response.ts";
 import { Controls } from "../../../lib/server/playback/controls.ts";
-import { TimedSender } from "../../../lib/server/playback/sender.ts";
-import { nativeResponse } from "../../../lib/server/session/native.ts";
+import { type ResponseWriter, TimedSender } from "../../../lib/server/playback/sender.ts";
+import { nativeResponse } from "../../../lib/server/playback/native_response.ts";
 import { socketOf } from "../../support/media/bytes.ts";
 import { pureTest } from "../../support/pure_test.ts";
+import { HandClock } from "../../support/time/hand_clock.ts";
 
 /** Bytes of a frame, and frames a second. */
 const SIZE = 100_000;
@@ -249,3 +250,38 @@ pureTest("TimedSender.take() finds nothing late at speed 0, nor after a pause", 
   assertEquals([paused.frames.length, paused.notices], [100, []]);
   assertLess(3600, paused.seconds);
 });
+
+pureTest(
+  "TimedSender.take() sends sound with the picture before, and then lets both go",
+  async () => {
+    const clock = new HandClock({ skips: true });
+    const controls = new Controls({ command: "get_video" }, { clock });
+    controls.begin({ seekable: true });
+    const events: [time: number, streamId: number | "flush"][] = [];
+    const response: ResponseWriter = {
+      describe: () => Promise.resolve(),
+      write(frame) {
+        events.push([clock.time, frame.streamId]);
+        return frame.data.byteLength;
+      },
+      writeShared: () => Promise.reject(new Error("not live")),
+      flush: () => events.push([clock.time, "flush"]),
+      end: () => Promise.resolve(),
+    };
+    const sender = new TimedSender({ response, controls, streams: STREAMS, drop: false, clock });
+    const [video, audio] = [0, 1];
+    const moments = [[video, 0], [audio, 0], [audio, 20], [video, 40], [audio, 41], [video, 80]];
+    for (const [streamId, milliseconds] of [...moments, [audio, 121]]) {
+      const data = new Uint8Array(FRAME_HEADROOM + 3).subarray(FRAME_HEADROOM);
+      const due = milliseconds / 1000;
+      const frame = { streamId, timestamp: 0, keyframe: true, due, data };
+      await sender.take({ kind: "frame", frame, beginning: 0, isShown: true });
+    }
+    assertEquals(events, [
+      ...[[0, video], [0, audio], [0, audio], [0, "flush"]],
+      ...[[40, video], [40, audio], [40, "flush"]],
+      ...[[80, video], [80, "flush"], [121, audio]],
+    ]);
+    assertEquals([sender.report().frames, sender.report().audioFrames], [3, 4]);
+  },
+);

@@ -177,6 +177,47 @@ Deno.test("get_video sends no audio if it is not requested", async () => {
   assertEquals(still.error?.code, "unsupported");
 });
 
+Deno.test("get_video describes sound that is over before the start, and a seek back finds it", async () => {
+  const args = [...pictures({ seconds: 2 }), ...tone({ seconds: 0.5 }), ...PICTURES.slice(4)];
+  await media.make("over.mp4", [...args, "-c:a", "aac"]);
+  await using server = await testServer({ media: media.path });
+  const request = { command: "get_video", name: "over.mp4", start: 1 } as const;
+  for (const encoding of ["raw", "copy", "h264", "mjpeg"] as const) {
+    const response = await ask(server, { ...request, encoding });
+    const types = response.description?.streams.map(({ type }) => type);
+    assertEquals(types, ["video", "audio"], encoding);
+    const heard = response.frames.filter(({ type, seconds }) => type === "audio" && seconds >= 0);
+    assertEquals(heard, [], encoding);
+  }
+  using client = await server.connect();
+  await client.ask({ ...request, speed: 1 });
+  await client.until("frame");
+  await client.seek(0.3, 1);
+  await client.frames(1, 1);
+});
+
+Deno.test("get_video joins PCM by samples, and by times to within a tick of the file", async () => {
+  const sound = tone({ rate: 44_100, layout: "mono", seconds: 2 });
+  const path = await media.make("ticks.mkv", [...sound, "-c:a", "pcm_s16le"]);
+  await using server = await testServer({ media: media.path });
+  const tick = 44_100 / 1000;
+  for (const [start, duration] of [[0, undefined], [0.5678, 1]] as const) {
+    const { response, samples } = await listen(server, "ticks.mkv", { start, duration });
+    const all = await decodedBytes(path, ["-f", "s16le"]);
+    const [text, part] = [all, samples].map((bytes) => new TextDecoder("latin1").decode(bytes));
+    const earliest = Math.ceil(start * 44_100 - tick);
+    const at = text.indexOf(part, Math.max(0, 2 * earliest)) / 2;
+    assert(at >= 0 && at < start * 44_100 + tick, `begins with sample ${at}`);
+    const length = (duration ?? 2) * 44_100;
+    assert(Math.abs(samples.length / 2 - length) < tick, `${samples.length / 2} samples`);
+    let next = 0;
+    for (const { timestamp, size } of response.frames) {
+      assert(Math.abs(timestamp - next) < tick, `${timestamp}, expected about ${next}`);
+      next = timestamp + size / 2;
+    }
+  }
+});
+
 Deno.test("get_video sends no video for the cover of an album", async () => {
   const cover = await media.make("cover.png", [...pictures(), "-frames:v", "1"]);
   const path = await media.make("album.mp3", [
@@ -196,7 +237,7 @@ Deno.test("get_video with a start takes video and audio from the same time", asy
   const args = [...pictures({ seconds: 2 }), ...tone({ seconds: 2 }), ...PICTURES.slice(4)];
   const path = await media.make("seek.mov", [...args, "-g", "10", "-c:a", "pcm_s16le"]);
   await using server = await testServer({ media: media.path });
-  const { response, samples } = await listen(server, "seek.mov", 1.2);
+  const { response, samples } = await listen(server, "seek.mov", { start: 1.2 });
   const all = await decodedBytes(path, ["-map", "0:a:0", "-f", "s16le"]);
   const rest = all.subarray(1.2 * 48_000 * 4);
   assertEquals(samples.length, rest.length);
@@ -218,10 +259,10 @@ function isSame(a: Uint8Array, b: Uint8Array): boolean {
 async function listen(
   server: TestServer,
   name: string,
-  start?: number,
+  part: { start?: number; duration?: number } = {},
 ): Promise<{ response: NativeResponse; samples: Uint8Array<ArrayBuffer> }> {
   const parts: Uint8Array<ArrayBuffer>[] = [];
-  const response = await ask(server, { command: "get_video", name, start }, {
+  const response = await ask(server, { command: "get_video", name, ...part }, {
     onFrame: ({ streamId, data }) => void (streamId === 1 && parts.push(data.slice())),
   });
   return { response, samples: new Uint8Array(await new Blob(parts).arrayBuffer()) };

@@ -7,7 +7,6 @@ import {
   moveFrame,
   movesTo,
   roundLength,
-  ticksAt,
 } from "../../../lib/server/playback/timeline.ts";
 import { pureTest } from "../../support/pure_test.ts";
 
@@ -28,16 +27,6 @@ const AUDIO: AudioStream = {
 function frame(streamId: number, timestamp: number, size = 0) {
   return { streamId, timestamp, keyframe: true, due: 0, data: new Uint8Array(size) };
 }
-
-pureTest("ticksAt() goes by way of microseconds and rounds halves up", () => {
-  assertEquals(ticksAt(3.3, [1, 15_360]), 50_688);
-  assertEquals(ticksAt(1.0005, MILLISECONDS), 1001);
-  assertEquals(ticksAt(1.0004994, MILLISECONDS), 1000);
-  // Rounded to whole microseconds first.
-  assertEquals(ticksAt(1.0004996, MILLISECONDS), 1001);
-  assertEquals(ticksAt(1e8, [1, 1_000_000_000]), 1e17);
-  assertEquals(ticksAt(0, [1001, 30_000]), 0);
-});
 
 pureTest("moveFrame() moves a frame to where it is without a seek", () => {
   const position = { from: 3.3335, start: 1.25, shift: 0 };

@@ -5,8 +5,8 @@ import { sessionContext } from "../../support/peers/session_context.ts";
 import { mediaFolder } from "../../support/media/media_folder.ts";
 
 /** Greets the peer, and sends its first line back. */
-const greet: SessionConversation = async ({ reader, writer }, { refusal }) => {
-  await writer.write(new TextEncoder().encode(refusal ?? "hello"));
+const greet: SessionConversation = async ({ reader, writer, slot }) => {
+  await writer.write(new TextEncoder().encode(slot?.refusal ?? "hello"));
   const line = await reader.peek(3);
   if (line !== undefined) await writer.write(line.slice(0, 3));
 };
@@ -16,7 +16,9 @@ Deno.test("runSession() holds a conversation in which the server speaks first", 
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   for (const refusal of [undefined, "full"] as const) {
     using peer = await Deno.connect({ port: listener.addr.port });
-    const session = runSession(await listener.accept(), context, { refusal, converse: greet });
+    const slot = { refusal, yielded: context.signal, serve: () => new DisposableStack() };
+    const parts = { ...slot, [Symbol.dispose]() {} };
+    const session = runSession(await listener.accept(), context, { slot: parts, converse: greet });
     const greeting = new Uint8Array(16);
     const length = await peer.read(greeting) ?? 0;
     assertEquals(new TextDecoder().decode(greeting.subarray(0, length)), refusal ?? "hello");

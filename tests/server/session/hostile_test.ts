@@ -218,6 +218,25 @@ for (const [name, bytes] of SLOW) {
   });
 }
 
+Deno.test("runSession() waits for a whole request from its first byte on", async () => {
+  using time = new LeapingTime();
+  await using server = await testServer({ media, timeouts: TIMEOUTS });
+  using peer = await server.connect();
+  await time.running(TIMEOUTS.request);
+  await time.leap(0.9 * TIMEOUTS.request);
+  await peer.write(requestMessage(SHORT).subarray(0, 40));
+  // Another peer is served meanwhile: the bytes have arrived by then.
+  {
+    using other = await server.connect();
+    await other.ask({ command: "list_media" });
+    await other.response();
+  }
+  await time.leap(0.2 * TIMEOUTS.request);
+  assertMatch((await peer.farewell())?.message ?? "", /no request within 60 s/);
+  peer.close();
+  await server.quiet();
+});
+
 Deno.test("runSession() limits the wait for the next request", async () => {
   using time = new LeapingTime();
   const clock = new HandClock();

@@ -47,6 +47,6 @@ pureTest("PublishRate limits frames and bytes a second, and waits a second at mo
 pureTest("PublishRate limits descriptions, too", async () => {
   const clock = new HandClock({ skips: true });
   const rate = new PublishRate(clock);
-  for (let turn = 0; turn < 100; turn++) await rate.spend(0.05, signal);
+  for (let turn = 0; turn < 100; turn++) await rate.spend({ messages: 100 }, signal);
   assert(clock.time > 4800 && clock.time <= 5000, `${clock.time}`);
 });

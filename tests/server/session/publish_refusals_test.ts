@@ -127,6 +127,10 @@ Deno.test("what does not fit the description ends a publisher, and nobody else",
       "17 streams of data, expected at most 16",
       (peer) => peer.describe(...Array.from({ length: 17 }, (_, id) => dataStream(id))),
     ],
+    [
+      "subtitles, expected data of json or bytes",
+      (peer) => peer.describe({ ...dataStream(0), codec: "subtitle" }),
+    ],
     ["it names no stream", (peer) => peer.describe()],
     ["no JSON in UTF-8", (peer) => peer.connection.send("describe", noise(9))],
   ];

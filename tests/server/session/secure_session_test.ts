@@ -30,9 +30,11 @@ const COMMANDS = [
 
 async function connectTls(server: TestServer): Promise<TlsSocket> {
   const { hostname, port } = server.address;
-  return await TlsSocket.connect(await Deno.connect({ hostname, port }), {
-    rejectUnauthorized: false,
-  });
+  return await secured(await Deno.connect({ hostname, port }));
+}
+
+async function secured(socket: Deno.TcpConn): Promise<TlsSocket> {
+  return await TlsSocket.connect(socket, { rejectUnauthorized: false });
 }
 
 Deno.test("runSession() serves every command with the token, and none without it", async () => {
@@ -184,10 +186,17 @@ tlsTest(
       credentials: { certificate },
       maxClients: 1,
     });
-    using silent = await server.connect();
+    const { hostname, port } = server.address;
+    const connecting = await Deno.connect({ hostname, port });
     using client = new NativeClient(await connectTls(server));
-    assertEquals((await client.request({ command: "list_media" })).error?.code, "busy");
-    silent.close();
+    await client.ask({ command: "get_video", name: "long.mkv", speed: 1 });
+    await client.until("frame");
+    // It had the slot until then, and is told so behind the handshake.
+    using former = new NativeClient(await secured(connecting));
+    assertEquals((await former.farewell())?.code, "busy");
+    await server.logged(/ refused: Cannot wait any longer: all connection slots are taken, /);
+    using late = new NativeClient(await connectTls(server));
+    assertEquals((await late.request({ command: "list_media" })).error?.code, "busy");
   },
 );
 

@@ -15,6 +15,7 @@ import { mediaFolder, pictures } from "../../support/media/media_folder.ts";
 import { NativeClient } from "../../support/peers/native_client.ts";
 import { conversationMedia, SHORT_FRAMES, testServer } from "../../support/peers/test_server.ts";
 import { mediaChildren } from "../../support/programs/machine.ts";
+import { HandClock } from "../../support/time/hand_clock.ts";
 
 // Viewers that stop reading or leave meanwhile, and FFmpeg dying.
 
@@ -38,7 +39,9 @@ Deno.test("runSession() closes a native viewer that stops reading", async () => 
 });
 
 Deno.test("runSession() closes a peer that sends pings and reads no pong", async () => {
-  await using server = await testServer({ media, timeouts: TIMEOUTS });
+  // It is read without a pause.
+  const clock = new HandClock({ skips: true });
+  await using server = await testServer({ media, timeouts: TIMEOUTS, clock });
   using peer = await server.connect();
   const ping = encodeMessage("ping", new Uint8Array(MAX_REQUEST_LENGTH));
   const flood = async () => {

@@ -38,6 +38,8 @@ pureTest("isPlayable() accepts codecs of the browser, in pixel formats that brow
   assert(playable({ codec: "vp9", pixelFormat: "yuv420p10le" }));
   assert(!playable({ codec: "vp9", pixelFormat: "yuv444p" }));
   assert(!playable({ codec: "mpeg4" }, new Set(["mpeg4"])));
+  assert(!playable({ fieldOrder: "tt" }));
+  assert(playable({ codec: "hevc", pixelFormat: "yuv420p10le", colorTransfer: "smpte2084" }));
   assert(isPlayable(SOUND, ALL));
   assert(!isPlayable({ ...SOUND, codec: "ac3" }, ALL));
 });
@@ -105,4 +107,14 @@ pureTest("snapshotArguments() makes an upright image with square pixels", () => 
   assertEquals(valueOf(args, "-vf"), "transpose=clock,scale=iw*1/2:ih,setsar=1");
   assertEquals(valueOf(args, "-c:v"), "png");
   assertEquals(valueOf(snapshotArguments([PICTURE], "jpeg"), "-c:v"), "mjpeg");
+});
+
+pureTest("fragmentArguments() encodes HDR in the usual range, and fields as whole frames", () => {
+  const hdr: Partial<VideoStream> = { pixelFormat: "yuv420p10le", colorTransfer: "smpte2084" };
+  const filtersOf = (stream: Partial<VideoStream>, toneMap?: boolean) =>
+    valueOf(fragmentArguments([{ ...PICTURE, ...stream }], { ...USUAL, toneMap }), "-vf") ?? "";
+  assert(/lutrgb=.*colorspace=/.test(filtersOf(hdr)));
+  assert(!filtersOf(hdr, false).includes("lutrgb"));
+  assert(filtersOf({ fieldOrder: "tt" }).startsWith("bwdif="));
+  assert(!/lutrgb|bwdif/.test(filtersOf({ pixelFormat: "yuv420p10le" })));
 });

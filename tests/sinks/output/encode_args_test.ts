@@ -42,11 +42,13 @@ function between(path: string, video: Partial<VideoStream> = {}, still = false):
 
 const EXACT_TIME = "-fps_mode passthrough -enc_time_base:v 1001/30000";
 
+const BY_AAC = "-c:a aac -b:a 160k";
+
 /** Output arguments for a file name and a video stream. */
 const CASES: [string, Partial<VideoStream>, string][] = [
   ["a.mp4", {}, EXACT_TIME],
   ["a.MP4", {}, EXACT_TIME],
-  ["a.mkv", { pixelFormat: "gbrp10le" }, EXACT_TIME],
+  ["a.mkv", { pixelFormat: "gbrp10le" }, `${BY_AAC} ${EXACT_TIME}`],
   ["a.ts", {}, `-c:v h264 ${EXACT_TIME}`],
   ["a.nut", {}, EXACT_TIME],
   [
@@ -70,8 +72,8 @@ const CASES: [string, Partial<VideoStream>, string][] = [
     "-vf format=yuv444p10le,pad=66:48,fillborders=right=1:bottom=1:mode=smear,format=yuv420p10le " +
     EXACT_TIME,
   ],
-  ["a.mkv", { height: 47 }, `-vf format=yuv444p ${EXACT_TIME}`],
-  ["a.mkv", { height: 47, pixelFormat: "rgb24" }, EXACT_TIME],
+  ["a.mkv", { height: 47 }, `${BY_AAC} -vf format=yuv444p ${EXACT_TIME}`],
+  ["a.mkv", { height: 47, pixelFormat: "rgb24" }, `${BY_AAC} ${EXACT_TIME}`],
   ["a.avi", {}, "-af aresample=async=1:first_pts=0"],
   ["a.gif", {}, ""],
   ["a.gif", { frameRate: [60, 1] }, "-fps_mode vfr -enc_time_base:v 1/50"],
@@ -205,7 +207,7 @@ pureTest("encoderArguments() leaves pixel formats to chosen encoders", () => {
   const odd = { width: 33 };
   for (
     const [path, codec, video, expected] of [
-      ["a.mp4", { video: "libx265" }, rgb, `-c:v libx265 ${EXACT_TIME}`],
+      ["a.mp4", { video: "libx265" }, rgb, `-c:v libx265 -tag:v:0 hvc1 ${EXACT_TIME}`],
       ["a.mp4", { video: "libx264" }, odd, `-c:v libx264 -vf format=yuv444p ${EXACT_TIME}`],
       ["a.mp4", { video: "ffv1" }, odd, `-c:v ffv1 ${EXACT_TIME}`],
       ["a.mp4", { video: "mpeg4" }, {}, "-c:v mpeg4"],
@@ -228,8 +230,8 @@ pureTest("encoderArguments() leaves pixel formats to chosen encoders", () => {
 pureTest(
   "encoderArguments() puts the user's arguments last, and adds none that contradict them",
   () => {
-    assertEquals(chosen("a.mkv", { more: ["-crf", "40"] }), `${EXACT_TIME} -crf 40`);
-    assertEquals(chosen("a.mkv", { more: ["-r:v", "5"] }), "-r:v 5");
+    assertEquals(chosen("a.mkv", { more: ["-crf", "40"] }), `${BY_AAC} ${EXACT_TIME} -crf 40`);
+    assertEquals(chosen("a.mkv", { more: ["-r:v", "5"] }), `${BY_AAC} -r:v 5`);
   },
 );
 
@@ -248,4 +250,40 @@ pureTest("encoderArguments() makes frequent keyframes for watched outputs", () =
     encoderArguments({ streams: [VIDEO, SOUND] }, feed, own).slice(8).join(" "),
     `-c:v h264_nvenc ${often} -c:a mp3 -f flv rtmp://h/a/b`,
   );
+});
+
+pureTest("encoderArguments() keeps the fields of frames where encoders code them", () => {
+  const raw = { fieldOrder: "bb" } as const;
+  const kept = "-flags:v +ildct+ilme";
+  const fields = (path: string, video: Partial<VideoStream> = {}, codec = {}) => {
+    const streams = [{ ...VIDEO, ...raw, ...video }];
+    const line = encoderArguments({ streams }, fileTarget(path), { still: false, codec }).join(" ");
+    return [line.includes(kept), line.includes("bff=1"), line.includes("bwdif")];
+  };
+  assertEquals(fields("a.mp4"), [true, true, false]);
+  assertEquals(fields("a.mp4", { fieldOrder: "tt" }), [true, false, false]);
+  assertEquals(fields("a.mp4", { height: 50 }), [false, false, true]);
+  assertEquals(fields("a.mkv", { height: 50 }, { video: "ffv1" }), [true, false, false]);
+  assertEquals(fields("a.mkv", {}, { video: "libx265" }), [false, false, true]);
+  assertEquals(fields("a.webm"), [false, false, true]);
+  assertEquals(fields("a.y4m", { height: 50 }), [true, false, false]);
+  assertEquals(fields("a.mp4", { fieldOrder: undefined }), [false, false, false]);
+});
+
+pureTest("encoderArguments() states of copied packets what only the container may know", () => {
+  const hdr = { colorTransfer: "smpte2084", colorPrimaries: "bt2020", fieldOrder: "tb" } as const;
+  const copied = { still: false, encoded: true };
+  const line = (video: Partial<VideoStream>) =>
+    encoderArguments(
+      { streams: [{ ...VIDEO, codec: "hevc", ...video }] },
+      fileTarget("a.mov"),
+      copied,
+    )
+      .slice(4).join(" ");
+  const input = "-color_primaries bt2020 -color_trc smpte2084";
+  assertEquals(
+    line(hdr),
+    `${input} -f nut -i pipe:0 -c:v copy -tag:v:0 hvc1 ${input} -field_order tb file:a.mov`,
+  );
+  assertEquals(line({}), "-f nut -i pipe:0 -c:v copy -tag:v:0 hvc1 file:a.mov");
 });

@@ -41,7 +41,7 @@ const TYPES: Record<string, string[]> = {
   ogv: ["theora 25", "vorbis"],
   f4v: ["h264 25", "aac"],
   y4m: ["rawvideo 25"],
-  mka: ["vorbis"],
+  mka: ["aac"],
   mp3: ["mp3"],
   aac: ["aac"],
   aiff: ["pcm_s16be"],
@@ -61,8 +61,8 @@ Deno.test("stream-client --output writes whatever FFmpeg writes, by extension", 
 
 /** Choices of the user, and the resulting streams. */
 const CHOICES: [string, string, string[], string[]][] = [
-  ["clip.mp4", "a.bin", ["--format", "mkv"], ["h264 25", "vorbis"]],
-  ["clip.mp4", "b.mkv", ["--codec", "libx265"], ["hevc 25", "vorbis"]],
+  ["clip.mp4", "a.bin", ["--format", "mkv"], ["h264 25", "aac"]],
+  ["clip.mp4", "b.mkv", ["--codec", "libx265"], ["hevc 25", "aac"]],
   ["odd.mkv", "c.mp4", ["--codec", "libx265"], ["hevc 25", "aac"]],
   ["odd.mkv", "d.mp4", ["--codec", "libx264,none"], ["h264 25"]],
   ["clip.mp4", "e.mkv", ["--codec", "ffv1,flac"], ["ffv1 25", "flac"]],

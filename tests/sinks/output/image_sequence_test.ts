@@ -67,7 +67,7 @@ Deno.test("ImageSequenceSink keeps what arrived of a sequence that is cut", asyn
   await using server = greyServer(2, { whole: false });
   const { status, stderr } = await series(server, `${place}/%d.bmp`);
   assertEquals([status, namesIn(place)], [1, ["1.bmp", "2.bmp"]]);
-  assertMatch(stderr, /^Cannot finish "grey" after 2 frames [^\n]+; wrote 2 files, [^\n]+\n$/);
+  assertMatch(stderr, /^Cannot finish "grey" after 2 pictures [^\n]+; wrote 2 files, [^\n]+\n$/);
 });
 
 Deno.test("ImageSequenceSink stores JPEGs as they are sent", async () => {

@@ -13,28 +13,31 @@ function formOf(graphics: "sixel" | "kitty" | undefined, cell = CELL) {
   return chooseRenderMode({ style: "ascii", capabilities: { graphics, cell, colours: 64 }, id: 7 });
 }
 
-pureTest("RenderMode.fit() fills the room with the aspect ratio, within the mode's limit", () => {
-  const cells = { width: 80, height: 23 };
-  const ascii = chooseRenderMode({ style: "ascii", id: 1 }).fit(VIDEO, ROOM);
-  assertEquals(ascii, { pixels: cells, cells });
-  const blocks = chooseRenderMode({ style: "truecolour", id: 1 }).fit(VIDEO, ROOM);
-  assertEquals(blocks, { pixels: { width: 80, height: 46 }, cells });
-  const whole = { pixels: { width: 800, height: 450 }, cells };
-  assertEquals(formOf("sixel").fit(VIDEO, ROOM), whole);
-  assertEquals(formOf("kitty").fit(VIDEO, ROOM), whole);
-  // On a finer screen sixels stay as many as they are, and kitty stretches what it gets.
-  const fine = { width: 20, height: 40 };
-  const sixel = formOf("sixel", fine).fit(VIDEO, ROOM);
-  assertEquals(sixel, { pixels: whole.pixels, cells: { width: 40, height: 12 } });
-  const kitty = formOf("kitty", fine).fit(VIDEO, ROOM);
-  assertEquals(kitty, { pixels: VIDEO, cells });
-});
+pureTest(
+  "RenderMode.fit() fills the room with the aspect ratio, within the mode's limit",
+  async () => {
+    const cells = { width: 80, height: 23 };
+    const ascii = (await chooseRenderMode({ style: "ascii", id: 1 })).fit(VIDEO, ROOM);
+    assertEquals(ascii, { pixels: cells, cells });
+    const blocks = (await chooseRenderMode({ style: "truecolour", id: 1 })).fit(VIDEO, ROOM);
+    assertEquals(blocks, { pixels: { width: 80, height: 46 }, cells });
+    const whole = { pixels: { width: 800, height: 450 }, cells };
+    assertEquals((await formOf("sixel")).fit(VIDEO, ROOM), whole);
+    assertEquals((await formOf("kitty")).fit(VIDEO, ROOM), whole);
+    // On a finer screen sixels stay as many as they are, and kitty stretches what it gets.
+    const fine = { width: 20, height: 40 };
+    const sixel = (await formOf("sixel", fine)).fit(VIDEO, ROOM);
+    assertEquals(sixel, { pixels: whole.pixels, cells: { width: 40, height: 12 } });
+    const kitty = (await formOf("kitty", fine)).fit(VIDEO, ROOM);
+    assertEquals(kitty, { pixels: VIDEO, cells });
+  },
+);
 
-pureTest("RenderMode.fit() never exceeds the room, and is never empty", () => {
+pureTest("RenderMode.fit() never exceeds the room, and is never empty", async () => {
   for (const graphics of ["sixel", "kitty", undefined] as const) {
     for (const [width, height] of [[1, 9000], [9000, 1], [7, 13], [1920, 1080]]) {
       for (const room of [{ width: 1, height: 1 }, { width: 3, height: 2 }, ROOM]) {
-        const { pixels, cells } = formOf(graphics).fit({ width, height }, room);
+        const { pixels, cells } = (await formOf(graphics)).fit({ width, height }, room);
         assert(cells.width <= room.width && cells.height <= room.height, `${width}×${height}`);
         assert(pixels.width >= 1 && pixels.height >= 1);
         assert([...Object.values(pixels), ...Object.values(cells)].every(Number.isInteger));
@@ -75,7 +78,7 @@ pureTest("encodeSixel() writes repetitions with a count", () => {
 });
 
 pureTest("RenderMode.render() gives kitty pixels in chunks, and deletes them", async () => {
-  const mode = formOf("kitty");
+  const mode = await formOf("kitty");
   const pixels = { width: 120, height: 60 };
   // Noise does not become smaller, so that there are several pieces.
   let seed = 1;
@@ -121,12 +124,12 @@ pureTest("renderAscii() fills cells by their brightness", () => {
   assertEquals(renderAscii(pixels, { width: 3, height: 2 }), [" @t", "@  "]);
 });
 
-pureTest("RenderMode.fit() keeps the aspect ratio with cells of any shape", () => {
+pureTest("RenderMode.fit() keeps the aspect ratio with cells of any shape", async () => {
   const square = { width: 100, height: 100 };
   for (
     const [width, height, columns] of [[8, 16, 46], [10, 16, 37], [6, 16, 61]]
   ) {
-    const { cells } = formOf(undefined, { width, height }).fit(square, ROOM);
+    const { cells } = (await formOf(undefined, { width, height })).fit(square, ROOM);
     assertEquals(cells, { width: columns, height: 23 }, `${width}×${height}`);
   }
 });

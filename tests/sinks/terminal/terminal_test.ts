@@ -50,7 +50,7 @@ test("TerminalSink leaves an image below the existing text", async () => {
   await terminal.over();
   const text = (await terminal.text()).split("\n");
   assertEquals(text.at(-1), "status 0");
-  assertMatch(text.at(-2) ?? "", /^Received 1 frame in /);
+  assertMatch(text.at(-2) ?? "", /^Received 1 picture in /);
   const cells = await terminal.cells();
   const isDrawn = ([cell]: readonly Cell[]) => cell?.character === "▀";
   const first = cells.findIndex(isDrawn);

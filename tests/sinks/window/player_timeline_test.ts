@@ -20,7 +20,9 @@ function sound(timestamp: number): Frame {
 }
 
 /** A time line, and a clock for it, in milliseconds. */
-function timeline(options: { hides?: boolean; speed?: number; live?: boolean } = {}) {
+function timeline(
+  options: { hides?: boolean; speed?: number; playerSpeed?: number; live?: boolean } = {},
+) {
   const clock = { now: 0 };
   const streams = [GREY, SOUND];
   const line = new PlayerTimeline({
@@ -44,6 +46,17 @@ pureTest("PlayerTimeline maps frames to even microseconds, at the playback speed
   assertEquals(timeline({ speed: 0 }).line.timestampOf(picture(25)), 2_000_000);
 });
 
+pureTest("PlayerTimeline leaves the speed of the player to it", () => {
+  const { line, clock } = timeline({ speed: 4, playerSpeed: 4 });
+  assertEquals([picture(0), picture(25)].map((frame) => line.timestampOf(frame)), [
+    ...[1_000_000, 2_000_000],
+  ]);
+  clock.now = 100;
+  line.jump(50);
+  // 0.1 seconds of the clock are 0.4 of the player.
+  assertEquals(line.timestampOf(picture(1250)), 2_400_000);
+});
+
 pureTest(
   "PlayerTimeline maps frames that are only decoded to odd microseconds, close together",
   () => {
@@ -53,6 +66,20 @@ pureTest(
     assertEquals([-20, 0].map((at) => line.timestampOf(sound(at))), [undefined, 1_000_000]);
   },
 );
+
+pureTest("PlayerTimeline.shownAt() gives the time of frames by that of the player", () => {
+  for (const speeds of [{}, { speed: 4 }, { speed: 4, playerSpeed: 4 }, { speed: 0 }]) {
+    const { line, clock } = timeline(speeds);
+    const shownBy = (timestamp: number) =>
+      Number(line.shownAt(line.timestampOf(picture(timestamp))! / 1e6).toFixed(3));
+    assertEquals([0, 25, 50].map(shownBy), [0, 1, 2]);
+    clock.now = 100;
+    line.jump(50);
+    // Of what was shown before.
+    assertEquals(line.shownAt(1.5), 50);
+    assertEquals([1250, 1275].map(shownBy), [50, 51]);
+  }
+});
 
 pureTest("PlayerTimeline drops pictures that refer to ones before the first", () => {
   const { line } = timeline({ hides: true });

@@ -1,4 +1,4 @@
-/** Going about in what a window of ffplay shows, by keys that are pressed in it. */
+/** Going about in what a window of mpv shows, by keys that are pressed in it. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { deadline } from "../../../lib/base/async.ts";
 import { mediaFolder } from "../../support/media/media_folder.ts";
@@ -6,19 +6,20 @@ import { describe, end, frame, say, ScriptedServer } from "../../support/peers/s
 import { testServer } from "../../support/peers/test_server.ts";
 import { at } from "../../support/programs/run_inside.ts";
 import { type RunningProgram, startProgram } from "../../support/programs/running_program.ts";
+import { environmentOn, shownBy } from "../../support/screens/players.ts";
 import { type ScreenWindow, XScreen } from "../../support/screens/x_screen.ts";
 import { PATIENCE } from "../../support/time/patience.ts";
 import { testWith } from "../../support/test_if.ts";
 
 const media = mediaFolder();
-const test = testWith("Xvfb", "ffplay");
+const test = testWith("Xvfb", "mpv");
 
 /** Milliseconds from one look at a window to the next. */
 const LOOK_INTERVAL = 10;
 
 /** X symbols of keys (keysymdef.h). */
-const [SPACE, LEFT, UP, RIGHT, NUM_LOCK, SHIFT] = [0x20, 0xff51, 0xff52, 0xff53, 0xff7f, 0xffe1];
-const [Q, S] = [0x71, 0x73];
+const [SPACE, LEFT, UP, RIGHT, NUM_LOCK, ESC] = [0x20, 0xff51, 0xff52, 0xff53, 0xff7f, 0xff1b];
+const [F, Q, S] = [0x66, 0x71, 0x73];
 
 /** The right button of the mouse. */
 const RIGHT_BUTTON = 3;
@@ -48,23 +49,23 @@ async function seconds(codec: keyof typeof CODECS): Promise<string> {
 class Watched implements AsyncDisposable {
   readonly screen: XScreen;
   readonly client: RunningProgram;
+  #player: Disposable;
   /** Seconds shown so far, each once in a row. */
   readonly seen: number[] = [];
   #window: ScreenWindow | undefined;
 
-  constructor(screen: XScreen, client: RunningProgram) {
+  private constructor(screen: XScreen, client: RunningProgram, player: Disposable) {
     this.screen = screen;
     this.client = client;
+    this.#player = player;
   }
 
-  static async start(
-    args: readonly string[],
-    more: Record<string, string> = {},
-  ): Promise<Watched> {
+  static async start(args: readonly string[]): Promise<Watched> {
+    const player = await shownBy("mpv");
     const screen = await XScreen.start();
-    const { display: DISPLAY } = screen;
-    const env = { DISPLAY, WAYLAND_DISPLAY: "", SDL_AUDIODRIVER: "dummy", ...more };
-    return new Watched(screen, startProgram("client", [...args, "--view", "window"], { env }));
+    const env = environmentOn(screen);
+    const client = startProgram("client", [...args, "--view", "window"], { env });
+    return new Watched(screen, client, player);
   }
 
   /** The window that shows. */
@@ -77,7 +78,7 @@ class Watched implements AsyncDisposable {
   async untilColour(isWanted: (colour: readonly number[]) => boolean): Promise<void> {
     const limit = AbortSignal.timeout(PATIENCE);
     while (!limit.aborted) {
-      // SDL makes a window, and another in its place.
+      // mpv makes a window for each output that it tries.
       for (const window of await this.screen.windows()) {
         const colour = await this.screen.colourAt(window, 20, 20);
         if (colour.length === 0 || !isWanted(colour)) continue;
@@ -103,6 +104,7 @@ class Watched implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.client[Symbol.asyncDispose]();
     await this.screen[Symbol.asyncDispose]();
+    this.#player[Symbol.dispose]();
   }
 }
 
@@ -122,7 +124,7 @@ for (const [codec, flags] of [["ffv1", []], ["h264", ["--encoding", "copy"]]] as
     // may be behind what had come, and is so where the machine is busy.
     assert(first >= before + 8 && first <= before + 13, `${seen}`);
     await watched.until((second) => second >= first + 2);
-    await screen.press(LEFT, { held: [SHIFT] });
+    await screen.press(LEFT);
     await watched.until((second) => second < (seen.at(-2) ?? 0));
     const [last, back] = seen.slice(-2);
     assert(back >= last - 13 && back <= last - 8, `${seen}`);
@@ -191,7 +193,7 @@ function isGrey(colour: readonly number[]): boolean {
   return colour.every((value) => Math.abs(value - 77) < 20) && new Set(colour).size === 1;
 }
 
-test("WindowSink pauses and resumes by the space bar, and grabs harmful keys of ffplay", async () => {
+test("WindowSink pauses and resumes by the space bar, and ignores other keys of mpv", async () => {
   const { server, untilAsked, asked } = listeningServer();
   await using _server = server;
   await using watched = await Watched.start(["--video", ...at(server)]);
@@ -240,18 +242,48 @@ test("WindowSink closes a still at q", async () => {
   await watched.screen.press(Q);
   const { code, stderr } = await watched.client.ending();
   assertEquals(code, 0, stderr);
-  assertMatch(stderr, /^Received 1 frame in [^\n]+\n$/);
+  assertMatch(stderr, /^Received 1 picture in [^\n]+\n$/);
 });
 
-test("WindowSink shows its window even if keys cannot be grabbed", async () => {
+test("WindowSink covers the screen at f, leaves that at Esc, and ends at the next one", async () => {
   const { server, untilAsked, asked } = listeningServer();
   await using _server = server;
-  // A folder is no file of passwords.
-  await using watched = await Watched.start(["--video", ...at(server)], { XAUTHORITY: "/" });
+  await using watched = await Watched.start(["--video", ...at(server)]);
+  const { screen, client } = watched;
   await watched.untilColour(isGrey);
-  // So it is ffplay that gets the key, and ends by it.
-  await watched.screen.press(Q);
+  const untilWide = async (isWide: boolean) => {
+    const limit = AbortSignal.timeout(PATIENCE);
+    // Beside the picture, which is 64 pixels wide.
+    const isCovered = async () => (await screen.colourAt(watched.window, 200, 100)).length > 0;
+    while (await isCovered() !== isWide) {
+      limit.throwIfAborted();
+      await new Promise((resolve) => setTimeout(resolve, LOOK_INTERVAL));
+    }
+  };
+  await untilWide(false);
+  await screen.press(F);
+  await untilWide(true);
+  await screen.press(ESC);
+  await untilWide(false);
+  await screen.press(ESC);
   await untilAsked(1);
-  const { code, stderr } = await watched.client.ending();
+  const { code, stderr } = await client.ending();
   assertEquals([code, asked], [0, ["stop"]], stderr);
+});
+
+test("WindowSink shows at once what is sought in a pause", async () => {
+  const name = await seconds("ffv1");
+  await using server = await testServer({ media: media.path });
+  await using watched = await Watched.start(["--video", name, ...at(server)]);
+  const { screen, seen, client } = watched;
+  await watched.until((second) => second === 1);
+  await screen.press(SPACE);
+  await screen.press(RIGHT);
+  await watched.until((second) => second >= 11);
+  const [first] = seen.slice(-1);
+  await screen.press(SPACE);
+  await watched.until((second) => second > first);
+  assertEquals(seen.slice(-2), [first, first + 1]);
+  client.kill("SIGINT");
+  assertEquals((await client.ending()).code, 130);
 });

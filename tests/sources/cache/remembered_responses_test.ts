@@ -11,7 +11,7 @@ import { standIn } from "../../support/programs/stand_in.ts";
 
 const media = mediaFolder();
 
-/** In FFmpeg's place: whatever needs it fails. */
+/** In FFmpeg's place: everything that needs it fails. */
 const GONE = "echo it is gone >&2; exit 1";
 
 async function makeMedia(): Promise<void> {
@@ -51,6 +51,10 @@ const BEGUN: Record<string, MediaRequest> = {
   "a loop": { ...TALKIE, duration: 0.7, loop: true },
 };
 
+/** Whether all of a response is kept, and not only its start. */
+const isKept = (request: MediaRequest) =>
+  request.encoding !== undefined || request.name === "tone.flac";
+
 for (const [what, request] of Object.entries(BEGUN)) {
   Deno.test(`a second response with ${what} equals the first, and starts from the cache`, async () => {
     await makeMedia();
@@ -59,6 +63,7 @@ for (const [what, request] of Object.entries(BEGUN)) {
     const first = comparable(await ask(server, request));
     assertEquals(comparable(await ask(server, request)), first);
     const { error, ...begun } = await remembered(server, request);
+    if (isKept(request)) return assertEquals(comparable(begun), first);
     const { description, split } = comparable(begun);
     assertEquals(description, first.description);
     assertStrictEquals(error?.code, "media_error");

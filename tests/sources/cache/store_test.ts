@@ -1,144 +1,178 @@
 import { assert, assertEquals, assertLess, assertStrictEquals } from "@std/assert";
-import { StartStore } from "../../../lib/sources/cache/store.ts";
-import { frameAt, PICTURES } from "../../support/media/fake_source.ts";
+import { Block, type BlockKind, type BlockOrigin } from "../../../lib/sources/cache/block.ts";
+import { BlockStore } from "../../../lib/sources/cache/store.ts";
+import { MemoryBudget } from "../../../lib/sources/limits.ts";
+import { frameAt } from "../../support/media/fake_source.ts";
 import { pureTest } from "../../support/pure_test.ts";
 
-const LIMIT = 10_000;
+const LIMIT = 100_000;
 
-const about = { streams: [PICTURES], notes: [], isWhole: false };
+/** A decoder that is said to run, or not, and its blocks. */
+class Origin implements BlockOrigin {
+  isLive: boolean;
+  removed: Block[] = [];
+  #count = 0;
 
-/** Keeps a start of one frame. */
-function keep(cache: StartStore, key: string, size: number): void {
-  const recording = cache.record(key);
-  recording?.add(frameAt(1, { size }));
-  recording?.keep(about);
+  constructor(isLive = true) {
+    this.isLive = isLive;
+  }
+
+  onRemoved(block: Block): void {
+    this.removed.push(block);
+  }
+
+  /** A block of one frame. */
+  block(kind: BlockKind, size: number): Block {
+    const number = this.#count++;
+    const block = new Block(this, { number, kind, first: new Map(), before: new Map() });
+    block.add(frameAt(number % 10, { size }), 0);
+    return block;
+  }
 }
 
-/** Which of some keys are kept, without using them. */
-function kept(cache: StartStore, ...keys: string[]): string[] {
-  // In the order in which they would go: looking at all of them leaves that as it is.
-  return keys.filter((key) => {
-    using held = cache.take(key);
-    return held !== undefined;
+/** Adds blocks of a kind, and gives them. */
+function fill(store: BlockStore, origin: Origin, kind: BlockKind, sizes: number[]): Block[] {
+  return sizes.map((size) => {
+    const block = origin.block(kind, size);
+    store.add(block);
+    return block;
   });
 }
 
-pureTest("StartStore gives what was recorded, in memory of its own", () => {
-  const cache = new StartStore(LIMIT);
-  const recording = cache.record("a");
-  const frames = [frameAt(1), frameAt(2)];
-  for (const frame of frames) recording?.add(frame);
-  assertStrictEquals(cache.take("a"), undefined);
-  assertStrictEquals(recording?.isOver, false);
-  recording.keep({ ...about, notes: ["A note"], isWhole: true });
-  assertStrictEquals(recording.isOver, true);
-  frames[0].data.fill(0);
-  using held = cache.take("a");
-  assertEquals(held?.start, {
-    ...{ streams: [PICTURES], notes: ["A note"], isWhole: true },
-    frames: [frameAt(1), frameAt(2)],
+/** Whether blocks are gone. */
+const gone = (blocks: Block[]) => blocks.map(({ isGone }) => isGone);
+
+pureTest("BlockStore removes the least recently used block first", () => {
+  const store = new BlockStore({ limit: LIMIT });
+  const origin = new Origin();
+  const blocks = fill(store, origin, "packets", [20_000, 20_000, 20_000, 20_000]);
+  store.touch(blocks[0]);
+  const [newest] = fill(store, origin, "packets", [30_000]);
+  assertEquals(gone([...blocks, newest]), [false, true, false, false, false]);
+  assertEquals([origin.removed, blocks[1].length], [[blocks[1]], 0]);
+  assertLess(store.taken, LIMIT + 1);
+});
+
+pureTest("BlockStore keeps starts of responses longer than what follows them", () => {
+  const store = new BlockStore({ limit: LIMIT });
+  const origin = new Origin();
+  const [start] = fill(store, origin, "start", [30_000]);
+  const following = fill(store, origin, "packets", [30_000, 30_000, 30_000, 30_000]);
+  assertEquals(gone([start, ...following]), [false, true, true, false, false]);
+  const starts = fill(store, origin, "start", [40_000, 40_000]);
+  assertEquals(gone([start, ...following, ...starts]), [
+    true,
+    true,
+    true,
+    true,
+    true,
+    false,
+    false,
+  ]);
+});
+
+pureTest("BlockStore keeps what a reader has yet to read longer than what nobody waits for", () => {
+  const origin = new Origin();
+  const other = new Origin();
+  const store = new BlockStore({ limit: LIMIT, unread: () => new Map([[origin, 1]]) });
+  const read = fill(store, origin, "packets", [20_000, 20_000, 20_000]);
+  const kept = fill(store, other, "packets", [20_000]);
+  fill(store, other, "packets", [50_000]);
+  assertEquals(gone([...read, ...kept]), [true, false, false, true]);
+});
+
+pureTest("BlockStore gives up raw frames of ended decoders first, and not too many at once", () => {
+  const store = new BlockStore({ limit: LIMIT });
+  const [ended, running] = [new Origin(false), new Origin()];
+  const packets = fill(store, running, "packets", [20_000]);
+  const old = fill(store, ended, "raw", [20_000]);
+  const raw = fill(store, running, "raw", [20_000, 20_000, 20_000]);
+  assertEquals(gone([...packets, ...old, ...raw]), [false, true, false, false, false]);
+  // Half of the memory is enough for raw frames that nobody waits for.
+  fill(store, running, "raw", [20_000]);
+  assertEquals(gone([...packets, ...raw]), [false, true, false, false]);
+});
+
+pureTest("BlockStore counts what blocks grow by, and removes one that is too large itself", () => {
+  const store = new BlockStore({ limit: LIMIT });
+  const origin = new Origin();
+  const [small, growing] = fill(store, origin, "packets", [1000, 1000]);
+  const before = store.taken;
+  for (const size of [30_000, 200_000]) {
+    const { size: earlier } = growing;
+    growing.add(frameAt(1, { size }), growing.length);
+    store.grown(growing, growing.size - earlier);
+  }
+  assert(before > 2000);
+  assertEquals([gone([small, growing]), store.taken], [[true, true], 0]);
+  store.grown(growing, 1000);
+  store.remove(growing);
+  assertStrictEquals(store.taken, 0);
+});
+
+pureTest("BlockStore.demote() makes frames that follow of a start that is too large", () => {
+  const store = new BlockStore({ limit: LIMIT });
+  const origin = new Origin();
+  const [large] = fill(store, origin, "start", [60_000]);
+  assertLess(store.startLimit, large.size);
+  store.demote(large, "raw");
+  const [start] = fill(store, origin, "start", [45_000]);
+  assertEquals(gone([large, start]), [true, false]);
+});
+
+pureTest("BlockStore of no size keeps nothing", () => {
+  const store = new BlockStore({ limit: 0 });
+  const blocks = fill(store, new Origin(), "start", [10, 20]);
+  assertEquals([gone(blocks), store.taken], [[true, true], 0]);
+});
+
+pureTest("BlockStore borrows memory for what readers have yet to read, and gives it back", () => {
+  const budget = new MemoryBudget(40e6);
+  const origin = new Origin();
+  let reading = 1;
+  const store = new BlockStore({
+    ...{ limit: 20e6, budget },
+    unread: () => new Map(reading > 0 ? [[origin, reading]] : []),
   });
-  assertStrictEquals(cache.take("b"), undefined);
+  const blocks = fill(store, origin, "raw", [8e6, 8e6, 8e6, 8e6, 8e6, 8e6]);
+  assertEquals(gone(blocks), [true, false, false, false, false, false]);
+  assertEquals([budget.taken, Math.round(store.taken / 1e6)], [32e6, 40]);
+  // There is no more to borrow.
+  blocks.push(...fill(store, origin, "raw", [8e6, 8e6]));
+  assertEquals(gone(blocks).slice(0, 3), [true, true, false]);
+  reading = 7;
+  store.trim();
+  assertEquals(gone(blocks).slice(0, 7), [true, true, true, true, true, true, false]);
+  assertEquals([budget.taken, Math.round(store.taken / 1e6)], [0, 16]);
 });
 
-pureTest("StartStore records a key once at a time, and not what it keeps", () => {
-  const cache = new StartStore(LIMIT);
-  const first = cache.record("a");
-  assertStrictEquals(cache.record("a"), undefined);
-  first?.drop();
-  assertStrictEquals(cache.taken, 0);
-  const second = cache.record("a");
-  first?.add(frameAt(1));
-  first?.keep(about);
-  assertStrictEquals(cache.take("a"), undefined);
-  second?.keep(about);
-  second?.drop();
-  assertStrictEquals(cache.record("a"), undefined);
-  assertEquals(kept(cache, "a"), ["a"]);
+pureTest("BlockStore keeps no starts in borrowed memory", () => {
+  const budget = new MemoryBudget(16e6);
+  const origin = new Origin();
+  let isRead = true;
+  const store = new BlockStore({
+    ...{ limit: 8e6, budget },
+    unread: () => new Map(isRead ? [[origin, 0]] : []),
+  });
+  const unread = fill(store, origin, "packets", [4e6, 4e6]);
+  const starts = fill(store, origin, "start", [3e6, 3e6, 3e6, 1000]);
+  assertEquals([budget.taken, gone(unread)], [16e6, [false, false]]);
+  assertEquals(gone(starts), [true, false, false, false]);
+  isRead = false;
+  store.trim();
+  assertEquals([budget.taken, gone(unread)], [0, [true, true]]);
+  assertEquals(gone(starts), [true, false, false, false]);
 });
 
-pureTest("StartStore lets go of what was not used for the longest time", () => {
-  const cache = new StartStore(LIMIT);
-  keep(cache, "a", 1000);
-  keep(cache, "b", 1000);
-  keep(cache, "c", 1000);
-  cache.take("a")?.[Symbol.dispose]();
-  keep(cache, "d", 3000);
-  assertEquals(kept(cache, "b"), []);
-  assertEquals(kept(cache, "a", "c", "d"), ["a", "c", "d"]);
-  assertLess(cache.taken, LIMIT + 1);
-  keep(cache, "e", 3000);
-  assertEquals(kept(cache, "a", "c", "d", "e"), ["d", "e"]);
-  assertLess(cache.taken, LIMIT + 1);
-});
-
-pureTest("StartStore keeps nothing that is larger than half of it, nor tries again", () => {
-  const cache = new StartStore(LIMIT);
-  keep(cache, "small", 100);
-  const recording = cache.record("large");
-  for (let count = 0; count < 10; count++) recording?.add(frameAt(count, { size: 1000 }));
-  assertStrictEquals(recording?.isOver, true);
-  recording.keep(about);
-  assertStrictEquals(cache.take("large"), undefined);
-  assertStrictEquals(cache.record("large"), undefined);
-  assertEquals(kept(cache, "small"), ["small"]);
-  assertLess(cache.taken, 4000);
-});
-
-pureTest("StartStore counts what is being recorded, which makes room, too", () => {
-  const cache = new StartStore(LIMIT);
-  const first = cache.record("a");
-  first?.add(frameAt(1, { size: 3000 }));
-  const second = cache.record("b");
-  second?.add(frameAt(1, { size: 3000 }));
-  assertStrictEquals(first?.isOver, false);
-  const third = cache.record("c");
-  third?.add(frameAt(1, { size: 3000 }));
-  assertEquals([first.isOver, second?.isOver, third?.isOver], [true, false, false]);
-  assertLess(cache.taken, LIMIT + 1);
-  assert(cache.record("a") !== undefined);
-});
-
-pureTest("StartStore counts what is held until it is let go, and keeps it", () => {
-  const cache = new StartStore(LIMIT);
-  keep(cache, "a", 3000);
-  keep(cache, "b", 3000);
-  const held = ["a", "b"].map((key) => cache.take(key));
-  keep(cache, "c", 3000);
-  assertEquals(kept(cache, "c"), []);
-  assertEquals(held.map((hold) => hold?.start.frames.length), [1, 1]);
-  cache.refuse("a");
-  assertEquals(kept(cache, "a", "b"), ["b"]);
-  assertEquals(held[0]?.start.frames.length, 1);
-  const before = cache.taken;
-  for (const hold of [...held, ...held]) hold?.[Symbol.dispose]();
-  assertLess(cache.taken, before - 2999);
-  keep(cache, "c", 3000);
-  assertEquals(kept(cache, "b", "c"), ["b", "c"]);
-  // Refused: it is not recorded again.
-  assertStrictEquals(cache.record("a"), undefined);
-});
-
-pureTest("StartStore counts what sets decoders up, too", () => {
-  const cache = new StartStore(LIMIT);
-  const set = (size: number) => [{ ...PICTURES, extradata: new Uint8Array(size) }];
-  cache.record("a")?.keep({ ...about, streams: set(5000) });
-  assert(cache.taken > 5000);
-  cache.record("b")?.keep({ ...about, streams: set(LIMIT) });
-  assertEquals(kept(cache, "a", "b"), []);
-  assertStrictEquals(cache.taken, 0);
-});
-
-pureTest("StartStore of no size keeps nothing", () => {
-  const cache = new StartStore(0);
-  assertStrictEquals(cache.record("a"), undefined);
-  cache.refuse("a");
-  assertStrictEquals(cache.taken, 0);
-});
-
-pureTest("StartStore remembers but so many keys", () => {
-  const cache = new StartStore(LIMIT);
-  for (let count = 0; count < 1000; count++) cache.refuse(`key ${count}`);
-  assertLess(cache.taken, LIMIT + 1);
-  assert(cache.record("key 1") !== undefined);
+pureTest("BlockStore gives borrowed memory back when blocks are removed from outside", () => {
+  const budget = new MemoryBudget(16e6);
+  const origin = new Origin();
+  const store = new BlockStore({
+    ...{ limit: 8e6, budget },
+    unread: () => new Map([[origin, 0]]),
+  });
+  const blocks = fill(store, origin, "packets", [6e6, 6e6]);
+  assertEquals([budget.taken, gone(blocks)], [16e6, [false, false]]);
+  store.remove(blocks[0]);
+  assertEquals([budget.taken, gone(blocks)], [0, [true, false]]);
 });

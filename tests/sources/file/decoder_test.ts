@@ -6,12 +6,9 @@ import {
   assertRejects,
 } from "@std/assert";
 import { FormatError, RequestError } from "../../../lib/base/errors.ts";
+import type { FrameSource } from "../../../lib/media/source.ts";
 import { FRAME_HEADROOM, FRAME_TAILROOM, toSeconds } from "../../../lib/media/frame.ts";
-import {
-  type Decoder,
-  type DecoderOptions,
-  openDecoder,
-} from "../../../lib/sources/file/decoder.ts";
+import { type DecoderOptions, openDecoder } from "../../../lib/sources/file/decoder.ts";
 import { Library } from "../../../lib/sources/file/library.ts";
 import { mediaFolder, pictures, tone } from "../../support/media/media_folder.ts";
 
@@ -21,7 +18,7 @@ TALKIE.push("-c:v", "mjpeg", "-c:a", "pcm_s16le");
 const LATE_SOUND = [...pictures({ seconds: 3 }), "-itsoffset", "1", ...tone({ seconds: 3 })];
 LATE_SOUND.push("-c:v", "mpeg4", "-c:a", "pcm_s16le");
 
-async function open(name: string, options: Partial<DecoderOptions> = {}): Promise<Decoder> {
+async function open(name: string, options: Partial<DecoderOptions> = {}): Promise<FrameSource> {
   const file = await new Library(media.path).find(name);
   const { signal } = new AbortController();
   return await openDecoder(file, { maxFrameSize: 1 << 24, signal, ...options });
@@ -152,7 +149,7 @@ Deno.test("Decoder.frames() throws if nothing begins within the duration", async
   await assertRejects(opening, RequestError, "nothing that begins within 0.01 s from 0.05 s on");
 });
 
-async function all(decoder: Decoder): Promise<void> {
+async function all(decoder: FrameSource): Promise<void> {
   await using _disposed = decoder;
   for await (const _ of decoder.frames()) continue;
 }

@@ -56,6 +56,17 @@ pureTest("videoArguments() keeps the source's frames, timestamps and pixel forma
   assertEquals(args.slice(-3), ["-f", "nut", "pipe:1"]);
 });
 
+pureTest("videoArguments() has FFmpeg look for nothing that the file states", () => {
+  const isLookedAt = (info: Partial<MediaInfo>, options: MediaOptions = {}) =>
+    !videoFor(file(info), options).includes("-nofind_stream_info");
+  assertEquals(isLookedAt({}), true);
+  assertEquals(isLookedAt({ isStated: true }), false);
+  // Stills and encoders need more than that.
+  for (const options of [{ encoding: "h264" }, { still: true }] as const) {
+    assertEquals(isLookedAt({ isStated: true }, options), true);
+  }
+});
+
 pureTest("videoArguments() and audioArguments() read no input but the file", () => {
   for (const args of [videoFor(file(), {}), audioFor(file(), {})]) {
     assert(args.includes("-nostdin"));
@@ -128,4 +139,43 @@ pureTest("pcmCodec() keeps every bit of integer samples", () => {
     assertEquals(codec(format), "pcm_s16le");
   }
   for (const format of ["s32", "s32p", "s64", "s64p"]) assertEquals(codec(format), "pcm_s32le");
+});
+
+pureTest(
+  "videoArguments() encodes by hardware, with the frames of two seconds between keyframes",
+  () => {
+    const video = { ...VIDEO, frameRate: [30_000, 1001] } as const;
+    const options = { encoding: "h264", width: 640 } as const;
+    const input = { file: file({ video }), options, plan: planTracks(file(), options) };
+    const args = videoArguments({ ...input, hardware: { encoder: "h264_vaapi" } });
+    assertEquals(after(args, "-c:v"), "h264_vaapi");
+    assertEquals(after(args, "-g"), "60");
+    assertEquals(after(args, "-vf"), "scale=640:-2:out_range=tv,format=nv12,hwupload");
+    assertEquals(after(args, "-init_hw_device"), "vaapi=encoder");
+    for (const absent of ["-pix_fmt", "-threads", "-crf", "-x264-params"]) {
+      assert(!args.includes(absent), absent);
+    }
+  },
+);
+
+pureTest("videoArguments() gives frames of hardware the pixel format of the file again", () => {
+  const hardware = { encoder: "libx264", hwaccel: "vaapi" } as const;
+  const decoded = (options: MediaOptions, info: Partial<MediaInfo> = {}) => {
+    const input = { file: file(info), options, plan: planTracks(file(info), options) };
+    return videoArguments({ ...input, hardware });
+  };
+  const raw = decoded({});
+  assertEquals(after(raw, "-hwaccel"), "vaapi");
+  assert(raw.indexOf("-hwaccel") < raw.indexOf("-i"));
+  assertEquals(after(raw, "-vf"), "format=yuv420p");
+  assertEquals(
+    after(decoded({ pixelFormat: "bgr24", fps: 5 }), "-vf"),
+    "format=yuv420p,fps=5000/1000",
+  );
+  // The processor decodes it, whatever is asked for.
+  const indexed = { video: { ...VIDEO, pixelFormat: "pal8" } };
+  assertEquals(after(decoded({}, indexed), "-vf"), undefined);
+  for (const args of [decoded({ encoding: "copy" }), decoded({ still: true }, { kind: "image" })]) {
+    assert(!args.includes("-hwaccel"), args.join(" "));
+  }
 });

@@ -1,5 +1,11 @@
 import { assertEquals, assertStrictEquals } from "@std/assert";
-import { changeOf, isSettled, stateOf } from "../../../lib/sources/file/file_state.ts";
+import {
+  changeOf,
+  etagAsOf,
+  isSettled,
+  stateOf,
+  stillBegins,
+} from "../../../lib/sources/file/file_state.ts";
 import { mediaFolder } from "../../support/media/media_folder.ts";
 
 const folder = mediaFolder();
@@ -14,18 +20,32 @@ async function noticed(name: string, act: (path: string) => Promise<void>) {
 }
 
 Deno.test("changeOf() describes how a file has changed", async () => {
-  const shorter = { isShorter: true, what: "was cut short" };
+  const shorter = { isShorter: true, isLonger: false, what: "was cut short" };
   assertEquals(await noticed("shorter", (path) => Deno.truncate(path, 5)), shorter);
-  const grown = { isShorter: false, what: "has grown" };
+  const grown = { isShorter: false, isLonger: true, what: "has grown" };
   assertEquals(await noticed("grown", (path) => Deno.truncate(path, 15)), grown);
-  const written = { isShorter: false, what: "was written to" };
+  const same = { isShorter: false, isLonger: false };
+  const written = { ...same, what: "was written to" };
   assertEquals(await noticed("written", (path) => Deno.writeTextFile(path, "9876543210")), written);
-  const replaced = { isShorter: false, what: "was replaced" };
+  const replaced = { ...same, what: "was replaced" };
   const replace = async (path: string) => {
     await Deno.writeTextFile(`${path}.new`, "0");
     await Deno.rename(`${path}.new`, path);
   };
   assertEquals(await noticed("replaced", replace), replaced);
+});
+
+Deno.test("stillBegins() tells a file that only grows from one that is overwritten", async () => {
+  const bytes = new Uint8Array(200_000).fill(7);
+  const path = await folder.write("growing", bytes);
+  const before = stateOf(await Deno.stat(path));
+  const etag = await etagAsOf(path, before) ?? "";
+  await Deno.writeFile(path, bytes, { append: true });
+  assertEquals(await stillBegins(path, before, etag), true);
+  await Deno.writeFile(path, bytes.map((byte, at) => at === 150_000 ? 8 : byte));
+  assertEquals(await stillBegins(path, before, etag), false);
+  await Deno.truncate(path, 100_000);
+  assertEquals(await stillBegins(path, before, etag), false);
 });
 
 Deno.test("changeOf() finds no change in a file that is read, renamed or deleted", async () => {

@@ -1,5 +1,5 @@
 import { assertEquals, assertMatch, assertNotEquals } from "@std/assert";
-import { mediaEtag, stateOf } from "../../../lib/sources/file/file_state.ts";
+import { isSettled, mediaEtag, stateOf, STEADY_AGE } from "../../../lib/sources/file/file_state.ts";
 import { mediaFolder } from "../../support/media/media_folder.ts";
 
 const media = mediaFolder();
@@ -37,6 +37,24 @@ Deno.test("mediaEtag() returns nothing for a file that has replaced another", as
   await Deno.rename(path, `${path} before`);
   await Deno.symlink(await media.write("elsewhere", content(10)), path);
   assertEquals(await mediaEtag(path, identity), undefined);
+});
+
+function nextMoment(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 10));
+}
+
+Deno.test("mediaEtag() notices a change that leaves size and time as they were", async () => {
+  const path = await media.write("settled", content(10));
+  const state = stateOf(await Deno.stat(path));
+  // Remembered from then on.
+  while (!await isSettled(path, state, STEADY_AGE)) await nextMoment();
+  const own = await mediaEtag(path);
+  assertEquals(await mediaEtag(path), own);
+  await Deno.writeFile(path, content(10, 3));
+  await Deno.utime(path, state.modified! / 1000, state.modified! / 1000);
+  const changed = await mediaEtag(path);
+  assertMatch(changed!, /^[\w-]+$/);
+  assertNotEquals(changed, own);
 });
 
 const ON_LINUX = { ignore: Deno.build.os !== "linux" };

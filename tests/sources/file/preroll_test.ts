@@ -41,3 +41,19 @@ pureTest("AudioPreroll.add() keeps packets that end less than 0.1 s before the s
 pureTest("AudioPreroll.end() returns the last packet, which may last beyond the start", () => {
   assertEquals(leftOf(new AudioPreroll(), "-4 -2"), "-2");
 });
+
+pureTest("prerolls name each packet that they drop, and no other", () => {
+  const dropped: Written[] = [];
+  const drop = (packet: Written) => void dropped.push(packet);
+  for (
+    const [preroll, packets] of [
+      [new VideoPreroll(drop), "-2K -1 -0.5K -0.2 0.5 1K"],
+      [new AudioPreroll(drop), "-0.3 -0.2 -0.1 -0.05 0 0.05"],
+    ] as const
+  ) {
+    dropped.splice(0);
+    const left = leftOf(preroll, packets);
+    assertEquals([...dropped.map(({ text }) => text), left].join(" "), packets);
+    assertEquals(dropped.length, 2);
+  }
+});

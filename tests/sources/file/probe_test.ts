@@ -34,6 +34,7 @@ Deno.test("probe() describes a video", async () => {
     pixelFormat: "yuv420p",
     timeBase: [1, 30_000],
     frameRate: [30_000, 1001],
+    sampleAspectRatio: [1, 1],
     rotation: 0,
     colorRange: "tv",
     colorSpace: "bt709",

@@ -1,6 +1,7 @@
 /** Renditions: sizes, frame rates, colours, and audio in sync with video. */
 import { assert, assertAlmostEquals, assertEquals, assertGreater, assertLess } from "@std/assert";
 import type { Encoding } from "../../../lib/media/frame.ts";
+import type { MediaOptions } from "../../../lib/sources/file/plan.ts";
 import { mediaFolder, pictures, run, tone } from "../../support/media/media_folder.ts";
 import { run as runWith } from "../../support/media/nut_files.ts";
 import {
@@ -105,7 +106,7 @@ Deno.test("openDecoder() makes odd sizes in every encoding", async (t) => {
 });
 
 Deno.test("openDecoder() gives the frames of ffmpeg's own rate filter", async (t) => {
-  const path = await media.make("rate.mkv", [...pictures(), "-c:v", "ffv1"]);
+  const path = await media.make("rate.mkv", [...pictures({ seconds: 2 }), "-c:v", "ffv1"]);
   for (const [fps, rate] of [[10, [10, 1]], [7.5, [15, 2]], [50, [50, 1]]] as const) {
     await t.step(`${fps}`, async () => {
       const opened = await readAll(media, "rate.mkv", { fps });
@@ -123,6 +124,61 @@ Deno.test("openDecoder() gives the frames of ffmpeg's own rate filter", async (t
         assertEquals(frames.length, expected.length);
       }
     });
+  }
+});
+
+Deno.test("openDecoder() fills a frame rate with the frame of that time, above one a second with the nearest", async () => {
+  await media.make("rate.mkv", [...pictures({ seconds: 2 }), "-c:v", "ffv1"]);
+  const all = sumsOf(await readAll(media, "rate.mkv"), "video");
+  for (const fps of [0.4, 0.8, 1, 7, 10, 50]) {
+    const found = sumsOf(await readAll(media, "rate.mkv", { fps }), "video");
+    const isIn = (seconds: number, tick: number) =>
+      fps > 1 ? seconds * fps < tick + 0.5 : seconds * fps <= tick;
+    const expected = found.map((_, tick) => ({
+      seconds: tick / fps,
+      md5: all.findLast(({ seconds }) => isIn(seconds, tick))?.md5,
+    }));
+    assertEquals(found, expected, `${fps}`);
+    assertEquals(found.length, Math.ceil(2 * fps), `${fps}`);
+  }
+});
+
+Deno.test("openDecoder() gives a video that is shorter than a frame its first one", async (t) => {
+  // Encoders of audio put some silence in front, so that the first frame is not at 0.
+  const sounding = [...pictures(), ...tone(), ...BY_X264, "-c:a", "aac"];
+  const cases = [
+    { name: "short.mp4", args: sounding, fps: 0.01 },
+    { name: "short.mkv", args: sounding, fps: 0.01 },
+    { name: "blink.mkv", args: [...pictures({ seconds: 0.04 }), "-c:v", "ffv1"], fps: 10 },
+  ];
+  for (const { name, args, fps } of cases) {
+    await t.step(`${name} at ${fps} a second`, async () => {
+      await media.make(name, args);
+      const [first] = sumsOf(await readAll(media, name), "video");
+      const opened = await readAll(media, name, { fps });
+      assertEquals(sumsOf(opened, "video"), [{ seconds: 0, md5: first.md5 }]);
+      const { frames } = await readAll(media, name, { fps, encoding: "h264", audio: false });
+      assertEquals(frames.length, 1);
+    });
+  }
+});
+
+Deno.test("openDecoder() keeps the shape of pixels if one side is given, that of the frame if both are", async () => {
+  await media.make("anamorphic.mkv", [...pictures(), "-c:v", "ffv1", "-aspect", "16:9"]);
+  const cases: { size: MediaOptions; expected: unknown[] }[] = [
+    { size: {}, expected: [64, 48, [4, 3]] },
+    { size: { width: 32 }, expected: [32, 24, [4, 3]] },
+    { size: { height: 96 }, expected: [128, 96, [4, 3]] },
+    { size: { width: 48, height: 48 }, expected: [48, 48, [16, 9]] },
+  ];
+  for (const { size, expected } of cases) {
+    const { streams: [stream] } = await readAll(media, "anamorphic.mkv", {
+      ...size,
+      duration: 0.1,
+    });
+    assert(stream.type === "video");
+    const { width, height, sampleAspectRatio } = stream;
+    assertEquals<unknown[]>([width, height, sampleAspectRatio], expected);
   }
 });
 

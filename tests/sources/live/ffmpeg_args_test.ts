@@ -57,6 +57,12 @@ pureTest("liveArguments() takes audio only if there is any, and each frame at on
   assert(args.includes("expr:if(isnan(prev_forced_t),1,gte(t,prev_forced_t+1))"));
 });
 
+pureTest("liveArguments() deinterlaces what is marked, if that is asked for", () => {
+  const filter = "bwdif=mode=send_frame:deint=interlaced";
+  assert(line("/a.ts", { rendition: { encoding: "h264", deinterlace: true } }).includes(filter));
+  assertFalse(line("/a.ts", { rendition: { encoding: "h264" } }).includes("bwdif"));
+});
+
 pureTest("liveArguments() does not delay a frame by half of its duration", () => {
   assert(line("lavfi:testsrc2", { rendition: { fps: 0.1 } }).includes("fps=100/1000:round=up"));
   assertFalse(line("lavfi:testsrc2", { rendition: { fps: 30 } }).includes("round="));
@@ -125,4 +131,34 @@ pureTest("liveArguments() opens a source as the caller says, and leaves out its 
   assertFalse(/v4l2|video0/.test(whole));
   assert(whole.includes("0:a:0?"));
   assertFalse(line("/a.ts", { isSilent: true }).includes("0:a"));
+});
+
+pureTest("liveArguments() encodes by hardware, with a keyframe each second", () => {
+  const hardware = { encoder: "h264_nvenc" } as const;
+  const h264 = { encoding: "h264" } as const;
+  const slow = line("v4l2:/dev/video0", { rendition: h264, hardware });
+  assert(slow.includes("-c:v h264_nvenc ") && slow.includes(" -bf 0 -g 250 -rc constqp "), slow);
+  assert(slow.includes("gte(t,prev_forced_t+1)"), slow);
+  assert(slow.includes("-colorspace smpte170m -color_range tv"), slow);
+  const rated = line("v4l2:/dev/video0", { rendition: { ...h264, fps: 15 }, hardware });
+  assert(rated.includes(" -g 15 "), rated);
+  assertFalse(
+    line("v4l2:/dev/video0", { rendition: { encoding: "copy" }, hardware }).includes("264"),
+  );
+});
+
+pureTest("liveArguments() decodes by hardware if there is anything to decode", () => {
+  const hardware = { encoder: "libx264", hwaccel: "cuda" } as const;
+  const raw = line("rtsp://host/a", { hardware });
+  assert(/-hwaccel cuda .*-i rtsp:/.test(raw), raw);
+  // It would be the format of hardware, which is not that of the source.
+  assertFalse(raw.includes("nv12"), raw);
+  assert(line("rtsp://host/a").includes("|nv12|"));
+  for (
+    const other of [
+      line("lavfi:testsrc", { hardware }),
+      line("rtsp://host/a", { hardware, rendition: { encoding: "copy" } }),
+      line("rtsp://host/a", { hardware, fed: { rawFormat: "bgr24" } }),
+    ]
+  ) assertFalse(other.includes("-hwaccel"), other);
 });

@@ -63,6 +63,48 @@ pureTest("LiveQueue keeps the three newest video frames for subscribers that dro
   assertEquals(frames.held, 0);
 });
 
+pureTest("LiveQueue keeps only the newest frame of video while there is no credit", async () => {
+  const credit = { isOpen: true };
+  const [queue, frames] = [new LiveQueue({ limits: QUEUE_LIMITS.newest, credit }), new Frames()];
+  for (let at = 0; at < 3; at++) frames.give(queue, at);
+  assertEquals(await drain(queue, 2), "!1 2");
+  credit.isOpen = false;
+  for (let at = 3; at < 8; at++) frames.give(queue, at);
+  frames.give(queue, 8, { audio: true });
+  // The audio does not wait for the video in front of it.
+  assertEquals(await drain(queue, 1), "8");
+  assertEquals([queue.dropped, frames.held], [5, 1]);
+  const next = drain(queue, 1);
+  frames.give(queue, 9);
+  credit.isOpen = true;
+  queue.wake();
+  assertEquals(await next, "!9");
+  assertEquals(frames.held, 0);
+});
+
+pureTest("LiveQueue does not hold video in front of other streams, or of the end", async () => {
+  const options = { limits: QUEUE_LIMITS.newest, credit: { isOpen: false } };
+  const [queue, frames] = [new LiveQueue(options), new Frames()];
+  frames.give(queue, 0);
+  queue.describe({ streams: [], data: [] });
+  frames.give(queue, 1);
+  assertEquals(await drain(queue, 2), "0 describe");
+  const rest = drain(queue, 2);
+  queue.end();
+  assertEquals(await rest, "1 end");
+});
+
+pureTest(
+  "LiveQueue without credit keeps half a second of frames that depend on each other",
+  async () => {
+    const credit = { isOpen: false };
+    const [queue, frames] = [new LiveQueue({ limits: QUEUE_LIMITS.newest, credit }), new Frames()];
+    for (let at = 0; at <= 1200; at += 100) frames.give(queue, at, { keyframe: at % 500 === 0 });
+    credit.isOpen = true;
+    assertEquals(await drain(queue, 3), "!1000 1100 1200");
+  },
+);
+
 pureTest("LiveQueue keeps four seconds, or so many bytes, for subscribers that wait", async () => {
   const [queue, frames] = [new LiveQueue({ limits: QUEUE_LIMITS.wait }), new Frames()];
   for (let at = 0; at <= 5000; at += 100) frames.give(queue, at);

@@ -98,8 +98,8 @@ Deno.test("raw frames and renditions of a relayed source come from one connectio
     using lister = await edge.connect();
     const { list } = await lister.request({ command: "list_media" });
     const entry = { name: "cam", kind: "video", live: true, size: 0, codec: "h264" } as const;
-    const expected = { ...entry, width: 64, height: 48, duration: undefined, published: undefined };
-    assertEquals(list?.filter(({ live }) => live), [expected]);
+    const stated = JSON.parse(JSON.stringify(list?.filter(({ live }) => live)));
+    assertEquals(stated, [{ ...entry, width: 64, height: 48 }]);
     assertEquals(hub.lines.filter((line) => / request begins /.test(line)).length, 1);
   }
   assertEquals(await mediaChildren(), []);

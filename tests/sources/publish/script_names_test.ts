@@ -41,7 +41,10 @@ class Names implements AsyncDisposable {
     };
     this.live = new LiveSources({ sources: [] }, {
       ...{ budget: new MemoryBudget(1e9), logger, clock: this.clock },
-      ...{ dialect: { inputTimeBase: "-1", rotationBy: "tag" }, prepare: encodeFrame },
+      ...{
+        dialect: { inputTimeBase: "-1", rotationBy: "tag", soundStart: "packet" },
+        prepare: encodeFrame,
+      },
     });
     this.publications = new Publications(this.live, {
       ...{ max: 8, linger: 10, logger, clock: this.clock },

@@ -1,6 +1,6 @@
 /** A source of made-up frames. */
 import type { StreamDescription } from "../../../lib/media/frame.ts";
-import type { FrameSource, FrameTap, TimedFrame } from "../../../lib/media/source.ts";
+import type { FrameSource, TimedFrame } from "../../../lib/media/source.ts";
 
 /** Raw video, 10 ticks a second. */
 export const PICTURES: StreamDescription = {
@@ -20,12 +20,14 @@ export function frameAt(timestamp: number, { streamId = 0, size = 8 } = {}): Tim
   return { streamId, timestamp, due: timestamp / 10, keyframe: true, data };
 }
 
+/** A second of frames. */
+export const TEN_FRAMES: readonly TimedFrame[] = Array.from({ length: 10 }, (_, at) => frameAt(at));
+
 /** Gives frames and records its use. */
 export class FakeSource implements FrameSource {
   readonly notes = ["A note"];
   readonly streams: readonly StreamDescription[];
   warning: string | undefined;
-  tap: FrameTap | undefined;
   /** Frames that were given. */
   given = 0;
   isOpen = true;
@@ -46,21 +48,17 @@ export class FakeSource implements FrameSource {
   }
 
   async *frames(): AsyncGenerator<TimedFrame> {
-    using tap = this.tap;
     for (const frame of this.#frames) {
       this.given++;
       // In memory that is used again, as a decoder's.
       const data = frame.data.slice();
-      if (tap?.isDone === false) await tap.onFrame({ ...frame, data });
       yield await Promise.resolve({ ...frame, data });
       data.fill(255);
     }
     if (this.#failure !== undefined) throw this.#failure;
-    await tap?.onEnd();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
-    this.tap?.[Symbol.dispose]();
     this.isOpen = false;
     return Promise.resolve();
   }

@@ -1,9 +1,9 @@
 /** Opens library files as the server does. */
 import { createHash } from "node:crypto";
 import { type Frame, type StreamDescription, toSeconds } from "../../../lib/media/frame.ts";
-import type { TimedFrame } from "../../../lib/media/source.ts";
+import type { FrameSource, TimedFrame } from "../../../lib/media/source.ts";
 import { NutWriter } from "../../../lib/nut/writer.ts";
-import { type Decoder, openDecoder } from "../../../lib/sources/file/decoder.ts";
+import { openDecoder } from "../../../lib/sources/file/decoder.ts";
 import { Library } from "../../../lib/sources/file/library.ts";
 import type { MediaOptions } from "../../../lib/sources/file/plan.ts";
 import type { MediaFolder } from "./media_folder.ts";
@@ -26,7 +26,7 @@ export async function open(
   media: MediaFolder,
   name: string,
   options: MediaOptions = {},
-): Promise<Decoder> {
+): Promise<FrameSource> {
   const file = await new Library(media.path).find(name);
   const { signal } = new AbortController();
   return await openDecoder(file, { ...options, maxFrameSize: MAX_FRAME_SIZE, signal });

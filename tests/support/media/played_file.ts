@@ -5,8 +5,9 @@ import type { ResumePoint } from "../../../lib/protocol/native/request.ts";
 import type { Notice } from "../../../lib/protocol/native/response.ts";
 import { Controls } from "../../../lib/server/playback/controls.ts";
 import { Player } from "../../../lib/server/playback/player.ts";
-import { Resume } from "../../../lib/server/playback/resume.ts";
+import { openResumePlan, Resume } from "../../../lib/server/playback/resume.ts";
 import { ResumeSearch } from "../../../lib/server/playback/resume_search.ts";
+import { partFrom } from "../../../lib/sources/cache/sought.ts";
 import { openDecoder } from "../../../lib/sources/file/decoder.ts";
 import type { MediaFile } from "../../../lib/sources/file/library.ts";
 import type { MediaOptions } from "../../../lib/sources/file/plan.ts";
@@ -59,7 +60,11 @@ export async function play(
     ...{ file, options, loop, streams },
     clock: now && { now },
   });
-  const player = new Player(first, { file, options, loop, controls, open, search });
+  const player = new Player(first, {
+    ...{ file, options, loop, controls, open, search },
+    openParts: (parts) => openResumePlan(parts, { options, open }),
+    openSought: async (to) => ({ source: await open(partFrom(options, to)), from: to }),
+  });
   const frames: WholeFrame[] = [];
   const notices: Notice[] = [];
   for await (const step of player.steps()) {

@@ -76,7 +76,13 @@ export async function presentedBy(path: string, stream: string): Promise<string[
 
 /** Number of video frames that ffmpeg decodes from a file. */
 export async function countFrames(path: string): Promise<number> {
-  const args = ["-select_streams", "v", "-count_frames", "-show_entries", "stream=nb_read_frames"];
+  const args = [
+    "-select_streams",
+    "V:0",
+    "-count_frames",
+    "-show_entries",
+    "stream=nb_read_frames",
+  ];
   const found = await run("ffprobe", [...args, "-of", "csv=p=0", `file:${path}`]);
   return parseInt(new TextDecoder().decode(found));
 }

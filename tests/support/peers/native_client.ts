@@ -24,6 +24,7 @@ import {
   type MediaRequest,
   parseControl,
 } from "../../../lib/protocol/native/request.ts";
+import { parseList } from "../../../lib/protocol/native/list.ts";
 import {
   type EndReport,
   type ListEntry,
@@ -32,7 +33,6 @@ import {
   parseDescription,
   parseEnd,
   parseError,
-  parseList,
   parseNotice,
 } from "../../../lib/protocol/native/response.ts";
 import { concat } from "../media/bytes.ts";
@@ -48,7 +48,7 @@ export interface NativeResponse {
   description?: Description;
   /** In the order of arrival. */
   frames: ReceivedFrame[];
-  list?: ListEntry[];
+  list?: readonly ListEntry[];
   end?: EndReport;
   error?: RequestError;
 }
@@ -278,7 +278,9 @@ export class NativeClient<S extends Socket = Socket> implements Disposable {
     if (kind === "ping") this.pings.push(timestamp);
     if (kind === "control") return { kind, control: parseControl(payload) };
     if (kind === "notice") return { kind, notice: parseNotice(payload) };
-    if (kind === "list") return { kind, list: parseList(payload) };
+    if (kind === "list") {
+      return { kind, list: parseList(payload).entries, piece: parseList(payload) };
+    }
     if (kind === "end") return { kind, end: parseEnd(payload) };
     if (kind === "error") return { kind, error: parseError(payload) };
     if (kind === "accept") return { kind, acceptance: parseAcceptance(payload) };

@@ -11,7 +11,7 @@ import { NutReader } from "../../../lib/nut/reader.ts";
 import { encodeDescription, encodeEnd } from "../../../lib/protocol/native/response.ts";
 import { encodeFrame, encodeMessage } from "../../../lib/protocol/native/framing.ts";
 import { run } from "../media/media_folder.ts";
-import { say, ScriptedServer } from "./scripted_server.ts";
+import { say, ScriptedServer, untilGone } from "./scripted_server.ts";
 
 /** Options of {@linkcode packetMessages}. */
 export interface PacketOptions {
@@ -61,7 +61,11 @@ export async function packetMessages(
 /** A server that sends a file's packets in response to any request. */
 export async function packetServer(path: string, options?: PacketOptions): Promise<ScriptedServer> {
   const messages = await packetMessages(path, options);
-  return new ScriptedServer((peer) => say(peer, ...messages));
+  return new ScriptedServer(async (peer) => {
+    await say(peer, ...messages);
+    // Closed with pings unread, the connection would be reset, and what is on its way lost.
+    await untilGone(peer);
+  });
 }
 
 function describeStream(

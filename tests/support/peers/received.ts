@@ -1,6 +1,7 @@
 /** What a peer receives: messages, parsed. */
 import type { RequestError } from "../../../lib/base/errors.ts";
 import type { AnyStream, Description } from "../../../lib/media/frame.ts";
+import type { ListPiece } from "../../../lib/protocol/native/list.ts";
 import type { Control } from "../../../lib/protocol/native/request.ts";
 import type {
   Acceptance,
@@ -35,7 +36,7 @@ export type Received =
   | { kind: "frame"; frame: WholeFrame }
   | { kind: "control"; control: Control }
   | { kind: "notice"; notice: Notice }
-  | { kind: "list"; list: ListEntry[] }
+  | { kind: "list"; list: readonly ListEntry[]; piece: ListPiece }
   | { kind: "end"; end: EndReport }
   | { kind: "error"; error: RequestError }
   | { kind: "accept"; acceptance: Acceptance }

@@ -59,14 +59,37 @@ export class ScriptedServer implements AsyncDisposable {
 
   async #follow(peer: Deno.TcpConn, script: Script, index: number): Promise<void> {
     try {
-      const memory = new Uint8Array(65536);
-      const count = await peer.read(memory);
-      if (count !== null) await script(peer, { index, bytes: memory.subarray(0, count) });
+      const bytes = await firstMessage(peer);
+      if (bytes !== undefined) await script(peer, { index, bytes });
     } catch (error) {
       if (!isConnectionLost(error) && !isConnectionClosed(error)) throw error;
     } finally {
       if (this.#peers.delete(peer)) peer.close();
     }
+  }
+}
+
+/** Reads a request, behind which pings may follow, or what a peer of another protocol sends first. */
+async function firstMessage(peer: Deno.TcpConn): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  const memory = new Uint8Array(65536);
+  let count = await peer.read(memory.subarray(0, HEADER_LENGTH));
+  if (count === null) return undefined;
+  if (count < HEADER_LENGTH) return memory.subarray(0, count);
+  const end = endOfMessage(memory.subarray(0, HEADER_LENGTH));
+  do {
+    const more = await peer.read(memory.subarray(count, end));
+    if (more === null) break;
+    count += more;
+  } while (count < (end ?? 0));
+  return memory.subarray(0, count);
+}
+
+/** Where a message of the native protocol ends; `undefined` for other protocols. */
+function endOfMessage(header: Uint8Array): number | undefined {
+  try {
+    return HEADER_LENGTH + parseHeader(header).payloadLength;
+  } catch {
+    return undefined;
   }
 }
 
@@ -143,10 +166,10 @@ export function frame(
 }
 
 /** The message that ends a response. */
-export function end(): Uint8Array {
+export function end({ warning }: { warning?: string } = {}): Uint8Array {
   return encodeMessage(
     "end",
-    encodeEnd({ frames: 0, audioFrames: 0, bytes: 0, dropped: 0, reason: "end" }),
+    encodeEnd({ frames: 0, audioFrames: 0, bytes: 0, dropped: 0, reason: "end", warning }),
   );
 }
 

@@ -8,7 +8,7 @@ import { RequestLog } from "../../../lib/server/metrics/request_log.ts";
 import { DEFAULT_MAX_PIXELS, DEFAULT_TIMEOUTS } from "../../../lib/server/options.ts";
 import type { SharedContext } from "../../../lib/server/session/session.ts";
 import { Shutdown } from "../../../lib/server/shutdown.ts";
-import { StartCache } from "../../../lib/sources/cache/start_cache.ts";
+import { SharedRenditions } from "../../../lib/sources/cache/shared_renditions.ts";
 import { DecoderSemaphore, MemoryBudget } from "../../../lib/sources/limits.ts";
 import { Publications } from "../../../lib/sources/publish/published.ts";
 import { LiveSources } from "../../../lib/sources/live/registry.ts";
@@ -36,7 +36,7 @@ export async function sessionContext(
     ...{ live, budget, slots, logger, publications, authenticator, defaults: {} },
     publishAccess: new PublishAccess("local", authenticator),
     maxPixels: DEFAULT_MAX_PIXELS,
-    startCache: new StartCache(0),
+    renditions: new SharedRenditions({ size: 0, slots }),
     timeouts: DEFAULT_TIMEOUTS,
     requestLog: new RequestLog({ metrics: NO_METRICS, quota }),
     shutdown: new Shutdown(),

@@ -71,6 +71,12 @@ export class TestServer implements AsyncDisposable {
     return new NativeClient(await Deno.connect({ hostname, port }));
   }
 
+  /** Has all files probed, so that what is asked of them comes at once. */
+  async probeAll(): Promise<void> {
+    using client = await this.connect();
+    await client.request({ command: "list_media" });
+  }
+
   /** Waits until all sessions have ended, and checks that no child process is left. */
   async quiet(): Promise<void> {
     await this.logged(/ disconnected\n$/, this.#connections);

@@ -13,6 +13,8 @@ export interface Compiled {
   packages: unknown;
   /** Names the cache of compiled code in the folder for temporary files; `null` without one. */
   codeCache: unknown;
+  /** Flags of V8, those that Deno adds among them. */
+  v8Flags: readonly string[];
   /** Whether telemetry is on. */
   reports: boolean;
 }
@@ -43,6 +45,7 @@ export async function readCompiled(path: string): Promise<Compiled> {
       preloaded: [...preload_modules, ...require_modules],
       packages: stored.node_modules,
       codeCache: stored.code_cache_key,
+      v8Flags: stored.v8_flags,
       reports: tracing_enabled || metrics_enabled,
     };
   }

@@ -76,7 +76,7 @@ export function freePort(): number {
   return listener.addr.port;
 }
 
-/** Process ids of the children of a process that run FFmpeg's programs (Linux). */
+/** Process ids of the children of a process that run FFmpeg's programs or mpv (Linux). */
 export async function mediaChildren(parent: number = Deno.pid): Promise<number[]> {
   const found: number[] = [];
   for await (const { name } of Deno.readDir("/proc")) {
@@ -84,7 +84,7 @@ export async function mediaChildren(parent: number = Deno.pid): Promise<number[]
     const stat = await readStat(name);
     // proc(5): id, name in parentheses, state, parent's id.
     const [, program, , parentId] = stat.match(/\((.*)\) (\S) (\d+) /s) ?? [];
-    if (Number(parentId) === parent && /^ff(mpeg|probe|play)$/.test(program)) {
+    if (Number(parentId) === parent && /^(ff(mpeg|probe|play)|mpv)$/.test(program)) {
       found.push(Number(name));
     }
   }

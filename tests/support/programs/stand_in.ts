@@ -8,7 +8,7 @@ import { whereIs } from "./machine.ts";
  * @param script of a shell; `"$REAL" "$@"` runs the real program, which also states the version
  */
 export async function standIn(
-  program: "ffmpeg" | "ffprobe" | "ffplay" | "tmux",
+  program: "ffmpeg" | "ffprobe" | "ffplay" | "mpv" | "sh" | "tmux",
   script: string,
 ): Promise<Disposable> {
   const folder = await Deno.makeTempDir({ prefix: "stream_stand_in_" });

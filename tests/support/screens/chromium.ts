@@ -14,6 +14,10 @@ const FLAGS = [
   ...["--remote-debugging-port=0", "--window-size=1000,800"],
 ];
 
+/** The name that the browser of a phone gives. */
+const PHONE = "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) " +
+  "Chrome/126.0.0.0 Mobile Safari/537.36";
+
 /** A response of the protocol. */
 interface Reply {
   [name: string]: unknown;
@@ -58,16 +62,22 @@ export class Chromium implements AsyncDisposable {
     return new Chromium(program, profile, socket);
   }
 
-  /** Opens a tab and waits until its page is loaded. */
-  async open(address: string): Promise<Page> {
+  /**
+   * Opens a tab and waits until its page is loaded.
+   *
+   * @param script runs before those of each page of the tab
+   */
+  async open(address: string, { script }: { script?: string } = {}): Promise<Page> {
     const { targetId } = await this.send("Target.createTarget", { url: "about:blank" });
     const { sessionId } = await this.send("Target.attachToTarget", { targetId, flatten: true });
     const page = new Page((method, params) => this.send(method, params, String(sessionId)));
     this.#pages.set(String(sessionId), page);
     for (const domain of ["Page", "Runtime", "Network", "Log"]) await page.send(`${domain}.enable`);
     await page.send("Page.setLifecycleEventsEnabled", { enabled: true });
-    const { loaderId } = await page.send("Page.navigate", { url: address });
-    await page.loaded(String(loaderId));
+    if (script !== undefined) {
+      await page.send("Page.addScriptToEvaluateOnNewDocument", { source: script });
+    }
+    await page.goTo(address);
     return page;
   }
 
@@ -114,9 +124,19 @@ export class Page {
     this.send = send;
   }
 
-  /** Waits until a document and its resources are loaded. */
-  async loaded(loader: string): Promise<void> {
-    await this.#load(loader).promise;
+  /** Opens another page and waits until it is loaded. */
+  async goTo(address: string): Promise<void> {
+    const { loaderId } = await this.send("Page.navigate", { url: address });
+    await this.#load(String(loaderId)).promise;
+  }
+
+  /** Loads the page again, and waits until it is loaded. */
+  async reload(): Promise<void> {
+    await this.evaluate("document.documentElement.dataset.old = ''");
+    await this.send("Page.reload");
+    await this.until(
+      "document.readyState === 'complete' && !('old' in document.documentElement.dataset)",
+    );
   }
 
   #load(loader: string): PromiseWithResolvers<void> {
@@ -179,8 +199,8 @@ export class Page {
 
   /** Presses a key, by its name: `ArrowRight`, `k`. */
   async press(key: string): Promise<void> {
-    const text = key.length === 1 ? { text: key } : {};
-    const code = { " ": 32, Enter: 13, Tab: 9 }[key] ?? 0;
+    const text = key.length === 1 ? { text: key } : key === "Enter" ? { text: "\r" } : {};
+    const code = { " ": 32, Enter: 13, Tab: 9, Escape: 27, ArrowDown: 40, ArrowUp: 38 }[key] ?? 0;
     const event = { key, windowsVirtualKeyCode: code, ...text };
     await this.send("Input.dispatchKeyEvent", { type: "keyDown", ...event });
     await this.send("Input.dispatchKeyEvent", { type: "keyUp", ...event });
@@ -198,6 +218,14 @@ export class Page {
       const event = { type, x, y, button: "left", clickCount: 1 };
       await this.send("Input.dispatchMouseEvent", event);
     }
+  }
+
+  /** Makes it a phone: its size, its fingers and its name. */
+  async becomePhone(): Promise<void> {
+    const metrics = { width: 390, height: 844, deviceScaleFactor: 2, mobile: true };
+    await this.send("Emulation.setDeviceMetricsOverride", metrics);
+    await this.send("Emulation.setTouchEmulationEnabled", { enabled: true });
+    await this.send("Emulation.setUserAgentOverride", { userAgent: PHONE });
   }
 
   /** Makes it as wide as a device, pixels. */

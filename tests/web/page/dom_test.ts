@@ -19,11 +19,11 @@ pureTest("formatDetails() of the page formats the known properties of an entry o
   const clip = { kind: "video", live: false, codec: "h264", name: "clip.mp4", size: 1500 } as const;
   assertEquals(
     formatDetails({ ...clip, width: 640, height: 480, duration: 62.4 }),
-    "Video · 640×480 · 1:02 · 1.5\u00a0kB",
+    "Video · 640×480 · 1.5\u00a0kB",
   );
   assertEquals(formatDetails({ ...clip, kind: "audio", size: 0 }), "Audio");
   assertEquals(
     formatDetails({ ...clip, live: true, duration: 5, width: 64, height: 48 }),
-    "Video, live · 64×48",
+    "Video · 64×48",
   );
 });

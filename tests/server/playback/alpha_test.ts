@@ -1,0 +1,85 @@
+/** Transparency of WebM: raw frames have it, and what is made of them. */
+import { assert, assertEquals } from "@std/assert";
+import { mediaFolder, pictures, run } from "../../support/media/media_folder.ts";
+import { decodedBy } from "../../support/media/reference.ts";
+import { averageColor, videoFields } from "../../support/media/shown.ts";
+import { ask, framesOf, streamOf } from "../../support/peers/native_client.ts";
+import { testServer } from "../../support/peers/test_server.ts";
+import { at, runInside } from "../../support/programs/run_inside.ts";
+import { testPage } from "../../support/screens/page.ts";
+
+const media = mediaFolder();
+const results = mediaFolder();
+
+/** Pictures that get less transparent from left to right. */
+const FADING = [
+  ...pictures({ seconds: 0.2 }),
+  ...["-vf", "format=yuva420p,geq=lum='lum(X,Y)':cb='cb(X,Y)':cr='cr(X,Y)':a='4*X'"],
+];
+
+const FILES = [
+  {
+    name: "vp9.webm",
+    decoder: "libvpx-vp9",
+    args: [...FADING, "-c:v", "libvpx-vp9", "-cpu-used", "8"],
+  },
+  {
+    name: "vp8.webm",
+    decoder: "libvpx",
+    args: [...FADING, "-c:v", "libvpx", "-auto-alt-ref", "0"],
+  },
+] as const;
+
+/** The alpha of the first picture of a file, averaged for its left and its right half. */
+async function alphaOf(path: string, decoder?: string): Promise<number[]> {
+  const halves = "format=rgba,alphaextract,scale=2:1:flags=area,format=gray";
+  const input = [...(decoder === undefined ? [] : ["-c:v", decoder]), "-i", `file:${path}`];
+  const output = ["-frames:v", "1", "-vf", halves, "-f", "rawvideo", "pipe:1"];
+  return [...await run("ffmpeg", [...input, ...output])];
+}
+
+function assertFades([left, right]: number[], message: string): void {
+  assert(left < 100 && right > 150, `${message}: ${left} and ${right}`);
+}
+
+for (const { name, decoder, args } of FILES) {
+  Deno.test(`get_video sends the transparency of ${name} as raw`, async () => {
+    const path = await media.make(name, args);
+    await using server = await testServer({ media: media.path });
+    const raw = await ask(server, { command: "get_video", name });
+    const input = ["-c:v", decoder];
+    const expected = await decodedBy(path, { stream: "V:0", input });
+    assertEquals(streamOf(raw, "video")?.pixelFormat, "yuva420p");
+    assertEquals(framesOf(raw, "video").map(({ md5 }) => md5), expected.map(({ md5 }) => md5));
+    const h264 = await ask(server, { command: "get_video", name, encoding: "h264" });
+    assertEquals(streamOf(h264, "video")?.pixelFormat, "yuv420p");
+    assertEquals(h264.description?.notes, [
+      "Pictures are sent without their transparency: only raw frames have it",
+    ]);
+  });
+
+  Deno.test(`recordings and pictures of ${name} are transparent`, async () => {
+    await media.make(name, args);
+    await using server = await testServer({ media: media.path });
+    for (const [kind, output] of [["--image", `${name}.png`], ["--video", `${name}.webm`]]) {
+      const path = results.pathOf(output);
+      const { status, stderr } = await runInside([kind, name, "--output", path, ...at(server)]);
+      assertEquals(status, 0, stderr);
+      assertFades(await alphaOf(path, output.endsWith("webm") ? "libvpx-vp9" : undefined), output);
+    }
+  });
+}
+
+Deno.test("the page shows a transparent picture as PNG, and plays one without", async () => {
+  const [{ name, args }] = FILES;
+  await media.make(name, args);
+  await using server = await testServer({ media: media.path });
+  await using page = await testPage(server);
+  const picture = await page.fetch(`/api/image?name=${name}`);
+  const png = await results.write("page.png", await picture.bytes());
+  assertFades(await alphaOf(png), "PNG");
+  const play = await page.fetch(`/api/play?name=${name}&can=vp9`);
+  const played = await results.write("page.mp4", await play.bytes());
+  assertEquals(await videoFields(played, ["codec_name"]), ["vp9"]);
+  assertEquals((await averageColor(played)).length, 3);
+});
