@@ -1,12 +1,13 @@
 /** The page for a remote server: each request of the page becomes one to the server. */
 import { formatAddress, isAnyAddress, parseHttpAddress } from "../net/address.ts";
 import type { StreamDescription } from "../media/frame.ts";
-import type { OpenResponse } from "../protocol/media_response.ts";
+import { DescribedResponse } from "../playback/described_response.ts";
+import type { MediaResponse, OpenResponse } from "../protocol/media_response.ts";
 import type { MediaRequest } from "../protocol/native/request.ts";
 import type { ListEntry } from "../protocol/native/response.ts";
 import type { PlayQuery } from "../web/api.ts";
 import { FollowedList } from "../web/followed_list.ts";
-import { firstFrame, playResponse } from "../web/play_response.ts";
+import { firstFrame, playResponse, transparentRequest } from "../web/play_response.ts";
 import { type ServedPage, servePage } from "../web/serve.ts";
 import type {
   ImageFrame,
@@ -55,6 +56,13 @@ export async function openPage(
   }
   openInBrowser(page.url, environment);
   return page;
+}
+
+/** One play of the page. */
+interface Play {
+  query: PlayQuery;
+  target: PlayTarget;
+  signal: AbortSignal;
 }
 
 /** Gets everything from the server, with one connection for each request of the page. */
@@ -131,17 +139,50 @@ class ClientWebService implements WebService {
   }
 
   async play(query: PlayQuery, target: PlayTarget, signal: AbortSignal): Promise<PlayEnd> {
-    const { target: server, limits } = this.#context;
     const request = this.#playRequest(query);
-    const { start = 0, duration } = request;
-    const encoding = server.protocol === "script" ? undefined : request.encoding ?? "raw";
+    const play = { query, target, signal };
+    using response = await this.#ask(request, play);
+    // Buffered frames get old.
+    if (response instanceof NewestResponse) return await this.#play(response, request, play);
+    const buffered = new BufferedResponse(response);
+    if (request.encoding !== "copy" || this.#context.flags.encoding !== undefined) {
+      return await this.#play(buffered, request, play);
+    }
+    const described = await this.#describe(buffered, signal);
+    const transparent = transparentRequest(described.description.streams, query.can);
+    if (transparent === undefined) return await this.#play(described, request, play);
+    await described.close();
+    response[Symbol.dispose]();
+    const other = { ...request, ...transparent };
+    using raw = await this.#ask(other, play);
+    return await this.#play(new BufferedResponse(raw), other, play);
+  }
+
+  async #ask(request: MediaRequest, { target, signal }: Play): Promise<OpenResponse> {
+    const { target: server, limits } = this.#context;
     const notify = (line: string) => target.note(line);
     // For a seek, the page sends another request.
     const options = { target: server, limits, signal, seekable: false, notify, smooth: true };
-    using response = await ask(request, options);
-    // Buffered frames get old.
-    const isNewest = response instanceof NewestResponse;
-    return await playResponse(isNewest ? response : new BufferedResponse(response), {
+    return await ask(request, options);
+  }
+
+  async #describe(response: MediaResponse, signal: AbortSignal): Promise<DescribedResponse> {
+    try {
+      return await DescribedResponse.read(response);
+    } catch (error) {
+      throw explain(error, { target: this.#context.target, signal });
+    }
+  }
+
+  async #play(
+    response: MediaResponse,
+    request: MediaRequest,
+    { query, target, signal }: Play,
+  ): Promise<PlayEnd> {
+    const { target: server } = this.#context;
+    const { start = 0, duration } = request;
+    const encoding = server.protocol === "script" ? undefined : request.encoding ?? "raw";
+    return await playResponse(response, {
       ...{ encoding, target, signal, position: query.start, toneMap: request.toneMap },
       part: { start, duration, live: server.protocol === "script" ? true : undefined },
       explain: (reason) => explain(reason, { target: server, signal }),

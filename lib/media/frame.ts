@@ -60,6 +60,8 @@ export interface VideoStream extends StreamBase {
   colorTransfer?: string;
   /** Absent for progressive video. */
   fieldOrder?: FieldOrder;
+  /** The pictures are transparent in the file, but not in these frames: raw ones are. */
+  alphaDropped?: boolean;
   /** Degrees clockwise by which frames have to be rotated for display. */
   rotation?: 90 | 180 | 270;
   /** Most frames by which decoding and presentation order differ. @default 0 */

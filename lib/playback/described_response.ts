@@ -36,6 +36,11 @@ export class DescribedResponse {
     }
   }
 
+  /** Ends a response that is not iterated. */
+  async close(): Promise<void> {
+    await this.#rest.return?.();
+  }
+
   async *[Symbol.asyncIterator](): AsyncGenerator<ResponsePart> {
     try {
       yield* this.#before;

@@ -1,7 +1,7 @@
 /** The page's HTTP API: queries in, errors out. */
 import { type ErrorCode, messageOf, RequestError } from "../base/errors.ts";
 import { LIMITS, MAX_TRACK } from "../protocol/native/request.ts";
-import { BROWSER_CODECS } from "../sinks/browser/fmp4_sink.ts";
+import { BROWSER_CODECS } from "../sinks/browser/fragment_sink.ts";
 
 /** Query of an image. */
 export interface ImageQuery {

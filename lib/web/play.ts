@@ -1,14 +1,18 @@
-/** One play of the page: fragmented MP4, and the HTTP response that carries it. */
+/** One play of the page: fragments of MP4 or WebM, and the HTTP response that carries it. */
 import type { Cue } from "../media/subtitles.ts";
-import { type Fmp4Header, Fmp4Sink, type Fmp4SinkOptions } from "../sinks/browser/fmp4_sink.ts";
+import {
+  type FragmentHeader,
+  FragmentSink,
+  type FragmentSinkOptions,
+} from "../sinks/browser/fragment_sink.ts";
 import { errorResponse } from "./api.ts";
 import type { PlayEnd, PlayPart, PlayStats, PlayTarget } from "./service.ts";
 
-/** Sent before the first byte of the MP4. */
+/** Sent before the first byte of the fragments. */
 export interface PlayHeader {
-  /** Media type of the MP4, with exact names of its codecs. */
+  /** Media type of the fragments, with exact names of its codecs. */
   type: string;
-  /** Seconds of the media at the MP4's time 0; may be negative. */
+  /** Seconds of the media at time 0 of the fragments; may be negative. */
   begin: number;
   /** Seconds of the media at which showing begins. */
   start: number;
@@ -21,11 +25,11 @@ export interface PlayHeader {
   notes: string[];
 }
 
-/** Carries the MP4 of one play to the page. */
+/** Carries the fragments of one play to the page. */
 export interface PlayOutput {
   /** Sends the header, once, before the first byte. */
   begin(header: PlayHeader): void;
-  /** Sends bytes of the MP4, as fast as the page takes them. */
+  /** Sends bytes of the fragments, as fast as the page takes them. */
   write(bytes: Uint8Array): Promise<void>;
   /** Sends a message for the user. */
   note(message: string): void;
@@ -38,29 +42,29 @@ export interface PlayOutput {
 /** What video is encoded as that a browser does not play as it is. */
 const ENCODED_CODEC = "h264";
 
-/** The target that turns frames into MP4 for an output. */
+/** The target that turns frames into fragments for an output. */
 export function createTarget(
   output: PlayOutput,
-  options: Pick<Fmp4SinkOptions, "can" | "dialect" | "signal">,
+  options: Pick<FragmentSinkOptions, "can" | "dialect" | "signal">,
 ): PlayTarget {
   return {
     open(part) {
       output.watch?.(part.stats);
       const fragments = {
-        begin: (header: Fmp4Header) => output.begin(headerOf(header, part)),
+        begin: (header: FragmentHeader) => output.begin(headerOf(header, part)),
         write: (bytes: Uint8Array) => output.write(bytes),
         subtitle: ({ start, end, text }: Cue) =>
           output.subtitle?.({ start: part.start + start, end: part.start + end, text }),
       };
       const can = part.isEncoded ? new Set([...options.can, ENCODED_CODEC]) : options.can;
-      return new Fmp4Sink(fragments, { ...options, can, live: part.live });
+      return new FragmentSink(fragments, { ...options, can, live: part.live });
     },
     note: (message) => output.note(message),
   };
 }
 
 function headerOf(
-  { type, zero, first, notes, presentation }: Fmp4Header,
+  { type, zero, first, notes, presentation }: FragmentHeader,
   { start, duration = Infinity, live: alwaysLive = false }: PlayPart,
 ): PlayHeader {
   const live = presentation.live || alwaysLive;
@@ -79,7 +83,7 @@ function headerOf(
 }
 
 /**
- * One play as the body of a response, which is sent with the first byte of the MP4. The body ends
+ * One play as the body of a response, which is sent with the first byte of the fragments. The body ends
  * with the media, and is aborted if the media is cut.
  */
 export class PlayBody implements PlayOutput {
@@ -130,7 +134,7 @@ export class PlayBody implements PlayOutput {
     await this.#writer.write(new Uint8Array(bytes));
   }
 
-  /** Does nothing: a body carries the MP4 only. */
+  /** Does nothing: a body carries the fragments only. */
   note(): void {}
 }
 

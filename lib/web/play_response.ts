@@ -4,9 +4,18 @@ import { copyFrame, type StreamDescription } from "../media/frame.ts";
 import { FirstRun } from "../playback/first_run.ts";
 import { play, type PlayOptions } from "../playback/play.ts";
 import { Statistics } from "../playback/statistics.ts";
-import { isPlayable } from "../sinks/browser/fmp4_args.ts";
 import type { MediaResponse } from "../protocol/media_response.ts";
+import type { MediaRequest } from "../protocol/native/request.ts";
+import {
+  isPlayable,
+  isTransparent,
+  showsTransparency,
+  TRANSPARENT_FORMAT,
+} from "../sinks/browser/fragment_args.ts";
 import type { ImageFrame, PlayEnd, PlayPart, PlayStats, PlayTarget } from "./service.ts";
+
+/** Pixels in a row of transparent pictures at most: VP9 is encoded on a processor as they play. */
+const MAX_WIDTH = 1280;
 
 /** Options of {@linkcode playResponse}. */
 export interface PlayResponseOptions
@@ -63,6 +72,21 @@ export function playsVideo(
   can: ReadonlySet<string>,
 ): boolean {
   return streams.every((stream) => stream.type === "audio" || isPlayable(stream, can));
+}
+
+/**
+ * What to request of a file for its transparency, in place of its packets.
+ *
+ * @returns `undefined` if the file has none, or the browser shows none
+ */
+export function transparentRequest(
+  streams: readonly StreamDescription[],
+  can: ReadonlySet<string>,
+): Pick<MediaRequest, "encoding" | "pixelFormat" | "width"> | undefined {
+  if (!showsTransparency(can) || !isTransparent(streams)) return undefined;
+  const isWide = streams.some((stream) => stream.type === "video" && stream.width > MAX_WIDTH);
+  const width = isWide ? MAX_WIDTH : undefined;
+  return { encoding: "raw", pixelFormat: TRANSPARENT_FORMAT, width };
 }
 
 /** @param start seconds of the media at which the timestamps begin */

@@ -7,7 +7,7 @@ import { codeOf } from "./api.ts";
 import type { PlayHeader, PlayOutput } from "./play.ts";
 import type { PlayEnd, PlayStats } from "./service.ts";
 
-/** Bytes of the MP4 that may be under way to the page, or lie unused in it. */
+/** Bytes of the fragments that may be under way to the page, or lie unused in it. */
 const WINDOW = 2 << 20;
 
 /**
@@ -45,7 +45,7 @@ export interface PlaySocketOptions {
 }
 
 /**
- * One play over a WebSocket: messages as JSON texts, the MP4 as binary ones. The page reports how
+ * One play over a WebSocket: messages as JSON texts, the fragments as binary ones. The page reports how
  * many bytes it has used, and is sent at most a window beyond that; of live media little, so that none
  * of it gets old on the way.
  */

@@ -44,7 +44,7 @@ export interface RouterOptions<V extends Visitor> {
   ) => Promise<Response | undefined> | Response | undefined;
   /** Opens what several visitors share, and what goes on when one of them leaves. */
   open: WebService["open"];
-  /** Writes the MP4 of plays. */
+  /** Writes the fragments of plays. */
   ffmpeg: Pick<InstalledFfmpeg, "dialect">;
   /** Plays at once, of all visitors together; each takes an FFmpeg process. @default 16 */
   maxPlays?: number;

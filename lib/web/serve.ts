@@ -15,7 +15,7 @@ export interface ServeOptions {
   address: Address;
   /** Name of the flag that sets the address, for error messages. */
   flag: string;
-  /** Writes the MP4 of plays. */
+  /** Writes the fragments of plays. */
   ffmpeg: Pick<InstalledFfmpeg, "version" | "dialect">;
   /** Stops serving. */
   signal: AbortSignal;

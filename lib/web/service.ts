@@ -99,7 +99,7 @@ export interface ImageFrame {
 
 /** Where one play goes. */
 export interface PlayTarget {
-  /** Opens the sink that turns the frames into MP4 for the page, once. */
+  /** Opens the sink that turns the frames into fragments for the page, once. */
   open(part: PlayPart): Sink;
   /** Shows a message to the user. */
   note(message: string): void;

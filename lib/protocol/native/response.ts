@@ -260,6 +260,7 @@ function readVideoFields(object: JsonObject): VideoFields {
     colorPrimaries: optionalText(object, "colorPrimaries", WORD),
     colorTransfer: optionalText(object, "colorTransfer", WORD),
     fieldOrder: FIELD_ORDERS.find((order) => order === object.fieldOrder),
+    alphaDropped: optionalBoolean(object, "alphaDropped") || undefined,
     rotation: readRotation(object),
     decodeDelay: optionalNumber(object, "decodeDelay", DELAY),
   };

@@ -8,7 +8,12 @@ import type { ListEntry, Notice } from "../../protocol/native/response.ts";
 import { SharedFile, UnreachableFileError } from "../../sources/file/packets/shared_file.ts";
 import type { PlayQuery } from "../../web/api.ts";
 import type { FollowedList } from "../../web/followed_list.ts";
-import { firstFrame, playResponse, playsVideo } from "../../web/play_response.ts";
+import {
+  firstFrame,
+  playResponse,
+  playsVideo,
+  transparentRequest,
+} from "../../web/play_response.ts";
 import type {
   ImageFrame,
   ImageRequest,
@@ -184,10 +189,16 @@ export class ServerWebService implements WebService {
     };
     using copied = await this.open(request, signal);
     const response = await DescribedResponse.read(copied);
-    if (playsVideo(response.description.streams, can)) {
+    const { streams } = response.description;
+    const transparent = isLive ? undefined : transparentRequest(streams, can);
+    if (transparent === undefined && playsVideo(streams, can)) {
       return await playResponse(response, { ...options, encoding: "copy" });
     }
     await stop(copied, response);
+    if (transparent !== undefined) {
+      using raw = await this.open({ ...request, ...transparent }, signal);
+      return await playResponse(raw, { ...options, encoding: "raw" });
+    }
     // Here, viewers share the encoder, and it counts as a decoder.
     using encoded = await this.open({ ...request, encoding: "h264" }, signal);
     const part = { ...options.part, isEncoded: true };

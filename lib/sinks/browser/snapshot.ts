@@ -2,7 +2,7 @@
 import { ProcessError } from "../../base/errors.ts";
 import type { Frame, StreamDescription } from "../../media/frame.ts";
 import { FfmpegProcess, reasonOf } from "../ffmpeg_process.ts";
-import { snapshotArguments } from "./fmp4_args.ts";
+import { snapshotArguments } from "./fragment_args.ts";
 
 /** Options of {@linkcode toBrowserPicture}. */
 export interface BrowserPictureOptions {

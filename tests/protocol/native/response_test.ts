@@ -41,6 +41,7 @@ const VIDEO: VideoStream = {
   colorPrimaries: "bt2020",
   colorTransfer: "smpte2084",
   fieldOrder: "tb",
+  alphaDropped: true,
   rotation: 270,
   decodeDelay: 2,
 };

@@ -1,21 +1,23 @@
 /** Transparency of WebM: raw frames have it, and what is made of them. */
 import { assert, assertEquals } from "@std/assert";
-import { mediaFolder, pictures, run } from "../../support/media/media_folder.ts";
+import { mediaFolder, pictures, run, tone } from "../../support/media/media_folder.ts";
 import { decodedBy } from "../../support/media/reference.ts";
 import { averageColor, videoFields } from "../../support/media/shown.ts";
+import { addressServer, urlOf } from "../../support/peers/address_server.ts";
 import { ask, framesOf, streamOf } from "../../support/peers/native_client.ts";
 import { testServer } from "../../support/peers/test_server.ts";
 import { at, runInside } from "../../support/programs/run_inside.ts";
 import { testPage } from "../../support/screens/page.ts";
+import { testWith } from "../../support/test_if.ts";
+import { assertNoFaults, pageSite, VIDEO } from "../../support/screens/page_site.ts";
 
 const media = mediaFolder();
 const results = mediaFolder();
 
-/** Pictures that get less transparent from left to right. */
-const FADING = [
-  ...pictures({ seconds: 0.2 }),
-  ...["-vf", "format=yuva420p,geq=lum='lum(X,Y)':cb='cb(X,Y)':cr='cr(X,Y)':a='4*X'"],
-];
+/** Makes pictures less transparent from left to right. */
+const FADE = "format=yuva420p,geq=lum='lum(X,Y)':cb='cb(X,Y)':cr='cr(X,Y)':a='4*X'";
+
+const FADING = [...pictures({ seconds: 0.2 }), "-vf", FADE];
 
 const FILES = [
   {
@@ -70,7 +72,7 @@ for (const { name, decoder, args } of FILES) {
   });
 }
 
-Deno.test("the page shows a transparent picture as PNG, and plays one without", async () => {
+Deno.test("the page gets a transparent picture as PNG, and one without for browsers without VP9", async () => {
   const [{ name, args }] = FILES;
   await media.make(name, args);
   await using server = await testServer({ media: media.path });
@@ -83,3 +85,57 @@ Deno.test("the page shows a transparent picture as PNG, and plays one without", 
   assertEquals(await videoFields(played, ["codec_name"]), ["vp9"]);
   assertEquals((await averageColor(played)).length, 3);
 });
+
+/** Transparent media, alone, with sound, of other formats and too wide, and the size that is played. */
+const PLAYED: Record<string, { args: readonly string[]; size: string }> = {
+  "vp9.webm": { args: FILES[0].args, size: "64,48" },
+  "vp8.webm": { args: FILES[1].args, size: "64,48" },
+  "sound.webm": {
+    args: [
+      ...[...pictures({ seconds: 0.2 }), ...tone({ seconds: 0.2 }), "-vf", FADE],
+      ...["-c:v", "libvpx-vp9", "-c:a", "libopus"],
+    ],
+    size: "64,48",
+  },
+  "png.mov": { args: [...FADING, "-pix_fmt", "rgba", "-c:v", "png"], size: "64,48" },
+  "wide.apng": {
+    args: [...FADING, "-vf", `${FADE},scale=1296:972`, "-pix_fmt", "rgba"],
+    size: "1280,960",
+  },
+};
+
+for (const [name, { args, size }] of Object.entries(PLAYED)) {
+  Deno.test(`the pages of server and client play the transparency of ${name}`, async () => {
+    await media.make(name, args);
+    await using server = await addressServer(media.path);
+    await using page = await testPage(server);
+    const path = `/api/play?name=${name}&can=vp9,vp9-alpha,opus&start=0.08`;
+    for (const url of [urlOf(server, path), new URL(path, page.address).href]) {
+      const play = await fetch(url);
+      const codecs = name.startsWith("sound") ? "vp9,opus" : "vp9";
+      assertEquals(play.headers.get("content-type"), `video/webm; codecs="${codecs}"`);
+      const played = await results.write(`${name}.webm`, await play.bytes());
+      assertFades(await alphaOf(played, "libvpx-vp9"), url);
+      assertEquals((await videoFields(played, ["width", "height"])).join(), size);
+    }
+  });
+}
+
+testWith("chromium")(
+  "the page shows through transparent pictures what is behind them",
+  async () => {
+    const [{ name, args }] = FILES;
+    await media.make(name, args);
+    await using site = await pageSite(media.path);
+    const tab = await site.open(`#/play/${name}`);
+    await tab.until(`${VIDEO}.readyState >= 2`);
+    const alpha = await tab.evaluate<number[]>(`(() => {
+    const context = new OffscreenCanvas(64, 48).getContext("2d");
+    context.drawImage(${VIDEO}, 0, 0);
+    const { data } = context.getImageData(0, 24, 64, 1);
+    return [data[4 * 8 + 3], data[4 * 56 + 3]];
+  })()`);
+    assertFades(alpha, "video element");
+    assertNoFaults(tab, site);
+  },
+);

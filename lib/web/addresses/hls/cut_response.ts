@@ -1,7 +1,7 @@
 /** From a response to segments of HLS. */
 import type { FfmpegDialect } from "../../../ffmpeg/version.ts";
 import type { OpenResponse } from "../../../protocol/media_response.ts";
-import { type Fmp4Header, Fmp4Sink } from "../../../sinks/browser/fmp4_sink.ts";
+import { type FragmentHeader, FragmentSink } from "../../../sinks/browser/fragment_sink.ts";
 import { Presenter } from "../../../sinks/presenter.ts";
 import { SuccessiveSink } from "../../../sinks/successive_sink.ts";
 import { type SegmentedPart, Segmenter, type SegmenterOptions } from "./segmenter.ts";
@@ -19,7 +19,7 @@ export interface CutOptions extends Omit<SegmenterOptions, "limit"> {
   /** Argument spelling of the installed FFmpeg. */
   dialect: () => Promise<FfmpegDialect>;
   /** Seconds to add to the times of the MP4, by its description. @default 0 */
-  shift?: (header: Fmp4Header) => number;
+  shift?: (header: FragmentHeader) => number;
   /** Takes each part. */
   onPart: (part: SegmentedPart) => void;
   /** Resolves when more parts are wanted. @default at once */
@@ -48,7 +48,7 @@ export async function cutResponse(options: CutOptions): Promise<unknown> {
       const current = new Segmenter({ ...options, limit: MAX_SEGMENT });
       segmenter = current;
       const target = {
-        begin: (header: Fmp4Header) => {
+        begin: (header: FragmentHeader) => {
           current.shift = shift?.(header) ?? 0;
         },
         write: async (bytes: Uint8Array) => {
@@ -56,7 +56,7 @@ export async function cutResponse(options: CutOptions): Promise<unknown> {
           await wanted?.();
         },
       };
-      return new Fmp4Sink(target, { can: CODECS, dialect, signal });
+      return new FragmentSink(target, { can: CODECS, dialect, signal });
     },
   });
   const presenter = new Presenter(sink, { still: false, encoding: "h264" });

@@ -24,6 +24,7 @@ const PROBES = {
   h264: 'video/mp4; codecs="avc1.640028"',
   vp9: 'video/mp4; codecs="vp09.00.10.08"',
   av1: 'video/mp4; codecs="av01.0.05M.08"',
+  "vp9-alpha": 'video/webm; codecs="vp9,opus"',
   hevc: 'video/mp4; codecs="hvc1.1.6.L93.B0"',
   aac: 'audio/mp4; codecs="mp4a.40.2"',
   opus: 'audio/mp4; codecs="opus"',

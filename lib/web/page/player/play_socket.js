@@ -1,12 +1,12 @@
-/** The WebSocket of one playback: fragmented MP4, and events about it. */
+/** The WebSocket of one playback: fragments of MP4 or WebM, and events about it. */
 import { refusalOf } from "../api.js";
 
 /**
  * Describes the media, before its data.
  *
  * @typedef {object} MediaInfo
- * @property {string} type type of the source buffer: `video/mp4; codecs="…"`
- * @property {number} begin time of the media at time 0 of the MP4, seconds
+ * @property {string} type type of the source buffer, such as `video/mp4; codecs="…"`
+ * @property {number} begin time of the media at time 0 of the fragments, seconds
  * @property {number} start time of the media to show first, seconds
  * @property {number | null} duration of the whole media, seconds; null if unknown
  * @property {boolean} live

@@ -143,8 +143,7 @@ export class PlayerView {
     this.#settings.reset();
     this.#subtitles.begin(false);
     this.#messages.clear();
-    this.#start.hidden = true;
-    this.#unmute.hidden = true;
+    this.#start.hidden = this.#unmute.hidden = true;
     find("audio-only", HTMLElement).hidden = true;
     find("live-badge", HTMLElement).hidden = true;
     this.#screen.style.removeProperty("aspect-ratio");
@@ -264,6 +263,7 @@ export class PlayerView {
     this.#on.onTitle(info.title);
     find("audio-only", HTMLElement).hidden = !info.type.startsWith("audio/");
     find("live-badge", HTMLElement).hidden = !info.live;
+    this.#screen.classList.toggle("transparent", info.type.startsWith("video/webm"));
     this.#messages.describe(info.notes);
     this.#show();
   }

@@ -1,4 +1,5 @@
-/** FFmpeg's arguments for fragmented MP4, as browsers play it. */
+/** FFmpeg's arguments for fragments of MP4, or of WebM if they are transparent, as browsers play them. */
+import { hasAlpha } from "../../ffmpeg/pixel_formats.ts";
 import { pictureArguments } from "../../ffmpeg/rendition.ts";
 import type { FfmpegDialect } from "../../ffmpeg/version.ts";
 import type { AudioStream, StreamDescription, VideoStream } from "../../media/frame.ts";
@@ -17,11 +18,17 @@ import {
   videoTrim,
 } from "../filters.ts";
 
-/** Codecs that some browsers play in fragmented MP4, by FFmpeg's names. */
+/** Name for VP9 with transparency, and Opus, in WebM. */
+const TRANSPARENT_VP9 = "vp9-alpha";
+
+/** Codecs that some browsers play in fragments, by FFmpeg's names. */
 export const BROWSER_CODECS = [
-  ...["h264", "hevc", "vp9", "av1"] as const,
+  ...["h264", "hevc", "vp9", "av1", TRANSPARENT_VP9] as const,
   ...["aac", "mp3", "opus", "flac"] as const,
 ];
+
+/** Raw pixels that transparent fragments are made of. */
+export const TRANSPARENT_FORMAT = "yuva420p";
 
 /** Pixel formats that browsers play in all codecs. */
 const EIGHT_BIT = new Set(["yuv420p", "yuvj420p"]);
@@ -44,8 +51,11 @@ const LIVE_PATIENCE = 200_000;
 /** Packets that wait for the first of every stream; audio may begin late. */
 const MAX_QUEUED = 100_000;
 
-/** Bit rate of AAC; enough for stereo. */
+/** Bit rate of AAC and Opus; enough for stereo. */
 const SOUND_BITRATE = "160k";
+
+/** Quality of VP9, from 0 (best) to 63. */
+const VP9_QUALITY = "28";
 
 /**
  * H.264 levels for 60 frames a second, by macroblocks of 16 × 16 pixels (ITU-T H.264, table A-1).
@@ -95,6 +105,27 @@ export function isPlayable(stream: StreamDescription, can: ReadonlySet<string>):
   return EIGHT_BIT.has(pixelFormat) || (codec !== "h264" && TEN_BIT.has(pixelFormat));
 }
 
+/** Whether the pictures of some streams, or of the file that they come from, are transparent. */
+export function isTransparent(streams: readonly StreamDescription[]): boolean {
+  const video = videoOf(streams);
+  return video !== undefined &&
+    (video.alphaDropped === true || hasAlpha(video.pixelFormat));
+}
+
+/** Whether a browser with certain codecs shows transparent pictures. */
+export function showsTransparency(can: ReadonlySet<string>): boolean {
+  return can.has(TRANSPARENT_VP9);
+}
+
+/** Whether the fragments of some streams are WebM, and not MP4. */
+export function isWebm(
+  streams: readonly StreamDescription[],
+  { can, live }: Pick<FragmentOptions, "can" | "live">,
+): boolean {
+  const isRawVideo = videoOf(streams)?.codec === "rawvideo";
+  return isRawVideo && !live && showsTransparency(can) && isTransparent(streams);
+}
+
 /**
  * Sentences about the streams that are re-encoded; none if no codec may be copied, since the user
  * chose that.
@@ -119,16 +150,17 @@ function isRaw({ codec }: StreamDescription): boolean {
 }
 
 /**
- * FFmpeg's arguments for fragmented MP4 on standard output, with the timestamps of the input:
- * without an edit list and without a shift to 0.
+ * FFmpeg's arguments for fragments on standard output, with the timestamps of the input: without an
+ * edit list and without a shift to 0.
  */
 export function fragmentArguments(
   streams: readonly StreamDescription[],
   options: FragmentOptions,
 ): string[] {
-  const { can, live, rotationBy } = options;
+  const { can, rotationBy } = options;
   const [video, audio] = [videoOf(streams), audioOf(streams)];
-  const flags = ["empty_moov", "delay_moov", "default_base_moof", "frag_discont", "frag_keyframe"];
+  const webm = isWebm(streams, options);
+  const encoder = webm ? "libopus" : "aac";
   return [
     // Without -xerror, so that it continues after damaged data.
     ...["-v", "error", "-nostdin"],
@@ -136,17 +168,34 @@ export function fragmentArguments(
     ...["-copyts", "-fpsprobesize", "0", "-analyzeduration", "200000"],
     ...nutInputArguments(streams),
     ...(video === undefined ? [] : ["-map", "0:v:0", ...videoArguments(video, options)]),
-    ...(audio === undefined ? [] : ["-map", "0:a:0", ...audioArguments(audio, options)]),
+    ...(audio === undefined
+      ? []
+      : ["-map", "0:a:0", ...audioArguments(audio, { ...options, encoder })]),
     ...["-max_muxing_queue_size", `${MAX_QUEUED}`],
-    ...["-avoid_negative_ts", "disabled", "-use_editlist", "0", "-write_tmcd", "0"],
+    ...["-avoid_negative_ts", "disabled", "-flush_packets", "1"],
+    ...(webm ? webmArguments() : mp4Arguments(options)),
+    "pipe:1",
+  ];
+}
+
+function mp4Arguments({ live }: FragmentOptions): string[] {
+  const flags = ["empty_moov", "delay_moov", "default_base_moof", "frag_discont", "frag_keyframe"];
+  return [
+    ...["-use_editlist", "0", "-write_tmcd", "0"],
     ...["-movflags", flags.join("+"), "-frag_duration", `${live ? FRAGMENT.live : FRAGMENT.file}`],
     ...(live ? ["-max_interleave_delta", `${LIVE_PATIENCE}`] : []),
-    ...["-flush_packets", "1", "-f", "mp4", "pipe:1"],
+    ...["-f", "mp4"],
   ];
+}
+
+/** Without a length or an index, which are known at the end only. */
+function webmArguments(): string[] {
+  return ["-live", "1", "-cluster_time_limit", `${FRAGMENT.file / 1000}`, "-f", "webm"];
 }
 
 function videoArguments(video: VideoStream, options: FragmentOptions): string[] {
   const { can, live, lead, trims, toneMap, rotationBy } = options;
+  if (isWebm([video], options)) return transparentArguments(video, options);
   if (isPlayable(video, can)) {
     return [
       ...["-c:v", "copy", ...firstDecoded(video)],
@@ -173,6 +222,22 @@ function videoArguments(video: VideoStream, options: FragmentOptions): string[] 
   ];
 }
 
+function transparentArguments(video: VideoStream, { lead, trims }: FragmentOptions): string[] {
+  const filters = [
+    ...(trims ? videoTrim(lead) : []),
+    ...turnFilters(video),
+    ...squareFilters(turned(video)),
+    `format=${TRANSPARENT_FORMAT}`,
+  ];
+  return [
+    ...["-vf", filters.join(","), "-c:v", "libvpx-vp9", "-crf", VP9_QUALITY, "-b:v", "0"],
+    ...["-deadline", "realtime", "-cpu-used", "8", "-row-mt", "1"],
+    // FFmpeg refuses to keep transparency together with these.
+    ...["-auto-alt-ref", "0", "-lag-in-frames", "0"],
+    ...["-force_key_frames", `expr:gte(t,n_forced*${KEYFRAMES.file})`],
+  ];
+}
+
 /**
  * Level of H.264 by size. Without a frame rate, the encoder would choose one that decoders refuse.
  */
@@ -195,14 +260,17 @@ function evenFilters(video: VideoStream): string[] {
   return isEven ? [] : [...square, "scale=ceil(iw/2)*2:ceil(ih/2)*2", "setsar=1"];
 }
 
-function audioArguments(audio: AudioStream, options: FragmentOptions): string[] {
+function audioArguments(
+  audio: AudioStream,
+  { encoder, ...options }: FragmentOptions & { encoder: "aac" | "libopus" },
+): string[] {
   const { can, lead, trims } = options;
-  if (isPlayable(audio, can)) {
+  if (isPlayable(audio, can) && (audio.codec === "opus" || encoder === "aac")) {
     return ["-c:a", "copy", ...(audio.codec === "flac" ? [...FLAC_IN_MP4, ...FLAC_DURATIONS] : [])];
   }
   return [
     ...(trims ? ["-af", audioTrim(lead).join(",")] : []),
-    ...["-c:a", "aac", "-b:a", SOUND_BITRATE],
+    ...["-c:a", encoder, "-b:a", SOUND_BITRATE],
     ...(audio.channels > 2 ? ["-ac", "2"] : []),
   ];
 }

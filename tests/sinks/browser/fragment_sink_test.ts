@@ -1,10 +1,10 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import type { Frame, StreamDescription } from "../../../lib/media/frame.ts";
 import {
-  type Fmp4Header,
-  Fmp4Sink,
+  type FragmentHeader,
+  FragmentSink,
   type FragmentTarget,
-} from "../../../lib/sinks/browser/fmp4_sink.ts";
+} from "../../../lib/sinks/browser/fragment_sink.ts";
 import { findBox, readBoxes } from "../../../lib/sinks/browser/mp4_codecs.ts";
 import type { Presentation } from "../../../lib/sinks/sink.ts";
 import { GREY } from "../../support/peers/scripted_server.ts";
@@ -25,10 +25,10 @@ function grey(timestamp: number): Frame {
 
 /** Keeps all that comes. */
 class Kept implements FragmentTarget {
-  readonly startCache: Fmp4Header[] = [];
+  readonly startCache: FragmentHeader[] = [];
   readonly chunks: Uint8Array<ArrayBuffer>[] = [];
 
-  begin(head: Fmp4Header): void {
+  begin(head: FragmentHeader): void {
     assertEquals(this.chunks, []);
     this.startCache.push(head);
   }
@@ -43,9 +43,9 @@ class Kept implements FragmentTarget {
   }
 }
 
-Deno.test("Fmp4Sink gives the type before the first byte, then the MP4", async () => {
+Deno.test("FragmentSink gives the type before the first byte, then the MP4", async () => {
   const target = new Kept();
-  await using sink = new Fmp4Sink(target, {
+  await using sink = new FragmentSink(target, {
     can: new Set(["h264"]),
     dialect: installedDialect,
     signal: never,
@@ -66,10 +66,10 @@ Deno.test("Fmp4Sink gives the type before the first byte, then the MP4", async (
   assertEquals(findBox(await target.bytes(), "moov/trak/edts"), undefined);
 });
 
-Deno.test("Fmp4Sink writes a fragment for every live picture", async () => {
+Deno.test("FragmentSink writes a fragment for every live picture", async () => {
   const target = new Kept();
   const options = { can: new Set<string>(), live: true, dialect: installedDialect, signal: never };
-  await using sink = new Fmp4Sink(target, options);
+  await using sink = new FragmentSink(target, options);
   await sink.begin(present([GREY]));
   for (let timestamp = 0; timestamp < 10; timestamp++) await sink.show(grey(timestamp));
   await sink.finish();
@@ -77,9 +77,9 @@ Deno.test("Fmp4Sink writes a fragment for every live picture", async () => {
   assertEquals(boxes.filter(({ type }) => type === "moof").length, 10);
 });
 
-Deno.test("Fmp4Sink reports FFmpeg's reason", async () => {
+Deno.test("FragmentSink reports FFmpeg's reason", async () => {
   const target = new Kept();
-  await using sink = new Fmp4Sink(target, {
+  await using sink = new FragmentSink(target, {
     can: new Set(),
     dialect: installedDialect,
     signal: never,
@@ -94,12 +94,12 @@ Deno.test("Fmp4Sink reports FFmpeg's reason", async () => {
   assertEquals(target.startCache, []);
 });
 
-Deno.test("Fmp4Sink ends FFmpeg if nobody takes its output", async () => {
+Deno.test("FragmentSink ends FFmpeg if nobody takes its output", async () => {
   const target = {
     begin() {},
     write: () => Promise.reject(new Error("the page has left")),
   };
-  await using sink = new Fmp4Sink(target, {
+  await using sink = new FragmentSink(target, {
     can: new Set(),
     live: true,
     dialect: installedDialect,
@@ -115,14 +115,14 @@ Deno.test("Fmp4Sink ends FFmpeg if nobody takes its output", async () => {
   );
 });
 
-Deno.test("Fmp4Sink is disposed of at any time, twice", async () => {
-  const untouched = new Fmp4Sink(new Kept(), {
+Deno.test("FragmentSink is disposed of at any time, twice", async () => {
+  const untouched = new FragmentSink(new Kept(), {
     can: new Set(),
     dialect: installedDialect,
     signal: never,
   });
   await untouched[Symbol.asyncDispose]();
-  const begun = new Fmp4Sink(new Kept(), {
+  const begun = new FragmentSink(new Kept(), {
     can: new Set(),
     dialect: installedDialect,
     signal: never,

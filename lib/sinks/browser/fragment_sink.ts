@@ -1,20 +1,20 @@
-/** Fragmented MP4 for the browser. */
+/** Fragments for the browser: of MP4, or of WebM where pictures are transparent. */
 import { ProcessError } from "../../base/errors.ts";
 import type { FfmpegDialect } from "../../ffmpeg/version.ts";
 import { copyFrame, type Frame, type StreamDescription, toSeconds } from "../../media/frame.ts";
 import type { Cue } from "../../media/subtitles.ts";
 import { FfmpegProcess, reasonOf } from "../ffmpeg_process.ts";
 import type { Presentation, Sink } from "../sink.ts";
-import { browserNotes, fragmentArguments } from "./fmp4_args.ts";
+import { browserNotes, fragmentArguments, isWebm } from "./fragment_args.ts";
 import { mimeTypeOf, readBoxHeader } from "./mp4_codecs.ts";
 
-export { BROWSER_CODECS } from "./fmp4_args.ts";
+export { BROWSER_CODECS } from "./fragment_args.ts";
 
-/** Description of fragmented MP4, before its first byte. */
-export interface Fmp4Header {
+/** Description of fragments, before its first byte. */
+export interface FragmentHeader {
   /** Media type with the exact codecs. */
   type: string;
-  /** Time 0 of the MP4, in seconds of the frames' timestamps. */
+  /** Time 0 of the fragments, in seconds of the frames' timestamps. */
   zero: number;
   /** Timestamp of the first video frame, or audio frame if there is no video, seconds. */
   first: number;
@@ -23,18 +23,18 @@ export interface Fmp4Header {
   presentation: Presentation;
 }
 
-/** Destination of fragmented MP4. Methods are called one at a time. */
+/** Destination of fragments. Methods are called one at a time. */
 export interface FragmentTarget {
   /** Takes the description, once, before the first byte. */
-  begin(header: Fmp4Header): void;
+  begin(header: FragmentHeader): void;
   /** Takes bytes; resolves when it is ready for more. */
   write(bytes: Uint8Array): Promise<void>;
   /** Takes a text of subtitles, whose times are seconds of the frames' timestamps. */
   subtitle?(cue: Cue): void;
 }
 
-/** Options of {@linkcode Fmp4Sink}. */
-export interface Fmp4SinkOptions {
+/** Options of {@linkcode FragmentSink}. */
+export interface FragmentSinkOptions {
   /** Codecs that the browser plays, by FFmpeg's names. */
   can: ReadonlySet<string>;
   /** Frames arrive in real time; by default, if the media is live. */
@@ -61,17 +61,17 @@ const PATIENCE = {
 /** Seconds for which the last picture stays if only audio follows. */
 const LAST = 10;
 
-/** Whole seconds of the MP4 before the beginning, for packets that are only decoded. */
+/** Whole seconds of the fragments before the beginning, for packets that are only decoded. */
 const LEAD = 1;
 
 /**
- * Converts everything to fragmented MP4 with FFmpeg: packets that the browser plays are copied,
+ * Converts everything to fragments with FFmpeg: packets that the browser plays are copied,
  * others encoded as H.264 and AAC. A stream without frames is dropped, since FFmpeg would delay all
  * others for it until the end.
  */
-export class Fmp4Sink implements Sink {
+export class FragmentSink implements Sink {
   #target: FragmentTarget;
-  #options: Fmp4SinkOptions;
+  #options: FragmentSinkOptions;
   #process: FfmpegProcess | undefined;
   #presentation: Presentation | undefined;
   #lead = LEAD;
@@ -87,7 +87,7 @@ export class Fmp4Sink implements Sink {
   #firstPicture: number | undefined;
   #firstFrame: number | undefined;
 
-  constructor(target: FragmentTarget, options: Fmp4SinkOptions) {
+  constructor(target: FragmentTarget, options: FragmentSinkOptions) {
     this.#target = target;
     this.#options = options;
   }
@@ -220,6 +220,8 @@ export class Fmp4Sink implements Sink {
     stdout: ReadableStream<Uint8Array>,
     presentation: Presentation,
   ): Promise<void> {
+    const options = { can: this.#options.can, live: this.#isLive };
+    const webmType = isWebm(this.#used, options) ? webmTypeOf(this.#used) : undefined;
     let head: Uint8Array<ArrayBuffer> | undefined = new Uint8Array(0);
     for await (const chunk of stdout) {
       if (head === undefined) {
@@ -227,14 +229,11 @@ export class Fmp4Sink implements Sink {
         continue;
       }
       head = joined(head, chunk);
-      const moov = findMoov(head);
-      if (moov === undefined) continue;
+      const type = webmType ?? mp4TypeOf(head);
+      if (type === undefined) continue;
       this.#target.begin({
-        type: mimeTypeOf(moov),
-        zero: -this.#lead,
+        ...{ type, zero: -this.#lead, notes: this.#notes, presentation },
         first: this.#firstPicture ?? this.#firstFrame ?? 0,
-        notes: this.#notes,
-        presentation,
       });
       await this.#pass(head);
       head = undefined;
@@ -262,6 +261,18 @@ export class Fmp4Sink implements Sink {
       });
     }
   }
+}
+
+/** Media type of WebM with transparent VP9. */
+function webmTypeOf(streams: readonly StreamDescription[]): string {
+  const hasSound = streams.some(({ type }) => type === "audio");
+  return `video/webm; codecs="vp9${hasSound ? ",opus" : ""}"`;
+}
+
+/** Media type of MP4, by its first bytes; `undefined` until they are complete. */
+function mp4TypeOf(head: Uint8Array): string | undefined {
+  const moov = findMoov(head);
+  return moov && mimeTypeOf(moov);
 }
 
 /** Body of the box "moov"; `undefined` until it is complete. */

@@ -6,7 +6,7 @@ import {
   fragmentArguments,
   isPlayable,
   snapshotArguments,
-} from "../../../lib/sinks/browser/fmp4_args.ts";
+} from "../../../lib/sinks/browser/fragment_args.ts";
 import { pureTest } from "../../support/pure_test.ts";
 
 const ALL = new Set<string>(BROWSER_CODECS);
