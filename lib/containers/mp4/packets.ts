@@ -8,7 +8,7 @@ import type { SampleTable } from "./sample_table.ts";
 const BATCH_TIME = 0.5;
 
 /** Bytes of a batch, unless one packet has more. */
-const BATCH_SIZE = 96 * 1024;
+const BATCH_SIZE = 56 * 1024;
 
 /** Packets of a batch: tiny ones, too, take memory. */
 const BATCH_PACKETS = 4096;

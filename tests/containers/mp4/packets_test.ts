@@ -15,7 +15,7 @@ import {
 import { opened, packetsOf } from "./reference.ts";
 
 /** Bytes of the largest batch. */
-const BATCH_SIZE = 96 * 1024;
+const BATCH_SIZE = 56 * 1024;
 
 pureTest(
   "packets() of a film of two hours come in batches with one read each",

@@ -2,7 +2,7 @@
 import { BufferPool } from "../../../base/buffer_pool.ts";
 
 /** Bytes of a piece: those of a batch of packets, and of one gap between them that is read, too. */
-const PIECE_SIZE = 112 * 1024;
+const PIECE_SIZE = 72 * 1024;
 
 /** Pieces that are kept for the next batch of any viewer. */
 const MAX_FREE = 64;
