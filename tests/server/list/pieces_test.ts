@@ -6,6 +6,7 @@ import type { NativeClient } from "../../support/peers/native_client.ts";
 import { testServer } from "../../support/peers/test_server.ts";
 import { countedFfmpeg } from "../../support/programs/counted_ffmpeg.ts";
 import { standIn } from "../../support/programs/stand_in.ts";
+import { PATIENCE } from "../../support/time/patience.ts";
 import { linuxTest } from "../../support/test_if.ts";
 
 const media = mediaFolder();
@@ -159,7 +160,9 @@ Deno.test("listPieces() of two thousand files starts few processes", async () =>
     Deno.copyFileSync(path, `${folder}/${at}${path.slice(path.lastIndexOf("."))}`);
   }
   using counted = await countedFfmpeg("ffprobe");
-  await using server = await testServer({ media: folder });
+  // The peer answers no ping, and a busy machine takes long.
+  const timeouts = { request: PATIENCE, stall: PATIENCE, ping: PATIENCE, life: PATIENCE };
+  await using server = await testServer({ media: folder, timeouts });
   using peer = await server.connect();
   const pieces = await piecesOf(peer);
   const { entries } = sumOf(pieces);
