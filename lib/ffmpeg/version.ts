@@ -1,4 +1,4 @@
-/** Versions of the installed FFmpeg, and how its arguments depend on them. */
+/** What the installed FFmpeg is: its versions, how its arguments depend on them, and what it reads. */
 import { deadline } from "../base/async.ts";
 import { messageOf, MissingProgramError, ProcessError } from "../base/errors.ts";
 import { startProcess } from "./process.ts";
@@ -42,8 +42,8 @@ const SOUND_BY_SAMPLE = [8, 1] as const;
 /** The first release that decodes animated WebP, for messages. */
 export const ANIMATED_WEBP_RELEASE = "9.0";
 
-/** Milliseconds for `-version`. */
-const VERSION_TIMEOUT = 10_000;
+/** Milliseconds for an answer. */
+const ANSWER_TIMEOUT = 10_000;
 
 /**
  * Parses the output of `-version`. Development builds have a commit instead of a release (`N-…`,
@@ -81,9 +81,10 @@ export function dialectOf(version: FfmpegVersion): FfmpegDialect {
   };
 }
 
-/** The installed programs. Each version is read once, when it is first needed. */
+/** The installed programs. What they say is read once, when it is first needed. */
 export class InstalledFfmpeg implements AsyncDisposable {
   #versions = new Map<FfmpegProgram, Promise<FfmpegVersion>>();
+  #demuxers: Promise<readonly string[]> | undefined;
   #trials = new Set<Promise<string>>();
   #stop = new AbortController();
 
@@ -127,6 +128,18 @@ export class InstalledFfmpeg implements AsyncDisposable {
     return dialectOf(await this.version("ffmpeg"));
   }
 
+  /**
+   * Names of the formats and devices that `ffmpeg` reads.
+   *
+   * @throws {MissingProgramError} if it is not installed
+   * @throws {ProcessError} if it fails
+   */
+  demuxers(): Promise<readonly string[]> {
+    this.#demuxers ??= readDemuxers(this.#stop.signal);
+    this.#demuxers.catch(() => {});
+    return this.#demuxers;
+  }
+
   /** Whether another program is installed, and states its version with the given arguments. */
   async accepts(program: string, args: readonly string[]): Promise<boolean> {
     const trial = outputOf(program, args, this.#stop.signal);
@@ -142,7 +155,7 @@ export class InstalledFfmpeg implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
-    await Promise.allSettled([...this.#versions.values(), ...this.#trials]);
+    await Promise.allSettled([...this.#versions.values(), this.#demuxers, ...this.#trials]);
   }
 }
 
@@ -168,7 +181,14 @@ async function readVersion(program: FfmpegProgram, signal: AbortSignal): Promise
   return version;
 }
 
-/** Standard output of a program that states its version. */
+/** Names from lines such as ` D d video4linux2,v4l2 Video4Linux2 device grab`. */
+async function readDemuxers(signal: AbortSignal): Promise<readonly string[]> {
+  const output = await outputOf("ffmpeg", ["-hide_banner", "-demuxers"], signal);
+  const lines = output.split("\n").map((line) => line.match(/^ D[E ]?[d ]* +(\S+)/)?.[1]);
+  return lines.filter((names) => names !== undefined).flatMap((names) => names.split(","));
+}
+
+/** Standard output of a program that says what it is. */
 async function outputOf(
   program: string,
   args: readonly string[],
@@ -176,7 +196,7 @@ async function outputOf(
 ): Promise<string> {
   await using child = startProcess(program, args, { signal });
   let isLate = false;
-  using _limit = deadline(VERSION_TIMEOUT, () => {
+  using _limit = deadline(ANSWER_TIMEOUT, () => {
     isLate = true;
     child.kill();
   });
@@ -185,7 +205,7 @@ async function outputOf(
     await child.finished();
   } catch (cause) {
     if (!isLate || !(cause instanceof ProcessError)) throw cause;
-    const reason = `it does not state its version within ${VERSION_TIMEOUT / 1000} s`;
+    const reason = `it does not answer ${args.join(" ")} within ${ANSWER_TIMEOUT / 1000} s`;
     throw new Error(`Cannot use ${program}: ${reason}`, { cause });
   }
   return text;

@@ -315,14 +315,20 @@ export class Server implements AsyncDisposable {
 /**
  * Checks FFmpeg, the folder, the live sources and the credentials, then opens the ports.
  *
+ * @param ffmpeg what is known of the installed FFmpeg; by default nothing
  * @throws {Error} with what to do about it, if the server cannot do its work
  */
-export async function startServer(options: ServerOptions, logger: Logger): Promise<Server> {
+export async function startServer(
+  options: ServerOptions,
+  logger: Logger,
+  ffmpeg?: InstalledFfmpeg,
+): Promise<Server> {
   const live = options.live?.sources ?? [];
   refuseSameNames(live);
   const names = live.map(({ name }) => name);
   const { names: { media: option, live: liveOption } = SERVER_FLAG_NAMES } = options;
-  await using installed = new InstalledFfmpeg();
+  await using own = new AsyncDisposableStack();
+  const installed = ffmpeg ?? own.use(new InstalledFfmpeg());
   await using search = new HardwareSearch(options, {
     maxMemory: memoryLimit(options.maxPixels ?? DEFAULT_MAX_PIXELS),
   });
@@ -336,7 +342,10 @@ export async function startServer(options: ServerOptions, logger: Logger): Promi
     option,
   });
   for (const line of await findLacks()) logger.log("warn", line);
-  await refuseUnknownFormats(live, ({ name, format }) => `${liveOption} "${name}=${format}:…"`);
+  await refuseUnknownFormats(live, {
+    ffmpeg: installed,
+    flagOf: ({ name, format }) => `${liveOption} "${name}=${format}:…"`,
+  });
   const { defaults: { image, video }, scripts = [] } = options;
   for (const name of [image, video, ...scripts.map(({ name }) => name)]) {
     if (name !== undefined && !names.includes(name)) await library.find(name);

@@ -14,7 +14,6 @@ import socket
 import struct
 import sys
 
-import cv2
 import numpy as np
 
 
@@ -148,6 +147,9 @@ def decode(data, payload):
         return np.load(io.BytesIO(data)), None
     if payload.startswith("raw:"):
         return np.frombuffer(data, dtype=np.uint8).reshape(shape_of(payload)), None
+    # Here, since it takes longer to load than all the rest takes.
+    import cv2
+
     if payload == "pickled-jpeg":
         array = pickle.loads(data)
         assert isinstance(array, np.ndarray) and array.shape == (array.size,), array

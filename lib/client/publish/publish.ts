@@ -7,7 +7,7 @@ import { HardwareFallback } from "../../ffmpeg/hardware.ts";
 import { HardwareSearch } from "../../ffmpeg/hardware_search.ts";
 import { MAX_FRAME_SIZE } from "../../media/frame.ts";
 import { openLiveFeed } from "../../sources/live/feed.ts";
-import { refuseUnknownFormats } from "../../sources/live/source_spec.ts";
+import { type LiveSource, refuseUnknownFormats } from "../../sources/live/source_spec.ts";
 import { type ClientContext, explained } from "../context.ts";
 import { formatBytes, formatCount, formatTime, type ProgressState } from "../terminal/progress.ts";
 import { Messages } from "../terminal/status.ts";
@@ -116,7 +116,8 @@ async function openInput(
     );
   }
   const dialect = await ffmpeg.dialect();
-  await refuseUnknownFormats([source], ({ format }) => `--input "${format}:…"`);
+  const flagOf = ({ format }: LiveSource) => `--input "${format}:…"`;
+  await refuseUnknownFormats([source], { ffmpeg, flagOf });
   const limits = { maxFrameSize: MAX_FRAME_SIZE, dialect, isSilent, isOwn: true };
   const { clock } = environment;
   const readTimeout = opened === undefined

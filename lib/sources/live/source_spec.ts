@@ -1,8 +1,8 @@
 /** Parses live sources of the command line: `NAME=[FORMAT:]INPUT`. */
 import { FormatError, UsageError } from "../../base/errors.ts";
 import { nearest } from "../../base/suggest.ts";
-import { startProcess } from "../../ffmpeg/process.ts";
 import { hideSecrets } from "../../ffmpeg/stderr.ts";
+import type { InstalledFfmpeg } from "../../ffmpeg/version.ts";
 import { DEFAULT_PORT } from "../../protocol/native/framing.ts";
 import { MAX_PUBLISHED_NAME } from "../../protocol/native/request.ts";
 import { isScriptInput, parseScriptInput, SCRIPT_FORMS, type ScriptInput } from "./script_spec.ts";
@@ -238,18 +238,24 @@ function unusable(
   return new UsageError(`Cannot use ${option} ${shown}: ${reason}, expected ${form}`);
 }
 
+/** Options of {@linkcode refuseUnknownFormats}. */
+export interface FormatCheckOptions {
+  ffmpeg: Pick<InstalledFfmpeg, "demuxers">;
+  /** The flag that names a source, for the message. */
+  flagOf: (source: LiveSource) => string;
+}
+
 /**
  * Checks that FFmpeg knows the formats and devices of live sources.
  *
- * @param flagOf the flag that names a source, for the message; by default `--live`
  * @throws {UsageError} for the first unknown one
  */
 export async function refuseUnknownFormats(
   sources: readonly LiveSource[],
-  flagOf = ({ name, format }: LiveSource) => `--live "${name}=${format}:…"`,
+  { ffmpeg, flagOf }: FormatCheckOptions,
 ): Promise<void> {
   if (sources.every(({ format }) => format === undefined)) return;
-  const known = [...await namesOf("-devices"), ...await namesOf("-demuxers")];
+  const known = await ffmpeg.demuxers();
   for (const source of sources) {
     const { format } = source;
     if (format === undefined || known.includes(format)) continue;
@@ -259,13 +265,4 @@ export async function refuseUnknownFormats(
       `Cannot use ${flagOf(source)}: FFmpeg knows no format "${format}"${hint}`,
     );
   }
-}
-
-/** Names of FFmpeg's demuxers, from lines like ` D  video4linux2,v4l2 Video4Linux2 device grab`. */
-async function namesOf(list: "-devices" | "-demuxers"): Promise<string[]> {
-  await using child = startProcess("ffmpeg", ["-hide_banner", list]);
-  const output = await new Response(child.stdout).text();
-  await child.finished();
-  const lines = output.split("\n").map((line) => line.match(/^ D[E ]?[d ]* +(\S+)/)?.[1]);
-  return lines.filter((names) => names !== undefined).flatMap((names) => names.split(","));
 }

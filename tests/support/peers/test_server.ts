@@ -7,7 +7,7 @@ import { type Server, startServer } from "../../../lib/server/server.ts";
 import type { LiveOptions } from "../../../lib/sources/live/registry.ts";
 import { parseLiveSource } from "../../../lib/sources/live/source_spec.ts";
 import { mediaFolder, pictures } from "../media/media_folder.ts";
-import { mediaChildren } from "../programs/machine.ts";
+import { installedFfmpeg, mediaChildren } from "../programs/machine.ts";
 import { PATIENCE } from "../time/patience.ts";
 import { NativeClient } from "./native_client.ts";
 
@@ -114,6 +114,7 @@ export async function testServer(
   const server = await startServer(
     { host: "127.0.0.1", port: 0, defaults: {}, maxClients: 16, ...options },
     logger,
+    installedFfmpeg(),
   );
   server.run();
   return new TestServer(server, lines, watchers);

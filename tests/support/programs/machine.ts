@@ -1,10 +1,20 @@
 /** What tests ask about this machine: what is installed on it, and what runs on it. */
 import { type FfmpegDialect, InstalledFfmpeg } from "../../../lib/ffmpeg/version.ts";
 
+/** By the search path, in which stand-ins come first. */
+const installed = new Map<string, InstalledFfmpeg>();
+
+/** The installed FFmpeg, which all tests of a process ask once what it is. */
+export function installedFfmpeg(): InstalledFfmpeg {
+  const path = Deno.env.get("PATH") ?? "";
+  const known = installed.get(path) ?? new InstalledFfmpeg();
+  installed.set(path, known);
+  return known;
+}
+
 /** The spelling of arguments that the installed FFmpeg needs. */
-export async function installedDialect(): Promise<FfmpegDialect> {
-  await using installed = new InstalledFfmpeg();
-  return await installed.dialect();
+export function installedDialect(): Promise<FfmpegDialect> {
+  return installedFfmpeg().dialect();
 }
 
 /** Path of a program in PATH; `undefined` if it is not installed. */
