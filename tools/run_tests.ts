@@ -7,6 +7,7 @@
  * They run in processes, not in the threads of `deno test --parallel`, because many of them check
  * for leftovers of their own process. A `deno test` that exceeds the patience is killed.
  */
+import { pathToFileURL } from "node:url";
 import { untilInterrupted } from "../lib/cli/signals.ts";
 
 /** The last line of `deno test`. */
@@ -35,6 +36,9 @@ const PATIENCE = 1200;
 
 /** Environment variable that marks all processes started by a `deno test`. */
 const MARK = "RUN_TESTS_BATCH";
+
+/** Environment variable with a folder for media that tests make, which is the same for all. */
+const MEDIA = "STREAM_TEST_MEDIA";
 
 /** Tests that use a screen in real time, and run alone. */
 const IS_ALONE = /\/window\/|\/browser_test\.ts$/;
@@ -110,23 +114,39 @@ interface Run {
 /** Options of {@linkcode runBatch}. */
 interface RunOptions {
   flags: readonly string[];
+  /** Folder for what all runs share. */
+  shared: string;
   /** Limit in seconds. */
   patience: number;
   /** Kills it. */
   signal: AbortSignal;
 }
 
+/**
+ * Writes a module that imports test files. `deno test` loads the code under test anew for each module
+ * that it is given, which takes longer than many a test.
+ *
+ * @returns the modules to test
+ */
+async function joined(paths: readonly string[], path: string): Promise<readonly string[]> {
+  if (paths.length < 2) return paths;
+  const imports = paths.map((path) => `import ${JSON.stringify(pathToFileURL(path).href)};\n`);
+  await Deno.writeTextFile(path, imports.join(""));
+  return [path];
+}
+
 /** Runs one `deno test`, then prints its output and kills the processes it left running. */
 async function runBatch(
   paths: readonly string[],
-  { flags, patience, signal }: RunOptions,
+  { flags, shared, patience, signal }: RunOptions,
 ): Promise<Run> {
   const mark = crypto.randomUUID();
+  const modules = paths === DOCUMENTED ? paths : await joined(paths, `${shared}/${mark}_test.ts`);
   // Keeps the marks of an outer run, because this program has tests itself.
   const marks = [Deno.env.get(MARK) ?? "", mark].join(" ");
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["test", "-A", ...flags, ...paths],
-    env: { NO_COLOR: "1", [MARK]: marks },
+    args: ["test", "-A", ...flags, ...modules],
+    env: { NO_COLOR: "1", [MARK]: marks, [MEDIA]: shared },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
@@ -254,7 +274,11 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<boole
   const runs: Run[] = [];
   const batches = toBatches(tests.filter((path) => !IS_ALONE.test(path)));
   if (isAll) batches.unshift(DOCUMENTED);
-  const options = { flags: isAll ? ["--no-check", ...flags] : flags, patience, signal };
+  const shared = await Deno.makeTempDir({ prefix: "stream_tests_" });
+  await using _shared = {
+    [Symbol.asyncDispose]: () => Deno.remove(shared, { recursive: true }),
+  };
+  const options = { flags: isAll ? ["--no-check", ...flags] : flags, shared, patience, signal };
   const workers = Array.from(
     { length: navigator.hardwareConcurrency + MORE_RUNS },
     () => work(batches, runs, options),

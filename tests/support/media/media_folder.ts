@@ -32,6 +32,13 @@ export function tone(
   return ["-f", "lavfi", "-i", `${source}:sample_rate=${rate}:d=${seconds}`];
 }
 
+/** Environment variable with a folder of files that tests of the same run have made. */
+const SHARED = "STREAM_TEST_MEDIA";
+
+/** Extensions of what ffmpeg makes as one file. */
+const SINGLE =
+  /^\.(png|jpe?g|gif|webp|bmp|apng|mp4|m4a|mov|mkv|webm|ts|avi|wav|mp3|flac|ogg|opus|aac|y4m|nut)$/i;
+
 /** A folder of media that is removed after the tests of a file. */
 export class MediaFolder {
   /** Path of the folder. */
@@ -81,9 +88,30 @@ export class MediaFolder {
   async #make(name: string, args: readonly string[]): Promise<string> {
     const path = this.pathOf(name);
     await Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true });
-    await run("ffmpeg", ["-y", ...args, `file:${path}`]);
+    await makeOnce(path, args);
     return path;
   }
+}
+
+/** Makes a file with ffmpeg, unless another test of the same run has made the same one. */
+async function makeOnce(path: string, args: readonly string[]): Promise<void> {
+  const shared = Deno.env.get(SHARED);
+  const [extension = ""] = path.match(/\.\w+$/) ?? [];
+  // Inputs are other files of a test; playlists and patterns are several.
+  const isAlone = SINGLE.test(extension) && !path.includes("%") && !args.join("").includes("/");
+  if (shared === undefined || !isAlone) {
+    await run("ffmpeg", ["-y", ...args, `file:${path}`]);
+    return;
+  }
+  const key = JSON.stringify([Deno.env.get("PATH"), ...args]);
+  const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(key));
+  const kept = `${shared}/${new Uint8Array(hash).toHex()}${extension}`;
+  if (!await exists(kept)) {
+    const own = `${shared}/${crypto.randomUUID()}${extension}`;
+    await run("ffmpeg", ["-y", ...args, `file:${own}`]);
+    await Deno.rename(own, kept);
+  }
+  await Deno.copyFile(kept, path);
 }
 
 /** Whether a path exists; a link counts as itself. */
