@@ -237,6 +237,7 @@ export class Server implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closePorts();
     this.#stop.abort();
+    await this.#library[Symbol.asyncDispose]();
     await this.#page?.[Symbol.asyncDispose]();
     // The caller of run() gets its failure.
     await this.#finished?.catch(() => {});

@@ -1,4 +1,5 @@
 /** The folder of media that is served. */
+import { settlesWithin } from "../../base/async.ts";
 import {
   MissingProgramError,
   ProcessError,
@@ -92,8 +93,11 @@ const MAX_PROBES = 16;
 /** Milliseconds for which descriptions are collected before they are given together. */
 const INTERVAL = 100;
 
+/** Milliseconds for which lookups are waited for at the end. */
+const LAST_LOOKUPS = 1000;
+
 /** A folder of media, and what is known of its files. */
-export class Library {
+export class Library implements AsyncDisposable {
   #tree: FileTree;
   #followed: FollowedFolder;
   #otherNames: readonly string[];
@@ -107,6 +111,9 @@ export class Library {
   #likeFiles = new LikeFiles();
   /** By path. */
   #probed = new Map<string, Probed>();
+  /** Those in progress: they may go on for others when nobody waits for them any more. */
+  #lookups = new Set<Promise<MediaInfo>>();
+  #stop = new AbortController();
 
   /**
    * @param folder path of the folder; a library without one is empty
@@ -234,14 +241,25 @@ export class Library {
     for await (const _ of this.describeAll(await this.candidates(), signal));
   }
 
+  /** Ends all lookups in progress, with their processes. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    // A disk that hangs is not waited for.
+    await settlesWithin(Promise.allSettled([...this.#lookups, this.#decoders]), LAST_LOOKUPS);
+  }
+
   async #toMedia(candidate: Candidate): Promise<MediaFile> {
     const { name, path, size, state: { stamp } } = candidate;
     if (size === 0) throw new FileError(name, "it is empty");
     let probed = this.#probed.get(path);
     if (probed?.stamp !== stamp) {
       if (this.#probed.size >= MAX_PROBED) this.#probed.clear();
-      probed = { stamp, info: this.#describe(candidate) };
+      const info = this.#describe(candidate);
+      probed = { stamp, info };
       this.#probed.set(path, probed);
+      this.#lookups.add(info);
+      const end = () => this.#lookups.delete(info);
+      info.then(end, end);
     }
     try {
       probed.found = await probed.info;
@@ -262,7 +280,8 @@ export class Library {
 
   /** Describes a file by its index or its headers, or by ffprobe if they are not enough. */
   async #describe({ name, path, state }: Candidate): Promise<MediaInfo> {
-    const askFfprobe = () => probe(path, name, { ...this.#limits, timeout: this.#probeTimeout });
+    const options = { ...this.#limits, timeout: this.#probeTimeout, signal: this.#stop.signal };
+    const askFfprobe = () => probe(path, name, options);
     const info = await this.#describeByIndex(path, state);
     if (info !== undefined) return info;
     const header = await this.#readHeader(path, state);

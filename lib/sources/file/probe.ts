@@ -110,6 +110,8 @@ export type ProbeOptions = Pick<Confinement, "folder" | "maxMemory"> & {
   maxPixels?: number;
   /** @default 20_000 milliseconds */
   timeout?: number;
+  /** Ends it. */
+  signal?: AbortSignal;
 };
 
 /**
@@ -117,6 +119,7 @@ export type ProbeOptions = Pick<Confinement, "folder" | "maxMemory"> & {
  *
  * @throws {RequestError} `media_error` if it is no media, or of a format that is not served
  * @throws {PassingError} `media_error` if that could not be found out this time
+ * @throws the reason of the signal
  */
 export async function probe(
   path: string,
@@ -292,15 +295,16 @@ async function run(
   args: readonly string[],
   { path, name, ...options }: ProbeTarget,
 ): Promise<{ stdout: string; stderr: string }> {
-  const { timeout = PROBE_TIMEOUT } = options;
+  const { timeout = PROBE_TIMEOUT, signal: ended } = options;
   const late = new AbortController();
   using _limit = deadline(timeout, () => late.abort());
-  const { signal } = late;
+  const signal = AbortSignal.any(ended === undefined ? [late.signal] : [late.signal, ended]);
   await using child = startConfined(program, args, { ...options, path, signal });
   const stdout = await readOutput(child, { signal, max: MAX_OUTPUT }) ?? "";
   try {
     return { stdout, stderr: await child.finished() };
   } catch (cause) {
+    ended?.throwIfAborted();
     if (!(cause instanceof ProcessError)) throw cause;
     const { stderr } = cause.failure;
     const claimed = stderr.match(TOO_LARGE)?.[1];

@@ -1,10 +1,12 @@
 import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
 import { ListedMedia, type ListPiece } from "../../../lib/protocol/native/list.ts";
 import type { MediaRequest } from "../../../lib/protocol/native/request.ts";
+import { DEFAULT_TIMEOUTS } from "../../../lib/server/options.ts";
 import { mediaFolder, pictures, tone } from "../../support/media/media_folder.ts";
 import type { NativeClient } from "../../support/peers/native_client.ts";
 import { testServer } from "../../support/peers/test_server.ts";
 import { countedFfmpeg } from "../../support/programs/counted_ffmpeg.ts";
+import { printedBy } from "../../support/programs/machine.ts";
 import { standIn } from "../../support/programs/stand_in.ts";
 import { PATIENCE } from "../../support/time/patience.ts";
 import { linuxTest } from "../../support/test_if.ts";
@@ -91,6 +93,22 @@ Deno.test("listPieces() gives names before any file is looked into, then details
   // The second list is known at once.
   const again = await piecesOf(peer);
   assertEquals(again[0].entries.map(({ codec }) => codec), ["png", "h264"]);
+});
+
+linuxTest("a server that ends while files are looked into leaves no process", async () => {
+  await media.make("left/a.avi", H264);
+  const begun = media.pathOf("begun");
+  await printedBy("mkfifo", [begun]);
+  using _hanging = await standIn("ffprobe", `echo > ${begun}; exec sleep 1000`);
+  {
+    const timeouts = { ...DEFAULT_TIMEOUTS, probe: 1e9 };
+    await using server = await testServer({ media: media.pathOf("left"), timeouts });
+    using peer = await server.connect();
+    await peer.ask(PIECES);
+    await peer.until("list");
+    await Deno.readTextFile(begun);
+  }
+  // It would wait for ever, and the sanitizers find a process that still runs.
 });
 
 Deno.test("listPieces() gives the reason of each file of media that cannot be read", async () => {
