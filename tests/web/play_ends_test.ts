@@ -55,6 +55,7 @@ Deno.test("a play from the last frame of video has that frame", async () => {
 Deno.test("a play of the last millisecond of audio alone has a response", async () => {
   await media.make("tone.m4a", [...tone(), "-c:a", "aac"]);
   await using server = await testServer({ media: media.path });
+  await server.probeAll();
   await using page = await testPage(server);
   const list = await (await page.fetch("/api/list")).json();
   const { duration } = list.entries.find(({ name }: { name: string }) => name === "tone.m4a");

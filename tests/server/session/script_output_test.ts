@@ -267,7 +267,7 @@ interop(
 
 interop("scriptConversation() sends Python that was slow the newest frames of a file", async () => {
   const path = await folder.make("large.mkv", [
-    ...pictures({ size: "1280x720", seconds: 4 }),
+    ...pictures({ size: "1280x720", seconds: 8 }),
     ...["-c:v", "mpeg4", "-q:v", "5"],
   ]);
   const framing = "u64le+raw:1280x720:gray";
@@ -280,7 +280,7 @@ interop("scriptConversation() sends Python that was slow the newest frames of a 
   await receiver.received(1);
   using viewer = await server.connect();
   await viewer.ask({ command: "get_video", name: "large.mkv", encoding: "copy", speed: 1 });
-  // Two seconds.
+  // Two seconds, of which a busy machine makes more.
   await viewer.frames(50);
   await receiver.go();
   const { frames, end } = await receiver.result();
@@ -289,5 +289,5 @@ interop("scriptConversation() sends Python that was slow the newest frames of a 
   const steps = found.slice(1).map((index, at) => index - found[at]);
   assert(steps.every((step) => step > 0), `${found}`);
   assertGreater(Math.max(...steps), 15, `${found}`);
-  assertGreater(found.at(-1) ?? 0, 80, `${found}`);
+  assertGreater(found.at(-1) ?? 0, 180, `${found}`);
 });
