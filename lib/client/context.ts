@@ -18,6 +18,8 @@ export interface RunOptions {
   signal: AbortSignal;
   /** Ends everything at once. */
   forced: AbortSignal;
+  /** What is known of the FFmpeg of this machine; the caller disposes it. @default nothing */
+  ffmpeg?: InstalledFfmpeg;
 }
 
 /** Shared by all parts of a run. */
@@ -33,8 +35,8 @@ export interface ClientContext extends RunOptions {
 }
 
 /**
- * Reads the credentials and creates the context of a run. The caller disposes its `ffmpeg` and its
- * `listener`.
+ * Reads the credentials and creates the context of a run. The caller disposes its `listener`, and
+ * its `ffmpeg` unless that is the one of the options.
  *
  * @throws {Error} if a file that the flags name cannot be used, or an address
  */
@@ -59,7 +61,7 @@ export async function openContext(
     listener,
     // A script that plays a file starts it again on each connection.
     limits: classic && retries === undefined ? NO_RETRIES : limitsOf(flags),
-    ffmpeg: new InstalledFfmpeg(),
+    ffmpeg: options.ffmpeg ?? new InstalledFfmpeg(),
   };
 }
 

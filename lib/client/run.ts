@@ -43,7 +43,7 @@ export async function runClient(args: readonly string[], options: RunOptions): P
     return true;
   }
   const context = await openContext(action.flags, options);
-  await using _ffmpeg = context.ffmpeg;
+  await using _ffmpeg = options.ffmpeg === undefined ? context.ffmpeg : undefined;
   await using _listener = context.listener;
   if (action.kind === "list") await printList(context);
   else if (action.kind === "publish") await publish(action.plan, context);

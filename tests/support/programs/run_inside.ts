@@ -4,6 +4,7 @@ import type { Environment } from "../../../lib/client/terminal/environment.ts";
 import { MONOTONIC_CLOCK } from "../../../lib/base/clock.ts";
 import { messageOf } from "../../../lib/base/errors.ts";
 import { printable } from "../../../lib/base/log.ts";
+import { installedFfmpeg } from "./machine.ts";
 import type { TestServer } from "../peers/test_server.ts";
 
 /** Options of {@linkcode runInside}. By default there is no screen and no terminal. */
@@ -52,13 +53,16 @@ export async function runInside(
     terminalSize: () => ({ columns: 80, rows: 24 }),
     ...environment,
   };
-  const around = { environment: found, signal: signal ?? never, forced: forced ?? never };
+  const ffmpeg = installedFfmpeg();
+  const around = { environment: found, signal: signal ?? never, forced: forced ?? never, ffmpeg };
   try {
     outcome.status = await runClient(args, around) ? 0 : 130;
   } catch (error) {
     outcome.status = statusOf(error);
     outcome.stderr += `${printable(messageOf(error))}\n`;
   }
+  // It is read in advance, and no test may leave that to the next one.
+  await Promise.allSettled([ffmpeg.version("ffmpeg")]);
   return { ...outcome, bytes: await new Blob(chunks).bytes() };
 }
 
