@@ -123,8 +123,8 @@ interface RunOptions {
 }
 
 /**
- * Writes a module that imports test files. `deno test` loads the code under test anew for each module
- * that it is given, which takes longer than many a test.
+ * Writes a module that imports test files. `deno test` loads the code under test again for each
+ * module that it is given, which takes longer than many a test.
  *
  * @returns the modules to test
  */

@@ -63,6 +63,7 @@ interface Play {
   query: PlayQuery;
   target: PlayTarget;
   signal: AbortSignal;
+  isTransparent?: boolean;
 }
 
 /** Gets everything from the server, with one connection for each request of the page. */
@@ -149,13 +150,14 @@ class ClientWebService implements WebService {
       return await this.#play(buffered, request, play);
     }
     const described = await this.#describe(buffered, signal);
-    const transparent = transparentRequest(described.description.streams, query.can);
+    const { streams, live } = described.description;
+    const transparent = live ? undefined : await transparentRequest(streams, target);
     if (transparent === undefined) return await this.#play(described, request, play);
     await described.close();
     response[Symbol.dispose]();
     const other = { ...request, ...transparent };
     using raw = await this.#ask(other, play);
-    return await this.#play(new BufferedResponse(raw), other, play);
+    return await this.#play(new BufferedResponse(raw), other, { ...play, isTransparent: true });
   }
 
   async #ask(request: MediaRequest, { target, signal }: Play): Promise<OpenResponse> {
@@ -177,14 +179,17 @@ class ClientWebService implements WebService {
   async #play(
     response: MediaResponse,
     request: MediaRequest,
-    { query, target, signal }: Play,
+    { query, target, signal, isTransparent }: Play,
   ): Promise<PlayEnd> {
     const { target: server } = this.#context;
     const { start = 0, duration } = request;
     const encoding = server.protocol === "script" ? undefined : request.encoding ?? "raw";
     return await playResponse(response, {
       ...{ encoding, target, signal, position: query.start, toneMap: request.toneMap },
-      part: { start, duration, live: server.protocol === "script" ? true : undefined },
+      part: {
+        ...{ start, duration, isTransparent },
+        live: server.protocol === "script" ? true : undefined,
+      },
       explain: (reason) => explain(reason, { target: server, signal }),
       onNotice: (notice) => {
         const message = describeNotice(notice, { encoding: encoding ?? "raw", recording: false });

@@ -86,11 +86,3 @@ export function conversionFor(source: string): string | undefined {
   if (FULL_RANGE.test(source) || BITS_PER_PIXEL.has(source)) return undefined;
   return rawPixelFormat(source);
 }
-
-/** Formats with transparency, without those of a palette, which may have some. */
-const ALPHA = /^(yuva|gbrap|rgba|bgra|argb|abgr|ayuv|vuya|uyva|ya\d|yaf)/;
-
-/** Whether a pixel format has transparency. */
-export function hasAlpha(pixelFormat = ""): boolean {
-  return ALPHA.test(pixelFormat);
-}

@@ -85,6 +85,7 @@ export function dialectOf(version: FfmpegVersion): FfmpegDialect {
 export class InstalledFfmpeg implements AsyncDisposable {
   #versions = new Map<FfmpegProgram, Promise<FfmpegVersion>>();
   #demuxers: Promise<readonly string[]> | undefined;
+  #encoders: Promise<readonly string[]> | undefined;
   #trials = new Set<Promise<string>>();
   #stop = new AbortController();
 
@@ -136,8 +137,21 @@ export class InstalledFfmpeg implements AsyncDisposable {
    */
   demuxers(): Promise<readonly string[]> {
     this.#demuxers ??= readDemuxers(this.#stop.signal);
-    this.#demuxers.catch(() => {});
+    // The next caller tries again.
+    this.#demuxers.catch(() => this.#demuxers = undefined);
     return this.#demuxers;
+  }
+
+  /**
+   * Names of the encoders that `ffmpeg` has.
+   *
+   * @throws as {@linkcode InstalledFfmpeg.demuxers} does
+   */
+  encoders(): Promise<readonly string[]> {
+    this.#encoders ??= readEncoders(this.#stop.signal);
+    // The next caller tries again.
+    this.#encoders.catch(() => this.#encoders = undefined);
+    return this.#encoders;
   }
 
   /** Whether another program is installed, and states its version with the given arguments. */
@@ -155,7 +169,8 @@ export class InstalledFfmpeg implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
-    await Promise.allSettled([...this.#versions.values(), this.#demuxers, ...this.#trials]);
+    const lists = [this.#demuxers, this.#encoders];
+    await Promise.allSettled([...this.#versions.values(), ...lists, ...this.#trials]);
   }
 }
 
@@ -186,6 +201,13 @@ async function readDemuxers(signal: AbortSignal): Promise<readonly string[]> {
   const output = await outputOf("ffmpeg", ["-hide_banner", "-demuxers"], signal);
   const lines = output.split("\n").map((line) => line.match(/^ D[E ]?[d ]* +(\S+)/)?.[1]);
   return lines.filter((names) => names !== undefined).flatMap((names) => names.split(","));
+}
+
+/** Names from lines such as ` V....D libvpx-vp9           libvpx VP9 (codec vp9)`. */
+async function readEncoders(signal: AbortSignal): Promise<readonly string[]> {
+  const output = await outputOf("ffmpeg", ["-hide_banner", "-encoders"], signal);
+  const names = output.split("\n").map((line) => line.match(/^ [VAS][F.]\S* +(\w\S*)/)?.[1]);
+  return names.filter((name) => name !== undefined);
 }
 
 /** Standard output of a program that says what it is. */

@@ -60,7 +60,7 @@ export interface VideoStream extends StreamBase {
   colorTransfer?: string;
   /** Absent for progressive video. */
   fieldOrder?: FieldOrder;
-  /** The pictures are transparent in the file, but not in these frames: raw ones are. */
+  /** The pictures are transparent in the file, but not in these frames, since they are not raw. */
   alphaDropped?: boolean;
   /** Degrees clockwise by which frames have to be rotated for display. */
   rotation?: 90 | 180 | 270;

@@ -308,6 +308,7 @@ export class Server implements AsyncDisposable {
       await describeStart({ folder, library, sources, logger, names, signal });
       await library.warm(signal);
     } catch (error) {
+      if (this.#stop.signal.aborted) return;
       this.#logger.log("warn", `Cannot look into all files beforehand: ${messageOf(error)}`);
     }
   }

@@ -1,4 +1,5 @@
 /** One play of the page: fragments of MP4 or WebM, and the HTTP response that carries it. */
+import type { InstalledFfmpeg } from "../ffmpeg/version.ts";
 import type { Cue } from "../media/subtitles.ts";
 import {
   type FragmentHeader,
@@ -6,6 +7,7 @@ import {
   type FragmentSinkOptions,
 } from "../sinks/browser/fragment_sink.ts";
 import { errorResponse } from "./api.ts";
+import { showsTransparency, TRANSPARENT_ENCODERS } from "../sinks/browser/fragment_args.ts";
 import type { PlayEnd, PlayPart, PlayStats, PlayTarget } from "./service.ts";
 
 /** Sent before the first byte of the fragments. */
@@ -45,8 +47,11 @@ const ENCODED_CODEC = "h264";
 /** The target that turns frames into fragments for an output. */
 export function createTarget(
   output: PlayOutput,
-  options: Pick<FragmentSinkOptions, "can" | "dialect" | "signal">,
+  { ffmpeg, ...options }: Pick<FragmentSinkOptions, "can" | "signal"> & {
+    ffmpeg: Pick<InstalledFfmpeg, "dialect" | "encoders">;
+  },
 ): PlayTarget {
+  const dialect = () => ffmpeg.dialect();
   return {
     open(part) {
       output.watch?.(part.stats);
@@ -57,7 +62,13 @@ export function createTarget(
           output.subtitle?.({ start: part.start + start, end: part.start + end, text }),
       };
       const can = part.isEncoded ? new Set([...options.can, ENCODED_CODEC]) : options.can;
-      return new FragmentSink(fragments, { ...options, can, live: part.live });
+      const { isTransparent, live } = part;
+      return new FragmentSink(fragments, { ...options, dialect, can, isTransparent, live });
+    },
+    async showsTransparency() {
+      if (!showsTransparency(options.can)) return false;
+      const encoders: readonly string[] = await ffmpeg.encoders().catch(() => []);
+      return TRANSPARENT_ENCODERS.every((name) => encoders.includes(name));
     },
     note: (message) => output.note(message),
   };
@@ -83,8 +94,8 @@ function headerOf(
 }
 
 /**
- * One play as the body of a response, which is sent with the first byte of the fragments. The body ends
- * with the media, and is aborted if the media is cut.
+ * One play as the body of a response, which is sent with the first byte of the fragments. The body
+ * ends with the media, and is aborted if the media is cut.
  */
 export class PlayBody implements PlayOutput {
   #stream = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>();

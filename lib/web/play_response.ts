@@ -8,10 +8,10 @@ import type { MediaResponse } from "../protocol/media_response.ts";
 import type { MediaRequest } from "../protocol/native/request.ts";
 import {
   isPlayable,
-  isTransparent,
-  showsTransparency,
+  lacksTransparency,
   TRANSPARENT_FORMAT,
 } from "../sinks/browser/fragment_args.ts";
+import { turned } from "../sinks/filters.ts";
 import type { ImageFrame, PlayEnd, PlayPart, PlayStats, PlayTarget } from "./service.ts";
 
 /** Pixels in a row of transparent pictures at most: VP9 is encoded on a processor as they play. */
@@ -77,14 +77,15 @@ export function playsVideo(
 /**
  * What to request of a file for its transparency, in place of its packets.
  *
- * @returns `undefined` if the file has none, or the browser shows none
+ * @returns `undefined` if the file has none, or none can be shown
  */
-export function transparentRequest(
+export async function transparentRequest(
   streams: readonly StreamDescription[],
-  can: ReadonlySet<string>,
-): Pick<MediaRequest, "encoding" | "pixelFormat" | "width"> | undefined {
-  if (!showsTransparency(can) || !isTransparent(streams)) return undefined;
-  const isWide = streams.some((stream) => stream.type === "video" && stream.width > MAX_WIDTH);
+  target: PlayTarget,
+): Promise<Pick<MediaRequest, "encoding" | "pixelFormat" | "width"> | undefined> {
+  if (!lacksTransparency(streams) || !await target.showsTransparency()) return undefined;
+  const video = streams.find((stream) => stream.type === "video");
+  const isWide = video !== undefined && turned(video).width > MAX_WIDTH;
   const width = isWide ? MAX_WIDTH : undefined;
   return { encoding: "raw", pixelFormat: TRANSPARENT_FORMAT, width };
 }

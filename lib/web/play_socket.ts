@@ -45,9 +45,9 @@ export interface PlaySocketOptions {
 }
 
 /**
- * One play over a WebSocket: messages as JSON texts, the fragments as binary ones. The page reports how
- * many bytes it has used, and is sent at most a window beyond that; of live media little, so that none
- * of it gets old on the way.
+ * One play over a WebSocket: messages as JSON texts, the fragments as binary ones. The page reports
+ * how many bytes it has used, and is sent at most a window beyond that; of live media little, so that
+ * none of it gets old on the way.
  */
 export class PlaySocket implements PlayOutput {
   #socket: MessageSocket;

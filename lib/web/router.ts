@@ -45,7 +45,7 @@ export interface RouterOptions<V extends Visitor> {
   /** Opens what several visitors share, and what goes on when one of them leaves. */
   open: WebService["open"];
   /** Writes the fragments of plays. */
-  ffmpeg: Pick<InstalledFfmpeg, "dialect">;
+  ffmpeg: Pick<InstalledFfmpeg, "dialect" | "encoders">;
   /** Plays at once, of all visitors together; each takes an FFmpeg process. @default 16 */
   maxPlays?: number;
   /** Ends what goes on without an end of its own. @default the signal */
@@ -167,9 +167,8 @@ export class Router<V extends Visitor = Visitor> implements AsyncDisposable {
     }
     const { can } = query;
     const { service } = visitor;
-    const dialect = () => ffmpeg.dialect();
     const playTo = (output: PlayOutput) => (signal: AbortSignal) =>
-      service.play(query, createTarget(output, { can, dialect, signal }), signal);
+      service.play(query, createTarget(output, { can, ffmpeg, signal }), signal);
     if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
       const body = new PlayBody(visitor.signal);
       this.#track(body.run(playTo(body)));

@@ -16,7 +16,7 @@ export interface ServeOptions {
   /** Name of the flag that sets the address, for error messages. */
   flag: string;
   /** Writes the fragments of plays. */
-  ffmpeg: Pick<InstalledFfmpeg, "version" | "dialect">;
+  ffmpeg: Pick<InstalledFfmpeg, "version" | "dialect" | "encoders">;
   /** Stops serving. */
   signal: AbortSignal;
 }

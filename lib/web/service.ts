@@ -101,6 +101,8 @@ export interface ImageFrame {
 export interface PlayTarget {
   /** Opens the sink that turns the frames into fragments for the page, once. */
   open(part: PlayPart): Sink;
+  /** Whether transparent pictures can be encoded and shown. */
+  showsTransparency(): Promise<boolean>;
   /** Shows a message to the user. */
   note(message: string): void;
 }
@@ -113,6 +115,8 @@ export interface PlayPart {
   duration?: number;
   /** Its video is encoded for browsers already. @default false */
   isEncoded?: boolean;
+  /** It was requested for its transparency. @default false */
+  isTransparent?: boolean;
   /** It can be neither sought nor paused. @default as described */
   live?: boolean;
   /** Reads the counters. */

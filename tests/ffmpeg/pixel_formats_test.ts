@@ -1,12 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import {
-  bitsPerPixel,
-  conversionFor,
-  hasAlpha,
-  rawPixelFormat,
-} from "../../lib/ffmpeg/pixel_formats.ts";
+import { bitsPerPixel, conversionFor, rawPixelFormat } from "../../lib/ffmpeg/pixel_formats.ts";
 import { mediaFolder, run } from "../support/media/media_folder.ts";
-import { printedBy } from "../support/programs/machine.ts";
 import { pureTest } from "../support/pure_test.ts";
 
 const media = mediaFolder();
@@ -130,10 +124,3 @@ async function knownFormats(): Promise<string[]> {
   const lines = new TextDecoder().decode(stdout).split("\n");
   return lines.flatMap((line) => line.match(/^IO\.[P.][B.] (\w+) /)?.[1] ?? []);
 }
-
-Deno.test("hasAlpha() knows the formats that FFmpeg says have transparency", async () => {
-  const text = await printedBy("ffprobe", ["-v", "error", "-show_pixel_formats", "-of", "json"]);
-  for (const { name, flags: { alpha, palette } } of JSON.parse(text).pixel_formats) {
-    if (palette === 0) assertEquals(hasAlpha(name), alpha === 1, name);
-  }
-});

@@ -190,14 +190,15 @@ export class ServerWebService implements WebService {
     using copied = await this.open(request, signal);
     const response = await DescribedResponse.read(copied);
     const { streams } = response.description;
-    const transparent = isLive ? undefined : transparentRequest(streams, can);
+    const transparent = isLive ? undefined : await transparentRequest(streams, target);
     if (transparent === undefined && playsVideo(streams, can)) {
       return await playResponse(response, { ...options, encoding: "copy" });
     }
     await stop(copied, response);
     if (transparent !== undefined) {
       using raw = await this.open({ ...request, ...transparent }, signal);
-      return await playResponse(raw, { ...options, encoding: "raw" });
+      const part = { ...options.part, isTransparent: true };
+      return await playResponse(raw, { ...options, part, encoding: "raw" });
     }
     // Here, viewers share the encoder, and it counts as a decoder.
     using encoded = await this.open({ ...request, encoding: "h264" }, signal);

@@ -1,5 +1,4 @@
-/** FFmpeg's arguments for fragments of MP4, or of WebM if they are transparent, as browsers play them. */
-import { hasAlpha } from "../../ffmpeg/pixel_formats.ts";
+/** FFmpeg's arguments for fragments as browsers play them: of MP4, or of WebM if transparent. */
 import { pictureArguments } from "../../ffmpeg/rendition.ts";
 import type { FfmpegDialect } from "../../ffmpeg/version.ts";
 import type { AudioStream, StreamDescription, VideoStream } from "../../media/frame.ts";
@@ -18,14 +17,17 @@ import {
   videoTrim,
 } from "../filters.ts";
 
-/** Name for VP9 with transparency, and Opus, in WebM. */
+/** Name for VP9 with transparency, and Opus, in WebM. FFmpeg has none. */
 const TRANSPARENT_VP9 = "vp9-alpha";
 
-/** Codecs that some browsers play in fragments, by FFmpeg's names. */
+/** What some browsers play: codecs by FFmpeg's names, and {@linkcode TRANSPARENT_VP9}. */
 export const BROWSER_CODECS = [
   ...["h264", "hevc", "vp9", "av1", TRANSPARENT_VP9] as const,
   ...["aac", "mp3", "opus", "flac"] as const,
 ];
+
+/** FFmpeg's encoders of transparent fragments: of pictures, and of sound. */
+export const TRANSPARENT_ENCODERS = ["libvpx-vp9", "libopus"] as const;
 
 /** Raw pixels that transparent fragments are made of. */
 export const TRANSPARENT_FORMAT = "yuva420p";
@@ -87,6 +89,8 @@ export interface FragmentOptions {
   lead: number;
   /** Frames before the beginning are only decoded. */
   trims: boolean;
+  /** Raw pictures become transparent ones. @default false */
+  isTransparent?: boolean;
   /** False to show a high dynamic range as it is. @default true */
   toneMap?: boolean;
   /** How this FFmpeg takes a rotation. */
@@ -105,14 +109,12 @@ export function isPlayable(stream: StreamDescription, can: ReadonlySet<string>):
   return EIGHT_BIT.has(pixelFormat) || (codec !== "h264" && TEN_BIT.has(pixelFormat));
 }
 
-/** Whether the pictures of some streams, or of the file that they come from, are transparent. */
-export function isTransparent(streams: readonly StreamDescription[]): boolean {
-  const video = videoOf(streams);
-  return video !== undefined &&
-    (video.alphaDropped === true || hasAlpha(video.pixelFormat));
+/** Whether pictures are transparent in their file, but not in their stream. */
+export function lacksTransparency(streams: readonly StreamDescription[]): boolean {
+  return videoOf(streams)?.alphaDropped === true;
 }
 
-/** Whether a browser with certain codecs shows transparent pictures. */
+/** Whether a browser shows transparent pictures. */
 export function showsTransparency(can: ReadonlySet<string>): boolean {
   return can.has(TRANSPARENT_VP9);
 }
@@ -120,10 +122,9 @@ export function showsTransparency(can: ReadonlySet<string>): boolean {
 /** Whether the fragments of some streams are WebM, and not MP4. */
 export function isWebm(
   streams: readonly StreamDescription[],
-  { can, live }: Pick<FragmentOptions, "can" | "live">,
+  { isTransparent }: Pick<FragmentOptions, "isTransparent">,
 ): boolean {
-  const isRawVideo = videoOf(streams)?.codec === "rawvideo";
-  return isRawVideo && !live && showsTransparency(can) && isTransparent(streams);
+  return isTransparent === true && videoOf(streams) !== undefined;
 }
 
 /**
@@ -160,7 +161,7 @@ export function fragmentArguments(
   const { can, rotationBy } = options;
   const [video, audio] = [videoOf(streams), audioOf(streams)];
   const webm = isWebm(streams, options);
-  const encoder = webm ? "libopus" : "aac";
+  const encoder = webm ? TRANSPARENT_ENCODERS[1] : "aac";
   return [
     // Without -xerror, so that it continues after damaged data.
     ...["-v", "error", "-nostdin"],
@@ -230,9 +231,18 @@ function transparentArguments(video: VideoStream, { lead, trims }: FragmentOptio
     `format=${TRANSPARENT_FORMAT}`,
   ];
   return [
-    ...["-vf", filters.join(","), "-c:v", "libvpx-vp9", "-crf", VP9_QUALITY, "-b:v", "0"],
+    ...[
+      "-vf",
+      filters.join(","),
+      "-c:v",
+      TRANSPARENT_ENCODERS[0],
+      "-crf",
+      VP9_QUALITY,
+      "-b:v",
+      "0",
+    ],
+    // As fast as the encoder can, without frames that wait for later ones.
     ...["-deadline", "realtime", "-cpu-used", "8", "-row-mt", "1"],
-    // FFmpeg refuses to keep transparency together with these.
     ...["-auto-alt-ref", "0", "-lag-in-frames", "0"],
     ...["-force_key_frames", `expr:gte(t,n_forced*${KEYFRAMES.file})`],
   ];
@@ -265,7 +275,7 @@ function audioArguments(
   { encoder, ...options }: FragmentOptions & { encoder: "aac" | "libopus" },
 ): string[] {
   const { can, lead, trims } = options;
-  if (isPlayable(audio, can) && (audio.codec === "opus" || encoder === "aac")) {
+  if (isPlayable(audio, can) && encoder === "aac") {
     return ["-c:a", "copy", ...(audio.codec === "flac" ? [...FLAC_IN_MP4, ...FLAC_DURATIONS] : [])];
   }
   return [

@@ -37,6 +37,8 @@ export interface FragmentTarget {
 export interface FragmentSinkOptions {
   /** Codecs that the browser plays, by FFmpeg's names. */
   can: ReadonlySet<string>;
+  /** Raw pictures become transparent ones. @default false */
+  isTransparent?: boolean;
   /** Frames arrive in real time; by default, if the media is live. */
   live?: boolean;
   /** Argument spelling of the installed FFmpeg. */
@@ -56,6 +58,7 @@ const PATIENCE = {
   // Live video starts with its next keyframe, whenever that comes.
   live: { video: 2, audio: Infinity },
   bytes: 128 << 20,
+  rawBytes: 32 << 20,
 };
 
 /** Seconds for which the last picture stays if only audio follows. */
@@ -65,9 +68,9 @@ const LAST = 10;
 const LEAD = 1;
 
 /**
- * Converts everything to fragments with FFmpeg: packets that the browser plays are copied,
- * others encoded as H.264 and AAC. A stream without frames is dropped, since FFmpeg would delay all
- * others for it until the end.
+ * Converts everything to fragments with FFmpeg: packets that the browser plays are copied, others
+ * encoded as H.264 and AAC, or as transparent VP9 and Opus. A stream without frames is dropped, since
+ * FFmpeg would delay all others for it until the end.
  */
 export class FragmentSink implements Sink {
   #target: FragmentTarget;
@@ -95,8 +98,9 @@ export class FragmentSink implements Sink {
   async begin(presentation: Presentation): Promise<void> {
     this.#presentation = presentation;
     this.#lead = Math.max(LEAD, presentation.lead);
-    // Raw pictures are too large to wait.
-    if (presentation.encoding === "raw") await this.#start(presentation);
+    // Raw pictures are too large to wait, but for those that are shown in a small size.
+    const isLarge = presentation.encoding === "raw" && !this.#options.isTransparent;
+    if (isLarge) await this.#start(presentation);
   }
 
   subtitle(text: string, start: number, end: number): void {
@@ -130,7 +134,8 @@ export class FragmentSink implements Sink {
     const begin = this.#isLive ? this.#firstPicture ?? seconds : 0;
     const patience = this.#isLive ? PATIENCE.live : PATIENCE.file;
     if (seconds - begin > patience[type]) return false;
-    return this.#waiting.reduce((sum, { data }) => sum + data.byteLength, 0) < PATIENCE.bytes;
+    const most = this.#options.isTransparent ? PATIENCE.rawBytes : PATIENCE.bytes;
+    return this.#waiting.reduce((sum, { data }) => sum + data.byteLength, 0) < most;
   }
 
   /**
@@ -169,7 +174,7 @@ export class FragmentSink implements Sink {
     presentation: Presentation,
     dropped: readonly StreamDescription[] = [],
   ): Promise<void> {
-    const { can, dialect, signal } = this.#options;
+    const { can, isTransparent, dialect, signal } = this.#options;
     const streams = presentation.streams.filter((stream) => !dropped.includes(stream));
     this.#used = streams;
     this.#notes = [
@@ -182,7 +187,8 @@ export class FragmentSink implements Sink {
     ];
     const turns = streams.some((stream) => stream.type === "video" && stream.rotation);
     const args = fragmentArguments(streams, {
-      ...{ can, live: this.#isLive, lead: this.#lead, trims: presentation.lead > 0 },
+      ...{ can, isTransparent, live: this.#isLive, lead: this.#lead },
+      trims: presentation.lead > 0,
       toneMap: presentation.toneMap,
       rotationBy: turns ? (await dialect()).rotationBy : undefined,
     });
@@ -220,8 +226,7 @@ export class FragmentSink implements Sink {
     stdout: ReadableStream<Uint8Array>,
     presentation: Presentation,
   ): Promise<void> {
-    const options = { can: this.#options.can, live: this.#isLive };
-    const webmType = isWebm(this.#used, options) ? webmTypeOf(this.#used) : undefined;
+    const webmType = isWebm(this.#used, this.#options) ? webmTypeOf(this.#used) : undefined;
     let head: Uint8Array<ArrayBuffer> | undefined = new Uint8Array(0);
     for await (const chunk of stdout) {
       if (head === undefined) {

@@ -1,5 +1,5 @@
 /** Describes the streams of a file as they are sent. */
-import { hasAlpha, rawPixelFormat } from "../../ffmpeg/pixel_formats.ts";
+import { rawPixelFormat } from "../../ffmpeg/pixel_formats.ts";
 import { deinterlaces, isRgb, jpegPixelFormat, mapsTones } from "../../ffmpeg/rendition.ts";
 import { isHdr, toneMapped } from "../../ffmpeg/tone_map.ts";
 import {
@@ -52,7 +52,7 @@ export function toVideoStream(
       encoding,
     }),
     fieldOrder: deinterlaces({ ...options, encoding }, info) ? undefined : info.fieldOrder,
-    alphaDropped: dropsAlpha(info, encoding) ? true : undefined,
+    alphaDropped: info.alpha !== undefined && encoding !== "raw" ? true : undefined,
     rotation: encoding === "copy" ? toRotation(info.rotation) : undefined,
     decodeDelay: encoding === "copy" && nut.decodeDelay > 0 ? nut.decodeDelay : undefined,
   };
@@ -71,12 +71,6 @@ export function sizeNotes(
   if (encoding !== "h264") return [];
   const isOdd = [wanted.width, wanted.height].some((pixels = 0) => pixels % 2 > 0);
   return isOdd ? [`Pictures are ${width}×${height}: H.264 has even sizes only`] : [];
-}
-
-/** Whether the pictures of a file are transparent, but not in an encoding. */
-function dropsAlpha({ alpha, pixelFormat }: VideoInfo, encoding: Encoding): boolean {
-  if (encoding === "raw") return false;
-  return alpha !== undefined || (encoding !== "copy" && hasAlpha(pixelFormat));
 }
 
 function colorsOf(

@@ -156,7 +156,8 @@ interop("a script receives the JPEGs of a live source that native viewers get", 
   while (!isOver) await watch();
   const { frames } = await ended;
   const found = frames.map(({ jpeg = "" }) => seen.indexOf(jpeg));
-  assertEquals(found.map((index, at) => index - at), Array(10).fill(found[0]));
+  // A script that is slow misses some.
+  assert(found.every((index, at) => index > (found[at - 1] ?? -1)), `${found}`);
 });
 
 interop("a script receives a live source on when its size changes", async () => {

@@ -5,7 +5,7 @@ import { Addresses } from "../../../lib/web/addresses/addresses.ts";
 import { mediaFolder, pictures } from "../../support/media/media_folder.ts";
 import { addressServer, urlOf } from "../../support/peers/address_server.ts";
 import { countedFfmpeg } from "../../support/programs/counted_ffmpeg.ts";
-import { installedDialect, mediaChildren } from "../../support/programs/machine.ts";
+import { installedFfmpeg, mediaChildren } from "../../support/programs/machine.ts";
 
 const media = mediaFolder();
 
@@ -51,7 +51,7 @@ function waitingAddresses() {
   const control = new AbortController();
   const addresses = new Addresses({
     open: (_, signal) => new Promise((_, reject) => onAbort(signal, () => reject(signal.reason))),
-    ffmpeg: { dialect: installedDialect },
+    ffmpeg: installedFfmpeg(),
     signal: control.signal,
   });
   const service = {
