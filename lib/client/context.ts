@@ -18,7 +18,7 @@ export interface RunOptions {
   signal: AbortSignal;
   /** Ends everything at once. */
   forced: AbortSignal;
-  /** What is known of the FFmpeg of this machine; the caller disposes it. @default nothing */
+  /** The FFmpeg of this machine, which the caller disposes. @default a new one */
   ffmpeg?: InstalledFfmpeg;
 }
 

@@ -1,4 +1,4 @@
-/** What the installed FFmpeg is: its versions, how its arguments depend on them, and what it reads. */
+/** The installed FFmpeg: its versions, the arguments that depend on them, formats and encoders. */
 import { deadline } from "../base/async.ts";
 import { messageOf, MissingProgramError, ProcessError } from "../base/errors.ts";
 import { startProcess } from "./process.ts";

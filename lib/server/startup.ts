@@ -83,7 +83,7 @@ async function describeFolder(
 const LOOK = 'for path; do [ ! -e "$path" ] && echo absent || { [ -r "$path" ] && echo there ' +
   "|| echo unreadable; }; done";
 
-/** What is wrong with an input, by the words of {@linkcode LOOK}. */
+/** The fault of an input, by the words of {@linkcode LOOK}. */
 const REASONS: Readonly<Record<string, string>> = {
   absent: "is not there",
   unreadable: "may not be read by this user",

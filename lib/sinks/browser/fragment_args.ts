@@ -20,7 +20,7 @@ import {
 /** Name for VP9 with transparency, and Opus, in WebM. FFmpeg has none. */
 const TRANSPARENT_VP9 = "vp9-alpha";
 
-/** What some browsers play: codecs by FFmpeg's names, and {@linkcode TRANSPARENT_VP9}. */
+/** Codecs that some browsers play: by FFmpeg's names, and {@linkcode TRANSPARENT_VP9}. */
 export const BROWSER_CODECS = [
   ...["h264", "hevc", "vp9", "av1", TRANSPARENT_VP9] as const,
   ...["aac", "mp3", "opus", "flac"] as const,

@@ -1,4 +1,4 @@
-/** What ffprobe says of the streams of a file. */
+/** The streams of a file as ffprobe describes them. */
 import { isHdr } from "../../ffmpeg/tone_map.ts";
 import {
   FIELD_ORDERS,
@@ -229,7 +229,7 @@ function toPositive(text: string | undefined): number | undefined {
 /** Points that FFmpeg gives a stream that the file recommends (fftools, `map_auto_video`). */
 const DEFAULT_POINTS = 5_000_000;
 
-/** What FFmpeg compares streams by. */
+/** Properties by which FFmpeg compares streams. */
 export interface Preference {
   /** Pixels of a picture, or channels of audio. */
   size: number;

@@ -208,7 +208,7 @@ export class Library implements AsyncDisposable {
     });
   }
 
-  /** What is known of a file from before; `undefined` if it has to be looked into. */
+  /** The description of a file from before; `undefined` if it has to be looked into. */
   known(candidate: Candidate): MediaFile | undefined {
     const { stamp, found } = this.#probed.get(candidate.path) ?? {};
     if (stamp !== candidate.state.stamp || found === undefined) return undefined;

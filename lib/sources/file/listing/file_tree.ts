@@ -14,7 +14,7 @@ export interface Candidate {
   state: FileState;
 }
 
-/** What is called while files are found. */
+/** Functions that are called while files are found. */
 export interface TreeVisitor {
   /** Called with the path of each folder that is looked into. */
   onFolder?: (path: string) => void;

@@ -45,7 +45,7 @@ export class FolderWatch implements Disposable {
     }
     this.#folders = folders;
     this.#read(this.#watcher);
-    // What has changed before it began would not be reported.
+    // A change before it began would not be reported.
     this.#options.onChange();
     return true;
   }

@@ -16,14 +16,14 @@ const IMAGE_BRANDS = new Set([
   ...["heic", "heix", "heim", "heis", "hevc", "hevx"],
 ]);
 
-/** What ffprobe says of a format. */
+/** A format as ffprobe describes it. */
 export interface FormatFacts {
   /** FFmpeg's names of the container format, separated by commas. */
   format_name?: string;
   tags?: { major_brand?: string };
 }
 
-/** What ffprobe says of a stream whose packets it has counted. */
+/** A stream as ffprobe describes it, whose packets it has counted. */
 export interface CountedStream {
   codec_type?: string;
   nb_read_packets?: string;

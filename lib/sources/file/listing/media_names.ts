@@ -1,4 +1,4 @@
-/** What the name of a file says of its content, before anybody has looked into it. */
+/** The content of a file by its name, before anybody has looked into it. */
 
 /** Kind of media by the extension of a name. */
 export type NamedKind = "image" | "video" | "audio";
