@@ -80,16 +80,17 @@ const AUDIENCES: readonly Audience[] = [
   {
     what: "30 viewers, raw 360p",
     ...{ clip: "small", viewers: 30, within: [10, 5], seconds: 6 },
-    ...{ request: { encoding: "raw" }, goals: { all: true } },
+    ...{ request: { encoding: "raw" }, goals: { processes: 2, all: true } },
   },
   {
     what: "30 viewers, raw 720p",
     ...{ clip: "lesson", viewers: 30, within: [10, 5], seconds: 6 },
-    request: { encoding: "raw" },
+    ...{ request: { encoding: "raw" }, goals: { processes: 2 } },
   },
   {
     what: "30 scripts, classic 360p",
-    ...{ clip: "small", viewers: 30, within: [10, 5], seconds: 6, goals: { all: true } },
+    ...{ clip: "small", viewers: 30, within: [10, 5], seconds: 6 },
+    goals: { processes: 1, all: true },
   },
   {
     what: "1 viewer, copy, seeking",

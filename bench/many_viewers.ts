@@ -50,6 +50,9 @@ export interface PlayedResult {
   cut?: string;
 }
 
+/** Seconds without a seek at the end: a shorter time does not tell whether a viewer is in real time. */
+const SETTLED = 2;
+
 /** Bytes per read: a compressed frame, or a part of a raw one that stays in the processor's cache. */
 const BUFFER_SIZE = 64 * 1024;
 
@@ -224,9 +227,13 @@ class Visit {
     if (seekEvery !== undefined) this.#seeks = setInterval(() => this.#seek(), seekEvery * 1000);
   }
 
+  /** Seeks no more. */
+  settle(): void {
+    clearInterval(this.#seeks);
+  }
+
   /** @param now milliseconds */
   result(now: number): PlayedResult {
-    clearInterval(this.#seeks);
     const { first, seeks, frames, meter } = this.viewer;
     const lateness = meter.lateness.map((late) => Math.round(late * 10) / 10);
     const rate = (frames - this.#before) / this.#options.seconds;
@@ -267,7 +274,10 @@ async function main(options: ManyOptions): Promise<void> {
   }
   for (const visit of visits) visit.joined();
   print(Deno.stdout, "began\n");
-  await MONOTONIC_CLOCK.sleep(seconds * 1000, signal);
+  const settled = Math.min(seconds, SETTLED);
+  await MONOTONIC_CLOCK.sleep((seconds - settled) * 1000, signal);
+  for (const visit of visits) visit.settle();
+  await MONOTONIC_CLOCK.sleep(settled * 1000, signal);
   const now = performance.now();
   print(Deno.stdout, `${JSON.stringify(visits.map((visit) => visit.result(now)))}\n`);
   // They continue, so that the use of the server can still be read.

@@ -57,6 +57,20 @@ export function readSummary(output: string): Summary | undefined {
   return { passed: Number(passed), failed: Number(failed), ignored: Number(ignored) };
 }
 
+/** Lines of the errors of a run that are repeated at the end: the first and the last ones, at most. */
+const MAX_ERROR_LINES = 200;
+
+/** The errors that `deno test` reports after its other output; empty if no test failed. */
+export function errorsIn(output: string): string {
+  // The first such line: an error may quote the output of another run.
+  const at = output.indexOf("\n ERRORS \n");
+  if (at < 0) return "";
+  const lines = output.slice(at + 1).trimEnd().split("\n");
+  const left = lines.length - MAX_ERROR_LINES;
+  if (left > 0) lines.splice(MAX_ERROR_LINES / 2, left, `… ${left} lines are left out …`);
+  return lines.join("\n");
+}
+
 /** Returns the test files of a file or folder, sorted by name. */
 export async function findTests(path: string): Promise<string[]> {
   if (!await isFolder(path)) return [path];
@@ -106,6 +120,8 @@ export function readArguments(args: readonly string[]): TestRunOptions {
 interface Run {
   success: boolean;
   summary: Summary | undefined;
+  /** See {@linkcode errorsIn}. */
+  errors: string;
   paths: readonly string[];
   /** Command lines of processes it left running. */
   left: readonly string[];
@@ -161,7 +177,8 @@ async function runBatch(
   const left = await endMarked(mark);
   const texts = await Promise.all(outputs);
   for (const bytes of texts) await writeWhole(bytes);
-  return { success, summary: readSummary(new TextDecoder().decode(texts[1])), paths, left };
+  const output = new TextDecoder().decode(texts[1]);
+  return { success, summary: readSummary(output), errors: errorsIn(output), paths, left };
 }
 
 /**
@@ -292,7 +309,8 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<boole
     // Leftovers of a killed run are expected.
     if (success && left.length > 0) await write(`Left ${left.join("; ")} in ${paths.join(" ")}`);
   }
-  for (const { summary, paths } of broken) {
+  for (const { summary, errors, paths } of broken) {
+    if (errors !== "") await write(errors);
     await write(`${summary === undefined ? "Did not finish" : "Failed"} in ${paths.join(" ")}`);
   }
   const count = total(runs, "passed") + total(runs, "failed") + total(runs, "ignored");

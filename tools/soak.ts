@@ -109,7 +109,7 @@ async function run(
     const left = await server.idle(PATIENCE);
     if (left !== undefined) complaints.push(`The server does not become idle: ${left}`);
     const [memory, descriptors, children] = await Promise.all(
-      [server.memory(), server.descriptors(), server.children()],
+      [server.memory(), server.lastDescriptors(samples[0]?.descriptors), server.children()],
     );
     samples.push({ at: elapsed(), memory, descriptors, children });
     const total = [...visits.values()].reduce((sum, count) => sum + count, 0);

@@ -10,7 +10,7 @@ export interface ByteOutput {
 const JOINED_SIZE = 64 * 1024;
 
 /** Bytes of messages that are kept to be written together; a larger one is not kept. */
-const KEPT_SIZE = 32 * 1024;
+const KEPT_SIZE = 64 * 1024;
 
 /** Memory for kept messages, for all writers: each takes it until the system has copied them. */
 const freeMemory: Uint8Array<ArrayBuffer>[] = [];

@@ -173,6 +173,26 @@ export function copyFrame<T extends Frame>(frame: T): T {
   return { ...frame, data: frame.data.slice() };
 }
 
+/** Unused part of a buffer that is kept, at most, as a share of the data's size. */
+const MAX_UNUSED = 1 / 64;
+
+/**
+ * Keeps a frame for several readers. Takes ownership of its buffer if nobody else uses that and the
+ * data fills it, and copies the data otherwise. Do not use the original frame afterwards.
+ *
+ * @returns the frame, borrowed
+ */
+export function keepFrame<T extends Frame>(frame: T): T {
+  const { buffer, byteOffset, byteLength } = frame.data;
+  const unused = buffer.byteLength - byteLength;
+  if (frame.borrowed || unused > byteLength * MAX_UNUSED) {
+    return { ...copyFrame(frame), borrowed: true };
+  }
+  // The original's buffer is detached; a pool that gets it back drops it.
+  const data = new Uint8Array(buffer.transfer(), byteOffset, byteLength);
+  return { ...frame, data, borrowed: true };
+}
+
 /** Bytes kept free before a frame's data. The script protocol needs most: about 170. */
 export const FRAME_HEADROOM = 256;
 

@@ -19,7 +19,8 @@ export interface FrameSource extends AsyncDisposable {
   readonly warning: string | undefined;
   /**
    * Yields all frames in the order in which they are due. A frame is valid until the next one is
-   * requested.
+   * requested; who keeps it may take ownership of its buffer by then (`keepFrame`), unless it is
+   * borrowed.
    *
    * @throws {RequestError} `media_error` if FFmpeg fails
    */

@@ -11,6 +11,12 @@ export interface Cue {
   text: string;
 }
 
+/** Adds a cue, unless it is there: after a reconnection some come again. */
+export function addCue(cues: Cue[], { start, end, text }: Cue): void {
+  const isKnown = cues.some((cue) => cue.start === start && cue.end === end && cue.text === text);
+  if (!isKnown) cues.push({ start, end, text });
+}
+
 /** Forms of files of subtitles. */
 export const SUBTITLE_FORMS = ["srt", "vtt"] as const;
 

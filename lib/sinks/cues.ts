@@ -1,12 +1,12 @@
 /** The subtitles of a view. */
-import type { Cue } from "../media/subtitles.ts";
+import { addCue, type Cue } from "../media/subtitles.ts";
 
 /** Cues on the timeline of the frames, which arrive in the order of their start. */
 export class Cues {
   #cues: Cue[] = [];
 
   add(cue: Cue): void {
-    this.#cues.push(cue);
+    addCue(this.#cues, cue);
   }
 
   /** Forgets all, for a seek. */

@@ -18,6 +18,8 @@ export interface FfmpegProcessOptions
 export class FfmpegProcess implements AsyncDisposable {
   #process: Process;
   #writer: NutWriter;
+  /** It has exited with success before its input was closed. */
+  #hasEnded = false;
 
   /**
    * Starts the program.
@@ -55,12 +57,12 @@ export class FfmpegProcess implements AsyncDisposable {
   }
 
   /**
-   * Closes the program's input and waits until it exits.
+   * Closes the program's input and waits until it exits, unless it has done so by itself.
    *
    * @throws {ProcessError} if it fails
    */
   async finish(): Promise<void> {
-    await this.#taken(() => this.#writer.close());
+    if (!this.#hasEnded) await this.#taken(() => this.#writer.close());
     await this.#process.finished();
   }
 
@@ -95,6 +97,7 @@ export class FfmpegProcess implements AsyncDisposable {
     } catch (error) {
       if (!isConnectionLost(error)) throw error;
       await this.#process.finished();
+      this.#hasEnded = true;
       return false;
     }
   }

@@ -161,7 +161,10 @@ function present(
   return { ...description, still, endless, encoding, speed, lead, firstPicture, toneMap };
 }
 
-/** Several sinks as one. Those that are closed or fail are removed, and the others go on. */
+/**
+ * Several sinks as one. Those that are closed or fail are removed, and the others go on; a recording
+ * that takes no more is finished before.
+ */
 export class SinkGroup {
   readonly notes: string[] = [];
   readonly failures: unknown[] = [];
@@ -218,10 +221,12 @@ export class SinkGroup {
 
   finish(whole: boolean): Promise<void> {
     this.#finishing = true;
-    return this.#each(async (sink) => {
-      const note = await sink.finish(whole);
-      if (note !== undefined) this.notes.push(note);
-    });
+    return this.#each((sink) => this.#finish(sink, whole));
+  }
+
+  async #finish(sink: Sink, whole: boolean): Promise<void> {
+    const note = await sink.finish(whole);
+    if (note !== undefined) this.notes.push(note);
   }
 
   /**
@@ -232,7 +237,9 @@ export class SinkGroup {
   async #each(action: (sink: Sink) => Promise<boolean | void>): Promise<void> {
     for (const sink of this.#sinks) {
       try {
-        if (await action(sink) === false) this.#sinks.delete(sink);
+        if (await action(sink) !== false) continue;
+        if (sink.isRecording) await this.#finish(sink, true);
+        this.#sinks.delete(sink);
       } catch (error) {
         this.#sinks.delete(sink);
         this.notes.push(...sink.notes ?? []);

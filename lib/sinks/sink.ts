@@ -32,6 +32,13 @@ export interface DataMessage {
 /** Destination of frames. Methods are called one at a time. */
 export interface Sink extends AsyncDisposable {
   /**
+   * What it has is kept: it is finished as soon as it takes no more, as when the user's arguments end
+   * FFmpeg. Another sink, such as a window, is closed then.
+   *
+   * @default false
+   */
+  readonly isRecording?: boolean;
+  /**
    * Prepares for the first frame. Called again if the streams change: the frames that follow are of
    * other streams.
    *

@@ -20,6 +20,7 @@ export interface SuccessiveSinkOptions {
 
 /** Takes streams that change: each time, a new sink takes over from the one before. */
 export class SuccessiveSink implements Sink {
+  readonly isRecording: boolean;
   readonly takeMessage?: (message: DataMessage) => Promise<boolean>;
   readonly jump?: (to: number) => Promise<void>;
   readonly subtitle?: (text: string, start: number, end: number) => void;
@@ -31,6 +32,7 @@ export class SuccessiveSink implements Sink {
 
   constructor(options: SuccessiveSinkOptions) {
     this.#options = options;
+    this.isRecording = options.isRecording;
     this.#sink = options.create(1);
     // Callers check which methods exist.
     if (this.#sink.takeMessage !== undefined) {

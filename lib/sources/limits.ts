@@ -53,9 +53,6 @@ interface Held {
 /** Slot of a waiter that turned out to need none. */
 const NO_SLOT: Slot = { [Symbol.dispose]() {} };
 
-/** Slots of a network that never give way: those of one viewer who opens the next video. */
-const MODEST = 2;
-
 /** Milliseconds between two looks for slots that can be freed, while somebody waits. */
 const REVIEW_INTERVAL = 1000;
 
@@ -120,14 +117,21 @@ export class DecoderSemaphore {
   }
 
   /**
-   * Whether a network has more slots than a viewer needs while others have some, too, so that its
-   * decoders should give way.
+   * Whether the latest decoder of a network should give way to those of others: the network has more
+   * slots than one peer needs, others have some, too, and no other network has more.
    *
    * @param network IPv4 address or IPv6 network of the peer
+   * @param needed slots that one peer needs for what it does
    */
-  isGreedy(network = ""): boolean {
-    const count = this.#counts().get(network) ?? 0;
-    return count > MODEST && this.taken > count;
+  isGreedy(network: string | undefined, needed: number): boolean {
+    // Decoders that all visitors of the page share.
+    if (network === undefined) return false;
+    const counts = this.#counts();
+    const count = counts.get(network) ?? 0;
+    counts.delete(network);
+    const isAlone = counts.size === 0;
+    counts.delete("");
+    return count > needed && !isAlone && count >= Math.max(0, ...counts.values());
   }
 
   /** Lets waiters go that need no slot any more, and frees slots for the others. */

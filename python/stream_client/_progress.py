@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Dict, NamedTuple, Optional, Tuple
+from typing import Any, Dict, NamedTuple, Optional, Set, Tuple
 
 from ._errors import StreamError, invalid
 from ._frame import sample_size
@@ -54,10 +54,14 @@ class Progress:
         self._points: Dict[int, Point] = {}
         self._skipped: Dict[int, Point] = {}
         """What was received before the connection was lost, and comes again after a seek."""
+        self._texts: Set[bytes] = set()
+        """Texts of a file with the last timestamp, which come again when they are resumed."""
         self._seek: Optional[Seek] = None
         self.description: Optional[Description] = None
         self._shift: Optional[float] = 0.0
+        """Seconds to add; ``None`` between a cut and the first frame after it."""
         self._first: Optional[float] = None
+        """Time of the first frame of a live source in seconds."""
         self._latest = (0.0, 0.0)
         """Time of the latest frame in seconds, and when it arrived."""
 
@@ -134,7 +138,8 @@ class Progress:
                     "the server sends other streams than before, ask for the file anew", "changed"
                 )
         self.description = description
-        if before is not None and not is_further:
+        # Without a frame so far, the times begin with those of this connection.
+        if not is_further and self._first is not None:
             self._shift = None
 
     def take(self, frame: Received, stream: StreamInfo) -> Optional[Tuple[Received, float]]:
@@ -152,6 +157,13 @@ class Progress:
             frame = rest
             self._skipped.pop(frame.stream, None)
         before = self._points.get(frame.stream)
+        if stream.type == "data" and not self.is_live:
+            if before is None or before.pts != frame.timestamp:
+                self._texts.clear()
+            text = bytes(frame.payload)
+            if text in self._texts:
+                return None
+            self._texts.add(text)
         breaks = before.breaks if before is not None else 0
         self._points[frame.stream] = Point(
             frame.timestamp,
@@ -172,7 +184,7 @@ class Progress:
             if not is_leading:
                 return frame, latest + now - arrived
             # The timestamps of another connection may be unrelated to those before.
-            self._shift = 0.0 if self._first is None else latest + now - arrived - seconds
+            self._shift = latest + now - arrived - seconds
         seconds += self._shift
         if is_leading:
             if self._first is None:
@@ -231,7 +243,9 @@ def _after(last: Point, frame: Received, stream: StreamInfo) -> Optional[Receive
         return frame._replace(payload=rest, timestamp=last.next)
     # Packets of video may depend on those before, and come in another order than their times'.
     is_independent = stream.type != "video" or stream.codec in ("rawvideo", "mjpeg")
-    return None if is_independent and frame.timestamp <= last.pts else frame
+    # Several texts may have one timestamp.
+    known = last.pts - 1 if stream.type == "data" else last.pts
+    return None if is_independent and frame.timestamp <= known else frame
 
 
 def _end_of(frame: Received, stream: StreamInfo) -> Optional[int]:

@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Deque, Dict, Mapping, Optional, Tuple
 
@@ -227,9 +228,10 @@ class Receiver:
                 if request is None:
                     self._add_notice("lost", "What was asked for is over: its end is missing")
                     return True
-                connection.send(wire.encode_request("get_video", self._server.token, request))
+                message = wire.encode_request("get_video", self._server.token, request)
+                connection.send_unless_lost(message)
                 if seek is not None:
-                    connection.send_json(wire.CONTROL, **seek)
+                    connection.send_unless_lost(wire.encode_json(wire.CONTROL, seek))
                 self._send_pause()
             return self._receive_all(connection, asked, seek is not None)
         finally:
@@ -341,10 +343,8 @@ class Receiver:
         while not self.queue.put(frame, number, KEEP_ALIVE):
             with self._lock:
                 self._send_pause()
-            try:
+            with suppress(ConnectionLost):  # the next message tells; this frame is not to be lost
                 connection.keep_alive()
-            except ConnectionLost:
-                pass  # the next message tells; this frame is not to be lost
 
     def _on_notice(self, fields: Dict[str, Any]) -> None:
         code = wire.text_of(fields, "code", "?")
@@ -394,7 +394,5 @@ class Receiver:
     def _send(self, **control: Any) -> None:
         """Sends a control. If the connection is lost, receiving tells it."""
         if self._connection is not None:
-            try:
+            with suppress(ConnectionLost):
                 self._connection.send_json(wire.CONTROL, **control)
-            except ConnectionLost:
-                pass

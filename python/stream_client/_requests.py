@@ -53,7 +53,7 @@ def get_image(
     connection = Connection(server)
     try:
         connection.ping()
-        connection.send(message)
+        connection.send_unless_lost(message)
         return _receive_image(connection, name)
     finally:
         connection.close()
@@ -107,7 +107,8 @@ def list_media(
     """
     connection = Connection(Server(host, port, token, tls, ca_file, fingerprint))
     try:
-        connection.send(wire.encode_request("list_media", token, {"data": True, "more": True}))
+        message = wire.encode_request("list_media", token, {"data": True, "more": True})
+        connection.send_unless_lost(message)
         entries = _receive_list(connection)
     finally:
         connection.close()

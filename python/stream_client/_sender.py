@@ -198,7 +198,7 @@ class Sender:
             if self._is_abandoned:
                 raise ConnectionLost("the publisher was closed")
             request = wire.encode_request("publish", self._server.token, self._request)
-            connection.send(request)
+            connection.send_unless_lost(request)
             message = connection.receive()
             while message.kind == wire.NOTICE:
                 message = connection.receive()

@@ -10,7 +10,7 @@ from .peers import (
     DISCONTINUITY, DROPPED, GREY, JSON_DATA, KEYFRAME, NOTICE, PING, SOUND, ScriptedServer,
     describe, end, frame, message, now,
 )
-from .support import HOST, StreamTestCase, example_publisher, open_site
+from .support import HOST, StreamTestCase, example_publisher, open_site, retry_at_once
 
 publish = example_publisher()
 
@@ -85,6 +85,7 @@ class Latest(StreamTestCase):
                 peer.send(frame(number, captured=now()))
                 taken.acquire()
             peer.send(end((0, 20, 160)))
+            peer.wait_closed()  # a close with something unread loses the end
 
         got = []
         for each in self.follow(script):
@@ -200,6 +201,25 @@ class Times(StreamTestCase):
         self.assertEqual(
             [[each.value for each in one.data] for one in got], [[1], [2, 3], [], [4, 5]]
         )
+
+    def test_messages_keep_their_times_if_a_cut_came_before_the_first_picture(self):
+        retry_at_once(self)
+
+        def script(peer, index):
+            peer.send(describe(GREY, JSON_DATA, live=True))
+            if index == 0:
+                peer.send(say(b"0", 0))
+                return peer.sync()
+            peer.send(
+                say(b"1", 10), frame(1, captured=now()), say(b"2", 70), frame(2, captured=now()),
+                end((0, 2, 16), (7, 2, 2)),
+            )
+            peer.wait_closed()
+
+        with Stream(HOST, port=ScriptedServer(self, script).port) as stream:
+            got = [[each.value for each in one.data] for one in stream]
+        self.assertEqual(got, [[0, 1], [2]])
+        self.assertEqual(stream.rest, [])
 
     def test_flags_tell_of_frames_that_are_missing(self):
         got = self.live(

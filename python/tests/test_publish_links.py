@@ -287,9 +287,10 @@ class Cuts(PublishTestCase):
         self.assertEqual(out.totals.reconnects, 1)
 
     def test_retries_may_be_limited(self):
-        nowhere = Silent(self)
-        nowhere.close()
-        out = self.publisher(port=nowhere.port, retries=2, late="drop")
+        silent = Silent(self)
+        out = self.publisher(port=silent.port, retries=2, late="drop")
+        out.write(IMAGE)
+        silent.close()
         with self.assertRaises(ConnectionLost) as caught:
             while True:
                 out.write(IMAGE)

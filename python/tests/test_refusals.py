@@ -1,12 +1,15 @@
 """Requests that a server refuses, and servers that are not there."""
 
 import socket
+import sys
+import threading
 import unittest
 
 import stream_client
 from stream_client import ConnectionLost, Stream, StreamError, get_image, list_media
+from stream_client._protocol.connection import Connection
 
-from .peers import ERROR, GREY, ScriptedServer, describe, end, frame, message
+from .peers import ERROR, GREY, Listener, ScriptedServer, describe, end, frame, message
 from .support import HOST, StreamTestCase, open_site, pictures, retry_at_once
 
 TOKEN = "a token of words"
@@ -126,6 +129,27 @@ class NoServer(StreamTestCase):
         with Stream(HOST, port=server.port, retries=2) as stream:
             self.assertEqual(len(list(stream)), 1)
         self.refused("busy", Stream, HOST, port=ScriptedServer(self, script).port)
+
+    @unittest.skipIf(sys.platform == "win32", "Windows discards what came before a reset")
+    def test_a_refusal_is_received_from_a_server_that_is_gone(self):
+        class Refusing(Listener):
+            def serve(self, connected, index):
+                connected.sendall(message(ERROR, {"code": "media_error", "message": "none"}))
+                self.forget(connected)
+                self.is_gone.set()
+
+        ping = Connection.ping
+
+        def late_ping(connection):
+            self.wait_for(server.is_gone, "end")
+            ping(connection)  # the reply is a reset
+
+        self.patch("stream_client._protocol.connection.Connection.ping", late_ping)
+        for call in (Stream, get_image):
+            Refusing.is_gone = threading.Event()
+            server = Refusing(self)
+            self.refused("media_error", call, HOST, port=server.port)
+            self.assertEqual(server.connections, 1)
 
     def test_a_server_that_hangs_up(self):
         server = ScriptedServer(self, lambda peer, _: None)

@@ -1,11 +1,15 @@
 """Connections that are cut: every frame once, and equal to ffmpeg's."""
 
 import math
+import socket
+import struct
+import sys
+import threading
 import unittest
 
 from stream_client import Stream
 
-from .peers import ERROR, GREY, SOUND, Relay, ScriptedServer, describe, end, frame, message
+from .peers import ERROR, GREY, PING, SOUND, Relay, ScriptedServer, describe, end, frame, message
 from .support import (
     HOST, StreamTestCase, decoded, open_site, pictures, pieces, retry_at_once, samples_of, tone,
 )
@@ -75,6 +79,29 @@ class Files(StreamTestCase):
             self.assertEqual([bytes(each.bytes) for each in stream], expected)
         self.assertEqual(len(expected), FRAMES)
         self.assertEqual(relay.connections, 3)
+
+    def test_texts_continue_wherever_the_connection_is_cut(self):
+        times = [("00:00:00,200", "one"), ("00:00:00,200", "two"), ("00:00:01,700", "three")]
+        text = self.site.path / "texts.txt"
+        text.write_text("".join(
+            f"{at}\n{start} --> 00:00:01,900\n{line}\n\n" for at, (start, line) in enumerate(times)
+        ))
+        self.site.make(
+            "texts.mkv", *pictures(seconds=2), "-f", "srt", "-i", str(text), "-c:v", "ffv1",
+            "-c:s", "srt",
+        )
+        # In the description, between and inside of texts, and between frames.
+        for cut in [*range(300, 1200, 90), 20 * GRAY, 45 * GRAY]:
+            relay = Relay(self, self.site.port, [cut])
+            with self.open("texts.mkv", pixel_format="gray", subtitles=True, port=relay.port,
+                           retries=math.inf) as stream:
+                frames = list(stream)
+                parts = [part for each in frames for part in each.data] + stream.rest
+            self.assertEqual(
+                [part.value["text"] for part in parts], ["one", "two", "three"], f"cut at {cut}",
+            )
+            self.assertEqual(len(frames), FRAMES)
+            self.assertEqual(relay.connections, 2)
 
     def test_a_part_of_a_file_continues(self):
         relay = Relay(self, self.site.port, [20_000])
@@ -164,6 +191,21 @@ class Files(StreamTestCase):
             self.refused("connection_lost", next, stream)
         self.assertNotIn("tried again", str(error))
         self.assertEqual(relay.connections, 1)
+
+    @unittest.skipIf(sys.platform == "win32", "Windows discards what came before a reset")
+    def test_what_came_before_the_connection_was_reset_is_received(self):
+        gone = threading.Event()
+
+        def script(peer, _):
+            frames = map(frame, range(100))  # more than wait for a loop
+            peer.send(describe(GREY), *frames, message(PING, b"?"), end((0, 100, 800)))
+            peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            peer.socket.close()
+            gone.set()
+
+        with Stream(HOST, port=ScriptedServer(self, script).port, retries=0) as stream:
+            self.wait_for(gone, "reset")
+            self.assertEqual([each.pts for each in stream], list(range(100)))
 
     def test_retries_are_counted_in_a_row(self):
         server = ScriptedServer(self, lambda peer, _: peer.send(describe(GREY, etag="same")))

@@ -223,10 +223,10 @@ pureTest("writeSoon() keeps nothing beyond a flush, or another write", async () 
 pureTest("writeSoon() gathers while the peer takes nothing, then has the caller wait", async () => {
   const sink = new GatedSink();
   const writer = new ByteWriter(sink, { stallTimeout: NEVER, onStall: () => {} });
-  const size = 10_000;
+  const size = 20_000;
   writer.writeSoon(sample(size));
   writer.flush();
-  // As many as fit into the 32 KiB that are kept.
+  // As many as fit into the 64 KiB that are kept.
   for (let count = 0; count < 3; count++) {
     assertEquals(writer.writeSoon(sample(size)), undefined);
     await nextTurn();
@@ -244,7 +244,7 @@ pureTest("writeSoon() copies no large message", async () => {
   const sink = new GatedSink();
   const writer = new ByteWriter(sink, { stallTimeout: NEVER, onStall: () => {} });
   let isWritten = false;
-  const written = writer.writeSoon(sample(50_000))?.then(() => isWritten = true);
+  const written = writer.writeSoon(sample(100_000))?.then(() => isWritten = true);
   await nextTurn();
   assertEquals([isWritten, sink.calls.length], [false, 1]);
   sink.open();

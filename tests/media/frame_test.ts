@@ -7,8 +7,10 @@ import {
 } from "@std/assert";
 import {
   type AudioStream,
+  type Frame,
   FRAME_HEADROOM,
   FRAME_TAILROOM,
+  keepFrame,
   MAX_FRAME_SIZE,
   pcmSampleSize,
   pcmSeconds,
@@ -35,6 +37,31 @@ function audioOf(codec: string): AudioStream {
     ...{ extradata: new Uint8Array(0), sampleRate: 48_000, channels: 2 },
   };
 }
+
+/** A frame of 64 kB of sevens, in memory with room around it. */
+function frameWith(room: number, options: Partial<Frame> = {}): Frame {
+  const data = new Uint8Array(65_536 + 2 * room).subarray(room, room + 65_536).fill(7);
+  return { streamId: 0, timestamp: 3, keyframe: true, data, ...options };
+}
+
+pureTest("keepFrame() takes over memory that the frame fills", () => {
+  const frame = frameWith(FRAME_HEADROOM);
+  const { buffer } = frame.data;
+  const kept = keepFrame(frame);
+  assert(buffer.detached);
+  assertEquals(kept, frameWith(0, { borrowed: true }));
+  assertStrictEquals(kept.data.byteOffset, FRAME_HEADROOM);
+});
+
+pureTest("keepFrame() copies a frame of others, and one in much larger memory", () => {
+  for (const frame of [frameWith(0, { borrowed: true }), frameWith(2000)]) {
+    const kept = keepFrame(frame);
+    assertEquals(kept, frameWith(0, { borrowed: true }));
+    assertStrictEquals(kept.data.buffer.byteLength, 65_536);
+    frame.data.fill(1);
+    assertStrictEquals(kept.data[0], 7);
+  }
+});
 
 pureTest("toSeconds() counts ticks of the time base", () => {
   assertStrictEquals(toSeconds(90_000, [1, 90_000]), 1);

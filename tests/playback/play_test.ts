@@ -44,6 +44,16 @@ pureTest("play() goes on without a sink that is closed, and ends with the last o
   assertEquals((await playTo([new TestSink("closes")])).outcome, "closed");
 });
 
+pureTest("play() finishes a recording that takes no more, alone or beside a view", async () => {
+  for (const views of [[], [new TestSink()]]) {
+    const recording = new TestSink("closes");
+    const result = await playTo([Object.assign(recording, { isRecording: true }), ...views]);
+    assertEquals(recording.calls.slice(-2), ["show 2", "finish true"]);
+    assertEquals(result.outcome, views.length === 0 ? "closed" : "whole");
+    assertEquals(result.notes.filter((note) => note === "it is done").length, 1 + views.length);
+  }
+});
+
 for (const behaviour of ["fails", "fails to begin", "fails to finish"] as const) {
   pureTest(`play() goes on without a sink that ${behaviour}, and reports it`, async () => {
     const open = new TestSink();

@@ -168,15 +168,40 @@ pureTest("DecoderSemaphore frees slots that become idle while somebody waits", a
   assertEquals(slots.taken, 0);
 });
 
-pureTest("DecoderSemaphore.isGreedy() tells networks with many slots among others", async () => {
-  const slots = new DecoderSemaphore(8);
+pureTest("DecoderSemaphore.isGreedy() tells who has the most slots among others", async () => {
+  const slots = new DecoderSemaphore(9);
   const take = (network: string) => slots.take({ signal: NEVER, network });
-  for (let count = 0; count < 3; count++) await take("many");
-  assertEquals(slots.isGreedy("many"), false);
-  const other = await take("few");
-  assertEquals([slots.isGreedy("many"), slots.isGreedy("few"), slots.isGreedy()], [
-    ...[true, false, false],
-  ]);
-  other[Symbol.dispose]();
-  assertEquals(slots.isGreedy("many"), false);
+  const greedy = (needed: number) =>
+    ["many", "few", undefined].map((network) => slots.isGreedy(network, needed));
+  for (let count = 0; count < 2; count++) await take("many");
+  assertEquals(greedy(1), [false, false, false]);
+  const few = [await take("few")];
+  assertEquals(greedy(1), [true, false, false]);
+  assertEquals(greedy(2), [false, false, false]);
+  for (let count = 0; count < 2; count++) few.push(await take("few"));
+  assertEquals(greedy(1), [false, true, false]);
+  assertEquals(greedy(2), [false, true, false]);
+  for (const slot of few) slot[Symbol.dispose]();
+  assertEquals(greedy(1), [false, false, false]);
+  // Decoders that visitors share are others, but no measure.
+  for (let count = 0; count < 3; count++) await take("");
+  assertEquals(greedy(1), [true, false, false]);
 });
+
+pureTest(
+  "DecoderSemaphore.isGreedy() takes no slots that are given up for those of others",
+  async () => {
+    const slots = new DecoderSemaphore(3);
+    const held = [];
+    for (let count = 0; count < 3; count++) {
+      held.push(await slots.take({ signal: NEVER, network: "all" }));
+    }
+    const stop = new AbortController();
+    held[0].holder = { idleIn: 0, isMovable: true, giveUp() {} };
+    const waiting = slots.take({ signal: stop.signal, network: "all" });
+    assertEquals(held[0].isLeaving, true);
+    assertEquals(slots.isGreedy("all", 1), false);
+    stop.abort(new Error("stopped"));
+    await waiting.catch(() => {});
+  },
+);

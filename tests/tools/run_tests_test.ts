@@ -1,5 +1,11 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { findTests, readArguments, readSummary, toBatches } from "../../tools/run_tests.ts";
+import {
+  errorsIn,
+  findTests,
+  readArguments,
+  readSummary,
+  toBatches,
+} from "../../tools/run_tests.ts";
 import { pureTest } from "../support/pure_test.ts";
 import { textOf } from "../support/programs/machine.ts";
 import { linuxTest } from "../support/test_if.ts";
@@ -52,6 +58,18 @@ pureTest("readSummary() reads the last summary, with steps and without", () => {
   assertEquals(readSummary("error: Module not found\n"), undefined);
 });
 
+pureTest("errorsIn() gives the errors of a run, of many lines the first and the last", () => {
+  const errors = "a => ./a_test.ts:1:6\nerror: Error: no\n\n ERRORS \n\nof another run\n";
+  const report = (errors: string) => ` ERRORS \n\n${errors}\n FAILURES \n\na => ./a_test.ts:1:6\n`;
+  const output = (errors: string) => `a ... FAILED (1ms)\n\n${report(errors)}\nFAILED | 0 passed`;
+  assertEquals(errorsIn(output(errors)), `${report(errors)}\nFAILED | 0 passed`);
+  const long = errorsIn(output("line\n".repeat(300))).split("\n");
+  assertEquals(long.length, 201);
+  assertEquals(long[100], "… 108 lines are left out …");
+  assertEquals([long[0], long.at(-3)], [" ERRORS ", "a => ./a_test.ts:1:6"]);
+  assertEquals(errorsIn("ok | 1 passed | 0 failed (1s)\n"), "");
+});
+
 pureTest("toBatches() gives every file to one batch, and neighbours to different ones", () => {
   const files = Array.from({ length: 18 }, (_, at) => `${at}`);
   assertEquals(toBatches(files), [
@@ -89,7 +107,11 @@ Deno.test("run_tests fails where a test fails, or a file does not run", async ()
   await withFolder(files, async (folder) => {
     const { code, output } = await runTests(folder);
     assertEquals(code, 1);
-    assertStringIncludes(output, "on purpose");
+    // The reason stands at the end, too, where it is found.
+    assertMatch(
+      output,
+      /^FAILED \| \d passed \| 1 failed [^]* ERRORS [^]*on purpose[^]*^Failed in/m,
+    );
     assertMatch(output, /^Failed in .*a_test\.ts/m);
     assertMatch(output, /^FAILED \| 1 passed \| 1 failed \|/m);
   });

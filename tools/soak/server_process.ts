@@ -14,6 +14,9 @@ const MAX_LINES = 20;
 /** Milliseconds between checks while waiting. */
 const CHECK_INTERVAL = 100;
 
+/** Milliseconds within which the last connections are closed. */
+const LAST_CONNECTIONS = 3000;
+
 /** Metrics of the server. */
 export interface Gauges {
   viewers: number;
@@ -95,6 +98,22 @@ export class ServerProcess implements AsyncDisposable {
     let count = 0;
     for await (const _ of Deno.readDir(`/proc/${this.#child.pid}/fd`)) count++;
     return count;
+  }
+
+  /**
+   * Number of open descriptors once the last connections are closed: the server keeps those that it
+   * has refused for a second, and that of its metrics until they are read.
+   *
+   * @param enough number at which it is not looked any longer
+   */
+  async lastDescriptors(enough = 0): Promise<number> {
+    const end = performance.now() + LAST_CONNECTIONS;
+    let least = await this.descriptors();
+    while (least > enough && performance.now() < end) {
+      await new Promise((done) => setTimeout(done, CHECK_INTERVAL));
+      least = Math.min(least, await this.descriptors());
+    }
+    return least;
   }
 
   /** Number of child processes, zombies included. */

@@ -10,7 +10,7 @@ import {
 import { connect, type ServerConnection, type Target } from "../../net/connection.ts";
 import { CutError, ShutdownError } from "../../net/errors.ts";
 import { FrameCounter } from "../../protocol/media_response.ts";
-import { openConnection, orCut, sendKeepAlives } from "../../protocol/native/client.ts";
+import { openConnection, orCut, sendKeepAlives, unlessLost } from "../../protocol/native/client.ts";
 import type { Connection, Message } from "../../protocol/native/connection.ts";
 import { encodeRequest, type MediaRequest, parseControl } from "../../protocol/native/request.ts";
 import {
@@ -135,10 +135,7 @@ export class PublisherConnection implements Disposable {
     this.#sent.count(shared.frame);
     await this.#orReason(() => this.#messages.sendShared(shared.message, remarks));
     const mark = this.#window.count(shared.message.byteLength);
-    if (mark === undefined) return;
-    const payload = new Uint8Array(MARK_LENGTH);
-    new DataView(payload.buffer).setBigUint64(0, BigInt(mark), true);
-    await this.#orReason(() => this.#messages.send("ping", payload, { timestamp: wallClock() }));
+    if (mark !== undefined) await this.#orReason(() => this.#sendMark(mark));
   }
 
   /**
@@ -166,7 +163,7 @@ export class PublisherConnection implements Disposable {
   }
 
   async #begin(request: MediaRequest): Promise<void> {
-    await orCut(() => this.#messages.send("request", encodeRequest(request)));
+    await unlessLost(() => this.#messages.send("request", encodeRequest(request)));
     while (true) {
       const message = await this.#next();
       if (message.kind === "accept") {
@@ -220,15 +217,23 @@ export class PublisherConnection implements Disposable {
       // The clock that frames state their capture by.
       const timestamp = { timestamp: wallClock() };
       if (message.kind === "ping") {
-        await orCut(() => this.#messages.send("pong", message.payload, timestamp));
+        await unlessLost(() => this.#messages.send("pong", message.payload, timestamp));
       } else if (message.kind !== "pong") return message;
-      else this.#onPong(message.payload);
+      else await this.#onPong(message.payload);
     }
   }
 
-  #onPong({ buffer, byteOffset, byteLength }: Uint8Array<ArrayBuffer>): void {
+  async #onPong({ buffer, byteOffset, byteLength }: Uint8Array<ArrayBuffer>): Promise<void> {
     if (byteLength !== MARK_LENGTH) return;
-    this.#window.answer(Number(new DataView(buffer, byteOffset).getBigUint64(0, true)));
+    const answered = Number(new DataView(buffer, byteOffset).getBigUint64(0, true));
+    const mark = this.#window.answer(answered);
+    if (mark !== undefined) await unlessLost(() => this.#sendMark(mark));
+  }
+
+  async #sendMark(mark: number): Promise<void> {
+    const payload = new Uint8Array(MARK_LENGTH);
+    new DataView(payload.buffer).setBigUint64(0, BigInt(mark), true);
+    await this.#messages.send("ping", payload, { timestamp: wallClock() });
   }
 
   /** @throws the reason that the server gave, if it hung up */

@@ -61,21 +61,32 @@ export class SendWindow {
     this.#sent += bytes;
     // Without a mark after it, a full window would stay full.
     if (at - this.#markedAt < MARK_INTERVAL && !this.isFull) return undefined;
-    this.#markedAt = at;
-    this.#marks.push({ number: ++this.#marked, sent: this.#sent });
-    return this.#marked;
+    return this.#mark(at);
   }
 
-  /** Takes the answer to a mark, and with it to all earlier ones. */
-  answer(number: number): void {
+  /**
+   * Takes the answer to a mark, and with it to all earlier ones.
+   *
+   * @returns the number of a mark to send now, if one is due
+   */
+  answer(number: number): number | undefined {
     const mark = this.#marks.find((mark) => mark.number === number);
-    if (mark === undefined) return;
+    if (mark === undefined) return undefined;
     this.#marks = this.#marks.filter((other) => other.number > number);
     const at = this.#now();
     this.#samples.push({ at, taken: mark.sent });
     while (this.#samples.length > 2 && this.#samples[1].at <= at - RATE_TIME) this.#samples.shift();
     this.#changed.resolve();
     this.#changed = Promise.withResolvers();
+    // The answer may lower the rate so far that what was sent after the last mark fills the window.
+    return this.isFull && this.#marks.length === 0 ? this.#mark(at) : undefined;
+  }
+
+  /** Marks all that has been sent. */
+  #mark(at: number): number {
+    this.#markedAt = at;
+    this.#marks.push({ number: ++this.#marked, sent: this.#sent });
+    return this.#marked;
   }
 
   /** Bytes that the peer takes in a millisecond; 0 before the first answer. */

@@ -2,6 +2,7 @@
 import { FormatError } from "../../base/errors.ts";
 import {
   allStreams,
+  type AnyStream,
   type Description,
   type Frame,
   pcmTicks,
@@ -24,8 +25,10 @@ export interface ResumeStateOptions {
 
 /** The progress of one stream. */
 interface StreamState {
-  stream: StreamDescription;
+  stream: AnyStream;
   point?: ResumePoint;
+  /** Messages of a file with the last timestamp, which come again when the stream is resumed. */
+  latest: Set<string>;
   /** Frames that were marked as a discontinuity. */
   breaks: number;
 }
@@ -174,7 +177,12 @@ export class ResumeState {
   #begin(description: Description): Description {
     const { streams } = description;
     this.#description = description;
-    this.#streams = new Map(streams.map((stream) => [stream.id, { stream, breaks: 0 }]));
+    this.#streams = new Map(
+      allStreams(description).map((stream) => [
+        stream.id,
+        { stream, breaks: 0, latest: new Set() },
+      ]),
+    );
     this.#hasVideo = streams.some(({ type }) => type === "video");
     return description;
   }
@@ -183,7 +191,7 @@ export class ResumeState {
    * Records a frame.
    *
    * @returns the frame to deliver, with its time on the common timeline; `undefined` if it precedes
-   * what was delivered
+   * what was delivered, or is a text that was
    */
   take(original: Frame): Frame | undefined {
     const frame = this.#timeline === undefined ? original : this.#timeline.retime(original);
@@ -191,6 +199,7 @@ export class ResumeState {
     const state = this.#streams.get(frame.streamId);
     if (state === undefined) return frame;
     const { stream } = state;
+    if (stream.type === "data") return this.isLive || isNew(frame, state) ? frame : undefined;
     if (frame.discontinuity) state.breaks++;
     state.point = pointAfter(frame, stream);
     if (!this.#hasVideo || stream.type === "video") {
@@ -211,7 +220,20 @@ export class ResumeState {
     // The user may have sent another seek since.
     if (this.#seek?.id === id) this.#seek = { to, id, isAnswered: true };
     this.#position = (typeof to === "number" ? to : 0) - (this.#request.start ?? 0);
+    // Texts from the target on come again.
+    for (const { latest } of this.#streams.values()) latest.clear();
   }
+}
+
+/** Records a message of a file. */
+function isNew({ timestamp, data }: Frame, state: StreamState): boolean {
+  const { stream: { id }, point, latest } = state;
+  if (timestamp !== point?.after) latest.clear();
+  state.point = { id, after: timestamp };
+  const text = new TextDecoder().decode(data);
+  if (latest.has(text)) return false;
+  latest.add(text);
+  return true;
 }
 
 function pointAfter({ timestamp, data }: Frame, stream: StreamDescription): ResumePoint {

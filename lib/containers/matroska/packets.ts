@@ -20,6 +20,12 @@ const SOUND_LEAD = 1;
 /** Bytes that are read for the first packet of each track before an earlier place is tried. */
 const MAX_HEAD = 16 * 2 ** 20;
 
+/**
+ * Seconds in front of the wanted time in which sound is looked for: no file has it that far apart from
+ * its pictures, so that it has ended, or has a gap.
+ */
+const MAX_APART = 10;
+
 /** A file whose parts are known. */
 export interface OpenedFile {
   bytes: FileBytes;
@@ -51,11 +57,13 @@ export async function* readPackets(
   const ticks = from * 1e9 / file.scale;
   let run = await beginAt(file, makers, ticks);
   let step = 1;
+  const farthest = ticks - MAX_APART * 1e9 / file.scale;
   while (run.late !== undefined && run.entry.from >= 0) {
+    if (run.late === "audio" && file.cues.times[run.entry.from] < farthest) break;
     const earlier = Math.max(-1, run.entry.from - step);
     // Pictures and sound may both begin too late; only what does is begun earlier.
     const pictures = run.late === "video" ? earlier : run.entry.pictures;
-    run = await beginAt(file, makers, ticks, { from: earlier, pictures });
+    run = await beginAt(file, makers, ticks, { from: earlier, pictures }, run.late);
     step *= 2;
   }
   yield* batches(run.stream, run.head, file.scale);
@@ -70,21 +78,28 @@ interface Run {
   late?: "video" | "audio";
 }
 
-/** Reads from an entry on until each track has a packet. */
+/**
+ * Reads from an entry on until each track has a packet.
+ *
+ * @param before what began too late before; of sound, only what is in front of the pictures is new
+ */
 async function beginAt(
   file: OpenedFile,
   makers: readonly PacketMaker[],
   ticks: number,
   entry?: Entry,
+  before?: Run["late"],
 ): Promise<Run> {
   const last = lastCue(file.cues, ticks);
   const place = entry ?? { from: last, pictures: last };
   const stream = new PacketFeed(file, makers, { entry: place, ticks });
   const missing = new Map(makers.map((maker) => [maker.track.index, maker]));
+  const isInFront = before === "audio" && makers.some(({ track }) => track.type === "video");
   const head: Packet[] = [];
   let size = 0;
   let late: Run["late"];
   while (missing.size > 0 && size < MAX_HEAD) {
+    if (isInFront && stream.hasPictures) break;
     const packets = await stream.next();
     if (packets === undefined) break;
     for (const packet of packets) {
@@ -134,6 +149,11 @@ class PacketFeed {
         return false;
       },
     });
+  }
+
+  /** Whether pictures are given by now. */
+  get hasPictures(): boolean {
+    return this.#hasPictures;
   }
 
   /** Gives the packets of the next chunk, or `undefined` at the end. */

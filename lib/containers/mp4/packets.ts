@@ -10,6 +10,15 @@ const BATCH_TIME = 0.5;
 /** Bytes of a batch, unless one packet has more. */
 const BATCH_SIZE = 56 * 1024;
 
+/**
+ * Bytes of a batch in front of the start, with what lies between its packets: a viewer needs them all
+ * before it shows anything, and each read takes a while on a busy server.
+ */
+const LEAD_SIZE = 512 * 1024;
+
+/** Seconds after the start that still belong to the lead, since pictures may be reordered. */
+const LEAD_TIME = 0.1;
+
 /** Packets of a batch: tiny ones, too, take memory. */
 const BATCH_PACKETS = 4096;
 
@@ -53,7 +62,7 @@ export async function* readPackets(
 ): AsyncGenerator<readonly Packet[]> {
   const cursors = sources.map((source) => new Cursor(source, from));
   while (true) {
-    const wanted = nextBatch(cursors);
+    const wanted = nextBatch(cursors, from + LEAD_TIME);
     if (wanted.length === 0) return;
     const missing = wanted.findIndex(({ offset, size }) => offset + size > bytes.size);
     const whole = missing < 0 ? wanted.length : missing;
@@ -63,11 +72,17 @@ export async function* readPackets(
   }
 }
 
-/** Takes the packets of a batch from the tracks. */
-function nextBatch(cursors: readonly Cursor[]): Wanted[] {
+/**
+ * Takes the packets of a batch from the tracks.
+ *
+ * @param lead seconds up to which packets are needed together
+ */
+function nextBatch(cursors: readonly Cursor[], lead: number): Wanted[] {
   const wanted: Wanted[] = [];
   let end = Infinity;
   let bytes = 0;
+  /** Bytes in the lead that are read, or passed over, between packets. */
+  let gaps = 0;
   while (wanted.length < BATCH_PACKETS) {
     let track: Cursor | undefined;
     for (const cursor of cursors) {
@@ -77,12 +92,24 @@ function nextBatch(cursors: readonly Cursor[]): Wanted[] {
     const { at } = track;
     const { offsets, sizes } = track.source.table;
     bytes += sizes[at];
-    if (wanted.length > 0 && bytes > BATCH_SIZE) break;
-    if (wanted.length === 0) end = track.time + BATCH_TIME;
+    gaps += gapBefore(offsets[at], wanted.at(-1));
+    const isFull = track.time < lead ? bytes + gaps > LEAD_SIZE : bytes > BATCH_SIZE;
+    if (wanted.length > 0 && isFull) break;
+    if (wanted.length === 0) end = Math.max(track.time + BATCH_TIME, lead);
     wanted.push({ track, at, offset: offsets[at], size: sizes[at] });
     track.advance();
   }
   return wanted;
+}
+
+/**
+ * Bytes between a packet and the one before it; {@linkcode MAX_GAP} if both are read apart, so that
+ * few reads make a batch, too.
+ */
+function gapBefore(offset: number, before: Wanted | undefined): number {
+  if (before === undefined) return 0;
+  const gap = offset - before.offset - before.size;
+  return gap < 0 ? MAX_GAP : Math.min(gap, MAX_GAP);
 }
 
 /** Reads packets, those that are near to each other at once. */

@@ -52,7 +52,7 @@ async function* parts(
   request: MediaRequest,
   { clock, keepAlive, keepsFrames }: Required<RequestOptions>,
 ): AsyncGenerator<ResponsePart> {
-  await orCut(() => messages.send("request", encodeRequest(request)));
+  await unlessLost(() => messages.send("request", encodeRequest(request)));
   using _keepAlives = sendKeepAlives(messages, keepAlive);
   let streamIds: Set<number> | undefined;
   let videoIds: number[] = [];
@@ -128,7 +128,7 @@ export async function* requestList(
   const following = follow ? { follow } : {};
   const fields = { data: true, more: true, ...following, ...filter } as const;
   const request = { command: "list_media", ...fields, token } as const;
-  await orCut(() => messages.send("request", encodeRequest(request)));
+  await unlessLost(() => messages.send("request", encodeRequest(request)));
   using _keepAlives = sendKeepAlives(messages, keepAlive);
   while (true) {
     const message = await nextMessage(messages);
@@ -150,13 +150,11 @@ export async function* requestList(
 /** Waits for the next message that is part of a response. Handles pings, pongs and errors. */
 async function nextMessage(messages: Connection, clockSync?: ClockSync): Promise<Message> {
   while (true) {
-    const message = await orCut(async () => {
-      await clockSync?.ping();
-      return await messages.receive();
-    });
+    await unlessLost(async () => await clockSync?.ping());
+    const message = await orCut(() => messages.receive());
     if (message === undefined) throw new CutError("the connection was cut");
     if (message.kind === "error") throw parseError(message.payload);
-    if (message.kind === "ping") await orCut(() => messages.send("pong", message.payload));
+    if (message.kind === "ping") await unlessLost(() => messages.send("pong", message.payload));
     else if (message.kind === "pong") clockSync?.onPong(message);
     else return message;
   }
@@ -174,6 +172,18 @@ export async function orCut<Result>(action: () => Promise<Result>): Promise<Resu
   } catch (cause) {
     if (!isConnectionLost(cause)) throw cause;
     throw new CutError("the connection was cut", { cause });
+  }
+}
+
+/**
+ * Sends a message, and ignores that the connection is lost. The next read reports that, after what
+ * the server sent before, such as an error or the end.
+ */
+export async function unlessLost(send: () => Promise<void>): Promise<void> {
+  try {
+    await send();
+  } catch (error) {
+    if (!isConnectionLost(error)) throw error;
   }
 }
 

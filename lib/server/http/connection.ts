@@ -66,6 +66,8 @@ export class HttpConnection {
   #turn: Promise<void> = Promise.resolve();
   /** Requests that are served, or wait for that. */
   #waiting = 0;
+  /** The request whose turn it is has not arrived as a whole. */
+  #isReading = false;
   /** It is a WebSocket now, which ends by itself. */
   #isSwitched = false;
   /** Bytes have come since the latest request was served. */
@@ -141,8 +143,8 @@ export class HttpConnection {
     try {
       rate.count(WORK);
       await rate.pause(signal);
-      using _serving = slot?.serve();
-      const response = await this.#respond(incoming, upgrade);
+      using serving = new DisposableStack();
+      const response = await this.#respond(incoming, upgrade, serving);
       if (response === undefined) return;
       if (upgrade !== undefined) outgoing.assignSocket(incoming.socket);
       if (this.#mustEnd) outgoing.setHeader("Connection", "close");
@@ -154,21 +156,25 @@ export class HttpConnection {
       stream.destroy(signal.aborted || !(error instanceof Error) ? undefined : error);
     } finally {
       this.#waiting--;
-      this.#hasBegun = false;
-      if (this.#waiting === 0 && !this.#isSwitched) requestTimeout.start();
+      this.#hasBegun = this.#waiting > 0;
+      // Of a request that has waited for its turn, the body may still be on its way.
+      if (!this.#isSwitched) requestTimeout.start();
       this.#endIfIdle();
     }
   }
 
+  /** @param serving takes the note that a request is served, once it has arrived as a whole */
   async #respond(
     incoming: IncomingMessage,
     head: Uint8Array | undefined,
+    serving: DisposableStack,
   ): Promise<Response | undefined> {
-    const { context, scheme, handlers } = this.#options;
+    const { context, handlers } = this.#options;
     const { requestTimeout, slot, shutdown } = context;
     try {
-      const request = await readRequest(incoming, scheme);
+      const request = await this.#read(incoming);
       requestTimeout.end();
+      serving.use(slot?.serve());
       if (slot?.refusal !== undefined) throw refusedError(slot.refusal);
       shutdown.draining.throwIfAborted();
       const service = this.#service;
@@ -179,6 +185,15 @@ export class HttpConnection {
       requestTimeout.end();
       if (!(error instanceof RequestError)) this.#logFailure(error);
       return errorResponse(error instanceof RequestError ? error : FAILED);
+    }
+  }
+
+  async #read(incoming: IncomingMessage): Promise<Request> {
+    this.#isReading = true;
+    try {
+      return await readRequest(incoming, this.#options.scheme);
+    } finally {
+      this.#isReading = false;
     }
   }
 
@@ -219,7 +234,9 @@ export class HttpConnection {
   }
 
   #endIfIdle(): void {
-    if (this.#isSwitched || this.#waiting > 0 || this.#work.size > 0) return;
+    const hasYielded = this.#options.context.slot?.yielded.aborted === true;
+    const isBusy = this.#waiting > 0 && !(this.#isReading && hasYielded);
+    if (this.#isSwitched || isBusy || this.#work.size > 0) return;
     if (this.#mustEnd) this.#options.stream.end();
   }
 

@@ -200,7 +200,7 @@ export class ServerWebService implements WebService {
       const part = { ...options.part, isTransparent: true };
       return await playResponse(raw, { ...options, part, encoding: "raw" });
     }
-    // Here, viewers share the encoder, and it counts as a decoder.
+    // Here, it counts as a decoder, and viewers of a live source share it.
     using encoded = await this.open({ ...request, encoding: "h264" }, signal);
     const part = { ...options.part, isEncoded: true };
     return await playResponse(encoded, { ...options, part, encoding: "h264" });

@@ -1,8 +1,10 @@
 /** Puts the texts of subtitles between the frames of a response. */
 import { settlesWithin } from "../../base/async.ts";
+import { RequestError } from "../../base/errors.ts";
 import { type DataStream, type Frame, toTicks } from "../../media/frame.ts";
 import { type Cue, encodeCue } from "../../media/subtitles.ts";
 import { cutTag, languageTag } from "../../media/tags.ts";
+import type { ResumePoint } from "../../protocol/native/request.ts";
 import type { EndReport } from "../../protocol/native/response.ts";
 import type { MediaFile } from "../../sources/file/library.ts";
 import { chooseSubtitles, SubtitleTexts } from "../../sources/file/tracks/subtitles.ts";
@@ -61,6 +63,8 @@ export class Cues implements Disposable {
   #all: Promise<readonly Cue[]>;
   #options: CueOptions;
   #end: AbortController;
+  /** Timestamp of the last text that the client has, ticks. */
+  #after = -Infinity;
 
   /**
    * @param all of the media, in order of their starts
@@ -90,8 +94,28 @@ export class Cues implements Disposable {
   }
 
   /**
+   * Goes on with the last text that the client has, which comes again: others may have the same
+   * timestamp.
+   *
+   * @param points where the streams of a response are resumed
+   * @returns those of other streams
+   * @throws {RequestError} `bad_request` if that of the texts has no timestamp
+   */
+  resume(points: readonly ResumePoint[]): ResumePoint[] {
+    const { id } = this.stream;
+    const own = points.find((point) => point.id === id);
+    if (own !== undefined && own.after === undefined) {
+      const reason = `stream ${id} has texts, expected after, the last one's timestamp`;
+      throw new RequestError("bad_request", `Cannot resume: ${reason}`);
+    }
+    this.#after = own?.after ?? -Infinity;
+    return points.filter((point) => point !== own);
+  }
+
+  /**
    * Puts texts between the steps of a player: a little before the frames that they are shown with. At
-   * the beginning, and after a seek, those come first that are shown already.
+   * the beginning, and after a seek, those come first that are shown already. A response that is
+   * resumed has all texts of its round of a loop, or of the request, that the client lacks.
    *
    * @throws the error of reading them
    */
@@ -100,19 +124,27 @@ export class Cues implements Disposable {
     let known: readonly Cue[] = [];
     let failure: { reason: unknown } | undefined;
     this.#all.then((all) => known = all, (reason) => failure = { reason });
-    let isSought = false;
+    let sought: number | undefined;
     let beginning: number | undefined;
-    let run = new CueRun({ offset: -start, from: start }, this.#options);
+    let run = this.#run({ offset: -start, from: start });
     for await (const step of steps) {
       if (failure !== undefined) throw failure.reason;
-      if (step.kind === "seek") [isSought, beginning] = [true, undefined];
+      if (step.kind === "seek") {
+        const { to } = step.seek;
+        // Behind the end, the next round of a loop follows.
+        [sought, beginning] = [to < this.#options.end ? to - start : undefined, undefined];
+        this.#after = -Infinity;
+        // If no frame follows.
+        run = this.#run({ offset: -start, from: to });
+      }
       if (step.kind === "frame") {
         if (step.beginning !== beginning) {
           // The rounds of a loop follow each other on the timeline; a seek goes back on it.
+          const isSought = step.beginning === sought;
           const offset = isSought ? -start : step.beginning - start;
-          const from = Math.max(step.frame.due, step.beginning) - offset;
-          run = new CueRun({ offset, from }, this.#options);
-          [isSought, beginning] = [false, step.beginning];
+          const from = isSought ? Math.max(step.frame.due, step.beginning) - offset : start;
+          run = this.#run({ offset, from });
+          [sought, beginning] = [undefined, step.beginning];
         }
         yield* run.take(known, step.frame.due + LEAD);
       }
@@ -123,6 +155,10 @@ export class Cues implements Disposable {
 
   [Symbol.dispose](): void {
     this.#end.abort();
+  }
+
+  #run(beginning: { offset: number; from: number }): CueRun {
+    return new CueRun({ ...beginning, after: this.#after }, this.#options);
   }
 }
 
@@ -153,11 +189,17 @@ class CueRun {
   #offset: number;
   /** Seconds on the timeline of the media before which nothing is shown. */
   #from: number;
+  /** Ticks on the timeline of the request before which the client has all texts. */
+  #after: number;
   #at = 0;
 
-  constructor({ offset, from }: { offset: number; from: number }, options: CueOptions) {
+  constructor(
+    { offset, from, after }: { offset: number; from: number; after: number },
+    options: CueOptions,
+  ) {
     this.#offset = offset;
     this.#from = from;
+    this.#after = after;
     this.#options = options;
   }
 
@@ -170,8 +212,16 @@ class CueRun {
     const last = Math.min(until - this.#offset, this.#options.end);
     while (this.#at < cues.length && cues[this.#at].start < last) {
       const cue = cues[this.#at++];
-      if (cue.end > this.#from) yield { kind: "cue", frame: this.#frameOf(cue) };
+      if (cue.end <= this.#from) continue;
+      const frame = this.#frameOf(cue);
+      if (!this.#isKnown(cue, frame)) yield { kind: "cue", frame };
     }
+  }
+
+  #isKnown({ start }: Cue, { timestamp }: Frame): boolean {
+    // A round of a loop begins with texts from before its start, behind later ones of the last round.
+    const isOrdered = start >= this.#options.start || this.#offset === -this.#options.start;
+    return isOrdered && timestamp < this.#after;
   }
 
   #frameOf(cue: Cue): Frame {

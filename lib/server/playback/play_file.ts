@@ -1,4 +1,5 @@
 /** Plays media: a file, or the live source that a request is about, and sends the response. */
+import { settlesWithin } from "../../base/async.ts";
 import { RequestError } from "../../base/errors.ts";
 import { isRepeatable, SOFTWARE } from "../../ffmpeg/encoders.ts";
 import { HardwareFallback } from "../../ffmpeg/hardware.ts";
@@ -11,7 +12,12 @@ import { openDecoder, openIndexed } from "../../sources/file/decoder.ts";
 import { withTags } from "../../sources/file/tags/tag_reader.ts";
 import { changeOf, etagAsOf, mediaEtag, stillBegins } from "../../sources/file/file_state.ts";
 import type { MediaFile } from "../../sources/file/library.ts";
-import { type MediaOptions, planTracks, rawFrameSize } from "../../sources/file/plan.ts";
+import {
+  type MediaOptions,
+  planTracks,
+  rawFrameSize,
+  type TrackPlan,
+} from "../../sources/file/plan.ts";
 import { rawFramesAhead, type TrackLimits } from "../../sources/file/track.ts";
 import { withSentSubtitles } from "../../sources/file/tracks/subtitles.ts";
 import { withAudioTrack } from "../../sources/file/tracks/choice.ts";
@@ -30,6 +36,12 @@ import { Player } from "./player.ts";
 import { openResumePlan, type Part, Resume } from "./resume.ts";
 import { ResumeSearch } from "./resume_search.ts";
 import { TimedSender } from "./sender.ts";
+
+/** Decoders that one viewer needs: two while the next video, or the next round of a loop, is opened. */
+const VIEWER_DECODERS = 2;
+
+/** Milliseconds that the end of a response waits for what still reads its file. */
+const LAST_READ = 1000;
 
 /**
  * Responds to a request for an image or a video: description, frames when they are due, end.
@@ -78,8 +90,9 @@ async function playFile(
   const options = toOptions(request, file, { ...context, still });
   const seekable = !still && response.seek !== undefined;
   const { hardware = PROCESSOR } = context;
+  const plan = planTracks(file, options);
   const repeatable = isRepeatable(hardware.hardware, {
-    encoding: planTracks(file, options).video ?? "copy",
+    encoding: plan.video ?? "copy",
     codec: file.info.video?.codec ?? "",
   });
   if (resume !== undefined && !repeatable) throw unrepeatable(file);
@@ -106,13 +119,16 @@ async function playFile(
   const decode = (part: MediaOptions, signal: AbortSignal) => {
     reserve();
     const threads = decodingThreads(pacer.speed, slots.taken);
-    const background = slots.isGreedy(context.address && networkOf(context.address));
+    const network = context.address && networkOf(context.address);
+    // Nobody watches a series of images in real time.
+    const needed = request.every === undefined ? VIEWER_DECODERS : 0;
+    const background = slots.isGreedy(network, needed);
     const limits = { signal, readTimeout, threads, background };
     return openBy((hardware) => startPlayback(file, part, { ...limits, hardware }));
   };
   using slot = new SeekingSlot(
     controls,
-    ({ isNeedless, signal }) => takeSlot(context, { isNeedless, signal, options }),
+    ({ isNeedless, signal }) => takeSlot(context, { isNeedless, signal, plan }),
   );
   const toOpening = (part: MediaOptions, isStart = false): Opening => ({
     open: (signal) => decode(part, signal),
@@ -137,9 +153,11 @@ async function playFile(
         ? await renditions.open({ file, options: part }, toOpening(part, isStart))
         : await openUnrepeatable(toOpening(part)));
   const openSought = async (to: number) => {
-    // Kept no longer than until the seek has a decoder, or needs none.
+    // Kept no longer than until the last seek has a decoder, or needs none.
     using after = new DisposableStack();
-    after.defer(() => slot.release());
+    after.defer(() => {
+      if (!controls.isSeeking) slot.release();
+    });
     const part = partFrom(options, to);
     const own = await openByIndex(part) ??
       (repeatable ? undefined : await openUnrepeatable(toOpening(part)));
@@ -148,12 +166,15 @@ async function playFile(
       : { source: own, from: to };
   };
   // Read while the file is opened.
-  const tags = request.metadata && !still ? file.tags?.read(file, context.signal) : undefined;
-  tags?.catch(() => {});
+  const over = new AbortController();
+  const tags = request.metadata && !still
+    ? file.tags?.read(file, AbortSignal.any([context.signal, over.signal]))
+    : undefined;
+  await using _tags = lastRead(tags, over);
   await using first = await open(options, true);
   reserve();
   const { streams } = first;
-  const resumed = resume && new Resume(resume, streams);
+  const resumed = resume && new Resume(cues?.resume(resume) ?? resume, streams);
   await cues?.ready();
   const description = await describe(file, first, { ...context, still, repeatable });
   await response.describe({
@@ -163,7 +184,7 @@ async function playFile(
   });
   // Read now, to distinguish a file that grows from one that is overwritten.
   const found = response.seek && file.state && etagAsOf(file.path, file.state);
-  found?.catch(() => {});
+  await using _found = lastRead(found);
   controls.begin({ seekable, isIndexed: first.isIndexed });
   const loop = request.loop === true && !still;
   const search = resumed && new ResumeSearch(resumed, { file, options, loop, streams });
@@ -174,6 +195,7 @@ async function playFile(
     });
   const player = new Player(first, {
     ...{ file, options, loop, controls, open, openSought, openParts, search },
+    onSoughtEnd: () => slot.release(),
   });
   const drop = request.late === "drop";
   const described = cues === undefined ? streams : [...streams, CUE_STREAM];
@@ -192,12 +214,28 @@ async function playFile(
   return await sender.end(reason, warning);
 }
 
+/**
+ * Waits for a read of the file when the response ends before it is needed. A disk that hangs is not
+ * waited for.
+ *
+ * @param stop ends the read
+ */
+function lastRead(read: Promise<unknown> | undefined, stop?: AbortController): AsyncDisposable {
+  read?.catch(() => {});
+  return {
+    async [Symbol.asyncDispose]() {
+      stop?.abort();
+      if (read !== undefined) await settlesWithin(Promise.allSettled([read]), LAST_READ);
+    },
+  };
+}
+
 /** Waits for a decoder slot; copied packets need none. */
 async function takeSlot(
   context: PlayContext,
-  { options, isNeedless, signal }: Partial<SlotOptions> & { options: MediaOptions },
+  { plan, isNeedless, signal }: Partial<SlotOptions> & { plan: TrackPlan },
 ): Promise<Slot> {
-  if (options.encoding === "copy") return { [Symbol.dispose]() {} };
+  if ((plan.video ?? plan.audio) === "copy") return { [Symbol.dispose]() {} };
   const { current, hasBegun: isUnderWay } = context.controls;
   const either = signal === undefined ? current : AbortSignal.any([current, signal]);
   return await waitForDecoder(

@@ -47,6 +47,8 @@ export interface PlayerOptions {
   open: (options: MediaOptions) => Promise<FrameSource>;
   /** Opens the file for a seek to a time, in seconds of the media. */
   openSought: (to: number) => Promise<Sought>;
+  /** Called for a seek to the end, which opens nothing. */
+  onSoughtEnd: () => void;
   /** Opens parts of the file as one source. */
   openParts: (parts: readonly Part[]) => Promise<FrameSource>;
   /** Searches for the position of a resumed response. */
@@ -82,6 +84,10 @@ export class Player {
   #options: PlayerOptions;
   /** Seconds from the start to the end of the last frame so far. */
   #end = 0;
+  /** A run of frames was read to its end. */
+  #isMeasured = false;
+  /** Seconds of the latest rounds, and where the first of them began. */
+  #rounds: { length: number; from: number; shift: number } | undefined;
   /** The source of the next round. */
   #next: Promise<FrameSource> | undefined;
   /** Absent once the response goes on, and after a seek. */
@@ -114,6 +120,7 @@ export class Player {
             isCut = controls.isInterrupted || this.#isLost(run, run.due);
             if (isCut) break;
           }
+          if (!isCut && run.started.size > 0) this.#isMeasured = true;
           if (!isCut && (loop || !this.#isLost(run, Infinity))) this.warning ??= source?.warning;
         } catch (error) {
           if (!this.#isHandled(error, run)) throw error;
@@ -185,7 +192,7 @@ export class Player {
   }
 
   /** Gives the run after one that was not interrupted by a seek; `undefined` at the end. */
-  #runAfter({ round }: Run): Run | undefined {
+  #runAfter({ round, shift }: Run): Run | undefined {
     const { controls, loop } = this.#options;
     if (controls.stopped.aborted) return undefined;
     if (this.#isAstray) {
@@ -195,8 +202,14 @@ export class Player {
     }
     if (!loop) return undefined;
     const length = this.#roundLength();
+    // After a seek to the end it was not measured yet, and a file may grow.
+    if (length !== this.#rounds?.length || round < this.#rounds.from) {
+      this.#rounds = { length, from: round, shift };
+    }
     const next = this.#search?.roundAfter({ round, length }) ?? round + 1;
-    return this.#begin({ cause: "loop", shift: next * length, round: next });
+    const first = this.#rounds;
+    const begin = first.shift + (next - first.from) * length;
+    return this.#begin({ cause: "loop", shift: begin, round: next });
   }
 
   /** Opens the next round of a loop, if this one is about to end. */
@@ -212,7 +225,10 @@ export class Player {
   /** Gives the source of a run; `undefined` if it begins at the end of the media. */
   async #sourceOf(run: Run): Promise<FrameSource | undefined> {
     const { cause, from, source, parts } = run;
-    if (from >= this.#mediaEnd()) return undefined;
+    if (from >= this.#mediaEnd()) {
+      if (cause === "seek") this.#options.onSoughtEnd();
+      return undefined;
+    }
     if (source !== undefined) return source;
     if (parts !== undefined) {
       await this.#first[Symbol.asyncDispose]();
@@ -293,6 +309,7 @@ export class Player {
   #roundLength(): number {
     const { file, options: { start = 0, duration } } = this.#options;
     const remaining = file.info.duration === undefined ? undefined : file.info.duration - start;
-    return roundLength({ measured: this.#end, duration, remaining });
+    const known = this.#isMeasured ? undefined : remaining;
+    return roundLength({ measured: known ?? this.#end, duration, remaining });
   }
 }

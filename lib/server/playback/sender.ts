@@ -6,6 +6,7 @@ import type { EndReport, Notice, StreamTotals } from "../../protocol/native/resp
 import type { SharedFrame } from "../../sources/live/shared_frame.ts";
 import type { RequestRecord } from "../metrics/request_log.ts";
 import type { Controls, Seek } from "./controls.ts";
+import { earlinessOf, FrameRate } from "./early.ts";
 import { LatePolicy, ThroughputMonitor } from "./lateness.ts";
 import type { Step } from "./player.ts";
 
@@ -18,11 +19,8 @@ const DROPPED_INTERVAL = 1000;
 /** Seconds behind the target of a seek whose frames are sent while playback is paused. */
 const PREVIEW = 0.5;
 
-/**
- * Seconds by which sound and pictures may be sent early, together with a frame that is due: a timer,
- * a wake-up and a write for each packet of sound cost more than the packet. Viewers buffer sound.
- */
-const EARLY = { audio: 0.04, video: 0.005 };
+/** Frames of all viewers. */
+const ALL_FRAMES = new FrameRate();
 
 /** Writes one response in the framing of a protocol. */
 export interface ResponseWriter {
@@ -185,6 +183,8 @@ export interface TimedSenderOptions extends SenderOptions {
   controls: Controls;
   /** Drop frames that are late. */
   drop: boolean;
+  /** Counts the frames of all viewers. @default those of all in this process */
+  rate?: FrameRate;
 }
 
 /** Sends the steps of a player, each frame when it is due, or drops it. */
@@ -192,6 +192,7 @@ export class TimedSender extends Sender {
   override dropped = 0;
   #options: TimedSenderOptions;
   #now: () => number;
+  #rate: FrameRate;
   #late: LatePolicy | undefined;
   #monitor: ThroughputMonitor | undefined;
   /** Why frames are late, if that is known and the viewer has yet to be notified. */
@@ -208,8 +209,9 @@ export class TimedSender extends Sender {
 
   constructor(options: TimedSenderOptions) {
     super(options);
-    const { streams, drop, controls, clock = MONOTONIC_CLOCK } = options;
+    const { streams, drop, controls, clock = MONOTONIC_CLOCK, rate = ALL_FRAMES } = options;
     this.#options = options;
+    this.#rate = rate;
     this.#now = () => clock.now() / 1000;
     this.#video = streams.find((stream) => stream.type === "video");
     const { speed } = controls.pacer;
@@ -278,7 +280,10 @@ export class TimedSender extends Sender {
     const dropped = this.#gaps.delete(frame.streamId);
     if (this.#breaks.delete(frame.streamId)) frame.discontinuity = true;
     const before = this.#now();
-    const sending = this.send(frame, { dropped, lateness: this.#latenessOf(step) });
+    const lateness = this.#latenessOf(step);
+    // A fast download is no crowd.
+    if (lateness !== undefined) this.#rate.add(before);
+    const sending = this.send(frame, { dropped, lateness });
     const { byteLength } = frame.data;
     if (sending !== undefined) {
       return sending.then(() => this.#monitor?.sent(byteLength, this.#now() - before));
@@ -294,13 +299,17 @@ export class TimedSender extends Sender {
   /** Whether a frame need not wait. */
   #isDue(step: FrameStep): boolean {
     const { pacer, current } = this.#options.controls;
-    const { frame: { due }, beginning } = step;
-    if (current.aborted || due < beginning) return false;
-    return pacer.isDue(due, this.#isVideo(step) ? EARLY.video : EARLY.audio);
+    const { frame: { due } } = step;
+    if (current.aborted || isUntimed(step)) return false;
+    const stream = this.#isVideo(step) ? this.#video : undefined;
+    const early = earlinessOf(stream, this.#rate);
+    // Faster playback would use up what was read ahead.
+    return pacer.isDue(due, early / Math.max(1, pacer.speed));
   }
 
   /** Waits until a frame is due; false if the viewer interrupts that. */
-  async #becomesDue({ frame, beginning }: FrameStep): Promise<boolean> {
+  async #becomesDue(step: FrameStep): Promise<boolean> {
+    const { frame, beginning } = step;
     const { pacer, current } = this.#options.controls;
     const isPreviewed = this.#preview > 0 && frame.due <= beginning + PREVIEW;
     if (pacer.isPaused && isPreviewed) return true;
@@ -308,8 +317,8 @@ export class TimedSender extends Sender {
     // A pause says nothing about throughput.
     if (pacer.isPaused) this.#monitor?.reset();
     try {
-      // Frames before the beginning are needed at once to decode those behind it.
-      if (frame.due < beginning) await pacer.running(current);
+      // Frames before those that are shown are needed at once to decode them.
+      if (isUntimed(step)) await pacer.running(current);
       else await pacer.waitFor(frame.due, current);
       return true;
     } catch (error) {
@@ -320,9 +329,8 @@ export class TimedSender extends Sender {
 
   /** Decides whether to drop a frame that is due, and finds the reason if it is late. */
   #isDropped(step: FrameStep): boolean {
-    const { frame, beginning } = step;
-    // Frames that are only decoded have no due time.
-    if (this.#monitor === undefined || frame.due < beginning) return false;
+    const { frame } = step;
+    if (this.#monitor === undefined || isUntimed(step)) return false;
     const { pacer } = this.#options.controls;
     const { streamId, keyframe, due, data } = frame;
     const lateness = pacer.lateness(due);
@@ -345,10 +353,10 @@ export class TimedSender extends Sender {
   }
 
   /** Seconds by which a frame is late; `undefined` if it has no due time. */
-  #latenessOf({ frame: { due }, beginning }: FrameStep): number | undefined {
+  #latenessOf(step: FrameStep): number | undefined {
     const { pacer } = this.#options.controls;
-    if (pacer.speed === 0 || due < beginning || pacer.isPaused) return undefined;
-    return pacer.lateness(due);
+    if (pacer.speed === 0 || isUntimed(step) || pacer.isPaused) return undefined;
+    return pacer.lateness(step.frame.due);
   }
 
   /** Finds, once, why frames have been late for a while. */
@@ -369,4 +377,9 @@ export class TimedSender extends Sender {
     this.#isExplained = true;
     await this.notify(reason);
   }
+}
+
+/** Whether a frame has no due time, since it is only decoded. */
+function isUntimed({ frame, beginning, isShown }: FrameStep): boolean {
+  return frame.due < beginning || !isShown;
 }

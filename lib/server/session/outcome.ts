@@ -50,12 +50,14 @@ export async function runRequest(
  * Ends the session when its connection has to give way, until disposed.
  *
  * @param slot absent if it never has to
+ * @param error makes the reason
  */
 export function endByYielding(
   { slot }: Pick<SessionContext, "slot">,
   abort: AbortController,
+  error: () => RequestError = gaveWay,
 ): Disposable | undefined {
-  return slot && onAbort(slot.yielded, () => abort.abort(gaveWay()));
+  return slot && onAbort(slot.yielded, () => abort.abort(error()));
 }
 
 /** The error for a peer whose connection has to give way because it was idle. */
@@ -64,7 +66,7 @@ export function gaveWay(): RequestError {
   return new RequestError("busy", `Cannot wait any longer: ${reason}, connect again`);
 }
 
-/** The error for a peer whose response has to give way. */
+/** The error for a peer whose response, or publication, has to give way. */
 export function gaveWayServing(): RequestError {
   const reason = "all connection slots are taken, and your address has more than half of them";
   return new RequestError("busy", `Cannot go on: ${reason}, ask again later`);

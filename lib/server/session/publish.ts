@@ -65,6 +65,7 @@ export class PublishSession implements Publisher, Disposable {
   #ids = new Set<number>();
   #signal: AbortSignal;
   #rate: PublishRate;
+  /** Absent once the publication has ended. */
   #source: PublishedSource | undefined;
   #run: PublishedRun | undefined;
   #received = new FrameCounter();
@@ -132,12 +133,14 @@ export class PublishSession implements Publisher, Disposable {
   }
 
   /**
-   * Takes a message of the publisher; resolves when it is time for the next one.
+   * Takes a message of the publisher; resolves when it is time for the next one. Ignores what comes
+   * after the end.
    *
    * @throws {RequestError} `bad_request` for what cannot be passed on
    * @throws {FormatError} for anything malformed
    */
   async take(message: Message): Promise<void> {
+    if (this.#source === undefined) return;
     if (message.kind === "frame") return await this.#takeFrame(message);
     if (message.kind === "describe") {
       const { byteLength } = message.payload;
@@ -150,7 +153,7 @@ export class PublishSession implements Publisher, Disposable {
       await this.#rate.spend(DESCRIBE_WORK, this.#signal);
       this.#describe(parseDescription(message.payload, { name: "" }));
     } else if (message.kind === "end") {
-      this.#source?.end(this);
+      this.#source.end(this);
       this.#source = undefined;
       this.#finished.resolve();
     } else if (message.kind === "pong") {
@@ -187,6 +190,8 @@ export class PublishSession implements Publisher, Disposable {
   }
 
   #describe(description: Description): void {
+    // Nobody would give the memory back.
+    if (this.#source === undefined) return;
     const run = new PublishedRun(description, { maxPixels: this.#maxPixels });
     const { streams, data = [] } = description;
     for (const { id } of [...streams, ...data]) this.#ids.add(id);
@@ -199,7 +204,7 @@ export class PublishSession implements Publisher, Disposable {
     this.#run = run;
     this.#rate.restart();
     this.#received.describe([...streams, ...data]);
-    this.#source?.describe(this, run);
+    this.#source.describe(this, run);
   }
 
   async #takeFrame(message: Message & { kind: "frame" }): Promise<void> {

@@ -17,7 +17,7 @@ import type { PublishedSource, Publisher } from "../../sources/publish/published
 import type { ScriptNames } from "../../sources/publish/script_names.ts";
 import type { RequestRecord } from "../metrics/request_log.ts";
 import type { SessionContext } from "./context.ts";
-import { endByYielding } from "./outcome.ts";
+import { endByYielding, gaveWayServing } from "./outcome.ts";
 import { DESCRIBE_WORK } from "./publish.ts";
 import { PublishRate } from "./publish_rate.ts";
 
@@ -129,6 +129,7 @@ class ScriptPublisher implements Publisher, Disposable {
     const first = await this.#first(parts);
     const { idleTimeout, slot, timeouts: { pause = PAUSE_TIMEOUT } } = this.#context;
     using _serving = slot?.serve();
+    using _yield = endByYielding(this.#context, this.#options.abort, gaveWayServing);
     using _idle = idleTimeout.watch(pause, () => this.#expire(pause));
     for (let part = first; part.kind !== "end";) {
       if (part.kind === "describe") await this.#describe(part.description);

@@ -23,6 +23,7 @@ export function messagesPath(recording: string): string {
  * as `x.part.jsonl` and renamed once it is complete.
  */
 export class RecordingWithMessages implements Sink {
+  readonly isRecording = true;
   #recording: Sink;
   #path: string;
   #messagesPath: string;

@@ -1,16 +1,16 @@
 /** Recordings to a file, which appears under its name once it is complete. */
-import { messageOf, ProcessError } from "../../base/errors.ts";
+import { ProcessError } from "../../base/errors.ts";
 import { type Frame, toSeconds, type VideoStream } from "../../media/frame.ts";
 import type { Presentation, Sink } from "../sink.ts";
 import { editListStart, hasEditList } from "./containers.ts";
 import { EncodedOutput, type EncodedOutputOptions } from "./encoder.ts";
 import {
-  asWrite,
-  checkAbsent,
   checkOutput,
   type OverwriteOptions,
+  publishPart,
   reservePart,
   statOf,
+  whatArrived,
 } from "./overwrite.ts";
 import { RecordedSubtitles } from "./subtitles.ts";
 import { fileTarget } from "./target.ts";
@@ -36,6 +36,7 @@ const NOTABLE = 0.05;
  * that is cut short keeps that name.
  */
 export class FileSink implements Sink {
+  readonly isRecording = true;
   #path: string;
   #options: FileSinkOptions;
   #part: string | undefined;
@@ -46,6 +47,8 @@ export class FileSink implements Sink {
   /** Seconds by which that video begins early. */
   #early = 0;
   #subtitles: RecordedSubtitles | undefined;
+  /** FFmpeg has ended by itself, before the media. */
+  #isCut = false;
   #finished = false;
   /** Time of the last check of the size, milliseconds. */
   #reportedAt = -Infinity;
@@ -91,7 +94,8 @@ export class FileSink implements Sink {
 
   async show(frame: Frame): Promise<boolean> {
     const taken = await this.#guarded(async () => await this.#output?.write(frame) ?? false);
-    this.#subtitles?.see(frame);
+    this.#isCut ||= !taken;
+    if (taken) this.#subtitles?.see(frame);
     await this.#reportSize();
     if (this.#shown?.id === frame.streamId) {
       this.#early = Math.max(this.#early, -toSeconds(frame.timestamp, this.#shown.timeBase));
@@ -109,12 +113,13 @@ export class FileSink implements Sink {
     await this.#guarded(() => output.finish());
     this.#finished = true;
     if (this.#part === undefined) return undefined;
-    const missing = await this.#subtitles?.store(this.#part, { path: this.#path, whole }) ?? [];
+    const texts = { path: this.#path, whole: whole && !this.#isCut };
+    const missing = await this.#subtitles?.store(this.#part, texts) ?? [];
     if (!whole) {
       const arrived = `${whatArrived(this.#part)}${this.#still ? "" : ", playable"}`;
       return [arrived, ...missing].join("; ");
     }
-    await this.#publish(this.#part);
+    await publishPart(this.#part, this.#path, this.#options);
     const early = this.#early < NOTABLE
       ? ""
       : `, which begins ${this.#early.toFixed(1)} s earlier, at a keyframe`;
@@ -134,16 +139,6 @@ export class FileSink implements Sink {
     if (now - this.#reportedAt < SIZE_INTERVAL) return;
     this.#reportedAt = now;
     onSize((await statOf(this.#part))?.size ?? 0);
-  }
-
-  /** Renames the complete file. */
-  async #publish(part: string): Promise<void> {
-    try {
-      await checkAbsent(this.#path, this.#options);
-      await asWrite(this.#path, () => Deno.rename(part, this.#path));
-    } catch (cause) {
-      throw new Error(`${messageOf(cause)}; ${whatArrived(part)}`, { cause });
-    }
   }
 
   /**
@@ -173,8 +168,4 @@ export class FileSink implements Sink {
       throw new Error(message, { cause: error.cause });
     }
   }
-}
-
-function whatArrived(part: string): string {
-  return `what arrived is in "${part}"`;
 }

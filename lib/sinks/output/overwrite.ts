@@ -95,6 +95,29 @@ export async function reservePart(path: string): Promise<string | undefined> {
   throw new Error(`Cannot write "${path}": ${MAX_PARTS} unfinished ones lie there, remove them`);
 }
 
+/**
+ * Renames a complete file.
+ *
+ * @throws {Error} if that fails, or another file has come there meanwhile; the part is kept
+ */
+export async function publishPart(
+  part: string,
+  path: string,
+  options: OverwriteOptions,
+): Promise<void> {
+  try {
+    await checkAbsent(path, options);
+    await asWrite(path, () => Deno.rename(part, path));
+  } catch (cause) {
+    throw new Error(`${messageOf(cause)}; ${whatArrived(part)}`, { cause });
+  }
+}
+
+/** Tells the user where an unfinished file is. */
+export function whatArrived(part: string): string {
+  return `what arrived is in "${part}"`;
+}
+
 /** `clip.part.mp4`, then `clip.part2.mp4`. */
 function partName(path: string, number: number): string {
   return beforeExtension(path, `.part${number === 1 ? "" : number}`);

@@ -17,6 +17,7 @@ export interface PlaylistSinkOptions
  * them, or of the newest ones if the media is endless.
  */
 export class PlaylistSink implements Sink {
+  readonly isRecording = true;
   #path: string;
   #options: PlaylistSinkOptions;
   #output: EncodedOutput | undefined;

@@ -1,9 +1,21 @@
 /** Subtitles alone in a file. */
-import { formatSubtitles, SUBTITLE_FORMS, type SubtitleForm } from "../../media/subtitles.ts";
+import {
+  addCue,
+  formatSubtitles,
+  SUBTITLE_FORMS,
+  type SubtitleForm,
+} from "../../media/subtitles.ts";
 import type { Cue } from "../../media/subtitles.ts";
 import type { Frame } from "../../media/frame.ts";
 import type { Presentation, Sink } from "../sink.ts";
-import { asWrite, checkAbsent, type OverwriteOptions, reservePart } from "./overwrite.ts";
+import {
+  asWrite,
+  checkAbsent,
+  type OverwriteOptions,
+  publishPart,
+  reservePart,
+  whatArrived,
+} from "./overwrite.ts";
 import { extensionOf, typeOf } from "./target.ts";
 
 /** The form of subtitles that a file has by its name, or by FFmpeg's name of its format. */
@@ -41,7 +53,7 @@ export class SubtitleFile implements Sink {
   }
 
   subtitle(text: string, start: number, end: number): void {
-    this.#cues.push({ text, start, end });
+    addCue(this.#cues, { text, start, end });
   }
 
   async finish(whole: boolean): Promise<string | undefined> {
@@ -50,8 +62,8 @@ export class SubtitleFile implements Sink {
     const text = formatSubtitles(this.#cues, this.#form);
     await asWrite(this.#path, () => Deno.writeTextFile(part ?? this.#path, text));
     if (part === undefined) return undefined;
-    if (!whole) return `what arrived is in "${part}"`;
-    await asWrite(this.#path, () => Deno.rename(part, this.#path));
+    if (!whole) return whatArrived(part);
+    await publishPart(part, this.#path, this.#options);
     return `wrote "${this.#path}"`;
   }
 

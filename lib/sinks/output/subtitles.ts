@@ -1,7 +1,7 @@
 /** Subtitles in recordings. */
 import { messageOf } from "../../base/errors.ts";
 import { startProcess } from "../../ffmpeg/process.ts";
-import { type Cue, formatSubtitles } from "../../media/subtitles.ts";
+import { addCue, type Cue, formatSubtitles } from "../../media/subtitles.ts";
 import {
   type DataStream,
   type Frame,
@@ -73,12 +73,8 @@ export class RecordedSubtitles {
     this.#last = Math.max(this.#last, seconds);
   }
 
-  /** Takes a text. One that came before, as after a reconnection, is ignored. */
   add(cue: Cue): void {
-    const isKnown = this.#cues.some(({ start, end, text }) =>
-      start === cue.start && end === cue.end && text === cue.text
-    );
-    if (!isKnown) this.#cues.push(cue);
+    addCue(this.#cues, cue);
   }
 
   /**

@@ -31,6 +31,7 @@ const IGNORES_RESPONSE = /^https?:/i;
  * AAC, unless the packets can be copied.
  */
 export class UrlSink implements Sink {
+  readonly isRecording = true;
   #url: string;
   #options: UrlSinkOptions;
   #output: EncodedOutput | undefined;

@@ -1,5 +1,4 @@
 /** Runs of frames of a rendition, as they are kept in memory. */
-import { copyFrame } from "../../media/frame.ts";
 import type { TimedFrame } from "../../media/source.ts";
 
 /**
@@ -12,6 +11,22 @@ export type Counts = ReadonlyMap<number, number>;
 export function reaches(counts: Counts, other: Counts): boolean {
   for (const [id, count] of other) if ((counts.get(id) ?? 0) < count) return false;
   return true;
+}
+
+/** Times real time at which a decoder that has to begin at the start gets to a place, at least. */
+const CATCH_UP_SPEED = 5;
+
+/** Seconds before the end of what is kept at which a decoder is started that goes on there. */
+const MARGIN = 2;
+
+/**
+ * Seconds before a place at which a decoder has to be started that goes on there: most begin at the
+ * start of the part.
+ *
+ * @param due seconds at which the frame there is due
+ */
+export function catchUpTime(due: number): number {
+  return MARGIN + due / CATCH_UP_SPEED;
 }
 
 /** Identifies a frame within its stream. */
@@ -49,7 +64,7 @@ const FRAME_SIZE = 256;
 
 /** Bytes that a frame takes in a block. */
 export function storedSize({ data }: TimedFrame): number {
-  return data.byteLength + FRAME_SIZE;
+  return data.buffer.byteLength + FRAME_SIZE;
 }
 
 /** Consecutive frames of one decoder, in memory that readers share. */
@@ -121,14 +136,12 @@ export class Block<Origin extends BlockOrigin = BlockOrigin> {
     return keys;
   }
 
-  /** Appends a copy of a frame, which it returns. */
-  add(frame: TimedFrame, index: number): TimedFrame {
-    const copy = { ...copyFrame(frame), borrowed: true };
-    this.#frames.push(copy);
+  /** Appends a frame in memory that nothing writes to. */
+  add(frame: TimedFrame, index: number): void {
+    this.#frames.push(frame);
     this.#indexes.push(index);
     this.#end.set(frame.streamId, index + 1);
     this.size += storedSize(frame);
-    return copy;
   }
 
   /** The frame at a place, with its number within its stream. */

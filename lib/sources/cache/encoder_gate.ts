@@ -76,8 +76,11 @@ export class EncoderGate {
       if (isNeedless()) {
         resolve(undefined);
         this.#leave(waiting);
-      } else if (this.#isFull(family)) this.#options.stopIdle(family);
-      else this.#letIn(waiting);
+        continue;
+      }
+      if (this.#isFull(family)) this.#options.stopIdle(family);
+      // One that was ended makes room at once.
+      if (!this.#isFull(family)) this.#letIn(waiting);
     }
   }
 

@@ -1,8 +1,8 @@
 /** One decoder of a rendition, whose frames all readers share. */
-import type { StreamDescription } from "../../media/frame.ts";
+import { copyFrame, keepFrame, type StreamDescription } from "../../media/frame.ts";
 import type { FrameSource, TimedFrame } from "../../media/source.ts";
 import type { Slot, SlotHolder } from "../limits.ts";
-import { Block, type Counts, type FrameKey, noteKey, storedSize } from "./block.ts";
+import { Block, catchUpTime, type Counts, type FrameKey, noteKey, storedSize } from "./block.ts";
 import type { BlockStore } from "./store.ts";
 
 /** Seconds of raw video that begin a response: FFmpeg takes less to start and decode as much again. */
@@ -40,7 +40,7 @@ export interface ProducerOptions {
   base: Counts;
   /** The latest frame of each stream before that. */
   before: ReadonlyMap<number, FrameKey>;
-  /** Several read it; otherwise, frames are in the decoder's own memory. */
+  /** Several read it; otherwise, frames that are not kept are in the decoder's own memory. */
   isShared: boolean;
   /** Keeps what begins the response longest. */
   keepsStart: boolean;
@@ -71,8 +71,8 @@ export class Producer implements SlotHolder {
   readonly opened: Promise<FrameSource>;
   /** A frame has come. */
   hasBegun = false;
-  /** Seconds at which the latest frame is due that somebody has read. */
-  #reached = -Infinity;
+  /** Seconds at which the latest frame is due that somebody has read; absent before the first. */
+  #reached: number | undefined;
   /** Seconds at which the latest frame is due. */
   #latest = 0;
   /** Seconds at which the first frame is due. */
@@ -141,9 +141,15 @@ export class Producer implements SlotHolder {
     return this.#closing !== undefined && this.end === undefined && this.#failure === undefined;
   }
 
-  /** Whether it has made so much that its readers can do without it for a while. */
+  /** Whether it has made so much that its readers can do without it until another one gets there. */
   get isIdle(): boolean {
-    return this.isLive && this.hasBegun && this.#latest - this.#reached >= IDLE;
+    const ahead = this.#latest - (this.#reached ?? this.#latest);
+    return this.isLive && ahead >= Math.max(IDLE, catchUpTime(this.#latest));
+  }
+
+  /** Whether it may come so far ahead of its readers that they can do without it. */
+  get mayIdle(): boolean {
+    return this.isLive && catchUpTime(this.#latest) <= AHEAD;
   }
 
   /** Ends the decoder even if readers hold it, who then need another one. */
@@ -205,7 +211,7 @@ export class Producer implements SlotHolder {
 
   /** Notes how far somebody has read. Compressed frames are made ahead of that. */
   reached(due: number): void {
-    this.#reached = Math.max(this.#reached, due);
+    this.#reached = Math.max(this.#reached ?? due, due);
     if (this.isShared && !this.#isRaw) this.#runAhead();
   }
 
@@ -223,7 +229,7 @@ export class Producer implements SlotHolder {
 
   /** Whether the next frame is near enough, and what is ahead so far takes little memory. */
   get #isWantedAhead(): boolean {
-    const ahead = this.#latest - this.#reached;
+    const ahead = this.#latest - (this.#reached ?? this.#latest);
     if (ahead <= 0) return true;
     const size = this.#bytes * ahead / (this.#latest - (this.#earliest ?? 0));
     return ahead < AHEAD && size < this.#options.store.aheadLimit;
@@ -263,19 +269,27 @@ export class Producer implements SlotHolder {
     }
   }
 
-  #take(frame: TimedFrame): Produced {
-    const { streamId } = frame;
+  #take(read: TimedFrame): Produced {
+    const { streamId } = read;
     const index = this.#head.get(streamId) ?? 0;
-    this.#latest = Math.max(this.#latest, frame.due);
-    this.#earliest ??= frame.due;
-    this.#bytes += frame.data.byteLength;
-    const block = this.#blockFor(frame);
-    const copy = block?.add(frame, index);
-    if (block !== undefined) this.#grow(block, frame);
+    this.#latest = Math.max(this.#latest, read.due);
+    this.#earliest ??= read.due;
+    this.#bytes += read.data.byteLength;
+    const block = this.#blockFor(read);
+    const frame = block === undefined ? read : this.#keep(read);
+    if (block !== undefined) {
+      block.add(frame, index);
+      this.#grow(block, frame);
+    }
     this.#head.set(streamId, index + 1);
     noteKey(this.#keys, frame);
     const place = (block?.length ?? 0) - 1;
-    return { frame: this.isShared && copy !== undefined ? copy : frame, index, block, place };
+    return { frame, index, block, place };
+  }
+
+  /** Raw frames keep their memory; that of packets grows as they arrive, and so is used again. */
+  #keep(frame: TimedFrame): TimedFrame {
+    return this.#isRaw ? keepFrame(frame) : { ...copyFrame(frame), borrowed: true };
   }
 
   /** The block that keeps a frame; `undefined` if it is not kept. */

@@ -5,17 +5,11 @@ import type { StreamDescription } from "../../media/frame.ts";
 import type { Pacer } from "../../media/pacer.ts";
 import type { FrameSource, TimedFrame } from "../../media/source.ts";
 import type { Slot, SlotHolder, SlotOptions } from "../limits.ts";
-import { type Block, type Counts, type FrameKey, noteKey, reaches } from "./block.ts";
+import { type Block, catchUpTime, type Counts, type FrameKey, noteKey, reaches } from "./block.ts";
 import { IdleMeter } from "./idle_meter.ts";
 import type { Produced, Producer } from "./producer.ts";
 import type { Place, ProducerStart, SharedRendition } from "./shared_rendition.ts";
 import type { BlockStore } from "./store.ts";
-
-/** Seconds before the end of what is kept at which a decoder is started that goes on there. */
-const MARGIN = 2;
-
-/** Times real time at which a decoder that has to begin at the start gets there, at least. */
-const CATCH_UP_SPEED = 5;
 
 /** How a response is opened, and what it shares with others. */
 export interface Opening extends Pick<ProducerStart, "open" | "openAfter"> {
@@ -322,8 +316,7 @@ export class Reader implements FrameSource, SlotHolder {
     if (mediaEnd !== undefined && reaches(end, mediaEnd)) return false;
     if (this.#isServed(end) || this.#reaches(end)) return false;
     const lastDue = last.due?.last ?? due;
-    const margin = MARGIN + lastDue / CATCH_UP_SPEED;
-    return this.#isAlone || lastDue - due <= margin;
+    return this.#isAlone || lastDue - due <= catchUpTime(lastDue);
   }
 
   /** Starts a decoder for a place, unless others make that needless. */

@@ -2,7 +2,7 @@
 import { RequestError } from "../../base/errors.ts";
 import { sameStreams, type StreamDescription, toSeconds, toTicks } from "../../media/frame.ts";
 import type { FrameSource, TimedFrame } from "../../media/source.ts";
-import { type Block, type Counts, type FrameKey, reaches } from "./block.ts";
+import { type Block, catchUpTime, type Counts, type FrameKey, reaches } from "./block.ts";
 import { Producer, type ProducerOptions } from "./producer.ts";
 import type { BlockStore } from "./store.ts";
 
@@ -157,8 +157,25 @@ export class SharedRendition {
   entryFor(seconds: number): Entry | undefined {
     const kept = this.#keptEntryFor(seconds);
     if (kept !== undefined) return kept;
-    const isNear = seconds <= SOON && this.producerFor(NOTHING.counts) !== undefined;
+    const isNear = seconds >= 0 && seconds <= SOON &&
+      this.producerFor(NOTHING.counts) !== undefined;
     return isNear ? NOTHING : undefined;
+  }
+
+  /** Whether a viewer who begins at a time in a block finds more behind what is kept. */
+  #goesOn(block: Block<Producer>, seconds: number): boolean {
+    let last = this.lastAfter(block);
+    // Decoders may end at positions of which neither is behind the other in every stream.
+    for (const seen = new Set([last]); !last.origin.isLive; seen.add(last)) {
+      const next = this.find(last.end);
+      if (next === undefined) break;
+      last = this.lastAfter(next);
+      if (seen.has(last)) break;
+    }
+    if (last.origin.isLive) return true;
+    if (this.end !== undefined && reaches(last.end, this.end)) return true;
+    const due = last.due?.last ?? 0;
+    return due - seconds > catchUpTime(due) || this.producerFor(last.end) !== undefined;
   }
 
   #keptEntryFor(seconds: number): Entry | undefined {
@@ -166,7 +183,7 @@ export class SharedRendition {
     if (video === undefined) return undefined;
     const target = toTicks(seconds, video.timeBase);
     for (const block of this.#blocks) {
-      if (!isOpenToAll(block) || !covers(block, seconds)) continue;
+      if (!isOpenToAll(block) || !covers(block, seconds) || !this.#goesOn(block, seconds)) continue;
       const entry = this.#entryBefore(block, { video, target });
       if (entry !== undefined) return entry;
     }

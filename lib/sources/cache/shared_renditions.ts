@@ -63,7 +63,8 @@ export class SharedRenditions {
     this.#store = new BlockStore({ limit: size, budget, unread: () => this.#unread() });
     this.#gate = new EncoderGate({
       max: MAX_ENCODERS,
-      running: (family) => this.#producersOf(family).length,
+      // No seek can wait for the others to make room.
+      running: (family) => this.#producersOf(family).filter(({ mayIdle }) => mayIdle).length,
       stopIdle: (family) => {
         const idle = this.#producersOf(family).find((producer) =>
           producer.isIdle && !producer.isFirst
@@ -84,10 +85,11 @@ export class SharedRenditions {
    * @throws {RequestError} if the file cannot be sent with these options
    */
   async open(parts: RenditionParts, opening: Opening): Promise<FrameSource> {
-    const rendition = await this.#share(parts);
-    return await (rendition === undefined
+    const key = await this.#sharedKey(parts);
+    // Nothing is waited for from here on until it has a reader, so that it is not forgotten before.
+    return await (key === undefined
       ? this.openAlone(parts, opening)
-      : this.#read(rendition, opening));
+      : this.#read(this.#renditionOf(key, parts), opening));
   }
 
   /**
@@ -118,12 +120,10 @@ export class SharedRenditions {
   ): Promise<Sought> {
     const exact = partFrom(options, to);
     const isShared = toOpening(exact).pacer.speed > 0 && isSeekShared(file, options);
-    const first = isShared ? await this.#share({ file, options }) : undefined;
-    if (first === undefined) {
+    if (!isShared || await this.#sharedKey({ file, options }) === undefined) {
       return { source: await this.open({ file, options: exact }, toOpening(exact)), from: to };
     }
-    const { family } = first;
-    this.#forgetEmpty(first);
+    const family = familyOf(file, options);
     while (true) {
       const found = this.#memberFor(family, to);
       if (found !== undefined) {
@@ -176,14 +176,13 @@ export class SharedRenditions {
     return this.#membersOf(family).flatMap(({ producers }) => producers);
   }
 
-  /** The rendition of some options, if it can be shared. */
-  async #share({ file, options }: RenditionParts): Promise<SharedRendition | undefined> {
+  /** The key of a rendition, if it can be shared. */
+  async #sharedKey({ file, options }: RenditionParts): Promise<string | undefined> {
     const { path, state } = file;
     const key = keyOf(file, options);
     if (this.#size === 0 || key === undefined || state === undefined) return undefined;
     // A file that was just changed may change again without a trace.
-    if (!await isSettled(path, state) || this.#refused.has(key)) return undefined;
-    return this.#renditionOf(key, { file, options });
+    return await isSettled(path, state) && !this.#refused.has(key) ? key : undefined;
   }
 
   async #read(rendition: SharedRendition, opening: Opening, place?: Place): Promise<FrameSource> {
@@ -221,12 +220,10 @@ export class SharedRenditions {
     { file, options }: RenditionParts,
     { isPrivate }: { isPrivate?: boolean } = {},
   ): SharedRendition {
-    const { start = 0, duration } = options;
-    // Parts with the same end.
-    const end = duration === undefined ? undefined : start + duration;
+    const { start = 0 } = options;
     const rendition: SharedRendition = new SharedRendition(key, {
       ...{ name: file.name, start, isPrivate },
-      family: keyOf(file, { ...options, start: undefined, duration: end }) ?? key,
+      family: familyOf(file, options),
       store: this.#store,
       accept: (source) => refuseChanged(file, source),
       onMismatch: () => this.#refuse(rendition),
@@ -340,6 +337,13 @@ async function refuseChanged(
     "media_error",
     `Cannot go on with "${name}": the file ${change.what} while it was sent, ask again`,
   );
+}
+
+/** Text that is the same for parts that differ in nothing but their beginning. */
+function familyOf(file: MediaFile, options: MediaOptions): string {
+  const { start = 0, duration } = options;
+  const end = duration === undefined ? undefined : start + duration;
+  return keyOf(file, { ...options, start: undefined, duration: end }) ?? file.path;
 }
 
 /** Key of a rendition: the file's state, its chosen audio, and all options. */

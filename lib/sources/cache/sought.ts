@@ -30,7 +30,8 @@ export function isSeekShared(file: MediaFile, options: MediaOptions): boolean {
 
 /** The time at which an encoder begins for a seek, in seconds of the media. */
 export function gridStart(to: number, { start = 0 }: MediaOptions): number {
-  return Math.max(start, Math.floor(to / GRID) * GRID);
+  const place = Math.floor(to / GRID) * GRID;
+  return to < start ? place : Math.max(start, place);
 }
 
 /** A source that was opened for a seek. */

@@ -17,7 +17,7 @@ import { KeyframeRequests } from "./keyframe_requests.ts";
 import type { LiveSource } from "./source_spec.ts";
 import { type PrepareFrame, SharedFrame } from "./shared_frame.ts";
 import { LiveQueue, QUEUE_LIMITS } from "./subscriber_queue.ts";
-import { LiveTimeline } from "./timeline.ts";
+import { inTimeBasesOf, LiveTimeline } from "./timeline.ts";
 
 /** Milliseconds that a subscriber waits for the first frame of a source that is starting. */
 const FIRST_FRAME_TIMEOUT = 10_000;
@@ -69,6 +69,8 @@ type State = { kind: "starting" } | { kind: "running" } | Outage;
 export class Broadcast {
   #options: BroadcastOptions;
   #queues = new Set<LiveQueue>();
+  /** Those that wait for the first frame: they take the streams as they are then. */
+  #joining = new Set<LiveQueue>();
   /** Broadcasts that are made from this one. */
   #holders = 0;
   #stop = new AbortController();
@@ -138,11 +140,14 @@ export class Broadcast {
   async join(queue: LiveQueue, signal: AbortSignal): Promise<void> {
     if (this.#state.kind === "lost") throw this.#state.error;
     this.follow(queue);
+    this.#joining.add(queue);
     try {
       await this.begun(signal);
     } catch (error) {
       this.leave(queue);
       throw error;
+    } finally {
+      this.#joining.delete(queue);
     }
   }
 
@@ -339,12 +344,13 @@ export class Broadcast {
     const isReturn = this.#runs > 1;
     const { streams, data = [] } = feed;
     const isSame = sameFormats(this.#streams, streams) && sameData(this.#data, data);
-    if (!isReturn || !isSame) {
-      this.#streams = streams;
-      this.#data = data;
-    }
+    // Those who know the earlier description go on with its time bases.
+    const isKept = isReturn && isSame;
+    this.#streams = isKept ? inTimeBasesOf(this.#streams, streams) : streams;
+    this.#data = isKept ? inTimeBasesOf(this.#data, data) : data;
+    const described = [...this.#queues].filter((queue) => !this.#joining.has(queue));
     if (isReturn && !isSame) {
-      for (const queue of this.#queues) queue.describe({ streams, data });
+      for (const queue of described) queue.describe({ streams, data });
     }
     this.#timeline.begin(first.due, clock.now());
     const wasLost = this.#isBack || this.outage !== undefined;
@@ -355,7 +361,7 @@ export class Broadcast {
     const message = `"${source.name}" is back`;
     // The log has the requests of publishers, with a limit for each.
     logger.log(this.#options.isAwaited?.() ? "debug" : "info", message);
-    for (const queue of this.#queues) queue.notify({ code: "source_back", message });
+    for (const queue of described) queue.notify({ code: "source_back", message });
   }
 
   #publish(feed: LiveFeed, { due: _due, ...frame }: TimedFrame): void {

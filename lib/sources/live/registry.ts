@@ -76,6 +76,7 @@ interface StartOptions {
 /** A broadcast that runs, and what it holds. */
 interface Running {
   source: LiveSource;
+  /** Of the rendition. Audio is always read, so it is no part of it. */
   key: string;
   broadcast: Broadcast;
   memory: Disposable;
@@ -98,9 +99,10 @@ export class LiveSources implements AsyncDisposable {
   #environment: LiveEnvironment;
   #slots: DecoderSemaphore;
   #sources = new Map<string, Registration>();
-  #running = new Map<string, Running>();
+  /** One for each rendition of a source; those of a source that was removed end soon. */
+  #running = new Set<Running>();
   /** Broadcasts that are stopping, until their FFmpeg has ended. */
-  #stopping = new Map<string, Promise<void>>();
+  #stopping = new Set<Promise<void>>();
   /** Notified when {@linkcode LiveSources.entries} may have changed. */
   readonly changes = new Changes();
   /** The streams of each source in its last run. */
@@ -212,8 +214,8 @@ export class LiveSources implements AsyncDisposable {
 
   /** Stops all broadcasts and waits until every FFmpeg has ended. */
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const running of [...this.#running.values()]) this.#stop(running);
-    await Promise.all(this.#stopping.values());
+    for (const running of [...this.#running]) this.#stop(running);
+    await Promise.all(this.#stopping);
   }
 
   /** Subscribes to a rendition, and starts it if it does not run. */
@@ -269,7 +271,7 @@ export class LiveSources implements AsyncDisposable {
     this.#sources.delete(name);
     this.#lastStreams.delete(name);
     this.changes.notify();
-    for (const running of [...this.#running.values()]) {
+    for (const running of [...this.#running]) {
       if (running.source.name !== name) continue;
       const stop = () => this.#stop(running, { isRemoved: true });
       // FFmpeg may still make frames of those that have come.
@@ -284,15 +286,20 @@ export class LiveSources implements AsyncDisposable {
     rendition: Rendition,
     options: SlotOptions,
   ): Promise<Slot | undefined> {
-    const key = keyOf(source, rendition);
-    const isNeedless = () => this.#running.has(key);
+    const isNeedless = () => this.#find(source, rendition) !== undefined;
     if (rendition.encoding === "copy" || isNeedless()) return undefined;
     return await this.#slots.take({ ...options, isNeedless });
   }
 
+  /** The broadcast of a rendition, if it runs. An earlier source of the same name is another. */
+  #find(source: LiveSource, rendition: Rendition): Running | undefined {
+    const key = renditionKey(rendition);
+    return [...this.#running].find((running) => running.source === source && running.key === key);
+  }
+
   /** Returns the broadcast of a rendition, and starts it if it does not run. */
   #findOrStart(source: LiveSource, rendition: Rendition, options: StartOptions): Running {
-    const running = this.#running.get(keyOf(source, rendition));
+    const running = this.#find(source, rendition);
     const { slot } = options;
     try {
       if (running === undefined) return this.#start(source, rendition, options);
@@ -321,8 +328,7 @@ export class LiveSources implements AsyncDisposable {
     // First, since it frees memory.
     this.#stopUnwatched(source);
     const memory = budget.take(MAX_QUEUED_BYTES);
-    const before = [...this.#stopping.values()];
-    const key = keyOf(source, rendition);
+    const before = [...this.#stopping];
     const broadcast = new Broadcast({
       source,
       isPaced: source.kind === "generator" || (source.kind === "file" && loop),
@@ -344,8 +350,9 @@ export class LiveSources implements AsyncDisposable {
       clock,
       logger,
     });
+    const key = renditionKey(rendition);
     const running = { source, key, broadcast, memory, capture, slot };
-    this.#running.set(key, running);
+    this.#running.add(running);
     this.#slots.review();
     if (slot !== undefined) {
       slot.holder = {
@@ -363,16 +370,15 @@ export class LiveSources implements AsyncDisposable {
 
   /** Makes room for another rendition of a source: stops the oldest without subscribers. */
   #stopUnwatched({ name }: LiveSource): void {
-    const unwatched = [...this.#running.values()]
+    const unwatched = [...this.#running]
       .filter(({ source, broadcast }) => source.name === name && broadcast.subscribers === 0);
     const surplus = Math.max(0, unwatched.length - MAX_LINGERING + 1);
     for (const running of unwatched.slice(0, surplus)) this.#stop(running);
   }
 
   #stop(running: Running, { isRemoved = false }: { isRemoved?: boolean } = {}): void {
-    const { key, source, broadcast, memory, capture, slot } = running;
-    if (this.#running.get(key) !== running) return;
-    this.#running.delete(key);
+    const { source, broadcast, memory, capture, slot } = running;
+    if (!this.#running.delete(running)) return;
     memory[Symbol.dispose]();
     const { logger } = this.#environment;
     const stopped = (isRemoved ? broadcast.end() : broadcast.stop()).then(() => {
@@ -381,14 +387,7 @@ export class LiveSources implements AsyncDisposable {
       // The capture has lingered with it, so that it need not linger again.
       if (capture?.broadcast.subscribers === 0) this.#stop(capture);
     });
-    this.#stopping.set(key, stopped);
-    stopped.finally(() => {
-      if (this.#stopping.get(key) === stopped) this.#stopping.delete(key);
-    });
+    this.#stopping.add(stopped);
+    stopped.finally(() => this.#stopping.delete(stopped));
   }
-}
-
-/** Key of what is read from a source. Audio is always read, so it is no part of the key. */
-function keyOf({ name }: LiveSource, rendition: Rendition): string {
-  return JSON.stringify([name, renditionKey(rendition)]);
 }

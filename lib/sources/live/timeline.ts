@@ -1,5 +1,5 @@
 /** One timeline for all runs of a live source. */
-import type { Rational } from "../../media/frame.ts";
+import type { AnyStream, Rational } from "../../media/frame.ts";
 
 /** Seconds from the last frame of a run to the first of the next, at least. */
 const MIN_GAP = 0.001;
@@ -38,4 +38,12 @@ export class LiveTimeline {
     this.#latest = Math.max(this.#latest, shifted * to[0] / to[1]);
     return shifted;
   }
+}
+
+/** Returns the streams of a run with the time bases of an earlier run of the same streams. */
+export function inTimeBasesOf<Stream extends AnyStream>(
+  earlier: readonly Stream[],
+  streams: readonly Stream[],
+): Stream[] {
+  return streams.map((stream, at) => ({ ...stream, timeBase: earlier[at].timeBase }));
 }

@@ -73,15 +73,15 @@ export class Publications implements Disposable {
   /**
    * Whether a publisher may have a name now.
    *
-   * @param options whether it is a reserved name, and whether one that is kept counts as free
+   * @param options whether it is a reserved name, and the turn of a publisher that may go on
    */
   isFree(
     name: string,
-    { reserved = false, kept = false }: { reserved?: boolean; kept?: boolean } = {},
+    { reserved = false, turn }: { reserved?: boolean; turn?: symbol } = {},
   ): boolean {
     const known = this.#sources.get(name);
     if (known === undefined) return this.#live.find(name) === undefined;
-    return !known.isHeld && (reserved || kept);
+    return !known.isHeld && (reserved || known.turn === turn);
   }
 
   /**
@@ -164,6 +164,7 @@ export class PublishedSource implements FeedOpener, Disposable {
   #registration: Disposable | undefined;
   #live: LiveSources | undefined;
   #publisher: Publisher | undefined;
+  #turn = Symbol();
   #run: PublishedRun | undefined;
   /** The newest run, if somebody watches. */
   #feed: PublishedFeed | undefined;
@@ -193,6 +194,11 @@ export class PublishedSource implements FeedOpener, Disposable {
     return this.#publisher !== undefined;
   }
 
+  /** Stands for the publisher that has it, or had it last: another with each one. */
+  get turn(): symbol {
+    return this.#turn;
+  }
+
   /** Whether a publisher has it, or may come back to it. */
   get isTaken(): boolean {
     return this.isHeld || !this.isReserved;
@@ -220,6 +226,7 @@ export class PublishedSource implements FeedOpener, Disposable {
       before.evict(refused(this.#name, "bad_request", "another publisher has taken its place"));
     }
     this.#publisher = publisher;
+    this.#turn = Symbol();
     if (publisher.onDemand && !this.isWatched) publisher.ask("pause");
     if (this.#viewers > 0) publisher.onViewers(this.#viewers);
   }

@@ -21,8 +21,8 @@ export interface NamedSource {
 export class ScriptNames {
   #name: string;
   #options: ScriptNamesOptions;
-  /** Address of the last peer that had a name. */
-  #owners = new Map<string, string>();
+  /** Address of the last script that had a name, and its turn. */
+  #owners = new Map<string, { address: string; turn: symbol }>();
 
   /** @param name of the reserved source */
   constructor(name: string, options: ScriptNamesOptions) {
@@ -41,17 +41,19 @@ export class ScriptNames {
     for (const name of this.#candidates(address)) {
       const reserved = name === this.#name;
       if (!reserved && await this.#options.isFile(name)) continue;
-      // What is kept for another publisher is not free.
-      if (!publications.isFree(name, { reserved, kept: this.#owners.has(name) })) continue;
+      // A name that is kept for a publisher other than a script is taken.
+      const turn = this.#owners.get(name)?.turn;
+      if (!publications.isFree(name, { reserved, turn })) continue;
       const source = publications.begin(name, publisher, { reserved });
-      this.#owners.set(name, address);
+      this.#owners.set(name, { address, turn: source.turn });
       return { name, source };
     }
     throw new Error("Cannot come here: there is always one more name");
   }
 
   *#candidates(address: string): Generator<string> {
-    const had = [...this.#owners].filter(([, owner]) => owner === address).map(([name]) => name);
+    const had = [...this.#owners].filter(([, owner]) => owner.address === address)
+      .map(([name]) => name);
     yield* had.toSorted((a, b) => a.length - b.length || (a < b ? -1 : 1));
     yield this.#name;
     for (let number = 2;; number++) yield `${this.#name}-${number}`;

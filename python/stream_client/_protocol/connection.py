@@ -8,9 +8,9 @@ from collections import deque
 from typing import Any, Deque, Dict, NamedTuple, Optional, Tuple
 
 from . import wire
-from .._errors import StreamError, invalid
+from .._errors import ConnectionLost, StreamError, invalid
 from .buffers import BufferPool
-from .transport import Server, connect
+from .transport import Server, StallError, connect
 
 PING_INTERVAL = 1.0
 """Seconds between pings for the clock."""
@@ -101,7 +101,7 @@ class Connection:
             return
         sent = now()
         self._ping = (time.monotonic() + PING_INTERVAL, sent)
-        self.send(wire.encode(wire.PING, wire.CAPTURE_TIME.pack(sent), sent))
+        self.send_unless_lost(wire.encode(wire.PING, wire.CAPTURE_TIME.pack(sent), sent))
 
     def receive(self) -> Received:
         """The next message that is no ping, pong or error.
@@ -114,7 +114,7 @@ class Connection:
             message = self._receive()
             if message.kind == wire.PING:
                 # The clock by which a publisher states when it captured.
-                self.send(wire.encode(wire.PONG, message.payload, now()))
+                self.send_unless_lost(wire.encode(wire.PONG, message.payload, now()))
             elif message.kind == wire.PONG:
                 self._on_pong(message)
             elif message.kind == wire.ERROR:
@@ -134,6 +134,19 @@ class Connection:
     def close(self) -> None:
         """Closes it. No other thread may use it any more."""
         self._transport.close()
+
+    def send_unless_lost(self, message: bytes) -> None:
+        """Sends a message, and ignores that the connection is lost. Receiving tells it, after what
+        the server sent before, such as an error or the end.
+
+        Raises:
+            StallError: if the server takes nothing for too long
+        """
+        try:
+            self.send(message)
+        except ConnectionLost as error:
+            if isinstance(error, StallError):
+                raise
 
     def _receive(self) -> Received:
         read_into = self._transport.read_into

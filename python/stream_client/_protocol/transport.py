@@ -32,6 +32,10 @@ MAX_UNSENT = 256 << 10
 FINGERPRINT = re.compile(r"(?:sha256:)?((?:[0-9a-f]{2}:?){32})", re.IGNORECASE)
 
 
+class StallError(ConnectionLost):
+    """The server takes or sends nothing for too long."""
+
+
 @dataclass(frozen=True)
 class Server:
     """The address of a server, and how to connect to it."""
@@ -103,13 +107,14 @@ class Transport:
         """Writes all parts.
 
         Raises:
-            ConnectionLost: if the peer is gone, or takes nothing for too long
+            StallError: if the peer takes nothing for too long
+            ConnectionLost: if it is gone
         """
         try:
             for part in joined(parts):
                 self._socket.sendall(part)
         except BlockingIOError as error:
-            raise ConnectionLost(f"{self._lost}: it took nothing for {IDLE_TIMEOUT} s") from error
+            raise StallError(f"{self._lost}: it took nothing for {IDLE_TIMEOUT} s") from error
         except OSError as error:
             raise ConnectionLost(f"{self._lost}: {error.strerror or error}") from error
 
@@ -190,7 +195,7 @@ class TlsTransport(Transport):
         with selectors.DefaultSelector() as selector:
             selector.register(self._tls, selectors.EVENT_READ if is_read else selectors.EVENT_WRITE)
             if not selector.select(IDLE_TIMEOUT):
-                raise ConnectionLost(f"{self._lost}: {complaint}")
+                raise StallError(f"{self._lost}: {complaint}")
 
 
 def connect(server: Server) -> Transport:

@@ -131,6 +131,23 @@ Deno.test("a recording has its messages beside it, on its own timeline, in each 
   }
 });
 
+Deno.test("a recording that FFmpeg ends by itself has its messages beside it", async () => {
+  const folder = await media.folder("ended");
+  await using server = await testServer({ media: media.path });
+  using publisher = await TestPublisher.begin(server.address.port, { name: "cam" });
+  await publisher.describe({ ...GREY, extradata: undefined }, dataStream(1));
+  await using _camera = new Camera(publisher, (time) => [
+    { streamId: 1, data: new TextEncoder().encode("[]") },
+    { timestamp: time / 40, data: new Uint8Array(256) },
+  ]);
+  const output = ["--output", `${folder}/cam.mkv`, ...at(server), "--", "-frames:v", "3"];
+  const { status, stderr } = await runInside(["--video", "cam", ...output]);
+  assertEquals(status, 0, stderr);
+  assertMatch(stderr, /; wrote ".*cam\.mkv"; its data is in ".*cam\.jsonl"/);
+  assertEquals(namesIn(folder), ["cam.jsonl", "cam.mkv"]);
+  assertEquals((await momentsOf(`${folder}/cam.mkv`)).length, 3);
+});
+
 Deno.test("messages beside a recording count from sound that begins before the pictures", async () => {
   await using source = await LiveServer.start();
   const { publisher } = source;

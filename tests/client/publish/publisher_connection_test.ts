@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import { onAbort } from "../../../lib/base/async.ts";
-import { wallClock } from "../../../lib/base/clock.ts";
+import { type Clock, wallClock } from "../../../lib/base/clock.ts";
 import { FormatError, RequestError } from "../../../lib/base/errors.ts";
 import {
   PublisherConnection,
@@ -28,6 +28,7 @@ import {
   ScriptedServer,
   untilGone,
 } from "../../support/peers/scripted_server.ts";
+import { HandClock } from "../../support/time/hand_clock.ts";
 
 const ACCEPT = encodeMessage("accept", encodeAcceptance({ name: "cam", watched: true }));
 const REQUEST: MediaRequest = { command: "publish", name: "cam" };
@@ -48,6 +49,7 @@ interface Told {
 async function withConnection(
   script: Script,
   act: (connection: PublisherConnection, told: Told) => Promise<void>,
+  { clock }: { clock?: Clock } = {},
 ): Promise<void> {
   await using server = new ScriptedServer(script);
   const { hostname: host, port } = server.address;
@@ -56,6 +58,7 @@ async function withConnection(
   using connection = await PublisherConnection.open(REQUEST, {
     target: { host, port },
     signal: new AbortController().signal,
+    clock,
     onAccepted: (isWatched) => {
       told.calls.push("accepted");
       told.isWatched = isWatched;
@@ -139,6 +142,47 @@ Deno.test("PublisherConnection.ready() waits until the server has taken enough",
     mayAnswer.resolve();
     await connection.ready(never);
   });
+});
+
+Deno.test("PublisherConnection marks what it sent when an answer fills the window", async () => {
+  const [mayAnswer, marked, mayOpen] = [0, 1, 2].map(() => Promise.withResolvers<void>());
+  const clock = new HandClock();
+  await withConnection(async (peer) => {
+    const mark = async () => {
+      let message = await heard(peer);
+      while (message.kind !== "ping") message = await heard(peer);
+      return encodeMessage("pong", message.payload, { timestamp: wallClock() });
+    };
+    await say(peer, ACCEPT);
+    const first = await mark();
+    clock.pass(1);
+    await say(peer, first);
+    const viewers = encodeNotice({ code: "viewers", message: "", viewers: 1 });
+    await say(peer, encodeMessage("notice", viewers));
+    const second = await mark();
+    await mayAnswer.promise;
+    await say(peer, second);
+    const third = await mark();
+    marked.resolve();
+    await mayOpen.promise;
+    await say(peer, third);
+    await untilGone(peer);
+  }, async (connection, { counted }) => {
+    const { signal: never } = new AbortController();
+    await connection.describe({ streams: [GREY], data: [] });
+    await connection.send(greyFrame(100_000));
+    await counted;
+    clock.pass(100);
+    // With a mark behind it, and without one.
+    await connection.send(greyFrame());
+    await connection.send(greyFrame(200_000));
+    clock.pass(10_000);
+    mayAnswer.resolve();
+    await marked.promise;
+    await assertRejects(() => connection.ready(AbortSignal.abort()), DOMException);
+    mayOpen.resolve();
+    await connection.ready(never);
+  }, { clock });
 });
 
 Deno.test("PublisherConnection compares its totals with those of the server", async () => {

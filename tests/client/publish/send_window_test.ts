@@ -27,15 +27,22 @@ class Link {
 
   send(bytes: number): void {
     this.#freeAt = Math.max(this.#freeAt, this.time) + bytes / this.#rate;
-    const number = this.window.count(bytes);
-    if (number !== undefined) this.#marks.push({ number, at: this.#freeAt + this.#delay });
+    this.#mark(this.window.count(bytes));
   }
 
   pass(milliseconds: number): void {
-    this.time += milliseconds;
-    while (this.#marks.length > 0 && this.#marks[0].at <= this.time) {
-      this.window.answer(this.#marks.shift()?.number ?? 0);
+    const end = this.time + milliseconds;
+    while (this.#marks.length > 0 && this.#marks[0].at <= end) {
+      const { number, at } = this.#marks.shift()!;
+      this.time = at;
+      this.#mark(this.window.answer(number));
     }
+    this.time = end;
+  }
+
+  #mark(number: number | undefined): void {
+    if (number === undefined) return;
+    this.#marks.push({ number, at: Math.max(this.#freeAt, this.time) + this.#delay });
   }
 }
 
@@ -77,6 +84,23 @@ pureTest("SendWindow has a mark on its way whenever it is full", () => {
       link.pass(33);
     }
   }
+});
+
+pureTest("SendWindow has a mark on its way when an answer after a pause makes it full", () => {
+  const link = new Link(10_000, 80);
+  for (let frame = 0; frame < 60; frame++) {
+    link.pass(33);
+    link.send(100_000);
+  }
+  link.pass(10_000);
+  for (let frame = 0; frame < 3; frame++) {
+    link.send(100_000);
+    link.pass(33);
+  }
+  assert(link.window.isFull);
+  assertEquals(link.marks, 1);
+  link.pass(100);
+  assert(!link.window.isFull);
 });
 
 pureTest("SendWindow marks what is sent a few times a second, and tells of answers", async () => {

@@ -1,6 +1,11 @@
 import { assertEquals } from "@std/assert";
 import { ResumeState } from "../../../lib/client/request/resume_state.ts";
-import type { AudioStream, Frame, StreamDescription } from "../../../lib/media/frame.ts";
+import type {
+  AudioStream,
+  DataStream,
+  Frame,
+  StreamDescription,
+} from "../../../lib/media/frame.ts";
 import { GREY } from "../../support/peers/scripted_server.ts";
 import { pureTest } from "../../support/pure_test.ts";
 
@@ -44,6 +49,23 @@ pureTest("ResumeState.points count discontinuities", () => {
   state.take(frame(0, { discontinuity: true }));
   state.take(frame(0, { discontinuity: true }));
   assertEquals(state.points, [{ id: 0, after: 0, breaks: 2 }]);
+});
+
+pureTest("ResumeState.points name the last text, and those of its timestamp are taken once", () => {
+  const TEXTS: DataStream = { id: 2, type: "data", codec: "subtitle", timeBase: [1, 1000] };
+  const description = { name: "grey", live: false, streams: [GREY], data: [TEXTS], etag: "one" };
+  const state = new ResumeState({ command: "get_video" }, { seekable: true, now: () => 0 });
+  const taken = (timestamp: number, text: string) =>
+    state.take(frame(timestamp, { streamId: 2, data: new TextEncoder().encode(text) })) !==
+      undefined;
+  state.describe(description);
+  assertEquals([taken(100, "a"), taken(200, "b"), taken(200, "c")], [true, true, true]);
+  assertEquals(state.points, [{ id: 2, after: 200 }]);
+  state.describe(description);
+  assertEquals([taken(200, "b"), taken(200, "c"), taken(200, "d")], [false, false, true]);
+  assertEquals(state.position, 0);
+  state.onSeekReply({ action: "seek", to: 0.2 });
+  assertEquals([taken(200, "b"), taken(300, "b")], [true, true]);
 });
 
 pureTest("ResumeState.position is that of the latest video frame, or of audio alone", () => {

@@ -5,6 +5,7 @@ import { requestMedia } from "../../../lib/protocol/native/client.ts";
 import type { ResponsePart } from "../../../lib/protocol/media_response.ts";
 import { ReconnectingResponse } from "../../../lib/client/request/request.ts";
 import { Secret } from "../../../lib/net/secret.ts";
+import { parseCue } from "../../../lib/media/subtitles.ts";
 import type { MediaRequest } from "../../../lib/protocol/native/request.ts";
 import { mediaFolder, pictures } from "../../support/media/media_folder.ts";
 import { CuttingProxy, type Fate } from "../../support/peers/cutting_proxy.ts";
@@ -100,6 +101,30 @@ Deno.test("a response resumes at its position after a seek", async () => {
   assertEquals(moments[0], timestamps[again - 1]);
   assertEquals(moments.at(-1), 1960);
   assertEquals(moments.length, (1960 - Number(moments[0])) / 40 + 1);
+});
+
+Deno.test("a response resumes with the texts that did not come, each of them once", async () => {
+  const lines = ["00:00:00,200 one", "00:00:00,200 two", "00:00:00,900 three", "00:00:01,700 four"];
+  const srt = lines.map((line, at) => `${at}\n${line.replace(" ", " --> 00:00:01,900\n")}\n\n`);
+  const texts = await media.write("texts.srt", srt.join(""));
+  await media.make("texts.mkv", [
+    ...[...pictures(TWO), "-f", "srt", "-i", texts, "-pix_fmt", "yuv420p", "-c:s", "subrip"],
+  ]);
+  await using server = await serve();
+  // In the description, between and inside of texts, later, and at the end.
+  const early = Array.from({ length: 14 }, (_, at) => 300 + 70 * at);
+  for (const cutAfter of [...early, 30 * PICTURE, 48 * PICTURE]) {
+    await using proxy = new CuttingProxy(server, [{ cutAfter }]);
+    const came: string[] = [];
+    await view(proxy, { name: "texts.mkv", subtitles: true }, {
+      onPart(part) {
+        if (part.kind === "frame" && part.frame.streamId === 2) {
+          came.push(parseCue(part.frame.data).text);
+        }
+      },
+    });
+    assertEquals([proxy.connections, came], [2, ["one", "two", "three", "four"]], `${cutAfter}`);
+  }
 });
 
 tlsTest("a response resumes over TLS, with the token", async () => {

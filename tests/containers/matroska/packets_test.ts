@@ -171,6 +171,32 @@ Deno.test("openMatroska() reads a few parts of a file, and packets() about what 
   assert(batches === 4 || batches === 5, `${batches} batches of four seconds`);
 });
 
+Deno.test("packets() does not read all of a file for sound that has ended", async () => {
+  const path = await folder.make("half silent.mkv", [
+    ...["-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25:d=60", ...tone({ seconds: 10 })],
+    ...["-c:v", "libx264", "-preset", "ultrafast", "-crf", "8", "-g", "25", "-pix_fmt", "yuv420p"],
+    ...["-c:a", "aac"],
+  ]);
+  let bytes = 0;
+  using source = await bytesOf(path);
+  const counted: FileBytes = {
+    size: source.size,
+    read(offset, length) {
+      bytes += length;
+      return source.read(offset, length);
+    },
+  };
+  const file = await openMatroska(counted, await installedDialect());
+  assert("packets" in file);
+  bytes = 0;
+  const packets = file.packets({ tracks: [0, 1], from: 57 });
+  const { value: first } = await packets.next();
+  assertEquals(first?.[0].track, 0);
+  assertEquals(first?.[0].keyframe, true);
+  assert(bytes < 0.7 * source.size, `${bytes} bytes of ${source.size}`);
+  await packets.return(undefined);
+});
+
 Deno.test("packets() gives what is in front of the cut of a truncated file", async () => {
   const path = await folder.make("cut.mkv", [
     ...[...BOTH, ...H264, "-c:a", "aac", "-cues_to_front", "1", "-cluster_time_limit", "500"],

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertLess, assertRejects } from "@std/assert";
 import { TruncatedError } from "../../../lib/base/errors.ts";
 import type { Packet } from "../../../lib/containers/packet_file.ts";
+import { concat } from "../../support/media/bytes.ts";
 import { pureTest } from "../../support/pure_test.ts";
 import {
   box,
@@ -41,25 +42,64 @@ pureTest(
   },
 );
 
-pureTest("packets() begin late in a film with few reads", async () => {
+pureTest("packets() begin late in a film with one batch of all up to there", async () => {
   const bytes = filmFile();
   const file = await opened(bytes);
   bytes.reads.length = 0;
-  const iterator = file.packets({ tracks: [0, 1], from: 5000.5 });
-  const packets: Packet[] = [];
-  const firstOf = (track: number) => packets.find((packet) => packet.track === track);
-  while (firstOf(1) === undefined) {
-    const { value: batch } = await iterator.next();
-    assert(batch !== undefined);
-    packets.push(...batch);
-  }
-  assertLess(bytes.reads.length, 6);
+  const iterator = file.packets({ tracks: [0, 1], from: 5001.5 });
+  const batch: readonly Packet[] = (await iterator.next()).value ?? [];
+  // Its sound is a second away from its pictures.
+  assertLess(bytes.reads.length, 4);
+  const of = (track: number) => batch.filter((packet) => packet.track === track);
   // A keyframe every two seconds, and audio to the packet.
-  assertEquals(firstOf(0)?.timestamp, 5000 * 25 + 1);
-  assertEquals(firstOf(0)?.keyframe, true);
-  assertEquals(firstOf(1)?.timestamp, 5000.5 * 48_000);
+  assertEquals(of(0)[0].timestamp, 5000 * 25 + 1);
+  assertEquals(of(0)[0].keyframe, true);
+  assertEquals(of(1)[0].timestamp, 5001.5 * 48_000);
+  assertLess(5001.5 * 25, of(0).at(-1)!.timestamp);
+  const next: readonly Packet[] = (await iterator.next()).value ?? [];
+  assertLess(next.reduce((sum, { data }) => sum + data.byteLength, 0), BATCH_SIZE);
   await iterator.return(undefined);
 });
+
+/** A film of so many pictures of a size, with a gap behind each, and one keyframe. */
+function leadFile({ count, size, gap }: { count: number; size: number; gap: number }): SparseBytes {
+  const offsets = Array.from({ length: count }, (_, at) => 8 + at * (size + gap));
+  const moov = moovOf([{
+    ...{ timescale: 25, duration: count },
+    tables: [
+      ...[tableBox("stts", 1, count, 1), tableBox("stss", 1, 1), tableBox("stsc", 1, 1, 1, 1)],
+      ...[box("stsz", words(0, size, count)), box("stco", words(0, count, ...offsets))],
+    ],
+  }]);
+  const length = count * (size + gap);
+  return new SparseBytes(concat(words(8 + length), "mdat"), length, moov);
+}
+
+pureTest(
+  "packets() far in front of where they are to begin come in few, bounded reads",
+  async () => {
+    const cases = [
+      { count: 100, size: 50_000, gap: 0, reads: 10 },
+      { count: 2000, size: 200, gap: 7700, reads: 30 },
+      { count: 2000, size: 1, gap: 16_000, reads: 61 },
+      { count: 2000, size: 200, gap: 17_500, reads: 2000 },
+    ];
+    for (const { reads, ...film } of cases) {
+      const bytes = leadFile(film);
+      const file = await opened(bytes);
+      bytes.reads.length = 0;
+      let before = 0;
+      for await (const batch of file.packets({ tracks: [0], from: 1e6 })) {
+        assert(batch.length > 0);
+        // A batch can be waited for, and given up behind it.
+        assertLess(bytes.reads.length - before, 33);
+        before = bytes.reads.length;
+      }
+      assertEquals(bytes.reads.length, reads);
+      assertLess(Math.max(...bytes.reads), 520 * 1024);
+    }
+  },
+);
 
 pureTest("packets() give what is there before they fail at the end of the file", async () => {
   const frames = twoFrames(0);

@@ -1,13 +1,13 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { ByteReader, fromSocket } from "../../../lib/base/byte_reader.ts";
 import { ByteWriter } from "../../../lib/base/byte_writer.ts";
-import { FormatError } from "../../../lib/base/errors.ts";
-import { connect } from "../../../lib/net/connection.ts";
-import { requestMedia } from "../../../lib/protocol/native/client.ts";
+import { FormatError, RequestError } from "../../../lib/base/errors.ts";
+import { connect, ServerConnection } from "../../../lib/net/connection.ts";
+import { requestList, requestMedia } from "../../../lib/protocol/native/client.ts";
 import { Connection } from "../../../lib/protocol/native/connection.ts";
 import { encodeMessage } from "../../../lib/protocol/native/framing.ts";
 import { parseControl } from "../../../lib/protocol/native/request.ts";
-import { encodeDescription } from "../../../lib/protocol/native/response.ts";
+import { encodeDescription, encodeError } from "../../../lib/protocol/native/response.ts";
 import {
   describe,
   end,
@@ -17,6 +17,8 @@ import {
   say,
   ScriptedServer,
 } from "../../support/peers/scripted_server.ts";
+import { pureTest } from "../../support/pure_test.ts";
+import { unixTest } from "../../support/test_if.ts";
 
 const NEVER = new AbortController().signal;
 
@@ -101,4 +103,56 @@ Deno.test("requestMedia() tells how much video of a live source it has read, wit
   for await (const { kind } of requestMedia(connection, request)) if (kind === "frame") frames++;
   const expected = [1, 2, 3].map((number) => ["taken", number, "number"]);
   assertEquals([frames, await told.promise], [5, expected]);
+});
+
+pureTest("requests whose connection is lost give the error that came before", async () => {
+  const refusal = encodeMessage("error", encodeError(new RequestError("busy", "full")));
+  const lost = () => {
+    let rest = refusal;
+    const socket = {
+      read(target: Uint8Array) {
+        const part = rest.subarray(0, target.byteLength);
+        rest = rest.subarray(part.byteLength);
+        target.set(part);
+        return Promise.resolve(part.byteLength || null);
+      },
+      write: () => Promise.reject(new Deno.errors.BrokenPipe()),
+      close() {},
+      closeWrite: () => Promise.resolve(),
+      setNoDelay() {},
+      remoteAddr: { transport: "tcp", hostname: "127.0.0.1", port: 7777 },
+    } as const;
+    return new ServerConnection(socket, NEVER, { timeouts: { connect: 20_000, idle: 20_000 } });
+  };
+  {
+    using connection = lost();
+    const response = requestMedia(connection, { command: "get_video" });
+    await assertRejects(() => Array.fromAsync(response), RequestError, "full");
+  }
+  using connection = lost();
+  await assertRejects(() => Array.fromAsync(requestList(connection)), RequestError, "full");
+});
+
+// Windows discards what came before a reset.
+unixTest("requestMedia() gives what came before the connection was reset", async () => {
+  const [asked, reset] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const ping = encodeMessage("ping", new Uint8Array(8));
+  await using server = new ScriptedServer(async (peer) => {
+    await say(peer, describe(), frame(0), ping, frame(1), ping, end());
+    await asked.promise;
+    // The control is unread, which makes it a reset.
+    server.cut();
+    reset.resolve();
+  });
+  const { hostname: host, port } = server.address;
+  using connection = await connect({ host, port }, NEVER);
+  const response = requestMedia(connection, { command: "get_video" });
+  const kinds: string[] = [];
+  for await (const { kind } of response) {
+    if (kind === "describe") await response.control?.({ action: "pause" });
+    asked.resolve();
+    await reset.promise;
+    kinds.push(kind);
+  }
+  assertEquals(kinds, ["describe", "frame", "frame", "end"]);
 });

@@ -166,9 +166,12 @@ Deno.test("a peer that sends no whole request is cut after the request timeout",
   await server.logged(/ended: no request within 0\.3 s/, 2);
   assertEquals(await got(server, ""), "");
   // A connection that waits for a further request is closed without a complaint.
-  const kept = await got(server, `GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
-  assertEquals(statusIn(kept), 200);
+  const whole = `GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`;
+  assertEquals(statusIn(await got(server, whole)), 200);
   assertEquals(server.lines.filter((line) => / warn .*no request/.test(line)).length, 2);
+  // A form that never ends and has waited for its turn.
+  assertMatch(await got(server, whole + form), /^HTTP\/1\.1 200 .*<\/html>\s*(0\r\n\r\n)?$/s);
+  await server.logged(/ended: no request within 0\.3 s/, 3);
 });
 
 linuxTest("a reader that takes nothing is cut after the stall timeout", async () => {
@@ -196,7 +199,7 @@ Deno.test("a visitor who leaves ends what was sent", async () => {
 
 Deno.test("a WebSocket that is silent is cut, and so is one that breaks the protocol", async () => {
   const live = { sources: [CAMERA], linger: 0 };
-  const timeouts = { ...DEFAULT_TIMEOUTS, ping: 100, life: 400 };
+  const timeouts = { ...DEFAULT_TIMEOUTS, ping: 200, life: 2000 };
   await using server = await pageServer({ live, timeouts });
   const upgrade = {
     ...{ Upgrade: "websocket", Connection: "Upgrade", "Sec-WebSocket-Version": "13" },
@@ -211,7 +214,7 @@ Deno.test("a WebSocket that is silent is cut, and so is one that breaks the prot
       text,
       /^HTTP\/1\.1 101 [^]*Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK\+xOo=\r\n/,
     );
-    await server.logged(/ended: The peer gave no sign of life for 0\.4 s/);
+    await server.logged(/ended: The peer gave no sign of life for 2 s/);
   }
   using broken = await RawHttp.connect(pageOf(server));
   await broken.ask("/api/play?name=cam&can=h264", upgrade);
@@ -247,6 +250,19 @@ Deno.test("connections that ask for nothing give way to those that do", async ()
   using _idle = new DisposableStack();
   for (const raw of idle) _idle.use(raw);
   await assertServed(server);
+});
+
+Deno.test("connections that wait for the rest of a form give way, too", async () => {
+  await using server = await pageServer({ maxClients: 4 });
+  using unfinished = new DisposableStack();
+  for (let count = 0; count < 6; count++) {
+    const raw = unfinished.use(await RawHttp.connect(pageOf(server)));
+    const form = `POST /login HTTP/1.1\r\nHost: ${raw.host}\r\nContent-Length: 10\r\n\r\ntoken`;
+    await raw.send(`GET /icon.svg HTTP/1.1\r\nHost: ${raw.host}\r\n\r\n${form}`);
+    assertEquals(statusIn(await raw.read(/<\/svg>/)), 200);
+  }
+  await assertServed(server);
+  assertEquals(server.lines.filter((line) => / (warn|error) /.test(line)), []);
 });
 
 Deno.test("a shutdown does not wait for pages that follow the library", async () => {

@@ -148,14 +148,15 @@ testWith("chromium")(
     await media.make(name, args);
     await using site = await pageSite(media.path);
     const tab = await site.open(`#/play/${name}`);
-    await tab.until(`${VIDEO}.readyState >= 2`);
-    const alpha = await tab.evaluate<number[]>(`(() => {
-    const context = new OffscreenCanvas(64, 48).getContext("2d");
-    context.drawImage(${VIDEO}, 0, 0);
-    const { data } = context.getImageData(0, 24, 64, 1);
-    return [data[4 * 8 + 3], data[4 * 56 + 3]];
-  })()`);
-    assertFades(alpha, "video element");
+    const alpha = `(() => {
+      const context = new OffscreenCanvas(64, 48).getContext("2d");
+      context.drawImage(${VIDEO}, 0, 0);
+      const { data } = context.getImageData(0, 24, 64, 1);
+      return globalThis.alpha = [data[4 * 8 + 3], data[4 * 56 + 3]];
+    })()`;
+    // A video that is ready may have nothing to draw for a moment yet.
+    await tab.until(`${VIDEO}?.readyState >= 2 && ${alpha}.some(Boolean)`);
+    assertFades(await tab.evaluate<number[]>("globalThis.alpha"), "video element");
     assertNoFaults(tab, site);
   },
 );

@@ -1,10 +1,10 @@
 /** Subtitles through a real connection. */
 import { assertAlmostEquals, assertEquals, assertMatch } from "@std/assert";
 import { type Cue, parseCue } from "../../../lib/media/subtitles.ts";
-import type { MediaRequest } from "../../../lib/protocol/native/request.ts";
+import type { MediaRequest, ResumePoint } from "../../../lib/protocol/native/request.ts";
 import { FILM_CUES, makeFilm } from "../../support/media/film.ts";
 import { mediaFolder, pictures } from "../../support/media/media_folder.ts";
-import { ask, type NativeClient } from "../../support/peers/native_client.ts";
+import { ask, type NativeClient, watch } from "../../support/peers/native_client.ts";
 import { type TestServer, testServer } from "../../support/peers/test_server.ts";
 
 const media = mediaFolder();
@@ -69,8 +69,42 @@ Deno.test("get_video begins with the text that is shown at the start", async () 
   assertEquals(textsOf(part), [FILM_CUES.eng[1]]);
   assertAlmostEquals(part[0].shown, -0.2);
   assertEquals(part[0].after, 0);
-  const resumed = await cuesOf(server, { ...wishes, resume: [{ id: 0, after: 1000 }] });
-  assertEquals(textsOf(resumed).at(-1), FILM_CUES.eng[2]);
+});
+
+Deno.test("a resumed response has all texts, or those from the last one on if that is named", async () => {
+  await makeFilm(media, "film.mkv");
+  await using server = await testServer({ media: media.path });
+  const wishes = { name: "film.mkv", encoding: "copy", subtitles: 1 } as const;
+  const picture = { id: 0, after: 1000 };
+  const resumed = async (...resume: ResumePoint[]) =>
+    textsOf(await cuesOf(server, { ...wishes, resume }));
+  assertEquals(await resumed(picture), [...FILM_CUES.eng]);
+  // Another text might begin at the same time.
+  assertEquals(await resumed(picture, { id: 2, after: 800 }), FILM_CUES.eng.slice(1));
+  assertEquals(await resumed({ id: 2, after: 801 }), FILM_CUES.eng.slice(2));
+  assertEquals(await resumed({ ...picture, after: 1960 }, { id: 2, after: 1601 }), []);
+  const refusals: [resume: ResumePoint[], wishes: Partial<MediaRequest>, reason: RegExp][] = [
+    [[picture, { id: 2, next: 800 }], {}, /stream 2 has texts, expected after, the last one's/],
+    [[picture, { id: 2, after: 800 }], { subtitles: undefined }, /there is no stream 2/],
+  ];
+  for (const [resume, more, reason] of refusals) {
+    const { error } = await ask(server, { command: "get_video", ...wishes, ...more, resume });
+    assertEquals(error?.code, "bad_request");
+    assertMatch(error!.message, reason);
+  }
+});
+
+Deno.test("a resumed loop goes on with the texts of its round", async () => {
+  await makeFilm(media, "film.mkv");
+  await using server = await testServer({ media: media.path });
+  using client = await server.connect();
+  const part = { start: 1, duration: 0.5, loop: true, audio: false };
+  const resume = [{ id: 0, after: 1200 }, { id: 2, after: 800 }];
+  await client.ask({ command: "get_video", name: "film.mkv", subtitles: 1, ...part, resume });
+  const texts = await client.frames(2, 2);
+  assertEquals(texts.map(({ seconds }) => seconds), [0.8, 1.3]);
+  await client.control("stop");
+  await client.rest();
 });
 
 Deno.test("a seek is followed by the texts from its target on", async () => {
@@ -133,4 +167,26 @@ Deno.test("get_video refuses subtitles that are pictures, and tracks of live sou
     error!.message,
     /^Cannot send subtitles 1 of "bitmaps.mkv": they are pictures \(hdmv/,
   );
+});
+
+Deno.test("a seek to the end sends none of the texts before it", async () => {
+  await makeFilm(media, "film.mkv");
+  await using server = await testServer({ media: media.path });
+  const request = { name: "film.mkv", subtitles: "eng", speed: 0.1 } as const;
+  using viewer = await watch(server, request);
+  await viewer.frames(1);
+  await viewer.seek(1e6, 1);
+  assertEquals((await viewer.rest()).frames, []);
+});
+
+Deno.test("the round of a loop behind a seek to the end has its texts", async () => {
+  await makeFilm(media, "film.mkv");
+  await using server = await testServer({ media: media.path });
+  const request = { name: "film.mkv", subtitles: "eng", loop: true } as const;
+  using viewer = await watch(server, request);
+  await viewer.frames(1);
+  await viewer.seek(1e6, 1);
+  // The text comes in front of the pictures that it is shown with.
+  const [text] = await viewer.frames(1);
+  assertEquals(parseCue(text.data!).text, FILM_CUES.eng[0].text);
 });

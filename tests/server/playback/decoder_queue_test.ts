@@ -1,6 +1,8 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { SeekingSlot, waitForDecoder } from "../../../lib/server/playback/decoder_queue.ts";
 import { DecoderSemaphore } from "../../../lib/sources/limits.ts";
+import { standIn } from "../../support/programs/stand_in.ts";
+import { mediaFolder, pictures } from "../../support/media/media_folder.ts";
 import { pureTest } from "../../support/pure_test.ts";
 import { watch } from "../../support/peers/native_client.ts";
 import { scriptRequest } from "../../support/peers/script_messages.ts";
@@ -152,4 +154,55 @@ Deno.test("a viewer who seeks goes on with the slot that it has, though others w
   assertEquals(server.lines.filter((line) => line.includes("request=2 request ends")), []);
   seeking.close();
   assertEquals((await second.response()).frames.length, SHORT_FRAMES);
+});
+
+Deno.test("a viewer who seeks again while a seek is opened goes on with its slot", async () => {
+  await using server = await testServer({ media, maxDecoders: 1 });
+  using seeking = await watch(server, { ...LONG, speed: 2 });
+  await seeking.frames(3);
+  using second = await server.connect();
+  await second.ask(SHORT);
+  await second.until("notice");
+  {
+    // The first seek never comes to anything.
+    const path = await Deno.makeTempFile();
+    using _file = { [Symbol.dispose]: () => Deno.removeSync(path) };
+    using _ffmpeg = await standIn("ffmpeg", `echo >>${path}; exec sleep 60`);
+    await seeking.control({ action: "seek", to: 5, id: 1 });
+    await seeking.answered(1);
+    while ((await Deno.stat(path)).size === 0) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  }
+  await seeking.seek(12, 2);
+  await seeking.frames(3);
+  assertEquals(server.lines.filter((line) => line.includes("request=2 request ends")), []);
+  seeking.close();
+  assertEquals((await second.response()).frames.length, SHORT_FRAMES);
+});
+
+Deno.test("a viewer who is paused at the end leaves its slot to others", async () => {
+  await using server = await testServer({ media, maxDecoders: 1 });
+  using paused = await watch(server, LONG);
+  await paused.frames(3);
+  await paused.control("pause");
+  await paused.seek(1e6, 1);
+  using second = await server.connect();
+  await second.ask(SHORT);
+  assertEquals((await second.response()).frames.length, SHORT_FRAMES);
+});
+
+Deno.test("pictures that are encoded since their packets cannot be copied take a slot", async () => {
+  const clips = mediaFolder();
+  const pixels = ["-pix_fmt", "yuv420p"];
+  await clips.make("untimed.h264", [...pictures({ seconds: 1 }), "-c:v", "libx264", ...pixels]);
+  await clips.make("long.mkv", [...pictures({ seconds: 20 }), "-c:v", "mpeg4"]);
+  await using server = await testServer({ media: clips.path, maxDecoders: 1 });
+  using first = await watch(server, { ...LONG, speed: 0.1 });
+  await first.frames(1);
+  using second = await server.connect();
+  await second.ask({ command: "get_video", name: "untimed.h264", encoding: "copy" });
+  await second.until("notice");
+  await first.control("stop");
+  await second.until("frame");
 });

@@ -113,6 +113,29 @@ ipv6Test(
   },
 );
 
+ipv6Test("a series of images gives way to the viewers of other addresses", async () => {
+  const clock = new HandClock();
+  await using server = await serve({ host: "::", maxDecoders: 4, startCacheSize: 0, clock });
+  const { port } = server.address;
+  const connect = async (hostname: string) => {
+    return new NativeClient(await Deno.connect({ hostname, port }));
+  };
+  const path = `${media.path}/niceness`;
+  const script = `case "$*" in *"-i "*) nice >>${path};; esac; exec "$REAL" "$@"`;
+  using _standIn = await standIn("ffmpeg", script);
+  const series = { command: "get_image", name: "clip.mkv", every: 0.5 } as const;
+  using other = await connect("::1");
+  const alone = await other.request(series);
+  using viewer = await connect("127.0.0.1");
+  await viewer.ask({ command: "get_video", name: "clip.mkv", audio: false, speed: 1 });
+  await viewer.until("describe");
+  await viewer.due(clock);
+  assertEquals(byStream((await other.request(series)).frames), byStream(alone.frames));
+  assertEquals((await other.request({ ...series, every: undefined })).frames.length, 1);
+  const niceness = (await Deno.readTextFile(path)).trim().split("\n");
+  assertEquals(niceness, Deno.build.os === "linux" ? ["5", "5", "15", "5"] : niceness);
+});
+
 Deno.test("a decoder ends with its viewer, also if it makes nothing and ignores signals", async () => {
   await using server = await serve();
   const begun = `${media.path}/begun`;

@@ -102,6 +102,35 @@ Deno.test("a loop after a seek goes on from there, then from the start", async (
   assertAlmostEquals((await viewer.frame("video")).seconds, 0.5, 1 / 30_000);
 });
 
+Deno.test("a loop after a seek to the end goes on by the length of the media, though no round was played", async () => {
+  await clip("clip.mov");
+  await using server = await testServer({ media: media.path });
+  using viewer = await watch(server, { name: "clip.mov", loop: true });
+  await take(viewer, "video", 3);
+  await viewer.seek(100, 1);
+  const frames = await take(viewer, "video", 25);
+  for (const [at, { seconds }] of frames.entries()) {
+    const expected = 0.5 * (1 + Math.floor(at / 12)) + (at % 12) * 1001 / 30_000;
+    assertAlmostEquals(seconds, expected, 1 / 30_000);
+  }
+});
+
+Deno.test("a loop whose length is not known goes on where each round ends", async () => {
+  await media.make("untimed.h264", [
+    ...pictures({ rate: "25", seconds: 1 }),
+    ...["-c:v", "libx264", "-pix_fmt", "yuv420p"],
+  ]);
+  await using server = await testServer({ media: media.path });
+  using viewer = await watch(server, { name: "untimed.h264", loop: true });
+  await take(viewer, "video", 5);
+  await viewer.seek(100, 1);
+  // The first of them begins where the viewer was, since nothing says when the media ends.
+  const times = (await take(viewer, "video", 75)).map(({ seconds }) => seconds);
+  for (let at = 1; at < times.length; at++) {
+    assertAlmostEquals(times[at], times[at - 1] + 1 / 25, 1e-3);
+  }
+});
+
 Deno.test("a loop of copied packets goes on by the length of its media", async () => {
   await clip("clip.mov");
   await using server = await testServer({ media: media.path });

@@ -99,6 +99,36 @@ Deno.test("startPlayback() gives a series of images at once, and notes the chang
   assertEquals(odd.description?.notes?.length, 1);
 });
 
+Deno.test("playMedia() waits at the end for what it still reads of the file", async () => {
+  // Its etag must not be known from before.
+  await media.make("read.mp4", pictures({ seconds: 2 }));
+  const { digest } = crypto.subtle;
+  const { now } = Date;
+  let [begun, ended] = [0, 0];
+  try {
+    // The file seems to have changed just now, so that its etag is not remembered.
+    Date.now = () => 0;
+    crypto.subtle.digest = async (...args) => {
+      begun++;
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      ended++;
+      return await digest.apply(crypto.subtle, args);
+    };
+    await using server = await testServer({ media: media.path });
+    {
+      using client = await server.connect();
+      await client.ask({ command: "get_video", name: "read.mp4", speed: 1 });
+      await client.until("describe");
+      while (begun < 2) await client.frame("video");
+    }
+    await server.quiet();
+    assertEquals([begun, ended], [2, 2]);
+  } finally {
+    Date.now = now;
+    crypto.subtle.digest = digest;
+  }
+});
+
 Deno.test("decodingThreads() gives a decoder more threads if it is alone, at speed 0", () => {
   const hurried = decodingThreads(0, 1);
   assert(hurried >= 3 && hurried <= 16, `${hurried} threads`);

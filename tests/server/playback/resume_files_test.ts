@@ -1,10 +1,12 @@
 import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { RequestError } from "../../../lib/base/errors.ts";
 import type { Control, MediaRequest, ResumePoint } from "../../../lib/protocol/native/request.ts";
+import { mediaEtag } from "../../../lib/sources/file/file_state.ts";
 import { Library } from "../../../lib/sources/file/library.ts";
 import { mediaFolder, pictures, tone } from "../../support/media/media_folder.ts";
 import { immediate, play } from "../../support/media/played_file.ts";
 import { askWhole, comparable, pointsOf } from "../../support/peers/cut_responses.ts";
+import { watch, watchLive } from "../../support/peers/native_client.ts";
 import { testServer } from "../../support/peers/test_server.ts";
 import { mediaChildren } from "../../support/programs/machine.ts";
 
@@ -147,6 +149,30 @@ Deno.test("a point that is not in the media is refused", async () => {
     assertStrictEquals(error.code, code, error.message);
   }
   assertEquals(await mediaChildren(), []);
+});
+
+Deno.test("the etag is that of the frames, also if the file changes in the queue", async () => {
+  const [one, other] = [await make("longer_sound.mp4"), await make("shorter_sound.mp4")];
+  const path = media.pathOf("changing.mp4");
+  const etagAfter = async (change: () => Promise<void>) => {
+    await Deno.copyFile(one, path);
+    await using server = await testServer({ media: media.path, maxDecoders: 1 });
+    using first = await watch(server, { name: "longer_sound.mp4", speed: 0.02 });
+    using waiting = await watchLive(server, { name: "changing.mp4", audio: false });
+    await waiting.notice("waiting");
+    await change();
+    await first.control("stop");
+    return (await waiting.until("describe")).description.etag;
+  };
+  assertEquals(await etagAfter(() => Promise.resolve()), await mediaEtag(one));
+  const overwrite = () => Deno.copyFile(other, path);
+  assertEquals(await etagAfter(overwrite), await mediaEtag(other));
+  const replace = async () => {
+    await Deno.copyFile(other, `${path}.new`);
+    await Deno.rename(`${path}.new`, path);
+  };
+  // Whose frames will come is not known.
+  assertEquals(await etagAfter(replace), undefined);
 });
 
 Deno.test("a viewer is notified once if the search takes a while", async () => {

@@ -10,7 +10,12 @@ import {
 } from "../../../lib/protocol/native/connection.ts";
 import { type EndReport, type Notice, parseNotice } from "../../../lib/protocol/native/response.ts";
 import { Controls } from "../../../lib/server/playback/controls.ts";
-import { type ResponseWriter, TimedSender } from "../../../lib/server/playback/sender.ts";
+import { FrameRate } from "../../../lib/server/playback/early.ts";
+import {
+  type ResponseWriter,
+  TimedSender,
+  type TimedSenderOptions,
+} from "../../../lib/server/playback/sender.ts";
 import { nativeResponse } from "../../../lib/server/playback/native_response.ts";
 import { socketOf } from "../../support/media/bytes.ts";
 import { pureTest } from "../../support/pure_test.ts";
@@ -42,6 +47,8 @@ interface Scene {
   speed?: number;
   /** Seconds of a pause in the middle. */
   pause?: number;
+  /** Video frames at the beginning that are only decoded. */
+  hidden?: number;
   /** The video frame with a discontinuity. */
   breakAt?: number;
   /** A notice before the first frame. */
@@ -96,8 +103,10 @@ async function play(scene: Scene): Promise<Outcome> {
       const data = new Uint8Array(FRAME_HEADROOM + SIZE).subarray(FRAME_HEADROOM);
       const keyframe = streamId === 1 || at % interval === 0;
       const discontinuity = streamId === 0 && at === scene.breakAt;
-      const frame = { streamId, timestamp: at, keyframe, due: at / RATE, data, discontinuity };
-      await sender.take({ kind: "frame", frame, beginning: 0, isShown: true });
+      const shownAt = at - (scene.hidden ?? 0);
+      const due = Math.max(0, shownAt) / RATE;
+      const frame = { streamId, timestamp: shownAt, keyframe, due, data, discontinuity };
+      await sender.take({ kind: "frame", frame, beginning: 0, isShown: shownAt >= 0 });
     }
   }
   const bytes = new Uint8Array(
@@ -196,6 +205,18 @@ pureTest("TimedSender.take() goes on with a keyframe if not all frames are keyfr
   assertEquals(frames.length + report.dropped, 500);
 });
 
+pureTest(
+  "TimedSender.take() drops nothing that is only decoded, and takes it for no delay",
+  async () => {
+    // Two seconds of a connection that is fast enough for what is shown.
+    const scene = { count: 150, hidden: 50, interval: 200, throughput: () => 1.1 * RATE * SIZE };
+    for (const late of ["drop", "wait"] as const) {
+      const { report, frames, notices } = await play({ ...scene, late });
+      assertEquals([report.dropped, frames.length, notices], [0, 150, []]);
+    }
+  },
+);
+
 pureTest("TimedSender.take() marks a discontinuity though its frame is dropped", async () => {
   const scene: Scene = { count: 100, throughput: () => HALF, late: "drop" };
   const sent = (await play(scene)).frames.map(({ timestamp }) => timestamp);
@@ -251,37 +272,88 @@ pureTest("TimedSender.take() finds nothing late at speed 0, nor after a pause", 
   assertLess(3600, paused.seconds);
 });
 
+type Moment = readonly [streamId: number, milliseconds: number];
+
+/** Sends frames that are due at moments, and gives the milliseconds at which each is written. */
+async function sendAt(
+  moments: readonly Moment[],
+  { speed, ...options }: Partial<Pick<TimedSenderOptions, "streams" | "rate">> & {
+    speed?: number;
+  } = {},
+): Promise<{ events: [milliseconds: number, streamId: number | "flush"][]; report: EndReport }> {
+  const clock = new HandClock({ skips: true });
+  const controls = new Controls({ command: "get_video", speed }, { clock });
+  controls.begin({ seekable: true });
+  const events: [milliseconds: number, streamId: number | "flush"][] = [];
+  const response: ResponseWriter = {
+    describe: () => Promise.resolve(),
+    write(frame) {
+      events.push([clock.time, frame.streamId]);
+      return frame.data.byteLength;
+    },
+    writeShared: () => Promise.reject(new Error("not live")),
+    flush: () => events.push([clock.time, "flush"]),
+    end: () => Promise.resolve(),
+  };
+  const own = { response, controls, drop: false, clock };
+  const sender = new TimedSender({ streams: STREAMS, rate: new FrameRate(), ...options, ...own });
+  for (const [streamId, milliseconds] of moments) {
+    const data = new Uint8Array(FRAME_HEADROOM + 3).subarray(FRAME_HEADROOM);
+    const frame = { streamId, timestamp: 0, keyframe: true, due: milliseconds / 1000, data };
+    await sender.take({ kind: "frame", frame, beginning: 0, isShown: true });
+  }
+  return { events, report: sender.report() };
+}
+
+const [VIDEO, AUDIO] = [0, 1];
+
 pureTest(
   "TimedSender.take() sends sound with the picture before, and then lets both go",
   async () => {
-    const clock = new HandClock({ skips: true });
-    const controls = new Controls({ command: "get_video" }, { clock });
-    controls.begin({ seekable: true });
-    const events: [time: number, streamId: number | "flush"][] = [];
-    const response: ResponseWriter = {
-      describe: () => Promise.resolve(),
-      write(frame) {
-        events.push([clock.time, frame.streamId]);
-        return frame.data.byteLength;
-      },
-      writeShared: () => Promise.reject(new Error("not live")),
-      flush: () => events.push([clock.time, "flush"]),
-      end: () => Promise.resolve(),
-    };
-    const sender = new TimedSender({ response, controls, streams: STREAMS, drop: false, clock });
-    const [video, audio] = [0, 1];
-    const moments = [[video, 0], [audio, 0], [audio, 20], [video, 40], [audio, 41], [video, 80]];
-    for (const [streamId, milliseconds] of [...moments, [audio, 121]]) {
-      const data = new Uint8Array(FRAME_HEADROOM + 3).subarray(FRAME_HEADROOM);
-      const due = milliseconds / 1000;
-      const frame = { streamId, timestamp: 0, keyframe: true, due, data };
-      await sender.take({ kind: "frame", frame, beginning: 0, isShown: true });
-    }
-    assertEquals(events, [
-      ...[[0, video], [0, audio], [0, audio], [0, "flush"]],
-      ...[[40, video], [40, audio], [40, "flush"]],
-      ...[[80, video], [80, "flush"], [121, audio]],
+    const { events, report } = await sendAt([
+      ...[[VIDEO, 0], [AUDIO, 0], [AUDIO, 20], [VIDEO, 40], [AUDIO, 41], [VIDEO, 80]] as const,
+      [AUDIO, 126],
     ]);
-    assertEquals([sender.report().frames, sender.report().audioFrames], [3, 4]);
+    assertEquals(events, [
+      ...[[0, VIDEO], [0, AUDIO], [0, AUDIO], [0, "flush"]],
+      ...[[40, VIDEO], [40, AUDIO], [40, "flush"]],
+      ...[[80, VIDEO], [80, "flush"], [126, AUDIO]],
+    ]);
+    assertEquals([report.frames, report.audioFrames], [3, 4]);
   },
 );
+
+pureTest(
+  "TimedSender.take() sends compressed pictures by four while many frames are sent",
+  async () => {
+    const moments = [0, 40, 80, 120, 160].map((due): Moment => [VIDEO, due]);
+    const timesOf = async (streams: StreamDescription[], framesPerSecond: number, speed = 1) => {
+      const rate = new FrameRate();
+      for (let at = 0; at <= framesPerSecond; at++) rate.add(at / framesPerSecond - 1);
+      const { events } = await sendAt(moments, { streams, rate, speed });
+      return events.filter(([_, what]) => what !== "flush").map(([milliseconds]) => milliseconds);
+    };
+    const video = (codec: string): StreamDescription[] => [{ ...STREAMS[0], codec }];
+    const single = moments.map(([_, due]) => due);
+    assertEquals(await timesOf(video("h264"), 6000), [0, 0, 0, 0, 160]);
+    assertEquals(await timesOf(video("h264"), 4000), single);
+    // These may be shown as they arrive.
+    assertEquals(await timesOf(video("rawvideo"), 6000), single);
+    assertEquals(await timesOf(video("mjpeg"), 6000), single);
+    // Sound goes as early; without a crowd, with what is due 45 ms later.
+    const sound = [{ ...STREAMS[1], id: VIDEO }];
+    assertEquals(await timesOf(sound, 6000), [0, 0, 0, 0, 160]);
+    assertEquals(await timesOf(sound, 4000), [0, 0, 80, 80, 160]);
+    // At twice the speed, 62.5 ms are as much of the media.
+    assertEquals(await timesOf(video("h264"), 6000, 2), [0, 0, 0, 0, 80]);
+  },
+);
+
+pureTest("TimedSender.take() takes a download, which has no times, for no crowd", async () => {
+  const rate = new FrameRate();
+  const moments = Array.from({ length: 6000 }, (_, at): Moment => [VIDEO, at]);
+  await sendAt(moments, { rate, speed: 0 });
+  rate.add(1e9);
+  rate.add(1e9 + 1);
+  assertEquals(rate.perSecond, 1);
+});

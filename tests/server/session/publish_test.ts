@@ -1,7 +1,10 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { RequestError } from "../../../lib/base/errors.ts";
+import { runSession } from "../../../lib/server/session/session.ts";
+import { Library } from "../../../lib/sources/file/library.ts";
 import { mediaFolder } from "../../support/media/media_folder.ts";
 import type { NativeClient } from "../../support/peers/native_client.ts";
+import { sessionContext } from "../../support/peers/session_context.ts";
 import {
   dataStream,
   noise,
@@ -10,6 +13,7 @@ import {
   TestPublisher,
 } from "../../support/peers/test_publisher.ts";
 import { type TestServer, testServer } from "../../support/peers/test_server.ts";
+import { HandClock } from "../../support/time/hand_clock.ts";
 
 const media = mediaFolder().path;
 const WATCH = { command: "get_video", name: "cam" } as const;
@@ -168,6 +172,33 @@ Deno.test("viewers who can take another description get it, others an error", as
   viewer.close();
 });
 
+Deno.test("viewers that join are described the streams as they were described last", async () => {
+  await using server = await testServer({ media });
+  const grey = { ...rawStream(8, 4), colorRange: "pc" };
+  const { publisher, viewer } = await watched(server, [grey]);
+  await publisher.send({ data: noise(32) });
+  await viewer.frames(1);
+  const changed = { colorRange: "tv", sampleAspectRatio: [4, 3], timeBase: [1, 500] };
+  await publisher.describe({ ...grey, ...changed });
+  await publisher.send({ timestamp: 40, data: noise(32) });
+  await viewer.frame();
+  using late = await server.connect();
+  await late.ask(WATCH);
+  while ((await publisher.notice("viewers")).viewers !== 2);
+  await publisher.send({ timestamp: 60, data: noise(32) });
+  const [newest, [frame]] = [await viewer.frame(), await late.frames(1)];
+  const [stream] = late.description.streams;
+  assert(stream.type === "video");
+  const { colorRange, sampleAspectRatio } = stream;
+  assertEquals([colorRange, sampleAspectRatio], ["tv", [4, 3]]);
+  // Both are sent the same frames, so that the time base stays.
+  assertEquals([frame.timestamp, frame.seconds], [newest.timestamp, newest.seconds]);
+  assertEquals(stream.timeBase, viewer.description.streams[0].timeBase);
+  await publisher.finish();
+  publisher.close();
+  viewer.close();
+});
+
 Deno.test("a publisher on demand is asked to pause and to resume", async () => {
   const timeouts = { request: 10_000, stall: 30_000, ping: 50 };
   await using server = await testServer({ media, timeouts, live: { sources: [], linger: 0 } });
@@ -185,6 +216,39 @@ Deno.test("a publisher on demand is asked to pause and to resume", async () => {
     await publisher.asked("pause");
   }
   await publisher.finish();
+});
+
+Deno.test("a description that waits when its publication ends takes no memory", async () => {
+  for (const isReplaced of [false, true]) {
+    const clock = new HandClock();
+    await using context = await sessionContext({ library: new Library(media), clock });
+    const { budget } = context;
+    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const sessions: Promise<void>[] = [];
+    const begin = async (replace: boolean) => {
+      const beginning = TestPublisher.begin(listener.addr.port, { name: "cam", replace });
+      sessions.push(runSession(await listener.accept(), context));
+      return await beginning;
+    };
+    using publisher = await begin(false);
+    // The rate lets two through at once.
+    for (let count = 0; count < 3; count++) await publisher.describe(rawStream(8, 4));
+    await clock.asleep();
+    assert(budget.taken > 0);
+    if (isReplaced) {
+      using _next = await begin(true);
+      assertEquals((await publisher.farewell())?.code, "bad_request");
+    } else {
+      const ended = publisher.finish();
+      await publisher.describe(rawStream(8, 4));
+      await clock.passToNext();
+      await ended;
+    }
+    clock.pass(1000);
+    publisher.close();
+    await Promise.all(sessions);
+    assertEquals(budget.taken, 0, isReplaced ? "replaced" : "ended");
+  }
 });
 
 Deno.test("log and metrics tell of publishers and of what they send", async () => {

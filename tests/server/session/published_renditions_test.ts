@@ -333,11 +333,18 @@ Deno.test("a viewer waits for a publisher that is back and has yet to send", asy
   publisher.close();
   assertEquals(await first.notice("source_lost").then(({ code }) => code), "source_lost");
   const back = await TestPublisher.begin(port, { name: "cam", onDemand: true });
-  await back.describe(rawStream(8, 4));
+  await back.describe(rawStream(8, 8));
   using second = await watch(server);
-  while ((await back.notice("viewers")).viewers !== 2);
-  await back.send({ timestamp: 5, data: new Uint8Array(32).fill(7) });
-  assertEquals((await second.frames(1))[0].data[0], 7);
+  using third = await watch(server, { redescribe: true });
+  while ((await back.notice("viewers")).viewers !== 3);
+  await back.send({ timestamp: 5, data: new Uint8Array(64).fill(7) });
+  await back.send({ timestamp: 6, data: new Uint8Array(64).fill(8) });
+  for (const viewer of [second, third]) {
+    const { frame, before } = await viewer.until("frame");
+    assertEquals([frame.data.length, frame.data[0]], [64, 7]);
+    assertEquals(before.filter((kind) => kind !== "ping"), ["describe"]);
+    assertEquals((await viewer.frame()).data[0], 8);
+  }
   await back.finish();
   back.close();
 });

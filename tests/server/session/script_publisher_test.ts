@@ -3,10 +3,11 @@ import type { MediaRequest } from "../../../lib/protocol/native/request.ts";
 import { DEFAULT_TIMEOUTS, type ServerOptions } from "../../../lib/server/options.ts";
 import { parseLiveSource } from "../../../lib/sources/live/source_spec.ts";
 import { mediaFolder, pictures, run } from "../../support/media/media_folder.ts";
-import { watchLive } from "../../support/peers/native_client.ts";
+import { NativeClient, watchLive } from "../../support/peers/native_client.ts";
 import { ScriptCamera, ScriptPeer } from "../../support/peers/script_peer.ts";
 import { noise, TestPublisher } from "../../support/peers/test_publisher.ts";
 import { type TestServer, testServer } from "../../support/peers/test_server.ts";
+import { testIf } from "../../support/test_if.ts";
 
 // Scripts that push to `--live cam=script::PORT`.
 
@@ -239,6 +240,31 @@ Deno.test("peers that send nothing hold a slot until another needs it, and no na
   await script.send(noise(RAW_SIZE));
   await server.logged(/ request begins command=publish name=cam /);
 });
+
+const hasIpv6 = Deno.networkInterfaces().some(({ address }) => address === "::1");
+
+testIf(hasIpv6, "no IPv6")(
+  "the latest script of an address with more than half of all slots gives way to a viewer",
+  async () => {
+    await using server = await pushedServer(RAW, { host: "::", maxClients: 2 });
+    using first = await ScriptPeer.push(server);
+    await first.send(noise(RAW_SIZE));
+    await server.logged(/ request begins command=publish name=cam /);
+    using second = await ScriptPeer.push(server);
+    await second.send(noise(RAW_SIZE));
+    await server.logged(/ request begins command=publish name=cam-2 /);
+    const { port } = server.address;
+    using viewer = new NativeClient(await Deno.connect({ hostname: "::1", port }));
+    await viewer.ask({ command: "get_video", name: "cam", encoding: "copy" });
+    await second.closed();
+    await server.logged(/ warn .* ended: Cannot go on: all connection slots are taken, /);
+    await server.logged(/"cam-2" has lost its publisher/);
+    await server.logged(/"cam" is started/);
+    const data = noise(RAW_SIZE);
+    await first.send(data);
+    assertEquals((await viewer.frames(1))[0].data, data);
+  },
+);
 
 Deno.test("a script that pauses for too long loses its source", async () => {
   await using server = await pushedServer(RAW, {

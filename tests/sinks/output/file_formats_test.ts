@@ -1,5 +1,5 @@
 /** Files in all kinds of types, with encoders and arguments of the user's. */
-import { assertEquals, assertMatch } from "@std/assert";
+import { assertEquals, assertLess, assertMatch, assertStringIncludes } from "@std/assert";
 import { mediaFolder, namesIn, pictures, run, tone } from "../../support/media/media_folder.ts";
 import { type TestServer, testServer } from "../../support/peers/test_server.ts";
 import { at, runInside } from "../../support/programs/run_inside.ts";
@@ -145,3 +145,43 @@ for (const type of ["mp4", "mkv", "mov"]) {
     assertMatch((await found(part))[0], new RegExp(`^h264 ${frames}$`));
   });
 }
+
+/** More than FFmpeg and its pipe hold. */
+async function serverOfLongFilm(): Promise<TestServer> {
+  const text = "1\n00:00:00,100 --> 00:00:09,000\nlong\n\n2\n00:00:08,000 --> 00:00:09,000\nlate\n";
+  const texts = await media.write("long.txt", text);
+  await media.make("long.mkv", [
+    ...[...pictures({ size: "320x240", seconds: 10 }), ...tone({ seconds: 10 })],
+    ...["-f", "srt", "-i", texts, "-c:v", "mjpeg", "-c:a", "flac", "-c:s", "subrip"],
+  ]);
+  return await testServer({ media: media.path });
+}
+
+for (const view of [[], ["--view", "none"]]) {
+  const beside = view.length === 0 ? "" : " beside a view";
+  Deno.test(`stream-client --output completes a file that FFmpeg ends by itself${beside}`, async () => {
+    await using server = await serverOfLongFilm();
+    const name = `ended${view.length}.mkv`;
+    const path = results.pathOf(name);
+    const args = [...view, "--subtitles", "--speed", "max", "--", "-t", "0.5"];
+    const { status, stderr } = await record(server, "long.mkv", path, args);
+    assertEquals(status, 0, stderr);
+    assertStringIncludes(stderr, `wrote "${path}"`);
+    assertEquals(namesIn(results.path).filter((each) => each.startsWith(`ended${view.length}.`)), [
+      name,
+    ]);
+    const [video, , texts] = await found(path);
+    assertEquals([video, texts], ["h264 13", "subrip"]);
+    const entries = ["-show_entries", "format=duration", "-of", "csv=p=0", `file:${path}`];
+    const seconds = parseFloat(new TextDecoder().decode(await run("ffprobe", entries)));
+    assertLess(seconds, 5, "no text behind the end");
+  });
+}
+
+Deno.test("stream-client --output completes a playlist that FFmpeg ends by itself", async () => {
+  await using server = await serverOfLongFilm();
+  const path = results.pathOf("ended/index.m3u8");
+  const { status, stderr } = await record(server, "long.mkv", path, ["--", "-t", "0.5"]);
+  assertEquals(status, 0, stderr);
+  assertStringIncludes(stderr, `wrote "${path}"`);
+});

@@ -4,9 +4,12 @@ import {
   assertAlmostEquals,
   assertEquals,
   assertMatch,
+  assertRejects,
   assertStringIncludes,
 } from "@std/assert";
 import { type Cue, parseSrt } from "../../../lib/media/subtitles.ts";
+import type { DataStream } from "../../../lib/media/frame.ts";
+import { SubtitleFile } from "../../../lib/sinks/output/subtitle_file.ts";
 import { RecordedSubtitles } from "../../../lib/sinks/output/subtitles.ts";
 import { fileTarget } from "../../../lib/sinks/output/target.ts";
 import type { Presentation } from "../../../lib/sinks/sink.ts";
@@ -212,6 +215,42 @@ Deno.test("SubtitleFile writes subtitles alone as SubRip and as WebVTT", async (
   assertEquals(await Deno.readTextFile(vtt.path), text);
   const decoded = await cuesOf(vtt.path);
   assertEquals(decoded, [{ start: 0, end: 0.5, text: "Grüße & <Küsse>" }]);
+});
+
+/** Begins a file of subtitles, and gives it texts. */
+async function subtitleFile(path: string, texts: readonly Cue[], overwrite = false) {
+  const file = new SubtitleFile(path, "srt", { overwrite });
+  const stream: DataStream = { id: 2, type: "data", codec: "subtitle", timeBase: [1, 1000] };
+  await file.begin({
+    ...{ name: "film", live: false, streams: [], data: [stream], still: false, encoding: "raw" },
+    ...{ speed: 0, lead: 0, firstPicture: 0 },
+  });
+  for (const { text, start, end } of texts) file.subtitle(text, start, end);
+  return file;
+}
+
+Deno.test("SubtitleFile replaces no file that has come meanwhile, unless it is told to", async () => {
+  const path = results.pathOf("meanwhile.srt");
+  const part = results.pathOf("meanwhile.part.srt");
+  await using file = await subtitleFile(path, FILM_CUES.eng);
+  await Deno.writeTextFile(path, "of somebody else");
+  await assertRejects(
+    () => file.finish(true),
+    Error,
+    `Cannot write "${path}": the file exists, replace it with --overwrite; what arrived is in "${part}"`,
+  );
+  assertEquals(await Deno.readTextFile(path), "of somebody else");
+  assertEquals(parseSrt(await Deno.readTextFile(part)), [...FILM_CUES.eng]);
+  await using other = await subtitleFile(path, FILM_CUES.deu, true);
+  assertEquals(await other.finish(true), `wrote "${path}"`);
+  assertEquals(parseSrt(await Deno.readTextFile(path)), [...FILM_CUES.deu]);
+});
+
+Deno.test("SubtitleFile writes a text once that comes again after a reconnection", async () => {
+  const path = results.pathOf("again.srt");
+  await using file = await subtitleFile(path, [...FILM_CUES.eng, ...FILM_CUES.eng]);
+  await file.finish(true);
+  assertEquals(parseSrt(await Deno.readTextFile(path)), [...FILM_CUES.eng]);
 });
 
 Deno.test("a client asks for subtitles that there are not, and writes no file", async () => {

@@ -66,3 +66,32 @@ pureTest("EncoderGate.enter() lets nobody wait for good, although the encoders g
   assert(pass !== undefined);
   pass[Symbol.dispose]();
 });
+
+pureTest(
+  "EncoderGate.review() gives the room of an encoder to the one who waited for it",
+  async () => {
+    let running = 2;
+    let isIdle = false;
+    const gate = new EncoderGate({
+      max: 2,
+      running: () => running,
+      stopIdle: () => {
+        if (isIdle) running--;
+        isIdle = false;
+      },
+    });
+    const order: number[] = [];
+    const entering = [1, 2].map((at) =>
+      gate.enter("a", { isNeedless: needed, signal }).then((pass) => {
+        order.push(at);
+        return pass;
+      })
+    );
+    isIdle = true;
+    gate.review();
+    await entering[0];
+    assertEquals([order, running], [[1], 1]);
+    running = 0;
+    for (const pass of await Promise.all(entering)) pass?.[Symbol.dispose]();
+  },
+);

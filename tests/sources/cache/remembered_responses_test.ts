@@ -269,3 +269,17 @@ Deno.test("metrics show the size of the start-up cache, and its hits", async () 
   assertMatch(text, /^stream_head_memory_bytes [1-9]\d{4,}$/m);
   assertMatch(text, /^stream_decoders 0$/m);
 });
+
+Deno.test("packets that an index finds need no FFmpeg, and nothing of the start-up cache", async () => {
+  await makeMedia();
+  const metrics = { hostname: "127.0.0.1", port: 0 };
+  await using server = await testServer({ media: media.path, metrics });
+  const [, url] = server.lines.join("").match(/Metrics are at (\S+)/) ?? [];
+  for (let round = 0; round < 2; round++) {
+    const { end, frames } = await remembered(server, { ...TALKIE, encoding: "copy" });
+    assertEquals([end?.reason, frames.length > 100], ["end", true]);
+    const text = await (await fetch(url)).text();
+    assertMatch(text, /^stream_head_memory_bytes 0$/m);
+    assertMatch(text, /^stream_head_hits_total 0$/m);
+  }
+});

@@ -8,6 +8,7 @@ import { type LiveQueue, QUEUE_LIMITS } from "../../../lib/sources/live/subscrib
 import { installedDialect } from "../../support/programs/machine.ts";
 import { HandClock } from "../../support/time/hand_clock.ts";
 import { HandFeed } from "../../support/media/hand_feed.ts";
+import { GREY } from "../../support/peers/scripted_server.ts";
 
 const NEVER = new AbortController().signal;
 const COPY = { encoding: "copy" } as const;
@@ -105,4 +106,38 @@ Deno.test("a source that is removed before its first frame is refused", async ()
   feed.break("the client has left");
   await assertRejects(() => joining, RequestError, `Cannot read "door"`);
   assert(!studio.live.names.includes("door"));
+});
+
+Deno.test("a source of the name of one that has just ended is read anew in each rendition", async () => {
+  await using studio = await Studio.open();
+  const { live } = studio;
+  const watchJpeg = async (width: number) => {
+    const source: LiveSource = { name: "door", kind: "published", input: "" };
+    const feed = new HandFeed();
+    feed.streams = [{ ...GREY, width, height: 4 / width, timeBase: [1, 10] }];
+    const registration = live.add(source, {
+      open: (signal) => {
+        signal.addEventListener("abort", () => feed.break("nobody watches"));
+        return Promise.resolve(feed);
+      },
+    });
+    let timestamp = 0;
+    // FFmpeg takes several frames before it gives the first.
+    const showing = setInterval(() => feed.show(timestamp++), 5);
+    const options = { limits: QUEUE_LIMITS.wait, signal: NEVER };
+    const watch = await live.watch(source, { encoding: "mjpeg" }, options)
+      .finally(() => clearInterval(showing));
+    return { feed, registration, watch };
+  };
+  const before = await watchJpeg(2);
+  before.registration[Symbol.dispose]();
+  before.feed.break("the publisher has left");
+  // FFmpeg has yet to end with the last frames of the one before.
+  const after = await watchJpeg(4);
+  const [stream] = after.watch.described.streams;
+  assertEquals([stream.codec, stream.type === "video" && stream.width], ["mjpeg", 4]);
+  assertEquals(await taken(after.watch.queue), 0);
+  let last: string | number = "";
+  while (last !== "end") last = await taken(before.watch.queue);
+  for (const { watch } of [before, after]) watch[Symbol.dispose]();
 });

@@ -101,6 +101,18 @@ pureTest("ScriptNames.begin() gives a script that comes back the name that it ha
   assertEquals((await studio.begin("10.0.0.4")).name, "cam-2");
 });
 
+pureTest("a script does not get a name that is kept for another publisher", async () => {
+  await using studio = new Names();
+  assertEquals(await studio.all(2), ["cam", "cam-2"]);
+  const publisher = { ...PUBLISHER };
+  studio.publications.begin("cam-2", publisher, { replace: true }).lose(publisher);
+  const next = await studio.begin("10.0.0.1");
+  assertEquals(next.name, "cam-3");
+  // A name that is kept for a script is free for the others.
+  next.leave();
+  assertEquals((await studio.begin("10.0.0.2")).name, "cam-3");
+});
+
 pureTest("a script gets the first of its free names", async () => {
   await using studio = new Names();
   const scripts = [await studio.begin("10.0.0.1"), await studio.begin("10.0.0.1")];

@@ -53,7 +53,7 @@ export class FakeSource implements FrameSource {
       // In memory that is used again, as a decoder's.
       const data = frame.data.slice();
       yield await Promise.resolve({ ...frame, data });
-      data.fill(255);
+      if (!data.buffer.detached) data.fill(255);
     }
     if (this.#failure !== undefined) throw this.#failure;
   }

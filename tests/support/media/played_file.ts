@@ -61,7 +61,7 @@ export async function play(
     clock: now && { now },
   });
   const player = new Player(first, {
-    ...{ file, options, loop, controls, open, search },
+    ...{ file, options, loop, controls, open, onSoughtEnd: () => {}, search },
     openParts: (parts) => openResumePlan(parts, { options, open }),
     openSought: async (to) => ({ source: await open(partFrom(options, to)), from: to }),
   });

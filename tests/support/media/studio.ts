@@ -34,7 +34,7 @@ export function changedAt(milliseconds: () => number): Disposable {
 export class Studio {
   /** Of which it takes when viewers have been idle for too long. */
   readonly clock = new HandClock();
-  readonly slots = new DecoderSemaphore(2, { clock: this.clock });
+  readonly slots: DecoderSemaphore;
   hits = 0;
   readonly renditions: SharedRenditions;
   /** The sources so far. */
@@ -44,8 +44,11 @@ export class Studio {
   /** Makes the source of a decoder. */
   make: () => FakeSource = () => new FakeSource(TEN_FRAMES);
 
-  constructor(size: number) {
-    const { slots, clock } = this;
+  /** @param size bytes that are kept */
+  constructor(size: number, { decoders = 2 }: { decoders?: number } = {}) {
+    const { clock } = this;
+    const slots = new DecoderSemaphore(decoders, { clock });
+    this.slots = slots;
     this.renditions = new SharedRenditions({ size, slots, clock, onHit: () => this.hits++ });
   }
 

@@ -1,7 +1,6 @@
 /** HTTP as it lies on the connection, for what fetch() does not send. */
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder();
 
 /** A connection to the page of a server. */
 export class RawHttp implements Disposable {
@@ -39,6 +38,7 @@ export class RawHttp implements Disposable {
   /** What comes until a pattern is found, or else until the connection is closed. */
   async read(pattern?: RegExp): Promise<string> {
     let text = "";
+    const decoder = new TextDecoder();
     const memory = new Uint8Array(64 * 1024);
     while (pattern === undefined || !pattern.test(text)) {
       const count = await this.#socket.read(memory).catch((error) => {

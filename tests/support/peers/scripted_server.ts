@@ -36,11 +36,16 @@ export class ScriptedServer implements AsyncDisposable {
     return this.#listener.addr as Deno.NetAddr;
   }
 
+  /** Closes all connections. */
+  cut(): void {
+    for (const peer of this.#peers) peer.close();
+    this.#peers.clear();
+  }
+
   /** Closes the listener and all connections. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#listener.close();
-    for (const peer of this.#peers) peer.close();
-    this.#peers.clear();
+    this.cut();
     await this.#running;
   }
 

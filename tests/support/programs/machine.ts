@@ -101,6 +101,20 @@ export async function mediaChildren(parent: number = Deno.pid): Promise<number[]
   return found;
 }
 
+/** Descriptors of this process that lead to a file. */
+export function countDescriptors(path: string): number {
+  let count = 0;
+  for (const { name } of Deno.readDirSync("/proc/self/fd")) {
+    try {
+      if (Deno.readLinkSync(`/proc/self/fd/${name}`) === path) count++;
+    } catch (error) {
+      // The descriptor of the folder itself is gone by now.
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+  return count;
+}
+
 async function readStat(name: string): Promise<string> {
   try {
     return await Deno.readTextFile(`/proc/${name}/stat`);

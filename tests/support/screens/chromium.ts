@@ -18,6 +18,9 @@ const FLAGS = [
 const PHONE = "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) " +
   "Chrome/126.0.0.0 Mobile Safari/537.36";
 
+/** Levels of what a page or the browser complains of; others are for information. */
+const COMPLAINTS = /^(error|warning|assert)$/;
+
 /** A response of the protocol. */
 interface Reply {
   [name: string]: unknown;
@@ -155,8 +158,9 @@ export class Page {
     } else if (method === "Network.webSocketCreated") {
       this.requests.push(String(params.url));
     } else if (
-      method === "Runtime.exceptionThrown" || method === "Log.entryAdded" ||
-      (method === "Runtime.consoleAPICalled" && /^(error|warning|assert)$/.test(`${params.type}`))
+      method === "Runtime.exceptionThrown" ||
+      (method === "Runtime.consoleAPICalled" && COMPLAINTS.test(`${params.type}`)) ||
+      (method === "Log.entryAdded" && COMPLAINTS.test(`${(params.entry as Reply).level}`))
     ) {
       this.complaints.push(text);
     }

@@ -49,7 +49,7 @@ export interface IndexableFile {
   info?: { format: string };
 }
 
-/** A use of a file; its descriptor is open until this is disposed. */
+/** A use of a file, which is open until this is disposed. */
 export interface OpenPackets extends AsyncDisposable {
   file: PacketFile;
   /** Memory for its packets. */
@@ -70,8 +70,8 @@ interface Entry {
 }
 
 /**
- * The packet files of a library: one descriptor and one index for each state of a file, however many
- * viewers it has. The descriptor is closed with the last viewer; the index is kept for the next ones.
+ * The packet files of a library: one index for each state of a file, however many viewers it has. The
+ * file is closed with the last viewer; the index is kept for the next ones.
  */
 export class PacketFiles {
   #openers: PacketFileOpeners;

@@ -17,7 +17,7 @@ const LAST_READ = 1000;
 const GAP = 0.5;
 
 /** Seconds before the last frames of a batch from which the next one is read: disks may be busy. */
-const AHEAD = 0.1;
+const AHEAD = 0.15;
 
 /** Limits of a {@linkcode PacketSource}. */
 export interface PacketSourceLimits {

@@ -6,6 +6,7 @@ import {
   SharedFile,
   UnreachableFileError,
 } from "../../../../lib/sources/file/packets/shared_file.ts";
+import { countDescriptors } from "../../../support/programs/machine.ts";
 
 /** A served folder with a file, and a secret file beside the folder. */
 class Folders implements AsyncDisposable {
@@ -43,6 +44,87 @@ Deno.test("SharedFile.read() reads at any place, for several users at once", asy
   assertEquals(await file.read(8, 2), new TextEncoder().encode("89"));
   await assertRejects(() => file.read(8, 3), TruncatedError);
   await assertRejects(() => file.read(11, 1), TruncatedError);
+});
+
+Deno.test({
+  name: "SharedFile.read() opens a few descriptors for many reads at once, and closes all",
+  // Elsewhere the system does not tell which are open.
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    await using folders = new Folders();
+    const file = folders.file();
+    const use = await file.use();
+    for (let at = 0; at < 10; at++) await file.read(at, 1);
+    assertEquals(countDescriptors(folders.path), 1);
+    const readAll = async () => {
+      const places = Array.from({ length: 200 }, (_, at) => at % 10);
+      const read = await Promise.all(places.map((at) => file.read(at, 1)));
+      assertEquals(read.map(([byte]) => byte), places.map((at) => 0x30 + at));
+    };
+    let most = 0;
+    while (most < 4) {
+      await readAll();
+      most = Math.max(most, countDescriptors(folders.path));
+    }
+    for (let turn = 0; turn < 3; turn++) await readAll();
+    assertEquals(countDescriptors(folders.path), 4);
+    await use[Symbol.asyncDispose]();
+    assertEquals(countDescriptors(folders.path), 0);
+  },
+});
+
+Deno.test({
+  name: "SharedFile.use() has as many descriptors again after any number of uses",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    await using folders = new Folders();
+    const path = `${folders.folder}/other`;
+    const hasFour = async (file: SharedFile, path: string) => {
+      const use = await file.use();
+      while (countDescriptors(path) < 4) {
+        await Promise.all(Array.from({ length: 40 }, () => file.read(0, 1)));
+      }
+      await use[Symbol.asyncDispose]();
+    };
+    // More than all files together may have, and as many refusals.
+    for (let turn = 0; turn < 25; turn++) {
+      await hasFour(folders.file(), folders.path);
+      await Deno.writeTextFile(path, "x");
+      const file = folders.file(path);
+      const use = await file.use();
+      await Deno.remove(path);
+      await Promise.all(Array.from({ length: 40 }, () => file.read(0, 1)));
+      await use[Symbol.asyncDispose]();
+    }
+    for (let turn = 0; turn < 45; turn++) {
+      await Deno.writeTextFile(path, "x");
+      const file = folders.file(path);
+      const use = await file.use();
+      await Deno.remove(path);
+      await Promise.all(Array.from({ length: 4 }, () => file.read(0, 1)));
+      await use[Symbol.asyncDispose]();
+    }
+    await hasFour(folders.file(), folders.path);
+  },
+});
+
+Deno.test({
+  name: "SharedFile.read() opens no further descriptor of whatever takes the place of the file",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    await using folders = new Folders();
+    const file = folders.file();
+    const use = await file.use();
+    const kept = `${folders.root}/kept`;
+    await Deno.rename(folders.path, kept);
+    await Deno.writeTextFile(folders.path, "9876543210");
+    for (let turn = 0; turn < 8; turn++) {
+      const read = await Promise.all([0, 1, 2, 3].map((at) => file.read(at, 1)));
+      assertEquals(read.map(([byte]) => byte), [0x30, 0x31, 0x32, 0x33]);
+    }
+    assertEquals([countDescriptors(kept), countDescriptors(folders.path)], [1, 0]);
+    await use[Symbol.asyncDispose]();
+  },
 });
 
 Deno.test("SharedFile.read() says that a file became shorter, and reads one that was removed", async () => {

@@ -23,6 +23,8 @@ const FOLDERS = [
 
 async function untilCards(page: Page, names: readonly string[]): Promise<void> {
   await page.until(`${CARDS}.join() === ${JSON.stringify(names.join())}`);
+  // `innerText` of a card is empty until the browser has drawn it (content-visibility).
+  await page.evaluate(DRAWN);
 }
 
 test("folders are entered, and left by the path and by the history of the browser", async () => {
