@@ -63,6 +63,8 @@ export function fromSocket(socket: Pick<Deno.Conn, "read">): ByteSource {
 export interface ByteReaderOptions {
   /** Milliseconds that one read of the source may take. @default Infinity */
   readTimeout?: number;
+  /** Whether the source has nothing to give yet, so that a read that takes longer goes on. */
+  isIdle?: () => boolean;
   /** Called when a read takes longer, before the source is cancelled. Ends the source's writer. */
   onTimeout?: () => void;
 }
@@ -211,13 +213,20 @@ export class ByteReader {
    * the other end of the pipe open.
    */
   #limitRead(): Disposable | undefined {
-    const { readTimeout, onTimeout } = this.#options;
+    const { readTimeout, isIdle, onTimeout } = this.#options;
     if (readTimeout === undefined) return undefined;
-    return deadline(readTimeout, () => {
-      onTimeout?.();
-      // If it fails, so does the read.
-      this.#source.cancel().catch(() => {});
-    });
+    const limit = () =>
+      deadline(readTimeout, () => {
+        if (isIdle?.()) {
+          current = limit();
+          return;
+        }
+        onTimeout?.();
+        // If it fails, so does the read.
+        this.#source.cancel().catch(() => {});
+      });
+    let current = limit();
+    return { [Symbol.dispose]: () => current[Symbol.dispose]() };
   }
 
   /**

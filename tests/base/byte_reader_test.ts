@@ -201,6 +201,19 @@ Deno.test("readTimeout gives up a source that gives nothing", async () => {
   }
 });
 
+Deno.test("readTimeout begins again for a source that has nothing to give yet", async () => {
+  const given = Promise.withResolvers<Uint8Array<ArrayBuffer>>();
+  const source: ByteSource = { read: () => given.promise, cancel: () => Promise.resolve() };
+  let times = 0;
+  const reader = new ByteReader(source, {
+    readTimeout: 1,
+    isIdle: () => ++times < 3,
+    onTimeout: () => given.resolve(new Uint8Array(0)),
+  });
+  assertStrictEquals(await reader.peek(1), undefined);
+  assertStrictEquals(times, 3);
+});
+
 Deno.test("readTimeout does not count between reads", async () => {
   const reader = new ByteReader(fromSocket(socketOf(sample(4), 1)), {
     readTimeout: 60_000,

@@ -213,6 +213,8 @@ class FfmpegFeed implements LiveFeed {
     const { maxFrameSize, readTimeout, signal } = options;
     this.#reader = new FrameReader(process, {
       ...{ pooledBuffers: POOLED_BUFFERS, maxFrameSize, readTimeout, signal },
+      // Some publishers send a frame a minute.
+      isIdle: () => this.#feeder?.isIdleFor(readTimeout / 2) ?? false,
       toError: (end) => this.#toError(end),
     });
     this.#feeder = options.input && new FrameFeeder(options.input, {

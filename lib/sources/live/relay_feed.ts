@@ -49,6 +49,8 @@ export class FrameFeeder implements AsyncDisposable {
   #captureTimes = new CaptureTimes();
   /** Seconds of the first frame. */
   #zero: number | undefined;
+  /** Since when it waits for a frame, by `performance.now()`; absent while FFmpeg takes one. */
+  #waitsSince: number | undefined = performance.now();
   #stop = new AbortController();
   #finished: Promise<void>;
 
@@ -66,6 +68,11 @@ export class FrameFeeder implements AsyncDisposable {
    */
   capturedAt(streamId: number, seconds: number): number | undefined {
     return this.#captureTimes.find(streamId, seconds);
+  }
+
+  /** Whether no frame has come for so many milliseconds, so that FFmpeg has nothing to do. */
+  isIdleFor(milliseconds: number): boolean {
+    return performance.now() - (this.#waitsSince ?? Infinity) >= milliseconds;
   }
 
   /** Ends the input at once. FFmpeg, which may be reading it, must have ended. */
@@ -91,7 +98,10 @@ export class FrameFeeder implements AsyncDisposable {
             continue;
           }
           const frame = this.#shifted(held.frame);
-          if (frame !== undefined) await this.#writer.write(frame);
+          if (frame === undefined) continue;
+          this.#waitsSince = undefined;
+          await this.#writer.write(frame);
+          this.#waitsSince = performance.now();
         } finally {
           held.release();
         }

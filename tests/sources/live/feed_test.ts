@@ -1,4 +1,5 @@
 import { assertEquals, assertFalse, assertMatch, assertRejects } from "@std/assert";
+import { abortable } from "../../../lib/base/async.ts";
 import { RequestError } from "../../../lib/base/errors.ts";
 import type { Rendition } from "../../../lib/ffmpeg/rendition.ts";
 import {
@@ -6,8 +7,11 @@ import {
   openLiveFeed,
   SourceEndedError,
 } from "../../../lib/sources/live/feed.ts";
+import type { FrameInput } from "../../../lib/sources/live/relay_feed.ts";
 import { parseLiveSource } from "../../../lib/sources/live/source_spec.ts";
 import { mediaFolder, pictures, tone } from "../../support/media/media_folder.ts";
+import { GREY } from "../../support/peers/scripted_server.ts";
+import { LeapingTime } from "../../support/time/leaping_time.ts";
 import { installedDialect } from "../../support/programs/machine.ts";
 
 const media = mediaFolder();
@@ -66,6 +70,32 @@ Deno.test("LiveFeed.next() waits longer for frames of a low frame rate", async (
     moments.push(timestamp * stream.timeBase[0] / stream.timeBase[1]);
   }
   assertEquals(moments, [0, 4]);
+});
+
+Deno.test("LiveFeed.next() waits for an input that has nothing to give for longer", async () => {
+  const { readable, writable } = new TransformStream<number, number>();
+  const [frames, writer] = [readable.getReader(), writable.getWriter()];
+  const input: FrameInput = {
+    streams: [{ ...GREY, timeBase: [1, 1] }],
+    async take(signal) {
+      const { value: timestamp = 0 } = await abortable(frames.read(), signal);
+      const data = new Uint8Array(GREY.width * GREY.height).fill(timestamp);
+      return { frame: { streamId: 0, timestamp, keyframe: true, data }, release: () => {} };
+    },
+    [Symbol.dispose]: () => {},
+  };
+  using time = new LeapingTime();
+  writer.write(0);
+  await using feed = await open("lavfi:unused", {}, { input });
+  assertEquals((await feed.next()).due, 0);
+  for (const seconds of [60, 120]) {
+    const next = feed.next();
+    await time.running(20_000);
+    await time.leap(60_000);
+    writer.write(seconds);
+    const { due, data: [pixel] } = await next;
+    assertEquals([due, pixel], [seconds, seconds]);
+  }
 });
 
 Deno.test("LiveFeed.next() returns frames that stay valid while further ones are read", async () => {
