@@ -1,6 +1,5 @@
 /** Renditions of a source's streams, and FFmpeg's arguments for them. */
 import type { Encoding, FieldOrder, Rational } from "../media/frame.ts";
-import { deinterlaceFilters } from "./deinterlace.ts";
 import {
   deviceArguments,
   encoderArguments,
@@ -347,4 +346,21 @@ export function renditionKey(rendition: Rendition): string {
     ...[encoding, pixelFormat, width, height, fps, bitrate, quality, colorMatrix],
     ...[toneMap, deinterlace],
   ]);
+}
+
+/**
+ * Filters that make interlaced frames progressive.
+ *
+ * @param fieldOrder of the stream
+ * @param options whether decoded frames say whether each of them is interlaced; all are if not
+ * @returns none if the stream is progressive
+ */
+export function deinterlaceFilters(
+  fieldOrder: FieldOrder | undefined,
+  { isMarked = true }: { isMarked?: boolean } = {},
+): string[] {
+  if (fieldOrder === undefined) return [];
+  const parity = fieldOrder.startsWith("t") ? "tff" : "bff";
+  const which = isMarked ? "deint=interlaced" : `parity=${parity}:deint=all`;
+  return [`bwdif=mode=send_frame:${which}`];
 }

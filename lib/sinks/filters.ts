@@ -1,5 +1,5 @@
 /** FFmpeg's arguments that several sinks need: input, rotation, trim, tempo, size. */
-import { deinterlaceFilters } from "../ffmpeg/deinterlace.ts";
+import { deinterlaceFilters } from "../ffmpeg/rendition.ts";
 import { demosaicFilters } from "../ffmpeg/raw_fourccs.ts";
 import { isHdr, toneMapFilters, type WantedSize } from "../ffmpeg/tone_map.ts";
 import type { FfmpegDialect } from "../ffmpeg/version.ts";

@@ -1,6 +1,5 @@
 /** The list of media for the page: at once as far as it is known, and followed. */
-import { deadline, onAbort } from "../base/async.ts";
-import { Changes } from "../base/changes.ts";
+import { Changes, deadline, onAbort } from "../base/async.ts";
 import { RequestError } from "../base/errors.ts";
 import { ListedMedia, type ListPiece } from "../protocol/native/list.ts";
 import type { ListEntry } from "../protocol/native/response.ts";

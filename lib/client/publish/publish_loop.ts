@@ -8,12 +8,36 @@ import { ConnectError, CutError, ShutdownError } from "../../net/errors.ts";
 import { explain, explainCut, withMessage } from "../connection/explain.ts";
 import { Retries, type RetryLimits } from "../connection/retry.ts";
 import { Statistics } from "../../playback/statistics.ts";
-import { Demand } from "./demand.ts";
 import type { InputReading, PublishInput } from "./input.ts";
 import { PublisherConnection } from "./publisher_connection.ts";
 
 /** Milliseconds after the signal in which the server's totals may come. */
 const STOP_GRACE = 2_000;
+
+/** Whether a server wants frames. */
+export class Demand {
+  #isPaused = false;
+  #changed = new AbortController();
+
+  get isPaused(): boolean {
+    return this.#isPaused;
+  }
+
+  /** Aborts at the next change. */
+  get changed(): AbortSignal {
+    return this.#changed.signal;
+  }
+
+  /** Takes an action that the server asks for: `pause` or `resume`; any other changes nothing. */
+  take(action: unknown): void {
+    if (action !== "pause" && action !== "resume") return;
+    const isPaused = action === "pause";
+    if (isPaused === this.#isPaused) return;
+    this.#isPaused = isPaused;
+    this.#changed.abort();
+    this.#changed = new AbortController();
+  }
+}
 
 /** Options of {@linkcode PublishLoop}. */
 export interface PublishLoopOptions {

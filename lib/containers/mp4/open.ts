@@ -18,11 +18,15 @@ import {
 } from "./codecs/frame_headers.ts";
 import { keyframeTest } from "./codecs/keyframes.ts";
 import { readIndex } from "./index_box.ts";
-import { reorderingOf } from "./reordering.ts";
 import { type Movie, readMovie } from "./movie.ts";
 import { type PacketSource, readPackets } from "./packets.ts";
 import { reduced, rescaled } from "../fractions.ts";
-import { readSampleTable, type SampleTable, type SampleTimes } from "./sample_table.ts";
+import {
+  readSampleTable,
+  reorderingOf,
+  type SampleTable,
+  type SampleTimes,
+} from "./sample_table.ts";
 import type { Track } from "./track.ts";
 import { INTRA_CODECS, readVideoEntry, type VideoFacts } from "./codecs/video_entry.ts";
 

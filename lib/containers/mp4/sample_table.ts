@@ -24,6 +24,9 @@ const MAX_OFFSET = 2 ** 28;
 /** Samples of PCM that FFmpeg puts into a packet. */
 const PCM_SAMPLES = 1024;
 
+/** Frames that FFmpeg compares at most (libavformat/mov.c, `mov_estimate_video_delay`). */
+const MAX_COMPARED = 16;
+
 const IN_TABLE = new Set([
   ...["stsd", "stts", "ctts", "cslg", "stsc", "stsz", "stz2", "stco", "co64", "stss", "sdtp"],
   ...["sgpd", "sbgp", "stsh", "padb", "subs", "free", "skip", "wide", "uuid"],
@@ -260,4 +263,26 @@ function placeSamples(
     }
   });
   return offsets;
+}
+
+/**
+ * Frames by which decoding has to be ahead, as FFmpeg estimates it from the timestamps of H.264: the
+ * largest number of earlier frames that are shown later than one.
+ */
+export function reorderingOf(
+  { count, decodeTimes, delays }: Pick<SampleTable, "count" | "decodeTimes" | "delays">,
+): number {
+  if (delays === undefined) return 0;
+  // The latest timestamps, ascending.
+  const latest: number[] = [];
+  let most = 0;
+  for (let index = 0; index < count; index++) {
+    const time = decodeTimes[index] + delays[index];
+    let at = latest.length;
+    while (at > 0 && latest[at - 1] > time) at--;
+    most = Math.max(most, latest.length - at);
+    latest.splice(at, 0, time);
+    if (latest.length > MAX_COMPARED) latest.shift();
+  }
+  return most;
 }

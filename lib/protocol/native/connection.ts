@@ -3,7 +3,7 @@ import { BufferPool } from "../../base/buffer_pool.ts";
 import type { ByteReader } from "../../base/byte_reader.ts";
 import type { ByteWriter } from "../../base/byte_writer.ts";
 import { FormatError } from "../../base/errors.ts";
-import { type Frame, FRAME_HEADROOM, FRAME_TAILROOM } from "../../media/frame.ts";
+import { type Description, type Frame, FRAME_HEADROOM, FRAME_TAILROOM } from "../../media/frame.ts";
 import type { ConversationObserver, NativeMessage } from "../../net/observer.ts";
 import {
   CAPTURE_LENGTH,
@@ -17,6 +17,14 @@ import {
   remarkFrame,
   type Remarks,
 } from "./framing.ts";
+import { encodeControl } from "./request.ts";
+import {
+  encodeDescription,
+  encodeEnd,
+  encodeNotice,
+  type EndReport,
+  type Notice,
+} from "./response.ts";
 
 /** A received frame. */
 export interface FrameMessage extends Frame {
@@ -157,6 +165,27 @@ export class Connection {
     this.#observer?.sent({ header, payload });
     await this.#writer.write(header, payload);
   }
+}
+
+/** Writes the parts of a response as messages. */
+export function nativeResponse(connection: Connection) {
+  return {
+    describe: (description: Description) =>
+      connection.send("describe", encodeDescription(description)),
+    write(frame: Frame, { dropped }: { dropped: boolean }) {
+      const { byteLength } = frame.data;
+      return connection.sendFrame(frame, { dropped })?.then(() => byteLength) ?? byteLength;
+    },
+    async writeShared({ message, size }: { message: Uint8Array; size: number }, remarks: Remarks) {
+      await connection.sendShared(message, remarks);
+      return size;
+    },
+    flush: () => connection.flush(),
+    end: (report: EndReport) => connection.send("end", encodeEnd(report)),
+    notify: (notice: Notice) => connection.send("notice", encodeNotice(notice)),
+    seek: (seek: { to: number; id?: number }) =>
+      connection.send("control", encodeControl({ action: "seek", ...seek })),
+  };
 }
 
 function partsOf(message: Uint8Array): NativeMessage {

@@ -8,7 +8,6 @@ import {
   type VideoStream,
 } from "../../media/frame.ts";
 import type { TimedFrame } from "../../media/source.ts";
-import { ticksAt } from "../../media/ticks.ts";
 
 /** The position of a run of frames, whose own timestamps begin at 0. */
 export interface Position {
@@ -22,6 +21,19 @@ export interface Position {
 
 /** Seconds that a video frame lasts if its rate is unknown. */
 const DEFAULT_PERIOD = 0.04;
+
+/**
+ * Converts seconds to ticks as FFmpeg does with `-ss`: by way of whole microseconds, halves rounded
+ * up. Timestamps behind a seek differ from those of the whole media by exactly that.
+ *
+ * @param seconds not below zero
+ * @param timeBase seconds a tick
+ */
+export function ticksAt(seconds: number, [numerator, denominator]: Rational): number {
+  const dividend = 2n * BigInt(Math.round(seconds * 1e6)) * BigInt(denominator);
+  const divisor = 1_000_000n * BigInt(numerator);
+  return Number((dividend + divisor) / (2n * divisor));
+}
 
 /** Seconds on the request's timeline at which a run of frames begins. */
 export function beginningOf({ from, start, shift }: Position): number {

@@ -2,14 +2,13 @@
 import { deadline, onAbort } from "../../base/async.ts";
 import { wallClock } from "../../base/clock.ts";
 import { DeadlineError, FormatError, RequestError } from "../../base/errors.ts";
-import { Connection, type Message } from "../../protocol/native/connection.ts";
+import { Connection, type Message, nativeResponse } from "../../protocol/native/connection.ts";
 import { HEADER_LENGTH, type Kind } from "../../protocol/native/framing.ts";
 import { type MediaRequest, parseControl, parseRequest } from "../../protocol/native/request.ts";
 import { encodeError, type EndReport } from "../../protocol/native/response.ts";
 import { sendList } from "../list/send.ts";
 import { Controls } from "../playback/controls.ts";
 import { playMedia } from "../playback/play_file.ts";
-import { nativeResponse } from "../playback/native_response.ts";
 import type { RequestRecord } from "../metrics/request_log.ts";
 import type { SessionContext } from "./context.ts";
 import { gaveWay, gaveWayServing, runRequest } from "./outcome.ts";

@@ -2,7 +2,7 @@ import { settlesWithin } from "../../base/async.ts";
 import { OutputClosedError, ProcessError } from "../../base/errors.ts";
 import { printable } from "../../base/log.ts";
 import { type Frame, toSeconds, type VideoStream } from "../../media/frame.ts";
-import { Cues } from "../cues.ts";
+import { Cues } from "../../media/subtitles.ts";
 import { reasonOf } from "../ffmpeg_process.ts";
 import { shownFilters, turned, videoOf } from "../filters.ts";
 import type { Presentation, Sink } from "../sink.ts";

@@ -2,7 +2,7 @@
 import { MissingProgramError, ProcessError } from "../../base/errors.ts";
 import type { InstalledFfmpeg } from "../../ffmpeg/version.ts";
 import type { Frame } from "../../media/frame.ts";
-import { Cues } from "../cues.ts";
+import { Cues } from "../../media/subtitles.ts";
 import type { Presentation, Sink } from "../sink.ts";
 import { openFfplay } from "./ffplay.ts";
 import { hasMpv, openMpv } from "./mpv.ts";

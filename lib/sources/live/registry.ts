@@ -1,6 +1,5 @@
 /** The live sources of a server: registered by name, and read once for each rendition in use. */
-import { settlesWithin } from "../../base/async.ts";
-import { Changes } from "../../base/changes.ts";
+import { Changes, settlesWithin } from "../../base/async.ts";
 import { type Clock, MONOTONIC_CLOCK } from "../../base/clock.ts";
 import { RequestError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";

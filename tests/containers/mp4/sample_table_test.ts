@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { FormatError } from "../../../lib/base/errors.ts";
 import { boxesIn, UnindexedError } from "../../../lib/containers/mp4/boxes.ts";
-import { readSampleTable } from "../../../lib/containers/mp4/sample_table.ts";
+import { readSampleTable, reorderingOf } from "../../../lib/containers/mp4/sample_table.ts";
 import { concat } from "../../support/media/bytes.ts";
 import { pureTest } from "../../support/pure_test.ts";
 import { box, tableBox, words } from "./made_file.ts";
@@ -108,4 +108,29 @@ pureTest("readSampleTable() takes no memory for what a file cannot hold", () => 
   const sound = { ...all, stts: tableBox("stts", 1, 2 ** 31 - 1, 1) };
   const options = { isAudio: true, pcmSize: 4 };
   assertThrows(() => read(sound, options), UnindexedError, "2147483647 samples");
+});
+
+function reordering(times: readonly number[]): number {
+  return reorderingOf({
+    count: times.length,
+    decodeTimes: Float64Array.from(times, (_, at) => at),
+    delays: Int32Array.from(times, (time, at) => time - at),
+  });
+}
+
+pureTest("reorderingOf() counts the earlier frames that are shown later", () => {
+  assertEquals(reordering([0, 1, 2]), 0);
+  assertEquals(reordering([0, 2, 1, 4, 3]), 1);
+  assertEquals(reordering([0, 4, 2, 1, 3, 8, 6, 5, 7]), 2);
+  // Parts that overlap.
+  assertEquals(reordering([0, 8, 4, 2, 6, 1]), 4);
+});
+
+pureTest("reorderingOf() compares a frame with 16 earlier ones", () => {
+  const times = Array.from({ length: 40 }, (_, at) => at + 1);
+  assertEquals(reordering([...times, 0]), 16);
+});
+
+pureTest("reorderingOf() gives 0 for a table without delays", () => {
+  assertEquals(reorderingOf({ count: 2, decodeTimes: Float64Array.of(0, 1) }), 0);
 });

@@ -7,6 +7,7 @@ import {
   Connection,
   type FrameMessage,
   type Message,
+  nativeResponse,
 } from "../../../lib/protocol/native/connection.ts";
 import { type EndReport, type Notice, parseNotice } from "../../../lib/protocol/native/response.ts";
 import { Controls } from "../../../lib/server/playback/controls.ts";
@@ -16,7 +17,6 @@ import {
   TimedSender,
   type TimedSenderOptions,
 } from "../../../lib/server/playback/sender.ts";
-import { nativeResponse } from "../../../lib/server/playback/native_response.ts";
 import { socketOf } from "../../support/media/bytes.ts";
 import { pureTest } from "../../support/pure_test.ts";
 import { HandClock } from "../../support/time/hand_clock.ts";

@@ -1,4 +1,4 @@
-import { assertAlmostEquals, assertEquals } from "@std/assert";
+import { assertAlmostEquals, assertEquals, assertStrictEquals } from "@std/assert";
 import type { AudioStream, Rational, StreamDescription } from "../../../lib/media/frame.ts";
 import {
   beginningIn,
@@ -7,6 +7,7 @@ import {
   moveFrame,
   movesTo,
   roundLength,
+  ticksAt,
 } from "../../../lib/server/playback/timeline.ts";
 import { pureTest } from "../../support/pure_test.ts";
 
@@ -27,6 +28,16 @@ const AUDIO: AudioStream = {
 function frame(streamId: number, timestamp: number, size = 0) {
   return { streamId, timestamp, keyframe: true, due: 0, data: new Uint8Array(size) };
 }
+
+pureTest("ticksAt() goes by way of microseconds and rounds halves up", () => {
+  assertStrictEquals(ticksAt(3.3, [1, 15_360]), 50_688);
+  assertStrictEquals(ticksAt(1.0005, MILLISECONDS), 1001);
+  assertStrictEquals(ticksAt(1.0004994, MILLISECONDS), 1000);
+  // Rounded to whole microseconds first.
+  assertStrictEquals(ticksAt(1.0004996, MILLISECONDS), 1001);
+  assertStrictEquals(ticksAt(1e8, [1, 1_000_000_000]), 1e17);
+  assertStrictEquals(ticksAt(0, [1001, 30_000]), 0);
+});
 
 pureTest("moveFrame() moves a frame to where it is without a seek", () => {
   const position = { from: 3.3335, start: 1.25, shift: 0 };

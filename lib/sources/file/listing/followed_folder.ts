@@ -1,5 +1,5 @@
 /** The files of a folder, kept up to date for those who follow it. */
-import { Changes } from "../../../base/changes.ts";
+import { Changes } from "../../../base/async.ts";
 import { type Clock, MONOTONIC_CLOCK } from "../../../base/clock.ts";
 import type { Candidate } from "./file_tree.ts";
 import { FolderWatch } from "./folder_watch.ts";

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { deinterlaceFilters } from "../../lib/ffmpeg/deinterlace.ts";
+import { deinterlaceFilters } from "../../lib/ffmpeg/rendition.ts";
 import { pureTest } from "../support/pure_test.ts";
 
 pureTest("deinterlaceFilters() leaves frames that are not marked, unless none are", () => {

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { Demand } from "../../../lib/client/publish/demand.ts";
+import { Demand } from "../../../lib/client/publish/publish_loop.ts";
 import { pureTest } from "../../support/pure_test.ts";
 
 pureTest("Demand.take() tells of changes alone", () => {
