@@ -1,4 +1,4 @@
-import { DecodeOrder } from "../lib/media/decode_order.ts";
+import { DecodeOrder } from "../lib/media/pacer.ts";
 import { type Rational, type StreamDescription, toSeconds } from "../lib/media/frame.ts";
 
 interface Stream {

@@ -2,7 +2,7 @@
 import { deadline } from "../base/async.ts";
 import { fromStream } from "../base/byte_reader.ts";
 import { ProcessError, TruncatedError } from "../base/errors.ts";
-import { DecodeOrder, type Due } from "../media/decode_order.ts";
+import { DecodeOrder, type Due } from "../media/pacer.ts";
 import { type Frame, type Rational, toSeconds } from "../media/frame.ts";
 import type { TimedFrame } from "../media/source.ts";
 import type { NutStream } from "../nut/demuxer.ts";

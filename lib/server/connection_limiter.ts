@@ -1,6 +1,6 @@
 import { type Clock, MONOTONIC_CLOCK } from "../base/clock.ts";
 import { networkOf } from "../net/address.ts";
-import type { Refusal } from "./metrics/metrics.ts";
+import type { Refusal } from "./metrics/records.ts";
 
 /** Limits on connections at once. */
 export interface ConnectionLimits {

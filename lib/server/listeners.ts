@@ -9,7 +9,7 @@ import {
   type ConnectionLimits,
   type ConnectionSlot,
 } from "./connection_limiter.ts";
-import type { Refusal } from "./metrics/metrics.ts";
+import type { Refusal } from "./metrics/records.ts";
 
 /** Talks with one connected peer until either side is done. Never rejects. */
 export interface Conversation {

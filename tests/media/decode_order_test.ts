@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { DecodeOrder } from "../../lib/media/decode_order.ts";
+import { DecodeOrder } from "../../lib/media/pacer.ts";
 import { pureTest } from "../support/pure_test.ts";
 
 /** Moments of frames in the order of decoding, and the moments at which each is due. */

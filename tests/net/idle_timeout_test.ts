@@ -1,5 +1,5 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { IdleTimeout } from "../../lib/net/idle_timeout.ts";
+import { IdleTimeout } from "../../lib/net/socket.ts";
 import type { NativeClient } from "../support/peers/native_client.ts";
 import { scriptRequest } from "../support/peers/script_messages.ts";
 import { conversationMedia, SHORT_FRAMES, testServer } from "../support/peers/test_server.ts";

@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import type { Logger } from "../../lib/base/log.ts";
 import { type Conversation, Listeners, type PortRow } from "../../lib/server/listeners.ts";
-import type { Refusal } from "../../lib/server/metrics/metrics.ts";
+import type { Refusal } from "../../lib/server/metrics/records.ts";
 
 const logger: Logger = { log: () => {} };
 const HERE = { hostname: "127.0.0.1", port: 0 };

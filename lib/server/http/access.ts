@@ -5,7 +5,7 @@ import { cookieNameOf, cookieOf, isCrossSite, refusalOf } from "../../web/access
 import { errorResponse } from "../../web/api.ts";
 import { PAGE_FILES } from "../../web/assets.ts";
 import { html, isShown, refusalResponse, reload, toStart } from "../../web/responses.ts";
-import { PEER_LIMITS } from "../session/peer_rate.ts";
+import { PEER_LIMITS } from "../session/peer_limits.ts";
 import type { ServerVisitor } from "./connection.ts";
 import style from "./login.css" with { type: "text" };
 import page from "./login.html" with { type: "text" };

@@ -8,7 +8,7 @@ import type { MessageSocket } from "../../web/play_socket.ts";
 import type { Visitor } from "../../web/router.ts";
 import type { WebService } from "../../web/service.ts";
 import type { SessionContext } from "../session/context.ts";
-import { PEER_LIMITS } from "../session/peer_rate.ts";
+import { PEER_LIMITS } from "../session/peer_limits.ts";
 import { logRefusal, refusedError } from "../session/session.ts";
 import { readRequest, writeResponse } from "./exchange.ts";
 import { ServerSocket } from "./server_socket.ts";

@@ -5,7 +5,7 @@ import type { MediaRequest } from "../../protocol/native/request.ts";
 import { encodeEnd } from "../../protocol/native/response.ts";
 import type { Controls, StopReason } from "../playback/controls.ts";
 import type { MediaSearch } from "../playback/find_media.ts";
-import type { PeerRate } from "../session/peer_rate.ts";
+import type { PeerRate } from "../session/peer_limits.ts";
 import type { Shutdown } from "../shutdown.ts";
 import { findEntries, listMedia } from "./entries.ts";
 import { listPieces } from "./pieces.ts";

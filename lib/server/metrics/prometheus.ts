@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
-import { type Counts, type Gauges, type Metrics, type Refusal, REFUSALS } from "./metrics.ts";
+import { type Counts, type Gauges, type Metrics, type Refusal, REFUSALS } from "./records.ts";
 
 /** Seconds of requests: a list, an image, a short video, a long one, a camera all day. */
 const REQUEST_BUCKETS = [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 600, 3600, 36_000];

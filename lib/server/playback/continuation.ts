@@ -1,7 +1,7 @@
 /** Opens a file behind frames that were made before, without reading all of it again. */
 import { sameFormats, type StreamDescription } from "../../media/frame.ts";
 import type { FrameSource, TimedFrame } from "../../media/source.ts";
-import type { FrameKey } from "../../sources/cache/block.ts";
+import type { FrameKey } from "../../sources/cache/blocks.ts";
 import type { MediaFile } from "../../sources/file/library.ts";
 import type { MediaOptions } from "../../sources/file/plan.ts";
 import { openResumePlan, Resume } from "./resume.ts";

@@ -4,7 +4,7 @@ import type { AnyStream, Description, Frame, VideoStream } from "../../media/fra
 import type { TimedFrame } from "../../media/source.ts";
 import type { EndReport, Notice, StreamTotals } from "../../protocol/native/response.ts";
 import type { SharedFrame } from "../../sources/live/shared_frame.ts";
-import type { RequestRecord } from "../metrics/request_log.ts";
+import type { RequestRecord } from "../metrics/records.ts";
 import type { Controls, Seek } from "./controls.ts";
 import { earlinessOf, FrameRate } from "./early.ts";
 import { LatePolicy, ThroughputMonitor } from "./lateness.ts";

@@ -4,7 +4,7 @@ import type { ByteWriter } from "../../base/byte_writer.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/log.ts";
 import type { HardwareFallback } from "../../ffmpeg/hardware.ts";
-import type { IdleTimeout } from "../../net/idle_timeout.ts";
+import type { IdleTimeout } from "../../net/socket.ts";
 import type { ConversationObserver } from "../../net/observer.ts";
 import type { MediaRequest } from "../../protocol/native/request.ts";
 import type { SharedRenditions } from "../../sources/cache/shared_renditions.ts";
@@ -17,12 +17,12 @@ import type { Authenticator } from "../auth/authenticator.ts";
 import type { PublishAccess } from "../auth/publish_access.ts";
 import type { ConnectionSlot } from "../connection_limiter.ts";
 import type { OptionNames } from "../option_names.ts";
-import type { RequestLog, RequestRecord } from "../metrics/request_log.ts";
+import type { RequestLog, RequestRecord } from "../metrics/records.ts";
 import type { Controls } from "../playback/controls.ts";
 import type { ResponseWriter } from "../playback/sender.ts";
 import type { Shutdown } from "../shutdown.ts";
-import type { PeerRate } from "./peer_rate.ts";
-import type { RequestTimeout } from "./request_timeout.ts";
+import type { PeerRate } from "./peer_limits.ts";
+import type { RequestTimeout } from "./peer_limits.ts";
 
 /** Milliseconds that a peer, or FFmpeg, may keep the server waiting. */
 export interface Timeouts {

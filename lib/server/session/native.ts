@@ -9,10 +9,10 @@ import { encodeError, type EndReport } from "../../protocol/native/response.ts";
 import { sendList } from "../list/send.ts";
 import { Controls } from "../playback/controls.ts";
 import { playMedia } from "../playback/play_file.ts";
-import type { RequestRecord } from "../metrics/request_log.ts";
+import type { RequestRecord } from "../metrics/records.ts";
 import type { SessionContext } from "./context.ts";
 import { gaveWay, gaveWayServing, runRequest } from "./outcome.ts";
-import { PEER_LIMITS } from "./peer_rate.ts";
+import { PEER_LIMITS } from "./peer_limits.ts";
 import { PUBLISHER_KINDS, PublishSession } from "./publish.ts";
 
 /** Requests that are queued while one is served; the peer is not read beyond that. */

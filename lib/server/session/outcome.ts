@@ -9,7 +9,7 @@ import {
   TruncatedError,
 } from "../../base/errors.ts";
 import type { EndReport } from "../../protocol/native/response.ts";
-import type { RequestRecord } from "../metrics/request_log.ts";
+import type { RequestRecord } from "../metrics/records.ts";
 import type { SessionContext } from "./context.ts";
 
 /** Resources of the system by the code of the error if there are none left (errno(3)). */

@@ -22,7 +22,7 @@ import type {
   PublisherAction,
 } from "../../sources/publish/published.ts";
 import type { MemoryBudget } from "../../sources/limits.ts";
-import type { RequestRecord } from "../metrics/request_log.ts";
+import type { RequestRecord } from "../metrics/records.ts";
 import type { SessionContext } from "./context.ts";
 import { PublishRate } from "./publish_rate.ts";
 import { PublisherOutbox } from "./publisher_outbox.ts";

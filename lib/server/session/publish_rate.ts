@@ -1,7 +1,7 @@
 /** The rate at which a publisher is read. */
 import { type Clock, MONOTONIC_CLOCK } from "../../base/clock.ts";
 import { RequestError } from "../../base/errors.ts";
-import { PeerRate, type Work } from "./peer_rate.ts";
+import { PeerRate, type Work } from "./peer_limits.ts";
 
 /** Seconds by which timestamps may be ahead of real time. */
 const MAX_LEAD = 2;

@@ -25,7 +25,7 @@ import { playMedia } from "../playback/play_file.ts";
 import type { ResponseWriter } from "../playback/sender.ts";
 import type { PlayContext, PlayRequest, SessionContext } from "./context.ts";
 import { endByYielding, runRequest } from "./outcome.ts";
-import { PEER_LIMITS } from "./peer_rate.ts";
+import { PEER_LIMITS } from "./peer_limits.ts";
 import { ScriptBacklog } from "./script_backlog.ts";
 
 /** Scripts expect the pixels of OpenCV's VideoCapture, which ignores the matrix of a video. */

@@ -15,7 +15,7 @@ import type { ScriptInput } from "../../sources/live/script_spec.ts";
 import { PublishedRun } from "../../sources/publish/publication.ts";
 import type { PublishedSource, Publisher } from "../../sources/publish/published.ts";
 import type { ScriptNames } from "../../sources/publish/script_names.ts";
-import type { RequestRecord } from "../metrics/request_log.ts";
+import type { RequestRecord } from "../metrics/records.ts";
 import type { SessionContext } from "./context.ts";
 import { endByYielding, gaveWayServing } from "./outcome.ts";
 import { DESCRIBE_WORK } from "./publish.ts";

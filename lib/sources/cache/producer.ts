@@ -2,8 +2,15 @@
 import { copyFrame, keepFrame, type StreamDescription } from "../../media/frame.ts";
 import type { FrameSource, TimedFrame } from "../../media/source.ts";
 import type { Slot, SlotHolder } from "../limits.ts";
-import { Block, catchUpTime, type Counts, type FrameKey, noteKey, storedSize } from "./block.ts";
-import type { BlockStore } from "./store.ts";
+import {
+  Block,
+  type BlockStore,
+  catchUpTime,
+  type Counts,
+  type FrameKey,
+  noteKey,
+  storedSize,
+} from "./blocks.ts";
 
 /** Seconds of raw video that begin a response: FFmpeg takes less to start and decode as much again. */
 const RAW_START = 0.3;

@@ -5,11 +5,18 @@ import type { StreamDescription } from "../../media/frame.ts";
 import type { Pacer } from "../../media/pacer.ts";
 import type { FrameSource, TimedFrame } from "../../media/source.ts";
 import type { Slot, SlotHolder, SlotOptions } from "../limits.ts";
-import { type Block, catchUpTime, type Counts, type FrameKey, noteKey, reaches } from "./block.ts";
+import {
+  type Block,
+  type BlockStore,
+  catchUpTime,
+  type Counts,
+  type FrameKey,
+  noteKey,
+  reaches,
+} from "./blocks.ts";
 import { IdleMeter } from "./idle_meter.ts";
 import type { Produced, Producer } from "./producer.ts";
 import type { Place, ProducerStart, SharedRendition } from "./shared_rendition.ts";
-import type { BlockStore } from "./store.ts";
 
 /** How a response is opened, and what it shares with others. */
 export interface Opening extends Pick<ProducerStart, "open" | "openAfter"> {

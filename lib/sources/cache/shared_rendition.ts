@@ -2,9 +2,15 @@
 import { RequestError } from "../../base/errors.ts";
 import { sameStreams, type StreamDescription, toSeconds, toTicks } from "../../media/frame.ts";
 import type { FrameSource, TimedFrame } from "../../media/source.ts";
-import { type Block, catchUpTime, type Counts, type FrameKey, reaches } from "./block.ts";
+import {
+  type Block,
+  type BlockStore,
+  catchUpTime,
+  type Counts,
+  type FrameKey,
+  reaches,
+} from "./blocks.ts";
 import { Producer, type ProducerOptions } from "./producer.ts";
-import type { BlockStore } from "./store.ts";
 
 /** Frames that a reader skips to read with a decoder that is a little behind. */
 const MAX_SKIPPED = 100;

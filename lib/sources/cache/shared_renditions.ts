@@ -7,13 +7,12 @@ import { changeOf, isSettled } from "../file/file_state.ts";
 import type { MediaFile } from "../file/library.ts";
 import type { MediaOptions } from "../file/plan.ts";
 import type { DecoderSemaphore, MemoryBudget, Slot } from "../limits.ts";
-import type { BlockOrigin } from "./block.ts";
+import { type BlockOrigin, BlockStore } from "./blocks.ts";
 import { EncoderGate } from "./encoder_gate.ts";
 import type { Producer } from "./producer.ts";
 import { type Opening, Reader } from "./reader.ts";
 import { type Entry, type Place, SharedRendition } from "./shared_rendition.ts";
 import { gridStart, isSeekShared, partFrom, type Sought, SoughtSource } from "./sought.ts";
-import { BlockStore } from "./store.ts";
 
 /** Renditions that turned out not to be the same each time, to remember. */
 const MAX_REFUSED = 100;

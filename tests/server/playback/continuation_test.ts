@@ -2,7 +2,7 @@ import { assertEquals, assertGreater, assertRejects, assertStrictEquals } from "
 import { RequestError } from "../../../lib/base/errors.ts";
 import type { FrameSource, TimedFrame } from "../../../lib/media/source.ts";
 import { openContinuation } from "../../../lib/server/playback/continuation.ts";
-import { type FrameKey, noteKey } from "../../../lib/sources/cache/block.ts";
+import { type FrameKey, noteKey } from "../../../lib/sources/cache/blocks.ts";
 import { Library } from "../../../lib/sources/file/library.ts";
 import type { MediaOptions } from "../../../lib/sources/file/plan.ts";
 import { allOf } from "../../support/media/fake_source.ts";

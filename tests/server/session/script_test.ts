@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import type { RequestRecord } from "../../../lib/server/metrics/request_log.ts";
+import type { RequestRecord } from "../../../lib/server/metrics/records.ts";
 import type { PlayContext } from "../../../lib/server/session/context.ts";
 import { playForScript } from "../../../lib/server/session/script.ts";
 import { parseLiveSource } from "../../../lib/sources/live/source_spec.ts";

@@ -1,5 +1,5 @@
 import { assertEquals, assertStrictEquals } from "@std/assert";
-import { Block, reaches } from "../../../lib/sources/cache/block.ts";
+import { Block, reaches } from "../../../lib/sources/cache/blocks.ts";
 import { frameAt } from "../../support/media/fake_source.ts";
 import { pureTest } from "../../support/pure_test.ts";
 

@@ -2,7 +2,7 @@ import { assertStrictEquals } from "@std/assert";
 import type { StreamDescription } from "../../../lib/media/frame.ts";
 import type { TimedFrame } from "../../../lib/media/source.ts";
 import { SharedRendition } from "../../../lib/sources/cache/shared_rendition.ts";
-import { BlockStore } from "../../../lib/sources/cache/store.ts";
+import { BlockStore } from "../../../lib/sources/cache/blocks.ts";
 import { FakeSource, frameAt, PICTURES, SOUND } from "../../support/media/fake_source.ts";
 
 const CODED: StreamDescription = { ...PICTURES, codec: "h264" };

@@ -1,6 +1,10 @@
 import { assert, assertEquals, assertLess, assertStrictEquals } from "@std/assert";
-import { Block, type BlockKind, type BlockOrigin } from "../../../lib/sources/cache/block.ts";
-import { BlockStore } from "../../../lib/sources/cache/store.ts";
+import {
+  Block,
+  type BlockKind,
+  type BlockOrigin,
+  BlockStore,
+} from "../../../lib/sources/cache/blocks.ts";
 import { MemoryBudget } from "../../../lib/sources/limits.ts";
 import { frameAt } from "../../support/media/fake_source.ts";
 import { pureTest } from "../../support/pure_test.ts";

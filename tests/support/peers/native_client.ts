@@ -155,6 +155,9 @@ export class NativeClient<S extends Socket = Socket> implements Disposable {
     while (true) {
       const received = await this.next();
       if (received.kind === "error") throw received.error;
+      if (received.kind === "notice") {
+        throw new Error(`Cannot find a frame: ${received.notice.message}`);
+      }
       if (received.kind !== "frame") throw new Error(`Cannot find a frame: ${received.kind} came`);
       if (type === undefined || received.frame.type === type) return received.frame;
     }

@@ -1,6 +1,6 @@
 /** One stream of a file that is read by its index, from packets to frames in decode order. */
 import type { Packet, PacketFile, PacketTrack } from "../../../containers/packet_file.ts";
-import { DecodeOrder, type Due } from "../../../media/decode_order.ts";
+import { DecodeOrder, type Due } from "../../../media/pacer.ts";
 import { type Rational, type StreamDescription, toSeconds } from "../../../media/frame.ts";
 import type { TimedFrame } from "../../../media/source.ts";
 import type { NutStream } from "../../../nut/demuxer.ts";

@@ -4,7 +4,7 @@ import {
   PeerRate,
   STRANGER_LIMITS,
   type Work,
-} from "../../../lib/server/session/peer_rate.ts";
+} from "../../../lib/server/session/peer_limits.ts";
 import { pureTest } from "../../support/pure_test.ts";
 import { HandClock } from "../../support/time/hand_clock.ts";
 

@@ -1,4 +1,5 @@
-/** The rate at which a peer makes the server work. */
+/** Limits of one peer: the time for its request, and the rate at which it makes the server work. */
+import { deadline } from "../../base/async.ts";
 import { type Clock, MONOTONIC_CLOCK } from "../../base/clock.ts";
 
 /** Limits on the work that a peer may cause. */
@@ -57,5 +58,36 @@ export class PeerRate {
   ): Promise<void> | undefined {
     const wait = Math.min(max, Math.max(min, this.#usedUntil - this.#clock.now()));
     return wait >= 1 ? this.#clock.sleep(wait, signal) : undefined;
+  }
+}
+
+/**
+ * The time for a request to arrive: from when the server begins to wait for its first byte, with the
+ * TLS handshake before it, until it is complete.
+ */
+export class RequestTimeout implements Disposable {
+  /** Called when the time is over. */
+  onExpiry: () => void;
+  readonly #milliseconds: number;
+  #limit: Disposable | undefined;
+
+  constructor(milliseconds: number, onExpiry: () => void) {
+    this.#milliseconds = milliseconds;
+    this.onExpiry = onExpiry;
+  }
+
+  /** Begins to wait, unless that has begun. */
+  start(): void {
+    this.#limit ??= deadline(this.#milliseconds, () => this.onExpiry());
+  }
+
+  /** Ends the wait, since the request is there. */
+  end(): void {
+    this.#limit?.[Symbol.dispose]();
+    this.#limit = undefined;
+  }
+
+  [Symbol.dispose](): void {
+    this.end();
   }
 }
