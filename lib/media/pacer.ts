@@ -29,6 +29,8 @@ export class Pacer {
   #origin: number | undefined;
   /** Milliseconds by which the last wait ended late, up to {@linkcode MOST_LAG}. */
   #lag = 0;
+  /** Milliseconds of all pauses that are over. */
+  #pauses = 0;
   #paused: { at: number; resumed: PromiseWithResolvers<void> } | undefined;
 
   constructor({ speed, clock = MONOTONIC_CLOCK }: PacerOptions) {
@@ -82,6 +84,11 @@ export class Pacer {
     return this.#paused !== undefined;
   }
 
+  /** Milliseconds since a fixed time, without those of pauses. */
+  get playedTime(): number {
+    return (this.#paused?.at ?? this.#clock.now()) - this.#pauses;
+  }
+
   /** Milliseconds since the pause began; `undefined` unless paused. */
   get pausedFor(): number | undefined {
     return this.#paused && this.#clock.now() - this.#paused.at;
@@ -119,7 +126,9 @@ export class Pacer {
   resume(): void {
     if (this.#paused === undefined) return;
     const { at, resumed } = this.#paused;
-    if (this.#origin !== undefined) this.#origin += this.#clock.now() - at;
+    const duration = this.#clock.now() - at;
+    this.#pauses += duration;
+    if (this.#origin !== undefined) this.#origin += duration;
     this.#paused = undefined;
     resumed.resolve();
   }

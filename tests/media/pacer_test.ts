@@ -193,6 +193,21 @@ pureTest(
   },
 );
 
+pureTest("Pacer.playedTime leaves out pauses", () => {
+  const clock = new HandClock({ time: 100 });
+  const pacer = new Pacer({ speed: 1, clock });
+  const before = pacer.playedTime;
+  for (const pause of [50, 7]) {
+    clock.time += 10;
+    pacer.pause();
+    clock.time += pause;
+    assertEquals(pacer.playedTime - before, pause === 50 ? 10 : 20);
+    pacer.resume();
+  }
+  clock.time += 1;
+  assertEquals(pacer.playedTime - before, 21);
+});
+
 pureTest("Pacer.running() waits while the stream is paused, and ends with the signal", async () => {
   const pacer = new Pacer({ speed: 1 });
   await pacer.running(NEVER);

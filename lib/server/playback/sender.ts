@@ -191,7 +191,6 @@ export interface TimedSenderOptions extends SenderOptions {
 export class TimedSender extends Sender {
   override dropped = 0;
   #options: TimedSenderOptions;
-  #now: () => number;
   #rate: FrameRate;
   #late: LatePolicy | undefined;
   #monitor: ThroughputMonitor | undefined;
@@ -209,10 +208,9 @@ export class TimedSender extends Sender {
 
   constructor(options: TimedSenderOptions) {
     super(options);
-    const { streams, drop, controls, clock = MONOTONIC_CLOCK, rate = ALL_FRAMES } = options;
+    const { streams, drop, controls, rate = ALL_FRAMES } = options;
     this.#options = options;
     this.#rate = rate;
-    this.#now = () => clock.now() / 1000;
     this.#video = streams.find((stream) => stream.type === "video");
     const { speed } = controls.pacer;
     // At speed 0 no frame is late.
@@ -292,6 +290,11 @@ export class TimedSender extends Sender {
     return undefined;
   }
 
+  /** Seconds since a fixed time, without pauses, which say nothing about throughput. */
+  #now(): number {
+    return this.#options.controls.pacer.playedTime / 1000;
+  }
+
   #isVideo({ frame }: FrameStep): boolean {
     return frame.streamId === this.#video?.id;
   }
@@ -314,8 +317,6 @@ export class TimedSender extends Sender {
     const isPreviewed = this.#preview > 0 && frame.due <= beginning + PREVIEW;
     if (pacer.isPaused && isPreviewed) return true;
     this.flush();
-    // A pause says nothing about throughput.
-    if (pacer.isPaused) this.#monitor?.reset();
     try {
       // Frames before those that are shown are needed at once to decode them.
       if (isUntimed(step)) await pacer.running(current);

@@ -1,6 +1,7 @@
 import { assert, assertAlmostEquals, assertEquals, assertLess } from "@std/assert";
 import { mediaFolder, pictures, tone } from "../../support/media/media_folder.ts";
 import { type NativeClient, watch } from "../../support/peers/native_client.ts";
+import type { WholeFrame } from "../../support/peers/received.ts";
 import { testServer } from "../../support/peers/test_server.ts";
 import { LeapingTime } from "../../support/time/leaping_time.ts";
 
@@ -35,25 +36,38 @@ async function clip(): Promise<void> {
   ]);
 }
 
+/** The next frame of the video, whatever comes before it. */
+async function nextVideo(viewer: NativeClient): Promise<WholeFrame> {
+  while (true) {
+    const { frame } = await viewer.until("frame");
+    if (frame.type === "video") return frame;
+  }
+}
+
 for (const encoding of ["raw", "copy", "h264"] as const) {
   Deno.test(`a pause may last longer than all timeouts of a connection: ${encoding}`, async () => {
     await clip();
     using time = new LeapingTime();
     await using server = await testServer({ media: media.path, timeouts: TIMEOUTS });
     using viewer = await watch(server, { name: "clip.mp4", encoding, late: "drop" });
-    const before = await viewer.frame("video");
+    let before = await viewer.frame("video");
     await viewer.control({ action: "pause" });
     // Some frames may be under way; behind this there is silence.
     await viewer.connection.send("ping", new Uint8Array());
-    while ((await viewer.connection.receive())?.kind !== "pong");
+    for (let received = await viewer.next(); received.kind !== "pong";) {
+      if (received.kind === "frame" && received.frame.type === "video") before = received.frame;
+      received = await viewer.next();
+    }
     await pauseLasts(viewer, time);
     await viewer.control({ action: "resume" });
-    const after = await viewer.frame("video");
+    const after = await nextVideo(viewer);
     assertEquals([after.dropped, after.discontinuity], [false, false]);
     assertLess(after.seconds - before.seconds, 0.5);
     await viewer.control({ action: "stop" });
     const { end, notices } = await viewer.rest();
-    assertEquals([end.reason, end.dropped, notices], ["stopped", 0, []]);
+    // A busy machine may encode too slowly.
+    const others = notices.filter(({ code }) => code !== "slow_source");
+    assertEquals([end.reason, end.dropped, others], ["stopped", 0, []]);
   });
 }
 

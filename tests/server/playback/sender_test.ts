@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertLess } from "@std/assert";
+import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
 import { ByteReader, fromSocket } from "../../../lib/base/byte_reader.ts";
 import { ByteWriter } from "../../../lib/base/byte_writer.ts";
 import type { Clock } from "../../../lib/base/clock.ts";
@@ -47,6 +47,8 @@ interface Scene {
   speed?: number;
   /** Seconds of a pause in the middle. */
   pause?: number;
+  /** The pause ends before the next frame has come. */
+  isComing?: boolean;
   /** Video frames at the beginning that are only decoded. */
   hidden?: number;
   /** The video frame with a discontinuity. */
@@ -94,10 +96,12 @@ async function play(scene: Scene): Promise<Outcome> {
     time += coming * 1000;
     if (at === count / 2 && scene.pause !== undefined) {
       controls.pacer.pause();
-      queueMicrotask(() => {
+      const resume = () => {
         time += scene.pause! * 1000;
         controls.pacer.resume();
-      });
+      };
+      if (scene.isComing) resume();
+      else queueMicrotask(resume);
     }
     for (const streamId of scene.audio ? [0, 1] : [0]) {
       const data = new Uint8Array(FRAME_HEADROOM + SIZE).subarray(FRAME_HEADROOM);
@@ -270,6 +274,12 @@ pureTest("TimedSender.take() finds nothing late at speed 0, nor after a pause", 
   const paused = await play({ count: 100, throughput: () => 3 * HALF, late: "drop", pause: 3600 });
   assertEquals([paused.frames.length, paused.notices], [100, []]);
   assertLess(3600, paused.seconds);
+});
+
+pureTest("TimedSender.take() does not count a pause as time that frames take", async () => {
+  const { notices } = await play({ count: 190, coming: 0.06, pause: 3600, isComing: true });
+  assertEquals(notices.map(({ code }) => code), ["slow_source"]);
+  assertMatch(notices[0].message, / at 6\d % of /);
 });
 
 type Moment = readonly [streamId: number, milliseconds: number];

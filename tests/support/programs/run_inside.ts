@@ -5,6 +5,7 @@ import { MONOTONIC_CLOCK } from "../../../lib/base/clock.ts";
 import { messageOf } from "../../../lib/base/errors.ts";
 import { printable } from "../../../lib/base/log.ts";
 import { installedFfmpeg } from "./machine.ts";
+import { withoutSlowness } from "./running_program.ts";
 import type { TestServer } from "../peers/test_server.ts";
 
 /** Options of {@linkcode runInside}. By default there is no screen and no terminal. */
@@ -63,7 +64,8 @@ export async function runInside(
   }
   // It is read in advance, and no test may leave that to the next one.
   await Promise.allSettled([ffmpeg.version("ffmpeg")]);
-  return { ...outcome, bytes: await new Blob(chunks).bytes() };
+  const stderr = withoutSlowness(outcome.stderr);
+  return { ...outcome, stderr, bytes: await new Blob(chunks).bytes() };
 }
 
 /** The flags that name a server of the tests. */

@@ -6,6 +6,14 @@ const ROOT = new URL("../../../", import.meta.url);
 /** An environment variable that children inherit, by which processes that are left are found. */
 const MARK = "STREAM_TEST_MARK";
 
+/** A notice to viewers of frames that a busy machine makes too slowly. */
+const SLOWNESS = /^The server makes these frames at \d+ % of the speed [^\n]*\n/gm;
+
+/** What a client printed, but for notices that say how busy the machine is. */
+export function withoutSlowness(stderr: string): string {
+  return stderr.replaceAll(SLOWNESS, "");
+}
+
 /** Options of {@linkcode startProgram}. */
 export interface ProgramOptions {
   env?: Record<string, string>;
@@ -176,7 +184,8 @@ export class RunningProgram implements AsyncDisposable {
     const { code, signal } = await this.#status;
     await Promise.all([this.stdout.ended, this.stderr.ended]);
     assertEquals(descendants(this.#mark), [], "processes that are left");
-    return { code, signal, stdout: this.stdout.text, stderr: this.stderr.text };
+    const stderr = withoutSlowness(this.stderr.text);
+    return { code, signal, stdout: this.stdout.text, stderr };
   }
 
   /** Kills the program and all its descendants. */
